@@ -1,0 +1,1 @@
+//! The promises, over real sockets.
