@@ -1,0 +1,72 @@
+//! What a shard counts. Written by the shard alone, read by whoever renders metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counters {
+    ($( $(#[$doc:meta])* $name:ident; )*) => {
+        /// One shard's counters; they only grow, except those named as gauges.
+        #[derive(Debug, Default)]
+        pub struct Counters { $( $(#[$doc])* pub $name: Counter, )* }
+
+        impl Counters {
+            /// Every counter with its name, for rendering.
+            pub fn each(&self, mut see: impl FnMut(&'static str, u64)) {
+                $( see(stringify!($name), self.$name.get()); )*
+            }
+        }
+    };
+}
+
+counters! {
+    /// Gauge: connections with an authenticated client.
+    connections;
+    /// Gauge: tenants with at least one connection.
+    tenants;
+    /// Clients that authenticated.
+    connections_opened;
+    /// Authenticated clients that went away.
+    connections_closed;
+    /// Handshakes that were refused.
+    handshakes_refused;
+    /// Events accepted from clients and back ends.
+    events_accepted;
+    /// Events refused.
+    events_refused;
+    /// Of the refused, those that named another tenant.
+    tenant_mismatches;
+    /// Of the refused, those over a rate.
+    rate_limited;
+    /// Repeated ids answered with their first result.
+    duplicates;
+    /// Frames handed to a recipient's transport or queue.
+    deliveries;
+    /// Frames dropped for slow readers (volatile and low priority only).
+    deliveries_dropped;
+    /// Connections closed for reading too slowly.
+    slow_readers_closed;
+    /// Sum of the time between reading an event and flushing its frames, in microseconds.
+    fan_out_us_sum;
+    /// Turns of the loop that flushed at least one frame.
+    fan_out_turns;
+}
+
+/// A number that one thread writes.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. A plain load and store: only the shard writes.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Takes `n` off a gauge.
+    pub fn sub(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
+    }
+
+    /// The value now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}

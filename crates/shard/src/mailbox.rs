@@ -1,0 +1,105 @@
+//! What crosses cores, and what its loss would mean.
+//!
+//! A shard is told things only through its mailbox: a bounded channel and a waker for its loop. A full mailbox makes
+//! the sender decide: handles answer `overloaded`, another shard closes the connection it meant to hand over (the
+//! client comes back).
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use foodtrack_contract::{Principal, Refusal, Room, TenantId};
+use foodtrack_transport::{Handover, Waker};
+use tokio::sync::oneshot;
+
+use crate::model::{
+    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
+    RoomInfo, RoomMetadata,
+};
+use crate::policies::Policies;
+
+/// How many messages wait for a shard before a sender is told to decide.
+pub(crate) const MAILBOX_MESSAGES_MAX: usize = 16_384;
+
+/// Where a request's answer goes.
+pub(crate) type Reply<T> = oneshot::Sender<T>;
+
+/// Everything another thread may tell a shard.
+pub(crate) enum ShardMessage {
+    /// A client's connection whose tenant lives here. Lost: the client's socket closes, and it connects again.
+    Adopt(Box<Handover>),
+    /// Something about one tenant. Lost: the caller's reply channel closes and it reports `overloaded`.
+    Tenant(TenantId, TenantRequest),
+    /// How many connections the shard holds. Lost: the caller is told nothing of this shard.
+    Totals(Reply<ConnectionCounts>),
+    /// New rules and schemas. Never lost: the sender waits for room.
+    Policies(Arc<Policies>),
+    /// Close every transport with a reason and stop the loop. Never lost.
+    Stop,
+}
+
+/// A request about one tenant, answered by its actor.
+pub(crate) enum TenantRequest {
+    /// An event from a backend service, checked and routed like a client's.
+    Publish { principal: Principal, event: String, argument: String, reply: Reply<Result<Accepted, Refusal>> },
+    /// An event from the server itself to named recipients, past the rules.
+    Broadcast(Broadcast, Reply<Result<Accepted, Refusal>>),
+    Counts(Reply<ConnectionCounts>),
+    List(ConnectionFilter, Reply<Vec<ConnectionInfo>>),
+    Disconnect(DisconnectTarget, Reply<usize>),
+    Rooms(Reply<Vec<RoomInfo>>),
+    /// Makes a room known before anyone joins it, or changes what is known of it.
+    DescribeRoom { room: OwnedRoom, metadata: RoomMetadata, reply: Reply<Result<RoomInfo, Refusal>> },
+    /// Lets a user join a room that the rules alone would not let them into.
+    Grant { room: OwnedRoom, user: String, reply: Reply<Result<(), Refusal>> },
+    /// Takes a grant back; who joined by it leaves.
+    RevokeGrant { room: OwnedRoom, user: String, reply: Reply<bool> },
+}
+
+/// A room's full name, checked, as text: what a message can own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnedRoom(String);
+
+impl OwnedRoom {
+    pub(crate) fn new(room: &Room<'_>) -> Self {
+        Self(room.to_string())
+    }
+
+    /// The room again. It parses: it was made from one.
+    pub(crate) fn room(&self) -> Option<Room<'_>> {
+        Room::parse(&self.0).ok()
+    }
+}
+
+/// The way into one shard.
+#[derive(Clone)]
+pub(crate) struct ShardSender {
+    messages: SyncSender<ShardMessage>,
+    waker: Arc<Waker>,
+}
+
+impl ShardSender {
+    /// Makes a shard's mailbox; `waker` wakes its loop.
+    pub(crate) fn new(waker: Arc<Waker>) -> (Self, Receiver<ShardMessage>) {
+        let (messages, inbox) = sync_channel(MAILBOX_MESSAGES_MAX);
+        (Self { messages, waker }, inbox)
+    }
+
+    /// Sends without waiting; gives the message back when the mailbox is full or its shard is gone.
+    pub(crate) fn try_send(&self, message: ShardMessage) -> Result<(), ShardMessage> {
+        match self.messages.try_send(message) {
+            Ok(()) => {
+                self.waker.wake();
+                Ok(())
+            }
+            Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => Err(message),
+        }
+    }
+
+    /// Sends, waiting for room. For control threads; a shard must not call it.
+    pub(crate) fn send(&self, message: ShardMessage) {
+        // A disconnected mailbox means the shard has stopped: there is nobody left to tell.
+        if self.messages.send(message).is_ok() {
+            self.waker.wake();
+        }
+    }
+}
