@@ -70,14 +70,22 @@ impl Heartbeat {
             Some(pinged_ms) if self.heard_ms >= pinged_ms => {
                 self.pinged_ms = None;
                 let next_ms = self.heard_ms.max(pinged_ms) + config.interval_ms;
-                if next_ms <= now_ms { self.ping(now_ms, config) } else { Beat::Wait { deadline_ms: next_ms } }
+                if next_ms <= now_ms {
+                    self.ping(now_ms, config)
+                } else {
+                    Beat::Wait { deadline_ms: next_ms }
+                }
             }
             Some(pinged_ms) if now_ms < pinged_ms + config.timeout_ms => {
                 Beat::Wait { deadline_ms: pinged_ms + config.timeout_ms }
             }
             Some(_) => {
                 self.missed += 1;
-                if self.missed >= config.missed_max { Beat::GiveUp } else { self.ping(now_ms, config) }
+                if self.missed >= config.missed_max {
+                    Beat::GiveUp
+                } else {
+                    self.ping(now_ms, config)
+                }
             }
             None => self.ping(now_ms, config),
         }

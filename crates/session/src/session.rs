@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use foodtrack_wire::msgpack::{self, MsgpackError};
-use foodtrack_wire::socket_io::{self, Packet, PacketError, PacketType, Reassembly};
+use foodtrack_wire::socket_io::{self, PacketError, PacketType, Reassembly};
 use smallvec::SmallVec;
 
 /// The namespaces a server has, in a fixed order. At most 16.
@@ -120,7 +120,7 @@ pub enum SessionError {
 }
 
 /// One client's namespaces and half-received packet.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Session {
     joined: u16,
     asked: u16,
@@ -256,7 +256,7 @@ impl Session {
         let namespace = self.find_joined(&namespace, namespaces)?;
         let event = |data: Option<Cow<'a, str>>| {
             data.map(|data| Event { namespace, id, data, attachments })
-                .ok_or(SessionError::Packet(PacketError::Data))
+                .ok_or(SessionError::Packet(PacketError::InvalidData))
         };
         match kind {
             PacketType::Event => event(data).map(Step::Event),

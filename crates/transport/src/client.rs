@@ -107,7 +107,6 @@ pub(crate) struct Upgrade {
     pub(crate) probe: Probe,
 }
 
-#[derive(Debug)]
 pub(crate) struct Client {
     /// Tells this client from an earlier one in the same place.
     pub(crate) serial: u32,

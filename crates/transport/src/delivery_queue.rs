@@ -38,7 +38,12 @@ impl DeliveryQueue {
     }
 
     /// Appends a frame within the bounds.
-    pub(crate) fn push(&mut self, frame: Arc<Frame>, messages_max: usize, bytes_max: usize) -> Pushed {
+    pub(crate) fn push(
+        &mut self,
+        frame: Arc<Frame>,
+        messages_max: usize,
+        bytes_max: usize,
+    ) -> Pushed {
         let mut dropped = 0;
         while self.messages >= messages_max || self.bytes + frame.bytes.len() > bytes_max {
             // A single frame beyond the bound still goes to an empty queue: nothing else could deliver it.
@@ -70,8 +75,9 @@ impl DeliveryQueue {
             if !self.lanes[slower].iter().any(|waiting| waiting.meta.entity == meta.entity) {
                 continue;
             }
-            let (same, others): (VecDeque<_>, VecDeque<_>) =
-                self.lanes[slower].drain(..).partition(|waiting| waiting.meta.entity == meta.entity);
+            let (same, others): (VecDeque<_>, VecDeque<_>) = self.lanes[slower]
+                .drain(..)
+                .partition(|waiting| waiting.meta.entity == meta.entity);
             self.lanes[slower] = others;
             self.lanes[lane].extend(same);
         }

@@ -28,8 +28,7 @@ pub struct FrameMeta {
 
 impl FrameMeta {
     /// A packet of the protocol itself.
-    pub(crate) const CONTROL: Self =
-        Self { urgency: Urgency::Urgent, entity: 0, droppable: false };
+    pub(crate) const CONTROL: Self = Self { urgency: Urgency::Urgent, entity: 0, droppable: false };
 
     pub(crate) const fn lane(&self) -> usize {
         self.urgency as usize

@@ -109,7 +109,9 @@ fn body_length(head: &Head<'_>) -> Result<BodyLength, HttpError> {
     }
     match (length, encoding) {
         (None, None) => Ok(BodyLength::Known(0)),
-        (None, Some(encoding)) if encoding.eq_ignore_ascii_case("chunked") => Ok(BodyLength::Chunked),
+        (None, Some(encoding)) if encoding.eq_ignore_ascii_case("chunked") => {
+            Ok(BodyLength::Chunked)
+        }
         (None, Some(_)) => Err(error(501, "transfer encoding not supported")),
         (Some(length), _) => std::str::from_utf8(length.value)
             .ok()
@@ -248,7 +250,9 @@ mod tests {
         let both = "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
         let twice = "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n";
         let signed = "POST / HTTP/1.1\r\nContent-Length: +3\r\n\r\n";
-        [both, twice, signed].iter().for_each(|text| assert_eq!(head(text).unwrap_err().status, 400));
+        [both, twice, signed]
+            .iter()
+            .for_each(|text| assert_eq!(head(text).unwrap_err().status, 400));
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use foodtrack_wire::rfc6455::MessageDecoder;
 use mio::net::TcpStream;
 
-#[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) stream: TcpStream,
     pub(crate) peer: SocketAddr,
@@ -27,7 +26,6 @@ pub(crate) struct Link {
     pub(crate) seen_end: bool,
 }
 
-#[derive(Debug)]
 pub(crate) enum LinkKind {
     /// Between HTTP requests, or within one.
     Http { continued: bool },

@@ -155,13 +155,13 @@ impl Outbox {
         if let Some(range) = self.frames[place].msgpack {
             return Some(range);
         }
-        let range = self.to_msgpack(self.frames[place].range, false)?;
+        let range = self.encode_msgpack(self.frames[place].range, false)?;
         self.frames[place].msgpack = Some(range);
         Some(range)
     }
 
     /// Re-encodes frames of the default parser as one msgpack message.
-    pub(crate) fn to_msgpack(&mut self, range: Range, direct: bool) -> Option<Range> {
+    pub(crate) fn encode_msgpack(&mut self, range: Range, direct: bool) -> Option<Range> {
         let mut encoded = Vec::new();
         transcode(self.slice(range), &mut encoded)?;
         let buffer = if direct { &mut self.direct } else { &mut self.shared };

@@ -1,7 +1,6 @@
 //! Session ids, and which shard a polling session lives on.
 
 use std::fmt;
-use std::hash::BuildHasher;
 use std::sync::{Mutex, PoisonError};
 
 use ahash::{HashMap, RandomState};

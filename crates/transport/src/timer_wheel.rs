@@ -102,7 +102,10 @@ mod tests {
             let mut wheel = TimerWheel::new(0);
             wheel.schedule(deadline_ms, 7);
             let fired = (0..).find(|now_ms| !expired(&mut wheel, *now_ms).is_empty()).unwrap();
-            assert!((deadline_ms..=deadline_ms + TICK_MS).contains(&fired), "{deadline_ms}: {fired}");
+            assert!(
+                (deadline_ms..=deadline_ms + TICK_MS).contains(&fired),
+                "{deadline_ms}: {fired}"
+            );
         }
     }
 
