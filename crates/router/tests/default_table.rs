@@ -1,4 +1,5 @@
 //! The default table, row by row, from every source.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use foodtrack_contract::{
     ApplicationSet, ApplicationType, ErrorCode, EventName, EventType, Permission, PermissionSet,

@@ -1,4 +1,5 @@
 //! What holds for every rule, message and target.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use foodtrack_contract::{
     ApplicationSet, ApplicationType, EventName, EventType, Permission, PermissionSet, Source,

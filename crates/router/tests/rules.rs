@@ -1,4 +1,5 @@
 //! What adding and removing rules does, and what explanations say.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use foodtrack_contract::{
     ApplicationSet, ApplicationType, ErrorCode, EventName, EventType, PermissionSet, RoomName,

@@ -138,9 +138,10 @@ fn a_public_key_never_serves_as_a_secret() {
         forged_with(der.as_bytes()),
         forged_with(jwks_text.as_bytes()),
     ];
-    for authenticator in
-        [with_pem(&pair.public_pem, &RSA).unwrap(), with_jwks(&[pair.jwk.clone()], &RSA).unwrap()]
-    {
+    for authenticator in [
+        with_pem(&pair.public_pem, &RSA).unwrap(),
+        with_jwks(std::slice::from_ref(&pair.jwk), &RSA).unwrap(),
+    ] {
         for token in &forgeries {
             check_refused(authenticator.principal(token, NOW_S), ErrorCode::TokenAlgorithm, token);
         }
