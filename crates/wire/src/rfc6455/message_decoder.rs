@@ -156,3 +156,28 @@ fn text(bytes: &[u8]) -> Result<&str, ProtocolError> {
 
 // A million idle connections each hold one.
 const _: () = assert!(size_of::<MessageDecoder>() <= 16);
+
+#[cfg(test)]
+mod tests {
+    use super::super::write_client_frame;
+    use super::*;
+
+    #[test]
+    fn the_memory_of_a_fragmented_message_is_freed_by_the_next_call() {
+        let limits = Limits { message_bytes_max: 100, fragments_max: 2 };
+        let mut stream = Vec::new();
+        write_client_frame(&mut stream, Opcode::Text, b"a", [1; 4]);
+        stream[0] &= 0x7f;
+        let first_bytes = stream.len();
+        write_client_frame(&mut stream, Opcode::Continuation, b"b", [2; 4]);
+
+        let mut decoder = MessageDecoder::default();
+        let decoded = decoder.decode(&mut stream, &limits);
+        assert_eq!(decoded, Ok(Decoded { consumed: first_bytes, message: None }));
+        let decoded = decoder.decode(&mut stream[first_bytes..], &limits);
+        assert_eq!(decoded.map(|decoded| decoded.message), Ok(Some(Message::Text("ab"))));
+        assert!(decoder.fragments.is_some());
+        assert_eq!(decoder.decode(&mut [], &limits), Ok(Decoded::INCOMPLETE));
+        assert!(decoder.fragments.is_none());
+    }
+}
