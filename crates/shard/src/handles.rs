@@ -40,7 +40,9 @@ impl Shards {
 
     /// Gives every shard new rules and schemas.
     pub fn apply(&self, policies: &Arc<Policies>) {
-        self.senders.iter().for_each(|shard| shard.send(ShardMessage::Policies(Arc::clone(policies))));
+        self.senders
+            .iter()
+            .for_each(|shard| shard.send(ShardMessage::Policies(Arc::clone(policies))));
     }
 
     /// Asks every shard to close its transports and stop.
@@ -62,8 +64,11 @@ impl Shards {
 }
 
 fn overloaded() -> Refusal {
-    Refusal::new(ErrorCode::Overloaded, "the tenant's shard has no room for more work; try again shortly")
-        .retry_after_ms(1_000)
+    Refusal::new(
+        ErrorCode::Overloaded,
+        "the tenant's shard has no room for more work; try again shortly",
+    )
+    .retry_after_ms(1_000)
 }
 
 /// Looks connections up, counts them, and ends them.
@@ -143,7 +148,11 @@ impl ConnectionManager {
     ) -> Result<RoomInfo, Refusal> {
         let owned = OwnedRoom::new(room);
         self.shards
-            .ask(room.tenant(), |reply| TenantRequest::DescribeRoom { room: owned, metadata, reply })
+            .ask(room.tenant(), |reply| TenantRequest::DescribeRoom {
+                room: owned,
+                metadata,
+                reply,
+            })
             .await?
     }
 
@@ -203,7 +212,11 @@ impl EventBroadcaster {
     ///
     /// # Errors
     /// A refusal that names what is wrong with the event or its recipients.
-    pub async fn broadcast(&self, tenant: &TenantId, broadcast: Broadcast) -> Result<Accepted, Refusal> {
+    pub async fn broadcast(
+        &self,
+        tenant: &TenantId,
+        broadcast: Broadcast,
+    ) -> Result<Accepted, Refusal> {
         self.shards.ask(tenant, |reply| TenantRequest::Broadcast(broadcast, reply)).await?
     }
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use foodtrack_contract::{Principal, Refusal, Room, TenantId};
-use foodtrack_transport::{Handover, Waker};
+use foodtrack_transport::{Handover, HttpTicket, Waker};
 use tokio::sync::oneshot;
 
+use crate::handshake::Admission;
 use crate::model::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
     RoomInfo, RoomMetadata,
@@ -26,7 +27,9 @@ pub(crate) type Reply<T> = oneshot::Sender<T>;
 /// Everything another thread may tell a shard.
 pub(crate) enum ShardMessage {
     /// A client's connection whose tenant lives here. Lost: the client's socket closes, and it connects again.
-    Adopt(Box<Handover>),
+    Adopt(Box<Handover<Admission>>),
+    /// The answer to an HTTP request that came in here. Lost: its socket would wait for ever; so it is never lost.
+    HttpResponse(HttpTicket, Box<http::Response<bytes::Bytes>>),
     /// Something about one tenant. Lost: the caller's reply channel closes and it reports `overloaded`.
     Tenant(TenantId, TenantRequest),
     /// How many connections the shard holds. Lost: the caller is told nothing of this shard.
@@ -40,7 +43,12 @@ pub(crate) enum ShardMessage {
 /// A request about one tenant, answered by its actor.
 pub(crate) enum TenantRequest {
     /// An event from a backend service, checked and routed like a client's.
-    Publish { principal: Principal, event: String, argument: String, reply: Reply<Result<Accepted, Refusal>> },
+    Publish {
+        principal: Principal,
+        event: String,
+        argument: String,
+        reply: Reply<Result<Accepted, Refusal>>,
+    },
     /// An event from the server itself to named recipients, past the rules.
     Broadcast(Broadcast, Reply<Result<Accepted, Refusal>>),
     Counts(Reply<ConnectionCounts>),
@@ -48,11 +56,23 @@ pub(crate) enum TenantRequest {
     Disconnect(DisconnectTarget, Reply<usize>),
     Rooms(Reply<Vec<RoomInfo>>),
     /// Makes a room known before anyone joins it, or changes what is known of it.
-    DescribeRoom { room: OwnedRoom, metadata: RoomMetadata, reply: Reply<Result<RoomInfo, Refusal>> },
+    DescribeRoom {
+        room: OwnedRoom,
+        metadata: RoomMetadata,
+        reply: Reply<Result<RoomInfo, Refusal>>,
+    },
     /// Lets a user join a room that the rules alone would not let them into.
-    Grant { room: OwnedRoom, user: String, reply: Reply<Result<(), Refusal>> },
+    Grant {
+        room: OwnedRoom,
+        user: String,
+        reply: Reply<Result<(), Refusal>>,
+    },
     /// Takes a grant back; who joined by it leaves.
-    RevokeGrant { room: OwnedRoom, user: String, reply: Reply<bool> },
+    RevokeGrant {
+        room: OwnedRoom,
+        user: String,
+        reply: Reply<bool>,
+    },
 }
 
 /// A room's full name, checked, as text: what a message can own.

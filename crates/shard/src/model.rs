@@ -164,7 +164,18 @@ pub struct RoomInfo {
 
 impl RoomInfo {
     /// The room by its parts.
-    pub fn new(room: &Room<'_>, members: usize, created_at: String, metadata: RoomMetadata) -> Self {
-        Self { name: room.to_string(), room_type: room.name().room_type(), members, created_at, metadata }
+    pub fn new(
+        room: &Room<'_>,
+        members: usize,
+        created_at: String,
+        metadata: RoomMetadata,
+    ) -> Self {
+        Self {
+            name: room.to_string(),
+            room_type: room.name().room_type(),
+            members,
+            created_at,
+            metadata,
+        }
     }
 }

@@ -209,6 +209,18 @@ impl Reactor {
         self.clients.get_mut(client.index())?.handshake.take()
     }
 
+    /// Keeps what the client told for its next try.
+    pub fn give_handshake_back(&mut self, client: ClientKey, info: Box<HandshakeInfo>) {
+        if let Some(client) = self.clients.get_mut(client.index()) {
+            client.handshake = Some(info);
+        }
+    }
+
+    /// An unguessable id, for a client's public name.
+    pub fn new_id(&mut self) -> crate::Sid {
+        self.sid_source.next()
+    }
+
     /// The application's own number of a client; 0 before it is set.
     pub fn tag(&self, client: ClientKey) -> u64 {
         self.clients.get(client.index()).map_or(0, |client| client.tag)

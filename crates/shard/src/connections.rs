@@ -1,0 +1,173 @@
+//! One tenant's connections: who they are, and what the fan-out loop needs of them.
+
+use std::sync::Arc;
+
+use foodtrack_contract::{
+    ApplicationSet, ApplicationType, DeviceId, PermissionSet, Principal, Source,
+};
+use foodtrack_transport::{ClientKey, Sid};
+use slab::Slab;
+
+use crate::handshake::{Admission, ClientAbout};
+use crate::quota::Bucket;
+use crate::rooms::Memberships;
+
+/// A connection of the tenant.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) client: ClientKey,
+    /// The Socket.IO id: public, as opposed to the transport session's.
+    pub(crate) id: Sid,
+    pub(crate) principal: Principal,
+    pub(crate) application: Option<ApplicationType>,
+    pub(crate) source: Source,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) about: ClientAbout,
+    /// Interned: thousands of tablets send the same one.
+    pub(crate) user_agent: Option<Arc<str>>,
+    pub(crate) connected_ms: u64,
+    pub(crate) memberships: Memberships,
+    pub(crate) messages: Bucket,
+    pub(crate) bytes: Bucket,
+    /// When it was last told that it is over its rate, on the shard's clock.
+    pub(crate) told_ms: u64,
+}
+
+/// What the fan-out loop touches of a connection: 12 bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seat {
+    pub(crate) client: ClientKey,
+    /// The last message that reached it: who is in two rooms of an audience gets it once.
+    stamp: u32,
+    permissions: PermissionSet,
+    application: ApplicationSet,
+}
+
+/// A tenant's connections by their places.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    slots: Slab<Connection>,
+    seats: Vec<Option<Seat>>,
+    stamp: u32,
+    applications: [u32; 4],
+}
+
+impl Connections {
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(crate) fn of_application(&self, application: ApplicationType) -> usize {
+        self.applications[application as usize] as usize
+    }
+
+    pub(crate) fn get(&self, place: u32) -> Option<&Connection> {
+        self.slots.get(place as usize)
+    }
+
+    pub(crate) fn get_mut(&mut self, place: u32) -> Option<&mut Connection> {
+        self.slots.get_mut(place as usize)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
+        self.slots.iter().map(|(place, connection)| (key(place), connection))
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        client: ClientKey,
+        id: Sid,
+        admission: Admission,
+        user_agent: Option<Arc<str>>,
+        now_ms: u64,
+    ) -> u32 {
+        let source = admission.source();
+        let Admission { principal, application, device, about } = admission;
+        let permissions = principal.permissions();
+        let place = self.slots.insert(Connection {
+            client,
+            id,
+            principal,
+            application,
+            source,
+            device,
+            about,
+            user_agent,
+            connected_ms: now_ms,
+            memberships: Memberships::new(),
+            messages: Bucket::default(),
+            bytes: Bucket::default(),
+            told_ms: 0,
+        });
+        if self.seats.len() <= place {
+            self.seats.resize(place + 1, None);
+        }
+        let application_set =
+            application.map_or(ApplicationSet::EMPTY, |it| ApplicationSet::of(&[it]));
+        self.seats[place] =
+            Some(Seat { client, stamp: self.stamp, permissions, application: application_set });
+        if let Some(application) = application {
+            self.applications[application as usize] += 1;
+        }
+        key(place)
+    }
+
+    pub(crate) fn remove(&mut self, place: u32) -> Option<Connection> {
+        let connection = self.slots.try_remove(place as usize)?;
+        self.seats[place as usize] = None;
+        if let Some(application) = connection.application {
+            self.applications[application as usize] -= 1;
+        }
+        Some(connection)
+    }
+
+    /// A renewed token may allow other things.
+    pub(crate) fn renew(&mut self, place: u32, principal: Principal) {
+        if let (Some(connection), Some(Some(seat))) =
+            (self.slots.get_mut(place as usize), self.seats.get_mut(place as usize))
+        {
+            seat.permissions = principal.permissions();
+            connection.principal = principal;
+        }
+    }
+
+    /// Starts a message's way to its audience.
+    pub(crate) fn begin_message(&mut self) {
+        self.stamp = self.stamp.wrapping_add(1);
+    }
+
+    /// Leaves a connection out of the message under way.
+    pub(crate) fn skip(&mut self, place: u32) {
+        if let Some(Some(seat)) = self.seats.get_mut(place as usize) {
+            seat.stamp = self.stamp;
+        }
+    }
+
+    /// The client at this place, if the message under way is for it and has not reached it yet.
+    #[inline]
+    pub(crate) fn take_turn(
+        &mut self,
+        place: u32,
+        only: ApplicationSet,
+        read: Option<foodtrack_contract::Permission>,
+    ) -> Option<ClientKey> {
+        let seat = self.seats.get_mut(place as usize)?.as_mut()?;
+        if seat.stamp == self.stamp {
+            return None;
+        }
+        seat.stamp = self.stamp;
+        // A backend service has no application: a target leaves it out.
+        let targeted =
+            only == ApplicationSet::ALL || !only.intersection(seat.application).is_empty();
+        let may_read = read.is_none_or(|permission| seat.permissions.allows(permission));
+        (targeted && may_read).then_some(seat.client)
+    }
+}
+
+fn key(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}

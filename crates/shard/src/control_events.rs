@@ -1,0 +1,314 @@
+//! The control events of the contract: rooms, ping, health, and a fresh token.
+
+use foodtrack_contract::{
+    ApplicationType, ErrorCode, EventType, Permission, Refusal, RoomName, UserRole, is_identifier,
+};
+use foodtrack_transport::{ClientKey, FrameMeta};
+use serde_json::Value;
+
+use crate::connections::Connection;
+use crate::rooms::Rooms;
+use crate::tenant::{Tenant, Turn};
+
+/// A control event, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ControlEvent {
+    Subscribe(Topic),
+    Unsubscribe(Topic),
+    Ping,
+    HealthCheck,
+    Authenticate,
+}
+
+/// What can be subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Topic {
+    Order,
+    Kitchen,
+    Tenant,
+    Customer,
+    Route,
+}
+
+impl ControlEvent {
+    pub(crate) fn from_wire(name: &str) -> Option<Self> {
+        // Nearly every event is none: decide by the first letters.
+        if let Some(topic) = name.strip_prefix("subscribe:") {
+            return Topic::from_wire(topic).map(Self::Subscribe);
+        }
+        match name {
+            "ping" => Some(Self::Ping),
+            "health_check" => Some(Self::HealthCheck),
+            "authenticate" => Some(Self::Authenticate),
+            _ => {
+                name.strip_prefix("unsubscribe:").and_then(Topic::from_wire).map(Self::Unsubscribe)
+            }
+        }
+    }
+}
+
+impl Topic {
+    fn from_wire(name: &str) -> Option<Self> {
+        match name {
+            "order" => Some(Self::Order),
+            "kitchen" => Some(Self::Kitchen),
+            "tenant" => Some(Self::Tenant),
+            "customer" => Some(Self::Customer),
+            "route" => Some(Self::Route),
+            _ => None,
+        }
+    }
+
+    /// The field that names the id where the argument is an object.
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Order => "orderId",
+            Self::Kitchen => "stationId",
+            Self::Tenant => "tenantId",
+            Self::Customer => "customerId",
+            Self::Route => "routeId",
+        }
+    }
+}
+
+impl Tenant {
+    /// Joins or leaves the room of a topic and answers: the event, and the acknowledgement where one was asked for.
+    pub(crate) fn control_room(
+        &mut self,
+        turn: &mut Turn<'_>,
+        place: u32,
+        (topic, joins): (Topic, bool),
+        argument: &str,
+        ack_id: Option<u64>,
+    ) -> Result<(), Refusal> {
+        let id = room_id(topic, argument)?;
+        let tenant = self.id.clone();
+        let name = match topic {
+            Topic::Order => RoomName::Order(&id),
+            Topic::Kitchen if id == tenant.as_str() => {
+                RoomName::Application(ApplicationType::KitchenApp)
+            }
+            Topic::Kitchen => RoomName::KitchenStation(&id),
+            Topic::Tenant if id == tenant.as_str() => RoomName::Tenant,
+            Topic::Tenant => {
+                let message = "a connection belongs to its token's tenant alone";
+                return Err(Refusal::new(ErrorCode::TenantMismatch, message));
+            }
+            Topic::Customer => RoomName::User(&id),
+            Topic::Route => RoomName::DeliveryRoute(&id),
+        };
+        let Some(client) = self.connections.get(place).map(|connection| connection.client) else {
+            return Ok(());
+        };
+        if joins {
+            self.join_room(turn, place, name)?;
+        } else {
+            self.check_may_leave(place, name)?;
+            self.leave_room(turn, place, name);
+        }
+        let room = name.of(&tenant).to_string();
+        let kind = name.room_type();
+        let answer = serde_json::json!({ "room": room, "type": kind }).to_string();
+        let event = if joins { "subscribed" } else { "unsubscribed" };
+        emit(turn, client, event, &answer);
+        if let Some(id) = ack_id {
+            acknowledge_success(turn, client, id, &answer);
+        }
+        Ok(())
+    }
+
+    fn join_room(
+        &mut self,
+        turn: &mut Turn<'_>,
+        place: u32,
+        name: RoomName<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(connection) = self.connections.get(place) else { return Ok(()) };
+        if let Some(room) = self.rooms.find(name)
+            && Rooms::is_member(&connection.memberships, room)
+        {
+            return Ok(());
+        }
+        self.may_join(connection, name)?;
+        if connection.memberships.len() >= turn.limits.rooms_per_connection_max {
+            let message = format!(
+                "a connection may be in {} rooms at once",
+                turn.limits.rooms_per_connection_max
+            );
+            return Err(Refusal::new(ErrorCode::RoomsTooMany, message));
+        }
+        if self.rooms.find(name).is_some_and(|room| self.rooms.get(room).is_full()) {
+            let message = "the room has as many members as it may have";
+            return Err(Refusal::new(ErrorCode::RoomFull, message));
+        }
+        let room = self.open_room(turn, name)?;
+        if let Some(connection) = self.connections.get_mut(place) {
+            self.rooms.join(room, place, &mut connection.memberships);
+        }
+        Ok(())
+    }
+
+    /// Whether a connection may be in a room: by its role and permissions, as the order's customer, or by a grant.
+    pub(crate) fn may_join(
+        &self,
+        connection: &Connection,
+        name: RoomName<'_>,
+    ) -> Result<(), Refusal> {
+        let principal = &connection.principal;
+        let (user, permissions) = (principal.user().as_str(), principal.permissions());
+        let room = self.rooms.find(name).map(|room| self.rooms.get(room));
+        if room.is_some_and(|room| room.is_granted(user))
+            || permissions.allows(Permission::AdminAccess)
+        {
+            return Ok(());
+        }
+        let refuse = |message: &'static str| Err(Refusal::new(ErrorCode::RoomForbidden, message));
+        if room.is_some_and(crate::rooms::Room::is_private) {
+            return refuse("the room is private: joining it takes a grant");
+        }
+        let is_client = connection.application == Some(ApplicationType::ClientApp);
+        let needs = |permission: Permission| {
+            if permissions.allows(permission) {
+                return Ok(());
+            }
+            let message = format!("joining the room takes {}", permission.as_str());
+            Err(Refusal::new(ErrorCode::PermissionDenied, message))
+        };
+        match name {
+            RoomName::Tenant => Ok(()),
+            RoomName::Order(order) if is_client => match self.orders.customer(order) {
+                Some(customer) if customer == user => needs(Permission::ReadOrders),
+                _ => refuse("a customer may follow only orders of their own"),
+            },
+            RoomName::Order(_) => needs(Permission::ReadOrders),
+            _ if is_client && name != RoomName::User(user) => {
+                refuse("a customer may join only rooms of their own orders and of themselves")
+            }
+            RoomName::KitchenStation(_) | RoomName::Application(_) => {
+                needs(Permission::ReadKitchen)
+            }
+            RoomName::DeliveryRoute(_) => needs(Permission::ReadDelivery),
+            RoomName::User(other) if other == user => Ok(()),
+            RoomName::User(_) => match (connection.application, principal.role()) {
+                (Some(ApplicationType::TenantDashboard), _) | (_, UserRole::System) => {
+                    needs(Permission::ReadOrders)
+                }
+                _ => refuse("only the dashboard may follow another user"),
+            },
+        }
+    }
+
+    fn check_may_leave(&self, place: u32, name: RoomName<'_>) -> Result<(), Refusal> {
+        let Some(connection) = self.connections.get(place) else { return Ok(()) };
+        let own = match name {
+            RoomName::Tenant => true,
+            RoomName::Application(application) => connection.application == Some(application),
+            RoomName::User(user) => connection.principal.user().as_str() == user,
+            _ => false,
+        };
+        if own {
+            let message = "a connection is always in its tenant's, application's and user's rooms";
+            return Err(Refusal::new(ErrorCode::RoomForbidden, message));
+        }
+        Ok(())
+    }
+
+    /// Takes a connection out of a room, if it is in it.
+    pub(crate) fn leave_room(&mut self, _turn: &mut Turn<'_>, place: u32, name: RoomName<'_>) {
+        let Some(room) = self.rooms.find(name) else { return };
+        let Some(connection) = self.connections.get_mut(place) else { return };
+        let mut memberships = std::mem::take(&mut connection.memberships);
+        let connections = &mut self.connections;
+        self.rooms.leave(room, &mut memberships, |other| {
+            connections.get_mut(other).map(|connection| &mut connection.memberships)
+        });
+        if let Some(connection) = self.connections.get_mut(place) {
+            connection.memberships = memberships;
+        }
+    }
+
+    /// Answers `ping`.
+    pub(crate) fn pong(&self, turn: &mut Turn<'_>, client: ClientKey, ack_id: Option<u64>) {
+        let answer = format!("{{\"timestamp\":\"{}\"}}", turn.clock.text());
+        emit(turn, client, "pong", &answer);
+        if let Some(id) = ack_id {
+            acknowledge_success(turn, client, id, &answer);
+        }
+    }
+
+    /// Answers `health_check` with what concerns the caller's tenant alone.
+    pub(crate) fn health(&self, turn: &mut Turn<'_>, client: ClientKey, ack_id: Option<u64>) {
+        let counts = self.counts(turn.io);
+        let answer = serde_json::json!({
+            "status": "healthy",
+            "timestamp": turn.clock.text(),
+            "connections": { "total": counts.total, "users": counts.users, "byApplication": counts.by_application },
+            "rooms": self.rooms.len(),
+        });
+        match ack_id {
+            Some(id) => acknowledge_success(turn, client, id, &answer.to_string()),
+            None => emit(turn, client, "health_check", &answer.to_string()),
+        }
+    }
+
+    /// Answers a renewed token.
+    pub(crate) fn renewed(
+        &self,
+        turn: &mut Turn<'_>,
+        client: ClientKey,
+        ack_id: Option<u64>,
+        expires_at_s: u64,
+    ) {
+        let expires_at = crate::clock::rfc3339(expires_at_s.saturating_mul(1_000));
+        let answer = format!("{{\"expiresAt\":\"{expires_at}\"}}");
+        emit(turn, client, "authenticated", &answer);
+        if let Some(id) = ack_id {
+            acknowledge_success(turn, client, id, &answer);
+        }
+    }
+
+    /// Tells a client that its token has ended, before its transport closes.
+    pub(crate) fn token_ended(&self, turn: &mut Turn<'_>, client: ClientKey) {
+        let message = "the token has expired: get a fresh one and connect again";
+        let refusal = Refusal::new(ErrorCode::TokenExpired, message);
+        self.tell(turn, client, EventType::SystemError, &refusal.to_json());
+    }
+}
+
+/// The room's id: the argument itself, or the field of it that names it.
+fn room_id(topic: Topic, argument: &str) -> Result<String, Refusal> {
+    let malformed = || {
+        let field = topic.field();
+        let message = format!("name the room by its id as a string, or by an object with {field}");
+        Refusal::new(ErrorCode::RoomMalformed, message)
+    };
+    let id = match serde_json::from_str(argument).map_err(|_| malformed())? {
+        Value::String(id) => id,
+        Value::Object(mut object) => match object.remove(topic.field()) {
+            Some(Value::String(id)) => id,
+            _ => return Err(malformed()),
+        },
+        _ => return Err(malformed()),
+    };
+    if is_identifier(&id) { Ok(id) } else { Err(malformed()) }
+}
+
+/// A control answer: an event whose argument is the answer itself, not a message.
+fn emit(turn: &mut Turn<'_>, client: ClientKey, event: &str, answer: &str) {
+    let write = |out: &mut Vec<u8>| {
+        out.extend_from_slice(b"2[\"");
+        out.extend_from_slice(event.as_bytes());
+        out.extend_from_slice(b"\",");
+        out.extend_from_slice(answer.as_bytes());
+        out.push(b']');
+    };
+    turn.io.send_packet(client, FrameMeta::default(), write, &[]);
+}
+
+fn acknowledge_success(turn: &mut Turn<'_>, client: ClientKey, id: u64, data: &str) {
+    Tenant::acknowledge(turn, client, id, |out| {
+        out.extend_from_slice(b"{\"success\":true,\"data\":");
+        out.extend_from_slice(data.as_bytes());
+        out.push(b'}');
+    });
+}

@@ -1,0 +1,254 @@
+//! From a CONNECT packet to somebody the server knows.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use foodtrack_contract::{
+    ApplicationType, Authenticate, DeviceId, ErrorCode, Principal, Refusal, Source, UserRole,
+};
+use foodtrack_transport::HandshakeInfo;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The longest text of a client's own description that is kept, in bytes.
+const DESCRIPTION_BYTES_MAX: usize = 256;
+/// How many features a client may list.
+const FEATURES_MAX: usize = 32;
+
+/// A client that may join, on its way into its tenant.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) principal: Principal,
+    /// The application it connects as; a backend service may be none.
+    pub(crate) application: Option<ApplicationType>,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) about: ClientAbout,
+}
+
+impl Admission {
+    /// What the client's messages come from.
+    pub(crate) fn source(&self) -> Source {
+        match self.principal.role() {
+            UserRole::System => Source::System,
+            _ => self.application.map_or(Source::System, Source::Application),
+        }
+    }
+}
+
+/// What a client told of itself, for people to look at.
+#[derive(Debug)]
+pub(crate) struct ClientAbout {
+    pub(crate) address: SocketAddr,
+    pub(crate) user_agent: Option<Box<str>>,
+    pub(crate) version: Option<Box<str>>,
+    pub(crate) features: Box<[Box<str>]>,
+}
+
+/// The handshake's `auth`, as far as the server reads it. A field of another type than expected counts as absent: what
+/// an application adds for itself must not keep it out.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Auth<'a> {
+    #[serde(borrow)]
+    token: Option<&'a RawValue>,
+    #[serde(borrow)]
+    application: Option<&'a RawValue>,
+    #[serde(borrow)]
+    device_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    version: Option<&'a RawValue>,
+    #[serde(borrow)]
+    features: Option<&'a RawValue>,
+}
+
+fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    let raw = raw?.get();
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') { serde_json::from_str(raw).ok() } else { Some(Cow::Borrowed(inner)) }
+}
+
+/// Finds out who wants to join. `cookie_name` names the cookie that may carry the token.
+pub(crate) fn admit(
+    auth: Option<&str>,
+    info: Option<&HandshakeInfo>,
+    authenticator: &Arc<dyn Authenticate>,
+    cookie_name: &str,
+    now_s: u64,
+) -> Result<Admission, Refusal> {
+    let auth: Auth<'_> = match auth {
+        Some(auth) => serde_json::from_str(auth).map_err(|_| {
+            Refusal::new(ErrorCode::MessageMalformed, "the handshake's auth must be a JSON object")
+        })?,
+        None => Auth::default(),
+    };
+    let from_auth = text(auth.token);
+    let token = from_auth
+        .as_deref()
+        .or_else(|| info.and_then(|info| bearer(info.authorization.as_deref()?)))
+        .or_else(|| info.and_then(|info| cookie(info.cookie.as_deref()?, cookie_name)))
+        .filter(|token| !token.is_empty())
+        .ok_or_else(|| {
+            Refusal::new(
+                ErrorCode::TokenMissing,
+                "no token: put it into auth.token, an Authorization: Bearer header or the cookie",
+            )
+        })?;
+    let principal = authenticator.principal(token, now_s)?;
+    let application = application(text(auth.application).as_deref(), &principal)?;
+    let device = match text(auth.device_id) {
+        Some(device) => Some(DeviceId::parse(&device).map_err(|_| {
+            Refusal::new(ErrorCode::MessageMalformed, "deviceId must be 1 to 128 characters")
+        })?),
+        None => principal.device().cloned(),
+    };
+    if let (Some(own), Some(claimed)) = (principal.device(), &device)
+        && own != claimed
+    {
+        let message = "the token was made for another device than the handshake names";
+        return Err(Refusal::new(ErrorCode::TokenClaims, message));
+    }
+    let about = about(&auth, info);
+    Ok(Admission { principal, application, device, about })
+}
+
+fn application(
+    named: Option<&str>,
+    principal: &Principal,
+) -> Result<Option<ApplicationType>, Refusal> {
+    let allowed = principal.applications();
+    let Some(named) = named else {
+        let mut applications = allowed.iter();
+        return match (applications.next(), applications.next()) {
+            (Some(only), None) => Ok(Some(only)),
+            (None, _) if principal.role() == UserRole::System => Ok(None),
+            _ => Err(Refusal::new(
+                ErrorCode::ApplicationRequired,
+                "the token opens several applications: name one in auth.application",
+            )),
+        };
+    };
+    let application = ApplicationType::from_handshake(named).ok_or_else(|| {
+        Refusal::new(
+            ErrorCode::ApplicationUnknown,
+            "auth.application must be client_app, tenant_dashboard, kitchen_app or delivery_app",
+        )
+    })?;
+    if allowed.contains(application) || principal.role() == UserRole::System {
+        return Ok(Some(application));
+    }
+    let message = format!("the token does not open {application}");
+    Err(Refusal::new(ErrorCode::ApplicationForbidden, message))
+}
+
+fn about(auth: &Auth<'_>, info: Option<&HandshakeInfo>) -> ClientAbout {
+    let short = |text: Cow<'_, str>| truncated(&text, DESCRIPTION_BYTES_MAX).into();
+    let features: Vec<Cow<'_, str>> =
+        auth.features.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    ClientAbout {
+        address: info.map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), |info| info.address),
+        user_agent: info
+            .and_then(|info| info.user_agent.as_deref())
+            .map(|agent| truncated(agent, DESCRIPTION_BYTES_MAX).into()),
+        version: text(auth.version).map(short),
+        features: features
+            .into_iter()
+            .take(FEATURES_MAX)
+            .map(|feature| truncated(&feature, DESCRIPTION_BYTES_MAX).into())
+            .collect(),
+    }
+}
+
+fn truncated(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max.min(text.len()))]
+}
+
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn cookie<'a>(header: &'a str, name: &str) -> Option<&'a str> {
+    header.split(';').find_map(|pair| {
+        let (key, value) = pair.trim().split_once('=')?;
+        (key == name).then_some(value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use foodtrack_contract::{ApplicationSet, PermissionSet, TenantId, UserId, VerifiedClaims};
+
+    use super::*;
+
+    /// Takes the token for the list of applications.
+    struct Trusting;
+
+    impl Authenticate for Trusting {
+        fn principal(&self, token: &str, _now_s: u64) -> Result<Principal, Refusal> {
+            let applications: ApplicationSet =
+                token.split(',').filter_map(ApplicationType::from_wire).collect();
+            let role = if token == "service" { UserRole::System } else { UserRole::Admin };
+            Ok(Principal::from_verified_token(VerifiedClaims {
+                tenant: TenantId::parse("t1").unwrap(),
+                user: UserId::parse("u1").unwrap(),
+                role,
+                applications,
+                permissions: PermissionSet::ALL,
+                device: None,
+                token_id: None,
+                expires_at_s: u64::MAX,
+            }))
+        }
+    }
+
+    fn check(auth: Option<&str>, info: Option<&HandshakeInfo>) -> Result<Admission, ErrorCode> {
+        let authenticator: Arc<dyn Authenticate> = Arc::new(Trusting);
+        admit(auth, info, &authenticator, "token", 0).map_err(|refusal| refusal.code())
+    }
+
+    fn info(authorization: Option<&str>, cookie: Option<&str>) -> HandshakeInfo {
+        HandshakeInfo {
+            address: SocketAddr::from(([127, 0, 0, 1], 1)),
+            user_agent: None,
+            authorization: authorization.map(Box::from),
+            cookie: cookie.map(Box::from),
+        }
+    }
+
+    #[test]
+    fn a_token_comes_in_the_auth_object_a_header_or_a_cookie() {
+        let header = info(Some("Bearer kitchen_app"), None);
+        let cookie = info(None, Some("a=b; token=kitchen_app"));
+        assert!(check(Some(r#"{"token":"kitchen_app"}"#), None).is_ok());
+        assert!(check(None, Some(&header)).is_ok());
+        assert!(check(Some("{}"), Some(&cookie)).is_ok());
+        assert_eq!(check(Some("{}"), None).unwrap_err(), ErrorCode::TokenMissing);
+        assert_eq!(check(Some("[1]"), None).unwrap_err(), ErrorCode::MessageMalformed);
+    }
+
+    #[test]
+    fn the_application_is_named_or_the_only_one() {
+        let application = |auth| check(Some(auth), None).map(|admission| admission.application);
+        let (kitchen, dashboard) = (ApplicationType::KitchenApp, ApplicationType::TenantDashboard);
+        assert_eq!(application(r#"{"token":"kitchen_app"}"#), Ok(Some(kitchen)));
+        let two = r#"{"token":"kitchen_app,tenant_dashboard","application":"dashboard"}"#;
+        assert_eq!(application(two), Ok(Some(dashboard)));
+        let unnamed = r#"{"token":"kitchen_app,tenant_dashboard"}"#;
+        assert_eq!(application(unnamed), Err(ErrorCode::ApplicationRequired));
+        let other = r#"{"token":"kitchen_app","application":"delivery"}"#;
+        assert_eq!(application(other), Err(ErrorCode::ApplicationForbidden));
+        let unknown = r#"{"token":"kitchen_app","application":"toaster"}"#;
+        assert_eq!(application(unknown), Err(ErrorCode::ApplicationUnknown));
+        assert_eq!(application(r#"{"token":"service"}"#), Ok(None));
+    }
+
+    #[test]
+    fn what_a_client_tells_of_itself_is_bounded() {
+        let long = "é".repeat(1_000);
+        let auth = format!(r#"{{"token":"kitchen_app","version":"{long}","features":["{long}"]}}"#);
+        let about = check(Some(&auth), None).unwrap().about;
+        assert_eq!(about.version.unwrap().len(), DESCRIPTION_BYTES_MAX);
+        assert_eq!(about.features[0].len(), DESCRIPTION_BYTES_MAX);
+    }
+}

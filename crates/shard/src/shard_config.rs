@@ -1,0 +1,58 @@
+//! What the shards of a server are told once, at the start.
+
+use std::net::SocketAddr;
+
+use foodtrack_transport::ReactorConfig;
+
+use crate::quota::Rate;
+
+/// Limits on what clients that the server knows may do.
+#[derive(Clone, Copy, Debug)]
+pub struct TenantLimits {
+    /// Connections of one tenant; 0 for no limit.
+    pub connections_max: usize,
+    /// Connections of one user of it; 0 for no limit.
+    pub connections_per_user_max: usize,
+    /// Rooms of one connection, those it is in from the start among them.
+    pub rooms_per_connection_max: usize,
+    /// Rooms of one tenant.
+    pub rooms_max: usize,
+    /// Grants of one room.
+    pub grants_per_room_max: usize,
+    /// Messages of one connection.
+    pub messages_per_connection: Rate,
+    /// Bytes of one connection.
+    pub bytes_per_connection: Rate,
+    /// Messages of one tenant, from clients and back ends.
+    pub messages_per_tenant: Rate,
+}
+
+impl Default for TenantLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 50_000,
+            connections_per_user_max: 100,
+            rooms_per_connection_max: 256,
+            rooms_max: 1_000_000,
+            grants_per_room_max: 1_000,
+            messages_per_connection: Rate { per_second: 100, burst: 200 },
+            bytes_per_connection: Rate { per_second: 1_000_000, burst: 4_000_000 },
+            messages_per_tenant: Rate { per_second: 5_000, burst: 10_000 },
+        }
+    }
+}
+
+/// What a server's shards are told.
+#[derive(Clone)]
+pub struct ShardsConfig {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// How many shards; 0 for one a core.
+    pub shards: usize,
+    /// Sockets, heartbeats, limits on strangers.
+    pub reactor: ReactorConfig,
+    /// Limits on those the server knows.
+    pub limits: TenantLimits,
+    /// The cookie that may carry a token.
+    pub cookie_name: String,
+}

@@ -1,0 +1,394 @@
+//! One tenant's actor: what it owns. Holding a tenant gives no way to name another's connections.
+
+use std::sync::Arc;
+
+use ahash::AHashMap;
+use foodtrack_contract::{
+    ApplicationType, DeviceId, ErrorCode, EventType, Message, Principal, Priority, Refusal, Room,
+    RoomName, Source, TenantId,
+};
+use foodtrack_session::NamespaceId;
+use foodtrack_transport::{ClientKey, CloseReason, FrameMeta, Reactor};
+use foodtrack_wire::socket_io::{self, Packet, PacketType};
+use uuid::Uuid;
+
+use crate::clock::{WallClock, rfc3339};
+use crate::connections::{Connection, Connections};
+use crate::counters::Counters;
+use crate::handshake::Admission;
+use crate::model::{
+    ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, RoomInfo, RoomMetadata,
+};
+use crate::order_book::OrderBook;
+use crate::policies::Policies;
+use crate::quota::Bucket;
+use crate::recent_ids::RecentIds;
+use crate::rooms::Rooms;
+use crate::shard_config::TenantLimits;
+
+/// What a tenant works with while it has its turn.
+pub(crate) struct Turn<'t> {
+    pub(crate) io: &'t mut Reactor,
+    pub(crate) policies: &'t Policies,
+    pub(crate) limits: &'t TenantLimits,
+    pub(crate) clock: &'t mut WallClock,
+    pub(crate) counters: &'t Counters,
+}
+
+/// One tenant on its home shard.
+pub(crate) struct Tenant {
+    pub(crate) id: TenantId,
+    pub(crate) connections: Connections,
+    pub(crate) rooms: Rooms,
+    pub(crate) orders: OrderBook,
+    pub(crate) recent: RecentIds,
+    pub(crate) messages: Bucket,
+    /// Deliveries of this turn of the shard, so that a busy tenant's turn is bounded.
+    pub(crate) turn_deliveries: usize,
+    pub(crate) turn: u64,
+}
+
+const LIST_DEFAULT: usize = 100;
+const LIST_MAX: usize = 1_000;
+
+impl Tenant {
+    pub(crate) fn new(id: TenantId) -> Self {
+        Self {
+            id,
+            connections: Connections::default(),
+            rooms: Rooms::default(),
+            orders: OrderBook::default(),
+            recent: RecentIds::default(),
+            messages: Bucket::default(),
+            turn_deliveries: 0,
+            turn: 0,
+        }
+    }
+
+    /// Whether a client may come in besides those that are here.
+    pub(crate) fn check_room_for(
+        &self,
+        principal: &Principal,
+        limits: &TenantLimits,
+    ) -> Result<(), Refusal> {
+        let over = |limit: usize, count: usize| limit != 0 && count >= limit;
+        let of_user = self.rooms.members(RoomName::User(principal.user().as_str())).len();
+        let what = if over(limits.connections_max, self.connections.len()) {
+            "tenant"
+        } else if over(limits.connections_per_user_max, of_user) {
+            "user"
+        } else {
+            return Ok(());
+        };
+        let message = format!("the {what} has as many connections as it may have");
+        Err(Refusal::new(ErrorCode::TooManyConnections, message).retry_after_ms(5_000))
+    }
+
+    /// Takes a client in: it is in its tenant's, application's and user's rooms from now on. Returns its place.
+    pub(crate) fn enter(
+        &mut self,
+        turn: &mut Turn<'_>,
+        client: ClientKey,
+        id: foodtrack_transport::Sid,
+        admission: Admission,
+        user_agent: Option<Arc<str>>,
+    ) -> u32 {
+        let now_ms = turn.clock.unix_ms();
+        let (user, application) = (admission.principal.user().clone(), admission.application);
+        let place = self.connections.insert(client, id, admission, user_agent, now_ms);
+        let application = application.map(RoomName::Application);
+        let names = [Some(RoomName::Tenant), application, Some(RoomName::User(user.as_str()))];
+        for name in names.into_iter().flatten() {
+            let room = self.rooms.open(name, now_ms);
+            if let Some(connection) = self.connections.get_mut(place) {
+                self.rooms.join(room, place, &mut connection.memberships);
+            }
+        }
+        place
+    }
+
+    /// Greets a client that came in.
+    pub(crate) fn greet(&mut self, turn: &mut Turn<'_>, place: u32) {
+        let Some(connection) = self.connections.get(place) else { return };
+        let payload = serde_json::json!({
+            "connectionId": connection.id.as_str(),
+            "tenantId": self.id.as_str(),
+            "userId": connection.principal.user().as_str(),
+            "role": connection.principal.role(),
+            "application": connection.application,
+            "connectedAt": rfc3339(connection.connected_ms),
+        });
+        self.tell(
+            turn,
+            connection.client,
+            EventType::SystemConnectionEstablished,
+            &payload.to_string(),
+        );
+    }
+
+    /// Lets a client go: it is in no room any more.
+    pub(crate) fn depart(&mut self, place: u32) -> Option<Connection> {
+        let mut connection = self.connections.remove(place)?;
+        let mut memberships = std::mem::take(&mut connection.memberships);
+        while let Some(room) = memberships.last().map(|membership| membership.room()) {
+            let connections = &mut self.connections;
+            self.rooms.leave(room, &mut memberships, |other| {
+                connections.get_mut(other).map(|connection| &mut connection.memberships)
+            });
+        }
+        Some(connection)
+    }
+
+    /// Sends an event of the server's own to one client.
+    pub(crate) fn tell(
+        &self,
+        turn: &mut Turn<'_>,
+        client: ClientKey,
+        event: EventType,
+        payload: &str,
+    ) {
+        let timestamp = turn.clock.text();
+        let message = Message {
+            id: Uuid::now_v7(),
+            event: event.as_str(),
+            tenant: &self.id,
+            timestamp,
+            source: Source::System,
+            target: None,
+            payload,
+            priority: Priority::High,
+            retry_count: 0,
+            encrypted: false,
+        };
+        let write = |out: &mut Vec<u8>| {
+            out.extend_from_slice(b"2[\"");
+            out.extend_from_slice(event.as_str().as_bytes());
+            out.extend_from_slice(b"\",");
+            message.write_json(out);
+            out.push(b']');
+        };
+        turn.io.send_packet(client, FrameMeta::default(), write, &[]);
+    }
+
+    /// Answers an event that asked for an acknowledgement.
+    pub(crate) fn acknowledge(
+        turn: &mut Turn<'_>,
+        client: ClientKey,
+        id: u64,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let packet = Packet {
+            kind: PacketType::Ack,
+            attachments: 0,
+            namespace: "/",
+            id: Some(id),
+            data: None,
+        };
+        let write = |out: &mut Vec<u8>| {
+            socket_io::write_packet(out, &packet);
+            out.push(b'[');
+            write(out);
+            out.push(b']');
+        };
+        turn.io.send_packet(client, FrameMeta::default(), write, &[]);
+    }
+
+    /// Tells a client that something it sent was refused: in its acknowledgement, or as `system:error`.
+    pub(crate) fn refuse(
+        &self,
+        turn: &mut Turn<'_>,
+        client: ClientKey,
+        ack_id: Option<u64>,
+        refusal: &Refusal,
+    ) {
+        turn.counters.events_refused.add(1);
+        match refusal.code() {
+            ErrorCode::TenantMismatch => turn.counters.tenant_mismatches.add(1),
+            ErrorCode::RateLimited | ErrorCode::TenantRateLimited => {
+                turn.counters.rate_limited.add(1);
+            }
+            _ => {}
+        }
+        match ack_id {
+            Some(id) => Self::acknowledge(turn, client, id, |out| {
+                out.extend_from_slice(b"{\"success\":false,\"error\":");
+                out.extend_from_slice(refusal.to_json().as_bytes());
+                out.push(b'}');
+            }),
+            None => self.tell(turn, client, EventType::SystemError, &refusal.to_json()),
+        }
+    }
+
+    pub(crate) fn counts(&self, io: &Reactor) -> ConnectionCounts {
+        ConnectionCounts {
+            total: self.connections.len(),
+            users: self.rooms.users(),
+            tenants: usize::from(!self.connections.is_empty()),
+            by_application: ApplicationType::ALL
+                .into_iter()
+                .map(|application| (application, self.connections.of_application(application)))
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+            polling: self.connections.iter().filter(|(_, it)| io.is_polling(it.client)).count(),
+        }
+    }
+
+    pub(crate) fn list(&self, turn: &Turn<'_>, filter: &ConnectionFilter) -> Vec<ConnectionInfo> {
+        let limit = filter.limit.unwrap_or(LIST_DEFAULT).min(LIST_MAX);
+        let matches = |connection: &Connection| {
+            let device = connection.device.as_ref().map(DeviceId::as_str);
+            filter.user.as_ref().is_none_or(|user| user == connection.principal.user().as_str())
+                && filter.application.is_none_or(|it| Some(it) == connection.application)
+                && filter.device.as_ref().is_none_or(|it| Some(it.as_str()) == device)
+        };
+        let mut found: Vec<&Connection> =
+            self.connections.iter().map(|(_, it)| it).filter(|it| matches(it)).collect();
+        found.sort_by_key(|connection| connection.connected_ms);
+        found.into_iter().take(limit).map(|connection| self.info(turn, connection)).collect()
+    }
+
+    fn info(&self, turn: &Turn<'_>, connection: &Connection) -> ConnectionInfo {
+        let idle_ms = turn.io.now_ms().saturating_sub(turn.io.heard_ms(connection.client));
+        let room = |room: &crate::rooms::Room| room.name().of(&self.id).to_string();
+        ConnectionInfo {
+            id: connection.id.as_str().to_owned(),
+            user: connection.principal.user().as_str().to_owned(),
+            role: connection.principal.role(),
+            application: connection.application,
+            device: connection.device.as_ref().map(|device| device.as_str().to_owned()),
+            transport: if turn.io.is_polling(connection.client) { "polling" } else { "websocket" },
+            address: connection.about.address.to_string(),
+            user_agent: connection.user_agent.as_deref().map(str::to_owned),
+            version: connection.about.version.as_deref().map(str::to_owned),
+            features: connection.about.features.iter().map(|it| it.to_string()).collect(),
+            connected_at: rfc3339(connection.connected_ms),
+            last_heartbeat_at: rfc3339(turn.clock.unix_ms().saturating_sub(idle_ms)),
+            rooms: self.rooms.of(&connection.memberships).map(room).collect(),
+        }
+    }
+
+    /// Ends connections for good: they are told, and do not come back by themselves.
+    pub(crate) fn disconnect(&mut self, turn: &mut Turn<'_>, target: &DisconnectTarget) -> usize {
+        let matches = |connection: &Connection| match target {
+            DisconnectTarget::Connection(id) => connection.id.as_str() == id,
+            DisconnectTarget::User(user) => connection.principal.user().as_str() == user,
+            DisconnectTarget::Device(device) => {
+                connection.device.as_ref().is_some_and(|it| it.as_str() == device)
+            }
+            DisconnectTarget::Tenant => true,
+        };
+        let clients: Vec<ClientKey> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| matches(connection))
+            .map(|(_, connection)| connection.client)
+            .collect();
+        for client in &clients {
+            turn.io.disconnect(*client, NamespaceId::ROOT);
+            turn.io.close(*client, CloseReason::Disconnected);
+        }
+        clients.len()
+    }
+
+    pub(crate) fn room_infos(&self) -> Vec<RoomInfo> {
+        self.rooms.iter().map(|room| self.room_info(room)).collect()
+    }
+
+    fn room_info(&self, room: &crate::rooms::Room) -> RoomInfo {
+        let metadata =
+            room.described.as_ref().map(|described| described.metadata.clone()).unwrap_or_default();
+        let created_at = rfc3339(room.created_ms);
+        RoomInfo::new(&room.name().of(&self.id), room.members.len(), created_at, metadata)
+    }
+
+    pub(crate) fn describe_room(
+        &mut self,
+        turn: &Turn<'_>,
+        room: &Room<'_>,
+        metadata: RoomMetadata,
+    ) -> Result<RoomInfo, Refusal> {
+        let key = self.open_room(turn, room.name())?;
+        let members = self.rooms.get(key).members.len();
+        if metadata.max_members.is_some_and(|limit| members > limit as usize) {
+            let message = format!("{members} connections are in the room already");
+            self.rooms.close_if_unused(key);
+            return Err(Refusal::new(ErrorCode::Conflict, message));
+        }
+        self.rooms.described(key).metadata = metadata;
+        let info = self.room_info(self.rooms.get(key));
+        self.rooms.close_if_unused(key);
+        Ok(info)
+    }
+
+    /// Finds a room or makes it, within the tenant's bound.
+    pub(crate) fn open_room(
+        &mut self,
+        turn: &Turn<'_>,
+        name: RoomName<'_>,
+    ) -> Result<crate::rooms::RoomKey, Refusal> {
+        if self.rooms.find(name).is_none() && self.rooms.len() >= turn.limits.rooms_max {
+            let message = "the tenant has as many rooms as it may have";
+            return Err(Refusal::new(ErrorCode::RoomsTooMany, message));
+        }
+        Ok(self.rooms.open(name, turn.clock.unix_ms()))
+    }
+
+    pub(crate) fn grant(
+        &mut self,
+        turn: &Turn<'_>,
+        room: &Room<'_>,
+        user: &str,
+    ) -> Result<(), Refusal> {
+        let key = self.open_room(turn, room.name())?;
+        let grants = &mut self.rooms.described(key).grants;
+        if grants.len() >= turn.limits.grants_per_room_max && !grants.contains(user) {
+            self.rooms.close_if_unused(key);
+            let message = "the room has as many grants as it may have";
+            return Err(Refusal::new(ErrorCode::RoomFull, message));
+        }
+        grants.insert(user.into());
+        Ok(())
+    }
+
+    pub(crate) fn revoke_grant(
+        &mut self,
+        turn: &mut Turn<'_>,
+        room: &Room<'_>,
+        user: &str,
+    ) -> bool {
+        let name = room.name();
+        let Some(key) = self.rooms.find(name) else { return false };
+        if !self.rooms.described(key).grants.remove(user) {
+            self.rooms.close_if_unused(key);
+            return false;
+        }
+        // Who is in the room by another right stays in it.
+        let leaving: Vec<u32> = self
+            .rooms
+            .get(key)
+            .members
+            .iter()
+            .copied()
+            .filter(|place| {
+                self.connections.get(*place).is_some_and(|connection| {
+                    connection.principal.user().as_str() == user
+                        && self.may_join(connection, name).is_err()
+                })
+            })
+            .collect();
+        for place in leaving {
+            self.leave_room(turn, place, name);
+        }
+        if let Some(key) = self.rooms.find(name) {
+            self.rooms.close_if_unused(key);
+        }
+        true
+    }
+
+    pub(crate) fn renew(&mut self, place: u32, principal: Principal) {
+        self.connections.renew(place, principal);
+    }
+}
+
+/// Tenants of one shard, by name.
+pub(crate) type TenantIndex = AHashMap<TenantId, u32>;
