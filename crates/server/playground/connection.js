@@ -5,7 +5,7 @@ import { uuid } from './ids.js';
 
 /** How long an acknowledgement may take, in milliseconds. */
 const ACK_TIMEOUT_MS = 8_000;
-/** How often a message is offered again; its id stays, so the hub takes it once. */
+/** How often the hub is asked, at most, before its last answer stands. */
 const ATTEMPTS_MAX = 12;
 /** Pause before connecting again after a refused handshake, in milliseconds. */
 const REFUSED_PAUSE_MS = 2_000;
@@ -114,23 +114,11 @@ export class Connection {
     if (!this.#socket.connected) this.#socket.connect();
   }
 
-  /**
-   * Sends an event and answers its acknowledgement, `{ success, data }` or `{ success: false, error }`.
-   *
-   * A lost line and a rate limit are met by offering the same message again, under the same id.
-   */
-  async send(type, payload) {
+  /** Sends an event and answers its acknowledgement, as `ask` does. A repeat keeps the id, so the hub takes it once. */
+  send(type, payload) {
     const message = { id: uuid(), type, payload };
     this.#latency.sent(message.id);
-    let answer;
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-      answer = await this.ask(type, message);
-      const { number = 0, code, retryAfterMs } = answer.success ? {} : answer.error;
-      const mayRetry = code === 'line_lost' || (number >= 1000 && number < 2000);
-      if (!mayRetry) return answer;
-      await wait(retryAfterMs ?? 250 * (attempt + 1));
-    }
-    return answer;
+    return this.ask(type, message);
   }
 
   /** Sends an event that may be lost, and nobody answers for. */
@@ -140,8 +128,24 @@ export class Connection {
     this.#socket.volatile.emit(type, message);
   }
 
-  /** Emits `name` with `argument` and answers the acknowledgement; a lost line is the error `line_lost`. */
+  /**
+   * Emits `name` with `argument` and answers the acknowledgement, `{ success, data }` or `{ success: false, error }`.
+   *
+   * A lost line, and every refusal whose number says that the same may succeed later, is met by asking again.
+   */
   async ask(name, argument) {
+    let answer;
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
+      answer = await this.#askOnce(name, argument);
+      const { number = 0, code, retryAfterMs } = answer.error ?? {};
+      const mayRetry = code === 'line_lost' || (number >= 1000 && number < 2000);
+      if (!mayRetry) return answer;
+      await wait(retryAfterMs ?? 250 * attempt);
+    }
+    return answer;
+  }
+
+  async #askOnce(name, argument) {
     try {
       return await this.#socket.timeout(ACK_TIMEOUT_MS).emitWithAck(name, argument);
     } catch (cause) {

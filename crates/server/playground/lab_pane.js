@@ -84,6 +84,7 @@ export class LabPane {
           el('code', {}, refused ? answer.error.code : 'allowed'),
           ` ${refused ? answer.error.message : 'The hub let it pass.'}`)));
     }
+    this.#verdicts.scrollIntoView({ block: 'nearest' });
   }
 
   async #placeMany() {

@@ -92,9 +92,13 @@ export class Restaurant {
     const answer = await seat.connection.send('order:created', {
       orderId, customerId: seat.user, customerName, items, totalAmount, currency: this.currency, address,
     });
-    if (answer.success) await seat.connection.ask('subscribe:order', { orderId });
-    else this.#refused('The order was not taken', answer);
-    return { ...answer, orderId };
+    if (!answer.success) {
+      this.#refused('The order was not taken', answer);
+      return { ...answer, orderId };
+    }
+    const followed = await seat.connection.ask('subscribe:order', { orderId });
+    if (!followed.success) this.#refused('The order cannot be followed', followed);
+    return { ...followed, orderId };
   }
 
   /** The kitchen starts to cook. */
