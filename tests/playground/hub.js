@@ -1,0 +1,45 @@
+// The demo hub as a child process, on a port of its own choice.
+
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const START_TIMEOUT_MS = 20_000;
+
+/** The repository's root. */
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const BINARY = process.env.FOODTRACK_BINARY ?? `${ROOT}target/debug/foodtrack-websocket`;
+
+/** Starts `demo`; answers `{ url, stop }` once it listens. */
+export async function startHub() {
+  const child = spawn(BINARY, ['demo', '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const log = [];
+  const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    const kill = setTimeout(() => child.kill('SIGKILL'), 5_000);
+    await gone;
+    clearTimeout(kill);
+  };
+  const url = await new Promise((resolve, reject) => {
+    const fail = (why) => reject(new Error(`${BINARY} demo: ${why}\n${log.join('\n')}`));
+    const timer = setTimeout(() => fail(`not listening after ${START_TIMEOUT_MS} ms`), START_TIMEOUT_MS);
+    child.once('error', (cause) => fail(cause.message));
+    child.once('exit', (code) => fail(`ended with ${code}`));
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        log.push(line);
+        if (log.length > 200) log.shift();
+        const port = /listening on \S*?:(\d+)\b(?!\S*:\d)/.exec(line)?.[1];
+        if (!port) return;
+        clearTimeout(timer);
+        resolve(`http://127.0.0.1:${port}/`);
+      });
+    }
+  }).catch(async (cause) => {
+    await stop();
+    throw cause;
+  });
+  return { url, stop };
+}
