@@ -1,1 +1,18 @@
-//! auth
+//! Token to [`Principal`](foodtrack_contract::Principal): the only crate that reads a JWT.
+//!
+//! [`Authenticator`] verifies tokens, [`TokenSigner`] makes them for a command line, a demo and tests. Time is an
+//! argument, never read; a refusal names a code and what to do, and never the token.
+
+mod algorithm;
+mod auth_config;
+mod authenticator;
+mod claims;
+mod keys;
+mod token_signer;
+
+pub use algorithm::{Algorithm, AlgorithmError};
+pub use auth_config::{
+    AuthConfig, AuthConfigError, KeySource, LEEWAY_S_DEFAULT, Secret, TOKEN_BYTES_MAX_DEFAULT,
+};
+pub use authenticator::Authenticator;
+pub use token_signer::{SignError, TokenClaims, TokenSigner};

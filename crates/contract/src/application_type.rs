@@ -1,7 +1,9 @@
 //! The four applications, and the spellings of their names that a handshake may use.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// One of FoodTrack's applications.
@@ -152,6 +154,21 @@ impl<'de> Deserialize<'de> for ApplicationSet {
     }
 }
 
+impl JsonSchema for ApplicationSet {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("ApplicationSet")
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<ApplicationType>();
+        json_schema!({ "anyOf": [one.clone(), { "type": "array", "items": one, "minItems": 1 }] })
+    }
+}
+
 /// Who sent a message: an application, or the server and the back ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -182,5 +199,21 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl JsonSchema for Source {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Source")
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let applications = ApplicationType::ALL.into_iter().map(Self::Application);
+        let names: Vec<&str> = applications.chain([Self::System]).map(Self::as_str).collect();
+        json_schema!({ "type": "string", "enum": names })
     }
 }

@@ -2,20 +2,31 @@
 //! refusals. No I/O, no clock; depends on nothing else of the project.
 
 mod application_type;
+mod declaration;
+mod envelope;
 mod error_code;
 mod event_type;
 mod identity;
+mod message;
+mod payload;
 mod priority;
 mod refusal;
 mod room;
+mod schemas;
+mod violation;
 
 pub use application_type::{ApplicationSet, ApplicationType, Source};
+pub use declaration::{EVENT_NAME_BYTES_MAX, EventDeclaration, SCHEMA_BYTES_MAX, SCHEMA_PARTS_MAX};
+pub use envelope::{Incoming, read_envelope};
 pub use error_code::{ErrorCode, Reaction};
 pub use event_type::{DeliveryClass, EventGroup, EventName, EventType};
 pub use identity::{
     Authenticate, DeviceId, IDENTIFIER_CHARACTERS_MAX, IdentifierError, Permission, PermissionSet,
     Principal, TenantId, TokenId, UserId, UserRole, VerifiedClaims, is_identifier,
 };
+pub use message::Message;
+pub use payload::{Entities, builtin_schemas};
 pub use priority::Priority;
 pub use refusal::Refusal;
 pub use room::{Room, RoomError, RoomName, RoomType};
+pub use schemas::{DECLARATIONS_MAX, Schemas};

@@ -1,1 +1,21 @@
-//! router
+//! Message to [`Audience`]: who may send an event, and whom it goes to.
+//!
+//! Pure rules: no clock, no lock, no I/O; `clippy.toml` beside this crate forbids them. The same event from the same
+//! source about the same things always has the same audience.
+
+mod audience;
+mod default_rules;
+mod destination;
+mod event_pattern;
+mod explanation;
+mod message_router;
+mod rule;
+mod table;
+
+pub use audience::{About, Audience};
+pub use default_rules::default_rules;
+pub use destination::{Destination, DestinationError};
+pub use event_pattern::{EVENT_PATTERN_BYTES_MAX, EventPatternError};
+pub use explanation::{ExplainedDestination, ExplainedRule, Explanation};
+pub use message_router::{MessageRouter, Sender};
+pub use rule::{RULE_ID_CHARACTERS_MAX, RULES_PER_TENANT_MAX, Rule, RuleError};

@@ -1,1 +1,38 @@
-//! transport
+//! Clients' sockets: one event loop a shard, HTTP/1.1, WebSocket, long-polling, and the flush at the end of a turn. The
+//! only crate that opens sockets of clients.
+//!
+//! [`Reactor`] owns sockets and clients; an [`Application`] decides who may join and what is sent to whom.
+
+mod admission;
+mod application;
+mod client;
+mod delivery_queue;
+mod ending;
+mod frame;
+mod handover;
+mod http;
+mod limits;
+mod link;
+mod listener;
+mod origin_policy;
+mod outbox;
+mod reactor;
+mod reading;
+mod requests;
+mod sending;
+mod sid;
+mod timer_wheel;
+mod waker;
+
+pub use application::{Application, Data, Flow, HttpRequest, HttpTicket, Verdict};
+pub use client::{ClientKey, CloseReason, HandshakeInfo, Protocol};
+pub use frame::{FrameMeta, Urgency};
+pub use handover::Handover;
+pub use limits::Limits;
+pub use listener::listen;
+pub use mio::Events;
+pub use origin_policy::OriginPolicy;
+pub use outbox::FrameId;
+pub use reactor::{Commons, Endpoint, Reactor, ReactorConfig, ReactorStats};
+pub use sid::Sid;
+pub use waker::Waker;

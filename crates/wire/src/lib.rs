@@ -1,1 +1,16 @@
-//! wire
+//! Bytes to packets and back, without I/O: no clock, no sockets, nothing of ours underneath.
+//!
+//! - [`rfc6455`]: WebSocket frames and messages, the server's side.
+//! - [`engine_io`]: Engine.IO 4 packets, in WebSocket messages and in polling bodies.
+//! - [`socket_io`]: Socket.IO 5 packets as text, their arguments as raw JSON, their attachments.
+//! - [`msgpack`]: the same packets as `socket.io-msgpack-parser` writes them.
+//!
+//! Decoders borrow from their input. Incomplete input is an answer, not an error; malformed input
+//! is an error and never a panic, and no decoder allocates more than a small multiple of what it
+//! was given.
+
+pub mod engine_io;
+mod json;
+pub mod msgpack;
+pub mod rfc6455;
+pub mod socket_io;

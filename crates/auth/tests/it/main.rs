@@ -1,0 +1,7 @@
+//! The promises of token verification.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod claims;
+mod keys;
+mod properties;
+mod support;

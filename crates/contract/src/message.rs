@@ -1,0 +1,101 @@
+//! The message as it travels.
+
+use std::io::Write;
+
+use schemars::JsonSchema;
+use uuid::Uuid;
+
+use crate::{ApplicationSet, Priority, Source, TenantId};
+
+/// The message as it travels: the first argument of every event, and what history gives back.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(rename = "WebSocketMessage", rename_all = "camelCase")]
+pub struct Message<'a> {
+    /// Who publishes it twice publishes it once.
+    #[schemars(with = "String", extend("format" = "uuid"))]
+    pub id: Uuid,
+    /// The event's name.
+    #[schemars(rename = "type")]
+    pub event: &'a str,
+    /// Whose it is.
+    #[schemars(rename = "tenantId", with = "String", regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
+    pub tenant: &'a TenantId,
+    /// When the server took it: RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    pub timestamp: &'a str,
+    /// Who sent it.
+    pub source: Source,
+    /// Narrows the audience to one application or a list of them; absent: the routing rules decide alone.
+    #[schemars(with = "Option<ApplicationSet>")]
+    pub target: Option<ApplicationSet>,
+    /// What happened, as raw JSON text: written as it is.
+    #[schemars(with = "serde_json::Value")]
+    pub payload: &'a str,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// How often it was sent again.
+    #[schemars(range(min = 0, max = 4_294_967_295_u32))]
+    pub retry_count: u32,
+    /// Whether the payload is a ciphertext.
+    pub encrypted: bool,
+}
+
+impl Message<'_> {
+    /// Appends the message as JSON.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        // Around 220 bytes go around a payload.
+        out.reserve(self.payload.len() + 256);
+        out.extend_from_slice(b"{\"id\":\"");
+        let mut id = Uuid::encode_buffer();
+        out.extend_from_slice(self.id.hyphenated().encode_lower(&mut id).as_bytes());
+        out.extend_from_slice(b"\",\"type\":");
+        write_string(out, self.event);
+        out.extend_from_slice(b",\"tenantId\":");
+        write_string(out, self.tenant.as_str());
+        out.extend_from_slice(b",\"timestamp\":");
+        write_string(out, self.timestamp);
+        out.extend_from_slice(b",\"source\":");
+        write_string(out, self.source.as_str());
+        if let Some(target) = self.target {
+            out.extend_from_slice(b",\"target\":");
+            write_target(out, target);
+        }
+        out.extend_from_slice(b",\"payload\":");
+        out.extend_from_slice(self.payload.as_bytes());
+        out.extend_from_slice(b",\"priority\":");
+        write_string(out, self.priority.as_str());
+        out.extend_from_slice(b",\"retryCount\":");
+        // Writing to memory does not fail.
+        let _ = write!(out, "{}", self.retry_count);
+        out.extend_from_slice(b",\"encrypted\":");
+        out.extend_from_slice(if self.encrypted { b"true" } else { b"false" });
+        out.push(b'}');
+    }
+}
+
+fn write_target(out: &mut Vec<u8>, target: ApplicationSet) {
+    let several = target.len() != 1;
+    if several {
+        out.push(b'[');
+    }
+    for (i, application) in target.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        write_string(out, application.as_str());
+    }
+    if several {
+        out.push(b']');
+    }
+}
+
+fn write_string(out: &mut Vec<u8>, text: &str) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        // Writing to memory does not fail.
+        let _ = serde_json::to_writer(out, text);
+    }
+}

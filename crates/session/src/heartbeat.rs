@@ -1,0 +1,156 @@
+//! The server's pings and how many of them may go unanswered.
+
+/// How often a client is asked whether it is there, and how long it may take to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeartbeatConfig {
+    /// Between an answer and the next ping; Engine.IO's `pingInterval`.
+    pub interval_ms: u64,
+    /// How long an answer may take; Engine.IO's `pingTimeout`.
+    pub timeout_ms: u64,
+    /// After so many pings without an answer the client is given up. 1 is Engine.IO's own behaviour.
+    pub missed_max: u8,
+}
+
+impl Default for HeartbeatConfig {
+    fn default() -> Self {
+        Self { interval_ms: 30_000, timeout_ms: 10_000, missed_max: 3 }
+    }
+}
+
+/// What a deadline asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// Send a ping now; call again at the deadline.
+    Ping {
+        /// Milliseconds on the caller's clock.
+        deadline_ms: u64,
+    },
+    /// Nothing to do yet: the client was heard since. Call again at the deadline.
+    Wait {
+        /// Milliseconds on the caller's clock.
+        deadline_ms: u64,
+    },
+    /// The client answered none of the pings it may miss.
+    GiveUp,
+}
+
+/// One client's heartbeat. Times are milliseconds on any one monotonic clock.
+///
+/// Hearing a client only notes it: the deadline that is already set looks at the note when it comes, so that a busy
+/// client costs no timer operation per packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Heartbeat {
+    heard_ms: u64,
+    /// When the unanswered ping went out, if one is out.
+    pinged_ms: Option<u64>,
+    missed: u8,
+}
+
+impl Heartbeat {
+    /// Starts the clock; the first deadline is one interval away.
+    pub fn start(now_ms: u64) -> Self {
+        Self { heard_ms: now_ms, pinged_ms: None, missed: 0 }
+    }
+
+    /// The client said something: an answer to every ping that is out.
+    pub fn heard(&mut self, now_ms: u64) {
+        self.heard_ms = now_ms;
+        self.missed = 0;
+    }
+
+    /// When the client was last heard.
+    pub fn heard_ms(&self) -> u64 {
+        self.heard_ms
+    }
+
+    /// What to do at a deadline.
+    pub fn expire(&mut self, now_ms: u64, config: &HeartbeatConfig) -> Beat {
+        match self.pinged_ms {
+            // Answered since: the next ping is due an interval after the last one's answer.
+            Some(pinged_ms) if self.heard_ms >= pinged_ms => {
+                self.pinged_ms = None;
+                let next_ms = self.heard_ms.max(pinged_ms) + config.interval_ms;
+                if next_ms <= now_ms {
+                    self.ping(now_ms, config)
+                } else {
+                    Beat::Wait { deadline_ms: next_ms }
+                }
+            }
+            Some(pinged_ms) if now_ms < pinged_ms + config.timeout_ms => {
+                Beat::Wait { deadline_ms: pinged_ms + config.timeout_ms }
+            }
+            Some(_) => {
+                self.missed += 1;
+                if self.missed >= config.missed_max {
+                    Beat::GiveUp
+                } else {
+                    self.ping(now_ms, config)
+                }
+            }
+            None => self.ping(now_ms, config),
+        }
+    }
+
+    fn ping(&mut self, now_ms: u64, config: &HeartbeatConfig) -> Beat {
+        self.pinged_ms = Some(now_ms);
+        // The same millisecond may hold an earlier packet; only what comes after the ping answers it.
+        if self.heard_ms == now_ms {
+            self.heard_ms = now_ms.saturating_sub(1);
+        }
+        Beat::Ping { deadline_ms: now_ms + config.timeout_ms }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: HeartbeatConfig =
+        HeartbeatConfig { interval_ms: 300, timeout_ms: 200, missed_max: 1 };
+
+    #[test]
+    fn a_silent_client_is_given_up_after_interval_and_timeout() {
+        let mut heartbeat = Heartbeat::start(0);
+        assert_eq!(heartbeat.expire(300, &CONFIG), Beat::Ping { deadline_ms: 500 });
+        assert_eq!(heartbeat.expire(500, &CONFIG), Beat::GiveUp);
+    }
+
+    #[test]
+    fn an_answer_buys_another_interval() {
+        let mut heartbeat = Heartbeat::start(0);
+        heartbeat.expire(300, &CONFIG);
+        heartbeat.heard(310);
+        assert_eq!(heartbeat.expire(500, &CONFIG), Beat::Wait { deadline_ms: 610 });
+        assert_eq!(heartbeat.expire(610, &CONFIG), Beat::Ping { deadline_ms: 810 });
+    }
+
+    #[test]
+    fn as_many_pings_may_be_missed_as_the_configuration_says() {
+        let config = HeartbeatConfig { missed_max: 3, ..CONFIG };
+        let mut heartbeat = Heartbeat::start(0);
+        assert_eq!(heartbeat.expire(300, &config), Beat::Ping { deadline_ms: 500 });
+        assert_eq!(heartbeat.expire(500, &config), Beat::Ping { deadline_ms: 700 });
+        assert_eq!(heartbeat.expire(700, &config), Beat::Ping { deadline_ms: 900 });
+        assert_eq!(heartbeat.expire(900, &config), Beat::GiveUp);
+    }
+
+    #[test]
+    fn an_answer_to_the_second_ping_forgives_the_first() {
+        let config = HeartbeatConfig { missed_max: 2, ..CONFIG };
+        let mut heartbeat = Heartbeat::start(0);
+        heartbeat.expire(300, &config);
+        heartbeat.expire(500, &config);
+        heartbeat.heard(550);
+        assert_eq!(heartbeat.expire(700, &config), Beat::Wait { deadline_ms: 850 });
+        assert_eq!(heartbeat.expire(850, &config), Beat::Ping { deadline_ms: 1_050 });
+        assert_eq!(heartbeat.expire(1_050, &config), Beat::Ping { deadline_ms: 1_250 });
+    }
+
+    #[test]
+    fn a_packet_in_the_millisecond_of_the_ping_but_before_it_is_no_answer() {
+        let mut heartbeat = Heartbeat::start(0);
+        heartbeat.heard(300);
+        assert_eq!(heartbeat.expire(300, &CONFIG), Beat::Ping { deadline_ms: 500 });
+        assert_eq!(heartbeat.expire(500, &CONFIG), Beat::GiveUp);
+    }
+}

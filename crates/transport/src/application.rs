@@ -1,0 +1,127 @@
+//! What a server is, beyond its sockets: the hub's shards and the conformance server implement this.
+
+use std::borrow::Cow;
+
+use foodtrack_session::{Event, NamespaceId};
+
+use crate::client::{ClientKey, CloseReason};
+use crate::handover::Handover;
+use crate::reactor::Reactor;
+
+/// May a client join?
+#[derive(Debug)]
+pub enum Verdict<T> {
+    /// It may; the answer to CONNECT goes out before anything else.
+    Accept {
+        /// The JSON object of the CONNECT packet.
+        answer: String,
+    },
+    /// It may not.
+    Refuse {
+        /// The JSON of the CONNECT_ERROR packet: a string or an object.
+        error: String,
+    },
+    /// It belongs to another shard of this server, which gets the client and `transfer`.
+    HandOver {
+        /// Which one.
+        shard: usize,
+        /// What the other shard needs to go on.
+        transfer: T,
+    },
+}
+
+/// Whether reading from a client goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It does.
+    Continue,
+    /// Others have their turn first.
+    Yield,
+    /// Not before so many milliseconds: the client is over its rate.
+    PauseMs(u32),
+}
+
+/// An Engine.IO or WebSocket message as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Binary.
+    Binary(&'a [u8]),
+}
+
+/// A request that is not for an Engine.IO endpoint.
+#[derive(Debug)]
+pub struct HttpRequest {
+    /// Such as `GET`.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// In their order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Whole.
+    pub body: Vec<u8>,
+    /// Who asks.
+    pub peer: std::net::SocketAddr,
+}
+
+/// Where the answer to a request goes: to the socket it came on, if that is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpTicket {
+    pub(crate) link: u32,
+    pub(crate) serial: u32,
+}
+
+/// What the reactor asks and tells. Every call gets the reactor, to send and to close; closing takes effect after the call.
+pub trait Application: Sized {
+    /// What goes with a client from shard to shard.
+    type Transfer: Send;
+
+    /// A client asks to join a namespace; `auth` is raw JSON, not checked yet.
+    fn connect(
+        &mut self,
+        io: &mut Reactor,
+        client: ClientKey,
+        namespace: NamespaceId,
+        auth: Option<Cow<'_, str>>,
+    ) -> Verdict<Self::Transfer>;
+
+    /// The client joined, and its CONNECT answer is on its way: what is sent from now on comes after it.
+    fn connected(&mut self, io: &mut Reactor, client: ClientKey, namespace: NamespaceId);
+
+    /// A client was handed over to this shard, before its CONNECT was answered: judge it here.
+    fn adopt(
+        &mut self,
+        io: &mut Reactor,
+        client: ClientKey,
+        namespace: NamespaceId,
+        transfer: Self::Transfer,
+    ) -> Verdict<Self::Transfer>;
+
+    /// Takes a client or a request to another shard. Dropping it closes the socket.
+    fn hand_over(&mut self, shard: usize, handover: Handover<Self::Transfer>);
+
+    /// A client of the namespace sent an event.
+    fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow;
+
+    /// A client acknowledged an event.
+    fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>);
+
+    /// A client left a namespace by itself.
+    fn left(&mut self, io: &mut Reactor, client: ClientKey, namespace: NamespaceId);
+
+    /// A client is gone: its key means nothing from now on.
+    fn closed(&mut self, io: &mut Reactor, client: ClientKey, reason: CloseReason);
+
+    /// A message at an endpoint without Socket.IO.
+    fn message(&mut self, _io: &mut Reactor, _client: ClientKey, _data: Data<'_>) {}
+
+    /// An HTTP request for the application; answer it through [`Reactor::respond`], now or later.
+    fn http(&mut self, io: &mut Reactor, request: HttpRequest, ticket: HttpTicket);
+
+    /// The reactor was woken, or took a turn: take what came by other ways than sockets.
+    fn turn(&mut self, io: &mut Reactor);
+
+    /// A deadline of [`Reactor::schedule`] has passed.
+    fn deadline(&mut self, _io: &mut Reactor, _what: u64) {}
+}

@@ -1,0 +1,137 @@
+//! A client: one Engine.IO session, over whichever sockets it uses.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use foodtrack_session::{Heartbeat, Probe, Session};
+
+use crate::delivery_queue::DeliveryQueue;
+use crate::sid::Sid;
+
+/// A client of this shard, for as long as [`Application::closed`](crate::Application::closed) has not named it. Keys
+/// come from the reactor alone: who was not given one cannot address the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientKey(pub(crate) u32);
+
+impl ClientKey {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The key as a dense index, for tables beside the reactor's.
+    pub fn dense(self) -> usize {
+        self.index()
+    }
+}
+
+/// Why a client is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// The client closed its transport.
+    TransportClosed,
+    /// The transport failed.
+    TransportError,
+    /// It answered no ping.
+    PingTimeout,
+    /// It joined no namespace in time.
+    ConnectTimeout,
+    /// It broke the protocol.
+    ProtocolError,
+    /// It read too slowly; it recovers by connecting again.
+    SlowReader,
+    /// It was disconnected for good.
+    Disconnected,
+    /// The server is stopping, or wants the client to connect again.
+    ServerClosed,
+}
+
+impl CloseReason {
+    /// The reason as metrics and logs name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TransportClosed => "transport_closed",
+            Self::TransportError => "transport_error",
+            Self::PingTimeout => "ping_timeout",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::ProtocolError => "protocol_error",
+            Self::SlowReader => "slow_reader",
+            Self::Disconnected => "disconnected",
+            Self::ServerClosed => "server_closed",
+        }
+    }
+}
+
+/// What a client told when it opened its session; kept until the application takes it.
+#[derive(Clone, Debug)]
+pub struct HandshakeInfo {
+    /// The peer's address.
+    pub address: SocketAddr,
+    /// `User-Agent`
+    pub user_agent: Option<Box<str>>,
+    /// `Authorization`
+    pub authorization: Option<Box<str>>,
+    /// `Cookie`
+    pub cookie: Option<Box<str>>,
+}
+
+/// What is spoken at an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Socket.IO over Engine.IO.
+    SocketIo,
+    /// Engine.IO messages, as they are.
+    EngineIo,
+    /// WebSocket messages, as they are: no handshake, no heartbeat.
+    WebSocket,
+}
+
+/// How the client is reached now.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    WebSocket { link: u32 },
+    Polling(Polling),
+}
+
+/// A client that polls.
+#[derive(Debug, Default)]
+pub(crate) struct Polling {
+    /// The request that waits for packets.
+    pub(crate) waiting: Option<u32>,
+    /// The socket that is being probed for an upgrade.
+    pub(crate) upgrade: Option<Upgrade>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Upgrade {
+    pub(crate) link: u32,
+    pub(crate) probe: Probe,
+}
+
+pub(crate) struct Client {
+    /// Tells this client from an earlier one in the same place.
+    pub(crate) serial: u32,
+    pub(crate) protocol: Protocol,
+    pub(crate) sid: Sid,
+    pub(crate) transport: Transport,
+    pub(crate) heartbeat: Heartbeat,
+    pub(crate) session: Session,
+    /// Frames that a slow or polling client has yet to take.
+    pub(crate) queue: Option<Box<DeliveryQueue>>,
+    pub(crate) handshake: Option<Box<HandshakeInfo>>,
+    /// The application's own.
+    pub(crate) tag: u64,
+    /// Set when the client is about to go.
+    pub(crate) closing: Option<CloseReason>,
+}
+
+/// Packets of a polling body that wait while their client moves to another shard.
+pub(crate) type Packets = VecDeque<OwnedPacket>;
+
+#[derive(Debug)]
+pub(crate) enum OwnedPacket {
+    Text(String),
+    Binary(Vec<u8>),
+    Close,
+    Pong,
+    Other,
+}

@@ -1,0 +1,168 @@
+//! How clients and sockets end: heartbeats that are missed, closes from either side, and the politeness due.
+
+use std::net::Shutdown;
+
+use foodtrack_session::Beat;
+use foodtrack_wire::rfc6455;
+
+use crate::application::Application;
+use crate::client::{ClientKey, CloseReason, Transport};
+use crate::frame::FrameMeta;
+use crate::link::{Link, LinkKind};
+use crate::outbox::{Hot, Mode};
+use crate::reactor::{Reactor, Timer};
+
+/// How long a closed socket may take to end its side.
+const LINGER_MS: u64 = 1_000;
+
+impl Reactor {
+    /// Ends a client: its transport closes after this turn's frames, and the application is told then. Clients of the
+    /// library connect again by themselves, unless they were [disconnected](Reactor::disconnect) before.
+    pub fn close(&mut self, client: ClientKey, reason: CloseReason) {
+        let Some(state) = self.clients.get_mut(client.index()) else { return };
+        if state.closing.is_none() {
+            state.closing = Some(reason);
+            self.hot[client.index()].mode = Mode::Gone;
+            self.closing.push(client.0);
+        }
+    }
+
+    pub(crate) fn beat(&mut self, client: u32, serial: u32) {
+        let (now_ms, config) = (self.now_ms, self.config.heartbeat);
+        let Some(state) = self.client_of(client, serial) else { return };
+        let deadline_ms = match state.heartbeat.expire(now_ms, &config) {
+            Beat::Ping { deadline_ms } => {
+                let range = self.outbox.direct(|out| out.push(b'2'), &[]);
+                if self.hot[client as usize].mode != Mode::Gone {
+                    self.send_range(client, FrameMeta::CONTROL, range);
+                }
+                deadline_ms
+            }
+            Beat::Wait { deadline_ms } => deadline_ms,
+            Beat::GiveUp => return self.close(ClientKey(client), CloseReason::PingTimeout),
+        };
+        self.wheel.schedule(deadline_ms, Timer::Heartbeat { client, serial });
+    }
+
+    /// Lets go of the clients that were closed in this turn.
+    pub(crate) fn finish_closing<A: Application>(&mut self, app: &mut A) {
+        // The application may close others while it is told.
+        while let Some(client) = self.closing.pop() {
+            let Some(state) = self.clients.get(client as usize) else { continue };
+            let reason = state.closing.unwrap_or(CloseReason::ServerClosed);
+            app.closed(self, ClientKey(client), reason);
+            // What it sent to others meanwhile goes out before this place can be another's.
+            self.flush();
+            self.let_go(client, reason);
+        }
+    }
+
+    fn let_go(&mut self, client: u32, reason: CloseReason) {
+        if matches!(self.clients[client as usize].transport, Transport::Polling(_)) {
+            // The rest, and the word that it is the last.
+            self.answer_poll(client, Some(b"1"));
+        }
+        let state = self.clients.remove(client as usize);
+        self.hot[client as usize] = Hot::FREE;
+        match state.transport {
+            Transport::WebSocket { link } => match reason {
+                CloseReason::TransportClosed | CloseReason::TransportError => self.drop_link(link),
+                CloseReason::PingTimeout => self.drop_link(link),
+                CloseReason::ProtocolError => self.close_websocket(link, 1_002),
+                CloseReason::SlowReader => self.drop_link(link),
+                CloseReason::Disconnected | CloseReason::ConnectTimeout => {
+                    self.close_websocket(link, 1_000);
+                }
+                CloseReason::ServerClosed => self.close_websocket(link, 1_001),
+            },
+            Transport::Polling(polling) => {
+                self.sids.remove(&state.sid);
+                self.polling.remove(&state.sid);
+                if let Some(upgrade) = polling.upgrade {
+                    self.drop_link(upgrade.link);
+                }
+            }
+        }
+        // An upgraded session's id stays known until now, so that polls with it are refused as what they are.
+        if self.polling.get(&state.sid) == Some(&client) {
+            self.sids.remove(&state.sid);
+            self.polling.remove(&state.sid);
+        }
+    }
+
+    /// The peer broke the WebSocket protocol, or what is spoken over it.
+    pub(crate) fn fail_websocket(&mut self, link: u32, client: u32, code: u16) {
+        let Some(state) = self.clients.get_mut(client as usize) else {
+            return self.drop_link(link);
+        };
+        match &mut state.transport {
+            Transport::WebSocket { link: own } if *own == link => {
+                self.flush();
+                self.close_websocket(link, code);
+                self.close(ClientKey(client), CloseReason::ProtocolError);
+            }
+            Transport::Polling(polling) => {
+                if polling.upgrade.as_ref().is_some_and(|upgrade| upgrade.link == link) {
+                    polling.upgrade = None;
+                }
+                self.close_websocket(link, code);
+            }
+            Transport::WebSocket { .. } => self.close_websocket(link, code),
+        }
+    }
+
+    /// Sends a close frame and waits a little for the peer to end its side.
+    pub(crate) fn close_websocket(&mut self, link: u32, code: u16) {
+        let Some(state) = self.links.get_mut(link as usize) else { return };
+        if let LinkKind::Draining = state.kind {
+            return;
+        }
+        let mut frame = Vec::with_capacity(8);
+        rfc6455::write_close(&mut frame, code, "");
+        // A socket that takes nothing gets no close frame: it has not read what came before.
+        if !state.blocked {
+            let _ = state.send(&frame);
+        }
+        self.drain_link(link);
+    }
+
+    /// Ends our side once everything is sent, throws away what still comes, and closes at the deadline at the latest.
+    /// Closing at once would reset the connection, and the peer might lose what it has not read yet.
+    pub(crate) fn drain_link(&mut self, link: u32) {
+        let deadline_ms = self.now_ms + LINGER_MS;
+        let Some(state) = self.links.get_mut(link as usize) else { return };
+        state.kind = LinkKind::Draining;
+        state.unread = Vec::new();
+        state.paused = false;
+        let serial = state.serial;
+        if state.unsent.is_empty() {
+            let _ = state.stream.shutdown(Shutdown::Write);
+        } else {
+            state.close_when_sent = true;
+        }
+        if state.seen_end {
+            return self.drop_link(link);
+        }
+        self.wheel.schedule(deadline_ms, Timer::Link { link, serial });
+        if std::mem::take(&mut self.links[link as usize].readable) {
+            self.deferred.push((link, serial));
+        }
+    }
+
+    /// Everything was sent on a link that closes then.
+    pub(crate) fn end_link(&mut self, link: u32) {
+        let Some(state) = self.links.get_mut(link as usize) else { return };
+        state.close_when_sent = false;
+        self.drain_link(link);
+    }
+
+    /// Takes a socket out of this shard, to be given to another.
+    pub(crate) fn take_link(&mut self, link: u32) -> Option<Link> {
+        let mut state = self.links.try_remove(link as usize)?;
+        if let Err(error) = self.poll.registry().deregister(&mut state.stream) {
+            tracing::warn!(%error, "cannot hand a connection over");
+            return None;
+        }
+        Some(state)
+    }
+}

@@ -1,0 +1,65 @@
+//! A message in its final bytes, shared by every recipient.
+
+/// How urgent a frame is in a backlogged queue. Control packets are urgent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Urgency {
+    /// Goes last.
+    Low,
+    /// The default.
+    #[default]
+    Medium,
+    /// Before medium.
+    High,
+    /// Before everything.
+    Urgent,
+}
+
+/// What a queue must know of a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameMeta {
+    /// Its place among other entities' frames.
+    pub urgency: Urgency,
+    /// What it is about, as a hash; 0 for nothing. Frames about one entity never overtake each other.
+    pub entity: u64,
+    /// Whether a slow reader may miss it.
+    pub droppable: bool,
+}
+
+impl FrameMeta {
+    /// A packet of the protocol itself.
+    pub(crate) const CONTROL: Self = Self { urgency: Urgency::Urgent, entity: 0, droppable: false };
+
+    pub(crate) const fn lane(&self) -> usize {
+        self.urgency as usize
+    }
+}
+
+/// One Socket.IO packet as WebSocket frames: the text, then its binary attachments; or one msgpack message.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) bytes: Box<[u8]>,
+    pub(crate) meta: FrameMeta,
+}
+
+/// Calls `each` with every WebSocket frame in `bytes` that this server wrote: whether it is text, and its payload.
+pub(crate) fn each_server_frame(mut bytes: &[u8], mut each: impl FnMut(bool, &[u8])) {
+    while let [first, length, rest @ ..] = bytes {
+        let (payload_bytes, rest) = match *length {
+            126 => match rest {
+                [a, b, rest @ ..] => (usize::from(u16::from_be_bytes([*a, *b])), rest),
+                _ => return,
+            },
+            127 => match rest.split_first_chunk::<8>() {
+                Some((length, rest)) => {
+                    (usize::try_from(u64::from_be_bytes(*length)).unwrap_or(usize::MAX), rest)
+                }
+                None => return,
+            },
+            short => (usize::from(short), rest),
+        };
+        let Some((payload, rest)) = rest.split_at_checked(payload_bytes) else { return };
+        each(first & 0x0f == 1, payload);
+        bytes = rest;
+    }
+}

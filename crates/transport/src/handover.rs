@@ -1,0 +1,135 @@
+//! What moves from shard to shard: a client with its socket, or a request with its socket.
+
+use foodtrack_session::NamespaceId;
+
+use crate::application::Application;
+use crate::client::{Client, ClientKey, CloseReason, Packets, Transport};
+use crate::link::{Link, LinkKind};
+use crate::outbox::Hot;
+use crate::reactor::Reactor;
+use crate::reading::Next;
+
+/// Something on its way to another shard of the same server. Dropping it closes its sockets.
+pub struct Handover<T>(pub(crate) Moved<T>);
+
+pub(crate) enum Moved<T> {
+    Client(Box<MovedClient<T>>),
+    Request(Box<Link>),
+}
+
+pub(crate) struct MovedClient<T> {
+    pub(crate) client: Client,
+    /// Its WebSocket, or the poll that waits.
+    pub(crate) link: Option<Link>,
+    pub(crate) namespace: NamespaceId,
+    pub(crate) transfer: T,
+    /// Packets that came behind its CONNECT in the same body.
+    pub(crate) packets: Packets,
+}
+
+impl Reactor {
+    /// Packs a client up and gives it to another shard.
+    pub(crate) fn move_client<A: Application>(
+        &mut self,
+        app: &mut A,
+        client: u32,
+        shard: usize,
+        namespace: NamespaceId,
+        transfer: A::Transfer,
+        packets: Packets,
+    ) {
+        // What was sent to it here goes out here.
+        self.flush();
+        let Some(mut state) = self.clients.try_remove(client as usize) else { return };
+        self.hot[client as usize] = Hot::FREE;
+        let link = match &mut state.transport {
+            Transport::WebSocket { link } => self.take_link(*link),
+            Transport::Polling(polling) => {
+                // An upgrade that is under way starts anew: the client goes on polling.
+                if let Some(upgrade) = polling.upgrade.take() {
+                    self.drop_link(upgrade.link);
+                }
+                self.polling.remove(&state.sid);
+                // Requests follow the client from now on; they come behind it in the other shard's mailbox.
+                self.sids.insert(state.sid, shard);
+                polling.waiting.take().and_then(|waiting| self.take_link(waiting))
+            }
+        };
+        if matches!(state.transport, Transport::WebSocket { .. }) && link.is_none() {
+            return;
+        }
+        let moved = MovedClient { client: state, link, namespace, transfer, packets };
+        app.hand_over(shard, Handover(Moved::Client(Box::new(moved))));
+    }
+
+    /// Takes in what another shard handed over.
+    pub fn adopt<A: Application>(&mut self, app: &mut A, handover: Handover<A::Transfer>) {
+        match handover.0 {
+            Moved::Request(link) => {
+                let link = Link { serial: self.next_serial(), ..*link };
+                let serial = link.serial;
+                if let Some(link) = self.add_link(link) {
+                    self.defer(link, serial);
+                }
+            }
+            Moved::Client(moved) => self.adopt_client(app, *moved),
+        }
+    }
+
+    fn adopt_client<A: Application>(&mut self, app: &mut A, moved: MovedClient<A::Transfer>) {
+        let MovedClient { mut client, link, namespace, transfer, packets } = moved;
+        client.serial = self.next_serial();
+        let sid = client.sid;
+        let polls = matches!(client.transport, Transport::Polling(_));
+        let link = link.and_then(|link| {
+            let link = Link { serial: self.next_serial(), ..link };
+            let serial = link.serial;
+            self.add_link(link).map(|link| (link, serial))
+        });
+        if !polls && link.is_none() {
+            return;
+        }
+        let beat_ms = self.now_ms + self.config.heartbeat.interval_ms;
+        let client = self.insert_client(client, beat_ms);
+        if polls {
+            self.polling.insert(sid, client);
+        }
+        if let Some((link, serial)) = link {
+            self.attach(client, link);
+            self.defer(link, serial);
+        }
+        self.schedule_connect(client);
+        let key = ClientKey(client);
+        let verdict = app.adopt(self, key, namespace, transfer);
+        if let Next::HandOver { .. } = self.apply(app, client, namespace, verdict) {
+            // A shard that was given a client is its home: sending it on would go round for ever.
+            self.close(key, CloseReason::ServerClosed);
+        }
+        self.polled_packets(app, client, packets);
+    }
+
+    /// Gives an adopted client its socket back.
+    fn attach(&mut self, client: u32, link: u32) {
+        let Some(state) = self.clients.get_mut(client as usize) else { return };
+        match &mut state.transport {
+            Transport::WebSocket { link: own } => {
+                *own = link;
+                self.hot[client as usize].link = link;
+                if let Some(Link { kind: LinkKind::WebSocket { client: own, .. }, .. }) =
+                    self.links.get_mut(link as usize)
+                {
+                    *own = client;
+                }
+                self.settle_mode(client);
+            }
+            Transport::Polling(polling) => {
+                polling.waiting = Some(link);
+                if let Some(Link { kind: LinkKind::HttpBusy { client: own, .. }, .. }) =
+                    self.links.get_mut(link as usize)
+                {
+                    *own = Some(client);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! One socket: what was read and not used yet, what is to be written first, and what is spoken on it.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+
+use foodtrack_wire::rfc6455::MessageDecoder;
+use mio::net::TcpStream;
+
+pub(crate) struct Link {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    /// Tells this socket from an earlier one in the same place.
+    pub(crate) serial: u32,
+    pub(crate) kind: LinkKind,
+    /// The start of something that is not all here yet.
+    pub(crate) unread: Vec<u8>,
+    /// The rest of what the socket did not take: goes before everything else.
+    pub(crate) unsent: Vec<u8>,
+    /// The socket takes no more at the moment; an event will tell.
+    pub(crate) blocked: bool,
+    /// Reading waits: for its turn, for its rate, or for the answer to the request before.
+    pub(crate) paused: bool,
+    /// The kernel may hold bytes that were not read while reading waited.
+    pub(crate) readable: bool,
+    pub(crate) close_when_sent: bool,
+    pub(crate) seen_end: bool,
+}
+
+pub(crate) enum LinkKind {
+    /// Between HTTP requests, or within one.
+    Http { continued: bool },
+    /// A poll waits for packets, or a request for the application's answer.
+    HttpBusy { client: Option<u32>, keep_alive: bool, head_only: bool, origin: Option<Box<str>> },
+    /// A client's transport, or one that is probed to become it.
+    WebSocket { client: u32, decoder: MessageDecoder },
+    /// Closing politely: what still comes is thrown away.
+    Draining,
+}
+
+impl Link {
+    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, serial: u32) -> Self {
+        Self {
+            stream,
+            peer,
+            serial,
+            kind: LinkKind::Http { continued: false },
+            unread: Vec::new(),
+            unsent: Vec::new(),
+            blocked: false,
+            paused: false,
+            readable: false,
+            close_when_sent: false,
+            seen_end: false,
+        }
+    }
+
+    /// Reads once. `Ok(None)`: nothing there now; `Ok(Some(0))`: the peer has ended its side.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(read) => return Ok(Some(read)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes as much as the socket takes and returns how much that was.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.stream.write(&bytes[written..]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(more) => written += more,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(written)
+    }
+
+    /// Writes, and keeps what the socket does not take.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written = if self.blocked || !self.unsent.is_empty() { 0 } else { self.write(bytes)? };
+        self.unsent.extend_from_slice(&bytes[written..]);
+        Ok(())
+    }
+
+    /// Writes what was kept. Returns whether all of it went.
+    pub(crate) fn send_rest(&mut self) -> io::Result<bool> {
+        self.blocked = false;
+        if self.unsent.is_empty() {
+            return Ok(true);
+        }
+        let unsent = std::mem::take(&mut self.unsent);
+        let written = self.write(&unsent)?;
+        if written < unsent.len() {
+            self.unsent = unsent[written..].to_vec();
+        }
+        Ok(self.unsent.is_empty())
+    }
+}

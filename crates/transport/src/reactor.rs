@@ -1,0 +1,432 @@
+//! A shard's event loop: every socket of the shard, every client, every deadline, in one thread.
+//!
+//! A turn reads what is there, lets the [`Application`] act, and then flushes: whatever was queued for a socket in the
+//! turn goes out in one write.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use foodtrack_session::{HeartbeatConfig, Namespaces};
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
+
+use crate::admission::Admission;
+use crate::application::Application;
+use crate::client::{Client, ClientKey, CloseReason, HandshakeInfo, Protocol};
+use crate::limits::{ACCEPTS_PER_TURN, Limits, READ_BYTES_PER_TURN};
+use crate::link::{Link, LinkKind};
+use crate::origin_policy::OriginPolicy;
+use crate::outbox::{Hot, Outbox};
+use crate::sid::{SidDirectory, SidSource};
+use crate::timer_wheel::TimerWheel;
+use crate::waker::Waker;
+
+const LISTENER: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
+const EVENTS_PER_TURN: usize = 1_024;
+/// How long to wait before accepting again when the process has no descriptor left.
+const ACCEPT_RETRY_MS: u64 = 100;
+
+/// A path and what is spoken there.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// The whole path, such as `/socket.io/`.
+    pub path: String,
+    /// What is spoken.
+    pub protocol: Protocol,
+}
+
+/// What all shards of a server have in common.
+#[derive(Clone)]
+pub struct ReactorConfig {
+    /// Where clients connect; other paths are the application's.
+    pub endpoints: Vec<Endpoint>,
+    /// The namespaces, `/` first.
+    pub namespaces: Namespaces,
+    /// Pings and patience.
+    pub heartbeat: HeartbeatConfig,
+    /// What a stranger may push.
+    pub limits: Limits,
+    /// Which web pages may connect.
+    pub origins: OriginPolicy,
+    /// Handshakes a minute and address; 0 for no limit.
+    pub handshakes_per_minute: u32,
+}
+
+/// What the shards of one server share: session ids, admission, one clock.
+#[derive(Clone)]
+pub struct Commons {
+    pub(crate) config: Arc<ReactorConfig>,
+    pub(crate) sids: Arc<SidDirectory>,
+    pub(crate) admission: Arc<Admission>,
+    start: Instant,
+}
+
+impl Commons {
+    /// Starts the clock.
+    pub fn new(config: ReactorConfig) -> Self {
+        let admission = Arc::new(Admission::new(config.handshakes_per_minute));
+        let sids = Arc::new(SidDirectory::new());
+        Self { config: Arc::new(config), sids, admission, start: Instant::now() }
+    }
+}
+
+/// What may come due.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Timer {
+    /// A socket has said nothing useful, or is closing.
+    Link {
+        link: u32,
+        serial: u32,
+    },
+    /// A link's pause is over.
+    Resume {
+        link: u32,
+        serial: u32,
+    },
+    Heartbeat {
+        client: u32,
+        serial: u32,
+    },
+    /// A client must be in a namespace by now.
+    Connect {
+        client: u32,
+        serial: u32,
+    },
+    Upgrade {
+        client: u32,
+        serial: u32,
+    },
+    Accept,
+    Application(u64),
+}
+
+/// Numbers of a reactor, for metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReactorStats {
+    /// Sockets open now.
+    pub sockets: usize,
+    /// Engine.IO sessions now.
+    pub clients: usize,
+    /// Frames dropped for slow readers.
+    pub dropped: u64,
+    /// Bytes written to sockets.
+    pub sent_bytes: u64,
+}
+
+/// One shard's sockets, clients and deadlines.
+pub struct Reactor {
+    pub(crate) poll: Poll,
+    waker: Arc<Waker>,
+    listener: Option<TcpListener>,
+    pub(crate) shard: usize,
+    pub(crate) config: Arc<ReactorConfig>,
+    pub(crate) sids: Arc<SidDirectory>,
+    /// Polling sessions that live here, by id.
+    pub(crate) polling: ahash::HashMap<crate::sid::Sid, u32>,
+    pub(crate) admission: Arc<Admission>,
+    start: Instant,
+    pub(crate) now_ms: u64,
+    pub(crate) links: Slab<Link>,
+    pub(crate) clients: Slab<Client>,
+    /// By the clients' places.
+    pub(crate) hot: Vec<Hot>,
+    pub(crate) outbox: Outbox,
+    pub(crate) wheel: TimerWheel<Timer>,
+    pub(crate) sid_source: SidSource,
+    pub(crate) scratch: Vec<u8>,
+    /// Links whose reading goes on next turn.
+    pub(crate) deferred: Vec<(u32, u32)>,
+    pub(crate) closing: Vec<u32>,
+    pub(crate) serial: u32,
+    pub(crate) stats: ReactorStats,
+    accept_pending: bool,
+}
+
+impl Reactor {
+    /// The reactor of shard number `shard`. `listener` is non-blocking and may be shared with other shards.
+    ///
+    /// # Errors
+    /// Where the system gives no poll or waker.
+    pub fn new(
+        commons: &Commons,
+        shard: usize,
+        listener: Option<std::net::TcpListener>,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(mio::Waker::new(poll.registry(), WAKER)?));
+        let mut listener = listener.map(TcpListener::from_std);
+        if let Some(listener) = &mut listener {
+            poll.registry().register(listener, LISTENER, Interest::READABLE)?;
+        }
+        let now_ms = elapsed_ms(commons.start);
+        Ok(Self {
+            poll,
+            waker,
+            listener,
+            shard,
+            config: Arc::clone(&commons.config),
+            sids: Arc::clone(&commons.sids),
+            polling: ahash::HashMap::default(),
+            admission: Arc::clone(&commons.admission),
+            start: commons.start,
+            now_ms,
+            links: Slab::new(),
+            clients: Slab::new(),
+            hot: Vec::new(),
+            outbox: Outbox::default(),
+            wheel: TimerWheel::new(now_ms),
+            sid_source: SidSource::new(),
+            scratch: vec![0; READ_BYTES_PER_TURN],
+            deferred: Vec::new(),
+            closing: Vec::new(),
+            serial: 0,
+            stats: ReactorStats::default(),
+            accept_pending: false,
+        })
+    }
+
+    /// Wakes this reactor from other threads.
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+
+    /// Milliseconds on the server's monotonic clock, as of this turn.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// The numbers now.
+    pub fn stats(&self) -> ReactorStats {
+        ReactorStats { sockets: self.links.len(), clients: self.clients.len(), ..self.stats }
+    }
+
+    /// What the client told when it opened its session. Taken once: an idle client does not keep it.
+    pub fn take_handshake(&mut self, client: ClientKey) -> Option<Box<HandshakeInfo>> {
+        self.clients.get_mut(client.index())?.handshake.take()
+    }
+
+    /// The application's own number of a client; 0 before it is set.
+    pub fn tag(&self, client: ClientKey) -> u64 {
+        self.clients.get(client.index()).map_or(0, |client| client.tag)
+    }
+
+    /// Sets the application's own number of a client.
+    pub fn set_tag(&mut self, client: ClientKey, tag: u64) {
+        if let Some(client) = self.clients.get_mut(client.index()) {
+            client.tag = tag;
+        }
+    }
+
+    /// Whether the client polls at the moment.
+    pub fn is_polling(&self, client: ClientKey) -> bool {
+        let client = self.clients.get(client.index());
+        client
+            .is_some_and(|client| matches!(client.transport, crate::client::Transport::Polling(_)))
+    }
+
+    /// When the client was last heard, on the clock of [`Self::now_ms`].
+    pub fn heard_ms(&self, client: ClientKey) -> u64 {
+        self.clients.get(client.index()).map_or(0, |client| client.heartbeat.heard_ms())
+    }
+
+    /// Makes the application's [`deadline`](Application::deadline) called with `what` once `after_ms` have passed.
+    pub fn schedule(&mut self, after_ms: u64, what: u64) {
+        self.wheel.schedule(self.now_ms + after_ms, Timer::Application(what));
+    }
+
+    /// Keeps every client from being accepted: for a server that stops.
+    pub fn stop_accepting(&mut self) {
+        self.listener = None;
+    }
+
+    /// Every client, for a server that stops.
+    pub fn clients(&self) -> Vec<ClientKey> {
+        self.clients.iter().map(|(index, _)| ClientKey(key(index))).collect()
+    }
+
+    /// Takes one turn: waits until there is something to do, does it, flushes.
+    ///
+    /// # Errors
+    /// Where the system's poll fails; nothing of a client's doing.
+    pub fn turn<A: Application>(&mut self, app: &mut A, events: &mut Events) -> io::Result<()> {
+        self.poll.poll(events, self.patience())?;
+        self.now_ms = elapsed_ms(self.start);
+        self.waker.rearm();
+        if std::mem::take(&mut self.accept_pending) {
+            self.accept();
+        }
+        self.resume_deferred(app);
+        for event in events.iter() {
+            match event.token() {
+                LISTENER => self.accept(),
+                WAKER => {}
+                Token(index) => {
+                    if event.is_writable() {
+                        self.writable(index);
+                    }
+                    if event.is_readable() || event.is_error() || event.is_read_closed() {
+                        let hung_up = event.is_read_closed() || event.is_error();
+                        self.readable(app, index, hung_up);
+                    }
+                }
+            }
+            self.flush_if_large();
+        }
+        app.turn(self);
+        self.expire(app);
+        self.flush();
+        self.finish_closing(app);
+        Ok(())
+    }
+
+    /// A buffer of events for [`Self::turn`].
+    pub fn events() -> Events {
+        Events::with_capacity(EVENTS_PER_TURN)
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        if self.accept_pending || !self.deferred.is_empty() || !self.closing.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let now_ms = elapsed_ms(self.start);
+        self.wheel.idle_ms(now_ms).map(Duration::from_millis)
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(listener) = &self.listener else { return };
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    if self.links.len() < self.config.limits.sockets_max {
+                        let serial = self.next_serial();
+                        self.add_link(Link::new(stream, peer, serial));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // The peer was gone before it was accepted.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection; trying again shortly");
+                    self.wheel.schedule(self.now_ms + ACCEPT_RETRY_MS, Timer::Accept);
+                    return;
+                }
+            }
+        }
+        self.accept_pending = true;
+    }
+
+    /// Takes a socket in and starts its patience.
+    pub(crate) fn add_link(&mut self, link: Link) -> Option<u32> {
+        let (serial, entry) = (link.serial, self.links.vacant_entry());
+        let index = entry.key();
+        let link = entry.insert(link);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut link.stream, Token(index), interest)
+        {
+            tracing::warn!(%error, "cannot watch a connection");
+            self.links.remove(index);
+            return None;
+        }
+        let link = key(index);
+        self.wheel.schedule(self.handshake_deadline_ms(), Timer::Link { link, serial });
+        Some(link)
+    }
+
+    pub(crate) fn handshake_deadline_ms(&self) -> u64 {
+        self.now_ms + millis(self.config.limits.handshake_timeout)
+    }
+
+    pub(crate) fn next_serial(&mut self) -> u32 {
+        self.serial = self.serial.wrapping_add(1);
+        self.serial
+    }
+
+    /// The link at this place, if it is still the one with this serial.
+    pub(crate) fn link_of(&mut self, link: u32, serial: u32) -> Option<&mut Link> {
+        self.links.get_mut(link as usize).filter(|link| link.serial == serial)
+    }
+
+    fn resume_deferred<A: Application>(&mut self, app: &mut A) {
+        let mut deferred = std::mem::take(&mut self.deferred);
+        for (link, serial) in deferred.drain(..) {
+            if self.link_of(link, serial).is_some() {
+                self.resume(app, link);
+                self.flush_if_large();
+            }
+        }
+        // Keep the allocation; what was deferred meanwhile stays.
+        deferred.append(&mut self.deferred);
+        self.deferred = deferred;
+    }
+
+    fn expire<A: Application>(&mut self, app: &mut A) {
+        let mut due = Vec::new();
+        self.wheel.expire(self.now_ms, &mut due);
+        for timer in due {
+            match timer {
+                Timer::Accept => self.accept(),
+                Timer::Application(what) => app.deadline(self, what),
+                Timer::Link { link, serial } => self.link_deadline(link, serial),
+                Timer::Resume { link, serial } => {
+                    if self.link_of(link, serial).is_some() {
+                        self.resume(app, link);
+                    }
+                }
+                Timer::Heartbeat { client, serial } => self.beat(client, serial),
+                Timer::Connect { client, serial } => {
+                    if self.client_of(client, serial).is_some_and(|client| client.session.is_idle())
+                    {
+                        self.close(ClientKey(client), CloseReason::ConnectTimeout);
+                    }
+                }
+                Timer::Upgrade { client, serial } => self.abandon_upgrade(client, serial),
+            }
+        }
+    }
+
+    fn link_deadline(&mut self, index: u32, serial: u32) {
+        let Some(link) = self.link_of(index, serial) else { return };
+        match link.kind {
+            LinkKind::WebSocket { .. } | LinkKind::HttpBusy { .. } => {}
+            LinkKind::Http { .. } | LinkKind::Draining => self.drop_link(index),
+        }
+    }
+
+    pub(crate) fn client_of(&mut self, client: u32, serial: u32) -> Option<&mut Client> {
+        self.clients.get_mut(client as usize).filter(|client| client.serial == serial)
+    }
+
+    /// Closes a socket without a word. Closing the descriptor takes it out of the poll.
+    pub(crate) fn drop_link(&mut self, link: u32) {
+        if self.links.contains(link as usize) {
+            self.links.remove(link as usize);
+        }
+    }
+
+    /// The address a listener of this server is bound to.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener
+            .as_ref()
+            .map_or(Err(io::ErrorKind::NotConnected.into()), TcpListener::local_addr)
+    }
+}
+
+fn elapsed_ms(start: Instant) -> u64 {
+    millis(start.elapsed())
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A slab's place as a key: a shard holds far fewer than 2^32 of anything.
+pub(crate) fn key(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}

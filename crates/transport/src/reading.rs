@@ -1,0 +1,505 @@
+//! From readiness to packets: what comes in on a socket, and whose it is.
+
+use std::collections::VecDeque;
+
+use foodtrack_session::{ProbeStep, SessionError, Step};
+use foodtrack_wire::engine_io::{self, Packet};
+use foodtrack_wire::rfc6455::{self, Message, MessageDecoder, Opcode};
+
+use crate::application::{Application, Data, Flow, Verdict};
+use crate::client::{ClientKey, CloseReason, OwnedPacket, Packets, Protocol, Transport};
+use crate::link::LinkKind;
+use crate::reactor::{Reactor, Timer};
+
+/// What follows from a packet for whoever reads on.
+pub(crate) enum Next<T> {
+    Continue,
+    /// The client or its socket is not this reader's any more.
+    Stop,
+    Pause(Flow),
+    HandOver {
+        shard: usize,
+        namespace: foodtrack_session::NamespaceId,
+        transfer: T,
+    },
+    /// The peer broke the protocol.
+    Violation,
+}
+
+/// What became of the front of the bytes on a link.
+pub(crate) enum Progress {
+    Used(usize),
+    NeedMore,
+    /// The link is gone, or moved with the rest of the bytes.
+    Gone,
+}
+
+impl Reactor {
+    /// A socket may have something to read. `hung_up`: and then its end.
+    pub(crate) fn readable<A: Application>(&mut self, app: &mut A, index: usize, hung_up: bool) {
+        loop {
+            let Some(link) = self.links.get_mut(index) else { return };
+            if link.paused {
+                link.readable = true;
+                return;
+            }
+            if link.seen_end {
+                return;
+            }
+            let serial = link.serial;
+            let kept = !link.unread.is_empty();
+            let mut buffer =
+                std::mem::take(if kept { &mut link.unread } else { &mut self.scratch });
+            let start = if kept { buffer.len() } else { 0 };
+            if kept {
+                let missing = match link.kind {
+                    LinkKind::WebSocket { .. } => MessageDecoder::frame_len(&buffer)
+                        .map_or(0, |frame_bytes| frame_bytes.saturating_sub(start)),
+                    _ => 0,
+                };
+                buffer.resize(start + missing.clamp(4 * 1024, 256 * 1024), 0);
+            }
+            let room = buffer.len() - start;
+            let read = link.read(&mut buffer[start..]);
+            let end = start + read.as_ref().map_or(0, |read| read.unwrap_or(0));
+            let mut used = 0;
+            if end > start {
+                used = self.use_bytes(app, index, serial, &mut buffer[..end]);
+            }
+            if kept {
+                buffer.truncate(end);
+                buffer.drain(..used);
+                if let Some(link) = self.links.get_mut(index).filter(|link| link.serial == serial) {
+                    link.unread = buffer;
+                }
+            } else {
+                if used < end
+                    && let Some(link) =
+                        self.links.get_mut(index).filter(|link| link.serial == serial)
+                {
+                    link.unread = buffer[used..end].to_vec();
+                }
+                self.scratch = buffer;
+            }
+            match read {
+                Ok(None) => return,
+                Ok(Some(0)) => return self.link_ended(index, serial, CloseReason::TransportClosed),
+                Err(_) => return self.link_ended(index, serial, CloseReason::TransportError),
+                // A full buffer: there may be more, but others have their turn first.
+                Ok(Some(read)) if read == room && !hung_up => {
+                    return self.defer(crate::reactor::key(index), serial);
+                }
+                // A short read has emptied the socket, but for the end that was announced.
+                Ok(Some(_)) if !hung_up => return,
+                Ok(Some(_)) => {}
+            }
+        }
+    }
+
+    pub(crate) fn defer(&mut self, link: u32, serial: u32) {
+        if let Some(link) = self.link_of(link, serial) {
+            link.readable = true;
+        }
+        self.deferred.push((link, serial));
+    }
+
+    /// Goes on with a link whose reading waited.
+    pub(crate) fn resume<A: Application>(&mut self, app: &mut A, link: u32) {
+        let index = link as usize;
+        let Some(state) = self.links.get_mut(index) else { return };
+        let (serial, was_readable) = (state.serial, std::mem::take(&mut state.readable));
+        state.paused = false;
+        if !state.unread.is_empty() {
+            let mut unread = std::mem::take(&mut state.unread);
+            let used = self.use_bytes(app, index, serial, &mut unread);
+            let Some(state) = self.link_of(link, serial) else { return };
+            unread.drain(..used);
+            // What a next request left meanwhile comes behind.
+            unread.append(&mut state.unread);
+            state.unread = unread;
+            if state.paused {
+                state.readable |= was_readable;
+                return;
+            }
+        }
+        if was_readable {
+            self.readable(app, index, true);
+        }
+    }
+
+    fn link_ended(&mut self, index: usize, serial: u32, reason: CloseReason) {
+        let link = crate::reactor::key(index);
+        let Some(state) = self.link_of(link, serial) else { return };
+        state.seen_end = true;
+        let client = match &state.kind {
+            LinkKind::WebSocket { client, .. } => Some(*client),
+            LinkKind::HttpBusy { client, .. } => *client,
+            LinkKind::Http { .. } | LinkKind::Draining => None,
+        };
+        // A response that is still being written may go on: the peer may have closed only its side.
+        if client.is_none() && !state.unsent.is_empty() && reason == CloseReason::TransportClosed {
+            state.close_when_sent = true;
+            return;
+        }
+        self.drop_link(link);
+        if let Some(client) = client {
+            self.link_lost(client, link, reason);
+        }
+    }
+
+    /// A client lost one of its sockets.
+    fn link_lost(&mut self, client: u32, link: u32, reason: CloseReason) {
+        let Some(state) = self.clients.get_mut(client as usize) else { return };
+        match &mut state.transport {
+            Transport::Polling(polling)
+                if polling.upgrade.as_ref().is_some_and(|up| up.link == link) =>
+            {
+                polling.upgrade = None;
+            }
+            Transport::Polling(polling) => {
+                if polling.waiting == Some(link) {
+                    polling.waiting = None;
+                    self.close(ClientKey(client), reason);
+                }
+            }
+            Transport::WebSocket { link: own } if *own == link => {
+                self.hot[client as usize].link = crate::outbox::NONE;
+                self.close(ClientKey(client), reason);
+            }
+            Transport::WebSocket { .. } => {}
+        }
+    }
+
+    /// Uses what it can of a link's bytes; returns how many.
+    pub(crate) fn use_bytes<A: Application>(
+        &mut self,
+        app: &mut A,
+        index: usize,
+        serial: u32,
+        bytes: &mut [u8],
+    ) -> usize {
+        let mut used = 0;
+        while used < bytes.len() {
+            let Some(link) = self.links.get_mut(index).filter(|link| link.serial == serial) else {
+                return bytes.len();
+            };
+            if link.paused {
+                break;
+            }
+            let progress = match &mut link.kind {
+                LinkKind::Draining => return bytes.len(),
+                LinkKind::HttpBusy { .. } => break,
+                LinkKind::Http { .. } => self.use_http(app, index, &bytes[used..]),
+                LinkKind::WebSocket { client, decoder } => {
+                    let (client, decoder) = (*client, std::mem::take(decoder));
+                    self.use_websocket(app, index, serial, client, decoder, &mut bytes[used..])
+                }
+            };
+            match progress {
+                Progress::Used(more) => used += more,
+                Progress::NeedMore => break,
+                Progress::Gone => return bytes.len(),
+            }
+        }
+        used
+    }
+
+    fn use_websocket<A: Application>(
+        &mut self,
+        app: &mut A,
+        index: usize,
+        serial: u32,
+        client: u32,
+        mut decoder: MessageDecoder,
+        bytes: &mut [u8],
+    ) -> Progress {
+        let limits = rfc6455::Limits {
+            message_bytes_max: self.config.limits.payload_bytes_max,
+            fragments_max: self.config.limits.fragments_max,
+        };
+        let link = crate::reactor::key(index);
+        let mut used = 0;
+        let next = loop {
+            if used == bytes.len() {
+                break Next::Continue;
+            }
+            match decoder.decode(&mut bytes[used..], &limits) {
+                Ok(decoded) if decoded.consumed == 0 => break Next::Continue,
+                Ok(decoded) => {
+                    used += decoded.consumed;
+                    let Some(message) = decoded.message else { continue };
+                    match self.websocket_message(app, link, client, message) {
+                        Next::Continue => {}
+                        next => break next,
+                    }
+                }
+                Err(error) => {
+                    self.fail_websocket(link, client, error.close_code());
+                    return Progress::Gone;
+                }
+            }
+        };
+        if let Some(link) = self.link_of(link, serial)
+            && let LinkKind::WebSocket { decoder: place, .. } = &mut link.kind
+        {
+            *place = decoder;
+        }
+        match next {
+            Next::Continue if used == 0 => Progress::NeedMore,
+            Next::Continue => Progress::Used(used),
+            Next::Stop => Progress::Gone,
+            Next::Violation => {
+                self.fail_websocket(link, client, 1_002);
+                Progress::Gone
+            }
+            Next::Pause(flow) => {
+                self.pause(link, serial, flow);
+                Progress::Used(used)
+            }
+            Next::HandOver { shard, namespace, transfer } => {
+                if let Some(link) = self.link_of(link, serial) {
+                    link.unread = bytes[used..].to_vec();
+                }
+                self.move_client(app, client, shard, namespace, transfer, VecDeque::new());
+                Progress::Gone
+            }
+        }
+    }
+
+    fn pause(&mut self, link: u32, serial: u32, flow: Flow) {
+        let deadline_ms = self.now_ms;
+        let Some(state) = self.link_of(link, serial) else { return };
+        state.paused = true;
+        // What the kernel holds is not announced again.
+        state.readable = true;
+        match flow {
+            Flow::PauseMs(pause_ms) => {
+                let timer = Timer::Resume { link, serial };
+                self.wheel.schedule(deadline_ms + u64::from(pause_ms), timer);
+            }
+            Flow::Yield | Flow::Continue => self.deferred.push((link, serial)),
+        }
+    }
+
+    fn websocket_message<A: Application>(
+        &mut self,
+        app: &mut A,
+        link: u32,
+        client: u32,
+        message: Message<'_>,
+    ) -> Next<A::Transfer> {
+        let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
+        if state.closing.is_some() {
+            return Next::Stop;
+        }
+        let protocol = state.protocol;
+        let packet = match message {
+            Message::Ping(payload) => {
+                self.control_frame(link, client, Opcode::Pong, payload);
+                return Next::Continue;
+            }
+            Message::Pong(_) => return Next::Continue,
+            Message::Close(frame) => {
+                let code = frame.map_or(1_000, |frame| frame.code);
+                self.close_websocket(link, code);
+                self.link_lost(client, link, CloseReason::TransportClosed);
+                return Next::Stop;
+            }
+            Message::Text(text) if protocol == Protocol::WebSocket => {
+                app.message(self, ClientKey(client), Data::Text(text));
+                return Next::Continue;
+            }
+            Message::Binary(bytes) if protocol == Protocol::WebSocket => {
+                app.message(self, ClientKey(client), Data::Binary(bytes));
+                return Next::Continue;
+            }
+            Message::Text(text) => match engine_io::decode_text(text) {
+                Ok(packet) => packet,
+                Err(_) => return Next::Violation,
+            },
+            Message::Binary(bytes) => Packet::Binary(bytes),
+        };
+        if let Transport::Polling(_) = state.transport {
+            return self.probe_packet(link, client, &packet);
+        }
+        match packet {
+            Packet::Text(text) => self.message(app, client, Data::Text(text)),
+            Packet::Binary(bytes) => self.message(app, client, Data::Binary(bytes)),
+            Packet::Pong(_) => {
+                state.heartbeat.heard(self.now_ms);
+                Next::Continue
+            }
+            Packet::Noop => Next::Continue,
+            Packet::Close => {
+                self.close(ClientKey(client), CloseReason::TransportClosed);
+                Next::Stop
+            }
+            Packet::Open(_) | Packet::Ping(_) | Packet::Upgrade => Next::Violation,
+        }
+    }
+
+    fn probe_packet<T>(&mut self, link: u32, client: u32, packet: &Packet<'_>) -> Next<T> {
+        let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
+        let Transport::Polling(polling) = &mut state.transport else { return Next::Stop };
+        let Some(upgrade) = polling.upgrade.as_mut().filter(|upgrade| upgrade.link == link) else {
+            return Next::Stop;
+        };
+        match upgrade.probe.handle(packet) {
+            ProbeStep::Answer => {
+                let mut answer = Vec::with_capacity(8);
+                rfc6455::write_frame(&mut answer, Opcode::Text, b"3probe");
+                self.send_on_link(link, &answer);
+                // A waiting poll ends, so that the client can stop polling.
+                self.end_poll_for_upgrade(client);
+                Next::Continue
+            }
+            ProbeStep::Upgrade => {
+                self.finish_upgrade(client, link);
+                Next::Continue
+            }
+            ProbeStep::Refuse => {
+                polling.upgrade = None;
+                self.close_websocket(link, 1_002);
+                Next::Stop
+            }
+        }
+    }
+
+    /// Packets of a polling body. Returns whether the protocol was kept.
+    pub(crate) fn polled_packets<A: Application>(
+        &mut self,
+        app: &mut A,
+        client: u32,
+        mut packets: Packets,
+    ) -> bool {
+        while let Some(packet) = packets.pop_front() {
+            let Some(state) = self.clients.get_mut(client as usize) else { return true };
+            if state.closing.is_some() {
+                return true;
+            }
+            let next = match &packet {
+                OwnedPacket::Text(text) => self.message(app, client, Data::Text(text)),
+                OwnedPacket::Binary(bytes) => self.message(app, client, Data::Binary(bytes)),
+                OwnedPacket::Pong => {
+                    state.heartbeat.heard(self.now_ms);
+                    Next::Continue
+                }
+                OwnedPacket::Close => {
+                    self.end_poll_for_close(client);
+                    self.close(ClientKey(client), CloseReason::TransportClosed);
+                    return true;
+                }
+                OwnedPacket::Other => Next::Violation,
+            };
+            match next {
+                Next::Continue | Next::Pause(_) => {}
+                Next::Stop => return true,
+                Next::Violation => {
+                    self.close(ClientKey(client), CloseReason::ProtocolError);
+                    return false;
+                }
+                Next::HandOver { shard, namespace, transfer } => {
+                    self.move_client(app, client, shard, namespace, transfer, packets);
+                    return true;
+                }
+            }
+        }
+        true
+    }
+
+    /// An Engine.IO message of a client, over whichever transport.
+    pub(crate) fn message<A: Application>(
+        &mut self,
+        app: &mut A,
+        client: u32,
+        data: Data<'_>,
+    ) -> Next<A::Transfer> {
+        let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
+        state.heartbeat.heard(self.now_ms);
+        if state.protocol == Protocol::EngineIo {
+            app.message(self, ClientKey(client), data);
+            return Next::Continue;
+        }
+        let namespaces = &self.config.namespaces;
+        let step = match data {
+            Data::Text(text) => state.session.handle_text(text, namespaces),
+            Data::Binary(bytes) => {
+                let bytes_max = self.config.limits.payload_bytes_max;
+                state.session.handle_binary(bytes, bytes_max, namespaces)
+            }
+        };
+        match step {
+            Ok(step) => self.step(app, client, step),
+            Err(error) => {
+                self.log_violation(client, &error);
+                Next::Violation
+            }
+        }
+    }
+
+    fn log_violation(&self, client: u32, error: &SessionError) {
+        let sid = self.clients.get(client as usize).map(|client| client.sid);
+        tracing::debug!(?sid, %error, "closing a client that broke the protocol");
+    }
+
+    fn step<A: Application>(
+        &mut self,
+        app: &mut A,
+        client: u32,
+        step: Step<'_>,
+    ) -> Next<A::Transfer> {
+        let key = ClientKey(client);
+        match step {
+            Step::Nothing => {}
+            Step::Connect { namespace, auth } => {
+                self.settle_mode(client);
+                let verdict = app.connect(self, key, namespace, auth);
+                return self.apply(app, client, namespace, verdict);
+            }
+            Step::ConnectUnknown { namespace } => {
+                self.settle_mode(client);
+                self.refuse_unknown(client, &namespace);
+            }
+            Step::Event(event) => match app.event(self, key, event) {
+                Flow::Continue => {}
+                flow => return Next::Pause(flow),
+            },
+            Step::Acknowledged(event) => app.acknowledged(self, key, event),
+            Step::Disconnect { namespace } => app.left(self, key, namespace),
+        }
+        match self.clients.get(client as usize) {
+            Some(state) if state.closing.is_none() => Next::Continue,
+            _ => Next::Stop,
+        }
+    }
+
+    /// Does what the application decided about a CONNECT.
+    pub(crate) fn apply<A: Application>(
+        &mut self,
+        app: &mut A,
+        client: u32,
+        namespace: foodtrack_session::NamespaceId,
+        verdict: Verdict<A::Transfer>,
+    ) -> Next<A::Transfer> {
+        let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
+        match verdict {
+            Verdict::Accept { answer } => {
+                state.session.accept(namespace);
+                self.send_connect(client, namespace, &answer);
+                app.connected(self, ClientKey(client), namespace);
+                Next::Continue
+            }
+            Verdict::Refuse { error } => {
+                state.session.refuse(namespace);
+                self.send_connect_error(client, namespace, &error);
+                // Who is in no namespace has as long for another try as at the start.
+                self.schedule_connect(client);
+                Next::Continue
+            }
+            Verdict::HandOver { shard, transfer } => {
+                state.session.refuse(namespace);
+                Next::HandOver { shard, namespace, transfer }
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Session ids, and which shard a polling session lives on.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use ahash::{HashMap, RandomState};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The length of a session id in characters: 120 random bits.
+const SID_CHARACTERS: usize = 20;
+
+/// A session id: who knows it can speak for the session while it polls.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sid([u8; SID_CHARACTERS]);
+
+impl Sid {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        // Made of base64 alone.
+        std::str::from_utf8(&self.0).unwrap_or("")
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        text.as_bytes().iter().all(allowed).then_some(())?;
+        text.as_bytes().try_into().ok().map(Self)
+    }
+}
+
+impl fmt::Debug for Sid {
+    /// Shows only the start: the whole id is a key to the session.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}…", &self.as_str()[..6])
+    }
+}
+
+/// Unguessable ids from a pool of the system's random bytes: one system call for many.
+pub(crate) struct SidSource {
+    pool: Box<[u8; Self::POOL_BYTES]>,
+    used: usize,
+}
+
+impl SidSource {
+    const RAW_BYTES: usize = SID_CHARACTERS / 4 * 3;
+    const POOL_BYTES: usize = 256 * Self::RAW_BYTES;
+
+    pub(crate) fn new() -> Self {
+        Self { pool: Box::new([0; Self::POOL_BYTES]), used: Self::POOL_BYTES }
+    }
+
+    /// # Panics
+    /// Where the system gives no random bytes: without them no id is safe.
+    pub(crate) fn next(&mut self) -> Sid {
+        if self.used == self.pool.len() {
+            getrandom::fill(&mut self.pool[..]).expect("the system gives random bytes");
+            self.used = 0;
+        }
+        let raw = &mut self.pool[self.used..self.used + Self::RAW_BYTES];
+        self.used += Self::RAW_BYTES;
+        let mut sid = [b'A'; SID_CHARACTERS];
+        // Fifteen bytes are exactly twenty characters.
+        let _ = URL_SAFE_NO_PAD.encode_slice(&*raw, &mut sid);
+        raw.fill(0);
+        Sid(sid)
+    }
+}
+
+/// Which shard a polling session lives on. Sessions that open with a WebSocket are not in it: no other request names them.
+pub(crate) struct SidDirectory {
+    hasher: RandomState,
+    parts: [Mutex<HashMap<Sid, usize>>; 16],
+}
+
+impl SidDirectory {
+    pub(crate) fn new() -> Self {
+        Self { hasher: RandomState::new(), parts: Default::default() }
+    }
+
+    fn part(&self, sid: &Sid) -> std::sync::MutexGuard<'_, HashMap<Sid, usize>> {
+        let part = &self.parts[(self.hasher.hash_one(sid) % 16) as usize];
+        part.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn insert(&self, sid: Sid, shard: usize) {
+        self.part(&sid).insert(sid, shard);
+    }
+
+    pub(crate) fn remove(&self, sid: &Sid) {
+        self.part(sid).remove(sid);
+    }
+
+    pub(crate) fn shard(&self, sid: &Sid) -> Option<usize> {
+        self.part(sid).get(sid).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_do_not_repeat_across_a_refill() {
+        let mut source = SidSource::new();
+        let ids: std::collections::HashSet<_> = (0..1_000).map(|_| source.next()).collect();
+        assert_eq!(ids.len(), 1_000);
+    }
+
+    #[test]
+    fn an_id_parses_back_and_garbage_does_not() {
+        let sid = SidSource::new().next();
+        assert_eq!(Sid::parse(sid.as_str()), Some(sid));
+        ["", "abc", "ééééé"].iter().for_each(|text| assert_eq!(Sid::parse(text), None));
+    }
+
+    #[test]
+    fn the_debug_form_does_not_give_the_session_away() {
+        let sid = SidSource::new().next();
+        assert!(!format!("{sid:?}").contains(sid.as_str()));
+    }
+}
