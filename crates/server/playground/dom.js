@@ -63,15 +63,20 @@ export class KeyedList {
   }
 }
 
-/** Runs `draw` once in the next frame, however often it is asked for. */
+/** Pause between two drawings, in milliseconds: what is drawn must not hold up what is received. */
+const DRAW_INTERVAL_MS = 120;
+
+/** Runs `draw` soon, in a frame of its own, however often it is asked for. */
 export function coalesce(draw) {
   let asked = false;
+  let drawnAt = 0;
   return () => {
     if (asked) return;
     asked = true;
-    requestAnimationFrame(() => {
+    setTimeout(() => requestAnimationFrame(() => {
       asked = false;
+      drawnAt = performance.now();
       draw();
-    });
+    }), Math.max(0, drawnAt + DRAW_INTERVAL_MS - performance.now()));
   };
 }

@@ -22,7 +22,7 @@ export class LabPane {
     this.#own = el('output', { 'data-count': 'own' }, '0');
     this.#foreign = el('output', { 'data-count': 'foreign' }, '0');
     this.#meanwhile = el('p', { class: 'soft' });
-    this.#burst = el('p', { class: 'soft', role: 'status' }, 'As a party of guests would, at once.');
+    this.#burst = el('p', { class: 'soft burst', role: 'status' });
     this.#verdicts = el('ol', { class: 'verdicts plain', 'aria-live': 'polite' });
     const name = `lab-${restaurant.id}`;
     this.element = el('section', { class: 'pane lab', 'data-role': 'lab', 'aria-labelledby': name },
@@ -32,10 +32,11 @@ export class LabPane {
           el('div', {}, el('dt', {}, `Events of ${restaurant.name} received`), el('dd', {}, this.#own)),
           el('div', { class: 'foreign' }, el('dt', {}, `Events of ${other.name} seen here`), el('dd', {}, this.#foreign))),
         this.#meanwhile,
-        this.#experiment(`Try to read ${other.name}`, 'hostile', () => this.#trespass()),
-        this.#verdicts,
-        this.#experiment(`${BURST_ORDERS} orders`, 'burst', () => this.#placeMany()),
-        this.#burst));
+        el('div', { class: 'experiments' },
+          this.#experiment(`Try to read ${other.name}`, 'hostile', () => this.#trespass()),
+          this.#experiment(`${BURST_ORDERS} orders`, 'burst', () => this.#placeMany())),
+        this.#burst,
+        this.#verdicts));
   }
 
   /** Shows the counts as they stand. */
