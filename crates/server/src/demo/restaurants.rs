@@ -1,0 +1,126 @@
+//! The demo's two restaurants: the tenants there are, what they cook and where they deliver.
+
+use std::sync::LazyLock;
+
+use foodtrack_contract::ApplicationType;
+use serde::{Deserialize, Serialize};
+
+/// One made-up restaurant, as `playground/menus.json` describes it for the page and for the gateway.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Restaurant {
+    /// The tenant's id.
+    pub id: String,
+    /// The name that people read.
+    pub name: String,
+    /// ISO 4217, for every price.
+    pub currency: String,
+    /// What can be ordered; never empty.
+    pub menu: Vec<Dish>,
+    /// Where the town's people live; never empty.
+    pub addresses: Vec<Address>,
+    /// The town's people, by first name; never empty.
+    pub people: Vec<String>,
+}
+
+/// Something on the menu.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Dish {
+    /// Its id within the menu.
+    pub sku: String,
+    /// Its name.
+    pub name: String,
+    /// What one costs, in the restaurant's currency.
+    pub price: f64,
+}
+
+/// A home to deliver to.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Address {
+    /// Street and number.
+    pub street: String,
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+}
+
+#[derive(Deserialize)]
+struct Menus {
+    tenants: Vec<Restaurant>,
+}
+
+static RESTAURANTS: LazyLock<Vec<Restaurant>> = LazyLock::new(|| {
+    serde_json::from_str::<Menus>(include_str!("../../playground/menus.json"))
+        .expect("menus.json is part of the binary, and a test reads it")
+        .tenants
+});
+
+/// The demo's restaurants, in the order in which the page shows them.
+pub fn restaurants() -> &'static [Restaurant] {
+    &RESTAURANTS
+}
+
+/// The answer to `GET /demo/info`.
+#[derive(Debug, Serialize)]
+pub struct Info {
+    /// Every tenant of the demo.
+    pub tenants: Vec<InfoTenant>,
+    /// The hub's version.
+    pub version: &'static str,
+}
+
+/// A tenant in [`Info`].
+#[derive(Debug, Serialize)]
+pub struct InfoTenant {
+    /// The tenant's id.
+    pub id: &'static str,
+    /// The name that people read.
+    pub name: &'static str,
+}
+
+/// What `GET /demo/info` tells the page.
+pub fn info() -> Info {
+    let tenants = restaurants()
+        .iter()
+        .map(|restaurant| InfoTenant { id: &restaurant.id, name: &restaurant.name });
+    Info { tenants: tenants.collect(), version: env!("CARGO_PKG_VERSION") }
+}
+
+/// The role that `GET /demo/token` gives a user of `application`, as it stands in the claim `role`.
+pub fn role_in(application: ApplicationType) -> &'static str {
+    match application {
+        ApplicationType::ClientApp => "customer",
+        ApplicationType::TenantDashboard => "restaurant_manager",
+        ApplicationType::KitchenApp => "chef",
+        ApplicationType::DeliveryApp => "delivery_personnel",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_two_restaurants_that_can_take_an_order() {
+        let ids = restaurants().iter().map(|restaurant| restaurant.id.as_str()).collect::<Vec<_>>();
+        assert_eq!(ids, ["pizza-roma", "sushi-kyoto"]);
+        for restaurant in restaurants() {
+            assert!(
+                !restaurant.menu.is_empty()
+                    && !restaurant.addresses.is_empty()
+                    && !restaurant.people.is_empty()
+            );
+            assert!(restaurant.menu.iter().all(|dish| dish.price > 0.0));
+        }
+    }
+
+    #[test]
+    fn the_page_learns_ids_and_names() {
+        let info = serde_json::to_value(info()).unwrap();
+        assert_eq!(
+            info["tenants"][0],
+            serde_json::json!({ "id": "pizza-roma", "name": "Pizza Roma" })
+        );
+        assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
+    }
+}
