@@ -2,7 +2,11 @@
 
 use std::sync::LazyLock;
 
+<<<<<<< HEAD
 use foodtrack_contract::ApplicationType;
+=======
+use foodtrack_contract::{ApplicationType, UserRole};
+>>>>>>> server
 use serde::{Deserialize, Serialize};
 
 /// One made-up restaurant, as `playground/menus.json` describes it for the page and for the gateway.
@@ -86,6 +90,7 @@ pub fn info() -> Info {
     Info { tenants: tenants.collect(), version: env!("CARGO_PKG_VERSION") }
 }
 
+<<<<<<< HEAD
 /// The role that `GET /demo/token` gives a user of `application`, as it stands in the claim `role`.
 pub fn role_in(application: ApplicationType) -> &'static str {
     match application {
@@ -93,6 +98,15 @@ pub fn role_in(application: ApplicationType) -> &'static str {
         ApplicationType::TenantDashboard => "restaurant_manager",
         ApplicationType::KitchenApp => "chef",
         ApplicationType::DeliveryApp => "delivery_personnel",
+=======
+/// The role that `GET /demo/token` gives a user of `application`.
+pub fn role_in(application: ApplicationType) -> UserRole {
+    match application {
+        ApplicationType::ClientApp => UserRole::Customer,
+        ApplicationType::TenantDashboard => UserRole::RestaurantManager,
+        ApplicationType::KitchenApp => UserRole::Chef,
+        ApplicationType::DeliveryApp => UserRole::DeliveryPersonnel,
+>>>>>>> server
     }
 }
 
