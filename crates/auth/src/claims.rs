@@ -190,8 +190,10 @@ fn mistyped(json: &[u8]) -> Refusal {
     let path = result.err().map(|error| error.path().to_string()).unwrap_or_default();
     let claim = path.split(['.', '[']).next().unwrap_or_default();
     match SHAPES.iter().find(|(name, _)| *name == claim) {
-        Some((name, shape)) => claims_refusal(format!("the claim {name} is not {shape}, once")),
-        None => claims_refusal("the token's claims are not a JSON object with each claim once"),
+        Some((name, shape)) => {
+            claims_refusal(format!("the claim {name} must be {shape}, and be there once"))
+        }
+        None => claims_refusal("the token's claims must be a JSON object"),
     }
 }
 
