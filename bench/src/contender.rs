@@ -56,13 +56,15 @@ impl Contender {
                     argument(hub_config.to_owned()),
                     "--port".to_owned(),
                 ],
+                files: vec![hub_config.to_owned()],
                 environment: vec![("JWT_SECRET", token::SECRET.to_owned())],
                 folder: scratch.to_owned(),
-                hint: "run `cargo build --release -p foodtrack-server`",
+                hint: "run `cargo build --release -p foodtrack-server`, or say where with --hub and --hub-config",
             },
             Self::Bun => Launch {
                 program: peers.join("bun/node_modules/@oven/bun-linux-x64/bin/bun"),
                 arguments: vec![argument(peers.join("bun/server.mjs"))],
+                files: Vec::new(),
                 environment: Vec::new(),
                 folder: scratch.to_owned(),
                 hint: SETUP,
@@ -70,6 +72,7 @@ impl Contender {
             Self::Socketio => Launch {
                 program: PathBuf::from("node"),
                 arguments: vec![argument(peers.join("node/server.mjs"))],
+                files: vec![peers.join("node/node_modules/socket.io")],
                 environment: vec![("NODE_ENV", "production".to_owned())],
                 folder: scratch.to_owned(),
                 hint: SETUP,
@@ -77,6 +80,7 @@ impl Contender {
             Self::Socketioxide => Launch {
                 program: peers.join("socketioxide/target/release/bench-peer-socketioxide"),
                 arguments: Vec::new(),
+                files: Vec::new(),
                 environment: Vec::new(),
                 folder: scratch.to_owned(),
                 hint: SETUP,

@@ -24,6 +24,8 @@ pub(crate) enum Metric {
     ServerBusyPercent,
     /// Near 100: the generator, not the server, was the bottleneck, and rates say nothing.
     ClientBusyPercent,
+    /// Of both cores' time, what neither the server nor the generator used: somebody else was at work here.
+    OthersBusyPercent,
 }
 
 impl Metric {
@@ -44,6 +46,7 @@ impl Metric {
             Self::EventBytes => "event bytes",
             Self::ServerBusyPercent => "server core %",
             Self::ClientBusyPercent => "generator core %",
+            Self::OthersBusyPercent => "others, both cores %",
         }
     }
 }

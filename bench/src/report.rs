@@ -58,6 +58,9 @@ impl Origin {
     }
 }
 
+/// More than this, and a run is for a look, not for a claim.
+const OTHERS_PERCENT_MAX: f64 = 5.0;
+
 const UNKNOWN: &str = "unknown";
 
 /// What a command prints, or `unknown` if it prints nothing.
@@ -120,6 +123,18 @@ impl Report {
             origin.processor,
             origin.kernel,
         );
+        let others = self
+            .measurements
+            .iter()
+            .filter_map(|measured| measured.cell.values.get(&Metric::OthersBusyPercent).copied());
+        let others_percent = others.fold(0.0, f64::max);
+        if others_percent > OTHERS_PERCENT_MAX {
+            let _ = writeln!(
+                text,
+                "\n**Not a quiet machine**: other processes took up to {others_percent:.0} % of the two cores. Latencies \
+                 and rates say little then, and costs are too high."
+            );
+        }
         if !self.verdicts.is_empty() {
             text.push_str("\n| promise | limit | measured | met |\n| --- | ---: | ---: | --- |\n");
         }

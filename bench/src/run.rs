@@ -98,8 +98,9 @@ fn measure(
     let log = scratch.with_extension("log");
     let server = ServerProcess::start(&launch, options.server_core, &log)?;
     let swarm = Swarm::new(contender.dialect(), server.address, Arc::clone(interrupted))?;
+    let cores = [options.server_core, options.generator_core];
     let pace = if options.quick { Pace::QUICK } else { Pace::FULL };
-    let mut stand = Stand { server, swarm, pace };
+    let mut stand = Stand { server, swarm, pace, cores };
     let result = scenario.run(&mut stand, options.tenant_events_per_second);
     if !matches!(result, Ok(_) | Err(WorkloadError::Swarm(SwarmError::Interrupted))) {
         // A dead server shows first as a closed connection; its own last words say more.

@@ -60,6 +60,31 @@ pub(crate) fn cpu(pid: &str) -> Result<Cpu, ServerError> {
     parse_stat(&stat, os::clock_ticks_per_second()).ok_or(ServerError::ProcForm { path })
 }
 
+/// CPU time that `cores` have spent on anything at all, microseconds.
+///
+/// # Errors
+/// The system has no such core.
+pub(crate) fn busy_us(cores: [usize; 2]) -> Result<f64, ServerError> {
+    const PATH: &str = "/proc/stat";
+    let stat = fs::read_to_string(PATH)
+        .map_err(|source| ServerError::Proc { path: PATH.to_owned(), source })?;
+    let ticks = cores.iter().map(|core| parse_busy_ticks(&stat, *core)).sum::<Option<u64>>();
+    let ticks = ticks.ok_or_else(|| ServerError::ProcForm { path: PATH.to_owned() })?;
+    Ok(ticks as f64 * 1e6 / os::clock_ticks_per_second() as f64)
+}
+
+fn parse_busy_ticks(stat: &str, core: usize) -> Option<u64> {
+    let name = format!("cpu{core} ");
+    let line = stat.lines().find_map(|line| line.strip_prefix(&name))?;
+    let fields: Option<Vec<u64>> =
+        line.split_ascii_whitespace().map(|field| field.parse().ok()).collect();
+    // In order: user, nice, system, idle, iowait, irq, softirq, steal; guests are within user.
+    let &[user, nice, system, _, _, irq, softirq, steal, ..] = fields?.as_slice() else {
+        return None;
+    };
+    Some(user + nice + system + irq + softirq + steal)
+}
+
 fn parse_stat(stat: &str, ticks_per_second: u64) -> Option<Cpu> {
     // The second field is the program's name in parentheses and may hold anything, spaces included.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
@@ -79,6 +104,8 @@ fn parse_rss(rollup: &str) -> Option<u64> {
 pub(crate) struct Launch {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
+    /// What must be there beside the program.
+    pub(crate) files: Vec<PathBuf>,
     pub(crate) environment: Vec<(&'static str, String)>,
     /// Where it runs: relative paths of its configuration begin there.
     pub(crate) folder: PathBuf,
@@ -100,11 +127,9 @@ impl ServerProcess {
     /// # Errors
     /// A file is missing, or the server dies or stays silent for 30 s.
     pub(crate) fn start(launch: &Launch, core: usize, log: &Path) -> Result<Self, ServerError> {
-        for path in [&launch.program]
-            .into_iter()
-            .chain(&launch.arguments.iter().map(PathBuf::from).collect::<Vec<_>>())
-            .filter(|path| path.components().count() > 1)
-        {
+        let files = [&launch.program].into_iter().chain(&launch.files);
+        // A name alone is looked up in PATH.
+        for path in files.filter(|path| path.components().count() > 1) {
             if !path.exists() {
                 return Err(ServerError::Missing { path: path.clone(), hint: launch.hint });
             }
@@ -199,6 +224,14 @@ mod tests {
         let stat = "42 (a ) b) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 1";
         let cpu = parse_stat(stat, 100).unwrap();
         assert_eq!((cpu.user_us, cpu.system_us), (2_500_000.0, 500_000.0));
+    }
+
+    #[test]
+    fn a_core_is_busy_with_all_but_idling_and_waiting_for_disks() {
+        let stat =
+            "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 9 9 9 9 9 9 9 9 0 0\ncpu1 1 2 4 100 100 8 16 32 0 0\n";
+        assert_eq!(parse_busy_ticks(stat, 1), Some(63));
+        assert_eq!(parse_busy_ticks(stat, 2), None);
     }
 
     #[test]

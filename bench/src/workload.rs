@@ -56,6 +56,8 @@ pub(crate) struct Stand {
     pub(crate) server: ServerProcess,
     pub(crate) swarm: Swarm,
     pub(crate) pace: Pace,
+    /// The server's and the generator's.
+    pub(crate) cores: [usize; 2],
 }
 
 impl Stand {
@@ -132,6 +134,7 @@ pub(crate) struct Snapshot {
     at: Instant,
     server: Cpu,
     client: Cpu,
+    busy_us: f64,
     deliveries: u64,
     delivered_bytes: u64,
 }
@@ -141,6 +144,7 @@ pub(crate) struct Window {
     pub(crate) elapsed: Duration,
     pub(crate) server: Cpu,
     client: Cpu,
+    busy_us: f64,
     pub(crate) deliveries: u64,
     delivered_bytes: u64,
 }
@@ -151,6 +155,7 @@ impl Snapshot {
             at: Instant::now(),
             server: stand.server.cpu()?,
             client: server_process::cpu("self")?,
+            busy_us: server_process::busy_us(stand.cores)?,
             deliveries: stand.swarm.deliveries,
             delivered_bytes: stand.swarm.delivered_bytes,
         })
@@ -162,6 +167,7 @@ impl Snapshot {
             elapsed: now.at - self.at,
             server: now.server.since(self.server),
             client: now.client.since(self.client),
+            busy_us: now.busy_us - self.busy_us,
             deliveries: now.deliveries - self.deliveries,
             delivered_bytes: now.delivered_bytes - self.delivered_bytes,
         })
@@ -173,12 +179,14 @@ impl Window {
     pub(crate) fn cell(&self, name: impl Into<String>, latencies: &mut Latencies) -> Cell {
         latencies.sort();
         let elapsed_us = self.elapsed.as_secs_f64() * 1e6;
+        let others_us = (self.busy_us - self.server.total_us() - self.client.total_us()).max(0.0);
         Cell::new(name)
             .with(Metric::LatencyUsP50, latencies.percentile_us(500))
             .with(Metric::LatencyUsP99, latencies.percentile_us(990))
             .with(Metric::LatencyUsP999, latencies.percentile_us(999))
             .with(Metric::ServerBusyPercent, 100.0 * self.server.total_us() / elapsed_us)
             .with(Metric::ClientBusyPercent, 100.0 * self.client.total_us() / elapsed_us)
+            .with(Metric::OthersBusyPercent, 100.0 * others_us / (2.0 * elapsed_us))
     }
 
     /// A cell of a load that delivers events.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{OPEN_TIMEOUT, Snapshot, Stand, WorkloadError, settle};
 use crate::dialect::Dialect;
+use crate::latencies::Latencies;
 use crate::metric::{Cell, Metric};
 use crate::swarm::Attention;
 
@@ -32,7 +33,8 @@ pub(crate) fn run(stand: &mut Stand, connections: usize) -> Result<Vec<Cell>, Wo
     settle(stand, Duration::from_secs(2))?;
     let rss_kib = stand.server.rss_kib()?.saturating_sub(rss_before_kib);
     let count = connections as f64;
-    let cell = Cell::new(format!("{connections} idle"))
+    let cell = connecting
+        .cell(format!("{connections} idle"), &mut Latencies::default())
         .with(Metric::RssKibPerConnection, rss_kib as f64 / count)
         .with(Metric::CpuUsPerConnection, connecting.server.total_us() / count)
         .with(Metric::ConnectionsPerSecond, count / connecting.elapsed.as_secs_f64());
