@@ -98,17 +98,20 @@ fn main() -> ExitCode {
         BenchCommand::Run { server, json, options } => {
             run::run(&[server], &options).and_then(|report| {
                 println!("{}", report.markdown());
-                json.map_or(Ok(()), |file| run::write_json(&report, &file))
+                json.map_or(Ok(()), |file| run::write_json(&report, &file))?;
+                Ok(report)
             })
         }
         BenchCommand::Compare { servers, results, options } => run::run(&servers, &options)
             .and_then(|report| {
                 println!("{}", report.markdown());
-                run::write_results(&report, &results)
+                run::write_results(&report, &results)?;
+                Ok(report)
             }),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(report) if report.failures.is_empty() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             run::print_error(&error);
             ExitCode::FAILURE

@@ -71,17 +71,31 @@ fn output_of(program: &str, arguments: &[&str]) -> String {
     if text.trim().is_empty() { UNKNOWN.to_owned() } else { text.trim().to_owned() }
 }
 
+/// A load that a server did not get through, in one round.
+#[derive(Debug, Serialize)]
+pub(crate) struct Failure {
+    pub(crate) round: u32,
+    pub(crate) contender: Contender,
+    pub(crate) scenario: Scenario,
+    pub(crate) reason: String,
+}
+
 /// All results of one run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) origin: Origin,
     pub(crate) measurements: Vec<Measurement>,
+    pub(crate) failures: Vec<Failure>,
     pub(crate) verdicts: Vec<Verdict>,
 }
 
 impl Report {
-    pub(crate) fn new(origin: Origin, measurements: Vec<Measurement>) -> Self {
-        let mut report = Self { origin, measurements, verdicts: Vec::new() };
+    pub(crate) fn new(
+        origin: Origin,
+        measurements: Vec<Measurement>,
+        failures: Vec<Failure>,
+    ) -> Self {
+        let mut report = Self { origin, measurements, failures, verdicts: Vec::new() };
         report.verdicts = target::judge(&report);
         report
     }
@@ -135,11 +149,19 @@ impl Report {
                  and rates say little then, and costs are too high."
             );
         }
-        if !self.verdicts.is_empty() {
-            text.push_str("\n| promise | limit | measured | met |\n| --- | ---: | ---: | --- |\n");
+        for failure in &self.failures {
+            let (round, name) = (failure.round, failure.contender.name());
+            let (scenario, reason) = (failure.scenario, &failure.reason);
+            let _ = writeln!(text, "\n**Failed** in round {round}: {name}, {scenario:?}: {reason}");
         }
-        for verdict in &self.verdicts {
-            text.push_str(&verdict.row());
+        let judged: Vec<_> = self.verdicts.iter().filter(|verdict| verdict.met.is_some()).collect();
+        if !judged.is_empty() {
+            text.push_str("\n| promise | limit | measured | met |\n| --- | ---: | ---: | --- |\n");
+            judged.iter().for_each(|verdict| text.push_str(&verdict.row()));
+        }
+        let unjudged = self.verdicts.len() - judged.len();
+        if unjudged > 0 {
+            let _ = writeln!(text, "\nPromises that this run did not measure: {unjudged}.");
         }
         for cell in self.cells() {
             let _ = write!(text, "\n## {cell}\n\n| |");

@@ -13,7 +13,7 @@ use clap::ValueEnum;
 
 use crate::contender::Contender;
 use crate::metric::{Cell, Metric};
-use crate::report::{Measurement, Origin, Report, number};
+use crate::report::{Failure, Measurement, Origin, Report, number};
 use crate::scenario::Scenario;
 use crate::server_process::ServerProcess;
 use crate::swarm::{Swarm, SwarmError};
@@ -37,7 +37,8 @@ pub(crate) enum RunError {
 /// Measures `contenders` as `options` say.
 ///
 /// # Errors
-/// A server is missing, dies, refuses or falls silent; or the run was interrupted. Every server that was started has ended.
+/// A server is missing, or the run was interrupted. Every server that was started has ended. A load that a server does not
+/// get through is no error but a [`Failure`] in the report.
 pub(crate) fn run(contenders: &[Contender], options: &Options) -> Result<Report, RunError> {
     if options.server_core == options.generator_core {
         let (server, generator) = (options.server_core, options.generator_core);
@@ -60,22 +61,36 @@ pub(crate) fn run(contenders: &[Contender], options: &Options) -> Result<Report,
     };
     let rounds = options.rounds.unwrap_or(if options.quick { 1 } else { 3 });
     let mut measurements = Vec::new();
+    let mut failures = Vec::new();
     for round in 1..=rounds {
         for &scenario in &scenarios {
             for &contender in contenders.iter().filter(|&&c| scenario.applies_to(c)) {
-                let cells = measure(contender, scenario, options, &interrupted)
-                    .map_err(|source| RunError::Workload { contender, scenario, source })?;
-                for cell in cells {
-                    print_progress(round, contender, &cell);
-                    measurements.push(Measurement { round, contender, scenario, cell });
+                let source = match measure(contender, scenario, options, &interrupted) {
+                    Ok(cells) => {
+                        for cell in cells {
+                            print_progress(round, contender, &cell);
+                            measurements.push(Measurement { round, contender, scenario, cell });
+                        }
+                        continue;
+                    }
+                    Err(source) => source,
+                };
+                let ends_the_run = source.ends_the_run();
+                let error = RunError::Workload { contender, scenario, source };
+                if ends_the_run {
+                    return Err(error);
                 }
+                // The other measurements are worth keeping, and that this one failed is a result too.
+                print_error(&error);
+                let reason = causes(&error).join(": ");
+                failures.push(Failure { round, contender, scenario, reason });
             }
         }
     }
-    if measurements.is_empty() {
+    if measurements.is_empty() && failures.is_empty() {
         return Err(RunError::Nothing);
     }
-    Ok(Report::new(origin, measurements))
+    Ok(Report::new(origin, measurements, failures))
 }
 
 fn measure(
@@ -154,10 +169,19 @@ pub(crate) fn write_results(report: &Report, folder: &Path) -> Result<(), RunErr
 /// Prints an error and its causes, a line each.
 #[allow(clippy::print_stderr, reason = "a command-line tool")]
 pub(crate) fn print_error(error: &RunError) {
-    eprintln!("error: {error}");
+    let mut lines = causes(error).into_iter();
+    if let Some(line) = lines.next() {
+        eprintln!("error: {line}");
+    }
+    lines.for_each(|line| eprintln!("  because: {line}"));
+}
+
+fn causes(error: &RunError) -> Vec<String> {
+    let mut lines = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  because: {error}");
+        lines.push(error.to_string());
         cause = error.source();
     }
+    lines
 }

@@ -29,6 +29,8 @@ const HANDSHAKES_MAX: usize = 128;
 const CLIENTS_PER_ADDRESS: usize = 4_000;
 /// How long a turn may sleep, so that an interrupt or a deadline is seen.
 const TURN_MAX: Duration = Duration::from_millis(50);
+/// How far a client may run ahead of a server that does not read.
+const UNSENT_BYTES_MAX: usize = 1024 * 1024;
 const TICKER: Token = Token(usize::MAX);
 
 #[derive(Debug, thiserror::Error)]
@@ -168,10 +170,10 @@ impl Swarm {
         Ok(())
     }
 
-    /// Sends one message from a client.
+    /// Sends one message from a client; drops it where the server has long stopped reading from that client.
     pub(crate) fn send(&mut self, client: usize, text: &[u8]) -> Result<(), SwarmError> {
         let target = &mut self.clients[client];
-        if matches!(target.stage, Stage::Closed) {
+        if matches!(target.stage, Stage::Closed) || target.unsent.len() > UNSENT_BYTES_MAX {
             return Ok(());
         }
         encode(Opcode::Text, text, &mut target.unsent);

@@ -98,7 +98,7 @@ mod tests {
             let cell = Cell::new(name).with(metric, value);
             Measurement { round: 1, contender, scenario: Scenario::Request, cell }
         });
-        Report::new(Origin::here(), measurements.collect())
+        Report::new(Origin::here(), measurements.collect(), Vec::new())
     }
 
     #[track_caller]

@@ -37,6 +37,17 @@ pub(crate) enum WorkloadError {
     Silence { cell: String, waited: Duration },
 }
 
+impl WorkloadError {
+    /// Whether every further load would fail alike, or nobody waits for one.
+    pub(crate) fn ends_the_run(&self) -> bool {
+        matches!(
+            self,
+            Self::Server(ServerError::Missing { .. } | ServerError::Spawn { .. })
+                | Self::Swarm(SwarmError::Interrupted)
+        )
+    }
+}
+
 /// How long each phase takes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
