@@ -49,6 +49,17 @@ impl Metric {
             Self::OthersBusyPercent => "others, both cores %",
         }
     }
+
+    /// Whether a ratio between two servers says something; how busy a core was does not.
+    pub(crate) fn compares(self) -> bool {
+        !matches!(
+            self,
+            Self::EventBytes
+                | Self::ServerBusyPercent
+                | Self::ClientBusyPercent
+                | Self::OthersBusyPercent
+        )
+    }
 }
 
 /// What was measured under one load.
