@@ -185,7 +185,11 @@ impl Report {
                 for &peer in peers.iter().filter(|_| has_ratios) {
                     let ratio =
                         hub.zip(self.median(peer, cell, metric)).map(|(hub, peer)| hub / peer);
-                    let _ = write!(text, " {} |", number(ratio.filter(|ratio| metric.compares() && ratio.is_finite())));
+                    let _ = write!(
+                        text,
+                        " {} |",
+                        number(ratio.filter(|ratio| metric.compares() && ratio.is_finite()))
+                    );
                 }
                 text.push('\n');
             }
