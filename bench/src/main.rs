@@ -1,3 +1,120 @@
-//! Entry point.
+//! Load generator: what a message costs the hub, and what it costs its peers on the same machine.
+//!
+//! The generator runs pinned to one core and the server to another; the server's CPU time and memory are read from `/proc`.
+#![allow(clippy::print_stdout, reason = "a command-line tool: its results are its output")]
 
-fn main() {}
+mod contender;
+mod dialect;
+mod frame;
+mod latencies;
+mod metric;
+mod os;
+mod report;
+mod run;
+mod scenario;
+mod server_process;
+mod stamp;
+mod swarm;
+mod target;
+mod token;
+mod workload;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::contender::Contender;
+use crate::scenario::Scenario;
+
+/// Measures the hub and its peers: CPU per delivery, latency, memory per connection.
+#[derive(Parser)]
+#[command(name = "bench")]
+struct Cli {
+    #[command(subcommand)]
+    command: BenchCommand,
+}
+
+#[derive(Subcommand)]
+enum BenchCommand {
+    /// Measure one server
+    Run {
+        #[arg(long, value_enum)]
+        server: Contender,
+        /// Write the results there, as JSON
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Measure several servers in turns (A B C D, A B C D, ...), print medians and ratios, and write both to `results`
+    Compare {
+        #[arg(
+            long,
+            value_enum,
+            value_delimiter = ',',
+            default_values_t = [Contender::Hub, Contender::Bun, Contender::Socketio, Contender::Socketioxide]
+        )]
+        servers: Vec<Contender>,
+        /// Folder for `DATE-COMMIT.json` and `.md`
+        #[arg(long, default_value = "bench/results")]
+        results: PathBuf,
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+#[derive(Args)]
+struct Options {
+    /// Loads to run, comma separated [default: all that apply]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    scenario: Vec<Scenario>,
+    /// How often everything is measured; results are medians [default: 3, or 1 with --quick]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
+    /// Shorter windows, one round, no 19 000 connections: for a look, not for a claim
+    #[arg(long)]
+    quick: bool,
+    #[arg(long, default_value_t = 0)]
+    server_core: usize,
+    #[arg(long, default_value_t = 1)]
+    generator_core: usize,
+    /// The hub's binary
+    #[arg(long, default_value = "target/release/foodtrack-websocket")]
+    hub: PathBuf,
+    /// The hub's configuration with every limit out of the way
+    #[arg(long, default_value = "bench/hub.toml")]
+    hub_config: PathBuf,
+    /// The hub's configuration with a tenant's limit in place, for `noisy-neighbour`
+    #[arg(long, default_value = "bench/hub-limited.toml")]
+    hub_limited_config: PathBuf,
+    /// What that configuration allows a tenant
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    tenant_events_per_second: u32,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        BenchCommand::Run { server, json, options } => {
+            run::run(&[server], &options).and_then(|report| {
+                println!("{}", report.markdown());
+                json.map_or(Ok(()), |file| run::write_json(&report, &file))?;
+                Ok(report)
+            })
+        }
+        BenchCommand::Compare { servers, results, options } => run::run(&servers, &options)
+            .and_then(|report| {
+                println!("{}", report.markdown());
+                run::write_results(&report, &results)?;
+                Ok(report)
+            }),
+    };
+    match result {
+        Ok(report) if report.failures.is_empty() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            run::print_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The servers that can be put on the stand.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::dialect::Dialect;
+use crate::server_process::Launch;
+use crate::token;
+
+/// A server that can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Contender {
+    /// FoodTrack WebSocket, with authentication, validation, routing and log
+    Hub,
+    /// uWebSockets through Bun: topics, opaque frames
+    Bun,
+    /// Socket.IO on Node, `ws` engine
+    Socketio,
+    /// socketioxide on tokio, current-thread
+    Socketioxide,
+}
+
+impl Contender {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Hub => "hub",
+            Self::Bun => "bun",
+            Self::Socketio => "socketio",
+            Self::Socketioxide => "socketioxide",
+        }
+    }
+
+    pub(crate) fn dialect(self) -> Dialect {
+        match self {
+            Self::Hub => Dialect::Hub,
+            Self::Bun => Dialect::Topics,
+            Self::Socketio | Self::Socketioxide => Dialect::SocketIo,
+        }
+    }
+
+    /// How to start it. `hub` and `hub_config` are the hub's binary and configuration file; `scratch` is a folder of its own
+    /// for what it stores.
+    pub(crate) fn launch(self, hub: &Path, hub_config: &Path, scratch: &Path) -> Launch {
+        const SETUP: &str = "run bench/setup-peers";
+        let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+        let argument = |path: PathBuf| path.display().to_string();
+        match self {
+            Self::Hub => Launch {
+                program: hub.to_owned(),
+                arguments: vec![
+                    "serve".to_owned(),
+                    "--config".to_owned(),
+                    argument(hub_config.to_owned()),
+                    "--port".to_owned(),
+                ],
+                files: vec![hub_config.to_owned()],
+                environment: vec![("JWT_SECRET", token::SECRET.to_owned())],
+                folder: scratch.to_owned(),
+                hint: "run `cargo build --release -p foodtrack-server`, or say where with --hub and --hub-config",
+            },
+            Self::Bun => Launch {
+                program: peers.join("bun/node_modules/@oven/bun-linux-x64/bin/bun"),
+                arguments: vec![argument(peers.join("bun/server.mjs"))],
+                files: Vec::new(),
+                environment: Vec::new(),
+                folder: scratch.to_owned(),
+                hint: SETUP,
+            },
+            Self::Socketio => Launch {
+                program: PathBuf::from("node"),
+                arguments: vec![argument(peers.join("node/server.mjs"))],
+                files: vec![peers.join("node/node_modules/socket.io")],
+                environment: vec![("NODE_ENV", "production".to_owned())],
+                folder: scratch.to_owned(),
+                hint: SETUP,
+            },
+            Self::Socketioxide => Launch {
+                program: peers.join("socketioxide/target/release/bench-peer-socketioxide"),
+                arguments: Vec::new(),
+                files: Vec::new(),
+                environment: Vec::new(),
+                folder: scratch.to_owned(),
+                hint: SETUP,
+            },
+        }
+    }
+}

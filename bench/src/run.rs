@@ -1,0 +1,187 @@
+//! One run: servers in turns, round after round.
+
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::contender::Contender;
+use crate::metric::{Cell, Metric};
+use crate::report::{Failure, Measurement, Origin, Report, number};
+use crate::scenario::Scenario;
+use crate::server_process::ServerProcess;
+use crate::swarm::{Swarm, SwarmError};
+use crate::workload::{Pace, Stand, WorkloadError};
+use crate::{Options, os};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error("prepare this process")]
+    Prepare(#[source] io::Error),
+    #[error("cores {server} and {generator}: the server and the generator need one each")]
+    SameCore { server: usize, generator: usize },
+    #[error("{} with {scenario:?}", .contender.name())]
+    Workload { contender: Contender, scenario: Scenario, source: WorkloadError },
+    #[error("write {path}")]
+    Write { path: PathBuf, source: io::Error },
+    #[error("none of the scenarios applies to any of the servers")]
+    Nothing,
+}
+
+/// Measures `contenders` as `options` say.
+///
+/// # Errors
+/// A server is missing, or the run was interrupted. Every server that was started has ended. A load that a server does not
+/// get through is no error but a [`Failure`] in the report.
+pub(crate) fn run(contenders: &[Contender], options: &Options) -> Result<Report, RunError> {
+    if options.server_core == options.generator_core {
+        let (server, generator) = (options.server_core, options.generator_core);
+        return Err(RunError::SameCore { server, generator });
+    }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(RunError::Prepare)?;
+    }
+    os::raise_descriptors_max().map_err(RunError::Prepare)?;
+    // Asked before pinning, which leaves this process one core to see.
+    let origin = Origin::here();
+    os::pin_to_core(options.generator_core).map_err(RunError::Prepare)?;
+    let scenarios: Vec<Scenario> = match options.scenario.as_slice() {
+        [] => {
+            let all = Scenario::value_variants().iter().copied();
+            all.filter(|scenario| !(options.quick && scenario.is_long())).collect()
+        }
+        chosen => chosen.to_vec(),
+    };
+    let rounds = options.rounds.unwrap_or(if options.quick { 1 } else { 3 });
+    let mut measurements = Vec::new();
+    let mut failures = Vec::new();
+    for round in 1..=rounds {
+        for &scenario in &scenarios {
+            for &contender in contenders.iter().filter(|&&c| scenario.applies_to(c)) {
+                let source = match measure(contender, scenario, options, &interrupted) {
+                    Ok(cells) => {
+                        for cell in cells {
+                            print_progress(round, contender, &cell);
+                            measurements.push(Measurement { round, contender, scenario, cell });
+                        }
+                        continue;
+                    }
+                    Err(source) => source,
+                };
+                let ends_the_run = source.ends_the_run();
+                let error = RunError::Workload { contender, scenario, source };
+                if ends_the_run {
+                    return Err(error);
+                }
+                // The other measurements are worth keeping, and that this one failed is a result too.
+                print_error(&error);
+                let reason = causes(&error).join(": ");
+                failures.push(Failure { round, contender, scenario, reason });
+            }
+        }
+    }
+    if measurements.is_empty() && failures.is_empty() {
+        return Err(RunError::Nothing);
+    }
+    Ok(Report::new(origin, measurements, failures))
+}
+
+fn measure(
+    contender: Contender,
+    scenario: Scenario,
+    options: &Options,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Vec<Cell>, WorkloadError> {
+    let config =
+        if scenario.needs_limits() { &options.hub_limited_config } else { &options.hub_config };
+    let scratch = Path::new("target/bench").join(contender.name());
+    // What a server stored for the load before would be there again in this one.
+    match fs::remove_dir_all(&scratch) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => fs::create_dir_all(&scratch)?,
+    }
+    let absolute = |path: &Path| std::path::absolute(path);
+    let launch =
+        contender.launch(&absolute(&options.hub)?, &absolute(config)?, &absolute(&scratch)?);
+    let log = scratch.with_extension("log");
+    let server = ServerProcess::start(&launch, options.server_core, &log)?;
+    let swarm = Swarm::new(contender.dialect(), server.address, Arc::clone(interrupted))?;
+    let cores = [options.server_core, options.generator_core];
+    let pace = if options.quick { Pace::QUICK } else { Pace::FULL };
+    let mut stand = Stand { server, swarm, pace, cores };
+    let result = scenario.run(&mut stand, options.tenant_events_per_second);
+    if !matches!(result, Ok(_) | Err(WorkloadError::Swarm(SwarmError::Interrupted))) {
+        // A dead server shows first as a closed connection; its own last words say more.
+        thread::sleep(Duration::from_millis(200));
+        stand.server.check_alive()?;
+    }
+    result
+}
+
+fn print_progress(round: u32, contender: Contender, cell: &Cell) {
+    let main = [
+        Metric::CpuUsPerDelivery,
+        Metric::CpuUsPerRequest,
+        Metric::RssKibPerConnection,
+        Metric::CpuUsPerConnection,
+        Metric::DeliveriesPerSecond,
+        Metric::LatencyUsP50,
+        Metric::LatencyUsP99,
+    ];
+    let values = main.iter().filter_map(|metric| {
+        let value = cell.values.get(metric)?;
+        Some(format!("{} {}", metric.title(), number(Some(*value))))
+    });
+    let values = values.collect::<Vec<_>>().join(", ");
+    println!("round {round}: {} {}: {values}", contender.name(), cell.name);
+}
+
+/// Writes the report as JSON.
+///
+/// # Errors
+/// The file cannot be written.
+pub(crate) fn write_json(report: &Report, path: &Path) -> Result<(), RunError> {
+    let write = |source| RunError::Write { path: path.to_owned(), source };
+    let json = serde_json::to_vec_pretty(report).map_err(|error| write(error.into()))?;
+    fs::write(path, json).map_err(write)
+}
+
+/// Writes the report as JSON and Markdown into `folder`, named after its date and commit.
+///
+/// # Errors
+/// A file cannot be written.
+pub(crate) fn write_results(report: &Report, folder: &Path) -> Result<(), RunError> {
+    fs::create_dir_all(folder)
+        .map_err(|source| RunError::Write { path: folder.to_owned(), source })?;
+    let name = format!("{}-{}", report.origin.date, report.origin.commit);
+    write_json(report, &folder.join(format!("{name}.json")))?;
+    let path = folder.join(format!("{name}.md"));
+    fs::write(&path, report.markdown()).map_err(|source| RunError::Write { path, source })
+}
+
+/// Prints an error and its causes, a line each.
+#[allow(clippy::print_stderr, reason = "a command-line tool")]
+pub(crate) fn print_error(error: &RunError) {
+    let mut lines = causes(error).into_iter();
+    if let Some(line) = lines.next() {
+        eprintln!("error: {line}");
+    }
+    lines.for_each(|line| eprintln!("  because: {line}"));
+}
+
+fn causes(error: &RunError) -> Vec<String> {
+    let mut lines = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        lines.push(error.to_string());
+        cause = error.source();
+    }
+    lines
+}

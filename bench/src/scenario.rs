@@ -1,0 +1,68 @@
+//! The loads by name. Each runs against a server of its own, so that none inherits another's memory.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::contender::Contender;
+use crate::metric::Cell;
+use crate::workload::{Stand, WorkloadError, fan_out, idle, noisy, request, scale, steady};
+
+/// A load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Scenario {
+    /// One room of 1 000, one publisher, 1 and 16 in flight
+    FanOutLarge,
+    /// 100 rooms of 10, a publisher in each, 1 and 16 in flight
+    FanOutSmall,
+    /// Emit with acknowledgement, 1 in flight
+    Request,
+    /// 20 000 deliveries/s in 100 rooms of 10
+    Steady,
+    /// 10 000 connections in three rooms each
+    Idle10k,
+    /// 19 000 connections in three rooms each
+    Idle19k,
+    /// A delivery's cost among 10, 1 000 and 100 000 rooms
+    ScaleRooms,
+    /// A delivery's cost among 1, 100 and 10 000 tenants (hub only)
+    ScaleTenants,
+    /// One tenant's p99 while another floods at ten times its limit (hub only)
+    NoisyNeighbour,
+}
+
+impl Scenario {
+    /// Whether the load means anything to a server: peers know neither tenants nor limits.
+    pub(crate) fn applies_to(self, contender: Contender) -> bool {
+        contender == Contender::Hub || !matches!(self, Self::ScaleTenants | Self::NoisyNeighbour)
+    }
+
+    /// Whether the hub runs with its limits on tenants as a production server would.
+    pub(crate) fn needs_limits(self) -> bool {
+        self == Self::NoisyNeighbour
+    }
+
+    /// Whether a quick run does without it.
+    pub(crate) fn is_long(self) -> bool {
+        self == Self::Idle19k
+    }
+
+    /// Runs the load. `limit_events_per_second` is what the hub's limited configuration allows a tenant.
+    pub(crate) fn run(
+        self,
+        stand: &mut Stand,
+        limit_events_per_second: u32,
+    ) -> Result<Vec<Cell>, WorkloadError> {
+        match self {
+            Self::FanOutLarge => fan_out::one_large_room(stand),
+            Self::FanOutSmall => fan_out::many_small_rooms(stand),
+            Self::Request => request::run(stand),
+            Self::Steady => steady::run(stand),
+            Self::Idle10k => idle::run(stand, 10_000),
+            Self::Idle19k => idle::run(stand, 19_000),
+            Self::ScaleRooms => scale::rooms(stand),
+            Self::ScaleTenants => scale::tenants(stand),
+            Self::NoisyNeighbour => noisy::run(stand, limit_events_per_second),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Connections that do nothing: what connecting costs and what each keeps.
+
+use std::time::Duration;
+
+use super::{OPEN_TIMEOUT, Snapshot, Stand, WorkloadError, settle};
+use crate::dialect::Dialect;
+use crate::latencies::Latencies;
+use crate::metric::{Cell, Metric};
+use crate::swarm::Attention;
+
+const TENANTS: usize = 100;
+
+/// `connections` clients of a hundred tenants, each in three rooms: its tenant's, its application's and its own. The hub puts
+/// them there by itself; peers are told.
+pub(crate) fn run(stand: &mut Stand, connections: usize) -> Result<Vec<Cell>, WorkloadError> {
+    let mut plans = Vec::with_capacity(connections);
+    for index in 0..connections {
+        let tenant = format!("t{}", index % TENANTS);
+        let user = format!("u{index}");
+        let rooms = match stand.swarm.dialect() {
+            Dialect::Hub => Vec::new(),
+            Dialect::SocketIo | Dialect::Topics => {
+                vec![format!("tenant-{tenant}"), format!("app-{tenant}"), format!("user-{user}")]
+            }
+        };
+        plans.push((stand.member(&tenant, &user, rooms)?, Attention::Counts));
+    }
+    settle(stand, Duration::from_millis(500))?;
+    let rss_before_kib = stand.server.rss_kib()?;
+    let start = Snapshot::take(stand)?;
+    stand.swarm.open(plans, OPEN_TIMEOUT)?;
+    let connecting = start.until_now(stand)?;
+    settle(stand, Duration::from_secs(2))?;
+    let rss_kib = stand.server.rss_kib()?.saturating_sub(rss_before_kib);
+    let count = connections as f64;
+    let cell = connecting
+        .cell(format!("{connections} idle"), &mut Latencies::default())
+        .with(Metric::RssKibPerConnection, rss_kib as f64 / count)
+        .with(Metric::CpuUsPerConnection, connecting.server.total_us() / count)
+        .with(Metric::ConnectionsPerSecond, count / connecting.elapsed.as_secs_f64());
+    Ok(vec![cell])
+}

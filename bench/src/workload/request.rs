@@ -1,0 +1,55 @@
+//! One client, one request at a time: emit with an acknowledgement, wait for it, repeat.
+
+use std::time::Duration;
+
+use super::{OPEN_TIMEOUT, Snapshot, Stand, TENANT, WorkloadError};
+use crate::dialect::{Dialect, Refused};
+use crate::frame::{Opcode, encode};
+use crate::latencies::Latencies;
+use crate::metric::{Cell, Metric};
+use crate::stamp::{self, Template};
+use crate::swarm::Attention;
+
+struct Asker {
+    dialect: Dialect,
+    template: Template,
+    asked_ns: u64,
+    latencies: Latencies,
+}
+
+impl Asker {
+    fn on_frame(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Refused> {
+        if self.dialect.is_answer(payload)? {
+            let now_ns = stamp::now_ns();
+            self.latencies.push(now_ns - self.asked_ns);
+            self.asked_ns = now_ns;
+            encode(Opcode::Text, self.template.stamped(now_ns), out);
+        }
+        Ok(())
+    }
+}
+
+/// Runs the load.
+pub(crate) fn run(stand: &mut Stand) -> Result<Vec<Cell>, WorkloadError> {
+    const NAME: &str = "request, 1 in flight";
+    let member = stand.member(TENANT, "asker", Vec::new())?;
+    let client = stand.swarm.open(vec![(member, Attention::Watches)], OPEN_TIMEOUT)?;
+    let dialect = stand.swarm.dialect();
+    let latencies = Latencies::default();
+    let mut asker =
+        Asker { dialect, template: dialect.request(), asked_ns: stamp::now_ns(), latencies };
+    stand.swarm.send(client, asker.template.stamped(asker.asked_ns))?;
+    stand.swarm.run_for(stand.pace.warm_up, &mut |_, p, out| asker.on_frame(p, out))?;
+    asker.latencies.clear();
+    let start = Snapshot::take(stand)?;
+    // A clock tick of CPU time is a lot beside one request, so this window is longer.
+    let duration: Duration = stand.pace.measured.mul_f32(1.5);
+    stand.swarm.run_for(duration, &mut |_, p, out| asker.on_frame(p, out))?;
+    let measured = start.until_now(stand)?;
+    let requests = asker.latencies.len();
+    if requests == 0 {
+        return Err(WorkloadError::Silence { cell: NAME.to_owned(), waited: duration });
+    }
+    let cell = measured.cell(NAME, &mut asker.latencies);
+    Ok(vec![cell.with(Metric::CpuUsPerRequest, measured.server.total_us() / requests as f64)])
+}
