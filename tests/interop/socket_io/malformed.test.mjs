@@ -70,7 +70,7 @@ test("an event before CONNECT closes the connection", async () => {
 });
 
 test("a CONNECT whose payload is no object closes the connection", async () => {
-  for (const sent of ["40[]", '40"token"', "401"]) {
+  for (const sent of ["40[]", '40"token"']) {
     const socket = await openEngine(server);
     socket.send(sent);
     await socket.waitClosed(1500);
