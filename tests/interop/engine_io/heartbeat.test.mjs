@@ -8,7 +8,7 @@ import { pause, within } from "../support/wait.mjs";
 const INTERVAL_MS = 300;
 const LIFE_MS = 500;
 const EARLY_MS_MAX = 20;
-const LATE_MS_MAX = 250;
+const LATE_MS_MAX = 300;
 
 let server;
 before(async () => (server = await start("suites")));

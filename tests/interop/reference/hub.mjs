@@ -73,6 +73,7 @@ function check(event, payload) {
   for (const [name, { type, max }] of Object.entries({ ...required, ...optional })) {
     const value = payload[name];
     if (value === undefined || value === null) continue;
+    if (typeof value === "number" && !Number.isFinite(value)) broken(`/${name}`, "type");
     const right = type === "array" ? Array.isArray(value) : typeof value === (type === "id" ? "string" : type);
     if (!right) broken(`/${name}`, "type");
     if (type === "array") value.forEach((item, i) => typeof item === "object" || broken(`/${name}/${i}`, "type"));
@@ -84,8 +85,9 @@ function check(event, payload) {
 }
 
 function claimsOf(token) {
-  if (token === undefined || token === "") refuse("token_missing");
-  const parts = String(token).split(".");
+  if (token === undefined || token === null || token === "") refuse("token_missing");
+  if (typeof token !== "string") refuse("token_malformed");
+  const parts = token.split(".");
   if (parts.length !== 3 || token.length > 8192) refuse("token_malformed");
   const [head, body] = parts.slice(0, 2).map((part) => {
     try {
@@ -108,7 +110,7 @@ function claimsOf(token) {
 
 const orders = new Map();
 const seen = new Map();
-const http = createServer(serveHttp);
+const http = createServer((request, response) => serveHttp(request, response).catch(() => response.destroy()));
 const io = new Server(http, { serveClient: false, connectionStateRecovery: { skipMiddlewares: false } });
 
 function allowed(principal, permission) {
@@ -116,7 +118,8 @@ function allowed(principal, permission) {
 }
 
 /** Accepts or refuses; gives the message's id. */
-function accept(principal, event, argument) {
+function accept(principal, name, argument) {
+  const event = String(name);
   if (event.startsWith("system:")) refuse("event_reserved");
   const rule = RULES.find(([pattern]) => pattern.test(event)) ?? refuse("event_unknown");
   const [, from, write, read, to, rooms] = rule;
@@ -190,7 +193,7 @@ io.use((socket, proceed) => {
     socket.principal = { ...principal, application: name };
     proceed();
   } catch (error) {
-    proceed(Object.assign(new Error(error.message), { data: error.wire }));
+    proceed(Object.assign(new Error(error.message), { data: error.wire ?? new Refusal("token_malformed").wire }));
   }
 });
 
@@ -205,7 +208,7 @@ io.on("connection", (socket) => {
   socket.onAny((event, ...args) => {
     const answer = typeof args.at(-1) === "function" ? args.pop() : undefined;
     try {
-      const [verb, what] = event.split(":");
+      const [verb, what] = String(event).split(":");
       let data;
       if (event === "ping") socket.emit("pong", { timestamp: new Date().toISOString() });
       else if (event === "health_check") data = { connections: 1 };
@@ -220,7 +223,7 @@ io.on("connection", (socket) => {
       } else data = { id: accept(principal, event, args[0]) };
       answer?.({ success: true, data });
     } catch (error) {
-      if (!error.wire) throw error;
+      error.wire ??= new Refusal("message_malformed").wire;
       if (answer) answer({ success: false, error: error.wire });
       else tell("system:error", error.wire);
     }
@@ -233,7 +236,14 @@ async function serveHttp(request, response) {
   if (request.url === "/metrics") return response.writeHead(200, { "content-type": "text/plain" }).end("# HELP x\nx_total 0\n");
   if (request.url !== "/api/v1/publish") return send(404, {});
   let body = "";
-  for await (const chunk of request) body += chunk;
+  try {
+    for await (const chunk of request) {
+      body += chunk;
+      if (body.length > 1_000_000) return response.writeHead(413).end();
+    }
+  } catch {
+    return response.destroy();
+  }
   let principal;
   try {
     principal = claimsOf(request.headers.authorization?.replace(/^Bearer /, ""));

@@ -18,6 +18,7 @@ export class Bystander {
 
   /** Sends an event that comes back to its sender; fails unless it does in time, on the first connection. */
   async isUnaffected() {
+    assert.ok(this.server.alive(), `the server died:\n${this.server.log().slice(-2000)}`);
     const message = `alive ${(this.#count += 1)}`;
     const asked_at_ms = performance.now();
     const answer = await this.member.ask("kitchen:notification", { message });
@@ -26,6 +27,5 @@ export class Bystander {
     const took_ms = performance.now() - asked_at_ms;
     assert.ok(took_ms < UNAFFECTED_MS_MAX, `${took_ms} ms`);
     assert.equal(this.lost, undefined);
-    assert.ok(this.server.alive(), "the server is the one that was started");
   }
 }

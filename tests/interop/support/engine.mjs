@@ -71,6 +71,7 @@ export class RawSocket {
 /** Opens an Engine.IO session over WebSocket; `path` is `/engine.io/` or `/socket.io/`. */
 export async function openWebSocket(server, path = "/engine.io/") {
   const socket = new RawSocket(`${server.wsUrl}${path}?EIO=4&transport=websocket`);
+  await within(socket.opened, "WebSocket");
   const open = await socket.next("open packet");
   socket.handshake = JSON.parse(open.slice(1));
   return socket;
