@@ -111,7 +111,8 @@ function claimsOf(token) {
 const orders = new Map();
 const seen = new Map();
 const http = createServer((request, response) => serveHttp(request, response).catch(() => response.destroy()));
-const io = new Server(http, { serveClient: false, connectionStateRecovery: { skipMiddlewares: false } });
+const cors = { origin: [3000, 3001, 3002, 3003].map((port) => `http://localhost:${port}`), methods: ["GET", "POST"], credentials: true };
+const io = new Server(http, { serveClient: false, cors, connectionStateRecovery: { skipMiddlewares: false } });
 
 function allowed(principal, permission) {
   return !permission || principal.permissions.includes(permission) || principal.permissions.includes("admin:access");
