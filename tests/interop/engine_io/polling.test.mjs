@@ -154,10 +154,14 @@ test("a posted close ends the waiting poll with a noop and the session with it",
   assert.equal((await session.get()).status, 400);
 });
 
-test("twenty sessions poll side by side and each gets its own", async () => {
-  const sessions = await Promise.all(Array.from({ length: 20 }, open));
-  await Promise.all(sessions.map((session, i) => session.post(`4for ${i}`)));
-  const bodies = await Promise.all(sessions.map((session) => session.packets(1)));
+test("ten sessions poll side by side and each gets its own", async () => {
+  const bodies = await Promise.all(
+    Array.from({ length: 10 }, async (_, i) => {
+      const session = await open();
+      await session.post(`4for ${i}`);
+      return session.packets(1);
+    }),
+  );
   bodies.forEach(([packet], i) => assert.equal(packet, `4for ${i}`));
 });
 
@@ -166,8 +170,6 @@ test("a large body is readable, whether or not the client accepts compression", 
   for (const encoding of ["gzip, deflate", "identity"]) {
     const session = await open();
     await session.post(text);
-    const { status, body } = await session.get({ headers: { "accept-encoding": encoding } });
-    assert.equal(status, 200);
-    assert.equal(body, text);
+    assert.deepEqual(await session.packets(1, { headers: { "accept-encoding": encoding } }), [text]);
   }
 });

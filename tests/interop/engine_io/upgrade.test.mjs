@@ -14,7 +14,7 @@ async function probe(session) {
   const socket = new RawSocket(session.wsUrl);
   await within(socket.opened, "upgrade");
   socket.send("2probe");
-  assert.equal(await socket.next("probe answer", 1000), "3probe");
+  assert.equal(await socket.next("probe answer"), "3probe");
   return socket;
 }
 

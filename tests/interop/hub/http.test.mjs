@@ -78,7 +78,7 @@ test("a user's token publishes nothing that the user may not send", async () => 
 
   const token = userToken("roma", "client_app", "bob");
   const { status } = await publish(server, "roma", { type: "kitchen:notification", payload: { message: "m" } }, { token });
-  assert.ok(status === 401 || status === 403 || status === 400, `${status}`);
+  assert.ok(status >= 400 && status < 500, `${status}`);
 });
 
 test("health says healthy", async () => {

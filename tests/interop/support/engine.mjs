@@ -104,10 +104,10 @@ export class PollingSession {
   }
 
   /** Polls until `count` packets other than pings came; answers the pings. */
-  async packets(count) {
+  async packets(count, options) {
     const got = [];
     while (got.length < count) {
-      const { status, body } = await this.get();
+      const { status, body } = await this.get(options);
       if (status !== 200) throw new Error(`poll answered ${status} ${body} after ${got.length} packets`);
       for (const packet of body.split("\x1e")) {
         if (packet === "2") await this.post("3");
