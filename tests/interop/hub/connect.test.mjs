@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { WAYS, VERSIONS } from "../support/clients.mjs";
-import { dialHub, leaveAll, Member, RFC3339_UTC, UUID } from "../support/hub.mjs";
+import { connected, dialHub, leaveAll, Member, RFC3339_UTC, UUID } from "../support/hub.mjs";
 import { start } from "../support/servers.mjs";
 import { claims, nowSeconds, ROLE_OF, sign, userToken } from "../support/token.mjs";
 import { next } from "../support/wait.mjs";
@@ -21,7 +21,7 @@ for (const [application, spellings] of Object.entries(SPELLINGS)) {
   test(`${application} connects under each of its spellings`, async () => {
     for (const spelling of spellings) {
       const socket = dialHub(server, { auth: { token: userToken("roma", application, "u"), application: spelling } });
-      await next(socket, "connect");
+      await connected(socket);
     }
   });
 }
@@ -49,19 +49,19 @@ test("a connection is greeted with system:connection_established", async () => {
 
 test("a token that opens one application needs no name for it", async () => {
   const socket = dialHub(server, { auth: { token: userToken("roma", "kitchen_app", "kenji") } });
-  await next(socket, "connect");
+  await connected(socket);
 });
 
 test("a token may come in the Authorization header", async () => {
   const extraHeaders = { Authorization: `Bearer ${userToken("roma", "kitchen_app", "kenji")}` };
   const socket = dialHub(server, { auth: { application: "kitchen_app" }, extraHeaders });
-  await next(socket, "connect");
+  await connected(socket);
 });
 
 test("sub names the user where userId does not", async () => {
   const token = sign({ ...claims("roma", "kitchen_app", "kenji"), userId: undefined });
   const socket = dialHub(server, { auth: { token, application: "kitchen_app" } });
-  await next(socket, "connect");
+  await connected(socket);
 });
 
 const ordinary = (changes) => ({ token: userToken("roma", "kitchen_app", "kenji", changes), application: "kitchen_app" });

@@ -15,6 +15,17 @@ export function dialHub(server, { auth, io = io48, transports = ["websocket"], n
   return socket;
 }
 
+/** Waits for `connect`; a refusal is an error at once. */
+export async function connected(socket) {
+  let refuse;
+  const refused = new Promise((_, reject) => {
+    refuse = (error) => reject(new Error(`refused: ${error.message} ${JSON.stringify(error.data)}`));
+    socket.once("connect_error", refuse);
+  });
+  await Promise.race([next(socket, "connect"), refused]);
+  socket.off("connect_error", refuse);
+}
+
 export function leaveAll() {
   for (const socket of open) socket.disconnect();
   open.clear();
@@ -29,9 +40,7 @@ export class Member {
   static async connect(server, tenant, application, user, { changes, ...options } = {}) {
     const token = userToken(tenant, application, user, changes);
     const member = new Member(dialHub(server, { auth: { token, application }, ...options }));
-    const refused = new Promise((_, reject) => member.socket.once("connect_error", reject));
-    await Promise.race([next(member.socket, "connect"), refused]);
-    member.socket.off("connect_error");
+    await connected(member.socket);
     return Object.assign(member, { tenant, application, user });
   }
 
