@@ -3,11 +3,7 @@
 
 pub mod assets;
 pub mod gateway;
-<<<<<<< HEAD
-pub mod restaurants;
-=======
 mod pages;
 pub mod restaurants;
 
 pub(crate) use pages::Demo;
->>>>>>> server

@@ -2,11 +2,7 @@
 
 use std::sync::LazyLock;
 
-<<<<<<< HEAD
-use foodtrack_contract::ApplicationType;
-=======
 use foodtrack_contract::{ApplicationType, UserRole};
->>>>>>> server
 use serde::{Deserialize, Serialize};
 
 /// One made-up restaurant, as `playground/menus.json` describes it for the page and for the gateway.
@@ -90,15 +86,6 @@ pub fn info() -> Info {
     Info { tenants: tenants.collect(), version: env!("CARGO_PKG_VERSION") }
 }
 
-<<<<<<< HEAD
-/// The role that `GET /demo/token` gives a user of `application`, as it stands in the claim `role`.
-pub fn role_in(application: ApplicationType) -> &'static str {
-    match application {
-        ApplicationType::ClientApp => "customer",
-        ApplicationType::TenantDashboard => "restaurant_manager",
-        ApplicationType::KitchenApp => "chef",
-        ApplicationType::DeliveryApp => "delivery_personnel",
-=======
 /// The role that `GET /demo/token` gives a user of `application`.
 pub fn role_in(application: ApplicationType) -> UserRole {
     match application {
@@ -106,7 +93,6 @@ pub fn role_in(application: ApplicationType) -> UserRole {
         ApplicationType::TenantDashboard => UserRole::RestaurantManager,
         ApplicationType::KitchenApp => UserRole::Chef,
         ApplicationType::DeliveryApp => UserRole::DeliveryPersonnel,
->>>>>>> server
     }
 }
 
