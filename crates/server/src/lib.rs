@@ -1,3 +1,66 @@
-//! server
+//! The front door of the hub: [`WebSocketConfig`] says what is wanted, [`WebSocketServer`] runs it, and its handles
+//! ([`ConnectionManager`], [`EventBroadcaster`], [`RoutingRules`]) look into it and speak through it.
+//!
+//! ```
+//! use foodtrack_server::{ErrorCode, Priority, Recipients, TenantId, WebSocketConfig, WebSocketServer};
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # runtime.block_on(async {
+//! let config = WebSocketConfig::default()
+//!     .jwt_secret("a secret of at least thirty-two bytes")
+//!     .host("127.0.0.1")
+//!     .port(0) // any free one; applications expect the default, 4001
+//!     .check()?;
+//! let server = WebSocketServer::bind(config)?;
+//!
+//! // An event of the server's own, to everyone of one tenant.
+//! let tenant = TenantId::parse("pizza-roma")?;
+//! let event = foodtrack_server::Broadcast {
+//!     event: "notification:info".into(),
+//!     payload: r#"{ "message": "The oven is hot." }"#.into(),
+//!     priority: Priority::High,
+//!     to: Recipients { everyone: true, ..Recipients::default() },
+//!     except: Vec::new(),
+//! };
+//! server.broadcaster().broadcast(&tenant, event).await?;
+//! assert_eq!(server.connections().counts(&tenant).await?.total, 0);
+//! assert_eq!(server.health().await.connections, 0);
+//!
+//! server.stop();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+pub mod cli;
+pub mod config;
 pub mod demo;
+mod explain;
+mod health;
+mod http;
+mod hub;
+mod logging;
+mod metrics;
+mod performance;
+mod policy_book;
+mod process;
+mod websocket_config;
+mod websocket_server;
+
+pub use config::{CheckedConfig, ConfigErrors, ConfigProblem, LimitsConfig};
+pub use explain::{ExplainError, Question};
+pub use foodtrack_auth::{TokenClaims, TokenSigner};
+pub use foodtrack_contract::{
+    ApplicationSet, ApplicationType, ErrorCode, EventDeclaration, Priority, Refusal, RoomName,
+    TenantId,
+};
+pub use foodtrack_router::{Destination, Explanation, Rule, RuleError};
+pub use foodtrack_shard::{
+    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, ConnectionManager,
+    DisconnectTarget, EventBroadcaster, Recipients, RoomInfo, RoomMetadata,
+};
+pub use health::{HealthState, HealthStatus, LastError, MemoryUsage};
+pub use performance::PerformanceMetrics;
+pub use policy_book::RoutingRules;
+pub use websocket_config::WebSocketConfig;
+pub use websocket_server::{StartError, WebSocketServer};

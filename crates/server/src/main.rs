@@ -1,3 +1,7 @@
-//! Entry point.
+//! The `foodtrack-websocket` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    foodtrack_server::cli::run()
+}

@@ -1,0 +1,69 @@
+//! The `foodtrack-websocket` command: serve, demo, and what helps to get there.
+
+mod check_config;
+mod demo;
+mod explain;
+mod outcome;
+mod schema;
+mod serve;
+mod shutdown;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use outcome::Outcome;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  fine
+  1  failed while running
+  2  bad usage or configuration
+  3  the address is in use, or cannot be listened on";
+
+const EXAMPLES: &str = "\
+Examples:
+  foodtrack-websocket demo
+  JWT_SECRET=... foodtrack-websocket serve --port 4001
+  foodtrack-websocket serve --config hub.toml
+  foodtrack-websocket explain --event order:created --source client_app --order 42";
+
+/// FoodTrack's real-time hub: restaurants' events to their customers, dashboards, kitchens and couriers.
+#[derive(Parser)]
+#[command(name = "foodtrack-websocket", version, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the hub until SIGTERM or SIGINT; a second signal ends it at once.
+    Serve(serve::Serve),
+    /// Run the hub with two made-up restaurants and a page to play with; needs no configuration.
+    Demo(demo::Demo),
+    /// Make a token for a client or a backend service; prints nothing but the token.
+    Token(token::Token),
+    /// Say what the configuration amounts to, or everything that is wrong with it.
+    CheckConfig(check_config::CheckConfig),
+    /// Print the JSON Schemas of the built-in events.
+    Schema(schema::Schema),
+    /// Say where an event would go, and why.
+    Explain(explain::Explain),
+}
+
+/// Runs the command of this process's arguments.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Demo(demo) => demo.run(),
+        Command::Token(token) => token.run(),
+        Command::CheckConfig(check) => check.run(),
+        Command::Schema(schema) => schema.run(),
+        Command::Explain(explain) => explain.run(),
+    };
+    outcome.unwrap_or_else(|failure| failure.report())
+}
+
+type Run = Result<ExitCode, Outcome>;

@@ -1,0 +1,54 @@
+//! `foodtrack-websocket serve`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::Run;
+use super::outcome::{Outcome, print};
+use super::shutdown::Shutdown;
+use crate::config::{Layers, load};
+use crate::{WebSocketServer, logging};
+
+const AFTER_HELP: &str = "\
+Prints one line, `listening on ADDRESS`, on stdout once clients can connect. Logs go to stderr: for people on a terminal,
+one JSON object per line elsewhere. Flags go before the environment (WEBSOCKET_PORT, ALLOWED_ORIGINS, JWT_SECRET, and
+FOODTRACK__SECTION__KEY for every key), that before the file, that before the defaults.
+
+Examples:
+  JWT_SECRET=... foodtrack-websocket serve
+  foodtrack-websocket serve --config hub.toml --port 4001
+  FOODTRACK__HEARTBEAT__INTERVAL_MS=10000 foodtrack-websocket serve --config hub.toml
+
+Exit codes: 0 stopped by a signal, 1 failed while running, 2 bad usage or configuration, 3 cannot listen.";
+
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Serve {
+    /// A TOML file; `check-config --keys` lists what it may hold
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The port to listen on; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// The IP address to listen on [default: 0.0.0.0]
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<String>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Run {
+        let layers =
+            Layers { host: self.host, port: self.port, ..Layers::from_process(self.config) };
+        let config = load(&layers)?.check()?;
+        logging::start(&config.said().logging);
+        // Before clients can connect: a signal must not find the process without its handler.
+        let shutdown = Shutdown::listen().map_err(|error| Outcome::Failed(error.to_string()))?;
+        let server = WebSocketServer::bind(config)?;
+        print(format_args!("listening on {}", server.local_addr()));
+        shutdown.wait();
+        server.stop();
+        Ok(ExitCode::SUCCESS)
+    }
+}

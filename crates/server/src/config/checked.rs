@@ -1,0 +1,297 @@
+//! What the configuration means: parsed, related limits compared, keys and schemas read.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use foodtrack_auth::{Algorithm, AuthConfig, Authenticator, KeySource};
+use foodtrack_contract::{Authenticate, EventDeclaration, TenantId};
+use foodtrack_router::MessageRouter;
+use foodtrack_shard::Policies;
+
+use super::problems::ConfigErrors;
+use super::sections::{CorsConfig, EventConfig, HeartbeatConfig, LimitsConfig, SecurityConfig};
+use crate::{WebSocketConfig, logging};
+
+/// No message is larger, whatever the configuration says.
+const PAYLOAD_BYTES_LIMIT: u32 = 64 * 1_024 * 1_024;
+/// More threads than any machine of this purpose has.
+const SHARDS_LIMIT: u16 = 256;
+
+/// A configuration without problems: `WebSocketServer::bind` takes this type and re-checks nothing.
+#[derive(Clone)]
+pub struct CheckedConfig {
+    address: SocketAddr,
+    authenticator: Arc<dyn Authenticate>,
+    policies: Arc<Policies>,
+    said: WebSocketConfig,
+}
+
+impl CheckedConfig {
+    /// Where to listen.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What was said; every value in it holds.
+    pub fn said(&self) -> &WebSocketConfig {
+        &self.said
+    }
+
+    /// Who may enter.
+    pub(crate) fn authenticator(&self) -> Arc<dyn Authenticate> {
+        Arc::clone(&self.authenticator)
+    }
+
+    /// The rules and schemas to start with.
+    pub(crate) fn policies(&self) -> Arc<Policies> {
+        Arc::clone(&self.policies)
+    }
+
+    /// How many shards to start.
+    pub fn shards(&self) -> u16 {
+        match self.said.shards {
+            0 => std::thread::available_parallelism()
+                .map_or(1, |cores| u16::try_from(cores.get()).unwrap_or(SHARDS_LIMIT))
+                .min(SHARDS_LIMIT),
+            shards => shards,
+        }
+    }
+}
+
+impl std::fmt::Debug for CheckedConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("CheckedConfig").field(&self.said).finish()
+    }
+}
+
+pub(crate) fn check(said: WebSocketConfig) -> Result<CheckedConfig, ConfigErrors> {
+    let mut errors = ConfigErrors::default();
+    let ip = check_host(&said.host, &mut errors);
+    check_path(&said.path, &mut errors);
+    if said.shards > SHARDS_LIMIT {
+        errors.add("shards", format!("at most {SHARDS_LIMIT}; 0 is one per core"));
+    }
+    check_cors(&said.cors, &mut errors);
+    check_heartbeat(&said.heartbeat, &mut errors);
+    check_limits(&said.limits, &mut errors);
+    for (key, unavailable) in [
+        ("retry", said.retry),
+        ("redis", said.redis),
+        ("security.encryptionKey", said.security.encryption_key),
+    ] {
+        if unavailable.is_some() {
+            errors.add(key, "not available in this version; take the key out");
+        }
+    }
+    if let Err(error) = logging::check_level(&said.logging.level) {
+        errors.add("logging.level", error);
+    }
+    let policies = policies(&said, &mut errors);
+    let authenticator = authenticator(&said.security, &mut errors);
+    let address = SocketAddr::new(ip, said.port);
+    match authenticator {
+        Some(authenticator) => {
+            errors.or(CheckedConfig { address, authenticator, policies: Arc::new(policies), said })
+        }
+        None => Err(errors),
+    }
+}
+
+fn check_host(host: &str, errors: &mut ConfigErrors) -> IpAddr {
+    if host == "localhost" {
+        return Ipv4Addr::LOCALHOST.into();
+    }
+    host.parse().unwrap_or_else(|_| {
+        errors.add("host", "not an IP address; give one such as 127.0.0.1, 0.0.0.0 or ::");
+        Ipv4Addr::LOCALHOST.into()
+    })
+}
+
+fn check_path(path: &str, errors: &mut ConfigErrors) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+    let shaped = path.len() > 2
+        && path.starts_with('/')
+        && path.ends_with('/')
+        && !path.contains("//")
+        && path.chars().all(plain);
+    if !shaped {
+        errors.add("path", "not a path; begin and end it with /, such as /socket.io/");
+    } else if ["/api/", "/health/", "/metrics/", "/demo/"].iter().any(|own| path.starts_with(own)) {
+        errors.add("path", "this path is the HTTP API's; choose another, such as /socket.io/");
+    }
+}
+
+fn check_cors(cors: &CorsConfig, errors: &mut ConfigErrors) {
+    for origin in &cors.origin {
+        if origin == "*" {
+            if cors.credentials {
+                errors.add(
+                    "cors.origin",
+                    "* with credentials would let every page act for its visitor; name the origins or set cors.credentials = false",
+                );
+            }
+        } else if !is_origin(origin) {
+            errors.add(
+                "cors.origin",
+                format!("{origin:?} is no origin; write scheme://host or scheme://host:port, without a path"),
+            );
+        }
+    }
+    for method in &cors.methods {
+        if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            errors.add(
+                "cors.methods",
+                format!("{method:?} is no method; write GET, POST, PUT or DELETE"),
+            );
+        }
+    }
+}
+
+fn is_origin(origin: &str) -> bool {
+    let Some((scheme, host)) = origin.split_once("://") else { return false };
+    let Ok(uri) = origin.parse::<http::Uri>() else { return false };
+    !scheme.is_empty()
+        && !host.contains(['/', '?', '#', '@', '*'])
+        && uri.host().is_some_and(|host| !host.is_empty())
+}
+
+fn check_heartbeat(heartbeat: &HeartbeatConfig, errors: &mut ConfigErrors) {
+    for (key, value) in [
+        ("heartbeat.intervalMs", heartbeat.interval_ms),
+        ("heartbeat.timeoutMs", heartbeat.timeout_ms),
+        ("heartbeat.maxMissed", heartbeat.max_missed),
+    ] {
+        if value == 0 {
+            errors.add(key, "at least 1");
+        }
+    }
+    if heartbeat.max_missed > 100 {
+        errors.add("heartbeat.maxMissed", "at most 100: a client that is gone must be noticed");
+    }
+}
+
+fn check_limits(limits: &LimitsConfig, errors: &mut ConfigErrors) {
+    for (key, _) in limits.each().into_iter().filter(|(_, limit)| *limit == 0) {
+        errors.add(key, "0 would let nothing through; at least 1");
+    }
+    if limits.payload_bytes_max > PAYLOAD_BYTES_LIMIT {
+        errors.add("limits.payloadBytesMax", format!("at most {PAYLOAD_BYTES_LIMIT} (64 MiB)"));
+    }
+    // Or else one message of the largest size would close its reader.
+    if limits.queue_bytes_max < limits.payload_bytes_max {
+        errors.add(
+            "limits.queueBytesMax",
+            format!(
+                "a queue must hold at least one message of limits.payloadBytesMax ({}); raise one or lower the other",
+                limits.payload_bytes_max
+            ),
+        );
+    }
+}
+
+/// The default rules and schemas, and what the configuration adds.
+pub(crate) fn policies(said: &WebSocketConfig, errors: &mut ConfigErrors) -> Policies {
+    let mut policies =
+        Policies { router: MessageRouter::with_default_rules(), ..Policies::default() };
+    for (i, event) in said.events.iter().enumerate() {
+        let declared = declaration(event).and_then(|(tenant, declaration)| {
+            if policies.schemas.declared(&tenant).any(|earlier| earlier.name == event.name) {
+                return Err("the tenant declares this event type twice; keep one".into());
+            }
+            let declared = policies.schemas.declare(&tenant, declaration);
+            declared.map_err(|refusal| refusal.message().to_owned())
+        });
+        if let Err(message) = declared {
+            errors.add(&format!("events.{i} ({})", event.name), message);
+        }
+    }
+    for (i, rule) in said.rules.iter().enumerate() {
+        if let Err(error) = policies.router.add(rule.clone()) {
+            errors.add(&format!("rules.{i} ({})", rule.id), error.to_string());
+        }
+    }
+    policies
+}
+
+fn declaration(event: &EventConfig) -> Result<(TenantId, EventDeclaration), String> {
+    let tenant = TenantId::parse(&event.tenant).map_err(|error| format!("tenant: {error}"))?;
+    let schema = match (&event.schema, &event.schema_file) {
+        (Some(schema), None) => schema.clone(),
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| format!("schemaFile {file} cannot be read: {error}"))?;
+            serde_json::from_str(&text)
+                .map_err(|error| format!("schemaFile {file} is not JSON: {error}"))?
+        }
+        (None, None) | (Some(_), Some(_)) => {
+            return Err("give either schema or schemaFile".into());
+        }
+    };
+    let declaration = EventDeclaration {
+        name: event.name.clone(),
+        schema,
+        delivery_class: event.delivery_class,
+        description: event.description.clone(),
+    };
+    Ok((tenant, declaration))
+}
+
+fn authenticator(
+    security: &SecurityConfig,
+    errors: &mut ConfigErrors,
+) -> Option<Arc<dyn Authenticate>> {
+    let file =
+        |key: &str, path: &str, errors: &mut ConfigErrors| match std::fs::read_to_string(path) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                errors.add(key, format!("{path} cannot be read: {error}"));
+                None
+            }
+        };
+    let (key, keys, usual) = match (&security.jwt_secret, &security.public_key, &security.jwks) {
+        (Some(secret), None, None) => {
+            let keys = KeySource::Secret(secret.reveal().into());
+            ("security.jwtSecret", keys, vec![Algorithm::HS256])
+        }
+        (None, Some(path), None) => {
+            let pem = file("security.publicKey", path, errors)?;
+            if security.algorithms.is_empty() {
+                errors.add("security.algorithms", "name the key's algorithm, such as [\"RS256\"]");
+                return None;
+            }
+            ("security.publicKey", KeySource::PublicKeyPem(pem), Vec::new())
+        }
+        (None, None, Some(path)) => {
+            let jwks = KeySource::Jwks(file("security.jwks", path, errors)?);
+            ("security.jwks", jwks, vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA])
+        }
+        (None, None, None) => {
+            errors.add(
+                "security.jwtSecret",
+                "no key to verify tokens with; set JWT_SECRET (at least 32 bytes), security.publicKey or security.jwks",
+            );
+            return None;
+        }
+        _ => {
+            errors.add("security", "give one of jwtSecret, publicKey and jwks, not several");
+            return None;
+        }
+    };
+    let algorithms =
+        if security.algorithms.is_empty() { usual } else { security.algorithms.clone() };
+    let config = AuthConfig {
+        keys,
+        algorithms,
+        issuer: security.issuer.clone(),
+        audience: security.audience.clone(),
+        leeway_s: security.leeway_seconds.into(),
+        token_bytes_max: 8_192,
+    };
+    match Authenticator::new(config) {
+        Ok(authenticator) => Some(Arc::new(authenticator)),
+        Err(error) => {
+            errors.add(key, error.to_string());
+            None
+        }
+    }
+}

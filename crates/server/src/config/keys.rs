@@ -1,0 +1,151 @@
+//! Every configuration key, once: its place in the file, its names in the environment, and what it means.
+//!
+//! The loader refuses what is not in this table, the environment is read by it, and the reference is printed from it.
+
+/// What a key's value is in the environment, where everything is text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Text as it stands, also where it looks like a number.
+    Text,
+    /// Text, separated by commas.
+    TextList,
+    /// A number, or `true` and `false`.
+    Scalar,
+    /// A list of tables; only a file can hold it.
+    Tables,
+}
+
+/// One configuration key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The place in the file, such as `heartbeat.intervalMs`.
+    pub path: &'static str,
+    /// How the environment's text is read.
+    pub kind: KeyKind,
+    /// Its name in the environment beside `FOODTRACK__SECTION__KEY`, where the platform gave it one.
+    pub environment: Option<&'static str>,
+    /// What it means, with its unit.
+    pub about: &'static str,
+}
+
+macro_rules! keys {
+    ($( $path:literal $kind:ident $($environment:literal)? : $about:literal; )*) => {
+        /// Every key, in the order of the reference.
+        pub const KEYS: &[Key] = &[ $( Key {
+            path: $path,
+            kind: KeyKind::$kind,
+            environment: keys!(@environment $($environment)?),
+            about: $about,
+        }, )* ];
+    };
+    (@environment) => { None };
+    (@environment $environment:literal) => { Some($environment) };
+}
+
+keys! {
+    "host" Text: "The address to listen on; 0.0.0.0 is every IPv4 interface, :: every interface.";
+    "port" Scalar "WEBSOCKET_PORT": "The port to listen on; 0 takes a free one.";
+    "path" Text: "Where Socket.IO clients connect.";
+    "shards" Scalar: "Threads that own tenants and their connections; 0 is one per core.";
+    "cors.origin" TextList "ALLOWED_ORIGINS": "The origins whose pages may call; * is any, without credentials.";
+    "cors.methods" TextList: "The methods that other origins' pages may use on the HTTP API.";
+    "cors.credentials" Scalar: "Whether browsers may send cookies along.";
+    "heartbeat.intervalMs" Scalar: "Engine.IO's pingInterval, in milliseconds.";
+    "heartbeat.timeoutMs" Scalar: "Engine.IO's pingTimeout, in milliseconds.";
+    "heartbeat.maxMissed" Scalar: "Pings without an answer after which a connection is given up.";
+    "retry" Tables: "Retries of unacknowledged events.";
+    "security.jwtSecret" Text "JWT_SECRET": "The HMAC secret that tokens are signed with, at least 32 bytes.";
+    "security.publicKey" Text: "A file with the public key that tokens are signed with, as PEM.";
+    "security.jwks" Text: "A file with the public keys that tokens are signed with, as JWKS.";
+    "security.algorithms" TextList: "The algorithms a token may be signed with.";
+    "security.issuer" Text: "The iss a token must have.";
+    "security.audience" TextList: "The aud values of which a token must have one.";
+    "security.leewaySeconds" Scalar: "How far the clocks may differ, in seconds.";
+    "security.encryptionKey" Text "WEBSOCKET_ENCRYPTION_KEY": "The master key of payload encryption.";
+    "security.rateLimiting.handshakesPerMinute" Scalar: "Handshakes per minute and address; 0 lifts the limit.";
+    "limits.payloadBytesMax" Scalar: "The largest message, in bytes.";
+    "limits.connectionsPerTenantMax" Scalar: "Connections of one tenant at once.";
+    "limits.connectionsPerUserMax" Scalar: "Connections of one user at once.";
+    "limits.socketsPerTokenMax" Scalar: "Connections with one token at once.";
+    "limits.messagesPerSecondPerConnection" Scalar: "Events a connection may send per second, steadily.";
+    "limits.messagesBurstPerConnection" Scalar: "Events a connection may send at once.";
+    "limits.messagesPerSecondPerTenant" Scalar: "Events a tenant may send per second, steadily.";
+    "limits.messagesBurstPerTenant" Scalar: "Events a tenant may send at once.";
+    "limits.bytesPerSecondPerConnection" Scalar: "Bytes a connection may send per second.";
+    "limits.roomsPerConnectionMax" Scalar: "Rooms a connection may be in.";
+    "limits.queueMessagesMax" Scalar: "Messages that wait for a slow reader before it is closed.";
+    "limits.queueBytesMax" Scalar: "Bytes that wait for a slow reader before it is closed.";
+    "limits.handshakeTimeoutMs" Scalar: "How long a request's head may take, in milliseconds.";
+    "limits.connectTimeoutMs" Scalar: "How long a client may stay without a token, in milliseconds.";
+    "events" Tables: "Event types that tenants declare: tenant, name, schema or schemaFile, deliveryClass, description.";
+    "rules" Tables: "Routing rules beside the default ones: id, tenant, events, from, permission, to.";
+    "logging.level" Text: "error, warn, info, debug or trace, or a filter such as info,foodtrack_shard=debug.";
+    "logging.format" Text: "human, json, or auto: human on a terminal, JSON elsewhere.";
+    "redis" Tables: "The cluster's Redis.";
+}
+
+/// The names that the platform's environment uses for parts that this version does not have.
+pub(crate) const UNAVAILABLE_ENVIRONMENT: &[&str] =
+    &["REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB", "REDIS_URL"];
+
+/// The key whose place in the file is `path`.
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// Whether `path` is a section, such as `security.rateLimiting`.
+pub(crate) fn is_section(path: &str) -> bool {
+    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+}
+
+/// The key that `FOODTRACK__` and `name` mean, whatever the case: `HEARTBEAT__INTERVAL_MS` is `heartbeat.intervalMs`.
+pub(crate) fn find_in_environment(name: &str) -> Option<&'static Key> {
+    let plain = |text: &str| text.replace('_', "").to_ascii_lowercase();
+    let wanted = name.split("__").map(plain).collect::<Vec<_>>().join(".");
+    KEYS.iter().find(|key| key.path.to_ascii_lowercase() == wanted)
+}
+
+/// The known key that `path` was most likely meant to be.
+pub(crate) fn nearest(path: &str) -> Option<&'static str> {
+    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let distance = |key: &Key| {
+        edits(&key.path.to_ascii_lowercase(), &path.to_ascii_lowercase())
+            .min(edits(&last(key.path), &last(path)) + 1)
+    };
+    KEYS.iter().map(|key| (distance(key), key.path)).min().filter(|(d, _)| *d <= 3).map(|(_, p)| p)
+}
+
+/// The Levenshtein distance of two short texts.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, a) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in b.iter().enumerate() {
+            let cheapest = (row[j] + 1).min(row[j + 1] + 1).min(diagonal + usize::from(a != *b));
+            diagonal = std::mem::replace(&mut row[j + 1], cheapest);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_names_a_key_in_any_case_with_or_without_inner_underscores() {
+        for name in ["HEARTBEAT__INTERVAL_MS", "heartbeat__intervalms", "Heartbeat__IntervalMs"] {
+            assert_eq!(find_in_environment(name).map(|key| key.path), Some("heartbeat.intervalMs"));
+        }
+        assert!(find_in_environment("HEARTBEAT__INTERVAL__MS").is_none());
+    }
+
+    #[test]
+    fn a_misspelt_key_is_told_the_nearest_one() {
+        assert_eq!(nearest("heartbeat.intervallMs"), Some("heartbeat.intervalMs"));
+        assert_eq!(nearest("jwtsecret"), Some("security.jwtSecret"));
+        assert_eq!(nearest("weather"), None);
+    }
+}

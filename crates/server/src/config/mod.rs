@@ -1,0 +1,18 @@
+//! Configuration: first what was said ([`crate::WebSocketConfig`]), then what it means ([`CheckedConfig`]).
+
+mod checked;
+pub mod keys;
+mod layers;
+mod problems;
+mod secret;
+mod sections;
+
+pub use checked::CheckedConfig;
+pub(crate) use checked::{check, policies};
+pub use layers::{Layers, load};
+pub use problems::{ConfigErrors, ConfigProblem};
+pub use secret::Secret;
+pub use sections::{
+    CorsConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogFormat, LoggingConfig,
+    RateLimitingConfig, SecurityConfig, Unavailable,
+};

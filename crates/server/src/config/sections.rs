@@ -1,0 +1,249 @@
+//! The sections of the configuration as they are said; [`crate::WebSocketConfig::check`] says what they mean.
+
+use foodtrack_auth::Algorithm;
+use foodtrack_contract::DeliveryClass;
+use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+
+use super::secret::Secret;
+
+/// Which pages of other origins may call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct CorsConfig {
+    /// Origins such as `http://localhost:3000`; `*` is any. Default: the four applications on their ports.
+    pub origin: Vec<String>,
+    /// Default: GET and POST.
+    pub methods: Vec<String>,
+    /// Whether browsers may send cookies along. Default: yes.
+    pub credentials: bool,
+}
+
+impl Default for CorsConfig {
+    fn default() -> Self {
+        Self {
+            origin: (3000..3004).map(|port| format!("http://localhost:{port}")).collect(),
+            methods: vec!["GET".into(), "POST".into()],
+            credentials: true,
+        }
+    }
+}
+
+/// How the server finds out that a client is gone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HeartbeatConfig {
+    /// Engine.IO's pingInterval. Default: 30 000 ms.
+    pub interval_ms: u32,
+    /// Engine.IO's pingTimeout. Default: 10 000 ms.
+    pub timeout_ms: u32,
+    /// Pings without an answer after which a connection is given up; 1 is Engine.IO's own behaviour. Default: 3.
+    pub max_missed: u32,
+}
+
+impl Default for HeartbeatConfig {
+    fn default() -> Self {
+        Self { interval_ms: 30_000, timeout_ms: 10_000, max_missed: 3 }
+    }
+}
+
+/// Whose tokens are good, and how fast strangers may knock.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct SecurityConfig {
+    /// The HMAC secret that tokens are signed with. Default: none.
+    pub jwt_secret: Option<Secret>,
+    /// A file with a public key as PEM. Default: none.
+    pub public_key: Option<String>,
+    /// A file with public keys as JWKS. Default: none.
+    pub jwks: Option<String>,
+    /// What a token may be signed with. Default: HS256 with a secret; RS256, ES256 and EdDSA with a JWKS.
+    pub algorithms: Vec<Algorithm>,
+    /// The `iss` a token must have. Default: any.
+    pub issuer: Option<String>,
+    /// The `aud` values of which a token must have one. Default: any.
+    pub audience: Vec<String>,
+    /// How far the clocks may differ. Default: 5 s.
+    pub leeway_seconds: u32,
+    /// The master key of payload encryption, which this version does not have.
+    pub encryption_key: Option<Unavailable>,
+    /// Limits on strangers.
+    pub rate_limiting: RateLimitingConfig,
+}
+
+impl Default for SecurityConfig {
+    fn default() -> Self {
+        Self {
+            jwt_secret: None,
+            public_key: None,
+            jwks: None,
+            algorithms: Vec::new(),
+            issuer: None,
+            audience: Vec::new(),
+            leeway_seconds: 5,
+            encryption_key: None,
+            rate_limiting: RateLimitingConfig::default(),
+        }
+    }
+}
+
+/// How fast strangers may knock.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RateLimitingConfig {
+    /// Handshakes per minute and address; 0 lifts the limit. Default: 100.
+    pub handshakes_per_minute: u32,
+}
+
+impl Default for RateLimitingConfig {
+    fn default() -> Self {
+        Self { handshakes_per_minute: 100 }
+    }
+}
+
+/// How much of everything there may be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// The largest message. Default: 1 000 000.
+    pub payload_bytes_max: u32,
+    /// Connections of one tenant at once. Default: 50 000.
+    pub connections_per_tenant_max: u32,
+    /// Connections of one user at once. Default: 100.
+    pub connections_per_user_max: u32,
+    /// Connections with one token at once. Default: 20.
+    pub sockets_per_token_max: u32,
+    /// Events a connection may send per second, steadily. Default: 50.
+    pub messages_per_second_per_connection: u32,
+    /// Events a connection may send at once. Default: 200.
+    pub messages_burst_per_connection: u32,
+    /// Events a tenant may send per second, steadily. Default: 5 000.
+    pub messages_per_second_per_tenant: u32,
+    /// Events a tenant may send at once. Default: 10 000.
+    pub messages_burst_per_tenant: u32,
+    /// Bytes a connection may send per second. Default: 2 000 000.
+    pub bytes_per_second_per_connection: u32,
+    /// Rooms a connection may be in. Default: 256.
+    pub rooms_per_connection_max: u32,
+    /// Messages that wait for a slow reader before it is closed. Default: 1 024.
+    pub queue_messages_max: u32,
+    /// Bytes that wait for a slow reader before it is closed. Default: 4 MiB.
+    pub queue_bytes_max: u32,
+    /// How long a request's head may take. Default: 10 000 ms.
+    pub handshake_timeout_ms: u32,
+    /// How long a client may stay without a token. Default: 45 000 ms, as socket.io's connectTimeout.
+    pub connect_timeout_ms: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            payload_bytes_max: 1_000_000,
+            connections_per_tenant_max: 50_000,
+            connections_per_user_max: 100,
+            sockets_per_token_max: 20,
+            messages_per_second_per_connection: 50,
+            messages_burst_per_connection: 200,
+            messages_per_second_per_tenant: 5_000,
+            messages_burst_per_tenant: 10_000,
+            bytes_per_second_per_connection: 2_000_000,
+            rooms_per_connection_max: 256,
+            queue_messages_max: 1_024,
+            queue_bytes_max: 4 * 1_024 * 1_024,
+            handshake_timeout_ms: 10_000,
+            connect_timeout_ms: 45_000,
+        }
+    }
+}
+
+impl LimitsConfig {
+    /// Every limit with its key; none of them may be zero.
+    pub(crate) fn each(&self) -> [(&'static str, u32); 14] {
+        [
+            ("limits.payloadBytesMax", self.payload_bytes_max),
+            ("limits.connectionsPerTenantMax", self.connections_per_tenant_max),
+            ("limits.connectionsPerUserMax", self.connections_per_user_max),
+            ("limits.socketsPerTokenMax", self.sockets_per_token_max),
+            ("limits.messagesPerSecondPerConnection", self.messages_per_second_per_connection),
+            ("limits.messagesBurstPerConnection", self.messages_burst_per_connection),
+            ("limits.messagesPerSecondPerTenant", self.messages_per_second_per_tenant),
+            ("limits.messagesBurstPerTenant", self.messages_burst_per_tenant),
+            ("limits.bytesPerSecondPerConnection", self.bytes_per_second_per_connection),
+            ("limits.roomsPerConnectionMax", self.rooms_per_connection_max),
+            ("limits.queueMessagesMax", self.queue_messages_max),
+            ("limits.queueBytesMax", self.queue_bytes_max),
+            ("limits.handshakeTimeoutMs", self.handshake_timeout_ms),
+            ("limits.connectTimeoutMs", self.connect_timeout_ms),
+        ]
+    }
+}
+
+/// An event type of a tenant's own.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EventConfig {
+    /// Whose it is.
+    pub tenant: String,
+    /// Its name, such as `loyalty:points_earned`.
+    pub name: String,
+    /// The payload's JSON Schema, in place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<serde_json::Value>,
+    /// Or a file that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_file: Option<String>,
+    /// How it travels. Default: recoverable.
+    #[serde(default = "recoverable")]
+    pub delivery_class: DeliveryClass,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+fn recoverable() -> DeliveryClass {
+    DeliveryClass::Recoverable
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LoggingConfig {
+    /// A level, or a filter such as `info,foodtrack_shard=debug`; `RUST_LOG` goes before it. Default: info.
+    pub level: String,
+    /// Default: human on a terminal, JSON elsewhere.
+    pub format: LogFormat,
+}
+
+impl Default for LoggingConfig {
+    fn default() -> Self {
+        Self { level: "info".into(), format: LogFormat::Auto }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Human on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+/// A part of the contract that this version does not have: named only to be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unavailable;
+
+impl Serialize for Unavailable {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("(not available in this version)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Unavailable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Whatever is said, it is refused as a whole, and some of it may be a secret.
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}

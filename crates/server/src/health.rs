@@ -1,0 +1,138 @@
+//! Whether the node is well.
+
+use serde::Serialize;
+
+use crate::{logging, process};
+
+/// Above this share of memory the node is degraded, in percent.
+const MEMORY_DEGRADED_PERCENT: f64 = 90.0;
+/// Above this share of memory the node is unhealthy, in percent.
+const MEMORY_UNHEALTHY_PERCENT: f64 = 97.0;
+
+/// How well the node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthState {
+    /// All is well.
+    Healthy,
+    /// It works, and somebody should look.
+    Degraded,
+    /// Send nobody here: it is stopping, a shard does not answer, or memory is about to end.
+    Unhealthy,
+}
+
+/// The node's health; nothing in it is any tenant's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthStatus {
+    /// How well it is.
+    pub status: HealthState,
+    /// Since the start, in seconds.
+    pub uptime: f64,
+    /// Authenticated connections of all tenants.
+    pub connections: usize,
+    /// Memory now.
+    pub memory_usage: MemoryUsage,
+    /// The last error that was logged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<LastError>,
+}
+
+/// Memory of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct MemoryUsage {
+    /// Resident now, in bytes.
+    pub used: u64,
+    /// What there is: the container's limit, or the machine's memory; in bytes.
+    pub total: u64,
+    /// The share of it that is used: 0 to 100.
+    pub percentage: f64,
+}
+
+/// An error that was logged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LastError {
+    /// What was logged; never a payload or a token.
+    pub message: String,
+    /// RFC 3339.
+    pub timestamp: String,
+}
+
+impl MemoryUsage {
+    /// As it is; zeros where the system does not tell.
+    pub(crate) fn now() -> Self {
+        let used = process::resident_bytes().unwrap_or_default();
+        let total = process::memory_bytes().unwrap_or_default();
+        Self::of(used, total)
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn of(used: u64, total: u64) -> Self {
+        let percentage = if total == 0 { 0.0 } else { used as f64 * 100.0 / total as f64 };
+        Self { used, total, percentage }
+    }
+
+    fn state(self) -> HealthState {
+        match self.percentage {
+            percent if percent > MEMORY_UNHEALTHY_PERCENT => HealthState::Unhealthy,
+            percent if percent > MEMORY_DEGRADED_PERCENT => HealthState::Degraded,
+            _ => HealthState::Healthy,
+        }
+    }
+}
+
+/// What the state is judged by.
+pub(crate) struct Signs {
+    pub(crate) uptime_s: f64,
+    /// `None`: a shard did not answer in time.
+    pub(crate) connections: Option<usize>,
+    pub(crate) is_stopping: bool,
+}
+
+impl HealthStatus {
+    pub(crate) fn of(signs: &Signs) -> Self {
+        let memory_usage = MemoryUsage::now();
+        let away = signs.is_stopping || signs.connections.is_none();
+        let status = if away { HealthState::Unhealthy } else { memory_usage.state() };
+        Self {
+            status,
+            uptime: signs.uptime_s,
+            connections: signs.connections.unwrap_or_default(),
+            memory_usage,
+            last_error: logging::last_error(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_runs_out_degrades_the_node_before_it_fells_it() {
+        let state = |used| MemoryUsage::of(used, 1_000).state();
+        assert_eq!(state(500), HealthState::Healthy);
+        assert_eq!(state(950), HealthState::Degraded);
+        assert_eq!(state(990), HealthState::Unhealthy);
+        assert_eq!(MemoryUsage::of(1, 0).state(), HealthState::Healthy);
+    }
+
+    #[test]
+    fn a_node_that_stops_or_has_a_silent_shard_is_unhealthy() {
+        let of = |connections, is_stopping| {
+            HealthStatus::of(&Signs { uptime_s: 1.0, connections, is_stopping }).status
+        };
+        assert_eq!(of(Some(1), true), HealthState::Unhealthy);
+        assert_eq!(of(None, false), HealthState::Unhealthy);
+        assert!(of(Some(1), false) < HealthState::Unhealthy);
+    }
+
+    #[test]
+    fn health_is_written_as_the_contract_names_it() {
+        let signs = Signs { uptime_s: 2.5, connections: Some(3), is_stopping: false };
+        let json = serde_json::to_value(HealthStatus::of(&signs)).unwrap();
+        assert_eq!((&json["uptime"], &json["connections"]), (&2.5.into(), &3.into()));
+        assert!(json["memoryUsage"]["used"].is_u64() && json["memoryUsage"]["total"].is_u64());
+        assert!(json["memoryUsage"]["percentage"].is_f64());
+    }
+}

@@ -1,0 +1,85 @@
+//! Who calls: the principal of the request's token, and what it may ask for.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use foodtrack_contract::{ErrorCode, Permission, Principal, Refusal, TenantId, UserRole};
+
+use super::ApiError;
+use crate::hub::Hub;
+
+/// A backend service: a token whose role is `system`.
+pub(crate) struct Backend(pub(crate) Principal);
+
+/// A backend service, or a person with `admin:access`. Only the tenant is of use: all that follows happens within it.
+pub(crate) struct Administrator(Principal);
+
+impl Administrator {
+    /// The only tenant that the request can be about.
+    pub(crate) fn tenant(&self) -> &TenantId {
+        self.0.tenant()
+    }
+}
+
+impl FromRequestParts<Arc<Hub>> for Backend {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
+        let principal = principal(parts, hub)?;
+        if principal.role() == UserRole::System {
+            return Ok(Self(principal));
+        }
+        let sentence = "only a backend service may do this; use a token with role system";
+        Err(Refusal::new(ErrorCode::PermissionDenied, sentence).into())
+    }
+}
+
+impl FromRequestParts<Arc<Hub>> for Administrator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
+        let principal = principal(parts, hub)?;
+        if principal.role() == UserRole::System
+            || principal.permissions().allows(Permission::AdminAccess)
+        {
+            return Ok(Self(principal));
+        }
+        let sentence = "this takes admin:access, or a backend service's token with role system";
+        Err(Refusal::new(ErrorCode::PermissionDenied, sentence).into())
+    }
+}
+
+fn principal(parts: &Parts, hub: &Hub) -> Result<Principal, Refusal> {
+    if hub.is_stopping() {
+        let sentence = "the server is about to stop; ask another one, or this one shortly";
+        return Err(Refusal::new(ErrorCode::Draining, sentence));
+    }
+    let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = value.and_then(bearer).ok_or_else(|| {
+        Refusal::new(ErrorCode::TokenMissing, "send the token as `Authorization: Bearer TOKEN`")
+    })?;
+    hub.principal(token)
+}
+
+/// The token of a `Bearer` header; the scheme's case does not matter (RFC 9110, section 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_after_bearer_in_any_case() {
+        assert_eq!(bearer("Bearer a.b.c"), Some("a.b.c"));
+        assert_eq!(bearer("bearer  a.b.c "), Some("a.b.c"));
+        for other in ["Basic a.b.c", "a.b.c", "Bearer", "Bearer  "] {
+            assert_eq!(bearer(other), None, "{other}");
+        }
+    }
+}

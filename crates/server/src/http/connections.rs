@@ -1,0 +1,61 @@
+//! `/api/v1/connections`: the tenant's own connections, listed and ended.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use foodtrack_contract::{ErrorCode, Refusal};
+use foodtrack_shard::{ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget};
+use serde::Serialize;
+
+use super::ApiError;
+use super::caller::Administrator;
+use super::error::Data;
+use super::extract::{Parameters, Segments};
+use crate::hub::Hub;
+
+/// The tenant's connections: all of them counted, those asked for listed.
+#[derive(Serialize)]
+pub(crate) struct Listing {
+    counts: ConnectionCounts,
+    connections: Vec<ConnectionInfo>,
+}
+
+/// How many connections were ended.
+#[derive(Serialize)]
+pub(crate) struct Disconnected {
+    disconnected: usize,
+}
+
+pub(crate) async fn list(
+    State(hub): State<Arc<Hub>>,
+    caller: Administrator,
+    Parameters(filter): Parameters<ConnectionFilter>,
+) -> Result<Data<Listing>, ApiError> {
+    let counts = hub.connections.counts(caller.tenant()).await?;
+    let connections = hub.connections.list(caller.tenant(), filter).await?;
+    Ok(Data(Listing { counts, connections }))
+}
+
+pub(crate) async fn disconnect(
+    State(hub): State<Arc<Hub>>,
+    caller: Administrator,
+    Segments(id): Segments<String>,
+) -> Result<Data<Disconnected>, ApiError> {
+    let target = DisconnectTarget::Connection(id);
+    match hub.connections.disconnect(caller.tenant(), target).await? {
+        0 => {
+            Err(Refusal::new(ErrorCode::NotFound, "the tenant has no connection of this id").into())
+        }
+        disconnected => Ok(Data(Disconnected { disconnected })),
+    }
+}
+
+pub(crate) async fn disconnect_user(
+    State(hub): State<Arc<Hub>>,
+    caller: Administrator,
+    Segments(user): Segments<String>,
+) -> Result<Data<Disconnected>, ApiError> {
+    let target = DisconnectTarget::User(user);
+    let disconnected = hub.connections.disconnect(caller.tenant(), target).await?;
+    Ok(Data(Disconnected { disconnected }))
+}

@@ -1,0 +1,52 @@
+//! `/api/v1/events`: the event types that the tenant declared.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use foodtrack_contract::{ErrorCode, EventDeclaration, Refusal};
+use serde::Serialize;
+
+use super::ApiError;
+use super::caller::Administrator;
+use super::error::Data;
+use super::extract::{Body, Segments};
+use crate::hub::Hub;
+
+/// A declaration that was taken back.
+#[derive(Serialize)]
+pub(crate) struct Withdrawn {
+    withdrawn: String,
+}
+
+pub(crate) async fn list(
+    State(hub): State<Arc<Hub>>,
+    caller: Administrator,
+) -> Data<Vec<EventDeclaration>> {
+    Data(hub.policies.current().schemas.declared(caller.tenant()).cloned().collect())
+}
+
+/// Declares an event type, or replaces its declaration: the same request twice is the same as once.
+pub(crate) async fn declare(
+    State(hub): State<Arc<Hub>>,
+    caller: Administrator,
+    Body(declaration): Body<EventDeclaration>,
+) -> Result<(StatusCode, Data<EventDeclaration>), ApiError> {
+    hub.policies
+        .change(|policies| policies.schemas.declare(caller.tenant(), declaration.clone()))?;
+    Ok((StatusCode::CREATED, Data(declaration)))
+}
+
+pub(crate) async fn withdraw(
+    State(hub): State<Arc<Hub>>,
+    caller: Administrator,
+    Segments(name): Segments<String>,
+) -> Result<Data<Withdrawn>, ApiError> {
+    hub.policies.change(|policies| {
+        if policies.schemas.withdraw(caller.tenant(), &name) {
+            return Ok(());
+        }
+        Err(Refusal::new(ErrorCode::NotFound, "the tenant declared no event type of this name"))
+    })?;
+    Ok(Data(Withdrawn { withdrawn: name }))
+}

@@ -1,0 +1,15 @@
+//! `GET /metrics` for Prometheus. Without a token, as scrapers expect: it tells nothing of any tenant.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+
+use crate::hub::Hub;
+
+pub(crate) async fn metrics(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
+    let shards = hub.performance.counters().iter().map(Arc::as_ref);
+    let page = crate::metrics::render(shards, hub.uptime_s());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page)
+}

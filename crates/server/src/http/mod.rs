@@ -1,0 +1,70 @@
+//! The HTTP API: one file per resource, JSON in and out, the tenant always the token's.
+
+mod caller;
+mod connections;
+mod cors;
+mod error;
+mod events;
+mod explain;
+mod extract;
+mod health;
+mod metrics;
+mod publish;
+mod rooms;
+mod rules;
+mod service;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, StatusCode, Uri};
+use axum::routing::{delete, get, post, put};
+use foodtrack_contract::{ErrorCode, Refusal};
+
+use crate::demo::Demo;
+use crate::hub::Hub;
+pub(crate) use error::ApiError;
+pub(crate) use extract::Parameters;
+pub(crate) use service::{ApiThread, OpenApiThread};
+
+/// Every path of the API, and the demo's where there is one.
+pub(crate) fn routes(hub: Arc<Hub>, demo: Option<Demo>) -> Router {
+    let routes = Router::new()
+        .route("/api/v1/publish", post(publish::publish))
+        .route("/api/v1/connections", get(connections::list))
+        .route("/api/v1/connections/{id}", delete(connections::disconnect))
+        .route("/api/v1/users/{user}/connections", delete(connections::disconnect_user))
+        .route("/api/v1/rooms", get(rooms::list))
+        .route("/api/v1/rooms/{name}", put(rooms::describe))
+        .route("/api/v1/rooms/{name}/grants/{user}", put(rooms::grant).delete(rooms::revoke))
+        .route("/api/v1/events", get(events::list).post(events::declare))
+        .route("/api/v1/events/{name}", delete(events::withdraw))
+        .route("/api/v1/rules", get(rules::list))
+        .route("/api/v1/explain", post(explain::explain))
+        .route("/api/v1/performance", get(health::performance))
+        .route("/health", get(health::health))
+        .route("/metrics", get(metrics::metrics))
+        .with_state(Arc::clone(&hub));
+    let routes = match demo {
+        Some(demo) => routes.merge(demo.routes()),
+        None => routes,
+    };
+    routes
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(axum::middleware::from_fn_with_state(hub, cors::answer))
+}
+
+async fn unknown_path(uri: Uri) -> ApiError {
+    let path = uri.path();
+    Refusal::new(ErrorCode::NotFound, format!("there is nothing at {path}")).into()
+}
+
+async fn unknown_method(method: Method, uri: Uri) -> ApiError {
+    let path = uri.path();
+    let sentence = format!("{path} does not take {method}; the Allow header says what it takes");
+    ApiError::with_status(
+        StatusCode::METHOD_NOT_ALLOWED,
+        Refusal::new(ErrorCode::NotFound, sentence),
+    )
+}

@@ -1,0 +1,108 @@
+//! Logging: human on a terminal, JSON elsewhere, always to stderr. Never payloads, never tokens.
+
+use std::io::{self, IsTerminal};
+use std::sync::{Mutex, PoisonError};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::config::{LogFormat, LoggingConfig};
+use crate::health::LastError;
+
+/// The last error that was logged, for the health report.
+static LAST_ERROR: Mutex<Option<LastError>> = Mutex::new(None);
+
+/// Whether `level` is a filter; the sentence says what one looks like.
+pub(crate) fn check_level(level: &str) -> Result<(), String> {
+    // A word alone would be read as the name of a module.
+    let known = |word: &str| word.parse::<Level>().is_ok() || word == "off";
+    if !level.contains(['=', ',', '[']) && !known(level) {
+        return Err("not a level; write error, warn, info, debug or trace".into());
+    }
+    EnvFilter::try_new(level).map(drop).map_err(|error| format!("not a filter: {error}"))
+}
+
+/// Starts logging for the process; later calls change nothing. `RUST_LOG` goes before the configured level.
+pub(crate) fn start(config: &LoggingConfig) {
+    let filter = std::env::var("RUST_LOG")
+        .ok()
+        .and_then(|filter| EnvFilter::try_new(filter).ok())
+        .unwrap_or_else(|| EnvFilter::new(&config.level));
+    let human = match config.format {
+        LogFormat::Auto => io::stderr().is_terminal(),
+        LogFormat::Human => true,
+        LogFormat::Json => false,
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let lines = if human {
+        lines.with_ansi(io::stderr().is_terminal()).with_target(false).boxed()
+    } else {
+        lines.json().flatten_event(true).with_current_span(false).boxed()
+    };
+    let subscriber = tracing_subscriber::registry().with(filter).with(RememberErrors).with(lines);
+    // Somebody who uses the library may have set up their own.
+    let _ = subscriber.try_init();
+}
+
+/// The last error that was logged, where [`start`] or the user of the library set logging up with it.
+pub(crate) fn last_error() -> Option<LastError> {
+    LAST_ERROR.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Keeps the last error.
+struct RememberErrors;
+
+impl<S: Subscriber> Layer<S> for RememberErrors {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if *event.metadata().level() == Level::ERROR {
+            let mut text = MessageOf(String::new());
+            event.record(&mut text);
+            let timestamp = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+            *LAST_ERROR.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(LastError { message: text.0, timestamp });
+        }
+    }
+}
+
+/// Reads an event's message and none of its fields, which may name a tenant.
+struct MessageOf(String);
+
+impl Visit for MessageOf {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_one_of_five_or_a_filter() {
+        for level in ["info", "TRACE", "off", "info,foodtrack_shard=debug"] {
+            assert_eq!(check_level(level), Ok(()), "{level}");
+        }
+        for level in ["loud", "", "info,foodtrack=loud"] {
+            assert!(check_level(level).is_err(), "{level}");
+        }
+    }
+
+    #[test]
+    fn the_last_error_is_kept_without_its_fields() {
+        let subscriber = tracing_subscriber::registry().with(RememberErrors);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!(tenant = "t1", "the disk is full");
+            tracing::warn!("never mind");
+        });
+        let error = last_error().unwrap();
+        assert_eq!(error.message, "the disk is full");
+        assert!(error.timestamp.ends_with('Z'), "{}", error.timestamp);
+    }
+}

@@ -1,0 +1,183 @@
+//! What was said: defaults, file, environment, flags. What it means is a [`CheckedConfig`].
+
+use std::time::Duration;
+
+use foodtrack_router::Rule;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{
+    CheckedConfig, ConfigErrors, CorsConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogFormat,
+    LoggingConfig, Secret, SecurityConfig, Unavailable, check,
+};
+
+/// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
+///
+/// ```
+/// use foodtrack_server::WebSocketConfig;
+///
+/// let config = WebSocketConfig::default()
+///     .jwt_secret("a secret of at least thirty-two bytes")
+///     .payload_bytes_max(250_000)
+///     .check()?;
+/// assert_eq!(config.address().port(), 4001);
+/// # Ok::<(), foodtrack_server::ConfigErrors>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct WebSocketConfig {
+    /// The address to listen on.
+    pub host: String,
+    /// The port to listen on.
+    pub port: u16,
+    /// Where Socket.IO clients connect.
+    pub path: String,
+    /// Threads that own tenants; 0 is one per core.
+    pub shards: u16,
+    /// Which pages of other origins may call.
+    pub cors: CorsConfig,
+    /// How the server finds out that a client is gone.
+    pub heartbeat: HeartbeatConfig,
+    /// Whose tokens are good.
+    pub security: SecurityConfig,
+    /// How much of everything there may be.
+    pub limits: LimitsConfig,
+    /// Event types that tenants declare.
+    pub events: Vec<EventConfig>,
+    /// Routing rules beside the default ones.
+    pub rules: Vec<Rule>,
+    /// What is logged.
+    pub logging: LoggingConfig,
+    /// Retries of unacknowledged events, which this version does not have.
+    pub retry: Option<Unavailable>,
+    /// The cluster's Redis, which this version does not have.
+    pub redis: Option<Unavailable>,
+}
+
+impl Default for WebSocketConfig {
+    fn default() -> Self {
+        Self {
+            host: "0.0.0.0".into(),
+            port: 4001,
+            path: "/socket.io/".into(),
+            shards: 0,
+            cors: CorsConfig::default(),
+            heartbeat: HeartbeatConfig::default(),
+            security: SecurityConfig::default(),
+            limits: LimitsConfig::default(),
+            events: Vec::new(),
+            rules: Vec::new(),
+            logging: LoggingConfig::default(),
+            retry: None,
+            redis: None,
+        }
+    }
+}
+
+impl WebSocketConfig {
+    /// The address to listen on. Default: `0.0.0.0`, every IPv4 interface, as a container needs it.
+    #[must_use]
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// The port to listen on; 0 takes a free one. Default: 4001.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Threads that own tenants and their connections; 0 is one per core. Default: 0.
+    #[must_use]
+    pub fn shards(mut self, shards: u16) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// The HMAC secret that tokens are signed with, at least 32 bytes. Default: none.
+    #[must_use]
+    pub fn jwt_secret(mut self, secret: impl Into<String>) -> Self {
+        self.security.jwt_secret = Some(Secret::new(secret));
+        self
+    }
+
+    /// The origins whose pages may call. Default: the four applications on their ports of localhost.
+    #[must_use]
+    pub fn allowed_origins<O: Into<String>>(
+        mut self,
+        origins: impl IntoIterator<Item = O>,
+    ) -> Self {
+        self.cors.origin = origins.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Engine.IO's pingInterval; whole milliseconds, at most 49 days. Default: 30 s.
+    #[must_use]
+    pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.heartbeat.interval_ms = whole_ms(interval);
+        self
+    }
+
+    /// Engine.IO's pingTimeout; whole milliseconds, at most 49 days. Default: 10 s.
+    #[must_use]
+    pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
+        self.heartbeat.timeout_ms = whole_ms(timeout);
+        self
+    }
+
+    /// The largest message. Default: 1 000 000 bytes.
+    #[must_use]
+    pub fn payload_bytes_max(mut self, bytes: u32) -> Self {
+        self.limits.payload_bytes_max = bytes;
+        self
+    }
+
+    /// Handshakes per minute and address; 0 lifts the limit. Default: 100.
+    #[must_use]
+    pub fn handshakes_per_minute(mut self, handshakes: u32) -> Self {
+        self.security.rate_limiting.handshakes_per_minute = handshakes;
+        self
+    }
+
+    /// Every limit at once. Default: [`LimitsConfig::default`].
+    #[must_use]
+    pub fn limits(mut self, limits: LimitsConfig) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Declares an event type of a tenant's own. Default: none.
+    #[must_use]
+    pub fn declare_event(mut self, event: EventConfig) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    /// Adds a routing rule to the default ones. Default: none.
+    #[must_use]
+    pub fn add_rule(mut self, rule: Rule) -> Self {
+        self.rules.push(rule);
+        self
+    }
+
+    /// How log lines look. Default: human on a terminal, JSON elsewhere.
+    #[must_use]
+    pub fn log_format(mut self, format: LogFormat) -> Self {
+        self.logging.format = format;
+        self
+    }
+
+    /// Says what the configuration means; reads the key and schema files that it names.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] lists every problem at once, each with what to do.
+    pub fn check(self) -> Result<CheckedConfig, ConfigErrors> {
+        check(self)
+    }
+}
+
+/// Whole milliseconds; what does not fit is as long as can be.
+fn whole_ms(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,123 @@
+//! The running server.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use foodtrack_shard::{ConnectionManager, EventBroadcaster, Running, ShardsConfig};
+
+use crate::config::CheckedConfig;
+use crate::demo::Demo;
+use crate::health::HealthStatus;
+use crate::http::{ApiThread, OpenApiThread};
+use crate::hub::Hub;
+use crate::performance::{Performance, PerformanceMetrics};
+use crate::policy_book::RoutingRules;
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address is in use, not this machine's, or not allowed.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system gave no thread.
+    #[error("cannot start the HTTP API's thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// A hub that runs: shards that own the sockets, and a thread for the HTTP API.
+///
+/// Its handles are cheap to clone, may be used from any thread or runtime, and answer `overloaded` once it has stopped.
+/// Dropping it leaves the server running; [`WebSocketServer::stop`] ends it.
+pub struct WebSocketServer {
+    hub: Arc<Hub>,
+    running: Running,
+    api: OpenApiThread,
+}
+
+impl WebSocketServer {
+    /// Listens and starts; returns when clients can connect.
+    ///
+    /// # Errors
+    /// [`StartError::Bind`] where the address cannot be listened on.
+    pub fn bind(config: CheckedConfig) -> Result<Self, StartError> {
+        Self::bind_with(config, None)
+    }
+
+    /// As [`WebSocketServer::bind`], with the demo's pages.
+    pub(crate) fn bind_with(config: CheckedConfig, demo: Option<Demo>) -> Result<Self, StartError> {
+        let address = config.address();
+        let (api, service) = ApiThread::start(demo).map_err(StartError::Thread)?;
+        let running = foodtrack_shard::start(
+            shards_config(&config),
+            config.authenticator(),
+            config.policies(),
+            service,
+        )
+        .map_err(|source| StartError::Bind { address, source })?;
+        let performance = Performance::new(running.counters.clone());
+        let hub = Arc::new(Hub::new(config, &running.shards, performance));
+        let api = api.open(Arc::clone(&hub));
+        tracing::info!(address = %running.address, "listening");
+        Ok(Self { hub, running, api })
+    }
+
+    /// Where it listens: the port is the real one, also where 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.running.address
+    }
+
+    /// Looks connections up, counts and ends them.
+    pub fn connections(&self) -> ConnectionManager {
+        self.hub.connections.clone()
+    }
+
+    /// Sends events.
+    pub fn broadcaster(&self) -> EventBroadcaster {
+        self.hub.broadcaster.clone()
+    }
+
+    /// Reads and changes the routing rules.
+    pub fn router(&self) -> RoutingRules {
+        RoutingRules::new(Arc::clone(&self.hub.policies))
+    }
+
+    /// How the node is. Waits for the shards; one that is stuck delays the answer as long as it is.
+    pub async fn health(&self) -> HealthStatus {
+        let totals = self.hub.connections.totals().await;
+        self.hub.health(Some(totals.total))
+    }
+
+    /// How the node performs, over the last ten seconds.
+    pub fn performance(&self) -> PerformanceMetrics {
+        self.hub.performance.metrics()
+    }
+
+    /// Runs until `shutdown` is ready, then stops as [`WebSocketServer::stop`] does, blocking meanwhile.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
+        shutdown.await;
+        self.stop();
+    }
+
+    /// Stops: `/health` says so, every client's transport closes with a reason (its library then connects elsewhere or
+    /// again), and the threads end. Blocks until they have.
+    pub fn stop(self) {
+        tracing::info!("stopping");
+        self.hub.begin_stopping();
+        self.running.shards.stop();
+        self.running.join();
+        self.api.join();
+        tracing::info!("stopped");
+    }
+}
+
+/// What the shards need to know of the configuration.
+fn shards_config(config: &CheckedConfig) -> ShardsConfig {
+    ShardsConfig { address: config.address(), shards: usize::from(config.shards()) }
+}
