@@ -3,4 +3,7 @@
 
 pub mod assets;
 pub mod gateway;
+mod pages;
 pub mod restaurants;
+
+pub(crate) use pages::Demo;

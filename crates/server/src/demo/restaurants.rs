@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use foodtrack_contract::ApplicationType;
+use foodtrack_contract::{ApplicationType, UserRole};
 use serde::{Deserialize, Serialize};
 
 /// One made-up restaurant, as `playground/menus.json` describes it for the page and for the gateway.
@@ -86,13 +86,13 @@ pub fn info() -> Info {
     Info { tenants: tenants.collect(), version: env!("CARGO_PKG_VERSION") }
 }
 
-/// The role that `GET /demo/token` gives a user of `application`, as it stands in the claim `role`.
-pub fn role_in(application: ApplicationType) -> &'static str {
+/// The role that `GET /demo/token` gives a user of `application`.
+pub fn role_in(application: ApplicationType) -> UserRole {
     match application {
-        ApplicationType::ClientApp => "customer",
-        ApplicationType::TenantDashboard => "restaurant_manager",
-        ApplicationType::KitchenApp => "chef",
-        ApplicationType::DeliveryApp => "delivery_personnel",
+        ApplicationType::ClientApp => UserRole::Customer,
+        ApplicationType::TenantDashboard => UserRole::RestaurantManager,
+        ApplicationType::KitchenApp => UserRole::Chef,
+        ApplicationType::DeliveryApp => UserRole::DeliveryPersonnel,
     }
 }
 
