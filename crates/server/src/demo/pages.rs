@@ -122,8 +122,8 @@ async fn token(
     }
     let role = restaurants::role_in(application);
     let signed = demo.sign(&tenant, &user, role, ApplicationSet::of(&[application]));
-    let token = signed
-        .map_err(|error| Refusal::new(ErrorCode::MessageMalformed, error.to_string()))?;
+    let token =
+        signed.map_err(|error| Refusal::new(ErrorCode::MessageMalformed, error.to_string()))?;
     let body = Json(Token { token, application, tenant, user, role });
     Ok(([(header::CACHE_CONTROL, "no-store")], body).into_response())
 }
