@@ -44,6 +44,7 @@ mod metrics;
 mod performance;
 mod policy_book;
 mod process;
+mod shards_config;
 mod websocket_config;
 mod websocket_server;
 

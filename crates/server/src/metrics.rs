@@ -1,6 +1,7 @@
 //! Numbers for Prometheus, in its text format. Node-wide: none of them names a tenant.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use foodtrack_shard::Counters;
 
@@ -44,10 +45,7 @@ const SHARD_NUMBERS: &[Description] = describe! {
 };
 
 /// The page, of these shards after `uptime_s` seconds.
-pub(crate) fn render<'a>(
-    shards: impl Iterator<Item = &'a Counters> + Clone,
-    uptime_s: f64,
-) -> String {
+pub(crate) fn render(shards: &[Arc<Counters>], uptime_s: f64) -> String {
     let mut page = String::with_capacity(4_096);
     let mut names = Vec::new();
     Counters::default().each(|name, _| names.push(name));
@@ -58,7 +56,7 @@ pub(crate) fn render<'a>(
         let total = if is_gauge { "" } else { "_total" };
         let full = format!("foodtrack_{name}{total}");
         head(&mut page, &full, help, is_gauge);
-        for (i, shard) in shards.clone().enumerate() {
+        for (i, shard) in shards.iter().enumerate() {
             shard.each(|each, value| {
                 if each == name {
                     let _ = writeln!(page, "{full}{{shard=\"{i}\"}} {value}");
@@ -108,9 +106,9 @@ mod tests {
 
     #[test]
     fn every_shard_has_its_own_line_under_one_heading() {
-        let shards = [Counters::default(), Counters::default()];
+        let shards = [Arc::new(Counters::default()), Arc::default()];
         shards[1].deliveries.add(7);
-        let page = render(shards.iter(), 1.5);
+        let page = render(&shards, 1.5);
         assert!(page.contains("foodtrack_deliveries_total{shard=\"0\"} 0\n"), "{page}");
         assert!(page.contains("foodtrack_deliveries_total{shard=\"1\"} 7\n"), "{page}");
         assert_eq!(page.matches("# TYPE foodtrack_deliveries_total counter\n").count(), 1);

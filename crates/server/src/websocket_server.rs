@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use foodtrack_shard::{ConnectionManager, EventBroadcaster, Running, ShardsConfig};
+use foodtrack_shard::{ConnectionManager, EventBroadcaster, Running};
 
 use crate::config::CheckedConfig;
 use crate::demo::Demo;
@@ -14,6 +14,7 @@ use crate::http::{ApiThread, OpenApiThread};
 use crate::hub::Hub;
 use crate::performance::{Performance, PerformanceMetrics};
 use crate::policy_book::RoutingRules;
+use crate::shards_config::shards_config;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -115,9 +116,4 @@ impl WebSocketServer {
         self.api.join();
         tracing::info!("stopped");
     }
-}
-
-/// What the shards need to know of the configuration.
-fn shards_config(config: &CheckedConfig) -> ShardsConfig {
-    ShardsConfig { address: config.address(), shards: usize::from(config.shards()) }
 }

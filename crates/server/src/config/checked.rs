@@ -72,6 +72,7 @@ pub(crate) fn check(said: WebSocketConfig) -> Result<CheckedConfig, ConfigErrors
         errors.add("shards", format!("at most {SHARDS_LIMIT}; 0 is one per core"));
     }
     check_cors(&said.cors, &mut errors);
+    check_cookie_name(&said.security.cookie_name, &mut errors);
     check_heartbeat(&said.heartbeat, &mut errors);
     check_limits(&said.limits, &mut errors);
     for (key, unavailable) in [
@@ -118,6 +119,13 @@ fn check_path(path: &str, errors: &mut ConfigErrors) {
         errors.add("path", "not a path; begin and end it with /, such as /socket.io/");
     } else if ["/api/", "/health/", "/metrics/", "/demo/"].iter().any(|own| path.starts_with(own)) {
         errors.add("path", "this path is the HTTP API's; choose another, such as /socket.io/");
+    }
+}
+
+fn check_cookie_name(name: &str, errors: &mut ConfigErrors) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    if name.is_empty() || !name.chars().all(plain) {
+        errors.add("security.cookieName", "a cookie's name is of A-Z, a-z, 0-9, '_', '-' and '.'");
     }
 }
 
@@ -171,8 +179,28 @@ fn check_heartbeat(heartbeat: &HeartbeatConfig, errors: &mut ConfigErrors) {
 }
 
 fn check_limits(limits: &LimitsConfig, errors: &mut ConfigErrors) {
-    for (key, _) in limits.each().into_iter().filter(|(_, limit)| *limit == 0) {
+    for (key, _) in limits.unliftable().into_iter().filter(|(_, limit)| *limit == 0) {
         errors.add(key, "0 would let nothing through; at least 1");
+    }
+    for (key, per_second, burst) in limits.rates() {
+        if per_second > 0 && burst == 0 {
+            errors.add(
+                key,
+                "0 would let nothing through; at least 1, or lift the rate with 0 per second",
+            );
+        }
+    }
+    // Or else a message of the largest size could never be sent.
+    if limits.bytes_per_second_per_connection > 0
+        && limits.bytes_burst_per_connection < limits.payload_bytes_max
+    {
+        errors.add(
+            "limits.bytesBurstPerConnection",
+            format!(
+                "a connection must be able to send one message of limits.payloadBytesMax ({}); raise one or lower the other",
+                limits.payload_bytes_max
+            ),
+        );
     }
     if limits.payload_bytes_max > PAYLOAD_BYTES_LIMIT {
         errors.add("limits.payloadBytesMax", format!("at most {PAYLOAD_BYTES_LIMIT} (64 MiB)"));

@@ -64,6 +64,8 @@ pub struct SecurityConfig {
     pub audience: Vec<String>,
     /// How far the clocks may differ. Default: 5 s.
     pub leeway_seconds: u32,
+    /// The cookie that may carry the token. Default: `token`.
+    pub cookie_name: String,
     /// The master key of payload encryption, which this version does not have.
     pub encryption_key: Option<Unavailable>,
     /// Limits on strangers.
@@ -80,6 +82,7 @@ impl Default for SecurityConfig {
             issuer: None,
             audience: Vec::new(),
             leeway_seconds: 5,
+            cookie_name: "token".into(),
             encryption_key: None,
             rate_limiting: RateLimitingConfig::default(),
         }
@@ -106,22 +109,22 @@ impl Default for RateLimitingConfig {
 pub struct LimitsConfig {
     /// The largest message. Default: 1 000 000.
     pub payload_bytes_max: u32,
-    /// Connections of one tenant at once. Default: 50 000.
+    /// Connections of one tenant at once; 0 lifts the limit. Default: 50 000.
     pub connections_per_tenant_max: u32,
-    /// Connections of one user at once. Default: 100.
+    /// Connections of one user at once; 0 lifts the limit. Default: 100.
     pub connections_per_user_max: u32,
-    /// Connections with one token at once. Default: 20.
-    pub sockets_per_token_max: u32,
-    /// Events a connection may send per second, steadily. Default: 50.
+    /// Events a connection may send per second, steadily; 0 lifts the limit. Default: 100.
     pub messages_per_second_per_connection: u32,
     /// Events a connection may send at once. Default: 200.
     pub messages_burst_per_connection: u32,
-    /// Events a tenant may send per second, steadily. Default: 5 000.
+    /// Events a tenant may send per second, steadily; 0 lifts the limit. Default: 5 000.
     pub messages_per_second_per_tenant: u32,
     /// Events a tenant may send at once. Default: 10 000.
     pub messages_burst_per_tenant: u32,
-    /// Bytes a connection may send per second. Default: 2 000 000.
+    /// Bytes a connection may send per second, steadily; 0 lifts the limit. Default: 1 000 000.
     pub bytes_per_second_per_connection: u32,
+    /// Bytes a connection may send at once. Default: 4 000 000.
+    pub bytes_burst_per_connection: u32,
     /// Rooms a connection may be in. Default: 256.
     pub rooms_per_connection_max: u32,
     /// Messages that wait for a slow reader before it is closed. Default: 1 024.
@@ -140,12 +143,12 @@ impl Default for LimitsConfig {
             payload_bytes_max: 1_000_000,
             connections_per_tenant_max: 50_000,
             connections_per_user_max: 100,
-            sockets_per_token_max: 20,
-            messages_per_second_per_connection: 50,
+            messages_per_second_per_connection: 100,
             messages_burst_per_connection: 200,
             messages_per_second_per_tenant: 5_000,
             messages_burst_per_tenant: 10_000,
-            bytes_per_second_per_connection: 2_000_000,
+            bytes_per_second_per_connection: 1_000_000,
+            bytes_burst_per_connection: 4_000_000,
             rooms_per_connection_max: 256,
             queue_messages_max: 1_024,
             queue_bytes_max: 4 * 1_024 * 1_024,
@@ -156,23 +159,36 @@ impl Default for LimitsConfig {
 }
 
 impl LimitsConfig {
-    /// Every limit with its key; none of them may be zero.
-    pub(crate) fn each(&self) -> [(&'static str, u32); 14] {
+    /// The limits that cannot be lifted, with their keys.
+    pub(crate) fn unliftable(&self) -> [(&'static str, u32); 6] {
         [
             ("limits.payloadBytesMax", self.payload_bytes_max),
-            ("limits.connectionsPerTenantMax", self.connections_per_tenant_max),
-            ("limits.connectionsPerUserMax", self.connections_per_user_max),
-            ("limits.socketsPerTokenMax", self.sockets_per_token_max),
-            ("limits.messagesPerSecondPerConnection", self.messages_per_second_per_connection),
-            ("limits.messagesBurstPerConnection", self.messages_burst_per_connection),
-            ("limits.messagesPerSecondPerTenant", self.messages_per_second_per_tenant),
-            ("limits.messagesBurstPerTenant", self.messages_burst_per_tenant),
-            ("limits.bytesPerSecondPerConnection", self.bytes_per_second_per_connection),
             ("limits.roomsPerConnectionMax", self.rooms_per_connection_max),
             ("limits.queueMessagesMax", self.queue_messages_max),
             ("limits.queueBytesMax", self.queue_bytes_max),
             ("limits.handshakeTimeoutMs", self.handshake_timeout_ms),
             ("limits.connectTimeoutMs", self.connect_timeout_ms),
+        ]
+    }
+
+    /// The rates: the burst's key, what is allowed per second, and at once.
+    pub(crate) fn rates(&self) -> [(&'static str, u32, u32); 3] {
+        [
+            (
+                "limits.messagesBurstPerConnection",
+                self.messages_per_second_per_connection,
+                self.messages_burst_per_connection,
+            ),
+            (
+                "limits.messagesBurstPerTenant",
+                self.messages_per_second_per_tenant,
+                self.messages_burst_per_tenant,
+            ),
+            (
+                "limits.bytesBurstPerConnection",
+                self.bytes_per_second_per_connection,
+                self.bytes_burst_per_connection,
+            ),
         ]
     }
 }

@@ -9,7 +9,6 @@ use axum::response::IntoResponse;
 use crate::hub::Hub;
 
 pub(crate) async fn metrics(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
-    let shards = hub.performance.counters().iter().map(Arc::as_ref);
-    let page = crate::metrics::render(shards, hub.uptime_s());
+    let page = crate::metrics::render(hub.performance.counters(), hub.uptime_s());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page)
 }
