@@ -5,11 +5,7 @@ import { uuid } from './ids.js';
 
 /** How long an acknowledgement may take, in milliseconds. */
 const ACK_TIMEOUT_MS = 8_000;
-<<<<<<< HEAD
 /** How often the hub is asked, at most, before its last answer stands. */
-=======
-/** How often a message is offered again; its id stays, so the hub takes it once. */
->>>>>>> server
 const ATTEMPTS_MAX = 12;
 /** Pause before connecting again after a refused handshake, in milliseconds. */
 const REFUSED_PAUSE_MS = 2_000;
@@ -118,31 +114,11 @@ export class Connection {
     if (!this.#socket.connected) this.#socket.connect();
   }
 
-<<<<<<< HEAD
   /** Sends an event and answers its acknowledgement, as `ask` does. A repeat keeps the id, so the hub takes it once. */
   send(type, payload) {
     const message = { id: uuid(), type, payload };
     this.#latency.sent(message.id);
     return this.ask(type, message);
-=======
-  /**
-   * Sends an event and answers its acknowledgement, `{ success, data }` or `{ success: false, error }`.
-   *
-   * A lost line and a rate limit are met by offering the same message again, under the same id.
-   */
-  async send(type, payload) {
-    const message = { id: uuid(), type, payload };
-    this.#latency.sent(message.id);
-    let answer;
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-      answer = await this.ask(type, message);
-      const { number = 0, code, retryAfterMs } = answer.success ? {} : answer.error;
-      const mayRetry = code === 'line_lost' || (number >= 1000 && number < 2000);
-      if (!mayRetry) return answer;
-      await wait(retryAfterMs ?? 250 * (attempt + 1));
-    }
-    return answer;
->>>>>>> server
   }
 
   /** Sends an event that may be lost, and nobody answers for. */
@@ -152,7 +128,6 @@ export class Connection {
     this.#socket.volatile.emit(type, message);
   }
 
-<<<<<<< HEAD
   /**
    * Emits `name` with `argument` and answers the acknowledgement, `{ success, data }` or `{ success: false, error }`.
    *
@@ -171,10 +146,6 @@ export class Connection {
   }
 
   async #askOnce(name, argument) {
-=======
-  /** Emits `name` with `argument` and answers the acknowledgement; a lost line is the error `line_lost`. */
-  async ask(name, argument) {
->>>>>>> server
     try {
       return await this.#socket.timeout(ACK_TIMEOUT_MS).emitWithAck(name, argument);
     } catch (cause) {

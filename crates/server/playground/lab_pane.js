@@ -84,10 +84,7 @@ export class LabPane {
           el('code', {}, refused ? answer.error.code : 'allowed'),
           ` ${refused ? answer.error.message : 'The hub let it pass.'}`)));
     }
-<<<<<<< HEAD
     this.#verdicts.scrollIntoView({ block: 'nearest' });
-=======
->>>>>>> server
   }
 
   async #placeMany() {

@@ -92,7 +92,6 @@ export class Restaurant {
     const answer = await seat.connection.send('order:created', {
       orderId, customerId: seat.user, customerName, items, totalAmount, currency: this.currency, address,
     });
-<<<<<<< HEAD
     if (!answer.success) {
       this.#refused('The order was not taken', answer);
       return { ...answer, orderId };
@@ -100,11 +99,6 @@ export class Restaurant {
     const followed = await seat.connection.ask('subscribe:order', { orderId });
     if (!followed.success) this.#refused('The order cannot be followed', followed);
     return { ...followed, orderId };
-=======
-    if (answer.success) await seat.connection.ask('subscribe:order', { orderId });
-    else this.#refused('The order was not taken', answer);
-    return { ...answer, orderId };
->>>>>>> server
   }
 
   /** The kitchen starts to cook. */

@@ -56,10 +56,10 @@ impl WebSocketServer {
         let address = config.address();
         let (api, service) = ApiThread::start(demo).map_err(StartError::Thread)?;
         let running = foodtrack_shard::start(
-            shards_config(&config),
-            config.authenticator(),
-            config.policies(),
-            service,
+            &shards_config(&config),
+            &config.authenticator(),
+            &config.policies(),
+            &service,
         )
         .map_err(|source| StartError::Bind { address, source })?;
         let performance = Performance::new(running.counters.clone());
@@ -100,6 +100,11 @@ impl WebSocketServer {
         self.hub.performance.metrics()
     }
 
+    /// Whether a part of it has ended by itself; then only stopping it and starting anew helps.
+    pub fn has_ended(&self) -> bool {
+        self.running.has_ended()
+    }
+
     /// Runs until `shutdown` is ready, then stops as [`WebSocketServer::stop`] does, blocking meanwhile.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
         shutdown.await;
@@ -108,7 +113,7 @@ impl WebSocketServer {
 
     /// Stops: `/health` says so, every client's transport closes with a reason (its library then connects elsewhere or
     /// again), and the threads end. Blocks until they have.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         tracing::info!("stopping");
         self.hub.begin_stopping();
         self.running.shards.stop();

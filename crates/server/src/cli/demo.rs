@@ -1,7 +1,6 @@
 //! `foodtrack-websocket demo`
 
 use std::net::SocketAddr;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use base64::Engine;
@@ -59,9 +58,7 @@ impl Demo {
         start_gateway(address, pages).map_err(failed)?;
         print(format_args!("listening on {}", server.local_addr()));
         print(format_args!("open http://{address}/ in a browser; stop with Ctrl+C"));
-        shutdown.wait();
-        server.stop();
-        Ok(ExitCode::SUCCESS)
+        shutdown.stop(server)
     }
 }
 

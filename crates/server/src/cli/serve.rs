@@ -1,7 +1,6 @@
 //! `foodtrack-websocket serve`
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Args;
 
@@ -47,8 +46,6 @@ impl Serve {
         let shutdown = Shutdown::listen().map_err(|error| Outcome::Failed(error.to_string()))?;
         let server = WebSocketServer::bind(config)?;
         print(format_args!("listening on {}", server.local_addr()));
-        shutdown.wait();
-        server.stop();
-        Ok(ExitCode::SUCCESS)
+        shutdown.stop(server)
     }
 }

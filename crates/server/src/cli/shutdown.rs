@@ -1,10 +1,19 @@
 //! SIGTERM and SIGINT: the first asks, the second insists.
 
 use std::io;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+
+use super::Run;
+use super::outcome::Outcome;
+use crate::WebSocketServer;
+
+/// How often the server is looked at meanwhile.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The first signal, still to come.
 pub(super) struct Shutdown {
@@ -31,9 +40,18 @@ impl Shutdown {
         Ok(Self { first })
     }
 
-    /// Blocks until the first signal.
-    pub(super) fn wait(&self) {
-        // An error means that the thread is gone, which it only is at the end of the process.
-        let _ = self.first.recv();
+    /// Blocks until the first signal, and then stops the server.
+    ///
+    /// # Errors
+    /// The server ended by itself before.
+    pub(super) fn stop(&self, server: WebSocketServer) -> Run {
+        while let Err(RecvTimeoutError::Timeout) = self.first.recv_timeout(LOOK_INTERVAL) {
+            if server.has_ended() {
+                server.stop();
+                return Err(Outcome::Failed("a part of the server has ended by itself".into()));
+            }
+        }
+        server.stop();
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -74,10 +74,13 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
-fn a_queue_must_hold_the_largest_message() {
+fn a_queue_and_a_burst_must_hold_the_largest_message() {
     let base = || WebSocketConfig::default().jwt_secret("a secret of at least thirty-two bytes");
-    assert!(base().payload_bytes_max(4 * 1_024 * 1_024).check().is_ok());
-    assert!(problems(base().payload_bytes_max(4 * 1_024 * 1_024 + 1))[0].contains("queue"));
+    assert!(base().payload_bytes_max(4_000_000).check().is_ok());
+    let told = problems(base().payload_bytes_max(5_000_000));
+    for key in ["limits.queueBytesMax:", "limits.bytesBurstPerConnection:"] {
+        assert!(told.iter().any(|problem| problem.starts_with(key)), "{key} in {told:?}");
+    }
 }
 
 #[test]
