@@ -1,4 +1,5 @@
 //! The contract's promises, through its public names.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod declarations;
 mod envelopes;
