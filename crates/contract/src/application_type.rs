@@ -163,9 +163,10 @@ impl JsonSchema for ApplicationSet {
         true
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let one = generator.subschema_for::<ApplicationType>();
-        json_schema!({ "anyOf": [one.clone(), { "type": "array", "items": one, "minItems": 1 }] })
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = ApplicationType::ALL.map(ApplicationType::as_str);
+        let one = json_schema!({ "type": "string", "enum": names });
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
     }
 }
 

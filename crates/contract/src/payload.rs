@@ -1,5 +1,7 @@
 //! What a payload must have, and what it says it is about.
 
+#[cfg(test)]
+mod agreement;
 mod builtin;
 mod declared;
 mod field;

@@ -86,8 +86,7 @@ impl Violation {
             // Cut between segments: half a key would point elsewhere.
             let end = pointer
                 .char_indices()
-                .filter(|(at, character)| *at <= POINTER_BYTES_MAX && *character == '/')
-                .last();
+                .rfind(|(at, character)| *at <= POINTER_BYTES_MAX && *character == '/');
             pointer.truncate(end.map_or(0, |(at, _)| at));
         }
         let message = if pointer.is_empty() {

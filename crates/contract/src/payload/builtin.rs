@@ -96,17 +96,22 @@ impl BuiltinSchemas {
         event_type: EventType,
         payload: &'a str,
     ) -> Result<Entities<'a>, Option<Violation>> {
-        match self.validators.get(event_type as usize) {
-            Some(Some(validator)) => {
+        match self.validator(event_type) {
+            Some(validator) => {
                 read(event_type, payload).map_err(|_| Some(explain(event_type, validator, payload)))
             }
-            _ => Err(None),
+            None => Err(None),
         }
+    }
+
+    /// The schema of `event_type`, compiled; `None` where the event type is the server's own.
+    pub(super) fn validator(&self, event_type: EventType) -> Option<&Validator> {
+        self.validators.get(event_type as usize)?.as_ref()
     }
 }
 
 /// Reads the payload straight from its text. No tree is built; nothing is allocated unless an identifier has escapes.
-fn read<'a>(event_type: EventType, payload: &'a str) -> Result<Entities<'a>, Unread> {
+pub(super) fn read<'a>(event_type: EventType, payload: &'a str) -> Result<Entities<'a>, Unread> {
     fn one<'a, P: Payload<'a>>(payload: &'a str) -> Result<Entities<'a>, Unread> {
         serde_json::from_str::<P>(payload).map(Payload::entities).map_err(|_| Unread)
     }
@@ -118,7 +123,7 @@ fn read<'a>(event_type: EventType, payload: &'a str) -> Result<Entities<'a>, Unr
 }
 
 /// The fast path says no; the schema says why.
-struct Unread;
+pub(super) struct Unread;
 
 #[cold]
 fn explain(event_type: EventType, validator: &Validator, payload: &str) -> Violation {

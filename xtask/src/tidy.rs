@@ -1,0 +1,39 @@
+//! What the compiler does not check.
+
+mod architecture;
+mod licences;
+mod metadata;
+mod spdx;
+mod tree;
+
+use std::path::Path;
+
+use metadata::Metadata;
+
+use crate::codegen;
+
+/// Runs every check; gives a sentence for each failure. Long files are only named.
+pub(crate) fn run(root: &Path) -> Vec<String> {
+    let mut failures = Vec::new();
+    // Whom ours know is in the manifests; whose licences count takes the resolved graph.
+    match Metadata::read(root, true) {
+        Ok(ours) => failures.extend(architecture::check(&ours)),
+        Err(failure) => failures.push(failure),
+    }
+    match Metadata::read(root, false) {
+        Ok(all) => failures.extend(licences::check(&all)),
+        Err(failure) => failures.push(failure),
+    }
+    match tree::read(root) {
+        Ok(files) => {
+            failures.extend(tree::leftovers(&files));
+            failures.extend(tree::makers_of_principals(&files));
+            for warning in tree::long_files(&files) {
+                eprintln!("warning: {warning}");
+            }
+        }
+        Err(failure) => failures.push(failure),
+    }
+    failures.extend(codegen::check(root).err());
+    failures
+}
