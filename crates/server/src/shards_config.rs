@@ -35,6 +35,7 @@ pub(crate) fn shards_config(config: &CheckedConfig) -> ShardsConfig {
             },
             origins: OriginPolicy::new(&said.cors.origin),
             handshakes_per_minute: said.security.rate_limiting.handshakes_per_minute,
+            batched_sends: said.io_uring,
         },
         limits: TenantLimits {
             connections_max: count(limits.connections_per_tenant_max),

@@ -33,6 +33,8 @@ pub struct WebSocketConfig {
     pub path: String,
     /// Threads that own tenants; 0 is one per core.
     pub shards: u16,
+    /// Whether a turn's sends go to the kernel as one io_uring submission, where it allows that.
+    pub io_uring: bool,
     /// Which pages of other origins may call.
     pub cors: CorsConfig,
     /// How the server finds out that a client is gone.
@@ -60,6 +62,7 @@ impl Default for WebSocketConfig {
             port: 4001,
             path: "/socket.io/".into(),
             shards: 0,
+            io_uring: true,
             cors: CorsConfig::default(),
             heartbeat: HeartbeatConfig::default(),
             security: SecurityConfig::default(),
@@ -92,6 +95,14 @@ impl WebSocketConfig {
     #[must_use]
     pub fn shards(mut self, shards: u16) -> Self {
         self.shards = shards;
+        self
+    }
+
+    /// Whether a turn's sends go to the kernel as one io_uring submission. Where the kernel has none or forbids it, every
+    /// send is a call of its own, whatever this says. Default: true.
+    #[must_use]
+    pub fn io_uring(mut self, io_uring: bool) -> Self {
+        self.io_uring = io_uring;
         self
     }
 

@@ -19,6 +19,7 @@ mod outbox;
 mod reactor;
 mod reading;
 mod requests;
+mod send_ring;
 mod sending;
 mod sid;
 mod timer_wheel;

@@ -20,6 +20,7 @@ use crate::limits::{ACCEPTS_PER_TURN, Limits, READ_BYTES_PER_TURN};
 use crate::link::{Link, LinkKind};
 use crate::origin_policy::OriginPolicy;
 use crate::outbox::{Hot, Outbox};
+use crate::send_ring::SendRing;
 use crate::sid::{SidDirectory, SidSource};
 use crate::timer_wheel::TimerWheel;
 use crate::waker::Waker;
@@ -54,6 +55,8 @@ pub struct ReactorConfig {
     pub origins: OriginPolicy,
     /// Handshakes a minute and address; 0 for no limit.
     pub handshakes_per_minute: u32,
+    /// Whether a turn's sends go to the kernel as one submission, where it has io_uring and allows it.
+    pub batched_sends: bool,
 }
 
 /// What the shards of one server share: session ids, admission, one clock.
@@ -144,6 +147,9 @@ pub struct Reactor {
     pub(crate) serial: u32,
     pub(crate) stats: ReactorStats,
     accept_pending: bool,
+    /// Made on the reactor's own thread: a ring belongs to the thread that submits.
+    pub(crate) ring: Option<SendRing>,
+    wants_ring: bool,
 }
 
 impl Reactor {
@@ -186,6 +192,8 @@ impl Reactor {
             serial: 0,
             stats: ReactorStats::default(),
             accept_pending: false,
+            ring: None,
+            wants_ring: commons.config.batched_sends,
         })
     }
 
@@ -265,6 +273,9 @@ impl Reactor {
     /// # Errors
     /// Where the system's poll fails; nothing of a client's doing.
     pub fn turn<A: Application>(&mut self, app: &mut A, events: &mut Events) -> io::Result<()> {
+        if std::mem::take(&mut self.wants_ring) {
+            self.open_ring();
+        }
         self.poll.poll(events, self.patience())?;
         self.now_ms = elapsed_ms(self.start);
         self.waker.rearm();
@@ -298,6 +309,15 @@ impl Reactor {
     /// A buffer of events for [`Self::turn`].
     pub fn events() -> Events {
         Events::with_capacity(EVENTS_PER_TURN)
+    }
+
+    fn open_ring(&mut self) {
+        match SendRing::new() {
+            Ok(ring) => self.ring = Some(ring),
+            Err(error) => {
+                tracing::info!(%error, "no io_uring here: every send is a call of its own")
+            }
+        }
     }
 
     fn patience(&self) -> Option<Duration> {

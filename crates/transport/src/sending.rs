@@ -1,7 +1,7 @@
 //! From frames to sockets: who gets a frame, by which way, and the flush at the end of a turn.
 
-use std::io::IoSlice;
-use std::io::Write as _;
+use std::io::{IoSlice, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -10,6 +10,7 @@ use foodtrack_session::{NamespaceId, Parser, Probe};
 use foodtrack_wire::engine_io::SEPARATOR;
 use foodtrack_wire::rfc6455::Opcode;
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
+use smallvec::SmallVec;
 
 use crate::client::{ClientKey, CloseReason, Transport};
 use crate::delivery_queue::Pushed;
@@ -19,9 +20,12 @@ use crate::link::LinkKind;
 use crate::outbox::{FrameId, Mode, Range, gather};
 use crate::reactor::{Reactor, key};
 use crate::requests::{TEXT, control};
+use crate::send_ring::{BATCH, Send, SendRing};
 
 /// Stretches written with one system call.
 const SLICES_MAX: usize = 64;
+/// Fewer sends than this are not worth a submission.
+const RING_SENDS_MIN: usize = 4;
 
 impl Reactor {
     /// Encodes an event once for all who get it: `write` appends the Socket.IO packet as text, header and all, whose
@@ -161,13 +165,67 @@ impl Reactor {
     /// Writes every socket that got something this turn, once.
     pub(crate) fn flush(&mut self) {
         let mut dirty = std::mem::take(&mut self.outbox.dirty);
-        for client in dirty.drain(..) {
-            self.flush_client(client);
+        match self.ring.take() {
+            Some(mut ring) if dirty.len() >= RING_SENDS_MIN => {
+                for clients in dirty.chunks(BATCH) {
+                    self.flush_batch(&mut ring, clients);
+                }
+                self.ring = Some(ring);
+            }
+            ring => {
+                self.ring = ring;
+                dirty.iter().for_each(|client| self.flush_client(*client));
+            }
         }
+        dirty.clear();
         // Flushing may have marked more (a socket that failed closes its client): their turn is the next.
         dirty.append(&mut self.outbox.dirty);
         self.outbox.dirty = dirty;
         self.outbox.reset();
+    }
+
+    /// Writes many sockets with one submission; those that need more than one plain send go their own way.
+    fn flush_batch(&mut self, ring: &mut SendRing, clients: &[u32]) {
+        let mut sends = SmallVec::<[Send<'_>; BATCH]>::new();
+        let mut senders = SmallVec::<[u32; BATCH]>::new();
+        for client in clients {
+            let hot = &self.hot[*client as usize];
+            if let Some(link) = self.links.get(hot.link as usize)
+                && !link.blocked
+                && hot.has_pending()
+                && let Some(bytes) = self.outbox.single(hot)
+            {
+                sends.push(Send { socket: link.stream.as_raw_fd(), bytes });
+                senders.push(*client);
+            }
+        }
+        let mut results = [0_i32; BATCH];
+        ring.send_all(&sends, &mut results);
+        drop(sends);
+        for (client, result) in senders.into_iter().zip(results) {
+            self.sent_by_ring(client, result);
+        }
+        // Those that the ring served are clean now.
+        clients.iter().for_each(|client| self.flush_client(*client));
+    }
+
+    /// Does what follows from a send of the ring: `result` is the number of bytes, or a negated error.
+    fn sent_by_ring(&mut self, client: u32, result: i32) {
+        let hot = &mut self.hot[client as usize];
+        let Some(link) = self.links.get_mut(hot.link as usize) else { return };
+        let Some(bytes) = self.outbox.single(hot) else { return };
+        let sent = usize::try_from(result).unwrap_or(0);
+        self.stats.sent_bytes += sent as u64;
+        let failed = result < 0 && -result != libc::EAGAIN && -result != libc::EINTR;
+        // A plain write of the rest finds out whether the socket is full, and asks to be told when it is not.
+        let failed = failed || (sent < bytes.len() && link.send(&bytes[sent..]).is_err());
+        hot.clear();
+        if link.blocked && hot.mode == Mode::Direct {
+            hot.mode = Mode::Indirect;
+        }
+        if failed {
+            self.close(ClientKey(client), CloseReason::TransportError);
+        }
     }
 
     fn flush_client(&mut self, client: u32) {

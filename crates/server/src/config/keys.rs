@@ -47,6 +47,7 @@ keys! {
     "port" Scalar "WEBSOCKET_PORT": "The port to listen on; 0 takes a free one.";
     "path" Text: "Where Socket.IO clients connect.";
     "shards" Scalar: "Threads that own tenants and their connections; 0 is one per core.";
+    "ioUring" Scalar: "Whether a turn's sends go to the kernel as one io_uring submission, where it allows that.";
     "cors.origin" TextList "ALLOWED_ORIGINS": "The origins whose pages may call; * is any, without credentials.";
     "cors.methods" TextList: "The methods that other origins' pages may use on the HTTP API.";
     "cors.credentials" Scalar: "Whether browsers may send cookies along.";

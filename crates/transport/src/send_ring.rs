@@ -1,0 +1,124 @@
+//! A turn's sends as one submission to the kernel, where it has io_uring and allows it.
+//!
+//! An optional back end: containers' seccomp profiles and older kernels forbid io_uring, and then every send is a system
+//! call of its own. Which of the two is in use changes no behaviour.
+
+// The kernel reads the buffers that are submitted: that they outlive the submission is a promise the compiler cannot
+// check. It is kept within `send_all`, which returns only when every completion is there.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::RawFd;
+
+use io_uring::{IoUring, opcode, types};
+
+/// Sends submitted at once.
+pub(crate) const BATCH: usize = 256;
+
+/// One send, as far as the ring must know it.
+#[derive(Clone, Copy)]
+pub(crate) struct Send<'a> {
+    pub(crate) socket: RawFd,
+    pub(crate) bytes: &'a [u8],
+}
+
+pub(crate) struct SendRing {
+    ring: IoUring,
+}
+
+impl SendRing {
+    /// A ring for this thread alone.
+    ///
+    /// # Errors
+    /// Where the kernel has none, or does not allow it.
+    pub(crate) fn new() -> io::Result<Self> {
+        let entries = u32::try_from(BATCH).unwrap_or(u32::MAX);
+        let mut builder = IoUring::builder();
+        builder.setup_single_issuer().setup_defer_taskrun().setup_submit_all();
+        let ring = builder.build(entries)?;
+        let mut probe = io_uring::Probe::new();
+        ring.submitter().register_probe(&mut probe)?;
+        if !probe.is_supported(opcode::Send::CODE) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(Self { ring })
+    }
+
+    /// Sends everything without blocking: `results` are as of a non-blocking `send`, a number of bytes or a negated error.
+    pub(crate) fn send_all(&mut self, sends: &[Send<'_>], results: &mut [i32; BATCH]) {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        let mut missing = 0;
+        for (place, send) in sends.iter().take(BATCH).enumerate() {
+            let length = u32::try_from(send.bytes.len()).unwrap_or(u32::MAX);
+            let entry = opcode::Send::new(types::Fd(send.socket), send.bytes.as_ptr(), length)
+                .flags(flags)
+                .build()
+                .user_data(place as u64);
+            // SAFETY: the bytes are borrowed until this returns, and it does not return before the kernel has reported
+            // this send: the loop below counts every completion, and an error of the ring aborts.
+            let pushed = unsafe { self.ring.submission().push(&entry) };
+            // The queue holds a batch and is empty between two of them.
+            results[place] = if pushed.is_ok() { 0 } else { -libc::EAGAIN };
+            missing += usize::from(pushed.is_ok());
+        }
+        while missing > 0 {
+            match self.ring.submit_and_wait(missing) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // The kernel may still read what was submitted, and nothing here can take it back.
+                    tracing::error!(%error, "io_uring failed with sends under way");
+                    std::process::abort();
+                }
+            }
+            for completion in self.ring.completion() {
+                missing -= 1;
+                if let Ok(place) = usize::try_from(completion.user_data()) {
+                    results[place] = completion.result();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_reaches_every_socket_and_a_full_one_says_so() {
+        // Where the machine has no io_uring there is nothing to test: the other back end is in use.
+        let Ok(mut ring) = SendRing::new() else { return };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let pairs: Vec<_> = (0..BATCH)
+            .map(|_| {
+                let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+                (client, listener.accept().unwrap().0)
+            })
+            .collect();
+        let texts: Vec<_> = (0..pairs.len()).map(|n| format!("frame {n}")).collect();
+        let sends: Vec<_> = pairs
+            .iter()
+            .zip(&texts)
+            .map(|((_, server), text)| Send { socket: server.as_raw_fd(), bytes: text.as_bytes() })
+            .collect();
+        let mut results = [0; BATCH];
+        ring.send_all(&sends, &mut results);
+        for (((client, _), text), sent) in pairs.iter().zip(&texts).zip(results) {
+            let mut received = vec![0; text.len()];
+            (&*client).read_exact(&mut received).unwrap();
+            assert_eq!(received, text.as_bytes());
+            assert_eq!(usize::try_from(sent).unwrap(), text.len());
+        }
+        let huge = vec![7; 64 << 20];
+        let sends = [Send { socket: pairs[0].1.as_raw_fd(), bytes: &huge }];
+        ring.send_all(&sends, &mut results);
+        assert!((1..64 << 20).contains(&results[0]), "{}", results[0]);
+        ring.send_all(&sends, &mut results);
+        assert_eq!(results[0], -libc::EAGAIN);
+    }
+}
