@@ -254,12 +254,18 @@ fn append(
     buffer.extend_from_slice(&[0; GUESS]);
     write(buffer);
     let payload_bytes = buffer.len() - start - GUESS;
-    let mut header = Vec::with_capacity(rfc6455::HEADER_BYTES_MAX);
-    rfc6455::write_header(&mut header, Opcode::Text, payload_bytes);
-    if header.len() != GUESS {
-        buffer.splice(start..start + GUESS, header.iter().copied());
+    // Written behind the payload first: no memory of its own for ten bytes.
+    let end = buffer.len();
+    rfc6455::write_header(buffer, Opcode::Text, payload_bytes);
+    let mut header = [0; rfc6455::HEADER_BYTES_MAX];
+    let header_bytes = buffer.len() - end;
+    header[..header_bytes].copy_from_slice(&buffer[end..]);
+    buffer.truncate(end);
+    let header = &header[..header_bytes];
+    if header_bytes == GUESS {
+        buffer[start..start + GUESS].copy_from_slice(header);
     } else {
-        buffer[start..start + GUESS].copy_from_slice(&header);
+        buffer.splice(start..start + GUESS, header.iter().copied());
     }
     for attachment in attachments {
         rfc6455::write_frame(buffer, Opcode::Binary, attachment);

@@ -220,9 +220,7 @@ impl Reactor {
         let link = crate::reactor::key(index);
         let mut used = 0;
         let next = loop {
-            if used == bytes.len() {
-                break Next::Continue;
-            }
+            // Asked once more at the end of the bytes: that frees a fragmented message that was delivered.
             match decoder.decode(&mut bytes[used..], &limits) {
                 Ok(decoded) if decoded.consumed == 0 => break Next::Continue,
                 Ok(decoded) => {
