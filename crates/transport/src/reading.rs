@@ -263,7 +263,8 @@ impl Reactor {
                     used += decoded.consumed;
                     let Some(message) = decoded.message else { continue };
                     match self.websocket_message(app, link, client, message) {
-                        Next::Continue => {}
+                        // What one read brings may ask for many times its size.
+                        Next::Continue => self.flush_if_large(),
                         next => break next,
                     }
                 }
@@ -429,7 +430,7 @@ impl Reactor {
                 OwnedPacket::Other => Next::Violation,
             };
             match next {
-                Next::Continue => {}
+                Next::Continue => self.flush_if_large(),
                 Next::Pause(longer) => flow = flow.max(longer),
                 Next::Stop => return flow,
                 Next::Violation => {
