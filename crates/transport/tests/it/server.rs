@@ -33,7 +33,13 @@ struct Shown {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stopped: Arc<AtomicBool>,
-    shards: Vec<(Arc<Mutex<Shown>>, Arc<Waker>, Option<JoinHandle<()>>)>,
+    shards: Vec<Shard>,
+}
+
+struct Shard {
+    shown: Arc<Mutex<Shown>>,
+    waker: Arc<Waker>,
+    thread: Option<JoinHandle<()>>,
 }
 
 pub(crate) fn config(limits: Limits) -> ReactorConfig {
@@ -70,7 +76,7 @@ impl Server {
                 App { shard, inbox: outbox, peers: Arc::clone(&peers), shown: Arc::clone(&shown) };
             let stopped = Arc::clone(&stopped);
             let thread = std::thread::spawn(move || run(reactor, app, &stopped));
-            (shown, waker, Some(thread))
+            Shard { shown, waker, thread: Some(thread) }
         };
         let shards = (0..shards).map(start).collect();
         Self { address, stopped, shards }
@@ -78,8 +84,8 @@ impl Server {
 
     /// Sockets and clients of all shards.
     pub(crate) fn counts(&self) -> (usize, usize) {
-        self.shards.iter().fold((0, 0), |(sockets, clients), (shown, _, _)| {
-            let stats = shown.lock().unwrap().stats;
+        self.shards.iter().fold((0, 0), |(sockets, clients), shard| {
+            let stats = shard.shown.lock().unwrap().stats;
             (sockets + stats.sockets, clients + stats.clients)
         })
     }
@@ -95,16 +101,16 @@ impl Server {
 
     /// Why clients were closed, in order, shard by shard.
     pub(crate) fn closed(&self) -> Vec<CloseReason> {
-        self.shards.iter().flat_map(|(shown, _, _)| shown.lock().unwrap().closed.clone()).collect()
+        self.shards.iter().flat_map(|shard| shard.shown.lock().unwrap().closed.clone()).collect()
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Release);
-        for (_, waker, thread) in &mut self.shards {
-            waker.wake();
-            let ended = thread.take().unwrap().join();
+        for shard in &mut self.shards {
+            shard.waker.wake();
+            let ended = shard.thread.take().unwrap().join();
             // A second panic while the first unwinds would hide it.
             assert!(ended.is_ok() || std::thread::panicking(), "a shard panicked");
         }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use foodtrack_transport::Limits;
 
-use crate::client::{Wire, join_by_websocket, open_websocket};
+use crate::client::{Wire, event, join_by_websocket, open_websocket};
 use crate::server::Server;
 
 const TIMEOUT: Duration = Duration::from_millis(400);
@@ -23,7 +23,7 @@ fn a_thousand_sockets_that_never_speak_are_dropped_at_the_handshake_timeout() {
     }
     let took = started.elapsed();
     assert!(took >= TIMEOUT && took < TIMEOUT + opened + Duration::from_secs(2), "{took:?}");
-    good.send_text(&[crate::client::event("echo", 1)]);
+    good.send_text(&[event("echo", 1)]);
     good.expect_echoes(1..2);
     assert_eq!(server.counts(), (1, 1));
 }
@@ -51,5 +51,22 @@ fn a_session_that_joins_nothing_is_closed_at_the_connect_timeout() {
     assert!(wire.ends());
     assert!(started.elapsed() >= TIMEOUT);
     drop(wire);
+    server.wait_until_empty(Duration::from_secs(2));
+}
+
+#[test]
+fn a_socket_that_ends_takes_no_newcomer_with_it() {
+    let server = Server::start(Limits::default());
+    let churn = || {
+        for n in 0..150 {
+            let wire = join_by_websocket(server.address);
+            // Its place is free now, and soon somebody else's.
+            drop(wire);
+            let mut newcomer = join_by_websocket(server.address);
+            newcomer.send_text(&[event("echo", n)]);
+            newcomer.expect_echoes(n..n + 1);
+        }
+    };
+    std::thread::scope(|scope| (0..8).for_each(|_| _ = scope.spawn(churn)));
     server.wait_until_empty(Duration::from_secs(2));
 }
