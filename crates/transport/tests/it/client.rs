@@ -74,11 +74,15 @@ impl Wire {
     }
 
     pub(crate) fn send_text(&mut self, texts: &[String]) {
+        self.try_send_text(texts).unwrap();
+    }
+
+    pub(crate) fn try_send_text(&mut self, texts: &[String]) -> std::io::Result<()> {
         let mut bytes = Vec::new();
         for text in texts {
             write_client_frame(&mut bytes, Opcode::Text, text.as_bytes(), MASK);
         }
-        self.write(&bytes);
+        self.stream.write_all(&bytes)
     }
 
     /// The next WebSocket message, text or not.
