@@ -77,7 +77,7 @@ impl Heartbeat {
                 }
             }
             Some(pinged_ms) if now_ms < pinged_ms + config.timeout_ms => {
-                Beat::Wait { deadline_ms: pinged_ms + config.timeout_ms }
+                Beat::Wait { deadline_ms: look_ms(now_ms, pinged_ms, config) }
             }
             Some(_) => {
                 self.missed += 1;
@@ -97,8 +97,14 @@ impl Heartbeat {
         if self.heard_ms == now_ms {
             self.heard_ms = now_ms.saturating_sub(1);
         }
-        Beat::Ping { deadline_ms: now_ms + config.timeout_ms }
+        Beat::Ping { deadline_ms: look_ms(now_ms, now_ms, config) }
     }
+}
+
+/// When to look for the answer to a ping: where the timeout is the longer one, an interval at a time, so that an answer
+/// does not wait for the timeout to be followed by the next ping.
+fn look_ms(now_ms: u64, pinged_ms: u64, config: &HeartbeatConfig) -> u64 {
+    (pinged_ms + config.timeout_ms).min(now_ms + config.interval_ms)
 }
 
 #[cfg(test)]
@@ -132,6 +138,19 @@ mod tests {
         assert_eq!(heartbeat.expire(500, &config), Beat::Ping { deadline_ms: 700 });
         assert_eq!(heartbeat.expire(700, &config), Beat::Ping { deadline_ms: 900 });
         assert_eq!(heartbeat.expire(900, &config), Beat::GiveUp);
+    }
+
+    #[test]
+    fn pings_keep_their_interval_where_the_timeout_is_longer() {
+        let config = HeartbeatConfig { interval_ms: 200, timeout_ms: 1_000, missed_max: 1 };
+        let mut heartbeat = Heartbeat::start(0);
+        assert_eq!(heartbeat.expire(200, &config), Beat::Ping { deadline_ms: 400 });
+        heartbeat.heard(201);
+        assert_eq!(heartbeat.expire(400, &config), Beat::Wait { deadline_ms: 401 });
+        assert_eq!(heartbeat.expire(401, &config), Beat::Ping { deadline_ms: 601 });
+        assert_eq!(heartbeat.expire(601, &config), Beat::Wait { deadline_ms: 801 });
+        assert_eq!(heartbeat.expire(1_400, &config), Beat::Wait { deadline_ms: 1_401 });
+        assert_eq!(heartbeat.expire(1_401, &config), Beat::GiveUp);
     }
 
     #[test]

@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn addresses_are_forgotten_before_memory_grows_without_bound() {
         let admission = Admission::new(100);
-        for n in 0..(ADDRESSES_MAX as u32 * 2) {
+        for n in 0..u32::try_from(ADDRESSES_MAX * 2).unwrap() {
             let _ = admission.admit(IpAddr::V4(n.into()), u64::from(n) * 100);
         }
         assert!(admission.buckets.lock().unwrap().len() <= ADDRESSES_MAX);

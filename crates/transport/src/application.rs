@@ -31,7 +31,7 @@ pub enum Verdict<T> {
 }
 
 /// Whether reading from a client goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flow {
     /// It does.
     Continue,

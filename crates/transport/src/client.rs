@@ -88,7 +88,10 @@ pub enum Protocol {
 /// How the client is reached now.
 #[derive(Debug)]
 pub(crate) enum Transport {
-    WebSocket { link: u32 },
+    /// `link` is no link's once the socket is lost: its place may be another's before the client is gone.
+    WebSocket {
+        link: u32,
+    },
     Polling(Polling),
 }
 
@@ -122,6 +125,10 @@ pub(crate) struct Client {
     pub(crate) tag: u64,
     /// Set when the client is about to go.
     pub(crate) closing: Option<CloseReason>,
+    /// By when it must be in a namespace.
+    pub(crate) connect_deadline_ms: u64,
+    /// Whether the wheel will ask about that.
+    pub(crate) is_connect_timed: bool,
 }
 
 /// Packets of a polling body that wait while their client moves to another shard.

@@ -48,8 +48,8 @@ impl Reactor {
     pub(crate) fn finish_closing<A: Application>(&mut self, app: &mut A) {
         // The application may close others while it is told.
         while let Some(client) = self.closing.pop() {
-            let Some(state) = self.clients.get(client as usize) else { continue };
-            let reason = state.closing.unwrap_or(CloseReason::ServerClosed);
+            let closing = self.clients.get(client as usize).and_then(|state| state.closing);
+            let Some(reason) = closing else { continue };
             app.closed(self, ClientKey(client), reason);
             // What it sent to others meanwhile goes out before this place can be another's.
             self.flush();
@@ -99,6 +99,7 @@ impl Reactor {
             Transport::WebSocket { link: own } if *own == link => {
                 self.flush();
                 self.close_websocket(link, code);
+                self.detach(client);
                 self.close(ClientKey(client), CloseReason::ProtocolError);
             }
             Transport::Polling(polling) => {
@@ -134,7 +135,6 @@ impl Reactor {
         state.kind = LinkKind::Draining;
         state.unread = Vec::new();
         state.paused = false;
-        let serial = state.serial;
         if state.unsent.is_empty() {
             let _ = state.stream.shutdown(Shutdown::Write);
         } else {
@@ -143,10 +143,11 @@ impl Reactor {
         if state.seen_end {
             return self.drop_link(link);
         }
-        self.wheel.schedule(deadline_ms, Timer::Link { link, serial });
-        if std::mem::take(&mut self.links[link as usize].readable) {
+        let serial = state.serial;
+        if state.readable {
             self.deferred.push((link, serial));
         }
+        self.watch_link(link, deadline_ms);
     }
 
     /// Everything was sent on a link that closes then.

@@ -23,6 +23,8 @@ pub(crate) struct MovedClient<T> {
     pub(crate) link: Option<Link>,
     pub(crate) namespace: NamespaceId,
     pub(crate) transfer: T,
+    /// Whether requests may name its id: it polls, or polled once.
+    pub(crate) is_named: bool,
     /// Packets that came behind its CONNECT in the same body.
     pub(crate) packets: Packets,
 }
@@ -42,6 +44,11 @@ impl Reactor {
         self.flush();
         let Some(mut state) = self.clients.try_remove(client as usize) else { return };
         self.hot[client as usize] = Hot::FREE;
+        let is_named = self.polling.remove(&state.sid).is_some();
+        if is_named {
+            // Requests follow the client from now on, and may be there before it.
+            self.sids.insert(state.sid, shard);
+        }
         let link = match &mut state.transport {
             Transport::WebSocket { link } => self.take_link(*link),
             Transport::Polling(polling) => {
@@ -49,16 +56,10 @@ impl Reactor {
                 if let Some(upgrade) = polling.upgrade.take() {
                     self.drop_link(upgrade.link);
                 }
-                self.polling.remove(&state.sid);
-                // Requests follow the client from now on; they come behind it in the other shard's mailbox.
-                self.sids.insert(state.sid, shard);
                 polling.waiting.take().and_then(|waiting| self.take_link(waiting))
             }
         };
-        if matches!(state.transport, Transport::WebSocket { .. }) && link.is_none() {
-            return;
-        }
-        let moved = MovedClient { client: state, link, namespace, transfer, packets };
+        let moved = MovedClient { client: state, link, namespace, transfer, is_named, packets };
         app.hand_over(shard, Handover(Moved::Client(Box::new(moved))));
     }
 
@@ -77,8 +78,9 @@ impl Reactor {
     }
 
     fn adopt_client<A: Application>(&mut self, app: &mut A, moved: MovedClient<A::Transfer>) {
-        let MovedClient { mut client, link, namespace, transfer, packets } = moved;
+        let MovedClient { mut client, link, namespace, transfer, is_named, packets } = moved;
         client.serial = self.next_serial();
+        client.is_connect_timed = false;
         let sid = client.sid;
         let polls = matches!(client.transport, Transport::Polling(_));
         let link = link.and_then(|link| {
@@ -87,11 +89,14 @@ impl Reactor {
             self.add_link(link).map(|link| (link, serial))
         });
         if !polls && link.is_none() {
+            if is_named {
+                self.sids.remove(&sid);
+            }
             return;
         }
         let beat_ms = self.now_ms + self.config.heartbeat.interval_ms;
         let client = self.insert_client(client, beat_ms);
-        if polls {
+        if is_named {
             self.polling.insert(sid, client);
         }
         if let Some((link, serial)) = link {

@@ -8,6 +8,8 @@ pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const HTTP_HEADERS_MAX: usize = 64;
 /// Bytes read from one socket before the others have their turn.
 pub(crate) const READ_BYTES_PER_TURN: usize = 64 * 1024;
+/// Bytes of further requests that are read while one waits for its answer.
+pub(crate) const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
 /// Sockets accepted before those already here have their turn.
 pub(crate) const ACCEPTS_PER_TURN: usize = 64;
 /// Frames gathered in a turn before they are flushed: they should not leave the processor's cache in between.
@@ -20,6 +22,8 @@ pub(crate) const DRAIN_BYTES_MAX: usize = 64 * 1024;
 pub struct Limits {
     /// The largest message: a WebSocket message, a polling body, or a binary packet with all its attachments.
     pub payload_bytes_max: usize,
+    /// The largest message at an endpoint of [`Protocol::WebSocket`](crate::Protocol::WebSocket).
+    pub websocket_message_bytes_max: usize,
     /// Fragments of one WebSocket message.
     pub fragments_max: u32,
     /// Frames waiting for one slow reader.
@@ -40,6 +44,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             payload_bytes_max: 1_000_000,
+            websocket_message_bytes_max: 1_000_000,
             fragments_max: 16_384,
             queue_messages_max: 1_024,
             queue_bytes_max: 4 << 20,

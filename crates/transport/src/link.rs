@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use foodtrack_wire::rfc6455::MessageDecoder;
 use mio::net::TcpStream;
 
+use crate::limits::READ_AHEAD_BYTES_MAX;
+
 pub(crate) struct Link {
     pub(crate) stream: TcpStream,
     pub(crate) peer: SocketAddr,
@@ -20,10 +22,16 @@ pub(crate) struct Link {
     pub(crate) blocked: bool,
     /// Reading waits: for its turn, for its rate, or for the answer to the request before.
     pub(crate) paused: bool,
+    /// Before then the pause does not end, whoever asks.
+    pub(crate) resume_ms: u64,
     /// The kernel may hold bytes that were not read while reading waited.
     pub(crate) readable: bool,
     pub(crate) close_when_sent: bool,
     pub(crate) seen_end: bool,
+    /// When it is given up, unless it is a client's or waits for an answer then.
+    pub(crate) deadline_ms: u64,
+    /// When the wheel will ask about it; `u64::MAX` for never.
+    pub(crate) timer_ms: u64,
 }
 
 pub(crate) enum LinkKind {
@@ -48,10 +56,27 @@ impl Link {
             unsent: Vec::new(),
             blocked: false,
             paused: false,
+            resume_ms: 0,
             readable: false,
             close_when_sent: false,
             seen_end: false,
+            deadline_ms: 0,
+            timer_ms: u64::MAX,
         }
+    }
+
+    /// The client whose transport, probe or waiting poll it is.
+    pub(crate) fn client(&self) -> Option<u32> {
+        match self.kind {
+            LinkKind::WebSocket { client, .. } => Some(client),
+            LinkKind::HttpBusy { client, .. } => client,
+            LinkKind::Http { .. } | LinkKind::Draining => None,
+        }
+    }
+
+    /// Whether more than enough was read ahead of the answer that the link waits for.
+    pub(crate) fn is_ahead(&self) -> bool {
+        matches!(self.kind, LinkKind::HttpBusy { .. }) && self.unread.len() >= READ_AHEAD_BYTES_MAX
     }
 
     /// Reads once. `Ok(None)`: nothing there now; `Ok(Some(0))`: the peer has ended its side.

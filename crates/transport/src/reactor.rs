@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use foodtrack_session::{HeartbeatConfig, Namespaces};
+use foodtrack_session::{HeartbeatConfig, Namespaces, Parser};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
@@ -25,8 +25,11 @@ use crate::sid::{SidDirectory, SidSource};
 use crate::timer_wheel::TimerWheel;
 use crate::waker::Waker;
 
-const LISTENER: Token = Token(usize::MAX);
-const WAKER: Token = Token(usize::MAX - 1);
+const WAKER: Token = Token(usize::MAX);
+/// The first listener; the others count down from it.
+const LISTENER: Token = Token(usize::MAX - 1);
+/// Listeners of a reactor: far fewer than would meet the sockets' tokens.
+const LISTENERS_MAX: usize = 64;
 const EVENTS_PER_TURN: usize = 1_024;
 /// How long to wait before accepting again when the process has no descriptor left.
 const ACCEPT_RETRY_MS: u64 = 100;
@@ -99,8 +102,9 @@ pub(crate) enum Timer {
         client: u32,
         serial: u32,
     },
+    /// The probe on a link must have ended by now.
     Upgrade {
-        client: u32,
+        link: u32,
         serial: u32,
     },
     Accept,
@@ -124,7 +128,7 @@ pub struct ReactorStats {
 pub struct Reactor {
     pub(crate) poll: Poll,
     waker: Arc<Waker>,
-    listener: Option<TcpListener>,
+    listeners: Vec<TcpListener>,
     pub(crate) shard: usize,
     pub(crate) config: Arc<ReactorConfig>,
     pub(crate) sids: Arc<SidDirectory>,
@@ -153,26 +157,29 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    /// The reactor of shard number `shard`. `listener` is non-blocking and may be shared with other shards.
+    /// The reactor of shard number `shard`. Listeners, if any, are non-blocking and may be shared with other shards.
     ///
     /// # Errors
-    /// Where the system gives no poll or waker.
+    /// Where the system gives no poll or waker, or there are more than 64 listeners.
     pub fn new(
         commons: &Commons,
         shard: usize,
-        listener: Option<std::net::TcpListener>,
+        listeners: impl IntoIterator<Item = std::net::TcpListener>,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(mio::Waker::new(poll.registry(), WAKER)?));
-        let mut listener = listener.map(TcpListener::from_std);
-        if let Some(listener) = &mut listener {
-            poll.registry().register(listener, LISTENER, Interest::READABLE)?;
+        let mut listeners: Vec<_> = listeners.into_iter().map(TcpListener::from_std).collect();
+        if listeners.len() > LISTENERS_MAX {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        for (place, listener) in listeners.iter_mut().enumerate() {
+            poll.registry().register(listener, Token(LISTENER.0 - place), Interest::READABLE)?;
         }
         let now_ms = elapsed_ms(commons.start);
         Ok(Self {
             poll,
             waker,
-            listener,
+            listeners,
             shard,
             config: Arc::clone(&commons.config),
             sids: Arc::clone(&commons.sids),
@@ -241,6 +248,12 @@ impl Reactor {
         }
     }
 
+    /// Which parser the client speaks, as far as it has shown.
+    pub fn parser(&self, client: ClientKey) -> Parser {
+        let client = self.clients.get(client.index());
+        client.map_or(Parser::Unknown, |client| client.session.parser())
+    }
+
     /// Whether the client polls at the moment.
     pub fn is_polling(&self, client: ClientKey) -> bool {
         let client = self.clients.get(client.index());
@@ -260,7 +273,7 @@ impl Reactor {
 
     /// Keeps every client from being accepted: for a server that stops.
     pub fn stop_accepting(&mut self) {
-        self.listener = None;
+        self.listeners.clear();
     }
 
     /// Every client, for a server that stops.
@@ -276,7 +289,11 @@ impl Reactor {
         if std::mem::take(&mut self.wants_ring) {
             self.open_ring();
         }
-        self.poll.poll(events, self.patience())?;
+        match self.poll.poll(events, self.patience()) {
+            // A signal; there are no events, but the clock went on.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            polled => polled?,
+        }
         self.now_ms = elapsed_ms(self.start);
         self.waker.rearm();
         if std::mem::take(&mut self.accept_pending) {
@@ -285,8 +302,8 @@ impl Reactor {
         self.resume_deferred(app);
         for event in events.iter() {
             match event.token() {
-                LISTENER => self.accept(),
                 WAKER => {}
+                Token(index) if index > LISTENER.0 - LISTENERS_MAX => self.accept(),
                 Token(index) => {
                     if event.is_writable() {
                         self.writable(index);
@@ -329,8 +346,9 @@ impl Reactor {
     }
 
     fn accept(&mut self) {
+        let mut place = 0;
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = &self.listener else { return };
+            let Some(listener) = self.listeners.get(place) else { return };
             match listener.accept() {
                 Ok((stream, peer)) => {
                     if self.links.len() < self.config.limits.sockets_max {
@@ -338,7 +356,7 @@ impl Reactor {
                         self.add_link(Link::new(stream, peer, serial));
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => place += 1,
                 // The peer was gone before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
@@ -353,9 +371,10 @@ impl Reactor {
 
     /// Takes a socket in and starts its patience.
     pub(crate) fn add_link(&mut self, link: Link) -> Option<u32> {
-        let (serial, entry) = (link.serial, self.links.vacant_entry());
+        let entry = self.links.vacant_entry();
         let index = entry.key();
         let link = entry.insert(link);
+        link.timer_ms = u64::MAX;
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut link.stream, Token(index), interest)
         {
@@ -364,8 +383,19 @@ impl Reactor {
             return None;
         }
         let link = key(index);
-        self.wheel.schedule(self.handshake_deadline_ms(), Timer::Link { link, serial });
+        self.watch_link(link, self.handshake_deadline_ms());
         Some(link)
+    }
+
+    /// Gives a link until `deadline_ms` to become something, to say what it wants, or to end.
+    pub(crate) fn watch_link(&mut self, index: u32, deadline_ms: u64) {
+        let Some(link) = self.links.get_mut(index as usize) else { return };
+        link.deadline_ms = deadline_ms;
+        if deadline_ms < link.timer_ms {
+            link.timer_ms = deadline_ms;
+            let timer = Timer::Link { link: index, serial: link.serial };
+            self.wheel.schedule(deadline_ms, timer);
+        }
     }
 
     pub(crate) fn handshake_deadline_ms(&self) -> u64 {
@@ -409,22 +439,42 @@ impl Reactor {
                     }
                 }
                 Timer::Heartbeat { client, serial } => self.beat(client, serial),
-                Timer::Connect { client, serial } => {
-                    if self.client_of(client, serial).is_some_and(|client| client.session.is_idle())
-                    {
-                        self.close(ClientKey(client), CloseReason::ConnectTimeout);
-                    }
-                }
-                Timer::Upgrade { client, serial } => self.abandon_upgrade(client, serial),
+                Timer::Connect { client, serial } => self.connect_deadline(client, serial),
+                Timer::Upgrade { link, serial } => self.abandon_upgrade(link, serial),
             }
         }
     }
 
     fn link_deadline(&mut self, index: u32, serial: u32) {
+        let now_ms = self.now_ms;
         let Some(link) = self.link_of(index, serial) else { return };
+        if link.timer_ms > now_ms && link.timer_ms != u64::MAX {
+            return;
+        }
+        link.timer_ms = u64::MAX;
+        let deadline_ms = link.deadline_ms;
         match link.kind {
             LinkKind::WebSocket { .. } | LinkKind::HttpBusy { .. } => {}
+            LinkKind::Http { .. } | LinkKind::Draining if deadline_ms > now_ms => {
+                self.watch_link(index, deadline_ms);
+            }
             LinkKind::Http { .. } | LinkKind::Draining => self.drop_link(index),
+        }
+    }
+
+    fn connect_deadline(&mut self, client: u32, serial: u32) {
+        let now_ms = self.now_ms;
+        let Some(state) = self.client_of(client, serial) else { return };
+        state.is_connect_timed = false;
+        let deadline_ms = state.connect_deadline_ms;
+        if !state.session.is_idle() {
+            return;
+        }
+        if deadline_ms > now_ms {
+            state.is_connect_timed = true;
+            self.wheel.schedule(deadline_ms, Timer::Connect { client, serial });
+        } else {
+            self.close(ClientKey(client), CloseReason::ConnectTimeout);
         }
     }
 
@@ -439,13 +489,13 @@ impl Reactor {
         }
     }
 
-    /// The address a listener of this server is bound to.
+    /// The address that the first listener of this server is bound to.
     ///
     /// # Errors
-    /// Where the system does not tell.
+    /// Where the system does not tell, or nothing is listened on.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener
-            .as_ref()
+        self.listeners
+            .first()
             .map_or(Err(io::ErrorKind::NotConnected.into()), TcpListener::local_addr)
     }
 }

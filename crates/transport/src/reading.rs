@@ -8,7 +8,9 @@ use foodtrack_wire::rfc6455::{self, Message, MessageDecoder, Opcode};
 
 use crate::application::{Application, Data, Flow, Verdict};
 use crate::client::{ClientKey, CloseReason, OwnedPacket, Packets, Protocol, Transport};
+use crate::limits::READ_BYTES_PER_TURN;
 use crate::link::LinkKind;
+use crate::outbox::NONE;
 use crate::reactor::{Reactor, Timer};
 
 /// What follows from a packet for whoever reads on.
@@ -37,9 +39,10 @@ pub(crate) enum Progress {
 impl Reactor {
     /// A socket may have something to read. `hung_up`: and then its end.
     pub(crate) fn readable<A: Application>(&mut self, app: &mut A, index: usize, hung_up: bool) {
+        let mut left = READ_BYTES_PER_TURN;
         loop {
             let Some(link) = self.links.get_mut(index) else { return };
-            if link.paused {
+            if link.paused || link.is_ahead() {
                 link.readable = true;
                 return;
             }
@@ -55,7 +58,8 @@ impl Reactor {
                 let missing = match link.kind {
                     LinkKind::WebSocket { .. } => MessageDecoder::frame_len(&buffer)
                         .map_or(0, |frame_bytes| frame_bytes.saturating_sub(start)),
-                    _ => 0,
+                    // A request tells its length too late to know it here: twice as much each time.
+                    _ => start,
                 };
                 buffer.resize(start + missing.clamp(4 * 1024, 256 * 1024), 0);
             }
@@ -69,6 +73,9 @@ impl Reactor {
             if kept {
                 buffer.truncate(end);
                 buffer.drain(..used);
+                if used > 0 && buffer.len() < buffer.capacity() / 4 {
+                    buffer.shrink_to_fit();
+                }
                 if let Some(link) = self.links.get_mut(index).filter(|link| link.serial == serial) {
                     link.unread = buffer;
                 }
@@ -85,13 +92,21 @@ impl Reactor {
                 Ok(None) => return,
                 Ok(Some(0)) => return self.link_ended(index, serial, CloseReason::TransportClosed),
                 Err(_) => return self.link_ended(index, serial, CloseReason::TransportError),
-                // A full buffer: there may be more, but others have their turn first.
-                Ok(Some(read)) if read == room && !hung_up => {
-                    return self.defer(crate::reactor::key(index), serial);
+                Ok(Some(read)) => {
+                    left = left.saturating_sub(read);
+                    let Some(link) = self.links.get_mut(index).filter(|link| link.serial == serial)
+                    else {
+                        return;
+                    };
+                    // A short read has emptied the socket, but for the end that was announced.
+                    if read < room && !hung_up {
+                        return;
+                    }
+                    // There may be more, but others have their turn first.
+                    if !link.paused && (left == 0 || !hung_up) {
+                        return self.defer(crate::reactor::key(index), serial);
+                    }
                 }
-                // A short read has emptied the socket, but for the end that was announced.
-                Ok(Some(_)) if !hung_up => return,
-                Ok(Some(_)) => {}
             }
         }
     }
@@ -106,7 +121,11 @@ impl Reactor {
     /// Goes on with a link whose reading waited.
     pub(crate) fn resume<A: Application>(&mut self, app: &mut A, link: u32) {
         let index = link as usize;
+        let now_ms = self.now_ms;
         let Some(state) = self.links.get_mut(index) else { return };
+        if state.paused && now_ms < state.resume_ms {
+            return;
+        }
         let (serial, was_readable) = (state.serial, std::mem::take(&mut state.readable));
         state.paused = false;
         if !state.unread.is_empty() {
@@ -131,13 +150,14 @@ impl Reactor {
         let link = crate::reactor::key(index);
         let Some(state) = self.link_of(link, serial) else { return };
         state.seen_end = true;
-        let client = match &state.kind {
-            LinkKind::WebSocket { client, .. } => Some(*client),
-            LinkKind::HttpBusy { client, .. } => *client,
-            LinkKind::Http { .. } | LinkKind::Draining => None,
-        };
+        let client = state.client();
+        let is_half_closed = client.is_none() && reason == CloseReason::TransportClosed;
+        // Who asked the application may have closed only its own side: it gets its answer.
+        if is_half_closed && matches!(state.kind, LinkKind::HttpBusy { .. }) {
+            return;
+        }
         // A response that is still being written may go on: the peer may have closed only its side.
-        if client.is_none() && !state.unsent.is_empty() && reason == CloseReason::TransportClosed {
+        if is_half_closed && !state.unsent.is_empty() {
             state.close_when_sent = true;
             return;
         }
@@ -148,7 +168,7 @@ impl Reactor {
     }
 
     /// A client lost one of its sockets.
-    fn link_lost(&mut self, client: u32, link: u32, reason: CloseReason) {
+    pub(crate) fn link_lost(&mut self, client: u32, link: u32, reason: CloseReason) {
         let Some(state) = self.clients.get_mut(client as usize) else { return };
         match &mut state.transport {
             Transport::Polling(polling)
@@ -163,11 +183,17 @@ impl Reactor {
                 }
             }
             Transport::WebSocket { link: own } if *own == link => {
-                self.hot[client as usize].link = crate::outbox::NONE;
+                self.detach(client);
                 self.close(ClientKey(client), reason);
             }
             Transport::WebSocket { .. } => {}
         }
+    }
+
+    /// Parts a client from its WebSocket, which goes its own way from now on.
+    pub(crate) fn detach(&mut self, client: u32) {
+        self.clients[client as usize].transport = Transport::WebSocket { link: NONE };
+        self.hot[client as usize].link = NONE;
     }
 
     /// Uses what it can of a link's bytes; returns how many.
@@ -213,9 +239,17 @@ impl Reactor {
         mut decoder: MessageDecoder,
         bytes: &mut [u8],
     ) -> Progress {
+        let raw = self
+            .clients
+            .get(client as usize)
+            .is_some_and(|client| client.protocol == Protocol::WebSocket);
+        let limits = &self.config.limits;
         let limits = rfc6455::Limits {
-            message_bytes_max: self.config.limits.payload_bytes_max,
-            fragments_max: self.config.limits.fragments_max,
+            message_bytes_max: match raw {
+                true => limits.websocket_message_bytes_max,
+                false => limits.payload_bytes_max,
+            },
+            fragments_max: limits.fragments_max,
         };
         let link = crate::reactor::key(index);
         let mut used = 0;
@@ -227,7 +261,8 @@ impl Reactor {
                     used += decoded.consumed;
                     let Some(message) = decoded.message else { continue };
                     match self.websocket_message(app, link, client, message) {
-                        Next::Continue => {}
+                        // What one read brings may ask for many times its size.
+                        Next::Continue => self.flush_if_large(),
                         next => break next,
                     }
                 }
@@ -264,18 +299,18 @@ impl Reactor {
         }
     }
 
-    fn pause(&mut self, link: u32, serial: u32, flow: Flow) {
-        let deadline_ms = self.now_ms;
+    pub(crate) fn pause(&mut self, link: u32, serial: u32, flow: Flow) {
+        let pause_ms = if let Flow::PauseMs(pause_ms) = flow { pause_ms } else { 0 };
+        let resume_ms = self.now_ms + u64::from(pause_ms);
         let Some(state) = self.link_of(link, serial) else { return };
         state.paused = true;
+        state.resume_ms = resume_ms;
         // What the kernel holds is not announced again.
         state.readable = true;
-        match flow {
-            Flow::PauseMs(pause_ms) => {
-                let timer = Timer::Resume { link, serial };
-                self.wheel.schedule(deadline_ms + u64::from(pause_ms), timer);
-            }
-            Flow::Yield | Flow::Continue => self.deferred.push((link, serial)),
+        if pause_ms > 0 {
+            self.wheel.schedule(resume_ms, Timer::Resume { link, serial });
+        } else {
+            self.deferred.push((link, serial));
         }
     }
 
@@ -299,6 +334,8 @@ impl Reactor {
             Message::Pong(_) => return Next::Continue,
             Message::Close(frame) => {
                 let code = frame.map_or(1_000, |frame| frame.code);
+                // What was sent before the close goes out before it is answered.
+                self.flush();
                 self.close_websocket(link, code);
                 self.link_lost(client, link, CloseReason::TransportClosed);
                 return Next::Stop;
@@ -363,17 +400,18 @@ impl Reactor {
         }
     }
 
-    /// Packets of a polling body. Returns whether the protocol was kept.
+    /// Packets of a polling body. Returns whether more may come; those of the same body are all taken at once.
     pub(crate) fn polled_packets<A: Application>(
         &mut self,
         app: &mut A,
         client: u32,
         mut packets: Packets,
-    ) -> bool {
+    ) -> Flow {
+        let mut flow = Flow::Continue;
         while let Some(packet) = packets.pop_front() {
-            let Some(state) = self.clients.get_mut(client as usize) else { return true };
+            let Some(state) = self.clients.get_mut(client as usize) else { return flow };
             if state.closing.is_some() {
-                return true;
+                return flow;
             }
             let next = match &packet {
                 OwnedPacket::Text(text) => self.message(app, client, Data::Text(text)),
@@ -385,24 +423,25 @@ impl Reactor {
                 OwnedPacket::Close => {
                     self.end_poll_for_close(client);
                     self.close(ClientKey(client), CloseReason::TransportClosed);
-                    return true;
+                    return flow;
                 }
                 OwnedPacket::Other => Next::Violation,
             };
             match next {
-                Next::Continue | Next::Pause(_) => {}
-                Next::Stop => return true,
+                Next::Continue => self.flush_if_large(),
+                Next::Pause(longer) => flow = flow.max(longer),
+                Next::Stop => return flow,
                 Next::Violation => {
                     self.close(ClientKey(client), CloseReason::ProtocolError);
-                    return false;
+                    return flow;
                 }
                 Next::HandOver { shard, namespace, transfer } => {
                     self.move_client(app, client, shard, namespace, transfer, packets);
-                    return true;
+                    return flow;
                 }
             }
         }
-        true
+        flow
     }
 
     /// An Engine.IO message of a client, over whichever transport.
@@ -480,6 +519,9 @@ impl Reactor {
         verdict: Verdict<A::Transfer>,
     ) -> Next<A::Transfer> {
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
+        if state.closing.is_some() {
+            return Next::Stop;
+        }
         match verdict {
             Verdict::Accept { answer } => {
                 state.session.accept(namespace);

@@ -6,7 +6,7 @@ use foodtrack_session::{Heartbeat, Probe, Session};
 use foodtrack_wire::engine_io::{self, Handshake, Packet};
 use foodtrack_wire::rfc6455::{self, MessageDecoder, Opcode};
 
-use crate::application::{Application, HttpRequest, HttpTicket};
+use crate::application::{Application, Flow, HttpRequest, HttpTicket};
 use crate::client::{
     Client, HandshakeInfo, OwnedPacket, Packets, Polling, Protocol, Transport, Upgrade,
 };
@@ -41,6 +41,9 @@ impl EngineError {
         }
     }
 }
+
+/// How long a request waits between two looks for a client that is on its way from another shard.
+const IN_TRANSIT_MS: u32 = 10;
 
 /// A body, once it is all here, and how many bytes it took.
 enum Body<'a> {
@@ -96,6 +99,10 @@ impl Reactor {
             Ok(Progress::Used(used))
         });
         match parsed {
+            Ok(Some(Ok(Progress::Used(used)))) => {
+                self.rest_link(link);
+                Progress::Used(used)
+            }
             Ok(Some(Ok(progress))) => progress,
             Ok(None) => Progress::NeedMore,
             Ok(Some(Err(error))) | Err(error) => {
@@ -182,12 +189,22 @@ impl Reactor {
 
     /// A link is free for its next request, which may be here already.
     pub(crate) fn next_request(&mut self, link: u32, serial: u32) {
-        let deadline_ms = self.handshake_deadline_ms();
         let Some(state) = self.link_of(link, serial) else { return };
-        if !state.unread.is_empty() {
+        if !state.unread.is_empty() || state.readable {
             self.deferred.push((link, serial));
         }
-        self.wheel.schedule(deadline_ms, Timer::Link { link, serial });
+        self.rest_link(link);
+    }
+
+    /// A request is answered: the next one has as long as the first.
+    fn rest_link(&mut self, link: u32) {
+        let deadline_ms = self.handshake_deadline_ms();
+        if let Some(state) = self.links.get_mut(link as usize)
+            && let LinkKind::Http { continued } = &mut state.kind
+        {
+            *continued = false;
+            self.watch_link(link, deadline_ms);
+        }
     }
 
     fn engine_request<A: Application>(
@@ -202,7 +219,8 @@ impl Reactor {
             Err(error) => {
                 let (code, status, message) = error.parts();
                 if request.is_upgrade() {
-                    self.respond_link(link, 400, &[], message.as_bytes(), false);
+                    let headers = [("content-type", &b"text/html"[..])];
+                    self.respond_link(link, 400, &headers, message.as_bytes(), false);
                     self.drain_link(link);
                     return Progress::Gone;
                 }
@@ -254,7 +272,11 @@ impl Reactor {
             self.move_request(app, link, shard, request.whole);
             return Ok(Progress::Gone);
         }
-        let client = *self.polling.get(&sid).ok_or(EngineError::UnknownSid)?;
+        let Some(&client) = self.polling.get(&sid) else {
+            // The client is on its way here, and this request was faster.
+            self.wait_for_client(link);
+            return Ok(Progress::NeedMore);
+        };
         let state = self.clients.get(client as usize).ok_or(EngineError::UnknownSid)?;
         // The id stays the session's after the upgrade, but polling with it is over.
         if !matches!(state.transport, Transport::Polling(_)) || state.protocol != protocol {
@@ -270,6 +292,12 @@ impl Reactor {
             _ => Err(EngineError::BadRequest),
         }?;
         Ok(Progress::Used(request.used))
+    }
+
+    fn wait_for_client(&mut self, link: u32) {
+        if let Some(serial) = self.links.get(link as usize).map(|link| link.serial) {
+            self.pause(link, serial, Flow::PauseMs(IN_TRANSIT_MS));
+        }
     }
 
     fn handshake(
@@ -358,6 +386,8 @@ impl Reactor {
             handshake: None,
             tag: 0,
             closing: None,
+            connect_deadline_ms: 0,
+            is_connect_timed: false,
         };
         self.insert_client(client, self.now_ms + self.config.heartbeat.interval_ms)
     }
@@ -378,9 +408,12 @@ impl Reactor {
     }
 
     pub(crate) fn schedule_connect(&mut self, client: u32) {
-        let state = &self.clients[client as usize];
-        if state.protocol == Protocol::SocketIo {
-            let deadline_ms = self.now_ms + millis(self.config.limits.connect_timeout);
+        let deadline_ms = self.now_ms + millis(self.config.limits.connect_timeout);
+        let state = &mut self.clients[client as usize];
+        state.connect_deadline_ms = deadline_ms;
+        // One entry in the wheel a client, however often it is refused.
+        if state.protocol == Protocol::SocketIo && !state.is_connect_timed {
+            state.is_connect_timed = true;
             self.wheel.schedule(deadline_ms, Timer::Connect { client, serial: state.serial });
         }
     }
@@ -417,9 +450,7 @@ impl Reactor {
     ) -> Result<(), EngineError> {
         let accept = request.accept_key()?;
         let deadline_ms = self.now_ms + millis(self.config.limits.upgrade_timeout);
-        let state = &mut self.clients[client as usize];
-        let serial = state.serial;
-        let Transport::Polling(polling) = &mut state.transport else {
+        let Transport::Polling(polling) = &mut self.clients[client as usize].transport else {
             return Err(EngineError::BadRequest);
         };
         if polling.upgrade.is_some() {
@@ -428,11 +459,11 @@ impl Reactor {
         polling.upgrade = Some(Upgrade { link, probe: Probe::Awaited });
         if let Some(state) = self.links.get_mut(link as usize) {
             state.kind = LinkKind::WebSocket { client, decoder: MessageDecoder::default() };
+            self.wheel.schedule(deadline_ms, Timer::Upgrade { link, serial: state.serial });
         }
         let mut answer = Vec::with_capacity(192);
         write_switch(&mut answer, &accept);
         self.send_on_link(link, &answer);
-        self.wheel.schedule(deadline_ms, Timer::Upgrade { client, serial });
         Ok(())
     }
 
@@ -495,11 +526,14 @@ impl Reactor {
         } else {
             self.respond_engine(link, head, 200, b"text/html", b"ok");
         }
-        self.polled_packets(app, client, packets);
-        match serial.and_then(|serial| self.link_of(link, serial)) {
-            Some(_) => Progress::Used(request.used),
-            None => Progress::Gone,
+        let flow = self.polled_packets(app, client, packets);
+        let Some(serial) = serial.filter(|serial| self.link_of(link, *serial).is_some()) else {
+            return Progress::Gone;
+        };
+        if flow != Flow::Continue {
+            self.pause(link, serial, flow);
         }
+        Progress::Used(request.used)
     }
 
     fn respond_preflight(&mut self, link: u32, head: &Head<'_>) {

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use crate::client::{ClientKey, CloseReason, Transport};
 use crate::delivery_queue::Pushed;
-use crate::frame::{Frame, FrameMeta, each_server_frame};
+use crate::frame::{Frame, FrameMeta, Urgency, each_server_frame};
 use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
 use crate::link::LinkKind;
 use crate::outbox::{FrameId, Mode, Range, gather};
@@ -342,10 +342,7 @@ impl Reactor {
             return;
         }
         let sent = link.send_rest();
-        let client = match link.kind {
-            LinkKind::WebSocket { client, .. } => Some(client),
-            _ => None,
-        };
+        let client = link.client();
         match sent {
             Ok(false) => {}
             Ok(true) if link.close_when_sent => self.end_link(key(index)),
@@ -361,18 +358,9 @@ impl Reactor {
             Err(_) => {
                 self.drop_link(key(index));
                 if let Some(client) = client {
-                    self.lost_by_writing(client, key(index));
+                    self.link_lost(client, key(index), CloseReason::TransportError);
                 }
             }
-        }
-    }
-
-    fn lost_by_writing(&mut self, client: u32, link: u32) {
-        if let Some(state) = self.clients.get_mut(client as usize)
-            && matches!(state.transport, Transport::WebSocket { link: own } if own == link)
-        {
-            self.hot[client as usize].link = crate::outbox::NONE;
-            self.close(ClientKey(client), CloseReason::TransportError);
         }
     }
 
@@ -403,8 +391,9 @@ impl Reactor {
     /// Answers a waiting poll with what is queued, then `last`; up to the payload limit, but at least one packet.
     pub(crate) fn answer_poll(&mut self, client: u32, last: Option<&[u8]>) {
         let state = &mut self.clients[client as usize];
-        let Transport::Polling(polling) = &mut state.transport else { return };
-        let Some(link) = polling.waiting.take() else { return };
+        if !matches!(&state.transport, Transport::Polling(polling) if polling.waiting.is_some()) {
+            return;
+        }
         let mut body = Vec::new();
         if let Some(queue) = &mut state.queue {
             // Base64 makes binary a third longer.
@@ -424,13 +413,22 @@ impl Reactor {
         if let Some(last) = last {
             append_polled(&mut body, true, last);
         }
+        self.end_poll(client, &body);
+    }
+
+    /// Answers a waiting poll with a body.
+    fn end_poll(&mut self, client: u32, body: &[u8]) {
+        let Transport::Polling(polling) = &mut self.clients[client as usize].transport else {
+            return;
+        };
+        let Some(link) = polling.waiting.take() else { return };
         self.stats.sent_bytes += body.len() as u64;
         let Some(state) = self.links.get_mut(link as usize) else { return };
         let LinkKind::HttpBusy { keep_alive, origin, .. } = &mut state.kind else { return };
         let (keep_alive, origin) = (*keep_alive, origin.take().unwrap_or_default());
         let serial = state.serial;
         state.kind = LinkKind::Http { continued: false };
-        self.respond_poll(link, &origin, 200, TEXT, &body, keep_alive);
+        self.respond_poll(link, &origin, 200, TEXT, body, keep_alive);
         self.next_request(link, serial);
     }
 
@@ -450,21 +448,23 @@ impl Reactor {
         let state = &mut self.clients[client as usize];
         let Transport::Polling(polling) = &mut state.transport else { return };
         debug_assert!(polling.upgrade.as_ref().is_some_and(|up| up.probe == Probe::Answered));
-        if polling.waiting.is_some() {
-            self.answer_poll(client, Some(b"6"));
-        }
+        // Who has said goodbye to polling may not read what a last poll brings.
+        self.end_poll(client, b"6");
         self.clients[client as usize].transport = Transport::WebSocket { link };
         self.hot[client as usize].link = link;
         self.drain_queue(client, link);
     }
 
     /// An upgrade took too long: its socket closes, the client goes on polling.
-    pub(crate) fn abandon_upgrade(&mut self, client: u32, serial: u32) {
-        let Some(state) = self.client_of(client, serial) else { return };
+    pub(crate) fn abandon_upgrade(&mut self, link: u32, serial: u32) {
+        let Some(client) = self.link_of(link, serial).and_then(|link| link.client()) else {
+            return;
+        };
+        let Some(state) = self.clients.get_mut(client as usize) else { return };
         if let Transport::Polling(polling) = &mut state.transport
-            && let Some(upgrade) = polling.upgrade.take()
+            && polling.upgrade.take_if(|upgrade| upgrade.link == link).is_some()
         {
-            self.drop_link(upgrade.link);
+            self.drop_link(link);
         }
     }
 
@@ -485,18 +485,26 @@ impl Reactor {
     ) {
         let config = Arc::clone(&self.config);
         let namespace = config.namespaces.name(namespace);
-        self.named_packet(client, kind, namespace, data);
+        self.named_packet(client, FrameMeta::CONTROL, kind, namespace, data);
     }
 
-    fn named_packet(&mut self, client: u32, kind: PacketType, namespace: &str, data: Option<&str>) {
+    fn named_packet(
+        &mut self,
+        client: u32,
+        meta: FrameMeta,
+        kind: PacketType,
+        namespace: &str,
+        data: Option<&str>,
+    ) {
         let packet = Packet { kind, attachments: 0, namespace, id: None, data };
         let write = |out: &mut Vec<u8>| socket_io::write_packet(out, &packet);
-        self.send_packet(ClientKey(client), FrameMeta::CONTROL, write, &[]);
+        self.send_packet(ClientKey(client), meta, write, &[]);
     }
 
     pub(crate) fn refuse_unknown(&mut self, client: u32, namespace: &str) {
         let error = "{\"message\":\"Invalid namespace\"}";
-        self.named_packet(client, PacketType::ConnectError, namespace, Some(error));
+        let kind = PacketType::ConnectError;
+        self.named_packet(client, FrameMeta::CONTROL, kind, namespace, Some(error));
         self.schedule_connect(client);
     }
 
@@ -504,7 +512,11 @@ impl Reactor {
     pub fn disconnect(&mut self, client: ClientKey, namespace: NamespaceId) {
         let Some(state) = self.clients.get_mut(client.index()) else { return };
         if state.session.leave(namespace) {
-            self.control_packet(client.0, PacketType::Disconnect, namespace, None);
+            let config = Arc::clone(&self.config);
+            let namespace = config.namespaces.name(namespace);
+            // Nothing is heard in a namespace after its end: it comes behind all that was sent before.
+            let meta = FrameMeta { urgency: Urgency::Low, ..FrameMeta::CONTROL };
+            self.named_packet(client.0, meta, PacketType::Disconnect, namespace, None);
         }
     }
 }

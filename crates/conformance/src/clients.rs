@@ -1,0 +1,274 @@
+//! What tests of client libraries talk to: tokens, rooms, and acknowledgements of both sides.
+
+use std::borrow::Cow;
+
+use ahash::HashMap;
+use foodtrack_session::{Event, NamespaceId, Namespaces, Parser};
+use foodtrack_transport::{
+    Application, ClientKey, CloseReason, Flow, FrameMeta, Handover, HttpRequest, HttpTicket,
+    Reactor, Verdict,
+};
+use serde_json::json;
+
+use crate::echo::{Nowhere, connect_answer, echo};
+use crate::packets::{Incoming, Kind, Outgoing};
+use crate::rooms::Rooms;
+use crate::token::TokenVerifier;
+
+/// How long a client may take to answer a question.
+const QUESTION_TIMEOUT_MS: u64 = 2_000;
+/// The longest burst of `volatile-burst`.
+const TICKS_MAX: u32 = 100_000;
+
+/// An event that waits until its sender has answered a question.
+struct Asked {
+    client: ClientKey,
+    namespace: NamespaceId,
+    /// The event's own acknowledgement id.
+    answer_to: u64,
+}
+
+/// The server of the mode `clients`.
+pub(crate) struct Clients {
+    namespaces: Namespaces,
+    verifier: TokenVerifier,
+    msgpack_only: bool,
+    rooms: Rooms,
+    sockets: u64,
+    /// By the question's acknowledgement id.
+    asked: HashMap<u64, Asked>,
+    questions: u64,
+}
+
+impl Clients {
+    pub(crate) fn new(namespaces: Namespaces, verifier: TokenVerifier, msgpack_only: bool) -> Self {
+        Self {
+            namespaces,
+            verifier,
+            msgpack_only,
+            rooms: Rooms::default(),
+            sockets: 0,
+            asked: HashMap::default(),
+            questions: 0,
+        }
+    }
+
+    fn acknowledge(
+        &self,
+        io: &mut Reactor,
+        client: ClientKey,
+        namespace: NamespaceId,
+        id: u64,
+        arguments: &[&str],
+        attachments: &[Vec<u8>],
+    ) {
+        let namespace = self.namespaces.name(namespace);
+        let answer = Outgoing { namespace, kind: Kind::Ack(id), arguments, attachments };
+        answer.send(io, client, FrameMeta::default());
+    }
+
+    /// Does what the event asks; the answer to be acknowledged at once, if that is the answer.
+    fn perform(
+        &mut self,
+        io: &mut Reactor,
+        client: ClientKey,
+        event: &Event<'_>,
+        incoming: &Incoming<'_>,
+    ) -> Option<Vec<String>> {
+        let namespace = event.namespace;
+        match &*incoming.name {
+            "whoami" => return self.whoami(io, client, namespace).map(|me| vec![me]),
+            "join" => self.rooms.join(client, namespace, incoming.text(0)?),
+            "leave" => self.rooms.leave(client, namespace, &incoming.text(0)?),
+            "publish" => self.publish(io, event, incoming, None)?,
+            "publish-others" => self.publish(io, event, incoming, Some(client))?,
+            "volatile-burst" => self.burst(io, client, namespace, incoming)?,
+            "ask-me" => {
+                self.ask(io, client, event, incoming);
+                return None;
+            }
+            "disconnect-me" => {
+                self.rooms.remove(client, namespace);
+                io.disconnect(client, namespace);
+                if incoming.arguments().first() == Some(&"true") {
+                    io.close(client, CloseReason::Disconnected);
+                }
+                return None;
+            }
+            _ => return None,
+        }
+        Some(Vec::new())
+    }
+
+    fn whoami(&self, io: &Reactor, client: ClientKey, namespace: NamespaceId) -> Option<String> {
+        let socket = self.rooms.socket(client, namespace)?;
+        let transport = if io.is_polling(client) { "polling" } else { "websocket" };
+        let me = json!({
+            "id": socket.id,
+            "sub": socket.subject,
+            "transport": transport,
+            "recovered": false,
+            "rooms": socket.rooms,
+        });
+        Some(me.to_string())
+    }
+
+    fn publish(
+        &self,
+        io: &mut Reactor,
+        event: &Event<'_>,
+        incoming: &Incoming<'_>,
+        but: Option<ClientKey>,
+    ) -> Option<()> {
+        let (room, name) = (incoming.text(0)?, incoming.text(1)?);
+        let outgoing = Outgoing {
+            namespace: self.namespaces.name(event.namespace),
+            kind: Kind::Event(&name, None),
+            arguments: incoming.arguments().get(2..)?,
+            attachments: &event.attachments,
+        };
+        let frame = outgoing.frame(io);
+        for member in self.rooms.members(event.namespace, room) {
+            if Some(*member) != but {
+                io.send(*member, frame);
+            }
+        }
+        Some(())
+    }
+
+    fn burst(
+        &self,
+        io: &mut Reactor,
+        client: ClientKey,
+        namespace: NamespaceId,
+        incoming: &Incoming<'_>,
+    ) -> Option<()> {
+        let ticks: u32 = incoming.arguments().first()?.parse().ok()?;
+        let meta = FrameMeta { droppable: true, ..FrameMeta::default() };
+        let namespace = self.namespaces.name(namespace);
+        for tick in 0..ticks.min(TICKS_MAX) {
+            let arguments = [&*tick.to_string()];
+            let kind = Kind::Event("tick", None);
+            let event = Outgoing { namespace, kind, arguments: &arguments, attachments: &[] };
+            event.send(io, client, meta);
+        }
+        Some(())
+    }
+
+    fn ask(
+        &mut self,
+        io: &mut Reactor,
+        client: ClientKey,
+        event: &Event<'_>,
+        incoming: &Incoming<'_>,
+    ) {
+        let Some(answer_to) = event.id else { return };
+        self.questions += 1;
+        let question = Outgoing {
+            namespace: self.namespaces.name(event.namespace),
+            kind: Kind::Event("question", Some(self.questions)),
+            arguments: incoming.arguments(),
+            attachments: &event.attachments,
+        };
+        question.send(io, client, FrameMeta::default());
+        let asked = Asked { client, namespace: event.namespace, answer_to };
+        self.asked.insert(self.questions, asked);
+        io.schedule(QUESTION_TIMEOUT_MS, self.questions);
+    }
+}
+
+impl Application for Clients {
+    type Transfer = Nowhere;
+
+    fn connect(
+        &mut self,
+        io: &mut Reactor,
+        client: ClientKey,
+        namespace: NamespaceId,
+        auth: Option<Cow<'_, str>>,
+    ) -> Verdict<Nowhere> {
+        if self.msgpack_only && io.parser(client) != Parser::Msgpack {
+            io.close(client, CloseReason::ProtocolError);
+        }
+        match self.verifier.subject(auth.as_deref()) {
+            Ok(subject) => {
+                self.sockets += 1;
+                let (id, answer) = connect_answer(self.sockets);
+                self.rooms.add(client, namespace, id, subject);
+                Verdict::Accept { answer }
+            }
+            Err(error) => Verdict::Refuse { error: error.packet() },
+        }
+    }
+
+    fn connected(&mut self, _io: &mut Reactor, _client: ClientKey, _namespace: NamespaceId) {}
+
+    fn adopt(
+        &mut self,
+        _io: &mut Reactor,
+        _client: ClientKey,
+        _namespace: NamespaceId,
+        transfer: Nowhere,
+    ) -> Verdict<Nowhere> {
+        match transfer {}
+    }
+
+    fn hand_over(&mut self, _shard: usize, _handover: Handover<Nowhere>) {}
+
+    fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
+        let Ok(incoming) = Incoming::parse(&event) else {
+            io.close(client, CloseReason::ProtocolError);
+            return Flow::Continue;
+        };
+        let namespace = event.namespace;
+        if echo(io, self.namespaces.name(namespace), client, &event, &incoming) {
+            return Flow::Continue;
+        }
+        let answer = self.perform(io, client, &event, &incoming);
+        if let (Some(answer), Some(id)) = (answer, event.id) {
+            let arguments: Vec<&str> = answer.iter().map(String::as_str).collect();
+            self.acknowledge(io, client, namespace, id, &arguments, &[]);
+        }
+        Flow::Continue
+    }
+
+    fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) {
+        let id = event.id.unwrap_or_default();
+        let is_own = |asked: &Asked| (asked.client, asked.namespace) == (client, event.namespace);
+        if !self.asked.get(&id).is_some_and(is_own) {
+            return;
+        }
+        if foodtrack_wire::socket_io::split_arguments(&event.data).is_err() {
+            return io.close(client, CloseReason::ProtocolError);
+        }
+        if let Some(asked) = self.asked.remove(&id) {
+            let arguments = [&*event.data];
+            let (namespace, id) = (event.namespace, asked.answer_to);
+            self.acknowledge(io, client, namespace, id, &arguments, &event.attachments);
+        }
+    }
+
+    fn left(&mut self, _io: &mut Reactor, client: ClientKey, namespace: NamespaceId) {
+        self.rooms.remove(client, namespace);
+    }
+
+    fn closed(&mut self, _io: &mut Reactor, client: ClientKey, _reason: CloseReason) {
+        for namespace in self.rooms.namespaces(client) {
+            self.rooms.remove(client, namespace);
+        }
+        self.asked.retain(|_, asked| asked.client != client);
+    }
+
+    fn http(&mut self, io: &mut Reactor, _request: HttpRequest, ticket: HttpTicket) {
+        io.respond(ticket, 404, &[], b"");
+    }
+
+    fn turn(&mut self, _io: &mut Reactor) {}
+
+    fn deadline(&mut self, io: &mut Reactor, what: u64) {
+        if let Some(asked) = self.asked.remove(&what) {
+            let Asked { client, namespace, answer_to } = asked;
+            self.acknowledge(io, client, namespace, answer_to, &["\"timeout\""], &[]);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What the protocols' own suites expect to talk to.
+
+use std::borrow::Cow;
+
+use ahash::HashMap;
+use foodtrack_session::{Event, NamespaceId, Namespaces};
+use foodtrack_transport::{
+    Application, ClientKey, CloseReason, Data, Flow, FrameMeta, Handover, HttpRequest, HttpTicket,
+    Reactor, Verdict,
+};
+
+use crate::packets::{Incoming, Kind, Outgoing};
+
+/// Tells a client the `auth` that it connected with, and sends back what it sends.
+pub(crate) struct Echo {
+    namespaces: Namespaces,
+    /// What clients that are about to join gave as `auth`.
+    auths: HashMap<(ClientKey, NamespaceId), String>,
+    sockets: u64,
+}
+
+impl Echo {
+    pub(crate) fn new(namespaces: Namespaces) -> Self {
+        Self { namespaces, auths: HashMap::default(), sockets: 0 }
+    }
+}
+
+/// Answers `message` and `message-with-ack`; whether that is what the event was.
+pub(crate) fn echo(
+    io: &mut Reactor,
+    namespace: &str,
+    client: ClientKey,
+    event: &Event<'_>,
+    incoming: &Incoming<'_>,
+) -> bool {
+    let kind = match (&*incoming.name, event.id) {
+        ("message", _) => Kind::Event("message-back", None),
+        ("message-with-ack", Some(id)) => Kind::Ack(id),
+        _ => return false,
+    };
+    let arguments = incoming.arguments();
+    let answer = Outgoing { namespace, kind, arguments, attachments: &event.attachments };
+    answer.send(io, client, FrameMeta::default());
+    true
+}
+
+/// Public ids of sockets: unique within a run, as long as the reference's.
+pub(crate) fn connect_answer(socket: u64) -> (String, String) {
+    let id = format!("socket-{socket:013}");
+    let answer = format!("{{\"sid\":\"{id}\"}}");
+    (id, answer)
+}
+
+/// No shard but one: nothing is ever handed over.
+#[derive(Debug)]
+pub(crate) enum Nowhere {}
+
+impl Application for Echo {
+    type Transfer = Nowhere;
+
+    fn connect(
+        &mut self,
+        _io: &mut Reactor,
+        client: ClientKey,
+        namespace: NamespaceId,
+        auth: Option<Cow<'_, str>>,
+    ) -> Verdict<Nowhere> {
+        let auth = auth.map_or_else(|| "{}".to_owned(), Cow::into_owned);
+        self.auths.insert((client, namespace), auth);
+        self.sockets += 1;
+        Verdict::Accept { answer: connect_answer(self.sockets).1 }
+    }
+
+    fn connected(&mut self, io: &mut Reactor, client: ClientKey, namespace: NamespaceId) {
+        let Some(auth) = self.auths.remove(&(client, namespace)) else { return };
+        let event = Outgoing {
+            namespace: self.namespaces.name(namespace),
+            kind: Kind::Event("auth", None),
+            arguments: &[&auth],
+            attachments: &[],
+        };
+        event.send(io, client, FrameMeta::default());
+    }
+
+    fn adopt(
+        &mut self,
+        _io: &mut Reactor,
+        _client: ClientKey,
+        _namespace: NamespaceId,
+        transfer: Nowhere,
+    ) -> Verdict<Nowhere> {
+        match transfer {}
+    }
+
+    fn hand_over(&mut self, _shard: usize, _handover: Handover<Nowhere>) {}
+
+    fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
+        match Incoming::parse(&event) {
+            Ok(incoming) => {
+                let namespace = self.namespaces.name(event.namespace);
+                echo(io, namespace, client, &event, &incoming);
+            }
+            Err(_) => io.close(client, CloseReason::ProtocolError),
+        }
+        Flow::Continue
+    }
+
+    fn acknowledged(&mut self, _io: &mut Reactor, _client: ClientKey, _event: Event<'_>) {}
+
+    fn left(&mut self, _io: &mut Reactor, _client: ClientKey, _namespace: NamespaceId) {}
+
+    fn closed(&mut self, _io: &mut Reactor, client: ClientKey, _reason: CloseReason) {
+        self.auths.retain(|(other, _), _| *other != client);
+    }
+
+    fn message(&mut self, io: &mut Reactor, client: ClientKey, data: Data<'_>) {
+        io.send_message(client, data);
+    }
+
+    fn http(&mut self, io: &mut Reactor, _request: HttpRequest, ticket: HttpTicket) {
+        io.respond(ticket, 404, &[], b"");
+    }
+
+    fn turn(&mut self, _io: &mut Reactor) {}
+}

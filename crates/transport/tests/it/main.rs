@@ -1,0 +1,11 @@
+//! The promises of the transport, on real sockets.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod client;
+mod handover;
+mod http;
+mod pauses;
+mod server;
+mod slow_readers;
+mod strangers;
+mod upgrade;

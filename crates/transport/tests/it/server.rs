@@ -1,0 +1,228 @@
+//! A server of one or more shards with a tiny application, each shard on its own thread.
+
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use foodtrack_session::{Event, HeartbeatConfig, NamespaceId, Namespaces};
+use foodtrack_transport::{
+    Application, ClientKey, CloseReason, Commons, Endpoint, Flow, FrameMeta, Handover, HttpRequest,
+    HttpTicket, Limits, OriginPolicy, Protocol, Reactor, ReactorConfig, ReactorStats, Verdict,
+    Waker, listen,
+};
+use foodtrack_wire::socket_io::split_arguments;
+
+/// A shard as the others see it.
+struct Peer {
+    inbox: Sender<Handover<()>>,
+    waker: Arc<Waker>,
+}
+
+/// What a shard shows to the test.
+#[derive(Default)]
+struct Shown {
+    stats: ReactorStats,
+    closed: Vec<CloseReason>,
+}
+
+/// Stops its shards when it is dropped.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    stopped: Arc<AtomicBool>,
+    shards: Vec<Shard>,
+}
+
+struct Shard {
+    shown: Arc<Mutex<Shown>>,
+    waker: Arc<Waker>,
+    thread: Option<JoinHandle<()>>,
+}
+
+pub(crate) fn config(limits: Limits) -> ReactorConfig {
+    ReactorConfig {
+        endpoints: vec![Endpoint { path: "/socket.io/".to_owned(), protocol: Protocol::SocketIo }],
+        namespaces: Namespaces::new(&["/"]),
+        heartbeat: HeartbeatConfig { interval_ms: 25_000, timeout_ms: 20_000, missed_max: 1 },
+        limits,
+        origins: OriginPolicy::new(&["*"]),
+        handshakes_per_minute: 0,
+        batched_sends: true,
+    }
+}
+
+impl Server {
+    pub(crate) fn start(limits: Limits) -> Self {
+        Self::with_shards(config(limits), 1)
+    }
+
+    /// `shards` shards that accept from one port.
+    pub(crate) fn with_shards(config: ReactorConfig, shards: usize) -> Self {
+        let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let commons = Commons::new(config);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let peers: Arc<Mutex<Vec<Peer>>> = Arc::default();
+        let start = |shard| {
+            let (inbox, outbox) = channel();
+            let reactor =
+                Reactor::new(&commons, shard, Some(listener.try_clone().unwrap())).unwrap();
+            let waker = reactor.waker();
+            peers.lock().unwrap().push(Peer { inbox, waker: Arc::clone(&waker) });
+            let shown = Arc::new(Mutex::new(Shown::default()));
+            let app =
+                App { shard, inbox: outbox, peers: Arc::clone(&peers), shown: Arc::clone(&shown) };
+            let stopped = Arc::clone(&stopped);
+            let thread = std::thread::spawn(move || run(reactor, app, &stopped));
+            Shard { shown, waker, thread: Some(thread) }
+        };
+        let shards = (0..shards).map(start).collect();
+        Self { address, stopped, shards }
+    }
+
+    /// Sockets and clients of all shards.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        self.shards.iter().fold((0, 0), |(sockets, clients), shard| {
+            let stats = shard.shown.lock().unwrap().stats;
+            (sockets + stats.sockets, clients + stats.clients)
+        })
+    }
+
+    /// Waits until no socket and no client is left.
+    pub(crate) fn wait_until_empty(&self, patience: Duration) {
+        let end = Instant::now() + patience;
+        while self.counts() != (0, 0) {
+            assert!(Instant::now() < end, "still there: {:?}", self.counts());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Why clients were closed, in order, shard by shard.
+    pub(crate) fn closed(&self) -> Vec<CloseReason> {
+        self.shards.iter().flat_map(|shard| shard.shown.lock().unwrap().closed.clone()).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Release);
+        for shard in &mut self.shards {
+            shard.waker.wake();
+            let ended = shard.thread.take().unwrap().join();
+            // A second panic while the first unwinds would hide it.
+            assert!(ended.is_ok() || std::thread::panicking(), "a shard panicked");
+        }
+    }
+}
+
+fn run(mut reactor: Reactor, mut app: App, stopped: &AtomicBool) {
+    let mut events = Reactor::events();
+    while !stopped.load(Ordering::Acquire) {
+        reactor.turn(&mut app, &mut events).unwrap();
+        app.shown.lock().unwrap().stats = reactor.stats();
+    }
+}
+
+/// Echoes events as `echo`, on the shard that the client's `auth` asks for.
+struct App {
+    shard: usize,
+    inbox: Receiver<Handover<()>>,
+    peers: Arc<Mutex<Vec<Peer>>>,
+    shown: Arc<Mutex<Shown>>,
+}
+
+impl App {
+    fn accept(&self) -> Verdict<()> {
+        Verdict::Accept { answer: format!("{{\"shard\":{}}}", self.shard) }
+    }
+}
+
+impl Application for App {
+    type Transfer = ();
+
+    fn connect(
+        &mut self,
+        _io: &mut Reactor,
+        _client: ClientKey,
+        _namespace: NamespaceId,
+        auth: Option<Cow<'_, str>>,
+    ) -> Verdict<()> {
+        let asked = auth.and_then(|auth| {
+            auth.strip_prefix("{\"shard\":")?.strip_suffix('}')?.parse::<usize>().ok()
+        });
+        match asked {
+            Some(shard) if shard != self.shard => Verdict::HandOver { shard, transfer: () },
+            _ => self.accept(),
+        }
+    }
+
+    fn connected(&mut self, _io: &mut Reactor, _client: ClientKey, _namespace: NamespaceId) {}
+
+    fn adopt(
+        &mut self,
+        _io: &mut Reactor,
+        _client: ClientKey,
+        _namespace: NamespaceId,
+        (): (),
+    ) -> Verdict<()> {
+        self.accept()
+    }
+
+    fn hand_over(&mut self, shard: usize, handover: Handover<()>) {
+        let peers = self.peers.lock().unwrap();
+        peers[shard].inbox.send(handover).unwrap();
+        peers[shard].waker.wake();
+    }
+
+    /// `["echo", n]` comes back; so do `["yield", n]` and `["pause", n]`, which then hold the client up; `["flood", n]`
+    /// brings `n` frames of 64 KiB.
+    fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
+        let arguments = split_arguments(&event.data).unwrap();
+        let [name, rest] = arguments[..] else { panic!("two elements: {}", event.data) };
+        if name == "\"flood\"" {
+            let filler = [b'x'; 64 * 1024];
+            let frame = io.frame(
+                FrameMeta::default(),
+                |out| {
+                    out.extend_from_slice(b"2[\"flood\",\"");
+                    out.extend_from_slice(&filler);
+                    out.extend_from_slice(b"\"]");
+                },
+                &[],
+            );
+            for _ in 0..rest.parse().unwrap() {
+                io.send(client, frame);
+            }
+            return Flow::Continue;
+        }
+        let echo = format!("2[\"echo\",{rest}]");
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(echo.as_bytes());
+        io.send_packet(client, FrameMeta::default(), write, &[]);
+        match name {
+            "\"pause\"" => Flow::PauseMs(15),
+            "\"yield\"" => Flow::Yield,
+            _ => Flow::Continue,
+        }
+    }
+
+    fn acknowledged(&mut self, _io: &mut Reactor, _client: ClientKey, _event: Event<'_>) {}
+
+    fn left(&mut self, _io: &mut Reactor, _client: ClientKey, _namespace: NamespaceId) {}
+
+    fn closed(&mut self, _io: &mut Reactor, _client: ClientKey, reason: CloseReason) {
+        self.shown.lock().unwrap().closed.push(reason);
+    }
+
+    fn http(&mut self, io: &mut Reactor, request: HttpRequest, ticket: HttpTicket) {
+        io.respond(ticket, 200, &[], request.target.as_bytes());
+    }
+
+    fn turn(&mut self, io: &mut Reactor) {
+        while let Ok(handover) = self.inbox.try_recv() {
+            io.adopt(self, handover);
+        }
+    }
+}
