@@ -332,7 +332,7 @@ impl Reactor {
         match SendRing::new() {
             Ok(ring) => self.ring = Some(ring),
             Err(error) => {
-                tracing::info!(%error, "no io_uring here: every send is a call of its own")
+                tracing::info!(%error, "no io_uring here: every send is a call of its own");
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use foodtrack_transport::{CloseReason, Limits};
+use foodtrack_transport::{CloseReason, Limits, ReactorConfig};
 
 use crate::client::{Poller, event, events, join_by_websocket};
-use crate::server::Server;
+use crate::server::{Server, config};
 
 /// Of this process, in bytes.
 fn resident_bytes() -> usize {
@@ -40,21 +40,26 @@ fn a_slow_reader_is_closed_and_its_memory_is_released() {
     assert_eq!(server.counts(), (1, 1));
 }
 
+/// Whatever the way in which a turn's frames go to the kernel.
 #[test]
 fn a_reader_that_lags_within_its_bounds_gets_everything_in_order() {
-    let server = Server::start(Limits {
-        queue_bytes_max: 64 << 20,
-        queue_messages_max: 100_000,
-        ..Limits::default()
-    });
-    let mut lagging = join_by_websocket(server.address);
-    for n in 0..200 {
-        lagging.send_text(&[event("flood", 1), event("echo", n)]);
-    }
-    std::thread::sleep(Duration::from_millis(300));
-    for n in 0..200 {
-        assert!(lagging.message().starts_with("42[\"flood\""));
-        lagging.expect_echoes(n..n + 1);
+    for batched_sends in [false, true] {
+        let limits =
+            Limits { queue_bytes_max: 64 << 20, queue_messages_max: 100_000, ..Limits::default() };
+        let server = Server::with_shards(ReactorConfig { batched_sends, ..config(limits) }, 1);
+        let mut lagging: Vec<_> = (0..6).map(|_| join_by_websocket(server.address)).collect();
+        for n in 0..100 {
+            for wire in &mut lagging {
+                wire.send_text(&[event("flood", 1), event("echo", n)]);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        for n in 0..100 {
+            for wire in &mut lagging {
+                assert!(wire.message().starts_with("42[\"flood\""));
+                wire.expect_echoes(n..n + 1);
+            }
+        }
     }
 }
 
