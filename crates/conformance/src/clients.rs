@@ -1,4 +1,4 @@
-//! What tests of client libraries talk to: tokens, rooms, and acknowledgements of both sides.
+//! What tests of client libraries talk to: tokens, rooms, acknowledgements of both sides, and recovery.
 
 use std::borrow::Cow;
 
@@ -10,9 +10,10 @@ use foodtrack_transport::{
 };
 use serde_json::json;
 
-use crate::echo::{Nowhere, connect_answer, echo};
+use crate::echo::{Nowhere, socket_id};
 use crate::packets::{Incoming, Kind, Outgoing};
-use crate::rooms::Rooms;
+use crate::recovery::{Recent, Recovery};
+use crate::rooms::{Rooms, Socket};
 use crate::token::TokenVerifier;
 
 /// How long a client may take to answer a question.
@@ -34,6 +35,7 @@ pub(crate) struct Clients {
     verifier: TokenVerifier,
     msgpack_only: bool,
     rooms: Rooms,
+    recovery: Recovery,
     sockets: u64,
     /// By the question's acknowledgement id.
     asked: HashMap<u64, Asked>,
@@ -47,6 +49,7 @@ impl Clients {
             verifier,
             msgpack_only,
             rooms: Rooms::default(),
+            recovery: Recovery::default(),
             sockets: 0,
             asked: HashMap::default(),
             questions: 0,
@@ -77,11 +80,26 @@ impl Clients {
     ) -> Option<Vec<String>> {
         let namespace = event.namespace;
         match &*incoming.name {
+            "message" => {
+                let own = self.rooms.socket(client, namespace)?.id.clone();
+                let arguments = incoming.arguments();
+                self.emit(io, event, &own, None, "message-back", arguments);
+            }
+            "message-with-ack" => {
+                return Some(incoming.arguments().iter().map(|&raw| raw.to_owned()).collect());
+            }
             "whoami" => return self.whoami(io, client, namespace).map(|me| vec![me]),
             "join" => self.rooms.join(client, namespace, incoming.text(0)?),
             "leave" => self.rooms.leave(client, namespace, &incoming.text(0)?),
-            "publish" => self.publish(io, event, incoming, None)?,
-            "publish-others" => self.publish(io, event, incoming, Some(client))?,
+            "publish" => {
+                let (room, name) = (incoming.text(0)?, incoming.text(1)?);
+                self.emit(io, event, &room, None, &name, incoming.arguments().get(2..)?);
+            }
+            "publish-others" => {
+                let (room, name) = (incoming.text(0)?, incoming.text(1)?);
+                let arguments = incoming.arguments().get(2..)?;
+                self.emit(io, event, &room, Some(client), &name, arguments);
+            }
             "volatile-burst" => self.burst(io, client, namespace, incoming)?,
             "ask-me" => {
                 self.ask(io, client, event, incoming);
@@ -107,33 +125,35 @@ impl Clients {
             "id": socket.id,
             "sub": socket.subject,
             "transport": transport,
-            "recovered": false,
+            "recovered": socket.recovered.is_some(),
             "rooms": socket.rooms,
         });
         Some(me.to_string())
     }
 
-    fn publish(
-        &self,
+    /// Sends an event to a room of the namespace in which `cause` came, and keeps it for members who are away.
+    fn emit(
+        &mut self,
         io: &mut Reactor,
-        event: &Event<'_>,
-        incoming: &Incoming<'_>,
+        cause: &Event<'_>,
+        room: &str,
         but: Option<ClientKey>,
-    ) -> Option<()> {
-        let (room, name) = (incoming.text(0)?, incoming.text(1)?);
-        let outgoing = Outgoing {
-            namespace: self.namespaces.name(event.namespace),
-            kind: Kind::Event(&name, None),
-            arguments: incoming.arguments().get(2..)?,
-            attachments: &event.attachments,
-        };
-        let frame = outgoing.frame(io);
-        for member in self.rooms.members(event.namespace, room) {
+        name: &str,
+        arguments: &[&str],
+    ) {
+        let namespace = cause.namespace;
+        let but_id = but
+            .and_then(|client| self.rooms.socket(client, namespace))
+            .map(|socket| socket.id.as_str());
+        let attachments = &cause.attachments;
+        let kept = self.recovery.keep(namespace, room, but_id, name, arguments, attachments);
+        let arguments: Vec<_> = kept.arguments.iter().map(String::as_str).collect();
+        let frame = outgoing(self.namespaces.name(namespace), kept, &arguments).frame(io);
+        for member in self.rooms.members(namespace, room.to_owned()) {
             if Some(*member) != but {
                 io.send(*member, frame);
             }
         }
-        Some(())
     }
 
     fn burst(
@@ -144,10 +164,12 @@ impl Clients {
         incoming: &Incoming<'_>,
     ) -> Option<()> {
         let ticks: u32 = incoming.arguments().first()?.parse().ok()?;
+        // As it stands: a client takes the last argument of any event for its offset.
+        let offset = self.recovery.offset();
         let meta = FrameMeta { droppable: true, ..FrameMeta::default() };
         let namespace = self.namespaces.name(namespace);
         for tick in 0..ticks.min(TICKS_MAX) {
-            let arguments = [&*tick.to_string()];
+            let arguments = [&*tick.to_string(), &offset];
             let kind = Kind::Event("tick", None);
             let event = Outgoing { namespace, kind, arguments: &arguments, attachments: &[] };
             event.send(io, client, meta);
@@ -177,6 +199,11 @@ impl Clients {
     }
 }
 
+fn outgoing<'a>(namespace: &'a str, kept: &'a Recent, arguments: &'a [&'a str]) -> Outgoing<'a> {
+    let kind = Kind::Event(&kept.name, None);
+    Outgoing { namespace, kind, arguments, attachments: &kept.attachments }
+}
+
 impl Application for Clients {
     type Transfer = Nowhere;
 
@@ -190,18 +217,35 @@ impl Application for Clients {
         if self.msgpack_only && io.parser(client) != Parser::Msgpack {
             io.close(client, CloseReason::ProtocolError);
         }
-        match self.verifier.subject(auth.as_deref()) {
-            Ok(subject) => {
+        let subject = match self.verifier.subject(auth.as_deref()) {
+            Ok(subject) => subject,
+            Err(error) => return Verdict::Refuse { error: error.packet() },
+        };
+        let now_ms = io.now_ms();
+        let socket = match self.recovery.resume(namespace, auth.as_deref(), &subject, now_ms) {
+            Some((socket, offset)) => Socket { recovered: Some(offset), ..socket },
+            None => {
                 self.sockets += 1;
-                let (id, answer) = connect_answer(self.sockets);
-                self.rooms.add(client, namespace, id, subject);
-                Verdict::Accept { answer }
+                let id = socket_id(self.sockets);
+                let pid = format!("private-{:012}", self.sockets);
+                Socket { rooms: vec![id.clone()], id, pid, subject, recovered: None }
             }
-            Err(error) => Verdict::Refuse { error: error.packet() },
-        }
+        };
+        let answer = json!({ "sid": socket.id, "pid": socket.pid }).to_string();
+        self.rooms.add(client, namespace, socket);
+        Verdict::Accept { answer }
     }
 
-    fn connected(&mut self, _io: &mut Reactor, _client: ClientKey, _namespace: NamespaceId) {}
+    /// CONNECT is out; what was missed comes behind it.
+    fn connected(&mut self, io: &mut Reactor, client: ClientKey, namespace: NamespaceId) {
+        let Some(socket) = self.rooms.socket(client, namespace) else { return };
+        let Some(offset) = socket.recovered else { return };
+        for missed in self.recovery.missed(namespace, socket, offset) {
+            let arguments: Vec<_> = missed.arguments.iter().map(String::as_str).collect();
+            let event = outgoing(self.namespaces.name(namespace), missed, &arguments);
+            event.send(io, client, FrameMeta::default());
+        }
+    }
 
     fn adopt(
         &mut self,
@@ -221,13 +265,13 @@ impl Application for Clients {
             return Flow::Continue;
         };
         let namespace = event.namespace;
-        if echo(io, self.namespaces.name(namespace), client, &event, &incoming) {
-            return Flow::Continue;
-        }
         let answer = self.perform(io, client, &event, &incoming);
         if let (Some(answer), Some(id)) = (answer, event.id) {
             let arguments: Vec<&str> = answer.iter().map(String::as_str).collect();
-            self.acknowledge(io, client, namespace, id, &arguments, &[]);
+            // Only an echo answers with what came, and what came with it.
+            let is_echo = incoming.name == "message-with-ack";
+            let attachments = if is_echo { &event.attachments[..] } else { &[] };
+            self.acknowledge(io, client, namespace, id, &arguments, attachments);
         }
         Flow::Continue
     }
@@ -252,9 +296,13 @@ impl Application for Clients {
         self.rooms.remove(client, namespace);
     }
 
-    fn closed(&mut self, _io: &mut Reactor, client: ClientKey, _reason: CloseReason) {
+    fn closed(&mut self, io: &mut Reactor, client: ClientKey, reason: CloseReason) {
         for namespace in self.rooms.namespaces(client) {
-            self.rooms.remove(client, namespace);
+            if let Some(socket) = self.rooms.remove(client, namespace)
+                && reason != CloseReason::Disconnected
+            {
+                self.recovery.part(namespace, socket, io.now_ms());
+            }
         }
         self.asked.retain(|_, asked| asked.client != client);
     }

@@ -25,30 +25,9 @@ impl Echo {
     }
 }
 
-/// Answers `message` and `message-with-ack`; whether that is what the event was.
-pub(crate) fn echo(
-    io: &mut Reactor,
-    namespace: &str,
-    client: ClientKey,
-    event: &Event<'_>,
-    incoming: &Incoming<'_>,
-) -> bool {
-    let kind = match (&*incoming.name, event.id) {
-        ("message", _) => Kind::Event("message-back", None),
-        ("message-with-ack", Some(id)) => Kind::Ack(id),
-        _ => return false,
-    };
-    let arguments = incoming.arguments();
-    let answer = Outgoing { namespace, kind, arguments, attachments: &event.attachments };
-    answer.send(io, client, FrameMeta::default());
-    true
-}
-
-/// Public ids of sockets: unique within a run, as long as the reference's.
-pub(crate) fn connect_answer(socket: u64) -> (String, String) {
-    let id = format!("socket-{socket:013}");
-    let answer = format!("{{\"sid\":\"{id}\"}}");
-    (id, answer)
+/// A socket's public id: unique within a run, as long as the reference's.
+pub(crate) fn socket_id(socket: u64) -> String {
+    format!("socket-{socket:013}")
 }
 
 /// No shard but one: nothing is ever handed over.
@@ -68,7 +47,7 @@ impl Application for Echo {
         let auth = auth.map_or_else(|| "{}".to_owned(), Cow::into_owned);
         self.auths.insert((client, namespace), auth);
         self.sockets += 1;
-        Verdict::Accept { answer: connect_answer(self.sockets).1 }
+        Verdict::Accept { answer: format!("{{\"sid\":\"{}\"}}", socket_id(self.sockets)) }
     }
 
     fn connected(&mut self, io: &mut Reactor, client: ClientKey, namespace: NamespaceId) {
@@ -95,13 +74,22 @@ impl Application for Echo {
     fn hand_over(&mut self, _shard: usize, _handover: Handover<Nowhere>) {}
 
     fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
-        match Incoming::parse(&event) {
-            Ok(incoming) => {
-                let namespace = self.namespaces.name(event.namespace);
-                echo(io, namespace, client, &event, &incoming);
-            }
-            Err(_) => io.close(client, CloseReason::ProtocolError),
-        }
+        let Ok(incoming) = Incoming::parse(&event) else {
+            io.close(client, CloseReason::ProtocolError);
+            return Flow::Continue;
+        };
+        let kind = match (&*incoming.name, event.id) {
+            ("message", _) => Kind::Event("message-back", None),
+            ("message-with-ack", Some(id)) => Kind::Ack(id),
+            _ => return Flow::Continue,
+        };
+        let answer = Outgoing {
+            namespace: self.namespaces.name(event.namespace),
+            kind,
+            arguments: incoming.arguments(),
+            attachments: &event.attachments,
+        };
+        answer.send(io, client, FrameMeta::default());
         Flow::Continue
     }
 

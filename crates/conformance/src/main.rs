@@ -4,6 +4,7 @@
 mod clients;
 mod echo;
 mod packets;
+mod recovery;
 mod rooms;
 mod token;
 
@@ -30,7 +31,7 @@ const ECHO_FRAGMENTS_MAX: u32 = 65_536;
 enum Mode {
     /// For the suites of the Engine.IO, Socket.IO and WebSocket protocols: echoes, short heartbeats, no authentication.
     Suites,
-    /// For client libraries: tokens, rooms, acknowledgements of both sides.
+    /// For client libraries: tokens, rooms, acknowledgements of both sides, recovery.
     Clients,
 }
 

@@ -7,7 +7,11 @@ use foodtrack_transport::ClientKey;
 /// A client in a namespace.
 pub(crate) struct Socket {
     pub(crate) id: String,
+    /// The id that only the client knows, to come back by.
+    pub(crate) pid: String,
     pub(crate) subject: String,
+    /// Where it came back from an absence: what it has everything up to.
+    pub(crate) recovered: Option<u64>,
     /// In the order they were joined; the socket's own first.
     pub(crate) rooms: Vec<String>,
 }
@@ -20,16 +24,10 @@ pub(crate) struct Rooms {
 }
 
 impl Rooms {
-    pub(crate) fn add(
-        &mut self,
-        client: ClientKey,
-        namespace: NamespaceId,
-        id: String,
-        subject: String,
-    ) {
-        let socket = Socket { id: id.clone(), subject, rooms: Vec::new() };
+    pub(crate) fn add(&mut self, client: ClientKey, namespace: NamespaceId, mut socket: Socket) {
+        let rooms = std::mem::take(&mut socket.rooms);
         self.sockets.insert((client, namespace), socket);
-        self.join(client, namespace, id);
+        rooms.into_iter().for_each(|room| self.join(client, namespace, room));
     }
 
     pub(crate) fn socket(&self, client: ClientKey, namespace: NamespaceId) -> Option<&Socket> {
@@ -55,11 +53,12 @@ impl Rooms {
     }
 
     /// The socket is gone, and with it its places in rooms.
-    pub(crate) fn remove(&mut self, client: ClientKey, namespace: NamespaceId) {
-        let Some(socket) = self.sockets.remove(&(client, namespace)) else { return };
-        for room in socket.rooms {
-            self.forget_member(client, namespace, room);
+    pub(crate) fn remove(&mut self, client: ClientKey, namespace: NamespaceId) -> Option<Socket> {
+        let socket = self.sockets.remove(&(client, namespace))?;
+        for room in &socket.rooms {
+            self.forget_member(client, namespace, room.clone());
         }
+        Some(socket)
     }
 
     fn forget_member(&mut self, client: ClientKey, namespace: NamespaceId, room: String) {
