@@ -39,8 +39,8 @@ const TURN_DELIVERIES_MAX: usize = 8_192;
 const INBOX_PER_TURN: usize = 1_024;
 /// User agents kept once for all who send them.
 const USER_AGENTS_MAX: usize = 1_024;
-/// The longest a deadline is set for: tokens may live longer.
-const DEADLINE_MS_MAX: u64 = 3_600_000;
+/// The longest that an alarm is set for; tokens may live longer, and are looked at again then.
+const ALARM_MS_MAX: u64 = 3_600_000;
 
 /// What every shard of a server has in common.
 pub(crate) struct ShardParts {
@@ -203,9 +203,9 @@ impl Shard {
         Some(shared)
     }
 
-    fn watch_expiry(&self, io: &mut Reactor, tag: Tag, expires_at_s: u64) {
+    fn watch_expiry(&self, io: &mut Reactor, client: ClientKey, expires_at_s: u64) {
         let left_ms = expires_at_s.saturating_mul(1_000).saturating_sub(self.clock.unix_ms());
-        io.schedule(left_ms.min(DEADLINE_MS_MAX), tag.number());
+        io.set_alarm(client, left_ms.min(ALARM_MS_MAX));
     }
 
     /// Whether the sender is within its rates; if not, the refusal.
@@ -328,7 +328,7 @@ impl Shard {
             Ok(())
         })
         .unwrap_or(Ok(()))?;
-        self.watch_expiry(io, tag, expires_at_s);
+        self.watch_expiry(io, client, expires_at_s);
         Ok(())
     }
 
@@ -480,7 +480,7 @@ impl Application for Shard {
             });
             let tag = Tag { tenant, place: place.unwrap_or(0) };
             io.set_tag(client, tag.number());
-            self.watch_expiry(io, tag, expires_at_s);
+            self.watch_expiry(io, client, expires_at_s);
             let counters = &self.parts.counters;
             counters.connections.add(1);
             counters.connections_opened.add(1);
@@ -569,12 +569,12 @@ impl Application for Shard {
         io.waker().wake();
     }
 
-    fn deadline(&mut self, io: &mut Reactor, what: u64) {
-        let Some(tag) = Tag::read(what) else { return };
+    fn alarm(&mut self, io: &mut Reactor, client: ClientKey) {
+        let Some(tag) = Tag::of(io, client) else { return };
         let now_s = self.clock.unix_s();
         let due = self.with_tenant(io, tag.tenant, |tenant, turn| {
             let connection = tenant.connections.get(tag.place)?;
-            let (client, expires_at_s) = (connection.client, connection.principal.expires_at_s());
+            let expires_at_s = connection.principal.expires_at_s();
             if expires_at_s > now_s {
                 return Some(expires_at_s);
             }
@@ -584,7 +584,7 @@ impl Application for Shard {
             None
         });
         if let Some(Some(expires_at_s)) = due {
-            self.watch_expiry(io, tag, expires_at_s);
+            self.watch_expiry(io, client, expires_at_s);
         }
     }
 }

@@ -122,6 +122,9 @@ pub trait Application: Sized {
     /// The reactor was woken, or took a turn: take what came by other ways than sockets.
     fn turn(&mut self, io: &mut Reactor);
 
+    /// The time of [`Reactor::set_alarm`] has come.
+    fn alarm(&mut self, _io: &mut Reactor, _client: ClientKey) {}
+
     /// A deadline of [`Reactor::schedule`] has passed.
     fn deadline(&mut self, _io: &mut Reactor, _what: u64) {}
 }

@@ -127,6 +127,10 @@ pub(crate) struct Client {
     pub(crate) closing: Option<CloseReason>,
     /// By when it must be in a namespace.
     pub(crate) connect_deadline_ms: u64,
+    /// When the application wants to look at the client; never where it does not.
+    pub(crate) alarm_ms: u64,
+    /// The earliest entry for it in the wheel: there is no more than one that matters.
+    pub(crate) alarm_timer_ms: u64,
     /// Whether the wheel will ask about that.
     pub(crate) is_connect_timed: bool,
 }

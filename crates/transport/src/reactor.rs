@@ -107,6 +107,10 @@ pub(crate) enum Timer {
         link: u32,
         serial: u32,
     },
+    Alarm {
+        client: u32,
+        serial: u32,
+    },
     Accept,
     Application(u64),
 }
@@ -269,6 +273,19 @@ impl Reactor {
     /// Makes the application's [`deadline`](Application::deadline) called with `what` once `after_ms` have passed.
     pub fn schedule(&mut self, after_ms: u64, what: u64) {
         self.wheel.schedule(self.now_ms + after_ms, Timer::Application(what));
+    }
+
+    /// Makes the application's [`alarm`](Application::alarm) called for a client once `after_ms` have passed, and not
+    /// when an earlier call said.
+    pub fn set_alarm(&mut self, client: ClientKey, after_ms: u64) {
+        let alarm_ms = self.now_ms.saturating_add(after_ms);
+        let Some(state) = self.clients.get_mut(client.index()) else { return };
+        state.alarm_ms = alarm_ms;
+        if alarm_ms < state.alarm_timer_ms {
+            state.alarm_timer_ms = alarm_ms;
+            let timer = Timer::Alarm { client: client.0, serial: state.serial };
+            self.wheel.schedule(alarm_ms, timer);
+        }
     }
 
     /// Keeps every client from being accepted: for a server that stops.
@@ -441,8 +458,24 @@ impl Reactor {
                 Timer::Heartbeat { client, serial } => self.beat(client, serial),
                 Timer::Connect { client, serial } => self.connect_deadline(client, serial),
                 Timer::Upgrade { link, serial } => self.abandon_upgrade(link, serial),
+                Timer::Alarm { client, serial } => self.ring_alarm(app, client, serial),
             }
         }
+    }
+
+    fn ring_alarm<A: Application>(&mut self, app: &mut A, client: u32, serial: u32) {
+        let now_ms = self.now_ms;
+        let Some(state) = self.client_of(client, serial) else { return };
+        if state.alarm_timer_ms > now_ms {
+            return;
+        }
+        state.alarm_timer_ms = u64::MAX;
+        if state.alarm_ms > now_ms {
+            let later_ms = state.alarm_ms - now_ms;
+            return self.set_alarm(ClientKey(client), later_ms);
+        }
+        state.alarm_ms = u64::MAX;
+        app.alarm(self, ClientKey(client));
     }
 
     fn link_deadline(&mut self, index: u32, serial: u32) {

@@ -387,6 +387,8 @@ impl Reactor {
             tag: 0,
             closing: None,
             connect_deadline_ms: 0,
+            alarm_ms: u64::MAX,
+            alarm_timer_ms: u64::MAX,
             is_connect_timed: false,
         };
         self.insert_client(client, self.now_ms + self.config.heartbeat.interval_ms)
