@@ -1,9 +1,11 @@
 //! One tenant's connections: who they are, and what the fan-out loop needs of them.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use ahash::AHashMap;
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, DeviceId, PermissionSet, Principal, Source,
+    ApplicationSet, ApplicationType, DeviceId, PermissionSet, Principal, Source, UserId,
 };
 use foodtrack_transport::{ClientKey, Sid};
 use slab::Slab;
@@ -50,6 +52,8 @@ pub(crate) struct Connections {
     seats: Vec<Option<Seat>>,
     stamp: u32,
     applications: [u32; 4],
+    /// Connections of each user who has any.
+    users: AHashMap<UserId, u32>,
 }
 
 impl Connections {
@@ -63,6 +67,15 @@ impl Connections {
 
     pub(crate) fn of_application(&self, application: ApplicationType) -> usize {
         self.applications[application as usize] as usize
+    }
+
+    /// How many users have a connection.
+    pub(crate) fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    pub(crate) fn of_user(&self, user: &UserId) -> usize {
+        self.users.get(user).map_or(0, |count| *count as usize)
     }
 
     pub(crate) fn get(&self, place: u32) -> Option<&Connection> {
@@ -88,6 +101,7 @@ impl Connections {
         let source = admission.source();
         let Admission { principal, application, device, about } = admission;
         let permissions = principal.permissions();
+        *self.users.entry(principal.user().clone()).or_default() += 1;
         let place = self.slots.insert(Connection {
             client,
             id,
@@ -121,6 +135,12 @@ impl Connections {
         self.seats[place as usize] = None;
         if let Some(application) = connection.application {
             self.applications[application as usize] -= 1;
+        }
+        if let Entry::Occupied(mut count) = self.users.entry(connection.principal.user().clone()) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
         }
         Some(connection)
     }

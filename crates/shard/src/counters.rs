@@ -44,9 +44,9 @@ counters! {
     deliveries_dropped;
     /// Connections closed for reading too slowly.
     slow_readers_closed;
-    /// Sum of the time between reading an event and flushing its frames, in microseconds.
+    /// Sum over these turns of the time from reading the first event to having flushed, in microseconds.
     fan_out_us_sum;
-    /// Turns of the loop that flushed at least one frame.
+    /// Turns of the loop in which an event of a client was delivered.
     fan_out_turns;
 }
 

@@ -109,8 +109,15 @@ impl Tenant {
         let Some(order) = entities.order_id.as_deref() else { return Ok(()) };
         let own = self.orders.customer(order) == Some(publisher.user);
         let creates = *event == EventName::Builtin(EventType::OrderCreated);
-        if own || (creates && !self.orders.knows(order)) {
+        if own {
             return Ok(());
+        }
+        if creates && !self.orders.knows(order) {
+            if self.orders.has_room_for(publisher.user) {
+                return Ok(());
+            }
+            let message = "the customer has created as many orders as the server keeps in mind";
+            return Err(Refusal::new(ErrorCode::RateLimited, message));
         }
         refuse("the order is not one of this customer's", "/orderId")
     }
@@ -216,10 +223,12 @@ impl Tenant {
         let system = matches!(&event, EventName::Builtin(it)
             if it.group() == foodtrack_contract::EventGroup::System);
         if system {
-            socket_io::split_arguments(&format!("[{}]", broadcast.payload)).map_err(|_| {
-                Refusal::new(ErrorCode::MessageMalformed, "the payload is no JSON")
-                    .of_event(event.as_str())
-            })?;
+            serde_json::from_str::<&serde_json::value::RawValue>(&broadcast.payload).map_err(
+                |_| {
+                    Refusal::new(ErrorCode::MessageMalformed, "the payload is no JSON")
+                        .of_event(event.as_str())
+                },
+            )?;
         } else {
             turn.policies.schemas.validate(&self.id, &event, &broadcast.payload)?;
         }

@@ -133,11 +133,6 @@ impl Rooms {
         self.rooms.iter().map(|(_, room)| room)
     }
 
-    /// Users with a connection.
-    pub(crate) fn users(&self) -> usize {
-        self.users.values().filter(|room| !self.get(**room).members.is_empty()).count()
-    }
-
     /// Finds the room or makes it.
     pub(crate) fn open(&mut self, name: RoomName<'_>, now_ms: u64) -> RoomKey {
         if let Some(room) = self.find(name) {

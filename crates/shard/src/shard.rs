@@ -5,6 +5,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Instant;
 
 use ahash::AHashMap;
 use foodtrack_contract::{Authenticate, ErrorCode, Refusal, TenantId};
@@ -68,6 +69,8 @@ pub(crate) struct Shard {
     turn: u64,
     busy: usize,
     busy_before: usize,
+    /// When the first event of this turn was read, and the deliveries until then.
+    read_first: Option<(Instant, u64)>,
     stopping: bool,
     /// A shard cannot leave the thread that made it.
     pinned: PhantomData<*const ()>,
@@ -96,9 +99,12 @@ impl Tag {
     }
 }
 
+/// The argument of `authenticate`: the token, or an object that names it.
 #[derive(Deserialize)]
-struct FreshToken {
-    token: String,
+#[serde(untagged)]
+enum FreshToken {
+    Alone(String),
+    Named { token: String },
 }
 
 impl Shard {
@@ -113,6 +119,7 @@ impl Shard {
             turn: 0,
             busy: 0,
             busy_before: 0,
+            read_first: None,
             stopping: false,
             pinned: PhantomData,
         }
@@ -128,10 +135,23 @@ impl Shard {
         while !(self.stopping && io.stats().clients == 0) {
             io.turn(&mut self, &mut events)?;
             self.clock.tick();
+            self.count_turn(io.stats().dropped);
             self.turn += 1;
             self.busy_before = std::mem::take(&mut self.busy);
         }
         Ok(())
+    }
+
+    /// Counts what the turn that has ended took; its frames are flushed.
+    fn count_turn(&mut self, dropped: u64) {
+        let counters = &self.parts.counters;
+        counters.deliveries_dropped.add(dropped - counters.deliveries_dropped.get());
+        if let Some((read, deliveries)) = self.read_first.take()
+            && counters.deliveries.get() > deliveries
+        {
+            counters.fan_out_us_sum.add(u64::try_from(read.elapsed().as_micros()).unwrap_or(0));
+            counters.fan_out_turns.add(1);
+        }
     }
 
     /// The tenant's actor with what it works with.
@@ -275,6 +295,12 @@ impl Shard {
             }
             Some(ControlEvent::Authenticate) => Ok(()),
             None => {
+                if arguments.len() < 2 {
+                    let message = "the event carries no message: send one as its first argument";
+                    return Err(Refusal::new(ErrorCode::MessageMalformed, message)
+                        .at("", "required")
+                        .of_event(&*name));
+                }
                 let Some(connection) = tenant.connections.get(tag.place) else { return Ok(()) };
                 let user = connection.principal.user().clone();
                 let publisher = Publisher {
@@ -310,9 +336,11 @@ impl Shard {
         ack_id: Option<u64>,
     ) -> Result<(), Refusal> {
         let fresh: FreshToken = serde_json::from_str(argument).map_err(|_| {
-            Refusal::new(ErrorCode::MessageMalformed, "authenticate takes an object with the token")
+            let message = "authenticate takes the token, or an object with the token";
+            Refusal::new(ErrorCode::MessageMalformed, message)
         })?;
-        let principal = self.parts.authenticator.principal(&fresh.token, self.clock.unix_s())?;
+        let (FreshToken::Alone(token) | FreshToken::Named { token }) = fresh;
+        let principal = self.parts.authenticator.principal(&token, self.clock.unix_s())?;
         let expires_at_s = principal.expires_at_s();
         self.with_tenant(io, tag.tenant, |tenant, turn| {
             let Some(connection) = tenant.connections.get(tag.place) else { return Ok(()) };
@@ -406,6 +434,11 @@ impl Shard {
             }
         });
     }
+}
+
+/// What an event costs of its sender's bytes.
+fn size_of_event(event: &Event<'_>) -> usize {
+    event.data.len() + event.attachments.iter().map(Vec::len).sum::<usize>()
 }
 
 fn respond(io: &mut Reactor, ticket: HttpTicket, response: &http::Response<bytes::Bytes>) {
@@ -505,7 +538,9 @@ impl Application for Shard {
 
     fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
         let Some(tag) = Tag::of(io, client) else { return Flow::Continue };
-        if let Err((refusal, tell)) = self.check_rates(io, tag, event.data.len()) {
+        let deliveries = &self.parts.counters.deliveries;
+        self.read_first.get_or_insert_with(|| (Instant::now(), deliveries.get()));
+        if let Err((refusal, tell)) = self.check_rates(io, tag, size_of_event(&event)) {
             self.with_tenant(io, tag.tenant, |tenant, turn| match (event.id, tell) {
                 (None, false) => {
                     turn.counters.events_refused.add(1);
@@ -552,17 +587,24 @@ impl Application for Shard {
         match built.body(bytes::Bytes::from(request.body)) {
             Ok(request) => {
                 let shard = self.parts.shards.sender(self.parts.index).clone();
-                self.parts.http.call(request, peer, Responder::new(shard, ticket));
+                let responder = Responder::new(shard, ticket);
+                if let Err(response) = self.parts.http.call(request, peer, responder) {
+                    respond(io, ticket, &response);
+                }
             }
             Err(_) => io.respond(ticket, 400, &[], b"malformed request"),
         }
     }
 
     fn turn(&mut self, io: &mut Reactor) {
+        let deliveries = self.parts.counters.deliveries.get();
         for _ in 0..INBOX_PER_TURN {
             match self.parts.inbox.try_recv() {
                 Ok(message) => self.handle_message(io, message),
                 Err(_) => return,
+            }
+            if self.parts.counters.deliveries.get() - deliveries > TURN_DELIVERIES_MAX as u64 {
+                break;
             }
         }
         // There may be more: come back without waiting.

@@ -1,5 +1,6 @@
 //! One tenant's actor: what it owns. Holding a tenant gives no way to name another's connections.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ahash::AHashMap;
@@ -72,7 +73,8 @@ impl Tenant {
         limits: &TenantLimits,
     ) -> Result<(), Refusal> {
         let over = |limit: usize, count: usize| limit != 0 && count >= limit;
-        let of_user = self.rooms.members(RoomName::User(principal.user().as_str())).len();
+        // Not the members of the user's room: the dashboard may follow a customer.
+        let of_user = self.connections.of_user(principal.user());
         let what = if over(limits.connections_max, self.connections.len()) {
             "tenant"
         } else if over(limits.connections_per_user_max, of_user) {
@@ -222,15 +224,20 @@ impl Tenant {
     pub(crate) fn counts(&self, io: &Reactor) -> ConnectionCounts {
         ConnectionCounts {
             total: self.connections.len(),
-            users: self.rooms.users(),
+            users: self.connections.users(),
             tenants: usize::from(!self.connections.is_empty()),
-            by_application: ApplicationType::ALL
-                .into_iter()
-                .map(|application| (application, self.connections.of_application(application)))
-                .filter(|(_, count)| *count > 0)
-                .collect(),
+            by_application: self.by_application(),
             polling: self.connections.iter().filter(|(_, it)| io.is_polling(it.client)).count(),
         }
+    }
+
+    /// Connections of each application that has any.
+    pub(crate) fn by_application(&self) -> BTreeMap<ApplicationType, usize> {
+        ApplicationType::ALL
+            .into_iter()
+            .map(|application| (application, self.connections.of_application(application)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
     }
 
     pub(crate) fn list(&self, turn: &Turn<'_>, filter: &ConnectionFilter) -> Vec<ConnectionInfo> {

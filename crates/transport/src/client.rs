@@ -125,6 +125,8 @@ pub(crate) struct Client {
     pub(crate) tag: u64,
     /// Set when the client is about to go.
     pub(crate) closing: Option<CloseReason>,
+    /// CONNECT packets that came.
+    pub(crate) connects: u8,
     /// By when it must be in a namespace.
     pub(crate) connect_deadline_ms: u64,
     /// When the application wants to look at the client; never where it does not.

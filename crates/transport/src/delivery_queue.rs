@@ -105,9 +105,9 @@ impl DeliveryQueue {
         Some(frame)
     }
 
-    /// The size of the frame that is to go next.
-    pub(crate) fn next_bytes(&self) -> Option<usize> {
-        self.lanes.iter().rev().find_map(VecDeque::front).map(|frame| frame.bytes.len())
+    /// The frame that is to go next.
+    pub(crate) fn next(&self) -> Option<&Frame> {
+        self.lanes.iter().rev().find_map(VecDeque::front).map(Arc::as_ref)
     }
 }
 

@@ -42,6 +42,15 @@ pub(crate) struct Frame {
     pub(crate) meta: FrameMeta,
 }
 
+impl Frame {
+    /// How many Engine.IO packets it is.
+    pub(crate) fn packets(&self) -> usize {
+        let mut packets = 0;
+        each_server_frame(&self.bytes, |_, _| packets += 1);
+        packets
+    }
+}
+
 /// Calls `each` with every WebSocket frame in `bytes` that this server wrote: whether it is text, and its payload.
 pub(crate) fn each_server_frame(mut bytes: &[u8], mut each: impl FnMut(bool, &[u8])) {
     while let [first, length, rest @ ..] = bytes {

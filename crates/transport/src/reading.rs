@@ -8,7 +8,7 @@ use foodtrack_wire::rfc6455::{self, Message, MessageDecoder, Opcode};
 
 use crate::application::{Application, Data, Flow, Verdict};
 use crate::client::{ClientKey, CloseReason, OwnedPacket, Packets, Protocol, Transport};
-use crate::limits::READ_BYTES_PER_TURN;
+use crate::limits::{CONNECTS_MAX, READ_BYTES_PER_TURN};
 use crate::link::LinkKind;
 use crate::outbox::NONE;
 use crate::reactor::{Reactor, Timer};
@@ -486,6 +486,14 @@ impl Reactor {
         step: Step<'_>,
     ) -> Next<A::Transfer> {
         let key = ClientKey(client);
+        if let Step::Connect { .. } | Step::ConnectUnknown { .. } = step
+            && let Some(state) = self.clients.get_mut(client as usize)
+        {
+            if state.connects == CONNECTS_MAX {
+                return Next::Violation;
+            }
+            state.connects += 1;
+        }
         match step {
             Step::Nothing => {}
             Step::Connect { namespace, auth } => {

@@ -386,6 +386,7 @@ impl Reactor {
             handshake: None,
             tag: 0,
             closing: None,
+            connects: 0,
             connect_deadline_ms: 0,
             alarm_ms: u64::MAX,
             alarm_timer_ms: u64::MAX,
@@ -558,7 +559,10 @@ impl Reactor {
         content_type: &[u8],
         body: &[u8],
     ) {
-        let origin = head.header("origin").unwrap_or("");
+        // A page that may not connect may not read why, either.
+        let host = head.header("host");
+        let allowed = |origin: &&str| self.config.origins.allows(origin, host);
+        let origin = head.header("origin").filter(allowed).unwrap_or("");
         self.respond_poll(link, origin, status, content_type, body, head.keep_alive);
     }
 

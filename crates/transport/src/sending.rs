@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use crate::client::{ClientKey, CloseReason, Transport};
 use crate::delivery_queue::Pushed;
 use crate::frame::{Frame, FrameMeta, Urgency, each_server_frame};
-use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
+use crate::limits::{DRAIN_BYTES_MAX, POLL_PACKETS_MAX, TURN_BYTES_MAX};
 use crate::link::LinkKind;
 use crate::outbox::{FrameId, Mode, Range, gather};
 use crate::reactor::{Reactor, key};
@@ -398,10 +398,20 @@ impl Reactor {
         if let Some(queue) = &mut state.queue {
             // Base64 makes binary a third longer.
             let bytes_max = self.config.limits.payload_bytes_max;
-            while let Some(next) = queue.next_bytes()
-                && (body.is_empty() || body.len() + next * 4 / 3 <= bytes_max)
+            // Behind the word that this is the last poll nothing can follow.
+            let packets_max = if last == Some(b"1") {
+                usize::MAX
+            } else {
+                POLL_PACKETS_MAX - usize::from(last.is_some())
+            };
+            let mut packets = 0;
+            while let Some(next) = queue.next()
+                && (body.is_empty()
+                    || body.len() + next.bytes.len() * 4 / 3 <= bytes_max
+                        && packets + next.packets() <= packets_max)
                 && let Some(frame) = queue.pop()
             {
+                packets += frame.packets();
                 each_server_frame(&frame.bytes, |is_text, payload| {
                     append_polled(&mut body, is_text, payload);
                 });

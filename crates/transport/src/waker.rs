@@ -24,6 +24,8 @@ impl Waker {
 
     /// To be called before the reactor looks at what woke it.
     pub(crate) fn rearm(&self) {
-        self.pending.store(false, Ordering::Release);
+        // A swap, not a store: a store may still be on its way while the reactor looks at its mailbox, and who sends in
+        // between would neither be seen nor wake it.
+        self.pending.swap(false, Ordering::AcqRel);
     }
 }

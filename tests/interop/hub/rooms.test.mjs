@@ -18,7 +18,6 @@ after(async () => {
 const SUBSCRIPTIONS = [
   ["subscribe:order", "o-room", "orderId", "kitchen", "order:roma:o-room", "order"],
   ["subscribe:kitchen", "grill", "stationId", "kitchen", "kitchen_station:roma:grill", "kitchen_station"],
-  ["subscribe:tenant", "roma", "tenantId", "dashboard", "tenant:roma", "tenant"],
   ["subscribe:customer", "ana", "customerId", "dashboard", "user:roma:ana", "user"],
   ["subscribe:route", "r1", "routeId", "courier", "delivery_route:roma:r1", "delivery_route"],
 ];
@@ -37,6 +36,13 @@ for (const [event, id, key, who, room, type] of SUBSCRIPTIONS) {
     member.socket.disconnect();
   });
 }
+
+test("subscribe:tenant answers with the room that a connection is always in", async () => {
+  for (const argument of ["roma", { tenantId: "roma" }]) {
+    assert.deepEqual((await roma.dashboard.ask("subscribe:tenant", argument)).data, { room: "tenant:roma", type: "tenant" });
+    await roma.dashboard.refused("unsubscribe:tenant", argument, "room_forbidden");
+  }
+});
 
 test("a subscription without an acknowledgement is answered by its event alone", async () => {
   roma.kitchen.socket.emit("subscribe:order", "o-silent");

@@ -69,7 +69,7 @@ function check(event, payload) {
   const broken = (pointer, rule) => refuse("payload_invalid", { event, pointer, rule });
   if (payload === null || typeof payload !== "object" || Array.isArray(payload)) broken("", "type");
   const { required, optional } = schemaOf(event);
-  for (const name of Object.keys(required)) if (!(name in payload)) broken("", "required");
+  for (const name of Object.keys(required)) if (!(name in payload)) broken(`/${name}`, "required");
   for (const [name, { type, max }] of Object.entries({ ...required, ...optional })) {
     const value = payload[name];
     if (value === undefined || value === null) continue;
@@ -218,7 +218,9 @@ io.on("connection", (socket) => {
         if (fresh.user !== user || fresh.tenant !== tenant) refuse("token_subject");
       } else if (["subscribe", "unsubscribe"].includes(verb) && what in SUBSCRIPTIONS) {
         data = roomOf(principal, what, args[0]);
+        const own = [`tenant:${tenant}`, `app:${tenant}:${application}`, `user:${tenant}:${user}`];
         if (verb === "subscribe") socket.join(data.room);
+        else if (own.includes(data.room)) refuse("room_forbidden");
         else socket.leave(data.room);
         socket.emit(`${verb}d`, data);
       } else data = { id: accept(principal, event, args[0]) };

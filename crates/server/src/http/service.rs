@@ -36,12 +36,18 @@ struct ApiService {
 }
 
 impl HttpService for ApiService {
-    fn call(&self, request: Request<Bytes>, _peer: SocketAddr, respond: Responder) {
-        if let Err(error) = self.jobs.try_send(Job { request, respond }) {
+    fn call(
+        &self,
+        request: Request<Bytes>,
+        _peer: SocketAddr,
+        respond: Responder,
+    ) -> Result<(), Box<Response<Bytes>>> {
+        self.jobs.try_send(Job { request, respond }).map_err(|error| {
             let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) =
                 error;
-            job.respond.send(busy());
-        }
+            job.respond.release();
+            Box::new(busy())
+        })
     }
 }
 

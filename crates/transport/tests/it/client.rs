@@ -17,6 +17,7 @@ pub(crate) struct Wire {
 
 pub(crate) struct Response {
     pub(crate) status: u16,
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -70,7 +71,7 @@ impl Wire {
             .find_map(|line| line.strip_prefix("content-length: "))
             .map_or(0, |length| length.parse().unwrap());
         let body = String::from_utf8(self.read_exactly(length)).unwrap();
-        Response { status, body }
+        Response { status, head, body }
     }
 
     pub(crate) fn send_text(&mut self, texts: &[String]) {

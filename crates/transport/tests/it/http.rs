@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use foodtrack_transport::Limits;
 
-use crate::client::{Poller, Wire, event, get, post};
+use crate::client::{Poller, Wire, event, events, get, post};
 use crate::server::Server;
 
 #[test]
@@ -98,4 +98,16 @@ fn a_body_comes_through_whatever_its_pieces() {
     }
     assert_eq!(wire.response().body, "ok");
     assert_eq!(poller.poll(), [format!("42[\"echo\",\"{text}\"]")]);
+}
+
+#[test]
+fn a_poll_brings_no_more_packets_than_every_client_takes() {
+    let server = Server::start(Limits::default());
+    let poller = Poller::open(server.address);
+    poller.post(&["40".to_owned()]);
+    poller.poll();
+    poller.post(&events("echo", 0..40));
+    let bodies: Vec<_> = std::iter::repeat_with(|| poller.poll()).take(3).collect();
+    assert_eq!(bodies.iter().map(Vec::len).collect::<Vec<_>>(), [16, 16, 8]);
+    assert_eq!(bodies.concat(), events("echo", 0..40));
 }

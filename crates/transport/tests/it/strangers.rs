@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use foodtrack_transport::Limits;
+use foodtrack_transport::{Limits, OriginPolicy, ReactorConfig};
 
-use crate::client::{Wire, event, join_by_websocket, open_websocket};
-use crate::server::Server;
+use crate::client::{Wire, event, get, join_by_websocket, open_websocket};
+use crate::server::{Server, config};
 
 const TIMEOUT: Duration = Duration::from_millis(400);
 
@@ -69,4 +69,37 @@ fn a_socket_that_ends_takes_no_newcomer_with_it() {
     };
     std::thread::scope(|scope| (0..8).for_each(|_| _ = scope.spawn(churn)));
     server.wait_until_empty(Duration::from_secs(2));
+}
+
+#[test]
+fn leaving_and_joining_again_ends_somewhere() {
+    let server = Server::start(Limits::default());
+    let mut wire = open_websocket(server.address);
+    for _ in 0..32 {
+        wire.send_text(&["40".to_owned(), "41".to_owned()]);
+        assert!(wire.message().starts_with("40{"));
+    }
+    wire.send_text(&["40".to_owned()]);
+    assert!(wire.ends());
+}
+
+#[test]
+fn a_page_that_may_not_connect_may_not_read_why() {
+    let config = ReactorConfig {
+        origins: OriginPolicy::new(&["http://good.example"]),
+        ..config(Limits::default())
+    };
+    let server = Server::with_shards(config, 1);
+    for (origin, status, may_read) in
+        [("http://good.example", 200, true), ("http://evil.example", 403, false)]
+    {
+        let mut wire = Wire::connect(server.address);
+        let target = "/socket.io/?EIO=4&transport=polling";
+        wire.write(
+            get(target).replace("host: hub", &format!("host: hub\r\norigin: {origin}")).as_bytes(),
+        );
+        let response = wire.response();
+        assert_eq!(response.status, status);
+        assert_eq!(response.head.contains("access-control-allow-origin"), may_read, "{origin}");
+    }
 }
