@@ -8,6 +8,7 @@ use crate::link::{Link, LinkKind};
 use crate::outbox::Hot;
 use crate::reactor::Reactor;
 use crate::reading::Next;
+use crate::sid::SidClaim;
 
 /// Something on its way to another shard of the same server. Dropping it closes its sockets.
 pub struct Handover<T>(pub(crate) Moved<T>);
@@ -23,8 +24,8 @@ pub(crate) struct MovedClient<T> {
     pub(crate) link: Option<Link>,
     pub(crate) namespace: NamespaceId,
     pub(crate) transfer: T,
-    /// Whether requests may name its id: it polls, or polled once.
-    pub(crate) is_named: bool,
+    /// Its id in the directory, where requests may name it: it polls, or polled once.
+    pub(crate) claim: Option<SidClaim>,
     /// Packets that came behind its CONNECT in the same body.
     pub(crate) packets: Packets,
 }
@@ -44,11 +45,9 @@ impl Reactor {
         self.flush();
         let Some(mut state) = self.clients.try_remove(client as usize) else { return };
         self.hot[client as usize] = Hot::FREE;
-        let is_named = self.polling.remove(&state.sid).is_some();
-        if is_named {
-            // Requests follow the client from now on, and may be there before it.
-            self.sids.insert(state.sid, shard);
-        }
+        let was_named = self.polling.remove(&state.sid).is_some();
+        // Requests follow the client from now on, and may be there before it.
+        let claim = was_named.then(|| SidClaim::new(&self.sids, state.sid, shard));
         let link = match &mut state.transport {
             Transport::WebSocket { link } => self.take_link(*link),
             Transport::Polling(polling) => {
@@ -59,7 +58,7 @@ impl Reactor {
                 polling.waiting.take().and_then(|waiting| self.take_link(waiting))
             }
         };
-        let moved = MovedClient { client: state, link, namespace, transfer, is_named, packets };
+        let moved = MovedClient { client: state, link, namespace, transfer, claim, packets };
         app.hand_over(shard, Handover(Moved::Client(Box::new(moved))));
     }
 
@@ -78,7 +77,7 @@ impl Reactor {
     }
 
     fn adopt_client<A: Application>(&mut self, app: &mut A, moved: MovedClient<A::Transfer>) {
-        let MovedClient { mut client, link, namespace, transfer, is_named, packets } = moved;
+        let MovedClient { mut client, link, namespace, transfer, claim, packets } = moved;
         client.serial = self.next_serial();
         client.is_connect_timed = false;
         let sid = client.sid;
@@ -89,14 +88,12 @@ impl Reactor {
             self.add_link(link).map(|link| (link, serial))
         });
         if !polls && link.is_none() {
-            if is_named {
-                self.sids.remove(&sid);
-            }
             return;
         }
         let beat_ms = self.now_ms + self.config.heartbeat.interval_ms;
         let client = self.insert_client(client, beat_ms);
-        if is_named {
+        if let Some(claim) = claim {
+            claim.keep();
             self.polling.insert(sid, client);
         }
         if let Some((link, serial)) = link {

@@ -15,9 +15,9 @@ use slab::Slab;
 
 use crate::admission::Admission;
 use crate::application::Application;
-use crate::client::{Client, ClientKey, CloseReason, HandshakeInfo, Protocol};
+use crate::client::{Client, ClientKey, HandshakeInfo, Protocol};
 use crate::limits::{ACCEPTS_PER_TURN, Limits, READ_BYTES_PER_TURN};
-use crate::link::{Link, LinkKind};
+use crate::link::Link;
 use crate::origin_policy::OriginPolicy;
 use crate::outbox::{Hot, Outbox};
 use crate::send_ring::SendRing;
@@ -362,7 +362,7 @@ impl Reactor {
         self.wheel.idle_ms(now_ms).map(Duration::from_millis)
     }
 
-    fn accept(&mut self) {
+    pub(crate) fn accept(&mut self) {
         let mut place = 0;
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(listener) = self.listeners.get(place) else { return };
@@ -404,21 +404,6 @@ impl Reactor {
         Some(link)
     }
 
-    /// Gives a link until `deadline_ms` to become something, to say what it wants, or to end.
-    pub(crate) fn watch_link(&mut self, index: u32, deadline_ms: u64) {
-        let Some(link) = self.links.get_mut(index as usize) else { return };
-        link.deadline_ms = deadline_ms;
-        if deadline_ms < link.timer_ms {
-            link.timer_ms = deadline_ms;
-            let timer = Timer::Link { link: index, serial: link.serial };
-            self.wheel.schedule(deadline_ms, timer);
-        }
-    }
-
-    pub(crate) fn handshake_deadline_ms(&self) -> u64 {
-        self.now_ms + millis(self.config.limits.handshake_timeout)
-    }
-
     pub(crate) fn next_serial(&mut self) -> u32 {
         self.serial = self.serial.wrapping_add(1);
         self.serial
@@ -440,75 +425,6 @@ impl Reactor {
         // Keep the allocation; what was deferred meanwhile stays.
         deferred.append(&mut self.deferred);
         self.deferred = deferred;
-    }
-
-    fn expire<A: Application>(&mut self, app: &mut A) {
-        let mut due = Vec::new();
-        self.wheel.expire(self.now_ms, &mut due);
-        for timer in due {
-            match timer {
-                Timer::Accept => self.accept(),
-                Timer::Application(what) => app.deadline(self, what),
-                Timer::Link { link, serial } => self.link_deadline(link, serial),
-                Timer::Resume { link, serial } => {
-                    if self.link_of(link, serial).is_some() {
-                        self.resume(app, link);
-                    }
-                }
-                Timer::Heartbeat { client, serial } => self.beat(client, serial),
-                Timer::Connect { client, serial } => self.connect_deadline(client, serial),
-                Timer::Upgrade { link, serial } => self.abandon_upgrade(link, serial),
-                Timer::Alarm { client, serial } => self.ring_alarm(app, client, serial),
-            }
-        }
-    }
-
-    fn ring_alarm<A: Application>(&mut self, app: &mut A, client: u32, serial: u32) {
-        let now_ms = self.now_ms;
-        let Some(state) = self.client_of(client, serial) else { return };
-        if state.alarm_timer_ms > now_ms {
-            return;
-        }
-        state.alarm_timer_ms = u64::MAX;
-        if state.alarm_ms > now_ms {
-            let later_ms = state.alarm_ms - now_ms;
-            return self.set_alarm(ClientKey(client), later_ms);
-        }
-        state.alarm_ms = u64::MAX;
-        app.alarm(self, ClientKey(client));
-    }
-
-    fn link_deadline(&mut self, index: u32, serial: u32) {
-        let now_ms = self.now_ms;
-        let Some(link) = self.link_of(index, serial) else { return };
-        if link.timer_ms > now_ms && link.timer_ms != u64::MAX {
-            return;
-        }
-        link.timer_ms = u64::MAX;
-        let deadline_ms = link.deadline_ms;
-        match link.kind {
-            LinkKind::WebSocket { .. } | LinkKind::HttpBusy { .. } => {}
-            LinkKind::Http { .. } | LinkKind::Draining if deadline_ms > now_ms => {
-                self.watch_link(index, deadline_ms);
-            }
-            LinkKind::Http { .. } | LinkKind::Draining => self.drop_link(index),
-        }
-    }
-
-    fn connect_deadline(&mut self, client: u32, serial: u32) {
-        let now_ms = self.now_ms;
-        let Some(state) = self.client_of(client, serial) else { return };
-        state.is_connect_timed = false;
-        let deadline_ms = state.connect_deadline_ms;
-        if !state.session.is_idle() {
-            return;
-        }
-        if deadline_ms > now_ms {
-            state.is_connect_timed = true;
-            self.wheel.schedule(deadline_ms, Timer::Connect { client, serial });
-        } else {
-            self.close(ClientKey(client), CloseReason::ConnectTimeout);
-        }
     }
 
     pub(crate) fn client_of(&mut self, client: u32, serial: u32) -> Option<&mut Client> {

@@ -1,7 +1,7 @@
 //! Session ids, and which shard a polling session lives on.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ahash::{HashMap, RandomState};
 use base64::Engine as _;
@@ -95,6 +95,33 @@ impl SidDirectory {
     }
 }
 
+/// A session's entry in the directory while the session is on its way: it goes when the session is lost.
+pub(crate) struct SidClaim {
+    sids: Option<Arc<SidDirectory>>,
+    sid: Sid,
+}
+
+impl SidClaim {
+    /// Enters the session as one of `shard`.
+    pub(crate) fn new(sids: &Arc<SidDirectory>, sid: Sid, shard: usize) -> Self {
+        sids.insert(sid, shard);
+        Self { sids: Some(Arc::clone(sids)), sid }
+    }
+
+    /// The session has arrived.
+    pub(crate) fn keep(mut self) {
+        self.sids = None;
+    }
+}
+
+impl Drop for SidClaim {
+    fn drop(&mut self) {
+        if let Some(sids) = &self.sids {
+            sids.remove(&self.sid);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +138,15 @@ mod tests {
         let sid = SidSource::new().next();
         assert_eq!(Sid::parse(sid.as_str()), Some(sid));
         ["", "abc", "ééééé"].iter().for_each(|text| assert_eq!(Sid::parse(text), None));
+    }
+
+    #[test]
+    fn a_session_that_is_lost_on_its_way_leaves_no_entry() {
+        let (sids, sid) = (Arc::new(SidDirectory::new()), SidSource::new().next());
+        SidClaim::new(&sids, sid, 1).keep();
+        assert_eq!(sids.shard(&sid), Some(1));
+        drop(SidClaim::new(&sids, sid, 2));
+        assert_eq!(sids.shard(&sid), None);
     }
 
     #[test]

@@ -1,0 +1,92 @@
+//! What comes due: clients' heartbeats and alarms, and the patience with sockets.
+
+use crate::application::Application;
+use crate::client::{ClientKey, CloseReason};
+use crate::link::LinkKind;
+use crate::reactor::{Reactor, Timer, millis};
+
+impl Reactor {
+    /// Gives a link until `deadline_ms` to become something, to say what it wants, or to end.
+    pub(crate) fn watch_link(&mut self, index: u32, deadline_ms: u64) {
+        let Some(link) = self.links.get_mut(index as usize) else { return };
+        link.deadline_ms = deadline_ms;
+        if deadline_ms < link.timer_ms {
+            link.timer_ms = deadline_ms;
+            let timer = Timer::Link { link: index, serial: link.serial };
+            self.wheel.schedule(deadline_ms, timer);
+        }
+    }
+
+    pub(crate) fn handshake_deadline_ms(&self) -> u64 {
+        self.now_ms + millis(self.config.limits.handshake_timeout)
+    }
+
+    pub(crate) fn expire<A: Application>(&mut self, app: &mut A) {
+        let mut due = Vec::new();
+        self.wheel.expire(self.now_ms, &mut due);
+        for timer in due {
+            match timer {
+                Timer::Accept => self.accept(),
+                Timer::Application(what) => app.deadline(self, what),
+                Timer::Link { link, serial } => self.link_deadline(link, serial),
+                Timer::Resume { link, serial } => {
+                    if self.link_of(link, serial).is_some() {
+                        self.resume(app, link);
+                    }
+                }
+                Timer::Heartbeat { client, serial } => self.beat(client, serial),
+                Timer::Connect { client, serial } => self.connect_deadline(client, serial),
+                Timer::Upgrade { link, serial } => self.abandon_upgrade(link, serial),
+                Timer::Alarm { client, serial } => self.ring_alarm(app, client, serial),
+            }
+        }
+    }
+
+    pub(crate) fn ring_alarm<A: Application>(&mut self, app: &mut A, client: u32, serial: u32) {
+        let now_ms = self.now_ms;
+        let Some(state) = self.client_of(client, serial) else { return };
+        if state.alarm_timer_ms > now_ms {
+            return;
+        }
+        state.alarm_timer_ms = u64::MAX;
+        if state.alarm_ms > now_ms {
+            let later_ms = state.alarm_ms - now_ms;
+            return self.set_alarm(ClientKey(client), later_ms);
+        }
+        state.alarm_ms = u64::MAX;
+        app.alarm(self, ClientKey(client));
+    }
+
+    pub(crate) fn link_deadline(&mut self, index: u32, serial: u32) {
+        let now_ms = self.now_ms;
+        let Some(link) = self.link_of(index, serial) else { return };
+        if link.timer_ms > now_ms && link.timer_ms != u64::MAX {
+            return;
+        }
+        link.timer_ms = u64::MAX;
+        let deadline_ms = link.deadline_ms;
+        match link.kind {
+            LinkKind::WebSocket { .. } | LinkKind::HttpBusy { .. } => {}
+            LinkKind::Http { .. } | LinkKind::Draining if deadline_ms > now_ms => {
+                self.watch_link(index, deadline_ms);
+            }
+            LinkKind::Http { .. } | LinkKind::Draining => self.drop_link(index),
+        }
+    }
+
+    pub(crate) fn connect_deadline(&mut self, client: u32, serial: u32) {
+        let now_ms = self.now_ms;
+        let Some(state) = self.client_of(client, serial) else { return };
+        state.is_connect_timed = false;
+        let deadline_ms = state.connect_deadline_ms;
+        if !state.session.is_idle() {
+            return;
+        }
+        if deadline_ms > now_ms {
+            state.is_connect_timed = true;
+            self.wheel.schedule(deadline_ms, Timer::Connect { client, serial });
+        } else {
+            self.close(ClientKey(client), CloseReason::ConnectTimeout);
+        }
+    }
+}

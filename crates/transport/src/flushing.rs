@@ -1,0 +1,244 @@
+//! The end of a turn: every socket that got something is written once.
+
+use crate::client::{ClientKey, CloseReason, Transport};
+use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
+use crate::outbox::{Mode, gather};
+use crate::reactor::{Reactor, key};
+use crate::send_ring::{BATCH, Send, SendRing};
+use foodtrack_session::Parser;
+use smallvec::SmallVec;
+use std::io::{IoSlice, Write as _};
+use std::os::fd::AsRawFd as _;
+
+impl Reactor {
+    /// Whether so much is gathered that it should go out before more is read.
+    pub(crate) fn flush_if_large(&mut self) {
+        if self.outbox.bytes() > TURN_BYTES_MAX {
+            self.flush();
+        }
+    }
+
+    /// Writes every socket that got something this turn, once.
+    pub(crate) fn flush(&mut self) {
+        let mut dirty = std::mem::take(&mut self.outbox.dirty);
+        match self.ring.take() {
+            Some(mut ring) if dirty.len() >= RING_SENDS_MIN => {
+                for clients in dirty.chunks(BATCH) {
+                    self.flush_batch(&mut ring, clients);
+                }
+                self.ring = Some(ring);
+            }
+            ring => {
+                self.ring = ring;
+                dirty.iter().for_each(|client| self.flush_client(*client));
+            }
+        }
+        dirty.clear();
+        // Flushing may have marked more (a socket that failed closes its client): their turn is the next.
+        dirty.append(&mut self.outbox.dirty);
+        self.outbox.dirty = dirty;
+        self.outbox.reset();
+    }
+
+    /// Writes many sockets with one submission; those that need more than one plain send go their own way.
+    pub(crate) fn flush_batch(&mut self, ring: &mut SendRing, clients: &[u32]) {
+        let mut sends = SmallVec::<[Send<'_>; BATCH]>::new();
+        let mut senders = SmallVec::<[u32; BATCH]>::new();
+        for client in clients {
+            let hot = &self.hot[*client as usize];
+            if let Some(link) = self.links.get(hot.link as usize)
+                && !link.blocked
+                && hot.has_pending()
+                && let Some(bytes) = self.outbox.single(hot)
+            {
+                sends.push(Send { socket: link.stream.as_raw_fd(), bytes });
+                senders.push(*client);
+            }
+        }
+        let mut results = [0_i32; BATCH];
+        ring.send_all(&sends, &mut results);
+        drop(sends);
+        for (client, result) in senders.into_iter().zip(results) {
+            self.sent_by_ring(client, result);
+        }
+        // Those that the ring served are clean now.
+        clients.iter().for_each(|client| self.flush_client(*client));
+    }
+
+    /// Does what follows from a send of the ring: `result` is the number of bytes, or a negated error.
+    pub(crate) fn sent_by_ring(&mut self, client: u32, result: i32) {
+        let hot = &mut self.hot[client as usize];
+        let Some(link) = self.links.get_mut(hot.link as usize) else { return };
+        let Some(bytes) = self.outbox.single(hot) else { return };
+        let sent = usize::try_from(result).unwrap_or(0);
+        self.stats.sent_bytes += sent as u64;
+        let failed = result < 0 && -result != libc::EAGAIN && -result != libc::EINTR;
+        // A plain write of the rest finds out whether the socket is full, and asks to be told when it is not.
+        let failed = failed || (sent < bytes.len() && link.send(&bytes[sent..]).is_err());
+        hot.clear();
+        if link.blocked && hot.mode == Mode::Direct {
+            hot.mode = Mode::Indirect;
+        }
+        if failed {
+            self.close(ClientKey(client), CloseReason::TransportError);
+        }
+    }
+
+    pub(crate) fn flush_client(&mut self, client: u32) {
+        let index = client as usize;
+        let hot = &mut self.hot[index];
+        hot.dirty = false;
+        if !hot.has_pending() {
+            return self.flush_queue(client);
+        }
+        let Some(link) = self.links.get_mut(hot.link as usize) else { return hot.clear() };
+        let sent = match self.outbox.single(hot) {
+            Some(bytes) => link.write(bytes).map(|sent| {
+                self.stats.sent_bytes += sent as u64;
+                if sent < bytes.len() {
+                    link.unsent.extend_from_slice(&bytes[sent..]);
+                }
+            }),
+            None => {
+                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                let mut parts = self.outbox.each(hot);
+                let mut result = Ok(());
+                loop {
+                    let count = gather(parts.by_ref(), &mut slices);
+                    if count == 0 {
+                        break;
+                    }
+                    let total: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+                    let first = match link.blocked {
+                        true => 0,
+                        false => link.stream.write_vectored(&slices[..count]).unwrap_or(0),
+                    };
+                    self.stats.sent_bytes += first as u64;
+                    // The rest, if any, by the plain way: it finds out why and keeps what is left.
+                    if first < total
+                        && let Err(error) = send_behind(link, &slices[..count], first)
+                    {
+                        result = Err(error);
+                        break;
+                    }
+                }
+                result
+            }
+        };
+        hot.clear();
+        if link.blocked && hot.mode == Mode::Direct {
+            hot.mode = Mode::Indirect;
+        }
+        if sent.is_err() {
+            self.close(ClientKey(client), CloseReason::TransportError);
+        }
+    }
+
+    /// Sends what waits for an indirect client, if it can be sent now.
+    pub(crate) fn flush_queue(&mut self, client: u32) {
+        let Some(state) = self.clients.get(client as usize) else { return };
+        match &state.transport {
+            Transport::Polling(polling) => {
+                if polling.waiting.is_some() && state.queue.is_some() {
+                    self.answer_poll(client, None);
+                }
+            }
+            Transport::WebSocket { link } => {
+                let link = *link;
+                if self.links.get(link as usize).is_some_and(|link| !link.blocked) {
+                    self.drain_queue(client, link);
+                }
+            }
+        }
+    }
+
+    /// Moves a backlog to the socket until it is empty or the socket takes no more.
+    pub(crate) fn drain_queue(&mut self, client: u32, link: u32) {
+        let Some(state) = self.clients.get_mut(client as usize) else { return };
+        let Some(link) = self.links.get_mut(link as usize) else { return };
+        let mut failed = false;
+        let mut batch = Vec::new();
+        while let Some(queue) = &mut state.queue {
+            batch.clear();
+            while batch.len() < DRAIN_BYTES_MAX
+                && let Some(frame) = queue.pop()
+            {
+                batch.extend_from_slice(&frame.bytes);
+            }
+            if queue.is_empty() {
+                state.queue = None;
+            }
+            self.stats.sent_bytes += batch.len() as u64;
+            failed = link.send(&batch).is_err();
+            if failed || link.blocked {
+                break;
+            }
+        }
+        if failed {
+            self.close(ClientKey(client), CloseReason::TransportError);
+        } else {
+            self.settle_mode(client);
+        }
+    }
+
+    /// Finds the way by which the client's frames go from now on.
+    pub(crate) fn settle_mode(&mut self, client: u32) {
+        let state = &self.clients[client as usize];
+        let direct = state.session.parser() != Parser::Msgpack && self.takes_ranges(client);
+        let hot = &mut self.hot[client as usize];
+        if hot.mode != Mode::Gone {
+            hot.mode = if direct { Mode::Direct } else { Mode::Indirect };
+        }
+    }
+
+    /// A socket takes more.
+    pub(crate) fn writable(&mut self, index: usize) {
+        let Some(link) = self.links.get_mut(index) else { return };
+        if !link.blocked && link.unsent.is_empty() {
+            return;
+        }
+        let sent = link.send_rest();
+        let client = link.client();
+        match sent {
+            Ok(false) => {}
+            Ok(true) if link.close_when_sent => self.end_link(key(index)),
+            Ok(true) => {
+                if let Some(client) = client
+                    && self.clients.get(client as usize).is_some_and(|state| {
+                        matches!(state.transport, Transport::WebSocket { link } if link as usize == index)
+                    })
+                {
+                    self.drain_queue(client, key(index));
+                }
+            }
+            Err(_) => {
+                self.drop_link(key(index));
+                if let Some(client) = client {
+                    self.link_lost(client, key(index), CloseReason::TransportError);
+                }
+            }
+        }
+    }
+}
+
+/// Stretches written with one system call.
+const SLICES_MAX: usize = 64;
+
+/// Fewer sends than this are not worth a submission.
+const RING_SENDS_MIN: usize = 4;
+
+/// Writes what a vectored write left, slice by slice.
+pub(crate) fn send_behind(
+    link: &mut crate::link::Link,
+    slices: &[IoSlice<'_>],
+    mut skip: usize,
+) -> std::io::Result<()> {
+    for slice in slices {
+        let here = skip.min(slice.len());
+        skip -= here;
+        if here < slice.len() {
+            link.send(&slice[here..])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! From packets to the application: what a client says, over whichever transport.
+
+use crate::application::{Application, Data, Flow, Verdict};
+use crate::client::{ClientKey, CloseReason, OwnedPacket, Packets, Protocol, Transport};
+use crate::limits::CONNECTS_MAX;
+use crate::reactor::Reactor;
+use crate::reading::Next;
+use foodtrack_session::{ProbeStep, SessionError, Step};
+use foodtrack_wire::engine_io::{self, Packet};
+use foodtrack_wire::rfc6455::{self, Message, Opcode};
+
+impl Reactor {
+    pub(crate) fn websocket_message<A: Application>(
+        &mut self,
+        app: &mut A,
+        link: u32,
+        client: u32,
+        message: Message<'_>,
+    ) -> Next<A::Transfer> {
+        let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
+        if state.closing.is_some() {
+            return Next::Stop;
+        }
+        let protocol = state.protocol;
+        let packet = match message {
+            Message::Ping(payload) => {
+                self.control_frame(link, client, Opcode::Pong, payload);
+                return Next::Continue;
+            }
+            Message::Pong(_) => return Next::Continue,
+            Message::Close(frame) => {
+                let code = frame.map_or(1_000, |frame| frame.code);
+                // What was sent before the close goes out before it is answered.
+                self.flush();
+                self.close_websocket(link, code);
+                self.link_lost(client, link, CloseReason::TransportClosed);
+                return Next::Stop;
+            }
+            Message::Text(text) if protocol == Protocol::WebSocket => {
+                app.message(self, ClientKey(client), Data::Text(text));
+                return Next::Continue;
+            }
+            Message::Binary(bytes) if protocol == Protocol::WebSocket => {
+                app.message(self, ClientKey(client), Data::Binary(bytes));
+                return Next::Continue;
+            }
+            Message::Text(text) => match engine_io::decode_text(text) {
+                Ok(packet) => packet,
+                Err(_) => return Next::Violation,
+            },
+            Message::Binary(bytes) => Packet::Binary(bytes),
+        };
+        if let Transport::Polling(_) = state.transport {
+            return self.probe_packet(link, client, &packet);
+        }
+        match packet {
+            Packet::Text(text) => self.message(app, client, Data::Text(text)),
+            Packet::Binary(bytes) => self.message(app, client, Data::Binary(bytes)),
+            Packet::Pong(_) => {
+                state.heartbeat.heard(self.now_ms);
+                Next::Continue
+            }
+            Packet::Noop => Next::Continue,
+            Packet::Close => {
+                self.close(ClientKey(client), CloseReason::TransportClosed);
+                Next::Stop
+            }
+            Packet::Open(_) | Packet::Ping(_) | Packet::Upgrade => Next::Violation,
+        }
+    }
+
+    pub(crate) fn probe_packet<T>(
+        &mut self,
+        link: u32,
+        client: u32,
+        packet: &Packet<'_>,
+    ) -> Next<T> {
+        let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
+        let Transport::Polling(polling) = &mut state.transport else { return Next::Stop };
+        let Some(upgrade) = polling.upgrade.as_mut().filter(|upgrade| upgrade.link == link) else {
+            return Next::Stop;
+        };
+        match upgrade.probe.handle(packet) {
+            ProbeStep::Answer => {
+                let mut answer = Vec::with_capacity(8);
+                rfc6455::write_frame(&mut answer, Opcode::Text, b"3probe");
+                self.send_on_link(link, &answer);
+                // A waiting poll ends, so that the client can stop polling.
+                self.end_poll_for_upgrade(client);
+                Next::Continue
+            }
+            ProbeStep::Upgrade => {
+                self.finish_upgrade(client, link);
+                Next::Continue
+            }
+            ProbeStep::Refuse => {
+                polling.upgrade = None;
+                self.close_websocket(link, 1_002);
+                Next::Stop
+            }
+        }
+    }
+
+    /// Packets of a polling body. Returns whether more may come; those of the same body are all taken at once.
+    pub(crate) fn polled_packets<A: Application>(
+        &mut self,
+        app: &mut A,
+        client: u32,
+        mut packets: Packets,
+    ) -> Flow {
+        let mut flow = Flow::Continue;
+        while let Some(packet) = packets.pop_front() {
+            let Some(state) = self.clients.get_mut(client as usize) else { return flow };
+            if state.closing.is_some() {
+                return flow;
+            }
+            let next = match &packet {
+                OwnedPacket::Text(text) => self.message(app, client, Data::Text(text)),
+                OwnedPacket::Binary(bytes) => self.message(app, client, Data::Binary(bytes)),
+                OwnedPacket::Pong => {
+                    state.heartbeat.heard(self.now_ms);
+                    Next::Continue
+                }
+                OwnedPacket::Close => {
+                    self.end_poll_for_close(client);
+                    self.close(ClientKey(client), CloseReason::TransportClosed);
+                    return flow;
+                }
+                OwnedPacket::Other => Next::Violation,
+            };
+            match next {
+                Next::Continue => self.flush_if_large(),
+                Next::Pause(longer) => flow = flow.max(longer),
+                Next::Stop => return flow,
+                Next::Violation => {
+                    self.close(ClientKey(client), CloseReason::ProtocolError);
+                    return flow;
+                }
+                Next::HandOver { shard, namespace, transfer } => {
+                    self.move_client(app, client, shard, namespace, transfer, packets);
+                    return flow;
+                }
+            }
+        }
+        flow
+    }
+
+    /// An Engine.IO message of a client, over whichever transport.
+    pub(crate) fn message<A: Application>(
+        &mut self,
+        app: &mut A,
+        client: u32,
+        data: Data<'_>,
+    ) -> Next<A::Transfer> {
+        let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
+        state.heartbeat.heard(self.now_ms);
+        if state.protocol == Protocol::EngineIo {
+            app.message(self, ClientKey(client), data);
+            return Next::Continue;
+        }
+        let namespaces = &self.config.namespaces;
+        let step = match data {
+            Data::Text(text) => state.session.handle_text(text, namespaces),
+            Data::Binary(bytes) => {
+                let bytes_max = self.config.limits.payload_bytes_max;
+                state.session.handle_binary(bytes, bytes_max, namespaces)
+            }
+        };
+        match step {
+            Ok(step) => self.step(app, client, step),
+            Err(error) => {
+                self.log_violation(client, &error);
+                Next::Violation
+            }
+        }
+    }
+
+    pub(crate) fn log_violation(&self, client: u32, error: &SessionError) {
+        let sid = self.clients.get(client as usize).map(|client| client.sid);
+        tracing::debug!(?sid, %error, "closing a client that broke the protocol");
+    }
+
+    pub(crate) fn step<A: Application>(
+        &mut self,
+        app: &mut A,
+        client: u32,
+        step: Step<'_>,
+    ) -> Next<A::Transfer> {
+        let key = ClientKey(client);
+        if let Step::Connect { .. } | Step::ConnectUnknown { .. } = step
+            && let Some(state) = self.clients.get_mut(client as usize)
+        {
+            if state.connects == CONNECTS_MAX {
+                return Next::Violation;
+            }
+            state.connects += 1;
+        }
+        match step {
+            Step::Nothing => {}
+            Step::Connect { namespace, auth } => {
+                self.settle_mode(client);
+                let verdict = app.connect(self, key, namespace, auth);
+                return self.apply(app, client, namespace, verdict);
+            }
+            Step::ConnectUnknown { namespace } => {
+                self.settle_mode(client);
+                self.refuse_unknown(client, &namespace);
+            }
+            Step::Event(event) => match app.event(self, key, event) {
+                Flow::Continue => {}
+                flow => return Next::Pause(flow),
+            },
+            Step::Acknowledged(event) => app.acknowledged(self, key, event),
+            Step::Disconnect { namespace } => app.left(self, key, namespace),
+        }
+        match self.clients.get(client as usize) {
+            Some(state) if state.closing.is_none() => Next::Continue,
+            _ => Next::Stop,
+        }
+    }
+
+    /// Does what the application decided about a CONNECT.
+    pub(crate) fn apply<A: Application>(
+        &mut self,
+        app: &mut A,
+        client: u32,
+        namespace: foodtrack_session::NamespaceId,
+        verdict: Verdict<A::Transfer>,
+    ) -> Next<A::Transfer> {
+        let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
+        if state.closing.is_some() {
+            return Next::Stop;
+        }
+        match verdict {
+            Verdict::Accept { answer } => {
+                state.session.accept(namespace);
+                self.send_connect(client, namespace, &answer);
+                app.connected(self, ClientKey(client), namespace);
+                Next::Continue
+            }
+            Verdict::Refuse { error } => {
+                state.session.refuse(namespace);
+                self.send_connect_error(client, namespace, &error);
+                // Who is in no namespace has as long for another try as at the start.
+                self.schedule_connect(client);
+                Next::Continue
+            }
+            Verdict::HandOver { shard, transfer } => {
+                state.session.refuse(namespace);
+                Next::HandOver { shard, namespace, transfer }
+            }
+        }
+    }
+}
