@@ -15,7 +15,8 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % end
     }
 
@@ -53,11 +54,17 @@ fn step(random: &mut Random, server: &Server, restaurant: &mut Restaurant) {
     let mut event = |name: &str| {
         // Ids of both tenants, and of their repeats, are often equal.
         let id = Uuid::from_u128(random.below(1_000) as u128);
-        let payload = json!({ "orderId": order, "stationId": "grill", "status": "ready", "of": own });
+        let payload =
+            json!({ "orderId": order, "stationId": "grill", "status": "ready", "of": own });
         json!({ "type": name, "id": id, "payload": payload })
     };
     match place % 4 {
-        0 => drop(client.ask(&format!("subscribe:{}", ["order", "kitchen", "route"][place % 3]), json!(order))),
+        0 => {
+            drop(client.ask(
+                &format!("subscribe:{}", ["order", "kitchen", "route"][place % 3]),
+                json!(order),
+            ))
+        }
         1 => drop(client.ask("unsubscribe:order", json!(order))),
         2 => drop(client.ask("order:status_changed", event("order:status_changed"))),
         _ => drop(client.ask("order:created", event("order:created"))),

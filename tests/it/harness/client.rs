@@ -237,12 +237,15 @@ impl Client {
         );
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let is_answer = |packet: &WholePacket| packet.kind == PacketType::Ack && packet.id == Some(id);
+            let is_answer =
+                |packet: &WholePacket| packet.kind == PacketType::Ack && packet.id == Some(id);
             if let Some(place) = self.waiting.iter().position(is_answer) {
                 return self.waiting.remove(place).unwrap().data[0].take();
             }
             let packet = self.read_packet(deadline);
-            let packet = packet.unwrap_or_else(|| panic!("no acknowledgement of {name}; closed: {:?}", self.closed));
+            let packet = packet.unwrap_or_else(|| {
+                panic!("no acknowledgement of {name}; closed: {:?}", self.closed)
+            });
             self.waiting.push_back(packet);
         }
     }

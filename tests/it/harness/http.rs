@@ -76,7 +76,9 @@ impl HttpConnection {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(read) => self.read.extend_from_slice(&chunk[..read]),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
                     if Instant::now() >= deadline {
                         return Ok(None);
                     }
@@ -102,12 +104,7 @@ impl HttpConnection {
 
     /// A request and its answer.
     #[track_caller]
-    pub(crate) fn request(
-        &mut self,
-        line: &str,
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> Response {
+    pub(crate) fn request(&mut self, line: &str, headers: &[(&str, &str)], body: &str) -> Response {
         self.send(line, headers, body).unwrap();
         self.receive(Instant::now() + PATIENCE).unwrap().expect("an answer in time")
     }

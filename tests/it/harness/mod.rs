@@ -12,7 +12,7 @@ mod websocket;
 use std::time::{Duration, Instant};
 
 pub(crate) use client::{Client, Connect, Event, Options, Parser, Transport};
-pub(crate) use http::{HttpConnection, Response};
+pub(crate) use http::HttpConnection;
 pub(crate) use server::{Server, config, limits};
 pub(crate) use token::{Who, now_s};
 

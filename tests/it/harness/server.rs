@@ -4,7 +4,8 @@ use std::future::Future;
 use std::net::SocketAddr;
 
 use foodtrack_server::{
-    ConnectionManager, EventBroadcaster, LimitsConfig, TenantId, WebSocketConfig, WebSocketServer,
+    ConnectionManager, EventBroadcaster, LimitsConfig, RoutingRules, TenantId, WebSocketConfig,
+    WebSocketServer,
 };
 
 use super::http::HttpConnection;
@@ -64,6 +65,10 @@ impl Server {
 
     pub(crate) fn broadcaster(&self) -> EventBroadcaster {
         self.server().broadcaster()
+    }
+
+    pub(crate) fn router(&self) -> RoutingRules {
+        self.server().router()
     }
 
     /// Waits for an answer of one of the handles.

@@ -82,7 +82,9 @@ impl WebSocketLink {
                     self.read.extend_from_slice(&chunk[..read]);
                     return Ok(true);
                 }
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
                     if Instant::now() >= deadline {
                         return Ok(false);
                     }
