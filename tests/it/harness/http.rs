@@ -56,11 +56,10 @@ impl HttpConnection {
         for (name, value) in headers {
             request += &format!("{name}: {value}\r\n");
         }
-        if !line.starts_with("GET ") {
-            request += &format!("Content-Length: {}\r\n", body.len());
+        match line.starts_with("GET ") {
+            true => request += "\r\n",
+            false => request += &format!("Content-Length: {}\r\n\r\n{body}", body.len()),
         }
-        request += "\r\n";
-        request += body;
         self.stream.write_all(request.as_bytes())
     }
 
