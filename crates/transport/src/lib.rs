@@ -16,6 +16,7 @@ mod link;
 mod listener;
 mod origin_policy;
 mod outbox;
+mod parted;
 mod reactor;
 mod reading;
 mod requests;

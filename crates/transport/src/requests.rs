@@ -16,6 +16,7 @@ use crate::link::LinkKind;
 use crate::outbox::{Hot, Mode};
 use crate::reactor::{Reactor, Timer, key, millis};
 use crate::reading::Progress;
+use crate::sending::poll_body;
 use crate::sid::Sid;
 
 /// The refusals of Engine.IO: code, status, message.
@@ -272,6 +273,9 @@ impl Reactor {
             self.move_request(app, link, shard, request.whole);
             return Ok(Progress::Gone);
         }
+        if self.parted.contains(&sid) {
+            return self.parting_request(link, &sid, request);
+        }
         let Some(&client) = self.polling.get(&sid) else {
             // The client is on its way here, and this request was faster.
             self.wait_for_client(link);
@@ -291,6 +295,29 @@ impl Reactor {
             "POST" => return Ok(self.post_request(app, link, client, request)),
             _ => Err(EngineError::BadRequest),
         }?;
+        Ok(Progress::Used(request.used))
+    }
+
+    /// A request of a client that was closed and does not know it yet.
+    fn parting_request(
+        &mut self,
+        link: u32,
+        sid: &Sid,
+        request: &EngineRequest<'_>,
+    ) -> Result<Progress, EngineError> {
+        match request.head.method {
+            // What it still says is too late, but no error: its next poll tells.
+            "POST" => self.respond_engine(link, request.head, 200, b"text/html", b"ok"),
+            "GET" if !request.is_upgrade() => {
+                let mut backlog = self.parted.take(sid).flatten();
+                self.sids.remove(sid);
+                let bytes_max = self.config.limits.payload_bytes_max;
+                let body = poll_body(&mut backlog, bytes_max, Some(b"1"));
+                self.stats.sent_bytes += body.len() as u64;
+                self.respond_engine(link, request.head, 200, TEXT, &body);
+            }
+            _ => return Err(EngineError::BadRequest),
+        }
         Ok(Progress::Used(request.used))
     }
 

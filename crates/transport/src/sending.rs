@@ -13,7 +13,7 @@ use foodtrack_wire::socket_io::{self, Packet, PacketType};
 use smallvec::SmallVec;
 
 use crate::client::{ClientKey, CloseReason, Transport};
-use crate::delivery_queue::Pushed;
+use crate::delivery_queue::{DeliveryQueue, Pushed};
 use crate::frame::{Frame, FrameMeta, Urgency, each_server_frame};
 use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
 use crate::link::LinkKind;
@@ -389,31 +389,16 @@ impl Reactor {
     }
 
     /// Answers a waiting poll with what is queued, then `last`; up to the payload limit, but at least one packet.
-    pub(crate) fn answer_poll(&mut self, client: u32, last: Option<&[u8]>) {
+    ///
+    /// Returns whether a poll was waiting.
+    pub(crate) fn answer_poll(&mut self, client: u32, last: Option<&[u8]>) -> bool {
         let state = &mut self.clients[client as usize];
         if !matches!(&state.transport, Transport::Polling(polling) if polling.waiting.is_some()) {
-            return;
+            return false;
         }
-        let mut body = Vec::new();
-        if let Some(queue) = &mut state.queue {
-            // Base64 makes binary a third longer.
-            let bytes_max = self.config.limits.payload_bytes_max;
-            while let Some(next) = queue.next_bytes()
-                && (body.is_empty() || body.len() + next * 4 / 3 <= bytes_max)
-                && let Some(frame) = queue.pop()
-            {
-                each_server_frame(&frame.bytes, |is_text, payload| {
-                    append_polled(&mut body, is_text, payload);
-                });
-            }
-            if queue.is_empty() {
-                state.queue = None;
-            }
-        }
-        if let Some(last) = last {
-            append_polled(&mut body, true, last);
-        }
+        let body = poll_body(&mut state.queue, self.config.limits.payload_bytes_max, last);
         self.end_poll(client, &body);
+        true
     }
 
     /// Answers a waiting poll with a body.
@@ -535,6 +520,33 @@ fn send_behind(
         }
     }
     Ok(())
+}
+
+/// Takes off a backlog what fits into one answer, and `last` behind it.
+pub(crate) fn poll_body(
+    backlog: &mut Option<Box<DeliveryQueue>>,
+    bytes_max: usize,
+    last: Option<&[u8]>,
+) -> Vec<u8> {
+    let mut body = Vec::new();
+    if let Some(queue) = backlog {
+        // Base64 makes binary a third longer.
+        while let Some(next) = queue.next_bytes()
+            && (body.is_empty() || body.len() + next * 4 / 3 <= bytes_max)
+            && let Some(frame) = queue.pop()
+        {
+            each_server_frame(&frame.bytes, |is_text, payload| {
+                append_polled(&mut body, is_text, payload);
+            });
+        }
+        if queue.is_empty() {
+            *backlog = None;
+        }
+    }
+    if let Some(last) = last {
+        append_polled(&mut body, true, last);
+    }
+    body
 }
 
 fn append_polled(body: &mut Vec<u8>, is_text: bool, payload: &[u8]) {
