@@ -27,6 +27,7 @@ impl Reactor {
         for timer in due {
             match timer {
                 Timer::Accept => self.accept(),
+                Timer::Parted => self.forget_parted(),
                 Timer::Application(what) => app.deadline(self, what),
                 Timer::Link { link, serial } => self.link_deadline(link, serial),
                 Timer::Resume { link, serial } => {

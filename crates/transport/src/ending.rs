@@ -10,7 +10,9 @@ use crate::client::{ClientKey, CloseReason, Transport};
 use crate::frame::FrameMeta;
 use crate::link::{Link, LinkKind};
 use crate::outbox::{Hot, Mode};
+use crate::parted::{LAST_WORDS_MS, LastWords};
 use crate::reactor::{Reactor, Timer};
+use crate::sid::Sid;
 
 /// How long a closed socket may take to end its side.
 const LINGER_MS: u64 = 1_000;
@@ -58,10 +60,8 @@ impl Reactor {
     }
 
     fn let_go(&mut self, client: u32, reason: CloseReason) {
-        if matches!(self.clients[client as usize].transport, Transport::Polling(_)) {
-            // The rest, and the word that it is the last.
-            self.answer_poll(client, Some(b"1"));
-        }
+        // The rest, and the word that it is the last.
+        let was_polling = self.answer_poll(client, Some(b"1"));
         let state = self.clients.remove(client as usize);
         self.hot[client as usize] = Hot::FREE;
         match state.transport {
@@ -76,17 +76,41 @@ impl Reactor {
                 CloseReason::ServerClosed => self.close_websocket(link, 1_001),
             },
             Transport::Polling(polling) => {
-                self.sids.remove(&state.sid);
-                self.polling.remove(&state.sid);
                 if let Some(upgrade) = polling.upgrade {
                     self.drop_link(upgrade.link);
                 }
+                let is_told =
+                    matches!(reason, CloseReason::Disconnected | CloseReason::ServerClosed);
+                if is_told && !was_polling {
+                    self.polling.remove(&state.sid);
+                    self.part(state.sid, state.queue);
+                    return;
+                }
+                self.sids.remove(&state.sid);
+                self.polling.remove(&state.sid);
             }
         }
         // An upgraded session's id stays known until now, so that polls with it are refused as what they are.
         if self.polling.get(&state.sid) == Some(&client) {
             self.sids.remove(&state.sid);
             self.polling.remove(&state.sid);
+        }
+    }
+
+    /// Keeps a session's name, so that its next poll gets the rest of what there was to say.
+    fn part(&mut self, sid: Sid, words: LastWords) {
+        let deadline_ms = self.now_ms + LAST_WORDS_MS;
+        if self.parted.insert(sid, words, deadline_ms) {
+            self.wheel.schedule(deadline_ms, Timer::Parted);
+        }
+    }
+
+    pub(crate) fn forget_parted(&mut self) {
+        while let Some(sid) = self.parted.expire(self.now_ms) {
+            self.sids.remove(&sid);
+        }
+        if let Some(deadline_ms) = self.parted.deadline_ms() {
+            self.wheel.schedule(deadline_ms, Timer::Parted);
         }
     }
 

@@ -5,6 +5,7 @@ use crate::client::{HandshakeInfo, OwnedPacket, Packets, Polling, Protocol, Tran
 use crate::handover::{Handover, Moved};
 use crate::http::{self, Head};
 use crate::link::LinkKind;
+use crate::polling::poll_body;
 use crate::reactor::{Reactor, Timer, millis};
 use crate::reading::Progress;
 use crate::requests::{JSON, TEXT, cors, write_switch};
@@ -80,6 +81,9 @@ impl Reactor {
             self.move_request(app, link, shard, request.whole);
             return Ok(Progress::Gone);
         }
+        if self.parted.contains(&sid) {
+            return self.parting_request(link, &sid, request);
+        }
         let Some(&client) = self.polling.get(&sid) else {
             // The client is on its way here, and this request was faster.
             self.wait_for_client(link);
@@ -99,6 +103,29 @@ impl Reactor {
             "POST" => return Ok(self.post_request(app, link, client, request)),
             _ => Err(EngineError::BadRequest),
         }?;
+        Ok(Progress::Used(request.used))
+    }
+
+    /// A request of a client that was closed and does not know it yet.
+    fn parting_request(
+        &mut self,
+        link: u32,
+        sid: &Sid,
+        request: &EngineRequest<'_>,
+    ) -> Result<Progress, EngineError> {
+        match request.head.method {
+            // What it still says is too late, but no error: its next poll tells.
+            "POST" => self.respond_engine(link, request.head, 200, b"text/html", b"ok"),
+            "GET" if !request.is_upgrade() => {
+                let mut backlog = self.parted.take(sid).flatten();
+                self.sids.remove(sid);
+                let bytes_max = self.config.limits.payload_bytes_max;
+                let body = poll_body(&mut backlog, bytes_max, Some(b"1"));
+                self.stats.sent_bytes += body.len() as u64;
+                self.respond_engine(link, request.head, 200, TEXT, &body);
+            }
+            _ => return Err(EngineError::BadRequest),
+        }
         Ok(Progress::Used(request.used))
     }
 

@@ -20,6 +20,7 @@ mod listener;
 mod origin_policy;
 mod outbox;
 mod packets;
+mod parted;
 mod polling;
 mod reactor;
 mod reading;

@@ -1,53 +1,28 @@
 //! Long-polling: answering the poll that waits, and leaving it for a WebSocket.
 
-use crate::client::Transport;
-use crate::frame::each_server_frame;
-use crate::limits::POLL_PACKETS_MAX;
-use crate::link::LinkKind;
-use crate::reactor::Reactor;
-use crate::requests::TEXT;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use foodtrack_session::Probe;
 use foodtrack_wire::engine_io::SEPARATOR;
 
+use crate::client::Transport;
+use crate::delivery_queue::DeliveryQueue;
+use crate::frame::each_server_frame;
+use crate::limits::POLL_PACKETS_MAX;
+use crate::link::LinkKind;
+use crate::reactor::Reactor;
+use crate::requests::TEXT;
+
 impl Reactor {
-    /// Answers a waiting poll with what is queued, then `last`; up to the payload limit, but at least one packet.
-    pub(crate) fn answer_poll(&mut self, client: u32, last: Option<&[u8]>) {
+    /// Answers a waiting poll with what is queued, then `last`. Returns whether a poll was waiting.
+    pub(crate) fn answer_poll(&mut self, client: u32, last: Option<&[u8]>) -> bool {
         let state = &mut self.clients[client as usize];
         if !matches!(&state.transport, Transport::Polling(polling) if polling.waiting.is_some()) {
-            return;
+            return false;
         }
-        let mut body = Vec::new();
-        if let Some(queue) = &mut state.queue {
-            // Base64 makes binary a third longer.
-            let bytes_max = self.config.limits.payload_bytes_max;
-            // Behind the word that this is the last poll nothing can follow.
-            let packets_max = if last == Some(b"1") {
-                usize::MAX
-            } else {
-                POLL_PACKETS_MAX - usize::from(last.is_some())
-            };
-            let mut packets = 0;
-            while let Some(next) = queue.next()
-                && (body.is_empty()
-                    || body.len() + next.bytes.len() * 4 / 3 <= bytes_max
-                        && packets + next.packets() <= packets_max)
-                && let Some(frame) = queue.pop()
-            {
-                packets += frame.packets();
-                each_server_frame(&frame.bytes, |is_text, payload| {
-                    append_polled(&mut body, is_text, payload);
-                });
-            }
-            if queue.is_empty() {
-                state.queue = None;
-            }
-        }
-        if let Some(last) = last {
-            append_polled(&mut body, true, last);
-        }
+        let body = poll_body(&mut state.queue, self.config.limits.payload_bytes_max, last);
         self.end_poll(client, &body);
+        true
     }
 
     /// Answers a waiting poll with a body.
@@ -103,7 +78,44 @@ impl Reactor {
     }
 }
 
-pub(crate) fn append_polled(body: &mut Vec<u8>, is_text: bool, payload: &[u8]) {
+/// Takes off a backlog what one answer may hold (the payload limit, but at least one packet), and puts `last` behind it.
+pub(crate) fn poll_body(
+    backlog: &mut Option<Box<DeliveryQueue>>,
+    bytes_max: usize,
+    last: Option<&[u8]>,
+) -> Vec<u8> {
+    let mut body = Vec::new();
+    if let Some(queue) = backlog {
+        // Behind the word that this is the last poll nothing can follow.
+        let packets_max = if last == Some(b"1") {
+            usize::MAX
+        } else {
+            POLL_PACKETS_MAX - usize::from(last.is_some())
+        };
+        let mut packets = 0;
+        // Base64 makes binary a third longer.
+        while let Some(next) = queue.next()
+            && (body.is_empty()
+                || body.len() + next.bytes.len() * 4 / 3 <= bytes_max
+                    && packets + next.packets() <= packets_max)
+            && let Some(frame) = queue.pop()
+        {
+            packets += frame.packets();
+            each_server_frame(&frame.bytes, |is_text, payload| {
+                append_polled(&mut body, is_text, payload);
+            });
+        }
+        if queue.is_empty() {
+            *backlog = None;
+        }
+    }
+    if let Some(last) = last {
+        append_polled(&mut body, true, last);
+    }
+    body
+}
+
+fn append_polled(body: &mut Vec<u8>, is_text: bool, payload: &[u8]) {
     if !body.is_empty() {
         body.push(SEPARATOR);
     }

@@ -20,6 +20,7 @@ use crate::limits::{ACCEPTS_PER_TURN, Limits, READ_BYTES_PER_TURN};
 use crate::link::Link;
 use crate::origin_policy::OriginPolicy;
 use crate::outbox::{Hot, Outbox};
+use crate::parted::Parted;
 use crate::send_ring::SendRing;
 use crate::sid::{SidDirectory, SidSource};
 use crate::timer_wheel::TimerWheel;
@@ -112,6 +113,8 @@ pub(crate) enum Timer {
         serial: u32,
     },
     Accept,
+    /// Last words that nobody came for.
+    Parted,
     Application(u64),
 }
 
@@ -138,6 +141,8 @@ pub struct Reactor {
     pub(crate) sids: Arc<SidDirectory>,
     /// Polling sessions that live here, by id.
     pub(crate) polling: ahash::HashMap<crate::sid::Sid, u32>,
+    /// Closed sessions whose clients are still to be told.
+    pub(crate) parted: Parted,
     pub(crate) admission: Arc<Admission>,
     start: Instant,
     pub(crate) now_ms: u64,
@@ -188,6 +193,7 @@ impl Reactor {
             config: Arc::clone(&commons.config),
             sids: Arc::clone(&commons.sids),
             polling: ahash::HashMap::default(),
+            parted: Parted::default(),
             admission: Arc::clone(&commons.admission),
             start: commons.start,
             now_ms,

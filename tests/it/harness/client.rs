@@ -1,0 +1,385 @@
+//! A Socket.IO client with blocking calls.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use foodtrack_wire::socket_io::PacketType;
+use serde_json::{Value, json};
+
+use super::link::{Link, Outgoing, Received};
+use super::packet::{WholePacket, encode};
+use super::polling::PollingLink;
+use super::websocket::WebSocketLink;
+use super::{PATIENCE, Server, Who};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    WebSocket,
+    Polling,
+}
+
+impl Transport {
+    pub(crate) const ALL: [Self; 2] = [Self::WebSocket, Self::Polling];
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parser {
+    Json,
+    Msgpack,
+}
+
+/// How a client connects.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) transport: Transport,
+    pub(crate) parser: Parser,
+    /// The handshake's `auth`; null for none.
+    pub(crate) auth: Value,
+    pub(crate) headers: Vec<(String, String)>,
+    /// What the kernel takes in while the client does not read.
+    pub(crate) receive_bytes: Option<usize>,
+}
+
+impl Options {
+    pub(crate) fn new(transport: Transport, auth: Value) -> Self {
+        let headers = Vec::new();
+        Self { transport, parser: Parser::Json, auth, headers, receive_bytes: None }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// What became of a handshake.
+pub(crate) enum Connect {
+    Connected(Client),
+    /// CONNECT_ERROR: message and data. The transport stays open.
+    Refused(Value),
+    /// The HTTP handshake was refused: the whole answer.
+    HttpRefused(String),
+}
+
+/// An event that came.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) name: String,
+    /// The first argument.
+    pub(crate) argument: Value,
+    pub(crate) attachments: Vec<Vec<u8>>,
+}
+
+impl Event {
+    /// A field of the message's payload.
+    pub(crate) fn payload(&self, field: &str) -> &Value {
+        &self.argument["payload"][field]
+    }
+}
+
+/// A connected client. Reads only when it is asked to; answers pings then.
+pub(crate) struct Client {
+    link: Box<dyn Link + Send>,
+    parser: Parser,
+    /// The Socket.IO id.
+    pub(crate) id: String,
+    next_ack_id: u64,
+    partial: Option<WholePacket>,
+    waiting: VecDeque<WholePacket>,
+    closed: Option<Option<u16>>,
+}
+
+impl Client {
+    /// Connects as somebody, over the transport, and takes the greeting off.
+    #[track_caller]
+    pub(crate) fn join(server: &Server, transport: Transport, who: &Who) -> Self {
+        let auth = json!({ "token": who.token() });
+        Self::join_with(server, &Options::new(transport, auth))
+    }
+
+    #[track_caller]
+    pub(crate) fn join_with(server: &Server, options: &Options) -> Self {
+        let mut client = match Self::connect(server, options) {
+            Connect::Connected(client) => client,
+            Connect::Refused(error) => panic!("refused: {error}"),
+            Connect::HttpRefused(answer) => panic!("refused: {answer}"),
+        };
+        let greeting = client.next();
+        assert_eq!(greeting.name, "system:connection_established");
+        assert_eq!(greeting.payload("connectionId"), &json!(client.id));
+        client
+    }
+
+    /// Connects and says how that went.
+    pub(crate) fn connect(server: &Server, options: &Options) -> Connect {
+        let mut client = match Self::open(server, options) {
+            Ok(client) => client,
+            Err(answer) => return Connect::HttpRefused(answer),
+        };
+        client.send_packet(PacketType::Connect, None, &options.auth, &[]);
+        match client.connected() {
+            Ok(()) => Connect::Connected(client),
+            Err(error) => Connect::Refused(error),
+        }
+    }
+
+    /// Connects and sends events right behind the CONNECT, without waiting for its answer.
+    #[track_caller]
+    pub(crate) fn join_talking(
+        server: &Server,
+        options: &Options,
+        events: &[(&str, Value)],
+    ) -> Self {
+        let mut client = Self::open(server, options).unwrap();
+        let mut packets = encode(client.parser, PacketType::Connect, None, &options.auth, &[]);
+        for (name, argument) in events {
+            let data = json!([name, argument]);
+            packets.extend(encode(client.parser, PacketType::Event, None, &data, &[]));
+        }
+        assert!(client.link.send(&packets));
+        client.connected().unwrap();
+        client
+    }
+
+    /// A transport that is open, in no namespace yet.
+    pub(crate) fn open(server: &Server, options: &Options) -> Result<Self, String> {
+        let (address, headers) = (server.address(), &options.headers);
+        let link: Box<dyn Link + Send> = match options.transport {
+            Transport::WebSocket => Box::new(
+                WebSocketLink::open(address, headers, options.receive_bytes)
+                    .map_err(|refused| refused.0)?,
+            ),
+            Transport::Polling => Box::new(
+                PollingLink::open(address, headers).map_err(|answer| format!("{answer:?}"))?,
+            ),
+        };
+        let mut client = Self {
+            link,
+            parser: options.parser,
+            id: String::new(),
+            next_ack_id: 0,
+            partial: None,
+            waiting: VecDeque::new(),
+            closed: None,
+        };
+        match client.link.receive(Instant::now() + PATIENCE) {
+            Received::Text(open) if open.starts_with('0') => Ok(client),
+            other => panic!("the session does not open: {other:?}"),
+        }
+    }
+
+    fn connected(&mut self) -> Result<(), Value> {
+        let packet = self.packet(PATIENCE).expect("an answer to CONNECT");
+        match packet.kind {
+            PacketType::Connect => {
+                self.id = packet.data["sid"].as_str().unwrap().to_owned();
+                Ok(())
+            }
+            PacketType::ConnectError => Err(packet.data),
+            other => panic!("CONNECT is answered with {other:?}"),
+        }
+    }
+
+    /// Tries to enter again on a transport that was refused or left.
+    pub(crate) fn send_packet(
+        &mut self,
+        kind: PacketType,
+        id: Option<u64>,
+        data: &Value,
+        attachments: &[Vec<u8>],
+    ) -> bool {
+        let packets = encode(self.parser, kind, id, data, attachments);
+        self.link.send(&packets)
+    }
+
+    /// Emits an event that asks for no acknowledgement.
+    #[track_caller]
+    pub(crate) fn emit(&mut self, name: &str, argument: Value) {
+        assert!(self.try_emit(name, argument), "the server has closed the transport");
+    }
+
+    pub(crate) fn try_emit(&mut self, name: &str, argument: Value) -> bool {
+        self.send_packet(PacketType::Event, None, &json!([name, argument]), &[])
+    }
+
+    /// Emits several events together.
+    #[track_caller]
+    pub(crate) fn emit_all(&mut self, events: &[(&str, Value)]) {
+        let packets: Vec<Outgoing> = events
+            .iter()
+            .flat_map(|(name, argument)| {
+                encode(self.parser, PacketType::Event, None, &json!([name, argument]), &[])
+            })
+            .collect();
+        assert!(self.link.send(&packets), "the server has closed the transport");
+    }
+
+    /// Emits an event and waits for its acknowledgement.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, name: &str, argument: Value) -> Value {
+        self.ask_binary(name, argument, &[])
+    }
+
+    /// As [`Client::ask`]; placeholders in the argument stand for the attachments.
+    #[track_caller]
+    pub(crate) fn ask_binary(
+        &mut self,
+        name: &str,
+        argument: Value,
+        attachments: &[Vec<u8>],
+    ) -> Value {
+        let id = self.next_ack_id;
+        self.next_ack_id += 1;
+        let data = json!([name, argument]);
+        assert!(
+            self.send_packet(PacketType::Event, Some(id), &data, attachments),
+            "the server has closed the transport"
+        );
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let is_answer =
+                |packet: &WholePacket| packet.kind == PacketType::Ack && packet.id == Some(id);
+            if let Some(place) = self.waiting.iter().position(is_answer) {
+                return self.waiting.remove(place).unwrap().data[0].take();
+            }
+            let packet = self.read_packet(deadline);
+            let packet = packet.unwrap_or_else(|| {
+                panic!("no acknowledgement of {name}; closed: {:?}", self.closed)
+            });
+            self.waiting.push_back(packet);
+        }
+    }
+
+    /// Emits an event that must be accepted; returns the acknowledgement's `data`.
+    #[track_caller]
+    pub(crate) fn accepted(&mut self, name: &str, argument: Value) -> Value {
+        let mut answer = self.ask(name, argument);
+        assert_eq!(answer["success"], true, "{name}: {answer}");
+        answer["data"].take()
+    }
+
+    /// Emits an event that must be refused; returns the error's code.
+    #[track_caller]
+    pub(crate) fn refused(&mut self, name: &str, argument: Value) -> String {
+        let answer = self.ask(name, argument);
+        assert_eq!(answer["success"], false, "{name}: {answer}");
+        answer["error"]["code"].as_str().unwrap().to_owned()
+    }
+
+    /// Joins a room and takes the `subscribed` off.
+    #[track_caller]
+    pub(crate) fn subscribe(&mut self, topic: &str, id: &str) {
+        self.accepted(&format!("subscribe:{topic}"), json!(id));
+        let event = self.next();
+        assert_eq!(event.name, "subscribed");
+    }
+
+    /// The next event.
+    #[track_caller]
+    pub(crate) fn next(&mut self) -> Event {
+        self.next_within(PATIENCE)
+            .unwrap_or_else(|| panic!("no event came; closed: {:?}", self.closed))
+    }
+
+    /// The next event, if one comes in time.
+    pub(crate) fn next_within(&mut self, patience: Duration) -> Option<Event> {
+        let packet = self.packet(patience)?;
+        assert_eq!(packet.kind, PacketType::Event, "{packet:?}");
+        let mut arguments = packet.data;
+        let name = arguments[0].as_str().unwrap().to_owned();
+        let argument = arguments.get_mut(1).map_or(Value::Null, Value::take);
+        Some(Event { name, argument, attachments: packet.attachments })
+    }
+
+    /// The next event, which must be of this name.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, name: &str) -> Event {
+        let event = self.next();
+        assert_eq!(event.name, name, "{event:?}");
+        event
+    }
+
+    /// Every event that the server had for this client when it was asked: a `ping` behind them all fences them off.
+    #[track_caller]
+    pub(crate) fn drain(&mut self) -> Vec<Event> {
+        let answer = self.ask("ping", Value::Null);
+        assert_eq!(answer["success"], true, "{answer}");
+        let mut events = Vec::new();
+        loop {
+            let event = self.next();
+            if event.name == "pong" {
+                return events;
+            }
+            events.push(event);
+        }
+    }
+
+    /// As [`Client::drain`], the names alone.
+    #[track_caller]
+    pub(crate) fn drain_names(&mut self) -> Vec<String> {
+        self.drain().into_iter().map(|event| event.name).collect()
+    }
+
+    /// Reads until the server closes the transport; returns the events before that, and WebSocket's code.
+    #[track_caller]
+    pub(crate) fn until_closed(&mut self) -> (Vec<Event>, Option<u16>) {
+        let mut events = Vec::new();
+        loop {
+            match self.packet(PATIENCE) {
+                Some(packet) if packet.kind == PacketType::Event => {
+                    self.waiting.push_front(packet);
+                    events.extend(self.next_within(PATIENCE));
+                }
+                Some(_) => {}
+                None => {
+                    let closed = self.closed.expect("the server closes the transport");
+                    return (events, closed);
+                }
+            }
+        }
+    }
+
+    /// The next packet of any kind; `None` where none comes or the transport is closed.
+    pub(crate) fn packet(&mut self, patience: Duration) -> Option<WholePacket> {
+        if let Some(packet) = self.waiting.pop_front() {
+            return Some(packet);
+        }
+        self.read_packet(Instant::now() + patience)
+    }
+
+    fn read_packet(&mut self, deadline: Instant) -> Option<WholePacket> {
+        if self.closed.is_some() {
+            return None;
+        }
+        loop {
+            let packet = match self.link.receive(deadline) {
+                Received::Text(text) => match text.split_at(1) {
+                    ("4", packet) => WholePacket::from_text(packet),
+                    ("2", _) => {
+                        self.link.send(&[Outgoing::Text("3".into())]);
+                        continue;
+                    }
+                    ("6", _) => continue,
+                    _ => panic!("a server does not send {text}"),
+                },
+                Received::Binary(bytes) => match self.partial.take() {
+                    Some(mut packet) => {
+                        packet.attachments.push(bytes);
+                        packet.missing -= 1;
+                        packet
+                    }
+                    None => WholePacket::from_msgpack(&bytes),
+                },
+                Received::Nothing => return None,
+                Received::Closed(code) => {
+                    self.closed = Some(code);
+                    return None;
+                }
+            };
+            if packet.missing == 0 {
+                return Some(packet);
+            }
+            self.partial = Some(packet);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A server on a free port of loopback, stopped when the test is over.
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+use foodtrack_server::{
+    ConnectionManager, EventBroadcaster, LimitsConfig, RoutingRules, TenantId, WebSocketConfig,
+    WebSocketServer,
+};
+
+use super::http::HttpConnection;
+use super::token::SECRET;
+
+/// Two shards, and no rate but those a test sets itself.
+pub(crate) fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .host("127.0.0.1")
+        .port(0)
+        .shards(2)
+        .jwt_secret(SECRET)
+        .handshakes_per_minute(0)
+        .limits(limits())
+}
+
+/// No rates and no bound on connections: tests are faster than people.
+pub(crate) fn limits() -> LimitsConfig {
+    LimitsConfig {
+        connections_per_user_max: 0,
+        messages_per_second_per_connection: 0,
+        messages_per_second_per_tenant: 0,
+        bytes_per_second_per_connection: 0,
+        ..LimitsConfig::default()
+    }
+}
+
+/// A running server.
+pub(crate) struct Server {
+    address: SocketAddr,
+    server: Option<WebSocketServer>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::with(config())
+    }
+
+    pub(crate) fn with(config: WebSocketConfig) -> Self {
+        let server = WebSocketServer::bind(config.check().unwrap()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Self { address: server.local_addr(), server: Some(server), runtime }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn server(&self) -> &WebSocketServer {
+        self.server.as_ref().unwrap()
+    }
+
+    pub(crate) fn connections(&self) -> ConnectionManager {
+        self.server().connections()
+    }
+
+    pub(crate) fn broadcaster(&self) -> EventBroadcaster {
+        self.server().broadcaster()
+    }
+
+    pub(crate) fn router(&self) -> RoutingRules {
+        self.server().router()
+    }
+
+    /// Waits for an answer of one of the handles.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// A tenant's connections as the server counts them.
+    pub(crate) fn count(&self, tenant: &str) -> usize {
+        let tenant = TenantId::parse(tenant).unwrap();
+        self.wait(self.connections().counts(&tenant)).unwrap().total
+    }
+
+    /// A number of the metrics page, of each shard.
+    #[track_caller]
+    pub(crate) fn metric_by_shard(&self, name: &str) -> Vec<u64> {
+        let page = HttpConnection::open(self.address).get("/metrics").body;
+        let prefix = format!("foodtrack_{name}{{shard=");
+        let found: Vec<u64> = page
+            .lines()
+            .filter(|line| line.starts_with(&prefix))
+            .map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+            .collect();
+        assert!(!found.is_empty(), "no {name} in {page}");
+        found
+    }
+
+    /// A number of the metrics page, of all shards together.
+    #[track_caller]
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        self.metric_by_shard(name).iter().sum()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What back ends and operators do over HTTP shows on the connections.
+
+use foodtrack_wire::socket_io::PacketType;
+use serde_json::{Value, json};
+
+use crate::harness::{
+    Client, HttpConnection, PATIENCE, Server, Transport, Who, on_both_transports,
+};
+
+const TENANT: &str = "pizza-roma";
+
+on_both_transports! {
+    fn what_a_backend_publishes_reaches_its_audience_once(transport) {
+        let server = Server::start();
+        let mut http = HttpConnection::open(server.address());
+        let mut ada = Client::join(&server, transport, &Who::customer(TENANT, "ada"));
+        let mut other = Client::join(&server, transport, &Who::owner("sushi-kyoto", "ada"));
+        let service = Who::service(TENANT).token();
+        let message = json!({ "type": "order:created", "id": "01935c1e-0000-7000-8000-000000000001",
+            "payload": { "orderId": "1", "customerId": "ada" } });
+        for _ in 0..2 {
+            let answer = http.call("POST /api/v1/publish", &service, &message);
+            assert_eq!((answer.status, &answer.json()["data"]["id"]), (200, &message["id"]));
+        }
+        let event = ada.expect("order:created");
+        assert_eq!((&event.argument["source"], &event.argument["id"]), (&json!("system"), &message["id"]));
+        assert_eq!(ada.drain_names(), [""; 0]);
+        assert_eq!(other.drain_names(), [""; 0]);
+    }
+
+    fn connections_are_listed_and_ended_within_the_tenant(transport) {
+        let server = Server::start();
+        let mut http = HttpConnection::open(server.address());
+        let mut chef = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
+        let mut ada = Client::join(&server, transport, &Who::customer(TENANT, "ada"));
+        let owner = Who::owner(TENANT, "olga").token();
+        let foreign = Who::owner("sushi-kyoto", "olga").token();
+        let listing = http.call("GET /api/v1/connections", &owner, &Value::Null).json();
+        assert_eq!(listing["data"]["counts"]["total"], 2, "{listing}");
+        let of_carl = http.call("GET /api/v1/connections?user=carl", &owner, &Value::Null).json();
+        let found = &of_carl["data"]["connections"];
+        assert_eq!(found.as_array().unwrap().len(), 1, "{of_carl}");
+        assert_eq!(found[0]["id"], chef.id);
+        assert_eq!(found[0]["application"], "kitchen_app");
+        let none = http.call("GET /api/v1/connections", &foreign, &Value::Null).json();
+        assert_eq!(none["data"]["counts"]["total"], 0, "{none}");
+
+        let line = format!("DELETE /api/v1/connections/{}", chef.id);
+        assert_eq!(http.call(&line, &foreign, &Value::Null).status, 404);
+        assert_eq!(http.call(&line, &owner, &Value::Null).status, 200);
+        // A DISCONNECT packet: the client's library does not come back by itself.
+        assert_eq!(chef.packet(PATIENCE).unwrap().kind, PacketType::Disconnect);
+        chef.until_closed();
+        let gone = http.call("DELETE /api/v1/users/ada/connections", &owner, &Value::Null).json();
+        assert_eq!(gone["data"]["disconnected"], 1, "{gone}");
+        assert_eq!(ada.packet(PATIENCE).unwrap().kind, PacketType::Disconnect);
+        assert_eq!(server.count(TENANT), 0);
+    }
+
+    fn a_tenants_own_event_type_is_sent_and_checked_once_declared(transport) {
+        let server = Server::start();
+        let mut http = HttpConnection::open(server.address());
+        let service = Who::service(TENANT).token();
+        let mut ada = Client::join(&server, transport, &Who::customer(TENANT, "ada"));
+        let event = |points: Value| json!({ "type": "loyalty:points_earned", "payload": { "points": points } });
+        let mut publish = |body: Value| {
+            let answer = http.call("POST /api/v1/publish", &service, &body);
+            (answer.status, answer.json()["error"]["code"].take())
+        };
+        assert_eq!(publish(event(json!(1))), (400, json!("event_unknown")));
+        let declaration = json!({ "name": "loyalty:points_earned",
+            "schema": { "type": "object", "properties": { "points": { "type": "integer" } } } });
+        let mut other = HttpConnection::open(server.address());
+        assert_eq!(other.call("POST /api/v1/events", &service, &declaration).status, 201);
+        server.router().add(serde_json::from_value(json!({ "id": "loyalty", "tenant": TENANT,
+            "events": "loyalty:*", "from": ["system"], "to": ["client_app"] })).unwrap()).unwrap();
+        assert_eq!(publish(event(json!("many"))), (400, json!("payload_invalid")));
+        assert_eq!(publish(event(json!(1))), (200, Value::Null));
+        assert_eq!(ada.drain_names(), ["loyalty:points_earned"]);
+    }
+}
+
+#[test]
+fn stopping_closes_transports_without_sending_clients_away() {
+    let server = Server::start();
+    let mut clients = Transport::ALL
+        .map(|transport| Client::join(&server, transport, &Who::chef(TENANT, "carl")));
+    // A poll is out, as a client of the library always has one.
+    clients.iter_mut().for_each(|client| drop(client.drain_names()));
+    drop(server);
+    let (events, code) = clients[0].until_closed();
+    assert!(events.is_empty() && code == Some(1_001), "{events:?} {code:?}");
+    assert!(clients[1].until_closed().0.is_empty());
+}

@@ -1,0 +1,66 @@
+//! A restaurant that floods does not keep another waiting.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use foodtrack_server::LimitsConfig;
+use serde_json::json;
+
+use crate::harness::{Client, Server, Transport, Who, config, limits};
+
+/// What the noisy one may send; it sends ten times as much and more.
+const PER_SECOND: u32 = 200;
+const FLOODERS: usize = 4;
+const EVENTS: u64 = 40;
+/// Generous: the machine may be busy with other tests.
+const PROMPT: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_tenant_over_ten_times_its_limit_does_not_delay_its_neighbour() {
+    // One shard: they share everything.
+    let server = Server::with(config().shards(1).limits(LimitsConfig {
+        messages_per_second_per_tenant: PER_SECOND,
+        messages_burst_per_tenant: PER_SECOND,
+        ..limits()
+    }));
+    let is_over = AtomicBool::new(false);
+    let mut audience: Vec<Client> = (0..50)
+        .map(|_| Client::join(&server, Transport::WebSocket, &Who::manager("noisy", "mia")))
+        .collect();
+    thread::scope(|scope| {
+        for _ in 0..FLOODERS {
+            scope.spawn(|| flood(&server, &is_over));
+        }
+        let mut sender = Client::join(&server, Transport::WebSocket, &Who::service("quiet"));
+        let mut readers = Transport::ALL
+            .map(|transport| Client::join(&server, transport, &Who::chef("quiet", "carl")));
+        let mut worst = Duration::ZERO;
+        for number in 0..EVENTS {
+            let sent = Instant::now();
+            sender.accepted("order:updated", json!({ "orderId": "1", "number": number }));
+            for reader in &mut readers {
+                assert_eq!(reader.expect("order:updated").payload("number"), number);
+            }
+            worst = worst.max(sent.elapsed());
+            // As fast as people are, and for as long as the flood takes to build up.
+            thread::sleep(Duration::from_millis(25));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert!(worst < PROMPT, "an event took {worst:?}");
+    });
+    let refused = server.metric("rate_limited_total");
+    assert!(refused > 0, "the flood was within its limit");
+    let heard = audience[0].drain().len();
+    let most = usize::try_from(PER_SECOND).unwrap() * 12;
+    assert!(heard < most, "{heard} events of the noisy tenant passed");
+}
+
+/// Sends as fast as the server reads, and never reads an answer.
+fn flood(server: &Server, is_over: &AtomicBool) {
+    let mut client = Client::join(server, Transport::WebSocket, &Who::service("noisy"));
+    let batch: Vec<_> = (0..100).map(|_| ("order:updated", json!({ "orderId": "1" }))).collect();
+    while !is_over.load(Ordering::Relaxed) {
+        client.emit_all(&batch);
+    }
+}

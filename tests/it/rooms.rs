@@ -1,0 +1,170 @@
+//! Who is in which room: by rule, by grant, up to a number, for good.
+
+use foodtrack_contract::{Permission, PermissionSet};
+use foodtrack_server::{Broadcast, Priority, Recipients, RoomMetadata, RoomName, TenantId};
+use serde_json::json;
+
+use crate::harness::{Client, Server, Transport, Who, config, limits, on_both_transports};
+
+const TENANT: &str = "pizza-roma";
+
+fn tenant() -> TenantId {
+    TenantId::parse(TENANT).unwrap()
+}
+
+/// Sends a notification to the members of a room.
+fn tell_room(server: &Server, room: &str) {
+    let broadcast = Broadcast {
+        event: "notification:info".into(),
+        payload: json!({ "message": "hello" }).to_string(),
+        priority: Priority::Medium,
+        to: Recipients { rooms: vec![room.into()], ..Recipients::default() },
+        except: Vec::new(),
+    };
+    server.wait(server.broadcaster().broadcast(&tenant(), broadcast)).unwrap();
+}
+
+on_both_transports! {
+    fn a_subscription_is_answered_and_ends_when_asked(transport) {
+        let server = Server::start();
+        let mut chef = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
+        let room = format!("kitchen_station:{TENANT}:grill");
+        for argument in [json!("grill"), json!({ "stationId": "grill" })] {
+            let answer = chef.accepted("subscribe:kitchen", argument.clone());
+            assert_eq!(answer, json!({ "room": room, "type": "kitchen_station" }));
+            assert_eq!(chef.expect("subscribed").argument, answer);
+            tell_room(&server, &room);
+            assert_eq!(chef.drain_names(), ["notification:info"]);
+            chef.accepted("unsubscribe:kitchen", argument);
+            assert_eq!(chef.expect("unsubscribed").argument, answer);
+            tell_room(&server, &room);
+            assert_eq!(chef.drain_names(), [""; 0]);
+        }
+        for argument in [json!(null), json!(""), json!(7), json!({ "orderId": "1" }), json!("x".repeat(129))] {
+            assert_eq!(chef.refused("subscribe:kitchen", argument), "room_malformed");
+        }
+    }
+
+    fn rooms_open_by_role_and_permission(transport) {
+        let server = Server::start();
+        let join = |who: &Who| Client::join(&server, transport, who);
+        let mut customer = join(&Who::customer(TENANT, "ada"));
+        let mut chef = join(&Who::chef(TENANT, "carl"));
+        let mut courier = join(&Who::courier(TENANT, "dora"));
+        let mut manager = join(&Who::manager(TENANT, "mia"));
+        let mut deaf = join(&Who::chef(TENANT, "carl").permissions(PermissionSet::of(&[Permission::WriteOrders])));
+        let forbid = |client: &mut Client, topic: &str, id: &str, code: &str| {
+            assert_eq!(client.refused(&format!("subscribe:{topic}"), json!(id)), code, "{topic} {id}");
+        };
+        forbid(&mut customer, "order", "1", "room_forbidden");
+        forbid(&mut customer, "kitchen", "grill", "room_forbidden");
+        forbid(&mut customer, "route", "r", "room_forbidden");
+        forbid(&mut customer, "customer", "bob", "room_forbidden");
+        forbid(&mut chef, "route", "r", "permission_denied");
+        forbid(&mut chef, "customer", "ada", "room_forbidden");
+        forbid(&mut courier, "kitchen", TENANT, "permission_denied");
+        forbid(&mut deaf, "order", "1", "permission_denied");
+        chef.subscribe("order", "1");
+        courier.subscribe("route", "r");
+        manager.subscribe("customer", "ada");
+        manager.subscribe("kitchen", TENANT);
+        customer.subscribe("customer", "ada");
+        customer.subscribe("tenant", TENANT);
+    }
+
+    fn an_orders_first_customer_is_its_customer_for_good(transport) {
+        let server = Server::start();
+        let mut ada = Client::join(&server, transport, &Who::customer(TENANT, "ada"));
+        let mut eve = Client::join(&server, transport, &Who::customer(TENANT, "eve"));
+        let mut chef = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
+        let mut service = Client::join(&server, transport, &Who::service(TENANT));
+        let order = json!({ "orderId": "1" });
+        let of = |customer: &str| json!({ "orderId": "1", "customerId": customer });
+        assert_eq!(eve.refused("order:created", of("ada")), "order_forbidden");
+        ada.accepted("order:created", order.clone());
+        assert_eq!(eve.refused("order:created", order.clone()), "order_forbidden");
+        assert_eq!(eve.refused("order:created", of("eve")), "order_forbidden");
+        assert_eq!(eve.refused("order:updated", order.clone()), "order_forbidden");
+        assert_eq!(eve.refused("subscribe:order", json!("1")), "room_forbidden");
+        // Not even a back end hands the order on.
+        service.accepted("order:created", of("eve"));
+        assert_eq!(eve.refused("subscribe:order", json!("1")), "room_forbidden");
+        ada.drain();
+        ada.subscribe("order", "1");
+        chef.accepted("order:status_changed", json!({ "orderId": "1", "status": "ready" }));
+        assert_eq!(ada.drain_names(), ["order:status_changed"]);
+        assert_eq!(eve.drain_names(), [""; 0]);
+    }
+
+    fn a_grant_opens_a_private_room_and_its_end_closes_it(transport) {
+        let server = Server::start();
+        let connections = server.connections();
+        let room = RoomName::Order("1").of(&tenant()).to_string();
+        let mut customer = Client::join(&server, transport, &Who::customer(TENANT, "ada"));
+        let mut chef = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
+        let private = RoomMetadata { is_private: true, ..RoomMetadata::default() };
+        let id = tenant();
+        server.wait(connections.describe_room(&RoomName::Order("1").of(&id), private)).unwrap();
+        assert_eq!(chef.refused("subscribe:order", json!("1")), "room_forbidden");
+        server.wait(connections.grant(&RoomName::Order("1").of(&id), "ada")).unwrap();
+        customer.subscribe("order", "1");
+        tell_room(&server, &room);
+        assert_eq!(customer.drain_names(), ["notification:info"]);
+        assert!(server.wait(connections.revoke_grant(&RoomName::Order("1").of(&id), "ada")).unwrap());
+        tell_room(&server, &room);
+        assert_eq!(customer.drain_names(), [""; 0]);
+        assert_eq!(customer.refused("subscribe:order", json!("1")), "room_forbidden");
+    }
+
+    fn a_room_takes_as_many_members_as_it_may_have(transport) {
+        let server = Server::start();
+        let metadata = RoomMetadata { max_members: Some(2), ..RoomMetadata::default() };
+        let id = tenant();
+        server.wait(server.connections().describe_room(&RoomName::KitchenStation("grill").of(&id), metadata)).unwrap();
+        let mut chefs: Vec<Client> =
+            (0..3).map(|_| Client::join(&server, transport, &Who::chef(TENANT, "carl"))).collect();
+        chefs[0].subscribe("kitchen", "grill");
+        chefs[1].subscribe("kitchen", "grill");
+        chefs[1].subscribe("kitchen", "grill");
+        assert_eq!(chefs[2].refused("subscribe:kitchen", json!("grill")), "room_full");
+        chefs[0].accepted("unsubscribe:kitchen", json!("grill"));
+        chefs[2].subscribe("kitchen", "grill");
+    }
+
+    fn the_rooms_of_the_start_cannot_be_left(transport) {
+        let server = Server::start();
+        let mut chef = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
+        for (topic, id) in [("tenant", TENANT), ("customer", "carl"), ("kitchen", TENANT)] {
+            assert_eq!(chef.refused(&format!("unsubscribe:{topic}"), json!(id)), "room_forbidden", "{topic}");
+        }
+        for room in [format!("tenant:{TENANT}"), format!("user:{TENANT}:carl"), format!("app:{TENANT}:kitchen_app")] {
+            tell_room(&server, &room);
+            assert_eq!(chef.drain_names(), ["notification:info"], "{room}");
+        }
+    }
+}
+
+#[test]
+fn a_connection_may_be_in_a_thousand_rooms_and_in_no_more_than_it_may() {
+    const ROOMS: u32 = 1_000;
+    let mut roomy = limits();
+    roomy.rooms_per_connection_max = ROOMS + 3;
+    let server = Server::with(config().limits(roomy));
+    let mut chef = Client::join(&server, Transport::WebSocket, &Who::chef(TENANT, "carl"));
+    let events: Vec<_> =
+        (0..ROOMS).map(|order| ("subscribe:order", json!(order.to_string()))).collect();
+    chef.emit_all(&events);
+    (0..ROOMS).for_each(|_| drop(chef.expect("subscribed")));
+    assert_eq!(chef.refused("subscribe:order", json!("one-more")), "rooms_too_many");
+    for room in [0, 499, 999] {
+        tell_room(&server, &format!("order:{TENANT}:{room}"));
+    }
+    assert_eq!(chef.drain_names(), ["notification:info"; 3]);
+    let rooms = server.wait(server.connections().rooms(&tenant())).unwrap();
+    assert_eq!(rooms.len(), ROOMS as usize + 3);
+    drop(chef);
+    // The rooms go with their last member.
+    crate::harness::eventually(|| {
+        server.wait(server.connections().rooms(&tenant())).unwrap().is_empty().then_some(())
+    });
+}
