@@ -49,30 +49,6 @@ for (const [what, packets] of CLOSING) {
   });
 }
 
-// Well-framed packets whose arguments do not read: the packet counts as malformed and closes, or the event is refused.
-const UNREADABLE = [
-  ["an event without a name", ["42[]"]],
-  ["JSON that ends early", ['42["kitchen:notification",{"message":']],
-  ["JSON with a tail", ['42["kitchen:notification"]]']],
-  ["JSON with a comma too many", ['42["kitchen:notification",]']],
-  ["a reserved event name", ['42["connect"]']],
-  ["ten thousand brackets", [`42${"[".repeat(10_000)}`]],
-];
-for (const [what, [packet]] of UNREADABLE) {
-  test(`${what} is refused or closes its sender's connection, and no other`, async () => {
-    const socket = await openJoined();
-    socket.send(packet);
-    const told = socket.inbox.find((answer) => answer.startsWith?.('42["system:error"'), "answer").catch(() => undefined);
-    const answer = await Promise.race([socket.waitClosed(4000).then(() => undefined), told]);
-    if (answer !== undefined) {
-      const [, { payload }] = JSON.parse(answer.slice(2));
-      assert.ok(payload.number >= 3000, answer);
-    }
-    await bystander.isUnaffected();
-    socket.close();
-  });
-}
-
 test("a message beyond the limit closes its sender's connection and no other", async () => {
   const socket = await openJoined();
   socket.send(`42["kitchen:notification",{"message":"${"x".repeat(socket.handshake.maxPayload)}"}]`);

@@ -14,8 +14,8 @@ after(async () => {
   await server.stop();
 });
 
-/** A pointer into the payload, whether or not it starts at the message; at what is missing, or at what misses it. */
-const inPayload = (pointer, rule) => new RegExp(`^(/payload)?${pointer}${rule === "required" ? "(/\\w+)?" : ""}$`);
+/** A pointer into the payload, whether or not it starts at the message. */
+const inPayload = (pointer) => new RegExp(`^(/payload)?${pointer}$`);
 const order = (fields) => ({ orderId: "o", customerId: "ana", ...fields });
 
 // What breaks a schema: event, sender, payload, pointer (of a missing field: where it should be), rule.
@@ -47,7 +47,7 @@ for (const [event, sender, payload, pointer, rule] of BROKEN) {
     const error = await roma[sender].refused(event, payload, "payload_invalid");
     assert.equal(error.number, 3104);
     assert.equal(error.event, event);
-    assert.match(error.pointer, inPayload(pointer, rule));
+    assert.match(error.pointer, inPayload(pointer));
     assert.equal(error.rule, rule);
   });
 }
@@ -69,6 +69,7 @@ const FORBIDDEN = [
   ["an unheard-of priority", "notification:info", "dashboard", whole({ priority: "asap" }), "message_malformed"],
   ["an unheard-of target", "notification:info", "dashboard", whole({ target: "toaster" }), "message_malformed"],
   ["an id that is no UUID", "notification:info", "dashboard", whole({ id: "1" }), "message_malformed"],
+  ["no argument", "notification:info", "dashboard", undefined, "message_malformed"],
   ["an order in another customer's name", "order:created", "ana", { orderId: "o-1", customerId: "bob" }, "order_forbidden"],
   ["a change to an order nobody placed", "order:updated", "ana", { orderId: "never-placed" }, "order_forbidden"],
 ];
@@ -77,12 +78,6 @@ for (const [what, event, sender, argument, code] of FORBIDDEN) {
     await roma[sender].refused(event, argument, code);
   });
 }
-
-test("no argument is refused as what is no message and no payload", async () => {
-  const { success, error } = await roma.dashboard.ask("notification:info");
-  assert.equal(success, false);
-  assert.ok(["message_malformed", "payload_invalid"].includes(error.code), error.code);
-});
 
 test("a refusal of the envelope points at what is wrong", async () => {
   const error = await roma.dashboard.refused("notification:info", whole({ priority: "asap" }), "message_malformed");
