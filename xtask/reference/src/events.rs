@@ -39,7 +39,7 @@ refusal is the acknowledgement `{ success: false, error }`, or the event `system
 | `subscribe:route`, `unsubscribe:route` | a route's id, or `{ routeId }` | the same |
 | `ping` | | `pong`: `{ timestamp }` |
 | `health_check` | | `health_check`, unless acknowledged: the own tenant's connections and rooms |
-| `authenticate` | `{ token }`, a fresh one of the same subject | `authenticated`: `{ expiresAt }` |
+| `authenticate` | a fresh token of the same subject, or `{ token }` | `authenticated`: `{ expiresAt }` |
 ";
 
 /// The page.
