@@ -1,4 +1,5 @@
-//! `error_code.rs` from `errors.json`: the one table of codes that clients see.
+//! What is generated: `error_code.rs` and `docs/reference/errors.md` from `errors.json`, the one table of codes that
+//! clients see; the other references from the code itself.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -10,6 +11,10 @@ use serde::Deserialize;
 
 const SOURCE: &str = "crates/contract/errors.json";
 const TARGET: &str = "crates/contract/src/error_code.rs";
+const ERRORS_PAGE: &str = "docs/reference/errors.md";
+/// Pages that `reference` prints, a program that is built from the code it tells of.
+const PRINTED_PAGES: [(&str, &str); 2] =
+    [("configuration", "docs/reference/configuration.md"), ("events", "docs/reference/events.md")];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,26 +39,78 @@ struct Entry {
     about: String,
 }
 
-/// Writes the file.
-pub(crate) fn write(root: &Path) -> Result<(), String> {
-    std::fs::write(root.join(TARGET), generate(root)?).map_err(|error| format!("{TARGET}: {error}"))
+/// Writes every file.
+pub(crate) fn write(root: &Path) -> Vec<String> {
+    let written = |(path, text): (&str, Result<String, String>)| {
+        std::fs::write(root.join(path), text?).map_err(|error| format!("{path}: {error}"))
+    };
+    // One by one: what comes later may be built from what came before.
+    generators().filter_map(|(path, generate)| written((path, generate(root))).err()).collect()
 }
 
-/// Fails when the file is not what [`write`] would write.
-pub(crate) fn check(root: &Path) -> Result<(), String> {
-    let fresh = generate(root)?;
-    let there = read(root, TARGET)?;
-    if there == fresh {
-        return Ok(());
-    }
-    Err(format!("{TARGET} is not what {SOURCE} says; run `cargo xtask codegen`"))
+/// A sentence for each file that is not what [`write`] would write.
+pub(crate) fn check(root: &Path) -> Vec<String> {
+    let checked = |path: &str, fresh: Result<String, String>| {
+        if read(root, path)? == fresh? {
+            return Ok(());
+        }
+        Err(format!("{path} is not fresh; run `cargo xtask codegen`"))
+    };
+    generators().filter_map(|(path, generate)| checked(path, generate(root)).err()).collect()
 }
 
-fn generate(root: &Path) -> Result<String, String> {
+type Generate = Box<dyn Fn(&Path) -> Result<String, String>>;
+
+fn generators() -> impl Iterator<Item = (&'static str, Generate)> {
+    let from_table: [(&str, Generate); 2] = [
+        (TARGET, Box::new(|root| format_source(root, &source(&table(root)?)))),
+        (ERRORS_PAGE, Box::new(|root| Ok(errors_page(&table(root)?)))),
+    ];
+    let printed = PRINTED_PAGES.map(|(name, path)| {
+        let generate: Generate = Box::new(move |root| print_page(root, name));
+        (path, generate)
+    });
+    from_table.into_iter().chain(printed)
+}
+
+fn table(root: &Path) -> Result<Table, String> {
     let table: Table = serde_json::from_str(&read(root, SOURCE)?)
         .map_err(|error| format!("{SOURCE} does not read: {error}"))?;
     check_table(&table).map_err(|problem| format!("{SOURCE}: {problem}"))?;
-    format_source(root, &source(&table))
+    Ok(table)
+}
+
+fn print_page(root: &Path, name: &str) -> Result<String, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["run", "--quiet", "--package", "reference", "--", name])
+        .current_dir(root)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo does not run: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("the reference of {name} does not print"));
+    }
+    String::from_utf8(output.stdout).map_err(|error| format!("the reference of {name}: {error}"))
+}
+
+fn errors_page(table: &Table) -> String {
+    let Ranges { retry, reconnect, stop } = &table.ranges;
+    let mut page = format!(
+        "# Errors\n\n\
+         Made by `cargo xtask codegen` from `crates/contract/errors.json`; do not edit.\n\n\
+         A refusal is `{{ code, number, message, event?, pointer?, rule?, retryAfterMs? }}`: in the acknowledgement\n\
+         (`{{ success: false, error }}`), as the payload of `system:error` where no acknowledgement was asked for, as `data`\n\
+         of Socket.IO's `connect_error`, and in the body of an HTTP answer. `pointer` is a JSON pointer to what breaks\n\
+         `rule`. The number says how to react:\n\n\
+         - {retry}.\n- {reconnect}.\n- {stop}.\n\n\
+         | number | code | what it says |\n| --- | --- | --- |\n"
+    );
+    for Entry { number, code, about } in &table.errors {
+        // Writing to memory does not fail.
+        let _ = writeln!(page, "| {number} | `{code}` | {about} |");
+    }
+    page
 }
 
 fn read(root: &Path, path: &str) -> Result<String, String> {

@@ -3,6 +3,7 @@
 mod architecture;
 mod licences;
 mod metadata;
+mod routes;
 mod spdx;
 mod tree;
 
@@ -34,6 +35,7 @@ pub(crate) fn run(root: &Path) -> Vec<String> {
         }
         Err(failure) => failures.push(failure),
     }
-    failures.extend(codegen::check(root).err());
+    failures.extend(routes::check(root));
+    failures.extend(codegen::check(root));
     failures
 }

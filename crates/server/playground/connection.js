@@ -63,7 +63,7 @@ export class Connection {
       if (message.tenantId === tenant) this.own += 1;
       else if (message.tenantId !== undefined) this.foreign += 1;
       const latencyMs = message.id === undefined ? null : latency.received(message.id);
-      onMessage({ ...message, type: message.type ?? name }, latencyMs);
+      onMessage({ ...message, type: name }, latencyMs);
     });
   }
 

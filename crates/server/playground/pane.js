@@ -50,7 +50,7 @@ export class Pane {
     let after = '';
     if (state === 'refused') after = refusal;
     else if (state === 'connected' && lastOutage) {
-      after = `back after ${Math.round(lastOutage.outageMs)} ms, ${lastOutage.resumed ? 'session resumed' : 'new session'}`;
+      after = `back after ${Math.round(lastOutage.outageMs)} ms, ${lastOutage.resumed ? 'nothing missed' : 'without what it missed'}`;
     }
     setText(this.#after, after);
     this.#after.title = after;

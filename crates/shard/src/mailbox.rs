@@ -105,6 +105,7 @@ impl ShardSender {
     }
 
     /// Sends without waiting; gives the message back when the mailbox is full or its shard is gone.
+    #[expect(clippy::result_large_err, reason = "the message itself comes back to its sender")]
     pub(crate) fn try_send(&self, message: ShardMessage) -> Result<(), ShardMessage> {
         match self.messages.try_send(message) {
             Ok(()) => {

@@ -154,7 +154,7 @@ impl Rooms {
         match name {
             RoomName::Tenant => self.tenant = Some(room),
             RoomName::Application(application) => {
-                self.applications[application as usize] = Some(room)
+                self.applications[application as usize] = Some(room);
             }
             RoomName::Order(_) => _ = self.orders.insert(id, room),
             RoomName::KitchenStation(_) => _ = self.stations.insert(id, room),

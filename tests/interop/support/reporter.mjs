@@ -7,7 +7,9 @@ export default async function* reporter(events) {
   for await (const { type, data } of events) {
     if (type === "test:stderr" || type === "test:stdout") {
       yield data.message;
-    } else if (type === "test:pass" && data.details.type !== "suite" && !data.skip) {
+    } else if (data?.skip && type === "test:pass") {
+      yield `SKIPPED ${data.name}: ${data.skip}\n`;
+    } else if (type === "test:pass" && data.details.type !== "suite") {
       passed += 1;
       if (data.details.duration_ms > slow) yield `slow: ${data.name} (${Math.round(data.details.duration_ms)} ms)\n`;
     } else if (type === "test:fail" && data.details.type !== "suite") {

@@ -1,0 +1,84 @@
+# `make` lists what there is.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The port of `make run`.
+PORT ?= 4001
+# Seconds that `make fuzz` spends on each target, and which targets.
+T ?= 60
+FUZZ ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+
+TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
+DEBUG := $(TARGET_DIR)/debug
+STAGE := @.ci/stage
+
+.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground bench compare fuzz docs
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Builds the hub and starts its demo; open http://127.0.0.1:4001/ (PORT=8080 for another)
+	cargo build -p foodtrack-server
+	@$(DEBUG)/foodtrack-websocket demo --port $(PORT)
+
+setup: ## Installs what the tests need beside Rust: Node packages, a Python environment, Chromium
+	@.ci/setup
+
+test: ## Everything that must hold before a commit; stops at the first stage that fails
+	$(STAGE) setup .ci/setup
+	$(STAGE) lint $(MAKE) --no-print-directory lint
+	$(STAGE) rust $(MAKE) --no-print-directory test-rust
+	$(STAGE) doc $(MAKE) --no-print-directory test-doc
+	$(STAGE) tidy $(MAKE) --no-print-directory tidy
+	$(STAGE) binaries $(MAKE) --no-print-directory binaries
+	$(STAGE) interop tests/interop/run
+	$(STAGE) playground $(MAKE) --no-print-directory playground
+	@echo
+	@echo "== test: every stage passed"
+
+lint: ## Format and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+test-rust: ## Unit and acceptance tests
+	@.ci/test-rust
+
+test-doc: ## The examples in the documentation
+	cargo test --workspace --doc --quiet
+
+tidy: ## What the compiler does not check: who knows whom, licences, leftovers, fresh references
+	cargo xtask tidy
+
+docs: ## Writes what is generated: error codes and docs/reference
+	cargo xtask codegen
+
+binaries:
+	cargo build -p foodtrack-server -p conformance
+
+interop: binaries ## Unmodified clients, protocol suites and hostile strangers against the server
+	tests/interop/run
+
+playground: ## The playground, clicked through in Chromium
+	cargo build -p foodtrack-server
+	@.ci/setup
+	cd tests/playground && FOODTRACK_BINARY=$(DEBUG)/foodtrack-websocket npm test --silent
+
+bench: ## Measures the hub alone, quickly (release build)
+	cargo build --release -p foodtrack-server -p bench
+	$(TARGET_DIR)/release/bench run --server hub --quick
+
+compare: ## Measures the hub and its peers in turns; writes bench/results
+	bench/setup-peers
+	cargo build --release -p foodtrack-server -p bench
+	$(TARGET_DIR)/release/bench compare
+
+fuzz: ## Fuzzes each target for T seconds (60); needs Rust's nightly
+	@cargo +nightly --version >/dev/null 2>&1 \
+		|| { echo "fuzz: needs a nightly compiler: rustup toolchain install nightly" >&2; exit 1; }
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
+	@for target in $(FUZZ); do \
+		mkdir -p fuzz/corpus/$$target; \
+		.ci/stage "fuzz $$target" cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target \
+			-- -max_total_time=$(T) || exit 1; \
+	done
