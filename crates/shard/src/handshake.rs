@@ -76,10 +76,12 @@ pub(crate) fn admit(
     cookie_name: &str,
     now_s: u64,
 ) -> Result<Admission, Refusal> {
+    let malformed =
+        || Refusal::new(ErrorCode::MessageMalformed, "the handshake's auth must be a JSON object");
     let auth: Auth<'_> = match auth {
-        Some(auth) => serde_json::from_str(auth).map_err(|_| {
-            Refusal::new(ErrorCode::MessageMalformed, "the handshake's auth must be a JSON object")
-        })?,
+        // A list would be read as the fields in their order.
+        Some(auth) if !auth.trim_start().starts_with('{') => return Err(malformed()),
+        Some(auth) => serde_json::from_str(auth).map_err(|_| malformed())?,
         None => Auth::default(),
     };
     let from_auth = text(auth.token);

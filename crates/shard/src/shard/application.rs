@@ -1,0 +1,200 @@
+//! What the reactor tells a shard.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use foodtrack_session::{Event, NamespaceId};
+use foodtrack_transport::{
+    Application, ClientKey, CloseReason, Flow, Handover, HttpRequest, HttpTicket, Reactor, Verdict,
+};
+
+use super::events::size_of_event;
+use super::mail::respond;
+use super::{Shard, Tag};
+use crate::handshake::{self, Admission};
+use crate::http_service::Responder;
+use crate::mailbox::ShardMessage;
+
+/// How long a connection over its rate is not read.
+const OVER_RATE_PAUSE_MS: u32 = 50;
+/// Deliveries of a tenant before others have their turn, where others are at work.
+const TURN_DELIVERIES_MAX: usize = 8_192;
+/// Messages taken from the mailbox in a turn.
+const INBOX_PER_TURN: usize = 1_024;
+
+impl Application for Shard {
+    type Transfer = Admission;
+
+    fn connect(
+        &mut self,
+        io: &mut Reactor,
+        client: ClientKey,
+        _namespace: NamespaceId,
+        auth: Option<Cow<'_, str>>,
+    ) -> Verdict<Admission> {
+        self.clock.tick();
+        let info = io.take_handshake(client);
+        let admission = handshake::admit(
+            auth.as_deref(),
+            info.as_deref(),
+            &self.parts.authenticator,
+            &self.parts.cookie_name,
+            self.clock.unix_s(),
+        );
+        match admission {
+            Ok(admission) => {
+                let home = self.parts.shards.home(admission.principal.tenant());
+                if home != self.parts.index {
+                    return Verdict::HandOver { shard: home, transfer: admission };
+                }
+                self.adopt(io, client, NamespaceId::ROOT, admission)
+            }
+            Err(refusal) => {
+                // The next try on this transport needs what the first one told.
+                if let Some(info) = info {
+                    io.give_handshake_back(client, info);
+                }
+                self.turn_away(&refusal)
+            }
+        }
+    }
+
+    fn adopt(
+        &mut self,
+        io: &mut Reactor,
+        client: ClientKey,
+        _namespace: NamespaceId,
+        admission: Admission,
+    ) -> Verdict<Admission> {
+        let id = io.new_id();
+        let answer = format!("{{\"sid\":\"{}\"}}", id.as_str());
+        let verdict = self.admit(client, answer, admission);
+        if let Verdict::Accept { .. } = verdict
+            && let Some(mut admission) = self.admitted.remove(&client)
+        {
+            let user_agent = self.intern(admission.about.user_agent.take().as_deref());
+            let expires_at_s = admission.principal.expires_at_s();
+            let tenant = self.open_tenant(admission.principal.tenant());
+            let first = self.tenants[tenant as usize].connections.is_empty();
+            let place = self.with_tenant(io, tenant, |tenant, turn| {
+                tenant.enter(turn, client, id, admission, user_agent)
+            });
+            let tag = Tag { tenant, place: place.unwrap_or(0) };
+            io.set_tag(client, tag.number());
+            self.watch_expiry(io, client, expires_at_s);
+            let counters = &self.parts.counters;
+            counters.connections.add(1);
+            counters.connections_opened.add(1);
+            counters.tenants.add(u64::from(first));
+        }
+        verdict
+    }
+
+    fn connected(&mut self, io: &mut Reactor, client: ClientKey, _namespace: NamespaceId) {
+        if let Some(tag) = Tag::of(io, client) {
+            self.with_tenant(io, tag.tenant, |tenant, turn| tenant.greet(turn, tag.place));
+        }
+    }
+
+    fn hand_over(&mut self, shard: usize, handover: Handover<Admission>) {
+        // A full mailbox drops the client: it connects again, and by then there is room.
+        let message = ShardMessage::Adopt(Box::new(handover));
+        if self.parts.shards.sender(shard).try_send(message).is_err() {
+            tracing::warn!(shard, "a shard's mailbox is full: a connection was closed");
+        }
+    }
+
+    fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
+        let Some(tag) = Tag::of(io, client) else { return Flow::Continue };
+        let deliveries = &self.parts.counters.deliveries;
+        self.read_first.get_or_insert_with(|| (Instant::now(), deliveries.get()));
+        if let Err((refusal, tell)) = self.check_rates(io, tag, size_of_event(&event)) {
+            self.with_tenant(io, tag.tenant, |tenant, turn| match (event.id, tell) {
+                (None, false) => {
+                    turn.counters.events_refused.add(1);
+                    turn.counters.rate_limited.add(1);
+                }
+                (id, _) => tenant.refuse(turn, client, id, &refusal),
+            });
+            return Flow::PauseMs(OVER_RATE_PAUSE_MS);
+        }
+        if let Err(refusal) = self.handle_event(io, tag, client, &event) {
+            self.with_tenant(io, tag.tenant, |tenant, turn| {
+                tenant.refuse(turn, client, event.id, &refusal);
+            });
+        }
+        let others = self.busy.max(self.busy_before) > 1;
+        match self.tenants.get(tag.tenant as usize) {
+            Some(tenant) if others && tenant.turn_deliveries > TURN_DELIVERIES_MAX => Flow::Yield,
+            _ => Flow::Continue,
+        }
+    }
+
+    fn acknowledged(&mut self, _io: &mut Reactor, _client: ClientKey, _event: Event<'_>) {
+        // The hub asks for no acknowledgement yet: one that comes answers nothing.
+    }
+
+    fn left(&mut self, io: &mut Reactor, client: ClientKey, _namespace: NamespaceId) {
+        self.depart(io, client);
+    }
+
+    fn closed(&mut self, io: &mut Reactor, client: ClientKey, reason: CloseReason) {
+        if reason == CloseReason::SlowReader {
+            self.parts.counters.slow_readers_closed.add(1);
+        }
+        self.depart(io, client);
+    }
+
+    fn http(&mut self, io: &mut Reactor, request: HttpRequest, ticket: HttpTicket) {
+        let peer = request.peer;
+        let mut built =
+            http::Request::builder().method(request.method.as_str()).uri(&request.target);
+        for (name, value) in &request.headers {
+            built = built.header(name.as_str(), value.as_slice());
+        }
+        match built.body(bytes::Bytes::from(request.body)) {
+            Ok(request) => {
+                let shard = self.parts.shards.sender(self.parts.index).clone();
+                let responder = Responder::new(shard, ticket);
+                if let Err(response) = self.parts.http.call(request, peer, responder) {
+                    respond(io, ticket, &response);
+                }
+            }
+            Err(_) => io.respond(ticket, 400, &[], b"malformed request"),
+        }
+    }
+
+    fn turn(&mut self, io: &mut Reactor) {
+        let deliveries = self.parts.counters.deliveries.get();
+        for _ in 0..INBOX_PER_TURN {
+            match self.parts.inbox.try_recv() {
+                Ok(message) => self.handle_message(io, message),
+                Err(_) => return,
+            }
+            if self.parts.counters.deliveries.get() - deliveries > TURN_DELIVERIES_MAX as u64 {
+                break;
+            }
+        }
+        // There may be more: come back without waiting.
+        io.waker().wake();
+    }
+
+    fn alarm(&mut self, io: &mut Reactor, client: ClientKey) {
+        let Some(tag) = Tag::of(io, client) else { return };
+        let now_s = self.clock.unix_s();
+        let due = self.with_tenant(io, tag.tenant, |tenant, turn| {
+            let connection = tenant.connections.get(tag.place)?;
+            let expires_at_s = connection.principal.expires_at_s();
+            if expires_at_s > now_s {
+                return Some(expires_at_s);
+            }
+            // The transport alone closes: the client comes back by itself, with a fresh token.
+            tenant.token_ended(turn, client);
+            turn.io.close(client, CloseReason::ServerClosed);
+            None
+        });
+        if let Some(Some(expires_at_s)) = due {
+            self.watch_expiry(io, client, expires_at_s);
+        }
+    }
+}

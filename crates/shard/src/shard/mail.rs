@@ -1,0 +1,103 @@
+//! What other threads ask of a shard.
+
+use foodtrack_contract::{ErrorCode, Refusal, TenantId};
+use foodtrack_transport::{CloseReason, HttpTicket, Reactor};
+
+use super::Shard;
+use crate::mailbox::{ShardMessage, TenantRequest};
+use crate::model::ConnectionCounts;
+use crate::publishing::Publisher;
+
+impl Shard {
+    pub(super) fn handle_message(&mut self, io: &mut Reactor, message: ShardMessage) {
+        match message {
+            ShardMessage::Adopt(handover) => io.adopt(self, *handover),
+            ShardMessage::HttpResponse(ticket, response) => respond(io, ticket, &response),
+            ShardMessage::Tenant(tenant, request) => self.handle_request(io, &tenant, request),
+            ShardMessage::Totals(reply) => {
+                let mut totals = ConnectionCounts::default();
+                self.tenants.iter().for_each(|(_, tenant)| totals.add(&tenant.counts(io)));
+                // Who asked may have gone away: nothing is lost with the answer.
+                let _ = reply.send(totals);
+            }
+            ShardMessage::Policies(policies) => self.parts.policies = policies,
+            ShardMessage::Stop => {
+                self.stopping = true;
+                io.stop_accepting();
+                for client in io.clients() {
+                    io.close(client, CloseReason::ServerClosed);
+                }
+            }
+        }
+    }
+
+    fn handle_request(&mut self, io: &mut Reactor, id: &TenantId, request: TenantRequest) {
+        let tenant = self.open_tenant(id);
+        let now_ms = io.now_ms();
+        // A reply that nobody waits for any more is no loss.
+        self.with_tenant(io, tenant, |tenant, turn| match request {
+            TenantRequest::Publish { principal, event, argument, reply } => {
+                let rate = turn.limits.messages_per_tenant;
+                let result = tenant.messages.spend(rate, 1, now_ms).map_err(|after_ms| {
+                    let message = "the tenant sends more than its limit allows";
+                    Refusal::new(ErrorCode::TenantRateLimited, message)
+                        .retry_after_ms(u64::from(after_ms))
+                });
+                let publisher = Publisher {
+                    user: principal.user().as_str(),
+                    role: principal.role(),
+                    source: foodtrack_contract::Source::System,
+                    permissions: principal.permissions(),
+                };
+                let result =
+                    result.and_then(|()| tenant.publish(turn, publisher, &event, &argument, &[]));
+                if result.is_err() {
+                    turn.counters.events_refused.add(1);
+                }
+                let _ = reply.send(result);
+            }
+            TenantRequest::Broadcast(broadcast, reply) => {
+                let _ = reply.send(tenant.broadcast(turn, &broadcast));
+            }
+            TenantRequest::Counts(reply) => _ = reply.send(tenant.counts(turn.io)),
+            TenantRequest::List(filter, reply) => _ = reply.send(tenant.list(turn, &filter)),
+            TenantRequest::Disconnect(target, reply) => {
+                let _ = reply.send(tenant.disconnect(turn, &target));
+            }
+            TenantRequest::Rooms(reply) => _ = reply.send(tenant.room_infos()),
+            TenantRequest::DescribeRoom { room, metadata, reply } => {
+                let described = room.room().map(|room| tenant.describe_room(turn, &room, metadata));
+                if let Some(described) = described {
+                    let _ = reply.send(described);
+                }
+            }
+            TenantRequest::Grant { room, user, reply } => {
+                if let Some(room) = room.room() {
+                    let _ = reply.send(tenant.grant(turn, &room, &user));
+                }
+            }
+            TenantRequest::RevokeGrant { room, user, reply } => {
+                if let Some(room) = room.room() {
+                    let _ = reply.send(tenant.revoke_grant(turn, &room, &user));
+                }
+            }
+        });
+    }
+}
+
+pub(super) fn respond(
+    io: &mut Reactor,
+    ticket: HttpTicket,
+    response: &http::Response<bytes::Bytes>,
+) {
+    let headers: Vec<(&str, &[u8])> = response
+        .headers()
+        .iter()
+        // The transport frames the body itself.
+        .filter(|(name, _)| {
+            !matches!(name.as_str(), "content-length" | "connection" | "transfer-encoding")
+        })
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
+    io.respond(ticket, response.status().as_u16(), &headers, response.body());
+}

@@ -1,0 +1,98 @@
+//! One shard on a free port of loopback.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use foodtrack_contract::{
+    ApplicationSet, ApplicationType, Authenticate, ErrorCode, Permission, PermissionSet, Principal,
+    Refusal, TenantId, UserId, UserRole, VerifiedClaims,
+};
+use foodtrack_session::{HeartbeatConfig, Namespaces};
+use foodtrack_shard::{HttpService, Responder, Running, ShardsConfig, TenantLimits, start};
+use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
+
+const CUSTOMERS: PermissionSet =
+    PermissionSet::of(&[Permission::ReadOrders, Permission::WriteOrders, Permission::ReadDelivery]);
+
+/// Believes a token of the form `tenant user role application seconds-to-live`.
+struct Trusting;
+
+impl Authenticate for Trusting {
+    fn principal(&self, token: &str, now_s: u64) -> Result<Principal, Refusal> {
+        let malformed = || Refusal::new(ErrorCode::TokenMalformed, "five words");
+        let words: Vec<&str> = token.split(' ').collect();
+        let [tenant, user, role, application, left_s] = words[..] else { return Err(malformed()) };
+        let (role, permissions) = match role {
+            "admin" => (UserRole::Admin, PermissionSet::ALL),
+            _ => (UserRole::Customer, CUSTOMERS),
+        };
+        let application = ApplicationType::from_wire(application).ok_or_else(malformed)?;
+        Ok(Principal::from_verified_token(VerifiedClaims {
+            tenant: TenantId::parse(tenant).unwrap(),
+            user: UserId::parse(user).unwrap(),
+            role,
+            applications: ApplicationSet::of(&[application]),
+            permissions,
+            device: None,
+            token_id: None,
+            expires_at_s: now_s + left_s.parse::<u64>().map_err(|_| malformed())?,
+        }))
+    }
+}
+
+/// Answers nothing but that it does.
+struct NoService;
+
+impl HttpService for NoService {
+    fn call(
+        &self,
+        _request: http::Request<Bytes>,
+        _peer: SocketAddr,
+        respond: Responder,
+    ) -> Result<(), Box<http::Response<Bytes>>> {
+        respond.release();
+        Err(Box::new(http::Response::new(Bytes::new())))
+    }
+}
+
+/// Stops its shard when it is dropped.
+pub(crate) struct Server {
+    running: Running,
+}
+
+impl Server {
+    pub(crate) fn start(limits: TenantLimits) -> Self {
+        let reactor = ReactorConfig {
+            endpoints: vec![Endpoint { path: "/socket.io/".into(), protocol: Protocol::SocketIo }],
+            namespaces: Namespaces::new(&["/"]),
+            heartbeat: HeartbeatConfig { interval_ms: 25_000, timeout_ms: 20_000, missed_max: 1 },
+            limits: Limits::default(),
+            origins: OriginPolicy::default(),
+            handshakes_per_minute: 0,
+            batched_sends: false,
+        };
+        let config = ShardsConfig {
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
+            shards: 1,
+            reactor,
+            limits,
+            cookie_name: "token".into(),
+        };
+        let (authenticator, http): (Arc<dyn Authenticate>, Arc<dyn HttpService>) =
+            (Arc::new(Trusting), Arc::new(NoService));
+        let running = start(&config, &authenticator, &Arc::default(), &http).unwrap();
+        Self { running }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.address
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.running.shards.stop();
+        self.running.join();
+    }
+}
