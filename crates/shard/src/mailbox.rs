@@ -5,7 +5,7 @@
 //! client comes back).
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use foodtrack_contract::{Principal, Refusal, Room, TenantId};
 use foodtrack_transport::{Handover, HttpTicket, Waker};
@@ -90,6 +90,11 @@ impl OwnedRoom {
     }
 }
 
+/// The message was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the shard's mailbox is full, or the shard has stopped")]
+pub(crate) struct NotTaken;
+
 /// The way into one shard.
 #[derive(Clone)]
 pub(crate) struct ShardSender {
@@ -104,16 +109,11 @@ impl ShardSender {
         (Self { messages, waker }, inbox)
     }
 
-    /// Sends without waiting; gives the message back when the mailbox is full or its shard is gone.
-    #[expect(clippy::result_large_err, reason = "the message itself comes back to its sender")]
-    pub(crate) fn try_send(&self, message: ShardMessage) -> Result<(), ShardMessage> {
-        match self.messages.try_send(message) {
-            Ok(()) => {
-                self.waker.wake();
-                Ok(())
-            }
-            Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => Err(message),
-        }
+    /// Sends without waiting. A message that is not taken is dropped: see at each what its loss means.
+    pub(crate) fn try_send(&self, message: ShardMessage) -> Result<(), NotTaken> {
+        self.messages.try_send(message).map_err(|_| NotTaken)?;
+        self.waker.wake();
+        Ok(())
     }
 
     /// Sends, waiting for room. For control threads; a shard must not call it.
