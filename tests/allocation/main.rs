@@ -1,6 +1,8 @@
 //! A fan-out allocates nothing for a recipient: the hub's allocations for a broadcast are the same in a room of ten
 //! and in one of a thousand.
 
+#![allow(clippy::unwrap_used, reason = "Clippy does not see that helpers of tests are tests")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{Read, Write};

@@ -131,10 +131,13 @@ on_both_transports! {
         }
         let forged = chef.clone().signed_with("another secret of at least 32 bytes");
         assert_eq!(client.refused("authenticate", json!({ "token": forged.token() })), "token_signature");
-        assert_eq!(client.refused("authenticate", json!("token")), "message_malformed");
+        assert_eq!(client.refused("authenticate", json!(7)), "message_malformed");
         let answer = client.accepted("authenticate", json!({ "token": chef.token() }));
         assert!(answer["expiresAt"].as_str().unwrap().ends_with('Z'), "{answer}");
         assert_eq!(client.expect("authenticated").argument, answer);
+        // The token alone will do, too.
+        client.accepted("authenticate", json!(chef.token()));
+        client.expect("authenticated");
         // Past the end of the first token the connection is as it was.
         crate::harness::eventually(|| (now_s() > expires_at_s + 1).then_some(()));
         assert_eq!(client.drain_names(), [""; 0]);

@@ -81,6 +81,22 @@ on_both_transports! {
 }
 
 #[test]
+fn a_polling_client_that_is_ended_between_two_polls_is_told_at_the_next() {
+    let server = Server::start();
+    let owner = Who::owner(TENANT, "olga").token();
+    let mut chef = Client::join(&server, Transport::Polling, &Who::chef(TENANT, "carl"));
+    let mut http = HttpConnection::open(server.address());
+    let line = format!("DELETE /api/v1/connections/{}", chef.id);
+    assert_eq!(http.call(&line, &owner, &Value::Null).status, 200);
+    crate::harness::eventually(|| (server.count(TENANT) == 0).then_some(()));
+    // What it says meanwhile is no error, and nobody hears it.
+    chef.emit("kitchen:notification", json!({ "message": "m" }));
+    assert_eq!(chef.packet(PATIENCE).unwrap().kind, PacketType::Disconnect);
+    assert!(chef.until_closed().0.is_empty());
+    assert_eq!(server.metric("events_accepted_total"), 0);
+}
+
+#[test]
 fn stopping_closes_transports_without_sending_clients_away() {
     let server = Server::start();
     let mut clients = Transport::ALL

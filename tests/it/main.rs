@@ -1,5 +1,8 @@
 //! The promises, over real sockets: a server in this process, and clients on loopback.
 
+#![allow(clippy::unwrap_used, reason = "Clippy does not see that helpers of tests are tests")]
+#![allow(clippy::needless_pass_by_value, reason = "scenarios make an argument where they send it")]
+
 mod backpressure;
 mod delivery;
 mod handshake;

@@ -68,8 +68,8 @@ fn a_tenant_is_one_whatever_transport_its_clients_came_by() {
     let mut clients: Vec<Client> = (0..20)
         .map(|n| Client::join(&server, Transport::ALL[n % 2], &Who::chef("t1", "carl")))
         .collect();
-    for sender in 0..clients.len() {
-        clients[sender].accepted("kitchen:notification", json!({ "message": "m" }));
+    for sender in &mut clients {
+        sender.accepted("kitchen:notification", json!({ "message": "m" }));
     }
     for client in &mut clients {
         assert_eq!(client.drain_names(), ["kitchen:notification"; 20]);

@@ -50,3 +50,30 @@ impl Parted {
         self.deadlines.front().map(|(deadline_ms, _)| *deadline_ms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sid::SidSource;
+
+    #[test]
+    fn last_words_wait_until_their_deadline_and_no_longer() {
+        let (mut parted, mut sids) = (Parted::default(), SidSource::new());
+        let (first, second) = (sids.next(), sids.next());
+        assert!(parted.insert(first, None, 100), "the first is to be timed");
+        assert!(!parted.insert(second, None, 150), "a timer is out already");
+        assert_eq!(parted.expire(99), None);
+        assert!(parted.contains(&first));
+        assert_eq!(parted.expire(100), Some(first));
+        assert!(!parted.contains(&first) && parted.contains(&second));
+        assert_eq!((parted.expire(100), parted.deadline_ms()), (None, Some(150)));
+    }
+
+    #[test]
+    fn last_words_are_said_once() {
+        let (mut parted, sid) = (Parted::default(), SidSource::new().next());
+        parted.insert(sid, None, 100);
+        assert!(parted.take(&sid).is_some());
+        assert!(parted.take(&sid).is_none() && !parted.contains(&sid));
+    }
+}
