@@ -184,6 +184,7 @@ impl Reactor {
     /// Takes a socket out of this shard, to be given to another.
     pub(crate) fn take_link(&mut self, link: u32) -> Option<Link> {
         let mut state = self.links.try_remove(link as usize)?;
+        self.let_go_of(link, &mut state);
         if let Err(error) = self.poll.registry().deregister(&mut state.stream) {
             tracing::warn!(%error, "cannot hand a connection over");
             return None;

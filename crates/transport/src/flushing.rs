@@ -21,6 +21,7 @@ impl Reactor {
     /// Writes every socket that got something this turn, once.
     pub(crate) fn flush(&mut self) {
         let mut dirty = std::mem::take(&mut self.outbox.dirty);
+        // No socket is dropped while the ring is away: a flush only notes which clients are to be closed.
         match self.ring.take() {
             Some(mut ring) if dirty.len() >= RING_SENDS_MIN => {
                 for clients in dirty.chunks(BATCH) {
@@ -46,12 +47,14 @@ impl Reactor {
         let mut senders = SmallVec::<[u32; BATCH]>::new();
         for client in clients {
             let hot = &self.hot[*client as usize];
-            if let Some(link) = self.links.get(hot.link as usize)
+            if let Some(link) = self.links.get_mut(hot.link as usize)
                 && !link.blocked
                 && hot.has_pending()
                 && let Some(bytes) = self.outbox.single(hot)
             {
-                sends.push(Send { socket: link.stream.as_raw_fd(), bytes });
+                link.is_kept = link.is_kept || ring.keep(hot.link, link.stream.as_raw_fd());
+                let place = link.is_kept.then_some(hot.link);
+                sends.push(Send { socket: link.stream.as_raw_fd(), place, bytes });
                 senders.push(*client);
             }
         }

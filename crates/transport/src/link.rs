@@ -28,6 +28,8 @@ pub(crate) struct Link {
     pub(crate) readable: bool,
     pub(crate) close_when_sent: bool,
     pub(crate) seen_end: bool,
+    /// The kernel keeps it at its place for batched sends, and must be told to let go.
+    pub(crate) is_kept: bool,
     /// When it is given up, unless it is a client's or waits for an answer then.
     pub(crate) deadline_ms: u64,
     /// When the wheel will ask about it; `u64::MAX` for never.
@@ -60,6 +62,7 @@ impl Link {
             readable: false,
             close_when_sent: false,
             seen_end: false,
+            is_kept: false,
             deadline_ms: 0,
             timer_ms: u64::MAX,
         }

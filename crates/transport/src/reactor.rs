@@ -439,8 +439,17 @@ impl Reactor {
 
     /// Closes a socket without a word. Closing the descriptor takes it out of the poll.
     pub(crate) fn drop_link(&mut self, link: u32) {
-        if self.links.contains(link as usize) {
-            self.links.remove(link as usize);
+        if let Some(mut state) = self.links.try_remove(link as usize) {
+            self.let_go_of(link, &mut state);
+        }
+    }
+
+    /// Makes the kernel forget a socket that it keeps for batched sends: it would keep the connection open, too.
+    pub(crate) fn let_go_of(&mut self, link: u32, state: &mut Link) {
+        if std::mem::take(&mut state.is_kept)
+            && let Some(ring) = &mut self.ring
+        {
+            ring.let_go(link);
         }
     }
 

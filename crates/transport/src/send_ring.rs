@@ -15,15 +15,23 @@ use io_uring::{IoUring, opcode, types};
 /// Sends submitted at once.
 pub(crate) const BATCH: usize = 256;
 
+/// Sockets that the kernel keeps by their place, so that it need not look up and hold each for each send. A shard with
+/// more goes on with those beyond by their descriptor.
+const PLACES: u32 = 32_768;
+
 /// One send, as far as the ring must know it.
 #[derive(Clone, Copy)]
 pub(crate) struct Send<'a> {
     pub(crate) socket: RawFd,
+    /// The socket's place, where it was [kept](SendRing::keep).
+    pub(crate) place: Option<u32>,
     pub(crate) bytes: &'a [u8],
 }
 
 pub(crate) struct SendRing {
     ring: IoUring,
+    /// Whether the kernel keeps sockets by place; older ones may not.
+    places: bool,
 }
 
 impl SendRing {
@@ -41,7 +49,22 @@ impl SendRing {
         if !probe.is_supported(opcode::Send::CODE) {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        Ok(Self { ring })
+        let places = ring.submitter().register_files_sparse(PLACES).is_ok();
+        Ok(Self { ring, places })
+    }
+
+    /// Makes the kernel keep a socket at a place until it is [let go](Self::let_go). Returns whether it does.
+    pub(crate) fn keep(&mut self, place: u32, socket: RawFd) -> bool {
+        self.places && place < PLACES && self.put(place, socket)
+    }
+
+    /// Lets a kept socket go: before that closing it would not end the connection.
+    pub(crate) fn let_go(&mut self, place: u32) {
+        self.put(place, -1);
+    }
+
+    fn put(&mut self, place: u32, socket: RawFd) -> bool {
+        self.ring.submitter().register_files_update(place, &[socket]).is_ok()
     }
 
     /// Sends everything without blocking: `results` are as of a non-blocking `send`, a number of bytes or a negated error.
@@ -50,10 +73,12 @@ impl SendRing {
         let mut missing = 0;
         for (place, send) in sends.iter().take(BATCH).enumerate() {
             let length = u32::try_from(send.bytes.len()).unwrap_or(u32::MAX);
-            let entry = opcode::Send::new(types::Fd(send.socket), send.bytes.as_ptr(), length)
-                .flags(flags)
-                .build()
-                .user_data(place as u64);
+            let bytes = send.bytes.as_ptr();
+            let entry = match send.place {
+                Some(kept) => opcode::Send::new(types::Fixed(kept), bytes, length),
+                None => opcode::Send::new(types::Fd(send.socket), bytes, length),
+            };
+            let entry = entry.flags(flags).build().user_data(place as u64);
             // SAFETY: the bytes are borrowed until this returns, and it does not return before the kernel has reported
             // this send: the loop below counts every completion, and an error of the ring aborts.
             let pushed = unsafe { self.ring.submission().push(&entry) };
@@ -104,7 +129,14 @@ mod tests {
         let sends: Vec<_> = pairs
             .iter()
             .zip(&texts)
-            .map(|((_, server), text)| Send { socket: server.as_raw_fd(), bytes: text.as_bytes() })
+            .enumerate()
+            .map(|(place, ((_, server), text))| {
+                let socket = server.as_raw_fd();
+                // Every other one is kept: both ways lead to the same.
+                let place = u32::try_from(place).unwrap();
+                let place = (place % 2 == 0 && ring.keep(place, socket)).then_some(place);
+                Send { socket, place, bytes: text.as_bytes() }
+            })
             .collect();
         let mut results = [0; BATCH];
         ring.send_all(&sends, &mut results);
@@ -115,7 +147,7 @@ mod tests {
             assert_eq!(usize::try_from(sent).unwrap(), text.len());
         }
         let huge = vec![7; 64 << 20];
-        let sends = [Send { socket: pairs[0].1.as_raw_fd(), bytes: &huge }];
+        let sends = [Send { socket: pairs[0].1.as_raw_fd(), place: None, bytes: &huge }];
         ring.send_all(&sends, &mut results);
         assert!((1..64 << 20).contains(&results[0]), "{}", results[0]);
         ring.send_all(&sends, &mut results);
