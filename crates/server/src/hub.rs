@@ -8,6 +8,7 @@ use foodtrack_contract::{Authenticate, Principal, Refusal};
 use foodtrack_shard::{ConnectionManager, EventBroadcaster, Shards};
 
 use crate::config::CheckedConfig;
+use crate::data::Declarations;
 use crate::health::{HealthStatus, Signs};
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
@@ -20,6 +21,7 @@ pub(crate) struct Hub {
     pub(crate) connections: ConnectionManager,
     pub(crate) broadcaster: EventBroadcaster,
     pub(crate) policies: Arc<PolicyBook>,
+    pub(crate) declarations: Declarations,
     pub(crate) performance: Performance,
     pub(crate) config: CheckedConfig,
     authenticator: Arc<dyn Authenticate>,
@@ -28,11 +30,18 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(config: CheckedConfig, shards: &Shards, performance: Performance) -> Self {
+    pub(crate) fn new(
+        config: CheckedConfig,
+        policies: Arc<PolicyBook>,
+        declarations: Declarations,
+        shards: &Shards,
+        performance: Performance,
+    ) -> Self {
         Self {
             connections: ConnectionManager::new(shards.clone()),
             broadcaster: EventBroadcaster::new(shards.clone()),
-            policies: Arc::new(PolicyBook::new(config.policies(), shards.clone())),
+            policies,
+            declarations,
             performance,
             authenticator: config.authenticator(),
             config,

@@ -34,6 +34,7 @@
 
 pub mod cli;
 pub mod config;
+mod data;
 pub mod demo;
 mod explain;
 mod health;
@@ -49,6 +50,7 @@ mod websocket_config;
 mod websocket_server;
 
 pub use config::{CheckedConfig, ConfigErrors, ConfigProblem, LimitsConfig};
+pub use data::DataDirError;
 pub use explain::{ExplainError, Question};
 pub use foodtrack_auth::{TokenClaims, TokenSigner};
 pub use foodtrack_contract::{

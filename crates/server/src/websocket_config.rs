@@ -35,6 +35,8 @@ pub struct WebSocketConfig {
     pub shards: u16,
     /// Whether a turn's sends go to the kernel as one io_uring submission, where it allows that.
     pub io_uring: bool,
+    /// A directory for what must survive a restart.
+    pub data_dir: Option<String>,
     /// Which pages of other origins may call.
     pub cors: CorsConfig,
     /// How the server finds out that a client is gone.
@@ -63,6 +65,7 @@ impl Default for WebSocketConfig {
             path: "/socket.io/".into(),
             shards: 0,
             io_uring: true,
+            data_dir: None,
             cors: CorsConfig::default(),
             heartbeat: HeartbeatConfig::default(),
             security: SecurityConfig::default(),
@@ -103,6 +106,15 @@ impl WebSocketConfig {
     #[must_use]
     pub fn io_uring(mut self, io_uring: bool) -> Self {
         self.io_uring = io_uring;
+        self
+    }
+
+    /// A directory for what must survive a restart: the event types that tenants declare over HTTP. It is made (mode
+    /// 0700) where it is not there, in a directory that is; one server at a time has it. Default: none, and they end with
+    /// the process.
+    #[must_use]
+    pub fn data_dir(mut self, path: impl Into<String>) -> Self {
+        self.data_dir = Some(path.into());
         self
     }
 

@@ -3,17 +3,19 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use foodtrack_shard::{ConnectionManager, EventBroadcaster, Running};
 
 use crate::config::CheckedConfig;
+use crate::data::{DataDirError, DeclarationStore, Declarations};
 use crate::demo::Demo;
 use crate::health::HealthStatus;
 use crate::http::{ApiThread, OpenApiThread};
 use crate::hub::Hub;
 use crate::performance::{Performance, PerformanceMetrics};
-use crate::policy_book::RoutingRules;
+use crate::policy_book::{PolicyBook, RoutingRules};
 use crate::shards_config::shards_config;
 
 /// Why a server did not start.
@@ -27,6 +29,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The data directory cannot be used as it is.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     /// The system gave no thread.
     #[error("cannot start the HTTP API's thread: {0}")]
     Thread(#[source] io::Error),
@@ -46,7 +51,9 @@ impl WebSocketServer {
     /// Listens and starts; returns when clients can connect.
     ///
     /// # Errors
-    /// [`StartError::Bind`] where the address cannot be listened on.
+    /// - [`StartError::DataDir`]: the data directory is another server's, or what is in it cannot be read.
+    /// - [`StartError::Bind`]: the address cannot be listened on.
+    /// - [`StartError::Thread`]: the system gave no thread.
     pub fn bind(config: CheckedConfig) -> Result<Self, StartError> {
         Self::bind_with(config, None)
     }
@@ -54,16 +61,25 @@ impl WebSocketServer {
     /// As [`WebSocketServer::bind`], with the demo's pages.
     pub(crate) fn bind_with(config: CheckedConfig, demo: Option<Demo>) -> Result<Self, StartError> {
         let address = config.address();
+        let (store, policies) = match &config.said().data_dir {
+            Some(path) => {
+                let (store, policies) = DeclarationStore::open(Path::new(path), config.policies())?;
+                (Some(store), policies)
+            }
+            None => (None, config.policies()),
+        };
         let (api, service) = ApiThread::start(demo).map_err(StartError::Thread)?;
         let running = foodtrack_shard::start(
             &shards_config(&config),
             &config.authenticator(),
-            &config.policies(),
+            &policies,
             &service,
         )
         .map_err(|source| StartError::Bind { address, source })?;
         let performance = Performance::new(running.counters.clone());
-        let hub = Arc::new(Hub::new(config, &running.shards, performance));
+        let policies = Arc::new(PolicyBook::new(policies, running.shards.clone()));
+        let declarations = Declarations::new(Arc::clone(&policies), store);
+        let hub = Arc::new(Hub::new(config, policies, declarations, &running.shards, performance));
         let api = api.open(Arc::clone(&hub));
         tracing::info!(address = %running.address, "listening");
         Ok(Self { hub, running, api })

@@ -11,9 +11,9 @@ const INTRODUCTION: &str = "\
 
 Made by `cargo xtask codegen`; do not edit.
 
-A key is said in a TOML file (`serve --config hub.toml`), in the environment, or as a flag (`--host`, `--port`). The
-flag goes before the environment, that before the file, that before the default. Every key but the tables has a name in
-the environment: `FOODTRACK__` and the key, with `__` between sections, so `heartbeat.intervalMs` is
+A key is said in a TOML file (`serve --config hub.toml`), in the environment, or as a flag (`--host`, `--port`,
+`--data-dir`). The flag goes before the environment, that before the file, that before the default. Every key but the
+tables has a name in the environment: `FOODTRACK__` and the key, with `__` between sections, so `heartbeat.intervalMs` is
 `FOODTRACK__HEARTBEAT__INTERVAL_MS`. Some have the platform's own name beside it. Lists are separated by commas there.
 
 An unknown key, a value of the wrong type, and limits that contradict each other are all listed at once, and the server

@@ -19,7 +19,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  fine
   1  failed while running
-  2  bad usage or configuration
+  2  bad usage, configuration or data directory
   3  the address is in use, or cannot be listened on";
 
 const EXAMPLES: &str = "\

@@ -18,9 +18,11 @@ FOODTRACK__SECTION__KEY for every key), that before the file, that before the de
 Examples:
   JWT_SECRET=... foodtrack-websocket serve
   foodtrack-websocket serve --config hub.toml --port 4001
+  foodtrack-websocket serve --config hub.toml --data-dir /var/lib/foodtrack
   FOODTRACK__HEARTBEAT__INTERVAL_MS=10000 foodtrack-websocket serve --config hub.toml
 
-Exit codes: 0 stopped by a signal, 1 failed while running, 2 bad usage or configuration, 3 cannot listen.";
+Exit codes: 0 stopped by a signal, 1 failed while running, 2 bad usage, configuration or data directory,
+3 cannot listen.";
 
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
@@ -34,12 +36,19 @@ pub(super) struct Serve {
     /// The IP address to listen on [default: 0.0.0.0]
     #[arg(long, value_name = "ADDRESS")]
     host: Option<String>,
+    /// A directory for what must survive a restart; made where it is not there [default: none, it ends with the process]
+    #[arg(long, value_name = "DIRECTORY")]
+    data_dir: Option<String>,
 }
 
 impl Serve {
     pub(super) fn run(self) -> Run {
-        let layers =
-            Layers { host: self.host, port: self.port, ..Layers::from_process(self.config) };
+        let layers = Layers {
+            host: self.host,
+            port: self.port,
+            data_dir: self.data_dir,
+            ..Layers::from_process(self.config)
+        };
         let config = load(&layers)?.check()?;
         logging::start(&config.said().logging);
         // Before clients can connect: a signal must not find the process without its handler.

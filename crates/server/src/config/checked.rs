@@ -75,6 +75,9 @@ pub(crate) fn check(said: WebSocketConfig) -> Result<CheckedConfig, ConfigErrors
     check_cookie_name(&said.security.cookie_name, &mut errors);
     check_heartbeat(&said.heartbeat, &mut errors);
     check_limits(&said.limits, &mut errors);
+    if said.data_dir.as_deref() == Some("") {
+        errors.add("dataDir", "names no directory; give one, or take the key out");
+    }
     for (key, unavailable) in [
         ("retry", said.retry),
         ("redis", said.redis),

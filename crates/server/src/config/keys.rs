@@ -48,6 +48,7 @@ keys! {
     "path" Text: "Where Socket.IO clients connect.";
     "shards" Scalar: "Threads that own tenants and their connections; 0 is one per core.";
     "ioUring" Scalar: "Whether a turn's sends go to the kernel as one io_uring submission, where it allows that.";
+    "dataDir" Text: "A directory for what must survive a restart: the event types that tenants declare over HTTP. It is made where it is not there, and one server at a time has it; none: they end with the process.";
     "cors.origin" TextList "ALLOWED_ORIGINS": "The origins whose pages may call; * is any, without credentials.";
     "cors.methods" TextList: "The methods that other origins' pages may use on the HTTP API.";
     "cors.credentials" Scalar: "Whether browsers may send cookies along.";

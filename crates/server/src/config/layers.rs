@@ -20,6 +20,8 @@ pub struct Layers {
     pub host: Option<String>,
     /// `--port`
     pub port: Option<u16>,
+    /// `--data-dir`
+    pub data_dir: Option<String>,
 }
 
 impl Layers {
@@ -54,6 +56,9 @@ pub fn load(layers: &Layers) -> Result<WebSocketConfig, ConfigErrors> {
     }
     if let Some(port) = layers.port {
         figment = figment.merge(Said::one("--port", "port", port.into()));
+    }
+    if let Some(data_dir) = &layers.data_dir {
+        figment = figment.merge(Said::one("--data-dir", "dataDir", data_dir.as_str().into()));
     }
     let config = extract(figment, &mut errors);
     errors.or(config)
@@ -260,7 +265,7 @@ mod tests {
             ("HOST", "not looked at"),
         ];
         let environment = environment.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
-        let layers = Layers { file: Some(path), environment, host: None, port: Some(3) };
+        let layers = Layers { file: Some(path), environment, port: Some(3), ..Layers::default() };
         let config = load(&layers).unwrap();
         assert_eq!(config.port, 3);
         assert_eq!(config.host, "127.0.0.1");

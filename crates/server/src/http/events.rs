@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use foodtrack_contract::{ErrorCode, EventDeclaration, Refusal};
+use foodtrack_contract::EventDeclaration;
 use serde::Serialize;
 
 use super::ApiError;
@@ -23,7 +23,7 @@ pub(crate) async fn list(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
 ) -> Data<Vec<EventDeclaration>> {
-    Data(hub.policies.current().schemas.declared(caller.tenant()).cloned().collect())
+    Data(hub.declarations.of(caller.tenant()))
 }
 
 /// Declares an event type, or replaces its declaration: the same request twice is the same as once.
@@ -32,9 +32,8 @@ pub(crate) async fn declare(
     caller: Administrator,
     Body(declaration): Body<EventDeclaration>,
 ) -> Result<(StatusCode, Data<EventDeclaration>), ApiError> {
-    hub.policies
-        .change(|policies| policies.schemas.declare(caller.tenant(), declaration.clone()))?;
-    Ok((StatusCode::CREATED, Data(declaration)))
+    let declared = hub.declarations.declare(caller.tenant(), declaration)?;
+    Ok((StatusCode::CREATED, Data(declared)))
 }
 
 pub(crate) async fn withdraw(
@@ -42,11 +41,6 @@ pub(crate) async fn withdraw(
     caller: Administrator,
     Segments(name): Segments<String>,
 ) -> Result<Data<Withdrawn>, ApiError> {
-    hub.policies.change(|policies| {
-        if policies.schemas.withdraw(caller.tenant(), &name) {
-            return Ok(());
-        }
-        Err(Refusal::new(ErrorCode::NotFound, "the tenant declared no event type of this name"))
-    })?;
+    hub.declarations.withdraw(caller.tenant(), &name)?;
     Ok(Data(Withdrawn { withdrawn: name }))
 }

@@ -1,67 +1,12 @@
 //! The command line: what it prints where, and how it ends.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::io::Read;
+use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
+use crate::process::{Served, command, run};
 use crate::support::{SECRET, call, request};
-
-fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_foodtrack-websocket"));
-    command.args(arguments).env_clear().stdin(Stdio::null());
-    command
-}
-
-fn run(command: &mut Command) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap(), text(stdout), text(stderr))
-}
-
-/// A server process, killed at the end where the test did not end it.
-struct Served {
-    process: Child,
-    stdout: BufReader<ChildStdout>,
-    address: SocketAddr,
-}
-
-impl Served {
-    fn start(command: &mut Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").unwrap().parse().unwrap();
-        Self { process, stdout, address }
-    }
-
-    fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.process.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    }
-
-    fn wait(&mut self) -> i32 {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < deadline {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                return status.code().unwrap_or(-1);
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("the process does not end");
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // An error means that it has ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 #[test]
 fn serve_prints_one_line_and_ends_with_0_on_sigterm_and_sigint() {

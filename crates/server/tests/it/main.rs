@@ -3,5 +3,7 @@
 
 mod command;
 mod configuration;
+mod data_dir;
 mod http_api;
+mod process;
 mod support;

@@ -1,0 +1,270 @@
+//! What tenants declare over HTTP, across restarts.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use foodtrack_contract::{DeliveryClass, UserRole};
+use foodtrack_server::config::EventConfig;
+use foodtrack_server::{StartError, WebSocketServer};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::process::{Served, command, run};
+use crate::support::{Answer, SECRET, call, config, serve, token};
+
+/// A parent for a data directory that is not there yet.
+fn place() -> (TempDir, String) {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("data").to_str().unwrap().to_owned();
+    (parent, path)
+}
+
+fn file(directory: &str) -> PathBuf {
+    Path::new(directory).join("declarations.json")
+}
+
+fn serve_with(directory: &str) -> std::process::Command {
+    let mut command =
+        command(&["serve", "--port", "0", "--host", "127.0.0.1", "--data-dir", directory]);
+    command.env("JWT_SECRET", SECRET);
+    command
+}
+
+fn declare(address: SocketAddr, tenant: &str, name: &str, schema: &Value) -> Answer {
+    let declaration = json!({ "name": name, "schema": schema, "description": "for a test" });
+    let owner = token(tenant, UserRole::RestaurantOwner);
+    call(address, "POST /api/v1/events", &owner, &declaration.to_string())
+}
+
+fn withdraw(address: SocketAddr, tenant: &str, name: &str) -> Answer {
+    let owner = token(tenant, UserRole::RestaurantOwner);
+    call(address, &format!("DELETE /api/v1/events/{name}"), &owner, "")
+}
+
+fn declared(address: SocketAddr, tenant: &str) -> Value {
+    call(address, "GET /api/v1/events", &token(tenant, UserRole::RestaurantOwner), "").data()
+}
+
+fn names(address: SocketAddr, tenant: &str) -> Vec<String> {
+    let name = |one: &Value| one["name"].as_str().unwrap().to_owned();
+    declared(address, tenant).as_array().unwrap().iter().map(name).collect()
+}
+
+/// A schema as deep as a request may carry.
+fn deepest_schema() -> Value {
+    (0..125).fold(json!({}), |inner, _| json!({ "not": inner }))
+}
+
+#[test]
+fn what_was_answered_survives_kill_9() {
+    let (parent, directory) = place();
+    // Here the directory is named in the file, elsewhere by the flag.
+    let config = parent.path().join("hub.toml");
+    let text = format!(
+        "dataDir = '{directory}'\n[[rules]]\nid = 'r1'\nevents = 'loyalty:*'\nfrom = ['system']\nto = ['client_app']\n"
+    );
+    std::fs::write(&config, text).unwrap();
+    let arguments =
+        ["serve", "--port", "0", "--host", "127.0.0.1", "--config", config.to_str().unwrap()];
+    let start = || Served::start(command(&arguments).env("JWT_SECRET", SECRET));
+    let mut first = start();
+    let points = json!({ "type": "object", "required": ["points"] });
+    assert_eq!(declare(first.address, "t1", "loyalty:earned", &points).status, 201);
+    assert_eq!(declare(first.address, "t1", "loyalty:spent", &points).status, 201);
+    assert_eq!(declare(first.address, "t2", "loyalty:earned", &json!({})).status, 201);
+    assert_eq!(withdraw(first.address, "t1", "loyalty:spent").status, 200);
+    let (one, two) = (declared(first.address, "t1"), declared(first.address, "t2"));
+    first.signal("KILL");
+    first.wait();
+
+    let second = start();
+    assert_eq!((declared(second.address, "t1"), declared(second.address, "t2")), (one, two));
+    // In force too, not only listed.
+    let publish = |payload: Value| {
+        let message = json!({ "type": "loyalty:earned", "payload": payload }).to_string();
+        call(second.address, "POST /api/v1/publish", &token("t1", UserRole::System), &message)
+    };
+    assert_eq!(publish(json!({})).code(), "payload_invalid");
+    assert_eq!(publish(json!({ "points": 3 })).status, 200);
+}
+
+#[test]
+fn without_a_data_directory_declarations_end_with_the_server() {
+    let server = serve(config());
+    assert_eq!(declare(server.local_addr(), "t1", "a:b", &json!({})).status, 201);
+    server.stop();
+    let server = serve(config());
+    assert_eq!(declared(server.local_addr(), "t1"), json!([]));
+    server.stop();
+}
+
+#[test]
+fn the_directory_is_its_owners_alone_and_free_once_the_server_stopped() {
+    let (_parent, directory) = place();
+    let server = serve(config().data_dir(&*directory));
+    let rules = server.router();
+    assert_eq!(declare(server.local_addr(), "t1", "a:b", &json!({})).status, 201);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(Path::new(&directory)), mode(&file(&directory))), (0o700, 0o600));
+    server.stop();
+    let server = serve(config().data_dir(&*directory));
+    assert_eq!(names(server.local_addr(), "t1"), ["a:b"]);
+    server.stop();
+    // A handle that is still there holds nothing of the directory.
+    drop(rules);
+}
+
+#[test]
+fn a_second_server_is_refused_and_the_first_goes_on() {
+    let (_parent, directory) = place();
+    let first = Served::start(&mut serve_with(&directory));
+    // By the environment this time.
+    let (code, stdout, stderr) = run(command(&["serve", "--port", "0", "--host", "127.0.0.1"])
+        .env("FOODTRACK__DATADIR", &directory)
+        .env("JWT_SECRET", SECRET));
+    assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+    assert!(stderr.contains(&directory) && stderr.contains("another running server"), "{stderr}");
+    assert_eq!(declare(first.address, "t1", "a:b", &json!({})).status, 201);
+}
+
+#[test]
+fn a_file_that_cannot_be_understood_is_refused_and_left_as_it_is() {
+    let one = |name: &str, schema: &str| {
+        format!(
+            r#"{{"version":1,"declarations":[{{"tenant":"t1","name":"{name}","schema":{schema},"deliveryClass":"durable"}}]}}"#
+        )
+    };
+    for (text, said) in [
+        (r#"{"version":1,"declara"#.to_owned(), "damaged"),
+        (String::new(), "damaged"),
+        (r#"{"version":2,"declarations":[]}"#.to_owned(), "format version 2"),
+        (one("a:b", r#"{"type":"no such type"}"#), "tenant t1 can no longer declare a:b"),
+        (one("order:created", "{}"), "tenant t1 can no longer declare order:created"),
+    ] {
+        let (_parent, directory) = place();
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(file(&directory), &text).unwrap();
+        let (code, stdout, stderr) = run(&mut serve_with(&directory));
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(stderr.contains(file(&directory).to_str().unwrap()), "{stderr}");
+        assert!(stderr.contains(said) && stderr.contains("nothing was changed"), "{stderr}");
+        assert_eq!(std::fs::read_to_string(file(&directory)).unwrap(), text);
+    }
+}
+
+#[test]
+fn a_place_that_is_no_directory_ends_with_2() {
+    let (parent, directory) = place();
+    std::fs::write(&directory, "a file").unwrap();
+    let absent = parent.path().join("absent/data");
+    for path in [&directory, absent.to_str().unwrap(), ""] {
+        let (code, _, stderr) = run(&mut serve_with(path));
+        assert_eq!(code, 2, "{path:?}: {stderr}");
+    }
+    assert_eq!(std::fs::read_to_string(&directory).unwrap(), "a file");
+}
+
+#[test]
+fn what_the_disk_does_not_take_is_refused_and_changes_nothing() {
+    let (_parent, directory) = place();
+    let server = serve(config().data_dir(&*directory));
+    let address = server.local_addr();
+    assert_eq!(declare(address, "t1", "a:old", &json!({})).status, 201);
+    let good = std::fs::read(file(&directory)).unwrap();
+    // A directory in the file's place: nothing can be renamed to it, whoever the server runs as.
+    std::fs::remove_file(file(&directory)).unwrap();
+    std::fs::create_dir(file(&directory)).unwrap();
+    let before = declared(address, "t1");
+    for refused in [
+        declare(address, "t1", "a:new", &json!({})),
+        declare(address, "t1", "a:old", &json!({ "type": "object" })),
+        withdraw(address, "t1", "a:old"),
+    ] {
+        assert_eq!((refused.status, refused.code().as_str()), (503, "degraded"));
+        assert!(refused.header("retry-after").is_some());
+    }
+    assert_eq!(declared(address, "t1"), before);
+    assert!(!Path::new(&directory).join("declarations.json.new").exists());
+    // The disk is well again: what was refused is not written with what comes next.
+    std::fs::remove_dir(file(&directory)).unwrap();
+    assert_eq!(declare(address, "t1", "a:old", &json!({})).status, 201);
+    assert_eq!(std::fs::read(file(&directory)).unwrap(), good);
+    server.stop();
+}
+
+#[test]
+fn what_was_accepted_can_be_read_back_however_deep_it_is() {
+    let (_parent, directory) = place();
+    let server = serve(config().data_dir(&*directory));
+    assert_eq!(declare(server.local_addr(), "t1", "a:deep", &deepest_schema()).status, 201);
+    let deeper = json!({ "not": deepest_schema() });
+    assert_eq!(declare(server.local_addr(), "t1", "a:deeper", &deeper).code(), "message_malformed");
+    server.stop();
+    let server = serve(config().data_dir(&*directory));
+    let owner = token("t1", UserRole::RestaurantOwner);
+    // As text: the list is deeper than its schemas, too deep to be read here.
+    let listed = call(server.local_addr(), "GET /api/v1/events", &owner, "").body;
+    assert!(listed.contains(&format!(r#""schema":{}"#, deepest_schema())), "{listed}");
+    server.stop();
+}
+
+#[test]
+fn the_configurations_declarations_come_back_below_those_over_http() {
+    let (_parent, directory) = place();
+    let with = |names: &[&str]| {
+        names.iter().fold(config().data_dir(&*directory), |config, name| {
+            config.declare_event(EventConfig {
+                tenant: "t1".into(),
+                name: (*name).into(),
+                schema: Some(json!({})),
+                schema_file: None,
+                delivery_class: DeliveryClass::Recoverable,
+                description: None,
+            })
+        })
+    };
+    let server = serve(with(&["a:replaced", "a:withdrawn"]));
+    let address = server.local_addr();
+    assert_eq!(declare(address, "t1", "a:replaced", &json!({ "type": "object" })).status, 201);
+    assert_eq!(withdraw(address, "t1", "a:withdrawn").status, 200);
+    server.stop();
+    let server = serve(with(&["a:replaced", "a:withdrawn"]));
+    let address = server.local_addr();
+    assert_eq!(names(address, "t1"), ["a:replaced", "a:withdrawn"]);
+    assert_eq!(declared(address, "t1")[0]["schema"], json!({ "type": "object" }));
+    server.stop();
+}
+
+#[test]
+fn no_tenant_can_declare_so_many_that_the_server_does_not_start_again() {
+    let (_parent, directory) = place();
+    let full = || {
+        (0..256).fold(config().data_dir(&*directory), |config, i| {
+            config.declare_event(EventConfig {
+                tenant: "t1".into(),
+                name: format!("a:{i}"),
+                schema: Some(json!({})),
+                schema_file: None,
+                delivery_class: DeliveryClass::Recoverable,
+                description: None,
+            })
+        })
+    };
+    let server = serve(full());
+    let address = server.local_addr();
+    assert_eq!(withdraw(address, "t1", "a:0").status, 200);
+    assert_eq!(declare(address, "t1", "a:one_more", &json!({})).code(), "declaration_invalid");
+    assert_eq!(declare(address, "t1", "a:0", &json!({ "type": "object" })).status, 201);
+    server.stop();
+    serve(full()).stop();
+}
+
+#[test]
+fn a_library_user_is_told_that_the_directory_is_in_use() {
+    let (_parent, directory) = place();
+    let server = serve(config().data_dir(&*directory));
+    let second = WebSocketServer::bind(config().data_dir(&*directory).check().unwrap());
+    assert!(matches!(second.err(), Some(StartError::DataDir(_))));
+    server.stop();
+}
