@@ -220,7 +220,7 @@ impl MessageRouter {
 }
 
 /// What receiving an event takes. A tenant's own event in a built-in group, by its name, takes what the group takes.
-pub(crate) fn read_permission(event: &EventName) -> Option<Permission> {
+pub fn read_permission(event: &EventName) -> Option<Permission> {
     let group: Option<EventGroup> = match event {
         EventName::Builtin(event_type) => Some(event_type.group()),
         EventName::Declared(name) => group_of(name),

@@ -8,33 +8,37 @@ use ahash::AHashMap;
 /// How many orders a tenant's book holds; the oldest are forgotten first.
 pub(crate) const ORDERS_MAX: usize = 65_536;
 
-/// Of these, how many one customer may create: or else one could have everybody else's forgotten, and then claim them.
-pub(crate) const ORDERS_PER_CUSTOMER_MAX: u32 = 1_024;
-const _: () = assert!(ORDERS_PER_CUSTOMER_MAX as usize * 16 <= ORDERS_MAX);
+/// Of these, how many one customer's may be: beyond that their own oldest is forgotten, and nobody else's. Or else one
+/// customer could have everybody's orders forgotten, and then claim them.
+pub(crate) const ORDERS_PER_CUSTOMER_MAX: usize = 1_024;
+const _: () = assert!(ORDERS_PER_CUSTOMER_MAX * 16 <= ORDERS_MAX);
 
 /// The customer of each order: the one that the first accepted `order:created` named, for good.
 #[derive(Debug, Default)]
 pub(crate) struct OrderBook {
-    customers: AHashMap<Arc<str>, Option<Arc<str>>>,
-    order: VecDeque<Arc<str>>,
-    /// How many orders of each customer are in the book.
-    counts: AHashMap<Arc<str>, u32>,
+    orders: AHashMap<Arc<str>, Order>,
+    /// Oldest first. An order that was forgotten before its time is still listed, by a number that is nobody's any more.
+    listed: VecDeque<(u64, Arc<str>)>,
+    /// Each customer's orders, oldest first.
+    by_customer: AHashMap<Arc<str>, VecDeque<Arc<str>>>,
+    number: u64,
+}
+
+#[derive(Debug)]
+struct Order {
+    customer: Option<Arc<str>>,
+    number: u64,
 }
 
 impl OrderBook {
     /// Whether the order was created.
     pub(crate) fn knows(&self, order: &str) -> bool {
-        self.customers.contains_key(order)
+        self.orders.contains_key(order)
     }
 
     /// The order's customer.
     pub(crate) fn customer(&self, order: &str) -> Option<&str> {
-        self.customers.get(order)?.as_deref()
-    }
-
-    /// Whether the book takes another order that this customer creates.
-    pub(crate) fn has_room_for(&self, customer: &str) -> bool {
-        self.counts.get(customer).is_none_or(|count| *count < ORDERS_PER_CUSTOMER_MAX)
+        self.orders.get(order)?.customer.as_deref()
     }
 
     /// Notes an accepted `order:created`. Only the first one counts.
@@ -42,30 +46,51 @@ impl OrderBook {
         if self.knows(order) {
             return;
         }
-        let order: Arc<str> = order.into();
-        let customer = customer.map(|customer| self.count(customer));
-        self.customers.insert(Arc::clone(&order), customer);
-        self.order.push_back(order);
-        if self.order.len() > ORDERS_MAX
-            && let Some(oldest) = self.order.pop_front()
-            && let Some(Some(customer)) = self.customers.remove(&oldest)
+        self.number += 1;
+        let (number, order): (u64, Arc<str>) = (self.number, order.into());
+        let customer = customer.map(|customer| self.list_for(customer, &order));
+        self.listed.push_back((number, Arc::clone(&order)));
+        self.orders.insert(order, Order { customer, number });
+        while self.orders.len() > ORDERS_MAX
+            && let Some((number, oldest)) = self.listed.pop_front()
         {
-            self.discount(&customer);
+            self.forget(number, &oldest);
+        }
+        if self.listed.len() > 2 * ORDERS_MAX {
+            let orders = &self.orders;
+            self.listed.retain(|(number, order)| {
+                orders.get(order).is_some_and(|known| known.number == *number)
+            });
         }
     }
 
-    fn count(&mut self, customer: &str) -> Arc<str> {
-        let name = self.counts.get_key_value(customer).map(|(name, _)| Arc::clone(name));
+    /// Adds to a customer's orders; their oldest makes room.
+    fn list_for(&mut self, customer: &str, order: &Arc<str>) -> Arc<str> {
+        let name = self.by_customer.get_key_value(customer).map(|(name, _)| Arc::clone(name));
         let name = name.unwrap_or_else(|| Arc::from(customer));
-        *self.counts.entry(Arc::clone(&name)).or_default() += 1;
+        let own = self.by_customer.entry(Arc::clone(&name)).or_default();
+        if own.len() >= ORDERS_PER_CUSTOMER_MAX
+            && let Some(oldest) = own.pop_front()
+        {
+            self.orders.remove(&oldest);
+        }
+        own.push_back(Arc::clone(order));
         name
     }
 
-    fn discount(&mut self, customer: &str) {
-        if let Some(count) = self.counts.get_mut(customer) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(customer);
+    /// Forgets an order whose turn has come, unless that was another one of the same name.
+    fn forget(&mut self, number: u64, order: &Arc<str>) {
+        if self.orders.get(order).is_none_or(|known| known.number != number) {
+            return;
+        }
+        let Some(Order { customer: Some(customer), .. }) = self.orders.remove(order) else {
+            return;
+        };
+        if let Some(own) = self.by_customer.get_mut(&customer) {
+            // A customer's oldest is forgotten first, here as there.
+            own.pop_front();
+            if own.is_empty() {
+                self.by_customer.remove(&customer);
             }
         }
     }
@@ -87,25 +112,37 @@ mod tests {
     }
 
     #[test]
-    fn one_customer_cannot_fill_the_book() {
+    fn a_customer_with_many_orders_has_only_their_own_oldest_forgotten() {
         let mut book = OrderBook::default();
-        let mut accepted = 0;
-        while book.has_room_for("eve") {
-            book.created(&format!("eve-{accepted}"), Some("eve"));
-            accepted += 1;
-        }
-        assert_eq!(accepted, ORDERS_PER_CUSTOMER_MAX);
-        assert!(book.has_room_for("ada"));
-        // Orders that are forgotten count no more.
-        (0..ORDERS_MAX).for_each(|n| book.created(&n.to_string(), None));
-        assert!(book.has_room_for("eve") && book.counts.is_empty());
+        book.created("ada-1", Some("ada"));
+        (0..3 * ORDERS_MAX).for_each(|n| book.created(&format!("eve-{n}"), Some("eve")));
+        assert_eq!(book.customer("ada-1"), Some("ada"));
+        assert_eq!(book.orders.len(), ORDERS_PER_CUSTOMER_MAX + 1);
+        assert!(book.listed.len() <= 2 * ORDERS_MAX);
+        let last = format!("eve-{}", 3 * ORDERS_MAX - 1);
+        assert_eq!(book.customer(&last), Some("eve"));
+    }
+
+    #[test]
+    fn an_order_that_was_forgotten_and_made_anew_keeps_its_new_place() {
+        let mut book = OrderBook::default();
+        book.created("42", Some("eve"));
+        (0..ORDERS_PER_CUSTOMER_MAX).for_each(|n| book.created(&format!("eve-{n}"), Some("eve")));
+        assert!(!book.knows("42"));
+        book.created("42", Some("ada"));
+        // The first 42's turn to be forgotten comes, and the second one stays.
+        let others = ORDERS_MAX - book.orders.len() + 1;
+        (0..others).for_each(|n| book.created(&n.to_string(), None));
+        assert_eq!(book.customer("42"), Some("ada"));
     }
 
     #[test]
     fn the_book_is_bounded() {
         let mut book = OrderBook::default();
-        (0..=ORDERS_MAX).for_each(|n| book.created(&n.to_string(), None));
-        assert!(!book.knows("0") && book.knows("1"));
-        assert_eq!(book.customers.len(), ORDERS_MAX);
+        (0..=ORDERS_MAX).for_each(|n| book.created(&n.to_string(), Some("ada")));
+        (0..=ORDERS_MAX).for_each(|n| book.created(&format!("x{n}"), None));
+        assert!(!book.knows("x0") && book.knows("x1"));
+        assert_eq!(book.orders.len(), ORDERS_MAX);
+        assert!(book.by_customer.is_empty());
     }
 }
