@@ -8,9 +8,9 @@ use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 
 use crate::retention::Tally;
 use crate::{
-    Completion, DeadLetter, Head, LogEntry, OnCompletion, Page, RECENT_IDS_MAX,
-    ReadError, ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, SubscriberKey,
-    TenantLog, TenantStats,
+    Completion, DeadLetter, Head, LogEntry, OnCompletion, Page, RECENT_IDS_MAX, ReadError,
+    ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog,
+    TenantStats,
 };
 
 /// What memory logs keep. It outlives them, as a disk does.

@@ -350,9 +350,7 @@ impl Writer {
     fn finish(mut self) {
         if self.is_poisoned {
             // What the disk has is for the next opening to find out: closing must not move it about.
-            let _ = self
-                .connection
-                .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
             return;
         }
         let mut close = || -> Result<(), CommitError> {
