@@ -43,8 +43,9 @@ impl fmt::Display for Epoch {
         let (mut start, mut rest) = (digits.len(), self.0);
         loop {
             start -= 1;
-            digits[start] =
-                b"0123456789abcdefghijklmnopqrstuvwxyz"[(rest % u64::from(EPOCH_RADIX)) as usize];
+            // The remainder is below 36: its lowest byte is all of it.
+            let digit = (rest % u64::from(EPOCH_RADIX)).to_le_bytes()[0];
+            digits[start] = b"0123456789abcdefghijklmnopqrstuvwxyz"[usize::from(digit)];
             rest /= u64::from(EPOCH_RADIX);
             if rest == 0 {
                 break;

@@ -1,4 +1,9 @@
 //! What a log promises, checked against every store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test's helpers fail the test"
+)]
 
 #[path = "promises/crash.rs"]
 mod crash;

@@ -30,6 +30,7 @@ struct TenantRow {
     trimmed_through: Offset,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 fn store(error: rusqlite::Error) -> ReadError {
     ReadError::Store(error.to_string())
 }

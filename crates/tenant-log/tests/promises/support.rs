@@ -212,7 +212,7 @@ pub(crate) fn entry(offset: Offset, id: Uuid) -> LogEntry {
         durability: Durability::Durable,
         priority: Priority::ALL[n as usize % 4],
         at_ms: n,
-        expires_at_ms: (n % 2 == 0).then_some(n + 60_000),
+        expires_at_ms: n.is_multiple_of(2).then_some(n + 60_000),
         audience: LoggedAudience {
             applications: ApplicationSet::from_bits(n as u8),
             rooms: match n % 3 {
