@@ -112,6 +112,8 @@ impl SqliteLog {
 /// Waits until what was submitted is on disk or refused.
 impl Drop for SqliteLog {
     fn drop(&mut self) {
+        // The last connection to close tidies up, and only the writer can.
+        self.readers.close();
         self.queue.stop();
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has told so; there is nothing to save any more.

@@ -40,6 +40,11 @@ impl Readers {
         Self { file, idle: Mutex::default() }
     }
 
+    /// Lets go of the connections that nobody uses.
+    pub(super) fn close(&mut self) {
+        self.idle.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn connect(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;

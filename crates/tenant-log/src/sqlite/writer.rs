@@ -168,6 +168,8 @@ impl Writer {
     fn failed(&mut self, error: &CommitError) {
         self.tenants.retain(|_, tenant| tenant.undo());
         self.notes.postpone();
+        // Or else a full disk would keep it trying without a pause.
+        self.round = Round::default();
         // SQLite may have undone it by itself.
         let undone =
             self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok();
@@ -181,7 +183,6 @@ impl Writer {
 
     fn poison(&mut self) {
         self.is_poisoned = true;
-        self.round = Round::default();
         self.is_compacting = false;
         self.notes.clear();
         self.queue.poison();

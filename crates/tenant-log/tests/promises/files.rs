@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use foodtrack_tenant_log::{OpenError, SqliteLog, SqliteOptions, check};
 
-use crate::support::{id, open_sqlite, wait_for};
+use crate::support::{id, open_sqlite, tenant, wait_for};
 
 fn open(directory: &Path) -> Result<SqliteLog, OpenError> {
     SqliteLog::open(directory, SqliteOptions::default(), Box::new(|_| {}))
@@ -34,6 +34,11 @@ fn check_refused(directory: &Path, is_right: impl Fn(&OpenError) -> bool) {
 #[test]
 fn a_closed_log_is_one_file_and_passes_its_check() {
     let (directory, file) = with_log(200);
+    open_sqlite(directory.path(), SqliteOptions::default()).everything(&tenant("t"));
+    let mut names: Vec<_> =
+        std::fs::read_dir(directory.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["log.db", "log.lock"]);
     let report = check(directory.path()).unwrap();
     assert_eq!((report.findings, report.tenants, report.entries), (Vec::new(), 1, 200));
     assert_eq!(report.file_bytes, file.metadata().unwrap().len());
