@@ -27,7 +27,7 @@ pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, RECENT_IDS_MAX, Sequence};
 pub use sqlite::{
     CheckError, CheckReport, Commit, CommitError, CommitGate, OpenError, SqliteLog, SqliteOptions,
-    check,
+    check, renew_epochs,
 };
 pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};
 

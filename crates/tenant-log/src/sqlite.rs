@@ -20,7 +20,7 @@ use std::thread::JoinHandle;
 
 use foodtrack_contract::{Offset, TenantId};
 
-pub use check::{CheckError, CheckReport, check};
+pub use check::{CheckError, CheckReport, check, renew_epochs};
 pub use commit_gate::{Commit, CommitError, CommitGate};
 pub use opening::OpenError;
 

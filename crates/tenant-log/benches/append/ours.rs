@@ -16,7 +16,7 @@ use foodtrack_tenant_log::{
 };
 use uuid::Uuid;
 
-use super::{Error, RUN, Run, TENANTS};
+use super::{Error, RUN, Run, TENANTS, cpu};
 
 struct Driver {
     log: SqliteLog,
@@ -95,7 +95,8 @@ impl Driver {
     }
 
     fn drive(&mut self, in_flight: usize, goes_on: impl Fn(usize) -> bool) -> Result<Run, Error> {
-        let (start, mut took, mut waiting) = (Instant::now(), Vec::new(), 0);
+        let (start, cpu_before) = (Instant::now(), cpu("self"));
+        let (mut took, mut waiting) = (Vec::new(), 0);
         while goes_on(took.len()) {
             while waiting < in_flight {
                 self.submit()?;
@@ -103,12 +104,12 @@ impl Driver {
             }
             waiting -= self.hear(&mut took)?;
         }
-        let elapsed = start.elapsed();
+        let (elapsed, cpu) = (start.elapsed(), cpu("self").saturating_sub(cpu_before));
         let mut late = Vec::new();
         while waiting > 0 {
             waiting -= self.hear(&mut late)?;
         }
-        Ok(Run::new(elapsed, took))
+        Ok(Run::new(elapsed, cpu, took))
     }
 }
 

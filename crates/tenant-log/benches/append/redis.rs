@@ -1,4 +1,5 @@
-//! Redis Streams with an fsync before each reply, through as little client as will do: one connection, pipelined.
+//! Redis Streams with an fsync before each reply, through as little client as will do: one client that pipelines, or many
+//! that each wait for their reply.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Error, RUN, Run, TENANTS};
+use super::{Error, RUN, Run, TENANTS, cpu};
 
 pub(super) struct Server {
     child: Child,
@@ -50,6 +51,7 @@ struct Client {
     kept: Option<u64>,
     next: usize,
     line: String,
+    process: String,
 }
 
 impl Client {
@@ -93,7 +95,8 @@ impl Client {
     }
 
     fn drive(&mut self, in_flight: usize, goes_on: impl Fn(usize) -> bool) -> Result<Run, Error> {
-        let (start, mut took) = (Instant::now(), Vec::new());
+        let (start, cpu_before) = (Instant::now(), cpu(&self.process));
+        let mut took = Vec::new();
         while goes_on(took.len()) {
             while self.begun.len() < in_flight {
                 self.submit();
@@ -105,22 +108,46 @@ impl Client {
                 took.extend(self.hear()?);
             }
         }
-        let elapsed = start.elapsed();
+        let (elapsed, cpu) = (start.elapsed(), cpu(&self.process).saturating_sub(cpu_before));
         while !self.begun.is_empty() {
             self.hear()?;
         }
-        Ok(Run::new(elapsed, took))
+        Ok(Run::new(elapsed, cpu, took))
     }
 }
 
-pub(super) fn append(directory: &Path, in_flight: usize, kept: Option<u64>) -> Result<Run, Error> {
+/// Appends with `clients` connections that share what is in flight.
+pub(super) fn append(
+    directory: &Path,
+    clients: usize,
+    in_flight: usize,
+    kept: Option<u64>,
+) -> Result<Run, Error> {
     let server = Server::start(directory)?;
-    let stream = TcpStream::connect(("127.0.0.1", server.port))?;
-    stream.set_nodelay(true)?;
-    let (out, begun, line) = (Vec::new(), VecDeque::new(), String::new());
-    let mut client = Client { stream: BufReader::new(stream), out, begun, kept, next: 0, line };
+    let connect = |n: usize| -> Result<Client, Error> {
+        let stream = TcpStream::connect(("127.0.0.1", server.port))?;
+        stream.set_nodelay(true)?;
+        let (stream, process) = (BufReader::new(stream), server.child.id().to_string());
+        let (out, begun, line) = (Vec::new(), VecDeque::new(), String::new());
+        Ok(Client { stream, out, begun, kept, next: n, line, process })
+    };
+    let mut all = (0..clients).map(connect).collect::<Result<Vec<_>, _>>()?;
     let filled = usize::try_from(kept.unwrap_or(0))? * TENANTS;
-    client.drive(500, |count| count < filled + 1_000)?;
-    let start = Instant::now();
-    client.drive(in_flight, |_| start.elapsed() < RUN)
+    all[0].drive(500, |count| count < filled + 1_000)?;
+    if clients == 1 {
+        let start = Instant::now();
+        return all[0].drive(in_flight, |_| start.elapsed() < RUN);
+    }
+    let (start, cpu_before, mut took) = (Instant::now(), cpu(&all[0].process), Vec::new());
+    while start.elapsed() < RUN {
+        for client in &mut all {
+            client.submit();
+            client.flush()?;
+        }
+        for client in &mut all {
+            took.extend(client.hear()?);
+        }
+    }
+    let cpu = cpu(&all[0].process).saturating_sub(cpu_before);
+    Ok(Run::new(start.elapsed(), cpu, took))
 }

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::opening::{DataDirectory, OpenError};
 use super::rows;
+use crate::memory::random_epoch;
 
 /// How many findings a report lists.
 const FINDINGS_MAX: usize = 100;
@@ -50,6 +51,34 @@ pub fn check(directory: &Path) -> Result<CheckReport, CheckError> {
     let connection = directory.open_database()?;
     report(&connection)
         .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })
+}
+
+/// Gives every tenant in `directory`, which no server may be using, a new epoch; returns how many there are.
+///
+/// For after a backup was restored: offsets that were shown since the backup was made would be given out again, and
+/// clients could take new messages for old ones. With a new epoch they are told to start anew.
+///
+/// # Errors
+/// [`CheckError`]; no epoch was changed.
+pub fn renew_epochs(directory: &Path) -> Result<usize, CheckError> {
+    let directory = DataDirectory::lock(directory)?;
+    let mut connection = directory.open_database()?;
+    renew(&mut connection)
+        .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })
+}
+
+fn renew(connection: &mut Connection) -> rusqlite::Result<usize> {
+    let transaction = connection.transaction()?;
+    let tenants: Vec<i64> = transaction
+        .prepare("SELECT no FROM tenants")?
+        .query_map((), |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for no in &tenants {
+        let epoch = rows::number(random_epoch().get());
+        transaction.execute("UPDATE tenants SET epoch = ? WHERE no = ?", (epoch, no))?;
+    }
+    transaction.commit()?;
+    Ok(tenants.len())
 }
 
 fn report(connection: &Connection) -> rusqlite::Result<CheckReport> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use foodtrack_tenant_log::{OpenError, SqliteLog, SqliteOptions, check};
+use foodtrack_tenant_log::{OpenError, SqliteLog, SqliteOptions, check, renew_epochs};
 
 use crate::support::{id, open_sqlite, tenant, wait_for};
 
@@ -117,6 +117,20 @@ fn a_check_names_what_is_wrong() {
     assert_eq!(findings.len(), 2, "{findings:?}");
     assert!(findings[0].contains("at 5, which was never reserved"));
     assert!(findings[1].contains("the sums at 4 do not follow"));
+}
+
+#[test]
+fn a_restored_backup_gets_a_new_epoch_and_keeps_its_entries() {
+    let (directory, _) = with_log(5);
+    let look = || {
+        let open = open_sqlite(directory.path(), SqliteOptions::default());
+        (open.head(&tenant("t")).epoch, open.everything(&tenant("t")))
+    };
+    let before = look();
+    assert_eq!(renew_epochs(directory.path()).unwrap(), 1);
+    let after = look();
+    assert_ne!(after.0, before.0);
+    assert_eq!(after.1, before.1);
 }
 
 #[test]
