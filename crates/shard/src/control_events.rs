@@ -104,7 +104,7 @@ impl Tenant {
             self.join_room(turn, place, name)?;
         } else {
             self.check_may_leave(place, name)?;
-            self.leave_room(turn, place, name);
+            self.leave_room(place, name);
         }
         let room = name.of(&tenant).to_string();
         let kind = name.room_type();
@@ -214,7 +214,7 @@ impl Tenant {
     }
 
     /// Takes a connection out of a room, if it is in it.
-    pub(crate) fn leave_room(&mut self, _turn: &mut Turn<'_>, place: u32, name: RoomName<'_>) {
+    pub(crate) fn leave_room(&mut self, place: u32, name: RoomName<'_>) {
         let Some(room) = self.rooms.find(name) else { return };
         let Some(connection) = self.connections.get_mut(place) else { return };
         let mut memberships = std::mem::take(&mut connection.memberships);

@@ -248,7 +248,7 @@ impl Tenant {
         };
         let frame = outgoing.encode(turn);
         self.connections.begin_message();
-        for (place, _) in self.excepted(&broadcast.except) {
+        for place in self.excepted(&broadcast.except) {
             self.connections.skip(place);
         }
         let read = read_permission(&event);
@@ -265,13 +265,14 @@ impl Tenant {
         Ok(Accepted { id })
     }
 
-    fn excepted(&self, except: &[String]) -> Vec<(u32, ())> {
-        let excepted = |id: &str| except.iter().any(|except| except == id);
-        self.connections
-            .iter()
-            .filter(|(_, connection)| !except.is_empty() && excepted(connection.id.as_str()))
-            .map(|(place, _)| (place, ()))
-            .collect()
+    /// The places of the connections that a broadcast leaves out.
+    fn excepted(&self, except: &[String]) -> Vec<u32> {
+        if except.is_empty() {
+            return Vec::new();
+        }
+        let is_excepted = |id: &str| except.iter().any(|except| except == id);
+        let found = self.connections.iter().filter(|(_, it)| is_excepted(it.id.as_str()));
+        found.map(|(place, _)| place).collect()
     }
 
     fn recipients(&self, to: &Recipients) -> Result<Vec<u32>, Refusal> {

@@ -48,8 +48,6 @@ pub(crate) struct Shard {
     parts: ShardParts,
     tenants: Slab<Tenant>,
     by_name: TenantIndex,
-    /// Clients that may join, between their verdict and their entry.
-    admitted: AHashMap<ClientKey, Admission>,
     user_agents: AHashMap<Box<str>, Arc<str>>,
     clock: WallClock,
     /// The number of this turn, and how many tenants were at work in it and in the one before.
@@ -92,7 +90,6 @@ impl Shard {
             parts,
             tenants: Slab::new(),
             by_name: TenantIndex::new(),
-            admitted: AHashMap::new(),
             user_agents: AHashMap::new(),
             clock: WallClock::default(),
             turn: 0,
@@ -166,21 +163,13 @@ impl Shard {
         tenant
     }
 
-    /// Judges a client on its home shard.
-    fn admit(&mut self, client: ClientKey, id: String, admission: Admission) -> Verdict<Admission> {
-        let tenant = self.open_tenant(admission.principal.tenant());
-        let state = &self.tenants[tenant as usize];
+    /// Whether a client may join, as its home shard judges.
+    fn check_admission(&self, tenant: u32, admission: &Admission) -> Result<(), Refusal> {
         if self.stopping {
             let message = "the server is about to stop: connect again";
-            return self.turn_away(&Refusal::new(ErrorCode::Draining, message));
+            return Err(Refusal::new(ErrorCode::Draining, message));
         }
-        match state.check_room_for(&admission.principal, &self.parts.limits) {
-            Ok(()) => {
-                self.admitted.insert(client, admission);
-                Verdict::Accept { answer: id }
-            }
-            Err(refusal) => self.turn_away(&refusal),
-        }
+        self.tenants[tenant as usize].check_room_for(&admission.principal, &self.parts.limits)
     }
 
     fn turn_away(&self, refusal: &Refusal) -> Verdict<Admission> {

@@ -357,12 +357,7 @@ impl Tenant {
         Ok(())
     }
 
-    pub(crate) fn revoke_grant(
-        &mut self,
-        turn: &mut Turn<'_>,
-        room: &Room<'_>,
-        user: &str,
-    ) -> bool {
+    pub(crate) fn revoke_grant(&mut self, room: &Room<'_>, user: &str) -> bool {
         let name = room.name();
         let Some(key) = self.rooms.find(name) else { return false };
         if !self.rooms.described(key).grants.remove(user) {
@@ -384,7 +379,7 @@ impl Tenant {
             })
             .collect();
         for place in leaving {
-            self.leave_room(turn, place, name);
+            self.leave_room(place, name);
         }
         if let Some(key) = self.rooms.find(name) {
             self.rooms.close_if_unused(key);

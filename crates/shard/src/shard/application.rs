@@ -64,30 +64,29 @@ impl Application for Shard {
         io: &mut Reactor,
         client: ClientKey,
         _namespace: NamespaceId,
-        admission: Admission,
+        mut admission: Admission,
     ) -> Verdict<Admission> {
+        let tenant = self.open_tenant(admission.principal.tenant());
+        if let Err(refusal) = self.check_admission(tenant, &admission) {
+            return self.turn_away(&refusal);
+        }
         let id = io.new_id();
         let answer = format!("{{\"sid\":\"{}\"}}", id.as_str());
-        let verdict = self.admit(client, answer, admission);
-        if let Verdict::Accept { .. } = verdict
-            && let Some(mut admission) = self.admitted.remove(&client)
-        {
-            let user_agent = self.intern(admission.about.user_agent.take().as_deref());
-            let expires_at_s = admission.principal.expires_at_s();
-            let tenant = self.open_tenant(admission.principal.tenant());
-            let first = self.tenants[tenant as usize].connections.is_empty();
-            let place = self.with_tenant(io, tenant, |tenant, turn| {
-                tenant.enter(turn, client, id, admission, user_agent)
-            });
-            let tag = Tag { tenant, place: place.unwrap_or(0) };
-            io.set_tag(client, tag.number());
+        let user_agent = self.intern(admission.about.user_agent.take().as_deref());
+        let expires_at_s = admission.principal.expires_at_s();
+        let first = self.tenants[tenant as usize].connections.is_empty();
+        let place = self.with_tenant(io, tenant, |tenant, turn| {
+            tenant.enter(turn, client, id, admission, user_agent)
+        });
+        if let Some(place) = place {
+            io.set_tag(client, Tag { tenant, place }.number());
             self.watch_expiry(io, client, expires_at_s);
             let counters = &self.parts.counters;
             counters.connections.add(1);
             counters.connections_opened.add(1);
             counters.tenants.add(u64::from(first));
         }
-        verdict
+        Verdict::Accept { answer }
     }
 
     fn connected(&mut self, io: &mut Reactor, client: ClientKey, _namespace: NamespaceId) {

@@ -78,7 +78,7 @@ impl Shard {
             }
             TenantRequest::RevokeGrant { room, user, reply } => {
                 if let Some(room) = room.room() {
-                    let _ = reply.send(tenant.revoke_grant(turn, &room, &user));
+                    let _ = reply.send(tenant.revoke_grant(&room, &user));
                 }
             }
         });
