@@ -117,6 +117,16 @@ impl ApplicationSet {
         self.0 == 0
     }
 
+    /// The set as a store keeps it: one bit for each application, in declaration order.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set that a store kept; bits of no application are left out.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & Self::ALL.0)
+    }
+
     /// How many applications are in the set.
     pub const fn len(self) -> usize {
         self.0.count_ones() as usize

@@ -2,6 +2,7 @@
 //! refusals. No I/O, no clock; depends on nothing else of the project.
 
 mod application_type;
+mod cursor;
 mod declaration;
 mod envelope;
 mod error_code;
@@ -16,6 +17,7 @@ mod schemas;
 mod violation;
 
 pub use application_type::{ApplicationSet, ApplicationType, Source};
+pub use cursor::{CURSOR_BEYOND_MAX, Cursor, Epoch, Offset};
 pub use declaration::{EVENT_NAME_BYTES_MAX, EventDeclaration, SCHEMA_BYTES_MAX, SCHEMA_PARTS_MAX};
 pub use envelope::{Incoming, read_envelope};
 pub use error_code::{ErrorCode, Reaction};

@@ -11,6 +11,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("session", &["wire", "contract"]),
     ("auth", &["contract"]),
     ("router", &["contract"]),
+    ("tenant-log", &["contract"]),
     ("transport", &["wire", "session"]),
     ("shard", &["session", "router", "transport", "contract", "wire"]),
     ("server", &["shard", "transport", "session", "auth", "router", "contract"]),

@@ -1,0 +1,153 @@
+//! The log, driven as a shard drives it.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+use ahash::AHashMap;
+use bytes::Bytes;
+use foodtrack_contract::{
+    ApplicationSet, ApplicationType, EventType, Offset, Permission, Priority, RoomName, TenantId,
+};
+use foodtrack_tenant_log::{
+    Admission, Completion, Durability, LogEntry, LoggedAudience, ReadRequest, Retention, Sequence,
+    SqliteLog, SqliteOptions, TenantLog,
+};
+use uuid::Uuid;
+
+use super::{Error, RUN, Run, TENANTS, cpu};
+
+struct Driver {
+    log: SqliteLog,
+    completions: Receiver<Completion>,
+    tenants: Vec<(TenantId, Sequence, VecDeque<Instant>)>,
+    places: AHashMap<TenantId, usize>,
+    message: Bytes,
+    next: usize,
+}
+
+impl Driver {
+    fn open(directory: &Path, tenants: usize, retention: Retention) -> Result<Self, Error> {
+        let (sender, completions) = channel();
+        let options = SqliteOptions { retention, ..SqliteOptions::default() };
+        let on_completion = Box::new(move |completion| {
+            // Nobody listens when the bench ends early.
+            let _ = sender.send(completion);
+        });
+        let log = SqliteLog::open(directory, options, on_completion)?;
+        let mut opened = Vec::new();
+        let mut places = AHashMap::new();
+        for n in 0..tenants {
+            log.open(&TenantId::parse(&format!("tenant-{n}"))?)?;
+            if let Completion::Opened { tenant, head } = completions.recv()? {
+                places.insert(tenant.clone(), n);
+                opened.push((tenant, Sequence::new(head), VecDeque::new()));
+            }
+        }
+        let message = Bytes::from(vec![b'x'; 300]);
+        Ok(Self { log, completions, tenants: opened, places, message, next: 0 })
+    }
+
+    fn submit(&mut self) -> Result<(), Error> {
+        self.next = (self.next + 1) % self.tenants.len();
+        let (tenant, sequence, begun) = &mut self.tenants[self.next];
+        let id = Uuid::now_v7();
+        let Admission::New(offset) = sequence.admit(id, Durability::Durable) else {
+            return Ok(());
+        };
+        begun.push_back(Instant::now());
+        let order = "42";
+        let entry = LogEntry {
+            offset,
+            id,
+            event: EventType::OrderCreated.into(),
+            durability: Durability::Durable,
+            priority: Priority::Medium,
+            at_ms: 1_800_000_000_000,
+            expires_at_ms: None,
+            audience: LoggedAudience {
+                applications: ApplicationSet::of(&[ApplicationType::KitchenApp]),
+                rooms: vec![RoomName::Order(order).into(), RoomName::User("c1").into()],
+                only: ApplicationSet::ALL,
+                read: Some(Permission::ReadOrders),
+            },
+            message: self.message.clone(),
+            attachments: Vec::new(),
+        };
+        Ok(self.log.submit(tenant, entry)?)
+    }
+
+    /// Hears one completion; returns how many appends it ended.
+    fn hear(&mut self, took: &mut Vec<std::time::Duration>) -> Result<usize, Error> {
+        match self.completions.recv()? {
+            Completion::Committed { tenant, through, reserved_through } => {
+                let (_, sequence, begun) = &mut self.tenants[self.places[&tenant]];
+                let before = sequence.waiting();
+                sequence.committed(through, reserved_through);
+                sequence.release();
+                let ended = before - sequence.waiting();
+                took.extend(begun.drain(..ended).map(|begun| begun.elapsed()));
+                Ok(ended)
+            }
+            other => Err(format!("{other:?}").into()),
+        }
+    }
+
+    fn drive(&mut self, in_flight: usize, goes_on: impl Fn(usize) -> bool) -> Result<Run, Error> {
+        let (start, cpu_before) = (Instant::now(), cpu("self"));
+        let (mut took, mut waiting) = (Vec::new(), 0);
+        while goes_on(took.len()) {
+            while waiting < in_flight {
+                self.submit()?;
+                waiting += 1;
+            }
+            waiting -= self.hear(&mut took)?;
+        }
+        let (elapsed, cpu) = (start.elapsed(), cpu("self").saturating_sub(cpu_before));
+        let mut late = Vec::new();
+        while waiting > 0 {
+            waiting -= self.hear(&mut late)?;
+        }
+        Ok(Run::new(elapsed, cpu, took))
+    }
+}
+
+pub(super) fn append(directory: &Path, in_flight: usize, kept: Option<u64>) -> Result<Run, Error> {
+    let entries_max = kept.unwrap_or(u64::MAX);
+    let retention = Retention { entries_max, entries_min: 0, ..Retention::default() };
+    let mut driver = Driver::open(directory, TENANTS, retention)?;
+    // Until every append lets another go.
+    let filled = usize::try_from(kept.unwrap_or(0))? * TENANTS;
+    driver.drive(500, |count| count < filled + 1_000)?;
+    let start = Instant::now();
+    driver.drive(in_flight, |_| start.elapsed() < RUN)
+}
+
+/// How fast one thread reads a tenant's log.
+pub(super) fn replay(count: usize) -> Result<(), Error> {
+    let directory = tempfile::tempdir()?;
+    let mut driver = Driver::open(directory.path(), 1, Retention::default())?;
+    driver.drive(500, |done| done < count)?;
+    for entries_max in [100, 1_000] {
+        let (start, mut after, mut read) = (Instant::now(), Offset::ZERO, 0);
+        loop {
+            let page = driver.log.read(&ReadRequest {
+                tenant: driver.tenants[0].0.clone(),
+                epoch: None,
+                after,
+                through: Offset::MAX,
+                entries_max,
+                bytes_max: 1 << 20,
+            })?;
+            read += page.entries.len();
+            after = page.next;
+            if page.is_last {
+                break;
+            }
+        }
+        let per_s = read as f64 / start.elapsed().as_secs_f64();
+        println!("replay in pages of {entries_max}: {per_s:.0} entries/s on one thread");
+    }
+    Ok(())
+}

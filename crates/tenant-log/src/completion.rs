@@ -1,0 +1,76 @@
+//! What a log tells its callers, and what it refuses them.
+
+use foodtrack_contract::{Offset, TenantId};
+
+use crate::Head;
+
+/// What became of what was submitted. Per tenant these come in the order of submission.
+#[derive(Clone, Debug)]
+pub enum Completion {
+    /// The tenant can be appended to.
+    Opened {
+        /// The tenant.
+        tenant: TenantId,
+        /// Where its log stands.
+        head: Head,
+    },
+    /// The tenant could not be opened; nothing may be appended to it.
+    OpenFailed {
+        /// The tenant.
+        tenant: TenantId,
+        /// Why.
+        reason: RefusedReason,
+    },
+    /// Everything submitted of the tenant up to and including an offset, and not refused before, is on disk.
+    Committed {
+        /// The tenant.
+        tenant: TenantId,
+        /// Up to here.
+        through: Offset,
+        /// As in [`Head::reserved_through`].
+        reserved_through: Offset,
+    },
+    /// These were not kept. Their offsets stay unused for ever.
+    Refused {
+        /// The tenant.
+        tenant: TenantId,
+        /// The first of them.
+        from: Offset,
+        /// The last of them.
+        through: Offset,
+        /// Why.
+        reason: RefusedReason,
+    },
+}
+
+/// Why a store did not keep what it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedReason {
+    /// There is no room. Later ones are tried afresh.
+    #[error("the disk is full: nothing was written; free space or shorten the retention")]
+    DiskFull,
+    /// The disk failed while writing. What it holds is unknown, so nothing is taken until the store is opened anew.
+    #[error("the disk failed while writing: nothing is accepted until the log is opened again")]
+    Poisoned,
+    /// It was not the one after the last, or its tenant was not open.
+    #[error("the entry is not the next of an open log")]
+    OutOfSequence,
+}
+
+/// Why something was not taken for writing. What was submitted is dropped: it was not shown to anybody yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// Too much waits for the disk.
+    #[error("too much waits for the disk: try again later")]
+    Overloaded,
+    /// As [`RefusedReason::Poisoned`].
+    #[error("the disk failed while writing: nothing is accepted until the log is opened again")]
+    Poisoned,
+    /// The log was shut down.
+    #[error("the log was shut down")]
+    Stopped,
+}
+
+/// Told every completion, in order, on the thread that writes. It must be quick, must not panic, and must not call the
+/// log.
+pub type OnCompletion = Box<dyn Fn(Completion) + Send>;

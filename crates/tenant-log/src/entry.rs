@@ -1,0 +1,171 @@
+//! What a log keeps of one accepted message.
+
+use bytes::Bytes;
+use foodtrack_contract::{
+    ApplicationSet, ApplicationType, Epoch, EventName, Offset, Permission, Priority, RoomName,
+    RoomType,
+};
+use uuid::Uuid;
+
+/// What waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Durability {
+    /// Shown to nobody before it is on disk.
+    Durable,
+    /// May be shown at once, and may be lost with the machine's power.
+    Recoverable,
+}
+
+/// One accepted message of a tenant.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Its place.
+    pub offset: Offset,
+    /// The message's id.
+    pub id: Uuid,
+    /// The event's name.
+    pub event: EventName,
+    /// Whether it waited for the disk.
+    pub durability: Durability,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// When the server took it, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// When it is of no use any more, in milliseconds since the Unix epoch.
+    pub expires_at_ms: Option<u64>,
+    /// Whom it was for.
+    pub audience: LoggedAudience,
+    /// The whole message as JSON, as it was delivered.
+    pub message: Bytes,
+    /// The binary parts that the message's placeholders stand for.
+    pub attachments: Vec<Bytes>,
+}
+
+impl LogEntry {
+    /// What it counts for in a tenant's share of the disk: its message, its binary parts, and a little around them.
+    pub fn bytes(&self) -> u64 {
+        let parts: usize = self.attachments.iter().map(Bytes::len).sum();
+        (self.message.len() + parts) as u64 + ENTRY_OVERHEAD_BYTES
+    }
+}
+
+// About what a row and its place in the index take besides the message.
+const ENTRY_OVERHEAD_BYTES: u64 = 160;
+
+/// Says nothing of what the message contains.
+impl std::fmt::Debug for LogEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogEntry")
+            .field("offset", &self.offset)
+            .field("id", &self.id)
+            .field("event", &self.event)
+            .field("durability", &self.durability)
+            .field("message_bytes", &self.message.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whom a message was for: what is needed to ask again, at replay, whether somebody is in its audience.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedAudience {
+    /// Every connection of these applications.
+    pub applications: ApplicationSet,
+    /// The members of these rooms.
+    pub rooms: Vec<LoggedRoom>,
+    /// Nobody of another application.
+    pub only: ApplicationSet,
+    /// What receiving takes; `None` where everyone of the tenant may.
+    pub read: Option<Permission>,
+}
+
+/// A room's name within its tenant, owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedRoom {
+    kind: LoggedRoomKind,
+    id: Box<str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LoggedRoomKind {
+    Application(ApplicationType),
+    Named(RoomType),
+}
+
+impl LoggedRoom {
+    /// The name again.
+    pub fn name(&self) -> RoomName<'_> {
+        match self.kind {
+            LoggedRoomKind::Application(application) => RoomName::Application(application),
+            LoggedRoomKind::Named(RoomType::Order) => RoomName::Order(&self.id),
+            LoggedRoomKind::Named(RoomType::KitchenStation) => RoomName::KitchenStation(&self.id),
+            LoggedRoomKind::Named(RoomType::DeliveryRoute) => RoomName::DeliveryRoute(&self.id),
+            LoggedRoomKind::Named(RoomType::User) => RoomName::User(&self.id),
+            LoggedRoomKind::Named(RoomType::Tenant | RoomType::Application) => RoomName::Tenant,
+        }
+    }
+
+    /// Reads what [`LoggedRoom::to_text`] writes.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (kind, id) = text.split_once(':')?;
+        let kind: RoomType = kind.parse().ok()?;
+        match kind {
+            RoomType::Tenant => Some(RoomName::Tenant.into()),
+            RoomType::Application => {
+                ApplicationType::from_wire(id).map(|it| RoomName::Application(it).into())
+            }
+            _ => Some(Self { kind: LoggedRoomKind::Named(kind), id: id.into() }),
+        }
+    }
+
+    /// As a store keeps it: `order:42`.
+    pub(crate) fn to_text(&self) -> String {
+        let name = self.name();
+        format!("{}:{}", name.room_type(), name.id())
+    }
+}
+
+impl From<RoomName<'_>> for LoggedRoom {
+    fn from(name: RoomName<'_>) -> Self {
+        match name {
+            RoomName::Application(application) => {
+                Self { kind: LoggedRoomKind::Application(application), id: "".into() }
+            }
+            _ => Self { kind: LoggedRoomKind::Named(name.room_type()), id: name.id().into() },
+        }
+    }
+}
+
+/// What a tenant's writer starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The log's incarnation.
+    pub epoch: Epoch,
+    /// The offset of the next message. Above everything that was ever shown.
+    pub next: Offset,
+    /// Offsets up to here stay taken whatever happens: a message that is not on disk yet may be shown up to here.
+    pub reserved_through: Offset,
+    /// The ids of the newest messages, oldest first: at most [`crate::RECENT_IDS_MAX`].
+    pub recent: Vec<(Uuid, Offset)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rooms_name_comes_back_as_it_was_kept() {
+        let names = [
+            RoomName::Tenant,
+            RoomName::Application(ApplicationType::KitchenApp),
+            RoomName::Order("4:2"),
+            RoomName::KitchenStation("grill"),
+            RoomName::DeliveryRoute("n\n1"),
+            RoomName::User("u"),
+        ];
+        for name in names {
+            let room = LoggedRoom::from(name);
+            assert_eq!(room.name(), name);
+            assert_eq!(LoggedRoom::parse(&room.to_text()), Some(room));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! One log per tenant: every accepted message gets the next offset, and everything else is a cursor over it.
+//!
+//! A tenant has one writer, its home shard, which must never wait. So it counts the offsets itself ([`Sequence`]),
+//! submits entries, and is told by [`Completion`]s how far they are on disk. Reading waits for the disk: it is for
+//! threads that may.
+//!
+//! Two stores keep the same promises, and one suite (`tests/promises.rs`) checks both: [`MemoryLog`] and [`SqliteLog`].
+
+mod completion;
+mod dead_letter;
+mod entry;
+mod memory;
+mod page;
+mod retention;
+mod sequence;
+mod sqlite;
+mod subscriber;
+
+use foodtrack_contract::{Cursor, Offset, TenantId};
+
+pub use completion::{Completion, OnCompletion, RefusedReason, SubmitError};
+pub use dead_letter::{DeadLetter, DeadLetterReason};
+pub use entry::{Durability, Head, LogEntry, LoggedAudience, LoggedRoom};
+pub use memory::{MemoryLog, MemoryStore};
+pub use page::{Page, PageStart, ReadError, ReadRequest};
+pub use retention::{RETENTION_ENTRIES_MIN, Retention};
+pub use sequence::{Admission, RECENT_IDS_MAX, Sequence};
+pub use sqlite::{
+    CheckError, CheckReport, Commit, CommitError, CommitGate, OpenError, SqliteLog, SqliteOptions,
+    check, renew_epochs,
+};
+pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};
+
+/// A store of every tenant's log.
+///
+/// - An offset that was handed out is never used again: not after a restart, a crash, or a loss of power.
+/// - Offsets follow each other without gaps, but for entries that were refused and, after a crash, for the rest of a
+///   reserved block; those offsets stay unused, and a reader need not know.
+/// - What was reported committed is on disk, whole and in order. After a failed write to the disk nothing is reported
+///   committed any more until the store is opened anew.
+/// - Completions of a tenant come in the order of its submissions.
+/// - Nothing here crosses tenants: every call names one, and answers of that one alone.
+pub trait TenantLog: Send + Sync {
+    /// Opens a tenant for appending: answered by [`Completion::Opened`]. Does not wait.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the request was not taken.
+    fn open(&self, tenant: &TenantId) -> Result<(), SubmitError>;
+
+    /// Ends appending to a tenant, after what was submitted before. Does not wait.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the request was not taken.
+    fn close(&self, tenant: &TenantId) -> Result<(), SubmitError>;
+
+    /// Submits the next entry of an open tenant. Does not wait: [`Completion`]s say what became of it.
+    ///
+    /// Entries that come together, of whatever tenants, share one commit.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when it was not taken; its offset may then be used for the next one.
+    fn submit(&self, tenant: &TenantId, entry: LogEntry) -> Result<(), SubmitError>;
+
+    /// Saves how far a subscriber has confirmed; the latest wins. Does not wait, and is not on disk at once: after a
+    /// crash the subscriber may be shown again what it had confirmed in the last quarter of a second.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when it was not taken.
+    fn save_cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        saved: SavedCursor,
+    ) -> Result<(), SubmitError>;
+
+    /// Notes a message as given up for a subscriber; a repeat replaces the note. Does not wait.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when it was not taken.
+    fn bury(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError>;
+
+    /// Takes such a note away. Does not wait.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when it was not taken.
+    fn unbury(
+        &self,
+        tenant: &TenantId,
+        offset: Offset,
+        subscriber: &SubscriberKey,
+    ) -> Result<(), SubmitError>;
+
+    /// Applies retention to every tenant as of `now_ms`, in small steps between appends. Does not wait. Appending trims
+    /// its own tenant as it goes; this is for those that have become quiet. Call it every minute or so.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the request was not taken.
+    fn trim(&self, now_ms: u64) -> Result<(), SubmitError>;
+
+    /// Reads one page. Waits for the disk.
+    ///
+    /// It sees what is on disk, which may be more than its writer has released (bound it by `through`) and less than the
+    /// writer has shown: recoverable entries that still wait are the writer's to add.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn read(&self, request: &ReadRequest) -> Result<Page, ReadError>;
+
+    /// How far a subscriber had confirmed; `None` if it never was here. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+    ) -> Result<Option<SavedCursor>, ReadError>;
+
+    /// A tenant's dead letters after an offset, oldest message first, at most `letters_max`, then the rest of the last
+    /// message's. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn dead_letters(
+        &self,
+        tenant: &TenantId,
+        after: Offset,
+        letters_max: usize,
+    ) -> Result<Vec<DeadLetter>, ReadError>;
+
+    /// What a tenant's log holds. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError>;
+}
+
+/// What a tenant's log holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantStats {
+    /// Where a reader of everything stands: the log's incarnation, and its last entry.
+    pub last: Cursor,
+    /// Everything up to here is gone.
+    pub trimmed_through: Offset,
+    /// How many entries there are.
+    pub entries: u64,
+    /// Their bytes, by [`LogEntry::bytes`].
+    pub bytes: u64,
+    /// How many dead letters there are.
+    pub dead_letters: u64,
+}

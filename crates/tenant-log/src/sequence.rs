@@ -1,0 +1,248 @@
+//! A tenant's offsets as its one writer counts them: who gets the next, and what may be shown.
+
+use std::collections::VecDeque;
+
+use ahash::AHashMap;
+use foodtrack_contract::{Epoch, Offset};
+use uuid::Uuid;
+
+use crate::{Durability, Head};
+
+/// How many ids a tenant remembers, so that publishing twice publishes once.
+pub const RECENT_IDS_MAX: usize = 65_536;
+
+/// Whether a message is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is, and this is its offset. Submit it next.
+    New(Offset),
+    /// It was accepted before, at this offset. If that is above [`Sequence::released`], it is not certain yet.
+    Repeat(Offset),
+}
+
+/// The state of one tenant's writer. No I/O, no clock.
+///
+/// Offsets are released in order: a recoverable message behind a durable one that still waits for the disk waits too,
+/// or else a client could hold a cursor beyond a message it never got.
+#[derive(Debug)]
+pub struct Sequence {
+    epoch: Epoch,
+    next: Offset,
+    reserved_through: Offset,
+    committed: Offset,
+    released: Offset,
+    /// What was admitted and not released yet; ascending.
+    waiting: VecDeque<Waiting>,
+    recent: RecentIds,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    offset: Offset,
+    id: Uuid,
+    durability: Durability,
+}
+
+impl Sequence {
+    /// Starts where the log stands.
+    pub fn new(head: Head) -> Self {
+        let last = Offset::ZERO.plus(head.next.get().saturating_sub(1));
+        let mut recent = RecentIds::default();
+        head.recent.into_iter().for_each(|(id, offset)| recent.insert(id, offset));
+        Self {
+            epoch: head.epoch,
+            next: head.next,
+            reserved_through: head.reserved_through,
+            committed: last,
+            released: last,
+            waiting: VecDeque::new(),
+            recent,
+        }
+    }
+
+    /// The log's incarnation.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Gives a message its offset, unless its id was accepted before.
+    pub fn admit(&mut self, id: Uuid, durability: Durability) -> Admission {
+        if let Some(offset) = self.recent.get(&id) {
+            return Admission::Repeat(offset);
+        }
+        let offset = self.next;
+        self.next = offset.next();
+        self.recent.insert(id, offset);
+        self.waiting.push_back(Waiting { offset, id, durability });
+        Admission::New(offset)
+    }
+
+    /// Takes back the last admission: the log did not take the entry. Its offset is the next again.
+    pub fn withdraw(&mut self, offset: Offset) {
+        if let Some(last) = self.waiting.pop_back_if(|last| last.offset == offset) {
+            self.next = offset;
+            self.recent.forget(&last.id, offset);
+        }
+    }
+
+    /// Notes [`crate::Completion::Committed`].
+    pub fn committed(&mut self, through: Offset, reserved_through: Offset) {
+        self.committed = self.committed.max(through);
+        self.reserved_through = self.reserved_through.max(reserved_through);
+    }
+
+    /// Notes [`crate::Completion::Refused`]: who sent those may send them again.
+    pub fn refused(&mut self, from: Offset, through: Offset) {
+        let recent = &mut self.recent;
+        self.waiting.retain(|it| {
+            let is_refused = from <= it.offset && it.offset <= through;
+            if is_refused {
+                recent.forget(&it.id, it.offset);
+            }
+            !is_refused
+        });
+    }
+
+    /// Releases what may be shown now, and returns [`Sequence::released`].
+    pub fn release(&mut self) -> Offset {
+        while let Some(first) = self.waiting.front() {
+            let may_be_lost = first.durability == Durability::Recoverable
+                && first.offset <= self.reserved_through;
+            if first.offset > self.committed && !may_be_lost {
+                break;
+            }
+            self.released = first.offset;
+            self.waiting.pop_front();
+        }
+        self.released
+    }
+
+    /// Everything up to here that was not refused may be shown; nothing beyond.
+    pub fn released(&self) -> Offset {
+        self.released
+    }
+
+    /// Up to here, what was not refused is on disk.
+    pub fn committed_through(&self) -> Offset {
+        self.committed
+    }
+
+    /// How many messages wait to be released.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+/// A bounded memory of ids and their offsets, oldest forgotten first.
+#[derive(Debug, Default)]
+struct RecentIds {
+    offsets: AHashMap<Uuid, Offset>,
+    order: VecDeque<(Uuid, Offset)>,
+}
+
+impl RecentIds {
+    fn get(&self, id: &Uuid) -> Option<Offset> {
+        self.offsets.get(id).copied()
+    }
+
+    fn insert(&mut self, id: Uuid, offset: Offset) {
+        self.offsets.insert(id, offset);
+        self.order.push_back((id, offset));
+        if self.order.len() > RECENT_IDS_MAX
+            && let Some((oldest, offset)) = self.order.pop_front()
+        {
+            self.forget(&oldest, offset);
+        }
+    }
+
+    /// Its place in the order stays until it is the oldest.
+    fn forget(&mut self, id: &Uuid, offset: Offset) {
+        if self.get(id) == Some(offset) {
+            self.offsets.remove(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sequence(next: u64, reserved_through: u64) -> Sequence {
+        Sequence::new(Head {
+            epoch: Epoch::new(1),
+            next: offset(next),
+            reserved_through: offset(reserved_through),
+            recent: Vec::new(),
+        })
+    }
+
+    fn offset(n: u64) -> Offset {
+        Offset::new(n).unwrap()
+    }
+
+    fn admit(sequence: &mut Sequence, id: u128, durability: Durability) -> Offset {
+        match sequence.admit(Uuid::from_u128(id), durability) {
+            Admission::New(offset) => offset,
+            Admission::Repeat(offset) => panic!("{id} is a repeat of {offset}"),
+        }
+    }
+
+    #[test]
+    fn a_recoverable_message_waits_for_the_durable_one_before_it() {
+        let mut sequence = sequence(1, 100);
+        admit(&mut sequence, 1, Durability::Recoverable);
+        admit(&mut sequence, 2, Durability::Durable);
+        admit(&mut sequence, 3, Durability::Recoverable);
+        assert_eq!(sequence.release(), offset(1));
+        sequence.committed(offset(2), offset(100));
+        assert_eq!(sequence.release(), offset(3));
+        assert_eq!(sequence.waiting(), 0);
+    }
+
+    #[test]
+    fn an_offset_that_is_not_reserved_is_not_shown_before_it_is_on_disk() {
+        let mut sequence = sequence(100, 100);
+        admit(&mut sequence, 1, Durability::Recoverable);
+        admit(&mut sequence, 2, Durability::Recoverable);
+        assert_eq!(sequence.release(), offset(100));
+        sequence.committed(offset(100), offset(200));
+        assert_eq!(sequence.release(), offset(101));
+    }
+
+    #[test]
+    fn a_refused_message_may_be_sent_again_and_gets_a_new_offset() {
+        let mut sequence = sequence(1, 100);
+        admit(&mut sequence, 1, Durability::Durable);
+        admit(&mut sequence, 2, Durability::Durable);
+        admit(&mut sequence, 3, Durability::Durable);
+        sequence.refused(offset(1), offset(2));
+        sequence.committed(offset(3), offset(100));
+        assert_eq!(sequence.release(), offset(3));
+        assert_eq!(admit(&mut sequence, 2, Durability::Durable), offset(4));
+        let repeat = sequence.admit(Uuid::from_u128(3), Durability::Durable);
+        assert_eq!(repeat, Admission::Repeat(offset(3)));
+    }
+
+    #[test]
+    fn an_offset_that_the_log_did_not_take_is_the_next_again() {
+        let mut sequence = sequence(7, 100);
+        assert_eq!(admit(&mut sequence, 1, Durability::Durable), offset(7));
+        sequence.withdraw(offset(7));
+        assert_eq!(admit(&mut sequence, 2, Durability::Durable), offset(7));
+        sequence.committed(offset(7), offset(100));
+        sequence.release();
+        assert_eq!(admit(&mut sequence, 1, Durability::Durable), offset(8));
+    }
+
+    #[test]
+    fn the_memory_of_ids_is_bounded_and_forgets_the_oldest() {
+        let mut sequence = sequence(1, 100);
+        for id in 0..=RECENT_IDS_MAX as u128 {
+            admit(&mut sequence, id, Durability::Durable);
+        }
+        let repeat = sequence.admit(Uuid::from_u128(1), Durability::Durable);
+        assert_eq!(repeat, Admission::Repeat(offset(2)));
+        admit(&mut sequence, 0, Durability::Durable);
+        assert_eq!(sequence.recent.order.len(), RECENT_IDS_MAX);
+    }
+}

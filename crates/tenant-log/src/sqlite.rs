@@ -1,0 +1,188 @@
+//! The embedded log: one SQLite database in a data directory.
+//!
+//! One thread writes. Everything that waits for it becomes one transaction with one fsync. Readers have connections of
+//! their own and see what is committed. The files can be opened with SQLite's own tools.
+
+mod check;
+mod commit_gate;
+mod opening;
+mod queue;
+mod reading;
+mod rows;
+mod side_notes;
+mod tenants;
+mod trimming;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use foodtrack_contract::{Offset, TenantId};
+
+pub use check::{CheckError, CheckReport, check, renew_epochs};
+pub use commit_gate::{Commit, CommitError, CommitGate};
+pub use opening::OpenError;
+
+use crate::{
+    DeadLetter, LogEntry, OnCompletion, Page, ReadError, ReadRequest, Retention, SavedCursor,
+    SubmitError, SubscriberKey, TenantLog, TenantStats,
+};
+use opening::DataDirectory;
+use queue::{Queue, Request};
+use reading::Readers;
+use writer::Writer;
+
+/// How a database is used.
+pub struct SqliteOptions {
+    /// What each tenant's log keeps.
+    pub retention: Retention,
+    /// The largest size of the database file, in bytes: beyond it appends are refused as if the disk were full.
+    pub file_bytes_max: u64,
+    /// What commits pass through.
+    pub commit_gate: Box<dyn CommitGate>,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            retention: Retention::default(),
+            file_bytes_max: u64::MAX,
+            commit_gate: Box::new(commit_gate::Open),
+        }
+    }
+}
+
+/// The log in a data directory.
+pub struct SqliteLog {
+    queue: Arc<Queue>,
+    readers: Readers,
+    writer: Option<JoinHandle<()>>,
+    file: PathBuf,
+    // Held until the writer has ended.
+    _directory: DataDirectory,
+}
+
+impl SqliteLog {
+    /// Opens the log in `directory`, or makes one where there is none. Waits for the disk.
+    ///
+    /// What a crash left is put in order first: all that was committed is there again.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is wrong with what is there; nothing of it was changed.
+    pub fn open(
+        directory: &Path,
+        options: SqliteOptions,
+        on_completion: OnCompletion,
+    ) -> Result<Self, OpenError> {
+        let directory = DataDirectory::lock(directory)?;
+        let connection = directory.open_database()?;
+        let file = directory.file();
+        let queue = Arc::new(Queue::default());
+        let writer = Writer::new(connection, options, Arc::clone(&queue), on_completion)
+            .map_err(|error| OpenError::store(&file, &error))?;
+        let writer = std::thread::Builder::new()
+            .name(String::from("tenant-log"))
+            .spawn(move || writer.run())
+            .map_err(|source| OpenError::Io { path: file.clone(), source })?;
+        let readers = Readers::new(file.clone());
+        Ok(Self { queue, readers, writer: Some(writer), file, _directory: directory })
+    }
+
+    /// Whether the disk failed while writing: nothing is accepted until the log is opened anew.
+    pub fn is_poisoned(&self) -> bool {
+        self.queue.is_poisoned()
+    }
+
+    /// Gives free pages back to the file system, in small steps between appends. Does not wait.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the request was not taken.
+    pub fn compact(&self) -> Result<(), SubmitError> {
+        self.queue.push(Request::Compact)
+    }
+
+    /// How many bytes the database takes on disk, what waits to be moved into it included.
+    pub fn file_bytes(&self) -> u64 {
+        let length = |path: &Path| std::fs::metadata(path).map_or(0, |it| it.len());
+        length(&self.file) + length(&opening::write_ahead_file(&self.file))
+    }
+}
+
+/// Waits until what was submitted is on disk or refused.
+impl Drop for SqliteLog {
+    fn drop(&mut self) {
+        // The last connection to close tidies up, and only the writer can.
+        self.readers.close();
+        self.queue.stop();
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has told so; there is nothing to save any more.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl TenantLog for SqliteLog {
+    fn open(&self, tenant: &TenantId) -> Result<(), SubmitError> {
+        self.queue.push(Request::Open(tenant.clone()))
+    }
+
+    fn close(&self, tenant: &TenantId) -> Result<(), SubmitError> {
+        self.queue.push(Request::Close(tenant.clone()))
+    }
+
+    fn submit(&self, tenant: &TenantId, entry: LogEntry) -> Result<(), SubmitError> {
+        self.queue.push(Request::Append(tenant.clone(), Box::new(entry)))
+    }
+
+    fn save_cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        saved: SavedCursor,
+    ) -> Result<(), SubmitError> {
+        self.queue.push(Request::SaveCursor(tenant.clone(), subscriber.clone(), Box::new(saved)))
+    }
+
+    fn bury(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError> {
+        self.queue.push(Request::Bury(tenant.clone(), Box::new(letter)))
+    }
+
+    fn unbury(
+        &self,
+        tenant: &TenantId,
+        offset: Offset,
+        subscriber: &SubscriberKey,
+    ) -> Result<(), SubmitError> {
+        self.queue.push(Request::Unbury(tenant.clone(), offset, subscriber.clone()))
+    }
+
+    fn trim(&self, now_ms: u64) -> Result<(), SubmitError> {
+        self.queue.push(Request::Trim { now_ms })
+    }
+
+    fn read(&self, request: &ReadRequest) -> Result<Page, ReadError> {
+        self.readers.read(request)
+    }
+
+    fn cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+    ) -> Result<Option<SavedCursor>, ReadError> {
+        self.readers.cursor(tenant, subscriber)
+    }
+
+    fn dead_letters(
+        &self,
+        tenant: &TenantId,
+        after: Offset,
+        letters_max: usize,
+    ) -> Result<Vec<DeadLetter>, ReadError> {
+        self.readers.dead_letters(tenant, after, letters_max)
+    }
+
+    fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {
+        self.readers.stats(tenant)
+    }
+}

@@ -1,0 +1,226 @@
+//! Readers: connections of their own, each seeing one moment of what is committed.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::rows::{self, COLUMNS, decode, number};
+use super::tenants;
+use crate::{
+    DeadLetter, DeadLetterReason, Page, ReadError, ReadRequest, SavedCursor, SubscriberKey,
+    TenantStats,
+};
+
+/// How many connections are kept when nobody reads.
+const IDLE_READERS_MAX: usize = 8;
+
+pub(super) struct Readers {
+    file: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// A tenant's row.
+struct TenantRow {
+    no: i64,
+    epoch: Epoch,
+    reserved_through: Offset,
+    trimmed_through: Offset,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
+fn store(error: rusqlite::Error) -> ReadError {
+    ReadError::Store(error.to_string())
+}
+
+impl Readers {
+    pub(super) fn new(file: PathBuf) -> Self {
+        Self { file, idle: Mutex::default() }
+    }
+
+    /// Lets go of the connections that nobody uses.
+    pub(super) fn close(&mut self) {
+        self.idle.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.file, flags)?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.pragma_update(None, "cache_size", -8_192)?;
+        Ok(connection)
+    }
+
+    /// Reads within one transaction, so that nothing is trimmed between two looks.
+    fn look<T>(
+        &self,
+        tenant: &TenantId,
+        read: impl FnOnce(&Connection, TenantRow) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.connect().map_err(store)?,
+        };
+        let transaction = connection.unchecked_transaction().map_err(store)?;
+        let answer = match find(&transaction, tenant).map_err(store)? {
+            Some(row) => read(&transaction, row),
+            None => Err(ReadError::UnknownTenant(tenant.clone())),
+        };
+        transaction.finish().map_err(store)?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_READERS_MAX {
+            idle.push(connection);
+        }
+        answer
+    }
+
+    pub(super) fn read(&self, request: &ReadRequest) -> Result<Page, ReadError> {
+        let tenant = &request.tenant;
+        self.look(tenant, |connection, row| {
+            let is_foreign = request.epoch.is_some_and(|epoch| epoch != row.epoch);
+            if is_foreign || request.after > row.reserved_through {
+                return Ok(Page::reset(row.epoch));
+            }
+            let mut page = Page::starting(row.epoch, request, row.trimmed_through);
+            let sql = format!(
+                "SELECT {COLUMNS} FROM entries WHERE tenant = ? AND offset > ? AND offset <= ? ORDER BY offset LIMIT ?"
+            );
+            let mut statement = connection.prepare_cached(&sql).map_err(store)?;
+            // One more than the page takes tells whether there is more.
+            let rows_max = number(request.entries_max.max(1) as u64).saturating_add(1);
+            let (after, through) = (number(page.next.get()), number(request.through.get()));
+            let mut rows =
+                statement.query(params![row.no, after, through, rows_max]).map_err(store)?;
+            let mut bytes = 0;
+            while let Some(row) = rows.next().map_err(store)? {
+                let entry = decode(tenant, row)?;
+                bytes += entry.bytes();
+                if page.is_full(request, bytes) {
+                    page.is_last = false;
+                    break;
+                }
+                page.next = entry.offset;
+                page.entries.push(entry);
+            }
+            Ok(page)
+        })
+    }
+
+    pub(super) fn cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+    ) -> Result<Option<SavedCursor>, ReadError> {
+        self.look(tenant, |connection, row| {
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT cursor, updated_at_ms FROM subscribers WHERE tenant = ? AND key = ?",
+                )
+                .map_err(store)?;
+            let saved = statement
+                .query_row(params![row.no, subscriber.as_str()], |row| {
+                    Ok((row.get::<_, String>(0)?, rows::unsigned(row, 1)?))
+                })
+                .optional()
+                .map_err(store)?;
+            // A cursor that cannot be read is none: its subscriber starts anew.
+            Ok(saved.and_then(|(text, updated_at_ms)| {
+                Cursor::parse(&text).map(|cursor| SavedCursor { cursor, updated_at_ms })
+            }))
+        })
+    }
+
+    pub(super) fn dead_letters(
+        &self,
+        tenant: &TenantId,
+        after: Offset,
+        letters_max: usize,
+    ) -> Result<Vec<DeadLetter>, ReadError> {
+        self.look(tenant, |connection, row| {
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT offset, subscriber, id, reason, attempts, at_ms FROM dead_letters
+                     WHERE tenant = ? AND offset > ? ORDER BY offset, subscriber",
+                )
+                .map_err(store)?;
+            let mut rows = statement.query(params![row.no, number(after.get())]).map_err(store)?;
+            let mut letters: Vec<DeadLetter> = Vec::new();
+            while let Some(row) = rows.next().map_err(store)? {
+                let offset = rows::offset(row, 0).map_err(store)?;
+                let is_of_last = letters.last().is_some_and(|last| last.offset == offset);
+                if letters.len() >= letters_max && !is_of_last {
+                    break;
+                }
+                let damaged =
+                    |column| ReadError::Damaged { tenant: tenant.clone(), offset, column };
+                let text = |column: usize| row.get::<_, String>(column).map_err(store);
+                letters.push(DeadLetter {
+                    offset,
+                    subscriber: SubscriberKey::new(&text(1)?)
+                        .ok_or_else(|| damaged("subscriber"))?,
+                    id: Uuid::from_bytes(row.get(2).map_err(store)?),
+                    reason: DeadLetterReason::from_text(&text(3)?)
+                        .ok_or_else(|| damaged("reason"))?,
+                    attempts: row.get(4).map_err(store)?,
+                    at_ms: rows::unsigned(row, 5).map_err(store)?,
+                });
+            }
+            Ok(letters)
+        })
+    }
+
+    pub(super) fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {
+        self.look(tenant, |connection, row| {
+            let newest = tenants::newest(connection, row.no).map_err(store)?;
+            let sql = format!(
+                "SELECT {COLUMNS}, tenant_entries, tenant_bytes FROM entries WHERE tenant = ? ORDER BY offset LIMIT 1"
+            );
+            let mut statement = connection.prepare_cached(&sql).map_err(store)?;
+            let mut rows = statement.query([row.no]).map_err(store)?;
+            let (mut entries, mut bytes) = (0, 0);
+            if let Some(oldest) = rows.next().map_err(store)? {
+                let tally = |column| rows::unsigned(oldest, column).map_err(store);
+                // The oldest one itself is in both of its sums.
+                entries = newest.entries.saturating_sub(tally(13)?) + 1;
+                bytes = newest.bytes.saturating_sub(tally(14)?) + decode(tenant, oldest)?.bytes();
+            }
+            let last: Option<i64> = connection
+                .query_row("SELECT max(offset) FROM entries WHERE tenant = ?", [row.no], |it| {
+                    it.get(0)
+                })
+                .map_err(store)?;
+            let last = last.and_then(|it| u64::try_from(it).ok()).and_then(Offset::new);
+            let dead_letters = connection
+                .query_row("SELECT count(*) FROM dead_letters WHERE tenant = ?", [row.no], |it| {
+                    rows::unsigned(it, 0)
+                })
+                .map_err(store)?;
+            Ok(TenantStats {
+                last: Cursor::new(row.epoch, last.unwrap_or(row.trimmed_through)),
+                trimmed_through: row.trimmed_through,
+                entries,
+                bytes,
+                dead_letters,
+            })
+        })
+    }
+}
+
+fn find(connection: &Connection, tenant: &TenantId) -> rusqlite::Result<Option<TenantRow>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT no, epoch, reserved_through, trimmed_through FROM tenants WHERE name = ?",
+    )?;
+    statement
+        .query_row([tenant.as_str()], |row| {
+            Ok(TenantRow {
+                no: row.get(0)?,
+                epoch: Epoch::new(rows::unsigned(row, 1)?),
+                reserved_through: rows::offset(row, 2)?,
+                trimmed_through: rows::offset(row, 3)?,
+            })
+        })
+        .optional()
+}

@@ -1,0 +1,155 @@
+//! Entries to rows and back.
+
+use bytes::Bytes;
+use foodtrack_contract::{
+    ApplicationSet, EventName, EventType, Offset, Permission, Priority, TenantId,
+};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params};
+use uuid::Uuid;
+
+use crate::retention::Tally;
+use crate::{Durability, LogEntry, LoggedAudience, LoggedRoom, ReadError};
+
+/// A number as SQLite keeps it. The log's own numbers fit: offsets by their type, sizes and times by what they are.
+pub(super) fn number(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+pub(super) fn offset(row: &Row<'_>, column: usize) -> rusqlite::Result<Offset> {
+    let n = unsigned(row, column)?;
+    Ok(Offset::new(n).unwrap_or(Offset::MAX))
+}
+
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let n: i64 = row.get(column)?;
+    u64::try_from(n).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, n))
+}
+
+pub(super) fn insert(
+    connection: &Connection,
+    tenant_no: i64,
+    entry: &LogEntry,
+    tally: Tally,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO entries (tenant, offset, id, at_ms, expires_at_ms, event, durable, priority, applications,
+            only_applications, read_permission, rooms, tenant_entries, tenant_bytes, message, attachments)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let audience = &entry.audience;
+    statement.execute(params![
+        tenant_no,
+        number(entry.offset.get()),
+        entry.id.as_bytes(),
+        number(entry.at_ms),
+        entry.expires_at_ms.map(number),
+        entry.event.as_str(),
+        entry.durability == Durability::Durable,
+        entry.priority as u8,
+        audience.applications.bits(),
+        audience.only.bits(),
+        audience.read.map(Permission::as_str),
+        rooms_text(&audience.rooms),
+        number(tally.entries),
+        number(tally.bytes),
+        entry.message.as_ref(),
+        attachments_blob(&entry.attachments),
+    ])?;
+    Ok(())
+}
+
+/// What [`decode`] takes, in its order.
+pub(super) const COLUMNS: &str = "offset, id, at_ms, expires_at_ms, event, durable, priority, \
+     applications, only_applications, read_permission, rooms, message, attachments";
+
+pub(super) fn decode(tenant: &TenantId, row: &Row<'_>) -> Result<LogEntry, ReadError> {
+    let store = |error: rusqlite::Error| ReadError::Store(error.to_string());
+    let offset = offset(row, 0).map_err(store)?;
+    let damaged = |column| ReadError::Damaged { tenant: tenant.clone(), offset, column };
+    let blob = |column: usize, name| {
+        row.get_ref(column).ok().and_then(|it| it.as_blob().ok()).ok_or_else(|| damaged(name))
+    };
+    let text = |column: usize, name| match row.get_ref(column).map_err(store)? {
+        ValueRef::Null => Ok(None),
+        value => value.as_str().map(Some).map_err(|_| damaged(name)),
+    };
+    let bits = |column: usize, name| row.get::<_, u8>(column).map_err(|_| damaged(name));
+    let event = text(4, "event")?.ok_or_else(|| damaged("event"))?;
+    let read = match text(9, "read_permission")? {
+        None => None,
+        Some(name) => Some(Permission::from_wire(name).ok_or_else(|| damaged("read_permission"))?),
+    };
+    let rooms = match text(10, "rooms")? {
+        None => Vec::new(),
+        Some(list) => rooms_of(list).ok_or_else(|| damaged("rooms"))?,
+    };
+    let attachments = match row.get_ref(12).map_err(store)? {
+        ValueRef::Null => Vec::new(),
+        _ => attachments_of(blob(12, "attachments")?).ok_or_else(|| damaged("attachments"))?,
+    };
+    Ok(LogEntry {
+        offset,
+        id: Uuid::from_slice(blob(1, "id")?).map_err(|_| damaged("id"))?,
+        at_ms: unsigned(row, 2).map_err(|_| damaged("at_ms"))?,
+        expires_at_ms: match row.get_ref(3).map_err(store)? {
+            ValueRef::Null => None,
+            _ => Some(unsigned(row, 3).map_err(|_| damaged("expires_at_ms"))?),
+        },
+        event: EventType::from_wire(event)
+            .map_or_else(|| EventName::Declared(event.into()), EventName::Builtin),
+        durability: match bits(5, "durable")? {
+            0 => Durability::Recoverable,
+            _ => Durability::Durable,
+        },
+        priority: *Priority::ALL
+            .get(usize::from(bits(6, "priority")?))
+            .ok_or_else(|| damaged("priority"))?,
+        audience: LoggedAudience {
+            applications: ApplicationSet::from_bits(bits(7, "applications")?),
+            only: ApplicationSet::from_bits(bits(8, "only_applications")?),
+            rooms,
+            read,
+        },
+        message: Bytes::copy_from_slice(blob(11, "message")?),
+        attachments,
+    })
+}
+
+fn rooms_text(rooms: &[LoggedRoom]) -> Option<String> {
+    // A list of texts is always written.
+    let text = |rooms: &[LoggedRoom]| {
+        serde_json::to_string(&rooms.iter().map(LoggedRoom::to_text).collect::<Vec<_>>()).ok()
+    };
+    if rooms.is_empty() { None } else { text(rooms) }
+}
+
+fn rooms_of(text: &str) -> Option<Vec<LoggedRoom>> {
+    let names: Vec<std::borrow::Cow<'_, str>> = serde_json::from_str(text).ok()?;
+    names.iter().map(|name| LoggedRoom::parse(name)).collect()
+}
+
+fn attachments_blob(attachments: &[Bytes]) -> Option<Vec<u8>> {
+    if attachments.is_empty() {
+        return None;
+    }
+    let mut blob = Vec::new();
+    for part in attachments {
+        // A packet's parts are far below four GiB.
+        let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+        blob.extend_from_slice(&length.to_le_bytes());
+        blob.extend_from_slice(part);
+    }
+    Some(blob)
+}
+
+fn attachments_of(mut blob: &[u8]) -> Option<Vec<Bytes>> {
+    let mut attachments = Vec::new();
+    while let Some((length, rest)) = blob.split_first_chunk::<4>() {
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let (part, rest) = rest.split_at_checked(length)?;
+        attachments.push(Bytes::copy_from_slice(part));
+        blob = rest;
+    }
+    blob.is_empty().then_some(attachments)
+}

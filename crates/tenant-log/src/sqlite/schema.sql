@@ -1,0 +1,51 @@
+-- One row a tenant. An offset up to reserved_through may have been shown; one up to trimmed_through is gone.
+CREATE TABLE tenants (
+    no INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    epoch INTEGER NOT NULL,
+    reserved_through INTEGER NOT NULL,
+    trimmed_through INTEGER NOT NULL
+) STRICT;
+
+-- One row a message, in the order of arrival, all tenants together: a commit writes at one place.
+CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY,
+    tenant INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    expires_at_ms INTEGER,
+    event TEXT NOT NULL,
+    durable INTEGER NOT NULL,
+    priority INTEGER NOT NULL,            -- 0 low, 1 medium, 2 high, 3 urgent
+    applications INTEGER NOT NULL,        -- bits: 1 client_app, 2 tenant_dashboard, 4 kitchen_app, 8 delivery_app
+    only_applications INTEGER NOT NULL,
+    read_permission TEXT,
+    rooms TEXT,                           -- a JSON list such as ["order:42"]
+    tenant_entries INTEGER NOT NULL,      -- how many entries the tenant ever had, up to and with this one
+    tenant_bytes INTEGER NOT NULL,        -- and their bytes: differences of two rows are sums, so nothing is counted twice
+    message BLOB NOT NULL,
+    attachments BLOB                      -- each: its length (4 bytes, little-endian), its bytes
+) STRICT;
+
+-- The id is in it so that a tenant's newest ids are read from neighbouring places.
+CREATE INDEX entries_of_tenant ON entries (tenant, offset, id);
+
+CREATE TABLE subscribers (
+    tenant INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    cursor TEXT NOT NULL,
+    updated_at_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE dead_letters (
+    tenant INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    subscriber TEXT NOT NULL,
+    id BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (tenant, offset, subscriber)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,17 @@
+//! What a log promises, checked against every store.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test's helpers fail the test"
+)]
+
+#[path = "promises/crash.rs"]
+mod crash;
+#[path = "promises/disk.rs"]
+mod disk;
+#[path = "promises/every_store.rs"]
+mod every_store;
+#[path = "promises/files.rs"]
+mod files;
+#[path = "promises/support.rs"]
+mod support;

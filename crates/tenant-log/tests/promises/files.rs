@@ -1,0 +1,159 @@
+//! Files that are not what they should be.
+
+use std::path::{Path, PathBuf};
+
+use foodtrack_tenant_log::{OpenError, SqliteLog, SqliteOptions, check, renew_epochs};
+
+use crate::support::{id, open_sqlite, tenant, wait_for};
+
+fn open(directory: &Path) -> Result<SqliteLog, OpenError> {
+    SqliteLog::open(directory, SqliteOptions::default(), Box::new(|_| {}))
+}
+
+/// A directory with a log of `count` entries, closed, and its file.
+fn with_log(count: u64) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    open_sqlite(directory.path(), SqliteOptions::default()).writer("t").append_all(1..=count);
+    let file = directory.path().join("log.db");
+    (directory, file)
+}
+
+/// Refused, and left as it is.
+#[track_caller]
+fn check_refused(directory: &Path, is_right: impl Fn(&OpenError) -> bool) {
+    let file = directory.join("log.db");
+    let before = std::fs::read(&file).ok();
+    let Err(error) = open(directory) else { panic!("it was opened") };
+    assert!(is_right(&error), "{error:?}");
+    // Every refusal says what to do.
+    let sentence = error.to_string();
+    assert!(sentence.contains(';') && sentence.contains(&*file.to_string_lossy()), "{sentence}");
+    assert!(std::fs::read(&file).ok() == before, "the file was changed");
+}
+
+#[test]
+fn a_closed_log_is_one_file_and_passes_its_check() {
+    let (directory, file) = with_log(200);
+    open_sqlite(directory.path(), SqliteOptions::default()).everything(&tenant("t"));
+    let mut names: Vec<_> =
+        std::fs::read_dir(directory.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["log.db", "log.lock"]);
+    let report = check(directory.path()).unwrap();
+    assert_eq!((report.findings, report.tenants, report.entries), (Vec::new(), 1, 200));
+    assert_eq!(report.file_bytes, file.metadata().unwrap().len());
+}
+
+#[test]
+fn a_second_server_is_kept_out() {
+    let (directory, _) = with_log(1);
+    let _first = open(directory.path()).unwrap();
+    let second = open(directory.path());
+    assert!(matches!(second.err(), Some(OpenError::InUse { .. })));
+}
+
+#[test]
+fn a_foreign_file_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("log.db");
+    std::fs::write(&file, "a diary, and a long one at that; ".repeat(100)).unwrap();
+    check_refused(directory.path(), |error| matches!(error, OpenError::Foreign { .. }));
+    std::fs::remove_file(&file).unwrap();
+    let other = rusqlite::Connection::open(&file).unwrap();
+    other.execute_batch("CREATE TABLE entries (diary TEXT)").unwrap();
+    drop(other);
+    check_refused(directory.path(), |error| matches!(error, OpenError::Foreign { .. }));
+}
+
+#[test]
+fn a_later_versions_file_is_refused() {
+    let (directory, file) = with_log(1);
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    drop(connection);
+    check_refused(directory.path(), |error| {
+        matches!(error, OpenError::FutureVersion { found: 2, known: 1, .. })
+    });
+}
+
+#[test]
+fn a_file_that_was_cut_off_is_refused() {
+    let (directory, file) = with_log(500);
+    let whole = std::fs::read(&file).unwrap();
+    for length in [0, 1, 99, 100, 4_096, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&file, &whole[..length]).unwrap();
+        check_refused(directory.path(), |error| matches!(error, OpenError::Damaged { .. }));
+    }
+    std::fs::write(&file, &whole).unwrap();
+    assert!(open(directory.path()).is_ok());
+}
+
+#[test]
+fn a_file_with_a_page_of_rubbish_is_refused() {
+    let (directory, file) = with_log(500);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2 / 4_096 * 4_096;
+    bytes[middle..middle + 4_096].fill(0xaa);
+    std::fs::write(&file, &bytes).unwrap();
+    check_refused(directory.path(), |error| matches!(error, OpenError::Damaged { .. }));
+}
+
+#[test]
+fn a_missing_file_whose_companion_is_there_is_not_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("log.db-wal"), [1; 64]).unwrap();
+    check_refused(directory.path(), |error| matches!(error, OpenError::Damaged { .. }));
+    assert!(!directory.path().join("log.db").exists());
+}
+
+#[test]
+fn a_check_names_what_is_wrong() {
+    let (directory, file) = with_log(5);
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.execute("DELETE FROM entries WHERE offset = 3", ()).unwrap();
+    connection.execute("UPDATE tenants SET reserved_through = 4", ()).unwrap();
+    drop(connection);
+    let findings = check(directory.path()).unwrap().findings;
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    assert!(findings[0].contains("at 5, which was never reserved"));
+    assert!(findings[1].contains("the sums at 4 do not follow"));
+}
+
+#[test]
+fn a_restored_backup_gets_a_new_epoch_and_keeps_its_entries() {
+    let (directory, _) = with_log(5);
+    let look = || {
+        let open = open_sqlite(directory.path(), SqliteOptions::default());
+        (open.head(&tenant("t")).epoch, open.everything(&tenant("t")))
+    };
+    let before = look();
+    assert_eq!(renew_epochs(directory.path()).unwrap(), 1);
+    let after = look();
+    assert_ne!(after.0, before.0);
+    assert_eq!(after.1, before.1);
+}
+
+#[test]
+fn compaction_gives_space_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path()).unwrap();
+    let entry = |n: u64| foodtrack_tenant_log::LogEntry {
+        message: vec![b'x'; 10_000].into(),
+        ..crate::support::entry(crate::support::offset(n), id(n))
+    };
+    let tenant = crate::support::tenant("t");
+    foodtrack_tenant_log::TenantLog::open(&log, &tenant).unwrap();
+    for n in 1..=500 {
+        foodtrack_tenant_log::TenantLog::submit(&log, &tenant, entry(n)).unwrap();
+    }
+    drop(log);
+    let file = directory.path().join("log.db");
+    let full = file.metadata().unwrap().len();
+    assert!(full > 5_000_000);
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.execute("DELETE FROM entries WHERE offset <= 450", ()).unwrap();
+    drop(connection);
+    let log = open(directory.path()).unwrap();
+    log.compact().unwrap();
+    wait_for(|| log.file_bytes() < full / 2);
+}

@@ -1,0 +1,244 @@
+//! A store to open again and again, and a tenant's writer that counts as a shard does.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use bytes::Bytes;
+use foodtrack_contract::{
+    ApplicationSet, ApplicationType, EventType, Offset, Permission, Priority, RoomName, TenantId,
+};
+use foodtrack_tenant_log::{
+    Admission, Completion, Durability, Head, LogEntry, LoggedAudience, MemoryLog, MemoryStore,
+    OnCompletion, Page, ReadRequest, RefusedReason, Retention, Sequence, SqliteLog, SqliteOptions,
+    TenantLog,
+};
+use uuid::Uuid;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) const KEEPS_ALL: Retention =
+    Retention { age_ms_max: u64::MAX, entries_max: u64::MAX, bytes_max: u64::MAX, entries_min: 0 };
+
+pub(crate) fn tenant(name: &str) -> TenantId {
+    TenantId::parse(name).unwrap()
+}
+
+pub(crate) fn offset(n: u64) -> Offset {
+    Offset::new(n).unwrap()
+}
+
+pub(crate) fn id(n: u64) -> Uuid {
+    Uuid::from_u128(u128::from(n))
+}
+
+/// What stays when a log is closed, and what opens it again.
+pub(crate) trait Store {
+    fn new() -> Self;
+    fn open_with(&self, retention: Retention, on_completion: OnCompletion) -> Box<dyn TenantLog>;
+
+    fn open(&self, retention: Retention) -> OpenLog {
+        OpenLog::new(|on_completion| self.open_with(retention, on_completion))
+    }
+}
+
+pub(crate) struct InMemory(MemoryStore);
+
+impl Store for InMemory {
+    fn new() -> Self {
+        Self(MemoryStore::default())
+    }
+
+    fn open_with(&self, retention: Retention, on_completion: OnCompletion) -> Box<dyn TenantLog> {
+        Box::new(MemoryLog::new(self.0.clone(), retention, on_completion))
+    }
+}
+
+pub(crate) struct InSqlite(pub(crate) tempfile::TempDir);
+
+impl Store for InSqlite {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn open_with(&self, retention: Retention, on_completion: OnCompletion) -> Box<dyn TenantLog> {
+        let options = SqliteOptions { retention, ..SqliteOptions::default() };
+        Box::new(SqliteLog::open(self.0.path(), options, on_completion).unwrap())
+    }
+}
+
+pub(crate) fn open_sqlite(directory: &Path, options: SqliteOptions) -> OpenLog {
+    OpenLog::new(|on_completion| {
+        Box::new(SqliteLog::open(directory, options, on_completion).unwrap())
+    })
+}
+
+/// An open log and what it says.
+pub(crate) struct OpenLog {
+    pub(crate) log: Box<dyn TenantLog>,
+    completions: Receiver<Completion>,
+}
+
+impl OpenLog {
+    fn new(open: impl FnOnce(OnCompletion) -> Box<dyn TenantLog>) -> Self {
+        let (sender, completions) = channel();
+        let log = open(Box::new(move |completion| {
+            // A test that has seen enough hangs up.
+            let _ = sender.send(completion);
+        }));
+        Self { log, completions }
+    }
+
+    pub(crate) fn next_completion(&self) -> Completion {
+        self.completions.recv_timeout(PATIENCE).expect("the log says nothing")
+    }
+
+    pub(crate) fn head(&self, tenant: &TenantId) -> Head {
+        self.log.open(tenant).unwrap();
+        loop {
+            match self.next_completion() {
+                Completion::Opened { tenant: opened, head } if opened == *tenant => return head,
+                Completion::OpenFailed { tenant: opened, reason } if opened == *tenant => {
+                    panic!("{opened} cannot be opened: {reason}")
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(crate) fn writer(&self, name: &str) -> Writer<'_> {
+        let tenant = tenant(name);
+        let head = self.head(&tenant);
+        Writer { open: self, sequence: Sequence::new(head), tenant, refused: Vec::new() }
+    }
+
+    pub(crate) fn page(&self, tenant: &TenantId, after: u64, entries_max: usize) -> Page {
+        self.log.read(&request(tenant, after, entries_max)).unwrap()
+    }
+
+    /// Every id and offset of a tenant, page by page.
+    pub(crate) fn everything(&self, tenant: &TenantId) -> Vec<(u64, Uuid)> {
+        let (mut all, mut after) = (Vec::new(), 0);
+        loop {
+            let page = self.page(tenant, after, 7);
+            all.extend(page.entries.iter().map(|it| (it.offset.get(), it.id)));
+            after = page.next.get();
+            if page.is_last {
+                return all;
+            }
+        }
+    }
+}
+
+pub(crate) fn request(tenant: &TenantId, after: u64, entries_max: usize) -> ReadRequest {
+    ReadRequest {
+        tenant: tenant.clone(),
+        epoch: None,
+        after: offset(after),
+        through: Offset::MAX,
+        entries_max,
+        bytes_max: u64::MAX,
+    }
+}
+
+/// A tenant's writer.
+pub(crate) struct Writer<'l> {
+    pub(crate) open: &'l OpenLog,
+    pub(crate) tenant: TenantId,
+    pub(crate) sequence: Sequence,
+    pub(crate) refused: Vec<(Offset, Offset, RefusedReason)>,
+}
+
+impl Writer<'_> {
+    /// Admits and submits, without waiting.
+    pub(crate) fn submit(&mut self, id: Uuid, durability: Durability, at_ms: u64) -> Admission {
+        let admission = self.sequence.admit(id, durability);
+        if let Admission::New(offset) = admission {
+            let entry = LogEntry { at_ms, durability, ..entry(offset, id) };
+            self.open.log.submit(&self.tenant, entry).unwrap();
+        }
+        admission
+    }
+
+    /// Appends durably and waits.
+    pub(crate) fn append(&mut self, n: u64) -> Offset {
+        let (Admission::New(offset) | Admission::Repeat(offset)) =
+            self.submit(id(n), Durability::Durable, n);
+        self.settle();
+        offset
+    }
+
+    pub(crate) fn append_all(&mut self, numbers: std::ops::RangeInclusive<u64>) {
+        for n in numbers {
+            self.submit(id(n), Durability::Durable, n);
+        }
+        self.settle();
+    }
+
+    /// Waits until all that was submitted is committed or refused.
+    pub(crate) fn settle(&mut self) {
+        self.sequence.release();
+        while self.sequence.waiting() > 0 {
+            self.hear();
+        }
+    }
+
+    /// Waits for one completion, and heeds it.
+    pub(crate) fn hear(&mut self) {
+        match self.open.next_completion() {
+            Completion::Committed { tenant, through, reserved_through }
+                if tenant == self.tenant =>
+            {
+                self.sequence.committed(through, reserved_through);
+            }
+            Completion::Refused { tenant, from, through, reason } if tenant == self.tenant => {
+                self.sequence.refused(from, through);
+                self.refused.push((from, through, reason));
+            }
+            _ => {}
+        }
+        self.sequence.release();
+    }
+}
+
+/// An entry whose every part differs with its id.
+pub(crate) fn entry(offset: Offset, id: Uuid) -> LogEntry {
+    let n = id.as_u128() as u64;
+    let order = n.to_string();
+    LogEntry {
+        offset,
+        id,
+        event: EventType::ALL[n as usize % EventType::ALL.len()].into(),
+        durability: Durability::Durable,
+        priority: Priority::ALL[n as usize % 4],
+        at_ms: n,
+        expires_at_ms: n.is_multiple_of(2).then_some(n + 60_000),
+        audience: LoggedAudience {
+            applications: ApplicationSet::from_bits(n as u8),
+            rooms: match n % 3 {
+                0 => Vec::new(),
+                _ => vec![
+                    RoomName::Order(&order).into(),
+                    RoomName::User("\"quoted\"").into(),
+                    RoomName::Application(ApplicationType::KitchenApp).into(),
+                ],
+            },
+            only: ApplicationSet::ALL,
+            read: (n % 2 == 1).then_some(Permission::ReadOrders),
+        },
+        message: Bytes::from(format!(
+            "{{\"id\":\"{id}\",\"payload\":{{\"orderId\":\"{order}\"}}}}"
+        )),
+        attachments: (0..n % 3).map(|i| Bytes::from(vec![i as u8; i as usize])).collect(),
+    }
+}
+
+/// Waits for what the log does in its own time.
+#[track_caller]
+pub(crate) fn wait_for(mut is_so: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "waited in vain");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
