@@ -359,7 +359,7 @@ fn frame_meta(priority: Priority, class: DeliveryClass, order: Option<&str>) -> 
         DeliveryClass::Recoverable => priority == Priority::Low,
         DeliveryClass::Durable => false,
     };
-    FrameMeta { urgency, entity: order.map_or(0, entity), droppable }
+    FrameMeta { urgency, entity: order.map_or(0, entity), droppable, ..FrameMeta::default() }
 }
 
 /// What tells one order's frames from another's in a queue; equal hashes only keep an order that need not be kept.

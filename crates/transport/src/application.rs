@@ -107,6 +107,18 @@ pub trait Application: Sized {
     /// A client acknowledged an event.
     fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>);
 
+    /// A ping goes out to a client behind everything it was sent before. What this returns comes back in
+    /// [`Application::ponged`]; 0 asks for nothing.
+    fn pinged(&mut self, _io: &mut Reactor, _client: ClientKey) -> u64 {
+        0
+    }
+
+    /// A client answered the ping that [`Application::pinged`] marked: everything it was sent before that ping arrived.
+    fn ponged(&mut self, _io: &mut Reactor, _client: ClientKey, _mark: u64) {}
+
+    /// A client that [`Reactor::tell_when_drained`] was called for has taken everything it was sent.
+    fn drained(&mut self, _io: &mut Reactor, _client: ClientKey) {}
+
     /// A client left a namespace by itself.
     fn left(&mut self, io: &mut Reactor, client: ClientKey, namespace: NamespaceId);
 

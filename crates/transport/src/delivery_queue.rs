@@ -117,7 +117,7 @@ mod tests {
     use crate::frame::Urgency;
 
     fn frame(name: u8, urgency: Urgency, entity: u64, droppable: bool) -> Arc<Frame> {
-        let meta = FrameMeta { urgency, entity, droppable };
+        let meta = FrameMeta { urgency, entity, droppable, ..FrameMeta::default() };
         Arc::new(Frame { bytes: Box::new([name; 10]), meta })
     }
 

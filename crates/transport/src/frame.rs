@@ -24,11 +24,35 @@ pub struct FrameMeta {
     pub entity: u64,
     /// Whether a slow reader may miss it.
     pub droppable: bool,
+    /// Whether it takes the place of an earlier droppable frame about the same entity that still waits.
+    pub conflates: bool,
+    /// Where it stands in its tenant's log; `None` for a frame that says nothing of the log.
+    pub place: Option<LogPlace>,
+}
+
+/// Where a frame stands in its tenant's log.
+///
+/// A stamped frame's text ends with the cursor: `..,"EPOCH-OFFSET"]`, the offset in decimal. A frame that overtakes
+/// others in a queue gets another one in its place: `EPOCH-THROUGH+A,B`, all up to THROUGH, and A and B.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogPlace {
+    /// An entry's own offset; of any other frame, where the log stood for its recipient when it was made.
+    pub offset: u64,
+    /// Whether the frame is the log's entry at that offset.
+    pub is_entry: bool,
+    /// Whether its text ends with the cursor. An event that asks for an acknowledgement has none.
+    pub is_stamped: bool,
 }
 
 impl FrameMeta {
     /// A packet of the protocol itself.
-    pub(crate) const CONTROL: Self = Self { urgency: Urgency::Urgent, entity: 0, droppable: false };
+    pub(crate) const CONTROL: Self = Self {
+        urgency: Urgency::Urgent,
+        entity: 0,
+        droppable: false,
+        conflates: false,
+        place: None,
+    };
 
     pub(crate) const fn lane(&self) -> usize {
         self.urgency as usize

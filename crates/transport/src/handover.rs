@@ -13,6 +13,16 @@ use crate::sid::SidClaim;
 /// Something on its way to another shard of the same server. Dropping it closes its sockets.
 pub struct Handover<T>(pub(crate) Moved<T>);
 
+impl<T> Handover<T> {
+    /// What goes with the client; `None` for a request.
+    pub fn transfer(&self) -> Option<&T> {
+        match &self.0 {
+            Moved::Client(moved) => Some(&moved.transfer),
+            Moved::Request(_) => None,
+        }
+    }
+}
+
 pub(crate) enum Moved<T> {
     Client(Box<MovedClient<T>>),
     Request(Box<Link>),

