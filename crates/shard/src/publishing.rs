@@ -65,8 +65,7 @@ impl Tenant {
         let incoming = read_envelope(name, argument)?;
         self.check_claims(&incoming, &publisher).map_err(|refusal| refusal.of_event(name))?;
         let source = incoming.source.unwrap_or(publisher.source);
-        let sender =
-            foodtrack_router::Sender { source, permissions: publisher.permissions };
+        let sender = foodtrack_router::Sender { source, permissions: publisher.permissions };
         policies.router.authorize(&self.id, &event, sender)?;
         check_attachments(&incoming, attachments).map_err(|refusal| refusal.of_event(name))?;
         let entities = policies.schemas.validate(&self.id, &event, incoming.payload)?;
@@ -204,7 +203,10 @@ impl Tenant {
         };
         let now_ms = turn.clock.unix_ms();
         let Some(log) = self.log.open_mut() else {
-            return Err((away(foodtrack_tenant_log::RefusedReason::OutOfSequence), Box::new(checked)));
+            return Err((
+                away(foodtrack_tenant_log::RefusedReason::OutOfSequence),
+                Box::new(checked),
+            ));
         };
         let offset = match log.sequence.admit(checked.id, durability) {
             Admission::New(offset) => offset,
@@ -222,8 +224,7 @@ impl Tenant {
             self.orders.created(order, owner.customer.as_deref());
         }
         let asks_ack = checked.policy.acknowledge;
-        let place =
-            LogPlace { offset: offset.get(), is_entry: true, is_stamped: !asks_ack };
+        let place = LogPlace { offset: offset.get(), is_entry: true, is_stamped: !asks_ack };
         let (id, meta) = (checked.id, checked.meta(Some(place)));
         log.pending.push_back(Pending {
             entry: Arc::new(entry),
@@ -397,7 +398,11 @@ impl Tenant {
         ids.iter().filter_map(|id| self.connections.find(id)).collect()
     }
 
-    fn named_audience(&self, to: &Recipients, event: &EventName) -> Result<LoggedAudience, Refusal> {
+    fn named_audience(
+        &self,
+        to: &Recipients,
+        event: &EventName,
+    ) -> Result<LoggedAudience, Refusal> {
         let mut rooms: Vec<LoggedRoom> = Vec::new();
         if to.everyone {
             rooms.push(RoomName::Tenant.into());

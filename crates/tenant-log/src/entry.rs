@@ -183,6 +183,10 @@ pub struct Head {
 pub struct Outline {
     /// Its place.
     pub offset: Offset,
+    /// The message's id.
+    pub id: Uuid,
+    /// As in [`LogEntry::at_ms`].
+    pub at_ms: u64,
     /// The event's name.
     pub event: EventName,
     /// How urgent it is.
@@ -193,17 +197,47 @@ pub struct Outline {
     pub compacts: bool,
     /// As in [`LogEntry::expires_at_ms`].
     pub expires_at_ms: Option<u64>,
+    /// Whom it was for.
+    pub audience: LoggedAudience,
+}
+
+/// What a stretch of a log is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutlinePage {
+    /// Everything up to here is gone.
+    pub trimmed_through: Offset,
+    /// Ascending by offset.
+    pub entries: Vec<Outline>,
+    /// Where to look on: everything up to here is in this page, in those before it, or gone.
+    pub next: Offset,
+}
+
+impl OutlinePage {
+    /// What was found up to `through`; a full page ends with its last entry.
+    pub(crate) fn new(
+        trimmed_through: Offset,
+        entries: Vec<Outline>,
+        through: Offset,
+        entries_max: usize,
+    ) -> Self {
+        let last = entries.last().filter(|_| entries.len() >= entries_max);
+        let next = last.map_or(through, |last| last.offset);
+        Self { trimmed_through, entries, next }
+    }
 }
 
 impl From<&LogEntry> for Outline {
     fn from(entry: &LogEntry) -> Self {
         Self {
             offset: entry.offset,
+            id: entry.id,
+            at_ms: entry.at_ms,
             event: entry.event.clone(),
             priority: entry.priority,
             entity: entry.entity.clone(),
             compacts: entry.compacts,
             expires_at_ms: entry.expires_at_ms,
+            audience: entry.audience.clone(),
         }
     }
 }

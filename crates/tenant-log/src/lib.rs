@@ -24,7 +24,7 @@ pub use completion::{Completion, OnCompletion, RefusedReason, SubmitError};
 pub use dead_letter::{DeadLetter, DeadLetterReason};
 pub use entry::{
     Durability, HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LogEntry,
-    LoggedAudience, LoggedRoom, OrderOwner, Outline,
+    LoggedAudience, LoggedRoom, OrderOwner, Outline, OutlinePage,
 };
 pub use memory::{MemoryLog, MemoryStore};
 pub use note::{Note, NoteKind};
@@ -140,7 +140,7 @@ pub trait TenantLog: Send + Sync {
         after: Offset,
         through: Offset,
         entries_max: usize,
-    ) -> Result<Vec<Outline>, ReadError>;
+    ) -> Result<OutlinePage, ReadError>;
 
     /// The entries at `offsets`, in whatever order those come: ascending, and without those that are gone. Waits for the
     /// disk.

@@ -10,8 +10,9 @@ use uuid::Uuid;
 use crate::retention::Tally;
 use crate::{
     Completion, DeadLetter, HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head,
-    LogEntry, Note, NoteKind, OnCompletion, Outline, Page, RECENT_IDS_MAX, ReadError, ReadRequest,
-    RefusedReason, Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog, TenantStats,
+    LogEntry, Note, NoteKind, OnCompletion, Outline, OutlinePage, Page, RECENT_IDS_MAX, ReadError,
+    ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog,
+    TenantStats,
 };
 
 /// How many subscribers' cursors a tenant has in memory; beyond it the older half goes.
@@ -300,13 +301,14 @@ impl TenantLog for MemoryLog {
         after: Offset,
         through: Offset,
         entries_max: usize,
-    ) -> Result<Vec<Outline>, ReadError> {
+    ) -> Result<OutlinePage, ReadError> {
         self.with(tenant, |known| {
             if epoch.is_some_and(|epoch| epoch != known.epoch) {
                 return Err(ReadError::OtherEpoch { tenant: tenant.clone(), epoch: known.epoch });
             }
             let entries = known.after(after).take_while(|entry| entry.offset <= through);
-            Ok(entries.take(entries_max).map(Outline::from).collect())
+            let entries = entries.take(entries_max).map(Outline::from).collect();
+            Ok(OutlinePage::new(known.trimmed_through, entries, through, entries_max))
         })?
     }
 

@@ -26,7 +26,7 @@ pub use commit_gate::{Commit, CommitError, CommitGate};
 pub use opening::OpenError;
 
 use crate::{
-    DeadLetter, LogEntry, Note, OnCompletion, Outline, Page, ReadError, ReadRequest, Retention,
+    DeadLetter, LogEntry, Note, OnCompletion, OutlinePage, Page, ReadError, ReadRequest, Retention,
     SavedCursor, SubmitError, SubscriberKey, TenantLog, TenantStats,
 };
 use opening::DataDirectory;
@@ -182,7 +182,7 @@ impl TenantLog for SqliteLog {
         after: Offset,
         through: Offset,
         entries_max: usize,
-    ) -> Result<Vec<Outline>, ReadError> {
+    ) -> Result<OutlinePage, ReadError> {
         self.readers.outline(tenant, epoch, after, through, entries_max)
     }
 

@@ -11,7 +11,7 @@ use super::rows::{self, COLUMNS, OUTLINE_COLUMNS, decode, decode_outline, number
 use super::tenants;
 use crate::memory::ascending;
 use crate::{
-    DeadLetter, DeadLetterReason, LogEntry, Outline, Page, ReadError, ReadRequest, SavedCursor,
+    DeadLetter, DeadLetterReason, LogEntry, OutlinePage, Page, ReadError, ReadRequest, SavedCursor,
     SubscriberKey, TenantStats,
 };
 
@@ -125,24 +125,24 @@ impl Readers {
         after: Offset,
         through: Offset,
         entries_max: usize,
-    ) -> Result<Vec<Outline>, ReadError> {
-        self.look(tenant, |connection, row| {
-            if epoch.is_some_and(|epoch| epoch != row.epoch) {
-                return Err(ReadError::OtherEpoch { tenant: tenant.clone(), epoch: row.epoch });
+    ) -> Result<OutlinePage, ReadError> {
+        self.look(tenant, |connection, known| {
+            if epoch.is_some_and(|epoch| epoch != known.epoch) {
+                return Err(ReadError::OtherEpoch { tenant: tenant.clone(), epoch: known.epoch });
             }
             let sql = format!(
                 "SELECT {OUTLINE_COLUMNS} FROM entries WHERE tenant = ? AND offset > ? AND offset <= ? ORDER BY offset LIMIT ?"
             );
             let mut statement = connection.prepare_cached(&sql).map_err(store)?;
-            let (after, through) = (number(after.get()), number(through.get()));
+            let bounds = (number(after.get()), number(through.get()));
             let mut rows = statement
-                .query(params![row.no, after, through, number(entries_max as u64)])
+                .query(params![known.no, bounds.0, bounds.1, number(entries_max as u64)])
                 .map_err(store)?;
             let mut outlines = Vec::new();
             while let Some(row) = rows.next().map_err(store)? {
                 outlines.push(decode_outline(tenant, row)?);
             }
-            Ok(outlines)
+            Ok(OutlinePage::new(known.trimmed_through, outlines, through, entries_max))
         })
     }
 

@@ -94,14 +94,6 @@ pub(super) fn decode(tenant: &TenantId, row: &Row<'_>) -> Result<LogEntry, ReadE
     };
     let bits = |column: usize, name| row.get::<_, u8>(column).map_err(|_| damaged(name));
     let event = text(4, "event")?.ok_or_else(|| damaged("event"))?;
-    let read = match text(9, "read_permission")? {
-        None => None,
-        Some(name) => Some(Permission::from_wire(name).ok_or_else(|| damaged("read_permission"))?),
-    };
-    let rooms = match text(10, "rooms")? {
-        None => Vec::new(),
-        Some(list) => rooms_of(list).ok_or_else(|| damaged("rooms"))?,
-    };
     let attachments = match row.get_ref(14).map_err(store)? {
         ValueRef::Null => Vec::new(),
         _ => attachments_of(blob(14, "attachments")?).ok_or_else(|| damaged("attachments"))?,
@@ -123,12 +115,7 @@ pub(super) fn decode(tenant: &TenantId, row: &Row<'_>) -> Result<LogEntry, ReadE
         priority: *Priority::ALL
             .get(usize::from(bits(6, "priority")?))
             .ok_or_else(|| damaged("priority"))?,
-        audience: LoggedAudience {
-            applications: ApplicationSet::from_bits(bits(7, "applications")?),
-            only: ApplicationSet::from_bits(bits(8, "only_applications")?),
-            rooms,
-            read,
-        },
+        audience: audience(row, 7).map_err(damaged)?,
         entity: text(11, "entity")?.map(Box::from),
         compacts: flags & COMPACTS != 0,
         creates_order: match flags & CREATES_ORDER {
@@ -141,7 +128,8 @@ pub(super) fn decode(tenant: &TenantId, row: &Row<'_>) -> Result<LogEntry, ReadE
 }
 
 /// What [`decode_outline`] takes, in its order.
-pub(super) const OUTLINE_COLUMNS: &str = "offset, expires_at_ms, event, flags, priority, entity";
+pub(super) const OUTLINE_COLUMNS: &str = "offset, expires_at_ms, event, flags, priority, entity, id, at_ms, \
+     applications, only_applications, read_permission, rooms";
 
 pub(super) fn decode_outline(tenant: &TenantId, row: &Row<'_>) -> Result<Outline, ReadError> {
     let store = |error: rusqlite::Error| ReadError::Store(error.to_string());
@@ -164,6 +152,28 @@ pub(super) fn decode_outline(tenant: &TenantId, row: &Row<'_>) -> Result<Outline
             .map_err(|_| damaged("expires_at_ms"))?
             .map(|n| u64::try_from(n).map_err(|_| damaged("expires_at_ms")))
             .transpose()?,
+        id: row.get(6).map(Uuid::from_bytes).map_err(|_| damaged("id"))?,
+        at_ms: unsigned(row, 7).map_err(|_| damaged("at_ms"))?,
+        audience: audience(row, 8).map_err(damaged)?,
+    })
+}
+
+/// The audience in four columns from `first` on; which of them is damaged, where one is.
+fn audience(row: &Row<'_>, first: usize) -> Result<LoggedAudience, &'static str> {
+    let bits = |column: usize, name| row.get::<_, u8>(column).map_err(|_| name);
+    let text = |column: usize, name| {
+        row.get_ref(column).ok().and_then(|it| it.as_str_or_null().ok()).ok_or(name)
+    };
+    Ok(LoggedAudience {
+        applications: ApplicationSet::from_bits(bits(first, "applications")?),
+        only: ApplicationSet::from_bits(bits(first + 1, "only_applications")?),
+        read: text(first + 2, "read_permission")?
+            .map(|name| Permission::from_wire(name).ok_or("read_permission"))
+            .transpose()?,
+        rooms: match text(first + 3, "rooms")? {
+            None => Vec::new(),
+            Some(list) => rooms_of(list).ok_or("rooms")?,
+        },
     })
 }
 
