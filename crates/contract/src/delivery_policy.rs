@@ -73,8 +73,18 @@ impl DeliveryPolicies {
 
     /// Whether any event asks for an acknowledgement.
     pub fn any_acknowledged(&self) -> bool {
-        let builtin = self.builtin.iter().map(|(_, policy)| policy);
-        builtin.chain(self.declared.values()).any(|policy| policy.acknowledge)
+        self.acknowledged_names().next().is_some()
+    }
+
+    /// Events that ask for an acknowledgement, by name.
+    pub fn acknowledged(&self) -> Vec<Box<str>> {
+        self.acknowledged_names().map(Box::from).collect()
+    }
+
+    fn acknowledged_names(&self) -> impl Iterator<Item = &str> {
+        let builtin = self.builtin.iter().map(|(event, policy)| (event.as_str(), policy));
+        let declared = self.declared.iter().map(|(name, policy)| (&**name, policy));
+        builtin.chain(declared).filter(|(_, policy)| policy.acknowledge).map(|(name, _)| name)
     }
 }
 

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use foodtrack_tenant_log::{
-    Completion, LogEntry, OnCompletion, PageStart, ReadError, SavedCursor, SubscriberKey, TenantLog,
+    Completion, LogEntry, OnCompletion, ReadError, SavedCursor, SubscriberKey, TenantLog,
 };
 use foodtrack_transport::Waker;
 
@@ -23,7 +23,11 @@ const READ_STEP: usize = 16;
 pub(crate) enum LogNews {
     Completion(Completion),
     /// An answer for the connection that asked. `asker` tells it from an earlier one in the same place.
-    Read { tenant: TenantId, asker: Asker, answer: ReadAnswer },
+    Read {
+        tenant: TenantId,
+        asker: Asker,
+        answer: ReadAnswer,
+    },
 }
 
 /// Who asked, within its tenant.
@@ -37,8 +41,8 @@ pub(crate) struct Asker {
 pub(crate) enum ReadAnswer {
     /// How far a subscriber had confirmed; `None` if it never was here.
     Cursor(Result<Option<SavedCursor>, ReadError>),
-    /// What to replay next, and whether something before it is gone.
-    Plan(Result<(PageStart, Plan), ReadError>),
+    /// Up to where everything is gone, and what to replay next.
+    Plan(Result<(Offset, Plan), ReadError>),
     /// These entries, for so many of the places that were asked for.
     Entries(Result<(Vec<LogEntry>, usize), ReadError>),
 }
@@ -142,7 +146,7 @@ fn answer(log: &dyn TenantLog, tenant: &TenantId, job: ReadJob) -> ReadAnswer {
             let outline = log.outline(tenant, Some(epoch), after, through, window.entries_max);
             ReadAnswer::Plan(outline.map(|outline| {
                 let plan = Plan::new(&outline.entries, outline.next, &window, &viewer);
-                (outline.start, plan)
+                (outline.trimmed_through, plan)
             }))
         }
         ReadJob::Entries { offsets, bytes_max } => {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::mailbox::Reply;
 use crate::model::Accepted;
+use crate::sessions::SessionRooms;
 use crate::tail::Tail;
 
 /// Whether a tenant can be appended to.
@@ -61,14 +62,6 @@ pub(crate) struct OpenLog {
     pub(crate) last_ticket: u64,
 }
 
-/// Rooms that a session joined, as they are kept for its return.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct SessionRooms {
-    /// Full names without the tenant, such as `order:42`.
-    pub(crate) rooms: Vec<Box<str>>,
-    pub(crate) expires_at_ms: u64,
-}
-
 /// An accepted message on its way to the disk.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -111,9 +104,9 @@ pub(crate) struct NoteWaiter {
 
 impl OpenLog {
     /// The log where the store says it stands. The rest of `head` is others'.
-    pub(crate) fn new(head: Head) -> Self {
+    pub(crate) fn new(mut head: Head) -> Self {
         let last = Offset::ZERO.plus(head.next.get().saturating_sub(1));
-        let (trimmed_through, tail) = (head.trimmed_through, head.tail.clone());
+        let (trimmed_through, tail) = (head.trimmed_through, std::mem::take(&mut head.tail));
         Self {
             sequence: Sequence::new(head),
             tail: Tail::new(tail, last),
@@ -128,11 +121,6 @@ impl OpenLog {
 
     pub(crate) fn epoch(&self) -> Epoch {
         self.sequence.epoch()
-    }
-
-    /// Where somebody stands who got everything that was shown.
-    pub(crate) fn cursor(&self) -> Cursor {
-        Cursor::new(self.epoch(), self.shown)
     }
 
     /// The message at this offset, while it waits.

@@ -88,12 +88,12 @@ impl Tenant {
         let creates_order = self.new_order(&event, &publisher, &entities);
         let order = entities.order_id.as_deref();
         let customer = match &creates_order {
-            Some(owner) => owner.customer.as_deref(),
-            None => order.and_then(|order| self.orders.customer(order)),
+            Some(owner) => owner.customer.clone(),
+            None => order.and_then(|order| self.orders.customer(order)).map(Box::from),
         };
         let about = About {
             order,
-            customer,
+            customer: customer.as_deref(),
             station: entities.station_id.as_deref(),
             route: entities.route_id.as_deref(),
             assignee: entities.assignee_id.as_deref(),
@@ -158,30 +158,24 @@ impl Tenant {
         checked: Checked<'_>,
         has_own_id: bool,
     ) -> Result<Taken, Refusal> {
-        let (id, event) = (checked.id, checked.event.clone());
-        let class = checked.policy.class;
-        let refused = match (class, &self.log) {
-            (DeliveryClass::Volatile, _) => None,
+        let (id, event, class) = (checked.id, checked.event.clone(), checked.policy.class);
+        let unlogged = match (class, &self.log) {
+            (DeliveryClass::Volatile, _) => checked,
             (_, LogState::Open(_)) => match self.append(turn, checked) {
                 Ok(taken) => return Ok(taken),
-                Err(refused) => Some(refused),
+                // What need not be kept goes on without the log.
+                Err((_, checked)) if class == DeliveryClass::Recoverable => *checked,
+                Err((refusal, _)) => return Err(refusal.of_event(event.as_str())),
             },
-            (_, LogState::Away(reason)) => Some((away(*reason), Box::new(checked))),
+            (_, LogState::Away(_)) if class == DeliveryClass::Recoverable => checked,
+            (_, LogState::Away(reason)) => return Err(away(*reason).of_event(event.as_str())),
             (_, LogState::Closed | LogState::Opening) => {
                 let message = "the tenant's log is being opened: try again in a moment";
                 let refusal = Refusal::new(ErrorCode::Overloaded, message).retry_after_ms(200);
                 return Err(refusal.of_event(event.as_str()));
             }
         };
-        // What need not be kept goes on without the log.
-        let checked = match refused {
-            Some((refusal, _)) if class == DeliveryClass::Durable => {
-                return Err(refusal.of_event(event.as_str()));
-            }
-            Some((_, checked)) => *checked,
-            None => checked,
-        };
-        self.send_unlogged(turn, &checked);
+        self.send_unlogged(turn, &unlogged);
         // Only a sender's own id can come twice.
         if has_own_id {
             self.recent.insert(id);
@@ -386,9 +380,8 @@ impl Tenant {
         let frame = Self::frame(turn, &event, &message, &[], meta, &stamp, None);
         self.connections.begin_message();
         excepted.into_iter().for_each(|place| self.connections.skip(place));
-        let named = self.members(&audience).iter().flat_map(|members| members.iter().copied());
-        let places: Vec<u32> = named.chain(connections).collect();
-        self.send_to(turn, places.into_iter(), &audience, frame);
+        let places = self.places(&audience).into_iter().chain(connections);
+        self.send_to(turn, places, &audience, frame);
         turn.counters.events_accepted.add(1);
         Ok(Taken::Done(Accepted { id, offset: None }))
     }

@@ -2,12 +2,9 @@
 //! shortly after gets the first answer again.
 
 use std::collections::VecDeque;
-use std::hash::BuildHasher as _;
 
 use ahash::{AHashMap, RandomState};
-use foodtrack_contract::{
-    DeliveryPolicy, Entities, EventGroup, EventName, Incoming, Offset,
-};
+use foodtrack_contract::{DeliveryPolicy, Entities, EventGroup, EventName, Incoming, Offset};
 use uuid::Uuid;
 
 use crate::publishing::Publisher;

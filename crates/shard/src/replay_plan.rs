@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use ahash::{AHashMap, AHashSet};
 use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, EventName, Offset, Priority};
 use foodtrack_tenant_log::Outline;
+use uuid::Uuid;
 
 use crate::viewer::Viewer;
 
@@ -35,6 +36,13 @@ pub(crate) enum Owed {
 }
 
 impl Owed {
+    pub(crate) fn is_any(&self) -> bool {
+        match self {
+            Self::These(offsets) => !offsets.is_empty(),
+            Self::AllOf(names) => !names.is_empty(),
+        }
+    }
+
     fn has(&self, entry: &Outline) -> bool {
         match self {
             Self::These(offsets) => offsets.binary_search(&entry.offset).is_ok(),
@@ -53,12 +61,51 @@ pub(crate) struct Plan {
     /// Where the recipient stands when all of it was sent.
     pub(crate) through: Offset,
     /// Past their time.
-    pub(crate) expired: Vec<Offset>,
+    pub(crate) expired: Vec<Expired>,
     /// A later one says it all.
     pub(crate) compacted: usize,
 }
 
+/// An entry that is of no use any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Expired {
+    pub(crate) offset: Offset,
+    pub(crate) id: Uuid,
+    pub(crate) event: EventName,
+}
+
 impl Plan {
+    /// What is sent next, and whether it overtakes.
+    pub(crate) fn next(&self) -> Option<(Offset, bool)> {
+        let urgent = self.urgent.front().map(|offset| (*offset, true));
+        urgent.or_else(|| self.rest.front().map(|offset| (*offset, false)))
+    }
+
+    /// Takes off what [`Plan::next`] said.
+    pub(crate) fn advance(&mut self) {
+        if self.urgent.pop_front().is_none() {
+            self.rest.pop_front();
+        }
+    }
+
+    /// The next places, at most `max`, in the order in which they are sent.
+    pub(crate) fn ahead(&self, max: usize) -> Vec<Offset> {
+        self.urgent.iter().chain(&self.rest).take(max).copied().collect()
+    }
+
+    /// Of the first `places`, keeps those that are still there.
+    pub(crate) fn keep_of_first(&mut self, places: usize, there: &[Offset]) {
+        let there: AHashSet<Offset> = there.iter().copied().collect();
+        let mut left = places;
+        for queue in [&mut self.urgent, &mut self.rest] {
+            queue.retain(|offset| {
+                let is_asked = left > 0;
+                left = left.saturating_sub(1);
+                !is_asked || there.contains(offset)
+            });
+        }
+    }
+
     /// Plans for the entries of one window, ascending; `through` is where the next window starts.
     pub(crate) fn new(
         entries: &[Outline],
@@ -74,7 +121,8 @@ impl Plan {
         for entry in seen {
             let is_old = window.was_away && entry.at_ms < window.oldest_ms;
             if is_old || entry.expires_at_ms.is_some_and(|end_ms| end_ms <= window.now_ms) {
-                plan.expired.push(entry.offset);
+                let (offset, id, event) = (entry.offset, entry.id, entry.event.clone());
+                plan.expired.push(Expired { offset, id, event });
             } else if superseded.contains(&entry.offset) {
                 plan.compacted += 1;
             } else {
@@ -117,8 +165,8 @@ fn superseded(seen: &[&Outline]) -> AHashSet<Offset> {
 
 /// Urgent entries with the earlier ones of their own orders, as many as may overtake; each order's ascending.
 fn urgent(due: &[&Outline], places: usize) -> Vec<Offset> {
-    let mut first = Vec::new();
-    let mut taken = AHashSet::new();
+    let mut first: Vec<Offset> = Vec::new();
+    let mut taken: AHashSet<Offset> = AHashSet::new();
     for (at, entry) in due.iter().enumerate().filter(|(_, it)| it.priority == Priority::Urgent) {
         let own = |other: &&&Outline| entry.entity.is_some() && other.entity == entry.entity;
         let group: Vec<Offset> = due[..at]

@@ -50,23 +50,12 @@ impl Tenant {
         log.tail.push(entry.clone(), committed);
         let stamp = if asks_ack { Stamp::None } else { Stamp::At(epoch, offset) };
         let ack_id = asks_ack.then_some(offset.get());
-        let members = self.members(&entry.audience);
-        if members.iter().any(|members| !members.is_empty()) {
+        if self.has_members(&entry.audience) {
             let frame = frame_of(turn, &entry, meta, &stamp, ack_id);
             if asks_ack {
                 self.send_asking(turn, &entry, frame);
             } else {
-                self.connections.begin_message();
-                let mut delivered = 0;
-                let members = members_of(&self.rooms, &entry.audience);
-                for place in members.iter().flat_map(|members| members.iter()) {
-                    let (only, read) = (entry.audience.only, entry.audience.read);
-                    if let Some(client) = self.connections.take_turn(*place, only, read) {
-                        delivered += usize::from(turn.io.send(client, frame));
-                    }
-                }
-                self.turn_deliveries += delivered;
-                turn.counters.deliveries.add(delivered as u64);
+                self.deliver(turn, &entry.audience, frame);
             }
         }
         if let Some(watch) = watch {
@@ -89,18 +78,34 @@ impl Tenant {
         meta: FrameMeta,
         stamp: &Stamp,
     ) {
-        let members = members_of(&self.rooms, audience);
-        if members.iter().all(|members| members.is_empty()) {
-            return;
+        if self.has_members(audience) {
+            let frame = Self::frame(turn, event, message, attachments, meta, stamp, None);
+            self.deliver(turn, audience, frame);
         }
-        let frame = Self::frame(turn, event, message, attachments, meta, stamp, None);
+    }
+
+    /// Whether anybody is in the rooms of an audience.
+    fn has_members(&self, audience: &LoggedAudience) -> bool {
+        members_of(&self.rooms, audience).iter().any(|members| !members.is_empty())
+    }
+
+    /// Sends a frame to everyone it is for: the fan-out loop.
+    fn deliver(&mut self, turn: &mut Turn<'_>, audience: &LoggedAudience, frame: FrameId) {
         self.connections.begin_message();
         let mut delivered = 0;
-        for place in members.iter().flat_map(|members| members.iter()) {
-            if let Some(client) = self.connections.take_turn(*place, audience.only, audience.read) {
-                delivered += usize::from(turn.io.send(client, frame));
+        for members in members_of(&self.rooms, audience) {
+            for place in members {
+                if let Some(client) =
+                    self.connections.take_turn(*place, audience.only, audience.read)
+                {
+                    delivered += usize::from(turn.io.send(client, frame));
+                }
             }
         }
+        self.count_deliveries(turn, delivered);
+    }
+
+    pub(crate) fn count_deliveries(&mut self, turn: &Turn<'_>, delivered: usize) {
         self.turn_deliveries += delivered;
         turn.counters.deliveries.add(delivered as u64);
     }
@@ -119,13 +124,13 @@ impl Tenant {
                 delivered += usize::from(turn.io.send(client, frame));
             }
         }
-        self.turn_deliveries += delivered;
-        turn.counters.deliveries.add(delivered as u64);
+        self.count_deliveries(turn, delivered);
     }
 
-    /// The members of everything an audience names.
-    pub(crate) fn members(&self, audience: &LoggedAudience) -> SmallVec<[&[u32]; 8]> {
-        members_of(&self.rooms, audience)
+    /// The places of everyone in the rooms of an audience; some more than once.
+    pub(crate) fn places(&self, audience: &LoggedAudience) -> Vec<u32> {
+        let members = members_of(&self.rooms, audience);
+        members.iter().flat_map(|members| members.iter().copied()).collect()
     }
 
     /// Encodes an event once, whoever gets it.
@@ -184,21 +189,14 @@ impl Tenant {
         match taken {
             Taken::Done(accepted) => self.answer(turn, answer, Ok(accepted)),
             Taken::Waits(offset) => {
-                if let Some(pending) =
-                    self.log.open_mut().and_then(|log| log.pending_mut(offset))
-                {
+                if let Some(pending) = self.log.open_mut().and_then(|log| log.pending_mut(offset)) {
                     pending.answers.push(answer);
                 }
             }
         }
     }
 
-    fn answer(
-        &self,
-        turn: &mut Turn<'_>,
-        answer: Answer,
-        result: Result<Accepted, Refusal>,
-    ) {
+    fn answer(&self, turn: &mut Turn<'_>, answer: Answer, result: Result<Accepted, Refusal>) {
         if result.is_err() {
             turn.counters.events_refused.add(1);
         }
@@ -312,7 +310,7 @@ pub(crate) fn write_accepted(out: &mut Vec<u8>, accepted: Accepted) {
     out.extend_from_slice(b"}}");
 }
 
-pub(crate) fn members_of<'r>(
+fn members_of<'r>(
     rooms: &'r crate::rooms::Rooms,
     audience: &LoggedAudience,
 ) -> SmallVec<[&'r [u32]; 8]> {

@@ -148,6 +148,11 @@ impl Subscriber {
         self.confirmed
     }
 
+    /// Events up to `through` that still wait for an acknowledgement, ascending.
+    pub(crate) fn owed(&self, through: Offset) -> Vec<Offset> {
+        self.unacknowledged.range(..=through).copied().collect()
+    }
+
     /// Whether the event still waits for an acknowledgement.
     pub(crate) fn owes(&self, offset: Offset) -> bool {
         self.unacknowledged.contains(&offset)

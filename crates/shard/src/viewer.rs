@@ -14,6 +14,15 @@ pub(crate) struct Viewer {
 }
 
 impl Viewer {
+    /// Sees nothing.
+    pub(crate) fn nobody() -> Self {
+        Self {
+            application: ApplicationSet::EMPTY,
+            permissions: PermissionSet::default(),
+            rooms: Vec::new(),
+        }
+    }
+
     /// Whether an entry with this audience is for the viewer: the same answer that the live fan-out gives.
     pub(crate) fn sees(&self, audience: &LoggedAudience) -> bool {
         let targeted = audience.only == ApplicationSet::ALL

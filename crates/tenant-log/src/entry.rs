@@ -120,7 +120,7 @@ impl LoggedRoom {
     }
 
     /// Reads what [`LoggedRoom::to_text`] writes.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (kind, id) = text.split_once(':')?;
         let kind: RoomType = kind.parse().ok()?;
         match kind {
@@ -133,7 +133,7 @@ impl LoggedRoom {
     }
 
     /// As a store keeps it: `order:42`.
-    pub(crate) fn to_text(&self) -> String {
+    pub fn to_text(&self) -> String {
         let name = self.name();
         format!("{}:{}", name.room_type(), name.id())
     }
