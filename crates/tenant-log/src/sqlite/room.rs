@@ -1,0 +1,46 @@
+//! Room kept free for a full disk: to delete, a database has to write first.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Enough for the steps that delete, and for what they need to be written down.
+const RESERVE_BYTES: usize = 4 << 20;
+/// So many pages below its largest size the database takes no more appends.
+pub(super) const SLACK_PAGES: u64 = 256;
+
+/// A file beside the database that holds nothing but its room.
+#[derive(Debug)]
+pub(super) struct Reserve {
+    path: PathBuf,
+    is_kept: bool,
+}
+
+impl Reserve {
+    /// The reserve of a database, not kept yet.
+    pub(super) fn beside(file: &Path) -> Self {
+        Self { path: file.with_file_name("log.reserve"), is_kept: false }
+    }
+
+    /// Takes the room, where it is not held already and there is some.
+    pub(super) fn keep(&mut self) {
+        if self.is_kept {
+            return;
+        }
+        let fill = || -> std::io::Result<()> {
+            let mut file = std::fs::File::create(&self.path)?;
+            let block = [0_u8; 64 << 10];
+            (0..RESERVE_BYTES / block.len()).try_for_each(|_| file.write_all(&block))
+        };
+        self.is_kept = fill().is_ok();
+        if !self.is_kept {
+            self.give();
+        }
+    }
+
+    /// Gives the room back.
+    pub(super) fn give(&mut self) {
+        // What cannot be removed is no help, and no harm.
+        let _ = std::fs::remove_file(&self.path);
+        self.is_kept = false;
+    }
+}
