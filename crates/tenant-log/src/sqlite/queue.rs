@@ -47,7 +47,8 @@ impl Request {
         }
     }
 
-    fn bytes(&self) -> u64 {
+    /// What it takes of the queue.
+    pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Append(_, entry) => entry.bytes(),
             Self::SaveNote(_, note, _) => note.bytes(),

@@ -7,6 +7,7 @@ use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use super::opening::keep_plans;
 use super::rows::{self, COLUMNS, OUTLINE_COLUMNS, decode, decode_outline, number};
 use super::tenants;
 use crate::memory::ascending;
@@ -53,6 +54,7 @@ impl Readers {
         let connection = Connection::open_with_flags(&self.file, flags)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "cache_size", -8_192)?;
+        keep_plans(&connection)?;
         Ok(connection)
     }
 

@@ -109,6 +109,8 @@ fn trim_notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::Result
 #[derive(Debug, Default)]
 pub(super) struct Round {
     left: VecDeque<i64>,
+    /// Those that the transaction at hand is done with.
+    done: Vec<i64>,
     now_ms: u64,
 }
 
@@ -128,7 +130,17 @@ impl Round {
         self.left.is_empty()
     }
 
-    /// One step of the round, within the transaction at hand. A step that is undone is made up for by the next round.
+    /// The transaction of the last step is durable.
+    pub(super) fn keep(&mut self) {
+        self.done.clear();
+    }
+
+    /// The transaction of the last step never was.
+    pub(super) fn undo(&mut self) {
+        self.left.extend(self.done.drain(..));
+    }
+
+    /// One step of the round, within the transaction at hand.
     pub(super) fn step(
         &mut self,
         connection: &Connection,
@@ -145,7 +157,7 @@ impl Round {
             {
                 return Ok(());
             }
-            self.left.pop_front();
+            self.done.extend(self.left.pop_front());
         }
         Ok(())
     }

@@ -96,9 +96,15 @@ impl Upkeep {
             || self.sweep.find_out(connection, self.diligence)?)
     }
 
+    /// The transaction of the last step is durable.
+    pub(super) fn keep(&mut self) {
+        self.round.keep();
+    }
+
     /// The transaction of the last step never was.
     pub(super) fn undo(&mut self) {
         self.sweep.undo();
+        self.round.undo();
         self.is_round_new = true;
         self.to_trim.clear();
     }

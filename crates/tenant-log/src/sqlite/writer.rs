@@ -13,7 +13,7 @@ use super::SqliteOptions;
 use super::commit_gate::{CommitError, CommitGate, commit};
 use super::places::Places;
 use super::queue::{Queue, Request};
-use super::room::{Reserve, SLACK_PAGES};
+use super::room::{COMMIT_BYTES_MAX, Reserve, SLACK_PAGES, WRITE_AHEAD_BYTES_MAX};
 use super::rows::{self, number};
 use super::side_notes::{SideNotes, Ticketed};
 use super::tenants::{self, OpenTenants};
@@ -22,8 +22,6 @@ use crate::{Completion, Head, LogEntry, OnCompletion, RefusedReason};
 
 /// How long a commit waits for as many as the last one had: those who were just told are about to send their next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
-/// About how much may stand beside the database before it is moved into it.
-const WRITE_AHEAD_BYTES_MAX: u64 = 16 << 20;
 /// About what a commit writes besides the messages: a page of the table, one of the index.
 const COMMIT_BYTES: u64 = 8_192;
 /// How long a transaction's worth of upkeep writes, about.
@@ -100,13 +98,17 @@ impl Writer {
             is_poisoned: false,
         };
         writer.reserve.keep();
-        writer.limit(writer.pages_max_for_appends())?;
+        writer.limit_appends()?;
         Ok(writer)
     }
 
-    /// What is between the two is for making room.
-    fn pages_max_for_appends(&self) -> u64 {
-        self.pages_max - SLACK_PAGES.min(self.pages_max / 8)
+    /// Leaves what making room needs.
+    fn limit_appends(&self) -> rusqlite::Result<()> {
+        self.limit(if self.reserve.is_kept() {
+            self.pages_max - SLACK_PAGES.min(self.pages_max / 8)
+        } else {
+            1
+        })
     }
 
     /// Lets the database grow to so many pages; it never shrinks by it.
@@ -183,11 +185,26 @@ impl Writer {
         let is_upkeep_due =
             self.upkeep.is_in_round() || is_quiet && !self.is_full && self.is_upkeep_due();
         if has_writes || is_upkeep_due && !self.is_full {
-            self.transact(writes, is_quiet);
+            let mut writes = writes.into_iter().peekable();
+            loop {
+                let some = take_some(&mut writes);
+                self.transact(some, is_quiet);
+                self.move_in_when_due();
+                if writes.peek().is_none() {
+                    break;
+                }
+                if self.is_poisoned {
+                    return self.refuse_all(writes);
+                }
+            }
         }
         if self.is_compacting && !self.is_poisoned {
             self.compact_step();
         }
+        self.move_in_when_due();
+    }
+
+    fn move_in_when_due(&mut self) {
         if self.write_ahead_bytes > WRITE_AHEAD_BYTES_MAX && !self.is_poisoned {
             self.checkpoint("PASSIVE");
         }
@@ -240,6 +257,7 @@ impl Writer {
     /// The transaction is durable.
     fn keep(&mut self) {
         self.places.keep();
+        self.upkeep.keep();
         self.tenants.values_mut().for_each(tenants::OpenTenant::keep);
     }
 
@@ -281,8 +299,8 @@ impl Writer {
                 }
             }
         });
-        let result =
-            result.and(self.limit(self.pages_max_for_appends()).map_err(CommitError::from));
+        self.reserve.keep();
+        let result = result.and(self.limit_appends().map_err(CommitError::from));
         self.room_tried_at = Some(Instant::now());
         match result {
             Ok(()) => {}
@@ -499,11 +517,21 @@ impl Writer {
         match result.map_err(CommitError::from) {
             Ok(()) => {
                 self.write_ahead_bytes = 0;
-                self.reserve.keep();
+                self.keep_reserve();
             }
             // A full disk leaves everything where it is, which is safe.
             Err(CommitError::DiskFull) => self.write_ahead_bytes = 0,
             Err(CommitError::Disk(_)) => self.poison(),
+        }
+    }
+
+    /// Where it is not kept already.
+    fn keep_reserve(&mut self) {
+        if !self.reserve.is_kept() {
+            self.reserve.keep();
+            if let Err(error) = self.limit_appends() {
+                self.failed(&error.into());
+            }
         }
     }
 
@@ -545,4 +573,16 @@ impl Writer {
         }
         self.reserve.give();
     }
+}
+
+/// As much as one transaction takes.
+fn take_some(writes: &mut std::iter::Peekable<impl Iterator<Item = Request>>) -> Vec<Request> {
+    let (mut some, mut bytes) = (Vec::with_capacity(writes.size_hint().0), 0);
+    while let Some(request) =
+        writes.next_if(|it| bytes == 0 || bytes + it.bytes() <= COMMIT_BYTES_MAX)
+    {
+        bytes += request.bytes();
+        some.push(request);
+    }
+    some
 }
