@@ -163,9 +163,19 @@ class RawSession {
 
   park(request, response) {
     this.#parked = { response, socket: request.socket };
-    this.pollSocket = request.socket;
-    this.polls = (this.polls ?? 0) + 1;
     this.#answerPoll();
+  }
+
+  /** Whether a poll waits for its answer. */
+  get isPolled() {
+    return this.#parked !== undefined;
+  }
+
+  /** What a torn line does to an answer on its way: the server believes it written, the client sees a reset. */
+  loseAnswer() {
+    const { socket } = this.#parked;
+    this.#parked = undefined;
+    socket.resetAndDestroy();
   }
 
   /** Ends a waiting poll, so that the client can move to its WebSocket. */
