@@ -73,7 +73,10 @@ export class Browser {
     const timer = setTimeout(() => this.process.kill("SIGKILL"), 3_000);
     await this.exited;
     clearTimeout(timer);
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+    // Its helpers end a little later and may still write; the next cleaning of the temporary folder takes the rest.
+    try {
+      rmSync(this.home, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    } catch {}
   }
 }
 

@@ -87,12 +87,15 @@ export class RawHub {
     if (!sid) return text(this.#openPacket(this.#newSession()));
     const session = this.#byId.get(sid);
     if (!session) return response.writeHead(400).end();
-    if (request.method === "GET") return session.park(request, response);
+    const stamp = url.searchParams.get("t");
+    if (request.method === "GET") return session.park(request, response, stamp);
     let body = "";
     request.setEncoding("utf8").on("data", (chunk) => (body += chunk));
     request.on("end", () => {
+      session.posts.push({ stamp, body });
       for (const packet of body.split("\x1e")) session.receive(packet);
-      text("ok", "text/html");
+      if (session.losesAnswers) request.socket.resetAndDestroy();
+      else text("ok", "text/html");
     });
   }
 
@@ -127,6 +130,11 @@ class RawSession {
   pongs = new Inbox();
   /** Every packet of the client, in order of arrival. */
   packets = [];
+  /** The `t` of each poll, and each POST: a client makes a new one for each request. */
+  polls = [];
+  posts = [];
+  /** Whether a POST is read and then answered with a reset. */
+  losesAnswers = false;
   observe = () => undefined;
   #socket;
   #parked;
@@ -161,7 +169,8 @@ class RawSession {
     this.send(this.hub.msgpack ? encoded({ type: 0, nsp: namespace, data }) : `40${named(namespace)}${JSON.stringify(data)}`);
   }
 
-  park(request, response) {
+  park(request, response, stamp) {
+    this.polls.push(stamp);
     this.#parked = { response, socket: request.socket };
     this.#answerPoll();
   }
@@ -227,6 +236,21 @@ export function order(n, form = "json", namespace = "/") {
 
 export const orders = (count, form, namespace) =>
   Array.from({ length: count }, (_, n) => order(n, form, namespace)).flat();
+
+/**
+ * Whether a pong was seen to overtake handlers that work; asserts on the way that the pong after it overtakes none.
+ * A race: a slow machine may need several rounds to show it once.
+ */
+export async function overtakes(session, form, assert, rounds_max = 10) {
+  const COUNT = 8;
+  let seen = false;
+  for (let round = 1; round <= rounds_max && !seen; round += 1) {
+    const at_first = await session.ping(...orders(COUNT, form));
+    seen = at_first < round * COUNT;
+    assert.equal(await session.ping(), round * COUNT);
+  }
+  return seen;
+}
 
 function frame(packet) {
   const body = Buffer.from(packet);
