@@ -6,7 +6,7 @@ import { EVERY_CLIENT, VERSIONS } from "../support/clients.mjs";
 import { connected, CURSOR, dialHub, leaveAll, Member, newOrderId, publish, publishOrder, publishOrders } from "../support/hub.mjs";
 import { start, TARGET } from "../support/servers.mjs";
 import { nowSeconds, userToken } from "../support/token.mjs";
-import { Inbox, next, within } from "../support/wait.mjs";
+import { Inbox, next, until } from "../support/wait.mjs";
 
 let server;
 before(async () => {
@@ -56,18 +56,19 @@ for (const [version, io] of VERSIONS) {
     const publishing = (async () => {
       while (!isOver) sent.push(await publishOrder(server, tenant));
     })();
-    for (let cut = 0; cut < 12; cut += 1) {
-      await kitchen.hears("order:created");
-      await kitchen.cut();
-      await kitchen.comesBack();
-      assert.equal(kitchen.socket.id, id);
+    try {
+      for (let cut = 0; cut < 12; cut += 1) {
+        await kitchen.hears("order:created");
+        await kitchen.cut();
+        await kitchen.comesBack();
+        assert.equal(kitchen.socket.id, id);
+      }
+    } finally {
+      isOver = true;
+      await publishing;
     }
-    isOver = true;
-    await publishing;
     const ids = () => kitchen.inbox.all.map(({ message }) => message.id);
-    await within((async () => {
-      while (ids().at(-1) !== sent.at(-1)) await kitchen.hears("order:created");
-    })(), "last order");
+    await until(() => ids().at(-1) === sent.at(-1), "last order");
     assert.deepEqual(ids(), sent);
   });
 }

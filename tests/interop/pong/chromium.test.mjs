@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, afterEach, test } from "node:test";
 import { Browser, noChromium } from "../support/chromium.mjs";
 import { orders, overtakes, RawHub } from "../support/raw_hub.mjs";
-import { pause, within } from "../support/wait.mjs";
+import { pause, until } from "../support/wait.mjs";
 
 const ORDERS = 8;
 const WORK_MS = 10;
@@ -107,7 +107,7 @@ for (const way of WAYS) {
   check(`a page over ${way} that is closed in a handler never sends the second pong`, async () => {
     const { page, session, finished } = await meet({ way, work_ms: 200 });
     session.send(...orders(ORDERS), "2");
-    while (finished() === 0) await pause(5);
+    await until(() => finished() > 0, "handler");
     await page.close();
     session.send("2");
     await pause(SILENCE_MS);
@@ -147,21 +147,13 @@ check("a page whose Promise is made of timers, over websocket: the second pong p
 });
 
 // A browser sends a request again by itself when its connection, used before, is reset without an answer.
-const arrives = async (what, happened) => {
-  for (let waited_ms = 0; waited_ms < 2000; waited_ms += 10) {
-    if (happened()) return;
-    await pause(10);
-  }
-  assert.fail(`no ${what}`);
-};
-
 check("a page repeats a poll whose answer was lost, under the same t, and pongs on without the events in it", async () => {
   const { session, finished } = await meet({ way: "polling" });
-  await arrives("poll", () => session.isPolled);
+  await until(() => session.isPolled, "poll");
   await pause(50);
   const { length } = session.polls;
   session.loseAnswer();
-  await arrives("repeated poll", () => session.isPolled);
+  await until(() => session.isPolled, "repeated poll");
   assert.equal(session.polls.length, length + 1);
   assert.equal(session.polls.at(-1), session.polls.at(-2));
   await session.ping();
@@ -175,9 +167,9 @@ check("a page repeats a POST whose answer was lost, under the same t", async () 
   await pause(50);
   session.losesAnswers = true;
   await page.run('socket.emit("accept_delivery", { orderId: "o-1" }), true');
-  await arrives("POST", () => session.posts.some(({ body }) => body.includes("accept_delivery")));
+  await until(() => session.posts.some(({ body }) => body.includes("accept_delivery")), "POST");
   session.losesAnswers = false;
   const emits = () => session.posts.filter(({ body }) => body.includes("accept_delivery"));
-  await arrives("repeated POST", () => emits().length > 1);
+  await until(() => emits().length > 1, "repeated POST");
   assert.equal(emits()[0].stamp, emits()[1].stamp);
 });

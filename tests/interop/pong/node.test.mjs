@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { orders, overtakes, RawHub } from "../support/raw_hub.mjs";
 import { ThreadClient } from "../support/raw_hub_client.mjs";
-import { pause, within } from "../support/wait.mjs";
+import { pause, until, within } from "../support/wait.mjs";
 
 const ORDERS = 8;
 const WORK_MS = 10;
@@ -45,7 +45,7 @@ for (const [version, way] of CLIENTS) {
   test(`${version} over ${way}: one pong proves the handlers of what was read before the ping came`, async () => {
     const { client, session } = await meet({ ...options, handler: { work_ms: WORK_MS } });
     session.send(...orders(ORDERS));
-    while (client.finished === 0) await pause(1);
+    await until(() => client.finished > 0, "handler");
     assert.equal(await session.ping(), ORDERS);
   });
 
@@ -77,7 +77,7 @@ for (const [version, way] of CLIENTS) {
 
   test(`${version} over ${way}: what a left namespace drops is answered with a pong, behind its DISCONNECT`, async () => {
     const { client, session } = await meet({ ...options, extra: "/extra" });
-    while (!session.packets.some((packet) => String(packet).startsWith("40/extra"))) await pause(1);
+    await until(() => session.packets.some((packet) => String(packet).startsWith("40/extra")), "second CONNECT");
     await session.ping();
     await client.leave("/");
     await session.ping(...orders(ORDERS));
@@ -98,7 +98,7 @@ for (const [version, way] of CLIENTS) {
 for (const version of ["4.8", "4.6"]) {
   test(`${version} over polling gives up when an answer is lost, and so pongs no more`, async () => {
     const { session } = await meet({ version, transports: ["polling"] });
-    while (!session.isPolled) await pause(1);
+    await until(() => session.isPolled, "poll");
     session.loseAnswer();
     await pause(200);
     assert.ok(!session.isPolled);
