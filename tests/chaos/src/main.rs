@@ -1,1 +1,9 @@
-fn main() {}
+//! `chaos`: see `chaos --help`.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -267,7 +267,8 @@ impl Swarm {
         if let Some(bytes) = self.clients[client].options.receive_bytes {
             socket.set_recv_buffer_size(bytes)?;
         }
-        let host = u8::try_from(client / CLIENTS_PER_ADDRESS % 250 + 1).map_err(io::Error::other)?;
+        let host =
+            u8::try_from(client / CLIENTS_PER_ADDRESS % 250 + 1).map_err(io::Error::other)?;
         socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0)).into())?;
         let target = &mut self.clients[client];
         target.generation += 1;
