@@ -31,10 +31,16 @@ pub enum ErrorCode {
     Degraded = 1007,
     /// The answer did not come in time.
     Timeout = 1008,
+    /// The disk of the log is full: what must not be lost is not accepted until there is room.
+    StorageFull = 1009,
+    /// The disk of the log failed: what must not be lost is not accepted until the server is started anew.
+    StorageFailed = 1010,
     /// The token is past its exp; get a fresh one and connect again.
     TokenExpired = 2001,
     /// The token's nbf lies in the future; check the clocks.
     TokenNotYetValid = 2002,
+    /// The same device connected again; the newer connection has its events.
+    DeviceReplaced = 2003,
     /// No token came in auth.token, the Authorization header or the cookie.
     TokenMissing = 3001,
     /// The token is no JWT, or too long.
@@ -102,8 +108,11 @@ impl ErrorCode {
         Self::Draining,
         Self::Degraded,
         Self::Timeout,
+        Self::StorageFull,
+        Self::StorageFailed,
         Self::TokenExpired,
         Self::TokenNotYetValid,
+        Self::DeviceReplaced,
         Self::TokenMissing,
         Self::TokenMalformed,
         Self::TokenAlgorithm,
@@ -144,8 +153,11 @@ impl ErrorCode {
             Self::Draining => "draining",
             Self::Degraded => "degraded",
             Self::Timeout => "timeout",
+            Self::StorageFull => "storage_full",
+            Self::StorageFailed => "storage_failed",
             Self::TokenExpired => "token_expired",
             Self::TokenNotYetValid => "token_not_yet_valid",
+            Self::DeviceReplaced => "device_replaced",
             Self::TokenMissing => "token_missing",
             Self::TokenMalformed => "token_malformed",
             Self::TokenAlgorithm => "token_algorithm",
@@ -193,8 +205,17 @@ impl ErrorCode {
             }
             Self::Degraded => "A part that the request needs (the store, an upstream) is away.",
             Self::Timeout => "The answer did not come in time.",
+            Self::StorageFull => {
+                "The disk of the log is full: what must not be lost is not accepted until there is room."
+            }
+            Self::StorageFailed => {
+                "The disk of the log failed: what must not be lost is not accepted until the server is started anew."
+            }
             Self::TokenExpired => "The token is past its exp; get a fresh one and connect again.",
             Self::TokenNotYetValid => "The token's nbf lies in the future; check the clocks.",
+            Self::DeviceReplaced => {
+                "The same device connected again; the newer connection has its events."
+            }
             Self::TokenMissing => {
                 "No token came in auth.token, the Authorization header or the cookie."
             }

@@ -4,6 +4,7 @@
 mod application_type;
 mod cursor;
 mod declaration;
+mod delivery_policy;
 mod envelope;
 mod error_code;
 mod event_type;
@@ -19,6 +20,7 @@ mod violation;
 pub use application_type::{ApplicationSet, ApplicationType, Source};
 pub use cursor::{CURSOR_BEYOND_MAX, Cursor, Epoch, Offset};
 pub use declaration::{EVENT_NAME_BYTES_MAX, EventDeclaration, SCHEMA_BYTES_MAX, SCHEMA_PARTS_MAX};
+pub use delivery_policy::{DeliveryPolicies, DeliveryPolicy, Watch};
 pub use envelope::{Incoming, read_envelope};
 pub use error_code::{ErrorCode, Reaction};
 pub use event_type::{DeliveryClass, EventGroup, EventName, EventType};

@@ -86,6 +86,8 @@ pub(crate) struct Signs {
     pub(crate) uptime_s: f64,
     /// `None`: a shard did not answer in time.
     pub(crate) connections: Option<usize>,
+    /// Tenants that go on without their log.
+    pub(crate) logs_away: u64,
     pub(crate) is_stopping: bool,
 }
 
@@ -93,7 +95,11 @@ impl HealthStatus {
     pub(crate) fn of(signs: &Signs) -> Self {
         let memory_usage = MemoryUsage::now();
         let away = signs.is_stopping || signs.connections.is_none();
-        let status = if away { HealthState::Unhealthy } else { memory_usage.state() };
+        let status = match memory_usage.state() {
+            _ if away => HealthState::Unhealthy,
+            HealthState::Healthy if signs.logs_away > 0 => HealthState::Degraded,
+            state => state,
+        };
         Self {
             status,
             uptime: signs.uptime_s,
@@ -120,7 +126,8 @@ mod tests {
     #[test]
     fn a_node_that_stops_or_has_a_silent_shard_is_unhealthy() {
         let of = |connections, is_stopping| {
-            HealthStatus::of(&Signs { uptime_s: 1.0, connections, is_stopping }).status
+            HealthStatus::of(&Signs { uptime_s: 1.0, connections, logs_away: 0, is_stopping })
+                .status
         };
         assert_eq!(of(Some(1), true), HealthState::Unhealthy);
         assert_eq!(of(None, false), HealthState::Unhealthy);
@@ -129,7 +136,7 @@ mod tests {
 
     #[test]
     fn health_is_written_as_the_contract_names_it() {
-        let signs = Signs { uptime_s: 2.5, connections: Some(3), is_stopping: false };
+        let signs = Signs { uptime_s: 2.5, connections: Some(3), logs_away: 0, is_stopping: false };
         let json = serde_json::to_value(HealthStatus::of(&signs)).unwrap();
         assert_eq!((&json["uptime"], &json["connections"]), (&2.5.into(), &3.into()));
         assert!(json["memoryUsage"]["used"].is_u64() && json["memoryUsage"]["total"].is_u64());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use foodtrack_contract::{Authenticate, Principal, Refusal};
-use foodtrack_shard::{ConnectionManager, EventBroadcaster, Shards};
+use foodtrack_shard::{ConnectionManager, DeadLetters, EventBroadcaster, Running};
 
 use crate::config::CheckedConfig;
 use crate::data::Declarations;
@@ -20,6 +20,7 @@ const COUNT_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct Hub {
     pub(crate) connections: ConnectionManager,
     pub(crate) broadcaster: EventBroadcaster,
+    pub(crate) dead_letters: DeadLetters,
     pub(crate) policies: Arc<PolicyBook>,
     pub(crate) declarations: Declarations,
     pub(crate) performance: Performance,
@@ -34,12 +35,13 @@ impl Hub {
         config: CheckedConfig,
         policies: Arc<PolicyBook>,
         declarations: Declarations,
-        shards: &Shards,
+        running: &Running,
         performance: Performance,
     ) -> Self {
         Self {
-            connections: ConnectionManager::new(shards.clone()),
-            broadcaster: EventBroadcaster::new(shards.clone()),
+            connections: ConnectionManager::new(running.shards.clone()),
+            broadcaster: EventBroadcaster::new(running.shards.clone()),
+            dead_letters: DeadLetters::new(running.shards.clone(), Arc::clone(&running.log)),
             policies,
             declarations,
             performance,
@@ -74,6 +76,7 @@ impl Hub {
         HealthStatus::of(&Signs {
             uptime_s: self.uptime_s(),
             connections,
+            logs_away: self.performance.logs_away(),
             is_stopping: self.is_stopping(),
         })
     }

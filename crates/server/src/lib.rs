@@ -49,13 +49,16 @@ mod shards_config;
 mod websocket_config;
 mod websocket_server;
 
-pub use config::{CheckedConfig, ConfigErrors, ConfigProblem, LimitsConfig};
+pub use config::{
+    CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, LimitsConfig, LogConfig,
+    RetryConfig,
+};
 pub use data::DataDirError;
 pub use explain::{ExplainError, Question};
 pub use foodtrack_auth::{TokenClaims, TokenSigner};
 pub use foodtrack_contract::{
-    ApplicationSet, ApplicationType, ErrorCode, EventDeclaration, Priority, Refusal, RoomName,
-    TenantId,
+    ApplicationSet, ApplicationType, DeliveryClass, ErrorCode, EventDeclaration, Priority, Refusal,
+    RoomName, TenantId,
 };
 pub use foodtrack_router::{Destination, Explanation, Rule, RuleError};
 pub use foodtrack_shard::{

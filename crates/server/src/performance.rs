@@ -55,6 +55,11 @@ impl Performance {
         Self { counters, samples: Mutex::default() }
     }
 
+    /// Tenants that go on without their log.
+    pub(crate) fn logs_away(&self) -> u64 {
+        self.counters.iter().map(|counters| counters.logs_away.get()).sum()
+    }
+
     /// The shards' counters.
     pub(crate) fn counters(&self) -> &[Arc<Counters>] {
         &self.counters

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use foodtrack_session::{HeartbeatConfig, Namespaces};
-use foodtrack_shard::{Rate, ShardsConfig, TenantLimits};
+use foodtrack_shard::{Rate, RecoveryConfig, RetryPolicy, SessionKey, ShardsConfig, TenantLimits};
+use foodtrack_tenant_log::Retention;
 use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
 
 use crate::config::CheckedConfig;
 
 /// What the shards are told of a checked configuration.
-pub(crate) fn shards_config(config: &CheckedConfig) -> ShardsConfig {
+pub(crate) fn shards_config(config: &CheckedConfig, session_key: SessionKey) -> ShardsConfig {
     let said = config.said();
     let limits = &said.limits;
     let rate = |per_second, burst| Rate { per_second, burst };
@@ -55,8 +56,48 @@ pub(crate) fn shards_config(config: &CheckedConfig) -> ShardsConfig {
             ),
             ..TenantLimits::default()
         },
+        retry: RetryPolicy {
+            attempts_max: said.retry.max_attempts,
+            base_delay_ms: said.retry.base_delay_ms,
+            delay_ms_max: said.retry.max_delay_ms,
+            backoff_percent: percent(said.retry.backoff_multiplier),
+            jitter_percent: said.retry.jitter_percent,
+        },
+        recovery: RecoveryConfig { offline_age_ms_max: hours_ms(said.log.offline_hours_max) },
+        session_key,
         cookie_name: said.security.cookie_name.clone(),
     }
+}
+
+/// What each tenant's log keeps, in the words of the log.
+pub(crate) fn retention(config: &CheckedConfig) -> Retention {
+    let log = &config.said().log;
+    let limits = |retention: Retention| Retention {
+        age_ms_max: hours_ms(log.age_hours_max).min(retention.age_ms_max),
+        entries_max: log.entries_max.min(retention.entries_max),
+        bytes_max: log.bytes_max.min(retention.bytes_max),
+        ..retention
+    };
+    match &config.said().data_dir {
+        Some(_) => Retention {
+            age_ms_max: hours_ms(log.age_hours_max),
+            entries_max: log.entries_max,
+            bytes_max: log.bytes_max,
+            ..Retention::default()
+        },
+        // Memory has bounds of its own, whatever the configuration allows a disk.
+        None => limits(Retention::in_memory()),
+    }
+}
+
+fn hours_ms(hours: u32) -> u64 {
+    u64::from(hours) * 60 * 60 * 1_000
+}
+
+/// A factor that was checked to be from 1 to 10.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 100 to 1000")]
+fn percent(factor: f64) -> u32 {
+    (factor * 100.0).round() as u32
 }
 
 fn count(number: u32) -> usize {

@@ -6,8 +6,9 @@ use foodtrack_router::Rule;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
-    CheckedConfig, ConfigErrors, CorsConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogFormat,
-    LoggingConfig, Secret, SecurityConfig, Unavailable, check,
+    CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig,
+    LimitsConfig, LogConfig, LogFormat, LoggingConfig, RetryConfig, Secret, SecurityConfig,
+    Unavailable, check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
@@ -51,8 +52,12 @@ pub struct WebSocketConfig {
     pub rules: Vec<Rule>,
     /// What is logged.
     pub logging: LoggingConfig,
-    /// Retries of unacknowledged events, which this version does not have.
-    pub retry: Option<Unavailable>,
+    /// How unacknowledged events are sent again.
+    pub retry: RetryConfig,
+    /// What is kept.
+    pub log: LogConfig,
+    /// What is promised of each event type, where it is not what the type says.
+    pub delivery: Vec<DeliveryConfig>,
     /// The cluster's Redis, which this version does not have.
     pub redis: Option<Unavailable>,
 }
@@ -73,7 +78,9 @@ impl Default for WebSocketConfig {
             events: Vec::new(),
             rules: Vec::new(),
             logging: LoggingConfig::default(),
-            retry: None,
+            retry: RetryConfig::default(),
+            log: LogConfig::default(),
+            delivery: Vec::new(),
             redis: None,
         }
     }
@@ -109,9 +116,9 @@ impl WebSocketConfig {
         self
     }
 
-    /// A directory for what must survive a restart: the event types that tenants declare over HTTP. It is made (mode
-    /// 0700) where it is not there, in a directory that is; one server at a time has it. Default: none, and they end with
-    /// the process.
+    /// A directory for what must survive a restart: every tenant's log, and the event types that tenants declare over
+    /// HTTP. It is made (mode 0700) where it is not there, in a directory that is; one server at a time has it. Default:
+    /// none, and everything ends with the process.
     #[must_use]
     pub fn data_dir(mut self, path: impl Into<String>) -> Self {
         self.data_dir = Some(path.into());
@@ -181,6 +188,27 @@ impl WebSocketConfig {
     #[must_use]
     pub fn add_rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
+        self
+    }
+
+    /// How unacknowledged events are sent again. Default: [`RetryConfig::default`].
+    #[must_use]
+    pub fn retry(mut self, retry: RetryConfig) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// What each tenant's log keeps. Default: [`LogConfig::default`].
+    #[must_use]
+    pub fn log(mut self, log: LogConfig) -> Self {
+        self.log = log;
+        self
+    }
+
+    /// Says what is promised of an event type. Default: what the type says.
+    #[must_use]
+    pub fn deliver(mut self, delivery: DeliveryConfig) -> Self {
+        self.delivery.push(delivery);
         self
     }
 

@@ -3,20 +3,25 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use foodtrack_shard::{ConnectionManager, EventBroadcaster, Running};
+use foodtrack_shard::{
+    ConnectionManager, DeadLetters, EventBroadcaster, OpenLog, Running, StartError as ShardsError,
+};
+use foodtrack_tenant_log::{
+    MemoryLog, MemoryStore, OnCompletion, OpenError, SqliteLog, SqliteOptions, TenantLog,
+};
 
 use crate::config::CheckedConfig;
-use crate::data::{DataDirError, DeclarationStore, Declarations};
+use crate::data::{DataDir, DataDirError, DeclarationStore, Declarations, session_key};
 use crate::demo::Demo;
 use crate::health::HealthStatus;
 use crate::http::{ApiThread, OpenApiThread};
 use crate::hub::Hub;
 use crate::performance::{Performance, PerformanceMetrics};
 use crate::policy_book::{PolicyBook, RoutingRules};
-use crate::shards_config::shards_config;
+use crate::shards_config::{retention, shards_config};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +37,29 @@ pub enum StartError {
     /// The data directory cannot be used as it is.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// The tenants' log cannot be opened as it is.
+    #[error(transparent)]
+    Log(#[from] foodtrack_tenant_log::OpenError),
     /// The system gave no thread.
     #[error("cannot start the HTTP API's thread: {0}")]
     Thread(#[source] io::Error),
+}
+
+/// The log where the configuration says: in the data directory, or in memory.
+fn open_log(config: &CheckedConfig) -> OpenLog {
+    let retention = retention(config);
+    let directory = config.said().data_dir.as_ref().map(PathBuf::from);
+    let is_in_memory = directory.is_none();
+    let open = move |on_completion: OnCompletion| -> Result<Arc<dyn TenantLog>, OpenError> {
+        match directory {
+            Some(directory) => {
+                let options = SqliteOptions { retention, ..SqliteOptions::default() };
+                Ok(Arc::new(SqliteLog::open(&directory, options, on_completion)?))
+            }
+            None => Ok(Arc::new(MemoryLog::new(MemoryStore::default(), retention, on_completion))),
+        }
+    };
+    OpenLog { open: Box::new(open), is_in_memory }
 }
 
 /// A hub that runs: shards that own the sockets, and a thread for the HTTP API.
@@ -52,6 +77,7 @@ impl WebSocketServer {
     ///
     /// # Errors
     /// - [`StartError::DataDir`]: the data directory is another server's, or what is in it cannot be read.
+    /// - [`StartError::Log`]: the tenants' log in it is damaged, foreign, of a later version, or the disk does not take it.
     /// - [`StartError::Bind`]: the address cannot be listened on.
     /// - [`StartError::Thread`]: the system gave no thread.
     pub fn bind(config: CheckedConfig) -> Result<Self, StartError> {
@@ -61,25 +87,36 @@ impl WebSocketServer {
     /// As [`WebSocketServer::bind`], with the demo's pages.
     pub(crate) fn bind_with(config: CheckedConfig, demo: Option<Demo>) -> Result<Self, StartError> {
         let address = config.address();
-        let (store, policies) = match &config.said().data_dir {
-            Some(path) => {
-                let (store, policies) = DeclarationStore::open(Path::new(path), config.policies())?;
+        let directory = config
+            .said()
+            .data_dir
+            .as_ref()
+            .map(|path| DataDir::open(Path::new(path)))
+            .transpose()?;
+        let session_key = session_key(directory.as_ref())?;
+        let (store, policies) = match directory {
+            Some(directory) => {
+                let (store, policies) = DeclarationStore::open(directory, config.policies())?;
                 (Some(store), policies)
             }
             None => (None, config.policies()),
         };
         let (api, service) = ApiThread::start(demo).map_err(StartError::Thread)?;
         let running = foodtrack_shard::start(
-            &shards_config(&config),
+            &shards_config(&config, session_key),
             &config.authenticator(),
             &policies,
             &service,
+            open_log(&config),
         )
-        .map_err(|source| StartError::Bind { address, source })?;
+        .map_err(|error| match error {
+            ShardsError::Io(source) => StartError::Bind { address, source },
+            ShardsError::Log(error) => StartError::Log(error),
+        })?;
         let performance = Performance::new(running.counters.clone());
         let policies = Arc::new(PolicyBook::new(policies, running.shards.clone()));
         let declarations = Declarations::new(Arc::clone(&policies), store);
-        let hub = Arc::new(Hub::new(config, policies, declarations, &running.shards, performance));
+        let hub = Arc::new(Hub::new(config, policies, declarations, &running, performance));
         let api = api.open(Arc::clone(&hub));
         tracing::info!(address = %running.address, "listening");
         Ok(Self { hub, running, api })
@@ -127,14 +164,22 @@ impl WebSocketServer {
         self.stop();
     }
 
+    /// Reads what could not be delivered, and has it delivered after all. Reading waits for the disk.
+    pub fn dead_letters(&self) -> DeadLetters {
+        self.hub.dead_letters.clone()
+    }
+
     /// Stops: `/health` says so, every client's transport closes with a reason (its library then connects elsewhere or
-    /// again), and the threads end. Blocks until they have.
+    /// again), the threads end, and what was accepted is on disk. Blocks until then.
     pub fn stop(mut self) {
         tracing::info!("stopping");
         self.hub.begin_stopping();
         self.running.shards.stop();
         self.running.join();
         self.api.join();
+        // The last to hold the log: it leaves everything on disk.
+        drop(self.hub);
+        drop(self.running);
         tracing::info!("stopped");
     }
 }

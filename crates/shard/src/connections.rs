@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, DeviceId, PermissionSet, Principal, Source, UserId,
+    ApplicationSet, ApplicationType, DeviceId, PermissionSet, Principal, RoomName, Source, UserId,
 };
 use foodtrack_transport::{ClientKey, Sid};
 use slab::Slab;
 
-use crate::handshake::{Admission, ClientAbout};
+use crate::catch_up::CatchUp;
+use crate::handshake::{Admission, ClientAbout, EXPIRED_GRACE_S};
 use crate::quota::Bucket;
 use crate::rooms::Memberships;
+use crate::subscribers::SubscriberId;
 
 /// A connection of the tenant.
 #[derive(Debug)]
@@ -24,6 +26,11 @@ pub(crate) struct Connection {
     pub(crate) application: Option<ApplicationType>,
     pub(crate) source: Source,
     pub(crate) device: Option<DeviceId>,
+    pub(crate) subscriber: SubscriberId,
+    /// What it has yet to get of what it missed; `None` when it is live.
+    pub(crate) catch_up: Option<Box<CatchUp>>,
+    /// Its token has expired, and it may stay until then all the same: seconds since the Unix epoch.
+    pub(crate) grace_until_s: u64,
     pub(crate) about: ClientAbout,
     /// Interned: thousands of tablets send the same one.
     pub(crate) user_agent: Option<Arc<str>>,
@@ -35,7 +42,7 @@ pub(crate) struct Connection {
     pub(crate) told_ms: u64,
 }
 
-/// What the fan-out loop touches of a connection: 12 bytes.
+/// What the fan-out loop touches of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seat {
     pub(crate) client: ClientKey,
@@ -43,7 +50,12 @@ pub(crate) struct Seat {
     stamp: u32,
     permissions: PermissionSet,
     application: ApplicationSet,
+    /// One that catches up gets what is published from the log.
+    is_live: bool,
 }
+
+// A room of a thousand stays in cache.
+const _: () = assert!(size_of::<Option<Seat>>() <= 16);
 
 /// A tenant's connections by their places.
 #[derive(Debug, Default)]
@@ -54,9 +66,44 @@ pub(crate) struct Connections {
     applications: [u32; 4],
     /// Connections of each user who has any.
     users: AHashMap<UserId, u32>,
+    by_id: AHashMap<Sid, u32>,
+}
+
+impl Connection {
+    /// Whether it is in a room without having asked.
+    pub(crate) fn is_in_from_the_start(&self, name: RoomName<'_>) -> bool {
+        match name {
+            RoomName::Tenant => true,
+            RoomName::Application(application) => self.application == Some(application),
+            RoomName::User(user) => self.principal.user().as_str() == user,
+            _ => false,
+        }
+    }
 }
 
 impl Connections {
+    /// The place of the connection with this id.
+    pub(crate) fn find(&self, id: &str) -> Option<u32> {
+        self.by_id.get(&Sid::parse(id)?).copied()
+    }
+
+    /// Leaves a connection out of the live fan-out until it has caught up.
+    pub(crate) fn set_behind(&mut self, place: u32, catch_up: Box<CatchUp>) {
+        if let (Some(connection), Some(Some(seat))) =
+            (self.slots.get_mut(place as usize), self.seats.get_mut(place as usize))
+        {
+            connection.catch_up = Some(catch_up);
+            seat.is_live = false;
+        }
+    }
+
+    /// The connection has caught up.
+    pub(crate) fn set_live(&mut self, place: u32) -> Option<Box<CatchUp>> {
+        let connection = self.slots.get_mut(place as usize)?;
+        self.seats.get_mut(place as usize)?.as_mut()?.is_live = true;
+        connection.catch_up.take()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -95,11 +142,16 @@ impl Connections {
         client: ClientKey,
         id: Sid,
         admission: Admission,
+        subscriber: SubscriberId,
         user_agent: Option<Arc<str>>,
         now_ms: u64,
     ) -> u32 {
         let source = admission.source();
-        let Admission { principal, application, device, about } = admission;
+        let grace_until_s = match admission.is_expired {
+            true => now_ms / 1_000 + EXPIRED_GRACE_S,
+            false => 0,
+        };
+        let Admission { principal, application, device, about, .. } = admission;
         let permissions = principal.permissions();
         *self.users.entry(principal.user().clone()).or_default() += 1;
         let place = self.slots.insert(Connection {
@@ -109,6 +161,9 @@ impl Connections {
             application,
             source,
             device,
+            subscriber,
+            catch_up: None,
+            grace_until_s,
             about,
             user_agent,
             connected_ms: now_ms,
@@ -122,8 +177,14 @@ impl Connections {
         }
         let application_set =
             application.map_or(ApplicationSet::EMPTY, |it| ApplicationSet::of(&[it]));
-        self.seats[place] =
-            Some(Seat { client, stamp: self.stamp, permissions, application: application_set });
+        self.seats[place] = Some(Seat {
+            client,
+            stamp: self.stamp,
+            permissions,
+            application: application_set,
+            is_live: true,
+        });
+        self.by_id.insert(id, key(place));
         if let Some(application) = application {
             self.applications[application as usize] += 1;
         }
@@ -133,6 +194,9 @@ impl Connections {
     pub(crate) fn remove(&mut self, place: u32) -> Option<Connection> {
         let connection = self.slots.try_remove(place as usize)?;
         self.seats[place as usize] = None;
+        if self.by_id.get(&connection.id) == Some(&place) {
+            self.by_id.remove(&connection.id);
+        }
         if let Some(application) = connection.application {
             self.applications[application as usize] -= 1;
         }
@@ -152,6 +216,7 @@ impl Connections {
         {
             seat.permissions = principal.permissions();
             connection.principal = principal;
+            connection.grace_until_s = 0;
         }
     }
 
@@ -184,7 +249,7 @@ impl Connections {
         let targeted =
             only == ApplicationSet::ALL || !only.intersection(seat.application).is_empty();
         let may_read = read.is_none_or(|permission| seat.permissions.allows(permission));
-        (targeted && may_read).then_some(seat.client)
+        (targeted && may_read && seat.is_live).then_some(seat.client)
     }
 }
 

@@ -7,6 +7,7 @@ use foodtrack_transport::{ClientKey, FrameMeta};
 use serde_json::Value;
 
 use crate::connections::Connection;
+use crate::open_log::NoteWaiter;
 use crate::rooms::Rooms;
 use crate::tenant::{Tenant, Turn};
 
@@ -97,37 +98,47 @@ impl Tenant {
             Topic::Customer => RoomName::User(&id),
             Topic::Route => RoomName::DeliveryRoute(&id),
         };
-        let Some(client) = self.connections.get(place).map(|connection| connection.client) else {
-            return Ok(());
-        };
-        if joins {
-            self.join_room(turn, place, name)?;
+        let changed = if joins {
+            self.join_room(turn, place, name)?
         } else {
             self.check_may_leave(place, name)?;
-            self.leave_room(place, name);
-        }
+            self.leave_room(place, name)
+        };
         let room = name.of(&tenant).to_string();
         let kind = name.room_type();
         let answer = serde_json::json!({ "room": room, "type": kind }).to_string();
         let event = if joins { "subscribed" } else { "unsubscribed" };
-        emit(turn, client, event, &answer);
-        if let Some(id) = ack_id {
-            acknowledge_success(turn, client, id, &answer);
+        let Some(to) = self.addressee(place) else { return Ok(()) };
+        let waiter = Some(NoteWaiter { to, event, answer, ack_id });
+        // Who is told that it is in a room is in it again when its session comes back, whatever happens.
+        let waiter = if changed { self.keep_session(turn, place, waiter) } else { waiter };
+        if let Some(waiter) = waiter {
+            self.answer_control(turn, &waiter);
         }
         Ok(())
     }
 
+    /// Answers a control event: by the event of its own, and the acknowledgement where one was asked for.
+    pub(crate) fn answer_control(&self, turn: &mut Turn<'_>, waiter: &NoteWaiter) {
+        let Some(client) = self.present(waiter.to) else { return };
+        self.emit(turn, client, waiter.event, &waiter.answer);
+        if let Some(id) = waiter.ack_id {
+            acknowledge_success(turn, client, id, &waiter.answer);
+        }
+    }
+
+    /// Returns whether it is in the room only now.
     fn join_room(
         &mut self,
         turn: &mut Turn<'_>,
         place: u32,
         name: RoomName<'_>,
-    ) -> Result<(), Refusal> {
-        let Some(connection) = self.connections.get(place) else { return Ok(()) };
+    ) -> Result<bool, Refusal> {
+        let Some(connection) = self.connections.get(place) else { return Ok(false) };
         if let Some(room) = self.rooms.find(name)
             && Rooms::is_member(&connection.memberships, room)
         {
-            return Ok(());
+            return Ok(false);
         }
         self.may_join(connection, name)?;
         if connection.memberships.len() >= turn.limits.rooms_per_connection_max {
@@ -145,7 +156,7 @@ impl Tenant {
         if let Some(connection) = self.connections.get_mut(place) {
             self.rooms.join(room, place, &mut connection.memberships);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Whether a connection may be in a room: by its role and permissions, as the order's customer, or by a grant.
@@ -200,37 +211,47 @@ impl Tenant {
 
     fn check_may_leave(&self, place: u32, name: RoomName<'_>) -> Result<(), Refusal> {
         let Some(connection) = self.connections.get(place) else { return Ok(()) };
-        let own = match name {
-            RoomName::Tenant => true,
-            RoomName::Application(application) => connection.application == Some(application),
-            RoomName::User(user) => connection.principal.user().as_str() == user,
-            _ => false,
-        };
-        if own {
+        if connection.is_in_from_the_start(name) {
             let message = "a connection is always in its tenant's, application's and user's rooms";
             return Err(Refusal::new(ErrorCode::RoomForbidden, message));
         }
         Ok(())
     }
 
-    /// Takes a connection out of a room, if it is in it.
-    pub(crate) fn leave_room(&mut self, place: u32, name: RoomName<'_>) {
-        let Some(room) = self.rooms.find(name) else { return };
-        let Some(connection) = self.connections.get_mut(place) else { return };
+    /// Takes a connection out of a room. Returns whether it was in it.
+    pub(crate) fn leave_room(&mut self, place: u32, name: RoomName<'_>) -> bool {
+        let Some(room) = self.rooms.find(name) else { return false };
+        let Some(connection) = self.connections.get_mut(place) else { return false };
         let mut memberships = std::mem::take(&mut connection.memberships);
         let connections = &mut self.connections;
-        self.rooms.leave(room, &mut memberships, |other| {
+        let was_in = self.rooms.leave(room, &mut memberships, |other| {
             connections.get_mut(other).map(|connection| &mut connection.memberships)
         });
         if let Some(connection) = self.connections.get_mut(place) {
             connection.memberships = memberships;
         }
+        was_in
+    }
+
+    /// A control answer: an event whose argument is the answer itself, not a message.
+    fn emit(&self, turn: &mut Turn<'_>, client: ClientKey, event: &str, answer: &str) {
+        let stamp = self.stamp_for(turn, client);
+        let meta = FrameMeta { place: stamp.place(), ..FrameMeta::default() };
+        let write = |out: &mut Vec<u8>| {
+            out.extend_from_slice(b"2[\"");
+            out.extend_from_slice(event.as_bytes());
+            out.extend_from_slice(b"\",");
+            out.extend_from_slice(answer.as_bytes());
+            stamp.write(out);
+            out.push(b']');
+        };
+        turn.io.send_packet(client, meta, write, &[]);
     }
 
     /// Answers `ping`.
     pub(crate) fn pong(&self, turn: &mut Turn<'_>, client: ClientKey, ack_id: Option<u64>) {
         let answer = format!("{{\"timestamp\":\"{}\"}}", turn.clock.text());
-        emit(turn, client, "pong", &answer);
+        self.emit(turn, client, "pong", &answer);
         if let Some(id) = ack_id {
             acknowledge_success(turn, client, id, &answer);
         }
@@ -251,7 +272,7 @@ impl Tenant {
         });
         match ack_id {
             Some(id) => acknowledge_success(turn, client, id, &answer.to_string()),
-            None => emit(turn, client, "health_check", &answer.to_string()),
+            None => self.emit(turn, client, "health_check", &answer.to_string()),
         }
     }
 
@@ -265,10 +286,17 @@ impl Tenant {
     ) {
         let expires_at = crate::clock::rfc3339(expires_at_s.saturating_mul(1_000));
         let answer = format!("{{\"expiresAt\":\"{expires_at}\"}}");
-        emit(turn, client, "authenticated", &answer);
+        self.emit(turn, client, "authenticated", &answer);
         if let Some(id) = ack_id {
             acknowledge_success(turn, client, id, &answer);
         }
+    }
+
+    /// Tells a client that came back with a token that has just expired to show a fresh one.
+    pub(crate) fn ask_for_fresh_token(&self, turn: &mut Turn<'_>, client: ClientKey) {
+        let message = "the token has expired: emit authenticate with a fresh one, or the connection closes soon";
+        let refusal = Refusal::new(ErrorCode::TokenExpired, message);
+        self.tell(turn, client, EventType::SystemError, &refusal.to_json());
     }
 
     /// Tells a client that its token has ended, before its transport closes.
@@ -295,18 +323,6 @@ fn room_id(topic: Topic, argument: &str) -> Result<String, Refusal> {
         _ => return Err(malformed()),
     };
     if is_identifier(&id) { Ok(id) } else { Err(malformed()) }
-}
-
-/// A control answer: an event whose argument is the answer itself, not a message.
-fn emit(turn: &mut Turn<'_>, client: ClientKey, event: &str, answer: &str) {
-    let write = |out: &mut Vec<u8>| {
-        out.extend_from_slice(b"2[\"");
-        out.extend_from_slice(event.as_bytes());
-        out.extend_from_slice(b"\",");
-        out.extend_from_slice(answer.as_bytes());
-        out.push(b']');
-    };
-    turn.io.send_packet(client, FrameMeta::default(), write, &[]);
 }
 
 fn acknowledge_success(turn: &mut Turn<'_>, client: ClientKey, id: u64, data: &str) {

@@ -44,6 +44,30 @@ counters! {
     deliveries_dropped;
     /// Connections closed for reading too slowly.
     slow_readers_closed;
+    /// Clients whose session came back.
+    sessions_recovered;
+    /// Events sent to clients that had missed them.
+    replayed;
+    /// Clients that got some.
+    replays;
+    /// Sum over these of the time from entering to being up to date, in milliseconds.
+    replay_ms_sum;
+    /// Events that a client had missed and that were past their time.
+    replay_expired;
+    /// Events that a client had missed and that a later one made superfluous.
+    replay_compacted;
+    /// Clients that were told that something they had missed is gone.
+    gaps_told;
+    /// Events that clients acknowledged.
+    acknowledged;
+    /// Events sent again because no acknowledgement came.
+    retries;
+    /// Events given up for a subscriber.
+    dead_letters;
+    /// Events that were not confirmed in time.
+    escalations;
+    /// Gauge: tenants whose log is away.
+    logs_away;
     /// Sum over these turns of the time from reading the first event to having flushed, in microseconds.
     fan_out_us_sum;
     /// Turns of the loop in which an event of a client was delivered.

@@ -20,6 +20,22 @@ pub struct Shards {
     senders: Arc<[ShardSender]>,
 }
 
+/// Which of so many shards is a tenant's home.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HomeOf {
+    pub(crate) shards: usize,
+}
+
+impl HomeOf {
+    pub(crate) fn of(self, tenant: &TenantId) -> usize {
+        // Fixed keys: a tenant's home must not differ between the threads that compute it. A tenant's name comes from a
+        // signed token, so nobody chooses it to overload a shard.
+        let mut hasher = ahash::RandomState::with_seeds(4, 0, 0, 1).build_hasher();
+        hasher.write(tenant.as_str().as_bytes());
+        usize::try_from(hasher.finish() % self.shards as u64).unwrap_or(0)
+    }
+}
+
 impl Shards {
     pub(crate) fn new(senders: Vec<ShardSender>) -> Self {
         Self { senders: senders.into() }
@@ -27,11 +43,7 @@ impl Shards {
 
     /// The index of the tenant's home shard.
     pub(crate) fn home(&self, tenant: &TenantId) -> usize {
-        // Fixed keys: a tenant's home must not differ between the shards that compute it. A tenant's name comes from a
-        // signed token, so nobody chooses it to overload a shard.
-        let mut hasher = ahash::RandomState::with_seeds(4, 0, 0, 1).build_hasher();
-        hasher.write(tenant.as_str().as_bytes());
-        usize::try_from(hasher.finish() % self.senders.len() as u64).unwrap_or(0)
+        HomeOf { shards: self.senders.len() }.of(tenant)
     }
 
     pub(crate) fn sender(&self, shard: usize) -> &ShardSender {
@@ -50,7 +62,7 @@ impl Shards {
         self.senders.iter().for_each(|shard| shard.send(ShardMessage::Stop));
     }
 
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         tenant: &TenantId,
         request: impl FnOnce(Reply<T>) -> TenantRequest,

@@ -11,6 +11,11 @@ use foodtrack_transport::HandshakeInfo;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+/// How long after its end a token still brings a session back, and how long the client then has to show a fresh one.
+/// Applications' libraries reconnect with the token of their first connection.
+pub(crate) const EXPIRED_GRACE_S: u64 = 30;
+/// The longest private id or cursor that is looked at, in bytes.
+const RESUME_BYTES_MAX: usize = 2_048;
 /// The longest text of a client's own description that is kept, in bytes.
 const DESCRIPTION_BYTES_MAX: usize = 256;
 /// How many features a client may list.
@@ -24,6 +29,19 @@ pub(crate) struct Admission {
     pub(crate) application: Option<ApplicationType>,
     pub(crate) device: Option<DeviceId>,
     pub(crate) about: ClientAbout,
+    /// The session it says it had.
+    pub(crate) resume: Option<Resume>,
+    /// Its token has just expired: only the return of its session lets it in.
+    pub(crate) is_expired: bool,
+}
+
+/// What a client that comes back shows; nothing of it is proven yet.
+#[derive(Debug)]
+pub(crate) struct Resume {
+    /// The private id.
+    pub(crate) pid: String,
+    /// The cursor of the last event it got.
+    pub(crate) offset: String,
 }
 
 impl Admission {
@@ -56,6 +74,10 @@ struct Auth<'a> {
     application: Option<&'a RawValue>,
     #[serde(borrow)]
     device_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pid: Option<&'a RawValue>,
+    #[serde(borrow)]
+    offset: Option<&'a RawValue>,
     #[serde(borrow)]
     version: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -96,7 +118,19 @@ pub(crate) fn admit(
                 "no token: put it into auth.token, an Authorization: Bearer header or the cookie",
             )
         })?;
-    let principal = authenticator.principal(token, now_s)?;
+    let resume = match (text(auth.pid), text(auth.offset)) {
+        (Some(pid), Some(offset)) if pid.len() + offset.len() <= RESUME_BYTES_MAX => {
+            Some(Resume { pid: pid.into_owned(), offset: offset.into_owned() })
+        }
+        _ => None,
+    };
+    let (principal, is_expired) = match authenticator.principal(token, now_s) {
+        Err(refusal) if refusal.code() == ErrorCode::TokenExpired && resume.is_some() => {
+            let before_s = now_s.saturating_sub(EXPIRED_GRACE_S);
+            (authenticator.principal(token, before_s).map_err(|_| refusal)?, true)
+        }
+        verdict => (verdict?, false),
+    };
     let application = application(text(auth.application).as_deref(), &principal)?;
     let device = match text(auth.device_id) {
         Some(device) => Some(DeviceId::parse(&device).map_err(|_| {
@@ -111,7 +145,7 @@ pub(crate) fn admit(
         return Err(Refusal::new(ErrorCode::TokenClaims, message));
     }
     let about = about(&auth, info);
-    Ok(Admission { principal, application, device, about })
+    Ok(Admission { principal, application, device, about, resume, is_expired })
 }
 
 fn application(

@@ -4,27 +4,47 @@
 //! tenant to another's connections. The outside talks to shards by message, through [`ConnectionManager`] and
 //! [`EventBroadcaster`].
 
+mod acknowledgements;
+mod catch_up;
 mod clock;
 mod connections;
 mod control_events;
 mod counters;
+mod dead_letters;
+mod entrance;
 mod handles;
 mod handshake;
 mod http_service;
+mod log_link;
 mod mailbox;
 mod model;
+mod open_log;
 mod order_book;
 mod policies;
 mod publishing;
 mod quota;
 mod recent_ids;
+mod repeats;
+mod replay_plan;
+mod retry_policy;
+mod room_notes;
 mod rooms;
+mod session_key;
+mod sessions;
 mod shard;
 mod shard_config;
+mod showing;
+mod stamp;
 mod start;
+mod subscribers;
+mod tag;
+mod tail;
 mod tenant;
+mod viewer;
+mod watchdog;
 
 pub use counters::{Counter, Counters};
+pub use dead_letters::DeadLetters;
 pub use handles::{ConnectionManager, EventBroadcaster, Shards};
 pub use http_service::{HttpService, Responder};
 pub use model::{
@@ -33,5 +53,7 @@ pub use model::{
 };
 pub use policies::Policies;
 pub use quota::Rate;
-pub use shard_config::{ShardsConfig, TenantLimits};
-pub use start::{Running, start};
+pub use retry_policy::RetryPolicy;
+pub use session_key::SessionKey;
+pub use shard_config::{RecoveryConfig, ShardsConfig, TenantLimits};
+pub use start::{OpenLog, Running, StartError, start};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use foodtrack_contract::{Principal, Refusal, Room, TenantId};
+use foodtrack_tenant_log::{LogEntry, SubscriberKey};
 use foodtrack_transport::{Handover, HttpTicket, Waker};
 use tokio::sync::oneshot;
 
@@ -73,6 +74,27 @@ pub(crate) enum TenantRequest {
         user: String,
         reply: Reply<bool>,
     },
+    /// Sends a message that was given up for a subscriber once more. Replies to how many connections.
+    ReplayLetter {
+        subscriber: SubscriberKey,
+        entry: Box<LogEntry>,
+        reply: Reply<usize>,
+    },
+}
+
+impl TenantRequest {
+    /// Whether it takes the tenant's log: what it changes is kept there.
+    pub(crate) fn needs_log(&self) -> bool {
+        matches!(
+            self,
+            Self::Publish { .. }
+                | Self::Broadcast(..)
+                | Self::DescribeRoom { .. }
+                | Self::Grant { .. }
+                | Self::RevokeGrant { .. }
+                | Self::ReplayLetter { .. }
+        )
+    }
 }
 
 /// A room's full name, checked, as text: what a message can own.

@@ -11,6 +11,9 @@ use uuid::Uuid;
 pub struct Accepted {
     /// The message's id: the sender's own, or the one the server made.
     pub id: Uuid,
+    /// Its place in the tenant's log. A durable message's is on disk; a volatile one has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
 }
 
 /// An event of the server's own, to recipients it names itself.

@@ -64,6 +64,19 @@ impl OrderBook {
         }
     }
 
+    /// The order was not accepted after all.
+    pub(crate) fn withdraw(&mut self, order: &str) {
+        let Some(Order { customer, .. }) = self.orders.remove(order) else { return };
+        if let Some(customer) = customer
+            && let Some(own) = self.by_customer.get_mut(&customer)
+        {
+            own.retain(|it| **it != *order);
+            if own.is_empty() {
+                self.by_customer.remove(&customer);
+            }
+        }
+    }
+
     /// Adds to a customer's orders; their oldest makes room.
     fn list_for(&mut self, customer: &str, order: &Arc<str>) -> Arc<str> {
         let name = self.by_customer.get_key_value(customer).map(|(name, _)| Arc::clone(name));
@@ -133,6 +146,16 @@ mod tests {
         // The first 42's turn to be forgotten comes, and the second one stays.
         let others = ORDERS_MAX - book.orders.len() + 1;
         (0..others).for_each(|n| book.created(&n.to_string(), None));
+        assert_eq!(book.customer("42"), Some("ada"));
+    }
+
+    #[test]
+    fn an_order_that_was_not_accepted_is_free_for_the_next_who_makes_it() {
+        let mut book = OrderBook::default();
+        book.created("42", Some("eve"));
+        book.withdraw("42");
+        assert!(!book.knows("42") && book.by_customer.is_empty());
+        book.created("42", Some("ada"));
         assert_eq!(book.customer("42"), Some("ada"));
     }
 

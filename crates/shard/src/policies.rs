@@ -1,19 +1,25 @@
 //! What may be sent and where it goes: one immutable snapshot, replaced whole.
 
-use foodtrack_contract::Schemas;
+use foodtrack_contract::{DeliveryPolicies, Schemas};
 use foodtrack_router::MessageRouter;
 
-/// The rules and schemas in force. A change makes a new snapshot; a message is judged by one of them throughout.
+/// The rules, schemas and delivery policies in force. A change makes a new snapshot; a message is judged by one of them throughout.
 #[derive(Clone)]
 pub struct Policies {
     /// Who may send what, and whom it goes to.
     pub router: MessageRouter,
     /// What payloads must look like.
     pub schemas: Schemas,
+    /// What is promised of each event type.
+    pub delivery: DeliveryPolicies,
 }
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { router: MessageRouter::with_default_rules(), schemas: Schemas::new() }
+        Self {
+            router: MessageRouter::with_default_rules(),
+            schemas: Schemas::new(),
+            delivery: DeliveryPolicies::default(),
+        }
     }
 }

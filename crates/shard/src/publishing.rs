@@ -1,36 +1,57 @@
-//! A tenant's events: checked, routed, encoded once and handed to everyone they are for.
+//! A tenant's events: checked, routed, and given to the log or, where their type is volatile, straight to everyone they
+//! are for.
 
 use foodtrack_contract::{
-    ApplicationType, DeliveryClass, Entities, ErrorCode, EventName, EventType, Incoming, Message,
-    PermissionSet, Priority, Refusal, Room, RoomName, Source, UserRole, read_envelope,
+    ApplicationSet, ApplicationType, DeliveryClass, DeliveryPolicy, Entities, ErrorCode, EventName,
+    EventType, Incoming, Message, PermissionSet, Priority, Refusal, Room, RoomName, Source,
+    UserRole, read_envelope,
 };
-use foodtrack_router::{About, Audience, Sender, read_permission};
-use foodtrack_transport::{FrameId, FrameMeta, Urgency};
-use foodtrack_wire::socket_io;
+use foodtrack_router::{About, read_permission};
+use foodtrack_tenant_log::{Durability, LogEntry, LoggedAudience, LoggedRoom, OrderOwner};
+use foodtrack_transport::{FrameMeta, LogPlace, Urgency};
+use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::model::{Accepted, Broadcast, Recipients};
+use crate::open_log::{LogState, Pending, accepted};
+use crate::repeats::Emission;
 use crate::tenant::{Tenant, Turn};
 
 /// Who publishes: a connection, or a back end over HTTP.
 #[derive(Clone, Copy)]
 pub(crate) struct Publisher<'a> {
     pub(crate) user: &'a str,
+    /// The device of a connection that names one.
+    pub(crate) device: Option<&'a str>,
     pub(crate) role: UserRole,
     pub(crate) source: Source,
     pub(crate) permissions: PermissionSet,
 }
 
-/// What makes a frame of an accepted event.
-struct Outgoing<'a> {
-    event: &'a EventName,
+/// What became of an event that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It means what its class promises.
+    Done(Accepted),
+    /// The log has yet to say so; who published it is told then.
+    Waits(foodtrack_contract::Offset),
+}
+
+/// A message that passed every check, with whom it is for.
+struct Checked<'a> {
+    id: Uuid,
+    event: EventName,
+    policy: DeliveryPolicy,
+    priority: Priority,
+    audience: LoggedAudience,
+    entity: Option<&'a str>,
+    creates_order: Option<OrderOwner>,
     message: Message<'a>,
     attachments: &'a [Vec<u8>],
-    meta: FrameMeta,
 }
 
 impl Tenant {
-    /// Accepts an event and delivers it, or says why not. `argument` is the event's first argument as raw JSON.
+    /// Takes an event, or says why not. `argument` is the event's first argument as raw JSON.
     pub(crate) fn publish(
         &mut self,
         turn: &mut Turn<'_>,
@@ -38,32 +59,193 @@ impl Tenant {
         name: &str,
         argument: &str,
         attachments: &[Vec<u8>],
-    ) -> Result<Accepted, Refusal> {
-        let event = turn.policies.schemas.resolve(&self.id, name)?;
+    ) -> Result<Taken, Refusal> {
+        let policies = turn.policies;
+        let event = policies.schemas.resolve(&self.id, name)?;
         let incoming = read_envelope(name, argument)?;
         self.check_claims(&incoming, &publisher).map_err(|refusal| refusal.of_event(name))?;
         let source = incoming.source.unwrap_or(publisher.source);
-        let sender = Sender { source, permissions: publisher.permissions };
-        turn.policies.router.authorize(&self.id, &event, sender)?;
+        let sender = foodtrack_router::Sender { source, permissions: publisher.permissions };
+        policies.router.authorize(&self.id, &event, sender)?;
         check_attachments(&incoming, attachments).map_err(|refusal| refusal.of_event(name))?;
-        let entities = turn.policies.schemas.validate(&self.id, &event, incoming.payload)?;
+        let entities = policies.schemas.validate(&self.id, &event, incoming.payload)?;
         self.check_order(&event, &publisher, &entities)
             .map_err(|refusal| refusal.of_event(name))?;
+        let policy = policies.delivery.of(&policies.schemas, &self.id, &event);
         if let Some(id) = incoming.id
             && self.recent.contains(&id)
         {
             turn.counters.duplicates.add(1);
-            return Ok(Accepted { id });
+            return Ok(Taken::Done(Accepted { id, offset: None }));
         }
+        let emission = Emission::of(&publisher, &event, &policy, &incoming, &entities);
+        if let Some(emission) = &emission
+            && let Some((id, offset)) = self.repeats.find(emission, turn.clock.unix_ms())
+        {
+            turn.counters.duplicates.add(1);
+            return Ok(self.repeat(id, offset));
+        }
+        let creates_order = self.new_order(&event, &publisher, &entities);
+        let order = entities.order_id.as_deref();
+        let customer = match &creates_order {
+            Some(owner) => owner.customer.clone(),
+            None => order.and_then(|order| self.orders.customer(order)).map(Box::from),
+        };
+        let about = About {
+            order,
+            customer: customer.as_deref(),
+            station: entities.station_id.as_deref(),
+            route: entities.route_id.as_deref(),
+            assignee: entities.assignee_id.as_deref(),
+        };
+        let audience = policies.router.audience(&self.id, &event, source, incoming.target, &about);
+        let audience = LoggedAudience {
+            applications: audience.applications,
+            rooms: audience.rooms.iter().copied().map(LoggedRoom::from).collect(),
+            only: audience.only,
+            read: audience.read,
+        };
+        let (tenant, timestamp) = (self.id.clone(), turn.clock.text().to_owned());
         let id = incoming.id.unwrap_or_else(Uuid::now_v7);
-        self.note_order(&event, &publisher, &entities);
-        self.deliver(turn, id, &event, source, &incoming, &entities, attachments);
+        let checked = Checked {
+            id,
+            priority: incoming.priority,
+            audience,
+            entity: order,
+            creates_order,
+            message: Message {
+                id,
+                event: name,
+                tenant: &tenant,
+                timestamp: &timestamp,
+                source,
+                target: incoming.target,
+                payload: incoming.payload,
+                priority: incoming.priority,
+                retry_count: 0,
+                encrypted: false,
+            },
+            attachments,
+            policy,
+            event,
+        };
+        let taken = self.take(turn, checked, incoming.id.is_some())?;
+        if let (Some(emission), Some(offset)) = (emission, self.last_offset(taken)) {
+            self.repeats.note(emission, id, offset, turn.clock.unix_ms());
+        }
+        Ok(taken)
+    }
+
+    fn last_offset(&self, taken: Taken) -> Option<foodtrack_contract::Offset> {
+        match taken {
+            Taken::Waits(offset) => Some(offset),
+            Taken::Done(accepted) => accepted.offset.and_then(foodtrack_contract::Offset::new),
+        }
+    }
+
+    /// The first answer again.
+    fn repeat(&self, id: Uuid, offset: foodtrack_contract::Offset) -> Taken {
+        match self.log.open() {
+            Some(log) if offset > log.shown => Taken::Waits(offset),
+            _ => Taken::Done(accepted(id, offset)),
+        }
+    }
+
+    /// Gives a message that passed every check to the log, or straight to its audience.
+    fn take(
+        &mut self,
+        turn: &mut Turn<'_>,
+        checked: Checked<'_>,
+        has_own_id: bool,
+    ) -> Result<Taken, Refusal> {
+        let (id, event, class) = (checked.id, checked.event.clone(), checked.policy.class);
+        let unlogged = match (class, &self.log) {
+            (DeliveryClass::Volatile, _) => checked,
+            (_, LogState::Open(_)) => match self.append(turn, checked) {
+                Ok(taken) => return Ok(taken),
+                // What need not be kept goes on without the log.
+                Err((_, checked)) if class == DeliveryClass::Recoverable => *checked,
+                Err((refusal, _)) => return Err(refusal.of_event(event.as_str())),
+            },
+            (_, LogState::Away(_)) if class == DeliveryClass::Recoverable => checked,
+            (_, LogState::Away(reason)) => return Err(away(*reason).of_event(event.as_str())),
+            (_, LogState::Closed | LogState::Opening) => {
+                let message = "the tenant's log is being opened: try again in a moment";
+                let refusal = Refusal::new(ErrorCode::Overloaded, message).retry_after_ms(200);
+                return Err(refusal.of_event(event.as_str()));
+            }
+        };
+        self.send_unlogged(turn, &unlogged);
         // Only a sender's own id can come twice.
-        if incoming.id.is_some() {
+        if has_own_id {
             self.recent.insert(id);
         }
         turn.counters.events_accepted.add(1);
-        Ok(Accepted { id })
+        Ok(Taken::Done(Accepted { id, offset: None }))
+    }
+
+    /// Appends to the open log. Where the log does not take it, the message comes back.
+    fn append<'m>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        checked: Checked<'m>,
+    ) -> Result<Taken, (Refusal, Box<Checked<'m>>)> {
+        use foodtrack_tenant_log::Admission;
+        let durability = match checked.policy.class {
+            DeliveryClass::Durable if !turn.log.is_in_memory => Durability::Durable,
+            _ => Durability::Recoverable,
+        };
+        let now_ms = turn.clock.unix_ms();
+        let Some(log) = self.log.open_mut() else {
+            return Err((
+                away(foodtrack_tenant_log::RefusedReason::OutOfSequence),
+                Box::new(checked),
+            ));
+        };
+        let offset = match log.sequence.admit(checked.id, durability) {
+            Admission::New(offset) => offset,
+            Admission::Repeat(offset) => {
+                turn.counters.duplicates.add(1);
+                return Ok(self.repeat(checked.id, offset));
+            }
+        };
+        let entry = checked.entry(offset, durability, now_ms);
+        if let Err(error) = turn.log.log.submit(&self.id, entry.clone()) {
+            log.sequence.withdraw(offset);
+            return Err((not_submitted(error), Box::new(checked)));
+        }
+        if let (Some(owner), Some(order)) = (&entry.creates_order, checked.entity) {
+            self.orders.created(order, owner.customer.as_deref());
+        }
+        let asks_ack = checked.policy.acknowledge;
+        let place = LogPlace { offset: offset.get(), is_entry: true, is_stamped: !asks_ack };
+        let (id, meta) = (checked.id, checked.meta(Some(place)));
+        log.pending.push_back(Pending {
+            entry: Arc::new(entry),
+            meta,
+            asks_ack,
+            watch: checked.policy.watch,
+            answers: smallvec::SmallVec::new(),
+        });
+        turn.counters.events_accepted.add(1);
+        self.show(turn);
+        Ok(self.repeat(id, offset))
+    }
+
+    fn send_unlogged(&mut self, turn: &mut Turn<'_>, checked: &Checked<'_>) {
+        let stamp = self.stamp();
+        let meta = checked.meta(stamp.place());
+        let mut message = Vec::new();
+        checked.message.write_json(&mut message);
+        self.fan_out(
+            turn,
+            &checked.event,
+            &message,
+            checked.attachments,
+            &checked.audience,
+            meta,
+            &stamp,
+        );
     }
 
     /// What a client may not decide: its tenant, and a source beyond its own.
@@ -116,124 +298,63 @@ impl Tenant {
     }
 
     /// The first accepted `order:created` says whose the order is; a customer who names nobody means themselves.
-    fn note_order(
-        &mut self,
+    fn new_order(
+        &self,
         event: &EventName,
         publisher: &Publisher<'_>,
         entities: &Entities<'_>,
-    ) {
+    ) -> Option<OrderOwner> {
         if *event != EventName::Builtin(EventType::OrderCreated) {
-            return;
+            return None;
+        }
+        let order = entities.order_id.as_deref()?;
+        if self.orders.knows(order) {
+            return None;
         }
         let by_customer = publisher.source == Source::Application(ApplicationType::ClientApp);
         let customer =
             entities.customer_id.as_deref().or_else(|| by_customer.then_some(publisher.user));
-        if let Some(order) = entities.order_id.as_deref() {
-            self.orders.created(order, customer);
-        }
+        Some(OrderOwner { customer: customer.map(Box::from) })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one accepted message")]
-    fn deliver(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: Uuid,
-        event: &EventName,
-        source: Source,
-        incoming: &Incoming<'_>,
-        entities: &Entities<'_>,
-        attachments: &[Vec<u8>],
-    ) {
-        let class = turn.policies.schemas.delivery_class(&self.id, event);
-        let order = entities.order_id.as_deref();
-        let about = About {
-            order,
-            customer: order.and_then(|order| self.orders.customer(order)),
-            station: entities.station_id.as_deref(),
-            route: entities.route_id.as_deref(),
-            assignee: entities.assignee_id.as_deref(),
-        };
-        let audience =
-            turn.policies.router.audience(&self.id, event, source, incoming.target, &about);
-        let members = Self::members(&self.rooms, &audience);
-        if members.iter().all(|members| members.is_empty()) {
-            return;
-        }
-        let tenant = self.id.clone();
-        let timestamp = turn.clock.text().to_owned();
-        let outgoing = Outgoing {
-            event,
-            message: Message {
-                id,
-                event: event.as_str(),
-                tenant: &tenant,
-                timestamp: &timestamp,
-                source,
-                target: incoming.target,
-                payload: incoming.payload,
-                priority: incoming.priority,
-                retry_count: 0,
-                encrypted: false,
-            },
-            attachments,
-            meta: frame_meta(incoming.priority, class, order),
-        };
-        let frame = outgoing.encode(turn);
-        let mut delivered = 0;
-        self.connections.begin_message();
-        for members in members {
-            for place in members {
-                if let Some(client) =
-                    self.connections.take_turn(*place, audience.only, audience.read)
-                {
-                    delivered += usize::from(turn.io.send(client, frame));
-                }
-            }
-        }
-        self.turn_deliveries += delivered;
-        turn.counters.deliveries.add(delivered as u64);
-    }
-
-    /// The members of everything an audience names.
-    fn members<'r>(
-        rooms: &'r crate::rooms::Rooms,
-        audience: &Audience<'_>,
-    ) -> smallvec::SmallVec<[&'r [u32]; 8]> {
-        let applications = audience.applications.iter().map(RoomName::Application);
-        applications.chain(audience.rooms.iter().copied()).map(|name| rooms.members(name)).collect()
-    }
-
-    /// An event of the server's own, to recipients it names.
+    /// An event of the server's own, to recipients it names. One that names rooms, applications or users is logged like
+    /// any other of its class; one that names or leaves out single connections is for those who are here.
     pub(crate) fn broadcast(
         &mut self,
         turn: &mut Turn<'_>,
         broadcast: &Broadcast,
-    ) -> Result<Accepted, Refusal> {
+    ) -> Result<Taken, Refusal> {
+        let policies = turn.policies;
         let event = match EventType::from_wire(&broadcast.event) {
             Some(event) => EventName::Builtin(event),
-            None => turn.policies.schemas.resolve(&self.id, &broadcast.event)?,
+            None => policies.schemas.resolve(&self.id, &broadcast.event)?,
         };
         let system = matches!(&event, EventName::Builtin(it)
             if it.group() == foodtrack_contract::EventGroup::System);
-        if system {
+        let order = if system {
             serde_json::from_str::<&serde_json::value::RawValue>(&broadcast.payload).map_err(
                 |_| {
                     Refusal::new(ErrorCode::MessageMalformed, "the payload is no JSON")
                         .of_event(event.as_str())
                 },
             )?;
+            None
         } else {
-            turn.policies.schemas.validate(&self.id, &event, &broadcast.payload)?;
-        }
-        let places = self.recipients(&broadcast.to)?;
-        let class = turn.policies.schemas.delivery_class(&self.id, &event);
+            policies.schemas.validate(&self.id, &event, &broadcast.payload)?.order_id
+        };
+        let audience = self.named_audience(&broadcast.to, &event)?;
         let (id, tenant) = (Uuid::now_v7(), self.id.clone());
         let timestamp = turn.clock.text().to_owned();
-        let outgoing = Outgoing {
-            event: &event,
+        let checked = Checked {
+            id,
+            policy: policies.delivery.of(&policies.schemas, &self.id, &event),
+            priority: broadcast.priority,
+            audience,
+            entity: order.as_deref(),
+            creates_order: None,
             message: Message {
                 id,
-                event: event.as_str(),
+                event: &broadcast.event,
                 tenant: &tenant,
                 timestamp: &timestamp,
                 source: Source::System,
@@ -244,44 +365,40 @@ impl Tenant {
                 encrypted: false,
             },
             attachments: &[],
-            meta: frame_meta(broadcast.priority, class, None),
+            event,
         };
-        let frame = outgoing.encode(turn);
+        if broadcast.to.connections.is_empty() && broadcast.except.is_empty() {
+            return self.take(turn, checked, false);
+        }
+        let connections = self.places_of(&broadcast.to.connections);
+        let excepted = self.places_of(&broadcast.except);
+        let stamp = self.stamp();
+        let meta = checked.meta(stamp.place());
+        let mut message = Vec::new();
+        checked.message.write_json(&mut message);
+        let (event, audience) = (checked.event, checked.audience);
+        let frame = Self::frame(turn, &event, &message, &[], meta, &stamp, None);
         self.connections.begin_message();
-        for place in self.excepted(&broadcast.except) {
-            self.connections.skip(place);
-        }
-        let read = read_permission(&event);
-        let mut delivered = 0;
-        for place in places {
-            let only = foodtrack_contract::ApplicationSet::ALL;
-            if let Some(client) = self.connections.take_turn(place, only, read) {
-                delivered += usize::from(turn.io.send(client, frame));
-            }
-        }
-        self.turn_deliveries += delivered;
-        turn.counters.deliveries.add(delivered as u64);
+        excepted.into_iter().for_each(|place| self.connections.skip(place));
+        let places = self.places(&audience).into_iter().chain(connections);
+        self.send_to(turn, places, &audience, frame);
         turn.counters.events_accepted.add(1);
-        Ok(Accepted { id })
+        Ok(Taken::Done(Accepted { id, offset: None }))
     }
 
-    /// The places of the connections that a broadcast leaves out.
-    fn excepted(&self, except: &[String]) -> Vec<u32> {
-        if except.is_empty() {
-            return Vec::new();
-        }
-        let is_excepted = |id: &str| except.iter().any(|except| except == id);
-        let found = self.connections.iter().filter(|(_, it)| is_excepted(it.id.as_str()));
-        found.map(|(place, _)| place).collect()
+    /// The places of the connections with these ids.
+    fn places_of(&self, ids: &[String]) -> Vec<u32> {
+        ids.iter().filter_map(|id| self.connections.find(id)).collect()
     }
 
-    fn recipients(&self, to: &Recipients) -> Result<Vec<u32>, Refusal> {
-        let mut places = Vec::new();
+    fn named_audience(
+        &self,
+        to: &Recipients,
+        event: &EventName,
+    ) -> Result<LoggedAudience, Refusal> {
+        let mut rooms: Vec<LoggedRoom> = Vec::new();
         if to.everyone {
-            places.extend_from_slice(self.rooms.members(RoomName::Tenant));
-        }
-        for application in to.applications.iter() {
-            places.extend_from_slice(self.rooms.members(RoomName::Application(application)));
+            rooms.push(RoomName::Tenant.into());
         }
         for name in &to.rooms {
             let room = Room::parse(name)
@@ -290,48 +407,95 @@ impl Tenant {
                 let message = "the room is another tenant's";
                 return Err(Refusal::new(ErrorCode::TenantMismatch, message));
             }
-            places.extend_from_slice(self.rooms.members(room.name()));
+            rooms.push(room.name().into());
         }
-        for user in &to.users {
-            places.extend_from_slice(self.rooms.members(RoomName::User(user)));
-        }
-        if !to.connections.is_empty() {
-            let named = |id: &str| to.connections.iter().any(|connection| connection == id);
-            let found = self.connections.iter().filter(|(_, it)| named(it.id.as_str()));
-            places.extend(found.map(|(place, _)| place));
-        }
-        Ok(places)
+        rooms.extend(to.users.iter().map(|user| LoggedRoom::from(RoomName::User(user))));
+        Ok(LoggedAudience {
+            applications: to.applications,
+            rooms,
+            only: ApplicationSet::ALL,
+            read: read_permission(event),
+        })
     }
 }
 
-impl Outgoing<'_> {
-    /// Encodes the event once, whoever gets it.
-    fn encode(&self, turn: &mut Turn<'_>) -> FrameId {
-        let write = |out: &mut Vec<u8>| {
-            match self.attachments.len() {
-                0 => out.push(b'2'),
-                attachments => {
-                    out.push(b'5');
-                    out.extend_from_slice(attachments.to_string().as_bytes());
-                    out.push(b'-');
-                }
-            }
-            out.push(b'[');
-            match self.event {
-                // Made of letters, ':' and '_'.
-                EventName::Builtin(event) => {
-                    out.push(b'"');
-                    out.extend_from_slice(event.as_str().as_bytes());
-                    out.push(b'"');
-                }
-                EventName::Declared(name) => socket_io::write_json_string(out, name),
-            }
-            out.push(b',');
-            self.message.write_json(out);
-            out.push(b']');
-        };
-        turn.io.frame(self.meta, write, self.attachments)
+impl Checked<'_> {
+    fn entry(
+        &self,
+        offset: foodtrack_contract::Offset,
+        durability: Durability,
+        now_ms: u64,
+    ) -> LogEntry {
+        let mut message = Vec::new();
+        self.message.write_json(&mut message);
+        LogEntry {
+            offset,
+            id: self.id,
+            event: self.event.clone(),
+            durability,
+            priority: self.priority,
+            at_ms: now_ms,
+            expires_at_ms: self.policy.time_to_live_ms.map(|ms| now_ms.saturating_add(ms)),
+            audience: self.audience.clone(),
+            entity: self.entity.map(Box::from),
+            compacts: self.policy.compacts && !tells_a_cancel(self.message.payload),
+            creates_order: self.creates_order.clone(),
+            message: message.into(),
+            attachments: self.attachments.iter().map(|part| part.clone().into()).collect(),
+        }
     }
+
+    fn meta(&self, place: Option<LogPlace>) -> FrameMeta {
+        let class = self.policy.class;
+        FrameMeta {
+            urgency: urgency(self.priority),
+            entity: self.entity.map_or(0, entity),
+            droppable: match class {
+                DeliveryClass::Volatile => true,
+                DeliveryClass::Recoverable => self.priority == Priority::Low,
+                DeliveryClass::Durable => false,
+            },
+            conflates: self.event == EventName::Builtin(EventType::DeliveryLocationUpdated),
+            place,
+        }
+    }
+}
+
+pub(crate) fn urgency(priority: Priority) -> Urgency {
+    match priority {
+        Priority::Low => Urgency::Low,
+        Priority::Medium => Urgency::Medium,
+        Priority::High => Urgency::High,
+        Priority::Urgent => Urgency::Urgent,
+    }
+}
+
+/// Why a log that is away does not take what must be kept.
+pub(crate) fn away(reason: foodtrack_tenant_log::RefusedReason) -> Refusal {
+    use foodtrack_tenant_log::RefusedReason;
+    let code = match reason {
+        RefusedReason::DiskFull => ErrorCode::StorageFull,
+        RefusedReason::Poisoned => ErrorCode::StorageFailed,
+        RefusedReason::OutOfSequence => ErrorCode::Degraded,
+    };
+    let refusal = Refusal::new(code, reason.to_string());
+    if code == ErrorCode::StorageFailed { refusal } else { refusal.retry_after_ms(1_000) }
+}
+
+fn not_submitted(error: foodtrack_tenant_log::SubmitError) -> Refusal {
+    use foodtrack_tenant_log::SubmitError;
+    match error {
+        SubmitError::Overloaded => {
+            Refusal::new(ErrorCode::Overloaded, error.to_string()).retry_after_ms(100)
+        }
+        SubmitError::Poisoned => away(foodtrack_tenant_log::RefusedReason::Poisoned),
+        SubmitError::Stopped => Refusal::new(ErrorCode::Draining, error.to_string()),
+    }
+}
+
+/// A cancel is never left out for a later state. Errs on the side of keeping.
+fn tells_a_cancel(payload: &str) -> bool {
+    payload.as_bytes().windows(6).any(|word| word.eq_ignore_ascii_case(b"cancel"))
 }
 
 /// Binary must be part of the payload: elsewhere in the message it would be lost on the way.
@@ -345,21 +509,6 @@ fn check_attachments(incoming: &Incoming<'_>, attachments: &[Vec<u8>]) -> Result
     }
     let message = "binary may stand in the payload of the event's first argument alone";
     Err(Refusal::new(ErrorCode::MessageMalformed, message).at("/payload", "binary"))
-}
-
-fn frame_meta(priority: Priority, class: DeliveryClass, order: Option<&str>) -> FrameMeta {
-    let urgency = match priority {
-        Priority::Low => Urgency::Low,
-        Priority::Medium => Urgency::Medium,
-        Priority::High => Urgency::High,
-        Priority::Urgent => Urgency::Urgent,
-    };
-    let droppable = match class {
-        DeliveryClass::Volatile => true,
-        DeliveryClass::Recoverable => priority == Priority::Low,
-        DeliveryClass::Durable => false,
-    };
-    FrameMeta { urgency, entity: order.map_or(0, entity), droppable, ..FrameMeta::default() }
 }
 
 /// What tells one order's frames from another's in a queue; equal hashes only keep an order that need not be kept.

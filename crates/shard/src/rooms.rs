@@ -1,9 +1,11 @@
 //! One tenant's rooms: dense member lists, found by name without allocating.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashMap;
 use foodtrack_contract::{ApplicationType, RoomName};
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 use smallvec::SmallVec;
 
@@ -35,14 +37,14 @@ pub(crate) struct Room {
 }
 
 /// What a back end said of a room; it keeps the room when its last member leaves.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Described {
     pub(crate) metadata: RoomMetadata,
-    pub(crate) grants: AHashSet<Box<str>>,
+    pub(crate) grants: BTreeSet<Box<str>>,
 }
 
 impl Described {
-    fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         self.grants.is_empty() && self.metadata == RoomMetadata::default()
     }
 }

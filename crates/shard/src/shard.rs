@@ -2,6 +2,7 @@
 
 mod application;
 mod events;
+mod logs;
 mod mail;
 
 use std::io;
@@ -20,13 +21,24 @@ use crate::counters::Counters;
 use crate::handles::Shards;
 use crate::handshake::Admission;
 use crate::http_service::HttpService;
+use crate::log_link::{LogLink, LogNews};
 use crate::mailbox::ShardMessage;
 use crate::policies::Policies;
-use crate::shard_config::TenantLimits;
+use crate::retry_policy::RetryPolicy;
+use crate::session_key::SessionKey;
+use crate::shard_config::{RecoveryConfig, TenantLimits};
+use crate::tag::Tag;
 use crate::tenant::{Tenant, TenantIndex, Turn};
+
+use application::Entering;
+use logs::Waiting;
 
 /// User agents kept once for all who send them.
 const USER_AGENTS_MAX: usize = 1_024;
+/// How often what has expired is let go.
+const SWEEP_MS: u64 = 60_000;
+/// The number of that deadline; no tenant's.
+pub(crate) const SWEEP: u64 = u64::MAX;
 /// The longest that an alarm is set for; tokens may live longer, and are looked at again then.
 const ALARM_MS_MAX: u64 = 3_600_000;
 
@@ -38,7 +50,12 @@ pub(crate) struct ShardParts {
     pub(crate) authenticator: Arc<dyn Authenticate>,
     pub(crate) http: Arc<dyn HttpService>,
     pub(crate) policies: Arc<Policies>,
+    pub(crate) log: LogLink,
+    pub(crate) news: Receiver<LogNews>,
     pub(crate) limits: TenantLimits,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) recovery: RecoveryConfig,
+    pub(crate) session_key: SessionKey,
     pub(crate) cookie_name: String,
     pub(crate) counters: Arc<Counters>,
 }
@@ -48,8 +65,15 @@ pub(crate) struct Shard {
     parts: ShardParts,
     tenants: Slab<Tenant>,
     by_name: TenantIndex,
+    /// Clients and requests of tenants whose logs are being opened.
+    waiting: AHashMap<u32, Waiting>,
+    /// The client that is being let in.
+    entering: Option<Entering>,
+    /// Tenants that had more to do than fits into their turn.
+    unfinished: Vec<u32>,
     user_agents: AHashMap<Box<str>, Arc<str>>,
     clock: WallClock,
+    serial: u32,
     /// The number of this turn, and how many tenants were at work in it and in the one before.
     turn: u64,
     busy: usize,
@@ -61,37 +85,18 @@ pub(crate) struct Shard {
     pinned: PhantomData<*const ()>,
 }
 
-/// A client's place in its tenant, as the number that the reactor keeps with the client. 0 is nobody.
-#[derive(Clone, Copy)]
-struct Tag {
-    tenant: u32,
-    place: u32,
-}
-
-impl Tag {
-    fn of(io: &Reactor, client: ClientKey) -> Option<Self> {
-        Self::read(io.tag(client))
-    }
-
-    fn read(number: u64) -> Option<Self> {
-        let tenant = u32::try_from(number >> 32).ok()?.checked_sub(1)?;
-        let place = u32::try_from(number & u64::from(u32::MAX)).ok()?;
-        Some(Self { tenant, place })
-    }
-
-    fn number(self) -> u64 {
-        (u64::from(self.tenant) + 1) << 32 | u64::from(self.place)
-    }
-}
-
 impl Shard {
     pub(crate) fn new(parts: ShardParts) -> Self {
         Self {
             parts,
             tenants: Slab::new(),
             by_name: TenantIndex::new(),
+            waiting: AHashMap::new(),
+            entering: None,
+            unfinished: Vec::new(),
             user_agents: AHashMap::new(),
             clock: WallClock::default(),
+            serial: 0,
             turn: 0,
             busy: 0,
             busy_before: 0,
@@ -108,6 +113,7 @@ impl Shard {
     pub(crate) fn run(mut self, io: &mut Reactor) -> io::Result<()> {
         let mut events = Reactor::events();
         self.clock.tick();
+        io.schedule(SWEEP_MS, SWEEP);
         while !(self.stopping && io.stats().clients == 0) {
             io.turn(&mut self, &mut events)?;
             self.clock.tick();
@@ -143,14 +149,41 @@ impl Shard {
             state.turn_deliveries = 0;
             self.busy += 1;
         }
+        let mut has_more = false;
         let mut turn = Turn {
+            tenant,
             io,
+            log: &self.parts.log,
             policies: &self.parts.policies,
             limits: &self.parts.limits,
+            retry: &self.parts.retry,
+            recovery: &self.parts.recovery,
+            session_key: &self.parts.session_key,
             clock: &mut self.clock,
             counters: &self.parts.counters,
+            serial: &mut self.serial,
+            has_more: &mut has_more,
         };
-        Some(work(state, &mut turn))
+        let result = work(state, &mut turn);
+        if has_more && !self.unfinished.contains(&tenant) {
+            self.unfinished.push(tenant);
+        }
+        Some(result)
+    }
+
+    /// Lets go of what has expired: sessions, and what retention says of tenants that have become quiet.
+    fn sweep(&mut self, io: &mut Reactor) {
+        let now_ms = self.clock.unix_ms();
+        for (_, tenant) in &mut self.tenants {
+            if let Some(log) = tenant.log.open_mut() {
+                log.expire_sessions(now_ms);
+            }
+        }
+        // One shard speaks for all.
+        if self.parts.index == 0 && self.parts.log.log.trim(now_ms).is_err() {
+            tracing::warn!("the log does not trim: it is full or has failed");
+        }
+        io.schedule(SWEEP_MS, SWEEP);
     }
 
     fn open_tenant(&mut self, id: &TenantId) -> u32 {

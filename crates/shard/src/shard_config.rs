@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use foodtrack_transport::ReactorConfig;
 
 use crate::quota::Rate;
+use crate::retry_policy::RetryPolicy;
+use crate::session_key::SessionKey;
 
 /// Limits on what clients that the server knows may do.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +44,19 @@ impl Default for TenantLimits {
     }
 }
 
+/// How long somebody may be away.
+#[derive(Clone, Copy, Debug)]
+pub struct RecoveryConfig {
+    /// Events older than this are not replayed to somebody whose session is gone, in milliseconds.
+    pub offline_age_ms_max: u64,
+}
+
+impl Default for RecoveryConfig {
+    fn default() -> Self {
+        Self { offline_age_ms_max: 24 * 60 * 60 * 1_000 }
+    }
+}
+
 /// What a server's shards are told.
 #[derive(Clone)]
 pub struct ShardsConfig {
@@ -53,6 +68,12 @@ pub struct ShardsConfig {
     pub reactor: ReactorConfig,
     /// Limits on those the server knows.
     pub limits: TenantLimits,
+    /// How unacknowledged events are sent again.
+    pub retry: RetryPolicy,
+    /// What is replayed.
+    pub recovery: RecoveryConfig,
+    /// What private ids of sessions are made with.
+    pub session_key: SessionKey,
     /// The cookie that may carry a token.
     pub cookie_name: String,
 }

@@ -7,15 +7,36 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use foodtrack_contract::Authenticate;
+use foodtrack_tenant_log::{OnCompletion, OpenError, TenantLog};
 use foodtrack_transport::{Commons, Reactor, listen};
 
 use crate::counters::Counters;
-use crate::handles::Shards;
+use crate::handles::{HomeOf, Shards};
 use crate::http_service::HttpService;
+use crate::log_link::{LogLink, NewsSender, on_completion};
 use crate::mailbox::ShardSender;
 use crate::policies::Policies;
 use crate::shard::{Shard, ShardParts};
 use crate::shard_config::ShardsConfig;
+
+/// Why shards did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be bound, or the system gives no poll or thread.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Log(#[from] OpenError),
+}
+
+/// How to open the log that the shards share. It is given what to call when something was written.
+pub struct OpenLog {
+    /// Opens it.
+    pub open: Box<dyn FnOnce(OnCompletion) -> Result<Arc<dyn TenantLog>, OpenError>>,
+    /// Whether its entries end with the process: then none waits for a disk.
+    pub is_in_memory: bool,
+}
 
 /// Shards that run.
 pub struct Running {
@@ -25,13 +46,16 @@ pub struct Running {
     pub address: SocketAddr,
     /// What each of them counts.
     pub counters: Vec<Arc<Counters>>,
+    /// The log that they write. Dropped by everyone, it leaves everything on disk.
+    pub log: Arc<dyn TenantLog>,
     threads: Vec<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Running {
-    /// Waits until every shard has stopped.
+    /// Waits until every shard has stopped, and nothing of theirs reads the log any more.
     pub fn join(&mut self) {
-        for thread in self.threads.drain(..) {
+        for thread in self.threads.drain(..).chain(self.readers.drain(..)) {
             // A shard that panicked has said so on its way out.
             let _ = thread.join();
         }
@@ -43,16 +67,17 @@ impl Running {
     }
 }
 
-/// Binds the port and starts the shards.
+/// Binds the port, opens the log and starts the shards.
 ///
 /// # Errors
-/// Where the address cannot be bound, or the system gives no poll or thread.
+/// [`StartError`]
 pub fn start(
     config: &ShardsConfig,
     authenticator: &Arc<dyn Authenticate>,
     policies: &Arc<Policies>,
     http: &Arc<dyn HttpService>,
-) -> io::Result<Running> {
+    open_log: OpenLog,
+) -> Result<Running, StartError> {
     let listener = listen(config.address)?;
     let address = listener.local_addr()?;
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
@@ -61,12 +86,19 @@ pub fn start(
     let reactors = (0..count)
         .map(|index| Reactor::new(&commons, index, Some(listener.try_clone()?)))
         .collect::<io::Result<Vec<_>>>()?;
+    let (news_senders, news): (Vec<_>, Vec<_>) =
+        reactors.iter().map(|reactor| NewsSender::new(reactor.waker())).unzip();
+    let OpenLog { open, is_in_memory } = open_log;
+    let homes = HomeOf { shards: count };
+    let log = open(on_completion(homes, news_senders.clone(), is_in_memory))?;
+    let (links, readers) = LogLink::start(&log, is_in_memory, &news_senders)?;
     let (senders, inboxes): (Vec<_>, Vec<_>) =
         reactors.iter().map(|reactor| ShardSender::new(reactor.waker())).unzip();
     let shards = Shards::new(senders);
     let counters: Vec<Arc<Counters>> = (0..count).map(|_| Arc::default()).collect();
     let mut threads = Vec::with_capacity(count);
-    for (index, (mut reactor, inbox)) in reactors.into_iter().zip(inboxes).enumerate() {
+    let shard_parts = reactors.into_iter().zip(inboxes).zip(links.into_iter().zip(news));
+    for (index, ((mut reactor, inbox), (link, news))) in shard_parts.enumerate() {
         let parts = ShardParts {
             index,
             shards: shards.clone(),
@@ -74,7 +106,12 @@ pub fn start(
             authenticator: Arc::clone(authenticator),
             http: Arc::clone(http),
             policies: Arc::clone(policies),
+            log: link,
+            news,
             limits: config.limits,
+            retry: config.retry,
+            recovery: config.recovery,
+            session_key: config.session_key.clone(),
             cookie_name: config.cookie_name.clone(),
             counters: Arc::clone(&counters[index]),
         };
@@ -85,5 +122,5 @@ pub fn start(
         })?;
         threads.push(thread);
     }
-    Ok(Running { shards, address, counters, threads })
+    Ok(Running { shards, address, counters, log, threads, readers })
 }

@@ -5,35 +5,103 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use foodtrack_contract::{
-    ApplicationType, DeviceId, ErrorCode, EventType, Message, Principal, Priority, Refusal, Room,
-    RoomName, Source, TenantId,
+    ApplicationType, DeviceId, ErrorCode, EventType, Message, Offset, Principal, Priority, Refusal,
+    Room, RoomName, Source, TenantId,
 };
 use foodtrack_session::NamespaceId;
+use foodtrack_tenant_log::{Head, LoggedRoom, NoteKind, SavedCursor};
 use foodtrack_transport::{ClientKey, CloseReason, FrameMeta, Reactor};
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
+use smallvec::SmallVec;
 use uuid::Uuid;
 
+use crate::acknowledgements::Acknowledgements;
+use crate::catch_up::Start;
 use crate::clock::{WallClock, rfc3339};
 use crate::connections::{Connection, Connections};
 use crate::counters::Counters;
+use crate::entrance::Entrance;
 use crate::handshake::Admission;
+use crate::log_link::LogLink;
 use crate::model::{
     ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, RoomInfo, RoomMetadata,
 };
+use crate::open_log::{LogState, OpenLog};
 use crate::order_book::OrderBook;
 use crate::policies::Policies;
 use crate::quota::Bucket;
 use crate::recent_ids::RecentIds;
+use crate::repeats::Repeats;
+use crate::retry_policy::RetryPolicy;
 use crate::rooms::Rooms;
-use crate::shard_config::TenantLimits;
+use crate::session_key::SessionKey;
+use crate::sessions::SessionRooms;
+use crate::shard_config::{RecoveryConfig, TenantLimits};
+use crate::stamp::Stamp;
+use crate::subscribers::{SubscriberId, Subscribers, subscriber_key};
+use crate::tag::Tag;
+use crate::watchdog::Watchdog;
 
 /// What a tenant works with while it has its turn.
 pub(crate) struct Turn<'t> {
+    /// The tenant's place among the shard's.
+    pub(crate) tenant: u32,
     pub(crate) io: &'t mut Reactor,
+    pub(crate) log: &'t LogLink,
     pub(crate) policies: &'t Policies,
     pub(crate) limits: &'t TenantLimits,
+    pub(crate) retry: &'t RetryPolicy,
+    pub(crate) recovery: &'t RecoveryConfig,
+    pub(crate) session_key: &'t SessionKey,
     pub(crate) clock: &'t mut WallClock,
     pub(crate) counters: &'t Counters,
+    /// Counts whatever needs a number of its own.
+    pub(crate) serial: &'t mut u32,
+    /// Set when the tenant has more to do than fits into its turn.
+    pub(crate) has_more: &'t mut bool,
+}
+
+/// What a tenant has looked at when its time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Deadline {
+    /// Events that are to be acknowledged.
+    Retries,
+    /// Events that are to be confirmed.
+    Watches,
+    /// A log that was away.
+    Reopen,
+}
+
+impl Deadline {
+    const ALL: [Self; 3] = [Self::Retries, Self::Watches, Self::Reopen];
+
+    /// The deadline of a tenant as the reactor's number.
+    fn number(self, tenant: u32) -> u64 {
+        u64::from(tenant) << 8 | self as u64
+    }
+
+    /// Whose deadline a number is, and which.
+    pub(crate) fn read(number: u64) -> Option<(u32, Self)> {
+        let kind = Self::ALL.into_iter().find(|it| *it as u64 == number & 0xff)?;
+        Some((u32::try_from(number >> 8).ok()?, kind))
+    }
+}
+
+impl Turn<'_> {
+    pub(crate) fn schedule(&mut self, after_ms: u64, what: Deadline) {
+        self.io.schedule(after_ms, what.number(self.tenant));
+    }
+
+    pub(crate) fn next_serial(&mut self) -> u32 {
+        *self.serial = self.serial.wrapping_add(1);
+        *self.serial
+    }
+
+    /// A number for jitter: spread well, and no secret.
+    pub(crate) fn chance(&mut self) -> u64 {
+        u64::from(self.next_serial()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
+    }
 }
 
 /// One tenant on its home shard.
@@ -42,7 +110,13 @@ pub(crate) struct Tenant {
     pub(crate) connections: Connections,
     pub(crate) rooms: Rooms,
     pub(crate) orders: OrderBook,
+    pub(crate) log: LogState,
+    pub(crate) subscribers: Subscribers,
+    pub(crate) acknowledgements: Acknowledgements,
+    pub(crate) watchdog: Watchdog,
+    /// Ids of messages that are in no log.
     pub(crate) recent: RecentIds,
+    pub(crate) repeats: Repeats,
     pub(crate) messages: Bucket,
     /// Deliveries of this turn of the shard, so that a busy tenant's turn is bounded.
     pub(crate) turn_deliveries: usize,
@@ -59,7 +133,12 @@ impl Tenant {
             connections: Connections::default(),
             rooms: Rooms::default(),
             orders: OrderBook::default(),
+            log: LogState::default(),
+            subscribers: Subscribers::default(),
+            acknowledgements: Acknowledgements::default(),
+            watchdog: Watchdog::default(),
             recent: RecentIds::default(),
+            repeats: Repeats::default(),
             messages: Bucket::default(),
             turn_deliveries: 0,
             turn: 0,
@@ -86,31 +165,118 @@ impl Tenant {
         Err(Refusal::new(ErrorCode::TooManyConnections, message).retry_after_ms(5_000))
     }
 
-    /// Takes a client in: it is in its tenant's, application's and user's rooms from now on. Returns its place.
+    /// Takes a client in: it is in its tenant's, application's and user's rooms from now on, and in those of its session
+    /// that it still may be in. Returns its place.
     pub(crate) fn enter(
         &mut self,
         turn: &mut Turn<'_>,
         client: ClientKey,
-        id: foodtrack_transport::Sid,
+        entrance: &Entrance,
         admission: Admission,
         user_agent: Option<Arc<str>>,
     ) -> u32 {
         let now_ms = turn.clock.unix_ms();
         let (user, application) = (admission.principal.user().clone(), admission.application);
-        let place = self.connections.insert(client, id, admission, user_agent, now_ms);
+        let key = subscriber_key(&user, application, admission.device.as_ref());
+        // Names have bounds that make the key fit.
+        let key = key.unwrap_or_else(|| unreachable!("a user's and a device's names fit a key"));
+        let subscriber = self.subscribers.enter(key, application);
+        let place = self.connections.insert(
+            client,
+            entrance.sid,
+            admission,
+            subscriber,
+            user_agent,
+            now_ms,
+        );
         let application = application.map(RoomName::Application);
         let names = [Some(RoomName::Tenant), application, Some(RoomName::User(user.as_str()))];
-        for name in names.into_iter().flatten() {
+        let own: SmallVec<[RoomName<'_>; 3]> = names.into_iter().flatten().collect();
+        // Permissions are as they are, though the rooms are as they were.
+        let allowed: Vec<&LoggedRoom> = match self.connections.get(place) {
+            Some(connection) => {
+                let may = |room: &&LoggedRoom| self.may_join(connection, room.name()).is_ok();
+                entrance.rooms.iter().filter(may).collect()
+            }
+            None => Vec::new(),
+        };
+        for name in own.into_iter().chain(allowed.into_iter().map(LoggedRoom::name)) {
             let room = self.rooms.open(name, now_ms);
-            if let Some(connection) = self.connections.get_mut(place) {
+            if let Some(connection) = self.connections.get_mut(place)
+                && !Rooms::is_member(&connection.memberships, room)
+            {
                 self.rooms.join(room, place, &mut connection.memberships);
             }
         }
         place
     }
 
+    /// Takes up what the store had of the tenant.
+    pub(crate) fn opened(&mut self, turn: &mut Turn<'_>, mut head: Head) {
+        for (order, customer) in std::mem::take(&mut head.orders) {
+            self.orders.created(&order, customer.as_deref());
+        }
+        let notes = std::mem::take(&mut head.notes);
+        let mut log = OpenLog::new(head);
+        log.sessions = notes
+            .iter()
+            .filter(|note| note.kind == NoteKind::Session)
+            .filter_map(SessionRooms::from_note)
+            .collect();
+        let tail: Vec<_> = log.tail.since(Offset::ZERO).cloned().collect();
+        self.log = LogState::Open(Box::new(log));
+        self.restore_rooms(&notes, turn.clock.unix_ms());
+        self.watch_again(turn, &tail, &notes);
+        // Those who came while the log was away get what they missed before.
+        let places: Vec<u32> = self.connections.iter().map(|(place, _)| place).collect();
+        for place in places {
+            self.start_catch_up(turn, place, Start::Confirmed);
+        }
+    }
+
+    /// Saves how far a subscriber has confirmed.
+    pub(crate) fn save_cursor(&self, turn: &mut Turn<'_>, subscriber: SubscriberId) {
+        let Some(log) = self.log.open() else { return };
+        let Some(subscriber) = self.subscribers.get(subscriber) else { return };
+        let Some(cursor) = subscriber.cursor(log.epoch()) else { return };
+        let saved = SavedCursor { cursor, updated_at_ms: turn.clock.unix_ms() };
+        // A cursor that is not saved shows somebody again what they had, and nothing is lost.
+        let _ = turn.log.log.save_cursor(&self.id, &subscriber.key, saved);
+    }
+
+    /// Notes that everything up to an offset reached a subscriber.
+    pub(crate) fn arrived(
+        &mut self,
+        turn: &mut Turn<'_>,
+        subscriber: SubscriberId,
+        through: Offset,
+    ) {
+        if self.subscribers.arrived(subscriber, through).is_some() {
+            self.save_cursor(turn, subscriber);
+        }
+    }
+
+    /// What a client has when everything is written that was sent to it so far: the mark of a ping.
+    pub(crate) fn ping_mark(&self, place: u32) -> u64 {
+        let Some(log) = self.log.open() else { return 0 };
+        let Some(connection) = self.connections.get(place) else { return 0 };
+        match &connection.catch_up {
+            Some(catch_up) => catch_up.cursor().through().get(),
+            None => log.shown.get(),
+        }
+    }
+
+    /// A client answered a ping: what it was sent before has arrived.
+    pub(crate) fn ponged(&mut self, turn: &mut Turn<'_>, place: u32, mark: u64) {
+        let Some(connection) = self.connections.get(place) else { return };
+        let subscriber = connection.subscriber;
+        if let Some(through) = Offset::new(mark) {
+            self.arrived(turn, subscriber, through);
+        }
+    }
+
     /// Greets a client that came in.
-    pub(crate) fn greet(&mut self, turn: &mut Turn<'_>, place: u32) {
+    pub(crate) fn greet(&mut self, turn: &mut Turn<'_>, place: u32, start: &Start) {
         let Some(connection) = self.connections.get(place) else { return };
         let payload = serde_json::json!({
             "connectionId": connection.id.as_str(),
@@ -119,6 +285,7 @@ impl Tenant {
             "role": connection.principal.role(),
             "application": connection.application,
             "connectedAt": rfc3339(connection.connected_ms),
+            "recovered": matches!(start, Start::Recovered(_)),
         });
         self.tell(
             turn,
@@ -131,6 +298,7 @@ impl Tenant {
     /// Lets a client go: it is in no room any more.
     pub(crate) fn depart(&mut self, place: u32) -> Option<Connection> {
         let mut connection = self.connections.remove(place)?;
+        self.subscribers.leave(connection.subscriber);
         let mut memberships = std::mem::take(&mut connection.memberships);
         while let Some(room) = memberships.last().map(|membership| membership.room()) {
             let connections = &mut self.connections;
@@ -149,6 +317,8 @@ impl Tenant {
         event: EventType,
         payload: &str,
     ) {
+        let stamp = self.stamp_for(turn, client);
+        let meta = FrameMeta { place: stamp.place(), ..FrameMeta::default() };
         let timestamp = turn.clock.text();
         let message = Message {
             id: Uuid::now_v7(),
@@ -167,9 +337,20 @@ impl Tenant {
             out.extend_from_slice(event.as_str().as_bytes());
             out.extend_from_slice(b"\",");
             message.write_json(out);
+            stamp.write(out);
             out.push(b']');
         };
-        turn.io.send_packet(client, FrameMeta::default(), write, &[]);
+        turn.io.send_packet(client, meta, write, &[]);
+    }
+
+    /// What ends an event to this client.
+    pub(crate) fn stamp_for(&self, turn: &Turn<'_>, client: ClientKey) -> Stamp {
+        let place = Tag::of(turn.io, client).map(|tag| tag.place);
+        let connection = place.and_then(|place| self.connections.get(place));
+        match connection.and_then(|connection| connection.catch_up.as_ref()) {
+            Some(catch_up) if self.log.open().is_some() => Stamp::Behind(catch_up.cursor().clone()),
+            _ => self.stamp(),
+        }
     }
 
     /// Answers an event that asked for an acknowledgement.
@@ -204,6 +385,17 @@ impl Tenant {
         refusal: &Refusal,
     ) {
         turn.counters.events_refused.add(1);
+        self.say_refused(turn, client, ack_id, refusal);
+    }
+
+    /// As [`Tenant::refuse`], of something that was counted already.
+    pub(crate) fn say_refused(
+        &self,
+        turn: &mut Turn<'_>,
+        client: ClientKey,
+        ack_id: Option<u64>,
+        refusal: &Refusal,
+    ) {
         match refusal.code() {
             ErrorCode::TenantMismatch => turn.counters.tenant_mismatches.add(1),
             ErrorCode::RateLimited | ErrorCode::TenantRateLimited => {
@@ -323,6 +515,7 @@ impl Tenant {
         }
         self.rooms.described(key).metadata = metadata;
         let info = self.room_info(self.rooms.get(key));
+        self.keep_room(turn, room.name());
         self.rooms.close_if_unused(key);
         Ok(info)
     }
@@ -354,16 +547,18 @@ impl Tenant {
             return Err(Refusal::new(ErrorCode::RoomFull, message));
         }
         grants.insert(user.into());
+        self.keep_room(turn, room.name());
         Ok(())
     }
 
-    pub(crate) fn revoke_grant(&mut self, room: &Room<'_>, user: &str) -> bool {
+    pub(crate) fn revoke_grant(&mut self, turn: &Turn<'_>, room: &Room<'_>, user: &str) -> bool {
         let name = room.name();
         let Some(key) = self.rooms.find(name) else { return false };
         if !self.rooms.described(key).grants.remove(user) {
             self.rooms.close_if_unused(key);
             return false;
         }
+        self.keep_room(turn, name);
         // Who is in the room by another right stays in it.
         let leaving: Vec<u32> = self
             .rooms

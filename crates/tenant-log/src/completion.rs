@@ -4,7 +4,8 @@ use foodtrack_contract::{Offset, TenantId};
 
 use crate::Head;
 
-/// What became of what was submitted. Per tenant these come in the order of submission.
+/// What became of what was submitted. A tenant's entries are answered in the order of their submission, and so are its
+/// notes; an entry and a note of one commit come in either order.
 #[derive(Clone, Debug)]
 pub enum Completion {
     /// The tenant can be appended to.
@@ -41,6 +42,36 @@ pub enum Completion {
         /// Why.
         reason: RefusedReason,
     },
+    /// A note that came with a ticket is on disk.
+    Noted {
+        /// The tenant.
+        tenant: TenantId,
+        /// The ticket.
+        ticket: u64,
+    },
+    /// A note that came with a ticket was not kept; what was noted before it stands.
+    NoteRefused {
+        /// The tenant.
+        tenant: TenantId,
+        /// The ticket.
+        ticket: u64,
+        /// Why.
+        reason: RefusedReason,
+    },
+}
+
+impl Completion {
+    /// Whose it is.
+    pub fn tenant(&self) -> &TenantId {
+        match self {
+            Self::Opened { tenant, .. }
+            | Self::OpenFailed { tenant, .. }
+            | Self::Committed { tenant, .. }
+            | Self::Refused { tenant, .. }
+            | Self::Noted { tenant, .. }
+            | Self::NoteRefused { tenant, .. } => tenant,
+        }
+    }
 }
 
 /// Why a store did not keep what it was given.
@@ -52,7 +83,7 @@ pub enum RefusedReason {
     /// The disk failed while writing. What it holds is unknown, so nothing is taken until the store is opened anew.
     #[error("the disk failed while writing: nothing is accepted until the log is opened again")]
     Poisoned,
-    /// It was not the one after the last, or its tenant was not open.
+    /// An entry was not the one after the last, or its tenant was not open; a note's tenant has no log.
     #[error("the entry is not the next of an open log")]
     OutOfSequence,
 }

@@ -7,6 +7,8 @@ use foodtrack_contract::{
 };
 use uuid::Uuid;
 
+use crate::Note;
+
 /// What waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Durability {
@@ -35,6 +37,12 @@ pub struct LogEntry {
     pub expires_at_ms: Option<u64>,
     /// Whom it was for.
     pub audience: LoggedAudience,
+    /// The order it is about.
+    pub entity: Option<Box<str>>,
+    /// At replay, a later entry of the same event and entity takes its place.
+    pub compacts: bool,
+    /// Whether it is the one that made its order, the first that was accepted; and whose the order is.
+    pub creates_order: Option<OrderOwner>,
     /// The whole message as JSON, as it was delivered.
     pub message: Bytes,
     /// The binary parts that the message's placeholders stand for.
@@ -51,6 +59,13 @@ impl LogEntry {
 
 // About what a row and its place in the index take besides the message.
 const ENTRY_OVERHEAD_BYTES: u64 = 160;
+
+/// Whose an order is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderOwner {
+    /// The customer's user id, where the order has one.
+    pub customer: Option<Box<str>>,
+}
 
 /// Says nothing of what the message contains.
 impl std::fmt::Debug for LogEntry {
@@ -105,7 +120,7 @@ impl LoggedRoom {
     }
 
     /// Reads what [`LoggedRoom::to_text`] writes.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (kind, id) = text.split_once(':')?;
         let kind: RoomType = kind.parse().ok()?;
         match kind {
@@ -118,7 +133,7 @@ impl LoggedRoom {
     }
 
     /// As a store keeps it: `order:42`.
-    pub(crate) fn to_text(&self) -> String {
+    pub fn to_text(&self) -> String {
         let name = self.name();
         format!("{}:{}", name.room_type(), name.id())
     }
@@ -135,6 +150,13 @@ impl From<RoomName<'_>> for LoggedRoom {
     }
 }
 
+/// How many orders a [`Head`] names.
+pub const HEAD_ORDERS_MAX: usize = 65_536;
+/// How many entries a [`Head`] brings along.
+pub const HEAD_TAIL_ENTRIES_MAX: usize = 256;
+/// And how many bytes of them, by [`LogEntry::bytes`].
+pub const HEAD_TAIL_BYTES_MAX: u64 = 64 << 10;
+
 /// What a tenant's writer starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -146,6 +168,78 @@ pub struct Head {
     pub reserved_through: Offset,
     /// The ids of the newest messages, oldest first: at most [`crate::RECENT_IDS_MAX`].
     pub recent: Vec<(Uuid, Offset)>,
+    /// Everything up to here is gone.
+    pub trimmed_through: Offset,
+    /// The orders whose making is in the log, and their customers, oldest first: the newest [`HEAD_ORDERS_MAX`].
+    pub orders: Vec<(Box<str>, Option<Box<str>>)>,
+    /// What is noted beside the log and has not expired, in no particular order.
+    pub notes: Vec<Note>,
+    /// The newest entries, ascending: at most [`HEAD_TAIL_ENTRIES_MAX`] of at most [`HEAD_TAIL_BYTES_MAX`].
+    pub tail: Vec<LogEntry>,
+}
+
+/// An entry without its message: enough to see who must get it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Its place.
+    pub offset: Offset,
+    /// The message's id.
+    pub id: Uuid,
+    /// As in [`LogEntry::at_ms`].
+    pub at_ms: u64,
+    /// The event's name.
+    pub event: EventName,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// The order it is about.
+    pub entity: Option<Box<str>>,
+    /// As in [`LogEntry::compacts`].
+    pub compacts: bool,
+    /// As in [`LogEntry::expires_at_ms`].
+    pub expires_at_ms: Option<u64>,
+    /// Whom it was for.
+    pub audience: LoggedAudience,
+}
+
+/// What a stretch of a log is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutlinePage {
+    /// Everything up to here is gone.
+    pub trimmed_through: Offset,
+    /// Ascending by offset.
+    pub entries: Vec<Outline>,
+    /// Where to look on: everything up to here is in this page, in those before it, or gone.
+    pub next: Offset,
+}
+
+impl OutlinePage {
+    /// What was found up to `through`; a full page ends with its last entry.
+    pub(crate) fn new(
+        trimmed_through: Offset,
+        entries: Vec<Outline>,
+        through: Offset,
+        entries_max: usize,
+    ) -> Self {
+        let last = entries.last().filter(|_| entries.len() >= entries_max);
+        let next = last.map_or(through, |last| last.offset);
+        Self { trimmed_through, entries, next }
+    }
+}
+
+impl From<&LogEntry> for Outline {
+    fn from(entry: &LogEntry) -> Self {
+        Self {
+            offset: entry.offset,
+            id: entry.id,
+            at_ms: entry.at_ms,
+            event: entry.event.clone(),
+            priority: entry.priority,
+            entity: entry.entity.clone(),
+            compacts: entry.compacts,
+            expires_at_ms: entry.expires_at_ms,
+            audience: entry.audience.clone(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,18 +10,24 @@ mod completion;
 mod dead_letter;
 mod entry;
 mod memory;
+mod note;
 mod page;
 mod retention;
 mod sequence;
 mod sqlite;
 mod subscriber;
 
-use foodtrack_contract::{Cursor, Offset, TenantId};
+use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
+use uuid::Uuid;
 
 pub use completion::{Completion, OnCompletion, RefusedReason, SubmitError};
 pub use dead_letter::{DeadLetter, DeadLetterReason};
-pub use entry::{Durability, Head, LogEntry, LoggedAudience, LoggedRoom};
+pub use entry::{
+    Durability, HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LogEntry,
+    LoggedAudience, LoggedRoom, OrderOwner, Outline, OutlinePage,
+};
 pub use memory::{MemoryLog, MemoryStore};
+pub use note::{Note, NoteKind};
 pub use page::{Page, PageStart, ReadError, ReadRequest};
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, RECENT_IDS_MAX, Sequence};
@@ -41,11 +47,12 @@ pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};
 /// - Completions of a tenant come in the order of its submissions.
 /// - Nothing here crosses tenants: every call names one, and answers of that one alone.
 pub trait TenantLog: Send + Sync {
-    /// Opens a tenant for appending: answered by [`Completion::Opened`]. Does not wait.
+    /// Opens a tenant for appending: answered by [`Completion::Opened`]. Does not wait. Notes that have expired at
+    /// `now_ms` are not handed out.
     ///
     /// # Errors
     /// [`SubmitError`] when the request was not taken.
-    fn open(&self, tenant: &TenantId) -> Result<(), SubmitError>;
+    fn open(&self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError>;
 
     /// Ends appending to a tenant, after what was submitted before. Does not wait.
     ///
@@ -73,6 +80,21 @@ pub trait TenantLog: Send + Sync {
         saved: SavedCursor,
     ) -> Result<(), SubmitError>;
 
+    /// Notes something beside a tenant's log; of the same kind and key the latest counts. Does not wait.
+    ///
+    /// Without a ticket it is in no hurry: like a cursor, it is on disk within a quarter of a second, and left out where
+    /// the tenant has no log. With one it goes with the next commit, and is answered by [`Completion::Noted`] or
+    /// [`Completion::NoteRefused`].
+    ///
+    /// # Errors
+    /// [`SubmitError`] when it was not taken.
+    fn save_note(
+        &self,
+        tenant: &TenantId,
+        note: Note,
+        ticket: Option<u64>,
+    ) -> Result<(), SubmitError>;
+
     /// Notes a message as given up for a subscriber; a repeat replaces the note. Does not wait.
     ///
     /// # Errors
@@ -90,7 +112,7 @@ pub trait TenantLog: Send + Sync {
         subscriber: &SubscriberKey,
     ) -> Result<(), SubmitError>;
 
-    /// Applies retention to every tenant as of `now_ms`, in small steps between appends. Does not wait. Appending trims
+    /// Applies retention to every tenant as of `now_ms`, and takes expired notes away, in small steps between appends. Does not wait. Appending trims
     /// its own tenant as it goes; this is for those that have become quiet. Call it every minute or so.
     ///
     /// # Errors
@@ -105,6 +127,51 @@ pub trait TenantLog: Send + Sync {
     /// # Errors
     /// [`ReadError`]
     fn read(&self, request: &ReadRequest) -> Result<Page, ReadError>;
+
+    /// What a stretch of a log is about, ascending, at most `entries_max`: for one who has to look through much and will
+    /// want little of it. Does not touch messages. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`], of which [`ReadError::OtherEpoch`] where `epoch` is given and is not the log's.
+    fn outline(
+        &self,
+        tenant: &TenantId,
+        epoch: Option<Epoch>,
+        after: Offset,
+        through: Offset,
+        entries_max: usize,
+    ) -> Result<OutlinePage, ReadError>;
+
+    /// The entries at `offsets`, in whatever order those come: ascending, and without those that are gone. Waits for the
+    /// disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn read_at(&self, tenant: &TenantId, offsets: &[Offset]) -> Result<Vec<LogEntry>, ReadError>;
+
+    /// What is there about one order, ascending: the newest `entries_max`. Looks through the tenant's log. Waits for the
+    /// disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn entity_history(
+        &self,
+        tenant: &TenantId,
+        entity: &str,
+        entries_max: usize,
+    ) -> Result<Vec<LogEntry>, ReadError>;
+
+    /// Where the message of an id is; the newest, where there are two. Looks through the tenant's ids. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn find(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Offset>, ReadError>;
+
+    /// Every tenant that has a log, by name. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn tenants(&self) -> Result<Vec<TenantId>, ReadError>;
 
     /// How far a subscriber had confirmed; `None` if it never was here. Waits for the disk.
     ///

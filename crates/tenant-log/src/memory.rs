@@ -3,15 +3,20 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
+use uuid::Uuid;
 
 use crate::retention::Tally;
 use crate::{
-    Completion, DeadLetter, Head, LogEntry, OnCompletion, Page, RECENT_IDS_MAX, ReadError,
+    Completion, DeadLetter, HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head,
+    LogEntry, Note, NoteKind, OnCompletion, Outline, OutlinePage, Page, RECENT_IDS_MAX, ReadError,
     ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog,
     TenantStats,
 };
+
+/// How many subscribers' cursors a tenant has in memory; beyond it the older half goes.
+const CURSORS_MAX: usize = 65_536;
 
 /// What memory logs keep. It outlives them, as a disk does.
 #[derive(Clone, Default)]
@@ -25,10 +30,88 @@ struct Tenant {
     entries: VecDeque<(LogEntry, Tally)>,
     cursors: AHashMap<SubscriberKey, SavedCursor>,
     dead_letters: BTreeMap<(Offset, SubscriberKey), DeadLetter>,
+    notes: BTreeMap<(NoteKind, Box<str>), Note>,
     is_open: bool,
 }
 
 impl Tenant {
+    fn new() -> Self {
+        Self {
+            epoch: random_epoch(),
+            next: Offset::ZERO.next(),
+            trimmed_through: Offset::ZERO,
+            last: Tally::default(),
+            entries: VecDeque::new(),
+            cursors: AHashMap::new(),
+            dead_letters: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            is_open: false,
+        }
+    }
+
+    fn head(&self, now_ms: u64) -> Head {
+        let first = self.entries.len().saturating_sub(RECENT_IDS_MAX);
+        Head {
+            epoch: self.epoch,
+            next: self.next,
+            // What is in memory is there: nothing shown can be lost but with all the rest.
+            reserved_through: Offset::MAX,
+            recent: self.entries.range(first..).map(|(it, _)| (it.id, it.offset)).collect(),
+            trimmed_through: self.trimmed_through,
+            orders: self.orders(),
+            notes: self.notes.values().filter(|note| note.is_alive(now_ms)).cloned().collect(),
+            tail: self.tail(),
+        }
+    }
+
+    fn orders(&self) -> Vec<(Box<str>, Option<Box<str>>)> {
+        let mut seen = AHashSet::new();
+        let made = self.entries.iter().filter_map(|(entry, _)| {
+            let (order, owner) = (entry.entity.as_ref()?, entry.creates_order.as_ref()?);
+            seen.insert(order.clone()).then(|| (order.clone(), owner.customer.clone()))
+        });
+        let mut orders: Vec<_> = made.collect();
+        orders.drain(..orders.len().saturating_sub(HEAD_ORDERS_MAX));
+        orders
+    }
+
+    fn tail(&self) -> Vec<LogEntry> {
+        let mut bytes = 0;
+        let newest_first = self.entries.iter().rev().map(|(entry, _)| entry);
+        let fits = newest_first.take(HEAD_TAIL_ENTRIES_MAX).take_while(|entry| {
+            bytes += entry.bytes();
+            bytes <= HEAD_TAIL_BYTES_MAX
+        });
+        let mut tail: Vec<_> = fits.cloned().collect();
+        tail.reverse();
+        tail
+    }
+
+    /// The entries after a place, oldest first.
+    fn after(&self, after: Offset) -> impl Iterator<Item = &LogEntry> {
+        let first = self.entries.partition_point(|(it, _)| it.offset <= after);
+        self.entries.range(first..).map(|(entry, _)| entry)
+    }
+
+    fn note(&mut self, note: Note) {
+        let key = (note.kind, note.key.clone());
+        if note.value.is_some() {
+            self.notes.insert(key, note);
+        } else {
+            self.notes.remove(&key);
+        }
+    }
+
+    fn save_cursor(&mut self, subscriber: SubscriberKey, saved: SavedCursor) {
+        self.cursors.insert(subscriber, saved);
+        if self.cursors.len() > CURSORS_MAX {
+            let mut times: Vec<u64> = self.cursors.values().map(|it| it.updated_at_ms).collect();
+            let (_, middle, _) = times.select_nth_unstable(CURSORS_MAX / 2);
+            let middle = *middle;
+            self.cursors.retain(|_, it| it.updated_at_ms > middle);
+        }
+    }
+
     fn trim(&mut self, retention: Retention, now_ms: u64) {
         let last = self.last;
         while let Some((entry, _)) = self
@@ -36,6 +119,12 @@ impl Tenant {
             .pop_front_if(|(entry, tally)| retention.lets_go(*tally, entry.at_ms, last, now_ms))
         {
             self.trimmed_through = entry.offset;
+        }
+        if let Some(first_kept) = self.dead_letters.keys().next()
+            && first_kept.0 <= self.trimmed_through
+        {
+            let through = self.trimmed_through;
+            self.dead_letters.retain(|(offset, _), _| *offset > through);
         }
     }
 }
@@ -78,25 +167,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl TenantLog for MemoryLog {
-    fn open(&self, tenant: &TenantId) -> Result<(), SubmitError> {
+    fn open(&self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError> {
         self.tell(|tenants| {
-            let known = tenants.entry(tenant.clone()).or_insert_with(|| Tenant {
-                epoch: random_epoch(),
-                next: Offset::ZERO.next(),
-                trimmed_through: Offset::ZERO,
-                last: Tally::default(),
-                entries: VecDeque::new(),
-                cursors: AHashMap::new(),
-                dead_letters: BTreeMap::new(),
-                is_open: false,
-            });
+            let known = tenants.entry(tenant.clone()).or_insert_with(Tenant::new);
             known.is_open = true;
-            let first = known.entries.len().saturating_sub(RECENT_IDS_MAX);
-            let recent = known.entries.range(first..).map(|(it, _)| (it.id, it.offset)).collect();
-            // What is in memory is there: nothing shown can be lost but with all the rest.
-            let reserved_through = Offset::MAX;
-            let head = Head { epoch: known.epoch, next: known.next, reserved_through, recent };
-            Completion::Opened { tenant: tenant.clone(), head }
+            Completion::Opened { tenant: tenant.clone(), head: known.head(now_ms) }
         });
         Ok(())
     }
@@ -135,7 +210,33 @@ impl TenantLog for MemoryLog {
         saved: SavedCursor,
     ) -> Result<(), SubmitError> {
         self.change(tenant, |tenant| {
-            tenant.cursors.insert(subscriber.clone(), saved);
+            tenant.save_cursor(subscriber.clone(), saved);
+        });
+        Ok(())
+    }
+
+    fn save_note(
+        &self,
+        tenant: &TenantId,
+        note: Note,
+        ticket: Option<u64>,
+    ) -> Result<(), SubmitError> {
+        let Some(ticket) = ticket else {
+            self.change(tenant, |tenant| tenant.note(note));
+            return Ok(());
+        };
+        self.tell(|tenants| {
+            let name = tenant.clone();
+            match tenants.get_mut(tenant) {
+                Some(known) => {
+                    known.note(note);
+                    Completion::Noted { tenant: name, ticket }
+                }
+                None => {
+                    let reason = RefusedReason::OutOfSequence;
+                    Completion::NoteRefused { tenant: name, ticket, reason }
+                }
+            }
         });
         Ok(())
     }
@@ -161,7 +262,10 @@ impl TenantLog for MemoryLog {
 
     fn trim(&self, now_ms: u64) -> Result<(), SubmitError> {
         let mut tenants = lock(&self.store.0);
-        tenants.values_mut().for_each(|tenant| tenant.trim(self.retention, now_ms));
+        for tenant in tenants.values_mut() {
+            tenant.trim(self.retention, now_ms);
+            tenant.notes.retain(|_, note| note.is_alive(now_ms));
+        }
         Ok(())
     }
 
@@ -173,9 +277,8 @@ impl TenantLog for MemoryLog {
                 return Page::reset(epoch);
             }
             let mut page = Page::starting(epoch, request, tenant.trimmed_through);
-            let first = tenant.entries.partition_point(|(it, _)| it.offset <= page.next);
             let mut bytes = 0;
-            for (entry, _) in tenant.entries.range(first..) {
+            for entry in tenant.after(page.next) {
                 bytes += entry.bytes();
                 if entry.offset > request.through {
                     break;
@@ -189,6 +292,61 @@ impl TenantLog for MemoryLog {
             }
             page
         })
+    }
+
+    fn outline(
+        &self,
+        tenant: &TenantId,
+        epoch: Option<Epoch>,
+        after: Offset,
+        through: Offset,
+        entries_max: usize,
+    ) -> Result<OutlinePage, ReadError> {
+        self.with(tenant, |known| {
+            if epoch.is_some_and(|epoch| epoch != known.epoch) {
+                return Err(ReadError::OtherEpoch { tenant: tenant.clone(), epoch: known.epoch });
+            }
+            let entries = known.after(after).take_while(|entry| entry.offset <= through);
+            let entries = entries.take(entries_max).map(Outline::from).collect();
+            Ok(OutlinePage::new(known.trimmed_through, entries, through, entries_max))
+        })?
+    }
+
+    fn read_at(&self, tenant: &TenantId, offsets: &[Offset]) -> Result<Vec<LogEntry>, ReadError> {
+        self.with(tenant, |tenant| {
+            let at = |offset: &Offset| {
+                let place = tenant.entries.binary_search_by_key(offset, |(it, _)| it.offset);
+                place.ok().and_then(|place| tenant.entries.get(place)).map(|(it, _)| it.clone())
+            };
+            ascending(offsets).iter().filter_map(at).collect()
+        })
+    }
+
+    fn entity_history(
+        &self,
+        tenant: &TenantId,
+        entity: &str,
+        entries_max: usize,
+    ) -> Result<Vec<LogEntry>, ReadError> {
+        self.with(tenant, |tenant| {
+            let newest_first = tenant.entries.iter().rev().map(|(entry, _)| entry);
+            let about = newest_first.filter(|entry| entry.entity.as_deref() == Some(entity));
+            let mut history: Vec<_> = about.take(entries_max).cloned().collect();
+            history.reverse();
+            history
+        })
+    }
+
+    fn find(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Offset>, ReadError> {
+        self.with(tenant, |tenant| {
+            tenant.entries.iter().rev().find(|(it, _)| it.id == id).map(|(it, _)| it.offset)
+        })
+    }
+
+    fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
+        let mut tenants: Vec<_> = lock(&self.store.0).keys().cloned().collect();
+        tenants.sort_unstable();
+        Ok(tenants)
     }
 
     fn cursor(
@@ -232,6 +390,14 @@ impl TenantLog for MemoryLog {
             }
         })
     }
+}
+
+/// Each once.
+pub(crate) fn ascending(offsets: &[Offset]) -> Vec<Offset> {
+    let mut offsets = offsets.to_vec();
+    offsets.sort_unstable();
+    offsets.dedup();
+    offsets
 }
 
 /// 40 bits: eight characters at most, and no two incarnations of one tenant's log alike in practice.

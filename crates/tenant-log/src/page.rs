@@ -56,6 +56,14 @@ pub enum ReadError {
     /// The tenant has no log: nothing was ever written.
     #[error("tenant {0} has no log")]
     UnknownTenant(TenantId),
+    /// The place is of another incarnation of the log.
+    #[error("tenant {tenant}'s log is of epoch {epoch} now")]
+    OtherEpoch {
+        /// The tenant.
+        tenant: TenantId,
+        /// The log's incarnation.
+        epoch: Epoch,
+    },
     /// The store cannot be read.
     #[error("the log cannot be read: {0}")]
     Store(String),

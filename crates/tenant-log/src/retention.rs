@@ -32,6 +32,19 @@ impl Default for Retention {
     }
 }
 
+impl Retention {
+    /// For a log in memory, which its process pays for: a day, 65 536 entries, 64 MiB a tenant. Its floor is low, or
+    /// else large messages would make the limit on bytes an empty word.
+    pub const fn in_memory() -> Self {
+        Self {
+            age_ms_max: 24 * 60 * 60 * 1_000,
+            entries_max: 65_536,
+            bytes_max: 64 << 20,
+            entries_min: 64,
+        }
+    }
+}
+
 /// An entry's place in the sums over its tenant's log: how many entries and bytes there were up to and including it.
 ///
 /// The difference of two is what lies between, so that nothing has to be counted again after a crash.

@@ -44,7 +44,7 @@ struct Waiting {
 }
 
 impl Sequence {
-    /// Starts where the log stands.
+    /// Starts where the log stands. Of the head it takes the epoch, the offsets and the ids: take the rest before.
     pub fn new(head: Head) -> Self {
         let last = Offset::ZERO.plus(head.next.get().saturating_sub(1));
         let mut recent = RecentIds::default();
@@ -173,6 +173,10 @@ mod tests {
             next: offset(next),
             reserved_through: offset(reserved_through),
             recent: Vec::new(),
+            trimmed_through: Offset::ZERO,
+            orders: Vec::new(),
+            notes: Vec::new(),
+            tail: Vec::new(),
         })
     }
 

@@ -18,15 +18,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use foodtrack_contract::{Offset, TenantId};
+use foodtrack_contract::{Epoch, Offset, TenantId};
+use uuid::Uuid;
 
 pub use check::{CheckError, CheckReport, check, renew_epochs};
 pub use commit_gate::{Commit, CommitError, CommitGate};
 pub use opening::OpenError;
 
 use crate::{
-    DeadLetter, LogEntry, OnCompletion, Page, ReadError, ReadRequest, Retention, SavedCursor,
-    SubmitError, SubscriberKey, TenantLog, TenantStats,
+    DeadLetter, LogEntry, Note, OnCompletion, OutlinePage, Page, ReadError, ReadRequest, Retention,
+    SavedCursor, SubmitError, SubscriberKey, TenantLog, TenantStats,
 };
 use opening::DataDirectory;
 use queue::{Queue, Request};
@@ -123,8 +124,8 @@ impl Drop for SqliteLog {
 }
 
 impl TenantLog for SqliteLog {
-    fn open(&self, tenant: &TenantId) -> Result<(), SubmitError> {
-        self.queue.push(Request::Open(tenant.clone()))
+    fn open(&self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError> {
+        self.queue.push(Request::Open(tenant.clone(), now_ms))
     }
 
     fn close(&self, tenant: &TenantId) -> Result<(), SubmitError> {
@@ -142,6 +143,15 @@ impl TenantLog for SqliteLog {
         saved: SavedCursor,
     ) -> Result<(), SubmitError> {
         self.queue.push(Request::SaveCursor(tenant.clone(), subscriber.clone(), Box::new(saved)))
+    }
+
+    fn save_note(
+        &self,
+        tenant: &TenantId,
+        note: Note,
+        ticket: Option<u64>,
+    ) -> Result<(), SubmitError> {
+        self.queue.push(Request::SaveNote(tenant.clone(), Box::new(note), ticket))
     }
 
     fn bury(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError> {
@@ -163,6 +173,38 @@ impl TenantLog for SqliteLog {
 
     fn read(&self, request: &ReadRequest) -> Result<Page, ReadError> {
         self.readers.read(request)
+    }
+
+    fn outline(
+        &self,
+        tenant: &TenantId,
+        epoch: Option<Epoch>,
+        after: Offset,
+        through: Offset,
+        entries_max: usize,
+    ) -> Result<OutlinePage, ReadError> {
+        self.readers.outline(tenant, epoch, after, through, entries_max)
+    }
+
+    fn read_at(&self, tenant: &TenantId, offsets: &[Offset]) -> Result<Vec<LogEntry>, ReadError> {
+        self.readers.read_at(tenant, offsets)
+    }
+
+    fn entity_history(
+        &self,
+        tenant: &TenantId,
+        entity: &str,
+        entries_max: usize,
+    ) -> Result<Vec<LogEntry>, ReadError> {
+        self.readers.entity_history(tenant, entity, entries_max)
+    }
+
+    fn find(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Offset>, ReadError> {
+        self.readers.find(tenant, id)
+    }
+
+    fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
+        self.readers.tenants()
     }
 
     fn cursor(

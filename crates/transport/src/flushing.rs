@@ -11,6 +11,12 @@ use std::io::{IoSlice, Write as _};
 use std::os::fd::AsRawFd as _;
 
 impl Reactor {
+    /// Sends what is gathered, if it is so much that it should go out before there is more. Between two messages of the
+    /// application's own: frames made before mean nothing afterwards.
+    pub fn flush_when_large(&mut self) {
+        self.flush_if_large();
+    }
+
     /// Whether so much is gathered that it should go out before more is read.
     pub(crate) fn flush_if_large(&mut self) {
         if self.outbox.bytes() > TURN_BYTES_MAX {

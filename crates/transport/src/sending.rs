@@ -153,6 +153,9 @@ impl Reactor {
     /// it any more: at the end of this turn at the earliest.
     pub fn tell_when_drained(&mut self, _client: ClientKey) {}
 
+    /// Sends the client a ping now, behind everything it was sent before: its pong tells when that has arrived.
+    pub fn ping(&mut self, _client: ClientKey) {}
+
     /// Writes bytes on a link that is no client's transport (yet).
     pub(crate) fn send_on_link(&mut self, link: u32, bytes: &[u8]) {
         let Some(state) = self.links.get_mut(link as usize) else { return };

@@ -21,7 +21,8 @@ impl Sid {
         std::str::from_utf8(&self.0).unwrap_or("")
     }
 
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Reads what [`Sid::as_str`] shows; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
         let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         text.as_bytes().iter().all(allowed).then_some(())?;
         text.as_bytes().try_into().ok().map(Self)

@@ -13,8 +13,8 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("router", &["contract"]),
     ("tenant-log", &["contract"]),
     ("transport", &["wire", "session"]),
-    ("shard", &["session", "router", "transport", "contract", "wire"]),
-    ("server", &["shard", "transport", "session", "auth", "router", "contract"]),
+    ("shard", &["session", "router", "tenant-log", "transport", "contract", "wire"]),
+    ("server", &["shard", "transport", "session", "auth", "router", "tenant-log", "contract"]),
     ("conformance", &["auth", "contract", "session", "transport", "wire"]),
 ];
 

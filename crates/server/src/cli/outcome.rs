@@ -40,7 +40,7 @@ impl From<StartError> for Outcome {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Bind { .. } => Self::CannotListen(error.to_string()),
-            StartError::DataDir(_) => Self::Usage(error.to_string()),
+            StartError::DataDir(_) | StartError::Log(_) => Self::Usage(error.to_string()),
             StartError::Thread(_) => Self::Failed(error.to_string()),
         }
     }

@@ -10,6 +10,9 @@ use super::shutdown::Shutdown;
 use crate::config::{Layers, load};
 use crate::{WebSocketServer, logging};
 
+/// Where events are kept if nobody says.
+const DATA_DIR: &str = "foodtrack-data";
+
 const AFTER_HELP: &str = "\
 Prints one line, `listening on ADDRESS`, on stdout once clients can connect. Logs go to stderr: for people on a terminal,
 one JSON object per line elsewhere. Flags go before the environment (WEBSOCKET_PORT, ALLOWED_ORIGINS, JWT_SECRET, and
@@ -36,9 +39,12 @@ pub(super) struct Serve {
     /// The IP address to listen on [default: 0.0.0.0]
     #[arg(long, value_name = "ADDRESS")]
     host: Option<String>,
-    /// A directory for what must survive a restart; made where it is not there [default: none, it ends with the process]
+    /// A directory for what must survive a restart; made where it is not there [default: foodtrack-data]
     #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<String>,
+    /// Keep everything in memory: a restart loses what was accepted
+    #[arg(long, conflicts_with = "data_dir")]
+    in_memory: bool,
 }
 
 impl Serve {
@@ -49,8 +55,18 @@ impl Serve {
             data_dir: self.data_dir,
             ..Layers::from_process(self.config)
         };
-        let config = load(&layers)?.check()?;
+        let mut said = load(&layers)?;
+        if self.in_memory {
+            said.data_dir = None;
+        } else {
+            said.data_dir.get_or_insert_with(|| DATA_DIR.to_owned());
+        }
+        let config = said.check()?;
         logging::start(&config.said().logging);
+        match &config.said().data_dir {
+            Some(directory) => tracing::info!(directory, "keeping events in"),
+            None => tracing::warn!("events are kept in memory alone: a restart loses them"),
+        }
         // Before clients can connect: a signal must not find the process without its handler.
         let shutdown = Shutdown::listen().map_err(|error| Outcome::Failed(error.to_string()))?;
         let server = WebSocketServer::bind(config)?;

@@ -4,12 +4,18 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use foodtrack_auth::{Algorithm, AuthConfig, Authenticator, KeySource};
-use foodtrack_contract::{Authenticate, EventDeclaration, TenantId};
+use foodtrack_contract::{
+    ApplicationType, Authenticate, DeliveryClass, DeliveryPolicy, EventDeclaration, EventGroup,
+    EventType, TenantId, Watch,
+};
 use foodtrack_router::MessageRouter;
 use foodtrack_shard::Policies;
 
 use super::problems::ConfigErrors;
-use super::sections::{CorsConfig, EventConfig, HeartbeatConfig, LimitsConfig, SecurityConfig};
+use super::sections::{
+    CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, RetryConfig,
+    SecurityConfig,
+};
 use crate::{WebSocketConfig, logging};
 
 /// No message is larger, whatever the configuration says.
@@ -78,15 +84,15 @@ pub(crate) fn check(said: WebSocketConfig) -> Result<CheckedConfig, ConfigErrors
     if said.data_dir.as_deref() == Some("") {
         errors.add("dataDir", "names no directory; give one, or take the key out");
     }
-    for (key, unavailable) in [
-        ("retry", said.retry),
-        ("redis", said.redis),
-        ("security.encryptionKey", said.security.encryption_key),
-    ] {
+    for (key, unavailable) in
+        [("redis", said.redis), ("security.encryptionKey", said.security.encryption_key)]
+    {
         if unavailable.is_some() {
             errors.add(key, "not available in this version; take the key out");
         }
     }
+    check_retry(&said.retry, &mut errors);
+    check_log(&said.log, &mut errors);
     if let Err(error) = logging::check_level(&said.logging.level) {
         errors.add("logging.level", error);
     }
@@ -181,6 +187,47 @@ fn check_heartbeat(heartbeat: &HeartbeatConfig, errors: &mut ConfigErrors) {
     }
 }
 
+fn check_retry(retry: &RetryConfig, errors: &mut ConfigErrors) {
+    if retry.max_attempts == 0 {
+        errors.add("retry.maxAttempts", "0 would send nothing; at least 1");
+    }
+    if retry.base_delay_ms == 0 {
+        errors.add("retry.baseDelayMs", "at least 1");
+    }
+    if retry.max_delay_ms < retry.base_delay_ms {
+        errors.add("retry.maxDelayMs", "at least retry.baseDelayMs; raise one or lower the other");
+    }
+    if !(1.0..=10.0).contains(&retry.backoff_multiplier) {
+        errors.add("retry.backoffMultiplier", "from 1 to 10");
+    }
+    if retry.jitter_percent > 100 {
+        errors.add("retry.jitterPercent", "at most 100");
+    }
+}
+
+fn check_log(log: &LogConfig, errors: &mut ConfigErrors) {
+    for (key, is_nothing) in [
+        ("log.ageHoursMax", log.age_hours_max == 0),
+        ("log.entriesMax", log.entries_max == 0),
+        ("log.bytesMax", log.bytes_max == 0),
+        ("log.offlineHoursMax", log.offline_hours_max == 0),
+    ] {
+        if is_nothing {
+            errors.add(key, "0 would keep nothing; at least 1");
+        }
+    }
+    // Or else somebody could be promised what is gone.
+    if log.offline_hours_max > log.age_hours_max {
+        errors.add(
+            "log.offlineHoursMax",
+            format!(
+                "what is replayed must be kept: at most log.ageHoursMax ({}); raise one or lower the other",
+                log.age_hours_max
+            ),
+        );
+    }
+}
+
 fn check_limits(limits: &LimitsConfig, errors: &mut ConfigErrors) {
     for (key, _) in limits.unliftable().into_iter().filter(|(_, limit)| *limit == 0) {
         errors.add(key, "0 would let nothing through; at least 1");
@@ -236,12 +283,56 @@ pub(crate) fn policies(said: &WebSocketConfig, errors: &mut ConfigErrors) -> Pol
             errors.add(&format!("events.{i} ({})", event.name), message);
         }
     }
+    for (i, delivery) in said.delivery.iter().enumerate() {
+        if let Err(message) = deliver(delivery, &mut policies) {
+            errors.add(&format!("delivery.{i} ({})", delivery.event), message);
+        }
+    }
     for (i, rule) in said.rules.iter().enumerate() {
         if let Err(error) = policies.router.add(rule.clone()) {
             errors.add(&format!("rules.{i} ({})", rule.id), error.to_string());
         }
     }
     policies
+}
+
+fn deliver(said: &DeliveryConfig, policies: &mut Policies) -> Result<(), &'static str> {
+    let builtin = EventType::from_wire(&said.event);
+    if builtin.is_none() && !said.event.contains(':') {
+        return Err("no such event type; give its whole name, such as kitchen:order_received");
+    }
+    if builtin.is_some_and(|it| it.group() == EventGroup::System) {
+        return Err("the server's own events are delivered as they are");
+    }
+    let of_type = builtin.map_or(DeliveryClass::Recoverable, EventType::delivery_class);
+    let class = said.class.unwrap_or(of_type);
+    let asks = said.acknowledge
+        || said.compact
+        || said.confirm_within_seconds.is_some()
+        || said.time_to_live_seconds.is_some();
+    if class == DeliveryClass::Volatile && asks {
+        return Err(
+            "a volatile event is not kept: nothing else can be asked of it; make it recoverable or durable",
+        );
+    }
+    if said.confirm_within_seconds == Some(0) || said.time_to_live_seconds == Some(0) {
+        return Err("0 seconds are over at once; at least 1");
+    }
+    if said.confirm_by.is_some() && said.confirm_within_seconds.is_none() {
+        return Err("say within how many seconds: confirmWithinSeconds");
+    }
+    let policy = DeliveryPolicy {
+        class,
+        time_to_live_ms: said.time_to_live_seconds.map(|seconds| seconds.saturating_mul(1_000)),
+        compacts: said.compact,
+        acknowledge: said.acknowledge,
+        watch: said.confirm_within_seconds.map(|seconds| Watch {
+            by: said.confirm_by.unwrap_or(ApplicationType::KitchenApp),
+            within_ms: u64::from(seconds) * 1_000,
+        }),
+    };
+    policies.delivery.set(&said.event, policy);
+    Ok(())
 }
 
 fn declaration(event: &EventConfig) -> Result<(TenantId, EventDeclaration), String> {

@@ -13,6 +13,6 @@ pub use layers::{Layers, load};
 pub use problems::{ConfigErrors, ConfigProblem};
 pub use secret::Secret;
 pub use sections::{
-    CorsConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogFormat, LoggingConfig,
-    RateLimitingConfig, SecurityConfig, Unavailable,
+    CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, LogFormat,
+    LoggingConfig, RateLimitingConfig, RetryConfig, SecurityConfig, Unavailable,
 };

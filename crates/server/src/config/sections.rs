@@ -1,7 +1,7 @@
 //! The sections of the configuration as they are said; [`crate::WebSocketConfig::check`] says what they mean.
 
 use foodtrack_auth::Algorithm;
-use foodtrack_contract::DeliveryClass;
+use foodtrack_contract::{ApplicationType, DeliveryClass};
 use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
 
 use super::secret::Secret;
@@ -217,6 +217,85 @@ pub struct EventConfig {
 
 fn recoverable() -> DeliveryClass {
     DeliveryClass::Recoverable
+}
+
+/// How events that ask for an acknowledgement are sent again until it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RetryConfig {
+    /// How often an event is sent in all. Default: 5.
+    pub max_attempts: u32,
+    /// Before it is sent the second time. Default: 1 000 ms.
+    pub base_delay_ms: u32,
+    /// No longer than this between two. Default: 30 000 ms.
+    pub max_delay_ms: u32,
+    /// How many times longer each wait is than the one before. Default: 2.
+    pub backoff_multiplier: f64,
+    /// Each wait is longer or shorter by up to so much. Default: 25 %.
+    pub jitter_percent: u32,
+}
+
+impl Default for RetryConfig {
+    fn default() -> Self {
+        Self {
+            max_attempts: 5,
+            base_delay_ms: 1_000,
+            max_delay_ms: 30_000,
+            backoff_multiplier: 2.0,
+            jitter_percent: 25,
+        }
+    }
+}
+
+/// What each tenant's log keeps: an event goes when any limit says so, oldest first; the newest 65 536 stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// No event older than this. Default: 168 hours, a week.
+    pub age_hours_max: u32,
+    /// No more events than this. Default: 1 000 000.
+    pub entries_max: u64,
+    /// No more bytes than this. Default: 1 GiB.
+    pub bytes_max: u64,
+    /// Events older than this are not replayed to somebody whose session is gone. Default: 24 hours.
+    pub offline_hours_max: u32,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            age_hours_max: 168,
+            entries_max: 1_000_000,
+            bytes_max: 1 << 30,
+            offline_hours_max: 24,
+        }
+    }
+}
+
+/// What is promised of one event type, for every tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeliveryConfig {
+    /// The event's name, such as `kitchen:order_received`.
+    pub event: String,
+    /// durable, recoverable or volatile. Default: what the type says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<DeliveryClass>,
+    /// After how many seconds it is of no use any more. Default: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_to_live_seconds: Option<u64>,
+    /// Whether, of several about one order that somebody missed while offline, the last says it all. Default: no.
+    #[serde(default)]
+    pub compact: bool,
+    /// Whether clients must acknowledge it. Default: no.
+    #[serde(default)]
+    pub acknowledge: bool,
+    /// Within how many seconds a device of `confirmBy` must have it. Default: nobody looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirm_within_seconds: Option<u32>,
+    /// The application that must have it. Default: `kitchen_app`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirm_by: Option<ApplicationType>,
 }
 
 /// What is logged, and how.

@@ -1,6 +1,5 @@
 //! The declarations that tenants made over HTTP, on disk.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use foodtrack_contract::{DECLARATIONS_MAX, ErrorCode, EventDeclaration, Refusal, TenantId};
@@ -22,16 +21,15 @@ pub(crate) struct DeclarationStore {
 }
 
 impl DeclarationStore {
-    /// Takes the directory and reads what it keeps. The policies are those to start with: what the configuration
+    /// Reads what the directory keeps. The policies are those to start with: what the configuration
     /// says, and over it what tenants declared.
     ///
     /// # Errors
     /// [`DataDirError`]; what the directory keeps is as it was.
     pub(crate) fn open(
-        path: &Path,
+        directory: DataDir,
         configured: Arc<Policies>,
     ) -> Result<(Self, Arc<Policies>), DataDirError> {
-        let directory = DataDir::open(path)?;
         let file = directory.file(FILE);
         let kept = match directory.read(FILE)? {
             None => KeptDeclarations::new(),

@@ -8,17 +8,19 @@ use foodtrack_transport::{
     Application, ClientKey, CloseReason, Flow, Handover, HttpRequest, HttpTicket, Reactor, Verdict,
 };
 
+use super::Shard;
 use super::events::size_of_event;
 use super::mail::respond;
-use super::{Shard, Tag};
+use crate::entrance::Replaced;
 use crate::handshake::{self, Admission};
 use crate::http_service::Responder;
 use crate::mailbox::ShardMessage;
+use crate::showing::TURN_DELIVERIES_MAX;
+use crate::tag::Tag;
+use crate::tenant::Deadline;
 
 /// How long a connection over its rate is not read.
 const OVER_RATE_PAUSE_MS: u32 = 50;
-/// Deliveries of a tenant before others have their turn, where others are at work.
-const TURN_DELIVERIES_MAX: usize = 8_192;
 /// Messages taken from the mailbox in a turn.
 const INBOX_PER_TURN: usize = 1_024;
 
@@ -44,7 +46,9 @@ impl Application for Shard {
         match admission {
             Ok(admission) => {
                 let home = self.parts.shards.home(admission.principal.tenant());
-                if home != self.parts.index {
+                let is_ready = home == self.parts.index && self.is_open(io, &admission);
+                if !is_ready {
+                    // To its home, or to wait here until its tenant's log is open.
                     return Verdict::HandOver { shard: home, transfer: admission };
                 }
                 self.adopt(io, client, NamespaceId::ROOT, admission)
@@ -67,35 +71,85 @@ impl Application for Shard {
         mut admission: Admission,
     ) -> Verdict<Admission> {
         let tenant = self.open_tenant(admission.principal.tenant());
+        let new_id = io.new_id();
+        let entrance =
+            self.with_tenant(io, tenant, |tenant, turn| tenant.entrance(turn, &admission, new_id));
+        let entrance = match entrance {
+            Some(Ok(entrance)) => entrance,
+            Some(Err(refusal)) => return self.turn_away(&refusal),
+            None => unreachable!("the tenant was opened above"),
+        };
+        for (replaced, why) in self.tenants[tenant as usize].replaced(&admission, &entrance.sid) {
+            match why {
+                // Nothing more is sent to it, and what it still sends is nobody's.
+                Replaced::Zombie => {
+                    self.depart(io, replaced);
+                    io.close(replaced, CloseReason::TransportClosed);
+                }
+                Replaced::Device => {
+                    self.with_tenant(io, tenant, |tenant, turn| tenant.send_off(turn, replaced));
+                    self.depart(io, replaced);
+                }
+            }
+        }
         if let Err(refusal) = self.check_admission(tenant, &admission) {
             return self.turn_away(&refusal);
         }
-        let id = io.new_id();
-        let answer = format!("{{\"sid\":\"{}\"}}", id.as_str());
         let user_agent = self.intern(admission.about.user_agent.take().as_deref());
         let expires_at_s = admission.principal.expires_at_s();
         let first = self.tenants[tenant as usize].connections.is_empty();
+        let is_expired = admission.is_expired;
         let place = self.with_tenant(io, tenant, |tenant, turn| {
-            tenant.enter(turn, client, id, admission, user_agent)
+            let place = tenant.enter(turn, client, &entrance, admission, user_agent);
+            (place, tenant.connections.get(place).map_or(0, |it| it.grace_until_s))
         });
-        if let Some(place) = place {
+        if let Some((place, grace_until_s)) = place {
             io.set_tag(client, Tag { tenant, place }.number());
-            self.watch_expiry(io, client, expires_at_s);
+            self.watch_expiry(io, client, expires_at_s.max(grace_until_s));
             let counters = &self.parts.counters;
             counters.connections.add(1);
             counters.connections_opened.add(1);
             counters.tenants.add(u64::from(first));
+            let recovered = matches!(entrance.start, crate::catch_up::Start::Recovered(_));
+            counters.sessions_recovered.add(u64::from(recovered));
+            self.entering = Some(Entering { client, start: entrance.start, is_expired });
         }
-        Verdict::Accept { answer }
+        Verdict::Accept { answer: entrance.answer }
     }
 
     fn connected(&mut self, io: &mut Reactor, client: ClientKey, _namespace: NamespaceId) {
-        if let Some(tag) = Tag::of(io, client) {
-            self.with_tenant(io, tag.tenant, |tenant, turn| tenant.greet(turn, tag.place));
-        }
+        let Some(tag) = Tag::of(io, client) else { return };
+        let entering = self.entering.take().filter(|entering| entering.client == client);
+        self.with_tenant(io, tag.tenant, |tenant, turn| {
+            // The answer to CONNECT is out; what was missed follows it, and then what happens from now on.
+            let Some(Entering { start, is_expired, .. }) = entering else { return };
+            tenant.greet(turn, tag.place, &start);
+            if is_expired {
+                tenant.ask_for_fresh_token(turn, client);
+            }
+            tenant.start_catch_up(turn, tag.place, start);
+        });
+    }
+
+    fn pinged(&mut self, io: &mut Reactor, client: ClientKey) -> u64 {
+        let Some(tag) = Tag::of(io, client) else { return 0 };
+        self.tenants.get(tag.tenant as usize).map_or(0, |tenant| tenant.ping_mark(tag.place))
+    }
+
+    fn ponged(&mut self, io: &mut Reactor, client: ClientKey, mark: u64) {
+        let Some(tag) = Tag::of(io, client) else { return };
+        self.with_tenant(io, tag.tenant, |tenant, turn| tenant.ponged(turn, tag.place, mark));
+    }
+
+    fn drained(&mut self, io: &mut Reactor, client: ClientKey) {
+        let Some(tag) = Tag::of(io, client) else { return };
+        self.with_tenant(io, tag.tenant, |tenant, turn| tenant.drained(turn, tag.place));
     }
 
     fn hand_over(&mut self, shard: usize, handover: Handover<Admission>) {
+        if shard == self.parts.index {
+            return self.wait_for_log(handover);
+        }
         // A full mailbox drops the client: it connects again, and by then there is room.
         let message = ShardMessage::Adopt(Box::new(handover));
         if self.parts.shards.sender(shard).try_send(message).is_err() {
@@ -129,11 +183,20 @@ impl Application for Shard {
         }
     }
 
-    fn acknowledged(&mut self, _io: &mut Reactor, _client: ClientKey, _event: Event<'_>) {
-        // The hub asks for no acknowledgement yet: one that comes answers nothing.
+    fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) {
+        let (Some(tag), Some(id)) = (Tag::of(io, client), event.id) else { return };
+        self.with_tenant(io, tag.tenant, |tenant, turn| tenant.acknowledged(turn, tag.place, id));
     }
 
     fn left(&mut self, io: &mut Reactor, client: ClientKey, _namespace: NamespaceId) {
+        if let Some(tag) = Tag::of(io, client) {
+            self.with_tenant(io, tag.tenant, |tenant, turn| {
+                let sid = tenant.connections.get(tag.place).map(|connection| connection.id);
+                if let Some(sid) = sid {
+                    tenant.forget_session(turn, &sid);
+                }
+            });
+        }
         self.depart(io, client);
     }
 
@@ -164,6 +227,7 @@ impl Application for Shard {
     }
 
     fn turn(&mut self, io: &mut Reactor) {
+        self.hear_of_logs(io);
         let deliveries = self.parts.counters.deliveries.get();
         for _ in 0..INBOX_PER_TURN {
             match self.parts.inbox.try_recv() {
@@ -183,7 +247,7 @@ impl Application for Shard {
         let now_s = self.clock.unix_s();
         let due = self.with_tenant(io, tag.tenant, |tenant, turn| {
             let connection = tenant.connections.get(tag.place)?;
-            let expires_at_s = connection.principal.expires_at_s();
+            let expires_at_s = connection.principal.expires_at_s().max(connection.grace_until_s);
             if expires_at_s > now_s {
                 return Some(expires_at_s);
             }
@@ -196,4 +260,29 @@ impl Application for Shard {
             self.watch_expiry(io, client, expires_at_s);
         }
     }
+
+    fn deadline(&mut self, io: &mut Reactor, what: u64) {
+        self.clock.tick();
+        if what == super::SWEEP {
+            return self.sweep(io);
+        }
+        let Some((tenant, deadline)) = Deadline::read(what) else { return };
+        match deadline {
+            Deadline::Retries => {
+                self.with_tenant(io, tenant, |tenant, turn| tenant.retry(turn));
+            }
+            Deadline::Watches => {
+                self.with_tenant(io, tenant, |tenant, turn| tenant.look_at_watches(turn));
+            }
+            Deadline::Reopen => self.ask_for_log(io, tenant),
+        }
+    }
+}
+
+/// A client between the answer to its CONNECT and what follows it.
+#[derive(Debug)]
+pub(super) struct Entering {
+    client: ClientKey,
+    start: crate::catch_up::Start,
+    is_expired: bool,
 }

@@ -6,10 +6,11 @@ use foodtrack_transport::{ClientKey, Reactor};
 use foodtrack_wire::socket_io;
 use serde::Deserialize;
 
-use super::{Shard, Tag};
+use super::Shard;
 use crate::control_events::ControlEvent;
+use crate::open_log::Answer;
 use crate::publishing::Publisher;
-use crate::tenant::Tenant;
+use crate::tag::Tag;
 
 /// How often a connection is told, without being asked, that it is over its rate.
 const OVER_RATE_TELL_MS: u64 = 1_000;
@@ -98,22 +99,21 @@ impl Shard {
                 }
                 let Some(connection) = tenant.connections.get(tag.place) else { return Ok(()) };
                 let user = connection.principal.user().clone();
+                let device = connection.device.clone();
                 let publisher = Publisher {
                     user: user.as_str(),
+                    device: device.as_ref().map(foodtrack_contract::DeviceId::as_str),
                     role: connection.principal.role(),
                     source: connection.source,
                     permissions: connection.principal.permissions(),
                 };
-                let accepted =
-                    tenant.publish(turn, publisher, &name, argument, &event.attachments)?;
-                if let Some(id) = ack_id {
-                    Tenant::acknowledge(turn, client, id, |out| {
-                        out.extend_from_slice(b"{\"success\":true,\"data\":{\"id\":\"");
-                        let mut buffer = uuid::Uuid::encode_buffer();
-                        let id = accepted.id.hyphenated().encode_lower(&mut buffer);
-                        out.extend_from_slice(id.as_bytes());
-                        out.extend_from_slice(b"\"}}");
-                    });
+                let taken = tenant.publish(turn, publisher, &name, argument, &event.attachments)?;
+                if let Some(client) = tenant.addressee(tag.place) {
+                    let answer = match ack_id {
+                        Some(ack_id) => Answer::Client { client, ack_id },
+                        None => Answer::Silent(client),
+                    };
+                    tenant.answer_when_done(turn, taken, answer);
                 }
                 Ok(())
             }

@@ -4,14 +4,19 @@ use foodtrack_contract::{ErrorCode, Refusal, TenantId};
 use foodtrack_transport::{CloseReason, HttpTicket, Reactor};
 
 use super::Shard;
-use crate::mailbox::{ShardMessage, TenantRequest};
-use crate::model::ConnectionCounts;
-use crate::publishing::Publisher;
+use crate::mailbox::{Reply, ShardMessage, TenantRequest};
+use crate::model::{Accepted, ConnectionCounts};
+use crate::open_log::Answer;
+use crate::publishing::{Publisher, Taken};
+use crate::tenant::{Tenant, Turn};
 
 impl Shard {
     pub(super) fn handle_message(&mut self, io: &mut Reactor, message: ShardMessage) {
         match message {
-            ShardMessage::Adopt(handover) => io.adopt(self, *handover),
+            ShardMessage::Adopt(handover) => match handover.transfer() {
+                Some(admission) if !self.is_open(io, admission) => self.wait_for_log(*handover),
+                _ => io.adopt(self, *handover),
+            },
             ShardMessage::HttpResponse(ticket, response) => respond(io, ticket, &response),
             ShardMessage::Tenant(tenant, request) => self.handle_request(io, &tenant, request),
             ShardMessage::Totals(reply) => {
@@ -33,6 +38,13 @@ impl Shard {
 
     fn handle_request(&mut self, io: &mut Reactor, id: &TenantId, request: TenantRequest) {
         let tenant = self.open_tenant(id);
+        if request.needs_log() && !self.is_log_open(io, tenant) {
+            return self.request_later(tenant, request);
+        }
+        self.do_request(io, tenant, request);
+    }
+
+    pub(super) fn do_request(&mut self, io: &mut Reactor, tenant: u32, request: TenantRequest) {
         let now_ms = io.now_ms();
         // A reply that nobody waits for any more is no loss.
         self.with_tenant(io, tenant, |tenant, turn| match request {
@@ -45,19 +57,18 @@ impl Shard {
                 });
                 let publisher = Publisher {
                     user: principal.user().as_str(),
+                    device: None,
                     role: principal.role(),
                     source: foodtrack_contract::Source::System,
                     permissions: principal.permissions(),
                 };
                 let result =
                     result.and_then(|()| tenant.publish(turn, publisher, &event, &argument, &[]));
-                if result.is_err() {
-                    turn.counters.events_refused.add(1);
-                }
-                let _ = reply.send(result);
+                tell(tenant, turn, result, reply);
             }
             TenantRequest::Broadcast(broadcast, reply) => {
-                let _ = reply.send(tenant.broadcast(turn, &broadcast));
+                let result = tenant.broadcast(turn, &broadcast);
+                tell(tenant, turn, result, reply);
             }
             TenantRequest::Counts(reply) => _ = reply.send(tenant.counts(turn.io)),
             TenantRequest::List(filter, reply) => _ = reply.send(tenant.list(turn, &filter)),
@@ -78,10 +89,29 @@ impl Shard {
             }
             TenantRequest::RevokeGrant { room, user, reply } => {
                 if let Some(room) = room.room() {
-                    let _ = reply.send(tenant.revoke_grant(&room, &user));
+                    let _ = reply.send(tenant.revoke_grant(turn, &room, &user));
                 }
             }
+            TenantRequest::ReplayLetter { subscriber, entry, reply } => {
+                let _ = reply.send(tenant.send_letter(turn, &subscriber, *entry));
+            }
         });
+    }
+}
+
+/// Answers a handle, now or when the log has said what became of the message.
+fn tell(
+    tenant: &mut Tenant,
+    turn: &mut Turn<'_>,
+    result: Result<Taken, Refusal>,
+    reply: Reply<Result<Accepted, Refusal>>,
+) {
+    match result {
+        Ok(taken) => tenant.answer_when_done(turn, taken, Answer::Reply(reply)),
+        Err(refusal) => {
+            turn.counters.events_refused.add(1);
+            let _ = reply.send(Err(refusal));
+        }
     }
 }
 

@@ -9,7 +9,11 @@ use foodtrack_contract::{
     Refusal, TenantId, UserId, UserRole, VerifiedClaims,
 };
 use foodtrack_session::{HeartbeatConfig, Namespaces};
-use foodtrack_shard::{HttpService, Responder, Running, ShardsConfig, TenantLimits, start};
+use foodtrack_shard::{
+    HttpService, OpenLog, RecoveryConfig, Responder, RetryPolicy, Running, SessionKey,
+    ShardsConfig, TenantLimits, start,
+};
+use foodtrack_tenant_log::{MemoryLog, MemoryStore, OpenError, Retention, TenantLog};
 use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
 
 const CUSTOMERS: PermissionSet =
@@ -77,11 +81,19 @@ impl Server {
             shards: 1,
             reactor,
             limits,
+            retry: RetryPolicy::default(),
+            recovery: RecoveryConfig::default(),
+            session_key: SessionKey::new(&[7; 32]),
             cookie_name: "token".into(),
         };
+        let open = |on_completion| -> Result<Arc<dyn TenantLog>, OpenError> {
+            let (store, retention) = (MemoryStore::default(), Retention::in_memory());
+            Ok(Arc::new(MemoryLog::new(store, retention, on_completion)))
+        };
+        let log = OpenLog { open: Box::new(open), is_in_memory: true };
         let (authenticator, http): (Arc<dyn Authenticate>, Arc<dyn HttpService>) =
             (Arc::new(Trusting), Arc::new(NoService));
-        let running = start(&config, &authenticator, &Arc::default(), &http).unwrap();
+        let running = start(&config, &authenticator, &Arc::default(), &http, log).unwrap();
         Self { running }
     }
 

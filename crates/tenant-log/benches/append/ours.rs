@@ -39,7 +39,7 @@ impl Driver {
         let mut opened = Vec::new();
         let mut places = AHashMap::new();
         for n in 0..tenants {
-            log.open(&TenantId::parse(&format!("tenant-{n}"))?)?;
+            log.open(&TenantId::parse(&format!("tenant-{n}"))?, 0)?;
             if let Completion::Opened { tenant, head } = completions.recv()? {
                 places.insert(tenant.clone(), n);
                 opened.push((tenant, Sequence::new(head), VecDeque::new()));
@@ -72,6 +72,9 @@ impl Driver {
                 only: ApplicationSet::ALL,
                 read: Some(Permission::ReadOrders),
             },
+            entity: Some(order.into()),
+            compacts: false,
+            creates_order: None,
             message: self.message.clone(),
             attachments: Vec::new(),
         };

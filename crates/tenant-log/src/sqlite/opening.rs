@@ -134,7 +134,7 @@ impl DataDirectory {
         let connection = Connection::open_with_flags(&file, flags).map_err(store)?;
         configure(&connection).map_err(store)?;
         check_whole(&connection, &file)?;
-        migrate(&connection, &file)?;
+        migrate(&connection, &file, &MIGRATIONS)?;
         // What the last run left beside the database goes into it, and onto the disk, before anything is added: after a
         // failed fsync the kernel may show data that the disk does not have.
         let left: i64 = connection
@@ -242,20 +242,71 @@ fn check_whole(connection: &Connection, file: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn migrate(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+/// Brings a database to the newest layout, each step in a transaction of its own.
+fn migrate(connection: &Connection, file: &Path, migrations: &[&str]) -> Result<(), OpenError> {
     let store = |error: rusqlite::Error| OpenError::store(file, &error);
     let found: i32 =
         connection.query_row("PRAGMA user_version", (), |row| row.get(0)).map_err(store)?;
     let Ok(done) = usize::try_from(found) else {
         return Err(OpenError::Foreign { path: file.to_owned() });
     };
-    if found > SCHEMA_VERSION {
+    if done > migrations.len() {
         let path = file.to_owned();
         return Err(OpenError::FutureVersion { path, found, known: SCHEMA_VERSION });
     }
-    for (version, migration) in (1..).zip(MIGRATIONS).skip(done) {
-        let step = format!("BEGIN; {migration} PRAGMA user_version = {version}; COMMIT");
-        connection.execute_batch(&step).map_err(store)?;
+    for (version, migration) in (1..).zip(migrations).skip(done) {
+        let step = format!("BEGIN; {migration}; PRAGMA user_version = {version}; COMMIT");
+        if let Err(error) = connection.execute_batch(&step) {
+            // It is let go of without another change, whatever becomes of this.
+            let _ = connection.execute_batch("ROLLBACK");
+            return Err(store(error));
+        }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MADE_UP: [&str; 3] = [
+        "CREATE TABLE dishes (name TEXT)",
+        "ALTER TABLE dishes ADD COLUMN price INTEGER; UPDATE dishes SET price = 7",
+        "CREATE INDEX dishes_by_price ON dishes (price)",
+    ];
+
+    fn database(migrations: &[&str]) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        migrate(&connection, Path::new("log.db"), migrations).unwrap();
+        connection
+    }
+
+    fn version(connection: &Connection) -> i32 {
+        connection.query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn an_older_layout_is_brought_up_step_by_step_and_keeps_its_rows() {
+        let connection = database(&MADE_UP[..1]);
+        connection.execute("INSERT INTO dishes VALUES ('soup')", ()).unwrap();
+        for _ in 0..2 {
+            migrate(&connection, Path::new("log.db"), &MADE_UP).unwrap();
+        }
+        let soup: (String, i64) = connection
+            .query_row("SELECT name, price FROM dishes", (), |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!((version(&connection), soup), (3, (String::from("soup"), 7)));
+    }
+
+    #[test]
+    fn a_step_that_fails_changes_nothing() {
+        let connection = database(&MADE_UP[..1]);
+        let failing =
+            [MADE_UP[0], "CREATE TABLE drinks (name TEXT); INSERT INTO nowhere VALUES (1)"];
+        assert!(migrate(&connection, Path::new("log.db"), &failing).is_err());
+        let tables: i64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
+            .unwrap();
+        assert_eq!((version(&connection), tables), (1, 1));
+    }
 }

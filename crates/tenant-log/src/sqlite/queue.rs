@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use foodtrack_contract::{Offset, TenantId};
 
-use crate::{DeadLetter, LogEntry, SavedCursor, SubmitError, SubscriberKey};
+use crate::{DeadLetter, LogEntry, Note, SavedCursor, SubmitError, SubscriberKey};
 
 /// How many requests may wait.
 const QUEUE_REQUESTS_MAX: usize = 65_536;
@@ -15,10 +15,11 @@ const QUEUE_BYTES_MAX: u64 = 64 << 20;
 /// What the writer is asked for.
 #[derive(Debug)]
 pub(super) enum Request {
-    Open(TenantId),
+    Open(TenantId, u64),
     Close(TenantId),
     Append(TenantId, Box<LogEntry>),
     SaveCursor(TenantId, SubscriberKey, Box<SavedCursor>),
+    SaveNote(TenantId, Box<Note>, Option<u64>),
     Bury(TenantId, Box<DeadLetter>),
     Unbury(TenantId, Offset, SubscriberKey),
     Trim { now_ms: u64 },
@@ -29,6 +30,7 @@ impl Request {
     fn bytes(&self) -> u64 {
         match self {
             Self::Append(_, entry) => entry.bytes(),
+            Self::SaveNote(_, note, _) => note.bytes(),
             _ => 0,
         }
     }

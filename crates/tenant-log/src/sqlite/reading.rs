@@ -7,11 +7,12 @@ use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::rows::{self, COLUMNS, decode, number};
+use super::rows::{self, COLUMNS, OUTLINE_COLUMNS, decode, decode_outline, number};
 use super::tenants;
+use crate::memory::ascending;
 use crate::{
-    DeadLetter, DeadLetterReason, Page, ReadError, ReadRequest, SavedCursor, SubscriberKey,
-    TenantStats,
+    DeadLetter, DeadLetterReason, LogEntry, OutlinePage, Page, ReadError, ReadRequest, SavedCursor,
+    SubscriberKey, TenantStats,
 };
 
 /// How many connections are kept when nobody reads.
@@ -53,11 +54,22 @@ impl Readers {
         Ok(connection)
     }
 
-    /// Reads within one transaction, so that nothing is trimmed between two looks.
+    /// Reads of one tenant.
     fn look<T>(
         &self,
         tenant: &TenantId,
         read: impl FnOnce(&Connection, TenantRow) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        self.look_around(|connection| match find(connection, tenant).map_err(store)? {
+            Some(row) => read(connection, row),
+            None => Err(ReadError::UnknownTenant(tenant.clone())),
+        })
+    }
+
+    /// Reads within one transaction, so that nothing is trimmed between two looks.
+    fn look_around<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
@@ -65,10 +77,7 @@ impl Readers {
             None => self.connect().map_err(store)?,
         };
         let transaction = connection.unchecked_transaction().map_err(store)?;
-        let answer = match find(&transaction, tenant).map_err(store)? {
-            Some(row) => read(&transaction, row),
-            None => Err(ReadError::UnknownTenant(tenant.clone())),
-        };
+        let answer = read(&transaction);
         transaction.finish().map_err(store)?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_READERS_MAX {
@@ -106,6 +115,107 @@ impl Readers {
                 page.entries.push(entry);
             }
             Ok(page)
+        })
+    }
+
+    pub(super) fn outline(
+        &self,
+        tenant: &TenantId,
+        epoch: Option<Epoch>,
+        after: Offset,
+        through: Offset,
+        entries_max: usize,
+    ) -> Result<OutlinePage, ReadError> {
+        self.look(tenant, |connection, known| {
+            if epoch.is_some_and(|epoch| epoch != known.epoch) {
+                return Err(ReadError::OtherEpoch { tenant: tenant.clone(), epoch: known.epoch });
+            }
+            let sql = format!(
+                "SELECT {OUTLINE_COLUMNS} FROM entries WHERE tenant = ? AND offset > ? AND offset <= ? ORDER BY offset LIMIT ?"
+            );
+            let mut statement = connection.prepare_cached(&sql).map_err(store)?;
+            let bounds = (number(after.get()), number(through.get()));
+            let mut rows = statement
+                .query(params![known.no, bounds.0, bounds.1, number(entries_max as u64)])
+                .map_err(store)?;
+            let mut outlines = Vec::new();
+            while let Some(row) = rows.next().map_err(store)? {
+                outlines.push(decode_outline(tenant, row)?);
+            }
+            Ok(OutlinePage::new(known.trimmed_through, outlines, through, entries_max))
+        })
+    }
+
+    pub(super) fn read_at(
+        &self,
+        tenant: &TenantId,
+        offsets: &[Offset],
+    ) -> Result<Vec<LogEntry>, ReadError> {
+        self.look(tenant, |connection, row| {
+            let sql = format!("SELECT {COLUMNS} FROM entries WHERE tenant = ? AND offset = ?");
+            let mut statement = connection.prepare_cached(&sql).map_err(store)?;
+            let mut entries = Vec::new();
+            for offset in ascending(offsets) {
+                let mut rows =
+                    statement.query(params![row.no, number(offset.get())]).map_err(store)?;
+                if let Some(row) = rows.next().map_err(store)? {
+                    entries.push(decode(tenant, row)?);
+                }
+            }
+            Ok(entries)
+        })
+    }
+
+    pub(super) fn entity_history(
+        &self,
+        tenant: &TenantId,
+        entity: &str,
+        entries_max: usize,
+    ) -> Result<Vec<LogEntry>, ReadError> {
+        self.look(tenant, |connection, row| {
+            let sql = format!(
+                "SELECT {COLUMNS} FROM entries WHERE tenant = ? AND entity = ? ORDER BY offset DESC LIMIT ?"
+            );
+            let mut statement = connection.prepare_cached(&sql).map_err(store)?;
+            let mut rows = statement
+                .query(params![row.no, entity, number(entries_max as u64)])
+                .map_err(store)?;
+            let mut history = Vec::new();
+            while let Some(row) = rows.next().map_err(store)? {
+                history.push(decode(tenant, row)?);
+            }
+            history.reverse();
+            Ok(history)
+        })
+    }
+
+    pub(super) fn find(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Offset>, ReadError> {
+        self.look(tenant, |connection, row| {
+            let mut statement = connection
+                .prepare_cached("SELECT max(offset) FROM entries WHERE tenant = ? AND id = ?")
+                .map_err(store)?;
+            let offset: Option<i64> = statement
+                .query_row(params![row.no, id.as_bytes()], |row| row.get(0))
+                .map_err(store)?;
+            Ok(offset.and_then(|it| u64::try_from(it).ok()).and_then(Offset::new))
+        })
+    }
+
+    pub(super) fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
+        self.look_around(|connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT name FROM tenants ORDER BY name")
+                .map_err(store)?;
+            let names = statement
+                .query_map((), |row| row.get::<_, String>(0))
+                .map_err(store)?
+                .collect::<rusqlite::Result<Vec<_>>>()
+                .map_err(store)?;
+            let parse = |name: String| {
+                let unreadable = format!("a tenant's name is damaged: {name:?}");
+                TenantId::parse(&name).map_err(|_| ReadError::Store(unreadable))
+            };
+            names.into_iter().map(parse).collect()
         })
     }
 
@@ -184,8 +294,8 @@ impl Readers {
             if let Some(oldest) = rows.next().map_err(store)? {
                 let tally = |column| rows::unsigned(oldest, column).map_err(store);
                 // The oldest one itself is in both of its sums.
-                entries = newest.entries.saturating_sub(tally(13)?) + 1;
-                bytes = newest.bytes.saturating_sub(tally(14)?) + decode(tenant, oldest)?.bytes();
+                entries = newest.entries.saturating_sub(tally(15)?) + 1;
+                bytes = newest.bytes.saturating_sub(tally(16)?) + decode(tenant, oldest)?.bytes();
             }
             let last: Option<i64> = connection
                 .query_row("SELECT max(offset) FROM entries WHERE tenant = ?", [row.no], |it| {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use crate::retention::Tally;
-use crate::{Durability, LogEntry, LoggedAudience, LoggedRoom, ReadError};
+use crate::{Durability, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, Outline, ReadError};
 
 /// A number as SQLite keeps it. The log's own numbers fit: offsets by their type, sizes and times by what they are.
 pub(super) fn number(n: u64) -> i64 {
@@ -33,9 +33,9 @@ pub(super) fn insert(
     tally: Tally,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO entries (tenant, offset, id, at_ms, expires_at_ms, event, durable, priority, applications,
-            only_applications, read_permission, rooms, tenant_entries, tenant_bytes, message, attachments)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO entries (tenant, offset, id, at_ms, expires_at_ms, event, flags, priority, applications,
+            only_applications, read_permission, rooms, tenant_entries, tenant_bytes, entity, customer, message, attachments)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let audience = &entry.audience;
     statement.execute(params![
@@ -45,7 +45,7 @@ pub(super) fn insert(
         number(entry.at_ms),
         entry.expires_at_ms.map(number),
         entry.event.as_str(),
-        entry.durability == Durability::Durable,
+        flags(entry),
         entry.priority as u8,
         audience.applications.bits(),
         audience.only.bits(),
@@ -53,15 +53,33 @@ pub(super) fn insert(
         rooms_text(&audience.rooms),
         number(tally.entries),
         number(tally.bytes),
+        entry.entity,
+        entry.creates_order.as_ref().and_then(|owner| owner.customer.as_deref()),
         entry.message.as_ref(),
         attachments_blob(&entry.attachments),
     ])?;
+    if let (Some(owner), Some(order)) = (&entry.creates_order, &entry.entity) {
+        let mut statement =
+            connection.prepare_cached("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?)")?;
+        statement.execute(params![tenant_no, order, owner.customer, number(entry.offset.get())])?;
+    }
     Ok(())
 }
 
+const IS_DURABLE: u8 = 1;
+const COMPACTS: u8 = 2;
+const CREATES_ORDER: u8 = 4;
+
+fn flags(entry: &LogEntry) -> u8 {
+    let flag = |is_set, flag| if is_set { flag } else { 0 };
+    flag(entry.durability == Durability::Durable, IS_DURABLE)
+        | flag(entry.compacts, COMPACTS)
+        | flag(entry.creates_order.is_some(), CREATES_ORDER)
+}
+
 /// What [`decode`] takes, in its order.
-pub(super) const COLUMNS: &str = "offset, id, at_ms, expires_at_ms, event, durable, priority, \
-     applications, only_applications, read_permission, rooms, message, attachments";
+pub(super) const COLUMNS: &str = "offset, id, at_ms, expires_at_ms, event, flags, priority, \
+     applications, only_applications, read_permission, rooms, entity, customer, message, attachments";
 
 pub(super) fn decode(tenant: &TenantId, row: &Row<'_>) -> Result<LogEntry, ReadError> {
     let store = |error: rusqlite::Error| ReadError::Store(error.to_string());
@@ -76,18 +94,11 @@ pub(super) fn decode(tenant: &TenantId, row: &Row<'_>) -> Result<LogEntry, ReadE
     };
     let bits = |column: usize, name| row.get::<_, u8>(column).map_err(|_| damaged(name));
     let event = text(4, "event")?.ok_or_else(|| damaged("event"))?;
-    let read = match text(9, "read_permission")? {
-        None => None,
-        Some(name) => Some(Permission::from_wire(name).ok_or_else(|| damaged("read_permission"))?),
-    };
-    let rooms = match text(10, "rooms")? {
-        None => Vec::new(),
-        Some(list) => rooms_of(list).ok_or_else(|| damaged("rooms"))?,
-    };
-    let attachments = match row.get_ref(12).map_err(store)? {
+    let attachments = match row.get_ref(14).map_err(store)? {
         ValueRef::Null => Vec::new(),
-        _ => attachments_of(blob(12, "attachments")?).ok_or_else(|| damaged("attachments"))?,
+        _ => attachments_of(blob(14, "attachments")?).ok_or_else(|| damaged("attachments"))?,
     };
+    let flags = bits(5, "flags")?;
     Ok(LogEntry {
         offset,
         id: Uuid::from_slice(blob(1, "id")?).map_err(|_| damaged("id"))?,
@@ -96,24 +107,78 @@ pub(super) fn decode(tenant: &TenantId, row: &Row<'_>) -> Result<LogEntry, ReadE
             ValueRef::Null => None,
             _ => Some(unsigned(row, 3).map_err(|_| damaged("expires_at_ms"))?),
         },
-        event: EventType::from_wire(event)
-            .map_or_else(|| EventName::Declared(event.into()), EventName::Builtin),
-        durability: match bits(5, "durable")? {
+        event: event_name(event),
+        durability: match flags & IS_DURABLE {
             0 => Durability::Recoverable,
             _ => Durability::Durable,
         },
         priority: *Priority::ALL
             .get(usize::from(bits(6, "priority")?))
             .ok_or_else(|| damaged("priority"))?,
-        audience: LoggedAudience {
-            applications: ApplicationSet::from_bits(bits(7, "applications")?),
-            only: ApplicationSet::from_bits(bits(8, "only_applications")?),
-            rooms,
-            read,
+        audience: audience(row, 7).map_err(damaged)?,
+        entity: text(11, "entity")?.map(Box::from),
+        compacts: flags & COMPACTS != 0,
+        creates_order: match flags & CREATES_ORDER {
+            0 => None,
+            _ => Some(OrderOwner { customer: text(12, "customer")?.map(Box::from) }),
         },
-        message: Bytes::copy_from_slice(blob(11, "message")?),
+        message: Bytes::copy_from_slice(blob(13, "message")?),
         attachments,
     })
+}
+
+/// What [`decode_outline`] takes, in its order.
+pub(super) const OUTLINE_COLUMNS: &str = "offset, expires_at_ms, event, flags, priority, entity, id, at_ms, \
+     applications, only_applications, read_permission, rooms";
+
+pub(super) fn decode_outline(tenant: &TenantId, row: &Row<'_>) -> Result<Outline, ReadError> {
+    let store = |error: rusqlite::Error| ReadError::Store(error.to_string());
+    let offset = offset(row, 0).map_err(store)?;
+    let damaged = |column| ReadError::Damaged { tenant: tenant.clone(), offset, column };
+    let text = |column: usize, name| {
+        row.get_ref(column).map_err(store)?.as_str_or_null().map_err(|_| damaged(name))
+    };
+    let bits = |column: usize, name| row.get::<_, u8>(column).map_err(|_| damaged(name));
+    Ok(Outline {
+        offset,
+        event: text(2, "event")?.map(event_name).ok_or_else(|| damaged("event"))?,
+        priority: *Priority::ALL
+            .get(usize::from(bits(4, "priority")?))
+            .ok_or_else(|| damaged("priority"))?,
+        entity: text(5, "entity")?.map(Box::from),
+        compacts: bits(3, "flags")? & COMPACTS != 0,
+        expires_at_ms: row
+            .get::<_, Option<i64>>(1)
+            .map_err(|_| damaged("expires_at_ms"))?
+            .map(|n| u64::try_from(n).map_err(|_| damaged("expires_at_ms")))
+            .transpose()?,
+        id: row.get(6).map(Uuid::from_bytes).map_err(|_| damaged("id"))?,
+        at_ms: unsigned(row, 7).map_err(|_| damaged("at_ms"))?,
+        audience: audience(row, 8).map_err(damaged)?,
+    })
+}
+
+/// The audience in four columns from `first` on; which of them is damaged, where one is.
+fn audience(row: &Row<'_>, first: usize) -> Result<LoggedAudience, &'static str> {
+    let bits = |column: usize, name| row.get::<_, u8>(column).map_err(|_| name);
+    let text = |column: usize, name| {
+        row.get_ref(column).ok().and_then(|it| it.as_str_or_null().ok()).ok_or(name)
+    };
+    Ok(LoggedAudience {
+        applications: ApplicationSet::from_bits(bits(first, "applications")?),
+        only: ApplicationSet::from_bits(bits(first + 1, "only_applications")?),
+        read: text(first + 2, "read_permission")?
+            .map(|name| Permission::from_wire(name).ok_or("read_permission"))
+            .transpose()?,
+        rooms: match text(first + 3, "rooms")? {
+            None => Vec::new(),
+            Some(list) => rooms_of(list).ok_or("rooms")?,
+        },
+    })
+}
+
+fn event_name(text: &str) -> EventName {
+    EventType::from_wire(text).map_or_else(|| EventName::Declared(text.into()), EventName::Builtin)
 }
 
 fn rooms_text(rooms: &[LoggedRoom]) -> Option<String> {

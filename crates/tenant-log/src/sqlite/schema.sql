@@ -16,7 +16,7 @@ CREATE TABLE entries (
     at_ms INTEGER NOT NULL,
     expires_at_ms INTEGER,
     event TEXT NOT NULL,
-    durable INTEGER NOT NULL,
+    flags INTEGER NOT NULL,               -- bits: 1 durable, 2 compacts, 4 creates its order
     priority INTEGER NOT NULL,            -- 0 low, 1 medium, 2 high, 3 urgent
     applications INTEGER NOT NULL,        -- bits: 1 client_app, 2 tenant_dashboard, 4 kitchen_app, 8 delivery_app
     only_applications INTEGER NOT NULL,
@@ -24,12 +24,37 @@ CREATE TABLE entries (
     rooms TEXT,                           -- a JSON list such as ["order:42"]
     tenant_entries INTEGER NOT NULL,      -- how many entries the tenant ever had, up to and with this one
     tenant_bytes INTEGER NOT NULL,        -- and their bytes: differences of two rows are sums, so nothing is counted twice
-    message BLOB NOT NULL,
+    entity TEXT,                          -- the order it is about
+    customer TEXT,                        -- of the order it creates
+    message BLOB NOT NULL,                -- the large ones come last: who reads what is before them need not read them
     attachments BLOB                      -- each: its length (4 bytes, little-endian), its bytes
 ) STRICT;
 
 -- The id is in it so that a tenant's newest ids are read from neighbouring places.
 CREATE INDEX entries_of_tenant ON entries (tenant, offset, id);
+
+-- Whose orders are whose, as long as the entry that created the order is there.
+CREATE TABLE orders (
+    tenant INTEGER NOT NULL,
+    order_id TEXT NOT NULL,
+    customer TEXT,
+    offset INTEGER NOT NULL,
+    PRIMARY KEY (tenant, order_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX orders_of_tenant ON orders (tenant, offset);
+
+-- Sessions, rooms' metadata, watches, redeliveries.
+CREATE TABLE notes (
+    tenant INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    expires_at_ms INTEGER,
+    PRIMARY KEY (tenant, kind, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX notes_that_expire ON notes (tenant, expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 
 CREATE TABLE subscribers (
     tenant INTEGER NOT NULL,

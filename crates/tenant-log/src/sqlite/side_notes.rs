@@ -1,16 +1,18 @@
-//! Cursors and dead letters on their way to the disk: in no hurry, and not lost when one transaction fails.
+//! Cursors, notes and dead letters on their way to the disk: in no hurry, and not lost when one transaction fails.
 
 use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
 use foodtrack_contract::{Offset, TenantId};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::number;
-use crate::{DeadLetter, SavedCursor, SubscriberKey};
+use crate::{DeadLetter, Note, NoteKind, SavedCursor, SubscriberKey};
 
 /// How long notes wait for others, or for an append whose fsync they can share.
 pub(super) const NOTES_DELAY: Duration = Duration::from_millis(250);
+
+type NoteKey = (TenantId, NoteKind, Box<str>);
 
 /// What waits, the latest of each.
 #[derive(Debug, Default)]
@@ -18,13 +20,44 @@ pub(super) struct SideNotes {
     cursors: AHashMap<(TenantId, SubscriberKey), SavedCursor>,
     /// `None` takes the letter away.
     letters: AHashMap<(TenantId, Offset, SubscriberKey), Option<DeadLetter>>,
+    /// Each in the order they came. What has a ticket is answered with the next transaction, and goes if that fails.
+    notes: AHashMap<NoteKey, Vec<(Note, Option<u64>)>>,
     since: Option<Instant>,
+}
+
+/// What became of the notes that have tickets.
+#[derive(Debug, Default)]
+pub(super) struct Ticketed {
+    pub(super) noted: Vec<(TenantId, u64)>,
+    pub(super) refused: Vec<(TenantId, u64)>,
 }
 
 impl SideNotes {
     pub(super) fn save_cursor(&mut self, tenant: TenantId, key: SubscriberKey, saved: SavedCursor) {
         self.cursors.insert((tenant, key), saved);
         self.since.get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn note(&mut self, tenant: TenantId, note: Note, ticket: Option<u64>) {
+        let waiting = self.notes.entry((tenant, note.kind, note.key.clone())).or_default();
+        if ticket.is_none() {
+            waiting.retain(|(_, ticket)| ticket.is_some());
+        }
+        waiting.push((note, ticket));
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Takes out what has tickets, because the transaction failed; the rest is tried again.
+    pub(super) fn take_ticketed(&mut self) -> Vec<(TenantId, u64)> {
+        let mut tickets = Vec::new();
+        self.notes.retain(|(tenant, ..), waiting| {
+            let of_tenant = waiting.iter().filter_map(|(_, ticket)| *ticket);
+            tickets.extend(of_tenant.map(|ticket| (tenant.clone(), ticket)));
+            waiting.retain(|(_, ticket)| ticket.is_none());
+            !waiting.is_empty()
+        });
+        tickets.sort_unstable();
+        tickets
     }
 
     pub(super) fn letter(
@@ -39,7 +72,7 @@ impl SideNotes {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.cursors.is_empty() && self.letters.is_empty()
+        self.cursors.is_empty() && self.letters.is_empty() && self.notes.is_empty()
     }
 
     /// How long they may still wait; `None` when there are none.
@@ -58,7 +91,7 @@ impl SideNotes {
     }
 
     /// Writes them all within the transaction at hand. Those of a tenant without a log are left out.
-    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<Ticketed> {
         for ((tenant, key), saved) in &self.cursors {
             connection
                 .prepare_cached(
@@ -97,6 +130,41 @@ impl SideNotes {
                     .execute(params![name, offset, subscriber.as_str()])?,
             };
         }
-        Ok(())
+        self.write_notes(connection)
+    }
+
+    fn write_notes(&self, connection: &Connection) -> rusqlite::Result<Ticketed> {
+        let mut ticketed = Ticketed::default();
+        for ((tenant, kind, key), waiting) in &self.notes {
+            let no: Option<i64> = connection
+                .prepare_cached("SELECT no FROM tenants WHERE name = ?")?
+                .query_row([tenant.as_str()], |row| row.get(0))
+                .optional()?;
+            let tickets =
+                waiting.iter().filter_map(|(_, ticket)| Some((tenant.clone(), (*ticket)?)));
+            let (Some(no), Some((note, _))) = (no, waiting.last()) else {
+                ticketed.refused.extend(tickets);
+                continue;
+            };
+            ticketed.noted.extend(tickets);
+            match &note.value {
+                Some(value) => connection
+                    .prepare_cached("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?)")?
+                    .execute(params![
+                        no,
+                        kind.as_str(),
+                        key,
+                        value,
+                        note.expires_at_ms.map(number)
+                    ])?,
+                None => connection
+                    .prepare_cached("DELETE FROM notes WHERE tenant = ? AND kind = ? AND key = ?")?
+                    .execute(params![no, kind.as_str(), key])?,
+            };
+        }
+        // A tenant's tickets ascend, or at least its owner can give them out so: then answers come in their order.
+        ticketed.noted.sort_unstable();
+        ticketed.refused.sort_unstable();
+        Ok(ticketed)
     }
 }

@@ -5,10 +5,13 @@ use foodtrack_contract::{Epoch, Offset, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::rows::{self, number};
+use super::rows::{self, COLUMNS, number};
 use crate::memory::random_epoch;
 use crate::retention::Tally;
-use crate::{Head, RECENT_IDS_MAX};
+use crate::{
+    HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LogEntry, Note, NoteKind,
+    RECENT_IDS_MAX,
+};
 
 /// How many offsets are made safe at once. After a crash what is left of them is skipped.
 pub(super) const RESERVED_OFFSETS: u64 = 8_192;
@@ -84,9 +87,10 @@ pub(super) fn open(
     connection: &Connection,
     tenants: &mut OpenTenants,
     tenant: &TenantId,
+    now_ms: u64,
 ) -> rusqlite::Result<Head> {
     let row = find(connection, tenant)?;
-    let (no, epoch, reserved_through) = match row {
+    let (no, epoch, reserved_through, trimmed_through) = match row {
         Some(row) => row,
         None => create(connection, tenant)?,
     };
@@ -104,29 +108,38 @@ pub(super) fn open(
         next: open.expected,
         reserved_through: open.now.reserved_through,
         recent: recent(connection, no)?,
+        trimmed_through,
+        orders: orders(connection, no)?,
+        notes: notes(connection, no, now_ms)?,
+        tail: tail(connection, tenant, no)?,
     })
 }
 
 fn find(
     connection: &Connection,
     tenant: &TenantId,
-) -> rusqlite::Result<Option<(i64, Epoch, Offset)>> {
-    let mut statement = connection
-        .prepare_cached("SELECT no, epoch, reserved_through FROM tenants WHERE name = ?")?;
+) -> rusqlite::Result<Option<(i64, Epoch, Offset, Offset)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT no, epoch, reserved_through, trimmed_through FROM tenants WHERE name = ?",
+    )?;
     statement
         .query_row([tenant.as_str()], |row| {
-            Ok((row.get(0)?, Epoch::new(rows::unsigned(row, 1)?), rows::offset(row, 2)?))
+            let epoch = Epoch::new(rows::unsigned(row, 1)?);
+            Ok((row.get(0)?, epoch, rows::offset(row, 2)?, rows::offset(row, 3)?))
         })
         .optional()
 }
 
-fn create(connection: &Connection, tenant: &TenantId) -> rusqlite::Result<(i64, Epoch, Offset)> {
+fn create(
+    connection: &Connection,
+    tenant: &TenantId,
+) -> rusqlite::Result<(i64, Epoch, Offset, Offset)> {
     let epoch = random_epoch();
     connection.execute(
         "INSERT INTO tenants (name, epoch, reserved_through, trimmed_through) VALUES (?, ?, 0, 0)",
         params![tenant.as_str(), number(epoch.get())],
     )?;
-    Ok((connection.last_insert_rowid(), epoch, Offset::ZERO))
+    Ok((connection.last_insert_rowid(), epoch, Offset::ZERO, Offset::ZERO))
 }
 
 /// The newest entry's tally. An empty log starts from zero again: only differences count.
@@ -152,4 +165,52 @@ fn recent(connection: &Connection, no: i64) -> rusqlite::Result<Vec<(Uuid, Offse
     let mut recent = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     recent.reverse();
     Ok(recent)
+}
+
+type OrderAndCustomer = (Box<str>, Option<Box<str>>);
+
+fn orders(connection: &Connection, no: i64) -> rusqlite::Result<Vec<OrderAndCustomer>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT order_id, customer FROM orders WHERE tenant = ? ORDER BY offset DESC LIMIT ?",
+    )?;
+    let rows = statement.query_map(params![no, number(HEAD_ORDERS_MAX as u64)], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    let mut orders = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    orders.reverse();
+    Ok(orders)
+}
+
+/// Those that have not expired. One of a kind that this version does not know is left where it is.
+pub(super) fn notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::Result<Vec<Note>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT kind, key, value, expires_at_ms FROM notes
+         WHERE tenant = ?1 AND (expires_at_ms IS NULL OR expires_at_ms > ?2)",
+    )?;
+    let rows = statement.query_map(params![no, number(now_ms)], |row| {
+        let Some(kind) = NoteKind::from_text(row.get_ref(0)?.as_str()?) else { return Ok(None) };
+        let expires_at_ms =
+            row.get::<_, Option<i64>>(3)?.and_then(|at_ms| u64::try_from(at_ms).ok());
+        Ok(Some(Note { kind, key: row.get(1)?, value: Some(row.get(2)?), expires_at_ms }))
+    })?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+fn tail(connection: &Connection, tenant: &TenantId, no: i64) -> rusqlite::Result<Vec<LogEntry>> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM entries WHERE tenant = ? ORDER BY offset DESC LIMIT ?");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![no, number(HEAD_TAIL_ENTRIES_MAX as u64)])?;
+    let (mut tail, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        // Who reads a damaged entry is told so. It must not keep its tenant from being opened.
+        let Ok(entry) = rows::decode(tenant, row) else { break };
+        bytes += entry.bytes();
+        if bytes > HEAD_TAIL_BYTES_MAX {
+            break;
+        }
+        tail.push(entry);
+    }
+    tail.reverse();
+    Ok(tail)
 }

@@ -78,11 +78,24 @@ pub(super) fn trim(
         connection
             .prepare_cached("UPDATE tenants SET trimmed_through = ? WHERE no = ?")?
             .execute(params![through, no])?;
-        connection
-            .prepare_cached("DELETE FROM dead_letters WHERE tenant = ? AND offset <= ?")?
-            .execute(params![no, through])?;
+        for sql in [
+            "DELETE FROM dead_letters WHERE tenant = ? AND offset <= ?",
+            "DELETE FROM orders WHERE tenant = ? AND offset <= ?",
+        ] {
+            connection.prepare_cached(sql)?.execute(params![no, through])?;
+        }
     }
     Ok(Step { is_partial: taken == rows_max, oldest })
+}
+
+/// Takes expired notes away, at most [`TRIM_ROWS_MAX`]; returns how many.
+fn trim_notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "DELETE FROM notes WHERE (tenant, kind, key) IN
+             (SELECT tenant, kind, key FROM notes WHERE tenant = ? AND expires_at_ms <= ? LIMIT ?)",
+        )?
+        .execute(params![no, number(now_ms), number(TRIM_ROWS_MAX as u64)])
 }
 
 /// A round over all tenants, the quiet ones included.
@@ -119,7 +132,7 @@ impl Round {
             let Some(no) = self.left.front().copied() else { return Ok(()) };
             let last = tenants::newest(connection, no)?;
             let step = trim(connection, no, last, retention, self.now_ms, TRIM_ROWS_MAX)?;
-            if step.is_partial {
+            if step.is_partial || trim_notes(connection, no, self.now_ms)? == TRIM_ROWS_MAX {
                 return Ok(());
             }
             self.left.pop_front();

@@ -12,7 +12,7 @@ use super::SqliteOptions;
 use super::commit_gate::{CommitError, CommitGate, commit};
 use super::queue::{Queue, Request};
 use super::rows::{self, number};
-use super::side_notes::SideNotes;
+use super::side_notes::{SideNotes, Ticketed};
 use super::tenants::{self, OpenTenants};
 use super::trimming::{Round, trim_open};
 use crate::{Completion, Head, LogEntry, OnCompletion, RefusedReason, Retention};
@@ -47,6 +47,7 @@ struct Outcome {
     appended: AHashMap<TenantId, (Offset, Offset)>,
     opened: Vec<(TenantId, Option<Head>)>,
     out_of_sequence: Vec<(TenantId, Offset)>,
+    ticketed: Ticketed,
     bytes: u64,
 }
 
@@ -103,10 +104,15 @@ impl Writer {
 
     fn turn(&mut self, batch: &mut Vec<Request>) {
         let mut writes = Vec::with_capacity(batch.len());
+        let mut has_tickets = false;
         for request in batch.drain(..) {
             match request {
                 Request::SaveCursor(tenant, key, saved) => {
                     self.notes.save_cursor(tenant, key, *saved);
+                }
+                Request::SaveNote(tenant, note, ticket) => {
+                    has_tickets |= ticket.is_some();
+                    self.notes.note(tenant, *note, ticket);
                 }
                 Request::Bury(tenant, letter) => {
                     let (offset, subscriber) = (letter.offset, letter.subscriber.clone());
@@ -125,7 +131,7 @@ impl Writer {
             }
         }
         let notes_are_due = self.notes.wait().is_some_and(|wait| wait.is_zero());
-        if !writes.is_empty() || notes_are_due || !self.round.is_over() {
+        if !writes.is_empty() || has_tickets || notes_are_due || !self.round.is_over() {
             self.transact(writes);
         }
         if self.is_compacting && !self.is_poisoned {
@@ -154,12 +160,14 @@ impl Writer {
                 self.tell_committed(outcome);
             }
             Err(error) => {
+                let tickets = self.notes.take_ticketed();
                 self.failed(&error);
                 let reason = match error {
                     CommitError::DiskFull => RefusedReason::DiskFull,
                     CommitError::Disk(_) => RefusedReason::Poisoned,
                 };
                 self.tell_refused(outcome, reason);
+                self.tell_not_noted(tickets, reason);
             }
         }
     }
@@ -184,8 +192,10 @@ impl Writer {
     fn poison(&mut self) {
         self.is_poisoned = true;
         self.is_compacting = false;
+        let tickets = self.notes.take_ticketed();
         self.notes.clear();
         self.queue.poison();
+        self.tell_not_noted(tickets, RefusedReason::Poisoned);
     }
 
     /// Does everything asked for within one transaction, short of its commit. Fills `outcome` in any case.
@@ -197,12 +207,12 @@ impl Writer {
                 Request::Append(tenant, entry) => {
                     self.append(tenant, &entry, outcome, result.is_ok())
                 }
-                Request::Open(tenant) if result.is_ok() => {
-                    tenants::open(&self.connection, &mut self.tenants, &tenant)
+                Request::Open(tenant, now_ms) if result.is_ok() => {
+                    tenants::open(&self.connection, &mut self.tenants, &tenant, now_ms)
                         .map(|head| outcome.opened.push((tenant.clone(), Some(head))))
                         .inspect_err(|_| outcome.opened.push((tenant, None)))
                 }
-                Request::Open(tenant) => {
+                Request::Open(tenant, _) => {
                     outcome.opened.push((tenant, None));
                     Ok(())
                 }
@@ -216,7 +226,7 @@ impl Writer {
         }
         result?;
         if !self.notes.is_empty() {
-            self.notes.write(&self.connection)?;
+            outcome.ticketed = self.notes.write(&self.connection)?;
         }
         if !self.round.is_over() {
             self.round.step(&self.connection, self.retention)?;
@@ -263,6 +273,10 @@ impl Writer {
         }
         self.tell_opened(outcome.opened, RefusedReason::Poisoned);
         self.tell_out_of_sequence(outcome.out_of_sequence);
+        for (tenant, ticket) in outcome.ticketed.noted {
+            (self.on_completion)(Completion::Noted { tenant, ticket });
+        }
+        self.tell_not_noted(outcome.ticketed.refused, RefusedReason::OutOfSequence);
     }
 
     fn tell_refused(&self, outcome: Outcome, reason: RefusedReason) {
@@ -291,6 +305,12 @@ impl Writer {
         }
     }
 
+    fn tell_not_noted(&self, tickets: Vec<(TenantId, u64)>, reason: RefusedReason) {
+        for (tenant, ticket) in tickets {
+            (self.on_completion)(Completion::NoteRefused { tenant, ticket, reason });
+        }
+    }
+
     /// What came before everyone knew that the disk had failed.
     fn refuse_all(&self, batch: impl Iterator<Item = Request>) {
         let reason = RefusedReason::Poisoned;
@@ -300,8 +320,11 @@ impl Writer {
                     let (from, through) = (entry.offset, entry.offset);
                     (self.on_completion)(Completion::Refused { tenant, from, through, reason });
                 }
-                Request::Open(tenant) => {
+                Request::Open(tenant, _) => {
                     (self.on_completion)(Completion::OpenFailed { tenant, reason });
+                }
+                Request::SaveNote(tenant, _, Some(ticket)) => {
+                    (self.on_completion)(Completion::NoteRefused { tenant, ticket, reason });
                 }
                 _ => {}
             }

@@ -97,7 +97,7 @@ fn check_poisoned(arrives: bool) {
         assert_eq!(fill(&mut writer, 1..100), (4, RefusedReason::Poisoned));
         let entry = crate::support::entry(offset(5), id(5));
         assert_eq!(open.log.submit(&writer.tenant, entry), Err(SubmitError::Poisoned));
-        assert_eq!(open.log.open(&tenant("u")), Err(SubmitError::Poisoned));
+        assert_eq!(open.log.open(&tenant("u"), 0), Err(SubmitError::Poisoned));
         assert_eq!(writer.sequence.released(), offset(3));
         // What is there can still be read.
         open.everything(&writer.tenant)
@@ -136,7 +136,7 @@ fn a_commit_without_room_is_refused_and_the_next_is_tried() {
 fn a_tenant_whose_opening_failed_can_be_opened_again() {
     let directory = tempfile::tempdir().unwrap();
     let open = open_sqlite(directory.path(), failing(0, false, CommitError::DiskFull));
-    open.log.open(&tenant("t")).unwrap();
+    open.log.open(&tenant("t"), 0).unwrap();
     let answer = open.next_completion();
     assert!(matches!(
         answer,

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use foodtrack_contract::{Cursor, Epoch, EventName};
 use foodtrack_tenant_log::{
-    Admission, DeadLetter, DeadLetterReason, Durability, LogEntry, PageStart, ReadError,
+    Admission, Completion, DeadLetter, DeadLetterReason, Durability, HEAD_TAIL_BYTES_MAX,
+    HEAD_TAIL_ENTRIES_MAX, LogEntry, Note, NoteKind, OrderOwner, Outline, PageStart, ReadError,
     RefusedReason, Retention, SavedCursor, SubscriberKey,
 };
 
@@ -44,6 +45,15 @@ suite! {
     a_subscribers_latest_cursor_is_kept
     dead_letters_are_listed_replaced_and_taken_away
     a_tenant_without_a_log_is_unknown
+    a_head_names_the_orders_that_are_in_the_log
+    a_head_brings_the_newest_entries_along
+    a_note_is_kept_until_it_is_taken_away_or_expires
+    a_note_with_a_ticket_is_answered
+    an_outline_is_the_page_without_its_messages
+    single_entries_are_read_in_order_and_once
+    an_orders_history_is_its_own
+    a_message_is_found_by_its_id
+    tenants_are_listed_by_name
 }
 
 fn what_was_appended_is_read_back_whole<S: Store>() {
@@ -56,8 +66,7 @@ fn what_was_appended_is_read_back_whole<S: Store>() {
         durability: Durability::Recoverable,
         ..entry(offset(41), id(41))
     };
-    assert_eq!(writer.sequence.admit(id(41), Durability::Recoverable), Admission::New(offset(41)));
-    open.log.submit(&writer.tenant, declared.clone()).unwrap();
+    writer.submit_entry(declared.clone());
     while writer.sequence.committed_through() < offset(41) {
         writer.hear();
     }
@@ -384,4 +393,213 @@ fn a_tenant_without_a_log_is_unknown<S: Store>() {
     let open = store.open(KEEPS_ALL);
     let answer = open.log.read(&request(&tenant("nobody"), 0, 1));
     assert!(matches!(answer, Err(ReadError::UnknownTenant(it)) if it == tenant("nobody")));
+}
+
+fn creating(n: u64, order: &str, customer: Option<&str>) -> LogEntry {
+    LogEntry {
+        entity: Some(order.into()),
+        creates_order: Some(OrderOwner { customer: customer.map(Into::into) }),
+        at_ms: n,
+        ..entry(offset(n), id(n))
+    }
+}
+
+fn a_head_names_the_orders_that_are_in_the_log<S: Store>() {
+    let store = S::new();
+    let retention = Retention { age_ms_max: 10, entries_min: 2, ..KEEPS_ALL };
+    let orders = |open: &crate::support::OpenLog| {
+        let head = open.head(&tenant("t"));
+        let orders = head.orders.into_iter();
+        let orders = orders.map(|(id, customer)| (id.into_string(), customer.map(String::from)));
+        (head.trimmed_through, orders.collect::<Vec<_>>())
+    };
+    let named = |id: &str, customer: Option<&str>| (id.to_owned(), customer.map(str::to_owned));
+    {
+        let open = store.open(retention);
+        let mut writer = open.writer("t");
+        let plain = LogEntry { creates_order: None, ..creating(4, "3", None) };
+        // An order is whose it was first.
+        let again = creating(3, "1", Some("other"));
+        for it in [creating(1, "1", Some("c")), creating(2, "2", None), again, plain] {
+            writer.submit_entry(it);
+        }
+        writer.settle();
+        assert_eq!(orders(&open), (offset(0), vec![named("1", Some("c")), named("2", None)]));
+    }
+    let open = store.open(retention);
+    open.log.trim(1_000).unwrap();
+    wait_for(|| open.log.stats(&tenant("t")).unwrap().entries == 2);
+    let (trimmed_through, left) = orders(&open);
+    assert_eq!(trimmed_through, offset(2));
+    assert!(!left.contains(&named("2", None)), "what is gone is not named");
+}
+
+fn a_head_brings_the_newest_entries_along<S: Store>() {
+    let store = S::new();
+    let open = store.open(KEEPS_ALL);
+    let mut writer = open.writer("t");
+    let tail =
+        || -> Vec<u64> { open.head(&tenant("t")).tail.iter().map(|it| it.offset.get()).collect() };
+    assert!(tail().is_empty());
+    writer.append_all(1..=1_000);
+    let newest = tail();
+    assert!(newest.len() <= HEAD_TAIL_ENTRIES_MAX && newest.len() > 100);
+    assert!(newest.iter().copied().eq(1_001 - newest.len() as u64..=1_000));
+    let large = LogEntry {
+        message: vec![b'x'; HEAD_TAIL_BYTES_MAX as usize].into(),
+        ..entry(offset(1_001), id(1_001))
+    };
+    writer.submit_entry(large);
+    writer.settle();
+    assert!(tail().is_empty());
+}
+
+fn note(kind: NoteKind, key: &str, value: Option<&str>, expires_at_ms: Option<u64>) -> Note {
+    Note { kind, key: key.into(), value: value.map(Into::into), expires_at_ms }
+}
+
+fn a_note_is_kept_until_it_is_taken_away_or_expires<S: Store>() {
+    let store = S::new();
+    let (ours, theirs) = (tenant("t"), tenant("u"));
+    let kept = [
+        note(NoteKind::Session, "a", Some("newest"), Some(100)),
+        note(NoteKind::Session, "b", Some("s"), None),
+        note(NoteKind::Room, "a", Some("r"), None),
+        note(NoteKind::Watch, "7 u", Some("w"), Some(50)),
+    ];
+    {
+        let open = store.open(KEEPS_ALL);
+        open.head(&ours);
+        open.head(&theirs);
+        let first = [
+            note(NoteKind::Session, "a", Some("older"), None),
+            note(NoteKind::Redelivery, "9 u", Some("gone"), None),
+        ];
+        let last = [note(NoteKind::Redelivery, "9 u", None, None)];
+        for it in first.iter().chain(&kept).chain(&last) {
+            open.log.save_note(&ours, it.clone(), None).unwrap();
+        }
+        // Nobody opened it: the note is left out.
+        open.log.save_note(&tenant("nobody"), kept[0].clone(), None).unwrap();
+    }
+    let open = store.open(KEEPS_ALL);
+    let notes = |tenant, now_ms| {
+        let mut notes = open.head_at(tenant, now_ms).notes;
+        notes.sort_by_key(|note| (note.kind, note.key.clone()));
+        notes
+    };
+    assert_eq!(notes(&ours, 49), kept);
+    assert_eq!(notes(&ours, 50), kept[..3]);
+    assert_eq!(notes(&theirs, 0), []);
+    open.log.trim(50).unwrap();
+    wait_for(|| notes(&ours, 0).len() == 3);
+    open.log.trim(100).unwrap();
+    wait_for(|| notes(&ours, 0).len() == 2);
+    assert_eq!(notes(&ours, u64::MAX), kept[1..3]);
+}
+
+fn a_note_with_a_ticket_is_answered<S: Store>() {
+    let store = S::new();
+    let answer = |open: &crate::support::OpenLog| loop {
+        match open.next_completion() {
+            Completion::Noted { tenant, ticket } => break (tenant, ticket, None),
+            Completion::NoteRefused { tenant, ticket, reason } => {
+                break (tenant, ticket, Some(reason));
+            }
+            _ => {}
+        }
+    };
+    let ours = tenant("t");
+    {
+        let open = store.open(KEEPS_ALL);
+        open.head(&ours);
+        let first = note(NoteKind::Room, "a", Some("1"), None);
+        open.log.save_note(&ours, first.clone(), Some(7)).unwrap();
+        assert_eq!(answer(&open), (ours.clone(), 7, None));
+        assert_eq!(open.head(&ours).notes, [first]);
+        // The latest counts, with a ticket or without.
+        for (value, ticket) in [("2", None), ("3", Some(8)), ("4", None), ("5", Some(9))] {
+            let later = note(NoteKind::Room, "a", Some(value), None);
+            open.log.save_note(&ours, later, ticket).unwrap();
+        }
+        assert_eq!(answer(&open), (ours.clone(), 8, None));
+        assert_eq!(answer(&open), (ours.clone(), 9, None));
+        open.log.save_note(&tenant("u"), note(NoteKind::Room, "a", None, None), Some(1)).unwrap();
+        assert_eq!(answer(&open), (tenant("u"), 1, Some(RefusedReason::OutOfSequence)));
+    }
+    let open = store.open(KEEPS_ALL);
+    assert_eq!(open.head(&ours).notes, [note(NoteKind::Room, "a", Some("5"), None)]);
+}
+
+fn an_outline_is_the_page_without_its_messages<S: Store>() {
+    let store = S::new();
+    let open = store.open(KEEPS_ALL);
+    let mut writer = open.writer("t");
+    writer.append_all(1..=50);
+    let epoch = writer.sequence.epoch();
+    let outline = |after, through, max| {
+        let (after, through) = (offset(after), offset(through));
+        open.log.outline(&tenant("t"), Some(epoch), after, through, max)
+    };
+    let expected = |from: u64, to: u64| -> Vec<Outline> {
+        (from..=to).map(|n| Outline::from(&entry(offset(n), id(n)))).collect()
+    };
+    let looked = |after, through, max| {
+        let page = outline(after, through, max).unwrap();
+        (page.entries, page.next.get())
+    };
+    assert_eq!(looked(0, 1 << 40, 1_000), (expected(1, 50), 1 << 40));
+    assert_eq!(looked(10, 30, 1_000), (expected(11, 30), 30));
+    assert_eq!(looked(10, 30, 5), (expected(11, 15), 15));
+    assert_eq!(looked(50, 60, 5), (vec![], 60));
+    let other = Epoch::new(epoch.get() ^ 1);
+    let answer = open.log.outline(&tenant("t"), Some(other), offset(0), offset(9), 9);
+    assert!(matches!(answer, Err(ReadError::OtherEpoch { epoch: it, .. }) if it == epoch));
+}
+
+fn single_entries_are_read_in_order_and_once<S: Store>() {
+    let store = S::new();
+    let open = store.open(KEEPS_ALL);
+    open.writer("t").append_all(1..=20);
+    let at = [19, 3, 77, 3, 20].map(offset);
+    let entries = open.log.read_at(&tenant("t"), &at).unwrap();
+    let expected: Vec<_> = [3, 19, 20].map(|n| entry(offset(n), id(n))).into();
+    assert_eq!(entries, expected);
+}
+
+fn an_orders_history_is_its_own<S: Store>() {
+    let store = S::new();
+    let open = store.open(KEEPS_ALL);
+    let mut writer = open.writer("t");
+    for n in 1..=30 {
+        let order = (n % 3).to_string();
+        writer.submit_entry(LogEntry { entity: Some(order.into()), ..entry(offset(n), id(n)) });
+    }
+    writer.settle();
+    let history = |order, max| -> Vec<u64> {
+        let history = open.log.entity_history(&tenant("t"), order, max).unwrap();
+        history.iter().map(|it| it.offset.get()).collect()
+    };
+    assert!(history("1", 100).into_iter().eq((1..=28).step_by(3)));
+    assert_eq!(history("1", 2), [25, 28]);
+    assert!(history("none", 2).is_empty());
+}
+
+fn a_message_is_found_by_its_id<S: Store>() {
+    let store = S::new();
+    let open = store.open(KEEPS_ALL);
+    open.writer("t").append_all(1..=20);
+    open.writer("u").append_all(31..=35);
+    assert_eq!(open.log.find(&tenant("t"), id(7)).unwrap(), Some(offset(7)));
+    assert_eq!(open.log.find(&tenant("t"), id(33)).unwrap(), None);
+}
+
+fn tenants_are_listed_by_name<S: Store>() {
+    let store = S::new();
+    let open = store.open(KEEPS_ALL);
+    assert_eq!(open.log.tenants().unwrap(), []);
+    for name in ["u", "T", "t"] {
+        open.head(&tenant(name));
+    }
+    assert_eq!(open.log.tenants().unwrap(), ["T", "t", "u"].map(tenant));
 }

@@ -142,7 +142,7 @@ fn compaction_gives_space_back() {
         ..crate::support::entry(crate::support::offset(n), id(n))
     };
     let tenant = crate::support::tenant("t");
-    foodtrack_tenant_log::TenantLog::open(&log, &tenant).unwrap();
+    foodtrack_tenant_log::TenantLog::open(&log, &tenant, 0).unwrap();
     for n in 1..=500 {
         foodtrack_tenant_log::TenantLog::submit(&log, &tenant, entry(n)).unwrap();
     }

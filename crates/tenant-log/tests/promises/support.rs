@@ -10,8 +10,8 @@ use foodtrack_contract::{
 };
 use foodtrack_tenant_log::{
     Admission, Completion, Durability, Head, LogEntry, LoggedAudience, MemoryLog, MemoryStore,
-    OnCompletion, Page, ReadRequest, RefusedReason, Retention, Sequence, SqliteLog, SqliteOptions,
-    TenantLog,
+    OnCompletion, OrderOwner, Page, ReadRequest, RefusedReason, Retention, Sequence, SqliteLog,
+    SqliteOptions, TenantLog,
 };
 use uuid::Uuid;
 
@@ -94,7 +94,11 @@ impl OpenLog {
     }
 
     pub(crate) fn head(&self, tenant: &TenantId) -> Head {
-        self.log.open(tenant).unwrap();
+        self.head_at(tenant, 0)
+    }
+
+    pub(crate) fn head_at(&self, tenant: &TenantId, now_ms: u64) -> Head {
+        self.log.open(tenant, now_ms).unwrap();
         loop {
             match self.next_completion() {
                 Completion::Opened { tenant: opened, head } if opened == *tenant => return head,
@@ -158,6 +162,13 @@ impl Writer<'_> {
             self.open.log.submit(&self.tenant, entry).unwrap();
         }
         admission
+    }
+
+    /// Admits and submits an entry whose offset is the next, without waiting.
+    pub(crate) fn submit_entry(&mut self, entry: LogEntry) {
+        let admission = self.sequence.admit(entry.id, entry.durability);
+        assert_eq!(admission, Admission::New(entry.offset));
+        self.open.log.submit(&self.tenant, entry).unwrap();
     }
 
     /// Appends durably and waits.
@@ -226,6 +237,11 @@ pub(crate) fn entry(offset: Offset, id: Uuid) -> LogEntry {
             only: ApplicationSet::ALL,
             read: (n % 2 == 1).then_some(Permission::ReadOrders),
         },
+        entity: (!n.is_multiple_of(5)).then(|| order.as_str().into()),
+        compacts: n % 3 == 1,
+        creates_order: n
+            .is_multiple_of(4)
+            .then(|| OrderOwner { customer: n.is_multiple_of(8).then(|| format!("c{n}").into()) }),
         message: Bytes::from(format!(
             "{{\"id\":\"{id}\",\"payload\":{{\"orderId\":\"{order}\"}}}}"
         )),

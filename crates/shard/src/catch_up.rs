@@ -1,0 +1,419 @@
+//! A connection that was away gets what its audience missed, page by page, and then goes live.
+//!
+//! While it catches up it is left out of the live fan-out: what is published meanwhile comes to it from the log too, in its
+//! place. So there is no moment at which something is sent twice or not at all.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use foodtrack_contract::{Cursor, EventType, Offset};
+use foodtrack_tenant_log::{
+    DeadLetter, DeadLetterReason, LogEntry, Outline, ReadError, SavedCursor,
+};
+use foodtrack_transport::{FrameMeta, LogPlace};
+
+use crate::log_link::{Asker, ReadAnswer, ReadJob};
+use crate::replay_plan::{Owed, Plan, Window};
+use crate::showing::send_entry;
+use crate::stamp::Stamp;
+use crate::tenant::{Tenant, Turn};
+use crate::viewer::Viewer;
+
+/// Entries that are looked at together: urgent ones overtake within them.
+const WINDOW_ENTRIES: usize = 8_192;
+/// Entries read from the disk at once.
+const PAGE_ENTRIES: usize = 512;
+/// Bytes sent before the client must have taken them.
+const PAGE_BYTES_MAX: u64 = 256 << 10;
+
+/// Where a connection starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Its session is back, and this is what it has.
+    Recovered(Cursor),
+    /// It has this, though its session is gone.
+    Brought(Cursor),
+    /// As far as its subscriber has confirmed.
+    Confirmed,
+}
+
+/// A connection on its way to be live.
+#[derive(Debug)]
+pub(crate) struct CatchUp {
+    /// Tells this one from an earlier one in the same place.
+    serial: u32,
+    step: Step,
+    /// What the recipient has: what it had when it came, and what was sent since or is not for it.
+    cursor: Cursor,
+    /// What it had when it came.
+    had: Cursor,
+    /// Everything up to here was looked at.
+    at: Offset,
+    owed: Owed,
+    was_away: bool,
+    plan: Plan,
+    /// Read, and not sent yet; in the plan's order.
+    read: VecDeque<Arc<LogEntry>>,
+    started_ms: u64,
+    replayed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// The store is asked how far the subscriber had confirmed.
+    Finding,
+    /// The store is asked for a plan or for entries.
+    Reading,
+    /// The client has yet to take what was sent.
+    Draining,
+    /// There is something to do at once.
+    Ready,
+}
+
+impl CatchUp {
+    /// Where the recipient stands.
+    pub(crate) fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+}
+
+impl Tenant {
+    /// Starts to bring a connection up to date. It is live at once if it missed nothing.
+    pub(crate) fn start_catch_up(&mut self, turn: &mut Turn<'_>, place: u32, start: Start) {
+        let Some(log) = self.log.open() else { return };
+        let (epoch, shown) = (log.epoch(), log.shown);
+        let Some(connection) = self.connections.get_mut(place) else { return };
+        let subscriber = connection.subscriber;
+        let known = self.subscribers.get(subscriber).and_then(|it| it.confirmed());
+        let asks = turn.policies.delivery.any_acknowledged();
+        let serial = turn.next_serial();
+        let mut catch_up = CatchUp {
+            serial,
+            step: Step::Ready,
+            cursor: Cursor::new(epoch, shown),
+            had: Cursor::new(epoch, Offset::ZERO),
+            at: shown,
+            owed: Owed::These(Vec::new()),
+            was_away: !matches!(start, Start::Recovered(_)),
+            plan: Plan::default(),
+            read: VecDeque::new(),
+            started_ms: turn.io.now_ms(),
+            replayed: 0,
+        };
+        let brought = match start {
+            Start::Recovered(cursor) | Start::Brought(cursor) => Some(cursor),
+            Start::Confirmed => None,
+        };
+        if let Some(cursor) = &brought {
+            (catch_up.cursor, catch_up.had) = (cursor.clone(), cursor.clone());
+            catch_up.at = cursor.through();
+        }
+        match (brought, known) {
+            (Some(cursor), None) if !asks => {
+                // It brings back what it got: that is a confirmation.
+                self.subscribers.known(subscriber, cursor.through());
+                self.save_cursor(turn, subscriber);
+            }
+            (Some(cursor), Some(confirmed)) => {
+                let owed = self.subscribers.get(subscriber).map(|it| it.owed(cursor.through()));
+                catch_up.owed = Owed::These(owed.unwrap_or_default());
+                if catch_up.owed.is_any() {
+                    catch_up.at = confirmed.min(cursor.through());
+                }
+                self.arrived(turn, subscriber, cursor.through());
+            }
+            (None, Some(confirmed)) => {
+                (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, confirmed), confirmed);
+            }
+            (_, None) => {
+                catch_up.step = Step::Finding;
+                let key = self.subscribers.get(subscriber).map(|it| it.key.clone());
+                if let Some(key) = key {
+                    let asker = Asker { place, serial };
+                    turn.log.read(&self.id, asker, ReadJob::Cursor(key));
+                }
+            }
+        }
+        let is_ready = catch_up.step == Step::Ready;
+        self.connections.set_behind(place, Box::new(catch_up));
+        if is_ready {
+            self.go_on(turn, place);
+        }
+    }
+
+    /// Hears what was read for a connection.
+    pub(crate) fn read_for(&mut self, turn: &mut Turn<'_>, asker: Asker, answer: ReadAnswer) {
+        let Some(connection) = self.connections.get_mut(asker.place) else { return };
+        let Some(catch_up) = connection.catch_up.as_mut().filter(|it| it.serial == asker.serial)
+        else {
+            return;
+        };
+        catch_up.step = Step::Ready;
+        match answer {
+            ReadAnswer::Cursor(Ok(saved)) => self.found(turn, asker.place, saved),
+            ReadAnswer::Plan(Ok((trimmed_through, plan))) => {
+                let after = catch_up.at;
+                self.planned(turn, asker.place, plan);
+                if after < trimmed_through {
+                    self.tell_gap(turn, asker.place, after, trimmed_through);
+                }
+            }
+            ReadAnswer::Entries(Ok((entries, places))) => {
+                catch_up.read = entries.into_iter().map(Arc::new).collect();
+                // What is gone since it was planned is skipped.
+                let read: Vec<Offset> = catch_up.read.iter().map(|it| it.offset).collect();
+                catch_up.plan.keep_of_first(places, &read);
+            }
+            // A log without this tenant has nothing of it; the writer made it a moment ago.
+            ReadAnswer::Cursor(Err(ReadError::UnknownTenant(_))) => {
+                self.found(turn, asker.place, None);
+            }
+            ReadAnswer::Cursor(Err(error))
+            | ReadAnswer::Plan(Err(error))
+            | ReadAnswer::Entries(Err(error)) => {
+                tracing::error!(tenant = self.id.as_str(), %error, "cannot replay: a client is sent away");
+                // It comes back by itself, with what it has.
+                if let Some(connection) = self.connections.get(asker.place) {
+                    let reason = foodtrack_transport::CloseReason::ServerClosed;
+                    turn.io.close(connection.client, reason);
+                }
+                return;
+            }
+        }
+        self.go_on(turn, asker.place);
+    }
+
+    /// The store said how far a subscriber had confirmed.
+    fn found(&mut self, turn: &mut Turn<'_>, place: u32, saved: Option<SavedCursor>) {
+        let Some(log) = self.log.open() else { return };
+        let (epoch, trimmed_through) = (log.epoch(), log.trimmed_through);
+        let asking = turn.policies.delivery.acknowledged();
+        let Some(connection) = self.connections.get_mut(place) else { return };
+        let subscriber = connection.subscriber;
+        let Some(catch_up) = connection.catch_up.as_mut() else { return };
+        let has_brought = catch_up.had.through() > Offset::ZERO;
+        let mut lost = false;
+        let confirmed = match saved {
+            Some(saved) if saved.cursor.epoch() == epoch => saved.cursor.through(),
+            // Its log is gone with what it missed.
+            Some(_) => {
+                lost = true;
+                catch_up.cursor.through()
+            }
+            // Somebody who was never here has missed nothing.
+            None => catch_up.cursor.through(),
+        };
+        if has_brought {
+            // What it owes is somewhere behind; it has the rest.
+            catch_up.owed = Owed::AllOf(asking);
+            catch_up.at = confirmed.min(catch_up.had.through()).max(trimmed_through);
+        } else {
+            (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, confirmed), confirmed);
+        }
+        let through = catch_up.had.through();
+        self.subscribers.known(subscriber, confirmed);
+        self.subscribers.arrived(subscriber, through);
+        self.save_cursor(turn, subscriber);
+        if lost {
+            self.tell_reset(turn, place);
+        }
+    }
+
+    /// Sends what can be sent now, and asks for what cannot.
+    pub(crate) fn go_on(&mut self, turn: &mut Turn<'_>, place: u32) {
+        let mut bytes = 0;
+        loop {
+            let Some(log) = self.log.open() else { return };
+            let (shown, tail_after) = (log.shown, log.tail.after());
+            let Some(connection) = self.connections.get_mut(place) else { return };
+            let client = connection.client;
+            let Some(catch_up) = connection.catch_up.as_mut() else { return };
+            if catch_up.step != Step::Ready {
+                return;
+            }
+            if bytes >= PAGE_BYTES_MAX || turn.io.is_backlogged(client) {
+                catch_up.step = Step::Draining;
+                return turn.io.tell_when_drained(client);
+            }
+            let serial = catch_up.serial;
+            if let Some((offset, overtakes)) = catch_up.plan.next() {
+                let read = catch_up.read.pop_front_if(|entry| entry.offset == offset);
+                let Some(entry) = read.or_else(|| log.tail.get(offset).cloned()) else {
+                    catch_up.step = Step::Reading;
+                    let offsets = catch_up.plan.ahead(PAGE_ENTRIES);
+                    let job = ReadJob::Entries { offsets, bytes_max: PAGE_BYTES_MAX };
+                    return turn.log.read(&self.id, Asker { place, serial }, job);
+                };
+                catch_up.plan.advance();
+                bytes += entry.bytes();
+                if overtakes {
+                    let _ = catch_up.cursor.add(entry.offset);
+                } else {
+                    catch_up.cursor.advance(entry.offset);
+                }
+                catch_up.replayed += 1;
+                turn.counters.replayed.add(1);
+                self.replay(turn, place, &entry);
+                continue;
+            }
+            catch_up.at = catch_up.at.max(catch_up.plan.through);
+            let after = catch_up.at;
+            catch_up.cursor.advance(after);
+            if after >= shown {
+                return self.go_live(turn, place);
+            }
+            let window = window(turn, catch_up);
+            let viewer = self.viewer(place);
+            if after >= tail_after {
+                let Some(log) = self.log.open() else { return };
+                let outline: Vec<Outline> =
+                    log.tail.since(after).map(|entry| Outline::from(&**entry)).collect();
+                let plan = Plan::new(&outline, shown, &window, &viewer);
+                self.planned(turn, place, plan);
+                continue;
+            }
+            let epoch = log.epoch();
+            if let Some(catch_up) = self.catch_up(place) {
+                catch_up.step = Step::Reading;
+            }
+            let (through, viewer) = (tail_after, Box::new(viewer));
+            let job = ReadJob::Plan { epoch, after, through, window, viewer };
+            return turn.log.read(&self.id, Asker { place, serial }, job);
+        }
+    }
+
+    fn catch_up(&mut self, place: u32) -> Option<&mut CatchUp> {
+        self.connections.get_mut(place)?.catch_up.as_deref_mut()
+    }
+
+    fn planned(&mut self, turn: &mut Turn<'_>, place: u32, mut plan: Plan) {
+        let expired = std::mem::take(&mut plan.expired);
+        turn.counters.replay_expired.add(expired.len() as u64);
+        turn.counters.replay_compacted.add(plan.compacted as u64);
+        let Some(connection) = self.connections.get_mut(place) else { return };
+        let subscriber = connection.subscriber;
+        if let Some(catch_up) = connection.catch_up.as_mut() {
+            catch_up.plan = plan;
+        }
+        for entry in expired {
+            let policy = turn.policies.delivery.of(&turn.policies.schemas, &self.id, &entry.event);
+            if policy.acknowledge {
+                let (offset, id) = (entry.offset, entry.id);
+                self.give_up(turn, subscriber, offset, id, DeadLetterReason::Expired, 0);
+            }
+        }
+    }
+
+    /// Notes that a subscriber will not get a message.
+    pub(crate) fn give_up(
+        &mut self,
+        turn: &mut Turn<'_>,
+        subscriber: crate::subscribers::SubscriberId,
+        offset: Offset,
+        id: uuid::Uuid,
+        reason: DeadLetterReason,
+        attempts: u32,
+    ) {
+        let Some(known) = self.subscribers.get(subscriber) else { return };
+        let at_ms = turn.clock.unix_ms();
+        let letter =
+            DeadLetter { offset, subscriber: known.key.clone(), id, reason, attempts, at_ms };
+        if let Err(error) = turn.log.log.bury(&self.id, letter) {
+            tracing::warn!(tenant = self.id.as_str(), %error, "a dead letter was not kept");
+        }
+        turn.counters.dead_letters.add(1);
+        if self.subscribers.settled(subscriber, offset).is_some() {
+            self.save_cursor(turn, subscriber);
+        }
+    }
+
+    /// Sends one entry to a connection that catches up.
+    fn replay(&mut self, turn: &mut Turn<'_>, place: u32, entry: &Arc<LogEntry>) {
+        let policy = turn.policies.delivery.of(&turn.policies.schemas, &self.id, &entry.event);
+        let Some(connection) = self.connections.get_mut(place) else { return };
+        let client = connection.client;
+        let Some(catch_up) = connection.catch_up.as_ref() else { return };
+        let (stamp, ack_id) = match policy.acknowledge {
+            true => (Stamp::None, Some(entry.offset.get())),
+            false => (Stamp::Behind(catch_up.cursor.clone()), None),
+        };
+        // In one lane, without an entity: the order is made already.
+        let offset = entry.offset.get();
+        let place_in_log = LogPlace { offset, is_entry: true, is_stamped: false };
+        let meta = FrameMeta { place: Some(place_in_log), ..FrameMeta::default() };
+        send_entry(turn.io, client, entry, &entry.message, meta, &stamp, ack_id);
+        turn.counters.deliveries.add(1);
+        if policy.acknowledge {
+            self.asked(turn, place, entry, 1);
+        }
+    }
+
+    fn go_live(&mut self, turn: &mut Turn<'_>, place: u32) {
+        let Some(catch_up) = self.connections.set_live(place) else { return };
+        if catch_up.replayed > 0 {
+            let took_ms = turn.io.now_ms().saturating_sub(catch_up.started_ms);
+            turn.counters.replays.add(1);
+            turn.counters.replay_ms_sum.add(took_ms);
+        }
+    }
+
+    /// The client took what it was sent.
+    pub(crate) fn drained(&mut self, turn: &mut Turn<'_>, place: u32) {
+        if let Some(catch_up) = self.catch_up(place)
+            && catch_up.step == Step::Draining
+        {
+            catch_up.step = Step::Ready;
+            self.go_on(turn, place);
+        }
+    }
+
+    /// What a connection may see.
+    pub(crate) fn viewer(&self, place: u32) -> Viewer {
+        let Some(connection) = self.connections.get(place) else { return Viewer::nobody() };
+        let application = connection.application;
+        Viewer {
+            application: application.into_iter().collect(),
+            permissions: connection.principal.permissions(),
+            rooms: self.rooms.of(&connection.memberships).map(|room| room.name().into()).collect(),
+        }
+    }
+
+    /// Tells a client that what it missed is gone.
+    fn tell_gap(&self, turn: &mut Turn<'_>, place: u32, after: Offset, through: Offset) {
+        let Some(log) = self.log.open() else { return };
+        let Some(connection) = self.connections.get(place) else { return };
+        let payload = serde_json::json!({
+            "reason": "gap",
+            "message": "some of what happened while you were away is no longer kept: load the present state anew",
+            "lostAfter": Cursor::new(log.epoch(), after).to_string(),
+            "lostThrough": Cursor::new(log.epoch(), through).to_string(),
+        });
+        turn.counters.gaps_told.add(1);
+        let event = EventType::SystemReconnectionRequired;
+        self.tell(turn, connection.client, event, &payload.to_string());
+    }
+
+    /// Tells a client that everything it could have missed is gone.
+    pub(crate) fn tell_reset(&self, turn: &mut Turn<'_>, place: u32) {
+        let Some(connection) = self.connections.get(place) else { return };
+        let payload = serde_json::json!({
+            "reason": "reset",
+            "message": "the log was started anew since you were here: load the present state anew",
+        });
+        turn.counters.gaps_told.add(1);
+        let event = EventType::SystemReconnectionRequired;
+        self.tell(turn, connection.client, event, &payload.to_string());
+    }
+}
+
+fn window(turn: &Turn<'_>, catch_up: &CatchUp) -> Window {
+    let now_ms = turn.clock.unix_ms();
+    Window {
+        entries_max: WINDOW_ENTRIES,
+        had: catch_up.had.clone(),
+        owed: catch_up.owed.clone(),
+        was_away: catch_up.was_away,
+        oldest_ms: now_ms.saturating_sub(turn.recovery.offline_age_ms_max),
+        now_ms,
+    }
+}

@@ -1,0 +1,130 @@
+//! How a client enters: as the session it was, from where it says it is, or from where its subscriber is known to be.
+
+use foodtrack_contract::{Cursor, ErrorCode, EventType, Refusal, RoomName};
+use foodtrack_session::NamespaceId;
+use foodtrack_tenant_log::LoggedRoom;
+use foodtrack_transport::{ClientKey, CloseReason, Sid};
+
+use crate::catch_up::Start;
+use crate::handshake::Admission;
+use crate::session_key::SessionOwner;
+use crate::subscribers::subscriber_key;
+use crate::tenant::{Tenant, Turn};
+
+/// How a client enters.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    /// Its public id: the one it had, where its session is back.
+    pub(crate) sid: Sid,
+    /// The JSON of the answer to its CONNECT.
+    pub(crate) answer: String,
+    pub(crate) start: Start,
+    /// The rooms of its session, beyond those of the start.
+    pub(crate) rooms: Vec<LoggedRoom>,
+}
+
+impl Tenant {
+    /// Decides how a client enters; `new_id` is its public id if it is somebody new.
+    ///
+    /// # Errors
+    /// `token_expired`, where only the return of its session would have let it in.
+    pub(crate) fn entrance(
+        &self,
+        turn: &Turn<'_>,
+        admission: &Admission,
+        new_id: Sid,
+    ) -> Result<Entrance, Refusal> {
+        let expired = || {
+            let message = "the token is past its exp: get a fresh one and connect again";
+            Refusal::new(ErrorCode::TokenExpired, message)
+        };
+        let device = admission.device.as_ref();
+        let subscriber = subscriber_key(admission.principal.user(), admission.application, device);
+        let (Some(log), Some(subscriber)) = (self.log.open(), subscriber) else {
+            if admission.is_expired {
+                return Err(expired());
+            }
+            let answer = format!("{{\"sid\":\"{}\"}}", new_id.as_str());
+            return Ok(Entrance {
+                sid: new_id,
+                answer,
+                start: Start::Confirmed,
+                rooms: Vec::new(),
+            });
+        };
+        let owner = SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
+        let now_ms = turn.clock.unix_ms();
+        let resume = admission.resume.as_ref();
+        let proven = resume
+            .and_then(|resume| Some((turn.session_key.prove(&resume.pid, owner, now_ms)?, resume)));
+        if let Some((session, resume)) = proven
+            && let Some(cursor) = Cursor::parse(&resume.offset)
+        {
+            if log.goes_on_from(&cursor) && !session.is_old {
+                let rooms = log.sessions.get(&session.sid).map(|kept| kept.rooms());
+                return Ok(Entrance {
+                    sid: session.sid,
+                    // The private id stays as it was, too: that is how the client knows that it is back.
+                    answer: answer(&session.sid, &resume.pid),
+                    start: Start::Recovered(cursor),
+                    rooms: rooms.unwrap_or_default(),
+                });
+            }
+            if admission.is_expired {
+                return Err(expired());
+            }
+            let pid = turn.session_key.pid(&new_id, owner, now_ms);
+            let is_of_this_log = cursor.epoch() == log.epoch() && cursor.through() <= log.shown;
+            let start = if is_of_this_log { Start::Brought(cursor) } else { Start::Confirmed };
+            let answer = answer(&new_id, &pid);
+            return Ok(Entrance { sid: new_id, answer, start, rooms: Vec::new() });
+        }
+        if admission.is_expired {
+            return Err(expired());
+        }
+        let pid = turn.session_key.pid(&new_id, owner, now_ms);
+        let answer = answer(&new_id, &pid);
+        Ok(Entrance { sid: new_id, answer, start: Start::Confirmed, rooms: Vec::new() })
+    }
+
+    /// Connections that the one about to enter takes the place of: its own session's, and others of its device.
+    pub(crate) fn replaced(&self, admission: &Admission, sid: &Sid) -> Vec<(ClientKey, Replaced)> {
+        let own = self.connections.find(sid.as_str()).and_then(|place| self.connections.get(place));
+        let mut replaced: Vec<_> =
+            own.map(|connection| (connection.client, Replaced::Zombie)).into_iter().collect();
+        if let Some(device) = &admission.device {
+            let user = admission.principal.user();
+            let room = self.rooms.members(RoomName::User(user.as_str())).iter();
+            let others = room.filter_map(|place| self.connections.get(*place)).filter(|other| {
+                other.device.as_ref() == Some(device)
+                    && other.principal.user() == user
+                    && other.application == admission.application
+                    && other.id != *sid
+            });
+            replaced.extend(others.map(|other| (other.client, Replaced::Device)));
+        }
+        replaced
+    }
+
+    /// Tells a connection that another one of its device has taken its place, for good.
+    pub(crate) fn send_off(&self, turn: &mut Turn<'_>, client: ClientKey) {
+        let message = "this device connected again: the newer connection has its events";
+        let refusal = Refusal::new(ErrorCode::DeviceReplaced, message);
+        self.tell(turn, client, EventType::SystemError, &refusal.to_json());
+        turn.io.disconnect(client, NamespaceId::ROOT);
+        turn.io.close(client, CloseReason::Disconnected);
+    }
+}
+
+/// Why a connection's place is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replaced {
+    /// Its client has come back, and is not on this one any more.
+    Zombie,
+    /// Its device has connected anew.
+    Device,
+}
+
+fn answer(sid: &Sid, pid: &str) -> String {
+    format!("{{\"sid\":\"{}\",\"pid\":\"{pid}\"}}", sid.as_str())
+}

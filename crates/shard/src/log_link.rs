@@ -1,0 +1,178 @@
+//! A shard's way to the log: it submits without waiting, readers wait in its place, and what became of it comes as news.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use foodtrack_contract::{Epoch, Offset, TenantId};
+use foodtrack_tenant_log::{
+    Completion, LogEntry, OnCompletion, ReadError, SavedCursor, SubscriberKey, TenantLog,
+};
+use foodtrack_transport::Waker;
+
+use crate::handles::HomeOf;
+use crate::replay_plan::{Plan, Window};
+use crate::viewer::Viewer;
+
+/// Threads that read: one could be held up by one slow read.
+const READERS: usize = 2;
+/// Entries are read so many at a time, so that large ones do not pile up in memory.
+const READ_STEP: usize = 16;
+
+/// What a shard hears of the log.
+pub(crate) enum LogNews {
+    Completion(Completion),
+    /// An answer for the connection that asked. `asker` tells it from an earlier one in the same place.
+    Read {
+        tenant: TenantId,
+        asker: Asker,
+        answer: ReadAnswer,
+    },
+}
+
+/// Who asked, within its tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asker {
+    pub(crate) place: u32,
+    pub(crate) serial: u32,
+}
+
+/// What was read.
+pub(crate) enum ReadAnswer {
+    /// How far a subscriber had confirmed; `None` if it never was here.
+    Cursor(Result<Option<SavedCursor>, ReadError>),
+    /// Up to where everything is gone, and what to replay next.
+    Plan(Result<(Offset, Plan), ReadError>),
+    /// These entries, for so many of the places that were asked for.
+    Entries(Result<(Vec<LogEntry>, usize), ReadError>),
+}
+
+/// Something to read.
+pub(crate) enum ReadJob {
+    Cursor(SubscriberKey),
+    Plan { epoch: Epoch, after: Offset, through: Offset, window: Window, viewer: Box<Viewer> },
+    Entries { offsets: Vec<Offset>, bytes_max: u64 },
+}
+
+/// Where a shard's news go.
+#[derive(Clone)]
+pub(crate) struct NewsSender {
+    news: Sender<LogNews>,
+    waker: Arc<Waker>,
+}
+
+impl NewsSender {
+    pub(crate) fn new(waker: Arc<Waker>) -> (Self, Receiver<LogNews>) {
+        let (news, inbox) = channel();
+        (Self { news, waker }, inbox)
+    }
+
+    fn send(&self, news: LogNews, wakes: bool) {
+        // A shard that has stopped needs no news.
+        if self.news.send(news).is_ok() && wakes {
+            self.waker.wake();
+        }
+    }
+}
+
+/// What the log calls when something was written: it tells the tenant's home shard.
+///
+/// `is_in_memory`: a commit was made by the shard itself a moment ago, and need not wake it.
+pub(crate) fn on_completion(
+    homes: HomeOf,
+    senders: Vec<NewsSender>,
+    is_in_memory: bool,
+) -> OnCompletion {
+    Box::new(move |completion| {
+        let home = homes.of(completion.tenant());
+        let wakes = !(is_in_memory && matches!(completion, Completion::Committed { .. }));
+        senders[home].send(LogNews::Completion(completion), wakes);
+    })
+}
+
+type Jobs = (usize, TenantId, Asker, ReadJob);
+
+/// The log as shards use it.
+#[derive(Clone)]
+pub(crate) struct LogLink {
+    pub(crate) log: Arc<dyn TenantLog>,
+    /// Whether entries end with the process: then none waits for a disk.
+    pub(crate) is_in_memory: bool,
+    jobs: Sender<Jobs>,
+    shard: usize,
+}
+
+impl LogLink {
+    /// Starts the readers. They end when every link is gone.
+    pub(crate) fn start(
+        log: &Arc<dyn TenantLog>,
+        is_in_memory: bool,
+        senders: &[NewsSender],
+    ) -> std::io::Result<(Vec<Self>, Vec<JoinHandle<()>>)> {
+        let (jobs, waiting) = channel::<Jobs>();
+        let waiting = Arc::new(Mutex::new(waiting));
+        let mut readers = Vec::new();
+        for number in 0..READERS {
+            let (log, waiting, senders) = (Arc::clone(log), Arc::clone(&waiting), senders.to_vec());
+            let reader = thread::Builder::new()
+                .name(format!("log-reader-{number}"))
+                .spawn(move || read_on(&*log, &waiting, &senders))?;
+            readers.push(reader);
+        }
+        let link = |shard| Self { log: Arc::clone(log), is_in_memory, jobs: jobs.clone(), shard };
+        Ok(((0..senders.len()).map(link).collect(), readers))
+    }
+
+    /// Has something read; the answer comes as news.
+    pub(crate) fn read(&self, tenant: &TenantId, asker: Asker, job: ReadJob) {
+        // Readers outlive the shards.
+        let _ = self.jobs.send((self.shard, tenant.clone(), asker, job));
+    }
+}
+
+fn read_on(log: &dyn TenantLog, waiting: &Mutex<Receiver<Jobs>>, senders: &[NewsSender]) {
+    loop {
+        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((shard, tenant, asker, job)) = job else { return };
+        let answer = answer(log, &tenant, job);
+        senders[shard].send(LogNews::Read { tenant, asker, answer }, true);
+    }
+}
+
+fn answer(log: &dyn TenantLog, tenant: &TenantId, job: ReadJob) -> ReadAnswer {
+    match job {
+        ReadJob::Cursor(key) => ReadAnswer::Cursor(log.cursor(tenant, &key)),
+        ReadJob::Plan { epoch, after, through, window, viewer } => {
+            let outline = log.outline(tenant, Some(epoch), after, through, window.entries_max);
+            ReadAnswer::Plan(outline.map(|outline| {
+                let plan = Plan::new(&outline.entries, outline.next, &window, &viewer);
+                (outline.trimmed_through, plan)
+            }))
+        }
+        ReadJob::Entries { offsets, bytes_max } => {
+            ReadAnswer::Entries(read_entries(log, tenant, &offsets, bytes_max))
+        }
+    }
+}
+
+/// Reads in the order asked for, until there is enough; says how many places that was.
+fn read_entries(
+    log: &dyn TenantLog,
+    tenant: &TenantId,
+    offsets: &[Offset],
+    bytes_max: u64,
+) -> Result<(Vec<LogEntry>, usize), ReadError> {
+    let (mut entries, mut bytes, mut done) = (Vec::new(), 0, 0);
+    for step in offsets.chunks(READ_STEP) {
+        let mut read = log.read_at(tenant, step)?;
+        bytes += read.iter().map(LogEntry::bytes).sum::<u64>();
+        // The store answers ascending, and the urgent come first.
+        read.sort_by_key(|entry| step.iter().position(|offset| *offset == entry.offset));
+        entries.append(&mut read);
+        done += step.len();
+        if bytes >= bytes_max {
+            break;
+        }
+    }
+    Ok((entries, done))
+}

@@ -1,0 +1,153 @@
+//! Clients that send again what they got no answer for, without saying so: the same device, event, order and payload
+//! shortly after gets the first answer again.
+
+use std::collections::VecDeque;
+
+use ahash::{AHashMap, RandomState};
+use foodtrack_contract::{DeliveryPolicy, Entities, EventGroup, EventName, Incoming, Offset};
+use uuid::Uuid;
+
+use crate::publishing::Publisher;
+
+/// How long after the first one an emission counts as its repeat.
+const WINDOW_MS: u64 = 10_000;
+/// How many orders' last emissions are remembered.
+const ORDERS_MAX: usize = 4_096;
+
+/// An emission that would say nothing new if it came twice in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Emission {
+    order: Box<str>,
+    /// Over who sent it, which event, and the whole payload.
+    fingerprint: u64,
+}
+
+#[derive(Debug)]
+struct Last {
+    fingerprint: u64,
+    id: Uuid,
+    offset: Offset,
+    at_ms: u64,
+}
+
+/// The last emission about each order.
+///
+/// Only the last one counts: a state that is left and entered again is no repeat.
+#[derive(Debug, Default)]
+pub(crate) struct Repeats {
+    last: AHashMap<Box<str>, Last>,
+    /// Oldest first.
+    order: VecDeque<(u64, Box<str>)>,
+}
+
+impl Emission {
+    /// What the event is as an emission; `None` where the same twice may mean two things, as with ingredients used, or
+    /// where nothing is remembered.
+    pub(crate) fn of(
+        publisher: &Publisher<'_>,
+        event: &EventName,
+        policy: &DeliveryPolicy,
+        incoming: &Incoming<'_>,
+        entities: &Entities<'_>,
+    ) -> Option<Self> {
+        let EventName::Builtin(event_type) = event else { return None };
+        let is_state = matches!(
+            event_type.group(),
+            EventGroup::Order | EventGroup::Kitchen | EventGroup::Delivery | EventGroup::Quality
+        );
+        if !policy.is_logged() || !is_state {
+            return None;
+        }
+        let order = entities.order_id.as_deref()?;
+        // Keyed anew in each process, so that nobody can make two emissions look alike.
+        static KEY: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
+        let fingerprint = match incoming.id {
+            // Whoever names it repeats it by its name; but a state that it changes is left.
+            Some(id) => KEY.hash_one(id),
+            None => KEY.hash_one((
+                publisher.user,
+                publisher.device,
+                publisher.source.as_str(),
+                event.as_str(),
+                incoming.payload,
+            )),
+        };
+        Some(Self { order: order.into(), fingerprint })
+    }
+}
+
+impl Repeats {
+    /// The first one's id and offset, if this repeats it.
+    pub(crate) fn find(&self, emission: &Emission, now_ms: u64) -> Option<(Uuid, Offset)> {
+        let last = self.last.get(&emission.order)?;
+        let is_repeat = last.fingerprint == emission.fingerprint
+            && now_ms.saturating_sub(last.at_ms) <= WINDOW_MS;
+        is_repeat.then_some((last.id, last.offset))
+    }
+
+    /// Remembers an emission that was taken.
+    pub(crate) fn note(&mut self, emission: Emission, id: Uuid, offset: Offset, now_ms: u64) {
+        let Emission { order, fingerprint } = emission;
+        self.order.push_back((now_ms, order.clone()));
+        self.last.insert(order, Last { fingerprint, id, offset, at_ms: now_ms });
+        while let Some((at_ms, order)) = self.order.front()
+            && (self.order.len() > ORDERS_MAX || now_ms.saturating_sub(*at_ms) > WINDOW_MS)
+        {
+            // It may have been replaced by a newer one, which has a place further on.
+            if self.last.get(order).is_some_and(|last| last.at_ms <= *at_ms) {
+                self.last.remove(order);
+            }
+            self.order.pop_front();
+        }
+    }
+
+    /// What was taken at this offset was not kept after all: its repeat is a new one.
+    pub(crate) fn forget(&mut self, offset: Offset) {
+        self.last.retain(|_, last| last.offset != offset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn emission(order: &str, fingerprint: u64) -> Emission {
+        Emission { order: order.into(), fingerprint }
+    }
+
+    fn offset(n: u64) -> Offset {
+        Offset::new(n).unwrap()
+    }
+
+    #[test]
+    fn only_the_last_emission_about_an_order_can_be_repeated() {
+        let mut repeats = Repeats::default();
+        let (ready, cooking) = (emission("42", 1), emission("42", 2));
+        repeats.note(ready.clone(), Uuid::from_u128(1), offset(1), 0);
+        assert_eq!(repeats.find(&ready, 5), Some((Uuid::from_u128(1), offset(1))));
+        assert_eq!(repeats.find(&emission("43", 1), 5), None);
+        repeats.note(cooking.clone(), Uuid::from_u128(2), offset(2), 10);
+        assert_eq!(repeats.find(&ready, 11), None, "it was left and is entered again");
+        assert!(repeats.find(&cooking, 10 + WINDOW_MS).is_some());
+        assert_eq!(repeats.find(&cooking, 11 + WINDOW_MS), None);
+    }
+
+    #[test]
+    fn what_was_not_kept_is_not_repeated() {
+        let mut repeats = Repeats::default();
+        repeats.note(emission("42", 1), Uuid::from_u128(1), offset(1), 0);
+        repeats.forget(offset(1));
+        assert_eq!(repeats.find(&emission("42", 1), 1), None);
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let mut repeats = Repeats::default();
+        for n in 0..3 * ORDERS_MAX as u64 {
+            repeats.note(emission(&n.to_string(), n), Uuid::nil(), offset(n), 0);
+            repeats.note(emission("busy", n), Uuid::nil(), offset(n), 0);
+        }
+        assert!(repeats.last.len() <= ORDERS_MAX && repeats.order.len() <= ORDERS_MAX);
+        assert!(repeats.find(&emission("busy", 3 * ORDERS_MAX as u64 - 1), 1).is_some());
+    }
+}

@@ -1,0 +1,143 @@
+//! The private id of a session: who shows it again is who it was given to, on this server or on the one after it.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use foodtrack_transport::Sid;
+
+/// How old a private id may be and still bring its session back. What is kept of a session is kept as long.
+pub(crate) const SESSION_AGE_HOURS_MAX: u64 = 48;
+
+const SID_CHARACTERS: usize = 20;
+/// Hours since the Unix epoch, in hexadecimal: good until the year 3883.
+const HOURS_CHARACTERS: usize = 6;
+/// 128 bits.
+const MAC_BYTES: usize = 16;
+const MAC_CHARACTERS: usize = 22;
+const PID_CHARACTERS: usize = SID_CHARACTERS + HOURS_CHARACTERS + MAC_CHARACTERS;
+
+/// What private ids are made with. Two servers with the same key know each other's sessions.
+///
+/// A private id is the session's public id, when it was made, and a MAC over both and over whose it is. So it need not be
+/// kept anywhere to be checked, and it is of no use to another subject or tenant.
+#[derive(Clone)]
+pub struct SessionKey(hmac::Key);
+
+/// Whose a session is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionOwner<'a> {
+    pub(crate) tenant: &'a str,
+    /// User, application and device, as one text.
+    pub(crate) subscriber: &'a str,
+}
+
+/// What a private id proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProvenSession {
+    pub(crate) sid: Sid,
+    /// Whether what was kept of it may be gone by now.
+    pub(crate) is_old: bool,
+}
+
+impl SessionKey {
+    /// The key made of 32 secret bytes.
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// A private id for the session with this public id.
+    pub(crate) fn pid(&self, sid: &Sid, owner: SessionOwner<'_>, now_ms: u64) -> String {
+        let hours = now_ms / 3_600_000;
+        let mut pid = format!("{}{hours:06x}", sid.as_str());
+        let tag = hmac::sign(&self.0, &signed(&pid, owner));
+        URL_SAFE_NO_PAD.encode_string(&tag.as_ref()[..MAC_BYTES], &mut pid);
+        pid
+    }
+
+    /// What the private id proves about this owner's session; `None` if it is no id of theirs.
+    pub(crate) fn prove(
+        &self,
+        pid: &str,
+        owner: SessionOwner<'_>,
+        now_ms: u64,
+    ) -> Option<ProvenSession> {
+        if pid.len() != PID_CHARACTERS || !pid.is_ascii() {
+            return None;
+        }
+        let (head, mac) = pid.split_at(SID_CHARACTERS + HOURS_CHARACTERS);
+        let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
+        let tag = hmac::sign(&self.0, &signed(head, owner));
+        aws_lc_rs::constant_time::verify_slices_are_equal(&tag.as_ref()[..MAC_BYTES], &mac).ok()?;
+        let (sid, hours) = head.split_at(SID_CHARACTERS);
+        let hours = u64::from_str_radix(hours, 16).ok()?;
+        let age_hours = (now_ms / 3_600_000).saturating_sub(hours);
+        Some(ProvenSession { sid: Sid::parse(sid)?, is_old: age_hours >= SESSION_AGE_HOURS_MAX })
+    }
+}
+
+impl std::fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionKey(..)")
+    }
+}
+
+/// The parts with a byte between them that none of them has.
+fn signed(head: &str, owner: SessionOwner<'_>) -> Vec<u8> {
+    [head, owner.tenant, owner.subscriber].join("\0").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SID: &str = "ABCDEFGHIJKLMNOPQRST";
+    const NOW_MS: u64 = 1_795_435_200_042;
+
+    fn owner<'a>(tenant: &'a str, subscriber: &'a str) -> SessionOwner<'a> {
+        SessionOwner { tenant, subscriber }
+    }
+
+    #[test]
+    fn a_private_id_proves_its_session_to_its_owner_alone() {
+        let key = SessionKey::new(&[7; 32]);
+        let sid = Sid::parse(SID).unwrap();
+        let own = owner("roma", "ada:kitchen_app:");
+        let pid = key.pid(&sid, own, NOW_MS);
+        assert!(pid.starts_with(SID) && pid.len() == PID_CHARACTERS, "{pid}");
+        assert_eq!(key.prove(&pid, own, NOW_MS), Some(ProvenSession { sid, is_old: false }));
+        for other in [
+            owner("napoli", "ada:kitchen_app:"),
+            owner("roma", "eve:kitchen_app:"),
+            owner("roma", "ada:tenant_dashboard:"),
+            owner("roma", "ada:kitchen_app:tablet"),
+        ] {
+            assert_eq!(key.prove(&pid, other, NOW_MS), None);
+        }
+        assert_eq!(SessionKey::new(&[8; 32]).prove(&pid, own, NOW_MS), None);
+    }
+
+    #[test]
+    fn a_changed_private_id_proves_nothing() {
+        let key = SessionKey::new(&[7; 32]);
+        let own = owner("roma", "ada:kitchen_app:");
+        let pid = key.pid(&Sid::parse(SID).unwrap(), own, NOW_MS);
+        for place in 0..pid.len() {
+            let mut changed = pid.clone().into_bytes();
+            changed[place] = if changed[place] == b'A' { b'Q' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert_eq!(key.prove(&changed, own, NOW_MS), None, "{changed}");
+        }
+        for garbage in ["", "é", &pid[1..], &format!("{pid}A"), &"é".repeat(24)] {
+            assert_eq!(key.prove(garbage, own, NOW_MS), None);
+        }
+    }
+
+    #[test]
+    fn a_private_id_grows_old() {
+        let key = SessionKey::new(&[7; 32]);
+        let own = owner("roma", "ada:kitchen_app:");
+        let pid = key.pid(&Sid::parse(SID).unwrap(), own, NOW_MS);
+        let later_ms = NOW_MS + SESSION_AGE_HOURS_MAX * 3_600_000;
+        assert!(key.prove(&pid, own, later_ms).unwrap().is_old);
+    }
+}

@@ -1,0 +1,320 @@
+//! From the log to everyone: what is safe is shown in the log's order, each message encoded once, whoever gets it.
+
+use foodtrack_contract::{EventName, Offset, Refusal, RoomName};
+use foodtrack_tenant_log::{LogEntry, LoggedAudience, LoggedRoom, RefusedReason};
+use foodtrack_transport::{FrameId, FrameMeta, Reactor};
+use foodtrack_wire::socket_io;
+use smallvec::SmallVec;
+
+use crate::model::Accepted;
+use crate::open_log::{Addressee, Answer, Pending, accepted};
+use crate::publishing::{Taken, away};
+use crate::stamp::Stamp;
+use crate::tenant::{Tenant, Turn};
+
+/// Deliveries of a tenant before others have their turn, where others are at work.
+pub(crate) const TURN_DELIVERIES_MAX: usize = 8_192;
+
+impl Tenant {
+    /// Where somebody stands who got everything.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.log.open().map_or(Stamp::None, |log| Stamp::At(log.epoch(), log.shown))
+    }
+
+    /// Shows what may be shown, as much as fits into the tenant's turn.
+    pub(crate) fn show(&mut self, turn: &mut Turn<'_>) {
+        let Some(log) = self.log.open_mut() else { return };
+        let released = log.sequence.release();
+        loop {
+            let is_over = self.turn_deliveries > TURN_DELIVERIES_MAX;
+            let Some(log) = self.log.open_mut() else { return };
+            if is_over && log.shown < released {
+                *turn.has_more = true;
+                return;
+            }
+            let Some(pending) = log.next_shown() else {
+                // What lies between was refused.
+                log.shown = log.shown.max(released);
+                return;
+            };
+            self.show_one(turn, pending);
+        }
+    }
+
+    fn show_one(&mut self, turn: &mut Turn<'_>, pending: Pending) {
+        let Pending { entry, meta, asks_ack, watch, answers } = pending;
+        let Some(log) = self.log.open_mut() else { return };
+        let (offset, epoch) = (entry.offset, log.epoch());
+        let committed = log.sequence.committed_through();
+        log.shown = offset;
+        log.tail.push(entry.clone(), committed);
+        let stamp = if asks_ack { Stamp::None } else { Stamp::At(epoch, offset) };
+        let ack_id = asks_ack.then_some(offset.get());
+        if self.has_members(&entry.audience) {
+            let frame = frame_of(turn, &entry, meta, &stamp, ack_id);
+            if asks_ack {
+                self.send_asking(turn, &entry, frame);
+            } else {
+                self.deliver(turn, &entry.audience, frame);
+            }
+        }
+        if let Some(watch) = watch {
+            self.watch(turn, &entry, watch);
+        }
+        for answer in answers {
+            self.answer(turn, answer, Ok(accepted(entry.id, offset)));
+        }
+    }
+
+    /// Encodes an event that is in no log and sends it to its audience.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one message")]
+    pub(crate) fn fan_out(
+        &mut self,
+        turn: &mut Turn<'_>,
+        event: &EventName,
+        message: &[u8],
+        attachments: &[Vec<u8>],
+        audience: &LoggedAudience,
+        meta: FrameMeta,
+        stamp: &Stamp,
+    ) {
+        if self.has_members(audience) {
+            let frame = Self::frame(turn, event, message, attachments, meta, stamp, None);
+            self.deliver(turn, audience, frame);
+        }
+    }
+
+    /// Whether anybody is in the rooms of an audience.
+    fn has_members(&self, audience: &LoggedAudience) -> bool {
+        members_of(&self.rooms, audience).iter().any(|members| !members.is_empty())
+    }
+
+    /// Sends a frame to everyone it is for: the fan-out loop.
+    fn deliver(&mut self, turn: &mut Turn<'_>, audience: &LoggedAudience, frame: FrameId) {
+        self.connections.begin_message();
+        let mut delivered = 0;
+        for members in members_of(&self.rooms, audience) {
+            for place in members {
+                if let Some(client) =
+                    self.connections.take_turn(*place, audience.only, audience.read)
+                {
+                    delivered += usize::from(turn.io.send(client, frame));
+                }
+            }
+        }
+        self.count_deliveries(turn, delivered);
+    }
+
+    pub(crate) fn count_deliveries(&mut self, turn: &Turn<'_>, delivered: usize) {
+        self.turn_deliveries += delivered;
+        turn.counters.deliveries.add(delivered as u64);
+    }
+
+    /// Sends a frame to the connections at these places, each once.
+    pub(crate) fn send_to(
+        &mut self,
+        turn: &mut Turn<'_>,
+        places: impl Iterator<Item = u32>,
+        audience: &LoggedAudience,
+        frame: FrameId,
+    ) {
+        let mut delivered = 0;
+        for place in places {
+            if let Some(client) = self.connections.take_turn(place, audience.only, audience.read) {
+                delivered += usize::from(turn.io.send(client, frame));
+            }
+        }
+        self.count_deliveries(turn, delivered);
+    }
+
+    /// The places of everyone in the rooms of an audience; some more than once.
+    pub(crate) fn places(&self, audience: &LoggedAudience) -> Vec<u32> {
+        let members = members_of(&self.rooms, audience);
+        members.iter().flat_map(|members| members.iter().copied()).collect()
+    }
+
+    /// Encodes an event once, whoever gets it.
+    pub(crate) fn frame(
+        turn: &mut Turn<'_>,
+        event: &EventName,
+        message: &[u8],
+        attachments: &[Vec<u8>],
+        meta: FrameMeta,
+        stamp: &Stamp,
+        ack_id: Option<u64>,
+    ) -> FrameId {
+        let write = |out: &mut Vec<u8>| {
+            write_event(out, event, message, attachments.len(), stamp, ack_id);
+        };
+        turn.io.frame(meta, write, attachments)
+    }
+
+    /// The store kept what was submitted up to here.
+    pub(crate) fn committed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        through: Offset,
+        reserved_through: Offset,
+    ) {
+        if let Some(log) = self.log.open_mut() {
+            log.sequence.committed(through, reserved_through);
+        }
+        self.show(turn);
+    }
+
+    /// The store did not keep these. What may be lost was shown already; the others' publishers are told.
+    pub(crate) fn refused(
+        &mut self,
+        turn: &mut Turn<'_>,
+        from: Offset,
+        through: Offset,
+        reason: RefusedReason,
+    ) {
+        let Some(log) = self.log.open_mut() else { return };
+        for pending in log.refused(from, through) {
+            if let (Some(_), Some(order)) = (&pending.entry.creates_order, &pending.entry.entity) {
+                self.orders.withdraw(order);
+            }
+            self.repeats.forget(pending.entry.offset);
+            let refusal = away(reason).of_event(pending.entry.event.as_str());
+            for answer in pending.answers {
+                self.answer(turn, answer, Err(refusal.clone()));
+            }
+        }
+        self.show(turn);
+    }
+
+    /// Tells who published what became of it, now or when the log has said so.
+    pub(crate) fn answer_when_done(&mut self, turn: &mut Turn<'_>, taken: Taken, answer: Answer) {
+        match taken {
+            Taken::Done(accepted) => self.answer(turn, answer, Ok(accepted)),
+            Taken::Waits(offset) => {
+                if let Some(pending) = self.log.open_mut().and_then(|log| log.pending_mut(offset)) {
+                    pending.answers.push(answer);
+                }
+            }
+        }
+    }
+
+    fn answer(&self, turn: &mut Turn<'_>, answer: Answer, result: Result<Accepted, Refusal>) {
+        if result.is_err() {
+            turn.counters.events_refused.add(1);
+        }
+        match (answer, result) {
+            // A reply that nobody waits for any more is no loss.
+            (Answer::Reply(reply), result) => _ = reply.send(result),
+            (Answer::Silent(_), Ok(_)) => {}
+            (Answer::Client { client, ack_id }, Ok(accepted)) => {
+                if let Some(client) = self.present(client) {
+                    Self::acknowledge(turn, client, ack_id, |out| write_accepted(out, accepted));
+                }
+            }
+            (Answer::Client { client, ack_id }, Err(refusal)) => {
+                if let Some(client) = self.present(client) {
+                    self.say_refused(turn, client, Some(ack_id), &refusal);
+                }
+            }
+            (Answer::Silent(client), Err(refusal)) => {
+                if let Some(client) = self.present(client) {
+                    self.say_refused(turn, client, None, &refusal);
+                }
+            }
+        }
+    }
+
+    /// The client, if it is still the same connection.
+    pub(crate) fn present(&self, to: Addressee) -> Option<foodtrack_transport::ClientKey> {
+        let connection = self.connections.get(to.place)?;
+        (connection.id == to.sid && connection.client == to.client).then_some(to.client)
+    }
+
+    pub(crate) fn addressee(&self, place: u32) -> Option<Addressee> {
+        let connection = self.connections.get(place)?;
+        Some(Addressee { client: connection.client, place, sid: connection.id })
+    }
+}
+
+/// An entry as a frame for everyone.
+pub(crate) fn frame_of(
+    turn: &mut Turn<'_>,
+    entry: &LogEntry,
+    meta: FrameMeta,
+    stamp: &Stamp,
+    ack_id: Option<u64>,
+) -> FrameId {
+    let attachments: Vec<Vec<u8>> = entry.attachments.iter().map(|part| part.to_vec()).collect();
+    Tenant::frame(turn, &entry.event, &entry.message, &attachments, meta, stamp, ack_id)
+}
+
+/// Sends an entry to one client.
+pub(crate) fn send_entry(
+    io: &mut Reactor,
+    client: foodtrack_transport::ClientKey,
+    entry: &LogEntry,
+    message: &[u8],
+    meta: FrameMeta,
+    stamp: &Stamp,
+    ack_id: Option<u64>,
+) {
+    let attachments: Vec<Vec<u8>> = entry.attachments.iter().map(|part| part.to_vec()).collect();
+    let write = |out: &mut Vec<u8>| {
+        write_event(out, &entry.event, message, attachments.len(), stamp, ack_id);
+    };
+    io.send_packet(client, meta, write, &attachments);
+}
+
+fn write_event(
+    out: &mut Vec<u8>,
+    event: &EventName,
+    message: &[u8],
+    attachments: usize,
+    stamp: &Stamp,
+    ack_id: Option<u64>,
+) {
+    use std::io::Write as _;
+    out.reserve(message.len() + 96);
+    // Writing to memory does not fail.
+    let _ = match attachments {
+        0 => write!(out, "2"),
+        _ => write!(out, "5{attachments}-"),
+    };
+    if let Some(id) = ack_id {
+        let _ = write!(out, "{id}");
+    }
+    out.push(b'[');
+    match event {
+        // Made of letters, ':' and '_'.
+        EventName::Builtin(event) => {
+            out.push(b'"');
+            out.extend_from_slice(event.as_str().as_bytes());
+            out.push(b'"');
+        }
+        EventName::Declared(name) => socket_io::write_json_string(out, name),
+    }
+    out.push(b',');
+    out.extend_from_slice(message);
+    stamp.write(out);
+    out.push(b']');
+}
+
+pub(crate) fn write_accepted(out: &mut Vec<u8>, accepted: Accepted) {
+    use std::io::Write as _;
+    out.extend_from_slice(b"{\"success\":true,\"data\":{\"id\":\"");
+    let mut buffer = uuid::Uuid::encode_buffer();
+    out.extend_from_slice(accepted.id.hyphenated().encode_lower(&mut buffer).as_bytes());
+    out.push(b'"');
+    if let Some(offset) = accepted.offset {
+        // Writing to memory does not fail.
+        let _ = write!(out, ",\"offset\":{offset}");
+    }
+    out.extend_from_slice(b"}}");
+}
+
+fn members_of<'r>(
+    rooms: &'r crate::rooms::Rooms,
+    audience: &LoggedAudience,
+) -> SmallVec<[&'r [u32]; 8]> {
+    let applications = audience.applications.iter().map(RoomName::Application);
+    let named = audience.rooms.iter().map(LoggedRoom::name);
+    applications.chain(named).map(|name| rooms.members(name)).collect()
+}

@@ -1,0 +1,39 @@
+//! The cursor that ends every event to a client: what it brings back when it comes again.
+
+use foodtrack_contract::{Cursor, Epoch, Offset};
+use foodtrack_transport::LogPlace;
+
+/// What ends an event to one recipient or to all.
+#[derive(Clone, Debug)]
+pub(crate) enum Stamp {
+    /// The tenant's log is away: there is nothing to say.
+    None,
+    /// The recipient has everything up to here.
+    At(Epoch, Offset),
+    /// The recipient catches up, and stands here.
+    Behind(Cursor),
+}
+
+impl Stamp {
+    /// What a queue must know of a frame with this stamp that is no entry itself. Frames of somebody who catches up are in
+    /// order already.
+    pub(crate) fn place(&self) -> Option<LogPlace> {
+        match self {
+            Self::At(_, offset) => {
+                Some(LogPlace { offset: offset.get(), is_entry: false, is_stamped: true })
+            }
+            Self::None | Self::Behind(_) => None,
+        }
+    }
+
+    /// Appends `,"EPOCH-OFFSET"`.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        use std::io::Write as _;
+        // Writing to memory does not fail.
+        let _ = match self {
+            Self::None => Ok(()),
+            Self::At(epoch, offset) => write!(out, ",\"{epoch}-{offset}\""),
+            Self::Behind(cursor) => write!(out, ",\"{cursor}\""),
+        };
+    }
+}

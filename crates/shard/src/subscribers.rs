@@ -1,0 +1,242 @@
+//! How far each subscriber of one tenant has confirmed: the offline queue is everything behind that.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use ahash::AHashMap;
+use foodtrack_contract::{ApplicationType, Cursor, DeviceId, Epoch, Offset, UserId};
+use foodtrack_tenant_log::SubscriberKey;
+use slab::Slab;
+
+/// How many subscribers without a connection are remembered: what they confirmed last may not be on disk yet.
+const GONE_MAX: usize = 256;
+
+/// A subscriber's place among its tenant's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SubscriberId(u32);
+
+/// Who reads: a user of an application, and the device where it is named.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    pub(crate) key: SubscriberKey,
+    pub(crate) application: Option<ApplicationType>,
+    /// Everything up to here was confirmed; `None` until the store has said how far that was.
+    confirmed: Option<Offset>,
+    /// Events that asked for an acknowledgement and are neither acknowledged nor given up.
+    unacknowledged: BTreeSet<Offset>,
+    /// Up to here something arrived, though not all of it may be acknowledged.
+    arrived: Offset,
+    connections: u32,
+}
+
+/// One tenant's subscribers: those with a connection, and some who have just gone.
+#[derive(Debug, Default)]
+pub(crate) struct Subscribers {
+    slots: Slab<Subscriber>,
+    by_key: AHashMap<SubscriberKey, u32>,
+    /// Those who have gone, oldest first; some may be back.
+    gone: VecDeque<u32>,
+}
+
+/// A subscriber's name in the store, and in private ids. Unambiguous whatever the parts hold.
+pub(crate) fn subscriber_key(
+    user: &UserId,
+    application: Option<ApplicationType>,
+    device: Option<&DeviceId>,
+) -> Option<SubscriberKey> {
+    let user = user.as_str();
+    let application = application.map_or("system", ApplicationType::as_str);
+    let device = device.map_or("", DeviceId::as_str);
+    // The separator may be part of a name: of the user's it is escaped, and the device is all that follows.
+    if user.contains([':', '%']) {
+        let user = user.replace('%', "%25").replace(':', "%3A");
+        return SubscriberKey::new(&format!("{user}:{application}:{device}"));
+    }
+    SubscriberKey::new(&format!("{user}:{application}:{device}"))
+}
+
+impl Subscribers {
+    pub(crate) fn get(&self, id: SubscriberId) -> Option<&Subscriber> {
+        self.slots.get(id.0 as usize)
+    }
+
+    pub(crate) fn find(&self, key: &SubscriberKey) -> Option<SubscriberId> {
+        self.by_key.get(key).copied().map(SubscriberId)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Subscriber> {
+        self.slots.iter().map(|(_, subscriber)| subscriber)
+    }
+
+    /// One more connection of a subscriber.
+    pub(crate) fn enter(
+        &mut self,
+        key: SubscriberKey,
+        application: Option<ApplicationType>,
+    ) -> SubscriberId {
+        if let Some(id) = self.find(&key) {
+            self.slots[id.0 as usize].connections += 1;
+            return id;
+        }
+        let place = self.slots.insert(Subscriber {
+            key: key.clone(),
+            application,
+            confirmed: None,
+            unacknowledged: BTreeSet::new(),
+            arrived: Offset::ZERO,
+            connections: 1,
+        });
+        let place = u32::try_from(place).unwrap_or(u32::MAX);
+        self.by_key.insert(key, place);
+        SubscriberId(place)
+    }
+
+    /// One connection less.
+    pub(crate) fn leave(&mut self, id: SubscriberId) {
+        let Some(subscriber) = self.slots.get_mut(id.0 as usize) else { return };
+        subscriber.connections = subscriber.connections.saturating_sub(1);
+        if subscriber.connections > 0 {
+            return;
+        }
+        self.gone.push_back(id.0);
+        while self.gone.len() > GONE_MAX
+            && let Some(oldest) = self.gone.pop_front()
+        {
+            let is_gone = self.slots.get(oldest as usize).is_some_and(|it| it.connections == 0);
+            // Who came back and went again is listed once more behind.
+            if is_gone && !self.gone.contains(&oldest) {
+                let subscriber = self.slots.remove(oldest as usize);
+                self.by_key.remove(&subscriber.key);
+            }
+        }
+    }
+
+    /// Notes what the store said, unless more is known by now.
+    pub(crate) fn known(&mut self, id: SubscriberId, confirmed: Offset) {
+        if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
+            subscriber.confirmed = subscriber.confirmed.max(Some(confirmed));
+        }
+    }
+
+    /// Everything up to `through` arrived, but for what is to be acknowledged. Returns how far it is confirmed, if that is
+    /// further than before.
+    pub(crate) fn arrived(&mut self, id: SubscriberId, through: Offset) -> Option<Offset> {
+        let subscriber = self.slots.get_mut(id.0 as usize)?;
+        subscriber.arrived = subscriber.arrived.max(through);
+        subscriber.confirm()
+    }
+
+    /// An event was sent that is to be acknowledged.
+    pub(crate) fn asked(&mut self, id: SubscriberId, offset: Offset) {
+        if let Some(subscriber) = self.slots.get_mut(id.0 as usize)
+            && subscriber.confirmed.is_none_or(|confirmed| confirmed < offset)
+        {
+            subscriber.unacknowledged.insert(offset);
+        }
+    }
+
+    /// An event was acknowledged, or given up. Returns as [`Subscribers::arrived`].
+    pub(crate) fn settled(&mut self, id: SubscriberId, offset: Offset) -> Option<Offset> {
+        let subscriber = self.slots.get_mut(id.0 as usize)?;
+        subscriber.unacknowledged.remove(&offset);
+        subscriber.confirm()
+    }
+}
+
+impl Subscriber {
+    /// How far everything is confirmed; `None` while the store has not said.
+    pub(crate) fn confirmed(&self) -> Option<Offset> {
+        self.confirmed
+    }
+
+    /// Events up to `through` that still wait for an acknowledgement, ascending.
+    pub(crate) fn owed(&self, through: Offset) -> Vec<Offset> {
+        self.unacknowledged.range(..=through).copied().collect()
+    }
+
+    /// Whether the event still waits for an acknowledgement.
+    pub(crate) fn owes(&self, offset: Offset) -> bool {
+        self.unacknowledged.contains(&offset)
+    }
+
+    /// Whether the event at `offset` reached a device of this subscriber, as far as is known.
+    pub(crate) fn has(&self, offset: Offset) -> bool {
+        let through = self.confirmed.unwrap_or(Offset::ZERO).max(self.arrived);
+        offset <= through && !self.owes(offset)
+    }
+
+    /// The cursor that is saved.
+    pub(crate) fn cursor(&self, epoch: Epoch) -> Option<Cursor> {
+        self.confirmed.map(|through| Cursor::new(epoch, through))
+    }
+
+    fn confirm(&mut self) -> Option<Offset> {
+        let before = |offset: &Offset| Offset::ZERO.plus(offset.get() - 1);
+        let bound = self.unacknowledged.first().map_or(Offset::MAX, before);
+        let through = self.arrived.min(bound);
+        // Until the store has said how far it was, nothing is: it may have been less than what this connection got.
+        let confirmed = self.confirmed?;
+        (through > confirmed).then(|| *self.confirmed.insert(through))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offset(n: u64) -> Offset {
+        Offset::new(n).unwrap()
+    }
+
+    fn key(text: &str) -> SubscriberKey {
+        SubscriberKey::new(text).unwrap()
+    }
+
+    #[test]
+    fn a_subscribers_name_is_nobody_elses() {
+        let name = |user: &str, device: Option<&str>| {
+            let device = device.map(|device| DeviceId::parse(device).unwrap());
+            let user = UserId::parse(user).unwrap();
+            subscriber_key(&user, Some(ApplicationType::KitchenApp), device.as_ref()).unwrap()
+        };
+        assert_eq!(name("ada", Some("t1")).as_str(), "ada:kitchen_app:t1");
+        assert_ne!(name("x:kitchen_app:y", Some("z")), name("x", Some("y:kitchen_app:z")));
+        assert_ne!(name("a%3Ab", None), name("a:b", None));
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_holds_the_cursor_back() {
+        let mut all = Subscribers::default();
+        let id = all.enter(key("a"), None);
+        all.known(id, offset(1));
+        all.asked(id, offset(3));
+        assert_eq!(all.arrived(id, offset(5)), Some(offset(2)));
+        assert!(!all.get(id).unwrap().has(offset(3)) && all.get(id).unwrap().has(offset(4)));
+        assert_eq!(all.settled(id, offset(3)), Some(offset(5)));
+        assert_eq!(all.arrived(id, offset(4)), None);
+    }
+
+    #[test]
+    fn nothing_is_confirmed_before_the_store_has_said_how_far_it_was() {
+        let mut all = Subscribers::default();
+        let id = all.enter(key("a"), None);
+        assert_eq!(all.arrived(id, offset(5)), None);
+        all.known(id, offset(2));
+        assert_eq!(all.arrived(id, offset(5)), Some(offset(5)));
+    }
+
+    #[test]
+    fn those_who_have_gone_are_forgotten_after_a_while_and_those_who_are_back_are_not() {
+        let mut all = Subscribers::default();
+        let first = all.enter(key("first"), None);
+        all.leave(first);
+        assert_eq!(all.enter(key("first"), None), first);
+        for n in 0..2 * GONE_MAX {
+            let id = all.enter(key(&n.to_string()), None);
+            all.leave(id);
+        }
+        assert!(all.find(&key("first")).is_some() && all.find(&key("0")).is_none());
+        assert_eq!(all.slots.len(), GONE_MAX + 1);
+        all.leave(first);
+        assert!(all.find(&key("first")).is_some());
+    }
+}
