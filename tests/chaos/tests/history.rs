@@ -121,6 +121,12 @@ fn a_run_without_faults_holds() {
 }
 
 #[test]
+fn an_answer_may_name_an_offset_alone() {
+    Story::new().publishes("1", "1").gets("kitchen", "1", "e-1").holds(0);
+    Story::new().publishes("1", "2").gets("kitchen", "1", "e-1").breaks(&[Kind::Cursor]);
+}
+
+#[test]
 fn a_recovered_session_that_gets_what_it_missed_holds() {
     let story = Story::new().publishes("1", "e-1").gets("kitchen", "1", "e-1").torn("kitchen");
     let story = story.publishes("2", "e-2").opened("kitchen", true);

@@ -194,8 +194,11 @@ fn add_people(rng: &mut Rng, tenant: usize, orders: &[Publication], people: &mut
             let user = *pick(rng, trade.users());
             let device = rng.bool().then(|| format!("tablet-{place}"));
             let receive_bytes = (rng.u8(0..5) == 0).then_some(4_096);
-            let may_join = |order: &&Publication| {
-                trade != Trade::Customer || order.customer.as_deref() == Some(user)
+            // A cook may read no deliveries: the judge takes it that who is in an order's room may read all of the order.
+            let may_join = |order: &&Publication| match trade {
+                Trade::Kitchen => false,
+                Trade::Customer => order.customer.as_deref() == Some(user),
+                Trade::Dashboard | Trade::Courier => true,
             };
             let wanted = orders.iter().filter(may_join).filter(|_| rng.u8(0..3) == 0);
             let orders = wanted.map(|order| order.about.clone()).collect();

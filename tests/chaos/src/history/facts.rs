@@ -207,9 +207,7 @@ impl<'a> Facts<'a> {
         verdict: &mut Verdict,
     ) -> Option<Place> {
         let event = self.find(tenant, id)?;
-        let place = offset
-            .and_then(Cursor::parse)
-            .map(|cursor| (self.rank_of_new(tenant, cursor.epoch()), cursor.through()));
+        let place = offset.and_then(|text| self.place(tenant, text));
         let event = &mut self.events[event];
         if event.acknowledged.is_some() && event.place != place {
             verdict.add(Kind::Answer, format!("{tenant}: {id} was answered with two offsets"));
@@ -218,6 +216,15 @@ impl<'a> Facts<'a> {
         // The answer counts for more than what a frame seemed to say.
         event.place = place.or(event.place);
         event.place
+    }
+
+    /// The place that an answer names: a cursor, or an offset alone, which is one of the latest epoch that was shown.
+    fn place(&mut self, tenant: &'a str, text: &str) -> Option<Place> {
+        if let Some(cursor) = Cursor::parse(text) {
+            return Some((self.rank_of_new(tenant, cursor.epoch()), cursor.through()));
+        }
+        let latest = self.epochs.get(tenant).map_or(0, |epochs| epochs.len().saturating_sub(1));
+        text.parse().ok().and_then(Offset::new).map(|offset| (latest, offset))
     }
 
     fn opened(&mut self, at: usize, name: &str, recovered: bool, verdict: &mut Verdict) {

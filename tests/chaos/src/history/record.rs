@@ -25,7 +25,7 @@ pub enum What {
         tenant: String,
         /// The message's id.
         id: String,
-        /// Its place in the log as the answer named it, if it did.
+        /// Its place in the log as the answer named it, if it did: a cursor, or an offset alone.
         offset: Option<String>,
     },
     /// A publisher was told that the hub does not have it.

@@ -25,8 +25,8 @@ impl Answer {
     pub fn read(text: &str) -> Self {
         let Ok(answer) = serde_json::from_str::<Value>(text) else { return Self::Unknown };
         if answer["success"] == true {
-            let offset = answer["data"]["offset"].as_str().map(str::to_owned);
-            return Self::Acknowledged(offset);
+            let offset = &answer["data"]["offset"];
+            return Self::Acknowledged((!offset.is_null()).then(|| offset.to_string()));
         }
         let error = &answer["error"];
         let Some(code) = error["code"].as_str() else { return Self::Unknown };
