@@ -312,6 +312,29 @@ fn a_refusal_that_was_retried_is_none() {
 }
 
 #[test]
+fn a_new_process_cannot_know_a_volatile_event() {
+    let sent = |story: Story| story.tries("1", "1", Priority::Medium, Class::Volatile);
+    let twice = |story: Story| sent(story).gets("kitchen", "1", "e-0").gets("kitchen", "1", "e-0");
+    twice(Story::new()).breaks(&[Kind::Repeated]);
+    twice(Story::new()).and(What::HubKilled).holds(0);
+}
+
+#[test]
+fn a_greeting_may_come_before_the_hub_knows_the_cursor() {
+    let greeting = What::Received(Receipt {
+        recipient: "kitchen".into(),
+        event_type: "system:connection_established".into(),
+        ..Receipt::default()
+    });
+    let story = Story::default().joins("kitchen", "kitchen_app", None).and(greeting.clone());
+    let story = story.publishes("1", "e-1").gets("kitchen", "1", "e-1");
+    let mut late = Story { records: story.records.clone() };
+    story.holds(0);
+    late = late.and(greeting);
+    late.breaks(&[Kind::Cursor]);
+}
+
+#[test]
 fn what_only_memory_held_may_go_with_the_process() {
     let recoverable = |story: Story| {
         story.tries("1", "1", Priority::Medium, Class::Recoverable).answered("1", "e-1")

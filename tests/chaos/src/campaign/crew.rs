@@ -149,9 +149,11 @@ impl Crew {
         for wish in std::mem::take(&mut socket.wishes) {
             let (recipient, order) = (socket.name.clone(), wish.order.clone());
             let name = if wish.joins { "subscribe:order" } else { "unsubscribe:order" };
-            if !wish.joins {
-                self.recorder.note(What::Unsubscribing { recipient, order });
-            }
+            self.recorder.note(if wish.joins {
+                What::Subscribing { recipient, order }
+            } else {
+                What::Unsubscribing { recipient, order }
+            });
             if let Some(id) = swarm.emit(place, name, &json!(wish.order).to_string()) {
                 socket.asked.insert(id, wish);
             }
@@ -225,7 +227,10 @@ impl Observer for Crew {
         let socket = &mut self.sockets[client];
         if let Some(wish) = socket.asked.remove(&id) {
             let (recipient, order) = (socket.name.clone(), wish.order);
-            if wish.joins && matches!(Answer::read(answer), Answer::Acknowledged(_)) {
+            // One that is to leave at once is not counted as in.
+            let mut later = socket.asked.values().chain(&socket.wishes);
+            let stays = !later.any(|wish| wish.order == order && !wish.joins);
+            if wish.joins && stays && matches!(Answer::read(answer), Answer::Acknowledged(_)) {
                 self.recorder.note(What::Subscribed { recipient, order });
             }
             return;

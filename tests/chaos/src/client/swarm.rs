@@ -208,8 +208,9 @@ impl Swarm {
             if event.is_writable() {
                 self.writable(client, observer);
             }
-            if event.is_readable() || event.is_read_closed() || event.is_error() {
-                self.read(client, observer);
+            let has_ended = event.is_read_closed() || event.is_error();
+            if event.is_readable() || has_ended {
+                self.read(client, has_ended, observer);
             }
         }
         self.events = events;
@@ -244,7 +245,8 @@ impl Swarm {
             Alarm::Resume => {
                 if target.paused_until.is_some_and(|until| until <= Instant::now()) {
                     target.paused_until = None;
-                    self.read(client, observer);
+                    // Its end may have come meanwhile, and is not told again.
+                    self.read(client, true, observer);
                 }
             }
             _ if generation != target.generation => {}
@@ -311,7 +313,9 @@ impl Swarm {
         target.flush();
     }
 
-    fn read(&mut self, client: usize, observer: &mut impl Observer) {
+    /// Reads what there is. A short read has emptied the socket, and what comes later is told anew; only an end that was told
+    /// already (`to_end`) has to be looked for behind it.
+    fn read(&mut self, client: usize, to_end: bool, observer: &mut impl Observer) {
         loop {
             let target = &mut self.clients[client];
             let Some(socket) = &mut target.socket else { return };
@@ -341,8 +345,7 @@ impl Swarm {
                 }
             }
             self.clients[client].flush();
-            // A short read has emptied the socket: what comes later is a new edge.
-            if torn + read < self.buffer.len() {
+            if torn + read < self.buffer.len() && !to_end {
                 return;
             }
         }

@@ -1,6 +1,6 @@
 //! What a history says before anybody judges it: events with their places, recipients with their sessions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foodtrack_contract::{Cursor, Epoch, Offset};
 
@@ -45,8 +45,9 @@ pub(super) struct Stream<'a> {
     pub(super) who: &'a Recipient,
     pub(super) subscriber: usize,
     pub(super) chains: Vec<Chain<'a>>,
+    /// Orders whose room it ever asked for.
+    pub(super) asked_for: HashSet<&'a str>,
     pub(super) is_open: bool,
-    pub(super) is_ended: bool,
 }
 
 /// Those whose cursor on the hub is one: a device, or a user with an application.
@@ -67,6 +68,8 @@ pub(super) struct Facts<'a> {
     epochs: HashMap<&'a str, Vec<Epoch>>,
     /// The last record after which what only memory held may be gone.
     pub(super) forgot_at: Option<usize>,
+    /// The last end of a hub's process.
+    pub(super) ended_at: Option<usize>,
 }
 
 impl<'a> Facts<'a> {
@@ -108,9 +111,9 @@ impl<'a> Facts<'a> {
                         facts.subscribers.len() - 1
                     });
                     facts.by_name.insert(&who.recipient, facts.streams.len());
-                    let chains = Vec::new();
-                    let (is_open, is_ended) = (false, false);
-                    facts.streams.push(Stream { who, subscriber, chains, is_open, is_ended });
+                    let (chains, asked_for) = (Vec::new(), HashSet::new());
+                    let is_open = false;
+                    facts.streams.push(Stream { who, subscriber, chains, asked_for, is_open });
                 }
                 What::Opened { recipient, recovered, .. } => {
                     facts.opened(at, recipient, *recovered, verdict);
@@ -119,6 +122,11 @@ impl<'a> Facts<'a> {
                     }
                 }
                 What::Received(receipt) => facts.received(receipt, &mut cursors),
+                What::Subscribing { recipient, order } => {
+                    if let Some(stream) = facts.stream(recipient) {
+                        facts.streams[stream].asked_for.insert(order);
+                    }
+                }
                 What::Subscribed { recipient, order } => {
                     if let Some(chain) = facts.chain(recipient) {
                         chain.subscriptions.push((order, at, usize::MAX));
@@ -132,18 +140,14 @@ impl<'a> Facts<'a> {
                         chain.subscriptions.iter_mut().filter(open).for_each(|entry| entry.2 = at);
                     }
                 }
-                What::Torn { recipient } => {
+                What::Torn { recipient } | What::Ended { recipient } => {
                     if let Some(stream) = facts.stream(recipient) {
                         facts.streams[stream].is_open = false;
                     }
                 }
-                What::Ended { recipient } => {
-                    if let Some(stream) = facts.stream(recipient) {
-                        facts.streams[stream].is_open = false;
-                        facts.streams[stream].is_ended = true;
-                    }
-                }
-                What::HubKilled | What::DiskFull | What::DiskFreed => facts.forgot_at = Some(at),
+                What::HubKilled => (facts.forgot_at, facts.ended_at) = (Some(at), Some(at)),
+                What::HubStopping => facts.ended_at = Some(at),
+                What::DiskFull | What::DiskFreed => facts.forgot_at = Some(at),
                 What::Stuck { about } => verdict.add(Kind::Stuck, about.clone()),
                 _ => {}
             }

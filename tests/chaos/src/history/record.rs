@@ -66,6 +66,13 @@ pub enum What {
     },
     /// An event came.
     Received(Receipt),
+    /// The recipient is about to ask for an order's room.
+    Subscribing {
+        /// Who.
+        recipient: String,
+        /// The order.
+        order: String,
+    },
     /// The hub answered that the recipient is in an order's room.
     Subscribed {
         /// Who.
