@@ -361,7 +361,7 @@ impl Tenant {
         let place = Tag::of(turn.io, client).map(|tag| tag.place);
         let connection = place.and_then(|place| self.connections.get(place));
         match connection.and_then(|connection| connection.catch_up.as_ref()) {
-            Some(catch_up) if self.log.open().is_some() => Stamp::Behind(catch_up.cursor().clone()),
+            Some(catch_up) if self.log.open().is_some() => Stamp::of(catch_up.cursor()),
             _ => self.stamp(),
         }
     }
