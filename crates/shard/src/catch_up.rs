@@ -107,6 +107,7 @@ impl Tenant {
             Start::Recovered(cursor) | Start::Brought(cursor) => Some(cursor),
             Start::Confirmed => None,
         };
+        let mut to_find = None;
         if let Some(cursor) = &brought {
             (catch_up.cursor, catch_up.had) = (cursor.clone(), cursor.clone());
             catch_up.at = cursor.through();
@@ -130,17 +131,21 @@ impl Tenant {
             }
             (_, None) => {
                 catch_up.step = Step::Finding;
-                let key = self.subscribers.get(subscriber).map(|it| it.key.clone());
-                if let Some(key) = key {
-                    let asker = Asker { place, serial };
-                    turn.log.read(&self.id, asker, ReadJob::Cursor(key));
-                }
+                to_find = self.subscribers.get(subscriber).map(|it| it.key.clone());
             }
         }
         let is_ready = catch_up.step == Step::Ready;
         self.connections.set_behind(place, Box::new(catch_up));
-        if is_ready {
-            self.go_on(turn, place);
+        let asker = Asker { place, serial };
+        match to_find {
+            // Memory keeps nobody waiting.
+            Some(key) if turn.log.is_in_memory => {
+                let answer = turn.log.log.cursor(&self.id, &key);
+                self.read_for(turn, asker, ReadAnswer::Cursor(answer));
+            }
+            Some(key) => turn.log.read(&self.id, asker, ReadJob::Cursor(key)),
+            None if is_ready => self.go_on(turn, place),
+            None => {}
         }
     }
 
