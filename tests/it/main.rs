@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "scenarios make an argument where they send it")]
 
 mod backpressure;
+mod cursors;
 mod delivery;
 mod handshake;
 mod harness;
@@ -12,5 +13,7 @@ mod isolation;
 mod limits;
 mod noisy_neighbour;
 mod ordering;
+mod recovery;
 mod rooms;
 mod shards;
+mod support;

@@ -1,0 +1,60 @@
+//! What scenarios about missed events have in common.
+
+use foodtrack_contract::{Cursor, Offset};
+use serde_json::{Value, json};
+
+use crate::harness::{Address, Client, Event, Transport, Who};
+
+pub(crate) const TENANT: &str = "pizza-roma";
+
+/// No numbers.
+pub(crate) const NOTHING: [u64; 0] = [];
+
+/// A back end: it publishes, and gets nothing itself.
+pub(crate) fn back_end(server: &impl Address) -> Client {
+    Client::join(server, Transport::WebSocket, &Who::service(TENANT))
+}
+
+/// An update of an order, which tells its number.
+pub(crate) fn update(order: &str, number: u64) -> Value {
+    json!({ "orderId": order, "number": number })
+}
+
+/// As [`update`], as a whole message of a priority.
+pub(crate) fn message(order: &str, number: u64, priority: &str) -> Value {
+    json!({ "type": "order:updated", "priority": priority, "payload": update(order, number) })
+}
+
+/// Publishes updates with these numbers, all of one order.
+#[track_caller]
+pub(crate) fn publish(sender: &mut Client, numbers: std::ops::RangeInclusive<u64>) {
+    for number in numbers {
+        sender.accepted("order:updated", update("1", number));
+    }
+}
+
+#[track_caller]
+pub(crate) fn number(event: &Event) -> u64 {
+    event.payload("number").as_u64().unwrap_or_else(|| panic!("no number: {event:?}"))
+}
+
+#[track_caller]
+pub(crate) fn numbers(events: &[Event]) -> Vec<u64> {
+    events.iter().map(number).collect()
+}
+
+/// The numbers of everything that the server has for a client.
+#[track_caller]
+pub(crate) fn drain_numbers(client: &mut Client) -> Vec<u64> {
+    numbers(&client.drain())
+}
+
+#[track_caller]
+pub(crate) fn cursor(event: &Event) -> Cursor {
+    let text = event.cursor.as_deref().unwrap_or_else(|| panic!("no cursor: {event:?}"));
+    Cursor::parse(text).unwrap_or_else(|| panic!("no cursor: {text}"))
+}
+
+pub(crate) fn offset(number: u64) -> Offset {
+    Offset::new(number).unwrap()
+}
