@@ -28,7 +28,8 @@ use crate::retry_policy::RetryPolicy;
 use crate::session_key::SessionKey;
 use crate::shard_config::{RecoveryConfig, TenantLimits};
 use crate::tag::Tag;
-use crate::tenant::{Tenant, TenantIndex, Turn};
+use crate::tenant::{Tenant, TenantIndex};
+use crate::turn::Turn;
 
 use application::Entering;
 use logs::Waiting;

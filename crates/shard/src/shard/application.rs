@@ -17,7 +17,7 @@ use crate::http_service::Responder;
 use crate::mailbox::ShardMessage;
 use crate::showing::TURN_DELIVERIES_MAX;
 use crate::tag::Tag;
-use crate::tenant::Deadline;
+use crate::turn::Deadline;
 
 /// How long a connection over its rate is not read.
 const OVER_RATE_PAUSE_MS: u32 = 50;

@@ -8,7 +8,8 @@ use crate::mailbox::{Reply, ShardMessage, TenantRequest};
 use crate::model::{Accepted, ConnectionCounts};
 use crate::open_log::Answer;
 use crate::publishing::{Publisher, Taken};
-use crate::tenant::{Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
 
 impl Shard {
     pub(super) fn handle_message(&mut self, io: &mut Reactor, message: ShardMessage) {
