@@ -52,6 +52,8 @@ pub(crate) struct Tenant {
     pub(crate) recent: RecentIds,
     pub(crate) repeats: Repeats,
     pub(crate) messages: Bucket,
+    /// Sessions that begin.
+    pub(crate) entrances: Bucket,
     /// Deliveries of this turn of the shard, so that a busy tenant's turn is bounded.
     pub(crate) turn_deliveries: usize,
     pub(crate) turn: u64,
@@ -74,6 +76,7 @@ impl Tenant {
             recent: RecentIds::default(),
             repeats: Repeats::default(),
             messages: Bucket::default(),
+            entrances: Bucket::default(),
             turn_deliveries: 0,
             turn: 0,
         }
