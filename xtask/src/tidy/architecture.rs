@@ -14,7 +14,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("tenant-log", &["contract"]),
     ("transport", &["wire", "session"]),
     ("shard", &["session", "router", "transport", "contract", "wire"]),
-    ("server", &["shard", "transport", "session", "auth", "router", "contract"]),
+    ("server", &["shard", "transport", "session", "auth", "router", "tenant-log", "contract"]),
     ("conformance", &["auth", "contract", "session", "transport", "wire"]),
 ];
 

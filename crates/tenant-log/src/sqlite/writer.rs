@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 
 use super::SqliteOptions;
 use super::commit_gate::{CommitError, CommitGate, commit};
+use super::compacting::give_back;
 use super::places::Places;
 use super::queue::{Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, SLACK_PAGES, WRITE_AHEAD_BYTES_MAX};
@@ -31,7 +32,7 @@ const ROOM_DELAY: Duration = Duration::from_millis(100);
 /// How long making room may hold up those who append.
 const ROOM_TIME_MAX: Duration = Duration::from_millis(100);
 /// How many pages one step of compaction gives back.
-const COMPACT_STEP: &str = "PRAGMA incremental_vacuum(128)";
+const COMPACT_PAGES: u32 = 128;
 
 pub(super) struct Writer {
     connection: Connection,
@@ -486,7 +487,7 @@ impl Writer {
         let connection = &self.connection;
         let step = || -> rusqlite::Result<bool> {
             connection.execute_batch("BEGIN IMMEDIATE")?;
-            connection.execute_batch(COMPACT_STEP)?;
+            give_back(connection, COMPACT_PAGES)?;
             connection
                 .query_row("PRAGMA freelist_count", (), |row| row.get::<_, i64>(0))
                 .map(|it| it > 0)
