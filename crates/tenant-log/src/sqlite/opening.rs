@@ -17,8 +17,7 @@ const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [include_str!("schema.sql")]
 const FILE: &str = "log.db";
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER_BYTES: usize = 100;
-/// Larger pages are fewer writes for a commit of many; for a commit of one they are more bytes.
-const PAGE_BYTES: u32 = 8_192;
+pub(super) const PAGE_BYTES: u32 = 4_096;
 /// Up to this size a database is looked through whenever it is opened; larger ones would keep clients waiting.
 const QUICK_CHECK_BYTES_MAX: u64 = 64 << 20;
 

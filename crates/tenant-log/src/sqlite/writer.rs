@@ -23,9 +23,9 @@ use crate::{Completion, Head, LogEntry, OnCompletion, RefusedReason};
 
 /// How long a commit waits for as many as the last one had: those who were just told are about to send their next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
-/// About what a commit writes besides the messages: a page of the table, one of the index.
-const COMMIT_BYTES: u64 = 8_192;
-/// How long a transaction's worth of upkeep writes, about.
+/// About what a commit writes besides the messages: pages that are not full yet.
+const COMMIT_BYTES: u64 = 12 << 10;
+/// About what a transaction's worth of upkeep writes.
 const UPKEEP_BYTES: u64 = 256 << 10;
 /// How long after it was in vain it is tried again to make room on a full disk.
 const ROOM_DELAY: Duration = Duration::from_millis(100);
@@ -185,6 +185,9 @@ impl Writer {
         }
         let is_upkeep_due =
             self.upkeep.is_in_round() || is_quiet && !self.is_full && self.is_upkeep_due();
+        if self.is_poisoned {
+            return self.refuse_all(writes.into_iter());
+        }
         if has_writes || is_upkeep_due && !self.is_full {
             let mut writes = writes.into_iter().peekable();
             loop {
