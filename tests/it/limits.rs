@@ -1,11 +1,13 @@
 //! Everything a client may push has a limit, and says so.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use foodtrack_server::LimitsConfig;
 
 use crate::harness::{
-    Client, Connect, HttpConnection, Options, Server, Transport, Who, config, limits,
+    Client, Connect, HttpConnection, Options, Server, Transport, Who, config, eventually, limits,
     on_both_transports,
 };
 
