@@ -5,7 +5,7 @@ import { after, afterEach, before, test } from "node:test";
 import { VERSIONS, WAYS } from "../support/clients.mjs";
 import { openWebSocket } from "../support/engine.mjs";
 import { leaveAll, Member, publish, publishOrder, publishOrders } from "../support/hub.mjs";
-import { PythonClient, noPython } from "../support/python_client.mjs";
+import { killPythonClients, noPython, PythonClient } from "../support/python_client.mjs";
 import { start, TARGET } from "../support/servers.mjs";
 import { userToken } from "../support/token.mjs";
 import { pause } from "../support/wait.mjs";
@@ -17,7 +17,10 @@ const skip = TARGET === "reference" && "Socket.IO's own server has no offline qu
 let server;
 before(async () => (server = await start("hub", [], { env: HEARTBEAT })));
 after(() => server.stop());
-afterEach(leaveAll);
+afterEach(async () => {
+  leaveAll();
+  await killPythonClients();
+});
 
 for (const [version, io] of VERSIONS) {
   for (const [way, transports] of WAYS) {

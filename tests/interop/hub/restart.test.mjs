@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { EVERY_CLIENT } from "../support/clients.mjs";
 import { connected, leaveAll, Member, newOrderId, publish, publishOrder, publishOrders } from "../support/hub.mjs";
-import { PythonClient, noPython } from "../support/python_client.mjs";
+import { killPythonClients, noPython, PythonClient } from "../support/python_client.mjs";
 import { DurableHub, TARGET } from "../support/servers.mjs";
 import { serviceToken, userToken } from "../support/token.mjs";
 import { next, pause, until, within } from "../support/wait.mjs";
@@ -18,7 +18,10 @@ before(async () => {
   if (!skip) hub = await DurableHub.start({ env: HEARTBEAT });
 });
 after(() => hub?.stop());
-afterEach(leaveAll);
+afterEach(async () => {
+  leaveAll();
+  await killPythonClients();
+});
 
 const check = (name, body, why = false) => test(name, { skip: skip || why }, body);
 
