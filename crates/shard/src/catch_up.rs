@@ -54,6 +54,8 @@ pub(crate) struct CatchUp {
     plan: Plan,
     /// Read, and not sent yet; in the plan's order.
     read: VecDeque<Arc<LogEntry>>,
+    /// Frames went out since the client had last taken everything that must not be overtaken: their stamps list what did.
+    has_lists: bool,
     started_ms: u64,
     replayed: u64,
 }
@@ -97,6 +99,7 @@ impl Tenant {
             was_away: !matches!(start, Start::Recovered(_)),
             plan: Plan::default(),
             read: VecDeque::new(),
+            has_lists: false,
             started_ms: turn.io.now_ms(),
             replayed: 0,
         };
@@ -231,7 +234,16 @@ impl Tenant {
             if catch_up.step != Step::Ready {
                 return;
             }
-            if bytes >= PAGE_BYTES_MAX || turn.io.is_backlogged(client) {
+            if catch_up.plan.next().is_none() {
+                catch_up.at = catch_up.at.max(catch_up.plan.through);
+                catch_up.cursor.advance(catch_up.at);
+            }
+            let is_done = catch_up.plan.next().is_none() && catch_up.at >= shown;
+            let is_backlogged = turn.io.is_backlogged(client);
+            if is_done && !(is_backlogged && catch_up.has_lists) {
+                return self.go_live(turn, place);
+            }
+            if bytes >= PAGE_BYTES_MAX || is_backlogged {
                 catch_up.step = Step::Draining;
                 return turn.io.tell_when_drained(client);
             }
@@ -256,12 +268,7 @@ impl Tenant {
                 self.replay(turn, place, &entry);
                 continue;
             }
-            catch_up.at = catch_up.at.max(catch_up.plan.through);
             let after = catch_up.at;
-            catch_up.cursor.advance(after);
-            if after >= shown {
-                return self.go_live(turn, place);
-            }
             let window = window(turn, catch_up);
             let viewer = self.viewer(place);
             if after >= tail_after {
@@ -332,15 +339,17 @@ impl Tenant {
         let policy = turn.policies.delivery.of(&turn.policies.schemas, &self.id, &entry.event);
         let Some(connection) = self.connections.get_mut(place) else { return };
         let client = connection.client;
-        let Some(catch_up) = connection.catch_up.as_ref() else { return };
+        let Some(catch_up) = connection.catch_up.as_mut() else { return };
         let (stamp, ack_id) = match policy.acknowledge {
             true => (Stamp::None, Some(entry.offset.get())),
-            false => (Stamp::Behind(catch_up.cursor.clone()), None),
+            false => (Stamp::of(&catch_up.cursor), None),
         };
         // In one lane, without an entity: the order is made already.
+        let is_stamped = matches!(stamp, Stamp::At(..));
         let offset = entry.offset.get();
-        let place_in_log = LogPlace { offset, is_entry: true, is_stamped: false };
+        let place_in_log = LogPlace { offset, is_entry: true, is_stamped };
         let meta = FrameMeta { place: Some(place_in_log), ..FrameMeta::default() };
+        catch_up.has_lists |= matches!(stamp, Stamp::Behind(_));
         send_entry(turn.io, client, entry, &entry.message, meta, &stamp, ack_id);
         turn.counters.deliveries.add(1);
         if policy.acknowledge {
@@ -363,6 +372,7 @@ impl Tenant {
             && catch_up.step == Step::Draining
         {
             catch_up.step = Step::Ready;
+            catch_up.has_lists = false;
             self.go_on(turn, place);
         }
     }

@@ -78,7 +78,7 @@ impl Tenant {
             turn.counters.duplicates.add(1);
             return Ok(Taken::Done(Accepted { id, offset: None }));
         }
-        let emission = Emission::of(&publisher, &event, &policy, &incoming, &entities);
+        let emission = Emission::of(&publisher, &event, &policy, &incoming, &entities, attachments);
         if let Some(emission) = &emission
             && let Some((id, offset)) = self.repeats.find(emission, turn.clock.unix_ms())
         {

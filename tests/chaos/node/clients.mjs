@@ -1,0 +1,68 @@
+// Unmodified socket.io-clients. Reads one line of JSON on stdin (url, clients, tornEveryMs, awayMs), says "ready" on stderr
+// when all are connected, and prints what they notice as JSON lines on stdout until stdin ends.
+
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+
+const { io } = createRequire(new URL('../../interop/package.json', import.meta.url))('socket.io-client');
+
+const lines = createInterface({ input: process.stdin });
+const plan = JSON.parse(await new Promise((resolve) => lines.once('line', resolve)));
+
+let ended = false;
+const chunks = [];
+function note(what, fields) {
+  if (ended) return;
+  const now = performance.timeOrigin + performance.now();
+  chunks.push(JSON.stringify({ at_us: Math.round(now * 1000), what, ...fields }));
+  if (chunks.length >= 256) flush();
+}
+function flush() {
+  if (chunks.length > 0) process.stdout.write(`${chunks.splice(0).join('\n')}\n`);
+}
+
+function open({ recipient, tenant, user, application, auth }) {
+  note('recipient', { recipient, tenant, user, application, device: null });
+  // Each with a connection of its own, as an application in a browser of its own has.
+  const socket = io(plan.url, { auth, transports: ['websocket', 'polling'], forceNew: true });
+  socket.on('connect', () => note('opened', { recipient, recovered: socket.recovered, brought: null }));
+  socket.on('disconnect', (reason) => {
+    note('torn', { recipient });
+    if (reason === 'io server disconnect') note('ended', { recipient });
+  });
+  socket.on('connect_error', (error) => {
+    if (error.data) note('turned_away', { recipient, code: String(error.data.code) });
+  });
+  socket.onAny((name, message, ...rest) => {
+    const cursor = rest.at(-1);
+    note('received', {
+      recipient,
+      id: name.startsWith('system:') ? undefined : message?.id,
+      event_type: name,
+      tenant: message?.tenantId,
+      origin: message?.payload?.origin,
+      cursor: typeof cursor === 'string' ? cursor : undefined,
+    });
+  });
+  if (plan.tornEveryMs) tearAgain(socket);
+  return socket;
+}
+
+function tearAgain(socket) {
+  setTimeout(() => {
+    // Below the library: it finds its connection gone, and waits its own delay before it comes back.
+    socket.io.engine?.transport?.ws?._socket?.resetAndDestroy();
+    tearAgain(socket);
+  }, plan.tornEveryMs * (0.5 + Math.random()));
+}
+
+const sockets = plan.clients.map(open);
+await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+process.stderr.write('ready\n');
+
+lines.on('close', () => {
+  flush();
+  ended = true;
+  sockets.forEach((socket) => socket.disconnect());
+  process.stdout.write('', () => process.exit(0));
+});

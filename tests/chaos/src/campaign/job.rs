@@ -1,0 +1,57 @@
+//! One publication on its way, until it is told or given up.
+
+use std::time::{Duration, Instant};
+
+use super::publication::Publication;
+use crate::history::{Recorder, What};
+use crate::hub::Answer;
+
+/// Between a refusal that may change and the next attempt.
+const RETRY: Duration = Duration::from_millis(50);
+
+pub(super) struct Job {
+    pub(super) publication: Publication,
+    /// Tries until it is told.
+    pub(super) insists: bool,
+    /// Sends it once more although it was told.
+    pub(super) again: bool,
+    pub(super) not_before: Instant,
+}
+
+impl Job {
+    pub(super) fn new(publication: Publication, insists: bool, again: bool) -> Self {
+        Self { publication, insists, again, not_before: Instant::now() }
+    }
+
+    /// Notes that it is sent now, and gives the message.
+    pub(super) fn attempt(&self, tenant: &str, recorder: &Recorder) -> String {
+        recorder.note(What::Attempted(self.publication.attempt(tenant)));
+        self.publication.message(tenant)
+    }
+
+    /// Notes what became of the attempt; gives the job back where there is to be another.
+    pub(super) fn answered(
+        mut self,
+        tenant: &str,
+        answer: Answer,
+        recorder: &Recorder,
+    ) -> Option<Self> {
+        let (tenant, id) = (tenant.to_owned(), self.publication.id.clone());
+        let goes_on = match answer {
+            Answer::Acknowledged(offset) => {
+                recorder.note(What::Acknowledged { tenant, id, offset });
+                std::mem::take(&mut self.again)
+            }
+            Answer::Refused { code, certain, may_retry } => {
+                recorder.note(What::Refused { tenant, id, code, certain });
+                self.not_before = Instant::now() + RETRY;
+                may_retry && self.insists
+            }
+            Answer::Unknown => {
+                recorder.note(What::Unknown { tenant, id });
+                self.insists
+            }
+        };
+        goes_on.then_some(self)
+    }
+}

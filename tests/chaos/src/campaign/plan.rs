@@ -1,0 +1,370 @@
+//! A schedule: everything that a seed decides.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use fastrand::Rng;
+use foodtrack_contract::Priority;
+use uuid::Uuid;
+
+use super::publication::{Publication, Topic};
+use super::trade::Trade;
+use crate::client::Tear;
+
+/// How long things go wrong.
+const LENGTH_MS: std::ops::Range<u64> = 700..1_300;
+/// Orders that every tenant has before anything goes wrong.
+const ORDERS: usize = 6;
+
+/// One schedule.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What it was made from.
+    pub seed: u64,
+    /// Its tenants' names.
+    pub tenants: Vec<String>,
+    /// The hub's shards.
+    pub shards: u32,
+    /// The hub's heartbeat: how often clients confirm.
+    pub heartbeat_ms: u64,
+    /// How many messages wait for a slow reader.
+    pub queue_messages_max: u32,
+    /// Who connects at the beginning.
+    pub people: Vec<Person>,
+    /// What is published before anything goes wrong, for each tenant.
+    pub orders: Vec<Publication>,
+    /// What happens, by time.
+    pub steps: Vec<(Duration, Step)>,
+}
+
+/// Somebody with one socket.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Their tenant's place.
+    pub tenant: usize,
+    /// What they do.
+    pub trade: Trade,
+    /// Their name.
+    pub user: &'static str,
+    /// The device that their handshake names.
+    pub device: Option<String>,
+    /// What the kernel takes in for them while they do not read.
+    pub receive_bytes: Option<usize>,
+    /// Orders that they subscribe to whenever they begin a session.
+    pub orders: Vec<String>,
+}
+
+/// Something that happens.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Somebody publishes.
+    Publish {
+        /// The publisher's tenant.
+        tenant: usize,
+        /// Who; a back end over HTTP where absent.
+        person: Option<usize>,
+        /// What.
+        publication: Publication,
+        /// Whether they try until they are told.
+        insists: bool,
+        /// Whether they send it once more although they were told.
+        again: bool,
+    },
+    /// The hub is killed, and started again after a while.
+    Kill(Duration),
+    /// The hub is asked to stop, and started again a while after it did.
+    Stop(Duration),
+    /// The disk fills up.
+    FillDisk,
+    /// The disk has room again.
+    FreeDisk,
+    /// Somebody's connection tears, and they are away for a while.
+    Tear(usize, Tear, Duration),
+    /// Somebody does not read for a while.
+    Pause(usize, Duration),
+    /// The application opens another socket beside the one it has, as today's hook does.
+    OpenAnother(usize),
+    /// Somebody enters an order's room.
+    Subscribe(usize, String),
+    /// Somebody leaves an order's room.
+    Unsubscribe(usize, String),
+}
+
+impl Plan {
+    /// The seed of the schedule `index` of a campaign.
+    pub fn seed(campaign: u64, index: u64) -> u64 {
+        // SplitMix64: neighbours get seeds that have nothing to do with each other.
+        let mut mixed = campaign.wrapping_add((index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A schedule without anything that goes wrong, to see whether the harness itself is right.
+    pub fn calm(seed: u64) -> Self {
+        let mut plan = Self::from_seed(seed);
+        plan.steps.retain(|(_, step)| matches!(step, Step::Publish { .. } | Step::Subscribe(..)));
+        plan
+    }
+
+    /// The schedule that a seed means.
+    pub fn from_seed(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let tenants = (0..rng.usize(2..=4)).map(|n| format!("tenant-{n}")).collect::<Vec<_>>();
+        let mut maker = Maker { ids: Rng::with_seed(rng.u64(..)), number: 0 };
+        let orders: Vec<Publication> = (0..ORDERS).map(|n| maker.order(&mut rng, n)).collect();
+        let mut people = Vec::new();
+        for tenant in 0..tenants.len() {
+            add_people(&mut rng, tenant, &orders, &mut people);
+        }
+        let length_ms = rng.u64(LENGTH_MS);
+        let mut steps = Vec::new();
+        for tenant in 0..tenants.len() {
+            // The ids of one tenant are those of the others too.
+            let mut maker = Maker { ids: maker.ids.clone(), number: maker.number };
+            let ours = |person: &usize| people[*person].tenant == tenant;
+            let mine: Vec<usize> = (0..people.len()).filter(ours).collect();
+            add_publications(
+                &mut rng, tenant, &people, &mine, &orders, &mut maker, length_ms, &mut steps,
+            );
+        }
+        add_faults(&mut rng, length_ms, &mut steps);
+        add_tears(&mut rng, &people, length_ms, &mut steps);
+        add_rooms(&mut rng, &people, &orders, length_ms, &mut steps);
+        steps.sort_by_key(|(at, _)| *at);
+        Self {
+            seed,
+            shards: rng.u32(1..=2),
+            heartbeat_ms: rng.u64(100..500),
+            queue_messages_max: *pick(&mut rng, &[16, 64, 1_024]),
+            tenants,
+            people,
+            orders,
+            steps,
+        }
+    }
+
+    /// Whether the disk fills up.
+    pub fn fills_disk(&self) -> bool {
+        self.steps.iter().any(|(_, step)| matches!(step, Step::FillDisk))
+    }
+
+    /// The schedule as text, one step a line.
+    pub fn describe(&self) -> String {
+        let mut text = format!("{:#?}\n", Self { steps: Vec::new(), ..self.clone() });
+        for (at, step) in &self.steps {
+            // Writing into a string does not fail.
+            writeln!(text, "{:>5} ms  {step:?}", at.as_millis()).ok();
+        }
+        text
+    }
+}
+
+/// Makes publications with ids of their own.
+struct Maker {
+    ids: Rng,
+    number: u64,
+}
+
+impl Maker {
+    fn publication(&mut self, topic: Topic, about: String) -> Publication {
+        self.number += 1;
+        let id = uuid::Builder::from_random_bytes(self.ids.u128(..).to_be_bytes()).into_uuid();
+        Publication {
+            id: Uuid::to_string(&id),
+            topic,
+            about,
+            customer: None,
+            priority: Priority::Medium,
+            number: self.number,
+            padding_bytes: 0,
+        }
+    }
+
+    fn order(&mut self, rng: &mut Rng, number: usize) -> Publication {
+        let mut order = self.publication(Topic::Created, format!("order-{number}"));
+        order.customer = Some((*pick(rng, Trade::Customer.users())).to_owned());
+        order
+    }
+}
+
+fn add_people(rng: &mut Rng, tenant: usize, orders: &[Publication], people: &mut Vec<Person>) {
+    for trade in Trade::ALL {
+        for place in 0..rng.usize(1..=2) {
+            let user = *pick(rng, trade.users());
+            let device = rng.bool().then(|| format!("tablet-{place}"));
+            let receive_bytes = (rng.u8(0..5) == 0).then_some(4_096);
+            // A cook may read no deliveries: the judge takes it that who is in an order's room may read all of the order.
+            let may_join = |order: &&Publication| match trade {
+                Trade::Kitchen => false,
+                Trade::Customer => order.customer.as_deref() == Some(user),
+                Trade::Dashboard | Trade::Courier => true,
+            };
+            let wanted = orders.iter().filter(may_join).filter(|_| rng.u8(0..3) == 0);
+            let orders = wanted.map(|order| order.about.clone()).collect();
+            people.push(Person { tenant, trade, user, device, receive_bytes, orders });
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "what a tenant's events are drawn from")]
+fn add_publications(
+    rng: &mut Rng,
+    tenant: usize,
+    people: &[Person],
+    mine: &[usize],
+    orders: &[Publication],
+    maker: &mut Maker,
+    length_ms: u64,
+    steps: &mut Vec<(Duration, Step)>,
+) {
+    let mut times: Vec<u64> = (0..rng.usize(20..60)).map(|_| rng.u64(0..length_ms)).collect();
+    times.sort_unstable();
+    let mut created = 0;
+    for at_ms in times {
+        let person = Some(*pick(rng, mine))
+            .filter(|person| rng.bool() && people[*person].trade != Trade::Customer);
+        let topic = *pick(rng, Topic::sent_by(person.map(|person| people[person].trade)));
+        let known = pick(rng, orders);
+        let (about, customer) = match topic {
+            Topic::Created => {
+                created += 1;
+                let customer = *pick(rng, Trade::Customer.users());
+                (format!("new-order-{created}"), Some(customer.to_owned()))
+            }
+            Topic::LowStock => (String::from("flour"), None),
+            Topic::Product => (String::from("pizza"), None),
+            Topic::Notification => (String::from("hello"), None),
+            _ => (known.about.clone(), known.customer.clone()),
+        };
+        let mut publication = maker.publication(topic, about);
+        publication.customer = customer;
+        publication.priority = match rng.u8(0..10) {
+            0 => Priority::Urgent,
+            1 => Priority::High,
+            // One that is recoverable and low may be dropped.
+            2 if topic != Topic::Notification => Priority::Low,
+            _ => Priority::Medium,
+        };
+        publication.padding_bytes = if rng.u8(0..4) == 0 { rng.usize(1_000..8_000) } else { 0 };
+        let (insists, again) = (rng.u8(0..6) > 0, rng.u8(0..6) == 0);
+        let step = Step::Publish { tenant, person, publication, insists, again };
+        steps.push((Duration::from_millis(at_ms), step));
+    }
+}
+
+fn add_faults(rng: &mut Rng, length_ms: u64, steps: &mut Vec<(Duration, Step)>) {
+    let ms = Duration::from_millis;
+    for _ in 0..rng.usize(0..=2) {
+        let (at, down) = (ms(rng.u64(0..length_ms)), ms(rng.u64(0..200)));
+        steps.push((at, if rng.u8(0..3) > 0 { Step::Kill(down) } else { Step::Stop(down) }));
+    }
+    if rng.u8(0..4) == 0 {
+        let (from, length) = (rng.u64(0..length_ms / 2), rng.u64(50..400));
+        steps.push((ms(from), Step::FillDisk));
+        steps.push((ms(from + length), Step::FreeDisk));
+        if rng.bool() {
+            let (at, down) = (ms(from + rng.u64(0..length)), ms(rng.u64(0..100)));
+            steps.push((at, Step::Kill(down)));
+        }
+    }
+}
+
+fn add_tears(rng: &mut Rng, people: &[Person], length_ms: u64, steps: &mut Vec<(Duration, Step)>) {
+    let ms = Duration::from_millis;
+    for (person, who) in people.iter().enumerate() {
+        for _ in 0..rng.usize(0..=3) {
+            let how = *pick(rng, &[Tear::Reset, Tear::Close, Tear::Vanish]);
+            let away = ms(if rng.bool() { 0 } else { rng.u64(0..400) });
+            let at = ms(rng.u64(0..length_ms));
+            steps.push((at, Step::Tear(person, how, away)));
+            if rng.u8(0..5) == 0 {
+                let after = ms(rng.u64(0..300));
+                steps.push((at + after, Step::OpenAnother(person)));
+            }
+        }
+        if who.receive_bytes.is_some() {
+            let at = ms(rng.u64(0..length_ms));
+            steps.push((at, Step::Pause(person, ms(rng.u64(50..600)))));
+        }
+    }
+}
+
+fn add_rooms(
+    rng: &mut Rng,
+    people: &[Person],
+    orders: &[Publication],
+    length_ms: u64,
+    steps: &mut Vec<(Duration, Step)>,
+) {
+    for (person, who) in people.iter().enumerate() {
+        if who.trade != Trade::Courier || rng.bool() {
+            continue;
+        }
+        let order = pick(rng, orders).about.clone();
+        let from_ms = rng.u64(0..length_ms);
+        let at = Duration::from_millis(from_ms);
+        steps.push((at, Step::Subscribe(person, order.clone())));
+        if rng.bool() {
+            let until = at + Duration::from_millis(rng.u64(0..500));
+            steps.push((until, Step::Unsubscribe(person, order)));
+        }
+    }
+}
+
+fn pick<'a, T>(rng: &mut Rng, from: &'a [T]) -> &'a T {
+    &from[rng.usize(0..from.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_means_one_schedule_and_neighbours_others() {
+        let seeds = [0, 1, 2].map(|index| Plan::seed(1, index));
+        let plans = seeds.map(|seed| Plan::from_seed(seed).describe());
+        assert_eq!(plans[0], Plan::from_seed(seeds[0]).describe());
+        assert_ne!(plans[0], plans[1]);
+        assert_ne!(plans[1], plans[2]);
+    }
+
+    #[test]
+    fn a_few_hundred_schedules_hold_every_kind_of_step() {
+        let mut seen = std::collections::BTreeSet::new();
+        for index in 0..200 {
+            for (_, step) in Plan::from_seed(Plan::seed(1, index)).steps {
+                let text = format!("{step:?}");
+                seen.insert(text.split(['(', ' ']).next().unwrap().to_owned());
+            }
+        }
+        let all = [
+            "FillDisk",
+            "FreeDisk",
+            "Kill",
+            "OpenAnother",
+            "Pause",
+            "Publish",
+            "Stop",
+            "Subscribe",
+            "Tear",
+            "Unsubscribe",
+        ];
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
+    }
+
+    #[test]
+    fn tenants_share_ids() {
+        let plan = Plan::from_seed(Plan::seed(1, 0));
+        let first_of = |tenant: usize| {
+            plan.steps.iter().find_map(|(_, step)| match step {
+                Step::Publish { tenant: of, publication, .. } if *of == tenant => {
+                    Some(publication.id.clone())
+                }
+                _ => None,
+            })
+        };
+        assert!(first_of(0).is_some());
+        assert_eq!(first_of(0), first_of(1));
+    }
+}

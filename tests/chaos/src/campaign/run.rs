@@ -1,0 +1,344 @@
+//! Runs one schedule.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use foodtrack_auth::SignError;
+use serde_json::{Map, json};
+
+use super::back_end::BackEnd;
+use super::crew::Crew;
+use super::job::Job;
+use super::keeper::Keeper;
+use super::plan::{Plan, Step};
+use super::publication::{Publication, Topic};
+use crate::client::{Backoff, ClientOptions, Swarm, SwarmError};
+use crate::history::{Record, Recorder, What};
+use crate::hub::{Answer, Claims, DataDisk, Hub, HubError, HubSpec, publish, token};
+
+/// How long anything may take that must happen.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// A wait's longest step, so that the hub's process is looked at.
+const TURN: Duration = Duration::from_millis(5);
+/// For repeats that come behind the fence.
+const STRAGGLERS: Duration = Duration::from_millis(30);
+
+/// The run itself failed; the hub was not judged.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The hub does not run.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// The clients do not run.
+    #[error(transparent)]
+    Swarm(#[from] SwarmError),
+    /// A token could not be made.
+    #[error("a token")]
+    Token(#[from] SignError),
+    /// The disk that is to be filled.
+    #[error("the run's disk")]
+    Disk(#[from] io::Error),
+    /// Not even before anything goes wrong.
+    #[error("before anything goes wrong: {0}")]
+    Prologue(String),
+}
+
+/// Runs the schedule in a folder of its own, and gives its history.
+///
+/// # Errors
+/// [`RunError`]
+pub fn run(plan: &Plan, program: &Path, folder: &Path) -> Result<Vec<Record>, RunError> {
+    let recorder = Recorder::default();
+    let mut run = Run::start(plan, program, folder, &recorder)?;
+    run.prologue()?;
+    run.steps()?;
+    run.quiesce()?;
+    // The hub goes first: what its death does to the clients is no part of the history.
+    let records = recorder.take();
+    drop(run);
+    Ok(records)
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    recorder: Recorder,
+    back_end_tokens: Vec<String>,
+    back_ends: Vec<BackEnd>,
+    crew: Crew,
+    swarm: Swarm,
+    keeper: Keeper,
+    disk: Option<DataDisk>,
+    address: std::net::SocketAddr,
+    people: Vec<ClientOptions>,
+}
+
+impl<'a> Run<'a> {
+    fn start(
+        plan: &'a Plan,
+        program: &Path,
+        folder: &Path,
+        recorder: &Recorder,
+    ) -> Result<Self, RunError> {
+        fs::create_dir_all(folder)?;
+        // Who may not mount runs the schedule without the full disk.
+        let disk =
+            if plan.fills_disk() { DataDisk::mount(&folder.join("disk")).ok() } else { None };
+        let data_dir = disk.as_ref().map_or_else(|| folder.join("data"), DataDisk::data_dir);
+        let spec = HubSpec {
+            program: program.to_owned(),
+            folder: PathBuf::from(folder),
+            config: config(plan),
+            data_dir: Some(data_dir),
+        };
+        let hub = Hub::new(spec)?;
+        let address = hub.address();
+        let keeper = Keeper::start(hub, recorder)?;
+        let mut back_end_tokens = Vec::new();
+        for tenant in &plan.tenants {
+            let role = foodtrack_contract::UserRole::System;
+            let claims = Claims { tenant, user: "gateway", role, application: None };
+            back_end_tokens.push(token(claims)?);
+        }
+        let back_ends = plan
+            .tenants
+            .iter()
+            .zip(&back_end_tokens)
+            .map(|(tenant, token)| BackEnd::start(address, tenant, token, recorder))
+            .collect();
+        Ok(Self {
+            plan,
+            recorder: recorder.clone(),
+            back_end_tokens,
+            back_ends,
+            crew: Crew::new(plan, recorder),
+            swarm: Swarm::new(address, plan.seed)?,
+            keeper,
+            disk,
+            address,
+            people: people(plan)?,
+        })
+    }
+
+    /// Everybody connects, every tenant gets its orders, and who wants to is in their rooms.
+    fn prologue(&mut self) -> Result<(), RunError> {
+        for person in 0..self.people.len() {
+            self.open(person);
+        }
+        // Orders before people look into them.
+        for tenant in 0..self.plan.tenants.len() {
+            for order in &self.plan.orders {
+                if !matches!(self.publish(tenant, order), Answer::Acknowledged(_)) {
+                    return Err(RunError::Prologue(format!("{} is not taken", order.about)));
+                }
+            }
+        }
+        if !self.wait(|run| run.swarm.open() == run.people.len() && run.crew.is_settled())? {
+            return Err(RunError::Prologue(String::from("not everybody is in")));
+        }
+        Ok(())
+    }
+
+    fn steps(&mut self) -> Result<(), RunError> {
+        let start = Instant::now();
+        for (after, step) in &self.plan.steps {
+            while start.elapsed() < *after {
+                self.turn(start + *after)?;
+            }
+            self.take(step)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, step: &Step) -> Result<(), RunError> {
+        match step {
+            Step::Publish { tenant, person, publication, insists, again } => {
+                let job = Job::new(publication.clone(), *insists, *again);
+                match person {
+                    Some(person) => self.crew.takes(*person, job),
+                    None => self.back_ends[*tenant].take(job),
+                }
+            }
+            Step::Kill(down) => self.keeper.kill(*down),
+            Step::Stop(down) => self.keeper.stop(*down),
+            Step::FillDisk => {
+                if let Some(disk) = &self.disk {
+                    self.recorder.note(What::DiskFull);
+                    disk.fill()?;
+                }
+            }
+            Step::FreeDisk => {
+                if let Some(disk) = &self.disk {
+                    disk.free()?;
+                    self.recorder.note(What::DiskFreed);
+                }
+            }
+            Step::Tear(person, how, away) => {
+                for socket in self.crew.sockets_of(*person).to_vec() {
+                    self.swarm.tear(socket, *how, *away, &mut self.crew);
+                }
+            }
+            Step::Pause(person, duration) => {
+                for socket in self.crew.sockets_of(*person) {
+                    self.swarm.pause(*socket, *duration);
+                }
+            }
+            Step::OpenAnother(person) => self.open(*person),
+            Step::Subscribe(person, order) => self.crew.wants(*person, order, true),
+            Step::Unsubscribe(person, order) => self.crew.wants(*person, order, false),
+        }
+        Ok(())
+    }
+
+    /// Everything goes well again: everybody comes back, and has seen all that there was.
+    fn quiesce(&mut self) -> Result<(), RunError> {
+        let is_idle = |run: &Self| {
+            run.keeper.is_up()
+                && run.everybody_is_in()
+                && run.crew.pending(&run.swarm) == 0
+                && run.back_ends.iter().all(|back_end| back_end.pending() == 0)
+        };
+        if !self.wait(is_idle)? {
+            let mut about = String::from("not all is well in time:");
+            if !self.keeper.is_up() {
+                about += &format!(" the hub is not up ({} starts)", self.keeper.failed_starts);
+            }
+            for socket in self.sockets_out() {
+                about += &format!(" {} is out,", self.crew.name(socket));
+            }
+            about += &format!(" {} publications by sockets,", self.crew.pending(&self.swarm));
+            let pending: usize = self.back_ends.iter().map(BackEnd::pending).sum();
+            about += &format!(" {pending} by back ends are untold");
+            self.recorder.note(What::Stuck { about });
+        }
+        self.back_ends.clear();
+        for tenant in 0..self.plan.tenants.len() {
+            self.fence(tenant)?;
+        }
+        let has_seen_fence = |run: &Self| {
+            let mut sockets = 0..run.sockets();
+            sockets.all(|one| !run.swarm.is_open(one) || run.crew.saw_fence(one))
+        };
+        // Who has not seen it lacks it, which the judge will find.
+        self.wait(has_seen_fence)?;
+        let end = Instant::now() + STRAGGLERS;
+        while Instant::now() < end {
+            self.turn(end)?;
+        }
+        Ok(())
+    }
+
+    /// Publishes a tenant's last event, which goes to everybody, until it is taken.
+    fn fence(&mut self, tenant: usize) -> Result<(), RunError> {
+        let id = uuid::Uuid::now_v7().to_string();
+        self.crew.expects_fence(id.clone());
+        let fence = Publication {
+            id,
+            topic: Topic::Product,
+            about: String::from("fence"),
+            customer: None,
+            priority: foodtrack_contract::Priority::Medium,
+            number: 0,
+            padding_bytes: 0,
+        };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.publish(tenant, &fence);
+            if matches!(answer, Answer::Acknowledged(_)) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let about = format!("{} cannot publish: {answer:?}", self.plan.tenants[tenant]);
+                self.recorder.note(What::Stuck { about });
+                return Ok(());
+            }
+            self.turn(Instant::now() + TURN)?;
+        }
+    }
+
+    /// Publishes over HTTP, and waits for the answer.
+    fn publish(&self, tenant: usize, publication: &Publication) -> Answer {
+        let (name, token) = (&self.plan.tenants[tenant], &self.back_end_tokens[tenant]);
+        let job = Job::new(publication.clone(), false, false);
+        let message = job.attempt(name, &self.recorder);
+        let answer = publish(self.address, token, &message, Duration::from_secs(3));
+        job.answered(name, answer.clone(), &self.recorder);
+        answer
+    }
+
+    fn open(&mut self, person: usize) {
+        let socket = self.swarm.add(self.people[person].clone(), Duration::ZERO);
+        self.crew.opens(person, socket);
+    }
+
+    fn sockets(&self) -> usize {
+        (0..self.people.len()).map(|person| self.crew.sockets_of(person).len()).sum()
+    }
+
+    fn sockets_out(&self) -> Vec<usize> {
+        let is_out = |one: &usize| !self.swarm.is_open(*one) && !self.swarm.is_retired(*one);
+        (0..self.sockets()).filter(is_out).collect()
+    }
+
+    fn everybody_is_in(&self) -> bool {
+        self.sockets_out().is_empty()
+    }
+
+    /// Takes turns until it is so; false where it is not so in time.
+    fn wait(&mut self, is_so: impl Fn(&Self) -> bool) -> Result<bool, RunError> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if is_so(self) {
+                return Ok(true);
+            }
+            self.turn(Instant::now() + TURN)?;
+        }
+        Ok(false)
+    }
+
+    fn turn(&mut self, end: Instant) -> Result<(), RunError> {
+        self.swarm.turn(end.min(Instant::now() + TURN), &mut self.crew)?;
+        self.crew.pump(&mut self.swarm);
+        Ok(self.keeper.turn()?)
+    }
+}
+
+fn people(plan: &Plan) -> Result<Vec<ClientOptions>, SignError> {
+    plan.people
+        .iter()
+        .map(|person| {
+            let application = person.trade.application();
+            let token = token(Claims {
+                tenant: &plan.tenants[person.tenant],
+                user: person.user,
+                role: person.trade.role(),
+                application: Some(application),
+            })?;
+            let mut auth = Map::new();
+            auth.insert("token".into(), json!(token));
+            auth.insert("application".into(), json!(application.as_str()));
+            if let Some(device) = &person.device {
+                auth.insert("deviceId".into(), json!(device));
+            }
+            Ok(ClientOptions {
+                auth,
+                receive_bytes: person.receive_bytes,
+                backoff: Backoff::new(Duration::from_millis(20), Duration::from_millis(100)),
+                connect_timeout: Duration::from_secs(3),
+            })
+        })
+        .collect()
+}
+
+fn config(plan: &Plan) -> String {
+    let Plan { shards, heartbeat_ms, queue_messages_max, .. } = plan;
+    format!(
+        "shards = {shards}\n\n[heartbeat]\nintervalMs = {heartbeat_ms}\ntimeoutMs = 4000\n\n\
+         [security.rateLimiting]\nhandshakesPerMinute = 0\n\n\
+         [limits]\nconnectionsPerTenantMax = 0\nconnectionsPerUserMax = 0\n\
+         messagesPerSecondPerConnection = 0\nmessagesPerSecondPerTenant = 0\n\
+         bytesPerSecondPerConnection = 0\nqueueMessagesMax = {queue_messages_max}\n\n\
+         [logging]\nlevel = \"info\"\n"
+    )
+}

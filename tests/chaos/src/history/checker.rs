@@ -1,0 +1,346 @@
+//! The judge.
+
+use std::collections::{HashMap, HashSet};
+
+use foodtrack_contract::{Cursor, Offset, Priority};
+
+use super::facts::{Event, Facts, Place, Stream};
+use super::{Class, Kind, Receipt, Record, Verdict, What};
+
+/// Judges a history that ended quietly: everybody who was to come back had come back, and nothing was under way.
+///
+/// An event must reach a recipient when it is in the log (acknowledged, or shown to anybody), its audience holds the recipient
+/// for certain, and it was first sent after the recipient had first connected. Who has several sockets under one cursor of
+/// the hub (no device named) must have it on one of them, and each session must have all from where it began.
+pub fn check(records: &[Record]) -> Verdict {
+    let mut verdict = Verdict::default();
+    let facts = Facts::read(records, &mut verdict);
+    let mut checker = Checker::new(&facts);
+    for (at, record) in records.iter().enumerate() {
+        match &record.what {
+            What::Opened { recipient, recovered, .. } => checker.opened(recipient, *recovered),
+            What::Received(receipt) => checker.received(at, receipt, &mut verdict),
+            _ => {}
+        }
+    }
+    checker.end(&mut verdict);
+    verdict
+}
+
+/// A recipient's present session.
+#[derive(Default)]
+struct Session {
+    chain: usize,
+    /// What must arrive in it, by place.
+    due: Vec<(Place, usize)>,
+    /// How many of those the last cursor's beginning covers.
+    covered: usize,
+    /// Where it began; not known before the first cursor.
+    start: Option<(usize, Cursor)>,
+    last: Option<(usize, Cursor)>,
+    received: HashSet<usize>,
+    /// The furthest place that arrived, by how urgent it was in effect.
+    furthest: [Option<Place>; Priority::ALL.len()],
+    furthest_of_entity: HashMap<String, Place>,
+    said_cursor_is_missing: bool,
+}
+
+struct Checker<'a> {
+    facts: &'a Facts<'a>,
+    /// How urgent each event is in effect: an urgent one takes earlier ones of its entity along.
+    urgency: Vec<usize>,
+    sessions: Vec<Option<Session>>,
+    received: Vec<HashSet<usize>>,
+    received_by_subscriber: Vec<HashSet<usize>>,
+}
+
+impl<'a> Checker<'a> {
+    fn new(facts: &'a Facts<'a>) -> Self {
+        let streams = facts.streams.len();
+        Self {
+            facts,
+            urgency: urgency(facts),
+            sessions: (0..streams).map(|_| None).collect(),
+            received: vec![HashSet::new(); streams],
+            received_by_subscriber: vec![HashSet::new(); facts.subscribers.len()],
+        }
+    }
+
+    fn opened(&mut self, name: &str, recovered: bool) {
+        let Some(stream) = self.facts.stream(name) else { return };
+        if recovered && self.sessions[stream].is_some() {
+            return;
+        }
+        let chain = self.sessions[stream].take().map_or(0, |session| session.chain + 1);
+        let mut due: Vec<(Place, usize)> = (0..self.facts.events.len())
+            .filter(|event| self.is_due(stream, Some(chain), *event))
+            .filter_map(|event| Some((self.facts.events[event].place?, event)))
+            .collect();
+        due.sort_unstable();
+        self.sessions[stream] = Some(Session { chain, due, ..Session::default() });
+    }
+
+    /// Whether the event must reach the stream: for what it is, or in the chain for the rooms it was in.
+    fn is_due(&self, stream: usize, chain: Option<usize>, event: usize) -> bool {
+        let event = &self.facts.events[event];
+        let stream = &self.facts.streams[stream];
+        let since = self.facts.subscribers[stream.subscriber].since;
+        let kept = match event.attempt.class {
+            Class::Durable => event.acknowledged.is_some() || event.seen,
+            Class::Recoverable => {
+                event.acknowledged.is_some()
+                    && self.facts.forgot_at.is_none_or(|at| at < event.first_attempt)
+            }
+            Class::Volatile => false,
+        };
+        if !kept || event.attempt.tenant != stream.who.tenant {
+            return false;
+        }
+        let audience = &event.attempt.audience;
+        let stands = audience.applications.contains(&stream.who.application)
+            || audience.users.contains(&stream.who.user);
+        if stands {
+            return since.is_some_and(|since| since < event.first_attempt);
+        }
+        let Some(chain) = chain.and_then(|chain| stream.chains.get(chain)) else { return false };
+        chain.subscriptions.iter().any(|(order, from, to)| {
+            audience.orders.iter().any(|wanted| wanted == order)
+                && *from < event.first_attempt
+                && (*to == usize::MAX || event.acknowledged.is_some_and(|at| at < *to))
+        })
+    }
+
+    fn received(&mut self, at: usize, receipt: &Receipt, verdict: &mut Verdict) {
+        let Some(stream) = self.facts.stream(&receipt.recipient) else { return };
+        let who = self.facts.streams[stream].who;
+        let name = format!("{} of {}", who.recipient, who.tenant);
+        let strange = |tenant: &Option<String>| tenant.as_ref().is_some_and(|t| *t != who.tenant);
+        if strange(&receipt.tenant) || strange(&receipt.origin) {
+            verdict.add(Kind::Foreign, format!("{name} got {receipt:?}"));
+            return;
+        }
+        if self.sessions[stream].is_none() {
+            verdict.add(Kind::Cursor, format!("{name} got {} before CONNECT", receipt.event_type));
+            return;
+        }
+        // The server's own messages have ids too, and are nobody's publication.
+        let id = receipt.id.as_ref().filter(|_| !receipt.event_type.starts_with("system:"));
+        let event = id.and_then(|id| self.facts.find(&who.tenant, id));
+        if let (Some(id), None) = (id, event) {
+            verdict.add(Kind::Foreign, format!("{name} got {id}, which nobody sent"));
+        }
+        let is_repeat = event.is_some_and(|event| !self.arrived(stream, event, &name, verdict));
+        self.cursor(at, stream, receipt, event.filter(|_| !is_repeat), &name, verdict);
+    }
+
+    /// Takes an event in; false where it is a repeat.
+    fn arrived(&mut self, stream: usize, event: usize, name: &str, verdict: &mut Verdict) -> bool {
+        let facts = &self.facts.events[event];
+        let Stream { who, asked_for, .. } = &self.facts.streams[stream];
+        let (attempt, audience) = (facts.attempt, &facts.attempt.audience);
+        let described = format!("{} {}", attempt.event_type, attempt.id);
+        let is_meant = audience.applications.contains(&who.application)
+            || audience.users.contains(&who.user)
+            || audience.orders.iter().any(|order| asked_for.contains(order.as_str()));
+        if !is_meant {
+            verdict.add(Kind::Foreign, format!("{name} is not in the audience of {described}"));
+        }
+        if facts.is_refused() {
+            verdict.add(Kind::Phantom, format!("{name} got {described}, which was refused"));
+        }
+        let Some(session) = &mut self.sessions[stream] else { return false };
+        if !session.received.insert(event) {
+            // The ids of volatile events are in no log: a new process cannot know them.
+            let may_repeat = attempt.class == Class::Volatile
+                && self.facts.ended_at.is_some_and(|at| at > facts.first_attempt);
+            if !may_repeat {
+                verdict.add(Kind::Repeated, format!("{name} got {described} twice in one session"));
+            }
+            return false;
+        }
+        if !self.received[stream].insert(event) {
+            verdict.reshown += 1;
+        }
+        self.received_by_subscriber[self.facts.streams[stream].subscriber].insert(event);
+        if let Some(place) = facts.place {
+            let own = attempt.priority as usize;
+            let overtook = session.furthest[..=own].iter().flatten().any(|other| *other > place);
+            let entity = attempt.entity.as_deref();
+            let before = entity.and_then(|entity| session.furthest_of_entity.get(entity));
+            if overtook || before.is_some_and(|before| *before > place) {
+                let about = format!("{name} got {described} at {place:?} after a later one");
+                verdict.add(Kind::Disorder, about);
+            }
+            let furthest = &mut session.furthest[self.urgency[event]];
+            *furthest = (*furthest).max(Some(place));
+            if let Some(entity) = entity {
+                let furthest = session.furthest_of_entity.entry(entity.to_owned()).or_insert(place);
+                *furthest = place.max(*furthest);
+            }
+        }
+        true
+    }
+
+    /// Compares the cursor of a frame with what arrived. `event` is what the frame brought that was new.
+    fn cursor(
+        &mut self,
+        at: usize,
+        stream: usize,
+        receipt: &Receipt,
+        event: Option<usize>,
+        name: &str,
+        verdict: &mut Verdict,
+    ) {
+        let facts = self.facts;
+        let Some(session) = &mut self.sessions[stream] else { return };
+        let what = &receipt.event_type;
+        let tenant = &facts.streams[stream].who.tenant;
+        let parsed = receipt.cursor.as_deref().and_then(Cursor::parse);
+        let ranked = parsed.and_then(|cursor| Some((facts.rank(tenant, cursor.epoch())?, cursor)));
+        let Some((rank, cursor)) = ranked else {
+            // Before the hub knows where a new session stands, it says nothing.
+            let may_lack = receipt.cursor.is_none() && event.is_none() && session.last.is_none();
+            if !may_lack && !std::mem::replace(&mut session.said_cursor_is_missing, true) {
+                let about = format!("{name}: {what} came with {:?}, no cursor", receipt.cursor);
+                verdict.add(Kind::Cursor, about);
+            }
+            return;
+        };
+        let place = event
+            .filter(|event| facts.events[*event].attempt.class != Class::Volatile)
+            .and_then(|event| facts.events[event].place);
+        if place.is_some_and(|place| !covers(rank, &cursor, place)) {
+            let about = format!("{name}: {what} at {place:?} came with {cursor}, without itself");
+            verdict.add(Kind::Cursor, about);
+        }
+        let subscriber = facts.streams[stream].subscriber;
+        match &session.last {
+            None => {
+                let start = start(rank, &cursor, place);
+                let had = &self.received_by_subscriber[subscriber];
+                for (place, event) in &session.due {
+                    let published = facts.events[*event].first_attempt < at;
+                    if published && covers(start.0, &start.1, *place) && !had.contains(event) {
+                        let id = &facts.events[*event].attempt.id;
+                        let about = format!("{name}: begins at {} without {id}", start.1);
+                        verdict.add(Kind::Cursor, about);
+                    }
+                }
+                session.start = Some(start);
+            }
+            Some((last_rank, last)) => {
+                if !follows((*last_rank, last), (rank, &cursor)) {
+                    let about = format!("{name}: {cursor} came after {last}, with {what}");
+                    verdict.add(Kind::Cursor, about);
+                }
+                if place.is_some_and(|place| covers(*last_rank, last, place)) {
+                    let about = format!("{name}: {what} at {place:?} came after {last}");
+                    verdict.add(Kind::Cursor, about);
+                }
+            }
+        }
+        let lacks = |place: &Place, event: &usize| {
+            let before = session.start.as_ref().is_some_and(|(r, start)| covers(*r, start, *place));
+            !before && !session.received.contains(event)
+        };
+        let through = (rank, cursor.through());
+        let reach = session.due.partition_point(|(place, _)| *place <= through);
+        let newly = session.due.get(session.covered..reach).unwrap_or_default();
+        let beyond = session.due[reach..].iter().filter(|(place, _)| {
+            covers(rank, &cursor, *place)
+                && !session.last.as_ref().is_some_and(|(r, last)| covers(*r, last, *place))
+        });
+        for (place, event) in newly.iter().chain(beyond) {
+            if lacks(place, event) {
+                let id = &facts.events[*event].attempt.id;
+                let about =
+                    format!("{name}: {cursor} came with {what}, but {id} at {place:?} did not");
+                verdict.add(Kind::Cursor, about);
+            }
+        }
+        session.covered = session.covered.max(reach);
+        session.last = Some((rank, cursor));
+    }
+
+    /// Who lacks what, now that all is quiet.
+    fn end(&self, verdict: &mut Verdict) {
+        let facts = self.facts;
+        let mut told = HashSet::new();
+        let is_open = |stream: &usize| facts.streams[*stream].is_open;
+        let lost = |stream: usize, event: &Event<'_>, verdict: &mut Verdict| {
+            let who = facts.streams[stream].who;
+            let Event { attempt, place, .. } = event;
+            let (name, tenant, kind, id) =
+                (&who.recipient, &who.tenant, &attempt.event_type, &attempt.id);
+            verdict.add(Kind::Lost, format!("{name} of {tenant} lacks {kind} {id} at {place:?}"));
+        };
+        for stream in (0..facts.streams.len()).filter(is_open) {
+            let subscriber = facts.streams[stream].subscriber;
+            for (index, event) in facts.events.iter().enumerate() {
+                if !self.is_due(stream, None, index) || !told.insert((subscriber, index)) {
+                    continue;
+                }
+                verdict.expected += 1;
+                if !self.received_by_subscriber[subscriber].contains(&index) {
+                    lost(stream, event, verdict);
+                } else {
+                    told.remove(&(subscriber, index));
+                }
+            }
+            let Some(session) = &self.sessions[stream] else { continue };
+            for (place, index) in &session.due {
+                let begins_behind =
+                    session.start.as_ref().is_none_or(|(rank, start)| covers(*rank, start, *place));
+                let is_told = told.contains(&(subscriber, *index));
+                if !begins_behind && !is_told && !session.received.contains(index) {
+                    lost(stream, &facts.events[*index], verdict);
+                }
+            }
+        }
+    }
+}
+
+/// For each event how urgent the most urgent one of its entity is that does not lie before it.
+fn urgency(facts: &Facts<'_>) -> Vec<usize> {
+    let mut urgency: Vec<usize> =
+        facts.events.iter().map(|event| event.attempt.priority as usize).collect();
+    let mut order: Vec<usize> =
+        (0..urgency.len()).filter(|event| facts.events[*event].place.is_some()).collect();
+    order.sort_unstable_by_key(|event| std::cmp::Reverse(facts.events[*event].place));
+    let mut highest: HashMap<(&str, &str), usize> = HashMap::new();
+    for event in order {
+        let attempt = facts.events[event].attempt;
+        let Some(entity) = &attempt.entity else { continue };
+        let highest = highest.entry((&attempt.tenant, entity)).or_insert(0);
+        *highest = urgency[event].max(*highest);
+        urgency[event] = *highest;
+    }
+    urgency
+}
+
+fn covers(rank: usize, cursor: &Cursor, place: Place) -> bool {
+    place.0 < rank || (place.0 == rank && cursor.covers(place.1))
+}
+
+/// Whether the second cursor covers all that the first covers.
+fn follows((rank, before): (usize, &Cursor), (new_rank, after): (usize, &Cursor)) -> bool {
+    rank < new_rank
+        || (rank == new_rank
+            && before.through() <= after.through()
+            && before.beyond().iter().all(|offset| after.covers(*offset)))
+}
+
+/// Where a session began whose first frame has this cursor and brings the event of this place.
+fn start(rank: usize, cursor: &Cursor, place: Option<Place>) -> (usize, Cursor) {
+    let own = place.filter(|place| place.0 == rank).map(|(_, offset)| offset);
+    let through = match own {
+        Some(own) if own == cursor.through() => Offset::new(own.get().saturating_sub(1)),
+        _ => None,
+    };
+    let mut start = Cursor::new(cursor.epoch(), through.unwrap_or(cursor.through()));
+    for offset in cursor.beyond().iter().filter(|offset| Some(**offset) != own) {
+        // The list came out of a cursor: it fits into one.
+        let _fits = start.add(*offset);
+    }
+    (rank, start)
+}

@@ -1,0 +1,278 @@
+//! What a history says before anybody judges it: events with their places, recipients with their sessions.
+
+use std::collections::{HashMap, HashSet};
+
+use foodtrack_contract::{Cursor, Epoch, Offset};
+
+use super::{Attempt, Class, Kind, Receipt, Recipient, Record, Verdict, What};
+
+/// A place in a tenant's log. Epochs are ranked as they appeared.
+pub(super) type Place = (usize, Offset);
+
+/// An event that somebody tried to publish.
+pub(super) struct Event<'a> {
+    pub(super) attempt: &'a Attempt,
+    /// The record of the first attempt.
+    pub(super) first_attempt: usize,
+    attempts: usize,
+    certain_refusals: usize,
+    /// The record of the first acknowledgement.
+    pub(super) acknowledged: Option<usize>,
+    /// Where it lies in the log, as far as anybody was told.
+    pub(super) place: Option<Place>,
+    /// Whether it reached anybody.
+    pub(super) seen: bool,
+    /// The last place that its tenant's publishers had been told when it was first sent.
+    told_before: Option<Place>,
+}
+
+impl Event<'_> {
+    /// Whether the hub had said of every attempt that it does not take it.
+    pub(super) fn is_refused(&self) -> bool {
+        self.acknowledged.is_none() && self.certain_refusals >= self.attempts
+    }
+}
+
+/// A recipient's session: its connections from one that was not recovered to the next such.
+#[derive(Default)]
+pub(super) struct Chain<'a> {
+    /// Orders it was in the room of: from the record of the answer to that of leaving.
+    pub(super) subscriptions: Vec<(&'a str, usize, usize)>,
+}
+
+/// One recipient.
+pub(super) struct Stream<'a> {
+    pub(super) who: &'a Recipient,
+    pub(super) subscriber: usize,
+    pub(super) chains: Vec<Chain<'a>>,
+    /// Orders whose room it ever asked for.
+    pub(super) asked_for: HashSet<&'a str>,
+    pub(super) is_open: bool,
+}
+
+/// Those whose cursor on the hub is one: a device, or a user with an application.
+#[derive(Default)]
+pub(super) struct Subscriber {
+    /// The record of its first connection.
+    pub(super) since: Option<usize>,
+}
+
+/// The whole.
+#[derive(Default)]
+pub(super) struct Facts<'a> {
+    pub(super) events: Vec<Event<'a>>,
+    pub(super) streams: Vec<Stream<'a>>,
+    pub(super) subscribers: Vec<Subscriber>,
+    by_id: HashMap<(&'a str, &'a str), usize>,
+    by_name: HashMap<&'a str, usize>,
+    epochs: HashMap<&'a str, Vec<Epoch>>,
+    /// The last record after which what only memory held may be gone.
+    pub(super) forgot_at: Option<usize>,
+    /// The last end of a hub's process.
+    pub(super) ended_at: Option<usize>,
+}
+
+impl<'a> Facts<'a> {
+    /// Reads a history; what publishers were told is judged on the way.
+    pub(super) fn read(records: &'a [Record], verdict: &mut Verdict) -> Self {
+        let mut facts = Self::default();
+        let mut told: HashMap<&str, Place> = HashMap::new();
+        let mut owners: HashMap<(&str, Place), &str> = HashMap::new();
+        let mut subscribers: HashMap<(&str, &str, &str, Option<&str>), usize> = HashMap::new();
+        let mut cursors: HashMap<&str, Cursor> = HashMap::new();
+        for (at, record) in records.iter().enumerate() {
+            match &record.what {
+                What::Attempted(attempt) => {
+                    facts.attempted(at, attempt, told.get(attempt.tenant.as_str()).copied());
+                }
+                What::Acknowledged { tenant, id, offset } => {
+                    verdict.acknowledged += 1;
+                    let place = facts.acknowledged(at, tenant, id, offset.as_deref(), verdict);
+                    if let Some(place) = place {
+                        let last = told.entry(tenant).or_insert(place);
+                        *last = place.max(*last);
+                        let owner = *owners.entry((tenant, place)).or_insert(id);
+                        if owner != id {
+                            let about = format!("{tenant}: {owner} and {id} have one offset");
+                            verdict.add(Kind::Answer, about);
+                        }
+                    }
+                }
+                What::Refused { tenant, id, certain: true, .. } => {
+                    if let Some(event) = facts.find(tenant, id) {
+                        facts.events[event].certain_refusals += 1;
+                    }
+                }
+                What::Recipient(who) => {
+                    let device = who.device.as_deref();
+                    let key = (&*who.tenant, &*who.user, &*who.application, device);
+                    let subscriber = *subscribers.entry(key).or_insert_with(|| {
+                        facts.subscribers.push(Subscriber::default());
+                        facts.subscribers.len() - 1
+                    });
+                    facts.by_name.insert(&who.recipient, facts.streams.len());
+                    let (chains, asked_for) = (Vec::new(), HashSet::new());
+                    let is_open = false;
+                    facts.streams.push(Stream { who, subscriber, chains, asked_for, is_open });
+                }
+                What::Opened { recipient, recovered, .. } => {
+                    facts.opened(at, recipient, *recovered, verdict);
+                    if !recovered {
+                        cursors.remove(recipient.as_str());
+                    }
+                }
+                What::Received(receipt) => facts.received(receipt, &mut cursors),
+                What::Subscribing { recipient, order } => {
+                    if let Some(stream) = facts.stream(recipient) {
+                        facts.streams[stream].asked_for.insert(order);
+                    }
+                }
+                What::Subscribed { recipient, order } => {
+                    if let Some(chain) = facts.chain(recipient) {
+                        chain.subscriptions.push((order, at, usize::MAX));
+                    }
+                }
+                What::Unsubscribing { recipient, order } => {
+                    if let Some(chain) = facts.chain(recipient) {
+                        let open = |entry: &&mut (&str, usize, usize)| {
+                            entry.0 == order && entry.2 == usize::MAX
+                        };
+                        chain.subscriptions.iter_mut().filter(open).for_each(|entry| entry.2 = at);
+                    }
+                }
+                What::Torn { recipient } | What::Ended { recipient } => {
+                    if let Some(stream) = facts.stream(recipient) {
+                        facts.streams[stream].is_open = false;
+                    }
+                }
+                What::HubKilled => (facts.forgot_at, facts.ended_at) = (Some(at), Some(at)),
+                What::HubStopping => facts.ended_at = Some(at),
+                What::DiskFull | What::DiskFreed => facts.forgot_at = Some(at),
+                What::Stuck { about } => verdict.add(Kind::Stuck, about.clone()),
+                _ => {}
+            }
+        }
+        facts.check_offsets_rise(verdict);
+        facts
+    }
+
+    /// An event by its tenant and id.
+    pub(super) fn find(&self, tenant: &str, id: &str) -> Option<usize> {
+        self.by_id.get(&(tenant, id)).copied()
+    }
+
+    /// A recipient by its name.
+    pub(super) fn stream(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    fn chain(&mut self, name: &str) -> Option<&mut Chain<'a>> {
+        let stream = self.stream(name)?;
+        self.streams[stream].chains.last_mut()
+    }
+
+    /// The rank of an epoch among its tenant's; `None` for one that nobody was shown.
+    pub(super) fn rank(&self, tenant: &str, epoch: Epoch) -> Option<usize> {
+        self.epochs.get(tenant)?.iter().position(|known| *known == epoch)
+    }
+
+    fn rank_of_new(&mut self, tenant: &'a str, epoch: Epoch) -> usize {
+        let epochs = self.epochs.entry(tenant).or_default();
+        epochs.iter().position(|known| *known == epoch).unwrap_or_else(|| {
+            epochs.push(epoch);
+            epochs.len() - 1
+        })
+    }
+
+    fn attempted(&mut self, at: usize, attempt: &'a Attempt, told_before: Option<Place>) {
+        let key = (attempt.tenant.as_str(), attempt.id.as_str());
+        let event = *self.by_id.entry(key).or_insert_with(|| {
+            self.events.push(Event {
+                attempt,
+                first_attempt: at,
+                attempts: 0,
+                certain_refusals: 0,
+                acknowledged: None,
+                place: None,
+                seen: false,
+                told_before,
+            });
+            self.events.len() - 1
+        });
+        self.events[event].attempts += 1;
+    }
+
+    fn acknowledged(
+        &mut self,
+        at: usize,
+        tenant: &'a str,
+        id: &str,
+        offset: Option<&str>,
+        verdict: &mut Verdict,
+    ) -> Option<Place> {
+        let event = self.find(tenant, id)?;
+        let place = offset.and_then(|text| self.place(tenant, text));
+        let event = &mut self.events[event];
+        if event.acknowledged.is_some() && event.place != place {
+            verdict.add(Kind::Answer, format!("{tenant}: {id} was answered with two offsets"));
+        }
+        event.acknowledged.get_or_insert(at);
+        // The answer counts for more than what a frame seemed to say.
+        event.place = place.or(event.place);
+        event.place
+    }
+
+    /// The place that an answer names: a cursor, or an offset alone, which is one of the latest epoch that was shown.
+    fn place(&mut self, tenant: &'a str, text: &str) -> Option<Place> {
+        if let Some(cursor) = Cursor::parse(text) {
+            return Some((self.rank_of_new(tenant, cursor.epoch()), cursor.through()));
+        }
+        let latest = self.epochs.get(tenant).map_or(0, |epochs| epochs.len().saturating_sub(1));
+        text.parse().ok().and_then(Offset::new).map(|offset| (latest, offset))
+    }
+
+    fn opened(&mut self, at: usize, name: &str, recovered: bool, verdict: &mut Verdict) {
+        let Some(stream) = self.stream(name) else { return };
+        let stream = &mut self.streams[stream];
+        verdict.reconnected += usize::from(!stream.chains.is_empty());
+        verdict.recovered += usize::from(recovered);
+        if !recovered || stream.chains.is_empty() {
+            stream.chains.push(Chain::default());
+        }
+        stream.is_open = true;
+        self.subscribers[stream.subscriber].since.get_or_insert(at);
+    }
+
+    fn received(&mut self, receipt: &'a Receipt, cursors: &mut HashMap<&'a str, Cursor>) {
+        let Some(stream) = self.stream(&receipt.recipient) else { return };
+        let tenant = self.streams[stream].who.tenant.as_str();
+        let cursor = receipt.cursor.as_deref().and_then(Cursor::parse);
+        let Some(cursor) = cursor else { return self.saw(tenant, receipt, None) };
+        let rank = self.rank_of_new(tenant, cursor.epoch());
+        // A frame that stands for itself alone; where others had overtaken, its cursor may say more than its own place.
+        let is_plain = |cursor: &Cursor| cursor.beyond().is_empty();
+        let plain = is_plain(&cursor) && cursors.get(&*receipt.recipient).is_none_or(is_plain);
+        self.saw(tenant, receipt, plain.then(|| (rank, cursor.through())));
+        cursors.insert(&receipt.recipient, cursor);
+    }
+
+    fn saw(&mut self, tenant: &str, receipt: &Receipt, place: Option<Place>) {
+        let event = receipt.id.as_deref().and_then(|id| self.find(tenant, id));
+        let Some(event) = event.map(|event| &mut self.events[event]) else { return };
+        event.seen = true;
+        if event.attempt.class != Class::Volatile {
+            event.place = event.place.or(place);
+        }
+    }
+
+    fn check_offsets_rise(&self, verdict: &mut Verdict) {
+        for event in &self.events {
+            let (Some(place), Some(before)) = (event.place, event.told_before) else { continue };
+            if event.acknowledged.is_some() && place <= before {
+                let (id, tenant) = (&event.attempt.id, &event.attempt.tenant);
+                let about = format!("{tenant}: {id} lies at {place:?}, after {before:?} was told");
+                verdict.add(Kind::Answer, about);
+            }
+        }
+    }
+}

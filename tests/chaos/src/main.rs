@@ -1,0 +1,9 @@
+//! `chaos`: see `chaos --help`.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

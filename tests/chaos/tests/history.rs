@@ -1,0 +1,359 @@
+//! The judge finds each kind of broken promise, and leaves what is allowed alone.
+
+use chaos::history::{
+    Attempt, Audience, Class, Kind, Receipt, Recipient, Record, What, check, read_lines,
+    write_lines,
+};
+use foodtrack_contract::Priority;
+
+/// A history in the making; every record is a microsecond after the one before.
+#[derive(Default)]
+struct Story {
+    records: Vec<Record>,
+}
+
+impl Story {
+    /// A kitchen of tenant `a`, connected for the first time, and told that it stands at the log's beginning.
+    fn new() -> Self {
+        Self::default().joins("kitchen", "kitchen_app", None).greeted("kitchen", "e-0")
+    }
+
+    fn and(mut self, what: What) -> Self {
+        let at_us = self.records.len() as u64;
+        self.records.push(Record { at_us, what });
+        self
+    }
+
+    fn joins(self, name: &str, application: &str, device: Option<&str>) -> Self {
+        let who = Recipient {
+            recipient: name.into(),
+            tenant: "a".into(),
+            user: "chef".into(),
+            application: application.into(),
+            device: device.map(str::to_owned),
+        };
+        self.and(What::Recipient(who)).opened(name, false)
+    }
+
+    fn opened(self, name: &str, recovered: bool) -> Self {
+        self.and(What::Opened { recipient: name.into(), recovered, brought: None })
+    }
+
+    fn torn(self, name: &str) -> Self {
+        self.and(What::Torn { recipient: name.into() })
+    }
+
+    fn greeted(self, name: &str, cursor: &str) -> Self {
+        self.and(What::Received(Receipt {
+            recipient: name.into(),
+            event_type: "system:connection_established".into(),
+            tenant: Some("a".into()),
+            cursor: Some(cursor.into()),
+            ..Receipt::default()
+        }))
+    }
+
+    fn tries(self, id: &str, entity: &str, priority: Priority, class: Class) -> Self {
+        let applications = vec!["kitchen_app".into()];
+        self.and(What::Attempted(Attempt {
+            tenant: "a".into(),
+            id: id.into(),
+            event_type: "order:updated".into(),
+            entity: Some(entity.into()),
+            class,
+            priority,
+            audience: Audience { applications, orders: vec![entity.into()], users: vec![] },
+        }))
+    }
+
+    fn answered(self, id: &str, offset: &str) -> Self {
+        let (tenant, id, offset) = ("a".into(), id.into(), Some(offset.into()));
+        self.and(What::Acknowledged { tenant, id, offset })
+    }
+
+    fn refused(self, id: &str) -> Self {
+        let (tenant, id, code) = ("a".into(), id.into(), "payload_invalid".into());
+        self.and(What::Refused { tenant, id, code, certain: true })
+    }
+
+    fn publishes(self, id: &str, offset: &str) -> Self {
+        self.publishes_about(id, offset, id, Priority::Medium)
+    }
+
+    fn publishes_about(self, id: &str, offset: &str, entity: &str, priority: Priority) -> Self {
+        self.tries(id, entity, priority, Class::Durable).answered(id, offset)
+    }
+
+    fn gets(self, name: &str, id: &str, cursor: &str) -> Self {
+        self.gets_from(name, id, cursor, "a")
+    }
+
+    fn gets_from(self, name: &str, id: &str, cursor: &str, tenant: &str) -> Self {
+        self.and(What::Received(Receipt {
+            recipient: name.into(),
+            id: Some(id.into()),
+            event_type: "order:updated".into(),
+            tenant: Some(tenant.into()),
+            origin: Some(tenant.into()),
+            cursor: Some(cursor.into()),
+        }))
+    }
+
+    #[track_caller]
+    fn breaks(self, expected: &[Kind]) {
+        let verdict = check(&self.records);
+        let kinds: Vec<Kind> = verdict.violations.iter().map(|violation| violation.kind).collect();
+        assert_eq!(kinds, expected, "{:#?}", verdict.violations);
+    }
+
+    #[track_caller]
+    fn holds(self, reshown: usize) {
+        let verdict = check(&self.records);
+        assert!(verdict.holds(), "{:#?}", verdict.violations);
+        assert_eq!(verdict.reshown, reshown);
+    }
+}
+
+#[test]
+fn a_run_without_faults_holds() {
+    let story = Story::new().publishes("1", "e-1").publishes("2", "e-2");
+    story.gets("kitchen", "1", "e-1").gets("kitchen", "2", "e-2").holds(0);
+}
+
+#[test]
+fn an_answer_may_name_an_offset_alone() {
+    Story::new().publishes("1", "1").gets("kitchen", "1", "e-1").holds(0);
+    Story::new().publishes("1", "2").gets("kitchen", "1", "e-1").breaks(&[Kind::Cursor]);
+}
+
+#[test]
+fn a_recovered_session_that_gets_what_it_missed_holds() {
+    let story = Story::new().publishes("1", "e-1").gets("kitchen", "1", "e-1").torn("kitchen");
+    let story = story.publishes("2", "e-2").opened("kitchen", true);
+    story.gets("kitchen", "2", "e-2").holds(0);
+}
+
+#[test]
+fn an_acknowledged_event_that_does_not_arrive_is_lost() {
+    Story::new().publishes("1", "e-1").breaks(&[Kind::Lost]);
+}
+
+#[test]
+fn what_one_has_seen_is_lost_to_another_without_an_acknowledgement() {
+    let story = Story::new().joins("other", "kitchen_app", Some("tablet")).greeted("other", "e-0");
+    let story = story.tries("1", "1", Priority::Medium, Class::Durable);
+    story.gets("kitchen", "1", "e-1").breaks(&[Kind::Lost]);
+}
+
+#[test]
+fn what_was_published_before_the_first_connection_is_not_missed() {
+    let early = Story::default().publishes("1", "e-1");
+    early.joins("kitchen", "kitchen_app", None).greeted("kitchen", "e-1").holds(0);
+}
+
+#[test]
+fn a_gap_in_the_middle_is_lost_and_the_cursor_false() {
+    let story = Story::new().publishes("1", "e-1").publishes("2", "e-2");
+    story.gets("kitchen", "2", "e-2").breaks(&[Kind::Cursor, Kind::Lost]);
+}
+
+#[test]
+fn an_event_twice_in_a_recovered_session_is_repeated() {
+    let story = Story::new().publishes("1", "e-1").gets("kitchen", "1", "e-1").torn("kitchen");
+    story.opened("kitchen", true).gets("kitchen", "1", "e-1").breaks(&[Kind::Repeated]);
+}
+
+#[test]
+fn an_event_again_in_a_new_session_is_reshown() {
+    let story = Story::new().publishes("1", "e-1").gets("kitchen", "1", "e-1").torn("kitchen");
+    let story = story.opened("kitchen", false).greeted("kitchen", "e-0");
+    story.gets("kitchen", "1", "e-1").holds(1);
+}
+
+#[test]
+fn a_new_session_that_begins_behind_what_never_arrived_is_caught() {
+    let story = Story::new().torn("kitchen").publishes("1", "e-1");
+    let story = story.opened("kitchen", false).greeted("kitchen", "e-1");
+    story.breaks(&[Kind::Cursor, Kind::Lost]);
+}
+
+#[test]
+fn sockets_without_a_device_share_what_arrived() {
+    let story = Story::new().publishes("1", "e-1").gets("kitchen", "1", "e-1");
+    let story = story.joins("second", "kitchen_app", None).greeted("second", "e-1");
+    story.holds(0);
+}
+
+#[test]
+fn each_socket_gets_all_from_where_it_began() {
+    let story = Story::new().joins("second", "kitchen_app", None).greeted("second", "e-0");
+    story.publishes("1", "e-1").gets("kitchen", "1", "e-1").breaks(&[Kind::Lost]);
+}
+
+#[test]
+fn another_tenants_event_is_foreign() {
+    let story = Story::new().publishes("1", "e-1").gets("kitchen", "1", "e-1");
+    story.gets_from("kitchen", "1", "e-1", "b").breaks(&[Kind::Foreign]);
+}
+
+#[test]
+fn an_event_for_others_is_foreign() {
+    let story = Story::new().joins("courier", "delivery_app", None).greeted("courier", "e-0");
+    let story = story.publishes("1", "e-1").gets("kitchen", "1", "e-1");
+    story.gets("courier", "1", "e-1").breaks(&[Kind::Foreign]);
+}
+
+#[test]
+fn an_event_that_nobody_sent_is_foreign() {
+    Story::new().gets("kitchen", "9", "e-1").breaks(&[Kind::Foreign]);
+}
+
+#[test]
+fn a_subscriber_of_an_order_lacks_what_its_room_got() {
+    let subscribed = What::Subscribed { recipient: "courier".into(), order: "1".into() };
+    let story = Story::new().joins("courier", "delivery_app", None).greeted("courier", "e-0");
+    let story = story.and(subscribed).publishes("1", "e-1").gets("kitchen", "1", "e-1");
+    story.breaks(&[Kind::Lost]);
+}
+
+#[test]
+fn who_has_left_an_order_lacks_nothing() {
+    let subscribed = What::Subscribed { recipient: "courier".into(), order: "1".into() };
+    let leaving = What::Unsubscribing { recipient: "courier".into(), order: "1".into() };
+    let story = Story::new().joins("courier", "delivery_app", None).greeted("courier", "e-0");
+    let story = story.and(subscribed).and(leaving).publishes("1", "e-1");
+    story.gets("kitchen", "1", "e-1").holds(0);
+}
+
+#[test]
+fn an_older_event_after_a_newer_one_is_disorder() {
+    let story = Story::new().publishes("1", "e-1").publishes("2", "e-2");
+    let story = story.gets("kitchen", "2", "e-0+2").gets("kitchen", "1", "e-2");
+    story.breaks(&[Kind::Disorder]);
+}
+
+#[test]
+fn an_urgent_event_may_overtake_others() {
+    let story = Story::new().publishes("1", "e-1");
+    let story = story.publishes_about("2", "e-2", "2", Priority::Urgent);
+    story.gets("kitchen", "2", "e-0+2").gets("kitchen", "1", "e-2").holds(0);
+}
+
+#[test]
+fn an_urgent_event_takes_its_own_along() {
+    let story = Story::new().publishes("1", "e-1").publishes_about("2", "e-2", "x", Priority::Low);
+    let story = story.publishes_about("3", "e-3", "x", Priority::Urgent);
+    let story = story.gets("kitchen", "2", "e-0+2").gets("kitchen", "3", "e-0+2,3");
+    story.gets("kitchen", "1", "e-3").holds(0);
+}
+
+#[test]
+fn an_urgent_event_before_an_older_one_of_its_entity_is_disorder() {
+    let story = Story::new().publishes_about("1", "e-1", "x", Priority::Medium);
+    let story = story.publishes_about("2", "e-2", "x", Priority::Urgent);
+    let story = story.gets("kitchen", "2", "e-0+2").gets("kitchen", "1", "e-2");
+    story.breaks(&[Kind::Disorder]);
+}
+
+#[test]
+fn a_cursor_that_goes_back_is_caught() {
+    let story = Story::new().publishes("1", "e-1").gets("kitchen", "1", "e-1");
+    story.greeted("kitchen", "e-0").breaks(&[Kind::Cursor]);
+}
+
+#[test]
+fn a_cursor_that_claims_too_much_is_caught_although_the_event_comes_later() {
+    let story = Story::new().publishes("1", "e-1").greeted("kitchen", "e-1");
+    story.gets("kitchen", "1", "e-1").breaks(&[Kind::Cursor, Kind::Cursor]);
+}
+
+#[test]
+fn a_cursor_that_leaves_out_its_own_event_is_caught() {
+    let story = Story::new().publishes("1", "e-1").publishes("2", "e-2");
+    let story = story.gets("kitchen", "1", "e-1").gets("kitchen", "2", "e-1");
+    story.breaks(&[Kind::Cursor]);
+}
+
+#[test]
+fn an_event_without_a_cursor_is_caught_once() {
+    let story = Story::new().publishes("1", "e-1").publishes("2", "e-2");
+    story.gets("kitchen", "1", "").gets("kitchen", "2", "").breaks(&[Kind::Cursor]);
+}
+
+#[test]
+fn one_id_with_two_offsets_is_a_false_answer() {
+    let story = Story::new().publishes("1", "e-1").gets("kitchen", "1", "e-1");
+    story.publishes("1", "e-2").breaks(&[Kind::Answer, Kind::Cursor]);
+}
+
+#[test]
+fn two_ids_with_one_offset_are_a_false_answer() {
+    let story = Story::new().publishes("1", "e-1").tries("2", "2", Priority::Low, Class::Volatile);
+    story.answered("2", "e-1").gets("kitchen", "1", "e-1").breaks(&[Kind::Answer, Kind::Answer]);
+}
+
+#[test]
+fn an_offset_below_one_that_was_told_before_is_a_false_answer() {
+    let story = Story::new().publishes("2", "e-2").gets("kitchen", "2", "e-2");
+    let story = story.tries("1", "1", Priority::Medium, Class::Volatile).answered("1", "e-1");
+    story.breaks(&[Kind::Answer]);
+}
+
+#[test]
+fn a_refused_event_that_arrives_is_a_phantom() {
+    let story = Story::new().tries("1", "1", Priority::Medium, Class::Durable).refused("1");
+    story.gets("kitchen", "1", "e-1").breaks(&[Kind::Phantom]);
+}
+
+#[test]
+fn a_refusal_that_was_retried_is_none() {
+    let story = Story::new().tries("1", "1", Priority::Medium, Class::Durable).refused("1");
+    story.publishes("1", "e-1").gets("kitchen", "1", "e-1").holds(0);
+}
+
+#[test]
+fn a_new_process_cannot_know_a_volatile_event() {
+    let sent = |story: Story| story.tries("1", "1", Priority::Medium, Class::Volatile);
+    let twice = |story: Story| sent(story).gets("kitchen", "1", "e-0").gets("kitchen", "1", "e-0");
+    twice(Story::new()).breaks(&[Kind::Repeated]);
+    twice(Story::new()).and(What::HubKilled).holds(0);
+}
+
+#[test]
+fn a_greeting_may_come_before_the_hub_knows_the_cursor() {
+    let greeting = What::Received(Receipt {
+        recipient: "kitchen".into(),
+        event_type: "system:connection_established".into(),
+        ..Receipt::default()
+    });
+    let story = Story::default().joins("kitchen", "kitchen_app", None).and(greeting.clone());
+    let story = story.publishes("1", "e-1").gets("kitchen", "1", "e-1");
+    let mut late = Story { records: story.records.clone() };
+    story.holds(0);
+    late = late.and(greeting);
+    late.breaks(&[Kind::Cursor]);
+}
+
+#[test]
+fn what_only_memory_held_may_go_with_the_process() {
+    let recoverable = |story: Story| {
+        story.tries("1", "1", Priority::Medium, Class::Recoverable).answered("1", "e-1")
+    };
+    recoverable(Story::new()).and(What::HubKilled).holds(0);
+    recoverable(Story::new().and(What::HubKilled)).breaks(&[Kind::Lost]);
+}
+
+#[test]
+fn what_the_run_found_stuck_counts() {
+    Story::new().and(What::Stuck { about: "no fence".into() }).breaks(&[Kind::Stuck]);
+}
+
+#[test]
+fn a_history_comes_back_from_its_lines() {
+    let subscribed = What::Subscribed { recipient: "kitchen".into(), order: "1".into() };
+    let story = Story::new().publishes("1", "e-1").gets("kitchen", "1", "e-1").refused("2");
+    let records = story.and(subscribed).torn("kitchen").and(What::HubUp).records;
+    let mut lines = Vec::new();
+    write_lines(&records, &mut lines).unwrap();
+    assert_eq!(read_lines(lines.as_slice()).unwrap(), records);
+}
