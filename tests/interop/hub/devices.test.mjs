@@ -3,17 +3,16 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { VERSIONS, WAYS } from "../support/clients.mjs";
-import { leaveAll, Member, publishOrder, publishOrders } from "../support/hub.mjs";
+import { BRISK, leaveAll, Member, publishOrder, publishOrders } from "../support/hub.mjs";
 import { start, TARGET } from "../support/servers.mjs";
 import { userToken } from "../support/token.mjs";
 import { next } from "../support/wait.mjs";
 
-const HEARTBEAT = { FOODTRACK__HEARTBEAT__INTERVAL_MS: "100", FOODTRACK__HEARTBEAT__TIMEOUT_MS: "2000" };
 const skip = TARGET === "reference" && "Socket.IO's own server knows no devices";
 const PATIENT = { reconnection: true, reconnectionDelay: 20, reconnectionDelayMax: 50 };
 
 let server;
-before(async () => (server = await start("hub", [], { env: HEARTBEAT })));
+before(async () => (server = await start("hub", [], { env: BRISK })));
 after(() => server.stop());
 afterEach(leaveAll);
 
