@@ -16,7 +16,8 @@ use crate::log_link::{Asker, ReadAnswer, ReadJob};
 use crate::replay_plan::{Owed, Plan, Window};
 use crate::showing::send_entry;
 use crate::stamp::Stamp;
-use crate::tenant::{Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
 use crate::viewer::Viewer;
 
 /// Entries that are looked at together: urgent ones overtake within them.
