@@ -11,7 +11,9 @@ use crate::harness::{
     Away, Client, Connect, Hub, KEEPS_ALL, Options, Process, SESSION_SECRET, Server, Transport,
     Who, config, eventually, now_s, on_both_transports,
 };
-use crate::support::{NOTHING, TENANT, back_end, drain_numbers, number, numbers, publish, update};
+use crate::support::{
+    NOTHING, TENANT, back_end, expect_nothing, expect_numbers, number, numbers, publish, update,
+};
 
 fn chef() -> Who {
     Who::chef(TENANT, "carl")
@@ -46,14 +48,14 @@ on_both_transports! {
         assert!(back.recovered);
         assert_eq!(back.pid.as_deref(), Some(away.field("pid")));
         publish(&mut sender, 6..=6);
-        assert_eq!(drain_numbers(&mut back), [3, 4, 5, 6]);
+        expect_numbers(&mut back, &[3, 4, 5, 6], "");
         // Over the other transport too, and again with what it has now.
         let other = Transport::ALL.into_iter().find(|it| *it != transport).unwrap();
         let id = back.id.clone();
         let mut back = back.tear().over(other).resume(&server);
         assert!(back.recovered);
         assert_eq!(back.id, id);
-        assert_eq!(drain_numbers(&mut back), NOTHING);
+        expect_numbers(&mut back, &[], "");
         assert_eq!(server.metric("sessions_recovered_total"), 2);
     }
 
@@ -75,7 +77,7 @@ on_both_transports! {
             assert!(!thief.recovered, "another {what}");
             assert_ne!(thief.id, own_id, "another {what}");
             // It is somebody new: nothing is replayed to it, and it is live.
-            assert_eq!(drain_numbers(&mut thief), NOTHING, "another {what}");
+            expect_numbers(&mut thief, &[], &format!("another {what}"));
         }
     }
 
@@ -90,20 +92,19 @@ on_both_transports! {
             let mut client = away.clone().with("pid", json!(forged)).resume(&server);
             assert!(!client.recovered, "{forged}");
             // Nothing was confirmed: all of it comes again, and nothing is missing.
-            assert_eq!(drain_numbers(&mut client), [1, 2, 3, 4, 5], "{forged}");
+            expect_numbers(&mut client, &[1, 2, 3, 4, 5], &format!("{forged}"));
             assert_ne!(client.pid.as_deref(), Some(&*pid));
         }
         let (beyond, list) = (format!("{epoch}-999999"), format!("{epoch}-2+999999"));
         for garbage in ["", "subscribed", "-", "0-0", "zz-3", &beyond, &list, &format!("{epoch}-02"), &long] {
             let mut client = away.clone().with("offset", json!(garbage)).resume(&server);
-            let got = drain_numbers(&mut client);
-            assert_eq!(got, [1, 2, 3, 4, 5], "{garbage}");
+            expect_numbers(&mut client, &[1, 2, 3, 4, 5], garbage);
         }
         // Of another type than text is as good as absent.
         let mut client = away.clone().with("offset", json!(7)).resume(&server);
-        assert_eq!(drain_numbers(&mut client), [1, 2, 3, 4, 5]);
+        expect_numbers(&mut client, &[1, 2, 3, 4, 5], "");
         let mut client = away.with("pid", json!({ "a": 1 })).resume(&server);
-        assert_eq!(drain_numbers(&mut client), [1, 2, 3, 4, 5]);
+        expect_numbers(&mut client, &[1, 2, 3, 4, 5], "");
     }
 
     fn a_session_outlives_a_restart_with_its_rooms(transport) {
@@ -128,11 +129,10 @@ on_both_transports! {
         let mut back = away.resume(&server);
         assert!(back.recovered);
         assert_eq!(back.id, id);
-        let got = back.drain();
-        assert_eq!(numbers(&got), [3, 4, 5]);
+        let got = expect_numbers(&mut back, &[3, 4, 5], "");
         assert_eq!(got[2].payload("routeId"), "north", "it had left the other one");
         publish(&mut sender, 6..=6);
-        assert_eq!(drain_numbers(&mut back), [6]);
+        expect_numbers(&mut back, &[6], "");
     }
 
     fn a_client_that_came_back_has_its_events_and_its_zombie_has_none(transport) {
@@ -146,7 +146,7 @@ on_both_transports! {
         assert!(back.recovered);
         assert_eq!(back.id, zombie.id);
         publish(&mut sender, 2..=3);
-        assert_eq!(drain_numbers(&mut back), [2, 3]);
+        expect_numbers(&mut back, &[2, 3], "");
         assert_eq!(server.count(TENANT), 2, "the back end and the one that is back");
         let late = json!({ "orderId": "7", "status": "late" });
         zombie.try_emit("order:status_changed", late);
@@ -168,12 +168,12 @@ on_both_transports! {
         let little = may(&[Permission::ReadKitchen]);
         let mut back = away.clone().as_who(&little).resume(&server);
         assert!(back.recovered);
-        assert_eq!(drain_numbers(&mut back), [2], "it may not read orders any more");
+        expect_numbers(&mut back, &[2], "it may not read orders any more");
         // What was left out is past: its cursor is behind it.
         sender.accepted("kitchen:notification", json!({ "message": "m", "number": 4 }));
-        assert_eq!(drain_numbers(&mut back), [4]);
+        expect_numbers(&mut back, &[4], "");
         let mut whole = away.as_who(&much).resume(&server);
-        assert_eq!(drain_numbers(&mut whole), [1, 2, 3, 4]);
+        expect_numbers(&mut whole, &[1, 2, 3, 4], "");
     }
 
     fn what_happened_in_a_room_is_not_replayed_once_its_grant_is_revoked(transport) {
@@ -190,13 +190,13 @@ on_both_transports! {
         assert_eq!(number(&bob.next()), 1);
         let away = bob.tear();
         publish(&mut sender, 2..=2);
-        assert_eq!(drain_numbers(&mut away.resume(&server)), [2], "while it has the grant");
+        expect_numbers(&mut away.resume(&server), &[2], "while it has the grant");
         assert!(server.wait(connections.revoke_grant(&room, "bob")).unwrap());
         let mut back = away.resume(&server);
         assert!(back.recovered);
-        assert_eq!(drain_numbers(&mut back), NOTHING);
+        expect_numbers(&mut back, &[], "");
         publish(&mut sender, 3..=3);
-        assert_eq!(drain_numbers(&mut back), NOTHING);
+        expect_numbers(&mut back, &[], "");
         // A grant that comes too late brings nothing back by itself.
         grant(&room);
         assert_eq!(back.tear().resume(&server).drain_names(), [""; 0]);
@@ -210,11 +210,11 @@ on_both_transports! {
         assert!(back.recovered);
         let told = back.expect("system:error");
         assert_eq!(told.payload("code"), "token_expired");
-        assert_eq!(numbers(&back.take(3)), [3, 4, 5]);
+        expect_numbers(&mut back, &[3, 4, 5], "");
         back.accepted("authenticate", json!({ "token": chef().token() }));
         back.expect("authenticated");
         publish(&mut sender, 6..=6);
-        assert_eq!(drain_numbers(&mut back), [6]);
+        expect_numbers(&mut back, &[6], "");
         // It brings nobody in who was not here.
         let refused = |away: &Away| match away.connect(&server) {
             Connect::Refused(error) => error["data"]["code"].as_str().unwrap().to_owned(),
@@ -254,7 +254,7 @@ fn a_session_outlives_a_kill_with_its_rooms() {
         let mut back = away.resume(&server);
         assert!(back.recovered);
         assert_eq!(back.id, id);
-        assert_eq!(drain_numbers(&mut back), [3, 4], "its room is among what came back");
+        expect_numbers(&mut back, &[3, 4], "its room is among what came back");
     }
 }
 
@@ -309,7 +309,7 @@ fn an_ancient_session_is_gone_and_its_cursor_is_good() {
         let pid = private_id(sid, "carl:kitchen_app:", hours_ago);
         let mut back = away.clone().with("pid", json!(pid)).resume(&hub);
         assert_eq!(back.recovered, recovered, "{hours_ago} hours");
-        assert_eq!(drain_numbers(&mut back), [3], "{hours_ago} hours");
+        expect_numbers(&mut back, &[3], &format!("{hours_ago} hours"));
     }
 }
 
@@ -335,7 +335,8 @@ fn a_gap_is_told_and_never_silent() {
         let what = if away.options.auth["pid"].is_null() { "reloaded" } else { "torn" };
         let mut back = away.resume(&hub);
         assert!(!back.recovered, "{what}");
-        let events = back.drain();
+        let events = back.take(11);
+        expect_nothing(&mut back, what);
         let told: Vec<_> =
             events.iter().filter(|it| it.name == "system:reconnection_required").collect();
         assert_eq!(told.len(), 1, "{what}: {events:?}");

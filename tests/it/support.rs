@@ -1,5 +1,7 @@
 //! What scenarios about missed events have in common.
 
+use std::time::Duration;
+
 use foodtrack_contract::{Cursor, Offset};
 use serde_json::{Value, json};
 
@@ -57,4 +59,30 @@ pub(crate) fn cursor(event: &Event) -> Cursor {
 
 pub(crate) fn offset(number: u64) -> Offset {
     Offset::new(number).unwrap()
+}
+
+/// The client gets these and no others; some of them may still have to be read for it.
+#[track_caller]
+pub(crate) fn expect_numbers(client: &mut Client, expected: &[u64], what: &str) -> Vec<Event> {
+    let mut events = Vec::new();
+    for _ in expected {
+        match client.next_within(Duration::from_secs(8)) {
+            Some(event) => events.push(event),
+            None => panic!("{what}: only {:?} of {expected:?} came", numbers(&events)),
+        }
+    }
+    assert_eq!(numbers(&events), expected, "{what}");
+    expect_nothing(client, what);
+    events
+}
+
+/// The client gets nothing more.
+#[track_caller]
+pub(crate) fn expect_nothing(client: &mut Client, what: &str) {
+    // What is read from a disk comes a moment later.
+    for _ in 0..2 {
+        let events = client.drain();
+        assert!(events.is_empty(), "{what}: {events:?}");
+        std::thread::sleep(Duration::from_millis(15));
+    }
 }

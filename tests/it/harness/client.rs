@@ -349,6 +349,11 @@ impl Client {
         assert_eq!(self.ask("health_check", Value::Null)["success"], true);
     }
 
+    /// How many HTTP requests it took so far.
+    pub(crate) fn requests(&self) -> u64 {
+        self.link.requests()
+    }
+
     /// What this client would bring when it connects again now; this connection stays as it is.
     pub(crate) fn away(&self) -> Away {
         let mut options = self.options.clone();

@@ -32,4 +32,9 @@ pub(crate) trait Link {
 
     /// Cuts the TCP connections, as a lost network or a killed client does: nothing is said, and what is under way is lost.
     fn tear(&mut self);
+
+    /// How many HTTP requests it took.
+    fn requests(&self) -> u64 {
+        0
+    }
 }

@@ -110,6 +110,10 @@ impl Link for PollingLink {
         }
     }
 
+    fn requests(&self) -> u64 {
+        self.number
+    }
+
     fn tear(&mut self) {
         self.polls.tear();
         self.posts.tear();
