@@ -202,11 +202,13 @@ fn twenty_thousand_missed_events_cost_a_slow_reader_bounded_memory() {
         sender.emit_all(&events);
         sender.settle();
     }
-    let mut polling = away.clone().over(Transport::Polling);
+    let mut polling = away.clone().reloaded().over(Transport::Polling);
     polling.options.receive_bytes = None;
     // All of it, for all of them, would be hundreds of megabytes.
     let before = server.resident_bytes();
-    let mut readers: Vec<Client> = (0..4).map(|_| away.resume(&server)).collect();
+    // Each is its own: a session is one connection's.
+    let reload = || away.clone().reloaded();
+    let mut readers: Vec<Client> = (0..4).map(|_| reload().resume(&server)).collect();
     readers.push(polling.resume(&server));
     let mut peak = before;
     for _ in 0..20 {

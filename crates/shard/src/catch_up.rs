@@ -10,7 +10,7 @@ use foodtrack_contract::{Cursor, EventType, Offset};
 use foodtrack_tenant_log::{
     DeadLetter, DeadLetterReason, LogEntry, Outline, ReadError, SavedCursor,
 };
-use foodtrack_transport::{FrameMeta, LogPlace};
+use foodtrack_transport::{FrameMeta, Limits, LogPlace};
 
 use crate::log_link::{Asker, ReadAnswer, ReadJob};
 use crate::replay_plan::{Owed, Plan, Window};
@@ -26,6 +26,23 @@ const WINDOW_ENTRIES: usize = 8_192;
 const PAGE_ENTRIES: usize = 512;
 /// Bytes sent before the client must have taken them.
 const PAGE_BYTES_MAX: u64 = 256 << 10;
+
+/// What is sent of a replay before the client must have taken it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PageLimits {
+    entries_max: usize,
+    bytes_max: u64,
+}
+
+impl PageLimits {
+    /// Half of what may wait for a slow reader: or else a replay would have its own reader closed.
+    pub(crate) fn within(limits: &Limits) -> Self {
+        Self {
+            entries_max: (limits.queue_messages_max / 2).clamp(1, PAGE_ENTRIES),
+            bytes_max: PAGE_BYTES_MAX.min(limits.queue_bytes_max as u64 / 2),
+        }
+    }
+}
 
 /// Where a connection starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,12 +247,16 @@ impl Tenant {
 
     /// Sends what can be sent now, and asks for what cannot.
     pub(crate) fn go_on(&mut self, turn: &mut Turn<'_>, place: u32) {
-        let mut bytes = 0;
+        let Some(client) = self.connections.get(place).map(|connection| connection.client) else {
+            return;
+        };
+        // A poll takes what is there when it comes: a page must be ready for it, not an entry.
+        let was_backlogged = turn.io.is_backlogged(client);
+        let (mut entries, mut bytes) = (0, 0);
         loop {
             let Some(log) = self.log.open() else { return };
             let (shown, tail_after) = (log.shown, log.tail.after());
             let Some(connection) = self.connections.get_mut(place) else { return };
-            let client = connection.client;
             let Some(catch_up) = connection.catch_up.as_mut() else { return };
             if catch_up.step != Step::Ready {
                 return;
@@ -245,11 +266,11 @@ impl Tenant {
                 catch_up.cursor.advance(catch_up.at);
             }
             let is_done = catch_up.plan.next().is_none() && catch_up.at >= shown;
-            let is_backlogged = turn.io.is_backlogged(client);
-            if is_done && !(is_backlogged && catch_up.has_lists) {
+            if is_done && !(catch_up.has_lists && turn.io.is_backlogged(client)) {
                 return self.go_live(turn, place);
             }
-            if bytes >= PAGE_BYTES_MAX || is_backlogged {
+            let is_full = entries >= turn.page.entries_max || bytes >= turn.page.bytes_max;
+            if is_done || is_full || was_backlogged {
                 catch_up.step = Step::Draining;
                 return turn.io.tell_when_drained(client);
             }
@@ -263,6 +284,7 @@ impl Tenant {
                     return turn.log.read(&self.id, Asker { place, serial }, job);
                 };
                 catch_up.plan.advance();
+                entries += 1;
                 bytes += entry.bytes();
                 if overtakes {
                     let _ = catch_up.cursor.add(entry.offset);
@@ -431,5 +453,27 @@ fn window(turn: &Turn<'_>, catch_up: &CatchUp) -> Window {
         was_away: catch_up.was_away,
         oldest_ms: now_ms.saturating_sub(turn.recovery.offline_age_ms_max),
         now_ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_leaves_room_in_the_queue_of_a_slow_reader() {
+        let default = PageLimits::within(&Limits::default());
+        assert!(default.entries_max >= 16, "{default:?}");
+        let check = |messages: usize, bytes: usize, entries_max: usize, bytes_max: u64| {
+            let limits = Limits {
+                queue_messages_max: messages,
+                queue_bytes_max: bytes,
+                ..Limits::default()
+            };
+            assert_eq!(PageLimits::within(&limits), PageLimits { entries_max, bytes_max });
+        };
+        check(64, 512 << 10, 32, 256 << 10);
+        check(1, 1_000, 1, 500);
+        check(1_000_000, 64 << 20, PAGE_ENTRIES, PAGE_BYTES_MAX);
     }
 }

@@ -17,6 +17,7 @@ use foodtrack_contract::{Authenticate, ErrorCode, Refusal, TenantId};
 use foodtrack_transport::{ClientKey, Reactor, Verdict};
 use slab::Slab;
 
+use crate::catch_up::PageLimits;
 use crate::clock::WallClock;
 use crate::counters::Counters;
 use crate::handles::Shards;
@@ -58,6 +59,7 @@ pub(crate) struct ShardParts {
     pub(crate) limits: TenantLimits,
     pub(crate) retry: RetryPolicy,
     pub(crate) recovery: RecoveryConfig,
+    pub(crate) page: PageLimits,
     pub(crate) session_key: SessionKey,
     pub(crate) cookie_name: String,
     pub(crate) counters: Arc<Counters>,
@@ -163,6 +165,7 @@ impl Shard {
             limits: &self.parts.limits,
             retry: &self.parts.retry,
             recovery: &self.parts.recovery,
+            page: self.parts.page,
             session_key: &self.parts.session_key,
             clock: &mut self.clock,
             counters: &self.parts.counters,

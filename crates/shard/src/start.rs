@@ -10,6 +10,7 @@ use foodtrack_contract::Authenticate;
 use foodtrack_tenant_log::{OnCompletion, OpenError, TenantLog};
 use foodtrack_transport::{Commons, Reactor, listen};
 
+use crate::catch_up::PageLimits;
 use crate::counters::Counters;
 use crate::handles::{HomeOf, Shards};
 use crate::http_service::HttpService;
@@ -111,6 +112,7 @@ pub fn start(
             limits: config.limits,
             retry: config.retry,
             recovery: config.recovery,
+            page: PageLimits::within(&config.reactor.limits),
             session_key: config.session_key.clone(),
             cookie_name: config.cookie_name.clone(),
             counters: Arc::clone(&counters[index]),
