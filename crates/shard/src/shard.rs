@@ -122,8 +122,8 @@ impl Shard {
         self.clock.tick();
         io.schedule(SWEEP_MS, SWEEP);
         while !(self.stopping && io.stats().clients == 0) {
+            self.clock.sleep();
             io.turn(&mut self, &mut events)?;
-            self.clock.tick();
             self.count_turn(io.stats().dropped);
             self.turn += 1;
             self.busy_before = std::mem::take(&mut self.busy);
@@ -156,6 +156,7 @@ impl Shard {
             state.turn_deliveries = 0;
             self.busy += 1;
         }
+        self.clock.wake();
         let mut has_more = false;
         let mut turn = Turn {
             tenant,
