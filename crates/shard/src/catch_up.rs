@@ -13,6 +13,7 @@ use foodtrack_tenant_log::{
 use foodtrack_transport::{FrameMeta, Limits, LogPlace};
 
 use crate::log_link::{Asker, ReadAnswer, ReadJob};
+use crate::publishing::entity;
 use crate::replay_plan::{Owed, Plan, Window};
 use crate::showing::send_entry;
 use crate::stamp::Stamp;
@@ -372,11 +373,12 @@ impl Tenant {
             true => (Stamp::None, Some(entry.offset.get())),
             false => (Stamp::of(&catch_up.cursor), None),
         };
-        // In one lane, without an entity: the order is made already.
+        // In one lane: the order is made already. What comes live behind it must know which order it is about.
         let is_stamped = matches!(stamp, Stamp::At(..));
         let offset = entry.offset.get();
         let place_in_log = LogPlace { offset, is_entry: true, is_stamped };
-        let meta = FrameMeta { place: Some(place_in_log), ..FrameMeta::default() };
+        let entity = entry.entity.as_deref().map_or(0, entity);
+        let meta = FrameMeta { place: Some(place_in_log), entity, ..FrameMeta::default() };
         catch_up.has_lists |= matches!(stamp, Stamp::Behind(_));
         send_entry(turn.io, client, entry, &entry.message, meta, &stamp, ack_id);
         turn.counters.deliveries.add(1);
