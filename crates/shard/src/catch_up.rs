@@ -148,7 +148,11 @@ impl Tenant {
             (None, Some(confirmed)) => {
                 (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, confirmed), confirmed);
             }
-            (_, None) => {
+            (brought, None) => {
+                let since = self.subscribers.here_since(subscriber, shown);
+                if brought.is_none() {
+                    (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, since), since);
+                }
                 catch_up.step = Step::Finding;
                 to_find = self.subscribers.get(subscriber).map(|it| it.key.clone());
             }

@@ -23,6 +23,8 @@ pub(crate) struct Subscriber {
     confirmed: Option<Offset>,
     /// Events that asked for an acknowledgement and are neither acknowledged nor given up.
     unacknowledged: BTreeSet<Offset>,
+    /// It was here when the log ended here, and has missed what came since; `None` if it was found in the store at once.
+    since: Option<Offset>,
     /// Up to here something arrived, though not all of it may be acknowledged.
     arrived: Offset,
     connections: u32,
@@ -82,6 +84,7 @@ impl Subscribers {
             application,
             confirmed: None,
             unacknowledged: BTreeSet::new(),
+            since: None,
             arrived: Offset::ZERO,
             connections: 1,
         });
@@ -108,6 +111,13 @@ impl Subscribers {
                 self.by_key.remove(&subscriber.key);
             }
         }
+    }
+
+    /// Notes that a subscriber is here while the log ends at `shown`. Returns where it ended when it was first here, as far
+    /// as is known: it may have been gone before the store had said anything.
+    pub(crate) fn here_since(&mut self, id: SubscriberId, shown: Offset) -> Offset {
+        let subscriber = self.slots.get_mut(id.0 as usize);
+        subscriber.map_or(shown, |it| *it.since.get_or_insert(shown))
     }
 
     /// Notes what the store said, unless more is known by now.
