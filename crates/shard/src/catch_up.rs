@@ -190,6 +190,9 @@ impl Tenant {
                 }
             }
             ReadAnswer::Entries(Ok((entries, places))) => {
+                if let Some(log) = self.log.open_mut() {
+                    log.trimmed_through = log.trimmed_through.max(trimmed_through);
+                }
                 catch_up.read = entries.into_iter().map(Arc::new).collect();
                 // What is gone since it was planned is skipped.
                 let read: Vec<Offset> = catch_up.read.iter().map(|it| it.offset).collect();
