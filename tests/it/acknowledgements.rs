@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use foodtrack_server::{DeliveryConfig, RetryConfig, TenantId, WebSocketConfig};
 use foodtrack_tenant_log::{DeadLetterReason, SubscriberKey};
+use foodtrack_wire::socket_io::PacketType;
 use serde_json::json;
 
 use crate::harness::{
@@ -122,7 +123,7 @@ on_both_transports! {
         let place = ticket(&mut sender, 2);
         let letter = letters(&server, TENANT, 1).remove(0);
         assert_eq!(letter.offset, offset(place));
-        drop(chef);
+        assert!(chef.send_packet(PacketType::Disconnect, None, &json!(null), &[]));
         eventually(|| (server.count(TENANT) == 1).then_some(()));
         let refusal = server.wait(dead.replay(&tenant, letter.offset, &carl())).unwrap_err();
         assert_eq!(refusal.code().as_str(), "conflict");

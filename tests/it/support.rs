@@ -45,12 +45,6 @@ pub(crate) fn numbers(events: &[Event]) -> Vec<u64> {
     events.iter().map(number).collect()
 }
 
-/// The numbers of everything that the server has for a client.
-#[track_caller]
-pub(crate) fn drain_numbers(client: &mut Client) -> Vec<u64> {
-    numbers(&client.drain())
-}
-
 #[track_caller]
 pub(crate) fn cursor(event: &Event) -> Cursor {
     let text = event.cursor.as_deref().unwrap_or_else(|| panic!("no cursor: {event:?}"));

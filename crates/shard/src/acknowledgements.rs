@@ -123,6 +123,9 @@ impl Tenant {
         let places: Vec<u32> =
             self.connections.iter().filter(|it| is_own(&it)).map(|(place, _)| place).collect();
         let entry = Arc::new(entry);
+        if !places.is_empty() {
+            self.subscribers.asked_again(id, entry.offset);
+        }
         for place in &places {
             let Some(connection) = self.connections.get(*place) else { continue };
             let (client, offset) = (connection.client, entry.offset.get());

@@ -96,6 +96,14 @@ impl CatchUp {
     pub(crate) fn cursor(&self) -> &Cursor {
         &self.cursor
     }
+
+    /// Sends these again, ascending, though the recipient had them.
+    fn owe(&mut self, offsets: Vec<Offset>) {
+        if let Some(first) = offsets.first() {
+            self.at = self.at.min(Offset::ZERO.plus(first.get().saturating_sub(1)));
+        }
+        self.owed = Owed::These(offsets);
+    }
 }
 
 impl Tenant {
@@ -137,16 +145,14 @@ impl Tenant {
                 self.subscribers.known(subscriber, cursor.through());
                 self.save_cursor(turn, subscriber);
             }
-            (Some(cursor), Some(confirmed)) => {
-                let owed = self.subscribers.get(subscriber).map(|it| it.owed(cursor.through()));
-                catch_up.owed = Owed::These(owed.unwrap_or_default());
-                if catch_up.owed.is_any() {
-                    catch_up.at = confirmed.min(cursor.through());
-                }
+            (Some(cursor), Some(_)) => {
+                catch_up.owe(self.subscribers.owed(subscriber, cursor.through()));
                 self.arrived(turn, subscriber, cursor.through());
             }
             (None, Some(confirmed)) => {
-                (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, confirmed), confirmed);
+                catch_up.cursor = Cursor::new(epoch, confirmed);
+                (catch_up.had, catch_up.at) = (catch_up.cursor.clone(), confirmed);
+                catch_up.owe(self.subscribers.owed(subscriber, confirmed));
             }
             (brought, None) => {
                 let since = self.subscribers.here_since(subscriber, shown);
@@ -184,15 +190,15 @@ impl Tenant {
             ReadAnswer::Cursor(Ok(saved)) => self.found(turn, asker.place, saved),
             ReadAnswer::Plan(Ok((trimmed_through, plan))) => {
                 let after = catch_up.at;
+                if let Some(log) = self.log.open_mut() {
+                    log.trimmed_through = log.trimmed_through.max(trimmed_through);
+                }
                 self.planned(turn, asker.place, plan);
                 if after < trimmed_through {
                     self.tell_gap(turn, asker.place, after, trimmed_through);
                 }
             }
             ReadAnswer::Entries(Ok((entries, places))) => {
-                if let Some(log) = self.log.open_mut() {
-                    log.trimmed_through = log.trimmed_through.max(trimmed_through);
-                }
                 catch_up.read = entries.into_iter().map(Arc::new).collect();
                 // What is gone since it was planned is skipped.
                 let read: Vec<Offset> = catch_up.read.iter().map(|it| it.offset).collect();

@@ -75,8 +75,8 @@ impl Tenant {
                 return Err(expired());
             }
             let pid = turn.session_key.pid(&new_id, owner, now_ms);
-            let is_of_this_log = cursor.epoch() == log.epoch() && cursor.through() <= log.shown;
-            let start = if is_of_this_log { Start::Brought(cursor) } else { Start::Confirmed };
+            let start =
+                if log.gave_out(&cursor) { Start::Brought(cursor) } else { Start::Confirmed };
             let answer = answer(&new_id, &pid);
             return Ok(Entrance { sid: new_id, answer, start, rooms: Vec::new() });
         }

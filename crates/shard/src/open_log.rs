@@ -154,6 +154,12 @@ impl OpenLog {
         refused
     }
 
+    /// Whether a cursor may be one that this log gave out.
+    pub(crate) fn gave_out(&self, cursor: &Cursor) -> bool {
+        let last = cursor.beyond().last().copied().unwrap_or(cursor.through());
+        cursor.epoch() == self.epoch() && last <= self.shown
+    }
+
     /// Whether a cursor is one that this log gave out, and nothing behind it is gone.
     pub(crate) fn goes_on_from(&self, cursor: &Cursor) -> bool {
         self.gave_out(cursor) && cursor.through() >= self.trimmed_through

@@ -36,13 +36,6 @@ pub(crate) enum Owed {
 }
 
 impl Owed {
-    pub(crate) fn is_any(&self) -> bool {
-        match self {
-            Self::These(offsets) => !offsets.is_empty(),
-            Self::AllOf(names) => !names.is_empty(),
-        }
-    }
-
     fn has(&self, entry: &Outline) -> bool {
         match self {
             Self::These(offsets) => offsets.binary_search(&entry.offset).is_ok(),

@@ -31,10 +31,13 @@ pub enum StartError {
     Log(#[from] OpenError),
 }
 
+/// Opens a log that calls back when something was written.
+pub type OpensLog = Box<dyn FnOnce(OnCompletion) -> Result<Arc<dyn TenantLog>, OpenError>>;
+
 /// How to open the log that the shards share. It is given what to call when something was written.
 pub struct OpenLog {
     /// Opens it.
-    pub open: Box<dyn FnOnce(OnCompletion) -> Result<Arc<dyn TenantLog>, OpenError>>,
+    pub open: OpensLog,
     /// Whether its entries end with the process: then none waits for a disk.
     pub is_in_memory: bool,
 }

@@ -144,6 +144,19 @@ impl Subscribers {
         }
     }
 
+    /// Events up to `through` that still wait for an acknowledgement, ascending.
+    pub(crate) fn owed(&self, id: SubscriberId, through: Offset) -> Vec<Offset> {
+        let owed = self.get(id).map(|it| it.unacknowledged.range(..=through).copied().collect());
+        owed.unwrap_or_default()
+    }
+
+    /// An event is sent that was given up before: it is to be acknowledged though all around it may be confirmed.
+    pub(crate) fn asked_again(&mut self, id: SubscriberId, offset: Offset) {
+        if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
+            subscriber.unacknowledged.insert(offset);
+        }
+    }
+
     /// An event was acknowledged, or given up. Returns as [`Subscribers::arrived`].
     pub(crate) fn settled(&mut self, id: SubscriberId, offset: Offset) -> Option<Offset> {
         let subscriber = self.slots.get_mut(id.0 as usize)?;
@@ -156,11 +169,6 @@ impl Subscriber {
     /// How far everything is confirmed; `None` while the store has not said.
     pub(crate) fn confirmed(&self) -> Option<Offset> {
         self.confirmed
-    }
-
-    /// Events up to `through` that still wait for an acknowledgement, ascending.
-    pub(crate) fn owed(&self, through: Offset) -> Vec<Offset> {
-        self.unacknowledged.range(..=through).copied().collect()
     }
 
     /// Whether the event still waits for an acknowledgement.
