@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use foodtrack_contract::{Cursor, EventType, Offset};
+use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, EventType, Offset};
 use foodtrack_tenant_log::{
-    DeadLetter, DeadLetterReason, LogEntry, Outline, ReadError, SavedCursor,
+    DeadLetter, DeadLetterReason, LogEntry, LoggedRoom, Outline, ReadError, SavedCursor,
 };
 use foodtrack_transport::{FrameMeta, LogPlace};
 
@@ -387,10 +387,20 @@ impl Tenant {
     pub(crate) fn viewer(&self, place: u32) -> Viewer {
         let Some(connection) = self.connections.get(place) else { return Viewer::nobody() };
         let application = connection.application;
+        let own = self.rooms.of(&connection.memberships).map(|room| room.name().into());
+        let mut rooms: Vec<LoggedRoom> = own.collect();
+        // Who begins anew has yet to ask for its rooms; what it missed in those it was in is for it all the same.
+        if connection.catch_up.as_ref().is_some_and(|catch_up| catch_up.was_away)
+            && let Some(subscriber) = self.subscribers.get(connection.subscriber)
+            && let Some(last) = self.log.open().and_then(|log| log.last_rooms.get(&subscriber.key))
+        {
+            let may = |room: &LoggedRoom| self.may_join(connection, room.name()).is_ok();
+            rooms.extend(last.rooms().into_iter().filter(may));
+        }
         Viewer {
             application: application.into_iter().collect(),
             permissions: connection.principal.permissions(),
-            rooms: self.rooms.of(&connection.memberships).map(|room| room.name().into()).collect(),
+            rooms,
         }
     }
 
@@ -428,6 +438,7 @@ fn window(turn: &Turn<'_>, catch_up: &CatchUp) -> Window {
         entries_max: WINDOW_ENTRIES,
         had: catch_up.had.clone(),
         owed: catch_up.owed.clone(),
+        overtaking_max: CURSOR_BEYOND_MAX - catch_up.cursor.beyond().len(),
         was_away: catch_up.was_away,
         oldest_ms: now_ms.saturating_sub(turn.recovery.offline_age_ms_max),
         now_ms,
