@@ -101,7 +101,7 @@ for (const way of ["websocket", "polling"]) {
     for (let cut = 0; cut < 3; cut += 1) {
       const { length } = kitchen.inbox.all;
       await kitchen.comesBack();
-      await until(() => kitchen.inbox.all.length > length, "missed order");
+      await until(() => kitchen.inbox.all.length > Math.min(length, MISSED), "missed order");
       await kitchen.cut();
     }
     const [more] = await Promise.all([publishing(100), kitchen.comesBack()]);
