@@ -95,7 +95,7 @@ for (const way of ["websocket", "polling"]) {
     const kitchen = await Member.connect(server, tenant, "kitchen_app", "kenji", { transports: [way] });
     await kitchen.ids("order:created", await publishOrder(server, tenant));
     await kitchen.cut();
-    const MISSED = 1300;
+    const MISSED = 700;
     const publishing = (count) => Promise.all(Array.from({ length: 20 }, () => publishOrders(server, tenant, count / 20)));
     await publishing(MISSED);
     for (let cut = 0; cut < 3; cut += 1) {
@@ -107,7 +107,7 @@ for (const way of ["websocket", "polling"]) {
     const [more] = await Promise.all([publishing(100), kitchen.comesBack()]);
     assert.equal(more.flat().length, 100);
     const last = await publishOrder(server, tenant);
-    await until(() => kitchen.inbox.all.at(-1).message.id === last, "last order", 10_000);
+    await until(() => kitchen.inbox.all.at(-1).message.id === last, "last order", 15_000);
     const offsets = kitchen.inbox.all.map(({ rest }) => Number(rest.at(-1).split("-")[1]));
     assert.equal(kitchen.inbox.all.length, 1 + MISSED + 100 + 1);
     assert.deepEqual(offsets, offsets.toSorted((a, b) => a - b));
