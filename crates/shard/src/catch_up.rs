@@ -16,7 +16,8 @@ use crate::log_link::{Asker, ReadAnswer, ReadJob};
 use crate::replay_plan::{Owed, Plan, Window};
 use crate::showing::send_entry;
 use crate::stamp::Stamp;
-use crate::tenant::{Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
 use crate::viewer::Viewer;
 
 /// Entries that are looked at together: urgent ones overtake within them.
@@ -107,6 +108,7 @@ impl Tenant {
             Start::Recovered(cursor) | Start::Brought(cursor) => Some(cursor),
             Start::Confirmed => None,
         };
+        let mut to_find = None;
         if let Some(cursor) = &brought {
             (catch_up.cursor, catch_up.had) = (cursor.clone(), cursor.clone());
             catch_up.at = cursor.through();
@@ -130,17 +132,21 @@ impl Tenant {
             }
             (_, None) => {
                 catch_up.step = Step::Finding;
-                let key = self.subscribers.get(subscriber).map(|it| it.key.clone());
-                if let Some(key) = key {
-                    let asker = Asker { place, serial };
-                    turn.log.read(&self.id, asker, ReadJob::Cursor(key));
-                }
+                to_find = self.subscribers.get(subscriber).map(|it| it.key.clone());
             }
         }
         let is_ready = catch_up.step == Step::Ready;
         self.connections.set_behind(place, Box::new(catch_up));
-        if is_ready {
-            self.go_on(turn, place);
+        let asker = Asker { place, serial };
+        match to_find {
+            // Memory keeps nobody waiting.
+            Some(key) if turn.log.is_in_memory => {
+                let answer = turn.log.log.cursor(&self.id, &key);
+                self.read_for(turn, asker, ReadAnswer::Cursor(answer));
+            }
+            Some(key) => turn.log.read(&self.id, asker, ReadJob::Cursor(key)),
+            None if is_ready => self.go_on(turn, place),
+            None => {}
         }
     }
 
