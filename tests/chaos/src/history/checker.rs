@@ -150,10 +150,15 @@ impl<'a> Checker<'a> {
         }
         let Some(session) = &mut self.sessions[stream] else { return false };
         if !session.received.insert(event) {
-            // The ids of volatile events are in no log: a new process cannot know them.
-            let may_repeat = attempt.class == Class::Volatile
-                && self.facts.ended_at.is_some_and(|at| at > facts.first_attempt);
-            if !may_repeat {
+            // Of what memory alone held, a new process cannot know the ids.
+            let gone_at = match attempt.class {
+                Class::Durable => None,
+                Class::Recoverable => self.facts.forgot_at,
+                Class::Volatile => self.facts.ended_at,
+            };
+            if gone_at.is_some_and(|at| at > facts.first_attempt) {
+                verdict.reshown += 1;
+            } else {
                 verdict.add(Kind::Repeated, format!("{name} got {described} twice in one session"));
             }
             return false;
