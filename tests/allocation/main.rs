@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use foodtrack_contract::{ApplicationSet, ApplicationType, UserRole};
@@ -124,8 +124,13 @@ impl Socket {
 
 /// Broadcasts to every recipient and waits until they have it.
 fn broadcast(publisher: &mut Socket, recipients: &mut [Socket]) {
-    const EVENT: &str = r#"42["order:updated",{"orderId":"1","items":[{"name":"margherita"}]}]"#;
-    publisher.send(&vec![EVENT.to_owned(); BATCH]);
+    // A recoverable event: what a fan-out costs with the log on. Each differs from the one before, or it would be a repeat.
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let event = || {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        format!(r#"42["order:updated",{{"orderId":"1","items":[{{"number":{number}}}]}}]"#)
+    };
+    publisher.send(&(0..BATCH).map(|_| event()).collect::<Vec<_>>());
     for recipient in recipients {
         recipient.read_through(b"[\"order:updated\",", BATCH);
     }

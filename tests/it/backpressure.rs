@@ -1,5 +1,6 @@
 //! A client that does not read costs itself its connection, and nobody else anything.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -26,8 +27,11 @@ fn never_reading(server: &Server) -> Client {
     Client::join_with(server, &options)
 }
 
+/// Each differs from the one before, or it would be a repeat.
 fn notes(bytes: usize) -> Value {
-    json!({ "orderId": "1", "status": "s", "notes": "x".repeat(bytes) })
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let status = NUMBER.fetch_add(1, Ordering::Relaxed).to_string();
+    json!({ "orderId": "1", "status": status, "notes": "x".repeat(bytes) })
 }
 
 #[test]

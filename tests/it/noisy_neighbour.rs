@@ -59,8 +59,11 @@ fn a_tenant_over_ten_times_its_limit_does_not_delay_its_neighbour() {
 /// Sends as fast as the server reads, and never reads an answer.
 fn flood(server: &Server, is_over: &AtomicBool) {
     let mut client = Client::join(server, Transport::WebSocket, &Who::service("noisy"));
-    let batch: Vec<_> = (0..100).map(|_| ("order:updated", json!({ "orderId": "1" }))).collect();
+    let mut number = 0;
     while !is_over.load(Ordering::Relaxed) {
+        number += 1;
+        let update = |n| ("order:updated", json!({ "orderId": "1", "round": number, "n": n }));
+        let batch: Vec<_> = (0..100).map(update).collect();
         client.emit_all(&batch);
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     pub(crate) source: Source,
     pub(crate) device: Option<DeviceId>,
     pub(crate) subscriber: SubscriberId,
+    /// Up to here everything has reached the client's process, as its last pong says.
+    pub(crate) arrived: u64,
     /// What it has yet to get of what it missed; `None` when it is live.
     pub(crate) catch_up: Option<Box<CatchUp>>,
     /// Its token has expired, and it may stay until then all the same: seconds since the Unix epoch.
@@ -162,6 +164,7 @@ impl Connections {
             source,
             device,
             subscriber,
+            arrived: 0,
             catch_up: None,
             grace_until_s,
             about,

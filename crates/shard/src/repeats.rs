@@ -144,10 +144,11 @@ mod tests {
     fn the_memory_is_bounded() {
         let mut repeats = Repeats::default();
         for n in 0..3 * ORDERS_MAX as u64 {
-            repeats.note(emission(&n.to_string(), n), Uuid::nil(), offset(n), 0);
-            repeats.note(emission("busy", n), Uuid::nil(), offset(n), 0);
+            repeats.note(emission(&n.to_string(), n), Uuid::nil(), offset(n), n / 8);
         }
         assert!(repeats.last.len() <= ORDERS_MAX && repeats.order.len() <= ORDERS_MAX);
-        assert!(repeats.find(&emission("busy", 3 * ORDERS_MAX as u64 - 1), 1).is_some());
+        let newest = 3 * ORDERS_MAX as u64 - 1;
+        assert!(repeats.find(&emission(&newest.to_string(), newest), newest / 8).is_some());
+        assert!(repeats.find(&emission("0", 0), 0).is_none());
     }
 }

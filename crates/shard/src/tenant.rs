@@ -266,12 +266,25 @@ impl Tenant {
         }
     }
 
-    /// A client answered a ping: what it was sent before has arrived.
+    /// Asks a client now whether what it was sent has arrived.
+    pub(crate) fn ping(&self, turn: &mut Turn<'_>, client: ClientKey) {
+        if let Some(tag) = Tag::of(turn.io, client) {
+            turn.io.ping(client, self.ping_mark(tag.place));
+        }
+    }
+
+    /// A client answered a ping. What it was sent before has reached its process; that its handlers ran is known once it
+    /// answers a ping that was sent after that answer (docs/decisions/pong-confirms.md).
     pub(crate) fn ponged(&mut self, turn: &mut Turn<'_>, place: u32, mark: u64) {
-        let Some(connection) = self.connections.get(place) else { return };
-        let subscriber = connection.subscriber;
-        if let Some(through) = Offset::new(mark) {
+        let Some(connection) = self.connections.get_mut(place) else { return };
+        let (client, subscriber) = (connection.client, connection.subscriber);
+        let arrived = std::mem::replace(&mut connection.arrived, mark);
+        if let Some(through) = Offset::new(arrived).filter(|through| *through > Offset::ZERO) {
             self.arrived(turn, subscriber, through);
+        }
+        // One more answer, and all of it is confirmed: do not wait for the next heartbeat with that.
+        if mark > arrived {
+            self.ping(turn, client);
         }
     }
 

@@ -170,7 +170,7 @@ impl Tenant {
         let mut sent = 0;
         for client in self.audience_of(entry, by) {
             sent += usize::from(turn.io.send(client, frame));
-            turn.io.ping(client);
+            self.ping(turn, client);
         }
         turn.counters.deliveries.add(sent as u64);
         sent
@@ -178,7 +178,7 @@ impl Tenant {
 
     fn ping_audience(&mut self, turn: &mut Turn<'_>, entry: &LogEntry, by: ApplicationType) {
         for client in self.audience_of(entry, by) {
-            turn.io.ping(client);
+            self.ping(turn, client);
         }
     }
 

@@ -65,6 +65,11 @@ impl Sequence {
         self.epoch
     }
 
+    /// The offset of the next message that is new.
+    pub fn next(&self) -> Offset {
+        self.next
+    }
+
     /// Gives a message its offset, unless its id was accepted before.
     pub fn admit(&mut self, id: Uuid, durability: Durability) -> Admission {
         if let Some(offset) = self.recent.get(&id) {

@@ -6,12 +6,16 @@
 mod check;
 mod commit_gate;
 mod opening;
+mod places;
 mod queue;
 mod reading;
+mod room;
 mod rows;
 mod side_notes;
+mod sweeping;
 mod tenants;
 mod trimming;
+mod upkeep;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -80,7 +84,7 @@ impl SqliteLog {
         let connection = directory.open_database()?;
         let file = directory.file();
         let queue = Arc::new(Queue::default());
-        let writer = Writer::new(connection, options, Arc::clone(&queue), on_completion)
+        let writer = Writer::new(connection, &file, options, Arc::clone(&queue), on_completion)
             .map_err(|error| OpenError::store(&file, &error))?;
         let writer = std::thread::Builder::new()
             .name(String::from("tenant-log"))

@@ -13,5 +13,7 @@ mod disk;
 mod every_store;
 #[path = "promises/files.rs"]
 mod files;
+#[path = "promises/patience.rs"]
+mod patience;
 #[path = "promises/support.rs"]
 mod support;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use foodtrack_session::{Heartbeat, Probe, Session};
+use foodtrack_session::{Heartbeat, Pings, Probe, Session};
 
 use crate::delivery_queue::DeliveryQueue;
 use crate::sid::Sid;
@@ -110,6 +110,18 @@ pub(crate) struct Upgrade {
     pub(crate) probe: Probe,
 }
 
+/// Whether the application wants to know when a client has no backlog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum DrainedWatch {
+    /// It does not.
+    #[default]
+    Off,
+    /// It does; the client is looked at when the turn is flushed.
+    Due,
+    /// It does; the end of the client's backlog brings the look.
+    Backlogged,
+}
+
 pub(crate) struct Client {
     /// Tells this client from an earlier one in the same place.
     pub(crate) serial: u32,
@@ -117,9 +129,11 @@ pub(crate) struct Client {
     pub(crate) sid: Sid,
     pub(crate) transport: Transport,
     pub(crate) heartbeat: Heartbeat,
+    pub(crate) pings: Pings,
     pub(crate) session: Session,
     /// Frames that a slow or polling client has yet to take.
     pub(crate) queue: Option<Box<DeliveryQueue>>,
+    pub(crate) drained_watch: DrainedWatch,
     pub(crate) handshake: Option<Box<HandshakeInfo>>,
     /// The application's own.
     pub(crate) tag: u64,

@@ -35,7 +35,7 @@ impl Reactor {
                         self.resume(app, link);
                     }
                 }
-                Timer::Heartbeat { client, serial } => self.beat(client, serial),
+                Timer::Heartbeat { client, serial } => self.beat(app, client, serial),
                 Timer::Connect { client, serial } => self.connect_deadline(client, serial),
                 Timer::Upgrade { link, serial } => self.abandon_upgrade(link, serial),
                 Timer::Alarm { client, serial } => self.ring_alarm(app, client, serial),

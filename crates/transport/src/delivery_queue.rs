@@ -1,40 +1,104 @@
-//! What a slow or polling client has yet to take: bounded, urgent first, each entity's events in order.
+//! What a slow or polling client has yet to take: bounded, urgent first, each entity's events in order, and each frame with
+//! the cursor that is true when it goes.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use crate::frame::{Frame, FrameMeta};
+use ahash::HashMap;
+use foodtrack_session::Parser;
+use foodtrack_wire::rfc6455::{self, Opcode};
+
+use crate::frame::{Frame, FrameMeta, Urgency, split_server_frame};
+use crate::outbox::transcode;
+use crate::stamp::restamp;
+use crate::waiting::{By, List, NOWHERE, Waiting, WaitingFrames};
+use crate::written_cursor::WrittenCursor;
 
 /// What became of a frame that was pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
-    /// It waits; so many droppable frames made room for it.
+    /// It waits; so many droppable frames made room for it, or were older values of the same.
     Queued { dropped: u32 },
-    /// It was droppable and there was no room.
-    Dropped,
+    /// It was droppable and there was no room. So many were dropped, itself among them.
+    Dropped { dropped: u32 },
     /// There is no room left even without the droppable ones: the reader is to be closed.
     Overflow,
 }
 
+/// What leaves a queue.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    /// Engine.IO's ping.
+    Ping,
+    /// The bytes that all recipients share.
+    Shared(Arc<Frame>),
+    /// This recipient's own.
+    Own(Box<[u8]>),
+}
+
+impl Outgoing {
+    /// As WebSocket frames.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Ping => PING,
+            Self::Shared(frame) => &frame.bytes,
+            Self::Own(bytes) => bytes,
+        }
+    }
+}
+
+/// Engine.IO's ping as a WebSocket frame.
+const PING: &[u8] = b"\x81\x012";
+
 const LANES: usize = 4;
 
+/// Frames about one entity.
+#[derive(Debug)]
+struct Entity {
+    /// As they came; the later ones are in no more urgent lane than those before them.
+    frames: List,
+    /// The one whose place a newer value takes.
+    conflating: u32,
+}
+
 /// Frames by priority. Shares the frames' bytes with every other queue they wait in.
+///
+/// Cost: a push or a pop touches as much however many frames wait. An urgent frame that brings others along touches each of
+/// them, and each can be brought along three times at most.
 #[derive(Debug, Default)]
 pub(crate) struct DeliveryQueue {
+    waiting: WaitingFrames,
     /// Most urgent last, as [`FrameMeta::lane`] counts.
-    lanes: [VecDeque<Arc<Frame>>; LANES],
-    messages: usize,
+    lanes: [List; LANES],
+    droppable: [List; LANES],
+    entries: List,
+    entities: HashMap<u64, Entity>,
     bytes: usize,
+    /// The highest entry that was ever queued here.
+    last_entry: u64,
+    written: WrittenCursor,
+    /// A ping that waits, and how many frames are to go before it.
+    ping_behind: Option<usize>,
+    is_msgpack: bool,
 }
 
 impl DeliveryQueue {
+    /// Whether nothing waits: then the queue is to be let go.
     pub(crate) fn is_empty(&self) -> bool {
-        self.messages == 0
+        let is_empty = self.waiting.len() == 0 && self.ping_behind.is_none();
+        // Or else the next frame, sent without a queue, would be stamped as if nothing had overtaken.
+        debug_assert!(!is_empty || self.written.beyond().is_empty(), "{:?}", self.written);
+        is_empty
     }
 
     #[cfg(test)]
     fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Which encoding the client's packets leave the queue in; they enter it in the default one.
+    pub(crate) fn speak(&mut self, parser: Parser) {
+        self.is_msgpack = parser == Parser::Msgpack;
     }
 
     /// Appends a frame within the bounds.
@@ -45,123 +109,261 @@ impl DeliveryQueue {
         bytes_max: usize,
     ) -> Pushed {
         let mut dropped = 0;
-        while self.messages >= messages_max || self.bytes + frame.bytes.len() > bytes_max {
+        if let Some(older) = self.older_value(&frame.meta) {
+            dropped += 1;
+            if self.can_stand_in(&frame, older, bytes_max) {
+                self.stand_in(frame, older);
+                return Pushed::Queued { dropped };
+            }
+            self.remove(older);
+        }
+        while self.waiting.len() >= messages_max || self.bytes + frame.bytes.len() > bytes_max {
             // A single frame beyond the bound still goes to an empty queue: nothing else could deliver it.
-            if self.messages == 0 {
+            if self.waiting.len() == 0 {
                 break;
             }
             if self.drop_one() {
                 dropped += 1;
             } else if frame.meta.droppable {
-                return Pushed::Dropped;
+                return Pushed::Dropped { dropped: dropped + 1 };
             } else {
                 return Pushed::Overflow;
             }
         }
-        let lane = frame.meta.lane();
-        self.bring_along(&frame.meta, lane);
-        self.messages += 1;
-        self.bytes += frame.bytes.len();
-        self.lanes[lane].push_back(frame);
+        self.insert(frame);
         Pushed::Queued { dropped }
     }
 
-    /// An urgent event overtakes other entities' events only: earlier ones of its own entity go first.
-    fn bring_along(&mut self, meta: &FrameMeta, lane: usize) {
-        if meta.entity == 0 {
-            return;
+    /// Appends a ping behind everything that waits: later frames may go before it, earlier ones do. It needs no room.
+    pub(crate) fn push_ping(&mut self) {
+        debug_assert!(!self.holds_ping(), "one ping at a time");
+        self.waiting.iter_mut().for_each(|waiting| waiting.is_before_ping = true);
+        self.ping_behind = Some(self.waiting.len());
+    }
+
+    /// Whether a ping waits.
+    pub(crate) fn holds_ping(&self) -> bool {
+        self.ping_behind.is_some()
+    }
+
+    /// Forgets every frame that has a place in the log: whom they were for is gone, and another may come.
+    pub(crate) fn forget_log(&mut self) {
+        let of_log =
+            |(place, waiting): (u32, &Waiting)| waiting.frame.meta.place.is_some().then_some(place);
+        for place in self.waiting.iter().filter_map(of_log).collect::<Vec<_>>() {
+            self.remove(place);
         }
-        for slower in 0..lane {
-            if !self.lanes[slower].iter().any(|waiting| waiting.meta.entity == meta.entity) {
-                continue;
+        (self.last_entry, self.written) = (0, WrittenCursor::default());
+    }
+
+    /// Takes what is to go next; `None` when nothing waits.
+    pub(crate) fn pop(&mut self) -> Option<Outgoing> {
+        loop {
+            if self.ping_behind == Some(0) {
+                self.ping_behind = None;
+                return Some(Outgoing::Ping);
             }
-            let (same, others): (VecDeque<_>, VecDeque<_>) = self.lanes[slower]
-                .drain(..)
-                .partition(|waiting| waiting.meta.entity == meta.entity);
-            self.lanes[slower] = others;
-            self.lanes[lane].extend(same);
+            let waiting = self.next_place().map(|place| self.remove(place))?;
+            let outgoing = self.stamp(&waiting);
+            if !self.is_msgpack {
+                return Some(outgoing);
+            }
+            // What cannot be said in msgpack is not said.
+            if let Some(outgoing) = in_msgpack(outgoing) {
+                return Some(outgoing);
+            }
         }
+    }
+
+    /// How large the next one is: bytes, less what a stamp of its own adds, and packets.
+    pub(crate) fn peek(&mut self) -> Option<(usize, usize)> {
+        if self.ping_behind == Some(0) {
+            return Some((PING.len(), 1));
+        }
+        let next = self.next_place()?;
+        let frame = &self.waiting.get(next)?.frame;
+        Some((frame.bytes.len(), frame.packets()))
+    }
+
+    fn next_place(&mut self) -> Option<u32> {
+        let front = self.lanes.iter().rev().find(|lane| !lane.is_empty())?.first;
+        let lowest = self.entries.first;
+        if lowest != front && self.waiting.get(front)?.is_entry {
+            self.written.settle(self.lowest_offset());
+            if self.written.is_full() {
+                // Nothing overtakes any more; but what is about the same entity goes before it as ever.
+                let entity = self.waiting.get(lowest)?.frame.meta.entity;
+                return Some(self.entities.get(&entity).map_or(lowest, |of| of.frames.first));
+            }
+        }
+        Some(front)
+    }
+
+    /// Gives a frame that goes now the stamp that is true now.
+    fn stamp(&mut self, waiting: &Waiting) -> Outgoing {
+        let (frame, lowest) = (&waiting.frame, self.lowest_offset());
+        let Some(place) = frame.meta.place else {
+            self.written.settle(lowest);
+            return Outgoing::Shared(Arc::clone(frame));
+        };
+        self.written.pass(place, waiting.is_entry, lowest);
+        self.written.settle(lowest);
+        let (through, beyond) = (self.written.through(lowest), self.written.beyond());
+        if !place.is_stamped || (through == place.offset && beyond.is_empty()) {
+            return Outgoing::Shared(Arc::clone(frame));
+        }
+        match restamp(&frame.bytes, place.offset, through, beyond) {
+            Some(bytes) => Outgoing::Own(bytes),
+            None => Outgoing::Shared(Arc::clone(frame)),
+        }
+    }
+
+    fn lowest_offset(&self) -> Option<u64> {
+        let lowest = self.waiting.get(self.entries.first)?;
+        lowest.frame.meta.place.map(|place| place.offset)
+    }
+
+    fn insert(&mut self, frame: Arc<Frame>) {
+        let meta = frame.meta;
+        let lane = meta.lane();
+        self.bytes += frame.bytes.len();
+        let is_entry = self.is_entry(&meta);
+        let place = self.waiting.insert(Waiting::new(frame, meta.urgency, is_entry));
+        if meta.entity != 0 {
+            self.bring_along(meta.entity, meta.urgency);
+            let entity = self
+                .entities
+                .entry(meta.entity)
+                .or_insert(Entity { frames: List::default(), conflating: NOWHERE });
+            self.waiting.append(By::Entity, &mut entity.frames, place);
+            if meta.droppable && meta.conflates {
+                entity.conflating = place;
+            }
+        }
+        self.waiting.append(By::Lane, &mut self.lanes[lane], place);
+        if meta.droppable {
+            self.waiting.append(By::Droppable, &mut self.droppable[lane], place);
+        }
+        if is_entry {
+            self.waiting.append(By::Entry, &mut self.entries, place);
+        }
+    }
+
+    /// Whether a frame is an entry that comes in the log's order: then it counts in the cursor.
+    fn is_entry(&mut self, meta: &FrameMeta) -> bool {
+        match meta.place {
+            Some(place) if place.is_entry && place.offset > self.last_entry => {
+                self.last_entry = place.offset;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// An urgent event overtakes other entities' events only: earlier ones of its own entity go first.
+    fn bring_along(&mut self, entity: u64, urgency: Urgency) {
+        let Some(Entity { frames, .. }) = self.entities.get(&entity) else { return };
+        // Those in slower lanes are the last of the entity: each was brought along by those behind it.
+        let (lane, mut first, mut next) = (urgency as usize, NOWHERE, frames.last);
+        while let Some(waiting) = self.waiting.get(next)
+            && waiting.lane < urgency
+        {
+            first = next;
+            next = self.waiting.before(By::Entity, next);
+        }
+        while let Some(waiting) = self.waiting.get_mut(first) {
+            let slower = std::mem::replace(&mut waiting.lane, urgency) as usize;
+            let droppable = waiting.frame.meta.droppable;
+            self.waiting.unlink(By::Lane, &mut self.lanes[slower], first);
+            self.waiting.append(By::Lane, &mut self.lanes[lane], first);
+            if droppable {
+                self.waiting.unlink(By::Droppable, &mut self.droppable[slower], first);
+                self.waiting.append(By::Droppable, &mut self.droppable[lane], first);
+            }
+            first = self.waiting.after(By::Entity, first);
+        }
+    }
+
+    /// The frame that waits with an older value of what `meta` is the newest of.
+    fn older_value(&self, meta: &FrameMeta) -> Option<u32> {
+        if !(meta.conflates && meta.droppable) {
+            return None;
+        }
+        let older = self.entities.get(&meta.entity)?.conflating;
+        (older != NOWHERE).then_some(older)
+    }
+
+    /// Whether a newer value may go where the older one was to go: so it gets its turn however often it changes. Not where it
+    /// would overtake a frame of its entity, nor where the log's order counts.
+    fn can_stand_in(&self, frame: &Frame, older: u32, bytes_max: usize) -> bool {
+        let Some(waiting) = self.waiting.get(older) else { return false };
+        waiting.lane == frame.meta.urgency
+            && !waiting.is_entry
+            && !frame.meta.place.is_some_and(|place| place.is_entry)
+            && self.waiting.after(By::Entity, older) == NOWHERE
+            && self.bytes - waiting.frame.bytes.len() + frame.bytes.len() <= bytes_max
+    }
+
+    fn stand_in(&mut self, frame: Arc<Frame>, older: u32) {
+        let Some(waiting) = self.waiting.get_mut(older) else { return };
+        self.bytes += frame.bytes.len();
+        self.bytes -= std::mem::replace(&mut waiting.frame, frame).bytes.len();
     }
 
     /// Drops the oldest droppable frame of the least urgent lane that has one.
     fn drop_one(&mut self) -> bool {
-        for lane in &mut self.lanes {
-            if let Some(place) = lane.iter().position(|waiting| waiting.meta.droppable)
-                && let Some(frame) = lane.remove(place)
-            {
-                self.messages -= 1;
-                self.bytes -= frame.bytes.len();
-                return true;
+        let oldest = self.droppable.iter().find(|lane| !lane.is_empty());
+        let Some(List { first, .. }) = oldest.copied() else { return false };
+        self.remove(first);
+        true
+    }
+
+    fn remove(&mut self, place: u32) -> Waiting {
+        let Some(&Waiting { ref frame, lane, is_entry, is_before_ping, .. }) =
+            self.waiting.get(place)
+        else {
+            unreachable!("a list names a frame that does not wait");
+        };
+        let (meta, lane) = (frame.meta, lane as usize);
+        self.bytes -= frame.bytes.len();
+        self.waiting.unlink(By::Lane, &mut self.lanes[lane], place);
+        if meta.droppable {
+            self.waiting.unlink(By::Droppable, &mut self.droppable[lane], place);
+        }
+        if is_entry {
+            self.waiting.unlink(By::Entry, &mut self.entries, place);
+        }
+        if meta.entity != 0
+            && let Entry::Occupied(mut entity) = self.entities.entry(meta.entity)
+        {
+            let of = entity.get_mut();
+            self.waiting.unlink(By::Entity, &mut of.frames, place);
+            if of.conflating == place {
+                of.conflating = NOWHERE;
+            }
+            if of.frames.is_empty() {
+                entity.remove();
             }
         }
-        false
+        if is_before_ping && let Some(frames) = &mut self.ping_behind {
+            *frames -= 1;
+        }
+        self.waiting.remove(place)
     }
+}
 
-    /// Takes the frame that is to go next.
-    pub(crate) fn pop(&mut self) -> Option<Arc<Frame>> {
-        let frame = self.lanes.iter_mut().rev().find_map(VecDeque::pop_front)?;
-        self.messages -= 1;
-        self.bytes -= frame.bytes.len();
-        Some(frame)
-    }
-
-    /// The frame that is to go next.
-    pub(crate) fn next(&self) -> Option<&Frame> {
-        self.lanes.iter().rev().find_map(VecDeque::front).map(Arc::as_ref)
+/// A Socket.IO packet of the default parser as one of msgpack; anything else as it is.
+fn in_msgpack(outgoing: Outgoing) -> Option<Outgoing> {
+    match split_server_frame(outgoing.bytes()) {
+        Some((true, [b'4', ..], _)) => {
+            let (mut packet, mut frame) = (Vec::new(), Vec::new());
+            transcode(outgoing.bytes(), &mut packet)?;
+            rfc6455::write_frame(&mut frame, Opcode::Binary, &packet);
+            Some(Outgoing::Own(frame.into()))
+        }
+        _ => Some(outgoing),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::frame::Urgency;
-
-    fn frame(name: u8, urgency: Urgency, entity: u64, droppable: bool) -> Arc<Frame> {
-        let meta = FrameMeta { urgency, entity, droppable, ..FrameMeta::default() };
-        Arc::new(Frame { bytes: Box::new([name; 10]), meta })
-    }
-
-    fn drain(queue: &mut DeliveryQueue) -> Vec<u8> {
-        std::iter::from_fn(|| queue.pop()).map(|frame| frame.bytes[0]).collect()
-    }
-
-    #[test]
-    fn urgent_overtakes_others_but_takes_its_own_along() {
-        let mut queue = DeliveryQueue::default();
-        for (name, urgency, entity) in [
-            (1, Urgency::Medium, 42),
-            (2, Urgency::Medium, 7),
-            (3, Urgency::Low, 42),
-            (4, Urgency::Urgent, 42),
-            (5, Urgency::High, 7),
-        ] {
-            queue.push(frame(name, urgency, entity, false), 100, 10_000);
-        }
-        let order = drain(&mut queue);
-        let place = |name| order.iter().position(|other| *other == name).unwrap();
-        assert!(place(1) < place(4) && place(3) < place(4), "{order:?}");
-        assert!(place(4) < place(2) && place(2) < place(5), "{order:?}");
-    }
-
-    #[test]
-    fn droppable_frames_make_room_and_the_rest_overflows() {
-        let mut queue = DeliveryQueue::default();
-        queue.push(frame(1, Urgency::Medium, 0, false), 2, 10_000);
-        queue.push(frame(2, Urgency::Low, 0, true), 2, 10_000);
-        let third = queue.push(frame(3, Urgency::Medium, 0, false), 2, 10_000);
-        assert_eq!(third, Pushed::Queued { dropped: 1 });
-        assert_eq!(queue.push(frame(4, Urgency::Low, 0, true), 2, 10_000), Pushed::Dropped);
-        assert_eq!(queue.push(frame(5, Urgency::Low, 0, false), 2, 10_000), Pushed::Overflow);
-        assert_eq!(drain(&mut queue), [1, 3]);
-    }
-
-    #[test]
-    fn bytes_are_bounded_and_counted_back_to_zero() {
-        let mut queue = DeliveryQueue::default();
-        (0..3).for_each(|n| _ = queue.push(frame(n, Urgency::Medium, 0, false), 100, 30));
-        assert_eq!(queue.push(frame(9, Urgency::Medium, 0, false), 100, 30), Pushed::Overflow);
-        assert_eq!(queue.bytes(), 30);
-        drain(&mut queue);
-        assert_eq!((queue.bytes(), queue.is_empty()), (0, true));
-    }
-}
+mod tests;

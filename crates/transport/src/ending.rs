@@ -1,13 +1,11 @@
-//! How clients and sockets end: heartbeats that are missed, closes from either side, and the politeness due.
+//! How clients and sockets end: closes from either side, and the politeness due.
 
 use std::net::Shutdown;
 
-use foodtrack_session::Beat;
 use foodtrack_wire::rfc6455;
 
 use crate::application::Application;
 use crate::client::{ClientKey, CloseReason, Transport};
-use crate::frame::FrameMeta;
 use crate::link::{Link, LinkKind};
 use crate::outbox::{Hot, Mode};
 use crate::parted::{LAST_WORDS_MS, LastWords};
@@ -27,23 +25,6 @@ impl Reactor {
             self.hot[client.index()].mode = Mode::Gone;
             self.closing.push(client.0);
         }
-    }
-
-    pub(crate) fn beat(&mut self, client: u32, serial: u32) {
-        let (now_ms, config) = (self.now_ms, self.config.heartbeat);
-        let Some(state) = self.client_of(client, serial) else { return };
-        let deadline_ms = match state.heartbeat.expire(now_ms, &config) {
-            Beat::Ping { deadline_ms } => {
-                let range = self.outbox.direct(|out| out.push(b'2'), &[]);
-                if self.hot[client as usize].mode != Mode::Gone {
-                    self.send_range(client, FrameMeta::CONTROL, range);
-                }
-                deadline_ms
-            }
-            Beat::Wait { deadline_ms } => deadline_ms,
-            Beat::GiveUp => return self.close(ClientKey(client), CloseReason::PingTimeout),
-        };
-        self.wheel.schedule(deadline_ms, Timer::Heartbeat { client, serial });
     }
 
     /// Lets go of the clients that were closed in this turn.

@@ -88,8 +88,12 @@ impl Reactor {
         if link.blocked && hot.mode == Mode::Direct {
             hot.mode = Mode::Indirect;
         }
+        // What a turn's frames left behind is no queue's, but waits all the same.
+        let is_slow = link.blocked && link.unsent.len() > self.config.limits.queue_bytes_max;
         if failed {
             self.close(ClientKey(client), CloseReason::TransportError);
+        } else if is_slow {
+            self.close(ClientKey(client), CloseReason::SlowReader);
         }
     }
 
@@ -138,8 +142,12 @@ impl Reactor {
         if link.blocked && hot.mode == Mode::Direct {
             hot.mode = Mode::Indirect;
         }
+        // What a turn's frames left behind is no queue's, but waits all the same.
+        let is_slow = link.blocked && link.unsent.len() > self.config.limits.queue_bytes_max;
         if sent.is_err() {
             self.close(ClientKey(client), CloseReason::TransportError);
+        } else if is_slow {
+            self.close(ClientKey(client), CloseReason::SlowReader);
         }
     }
 
@@ -170,9 +178,9 @@ impl Reactor {
         while let Some(queue) = &mut state.queue {
             batch.clear();
             while batch.len() < DRAIN_BYTES_MAX
-                && let Some(frame) = queue.pop()
+                && let Some(outgoing) = queue.pop()
             {
-                batch.extend_from_slice(&frame.bytes);
+                batch.extend_from_slice(outgoing.bytes());
             }
             if queue.is_empty() {
                 state.queue = None;
@@ -187,6 +195,7 @@ impl Reactor {
             self.close(ClientKey(client), CloseReason::TransportError);
         } else {
             self.settle_mode(client);
+            self.note_drained(client);
         }
     }
 

@@ -24,7 +24,8 @@ pub struct FrameMeta {
     pub entity: u64,
     /// Whether a slow reader may miss it.
     pub droppable: bool,
-    /// Whether it takes the place of an earlier droppable frame about the same entity that still waits.
+    /// Whether it, being droppable, takes the place of an earlier one like it (droppable, conflating, about the same
+    /// entity) that still waits. Of an entity, only one kind of frames should conflate: another kind's is no newer value.
     pub conflates: bool,
     /// Where it stands in its tenant's log; `None` for a frame that says nothing of the log.
     pub place: Option<LogPlace>,
@@ -34,6 +35,9 @@ pub struct FrameMeta {
 ///
 /// A stamped frame's text ends with the cursor: `..,"EPOCH-OFFSET"]`, the offset in decimal. A frame that overtakes
 /// others in a queue gets another one in its place: `EPOCH-THROUGH+A,B`, all up to THROUGH, and A and B.
+///
+/// A client's frames come from one log, in its order: when a frame at an offset is sent, every entry for this client at or
+/// below that offset was sent before, or is the frame itself. So an entry that is sent once more goes without a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogPlace {
     /// An entry's own offset; of any other frame, where the log stood for its recipient when it was made.
@@ -75,24 +79,29 @@ impl Frame {
     }
 }
 
+/// Splits the first of the WebSocket frames that this server wrote off `bytes`: whether it is text, its payload, and the
+/// frames behind it.
+pub(crate) fn split_server_frame(bytes: &[u8]) -> Option<(bool, &[u8], &[u8])> {
+    let [first, length, rest @ ..] = bytes else { return None };
+    let (payload_bytes, rest) = match *length {
+        126 => {
+            let (length, rest) = rest.split_first_chunk::<2>()?;
+            (usize::from(u16::from_be_bytes(*length)), rest)
+        }
+        127 => {
+            let (length, rest) = rest.split_first_chunk::<8>()?;
+            (usize::try_from(u64::from_be_bytes(*length)).unwrap_or(usize::MAX), rest)
+        }
+        short => (usize::from(short), rest),
+    };
+    let (payload, rest) = rest.split_at_checked(payload_bytes)?;
+    Some((first & 0x0f == 1, payload, rest))
+}
+
 /// Calls `each` with every WebSocket frame in `bytes` that this server wrote: whether it is text, and its payload.
 pub(crate) fn each_server_frame(mut bytes: &[u8], mut each: impl FnMut(bool, &[u8])) {
-    while let [first, length, rest @ ..] = bytes {
-        let (payload_bytes, rest) = match *length {
-            126 => match rest {
-                [a, b, rest @ ..] => (usize::from(u16::from_be_bytes([*a, *b])), rest),
-                _ => return,
-            },
-            127 => match rest.split_first_chunk::<8>() {
-                Some((length, rest)) => {
-                    (usize::try_from(u64::from_be_bytes(*length)).unwrap_or(usize::MAX), rest)
-                }
-                None => return,
-            },
-            short => (usize::from(short), rest),
-        };
-        let Some((payload, rest)) = rest.split_at_checked(payload_bytes) else { return };
-        each(first & 0x0f == 1, payload);
+    while let Some((is_text, payload, rest)) = split_server_frame(bytes) {
+        each(is_text, payload);
         bytes = rest;
     }
 }

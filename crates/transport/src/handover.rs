@@ -3,7 +3,7 @@
 use foodtrack_session::NamespaceId;
 
 use crate::application::Application;
-use crate::client::{Client, ClientKey, CloseReason, Packets, Transport};
+use crate::client::{Client, ClientKey, CloseReason, DrainedWatch, Packets, Transport};
 use crate::link::{Link, LinkKind};
 use crate::outbox::Hot;
 use crate::reactor::Reactor;
@@ -90,6 +90,9 @@ impl Reactor {
         let MovedClient { mut client, link, namespace, transfer, claim, packets } = moved;
         client.serial = self.next_serial();
         client.is_connect_timed = false;
+        // What the other shard's application asked for means nothing to this one's.
+        client.pings.forget_mark();
+        client.drained_watch = DrainedWatch::Off;
         let sid = client.sid;
         let polls = matches!(client.transport, Transport::Polling(_));
         let link = link.and_then(|link| {

@@ -5,6 +5,7 @@
 
 mod admission;
 mod application;
+mod backlog;
 mod client;
 mod deadlines;
 mod delivery_queue;
@@ -13,6 +14,7 @@ mod engine_requests;
 mod flushing;
 mod frame;
 mod handover;
+mod heartbeats;
 mod http;
 mod limits;
 mod link;
@@ -28,8 +30,11 @@ mod requests;
 mod send_ring;
 mod sending;
 mod sid;
+mod stamp;
 mod timer_wheel;
+mod waiting;
 mod waker;
+mod written_cursor;
 
 pub use application::{Application, Data, Flow, HttpRequest, HttpTicket, Verdict};
 pub use client::{ClientKey, CloseReason, HandshakeInfo, Protocol};

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use foodtrack_wire::rfc6455::{self, Opcode};
 
-use crate::frame::{Frame, FrameMeta};
+use crate::frame::{Frame, FrameMeta, split_server_frame};
+use crate::stamp::before_offset;
 
 /// A frame of this turn. Invalid once the turn is flushed; the reactor flushes only between two calls of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,13 +129,17 @@ impl Outbox {
         self.frames[frame.0 as usize].range
     }
 
-    pub(crate) fn meta(&self, frame: FrameId) -> FrameMeta {
-        self.frames[frame.0 as usize].meta
-    }
-
     pub(crate) fn slice(&self, range: Range) -> &[u8] {
         let buffer = if range.start & DIRECT == 0 { &self.shared } else { &self.direct };
         &buffer[(range.start & !DIRECT) as usize..(range.end & !DIRECT) as usize]
+    }
+
+    /// Whether frames end as `meta` says that they do.
+    pub(crate) fn is_stamped_as(&self, range: Range, meta: &FrameMeta) -> bool {
+        meta.place.filter(|place| place.is_stamped).is_none_or(|place| {
+            split_server_frame(self.slice(range))
+                .is_some_and(|(_, text, _)| before_offset(text, place.offset).is_some())
+        })
     }
 
     /// The frame as something that outlives the turn; made once, whoever else asks.

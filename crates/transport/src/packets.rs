@@ -57,7 +57,7 @@ impl Reactor {
             Packet::Text(text) => self.message(app, client, Data::Text(text)),
             Packet::Binary(bytes) => self.message(app, client, Data::Binary(bytes)),
             Packet::Pong(_) => {
-                state.heartbeat.heard(self.now_ms);
+                self.pong(app, client);
                 Next::Continue
             }
             Packet::Noop => Next::Continue,
@@ -118,7 +118,7 @@ impl Reactor {
                 OwnedPacket::Text(text) => self.message(app, client, Data::Text(text)),
                 OwnedPacket::Binary(bytes) => self.message(app, client, Data::Binary(bytes)),
                 OwnedPacket::Pong => {
-                    state.heartbeat.heard(self.now_ms);
+                    self.pong(app, client);
                     Next::Continue
                 }
                 OwnedPacket::Close => {
@@ -211,11 +211,26 @@ impl Reactor {
                 flow => return Next::Pause(flow),
             },
             Step::Acknowledged(event) => app.acknowledged(self, key, event),
-            Step::Disconnect { namespace } => app.left(self, key, namespace),
+            Step::Disconnect { namespace } => {
+                self.forget_log(client);
+                app.left(self, key, namespace);
+            }
         }
         match self.clients.get(client as usize) {
             Some(state) if state.closing.is_none() => Next::Continue,
             _ => Next::Stop,
+        }
+    }
+
+    /// Whom the log's frames were for has left: whoever joins by the same transport must not get them.
+    fn forget_log(&mut self, client: u32) {
+        let Some(state) = self.clients.get_mut(client as usize) else { return };
+        state.pings.forget_mark();
+        if let Some(queue) = &mut state.queue {
+            queue.forget_log();
+            if queue.is_empty() {
+                state.queue = None;
+            }
         }
     }
 

@@ -22,6 +22,7 @@ impl Reactor {
         }
         let body = poll_body(&mut state.queue, self.config.limits.payload_bytes_max, last);
         self.end_poll(client, &body);
+        self.note_drained(client);
         true
     }
 
@@ -94,14 +95,14 @@ pub(crate) fn poll_body(
         };
         let mut packets = 0;
         // Base64 makes binary a third longer.
-        while let Some(next) = queue.next()
+        while let Some((next_bytes, next_packets)) = queue.peek()
             && (body.is_empty()
-                || body.len() + next.bytes.len() * 4 / 3 <= bytes_max
-                    && packets + next.packets() <= packets_max)
-            && let Some(frame) = queue.pop()
+                || body.len() + next_bytes * 4 / 3 <= bytes_max
+                    && packets + next_packets <= packets_max)
+            && let Some(outgoing) = queue.pop()
         {
-            packets += frame.packets();
-            each_server_frame(&frame.bytes, |is_text, payload| {
+            packets += next_packets;
+            each_server_frame(outgoing.bytes(), |is_text, payload| {
                 append_polled(&mut body, is_text, payload);
             });
         }

@@ -157,6 +157,8 @@ pub struct Reactor {
     /// Links whose reading goes on next turn.
     pub(crate) deferred: Vec<(u32, u32)>,
     pub(crate) closing: Vec<u32>,
+    /// Clients, with their serials, that may be told about as drained at the end of the turn.
+    pub(crate) drained: Vec<(u32, u32)>,
     pub(crate) serial: u32,
     pub(crate) stats: ReactorStats,
     accept_pending: bool,
@@ -206,6 +208,7 @@ impl Reactor {
             scratch: vec![0; READ_BYTES_PER_TURN],
             deferred: Vec::new(),
             closing: Vec::new(),
+            drained: Vec::new(),
             serial: 0,
             stats: ReactorStats::default(),
             accept_pending: false,
@@ -342,6 +345,7 @@ impl Reactor {
         app.turn(self);
         self.expire(app);
         self.flush();
+        self.tell_drained(app);
         self.finish_closing(app);
         Ok(())
     }
@@ -361,7 +365,11 @@ impl Reactor {
     }
 
     fn patience(&self) -> Option<Duration> {
-        if self.accept_pending || !self.deferred.is_empty() || !self.closing.is_empty() {
+        let is_busy = self.accept_pending
+            || !self.deferred.is_empty()
+            || !self.closing.is_empty()
+            || !self.drained.is_empty();
+        if is_busy {
             return Some(Duration::ZERO);
         }
         let now_ms = elapsed_ms(self.start);

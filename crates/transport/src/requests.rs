@@ -1,10 +1,10 @@
 //! HTTP requests on the one port: Engine.IO handshakes and polls here, everything else for the application.
 
-use foodtrack_session::{Heartbeat, Session};
+use foodtrack_session::{Heartbeat, Pings, Session};
 use foodtrack_wire::rfc6455::{self, MessageDecoder, Opcode};
 
 use crate::application::{Application, HttpRequest, HttpTicket};
-use crate::client::{Client, Polling, Protocol, Transport};
+use crate::client::{Client, DrainedWatch, Polling, Protocol, Transport};
 use crate::engine_requests::EngineRequest;
 use crate::http::{self, BodyLength, Head, HttpError};
 use crate::link::LinkKind;
@@ -183,8 +183,10 @@ impl Reactor {
             sid: self.sid_source.next(),
             transport,
             heartbeat: Heartbeat::start(self.now_ms),
+            pings: Pings::default(),
             session: Session::default(),
             queue: None,
+            drained_watch: DrainedWatch::Off,
             handshake: None,
             tag: 0,
             closing: None,

@@ -22,14 +22,19 @@ impl Reactor {
         write: impl FnOnce(&mut Vec<u8>),
         attachments: &[Vec<u8>],
     ) -> FrameId {
-        self.outbox.frame(
+        let frame = self.outbox.frame(
             meta,
             |out| {
                 out.push(b'4');
                 write(out);
             },
             attachments,
-        )
+        );
+        debug_assert!(
+            self.outbox.is_stamped_as(self.outbox.range(frame), &meta),
+            "the text lacks the stamp of {meta:?}"
+        );
+        frame
     }
 
     /// Sends a frame to a client. Returns whether the client is there to get it.
@@ -52,15 +57,10 @@ impl Reactor {
 
     #[cold]
     fn send_indirect(&mut self, client: u32, frame: FrameId) {
-        let parser = self.clients[client as usize].session.parser();
-        let meta = self.outbox.meta(frame);
-        if parser == Parser::Msgpack {
+        if self.takes_ranges(client) {
+            // Neither a backlog nor a poll: it is the parser that keeps it from the direct way.
             let Some(range) = self.outbox.msgpack(frame) else { return };
-            if self.takes_ranges(client) {
-                return self.outbox.push(client, &mut self.hot[client as usize], range);
-            }
-            let bytes = self.outbox.slice(range).into();
-            return self.enqueue(client, Arc::new(Frame { bytes, meta }));
+            return self.outbox.push(client, &mut self.hot[client as usize], range);
         }
         let shared = self.outbox.shared(frame);
         self.enqueue(client, shared);
@@ -83,7 +83,12 @@ impl Reactor {
             write(out);
         };
         let mut range = self.outbox.direct(packet, attachments);
-        if self.clients[index].session.parser() == Parser::Msgpack {
+        debug_assert!(
+            self.outbox.is_stamped_as(range, &meta),
+            "the text lacks the stamp of {meta:?}"
+        );
+        // A queue keeps the text, whose stamp may have to change, and translates what leaves it.
+        if self.clients[index].session.parser() == Parser::Msgpack && self.takes_ranges(client.0) {
             let Some(encoded) = self.outbox.encode_msgpack(range, true) else { return };
             range = encoded;
         }
@@ -132,29 +137,17 @@ impl Reactor {
 
     fn enqueue(&mut self, client: u32, frame: Arc<Frame>) {
         let limits = &self.config.limits;
-        let queue = self.clients[client as usize].queue.get_or_insert_default();
+        let state = &mut self.clients[client as usize];
+        let queue = state.queue.get_or_insert_default();
+        queue.speak(state.session.parser());
         match queue.push(frame, limits.queue_messages_max, limits.queue_bytes_max) {
-            Pushed::Queued { dropped } => self.stats.dropped += u64::from(dropped),
-            Pushed::Dropped => self.stats.dropped += 1,
+            Pushed::Queued { dropped } | Pushed::Dropped { dropped } => {
+                self.stats.dropped += u64::from(dropped);
+            }
             Pushed::Overflow => self.close(ClientKey(client), CloseReason::SlowReader),
         }
         self.outbox.mark(client, &mut self.hot[client as usize]);
     }
-
-    /// Whether frames wait for the client to take them: its socket is full, or it polls and has not come for them.
-    pub fn is_backlogged(&self, client: ClientKey) -> bool {
-        let Some(state) = self.clients.get(client.index()) else { return false };
-        state.queue.is_some()
-            || matches!(state.transport, Transport::WebSocket { link }
-                if self.links.get(link as usize).is_none_or(|link| link.blocked))
-    }
-
-    /// Makes [`Application::drained`](crate::Application::drained) called for the client, once, when nothing waits for
-    /// it any more: at the end of this turn at the earliest.
-    pub fn tell_when_drained(&mut self, _client: ClientKey) {}
-
-    /// Sends the client a ping now, behind everything it was sent before: its pong tells when that has arrived.
-    pub fn ping(&mut self, _client: ClientKey) {}
 
     /// Writes bytes on a link that is no client's transport (yet).
     pub(crate) fn send_on_link(&mut self, link: u32, bytes: &[u8]) {
@@ -224,6 +217,7 @@ impl Reactor {
     pub fn disconnect(&mut self, client: ClientKey, namespace: NamespaceId) {
         let Some(state) = self.clients.get_mut(client.index()) else { return };
         if state.session.leave(namespace) {
+            state.pings.forget_mark();
             let config = Arc::clone(&self.config);
             let namespace = config.namespaces.name(namespace);
             // Nothing is heard in a namespace after its end: it comes behind all that was sent before.

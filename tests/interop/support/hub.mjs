@@ -36,22 +36,62 @@ export class Member {
   inbox = new Inbox();
   system = new Inbox();
   answers = new Inbox();
+  /** How much had been heard at each `connect`. */
+  connects = [];
 
-  static async connect(server, tenant, application, user, { changes, ...options } = {}) {
-    const token = userToken(tenant, application, user, changes);
-    const member = new Member(dialHub(server, { auth: { token, application }, ...options }));
+  /** `changes` are claims, `deviceId` and `auth` go into the handshake. */
+  static async connect(server, tenant, application, user, options = {}) {
+    const { changes, deviceId, auth, token = userToken(tenant, application, user, changes), ...rest } = options;
+    const handshake = { token, application, ...(deviceId === undefined ? {} : { deviceId }), ...auth };
+    const member = new Member(dialHub(server, { auth: handshake, ...rest }));
     await connected(member.socket);
-    return Object.assign(member, { tenant, application, user });
+    return Object.assign(member, { server, tenant, application, user, options });
   }
 
   constructor(socket) {
     this.socket = socket;
+    socket.on("connect", () => this.connects.push(this.inbox.all.length));
     socket.onAny((event, message, ...rest) => {
       const heard = { event, message, rest };
       if (event.startsWith("system:")) this.system.push(heard);
       else if (["subscribed", "unsubscribed", "pong"].includes(event)) this.answers.push(heard);
       else this.inbox.push(heard);
     });
+  }
+
+  /** Tears the line; what is open at the server is not closed by a packet. */
+  async cut() {
+    if (!this.socket.connected) return;
+    const gone = next(this.socket, "disconnect");
+    this.socket.io.engine.close();
+    await gone;
+  }
+
+  /** Comes back with what the library kept: its private id and its offset. */
+  async comesBack() {
+    this.socket.connect();
+    await connected(this.socket);
+  }
+
+  /** The same person on the same device with a page loaded anew: nothing is kept. */
+  async reloads(changes = {}) {
+    const { server, tenant, application, user, options } = this;
+    this.socket.disconnect();
+    return Member.connect(server, tenant, application, user, { ...options, ...changes });
+  }
+
+  /** What proves to the server that everything it sent so far was handled. */
+  async confirms(pings = 3) {
+    for (let i = 0; i < pings; i += 1) await next(this.socket.io, "ping");
+    // Behind the last pong: once this is answered, the pong was read.
+    await this.ask("health_check");
+  }
+
+  /** The ids of the next messages named `event` up to the one with `last_id`, in order. */
+  async ids(event, last_id) {
+    const ids = [];
+    while (ids.at(-1) !== last_id) ids.push((await this.hears(event)).id);
+    return ids;
   }
 
   /** Emits and gives the acknowledgement. */
@@ -123,6 +163,19 @@ export class Restaurant {
   }
 }
 
+/** Publishes an order as a back end; gives its message's id. */
+export async function publishOrder(server, tenant, { type = "order:created", ...rest } = {}, payload = {}) {
+  const { status, body } = await publish(server, tenant, { type, payload: { orderId: newOrderId(), ...payload }, ...rest });
+  assert.ok(status < 300, JSON.stringify(body));
+  return body.data.id;
+}
+
+export async function publishOrders(server, tenant, count) {
+  const ids = [];
+  for (let i = 0; i < count; i += 1) ids.push(await publishOrder(server, tenant));
+  return ids;
+}
+
 /** Publishes as a back end; gives `{ status, body }`. */
 export async function publish(server, tenant, body, { token = serviceToken(tenant), raw } = {}) {
   const response = await fetch(`${server.url}/api/v1/publish`, {
@@ -138,5 +191,8 @@ export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}
 export const RFC3339_UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 
 let orders = 0;
+/** `epoch-offset`, and what overtook beside it. */
+export const CURSOR = /^[A-Za-z0-9]+-\d+(\+\d+)*$/;
+
 /** An order id that no other test of this process uses. */
 export const newOrderId = () => `order-${(orders += 1)}`;

@@ -9,6 +9,8 @@ export default async function* reporter(events) {
       yield data.message;
     } else if (data?.skip && type === "test:pass") {
       yield `SKIPPED ${data.name}: ${data.skip}\n`;
+    } else if (data?.todo && type === "test:fail") {
+      yield `OPEN ${data.name}: ${data.todo}\n`;
     } else if (type === "test:pass" && data.details.type !== "suite") {
       passed += 1;
       if (data.details.duration_ms > slow) yield `slow: ${data.name} (${Math.round(data.details.duration_ms)} ms)\n`;

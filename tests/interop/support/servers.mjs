@@ -1,6 +1,8 @@
 // The servers under test: started on port 0, stopped by the process that started them.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import path from "node:path";
 
@@ -16,12 +18,20 @@ export const SECRET = "interop-secret-that-is-longer-than-32-bytes";
 const CONFORMANCE = process.env.CONFORMANCE_BIN ?? path.join(root, "target/debug/conformance");
 const HUB = process.env.HUB_BIN ?? path.join(root, "target/debug/foodtrack-websocket");
 
-function commandOf(kind, flags) {
+let inMemory;
+/** What keeps a hub without a data directory from asking for one. */
+function inMemoryFlag() {
+  inMemory ??= /--in-memory/.test(spawnSync(HUB, ["serve", "--help"], { encoding: "utf8" }).stdout) ? ["--in-memory"] : [];
+  return inMemory;
+}
+
+function commandOf(kind, flags, { port, dataDir }) {
   if (TARGET === "reference") {
     return [process.execPath, [path.join(here, `../reference/${kind}.mjs`), ...flags]];
   }
   if (kind === "hub") {
-    return [HUB, ["serve", "--port", "0", ...flags]];
+    const store = dataDir ? ["--data-dir", dataDir] : inMemoryFlag();
+    return [HUB, ["serve", "--port", `${port}`, ...store, ...flags]];
   }
   const secret = kind === "clients" ? ["--secret", SECRET] : [];
   return [CONFORMANCE, ["--mode", kind, "--port", "0", ...secret, ...flags]];
@@ -29,14 +39,15 @@ function commandOf(kind, flags) {
 
 /**
  * Starts one server and waits until it listens.
- * `kind` is `suites`, `clients` or `hub`; `flags` are further command line arguments.
- * Gives `{ url, host, port, pid, alive(), log(), stop() }`.
+ * `kind` is `suites`, `clients` or `hub`; `flags` are further command line arguments, `env` further variables. A hub
+ * without a `dataDir` keeps nothing.
+ * Gives `{ url, host, port, pid, alive(), log(), stop(), kill() }`.
  */
-export async function start(kind, flags = []) {
-  const [command, args] = commandOf(kind, flags);
+export async function start(kind, flags = [], { env = {}, port = 0, dataDir } = {}) {
+  const [command, args] = commandOf(kind, flags, { port, dataDir });
   const child = spawn(command, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, JWT_SECRET: SECRET },
+    env: { ...process.env, JWT_SECRET: SECRET, ...env },
   });
   let log = "";
   const exited = new Promise((resolve) => {
@@ -64,17 +75,23 @@ export async function start(kind, flags = []) {
     child.once("error", (error) => fail(`cannot be started: ${error.message}`));
     child.once("exit", (code) => fail(`ended with ${code} before it listened`));
   });
-  const port = Number(address.slice(address.lastIndexOf(":") + 1));
+  const listensOn = Number(address.slice(address.lastIndexOf(":") + 1));
   const host = address.startsWith("[::1]") ? "::1" : "127.0.0.1";
-  const authority = host === "::1" ? `[::1]:${port}` : `${host}:${port}`;
+  const authority = host === "::1" ? `[::1]:${listensOn}` : `${host}:${listensOn}`;
   return {
     url: `http://${authority}`,
     wsUrl: `ws://${authority}`,
     host,
-    port,
+    port: listensOn,
     pid: child.pid,
     alive: () => child.exitCode === null && child.signalCode === null,
     log: () => log,
+    /** As a power cut would. */
+    kill: async () => {
+      process.removeListener("exit", killChild);
+      killChild();
+      await exited;
+    },
     stop: async () => {
       process.removeListener("exit", killChild);
       child.kill("SIGTERM");
@@ -83,4 +100,35 @@ export async function start(kind, flags = []) {
       clearTimeout(timer);
     },
   };
+}
+
+/** A hub with a data directory of its own, which can be killed and started again where it was. */
+export class DurableHub {
+  #options;
+
+  static async start({ env } = {}) {
+    const hub = new DurableHub();
+    hub.dataDir = mkdtempSync(path.join(tmpdir(), "interop-hub-"));
+    hub.#options = { env, dataDir: hub.dataDir };
+    hub.server = await start("hub", [], hub.#options);
+    return hub;
+  }
+
+  get url() {
+    return this.server.url;
+  }
+
+  kill() {
+    return this.server.kill();
+  }
+
+  /** Where it was: the clients know no other address. */
+  async startAgain() {
+    this.server = await start("hub", [], { ...this.#options, port: this.server.port });
+  }
+
+  async stop() {
+    await this.server.stop();
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
 }

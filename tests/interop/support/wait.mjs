@@ -54,5 +54,14 @@ export class Inbox {
   }
 }
 
+/** Waits until `happened()` says so, looking again and again. */
+export async function until(happened, what, limit_ms = PATIENCE_MS) {
+  const end_ms = performance.now() + limit_ms;
+  while (!happened()) {
+    if (performance.now() > end_ms) throw new Error(`no ${what} within ${limit_ms} ms`);
+    await pause(2);
+  }
+}
+
 /** For the few promises that are about time itself. */
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

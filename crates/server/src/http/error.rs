@@ -118,10 +118,9 @@ fn status_of(code: ErrorCode) -> StatusCode {
         E::RateLimited | E::TenantRateLimited | E::HandshakeRateLimited | E::TooManyConnections => {
             StatusCode::TOO_MANY_REQUESTS
         }
-        E::Overloaded | E::Draining | E::Degraded | E::StorageFailed => {
+        E::Overloaded | E::Draining | E::Degraded | E::StorageFull | E::StorageFailed => {
             StatusCode::SERVICE_UNAVAILABLE
         }
-        E::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
         E::DeviceReplaced => StatusCode::CONFLICT,
         E::Timeout => StatusCode::GATEWAY_TIMEOUT,
     }

@@ -36,7 +36,12 @@ fn all_problems_are_told_at_once() {
         [redis]
         host = "localhost"
         [retry]
-        maxAttempts = 5
+        maxAttempts = 0
+        [log]
+        offlineHoursMax = 1000
+        [[delivery]]
+        event = "delivery:location_updated"
+        acknowledge = true
         [logging]
         level = "loud"
         [[events]]
@@ -62,7 +67,9 @@ fn all_problems_are_told_at_once() {
         "security.jwtSecret:",
         "security.encryptionKey: not available",
         "redis: not available",
-        "retry: not available",
+        "retry.maxAttempts:",
+        "log.offlineHoursMax:",
+        "delivery.0 (delivery:location_updated): a volatile event",
         "logging.level:",
         "events.0 (order:created):",
         "rules.0 (r1):",

@@ -19,7 +19,7 @@ fn a_backend_service_publishes_and_is_told_the_id() {
     let id = "01935c1e-0000-7000-8000-000000000001";
     let body = json!({ "id": id, "type": "order:created", "payload": { "orderId": "7" } });
     let answer = call(address, "POST /api/v1/publish", &system, &body.to_string());
-    assert_eq!((answer.status, answer.data()), (200, json!({ "id": id })));
+    assert_eq!((answer.status, answer.data()), (200, json!({ "id": id, "offset": 1 })));
     server.stop();
 }
 

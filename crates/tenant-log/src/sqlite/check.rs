@@ -93,7 +93,9 @@ fn report(connection: &Connection) -> rusqlite::Result<CheckReport> {
     Ok(CheckReport {
         findings,
         tenants: number("SELECT count(*) FROM tenants")?,
-        entries: number("SELECT count(*) FROM entries")?,
+        entries: number(
+            "SELECT count(*) FROM entries JOIN tenants ON no = tenant WHERE offset > trimmed_through",
+        )?,
         file_bytes: number("PRAGMA page_count")? * page_bytes,
         free_bytes: number("PRAGMA freelist_count")? * page_bytes,
     })
@@ -105,14 +107,30 @@ fn sentences(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>
     rows.take(FINDINGS_MAX).collect()
 }
 
-const PROMISES: [&str; 3] = [
+const PROMISES: [&str; 6] = [
     "SELECT format('tenant %s has an entry at %d, which was never reserved', name, offset)
-     FROM tenants JOIN entries ON tenant = no AND offset > reserved_through",
-    "SELECT format('tenant %s has an entry at %d, which retention took', name, offset)
-     FROM tenants JOIN entries ON tenant = no AND offset <= trimmed_through",
+     FROM entries JOIN tenants ON no = tenant WHERE offset > reserved_through",
     "SELECT format('tenant %s: the sums at %d do not follow on those before', name, offset) FROM (
         SELECT tenant, offset, tenant_entries - lag(tenant_entries) OVER log AS step,
             tenant_bytes - lag(tenant_bytes) OVER log AS bytes
-        FROM entries WINDOW log AS (PARTITION BY tenant ORDER BY offset)
+        FROM entries JOIN tenants ON no = tenant WHERE offset > trimmed_through
+        WINDOW log AS (PARTITION BY tenant ORDER BY offset)
      ) JOIN tenants ON tenant = no WHERE step <> 1 OR bytes <= 0",
+    "SELECT format('entry %d is of tenant number %d, which is not there', seq, tenant)
+     FROM entries WHERE tenant NOT IN (SELECT no FROM tenants)",
+    "SELECT format('tenant %s: the entry at %d has no place', name, offset)
+     FROM entries JOIN tenants ON no = tenant
+     WHERE offset > trimmed_through AND seq <= (SELECT placed_through FROM progress) AND NOT EXISTS (
+        SELECT 1 FROM places WHERE places.tenant = no AND places.offset = entries.offset AND places.seq = entries.seq)",
+    "SELECT format('tenant %s: the place of %d leads to nothing', name, places.offset)
+     FROM places JOIN tenants ON no = places.tenant LEFT JOIN entries ON entries.seq = places.seq
+     WHERE places.offset <= trimmed_through OR entries.tenant IS NOT places.tenant
+        OR entries.offset IS NOT places.offset OR entries.id IS NOT places.id",
+    "SELECT format('stretch %d has %d leftovers, not %d', stretch, found, noted) FROM (
+        SELECT stretch, sum(found) AS found, sum(noted) AS noted FROM (
+            SELECT stretch, 0 AS found, entries AS noted FROM leftovers
+            UNION ALL SELECT seq >> 12, 1, 0 FROM entries JOIN tenants ON no = tenant
+            WHERE offset <= trimmed_through
+        ) GROUP BY stretch
+     ) WHERE found <> noted",
 ];

@@ -5,12 +5,18 @@ use std::time::{Duration, Instant};
 
 use foodtrack_contract::{Offset, TenantId};
 
-use crate::{DeadLetter, LogEntry, Note, SavedCursor, SubmitError, SubscriberKey};
+use crate::{DeadLetter, Durability, LogEntry, Note, SavedCursor, SubmitError, SubscriberKey};
 
 /// How many requests may wait.
 const QUEUE_REQUESTS_MAX: usize = 65_536;
 /// How many bytes of messages may wait.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
+/// How long what is in no hurry waits for others, or for something durable whose fsync it can share.
+const RECOVERABLE_DELAY: Duration = Duration::from_millis(50);
+const NOTES_DELAY: Duration = Duration::from_millis(250);
+/// With so much waiting it is not waited any longer.
+const PATIENT_REQUESTS_MAX: usize = 1_000;
+const PATIENT_BYTES_MAX: u64 = 1 << 20;
 
 /// What the writer is asked for.
 #[derive(Debug)]
@@ -27,7 +33,22 @@ pub(super) enum Request {
 }
 
 impl Request {
-    fn bytes(&self) -> u64 {
+    /// How long it may wait.
+    fn delay(&self) -> Duration {
+        match self {
+            Self::Append(_, entry) if entry.durability == Durability::Recoverable => {
+                RECOVERABLE_DELAY
+            }
+            Self::SaveCursor(..)
+            | Self::Bury(..)
+            | Self::Unbury(..)
+            | Self::SaveNote(_, _, None) => NOTES_DELAY,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// What it takes of the queue.
+    pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::Append(_, entry) => entry.bytes(),
             Self::SaveNote(_, note, _) => note.bytes(),
@@ -47,10 +68,41 @@ pub(super) struct Queue {
 struct State {
     requests: Vec<Request>,
     bytes: u64,
-    /// The writer sleeps until so many wait; zero while it is awake, so that nobody wakes it in vain.
-    wanted: usize,
+    /// The shortest patience of those that wait, and when it ends; `None` when nothing waits.
+    due: Option<(Duration, Instant)>,
+    /// What the writer sleeps for; `None` while it is awake, so that nobody wakes it in vain.
+    sleep: Option<Sleep>,
     is_stopped: bool,
     is_poisoned: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Sleep {
+    /// For the first of `due`, or for something with less patience than it knows of.
+    Patience(Option<Duration>),
+    /// For so many.
+    Gathering(usize),
+}
+
+impl State {
+    /// Whether the writer should begin.
+    fn is_due(&self) -> bool {
+        self.requests.len() >= PATIENT_REQUESTS_MAX
+            || self.bytes >= PATIENT_BYTES_MAX
+            || self.due.is_some_and(|(delay, _)| delay.is_zero())
+    }
+
+    /// Whether the writer sleeps and has to know of the last request.
+    fn must_wake(&self) -> bool {
+        match self.sleep {
+            None => false,
+            Some(Sleep::Gathering(wanted)) => self.requests.len() >= wanted,
+            // Once it knows when to look it need not be told of more.
+            Some(Sleep::Patience(known)) => {
+                self.is_due() || self.due.map(|(delay, _)| delay) != known
+            }
+        }
+    }
 }
 
 impl Queue {
@@ -73,17 +125,22 @@ impl Queue {
             return Err(SubmitError::Overloaded);
         }
         state.bytes += bytes;
+        let delay = request.delay();
+        if state.due.is_none_or(|(shortest, _)| delay < shortest) {
+            state.due = Some((delay, Instant::now() + delay));
+        }
         state.requests.push(request);
-        if state.wanted != 0 && state.requests.len() >= state.wanted {
-            state.wanted = 0;
+        if state.must_wake() {
+            state.sleep = None;
             drop(state);
             self.filled.notify_one();
         }
         Ok(())
     }
 
-    /// Waits for the first request, at most `wait_max`, then a moment for those that are about to come: at most
-    /// `gather_max` for `expected` in all. Moves everything into `batch`. Returns whether more may come.
+    /// Waits until something is due, at most `wait_max`, then a moment for those that are about to come: at most
+    /// `gather_max` for `expected` in all. Moves everything into `batch`, which is nothing where `wait_max` ended first.
+    /// Returns whether more may come.
     pub(super) fn take(
         &self,
         batch: &mut Vec<Request>,
@@ -91,41 +148,69 @@ impl Queue {
         expected: usize,
         gather_max: Duration,
     ) -> bool {
-        let mut state = self.lock();
-        state = self.wait(state, 1, wait_max);
-        if expected > 1 && !state.requests.is_empty() && state.requests.len() < expected {
-            state = self.wait(state, expected, Some(gather_max));
+        let mut state = self.wait_until_due(self.lock(), wait_max);
+        if state.is_due() && state.requests.len() < expected {
+            state = self.gather(state, expected, gather_max);
         }
-        std::mem::swap(batch, &mut state.requests);
-        state.bytes = 0;
+        let is_patient = state.due.is_some_and(|(_, at)| at > Instant::now());
+        if !is_patient || state.is_due() || state.is_stopped {
+            std::mem::swap(batch, &mut state.requests);
+            state.bytes = 0;
+            state.due = None;
+        }
         !state.is_stopped
     }
 
-    fn wait<'q>(
+    fn wait_until_due<'q>(
+        &self,
+        mut state: MutexGuard<'q, State>,
+        wait_max: Option<Duration>,
+    ) -> MutexGuard<'q, State> {
+        let end = wait_max.map(|wait_max| Instant::now() + wait_max);
+        while !state.is_due() && !state.is_stopped {
+            let due = state.due.map(|(_, at)| at);
+            let until = due.into_iter().chain(end).min();
+            state.sleep = Some(Sleep::Patience(state.due.map(|(delay, _)| delay)));
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                break;
+            }
+            state = self.sleep(state, left);
+        }
+        state.sleep = None;
+        state
+    }
+
+    fn gather<'q>(
         &self,
         mut state: MutexGuard<'q, State>,
         wanted: usize,
-        wait_max: Option<Duration>,
+        gather_max: Duration,
     ) -> MutexGuard<'q, State> {
-        let deadline = wait_max.map(|wait_max| Instant::now() + wait_max);
+        let end = Instant::now() + gather_max;
         while state.requests.len() < wanted && !state.is_stopped {
-            state.wanted = wanted;
-            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => {
-                    state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
-                }
-                Some(Duration::ZERO) => break,
-                Some(left) => {
-                    state = self
-                        .filled
-                        .wait_timeout(state, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0;
-                }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state.sleep = Some(Sleep::Gathering(wanted));
+            state = self.sleep(state, Some(left));
+        }
+        state.sleep = None;
+        state
+    }
+
+    fn sleep<'q>(
+        &self,
+        state: MutexGuard<'q, State>,
+        left: Option<Duration>,
+    ) -> MutexGuard<'q, State> {
+        match left {
+            None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(left) => {
+                self.filled.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
             }
         }
-        state.wanted = 0;
-        state
     }
 
     pub(super) fn stop(&self) {

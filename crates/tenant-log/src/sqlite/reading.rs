@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use super::opening::keep_plans;
 use super::rows::{self, COLUMNS, OUTLINE_COLUMNS, decode, decode_outline, number};
 use super::tenants;
 use crate::memory::ascending;
@@ -29,6 +30,8 @@ struct TenantRow {
     epoch: Epoch,
     reserved_through: Offset,
     trimmed_through: Offset,
+    /// Entries up to this seq have their places; those behind it are looked through.
+    placed_through: i64,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
@@ -51,6 +54,7 @@ impl Readers {
         let connection = Connection::open_with_flags(&self.file, flags)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         connection.pragma_update(None, "cache_size", -8_192)?;
+        keep_plans(&connection)?;
         Ok(connection)
     }
 
@@ -94,26 +98,21 @@ impl Readers {
                 return Ok(Page::reset(row.epoch));
             }
             let mut page = Page::starting(row.epoch, request, row.trimmed_through);
-            let sql = format!(
-                "SELECT {COLUMNS} FROM entries WHERE tenant = ? AND offset > ? AND offset <= ? ORDER BY offset LIMIT ?"
-            );
-            let mut statement = connection.prepare_cached(&sql).map_err(store)?;
             // One more than the page takes tells whether there is more.
-            let rows_max = number(request.entries_max.max(1) as u64).saturating_add(1);
-            let (after, through) = (number(page.next.get()), number(request.through.get()));
-            let mut rows =
-                statement.query(params![row.no, after, through, rows_max]).map_err(store)?;
-            let mut bytes = 0;
-            while let Some(row) = rows.next().map_err(store)? {
+            let rows_max = request.entries_max.max(1).saturating_add(1);
+            let (after, mut bytes) = (page.next, 0);
+            let mut take = |row: &Row<'_>| -> Result<bool, ReadError> {
                 let entry = decode(tenant, row)?;
                 bytes += entry.bytes();
                 if page.is_full(request, bytes) {
                     page.is_last = false;
-                    break;
+                    return Ok(false);
                 }
                 page.next = entry.offset;
                 page.entries.push(entry);
-            }
+                Ok(true)
+            };
+            scan(connection, COLUMNS, &row, after, request.through, rows_max, &mut take)?;
             Ok(page)
         })
     }
@@ -130,18 +129,11 @@ impl Readers {
             if epoch.is_some_and(|epoch| epoch != known.epoch) {
                 return Err(ReadError::OtherEpoch { tenant: tenant.clone(), epoch: known.epoch });
             }
-            let sql = format!(
-                "SELECT {OUTLINE_COLUMNS} FROM entries WHERE tenant = ? AND offset > ? AND offset <= ? ORDER BY offset LIMIT ?"
-            );
-            let mut statement = connection.prepare_cached(&sql).map_err(store)?;
-            let bounds = (number(after.get()), number(through.get()));
-            let mut rows = statement
-                .query(params![known.no, bounds.0, bounds.1, number(entries_max as u64)])
-                .map_err(store)?;
             let mut outlines = Vec::new();
-            while let Some(row) = rows.next().map_err(store)? {
+            scan(connection, OUTLINE_COLUMNS, &known, after, through, entries_max, &mut |row| {
                 outlines.push(decode_outline(tenant, row)?);
-            }
+                Ok(true)
+            })?;
             Ok(OutlinePage::new(known.trimmed_through, outlines, through, entries_max))
         })
     }
@@ -152,15 +144,13 @@ impl Readers {
         offsets: &[Offset],
     ) -> Result<Vec<LogEntry>, ReadError> {
         self.look(tenant, |connection, row| {
-            let sql = format!("SELECT {COLUMNS} FROM entries WHERE tenant = ? AND offset = ?");
-            let mut statement = connection.prepare_cached(&sql).map_err(store)?;
             let mut entries = Vec::new();
-            for offset in ascending(offsets) {
-                let mut rows =
-                    statement.query(params![row.no, number(offset.get())]).map_err(store)?;
-                if let Some(row) = rows.next().map_err(store)? {
+            for offset in ascending(offsets).into_iter().filter(|it| *it > Offset::ZERO) {
+                let before = Offset::ZERO.plus(offset.get() - 1);
+                scan(connection, COLUMNS, &row, before, offset, 1, &mut |row| {
                     entries.push(decode(tenant, row)?);
-                }
+                    Ok(true)
+                })?;
             }
             Ok(entries)
         })
@@ -173,16 +163,26 @@ impl Readers {
         entries_max: usize,
     ) -> Result<Vec<LogEntry>, ReadError> {
         self.look(tenant, |connection, row| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM entries WHERE tenant = ? AND entity = ? ORDER BY offset DESC LIMIT ?"
+            // Of those that have places, and then of those that have none: newest first, and the latter are newer.
+            let placed = format!(
+                "SELECT {COLUMNS} FROM (SELECT seq AS place FROM places WHERE tenant = ?1 AND ?2 = ?2
+                 ORDER BY offset DESC) CROSS JOIN entries ON seq = place
+                 WHERE entity = ?3 ORDER BY seq DESC LIMIT ?4"
             );
-            let mut statement = connection.prepare_cached(&sql).map_err(store)?;
-            let mut rows = statement
-                .query(params![row.no, entity, number(entries_max as u64)])
-                .map_err(store)?;
+            let unplaced = format!(
+                "SELECT {COLUMNS} FROM entries WHERE seq > ?2 AND tenant = ?1 AND entity = ?3
+                 ORDER BY seq DESC LIMIT ?4"
+            );
             let mut history = Vec::new();
-            while let Some(row) = rows.next().map_err(store)? {
-                history.push(decode(tenant, row)?);
+            for sql in [unplaced, placed] {
+                let mut statement = connection.prepare_cached(&sql).map_err(store)?;
+                let left = number((entries_max - history.len()) as u64);
+                let mut rows = statement
+                    .query(params![row.no, row.placed_through, entity, left])
+                    .map_err(store)?;
+                while let Some(row) = rows.next().map_err(store)? {
+                    history.push(decode(tenant, row)?);
+                }
             }
             history.reverse();
             Ok(history)
@@ -192,10 +192,15 @@ impl Readers {
     pub(super) fn find(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Offset>, ReadError> {
         self.look(tenant, |connection, row| {
             let mut statement = connection
-                .prepare_cached("SELECT max(offset) FROM entries WHERE tenant = ? AND id = ?")
+                .prepare_cached(
+                    "SELECT max(offset) FROM (
+                        SELECT offset FROM places WHERE tenant = ?1 AND id = ?3
+                        UNION ALL SELECT offset FROM entries WHERE seq > ?2 AND tenant = ?1 AND id = ?3
+                     )",
+                )
                 .map_err(store)?;
             let offset: Option<i64> = statement
-                .query_row(params![row.no, id.as_bytes()], |row| row.get(0))
+                .query_row(params![row.no, row.placed_through, id.as_bytes()], |row| row.get(0))
                 .map_err(store)?;
             Ok(offset.and_then(|it| u64::try_from(it).ok()).and_then(Offset::new))
         })
@@ -284,30 +289,30 @@ impl Readers {
 
     pub(super) fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {
         self.look(tenant, |connection, row| {
-            let newest = tenants::newest(connection, row.no).map_err(store)?;
-            let sql = format!(
-                "SELECT {COLUMNS}, tenant_entries, tenant_bytes FROM entries WHERE tenant = ? ORDER BY offset LIMIT 1"
-            );
-            let mut statement = connection.prepare_cached(&sql).map_err(store)?;
-            let mut rows = statement.query([row.no]).map_err(store)?;
+            let newest = tenants::newest(connection, row.placed_through, row.no).map_err(store)?;
+            let columns = format!("{COLUMNS}, tenant_entries, tenant_bytes");
             let (mut entries, mut bytes) = (0, 0);
-            if let Some(oldest) = rows.next().map_err(store)? {
+            scan(connection, &columns, &row, row.trimmed_through, Offset::MAX, 1, &mut |oldest| {
                 let tally = |column| rows::unsigned(oldest, column).map_err(store);
                 // The oldest one itself is in both of its sums.
                 entries = newest.entries.saturating_sub(tally(15)?) + 1;
                 bytes = newest.bytes.saturating_sub(tally(16)?) + decode(tenant, oldest)?.bytes();
-            }
-            let last: Option<i64> = connection
-                .query_row("SELECT max(offset) FROM entries WHERE tenant = ?", [row.no], |it| {
-                    it.get(0)
+                Ok(true)
+            })?;
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT max(coalesce(
+                        (SELECT max(offset) FROM entries WHERE seq > ?2 AND tenant = ?1),
+                        (SELECT max(offset) FROM places WHERE tenant = ?1)
+                     )), (SELECT count(*) FROM dead_letters WHERE tenant = ?1)",
+                )
+                .map_err(store)?;
+            let (last, dead_letters) = statement
+                .query_row(params![row.no, row.placed_through], |it| {
+                    Ok((it.get::<_, Option<i64>>(0)?, rows::unsigned(it, 1)?))
                 })
                 .map_err(store)?;
             let last = last.and_then(|it| u64::try_from(it).ok()).and_then(Offset::new);
-            let dead_letters = connection
-                .query_row("SELECT count(*) FROM dead_letters WHERE tenant = ?", [row.no], |it| {
-                    rows::unsigned(it, 0)
-                })
-                .map_err(store)?;
             Ok(TenantStats {
                 last: Cursor::new(row.epoch, last.unwrap_or(row.trimmed_through)),
                 trimmed_through: row.trimmed_through,
@@ -319,9 +324,47 @@ impl Readers {
     }
 }
 
+/// Gives `take` a tenant's entries after an offset and up to another, ascending, at most `entries_max`, until it wants no
+/// more.
+fn scan(
+    connection: &Connection,
+    columns: &str,
+    tenant: &TenantRow,
+    after: Offset,
+    through: Offset,
+    entries_max: usize,
+    take: &mut dyn FnMut(&Row<'_>) -> Result<bool, ReadError>,
+) -> Result<(), ReadError> {
+    let placed = format!(
+        "SELECT {columns} FROM (SELECT seq AS place FROM places
+            WHERE ?5 = ?5 AND tenant = ?1 AND offset > ?2 AND offset <= ?3 ORDER BY offset LIMIT ?4)
+         CROSS JOIN entries ON seq = place"
+    );
+    let unplaced = format!(
+        "SELECT {columns} FROM entries
+         WHERE seq > ?5 AND tenant = ?1 AND offset > ?2 AND offset <= ?3 ORDER BY seq LIMIT ?4"
+    );
+    let mut left = entries_max;
+    for sql in [placed, unplaced] {
+        let mut statement = connection.prepare_cached(&sql).map_err(store)?;
+        let (after, through) = (number(after.get()), number(through.get()));
+        let mut rows = statement
+            .query(params![tenant.no, after, through, number(left as u64), tenant.placed_through])
+            .map_err(store)?;
+        while let Some(row) = rows.next().map_err(store)? {
+            left -= 1;
+            if !take(row)? || left == 0 {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
 fn find(connection: &Connection, tenant: &TenantId) -> rusqlite::Result<Option<TenantRow>> {
     let mut statement = connection.prepare_cached(
-        "SELECT no, epoch, reserved_through, trimmed_through FROM tenants WHERE name = ?",
+        "SELECT no, epoch, reserved_through, trimmed_through, placed_through
+         FROM tenants, progress WHERE name = ?",
     )?;
     statement
         .query_row([tenant.as_str()], |row| {
@@ -330,6 +373,7 @@ fn find(connection: &Connection, tenant: &TenantId) -> rusqlite::Result<Option<T
                 epoch: Epoch::new(rows::unsigned(row, 1)?),
                 reserved_through: rows::offset(row, 2)?,
                 trimmed_through: rows::offset(row, 3)?,
+                placed_through: row.get(4)?,
             })
         })
         .optional()

@@ -28,17 +28,19 @@ pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 
 pub(super) fn insert(
     connection: &Connection,
+    seq: i64,
     tenant_no: i64,
     entry: &LogEntry,
     tally: Tally,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO entries (tenant, offset, id, at_ms, expires_at_ms, event, flags, priority, applications,
+        "INSERT INTO entries (seq, tenant, offset, id, at_ms, expires_at_ms, event, flags, priority, applications,
             only_applications, read_permission, rooms, tenant_entries, tenant_bytes, entity, customer, message, attachments)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     let audience = &entry.audience;
     statement.execute(params![
+        seq,
         tenant_no,
         number(entry.offset.get()),
         entry.id.as_bytes(),

@@ -7,7 +7,8 @@ CREATE TABLE tenants (
     trimmed_through INTEGER NOT NULL
 ) STRICT;
 
--- One row a message, in the order of arrival, all tenants together: a commit writes at one place.
+-- One row a message, in the order of arrival, all tenants together, and no index: a commit writes at one place. A row
+-- whose offset its tenant has trimmed is gone for every reader, and deleted with its neighbours some time later.
 CREATE TABLE entries (
     seq INTEGER PRIMARY KEY,
     tenant INTEGER NOT NULL,
@@ -30,8 +31,22 @@ CREATE TABLE entries (
     attachments BLOB                      -- each: its length (4 bytes, little-endian), its bytes
 ) STRICT;
 
+-- Where a tenant's entries are: filled some thousands at a time and sorted, so that it costs a page for many of them.
 -- The id is in it so that a tenant's newest ids are read from neighbouring places.
-CREATE INDEX entries_of_tenant ON entries (tenant, offset, id);
+CREATE TABLE places (
+    tenant INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    PRIMARY KEY (tenant, offset)
+) STRICT, WITHOUT ROWID;
+
+-- One row. Entries up to placed_through have their places; those behind it are looked through.
+CREATE TABLE progress (placed_through INTEGER NOT NULL) STRICT;
+INSERT INTO progress VALUES (0);
+
+-- How many entries of each stretch of 4096 seqs are trimmed and not deleted yet.
+CREATE TABLE leftovers (stretch INTEGER PRIMARY KEY, entries INTEGER NOT NULL) STRICT;
 
 -- Whose orders are whose, as long as the entry that created the order is there.
 CREATE TABLE orders (

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::rows::number;
 use crate::{DeadLetter, Note, NoteKind, SavedCursor, SubscriberKey};
 
-/// How long notes wait for others, or for an append whose fsync they can share.
-pub(super) const NOTES_DELAY: Duration = Duration::from_millis(250);
+/// How long they wait after a transaction failed.
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 
 type NoteKey = (TenantId, NoteKind, Box<str>);
 
@@ -22,7 +22,8 @@ pub(super) struct SideNotes {
     letters: AHashMap<(TenantId, Offset, SubscriberKey), Option<DeadLetter>>,
     /// Each in the order they came. What has a ticket is answered with the next transaction, and goes if that fails.
     notes: AHashMap<NoteKey, Vec<(Note, Option<u64>)>>,
-    since: Option<Instant>,
+    /// When they are to be written, where the last transaction failed.
+    retry_at: Option<Instant>,
 }
 
 /// What became of the notes that have tickets.
@@ -35,7 +36,6 @@ pub(super) struct Ticketed {
 impl SideNotes {
     pub(super) fn save_cursor(&mut self, tenant: TenantId, key: SubscriberKey, saved: SavedCursor) {
         self.cursors.insert((tenant, key), saved);
-        self.since.get_or_insert_with(Instant::now);
     }
 
     pub(super) fn note(&mut self, tenant: TenantId, note: Note, ticket: Option<u64>) {
@@ -44,7 +44,6 @@ impl SideNotes {
             waiting.retain(|(_, ticket)| ticket.is_some());
         }
         waiting.push((note, ticket));
-        self.since.get_or_insert_with(Instant::now);
     }
 
     /// Takes out what has tickets, because the transaction failed; the rest is tried again.
@@ -68,21 +67,21 @@ impl SideNotes {
         letter: Option<DeadLetter>,
     ) {
         self.letters.insert((tenant, offset, subscriber), letter);
-        self.since.get_or_insert_with(Instant::now);
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.cursors.is_empty() && self.letters.is_empty() && self.notes.is_empty()
     }
 
-    /// How long they may still wait; `None` when there are none.
+    /// How long they must still wait; `None` when there are none.
     pub(super) fn wait(&self) -> Option<Duration> {
-        self.since.map(|since| NOTES_DELAY.saturating_sub(since.elapsed()))
+        let left = |at: Instant| at.saturating_duration_since(Instant::now());
+        (!self.is_empty()).then(|| self.retry_at.map_or(Duration::ZERO, left))
     }
 
     /// Tries again later.
     pub(super) fn postpone(&mut self) {
-        self.since = (!self.is_empty()).then(Instant::now);
+        self.retry_at = (!self.is_empty()).then(|| Instant::now() + RETRY_DELAY);
     }
 
     /// They are durable.

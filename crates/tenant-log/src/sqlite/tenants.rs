@@ -2,7 +2,7 @@
 
 use ahash::AHashMap;
 use foodtrack_contract::{Epoch, Offset, TenantId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::rows::{self, COLUMNS, number};
@@ -24,8 +24,8 @@ pub(super) struct OpenTenant {
     pub(super) expected: Offset,
     pub(super) now: Changing,
     committed: Changing,
-    /// How many were appended since retention was last looked at.
-    pub(super) untrimmed: usize,
+    /// Something was appended since retention was last looked at.
+    pub(super) is_grown: bool,
     /// The transaction that opened it is not durable yet.
     is_new: bool,
 }
@@ -35,8 +35,6 @@ pub(super) struct Changing {
     pub(super) reserved_through: Offset,
     /// The newest entry's.
     pub(super) last: Tally,
-    /// The oldest entry's tally and time; `None` where it must be looked up.
-    pub(super) oldest: Option<(Tally, u64)>,
 }
 
 impl OpenTenant {
@@ -49,7 +47,6 @@ impl OpenTenant {
     /// The transaction never was. Returns whether the tenant is open all the same.
     pub(super) fn undo(&mut self) -> bool {
         self.now = self.committed;
-        self.now.oldest = None;
         !self.is_new
     }
 
@@ -86,6 +83,7 @@ pub(super) type OpenTenants = AHashMap<TenantId, OpenTenant>;
 pub(super) fn open(
     connection: &Connection,
     tenants: &mut OpenTenants,
+    placed_through: i64,
     tenant: &TenantId,
     now_ms: u64,
 ) -> rusqlite::Result<Head> {
@@ -95,23 +93,23 @@ pub(super) fn open(
         None => create(connection, tenant)?,
     };
     let open = tenants.entry(tenant.clone()).or_insert_with(|| {
-        let now = Changing { reserved_through, last: Tally::default(), oldest: None };
+        let now = Changing { reserved_through, last: Tally::default() };
         let expected = reserved_through.next();
-        OpenTenant { no, expected, now, committed: now, untrimmed: 0, is_new: true }
+        OpenTenant { no, expected, now, committed: now, is_grown: true, is_new: true }
     });
     open.no = no;
-    open.now.last = newest(connection, no)?;
+    open.now.last = newest(connection, placed_through, no)?;
     open.now.reserved_through = reserved_through;
     open.reserve(connection)?;
     Ok(Head {
         epoch,
         next: open.expected,
         reserved_through: open.now.reserved_through,
-        recent: recent(connection, no)?,
+        recent: recent(connection, placed_through, no)?,
         trimmed_through,
         orders: orders(connection, no)?,
         notes: notes(connection, no, now_ms)?,
-        tail: tail(connection, tenant, no)?,
+        tail: tail(connection, placed_through, tenant, no)?,
     })
 }
 
@@ -143,27 +141,64 @@ fn create(
 }
 
 /// The newest entry's tally. An empty log starts from zero again: only differences count.
-pub(super) fn newest(connection: &Connection, no: i64) -> rusqlite::Result<Tally> {
-    let mut statement = connection.prepare_cached(
-        "SELECT tenant_entries, tenant_bytes FROM entries WHERE tenant = ? ORDER BY offset DESC LIMIT 1",
-    )?;
-    let tally = statement
-        .query_row([no], |row| {
+pub(super) fn newest(
+    connection: &Connection,
+    placed_through: i64,
+    no: i64,
+) -> rusqlite::Result<Tally> {
+    let tally =
+        newest_first(connection, "tenant_entries, tenant_bytes", (placed_through, no), 1, |row| {
             Ok(Tally { entries: rows::unsigned(row, 0)?, bytes: rows::unsigned(row, 1)? })
-        })
-        .optional()?;
-    Ok(tally.unwrap_or_default())
+        })?;
+    Ok(tally.into_iter().next().unwrap_or_default())
 }
 
-fn recent(connection: &Connection, no: i64) -> rusqlite::Result<Vec<(Uuid, Offset)>> {
+/// The columns of a tenant's newest entries: first those that have no places yet, then the others.
+fn newest_first<T>(
+    connection: &Connection,
+    columns: &str,
+    (placed_through, no): (i64, i64),
+    entries_max: usize,
+    mut decode: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut entries = Vec::new();
+    for sql in [
+        format!(
+            "SELECT {columns} FROM entries WHERE seq > ? AND tenant = ? ORDER BY seq DESC LIMIT ?"
+        ),
+        format!(
+            "SELECT {columns} FROM (SELECT seq AS place FROM places WHERE ?1 = ?1 AND tenant = ?2
+             ORDER BY offset DESC LIMIT ?3) CROSS JOIN entries ON seq = place ORDER BY seq DESC"
+        ),
+    ] {
+        let mut statement = connection.prepare_cached(&sql)?;
+        let left = number((entries_max - entries.len()) as u64);
+        let mut rows = statement.query(params![placed_through, no, left])?;
+        while let Some(row) = rows.next()? {
+            entries.push(decode(row)?);
+        }
+    }
+    Ok(entries)
+}
+
+fn recent(
+    connection: &Connection,
+    placed_through: i64,
+    no: i64,
+) -> rusqlite::Result<Vec<(Uuid, Offset)>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, offset FROM entries WHERE tenant = ? ORDER BY offset DESC LIMIT ?",
+        "SELECT id, offset FROM entries WHERE seq > ?1 AND tenant = ?2
+         UNION ALL SELECT * FROM (
+            SELECT id, offset FROM places WHERE tenant = ?2 ORDER BY offset DESC LIMIT ?3
+         )",
     )?;
-    let rows = statement.query_map(params![no, number(RECENT_IDS_MAX as u64)], |row| {
+    let ids_max = number(RECENT_IDS_MAX as u64);
+    let rows = statement.query_map(params![placed_through, no, ids_max], |row| {
         Ok((Uuid::from_bytes(row.get(0)?), rows::offset(row, 1)?))
     })?;
     let mut recent = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    recent.reverse();
+    recent.sort_unstable_by_key(|(_, offset)| *offset);
+    recent.drain(..recent.len().saturating_sub(RECENT_IDS_MAX));
     Ok(recent)
 }
 
@@ -196,21 +231,23 @@ pub(super) fn notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::
     rows.filter_map(Result::transpose).collect()
 }
 
-fn tail(connection: &Connection, tenant: &TenantId, no: i64) -> rusqlite::Result<Vec<LogEntry>> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM entries WHERE tenant = ? ORDER BY offset DESC LIMIT ?");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![no, number(HEAD_TAIL_ENTRIES_MAX as u64)])?;
-    let (mut tail, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        // Who reads a damaged entry is told so. It must not keep its tenant from being opened.
-        let Ok(entry) = rows::decode(tenant, row) else { break };
+fn tail(
+    connection: &Connection,
+    placed_through: i64,
+    tenant: &TenantId,
+    no: i64,
+) -> rusqlite::Result<Vec<LogEntry>> {
+    let entries =
+        newest_first(connection, COLUMNS, (placed_through, no), HEAD_TAIL_ENTRIES_MAX, |row| {
+            // Who reads a damaged entry is told so. It must not keep its tenant from being opened.
+            Ok(rows::decode(tenant, row).ok())
+        })?;
+    let mut bytes = 0;
+    let fits = entries.into_iter().map_while(|entry| entry).take_while(|entry| {
         bytes += entry.bytes();
-        if bytes > HEAD_TAIL_BYTES_MAX {
-            break;
-        }
-        tail.push(entry);
-    }
+        bytes <= HEAD_TAIL_BYTES_MAX
+    });
+    let mut tail: Vec<_> = fits.collect();
     tail.reverse();
     Ok(tail)
 }

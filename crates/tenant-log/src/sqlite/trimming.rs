@@ -1,107 +1,116 @@
-//! Retention, a few rows at a time, in the transactions that append.
+//! Retention: what each tenant's log lets go of, a few rows at a time.
 
 use std::collections::VecDeque;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::places::Places;
 use super::rows::{self, number};
-use super::tenants::{self, OpenTenant};
+use super::sweeping::STRETCH_BITS;
+use super::tenants;
 use crate::Retention;
 use crate::retention::Tally;
 
-/// How many rows one step takes at most: about a millisecond's work.
-const TRIM_ROWS_MAX: usize = 256;
-/// Retention is looked at after so many appends, so that what goes goes together.
-const APPENDS_BETWEEN_TRIMS: usize = 64;
+/// How many rows one step takes at most.
+pub(super) const TRIM_ROWS_MAX: u64 = 256;
 
-/// Trims an open tenant that has just been appended to, now and then; twice as many rows as were added.
-pub(super) fn trim_open(
-    connection: &Connection,
-    tenant: &mut OpenTenant,
-    retention: Retention,
-    now_ms: u64,
-) -> rusqlite::Result<()> {
-    if tenant.untrimmed < APPENDS_BETWEEN_TRIMS {
-        return Ok(());
-    }
-    let rows_max = (2 * tenant.untrimmed).min(TRIM_ROWS_MAX);
-    tenant.untrimmed = 0;
-    let last = tenant.now.last;
-    if let Some((oldest, at_ms)) = tenant.now.oldest
-        && !retention.lets_go(oldest, at_ms, last, now_ms)
-    {
-        return Ok(());
-    }
-    let step = trim(connection, tenant.no, last, retention, now_ms, rows_max)?;
-    tenant.now.oldest = step.oldest;
-    Ok(())
+/// What decides whether an entry goes.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) retention: Retention,
+    pub(super) now_ms: u64,
+    /// The newest entry's.
+    pub(super) last: Tally,
 }
 
-/// What a step did.
-pub(super) struct Step {
-    /// Whether it stopped because of its size.
-    pub(super) is_partial: bool,
-    /// The oldest row that stayed; `None` where it was not seen.
-    oldest: Option<(Tally, u64)>,
-}
-
-/// Takes at most `rows_max` of a tenant's oldest rows that `retention` lets go.
+/// Takes at most `rows_max` of a tenant's oldest entries, of those that have their places. Returns how many it
+/// took.
+///
+/// They are gone for every reader; their rows are deleted later, with their neighbours.
 pub(super) fn trim(
     connection: &Connection,
     no: i64,
-    last: Tally,
-    retention: Retention,
-    now_ms: u64,
-    rows_max: usize,
-) -> rusqlite::Result<Step> {
-    let mut oldest_first = connection.prepare_cached(
-        "SELECT offset, at_ms, tenant_entries, tenant_bytes FROM entries WHERE tenant = ? ORDER BY offset LIMIT ?",
-    )?;
-    let mut rows = oldest_first.query(params![no, number(rows_max as u64 + 1)])?;
-    let (mut through, mut taken, mut oldest) = (None, 0, None);
-    while let Some(row) = rows.next()? {
-        let (offset, at_ms) = (rows::offset(row, 0)?, rows::unsigned(row, 1)?);
-        let tally = Tally { entries: rows::unsigned(row, 2)?, bytes: rows::unsigned(row, 3)? };
-        if taken == rows_max || !retention.lets_go(tally, at_ms, last, now_ms) {
-            oldest = Some((tally, at_ms));
-            break;
+    limits: Limits,
+    rows_max: u64,
+) -> rusqlite::Result<u64> {
+    // Entries go oldest first, so those that go are a beginning: what is looked for is its end.
+    let (mut gone, mut through, mut stays) = (0, None, rows_max + 1);
+    let mut probe = rows_max;
+    while gone < probe {
+        match goes(connection, no, limits, probe)? {
+            Some(offset) => (gone, through) = (probe, Some(offset)),
+            None => stays = probe,
         }
-        through = Some(offset);
-        taken += 1;
+        // Most often nothing goes, or little.
+        probe = if gone == 0 { stays / 2 } else { gone + (stays - gone) / 2 };
     }
-    drop(rows);
     if let Some(through) = through {
-        let through = number(through.get());
-        connection
-            .prepare_cached("DELETE FROM entries WHERE tenant = ? AND offset <= ?")?
-            .execute(params![no, through])?;
-        connection
-            .prepare_cached("UPDATE tenants SET trimmed_through = ? WHERE no = ?")?
-            .execute(params![through, no])?;
-        for sql in [
-            "DELETE FROM dead_letters WHERE tenant = ? AND offset <= ?",
-            "DELETE FROM orders WHERE tenant = ? AND offset <= ?",
-        ] {
-            connection.prepare_cached(sql)?.execute(params![no, through])?;
-        }
+        let_go(connection, no, through)?;
     }
-    Ok(Step { is_partial: taken == rows_max, oldest })
+    Ok(gone)
 }
 
-/// Takes expired notes away, at most [`TRIM_ROWS_MAX`]; returns how many.
-fn trim_notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::Result<usize> {
+/// The offset of the tenant's `count`th oldest entry, if there is one and it goes.
+fn goes(
+    connection: &Connection,
+    no: i64,
+    limits: Limits,
+    count: u64,
+) -> rusqlite::Result<Option<i64>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT offset, at_ms, tenant_entries, tenant_bytes FROM entries WHERE seq =
+         (SELECT seq FROM places WHERE tenant = ? ORDER BY offset LIMIT 1 OFFSET ?)",
+    )?;
+    let entry = statement
+        .query_row(params![no, number(count - 1)], |row| {
+            let tally = Tally { entries: rows::unsigned(row, 2)?, bytes: rows::unsigned(row, 3)? };
+            Ok((row.get(0)?, rows::unsigned(row, 1)?, tally))
+        })
+        .optional()?;
+    let Limits { retention, now_ms, last } = limits;
+    Ok(entry
+        .filter(|(_, at_ms, tally)| retention.lets_go(*tally, *at_ms, last, now_ms))
+        .map(|(offset, ..)| offset))
+}
+
+fn let_go(connection: &Connection, no: i64, through: i64) -> rusqlite::Result<()> {
     connection
+        .prepare_cached(
+            "INSERT INTO leftovers SELECT seq >> ?, count(*) FROM places
+             WHERE tenant = ? AND offset <= ? GROUP BY 1
+             ON CONFLICT DO UPDATE SET entries = entries + excluded.entries",
+        )?
+        .execute(params![STRETCH_BITS, no, through])?;
+    connection
+        .prepare_cached("UPDATE tenants SET trimmed_through = ? WHERE no = ?")?
+        .execute([through, no])?;
+    for sql in [
+        "DELETE FROM places WHERE tenant = ? AND offset <= ?",
+        "DELETE FROM dead_letters WHERE tenant = ? AND offset <= ?",
+        "DELETE FROM orders WHERE tenant = ? AND offset <= ?",
+    ] {
+        connection.prepare_cached(sql)?.execute([no, through])?;
+    }
+    Ok(())
+}
+
+/// Takes expired notes away, at most [`TRIM_ROWS_MAX`]. Returns whether there may be more.
+fn trim_notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::Result<bool> {
+    let taken = connection
         .prepare_cached(
             "DELETE FROM notes WHERE (tenant, kind, key) IN
              (SELECT tenant, kind, key FROM notes WHERE tenant = ? AND expires_at_ms <= ? LIMIT ?)",
         )?
-        .execute(params![no, number(now_ms), number(TRIM_ROWS_MAX as u64)])
+        .execute(params![no, number(now_ms), number(TRIM_ROWS_MAX)])?;
+    Ok(taken as u64 == TRIM_ROWS_MAX)
 }
 
 /// A round over all tenants, the quiet ones included.
 #[derive(Debug, Default)]
 pub(super) struct Round {
     left: VecDeque<i64>,
+    /// Those that the transaction at hand is done with.
+    done: Vec<i64>,
     now_ms: u64,
 }
 
@@ -121,21 +130,34 @@ impl Round {
         self.left.is_empty()
     }
 
-    /// One step of the round, within the transaction at hand. A step that is undone is made up for by the next round.
+    /// The transaction of the last step is durable.
+    pub(super) fn keep(&mut self) {
+        self.done.clear();
+    }
+
+    /// The transaction of the last step never was.
+    pub(super) fn undo(&mut self) {
+        self.left.extend(self.done.drain(..));
+    }
+
+    /// One step of the round, within the transaction at hand.
     pub(super) fn step(
         &mut self,
         connection: &Connection,
+        places: &Places,
         retention: Retention,
     ) -> rusqlite::Result<()> {
-        // Looking at a tenant that keeps everything costs two look-ups.
+        // Looking at a tenant that keeps everything costs a few look-ups.
         for _ in 0..TRIM_ROWS_MAX / 8 {
             let Some(no) = self.left.front().copied() else { return Ok(()) };
-            let last = tenants::newest(connection, no)?;
-            let step = trim(connection, no, last, retention, self.now_ms, TRIM_ROWS_MAX)?;
-            if step.is_partial || trim_notes(connection, no, self.now_ms)? == TRIM_ROWS_MAX {
+            let last = tenants::newest(connection, places.placed_through(), no)?;
+            let limits = Limits { retention, now_ms: self.now_ms, last };
+            if trim(connection, no, limits, TRIM_ROWS_MAX)? == TRIM_ROWS_MAX
+                || trim_notes(connection, no, self.now_ms)?
+            {
                 return Ok(());
             }
-            self.left.pop_front();
+            self.done.extend(self.left.pop_front());
         }
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! The one thread that writes: everything that waits becomes one transaction, and then its owners are told.
 
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
 use foodtrack_contract::{Offset, TenantId};
@@ -10,32 +11,45 @@ use rusqlite::config::DbConfig;
 
 use super::SqliteOptions;
 use super::commit_gate::{CommitError, CommitGate, commit};
+use super::places::Places;
 use super::queue::{Queue, Request};
+use super::room::{COMMIT_BYTES_MAX, Reserve, SLACK_PAGES, WRITE_AHEAD_BYTES_MAX};
 use super::rows::{self, number};
 use super::side_notes::{SideNotes, Ticketed};
 use super::tenants::{self, OpenTenants};
-use super::trimming::{Round, trim_open};
-use crate::{Completion, Head, LogEntry, OnCompletion, RefusedReason, Retention};
+use super::upkeep::Upkeep;
+use crate::{Completion, Head, LogEntry, OnCompletion, RefusedReason};
 
 /// How long a commit waits for as many as the last one had: those who were just told are about to send their next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
-/// About how much may stand beside the database before it is moved into it.
-const WRITE_AHEAD_BYTES_MAX: u64 = 16 << 20;
 /// About what a commit writes besides the messages: a page of the table, one of the index.
 const COMMIT_BYTES: u64 = 8_192;
+/// How long a transaction's worth of upkeep writes, about.
+const UPKEEP_BYTES: u64 = 256 << 10;
+/// How long after it was in vain it is tried again to make room on a full disk.
+const ROOM_DELAY: Duration = Duration::from_millis(100);
+/// How long making room may hold up those who append.
+const ROOM_TIME_MAX: Duration = Duration::from_millis(100);
 /// How many pages one step of compaction gives back.
 const COMPACT_STEP: &str = "PRAGMA incremental_vacuum(128)";
 
 pub(super) struct Writer {
     connection: Connection,
     gate: Box<dyn CommitGate>,
-    retention: Retention,
     queue: Arc<Queue>,
     on_completion: OnCompletion,
     tenants: OpenTenants,
+    places: Places,
+    upkeep: Upkeep,
     notes: SideNotes,
-    round: Round,
     is_compacting: bool,
+    /// The database's largest size.
+    pages_max: u64,
+    reserve: Reserve,
+    /// There was no room for the last transaction.
+    is_full: bool,
+    /// When it was last tried to make some.
+    room_tried_at: Option<Instant>,
     /// About how much stands beside the database.
     write_ahead_bytes: u64,
     is_poisoned: bool,
@@ -49,11 +63,14 @@ struct Outcome {
     out_of_sequence: Vec<(TenantId, Offset)>,
     ticketed: Ticketed,
     bytes: u64,
+    entries: u64,
+    upkept: bool,
 }
 
 impl Writer {
     pub(super) fn new(
         connection: Connection,
+        file: &Path,
         options: SqliteOptions,
         queue: Arc<Queue>,
         on_completion: OnCompletion,
@@ -62,33 +79,49 @@ impl Writer {
             connection.query_row("PRAGMA page_size", (), |row| rows::unsigned(row, 0))?;
         // SQLite counts pages in 32 bits, and takes a larger limit for its largest.
         let pages_max = (options.file_bytes_max / page_bytes.max(1)).min(u64::from(u32::MAX) - 1);
-        connection.query_row(
-            &format!("PRAGMA max_page_count = {}", number(pages_max)),
-            (),
-            |_| Ok(()),
-        )?;
-        Ok(Self {
+        let places = Places::load(&connection)?;
+        let mut writer = Self {
             connection,
             gate: options.commit_gate,
-            retention: options.retention,
             queue,
             on_completion,
             tenants: OpenTenants::default(),
+            places,
+            upkeep: Upkeep::new(options.retention),
             notes: SideNotes::default(),
-            round: Round::default(),
             is_compacting: false,
+            pages_max,
+            reserve: Reserve::beside(file),
+            is_full: false,
+            room_tried_at: None,
             write_ahead_bytes: 0,
             is_poisoned: false,
+        };
+        writer.reserve.keep();
+        writer.limit_appends()?;
+        Ok(writer)
+    }
+
+    /// Leaves what making room needs.
+    fn limit_appends(&self) -> rusqlite::Result<()> {
+        self.limit(if self.reserve.is_kept() {
+            self.pages_max - SLACK_PAGES.min(self.pages_max / 8)
+        } else {
+            1
         })
+    }
+
+    /// Lets the database grow to so many pages; it never shrinks by it.
+    fn limit(&self, pages_max: u64) -> rusqlite::Result<()> {
+        let sql = format!("PRAGMA max_page_count = {}", number(pages_max));
+        self.connection.query_row(&sql, (), |_| Ok(()))
     }
 
     /// Works until the queue is stopped and empty.
     pub(super) fn run(mut self) {
         let (mut batch, mut expected) = (Vec::new(), 0);
         loop {
-            let is_busy = !self.round.is_over() || self.is_compacting;
-            let wait = if is_busy { Some(Duration::ZERO) } else { self.notes.wait() };
-            let goes_on = self.queue.take(&mut batch, wait, expected, GATHER_MAX);
+            let goes_on = self.queue.take(&mut batch, self.wait(), expected, GATHER_MAX);
             expected = batch.len();
             if self.is_poisoned {
                 self.refuse_all(batch.drain(..));
@@ -102,9 +135,22 @@ impl Writer {
         self.finish();
     }
 
+    /// How long there may be nothing to do; `None` is for ever.
+    fn wait(&self) -> Option<Duration> {
+        if self.is_poisoned {
+            return None;
+        }
+        let upkeep = match self.upkeep.wait(&self.places) {
+            Some(wait) if self.is_full => self.upkeep.is_in_round().then_some(wait.max(ROOM_DELAY)),
+            wait => wait,
+        };
+        let compacting = self.is_compacting.then_some(Duration::ZERO);
+        [upkeep, compacting, self.notes.wait()].into_iter().flatten().min()
+    }
+
     fn turn(&mut self, batch: &mut Vec<Request>) {
         let mut writes = Vec::with_capacity(batch.len());
-        let mut has_tickets = false;
+        let (mut has_tickets, is_quiet) = (false, batch.is_empty());
         for request in batch.drain(..) {
             match request {
                 Request::SaveCursor(tenant, key, saved) => {
@@ -123,7 +169,8 @@ impl Writer {
                 }
                 Request::Compact => self.is_compacting = true,
                 Request::Trim { now_ms } => {
-                    if let Err(error) = self.round.start(&self.connection, now_ms) {
+                    self.room_tried_at = None;
+                    if let Err(error) = self.upkeep.start_round(&self.connection, now_ms) {
                         self.failed(&error.into());
                     }
                 }
@@ -131,21 +178,52 @@ impl Writer {
             }
         }
         let notes_are_due = self.notes.wait().is_some_and(|wait| wait.is_zero());
-        if !writes.is_empty() || has_tickets || notes_are_due || !self.round.is_over() {
-            self.transact(writes);
+        let has_writes = !writes.is_empty() || has_tickets || notes_are_due;
+        if self.is_full && (has_writes || self.upkeep.is_in_round()) && !self.is_poisoned {
+            self.make_room();
+        }
+        let is_upkeep_due =
+            self.upkeep.is_in_round() || is_quiet && !self.is_full && self.is_upkeep_due();
+        if has_writes || is_upkeep_due && !self.is_full {
+            let mut writes = writes.into_iter().peekable();
+            loop {
+                let some = take_some(&mut writes);
+                self.transact(some, is_quiet);
+                self.move_in_when_due();
+                if writes.peek().is_none() {
+                    break;
+                }
+                if self.is_poisoned {
+                    return self.refuse_all(writes);
+                }
+            }
         }
         if self.is_compacting && !self.is_poisoned {
             self.compact_step();
         }
+        self.move_in_when_due();
+    }
+
+    fn move_in_when_due(&mut self) {
         if self.write_ahead_bytes > WRITE_AHEAD_BYTES_MAX && !self.is_poisoned {
             self.checkpoint("PASSIVE");
         }
     }
 
+    fn is_upkeep_due(&mut self) -> bool {
+        match self.upkeep.is_due(&self.connection, &self.places) {
+            Ok(is_due) => is_due,
+            Err(error) => {
+                self.failed(&error.into());
+                false
+            }
+        }
+    }
+
     /// One transaction, and what became of it.
-    fn transact(&mut self, writes: Vec<Request>) {
+    fn transact(&mut self, writes: Vec<Request>, is_quiet: bool) {
         let mut outcome = Outcome::default();
-        let result = match self.write(writes, &mut outcome) {
+        let result = match self.write(writes, is_quiet, &mut outcome) {
             Ok(()) => {
                 let connection = &self.connection;
                 self.gate.pass(&mut || commit(connection))
@@ -155,8 +233,12 @@ impl Writer {
         match result {
             Ok(()) => {
                 self.notes.clear();
+                self.is_full = false;
                 self.write_ahead_bytes += COMMIT_BYTES + outcome.bytes;
-                self.tenants.values_mut().for_each(tenants::OpenTenant::keep);
+                if outcome.upkept {
+                    self.write_ahead_bytes += UPKEEP_BYTES;
+                }
+                self.keep();
                 self.tell_committed(outcome);
             }
             Err(error) => {
@@ -172,21 +254,69 @@ impl Writer {
         }
     }
 
+    /// The transaction is durable.
+    fn keep(&mut self) {
+        self.places.keep();
+        self.upkeep.keep();
+        self.tenants.values_mut().for_each(tenants::OpenTenant::keep);
+    }
+
     /// Undoes the open transaction, and decides whether there can be another.
     fn failed(&mut self, error: &CommitError) {
-        self.tenants.retain(|_, tenant| tenant.undo());
         self.notes.postpone();
-        // Or else a full disk would keep it trying without a pause.
-        self.round = Round::default();
-        // SQLite may have undone it by itself.
-        let undone =
-            self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok();
-        if *error == CommitError::DiskFull && undone {
-            // What stands beside the database may make room by going into it.
-            self.checkpoint("PASSIVE");
+        if *error == CommitError::DiskFull && self.undo() {
+            self.is_full = true;
         } else {
             self.poison();
         }
+    }
+
+    /// Undoes the open transaction. Returns whether that succeeded.
+    fn undo(&mut self) -> bool {
+        self.tenants.retain(|_, tenant| tenant.undo());
+        self.places.undo();
+        self.upkeep.undo();
+        // SQLite may have undone it by itself.
+        self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
+    }
+
+    /// Lets retention free what it can, in transactions of its own: what is deleted together with an append that finds no
+    /// room would be undone with it.
+    fn make_room(&mut self) {
+        let start = Instant::now();
+        if self.room_tried_at.is_some_and(|at| start - at < ROOM_DELAY) {
+            return;
+        }
+        self.reserve.give();
+        let result = self.limit(self.pages_max).map_err(CommitError::from).and_then(|()| {
+            // What stands beside the database makes room by going into it.
+            self.move_in()?;
+            self.upkeep.start_full_round(&self.connection)?;
+            loop {
+                let is_done = self.make_room_step()?;
+                if is_done || start.elapsed() > ROOM_TIME_MAX {
+                    return self.move_in();
+                }
+            }
+        });
+        self.reserve.keep();
+        let result = result.and(self.limit_appends().map_err(CommitError::from));
+        self.room_tried_at = Some(Instant::now());
+        match result {
+            Ok(()) => {}
+            Err(CommitError::DiskFull) if self.undo() => {}
+            Err(_) => self.poison(),
+        }
+    }
+
+    /// A little of it. Returns whether that was all.
+    fn make_room_step(&mut self) -> Result<bool, CommitError> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let is_done = self.upkeep.step_when_full(&self.connection, &mut self.places)?;
+        let connection = &self.connection;
+        self.gate.pass(&mut || commit(connection))?;
+        self.keep();
+        Ok(is_done)
     }
 
     fn poison(&mut self) {
@@ -199,7 +329,12 @@ impl Writer {
     }
 
     /// Does everything asked for within one transaction, short of its commit. Fills `outcome` in any case.
-    fn write(&mut self, writes: Vec<Request>, outcome: &mut Outcome) -> rusqlite::Result<()> {
+    fn write(
+        &mut self,
+        writes: Vec<Request>,
+        is_quiet: bool,
+        outcome: &mut Outcome,
+    ) -> rusqlite::Result<()> {
         // After the first failure the rest is only noted, so that everybody is told.
         let mut result = self.connection.execute_batch("BEGIN IMMEDIATE");
         for request in writes {
@@ -207,11 +342,10 @@ impl Writer {
                 Request::Append(tenant, entry) => {
                     self.append(tenant, &entry, outcome, result.is_ok())
                 }
-                Request::Open(tenant, now_ms) if result.is_ok() => {
-                    tenants::open(&self.connection, &mut self.tenants, &tenant, now_ms)
-                        .map(|head| outcome.opened.push((tenant.clone(), Some(head))))
-                        .inspect_err(|_| outcome.opened.push((tenant, None)))
-                }
+                Request::Open(tenant, now_ms) if result.is_ok() => self
+                    .open(&tenant, now_ms)
+                    .map(|head| outcome.opened.push((tenant.clone(), Some(head))))
+                    .inspect_err(|_| outcome.opened.push((tenant, None))),
                 Request::Open(tenant, _) => {
                     outcome.opened.push((tenant, None));
                     Ok(())
@@ -228,10 +362,26 @@ impl Writer {
         if !self.notes.is_empty() {
             outcome.ticketed = self.notes.write(&self.connection)?;
         }
-        if !self.round.is_over() {
-            self.round.step(&self.connection, self.retention)?;
+        // A full disk has its own way of it, or else an append without room would undo it again and again.
+        if !self.is_full {
+            outcome.upkept = self.upkeep.step(
+                &self.connection,
+                &mut self.places,
+                &mut self.tenants,
+                outcome.entries,
+                is_quiet,
+            )?;
         }
         Ok(())
+    }
+
+    fn open(&mut self, tenant: &TenantId, now_ms: u64) -> rusqlite::Result<Head> {
+        if self.places.is_worth_it() {
+            // Or else every opening after a restart would look through all that have no places.
+            self.places.place(&self.connection)?;
+        }
+        let placed_through = self.places.placed_through();
+        tenants::open(&self.connection, &mut self.tenants, placed_through, tenant, now_ms)
     }
 
     fn append(
@@ -249,6 +399,7 @@ impl Writer {
         open.expected = entry.offset.next();
         let (offset, bytes) = (entry.offset, entry.bytes());
         outcome.bytes += bytes;
+        outcome.entries += 1;
         outcome
             .appended
             .entry(tenant)
@@ -258,10 +409,10 @@ impl Writer {
             return Ok(());
         }
         open.now.last = open.now.last.plus(bytes);
-        open.untrimmed += 1;
-        rows::insert(&self.connection, open.no, entry, open.now.last)?;
-        open.reserve(&self.connection)?;
-        trim_open(&self.connection, open, self.retention, entry.at_ms)
+        open.is_grown = true;
+        self.upkeep.note_time(entry.at_ms);
+        rows::insert(&self.connection, self.places.next(), open.no, entry, open.now.last)?;
+        open.reserve(&self.connection)
     }
 
     fn tell_committed(&self, outcome: Outcome) {
@@ -364,9 +515,38 @@ impl Writer {
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let result = self.connection.query_row(&sql, (), |_| Ok(()));
         match result.map_err(CommitError::from) {
+            Ok(()) => {
+                self.write_ahead_bytes = 0;
+                self.keep_reserve();
+            }
             // A full disk leaves everything where it is, which is safe.
-            Ok(()) | Err(CommitError::DiskFull) => self.write_ahead_bytes = 0,
+            Err(CommitError::DiskFull) => self.write_ahead_bytes = 0,
             Err(CommitError::Disk(_)) => self.poison(),
+        }
+    }
+
+    /// Where it is not kept already.
+    fn keep_reserve(&mut self) {
+        if !self.reserve.is_kept() {
+            self.reserve.keep();
+            if let Err(error) = self.limit_appends() {
+                self.failed(&error.into());
+            }
+        }
+    }
+
+    /// The same without a new reserve, for making room.
+    fn move_in(&mut self) -> Result<(), CommitError> {
+        match self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(())) {
+            Ok(()) => {
+                self.write_ahead_bytes = 0;
+                Ok(())
+            }
+            Err(error) => match CommitError::from(error) {
+                // It stays where it is, which is safe.
+                CommitError::DiskFull => Ok(()),
+                error => Err(error),
+            },
         }
     }
 
@@ -383,6 +563,7 @@ impl Writer {
                 tenant.unreserve(&self.connection)?;
             }
             self.notes.write(&self.connection)?;
+            self.places.place(&self.connection)?;
             self.gate.pass(&mut || commit(&self.connection))
         };
         // If it fails, the next start finds what a crash would have left.
@@ -390,5 +571,18 @@ impl Writer {
             Ok(()) => self.checkpoint("TRUNCATE"),
             Err(error) => self.failed(&error),
         }
+        self.reserve.give();
     }
+}
+
+/// As much as one transaction takes.
+fn take_some(writes: &mut std::iter::Peekable<impl Iterator<Item = Request>>) -> Vec<Request> {
+    let (mut some, mut bytes) = (Vec::with_capacity(writes.size_hint().0), 0);
+    while let Some(request) =
+        writes.next_if(|it| bytes == 0 || bytes + it.bytes() <= COMMIT_BYTES_MAX)
+    {
+        bytes += request.bytes();
+        some.push(request);
+    }
+    some
 }

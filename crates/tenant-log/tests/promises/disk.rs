@@ -1,15 +1,17 @@
 //! A disk that is full, and one that fails.
 
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{
-    Commit, CommitError, CommitGate, Durability, RefusedReason, Retention, SqliteOptions,
+    Commit, CommitError, CommitGate, Durability, LogEntry, RefusedReason, Retention, SqliteOptions,
     SubmitError,
 };
 
-use crate::support::{KEEPS_ALL, Writer, id, offset, open_sqlite, tenant};
+use crate::support::{KEEPS_ALL, Writer, id, offset, open_sqlite, tenant, wait_for};
 
 /// Appends until something is refused; returns the first number that was, and why.
 fn fill(writer: &mut Writer<'_>, numbers: std::ops::Range<u64>) -> (u64, RefusedReason) {
@@ -143,4 +145,96 @@ fn a_tenant_whose_opening_failed_can_be_opened_again() {
         foodtrack_tenant_log::Completion::OpenFailed { reason: RefusedReason::DiskFull, .. }
     ));
     assert_eq!(open.writer("t").append(1), Offset::ZERO.next());
+}
+
+/// A small file system of its own, gone when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None` where this user may not mount.
+    fn mount(bytes: u64) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let is_mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
+            .arg(directory.path())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        is_mounted.then(|| Self(directory))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: what a failing test still has open must not keep it.
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+/// Appends messages of a kilobyte, all of one age, until one is refused; returns its number.
+fn fill_disk(writer: &mut Writer<'_>, first: u64, at_ms: u64) -> u64 {
+    for n in first..first + 100_000 {
+        let message = vec![b'x'; 1_000].into();
+        let next = writer.sequence.next();
+        writer.submit_entry(LogEntry { at_ms, message, ..crate::support::entry(next, id(n)) });
+        if n % 10 == 0 {
+            writer.settle();
+        }
+        if let Some((.., reason)) = writer.refused.pop() {
+            writer.settle();
+            writer.refused.clear();
+            assert_eq!(reason, RefusedReason::DiskFull);
+            return n;
+        }
+    }
+    panic!("the disk does not fill");
+}
+
+/// Tries until there is room, without letting time pass for retention.
+fn append_when_there_is_room(writer: &mut Writer<'_>, n: u64) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        writer.submit(id(n), Durability::Durable, 1);
+        writer.settle();
+        if writer.refused.is_empty() {
+            return;
+        }
+        writer.refused.clear();
+        assert!(Instant::now() < deadline, "no room was found");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_log_outlives_a_full_file_system() {
+    let Some(disk) = SmallDisk::mount(64 << 20) else {
+        return eprintln!("skipped: this user may not mount a tmpfs");
+    };
+    let path = disk.0.path();
+    {
+        let retention = Retention { age_ms_max: 1_000, entries_min: 10, ..KEEPS_ALL };
+        let options = SqliteOptions { retention, ..SqliteOptions::default() };
+        let open = open_sqlite(&path.join("data"), options);
+        let mut writer = open.writer("t");
+        // Others fill the disk, and make room again.
+        let others = path.join("others");
+        std::fs::write(&others, vec![1; 16 << 20]).unwrap();
+        let first_refused = fill_disk(&mut writer, 1, 1);
+        let kept = open.everything(&writer.tenant).len();
+        assert!(kept > 100, "what is there is read: {kept} of {first_refused}");
+        std::fs::remove_file(&others).unwrap();
+        append_when_there_is_room(&mut writer, first_refused + 1);
+        assert_eq!(open.everything(&writer.tenant).len(), kept + 1);
+        // The log itself fills it, and retention makes room.
+        let refused = fill_disk(&mut writer, first_refused + 2, 1);
+        let full = open.log.stats(&writer.tenant).unwrap();
+        open.log.trim(10_000).unwrap();
+        append_when_there_is_room(&mut writer, refused + 1);
+        wait_for(|| open.log.stats(&writer.tenant).unwrap().entries < full.entries / 2);
+        // And that room is used again.
+        let more = fill_disk(&mut writer, refused + 2, 10_000) - refused;
+        assert!(more > full.entries / 2, "only {more} of {} found room again", full.entries);
+    }
+    let report = foodtrack_tenant_log::check(&path.join("data")).unwrap();
+    assert_eq!(report.findings, Vec::<String>::new());
 }

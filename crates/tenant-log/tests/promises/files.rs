@@ -114,9 +114,10 @@ fn a_check_names_what_is_wrong() {
     connection.execute("UPDATE tenants SET reserved_through = 4", ()).unwrap();
     drop(connection);
     let findings = check(directory.path()).unwrap().findings;
-    assert_eq!(findings.len(), 2, "{findings:?}");
+    assert_eq!(findings.len(), 3, "{findings:?}");
     assert!(findings[0].contains("at 5, which was never reserved"));
     assert!(findings[1].contains("the sums at 4 do not follow"));
+    assert!(findings[2].contains("the place of 3 leads to nothing"));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The promises of the transport, on real sockets.
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+mod backlogs;
 mod client;
 mod handover;
+mod heartbeats;
 mod http;
 mod pauses;
 mod server;

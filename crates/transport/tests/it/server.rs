@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use foodtrack_session::{Event, HeartbeatConfig, NamespaceId, Namespaces};
 use foodtrack_transport::{
     Application, ClientKey, CloseReason, Commons, Endpoint, Flow, FrameMeta, Handover, HttpRequest,
-    HttpTicket, Limits, OriginPolicy, Protocol, Reactor, ReactorConfig, ReactorStats, Verdict,
-    Waker, listen,
+    HttpTicket, Limits, LogPlace, OriginPolicy, Protocol, Reactor, ReactorConfig, ReactorStats,
+    Urgency, Verdict, Waker, listen,
 };
 use foodtrack_wire::socket_io::split_arguments;
 
@@ -27,6 +27,9 @@ struct Peer {
 struct Shown {
     stats: ReactorStats,
     closed: Vec<CloseReason>,
+    /// Marks that pongs confirmed.
+    confirmed: Vec<u64>,
+    drained: usize,
 }
 
 /// Stops its shards when it is dropped.
@@ -73,8 +76,9 @@ impl Server {
             let waker = reactor.waker();
             peers.lock().unwrap().push(Peer { inbox, waker: Arc::clone(&waker) });
             let shown = Arc::new(Mutex::new(Shown::default()));
+            let (peers, shown_by_app) = (Arc::clone(&peers), Arc::clone(&shown));
             let app =
-                App { shard, inbox: outbox, peers: Arc::clone(&peers), shown: Arc::clone(&shown) };
+                App { shard, inbox: outbox, peers, shown: shown_by_app, offset: 0, batches: 0 };
             let stopped = Arc::clone(&stopped);
             let thread = std::thread::spawn(move || run(reactor, app, &stopped));
             Shard { shown, waker, thread: Some(thread) }
@@ -104,6 +108,16 @@ impl Server {
     pub(crate) fn closed(&self) -> Vec<CloseReason> {
         self.shards.iter().flat_map(|shard| shard.shown.lock().unwrap().closed.clone()).collect()
     }
+
+    /// The marks that pongs confirmed, in order, shard by shard.
+    pub(crate) fn confirmed(&self) -> Vec<u64> {
+        self.shards.iter().flat_map(|shard| shard.shown.lock().unwrap().confirmed.clone()).collect()
+    }
+
+    /// How often a client was drained.
+    pub(crate) fn drained(&self) -> usize {
+        self.shards.iter().map(|shard| shard.shown.lock().unwrap().drained).sum()
+    }
 }
 
 impl Drop for Server {
@@ -132,9 +146,23 @@ struct App {
     inbox: Receiver<Handover<()>>,
     peers: Arc<Mutex<Vec<Peer>>>,
     shown: Arc<Mutex<Shown>>,
+    /// The last entry of the log.
+    offset: u64,
+    /// Batches that are still to be sent, each when the one before is out.
+    batches: usize,
 }
 
 impl App {
+    /// Appends an entry to the log and sends it to the client.
+    fn log(&mut self, io: &mut Reactor, client: ClientKey, urgency: Urgency, filler: usize) {
+        self.offset += 1;
+        let place = Some(LogPlace { offset: self.offset, is_entry: true, is_stamped: true });
+        let meta = FrameMeta { urgency, place, ..FrameMeta::default() };
+        let text = format!("2[\"e{0}\",\"{1}\",\"k-{0}\"]", self.offset, "x".repeat(filler));
+        let frame = io.frame(meta, |out| out.extend_from_slice(text.as_bytes()), &[]);
+        io.send(client, frame);
+    }
+
     fn accept(&self) -> Verdict<()> {
         Verdict::Accept { answer: format!("{{\"shard\":{}}}", self.shard) }
     }
@@ -178,11 +206,29 @@ impl Application for App {
     }
 
     /// `["echo", n]` comes back; so do `["yield", n]` and `["pause", n]`, which then hold the client up; `["flood", n]`
-    /// brings `n` frames of 64 KiB.
+    /// brings `n` frames of 64 KiB, and `["floodAll", n]` brings them to everybody. `["log", n]` brings `n` entries of 64
+    /// KiB, `["urgent", n]` small ones that may overtake them. `["tell", n]` asks for `["drained", 0]`, with `n` small
+    /// entries before it, each when the client has no backlog.
     fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
         let arguments = split_arguments(&event.data).unwrap();
         let [name, rest] = arguments[..] else { panic!("two elements: {}", event.data) };
-        if name == "\"flood\"" {
+        let count = rest.parse().unwrap_or(0);
+        if name == "\"log\"" {
+            (0..count).for_each(|_| self.log(io, client, Urgency::Medium, 64 * 1024));
+            return Flow::Continue;
+        }
+        if name == "\"urgent\"" {
+            (0..count).for_each(|_| self.log(io, client, Urgency::Urgent, 0));
+            return Flow::Continue;
+        }
+        if name == "\"tell\"" {
+            self.batches = count;
+            // Once, however often it is asked for.
+            io.tell_when_drained(client);
+            io.tell_when_drained(client);
+            return Flow::Continue;
+        }
+        if let "\"flood\"" | "\"floodAll\"" = name {
             let filler = [b'x'; 64 * 1024];
             let frame = io.frame(
                 FrameMeta::default(),
@@ -193,8 +239,11 @@ impl Application for App {
                 },
                 &[],
             );
-            for _ in 0..rest.parse().unwrap() {
-                io.send(client, frame);
+            let everybody = if name == "\"flood\"" { vec![client] } else { io.clients() };
+            for _ in 0..count {
+                for client in &everybody {
+                    io.send(*client, frame);
+                }
             }
             return Flow::Continue;
         }
@@ -206,6 +255,28 @@ impl Application for App {
             "\"yield\"" => Flow::Yield,
             _ => Flow::Continue,
         }
+    }
+
+    /// Marks the shard and what it logged so far; never 0, which asks for nothing.
+    fn pinged(&mut self, _io: &mut Reactor, _client: ClientKey) -> u64 {
+        (self.shard as u64 + 1) << 32 | self.offset
+    }
+
+    fn ponged(&mut self, _io: &mut Reactor, _client: ClientKey, mark: u64) {
+        assert_eq!(mark >> 32, self.shard as u64 + 1, "another shard's mark");
+        self.shown.lock().unwrap().confirmed.push(mark & u64::from(u32::MAX));
+    }
+
+    fn drained(&mut self, io: &mut Reactor, client: ClientKey) {
+        assert!(!io.is_backlogged(client));
+        self.shown.lock().unwrap().drained += 1;
+        if self.batches > 0 {
+            self.batches -= 1;
+            self.log(io, client, Urgency::Medium, 0);
+            return io.tell_when_drained(client);
+        }
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(b"2[\"drained\",0]");
+        io.send_packet(client, FrameMeta::default(), write, &[]);
     }
 
     fn acknowledged(&mut self, _io: &mut Reactor, _client: ClientKey, _event: Event<'_>) {}

@@ -74,3 +74,43 @@ fn a_session_that_never_polls_is_closed_at_the_queues_bound() {
     assert_eq!(server.closed(), [CloseReason::SlowReader]);
     server.wait_until_empty(Duration::from_secs(2));
 }
+
+/// There is one copy of what waits for many; what each has of its own is the rest of a turn.
+#[test]
+fn clients_that_never_read_share_what_waits_for_them() {
+    const CLIENTS: usize = 200;
+    let server = Server::start(Limits { queue_bytes_max: 4 << 20, ..Limits::default() });
+    let mut good = join_by_websocket(server.address);
+    let slow: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let wire = join_by_websocket(server.address);
+            wire.shrink();
+            wire
+        })
+        .collect();
+    let before = resident_bytes();
+    let mut most = 0;
+    // 16 MiB for each of them.
+    for _ in 0..64 {
+        good.send_text(&[event("floodAll", 4)]);
+        for _ in 0..4 {
+            assert!(good.message().starts_with("42[\"flood\""));
+        }
+        most = most.max(resident_bytes().saturating_sub(before));
+    }
+    assert!(most < CLIENTS << 20, "a quarter of what would wait if each had its own: {most}");
+    assert_eq!(server.closed().len(), CLIENTS);
+    assert!(server.closed().iter().all(|reason| *reason == CloseReason::SlowReader));
+    assert_eq!(server.counts(), (1, 1));
+    drop(slow);
+}
+
+#[test]
+fn what_one_turn_may_leave_behind_a_full_socket_is_bounded_too() {
+    let server = Server::start(Limits { queue_bytes_max: 4 << 20, ..Limits::default() });
+    let mut slow = join_by_websocket(server.address);
+    slow.shrink();
+    slow.send_text(&[event("flood", 512)]);
+    assert!(slow.ends());
+    assert_eq!(server.closed(), [CloseReason::SlowReader]);
+}

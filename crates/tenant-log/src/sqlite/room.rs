@@ -1,0 +1,56 @@
+//! Room kept free for a full disk: to delete, a database has to write first.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// About how much may stand beside the database before it is moved into it.
+pub(super) const WRITE_AHEAD_BYTES_MAX: u64 = 8 << 20;
+/// How many bytes of messages one transaction takes.
+pub(super) const COMMIT_BYTES_MAX: u64 = 4 << 20;
+/// Enough for all that stands beside the database to move into it; then there is room beside it to write what deletes.
+const RESERVE_BYTES: u64 = 20 << 20;
+const _: () = assert!(RESERVE_BYTES > WRITE_AHEAD_BYTES_MAX + 2 * COMMIT_BYTES_MAX);
+/// So many pages below its largest size the database takes no more appends.
+pub(super) const SLACK_PAGES: u64 = 256;
+
+/// A file beside the database that holds nothing but its room. While it is not there, the database must not grow, so that
+/// what stands beside it can always move in.
+#[derive(Debug)]
+pub(super) struct Reserve {
+    path: PathBuf,
+    is_kept: bool,
+}
+
+impl Reserve {
+    /// The reserve of a database, not kept yet.
+    pub(super) fn beside(file: &Path) -> Self {
+        Self { path: file.with_file_name("log.reserve"), is_kept: false }
+    }
+
+    /// Takes the room, where it is not held already and there is some.
+    pub(super) fn keep(&mut self) {
+        if self.is_kept {
+            return;
+        }
+        let fill = || -> std::io::Result<()> {
+            let mut file = std::fs::File::create(&self.path)?;
+            let block = [0_u8; 64 << 10];
+            (0..RESERVE_BYTES / block.len() as u64).try_for_each(|_| file.write_all(&block))
+        };
+        self.is_kept = fill().is_ok();
+        if !self.is_kept {
+            self.give();
+        }
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
+    /// Gives the room back.
+    pub(super) fn give(&mut self) {
+        // What cannot be removed is no help, and no harm.
+        let _ = std::fs::remove_file(&self.path);
+        self.is_kept = false;
+    }
+}

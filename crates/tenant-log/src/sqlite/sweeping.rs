@@ -1,0 +1,115 @@
+//! Deleting what retention took: whole stretches of neighbours at once. Row by row, each page of the table would be
+//! written as often as it has rows.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// Log of the length of a stretch of seqs.
+pub(super) const STRETCH_BITS: u32 = 12;
+const STRETCH: i64 = 1 << STRETCH_BITS;
+
+/// How much of a stretch must be trimmed for it to be worth sweeping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Diligence {
+    /// While appends keep coming: most of it.
+    Busy,
+    /// In a round: an eighth.
+    Round,
+    /// When the disk is full: anything, the most first.
+    Full,
+}
+
+impl Diligence {
+    fn leftovers_min(self) -> i64 {
+        match self {
+            Self::Busy => STRETCH / 4 * 3,
+            Self::Round => STRETCH / 8,
+            Self::Full => 1,
+        }
+    }
+}
+
+/// A stretch that is being swept.
+#[derive(Debug, Default)]
+pub(super) struct Sweep {
+    /// The next seq, and the stretch's end.
+    under_way: Option<(i64, i64)>,
+    /// Something was trimmed since nothing was found worth sweeping.
+    may_find: bool,
+}
+
+impl Sweep {
+    /// Something was trimmed.
+    pub(super) fn look_again(&mut self) {
+        self.may_find = true;
+    }
+
+    /// Whether there may be something to do.
+    pub(super) fn is_due(&self) -> bool {
+        self.under_way.is_some() || self.may_find
+    }
+
+    /// Whether there is something to do.
+    pub(super) fn find_out(
+        &mut self,
+        connection: &Connection,
+        diligence: Diligence,
+    ) -> rusqlite::Result<bool> {
+        if self.under_way.is_none() && self.may_find {
+            self.under_way = find(connection, diligence)?;
+            self.may_find = self.under_way.is_some();
+        }
+        Ok(self.under_way.is_some())
+    }
+
+    /// The transaction of the last step never was.
+    pub(super) fn undo(&mut self) {
+        self.under_way = None;
+        self.may_find = true;
+    }
+
+    /// Looks through at most `seqs_max` seqs, within the transaction at hand.
+    pub(super) fn step(
+        &mut self,
+        connection: &Connection,
+        diligence: Diligence,
+        seqs_max: i64,
+    ) -> rusqlite::Result<()> {
+        if !self.find_out(connection, diligence)? {
+            return Ok(());
+        }
+        let Some((from, end)) = self.under_way else { return Ok(()) };
+        let to = end.min(from + seqs_max);
+        let deleted = connection
+            .prepare_cached(
+                "DELETE FROM entries WHERE seq >= ? AND seq < ?
+                 AND offset <= (SELECT trimmed_through FROM tenants WHERE no = tenant)",
+            )?
+            .execute([from, to])?;
+        let stretch = (end - 1) >> STRETCH_BITS;
+        let deleted = i64::try_from(deleted).unwrap_or(i64::MAX);
+        connection
+            .prepare_cached("UPDATE leftovers SET entries = entries - ? WHERE stretch = ?")?
+            .execute(params![deleted, stretch])?;
+        connection
+            .prepare_cached("DELETE FROM leftovers WHERE stretch = ? AND entries <= 0")?
+            .execute([stretch])?;
+        self.under_way = (to < end).then_some((to, end));
+        Ok(())
+    }
+}
+
+/// The seqs of the stretch that is most worth it, or the oldest that is.
+fn find(connection: &Connection, diligence: Diligence) -> rusqlite::Result<Option<(i64, i64)>> {
+    let sql = match diligence {
+        Diligence::Busy | Diligence::Round => {
+            "SELECT stretch FROM leftovers WHERE entries >= ? ORDER BY stretch LIMIT 1"
+        }
+        Diligence::Full => {
+            "SELECT stretch FROM leftovers WHERE entries >= ? ORDER BY entries DESC LIMIT 1"
+        }
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    let stretch: Option<i64> =
+        statement.query_row([diligence.leftovers_min()], |row| row.get(0)).optional()?;
+    Ok(stretch.map(|stretch| (stretch << STRETCH_BITS, (stretch + 1) << STRETCH_BITS)))
+}

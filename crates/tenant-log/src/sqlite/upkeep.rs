@@ -1,0 +1,196 @@
+//! What keeps a log small and quick to read: places in the index, retention, and deleting what retention took. A little of
+//! it goes along with appends, in their transactions; the rest is done when nobody appends.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use foodtrack_contract::TenantId;
+use rusqlite::Connection;
+
+use super::places::Places;
+use super::sweeping::{Diligence, Sweep};
+use super::tenants::OpenTenants;
+use super::trimming::{Limits, Round, TRIM_ROWS_MAX, trim};
+use crate::Retention;
+
+/// How long nobody must have come before upkeep gets a transaction of its own.
+const QUIET: Duration = Duration::from_millis(20);
+/// How many rows a step looks at, at least.
+const STEP_ROWS_MIN: u64 = 256;
+
+pub(super) struct Upkeep {
+    retention: Retention,
+    /// The newest time that anybody told.
+    now_ms: u64,
+    /// Open tenants whose retention is to be looked at.
+    to_trim: VecDeque<TenantId>,
+    round: Round,
+    /// The round has not taken a step yet.
+    is_round_new: bool,
+    sweep: Sweep,
+    diligence: Diligence,
+}
+
+impl Upkeep {
+    pub(super) fn new(retention: Retention) -> Self {
+        let mut sweep = Sweep::default();
+        // Of the last run.
+        sweep.look_again();
+        Self {
+            retention,
+            now_ms: 0,
+            to_trim: VecDeque::new(),
+            round: Round::default(),
+            is_round_new: false,
+            sweep,
+            diligence: Diligence::Busy,
+        }
+    }
+
+    pub(super) fn note_time(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+    }
+
+    pub(super) fn start_round(
+        &mut self,
+        connection: &Connection,
+        now_ms: u64,
+    ) -> rusqlite::Result<()> {
+        self.note_time(now_ms);
+        self.diligence = Diligence::Round;
+        self.sweep.look_again();
+        self.is_round_new = true;
+        self.round.start(connection, now_ms)
+    }
+
+    /// Starts one as of the newest time that is known, unless one is under way.
+    pub(super) fn start_full_round(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.sweep.look_again();
+        if self.round.is_over() {
+            self.round.start(connection, self.now_ms)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_in_round(&self) -> bool {
+        !self.round.is_over()
+    }
+
+    /// How long upkeep may wait for company; `None` when there is none to do.
+    pub(super) fn wait(&self, places: &Places) -> Option<Duration> {
+        if self.is_in_round() {
+            return Some(Duration::ZERO);
+        }
+        let is_due = places.is_worth_it() || !self.to_trim.is_empty() || self.sweep.is_due();
+        is_due.then_some(QUIET)
+    }
+
+    /// Whether there is something to do where nothing else is.
+    pub(super) fn is_due(
+        &mut self,
+        connection: &Connection,
+        places: &Places,
+    ) -> rusqlite::Result<bool> {
+        Ok(places.is_worth_it()
+            || !self.to_trim.is_empty()
+            || self.sweep.find_out(connection, self.diligence)?)
+    }
+
+    /// The transaction of the last step is durable.
+    pub(super) fn keep(&mut self) {
+        self.round.keep();
+    }
+
+    /// The transaction of the last step never was.
+    pub(super) fn undo(&mut self) {
+        self.sweep.undo();
+        self.round.undo();
+        self.is_round_new = true;
+        self.to_trim.clear();
+    }
+
+    /// A little of it, within the transaction at hand, which appends so many entries. Returns whether there was any.
+    pub(super) fn step(
+        &mut self,
+        connection: &Connection,
+        places: &mut Places,
+        tenants: &mut OpenTenants,
+        appended: u64,
+        is_quiet: bool,
+    ) -> rusqlite::Result<bool> {
+        if self.is_in_round() {
+            if std::mem::take(&mut self.is_round_new) || is_quiet || places.is_due() {
+                places.place(connection)?;
+            }
+            self.round.step(connection, places, self.retention)?;
+            self.sweep.look_again();
+            return Ok(true);
+        }
+        if places.is_due() || is_quiet && places.is_worth_it() {
+            places.place(connection)?;
+            let grown = tenants
+                .iter_mut()
+                .filter_map(|(tenant, open)| std::mem::take(&mut open.is_grown).then_some(tenant));
+            self.to_trim.extend(grown.cloned());
+            return Ok(true);
+        }
+        // Twice what is added, so that what goes does not fall behind.
+        let rows_max = STEP_ROWS_MIN.max(2 * appended);
+        let is_due = !self.to_trim.is_empty() || self.sweep.is_due();
+        self.trim_grown(connection, tenants, rows_max)?;
+        if self.sweep.is_due() {
+            let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
+            self.sweep.step(connection, self.diligence, rows_max)?;
+            if !self.sweep.is_due() {
+                self.diligence = Diligence::Busy;
+            }
+        }
+        Ok(is_due)
+    }
+
+    fn trim_grown(
+        &mut self,
+        connection: &Connection,
+        tenants: &OpenTenants,
+        mut rows_left: u64,
+    ) -> rusqlite::Result<()> {
+        while let Some(tenant) = self.to_trim.front() {
+            if let Some(open) = tenants.get(tenant) {
+                let Self { retention, now_ms, .. } = *self;
+                let limits = Limits { retention, now_ms, last: open.now.last };
+                let rows_max = rows_left.min(TRIM_ROWS_MAX);
+                let taken = trim(connection, open.no, limits, rows_max)?;
+                if taken > 0 {
+                    self.sweep.look_again();
+                }
+                // To find that nothing goes costs a few look-ups.
+                rows_left = rows_left.saturating_sub(taken + 16);
+                if taken == rows_max {
+                    if rows_left == 0 {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            }
+            self.to_trim.pop_front();
+            if rows_left == 0 {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// A little of it on a full disk, within the transaction at hand. Returns whether that was all.
+    pub(super) fn step_when_full(
+        &mut self,
+        connection: &Connection,
+        places: &mut Places,
+    ) -> rusqlite::Result<bool> {
+        places.place(connection)?;
+        self.round.step(connection, places, self.retention)?;
+        self.sweep.look_again();
+        let rows_max = i64::try_from(STEP_ROWS_MIN).unwrap_or(i64::MAX);
+        self.sweep.step(connection, Diligence::Full, rows_max)?;
+        Ok(self.round.is_over() && !self.sweep.is_due())
+    }
+}

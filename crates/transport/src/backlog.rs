@@ -1,0 +1,61 @@
+//! Who has a backlog, and the word that it is gone.
+
+use crate::application::Application;
+use crate::client::{ClientKey, DrainedWatch, Transport};
+use crate::reactor::Reactor;
+
+impl Reactor {
+    /// Whether frames wait for the client to take them: its socket is full, or it polls and has not come for them.
+    pub fn is_backlogged(&self, client: ClientKey) -> bool {
+        let Some(state) = self.clients.get(client.index()) else { return false };
+        state.queue.is_some()
+            || matches!(state.transport, Transport::WebSocket { link }
+                if self.links.get(link as usize).is_none_or(|link| link.blocked))
+    }
+
+    /// Makes [`Application::drained`] called for the client, once, when nothing waits for it any more: at the end of this
+    /// turn at the earliest, behind what the turn sends. Not where the client closes or moves first.
+    pub fn tell_when_drained(&mut self, client: ClientKey) {
+        let Some(state) = self.clients.get_mut(client.index()) else { return };
+        if state.closing.is_none() && state.drained_watch == DrainedWatch::Off {
+            state.drained_watch = DrainedWatch::Due;
+            self.drained.push((client.0, state.serial));
+        }
+    }
+
+    /// A backlog may be gone; who asked is told once the turn is flushed.
+    pub(crate) fn note_drained(&mut self, client: u32) {
+        let is_backlogged = self.is_backlogged(ClientKey(client));
+        if let Some(state) = self.clients.get_mut(client as usize)
+            && state.drained_watch == DrainedWatch::Backlogged
+            && !is_backlogged
+        {
+            state.drained_watch = DrainedWatch::Due;
+            self.drained.push((client, state.serial));
+        }
+    }
+
+    /// Tells the application of clients without a backlog, and sends what it says to them. Who asks again meanwhile is told
+    /// in the next turn.
+    pub(crate) fn tell_drained<A: Application>(&mut self, app: &mut A) {
+        if self.drained.is_empty() {
+            return;
+        }
+        for (client, serial) in std::mem::take(&mut self.drained) {
+            let is_backlogged = self.is_backlogged(ClientKey(client));
+            let Some(state) = self.client_of(client, serial) else { continue };
+            if state.closing.is_some() {
+                continue;
+            }
+            // There still, or again: its end is noted.
+            if is_backlogged {
+                state.drained_watch = DrainedWatch::Backlogged;
+                continue;
+            }
+            state.drained_watch = DrainedWatch::Off;
+            app.drained(self, ClientKey(client));
+            self.flush_if_large();
+        }
+        self.flush();
+    }
+}

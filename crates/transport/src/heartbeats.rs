@@ -1,0 +1,62 @@
+//! Pings and pongs: whether a client is there, and what has reached it.
+
+use foodtrack_session::Beat;
+
+use crate::application::Application;
+use crate::client::{ClientKey, CloseReason};
+use crate::outbox::Mode;
+use crate::reactor::{Reactor, Timer};
+
+impl Reactor {
+    /// A client's heartbeat is due.
+    pub(crate) fn beat<A: Application>(&mut self, app: &mut A, client: u32, serial: u32) {
+        let (now_ms, config) = (self.now_ms, self.config.heartbeat);
+        let Some(state) = self.client_of(client, serial) else { return };
+        let deadline_ms = match state.heartbeat.expire(now_ms, &config) {
+            Beat::Ping { deadline_ms } => {
+                let may_mark = state.pings.may_mark();
+                let mark = if may_mark { app.pinged(self, ClientKey(client)) } else { 0 };
+                self.ping(ClientKey(client), mark);
+                deadline_ms
+            }
+            Beat::Wait { deadline_ms } => deadline_ms,
+            Beat::GiveUp => return self.close(ClientKey(client), CloseReason::PingTimeout),
+        };
+        self.wheel.schedule(deadline_ms, Timer::Heartbeat { client, serial });
+    }
+
+    /// Sends a ping now, behind everything that the client was sent before, so that the answer proves that it arrived:
+    /// `mark` comes back then, as in [`Application::ponged`]. It is forgotten where another one is still out.
+    pub fn ping(&mut self, client: ClientKey, mark: u64) {
+        let client = client.0;
+        if self.hot.get(client as usize).is_none_or(|hot| hot.mode == Mode::Gone) {
+            return;
+        }
+        let state = &mut self.clients[client as usize];
+        // One that still waits behind a backlog asks as well, and claims less.
+        if state.queue.as_ref().is_some_and(|queue| queue.holds_ping()) {
+            return;
+        }
+        let mark = if state.pings.may_mark() { mark } else { 0 };
+        state.pings.sent(mark);
+        if self.takes_ranges(client) {
+            let range = self.outbox.direct(|out| out.push(b'2'), &[]);
+            self.outbox.push(client, &mut self.hot[client as usize], range);
+        } else {
+            self.clients[client as usize].queue.get_or_insert_default().push_ping();
+            self.outbox.mark(client, &mut self.hot[client as usize]);
+        }
+    }
+
+    /// A client answered a ping.
+    pub(crate) fn pong<A: Application>(&mut self, app: &mut A, client: u32) {
+        let now_ms = self.now_ms;
+        let Some(state) = self.clients.get_mut(client as usize) else { return };
+        state.heartbeat.heard(now_ms);
+        // The last ping has not left yet: this answers an earlier one, or nothing.
+        let waiting = u8::from(state.queue.as_ref().is_some_and(|queue| queue.holds_ping()));
+        if let Some(mark) = state.pings.answered(waiting) {
+            app.ponged(self, ClientKey(client), mark);
+        }
+    }
+}

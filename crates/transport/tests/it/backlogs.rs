@@ -1,0 +1,144 @@
+//! What a client with a backlog is told of the log, and the word that the backlog is gone.
+
+use std::time::Duration;
+
+use foodtrack_contract::{Cursor, Offset};
+use foodtrack_transport::Limits;
+
+use crate::client::{Poller, Wire, event, join_by_websocket};
+use crate::server::Server;
+
+/// Entries of 64 KiB: more than the kernel's buffers take.
+const ENTRIES_IN_ALL: usize = 400;
+const ENTRIES: u64 = ENTRIES_IN_ALL as u64;
+
+pub(crate) fn patient_server() -> Server {
+    Server::start(Limits { queue_bytes_max: 64 << 20, ..Limits::default() })
+}
+
+/// A client of the library, as far as the log goes: it keeps the last stamp it saw.
+struct Reader {
+    cursor: Cursor,
+    got: Vec<u64>,
+    stamps_with_overtakers: usize,
+}
+
+impl Reader {
+    fn new() -> Self {
+        Self { cursor: Cursor::parse("k-0").unwrap(), got: Vec::new(), stamps_with_overtakers: 0 }
+    }
+
+    /// Takes an entry. The connection may be torn behind it: then its stamp must tell exactly what arrived.
+    fn read(&mut self, packet: &str) {
+        let name = packet.strip_prefix("42[\"e").unwrap_or_else(|| panic!("{packet:.80}"));
+        let offset = name.split('"').next().unwrap().parse().unwrap();
+        let stamp = packet.strip_suffix("\"]").unwrap().rsplit('"').next().unwrap();
+        self.cursor = Cursor::parse(stamp).unwrap_or_else(|| panic!("{stamp}"));
+        self.got.push(offset);
+        self.stamps_with_overtakers += usize::from(!self.cursor.beyond().is_empty());
+        for offset in 1..=ENTRIES + 3 {
+            let is_covered = self.cursor.covers(Offset::new(offset).unwrap());
+            assert_eq!(is_covered, self.got.contains(&offset), "{offset} by {stamp}");
+        }
+    }
+
+    fn expect_all(&self) {
+        assert_eq!(self.got.len() as u64, ENTRIES + 3);
+        assert_eq!(self.cursor.to_string(), format!("k-{}", ENTRIES + 3));
+        assert!(self.stamps_with_overtakers > 0, "nothing overtook");
+        assert_eq!(self.got.last(), Some(&ENTRIES));
+    }
+}
+
+pub(crate) fn blocked_websocket(server: &Server) -> Wire {
+    let mut wire = join_by_websocket(server.address);
+    wire.shrink();
+    // In portions, each of which is flushed: the later ones meet a socket that takes no more.
+    wire.send_text(&vec![event("log", 8); ENTRIES_IN_ALL / 8]);
+    std::thread::sleep(Duration::from_millis(100));
+    wire
+}
+
+#[test]
+fn the_stamps_behind_a_blocked_socket_tell_what_arrived() {
+    let server = patient_server();
+    let mut wire = blocked_websocket(&server);
+    wire.send_text(&[event("urgent", 3)]);
+    std::thread::sleep(Duration::from_millis(50));
+    let mut reader = Reader::new();
+    (0..ENTRIES + 3).for_each(|_| reader.read(&wire.message()));
+    reader.expect_all();
+    // Without a backlog the shared bytes are true again.
+    wire.send_text(&[event("urgent", 1)]);
+    assert_eq!(wire.message(), format!("42[\"e{0}\",\"\",\"k-{0}\"]", ENTRIES + 4));
+}
+
+#[test]
+fn the_stamps_in_polls_tell_what_arrived() {
+    let server = patient_server();
+    let poller = Poller::open(server.address);
+    poller.post(&["40".to_owned()]);
+    poller.post(&[event("log", ENTRIES_IN_ALL), event("urgent", 3)]);
+    let mut reader = Reader::new();
+    let mut polls = poller.poll_until(1 + ENTRIES_IN_ALL + 3);
+    assert!(polls.remove(0).starts_with("40{"));
+    polls.iter().for_each(|packet| reader.read(packet));
+    reader.expect_all();
+}
+
+#[test]
+fn who_asked_is_told_once_that_a_socket_has_taken_everything() {
+    let server = patient_server();
+    let mut wire = blocked_websocket(&server);
+    wire.send_text(&[event("tell", 2)]);
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(server.drained(), 0);
+    for offset in 1..=ENTRIES + 2 {
+        assert!(wire.message().starts_with(&format!("42[\"e{offset}\"")));
+    }
+    assert_eq!(wire.message(), event("drained", 0));
+    assert_eq!(server.drained(), 3);
+}
+
+#[test]
+fn who_asked_is_told_where_there_was_no_backlog() {
+    let server = patient_server();
+    let mut wire = join_by_websocket(server.address);
+    wire.send_text(&[event("tell", 2), event("urgent", 1)]);
+    for offset in 1..=3 {
+        assert_eq!(wire.message(), format!("42[\"e{offset}\",\"\",\"k-{offset}\"]"));
+    }
+    assert_eq!(wire.message(), event("drained", 0));
+    wire.send_text(&[event("echo", 5)]);
+    wire.expect_echoes(5..6);
+    assert_eq!(server.drained(), 3);
+}
+
+#[test]
+fn who_asked_is_told_when_a_poll_has_fetched_everything() {
+    let server = patient_server();
+    let poller = Poller::open(server.address);
+    poller.post(&["40".to_owned()]);
+    poller.post(&[event("log", 40), event("tell", 0)]);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(server.drained(), 0);
+    // More than one poll may bring.
+    let packets = poller.poll_until(42);
+    assert_eq!(packets.last(), Some(&event("drained", 0)));
+    assert_eq!((packets.len(), server.drained()), (42, 1));
+}
+
+#[test]
+fn of_a_client_that_is_gone_nobody_is_told_that_it_is_drained() {
+    let server = patient_server();
+    let mut wire = blocked_websocket(&server);
+    wire.send_text(&[event("tell", 0)]);
+    std::thread::sleep(Duration::from_millis(50));
+    drop(wire);
+    server.wait_until_empty(Duration::from_secs(5));
+    // Its place is another's now.
+    let mut other = join_by_websocket(server.address);
+    other.send_text(&[event("echo", 1)]);
+    other.expect_echoes(1..2);
+    assert_eq!(server.drained(), 0);
+}

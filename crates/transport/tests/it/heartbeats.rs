@@ -1,0 +1,115 @@
+//! Pings, and what the answers prove.
+
+use std::time::{Duration, Instant};
+
+use foodtrack_session::HeartbeatConfig;
+use foodtrack_transport::{Limits, ReactorConfig};
+
+use crate::backlogs::blocked_websocket;
+use crate::client::{Poller, Wire, event, join_by_websocket, open_websocket};
+use crate::server::{Server, config};
+
+const PONG: &str = "3";
+
+fn server(interval_ms: u64, timeout_ms: u64, shards: usize) -> Server {
+    let limits = Limits { queue_bytes_max: 64 << 20, ..Limits::default() };
+    let heartbeat = HeartbeatConfig { interval_ms, timeout_ms, missed_max: 100 };
+    Server::with_shards(ReactorConfig { heartbeat, ..config(limits) }, shards)
+}
+
+fn expect_confirmed(server: &Server, marks: &[u64]) {
+    let end = Instant::now() + Duration::from_secs(2);
+    while server.confirmed().len() < marks.len() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(server.confirmed(), marks);
+}
+
+fn wait_for_ping(wire: &mut Wire) {
+    while wire.message() != "2" {}
+}
+
+fn answer(wire: &mut Wire) {
+    wire.send_text(&[PONG.to_owned()]);
+}
+
+#[test]
+fn a_pong_confirms_what_was_sent_before_its_ping() {
+    let server = server(300, 5_000, 1);
+    let mut wire = join_by_websocket(server.address);
+    wire.send_text(&[event("urgent", 2)]);
+    wait_for_ping(&mut wire);
+    // This one comes behind the ping.
+    wire.send_text(&[event("urgent", 1)]);
+    wire.message();
+    answer(&mut wire);
+    expect_confirmed(&server, &[2]);
+    // Once; and nothing by a pong that nobody asked for.
+    answer(&mut wire);
+    wire.send_text(&[event("echo", 1)]);
+    wire.expect_echoes(1..2);
+    expect_confirmed(&server, &[2]);
+    wait_for_ping(&mut wire);
+    answer(&mut wire);
+    expect_confirmed(&server, &[2, 3]);
+}
+
+#[test]
+fn a_late_pong_confirms_no_more_than_its_own_ping() {
+    let server = server(100, 100, 1);
+    let mut wire = join_by_websocket(server.address);
+    wire.send_text(&[event("urgent", 1)]);
+    wait_for_ping(&mut wire);
+    wire.send_text(&[event("urgent", 1)]);
+    wait_for_ping(&mut wire);
+    answer(&mut wire);
+    expect_confirmed(&server, &[1]);
+    // The second one's answer, on time or not, says nothing of what came between the two.
+    answer(&mut wire);
+    wire.send_text(&[event("echo", 1)]);
+    while wire.message() != event("echo", 1) {}
+    assert_eq!(server.confirmed(), [1]);
+}
+
+#[test]
+fn a_ping_stays_behind_a_backlog_and_its_pong_confirms_all_of_it() {
+    let server = server(500, 5_000, 1);
+    let mut wire = blocked_websocket(&server);
+    std::thread::sleep(Duration::from_millis(700));
+    let mut entries = 0;
+    while wire.message() != "2" {
+        entries += 1;
+    }
+    assert_eq!(entries, 400, "a ping overtook");
+    answer(&mut wire);
+    expect_confirmed(&server, &[400]);
+}
+
+#[test]
+fn a_polling_clients_pong_confirms_what_its_polls_brought() {
+    let server = server(300, 5_000, 1);
+    let poller = Poller::open(server.address);
+    poller.post(&["40".to_owned()]);
+    poller.post(&[event("urgent", 3)]);
+    let packets = poller.poll_until(4);
+    assert_eq!(packets.len(), 4);
+    assert_eq!(poller.poll(), ["2"]);
+    poller.post(&[PONG.to_owned()]);
+    expect_confirmed(&server, &[3]);
+}
+
+#[test]
+fn a_mark_stays_behind_when_its_client_moves_to_another_shard() {
+    let server = server(200, 5_000, 2);
+    for round in 0..6 {
+        let mut wire = open_websocket(server.address);
+        wait_for_ping(&mut wire);
+        // Whichever shard had it: in half of the rounds it moves. A shard fails when it is given another's mark.
+        let connect = format!("40{{\"shard\":{}}}", round % 2);
+        wire.send_text(&[connect, PONG.to_owned(), event("echo", 1)]);
+        assert!(wire.message().starts_with("40{"));
+        wire.expect_echoes(1..2);
+        wait_for_ping(&mut wire);
+        answer(&mut wire);
+    }
+}
