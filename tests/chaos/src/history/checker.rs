@@ -203,8 +203,10 @@ impl<'a> Checker<'a> {
         let parsed = receipt.cursor.as_deref().and_then(Cursor::parse);
         let ranked = parsed.and_then(|cursor| Some((facts.rank(tenant, cursor.epoch())?, cursor)));
         let Some((rank, cursor)) = ranked else {
-            // Before the hub knows where a new session stands, it says nothing.
-            let may_lack = receipt.cursor.is_none() && event.is_none() && session.last.is_none();
+            // Before the hub knows where a new session stands it says nothing; what is in no log may come all the same.
+            let is_in_no_log =
+                event.is_none_or(|event| facts.events[event].attempt.class == Class::Volatile);
+            let may_lack = receipt.cursor.is_none() && is_in_no_log && session.last.is_none();
             if !may_lack && !std::mem::replace(&mut session.said_cursor_is_missing, true) {
                 let about = format!("{name}: {what} came with {:?}, no cursor", receipt.cursor);
                 verdict.add(Kind::Cursor, about);
