@@ -11,10 +11,14 @@ use crate::token;
 
 /// A server that can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Contender {
-    /// FoodTrack WebSocket, with authentication, validation, routing and log
+    /// FoodTrack WebSocket as it is shipped: every event of these loads is on disk before it is shown
     Hub,
+    /// The hub where these events are in the log, but wait for no disk
+    HubRecoverable,
+    /// The hub where these events are in no log
+    HubVolatile,
     /// uWebSockets through Bun: topics, opaque frames
     Bun,
     /// Socket.IO on Node, `ws` engine
@@ -27,6 +31,8 @@ impl Contender {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Hub => "hub",
+            Self::HubRecoverable => "hub-recoverable",
+            Self::HubVolatile => "hub-volatile",
             Self::Bun => "bun",
             Self::Socketio => "socketio",
             Self::Socketioxide => "socketioxide",
@@ -35,7 +41,7 @@ impl Contender {
 
     pub(crate) fn dialect(self) -> Dialect {
         match self {
-            Self::Hub => Dialect::Hub,
+            Self::Hub | Self::HubRecoverable | Self::HubVolatile => Dialect::Hub,
             Self::Bun => Dialect::Topics,
             Self::Socketio | Self::Socketioxide => Dialect::SocketIo,
         }
@@ -44,19 +50,26 @@ impl Contender {
     /// How to start it. `hub` and `hub_config` are the hub's binary and configuration file; `scratch` is a folder of its own
     /// for what it stores.
     pub(crate) fn launch(self, hub: &Path, hub_config: &Path, scratch: &Path) -> Launch {
+        // Beside the configuration of the hub as it is shipped.
+        let hub_config = match self {
+            Self::HubRecoverable | Self::HubVolatile => {
+                hub_config.with_file_name(format!("{}.toml", self.name()))
+            }
+            _ => hub_config.to_owned(),
+        };
         const SETUP: &str = "run bench/setup-peers";
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         let argument = |path: PathBuf| path.display().to_string();
         match self {
-            Self::Hub => Launch {
+            Self::Hub | Self::HubRecoverable | Self::HubVolatile => Launch {
                 program: hub.to_owned(),
                 arguments: vec![
                     "serve".to_owned(),
                     "--config".to_owned(),
-                    argument(hub_config.to_owned()),
+                    argument(hub_config.clone()),
                     "--port".to_owned(),
                 ],
-                files: vec![hub_config.to_owned()],
+                files: vec![hub_config],
                 environment: vec![("JWT_SECRET", token::SECRET.to_owned())],
                 folder: scratch.to_owned(),
                 hint: "run `cargo build --release -p foodtrack-server`, or say where with --hub and --hub-config",

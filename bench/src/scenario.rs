@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::contender::Contender;
+use crate::dialect::Dialect;
 use crate::metric::Cell;
 use crate::workload::{Stand, WorkloadError, fan_out, idle, noisy, request, scale, steady};
 
@@ -34,7 +35,8 @@ pub(crate) enum Scenario {
 impl Scenario {
     /// Whether the load means anything to a server: peers know neither tenants nor limits.
     pub(crate) fn applies_to(self, contender: Contender) -> bool {
-        contender == Contender::Hub || !matches!(self, Self::ScaleTenants | Self::NoisyNeighbour)
+        contender.dialect() == Dialect::Hub
+            || !matches!(self, Self::ScaleTenants | Self::NoisyNeighbour)
     }
 
     /// Whether the hub runs with its limits on tenants as a production server would.

@@ -43,7 +43,7 @@ const FAN_OUT: [(&str, bool); 4] = [
 
 /// Judges every promise; none if the hub was not measured.
 pub(crate) fn judge(report: &Report) -> Vec<Verdict> {
-    use Contender::{Bun, Hub, Socketio, Socketioxide};
+    use Contender::{Bun, Hub, HubRecoverable, HubVolatile, Socketio, Socketioxide};
     if !report.measurements.iter().any(|measured| measured.contender == Hub) {
         return Vec::new();
     }
@@ -62,6 +62,12 @@ pub(crate) fn judge(report: &Report) -> Vec<Verdict> {
             against(Socketioxide, 0.55);
             against(Socketio, 0.1);
         }
+    }
+    for (cell, _) in FAN_OUT {
+        let cost = |hub| report.median(hub, cell, Metric::CpuUsPerDelivery);
+        let measured = (|| Some(cost(HubRecoverable)? / cost(HubVolatile)?))();
+        let promise = format!("CPU per delivery, in the log / in no log: {cell}");
+        verdicts.push(Verdict::new(promise, 1.1, measured));
     }
     let measured = ratio("request, 1 in flight", Metric::CpuUsPerRequest, Bun);
     verdicts.push(Verdict::new("CPU per acknowledged request, hub / bun", 1.3, measured));

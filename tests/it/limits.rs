@@ -1,11 +1,13 @@
 //! Everything a client may push has a limit, and says so.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use foodtrack_server::LimitsConfig;
 
 use crate::harness::{
-    Client, Connect, HttpConnection, Options, Server, Transport, Who, config, limits,
+    Client, Connect, HttpConnection, Options, Server, Transport, Who, config, eventually, limits,
     on_both_transports,
 };
 
@@ -136,4 +138,30 @@ fn bytes_are_limited_like_messages() {
         .collect();
     assert_eq!(codes[..2], [Value::Null, Value::Null]);
     assert_eq!(codes[3], "rate_limited");
+}
+
+#[test]
+fn clients_that_come_at_once_wait_for_their_turn_and_others_do_not() {
+    const CLIENTS: usize = 40;
+    let server = Server::with(config().limits(LimitsConfig {
+        sessions_per_second_per_tenant: 40,
+        sessions_burst_per_tenant: 10,
+        ..limits()
+    }));
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for n in 0..CLIENTS {
+            let server = &server;
+            let transport = Transport::ALL[n % 2];
+            scope.spawn(move || Client::join(server, transport, &Who::chef("stormy", "carl")));
+        }
+        // The neighbour comes in between.
+        eventually(|| (server.metric("entrances_delayed_total") > 0).then_some(()));
+        let came = Instant::now();
+        Client::join(&server, Transport::WebSocket, &Who::chef("calm", "carl"));
+        assert!(came.elapsed() < Duration::from_millis(500), "it took {:?}", came.elapsed());
+    });
+    // Nobody was refused, and those beyond the burst came one after another.
+    assert!(started.elapsed() >= Duration::from_millis(700), "{:?}", started.elapsed());
+    assert_eq!(server.metric("handshakes_refused_total"), 0);
 }

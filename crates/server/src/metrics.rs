@@ -40,6 +40,7 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter deliveries: "Frames handed to a recipient's transport or queue.";
     counter deliveries_dropped: "Frames dropped for slow readers.";
     counter slow_readers_closed: "Connections closed for reading too slowly.";
+    counter entrances_delayed: "Clients that waited for their turn to come in.";
     counter sessions_recovered: "Clients whose session came back.";
     counter replayed: "Events sent to clients that had missed them.";
     counter replays: "Clients that got events they had missed.";

@@ -54,6 +54,11 @@ pub(crate) fn shards_config(config: &CheckedConfig, session_key: SessionKey) -> 
                 limits.messages_per_second_per_tenant,
                 limits.messages_burst_per_tenant,
             ),
+            entrances_per_tenant: rate(
+                limits.sessions_per_second_per_tenant,
+                limits.sessions_burst_per_tenant,
+            ),
+            entrances: rate(limits.sessions_per_second, limits.sessions_burst),
             ..TenantLimits::default()
         },
         retry: RetryPolicy {

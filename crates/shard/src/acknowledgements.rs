@@ -12,7 +12,8 @@ use crate::open_log::Addressee;
 use crate::showing::send_entry;
 use crate::stamp::Stamp;
 use crate::subscribers::SubscriberId;
-use crate::tenant::{Deadline, Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::{Deadline, Turn};
 
 /// What waits for acknowledgements, the next to be sent again first.
 #[derive(Debug, Default)]

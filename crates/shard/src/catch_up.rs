@@ -16,7 +16,8 @@ use crate::log_link::{Asker, ReadAnswer, ReadJob};
 use crate::replay_plan::{Owed, Plan, Window};
 use crate::showing::send_entry;
 use crate::stamp::Stamp;
-use crate::tenant::{Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
 use crate::viewer::Viewer;
 
 /// Entries that are looked at together: urgent ones overtake within them.
@@ -54,6 +55,8 @@ pub(crate) struct CatchUp {
     plan: Plan,
     /// Read, and not sent yet; in the plan's order.
     read: VecDeque<Arc<LogEntry>>,
+    /// Frames went out since the client had last taken everything that must not be overtaken: their stamps list what did.
+    has_lists: bool,
     started_ms: u64,
     replayed: u64,
 }
@@ -97,6 +100,7 @@ impl Tenant {
             was_away: !matches!(start, Start::Recovered(_)),
             plan: Plan::default(),
             read: VecDeque::new(),
+            has_lists: false,
             started_ms: turn.io.now_ms(),
             replayed: 0,
         };
@@ -104,6 +108,7 @@ impl Tenant {
             Start::Recovered(cursor) | Start::Brought(cursor) => Some(cursor),
             Start::Confirmed => None,
         };
+        let mut to_find = None;
         if let Some(cursor) = &brought {
             (catch_up.cursor, catch_up.had) = (cursor.clone(), cursor.clone());
             catch_up.at = cursor.through();
@@ -127,17 +132,21 @@ impl Tenant {
             }
             (_, None) => {
                 catch_up.step = Step::Finding;
-                let key = self.subscribers.get(subscriber).map(|it| it.key.clone());
-                if let Some(key) = key {
-                    let asker = Asker { place, serial };
-                    turn.log.read(&self.id, asker, ReadJob::Cursor(key));
-                }
+                to_find = self.subscribers.get(subscriber).map(|it| it.key.clone());
             }
         }
         let is_ready = catch_up.step == Step::Ready;
         self.connections.set_behind(place, Box::new(catch_up));
-        if is_ready {
-            self.go_on(turn, place);
+        let asker = Asker { place, serial };
+        match to_find {
+            // Memory keeps nobody waiting.
+            Some(key) if turn.log.is_in_memory => {
+                let answer = turn.log.log.cursor(&self.id, &key);
+                self.read_for(turn, asker, ReadAnswer::Cursor(answer));
+            }
+            Some(key) => turn.log.read(&self.id, asker, ReadJob::Cursor(key)),
+            None if is_ready => self.go_on(turn, place),
+            None => {}
         }
     }
 
@@ -231,7 +240,16 @@ impl Tenant {
             if catch_up.step != Step::Ready {
                 return;
             }
-            if bytes >= PAGE_BYTES_MAX || turn.io.is_backlogged(client) {
+            if catch_up.plan.next().is_none() {
+                catch_up.at = catch_up.at.max(catch_up.plan.through);
+                catch_up.cursor.advance(catch_up.at);
+            }
+            let is_done = catch_up.plan.next().is_none() && catch_up.at >= shown;
+            let is_backlogged = turn.io.is_backlogged(client);
+            if is_done && !(is_backlogged && catch_up.has_lists) {
+                return self.go_live(turn, place);
+            }
+            if bytes >= PAGE_BYTES_MAX || is_backlogged {
                 catch_up.step = Step::Draining;
                 return turn.io.tell_when_drained(client);
             }
@@ -256,12 +274,7 @@ impl Tenant {
                 self.replay(turn, place, &entry);
                 continue;
             }
-            catch_up.at = catch_up.at.max(catch_up.plan.through);
             let after = catch_up.at;
-            catch_up.cursor.advance(after);
-            if after >= shown {
-                return self.go_live(turn, place);
-            }
             let window = window(turn, catch_up);
             let viewer = self.viewer(place);
             if after >= tail_after {
@@ -332,15 +345,17 @@ impl Tenant {
         let policy = turn.policies.delivery.of(&turn.policies.schemas, &self.id, &entry.event);
         let Some(connection) = self.connections.get_mut(place) else { return };
         let client = connection.client;
-        let Some(catch_up) = connection.catch_up.as_ref() else { return };
+        let Some(catch_up) = connection.catch_up.as_mut() else { return };
         let (stamp, ack_id) = match policy.acknowledge {
             true => (Stamp::None, Some(entry.offset.get())),
-            false => (Stamp::Behind(catch_up.cursor.clone()), None),
+            false => (Stamp::of(&catch_up.cursor), None),
         };
         // In one lane, without an entity: the order is made already.
+        let is_stamped = matches!(stamp, Stamp::At(..));
         let offset = entry.offset.get();
-        let place_in_log = LogPlace { offset, is_entry: true, is_stamped: false };
+        let place_in_log = LogPlace { offset, is_entry: true, is_stamped };
         let meta = FrameMeta { place: Some(place_in_log), ..FrameMeta::default() };
+        catch_up.has_lists |= matches!(stamp, Stamp::Behind(_));
         send_entry(turn.io, client, entry, &entry.message, meta, &stamp, ack_id);
         turn.counters.deliveries.add(1);
         if policy.acknowledge {
@@ -363,6 +378,7 @@ impl Tenant {
             && catch_up.step == Step::Draining
         {
             catch_up.step = Step::Ready;
+            catch_up.has_lists = false;
             self.go_on(turn, place);
         }
     }

@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::connections::Connection;
 use crate::open_log::NoteWaiter;
 use crate::rooms::Rooms;
-use crate::tenant::{Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
 
 /// A control event, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,6 +44,8 @@ counters! {
     deliveries_dropped;
     /// Connections closed for reading too slowly.
     slow_readers_closed;
+    /// Clients that waited for their turn to come in.
+    entrances_delayed;
     /// Clients whose session came back.
     sessions_recovered;
     /// Events sent to clients that had missed them.

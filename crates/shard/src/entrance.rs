@@ -9,7 +9,8 @@ use crate::catch_up::Start;
 use crate::handshake::Admission;
 use crate::session_key::SessionOwner;
 use crate::subscribers::subscriber_key;
-use crate::tenant::{Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
 
 /// How a client enters.
 #[derive(Debug)]

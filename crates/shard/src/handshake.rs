@@ -33,6 +33,8 @@ pub(crate) struct Admission {
     pub(crate) resume: Option<Resume>,
     /// Its token has just expired: only the return of its session lets it in.
     pub(crate) is_expired: bool,
+    /// It need not wait for its turn any more.
+    pub(crate) has_turn: bool,
 }
 
 /// What a client that comes back shows; nothing of it is proven yet.
@@ -145,7 +147,7 @@ pub(crate) fn admit(
         return Err(Refusal::new(ErrorCode::TokenClaims, message));
     }
     let about = about(&auth, info);
-    Ok(Admission { principal, application, device, about, resume, is_expired })
+    Ok(Admission { principal, application, device, about, resume, is_expired, has_turn: false })
 }
 
 fn application(

@@ -5,8 +5,10 @@
 //! [`EventBroadcaster`].
 
 mod acknowledgements;
+mod broadcasting;
 mod catch_up;
 mod clock;
+mod confirming;
 mod connections;
 mod control_events;
 mod counters;
@@ -40,6 +42,7 @@ mod subscribers;
 mod tag;
 mod tail;
 mod tenant;
+mod turn;
 mod viewer;
 mod watchdog;
 

@@ -2,20 +2,20 @@
 //! are for.
 
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, DeliveryClass, DeliveryPolicy, Entities, ErrorCode, EventName,
-    EventType, Incoming, Message, PermissionSet, Priority, Refusal, Room, RoomName, Source,
-    UserRole, read_envelope,
+    ApplicationType, DeliveryClass, DeliveryPolicy, Entities, ErrorCode, EventName, EventType,
+    Incoming, Message, PermissionSet, Priority, Refusal, Source, UserRole, read_envelope,
 };
-use foodtrack_router::{About, read_permission};
+use foodtrack_router::About;
 use foodtrack_tenant_log::{Durability, LogEntry, LoggedAudience, LoggedRoom, OrderOwner};
 use foodtrack_transport::{FrameMeta, LogPlace, Urgency};
 use std::sync::Arc;
 use uuid::Uuid;
 
-use crate::model::{Accepted, Broadcast, Recipients};
+use crate::model::Accepted;
 use crate::open_log::{LogState, Pending, accepted};
 use crate::repeats::Emission;
-use crate::tenant::{Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
 
 /// Who publishes: a connection, or a back end over HTTP.
 #[derive(Clone, Copy)]
@@ -38,16 +38,16 @@ pub(crate) enum Taken {
 }
 
 /// A message that passed every check, with whom it is for.
-struct Checked<'a> {
-    id: Uuid,
-    event: EventName,
-    policy: DeliveryPolicy,
-    priority: Priority,
-    audience: LoggedAudience,
-    entity: Option<&'a str>,
-    creates_order: Option<OrderOwner>,
-    message: Message<'a>,
-    attachments: &'a [Vec<u8>],
+pub(crate) struct Checked<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) event: EventName,
+    pub(crate) policy: DeliveryPolicy,
+    pub(crate) priority: Priority,
+    pub(crate) audience: LoggedAudience,
+    pub(crate) entity: Option<&'a str>,
+    pub(crate) creates_order: Option<OrderOwner>,
+    pub(crate) message: Message<'a>,
+    pub(crate) attachments: &'a [Vec<u8>],
 }
 
 impl Tenant {
@@ -78,7 +78,7 @@ impl Tenant {
             turn.counters.duplicates.add(1);
             return Ok(Taken::Done(Accepted { id, offset: None }));
         }
-        let emission = Emission::of(&publisher, &event, &policy, &incoming, &entities);
+        let emission = Emission::of(&publisher, &event, &policy, &incoming, &entities, attachments);
         if let Some(emission) = &emission
             && let Some((id, offset)) = self.repeats.find(emission, turn.clock.unix_ms())
         {
@@ -152,7 +152,7 @@ impl Tenant {
     }
 
     /// Gives a message that passed every check to the log, or straight to its audience.
-    fn take(
+    pub(crate) fn take(
         &mut self,
         turn: &mut Turn<'_>,
         checked: Checked<'_>,
@@ -316,107 +316,6 @@ impl Tenant {
             entities.customer_id.as_deref().or_else(|| by_customer.then_some(publisher.user));
         Some(OrderOwner { customer: customer.map(Box::from) })
     }
-
-    /// An event of the server's own, to recipients it names. One that names rooms, applications or users is logged like
-    /// any other of its class; one that names or leaves out single connections is for those who are here.
-    pub(crate) fn broadcast(
-        &mut self,
-        turn: &mut Turn<'_>,
-        broadcast: &Broadcast,
-    ) -> Result<Taken, Refusal> {
-        let policies = turn.policies;
-        let event = match EventType::from_wire(&broadcast.event) {
-            Some(event) => EventName::Builtin(event),
-            None => policies.schemas.resolve(&self.id, &broadcast.event)?,
-        };
-        let system = matches!(&event, EventName::Builtin(it)
-            if it.group() == foodtrack_contract::EventGroup::System);
-        let order = if system {
-            serde_json::from_str::<&serde_json::value::RawValue>(&broadcast.payload).map_err(
-                |_| {
-                    Refusal::new(ErrorCode::MessageMalformed, "the payload is no JSON")
-                        .of_event(event.as_str())
-                },
-            )?;
-            None
-        } else {
-            policies.schemas.validate(&self.id, &event, &broadcast.payload)?.order_id
-        };
-        let audience = self.named_audience(&broadcast.to, &event)?;
-        let (id, tenant) = (Uuid::now_v7(), self.id.clone());
-        let timestamp = turn.clock.text().to_owned();
-        let checked = Checked {
-            id,
-            policy: policies.delivery.of(&policies.schemas, &self.id, &event),
-            priority: broadcast.priority,
-            audience,
-            entity: order.as_deref(),
-            creates_order: None,
-            message: Message {
-                id,
-                event: &broadcast.event,
-                tenant: &tenant,
-                timestamp: &timestamp,
-                source: Source::System,
-                target: None,
-                payload: &broadcast.payload,
-                priority: broadcast.priority,
-                retry_count: 0,
-                encrypted: false,
-            },
-            attachments: &[],
-            event,
-        };
-        if broadcast.to.connections.is_empty() && broadcast.except.is_empty() {
-            return self.take(turn, checked, false);
-        }
-        let connections = self.places_of(&broadcast.to.connections);
-        let excepted = self.places_of(&broadcast.except);
-        let stamp = self.stamp();
-        let meta = checked.meta(stamp.place());
-        let mut message = Vec::new();
-        checked.message.write_json(&mut message);
-        let (event, audience) = (checked.event, checked.audience);
-        let frame = Self::frame(turn, &event, &message, &[], meta, &stamp, None);
-        self.connections.begin_message();
-        excepted.into_iter().for_each(|place| self.connections.skip(place));
-        let places = self.places(&audience).into_iter().chain(connections);
-        self.send_to(turn, places, &audience, frame);
-        turn.counters.events_accepted.add(1);
-        Ok(Taken::Done(Accepted { id, offset: None }))
-    }
-
-    /// The places of the connections with these ids.
-    fn places_of(&self, ids: &[String]) -> Vec<u32> {
-        ids.iter().filter_map(|id| self.connections.find(id)).collect()
-    }
-
-    fn named_audience(
-        &self,
-        to: &Recipients,
-        event: &EventName,
-    ) -> Result<LoggedAudience, Refusal> {
-        let mut rooms: Vec<LoggedRoom> = Vec::new();
-        if to.everyone {
-            rooms.push(RoomName::Tenant.into());
-        }
-        for name in &to.rooms {
-            let room = Room::parse(name)
-                .map_err(|error| Refusal::new(ErrorCode::RoomMalformed, error.to_string()))?;
-            if *room.tenant() != self.id {
-                let message = "the room is another tenant's";
-                return Err(Refusal::new(ErrorCode::TenantMismatch, message));
-            }
-            rooms.push(room.name().into());
-        }
-        rooms.extend(to.users.iter().map(|user| LoggedRoom::from(RoomName::User(user))));
-        Ok(LoggedAudience {
-            applications: to.applications,
-            rooms,
-            only: ApplicationSet::ALL,
-            read: read_permission(event),
-        })
-    }
 }
 
 impl Checked<'_> {
@@ -445,7 +344,7 @@ impl Checked<'_> {
         }
     }
 
-    fn meta(&self, place: Option<LogPlace>) -> FrameMeta {
+    pub(crate) fn meta(&self, place: Option<LogPlace>) -> FrameMeta {
         let class = self.policy.class;
         FrameMeta {
             urgency: urgency(self.priority),

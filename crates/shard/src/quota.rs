@@ -50,6 +50,13 @@ impl Bucket {
     }
 }
 
+impl Bucket {
+    /// Takes back what was spent in vain.
+    pub(crate) fn give_back(&mut self, cost: u32) {
+        self.spent = self.spent.saturating_sub(cost);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,7 @@ const ORDERS_MAX: usize = 4_096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Emission {
     order: Box<str>,
-    /// Over who sent it, which event, and the whole payload.
+    /// Over who sent it, which event, and all of what it says.
     fingerprint: u64,
 }
 
@@ -49,6 +49,7 @@ impl Emission {
         policy: &DeliveryPolicy,
         incoming: &Incoming<'_>,
         entities: &Entities<'_>,
+        attachments: &[Vec<u8>],
     ) -> Option<Self> {
         let EventName::Builtin(event_type) = event else { return None };
         let is_state = matches!(
@@ -69,7 +70,10 @@ impl Emission {
                 publisher.device,
                 publisher.source.as_str(),
                 event.as_str(),
+                incoming.target.map(foodtrack_contract::ApplicationSet::bits),
+                incoming.priority as u8,
                 incoming.payload,
+                attachments,
             )),
         };
         Some(Self { order: order.into(), fingerprint })

@@ -4,7 +4,8 @@ use foodtrack_contract::RoomName;
 use foodtrack_tenant_log::{LoggedRoom, Note, NoteKind};
 
 use crate::rooms::Described;
-use crate::tenant::{Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
 
 impl Tenant {
     /// Keeps what is said of a room now.

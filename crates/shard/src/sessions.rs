@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::open_log::{NoteWaiter, OpenLog};
 use crate::session_key::SESSION_AGE_HOURS_MAX;
-use crate::tenant::{Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
 
 /// Rooms that a session joined beyond those of the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

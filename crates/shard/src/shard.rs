@@ -4,6 +4,7 @@ mod application;
 mod events;
 mod logs;
 mod mail;
+mod pacing;
 
 use std::io;
 use std::marker::PhantomData;
@@ -28,10 +29,12 @@ use crate::retry_policy::RetryPolicy;
 use crate::session_key::SessionKey;
 use crate::shard_config::{RecoveryConfig, TenantLimits};
 use crate::tag::Tag;
-use crate::tenant::{Tenant, TenantIndex, Turn};
+use crate::tenant::{Tenant, TenantIndex};
+use crate::turn::Turn;
 
 use application::Entering;
 use logs::Waiting;
+use pacing::Pacing;
 
 /// User agents kept once for all who send them.
 const USER_AGENTS_MAX: usize = 1_024;
@@ -67,6 +70,7 @@ pub(crate) struct Shard {
     by_name: TenantIndex,
     /// Clients and requests of tenants whose logs are being opened.
     waiting: AHashMap<u32, Waiting>,
+    pacing: Pacing,
     /// The client that is being let in.
     entering: Option<Entering>,
     /// Tenants that had more to do than fits into their turn.
@@ -92,6 +96,7 @@ impl Shard {
             tenants: Slab::new(),
             by_name: TenantIndex::new(),
             waiting: AHashMap::new(),
+            pacing: Pacing::default(),
             entering: None,
             unfinished: Vec::new(),
             user_agents: AHashMap::new(),

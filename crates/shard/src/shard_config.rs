@@ -27,6 +27,10 @@ pub struct TenantLimits {
     pub bytes_per_connection: Rate,
     /// Messages of one tenant, from clients and back ends.
     pub messages_per_tenant: Rate,
+    /// Sessions that begin, of one tenant; those that come back are not counted.
+    pub entrances_per_tenant: Rate,
+    /// Sessions that begin, of all tenants of a shard.
+    pub entrances: Rate,
 }
 
 impl Default for TenantLimits {
@@ -40,6 +44,8 @@ impl Default for TenantLimits {
             messages_per_connection: Rate { per_second: 100, burst: 200 },
             bytes_per_connection: Rate { per_second: 1_000_000, burst: 4_000_000 },
             messages_per_tenant: Rate { per_second: 5_000, burst: 10_000 },
+            entrances_per_tenant: Rate { per_second: 1_000, burst: 2_000 },
+            entrances: Rate { per_second: 5_000, burst: 5_000 },
         }
     }
 }

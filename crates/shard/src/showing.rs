@@ -10,7 +10,8 @@ use crate::model::Accepted;
 use crate::open_log::{Addressee, Answer, Pending, accepted};
 use crate::publishing::{Taken, away};
 use crate::stamp::Stamp;
-use crate::tenant::{Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
 
 /// Deliveries of a tenant before others have their turn, where others are at work.
 pub(crate) const TURN_DELIVERIES_MAX: usize = 8_192;

@@ -10,19 +10,28 @@ pub(crate) enum Stamp {
     None,
     /// The recipient has everything up to here.
     At(Epoch, Offset),
-    /// The recipient catches up, and stands here.
+    /// The recipient catches up, and stands here: some of what is further on it has already.
     Behind(Cursor),
 }
 
 impl Stamp {
-    /// What a queue must know of a frame with this stamp that is no entry itself. Frames of somebody who catches up are in
-    /// order already.
+    /// What a queue must know of a frame with this stamp that is no entry itself.
     pub(crate) fn place(&self) -> Option<LogPlace> {
         match self {
             Self::At(_, offset) => {
                 Some(LogPlace { offset: offset.get(), is_entry: false, is_stamped: true })
             }
+            // A list of what overtook is as it is: its frame must not be overtaken itself.
             Self::None | Self::Behind(_) => None,
+        }
+    }
+
+    /// The stamp of somebody who stands at this cursor.
+    pub(crate) fn of(cursor: &Cursor) -> Self {
+        if cursor.beyond().is_empty() {
+            Self::At(cursor.epoch(), cursor.through())
+        } else {
+            Self::Behind(cursor.clone())
         }
     }
 

@@ -9,7 +9,7 @@ use foodtrack_contract::{
     Room, RoomName, Source, TenantId,
 };
 use foodtrack_session::NamespaceId;
-use foodtrack_tenant_log::{Head, LoggedRoom, NoteKind, SavedCursor};
+use foodtrack_tenant_log::{Head, LoggedRoom, NoteKind};
 use foodtrack_transport::{ClientKey, CloseReason, FrameMeta, Reactor};
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
 use smallvec::SmallVec;
@@ -17,92 +17,26 @@ use uuid::Uuid;
 
 use crate::acknowledgements::Acknowledgements;
 use crate::catch_up::Start;
-use crate::clock::{WallClock, rfc3339};
+use crate::clock::rfc3339;
 use crate::connections::{Connection, Connections};
-use crate::counters::Counters;
 use crate::entrance::Entrance;
 use crate::handshake::Admission;
-use crate::log_link::LogLink;
 use crate::model::{
     ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, RoomInfo, RoomMetadata,
 };
 use crate::open_log::{LogState, OpenLog};
 use crate::order_book::OrderBook;
-use crate::policies::Policies;
 use crate::quota::Bucket;
 use crate::recent_ids::RecentIds;
 use crate::repeats::Repeats;
-use crate::retry_policy::RetryPolicy;
 use crate::rooms::Rooms;
-use crate::session_key::SessionKey;
 use crate::sessions::SessionRooms;
-use crate::shard_config::{RecoveryConfig, TenantLimits};
+use crate::shard_config::TenantLimits;
 use crate::stamp::Stamp;
-use crate::subscribers::{SubscriberId, Subscribers, subscriber_key};
+use crate::subscribers::{Subscribers, subscriber_key};
 use crate::tag::Tag;
+use crate::turn::Turn;
 use crate::watchdog::Watchdog;
-
-/// What a tenant works with while it has its turn.
-pub(crate) struct Turn<'t> {
-    /// The tenant's place among the shard's.
-    pub(crate) tenant: u32,
-    pub(crate) io: &'t mut Reactor,
-    pub(crate) log: &'t LogLink,
-    pub(crate) policies: &'t Policies,
-    pub(crate) limits: &'t TenantLimits,
-    pub(crate) retry: &'t RetryPolicy,
-    pub(crate) recovery: &'t RecoveryConfig,
-    pub(crate) session_key: &'t SessionKey,
-    pub(crate) clock: &'t mut WallClock,
-    pub(crate) counters: &'t Counters,
-    /// Counts whatever needs a number of its own.
-    pub(crate) serial: &'t mut u32,
-    /// Set when the tenant has more to do than fits into its turn.
-    pub(crate) has_more: &'t mut bool,
-}
-
-/// What a tenant has looked at when its time has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Deadline {
-    /// Events that are to be acknowledged.
-    Retries,
-    /// Events that are to be confirmed.
-    Watches,
-    /// A log that was away.
-    Reopen,
-}
-
-impl Deadline {
-    const ALL: [Self; 3] = [Self::Retries, Self::Watches, Self::Reopen];
-
-    /// The deadline of a tenant as the reactor's number.
-    fn number(self, tenant: u32) -> u64 {
-        u64::from(tenant) << 8 | self as u64
-    }
-
-    /// Whose deadline a number is, and which.
-    pub(crate) fn read(number: u64) -> Option<(u32, Self)> {
-        let kind = Self::ALL.into_iter().find(|it| *it as u64 == number & 0xff)?;
-        Some((u32::try_from(number >> 8).ok()?, kind))
-    }
-}
-
-impl Turn<'_> {
-    pub(crate) fn schedule(&mut self, after_ms: u64, what: Deadline) {
-        self.io.schedule(after_ms, what.number(self.tenant));
-    }
-
-    pub(crate) fn next_serial(&mut self) -> u32 {
-        *self.serial = self.serial.wrapping_add(1);
-        *self.serial
-    }
-
-    /// A number for jitter: spread well, and no secret.
-    pub(crate) fn chance(&mut self) -> u64 {
-        u64::from(self.next_serial()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
-    }
-}
 
 /// One tenant on its home shard.
 pub(crate) struct Tenant {
@@ -118,6 +52,8 @@ pub(crate) struct Tenant {
     pub(crate) recent: RecentIds,
     pub(crate) repeats: Repeats,
     pub(crate) messages: Bucket,
+    /// Sessions that begin.
+    pub(crate) entrances: Bucket,
     /// Deliveries of this turn of the shard, so that a busy tenant's turn is bounded.
     pub(crate) turn_deliveries: usize,
     pub(crate) turn: u64,
@@ -140,6 +76,7 @@ impl Tenant {
             recent: RecentIds::default(),
             repeats: Repeats::default(),
             messages: Bucket::default(),
+            entrances: Bucket::default(),
             turn_deliveries: 0,
             turn: 0,
         }
@@ -234,60 +171,6 @@ impl Tenant {
         }
     }
 
-    /// Saves how far a subscriber has confirmed.
-    pub(crate) fn save_cursor(&self, turn: &mut Turn<'_>, subscriber: SubscriberId) {
-        let Some(log) = self.log.open() else { return };
-        let Some(subscriber) = self.subscribers.get(subscriber) else { return };
-        let Some(cursor) = subscriber.cursor(log.epoch()) else { return };
-        let saved = SavedCursor { cursor, updated_at_ms: turn.clock.unix_ms() };
-        // A cursor that is not saved shows somebody again what they had, and nothing is lost.
-        let _ = turn.log.log.save_cursor(&self.id, &subscriber.key, saved);
-    }
-
-    /// Notes that everything up to an offset reached a subscriber.
-    pub(crate) fn arrived(
-        &mut self,
-        turn: &mut Turn<'_>,
-        subscriber: SubscriberId,
-        through: Offset,
-    ) {
-        if self.subscribers.arrived(subscriber, through).is_some() {
-            self.save_cursor(turn, subscriber);
-        }
-    }
-
-    /// What a client has when everything is written that was sent to it so far: the mark of a ping.
-    pub(crate) fn ping_mark(&self, place: u32) -> u64 {
-        let Some(log) = self.log.open() else { return 0 };
-        let Some(connection) = self.connections.get(place) else { return 0 };
-        match &connection.catch_up {
-            Some(catch_up) => catch_up.cursor().through().get(),
-            None => log.shown.get(),
-        }
-    }
-
-    /// Asks a client now whether what it was sent has arrived.
-    pub(crate) fn ping(&self, turn: &mut Turn<'_>, client: ClientKey) {
-        if let Some(tag) = Tag::of(turn.io, client) {
-            turn.io.ping(client, self.ping_mark(tag.place));
-        }
-    }
-
-    /// A client answered a ping. What it was sent before has reached its process; that its handlers ran is known once it
-    /// answers a ping that was sent after that answer (docs/decisions/pong-confirms.md).
-    pub(crate) fn ponged(&mut self, turn: &mut Turn<'_>, place: u32, mark: u64) {
-        let Some(connection) = self.connections.get_mut(place) else { return };
-        let (client, subscriber) = (connection.client, connection.subscriber);
-        let arrived = std::mem::replace(&mut connection.arrived, mark);
-        if let Some(through) = Offset::new(arrived).filter(|through| *through > Offset::ZERO) {
-            self.arrived(turn, subscriber, through);
-        }
-        // One more answer, and all of it is confirmed: do not wait for the next heartbeat with that.
-        if mark > arrived {
-            self.ping(turn, client);
-        }
-    }
-
     /// Greets a client that came in.
     pub(crate) fn greet(&mut self, turn: &mut Turn<'_>, place: u32, start: &Start) {
         let Some(connection) = self.connections.get(place) else { return };
@@ -361,7 +244,7 @@ impl Tenant {
         let place = Tag::of(turn.io, client).map(|tag| tag.place);
         let connection = place.and_then(|place| self.connections.get(place));
         match connection.and_then(|connection| connection.catch_up.as_ref()) {
-            Some(catch_up) if self.log.open().is_some() => Stamp::Behind(catch_up.cursor().clone()),
+            Some(catch_up) if self.log.open().is_some() => Stamp::of(catch_up.cursor()),
             _ => self.stamp(),
         }
     }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::acknowledgements::with_retry_count;
 use crate::clock::rfc3339;
 use crate::model::{Broadcast, Recipients};
-use crate::tenant::{Deadline, Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::{Deadline, Turn};
 
 /// How long the timeline of a watched message is kept: as long as a log usually is.
 const TIMELINE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;

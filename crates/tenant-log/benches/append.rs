@@ -1,5 +1,5 @@
 //! What an append costs, beside the disk's own time and beside Redis Streams with an fsync for each reply:
-//! `cargo bench -p foodtrack-tenant-log`. Takes two minutes; needs `redis-server` for the comparison. Numbers behind `--`
+//! `cargo bench -p foodtrack-tenant-log`. Takes three minutes; needs `redis-server` for the comparison. Numbers behind `--`
 //! choose how many are in flight.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench reads the clock")]
 
@@ -13,11 +13,10 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 const RUN: Duration = Duration::from_secs(1);
-const TENANTS: usize = 100;
-/// What a tenant keeps where there is trimming.
-const KEPT: u64 = 500;
+/// What all tenants together keep: a run is long enough to let as much go.
+const KEPT: usize = 20_000;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -67,15 +66,30 @@ fn main() -> Result<(), Error> {
         println!("no redis-server here: without the comparison");
     }
     println!(
-        "middle of {ROUNDS} alternating rounds of {RUN:?}; messages of 300 bytes, {TENANTS} tenants"
+        "Middle of {ROUNDS} alternating rounds of {RUN:?}; messages of 300 bytes; retention keeps {KEPT} entries, so each append lets one go."
     );
-    println!("appends/s, p50, p99, CPU each");
-    for kept in [None, Some(KEPT)] {
+    println!(
+        "Redis: as many clients as are in flight; and one that pipelines. CPU: ours with its client, Redis' without."
+    );
+    println!();
+    println!(
+        "| tenants | in flight | ours /s | Redis /s | times | piped /s | times | ours p50 ms | p99 | Redis p50 ms | p99 | fdatasync p50 ms | p50 / fdatasync | CPU us | Redis' | piped |"
+    );
+    println!("|{}", " --- |".repeat(16));
+    for tenants in [1, 100] {
         for in_flight in [1, 50, 500].into_iter().filter(|it| is_chosen(*it)) {
-            compare(in_flight, kept, has_redis)?;
+            compare(Setting { tenants, in_flight }, has_redis)?;
         }
     }
+    println!();
     ours::replay(200_000)
+}
+
+/// What is measured.
+#[derive(Clone, Copy)]
+struct Setting {
+    tenants: usize,
+    in_flight: usize,
 }
 
 fn is_chosen(in_flight: usize) -> bool {
@@ -83,38 +97,41 @@ fn is_chosen(in_flight: usize) -> bool {
     chosen.is_empty() || chosen.contains(&in_flight)
 }
 
-fn compare(in_flight: usize, kept: Option<u64>, has_redis: bool) -> Result<(), Error> {
+fn compare(setting: Setting, has_redis: bool) -> Result<(), Error> {
     let (mut disk, mut ours) = (Vec::new(), Vec::new());
     let (mut piped, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let directory = tempfile::tempdir()?;
         disk.push(fdatasync(&directory.path().join("plain"), RUN / 4)?);
-        ours.push(ours::append(&directory.path().join("log"), in_flight, kept)?);
+        ours.push(ours::append(&directory.path().join("log"), setting)?);
         if has_redis {
-            for (clients, runs) in [(1, &mut piped), (in_flight, &mut theirs)] {
+            for (clients, runs) in [(1, &mut piped), (setting.in_flight, &mut theirs)] {
                 let directory = tempfile::tempdir()?;
-                runs.push(redis::append(directory.path(), clients, in_flight, kept)?);
+                runs.push(redis::append(directory.path(), clients, setting)?);
             }
         }
     }
     let (Some(disk), Some(ours)) = (middle(disk), middle(ours)) else { return Ok(()) };
-    let kept = kept.map_or_else(|| String::from("all"), |kept| kept.to_string());
-    let text = |run: &Run| {
-        let Run { per_s, p50_ms, p99_ms, cpu_us } = run;
-        format!("{per_s:.0}/s, {p50_ms:.2} ms, {p99_ms:.2} ms, {cpu_us:.1} us")
-    };
-    println!("{in_flight} in flight, {kept} kept: {}", text(&ours));
-    for (clients, runs) in [(in_flight, theirs), (1, piped)] {
-        if let Some(theirs) = middle(runs) {
-            let times = ours.per_s / theirs.per_s;
-            println!("    Redis, {clients} clients: {}; {times:.1} times it", text(&theirs));
-        }
-    }
+    let none = || Run { per_s: f64::NAN, p50_ms: f64::NAN, p99_ms: f64::NAN, cpu_us: f64::NAN };
+    let (theirs, piped) = (middle(theirs).unwrap_or_else(none), middle(piped).unwrap_or_else(none));
     println!(
-        "    an fdatasync of 300 bytes: {:.2} ms, {:.2} ms; ours at the median {:.2} of them",
+        "| {} | {} | {:.0} | {:.0} | **{:.1}** | {:.0} | **{:.1}** | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {:.1} |",
+        setting.tenants,
+        setting.in_flight,
+        ours.per_s,
+        theirs.per_s,
+        ours.per_s / theirs.per_s,
+        piped.per_s,
+        ours.per_s / piped.per_s,
+        ours.p50_ms,
+        ours.p99_ms,
+        theirs.p50_ms,
+        theirs.p99_ms,
         disk.p50_ms,
-        disk.p99_ms,
-        ours.p50_ms / disk.p50_ms
+        ours.p50_ms / disk.p50_ms,
+        ours.cpu_us,
+        theirs.cpu_us,
+        piped.cpu_us,
     );
     Ok(())
 }

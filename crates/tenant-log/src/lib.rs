@@ -27,13 +27,13 @@ pub use entry::{
     LoggedAudience, LoggedRoom, OrderOwner, Outline, OutlinePage,
 };
 pub use memory::{MemoryLog, MemoryStore};
-pub use note::{Note, NoteKind};
+pub use note::{Note, NoteKind, delivery_key, parse_delivery_key};
 pub use page::{Page, PageStart, ReadError, ReadRequest};
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, RECENT_IDS_MAX, Sequence};
 pub use sqlite::{
-    CheckError, CheckReport, Commit, CommitError, CommitGate, OpenError, SqliteLog, SqliteOptions,
-    check, renew_epochs,
+    CheckError, CheckReport, Commit, CommitError, CommitGate, Compacted, OpenError, SqliteLog,
+    SqliteOptions, SqliteReader, check, check_with_progress, compact, renew_epochs,
 };
 pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};
 

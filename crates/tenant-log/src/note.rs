@@ -1,5 +1,9 @@
 //! Small things that are kept beside a tenant's log: sessions, rooms' metadata, watches, redeliveries.
 
+use foodtrack_contract::Offset;
+
+use crate::SubscriberKey;
+
 /// One thing that is noted of a tenant. Of the same kind and key, the latest counts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Note {
@@ -67,4 +71,16 @@ impl NoteKind {
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
+}
+
+/// The key of a [`NoteKind::Watch`] or [`NoteKind::Redelivery`]: which message, and whose.
+pub fn delivery_key(offset: Offset, subscriber: &SubscriberKey) -> Box<str> {
+    format!("{offset} {}", subscriber.as_str()).into()
+}
+
+/// Reads what [`delivery_key`] writes.
+pub fn parse_delivery_key(key: &str) -> Option<(Offset, SubscriberKey)> {
+    let (offset, subscriber) = key.split_once(' ')?;
+    let offset = offset.parse().ok().and_then(Offset::new)?;
+    Some((offset, SubscriberKey::new(subscriber)?))
 }

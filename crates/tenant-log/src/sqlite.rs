@@ -5,9 +5,11 @@
 
 mod check;
 mod commit_gate;
+mod compacting;
 mod opening;
 mod places;
 mod queue;
+mod reader;
 mod reading;
 mod room;
 mod rows;
@@ -25,9 +27,11 @@ use std::thread::JoinHandle;
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use uuid::Uuid;
 
-pub use check::{CheckError, CheckReport, check, renew_epochs};
+pub use check::{CheckError, CheckReport, check, check_with_progress, renew_epochs};
 pub use commit_gate::{Commit, CommitError, CommitGate};
+pub use compacting::{Compacted, compact};
 pub use opening::OpenError;
+pub use reader::SqliteReader;
 
 use crate::{
     DeadLetter, LogEntry, Note, OnCompletion, OutlinePage, Page, ReadError, ReadRequest, Retention,

@@ -21,6 +21,14 @@ impl<T> Handover<T> {
             Moved::Request(_) => None,
         }
     }
+
+    /// As [`Handover::transfer`], to be changed.
+    pub fn transfer_mut(&mut self) -> Option<&mut T> {
+        match &mut self.0 {
+            Moved::Client(moved) => Some(&mut moved.transfer),
+            Moved::Request(_) => None,
+        }
+    }
 }
 
 pub(crate) enum Moved<T> {

@@ -230,6 +230,7 @@ impl Reactor {
             queue.forget_log();
             if queue.is_empty() {
                 state.queue = None;
+                self.note_drained(client);
             }
         }
     }

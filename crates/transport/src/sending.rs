@@ -57,8 +57,9 @@ impl Reactor {
 
     #[cold]
     fn send_indirect(&mut self, client: u32, frame: FrameId) {
-        if self.takes_ranges(client) {
-            // Neither a backlog nor a poll: it is the parser that keeps it from the direct way.
+        // A queue keeps the text, whose stamp may have to change, and translates what leaves it.
+        let is_msgpack = self.clients[client as usize].session.parser() == Parser::Msgpack;
+        if is_msgpack && self.takes_ranges(client) {
             let Some(range) = self.outbox.msgpack(frame) else { return };
             return self.outbox.push(client, &mut self.hot[client as usize], range);
         }
@@ -87,7 +88,6 @@ impl Reactor {
             self.outbox.is_stamped_as(range, &meta),
             "the text lacks the stamp of {meta:?}"
         );
-        // A queue keeps the text, whose stamp may have to change, and translates what leaves it.
         if self.clients[index].session.parser() == Parser::Msgpack && self.takes_ranges(client.0) {
             let Some(encoded) = self.outbox.encode_msgpack(range, true) else { return };
             range = encoded;

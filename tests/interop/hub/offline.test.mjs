@@ -4,20 +4,21 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { VERSIONS, WAYS } from "../support/clients.mjs";
 import { openWebSocket } from "../support/engine.mjs";
-import { leaveAll, Member, publish, publishOrder, publishOrders } from "../support/hub.mjs";
-import { PythonClient, noPython } from "../support/python_client.mjs";
+import { BRISK, leaveAll, Member, publish, publishOrder, publishOrders } from "../support/hub.mjs";
+import { killPythonClients, noPython, PythonClient } from "../support/python_client.mjs";
 import { start, TARGET } from "../support/servers.mjs";
 import { userToken } from "../support/token.mjs";
 import { pause } from "../support/wait.mjs";
 
-// Confirmations come with the heartbeat: it beats fast here.
-const HEARTBEAT = { FOODTRACK__HEARTBEAT__INTERVAL_MS: "100", FOODTRACK__HEARTBEAT__TIMEOUT_MS: "2000" };
 const skip = TARGET === "reference" && "Socket.IO's own server has no offline queue";
 
 let server;
-before(async () => (server = await start("hub", [], { env: HEARTBEAT })));
+before(async () => (server = await start("hub", [], { env: BRISK })));
 after(() => server.stop());
-afterEach(leaveAll);
+afterEach(async () => {
+  leaveAll();
+  await killPythonClients();
+});
 
 for (const [version, io] of VERSIONS) {
   for (const [way, transports] of WAYS) {

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { EVERY_CLIENT, VERSIONS } from "../support/clients.mjs";
-import { connected, CURSOR, dialHub, leaveAll, Member, newOrderId, publish, publishOrder, publishOrders } from "../support/hub.mjs";
+import { EVERY_DIALECT, VERSIONS } from "../support/clients.mjs";
+import { BRISK, connected, CURSOR, dialHub, leaveAll, Member, newOrderId, publish, publishOrder, publishOrders } from "../support/hub.mjs";
 import { start, TARGET } from "../support/servers.mjs";
 import { nowSeconds, userToken } from "../support/token.mjs";
 import { Inbox, next, until } from "../support/wait.mjs";
@@ -11,17 +11,33 @@ import { Inbox, next, until } from "../support/wait.mjs";
 let server;
 before(async () => {
   // A token ends when it says so: nobody's clock differs here.
-  server = await start("hub", [], { env: { FOODTRACK__SECURITY__LEEWAY_SECONDS: "0" } });
+  server = await start("hub", [], { env: { ...BRISK, FOODTRACK__SECURITY__LEEWAY_SECONDS: "0" } });
 });
-after(() => server.stop());
-afterEach(leaveAll);
+after(async () => {
+  leaveAll();
+  await server.stop();
+});
+
+// Half a minute of grace passes while the other tests run.
+const GRACE_MS_MAX = 33_000;
+let graceEnds;
 
 const skip = TARGET === "reference" && "Socket.IO's own server does not promise it";
 
-for (const [index, [client, io, transports]] of EVERY_CLIENT.entries()) {
+test("a token that has just expired and is not renewed resumes", { skip }, async () => {
+  const { kitchen, missed, tokenEndedAgo } = await cutKitchen("grace-over");
+  kitchen.socket.auth = { token: tokenEndedAgo(20), application: "kitchen_app" };
+  await kitchen.comesBack();
+  assert.equal(kitchen.socket.recovered, true);
+  await kitchen.ids("order:created", missed);
+  graceEnds = next(kitchen.socket, "disconnect", GRACE_MS_MAX);
+  graceEnds.catch(() => {});
+});
+
+for (const [index, [client, options]] of EVERY_DIALECT.entries()) {
   test(`${client}: a kitchen whose line was cut is recovered and gets each missed order once, in order`, async () => {
     const tenant = `recovery-${index}`;
-    const kitchen = await Member.connect(server, tenant, "kitchen_app", "kenji", { io, transports });
+    const kitchen = await Member.connect(server, tenant, "kitchen_app", "kenji", options);
     const first = await publishOrder(server, tenant);
     await kitchen.ids("order:created", first);
     const { id } = kitchen.socket;
@@ -36,7 +52,7 @@ for (const [index, [client, io, transports]] of EVERY_CLIENT.entries()) {
 
   test(`${client}: connect comes before what was missed`, { skip }, async () => {
     const tenant = `connect-first-${index}`;
-    const kitchen = await Member.connect(server, tenant, "kitchen_app", "kenji", { io, transports });
+    const kitchen = await Member.connect(server, tenant, "kitchen_app", "kenji", options);
     await kitchen.ids("order:created", await publishOrder(server, tenant));
     await kitchen.cut();
     const missed = await publishOrders(server, tenant, 3);
@@ -170,14 +186,18 @@ test("a room that was left is not joined again by a recovery", { skip }, async (
   assert.equal((await courier.hears("delivery:delayed")).payload.orderId, "o-2");
 });
 
-test("who leaves on purpose comes back to a new session", { skip }, async () => {
+test("who leaves on purpose comes back to a new session, or to the whole of the old one", { skip }, async () => {
   const courier = await Member.connect(server, "on-purpose", "delivery_app", "dario");
   await courier.ask("subscribe:order", "o-1");
+  await courier.send("delivery:in_transit", { orderId: "o-1" });
+  await courier.hears("delivery:in_transit");
   const { id } = courier.socket;
   courier.socket.disconnect();
   await courier.comesBack();
-  assert.notEqual(courier.socket.id, id);
-  assert.equal(courier.socket.recovered, false);
+  // A client that is told that it was recovered does not subscribe again.
+  if (!courier.socket.recovered) return assert.notEqual(courier.socket.id, id);
+  const live = await publishOrder(server, "on-purpose", { type: "delivery:delayed" }, { orderId: "o-1" });
+  await courier.ids("delivery:delayed", live);
 });
 
 test("a recovery needs a token like everything else", async () => {
@@ -194,17 +214,19 @@ test("a recovery needs a token like everything else", async () => {
 // Somebody's session is somebody's: another tenant's namesake, another user, another application of the same user.
 const STRANGERS = [
   ["a namesake in another tenant", "elsewhere", "kitchen_app", "kenji"],
-  ["another user of the tenant", "stolen", "kitchen_app", "mallory"],
-  ["another application of the same user", "stolen", "tenant_dashboard", "kenji"],
+  ["another user of the tenant", undefined, "kitchen_app", "mallory"],
+  ["another application of the same user", undefined, "tenant_dashboard", "kenji"],
 ];
-for (const [who, tenant, application, user] of STRANGERS) {
+for (const [index, [who, elsewhere, application, user]] of STRANGERS.entries()) {
   test(`a session is not recovered by ${who}`, { skip }, async () => {
-    const kitchen = await Member.connect(server, "stolen", "kitchen_app", "kenji");
-    await publishOrder(server, "stolen");
+    const robbed = `stolen-${index}`;
+    const tenant = elsewhere ?? robbed;
+    const kitchen = await Member.connect(server, robbed, "kitchen_app", "kenji");
+    await publishOrder(server, robbed);
     await kitchen.hears("order:created");
     const { id } = kitchen.socket;
     await kitchen.cut();
-    await publishOrder(server, "stolen");
+    await publishOrder(server, robbed);
     kitchen.socket.auth = { token: userToken(tenant, application, user), application };
     await kitchen.comesBack();
     assert.equal(kitchen.socket.recovered, false);
@@ -276,15 +298,22 @@ for (const [name, spoil] of Object.entries(BAD_OFFSETS)) {
   });
 }
 
-test("an offset without a private id is where the replay starts", { skip }, async () => {
+test("an offset without a private id is nobody's word: the server's own cursor counts", { skip }, async () => {
   const tenant = "offset-alone";
   const kitchen = await Member.connect(server, tenant, "kitchen_app", "kenji");
-  await publishOrder(server, tenant);
+  const [first, second] = await publishOrders(server, tenant, 2);
+  await kitchen.ids("order:created", first);
   const { rest } = await kitchen.inbox.next("order");
   await kitchen.cut();
+  const [epoch, offset] = rest[0].split("-");
   const missed = await publishOrders(server, tenant, 2);
-  const again = await Member.connect(server, tenant, "kitchen_app", "kenji", { auth: { offset: rest[0] } });
-  assert.deepEqual(await again.ids("order:created", missed.at(-1)), missed);
+  const ahead = `${epoch}-${Number(offset) + 1}`;
+  const again = await Member.connect(server, tenant, "kitchen_app", "kenji", { auth: { offset: ahead } });
+  const heard = await again.ids("order:created", missed.at(-1));
+  assert.deepEqual(heard.slice(-2), missed);
+  const stranger = await Member.connect(server, tenant, "kitchen_app", "mallory", { auth: { offset: `${epoch}-0` } });
+  const live = await publishOrder(server, tenant);
+  assert.deepEqual(await stranger.ids("order:created", live), [live], `no history, such as ${second}`);
 });
 
 /** A kitchen whose line is cut, that got one order and missed one; `token` is of the same user. */
@@ -312,16 +341,6 @@ test("a token that has just expired resumes, is asked for a fresh one in band, a
   await kitchen.ids("order:created", await publishOrder(server, tenant));
 });
 
-test("a token that has just expired and is not renewed ends the connection after its grace", { skip }, async () => {
-  const { kitchen, tokenEndedAgo } = await cutKitchen("grace-over");
-  kitchen.socket.auth = { token: tokenEndedAgo(28), application: "kitchen_app" };
-  await kitchen.comesBack();
-  assert.equal(kitchen.socket.recovered, true);
-  const [reason] = await next(kitchen.socket, "disconnect");
-  // The library comes back by itself from this one, and its application may have a fresh token by then.
-  assert.equal(reason, "transport close");
-});
-
 test("a token that expired longer ago than the grace resumes nothing", { skip }, async () => {
   const { kitchen, tokenEndedAgo } = await cutKitchen("too-late");
   kitchen.socket.auth = { token: tokenEndedAgo(60), application: "kitchen_app" };
@@ -337,4 +356,9 @@ test("a token that has just expired opens no new session", { skip }, async () =>
     const [error] = await next(socket, "connect_error");
     assert.equal(error.data.code, "token_expired");
   }
+});
+
+test("and its connection ends with the grace, in a way that its library comes back from by itself", { skip }, async () => {
+  const [reason] = await graceEnds;
+  assert.equal(reason, "transport close");
 });

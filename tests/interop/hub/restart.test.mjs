@@ -2,23 +2,25 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { EVERY_CLIENT } from "../support/clients.mjs";
-import { connected, leaveAll, Member, newOrderId, publish, publishOrder, publishOrders } from "../support/hub.mjs";
-import { PythonClient, noPython } from "../support/python_client.mjs";
+import { EVERY_DIALECT } from "../support/clients.mjs";
+import { BRISK, connected, leaveAll, Member, newOrderId, publish, publishOrder, publishOrders } from "../support/hub.mjs";
+import { killPythonClients, noPython, PythonClient } from "../support/python_client.mjs";
 import { DurableHub, TARGET } from "../support/servers.mjs";
 import { serviceToken, userToken } from "../support/token.mjs";
 import { next, pause, until, within } from "../support/wait.mjs";
 
-const HEARTBEAT = { FOODTRACK__HEARTBEAT__INTERVAL_MS: "100", FOODTRACK__HEARTBEAT__TIMEOUT_MS: "2000" };
 const skip = TARGET === "reference" && "Socket.IO's own server keeps nothing on a disk";
 const PATIENT = { reconnection: true, reconnectionDelay: 30, reconnectionDelayMax: 100, randomizationFactor: 0 };
 
 let hub;
 before(async () => {
-  if (!skip) hub = await DurableHub.start({ env: HEARTBEAT });
+  if (!skip) hub = await DurableHub.start({ env: BRISK });
 });
 after(() => hub?.stop());
-afterEach(leaveAll);
+afterEach(async () => {
+  leaveAll();
+  await killPythonClients();
+});
 
 const check = (name, body, why = false) => test(name, { skip: skip || why }, body);
 
@@ -30,10 +32,10 @@ async function killAndStart(members) {
   await hub.startAgain();
 }
 
-for (const [index, [client, io, transports]] of EVERY_CLIENT.entries()) {
+for (const [index, [client, options]] of EVERY_DIALECT.entries()) {
   check(`${client}: a killed hub's kitchen is recovered and gets each order once, in order`, async () => {
     const tenant = `killed-${index}`;
-    const kitchen = await Member.connect(hub, tenant, "kitchen_app", "kenji", { io, transports });
+    const kitchen = await Member.connect(hub, tenant, "kitchen_app", "kenji", options);
     const had = await publishOrders(hub, tenant, 3);
     await kitchen.ids("order:created", had.at(-1));
     const { id } = kitchen.socket;

@@ -2,6 +2,7 @@
 
 import { io as io48 } from "socket.io-client";
 import { io as io46 } from "socket.io-client-4-6";
+import * as msgpack from "socket.io-msgpack-parser";
 import { subjectToken } from "./token.mjs";
 import { next } from "./wait.mjs";
 
@@ -19,6 +20,14 @@ export const WAYS = [
 export const EVERY_CLIENT = VERSIONS.flatMap(([version, io]) =>
   WAYS.map(([way, transports]) => [`${version} over ${way}`, io, transports]),
 );
+
+const parser = msgpack.default ?? msgpack;
+/** The same, and those of them that speak msgpack: `[name, options]`. A hub understands both at once. */
+export const EVERY_DIALECT = [
+  ...EVERY_CLIENT.map(([client, io, transports]) => [client, { io, transports }]),
+  ["4.8 over websocket, msgpack", { transports: ["websocket"], parser }],
+  ["4.6 over polling, msgpack", { io: io46, transports: ["polling"], parser }],
+];
 
 const open = new Set();
 

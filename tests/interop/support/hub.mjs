@@ -6,6 +6,13 @@ import { io as io48 } from "socket.io-client";
 import { serviceToken, userToken } from "./token.mjs";
 import { Inbox, next } from "./wait.mjs";
 
+/** A hub whose heart beats fast, so that a test need not wait for confirmations, and that many tests may connect to. */
+export const BRISK = {
+  FOODTRACK__HEARTBEAT__INTERVAL_MS: "100",
+  FOODTRACK__HEARTBEAT__TIMEOUT_MS: "2000",
+  FOODTRACK__SECURITY__RATE_LIMITING__HANDSHAKES_PER_MINUTE: "0",
+};
+
 const open = new Set();
 
 /** A client that was told to connect: `auth` as the applications fill it, unless told otherwise. */

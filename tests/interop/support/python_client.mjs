@@ -9,6 +9,11 @@ import { Inbox } from "./wait.mjs";
 const PYTHON = fileURLToPath(new URL("../.venv/bin/python", import.meta.url));
 const SCRIPT = fileURLToPath(new URL("python_client.py", import.meta.url));
 
+const running = new Set();
+
+/** Ends every client that a test left behind. */
+export const killPythonClients = () => Promise.all([...running].map((client) => client.kill()));
+
 /** Why a test is skipped, or false. */
 export const noPython =
   (process.env.INTEROP_PYTHON === "0" && "INTEROP_PYTHON=0") || (!existsSync(PYTHON) && `${PYTHON} is not there`);
@@ -22,7 +27,7 @@ export class PythonClient {
     const asked = { url: server.url, client, transports, auth, reconnects };
     python.child = spawn(PYTHON, [SCRIPT, JSON.stringify(asked)], { stdio: ["pipe", "pipe", "inherit"] });
     python.exited = new Promise((resolve) => python.child.once("exit", resolve));
-    process.once("exit", () => python.child.kill("SIGKILL"));
+    running.add(python);
     createInterface(python.child.stdout).on("line", (line) => python.inbox.push(JSON.parse(line)));
     await python.isTold("connect");
     return python;
@@ -37,6 +42,7 @@ export class PythonClient {
   }
 
   async kill() {
+    running.delete(this);
     this.child.kill("SIGKILL");
     await this.exited;
   }

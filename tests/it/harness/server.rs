@@ -29,6 +29,8 @@ pub(crate) fn limits() -> LimitsConfig {
         messages_per_second_per_connection: 0,
         messages_per_second_per_tenant: 0,
         bytes_per_second_per_connection: 0,
+        sessions_per_second_per_tenant: 0,
+        sessions_per_second: 0,
         ..LimitsConfig::default()
     }
 }

@@ -1,8 +1,11 @@
 //! The `foodtrack-websocket` command: serve, demo, and what helps to get there.
 
 mod check_config;
+mod dead_letters;
 mod demo;
 mod explain;
+mod log;
+mod log_text;
 mod outcome;
 mod schema;
 mod serve;
@@ -51,6 +54,12 @@ enum Command {
     Schema(schema::Schema),
     /// Say where an event would go, and why.
     Explain(explain::Explain),
+    /// Look through the tenants' log, read it, and put it in order.
+    #[command(subcommand)]
+    Log(log::Log),
+    /// List, replay and drop messages that could not be delivered.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLetters),
 }
 
 /// Runs the command of this process's arguments.
@@ -62,6 +71,8 @@ pub fn run() -> ExitCode {
         Command::CheckConfig(check) => check.run(),
         Command::Schema(schema) => schema.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Log(log) => log.run(),
+        Command::DeadLetters(dead_letters) => dead_letters.run(),
     };
     outcome.unwrap_or_else(|failure| failure.report())
 }

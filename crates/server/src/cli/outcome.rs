@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
+use foodtrack_tenant_log::{CheckError, OpenError, ReadError};
+
 use crate::config::ConfigErrors;
 use crate::websocket_server::StartError;
 
@@ -42,6 +44,32 @@ impl From<StartError> for Outcome {
             StartError::Bind { .. } => Self::CannotListen(error.to_string()),
             StartError::DataDir(_) | StartError::Log(_) => Self::Usage(error.to_string()),
             StartError::Thread(_) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<OpenError> for Outcome {
+    fn from(error: OpenError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<CheckError> for Outcome {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Open(error) => error.into(),
+            CheckError::Store { .. } => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ReadError> for Outcome {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::UnknownTenant(_) | ReadError::OtherEpoch { .. } => {
+                Self::Usage(error.to_string())
+            }
+            ReadError::Store(_) | ReadError::Damaged { .. } => Self::Failed(error.to_string()),
         }
     }
 }

@@ -82,6 +82,10 @@ keys! {
     "limits.messagesBurstPerConnection" Scalar: "Events a connection may send at once.";
     "limits.messagesPerSecondPerTenant" Scalar: "Events a tenant may send per second, steadily; 0 lifts the limit.";
     "limits.messagesBurstPerTenant" Scalar: "Events a tenant may send at once.";
+    "limits.sessionsPerSecondPerTenant" Scalar: "Sessions of a tenant that may begin per second, steadily; more wait for their turn, those that come back do not; 0 lifts the limit.";
+    "limits.sessionsBurstPerTenant" Scalar: "Sessions of a tenant that may begin at once.";
+    "limits.sessionsPerSecond" Scalar: "Sessions of all tenants of a shard that may begin per second, steadily; 0 lifts the limit.";
+    "limits.sessionsBurst" Scalar: "Sessions of all tenants of a shard that may begin at once.";
     "limits.bytesPerSecondPerConnection" Scalar: "Bytes a connection may send per second, steadily; 0 lifts the limit.";
     "limits.bytesBurstPerConnection" Scalar: "Bytes a connection may send at once.";
     "limits.roomsPerConnectionMax" Scalar: "Rooms a connection may be in.";

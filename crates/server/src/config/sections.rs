@@ -121,6 +121,15 @@ pub struct LimitsConfig {
     pub messages_per_second_per_tenant: u32,
     /// Events a tenant may send at once. Default: 10 000.
     pub messages_burst_per_tenant: u32,
+    /// Sessions of a tenant that may begin per second, steadily; more wait, those that come back do not. 0 lifts the limit.
+    /// Default: 1 000.
+    pub sessions_per_second_per_tenant: u32,
+    /// Sessions of a tenant that may begin at once. Default: 2 000.
+    pub sessions_burst_per_tenant: u32,
+    /// Sessions of all tenants of a shard that may begin per second, steadily; 0 lifts the limit. Default: 5 000.
+    pub sessions_per_second: u32,
+    /// Sessions of all tenants of a shard that may begin at once. Default: 5 000.
+    pub sessions_burst: u32,
     /// Bytes a connection may send per second, steadily; 0 lifts the limit. Default: 1 000 000.
     pub bytes_per_second_per_connection: u32,
     /// Bytes a connection may send at once. Default: 4 000 000.
@@ -147,6 +156,10 @@ impl Default for LimitsConfig {
             messages_burst_per_connection: 200,
             messages_per_second_per_tenant: 5_000,
             messages_burst_per_tenant: 10_000,
+            sessions_per_second_per_tenant: 1_000,
+            sessions_burst_per_tenant: 2_000,
+            sessions_per_second: 5_000,
+            sessions_burst: 5_000,
             bytes_per_second_per_connection: 1_000_000,
             bytes_burst_per_connection: 4_000_000,
             rooms_per_connection_max: 256,
@@ -172,7 +185,7 @@ impl LimitsConfig {
     }
 
     /// The rates: the burst's key, what is allowed per second, and at once.
-    pub(crate) fn rates(&self) -> [(&'static str, u32, u32); 3] {
+    pub(crate) fn rates(&self) -> [(&'static str, u32, u32); 5] {
         [
             (
                 "limits.messagesBurstPerConnection",
@@ -184,6 +197,12 @@ impl LimitsConfig {
                 self.messages_per_second_per_tenant,
                 self.messages_burst_per_tenant,
             ),
+            (
+                "limits.sessionsBurstPerTenant",
+                self.sessions_per_second_per_tenant,
+                self.sessions_burst_per_tenant,
+            ),
+            ("limits.sessionsBurst", self.sessions_per_second, self.sessions_burst),
             (
                 "limits.bytesBurstPerConnection",
                 self.bytes_per_second_per_connection,

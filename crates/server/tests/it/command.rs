@@ -12,7 +12,8 @@ use crate::support::{SECRET, call, request};
 fn serve_prints_one_line_and_ends_with_0_on_sigterm_and_sigint() {
     for signal in ["TERM", "INT"] {
         let mut served = Served::start(
-            command(&["serve", "--port", "0", "--host", "127.0.0.1"]).env("JWT_SECRET", SECRET),
+            command(&["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"])
+                .env("JWT_SECRET", SECRET),
         );
         assert_eq!(request(served.address, "GET /health", &[], "").status, 200);
         served.signal(signal);
@@ -46,7 +47,7 @@ fn serve_names_the_file_and_the_key_that_is_unknown() {
 fn an_address_in_use_ends_with_3() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let arguments = ["serve", "--host", "127.0.0.1", "--port", &port];
+    let arguments = ["serve", "--in-memory", "--host", "127.0.0.1", "--port", &port];
     let (code, stdout, stderr) = run(command(&arguments).env("JWT_SECRET", SECRET));
     assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
     assert!(stderr.contains(&format!("127.0.0.1:{port}")), "{stderr}");
@@ -73,7 +74,8 @@ fn every_command_explains_itself_with_examples_and_exit_codes() {
 #[test]
 fn a_printed_token_opens_the_hub_for_its_tenant_and_role() {
     let served = Served::start(
-        command(&["serve", "--port", "0", "--host", "127.0.0.1"]).env("JWT_SECRET", SECRET),
+        command(&["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"])
+            .env("JWT_SECRET", SECRET),
     );
     let arguments = ["token", "--tenant", "t1", "--user", "u1", "--role"];
     let made = |more: &[&str]| {

@@ -5,5 +5,6 @@ mod command;
 mod configuration;
 mod data_dir;
 mod http_api;
+mod log;
 mod process;
 mod support;

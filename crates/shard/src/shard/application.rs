@@ -17,7 +17,7 @@ use crate::http_service::Responder;
 use crate::mailbox::ShardMessage;
 use crate::showing::TURN_DELIVERIES_MAX;
 use crate::tag::Tag;
-use crate::tenant::Deadline;
+use crate::turn::Deadline;
 
 /// How long a connection over its rate is not read.
 const OVER_RATE_PAUSE_MS: u32 = 50;
@@ -44,11 +44,10 @@ impl Application for Shard {
             self.clock.unix_s(),
         );
         match admission {
-            Ok(admission) => {
+            Ok(mut admission) => {
                 let home = self.parts.shards.home(admission.principal.tenant());
-                let is_ready = home == self.parts.index && self.is_open(io, &admission);
-                if !is_ready {
-                    // To its home, or to wait here until its tenant's log is open.
+                // To its home, or to wait here: for its turn, or until its tenant's log is open.
+                if home != self.parts.index || !self.may_come_in(io, &mut admission) {
                     return Verdict::HandOver { shard: home, transfer: admission };
                 }
                 self.adopt(io, client, NamespaceId::ROOT, admission)
@@ -148,7 +147,7 @@ impl Application for Shard {
 
     fn hand_over(&mut self, shard: usize, handover: Handover<Admission>) {
         if shard == self.parts.index {
-            return self.wait_for_log(handover);
+            return self.wait_at_home(handover);
         }
         // A full mailbox drops the client: it connects again, and by then there is room.
         let message = ShardMessage::Adopt(Box::new(handover));
@@ -228,6 +227,7 @@ impl Application for Shard {
 
     fn turn(&mut self, io: &mut Reactor) {
         self.hear_of_logs(io);
+        self.look_at_waiting(io);
         let deliveries = self.parts.counters.deliveries.get();
         for _ in 0..INBOX_PER_TURN {
             match self.parts.inbox.try_recv() {
@@ -263,8 +263,10 @@ impl Application for Shard {
 
     fn deadline(&mut self, io: &mut Reactor, what: u64) {
         self.clock.tick();
-        if what == super::SWEEP {
-            return self.sweep(io);
+        match what {
+            super::SWEEP => return self.sweep(io),
+            super::pacing::LOOK => return self.let_in(io),
+            _ => {}
         }
         let Some((tenant, deadline)) = Deadline::read(what) else { return };
         match deadline {

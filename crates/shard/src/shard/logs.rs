@@ -11,7 +11,7 @@ use crate::handshake::Admission;
 use crate::log_link::LogNews;
 use crate::mailbox::TenantRequest;
 use crate::open_log::LogState;
-use crate::tenant::Deadline;
+use crate::turn::Deadline;
 
 /// How much news is heard in a turn, before sockets have theirs.
 const NEWS_PER_TURN: usize = 4_096;

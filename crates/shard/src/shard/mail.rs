@@ -8,15 +8,13 @@ use crate::mailbox::{Reply, ShardMessage, TenantRequest};
 use crate::model::{Accepted, ConnectionCounts};
 use crate::open_log::Answer;
 use crate::publishing::{Publisher, Taken};
-use crate::tenant::{Tenant, Turn};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
 
 impl Shard {
     pub(super) fn handle_message(&mut self, io: &mut Reactor, message: ShardMessage) {
         match message {
-            ShardMessage::Adopt(handover) => match handover.transfer() {
-                Some(admission) if !self.is_open(io, admission) => self.wait_for_log(*handover),
-                _ => io.adopt(self, *handover),
-            },
+            ShardMessage::Adopt(handover) => self.receive(io, *handover),
             ShardMessage::HttpResponse(ticket, response) => respond(io, ticket, &response),
             ShardMessage::Tenant(tenant, request) => self.handle_request(io, &tenant, request),
             ShardMessage::Totals(reply) => {

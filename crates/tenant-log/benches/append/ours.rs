@@ -16,7 +16,7 @@ use foodtrack_tenant_log::{
 };
 use uuid::Uuid;
 
-use super::{Error, RUN, Run, TENANTS, cpu};
+use super::{Error, KEPT, RUN, Run, Setting, cpu};
 
 struct Driver {
     log: SqliteLog,
@@ -116,24 +116,24 @@ impl Driver {
     }
 }
 
-pub(super) fn append(directory: &Path, in_flight: usize, kept: Option<u64>) -> Result<Run, Error> {
-    let entries_max = kept.unwrap_or(u64::MAX);
+pub(super) fn append(directory: &Path, setting: Setting) -> Result<Run, Error> {
+    let entries_max = u64::try_from(KEPT / setting.tenants)?;
     let retention = Retention { entries_max, entries_min: 0, ..Retention::default() };
-    let mut driver = Driver::open(directory, TENANTS, retention)?;
+    let mut driver = Driver::open(directory, setting.tenants, retention)?;
     // Until every append lets another go.
-    let filled = usize::try_from(kept.unwrap_or(0))? * TENANTS;
-    driver.drive(500, |count| count < filled + 1_000)?;
+    driver.drive(500, |count| count < KEPT + 5_000)?;
     let start = Instant::now();
-    driver.drive(in_flight, |_| start.elapsed() < RUN)
+    driver.drive(setting.in_flight, |_| start.elapsed() < RUN)
 }
 
-/// How fast one thread reads a tenant's log.
+/// How fast one thread reads a tenant's log, by the clock and by what it worked.
 pub(super) fn replay(count: usize) -> Result<(), Error> {
     let directory = tempfile::tempdir()?;
     let mut driver = Driver::open(directory.path(), 1, Retention::default())?;
     driver.drive(500, |done| done < count)?;
-    for entries_max in [100, 1_000] {
-        let (start, mut after, mut read) = (Instant::now(), Offset::ZERO, 0);
+    for entries_max in [64, 512, 4_096] {
+        let (start, worked_before) = (Instant::now(), worked()?);
+        let (mut after, mut read) = (Offset::ZERO, 0);
         loop {
             let page = driver.log.read(&ReadRequest {
                 tenant: driver.tenants[0].0.clone(),
@@ -141,7 +141,7 @@ pub(super) fn replay(count: usize) -> Result<(), Error> {
                 after,
                 through: Offset::MAX,
                 entries_max,
-                bytes_max: 1 << 20,
+                bytes_max: 4 << 20,
             })?;
             read += page.entries.len();
             after = page.next;
@@ -149,8 +149,26 @@ pub(super) fn replay(count: usize) -> Result<(), Error> {
                 break;
             }
         }
-        let per_s = read as f64 / start.elapsed().as_secs_f64();
-        println!("replay in pages of {entries_max}: {per_s:.0} entries/s on one thread");
+        let by_clock = read as f64 / start.elapsed().as_secs_f64();
+        let by_work = read as f64 / (worked()? - worked_before);
+        println!(
+            "replay in pages of {entries_max}: {by_clock:.0} entries/s by the clock, {by_work:.0} for each second of one core"
+        );
     }
+    let (start, worked_before) = (Instant::now(), worked()?);
+    let tenant = &driver.tenants[0].0;
+    let outlines = driver.log.outline(tenant, None, Offset::ZERO, Offset::MAX, count)?.len();
+    println!(
+        "outline of all: {:.0} entries/s by the clock, {:.0} for each second of one core",
+        outlines as f64 / start.elapsed().as_secs_f64(),
+        outlines as f64 / (worked()? - worked_before)
+    );
     Ok(())
+}
+
+/// How many seconds this thread has run on a core.
+fn worked() -> Result<f64, Error> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let ns: u64 = stat.split_whitespace().next().ok_or("no schedstat")?.parse()?;
+    Ok(ns as f64 / 1e9)
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Error, RUN, Run, TENANTS, cpu};
+use super::{Error, KEPT, RUN, Run, Setting, cpu};
 
 pub(super) struct Server {
     child: Child,
@@ -48,7 +48,7 @@ struct Client {
     stream: BufReader<TcpStream>,
     out: Vec<u8>,
     begun: VecDeque<Instant>,
-    kept: Option<u64>,
+    tenants: usize,
     next: usize,
     line: String,
     process: String,
@@ -56,14 +56,11 @@ struct Client {
 
 impl Client {
     fn submit(&mut self) {
-        self.next = (self.next + 1) % TENANTS;
+        self.next = (self.next + 1) % self.tenants;
         let (key, value) = (format!("log:{}", self.next), [b'x'; 300]);
-        let kept = self.kept.map(|kept| kept.to_string());
-        let mut words: Vec<&[u8]> = vec![b"XADD", key.as_bytes()];
-        if let Some(kept) = &kept {
-            words.extend([&b"MAXLEN"[..], b"~", kept.as_bytes()]);
-        }
-        words.extend([&b"*"[..], b"m", &value]);
+        let kept = (KEPT / self.tenants).to_string();
+        let words: [&[u8]; 8] =
+            [b"XADD", key.as_bytes(), b"MAXLEN", b"~", kept.as_bytes(), b"*", b"m", &value];
         self.out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
         for word in words {
             self.out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
@@ -117,23 +114,18 @@ impl Client {
 }
 
 /// Appends with `clients` connections that share what is in flight.
-pub(super) fn append(
-    directory: &Path,
-    clients: usize,
-    in_flight: usize,
-    kept: Option<u64>,
-) -> Result<Run, Error> {
+pub(super) fn append(directory: &Path, clients: usize, setting: Setting) -> Result<Run, Error> {
+    let Setting { tenants, in_flight } = setting;
     let server = Server::start(directory)?;
     let connect = |n: usize| -> Result<Client, Error> {
         let stream = TcpStream::connect(("127.0.0.1", server.port))?;
         stream.set_nodelay(true)?;
         let (stream, process) = (BufReader::new(stream), server.child.id().to_string());
         let (out, begun, line) = (Vec::new(), VecDeque::new(), String::new());
-        Ok(Client { stream, out, begun, kept, next: n, line, process })
+        Ok(Client { stream, out, begun, tenants, next: n, line, process })
     };
     let mut all = (0..clients).map(connect).collect::<Result<Vec<_>, _>>()?;
-    let filled = usize::try_from(kept.unwrap_or(0))? * TENANTS;
-    all[0].drive(500, |count| count < filled + 1_000)?;
+    all[0].drive(500, |count| count < KEPT + 5_000)?;
     if clients == 1 {
         let start = Instant::now();
         return all[0].drive(in_flight, |_| start.elapsed() < RUN);

@@ -47,9 +47,20 @@ pub struct CheckReport {
 /// # Errors
 /// [`CheckError`]
 pub fn check(directory: &Path) -> Result<CheckReport, CheckError> {
-    let directory = DataDirectory::lock(directory)?;
+    check_with_progress(directory, &mut |_, _| {})
+}
+
+/// As [`check`]; tells `on_step` before each step which one it is, from 1, and of how many.
+///
+/// # Errors
+/// [`CheckError`]
+pub fn check_with_progress(
+    directory: &Path,
+    on_step: &mut dyn FnMut(usize, usize),
+) -> Result<CheckReport, CheckError> {
+    let directory = DataDirectory::lock_existing(directory)?;
     let connection = directory.open_database()?;
-    report(&connection)
+    report(&connection, on_step)
         .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })
 }
 
@@ -61,7 +72,7 @@ pub fn check(directory: &Path) -> Result<CheckReport, CheckError> {
 /// # Errors
 /// [`CheckError`]; no epoch was changed.
 pub fn renew_epochs(directory: &Path) -> Result<usize, CheckError> {
-    let directory = DataDirectory::lock(directory)?;
+    let directory = DataDirectory::lock_existing(directory)?;
     let mut connection = directory.open_database()?;
     renew(&mut connection)
         .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })
@@ -81,11 +92,17 @@ fn renew(connection: &mut Connection) -> rusqlite::Result<usize> {
     Ok(tenants.len())
 }
 
-fn report(connection: &Connection) -> rusqlite::Result<CheckReport> {
+fn report(
+    connection: &Connection,
+    on_step: &mut dyn FnMut(usize, usize),
+) -> rusqlite::Result<CheckReport> {
     let number = |sql: &str| connection.query_row(sql, (), |row| rows::unsigned(row, 0));
+    let steps = 1 + PROMISES.len();
+    on_step(1, steps);
     let mut findings = sentences(connection, &format!("PRAGMA integrity_check({FINDINGS_MAX})"))?;
     findings.retain(|finding| finding != "ok");
-    for sql in PROMISES {
+    for (step, sql) in (2..).zip(PROMISES) {
+        on_step(step, steps);
         findings.extend(sentences(connection, sql)?);
     }
     findings.truncate(FINDINGS_MAX);

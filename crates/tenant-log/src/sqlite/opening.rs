@@ -14,9 +14,10 @@ const SCHEMA_VERSION: i32 = 1;
 /// What leads from each version to the next; the first makes version 1 of nothing.
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [include_str!("schema.sql")];
 
+const FILE: &str = "log.db";
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER_BYTES: usize = 100;
-const PAGE_BYTES: u32 = 4_096;
+pub(super) const PAGE_BYTES: u32 = 4_096;
 /// Up to this size a database is looked through whenever it is opened; larger ones would keep clients waiting.
 const QUICK_CHECK_BYTES_MAX: u64 = 64 << 20;
 
@@ -30,6 +31,12 @@ pub enum OpenError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// There is no log.
+    #[error("{}: there is no log here; name the data directory of a server that has run", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
     },
     /// Another process has it open.
     #[error("{}: another server uses this data directory; stop it, or name another directory", path.display())]
@@ -90,6 +97,18 @@ impl OpenError {
     }
 }
 
+/// The log's file in a directory that has one. Nothing is made.
+pub(super) fn existing(directory: &Path) -> Result<PathBuf, OpenError> {
+    let file = directory.join(FILE);
+    match read_header(&file) {
+        Ok(header) => check_header(&file, &header).map(|()| file),
+        Err(source) if source.kind() == ErrorKind::NotFound => {
+            Err(OpenError::Missing { path: directory.to_owned() })
+        }
+        Err(source) => Err(OpenError::Io { path: file, source }),
+    }
+}
+
 /// A data directory that no other process uses while this lives.
 pub(super) struct DataDirectory {
     path: PathBuf,
@@ -97,6 +116,12 @@ pub(super) struct DataDirectory {
 }
 
 impl DataDirectory {
+    /// As [`DataDirectory::lock`], where there is a log already.
+    pub(super) fn lock_existing(path: &Path) -> Result<Self, OpenError> {
+        existing(path)?;
+        Self::lock(path)
+    }
+
     pub(super) fn lock(path: &Path) -> Result<Self, OpenError> {
         let io = |path: &Path| {
             let path = path.to_owned();
@@ -119,7 +144,7 @@ impl DataDirectory {
     }
 
     pub(super) fn file(&self) -> PathBuf {
-        self.path.join("log.db")
+        self.path.join(FILE)
     }
 
     /// The writer's connection to a database that is whole and of this version.
@@ -247,6 +272,23 @@ fn check_whole(connection: &Connection, file: &Path) -> Result<(), OpenError> {
         }
     }
     Ok(())
+}
+
+/// Whether a reader knows the layout as it is: only a writer changes it.
+pub(super) fn check_version(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+    let found: i32 = connection
+        .query_row("PRAGMA user_version", (), |row| row.get(0))
+        .map_err(|error| OpenError::store(file, &error))?;
+    if found == SCHEMA_VERSION {
+        return Ok(());
+    }
+    let path = file.to_owned();
+    Err(if found > SCHEMA_VERSION {
+        OpenError::FutureVersion { path, found, known: SCHEMA_VERSION }
+    } else {
+        let detail = format!("its layout is {found}, and a server brings it to {SCHEMA_VERSION}");
+        OpenError::Store { path, detail }
+    })
 }
 
 /// Brings a database to the newest layout, each step in a transaction of its own.

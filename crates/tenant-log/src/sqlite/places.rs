@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// So many entries wait for their places while appends keep coming; a reader of the newest looks through as many.
-const UNPLACED_MAX: i64 = 4_096;
+pub(super) const UNPLACED_MAX: i64 = 4_096;
 /// With fewer it is not worth a commit of its own, nor a look before a tenant is opened.
 const UNPLACED_FEW: i64 = 256;
 

@@ -1,19 +1,19 @@
 //! Readers: connections of their own, each seeing one moment of what is committed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::opening::keep_plans;
+use super::opening::{OpenError, check_version, keep_plans};
 use super::rows::{self, COLUMNS, OUTLINE_COLUMNS, decode, decode_outline, number};
 use super::tenants;
 use crate::memory::ascending;
 use crate::{
-    DeadLetter, DeadLetterReason, LogEntry, OutlinePage, Page, ReadError, ReadRequest, SavedCursor,
-    SubscriberKey, TenantStats,
+    DeadLetter, DeadLetterReason, LogEntry, Note, OutlinePage, Page, ReadError, ReadRequest,
+    SavedCursor, SubscriberKey, TenantStats,
 };
 
 /// How many connections are kept when nobody reads.
@@ -203,6 +203,18 @@ impl Readers {
                 .query_row(params![row.no, row.placed_through, id.as_bytes()], |row| row.get(0))
                 .map_err(store)?;
             Ok(offset.and_then(|it| u64::try_from(it).ok()).and_then(Offset::new))
+        })
+    }
+
+    /// That the database is there and of this version.
+    pub(super) fn check_version(&self, file: &Path) -> Result<(), OpenError> {
+        let connection = self.connect().map_err(|error| OpenError::store(file, &error))?;
+        check_version(&connection, file)
+    }
+
+    pub(super) fn notes(&self, tenant: &TenantId, now_ms: u64) -> Result<Vec<Note>, ReadError> {
+        self.look(tenant, |connection, row| {
+            tenants::notes(connection, row.no, now_ms).map_err(store)
         })
     }
 

@@ -3,13 +3,19 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::opening::PAGE_BYTES;
+use super::places::UNPLACED_MAX;
+
 /// About how much may stand beside the database before it is moved into it.
 pub(super) const WRITE_AHEAD_BYTES_MAX: u64 = 8 << 20;
 /// How many bytes of messages one transaction takes.
 pub(super) const COMMIT_BYTES_MAX: u64 = 4 << 20;
 /// Enough for all that stands beside the database to move into it; then there is room beside it to write what deletes.
-const RESERVE_BYTES: u64 = 20 << 20;
-const _: () = assert!(RESERVE_BYTES > WRITE_AHEAD_BYTES_MAX + 2 * COMMIT_BYTES_MAX);
+const RESERVE_BYTES: u64 = 32 << 20;
+/// Of as many tenants, each entry's place is on a page of its own.
+const PLACES_BYTES_MAX: u64 = UNPLACED_MAX as u64 * PAGE_BYTES as u64;
+const _: () =
+    assert!(RESERVE_BYTES >= WRITE_AHEAD_BYTES_MAX + PLACES_BYTES_MAX + 2 * COMMIT_BYTES_MAX);
 /// So many pages below its largest size the database takes no more appends.
 pub(super) const SLACK_PAGES: u64 = 256;
 

@@ -184,16 +184,39 @@ fn event_name(text: &str) -> EventName {
 }
 
 fn rooms_text(rooms: &[LoggedRoom]) -> Option<String> {
-    // A list of texts is always written.
-    let text = |rooms: &[LoggedRoom]| {
-        serde_json::to_string(&rooms.iter().map(LoggedRoom::to_text).collect::<Vec<_>>()).ok()
-    };
-    if rooms.is_empty() { None } else { text(rooms) }
+    if rooms.is_empty() {
+        return None;
+    }
+    let mut text = String::with_capacity(32 * rooms.len());
+    for room in rooms {
+        text.push(if text.is_empty() { '[' } else { ',' });
+        let name = room.to_text();
+        if is_plain(&name) {
+            text.push('"');
+            text.push_str(&name);
+            text.push('"');
+        } else {
+            // A text is always written.
+            text.push_str(&serde_json::to_string(&name).unwrap_or_default());
+        }
+    }
+    text.push(']');
+    Some(text)
+}
+
+/// Whether it stands in JSON as it is.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
 }
 
 fn rooms_of(text: &str) -> Option<Vec<LoggedRoom>> {
-    let names: Vec<std::borrow::Cow<'_, str>> = serde_json::from_str(text).ok()?;
-    names.iter().map(|name| LoggedRoom::parse(name)).collect()
+    if text.contains('\\') {
+        let names: Vec<String> = serde_json::from_str(text).ok()?;
+        return names.iter().map(|name| LoggedRoom::parse(name)).collect();
+    }
+    // Without escapes a name is what stands between its quotes.
+    let names = text.strip_prefix("[\"")?.strip_suffix("\"]")?;
+    names.split("\",\"").map(LoggedRoom::parse).collect()
 }
 
 fn attachments_blob(attachments: &[Bytes]) -> Option<Vec<u8>> {

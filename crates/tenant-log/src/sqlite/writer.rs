@@ -11,6 +11,7 @@ use rusqlite::config::DbConfig;
 
 use super::SqliteOptions;
 use super::commit_gate::{CommitError, CommitGate, commit};
+use super::compacting::give_back;
 use super::places::Places;
 use super::queue::{Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, SLACK_PAGES, WRITE_AHEAD_BYTES_MAX};
@@ -22,16 +23,16 @@ use crate::{Completion, Head, LogEntry, OnCompletion, RefusedReason};
 
 /// How long a commit waits for as many as the last one had: those who were just told are about to send their next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
-/// About what a commit writes besides the messages: a page of the table, one of the index.
-const COMMIT_BYTES: u64 = 8_192;
-/// How long a transaction's worth of upkeep writes, about.
+/// About what a commit writes besides the messages: pages that are not full yet.
+const COMMIT_BYTES: u64 = 12 << 10;
+/// About what a transaction's worth of upkeep writes.
 const UPKEEP_BYTES: u64 = 256 << 10;
 /// How long after it was in vain it is tried again to make room on a full disk.
 const ROOM_DELAY: Duration = Duration::from_millis(100);
 /// How long making room may hold up those who append.
 const ROOM_TIME_MAX: Duration = Duration::from_millis(100);
 /// How many pages one step of compaction gives back.
-const COMPACT_STEP: &str = "PRAGMA incremental_vacuum(128)";
+const COMPACT_PAGES: u32 = 128;
 
 pub(super) struct Writer {
     connection: Connection,
@@ -184,6 +185,9 @@ impl Writer {
         }
         let is_upkeep_due =
             self.upkeep.is_in_round() || is_quiet && !self.is_full && self.is_upkeep_due();
+        if self.is_poisoned {
+            return self.refuse_all(writes.into_iter());
+        }
         if has_writes || is_upkeep_due && !self.is_full {
             let mut writes = writes.into_iter().peekable();
             loop {
@@ -486,7 +490,7 @@ impl Writer {
         let connection = &self.connection;
         let step = || -> rusqlite::Result<bool> {
             connection.execute_batch("BEGIN IMMEDIATE")?;
-            connection.execute_batch(COMPACT_STEP)?;
+            give_back(connection, COMPACT_PAGES)?;
             connection
                 .query_row("PRAGMA freelist_count", (), |row| row.get::<_, i64>(0))
                 .map(|it| it > 0)

@@ -207,7 +207,7 @@ fn append_when_there_is_room(writer: &mut Writer<'_>, n: u64) {
 
 #[test]
 fn a_log_outlives_a_full_file_system() {
-    let Some(disk) = SmallDisk::mount(64 << 20) else {
+    let Some(disk) = SmallDisk::mount(80 << 20) else {
         return eprintln!("skipped: this user may not mount a tmpfs");
     };
     let path = disk.0.path();

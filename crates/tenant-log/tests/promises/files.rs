@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use foodtrack_tenant_log::{OpenError, SqliteLog, SqliteOptions, check, renew_epochs};
+use foodtrack_tenant_log::{
+    Durability, OpenError, Retention, SqliteLog, SqliteOptions, check, renew_epochs,
+};
 
-use crate::support::{id, open_sqlite, tenant, wait_for};
+use crate::support::{KEEPS_ALL, id, open_sqlite, tenant, wait_for};
 
 fn open(directory: &Path) -> Result<SqliteLog, OpenError> {
     SqliteLog::open(directory, SqliteOptions::default(), Box::new(|_| {}))
@@ -157,4 +159,48 @@ fn compaction_gives_space_back() {
     let log = open(directory.path()).unwrap();
     log.compact().unwrap();
     wait_for(|| log.file_bytes() < full / 2);
+}
+
+#[test]
+fn a_log_that_let_much_go_passes_its_check_and_has_the_rest() {
+    const TENANTS: u64 = 20;
+    let directory = tempfile::tempdir().unwrap();
+    let retention = Retention { entries_max: 100, ..KEEPS_ALL };
+    let mut counts = [0_u64; TENANTS as usize];
+    let mut state = 7_u64;
+    // Some entries are without places when a run ends, and some stretches half swept.
+    for run in 1..=3_u64 {
+        let options = SqliteOptions { retention, ..SqliteOptions::default() };
+        let open = open_sqlite(directory.path(), options);
+        let mut writers: Vec<_> = (0..TENANTS).map(|n| open.writer(&format!("t{n}"))).collect();
+        for step in 0..run * 2_000 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            // A few tenants have most of it.
+            let place = usize::try_from((state >> 33) % TENANTS * ((state >> 53) % 4) / 3).unwrap();
+            counts[place] += 1;
+            let n = counts[place];
+            writers[place].submit(id(n), Durability::Durable, n);
+            if step % 500 == 0 {
+                open.log.trim(step).unwrap();
+                writers.iter_mut().for_each(crate::support::Writer::settle_by_reading);
+            }
+        }
+        writers.iter_mut().for_each(crate::support::Writer::settle_by_reading);
+        for (writer, count) in writers.iter().zip(counts) {
+            let kept: Vec<u64> =
+                open.everything(&writer.tenant).into_iter().map(|(offset, _)| offset).collect();
+            let first = kept.first().copied().unwrap_or(count + 1);
+            assert!(kept.iter().copied().eq(first..=count), "{} has holes", writer.tenant);
+            assert!(kept.len() as u64 >= count.min(99), "{} let too much go", writer.tenant);
+        }
+        drop(writers);
+        drop(open);
+        assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
+    }
+    let options = SqliteOptions { retention, ..SqliteOptions::default() };
+    let open = open_sqlite(directory.path(), options);
+    open.log.trim(0).unwrap();
+    wait_for(|| {
+        (0..TENANTS).all(|n| open.log.stats(&tenant(&format!("t{n}"))).unwrap().entries <= 100)
+    });
 }

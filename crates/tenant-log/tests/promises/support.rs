@@ -194,6 +194,13 @@ impl Writer<'_> {
         }
     }
 
+    /// Waits until the last that was submitted is there to be read: for one of many writers, who take each other's
+    /// completions.
+    pub(crate) fn settle_by_reading(&mut self) {
+        let last = offset(self.sequence.next().get() - 1);
+        wait_for(|| self.open.log.stats(&self.tenant).unwrap().last.through() == last);
+    }
+
     /// Waits for one completion, and heeds it.
     pub(crate) fn hear(&mut self) {
         match self.open.next_completion() {

@@ -1,0 +1,161 @@
+//! `foodtrack-websocket dead-letters replay` and `drop`
+
+use std::process::ExitCode;
+use std::sync::mpsc::channel;
+
+use clap::Args;
+use foodtrack_contract::{Offset, TenantId};
+use foodtrack_tenant_log::{
+    Completion, DeadLetter, Note, NoteKind, OpenError, SqliteLog, SqliteOptions, SubscriberKey,
+    TenantLog, delivery_key,
+};
+use serde_json::json;
+
+use crate::cli::Run;
+use crate::cli::log::{LogDirectory, now_ms, parse_offset, parse_tenant};
+use crate::cli::outcome::{Outcome, print};
+
+const AFTER_REPLAY_HELP: &str = "\
+Takes the letters away and notes that the message is to be delivered again; the server does it when the subscriber is next
+there, as long as retention keeps the message. While a server runs, ask that server instead.
+
+Examples:
+  foodtrack-websocket dead-letters replay --data-dir /var/lib/foodtrack --tenant pizza-roma --offset 420
+  foodtrack-websocket dead-letters replay --data-dir /var/lib/foodtrack --tenant pizza-roma --offset 420 --subscriber 'ada:kitchen_app:tablet'
+
+Exit codes: 0 noted, 1 failed while writing, 2 bad usage, no such letter, or it cannot be opened, also while a server uses it.";
+
+const AFTER_DROP_HELP: &str = "\
+Takes the letters away; the message stays in the log. While a server runs, ask that server instead.
+
+Examples:
+  foodtrack-websocket dead-letters drop --data-dir /var/lib/foodtrack --tenant pizza-roma --offset 420
+
+Exit codes: 0 dropped, 1 failed while writing, 2 bad usage, no such letter, or it cannot be opened, also while a server uses it.";
+
+/// Which letters.
+#[derive(Args)]
+struct Which {
+    #[command(flatten)]
+    directory: LogDirectory,
+    /// The restaurant
+    #[arg(long, value_name = "TENANT", value_parser = parse_tenant)]
+    tenant: TenantId,
+    /// The message
+    #[arg(long, value_name = "OFFSET", value_parser = parse_offset)]
+    offset: Offset,
+    /// Only this subscriber's letter, by the key that `list` shows
+    #[arg(long, value_name = "KEY", value_parser = parse_subscriber)]
+    subscriber: Option<SubscriberKey>,
+}
+
+#[derive(Args)]
+#[command(after_help = AFTER_REPLAY_HELP)]
+pub(in crate::cli) struct Replay {
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Args)]
+#[command(after_help = AFTER_DROP_HELP)]
+pub(in crate::cli) struct Drop {
+    #[command(flatten)]
+    which: Which,
+}
+
+impl Replay {
+    pub(in crate::cli) fn run(self) -> Run {
+        let letters = self.which.take(true)?;
+        for letter in letters {
+            let (offset, subscriber) = (letter.offset, letter.subscriber.as_str());
+            print(format_args!("{offset} will be delivered again to {subscriber}"));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Drop {
+    pub(in crate::cli) fn run(self) -> Run {
+        let letters = self.which.take(false)?;
+        for letter in letters {
+            print(format_args!("{} dropped for {}", letter.offset, letter.subscriber.as_str()));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Which {
+    /// Takes the letters away, and says which those were. Notes redeliveries in their place where asked for: first, so that
+    /// a failure between the two loses neither.
+    fn take(&self, is_replay: bool) -> Result<Vec<DeadLetter>, Outcome> {
+        // Nothing is made where there is no log.
+        let reader = self.directory.reader()?;
+        let mut letters = reader.dead_letters_at(&self.tenant, self.offset)?;
+        letters.retain(|it| self.subscriber.as_ref().is_none_or(|key| *key == it.subscriber));
+        if letters.is_empty() {
+            return Err(Outcome::Usage(format!(
+                "tenant {} has no such dead letter at {}; `dead-letters list` shows what there is",
+                self.tenant, self.offset
+            )));
+        }
+        drop(reader);
+        let (sender, completions) = channel();
+        let on_completion = Box::new(move |completion| {
+            // Whoever has failed hangs up.
+            let _ = sender.send(completion);
+        });
+        let options = SqliteOptions::default();
+        let log = SqliteLog::open(&self.directory.path, options, on_completion).map_err(in_use)?;
+        let failed = |error: &dyn std::fmt::Display| Outcome::Failed(error.to_string());
+        if is_replay {
+            for (ticket, letter) in (0..).zip(&letters) {
+                log.save_note(&self.tenant, redelivery(letter), Some(ticket))
+                    .map_err(|error| failed(&error))?;
+            }
+            for _ in &letters {
+                match completions.recv() {
+                    Ok(Completion::NoteRefused { reason, .. }) => return Err(failed(&reason)),
+                    Ok(_) => {}
+                    Err(_) => return Err(Outcome::Failed("the log ended by itself".into())),
+                }
+            }
+        }
+        for letter in &letters {
+            log.unbury(&self.tenant, letter.offset, &letter.subscriber)
+                .map_err(|error| failed(&error))?;
+        }
+        // Waits until it is on disk.
+        drop(log);
+        let left = self.directory.reader()?.dead_letters_at(&self.tenant, self.offset)?;
+        if left.iter().any(|it| letters.contains(it)) {
+            return Err(Outcome::Failed(
+                "the letters could not be taken away: is the disk full?".into(),
+            ));
+        }
+        Ok(letters)
+    }
+}
+
+fn redelivery(letter: &DeadLetter) -> Note {
+    let value = json!({ "id": letter.id, "requestedAtMs": now_ms() }).to_string();
+    Note {
+        kind: NoteKind::Redelivery,
+        key: delivery_key(letter.offset, &letter.subscriber),
+        value: Some(value.into()),
+        expires_at_ms: None,
+    }
+}
+
+fn in_use(error: OpenError) -> Outcome {
+    match error {
+        OpenError::InUse { path } => Outcome::Usage(format!(
+            "{}: a server is running with this data directory; ask it to replay or drop dead letters, or stop it first",
+            path.display()
+        )),
+        error => error.into(),
+    }
+}
+
+fn parse_subscriber(text: &str) -> Result<SubscriberKey, String> {
+    SubscriberKey::new(text).ok_or_else(|| String::from("it is empty or too long"))
+}

@@ -1,0 +1,36 @@
+//! `foodtrack-websocket log compact`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use foodtrack_tenant_log::compact;
+
+use super::{LogDirectory, size_text};
+use crate::cli::Run;
+use crate::cli::outcome::{note, print};
+
+const AFTER_HELP: &str = "\
+A server uses freed space again by itself, but never makes the file smaller. It can be interrupted: what was given back stays so.
+
+Examples:
+  foodtrack-websocket log compact --data-dir /var/lib/foodtrack
+
+Exit codes: 0 done, 1 failed on the way, 2 it cannot be opened, also while a server uses it.";
+
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(in crate::cli) struct Compact {
+    #[command(flatten)]
+    directory: LogDirectory,
+}
+
+impl Compact {
+    pub(in crate::cli) fn run(self) -> Run {
+        let done = compact(&self.directory.path, &mut |bytes| {
+            note(format_args!("{} to give back", size_text(bytes)));
+        })?;
+        let (before, after) = (size_text(done.bytes_before), size_text(done.bytes_after));
+        print(format_args!("{before} before, {after} now"));
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,144 @@
+//! `foodtrack-websocket log read`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use foodtrack_contract::{Offset, TenantId};
+use foodtrack_tenant_log::{
+    DeadLetter, LogEntry, Note, NoteKind, PageStart, SqliteReader, parse_delivery_key,
+};
+
+use super::{LogDirectory, Place, now_ms, page, parse_tenant};
+use crate::cli::Run;
+use crate::cli::log_text::{entry_json, entry_line, letter_json, letter_line};
+use crate::cli::outcome::{Outcome, note, print};
+
+/// How many entries are read at once.
+const PAGE_ENTRIES_MAX: usize = 1_000;
+
+const AFTER_HELP: &str = "\
+Works beside a running server. Lines for people leave the message out; --json has it. With --order, what is known of the
+deliveries of each entry stands below it.
+
+Examples:
+  foodtrack-websocket log read --data-dir /var/lib/foodtrack --tenant pizza-roma --limit 20
+  foodtrack-websocket log read --data-dir /var/lib/foodtrack --tenant pizza-roma --after 1k3f9z-420 --json
+  foodtrack-websocket log read --data-dir /var/lib/foodtrack --tenant pizza-roma --order 42
+
+Exit codes: 0 printed, 1 failed while reading, 2 bad usage, an unknown tenant, or it cannot be opened.";
+
+#[derive(Args)]
+#[command(after_help = AFTER_HELP)]
+pub(in crate::cli) struct Read {
+    #[command(flatten)]
+    directory: LogDirectory,
+    /// The restaurant
+    #[arg(long, value_name = "TENANT", value_parser = parse_tenant)]
+    tenant: TenantId,
+    /// Start after this offset, or this cursor of a client
+    #[arg(long, value_name = "PLACE", value_parser = Place::parse, conflicts_with = "order")]
+    after: Option<Place>,
+    /// At most so many entries
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    limit: usize,
+    /// Only what is about this order: the newest, up to the limit
+    #[arg(long, value_name = "ORDER")]
+    order: Option<String>,
+    /// Print a line of JSON for each entry, with its message
+    #[arg(long)]
+    json: bool,
+}
+
+impl Read {
+    pub(in crate::cli) fn run(self) -> Run {
+        let reader = self.directory.reader()?;
+        match &self.order {
+            Some(order) => self.print_order(&reader, order)?,
+            None => self.print_entries(&reader)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn print_entries(&self, reader: &SqliteReader) -> Result<(), Outcome> {
+        let (mut place, mut left) = (self.after.unwrap_or(Place::START), self.limit);
+        while left > 0 {
+            let page = page(reader, &self.tenant, place, left.min(PAGE_ENTRIES_MAX))?;
+            if let PageStart::Gap { through } = page.start
+                && place.offset > Offset::ZERO
+            {
+                note(format_args!("entries up to {through} are gone: retention took them"));
+            }
+            for entry in &page.entries {
+                if self.json {
+                    print(entry_json(page.epoch, entry));
+                } else {
+                    print(entry_line(entry));
+                }
+            }
+            left = left.saturating_sub(page.entries.len());
+            place.offset = page.next;
+            if page.is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn print_order(&self, reader: &SqliteReader, order: &str) -> Result<(), Outcome> {
+        let history = reader.entity_history(&self.tenant, order, self.limit)?;
+        let epoch = reader.stats(&self.tenant)?.last.epoch();
+        let watches = reader.notes(&self.tenant, NoteKind::Watch, now_ms())?;
+        let redeliveries = reader.notes(&self.tenant, NoteKind::Redelivery, now_ms())?;
+        for entry in &history {
+            let deliveries = Deliveries {
+                letters: reader.dead_letters_at(&self.tenant, entry.offset)?,
+                watched: subscribers(&watches, entry),
+                to_redeliver: subscribers(&redeliveries, entry),
+            };
+            if self.json {
+                let mut line = entry_json(epoch, entry);
+                line["deadLetters"] = deliveries.letters.iter().map(letter_json).collect();
+                line["awaitingAcknowledgement"] = deliveries.watched.into();
+                line["toRedeliver"] = deliveries.to_redeliver.into();
+                print(line);
+            } else {
+                print(entry_line(entry));
+                deliveries.print();
+            }
+        }
+        if history.is_empty() {
+            note(format_args!("nothing about order {order} is in the log"));
+        }
+        Ok(())
+    }
+}
+
+/// What is known of an entry's deliveries.
+struct Deliveries {
+    letters: Vec<DeadLetter>,
+    watched: Vec<String>,
+    to_redeliver: Vec<String>,
+}
+
+impl Deliveries {
+    fn print(&self) {
+        for letter in &self.letters {
+            print(format_args!("            dead letter: {}", letter_line(letter).trim_start()));
+        }
+        for subscriber in &self.watched {
+            print(format_args!("            awaits the acknowledgement of {subscriber}"));
+        }
+        for subscriber in &self.to_redeliver {
+            print(format_args!("            to be delivered again to {subscriber}"));
+        }
+    }
+}
+
+/// Whose notes are about this entry.
+fn subscribers(notes: &[Note], entry: &LogEntry) -> Vec<String> {
+    let about = notes.iter().filter_map(|note| parse_delivery_key(&note.key));
+    about
+        .filter(|(offset, _)| *offset == entry.offset)
+        .map(|(_, subscriber)| subscriber.as_str().to_owned())
+        .collect()
+}

@@ -1,0 +1,117 @@
+//! Events of the server's own, to recipients it names itself: past the rules, but not past the schemas.
+
+use foodtrack_contract::{
+    ApplicationSet, ErrorCode, EventGroup, EventName, EventType, Message, Refusal, Room, RoomName,
+    Source,
+};
+use foodtrack_router::read_permission;
+use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
+use uuid::Uuid;
+
+use crate::model::{Accepted, Broadcast, Recipients};
+use crate::publishing::{Checked, Taken};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+impl Tenant {
+    /// An event of the server's own, to recipients it names. One that names rooms, applications or users is logged like
+    /// any other of its class; one that names or leaves out single connections is for those who are here.
+    pub(crate) fn broadcast(
+        &mut self,
+        turn: &mut Turn<'_>,
+        broadcast: &Broadcast,
+    ) -> Result<Taken, Refusal> {
+        let policies = turn.policies;
+        let event = match EventType::from_wire(&broadcast.event) {
+            Some(event) => EventName::Builtin(event),
+            None => policies.schemas.resolve(&self.id, &broadcast.event)?,
+        };
+        let system = matches!(&event, EventName::Builtin(it)
+            if it.group() == EventGroup::System);
+        let order = if system {
+            serde_json::from_str::<&serde_json::value::RawValue>(&broadcast.payload).map_err(
+                |_| {
+                    Refusal::new(ErrorCode::MessageMalformed, "the payload is no JSON")
+                        .of_event(event.as_str())
+                },
+            )?;
+            None
+        } else {
+            policies.schemas.validate(&self.id, &event, &broadcast.payload)?.order_id
+        };
+        let audience = self.named_audience(&broadcast.to, &event)?;
+        let (id, tenant) = (Uuid::now_v7(), self.id.clone());
+        let timestamp = turn.clock.text().to_owned();
+        let checked = Checked {
+            id,
+            policy: policies.delivery.of(&policies.schemas, &self.id, &event),
+            priority: broadcast.priority,
+            audience,
+            entity: order.as_deref(),
+            creates_order: None,
+            message: Message {
+                id,
+                event: &broadcast.event,
+                tenant: &tenant,
+                timestamp: &timestamp,
+                source: Source::System,
+                target: None,
+                payload: &broadcast.payload,
+                priority: broadcast.priority,
+                retry_count: 0,
+                encrypted: false,
+            },
+            attachments: &[],
+            event,
+        };
+        if broadcast.to.connections.is_empty() && broadcast.except.is_empty() {
+            return self.take(turn, checked, false);
+        }
+        let connections = self.places_of(&broadcast.to.connections);
+        let excepted = self.places_of(&broadcast.except);
+        let stamp = self.stamp();
+        let meta = checked.meta(stamp.place());
+        let mut message = Vec::new();
+        checked.message.write_json(&mut message);
+        let (event, audience) = (checked.event, checked.audience);
+        let frame = Self::frame(turn, &event, &message, &[], meta, &stamp, None);
+        self.connections.begin_message();
+        excepted.into_iter().for_each(|place| self.connections.skip(place));
+        let places = self.places(&audience).into_iter().chain(connections);
+        self.send_to(turn, places, &audience, frame);
+        turn.counters.events_accepted.add(1);
+        Ok(Taken::Done(Accepted { id, offset: None }))
+    }
+
+    /// The places of the connections with these ids.
+    fn places_of(&self, ids: &[String]) -> Vec<u32> {
+        ids.iter().filter_map(|id| self.connections.find(id)).collect()
+    }
+
+    fn named_audience(
+        &self,
+        to: &Recipients,
+        event: &EventName,
+    ) -> Result<LoggedAudience, Refusal> {
+        let mut rooms: Vec<LoggedRoom> = Vec::new();
+        if to.everyone {
+            rooms.push(RoomName::Tenant.into());
+        }
+        for name in &to.rooms {
+            let room = Room::parse(name)
+                .map_err(|error| Refusal::new(ErrorCode::RoomMalformed, error.to_string()))?;
+            if *room.tenant() != self.id {
+                let message = "the room is another tenant's";
+                return Err(Refusal::new(ErrorCode::TenantMismatch, message));
+            }
+            rooms.push(room.name().into());
+        }
+        rooms.extend(to.users.iter().map(|user| LoggedRoom::from(RoomName::User(user))));
+        Ok(LoggedAudience {
+            applications: to.applications,
+            rooms,
+            only: ApplicationSet::ALL,
+            read: read_permission(event),
+        })
+    }
+}

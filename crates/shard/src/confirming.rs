@@ -1,0 +1,66 @@
+//! What is known to have reached a subscriber, and how: the place behind which its offline queue begins.
+
+use foodtrack_contract::Offset;
+use foodtrack_tenant_log::SavedCursor;
+use foodtrack_transport::ClientKey;
+
+use crate::subscribers::SubscriberId;
+use crate::tag::Tag;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+impl Tenant {
+    /// Saves how far a subscriber has confirmed.
+    pub(crate) fn save_cursor(&self, turn: &mut Turn<'_>, subscriber: SubscriberId) {
+        let Some(log) = self.log.open() else { return };
+        let Some(subscriber) = self.subscribers.get(subscriber) else { return };
+        let Some(cursor) = subscriber.cursor(log.epoch()) else { return };
+        let saved = SavedCursor { cursor, updated_at_ms: turn.clock.unix_ms() };
+        // A cursor that is not saved shows somebody again what they had, and nothing is lost.
+        let _ = turn.log.log.save_cursor(&self.id, &subscriber.key, saved);
+    }
+
+    /// Notes that everything up to an offset reached a subscriber.
+    pub(crate) fn arrived(
+        &mut self,
+        turn: &mut Turn<'_>,
+        subscriber: SubscriberId,
+        through: Offset,
+    ) {
+        if self.subscribers.arrived(subscriber, through).is_some() {
+            self.save_cursor(turn, subscriber);
+        }
+    }
+
+    /// What a client has when everything is written that was sent to it so far: the mark of a ping.
+    pub(crate) fn ping_mark(&self, place: u32) -> u64 {
+        let Some(log) = self.log.open() else { return 0 };
+        let Some(connection) = self.connections.get(place) else { return 0 };
+        match &connection.catch_up {
+            Some(catch_up) => catch_up.cursor().through().get(),
+            None => log.shown.get(),
+        }
+    }
+
+    /// Asks a client now whether what it was sent has arrived.
+    pub(crate) fn ping(&self, turn: &mut Turn<'_>, client: ClientKey) {
+        if let Some(tag) = Tag::of(turn.io, client) {
+            turn.io.ping(client, self.ping_mark(tag.place));
+        }
+    }
+
+    /// A client answered a ping. What it was sent before has reached its process; that its handlers ran is known once it
+    /// answers a ping that was sent after that answer (docs/decisions/pong-confirms.md).
+    pub(crate) fn ponged(&mut self, turn: &mut Turn<'_>, place: u32, mark: u64) {
+        let Some(connection) = self.connections.get_mut(place) else { return };
+        let (client, subscriber) = (connection.client, connection.subscriber);
+        let arrived = std::mem::replace(&mut connection.arrived, mark);
+        if let Some(through) = Offset::new(arrived).filter(|through| *through > Offset::ZERO) {
+            self.arrived(turn, subscriber, through);
+        }
+        // One more answer, and all of it is confirmed: do not wait for the next heartbeat with that.
+        if mark > arrived {
+            self.ping(turn, client);
+        }
+    }
+}

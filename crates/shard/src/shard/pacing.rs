@@ -1,0 +1,105 @@
+//! Who comes at once after an outage: sessions that come back enter as they come, the others one after another, within a
+//! rate for each tenant and one for all. Nobody is refused: a client that is would not come again by itself.
+
+use std::collections::VecDeque;
+
+use foodtrack_transport::{Handover, Reactor};
+
+use super::Shard;
+use crate::handshake::Admission;
+use crate::quota::Bucket;
+
+/// How often those who wait are looked at.
+const LOOK_MS: u64 = 20;
+/// The number of that deadline; no tenant's.
+pub(crate) const LOOK: u64 = u64::MAX - 1;
+/// How many clients wait; further ones are closed, and come again.
+const WAITING_MAX: usize = 65_536;
+
+/// Clients that come faster than they can be let in.
+#[derive(Default)]
+pub(super) struct Pacing {
+    /// Of all tenants of the shard.
+    all: Bucket,
+    waiting: VecDeque<Handover<Admission>>,
+    is_looking: bool,
+}
+
+impl Shard {
+    /// Whether a client whose home is here may come in now; if not, it has to wait for its turn or its tenant's log.
+    pub(super) fn may_come_in(&mut self, io: &mut Reactor, admission: &mut Admission) -> bool {
+        admission.has_turn = admission.has_turn || self.has_turn(io, admission);
+        admission.has_turn && self.is_open(io, admission)
+    }
+
+    /// Somebody who says what it had is not kept waiting: what it asks for is cheaper, and it is who has missed something.
+    fn has_turn(&mut self, io: &Reactor, admission: &Admission) -> bool {
+        // Those who came before have their turn first.
+        admission.resume.is_some()
+            || (self.pacing.waiting.is_empty() && self.spend_entrance(io, admission))
+    }
+
+    fn spend_entrance(&mut self, io: &Reactor, admission: &Admission) -> bool {
+        let (now_ms, limits) = (io.now_ms(), self.parts.limits);
+        let tenant = self.open_tenant(admission.principal.tenant()) as usize;
+        let tenant = &mut self.tenants[tenant];
+        // The tenant's own first: what it may not use is the others'.
+        if tenant.entrances.spend(limits.entrances_per_tenant, 1, now_ms).is_err() {
+            return false;
+        }
+        let has_turn = self.pacing.all.spend(limits.entrances, 1, now_ms).is_ok();
+        if !has_turn {
+            tenant.entrances.give_back(1);
+        }
+        has_turn
+    }
+
+    /// A client whose home is here has come from another shard: it comes in, or waits.
+    pub(super) fn receive(&mut self, io: &mut Reactor, mut handover: Handover<Admission>) {
+        let waits =
+            handover.transfer_mut().is_some_and(|admission| !self.may_come_in(io, admission));
+        if waits {
+            self.wait_at_home(handover);
+        } else {
+            io.adopt(self, handover);
+        }
+    }
+
+    /// Keeps a client until it is its turn, or its tenant's log is open. Its socket is not read meanwhile.
+    pub(super) fn wait_at_home(&mut self, handover: Handover<Admission>) {
+        if handover.transfer().is_some_and(|admission| admission.has_turn) {
+            return self.wait_for_log(handover);
+        }
+        if self.pacing.waiting.len() >= WAITING_MAX {
+            tracing::warn!("too many clients come at once: one was closed");
+            return;
+        }
+        self.parts.counters.entrances_delayed.add(1);
+        self.pacing.waiting.push_back(handover);
+    }
+
+    /// Sees to it that those who wait are looked at.
+    pub(super) fn look_at_waiting(&mut self, io: &mut Reactor) {
+        if !self.pacing.waiting.is_empty() && !self.pacing.is_looking {
+            self.pacing.is_looking = true;
+            io.schedule(LOOK_MS, LOOK);
+        }
+    }
+
+    /// Lets in as many as may enter by now. A tenant over its rate does not hold up those behind.
+    pub(super) fn let_in(&mut self, io: &mut Reactor) {
+        self.pacing.is_looking = false;
+        for _ in 0..self.pacing.waiting.len() {
+            let Some(mut handover) = self.pacing.waiting.pop_front() else { break };
+            if let Some(admission) = handover.transfer_mut() {
+                admission.has_turn = self.spend_entrance(io, admission);
+                if !admission.has_turn {
+                    self.pacing.waiting.push_back(handover);
+                    continue;
+                }
+            }
+            self.receive(io, handover);
+        }
+        self.look_at_waiting(io);
+    }
+}

@@ -1,0 +1,71 @@
+//! Giving free space back to the file system while no server runs.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::check::CheckError;
+use super::opening::DataDirectory;
+use super::sweeping::{Diligence, Sweep};
+
+/// How many seqs a step of deleting looks through.
+const SWEEP_SEQS: i64 = 4_096;
+
+/// How many pages one step gives back.
+const PAGES: u32 = 4_096;
+
+/// What compaction did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// The file's size before.
+    pub bytes_before: u64,
+    /// And after.
+    pub bytes_after: u64,
+}
+
+/// Deletes what retention took from the log in `directory`, which no server may be using, and gives the free pages back.
+/// Tells `on_step`, now and then, how many bytes are still to be given back.
+///
+/// # Errors
+/// [`CheckError`]; the log is whole all the same, and what was done stays done.
+pub fn compact(directory: &Path, on_step: &mut dyn FnMut(u64)) -> Result<Compacted, CheckError> {
+    let directory = DataDirectory::lock_existing(directory)?;
+    let connection = directory.open_database()?;
+    let bytes = || std::fs::metadata(directory.file()).map_or(0, |it| it.len());
+    let bytes_before = bytes();
+    work(&connection, on_step)
+        .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })?;
+    Ok(Compacted { bytes_before, bytes_after: bytes() })
+}
+
+fn work(connection: &Connection, on_step: &mut dyn FnMut(u64)) -> rusqlite::Result<()> {
+    let mut sweep = Sweep::default();
+    sweep.look_again();
+    while sweep.find_out(connection, Diligence::Full)? {
+        let transaction = connection.unchecked_transaction()?;
+        sweep.step(&transaction, Diligence::Full, SWEEP_SEQS)?;
+        transaction.commit()?;
+        sweep.look_again();
+    }
+    let number = |sql: &str| connection.query_row(sql, (), |row| super::rows::unsigned(row, 0));
+    let page_bytes = number("PRAGMA page_size")?;
+    loop {
+        let free = number("PRAGMA freelist_count")?;
+        on_step(free * page_bytes);
+        if free == 0 {
+            break;
+        }
+        give_back(connection, PAGES)?;
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))?;
+    }
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()))
+}
+
+/// Gives at most so many pages back.
+pub(super) fn give_back(connection: &Connection, pages: u32) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({pages})"))?;
+    let mut rows = statement.query(())?;
+    // A row for each page: who does not ask for the next gives one back.
+    while rows.next()?.is_some() {}
+    Ok(())
+}

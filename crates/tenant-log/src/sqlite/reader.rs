@@ -1,0 +1,120 @@
+//! Reading a log beside the server that writes it.
+
+use std::path::Path;
+
+use foodtrack_contract::{Offset, TenantId};
+
+use super::opening::{self, OpenError};
+use super::reading::Readers;
+use crate::{DeadLetter, LogEntry, Note, NoteKind, Page, ReadError, ReadRequest, TenantStats};
+
+/// Reads a data directory's log, whether a server uses it or not. Changes nothing, and holds nobody up.
+pub struct SqliteReader {
+    readers: Readers,
+}
+
+impl SqliteReader {
+    /// Opens the log in `directory`.
+    ///
+    /// # Errors
+    /// [`OpenError`] when there is none, or none that this version reads.
+    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        let file = opening::existing(directory)?;
+        let readers = Readers::new(file.clone());
+        readers.check_version(&file)?;
+        Ok(Self { readers })
+    }
+
+    /// As [`crate::TenantLog::tenants`].
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
+        self.readers.tenants()
+    }
+
+    /// As [`crate::TenantLog::stats`].
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {
+        self.readers.stats(tenant)
+    }
+
+    /// As [`crate::TenantLog::read`].
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn read(&self, request: &ReadRequest) -> Result<Page, ReadError> {
+        self.readers.read(request)
+    }
+
+    /// As [`crate::TenantLog::read_at`].
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn read_at(
+        &self,
+        tenant: &TenantId,
+        offsets: &[Offset],
+    ) -> Result<Vec<LogEntry>, ReadError> {
+        self.readers.read_at(tenant, offsets)
+    }
+
+    /// As [`crate::TenantLog::entity_history`].
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn entity_history(
+        &self,
+        tenant: &TenantId,
+        entity: &str,
+        entries_max: usize,
+    ) -> Result<Vec<LogEntry>, ReadError> {
+        self.readers.entity_history(tenant, entity, entries_max)
+    }
+
+    /// As [`crate::TenantLog::dead_letters`].
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn dead_letters(
+        &self,
+        tenant: &TenantId,
+        after: Offset,
+        letters_max: usize,
+    ) -> Result<Vec<DeadLetter>, ReadError> {
+        self.readers.dead_letters(tenant, after, letters_max)
+    }
+
+    /// The letters of one message.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn dead_letters_at(
+        &self,
+        tenant: &TenantId,
+        offset: Offset,
+    ) -> Result<Vec<DeadLetter>, ReadError> {
+        let before = Offset::ZERO.plus(offset.get().saturating_sub(1));
+        let mut letters = self.readers.dead_letters(tenant, before, 1)?;
+        letters.retain(|letter| letter.offset == offset);
+        Ok(letters)
+    }
+
+    /// A tenant's notes of one kind, those that have expired at `now_ms` left out, by key.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn notes(
+        &self,
+        tenant: &TenantId,
+        kind: NoteKind,
+        now_ms: u64,
+    ) -> Result<Vec<Note>, ReadError> {
+        let mut notes = self.readers.notes(tenant, now_ms)?;
+        notes.retain(|note| note.kind == kind);
+        notes.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(notes)
+    }
+}
