@@ -48,6 +48,8 @@ pub(crate) struct CatchUp {
     cursor: Cursor,
     /// What it had when it came.
     had: Cursor,
+    /// Whether it said so itself.
+    has_brought: bool,
     /// Everything up to here was looked at.
     at: Offset,
     owed: Owed,
@@ -74,14 +76,16 @@ enum Step {
 }
 
 impl CatchUp {
-    /// Where the recipient stands.
-    pub(crate) fn cursor(&self) -> &Cursor {
-        &self.cursor
+    /// Where the recipient stands; `None` until the store has said.
+    pub(crate) fn cursor(&self) -> Option<&Cursor> {
+        let is_known = self.step != Step::Finding || self.has_brought;
+        is_known.then_some(&self.cursor)
     }
 }
 
 impl Tenant {
-    /// Starts to bring a connection up to date. It is live at once if it missed nothing.
+    /// Starts to bring a connection up to date. From now on what is sent to it says where it stands; [`Tenant::go_on`] sends
+    /// what it missed, and it is live at once if that is nothing.
     pub(crate) fn start_catch_up(&mut self, turn: &mut Turn<'_>, place: u32, start: Start) {
         let Some(log) = self.log.open() else { return };
         let (epoch, shown) = (log.epoch(), log.shown);
@@ -95,6 +99,7 @@ impl Tenant {
             step: Step::Ready,
             cursor: Cursor::new(epoch, shown),
             had: Cursor::new(epoch, Offset::ZERO),
+            has_brought: !matches!(start, Start::Confirmed),
             at: shown,
             owed: Owed::These(Vec::new()),
             was_away: !matches!(start, Start::Recovered(_)),
@@ -135,17 +140,15 @@ impl Tenant {
                 to_find = self.subscribers.get(subscriber).map(|it| it.key.clone());
             }
         }
-        let is_ready = catch_up.step == Step::Ready;
         self.connections.set_behind(place, Box::new(catch_up));
         let asker = Asker { place, serial };
         match to_find {
             // Memory keeps nobody waiting.
             Some(key) if turn.log.is_in_memory => {
-                let answer = turn.log.log.cursor(&self.id, &key);
-                self.read_for(turn, asker, ReadAnswer::Cursor(answer));
+                let saved = turn.log.log.cursor(&self.id, &key).ok().flatten();
+                self.found(turn, place, saved);
             }
             Some(key) => turn.log.read(&self.id, asker, ReadJob::Cursor(key)),
-            None if is_ready => self.go_on(turn, place),
             None => {}
         }
     }
@@ -200,7 +203,8 @@ impl Tenant {
         let Some(connection) = self.connections.get_mut(place) else { return };
         let subscriber = connection.subscriber;
         let Some(catch_up) = connection.catch_up.as_mut() else { return };
-        let has_brought = catch_up.had.through() > Offset::ZERO;
+        catch_up.step = Step::Ready;
+        let has_brought = catch_up.has_brought;
         let mut lost = false;
         let confirmed = match saved {
             Some(saved) if saved.cursor.epoch() == epoch => saved.cursor.through(),

@@ -19,6 +19,9 @@ pub(crate) struct SessionRooms {
     /// Such as `order:42`.
     #[serde(rename = "rooms")]
     names: Vec<Box<str>>,
+    /// Its client left on purpose: it is over, though its private id still proves itself.
+    #[serde(default, rename = "left")]
+    pub(crate) is_over: bool,
     #[serde(skip)]
     expires_at_ms: u64,
 }
@@ -54,7 +57,7 @@ impl Tenant {
         let now_ms = turn.clock.unix_ms();
         let expires_at_ms = now_ms + SESSION_AGE_HOURS_MAX * 3_600_000;
         let Some(log) = self.log.open_mut() else { return waiter };
-        let rooms = SessionRooms { names, expires_at_ms };
+        let rooms = SessionRooms { names, is_over: false, expires_at_ms };
         let value = (!rooms.names.is_empty()).then(|| serde_json::to_string(&rooms).ok()).flatten();
         let note = |key: String| Note {
             kind: NoteKind::Session,
@@ -85,15 +88,20 @@ impl Tenant {
         }
     }
 
-    /// A client left for good: nothing of its session is kept.
-    pub(crate) fn forget_session(&mut self, turn: &mut Turn<'_>, sid: &Sid) {
+    /// A client left on purpose: its session does not come back, and with it its rooms.
+    pub(crate) fn end_session(&mut self, turn: &mut Turn<'_>, sid: &Sid) {
+        let expires_at_ms = turn.clock.unix_ms() + SESSION_AGE_HOURS_MAX * 3_600_000;
         let Some(log) = self.log.open_mut() else { return };
-        if log.sessions.remove(sid).is_some() {
-            let kind = NoteKind::Session;
-            let note = Note { kind, key: sid.as_str().into(), value: None, expires_at_ms: None };
-            // If it stays it expires by itself.
-            let _ = turn.log.log.save_note(&self.id, note, None);
-        }
+        let over = SessionRooms { names: Vec::new(), is_over: true, expires_at_ms };
+        let note = Note {
+            kind: NoteKind::Session,
+            key: sid.as_str().into(),
+            value: serde_json::to_string(&over).ok().map(Box::from),
+            expires_at_ms: Some(expires_at_ms),
+        };
+        log.sessions.insert(*sid, over);
+        // If it is lost, the session comes back without its rooms for somebody who left them.
+        let _ = turn.log.log.save_note(&self.id, note, None);
     }
 
     /// A note is on disk, or is not: who waits for it is answered in either case, for it is in force.

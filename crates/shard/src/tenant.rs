@@ -163,6 +163,7 @@ impl Tenant {
         let places: Vec<u32> = self.connections.iter().map(|(place, _)| place).collect();
         for place in places {
             self.start_catch_up(turn, place, Start::Confirmed);
+            self.go_on(turn, place);
         }
     }
 
@@ -239,8 +240,8 @@ impl Tenant {
         let place = Tag::of(turn.io, client).map(|tag| tag.place);
         let connection = place.and_then(|place| self.connections.get(place));
         match connection.and_then(|connection| connection.catch_up.as_ref()) {
-            Some(catch_up) if self.log.open().is_some() => Stamp::of(catch_up.cursor()),
-            _ => self.stamp(),
+            Some(catch_up) => catch_up.cursor().map_or(Stamp::None, Stamp::of),
+            None => self.stamp(),
         }
     }
 
