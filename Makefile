@@ -7,13 +7,16 @@ SHELL := /bin/bash
 PORT ?= 4001
 # Seconds that `make fuzz` spends on each target, and which targets.
 T ?= 60
+# How many schedules `make chaos` makes, and from what.
+SCHEDULES ?= 500
+SEED ?= 1
 FUZZ ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEBUG := $(TARGET_DIR)/debug
 STAGE := @.ci/stage
 
-.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground bench compare fuzz docs
+.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground bench compare chaos jitter storm chaos-binaries fuzz docs
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +75,19 @@ compare: ## Measures the hub and its peers in turns; writes bench/results
 	bench/setup-peers
 	cargo build --release -p foodtrack-server -p bench
 	$(TARGET_DIR)/release/bench compare
+
+chaos: chaos-binaries ## Faults by the hundred, made from a seed (SCHEDULES=500 SEED=1); the judge must find nothing
+	$(TARGET_DIR)/release/chaos campaign --schedules $(SCHEDULES) --seed $(SEED) --remains $(TARGET_DIR)/chaos
+
+jitter: chaos-binaries ## 10 000 sessions whose connections tear all the time; all must get all
+	$(TARGET_DIR)/release/chaos jitter --sessions 10000 --seconds 60
+
+storm: chaos-binaries ## 18 000 sessions, and the server restarts under them: asked to, then killed
+	$(TARGET_DIR)/release/chaos storm --sessions 18000 --how sigterm
+	$(TARGET_DIR)/release/chaos storm --sessions 18000 --how kill
+
+chaos-binaries:
+	cargo build --release -p foodtrack-server -p chaos
 
 fuzz: ## Fuzzes each target for T seconds (60); needs Rust's nightly
 	@cargo +nightly --version >/dev/null 2>&1 \

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::contender::Contender;
 use crate::dialect::Dialect;
 use crate::metric::Cell;
-use crate::workload::{Stand, WorkloadError, fan_out, idle, noisy, request, scale, steady};
+use crate::workload::{Stand, WorkloadError, fan_out, idle, noisy, replay, request, scale, steady};
 
 /// A load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
@@ -30,13 +30,15 @@ pub(crate) enum Scenario {
     ScaleTenants,
     /// One tenant's p99 while another floods at ten times its limit (hub only)
     NoisyNeighbour,
+    /// A client comes back that has missed 100 000 events (hub only)
+    Replay,
 }
 
 impl Scenario {
     /// Whether the load means anything to a server: peers know neither tenants nor limits.
     pub(crate) fn applies_to(self, contender: Contender) -> bool {
         contender.dialect() == Dialect::Hub
-            || !matches!(self, Self::ScaleTenants | Self::NoisyNeighbour)
+            || !matches!(self, Self::ScaleTenants | Self::NoisyNeighbour | Self::Replay)
     }
 
     /// Whether the hub runs with its limits on tenants as a production server would.
@@ -65,6 +67,7 @@ impl Scenario {
             Self::ScaleRooms => scale::rooms(stand),
             Self::ScaleTenants => scale::tenants(stand),
             Self::NoisyNeighbour => noisy::run(stand, limit_events_per_second),
+            Self::Replay => replay::run(stand),
         }
     }
 }

@@ -133,6 +133,11 @@ impl Swarm {
         self.clients.len()
     }
 
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
     }

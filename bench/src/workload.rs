@@ -3,6 +3,7 @@
 pub(crate) mod fan_out;
 pub(crate) mod idle;
 pub(crate) mod noisy;
+pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod scale;
 pub(crate) mod steady;

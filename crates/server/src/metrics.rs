@@ -53,6 +53,7 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter dead_letters: "Events given up for a subscriber.";
     counter escalations: "Events that were not confirmed in time.";
     gauge logs_away: "Tenants that go on without their log.";
+    gauge log_failed: "1 once the disk of the log has failed: durable events are refused until the server is started anew.";
     counter fan_out_us_sum: "Time from reading events to flushing their frames, in microseconds.";
     counter fan_out_turns: "Turns of the loop that flushed at least one frame.";
 };

@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use foodtrack_contract::{Cursor, EventType, Offset};
+use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, EventType, Offset};
 use foodtrack_tenant_log::{
-    DeadLetter, DeadLetterReason, LogEntry, Outline, ReadError, SavedCursor,
+    DeadLetter, DeadLetterReason, LogEntry, LoggedRoom, Outline, ReadError, SavedCursor,
 };
 use foodtrack_transport::{FrameMeta, Limits, LogPlace};
 
@@ -66,6 +66,8 @@ pub(crate) struct CatchUp {
     cursor: Cursor,
     /// What it had when it came.
     had: Cursor,
+    /// Whether it said so itself.
+    has_brought: bool,
     /// Everything up to here was looked at.
     at: Offset,
     owed: Owed,
@@ -92,9 +94,10 @@ enum Step {
 }
 
 impl CatchUp {
-    /// Where the recipient stands.
-    pub(crate) fn cursor(&self) -> &Cursor {
-        &self.cursor
+    /// Where the recipient stands; `None` until the store has said.
+    pub(crate) fn cursor(&self) -> Option<&Cursor> {
+        let is_known = self.step != Step::Finding || self.has_brought;
+        is_known.then_some(&self.cursor)
     }
 
     /// Sends these again, ascending, though the recipient had them.
@@ -107,7 +110,8 @@ impl CatchUp {
 }
 
 impl Tenant {
-    /// Starts to bring a connection up to date. It is live at once if it missed nothing.
+    /// Starts to bring a connection up to date. From now on what is sent to it says where it stands; [`Tenant::go_on`] sends
+    /// what it missed, and it is live at once if that is nothing.
     pub(crate) fn start_catch_up(&mut self, turn: &mut Turn<'_>, place: u32, start: Start) {
         let Some(log) = self.log.open() else { return };
         let (epoch, shown) = (log.epoch(), log.shown);
@@ -121,6 +125,7 @@ impl Tenant {
             step: Step::Ready,
             cursor: Cursor::new(epoch, shown),
             had: Cursor::new(epoch, Offset::ZERO),
+            has_brought: !matches!(start, Start::Confirmed),
             at: shown,
             owed: Owed::These(Vec::new()),
             was_away: !matches!(start, Start::Recovered(_)),
@@ -163,17 +168,15 @@ impl Tenant {
                 to_find = self.subscribers.get(subscriber).map(|it| it.key.clone());
             }
         }
-        let is_ready = catch_up.step == Step::Ready;
         self.connections.set_behind(place, Box::new(catch_up));
         let asker = Asker { place, serial };
         match to_find {
             // Memory keeps nobody waiting.
             Some(key) if turn.log.is_in_memory => {
-                let answer = turn.log.log.cursor(&self.id, &key);
-                self.read_for(turn, asker, ReadAnswer::Cursor(answer));
+                let saved = turn.log.log.cursor(&self.id, &key).ok().flatten();
+                self.found(turn, place, saved);
             }
             Some(key) => turn.log.read(&self.id, asker, ReadJob::Cursor(key)),
-            None if is_ready => self.go_on(turn, place),
             None => {}
         }
     }
@@ -231,7 +234,8 @@ impl Tenant {
         let Some(connection) = self.connections.get_mut(place) else { return };
         let subscriber = connection.subscriber;
         let Some(catch_up) = connection.catch_up.as_mut() else { return };
-        let has_brought = catch_up.had.through() > Offset::ZERO;
+        catch_up.step = Step::Ready;
+        let has_brought = catch_up.has_brought;
         let mut lost = false;
         let confirmed = match saved {
             Some(saved) if saved.cursor.epoch() == epoch => saved.cursor.through(),
@@ -424,10 +428,20 @@ impl Tenant {
     pub(crate) fn viewer(&self, place: u32) -> Viewer {
         let Some(connection) = self.connections.get(place) else { return Viewer::nobody() };
         let application = connection.application;
+        let own = self.rooms.of(&connection.memberships).map(|room| room.name().into());
+        let mut rooms: Vec<LoggedRoom> = own.collect();
+        // Who begins anew has yet to ask for its rooms; what it missed in those it was in is for it all the same.
+        if connection.catch_up.as_ref().is_some_and(|catch_up| catch_up.was_away)
+            && let Some(subscriber) = self.subscribers.get(connection.subscriber)
+            && let Some(last) = self.log.open().and_then(|log| log.last_rooms.get(&subscriber.key))
+        {
+            let may = |room: &LoggedRoom| self.may_join(connection, room.name()).is_ok();
+            rooms.extend(last.rooms().into_iter().filter(may));
+        }
         Viewer {
             application: application.into_iter().collect(),
             permissions: connection.principal.permissions(),
-            rooms: self.rooms.of(&connection.memberships).map(|room| room.name().into()).collect(),
+            rooms,
         }
     }
 
@@ -465,6 +479,7 @@ fn window(turn: &Turn<'_>, catch_up: &CatchUp) -> Window {
         entries_max: WINDOW_ENTRIES,
         had: catch_up.had.clone(),
         owed: catch_up.owed.clone(),
+        overtaking_max: CURSOR_BEYOND_MAX - catch_up.cursor.beyond().len(),
         was_away: catch_up.was_away,
         oldest_ms: now_ms.saturating_sub(turn.recovery.offline_age_ms_max),
         now_ms,

@@ -37,7 +37,7 @@ impl Tenant {
         let Some(log) = self.log.open() else { return 0 };
         let Some(connection) = self.connections.get(place) else { return 0 };
         match &connection.catch_up {
-            Some(catch_up) => catch_up.cursor().through().get(),
+            Some(catch_up) => catch_up.cursor().map_or(0, |cursor| cursor.through().get()),
             None => log.shown.get(),
         }
     }

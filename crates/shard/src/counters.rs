@@ -70,6 +70,8 @@ counters! {
     escalations;
     /// Gauge: tenants whose log is away.
     logs_away;
+    /// Gauge: 1 once the disk of the log has failed.
+    log_failed;
     /// Sum over these turns of the time from reading the first event to having flushed, in microseconds.
     fan_out_us_sum;
     /// Turns of the loop in which an event of a client was delivered.

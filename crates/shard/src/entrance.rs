@@ -8,6 +8,7 @@ use foodtrack_transport::{ClientKey, CloseReason, Sid};
 use crate::catch_up::Start;
 use crate::handshake::Admission;
 use crate::session_key::SessionOwner;
+use crate::sessions::SessionRooms;
 use crate::subscribers::subscriber_key;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -61,8 +62,10 @@ impl Tenant {
         if let Some((session, resume)) = proven
             && let Some(cursor) = Cursor::parse(&resume.offset)
         {
-            if log.goes_on_from(&cursor) && !session.is_old {
-                let rooms = log.sessions.get(&session.sid).map(|kept| kept.rooms());
+            let kept = log.sessions.get(&session.sid);
+            let is_over = session.is_old || kept.is_some_and(|kept| kept.is_over);
+            if log.goes_on_from(&cursor) && !is_over {
+                let rooms = kept.map(SessionRooms::rooms);
                 return Ok(Entrance {
                     sid: session.sid,
                     // The private id stays as it was, too: that is how the client knows that it is back.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use foodtrack_contract::{Cursor, Epoch, Offset};
-use foodtrack_tenant_log::{Head, LogEntry, RefusedReason, Sequence};
+use foodtrack_tenant_log::{Head, LogEntry, RefusedReason, Sequence, SubscriberKey};
 use foodtrack_transport::{ClientKey, FrameMeta, Sid};
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -57,6 +57,8 @@ pub(crate) struct OpenLog {
     pub(crate) pending: VecDeque<Pending>,
     /// The rooms of sessions that are in more than those of the start.
     pub(crate) sessions: AHashMap<Sid, SessionRooms>,
+    /// The rooms of each subscriber's session that last joined or left one.
+    pub(crate) last_rooms: AHashMap<SubscriberKey, SessionRooms>,
     /// Who waits for a note to be on disk, by its ticket.
     pub(crate) noted: AHashMap<u64, NoteWaiter>,
     pub(crate) last_ticket: u64,
@@ -116,6 +118,7 @@ impl OpenLog {
             shown: last,
             pending: VecDeque::new(),
             sessions: AHashMap::new(),
+            last_rooms: AHashMap::new(),
             noted: AHashMap::new(),
             last_ticket: 0,
             has_failed: false,

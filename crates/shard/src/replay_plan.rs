@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use ahash::{AHashMap, AHashSet};
-use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, EventName, Offset, Priority};
+use foodtrack_contract::{Cursor, EventName, Offset, Priority};
 use foodtrack_tenant_log::Outline;
 use uuid::Uuid;
 
@@ -19,6 +19,8 @@ pub(crate) struct Window {
     pub(crate) had: Cursor,
     /// What of it is sent again all the same, since it waits for an acknowledgement.
     pub(crate) owed: Owed,
+    /// How many may overtake: as many as the recipient's cursor can still list.
+    pub(crate) overtaking_max: usize,
     /// Whether the recipient was away for long: then a last state stands for those before it, and old entries are left out.
     pub(crate) was_away: bool,
     /// Entries before this are too old to be replayed, in milliseconds since the Unix epoch.
@@ -122,7 +124,7 @@ impl Plan {
                 due.push(entry);
             }
         }
-        let urgent = urgent(&due, CURSOR_BEYOND_MAX - window.had.beyond().len());
+        let urgent = urgent(&due, window.overtaking_max);
         let overtakes: AHashSet<Offset> = urgent.iter().copied().collect();
         plan.rest =
             due.iter().map(|it| it.offset).filter(|offset| !overtakes.contains(offset)).collect();

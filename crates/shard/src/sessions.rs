@@ -1,6 +1,7 @@
 //! The rooms of sessions, kept so that they are there again when a session comes back, to this process or the next.
 
-use foodtrack_tenant_log::{LoggedRoom, Note, NoteKind};
+use ahash::AHashMap;
+use foodtrack_tenant_log::{LoggedRoom, Note, NoteKind, SubscriberKey};
 use foodtrack_transport::Sid;
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +10,18 @@ use crate::session_key::SESSION_AGE_HOURS_MAX;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
+/// What the key of a subscriber's rooms begins with; no session's id does.
+const LAST: &str = "~";
+
 /// Rooms that a session joined beyond those of the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SessionRooms {
     /// Such as `order:42`.
     #[serde(rename = "rooms")]
     names: Vec<Box<str>>,
+    /// Its client left on purpose: it is over, though its private id still proves itself.
+    #[serde(default, rename = "left")]
+    pub(crate) is_over: bool,
     #[serde(skip)]
     expires_at_ms: u64,
 }
@@ -24,12 +31,10 @@ impl SessionRooms {
         self.names.iter().filter_map(|name| LoggedRoom::parse(name)).collect()
     }
 
-    /// Reads what a store kept.
-    pub(crate) fn from_note(note: &Note) -> Option<(Sid, Self)> {
-        let sid = Sid::parse(&note.key)?;
+    fn read(note: &Note) -> Option<Self> {
         let mut rooms: Self = serde_json::from_str(note.value.as_deref()?).ok()?;
         rooms.expires_at_ms = note.expires_at_ms?;
-        Some((sid, rooms))
+        Some(rooms)
     }
 }
 
@@ -44,6 +49,7 @@ impl Tenant {
     ) -> Option<NoteWaiter> {
         let Some(connection) = self.connections.get(place) else { return waiter };
         let sid = connection.id;
+        let subscriber = self.subscribers.get(connection.subscriber).map(|it| it.key.clone());
         let is_own = |room: &LoggedRoom| connection.is_in_from_the_start(room.name());
         let rooms = self.rooms.of(&connection.memberships).map(|it| LoggedRoom::from(it.name()));
         let names: Vec<Box<str>> =
@@ -51,21 +57,22 @@ impl Tenant {
         let now_ms = turn.clock.unix_ms();
         let expires_at_ms = now_ms + SESSION_AGE_HOURS_MAX * 3_600_000;
         let Some(log) = self.log.open_mut() else { return waiter };
-        let value = if names.is_empty() {
-            log.sessions.remove(&sid);
-            None
-        } else {
-            let rooms = SessionRooms { names, expires_at_ms };
-            let value = serde_json::to_string(&rooms).ok();
-            log.sessions.insert(sid, rooms);
-            value
-        };
-        let note = Note {
+        let rooms = SessionRooms { names, is_over: false, expires_at_ms };
+        let value = (!rooms.names.is_empty()).then(|| serde_json::to_string(&rooms).ok()).flatten();
+        let note = |key: String| Note {
             kind: NoteKind::Session,
-            key: sid.as_str().into(),
-            value: value.map(Box::from),
+            key: key.into(),
+            value: value.clone().map(Box::from),
             expires_at_ms: Some(expires_at_ms),
         };
+        if let Some(subscriber) = subscriber {
+            // In front of the session's own, so that it is on disk when that is.
+            let last = note(format!("{LAST}{}", subscriber.as_str()));
+            let _ = turn.log.log.save_note(&self.id, last, None);
+            keep(&mut log.last_rooms, subscriber, &rooms);
+        }
+        keep(&mut log.sessions, sid, &rooms);
+        let note = note(sid.as_str().to_owned());
         let waits = waiter.is_some() && !turn.log.is_in_memory;
         let ticket = waits.then(|| log.next_ticket());
         if turn.log.log.save_note(&self.id, note, ticket).is_err() {
@@ -81,15 +88,20 @@ impl Tenant {
         }
     }
 
-    /// A client left for good: nothing of its session is kept.
-    pub(crate) fn forget_session(&mut self, turn: &mut Turn<'_>, sid: &Sid) {
+    /// A client left on purpose: its session does not come back, and with it its rooms.
+    pub(crate) fn end_session(&mut self, turn: &mut Turn<'_>, sid: &Sid) {
+        let expires_at_ms = turn.clock.unix_ms() + SESSION_AGE_HOURS_MAX * 3_600_000;
         let Some(log) = self.log.open_mut() else { return };
-        if log.sessions.remove(sid).is_some() {
-            let kind = NoteKind::Session;
-            let note = Note { kind, key: sid.as_str().into(), value: None, expires_at_ms: None };
-            // If it stays it expires by itself.
-            let _ = turn.log.log.save_note(&self.id, note, None);
-        }
+        let over = SessionRooms { names: Vec::new(), is_over: true, expires_at_ms };
+        let note = Note {
+            kind: NoteKind::Session,
+            key: sid.as_str().into(),
+            value: serde_json::to_string(&over).ok().map(Box::from),
+            expires_at_ms: Some(expires_at_ms),
+        };
+        log.sessions.insert(*sid, over);
+        // If it is lost, the session comes back without its rooms for somebody who left them.
+        let _ = turn.log.log.save_note(&self.id, note, None);
     }
 
     /// A note is on disk, or is not: who waits for it is answered in either case, for it is in force.
@@ -101,9 +113,35 @@ impl Tenant {
     }
 }
 
+/// Keeps rooms under a key, or nothing where there are none.
+fn keep<K: std::hash::Hash + Eq>(
+    kept: &mut AHashMap<K, SessionRooms>,
+    key: K,
+    rooms: &SessionRooms,
+) {
+    if rooms.names.is_empty() {
+        kept.remove(&key);
+    } else {
+        kept.insert(key, rooms.clone());
+    }
+}
+
 impl OpenLog {
+    /// Takes up what a store kept of sessions.
+    pub(crate) fn restore_sessions(&mut self, notes: &[Note]) {
+        for note in notes.iter().filter(|note| note.kind == NoteKind::Session) {
+            let Some(rooms) = SessionRooms::read(note) else { continue };
+            if let Some(key) = note.key.strip_prefix(LAST).and_then(SubscriberKey::new) {
+                self.last_rooms.insert(key, rooms);
+            } else if let Some(sid) = Sid::parse(&note.key) {
+                self.sessions.insert(sid, rooms);
+            }
+        }
+    }
+
     /// Forgets sessions that cannot come back any more.
     pub(crate) fn expire_sessions(&mut self, now_ms: u64) {
         self.sessions.retain(|_, rooms| rooms.expires_at_ms > now_ms);
+        self.last_rooms.retain(|_, rooms| rooms.expires_at_ms > now_ms);
     }
 }

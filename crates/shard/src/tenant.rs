@@ -9,7 +9,7 @@ use foodtrack_contract::{
     Room, RoomName, Source, TenantId,
 };
 use foodtrack_session::NamespaceId;
-use foodtrack_tenant_log::{Head, LoggedRoom, NoteKind};
+use foodtrack_tenant_log::{Head, LoggedRoom};
 use foodtrack_transport::{ClientKey, CloseReason, FrameMeta, Reactor};
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
 use smallvec::SmallVec;
@@ -30,7 +30,6 @@ use crate::quota::Bucket;
 use crate::recent_ids::RecentIds;
 use crate::repeats::Repeats;
 use crate::rooms::Rooms;
-use crate::sessions::SessionRooms;
 use crate::shard_config::TenantLimits;
 use crate::stamp::Stamp;
 use crate::subscribers::{Subscribers, subscriber_key};
@@ -155,11 +154,7 @@ impl Tenant {
         }
         let notes = std::mem::take(&mut head.notes);
         let mut log = OpenLog::new(head);
-        log.sessions = notes
-            .iter()
-            .filter(|note| note.kind == NoteKind::Session)
-            .filter_map(SessionRooms::from_note)
-            .collect();
+        log.restore_sessions(&notes);
         let tail: Vec<_> = log.tail.since(Offset::ZERO).cloned().collect();
         self.log = LogState::Open(Box::new(log));
         self.restore_rooms(&notes, turn.clock.unix_ms());
@@ -168,6 +163,7 @@ impl Tenant {
         let places: Vec<u32> = self.connections.iter().map(|(place, _)| place).collect();
         for place in places {
             self.start_catch_up(turn, place, Start::Confirmed);
+            self.go_on(turn, place);
         }
     }
 
@@ -244,8 +240,8 @@ impl Tenant {
         let place = Tag::of(turn.io, client).map(|tag| tag.place);
         let connection = place.and_then(|place| self.connections.get(place));
         match connection.and_then(|connection| connection.catch_up.as_ref()) {
-            Some(catch_up) if self.log.open().is_some() => Stamp::of(catch_up.cursor()),
-            _ => self.stamp(),
+            Some(catch_up) => catch_up.cursor().map_or(Stamp::None, Stamp::of),
+            None => self.stamp(),
         }
     }
 

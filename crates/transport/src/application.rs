@@ -113,7 +113,9 @@ pub trait Application: Sized {
         0
     }
 
-    /// A client answered the ping that [`Application::pinged`] marked: everything it was sent before that ping arrived.
+    /// A client answered the ping that [`Application::pinged`] marked: everything it was sent before that ping arrived. Not
+    /// called where that is not proven: for a client that polls, or once got entries of the log by polls, without a `t` in
+    /// its requests.
     fn ponged(&mut self, _io: &mut Reactor, _client: ClientKey, _mark: u64) {}
 
     /// A client that [`Reactor::tell_when_drained`] was called for has taken everything it was sent.

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use foodtrack_session::{Heartbeat, Pings, Probe, Session};
 
 use crate::delivery_queue::DeliveryQueue;
+use crate::repeats::Repeats;
 use crate::sid::Sid;
 
 /// A client of this shard, for as long as [`Application::closed`](crate::Application::closed) has not named it. Keys
@@ -92,7 +93,7 @@ pub(crate) enum Transport {
     WebSocket {
         link: u32,
     },
-    Polling(Polling),
+    Polling(Box<Polling>),
 }
 
 /// A client that polls.
@@ -102,6 +103,7 @@ pub(crate) struct Polling {
     pub(crate) waiting: Option<u32>,
     /// The socket that is being probed for an upgrade.
     pub(crate) upgrade: Option<Upgrade>,
+    pub(crate) repeats: Repeats,
 }
 
 #[derive(Debug)]
@@ -130,6 +132,8 @@ pub(crate) struct Client {
     pub(crate) transport: Transport,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) pings: Pings,
+    /// Whether it was sent something of the log of which nobody will know whether it arrived.
+    pub(crate) is_unproven: bool,
     pub(crate) session: Session,
     /// Frames that a slow or polling client has yet to take.
     pub(crate) queue: Option<Box<DeliveryQueue>>,

@@ -146,6 +146,11 @@ impl DeliveryQueue {
         self.ping_behind.is_some()
     }
 
+    /// Whether an entry of the log was ever queued here.
+    pub(crate) fn held_entries(&self) -> bool {
+        self.last_entry > 0
+    }
+
     /// Forgets every frame that has a place in the log: whom they were for is gone, and another may come.
     pub(crate) fn forget_log(&mut self) {
         let of_log =

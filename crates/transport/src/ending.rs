@@ -62,10 +62,13 @@ impl Reactor {
                 }
                 let is_told =
                     matches!(reason, CloseReason::Disconnected | CloseReason::ServerClosed);
-                if is_told && !was_polling {
+                let words = match was_polling {
+                    true => LastWords::said(polling.repeats),
+                    false => LastWords::unsaid(state.queue, polling.repeats),
+                };
+                if is_told && !words.is_over() {
                     self.polling.remove(&state.sid);
-                    self.part(state.sid, state.queue);
-                    return;
+                    return self.part(state.sid, words);
                 }
                 self.sids.remove(&state.sid);
                 self.polling.remove(&state.sid);
@@ -78,7 +81,7 @@ impl Reactor {
         }
     }
 
-    /// Keeps a session's name, so that its next poll gets the rest of what there was to say.
+    /// Keeps a session's name, so that its next poll gets the rest of what there was to say, and a repeated one as well.
     fn part(&mut self, sid: Sid, words: LastWords) {
         let deadline_ms = self.now_ms + LAST_WORDS_MS;
         if self.parted.insert(sid, words, deadline_ms) {

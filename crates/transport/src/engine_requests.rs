@@ -1,13 +1,13 @@
 //! Engine.IO over HTTP: handshakes, polls, posts and the start of an upgrade.
 
 use crate::application::{Application, Flow};
-use crate::client::{HandshakeInfo, OwnedPacket, Packets, Polling, Protocol, Transport, Upgrade};
+use crate::client::{HandshakeInfo, OwnedPacket, Packets, Protocol, Transport, Upgrade};
 use crate::handover::{Handover, Moved};
 use crate::http::{self, Head};
 use crate::link::LinkKind;
-use crate::polling::poll_body;
 use crate::reactor::{Reactor, Timer, millis};
 use crate::reading::Progress;
+use crate::repeats::RequestId;
 use crate::requests::{JSON, TEXT, cors, write_switch};
 use crate::sid::Sid;
 use foodtrack_session::Probe;
@@ -117,12 +117,14 @@ impl Reactor {
             // What it still says is too late, but no error: its next poll tells.
             "POST" => self.respond_engine(link, request.head, 200, b"text/html", b"ok"),
             "GET" if !request.is_upgrade() => {
-                let mut backlog = self.parted.take(sid).flatten();
-                self.sids.remove(sid);
                 let bytes_max = self.config.limits.payload_bytes_max;
-                let body = poll_body(&mut backlog, bytes_max, Some(b"1"));
-                self.stats.sent_bytes += body.len() as u64;
-                self.respond_engine(link, request.head, 200, TEXT, &body);
+                let words = self.parted.get_mut(sid).ok_or(EngineError::UnknownSid)?;
+                let body = words.answer(request.id(), bytes_max).ok_or(EngineError::UnknownSid)?;
+                if words.is_over() {
+                    self.parted.remove(sid);
+                    self.sids.remove(sid);
+                }
+                self.respond_with_packets(link, request.head, &body);
             }
             _ => return Err(EngineError::BadRequest),
         }
@@ -156,7 +158,11 @@ impl Reactor {
             authorization: own("authorization"),
             cookie: own("cookie"),
         };
-        let client = self.add_client(protocol, Transport::Polling(Polling::default()));
+        let transport = match accept {
+            Some(_) => Transport::WebSocket { link },
+            None => Transport::Polling(Box::default()),
+        };
+        let client = self.add_client(protocol, transport);
         self.clients[client as usize].handshake = Some(Box::new(info));
         let sid = self.clients[client as usize].sid;
         let (interval_ms, timeout_ms) =
@@ -232,38 +238,6 @@ impl Reactor {
         Ok(())
     }
 
-    pub(crate) fn poll_request(
-        &mut self,
-        link: u32,
-        client: u32,
-        request: &EngineRequest<'_>,
-    ) -> Result<(), EngineError> {
-        let Transport::Polling(polling) = &mut self.clients[client as usize].transport else {
-            return Err(EngineError::BadRequest);
-        };
-        if polling.waiting.is_some() {
-            // Two polls at once: somebody else may hold the id. The session ends.
-            self.close(crate::ClientKey(client), crate::CloseReason::ProtocolError);
-            return Err(EngineError::BadRequest);
-        }
-        polling.waiting = Some(link);
-        let answered = polling.upgrade.as_ref().is_some_and(|up| up.probe == Probe::Answered);
-        if let Some(state) = self.links.get_mut(link as usize) {
-            state.kind = LinkKind::HttpBusy {
-                client: Some(client),
-                keep_alive: request.head.keep_alive,
-                head_only: false,
-                origin: request.head.header("origin").map(Box::from),
-            };
-        }
-        if answered {
-            self.end_poll_for_upgrade(client);
-        } else {
-            self.outbox.mark(client, &mut self.hot[client as usize]);
-        }
-        Ok(())
-    }
-
     pub(crate) fn post_request<A: Application>(
         &mut self,
         app: &mut A,
@@ -272,6 +246,13 @@ impl Reactor {
         request: &EngineRequest<'_>,
     ) -> Progress {
         let head = request.head;
+        let id = request.id();
+        if let Transport::Polling(polling) = &self.clients[client as usize].transport
+            && polling.repeats.is_last_post(id, request.body)
+        {
+            self.respond_engine(link, head, 200, b"text/html", b"ok");
+            return Progress::Used(request.used);
+        }
         let binary = head.header("content-type") == Some("application/octet-stream");
         let text = std::str::from_utf8(request.body).ok().filter(|_| !binary);
         let packets = text.and_then(read_packets);
@@ -282,6 +263,9 @@ impl Reactor {
             self.respond_engine(link, head, status, JSON, body.as_bytes());
             return Progress::Used(request.used);
         };
+        if let Transport::Polling(polling) = &mut self.clients[client as usize].transport {
+            polling.repeats.note_post(id, request.body);
+        }
         // Answered first: a packet may take the client to another shard, and the poster need not wait for that.
         let serial = self.links.get(link as usize).map(|link| link.serial);
         if packets.iter().any(|packet| matches!(packet, OwnedPacket::Other)) {
@@ -379,6 +363,11 @@ pub(crate) struct EngineRequest<'a> {
 }
 
 impl EngineRequest<'_> {
+    /// What the client calls the request.
+    pub(crate) fn id(&self) -> Option<RequestId> {
+        RequestId::in_query(self.head.query())
+    }
+
     pub(crate) fn is_upgrade(&self) -> bool {
         self.head.header_has("upgrade", "websocket")
     }

@@ -14,7 +14,7 @@ impl Reactor {
         let Some(state) = self.client_of(client, serial) else { return };
         let deadline_ms = match state.heartbeat.expire(now_ms, &config) {
             Beat::Ping { deadline_ms } => {
-                let may_mark = state.pings.may_mark();
+                let may_mark = state.pings.may_mark() && !state.is_unproven;
                 let mark = if may_mark { app.pinged(self, ClientKey(client)) } else { 0 };
                 self.ping(ClientKey(client), mark);
                 deadline_ms
@@ -26,7 +26,8 @@ impl Reactor {
     }
 
     /// Sends a ping now, behind everything that the client was sent before, so that the answer proves that it arrived:
-    /// `mark` comes back then, as in [`Application::ponged`]. It is forgotten where another one is still out.
+    /// `mark` comes back then, as in [`Application::ponged`]. It is forgotten where another one is still out, and where a
+    /// client polls in a way that proves nothing.
     pub fn ping(&mut self, client: ClientKey, mark: u64) {
         let client = client.0;
         if self.hot.get(client as usize).is_none_or(|hot| hot.mode == Mode::Gone) {
@@ -37,7 +38,7 @@ impl Reactor {
         if state.queue.as_ref().is_some_and(|queue| queue.holds_ping()) {
             return;
         }
-        let mark = if state.pings.may_mark() { mark } else { 0 };
+        let mark = if state.pings.may_mark() && !state.is_unproven { mark } else { 0 };
         state.pings.sent(mark);
         if self.takes_ranges(client) {
             let range = self.outbox.direct(|out| out.push(b'2'), &[]);

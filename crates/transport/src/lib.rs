@@ -26,6 +26,7 @@ mod parted;
 mod polling;
 mod reactor;
 mod reading;
+mod repeats;
 mod requests;
 mod send_ring;
 mod sending;

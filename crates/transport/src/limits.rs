@@ -33,7 +33,7 @@ pub struct Limits {
     pub fragments_max: u32,
     /// Frames waiting for one slow reader.
     pub queue_messages_max: usize,
-    /// Bytes waiting for one slow reader.
+    /// Bytes waiting for one slow reader. A client that polls may hold a payload more: its last answer, until its next poll.
     pub queue_bytes_max: usize,
     /// How long a socket may take to say what it wants, or stay idle between two HTTP requests.
     pub handshake_timeout: Duration,

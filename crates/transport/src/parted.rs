@@ -1,17 +1,56 @@
-//! Polling clients that were closed between two polls: what was left to say waits for the next one.
+//! Polling clients that were closed: what was left to say waits for their next poll, and is said again where that one's
+//! answer is lost.
 
 use std::collections::VecDeque;
 
 use ahash::HashMap;
 
 use crate::delivery_queue::DeliveryQueue;
+use crate::polling::poll_body;
+use crate::repeats::{Repeats, RequestId};
 use crate::sid::Sid;
 
 /// How long last words wait: a client of the library polls again at once, from however far away.
 pub(crate) const LAST_WORDS_MS: u64 = 5_000;
 
-/// The backlog of a client that was closed.
-pub(crate) type LastWords = Option<Box<DeliveryQueue>>;
+/// What a client that was closed is still to be told, or may ask for again.
+pub(crate) struct LastWords {
+    backlog: Option<Box<DeliveryQueue>>,
+    repeats: Repeats,
+    is_said: bool,
+}
+
+impl LastWords {
+    /// Those of a client that was closed between two polls: its backlog, and the word that it is the last.
+    pub(crate) fn unsaid(backlog: Option<Box<DeliveryQueue>>, repeats: Repeats) -> Self {
+        Self { backlog, repeats, is_said: false }
+    }
+
+    /// Those of a client whose last poll was answered with them.
+    pub(crate) fn said(repeats: Repeats) -> Self {
+        Self { backlog: None, repeats, is_said: true }
+    }
+
+    /// What a poll is answered with; `None` where a new one comes behind the last words.
+    pub(crate) fn answer(&mut self, id: Option<RequestId>, bytes_max: usize) -> Option<Vec<u8>> {
+        if let Some(answer) = self.repeats.answer_to(id) {
+            return Some(answer.to_vec());
+        }
+        if std::mem::replace(&mut self.is_said, true) {
+            return None;
+        }
+        let body = poll_body(&mut self.backlog, bytes_max, Some(b"1"));
+        self.backlog = None;
+        self.repeats.begin_poll(id);
+        self.repeats.keep_answer(body.clone());
+        Some(body)
+    }
+
+    /// Whether they were said and cannot be asked for again.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_said && !self.repeats.is_repeatable()
+    }
+}
 
 /// Last words by session, oldest first.
 #[derive(Default)]
@@ -21,7 +60,7 @@ pub(crate) struct Parted {
 }
 
 impl Parted {
-    /// Keeps a closed client's backlog until `deadline_ms`, which is no earlier than the ones before. Returns whether
+    /// Keeps a closed client's last words until `deadline_ms`, which is no earlier than the ones before. Returns whether
     /// nobody else waits: then nothing is timed yet.
     pub(crate) fn insert(&mut self, sid: Sid, words: LastWords, deadline_ms: u64) -> bool {
         let is_first = self.deadlines.is_empty();
@@ -34,11 +73,15 @@ impl Parted {
         self.words.contains_key(sid)
     }
 
-    pub(crate) fn take(&mut self, sid: &Sid) -> Option<LastWords> {
-        self.words.remove(sid)
+    pub(crate) fn get_mut(&mut self, sid: &Sid) -> Option<&mut LastWords> {
+        self.words.get_mut(sid)
     }
 
-    /// A session whose last words nobody came for, or came for meanwhile.
+    pub(crate) fn remove(&mut self, sid: &Sid) {
+        self.words.remove(sid);
+    }
+
+    /// A session whose last words nobody came for, or which have been said.
     pub(crate) fn expire(&mut self, now_ms: u64) -> Option<Sid> {
         let (_, sid) = self.deadlines.pop_front_if(|(deadline_ms, _)| *deadline_ms <= now_ms)?;
         self.words.remove(&sid);
@@ -56,12 +99,16 @@ mod tests {
     use super::*;
     use crate::sid::SidSource;
 
+    fn nothing_more() -> LastWords {
+        LastWords::unsaid(None, Repeats::default())
+    }
+
     #[test]
     fn last_words_wait_until_their_deadline_and_no_longer() {
         let (mut parted, mut sids) = (Parted::default(), SidSource::new());
         let (first, second) = (sids.next(), sids.next());
-        assert!(parted.insert(first, None, 100), "the first is to be timed");
-        assert!(!parted.insert(second, None, 150), "a timer is out already");
+        assert!(parted.insert(first, nothing_more(), 100), "the first is to be timed");
+        assert!(!parted.insert(second, nothing_more(), 150), "a timer is out already");
         assert_eq!(parted.expire(99), None);
         assert!(parted.contains(&first));
         assert_eq!(parted.expire(100), Some(first));
@@ -70,10 +117,28 @@ mod tests {
     }
 
     #[test]
-    fn last_words_are_said_once() {
-        let (mut parted, sid) = (Parted::default(), SidSource::new().next());
-        parted.insert(sid, None, 100);
-        assert!(parted.take(&sid).is_some());
-        assert!(parted.take(&sid).is_none() && !parted.contains(&sid));
+    fn last_words_are_said_to_one_poll() {
+        let (one, other) = (RequestId::in_query("t=one"), RequestId::in_query("t=other"));
+        let mut words = nothing_more();
+        assert_eq!(words.answer(one, 100), Some(b"1".to_vec()));
+        assert_eq!(words.answer(one, 100), Some(b"1".to_vec()), "which may be repeated");
+        assert_eq!((words.answer(other, 100), words.answer(None, 100)), (None, None));
+        assert!(!words.is_over());
+        let mut words = nothing_more();
+        assert_eq!(words.answer(None, 100), Some(b"1".to_vec()));
+        assert!(words.is_over());
+        assert_eq!(words.answer(None, 100), None);
+    }
+
+    #[test]
+    fn what_was_answered_before_the_end_can_still_be_repeated() {
+        let (before, last) = (RequestId::in_query("t=before"), RequestId::in_query("t=last"));
+        let mut repeats = Repeats::default();
+        repeats.begin_poll(before);
+        repeats.keep_answer(b"42[1]".to_vec());
+        let mut words = LastWords::unsaid(None, repeats);
+        assert_eq!(words.answer(before, 100), Some(b"42[1]".to_vec()));
+        assert_eq!(words.answer(last, 100), Some(b"1".to_vec()));
+        assert_eq!(words.answer(before, 100), None);
     }
 }

@@ -1,37 +1,103 @@
-//! Long-polling: answering the poll that waits, and leaving it for a WebSocket.
+//! Long-polling: polls, their answers, and leaving them for a WebSocket.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use foodtrack_session::Probe;
 use foodtrack_wire::engine_io::SEPARATOR;
 
-use crate::client::Transport;
+use crate::client::{ClientKey, CloseReason, Transport};
 use crate::delivery_queue::DeliveryQueue;
+use crate::engine_requests::{EngineError, EngineRequest};
 use crate::frame::each_server_frame;
+use crate::http::Head;
 use crate::limits::POLL_PACKETS_MAX;
 use crate::link::LinkKind;
 use crate::reactor::Reactor;
 use crate::requests::TEXT;
 
 impl Reactor {
+    /// A poll: answered now, or when there is something to say.
+    pub(crate) fn poll_request(
+        &mut self,
+        link: u32,
+        client: u32,
+        request: &EngineRequest<'_>,
+    ) -> Result<(), EngineError> {
+        let Transport::Polling(polling) = &mut self.clients[client as usize].transport else {
+            return Err(EngineError::BadRequest);
+        };
+        let id = request.id();
+        if let Some(answer) = polling.repeats.answer_to(id) {
+            let answer = answer.to_vec();
+            self.respond_with_packets(link, request.head, &answer);
+            return Ok(());
+        }
+        // Where the one that waits is repeated, the client has lost its socket.
+        let abandoned = polling.waiting.filter(|_| polling.repeats.is_last_poll(id));
+        if polling.waiting != abandoned {
+            // Two polls at once: somebody else may hold the id. The session ends.
+            self.close(ClientKey(client), CloseReason::ProtocolError);
+            return Err(EngineError::BadRequest);
+        }
+        polling.repeats.begin_poll(id);
+        polling.waiting = Some(link);
+        let answered = polling.upgrade.as_ref().is_some_and(|up| up.probe == Probe::Answered);
+        if let Some(abandoned) = abandoned {
+            self.drop_link(abandoned);
+        }
+        if let Some(state) = self.links.get_mut(link as usize) {
+            state.kind = LinkKind::HttpBusy {
+                client: Some(client),
+                keep_alive: request.head.keep_alive,
+                head_only: false,
+                origin: request.head.header("origin").map(Box::from),
+            };
+        }
+        if answered {
+            self.end_poll_for_upgrade(client);
+        } else {
+            self.outbox.mark(client, &mut self.hot[client as usize]);
+        }
+        Ok(())
+    }
+
+    /// Answers a poll that did not wait.
+    pub(crate) fn respond_with_packets(&mut self, link: u32, head: &Head<'_>, body: &[u8]) {
+        self.stats.sent_bytes += body.len() as u64;
+        self.respond_engine(link, head, 200, TEXT, body);
+    }
+
     /// Answers a waiting poll with what is queued, then `last`. Returns whether a poll was waiting.
     pub(crate) fn answer_poll(&mut self, client: u32, last: Option<&[u8]>) -> bool {
         let state = &mut self.clients[client as usize];
-        if !matches!(&state.transport, Transport::Polling(polling) if polling.waiting.is_some()) {
+        let Transport::Polling(polling) = &state.transport else { return false };
+        if polling.waiting.is_none() {
             return false;
         }
+        if !polling.repeats.is_repeatable() {
+            // Whether this arrives will never be known, so a pong must not claim it.
+            state.pings.forget_mark();
+            state.is_unproven |= state.queue.as_ref().is_some_and(|queue| queue.held_entries());
+        }
         let body = poll_body(&mut state.queue, self.config.limits.payload_bytes_max, last);
-        self.end_poll(client, &body);
+        self.end_poll(client, body);
         self.note_drained(client);
         true
     }
 
-    /// Answers a waiting poll with a body.
-    pub(crate) fn end_poll(&mut self, client: u32, body: &[u8]) {
+    /// Answers a waiting poll with a body, and keeps it for the case that the poll is repeated.
+    pub(crate) fn end_poll(&mut self, client: u32, body: Vec<u8>) {
         let Transport::Polling(polling) = &mut self.clients[client as usize].transport else {
             return;
         };
         let Some(link) = polling.waiting.take() else { return };
+        self.write_poll_answer(link, &body);
+        if let Transport::Polling(polling) = &mut self.clients[client as usize].transport {
+            polling.repeats.keep_answer(body);
+        }
+    }
+
+    fn write_poll_answer(&mut self, link: u32, body: &[u8]) {
         self.stats.sent_bytes += body.len() as u64;
         let Some(state) = self.links.get_mut(link as usize) else { return };
         let LinkKind::HttpBusy { keep_alive, origin, .. } = &mut state.kind else { return };
@@ -59,7 +125,7 @@ impl Reactor {
         let Transport::Polling(polling) = &mut state.transport else { return };
         debug_assert!(polling.upgrade.as_ref().is_some_and(|up| up.probe == Probe::Answered));
         // Who has said goodbye to polling may not read what a last poll brings.
-        self.end_poll(client, b"6");
+        self.end_poll(client, b"6".to_vec());
         self.clients[client as usize].transport = Transport::WebSocket { link };
         self.hot[client as usize].link = link;
         self.drain_queue(client, link);

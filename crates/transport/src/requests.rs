@@ -4,7 +4,7 @@ use foodtrack_session::{Heartbeat, Pings, Session};
 use foodtrack_wire::rfc6455::{self, MessageDecoder, Opcode};
 
 use crate::application::{Application, HttpRequest, HttpTicket};
-use crate::client::{Client, DrainedWatch, Polling, Protocol, Transport};
+use crate::client::{Client, DrainedWatch, Protocol, Transport};
 use crate::engine_requests::EngineRequest;
 use crate::http::{self, BodyLength, Head, HttpError};
 use crate::link::LinkKind;
@@ -184,6 +184,7 @@ impl Reactor {
             transport,
             heartbeat: Heartbeat::start(self.now_ms),
             pings: Pings::default(),
+            is_unproven: false,
             session: Session::default(),
             queue: None,
             drained_watch: DrainedWatch::Off,
@@ -239,8 +240,7 @@ impl Reactor {
         let request = EngineRequest { head, body: &[], whole: &[], used: 0 };
         match request.is_upgrade().then(|| request.accept_key()) {
             Some(Ok(accept)) => {
-                let transport = Transport::Polling(Polling::default());
-                let client = self.add_client(Protocol::WebSocket, transport);
+                let client = self.add_client(Protocol::WebSocket, Transport::WebSocket { link });
                 self.become_websocket(link, client);
                 let range = self.outbox.direct_raw(|out| write_switch(out, &accept));
                 self.outbox.push(client, &mut self.hot[client as usize], range);

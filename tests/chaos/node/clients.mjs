@@ -1,5 +1,6 @@
-// Unmodified socket.io-clients. Reads one line of JSON on stdin (url, clients, tornEveryMs, awayMs), says "ready" on stderr
-// when all are connected, and prints what they notice as JSON lines on stdout until stdin ends.
+// Unmodified socket.io-clients. Reads one line of JSON on stdin (url, clients, tornEveryMs), says "ready" on stderr when all
+// are connected, and prints what they notice as JSON lines on stdout until stdin ends. At the line "settle" it tears no more
+// connections, and says "settled" when all are connected again and nothing has come for a while.
 
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
@@ -9,10 +10,15 @@ const { io } = createRequire(new URL('../../interop/package.json', import.meta.u
 const lines = createInterface({ input: process.stdin });
 const plan = JSON.parse(await new Promise((resolve) => lines.once('line', resolve)));
 
+const QUIET_MS = 500;
+
+let settles = false;
 let ended = false;
+let lastMs = performance.now();
 const chunks = [];
 function note(what, fields) {
   if (ended) return;
+  lastMs = performance.now();
   const now = performance.timeOrigin + performance.now();
   chunks.push(JSON.stringify({ at_us: Math.round(now * 1000), what, ...fields }));
   if (chunks.length >= 256) flush();
@@ -50,6 +56,7 @@ function open({ recipient, tenant, user, application, auth }) {
 
 function tearAgain(socket) {
   setTimeout(() => {
+    if (settles) return;
     // Below the library: it finds its connection gone, and waits its own delay before it comes back.
     socket.io.engine?.transport?.ws?._socket?.resetAndDestroy();
     tearAgain(socket);
@@ -59,6 +66,15 @@ function tearAgain(socket) {
 const sockets = plan.clients.map(open);
 await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
 process.stderr.write('ready\n');
+
+lines.on('line', () => {
+  settles = true;
+  const timer = setInterval(() => {
+    if (sockets.some((socket) => !socket.connected) || performance.now() - lastMs < QUIET_MS) return;
+    clearInterval(timer);
+    process.stderr.write('settled\n');
+  }, 50);
+});
 
 lines.on('close', () => {
   flush();

@@ -312,11 +312,18 @@ fn a_refusal_that_was_retried_is_none() {
 }
 
 #[test]
-fn a_new_process_cannot_know_a_volatile_event() {
-    let sent = |story: Story| story.tries("1", "1", Priority::Medium, Class::Volatile);
-    let twice = |story: Story| sent(story).gets("kitchen", "1", "e-0").gets("kitchen", "1", "e-0");
-    twice(Story::new()).breaks(&[Kind::Repeated]);
-    twice(Story::new()).and(What::HubKilled).holds(0);
+fn a_new_process_cannot_know_what_memory_alone_held() {
+    let twice = |class, process_ends| {
+        let story = Story::new().tries("1", "1", Priority::Medium, class);
+        let story = story.gets("kitchen", "1", "e-1");
+        let story = if process_ends { story.and(What::HubKilled) } else { story };
+        story.tries("1", "1", Priority::Medium, class).gets("kitchen", "1", "e-2")
+    };
+    for class in [Class::Recoverable, Class::Volatile] {
+        twice(class, false).breaks(&[Kind::Repeated]);
+        twice(class, true).holds(1);
+    }
+    twice(Class::Durable, true).breaks(&[Kind::Repeated]);
 }
 
 #[test]

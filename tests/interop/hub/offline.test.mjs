@@ -223,6 +223,20 @@ test("a message's id is accepted once, and answered the same every time", { skip
   assert.deepEqual(await kitchen.ids("order:created", live), [id, live]);
 });
 
+test("a message that is sent ten times at once is one, and each gets the same answer", { skip }, async () => {
+  const tenant = "ten-times";
+  const kitchen = await Member.connect(server, tenant, "kitchen_app", "kenji");
+  const dashboard = await Member.connect(server, tenant, "tenant_dashboard", "olga");
+  const id = "0190b2f0-0000-7000-8000-000000000003";
+  const message = { id, type: "order:created", payload: { orderId: "o-1" } };
+  const emitted = Array.from({ length: 5 }, () => dashboard.ask("order:created", message));
+  const posted = Array.from({ length: 5 }, () => publish(server, tenant, message).then(({ body }) => body));
+  const answers = await Promise.all([...emitted, ...posted]);
+  for (const answer of answers) assert.deepEqual(answer.data, answers[0].data);
+  const live = await publishOrder(server, tenant);
+  assert.deepEqual(await kitchen.ids("order:created", live), [id, live]);
+});
+
 test("what is emitted again without an id, since its answer was lost, is answered as the first time", { skip }, async () => {
   const tenant = "emitted-again";
   const kitchen = await Member.connect(server, tenant, "kitchen_app", "kenji");

@@ -63,7 +63,8 @@ export class Browser {
     const { targetId } = await this.send("Target.createTarget", { url });
     const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
     const page = new Page(this, targetId, sessionId);
-    while ((await page.run("document.readyState")) !== "complete") await pause(10);
+    const isThere = `document.readyState === "complete" && (location.href !== "about:blank" || ${url === "about:blank"})`;
+    while (!(await page.run(isThere).catch(() => false))) await pause(10);
     return page;
   }
 

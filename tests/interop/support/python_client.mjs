@@ -9,6 +9,7 @@ import { Inbox } from "./wait.mjs";
 const PYTHON = fileURLToPath(new URL("../.venv/bin/python", import.meta.url));
 const SCRIPT = fileURLToPath(new URL("python_client.py", import.meta.url));
 
+const START_MS_MAX = 20_000;
 const running = new Set();
 
 /** Ends every client that a test left behind. */
@@ -29,7 +30,7 @@ export class PythonClient {
     python.exited = new Promise((resolve) => python.child.once("exit", resolve));
     running.add(python);
     createInterface(python.child.stdout).on("line", (line) => python.inbox.push(JSON.parse(line)));
-    await python.isTold("connect");
+    await python.isTold("connect", START_MS_MAX);
     return python;
   }
 

@@ -44,9 +44,9 @@ export class RawHub {
     await new Promise((resolve) => this.server.close(resolve));
   }
 
-  /** The next client, past its CONNECT. */
-  async client() {
-    const session = await this.sessions.next("client");
+  /** The next client, past its CONNECT; an interpreter may take long to start. */
+  async client(limit_ms = 20_000) {
+    const session = await this.sessions.next("client", limit_ms);
     await session.connect;
     return session;
   }

@@ -19,8 +19,8 @@ tables has a name in the environment: `FOODTRACK__` and the key, with `__` betwe
 An unknown key, a value of the wrong type, and limits that contradict each other are all listed at once, and the server
 does not start. `foodtrack-websocket check-config --config hub.toml` says what a configuration amounts to.
 
-`serve` needs `security.jwtSecret`, `security.publicKey` or `security.jwks`. `retry`, `redis` and `security.encryptionKey`
-are known names of parts that this version does not have: the server refuses to start with them.
+`serve` needs `security.jwtSecret`, `security.publicKey` or `security.jwks`. `redis` and `security.encryptionKey` are
+known names of parts that this version does not have: the server refuses to start with them.
 ";
 
 /// The page.

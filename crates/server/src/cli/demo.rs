@@ -1,6 +1,9 @@
 //! `foodtrack-websocket demo`
 
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine;
@@ -18,12 +21,18 @@ const ORDER_INTERVAL: Duration = Duration::from_secs(12);
 /// The secret's randomness.
 const SECRET_BYTES: usize = 48;
 
+/// Where a demo that is to go on after a restart keeps its secret.
+const SECRET: &str = "demo-secret";
+
 const AFTER_HELP: &str = "\
 Makes a secret of its own, so it needs no configuration, and gives tokens to whoever asks: never let strangers reach it.
+Events are kept in a temporary directory that goes with the demo, or in --data-dir: then kill it, start it again, and every
+pane of the playground is where it was, and has what happened meanwhile.
 
 Examples:
   foodtrack-websocket demo
   foodtrack-websocket demo --port 8080
+  foodtrack-websocket demo --data-dir demo-data
   curl 'http://127.0.0.1:4001/demo/token?tenant=pizza-roma&application=kitchen_app&user=ada'
 
 Exit codes: 0 stopped by a signal, 1 failed while running, 2 bad usage, 3 cannot listen.";
@@ -37,21 +46,30 @@ pub(super) struct Demo {
     /// The IP address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     host: String,
+    /// A directory for what is to be there again after a restart [default: a temporary one]
+    #[arg(long, value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
 }
 
 impl Demo {
     pub(super) fn run(self) -> Run {
-        let secret = random_secret()?;
+        let failed = |error: std::io::Error| Outcome::Failed(error.to_string());
+        let temporary = tempfile::tempdir().map_err(failed)?;
+        let directory = self.data_dir.as_deref().unwrap_or(temporary.path());
+        let secret = match &self.data_dir {
+            Some(directory) => kept_secret(directory)?,
+            None => random_secret()?,
+        };
         let pages = Pages::new(&secret);
         let config = WebSocketConfig::default()
             .host(self.host)
             .port(self.port)
             .jwt_secret(secret)
+            .data_dir(directory.to_string_lossy())
             // One browser plays every customer, cook and courier.
             .handshakes_per_minute(0)
             .check()?;
         logging::start(&config.said().logging);
-        let failed = |error: std::io::Error| Outcome::Failed(error.to_string());
         let shutdown = Shutdown::listen().map_err(failed)?;
         let server = WebSocketServer::bind_with(config, Some(pages.clone()))?;
         let address = reachable(server.local_addr());
@@ -59,6 +77,24 @@ impl Demo {
         print(format_args!("listening on {}", server.local_addr()));
         print(format_args!("open http://{address}/ in a browser; stop with Ctrl+C"));
         shutdown.stop(server)
+    }
+}
+
+/// The secret in the directory, made where there is none: tokens must be good after a restart too.
+fn kept_secret(directory: &Path) -> Result<String, Outcome> {
+    let path = directory.join(SECRET);
+    let unusable = |error| Outcome::Usage(format!("{}: {error}", path.display()));
+    match std::fs::read_to_string(&path) {
+        Ok(secret) => Ok(secret),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let secret = random_secret()?;
+            std::fs::create_dir_all(directory).map_err(unusable)?;
+            let mut options = std::fs::OpenOptions::new();
+            let file = options.create_new(true).write(true).mode(0o600).open(&path);
+            file.and_then(|mut file| file.write_all(secret.as_bytes())).map_err(unusable)?;
+            Ok(secret)
+        }
+        Err(error) => Err(unusable(error)),
     }
 }
 

@@ -122,11 +122,13 @@ impl Application for Shard {
         self.with_tenant(io, tag.tenant, |tenant, turn| {
             // The answer to CONNECT is out; what was missed follows it, and then what happens from now on.
             let Some(Entering { start, is_expired, .. }) = entering else { return };
+            // Even the greeting must not claim more than the client has: it may be the last thing that it gets.
+            tenant.start_catch_up(turn, tag.place, start.clone());
             tenant.greet(turn, tag.place, &start);
             if is_expired {
                 tenant.ask_for_fresh_token(turn, client);
             }
-            tenant.start_catch_up(turn, tag.place, start);
+            tenant.go_on(turn, tag.place);
         });
     }
 
@@ -192,7 +194,7 @@ impl Application for Shard {
             self.with_tenant(io, tag.tenant, |tenant, turn| {
                 let sid = tenant.connections.get(tag.place).map(|connection| connection.id);
                 if let Some(sid) = sid {
-                    tenant.forget_session(turn, &sid);
+                    tenant.end_session(turn, &sid);
                 }
             });
         }

@@ -151,6 +151,12 @@ impl Shard {
                 });
             }
             Completion::Refused { from, through, reason, .. } => {
+                if reason == RefusedReason::Poisoned && self.parts.counters.log_failed.get() == 0 {
+                    self.parts.counters.log_failed.add(1);
+                    tracing::error!(
+                        "{reason}: durable events are refused; start the server anew once the disk is well"
+                    );
+                }
                 self.with_tenant(io, tenant, |tenant, turn| {
                     tenant.refused(turn, from, through, reason);
                 });

@@ -103,6 +103,11 @@ impl Wire {
         String::from_utf8(self.read_exactly(length)).unwrap()
     }
 
+    /// Waits for an answer and resets the connection without reading any of it.
+    pub(crate) fn lose_answer(self) {
+        assert!(self.stream.peek(&mut [0]).unwrap() > 0, "ended without an answer");
+    }
+
     /// Whether the server ends the connection (in whatever way) before long.
     pub(crate) fn ends(&mut self) -> bool {
         let mut buffer = [0; 64 * 1024];
@@ -195,9 +200,30 @@ impl Poller {
 
     /// The packets of one poll.
     pub(crate) fn poll(&self) -> Vec<String> {
-        let response = self.request(&get(&self.target));
-        assert_eq!(response.status, 200, "{}", response.body);
-        response.body.split('\u{1e}').map(str::to_owned).collect()
+        packets(&self.request(&get(&self.target)))
+    }
+
+    /// The target of a request that tells its `t`.
+    pub(crate) fn target_as(&self, t: &str) -> String {
+        format!("{}&t={t}", self.target)
+    }
+
+    /// The packets of a poll with this `t`.
+    pub(crate) fn poll_as(&self, t: &str) -> Vec<String> {
+        packets(&self.request(&get(&self.target_as(t))))
+    }
+
+    /// Posts with this `t`.
+    pub(crate) fn post_as(&self, t: &str, packets: &[String]) {
+        let response = self.request(&post(&self.target_as(t), &packets.join("\u{1e}")));
+        assert_eq!((response.status, &*response.body), (200, "ok"));
+    }
+
+    /// A poll with this `t` that may wait for its answer.
+    pub(crate) fn start_poll_as(&self, t: &str) -> Wire {
+        let mut wire = Wire::connect(self.address);
+        wire.write(get(&self.target_as(t)).as_bytes());
+        wire
     }
 
     /// Polls until so many packets came.
@@ -208,4 +234,10 @@ impl Poller {
         }
         packets
     }
+}
+
+/// What a poll brought.
+pub(crate) fn packets(response: &Response) -> Vec<String> {
+    assert_eq!(response.status, 200, "{}", response.body);
+    response.body.split('\u{1e}').map(str::to_owned).collect()
 }

@@ -8,6 +8,7 @@ use foodtrack_transport::{Limits, ReactorConfig};
 use crate::backlogs::blocked_websocket;
 use crate::client::{Poller, Wire, event, join_by_websocket, open_websocket};
 use crate::server::{Server, config};
+use crate::upgrade::probe;
 
 const PONG: &str = "3";
 
@@ -89,13 +90,48 @@ fn a_ping_stays_behind_a_backlog_and_its_pong_confirms_all_of_it() {
 fn a_polling_clients_pong_confirms_what_its_polls_brought() {
     let server = server(300, 5_000, 1);
     let poller = Poller::open(server.address);
-    poller.post(&["40".to_owned()]);
-    poller.post(&[event("urgent", 3)]);
-    let packets = poller.poll_until(4);
-    assert_eq!(packets.len(), 4);
-    assert_eq!(poller.poll(), ["2"]);
+    poller.post(&["40".to_owned(), event("urgent", 3)]);
+    assert_eq!(poller.poll_as("entries").len(), 4);
+    poller.start_poll_as("ping").lose_answer();
+    // Of what the lost answer brought nothing is confirmed by a pong that answers nothing.
+    poller.post(&[event("urgent", 1)]);
+    assert_eq!(poller.poll_as("ping"), ["2"]);
     poller.post(&[PONG.to_owned()]);
     expect_confirmed(&server, &[3]);
+}
+
+#[test]
+fn polls_without_a_t_prove_nothing() {
+    let server = server(200, 5_000, 1);
+    let poller = Poller::open(server.address);
+    poller.post(&["40".to_owned()]);
+    poller.poll();
+    poller.post(&[event("urgent", 1)]);
+    assert_eq!(poller.poll().len(), 1);
+    assert_eq!(poller.poll(), ["2"]);
+    poller.post(&[PONG.to_owned()]);
+    // Nor does a better poll, or a WebSocket, know what became of the entry.
+    assert_eq!(poller.poll_as("ping"), ["2"]);
+    poller.post(&[PONG.to_owned()]);
+    let mut wire = probe(&poller);
+    wire.send_text(&["5".to_owned()]);
+    wait_for_ping(&mut wire);
+    wire.send_text(&[PONG.to_owned(), event("echo", 1)]);
+    wire.expect_echoes(1..2);
+    expect_confirmed(&server, &[]);
+}
+
+#[test]
+fn who_got_no_entry_by_polls_is_believed_on_its_websocket() {
+    let server = server(200, 5_000, 1);
+    let poller = Poller::open(server.address);
+    poller.post(&["40".to_owned()]);
+    poller.poll();
+    let mut wire = probe(&poller);
+    wire.send_text(&["5".to_owned(), event("urgent", 1)]);
+    wait_for_ping(&mut wire);
+    answer(&mut wire);
+    expect_confirmed(&server, &[1]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod handover;
 mod heartbeats;
 mod http;
 mod pauses;
+mod repeats;
 mod server;
 mod slow_readers;
 mod strangers;

@@ -208,7 +208,7 @@ impl Application for App {
     /// `["echo", n]` comes back; so do `["yield", n]` and `["pause", n]`, which then hold the client up; `["flood", n]`
     /// brings `n` frames of 64 KiB, and `["floodAll", n]` brings them to everybody. `["log", n]` brings `n` entries of 64
     /// KiB, `["urgent", n]` small ones that may overtake them. `["tell", n]` asks for `["drained", 0]`, with `n` small
-    /// entries before it, each when the client has no backlog.
+    /// entries before it, each when the client has no backlog. `["close", 0]` closes the client, `["disconnect", 0]` for good.
     fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
         let arguments = split_arguments(&event.data).unwrap();
         let [name, rest] = arguments[..] else { panic!("two elements: {}", event.data) };
@@ -219,6 +219,14 @@ impl Application for App {
         }
         if name == "\"urgent\"" {
             (0..count).for_each(|_| self.log(io, client, Urgency::Urgent, 0));
+            return Flow::Continue;
+        }
+        if name == "\"close\"" {
+            io.close(client, CloseReason::ServerClosed);
+            return Flow::Continue;
+        }
+        if name == "\"disconnect\"" {
+            io.close(client, CloseReason::Disconnected);
             return Flow::Continue;
         }
         if name == "\"tell\"" {

@@ -7,7 +7,7 @@ use foodtrack_transport::Limits;
 use crate::client::{Poller, Wire, events, get, upgrade};
 use crate::server::Server;
 
-fn probe(poller: &Poller) -> Wire {
+pub(crate) fn probe(poller: &Poller) -> Wire {
     let mut wire = Wire::connect(poller.address);
     let target = format!("/socket.io/?EIO=4&transport=websocket&sid={}", poller.sid);
     wire.write(upgrade(&target).as_bytes());

@@ -150,10 +150,15 @@ impl<'a> Checker<'a> {
         }
         let Some(session) = &mut self.sessions[stream] else { return false };
         if !session.received.insert(event) {
-            // The ids of volatile events are in no log: a new process cannot know them.
-            let may_repeat = attempt.class == Class::Volatile
-                && self.facts.ended_at.is_some_and(|at| at > facts.first_attempt);
-            if !may_repeat {
+            // Of what memory alone held, a new process cannot know the ids.
+            let gone_at = match attempt.class {
+                Class::Durable => None,
+                Class::Recoverable => self.facts.forgot_at,
+                Class::Volatile => self.facts.ended_at,
+            };
+            if gone_at.is_some_and(|at| at > facts.first_attempt) {
+                verdict.reshown += 1;
+            } else {
                 verdict.add(Kind::Repeated, format!("{name} got {described} twice in one session"));
             }
             return false;
@@ -198,8 +203,10 @@ impl<'a> Checker<'a> {
         let parsed = receipt.cursor.as_deref().and_then(Cursor::parse);
         let ranked = parsed.and_then(|cursor| Some((facts.rank(tenant, cursor.epoch())?, cursor)));
         let Some((rank, cursor)) = ranked else {
-            // Before the hub knows where a new session stands, it says nothing.
-            let may_lack = receipt.cursor.is_none() && event.is_none() && session.last.is_none();
+            // Before the hub knows where a new session stands it says nothing; what is in no log may come all the same.
+            let is_in_no_log =
+                event.is_none_or(|event| facts.events[event].attempt.class == Class::Volatile);
+            let may_lack = receipt.cursor.is_none() && is_in_no_log && session.last.is_none();
             if !may_lack && !std::mem::replace(&mut session.said_cursor_is_missing, true) {
                 let about = format!("{name}: {what} came with {:?}, no cursor", receipt.cursor);
                 verdict.add(Kind::Cursor, about);

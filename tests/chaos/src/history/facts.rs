@@ -152,6 +152,7 @@ impl<'a> Facts<'a> {
                 _ => {}
             }
         }
+        facts.forget_places();
         facts.check_offsets_rise(verdict);
         facts
     }
@@ -263,6 +264,16 @@ impl<'a> Facts<'a> {
         if event.attempt.class != Class::Volatile {
             event.place = event.place.or(place);
         }
+    }
+
+    /// A recoverable event that went with a process, and was published again, has two places.
+    fn forget_places(&mut self) {
+        let forgot_at = self.forgot_at;
+        let may_be_gone = |event: &&mut Event<'_>| {
+            event.attempt.class == Class::Recoverable
+                && forgot_at.is_some_and(|at| at > event.first_attempt)
+        };
+        self.events.iter_mut().filter(may_be_gone).for_each(|event| event.place = None);
     }
 
     fn check_offsets_rise(&self, verdict: &mut Verdict) {

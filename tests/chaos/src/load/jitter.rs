@@ -83,8 +83,7 @@ impl Jitter {
         let mut stand = Stand::start(&self.hub, self.sessions, self.seed)?;
         stand.open(&mut listeners)?;
         let address = stand.hub.address();
-        let node =
-            NodeClients::start(address, self.node_clients, Some((self.torn_every, self.away)))?;
+        let node = NodeClients::start(address, self.node_clients, Some(self.torn_every))?;
         let recorder = Recorder::default();
         let count = u64::try_from(self.duration.as_millis() / PERIOD.as_millis()).unwrap_or(0);
         let mut broadcaster = Broadcaster::start(Broadcast {

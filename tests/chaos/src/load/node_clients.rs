@@ -1,9 +1,9 @@
 //! Unmodified `socket.io-client`s in a Node process, which prints its history.
 
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,19 +20,20 @@ const FIRST_USER: usize = 1_000_000;
 /// A Node process with clients.
 pub struct NodeClients {
     child: Child,
-    reader: JoinHandle<io::Result<Vec<Record>>>,
+    history: JoinHandle<io::Result<Vec<Record>>>,
+    answers: BufReader<ChildStderr>,
 }
 
 impl NodeClients {
-    /// Starts so many clients and waits until all are connected; `None` for none. `torn`: how often their connections are
-    /// torn, and for how long they stay away.
+    /// Starts so many clients and waits until all are connected; `None` for none. Their connections are torn every so
+    /// often, and come back when the library thinks it right.
     ///
     /// # Errors
     /// Node does not run, or its packages are not installed.
     pub fn start(
         address: SocketAddr,
         clients: usize,
-        torn: Option<(Duration, Duration)>,
+        torn_every: Option<Duration>,
     ) -> Result<Option<Self>, LoadError> {
         if clients == 0 {
             return Ok(None);
@@ -49,12 +50,10 @@ impl NodeClients {
                 "auth": Value::Object(auth(user, trade)?),
             }));
         }
-        let ms = |duration: Duration| json!(duration.as_millis() as f64);
         let plan = json!({
             "url": format!("http://{address}"),
             "clients": list,
-            "tornEveryMs": torn.map(|(every, _)| ms(every)),
-            "awayMs": torn.map(|(_, away)| ms(away)),
+            "tornEveryMs": torn_every.map(|every| every.as_millis() as f64),
         });
         let mut child = Command::new("node")
             .arg(Path::new(SCRIPT))
@@ -62,29 +61,40 @@ impl NodeClients {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        let (Some(mut input), Some(output), Some(ready)) =
+        let (Some(mut input), Some(output), Some(answers)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
         };
-        let reader = std::thread::spawn(move || read_lines(BufReader::new(output)));
+        let history = std::thread::spawn(move || read_lines(BufReader::new(output)));
         writeln!(input, "{plan}")?;
         child.stdin = Some(input);
-        let mut line = String::new();
-        io::BufRead::read_line(&mut BufReader::new(ready), &mut line)?;
-        if line.trim() != "ready" {
-            return Err(io::Error::other(format!("{SCRIPT}: {line}")).into());
-        }
-        Ok(Some(Self { child, reader }))
+        let mut clients = Self { child, history, answers: BufReader::new(answers) };
+        clients.await_answer("ready")?;
+        Ok(Some(clients))
     }
 
-    /// Ends them and gives their history.
+    fn await_answer(&mut self, expected: &str) -> io::Result<()> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        if line.trim() == expected {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("{SCRIPT}: {line}")))
+    }
+
+    /// Waits until they are all connected and have what they missed, ends them and gives their history.
     ///
     /// # Errors
     /// They did not print one.
     pub fn finish(mut self) -> Result<Vec<Record>, LoadError> {
+        if let Some(input) = &mut self.child.stdin {
+            writeln!(input, "settle")?;
+        }
+        self.await_answer("settled")?;
         drop(self.child.stdin.take());
-        let records = self.reader.join().map_err(|_| io::Error::other("reading the history"))??;
+        let records =
+            self.history.join().map_err(|_| io::Error::other("reading the history"))??;
         self.child.wait()?;
         Ok(records)
     }

@@ -1,0 +1,191 @@
+//! Requests that come again because the connection was reset before they were answered, as browsers send them: by
+//! themselves, and with the same `t`.
+
+use std::time::Duration;
+
+use foodtrack_transport::{CloseReason, Limits};
+
+use crate::client::{Poller, Response, event, events, get, packets};
+use crate::server::{Server, config};
+use crate::upgrade::probe;
+
+fn join(server: &Server) -> Poller {
+    let poller = Poller::open(server.address);
+    poller.post_as("join", &["40".to_owned()]);
+    assert!(poller.poll_as("joined")[0].starts_with("40{"));
+    poller
+}
+
+fn is_refused(response: &Response, code: u8) -> bool {
+    response.status == 400 && response.body.contains(&format!("\"code\":{code}"))
+}
+
+#[test]
+fn a_poll_whose_answer_was_lost_is_answered_again() {
+    // On whichever shard the repeated one comes in.
+    for shards in [1, 2] {
+        let server = Server::with_shards(config(Limits::default()), shards);
+        let poller = join(&server);
+        poller.post(&events("echo", 0..3));
+        poller.start_poll_as("lost").lose_answer();
+        poller.post(&[event("echo", 3)]);
+        for _ in 0..5 {
+            assert_eq!(poller.poll_as("lost"), events("echo", 0..3));
+        }
+        assert_eq!(poller.poll_as("next"), [event("echo", 3)]);
+    }
+}
+
+#[test]
+fn an_answer_of_any_size_is_given_again() {
+    let server = Server::start(Limits::default());
+    let poller = join(&server);
+    poller.post(&[event("log", 14)]);
+    poller.start_poll_as("lost").lose_answer();
+    let again = poller.poll_as("lost");
+    assert_eq!(again.len(), 14);
+    assert!(again.iter().all(|packet| packet.len() > 64 * 1024));
+    assert_eq!(poller.poll_as("lost"), again);
+}
+
+#[test]
+fn only_the_last_answer_is_given_again() {
+    let server = Server::start(Limits::default());
+    let poller = join(&server);
+    poller.post(&[event("echo", 0)]);
+    assert_eq!(poller.poll_as("first"), [event("echo", 0)]);
+    poller.post(&[event("echo", 1)]);
+    assert_eq!(poller.poll_as("second"), [event("echo", 1)]);
+    poller.post(&[event("echo", 2)]);
+    assert_eq!(poller.poll_as("first"), [event("echo", 2)]);
+}
+
+#[test]
+fn a_repeated_poll_takes_the_place_of_the_one_that_waits() {
+    let server = Server::start(Limits::default());
+    let poller = join(&server);
+    let mut abandoned = poller.start_poll_as("waits");
+    std::thread::sleep(Duration::from_millis(50));
+    let mut waiting = poller.start_poll_as("waits");
+    assert!(abandoned.ends());
+    poller.post(&[event("echo", 0)]);
+    assert_eq!(packets(&waiting.response()), [event("echo", 0)]);
+    assert_eq!(server.closed(), []);
+    // Its end is not the session's.
+    drop((abandoned, waiting));
+    poller.post(&[event("echo", 1)]);
+    assert_eq!(poller.poll_as("next"), [event("echo", 1)]);
+}
+
+#[test]
+fn two_polls_at_once_that_are_not_the_same_end_the_session() {
+    for (first, second) in [("a", "b"), ("", ""), ("1764114000", "1764114000")] {
+        let server = Server::start(Limits::default());
+        let poller = join(&server);
+        let mut waiting = poller.start_poll_as(first);
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(is_refused(&poller.request(&get(&poller.target_as(second))), 3));
+        assert_eq!(packets(&waiting.response()), ["1"]);
+        assert_eq!(server.closed(), [CloseReason::ProtocolError]);
+    }
+}
+
+#[test]
+fn a_post_whose_answer_was_lost_is_not_taken_again() {
+    let server = Server::start(Limits::default());
+    let poller = join(&server);
+    poller.post_as("twice", &events("echo", 0..3));
+    poller.post_as("twice", &events("echo", 0..3));
+    poller.post_as("after", &[event("echo", 3)]);
+    assert_eq!(poller.poll_as("all"), events("echo", 0..4));
+}
+
+#[test]
+fn a_connect_that_came_twice_joins_once_wherever_its_session_lives() {
+    let server = Server::with_shards(config(Limits::default()), 2);
+    for round in 0..10 {
+        let poller = Poller::open(server.address);
+        for _ in 0..4 {
+            poller.post_as("join", &[format!("40{{\"shard\":{}}}", round % 2)]);
+        }
+        poller.post_as("echo", &[event("echo", 1)]);
+        let got = poller.poll_until(2);
+        assert!(got[0].starts_with("40{"), "{got:?}");
+        assert_eq!(got[1..], [event("echo", 1)]);
+    }
+    assert_eq!(server.closed(), []);
+}
+
+#[test]
+fn posts_that_a_coarse_clock_names_are_all_taken() {
+    let server = Server::start(Limits::default());
+    let poller = join(&server);
+    // Whole seconds name nothing, even where two posts say the same.
+    (0..3).for_each(|_| poller.post_as("1764114000", &[event("echo", 7)]));
+    assert_eq!(poller.poll_as("1764114000"), vec![event("echo", 7); 3]);
+    poller.post_as("1764114000", &[event("echo", 8)]);
+    assert_eq!(poller.poll_as("1764114000"), [event("echo", 8)]);
+    // A finer clock may stand still, too.
+    (0..3).for_each(|n| poller.post_as("1764114000.25", &[event("echo", n)]));
+    assert_eq!(poller.poll_as("all"), events("echo", 0..3));
+}
+
+#[test]
+fn last_words_that_were_lost_are_said_again() {
+    for way in ["close", "disconnect"] {
+        let server = Server::start(Limits::default());
+        // Between two polls.
+        let poller = join(&server);
+        poller.post_as("end", &[event("echo", 1), event(way, 0)]);
+        poller.start_poll_as("last").lose_answer();
+        for _ in 0..2 {
+            assert_eq!(poller.poll_as("last"), [event("echo", 1), "1".to_owned()]);
+        }
+        assert!(is_refused(&poller.request(&get(&poller.target_as("next"))), 1));
+        // Within one.
+        let poller = join(&server);
+        let waiting = poller.start_poll_as("last");
+        std::thread::sleep(Duration::from_millis(50));
+        poller.post_as("end", &[event(way, 0)]);
+        waiting.lose_answer();
+        assert_eq!(poller.poll_as("last"), ["1"]);
+        assert!(is_refused(&poller.request(&get(&poller.target_as("next"))), 1));
+    }
+}
+
+#[test]
+fn an_answer_lost_before_the_end_comes_before_the_last_words() {
+    let server = Server::start(Limits::default());
+    let poller = join(&server);
+    poller.post_as("echo", &[event("echo", 1)]);
+    poller.start_poll_as("lost").lose_answer();
+    poller.post_as("end", &[event("echo", 2), event("close", 0)]);
+    assert_eq!(poller.poll_as("lost"), [event("echo", 1)]);
+    assert_eq!(poller.poll_as("last"), [event("echo", 2), "1".to_owned()]);
+}
+
+#[test]
+fn the_poll_that_an_upgrade_ended_may_be_repeated_until_then() {
+    let server = Server::start(Limits::default());
+    let poller = join(&server);
+    let waiting = poller.start_poll_as("last");
+    std::thread::sleep(Duration::from_millis(50));
+    let mut wire = probe(&poller);
+    waiting.lose_answer();
+    assert_eq!(poller.poll_as("last"), ["6"]);
+    poller.post_as("echo", &[event("echo", 0)]);
+    wire.send_text(&["5".to_owned(), event("echo", 1)]);
+    wire.expect_echoes(0..2);
+    assert!(is_refused(&poller.request(&get(&poller.target_as("last"))), 3));
+}
+
+#[test]
+fn a_poll_that_is_repeated_counts_as_taken_once() {
+    let server = Server::start(Limits::default());
+    let poller = join(&server);
+    poller.post_as("tell", &[event("log", 2), event("tell", 0)]);
+    poller.start_poll_as("lost").lose_answer();
+    assert_eq!(poller.poll_as("lost").len(), 2);
+    assert_eq!(poller.poll_as("next"), [event("drained", 0)]);
+    assert_eq!(server.drained(), 1);
+}
