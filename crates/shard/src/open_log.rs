@@ -62,8 +62,6 @@ pub(crate) struct OpenLog {
     /// Who waits for a note to be on disk, by its ticket.
     pub(crate) noted: AHashMap<u64, NoteWaiter>,
     pub(crate) last_ticket: u64,
-    /// Whether the disk has failed: it takes nothing any more, and only a restart helps.
-    pub(crate) has_failed: bool,
 }
 
 /// An accepted message on its way to the disk.
@@ -121,7 +119,6 @@ impl OpenLog {
             last_rooms: AHashMap::new(),
             noted: AHashMap::new(),
             last_ticket: 0,
-            has_failed: false,
         }
     }
 

@@ -212,9 +212,6 @@ impl Tenant {
         let entry = checked.entry(offset, durability, now_ms);
         if let Err(error) = turn.log.log.submit(&self.id, entry.clone()) {
             log.sequence.withdraw(offset);
-            if error == foodtrack_tenant_log::SubmitError::Poisoned {
-                self.log_has_failed(turn);
-            }
             return Err((not_submitted(error), Box::new(checked)));
         }
         if let (Some(owner), Some(order)) = (&entry.creates_order, checked.entity) {

@@ -182,19 +182,7 @@ impl Tenant {
                 self.answer(turn, answer, Err(refusal.clone()));
             }
         }
-        if reason == RefusedReason::Poisoned {
-            self.log_has_failed(turn);
-        }
         self.show(turn);
-    }
-
-    /// The disk failed under an open log: the tenant goes on without it from now on.
-    pub(crate) fn log_has_failed(&mut self, turn: &mut Turn<'_>) {
-        let Some(log) = self.log.open_mut() else { return };
-        if !std::mem::replace(&mut log.has_failed, true) {
-            turn.counters.logs_away.add(1);
-            tracing::error!(tenant = self.id.as_str(), "the disk has failed: only a restart helps");
-        }
     }
 
     /// Tells who published what became of it, now or when the log has said so.

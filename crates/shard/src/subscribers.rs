@@ -234,6 +234,29 @@ mod tests {
     }
 
     #[test]
+    fn an_event_that_is_sent_after_all_is_owed_whatever_is_confirmed() {
+        let mut all = Subscribers::default();
+        let id = all.enter(key("a"), None);
+        all.known(id, offset(9));
+        all.asked(id, offset(4));
+        assert!(!all.get(id).unwrap().owes(offset(4)), "it was confirmed long ago");
+        all.asked_again(id, offset(4));
+        assert_eq!(all.owed(id, offset(9)), [offset(4)]);
+        assert_eq!(all.arrived(id, offset(12)), None, "it holds the cursor where it is");
+        assert_eq!(all.settled(id, offset(4)), Some(offset(12)));
+    }
+
+    #[test]
+    fn a_subscriber_was_here_since_it_was_first_here() {
+        let mut all = Subscribers::default();
+        let id = all.enter(key("a"), None);
+        assert_eq!(all.here_since(id, offset(3)), offset(3));
+        all.leave(id);
+        let id = all.enter(key("a"), None);
+        assert_eq!(all.here_since(id, offset(8)), offset(3));
+    }
+
+    #[test]
     fn nothing_is_confirmed_before_the_store_has_said_how_far_it_was() {
         let mut all = Subscribers::default();
         let id = all.enter(key("a"), None);

@@ -75,9 +75,9 @@ impl Hub {
         runtime.block_on(connections.counts(&tenant)).unwrap().total
     }
 
-    /// Tenants that go on without their log: by these /health knows.
-    pub(crate) fn logs_away(&self) -> u64 {
-        self.running.counters.iter().map(|counters| counters.logs_away.get()).sum()
+    /// Whether the disk is known to have failed: by this /health knows.
+    pub(crate) fn log_has_failed(&self) -> bool {
+        self.running.counters.iter().any(|counters| counters.log_failed.get() > 0)
     }
 }
 
