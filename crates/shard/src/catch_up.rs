@@ -34,8 +34,10 @@ pub(crate) enum Start {
     Recovered(Cursor),
     /// It has this, though its session is gone.
     Brought(Cursor),
-    /// As far as its subscriber has confirmed.
+    /// As far as its subscriber has confirmed; from now on, if that was never here.
     Confirmed,
+    /// The same; but from here on, if its subscriber has confirmed nothing.
+    Since(Offset),
 }
 
 /// A connection on its way to be live.
@@ -99,7 +101,7 @@ impl Tenant {
             step: Step::Ready,
             cursor: Cursor::new(epoch, shown),
             had: Cursor::new(epoch, Offset::ZERO),
-            has_brought: !matches!(start, Start::Confirmed),
+            has_brought: matches!(start, Start::Recovered(_) | Start::Brought(_)),
             at: shown,
             owed: Owed::These(Vec::new()),
             was_away: !matches!(start, Start::Recovered(_)),
@@ -112,6 +114,10 @@ impl Tenant {
         let brought = match start {
             Start::Recovered(cursor) | Start::Brought(cursor) => Some(cursor),
             Start::Confirmed => None,
+            Start::Since(since) => {
+                (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, since), since);
+                None
+            }
         };
         let mut to_find = None;
         if let Some(cursor) = &brought {

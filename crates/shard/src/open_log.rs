@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use foodtrack_contract::{Cursor, Epoch, Offset};
-use foodtrack_tenant_log::{Head, LogEntry, RefusedReason, Sequence, SubscriberKey};
+use foodtrack_tenant_log::{Head, LogEntry, LoggedRoom, RefusedReason, Sequence, SubscriberKey};
 use foodtrack_transport::{ClientKey, FrameMeta, Sid};
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -99,6 +99,8 @@ pub(crate) struct Addressee {
 #[derive(Debug)]
 pub(crate) struct NoteWaiter {
     pub(crate) to: Addressee,
+    /// The room that was joined, and is left again if that is not kept.
+    pub(crate) joined: Option<LoggedRoom>,
     pub(crate) event: &'static str,
     pub(crate) answer: String,
     pub(crate) ack_id: Option<u64>,
