@@ -59,6 +59,8 @@ pub(crate) struct OpenLog {
     pub(crate) sessions: AHashMap<Sid, SessionRooms>,
     /// The rooms of each subscriber's session that last joined or left one.
     pub(crate) last_rooms: AHashMap<SubscriberKey, SessionRooms>,
+    /// What was given up for subscribers and is to be sent to them once more, when they are here.
+    pub(crate) redeliveries: AHashMap<SubscriberKey, Vec<Offset>>,
     /// Who waits for a note to be on disk, by its ticket.
     pub(crate) noted: AHashMap<u64, NoteWaiter>,
     pub(crate) last_ticket: u64,
@@ -119,6 +121,7 @@ impl OpenLog {
             pending: VecDeque::new(),
             sessions: AHashMap::new(),
             last_rooms: AHashMap::new(),
+            redeliveries: AHashMap::new(),
             noted: AHashMap::new(),
             last_ticket: 0,
         }

@@ -134,6 +134,13 @@ impl Subscribers {
         }
     }
 
+    /// An event that was given up was sent after all.
+    pub(crate) fn owes_again(&mut self, id: SubscriberId, offset: Offset) {
+        if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
+            subscriber.unacknowledged.insert(offset);
+        }
+    }
+
     /// An event was acknowledged, or given up. Returns as [`Subscribers::arrived`].
     pub(crate) fn settled(&mut self, id: SubscriberId, offset: Offset) -> Option<Offset> {
         let subscriber = self.slots.get_mut(id.0 as usize)?;
