@@ -160,7 +160,7 @@ fn an_orders_timeline_tells_of_its_deliveries() {
     let timeline = lines_of_json(&stdout);
     assert_eq!(timeline.len(), 4);
     assert_eq!(timeline[1]["deadLetters"][0]["subscriber"], "ada");
-    assert_eq!(timeline[2]["awaitingAcknowledgement"][0], "eve");
+    assert_eq!(timeline[2]["watched"][0]["by"], "kitchen_app");
 }
 
 #[test]
