@@ -131,6 +131,23 @@ on_both_transports! {
         assert!(message["timestamp"].as_str().unwrap().ends_with('Z'), "{message}");
     }
 
+    fn a_message_says_when_it_came_also_after_a_quiet_while(transport) {
+        let server = Server::start();
+        let mut cast = Cast::join(&server, transport);
+        let mut said = || {
+            cast.kitchen.accepted("kitchen:notification", json!({ "message": "m" }));
+            let event = cast.dashboard.expect("kitchen:notification");
+            let timestamp = event.argument["timestamp"].as_str().unwrap().to_owned();
+            // Minutes and seconds of 2026-11-23T12:00:00.000Z.
+            let (minutes, seconds) = (&timestamp[14..16], &timestamp[17..23]);
+            minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+        };
+        let first = said();
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+        let after = (said() - first).rem_euclid(3_600.0);
+        assert!((1.0..5.0).contains(&after), "{after} s later");
+    }
+
     fn the_same_id_twice_is_delivered_once_and_answered_twice(transport) {
         let server = Server::start();
         let mut cast = Cast::join(&server, transport);

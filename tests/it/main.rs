@@ -3,14 +3,24 @@
 #![allow(clippy::unwrap_used, reason = "Clippy does not see that helpers of tests are tests")]
 #![allow(clippy::needless_pass_by_value, reason = "scenarios make an argument where they send it")]
 
+mod acknowledgements;
 mod backpressure;
+mod cursors;
 mod delivery;
+mod devices;
 mod handshake;
 mod harness;
 mod http;
 mod isolation;
 mod limits;
 mod noisy_neighbour;
+mod offline;
 mod ordering;
+mod recovery;
+mod repeats;
+mod restart;
 mod rooms;
 mod shards;
+mod storage;
+mod support;
+mod watchdog;

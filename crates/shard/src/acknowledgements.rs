@@ -77,7 +77,7 @@ impl Tenant {
     /// As [`Tenant::asked`], of a message that was given up before: it is owed again, wherever its subscriber stands.
     pub(crate) fn asked_again(&mut self, turn: &mut Turn<'_>, place: u32, entry: &Arc<LogEntry>) {
         if let Some(connection) = self.connections.get(place) {
-            self.subscribers.owes_again(connection.subscriber, entry.offset);
+            self.subscribers.asked_again(connection.subscriber, entry.offset);
         }
         self.asked(turn, place, entry, 1);
     }

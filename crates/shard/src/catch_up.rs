@@ -10,9 +10,10 @@ use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, EventType, Offset};
 use foodtrack_tenant_log::{
     DeadLetter, DeadLetterReason, LogEntry, LoggedRoom, Outline, ReadError, SavedCursor,
 };
-use foodtrack_transport::{FrameMeta, LogPlace};
+use foodtrack_transport::{FrameMeta, Limits, LogPlace};
 
 use crate::log_link::{Asker, ReadAnswer, ReadJob};
+use crate::publishing::entity;
 use crate::replay_plan::{Owed, Plan, Window};
 use crate::showing::send_entry;
 use crate::stamp::Stamp;
@@ -26,6 +27,23 @@ const WINDOW_ENTRIES: usize = 8_192;
 const PAGE_ENTRIES: usize = 512;
 /// Bytes sent before the client must have taken them.
 const PAGE_BYTES_MAX: u64 = 256 << 10;
+
+/// What is sent of a replay before the client must have taken it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PageLimits {
+    entries_max: usize,
+    bytes_max: u64,
+}
+
+impl PageLimits {
+    /// Half of what may wait for a slow reader: or else a replay would have its own reader closed.
+    pub(crate) fn within(limits: &Limits) -> Self {
+        Self {
+            entries_max: (limits.queue_messages_max / 2).clamp(1, PAGE_ENTRIES),
+            bytes_max: PAGE_BYTES_MAX.min(limits.queue_bytes_max as u64 / 2),
+        }
+    }
+}
 
 /// Where a connection starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +101,14 @@ impl CatchUp {
         let is_known = self.step != Step::Finding || self.has_brought;
         is_known.then_some(&self.cursor)
     }
+
+    /// Sends these again, ascending, though the recipient had them.
+    fn owe(&mut self, offsets: Vec<Offset>) {
+        if let Some(first) = offsets.first() {
+            self.at = self.at.min(Offset::ZERO.plus(first.get().saturating_sub(1)));
+        }
+        self.owed = Owed::These(offsets);
+    }
 }
 
 impl Tenant {
@@ -130,18 +156,20 @@ impl Tenant {
                 self.subscribers.known(subscriber, cursor.through());
                 self.save_cursor(turn, subscriber);
             }
-            (Some(cursor), Some(confirmed)) => {
-                let owed = self.subscribers.get(subscriber).map(|it| it.owed(cursor.through()));
-                catch_up.owed = Owed::These(owed.unwrap_or_default());
-                if catch_up.owed.is_any() {
-                    catch_up.at = confirmed.min(cursor.through());
-                }
+            (Some(cursor), Some(_)) => {
+                catch_up.owe(self.subscribers.owed(subscriber, cursor.through()));
                 self.arrived(turn, subscriber, cursor.through());
             }
             (None, Some(confirmed)) => {
-                (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, confirmed), confirmed);
+                catch_up.cursor = Cursor::new(epoch, confirmed);
+                (catch_up.had, catch_up.at) = (catch_up.cursor.clone(), confirmed);
+                catch_up.owe(self.subscribers.owed(subscriber, confirmed));
             }
-            (_, None) => {
+            (brought, None) => {
+                let since = self.subscribers.here_since(subscriber, shown);
+                if brought.is_none() {
+                    (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, since), since);
+                }
                 catch_up.step = Step::Finding;
                 to_find = self.subscribers.get(subscriber).map(|it| it.key.clone());
             }
@@ -174,6 +202,9 @@ impl Tenant {
             ReadAnswer::Cursor(Ok(saved)) => self.found(turn, asker.place, saved),
             ReadAnswer::Plan(Ok((trimmed_through, plan))) => {
                 let after = catch_up.at;
+                if let Some(log) = self.log.open_mut() {
+                    log.trimmed_through = log.trimmed_through.max(trimmed_through);
+                }
                 self.planned(turn, asker.place, plan);
                 if after < trimmed_through {
                     self.tell_gap(turn, asker.place, after, trimmed_through);
@@ -244,12 +275,16 @@ impl Tenant {
 
     /// Sends what can be sent now, and asks for what cannot.
     pub(crate) fn go_on(&mut self, turn: &mut Turn<'_>, place: u32) {
-        let mut bytes = 0;
+        let Some(client) = self.connections.get(place).map(|connection| connection.client) else {
+            return;
+        };
+        // A poll takes what is there when it comes: a page must be ready for it, not an entry.
+        let was_backlogged = turn.io.is_backlogged(client);
+        let (mut entries, mut bytes) = (0, 0);
         loop {
             let Some(log) = self.log.open() else { return };
             let (shown, tail_after) = (log.shown, log.tail.after());
             let Some(connection) = self.connections.get_mut(place) else { return };
-            let client = connection.client;
             let Some(catch_up) = connection.catch_up.as_mut() else { return };
             if catch_up.step != Step::Ready {
                 return;
@@ -259,11 +294,11 @@ impl Tenant {
                 catch_up.cursor.advance(catch_up.at);
             }
             let is_done = catch_up.plan.next().is_none() && catch_up.at >= shown;
-            let is_backlogged = turn.io.is_backlogged(client);
-            if is_done && !(is_backlogged && catch_up.has_lists) {
+            if is_done && !(catch_up.has_lists && turn.io.is_backlogged(client)) {
                 return self.go_live(turn, place);
             }
-            if bytes >= PAGE_BYTES_MAX || is_backlogged {
+            let is_full = entries >= turn.page.entries_max || bytes >= turn.page.bytes_max;
+            if is_done || is_full || was_backlogged {
                 catch_up.step = Step::Draining;
                 return turn.io.tell_when_drained(client);
             }
@@ -277,6 +312,7 @@ impl Tenant {
                     return turn.log.read(&self.id, Asker { place, serial }, job);
                 };
                 catch_up.plan.advance();
+                entries += 1;
                 bytes += entry.bytes();
                 if overtakes {
                     let _ = catch_up.cursor.add(entry.offset);
@@ -364,11 +400,12 @@ impl Tenant {
             true => (Stamp::None, Some(entry.offset.get())),
             false => (Stamp::of(&catch_up.cursor), None),
         };
-        // In one lane, without an entity: the order is made already.
+        // In one lane: the order is made already. What comes live behind it must know which order it is about.
         let is_stamped = matches!(stamp, Stamp::At(..));
         let offset = entry.offset.get();
         let place_in_log = LogPlace { offset, is_entry: true, is_stamped };
-        let meta = FrameMeta { place: Some(place_in_log), ..FrameMeta::default() };
+        let entity = entry.entity.as_deref().map_or(0, entity);
+        let meta = FrameMeta { place: Some(place_in_log), entity, ..FrameMeta::default() };
         catch_up.has_lists |= matches!(stamp, Stamp::Behind(_));
         send_entry(turn.io, client, entry, &entry.message, meta, &stamp, ack_id);
         turn.counters.deliveries.add(1);
@@ -457,5 +494,27 @@ fn window(turn: &Turn<'_>, catch_up: &CatchUp) -> Window {
         was_away: catch_up.was_away,
         oldest_ms: now_ms.saturating_sub(turn.recovery.offline_age_ms_max),
         now_ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_leaves_room_in_the_queue_of_a_slow_reader() {
+        let default = PageLimits::within(&Limits::default());
+        assert!(default.entries_max >= 16, "{default:?}");
+        let check = |messages: usize, bytes: usize, entries_max: usize, bytes_max: u64| {
+            let limits = Limits {
+                queue_messages_max: messages,
+                queue_bytes_max: bytes,
+                ..Limits::default()
+            };
+            assert_eq!(PageLimits::within(&limits), PageLimits { entries_max, bytes_max });
+        };
+        check(64, 512 << 10, 32, 256 << 10);
+        check(1, 1_000, 1, 500);
+        check(1_000_000, 64 << 20, PAGE_ENTRIES, PAGE_BYTES_MAX);
     }
 }

@@ -20,11 +20,26 @@ pub(crate) fn rfc3339(unix_ms: u64) -> String {
 pub(crate) struct WallClock {
     unix_ms: u64,
     text: String,
+    /// Whether it was looked at since the shard last slept.
+    is_fresh: bool,
 }
 
 impl WallClock {
+    /// The shard is about to sleep, for how long nobody knows.
+    pub(crate) fn sleep(&mut self) {
+        self.is_fresh = false;
+    }
+
+    /// Looks at the system's clock, if the shard has slept since.
+    pub(crate) fn wake(&mut self) {
+        if !self.is_fresh {
+            self.tick();
+        }
+    }
+
     /// Looks at the system's clock.
     pub(crate) fn tick(&mut self) {
+        self.is_fresh = true;
         let unix_ms = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .ok()

@@ -75,9 +75,7 @@ impl Tenant {
         if admission.is_expired {
             return Err(expired());
         }
-        let is_of_this_log =
-            |cursor: &Cursor| cursor.epoch() == log.epoch() && cursor.through() <= log.shown;
-        let (start, since) = match (proven, brought.filter(is_of_this_log)) {
+        let (start, since) = match (proven, brought.filter(|cursor| log.gave_out(cursor))) {
             // Its own word, though its session is gone.
             (Some(_), Some(cursor)) => {
                 let since = cursor.through();

@@ -49,7 +49,7 @@ impl LogState {
 pub(crate) struct OpenLog {
     pub(crate) sequence: Sequence,
     pub(crate) tail: Tail,
-    /// Everything up to here is gone, as of the opening.
+    /// Everything up to here is gone, as far as the store has said.
     pub(crate) trimmed_through: Offset,
     /// Everything up to here was handed to everyone it is for.
     pub(crate) shown: Offset,
@@ -159,12 +159,15 @@ impl OpenLog {
         refused
     }
 
+    /// Whether a cursor may be one that this log gave out.
+    pub(crate) fn gave_out(&self, cursor: &Cursor) -> bool {
+        let last = cursor.beyond().last().copied().unwrap_or(cursor.through());
+        cursor.epoch() == self.epoch() && last <= self.shown
+    }
+
     /// Whether a cursor is one that this log gave out, and nothing behind it is gone.
     pub(crate) fn goes_on_from(&self, cursor: &Cursor) -> bool {
-        let last = cursor.beyond().last().copied().unwrap_or(cursor.through());
-        cursor.epoch() == self.epoch()
-            && last <= self.shown
-            && cursor.through() >= self.trimmed_through
+        self.gave_out(cursor) && cursor.through() >= self.trimmed_through
     }
 
     pub(crate) fn next_ticket(&mut self) -> u64 {

@@ -411,7 +411,7 @@ fn check_attachments(incoming: &Incoming<'_>, attachments: &[Vec<u8>]) -> Result
 }
 
 /// What tells one order's frames from another's in a queue; equal hashes only keep an order that need not be kept.
-fn entity(order: &str) -> u64 {
+pub(crate) fn entity(order: &str) -> u64 {
     use std::hash::{BuildHasher, Hasher};
     let mut hasher = ahash::RandomState::with_seeds(4, 0, 0, 1).build_hasher();
     hasher.write(order.as_bytes());

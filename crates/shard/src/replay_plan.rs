@@ -38,13 +38,6 @@ pub(crate) enum Owed {
 }
 
 impl Owed {
-    pub(crate) fn is_any(&self) -> bool {
-        match self {
-            Self::These(offsets) => !offsets.is_empty(),
-            Self::AllOf(names) => !names.is_empty(),
-        }
-    }
-
     fn has(&self, entry: &Outline) -> bool {
         match self {
             Self::These(offsets) => offsets.binary_search(&entry.offset).is_ok(),
@@ -187,4 +180,244 @@ fn urgent(due: &[&Outline], places: usize) -> Vec<Offset> {
         first.extend(group);
     }
     first
+}
+
+#[cfg(test)]
+mod tests {
+    use foodtrack_contract::{
+        ApplicationSet, ApplicationType, CURSOR_BEYOND_MAX, Epoch, EventType, Permission,
+        PermissionSet, RoomName,
+    };
+    use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
+
+    use super::*;
+
+    const HOUR_MS: u64 = 3_600_000;
+    const NOW_MS: u64 = 100 * HOUR_MS;
+
+    fn offset(n: u64) -> Offset {
+        Offset::new(n).unwrap()
+    }
+
+    /// An entry about an order, for the kitchen.
+    fn entry(n: u64, order: &str, priority: Priority) -> Outline {
+        Outline {
+            offset: offset(n),
+            id: Uuid::from_u128(n.into()),
+            at_ms: NOW_MS - HOUR_MS,
+            event: EventType::OrderStatusChanged.into(),
+            priority,
+            entity: Some(order.into()),
+            compacts: false,
+            expires_at_ms: None,
+            audience: LoggedAudience {
+                applications: ApplicationSet::of(&[ApplicationType::KitchenApp]),
+                rooms: Vec::new(),
+                only: ApplicationSet::ALL,
+                read: Some(Permission::ReadOrders),
+            },
+        }
+    }
+
+    fn chef() -> Viewer {
+        Viewer {
+            application: ApplicationSet::of(&[ApplicationType::KitchenApp]),
+            permissions: PermissionSet::of(&[Permission::ReadOrders]),
+            rooms: vec![RoomName::Application(ApplicationType::KitchenApp).into()],
+        }
+    }
+
+    /// Of somebody who had nothing, was away for long, and may get what is a day old.
+    fn window() -> Window {
+        Window {
+            entries_max: 100,
+            had: Cursor::new(Epoch::new(1), Offset::ZERO),
+            owed: Owed::These(Vec::new()),
+            was_away: true,
+            oldest_ms: NOW_MS - 24 * HOUR_MS,
+            now_ms: NOW_MS,
+            overtaking_max: CURSOR_BEYOND_MAX,
+        }
+    }
+
+    /// What is sent, in its order.
+    fn sent(entries: &[Outline], window: &Window, viewer: &Viewer) -> Vec<u64> {
+        let mut plan = Plan::new(entries, offset(1_000), window, viewer);
+        let mut sent = Vec::new();
+        while let Some((offset, _)) = plan.next() {
+            sent.push(offset.get());
+            plan.advance();
+        }
+        sent
+    }
+
+    #[track_caller]
+    fn check(entries: &[Outline], window: &Window, expected: &[u64]) {
+        assert_eq!(sent(entries, window, &chef()), expected);
+    }
+
+    const ALL: [Priority; 4] = [Priority::Low, Priority::Medium, Priority::High, Priority::Urgent];
+
+    #[test]
+    fn an_entry_past_its_time_is_given_up_and_told() {
+        let at = |expires_at_ms| Outline { expires_at_ms, ..entry(2, "a", Priority::Medium) };
+        let entries = |expires_at_ms| [entry(1, "a", Priority::Medium), at(expires_at_ms)];
+        check(&entries(None), &window(), &[1, 2]);
+        check(&entries(Some(NOW_MS + 1)), &window(), &[1, 2]);
+        check(&entries(Some(NOW_MS)), &window(), &[1]);
+        let plan = Plan::new(&entries(Some(NOW_MS)), offset(2), &window(), &chef());
+        assert_eq!(plan.expired.iter().map(|it| it.offset).collect::<Vec<_>>(), [offset(2)]);
+        // Also to somebody who was away for a moment.
+        let moment = Window { was_away: false, ..window() };
+        check(&entries(Some(NOW_MS)), &moment, &[1]);
+    }
+
+    #[test]
+    fn what_is_older_than_the_offline_queue_is_left_out_but_not_for_a_session_that_is_back() {
+        let hours_ago = |n: u64, hours: u64| Outline {
+            at_ms: NOW_MS - hours * HOUR_MS,
+            ..entry(n, "a", Priority::Medium)
+        };
+        let entries = [hours_ago(1, 48), hours_ago(2, 25), hours_ago(3, 24), hours_ago(4, 1)];
+        check(&entries, &window(), &[3, 4]);
+        check(&entries, &Window { was_away: false, ..window() }, &[1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn the_last_state_of_each_order_stays_and_what_does_not_compact_stays_whole() {
+        let state = |n, order| Outline { compacts: true, ..entry(n, order, Priority::Medium) };
+        let other = |n| Outline { event: EventType::OrderUpdated.into(), ..state(n, "a") };
+        // A cancel does not compact: it is not left out, whatever follows it.
+        let cancel = entry(4, "a", Priority::Medium);
+        let entries = [state(1, "a"), state(2, "b"), other(3), cancel, state(5, "a"), other(6)];
+        check(&entries, &window(), &[2, 4, 5, 6]);
+        check(&entries, &Window { was_away: false, ..window() }, &[1, 2, 3, 4, 5, 6]);
+        let without = |n| Outline { entity: None, ..state(n, "a") };
+        check(&[without(1), without(2)], &window(), &[1, 2]);
+        // One that is not for the recipient takes nobody's place.
+        let foreign = Outline {
+            audience: LoggedAudience {
+                applications: ApplicationSet::EMPTY,
+                ..state(2, "a").audience
+            },
+            ..state(2, "a")
+        };
+        check(&[state(1, "a"), foreign], &window(), &[1]);
+    }
+
+    #[test]
+    fn urgent_goes_first_behind_what_came_before_it_of_its_own_order() {
+        use Priority::{High, Low, Medium, Urgent};
+        let entries = [
+            entry(1, "a", Medium),
+            entry(2, "b", Low),
+            entry(3, "a", High),
+            entry(4, "c", High),
+            entry(5, "a", Urgent),
+            entry(6, "b", Medium),
+            entry(7, "d", Urgent),
+        ];
+        check(&entries, &window(), &[1, 3, 5, 7, 2, 4, 6]);
+        // An event about nothing in particular takes nobody along.
+        let alone = Outline { entity: None, ..entry(3, "", Urgent) };
+        let before = Outline { entity: None, ..entry(2, "", Low) };
+        check(&[entry(1, "a", Medium), before, alone], &window(), &[3, 1, 2]);
+    }
+
+    #[test]
+    fn no_more_overtakes_than_a_cursor_can_list() {
+        let mut entries: Vec<Outline> = vec![entry(1, "z", Priority::Low)];
+        entries.extend((2..=200).map(|n| entry(n, &n.to_string(), Priority::Urgent)));
+
+        let plan = Plan::new(&entries, offset(200), &window(), &chef());
+        assert_eq!(plan.urgent.len(), CURSOR_BEYOND_MAX);
+        let few = Window { overtaking_max: 3, ..window() };
+        check(&entries[..6], &few, &[2, 3, 4, 1, 5, 6]);
+    }
+
+    #[test]
+    fn what_the_recipient_has_is_not_sent_unless_it_owes_an_acknowledgement() {
+        let entries: Vec<Outline> = (1..=8).map(|n| entry(n, "a", Priority::Medium)).collect();
+        let had = Cursor::parse("1-3+5,7").unwrap();
+        check(&entries, &Window { had: had.clone(), ..window() }, &[4, 6, 8]);
+        let owed = Owed::These(vec![offset(2), offset(7)]);
+        check(&entries, &Window { had: had.clone(), owed, ..window() }, &[2, 4, 6, 7, 8]);
+        let owed = Owed::AllOf(vec!["order:status_changed".into()]);
+        check(&entries, &Window { had, owed, ..window() }, &[1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn only_what_is_for_the_recipient_as_it_is_now_is_sent() {
+        let room = LoggedRoom::from(RoomName::Order("a"));
+        let in_room = Outline {
+            audience: LoggedAudience {
+                applications: ApplicationSet::EMPTY,
+                rooms: vec![room.clone()],
+                ..entry(2, "a", Priority::Medium).audience
+            },
+            ..entry(2, "a", Priority::Medium)
+        };
+        let for_couriers = Outline {
+            audience: LoggedAudience {
+                only: ApplicationSet::of(&[ApplicationType::DeliveryApp]),
+                ..entry(3, "a", Priority::Medium).audience
+            },
+            ..entry(3, "a", Priority::Medium)
+        };
+        let entries = [entry(1, "a", Priority::Medium), in_room, for_couriers];
+        assert_eq!(sent(&entries, &window(), &chef()), [1]);
+        let mut inside = chef();
+        inside.rooms.push(room);
+        assert_eq!(sent(&entries, &window(), &inside), [1, 2]);
+        inside.permissions = PermissionSet::NONE;
+        assert_eq!(sent(&entries, &window(), &inside), [0; 0]);
+        assert_eq!(sent(&entries, &window(), &Viewer::nobody()), [0; 0]);
+    }
+
+    /// Whatever is missed: all of it once, each order's in the log's order, and the cursor true all along.
+    #[test]
+    fn a_plan_is_whole_in_order_and_true_wherever_it_ends() {
+        let mut seed = 20_261_126_u64;
+        let mut below = |end: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) % end
+        };
+        for _ in 0..300 {
+            let entries: Vec<Outline> = (1..=40)
+                .map(|n| {
+                    let priority = ALL[usize::try_from(below(4)).unwrap()];
+                    entry(n, &below(6).to_string(), priority)
+                })
+                .collect();
+            let mut cursor = Cursor::new(Epoch::new(1), Offset::ZERO);
+            let mut got: Vec<u64> = Vec::new();
+            // Torn after a few, and planned anew from the cursor.
+            while got.len() < entries.len() {
+                let overtaking_max = CURSOR_BEYOND_MAX - cursor.beyond().len();
+                let window = Window { had: cursor.clone(), overtaking_max, ..window() };
+                let mut plan = Plan::new(&entries, offset(40), &window, &chef());
+                for _ in 0..=below(12) {
+                    let Some((next, overtakes)) = plan.next() else { break };
+                    plan.advance();
+                    if overtakes {
+                        assert!(cursor.add(next));
+                    } else {
+                        cursor.advance(next);
+                    }
+                    got.push(next.get());
+                    let has = (1..=40).filter(|n| cursor.covers(offset(*n))).count();
+                    assert_eq!(has, got.len(), "{cursor}");
+                    assert!(got.iter().all(|n| cursor.covers(offset(*n))), "{cursor}");
+                }
+            }
+            for order in 0..6_u64 {
+                let own = |n: &&u64| {
+                    entries[usize::try_from(**n - 1).unwrap()].entity.as_deref()
+                        == Some(&*order.to_string())
+                };
+                let own: Vec<u64> = got.iter().filter(own).copied().collect();
+                assert!(own.is_sorted(), "{own:?}");
+            }
+        }
+    }
 }

@@ -17,6 +17,7 @@ use foodtrack_contract::{Authenticate, ErrorCode, Refusal, TenantId};
 use foodtrack_transport::{ClientKey, Reactor, Verdict};
 use slab::Slab;
 
+use crate::catch_up::PageLimits;
 use crate::clock::WallClock;
 use crate::counters::Counters;
 use crate::handles::Shards;
@@ -58,6 +59,7 @@ pub(crate) struct ShardParts {
     pub(crate) limits: TenantLimits,
     pub(crate) retry: RetryPolicy,
     pub(crate) recovery: RecoveryConfig,
+    pub(crate) page: PageLimits,
     pub(crate) session_key: SessionKey,
     pub(crate) cookie_name: String,
     pub(crate) counters: Arc<Counters>,
@@ -120,8 +122,8 @@ impl Shard {
         self.clock.tick();
         io.schedule(SWEEP_MS, SWEEP);
         while !(self.stopping && io.stats().clients == 0) {
+            self.clock.sleep();
             io.turn(&mut self, &mut events)?;
-            self.clock.tick();
             self.count_turn(io.stats().dropped);
             self.turn += 1;
             self.busy_before = std::mem::take(&mut self.busy);
@@ -154,6 +156,7 @@ impl Shard {
             state.turn_deliveries = 0;
             self.busy += 1;
         }
+        self.clock.wake();
         let mut has_more = false;
         let mut turn = Turn {
             tenant,
@@ -163,6 +166,7 @@ impl Shard {
             limits: &self.parts.limits,
             retry: &self.parts.retry,
             recovery: &self.parts.recovery,
+            page: self.parts.page,
             session_key: &self.parts.session_key,
             clock: &mut self.clock,
             counters: &self.parts.counters,

@@ -10,6 +10,7 @@ use foodtrack_contract::Authenticate;
 use foodtrack_tenant_log::{OnCompletion, OpenError, TenantLog};
 use foodtrack_transport::{Commons, Reactor, listen};
 
+use crate::catch_up::PageLimits;
 use crate::counters::Counters;
 use crate::handles::{HomeOf, Shards};
 use crate::http_service::HttpService;
@@ -30,10 +31,13 @@ pub enum StartError {
     Log(#[from] OpenError),
 }
 
+/// Opens a log that calls back when something was written.
+pub type OpensLog = Box<dyn FnOnce(OnCompletion) -> Result<Arc<dyn TenantLog>, OpenError>>;
+
 /// How to open the log that the shards share. It is given what to call when something was written.
 pub struct OpenLog {
     /// Opens it.
-    pub open: Box<dyn FnOnce(OnCompletion) -> Result<Arc<dyn TenantLog>, OpenError>>,
+    pub open: OpensLog,
     /// Whether its entries end with the process: then none waits for a disk.
     pub is_in_memory: bool,
 }
@@ -111,6 +115,7 @@ pub fn start(
             limits: config.limits,
             retry: config.retry,
             recovery: config.recovery,
+            page: PageLimits::within(&config.reactor.limits),
             session_key: config.session_key.clone(),
             cookie_name: config.cookie_name.clone(),
             counters: Arc::clone(&counters[index]),

@@ -23,6 +23,8 @@ pub(crate) struct Subscriber {
     confirmed: Option<Offset>,
     /// Events that asked for an acknowledgement and are neither acknowledged nor given up.
     unacknowledged: BTreeSet<Offset>,
+    /// It was here when the log ended here, and has missed what came since; `None` if it was found in the store at once.
+    since: Option<Offset>,
     /// Up to here something arrived, though not all of it may be acknowledged.
     arrived: Offset,
     connections: u32,
@@ -82,6 +84,7 @@ impl Subscribers {
             application,
             confirmed: None,
             unacknowledged: BTreeSet::new(),
+            since: None,
             arrived: Offset::ZERO,
             connections: 1,
         });
@@ -110,6 +113,13 @@ impl Subscribers {
         }
     }
 
+    /// Notes that a subscriber is here while the log ends at `shown`. Returns where it ended when it was first here, as far
+    /// as is known: it may have been gone before the store had said anything.
+    pub(crate) fn here_since(&mut self, id: SubscriberId, shown: Offset) -> Offset {
+        let subscriber = self.slots.get_mut(id.0 as usize);
+        subscriber.map_or(shown, |it| *it.since.get_or_insert(shown))
+    }
+
     /// Notes what the store said, unless more is known by now.
     pub(crate) fn known(&mut self, id: SubscriberId, confirmed: Offset) {
         if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
@@ -134,8 +144,14 @@ impl Subscribers {
         }
     }
 
-    /// An event that was given up was sent after all.
-    pub(crate) fn owes_again(&mut self, id: SubscriberId, offset: Offset) {
+    /// Events up to `through` that still wait for an acknowledgement, ascending.
+    pub(crate) fn owed(&self, id: SubscriberId, through: Offset) -> Vec<Offset> {
+        let owed = self.get(id).map(|it| it.unacknowledged.range(..=through).copied().collect());
+        owed.unwrap_or_default()
+    }
+
+    /// An event is sent that was given up before: it is to be acknowledged though all around it may be confirmed.
+    pub(crate) fn asked_again(&mut self, id: SubscriberId, offset: Offset) {
         if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
             subscriber.unacknowledged.insert(offset);
         }
@@ -153,11 +169,6 @@ impl Subscriber {
     /// How far everything is confirmed; `None` while the store has not said.
     pub(crate) fn confirmed(&self) -> Option<Offset> {
         self.confirmed
-    }
-
-    /// Events up to `through` that still wait for an acknowledgement, ascending.
-    pub(crate) fn owed(&self, through: Offset) -> Vec<Offset> {
-        self.unacknowledged.range(..=through).copied().collect()
     }
 
     /// Whether the event still waits for an acknowledgement.
@@ -220,6 +231,29 @@ mod tests {
         assert!(!all.get(id).unwrap().has(offset(3)) && all.get(id).unwrap().has(offset(4)));
         assert_eq!(all.settled(id, offset(3)), Some(offset(5)));
         assert_eq!(all.arrived(id, offset(4)), None);
+    }
+
+    #[test]
+    fn an_event_that_is_sent_after_all_is_owed_whatever_is_confirmed() {
+        let mut all = Subscribers::default();
+        let id = all.enter(key("a"), None);
+        all.known(id, offset(9));
+        all.asked(id, offset(4));
+        assert!(!all.get(id).unwrap().owes(offset(4)), "it was confirmed long ago");
+        all.asked_again(id, offset(4));
+        assert_eq!(all.owed(id, offset(9)), [offset(4)]);
+        assert_eq!(all.arrived(id, offset(12)), None, "it holds the cursor where it is");
+        assert_eq!(all.settled(id, offset(4)), Some(offset(12)));
+    }
+
+    #[test]
+    fn a_subscriber_was_here_since_it_was_first_here() {
+        let mut all = Subscribers::default();
+        let id = all.enter(key("a"), None);
+        assert_eq!(all.here_since(id, offset(3)), offset(3));
+        all.leave(id);
+        let id = all.enter(key("a"), None);
+        assert_eq!(all.here_since(id, offset(8)), offset(3));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use foodtrack_transport::Reactor;
 
+use crate::catch_up::PageLimits;
 use crate::clock::WallClock;
 use crate::counters::Counters;
 use crate::log_link::LogLink;
@@ -20,6 +21,7 @@ pub(crate) struct Turn<'t> {
     pub(crate) limits: &'t TenantLimits,
     pub(crate) retry: &'t RetryPolicy,
     pub(crate) recovery: &'t RecoveryConfig,
+    pub(crate) page: PageLimits,
     pub(crate) session_key: &'t SessionKey,
     pub(crate) clock: &'t mut WallClock,
     pub(crate) counters: &'t Counters,

@@ -10,7 +10,7 @@ use super::link::{Link, Outgoing, Received};
 use super::packet::{WholePacket, encode};
 use super::polling::PollingLink;
 use super::websocket::WebSocketLink;
-use super::{PATIENCE, Server, Who};
+use super::{Address, Away, PATIENCE, Who};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -68,21 +68,41 @@ pub(crate) struct Event {
     /// The first argument.
     pub(crate) argument: Value,
     pub(crate) attachments: Vec<Vec<u8>>,
+    /// The trailing string: where the recipient stands with this event.
+    pub(crate) cursor: Option<String>,
+    /// Set where the server asks for an acknowledgement.
+    pub(crate) ack_id: Option<u64>,
 }
 
 impl Event {
+    /// The message's id.
+    pub(crate) fn id(&self) -> &str {
+        self.argument["id"].as_str().unwrap()
+    }
+
     /// A field of the message's payload.
     pub(crate) fn payload(&self, field: &str) -> &Value {
         &self.argument["payload"][field]
     }
 }
 
-/// A connected client. Reads only when it is asked to; answers pings then.
+/// A connected client. Reads only when it is asked to; answers pings then. Keeps what socket.io-client keeps.
 pub(crate) struct Client {
     link: Box<dyn Link + Send>,
+    options: Options,
     parser: Parser,
     /// The Socket.IO id.
     pub(crate) id: String,
+    /// The private id, if the server gave one.
+    pub(crate) pid: Option<String>,
+    /// The cursor of the last event that had one.
+    pub(crate) offset: Option<String>,
+    /// Whether its session came back.
+    pub(crate) recovered: bool,
+    /// How many more pings it answers.
+    pub(crate) pongs_left: u32,
+    /// How many pings came.
+    pub(crate) pings: u32,
     next_ack_id: u64,
     partial: Option<WholePacket>,
     waiting: VecDeque<WholePacket>,
@@ -92,26 +112,32 @@ pub(crate) struct Client {
 impl Client {
     /// Connects as somebody, over the transport, and takes the greeting off.
     #[track_caller]
-    pub(crate) fn join(server: &Server, transport: Transport, who: &Who) -> Self {
+    pub(crate) fn join(server: &impl Address, transport: Transport, who: &Who) -> Self {
         let auth = json!({ "token": who.token() });
         Self::join_with(server, &Options::new(transport, auth))
     }
 
     #[track_caller]
-    pub(crate) fn join_with(server: &Server, options: &Options) -> Self {
+    pub(crate) fn join_with(server: &impl Address, options: &Options) -> Self {
         let mut client = match Self::connect(server, options) {
             Connect::Connected(client) => client,
             Connect::Refused(error) => panic!("refused: {error}"),
             Connect::HttpRefused(answer) => panic!("refused: {answer}"),
         };
-        let greeting = client.next();
-        assert_eq!(greeting.name, "system:connection_established");
-        assert_eq!(greeting.payload("connectionId"), &json!(client.id));
+        client.take_greeting();
         client
     }
 
+    #[track_caller]
+    pub(crate) fn take_greeting(&mut self) {
+        let greeting = self.next();
+        assert_eq!(greeting.name, "system:connection_established");
+        assert_eq!(greeting.payload("connectionId"), &json!(self.id));
+        assert_eq!(greeting.payload("recovered"), self.recovered);
+    }
+
     /// Connects and says how that went.
-    pub(crate) fn connect(server: &Server, options: &Options) -> Connect {
+    pub(crate) fn connect(server: &impl Address, options: &Options) -> Connect {
         let mut client = match Self::open(server, options) {
             Ok(client) => client,
             Err(answer) => return Connect::HttpRefused(answer),
@@ -126,7 +152,7 @@ impl Client {
     /// Connects and sends events right behind the CONNECT, without waiting for its answer.
     #[track_caller]
     pub(crate) fn join_talking(
-        server: &Server,
+        server: &impl Address,
         options: &Options,
         events: &[(&str, Value)],
     ) -> Self {
@@ -142,7 +168,7 @@ impl Client {
     }
 
     /// A transport that is open, in no namespace yet.
-    pub(crate) fn open(server: &Server, options: &Options) -> Result<Self, String> {
+    pub(crate) fn open(server: &impl Address, options: &Options) -> Result<Self, String> {
         let (address, headers) = (server.address(), &options.headers);
         let link: Box<dyn Link + Send> = match options.transport {
             Transport::WebSocket => Box::new(
@@ -155,8 +181,14 @@ impl Client {
         };
         let mut client = Self {
             link,
+            options: options.clone(),
             parser: options.parser,
             id: String::new(),
+            pid: None,
+            offset: None,
+            recovered: false,
+            pongs_left: u32::MAX,
+            pings: 0,
             next_ack_id: 0,
             partial: None,
             waiting: VecDeque::new(),
@@ -173,6 +205,11 @@ impl Client {
         match packet.kind {
             PacketType::Connect => {
                 self.id = packet.data["sid"].as_str().unwrap().to_owned();
+                let pid = packet.data["pid"].as_str().map(str::to_owned);
+                let before = self.options.auth["pid"].as_str();
+                self.recovered = pid.is_some() && pid.as_deref() == before;
+                self.pid = pid;
+                self.offset = self.options.auth["offset"].as_str().map(str::to_owned);
                 Ok(())
             }
             PacketType::ConnectError => Err(packet.data),
@@ -285,10 +322,55 @@ impl Client {
     pub(crate) fn next_within(&mut self, patience: Duration) -> Option<Event> {
         let packet = self.packet(patience)?;
         assert_eq!(packet.kind, PacketType::Event, "{packet:?}");
+        let cursor = packet.cursor().map(str::to_owned);
         let mut arguments = packet.data;
         let name = arguments[0].as_str().unwrap().to_owned();
         let argument = arguments.get_mut(1).map_or(Value::Null, Value::take);
-        Some(Event { name, argument, attachments: packet.attachments })
+        let (attachments, ack_id) = (packet.attachments, packet.id);
+        Some(Event { name, argument, attachments, cursor, ack_id })
+    }
+
+    /// The next so many events.
+    #[track_caller]
+    pub(crate) fn take(&mut self, count: usize) -> Vec<Event> {
+        (0..count).map(|_| self.next()).collect()
+    }
+
+    /// Answers an event that asked for an acknowledgement.
+    #[track_caller]
+    pub(crate) fn acknowledge(&mut self, event: &Event) {
+        let id = event.ack_id.expect("the event asks for an acknowledgement");
+        assert!(self.send_packet(PacketType::Ack, Some(id), &json!([]), &[]));
+    }
+
+    /// Waits until the server has heard everything that was sent so far, pongs among it.
+    #[track_caller]
+    pub(crate) fn settle(&mut self) {
+        assert_eq!(self.ask("health_check", Value::Null)["success"], true);
+    }
+
+    /// How many HTTP requests it took so far.
+    pub(crate) fn requests(&self) -> u64 {
+        self.link.requests()
+    }
+
+    /// What this client would bring when it connects again now; this connection stays as it is.
+    pub(crate) fn away(&self) -> Away {
+        let mut options = self.options.clone();
+        if let (Some(pid), Value::Object(auth)) = (&self.pid, &mut options.auth) {
+            auth.insert("pid".into(), json!(pid));
+            match &self.offset {
+                Some(offset) => _ = auth.insert("offset".into(), json!(offset)),
+                None => _ = auth.remove("offset"),
+            }
+        }
+        Away { options }
+    }
+
+    /// Loses its connection, between two bytes. What it had read by then, it has.
+    pub(crate) fn tear(mut self) -> Away {
+        self.link.tear();
+        self.away()
     }
 
     /// The next event, which must be of this name.
@@ -356,7 +438,11 @@ impl Client {
                 Received::Text(text) => match text.split_at(1) {
                     ("4", packet) => WholePacket::from_text(packet),
                     ("2", _) => {
-                        self.link.send(&[Outgoing::Text("3".into())]);
+                        self.pings += 1;
+                        if self.pongs_left > 0 {
+                            self.pongs_left -= 1;
+                            self.link.send(&[Outgoing::Text("3".into())]);
+                        }
                         continue;
                     }
                     ("6", _) => continue,
@@ -377,6 +463,13 @@ impl Client {
                 }
             };
             if packet.missing == 0 {
+                // A handler that takes an acknowledgement has it as its last argument, and no cursor.
+                if packet.kind == PacketType::Event
+                    && self.pid.is_some()
+                    && let Some(cursor) = packet.cursor()
+                {
+                    self.offset = Some(cursor.to_owned());
+                }
                 return Some(packet);
             }
             self.partial = Some(packet);

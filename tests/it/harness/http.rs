@@ -45,6 +45,11 @@ impl HttpConnection {
         Self { address, stream, read: Vec::new() }
     }
 
+    /// Cuts the connection without a word.
+    pub(crate) fn tear(&mut self) {
+        super::tear(&self.stream);
+    }
+
     /// Sends a request without waiting for its answer. An error means that the server has closed.
     pub(crate) fn send(
         &mut self,

@@ -29,4 +29,12 @@ pub(crate) trait Link {
 
     /// The next packet.
     fn receive(&mut self, deadline: Instant) -> Received;
+
+    /// Cuts the TCP connections, as a lost network or a killed client does: nothing is said, and what is under way is lost.
+    fn tear(&mut self);
+
+    /// How many HTTP requests it took.
+    fn requests(&self) -> u64 {
+        0
+    }
 }

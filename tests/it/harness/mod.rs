@@ -1,20 +1,38 @@
 //! A server in this process, and clients that speak the protocol over real sockets with blocking calls.
 
+mod away;
 mod client;
 mod http;
+mod hub;
 mod link;
 mod packet;
 mod polling;
+mod process;
 mod server;
 mod token;
 mod websocket;
 
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+pub(crate) use away::Away;
 pub(crate) use client::{Client, Connect, Event, Options, Parser, Transport};
 pub(crate) use http::HttpConnection;
+pub(crate) use hub::{Gate, Hub, KEEPS_ALL, SESSION_SECRET};
+pub(crate) use process::Process;
 pub(crate) use server::{Server, config, limits};
 pub(crate) use token::{Who, now_s};
+
+/// Where clients connect.
+pub(crate) trait Address {
+    fn address(&self) -> SocketAddr;
+}
+
+impl Address for SocketAddr {
+    fn address(&self) -> SocketAddr {
+        *self
+    }
+}
 
 /// How long a test waits for what must come. Generous: the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
@@ -30,6 +48,12 @@ pub(crate) fn eventually<T>(mut what: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < deadline, "it did not come to pass in {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Ends a TCP connection without a word of the protocols above it.
+fn tear(stream: &TcpStream) {
+    // An error means that the other side was first.
+    let _ = stream.shutdown(Shutdown::Both);
 }
 
 /// Two tests of one scenario, one for each transport.

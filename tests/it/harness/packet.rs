@@ -37,6 +37,12 @@ impl WholePacket {
         let attachments = packet.attachments;
         Self { kind: packet.kind, id: packet.id, data, attachments, missing: 0 }
     }
+
+    /// What socket.io-client takes as its offset: the last argument, where that is a string.
+    pub(crate) fn cursor(&self) -> Option<&str> {
+        let has_callback = self.id.is_some();
+        self.data.as_array()?.last()?.as_str().filter(|_| !has_callback)
+    }
 }
 
 /// A packet as it goes out.

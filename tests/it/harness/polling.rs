@@ -18,6 +18,8 @@ pub(crate) struct PollingLink {
     posts: HttpConnection,
     sid: String,
     is_poll_out: bool,
+    /// Tells each request from a repeated one, as engine.io-client's `t` does.
+    number: u64,
     packets: VecDeque<Received>,
 }
 
@@ -39,7 +41,12 @@ impl PollingLink {
         let sid = open["sid"].as_str().unwrap().to_owned();
         let packets = VecDeque::from([Received::Text(response.body)]);
         let posts = HttpConnection::open(address);
-        Ok(Self { polls, posts, sid, is_poll_out: false, packets })
+        Ok(Self { polls, posts, sid, is_poll_out: false, number: 0, packets })
+    }
+
+    fn line(&mut self, method: &str) -> String {
+        self.number += 1;
+        format!("{method} {PATH}&sid={}&t={}", self.sid, self.number)
     }
 
     fn take_packets(&mut self, body: &str) {
@@ -73,7 +80,7 @@ impl Link for PollingLink {
             }
         }
         let body = String::from_utf8(body).unwrap();
-        let line = format!("POST {PATH}&sid={}", self.sid);
+        let line = self.line("POST");
         let headers = [("Content-Type", "text/plain;charset=UTF-8")];
         self.posts.send(&line, &headers, &body).is_ok()
             && matches!(self.posts.receive(Instant::now() + PATIENCE),
@@ -86,7 +93,7 @@ impl Link for PollingLink {
                 return packet;
             }
             if !self.is_poll_out {
-                let line = format!("GET {PATH}&sid={}", self.sid);
+                let line = self.line("GET");
                 if self.polls.send(&line, &[], "").is_err() {
                     return Received::Closed(None);
                 }
@@ -101,5 +108,14 @@ impl Link for PollingLink {
                 _ => return Received::Closed(None),
             }
         }
+    }
+
+    fn requests(&self) -> u64 {
+        self.number
+    }
+
+    fn tear(&mut self) {
+        self.polls.tear();
+        self.posts.tear();
     }
 }

@@ -8,6 +8,9 @@ use foodtrack_server::{
     WebSocketServer,
 };
 
+use foodtrack_shard::DeadLetters;
+
+use super::Address;
 use super::http::HttpConnection;
 use super::token::SECRET;
 
@@ -40,6 +43,14 @@ pub(crate) struct Server {
     address: SocketAddr,
     server: Option<WebSocketServer>,
     runtime: tokio::runtime::Runtime,
+    config: WebSocketConfig,
+    directory: Option<tempfile::TempDir>,
+}
+
+impl Address for Server {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 impl Server {
@@ -48,9 +59,31 @@ impl Server {
     }
 
     pub(crate) fn with(config: WebSocketConfig) -> Self {
-        let server = WebSocketServer::bind(config.check().unwrap()).unwrap();
+        let server = WebSocketServer::bind(config.clone().check().unwrap()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { address: server.local_addr(), server: Some(server), runtime }
+        let address = server.local_addr();
+        Self { address, server: Some(server), runtime, config, directory: None }
+    }
+
+    /// With a directory of its own, which goes with it.
+    pub(crate) fn durable(config: WebSocketConfig) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut server = Self::with(config.data_dir(directory.path().to_str().unwrap()));
+        server.directory = Some(directory);
+        server
+    }
+
+    /// Stops, and starts anew on what it left.
+    pub(crate) fn restart(&mut self) {
+        self.restart_with(|config| config);
+    }
+
+    /// As [`Server::restart`], with another configuration.
+    pub(crate) fn restart_with(&mut self, change: impl FnOnce(WebSocketConfig) -> WebSocketConfig) {
+        self.server.take().unwrap().stop();
+        self.config = change(self.config.clone());
+        let server = WebSocketServer::bind(self.config.clone().check().unwrap()).unwrap();
+        (self.address, self.server) = (server.local_addr(), Some(server));
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -67,6 +100,10 @@ impl Server {
 
     pub(crate) fn broadcaster(&self) -> EventBroadcaster {
         self.server().broadcaster()
+    }
+
+    pub(crate) fn dead_letters(&self) -> DeadLetters {
+        self.server().dead_letters()
     }
 
     pub(crate) fn router(&self) -> RoutingRules {

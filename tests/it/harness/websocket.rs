@@ -157,4 +157,8 @@ impl Link for WebSocketLink {
             }
         }
     }
+
+    fn tear(&mut self) {
+        super::tear(&self.stream);
+    }
 }

@@ -246,6 +246,7 @@ impl Application for Shard {
 
     fn alarm(&mut self, io: &mut Reactor, client: ClientKey) {
         let Some(tag) = Tag::of(io, client) else { return };
+        self.clock.wake();
         let now_s = self.clock.unix_s();
         let due = self.with_tenant(io, tag.tenant, |tenant, turn| {
             let connection = tenant.connections.get(tag.place)?;

@@ -1,0 +1,167 @@
+//! Shards with a log of the test's choice, and no HTTP API.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Condvar, Mutex};
+
+use bytes::Bytes;
+use foodtrack_auth::{AuthConfig, Authenticator};
+use foodtrack_contract::{Authenticate, DeliveryPolicy, EventType};
+use foodtrack_server::TenantId;
+use foodtrack_session::{HeartbeatConfig, Namespaces};
+use foodtrack_shard::{
+    ConnectionManager, HttpService, OpenLog, Policies, Rate, RecoveryConfig, Responder,
+    RetryPolicy, Running, SessionKey, ShardsConfig, TenantLimits, start,
+};
+use foodtrack_tenant_log::{
+    Commit, CommitError, CommitGate, OnCompletion, Retention, SqliteLog, SqliteOptions, TenantLog,
+};
+use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
+
+use super::Address;
+use super::token::SECRET;
+
+/// The secret that private ids are made with.
+pub(crate) const SESSION_SECRET: [u8; 32] = [7; 32];
+
+pub(crate) const KEEPS_ALL: Retention =
+    Retention { age_ms_max: u64::MAX, entries_max: u64::MAX, bytes_max: u64::MAX, entries_min: 0 };
+
+/// Shards that run, stopped when the test is over.
+pub(crate) struct Hub {
+    running: Running,
+}
+
+impl Address for Hub {
+    fn address(&self) -> SocketAddr {
+        self.running.address
+    }
+}
+
+impl Hub {
+    /// Starts two shards.
+    pub(crate) fn start(
+        log: impl FnOnce(OnCompletion) -> Arc<dyn TenantLog> + 'static,
+        is_in_memory: bool,
+        policies: &[(EventType, DeliveryPolicy)],
+    ) -> Self {
+        let authenticator: Arc<dyn Authenticate> =
+            Arc::new(Authenticator::new(AuthConfig::hs256(SECRET)).unwrap());
+        let mut all = Policies::default();
+        for (event, policy) in policies {
+            all.delivery.set(event.as_str(), *policy);
+        }
+        let http: Arc<dyn HttpService> = Arc::new(NoHttp);
+        let open = Box::new(move |on_completion: OnCompletion| Ok(log(on_completion)));
+        let open_log = OpenLog { open, is_in_memory };
+        let running =
+            start(&shards_config(), &authenticator, &Arc::new(all), &http, open_log).unwrap();
+        Self { running }
+    }
+
+    /// With an embedded log in a directory.
+    pub(crate) fn on_disk(directory: &tempfile::TempDir, options: SqliteOptions) -> Self {
+        let path = directory.path().to_owned();
+        let open = move |on_completion| -> Arc<dyn TenantLog> {
+            Arc::new(SqliteLog::open(&path, options, on_completion).unwrap())
+        };
+        Self::start(open, false, &[])
+    }
+
+    /// A tenant's connections.
+    pub(crate) fn count(&self, tenant: &str) -> usize {
+        let tenant = TenantId::parse(tenant).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let connections = ConnectionManager::new(self.running.shards.clone());
+        runtime.block_on(connections.counts(&tenant)).unwrap().total
+    }
+
+    /// Whether the disk is known to have failed: by this /health knows.
+    pub(crate) fn log_has_failed(&self) -> bool {
+        self.running.counters.iter().any(|counters| counters.log_failed.get() > 0)
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.running.shards.stop();
+        self.running.join();
+    }
+}
+
+fn shards_config() -> ShardsConfig {
+    let unlimited = Rate { per_second: 0, burst: 0 };
+    ShardsConfig {
+        address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        shards: 2,
+        reactor: ReactorConfig {
+            endpoints: vec![Endpoint { path: "/socket.io/".into(), protocol: Protocol::SocketIo }],
+            namespaces: Namespaces::new(&["/"]),
+            heartbeat: HeartbeatConfig::default(),
+            limits: Limits::default(),
+            origins: OriginPolicy::new::<&str>(&[]),
+            handshakes_per_minute: 0,
+            batched_sends: true,
+        },
+        limits: TenantLimits {
+            messages_per_connection: unlimited,
+            bytes_per_connection: unlimited,
+            messages_per_tenant: unlimited,
+            ..TenantLimits::default()
+        },
+        retry: RetryPolicy::default(),
+        recovery: RecoveryConfig::default(),
+        session_key: SessionKey::new(&SESSION_SECRET),
+        cookie_name: "token".into(),
+    }
+}
+
+struct NoHttp;
+
+impl HttpService for NoHttp {
+    fn call(
+        &self,
+        _request: http::Request<Bytes>,
+        _peer: SocketAddr,
+        respond: Responder,
+    ) -> Result<(), Box<http::Response<Bytes>>> {
+        respond.release();
+        Err(Box::new(http::Response::new(Bytes::new())))
+    }
+}
+
+/// Holds commits up while it is shut, and may fail them.
+#[derive(Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<GateState>, Condvar)>);
+
+#[derive(Default)]
+struct GateState {
+    is_shut: bool,
+    error: Option<CommitError>,
+}
+
+impl Gate {
+    pub(crate) fn shut(&self) {
+        self.0.0.lock().unwrap().is_shut = true;
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.0.lock().unwrap().is_shut = false;
+        self.0.1.notify_all();
+    }
+
+    /// Fails commits from now on, or no more.
+    pub(crate) fn fail(&self, error: Option<CommitError>) {
+        self.0.0.lock().unwrap().error = error;
+    }
+}
+
+impl CommitGate for Gate {
+    fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError> {
+        let (state, opened) = &*self.0;
+        let state = opened.wait_while(state.lock().unwrap(), |state| state.is_shut).unwrap();
+        match &state.error {
+            Some(error) => Err(error.clone()),
+            None => commit(),
+        }
+    }
+}

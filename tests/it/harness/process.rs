@@ -1,0 +1,101 @@
+//! A server in a process of its own, which can be killed: this test binary, run once more.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use foodtrack_server::{WebSocketConfig, WebSocketServer};
+
+use super::server::config;
+use super::token::SECRET;
+use super::{Address, HttpConnection};
+
+const CONFIG: &str = "ACCEPTANCE_SERVE";
+const LISTENING: &str = "listening on ";
+
+/// A server process, killed at the end where the test did not end it.
+pub(crate) struct Process {
+    process: Child,
+    /// The server ends with whoever started it.
+    _stdin: ChildStdin,
+    address: SocketAddr,
+}
+
+impl Address for Process {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Process {
+    /// Serves from a directory.
+    pub(crate) fn serve(directory: &Path, config: &WebSocketConfig) -> Self {
+        Self::serve_within("exec \"$0\" \"$@\"", directory, config)
+    }
+
+    /// As [`Process::serve`], in surroundings that a line of shell makes: it ends in `exec "$0" "$@"`.
+    pub(crate) fn serve_within(line: &str, directory: &Path, config: &WebSocketConfig) -> Self {
+        let config = config.clone().data_dir(directory.to_str().unwrap());
+        let mut process = Command::new("sh")
+            .args(["-c", line])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "harness::process::serve_for_another", "--ignored", "--nocapture"])
+            .env(CONFIG, serde_json::to_string(&config).unwrap())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stdin = process.stdin.take().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let line = lines.map_while(Result::ok).find(|line| line.contains(LISTENING));
+        let line = line.expect("the server process starts");
+        let address = line.split_once(LISTENING).unwrap().1.trim().parse().unwrap();
+        Self { process, _stdin: stdin, address }
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let page = HttpConnection::open(self.address).get("/metrics").body;
+        let line =
+            page.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+        line.unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+#[ignore = "what a server process runs"]
+fn serve_for_another() {
+    let Ok(said) = std::env::var(CONFIG) else { return };
+    let said: WebSocketConfig = serde_json::from_str(&said).unwrap();
+    let server = WebSocketServer::bind(said.jwt_secret(SECRET).check().unwrap()).unwrap();
+    println!("{LISTENING}{}", server.local_addr());
+    let mut rest = Vec::new();
+    let _ = std::io::stdin().read_to_end(&mut rest);
+    server.stop();
+}
+
+#[test]
+fn a_configuration_reaches_a_server_process_whole() {
+    let text = serde_json::to_string(&config()).unwrap();
+    let read: WebSocketConfig = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), text);
+}

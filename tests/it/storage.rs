@@ -1,0 +1,159 @@
+//! A disk that is full or fails costs what must be kept, and nothing else.
+
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use foodtrack_tenant_log::{CommitError, SqliteOptions};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    Client, Gate, HttpConnection, Hub, PATIENCE, Process, Transport, Who, config, eventually,
+    on_both_transports,
+};
+use crate::support::{TENANT, back_end, expect_nothing, expect_numbers, number, publish, update};
+
+fn info(number: u64) -> Value {
+    json!({ "message": "m", "number": number })
+}
+
+fn place(number: u64) -> Value {
+    json!({ "orderId": "1", "latitude": 1, "longitude": 2, "number": number })
+}
+
+/// Clients that look on while the disk does not take anything.
+struct Onlookers {
+    dashboard: Client,
+    courier: Client,
+    sender: Client,
+}
+
+impl Onlookers {
+    fn join(hub: &Hub, transport: Transport) -> Self {
+        Self {
+            dashboard: Client::join(hub, transport, &Who::manager(TENANT, "mia")),
+            courier: Client::join(hub, transport, &Who::courier(TENANT, "dora")),
+            sender: back_end(hub),
+        }
+    }
+
+    /// What must be kept is refused, the rest goes on, and everybody stays.
+    #[track_caller]
+    fn check_refused(&mut self, code: &str, numbers: std::ops::Range<u64>) {
+        for number in numbers {
+            assert_eq!(self.sender.refused("order:updated", update("1", 0)), code);
+            self.sender.accepted("notification:info", info(number));
+            self.courier.accepted("delivery:location_updated", place(number));
+            let got = self.dashboard.take(2);
+            assert_eq!(got.iter().map(crate::support::number).collect::<Vec<_>>(), [number; 2]);
+            self.courier.expect("notification:info");
+        }
+        // Without an acknowledgement it is told all the same.
+        self.sender.emit("order:updated", update("1", 0));
+        assert_eq!(self.sender.expect("system:error").payload("code"), code);
+    }
+}
+
+on_both_transports! {
+    fn a_full_disk_refuses_what_must_be_kept_and_takes_it_again_when_there_is_room(transport) {
+        let directory = tempfile::tempdir().unwrap();
+        let gate = Gate::default();
+        let options = SqliteOptions { commit_gate: Box::new(gate.clone()), ..SqliteOptions::default() };
+        let hub = Hub::on_disk(&directory, options);
+        let mut all = Onlookers::join(&hub, transport);
+        publish(&mut all.sender, 1..=1);
+        assert_eq!(number(&all.dashboard.next()), 1);
+        gate.fail(Some(CommitError::DiskFull));
+        all.check_refused("storage_full", 10..13);
+        gate.fail(None);
+        publish(&mut all.sender, 20..=21);
+        expect_numbers(&mut all.dashboard, &[20, 21], "there is room again");
+        assert_eq!(hub.count(TENANT), 3, "nobody was sent away");
+        // A cursor from the time of trouble is as good as any.
+        let away = all.dashboard.tear();
+        publish(&mut all.sender, 22..=22);
+        let mut back = away.resume(&hub);
+        assert!(back.recovered);
+        expect_numbers(&mut back, &[22], "");
+    }
+
+    fn a_disk_that_fails_refuses_what_must_be_kept_for_good(transport) {
+        let directory = tempfile::tempdir().unwrap();
+        let gate = Gate::default();
+        let options = SqliteOptions { commit_gate: Box::new(gate.clone()), ..SqliteOptions::default() };
+        let hub = Hub::on_disk(&directory, options);
+        let mut all = Onlookers::join(&hub, transport);
+        publish(&mut all.sender, 1..=1);
+        all.dashboard.expect("order:updated");
+        gate.fail(Some(CommitError::Disk("sector 7".into())));
+        assert_eq!(all.sender.refused("order:updated", update("1", 2)), "storage_failed");
+        // What the disk does afterwards proves nothing.
+        gate.fail(None);
+        all.check_refused("storage_failed", 10..13);
+        assert!(hub.log_has_failed(), "/health says so");
+        expect_nothing(&mut all.dashboard, "nothing of what was refused");
+        // Newcomers are let in.
+        let mut late = Client::join(&hub, transport, &Who::manager(TENANT, "late"));
+        all.sender.accepted("notification:info", info(20));
+        let got = late.expect("notification:info");
+        assert_eq!(number(&got), 20);
+        let mut elsewhere = Client::join(&hub, transport, &Who::owner("sushi-kyoto", "olga"));
+        assert_eq!(elsewhere.refused("order:updated", update("1", 2)), "storage_failed");
+        elsewhere.accepted("notification:info", info(21));
+        assert_eq!(number(&elsewhere.expect("notification:info")), 21);
+    }
+}
+
+/// Whether this process may make a file system of its own.
+fn may_mount() -> bool {
+    let line = "mount -t tmpfs -o size=64k tmpfs /tmp";
+    let tried = Command::new("unshare").args(["-m", "sh", "-c", line]).output();
+    tried.is_ok_and(|it| it.status.success())
+}
+
+#[test]
+fn a_server_whose_disk_is_really_full_goes_on_and_recovers() {
+    if !may_mount() {
+        eprintln!("no file system of its own: not tested here");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    // Seen by the server alone, and gone with it.
+    let line = format!(
+        "exec unshare -m sh -c 'mount -t tmpfs -o size=120m tmpfs {path} && exec \"$0\" \"$@\"' \"$0\" \"$@\""
+    );
+    let server = Process::serve_within(&line, directory.path(), &config());
+    let mut dashboard = Client::join(&server, Transport::WebSocket, &Who::manager(TENANT, "mia"));
+    let mut sender = back_end(&server);
+    publish(&mut sender, 1..=1);
+    dashboard.expect("order:updated");
+    let inside = format!("/proc/{}/root{path}", server.id());
+    let ballast = format!("{inside}/ballast");
+    let _ = std::fs::write(&ballast, vec![0; 128 << 20]);
+    assert!(std::fs::metadata(&ballast).unwrap().size() < 128 << 20, "the disk is not full");
+    // What is reserved is used up first.
+    let filling = "x".repeat(50_000);
+    let deadline = Instant::now() + PATIENCE;
+    let mut accepted = 1;
+    let code = loop {
+        assert!(Instant::now() < deadline, "{accepted} were accepted");
+        let payload = json!({ "orderId": "1", "number": accepted + 1, "filling": filling });
+        let answer = sender.ask("order:updated", payload);
+        if answer["success"] == false {
+            break answer["error"]["code"].as_str().unwrap().to_owned();
+        }
+        accepted += 1;
+        dashboard.expect("order:updated");
+    };
+    assert_eq!(code, "storage_full");
+    sender.accepted("notification:info", info(7));
+    assert_eq!(number(&dashboard.expect("notification:info")), 7);
+    std::fs::remove_file(&ballast).unwrap();
+    eventually(|| {
+        let payload = json!({ "orderId": "1", "number": 100_000, "filling": filling });
+        (sender.ask("order:updated", payload)["success"] == true).then_some(())
+    });
+    assert_eq!(number(&dashboard.expect("order:updated")), 100_000);
+    expect_nothing(&mut dashboard, "nothing of what was refused");
+}
