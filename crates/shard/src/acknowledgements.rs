@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use foodtrack_contract::Offset;
-use foodtrack_tenant_log::{DeadLetterReason, LogEntry, SubscriberKey};
+use foodtrack_tenant_log::{DeadLetterReason, LogEntry};
 use foodtrack_transport::{ClientKey, FrameId, FrameMeta};
 
 use crate::open_log::Addressee;
@@ -74,6 +74,14 @@ impl Tenant {
         self.count_deliveries(turn, delivered);
     }
 
+    /// As [`Tenant::asked`], of a message that was given up before: it is owed again, wherever its subscriber stands.
+    pub(crate) fn asked_again(&mut self, turn: &mut Turn<'_>, place: u32, entry: &Arc<LogEntry>) {
+        if let Some(connection) = self.connections.get(place) {
+            self.subscribers.asked_again(connection.subscriber, entry.offset);
+        }
+        self.asked(turn, place, entry, 1);
+    }
+
     /// Waits for a connection's acknowledgement of an entry that was sent to it `attempts` times.
     pub(crate) fn asked(
         &mut self,
@@ -109,33 +117,6 @@ impl Tenant {
         if self.subscribers.settled(subscriber, offset).is_some() {
             self.save_cursor(turn, subscriber);
         }
-    }
-
-    /// Sends a message that was given up for a subscriber once more, to all of its connections. Returns how many those are.
-    pub(crate) fn send_letter(
-        &mut self,
-        turn: &mut Turn<'_>,
-        subscriber: &SubscriberKey,
-        entry: LogEntry,
-    ) -> usize {
-        let Some(id) = self.subscribers.find(subscriber) else { return 0 };
-        let is_own = |it: &&(u32, &crate::connections::Connection)| it.1.subscriber == id;
-        let places: Vec<u32> =
-            self.connections.iter().filter(|it| is_own(&it)).map(|(place, _)| place).collect();
-        let entry = Arc::new(entry);
-        if !places.is_empty() {
-            self.subscribers.asked_again(id, entry.offset);
-        }
-        for place in &places {
-            let Some(connection) = self.connections.get(*place) else { continue };
-            let (client, offset) = (connection.client, entry.offset.get());
-            let message = with_retry_count(&entry.message, 1);
-            let (meta, stamp) = (FrameMeta::default(), Stamp::None);
-            send_entry(turn.io, client, &entry, &message, meta, &stamp, Some(offset));
-            turn.counters.retries.add(1);
-            self.asked(turn, *place, &entry, 1);
-        }
-        places.len()
     }
 
     /// Sends again what is due, or gives it up.

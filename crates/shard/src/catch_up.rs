@@ -52,8 +52,10 @@ pub(crate) enum Start {
     Recovered(Cursor),
     /// It has this, though its session is gone.
     Brought(Cursor),
-    /// As far as its subscriber has confirmed.
+    /// As far as its subscriber has confirmed; from now on, if that was never here.
     Confirmed,
+    /// The same; but from here on, if its subscriber has confirmed nothing.
+    Since(Offset),
 }
 
 /// A connection on its way to be live.
@@ -125,7 +127,7 @@ impl Tenant {
             step: Step::Ready,
             cursor: Cursor::new(epoch, shown),
             had: Cursor::new(epoch, Offset::ZERO),
-            has_brought: !matches!(start, Start::Confirmed),
+            has_brought: matches!(start, Start::Recovered(_) | Start::Brought(_)),
             at: shown,
             owed: Owed::These(Vec::new()),
             was_away: !matches!(start, Start::Recovered(_)),
@@ -138,6 +140,10 @@ impl Tenant {
         let brought = match start {
             Start::Recovered(cursor) | Start::Brought(cursor) => Some(cursor),
             Start::Confirmed => None,
+            Start::Since(since) => {
+                (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, since), since);
+                None
+            }
         };
         let mut to_find = None;
         if let Some(cursor) = &brought {
@@ -183,6 +189,9 @@ impl Tenant {
 
     /// Hears what was read for a connection.
     pub(crate) fn read_for(&mut self, turn: &mut Turn<'_>, asker: Asker, answer: ReadAnswer) {
+        if let ReadAnswer::Letters(letters) = answer {
+            return self.redeliver(turn, asker.place, letters);
+        }
         let Some(connection) = self.connections.get_mut(asker.place) else { return };
         let Some(catch_up) = connection.catch_up.as_mut().filter(|it| it.serial == asker.serial)
         else {
@@ -207,6 +216,7 @@ impl Tenant {
                 let read: Vec<Offset> = catch_up.read.iter().map(|it| it.offset).collect();
                 catch_up.plan.keep_of_first(places, &read);
             }
+            ReadAnswer::Letters(_) => {}
             // A log without this tenant has nothing of it; the writer made it a moment ago.
             ReadAnswer::Cursor(Err(ReadError::UnknownTenant(_))) => {
                 self.found(turn, asker.place, None);
@@ -411,6 +421,7 @@ impl Tenant {
             turn.counters.replays.add(1);
             turn.counters.replay_ms_sum.add(took_ms);
         }
+        self.ask_for_letters(turn, place);
     }
 
     /// The client took what it was sent.

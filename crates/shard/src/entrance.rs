@@ -57,38 +57,39 @@ impl Tenant {
         let owner = SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
         let now_ms = turn.clock.unix_ms();
         let resume = admission.resume.as_ref();
-        let proven = resume
-            .and_then(|resume| Some((turn.session_key.prove(&resume.pid, owner, now_ms)?, resume)));
-        if let Some((session, resume)) = proven
-            && let Some(cursor) = Cursor::parse(&resume.offset)
-        {
+        let proven = resume.and_then(|resume| turn.session_key.prove(&resume.pid, owner, now_ms));
+        let brought = resume.and_then(|resume| Cursor::parse(resume.offset.as_deref()?));
+        if let (Some(session), Some(cursor), Some(resume)) = (proven, &brought, resume) {
             let kept = log.sessions.get(&session.sid);
             let is_over = session.is_old || kept.is_some_and(|kept| kept.is_over);
-            if log.goes_on_from(&cursor) && !is_over {
-                let rooms = kept.map(SessionRooms::rooms);
+            if log.goes_on_from(cursor) && !is_over {
                 return Ok(Entrance {
                     sid: session.sid,
                     // The private id stays as it was, too: that is how the client knows that it is back.
                     answer: answer(&session.sid, &resume.pid),
-                    start: Start::Recovered(cursor),
-                    rooms: rooms.unwrap_or_default(),
+                    start: Start::Recovered(cursor.clone()),
+                    rooms: kept.map(SessionRooms::rooms).unwrap_or_default(),
                 });
             }
-            if admission.is_expired {
-                return Err(expired());
-            }
-            let pid = turn.session_key.pid(&new_id, owner, now_ms);
-            let start =
-                if log.gave_out(&cursor) { Start::Brought(cursor) } else { Start::Confirmed };
-            let answer = answer(&new_id, &pid);
-            return Ok(Entrance { sid: new_id, answer, start, rooms: Vec::new() });
         }
         if admission.is_expired {
             return Err(expired());
         }
-        let pid = turn.session_key.pid(&new_id, owner, now_ms);
+        let (start, since) = match (proven, brought.filter(|cursor| log.gave_out(cursor))) {
+            // Its own word, though its session is gone.
+            (Some(_), Some(cursor)) => {
+                let since = cursor.through();
+                (Start::Brought(cursor), since)
+            }
+            // It was here, and got nothing: it has missed everything since, unless more is known of its subscriber.
+            (Some(session), None) if session.epoch == log.epoch() && session.start <= log.shown => {
+                (Start::Since(session.start), session.start)
+            }
+            _ => (Start::Confirmed, log.shown),
+        };
+        let pid = turn.session_key.pid(&new_id, (log.epoch(), since), owner, now_ms);
         let answer = answer(&new_id, &pid);
-        Ok(Entrance { sid: new_id, answer, start: Start::Confirmed, rooms: Vec::new() })
+        Ok(Entrance { sid: new_id, answer, start, rooms: Vec::new() })
     }
 
     /// Connections that the one about to enter takes the place of: its own session's, and others of its device.

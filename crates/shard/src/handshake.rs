@@ -42,8 +42,8 @@ pub(crate) struct Admission {
 pub(crate) struct Resume {
     /// The private id.
     pub(crate) pid: String,
-    /// The cursor of the last event it got.
-    pub(crate) offset: String,
+    /// The cursor of the last event it got, if it got any.
+    pub(crate) offset: Option<String>,
 }
 
 impl Admission {
@@ -120,12 +120,10 @@ pub(crate) fn admit(
                 "no token: put it into auth.token, an Authorization: Bearer header or the cookie",
             )
         })?;
-    let resume = match (text(auth.pid), text(auth.offset)) {
-        (Some(pid), Some(offset)) if pid.len() + offset.len() <= RESUME_BYTES_MAX => {
-            Some(Resume { pid: pid.into_owned(), offset: offset.into_owned() })
-        }
-        _ => None,
-    };
+    let resume = text(auth.pid).filter(|pid| pid.len() <= RESUME_BYTES_MAX).map(|pid| Resume {
+        pid: pid.into_owned(),
+        offset: text(auth.offset).filter(|it| it.len() <= RESUME_BYTES_MAX).map(Cow::into_owned),
+    });
     let (principal, is_expired) = match authenticator.principal(token, now_s) {
         Err(refusal) if refusal.code() == ErrorCode::TokenExpired && resume.is_some() => {
             let before_s = now_s.saturating_sub(EXPIRED_GRACE_S);

@@ -26,6 +26,7 @@ mod policies;
 mod publishing;
 mod quota;
 mod recent_ids;
+mod redelivery;
 mod repeats;
 mod replay_plan;
 mod retry_policy;

@@ -45,13 +45,28 @@ pub(crate) enum ReadAnswer {
     Plan(Result<(Offset, Plan), ReadError>),
     /// These entries, for so many of the places that were asked for.
     Entries(Result<(Vec<LogEntry>, usize), ReadError>),
+    /// These messages, as far as they are still there.
+    Letters(Result<Vec<LogEntry>, ReadError>),
 }
 
 /// Something to read.
 pub(crate) enum ReadJob {
     Cursor(SubscriberKey),
-    Plan { epoch: Epoch, after: Offset, through: Offset, window: Window, viewer: Box<Viewer> },
-    Entries { offsets: Vec<Offset>, bytes_max: u64 },
+    Plan {
+        epoch: Epoch,
+        after: Offset,
+        through: Offset,
+        window: Window,
+        viewer: Box<Viewer>,
+    },
+    Entries {
+        offsets: Vec<Offset>,
+        bytes_max: u64,
+    },
+    /// Messages that are to be sent once more.
+    Letters {
+        offsets: Vec<Offset>,
+    },
 }
 
 /// Where a shard's news go.
@@ -152,6 +167,7 @@ fn answer(log: &dyn TenantLog, tenant: &TenantId, job: ReadJob) -> ReadAnswer {
         ReadJob::Entries { offsets, bytes_max } => {
             ReadAnswer::Entries(read_entries(log, tenant, &offsets, bytes_max))
         }
+        ReadJob::Letters { offsets } => ReadAnswer::Letters(log.read_at(tenant, &offsets)),
     }
 }
 

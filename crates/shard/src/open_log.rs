@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use foodtrack_contract::{Cursor, Epoch, Offset};
-use foodtrack_tenant_log::{Head, LogEntry, RefusedReason, Sequence, SubscriberKey};
+use foodtrack_tenant_log::{Head, LogEntry, LoggedRoom, RefusedReason, Sequence, SubscriberKey};
 use foodtrack_transport::{ClientKey, FrameMeta, Sid};
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -59,6 +59,8 @@ pub(crate) struct OpenLog {
     pub(crate) sessions: AHashMap<Sid, SessionRooms>,
     /// The rooms of each subscriber's session that last joined or left one.
     pub(crate) last_rooms: AHashMap<SubscriberKey, SessionRooms>,
+    /// What was given up for subscribers and is to be sent to them once more, when they are here.
+    pub(crate) redeliveries: AHashMap<SubscriberKey, Vec<Offset>>,
     /// Who waits for a note to be on disk, by its ticket.
     pub(crate) noted: AHashMap<u64, NoteWaiter>,
     pub(crate) last_ticket: u64,
@@ -99,6 +101,8 @@ pub(crate) struct Addressee {
 #[derive(Debug)]
 pub(crate) struct NoteWaiter {
     pub(crate) to: Addressee,
+    /// The room that was joined, and is left again if that is not kept.
+    pub(crate) joined: Option<LoggedRoom>,
     pub(crate) event: &'static str,
     pub(crate) answer: String,
     pub(crate) ack_id: Option<u64>,
@@ -117,6 +121,7 @@ impl OpenLog {
             pending: VecDeque::new(),
             sessions: AHashMap::new(),
             last_rooms: AHashMap::new(),
+            redeliveries: AHashMap::new(),
             noted: AHashMap::new(),
             last_ticket: 0,
         }

@@ -130,6 +130,8 @@ impl Plan {
             due.iter().map(|it| it.offset).filter(|offset| !overtakes.contains(offset)).collect();
         // With nothing to overtake, the log's order is the order.
         if plan.rest.front().is_none_or(|first| urgent.iter().all(|offset| offset < first)) {
+            let mut urgent = urgent;
+            urgent.sort_unstable();
             for offset in urgent.into_iter().rev() {
                 plan.rest.push_front(offset);
             }

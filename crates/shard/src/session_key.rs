@@ -3,6 +3,7 @@
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use foodtrack_contract::{Epoch, Offset};
 use foodtrack_transport::Sid;
 
 /// How old a private id may be and still bring its session back. What is kept of a session is kept as long.
@@ -11,15 +12,19 @@ pub(crate) const SESSION_AGE_HOURS_MAX: u64 = 48;
 const SID_CHARACTERS: usize = 20;
 /// Hours since the Unix epoch, in hexadecimal: good until the year 3883.
 const HOURS_CHARACTERS: usize = 6;
+/// An epoch and an offset, in hexadecimal.
+const START_CHARACTERS: usize = 32;
 /// 128 bits.
 const MAC_BYTES: usize = 16;
 const MAC_CHARACTERS: usize = 22;
-const PID_CHARACTERS: usize = SID_CHARACTERS + HOURS_CHARACTERS + MAC_CHARACTERS;
+const HEAD_CHARACTERS: usize = SID_CHARACTERS + HOURS_CHARACTERS + START_CHARACTERS;
+const PID_CHARACTERS: usize = HEAD_CHARACTERS + MAC_CHARACTERS;
 
 /// What private ids are made with. Two servers with the same key know each other's sessions.
 ///
-/// A private id is the session's public id, when it was made, and a MAC over both and over whose it is. So it need not be
-/// kept anywhere to be checked, and it is of no use to another subject or tenant.
+/// A private id is the session's public id, when it was made and where the log stood then, and a MAC over all of it and over
+/// whose it is. So it need not be kept anywhere to be checked, and it is of no use to another subject or tenant; and a client
+/// that got nothing but its private id still brings back since when it was here.
 #[derive(Clone)]
 pub struct SessionKey(hmac::Key);
 
@@ -37,6 +42,9 @@ pub(crate) struct ProvenSession {
     pub(crate) sid: Sid,
     /// Whether what was kept of it may be gone by now.
     pub(crate) is_old: bool,
+    /// Where the log stood when the session began.
+    pub(crate) epoch: Epoch,
+    pub(crate) start: Offset,
 }
 
 impl SessionKey {
@@ -46,9 +54,16 @@ impl SessionKey {
     }
 
     /// A private id for the session with this public id.
-    pub(crate) fn pid(&self, sid: &Sid, owner: SessionOwner<'_>, now_ms: u64) -> String {
+    pub(crate) fn pid(
+        &self,
+        sid: &Sid,
+        (epoch, start): (Epoch, Offset),
+        owner: SessionOwner<'_>,
+        now_ms: u64,
+    ) -> String {
         let hours = now_ms / 3_600_000;
-        let mut pid = format!("{}{hours:06x}", sid.as_str());
+        let (epoch, start) = (epoch.get(), start.get());
+        let mut pid = format!("{}{hours:06x}{epoch:016x}{start:016x}", sid.as_str());
         let tag = hmac::sign(&self.0, &signed(&pid, owner));
         URL_SAFE_NO_PAD.encode_string(&tag.as_ref()[..MAC_BYTES], &mut pid);
         pid
@@ -64,14 +79,21 @@ impl SessionKey {
         if pid.len() != PID_CHARACTERS || !pid.is_ascii() {
             return None;
         }
-        let (head, mac) = pid.split_at(SID_CHARACTERS + HOURS_CHARACTERS);
+        let (head, mac) = pid.split_at(HEAD_CHARACTERS);
         let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
         let tag = hmac::sign(&self.0, &signed(head, owner));
         aws_lc_rs::constant_time::verify_slices_are_equal(&tag.as_ref()[..MAC_BYTES], &mac).ok()?;
-        let (sid, hours) = head.split_at(SID_CHARACTERS);
-        let hours = u64::from_str_radix(hours, 16).ok()?;
-        let age_hours = (now_ms / 3_600_000).saturating_sub(hours);
-        Some(ProvenSession { sid: Sid::parse(sid)?, is_old: age_hours >= SESSION_AGE_HOURS_MAX })
+        let (sid, rest) = head.split_at(SID_CHARACTERS);
+        let (hours, start) = rest.split_at(HOURS_CHARACTERS);
+        let (epoch, start) = start.split_at(START_CHARACTERS / 2);
+        let number = |digits| u64::from_str_radix(digits, 16).ok();
+        let age_hours = (now_ms / 3_600_000).saturating_sub(number(hours)?);
+        Some(ProvenSession {
+            sid: Sid::parse(sid)?,
+            is_old: age_hours >= SESSION_AGE_HOURS_MAX,
+            epoch: Epoch::new(number(epoch)?),
+            start: Offset::new(number(start)?)?,
+        })
     }
 }
 
@@ -93,6 +115,10 @@ mod tests {
     const SID: &str = "ABCDEFGHIJKLMNOPQRST";
     const NOW_MS: u64 = 1_795_435_200_042;
 
+    fn start() -> (Epoch, Offset) {
+        (Epoch::new(0xab_cdef_0123), Offset::new(1 << 40).unwrap())
+    }
+
     fn owner<'a>(tenant: &'a str, subscriber: &'a str) -> SessionOwner<'a> {
         SessionOwner { tenant, subscriber }
     }
@@ -102,9 +128,11 @@ mod tests {
         let key = SessionKey::new(&[7; 32]);
         let sid = Sid::parse(SID).unwrap();
         let own = owner("roma", "ada:kitchen_app:");
-        let pid = key.pid(&sid, own, NOW_MS);
+        let pid = key.pid(&sid, start(), own, NOW_MS);
         assert!(pid.starts_with(SID) && pid.len() == PID_CHARACTERS, "{pid}");
-        assert_eq!(key.prove(&pid, own, NOW_MS), Some(ProvenSession { sid, is_old: false }));
+        let (epoch, start) = start();
+        let proven = ProvenSession { sid, is_old: false, epoch, start };
+        assert_eq!(key.prove(&pid, own, NOW_MS), Some(proven));
         for other in [
             owner("napoli", "ada:kitchen_app:"),
             owner("roma", "eve:kitchen_app:"),
@@ -120,14 +148,14 @@ mod tests {
     fn a_changed_private_id_proves_nothing() {
         let key = SessionKey::new(&[7; 32]);
         let own = owner("roma", "ada:kitchen_app:");
-        let pid = key.pid(&Sid::parse(SID).unwrap(), own, NOW_MS);
+        let pid = key.pid(&Sid::parse(SID).unwrap(), start(), own, NOW_MS);
         for place in 0..pid.len() {
             let mut changed = pid.clone().into_bytes();
             changed[place] = if changed[place] == b'A' { b'Q' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
             assert_eq!(key.prove(&changed, own, NOW_MS), None, "{changed}");
         }
-        for garbage in ["", "é", &pid[1..], &format!("{pid}A"), &"é".repeat(24)] {
+        for garbage in ["", "é", &pid[1..], &format!("{pid}A"), &"é".repeat(PID_CHARACTERS / 2)] {
             assert_eq!(key.prove(garbage, own, NOW_MS), None);
         }
     }
@@ -136,7 +164,7 @@ mod tests {
     fn a_private_id_grows_old() {
         let key = SessionKey::new(&[7; 32]);
         let own = owner("roma", "ada:kitchen_app:");
-        let pid = key.pid(&Sid::parse(SID).unwrap(), own, NOW_MS);
+        let pid = key.pid(&Sid::parse(SID).unwrap(), start(), own, NOW_MS);
         let later_ms = NOW_MS + SESSION_AGE_HOURS_MAX * 3_600_000;
         assert!(key.prove(&pid, own, later_ms).unwrap().is_old);
     }

@@ -1,11 +1,12 @@
 //! The rooms of sessions, kept so that they are there again when a session comes back, to this process or the next.
 
 use ahash::AHashMap;
-use foodtrack_tenant_log::{LoggedRoom, Note, NoteKind, SubscriberKey};
+use foodtrack_tenant_log::{LoggedRoom, Note, NoteKind, RefusedReason, SubscriberKey};
 use foodtrack_transport::Sid;
 use serde::{Deserialize, Serialize};
 
 use crate::open_log::{NoteWaiter, OpenLog};
+use crate::publishing::away;
 use crate::session_key::SESSION_AGE_HOURS_MAX;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -104,12 +105,25 @@ impl Tenant {
         let _ = turn.log.log.save_note(&self.id, note, None);
     }
 
-    /// A note is on disk, or is not: who waits for it is answered in either case, for it is in force.
+    /// A note is on disk: who waits for it is answered.
     pub(crate) fn noted(&mut self, turn: &mut Turn<'_>, ticket: u64) {
         let waiter = self.log.open_mut().and_then(|log| log.noted.remove(&ticket));
         if let Some(waiter) = waiter {
             self.answer_control(turn, &waiter);
         }
+    }
+
+    /// A note was not kept. A room that was joined is left again: a session that came back without it would miss what
+    /// happens there, and say nothing.
+    pub(crate) fn not_noted(&mut self, turn: &mut Turn<'_>, ticket: u64, reason: RefusedReason) {
+        let waiter = self.log.open_mut().and_then(|log| log.noted.remove(&ticket));
+        let Some(waiter) = waiter else { return };
+        let (Some(room), Some(client)) = (&waiter.joined, self.present(waiter.to)) else {
+            return self.answer_control(turn, &waiter);
+        };
+        self.leave_room(waiter.to.place, room.name());
+        self.keep_session(turn, waiter.to.place, None);
+        self.refuse(turn, client, waiter.ack_id, &away(reason));
     }
 }
 

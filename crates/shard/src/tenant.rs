@@ -155,6 +155,7 @@ impl Tenant {
         let notes = std::mem::take(&mut head.notes);
         let mut log = OpenLog::new(head);
         log.restore_sessions(&notes);
+        log.restore_redeliveries(&notes);
         let tail: Vec<_> = log.tail.since(Offset::ZERO).cloned().collect();
         self.log = LogState::Open(Box::new(log));
         self.restore_rooms(&notes, turn.clock.unix_ms());

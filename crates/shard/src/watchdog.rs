@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use foodtrack_contract::{ApplicationSet, ApplicationType, EventType, Offset, Priority, Watch};
-use foodtrack_tenant_log::{LogEntry, Note, NoteKind};
+use foodtrack_tenant_log::{LogEntry, Note, NoteKind, SubscriberKey, delivery_key};
 use foodtrack_transport::{FrameMeta, Urgency};
 use serde::{Deserialize, Serialize};
 
@@ -89,8 +89,8 @@ impl Tenant {
             let policies = turn.policies;
             let policy = policies.delivery.of(&policies.schemas, &self.id, &entry.event);
             let Some(watch) = policy.watch else { continue };
-            let key = entry.offset.to_string();
-            let note = notes.iter().find(|it| it.kind == NoteKind::Watch && *it.key == *key);
+            let Some(key) = note_key(entry.offset, watch.by) else { continue };
+            let note = notes.iter().find(|it| it.kind == NoteKind::Watch && it.key == key);
             let timeline: Option<Timeline> =
                 note.and_then(|note| serde_json::from_str(note.value.as_deref()?).ok());
             let is_over = timeline.as_ref().is_some_and(Timeline::is_over)
@@ -132,7 +132,7 @@ impl Tenant {
             if !watched.timeline.steps.is_empty() {
                 let what = format!("confirmed by {}", subscriber.key.as_str());
                 watched.timeline.note(now, &what);
-                self.keep_timeline(turn, offset, &watched.timeline);
+                self.keep_timeline(turn, offset, by, &watched.timeline);
             }
             return;
         }
@@ -149,12 +149,12 @@ impl Tenant {
         if watched.timeline.steps.is_empty() {
             let devices = self.send_again(turn, &watched.entry, by);
             watched.timeline.note(now, &format!("not confirmed: sent again to {devices} devices"));
-            self.keep_timeline(turn, offset, &watched.timeline);
+            self.keep_timeline(turn, offset, by, &watched.timeline);
             let Watched { entry, watch, timeline } = watched;
             self.watch_until(turn, entry, watch, timeline, watch.within_ms);
         } else {
             watched.timeline.note(now, ALERTED);
-            self.keep_timeline(turn, offset, &watched.timeline);
+            self.keep_timeline(turn, offset, by, &watched.timeline);
             self.alert(turn, &watched.entry, by);
         }
     }
@@ -224,10 +224,17 @@ impl Tenant {
         }
     }
 
-    fn keep_timeline(&self, turn: &mut Turn<'_>, offset: Offset, timeline: &Timeline) {
+    fn keep_timeline(
+        &self,
+        turn: &mut Turn<'_>,
+        offset: Offset,
+        by: ApplicationType,
+        timeline: &Timeline,
+    ) {
+        let Some(key) = note_key(offset, by) else { return };
         let note = Note {
             kind: NoteKind::Watch,
-            key: offset.to_string().into(),
+            key,
             value: serde_json::to_string(timeline).ok().map(Box::from),
             expires_at_ms: Some(turn.clock.unix_ms() + TIMELINE_MS),
         };
@@ -238,6 +245,11 @@ impl Tenant {
 }
 
 const ALERTED: &str = "still not confirmed: the dashboard was alerted";
+
+/// The key of what is kept of a watched message.
+fn note_key(offset: Offset, by: ApplicationType) -> Option<Box<str>> {
+    Some(delivery_key(offset, &SubscriberKey::new(by.as_str())?))
+}
 
 impl Timeline {
     fn note(&mut self, at: String, what: &str) {

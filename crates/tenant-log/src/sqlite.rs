@@ -4,6 +4,7 @@
 //! their own and see what is committed. The files can be opened with SQLite's own tools.
 
 mod check;
+mod checkpointer;
 mod commit_gate;
 mod compacting;
 mod opening;

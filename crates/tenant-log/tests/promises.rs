@@ -13,6 +13,8 @@ mod disk;
 mod every_store;
 #[path = "promises/files.rs"]
 mod files;
+#[path = "promises/memory.rs"]
+mod memory;
 #[path = "promises/patience.rs"]
 mod patience;
 #[path = "promises/support.rs"]

@@ -327,6 +327,16 @@ fn a_new_process_cannot_know_what_memory_alone_held() {
 }
 
 #[test]
+fn a_recoverable_event_may_get_another_place_in_a_new_process() {
+    let answered = |story: Story, offset| {
+        story.tries("1", "1", Priority::Medium, Class::Recoverable).answered("1", offset)
+    };
+    let first = || answered(Story::new(), "e-1").gets("kitchen", "1", "e-1");
+    answered(first().and(What::HubKilled), "e-9").holds(0);
+    answered(first(), "e-9").breaks(&[Kind::Answer, Kind::Cursor]);
+}
+
+#[test]
 fn a_greeting_may_come_before_the_hub_knows_the_cursor() {
     let greeting = What::Received(Receipt {
         recipient: "kitchen".into(),

@@ -83,7 +83,9 @@ impl InUse {
         let watch = Note {
             kind: NoteKind::Watch,
             key: delivery_key(offset(5), &key("eve")),
-            value: Some("{}".into()),
+            value: Some(
+                r#"{"by":"kitchen_app","steps":[{"at":"12:00","what":"sent again"}]}"#.into(),
+            ),
             expires_at_ms: None,
         };
         in_use.log.save_note(&in_use.tenant, watch, Some(1)).unwrap();
@@ -153,12 +155,12 @@ fn an_orders_timeline_tells_of_its_deliveries() {
     assert_eq!(code, 0);
     assert_eq!(stdout.lines().count(), 4 + 3, "{stdout}");
     assert!(stdout.contains("dead letter: 3") && stdout.contains("to bob"), "{stdout}");
-    assert!(stdout.contains("awaits the acknowledgement of eve"), "{stdout}");
+    assert!(stdout.contains("12:00 kitchen_app: sent again"), "{stdout}");
     let (_, stdout, _) = on(directory.path(), &[&arguments[..], &["--json"]].concat());
     let timeline = lines_of_json(&stdout);
     assert_eq!(timeline.len(), 4);
     assert_eq!(timeline[1]["deadLetters"][0]["subscriber"], "ada");
-    assert_eq!(timeline[2]["awaitingAcknowledgement"][0], "eve");
+    assert_eq!(timeline[2]["watched"][0]["by"], "kitchen_app");
 }
 
 #[test]

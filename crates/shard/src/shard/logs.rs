@@ -166,8 +166,7 @@ impl Shard {
             }
             Completion::NoteRefused { ticket, reason, .. } => {
                 self.with_tenant(io, tenant, |tenant, turn| {
-                    tracing::warn!(tenant = tenant.id.as_str(), %reason, "a session's rooms were not kept");
-                    tenant.noted(turn, ticket);
+                    tenant.not_noted(turn, ticket, reason);
                 });
             }
         }

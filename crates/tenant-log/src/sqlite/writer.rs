@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use super::SqliteOptions;
+use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate, commit};
 use super::compacting::give_back;
 use super::places::Places;
@@ -51,6 +52,7 @@ pub(super) struct Writer {
     is_full: bool,
     /// When it was last tried to make some.
     room_tried_at: Option<Instant>,
+    checkpointer: Checkpointer,
     /// About how much stands beside the database.
     write_ahead_bytes: u64,
     is_poisoned: bool,
@@ -95,6 +97,7 @@ impl Writer {
             reserve: Reserve::beside(file),
             is_full: false,
             room_tried_at: None,
+            checkpointer: Checkpointer::start(file)?,
             write_ahead_bytes: 0,
             is_poisoned: false,
         };
@@ -209,8 +212,18 @@ impl Writer {
     }
 
     fn move_in_when_due(&mut self) {
-        if self.write_ahead_bytes > WRITE_AHEAD_BYTES_MAX && !self.is_poisoned {
+        if self.is_poisoned {
+            return;
+        }
+        let has_ended = match self.checkpointer.ended() {
+            Some(Err(CommitError::Disk(_))) => return self.poison(),
+            ended => ended.is_some(),
+        };
+        // Only when all has moved can the next commit begin at the front: what came meanwhile is moved here.
+        if has_ended || self.write_ahead_bytes > WRITE_AHEAD_BYTES_MAX {
             self.checkpoint("PASSIVE");
+        } else if self.write_ahead_bytes > WRITE_AHEAD_BYTES_MAX / 2 {
+            self.checkpointer.begin();
         }
     }
 
@@ -514,17 +527,14 @@ impl Writer {
         }
     }
 
-    /// Moves what stands beside the database into it. Readers may hold up a part; it is made up for the next time.
+    /// Moves what stands beside the database into it.
     fn checkpoint(&mut self, mode: &str) {
-        let sql = format!("PRAGMA wal_checkpoint({mode})");
-        let result = self.connection.query_row(&sql, (), |_| Ok(()));
-        match result.map_err(CommitError::from) {
-            Ok(()) => {
-                self.write_ahead_bytes = 0;
-                self.keep_reserve();
-            }
+        let result = self.checkpointer.wait().and_then(|()| checkpoint(&self.connection, mode));
+        self.write_ahead_bytes = 0;
+        match result {
+            Ok(()) => self.keep_reserve(),
             // A full disk leaves everything where it is, which is safe.
-            Err(CommitError::DiskFull) => self.write_ahead_bytes = 0,
+            Err(CommitError::DiskFull) => {}
             Err(CommitError::Disk(_)) => self.poison(),
         }
     }
@@ -541,21 +551,19 @@ impl Writer {
 
     /// The same without a new reserve, for making room.
     fn move_in(&mut self) -> Result<(), CommitError> {
-        match self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(())) {
-            Ok(()) => {
-                self.write_ahead_bytes = 0;
-                Ok(())
-            }
-            Err(error) => match CommitError::from(error) {
-                // It stays where it is, which is safe.
-                CommitError::DiskFull => Ok(()),
-                error => Err(error),
-            },
+        let result =
+            self.checkpointer.wait().and_then(|()| checkpoint(&self.connection, "PASSIVE"));
+        self.write_ahead_bytes = 0;
+        match result {
+            // It stays where it is, which is safe.
+            Err(CommitError::DiskFull) => Ok(()),
+            result => result,
         }
     }
 
     /// Leaves everything in the database itself, and no offset reserved that was not used.
     fn finish(mut self) {
+        self.checkpointer.stop();
         if self.is_poisoned {
             // What the disk has is for the next opening to find out: closing must not move it about.
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);

@@ -13,9 +13,9 @@ use crate::support::{id, offset, open_sqlite, tenant};
 
 const DIRECTORY: &str = "FOODTRACK_TENANT_LOG_DIRECTORY";
 
-/// Not a test: the process that is killed. It says what it shows, and what is committed.
+/// Not a test, and over at once where it is run as one: the process that is killed. It says what it shows, and what is
+/// committed.
 #[test]
-#[ignore = "run by a_committed_entry_survives_a_kill"]
 fn child_that_appends_until_it_is_killed() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
     let open = open_sqlite(Path::new(&directory), SqliteOptions::default());
@@ -38,12 +38,7 @@ fn child_that_appends_until_it_is_killed() {
 /// Runs the child until it has committed `commits` times; returns the last offset it showed, and the last committed.
 fn run_and_kill(directory: &Path, commits: usize) -> (u64, u64) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "crash::child_that_appends_until_it_is_killed",
-            "--ignored",
-            "--nocapture",
-        ])
+        .args(["--exact", "crash::child_that_appends_until_it_is_killed", "--nocapture"])
         .env(DIRECTORY, directory)
         .stdout(Stdio::piped())
         .spawn()

@@ -213,8 +213,11 @@ impl<'a> Facts<'a> {
     ) -> Option<Place> {
         let event = self.find(tenant, id)?;
         let place = offset.and_then(|text| self.place(tenant, text));
+        let forgot_at = self.forgot_at;
         let event = &mut self.events[event];
-        if event.acknowledged.is_some() && event.place != place {
+        // A process that took a recoverable event to its grave leaves the next one free to give it another place.
+        let is_gone = event.attempt.class == Class::Recoverable && forgot_at > event.acknowledged;
+        if event.acknowledged.is_some() && event.place != place && !is_gone {
             verdict.add(Kind::Answer, format!("{tenant}: {id} was answered with two offsets"));
         }
         event.acknowledged.get_or_insert(at);

@@ -7,6 +7,7 @@ use foodtrack_contract::{Offset, TenantId};
 use foodtrack_tenant_log::{
     DeadLetter, LogEntry, Note, NoteKind, PageStart, SqliteReader, parse_delivery_key,
 };
+use serde_json::Value;
 
 use super::{LogDirectory, Place, now_ms, page, parse_tenant};
 use crate::cli::Run;
@@ -92,13 +93,13 @@ impl Read {
         for entry in &history {
             let deliveries = Deliveries {
                 letters: reader.dead_letters_at(&self.tenant, entry.offset)?,
-                watched: subscribers(&watches, entry),
+                watched: watches_of(&watches, entry),
                 to_redeliver: subscribers(&redeliveries, entry),
             };
             if self.json {
                 let mut line = entry_json(epoch, entry);
                 line["deadLetters"] = deliveries.letters.iter().map(letter_json).collect();
-                line["awaitingAcknowledgement"] = deliveries.watched.into();
+                line["watched"] = deliveries.watched.into();
                 line["toRedeliver"] = deliveries.to_redeliver.into();
                 print(line);
             } else {
@@ -116,7 +117,7 @@ impl Read {
 /// What is known of an entry's deliveries.
 struct Deliveries {
     letters: Vec<DeadLetter>,
-    watched: Vec<String>,
+    watched: Vec<Value>,
     to_redeliver: Vec<String>,
 }
 
@@ -125,13 +126,26 @@ impl Deliveries {
         for letter in &self.letters {
             print(format_args!("            dead letter: {}", letter_line(letter).trim_start()));
         }
-        for subscriber in &self.watched {
-            print(format_args!("            awaits the acknowledgement of {subscriber}"));
+        for watch in &self.watched {
+            let by = watch["by"].as_str().unwrap_or("somebody");
+            for step in watch["steps"].as_array().into_iter().flatten() {
+                let text = |field: &str| step[field].as_str().unwrap_or("?").to_owned();
+                print(format_args!("            {} {by}: {}", text("at"), text("what")));
+            }
         }
         for subscriber in &self.to_redeliver {
             print(format_args!("            to be delivered again to {subscriber}"));
         }
     }
+}
+
+/// What the watchdog did about this entry: `{ by, steps: [{ at, what }], .. }`.
+fn watches_of(notes: &[Note], entry: &LogEntry) -> Vec<Value> {
+    let is_about = |note: &&Note| {
+        parse_delivery_key(&note.key).is_some_and(|(offset, _)| offset == entry.offset)
+    };
+    let value = |note: &Note| serde_json::from_str(note.value.as_deref()?).ok();
+    notes.iter().filter(is_about).filter_map(value).collect()
 }
 
 /// Whose notes are about this entry.

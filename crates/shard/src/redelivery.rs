@@ -1,0 +1,92 @@
+//! What was given up for somebody and is to be sent to them after all: at once if they are here, or when they are.
+
+use std::sync::Arc;
+
+use foodtrack_contract::Offset;
+use foodtrack_tenant_log::{
+    LogEntry, Note, NoteKind, ReadError, SubscriberKey, delivery_key, parse_delivery_key,
+};
+use foodtrack_transport::FrameMeta;
+
+use crate::acknowledgements::with_retry_count;
+use crate::connections::Connection;
+use crate::log_link::{Asker, ReadJob};
+use crate::open_log::OpenLog;
+use crate::showing::send_entry;
+use crate::stamp::Stamp;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+impl OpenLog {
+    /// Takes up what was asked for while no server ran.
+    pub(crate) fn restore_redeliveries(&mut self, notes: &[Note]) {
+        let asked = notes.iter().filter(|note| note.kind == NoteKind::Redelivery);
+        for (offset, subscriber) in asked.filter_map(|note| parse_delivery_key(&note.key)) {
+            self.redeliveries.entry(subscriber).or_default().push(offset);
+        }
+    }
+}
+
+impl Tenant {
+    /// A connection is up to date: what is to be sent to its subscriber once more is read.
+    pub(crate) fn ask_for_letters(&mut self, turn: &mut Turn<'_>, place: u32) {
+        let Some(connection) = self.connections.get(place) else { return };
+        let Some(subscriber) = self.subscribers.get(connection.subscriber) else { return };
+        let offsets = self.log.open_mut().and_then(|log| log.redeliveries.remove(&subscriber.key));
+        if let Some(offsets) = offsets {
+            let asker = Asker { place, serial: 0 };
+            turn.log.read(&self.id, asker, ReadJob::Letters { offsets });
+        }
+    }
+
+    /// Sends what was read, and notes that it is done.
+    pub(crate) fn redeliver(
+        &mut self,
+        turn: &mut Turn<'_>,
+        place: u32,
+        letters: Result<Vec<LogEntry>, ReadError>,
+    ) {
+        let Some(connection) = self.connections.get(place) else { return };
+        let Some(subscriber) = self.subscribers.get(connection.subscriber) else { return };
+        let key = subscriber.key.clone();
+        for entry in letters.unwrap_or_default() {
+            let done = Note {
+                kind: NoteKind::Redelivery,
+                key: delivery_key(entry.offset, &key),
+                value: None,
+                expires_at_ms: None,
+            };
+            self.send_letter(turn, &key, entry);
+            // If it is lost, the message is sent once more again after the next start.
+            let _ = turn.log.log.save_note(&self.id, done, None);
+        }
+    }
+
+    /// Sends a message that was given up for a subscriber once more, to all of its connections. Returns how many those are.
+    pub(crate) fn send_letter(
+        &mut self,
+        turn: &mut Turn<'_>,
+        subscriber: &SubscriberKey,
+        entry: LogEntry,
+    ) -> usize {
+        let Some(id) = self.subscribers.find(subscriber) else { return 0 };
+        let is_own = |connection: &Connection| connection.subscriber == id;
+        let own = self.connections.iter().filter(|(_, connection)| is_own(connection));
+        let places: Vec<u32> = own.map(|(place, _)| place).collect();
+        let entry = Arc::new(entry);
+        for place in &places {
+            self.send_letter_to(turn, *place, &entry);
+        }
+        places.len()
+    }
+
+    fn send_letter_to(&mut self, turn: &mut Turn<'_>, place: u32, entry: &Arc<LogEntry>) {
+        let Some(connection) = self.connections.get(place) else { return };
+        let (client, offset): (_, Offset) = (connection.client, entry.offset);
+        let message = with_retry_count(&entry.message, 1);
+        let (meta, stamp) = (FrameMeta::default(), Stamp::None);
+        send_entry(turn.io, client, entry, &message, meta, &stamp, Some(offset.get()));
+        turn.counters.retries.add(1);
+        self.asked_again(turn, place, entry);
+    }
+}
