@@ -69,7 +69,9 @@ fn two_tenants_with_equal_names_for_everything_find_their_own_after_a_kill() {
             |customer: &str| json!({ "orderId": "1", "customerId": customer, "number": number });
         // Whose order 1 is differs.
         sender.accepted("order:created", order(if number == 1 { "ada" } else { "bob" }));
-        assert_eq!(ada.drain().len(), usize::from(number == 1));
+        if number == 1 {
+            ada.expect("order:created");
+        }
         sender.accepted("order:updated", update("1", number + 10));
         aways.push((ada.tear(), chef));
     }
@@ -86,7 +88,7 @@ fn two_tenants_with_equal_names_for_everything_find_their_own_after_a_kill() {
     for (away, who) in
         [(ada, Who::customer(tenants[1], "ada")), (chef, Who::chef(tenants[1], "carl"))]
     {
-        let mut thief = away.clone().as_who(&who.device("d")).resume(&server);
+        let mut thief = away.clone().who(&who.device("d")).resume(&server);
         assert!(!thief.recovered);
         for event in thief.drain() {
             assert_eq!(event.argument["tenantId"], tenants[1], "{event:?}");

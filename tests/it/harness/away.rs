@@ -30,7 +30,7 @@ impl Away {
 
     /// With another token.
     #[must_use]
-    pub(crate) fn as_who(self, who: &Who) -> Self {
+    pub(crate) fn who(self, who: &Who) -> Self {
         self.with("token", json!(who.token()))
     }
 

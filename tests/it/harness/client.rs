@@ -53,6 +53,7 @@ impl Options {
 }
 
 /// What became of a handshake.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub(crate) enum Connect {
     Connected(Client),
     /// CONNECT_ERROR: message and data. The transport stays open.
