@@ -166,7 +166,7 @@ impl Tenant {
                 catch_up.owe(self.subscribers.owed(subscriber, confirmed));
             }
             (brought, None) => {
-                let since = self.subscribers.here_since(subscriber, shown);
+                let since = self.subscribers.here_since(subscriber, catch_up.at);
                 if brought.is_none() {
                     (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, since), since);
                 }

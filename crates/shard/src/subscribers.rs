@@ -117,7 +117,10 @@ impl Subscribers {
     /// as is known: it may have been gone before the store had said anything.
     pub(crate) fn here_since(&mut self, id: SubscriberId, shown: Offset) -> Offset {
         let subscriber = self.slots.get_mut(id.0 as usize);
-        subscriber.map_or(shown, |it| *it.since.get_or_insert(shown))
+        subscriber.map_or(shown, |it| {
+            let since = it.since.map_or(shown, |since| since.min(shown));
+            *it.since.insert(since)
+        })
     }
 
     /// Notes what the store said, unless more is known by now.
