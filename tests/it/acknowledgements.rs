@@ -77,6 +77,7 @@ on_both_transports! {
         let before = chef.offset.clone();
         let first = expect_ticket(&mut chef, 1);
         assert_eq!(first.ack_id, Some(place), "the id is the offset");
+        assert_eq!(first.arguments, 1, "behind the message is the callback's place");
         assert_eq!(first.argument["retryCount"], 0);
         for retry in 1..=3 {
             let again = expect_ticket(&mut chef, 1);

@@ -244,7 +244,7 @@ fn a_recoverable_event_behind_a_durable_one_waits_for_it() {
     let mut sender = back_end(&hub);
     let info = |number: u64| json!({ "message": "m", "number": number });
     // With nothing before it, it does not wait for the disk.
-    gate.shut();
+    let shut = gate.shut();
     sender.accepted("notification:info", info(1));
     assert_eq!(number(&ada.expect("notification:info")), 1);
     sender.emit("order:updated", update("1", 2));
@@ -252,7 +252,7 @@ fn a_recoverable_event_behind_a_durable_one_waits_for_it() {
     sender.emit("notification:info", info(3));
     sender.settle();
     assert!(ada.next_within(Duration::from_millis(150)).is_none(), "something was shown too early");
-    gate.open();
+    drop(shut);
     let got = ada.take(2);
     assert_eq!(numbers(&got), [2, 3]);
     assert_eq!(

@@ -72,6 +72,8 @@ pub(crate) struct Event {
     pub(crate) cursor: Option<String>,
     /// Set where the server asks for an acknowledgement.
     pub(crate) ack_id: Option<u64>,
+    /// How many arguments there are, the cursor among them.
+    pub(crate) arguments: usize,
 }
 
 impl Event {
@@ -324,10 +326,11 @@ impl Client {
         assert_eq!(packet.kind, PacketType::Event, "{packet:?}");
         let cursor = packet.cursor().map(str::to_owned);
         let mut arguments = packet.data;
+        let count = arguments.as_array().unwrap().len() - 1;
         let name = arguments[0].as_str().unwrap().to_owned();
         let argument = arguments.get_mut(1).map_or(Value::Null, Value::take);
         let (attachments, ack_id) = (packet.attachments, packet.id);
-        Some(Event { name, argument, attachments, cursor, ack_id })
+        Some(Event { name, argument, attachments, cursor, ack_id, arguments: count })
     }
 
     /// The next so many events.

@@ -140,18 +140,27 @@ struct GateState {
 }
 
 impl Gate {
-    pub(crate) fn shut(&self) {
+    /// Shuts it until what is returned is dropped; that must be before the hub is, which waits for its log.
+    #[must_use]
+    pub(crate) fn shut(&self) -> Shut {
         self.0.0.lock().unwrap().is_shut = true;
-    }
-
-    pub(crate) fn open(&self) {
-        self.0.0.lock().unwrap().is_shut = false;
-        self.0.1.notify_all();
+        Shut(self.clone())
     }
 
     /// Fails commits from now on, or no more.
     pub(crate) fn fail(&self, error: Option<CommitError>) {
         self.0.0.lock().unwrap().error = error;
+    }
+}
+
+/// A gate that is shut.
+pub(crate) struct Shut(Gate);
+
+impl Drop for Shut {
+    fn drop(&mut self) {
+        let (state, opened) = &*self.0.0;
+        state.lock().unwrap().is_shut = false;
+        opened.notify_all();
     }
 }
 
