@@ -2,14 +2,13 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use foodtrack_tenant_log::{CommitError, SqliteOptions};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, Gate, HttpConnection, Hub, PATIENCE, Process, Transport, Who, config, eventually,
-    on_both_transports,
+    Client, Gate, Hub, PATIENCE, Process, Transport, Who, config, eventually, on_both_transports,
 };
 use crate::support::{TENANT, back_end, expect_nothing, expect_numbers, number, publish, update};
 
