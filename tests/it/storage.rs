@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use foodtrack_tenant_log::{CommitError, SqliteOptions};
 use serde_json::{Value, json};

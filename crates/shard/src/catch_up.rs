@@ -166,8 +166,8 @@ impl Tenant {
                 catch_up.owe(self.subscribers.owed(subscriber, confirmed));
             }
             (brought, None) => {
+                let since = self.subscribers.here_since(subscriber, catch_up.at);
                 if brought.is_none() {
-                    let since = self.subscribers.here_since(subscriber, catch_up.at);
                     (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, since), since);
                 }
                 catch_up.step = Step::Finding;

@@ -71,6 +71,16 @@ pub(crate) struct Connections {
     by_id: AHashMap<Sid, u32>,
 }
 
+impl Seat {
+    #[inline]
+    fn is_meant(&self, only: ApplicationSet, read: Option<foodtrack_contract::Permission>) -> bool {
+        // A backend service has no application: a target leaves it out.
+        let targeted =
+            only == ApplicationSet::ALL || !only.intersection(self.application).is_empty();
+        targeted && read.is_none_or(|permission| self.permissions.allows(permission))
+    }
+}
+
 impl Connection {
     /// Whether it is in a room without having asked.
     pub(crate) fn is_in_from_the_start(&self, name: RoomName<'_>) -> bool {
@@ -223,6 +233,17 @@ impl Connections {
         }
     }
 
+    /// The client at this place, if it catches up and a message to this audience would be for it.
+    pub(crate) fn behind(
+        &self,
+        place: u32,
+        only: ApplicationSet,
+        read: Option<foodtrack_contract::Permission>,
+    ) -> Option<ClientKey> {
+        let seat = self.seats.get(place as usize)?.as_ref()?;
+        (!seat.is_live && seat.is_meant(only, read)).then_some(seat.client)
+    }
+
     /// Starts a message's way to its audience.
     pub(crate) fn begin_message(&mut self) {
         self.stamp = self.stamp.wrapping_add(1);
@@ -248,11 +269,7 @@ impl Connections {
             return None;
         }
         seat.stamp = self.stamp;
-        // A backend service has no application: a target leaves it out.
-        let targeted =
-            only == ApplicationSet::ALL || !only.intersection(seat.application).is_empty();
-        let may_read = read.is_none_or(|permission| seat.permissions.allows(permission));
-        (targeted && may_read && seat.is_live).then_some(seat.client)
+        (seat.is_meant(only, read) && seat.is_live).then_some(seat.client)
     }
 }
 

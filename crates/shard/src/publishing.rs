@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::model::Accepted;
 use crate::open_log::{LogState, Pending, accepted};
 use crate::repeats::Emission;
+use crate::showing::write_event;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -246,6 +247,23 @@ impl Tenant {
             meta,
             &stamp,
         );
+        // What should have been in the log is no place of the log's: who catches up gets it now, or never.
+        if checked.policy.is_logged() {
+            let mut places = self.places(&checked.audience);
+            places.sort_unstable();
+            places.dedup();
+            let (only, read) = (checked.audience.only, checked.audience.read);
+            for place in places {
+                let Some(client) = self.connections.behind(place, only, read) else { continue };
+                let stamp = self.stamp_for(turn, client);
+                let meta = checked.meta(stamp.place());
+                let (event, parts) = (&checked.event, checked.attachments);
+                let write = |out: &mut Vec<u8>| {
+                    write_event(out, event, &message, parts.len(), &stamp, None);
+                };
+                turn.io.send_packet(client, meta, write, parts);
+            }
+        }
     }
 
     /// What a client may not decide: its tenant, and a source beyond its own.

@@ -90,7 +90,10 @@ impl Tenant {
     }
 
     /// A client left on purpose: its session does not come back, and with it its rooms.
-    pub(crate) fn end_session(&mut self, turn: &mut Turn<'_>, sid: &Sid) {
+    pub(crate) fn end_session(&mut self, turn: &mut Turn<'_>, place: u32) {
+        let Some(connection) = self.connections.get(place) else { return };
+        let sid = connection.id;
+        let subscriber = self.subscribers.get(connection.subscriber).map(|it| it.key.clone());
         let expires_at_ms = turn.clock.unix_ms() + SESSION_AGE_HOURS_MAX * 3_600_000;
         let Some(log) = self.log.open_mut() else { return };
         let over = SessionRooms { names: Vec::new(), is_over: true, expires_at_ms };
@@ -100,7 +103,14 @@ impl Tenant {
             value: serde_json::to_string(&over).ok().map(Box::from),
             expires_at_ms: Some(expires_at_ms),
         };
-        log.sessions.insert(*sid, over);
+        log.sessions.insert(sid, over);
+        if let Some(key) = subscriber
+            && log.last_rooms.remove(&key).is_some()
+        {
+            let (kind, key) = (NoteKind::Session, format!("{LAST}{}", key.as_str()).into());
+            let last = Note { kind, key, value: None, expires_at_ms: None };
+            let _ = turn.log.log.save_note(&self.id, last, None);
+        }
         // If it is lost, the session comes back without its rooms for somebody who left them.
         let _ = turn.log.log.save_note(&self.id, note, None);
     }

@@ -264,7 +264,7 @@ pub(crate) fn send_entry(
     io.send_packet(client, meta, write, &attachments);
 }
 
-fn write_event(
+pub(crate) fn write_event(
     out: &mut Vec<u8>,
     event: &EventName,
     message: &[u8],

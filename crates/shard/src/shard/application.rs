@@ -192,10 +192,7 @@ impl Application for Shard {
     fn left(&mut self, io: &mut Reactor, client: ClientKey, _namespace: NamespaceId) {
         if let Some(tag) = Tag::of(io, client) {
             self.with_tenant(io, tag.tenant, |tenant, turn| {
-                let sid = tenant.connections.get(tag.place).map(|connection| connection.id);
-                if let Some(sid) = sid {
-                    tenant.end_session(turn, &sid);
-                }
+                tenant.end_session(turn, tag.place);
             });
         }
         self.depart(io, client);
