@@ -171,6 +171,7 @@ impl Shard {
             clock: &mut self.clock,
             counters: &self.parts.counters,
             serial: &mut self.serial,
+            has_others: self.busy.max(self.busy_before) > 1,
             has_more: &mut has_more,
         };
         let result = work(state, &mut turn);

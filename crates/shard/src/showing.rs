@@ -27,7 +27,7 @@ impl Tenant {
         let Some(log) = self.log.open_mut() else { return };
         let released = log.sequence.release();
         loop {
-            let is_over = self.turn_deliveries > TURN_DELIVERIES_MAX;
+            let is_over = turn.has_others && self.turn_deliveries > TURN_DELIVERIES_MAX;
             let Some(log) = self.log.open_mut() else { return };
             if is_over && log.shown < released {
                 *turn.has_more = true;

@@ -27,6 +27,8 @@ pub(crate) struct Turn<'t> {
     pub(crate) counters: &'t Counters,
     /// Counts whatever needs a number of its own.
     pub(crate) serial: &'t mut u32,
+    /// Whether other tenants are at work too: then the turn is bounded.
+    pub(crate) has_others: bool,
     /// Set when the tenant has more to do than fits into its turn.
     pub(crate) has_more: &'t mut bool,
 }
