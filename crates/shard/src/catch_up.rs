@@ -441,8 +441,10 @@ impl Tenant {
         let application = connection.application;
         let own = self.rooms.of(&connection.memberships).map(|room| room.name().into());
         let mut rooms: Vec<LoggedRoom> = own.collect();
-        // Who begins anew has yet to ask for its rooms; what it missed in those it was in is for it all the same.
-        if connection.catch_up.as_ref().is_some_and(|catch_up| catch_up.was_away)
+        // A device that begins anew has yet to ask for its rooms; what it missed in those it was in is for it all the same.
+        // Sockets without a device are each its own.
+        if connection.device.is_some()
+            && connection.catch_up.as_ref().is_some_and(|catch_up| catch_up.was_away)
             && let Some(subscriber) = self.subscribers.get(connection.subscriber)
             && let Some(last) = self.log.open().and_then(|log| log.last_rooms.get(&subscriber.key))
         {

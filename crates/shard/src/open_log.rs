@@ -57,7 +57,7 @@ pub(crate) struct OpenLog {
     pub(crate) pending: VecDeque<Pending>,
     /// The rooms of sessions that are in more than those of the start.
     pub(crate) sessions: AHashMap<Sid, SessionRooms>,
-    /// The rooms of each subscriber's session that last joined or left one.
+    /// The rooms of each device, as of its session that last joined or left one.
     pub(crate) last_rooms: AHashMap<SubscriberKey, SessionRooms>,
     /// What was given up for subscribers and is to be sent to them once more, when they are here.
     pub(crate) redeliveries: AHashMap<SubscriberKey, Vec<Offset>>,

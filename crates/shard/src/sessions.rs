@@ -50,7 +50,8 @@ impl Tenant {
     ) -> Option<NoteWaiter> {
         let Some(connection) = self.connections.get(place) else { return waiter };
         let sid = connection.id;
-        let subscriber = self.subscribers.get(connection.subscriber).map(|it| it.key.clone());
+        let device = connection.device.is_some().then_some(connection.subscriber);
+        let subscriber = device.and_then(|it| self.subscribers.get(it)).map(|it| it.key.clone());
         let is_own = |room: &LoggedRoom| connection.is_in_from_the_start(room.name());
         let rooms = self.rooms.of(&connection.memberships).map(|it| LoggedRoom::from(it.name()));
         let names: Vec<Box<str>> =
