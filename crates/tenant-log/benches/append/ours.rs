@@ -157,7 +157,8 @@ pub(super) fn replay(count: usize) -> Result<(), Error> {
     }
     let (start, worked_before) = (Instant::now(), worked()?);
     let tenant = &driver.tenants[0].0;
-    let outlines = driver.log.outline(tenant, None, Offset::ZERO, Offset::MAX, count)?.len();
+    let outlines =
+        driver.log.outline(tenant, None, Offset::ZERO, Offset::MAX, count)?.entries.len();
     println!(
         "outline of all: {:.0} entries/s by the clock, {:.0} for each second of one core",
         outlines as f64 / start.elapsed().as_secs_f64(),
