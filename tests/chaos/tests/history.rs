@@ -102,8 +102,11 @@ impl Story {
     #[track_caller]
     fn breaks(self, expected: &[Kind]) {
         let verdict = check(&self.records);
-        let kinds: Vec<Kind> = verdict.violations.iter().map(|violation| violation.kind).collect();
-        assert_eq!(kinds, expected, "{:#?}", verdict.violations);
+        assert_eq!(self.kinds(), expected, "{:#?}", verdict.violations);
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        check(&self.records).violations.iter().map(|violation| violation.kind).collect()
     }
 
     #[track_caller]
@@ -201,6 +204,27 @@ fn an_event_for_others_is_foreign() {
     let story = Story::new().joins("courier", "delivery_app", None).greeted("courier", "e-0");
     let story = story.publishes("1", "e-1").gets("kitchen", "1", "e-1");
     story.gets("courier", "1", "e-1").breaks(&[Kind::Foreign]);
+}
+
+/// A courier that was in an order's room, and its second socket that was not.
+fn two_couriers(device: Option<&str>) -> Story {
+    let order = || "1".to_owned();
+    let story = Story::new().joins("courier", "delivery_app", device).greeted("courier", "e-0");
+    let story = story
+        .and(What::Subscribing { recipient: "courier".into(), order: order() })
+        .and(What::Subscribed { recipient: "courier".into(), order: order() })
+        .torn("courier")
+        .publishes("1", "e-1")
+        .gets("kitchen", "1", "e-1");
+    story.joins("again", "delivery_app", device).greeted("again", "e-0").gets("again", "1", "e-1")
+}
+
+#[test]
+fn a_devices_room_is_the_devices_own_and_no_other_sockets() {
+    let kinds = two_couriers(None).kinds();
+    assert!(kinds.contains(&Kind::Foreign), "{kinds:?}");
+    let kinds = two_couriers(Some("phone")).kinds();
+    assert!(!kinds.contains(&Kind::Foreign), "{kinds:?}");
 }
 
 #[test]

@@ -136,12 +136,18 @@ impl<'a> Checker<'a> {
     /// Takes an event in; false where it is a repeat.
     fn arrived(&mut self, stream: usize, event: usize, name: &str, verdict: &mut Verdict) -> bool {
         let facts = &self.facts.events[event];
-        let Stream { who, asked_for, .. } = &self.facts.streams[stream];
+        let Stream { who, subscriber, asked_for, .. } = &self.facts.streams[stream];
+        // What a device missed in the rooms it was in is for it also when it has begun anew.
+        let of_device = |order: &str| {
+            let own = |other: &&Stream<'_>| other.subscriber == *subscriber;
+            who.device.is_some()
+                && self.facts.streams.iter().filter(own).any(|it| it.asked_for.contains(order))
+        };
         let (attempt, audience) = (facts.attempt, &facts.attempt.audience);
         let described = format!("{} {}", attempt.event_type, attempt.id);
         let is_meant = audience.applications.contains(&who.application)
             || audience.users.contains(&who.user)
-            || audience.orders.iter().any(|order| asked_for.contains(order.as_str()));
+            || audience.orders.iter().any(|it| asked_for.contains(it.as_str()) || of_device(it));
         if !is_meant {
             verdict.add(Kind::Foreign, format!("{name} is not in the audience of {described}"));
         }
