@@ -2,6 +2,11 @@
 //!
 //! They start the hub that cargo built in the same profile: `cargo build -p foodtrack-server` comes first, as `.ci/test-rust`
 //! has it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test's helpers fail the test, and say how"
+)]
 
 use std::path::PathBuf;
 use std::time::Duration;
