@@ -316,6 +316,25 @@ fn an_ancient_session_is_gone_and_its_cursor_is_good() {
 }
 
 #[test]
+fn what_another_socket_of_its_user_got_is_not_what_this_one_got() {
+    let mut server = Server::durable(config());
+    let new = Client::join(&server, Transport::WebSocket, &chef());
+    let (mut sender, away) = (back_end(&server), new.tear());
+    publish(&mut sender, 1..=3);
+    let mut other = Client::join(&server, Transport::WebSocket, &chef());
+    other.drain();
+    publish(&mut sender, 4..=4);
+    other.drain();
+    // With the cursor that it brings it confirms.
+    let other = other.tear().resume(&server);
+    let mut back = away.clone().resume(&server);
+    expect_numbers(&mut back, &[1, 2, 3, 4], "known");
+    drop((back, other, sender));
+    server.restart();
+    expect_numbers(&mut away.resume(&server), &[1, 2, 3, 4], "as the disk says");
+}
+
+#[test]
 fn a_gap_is_told_and_never_silent() {
     let retention = Retention { entries_max: 10, ..KEEPS_ALL };
     let log = move |on_completion| -> Arc<dyn foodtrack_tenant_log::TenantLog> {

@@ -81,6 +81,9 @@ pub(crate) struct CatchUp {
     has_lists: bool,
     started_ms: u64,
     replayed: u64,
+    /// Where its session began, if it is back and has had nothing since: what another socket of its subscriber got and
+    /// confirmed, this one did not get. Not set where messages are acknowledged: the subscriber's word is enough there.
+    began: Option<Offset>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +103,11 @@ impl CatchUp {
     pub(crate) fn cursor(&self) -> Option<&Cursor> {
         let is_known = self.step != Step::Finding || self.has_brought;
         is_known.then_some(&self.cursor)
+    }
+
+    /// Where it goes on, while its subscriber has `confirmed`.
+    fn not_beyond_began(&self, confirmed: Offset) -> Offset {
+        self.began.map_or(confirmed, |began| confirmed.min(began))
     }
 
     /// Sends these again, ascending, though the recipient had them.
@@ -136,11 +144,13 @@ impl Tenant {
             has_lists: false,
             started_ms: turn.io.now_ms(),
             replayed: 0,
+            began: None,
         };
         let brought = match start {
             Start::Recovered(cursor) | Start::Brought(cursor) => Some(cursor),
             Start::Confirmed => None,
             Start::Since(since) => {
+                catch_up.began = (!asks).then_some(since);
                 (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, since), since);
                 None
             }
@@ -161,6 +171,7 @@ impl Tenant {
                 self.arrived(turn, subscriber, cursor.through());
             }
             (None, Some(confirmed)) => {
+                let confirmed = catch_up.not_beyond_began(confirmed);
                 catch_up.cursor = Cursor::new(epoch, confirmed);
                 (catch_up.had, catch_up.at) = (catch_up.cursor.clone(), confirmed);
                 catch_up.owe(self.subscribers.owed(subscriber, confirmed));
@@ -262,7 +273,8 @@ impl Tenant {
             catch_up.owed = Owed::AllOf(asking);
             catch_up.at = confirmed.min(catch_up.had.through()).max(trimmed_through);
         } else {
-            (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, confirmed), confirmed);
+            let at = catch_up.not_beyond_began(confirmed);
+            (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, at), at);
         }
         let through = catch_up.had.through();
         self.subscribers.known(subscriber, confirmed);
