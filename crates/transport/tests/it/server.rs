@@ -104,6 +104,15 @@ impl Server {
         }
     }
 
+    /// Waits until so many clients were closed, ever.
+    pub(crate) fn wait_until_closed(&self, count: usize) {
+        let end = Instant::now() + Duration::from_secs(10);
+        while self.closed().len() < count {
+            assert!(Instant::now() < end, "closed: {:?}", self.closed());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Why clients were closed, in order, shard by shard.
     pub(crate) fn closed(&self) -> Vec<CloseReason> {
         self.shards.iter().flat_map(|shard| shard.shown.lock().unwrap().closed.clone()).collect()

@@ -29,6 +29,8 @@ fn a_slow_reader_is_closed_and_its_memory_is_released() {
         }
         good.send_text(&[event("echo", n)]);
         good.expect_echoes(n..n + 1);
+        // Nothing is read before that, or it would be no slow reader.
+        server.wait_until_closed(n + 1);
         assert!(slow.ends());
         drop(slow);
         resident_after_first.get_or_insert_with(resident_bytes);
@@ -111,6 +113,7 @@ fn what_one_turn_may_leave_behind_a_full_socket_is_bounded_too() {
     let mut slow = join_by_websocket(server.address);
     slow.shrink();
     slow.send_text(&[event("flood", 512)]);
+    server.wait_until_closed(1);
     assert!(slow.ends());
     assert_eq!(server.closed(), [CloseReason::SlowReader]);
 }
