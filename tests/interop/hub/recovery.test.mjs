@@ -115,10 +115,13 @@ for (const way of ["websocket", "polling"]) {
   });
 }
 
-/** Comes back, and tears the line in the handler of the greeting: before anything of what was missed. */
+/**
+ * Comes back, and tears the line behind the greeting; mostly before anything of what was missed. Not in the greeting's
+ * handler: what was read together with it would wait in the client until it is connected again, and come twice.
+ */
 async function greetedAndCut(member) {
   const gone = next(member.socket, "disconnect");
-  member.socket.once("system:connection_established", () => member.socket.io.engine.close());
+  member.socket.once("system:connection_established", () => setImmediate(() => member.socket.io.engine.close()));
   member.socket.connect();
   await gone;
 }
