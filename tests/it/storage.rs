@@ -53,12 +53,17 @@ impl Onlookers {
     }
 }
 
+/// A hub, and the gate that its commits pass.
+fn on_gated_disk(directory: &tempfile::TempDir) -> (Hub, Gate) {
+    let gate = Gate::default();
+    let options = SqliteOptions { commit_gate: Box::new(gate.clone()), ..SqliteOptions::default() };
+    (Hub::on_disk(directory, options), gate)
+}
+
 on_both_transports! {
     fn a_full_disk_refuses_what_must_be_kept_and_takes_it_again_when_there_is_room(transport) {
         let directory = tempfile::tempdir().unwrap();
-        let gate = Gate::default();
-        let options = SqliteOptions { commit_gate: Box::new(gate.clone()), ..SqliteOptions::default() };
-        let hub = Hub::on_disk(&directory, options);
+        let (hub, gate) = on_gated_disk(&directory);
         let mut all = Onlookers::join(&hub, transport);
         publish(&mut all.sender, 1..=1);
         assert_eq!(number(&all.dashboard.next()), 1);
@@ -78,9 +83,7 @@ on_both_transports! {
 
     fn a_disk_that_fails_refuses_what_must_be_kept_for_good(transport) {
         let directory = tempfile::tempdir().unwrap();
-        let gate = Gate::default();
-        let options = SqliteOptions { commit_gate: Box::new(gate.clone()), ..SqliteOptions::default() };
-        let hub = Hub::on_disk(&directory, options);
+        let (hub, gate) = on_gated_disk(&directory);
         let mut all = Onlookers::join(&hub, transport);
         publish(&mut all.sender, 1..=1);
         all.dashboard.expect("order:updated");

@@ -5,8 +5,9 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use foodtrack_contract::Offset;
-use foodtrack_tenant_log::{DeadLetterReason, LogEntry};
+use foodtrack_tenant_log::{DeadLetter, DeadLetterReason, LogEntry};
 use foodtrack_transport::{ClientKey, FrameId, FrameMeta};
+use uuid::Uuid;
 
 use crate::open_log::Addressee;
 use crate::showing::send_entry;
@@ -158,6 +159,29 @@ impl Tenant {
             send_entry(turn.io, client, &entry, &message, meta, &stamp, Some(offset.get()));
             turn.counters.retries.add(1);
             self.asked(turn, to.place, &entry, attempts + 1);
+        }
+    }
+
+    /// Notes that a subscriber will not get a message.
+    pub(crate) fn give_up(
+        &mut self,
+        turn: &mut Turn<'_>,
+        subscriber: SubscriberId,
+        offset: Offset,
+        id: Uuid,
+        reason: DeadLetterReason,
+        attempts: u32,
+    ) {
+        let Some(known) = self.subscribers.get(subscriber) else { return };
+        let at_ms = turn.clock.unix_ms();
+        let letter =
+            DeadLetter { offset, subscriber: known.key.clone(), id, reason, attempts, at_ms };
+        if let Err(error) = turn.log.log.bury(&self.id, letter) {
+            tracing::warn!(tenant = self.id.as_str(), %error, "a dead letter was not kept");
+        }
+        turn.counters.dead_letters.add(1);
+        if self.subscribers.settled(subscriber, offset).is_some() {
+            self.save_cursor(turn, subscriber);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, EventType, Offset};
 use foodtrack_tenant_log::{
-    DeadLetter, DeadLetterReason, LogEntry, LoggedRoom, Outline, ReadError, SavedCursor,
+    DeadLetterReason, LogEntry, LoggedRoom, Outline, ReadError, SavedCursor,
 };
 use foodtrack_transport::{FrameMeta, Limits, LogPlace};
 
@@ -376,29 +376,6 @@ impl Tenant {
                 let (offset, id) = (entry.offset, entry.id);
                 self.give_up(turn, subscriber, offset, id, DeadLetterReason::Expired, 0);
             }
-        }
-    }
-
-    /// Notes that a subscriber will not get a message.
-    pub(crate) fn give_up(
-        &mut self,
-        turn: &mut Turn<'_>,
-        subscriber: crate::subscribers::SubscriberId,
-        offset: Offset,
-        id: uuid::Uuid,
-        reason: DeadLetterReason,
-        attempts: u32,
-    ) {
-        let Some(known) = self.subscribers.get(subscriber) else { return };
-        let at_ms = turn.clock.unix_ms();
-        let letter =
-            DeadLetter { offset, subscriber: known.key.clone(), id, reason, attempts, at_ms };
-        if let Err(error) = turn.log.log.bury(&self.id, letter) {
-            tracing::warn!(tenant = self.id.as_str(), %error, "a dead letter was not kept");
-        }
-        turn.counters.dead_letters.add(1);
-        if self.subscribers.settled(subscriber, offset).is_some() {
-            self.save_cursor(turn, subscriber);
         }
     }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{Admission, Commit, CommitError, CommitGate, Durability, SqliteOptions};
 
-use crate::support::{id, offset, open_sqlite, tenant};
+use crate::support::{OpenLog, id, offset, open_sqlite, tenant};
 
 const DIRECTORY: &str = "FOODTRACK_TENANT_LOG_DIRECTORY";
 
@@ -95,13 +95,19 @@ impl CommitGate for Held {
     }
 }
 
+/// A log whose first commit passes, and each other one when it is told to.
+fn open_held(directory: &Path) -> (OpenLog, Sender<()>) {
+    let (go_on, held) = channel();
+    let options = SqliteOptions { commit_gate: Box::new(Held(held)), ..SqliteOptions::default() };
+    let open = open_sqlite(directory, options);
+    go_on.send(()).unwrap();
+    (open, go_on)
+}
+
 #[test]
 fn an_offset_that_was_shown_before_a_power_loss_is_not_used_again() {
     let directory = tempfile::tempdir().unwrap();
-    let (go_on, held) = channel();
-    let options = SqliteOptions { commit_gate: Box::new(Held(held)), ..SqliteOptions::default() };
-    let open = open_sqlite(directory.path(), options);
-    go_on.send(()).unwrap();
+    let (open, go_on) = open_held(directory.path());
     let mut writer = open.writer("t");
     let mut shown = Offset::ZERO;
     for n in 1..=100 {
@@ -126,10 +132,7 @@ fn an_offset_that_was_shown_before_a_power_loss_is_not_used_again() {
 #[test]
 fn a_recoverable_entry_is_not_released_before_the_durable_one_in_front_of_it() {
     let directory = tempfile::tempdir().unwrap();
-    let (go_on, held) = channel();
-    let options = SqliteOptions { commit_gate: Box::new(Held(held)), ..SqliteOptions::default() };
-    let open = open_sqlite(directory.path(), options);
-    go_on.send(()).unwrap();
+    let (open, go_on) = open_held(directory.path());
     let mut writer = open.writer("t");
     writer.submit(id(1), Durability::Recoverable, 1);
     writer.submit(id(2), Durability::Durable, 2);
