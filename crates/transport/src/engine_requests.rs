@@ -5,7 +5,7 @@ use crate::client::{HandshakeInfo, OwnedPacket, Packets, Protocol, Transport, Up
 use crate::handover::{Handover, Moved};
 use crate::http::{self, Head};
 use crate::link::LinkKind;
-use crate::reactor::{Reactor, Timer, millis};
+use crate::reactor::Reactor;
 use crate::reading::Progress;
 use crate::repeats::RequestId;
 use crate::requests::{JSON, TEXT, cors, write_switch};
@@ -220,7 +220,6 @@ impl Reactor {
         request: &EngineRequest<'_>,
     ) -> Result<(), EngineError> {
         let accept = request.accept_key()?;
-        let deadline_ms = self.now_ms + millis(self.config.limits.upgrade_timeout);
         let Transport::Polling(polling) = &mut self.clients[client as usize].transport else {
             return Err(EngineError::BadRequest);
         };
@@ -230,7 +229,8 @@ impl Reactor {
         polling.upgrade = Some(Upgrade { link, probe: Probe::Awaited });
         if let Some(state) = self.links.get_mut(link as usize) {
             state.kind = LinkKind::WebSocket { client, decoder: MessageDecoder::default() };
-            self.wheel.schedule(deadline_ms, Timer::Upgrade { link, serial: state.serial });
+            let serial = state.serial;
+            self.watch_upgrade(link, serial);
         }
         let mut answer = Vec::with_capacity(192);
         write_switch(&mut answer, &accept);

@@ -40,6 +40,8 @@ pub(crate) struct MovedClient<T> {
     pub(crate) client: Client,
     /// Its WebSocket, or the poll that waits.
     pub(crate) link: Option<Link>,
+    /// The socket of the upgrade that is under way: the client may count on it already.
+    pub(crate) probed: Option<Link>,
     pub(crate) namespace: NamespaceId,
     pub(crate) transfer: T,
     /// Its id in the directory, where requests may name it: it polls, or polled once.
@@ -66,17 +68,15 @@ impl Reactor {
         let was_named = self.polling.remove(&state.sid).is_some();
         // Requests follow the client from now on, and may be there before it.
         let claim = was_named.then(|| SidClaim::new(&self.sids, state.sid, shard));
-        let link = match &mut state.transport {
-            Transport::WebSocket { link } => self.take_link(*link),
-            Transport::Polling(polling) => {
-                // An upgrade that is under way starts anew: the client goes on polling.
-                if let Some(upgrade) = polling.upgrade.take() {
-                    self.drop_link(upgrade.link);
-                }
-                polling.waiting.take().and_then(|waiting| self.take_link(waiting))
-            }
+        let (link, probed) = match &mut state.transport {
+            Transport::WebSocket { link } => (self.take_link(*link), None),
+            Transport::Polling(polling) => (
+                polling.waiting.take().and_then(|waiting| self.take_link(waiting)),
+                polling.upgrade.as_ref().and_then(|upgrade| self.take_link(upgrade.link)),
+            ),
         };
-        let moved = MovedClient { client: state, link, namespace, transfer, claim, packets };
+        let moved =
+            MovedClient { client: state, link, probed, namespace, transfer, claim, packets };
         app.hand_over(shard, Handover(Moved::Client(Box::new(moved))));
     }
 
@@ -84,9 +84,7 @@ impl Reactor {
     pub fn adopt<A: Application>(&mut self, app: &mut A, handover: Handover<A::Transfer>) {
         match handover.0 {
             Moved::Request(link) => {
-                let link = Link { serial: self.next_serial(), ..*link };
-                let serial = link.serial;
-                if let Some(link) = self.add_link(link) {
+                if let Some((link, serial)) = self.adopt_link(*link) {
                     self.defer(link, serial);
                 }
             }
@@ -94,8 +92,13 @@ impl Reactor {
         }
     }
 
+    fn adopt_link(&mut self, link: Link) -> Option<(u32, u32)> {
+        let serial = self.next_serial();
+        self.add_link(Link { serial, ..link }).map(|link| (link, serial))
+    }
+
     fn adopt_client<A: Application>(&mut self, app: &mut A, moved: MovedClient<A::Transfer>) {
-        let MovedClient { mut client, link, namespace, transfer, claim, packets } = moved;
+        let MovedClient { mut client, link, probed, namespace, transfer, claim, packets } = moved;
         client.serial = self.next_serial();
         client.is_connect_timed = false;
         // What the other shard's application asked for means nothing to this one's.
@@ -103,11 +106,8 @@ impl Reactor {
         client.drained_watch = DrainedWatch::Off;
         let sid = client.sid;
         let polls = matches!(client.transport, Transport::Polling(_));
-        let link = link.and_then(|link| {
-            let link = Link { serial: self.next_serial(), ..link };
-            let serial = link.serial;
-            self.add_link(link).map(|link| (link, serial))
-        });
+        let link = link.and_then(|link| self.adopt_link(link));
+        let probed = probed.and_then(|link| self.adopt_link(link));
         if !polls && link.is_none() {
             return;
         }
@@ -121,6 +121,7 @@ impl Reactor {
             self.attach(client, link);
             self.defer(link, serial);
         }
+        self.attach_probed(client, probed);
         self.schedule_connect(client);
         let key = ClientKey(client);
         let verdict = app.adopt(self, key, namespace, transfer);
@@ -133,26 +134,38 @@ impl Reactor {
 
     /// Gives an adopted client its socket back.
     fn attach(&mut self, client: u32, link: u32) {
+        self.name_client(link, client);
         let Some(state) = self.clients.get_mut(client as usize) else { return };
         match &mut state.transport {
             Transport::WebSocket { link: own } => {
                 *own = link;
                 self.hot[client as usize].link = link;
-                if let Some(Link { kind: LinkKind::WebSocket { client: own, .. }, .. }) =
-                    self.links.get_mut(link as usize)
-                {
-                    *own = client;
-                }
                 self.settle_mode(client);
             }
-            Transport::Polling(polling) => {
-                polling.waiting = Some(link);
-                if let Some(Link { kind: LinkKind::HttpBusy { client: own, .. }, .. }) =
-                    self.links.get_mut(link as usize)
-                {
-                    *own = Some(client);
-                }
-            }
+            Transport::Polling(polling) => polling.waiting = Some(link),
+        }
+    }
+
+    /// Goes on with the upgrade of an adopted client, if its socket is still there.
+    fn attach_probed(&mut self, client: u32, probed: Option<(u32, u32)>) {
+        let Some(state) = self.clients.get_mut(client as usize) else { return };
+        let Transport::Polling(polling) = &mut state.transport else { return };
+        let (Some(upgrade), Some((link, serial))) = (&mut polling.upgrade, probed) else {
+            polling.upgrade = None;
+            return;
+        };
+        upgrade.link = link;
+        self.name_client(link, client);
+        self.watch_upgrade(link, serial);
+        self.defer(link, serial);
+    }
+
+    /// Tells a link whose it is on this shard.
+    fn name_client(&mut self, link: u32, client: u32) {
+        match self.links.get_mut(link as usize).map(|link| &mut link.kind) {
+            Some(LinkKind::WebSocket { client: own, .. }) => *own = client,
+            Some(LinkKind::HttpBusy { client: own, .. }) => *own = Some(client),
+            _ => {}
         }
     }
 }

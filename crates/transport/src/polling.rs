@@ -12,7 +12,7 @@ use crate::frame::each_server_frame;
 use crate::http::Head;
 use crate::limits::POLL_PACKETS_MAX;
 use crate::link::LinkKind;
-use crate::reactor::Reactor;
+use crate::reactor::{Reactor, Timer, millis};
 use crate::requests::TEXT;
 
 impl Reactor {
@@ -129,6 +129,12 @@ impl Reactor {
         self.clients[client as usize].transport = Transport::WebSocket { link };
         self.hot[client as usize].link = link;
         self.drain_queue(client, link);
+    }
+
+    /// Gives an upgrade on a link its deadline.
+    pub(crate) fn watch_upgrade(&mut self, link: u32, serial: u32) {
+        let deadline_ms = self.now_ms + millis(self.config.limits.upgrade_timeout);
+        self.wheel.schedule(deadline_ms, Timer::Upgrade { link, serial });
     }
 
     /// An upgrade took too long: its socket closes, the client goes on polling.

@@ -6,6 +6,7 @@ use foodtrack_transport::Limits;
 
 use crate::client::{Poller, Wire, events, get, join_by_websocket, open_websocket, upgrade};
 use crate::server::{Server, config};
+use crate::upgrade::open_probe;
 
 const EVENTS: usize = 500;
 
@@ -91,5 +92,45 @@ fn an_upgraded_session_that_is_handed_over_leaves_no_id_behind() {
     for poller in sids {
         let response = poller.request(&get(&poller.target));
         assert_eq!((response.status, response.body.contains("\"code\":1")), (400, true));
+    }
+}
+
+#[test]
+fn an_upgrade_that_is_under_way_goes_on_where_its_client_is_handed_over() {
+    let server = two_shards();
+    for round in 0..40 {
+        let home = round % 2;
+        let is_answered_before = round / 2 % 2 == 0;
+        let poller = Poller::open(server.address);
+        let mut wire = open_probe(&poller);
+        let connect =
+            || poller.post(&[format!("40{{\"shard\":{home}}}"), events("echo", 0..1).remove(0)]);
+        if !is_answered_before {
+            connect();
+        }
+        wire.send_text(&["2probe".to_owned()]);
+        assert_eq!(wire.message(), "3probe");
+        if is_answered_before {
+            connect();
+        }
+        let mut texts = vec!["5".to_owned()];
+        texts.extend(events("echo", 1..3));
+        wire.send_text(&texts);
+        assert_eq!(shard(&wire.message()), home);
+        wire.expect_echoes(0..3);
+    }
+    server.wait_until_empty(Duration::from_secs(5));
+}
+
+#[test]
+fn an_upgrade_that_stalls_is_dropped_at_its_deadline_wherever_its_client_is_handed_over() {
+    let limits = Limits { upgrade_timeout: Duration::from_millis(300), ..Limits::default() };
+    let server = Server::with_shards(config(limits), 2);
+    for home in [0, 1, 0, 1] {
+        let poller = Poller::open(server.address);
+        let mut wire = open_probe(&poller);
+        poller.post(&[format!("40{{\"shard\":{home}}}")]);
+        assert!(wire.ends());
+        assert_eq!(shard(&poller.poll()[0]), home);
     }
 }

@@ -7,11 +7,17 @@ use foodtrack_transport::Limits;
 use crate::client::{Poller, Wire, events, get, upgrade};
 use crate::server::Server;
 
-pub(crate) fn probe(poller: &Poller) -> Wire {
+/// The socket of an upgrade, before its probe.
+pub(crate) fn open_probe(poller: &Poller) -> Wire {
     let mut wire = Wire::connect(poller.address);
     let target = format!("/socket.io/?EIO=4&transport=websocket&sid={}", poller.sid);
     wire.write(upgrade(&target).as_bytes());
     assert_eq!(wire.response().status, 101);
+    wire
+}
+
+pub(crate) fn probe(poller: &Poller) -> Wire {
+    let mut wire = open_probe(poller);
     wire.send_text(&["2probe".to_owned()]);
     assert_eq!(wire.message(), "3probe");
     wire
