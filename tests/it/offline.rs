@@ -184,6 +184,32 @@ on_both_transports! {
 }
 
 #[test]
+fn who_was_let_in_before_an_event_was_taken_gets_it_after_a_kill_though_nothing_is_kept() {
+    const CHEFS: usize = 400;
+    let directory = tempfile::tempdir().unwrap();
+    let server = Process::serve(directory.path(), &config());
+    let mut sender = back_end(&server);
+    publish(&mut sender, 1..=3);
+    let options = |n: usize| {
+        let who = Who::chef(TENANT, &format!("carl-{n}"));
+        Options::new(Transport::WebSocket, json!({ "token": who.token() }))
+    };
+    let open = |n| Client::open(&server, &options(n)).unwrap();
+    let mut chefs: Vec<_> = (0..CHEFS).map(open).collect();
+    // All at once, so that the store has much to say when the kill comes.
+    chefs.iter_mut().for_each(Client::send_connect);
+    chefs.iter_mut().for_each(|chef| chef.connected().unwrap());
+    publish(&mut sender, 4..=4);
+    server.kill();
+    let server = Process::serve(directory.path(), &config());
+    for n in 0..CHEFS {
+        let mut chef = Client::join_with(&server, &options(n));
+        let first = chef.next_within(Duration::from_secs(2)).unwrap_or_else(|| panic!("chef {n}"));
+        assert_eq!(number(&first), 4, "chef {n}");
+    }
+}
+
+#[test]
 fn twenty_thousand_missed_events_cost_a_slow_reader_bounded_memory() {
     const MISSED: u64 = 20_000;
     const FILLING_BYTES: usize = 1_000;

@@ -183,6 +183,7 @@ impl Tenant {
                 }
                 catch_up.step = Step::Finding;
                 to_find = self.subscribers.get(subscriber).map(|it| it.key.clone());
+                self.begin_cursor(turn, subscriber, &catch_up.cursor);
             }
         }
         self.connections.set_behind(place, Box::new(catch_up));

@@ -1,6 +1,6 @@
 //! What is known to have reached a subscriber, and how: the place behind which its offline queue begins.
 
-use foodtrack_contract::Offset;
+use foodtrack_contract::{Cursor, Offset};
 use foodtrack_tenant_log::SavedCursor;
 use foodtrack_transport::ClientKey;
 
@@ -18,6 +18,20 @@ impl Tenant {
         let saved = SavedCursor { cursor, updated_at_ms: turn.clock.unix_ms() };
         // A cursor that is not saved shows somebody again what they had, and nothing is lost.
         let _ = turn.log.log.save_cursor(&self.id, &subscriber.key, saved);
+    }
+
+    /// Saves where a subscriber stands that may never have been here: what is published from now on is for it, even if it
+    /// comes back after a crash with nothing in its hands.
+    pub(crate) fn begin_cursor(
+        &self,
+        turn: &mut Turn<'_>,
+        subscriber: SubscriberId,
+        cursor: &Cursor,
+    ) {
+        let Some(subscriber) = self.subscribers.get(subscriber) else { return };
+        let first = SavedCursor { cursor: cursor.clone(), updated_at_ms: turn.clock.unix_ms() };
+        // Without it the subscriber begins where the store finds it next.
+        let _ = turn.log.log.begin_cursor(&self.id, &subscriber.key, first);
     }
 
     /// Notes that everything up to an offset reached a subscriber.

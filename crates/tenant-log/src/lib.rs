@@ -80,6 +80,18 @@ pub trait TenantLog: Send + Sync {
         saved: SavedCursor,
     ) -> Result<(), SubmitError>;
 
+    /// Saves where a subscriber begins, unless a cursor of it is saved. Does not wait, but is on disk with whatever is
+    /// submitted after it: of an entry that was acknowledged later it is known that it was not confirmed.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when it was not taken.
+    fn begin_cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        first: SavedCursor,
+    ) -> Result<(), SubmitError>;
+
     /// Notes something beside a tenant's log; of the same kind and key the latest counts. Does not wait.
     ///
     /// Without a ticket it is in no hurry: like a cursor, it is on disk within a quarter of a second, and left out where

@@ -215,6 +215,20 @@ impl TenantLog for MemoryLog {
         Ok(())
     }
 
+    fn begin_cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        first: SavedCursor,
+    ) -> Result<(), SubmitError> {
+        self.change(tenant, |tenant| {
+            if !tenant.cursors.contains_key(subscriber) {
+                tenant.save_cursor(subscriber.clone(), first);
+            }
+        });
+        Ok(())
+    }
+
     fn save_note(
         &self,
         tenant: &TenantId,

@@ -154,6 +154,15 @@ impl TenantLog for SqliteLog {
         self.queue.push(Request::SaveCursor(tenant.clone(), subscriber.clone(), Box::new(saved)))
     }
 
+    fn begin_cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        first: SavedCursor,
+    ) -> Result<(), SubmitError> {
+        self.queue.push(Request::BeginCursor(tenant.clone(), subscriber.clone(), Box::new(first)))
+    }
+
     fn save_note(
         &self,
         tenant: &TenantId,

@@ -145,7 +145,7 @@ impl Client {
             Ok(client) => client,
             Err(answer) => return Connect::HttpRefused(answer),
         };
-        client.send_packet(PacketType::Connect, None, &options.auth, &[]);
+        client.send_connect();
         match client.connected() {
             Ok(()) => Connect::Connected(client),
             Err(error) => Connect::Refused(error),
@@ -203,7 +203,14 @@ impl Client {
         }
     }
 
-    fn connected(&mut self) -> Result<(), Value> {
+    /// Asks to enter; [`Client::connected`] hears the answer.
+    pub(crate) fn send_connect(&mut self) {
+        let auth = self.options.auth.clone();
+        self.send_packet(PacketType::Connect, None, &auth, &[]);
+    }
+
+    /// Hears what became of a CONNECT.
+    pub(crate) fn connected(&mut self) -> Result<(), Value> {
         let packet = self.packet(PATIENCE).expect("an answer to CONNECT");
         match packet.kind {
             PacketType::Connect => {

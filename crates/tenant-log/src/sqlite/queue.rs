@@ -25,6 +25,7 @@ pub(super) enum Request {
     Close(TenantId),
     Append(TenantId, Box<LogEntry>),
     SaveCursor(TenantId, SubscriberKey, Box<SavedCursor>),
+    BeginCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     SaveNote(TenantId, Box<Note>, Option<u64>),
     Bury(TenantId, Box<DeadLetter>),
     Unbury(TenantId, Offset, SubscriberKey),
@@ -40,6 +41,7 @@ impl Request {
                 RECOVERABLE_DELAY
             }
             Self::SaveCursor(..)
+            | Self::BeginCursor(..)
             | Self::Bury(..)
             | Self::Unbury(..)
             | Self::SaveNote(_, _, None) => NOTES_DELAY,

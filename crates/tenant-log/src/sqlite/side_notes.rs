@@ -17,13 +17,20 @@ type NoteKey = (TenantId, NoteKind, Box<str>);
 /// What waits, the latest of each.
 #[derive(Debug, Default)]
 pub(super) struct SideNotes {
-    cursors: AHashMap<(TenantId, SubscriberKey), SavedCursor>,
+    cursors: AHashMap<(TenantId, SubscriberKey), WaitingCursor>,
     /// `None` takes the letter away.
     letters: AHashMap<(TenantId, Offset, SubscriberKey), Option<DeadLetter>>,
     /// Each in the order they came. What has a ticket is answered with the next transaction, and goes if that fails.
     notes: AHashMap<NoteKey, Vec<(Note, Option<u64>)>>,
     /// When they are to be written, where the last transaction failed.
     retry_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct WaitingCursor {
+    saved: SavedCursor,
+    /// It gives way to one that is on disk.
+    is_first: bool,
 }
 
 /// What became of the notes that have tickets.
@@ -35,7 +42,17 @@ pub(super) struct Ticketed {
 
 impl SideNotes {
     pub(super) fn save_cursor(&mut self, tenant: TenantId, key: SubscriberKey, saved: SavedCursor) {
-        self.cursors.insert((tenant, key), saved);
+        self.cursors.insert((tenant, key), WaitingCursor { saved, is_first: false });
+    }
+
+    pub(super) fn begin_cursor(
+        &mut self,
+        tenant: TenantId,
+        key: SubscriberKey,
+        first: SavedCursor,
+    ) {
+        let waiting = WaitingCursor { saved: first, is_first: true };
+        self.cursors.entry((tenant, key)).or_insert(waiting);
     }
 
     pub(super) fn note(&mut self, tenant: TenantId, note: Note, ticket: Option<u64>) {
@@ -91,18 +108,21 @@ impl SideNotes {
 
     /// Writes them all within the transaction at hand. Those of a tenant without a log are left out.
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<Ticketed> {
-        for ((tenant, key), saved) in &self.cursors {
-            connection
-                .prepare_cached(
-                    "INSERT INTO subscribers SELECT no, ?2, ?3, ?4 FROM tenants WHERE name = ?1
-                     ON CONFLICT DO UPDATE SET cursor = excluded.cursor, updated_at_ms = excluded.updated_at_ms",
-                )?
-                .execute(params![
-                    tenant.as_str(),
-                    key.as_str(),
-                    saved.cursor.to_string(),
-                    number(saved.updated_at_ms)
-                ])?;
+        for ((tenant, key), WaitingCursor { saved, is_first }) in &self.cursors {
+            let insert = match is_first {
+                true => {
+                    "INSERT OR IGNORE INTO subscribers SELECT no, ?2, ?3, ?4 FROM tenants WHERE name = ?1"
+                }
+                false => {
+                    "INSERT OR REPLACE INTO subscribers SELECT no, ?2, ?3, ?4 FROM tenants WHERE name = ?1"
+                }
+            };
+            connection.prepare_cached(insert)?.execute(params![
+                tenant.as_str(),
+                key.as_str(),
+                saved.cursor.to_string(),
+                number(saved.updated_at_ms)
+            ])?;
         }
         for ((tenant, offset, subscriber), letter) in &self.letters {
             let (name, offset) = (tenant.as_str(), number(offset.get()));

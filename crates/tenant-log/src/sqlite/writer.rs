@@ -160,6 +160,9 @@ impl Writer {
                 Request::SaveCursor(tenant, key, saved) => {
                     self.notes.save_cursor(tenant, key, *saved);
                 }
+                Request::BeginCursor(tenant, key, first) => {
+                    self.notes.begin_cursor(tenant, key, *first);
+                }
                 Request::SaveNote(tenant, note, ticket) => {
                     has_tickets |= ticket.is_some();
                     self.notes.note(tenant, *note, ticket);

@@ -43,6 +43,7 @@ suite! {
     pages_keep_their_bounds
     readers_see_no_gap_and_no_repeat_while_others_append
     a_subscribers_latest_cursor_is_kept
+    a_subscribers_first_cursor_gives_way_to_any_other
     dead_letters_are_listed_replaced_and_taken_away
     a_tenant_without_a_log_is_unknown
     a_head_names_the_orders_that_are_in_the_log
@@ -348,6 +349,36 @@ fn a_subscribers_latest_cursor_is_kept<S: Store>() {
     let open = store.open(KEEPS_ALL);
     assert_eq!(open.log.cursor(&tenant, &key).unwrap(), Some(saved(&cursor, 2)));
     assert_eq!(open.log.cursor(&tenant, &SubscriberKey::new("v").unwrap()).unwrap(), None);
+}
+
+fn a_subscribers_first_cursor_gives_way_to_any_other<S: Store>() {
+    let store = S::new();
+    let tenant = tenant("t");
+    let key = |name| SubscriberKey::new(name).unwrap();
+    let names = ["before", "after", "alone", "twice"];
+    let (first, other) = {
+        let open = store.open(KEEPS_ALL);
+        let mut writer = open.writer("t");
+        writer.append_all(1..=9);
+        let epoch = writer.sequence.epoch();
+        let at = |n| saved(&Cursor::new(epoch, offset(n)), n);
+        let begin = |name, n| open.log.begin_cursor(&tenant, &key(name), at(n)).unwrap();
+        open.log.save_cursor(&tenant, &key("before"), at(5)).unwrap();
+        names.iter().for_each(|name| begin(name, 2));
+        open.log.save_cursor(&tenant, &key("after"), at(5)).unwrap();
+        begin("twice", 3);
+        // Behind a later entry it is known.
+        let (first, other) = (at(2), at(5));
+        writer.append(10);
+        let known = names.map(|name| open.log.cursor(&tenant, &key(name)).unwrap().unwrap());
+        assert_eq!(known, [&other, &other, &first, &first].map(Clone::clone));
+        // What is on disk stays as well.
+        names.iter().for_each(|name| begin(name, 7));
+        (first, other)
+    };
+    let open = store.open(KEEPS_ALL);
+    let known = names.map(|name| open.log.cursor(&tenant, &key(name)).unwrap().unwrap());
+    assert_eq!(known, [&other, &other, &first, &first].map(Clone::clone));
 }
 
 fn letter(n: u64, subscriber: &str, reason: DeadLetterReason) -> DeadLetter {
