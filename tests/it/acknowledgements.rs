@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use foodtrack_server::{DeliveryConfig, RetryConfig, TenantId, WebSocketConfig};
-use foodtrack_tenant_log::{DeadLetterReason, SubscriberKey};
+use foodtrack_tenant_log::{
+    DeadLetterReason, Note, NoteKind, SqliteLog, SqliteOptions, SubscriberKey, TenantLog as _,
+    delivery_key,
+};
 use foodtrack_wire::socket_io::PacketType;
 use serde_json::json;
 
@@ -157,10 +160,46 @@ on_both_transports! {
         server.wait(dead.replay(&tenant, letter.offset, &carl())).unwrap();
         expect_ticket(&mut chef, 1);
         expect_ticket(&mut chef, 1);
-        assert_eq!(letters(&server, TENANT, 1)[0].attempts, 2, "it is given up like any other");
+        let again = eventually(|| Some(letters(&server, TENANT, 1).remove(0)).filter(|it| it.at_ms > letter.at_ms));
+        assert_eq!(again.attempts, 2, "it is given up like any other");
         let mut back = chef.tear().reloaded().resume(&server);
         publish(&mut sender, 2..=2);
         expect_numbers(&mut back, &[2], "");
+    }
+
+    fn a_letter_that_is_sent_after_all_is_kept_until_it_is_acknowledged(transport) {
+        // Its one retry comes too late to be seen.
+        let slow = RetryConfig { base_delay_ms: 60_000, max_delay_ms: 60_000, ..RetryConfig::default() };
+        let directory = tempfile::tempdir().unwrap();
+        let data_dir = directory.path().to_str().unwrap();
+        let chef_of = |server: &Server| {
+            let mut chef = Client::join(server, transport, &Who::chef(TENANT, "carl"));
+            chef.drain();
+            chef
+        };
+        let replay = |server: &Server, place: u64| {
+            let (tenant, dead) = (TenantId::parse(TENANT).unwrap(), server.dead_letters());
+            assert_eq!(server.wait(dead.replay(&tenant, offset(place), &carl())).unwrap(), 1);
+        };
+        let server = Server::with(asking_every(100, 1).data_dir(data_dir));
+        let mut chef = chef_of(&server);
+        let place = ticket(&mut back_end(&server), 1);
+        expect_ticket(&mut chef, 1);
+        letters(&server, TENANT, 1);
+        drop(server);
+        let mut server = Server::with(asking(2).retry(slow).data_dir(data_dir));
+        let mut chef = chef_of(&server);
+        replay(&server, place);
+        expect_ticket(&mut chef, 1);
+        chef.settle();
+        assert_eq!(letters(&server, TENANT, 1)[0].attempts, 1, "it was not acknowledged");
+        server.restart();
+        assert_eq!(letters(&server, TENANT, 1)[0].attempts, 1, "nobody is asked for it any more");
+        let mut chef = chef_of(&server);
+        replay(&server, place);
+        let again = expect_ticket(&mut chef, 1);
+        chef.acknowledge(&again);
+        letters(&server, TENANT, 0);
     }
 
     fn what_expired_is_not_sent_again(transport) {
@@ -258,6 +297,44 @@ fn what_was_not_acknowledged_comes_again_after_a_kill() {
     let mut back = chef.tear().resume(&server);
     let event = back.next_within(PATIENCE).expect("the ticket comes again");
     assert_eq!((number(&event), event.ack_id), (1, Some(place)));
+}
+
+#[test]
+fn what_was_asked_for_while_no_server_ran_is_sent_until_it_is_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = asking_every(100, 1).data_dir(directory.path().to_str().unwrap());
+    let join =
+        |server: &Server| Client::join(server, Transport::WebSocket, &Who::chef(TENANT, "carl"));
+    let server = Server::with(config.clone());
+    let mut chef = join(&server);
+    let place = ticket(&mut back_end(&server), 1);
+    expect_ticket(&mut chef, 1);
+    letters(&server, TENANT, 1);
+    drop(server);
+    let asked = Note {
+        kind: NoteKind::Redelivery,
+        key: delivery_key(offset(place), &carl()),
+        value: Some("{}".into()),
+        expires_at_ms: None,
+    };
+    let log =
+        SqliteLog::open(directory.path(), SqliteOptions::default(), Box::new(|_| {})).unwrap();
+    log.save_note(&TenantId::parse(TENANT).unwrap(), asked, None).unwrap();
+    drop(log);
+    let mut server = Server::with(config);
+    let mut chef = join(&server);
+    // It comes as what was missed, too: nothing was confirmed.
+    for _ in 0..2 {
+        let again = expect_ticket(&mut chef, 1);
+        chef.acknowledge(&again);
+    }
+    letters(&server, TENANT, 0);
+    server.restart();
+    // As what was missed it may come again, but nobody asks for it any more.
+    let mut chef = join(&server);
+    while let Some(event) = chef.next_within(Duration::from_millis(300)) {
+        assert_eq!(event.argument["retryCount"], 0, "{event:?}");
+    }
 }
 
 #[test]

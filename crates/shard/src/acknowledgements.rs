@@ -115,6 +115,12 @@ impl Tenant {
             return;
         }
         turn.counters.acknowledged.add(1);
+        if self.subscribers.take_redelivered(subscriber, offset)
+            && let Some(known) = self.subscribers.get(subscriber)
+            && let Err(error) = turn.log.log.unbury(&self.id, offset, &known.key)
+        {
+            tracing::warn!(tenant = self.id.as_str(), %error, "a dead letter was not taken away");
+        }
         if self.subscribers.settled(subscriber, offset).is_some() {
             self.save_cursor(turn, subscriber);
         }
@@ -176,6 +182,8 @@ impl Tenant {
         let at_ms = turn.clock.unix_ms();
         let letter =
             DeadLetter { offset, subscriber: known.key.clone(), id, reason, attempts, at_ms };
+        // In place of the one it may have.
+        self.subscribers.take_redelivered(subscriber, offset);
         if let Err(error) = turn.log.log.bury(&self.id, letter) {
             tracing::warn!(tenant = self.id.as_str(), %error, "a dead letter was not kept");
         }

@@ -201,8 +201,8 @@ impl Tenant {
 
     /// Hears what was read for a connection.
     pub(crate) fn read_for(&mut self, turn: &mut Turn<'_>, asker: Asker, answer: ReadAnswer) {
-        if let ReadAnswer::Letters(letters) = answer {
-            return self.redeliver(turn, asker.place, letters);
+        if let ReadAnswer::Letters { offsets, entries } = answer {
+            return self.redeliver(turn, asker.place, offsets, entries);
         }
         let Some(connection) = self.connections.get_mut(asker.place) else { return };
         let Some(catch_up) = connection.catch_up.as_mut().filter(|it| it.serial == asker.serial)
@@ -228,7 +228,7 @@ impl Tenant {
                 let read: Vec<Offset> = catch_up.read.iter().map(|it| it.offset).collect();
                 catch_up.plan.keep_of_first(places, &read);
             }
-            ReadAnswer::Letters(_) => {}
+            ReadAnswer::Letters { .. } => {}
             // A log without this tenant has nothing of it; the writer made it a moment ago.
             ReadAnswer::Cursor(Err(ReadError::UnknownTenant(_))) => {
                 self.found(turn, asker.place, None);

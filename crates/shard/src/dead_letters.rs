@@ -46,8 +46,8 @@ impl DeadLetters {
         Ok(self.log.read_at(tenant, &[offset])?.pop())
     }
 
-    /// Sends a message to the subscriber who did not get it, and takes the letter away. It is retried, and given up again,
-    /// like any other that asks for an acknowledgement. Returns how many connections it went to.
+    /// Sends a message to the subscriber who did not get it. It is retried like any other that asks for an acknowledgement;
+    /// that takes the letter away, and giving the message up again replaces it. Returns how many connections it went to.
     ///
     /// # Errors
     /// `not_found`: the message is gone. `conflict`: the subscriber is not connected; the letter stays.
@@ -75,7 +75,6 @@ impl DeadLetters {
             let message = "the subscriber is not connected: try again when it is";
             return Err(Refusal::new(ErrorCode::Conflict, message));
         }
-        self.drop_letter(tenant, offset, subscriber)?;
         Ok(sent)
     }
 

@@ -47,7 +47,7 @@ pub(crate) enum ReadAnswer {
     /// These entries, for so many of the places that were asked for.
     Entries(Result<(Vec<LogEntry>, usize), ReadError>),
     /// These messages, as far as they are still there.
-    Letters(Result<Vec<LogEntry>, ReadError>),
+    Letters { offsets: Vec<Offset>, entries: Result<Vec<LogEntry>, ReadError> },
 }
 
 /// Something to read.
@@ -168,7 +168,10 @@ fn answer(log: &dyn TenantLog, tenant: &TenantId, job: ReadJob) -> ReadAnswer {
         ReadJob::Entries { offsets, bytes_max } => {
             ReadAnswer::Entries(read_entries(log, tenant, &offsets, bytes_max))
         }
-        ReadJob::Letters { offsets } => ReadAnswer::Letters(log.read_at(tenant, &offsets)),
+        ReadJob::Letters { offsets } => {
+            let entries = log.read_at(tenant, &offsets);
+            ReadAnswer::Letters { offsets, entries }
+        }
     }
 }
 

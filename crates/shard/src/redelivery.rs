@@ -39,24 +39,34 @@ impl Tenant {
         }
     }
 
-    /// Sends what was read, and notes that it is done.
+    /// Sends what was read, and notes that it is done: also of what retention has taken.
     pub(crate) fn redeliver(
         &mut self,
         turn: &mut Turn<'_>,
         place: u32,
-        letters: Result<Vec<LogEntry>, ReadError>,
+        offsets: Vec<Offset>,
+        entries: Result<Vec<LogEntry>, ReadError>,
     ) {
+        // Who has left meanwhile is sent it after the next start.
         let Some(connection) = self.connections.get(place) else { return };
         let Some(subscriber) = self.subscribers.get(connection.subscriber) else { return };
         let key = subscriber.key.clone();
-        for entry in letters.unwrap_or_default() {
-            let done = Note {
-                kind: NoteKind::Redelivery,
-                key: delivery_key(entry.offset, &key),
-                value: None,
-                expires_at_ms: None,
-            };
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::error!(tenant = self.id.as_str(), %error, "cannot deliver dead letters again yet");
+                if let Some(log) = self.log.open_mut() {
+                    log.redeliveries.entry(key).or_default().extend(offsets);
+                }
+                return;
+            }
+        };
+        for entry in entries {
             self.send_letter(turn, &key, entry);
+        }
+        for offset in offsets {
+            let key = delivery_key(offset, &key);
+            let done = Note { kind: NoteKind::Redelivery, key, value: None, expires_at_ms: None };
             // If it is lost, the message is sent once more again after the next start.
             let _ = turn.log.log.save_note(&self.id, done, None);
         }

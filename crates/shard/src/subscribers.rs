@@ -23,6 +23,8 @@ pub(crate) struct Subscriber {
     confirmed: Option<Offset>,
     /// Events that asked for an acknowledgement and are neither acknowledged nor given up.
     unacknowledged: BTreeSet<Offset>,
+    /// Those of them that were given up before, and have a dead letter until they are acknowledged.
+    redelivered: BTreeSet<Offset>,
     /// It was here when the log ended here, and has missed what came since; `None` if it was found in the store at once.
     since: Option<Offset>,
     /// Up to here something arrived, though not all of it may be acknowledged.
@@ -84,6 +86,7 @@ impl Subscribers {
             application,
             confirmed: None,
             unacknowledged: BTreeSet::new(),
+            redelivered: BTreeSet::new(),
             since: None,
             arrived: Offset::ZERO,
             connections: 1,
@@ -157,7 +160,13 @@ impl Subscribers {
     pub(crate) fn asked_again(&mut self, id: SubscriberId, offset: Offset) {
         if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
             subscriber.unacknowledged.insert(offset);
+            subscriber.redelivered.insert(offset);
         }
+    }
+
+    /// Whether an event that is settled now has a dead letter. Asked once.
+    pub(crate) fn take_redelivered(&mut self, id: SubscriberId, offset: Offset) -> bool {
+        self.slots.get_mut(id.0 as usize).is_some_and(|it| it.redelivered.remove(&offset))
     }
 
     /// An event was acknowledged, or given up. Returns as [`Subscribers::arrived`].

@@ -16,8 +16,8 @@ use crate::cli::log::{LogDirectory, now_ms, parse_offset, parse_tenant};
 use crate::cli::outcome::{Outcome, print};
 
 const AFTER_REPLAY_HELP: &str = "\
-Takes the letters away and notes that the message is to be delivered again; the server does it when the subscriber is next
-there, as long as retention keeps the message. While a server runs, ask that server instead.
+Notes that the message is to be delivered again; the server does it when the subscriber is next there, as long as retention
+keeps the message. The letter stays until the subscriber acknowledges. While a server runs, ask that server instead.
 
 Examples:
   foodtrack-websocket dead-letters replay --data-dir /var/lib/foodtrack --tenant pizza-roma --offset 420
@@ -26,7 +26,7 @@ Examples:
 Exit codes: 0 noted, 1 failed while writing, 2 bad usage, no such letter, or it cannot be opened, also while a server uses it.";
 
 const AFTER_DROP_HELP: &str = "\
-Takes the letters away; the message stays in the log. While a server runs, ask that server instead.
+Takes the letters away, and what was noted of delivering them again; the message stays in the log. While a server runs, ask that server instead.
 
 Examples:
   foodtrack-websocket dead-letters drop --data-dir /var/lib/foodtrack --tenant pizza-roma --offset 420
@@ -65,7 +65,7 @@ pub(in crate::cli) struct Drop {
 
 impl Replay {
     pub(in crate::cli) fn run(self) -> Run {
-        let letters = self.which.take(true)?;
+        let letters = self.which.change(Change::Replay)?;
         for letter in letters {
             let (offset, subscriber) = (letter.offset, letter.subscriber.as_str());
             print(format_args!("{offset} will be delivered again to {subscriber}"));
@@ -76,7 +76,7 @@ impl Replay {
 
 impl Drop {
     pub(in crate::cli) fn run(self) -> Run {
-        let letters = self.which.take(false)?;
+        let letters = self.which.change(Change::Drop)?;
         for letter in letters {
             print(format_args!("{} dropped for {}", letter.offset, letter.subscriber.as_str()));
         }
@@ -84,10 +84,15 @@ impl Drop {
     }
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Replay,
+    Drop,
+}
+
 impl Which {
-    /// Takes the letters away, and says which those were. Notes redeliveries in their place where asked for: first, so that
-    /// a failure between the two loses neither.
-    fn take(&self, is_replay: bool) -> Result<Vec<DeadLetter>, Outcome> {
+    /// Changes what is to become of the letters, and says which those are.
+    fn change(&self, change: Change) -> Result<Vec<DeadLetter>, Outcome> {
         // Nothing is made where there is no log.
         let reader = self.directory.reader()?;
         let mut letters = reader.dead_letters_at(&self.tenant, self.offset)?;
@@ -107,27 +112,25 @@ impl Which {
         let options = SqliteOptions::default();
         let log = SqliteLog::open(&self.directory.path, options, on_completion).map_err(in_use)?;
         let failed = |error: &dyn std::fmt::Display| Outcome::Failed(error.to_string());
-        if is_replay {
-            for (ticket, letter) in (0..).zip(&letters) {
-                log.save_note(&self.tenant, redelivery(letter), Some(ticket))
+        for (ticket, letter) in (0..).zip(&letters) {
+            if change == Change::Drop {
+                log.unbury(&self.tenant, letter.offset, &letter.subscriber)
                     .map_err(|error| failed(&error))?;
             }
-            for _ in &letters {
-                match completions.recv() {
-                    Ok(Completion::NoteRefused { reason, .. }) => return Err(failed(&reason)),
-                    Ok(_) => {}
-                    Err(_) => return Err(Outcome::Failed("the log ended by itself".into())),
-                }
-            }
-        }
-        for letter in &letters {
-            log.unbury(&self.tenant, letter.offset, &letter.subscriber)
+            log.save_note(&self.tenant, redelivery(letter, change), Some(ticket))
                 .map_err(|error| failed(&error))?;
+        }
+        for _ in &letters {
+            match completions.recv() {
+                Ok(Completion::NoteRefused { reason, .. }) => return Err(failed(&reason)),
+                Ok(_) => {}
+                Err(_) => return Err(Outcome::Failed("the log ended by itself".into())),
+            }
         }
         // Waits until it is on disk.
         drop(log);
         let left = self.directory.reader()?.dead_letters_at(&self.tenant, self.offset)?;
-        if left.iter().any(|it| letters.contains(it)) {
+        if change == Change::Drop && left.iter().any(|it| letters.contains(it)) {
             return Err(Outcome::Failed(
                 "the letters could not be taken away: is the disk full?".into(),
             ));
@@ -136,12 +139,13 @@ impl Which {
     }
 }
 
-fn redelivery(letter: &DeadLetter) -> Note {
-    let value = json!({ "id": letter.id, "requestedAtMs": now_ms() }).to_string();
+/// Says that a message is to be delivered again, or not any more.
+fn redelivery(letter: &DeadLetter, change: Change) -> Note {
+    let asked = || json!({ "id": letter.id, "requestedAtMs": now_ms() }).to_string();
     Note {
         kind: NoteKind::Redelivery,
         key: delivery_key(letter.offset, &letter.subscriber),
-        value: Some(value.into()),
+        value: (change == Change::Replay).then(|| asked().into()),
         expires_at_ms: None,
     }
 }
