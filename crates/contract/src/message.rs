@@ -41,6 +41,13 @@ pub struct Message<'a> {
 }
 
 impl Message<'_> {
+    /// The message as JSON.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write_json(&mut out);
+        out
+    }
+
     /// Appends the message as JSON.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         // Around 220 bytes go around a payload.

@@ -9,7 +9,7 @@ use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
 use uuid::Uuid;
 
 use crate::model::{Accepted, Broadcast, Recipients};
-use crate::publishing::{Checked, Taken};
+use crate::publishing::{Checked, Taken, tells_a_cancel};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -40,27 +40,29 @@ impl Tenant {
             policies.schemas.validate(&self.id, &event, &broadcast.payload)?.order_id
         };
         let audience = self.named_audience(&broadcast.to, &event)?;
-        let (id, tenant) = (Uuid::now_v7(), self.id.clone());
-        let timestamp = turn.clock.text().to_owned();
+        let id = Uuid::now_v7();
+        let message = Message {
+            id,
+            event: &broadcast.event,
+            tenant: &self.id,
+            timestamp: turn.clock.text(),
+            source: Source::System,
+            target: None,
+            payload: &broadcast.payload,
+            priority: broadcast.priority,
+            retry_count: 0,
+            encrypted: false,
+        };
+        let policy = policies.delivery.of(&policies.schemas, &self.id, &event);
         let checked = Checked {
             id,
-            policy: policies.delivery.of(&policies.schemas, &self.id, &event),
+            compacts: policy.compacts && !tells_a_cancel(&broadcast.payload),
+            policy,
             priority: broadcast.priority,
             audience,
             entity: order.as_deref(),
             creates_order: None,
-            message: Message {
-                id,
-                event: &broadcast.event,
-                tenant: &tenant,
-                timestamp: &timestamp,
-                source: Source::System,
-                target: None,
-                payload: &broadcast.payload,
-                priority: broadcast.priority,
-                retry_count: 0,
-                encrypted: false,
-            },
+            message: message.to_json(),
             attachments: &[],
             event,
         };
@@ -71,9 +73,7 @@ impl Tenant {
         let excepted = self.places_of(&broadcast.except);
         let stamp = self.stamp();
         let meta = checked.meta(stamp.place());
-        let mut message = Vec::new();
-        checked.message.write_json(&mut message);
-        let (event, audience) = (checked.event, checked.audience);
+        let (event, audience, message) = (checked.event, checked.audience, checked.message);
         let frame = Self::frame(turn, &event, &message, &[], meta, &stamp, None);
         self.connections.begin_message();
         excepted.into_iter().for_each(|place| self.connections.skip(place));

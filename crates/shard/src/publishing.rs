@@ -47,7 +47,10 @@ pub(crate) struct Checked<'a> {
     pub(crate) audience: LoggedAudience,
     pub(crate) entity: Option<&'a str>,
     pub(crate) creates_order: Option<OrderOwner>,
-    pub(crate) message: Message<'a>,
+    /// The whole of it as JSON.
+    pub(crate) message: Vec<u8>,
+    /// Whether a later state may take its place at replay.
+    pub(crate) compacts: bool,
     pub(crate) attachments: &'a [Vec<u8>],
 }
 
@@ -106,26 +109,27 @@ impl Tenant {
             only: audience.only,
             read: audience.read,
         };
-        let (tenant, timestamp) = (self.id.clone(), turn.clock.text().to_owned());
         let id = incoming.id.unwrap_or_else(Uuid::now_v7);
+        let message = Message {
+            id,
+            event: name,
+            tenant: &self.id,
+            timestamp: turn.clock.text(),
+            source,
+            target: incoming.target,
+            payload: incoming.payload,
+            priority: incoming.priority,
+            retry_count: 0,
+            encrypted: false,
+        };
         let checked = Checked {
             id,
             priority: incoming.priority,
             audience,
             entity: order,
             creates_order,
-            message: Message {
-                id,
-                event: name,
-                tenant: &tenant,
-                timestamp: &timestamp,
-                source,
-                target: incoming.target,
-                payload: incoming.payload,
-                priority: incoming.priority,
-                retry_count: 0,
-                encrypted: false,
-            },
+            message: message.to_json(),
+            compacts: policy.compacts && !tells_a_cancel(incoming.payload),
             attachments,
             policy,
             event,
@@ -210,9 +214,11 @@ impl Tenant {
                 return Ok(self.repeat(checked.id, offset));
             }
         };
-        let entry = checked.entry(offset, durability, now_ms);
-        if let Err(error) = turn.log.log.submit(&self.id, entry.clone()) {
+        let mut checked = checked;
+        let entry = Arc::new(checked.entry(offset, durability, now_ms));
+        if let Err(error) = turn.log.log.submit(&self.id, Arc::clone(&entry)) {
             log.sequence.withdraw(offset);
+            checked.take_back(entry);
             return Err((not_submitted(error), Box::new(checked)));
         }
         if let (Some(owner), Some(order)) = (&entry.creates_order, checked.entity) {
@@ -222,7 +228,7 @@ impl Tenant {
         let place = LogPlace { offset: offset.get(), is_entry: true, is_stamped: !asks_ack };
         let (id, meta) = (checked.id, checked.meta(Some(place)));
         log.pending.push_back(Pending {
-            entry: Arc::new(entry),
+            entry,
             meta,
             asks_ack,
             watch: checked.policy.watch,
@@ -236,12 +242,11 @@ impl Tenant {
     fn send_unlogged(&mut self, turn: &mut Turn<'_>, checked: &Checked<'_>) {
         let stamp = self.stamp();
         let meta = checked.meta(stamp.place());
-        let mut message = Vec::new();
-        checked.message.write_json(&mut message);
+        let message = &checked.message;
         self.fan_out(
             turn,
             &checked.event,
-            &message,
+            message,
             checked.attachments,
             &checked.audience,
             meta,
@@ -259,7 +264,7 @@ impl Tenant {
                 let meta = checked.meta(stamp.place());
                 let (event, parts) = (&checked.event, checked.attachments);
                 let write = |out: &mut Vec<u8>| {
-                    write_event(out, event, &message, parts.len(), &stamp, None);
+                    write_event(out, event, message, parts.len(), &stamp, None);
                 };
                 turn.io.send_packet(client, meta, write, parts);
             }
@@ -337,14 +342,13 @@ impl Tenant {
 }
 
 impl Checked<'_> {
+    /// The entry that it becomes. What is large goes into it; [`Checked::take_back`] takes it out again.
     fn entry(
-        &self,
+        &mut self,
         offset: foodtrack_contract::Offset,
         durability: Durability,
         now_ms: u64,
     ) -> LogEntry {
-        let mut message = Vec::new();
-        self.message.write_json(&mut message);
         LogEntry {
             offset,
             id: self.id,
@@ -353,13 +357,20 @@ impl Checked<'_> {
             priority: self.priority,
             at_ms: now_ms,
             expires_at_ms: self.policy.time_to_live_ms.map(|ms| now_ms.saturating_add(ms)),
-            audience: self.audience.clone(),
+            audience: std::mem::take(&mut self.audience),
             entity: self.entity.map(Box::from),
-            compacts: self.policy.compacts && !tells_a_cancel(self.message.payload),
-            creates_order: self.creates_order.clone(),
-            message: message.into(),
+            compacts: self.compacts,
+            creates_order: self.creates_order.take(),
+            message: std::mem::take(&mut self.message).into(),
             attachments: self.attachments.iter().map(|part| part.clone().into()).collect(),
         }
+    }
+
+    /// Undoes [`Checked::entry`]: the log did not take it.
+    fn take_back(&mut self, entry: Arc<LogEntry>) {
+        let entry = Arc::unwrap_or_clone(entry);
+        self.message = entry.message.into();
+        (self.audience, self.creates_order) = (entry.audience, entry.creates_order);
     }
 
     pub(crate) fn meta(&self, place: Option<LogPlace>) -> FrameMeta {
@@ -411,7 +422,7 @@ fn not_submitted(error: foodtrack_tenant_log::SubmitError) -> Refusal {
 }
 
 /// A cancel is never left out for a later state. Errs on the side of keeping.
-fn tells_a_cancel(payload: &str) -> bool {
+pub(crate) fn tells_a_cancel(payload: &str) -> bool {
     payload.as_bytes().windows(6).any(|word| word.eq_ignore_ascii_case(b"cancel"))
 }
 

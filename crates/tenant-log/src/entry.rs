@@ -81,7 +81,7 @@ impl std::fmt::Debug for LogEntry {
 }
 
 /// Whom a message was for: what is needed to ask again, at replay, whether somebody is in its audience.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoggedAudience {
     /// Every connection of these applications.
     pub applications: ApplicationSet,

@@ -17,6 +17,8 @@ mod sequence;
 mod sqlite;
 mod subscriber;
 
+use std::sync::Arc;
+
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use uuid::Uuid;
 
@@ -66,7 +68,7 @@ pub trait TenantLog: Send + Sync {
     ///
     /// # Errors
     /// [`SubmitError`] when it was not taken; its offset may then be used for the next one.
-    fn submit(&self, tenant: &TenantId, entry: LogEntry) -> Result<(), SubmitError>;
+    fn submit(&self, tenant: &TenantId, entry: Arc<LogEntry>) -> Result<(), SubmitError>;
 
     /// Saves how far a subscriber has confirmed; the latest wins. Does not wait, and is not on disk at once: after a
     /// crash the subscriber may be shown again what it had confirmed in the last quarter of a second.

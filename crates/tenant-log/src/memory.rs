@@ -27,7 +27,7 @@ struct Tenant {
     next: Offset,
     trimmed_through: Offset,
     last: Tally,
-    entries: VecDeque<(LogEntry, Tally)>,
+    entries: VecDeque<(Arc<LogEntry>, Tally)>,
     cursors: AHashMap<SubscriberKey, SavedCursor>,
     dead_letters: BTreeMap<(Offset, SubscriberKey), DeadLetter>,
     notes: BTreeMap<(NoteKind, Box<str>), Note>,
@@ -77,7 +77,7 @@ impl Tenant {
 
     fn tail(&self) -> Vec<LogEntry> {
         let mut bytes = 0;
-        let newest_first = self.entries.iter().rev().map(|(entry, _)| entry);
+        let newest_first = self.entries.iter().rev().map(|(entry, _)| &**entry);
         let fits = newest_first.take(HEAD_TAIL_ENTRIES_MAX).take_while(|entry| {
             bytes += entry.bytes();
             bytes <= HEAD_TAIL_BYTES_MAX
@@ -90,7 +90,7 @@ impl Tenant {
     /// The entries after a place, oldest first.
     fn after(&self, after: Offset) -> impl Iterator<Item = &LogEntry> {
         let first = self.entries.partition_point(|(it, _)| it.offset <= after);
-        self.entries.range(first..).map(|(entry, _)| entry)
+        self.entries.range(first..).map(|(entry, _)| &**entry)
     }
 
     fn note(&mut self, note: Note) {
@@ -181,7 +181,7 @@ impl TenantLog for MemoryLog {
         Ok(())
     }
 
-    fn submit(&self, tenant: &TenantId, entry: LogEntry) -> Result<(), SubmitError> {
+    fn submit(&self, tenant: &TenantId, entry: Arc<LogEntry>) -> Result<(), SubmitError> {
         self.tell(|tenants| {
             let (tenant, offset) = (tenant.clone(), entry.offset);
             match tenants.get_mut(&tenant) {
@@ -302,7 +302,7 @@ impl TenantLog for MemoryLog {
                     break;
                 }
                 page.next = entry.offset;
-                page.entries.push(entry.clone());
+                page.entries.push(LogEntry::clone(entry));
             }
             page
         })
@@ -330,7 +330,10 @@ impl TenantLog for MemoryLog {
         self.with(tenant, |tenant| {
             let at = |offset: &Offset| {
                 let place = tenant.entries.binary_search_by_key(offset, |(it, _)| it.offset);
-                place.ok().and_then(|place| tenant.entries.get(place)).map(|(it, _)| it.clone())
+                place
+                    .ok()
+                    .and_then(|place| tenant.entries.get(place))
+                    .map(|(it, _)| LogEntry::clone(it))
             };
             ascending(offsets).iter().filter_map(at).collect()
         })
@@ -343,7 +346,7 @@ impl TenantLog for MemoryLog {
         entries_max: usize,
     ) -> Result<Vec<LogEntry>, ReadError> {
         self.with(tenant, |tenant| {
-            let newest_first = tenant.entries.iter().rev().map(|(entry, _)| entry);
+            let newest_first = tenant.entries.iter().rev().map(|(entry, _)| &**entry);
             let about = newest_first.filter(|entry| entry.entity.as_deref() == Some(entity));
             let mut history: Vec<_> = about.take(entries_max).cloned().collect();
             history.reverse();

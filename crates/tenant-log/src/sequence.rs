@@ -1,6 +1,7 @@
 //! A tenant's offsets as its one writer counts them: who gets the next, and what may be shown.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 
 use ahash::AHashMap;
 use foodtrack_contract::{Epoch, Offset};
@@ -48,7 +49,7 @@ impl Sequence {
     pub fn new(head: Head) -> Self {
         let last = Offset::ZERO.plus(head.next.get().saturating_sub(1));
         let mut recent = RecentIds::default();
-        head.recent.into_iter().for_each(|(id, offset)| recent.insert(id, offset));
+        head.recent.into_iter().for_each(|(id, offset)| _ = recent.insert(id, offset));
         Self {
             epoch: head.epoch,
             next: head.next,
@@ -72,12 +73,11 @@ impl Sequence {
 
     /// Gives a message its offset, unless its id was accepted before.
     pub fn admit(&mut self, id: Uuid, durability: Durability) -> Admission {
-        if let Some(offset) = self.recent.get(&id) {
-            return Admission::Repeat(offset);
-        }
         let offset = self.next;
+        if let Some(earlier) = self.recent.insert(id, offset) {
+            return Admission::Repeat(earlier);
+        }
         self.next = offset.next();
-        self.recent.insert(id, offset);
         self.waiting.push_back(Waiting { offset, id, durability });
         Admission::New(offset)
     }
@@ -86,7 +86,7 @@ impl Sequence {
     pub fn withdraw(&mut self, offset: Offset) {
         if let Some(last) = self.waiting.pop_back_if(|last| last.offset == offset) {
             self.next = offset;
-            self.recent.forget(&last.id, offset);
+            self.recent.forget(last.id, offset);
         }
     }
 
@@ -102,7 +102,7 @@ impl Sequence {
         self.waiting.retain(|it| {
             let is_refused = from <= it.offset && it.offset <= through;
             if is_refused {
-                recent.forget(&it.id, it.offset);
+                recent.forget(it.id, it.offset);
             }
             !is_refused
         });
@@ -146,24 +146,27 @@ struct RecentIds {
 }
 
 impl RecentIds {
-    fn get(&self, id: &Uuid) -> Option<Offset> {
-        self.offsets.get(id).copied()
-    }
-
-    fn insert(&mut self, id: Uuid, offset: Offset) {
-        self.offsets.insert(id, offset);
+    /// Takes an id in, unless it is known: then its offset is returned.
+    fn insert(&mut self, id: Uuid, offset: Offset) -> Option<Offset> {
+        match self.offsets.entry(id) {
+            Entry::Occupied(known) => return Some(*known.get()),
+            Entry::Vacant(place) => place.insert(offset),
+        };
         self.order.push_back((id, offset));
         if self.order.len() > RECENT_IDS_MAX
             && let Some((oldest, offset)) = self.order.pop_front()
         {
-            self.forget(&oldest, offset);
+            self.forget(oldest, offset);
         }
+        None
     }
 
     /// Its place in the order stays until it is the oldest.
-    fn forget(&mut self, id: &Uuid, offset: Offset) {
-        if self.get(id) == Some(offset) {
-            self.offsets.remove(id);
+    fn forget(&mut self, id: Uuid, offset: Offset) {
+        if let Entry::Occupied(known) = self.offsets.entry(id)
+            && *known.get() == offset
+        {
+            known.remove();
         }
     }
 }

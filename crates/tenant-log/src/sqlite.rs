@@ -141,8 +141,8 @@ impl TenantLog for SqliteLog {
         self.queue.push(Request::Close(tenant.clone()))
     }
 
-    fn submit(&self, tenant: &TenantId, entry: LogEntry) -> Result<(), SubmitError> {
-        self.queue.push(Request::Append(tenant.clone(), Box::new(entry)))
+    fn submit(&self, tenant: &TenantId, entry: Arc<LogEntry>) -> Result<(), SubmitError> {
+        self.queue.push(Request::Append(tenant.clone(), entry))
     }
 
     fn save_cursor(

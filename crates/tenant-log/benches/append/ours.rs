@@ -78,7 +78,7 @@ impl Driver {
             message: self.message.clone(),
             attachments: Vec::new(),
         };
-        Ok(self.log.submit(tenant, entry)?)
+        Ok(self.log.submit(tenant, entry.into())?)
     }
 
     /// Hears one completion; returns how many appends it ended.

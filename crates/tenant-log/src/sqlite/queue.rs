@@ -1,6 +1,6 @@
 //! What waits for the writer. Whoever fills it does not wait: a full queue makes them decide.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use foodtrack_contract::{Offset, TenantId};
@@ -23,7 +23,7 @@ const PATIENT_BYTES_MAX: u64 = 1 << 20;
 pub(super) enum Request {
     Open(TenantId, u64),
     Close(TenantId),
-    Append(TenantId, Box<LogEntry>),
+    Append(TenantId, Arc<LogEntry>),
     SaveCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     BeginCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     SaveNote(TenantId, Box<Note>, Option<u64>),
