@@ -25,6 +25,7 @@ fn a_tenant_over_ten_times_its_limit_does_not_delay_its_neighbour() {
         ..limits()
     }));
     let is_over = AtomicBool::new(false);
+    let started = Instant::now();
     let mut audience: Vec<Client> = (0..50)
         .map(|_| Client::join(&server, Transport::WebSocket, &Who::manager("noisy", "mia")))
         .collect();
@@ -54,8 +55,12 @@ fn a_tenant_over_ten_times_its_limit_does_not_delay_its_neighbour() {
     // Even a ping counts towards the tenant's rate.
     thread::sleep(Duration::from_secs(1));
     let heard = audience[0].drain().len();
-    let most = usize::try_from(PER_SECOND).unwrap() * 12;
-    assert!(heard < most, "{heard} events of the noisy tenant passed");
+    // What the rate gives in this time, and the burst it starts with. A busy machine takes longer.
+    let most = f64::from(PER_SECOND) * (started.elapsed().as_secs_f64() + 1.0);
+    assert!(
+        f64::from(u32::try_from(heard).unwrap()) <= most,
+        "{heard} events of the noisy tenant passed, not {most}"
+    );
 }
 
 /// Sends as fast as the server reads, and never reads an answer.

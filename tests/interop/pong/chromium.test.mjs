@@ -56,15 +56,18 @@ async function meet({ way, form = "json", work_ms = WORK_MS, hub: hubOptions, ..
   return { hub, page, session, finished: session.observe };
 }
 
-/** Puts another tab in front of `page` and proves that its timers are slowed down. */
+/** Puts another tab in front of `page` and waits until its timers are slowed down. */
 async function hide(page) {
   front = await browser.open("about:blank");
   started.push({ stop: () => front.close() });
-  assert.equal(await page.run("document.visibilityState"), "hidden");
   await page.run("window.ticks = 0; (function tick() { ticks += 1; setTimeout(tick, 5); })()");
-  await pause(SILENCE_MS);
-  const ticks = await page.run("ticks");
-  assert.ok(ticks < 20, `${ticks} ticks: its timers are not slowed down`);
+  for (let round = 1; ; round += 1) {
+    const before = await page.run("ticks");
+    await pause(SILENCE_MS);
+    const ticks = (await page.run("ticks")) - before;
+    if (ticks < 20 && (await page.run("document.visibilityState")) === "hidden") return;
+    assert.ok(round < 10, `${ticks} ticks in ${SILENCE_MS} ms: its timers are not slowed down`);
+  }
 }
 
 const check = (name, body) => test(name, { skip: noChromium }, body);
@@ -92,7 +95,7 @@ for (const way of WAYS) {
     assert.equal(await session.ping(), ORDERS);
   });
 
-  check(`a frozen page over ${way} sends no pong, and catches up when it thaws`, async () => {
+  check(`a frozen page over ${way} sends no pong; when it thaws it catches up, or ends its connection without one`, async () => {
     const { page, session, finished } = await meet({ way });
     await hide(page);
     await page.lifecycle("frozen");
@@ -100,6 +103,9 @@ for (const way of WAYS) {
     await assert.rejects(session.pongs.next("pong", SILENCE_MS), /no pong/);
     assert.equal(finished(), 0);
     await page.lifecycle("active");
+    await until(() => session.pongs.size > 0 || session.isEnded, "pong or end");
+    // Chromium 156 gives the first of the events to the page and ends the WebSocket with 1001; older ones catch up.
+    if (session.isEnded) return assert.equal(session.pongs.size, 0);
     await session.pongs.next("pong");
     assert.equal(await session.ping(), ORDERS);
   });

@@ -151,6 +151,11 @@ class RawSession {
     return this.#socket !== undefined;
   }
 
+  /** Whether the client ended its WebSocket. */
+  get isEnded() {
+    return this.#socket?.readableEnded === true;
+  }
+
   /** Writes all of `packets` at once: one write to the socket, or one poll body. */
   send(...packets) {
     if (this.#socket) return this.#socket.write(Buffer.concat(packets.map(frame)));
