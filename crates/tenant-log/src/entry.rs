@@ -53,12 +53,16 @@ impl LogEntry {
     /// What it counts for in a tenant's share of the disk: its message, its binary parts, and a little around them.
     pub fn bytes(&self) -> u64 {
         let parts: usize = self.attachments.iter().map(Bytes::len).sum();
-        (self.message.len() + parts) as u64 + ENTRY_OVERHEAD_BYTES
+        bytes_of(self.message.len() + parts)
     }
 }
 
-// About what a row and its place in the index take besides the message.
-const ENTRY_OVERHEAD_BYTES: u64 = 160;
+/// [`LogEntry::bytes`] of an entry whose message and binary parts have so many.
+pub(crate) fn bytes_of(content_bytes: usize) -> u64 {
+    // About what the rest of an entry takes.
+    const AROUND_BYTES: u64 = 160;
+    content_bytes as u64 + AROUND_BYTES
+}
 
 /// Whose an order is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,8 +138,12 @@ impl LoggedRoom {
 
     /// As a store keeps it: `order:42`.
     pub fn to_text(&self) -> String {
+        self.text().concat()
+    }
+
+    pub(crate) fn text(&self) -> [&str; 3] {
         let name = self.name();
-        format!("{}:{}", name.room_type(), name.id())
+        [name.room_type().as_str(), ":", name.id()]
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::encoding::{Entries, Heads};
 use super::opening::{DataDirectory, OpenError};
 use super::rows;
 use crate::memory::random_epoch;
@@ -97,7 +98,7 @@ fn report(
     on_step: &mut dyn FnMut(usize, usize),
 ) -> rusqlite::Result<CheckReport> {
     let number = |sql: &str| connection.query_row(sql, (), |row| rows::unsigned(row, 0));
-    let steps = 1 + PROMISES.len();
+    let steps = 2 + PROMISES.len();
     on_step(1, steps);
     let mut findings = sentences(connection, &format!("PRAGMA integrity_check({FINDINGS_MAX})"))?;
     findings.retain(|finding| finding != "ok");
@@ -105,13 +106,16 @@ fn report(
         on_step(step, steps);
         findings.extend(sentences(connection, sql)?);
     }
+    on_step(steps, steps);
+    findings.extend(check_runs(connection)?);
     findings.truncate(FINDINGS_MAX);
     let page_bytes = number("PRAGMA page_size")?;
     Ok(CheckReport {
         findings,
         tenants: number("SELECT count(*) FROM tenants")?,
         entries: number(
-            "SELECT count(*) FROM entries JOIN tenants ON no = tenant WHERE offset > trimmed_through",
+            "SELECT coalesce(sum(min(entries, first + entries - 1 - trimmed_through)), 0)
+             FROM runs JOIN tenants ON no = tenant WHERE first + entries - 1 > trimmed_through",
         )?,
         file_bytes: number("PRAGMA page_count")? * page_bytes,
         free_bytes: number("PRAGMA freelist_count")? * page_bytes,
@@ -125,29 +129,68 @@ fn sentences(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>
 }
 
 const PROMISES: [&str; 6] = [
-    "SELECT format('tenant %s has an entry at %d, which was never reserved', name, offset)
-     FROM entries JOIN tenants ON no = tenant WHERE offset > reserved_through",
-    "SELECT format('tenant %s: the sums at %d do not follow on those before', name, offset) FROM (
-        SELECT tenant, offset, tenant_entries - lag(tenant_entries) OVER log AS step,
+    "SELECT format('tenant %s has an entry at %d, which was never reserved', name, first + entries - 1)
+     FROM runs JOIN tenants ON no = tenant WHERE first + entries - 1 > reserved_through",
+    "SELECT format('tenant %s: the sums at %d do not follow on those before', name, first) FROM (
+        SELECT tenant, first, tenant_entries - lag(tenant_entries) OVER log - entries AS more,
             tenant_bytes - lag(tenant_bytes) OVER log AS bytes
-        FROM entries JOIN tenants ON no = tenant WHERE offset > trimmed_through
-        WINDOW log AS (PARTITION BY tenant ORDER BY offset)
-     ) JOIN tenants ON tenant = no WHERE step <> 1 OR bytes <= 0",
-    "SELECT format('entry %d is of tenant number %d, which is not there', seq, tenant)
-     FROM entries WHERE tenant NOT IN (SELECT no FROM tenants)",
-    "SELECT format('tenant %s: the entry at %d has no place', name, offset)
-     FROM entries JOIN tenants ON no = tenant
-     WHERE offset > trimmed_through AND seq <= (SELECT placed_through FROM progress) AND NOT EXISTS (
-        SELECT 1 FROM places WHERE places.tenant = no AND places.offset = entries.offset AND places.seq = entries.seq)",
-    "SELECT format('tenant %s: the place of %d leads to nothing', name, places.offset)
-     FROM places JOIN tenants ON no = places.tenant LEFT JOIN entries ON entries.seq = places.seq
-     WHERE places.offset <= trimmed_through OR entries.tenant IS NOT places.tenant
-        OR entries.offset IS NOT places.offset OR entries.id IS NOT places.id",
+        FROM runs JOIN tenants ON no = tenant WHERE first + entries - 1 > trimmed_through
+        WINDOW log AS (PARTITION BY tenant ORDER BY first)
+     ) JOIN tenants ON tenant = no WHERE more <> 0 OR bytes <= 0",
+    "SELECT format('run %d is of tenant number %d, which is not there', seq, tenant)
+     FROM runs WHERE tenant NOT IN (SELECT no FROM tenants)",
+    "SELECT format('tenant %s: the entries from %d on have no place', name, first)
+     FROM runs JOIN tenants ON no = tenant
+     WHERE first + entries - 1 > trimmed_through AND seq <= (SELECT placed_through FROM progress) AND NOT EXISTS (
+        SELECT 1 FROM places WHERE places.tenant = no AND places.first = runs.first AND places.seq = runs.seq)",
+    "SELECT format('tenant %s: the place of %d leads to nothing', name, places.first)
+     FROM places JOIN tenants ON no = places.tenant LEFT JOIN runs ON runs.seq = places.seq
+     WHERE places.first + places.entries - 1 <= trimmed_through OR runs.tenant IS NOT places.tenant
+        OR runs.first IS NOT places.first OR runs.entries IS NOT places.entries OR runs.ids IS NOT places.ids",
     "SELECT format('stretch %d has %d leftovers, not %d', stretch, found, noted) FROM (
         SELECT stretch, sum(found) AS found, sum(noted) AS noted FROM (
-            SELECT stretch, 0 AS found, entries AS noted FROM leftovers
-            UNION ALL SELECT seq >> 12, 1, 0 FROM entries JOIN tenants ON no = tenant
-            WHERE offset <= trimmed_through
+            SELECT stretch, 0 AS found, runs AS noted FROM leftovers
+            UNION ALL SELECT seq >> 6, 1, 0 FROM runs JOIN tenants ON no = tenant
+            WHERE first + entries - 1 <= trimmed_through
         ) GROUP BY stretch
      ) WHERE found <> noted",
 ];
+
+/// Entries that cannot be understood, or are not as many or as large as was noted.
+fn check_runs(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut findings = Vec::new();
+    let mut statement = connection.prepare(
+        "SELECT name, first, entries, ids, heads, bodies,
+            CASE WHEN tenant_entries - lag(tenant_entries) OVER log = entries
+                THEN tenant_bytes - lag(tenant_bytes) OVER log END
+         FROM runs JOIN tenants ON no = tenant WHERE first + entries - 1 > trimmed_through
+         WINDOW log AS (PARTITION BY tenant ORDER BY first)",
+    )?;
+    let mut rows = statement.query(())?;
+    while findings.len() < FINDINGS_MAX
+        && let Some(row) = rows.next()?
+    {
+        let (name, first): (String, _) = (row.get(0)?, rows::offset(row, 1)?);
+        let (noted, noted_bytes): (_, Option<i64>) = (rows::unsigned(row, 2)?, row.get(6)?);
+        let heads = Heads::new(first, rows::bytes(row, 3)?, rows::bytes(row, 4)?);
+        let (mut found, mut bytes) = (0, 0);
+        let mut damage = None;
+        for (offset, entry) in Entries::new(heads, rows::bytes(row, 5)?) {
+            found += 1;
+            let whole =
+                entry.and_then(|(head, body)| head.entry(offset, body).map(|_| head.bytes()));
+            match whole {
+                Ok(one) => bytes += one,
+                Err(what) => damage = damage.or(Some((offset, what))),
+            }
+        }
+        if let Some((offset, what)) = damage {
+            findings.push(format!(
+                "tenant {name}: the entry at {offset} cannot be understood: its {what} is damaged"
+            ));
+        } else if found != noted || noted_bytes.is_some_and(|noted| noted != rows::number(bytes)) {
+            findings.push(format!("tenant {name}: the entries from {first} on are {found} of {bytes} bytes, and {noted} were noted"));
+        }
+    }
+    Ok(findings)
+}

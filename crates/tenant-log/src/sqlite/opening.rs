@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// In the file's header: says that a database is a log of this project.
-const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTlg");
+const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTlr");
 /// The layout that this version writes.
 const SCHEMA_VERSION: i32 = 1;
 /// What leads from each version to the next; the first makes version 1 of nothing.

@@ -1,13 +1,15 @@
-//! Where entries are: each gets the next `seq` when it is written, and its place in the index later, with many others.
+//! Where runs are: each gets the next `seq` when it is written, and its place in the index later, with many others.
 
 use rusqlite::Connection;
 
-/// So many entries wait for their places while appends keep coming; a reader of the newest looks through as many.
-pub(super) const UNPLACED_MAX: i64 = 4_096;
-/// With fewer it is not worth a commit of its own, nor a look before a tenant is opened.
-const UNPLACED_FEW: i64 = 256;
+use super::rows;
 
-/// How far entries and their index go. What a transaction changes is undone by [`Places::undo`] when it fails.
+/// So many entries wait for their places while appends keep coming; a reader of the newest looks through as many.
+pub(super) const UNPLACED_MAX: u64 = 4_096;
+/// With fewer it is not worth a commit of its own, nor a look before a tenant is opened.
+const UNPLACED_FEW: u64 = 256;
+
+/// How far runs and their index go. What a transaction changes is undone by [`Places::undo`] when it fails.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Places {
     now: Marks,
@@ -18,6 +20,7 @@ pub(super) struct Places {
 struct Marks {
     last_seq: i64,
     placed_through: i64,
+    unplaced_entries: u64,
 }
 
 impl Places {
@@ -25,16 +28,22 @@ impl Places {
         let placed_through =
             connection.query_row("SELECT placed_through FROM progress", (), |row| row.get(0))?;
         let last_seq: Option<i64> =
-            connection.query_row("SELECT max(seq) FROM entries", (), |row| row.get(0))?;
+            connection.query_row("SELECT max(seq) FROM runs", (), |row| row.get(0))?;
         // What had a place may be deleted: a seq is not given out twice while something may still name it.
         let last_seq = last_seq.unwrap_or(0).max(placed_through);
-        let marks = Marks { last_seq, placed_through };
+        let unplaced_entries = connection.query_row(
+            "SELECT coalesce(sum(entries), 0) FROM runs WHERE seq > ?",
+            [placed_through],
+            |row| rows::unsigned(row, 0),
+        )?;
+        let marks = Marks { last_seq, placed_through, unplaced_entries };
         Ok(Self { now: marks, committed: marks })
     }
 
-    /// The seq of the next entry.
-    pub(super) fn next(&mut self) -> i64 {
+    /// The seq of the next run, which has so many entries.
+    pub(super) fn next(&mut self, entries: u64) -> i64 {
         self.now.last_seq += 1;
+        self.now.unplaced_entries += entries;
         self.now.last_seq
     }
 
@@ -42,35 +51,32 @@ impl Places {
         self.now.placed_through
     }
 
-    fn unplaced(&self) -> i64 {
-        self.now.last_seq - self.now.placed_through
-    }
-
     /// Whether so many wait that it must be done now.
     pub(super) fn is_due(&self) -> bool {
-        self.unplaced() >= UNPLACED_MAX
+        self.now.unplaced_entries >= UNPLACED_MAX
     }
 
     /// Whether it is worth doing where nothing else is to be done.
     pub(super) fn is_worth_it(&self) -> bool {
-        self.unplaced() >= UNPLACED_FEW
+        self.now.unplaced_entries >= UNPLACED_FEW
     }
 
-    /// Gives every entry its place, within the transaction at hand.
+    /// Gives every run its place, within the transaction at hand.
     pub(super) fn place(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        if self.unplaced() == 0 {
+        if self.now.placed_through == self.now.last_seq {
             return Ok(());
         }
         connection
             .prepare_cached(
-                "INSERT INTO places SELECT tenant, offset, seq, id FROM entries WHERE seq > ?
-                 ORDER BY tenant, offset",
+                "INSERT INTO places SELECT tenant, first, entries, seq, ids FROM runs WHERE seq > ?
+                 ORDER BY tenant, first",
             )?
             .execute([self.now.placed_through])?;
         connection
             .prepare_cached("UPDATE progress SET placed_through = ?")?
             .execute([self.now.last_seq])?;
         self.now.placed_through = self.now.last_seq;
+        self.now.unplaced_entries = 0;
         Ok(())
     }
 

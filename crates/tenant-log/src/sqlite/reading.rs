@@ -7,9 +7,11 @@ use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use uuid::Uuid;
 
+use super::encoding::{Damage, Entries, Head, Heads, ids};
 use super::opening::{OpenError, check_version, keep_plans};
-use super::rows::{self, COLUMNS, OUTLINE_COLUMNS, decode, decode_outline, number};
+use super::rows::{self, number};
 use super::tenants;
+use super::walking::Walk;
 use crate::memory::ascending;
 use crate::{
     DeadLetter, DeadLetterReason, LogEntry, Note, OutlinePage, Page, ReadError, ReadRequest,
@@ -25,18 +27,25 @@ pub(super) struct Readers {
 }
 
 /// A tenant's row.
-struct TenantRow {
-    no: i64,
+struct TenantRow<'t> {
+    tenant: &'t TenantId,
+    walk: Walk,
     epoch: Epoch,
     reserved_through: Offset,
     trimmed_through: Offset,
-    /// Entries up to this seq have their places; those behind it are looked through.
-    placed_through: i64,
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
-fn store(error: rusqlite::Error) -> ReadError {
-    ReadError::Store(error.to_string())
+impl TenantRow<'_> {
+    fn damaged(&self, offset: Offset) -> impl FnOnce(Damage) -> ReadError {
+        let tenant = self.tenant.clone();
+        move |column| ReadError::Damaged { tenant, offset, column }
+    }
+}
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error.to_string())
+    }
 }
 
 impl Readers {
@@ -62,10 +71,10 @@ impl Readers {
     fn look<T>(
         &self,
         tenant: &TenantId,
-        read: impl FnOnce(&Connection, TenantRow) -> Result<T, ReadError>,
+        read: impl FnOnce(&Connection, &TenantRow<'_>) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
-        self.look_around(|connection| match find(connection, tenant).map_err(store)? {
-            Some(row) => read(connection, row),
+        self.look_around(|connection| match find(connection, tenant)? {
+            Some(row) => read(connection, &row),
             None => Err(ReadError::UnknownTenant(tenant.clone())),
         })
     }
@@ -78,11 +87,11 @@ impl Readers {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => self.connect().map_err(store)?,
+            None => self.connect()?,
         };
-        let transaction = connection.unchecked_transaction().map_err(store)?;
+        let transaction = connection.unchecked_transaction()?;
         let answer = read(&transaction);
-        transaction.finish().map_err(store)?;
+        transaction.finish()?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_READERS_MAX {
             idle.push(connection);
@@ -98,21 +107,17 @@ impl Readers {
                 return Ok(Page::reset(row.epoch));
             }
             let mut page = Page::starting(row.epoch, request, row.trimmed_through);
-            // One more than the page takes tells whether there is more.
-            let rows_max = request.entries_max.max(1).saturating_add(1);
             let (after, mut bytes) = (page.next, 0);
-            let mut take = |row: &Row<'_>| -> Result<bool, ReadError> {
-                let entry = decode(tenant, row)?;
-                bytes += entry.bytes();
+            scan(connection, row, after, request.through, |offset, head, body| {
+                bytes += head.bytes();
                 if page.is_full(request, bytes) {
                     page.is_last = false;
                     return Ok(false);
                 }
-                page.next = entry.offset;
-                page.entries.push(entry);
+                page.next = offset;
+                page.entries.push(head.entry(offset, body)?);
                 Ok(true)
-            };
-            scan(connection, COLUMNS, &row, after, request.through, rows_max, &mut take)?;
+            })?;
             Ok(page)
         })
     }
@@ -130,9 +135,9 @@ impl Readers {
                 return Err(ReadError::OtherEpoch { tenant: tenant.clone(), epoch: known.epoch });
             }
             let mut outlines = Vec::new();
-            scan(connection, OUTLINE_COLUMNS, &known, after, through, entries_max, &mut |row| {
-                outlines.push(decode_outline(tenant, row)?);
-                Ok(true)
+            scan_heads(connection, known, after, through, |offset, head| {
+                outlines.push(head.outline(offset)?);
+                Ok(outlines.len() < entries_max)
             })?;
             Ok(OutlinePage::new(known.trimmed_through, outlines, through, entries_max))
         })
@@ -147,9 +152,9 @@ impl Readers {
             let mut entries = Vec::new();
             for offset in ascending(offsets).into_iter().filter(|it| *it > Offset::ZERO) {
                 let before = Offset::ZERO.plus(offset.get() - 1);
-                scan(connection, COLUMNS, &row, before, offset, 1, &mut |row| {
-                    entries.push(decode(tenant, row)?);
-                    Ok(true)
+                scan(connection, row, before, offset, |offset, head, body| {
+                    entries.push(head.entry(offset, body)?);
+                    Ok(false)
                 })?;
             }
             Ok(entries)
@@ -163,46 +168,42 @@ impl Readers {
         entries_max: usize,
     ) -> Result<Vec<LogEntry>, ReadError> {
         self.look(tenant, |connection, row| {
-            // Of those that have places, and then of those that have none: newest first, and the latter are newer.
-            let placed = format!(
-                "SELECT {COLUMNS} FROM (SELECT seq AS place FROM places WHERE tenant = ?1 AND ?2 = ?2
-                 ORDER BY offset DESC) CROSS JOIN entries ON seq = place
-                 WHERE entity = ?3 ORDER BY seq DESC LIMIT ?4"
-            );
-            let unplaced = format!(
-                "SELECT {COLUMNS} FROM entries WHERE seq > ?2 AND tenant = ?1 AND entity = ?3
-                 ORDER BY seq DESC LIMIT ?4"
-            );
             let mut history = Vec::new();
-            for sql in [unplaced, placed] {
-                let mut statement = connection.prepare_cached(&sql).map_err(store)?;
-                let left = number((entries_max - history.len()) as u64);
-                let mut rows = statement
-                    .query(params![row.no, row.placed_through, entity, left])
-                    .map_err(store)?;
-                while let Some(row) = rows.next().map_err(store)? {
-                    history.push(decode(tenant, row)?);
+            row.walk.descend::<ReadError>(connection, HEADS, |run| {
+                let heads: Vec<_> = heads(run)?.collect();
+                for (offset, head) in heads.into_iter().rev() {
+                    if offset <= row.trimmed_through || history.len() == entries_max {
+                        return Ok(false);
+                    }
+                    let is_about = head.and_then(|head| Ok(head.entity()? == Some(entity)));
+                    if is_about.map_err(row.damaged(offset))? {
+                        history.push(offset);
+                    }
                 }
-            }
-            history.reverse();
+                Ok(true)
+            })?;
             Ok(history)
         })
+        .and_then(|history| self.read_at(tenant, &history))
     }
 
     pub(super) fn find(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Offset>, ReadError> {
         self.look(tenant, |connection, row| {
-            let mut statement = connection
-                .prepare_cached(
-                    "SELECT max(offset) FROM (
-                        SELECT offset FROM places WHERE tenant = ?1 AND id = ?3
-                        UNION ALL SELECT offset FROM entries WHERE seq > ?2 AND tenant = ?1 AND id = ?3
-                     )",
-                )
-                .map_err(store)?;
-            let offset: Option<i64> = statement
-                .query_row(params![row.no, row.placed_through, id.as_bytes()], |row| row.get(0))
-                .map_err(store)?;
-            Ok(offset.and_then(|it| u64::try_from(it).ok()).and_then(Offset::new))
+            let mut found = None;
+            for sql in [
+                "SELECT first, ids FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC",
+                "SELECT first, ids FROM places WHERE ?2 = ?2 AND tenant = ?1 ORDER BY first DESC",
+            ] {
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query(params![row.walk.no, row.walk.placed_through])?;
+                while found.is_none()
+                    && let Some(run) = rows.next()?
+                {
+                    let mut ids = ids(rows::offset(run, 0)?, rows::bytes(run, 1)?);
+                    found = ids.rfind(|(it, _)| *it == id).map(|(_, offset)| offset);
+                }
+            }
+            Ok(found.filter(|offset| *offset > row.trimmed_through))
         })
     }
 
@@ -213,21 +214,16 @@ impl Readers {
     }
 
     pub(super) fn notes(&self, tenant: &TenantId, now_ms: u64) -> Result<Vec<Note>, ReadError> {
-        self.look(tenant, |connection, row| {
-            tenants::notes(connection, row.no, now_ms).map_err(store)
-        })
+        self.look(tenant, |connection, row| Ok(tenants::notes(connection, row.walk.no, now_ms)?))
     }
 
     pub(super) fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
         self.look_around(|connection| {
-            let mut statement = connection
-                .prepare_cached("SELECT name FROM tenants ORDER BY name")
-                .map_err(store)?;
+            let mut statement =
+                connection.prepare_cached("SELECT name FROM tenants ORDER BY name")?;
             let names = statement
-                .query_map((), |row| row.get::<_, String>(0))
-                .map_err(store)?
-                .collect::<rusqlite::Result<Vec<_>>>()
-                .map_err(store)?;
+                .query_map((), |row| row.get::<_, String>(0))?
+                .collect::<rusqlite::Result<Vec<_>>>()?;
             let parse = |name: String| {
                 let unreadable = format!("a tenant's name is damaged: {name:?}");
                 TenantId::parse(&name).map_err(|_| ReadError::Store(unreadable))
@@ -242,17 +238,14 @@ impl Readers {
         subscriber: &SubscriberKey,
     ) -> Result<Option<SavedCursor>, ReadError> {
         self.look(tenant, |connection, row| {
-            let mut statement = connection
-                .prepare_cached(
-                    "SELECT cursor, updated_at_ms FROM subscribers WHERE tenant = ? AND key = ?",
-                )
-                .map_err(store)?;
+            let mut statement = connection.prepare_cached(
+                "SELECT cursor, updated_at_ms FROM subscribers WHERE tenant = ? AND key = ?",
+            )?;
             let saved = statement
-                .query_row(params![row.no, subscriber.as_str()], |row| {
+                .query_row(params![row.walk.no, subscriber.as_str()], |row| {
                     Ok((row.get::<_, String>(0)?, rows::unsigned(row, 1)?))
                 })
-                .optional()
-                .map_err(store)?;
+                .optional()?;
             // A cursor that cannot be read is none: its subscriber starts anew.
             Ok(saved.and_then(|(text, updated_at_ms)| {
                 Cursor::parse(&text).map(|cursor| SavedCursor { cursor, updated_at_ms })
@@ -267,32 +260,30 @@ impl Readers {
         letters_max: usize,
     ) -> Result<Vec<DeadLetter>, ReadError> {
         self.look(tenant, |connection, row| {
-            let mut statement = connection
-                .prepare_cached(
-                    "SELECT offset, subscriber, id, reason, attempts, at_ms FROM dead_letters
+            let mut statement = connection.prepare_cached(
+                "SELECT offset, subscriber, id, reason, attempts, at_ms FROM dead_letters
                      WHERE tenant = ? AND offset > ? ORDER BY offset, subscriber",
-                )
-                .map_err(store)?;
-            let mut rows = statement.query(params![row.no, number(after.get())]).map_err(store)?;
+            )?;
+            let mut rows = statement.query(params![row.walk.no, number(after.get())])?;
             let mut letters: Vec<DeadLetter> = Vec::new();
-            while let Some(row) = rows.next().map_err(store)? {
-                let offset = rows::offset(row, 0).map_err(store)?;
+            while let Some(row) = rows.next()? {
+                let offset = rows::offset(row, 0)?;
                 let is_of_last = letters.last().is_some_and(|last| last.offset == offset);
                 if letters.len() >= letters_max && !is_of_last {
                     break;
                 }
                 let damaged =
                     |column| ReadError::Damaged { tenant: tenant.clone(), offset, column };
-                let text = |column: usize| row.get::<_, String>(column).map_err(store);
+                let text = |column: usize| row.get::<_, String>(column);
                 letters.push(DeadLetter {
                     offset,
                     subscriber: SubscriberKey::new(&text(1)?)
                         .ok_or_else(|| damaged("subscriber"))?,
-                    id: Uuid::from_bytes(row.get(2).map_err(store)?),
+                    id: Uuid::from_bytes(row.get(2)?),
                     reason: DeadLetterReason::from_text(&text(3)?)
                         .ok_or_else(|| damaged("reason"))?,
-                    attempts: row.get(4).map_err(store)?,
-                    at_ms: rows::unsigned(row, 5).map_err(store)?,
+                    attempts: row.get(4)?,
+                    at_ms: rows::unsigned(row, 5)?,
                 });
             }
             Ok(letters)
@@ -301,30 +292,38 @@ impl Readers {
 
     pub(super) fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {
         self.look(tenant, |connection, row| {
-            let newest = tenants::newest(connection, row.placed_through, row.no).map_err(store)?;
-            let columns = format!("{COLUMNS}, tenant_entries, tenant_bytes");
-            let (mut entries, mut bytes) = (0, 0);
-            scan(connection, &columns, &row, row.trimmed_through, Offset::MAX, 1, &mut |oldest| {
-                let tally = |column| rows::unsigned(oldest, column).map_err(store);
-                // The oldest one itself is in both of its sums.
-                entries = newest.entries.saturating_sub(tally(15)?) + 1;
-                bytes = newest.bytes.saturating_sub(tally(16)?) + decode(tenant, oldest)?.bytes();
-                Ok(true)
+            let newest = tenants::newest(connection, row.walk)?;
+            let (mut before, mut last) = (newest, None);
+            row.walk.ascend::<ReadError>(
+                connection,
+                RUN,
+                row.trimmed_through,
+                Offset::MAX,
+                |run| {
+                    let all: Vec<_> = heads(run)?.collect();
+                    let (mut first, is_left) =
+                        (rows::tally(run, 3)?, |at| at > row.trimmed_through);
+                    for (offset, head) in all {
+                        let head = head.map_err(row.damaged(offset))?;
+                        first.bytes = first.bytes.saturating_sub(if is_left(offset) {
+                            head.bytes()
+                        } else {
+                            0
+                        });
+                        first.entries = first.entries.saturating_sub(u64::from(is_left(offset)));
+                    }
+                    before = first;
+                    Ok(false)
+                },
+            )?;
+            row.walk.descend::<ReadError>(connection, "runs.first + runs.entries - 1", |run| {
+                last = Some(rows::offset(run, 0)?);
+                Ok(false)
             })?;
-            let mut statement = connection
-                .prepare_cached(
-                    "SELECT max(coalesce(
-                        (SELECT max(offset) FROM entries WHERE seq > ?2 AND tenant = ?1),
-                        (SELECT max(offset) FROM places WHERE tenant = ?1)
-                     )), (SELECT count(*) FROM dead_letters WHERE tenant = ?1)",
-                )
-                .map_err(store)?;
-            let (last, dead_letters) = statement
-                .query_row(params![row.no, row.placed_through], |it| {
-                    Ok((it.get::<_, Option<i64>>(0)?, rows::unsigned(it, 1)?))
-                })
-                .map_err(store)?;
-            let last = last.and_then(|it| u64::try_from(it).ok()).and_then(Offset::new);
+            let dead_letters = connection
+                .prepare_cached("SELECT count(*) FROM dead_letters WHERE tenant = ?")?
+                .query_row([row.walk.no], |row| rows::unsigned(row, 0))?;
+            let (entries, bytes) = (newest.entries - before.entries, newest.bytes - before.bytes);
             Ok(TenantStats {
                 last: Cursor::new(row.epoch, last.unwrap_or(row.trimmed_through)),
                 trimmed_through: row.trimmed_through,
@@ -336,44 +335,65 @@ impl Readers {
     }
 }
 
-/// Gives `take` a tenant's entries after an offset and up to another, ascending, at most `entries_max`, until it wants no
-/// more.
-fn scan(
-    connection: &Connection,
-    columns: &str,
-    tenant: &TenantRow,
-    after: Offset,
-    through: Offset,
-    entries_max: usize,
-    take: &mut dyn FnMut(&Row<'_>) -> Result<bool, ReadError>,
-) -> Result<(), ReadError> {
-    let placed = format!(
-        "SELECT {columns} FROM (SELECT seq AS place FROM places
-            WHERE ?5 = ?5 AND tenant = ?1 AND offset > ?2 AND offset <= ?3 ORDER BY offset LIMIT ?4)
-         CROSS JOIN entries ON seq = place"
-    );
-    let unplaced = format!(
-        "SELECT {columns} FROM entries
-         WHERE seq > ?5 AND tenant = ?1 AND offset > ?2 AND offset <= ?3 ORDER BY seq LIMIT ?4"
-    );
-    let mut left = entries_max;
-    for sql in [placed, unplaced] {
-        let mut statement = connection.prepare_cached(&sql).map_err(store)?;
-        let (after, through) = (number(after.get()), number(through.get()));
-        let mut rows = statement
-            .query(params![tenant.no, after, through, number(left as u64), tenant.placed_through])
-            .map_err(store)?;
-        while let Some(row) = rows.next().map_err(store)? {
-            left -= 1;
-            if !take(row)? || left == 0 {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
+const HEADS: &str = "runs.first, runs.ids, runs.heads";
+const RUN: &str = "runs.first, runs.ids, runs.heads, runs.tenant_entries, runs.tenant_bytes";
+const ENTRIES: &str = "runs.first, runs.ids, runs.heads, runs.bodies";
+
+/// The first three columns of each.
+fn heads<'r>(run: &'r Row<'_>) -> rusqlite::Result<Heads<'r>> {
+    Ok(Heads::new(rows::offset(run, 0)?, rows::bytes(run, 1)?, rows::bytes(run, 2)?))
 }
 
-fn find(connection: &Connection, tenant: &TenantId) -> rusqlite::Result<Option<TenantRow>> {
+/// Gives `take` a tenant's entries after an offset and up to another, ascending, until it wants no more.
+fn scan(
+    connection: &Connection,
+    tenant: &TenantRow<'_>,
+    after: Offset,
+    through: Offset,
+    mut take: impl FnMut(Offset, &Head<'_>, &[u8]) -> Result<bool, Damage>,
+) -> Result<(), ReadError> {
+    let after = after.max(tenant.trimmed_through);
+    tenant.walk.ascend(connection, ENTRIES, after, through, |run| {
+        for (offset, entry) in Entries::new(heads(run)?, rows::bytes(run, 3)?) {
+            if offset > through {
+                return Ok(false);
+            }
+            let taken = |(head, body): (Head<'_>, &[u8])| take(offset, &head, body);
+            if offset > after && !entry.and_then(taken).map_err(tenant.damaged(offset))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    })
+}
+
+/// As [`scan`], without the bodies.
+fn scan_heads(
+    connection: &Connection,
+    tenant: &TenantRow<'_>,
+    after: Offset,
+    through: Offset,
+    mut take: impl FnMut(Offset, &Head<'_>) -> Result<bool, Damage>,
+) -> Result<(), ReadError> {
+    let after = after.max(tenant.trimmed_through);
+    tenant.walk.ascend(connection, HEADS, after, through, |run| {
+        for (offset, head) in heads(run)? {
+            if offset > through {
+                return Ok(false);
+            }
+            let taken = |head: Head<'_>| take(offset, &head);
+            if offset > after && !head.and_then(taken).map_err(tenant.damaged(offset))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    })
+}
+
+fn find<'t>(
+    connection: &Connection,
+    tenant: &'t TenantId,
+) -> rusqlite::Result<Option<TenantRow<'t>>> {
     let mut statement = connection.prepare_cached(
         "SELECT no, epoch, reserved_through, trimmed_through, placed_through
          FROM tenants, progress WHERE name = ?",
@@ -381,11 +401,11 @@ fn find(connection: &Connection, tenant: &TenantId) -> rusqlite::Result<Option<T
     statement
         .query_row([tenant.as_str()], |row| {
             Ok(TenantRow {
-                no: row.get(0)?,
+                tenant,
+                walk: Walk { no: row.get(0)?, placed_through: row.get(4)? },
                 epoch: Epoch::new(rows::unsigned(row, 1)?),
                 reserved_through: rows::offset(row, 2)?,
                 trimmed_through: rows::offset(row, 3)?,
-                placed_through: row.get(4)?,
             })
         })
         .optional()

@@ -12,8 +12,8 @@ pub(super) const WRITE_AHEAD_BYTES_MAX: u64 = 8 << 20;
 pub(super) const COMMIT_BYTES_MAX: u64 = 4 << 20;
 /// Enough for all that stands beside the database to move into it; then there is room beside it to write what deletes.
 const RESERVE_BYTES: u64 = 32 << 20;
-/// Of as many tenants, each entry's place is on a page of its own.
-const PLACES_BYTES_MAX: u64 = UNPLACED_MAX as u64 * PAGE_BYTES as u64;
+/// Of as many tenants, each entry is a run of its own, whose place is on a page of its own.
+const PLACES_BYTES_MAX: u64 = UNPLACED_MAX * PAGE_BYTES as u64;
 const _: () =
     assert!(RESERVE_BYTES >= WRITE_AHEAD_BYTES_MAX + PLACES_BYTES_MAX + 2 * COMMIT_BYTES_MAX);
 /// So many pages below its largest size the database takes no more appends.

@@ -7,46 +7,38 @@ CREATE TABLE tenants (
     trimmed_through INTEGER NOT NULL
 ) STRICT;
 
--- One row a message, in the order of arrival, all tenants together, and no index: a commit writes at one place. A row
--- whose offset its tenant has trimmed is gone for every reader, and deleted with its neighbours some time later.
-CREATE TABLE entries (
+-- Messages in the order of arrival, all tenants together, and no index: a commit writes at one place. Those of one tenant
+-- that came together, and whose offsets follow each other, share a row (encoding.rs). What its tenant has trimmed is gone
+-- for every reader; a row of which nothing is left is deleted with its neighbours some time later.
+CREATE TABLE runs (
     seq INTEGER PRIMARY KEY,
     tenant INTEGER NOT NULL,
-    offset INTEGER NOT NULL,
-    id BLOB NOT NULL,
-    at_ms INTEGER NOT NULL,
-    expires_at_ms INTEGER,
-    event TEXT NOT NULL,
-    flags INTEGER NOT NULL,               -- bits: 1 durable, 2 compacts, 4 creates its order
-    priority INTEGER NOT NULL,            -- 0 low, 1 medium, 2 high, 3 urgent
-    applications INTEGER NOT NULL,        -- bits: 1 client_app, 2 tenant_dashboard, 4 kitchen_app, 8 delivery_app
-    only_applications INTEGER NOT NULL,
-    read_permission TEXT,
-    rooms TEXT,                           -- a JSON list such as ["order:42"]
-    tenant_entries INTEGER NOT NULL,      -- how many entries the tenant ever had, up to and with this one
+    first INTEGER NOT NULL,               -- the first one's offset
+    entries INTEGER NOT NULL,             -- how many there are
+    tenant_entries INTEGER NOT NULL,      -- how many entries the tenant ever had, up to and with the last of these
     tenant_bytes INTEGER NOT NULL,        -- and their bytes: differences of two rows are sums, so nothing is counted twice
-    entity TEXT,                          -- the order it is about
-    customer TEXT,                        -- of the order it creates
-    message BLOB NOT NULL,                -- the large ones come last: who reads what is before them need not read them
-    attachments BLOB                      -- each: its length (4 bytes, little-endian), its bytes
+    ids BLOB NOT NULL,                    -- 16 bytes each
+    heads BLOB NOT NULL,
+    bodies BLOB NOT NULL                  -- the large ones come last: who reads what is before them need not read them
 ) STRICT;
 
--- Where a tenant's entries are: filled some thousands at a time and sorted, so that it costs a page for many of them.
--- The id is in it so that a tenant's newest ids are read from neighbouring places.
+-- Where a tenant's runs are: filled some thousands of entries at a time and sorted, so that it costs a page for many of
+-- them. The ids are in it so that a tenant's newest ids are read from neighbouring places.
 CREATE TABLE places (
     tenant INTEGER NOT NULL,
-    offset INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
     seq INTEGER NOT NULL,
-    id BLOB NOT NULL,
-    PRIMARY KEY (tenant, offset)
+    ids BLOB NOT NULL,
+    PRIMARY KEY (tenant, first)
 ) STRICT, WITHOUT ROWID;
 
--- One row. Entries up to placed_through have their places; those behind it are looked through.
+-- One row. Runs up to placed_through have their places; those behind it are looked through.
 CREATE TABLE progress (placed_through INTEGER NOT NULL) STRICT;
 INSERT INTO progress VALUES (0);
 
--- How many entries of each stretch of 4096 seqs are trimmed and not deleted yet.
-CREATE TABLE leftovers (stretch INTEGER PRIMARY KEY, entries INTEGER NOT NULL) STRICT;
+-- How many runs of each stretch of 64 seqs are trimmed as a whole and not deleted yet.
+CREATE TABLE leftovers (stretch INTEGER PRIMARY KEY, runs INTEGER NOT NULL) STRICT;
 
 -- Whose orders are whose, as long as the entry that created the order is there.
 CREATE TABLE orders (

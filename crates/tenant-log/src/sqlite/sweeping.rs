@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Log of the length of a stretch of seqs.
-pub(super) const STRETCH_BITS: u32 = 12;
+pub(super) const STRETCH_BITS: u32 = 6;
 const STRETCH: i64 = 1 << STRETCH_BITS;
 
 /// How much of a stretch must be trimmed for it to be worth sweeping.
@@ -81,17 +81,17 @@ impl Sweep {
         let to = end.min(from + seqs_max);
         let deleted = connection
             .prepare_cached(
-                "DELETE FROM entries WHERE seq >= ? AND seq < ?
-                 AND offset <= (SELECT trimmed_through FROM tenants WHERE no = tenant)",
+                "DELETE FROM runs WHERE seq >= ? AND seq < ?
+                 AND first + entries - 1 <= (SELECT trimmed_through FROM tenants WHERE no = tenant)",
             )?
             .execute([from, to])?;
         let stretch = (end - 1) >> STRETCH_BITS;
         let deleted = i64::try_from(deleted).unwrap_or(i64::MAX);
         connection
-            .prepare_cached("UPDATE leftovers SET entries = entries - ? WHERE stretch = ?")?
+            .prepare_cached("UPDATE leftovers SET runs = runs - ? WHERE stretch = ?")?
             .execute(params![deleted, stretch])?;
         connection
-            .prepare_cached("DELETE FROM leftovers WHERE stretch = ? AND entries <= 0")?
+            .prepare_cached("DELETE FROM leftovers WHERE stretch = ? AND runs <= 0")?
             .execute([stretch])?;
         self.under_way = (to < end).then_some((to, end));
         Ok(())
@@ -102,10 +102,10 @@ impl Sweep {
 fn find(connection: &Connection, diligence: Diligence) -> rusqlite::Result<Option<(i64, i64)>> {
     let sql = match diligence {
         Diligence::Busy | Diligence::Round => {
-            "SELECT stretch FROM leftovers WHERE entries >= ? ORDER BY stretch LIMIT 1"
+            "SELECT stretch FROM leftovers WHERE runs >= ? ORDER BY stretch LIMIT 1"
         }
         Diligence::Full => {
-            "SELECT stretch FROM leftovers WHERE entries >= ? ORDER BY entries DESC LIMIT 1"
+            "SELECT stretch FROM leftovers WHERE runs >= ? ORDER BY runs DESC LIMIT 1"
         }
     };
     let mut statement = connection.prepare_cached(sql)?;

@@ -2,15 +2,17 @@
 
 use ahash::AHashMap;
 use foodtrack_contract::{Epoch, Offset, TenantId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::rows::{self, COLUMNS, number};
+use super::encoding::{Entries, Heads, ids};
+use super::rows::{self, number};
+use super::walking::Walk;
 use crate::memory::random_epoch;
 use crate::retention::Tally;
 use crate::{
     HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LogEntry, Note, NoteKind,
-    RECENT_IDS_MAX,
+    OrderOwner, RECENT_IDS_MAX,
 };
 
 /// How many offsets are made safe at once. After a crash what is left of them is skipped.
@@ -98,18 +100,19 @@ pub(super) fn open(
         OpenTenant { no, expected, now, committed: now, is_grown: true, is_new: true }
     });
     open.no = no;
-    open.now.last = newest(connection, placed_through, no)?;
+    let walk = Walk { no, placed_through };
+    open.now.last = newest(connection, walk)?;
     open.now.reserved_through = reserved_through;
     open.reserve(connection)?;
     Ok(Head {
         epoch,
         next: open.expected,
         reserved_through: open.now.reserved_through,
-        recent: recent(connection, placed_through, no)?,
+        recent: recent(connection, walk, trimmed_through)?,
         trimmed_through,
         orders: orders(connection, no)?,
         notes: notes(connection, no, now_ms)?,
-        tail: tail(connection, placed_through, tenant, no)?,
+        tail: tail(connection, walk, trimmed_through)?,
     })
 }
 
@@ -141,65 +144,50 @@ fn create(
 }
 
 /// The newest entry's tally. An empty log starts from zero again: only differences count.
-pub(super) fn newest(
-    connection: &Connection,
-    placed_through: i64,
-    no: i64,
-) -> rusqlite::Result<Tally> {
-    let tally =
-        newest_first(connection, "tenant_entries, tenant_bytes", (placed_through, no), 1, |row| {
-            Ok(Tally { entries: rows::unsigned(row, 0)?, bytes: rows::unsigned(row, 1)? })
-        })?;
-    Ok(tally.into_iter().next().unwrap_or_default())
-}
-
-/// The columns of a tenant's newest entries: first those that have no places yet, then the others.
-fn newest_first<T>(
-    connection: &Connection,
-    columns: &str,
-    (placed_through, no): (i64, i64),
-    entries_max: usize,
-    mut decode: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<Vec<T>> {
-    let mut entries = Vec::new();
-    for sql in [
-        format!(
-            "SELECT {columns} FROM entries WHERE seq > ? AND tenant = ? ORDER BY seq DESC LIMIT ?"
-        ),
-        format!(
-            "SELECT {columns} FROM (SELECT seq AS place FROM places WHERE ?1 = ?1 AND tenant = ?2
-             ORDER BY offset DESC LIMIT ?3) CROSS JOIN entries ON seq = place ORDER BY seq DESC"
-        ),
-    ] {
-        let mut statement = connection.prepare_cached(&sql)?;
-        let left = number((entries_max - entries.len()) as u64);
-        let mut rows = statement.query(params![placed_through, no, left])?;
-        while let Some(row) = rows.next()? {
-            entries.push(decode(row)?);
-        }
-    }
-    Ok(entries)
+pub(super) fn newest(connection: &Connection, walk: Walk) -> rusqlite::Result<Tally> {
+    let mut newest = Tally::default();
+    walk.descend::<rusqlite::Error>(connection, "runs.tenant_entries, runs.tenant_bytes", |row| {
+        newest = rows::tally(row, 0)?;
+        Ok(false)
+    })?;
+    Ok(newest)
 }
 
 fn recent(
     connection: &Connection,
-    placed_through: i64,
-    no: i64,
+    walk: Walk,
+    trimmed_through: Offset,
 ) -> rusqlite::Result<Vec<(Uuid, Offset)>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, offset FROM entries WHERE seq > ?1 AND tenant = ?2
-         UNION ALL SELECT * FROM (
-            SELECT id, offset FROM places WHERE tenant = ?2 ORDER BY offset DESC LIMIT ?3
-         )",
-    )?;
-    let ids_max = number(RECENT_IDS_MAX as u64);
-    let rows = statement.query_map(params![placed_through, no, ids_max], |row| {
-        Ok((Uuid::from_bytes(row.get(0)?), rows::offset(row, 1)?))
-    })?;
-    let mut recent = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    recent.sort_unstable_by_key(|(_, offset)| *offset);
-    recent.drain(..recent.len().saturating_sub(RECENT_IDS_MAX));
+    let mut recent = Vec::new();
+    let unplaced = "SELECT first, ids FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC";
+    let placed = "SELECT first, ids FROM places WHERE ?2 = ?2 AND tenant = ?1 ORDER BY first DESC";
+    for sql in [unplaced, placed] {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![walk.no, walk.placed_through])?;
+        while recent.len() < RECENT_IDS_MAX
+            && let Some(row) = rows.next()?
+        {
+            let newest_first = ids(rows::offset(row, 0)?, rows::bytes(row, 1)?).rev();
+            recent.extend(newest_first.take_while(|(_, offset)| *offset > trimmed_through));
+        }
+    }
+    recent.truncate(RECENT_IDS_MAX);
+    recent.reverse();
     Ok(recent)
+}
+
+/// Notes whose an order is, unless it is known.
+pub(super) fn add_order(
+    connection: &Connection,
+    no: i64,
+    order: &str,
+    owner: &OrderOwner,
+    offset: Offset,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?)")?
+        .execute(params![no, order, owner.customer, number(offset.get())])?;
+    Ok(())
 }
 
 type OrderAndCustomer = (Box<str>, Option<Box<str>>);
@@ -233,21 +221,34 @@ pub(super) fn notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::
 
 fn tail(
     connection: &Connection,
-    placed_through: i64,
-    tenant: &TenantId,
-    no: i64,
+    walk: Walk,
+    trimmed_through: Offset,
 ) -> rusqlite::Result<Vec<LogEntry>> {
-    let entries =
-        newest_first(connection, COLUMNS, (placed_through, no), HEAD_TAIL_ENTRIES_MAX, |row| {
-            // Who reads a damaged entry is told so. It must not keep its tenant from being opened.
-            Ok(rows::decode(tenant, row).ok())
-        })?;
-    let mut bytes = 0;
-    let fits = entries.into_iter().map_while(|entry| entry).take_while(|entry| {
-        bytes += entry.bytes();
-        bytes <= HEAD_TAIL_BYTES_MAX
-    });
-    let mut tail: Vec<_> = fits.collect();
+    let (mut tail, mut bytes) = (Vec::new(), 0);
+    walk.descend::<rusqlite::Error>(
+        connection,
+        "runs.first, runs.ids, runs.heads, runs.bodies",
+        |row| {
+            let heads =
+                Heads::new(rows::offset(row, 0)?, rows::bytes(row, 1)?, rows::bytes(row, 2)?);
+            let entries: Vec<_> = Entries::new(heads, rows::bytes(row, 3)?).collect();
+            for (offset, entry) in entries.into_iter().rev() {
+                // Who reads a damaged entry is told so. It must not keep its tenant from being opened.
+                let Ok(entry) = entry.and_then(|(head, body)| head.entry(offset, body)) else {
+                    return Ok(false);
+                };
+                bytes += entry.bytes();
+                if offset <= trimmed_through
+                    || tail.len() == HEAD_TAIL_ENTRIES_MAX
+                    || bytes > HEAD_TAIL_BYTES_MAX
+                {
+                    return Ok(false);
+                }
+                tail.push(entry);
+            }
+            Ok(true)
+        },
+    )?;
     tail.reverse();
     Ok(tail)
 }

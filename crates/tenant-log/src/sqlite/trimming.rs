@@ -2,12 +2,15 @@
 
 use std::collections::VecDeque;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use foodtrack_contract::Offset;
+use rusqlite::{Connection, params};
 
+use super::encoding::Heads;
 use super::places::Places;
 use super::rows::{self, number};
 use super::sweeping::STRETCH_BITS;
 use super::tenants;
+use super::walking::Walk;
 use crate::Retention;
 use crate::retention::Tally;
 
@@ -23,69 +26,79 @@ pub(super) struct Limits {
     pub(super) last: Tally,
 }
 
-/// Takes at most `rows_max` of a tenant's oldest entries, of those that have their places. Returns how many it
-/// took.
+impl Limits {
+    fn let_go(self, tally: Tally, at_ms: u64) -> bool {
+        self.retention.lets_go(tally, at_ms, self.last, self.now_ms)
+    }
+}
+
+/// Takes at most `entries_max` of a tenant's oldest entries, give or take a run, of those that have their places. Returns how
+/// many it took.
 ///
 /// They are gone for every reader; their rows are deleted later, with their neighbours.
 pub(super) fn trim(
     connection: &Connection,
     no: i64,
     limits: Limits,
-    rows_max: u64,
+    entries_max: u64,
 ) -> rusqlite::Result<u64> {
-    // Entries go oldest first, so those that go are a beginning: what is looked for is its end.
-    let (mut gone, mut through, mut stays) = (0, None, rows_max + 1);
-    let mut probe = rows_max;
-    while gone < probe {
-        match goes(connection, no, limits, probe)? {
-            Some(offset) => (gone, through) = (probe, Some(offset)),
-            None => stays = probe,
+    let (mut gone, mut through) = (0, None);
+    let mut statement = connection.prepare_cached(
+        "SELECT runs.first, runs.tenant_entries, runs.tenant_bytes, runs.ids, runs.heads, trimmed_through
+         FROM places JOIN tenants ON no = places.tenant CROSS JOIN runs ON runs.seq = places.seq
+         WHERE places.tenant = ? ORDER BY places.first",
+    )?;
+    let mut rows = statement.query([no])?;
+    'runs: while gone < entries_max
+        && let Some(row) = rows.next()?
+    {
+        let (last, trimmed_through) = (rows::tally(row, 1)?, rows::offset(row, 5)?);
+        let heads = Heads::new(rows::offset(row, 0)?, rows::bytes(row, 3)?, rows::bytes(row, 4)?);
+        let mut entries: Vec<(Offset, u64, u64)> = Vec::new();
+        for (offset, head) in heads {
+            // What is damaged goes with the one before it.
+            let before = entries.last().map_or(0, |(_, at_ms, _)| *at_ms);
+            let (at_ms, bytes) = head.map_or((before, 0), |head| (head.at_ms(), head.bytes()));
+            entries.push((offset, at_ms, bytes));
         }
-        // Most often nothing goes, or little.
-        probe = if gone == 0 { stays / 2 } else { gone + (stays - gone) / 2 };
+        let all_bytes: u64 = entries.iter().map(|(.., bytes)| bytes).sum();
+        let mut tally = Tally {
+            entries: last.entries.saturating_sub(entries.len() as u64),
+            bytes: last.bytes.saturating_sub(all_bytes),
+        };
+        for (offset, at_ms, bytes) in entries {
+            tally = tally.plus(bytes);
+            if offset <= trimmed_through {
+                continue;
+            }
+            // Entries go oldest first, so those that go are a beginning.
+            if !limits.let_go(tally, at_ms) {
+                break 'runs;
+            }
+            (gone, through) = (gone + 1, Some(offset));
+        }
     }
+    drop(rows);
     if let Some(through) = through {
         let_go(connection, no, through)?;
     }
     Ok(gone)
 }
 
-/// The offset of the tenant's `count`th oldest entry, if there is one and it goes.
-fn goes(
-    connection: &Connection,
-    no: i64,
-    limits: Limits,
-    count: u64,
-) -> rusqlite::Result<Option<i64>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT offset, at_ms, tenant_entries, tenant_bytes FROM entries WHERE seq =
-         (SELECT seq FROM places WHERE tenant = ? ORDER BY offset LIMIT 1 OFFSET ?)",
-    )?;
-    let entry = statement
-        .query_row(params![no, number(count - 1)], |row| {
-            let tally = Tally { entries: rows::unsigned(row, 2)?, bytes: rows::unsigned(row, 3)? };
-            Ok((row.get(0)?, rows::unsigned(row, 1)?, tally))
-        })
-        .optional()?;
-    let Limits { retention, now_ms, last } = limits;
-    Ok(entry
-        .filter(|(_, at_ms, tally)| retention.lets_go(*tally, *at_ms, last, now_ms))
-        .map(|(offset, ..)| offset))
-}
-
-fn let_go(connection: &Connection, no: i64, through: i64) -> rusqlite::Result<()> {
+fn let_go(connection: &Connection, no: i64, through: Offset) -> rusqlite::Result<()> {
+    let through = number(through.get());
     connection
         .prepare_cached(
             "INSERT INTO leftovers SELECT seq >> ?, count(*) FROM places
-             WHERE tenant = ? AND offset <= ? GROUP BY 1
-             ON CONFLICT DO UPDATE SET entries = entries + excluded.entries",
+             WHERE tenant = ? AND first <= ?3 AND first + entries - 1 <= ?3 GROUP BY 1
+             ON CONFLICT DO UPDATE SET runs = runs + excluded.runs",
         )?
         .execute(params![STRETCH_BITS, no, through])?;
     connection
         .prepare_cached("UPDATE tenants SET trimmed_through = ? WHERE no = ?")?
         .execute([through, no])?;
     for sql in [
-        "DELETE FROM places WHERE tenant = ? AND offset <= ?",
+        "DELETE FROM places WHERE tenant = ?1 AND first <= ?2 AND first + entries - 1 <= ?2",
         "DELETE FROM dead_letters WHERE tenant = ? AND offset <= ?",
         "DELETE FROM orders WHERE tenant = ? AND offset <= ?",
     ] {
@@ -150,9 +163,10 @@ impl Round {
         // Looking at a tenant that keeps everything costs a few look-ups.
         for _ in 0..TRIM_ROWS_MAX / 8 {
             let Some(no) = self.left.front().copied() else { return Ok(()) };
-            let last = tenants::newest(connection, places.placed_through(), no)?;
+            let last =
+                tenants::newest(connection, Walk { no, placed_through: places.placed_through() })?;
             let limits = Limits { retention, now_ms: self.now_ms, last };
-            if trim(connection, no, limits, TRIM_ROWS_MAX)? == TRIM_ROWS_MAX
+            if trim(connection, no, limits, TRIM_ROWS_MAX)? >= TRIM_ROWS_MAX
                 || trim_notes(connection, no, self.now_ms)?
             {
                 return Ok(());

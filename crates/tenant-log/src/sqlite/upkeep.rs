@@ -165,7 +165,7 @@ impl Upkeep {
                 }
                 // To find that nothing goes costs a few look-ups.
                 rows_left = rows_left.saturating_sub(taken + 16);
-                if taken == rows_max {
+                if taken >= rows_max {
                     if rows_left == 0 {
                         return Ok(());
                     }

@@ -17,6 +17,7 @@ use super::places::Places;
 use super::queue::{Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, SLACK_PAGES, WRITE_AHEAD_BYTES_MAX};
 use super::rows::{self, number};
+use super::runs::Runs;
 use super::side_notes::{SideNotes, Ticketed};
 use super::tenants::{self, OpenTenants};
 use super::upkeep::Upkeep;
@@ -44,6 +45,7 @@ pub(super) struct Writer {
     places: Places,
     upkeep: Upkeep,
     notes: SideNotes,
+    runs: Runs,
     is_compacting: bool,
     /// The database's largest size.
     pages_max: u64,
@@ -92,6 +94,7 @@ impl Writer {
             places,
             upkeep: Upkeep::new(options.retention),
             notes: SideNotes::default(),
+            runs: Runs::default(),
             is_compacting: false,
             pages_max,
             reserve: Reserve::beside(file),
@@ -378,7 +381,12 @@ impl Writer {
             };
             result = result.and(step);
         }
-        result?;
+        if let Err(error) =
+            result.and_then(|()| self.runs.write(&self.connection, &mut self.places))
+        {
+            self.runs.clear();
+            return Err(error);
+        }
         if !self.notes.is_empty() {
             outcome.ticketed = self.notes.write(&self.connection)?;
         }
@@ -396,6 +404,8 @@ impl Writer {
     }
 
     fn open(&mut self, tenant: &TenantId, now_ms: u64) -> rusqlite::Result<Head> {
+        // It may have been closed a moment ago.
+        self.runs.write(&self.connection, &mut self.places)?;
         if self.places.is_worth_it() {
             // Or else every opening after a restart would look through all that have no places.
             self.places.place(&self.connection)?;
@@ -431,8 +441,12 @@ impl Writer {
         open.now.last = open.now.last.plus(bytes);
         open.is_grown = true;
         self.upkeep.note_time(entry.at_ms);
-        rows::insert(&self.connection, self.places.next(), open.no, entry, open.now.last)?;
-        open.reserve(&self.connection)
+        if let (Some(owner), Some(order)) = (&entry.creates_order, &entry.entity) {
+            tenants::add_order(&self.connection, open.no, order, owner, offset)?;
+        }
+        let (connection, last) = (&self.connection, open.now.last);
+        self.runs.push(connection, &mut self.places, open.no, entry, last)?;
+        open.reserve(connection)
     }
 
     fn tell_committed(&self, outcome: Outcome) {

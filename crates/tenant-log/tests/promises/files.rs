@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use foodtrack_tenant_log::{
-    Durability, OpenError, Retention, SqliteLog, SqliteOptions, check, renew_epochs,
+    Durability, OpenError, ReadError, Retention, SqliteLog, SqliteOptions, check, renew_epochs,
 };
 
 use crate::support::{KEEPS_ALL, id, open_sqlite, tenant, wait_for};
@@ -110,16 +110,39 @@ fn a_missing_file_whose_companion_is_there_is_not_made_anew() {
 
 #[test]
 fn a_check_names_what_is_wrong() {
-    let (directory, file) = with_log(5);
-    let connection = rusqlite::Connection::open(&file).unwrap();
-    connection.execute("DELETE FROM entries WHERE offset = 3", ()).unwrap();
-    connection.execute("UPDATE tenants SET reserved_through = 4", ()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let open = open_sqlite(directory.path(), SqliteOptions::default());
+    let mut writer = open.writer("t");
+    for n in 1..=7 {
+        writer.append(n);
+    }
+    drop(writer);
+    drop(open);
+    let connection = rusqlite::Connection::open(directory.path().join("log.db")).unwrap();
+    for change in [
+        "DELETE FROM runs WHERE first = 3",
+        "UPDATE tenants SET reserved_through = 6",
+        "UPDATE runs SET bodies = substr(bodies, 2) WHERE first = 5",
+        "UPDATE runs SET heads = substr(heads, 2) WHERE first = 6",
+    ] {
+        assert_eq!(connection.execute(change, ()).unwrap(), 1);
+    }
     drop(connection);
     let findings = check(directory.path()).unwrap().findings;
-    assert_eq!(findings.len(), 3, "{findings:?}");
-    assert!(findings[0].contains("at 5, which was never reserved"));
-    assert!(findings[1].contains("the sums at 4 do not follow"));
-    assert!(findings[2].contains("the place of 3 leads to nothing"));
+    let expected = [
+        "at 7, which was never reserved",
+        "the sums at 4 do not follow on those before",
+        "the place of 3 leads to nothing",
+        "the entry at 5 cannot be understood: its body is damaged",
+        "the entry at 6 cannot be understood: its head is damaged",
+    ];
+    assert_eq!(findings.len(), expected.len(), "{findings:?}");
+    assert!(findings.iter().zip(expected).all(|(it, end)| it.ends_with(end)), "{findings:?}");
+    // Who reads is told where.
+    let open = open_sqlite(directory.path(), SqliteOptions::default());
+    let read = |n| open.log.read_at(&tenant("t"), &[crate::support::offset(n)]);
+    assert!(matches!(read(5), Err(ReadError::Damaged { offset, .. }) if offset.get() == 5));
+    assert_eq!(read(4).unwrap().len(), 1);
 }
 
 #[test]
@@ -154,7 +177,7 @@ fn compaction_gives_space_back() {
     let full = file.metadata().unwrap().len();
     assert!(full > 5_000_000);
     let connection = rusqlite::Connection::open(&file).unwrap();
-    connection.execute("DELETE FROM entries WHERE offset <= 450", ()).unwrap();
+    connection.execute("DELETE FROM runs WHERE first <= 450", ()).unwrap();
     drop(connection);
     let log = open(directory.path()).unwrap();
     log.compact().unwrap();

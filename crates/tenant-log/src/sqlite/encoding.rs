@@ -1,0 +1,438 @@
+//! Entries as bytes. Each is an id, a head, by which it is found, and a body, which is what is delivered: who looks for
+//! entries reads the ids or heads of many without their bodies.
+//!
+//! A head is [`FIXED`] bytes, little-endian, then texts; a body is the message, then each binary part behind its length.
+
+use bytes::Bytes;
+use foodtrack_contract::{ApplicationSet, EventName, EventType, Offset, Permission, Priority};
+use uuid::Uuid;
+
+use crate::entry::bytes_of;
+use crate::{Durability, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, Outline};
+
+pub(super) const ID_BYTES: usize = 16;
+
+const AT: usize = 0;
+const EXPIRES: usize = 8;
+/// The lengths of the message, of all parts, and of the texts: event, read permission, entity, customer, rooms.
+const LENGTHS: usize = 16;
+const LENGTHS_COUNT: usize = 7;
+const PARTS: usize = LENGTHS + 4 * LENGTHS_COUNT;
+const FLAGS: usize = PARTS + 4;
+const PRIORITY: usize = FLAGS + 1;
+const APPLICATIONS: usize = FLAGS + 2;
+const ONLY: usize = FLAGS + 3;
+const FIXED: usize = FLAGS + 4;
+
+const IS_DURABLE: u8 = 1;
+const COMPACTS: u8 = 2;
+const CREATES_ORDER: u8 = 4;
+const EXPIRES_EVER: u8 = 8;
+const HAS_ENTITY: u8 = 16;
+const HAS_CUSTOMER: u8 = 32;
+
+/// Neighbours' ids, heads and bodies, each one behind the other. Their offsets follow each other, and are not in them.
+#[derive(Debug, Default)]
+pub(super) struct Encoded {
+    pub(super) ids: Vec<u8>,
+    pub(super) heads: Vec<u8>,
+    pub(super) bodies: Vec<u8>,
+}
+
+impl Encoded {
+    /// Appends an entry.
+    pub(super) fn push(&mut self, entry: &LogEntry) {
+        self.ids.extend_from_slice(entry.id.as_bytes());
+        encode(entry, &mut self.heads, &mut self.bodies);
+    }
+}
+
+fn encode(entry: &LogEntry, heads: &mut Vec<u8>, bodies: &mut Vec<u8>) {
+    let owner = entry.creates_order.as_ref();
+    let customer = owner.and_then(|owner| owner.customer.as_deref());
+    let flag = |is_set, flag| if is_set { flag } else { 0 };
+    let flags = flag(entry.durability == Durability::Durable, IS_DURABLE)
+        | flag(entry.compacts, COMPACTS)
+        | flag(owner.is_some(), CREATES_ORDER)
+        | flag(entry.expires_at_ms.is_some(), EXPIRES_EVER)
+        | flag(entry.entity.is_some(), HAS_ENTITY)
+        | flag(customer.is_some(), HAS_CUSTOMER);
+    let start = heads.len();
+    heads.resize(start + FIXED, 0);
+    let texts = [
+        entry.event.as_str(),
+        entry.audience.read.map_or("", Permission::as_str),
+        entry.entity.as_deref().unwrap_or_default(),
+        customer.unwrap_or_default(),
+    ];
+    texts.iter().for_each(|text| heads.extend_from_slice(text.as_bytes()));
+    let rooms = heads.len();
+    for room in &entry.audience.rooms {
+        let length = heads.len();
+        heads.extend_from_slice(&[0; 4]);
+        room.text().iter().for_each(|text| heads.extend_from_slice(text.as_bytes()));
+        let bytes = length_of(heads.len() - length - 4);
+        heads[length..length + 4].copy_from_slice(&bytes);
+    }
+    let rooms = heads.len() - rooms;
+    let body = bodies.len();
+    bodies.extend_from_slice(&entry.message);
+    for part in &entry.attachments {
+        bodies.extend_from_slice(&length_of(part.len()));
+        bodies.extend_from_slice(part);
+    }
+    let parts = bodies.len() - body - entry.message.len();
+    let fixed = &mut heads[start..start + FIXED];
+    fixed[AT..EXPIRES].copy_from_slice(&entry.at_ms.to_le_bytes());
+    fixed[EXPIRES..LENGTHS].copy_from_slice(&entry.expires_at_ms.unwrap_or(0).to_le_bytes());
+    let [event, read, entity, customer] = texts.map(str::len);
+    let lengths = [entry.message.len(), parts, event, read, entity, customer, rooms];
+    for (place, length) in lengths.into_iter().enumerate() {
+        let at = LENGTHS + 4 * place;
+        fixed[at..at + 4].copy_from_slice(&length_of(length));
+    }
+    fixed[PARTS..FLAGS].copy_from_slice(&length_of(entry.attachments.len()));
+    fixed[FLAGS] = flags;
+    fixed[PRIORITY] = entry.priority as u8;
+    fixed[APPLICATIONS] = entry.audience.applications.bits();
+    fixed[ONLY] = entry.audience.only.bits();
+}
+
+/// What is in a log is far below four GiB.
+fn length_of(length: usize) -> [u8; 4] {
+    u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+/// What of an entry is damaged.
+pub(super) type Damage = &'static str;
+
+/// One entry's head.
+#[derive(Clone, Copy)]
+pub(super) struct Head<'a> {
+    id: &'a [u8; ID_BYTES],
+    fixed: &'a [u8; FIXED],
+    lengths: [usize; LENGTHS_COUNT],
+    texts: &'a [u8],
+}
+
+impl<'a> Head<'a> {
+    /// Takes the first head off `heads`.
+    fn take(id: &'a [u8; ID_BYTES], heads: &mut &'a [u8]) -> Result<Self, Damage> {
+        let (fixed, rest) = heads.split_first_chunk::<FIXED>().ok_or("head")?;
+        let lengths = std::array::from_fn(|place| u32_at(fixed, LENGTHS + 4 * place) as usize);
+        let texts_bytes = lengths[2..].iter().sum();
+        let (texts, rest) = rest.split_at_checked(texts_bytes).ok_or("head")?;
+        *heads = rest;
+        Ok(Self { id, fixed, lengths, texts })
+    }
+
+    pub(super) fn id(&self) -> Uuid {
+        Uuid::from_bytes(*self.id)
+    }
+
+    pub(super) fn at_ms(&self) -> u64 {
+        u64_at(self.fixed, AT)
+    }
+
+    /// As [`LogEntry::bytes`].
+    pub(super) fn bytes(&self) -> u64 {
+        let parts = u32_at(self.fixed, PARTS) as usize;
+        bytes_of(self.lengths[0] + self.lengths[1].saturating_sub(4 * parts))
+    }
+
+    fn body_bytes(&self) -> usize {
+        self.lengths[0] + self.lengths[1]
+    }
+
+    fn flag(&self, flag: u8) -> bool {
+        self.fixed[FLAGS] & flag != 0
+    }
+
+    /// Of event, read permission, entity and customer.
+    fn text(&self, place: usize, damage: Damage) -> Result<&'a str, Damage> {
+        let start: usize = self.lengths[2..2 + place].iter().sum();
+        let text = &self.texts[start..start + self.lengths[2 + place]];
+        std::str::from_utf8(text).map_err(|_| damage)
+    }
+
+    fn event(&self) -> Result<EventName, Damage> {
+        let text = self.text(0, "event")?;
+        let declared = || EventName::Declared(text.into());
+        Ok(EventType::from_wire(text).map_or_else(declared, EventName::Builtin))
+    }
+
+    fn priority(&self) -> Result<Priority, Damage> {
+        Priority::ALL.get(usize::from(self.fixed[PRIORITY])).copied().ok_or("priority")
+    }
+
+    /// The order it is about.
+    pub(super) fn entity(&self) -> Result<Option<&'a str>, Damage> {
+        self.flag(HAS_ENTITY).then(|| self.text(2, "entity")).transpose()
+    }
+
+    fn expires_at_ms(&self) -> Option<u64> {
+        self.flag(EXPIRES_EVER).then(|| u64_at(self.fixed, EXPIRES))
+    }
+
+    fn audience(&self) -> Result<LoggedAudience, Damage> {
+        let read = match self.text(1, "read permission")? {
+            "" => None,
+            name => Some(Permission::from_wire(name).ok_or("read permission")?),
+        };
+        let mut rooms = Vec::new();
+        let mut rest = &self.texts[self.texts.len() - self.lengths[6]..];
+        while !rest.is_empty() {
+            let text = take_counted(&mut rest).and_then(|text| std::str::from_utf8(text).ok());
+            rooms.push(text.and_then(LoggedRoom::parse).ok_or("rooms")?);
+        }
+        Ok(LoggedAudience {
+            applications: ApplicationSet::from_bits(self.fixed[APPLICATIONS]),
+            rooms,
+            only: ApplicationSet::from_bits(self.fixed[ONLY]),
+            read,
+        })
+    }
+
+    pub(super) fn outline(&self, offset: Offset) -> Result<Outline, Damage> {
+        Ok(Outline {
+            offset,
+            id: self.id(),
+            at_ms: self.at_ms(),
+            event: self.event()?,
+            priority: self.priority()?,
+            entity: self.entity()?.map(Box::from),
+            compacts: self.flag(COMPACTS),
+            expires_at_ms: self.expires_at_ms(),
+            audience: self.audience()?,
+        })
+    }
+
+    /// The entry with its body.
+    pub(super) fn entry(&self, offset: Offset, body: &[u8]) -> Result<LogEntry, Damage> {
+        let customer = self.flag(HAS_CUSTOMER).then(|| self.text(3, "customer")).transpose()?;
+        let (message, mut rest) = body.split_at_checked(self.lengths[0]).ok_or("body")?;
+        let mut attachments = Vec::new();
+        while !rest.is_empty() {
+            let part = take_counted(&mut rest).ok_or("attachments")?;
+            attachments.push(Bytes::copy_from_slice(part));
+        }
+        if attachments.len() != u32_at(self.fixed, PARTS) as usize {
+            return Err("attachments");
+        }
+        Ok(LogEntry {
+            offset,
+            id: self.id(),
+            event: self.event()?,
+            durability: match self.flag(IS_DURABLE) {
+                true => Durability::Durable,
+                false => Durability::Recoverable,
+            },
+            priority: self.priority()?,
+            at_ms: self.at_ms(),
+            expires_at_ms: self.expires_at_ms(),
+            audience: self.audience()?,
+            entity: self.entity()?.map(Box::from),
+            compacts: self.flag(COMPACTS),
+            creates_order: self
+                .flag(CREATES_ORDER)
+                .then(|| OrderOwner { customer: customer.map(Box::from) }),
+            message: Bytes::copy_from_slice(message),
+            attachments,
+        })
+    }
+}
+
+/// The heads of neighbours.
+pub(super) struct Heads<'a> {
+    offset: Offset,
+    ids: &'a [u8],
+    heads: &'a [u8],
+}
+
+impl<'a> Heads<'a> {
+    /// Those of entries from `first` on.
+    pub(super) fn new(first: Offset, ids: &'a [u8], heads: &'a [u8]) -> Self {
+        Self { offset: first, ids, heads }
+    }
+}
+
+impl<'a> Iterator for Heads<'a> {
+    type Item = (Offset, Result<Head<'a>, Damage>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (id, rest) = self.ids.split_first_chunk::<ID_BYTES>()?;
+        let offset = self.offset;
+        (self.offset, self.ids) = (offset.next(), rest);
+        let head = Head::take(id, &mut self.heads);
+        if head.is_err() {
+            // Where the next one begins is not known.
+            self.heads = &[];
+        }
+        Some((offset, head))
+    }
+}
+
+/// The heads of neighbours with their bodies.
+pub(super) struct Entries<'a> {
+    heads: Heads<'a>,
+    bodies: &'a [u8],
+}
+
+impl<'a> Entries<'a> {
+    /// Those of these heads.
+    pub(super) fn new(heads: Heads<'a>, bodies: &'a [u8]) -> Self {
+        Self { heads, bodies }
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (Offset, Result<(Head<'a>, &'a [u8]), Damage>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (offset, head) = self.heads.next()?;
+        let with_body = head.and_then(|head| {
+            let (body, rest) = self.bodies.split_at_checked(head.body_bytes()).ok_or("body")?;
+            self.bodies = rest;
+            Ok((head, body))
+        });
+        Some((offset, with_body))
+    }
+}
+
+/// The ids of neighbours from `first` on.
+pub(super) fn ids(first: Offset, ids: &[u8]) -> impl DoubleEndedIterator<Item = (Uuid, Offset)> {
+    let (ids, _) = ids.as_chunks::<ID_BYTES>();
+    ids.iter().enumerate().map(move |(n, id)| (Uuid::from_bytes(*id), first.plus(n as u64)))
+}
+
+/// Takes off what stands behind its length.
+fn take_counted<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (taken, rest) = rest.split_at_checked(length)?;
+    *bytes = rest;
+    Some(taken)
+}
+
+fn u32_at(fixed: &[u8; FIXED], at: usize) -> u32 {
+    let mut bytes = [0; 4];
+    bytes.copy_from_slice(&fixed[at..at + 4]);
+    u32::from_le_bytes(bytes)
+}
+
+fn u64_at(fixed: &[u8; FIXED], at: usize) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&fixed[at..at + 8]);
+    u64::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use foodtrack_contract::{ApplicationType, RoomName};
+
+    use super::*;
+
+    fn offset(n: u64) -> Offset {
+        Offset::new(n).unwrap()
+    }
+
+    fn plain(n: u64) -> LogEntry {
+        LogEntry {
+            offset: offset(n),
+            id: Uuid::from_u128(n.into()),
+            event: EventName::Builtin(EventType::OrderCreated),
+            durability: Durability::Recoverable,
+            priority: Priority::Low,
+            at_ms: n,
+            expires_at_ms: None,
+            audience: LoggedAudience::default(),
+            entity: None,
+            compacts: false,
+            creates_order: None,
+            message: Bytes::new(),
+            attachments: Vec::new(),
+        }
+    }
+
+    /// Everything that an entry can have.
+    fn full(n: u64) -> LogEntry {
+        LogEntry {
+            event: EventName::Declared("table:opened".into()),
+            durability: Durability::Durable,
+            priority: Priority::Urgent,
+            expires_at_ms: Some(0),
+            audience: LoggedAudience {
+                applications: ApplicationSet::of(&[ApplicationType::KitchenApp]),
+                rooms: vec![
+                    RoomName::Tenant.into(),
+                    RoomName::Order("4:2\u{1f355}").into(),
+                    RoomName::Application(ApplicationType::ClientApp).into(),
+                ],
+                only: ApplicationSet::ALL,
+                read: Some(Permission::ALL[0]),
+            },
+            entity: Some("".into()),
+            compacts: true,
+            creates_order: Some(OrderOwner { customer: Some("ada".into()) }),
+            message: b"{\"id\":1}".as_ref().into(),
+            attachments: vec![Bytes::new(), vec![0_u8, 255].into(), vec![7; 300].into()],
+            ..plain(n)
+        }
+    }
+
+    fn several() -> Vec<LogEntry> {
+        let nobodys = Some(OrderOwner { customer: None });
+        vec![plain(7), full(8), LogEntry { creates_order: nobodys, ..full(9) }, plain(10)]
+    }
+
+    fn encoded(entries: &[LogEntry]) -> Encoded {
+        let mut encoded = Encoded::default();
+        entries.iter().for_each(|entry| encoded.push(entry));
+        encoded
+    }
+
+    fn decoded(ids: &[u8], heads: &[u8], bodies: &[u8]) -> Vec<Result<LogEntry, Damage>> {
+        Entries::new(Heads::new(offset(7), ids, heads), bodies)
+            .map(|(offset, it)| it.and_then(|(head, body)| head.entry(offset, body)))
+            .collect()
+    }
+
+    #[test]
+    fn entries_come_back_as_they_were() {
+        let entries = several();
+        let Encoded { ids: all_ids, heads, bodies } = encoded(&entries);
+        let back: Result<Vec<_>, _> = decoded(&all_ids, &heads, &bodies).into_iter().collect();
+        assert_eq!(back.unwrap(), entries);
+        let all = || Heads::new(offset(7), &all_ids, &heads).map(|(at, head)| (at, head.unwrap()));
+        let outlines = all().map(|(offset, head)| head.outline(offset).unwrap());
+        assert!(outlines.eq(entries.iter().map(Outline::from)));
+        assert!(all().map(|(_, head)| head.bytes()).eq(entries.iter().map(LogEntry::bytes)));
+        let expected = entries.iter().map(|entry| (entry.id, entry.offset));
+        assert!(ids(offset(7), &all_ids).eq(expected));
+    }
+
+    #[test]
+    fn what_is_cut_off_anywhere_is_damage_and_never_something_else() {
+        let entries = several();
+        let Encoded { ids, heads, bodies } = encoded(&entries);
+        let heads_cut = (0..heads.len()).map(|end| decoded(&ids, &heads[..end], &bodies));
+        let bodies_cut = (0..bodies.len()).map(|end| decoded(&ids, &heads, &bodies[..end]));
+        for read in heads_cut.chain(bodies_cut) {
+            assert!(read.iter().any(Result::is_err));
+            let whole = read.iter().map_while(|it| it.as_ref().ok());
+            assert!(whole.zip(&entries).all(|(it, entry)| it == entry));
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_never_panics() {
+        let Encoded { ids, heads, bodies } = encoded(&several());
+        for at in 0..heads.len() {
+            for bit in 0..8 {
+                let mut changed = heads.clone();
+                changed[at] ^= 1 << bit;
+                decoded(&ids, &changed, &bodies);
+            }
+        }
+    }
+}
