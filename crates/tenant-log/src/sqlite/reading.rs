@@ -7,9 +7,9 @@ use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::encoding::{Damage, Entries, Head, Heads, ids};
+use super::encoding::{Damage, Entries, Head, ids};
 use super::opening::{OpenError, check_version, keep_plans};
-use super::rows::{self, number};
+use super::rows::{self, heads, number};
 use super::tenants;
 use super::walking::Walk;
 use crate::memory::ascending;
@@ -338,11 +338,6 @@ impl Readers {
 const HEADS: &str = "runs.first, runs.ids, runs.heads";
 const RUN: &str = "runs.first, runs.ids, runs.heads, runs.tenant_entries, runs.tenant_bytes";
 const ENTRIES: &str = "runs.first, runs.ids, runs.heads, runs.bodies";
-
-/// The first three columns of each.
-fn heads<'r>(run: &'r Row<'_>) -> rusqlite::Result<Heads<'r>> {
-    Ok(Heads::new(rows::offset(run, 0)?, rows::bytes(run, 1)?, rows::bytes(run, 2)?))
-}
 
 /// Gives `take` a tenant's entries after an offset and up to another, ascending, until it wants no more.
 fn scan(

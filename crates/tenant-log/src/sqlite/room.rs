@@ -7,11 +7,11 @@ use super::opening::PAGE_BYTES;
 use super::places::UNPLACED_MAX;
 
 /// About how much may stand beside the database before it is moved into it.
-pub(super) const WRITE_AHEAD_BYTES_MAX: u64 = 8 << 20;
+pub(super) const WRITE_AHEAD_BYTES_MAX: u64 = 16 << 20;
 /// How many bytes of messages one transaction takes.
 pub(super) const COMMIT_BYTES_MAX: u64 = 4 << 20;
 /// Enough for all that stands beside the database to move into it; then there is room beside it to write what deletes.
-const RESERVE_BYTES: u64 = 32 << 20;
+const RESERVE_BYTES: u64 = 48 << 20;
 /// Of as many tenants, each entry is a run of its own, whose place is on a page of its own.
 const PLACES_BYTES_MAX: u64 = UNPLACED_MAX * PAGE_BYTES as u64;
 const _: () =

@@ -1,8 +1,9 @@
-//! Numbers as SQLite keeps them.
+//! What SQLite's columns are to the log.
 
 use foodtrack_contract::Offset;
 use rusqlite::Row;
 
+use super::encoding::Heads;
 use crate::retention::Tally;
 
 /// A number as SQLite keeps it. The log's own numbers fit: offsets by their type, sizes and times by what they are.
@@ -28,4 +29,9 @@ pub(super) fn tally(row: &Row<'_>, column: usize) -> rusqlite::Result<Tally> {
 /// A blob, and whatever else stands in its place, as bytes.
 pub(super) fn bytes<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r [u8]> {
     Ok(row.get_ref(column)?.as_bytes()?)
+}
+
+/// The columns `first`, `ids` and `heads`, from the first on.
+pub(super) fn heads<'r>(run: &'r Row<'_>) -> rusqlite::Result<Heads<'r>> {
+    Ok(Heads::new(offset(run, 0)?, bytes(run, 1)?, bytes(run, 2)?))
 }

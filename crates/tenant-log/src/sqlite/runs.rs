@@ -30,6 +30,7 @@ struct Run {
     entries: u64,
     bytes: u64,
     /// The last entry's.
+    at_ms: u64,
     last: Tally,
     encoded: Encoded,
 }
@@ -55,7 +56,7 @@ impl Runs {
         }
         run.entries += 1;
         run.bytes += bytes;
-        run.last = tally;
+        (run.at_ms, run.last) = (entry.at_ms, tally);
         run.encoded.push(entry);
         Ok(())
     }
@@ -85,19 +86,20 @@ impl Runs {
 impl Run {
     fn write(&self, connection: &Connection, places: &mut Places, no: i64) -> rusqlite::Result<()> {
         let Encoded { ids, heads, bodies } = &self.encoded;
-        connection.prepare_cached("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
-            params![
+        connection
+            .prepare_cached("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
+            .execute(params![
                 places.next(self.entries),
                 no,
                 number(self.first.get()),
                 number(self.entries),
+                number(self.at_ms),
                 number(self.last.entries),
                 number(self.last.bytes),
                 ids,
                 heads,
                 bodies
-            ],
-        )?;
+            ])?;
         Ok(())
     }
 

@@ -15,6 +15,7 @@ CREATE TABLE runs (
     tenant INTEGER NOT NULL,
     first INTEGER NOT NULL,               -- the first one's offset
     entries INTEGER NOT NULL,             -- how many there are
+    at_ms INTEGER NOT NULL,               -- when the last of them came
     tenant_entries INTEGER NOT NULL,      -- how many entries the tenant ever had, up to and with the last of these
     tenant_bytes INTEGER NOT NULL,        -- and their bytes: differences of two rows are sums, so nothing is counted twice
     ids BLOB NOT NULL,                    -- 16 bytes each

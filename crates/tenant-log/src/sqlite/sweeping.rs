@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Log of the length of a stretch of seqs.
-pub(super) const STRETCH_BITS: u32 = 6;
+pub(super) const STRETCH_BITS: u32 = 10;
 const STRETCH: i64 = 1 << STRETCH_BITS;
 
 /// How much of a stretch must be trimmed for it to be worth sweeping.

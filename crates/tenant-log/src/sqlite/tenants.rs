@@ -5,7 +5,7 @@ use foodtrack_contract::{Epoch, Offset, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::encoding::{Entries, Heads, ids};
+use super::encoding::{Entries, ids};
 use super::rows::{self, number};
 use super::walking::Walk;
 use crate::memory::random_epoch;
@@ -229,9 +229,7 @@ fn tail(
         connection,
         "runs.first, runs.ids, runs.heads, runs.bodies",
         |row| {
-            let heads =
-                Heads::new(rows::offset(row, 0)?, rows::bytes(row, 1)?, rows::bytes(row, 2)?);
-            let entries: Vec<_> = Entries::new(heads, rows::bytes(row, 3)?).collect();
+            let entries: Vec<_> = Entries::new(rows::heads(row)?, rows::bytes(row, 3)?).collect();
             for (offset, entry) in entries.into_iter().rev() {
                 // Who reads a damaged entry is told so. It must not keep its tenant from being opened.
                 let Ok(entry) = entry.and_then(|(head, body)| head.entry(offset, body)) else {

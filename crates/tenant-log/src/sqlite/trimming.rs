@@ -1,21 +1,20 @@
-//! Retention: what each tenant's log lets go of, a few rows at a time.
+//! Retention: what each tenant's log lets go of, a few runs at a time.
 
 use std::collections::VecDeque;
 
 use foodtrack_contract::Offset;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::encoding::Heads;
 use super::places::Places;
-use super::rows::{self, number};
+use super::rows::{self, heads, number};
 use super::sweeping::STRETCH_BITS;
 use super::tenants;
 use super::walking::Walk;
 use crate::Retention;
 use crate::retention::Tally;
 
-/// How many rows one step takes at most.
-pub(super) const TRIM_ROWS_MAX: u64 = 256;
+/// How many runs one step takes at most.
+pub(super) const TRIM_RUNS_MAX: u64 = 256;
 
 /// What decides whether an entry goes.
 #[derive(Clone, Copy)]
@@ -32,57 +31,88 @@ impl Limits {
     }
 }
 
-/// Takes at most `entries_max` of a tenant's oldest entries, give or take a run, of those that have their places. Returns how
-/// many it took.
+/// Takes at most `runs_max` of a tenant's oldest runs, of those that have their places, and of the next one what goes.
+/// Returns how many whole runs it took.
 ///
 /// They are gone for every reader; their rows are deleted later, with their neighbours.
 pub(super) fn trim(
     connection: &Connection,
     no: i64,
     limits: Limits,
-    entries_max: u64,
+    runs_max: u64,
 ) -> rusqlite::Result<u64> {
-    let (mut gone, mut through) = (0, None);
-    let mut statement = connection.prepare_cached(
-        "SELECT runs.first, runs.tenant_entries, runs.tenant_bytes, runs.ids, runs.heads, trimmed_through
-         FROM places JOIN tenants ON no = places.tenant CROSS JOIN runs ON runs.seq = places.seq
-         WHERE places.tenant = ? ORDER BY places.first",
-    )?;
-    let mut rows = statement.query([no])?;
-    'runs: while gone < entries_max
-        && let Some(row) = rows.next()?
-    {
-        let (last, trimmed_through) = (rows::tally(row, 1)?, rows::offset(row, 5)?);
-        let heads = Heads::new(rows::offset(row, 0)?, rows::bytes(row, 3)?, rows::bytes(row, 4)?);
-        let mut entries: Vec<(Offset, u64, u64)> = Vec::new();
-        for (offset, head) in heads {
-            // What is damaged goes with the one before it.
-            let before = entries.last().map_or(0, |(_, at_ms, _)| *at_ms);
-            let (at_ms, bytes) = head.map_or((before, 0), |head| (head.at_ms(), head.bytes()));
-            entries.push((offset, at_ms, bytes));
+    // Entries go oldest first, so those that go are a beginning: what is looked for is its end.
+    let (mut gone, mut through, mut stays) = (0, None, runs_max + 1);
+    let mut probe = runs_max;
+    while gone < probe {
+        match goes(connection, no, limits, probe)? {
+            Some(offset) => (gone, through) = (probe, Some(offset)),
+            None => stays = probe,
         }
-        let all_bytes: u64 = entries.iter().map(|(.., bytes)| bytes).sum();
-        let mut tally = Tally {
-            entries: last.entries.saturating_sub(entries.len() as u64),
-            bytes: last.bytes.saturating_sub(all_bytes),
-        };
-        for (offset, at_ms, bytes) in entries {
-            tally = tally.plus(bytes);
-            if offset <= trimmed_through {
-                continue;
-            }
-            // Entries go oldest first, so those that go are a beginning.
-            if !limits.let_go(tally, at_ms) {
-                break 'runs;
-            }
-            (gone, through) = (gone + 1, Some(offset));
-        }
+        // Most often nothing goes, or little.
+        probe = if gone == 0 { stays / 2 } else { gone + (stays - gone) / 2 };
     }
-    drop(rows);
+    if gone < runs_max {
+        through = goes_of(connection, no, limits, gone + 1)?.or(through);
+    }
     if let Some(through) = through {
         let_go(connection, no, through)?;
     }
     Ok(gone)
+}
+
+/// The last offset of the tenant's `count`th oldest run, if there is one and all of it goes.
+fn goes(
+    connection: &Connection,
+    no: i64,
+    limits: Limits,
+    count: u64,
+) -> rusqlite::Result<Option<Offset>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT first + entries - 1, at_ms, tenant_entries, tenant_bytes FROM runs WHERE seq =
+         (SELECT seq FROM places WHERE tenant = ? ORDER BY first LIMIT 1 OFFSET ?)",
+    )?;
+    let run = statement
+        .query_row(params![no, number(count - 1)], |row| {
+            Ok((rows::offset(row, 0)?, rows::unsigned(row, 1)?, rows::tally(row, 2)?))
+        })
+        .optional()?;
+    Ok(run.filter(|(_, at_ms, tally)| limits.let_go(*tally, *at_ms)).map(|(last, ..)| last))
+}
+
+/// The last offset that goes of the `count`th oldest run, if any does.
+fn goes_of(
+    connection: &Connection,
+    no: i64,
+    limits: Limits,
+    count: u64,
+) -> rusqlite::Result<Option<Offset>> {
+    // The place of a single entry says all there is to know.
+    let mut statement = connection.prepare_cached(
+        "SELECT first, ids, heads, tenant_entries, tenant_bytes, trimmed_through
+         FROM runs JOIN tenants ON no = tenant WHERE entries > 1 AND seq =
+         (SELECT seq FROM places WHERE tenant = ? ORDER BY first LIMIT 1 OFFSET ?)",
+    )?;
+    let mut rows = statement.query(params![no, number(count - 1)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let (last, trimmed_through) = (rows::tally(row, 3)?, rows::offset(row, 5)?);
+    let mut entries: Vec<(Offset, u64, u64)> = Vec::new();
+    for (offset, head) in heads(row)? {
+        // What is damaged goes with the one before it.
+        let before = entries.last().map_or(0, |(_, at_ms, _)| *at_ms);
+        let (at_ms, bytes) = head.map_or((before, 0), |head| (head.at_ms(), head.bytes()));
+        entries.push((offset, at_ms, bytes));
+    }
+    let all_bytes: u64 = entries.iter().map(|(.., bytes)| bytes).sum();
+    let mut tally = Tally {
+        entries: last.entries.saturating_sub(entries.len() as u64),
+        bytes: last.bytes.saturating_sub(all_bytes),
+    };
+    let going = entries.into_iter().take_while(|(_, at_ms, bytes)| {
+        tally = tally.plus(*bytes);
+        limits.let_go(tally, *at_ms)
+    });
+    Ok(going.last().map(|(offset, ..)| offset).filter(|offset| *offset > trimmed_through))
 }
 
 fn let_go(connection: &Connection, no: i64, through: Offset) -> rusqlite::Result<()> {
@@ -107,15 +137,15 @@ fn let_go(connection: &Connection, no: i64, through: Offset) -> rusqlite::Result
     Ok(())
 }
 
-/// Takes expired notes away, at most [`TRIM_ROWS_MAX`]. Returns whether there may be more.
+/// Takes expired notes away, at most [`TRIM_RUNS_MAX`]. Returns whether there may be more.
 fn trim_notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::Result<bool> {
     let taken = connection
         .prepare_cached(
             "DELETE FROM notes WHERE (tenant, kind, key) IN
              (SELECT tenant, kind, key FROM notes WHERE tenant = ? AND expires_at_ms <= ? LIMIT ?)",
         )?
-        .execute(params![no, number(now_ms), number(TRIM_ROWS_MAX)])?;
-    Ok(taken as u64 == TRIM_ROWS_MAX)
+        .execute(params![no, number(now_ms), number(TRIM_RUNS_MAX)])?;
+    Ok(taken as u64 == TRIM_RUNS_MAX)
 }
 
 /// A round over all tenants, the quiet ones included.
@@ -161,12 +191,12 @@ impl Round {
         retention: Retention,
     ) -> rusqlite::Result<()> {
         // Looking at a tenant that keeps everything costs a few look-ups.
-        for _ in 0..TRIM_ROWS_MAX / 8 {
+        for _ in 0..TRIM_RUNS_MAX / 8 {
             let Some(no) = self.left.front().copied() else { return Ok(()) };
             let last =
                 tenants::newest(connection, Walk { no, placed_through: places.placed_through() })?;
             let limits = Limits { retention, now_ms: self.now_ms, last };
-            if trim(connection, no, limits, TRIM_ROWS_MAX)? >= TRIM_ROWS_MAX
+            if trim(connection, no, limits, TRIM_RUNS_MAX)? >= TRIM_RUNS_MAX
                 || trim_notes(connection, no, self.now_ms)?
             {
                 return Ok(());

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::places::Places;
 use super::sweeping::{Diligence, Sweep};
 use super::tenants::OpenTenants;
-use super::trimming::{Limits, Round, TRIM_ROWS_MAX, trim};
+use super::trimming::{Limits, Round, TRIM_RUNS_MAX, trim};
 use crate::Retention;
 
 /// How long nobody must have come before upkeep gets a transaction of its own.
@@ -158,7 +158,7 @@ impl Upkeep {
             if let Some(open) = tenants.get(tenant) {
                 let Self { retention, now_ms, .. } = *self;
                 let limits = Limits { retention, now_ms, last: open.now.last };
-                let rows_max = rows_left.min(TRIM_ROWS_MAX);
+                let rows_max = rows_left.min(TRIM_RUNS_MAX);
                 let taken = trim(connection, open.no, limits, rows_max)?;
                 if taken > 0 {
                     self.sweep.look_again();
