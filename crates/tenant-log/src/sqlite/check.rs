@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Params};
 
 use super::encoding::{Entries, Heads};
 use super::opening::{DataDirectory, OpenError};
 use super::rows;
+use super::sweeping::STRETCH_BITS;
 use crate::memory::random_epoch;
 
 /// How many findings a report lists.
@@ -98,14 +99,17 @@ fn report(
     on_step: &mut dyn FnMut(usize, usize),
 ) -> rusqlite::Result<CheckReport> {
     let number = |sql: &str| connection.query_row(sql, (), |row| rows::unsigned(row, 0));
-    let steps = 2 + PROMISES.len();
+    let steps = 3 + PROMISES.len();
     on_step(1, steps);
-    let mut findings = sentences(connection, &format!("PRAGMA integrity_check({FINDINGS_MAX})"))?;
+    let mut findings =
+        sentences(connection, &format!("PRAGMA integrity_check({FINDINGS_MAX})"), ())?;
     findings.retain(|finding| finding != "ok");
     for (step, sql) in (2..).zip(PROMISES) {
         on_step(step, steps);
-        findings.extend(sentences(connection, sql)?);
+        findings.extend(sentences(connection, sql, ())?);
     }
+    on_step(steps - 1, steps);
+    findings.extend(sentences(connection, LEFTOVERS, [STRETCH_BITS])?);
     on_step(steps, steps);
     findings.extend(check_runs(connection)?);
     findings.truncate(FINDINGS_MAX);
@@ -122,13 +126,17 @@ fn report(
     })
 }
 
-fn sentences(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
+fn sentences(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map((), |row| row.get(0))?;
+    let rows = statement.query_map(params, |row| row.get(0))?;
     rows.take(FINDINGS_MAX).collect()
 }
 
-const PROMISES: [&str; 6] = [
+const PROMISES: [&str; 5] = [
     "SELECT format('tenant %s has an entry at %d, which was never reserved', name, first + entries - 1)
      FROM runs JOIN tenants ON no = tenant WHERE first + entries - 1 > reserved_through",
     "SELECT format('tenant %s: the sums at %d do not follow on those before', name, first) FROM (
@@ -147,14 +155,16 @@ const PROMISES: [&str; 6] = [
      FROM places JOIN tenants ON no = places.tenant LEFT JOIN runs ON runs.seq = places.seq
      WHERE places.first + places.entries - 1 <= trimmed_through OR runs.tenant IS NOT places.tenant
         OR runs.first IS NOT places.first OR runs.entries IS NOT places.entries OR runs.ids IS NOT places.ids",
+];
+
+const LEFTOVERS: &str =
     "SELECT format('stretch %d has %d leftovers, not %d', stretch, found, noted) FROM (
         SELECT stretch, sum(found) AS found, sum(noted) AS noted FROM (
             SELECT stretch, 0 AS found, runs AS noted FROM leftovers
-            UNION ALL SELECT seq >> 6, 1, 0 FROM runs JOIN tenants ON no = tenant
+            UNION ALL SELECT seq >> ?, 1, 0 FROM runs JOIN tenants ON no = tenant
             WHERE first + entries - 1 <= trimmed_through
         ) GROUP BY stretch
-     ) WHERE found <> noted",
-];
+     ) WHERE found <> noted";
 
 /// Entries that cannot be understood, or are not as many or as large as was noted.
 fn check_runs(connection: &Connection) -> rusqlite::Result<Vec<String>> {

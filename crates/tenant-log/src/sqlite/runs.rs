@@ -36,7 +36,7 @@ struct Run {
 }
 
 impl Runs {
-    /// Takes in a tenant's next entry; its offset follows the one before.
+    /// Takes in a tenant's next entry.
     pub(super) fn push(
         &mut self,
         connection: &Connection,
@@ -47,7 +47,7 @@ impl Runs {
     ) -> rusqlite::Result<()> {
         let run = self.open.entry(no).or_insert_with(|| self.spare.pop().unwrap_or_default());
         let bytes = entry.bytes();
-        if run.entries == RUN_ENTRIES_MAX || run.entries > 0 && run.bytes + bytes > RUN_BYTES_MAX {
+        if run.entries > 0 && !run.takes(entry.offset, bytes) {
             run.write(connection, places, no)?;
             run.clear();
         }
@@ -84,6 +84,13 @@ impl Runs {
 }
 
 impl Run {
+    /// Whether one more entry shares the row, which is not empty.
+    fn takes(&self, offset: Offset, bytes: u64) -> bool {
+        self.entries < RUN_ENTRIES_MAX
+            && self.bytes + bytes <= RUN_BYTES_MAX
+            && offset == self.first.plus(self.entries)
+    }
+
     fn write(&self, connection: &Connection, places: &mut Places, no: i64) -> rusqlite::Result<()> {
         let Encoded { ids, heads, bodies } = &self.encoded;
         connection

@@ -38,7 +38,7 @@ CREATE TABLE places (
 CREATE TABLE progress (placed_through INTEGER NOT NULL) STRICT;
 INSERT INTO progress VALUES (0);
 
--- How many runs of each stretch of 64 seqs are trimmed as a whole and not deleted yet.
+-- How many runs of each stretch of seqs (sweeping.rs) are trimmed as a whole and not deleted yet.
 CREATE TABLE leftovers (stretch INTEGER PRIMARY KEY, runs INTEGER NOT NULL) STRICT;
 
 -- Whose orders are whose, as long as the entry that created the order is there.
