@@ -62,6 +62,7 @@ impl Tenant {
             audience,
             entity: order.as_deref(),
             creates_order: None,
+            fingerprint: None,
             message: message.to_json(),
             attachments: &[],
             event,

@@ -47,6 +47,8 @@ pub(crate) struct Checked<'a> {
     pub(crate) audience: LoggedAudience,
     pub(crate) entity: Option<&'a str>,
     pub(crate) creates_order: Option<OrderOwner>,
+    /// As in [`LogEntry::fingerprint`].
+    pub(crate) fingerprint: Option<u64>,
     /// The whole of it as JSON.
     pub(crate) message: Vec<u8>,
     /// Whether a later state may take its place at replay.
@@ -82,7 +84,15 @@ impl Tenant {
             turn.counters.duplicates.add(1);
             return Ok(Taken::Done(Accepted { id, offset: None }));
         }
-        let emission = Emission::of(&publisher, &event, &policy, &incoming, &entities, attachments);
+        let emission = Emission::of(
+            &turn.emission_key,
+            &publisher,
+            &event,
+            &policy,
+            &incoming,
+            &entities,
+            attachments,
+        );
         if let Some(emission) = &emission
             && let Some((id, offset)) = self.repeats.find(emission, turn.clock.unix_ms())
         {
@@ -128,6 +138,7 @@ impl Tenant {
             audience,
             entity: order,
             creates_order,
+            fingerprint: emission.as_ref().map(|emission| emission.fingerprint),
             message: message.to_json(),
             compacts: policy.compacts && !tells_a_cancel(incoming.payload),
             attachments,
@@ -361,6 +372,7 @@ impl Checked<'_> {
             entity: self.entity.map(Box::from),
             compacts: self.compacts,
             creates_order: self.creates_order.take(),
+            fingerprint: self.fingerprint,
             message: std::mem::take(&mut self.message).into(),
             attachments: self.attachments.iter().map(|part| part.clone().into()).collect(),
         }

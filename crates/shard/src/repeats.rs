@@ -3,8 +3,14 @@
 
 use std::collections::VecDeque;
 
-use ahash::{AHashMap, RandomState};
-use foodtrack_contract::{DeliveryPolicy, Entities, EventGroup, EventName, Incoming, Offset};
+use std::hash::Hasher;
+
+use ahash::AHashMap;
+use foodtrack_contract::{
+    ApplicationSet, DeliveryPolicy, Entities, EventGroup, EventName, Incoming, Offset,
+};
+use foodtrack_tenant_log::LastEmission;
+use siphasher::sip::SipHasher13;
 use uuid::Uuid;
 
 use crate::publishing::Publisher;
@@ -14,12 +20,16 @@ const WINDOW_MS: u64 = 10_000;
 /// How many orders' last emissions are remembered.
 const ORDERS_MAX: usize = 4_096;
 
+/// What fingerprints are made with: secret, so that nobody can make two emissions look alike.
+#[derive(Clone, Copy)]
+pub(crate) struct EmissionKey(SipHasher13);
+
 /// An emission that would say nothing new if it came twice in a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Emission {
     order: Box<str>,
     /// Over who sent it, which event, and all of what it says.
-    fingerprint: u64,
+    pub(crate) fingerprint: u64,
 }
 
 #[derive(Debug)]
@@ -40,10 +50,27 @@ pub(crate) struct Repeats {
     order: VecDeque<(u64, Box<str>)>,
 }
 
+impl EmissionKey {
+    pub(crate) fn new(key: &[u8; 16]) -> Self {
+        Self(SipHasher13::new_with_key(key))
+    }
+
+    /// Over all parts, and where each of them ends.
+    fn fingerprint<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> u64 {
+        let mut hasher = self.0;
+        for part in parts {
+            hasher.write(&(part.len() as u64).to_le_bytes());
+            hasher.write(part);
+        }
+        hasher.finish()
+    }
+}
+
 impl Emission {
     /// What the event is as an emission; `None` where the same twice may mean two things, as with ingredients used, or
     /// where nothing is remembered.
     pub(crate) fn of(
+        key: &EmissionKey,
         publisher: &Publisher<'_>,
         event: &EventName,
         policy: &DeliveryPolicy,
@@ -60,27 +87,37 @@ impl Emission {
             return None;
         }
         let order = entities.order_id.as_deref()?;
-        // Keyed anew in each process, so that nobody can make two emissions look alike.
-        static KEY: std::sync::LazyLock<RandomState> = std::sync::LazyLock::new(RandomState::new);
-        let fingerprint = match incoming.id {
+        let fingerprint = match &incoming.id {
             // Whoever names it repeats it by its name; but a state that it changes is left.
-            Some(id) => KEY.hash_one(id),
-            None => KEY.hash_one((
-                publisher.user,
-                publisher.device,
-                publisher.source.as_str(),
-                event.as_str(),
-                incoming.target.map(foodtrack_contract::ApplicationSet::bits),
-                incoming.priority as u8,
-                incoming.payload,
-                attachments,
-            )),
+            Some(id) => key.fingerprint([id.as_bytes().as_slice()]),
+            None => {
+                let (device, target) = (publisher.device, incoming.target);
+                let has = [device.is_some(), target.is_some()].map(u8::from);
+                let numbers = [target.map_or(0, ApplicationSet::bits), incoming.priority as u8];
+                let parts = [
+                    publisher.user.as_bytes(),
+                    device.unwrap_or_default().as_bytes(),
+                    publisher.source.as_str().as_bytes(),
+                    event.as_str().as_bytes(),
+                    &has,
+                    &numbers,
+                    incoming.payload.as_bytes(),
+                ];
+                key.fingerprint(parts.into_iter().chain(attachments.iter().map(Vec::as_slice)))
+            }
         };
         Some(Self { order: order.into(), fingerprint })
     }
 }
 
 impl Repeats {
+    /// What a log had when it was opened, as though it had been taken now: time in which nobody could send does not count.
+    pub(crate) fn restore(&mut self, emissions: Vec<LastEmission>, now_ms: u64) {
+        for LastEmission { order, fingerprint, id, offset } in emissions {
+            self.note(Emission { order, fingerprint }, id, offset, now_ms);
+        }
+    }
+
     /// The first one's id and offset, if this repeats it.
     pub(crate) fn find(&self, emission: &Emission, now_ms: u64) -> Option<(Uuid, Offset)> {
         let last = self.last.get(&emission.order)?;
@@ -134,6 +171,25 @@ mod tests {
         assert_eq!(repeats.find(&ready, 11), None, "it was left and is entered again");
         assert!(repeats.find(&cooking, 10 + WINDOW_MS).is_some());
         assert_eq!(repeats.find(&cooking, 11 + WINDOW_MS), None);
+    }
+
+    #[test]
+    fn what_a_log_brings_along_can_be_repeated_from_its_opening_on() {
+        let mut repeats = Repeats::default();
+        let (order, id) = ("42".into(), Uuid::from_u128(1));
+        repeats.restore(vec![LastEmission { order, fingerprint: 1, id, offset: offset(1) }], 1_000);
+        let again = emission("42", 1);
+        assert_eq!(repeats.find(&again, 1_000 + WINDOW_MS), Some((id, offset(1))));
+        assert_eq!(repeats.find(&again, 1_001 + WINDOW_MS), None);
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_the_key_and_on_where_parts_end() {
+        let key = EmissionKey::new(&[1; 16]);
+        let of = |parts: [&[u8]; 2]| key.fingerprint(parts);
+        assert_eq!(of([b"ab", b"c"]), EmissionKey::new(&[1; 16]).fingerprint([&b"ab"[..], b"c"]));
+        assert_ne!(of([b"ab", b"c"]), of([b"a", b"bc"]));
+        assert_ne!(of([b"ab", b"c"]), EmissionKey::new(&[2; 16]).fingerprint([&b"ab"[..], b"c"]));
     }
 
     #[test]

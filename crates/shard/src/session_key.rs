@@ -6,6 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use foodtrack_contract::{Epoch, Offset};
 use foodtrack_transport::Sid;
 
+use crate::repeats::EmissionKey;
+
 /// How old a private id may be and still bring its session back. What is kept of a session is kept as long.
 pub(crate) const SESSION_AGE_HOURS_MAX: u64 = 48;
 
@@ -51,6 +53,15 @@ impl SessionKey {
     /// The key made of 32 secret bytes.
     pub fn new(secret: &[u8; 32]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// What emissions are told by; the same on the server after this one.
+    pub(crate) fn emission_key(&self) -> EmissionKey {
+        // No private id is as short, so this signs nothing that one could be.
+        let tag = hmac::sign(&self.0, b"emissions");
+        let mut key = [0; 16];
+        key.copy_from_slice(&tag.as_ref()[..16]);
+        EmissionKey::new(&key)
     }
 
     /// A private id for the session with this public id.

@@ -26,6 +26,7 @@ use crate::http_service::HttpService;
 use crate::log_link::{LogLink, LogNews};
 use crate::mailbox::ShardMessage;
 use crate::policies::Policies;
+use crate::repeats::EmissionKey;
 use crate::retry_policy::RetryPolicy;
 use crate::session_key::SessionKey;
 use crate::shard_config::{RecoveryConfig, TenantLimits};
@@ -61,6 +62,7 @@ pub(crate) struct ShardParts {
     pub(crate) recovery: RecoveryConfig,
     pub(crate) page: PageLimits,
     pub(crate) session_key: SessionKey,
+    pub(crate) emission_key: EmissionKey,
     pub(crate) cookie_name: String,
     pub(crate) counters: Arc<Counters>,
 }
@@ -168,6 +170,7 @@ impl Shard {
             recovery: &self.parts.recovery,
             page: self.parts.page,
             session_key: &self.parts.session_key,
+            emission_key: self.parts.emission_key,
             clock: &mut self.clock,
             counters: &self.parts.counters,
             serial: &mut self.serial,

@@ -117,6 +117,7 @@ pub fn start(
             recovery: config.recovery,
             page: PageLimits::within(&config.reactor.limits),
             session_key: config.session_key.clone(),
+            emission_key: config.session_key.emission_key(),
             cookie_name: config.cookie_name.clone(),
             counters: Arc::clone(&counters[index]),
         };

@@ -7,6 +7,7 @@ use crate::clock::WallClock;
 use crate::counters::Counters;
 use crate::log_link::LogLink;
 use crate::policies::Policies;
+use crate::repeats::EmissionKey;
 use crate::retry_policy::RetryPolicy;
 use crate::session_key::SessionKey;
 use crate::shard_config::{RecoveryConfig, TenantLimits};
@@ -23,6 +24,7 @@ pub(crate) struct Turn<'t> {
     pub(crate) recovery: &'t RecoveryConfig,
     pub(crate) page: PageLimits,
     pub(crate) session_key: &'t SessionKey,
+    pub(crate) emission_key: EmissionKey,
     pub(crate) clock: &'t mut WallClock,
     pub(crate) counters: &'t Counters,
     /// Counts whatever needs a number of its own.

@@ -43,6 +43,9 @@ pub struct LogEntry {
     pub compacts: bool,
     /// Whether it is the one that made its order, the first that was accepted; and whose the order is.
     pub creates_order: Option<OrderOwner>,
+    /// What tells that it is sent again: over who sent it and all of what it says. `None` where the same twice may mean
+    /// two things.
+    pub fingerprint: Option<u64>,
     /// The whole message as JSON, as it was delivered.
     pub message: Bytes,
     /// The binary parts that the message's placeholders stand for.
@@ -158,6 +161,23 @@ impl From<RoomName<'_>> for LoggedRoom {
     }
 }
 
+/// The last of an order's messages that are known when they are sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastEmission {
+    /// The order.
+    pub order: Box<str>,
+    /// As in [`LogEntry::fingerprint`].
+    pub fingerprint: u64,
+    /// The message's id.
+    pub id: Uuid,
+    /// Its place.
+    pub offset: Offset,
+}
+
+/// How many orders' last emissions a [`Head`] has.
+pub const HEAD_EMISSIONS_MAX: usize = 4_096;
+/// And how long before the opening they may have been: a restart takes time, and so do clients until they try again.
+pub const HEAD_EMISSIONS_AGE_MS_MAX: u64 = 5 * 60_000;
 /// How many orders a [`Head`] names.
 pub const HEAD_ORDERS_MAX: usize = 65_536;
 /// How many entries a [`Head`] brings along.
@@ -180,6 +200,9 @@ pub struct Head {
     pub trimmed_through: Offset,
     /// The orders whose making is in the log, and their customers, oldest first: the newest [`HEAD_ORDERS_MAX`].
     pub orders: Vec<(Box<str>, Option<Box<str>>)>,
+    /// The last emission about each of the orders that were spoken of lately, oldest first: at most
+    /// [`HEAD_EMISSIONS_MAX`], of the last [`HEAD_EMISSIONS_AGE_MS_MAX`].
+    pub emissions: Vec<LastEmission>,
     /// What is noted beside the log and has not expired, in no particular order.
     pub notes: Vec<Note>,
     /// The newest entries, ascending: at most [`HEAD_TAIL_ENTRIES_MAX`] of at most [`HEAD_TAIL_BYTES_MAX`].

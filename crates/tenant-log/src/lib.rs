@@ -25,8 +25,9 @@ use uuid::Uuid;
 pub use completion::{Completion, OnCompletion, RefusedReason, SubmitError};
 pub use dead_letter::{DeadLetter, DeadLetterReason};
 pub use entry::{
-    Durability, HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LogEntry,
-    LoggedAudience, LoggedRoom, OrderOwner, Outline, OutlinePage,
+    Durability, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX,
+    HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, LoggedAudience,
+    LoggedRoom, OrderOwner, Outline, OutlinePage,
 };
 pub use memory::{MemoryLog, MemoryStore};
 pub use note::{Note, NoteKind, delivery_key, parse_delivery_key};

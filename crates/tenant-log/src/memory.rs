@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use crate::retention::Tally;
 use crate::{
-    Completion, DeadLetter, HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head,
-    LogEntry, Note, NoteKind, OnCompletion, Outline, OutlinePage, Page, RECENT_IDS_MAX, ReadError,
-    ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog,
-    TenantStats,
+    Completion, DeadLetter, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX,
+    HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, Note, NoteKind,
+    OnCompletion, Outline, OutlinePage, Page, RECENT_IDS_MAX, ReadError, ReadRequest,
+    RefusedReason, Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog, TenantStats,
 };
 
 /// How many subscribers' cursors a tenant has in memory; beyond it the older half goes.
@@ -59,6 +59,7 @@ impl Tenant {
             recent: self.entries.range(first..).map(|(it, _)| (it.id, it.offset)).collect(),
             trimmed_through: self.trimmed_through,
             orders: self.orders(),
+            emissions: self.emissions(now_ms),
             notes: self.notes.values().filter(|note| note.is_alive(now_ms)).cloned().collect(),
             tail: self.tail(),
         }
@@ -73,6 +74,28 @@ impl Tenant {
         let mut orders: Vec<_> = made.collect();
         orders.drain(..orders.len().saturating_sub(HEAD_ORDERS_MAX));
         orders
+    }
+
+    fn emissions(&self, now_ms: u64) -> Vec<LastEmission> {
+        let since_ms = now_ms.saturating_sub(HEAD_EMISSIONS_AGE_MS_MAX);
+        let newest_first = self.entries.iter().rev().map(|(entry, _)| entry);
+        let mut seen = AHashSet::new();
+        let mut emissions: Vec<_> = newest_first
+            .take_while(|entry| entry.at_ms >= since_ms)
+            .filter_map(|entry| {
+                let (order, fingerprint) = (entry.entity.clone()?, entry.fingerprint?);
+                let (id, offset) = (entry.id, entry.offset);
+                seen.insert(order.clone()).then_some(LastEmission {
+                    order,
+                    fingerprint,
+                    id,
+                    offset,
+                })
+            })
+            .take(HEAD_EMISSIONS_MAX)
+            .collect();
+        emissions.reverse();
+        emissions
     }
 
     fn tail(&self) -> Vec<LogEntry> {

@@ -183,6 +183,7 @@ mod tests {
             recent: Vec::new(),
             trimmed_through: Offset::ZERO,
             orders: Vec::new(),
+            emissions: Vec::new(),
             notes: Vec::new(),
             tail: Vec::new(),
         })

@@ -5,6 +5,8 @@
     reason = "a test's helpers fail the test"
 )]
 
+#[path = "promises/beside.rs"]
+mod beside;
 #[path = "promises/crash.rs"]
 mod crash;
 #[path = "promises/disk.rs"]
@@ -13,6 +15,8 @@ mod disk;
 mod every_store;
 #[path = "promises/files.rs"]
 mod files;
+#[path = "promises/heads.rs"]
+mod heads;
 #[path = "promises/memory.rs"]
 mod memory;
 #[path = "promises/patience.rs"]

@@ -46,6 +46,7 @@ fn entry(n: u64) -> LogEntry {
         entity: Some(order.into()),
         compacts: false,
         creates_order: None,
+        fingerprint: None,
         message: message.into(),
         attachments: Vec::new(),
     }

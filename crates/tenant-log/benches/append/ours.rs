@@ -75,6 +75,7 @@ impl Driver {
             entity: Some(order.into()),
             compacts: false,
             creates_order: None,
+            fingerprint: None,
             message: self.message.clone(),
             attachments: Vec::new(),
         };

@@ -14,8 +14,9 @@ pub(super) const ID_BYTES: usize = 16;
 
 const AT: usize = 0;
 const EXPIRES: usize = 8;
+const FINGERPRINT: usize = 16;
 /// The lengths of the message, of all parts, and of the texts: event, read permission, entity, customer, rooms.
-const LENGTHS: usize = 16;
+const LENGTHS: usize = FINGERPRINT + 8;
 const LENGTHS_COUNT: usize = 7;
 const PARTS: usize = LENGTHS + 4 * LENGTHS_COUNT;
 const FLAGS: usize = PARTS + 4;
@@ -30,6 +31,7 @@ const CREATES_ORDER: u8 = 4;
 const EXPIRES_EVER: u8 = 8;
 const HAS_ENTITY: u8 = 16;
 const HAS_CUSTOMER: u8 = 32;
+const HAS_FINGERPRINT: u8 = 64;
 
 /// Neighbours' ids, heads and bodies, each one behind the other. Their offsets follow each other, and are not in them.
 #[derive(Debug, Default)]
@@ -56,7 +58,8 @@ fn encode(entry: &LogEntry, heads: &mut Vec<u8>, bodies: &mut Vec<u8>) {
         | flag(owner.is_some(), CREATES_ORDER)
         | flag(entry.expires_at_ms.is_some(), EXPIRES_EVER)
         | flag(entry.entity.is_some(), HAS_ENTITY)
-        | flag(customer.is_some(), HAS_CUSTOMER);
+        | flag(customer.is_some(), HAS_CUSTOMER)
+        | flag(entry.fingerprint.is_some(), HAS_FINGERPRINT);
     let start = heads.len();
     heads.resize(start + FIXED, 0);
     let texts = [
@@ -84,7 +87,8 @@ fn encode(entry: &LogEntry, heads: &mut Vec<u8>, bodies: &mut Vec<u8>) {
     let parts = bodies.len() - body - entry.message.len();
     let fixed = &mut heads[start..start + FIXED];
     fixed[AT..EXPIRES].copy_from_slice(&entry.at_ms.to_le_bytes());
-    fixed[EXPIRES..LENGTHS].copy_from_slice(&entry.expires_at_ms.unwrap_or(0).to_le_bytes());
+    fixed[EXPIRES..FINGERPRINT].copy_from_slice(&entry.expires_at_ms.unwrap_or(0).to_le_bytes());
+    fixed[FINGERPRINT..LENGTHS].copy_from_slice(&entry.fingerprint.unwrap_or(0).to_le_bytes());
     let [event, read, entity, customer] = texts.map(str::len);
     let lengths = [entry.message.len(), parts, event, read, entity, customer, rooms];
     for (place, length) in lengths.into_iter().enumerate() {
@@ -174,6 +178,11 @@ impl<'a> Head<'a> {
         self.flag(EXPIRES_EVER).then(|| u64_at(self.fixed, EXPIRES))
     }
 
+    /// As [`LogEntry::fingerprint`].
+    pub(super) fn fingerprint(&self) -> Option<u64> {
+        self.flag(HAS_FINGERPRINT).then(|| u64_at(self.fixed, FINGERPRINT))
+    }
+
     fn audience(&self) -> Result<LoggedAudience, Damage> {
         let read = match self.text(1, "read permission")? {
             "" => None,
@@ -236,6 +245,7 @@ impl<'a> Head<'a> {
             creates_order: self
                 .flag(CREATES_ORDER)
                 .then(|| OrderOwner { customer: customer.map(Box::from) }),
+            fingerprint: self.fingerprint(),
             message: Bytes::copy_from_slice(message),
             attachments,
         })
@@ -349,6 +359,7 @@ mod tests {
             entity: None,
             compacts: false,
             creates_order: None,
+            fingerprint: None,
             message: Bytes::new(),
             attachments: Vec::new(),
         }
@@ -374,6 +385,7 @@ mod tests {
             entity: Some("".into()),
             compacts: true,
             creates_order: Some(OrderOwner { customer: Some("ada".into()) }),
+            fingerprint: Some(u64::MAX),
             message: b"{\"id\":1}".as_ref().into(),
             attachments: vec![Bytes::new(), vec![0_u8, 255].into(), vec![7; 300].into()],
             ..plain(n)

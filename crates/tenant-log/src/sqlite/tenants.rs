@@ -1,6 +1,6 @@
 //! The tenants that are open for appending, as the writer knows them.
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
@@ -11,8 +11,9 @@ use super::walking::Walk;
 use crate::memory::random_epoch;
 use crate::retention::Tally;
 use crate::{
-    HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LogEntry, Note, NoteKind,
-    OrderOwner, RECENT_IDS_MAX,
+    HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX,
+    HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, Note, NoteKind, OrderOwner,
+    RECENT_IDS_MAX,
 };
 
 /// How many offsets are made safe at once. After a crash what is left of them is skipped.
@@ -111,6 +112,7 @@ pub(super) fn open(
         recent: recent(connection, walk, trimmed_through)?,
         trimmed_through,
         orders: orders(connection, no)?,
+        emissions: emissions(connection, walk, trimmed_through, now_ms)?,
         notes: notes(connection, no, now_ms)?,
         tail: tail(connection, walk, trimmed_through)?,
     })
@@ -174,6 +176,39 @@ fn recent(
     recent.truncate(RECENT_IDS_MAX);
     recent.reverse();
     Ok(recent)
+}
+
+/// The last one about each order, as long as nothing damaged or trimmed stands before it.
+fn emissions(
+    connection: &Connection,
+    walk: Walk,
+    trimmed_through: Offset,
+    now_ms: u64,
+) -> rusqlite::Result<Vec<LastEmission>> {
+    let since_ms = now_ms.saturating_sub(HEAD_EMISSIONS_AGE_MS_MAX);
+    let (mut emissions, mut seen) = (Vec::new(), AHashSet::<Box<str>>::new());
+    walk.descend::<rusqlite::Error>(connection, "runs.first, runs.ids, runs.heads", |row| {
+        let heads: Vec<_> = rows::heads(row)?.collect();
+        for (offset, head) in heads.into_iter().rev() {
+            let Ok(head) = head else { return Ok(false) };
+            if offset <= trimmed_through
+                || head.at_ms() < since_ms
+                || emissions.len() == HEAD_EMISSIONS_MAX
+            {
+                return Ok(false);
+            }
+            if let (Some(fingerprint), Ok(Some(order))) = (head.fingerprint(), head.entity())
+                && !seen.contains(order)
+            {
+                seen.insert(order.into());
+                let (order, id) = (order.into(), head.id());
+                emissions.push(LastEmission { order, fingerprint, id, offset });
+            }
+        }
+        Ok(true)
+    })?;
+    emissions.reverse();
+    Ok(emissions)
 }
 
 /// Notes whose an order is, unless it is known.

@@ -4,25 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use foodtrack_contract::{Cursor, Epoch, EventName};
 use foodtrack_tenant_log::{
-    Admission, Completion, DeadLetter, DeadLetterReason, Durability, HEAD_TAIL_BYTES_MAX,
-    HEAD_TAIL_ENTRIES_MAX, LogEntry, Note, NoteKind, OrderOwner, Outline, PageStart, ReadError,
-    RefusedReason, Retention, SavedCursor, SubscriberKey,
+    Admission, DeadLetterReason, Durability, LogEntry, Outline, PageStart, ReadError,
+    RefusedReason, Retention, SubscriberKey,
 };
 
 use crate::support::{
-    InMemory, InSqlite, KEEPS_ALL, Store, entry, id, offset, request, tenant, wait_for,
+    KEEPS_ALL, Store, entry, id, letter, offset, request, saved, suite, tenant, wait_for,
 };
-
-macro_rules! suite {
-    ($($promise:ident)*) => {
-        mod memory {
-            $(#[test] fn $promise() { super::$promise::<super::InMemory>(); })*
-        }
-        mod sqlite {
-            $(#[test] fn $promise() { super::$promise::<super::InSqlite>(); })*
-        }
-    };
-}
 
 suite! {
     what_was_appended_is_read_back_whole
@@ -42,14 +30,7 @@ suite! {
     a_place_that_was_never_given_out_is_a_reset
     pages_keep_their_bounds
     readers_see_no_gap_and_no_repeat_while_others_append
-    a_subscribers_latest_cursor_is_kept
-    a_subscribers_first_cursor_gives_way_to_any_other
-    dead_letters_are_listed_replaced_and_taken_away
     a_tenant_without_a_log_is_unknown
-    a_head_names_the_orders_that_are_in_the_log
-    a_head_brings_the_newest_entries_along
-    a_note_is_kept_until_it_is_taken_away_or_expires
-    a_note_with_a_ticket_is_answered
     an_outline_is_the_page_without_its_messages
     single_entries_are_read_in_order_and_once
     an_orders_history_is_its_own
@@ -327,239 +308,11 @@ fn readers_see_no_gap_and_no_repeat_while_others_append<S: Store>() {
     });
 }
 
-fn saved(cursor: &Cursor, updated_at_ms: u64) -> SavedCursor {
-    SavedCursor { cursor: cursor.clone(), updated_at_ms }
-}
-
-fn a_subscribers_latest_cursor_is_kept<S: Store>() {
-    let store = S::new();
-    let (tenant, key) = (tenant("t"), SubscriberKey::new("u:kitchen_app:tablet").unwrap());
-    let cursor = {
-        let open = store.open(KEEPS_ALL);
-        let mut writer = open.writer("t");
-        writer.append_all(1..=9);
-        let mut cursor = Cursor::new(writer.sequence.epoch(), offset(3));
-        open.log.save_cursor(&tenant, &key, saved(&cursor, 1)).unwrap();
-        wait_for(|| open.log.cursor(&tenant, &key).unwrap() == Some(saved(&cursor, 1)));
-        cursor.advance(offset(4));
-        assert!(cursor.add(offset(9)));
-        open.log.save_cursor(&tenant, &key, saved(&cursor, 2)).unwrap();
-        cursor
-    };
-    let open = store.open(KEEPS_ALL);
-    assert_eq!(open.log.cursor(&tenant, &key).unwrap(), Some(saved(&cursor, 2)));
-    assert_eq!(open.log.cursor(&tenant, &SubscriberKey::new("v").unwrap()).unwrap(), None);
-}
-
-fn a_subscribers_first_cursor_gives_way_to_any_other<S: Store>() {
-    let store = S::new();
-    let tenant = tenant("t");
-    let key = |name| SubscriberKey::new(name).unwrap();
-    let names = ["before", "after", "alone", "twice"];
-    let (first, other) = {
-        let open = store.open(KEEPS_ALL);
-        let mut writer = open.writer("t");
-        writer.append_all(1..=9);
-        let epoch = writer.sequence.epoch();
-        let at = |n| saved(&Cursor::new(epoch, offset(n)), n);
-        let begin = |name, n| open.log.begin_cursor(&tenant, &key(name), at(n)).unwrap();
-        open.log.save_cursor(&tenant, &key("before"), at(5)).unwrap();
-        names.iter().for_each(|name| begin(name, 2));
-        open.log.save_cursor(&tenant, &key("after"), at(5)).unwrap();
-        begin("twice", 3);
-        // Behind a later entry it is known.
-        let (first, other) = (at(2), at(5));
-        writer.append(10);
-        let known = names.map(|name| open.log.cursor(&tenant, &key(name)).unwrap().unwrap());
-        assert_eq!(known, [&other, &other, &first, &first].map(Clone::clone));
-        // What is on disk stays as well.
-        names.iter().for_each(|name| begin(name, 7));
-        (first, other)
-    };
-    let open = store.open(KEEPS_ALL);
-    let known = names.map(|name| open.log.cursor(&tenant, &key(name)).unwrap().unwrap());
-    assert_eq!(known, [&other, &other, &first, &first].map(Clone::clone));
-}
-
-fn letter(n: u64, subscriber: &str, reason: DeadLetterReason) -> DeadLetter {
-    DeadLetter {
-        offset: offset(n),
-        subscriber: SubscriberKey::new(subscriber).unwrap(),
-        id: id(n),
-        reason,
-        attempts: 5,
-        at_ms: 77,
-    }
-}
-
-fn dead_letters_are_listed_replaced_and_taken_away<S: Store>() {
-    use DeadLetterReason::{Expired, Failed};
-    let store = S::new();
-    let open = store.open(KEEPS_ALL);
-    let mut writer = open.writer("t");
-    writer.append_all(1..=9);
-    let tenant = &writer.tenant;
-    let list = |after, max| open.log.dead_letters(tenant, offset(after), max).unwrap();
-    let all = [
-        letter(2, "a", Failed),
-        letter(2, "b", Expired),
-        letter(5, "a", Failed),
-        letter(7, "a", Failed),
-    ];
-    for it in [letter(2, "b", Failed)].into_iter().chain(all.iter().cloned()) {
-        open.log.bury(tenant, it).unwrap();
-    }
-    wait_for(|| list(0, 10).len() == 4);
-    assert_eq!(list(0, 10), all);
-    assert_eq!(list(0, 1), all[..2]);
-    assert_eq!(list(2, 1), all[2..3]);
-    assert_eq!(open.log.stats(tenant).unwrap().dead_letters, 4);
-    open.log.unbury(tenant, offset(2), &all[0].subscriber).unwrap();
-    wait_for(|| list(0, 10).len() == 3);
-    assert_eq!(list(0, 10), all[1..]);
-}
-
 fn a_tenant_without_a_log_is_unknown<S: Store>() {
     let store = S::new();
     let open = store.open(KEEPS_ALL);
     let answer = open.log.read(&request(&tenant("nobody"), 0, 1));
     assert!(matches!(answer, Err(ReadError::UnknownTenant(it)) if it == tenant("nobody")));
-}
-
-fn creating(n: u64, order: &str, customer: Option<&str>) -> LogEntry {
-    LogEntry {
-        entity: Some(order.into()),
-        creates_order: Some(OrderOwner { customer: customer.map(Into::into) }),
-        at_ms: n,
-        ..entry(offset(n), id(n))
-    }
-}
-
-fn a_head_names_the_orders_that_are_in_the_log<S: Store>() {
-    let store = S::new();
-    let retention = Retention { age_ms_max: 10, entries_min: 2, ..KEEPS_ALL };
-    let orders = |open: &crate::support::OpenLog| {
-        let head = open.head(&tenant("t"));
-        let orders = head.orders.into_iter();
-        let orders = orders.map(|(id, customer)| (id.into_string(), customer.map(String::from)));
-        (head.trimmed_through, orders.collect::<Vec<_>>())
-    };
-    let named = |id: &str, customer: Option<&str>| (id.to_owned(), customer.map(str::to_owned));
-    {
-        let open = store.open(retention);
-        let mut writer = open.writer("t");
-        let plain = LogEntry { creates_order: None, ..creating(4, "3", None) };
-        // An order is whose it was first.
-        let again = creating(3, "1", Some("other"));
-        for it in [creating(1, "1", Some("c")), creating(2, "2", None), again, plain] {
-            writer.submit_entry(it);
-        }
-        writer.settle();
-        assert_eq!(orders(&open), (offset(0), vec![named("1", Some("c")), named("2", None)]));
-    }
-    let open = store.open(retention);
-    open.log.trim(1_000).unwrap();
-    wait_for(|| open.log.stats(&tenant("t")).unwrap().entries == 2);
-    let (trimmed_through, left) = orders(&open);
-    assert_eq!(trimmed_through, offset(2));
-    assert!(!left.contains(&named("2", None)), "what is gone is not named");
-}
-
-fn a_head_brings_the_newest_entries_along<S: Store>() {
-    let store = S::new();
-    let open = store.open(KEEPS_ALL);
-    let mut writer = open.writer("t");
-    let tail =
-        || -> Vec<u64> { open.head(&tenant("t")).tail.iter().map(|it| it.offset.get()).collect() };
-    assert!(tail().is_empty());
-    writer.append_all(1..=1_000);
-    let newest = tail();
-    assert!(newest.len() <= HEAD_TAIL_ENTRIES_MAX && newest.len() > 100);
-    assert!(newest.iter().copied().eq(1_001 - newest.len() as u64..=1_000));
-    let large = LogEntry {
-        message: vec![b'x'; HEAD_TAIL_BYTES_MAX as usize].into(),
-        ..entry(offset(1_001), id(1_001))
-    };
-    writer.submit_entry(large);
-    writer.settle();
-    assert!(tail().is_empty());
-}
-
-fn note(kind: NoteKind, key: &str, value: Option<&str>, expires_at_ms: Option<u64>) -> Note {
-    Note { kind, key: key.into(), value: value.map(Into::into), expires_at_ms }
-}
-
-fn a_note_is_kept_until_it_is_taken_away_or_expires<S: Store>() {
-    let store = S::new();
-    let (ours, theirs) = (tenant("t"), tenant("u"));
-    let kept = [
-        note(NoteKind::Session, "a", Some("newest"), Some(100)),
-        note(NoteKind::Session, "b", Some("s"), None),
-        note(NoteKind::Room, "a", Some("r"), None),
-        note(NoteKind::Watch, "7 u", Some("w"), Some(50)),
-    ];
-    {
-        let open = store.open(KEEPS_ALL);
-        open.head(&ours);
-        open.head(&theirs);
-        let first = [
-            note(NoteKind::Session, "a", Some("older"), None),
-            note(NoteKind::Redelivery, "9 u", Some("gone"), None),
-        ];
-        let last = [note(NoteKind::Redelivery, "9 u", None, None)];
-        for it in first.iter().chain(&kept).chain(&last) {
-            open.log.save_note(&ours, it.clone(), None).unwrap();
-        }
-        // Nobody opened it: the note is left out.
-        open.log.save_note(&tenant("nobody"), kept[0].clone(), None).unwrap();
-    }
-    let open = store.open(KEEPS_ALL);
-    let notes = |tenant, now_ms| {
-        let mut notes = open.head_at(tenant, now_ms).notes;
-        notes.sort_by_key(|note| (note.kind, note.key.clone()));
-        notes
-    };
-    assert_eq!(notes(&ours, 49), kept);
-    assert_eq!(notes(&ours, 50), kept[..3]);
-    assert_eq!(notes(&theirs, 0), []);
-    open.log.trim(50).unwrap();
-    wait_for(|| notes(&ours, 0).len() == 3);
-    open.log.trim(100).unwrap();
-    wait_for(|| notes(&ours, 0).len() == 2);
-    assert_eq!(notes(&ours, u64::MAX), kept[1..3]);
-}
-
-fn a_note_with_a_ticket_is_answered<S: Store>() {
-    let store = S::new();
-    let answer = |open: &crate::support::OpenLog| loop {
-        match open.next_completion() {
-            Completion::Noted { tenant, ticket } => break (tenant, ticket, None),
-            Completion::NoteRefused { tenant, ticket, reason } => {
-                break (tenant, ticket, Some(reason));
-            }
-            _ => {}
-        }
-    };
-    let ours = tenant("t");
-    {
-        let open = store.open(KEEPS_ALL);
-        open.head(&ours);
-        let first = note(NoteKind::Room, "a", Some("1"), None);
-        open.log.save_note(&ours, first.clone(), Some(7)).unwrap();
-        assert_eq!(answer(&open), (ours.clone(), 7, None));
-        assert_eq!(open.head(&ours).notes, [first]);
-        // The latest counts, with a ticket or without.
-        for (value, ticket) in [("2", None), ("3", Some(8)), ("4", None), ("5", Some(9))] {
-            let later = note(NoteKind::Room, "a", Some(value), None);
-            open.log.save_note(&ours, later, ticket).unwrap();
-        }
-        assert_eq!(answer(&open), (ours.clone(), 8, None));
-        assert_eq!(answer(&open), (ours.clone(), 9, None));
-        open.log.save_note(&tenant("u"), note(NoteKind::Room, "a", None, None), Some(1)).unwrap();
-        assert_eq!(answer(&open), (tenant("u"), 1, Some(RefusedReason::OutOfSequence)));
-    }
-    let open = store.open(KEEPS_ALL);
-    assert_eq!(open.head(&ours).notes, [note(NoteKind::Room, "a", Some("5"), None)]);
 }
 
 fn an_outline_is_the_page_without_its_messages<S: Store>() {

@@ -6,14 +6,29 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, EventType, Offset, Permission, Priority, RoomName, TenantId,
+    ApplicationSet, ApplicationType, Cursor, EventType, Offset, Permission, Priority, RoomName,
+    TenantId,
 };
 use foodtrack_tenant_log::{
-    Admission, Completion, Durability, Head, LogEntry, LoggedAudience, MemoryLog, MemoryStore,
-    OnCompletion, OrderOwner, Page, ReadRequest, RefusedReason, Retention, Sequence, SqliteLog,
-    SqliteOptions, TenantLog,
+    Admission, Completion, DeadLetter, DeadLetterReason, Durability, Head, LogEntry,
+    LoggedAudience, MemoryLog, MemoryStore, OnCompletion, OrderOwner, Page, ReadRequest,
+    RefusedReason, Retention, SavedCursor, Sequence, SqliteLog, SqliteOptions, SubscriberKey,
+    TenantLog,
 };
 use uuid::Uuid;
+
+/// Each promise as a test against either store.
+macro_rules! suite {
+    ($($promise:ident)*) => {
+        mod memory {
+            $(#[test] fn $promise() { super::$promise::<crate::support::InMemory>(); })*
+        }
+        mod sqlite {
+            $(#[test] fn $promise() { super::$promise::<crate::support::InSqlite>(); })*
+        }
+    };
+}
+pub(crate) use suite;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -249,10 +264,27 @@ pub(crate) fn entry(offset: Offset, id: Uuid) -> LogEntry {
         creates_order: n
             .is_multiple_of(4)
             .then(|| OrderOwner { customer: n.is_multiple_of(8).then(|| format!("c{n}").into()) }),
+        fingerprint: (n % 6 == 1).then_some(u64::MAX - n),
         message: Bytes::from(format!(
             "{{\"id\":\"{id}\",\"payload\":{{\"orderId\":\"{order}\"}}}}"
         )),
         attachments: (0..n % 3).map(|i| Bytes::from(vec![i as u8; i as usize])).collect(),
+    }
+}
+
+pub(crate) fn saved(cursor: &Cursor, updated_at_ms: u64) -> SavedCursor {
+    SavedCursor { cursor: cursor.clone(), updated_at_ms }
+}
+
+/// A dead letter of the entry `n`.
+pub(crate) fn letter(n: u64, subscriber: &str, reason: DeadLetterReason) -> DeadLetter {
+    DeadLetter {
+        offset: offset(n),
+        subscriber: SubscriberKey::new(subscriber).unwrap(),
+        id: id(n),
+        reason,
+        attempts: 5,
+        at_ms: 77,
     }
 }
 
