@@ -7,6 +7,7 @@ mod check;
 mod checkpointer;
 mod commit_gate;
 mod compacting;
+mod cursors;
 mod encoding;
 mod opening;
 mod places;

@@ -8,7 +8,7 @@ use foodtrack_contract::Cursor;
 /// The longest subscriber key, in bytes: user, application and device with what separates them.
 pub const SUBSCRIBER_KEY_BYTES_MAX: usize = 1_200;
 
-/// Who reads: a user of an application, and the device where it is named. Unique within a tenant.
+/// Who reads: a user of an application, and the device where it is named, with ':' between. Unique within a tenant.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SubscriberKey(Arc<str>);
 
@@ -16,6 +16,13 @@ impl SubscriberKey {
     /// The key of this text; `None` when it is empty or longer than [`SUBSCRIBER_KEY_BYTES_MAX`].
     pub fn new(text: &str) -> Option<Self> {
         (1..=SUBSCRIBER_KEY_BYTES_MAX).contains(&text.len()).then(|| Self(text.into()))
+    }
+
+    /// Whose devices it is one of: user and application.
+    pub(crate) fn login(&self) -> Option<&str> {
+        let (user, rest) = self.0.split_once(':')?;
+        let (application, _) = rest.split_once(':')?;
+        Some(&self.0[..user.len() + 1 + application.len()])
     }
 
     /// The key as text.

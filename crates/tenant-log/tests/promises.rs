@@ -9,6 +9,8 @@
 mod beside;
 #[path = "promises/crash.rs"]
 mod crash;
+#[path = "promises/cursors.rs"]
+mod cursors;
 #[path = "promises/disk.rs"]
 mod disk;
 #[path = "promises/every_store.rs"]

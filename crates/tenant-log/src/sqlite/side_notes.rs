@@ -6,6 +6,7 @@ use ahash::AHashMap;
 use foodtrack_contract::{Offset, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::cursors;
 use super::rows::number;
 use crate::{DeadLetter, Note, NoteKind, SavedCursor, SubscriberKey};
 
@@ -109,20 +110,10 @@ impl SideNotes {
     /// Writes them all within the transaction at hand. Those of a tenant without a log are left out.
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<Ticketed> {
         for ((tenant, key), WaitingCursor { saved, is_first }) in &self.cursors {
-            let insert = match is_first {
-                true => {
-                    "INSERT OR IGNORE INTO subscribers SELECT no, ?2, ?3, ?4 FROM tenants WHERE name = ?1"
-                }
-                false => {
-                    "INSERT OR REPLACE INTO subscribers SELECT no, ?2, ?3, ?4 FROM tenants WHERE name = ?1"
-                }
-            };
-            connection.prepare_cached(insert)?.execute(params![
-                tenant.as_str(),
-                key.as_str(),
-                saved.cursor.to_string(),
-                number(saved.updated_at_ms)
-            ])?;
+            match is_first {
+                true => cursors::begin(connection, tenant, key, saved)?,
+                false => cursors::save(connection, tenant, key, saved)?,
+            }
         }
         for ((tenant, offset, subscriber), letter) in &self.letters {
             let (name, offset) = (tenant.as_str(), number(offset.get()));

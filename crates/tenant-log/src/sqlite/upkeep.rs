@@ -7,6 +7,7 @@ use std::time::Duration;
 use foodtrack_contract::TenantId;
 use rusqlite::Connection;
 
+use super::cursors::Forgetting;
 use super::places::Places;
 use super::sweeping::{Diligence, Sweep};
 use super::tenants::OpenTenants;
@@ -29,6 +30,7 @@ pub(super) struct Upkeep {
     is_round_new: bool,
     sweep: Sweep,
     diligence: Diligence,
+    forgetting: Forgetting,
 }
 
 impl Upkeep {
@@ -44,6 +46,7 @@ impl Upkeep {
             is_round_new: false,
             sweep,
             diligence: Diligence::Busy,
+            forgetting: Forgetting::default(),
         }
     }
 
@@ -119,8 +122,12 @@ impl Upkeep {
         is_quiet: bool,
     ) -> rusqlite::Result<bool> {
         if self.is_in_round() {
-            if std::mem::take(&mut self.is_round_new) || is_quiet || places.is_due() {
+            let is_first = std::mem::take(&mut self.is_round_new);
+            if is_first || is_quiet || places.is_due() {
                 places.place(connection)?;
+            }
+            if is_first {
+                self.forgetting.step(connection, self.now_ms)?;
             }
             self.round.step(connection, places, self.retention)?;
             self.sweep.look_again();
