@@ -250,6 +250,25 @@ fn who_has_left_an_order_lacks_nothing() {
 }
 
 #[test]
+fn who_leaves_an_order_and_is_torn_off_is_not_brought_what_had_not_come() {
+    let subscribed = || What::Subscribed { recipient: "courier".into(), order: "1".into() };
+    let leaving = || What::Unsubscribing { recipient: "courier".into(), order: "1".into() };
+    let story = || {
+        let story = Story::new().joins("courier", "delivery_app", None).greeted("courier", "e-0");
+        story.and(subscribed()).publishes("1", "e-1").gets("kitchen", "1", "e-1")
+    };
+    let back =
+        |story: Story| story.torn("courier").opened("courier", true).greeted("courier", "e-1");
+    back(story().and(leaving())).holds(0);
+    // Still in the room, or in it again for what comes then, or told on the same line that there was nothing.
+    back(story()).breaks(&[Kind::Cursor, Kind::Lost]);
+    let again = back(story().and(leaving())).and(subscribed());
+    let again = again.publishes_about("2", "e-2", "1", Priority::Medium);
+    again.gets("kitchen", "2", "e-2").breaks(&[Kind::Lost]);
+    back(story().and(leaving()).greeted("courier", "e-1")).breaks(&[Kind::Cursor, Kind::Lost]);
+}
+
+#[test]
 fn an_older_event_after_a_newer_one_is_disorder() {
     let story = Story::new().publishes("1", "e-1").publishes("2", "e-2");
     let story = story.gets("kitchen", "2", "e-0+2").gets("kitchen", "1", "e-2");
@@ -358,6 +377,11 @@ fn a_recoverable_event_may_get_another_place_in_a_new_process() {
     let first = || answered(Story::new(), "e-1").gets("kitchen", "1", "e-1");
     answered(first().and(What::HubKilled), "e-9").holds(0);
     answered(first(), "e-9").breaks(&[Kind::Answer, Kind::Cursor]);
+    // The first answer was on its way when its sender's end was noted.
+    let tried = Story::new().tries("1", "1", Priority::Medium, Class::Recoverable);
+    answered(tried.and(What::HubKilled).answered("1", "e-1"), "e-9")
+        .gets("kitchen", "1", "e-9")
+        .holds(0);
 }
 
 #[test]

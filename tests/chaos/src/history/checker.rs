@@ -11,7 +11,8 @@ use super::{Class, Kind, Receipt, Record, Verdict, What};
 ///
 /// An event must reach a recipient when it is in the log (acknowledged, or shown to anybody), its audience holds the recipient
 /// for certain, and it was first sent after the recipient had first connected. Who has several sockets under one cursor of
-/// the hub (no device named) must have it on one of them, and each session must have all from where it began.
+/// the hub (no device named) must have it on one of them, and each session must have all from where it began. Who asks to
+/// leave an order, and is torn off before it has what came about it, is not brought it later.
 pub fn check(records: &[Record]) -> Verdict {
     let mut verdict = Verdict::default();
     let facts = Facts::read(records, &mut verdict);
@@ -20,6 +21,7 @@ pub fn check(records: &[Record]) -> Verdict {
         match &record.what {
             What::Opened { recipient, recovered, .. } => checker.opened(recipient, *recovered),
             What::Received(receipt) => checker.received(at, receipt, &mut verdict),
+            What::Torn { recipient } => checker.torn(at, recipient),
             _ => {}
         }
     }
@@ -96,18 +98,29 @@ impl<'a> Checker<'a> {
         if !kept || event.attempt.tenant != stream.who.tenant {
             return false;
         }
-        let audience = &event.attempt.audience;
-        let stands = audience.applications.contains(&stream.who.application)
-            || audience.users.contains(&stream.who.user);
-        if stands {
+        if event.stands_for(stream.who) {
             return since.is_some_and(|since| since < event.first_attempt);
         }
         let Some(chain) = chain.and_then(|chain| stream.chains.get(chain)) else { return false };
-        chain.subscriptions.iter().any(|(order, from, to)| {
-            audience.orders.iter().any(|wanted| wanted == order)
-                && *from < event.first_attempt
-                && (*to == usize::MAX || event.acknowledged.is_some_and(|at| at < *to))
-        })
+        chain.leavings(event).next().is_some()
+    }
+
+    /// What is due for a room that was left, and did not arrive while the line held, is due no more.
+    fn torn(&mut self, at: usize, name: &str) {
+        let Some(stream) = self.facts.stream(name) else { return };
+        let Some(Session { chain, due, received, last, .. }) = &mut self.sessions[stream] else {
+            return;
+        };
+        let Stream { who, chains, .. } = &self.facts.streams[stream];
+        let Some(chain) = chains.get(*chain) else { return };
+        due.retain(|(place, event)| {
+            let facts = &self.facts.events[*event];
+            let stands = facts.stands_for(who);
+            let is_in_room = chain.leavings(facts).any(|left_at| left_at > at);
+            let has_come = received.contains(event)
+                || last.as_ref().is_some_and(|(rank, last)| covers(*rank, last, *place));
+            stands || is_in_room || has_come
+        });
     }
 
     fn received(&mut self, at: usize, receipt: &Receipt, verdict: &mut Verdict) {
@@ -145,8 +158,7 @@ impl<'a> Checker<'a> {
         };
         let (attempt, audience) = (facts.attempt, &facts.attempt.audience);
         let described = format!("{} {}", attempt.event_type, attempt.id);
-        let is_meant = audience.applications.contains(&who.application)
-            || audience.users.contains(&who.user)
+        let is_meant = facts.stands_for(who)
             || audience.orders.iter().any(|it| asked_for.contains(it.as_str()) || of_device(it));
         if !is_meant {
             verdict.add(Kind::Foreign, format!("{name} is not in the audience of {described}"));

@@ -31,6 +31,12 @@ impl Event<'_> {
     pub(super) fn is_refused(&self) -> bool {
         self.acknowledged.is_none() && self.certain_refusals >= self.attempts
     }
+
+    /// Whether it is for somebody whatever rooms they are in.
+    pub(super) fn stands_for(&self, who: &Recipient) -> bool {
+        let audience = &self.attempt.audience;
+        audience.applications.contains(&who.application) || audience.users.contains(&who.user)
+    }
 }
 
 /// A recipient's session: its connections from one that was not recovered to the next such.
@@ -38,6 +44,18 @@ impl Event<'_> {
 pub(super) struct Chain<'a> {
     /// Orders it was in the room of: from the record of the answer to that of leaving.
     pub(super) subscriptions: Vec<(&'a str, usize, usize)>,
+}
+
+impl Chain<'_> {
+    /// For each room by which the event is for its recipient, the record of leaving it; the largest number where it stayed.
+    pub(super) fn leavings(&self, event: &Event<'_>) -> impl Iterator<Item = usize> {
+        let makes_due = |(order, from, to): &&(&str, usize, usize)| {
+            event.attempt.audience.orders.iter().any(|wanted| wanted == order)
+                && *from < event.first_attempt
+                && (*to == usize::MAX || event.acknowledged.is_some_and(|at| at < *to))
+        };
+        self.subscriptions.iter().filter(makes_due).map(|(.., to)| *to)
+    }
 }
 
 /// One recipient.
@@ -215,8 +233,10 @@ impl<'a> Facts<'a> {
         let place = offset.and_then(|text| self.place(tenant, text));
         let forgot_at = self.forgot_at;
         let event = &mut self.events[event];
-        // A process that took a recoverable event to its grave leaves the next one free to give it another place.
-        let is_gone = event.attempt.class == Class::Recoverable && forgot_at > event.acknowledged;
+        // A process that took a recoverable event to its grave leaves the next one free to give it another place; the answer
+        // may arrive after its sender's end was noted.
+        let is_gone = event.attempt.class == Class::Recoverable
+            && forgot_at.is_some_and(|at| at > event.first_attempt);
         if event.acknowledged.is_some() && event.place != place && !is_gone {
             verdict.add(Kind::Answer, format!("{tenant}: {id} was answered with two offsets"));
         }
