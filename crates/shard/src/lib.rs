@@ -25,7 +25,6 @@ mod order_book;
 mod policies;
 mod publishing;
 mod quota;
-mod recent_ids;
 mod redelivery;
 mod repeats;
 mod replay_plan;

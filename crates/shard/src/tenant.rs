@@ -9,7 +9,7 @@ use foodtrack_contract::{
     Room, RoomName, Source, TenantId,
 };
 use foodtrack_session::NamespaceId;
-use foodtrack_tenant_log::{Head, LoggedRoom};
+use foodtrack_tenant_log::{Head, LoggedRoom, RecentIds};
 use foodtrack_transport::{ClientKey, CloseReason, FrameMeta, Reactor};
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
 use smallvec::SmallVec;
@@ -27,7 +27,6 @@ use crate::model::{
 use crate::open_log::{LogState, OpenLog};
 use crate::order_book::OrderBook;
 use crate::quota::Bucket;
-use crate::recent_ids::RecentIds;
 use crate::repeats::Repeats;
 use crate::rooms::Rooms;
 use crate::shard_config::TenantLimits;
@@ -48,7 +47,7 @@ pub(crate) struct Tenant {
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) watchdog: Watchdog,
     /// Ids of messages that are in no log.
-    pub(crate) recent: RecentIds,
+    pub(crate) recent: RecentIds<()>,
     pub(crate) repeats: Repeats,
     pub(crate) messages: Bucket,
     /// Sessions that begin.

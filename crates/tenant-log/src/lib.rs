@@ -12,6 +12,7 @@ mod entry;
 mod memory;
 mod note;
 mod page;
+mod recent_ids;
 mod retention;
 mod sequence;
 mod sqlite;
@@ -32,8 +33,9 @@ pub use entry::{
 pub use memory::{MemoryLog, MemoryStore};
 pub use note::{Note, NoteKind, delivery_key, parse_delivery_key};
 pub use page::{Page, PageStart, ReadError, ReadRequest};
+pub use recent_ids::{RECENT_IDS_MAX, RecentIds};
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
-pub use sequence::{Admission, RECENT_IDS_MAX, Sequence};
+pub use sequence::{Admission, Sequence};
 pub use sqlite::{
     CheckError, CheckReport, Commit, CommitError, CommitGate, Compacted, OpenError, SqliteLog,
     SqliteOptions, SqliteReader, check, check_with_progress, compact, renew_epochs,

@@ -1,16 +1,12 @@
 //! A tenant's offsets as its one writer counts them: who gets the next, and what may be shown.
 
 use std::collections::VecDeque;
-use std::collections::hash_map::Entry;
 
-use ahash::AHashMap;
 use foodtrack_contract::{Epoch, Offset};
 use uuid::Uuid;
 
+use crate::recent_ids::RecentIds;
 use crate::{Durability, Head};
-
-/// How many ids a tenant remembers, so that publishing twice publishes once.
-pub const RECENT_IDS_MAX: usize = 65_536;
 
 /// Whether a message is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +30,7 @@ pub struct Sequence {
     released: Offset,
     /// What was admitted and not released yet; ascending.
     waiting: VecDeque<Waiting>,
-    recent: RecentIds,
+    recent: RecentIds<Offset>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -138,39 +134,6 @@ impl Sequence {
     }
 }
 
-/// A bounded memory of ids and their offsets, oldest forgotten first.
-#[derive(Debug, Default)]
-struct RecentIds {
-    offsets: AHashMap<Uuid, Offset>,
-    order: VecDeque<(Uuid, Offset)>,
-}
-
-impl RecentIds {
-    /// Takes an id in, unless it is known: then its offset is returned.
-    fn insert(&mut self, id: Uuid, offset: Offset) -> Option<Offset> {
-        match self.offsets.entry(id) {
-            Entry::Occupied(known) => return Some(*known.get()),
-            Entry::Vacant(place) => place.insert(offset),
-        };
-        self.order.push_back((id, offset));
-        if self.order.len() > RECENT_IDS_MAX
-            && let Some((oldest, offset)) = self.order.pop_front()
-        {
-            self.forget(oldest, offset);
-        }
-        None
-    }
-
-    /// Its place in the order stays until it is the oldest.
-    fn forget(&mut self, id: Uuid, offset: Offset) {
-        if let Entry::Occupied(known) = self.offsets.entry(id)
-            && *known.get() == offset
-        {
-            known.remove();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,17 +208,5 @@ mod tests {
         sequence.committed(offset(7), offset(100));
         sequence.release();
         assert_eq!(admit(&mut sequence, 1, Durability::Durable), offset(8));
-    }
-
-    #[test]
-    fn the_memory_of_ids_is_bounded_and_forgets_the_oldest() {
-        let mut sequence = sequence(1, 100);
-        for id in 0..=RECENT_IDS_MAX as u128 {
-            admit(&mut sequence, id, Durability::Durable);
-        }
-        let repeat = sequence.admit(Uuid::from_u128(1), Durability::Durable);
-        assert_eq!(repeat, Admission::Repeat(offset(2)));
-        admit(&mut sequence, 0, Durability::Durable);
-        assert_eq!(sequence.recent.order.len(), RECENT_IDS_MAX);
     }
 }
