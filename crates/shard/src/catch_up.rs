@@ -10,9 +10,10 @@ use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, EventType, Offset};
 use foodtrack_tenant_log::{
     DeadLetterReason, LogEntry, LoggedRoom, Outline, ReadError, SavedCursor,
 };
-use foodtrack_transport::{FrameMeta, Limits, LogPlace};
+use foodtrack_transport::{FrameMeta, LogPlace};
 
 use crate::log_link::{Asker, ReadAnswer, ReadJob};
+use crate::page_limits::{PAGE_BYTES_MAX, PAGE_ENTRIES};
 use crate::publishing::entity;
 use crate::replay_plan::{Owed, Plan, Window};
 use crate::showing::send_entry;
@@ -23,27 +24,6 @@ use crate::viewer::Viewer;
 
 /// Entries that are looked at together: urgent ones overtake within them.
 const WINDOW_ENTRIES: usize = 8_192;
-/// Entries read from the disk at once.
-const PAGE_ENTRIES: usize = 512;
-/// Bytes sent before the client must have taken them.
-const PAGE_BYTES_MAX: u64 = 256 << 10;
-
-/// What is sent of a replay before the client must have taken it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PageLimits {
-    entries_max: usize,
-    bytes_max: u64,
-}
-
-impl PageLimits {
-    /// Half of what may wait for a slow reader: or else a replay would have its own reader closed.
-    pub(crate) fn within(limits: &Limits) -> Self {
-        Self {
-            entries_max: (limits.queue_messages_max / 2).clamp(1, PAGE_ENTRIES),
-            bytes_max: PAGE_BYTES_MAX.min(limits.queue_bytes_max as u64 / 2),
-        }
-    }
-}
 
 /// Where a connection starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -486,27 +466,5 @@ fn window(turn: &Turn<'_>, catch_up: &CatchUp) -> Window {
         was_away: catch_up.was_away,
         oldest_ms: now_ms.saturating_sub(turn.recovery.offline_age_ms_max),
         now_ms,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_leaves_room_in_the_queue_of_a_slow_reader() {
-        let default = PageLimits::within(&Limits::default());
-        assert!(default.entries_max >= 16, "{default:?}");
-        let check = |messages: usize, bytes: usize, entries_max: usize, bytes_max: u64| {
-            let limits = Limits {
-                queue_messages_max: messages,
-                queue_bytes_max: bytes,
-                ..Limits::default()
-            };
-            assert_eq!(PageLimits::within(&limits), PageLimits { entries_max, bytes_max });
-        };
-        check(64, 512 << 10, 32, 256 << 10);
-        check(1, 1_000, 1, 500);
-        check(1_000_000, 64 << 20, PAGE_ENTRIES, PAGE_BYTES_MAX);
     }
 }

@@ -22,6 +22,7 @@ mod mailbox;
 mod model;
 mod open_log;
 mod order_book;
+mod page_limits;
 mod policies;
 mod publishing;
 mod quota;

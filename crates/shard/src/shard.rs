@@ -17,7 +17,6 @@ use foodtrack_contract::{Authenticate, ErrorCode, Refusal, TenantId};
 use foodtrack_transport::{ClientKey, Reactor, Verdict};
 use slab::Slab;
 
-use crate::catch_up::PageLimits;
 use crate::clock::WallClock;
 use crate::counters::Counters;
 use crate::handles::Shards;
@@ -25,6 +24,7 @@ use crate::handshake::Admission;
 use crate::http_service::HttpService;
 use crate::log_link::{LogLink, LogNews};
 use crate::mailbox::ShardMessage;
+use crate::page_limits::PageLimits;
 use crate::policies::Policies;
 use crate::repeats::EmissionKey;
 use crate::retry_policy::RetryPolicy;

@@ -10,12 +10,12 @@ use foodtrack_contract::Authenticate;
 use foodtrack_tenant_log::{OnCompletion, OpenError, TenantLog};
 use foodtrack_transport::{Commons, Reactor, listen};
 
-use crate::catch_up::PageLimits;
 use crate::counters::Counters;
 use crate::handles::{HomeOf, Shards};
 use crate::http_service::HttpService;
 use crate::log_link::{LogLink, NewsSender, on_completion};
 use crate::mailbox::ShardSender;
+use crate::page_limits::PageLimits;
 use crate::policies::Policies;
 use crate::shard::{Shard, ShardParts};
 use crate::shard_config::ShardsConfig;

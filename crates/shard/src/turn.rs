@@ -2,10 +2,10 @@
 
 use foodtrack_transport::Reactor;
 
-use crate::catch_up::PageLimits;
 use crate::clock::WallClock;
 use crate::counters::Counters;
 use crate::log_link::LogLink;
+use crate::page_limits::PageLimits;
 use crate::policies::Policies;
 use crate::repeats::EmissionKey;
 use crate::retry_policy::RetryPolicy;

@@ -10,6 +10,7 @@ mod compacting;
 mod cursors;
 mod encoding;
 mod opening;
+mod outcome;
 mod places;
 mod queue;
 mod reader;

@@ -1,11 +1,12 @@
 //! The one thread that writes: everything that waits becomes one transaction, and then its owners are told.
 
+mod making_room;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ahash::AHashMap;
-use foodtrack_contract::{Offset, TenantId};
+use foodtrack_contract::TenantId;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
@@ -13,15 +14,16 @@ use super::SqliteOptions;
 use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate, commit};
 use super::compacting::give_back;
+use super::outcome::{Outcome, Teller};
 use super::places::Places;
 use super::queue::{Queue, Request};
-use super::room::{COMMIT_BYTES_MAX, Reserve, SLACK_PAGES, WRITE_AHEAD_BYTES_MAX};
-use super::rows::{self, number};
+use super::room::{COMMIT_BYTES_MAX, Reserve, WRITE_AHEAD_BYTES_MAX};
+use super::rows;
 use super::runs::Runs;
-use super::side_notes::{SideNotes, Ticketed};
+use super::side_notes::SideNotes;
 use super::tenants::{self, OpenTenants};
 use super::upkeep::Upkeep;
-use crate::{Completion, Head, LogEntry, OnCompletion, RefusedReason};
+use crate::{Head, LogEntry, OnCompletion, RefusedReason};
 
 /// How long a commit waits for as many as the last one had: those who were just told are about to send their next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
@@ -31,8 +33,6 @@ const COMMIT_BYTES: u64 = 12 << 10;
 const UPKEEP_BYTES: u64 = 256 << 10;
 /// How long after it was in vain it is tried again to make room on a full disk.
 const ROOM_DELAY: Duration = Duration::from_millis(100);
-/// How long making room may hold up those who append.
-const ROOM_TIME_MAX: Duration = Duration::from_millis(100);
 /// How many pages one step of compaction gives back.
 const COMPACT_PAGES: u32 = 128;
 
@@ -40,7 +40,7 @@ pub(super) struct Writer {
     connection: Connection,
     gate: Box<dyn CommitGate>,
     queue: Arc<Queue>,
-    on_completion: OnCompletion,
+    teller: Teller,
     tenants: OpenTenants,
     places: Places,
     upkeep: Upkeep,
@@ -60,18 +60,6 @@ pub(super) struct Writer {
     is_poisoned: bool,
 }
 
-/// What a transaction will have to tell.
-#[derive(Default)]
-struct Outcome {
-    appended: AHashMap<TenantId, (Offset, Offset)>,
-    opened: Vec<(TenantId, Option<Head>)>,
-    out_of_sequence: Vec<(TenantId, Offset)>,
-    ticketed: Ticketed,
-    bytes: u64,
-    entries: u64,
-    upkept: bool,
-}
-
 impl Writer {
     pub(super) fn new(
         connection: Connection,
@@ -89,7 +77,7 @@ impl Writer {
             connection,
             gate: options.commit_gate,
             queue,
-            on_completion,
+            teller: Teller::new(on_completion),
             tenants: OpenTenants::default(),
             places,
             upkeep: Upkeep::new(options.retention),
@@ -109,21 +97,6 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Leaves what making room needs.
-    fn limit_appends(&self) -> rusqlite::Result<()> {
-        self.limit(if self.reserve.is_kept() {
-            self.pages_max - SLACK_PAGES.min(self.pages_max / 8)
-        } else {
-            1
-        })
-    }
-
-    /// Lets the database grow to so many pages; it never shrinks by it.
-    fn limit(&self, pages_max: u64) -> rusqlite::Result<()> {
-        let sql = format!("PRAGMA max_page_count = {}", number(pages_max));
-        self.connection.query_row(&sql, (), |_| Ok(()))
-    }
-
     /// Works until the queue is stopped and empty.
     pub(super) fn run(mut self) {
         let (mut batch, mut expected) = (Vec::new(), 0);
@@ -131,7 +104,7 @@ impl Writer {
             let goes_on = self.queue.take(&mut batch, self.wait(), expected, GATHER_MAX);
             expected = batch.len();
             if self.is_poisoned {
-                self.refuse_all(batch.drain(..));
+                self.teller.refuse_all(batch.drain(..));
             } else {
                 self.turn(&mut batch);
             }
@@ -195,7 +168,7 @@ impl Writer {
         let is_upkeep_due =
             self.upkeep.is_in_round() || is_quiet && !self.is_full && self.is_upkeep_due();
         if self.is_poisoned {
-            return self.refuse_all(writes.into_iter());
+            return self.teller.refuse_all(writes.into_iter());
         }
         if has_writes || is_upkeep_due && !self.is_full {
             let mut writes = writes.into_iter().peekable();
@@ -207,7 +180,7 @@ impl Writer {
                     break;
                 }
                 if self.is_poisoned {
-                    return self.refuse_all(writes);
+                    return self.teller.refuse_all(writes);
                 }
             }
         }
@@ -262,7 +235,7 @@ impl Writer {
                     self.write_ahead_bytes += UPKEEP_BYTES;
                 }
                 self.keep();
-                self.tell_committed(outcome);
+                self.teller.committed(outcome, &self.tenants);
             }
             Err(error) => {
                 let tickets = self.notes.take_ticketed();
@@ -271,8 +244,8 @@ impl Writer {
                     CommitError::DiskFull => RefusedReason::DiskFull,
                     CommitError::Disk(_) => RefusedReason::Poisoned,
                 };
-                self.tell_refused(outcome, reason);
-                self.tell_not_noted(tickets, reason);
+                self.teller.refused(outcome, reason);
+                self.teller.not_noted(tickets, reason);
             }
         }
     }
@@ -303,52 +276,13 @@ impl Writer {
         self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
     }
 
-    /// Lets retention free what it can, in transactions of its own: what is deleted together with an append that finds no
-    /// room would be undone with it.
-    fn make_room(&mut self) {
-        let start = Instant::now();
-        if self.room_tried_at.is_some_and(|at| start - at < ROOM_DELAY) {
-            return;
-        }
-        self.reserve.give();
-        let result = self.limit(self.pages_max).map_err(CommitError::from).and_then(|()| {
-            // What stands beside the database makes room by going into it.
-            self.move_in()?;
-            self.upkeep.start_full_round(&self.connection)?;
-            loop {
-                let is_done = self.make_room_step()?;
-                if is_done || start.elapsed() > ROOM_TIME_MAX {
-                    return self.move_in();
-                }
-            }
-        });
-        self.reserve.keep();
-        let result = result.and(self.limit_appends().map_err(CommitError::from));
-        self.room_tried_at = Some(Instant::now());
-        match result {
-            Ok(()) => {}
-            Err(CommitError::DiskFull) if self.undo() => {}
-            Err(_) => self.poison(),
-        }
-    }
-
-    /// A little of it. Returns whether that was all.
-    fn make_room_step(&mut self) -> Result<bool, CommitError> {
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        let is_done = self.upkeep.step_when_full(&self.connection, &mut self.places)?;
-        let connection = &self.connection;
-        self.gate.pass(&mut || commit(connection))?;
-        self.keep();
-        Ok(is_done)
-    }
-
     fn poison(&mut self) {
         self.is_poisoned = true;
         self.is_compacting = false;
         let tickets = self.notes.take_ticketed();
         self.notes.clear();
         self.queue.poison();
-        self.tell_not_noted(tickets, RefusedReason::Poisoned);
+        self.teller.not_noted(tickets, RefusedReason::Poisoned);
     }
 
     /// Does everything asked for within one transaction, short of its commit. Fills `outcome` in any case.
@@ -449,73 +383,6 @@ impl Writer {
         open.reserve(connection)
     }
 
-    fn tell_committed(&self, outcome: Outcome) {
-        for (tenant, (_, through)) in outcome.appended {
-            // A tenant that was closed since reserves nothing.
-            let open = self.tenants.get(&tenant);
-            let reserved_through = open.map_or(through, |open| open.now.reserved_through);
-            (self.on_completion)(Completion::Committed { tenant, through, reserved_through });
-        }
-        self.tell_opened(outcome.opened, RefusedReason::Poisoned);
-        self.tell_out_of_sequence(outcome.out_of_sequence);
-        for (tenant, ticket) in outcome.ticketed.noted {
-            (self.on_completion)(Completion::Noted { tenant, ticket });
-        }
-        self.tell_not_noted(outcome.ticketed.refused, RefusedReason::OutOfSequence);
-    }
-
-    fn tell_refused(&self, outcome: Outcome, reason: RefusedReason) {
-        for (tenant, (from, through)) in outcome.appended {
-            (self.on_completion)(Completion::Refused { tenant, from, through, reason });
-        }
-        let failed = outcome.opened.into_iter().map(|(tenant, _)| (tenant, None)).collect();
-        self.tell_opened(failed, reason);
-        self.tell_out_of_sequence(outcome.out_of_sequence);
-    }
-
-    fn tell_opened(&self, opened: Vec<(TenantId, Option<Head>)>, reason: RefusedReason) {
-        for (tenant, head) in opened {
-            (self.on_completion)(match head {
-                Some(head) => Completion::Opened { tenant, head },
-                None => Completion::OpenFailed { tenant, reason },
-            });
-        }
-    }
-
-    fn tell_out_of_sequence(&self, entries: Vec<(TenantId, Offset)>) {
-        let reason = RefusedReason::OutOfSequence;
-        for (tenant, offset) in entries {
-            let (from, through) = (offset, offset);
-            (self.on_completion)(Completion::Refused { tenant, from, through, reason });
-        }
-    }
-
-    fn tell_not_noted(&self, tickets: Vec<(TenantId, u64)>, reason: RefusedReason) {
-        for (tenant, ticket) in tickets {
-            (self.on_completion)(Completion::NoteRefused { tenant, ticket, reason });
-        }
-    }
-
-    /// What came before everyone knew that the disk had failed.
-    fn refuse_all(&self, batch: impl Iterator<Item = Request>) {
-        let reason = RefusedReason::Poisoned;
-        for request in batch {
-            match request {
-                Request::Append(tenant, entry) => {
-                    let (from, through) = (entry.offset, entry.offset);
-                    (self.on_completion)(Completion::Refused { tenant, from, through, reason });
-                }
-                Request::Open(tenant, _) => {
-                    (self.on_completion)(Completion::OpenFailed { tenant, reason });
-                }
-                Request::SaveNote(tenant, _, Some(ticket)) => {
-                    (self.on_completion)(Completion::NoteRefused { tenant, ticket, reason });
-                }
-                _ => {}
-            }
-        }
-    }
-
     fn compact_step(&mut self) {
         let connection = &self.connection;
         let step = || -> rusqlite::Result<bool> {
@@ -553,28 +420,6 @@ impl Writer {
             // A full disk leaves everything where it is, which is safe.
             Err(CommitError::DiskFull) => {}
             Err(CommitError::Disk(_)) => self.poison(),
-        }
-    }
-
-    /// Where it is not kept already.
-    fn keep_reserve(&mut self) {
-        if !self.reserve.is_kept() {
-            self.reserve.keep();
-            if let Err(error) = self.limit_appends() {
-                self.failed(&error.into());
-            }
-        }
-    }
-
-    /// The same without a new reserve, for making room.
-    fn move_in(&mut self) -> Result<(), CommitError> {
-        let result =
-            self.checkpointer.wait().and_then(|()| checkpoint(&self.connection, "PASSIVE"));
-        self.write_ahead_bytes = 0;
-        match result {
-            // It stays where it is, which is safe.
-            Err(CommitError::DiskFull) => Ok(()),
-            result => result,
         }
     }
 

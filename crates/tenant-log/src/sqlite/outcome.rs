@@ -1,0 +1,100 @@
+//! What became of a transaction, and telling it to those who wait.
+
+use ahash::AHashMap;
+use foodtrack_contract::{Offset, TenantId};
+
+use super::queue::Request;
+use super::side_notes::Ticketed;
+use super::tenants::OpenTenants;
+use crate::{Completion, Head, OnCompletion, RefusedReason};
+
+/// What a transaction will have to tell.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) appended: AHashMap<TenantId, (Offset, Offset)>,
+    pub(super) opened: Vec<(TenantId, Option<Head>)>,
+    pub(super) out_of_sequence: Vec<(TenantId, Offset)>,
+    pub(super) ticketed: Ticketed,
+    pub(super) bytes: u64,
+    pub(super) entries: u64,
+    pub(super) upkept: bool,
+}
+
+/// Tells owners what became of what they submitted.
+pub(super) struct Teller(OnCompletion);
+
+impl Teller {
+    pub(super) fn new(on_completion: OnCompletion) -> Self {
+        Self(on_completion)
+    }
+
+    /// The transaction is durable. `tenants` are as it left them.
+    pub(super) fn committed(&self, outcome: Outcome, tenants: &OpenTenants) {
+        for (tenant, (_, through)) in outcome.appended {
+            // A tenant that was closed since reserves nothing.
+            let open = tenants.get(&tenant);
+            let reserved_through = open.map_or(through, |open| open.now.reserved_through);
+            (self.0)(Completion::Committed { tenant, through, reserved_through });
+        }
+        self.opened(outcome.opened, RefusedReason::Poisoned);
+        self.out_of_sequence(outcome.out_of_sequence);
+        for (tenant, ticket) in outcome.ticketed.noted {
+            (self.0)(Completion::Noted { tenant, ticket });
+        }
+        self.not_noted(outcome.ticketed.refused, RefusedReason::OutOfSequence);
+    }
+
+    /// The transaction never was.
+    pub(super) fn refused(&self, outcome: Outcome, reason: RefusedReason) {
+        for (tenant, (from, through)) in outcome.appended {
+            (self.0)(Completion::Refused { tenant, from, through, reason });
+        }
+        let failed = outcome.opened.into_iter().map(|(tenant, _)| (tenant, None)).collect();
+        self.opened(failed, reason);
+        self.out_of_sequence(outcome.out_of_sequence);
+    }
+
+    fn opened(&self, opened: Vec<(TenantId, Option<Head>)>, reason: RefusedReason) {
+        for (tenant, head) in opened {
+            (self.0)(match head {
+                Some(head) => Completion::Opened { tenant, head },
+                None => Completion::OpenFailed { tenant, reason },
+            });
+        }
+    }
+
+    fn out_of_sequence(&self, entries: Vec<(TenantId, Offset)>) {
+        let reason = RefusedReason::OutOfSequence;
+        for (tenant, offset) in entries {
+            let (from, through) = (offset, offset);
+            (self.0)(Completion::Refused { tenant, from, through, reason });
+        }
+    }
+
+    /// These notes are not kept.
+    pub(super) fn not_noted(&self, tickets: Vec<(TenantId, u64)>, reason: RefusedReason) {
+        for (tenant, ticket) in tickets {
+            (self.0)(Completion::NoteRefused { tenant, ticket, reason });
+        }
+    }
+
+    /// What came before everyone knew that the disk had failed.
+    pub(super) fn refuse_all(&self, batch: impl Iterator<Item = Request>) {
+        let reason = RefusedReason::Poisoned;
+        for request in batch {
+            match request {
+                Request::Append(tenant, entry) => {
+                    let (from, through) = (entry.offset, entry.offset);
+                    (self.0)(Completion::Refused { tenant, from, through, reason });
+                }
+                Request::Open(tenant, _) => {
+                    (self.0)(Completion::OpenFailed { tenant, reason });
+                }
+                Request::SaveNote(tenant, _, Some(ticket)) => {
+                    (self.0)(Completion::NoteRefused { tenant, ticket, reason });
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! How the writer makes room on a full disk.
+
+use std::time::{Duration, Instant};
+
+use super::{ROOM_DELAY, Writer};
+use crate::sqlite::checkpointer::checkpoint;
+use crate::sqlite::commit_gate::{CommitError, commit};
+use crate::sqlite::room::SLACK_PAGES;
+use crate::sqlite::rows::number;
+
+/// How long making room may hold up those who append.
+const ROOM_TIME_MAX: Duration = Duration::from_millis(100);
+
+impl Writer {
+    /// Leaves what making room needs.
+    pub(super) fn limit_appends(&self) -> rusqlite::Result<()> {
+        self.limit(if self.reserve.is_kept() {
+            self.pages_max - SLACK_PAGES.min(self.pages_max / 8)
+        } else {
+            1
+        })
+    }
+
+    /// Lets the database grow to so many pages; it never shrinks by it.
+    fn limit(&self, pages_max: u64) -> rusqlite::Result<()> {
+        let sql = format!("PRAGMA max_page_count = {}", number(pages_max));
+        self.connection.query_row(&sql, (), |_| Ok(()))
+    }
+
+    /// Lets retention free what it can, in transactions of its own: what is deleted together with an append that finds no
+    /// room would be undone with it.
+    pub(super) fn make_room(&mut self) {
+        let start = Instant::now();
+        if self.room_tried_at.is_some_and(|at| start - at < ROOM_DELAY) {
+            return;
+        }
+        self.reserve.give();
+        let result = self.limit(self.pages_max).map_err(CommitError::from).and_then(|()| {
+            // What stands beside the database makes room by going into it.
+            self.move_in()?;
+            self.upkeep.start_full_round(&self.connection)?;
+            loop {
+                let is_done = self.make_room_step()?;
+                if is_done || start.elapsed() > ROOM_TIME_MAX {
+                    return self.move_in();
+                }
+            }
+        });
+        self.reserve.keep();
+        let result = result.and(self.limit_appends().map_err(CommitError::from));
+        self.room_tried_at = Some(Instant::now());
+        match result {
+            Ok(()) => {}
+            Err(CommitError::DiskFull) if self.undo() => {}
+            Err(_) => self.poison(),
+        }
+    }
+
+    /// A little of it. Returns whether that was all.
+    fn make_room_step(&mut self) -> Result<bool, CommitError> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let is_done = self.upkeep.step_when_full(&self.connection, &mut self.places)?;
+        let connection = &self.connection;
+        self.gate.pass(&mut || commit(connection))?;
+        self.keep();
+        Ok(is_done)
+    }
+
+    /// Where it is not kept already.
+    pub(super) fn keep_reserve(&mut self) {
+        if !self.reserve.is_kept() {
+            self.reserve.keep();
+            if let Err(error) = self.limit_appends() {
+                self.failed(&error.into());
+            }
+        }
+    }
+
+    /// Moves what stands beside the database into it, without a new reserve.
+    fn move_in(&mut self) -> Result<(), CommitError> {
+        let result =
+            self.checkpointer.wait().and_then(|()| checkpoint(&self.connection, "PASSIVE"));
+        self.write_ahead_bytes = 0;
+        match result {
+            // It stays where it is, which is safe.
+            Err(CommitError::DiskFull) => Ok(()),
+            result => result,
+        }
+    }
+}
