@@ -409,6 +409,22 @@ fn what_only_memory_held_may_go_with_the_process() {
 }
 
 #[test]
+fn a_log_needs_time_to_find_out_that_its_disk_has_room_again() {
+    let full = || Story::new().and(What::DiskFull).and(What::DiskFreed);
+    let recoverable = |story: Story| {
+        story.tries("1", "1", Priority::Medium, Class::Recoverable).answered("1", "e-2")
+    };
+    let durable = |story: Story| story.publishes("2", "e-1").gets("kitchen", "2", "e-1");
+    recoverable(full()).holds(0);
+    recoverable(durable(full())).breaks(&[Kind::Lost]);
+    recoverable(full().and(What::HubUp)).breaks(&[Kind::Lost]);
+    // What was kept may have been sent before there was room.
+    let early = Story::new().and(What::DiskFull).tries("2", "2", Priority::Medium, Class::Durable);
+    let early = early.and(What::DiskFreed).answered("2", "e-1").gets("kitchen", "2", "e-1");
+    recoverable(early).holds(0);
+}
+
+#[test]
 fn what_the_run_found_stuck_counts() {
     Story::new().and(What::Stuck { about: "no fence".into() }).breaks(&[Kind::Stuck]);
 }

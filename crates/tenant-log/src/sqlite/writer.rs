@@ -229,13 +229,17 @@ impl Writer {
         match result {
             Ok(()) => {
                 self.notes.clear();
-                self.is_full = false;
+                let was_full = std::mem::take(&mut self.is_full);
                 self.write_ahead_bytes += COMMIT_BYTES + outcome.bytes;
                 if outcome.upkept {
                     self.write_ahead_bytes += UPKEEP_BYTES;
                 }
                 self.keep();
                 self.teller.committed(outcome, &self.tenants);
+                if was_full {
+                    // This one may have fitted in between; with the reserve there is room for the next one too.
+                    self.keep_reserve();
+                }
             }
             Err(error) => {
                 let tickets = self.notes.take_ticketed();

@@ -173,8 +173,12 @@ impl Drop for SmallDisk {
 
 /// Appends messages of a kilobyte, all of one age, until one is refused; returns its number.
 fn fill_disk(writer: &mut Writer<'_>, first: u64, at_ms: u64) -> u64 {
+    fill_disk_with(1_000, writer, first, at_ms)
+}
+
+fn fill_disk_with(message_bytes: usize, writer: &mut Writer<'_>, first: u64, at_ms: u64) -> u64 {
     for n in first..first + 100_000 {
-        let message = vec![b'x'; 1_000].into();
+        let message = vec![b'x'; message_bytes].into();
         let next = writer.sequence.next();
         writer.submit_entry(LogEntry { at_ms, message, ..crate::support::entry(next, id(n)) });
         if n % 10 == 0 {
@@ -237,4 +241,27 @@ fn a_log_outlives_a_full_file_system() {
     }
     let report = foodtrack_tenant_log::check(&path.join("data")).unwrap();
     assert_eq!(report.findings, Vec::<String>::new());
+}
+
+#[test]
+fn a_log_that_found_room_for_one_entry_has_it_for_the_next() {
+    let Some(disk) = SmallDisk::mount(80 << 20) else {
+        return eprintln!("skipped: this user may not mount a tmpfs");
+    };
+    let path = disk.0.path();
+    let options = SqliteOptions { retention: KEEPS_ALL, ..SqliteOptions::default() };
+    let open = open_sqlite(&path.join("data"), options);
+    let mut writer = open.writer("t");
+    let others = path.join("others");
+    std::fs::write(&others, vec![1; 16 << 20]).unwrap();
+    // Large enough that each leaves room for a small one behind it on its page.
+    let refused = fill_disk_with(3_000, &mut writer, 1, 1);
+    // Now it looks for room in vain, and will look again after a while.
+    let refused = fill_disk_with(3_000, &mut writer, refused + 1, 1);
+    std::fs::remove_file(&others).unwrap();
+    append_when_there_is_room(&mut writer, refused + 1);
+    for n in refused + 2..refused + 202 {
+        writer.append(n);
+        assert!(writer.refused.is_empty(), "{n} of {refused}: {:?}", writer.refused);
+    }
 }

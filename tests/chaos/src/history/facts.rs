@@ -95,6 +95,7 @@ impl<'a> Facts<'a> {
     pub(super) fn read(records: &'a [Record], verdict: &mut Verdict) -> Self {
         let mut facts = Self::default();
         let mut told: HashMap<&str, Place> = HashMap::new();
+        let mut freed_at = None;
         let mut owners: HashMap<(&str, Place), &str> = HashMap::new();
         let mut subscribers: HashMap<(&str, &str, &str, Option<&str>), usize> = HashMap::new();
         let mut cursors: HashMap<&str, Cursor> = HashMap::new();
@@ -105,6 +106,14 @@ impl<'a> Facts<'a> {
                 }
                 What::Acknowledged { tenant, id, offset } => {
                     verdict.acknowledged += 1;
+                    // The log tries a full disk again by and by. Once it keeps what was sent since, it has found out.
+                    if let Some(freed) = freed_at
+                        && let Some(event) = facts.find(tenant, id).map(|it| &facts.events[it])
+                        && event.attempt.class == Class::Durable
+                        && event.first_attempt > freed
+                    {
+                        (facts.forgot_at, freed_at) = (Some(at), None);
+                    }
                     let place = facts.acknowledged(at, tenant, id, offset.as_deref(), verdict);
                     if let Some(place) = place {
                         let last = told.entry(tenant).or_insert(place);
@@ -165,10 +174,16 @@ impl<'a> Facts<'a> {
                 }
                 What::HubKilled => (facts.forgot_at, facts.ended_at) = (Some(at), Some(at)),
                 What::HubStopping => facts.ended_at = Some(at),
-                What::DiskFull | What::DiskFreed => facts.forgot_at = Some(at),
+                What::DiskFull => facts.forgot_at = Some(at),
+                What::DiskFreed => (facts.forgot_at, freed_at) = (Some(at), Some(at)),
+                // A new process finds the disk as it is.
+                What::HubUp if freed_at.take().is_some() => facts.forgot_at = Some(at),
                 What::Stuck { about } => verdict.add(Kind::Stuck, about.clone()),
                 _ => {}
             }
+        }
+        if freed_at.is_some() {
+            facts.forgot_at = Some(records.len());
         }
         facts.forget_places();
         facts.check_offsets_rise(verdict);
