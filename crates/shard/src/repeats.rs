@@ -2,7 +2,6 @@
 //! shortly after gets the first answer again.
 
 use std::collections::VecDeque;
-
 use std::hash::Hasher;
 
 use ahash::AHashMap;
