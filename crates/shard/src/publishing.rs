@@ -85,7 +85,7 @@ impl Tenant {
             return Ok(Taken::Done(Accepted { id, offset: None }));
         }
         let emission = Emission::of(
-            &turn.emission_key,
+            turn.emission_key,
             &publisher,
             &event,
             &policy,

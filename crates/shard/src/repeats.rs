@@ -8,7 +8,7 @@ use ahash::AHashMap;
 use foodtrack_contract::{
     ApplicationSet, DeliveryPolicy, Entities, EventGroup, EventName, Incoming, Offset,
 };
-use foodtrack_tenant_log::LastEmission;
+use foodtrack_tenant_log::{HEAD_EMISSIONS_MAX, LastEmission};
 use siphasher::sip::SipHasher13;
 use uuid::Uuid;
 
@@ -17,10 +17,9 @@ use crate::publishing::Publisher;
 /// How long after the first one an emission counts as its repeat.
 const WINDOW_MS: u64 = 10_000;
 /// How many orders' last emissions are remembered.
-const ORDERS_MAX: usize = 4_096;
+const ORDERS_MAX: usize = HEAD_EMISSIONS_MAX;
 
 /// What fingerprints are made with: secret, so that nobody can make two emissions look alike.
-#[derive(Clone, Copy)]
 pub(crate) struct EmissionKey(SipHasher13);
 
 /// An emission that would say nothing new if it came twice in a row.

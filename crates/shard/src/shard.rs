@@ -170,7 +170,7 @@ impl Shard {
             recovery: &self.parts.recovery,
             page: self.parts.page,
             session_key: &self.parts.session_key,
-            emission_key: self.parts.emission_key,
+            emission_key: &self.parts.emission_key,
             clock: &mut self.clock,
             counters: &self.parts.counters,
             serial: &mut self.serial,

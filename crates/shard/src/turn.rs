@@ -24,7 +24,7 @@ pub(crate) struct Turn<'t> {
     pub(crate) recovery: &'t RecoveryConfig,
     pub(crate) page: PageLimits,
     pub(crate) session_key: &'t SessionKey,
-    pub(crate) emission_key: EmissionKey,
+    pub(crate) emission_key: &'t EmissionKey,
     pub(crate) clock: &'t mut WallClock,
     pub(crate) counters: &'t Counters,
     /// Counts whatever needs a number of its own.

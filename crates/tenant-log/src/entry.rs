@@ -201,7 +201,8 @@ pub struct Head {
     /// The orders whose making is in the log, and their customers, oldest first: the newest [`HEAD_ORDERS_MAX`].
     pub orders: Vec<(Box<str>, Option<Box<str>>)>,
     /// The last emission about each of the orders that were spoken of lately, oldest first: at most
-    /// [`HEAD_EMISSIONS_MAX`], of the last [`HEAD_EMISSIONS_AGE_MS_MAX`].
+    /// [`HEAD_EMISSIONS_MAX`], of the last [`HEAD_EMISSIONS_AGE_MS_MAX`], among the newest
+    /// [`crate::RECENT_IDS_MAX`] entries.
     pub emissions: Vec<LastEmission>,
     /// What is noted beside the log and has not expired, in no particular order.
     pub notes: Vec<Note>,

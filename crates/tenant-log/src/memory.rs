@@ -78,7 +78,7 @@ impl Tenant {
 
     fn emissions(&self, now_ms: u64) -> Vec<LastEmission> {
         let since_ms = now_ms.saturating_sub(HEAD_EMISSIONS_AGE_MS_MAX);
-        let newest_first = self.entries.iter().rev().map(|(entry, _)| entry);
+        let newest_first = self.entries.iter().rev().map(|(entry, _)| entry).take(RECENT_IDS_MAX);
         let mut seen = AHashSet::new();
         let mut emissions: Vec<_> = newest_first
             .take_while(|entry| entry.at_ms >= since_ms)

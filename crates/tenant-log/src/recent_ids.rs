@@ -63,8 +63,9 @@ impl<T: Copy + PartialEq> RecentIds<T> {
             let number = *first;
             *first = first.wrapping_add(1);
             // It is not there where it was forgotten before.
-            let known = numbers.find_entry(hasher.hash_one(oldest), |it| *it == number);
-            known.map(|known| known.remove()).ok();
+            if let Ok(known) = numbers.find_entry(hasher.hash_one(oldest), |it| *it == number) {
+                known.remove();
+            }
         }
         order.push_back((id, about));
         None
@@ -74,8 +75,9 @@ impl<T: Copy + PartialEq> RecentIds<T> {
     pub fn forget(&mut self, id: Uuid, about: T) {
         let Self { order, first, numbers, hasher } = self;
         let is_it = |number: &u32| order[place(*first, *number)] == (id, about);
-        let known = numbers.find_entry(hasher.hash_one(id), is_it);
-        known.map(|known| known.remove()).ok();
+        if let Ok(known) = numbers.find_entry(hasher.hash_one(id), is_it) {
+            known.remove();
+        }
     }
 }
 

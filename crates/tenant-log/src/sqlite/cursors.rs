@@ -7,52 +7,39 @@ use super::rows::{self, number};
 use crate::{SavedCursor, SubscriberKey};
 
 /// How many devices of one user in one application have cursors; beyond it the one that was not heard of for longest goes.
-pub(super) const DEVICES_MAX: u64 = 256;
+const DEVICES_MAX: u64 = 256;
 /// After so long without news a cursor goes, if what it leads to is gone.
-pub(super) const AGE_MS_MAX: u64 = 90 * DAY_MS;
+const AGE_MS_MAX: u64 = 90 * DAY_MS;
 const DAY_MS: u64 = 24 * 3_600_000;
 /// How many cursors a round looks at.
 const STEP_ROWS: usize = 1_024;
 
-/// Saves a cursor. Where the tenant has no log it is left out.
+/// Saves a cursor; the first of a subscriber gives way to one that is there. Where the tenant has no log it is left out.
 pub(super) fn save(
     connection: &Connection,
     tenant: &TenantId,
     key: &SubscriberKey,
     saved: &SavedCursor,
+    is_first: bool,
 ) -> rusqlite::Result<()> {
-    const SQL: &str =
-        "INSERT OR REPLACE INTO subscribers SELECT no, ?2, ?3, ?4 FROM tenants WHERE name = ?1";
-    insert(connection, SQL, tenant, key, saved).map(drop)
-}
-
-/// Saves a cursor, unless there is one.
-pub(super) fn begin(
-    connection: &Connection,
-    tenant: &TenantId,
-    key: &SubscriberKey,
-    saved: &SavedCursor,
-) -> rusqlite::Result<()> {
-    const SQL: &str =
-        "INSERT OR IGNORE INTO subscribers SELECT no, ?2, ?3, ?4 FROM tenants WHERE name = ?1";
-    if insert(connection, SQL, tenant, key, saved)?
+    let sql = match is_first {
+        true => {
+            "INSERT OR IGNORE INTO subscribers SELECT no, ?2, ?3, ?4 FROM tenants WHERE name = ?1"
+        }
+        false => {
+            "INSERT OR REPLACE INTO subscribers SELECT no, ?2, ?3, ?4 FROM tenants WHERE name = ?1"
+        }
+    };
+    let (cursor, at_ms) = (saved.cursor.to_string(), number(saved.updated_at_ms));
+    let params = params![tenant.as_str(), key.as_str(), cursor, at_ms];
+    let is_saved = connection.prepare_cached(sql)?.execute(params)? > 0;
+    if is_first
+        && is_saved
         && let Some(login) = key.login()
     {
         forget_devices(connection, tenant, key, login)?;
     }
     Ok(())
-}
-
-fn insert(
-    connection: &Connection,
-    sql: &str,
-    tenant: &TenantId,
-    key: &SubscriberKey,
-    saved: &SavedCursor,
-) -> rusqlite::Result<bool> {
-    let (cursor, at_ms) = (saved.cursor.to_string(), number(saved.updated_at_ms));
-    let params = params![tenant.as_str(), key.as_str(), cursor, at_ms];
-    Ok(connection.prepare_cached(sql)?.execute(params)? > 0)
 }
 
 /// Lets the devices go that are too many. The new one stays.
@@ -103,12 +90,14 @@ impl Forgetting {
         while let Some(row) = rows.next()? {
             looked_at += 1;
             last = (row.get(0)?, row.get(1)?);
-            let is_old = now_ms.saturating_sub(rows::unsigned(row, 3)?) > AGE_MS_MAX;
+            if now_ms.saturating_sub(rows::unsigned(row, 3)?) <= AGE_MS_MAX {
+                continue;
+            }
             let (trimmed_through, epoch) = (rows::offset(row, 4)?, rows::unsigned(row, 5)?);
             let leads_somewhere = Cursor::parse(row.get_ref(2)?.as_str()?).is_some_and(|cursor| {
                 cursor.epoch().get() == epoch && cursor.through() >= trimmed_through
             });
-            if is_old && !leads_somewhere {
+            if !leads_somewhere {
                 gone.push(last.clone());
             }
         }

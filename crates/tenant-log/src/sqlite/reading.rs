@@ -7,9 +7,9 @@ use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::encoding::{Damage, Entries, Head, ids};
+use super::encoding::{Damage, Entries, Head};
 use super::opening::{OpenError, check_version, keep_plans};
-use super::rows::{self, heads, number};
+use super::rows::{self, ENTRIES, HEADS, heads, number};
 use super::tenants;
 use super::walking::Walk;
 use crate::memory::ascending;
@@ -39,6 +39,26 @@ impl TenantRow<'_> {
     fn damaged(&self, offset: Offset) -> impl FnOnce(Damage) -> ReadError {
         let tenant = self.tenant.clone();
         move |column| ReadError::Damaged { tenant, offset, column }
+    }
+
+    /// Gives `take` what a run has after an offset and up to another. Returns whether it wants more, and there may be some.
+    fn take_some<T>(
+        &self,
+        run: impl Iterator<Item = (Offset, Result<T, Damage>)>,
+        after: Offset,
+        through: Offset,
+        mut take: impl FnMut(Offset, T) -> Result<bool, Damage>,
+    ) -> Result<bool, ReadError> {
+        for (offset, entry) in run {
+            if offset > through {
+                return Ok(false);
+            }
+            let taken = |entry| take(offset, entry);
+            if offset > after && !entry.and_then(taken).map_err(self.damaged(offset))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -169,16 +189,13 @@ impl Readers {
     ) -> Result<Vec<LogEntry>, ReadError> {
         self.look(tenant, |connection, row| {
             let mut history = Vec::new();
-            row.walk.descend::<ReadError>(connection, HEADS, |run| {
-                let heads: Vec<_> = heads(run)?.collect();
-                for (offset, head) in heads.into_iter().rev() {
-                    if offset <= row.trimmed_through || history.len() == entries_max {
-                        return Ok(false);
-                    }
-                    let is_about = head.and_then(|head| Ok(head.entity()? == Some(entity)));
-                    if is_about.map_err(row.damaged(offset))? {
-                        history.push(offset);
-                    }
+            row.walk.descend_heads::<ReadError>(connection, |offset, head| {
+                if offset <= row.trimmed_through || history.len() == entries_max {
+                    return Ok(false);
+                }
+                let is_about = head.and_then(|head| Ok(head.entity()? == Some(entity)));
+                if is_about.map_err(row.damaged(offset))? {
+                    history.push(offset);
                 }
                 Ok(true)
             })?;
@@ -190,19 +207,10 @@ impl Readers {
     pub(super) fn find(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Offset>, ReadError> {
         self.look(tenant, |connection, row| {
             let mut found = None;
-            for sql in [
-                "SELECT first, ids FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC",
-                "SELECT first, ids FROM places WHERE ?2 = ?2 AND tenant = ?1 ORDER BY first DESC",
-            ] {
-                let mut statement = connection.prepare_cached(sql)?;
-                let mut rows = statement.query(params![row.walk.no, row.walk.placed_through])?;
-                while found.is_none()
-                    && let Some(run) = rows.next()?
-                {
-                    let mut ids = ids(rows::offset(run, 0)?, rows::bytes(run, 1)?);
-                    found = ids.rfind(|(it, _)| *it == id).map(|(_, offset)| offset);
-                }
-            }
+            row.walk.descend_ids(connection, |it, offset| {
+                found = (it == id).then_some(offset);
+                found.is_none()
+            })?;
             Ok(found.filter(|offset| *offset > row.trimmed_through))
         })
     }
@@ -294,28 +302,16 @@ impl Readers {
         self.look(tenant, |connection, row| {
             let newest = tenants::newest(connection, row.walk)?;
             let (mut before, mut last) = (newest, None);
-            row.walk.ascend::<ReadError>(
-                connection,
-                RUN,
-                row.trimmed_through,
-                Offset::MAX,
-                |run| {
-                    let all: Vec<_> = heads(run)?.collect();
-                    let (mut first, is_left) =
-                        (rows::tally(run, 3)?, |at| at > row.trimmed_through);
-                    for (offset, head) in all {
-                        let head = head.map_err(row.damaged(offset))?;
-                        first.bytes = first.bytes.saturating_sub(if is_left(offset) {
-                            head.bytes()
-                        } else {
-                            0
-                        });
-                        first.entries = first.entries.saturating_sub(u64::from(is_left(offset)));
-                    }
-                    before = first;
-                    Ok(false)
-                },
-            )?;
+            let trimmed_through = row.trimmed_through;
+            row.walk.ascend(connection, RUN, trimmed_through, Offset::MAX, |run| {
+                before = rows::tally(run, 3)?;
+                for (offset, head) in heads(run)?.filter(|(offset, _)| *offset > trimmed_through) {
+                    let bytes = head.map_err(row.damaged(offset))?.bytes();
+                    before.entries = before.entries.saturating_sub(1);
+                    before.bytes = before.bytes.saturating_sub(bytes);
+                }
+                Ok::<_, ReadError>(false)
+            })?;
             row.walk.descend::<ReadError>(connection, "runs.first + runs.entries - 1", |run| {
                 last = Some(rows::offset(run, 0)?);
                 Ok(false)
@@ -335,9 +331,7 @@ impl Readers {
     }
 }
 
-const HEADS: &str = "runs.first, runs.ids, runs.heads";
 const RUN: &str = "runs.first, runs.ids, runs.heads, runs.tenant_entries, runs.tenant_bytes";
-const ENTRIES: &str = "runs.first, runs.ids, runs.heads, runs.bodies";
 
 /// Gives `take` a tenant's entries after an offset and up to another, ascending, until it wants no more.
 fn scan(
@@ -349,16 +343,8 @@ fn scan(
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
     tenant.walk.ascend(connection, ENTRIES, after, through, |run| {
-        for (offset, entry) in Entries::new(heads(run)?, rows::bytes(run, 3)?) {
-            if offset > through {
-                return Ok(false);
-            }
-            let taken = |(head, body): (Head<'_>, &[u8])| take(offset, &head, body);
-            if offset > after && !entry.and_then(taken).map_err(tenant.damaged(offset))? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        let entries = Entries::new(heads(run)?, rows::bytes(run, 3)?);
+        tenant.take_some(entries, after, through, |offset, (head, body)| take(offset, &head, body))
     })
 }
 
@@ -372,16 +358,7 @@ fn scan_heads(
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
     tenant.walk.ascend(connection, HEADS, after, through, |run| {
-        for (offset, head) in heads(run)? {
-            if offset > through {
-                return Ok(false);
-            }
-            let taken = |head: Head<'_>| take(offset, &head);
-            if offset > after && !head.and_then(taken).map_err(tenant.damaged(offset))? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        tenant.take_some(heads(run)?, after, through, |offset, head| take(offset, &head))
     })
 }
 

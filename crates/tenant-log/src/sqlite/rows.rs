@@ -31,6 +31,11 @@ pub(super) fn bytes<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r
     Ok(row.get_ref(column)?.as_bytes()?)
 }
 
+/// What [`heads`] reads of a run.
+pub(super) const HEADS: &str = "runs.first, runs.ids, runs.heads";
+/// The same, and behind it the bodies.
+pub(super) const ENTRIES: &str = "runs.first, runs.ids, runs.heads, runs.bodies";
+
 /// The columns `first`, `ids` and `heads`, from the first on.
 pub(super) fn heads<'r>(run: &'r Row<'_>) -> rusqlite::Result<Heads<'r>> {
     Ok(Heads::new(offset(run, 0)?, bytes(run, 1)?, bytes(run, 2)?))

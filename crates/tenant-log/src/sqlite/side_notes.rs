@@ -110,10 +110,7 @@ impl SideNotes {
     /// Writes them all within the transaction at hand. Those of a tenant without a log are left out.
     pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<Ticketed> {
         for ((tenant, key), WaitingCursor { saved, is_first }) in &self.cursors {
-            match is_first {
-                true => cursors::begin(connection, tenant, key, saved)?,
-                false => cursors::save(connection, tenant, key, saved)?,
-            }
+            cursors::save(connection, tenant, key, saved, *is_first)?;
         }
         for ((tenant, offset, subscriber), letter) in &self.letters {
             let (name, offset) = (tenant.as_str(), number(offset.get()));

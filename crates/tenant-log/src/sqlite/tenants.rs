@@ -5,8 +5,8 @@ use foodtrack_contract::{Epoch, Offset, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::encoding::{Entries, ids};
-use super::rows::{self, number};
+use super::encoding::Entries;
+use super::rows::{self, ENTRIES, number};
 use super::walking::Walk;
 use crate::memory::random_epoch;
 use crate::retention::Tally;
@@ -161,19 +161,13 @@ fn recent(
     trimmed_through: Offset,
 ) -> rusqlite::Result<Vec<(Uuid, Offset)>> {
     let mut recent = Vec::new();
-    let unplaced = "SELECT first, ids FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC";
-    let placed = "SELECT first, ids FROM places WHERE ?2 = ?2 AND tenant = ?1 ORDER BY first DESC";
-    for sql in [unplaced, placed] {
-        let mut statement = connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![walk.no, walk.placed_through])?;
-        while recent.len() < RECENT_IDS_MAX
-            && let Some(row) = rows.next()?
-        {
-            let newest_first = ids(rows::offset(row, 0)?, rows::bytes(row, 1)?).rev();
-            recent.extend(newest_first.take_while(|(_, offset)| *offset > trimmed_through));
+    walk.descend_ids(connection, |id, offset| {
+        let is_wanted = offset > trimmed_through && recent.len() < RECENT_IDS_MAX;
+        if is_wanted {
+            recent.push((id, offset));
         }
-    }
-    recent.truncate(RECENT_IDS_MAX);
+        is_wanted
+    })?;
     recent.reverse();
     Ok(recent)
 }
@@ -187,23 +181,23 @@ fn emissions(
 ) -> rusqlite::Result<Vec<LastEmission>> {
     let since_ms = now_ms.saturating_sub(HEAD_EMISSIONS_AGE_MS_MAX);
     let (mut emissions, mut seen) = (Vec::new(), AHashSet::<Box<str>>::new());
-    walk.descend::<rusqlite::Error>(connection, "runs.first, runs.ids, runs.heads", |row| {
-        let heads: Vec<_> = rows::heads(row)?.collect();
-        for (offset, head) in heads.into_iter().rev() {
-            let Ok(head) = head else { return Ok(false) };
-            if offset <= trimmed_through
-                || head.at_ms() < since_ms
-                || emissions.len() == HEAD_EMISSIONS_MAX
-            {
-                return Ok(false);
-            }
-            if let (Some(fingerprint), Ok(Some(order))) = (head.fingerprint(), head.entity())
-                && !seen.contains(order)
-            {
-                seen.insert(order.into());
-                let (order, id) = (order.into(), head.id());
-                emissions.push(LastEmission { order, fingerprint, id, offset });
-            }
+    let mut left = RECENT_IDS_MAX;
+    walk.descend_heads::<rusqlite::Error>(connection, |offset, head| {
+        let Ok(head) = head else { return Ok(false) };
+        if offset <= trimmed_through
+            || head.at_ms() < since_ms
+            || emissions.len() == HEAD_EMISSIONS_MAX
+            || left == 0
+        {
+            return Ok(false);
+        }
+        left -= 1;
+        if let (Some(fingerprint), Ok(Some(order))) = (head.fingerprint(), head.entity())
+            && !seen.contains(order)
+        {
+            seen.insert(order.into());
+            let (order, id) = (order.into(), head.id());
+            emissions.push(LastEmission { order, fingerprint, id, offset });
         }
         Ok(true)
     })?;
@@ -260,28 +254,24 @@ fn tail(
     trimmed_through: Offset,
 ) -> rusqlite::Result<Vec<LogEntry>> {
     let (mut tail, mut bytes) = (Vec::new(), 0);
-    walk.descend::<rusqlite::Error>(
-        connection,
-        "runs.first, runs.ids, runs.heads, runs.bodies",
-        |row| {
-            let entries: Vec<_> = Entries::new(rows::heads(row)?, rows::bytes(row, 3)?).collect();
-            for (offset, entry) in entries.into_iter().rev() {
-                // Who reads a damaged entry is told so. It must not keep its tenant from being opened.
-                let Ok(entry) = entry.and_then(|(head, body)| head.entry(offset, body)) else {
-                    return Ok(false);
-                };
-                bytes += entry.bytes();
-                if offset <= trimmed_through
-                    || tail.len() == HEAD_TAIL_ENTRIES_MAX
-                    || bytes > HEAD_TAIL_BYTES_MAX
-                {
-                    return Ok(false);
-                }
-                tail.push(entry);
+    walk.descend::<rusqlite::Error>(connection, ENTRIES, |row| {
+        let entries: Vec<_> = Entries::new(rows::heads(row)?, rows::bytes(row, 3)?).collect();
+        for (offset, entry) in entries.into_iter().rev() {
+            // Who reads a damaged entry is told so. It must not keep its tenant from being opened.
+            let Ok(entry) = entry.and_then(|(head, body)| head.entry(offset, body)) else {
+                return Ok(false);
+            };
+            bytes += entry.bytes();
+            if offset <= trimmed_through
+                || tail.len() == HEAD_TAIL_ENTRIES_MAX
+                || bytes > HEAD_TAIL_BYTES_MAX
+            {
+                return Ok(false);
             }
-            Ok(true)
-        },
-    )?;
+            tail.push(entry);
+        }
+        Ok(true)
+    })?;
     tail.reverse();
     Ok(tail)
 }

@@ -1,9 +1,11 @@
 //! A tenant's runs in their order: those that have places by the index, and those that have none by looking.
 
 use foodtrack_contract::Offset;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row};
+use uuid::Uuid;
 
-use super::rows::number;
+use super::encoding::{Damage, Head, ids};
+use super::rows::{self, HEADS, heads, number};
 
 /// Whose runs, and how far the index goes.
 #[derive(Clone, Copy, Debug)]
@@ -14,38 +16,29 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// Gives `take` the columns (of `runs.`) of each run that has entries after an offset and up to another, ascending, until it wants no
-    /// more. The first may have some before, and the last some behind.
+    /// Gives `take` the columns (of `runs.`) of each run that has entries after an offset and up to another, ascending,
+    /// until it wants no more. The first may have some before, and the last some behind.
     pub(super) fn ascend<E: From<rusqlite::Error>>(
         self,
         connection: &Connection,
         columns: &str,
         after: Offset,
         through: Offset,
-        mut take: impl FnMut(&Row<'_>) -> Result<bool, E>,
+        take: impl FnMut(&Row<'_>) -> Result<bool, E>,
     ) -> Result<(), E> {
         let placed = format!(
             "SELECT {columns} FROM places CROSS JOIN runs ON runs.seq = places.seq
-             WHERE ?4 = ?4 AND places.tenant = ?1 AND places.first <= ?3 AND places.first >= coalesce(
-                (SELECT max(first) FROM places WHERE tenant = ?1 AND first <= ?2 + 1), 0)
-             AND places.first + places.entries - 1 > ?2 ORDER BY places.first"
+             WHERE ?2 = ?2 AND places.tenant = ?1 AND places.first <= ?4 AND places.first >= coalesce(
+                (SELECT max(first) FROM places WHERE tenant = ?1 AND first <= ?3 + 1), 0)
+             AND places.first + places.entries - 1 > ?3 ORDER BY places.first"
         );
         let unplaced = format!(
             "SELECT {columns} FROM runs
-             WHERE seq > ?4 AND tenant = ?1 AND first + entries - 1 > ?2 AND first <= ?3 ORDER BY seq"
+             WHERE seq > ?2 AND tenant = ?1 AND first + entries - 1 > ?3 AND first <= ?4 ORDER BY seq"
         );
-        for sql in [placed, unplaced] {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let (after, through) = (number(after.get()), number(through.get()));
-            let mut rows =
-                statement.query(params![self.no, after, through, self.placed_through])?;
-            while let Some(row) = rows.next()? {
-                if !take(row)? {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
+        let [after, through] = [after, through].map(|offset| number(offset.get()));
+        let params = [self.no, self.placed_through, after, through];
+        walk(connection, [&placed, &unplaced], params, take)
     }
 
     /// Gives `take` the columns (of `runs.`) of each run, the newest first, until it wants no more.
@@ -53,7 +46,7 @@ impl Walk {
         self,
         connection: &Connection,
         columns: &str,
-        mut take: impl FnMut(&Row<'_>) -> Result<bool, E>,
+        take: impl FnMut(&Row<'_>) -> Result<bool, E>,
     ) -> Result<(), E> {
         let unplaced =
             format!("SELECT {columns} FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC");
@@ -61,15 +54,63 @@ impl Walk {
             "SELECT {columns} FROM places CROSS JOIN runs ON runs.seq = places.seq
              WHERE ?2 = ?2 AND places.tenant = ?1 ORDER BY places.first DESC"
         );
-        for sql in [unplaced, placed] {
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![self.no, self.placed_through])?;
-            while let Some(row) = rows.next()? {
-                if !take(row)? {
-                    return Ok(());
+        walk(connection, [&unplaced, &placed], [self.no, self.placed_through], take)
+    }
+
+    /// Gives `take` the head of each entry, the newest first, until it wants no more.
+    pub(super) fn descend_heads<E: From<rusqlite::Error>>(
+        self,
+        connection: &Connection,
+        mut take: impl FnMut(Offset, Result<Head<'_>, Damage>) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        self.descend(connection, HEADS, |run| {
+            let heads: Vec<_> = heads(run)?.collect();
+            for (offset, head) in heads.into_iter().rev() {
+                if !take(offset, head)? {
+                    return Ok(false);
                 }
             }
-        }
-        Ok(())
+            Ok(true)
+        })
     }
+
+    /// Gives `take` each entry's id, the newest first, until it wants no more. Where the index goes, it has them all.
+    pub(super) fn descend_ids(
+        self,
+        connection: &Connection,
+        mut take: impl FnMut(Uuid, Offset) -> bool,
+    ) -> rusqlite::Result<()> {
+        let unplaced =
+            "SELECT first, ids FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC";
+        let placed =
+            "SELECT first, ids FROM places WHERE ?2 = ?2 AND tenant = ?1 ORDER BY first DESC";
+        let params = [self.no, self.placed_through];
+        walk(connection, [unplaced, placed], params, |run| {
+            let newest_first = ids(rows::offset(run, 0)?, rows::bytes(run, 1)?).rev();
+            let mut wanted = newest_first.map(|(id, offset)| take(id, offset));
+            Ok(wanted.all(|is_wanted| is_wanted))
+        })
+    }
+}
+
+/// Gives `take` the rows of the one statement and then of the other, until it wants no more.
+fn walk<const N: usize, E: From<rusqlite::Error>>(
+    connection: &Connection,
+    statements: [&str; 2],
+    params: [i64; N],
+    mut take: impl FnMut(&Row<'_>) -> Result<bool, E>,
+) -> Result<(), E>
+where
+    [i64; N]: rusqlite::Params,
+{
+    for sql in statements {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        while let Some(row) = rows.next()? {
+            if !take(row)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! What a tenant's writer starts from, in memory and SQLite.
 
 use foodtrack_tenant_log::{
-    HEAD_EMISSIONS_AGE_MS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, LogEntry, OrderOwner,
-    Retention,
+    Durability, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, LogEntry,
+    OrderOwner, RECENT_IDS_MAX, Retention,
 };
 
 use crate::support::{KEEPS_ALL, Store, entry, id, offset, suite, tenant, wait_for};
@@ -10,6 +10,7 @@ use crate::support::{KEEPS_ALL, Store, entry, id, offset, suite, tenant, wait_fo
 suite! {
     a_head_names_the_orders_that_are_in_the_log
     a_head_knows_what_may_be_sent_again
+    a_head_looks_no_further_for_what_may_be_sent_again_than_for_ids
     a_head_brings_the_newest_entries_along
 }
 
@@ -83,6 +84,29 @@ fn a_head_knows_what_may_be_sent_again<S: Store>() {
     };
     let last = |order: &str, n| (order.to_owned(), n, id(n), offset(n));
     assert_eq!(known(), [last("2", 3), last("1", 4)]);
+}
+
+fn a_head_looks_no_further_for_what_may_be_sent_again_than_for_ids<S: Store>() {
+    let store = S::new();
+    let open = store.open(KEEPS_ALL);
+    let mut writer = open.writer("t");
+    let last = RECENT_IDS_MAX as u64;
+    for n in 1..=last {
+        writer.submit_entry(LogEntry {
+            entity: Some("1".into()),
+            fingerprint: (n == 1).then_some(7),
+            durability: Durability::Recoverable,
+            ..entry(offset(n), id(n))
+        });
+        if n % 8_192 == 0 {
+            writer.settle_by_reading();
+        }
+    }
+    let known = || open.head(&tenant("t")).emissions.len();
+    assert_eq!(known(), 1);
+    writer.submit_entry(LogEntry { fingerprint: None, ..entry(offset(last + 1), id(last + 1)) });
+    writer.settle_by_reading();
+    assert_eq!(known(), 0);
 }
 
 fn a_head_brings_the_newest_entries_along<S: Store>() {
