@@ -218,7 +218,8 @@ impl<'a> Run<'a> {
         }
         let has_seen_fence = |run: &Self| {
             let mut sockets = 0..run.sockets();
-            sockets.all(|one| !run.swarm.is_open(one) || run.crew.saw_fence(one))
+            // Who is out for a moment comes back, and then lacks it until its replay is through.
+            sockets.all(|one| run.swarm.is_retired(one) || run.crew.saw_fence(one))
         };
         // Who has not seen it lacks it, which the judge will find.
         self.wait(has_seen_fence)?;
