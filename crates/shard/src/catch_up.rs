@@ -7,9 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, EventType, Offset};
-use foodtrack_tenant_log::{
-    DeadLetterReason, LogEntry, LoggedRoom, Outline, ReadError, SavedCursor,
-};
+use foodtrack_tenant_log::{DeadLetterReason, LogEntry, LoggedRoom, ReadError, SavedCursor};
 use foodtrack_transport::{FrameMeta, LogPlace};
 
 use crate::log_link::{Asker, ReadAnswer, ReadJob};
@@ -298,7 +296,7 @@ impl Tenant {
             let serial = catch_up.serial;
             if let Some((offset, overtakes)) = catch_up.plan.next() {
                 let read = catch_up.read.pop_front_if(|entry| entry.offset == offset);
-                let Some(entry) = read.or_else(|| log.tail.get(offset).cloned()) else {
+                let Some(entry) = read.or_else(|| log.tail.get(offset).map(Arc::new)) else {
                     catch_up.step = Step::Reading;
                     let offsets = catch_up.plan.ahead(PAGE_ENTRIES);
                     let job = ReadJob::Entries { offsets, bytes_max: PAGE_BYTES_MAX };
@@ -322,9 +320,7 @@ impl Tenant {
             let viewer = self.viewer(place);
             if after >= tail_after {
                 let Some(log) = self.log.open() else { return };
-                let outline: Vec<Outline> =
-                    log.tail.since(after).map(|entry| Outline::from(&**entry)).collect();
-                let plan = Plan::new(&outline, shown, &window, &viewer);
+                let plan = Plan::new(&log.tail.outline(after), shown, &window, &viewer);
                 self.planned(turn, place, plan);
                 continue;
             }

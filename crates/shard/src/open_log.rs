@@ -115,7 +115,7 @@ impl OpenLog {
         let (trimmed_through, tail) = (head.trimmed_through, std::mem::take(&mut head.tail));
         Self {
             sequence: Sequence::new(head),
-            tail: Tail::new(tail, last),
+            tail: Tail::new(&tail, last),
             trimmed_through,
             shown: last,
             pending: VecDeque::new(),

@@ -227,7 +227,7 @@ impl Tenant {
         };
         let mut checked = checked;
         let entry = Arc::new(checked.entry(offset, durability, now_ms));
-        if let Err(error) = turn.log.log.submit(&self.id, Arc::clone(&entry)) {
+        if let Err(error) = turn.log.log.submit(&self.id, &entry) {
             log.sequence.withdraw(offset);
             checked.take_back(entry);
             return Err((not_submitted(error), Box::new(checked)));

@@ -48,7 +48,7 @@ impl Tenant {
         let (offset, epoch) = (entry.offset, log.epoch());
         let committed = log.sequence.committed_through();
         log.shown = offset;
-        log.tail.push(entry.clone(), committed);
+        log.tail.push(&entry, committed);
         let stamp = if asks_ack { Stamp::None } else { Stamp::At(epoch, offset) };
         let ack_id = asks_ack.then_some(offset.get());
         if self.has_members(&entry.audience) {

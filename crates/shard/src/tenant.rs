@@ -156,7 +156,7 @@ impl Tenant {
         let mut log = OpenLog::new(head);
         log.restore_sessions(&notes);
         log.restore_redeliveries(&notes);
-        let tail: Vec<_> = log.tail.since(Offset::ZERO).cloned().collect();
+        let tail: Vec<_> = log.tail.since(Offset::ZERO).map(Arc::new).collect();
         self.log = LogState::Open(Box::new(log));
         self.restore_rooms(&notes, turn.clock.unix_ms());
         self.watch_again(turn, &tail, &notes);

@@ -8,17 +8,17 @@
 
 mod completion;
 mod dead_letter;
+mod encoding;
 mod entry;
 mod memory;
 mod note;
 mod page;
 mod recent_ids;
 mod retention;
+mod run;
 mod sequence;
 mod sqlite;
 mod subscriber;
-
-use std::sync::Arc;
 
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use uuid::Uuid;
@@ -35,6 +35,7 @@ pub use note::{Note, NoteKind, delivery_key, parse_delivery_key};
 pub use page::{Page, PageStart, ReadError, ReadRequest};
 pub use recent_ids::{RECENT_IDS_MAX, RecentIds};
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
+pub use run::Run;
 pub use sequence::{Admission, Sequence};
 pub use sqlite::{
     CheckError, CheckReport, Commit, CommitError, CommitGate, Compacted, OpenError, SqliteLog,
@@ -71,7 +72,7 @@ pub trait TenantLog: Send + Sync {
     ///
     /// # Errors
     /// [`SubmitError`] when it was not taken; its offset may then be used for the next one.
-    fn submit(&self, tenant: &TenantId, entry: Arc<LogEntry>) -> Result<(), SubmitError>;
+    fn submit(&self, tenant: &TenantId, entry: &LogEntry) -> Result<(), SubmitError>;
 
     /// Saves how far a subscriber has confirmed; the latest wins. Does not wait, and is not on disk at once: after a
     /// crash the subscriber may be shown again what it had confirmed in the last quarter of a second.

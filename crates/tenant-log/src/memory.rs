@@ -27,7 +27,7 @@ struct Tenant {
     next: Offset,
     trimmed_through: Offset,
     last: Tally,
-    entries: VecDeque<(Arc<LogEntry>, Tally)>,
+    entries: VecDeque<(LogEntry, Tally)>,
     cursors: AHashMap<SubscriberKey, SavedCursor>,
     dead_letters: BTreeMap<(Offset, SubscriberKey), DeadLetter>,
     notes: BTreeMap<(NoteKind, Box<str>), Note>,
@@ -100,7 +100,7 @@ impl Tenant {
 
     fn tail(&self) -> Vec<LogEntry> {
         let mut bytes = 0;
-        let newest_first = self.entries.iter().rev().map(|(entry, _)| &**entry);
+        let newest_first = self.entries.iter().rev().map(|(entry, _)| entry);
         let fits = newest_first.take(HEAD_TAIL_ENTRIES_MAX).take_while(|entry| {
             bytes += entry.bytes();
             bytes <= HEAD_TAIL_BYTES_MAX
@@ -113,7 +113,7 @@ impl Tenant {
     /// The entries after a place, oldest first.
     fn after(&self, after: Offset) -> impl Iterator<Item = &LogEntry> {
         let first = self.entries.partition_point(|(it, _)| it.offset <= after);
-        self.entries.range(first..).map(|(entry, _)| &**entry)
+        self.entries.range(first..).map(|(entry, _)| entry)
     }
 
     fn note(&mut self, note: Note) {
@@ -204,15 +204,15 @@ impl TenantLog for MemoryLog {
         Ok(())
     }
 
-    fn submit(&self, tenant: &TenantId, entry: Arc<LogEntry>) -> Result<(), SubmitError> {
+    fn submit(&self, tenant: &TenantId, entry: &LogEntry) -> Result<(), SubmitError> {
         self.tell(|tenants| {
             let (tenant, offset) = (tenant.clone(), entry.offset);
             match tenants.get_mut(&tenant) {
                 Some(known) if known.is_open && known.next == offset => {
                     let now_ms = entry.at_ms;
                     known.next = offset.next();
-                    known.last = known.last.plus(entry.bytes());
-                    known.entries.push_back((entry, known.last));
+                    known.last = known.last.plus(1, entry.bytes());
+                    known.entries.push_back((entry.clone(), known.last));
                     known.trim(self.retention, now_ms);
                     let reserved_through = Offset::MAX;
                     Completion::Committed { tenant, through: offset, reserved_through }
@@ -369,7 +369,7 @@ impl TenantLog for MemoryLog {
         entries_max: usize,
     ) -> Result<Vec<LogEntry>, ReadError> {
         self.with(tenant, |tenant| {
-            let newest_first = tenant.entries.iter().rev().map(|(entry, _)| &**entry);
+            let newest_first = tenant.entries.iter().rev().map(|(entry, _)| entry);
             let about = newest_first.filter(|entry| entry.entity.as_deref() == Some(entity));
             let mut history: Vec<_> = about.take(entries_max).cloned().collect();
             history.reverse();

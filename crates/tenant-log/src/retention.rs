@@ -55,8 +55,8 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn plus(self, bytes: u64) -> Self {
-        Self { entries: self.entries + 1, bytes: self.bytes.saturating_add(bytes) }
+    pub(crate) fn plus(self, entries: u64, bytes: u64) -> Self {
+        Self { entries: self.entries + entries, bytes: self.bytes.saturating_add(bytes) }
     }
 }
 

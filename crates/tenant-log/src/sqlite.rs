@@ -8,7 +8,6 @@ mod checkpointer;
 mod commit_gate;
 mod compacting;
 mod cursors;
-mod encoding;
 mod opening;
 mod outcome;
 mod places;
@@ -17,7 +16,6 @@ mod reader;
 mod reading;
 mod room;
 mod rows;
-mod runs;
 mod side_notes;
 mod sweeping;
 mod tenants;
@@ -146,8 +144,8 @@ impl TenantLog for SqliteLog {
         self.queue.push(Request::Close(tenant.clone()))
     }
 
-    fn submit(&self, tenant: &TenantId, entry: Arc<LogEntry>) -> Result<(), SubmitError> {
-        self.queue.push(Request::Append(tenant.clone(), entry))
+    fn submit(&self, tenant: &TenantId, entry: &LogEntry) -> Result<(), SubmitError> {
+        self.queue.append(tenant, entry)
     }
 
     fn save_cursor(

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Params};
 
-use super::encoding::{Entries, Heads};
 use super::opening::{DataDirectory, OpenError};
 use super::rows;
 use super::sweeping::STRETCH_BITS;
+use crate::encoding::{Entries, Heads};
 use crate::memory::random_epoch;
 
 /// How many findings a report lists.

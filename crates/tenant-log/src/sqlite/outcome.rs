@@ -13,7 +13,7 @@ use crate::{Completion, Head, OnCompletion, RefusedReason};
 pub(super) struct Outcome {
     pub(super) appended: AHashMap<TenantId, (Offset, Offset)>,
     pub(super) opened: Vec<(TenantId, Option<Head>)>,
-    pub(super) out_of_sequence: Vec<(TenantId, Offset)>,
+    pub(super) out_of_sequence: Vec<(TenantId, Offset, Offset)>,
     pub(super) ticketed: Ticketed,
     pub(super) bytes: u64,
     pub(super) entries: u64,
@@ -63,10 +63,9 @@ impl Teller {
         }
     }
 
-    fn out_of_sequence(&self, entries: Vec<(TenantId, Offset)>) {
+    fn out_of_sequence(&self, runs: Vec<(TenantId, Offset, Offset)>) {
         let reason = RefusedReason::OutOfSequence;
-        for (tenant, offset) in entries {
-            let (from, through) = (offset, offset);
+        for (tenant, from, through) in runs {
             (self.0)(Completion::Refused { tenant, from, through, reason });
         }
     }
@@ -83,8 +82,8 @@ impl Teller {
         let reason = RefusedReason::Poisoned;
         for request in batch {
             match request {
-                Request::Append(tenant, entry) => {
-                    let (from, through) = (entry.offset, entry.offset);
+                Request::Append(tenant, run) => {
+                    let (from, through) = (run.first(), run.last());
                     (self.0)(Completion::Refused { tenant, from, through, reason });
                 }
                 Request::Open(tenant, _) => {

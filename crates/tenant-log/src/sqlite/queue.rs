@@ -1,11 +1,12 @@
 //! What waits for the writer. Whoever fills it does not wait: a full queue makes them decide.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use ahash::AHashMap;
 use foodtrack_contract::{Offset, TenantId};
 
-use crate::{DeadLetter, Durability, LogEntry, Note, SavedCursor, SubmitError, SubscriberKey};
+use crate::{DeadLetter, Durability, LogEntry, Note, Run, SavedCursor, SubmitError, SubscriberKey};
 
 /// How many requests may wait.
 const QUEUE_REQUESTS_MAX: usize = 65_536;
@@ -17,19 +18,24 @@ const NOTES_DELAY: Duration = Duration::from_millis(250);
 /// With so much waiting it is not waited any longer.
 const PATIENT_REQUESTS_MAX: usize = 1_000;
 const PATIENT_BYTES_MAX: u64 = 1 << 20;
+/// How many runs' memory is kept for the next ones.
+const SPARE_RUNS_MAX: usize = 256;
 
 /// What the writer is asked for.
 #[derive(Debug)]
 pub(super) enum Request {
     Open(TenantId, u64),
     Close(TenantId),
-    Append(TenantId, Arc<LogEntry>),
+    /// The tenant's next entries.
+    Append(TenantId, Box<Run>),
     SaveCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     BeginCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     SaveNote(TenantId, Box<Note>, Option<u64>),
     Bury(TenantId, Box<DeadLetter>),
     Unbury(TenantId, Offset, SubscriberKey),
-    Trim { now_ms: u64 },
+    Trim {
+        now_ms: u64,
+    },
     Compact,
 }
 
@@ -37,9 +43,6 @@ impl Request {
     /// How long it may wait.
     fn delay(&self) -> Duration {
         match self {
-            Self::Append(_, entry) if entry.durability == Durability::Recoverable => {
-                RECOVERABLE_DELAY
-            }
             Self::SaveCursor(..)
             | Self::BeginCursor(..)
             | Self::Bury(..)
@@ -52,11 +55,19 @@ impl Request {
     /// What it takes of the queue.
     pub(super) fn bytes(&self) -> u64 {
         match self {
-            Self::Append(_, entry) => entry.bytes(),
+            Self::Append(_, run) => run.bytes(),
             Self::SaveNote(_, note, _) => note.bytes(),
             _ => 0,
         }
     }
+}
+
+/// What was taken off the queue.
+pub(super) struct Taken {
+    /// How many entries and other requests.
+    pub(super) count: usize,
+    /// Whether the queue goes on.
+    pub(super) may_be_more: bool,
 }
 
 /// A bounded queue of requests with one reader.
@@ -69,6 +80,11 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     requests: Vec<Request>,
+    /// The runs in `requests` that take more: their places.
+    open_runs: AHashMap<TenantId, usize>,
+    spare_runs: Vec<Box<Run>>,
+    /// Entries, and requests of other kinds.
+    count: usize,
     bytes: u64,
     /// The shortest patience of those that wait, and when it ends; `None` when nothing waits.
     due: Option<(Duration, Instant)>,
@@ -89,16 +105,29 @@ enum Sleep {
 impl State {
     /// Whether the writer should begin.
     fn is_due(&self) -> bool {
-        self.requests.len() >= PATIENT_REQUESTS_MAX
+        self.count >= PATIENT_REQUESTS_MAX
             || self.bytes >= PATIENT_BYTES_MAX
             || self.due.is_some_and(|(delay, _)| delay.is_zero())
+    }
+
+    fn append(&mut self, tenant: &TenantId, entry: &LogEntry) {
+        if let Some(place) = self.open_runs.get(tenant)
+            && let Some(Request::Append(_, run)) = self.requests.get_mut(*place)
+            && run.takes(entry)
+        {
+            return run.push(entry);
+        }
+        let mut run = self.spare_runs.pop().unwrap_or_default();
+        run.push(entry);
+        self.open_runs.insert(tenant.clone(), self.requests.len());
+        self.requests.push(Request::Append(tenant.clone(), run));
     }
 
     /// Whether the writer sleeps and has to know of the last request.
     fn must_wake(&self) -> bool {
         match self.sleep {
             None => false,
-            Some(Sleep::Gathering(wanted)) => self.requests.len() >= wanted,
+            Some(Sleep::Gathering(wanted)) => self.count >= wanted,
             // Once it knows when to look it need not be told of more.
             Some(Sleep::Patience(known)) => {
                 self.is_due() || self.due.map(|(delay, _)| delay) != known
@@ -113,7 +142,33 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks for something.
     pub(super) fn push(&self, request: Request) -> Result<(), SubmitError> {
+        let (delay, bytes) = (request.delay(), request.bytes());
+        self.add(delay, bytes, |state| {
+            if let Request::Open(tenant, _) | Request::Close(tenant) = &request {
+                // What is submitted after it stays behind it.
+                state.open_runs.remove(tenant);
+            }
+            state.requests.push(request);
+        })
+    }
+
+    /// Asks for a tenant's next entry to be written.
+    pub(super) fn append(&self, tenant: &TenantId, entry: &LogEntry) -> Result<(), SubmitError> {
+        let delay = match entry.durability {
+            Durability::Recoverable => RECOVERABLE_DELAY,
+            Durability::Durable => Duration::ZERO,
+        };
+        self.add(delay, entry.bytes(), |state| state.append(tenant, entry))
+    }
+
+    fn add(
+        &self,
+        delay: Duration,
+        bytes: u64,
+        add: impl FnOnce(&mut State),
+    ) -> Result<(), SubmitError> {
         let mut state = self.lock();
         if state.is_poisoned {
             return Err(SubmitError::Poisoned);
@@ -121,17 +176,16 @@ impl Queue {
         if state.is_stopped {
             return Err(SubmitError::Stopped);
         }
-        let bytes = request.bytes();
         let is_too_much = state.bytes + bytes > QUEUE_BYTES_MAX && state.bytes > 0;
-        if state.requests.len() >= QUEUE_REQUESTS_MAX || is_too_much {
+        if state.count >= QUEUE_REQUESTS_MAX || is_too_much {
             return Err(SubmitError::Overloaded);
         }
+        state.count += 1;
         state.bytes += bytes;
-        let delay = request.delay();
         if state.due.is_none_or(|(shortest, _)| delay < shortest) {
             state.due = Some((delay, Instant::now() + delay));
         }
-        state.requests.push(request);
+        add(&mut state);
         if state.must_wake() {
             state.sleep = None;
             drop(state);
@@ -140,27 +194,35 @@ impl Queue {
         Ok(())
     }
 
+    /// Takes back what was written, to be used again.
+    pub(super) fn give_back(&self, runs: impl Iterator<Item = Box<Run>>) {
+        let mut state = self.lock();
+        let left = SPARE_RUNS_MAX.saturating_sub(state.spare_runs.len());
+        state.spare_runs.extend(runs.take(left));
+    }
+
     /// Waits until something is due, at most `wait_max`, then a moment for those that are about to come: at most
     /// `gather_max` for `expected` in all. Moves everything into `batch`, which is nothing where `wait_max` ended first.
-    /// Returns whether more may come.
     pub(super) fn take(
         &self,
         batch: &mut Vec<Request>,
         wait_max: Option<Duration>,
         expected: usize,
         gather_max: Duration,
-    ) -> bool {
+    ) -> Taken {
         let mut state = self.wait_until_due(self.lock(), wait_max);
-        if state.is_due() && state.requests.len() < expected {
+        if state.is_due() && state.count < expected {
             state = self.gather(state, expected, gather_max);
         }
+        let mut count = 0;
         let is_patient = state.due.is_some_and(|(_, at)| at > Instant::now());
         if !is_patient || state.is_due() || state.is_stopped {
             std::mem::swap(batch, &mut state.requests);
-            state.bytes = 0;
-            state.due = None;
+            state.open_runs.clear();
+            (state.bytes, state.due) = (0, None);
+            count = std::mem::take(&mut state.count);
         }
-        !state.is_stopped
+        Taken { count, may_be_more: !state.is_stopped }
     }
 
     fn wait_until_due<'q>(
@@ -190,7 +252,7 @@ impl Queue {
         gather_max: Duration,
     ) -> MutexGuard<'q, State> {
         let end = Instant::now() + gather_max;
-        while state.requests.len() < wanted && !state.is_stopped {
+        while state.count < wanted && !state.is_stopped {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;

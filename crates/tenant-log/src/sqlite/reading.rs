@@ -7,11 +7,11 @@ use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::encoding::{Damage, Entries, Head};
 use super::opening::{OpenError, check_version, keep_plans};
 use super::rows::{self, ENTRIES, HEADS, heads, number};
 use super::tenants;
 use super::walking::Walk;
+use crate::encoding::{Damage, Entries, Head};
 use crate::memory::ascending;
 use crate::{
     DeadLetter, DeadLetterReason, LogEntry, Note, OutlinePage, Page, ReadError, ReadRequest,

@@ -1,9 +1,10 @@
 //! What SQLite's columns are to the log.
 
 use foodtrack_contract::Offset;
-use rusqlite::Row;
+use rusqlite::{Connection, Row, params};
 
-use super::encoding::Heads;
+use crate::Run;
+use crate::encoding::{Encoded, Heads};
 use crate::retention::Tally;
 
 /// A number as SQLite keeps it. The log's own numbers fit: offsets by their type, sizes and times by what they are.
@@ -39,4 +40,30 @@ pub(super) const ENTRIES: &str = "runs.first, runs.ids, runs.heads, runs.bodies"
 /// The columns `first`, `ids` and `heads`, from the first on.
 pub(super) fn heads<'r>(run: &'r Row<'_>) -> rusqlite::Result<Heads<'r>> {
     Ok(Heads::new(offset(run, 0)?, bytes(run, 1)?, bytes(run, 2)?))
+}
+
+/// Appends a run of the tenant `no`; `tally` is its last entry's.
+pub(super) fn insert_run(
+    connection: &Connection,
+    seq: i64,
+    no: i64,
+    run: &Run,
+    tally: Tally,
+) -> rusqlite::Result<()> {
+    let Encoded { ids, heads, bodies } = &run.encoded;
+    connection.prepare_cached("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
+        params![
+            seq,
+            no,
+            number(run.first().get()),
+            number(run.entries()),
+            number(run.at_ms()),
+            number(tally.entries),
+            number(tally.bytes),
+            ids,
+            heads,
+            bodies
+        ],
+    )?;
+    Ok(())
 }

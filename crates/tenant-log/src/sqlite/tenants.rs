@@ -5,15 +5,14 @@ use foodtrack_contract::{Epoch, Offset, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::encoding::Entries;
 use super::rows::{self, ENTRIES, number};
 use super::walking::Walk;
+use crate::encoding::Entries;
 use crate::memory::random_epoch;
 use crate::retention::Tally;
 use crate::{
     HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX,
-    HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, Note, NoteKind, OrderOwner,
-    RECENT_IDS_MAX,
+    HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, Note, NoteKind, RECENT_IDS_MAX, Run,
 };
 
 /// How many offsets are made safe at once. After a crash what is left of them is skipped.
@@ -205,17 +204,19 @@ fn emissions(
     Ok(emissions)
 }
 
-/// Notes whose an order is, unless it is known.
-pub(super) fn add_order(
-    connection: &Connection,
-    no: i64,
-    order: &str,
-    owner: &OrderOwner,
-    offset: Offset,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?)")?
-        .execute(params![no, order, owner.customer, number(offset.get())])?;
+/// Notes whose the orders are that a run makes, unless they are known.
+pub(super) fn add_orders(connection: &Connection, no: i64, run: &Run) -> rusqlite::Result<()> {
+    if !run.creates_orders() {
+        return Ok(());
+    }
+    let mut add = connection.prepare_cached("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?)")?;
+    for (offset, head) in run.heads() {
+        // What was encoded a moment ago is whole.
+        let Ok(head) = head else { continue };
+        if let (Ok(Some(order)), Ok(Some(owner))) = (head.entity(), head.creates_order()) {
+            add.execute(params![no, order, owner.customer, number(offset.get())])?;
+        }
+    }
     Ok(())
 }
 

@@ -109,7 +109,7 @@ fn goes_of(
         bytes: last.bytes.saturating_sub(all_bytes),
     };
     let going = entries.into_iter().take_while(|(_, at_ms, bytes)| {
-        tally = tally.plus(*bytes);
+        tally = tally.plus(1, *bytes);
         limits.let_go(tally, *at_ms)
     });
     Ok(going.last().map(|(offset, ..)| offset).filter(|offset| *offset > trimmed_through))

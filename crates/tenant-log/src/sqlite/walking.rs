@@ -4,8 +4,8 @@ use foodtrack_contract::Offset;
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
-use super::encoding::{Damage, Head, ids};
 use super::rows::{self, HEADS, heads, number};
+use crate::encoding::{Damage, Head, ids};
 
 /// Whose runs, and how far the index goes.
 #[derive(Clone, Copy, Debug)]

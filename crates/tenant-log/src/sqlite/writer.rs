@@ -19,11 +19,10 @@ use super::places::Places;
 use super::queue::{Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, WRITE_AHEAD_BYTES_MAX};
 use super::rows;
-use super::runs::Runs;
 use super::side_notes::SideNotes;
 use super::tenants::{self, OpenTenants};
 use super::upkeep::Upkeep;
-use crate::{Head, LogEntry, OnCompletion, RefusedReason};
+use crate::{Head, OnCompletion, RefusedReason, Run};
 
 /// How long a commit waits for as many as the last one had: those who were just told are about to send their next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
@@ -45,7 +44,8 @@ pub(super) struct Writer {
     places: Places,
     upkeep: Upkeep,
     notes: SideNotes,
-    runs: Runs,
+    /// What is written, to be used again.
+    spent: Vec<Box<Run>>,
     is_compacting: bool,
     /// The database's largest size.
     pages_max: u64,
@@ -82,7 +82,7 @@ impl Writer {
             places,
             upkeep: Upkeep::new(options.retention),
             notes: SideNotes::default(),
-            runs: Runs::default(),
+            spent: Vec::new(),
             is_compacting: false,
             pages_max,
             reserve: Reserve::beside(file),
@@ -101,14 +101,14 @@ impl Writer {
     pub(super) fn run(mut self) {
         let (mut batch, mut expected) = (Vec::new(), 0);
         loop {
-            let goes_on = self.queue.take(&mut batch, self.wait(), expected, GATHER_MAX);
-            expected = batch.len();
+            let taken = self.queue.take(&mut batch, self.wait(), expected, GATHER_MAX);
+            expected = taken.count;
             if self.is_poisoned {
                 self.teller.refuse_all(batch.drain(..));
             } else {
                 self.turn(&mut batch);
             }
-            if !goes_on && batch.is_empty() && expected == 0 {
+            if !taken.may_be_more && expected == 0 {
                 break;
             }
         }
@@ -300,8 +300,10 @@ impl Writer {
         let mut result = self.connection.execute_batch("BEGIN IMMEDIATE");
         for request in writes {
             let step = match request {
-                Request::Append(tenant, entry) => {
-                    self.append(tenant, &entry, outcome, result.is_ok())
+                Request::Append(tenant, run) => {
+                    let step = self.append(tenant, &run, outcome, result.is_ok());
+                    self.spent.push(run);
+                    step
                 }
                 Request::Open(tenant, now_ms) if result.is_ok() => self
                     .open(&tenant, now_ms)
@@ -319,12 +321,9 @@ impl Writer {
             };
             result = result.and(step);
         }
-        if let Err(error) =
-            result.and_then(|()| self.runs.write(&self.connection, &mut self.places))
-        {
-            self.runs.clear();
-            return Err(error);
-        }
+        self.spent.iter_mut().for_each(|run| run.clear());
+        self.queue.give_back(self.spent.drain(..));
+        result?;
         if !self.notes.is_empty() {
             outcome.ticketed = self.notes.write(&self.connection)?;
         }
@@ -342,8 +341,6 @@ impl Writer {
     }
 
     fn open(&mut self, tenant: &TenantId, now_ms: u64) -> rusqlite::Result<Head> {
-        // It may have been closed a moment ago.
-        self.runs.write(&self.connection, &mut self.places)?;
         if self.places.is_worth_it() {
             // Or else every opening after a restart would look through all that have no places.
             self.places.place(&self.connection)?;
@@ -355,35 +352,34 @@ impl Writer {
     fn append(
         &mut self,
         tenant: TenantId,
-        entry: &LogEntry,
+        run: &Run,
         outcome: &mut Outcome,
         is_written: bool,
     ) -> rusqlite::Result<()> {
-        let open = self.tenants.get_mut(&tenant).filter(|open| open.expected == entry.offset);
+        let (first, last) = (run.first(), run.last());
+        let open = self.tenants.get_mut(&tenant).filter(|open| open.expected == first);
         let Some(open) = open else {
-            outcome.out_of_sequence.push((tenant, entry.offset));
+            outcome.out_of_sequence.push((tenant, first, last));
             return Ok(());
         };
-        open.expected = entry.offset.next();
-        let (offset, bytes) = (entry.offset, entry.bytes());
-        outcome.bytes += bytes;
-        outcome.entries += 1;
+        open.expected = run.next();
+        outcome.bytes += run.bytes();
+        outcome.entries += run.entries();
         outcome
             .appended
             .entry(tenant)
-            .and_modify(|(_, through)| *through = offset)
-            .or_insert((offset, offset));
+            .and_modify(|(_, through)| *through = last)
+            .or_insert((first, last));
         if !is_written {
             return Ok(());
         }
-        open.now.last = open.now.last.plus(bytes);
+        open.now.last = open.now.last.plus(run.entries(), run.bytes());
         open.is_grown = true;
-        self.upkeep.note_time(entry.at_ms);
-        if let (Some(owner), Some(order)) = (&entry.creates_order, &entry.entity) {
-            tenants::add_order(&self.connection, open.no, order, owner, offset)?;
-        }
-        let (connection, last) = (&self.connection, open.now.last);
-        self.runs.push(connection, &mut self.places, open.no, entry, last)?;
+        self.upkeep.note_time(run.at_ms());
+        let connection = &self.connection;
+        tenants::add_orders(connection, open.no, run)?;
+        let seq = self.places.next(run.entries());
+        rows::insert_run(connection, seq, open.no, run, open.now.last)?;
         open.reserve(connection)
     }
 

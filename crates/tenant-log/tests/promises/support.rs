@@ -174,7 +174,7 @@ impl Writer<'_> {
         let admission = self.sequence.admit(id, durability);
         if let Admission::New(offset) = admission {
             let entry = LogEntry { at_ms, durability, ..entry(offset, id) };
-            self.open.log.submit(&self.tenant, entry.into()).unwrap();
+            self.open.log.submit(&self.tenant, &entry).unwrap();
         }
         admission
     }
@@ -183,7 +183,7 @@ impl Writer<'_> {
     pub(crate) fn submit_entry(&mut self, entry: LogEntry) {
         let admission = self.sequence.admit(entry.id, entry.durability);
         assert_eq!(admission, Admission::New(entry.offset));
-        self.open.log.submit(&self.tenant, entry.into()).unwrap();
+        self.open.log.submit(&self.tenant, &entry).unwrap();
     }
 
     /// Appends durably and waits.

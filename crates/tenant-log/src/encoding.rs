@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::entry::bytes_of;
 use crate::{Durability, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, Outline};
 
-pub(super) const ID_BYTES: usize = 16;
+pub(crate) const ID_BYTES: usize = 16;
 
 const AT: usize = 0;
 const EXPIRES: usize = 8;
@@ -35,15 +35,15 @@ const HAS_FINGERPRINT: u8 = 64;
 
 /// Neighbours' ids, heads and bodies, each one behind the other. Their offsets follow each other, and are not in them.
 #[derive(Debug, Default)]
-pub(super) struct Encoded {
-    pub(super) ids: Vec<u8>,
-    pub(super) heads: Vec<u8>,
-    pub(super) bodies: Vec<u8>,
+pub(crate) struct Encoded {
+    pub(crate) ids: Vec<u8>,
+    pub(crate) heads: Vec<u8>,
+    pub(crate) bodies: Vec<u8>,
 }
 
 impl Encoded {
     /// Appends an entry.
-    pub(super) fn push(&mut self, entry: &LogEntry) {
+    pub(crate) fn push(&mut self, entry: &LogEntry) {
         self.ids.extend_from_slice(entry.id.as_bytes());
         encode(entry, &mut self.heads, &mut self.bodies);
     }
@@ -108,11 +108,11 @@ fn length_of(length: usize) -> [u8; 4] {
 }
 
 /// What of an entry is damaged.
-pub(super) type Damage = &'static str;
+pub(crate) type Damage = &'static str;
 
 /// One entry's head.
 #[derive(Clone, Copy)]
-pub(super) struct Head<'a> {
+pub(crate) struct Head<'a> {
     id: &'a [u8; ID_BYTES],
     fixed: &'a [u8; FIXED],
     lengths: [usize; LENGTHS_COUNT],
@@ -130,16 +130,16 @@ impl<'a> Head<'a> {
         Ok(Self { id, fixed, lengths, texts })
     }
 
-    pub(super) fn id(&self) -> Uuid {
+    pub(crate) fn id(&self) -> Uuid {
         Uuid::from_bytes(*self.id)
     }
 
-    pub(super) fn at_ms(&self) -> u64 {
+    pub(crate) fn at_ms(&self) -> u64 {
         u64_at(self.fixed, AT)
     }
 
     /// As [`LogEntry::bytes`].
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let parts = u32_at(self.fixed, PARTS) as usize;
         bytes_of(self.lengths[0] + self.lengths[1].saturating_sub(4 * parts))
     }
@@ -170,7 +170,7 @@ impl<'a> Head<'a> {
     }
 
     /// The order it is about.
-    pub(super) fn entity(&self) -> Result<Option<&'a str>, Damage> {
+    pub(crate) fn entity(&self) -> Result<Option<&'a str>, Damage> {
         self.flag(HAS_ENTITY).then(|| self.text(2, "entity")).transpose()
     }
 
@@ -179,8 +179,15 @@ impl<'a> Head<'a> {
     }
 
     /// As [`LogEntry::fingerprint`].
-    pub(super) fn fingerprint(&self) -> Option<u64> {
+    pub(crate) fn fingerprint(&self) -> Option<u64> {
         self.flag(HAS_FINGERPRINT).then(|| u64_at(self.fixed, FINGERPRINT))
+    }
+
+    /// As [`LogEntry::creates_order`].
+    pub(crate) fn creates_order(&self) -> Result<Option<OrderOwner>, Damage> {
+        let customer = self.flag(HAS_CUSTOMER).then(|| self.text(3, "customer")).transpose()?;
+        let owner = OrderOwner { customer: customer.map(Box::from) };
+        Ok(self.flag(CREATES_ORDER).then_some(owner))
     }
 
     fn audience(&self) -> Result<LoggedAudience, Damage> {
@@ -202,7 +209,7 @@ impl<'a> Head<'a> {
         })
     }
 
-    pub(super) fn outline(&self, offset: Offset) -> Result<Outline, Damage> {
+    pub(crate) fn outline(&self, offset: Offset) -> Result<Outline, Damage> {
         Ok(Outline {
             offset,
             id: self.id(),
@@ -217,8 +224,7 @@ impl<'a> Head<'a> {
     }
 
     /// The entry with its body.
-    pub(super) fn entry(&self, offset: Offset, body: &[u8]) -> Result<LogEntry, Damage> {
-        let customer = self.flag(HAS_CUSTOMER).then(|| self.text(3, "customer")).transpose()?;
+    pub(crate) fn entry(&self, offset: Offset, body: &[u8]) -> Result<LogEntry, Damage> {
         let (message, mut rest) = body.split_at_checked(self.lengths[0]).ok_or("body")?;
         let mut attachments = Vec::new();
         while !rest.is_empty() {
@@ -242,9 +248,7 @@ impl<'a> Head<'a> {
             audience: self.audience()?,
             entity: self.entity()?.map(Box::from),
             compacts: self.flag(COMPACTS),
-            creates_order: self
-                .flag(CREATES_ORDER)
-                .then(|| OrderOwner { customer: customer.map(Box::from) }),
+            creates_order: self.creates_order()?,
             fingerprint: self.fingerprint(),
             message: Bytes::copy_from_slice(message),
             attachments,
@@ -253,7 +257,7 @@ impl<'a> Head<'a> {
 }
 
 /// The heads of neighbours.
-pub(super) struct Heads<'a> {
+pub(crate) struct Heads<'a> {
     offset: Offset,
     ids: &'a [u8],
     heads: &'a [u8],
@@ -261,7 +265,7 @@ pub(super) struct Heads<'a> {
 
 impl<'a> Heads<'a> {
     /// Those of entries from `first` on.
-    pub(super) fn new(first: Offset, ids: &'a [u8], heads: &'a [u8]) -> Self {
+    pub(crate) fn new(first: Offset, ids: &'a [u8], heads: &'a [u8]) -> Self {
         Self { offset: first, ids, heads }
     }
 }
@@ -283,14 +287,14 @@ impl<'a> Iterator for Heads<'a> {
 }
 
 /// The heads of neighbours with their bodies.
-pub(super) struct Entries<'a> {
+pub(crate) struct Entries<'a> {
     heads: Heads<'a>,
     bodies: &'a [u8],
 }
 
 impl<'a> Entries<'a> {
     /// Those of these heads.
-    pub(super) fn new(heads: Heads<'a>, bodies: &'a [u8]) -> Self {
+    pub(crate) fn new(heads: Heads<'a>, bodies: &'a [u8]) -> Self {
         Self { heads, bodies }
     }
 }
@@ -310,7 +314,7 @@ impl<'a> Iterator for Entries<'a> {
 }
 
 /// The ids of neighbours from `first` on.
-pub(super) fn ids(first: Offset, ids: &[u8]) -> impl DoubleEndedIterator<Item = (Uuid, Offset)> {
+pub(crate) fn ids(first: Offset, ids: &[u8]) -> impl DoubleEndedIterator<Item = (Uuid, Offset)> {
     let (ids, _) = ids.as_chunks::<ID_BYTES>();
     ids.iter().enumerate().map(move |(n, id)| (Uuid::from_bytes(*id), first.plus(n as u64)))
 }
