@@ -91,17 +91,12 @@ impl NewsSender {
     }
 }
 
-/// What the log calls when something was written: it tells the tenant's home shard.
-///
-/// `is_in_memory`: a commit was made by the shard itself a moment ago, and need not wake it.
-pub(crate) fn on_completion(
-    homes: HomeOf,
-    senders: Vec<NewsSender>,
-    is_in_memory: bool,
-) -> OnCompletion {
+/// What the log calls when something was written: it tells the tenant's home shard, and wakes it where something waits for
+/// that.
+pub(crate) fn on_completion(homes: HomeOf, senders: Vec<NewsSender>) -> OnCompletion {
     Box::new(move |completion| {
         let home = homes.of(completion.tenant());
-        let wakes = !(is_in_memory && matches!(completion, Completion::Committed { .. }));
+        let wakes = !matches!(completion, Completion::Committed { is_awaited: false, .. });
         senders[home].send(LogNews::Completion(completion), wakes);
     })
 }

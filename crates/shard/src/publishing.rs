@@ -93,7 +93,7 @@ impl Tenant {
             &entities,
             attachments,
         );
-        if let Some(emission) = &emission
+        if let Some(emission) = emission
             && let Some((id, offset)) = self.repeats.find(emission, turn.clock.unix_ms())
         {
             turn.counters.duplicates.add(1);
@@ -138,7 +138,7 @@ impl Tenant {
             audience,
             entity: order,
             creates_order,
-            fingerprint: emission.as_ref().map(|emission| emission.fingerprint),
+            fingerprint: emission.map(|emission| emission.fingerprint),
             message: message.to_json(),
             compacts: policy.compacts && !tells_a_cancel(incoming.payload),
             attachments,
@@ -177,7 +177,7 @@ impl Tenant {
         let (id, event, class) = (checked.id, checked.event.clone(), checked.policy.class);
         let unlogged = match (class, &self.log) {
             (DeliveryClass::Volatile, _) => checked,
-            (_, LogState::Open(_)) => match self.append(turn, checked) {
+            (_, LogState::Open(_)) => match self.append(turn, checked, has_own_id) {
                 Ok(taken) => return Ok(taken),
                 // What need not be kept goes on without the log.
                 Err((_, checked)) if class == DeliveryClass::Recoverable => *checked,
@@ -205,6 +205,7 @@ impl Tenant {
         &mut self,
         turn: &mut Turn<'_>,
         checked: Checked<'m>,
+        has_own_id: bool,
     ) -> Result<Taken, (Refusal, Box<Checked<'m>>)> {
         use foodtrack_tenant_log::Admission;
         let durability = match checked.policy.class {
@@ -218,12 +219,16 @@ impl Tenant {
                 Box::new(checked),
             ));
         };
-        let offset = match log.sequence.admit(checked.id, durability) {
-            Admission::New(offset) => offset,
-            Admission::Repeat(offset) => {
-                turn.counters.duplicates.add(1);
-                return Ok(self.repeat(checked.id, offset));
+        let offset = if has_own_id {
+            match log.sequence.admit(checked.id, durability) {
+                Admission::New(offset) => offset,
+                Admission::Repeat(offset) => {
+                    turn.counters.duplicates.add(1);
+                    return Ok(self.repeat(checked.id, offset));
+                }
             }
+        } else {
+            log.sequence.admit_made(checked.id, durability)
         };
         let mut checked = checked;
         let entry = Arc::new(checked.entry(offset, durability, now_ms));

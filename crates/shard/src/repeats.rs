@@ -23,9 +23,11 @@ const ORDERS_MAX: usize = HEAD_EMISSIONS_MAX;
 pub(crate) struct EmissionKey(SipHasher13);
 
 /// An emission that would say nothing new if it came twice in a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Emission {
-    order: Box<str>,
+    /// The order it is about, hashed. Where two were alike, no more than a repeat would go unnoticed: the fingerprints
+    /// differ.
+    order: u64,
     /// Over who sent it, which event, and all of what it says.
     pub(crate) fingerprint: u64,
 }
@@ -43,9 +45,10 @@ struct Last {
 /// Only the last one counts: a state that is left and entered again is no repeat.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats {
-    last: AHashMap<Box<str>, Last>,
-    /// Oldest first.
-    order: VecDeque<(u64, Box<str>)>,
+    /// By the order, hashed.
+    last: AHashMap<u64, Last>,
+    /// When they were, and of which order; oldest first.
+    order: VecDeque<(u64, u64)>,
 }
 
 impl EmissionKey {
@@ -104,20 +107,21 @@ impl Emission {
                 key.fingerprint(parts.into_iter().chain(attachments.iter().map(Vec::as_slice)))
             }
         };
-        Some(Self { order: order.into(), fingerprint })
+        Some(Self { order: key.fingerprint([order.as_bytes()]), fingerprint })
     }
 }
 
 impl Repeats {
     /// What a log had when it was opened, as though it had been taken now: time in which nobody could send does not count.
-    pub(crate) fn restore(&mut self, emissions: Vec<LastEmission>, now_ms: u64) {
+    pub(crate) fn restore(&mut self, key: &EmissionKey, emissions: Vec<LastEmission>, now_ms: u64) {
         for LastEmission { order, fingerprint, id, offset } in emissions {
+            let order = key.fingerprint([order.as_bytes()]);
             self.note(Emission { order, fingerprint }, id, offset, now_ms);
         }
     }
 
     /// The first one's id and offset, if this repeats it.
-    pub(crate) fn find(&self, emission: &Emission, now_ms: u64) -> Option<(Uuid, Offset)> {
+    pub(crate) fn find(&self, emission: Emission, now_ms: u64) -> Option<(Uuid, Offset)> {
         let last = self.last.get(&emission.order)?;
         let is_repeat = last.fingerprint == emission.fingerprint
             && now_ms.saturating_sub(last.at_ms) <= WINDOW_MS;
@@ -127,7 +131,7 @@ impl Repeats {
     /// Remembers an emission that was taken.
     pub(crate) fn note(&mut self, emission: Emission, id: Uuid, offset: Offset, now_ms: u64) {
         let Emission { order, fingerprint } = emission;
-        self.order.push_back((now_ms, order.clone()));
+        self.order.push_back((now_ms, order));
         self.last.insert(order, Last { fingerprint, id, offset, at_ms: now_ms });
         while let Some((at_ms, order)) = self.order.front()
             && (self.order.len() > ORDERS_MAX || now_ms.saturating_sub(*at_ms) > WINDOW_MS)
@@ -150,8 +154,8 @@ impl Repeats {
 mod tests {
     use super::*;
 
-    fn emission(order: &str, fingerprint: u64) -> Emission {
-        Emission { order: order.into(), fingerprint }
+    fn emission(order: u64, fingerprint: u64) -> Emission {
+        Emission { order, fingerprint }
     }
 
     fn offset(n: u64) -> Offset {
@@ -161,24 +165,25 @@ mod tests {
     #[test]
     fn only_the_last_emission_about_an_order_can_be_repeated() {
         let mut repeats = Repeats::default();
-        let (ready, cooking) = (emission("42", 1), emission("42", 2));
-        repeats.note(ready.clone(), Uuid::from_u128(1), offset(1), 0);
-        assert_eq!(repeats.find(&ready, 5), Some((Uuid::from_u128(1), offset(1))));
-        assert_eq!(repeats.find(&emission("43", 1), 5), None);
-        repeats.note(cooking.clone(), Uuid::from_u128(2), offset(2), 10);
-        assert_eq!(repeats.find(&ready, 11), None, "it was left and is entered again");
-        assert!(repeats.find(&cooking, 10 + WINDOW_MS).is_some());
-        assert_eq!(repeats.find(&cooking, 11 + WINDOW_MS), None);
+        let (ready, cooking) = (emission(42, 1), emission(42, 2));
+        repeats.note(ready, Uuid::from_u128(1), offset(1), 0);
+        assert_eq!(repeats.find(ready, 5), Some((Uuid::from_u128(1), offset(1))));
+        assert_eq!(repeats.find(emission(43, 1), 5), None);
+        repeats.note(cooking, Uuid::from_u128(2), offset(2), 10);
+        assert_eq!(repeats.find(ready, 11), None, "it was left and is entered again");
+        assert!(repeats.find(cooking, 10 + WINDOW_MS).is_some());
+        assert_eq!(repeats.find(cooking, 11 + WINDOW_MS), None);
     }
 
     #[test]
     fn what_a_log_brings_along_can_be_repeated_from_its_opening_on() {
-        let mut repeats = Repeats::default();
+        let (mut repeats, key) = (Repeats::default(), EmissionKey::new(&[1; 16]));
         let (order, id) = ("42".into(), Uuid::from_u128(1));
-        repeats.restore(vec![LastEmission { order, fingerprint: 1, id, offset: offset(1) }], 1_000);
-        let again = emission("42", 1);
-        assert_eq!(repeats.find(&again, 1_000 + WINDOW_MS), Some((id, offset(1))));
-        assert_eq!(repeats.find(&again, 1_001 + WINDOW_MS), None);
+        let last = LastEmission { order, fingerprint: 1, id, offset: offset(1) };
+        repeats.restore(&key, vec![last], 1_000);
+        let again = emission(key.fingerprint([&b"42"[..]]), 1);
+        assert_eq!(repeats.find(again, 1_000 + WINDOW_MS), Some((id, offset(1))));
+        assert_eq!(repeats.find(again, 1_001 + WINDOW_MS), None);
     }
 
     #[test]
@@ -193,20 +198,20 @@ mod tests {
     #[test]
     fn what_was_not_kept_is_not_repeated() {
         let mut repeats = Repeats::default();
-        repeats.note(emission("42", 1), Uuid::from_u128(1), offset(1), 0);
+        repeats.note(emission(42, 1), Uuid::from_u128(1), offset(1), 0);
         repeats.forget(offset(1));
-        assert_eq!(repeats.find(&emission("42", 1), 1), None);
+        assert_eq!(repeats.find(emission(42, 1), 1), None);
     }
 
     #[test]
     fn the_memory_is_bounded() {
         let mut repeats = Repeats::default();
         for n in 0..3 * ORDERS_MAX as u64 {
-            repeats.note(emission(&n.to_string(), n), Uuid::nil(), offset(n), n / 8);
+            repeats.note(emission(n, n), Uuid::nil(), offset(n), n / 8);
         }
         assert!(repeats.last.len() <= ORDERS_MAX && repeats.order.len() <= ORDERS_MAX);
         let newest = 3 * ORDERS_MAX as u64 - 1;
-        assert!(repeats.find(&emission(&newest.to_string(), newest), newest / 8).is_some());
-        assert!(repeats.find(&emission("0", 0), 0).is_none());
+        assert!(repeats.find(emission(newest, newest), newest / 8).is_some());
+        assert!(repeats.find(emission(0, 0), 0).is_none());
     }
 }

@@ -94,7 +94,7 @@ pub fn start(
         reactors.iter().map(|reactor| NewsSender::new(reactor.waker())).unzip();
     let OpenLog { open, is_in_memory } = open_log;
     let homes = HomeOf { shards: count };
-    let log = open(on_completion(homes, news_senders.clone(), is_in_memory))?;
+    let log = open(on_completion(homes, news_senders.clone()))?;
     let (links, readers) = LogLink::start(&log, is_in_memory, &news_senders)?;
     let (senders, inboxes): (Vec<_>, Vec<_>) =
         reactors.iter().map(|reactor| ShardSender::new(reactor.waker())).unzip();

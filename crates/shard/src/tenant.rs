@@ -151,7 +151,8 @@ impl Tenant {
         for (order, customer) in std::mem::take(&mut head.orders) {
             self.orders.created(&order, customer.as_deref());
         }
-        self.repeats.restore(std::mem::take(&mut head.emissions), turn.clock.unix_ms());
+        let emissions = std::mem::take(&mut head.emissions);
+        self.repeats.restore(turn.emission_key, emissions, turn.clock.unix_ms());
         let notes = std::mem::take(&mut head.notes);
         let mut log = OpenLog::new(head);
         log.restore_sessions(&notes);

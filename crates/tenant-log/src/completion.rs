@@ -30,6 +30,8 @@ pub enum Completion {
         through: Offset,
         /// As in [`Head::reserved_through`].
         reserved_through: Offset,
+        /// Whether something may wait for it: not where all of it could be shown before, and no offsets were reserved.
+        is_awaited: bool,
     },
     /// These were not kept. Their offsets stay unused for ever.
     Refused {

@@ -214,8 +214,12 @@ impl TenantLog for MemoryLog {
                     known.last = known.last.plus(1, entry.bytes());
                     known.entries.push_back((entry.clone(), known.last));
                     known.trim(self.retention, now_ms);
-                    let reserved_through = Offset::MAX;
-                    Completion::Committed { tenant, through: offset, reserved_through }
+                    Completion::Committed {
+                        tenant,
+                        through: offset,
+                        reserved_through: Offset::MAX,
+                        is_awaited: false,
+                    }
                 }
                 _ => {
                     let reason = RefusedReason::OutOfSequence;

@@ -3,7 +3,7 @@
 use foodtrack_contract::Offset;
 
 use crate::encoding::{Encoded, Entries, Heads};
-use crate::{LogEntry, Outline};
+use crate::{Durability, LogEntry, Outline};
 
 /// How many entries a run takes: who wants one of them reads the others too.
 const RUN_ENTRIES_MAX: u64 = 64;
@@ -21,6 +21,7 @@ pub struct Run {
     bytes: u64,
     at_ms: u64,
     creates_orders: bool,
+    has_durable: bool,
     pub(crate) encoded: Encoded,
 }
 
@@ -42,6 +43,7 @@ impl Run {
         self.bytes += entry.bytes();
         self.at_ms = entry.at_ms;
         self.creates_orders |= entry.creates_order.is_some();
+        self.has_durable |= entry.durability == Durability::Durable;
         self.encoded.push(entry);
     }
 
@@ -80,6 +82,11 @@ impl Run {
         self.creates_orders
     }
 
+    /// Whether one of the entries is shown to nobody before it is on disk.
+    pub(crate) fn has_durable(&self) -> bool {
+        self.has_durable
+    }
+
     pub(crate) fn heads(&self) -> Heads<'_> {
         Heads::new(self.first, &self.encoded.ids, &self.encoded.heads)
     }
@@ -108,7 +115,8 @@ impl Run {
             *self = Self::default();
             return;
         }
-        (self.entries, self.bytes, self.creates_orders) = (0, 0, false);
+        (self.entries, self.bytes) = (0, 0);
+        (self.creates_orders, self.has_durable) = (false, false);
         let Encoded { ids, heads, bodies } = &mut self.encoded;
         [ids, heads, bodies].into_iter().for_each(Vec::clear);
     }

@@ -73,9 +73,22 @@ impl Sequence {
         if let Some(earlier) = self.recent.insert(id, offset) {
             return Admission::Repeat(earlier);
         }
+        self.admitted(id, durability);
+        Admission::New(offset)
+    }
+
+    /// Gives a message its offset whose id was made a moment ago, in ascending order.
+    pub fn admit_made(&mut self, id: Uuid, durability: Durability) -> Offset {
+        let offset = self.next;
+        self.recent.insert_made(id, offset);
+        self.admitted(id, durability);
+        offset
+    }
+
+    fn admitted(&mut self, id: Uuid, durability: Durability) {
+        let offset = self.next;
         self.next = offset.next();
         self.waiting.push_back(Waiting { offset, id, durability });
-        Admission::New(offset)
     }
 
     /// Takes back the last admission: the log did not take the entry. Its offset is the next again.

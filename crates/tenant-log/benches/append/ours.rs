@@ -85,7 +85,7 @@ impl Driver {
     /// Hears one completion; returns how many appends it ended.
     fn hear(&mut self, took: &mut Vec<std::time::Duration>) -> Result<usize, Error> {
         match self.completions.recv()? {
-            Completion::Committed { tenant, through, reserved_through } => {
+            Completion::Committed { tenant, through, reserved_through, .. } => {
                 let (_, sequence, begun) = &mut self.tenants[self.places[&tenant]];
                 let before = sequence.waiting();
                 sequence.committed(through, reserved_through);

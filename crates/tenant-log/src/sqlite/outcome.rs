@@ -11,13 +11,22 @@ use crate::{Completion, Head, OnCompletion, RefusedReason};
 /// What a transaction will have to tell.
 #[derive(Default)]
 pub(super) struct Outcome {
-    pub(super) appended: AHashMap<TenantId, (Offset, Offset)>,
+    pub(super) appended: AHashMap<TenantId, Appended>,
     pub(super) opened: Vec<(TenantId, Option<Head>)>,
     pub(super) out_of_sequence: Vec<(TenantId, Offset, Offset)>,
     pub(super) ticketed: Ticketed,
     pub(super) bytes: u64,
     pub(super) entries: u64,
     pub(super) upkept: bool,
+}
+
+/// What it appends to a tenant.
+#[derive(Clone, Copy)]
+pub(super) struct Appended {
+    pub(super) from: Offset,
+    pub(super) through: Offset,
+    /// As in [`Completion::Committed`].
+    pub(super) is_awaited: bool,
 }
 
 /// Tells owners what became of what they submitted.
@@ -30,11 +39,11 @@ impl Teller {
 
     /// The transaction is durable. `tenants` are as it left them.
     pub(super) fn committed(&self, outcome: Outcome, tenants: &OpenTenants) {
-        for (tenant, (_, through)) in outcome.appended {
+        for (tenant, Appended { through, is_awaited, .. }) in outcome.appended {
             // A tenant that was closed since reserves nothing.
             let open = tenants.get(&tenant);
             let reserved_through = open.map_or(through, |open| open.now.reserved_through);
-            (self.0)(Completion::Committed { tenant, through, reserved_through });
+            (self.0)(Completion::Committed { tenant, through, reserved_through, is_awaited });
         }
         self.opened(outcome.opened, RefusedReason::Poisoned);
         self.out_of_sequence(outcome.out_of_sequence);
@@ -46,7 +55,7 @@ impl Teller {
 
     /// The transaction never was.
     pub(super) fn refused(&self, outcome: Outcome, reason: RefusedReason) {
-        for (tenant, (from, through)) in outcome.appended {
+        for (tenant, Appended { from, through, .. }) in outcome.appended {
             (self.0)(Completion::Refused { tenant, from, through, reason });
         }
         let failed = outcome.opened.into_iter().map(|(tenant, _)| (tenant, None)).collect();

@@ -52,15 +52,15 @@ impl OpenTenant {
         !self.is_new
     }
 
-    /// Reserves a block when less than half of the last one is left.
-    pub(super) fn reserve(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Reserves a block when less than half of the last one is left. Returns whether it did.
+    pub(super) fn reserve(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
         if self.expected.plus(RESERVED_OFFSETS / 2) <= self.now.reserved_through {
-            return Ok(());
+            return Ok(false);
         }
         let through = self.expected.plus(RESERVED_OFFSETS);
         set_reserved(connection, self.no, through)?;
         self.now.reserved_through = through;
-        Ok(())
+        Ok(true)
     }
 
     /// Gives back what was reserved and not used.

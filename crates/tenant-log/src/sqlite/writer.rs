@@ -14,7 +14,7 @@ use super::SqliteOptions;
 use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate, commit};
 use super::compacting::give_back;
-use super::outcome::{Outcome, Teller};
+use super::outcome::{Appended, Outcome, Teller};
 use super::places::Places;
 use super::queue::{Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, WRITE_AHEAD_BYTES_MAX};
@@ -365,11 +365,13 @@ impl Writer {
         open.expected = run.next();
         outcome.bytes += run.bytes();
         outcome.entries += run.entries();
-        outcome
-            .appended
-            .entry(tenant)
-            .and_modify(|(_, through)| *through = last)
-            .or_insert((first, last));
+        let appended = outcome.appended.entry(tenant).or_insert(Appended {
+            from: first,
+            through: last,
+            is_awaited: false,
+        });
+        appended.through = last;
+        appended.is_awaited |= run.has_durable();
         if !is_written {
             return Ok(());
         }
@@ -380,7 +382,8 @@ impl Writer {
         tenants::add_orders(connection, open.no, run)?;
         let seq = self.places.next(run.entries());
         rows::insert_run(connection, seq, open.no, run, open.now.last)?;
-        open.reserve(connection)
+        appended.is_awaited |= open.reserve(connection)?;
+        Ok(())
     }
 
     fn compact_step(&mut self) {

@@ -219,7 +219,7 @@ impl Writer<'_> {
     /// Waits for one completion, and heeds it.
     pub(crate) fn hear(&mut self) {
         match self.open.next_completion() {
-            Completion::Committed { tenant, through, reserved_through }
+            Completion::Committed { tenant, through, reserved_through, .. }
                 if tenant == self.tenant =>
             {
                 self.sequence.committed(through, reserved_through);
