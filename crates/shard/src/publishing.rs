@@ -6,7 +6,7 @@ use foodtrack_contract::{
     Incoming, Message, PermissionSet, Priority, Refusal, Source, UserRole, read_envelope,
 };
 use foodtrack_router::About;
-use foodtrack_tenant_log::{Durability, LogEntry, LoggedAudience, LoggedRoom, OrderOwner};
+use foodtrack_tenant_log::{Durability, EntryRef, LoggedAudience, LoggedRoom, OrderOwner};
 use foodtrack_transport::{FrameMeta, LogPlace, Urgency};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -47,7 +47,7 @@ pub(crate) struct Checked<'a> {
     pub(crate) audience: LoggedAudience,
     pub(crate) entity: Option<&'a str>,
     pub(crate) creates_order: Option<OrderOwner>,
-    /// As in [`LogEntry::fingerprint`].
+    /// As in [`foodtrack_tenant_log::LogEntry::fingerprint`].
     pub(crate) fingerprint: Option<u64>,
     /// The whole of it as JSON.
     pub(crate) message: Vec<u8>,
@@ -230,27 +230,25 @@ impl Tenant {
         } else {
             log.sequence.admit_made(checked.id, durability)
         };
-        let mut checked = checked;
-        let entry = Arc::new(checked.entry(offset, durability, now_ms));
+        let entry = checked.entry(offset, durability, now_ms);
         if let Err(error) = turn.log.log.submit(&self.id, &entry) {
             log.sequence.withdraw(offset);
-            checked.take_back(entry);
             return Err((not_submitted(error), Box::new(checked)));
         }
-        if let (Some(owner), Some(order)) = (&entry.creates_order, checked.entity) {
+        if let (Some(owner), Some(order)) = (&checked.creates_order, checked.entity) {
             self.orders.created(order, owner.customer.as_deref());
         }
-        let asks_ack = checked.policy.acknowledge;
+        let (asks_ack, watch) = (checked.policy.acknowledge, checked.policy.watch);
         let place = LogPlace { offset: offset.get(), is_entry: true, is_stamped: !asks_ack };
         let (id, meta) = (checked.id, checked.meta(Some(place)));
-        log.pending.push_back(Pending {
-            entry,
-            meta,
-            asks_ack,
-            watch: checked.policy.watch,
-            answers: smallvec::SmallVec::new(),
-        });
         turn.counters.events_accepted.add(1);
+        if !asks_ack && watch.is_none() && self.show_at_once(turn, &entry, meta) {
+            return Ok(Taken::Done(accepted(id, offset)));
+        }
+        let (entry, answers) = (Arc::new(entry.to_entry()), smallvec::SmallVec::new());
+        if let Some(log) = self.log.open_mut() {
+            log.pending.push_back(Pending { entry, meta, asks_ack, watch, answers });
+        }
         self.show(turn);
         Ok(self.repeat(id, offset))
     }
@@ -358,36 +356,29 @@ impl Tenant {
 }
 
 impl Checked<'_> {
-    /// The entry that it becomes. What is large goes into it; [`Checked::take_back`] takes it out again.
+    /// The entry that it is in the log.
     fn entry(
-        &mut self,
+        &self,
         offset: foodtrack_contract::Offset,
         durability: Durability,
         now_ms: u64,
-    ) -> LogEntry {
-        LogEntry {
+    ) -> EntryRef<'_> {
+        EntryRef {
             offset,
             id: self.id,
-            event: self.event.clone(),
+            event: &self.event,
             durability,
             priority: self.priority,
             at_ms: now_ms,
             expires_at_ms: self.policy.time_to_live_ms.map(|ms| now_ms.saturating_add(ms)),
-            audience: std::mem::take(&mut self.audience),
-            entity: self.entity.map(Box::from),
+            audience: &self.audience,
+            entity: self.entity,
             compacts: self.compacts,
-            creates_order: self.creates_order.take(),
+            creates_order: self.creates_order.as_ref(),
             fingerprint: self.fingerprint,
-            message: std::mem::take(&mut self.message).into(),
-            attachments: self.attachments.iter().map(|part| part.clone().into()).collect(),
+            message: &self.message,
+            attachments: self.attachments,
         }
-    }
-
-    /// Undoes [`Checked::entry`]: the log did not take it.
-    fn take_back(&mut self, entry: Arc<LogEntry>) {
-        let entry = Arc::unwrap_or_clone(entry);
-        self.message = entry.message.into();
-        (self.audience, self.creates_order) = (entry.audience, entry.creates_order);
     }
 
     pub(crate) fn meta(&self, place: Option<LogPlace>) -> FrameMeta {

@@ -10,6 +10,7 @@ use foodtrack_contract::{
 };
 use foodtrack_tenant_log::{HEAD_EMISSIONS_MAX, LastEmission};
 use siphasher::sip::SipHasher13;
+use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::publishing::Publisher;
@@ -58,11 +59,14 @@ impl EmissionKey {
 
     /// Over all parts, and where each of them ends.
     fn fingerprint<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> u64 {
-        let mut hasher = self.0;
+        // In one piece: to begin with each part anew takes longer than to hash it.
+        let mut all = SmallVec::<[u8; 512]>::new();
         for part in parts {
-            hasher.write(&(part.len() as u64).to_le_bytes());
-            hasher.write(part);
+            all.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            all.extend_from_slice(part);
         }
+        let mut hasher = self.0;
+        hasher.write(&all);
         hasher.finish()
     }
 }

@@ -1,7 +1,7 @@
 //! From the log to everyone: what is safe is shown in the log's order, each message encoded once, whoever gets it.
 
 use foodtrack_contract::{EventName, Offset, Refusal, RoomName};
-use foodtrack_tenant_log::{LogEntry, LoggedAudience, LoggedRoom, RefusedReason};
+use foodtrack_tenant_log::{EntryRef, LogEntry, LoggedAudience, LoggedRoom, RefusedReason};
 use foodtrack_transport::{FrameId, FrameMeta, Reactor};
 use foodtrack_wire::socket_io;
 use smallvec::SmallVec;
@@ -44,15 +44,7 @@ impl Tenant {
 
     fn show_one(&mut self, turn: &mut Turn<'_>, pending: Pending) {
         let Pending { entry, meta, asks_ack, watch, answers } = pending;
-        let Some(log) = self.log.open_mut() else { return };
-        let (offset, epoch) = (entry.offset, log.epoch());
-        let committed = log.sequence.committed_through();
-        log.shown = offset;
-        log.tail.push(&entry, committed);
-        let stamp = if asks_ack { Stamp::None } else { Stamp::At(epoch, offset) };
-        let ack_id = asks_ack.then_some(offset.get());
-        if self.has_members(&entry.audience) {
-            let frame = frame_of(turn, &entry, meta, &stamp, ack_id);
+        if let Some(frame) = self.frame_to_show(turn, &entry.by_ref(), meta, asks_ack) {
             if asks_ack {
                 self.send_asking(turn, &entry, frame);
             } else {
@@ -63,8 +55,50 @@ impl Tenant {
             self.watch(turn, &entry, watch);
         }
         for answer in answers {
-            self.answer(turn, answer, Ok(accepted(entry.id, offset)));
+            self.answer(turn, answer, Ok(accepted(entry.id, entry.offset)));
         }
+    }
+
+    /// Shows an entry that was submitted a moment ago, if it need not wait, and nobody is to acknowledge or confirm it.
+    /// Returns whether it was shown.
+    pub(crate) fn show_at_once(
+        &mut self,
+        turn: &mut Turn<'_>,
+        entry: &EntryRef<'_>,
+        meta: FrameMeta,
+    ) -> bool {
+        let is_over = turn.has_others && self.turn_deliveries > TURN_DELIVERIES_MAX;
+        let Some(log) = self.log.open_mut() else { return false };
+        if is_over || !log.pending.is_empty() || log.sequence.release() < entry.offset {
+            return false;
+        }
+        if let Some(frame) = self.frame_to_show(turn, entry, meta, false) {
+            self.deliver(turn, entry.audience, frame);
+        }
+        true
+    }
+
+    /// The next entry is being shown: its frame, where anybody is here whom it is for.
+    fn frame_to_show(
+        &mut self,
+        turn: &mut Turn<'_>,
+        entry: &EntryRef<'_>,
+        meta: FrameMeta,
+        asks_ack: bool,
+    ) -> Option<FrameId> {
+        let log = self.log.open_mut()?;
+        let (offset, epoch) = (entry.offset, log.epoch());
+        log.shown = offset;
+        log.tail.push(entry, log.sequence.committed_through());
+        if !self.has_members(entry.audience) {
+            return None;
+        }
+        let (stamp, ack_id) = match asks_ack {
+            true => (Stamp::None, Some(offset.get())),
+            false => (Stamp::At(epoch, offset), None),
+        };
+        let (event, parts) = (entry.event, entry.attachments);
+        Some(Self::frame(turn, event, entry.message, parts, meta, &stamp, ack_id))
     }
 
     /// Encodes an event that is in no log and sends it to its audience.
@@ -235,18 +269,6 @@ impl Tenant {
     }
 }
 
-/// An entry as a frame for everyone.
-pub(crate) fn frame_of(
-    turn: &mut Turn<'_>,
-    entry: &LogEntry,
-    meta: FrameMeta,
-    stamp: &Stamp,
-    ack_id: Option<u64>,
-) -> FrameId {
-    let attachments: Vec<Vec<u8>> = entry.attachments.iter().map(|part| part.to_vec()).collect();
-    Tenant::frame(turn, &entry.event, &entry.message, &attachments, meta, stamp, ack_id)
-}
-
 /// Sends an entry to one client.
 pub(crate) fn send_entry(
     io: &mut Reactor,
@@ -257,11 +279,11 @@ pub(crate) fn send_entry(
     stamp: &Stamp,
     ack_id: Option<u64>,
 ) {
-    let attachments: Vec<Vec<u8>> = entry.attachments.iter().map(|part| part.to_vec()).collect();
+    let attachments = &entry.attachments;
     let write = |out: &mut Vec<u8>| {
         write_event(out, &entry.event, message, attachments.len(), stamp, ack_id);
     };
-    io.send_packet(client, meta, write, &attachments);
+    io.send_packet(client, meta, write, attachments);
 }
 
 pub(crate) fn write_event(

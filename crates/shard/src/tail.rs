@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use foodtrack_contract::Offset;
-use foodtrack_tenant_log::{LogEntry, Outline, Run};
+use foodtrack_tenant_log::{EntryRef, LogEntry, Outline, Run};
 
 /// So many bytes of entries are kept, and those that are not on disk yet in any case.
 const TAIL_BYTES: u64 = 64 << 10;
@@ -25,7 +25,7 @@ impl Tail {
         let before = |entry: &LogEntry| Offset::ZERO.plus(entry.offset.get().saturating_sub(1));
         let after = entries.first().map_or(shown, before);
         let mut tail = Self { runs: VecDeque::new(), bytes: 0, after, spare: None };
-        entries.iter().for_each(|entry| tail.push(entry, Offset::ZERO));
+        entries.iter().for_each(|entry| tail.push(&entry.by_ref(), Offset::ZERO));
         tail
     }
 
@@ -35,12 +35,13 @@ impl Tail {
     }
 
     /// Adds an entry that is being shown. Lets the oldest go, but none after `committed`: the disk cannot tell those yet.
-    pub(crate) fn push(&mut self, entry: &LogEntry, committed: Offset) {
+    pub(crate) fn push(&mut self, entry: &EntryRef<'_>, committed: Offset) {
         self.bytes += entry.bytes();
         match self.runs.back_mut() {
             Some(run) if run.takes(entry) => run.push(entry),
             _ => {
-                let mut run = self.spare.take().unwrap_or_default();
+                let like_last = || self.runs.back().map(Run::with_the_same_room);
+                let mut run = self.spare.take().or_else(like_last).unwrap_or_default();
                 run.push(entry);
                 self.runs.push_back(run);
             }

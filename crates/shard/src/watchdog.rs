@@ -162,12 +162,11 @@ impl Tenant {
     /// Sends a message once more to every device of an application that it is for; returns how many there are.
     fn send_again(&mut self, turn: &mut Turn<'_>, entry: &LogEntry, by: ApplicationType) -> usize {
         let message = with_retry_count(&entry.message, 1);
-        let attachments: Vec<Vec<u8>> =
-            entry.attachments.iter().map(|part| part.to_vec()).collect();
         let stamp = self.stamp();
         let meta =
             FrameMeta { urgency: Urgency::Urgent, place: stamp.place(), ..FrameMeta::default() };
-        let frame = Self::frame(turn, &entry.event, &message, &attachments, meta, &stamp, None);
+        let frame =
+            Self::frame(turn, &entry.event, &message, &entry.attachments, meta, &stamp, None);
         let mut sent = 0;
         for client in self.audience_of(entry, by) {
             sent += usize::from(turn.io.send(client, frame));

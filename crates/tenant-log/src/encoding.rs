@@ -1,14 +1,16 @@
 //! Entries as bytes. Each is an id, a head, by which it is found, and a body, which is what is delivered: who looks for
 //! entries reads the ids or heads of many without their bodies.
 //!
-//! A head is [`FIXED`] bytes, little-endian, then texts; a body is the message, then each binary part behind its length.
+//! A head is [`FIXED`] bytes, little-endian, then texts; a body is the message, then each binary part behind its length. A
+//! message that begins with its id is left without that: the id is there already, and no packing makes it smaller.
 
 use bytes::Bytes;
 use foodtrack_contract::{ApplicationSet, EventName, EventType, Offset, Permission, Priority};
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::entry::bytes_of;
-use crate::{Durability, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, Outline};
+use crate::{Durability, EntryRef, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, Outline};
 
 pub(crate) const ID_BYTES: usize = 16;
 
@@ -32,6 +34,12 @@ const EXPIRES_EVER: u8 = 8;
 const HAS_ENTITY: u8 = 16;
 const HAS_CUSTOMER: u8 = 32;
 const HAS_FINGERPRINT: u8 = 64;
+const IS_WITHOUT_ID: u8 = 128;
+
+/// How a message begins whose id stands in front.
+const ID_IN_FRONT: &[u8] = b"{\"id\":\"";
+/// What is left out of a message that [`IS_WITHOUT_ID`].
+const ID_IN_FRONT_BYTES: usize = ID_IN_FRONT.len() + Hyphenated::LENGTH;
 
 /// Neighbours' ids, heads and bodies, each one behind the other. Their offsets follow each other, and are not in them.
 #[derive(Debug, Default)]
@@ -43,15 +51,16 @@ pub(crate) struct Encoded {
 
 impl Encoded {
     /// Appends an entry.
-    pub(crate) fn push(&mut self, entry: &LogEntry) {
+    pub(crate) fn push(&mut self, entry: &EntryRef<'_>) {
         self.ids.extend_from_slice(entry.id.as_bytes());
         encode(entry, &mut self.heads, &mut self.bodies);
     }
 }
 
-fn encode(entry: &LogEntry, heads: &mut Vec<u8>, bodies: &mut Vec<u8>) {
-    let owner = entry.creates_order.as_ref();
+fn encode(entry: &EntryRef<'_>, heads: &mut Vec<u8>, bodies: &mut Vec<u8>) {
+    let owner = entry.creates_order;
     let customer = owner.and_then(|owner| owner.customer.as_deref());
+    let without_id = without_id(entry.message, entry.id);
     let flag = |is_set, flag| if is_set { flag } else { 0 };
     let flags = flag(entry.durability == Durability::Durable, IS_DURABLE)
         | flag(entry.compacts, COMPACTS)
@@ -59,13 +68,14 @@ fn encode(entry: &LogEntry, heads: &mut Vec<u8>, bodies: &mut Vec<u8>) {
         | flag(entry.expires_at_ms.is_some(), EXPIRES_EVER)
         | flag(entry.entity.is_some(), HAS_ENTITY)
         | flag(customer.is_some(), HAS_CUSTOMER)
-        | flag(entry.fingerprint.is_some(), HAS_FINGERPRINT);
+        | flag(entry.fingerprint.is_some(), HAS_FINGERPRINT)
+        | flag(without_id.is_some(), IS_WITHOUT_ID);
     let start = heads.len();
     heads.resize(start + FIXED, 0);
     let texts = [
         entry.event.as_str(),
         entry.audience.read.map_or("", Permission::as_str),
-        entry.entity.as_deref().unwrap_or_default(),
+        entry.entity.unwrap_or_default(),
         customer.unwrap_or_default(),
     ];
     texts.iter().for_each(|text| heads.extend_from_slice(text.as_bytes()));
@@ -78,13 +88,13 @@ fn encode(entry: &LogEntry, heads: &mut Vec<u8>, bodies: &mut Vec<u8>) {
         heads[length..length + 4].copy_from_slice(&bytes);
     }
     let rooms = heads.len() - rooms;
-    let body = bodies.len();
-    bodies.extend_from_slice(&entry.message);
-    for part in &entry.attachments {
+    bodies.extend_from_slice(without_id.unwrap_or(entry.message));
+    let parts = bodies.len();
+    for part in entry.attachments {
         bodies.extend_from_slice(&length_of(part.len()));
         bodies.extend_from_slice(part);
     }
-    let parts = bodies.len() - body - entry.message.len();
+    let parts = bodies.len() - parts;
     let fixed = &mut heads[start..start + FIXED];
     fixed[AT..EXPIRES].copy_from_slice(&entry.at_ms.to_le_bytes());
     fixed[EXPIRES..FINGERPRINT].copy_from_slice(&entry.expires_at_ms.unwrap_or(0).to_le_bytes());
@@ -100,6 +110,22 @@ fn encode(entry: &LogEntry, heads: &mut Vec<u8>, bodies: &mut Vec<u8>) {
     fixed[PRIORITY] = entry.priority as u8;
     fixed[APPLICATIONS] = entry.audience.applications.bits();
     fixed[ONLY] = entry.audience.only.bits();
+}
+
+/// The rest of a message that begins with its id.
+fn without_id(message: &[u8], id: Uuid) -> Option<&[u8]> {
+    let rest = message.strip_prefix(ID_IN_FRONT)?;
+    rest.strip_prefix(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes())
+}
+
+/// The message again.
+fn with_id(rest: &[u8], id: Uuid) -> Bytes {
+    let mut message = Vec::with_capacity(ID_IN_FRONT_BYTES + rest.len());
+    message.extend_from_slice(ID_IN_FRONT);
+    let mut text = Uuid::encode_buffer();
+    message.extend_from_slice(id.hyphenated().encode_lower(&mut text).as_bytes());
+    message.extend_from_slice(rest);
+    message.into()
 }
 
 /// What is in a log is far below four GiB.
@@ -145,7 +171,13 @@ impl<'a> Head<'a> {
     }
 
     fn body_bytes(&self) -> usize {
-        self.lengths[0] + self.lengths[1]
+        self.message_bytes() + self.lengths[1]
+    }
+
+    /// So many of the body are the message.
+    fn message_bytes(&self) -> usize {
+        let left_out = if self.flag(IS_WITHOUT_ID) { ID_IN_FRONT_BYTES } else { 0 };
+        self.lengths[0].saturating_sub(left_out)
     }
 
     fn flag(&self, flag: u8) -> bool {
@@ -225,11 +257,11 @@ impl<'a> Head<'a> {
 
     /// The entry with its body.
     pub(crate) fn entry(&self, offset: Offset, body: &[u8]) -> Result<LogEntry, Damage> {
-        let (message, mut rest) = body.split_at_checked(self.lengths[0]).ok_or("body")?;
+        let (message, mut rest) = body.split_at_checked(self.message_bytes()).ok_or("body")?;
         let mut attachments = Vec::new();
         while !rest.is_empty() {
             let part = take_counted(&mut rest).ok_or("attachments")?;
-            attachments.push(Bytes::copy_from_slice(part));
+            attachments.push(part.to_vec());
         }
         if attachments.len() != u32_at(self.fixed, PARTS) as usize {
             return Err("attachments");
@@ -250,7 +282,10 @@ impl<'a> Head<'a> {
             compacts: self.flag(COMPACTS),
             creates_order: self.creates_order()?,
             fingerprint: self.fingerprint(),
-            message: Bytes::copy_from_slice(message),
+            message: match self.flag(IS_WITHOUT_ID) {
+                true => with_id(message, self.id()),
+                false => Bytes::copy_from_slice(message),
+            },
             attachments,
         })
     }
@@ -390,20 +425,26 @@ mod tests {
             compacts: true,
             creates_order: Some(OrderOwner { customer: Some("ada".into()) }),
             fingerprint: Some(u64::MAX),
-            message: b"{\"id\":1}".as_ref().into(),
-            attachments: vec![Bytes::new(), vec![0_u8, 255].into(), vec![7; 300].into()],
+            message: format!("{{\"id\":\"{}\",\"payload\":{n}}}", Uuid::from_u128(n.into())).into(),
+            attachments: vec![Vec::new(), vec![0, 255], vec![7; 300]],
             ..plain(n)
         }
     }
 
     fn several() -> Vec<LogEntry> {
         let nobodys = Some(OrderOwner { customer: None });
-        vec![plain(7), full(8), LogEntry { creates_order: nobodys, ..full(9) }, plain(10)]
+        let others = Bytes::from(format!("{{\"id\":\"{}\"}}", Uuid::from_u128(1)));
+        vec![
+            plain(7),
+            full(8),
+            LogEntry { creates_order: nobodys, ..full(9) },
+            LogEntry { message: others, ..plain(10) },
+        ]
     }
 
     fn encoded(entries: &[LogEntry]) -> Encoded {
         let mut encoded = Encoded::default();
-        entries.iter().for_each(|entry| encoded.push(entry));
+        entries.iter().for_each(|entry| encoded.push(&entry.by_ref()));
         encoded
     }
 

@@ -49,14 +49,94 @@ pub struct LogEntry {
     /// The whole message as JSON, as it was delivered.
     pub message: Bytes,
     /// The binary parts that the message's placeholders stand for.
-    pub attachments: Vec<Bytes>,
+    pub attachments: Vec<Vec<u8>>,
 }
 
 impl LogEntry {
     /// What it counts for in a tenant's share of the disk: its message, its binary parts, and a little around them.
     pub fn bytes(&self) -> u64 {
-        let parts: usize = self.attachments.iter().map(Bytes::len).sum();
+        self.by_ref().bytes()
+    }
+
+    /// The same, borrowed.
+    pub fn by_ref(&self) -> EntryRef<'_> {
+        EntryRef {
+            offset: self.offset,
+            id: self.id,
+            event: &self.event,
+            durability: self.durability,
+            priority: self.priority,
+            at_ms: self.at_ms,
+            expires_at_ms: self.expires_at_ms,
+            audience: &self.audience,
+            entity: self.entity.as_deref(),
+            compacts: self.compacts,
+            creates_order: self.creates_order.as_ref(),
+            fingerprint: self.fingerprint,
+            message: &self.message,
+            attachments: &self.attachments,
+        }
+    }
+}
+
+/// A [`LogEntry`] of which somebody else has the parts: enough to write it down.
+#[derive(Clone, Copy)]
+#[expect(missing_docs, reason = "each as in LogEntry")]
+pub struct EntryRef<'a> {
+    pub offset: Offset,
+    pub id: Uuid,
+    pub event: &'a EventName,
+    pub durability: Durability,
+    pub priority: Priority,
+    pub at_ms: u64,
+    pub expires_at_ms: Option<u64>,
+    pub audience: &'a LoggedAudience,
+    pub entity: Option<&'a str>,
+    pub compacts: bool,
+    pub creates_order: Option<&'a OrderOwner>,
+    pub fingerprint: Option<u64>,
+    pub message: &'a [u8],
+    pub attachments: &'a [Vec<u8>],
+}
+
+impl EntryRef<'_> {
+    /// As [`LogEntry::bytes`].
+    pub fn bytes(&self) -> u64 {
+        let parts: usize = self.attachments.iter().map(Vec::len).sum();
         bytes_of(self.message.len() + parts)
+    }
+
+    /// The same, owned.
+    pub fn to_entry(&self) -> LogEntry {
+        LogEntry {
+            offset: self.offset,
+            id: self.id,
+            event: self.event.clone(),
+            durability: self.durability,
+            priority: self.priority,
+            at_ms: self.at_ms,
+            expires_at_ms: self.expires_at_ms,
+            audience: self.audience.clone(),
+            entity: self.entity.map(Box::from),
+            compacts: self.compacts,
+            creates_order: self.creates_order.cloned(),
+            fingerprint: self.fingerprint,
+            message: Bytes::copy_from_slice(self.message),
+            attachments: self.attachments.to_vec(),
+        }
+    }
+}
+
+/// Says nothing of what the message contains.
+impl std::fmt::Debug for EntryRef<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EntryRef")
+            .field("offset", &self.offset)
+            .field("id", &self.id)
+            .field("event", &self.event)
+            .field("durability", &self.durability)
+            .field("message_bytes", &self.message.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,13 +157,7 @@ pub struct OrderOwner {
 /// Says nothing of what the message contains.
 impl std::fmt::Debug for LogEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LogEntry")
-            .field("offset", &self.offset)
-            .field("id", &self.id)
-            .field("event", &self.event)
-            .field("durability", &self.durability)
-            .field("message_bytes", &self.message.len())
-            .finish_non_exhaustive()
+        self.by_ref().fmt(f)
     }
 }
 

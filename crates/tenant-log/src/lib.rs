@@ -26,7 +26,7 @@ use uuid::Uuid;
 pub use completion::{Completion, OnCompletion, RefusedReason, SubmitError};
 pub use dead_letter::{DeadLetter, DeadLetterReason};
 pub use entry::{
-    Durability, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX,
+    Durability, EntryRef, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX,
     HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, LoggedAudience,
     LoggedRoom, OrderOwner, Outline, OutlinePage,
 };
@@ -72,7 +72,7 @@ pub trait TenantLog: Send + Sync {
     ///
     /// # Errors
     /// [`SubmitError`] when it was not taken; its offset may then be used for the next one.
-    fn submit(&self, tenant: &TenantId, entry: &LogEntry) -> Result<(), SubmitError>;
+    fn submit(&self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError>;
 
     /// Saves how far a subscriber has confirmed; the latest wins. Does not wait, and is not on disk at once: after a
     /// crash the subscriber may be shown again what it had confirmed in the last quarter of a second.

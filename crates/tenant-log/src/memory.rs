@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use crate::retention::Tally;
 use crate::{
-    Completion, DeadLetter, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX,
-    HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, Note, NoteKind,
-    OnCompletion, Outline, OutlinePage, Page, RECENT_IDS_MAX, ReadError, ReadRequest,
-    RefusedReason, Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog, TenantStats,
+    Completion, DeadLetter, EntryRef, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX,
+    HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry,
+    Note, NoteKind, OnCompletion, Outline, OutlinePage, Page, RECENT_IDS_MAX, ReadError,
+    ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog,
+    TenantStats,
 };
 
 /// How many subscribers' cursors a tenant has in memory; beyond it the older half goes.
@@ -204,7 +205,7 @@ impl TenantLog for MemoryLog {
         Ok(())
     }
 
-    fn submit(&self, tenant: &TenantId, entry: &LogEntry) -> Result<(), SubmitError> {
+    fn submit(&self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
         self.tell(|tenants| {
             let (tenant, offset) = (tenant.clone(), entry.offset);
             match tenants.get_mut(&tenant) {
@@ -212,7 +213,7 @@ impl TenantLog for MemoryLog {
                     let now_ms = entry.at_ms;
                     known.next = offset.next();
                     known.last = known.last.plus(1, entry.bytes());
-                    known.entries.push_back((entry.clone(), known.last));
+                    known.entries.push_back((entry.to_entry(), known.last));
                     known.trim(self.retention, now_ms);
                     Completion::Committed {
                         tenant,

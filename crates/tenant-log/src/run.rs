@@ -3,7 +3,7 @@
 use foodtrack_contract::Offset;
 
 use crate::encoding::{Encoded, Entries, Heads};
-use crate::{Durability, LogEntry, Outline};
+use crate::{Durability, EntryRef, LogEntry, Outline};
 
 /// How many entries a run takes: who wants one of them reads the others too.
 const RUN_ENTRIES_MAX: u64 = 64;
@@ -26,8 +26,16 @@ pub struct Run {
 }
 
 impl Run {
+    /// An empty one with the memory that this one has.
+    pub fn with_the_same_room(&self) -> Self {
+        let room = |it: &Vec<u8>| Vec::with_capacity(it.capacity());
+        let Encoded { ids, heads, bodies } = &self.encoded;
+        let encoded = Encoded { ids: room(ids), heads: room(heads), bodies: room(bodies) };
+        Self { encoded, ..Self::default() }
+    }
+
     /// Whether an entry can be pushed. The first always can.
-    pub fn takes(&self, entry: &LogEntry) -> bool {
+    pub fn takes(&self, entry: &EntryRef<'_>) -> bool {
         self.entries == 0
             || self.entries < RUN_ENTRIES_MAX
                 && self.bytes + entry.bytes() <= RUN_BYTES_MAX
@@ -35,7 +43,7 @@ impl Run {
     }
 
     /// Appends an entry that [`Run::takes`].
-    pub fn push(&mut self, entry: &LogEntry) {
+    pub fn push(&mut self, entry: &EntryRef<'_>) {
         if self.entries == 0 {
             self.first = entry.offset;
         }

@@ -10,6 +10,7 @@ mod compacting;
 mod cursors;
 mod opening;
 mod outcome;
+mod packing;
 mod places;
 mod queue;
 mod reader;
@@ -38,8 +39,8 @@ pub use opening::OpenError;
 pub use reader::SqliteReader;
 
 use crate::{
-    DeadLetter, LogEntry, Note, OnCompletion, OutlinePage, Page, ReadError, ReadRequest, Retention,
-    SavedCursor, SubmitError, SubscriberKey, TenantLog, TenantStats,
+    DeadLetter, EntryRef, LogEntry, Note, OnCompletion, OutlinePage, Page, ReadError, ReadRequest,
+    Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog, TenantStats,
 };
 use opening::DataDirectory;
 use queue::{Queue, Request};
@@ -144,7 +145,7 @@ impl TenantLog for SqliteLog {
         self.queue.push(Request::Close(tenant.clone()))
     }
 
-    fn submit(&self, tenant: &TenantId, entry: &LogEntry) -> Result<(), SubmitError> {
+    fn submit(&self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
         self.queue.append(tenant, entry)
     }
 

@@ -79,7 +79,7 @@ impl Driver {
             message: self.message.clone(),
             attachments: Vec::new(),
         };
-        Ok(self.log.submit(tenant, &entry)?)
+        Ok(self.log.submit(tenant, &entry.by_ref())?)
     }
 
     /// Hears one completion; returns how many appends it ended.

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Params};
 
 use super::opening::{DataDirectory, OpenError};
-use super::rows;
+use super::rows::{self, RunRow};
 use super::sweeping::STRETCH_BITS;
-use crate::encoding::{Entries, Heads};
 use crate::memory::random_epoch;
 
 /// How many findings a report lists.
@@ -170,7 +169,7 @@ const LEFTOVERS: &str =
 fn check_runs(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut findings = Vec::new();
     let mut statement = connection.prepare(
-        "SELECT name, first, entries, ids, heads, bodies,
+        "SELECT name, entries, first, ids, heads, bodies,
             CASE WHEN tenant_entries - lag(tenant_entries) OVER log = entries
                 THEN tenant_bytes - lag(tenant_bytes) OVER log END
          FROM runs JOIN tenants ON no = tenant WHERE first + entries - 1 > trimmed_through
@@ -180,12 +179,12 @@ fn check_runs(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     while findings.len() < FINDINGS_MAX
         && let Some(row) = rows.next()?
     {
-        let (name, first): (String, _) = (row.get(0)?, rows::offset(row, 1)?);
-        let (noted, noted_bytes): (_, Option<i64>) = (rows::unsigned(row, 2)?, row.get(6)?);
-        let heads = Heads::new(first, rows::bytes(row, 3)?, rows::bytes(row, 4)?);
+        let (name, noted): (String, _) = (row.get(0)?, rows::unsigned(row, 1)?);
+        let (run, noted_bytes): (_, Option<i64>) = (RunRow::entries(row, 2)?, row.get(6)?);
+        let first = run.first();
         let (mut found, mut bytes) = (0, 0);
         let mut damage = None;
-        for (offset, entry) in Entries::new(heads, rows::bytes(row, 5)?) {
+        for (offset, entry) in run.iter() {
             found += 1;
             let whole =
                 entry.and_then(|(head, body)| head.entry(offset, body).map(|_| head.bytes()));

@@ -10,9 +10,10 @@ use rusqlite::{Connection, OpenFlags};
 /// In the file's header: says that a database is a log of this project.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTlr");
 /// The layout that this version writes.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 /// What leads from each version to the next; the first makes version 1 of nothing.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] =
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 const FILE: &str = "log.db";
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";

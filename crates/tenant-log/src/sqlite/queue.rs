@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ahash::AHashMap;
 use foodtrack_contract::{Offset, TenantId};
 
-use crate::{DeadLetter, Durability, LogEntry, Note, Run, SavedCursor, SubmitError, SubscriberKey};
+use crate::{DeadLetter, Durability, EntryRef, Note, Run, SavedCursor, SubmitError, SubscriberKey};
 
 /// How many requests may wait.
 const QUEUE_REQUESTS_MAX: usize = 65_536;
@@ -16,8 +16,8 @@ const QUEUE_BYTES_MAX: u64 = 64 << 20;
 const RECOVERABLE_DELAY: Duration = Duration::from_millis(50);
 const NOTES_DELAY: Duration = Duration::from_millis(250);
 /// With so much waiting it is not waited any longer.
-const PATIENT_REQUESTS_MAX: usize = 1_000;
-const PATIENT_BYTES_MAX: u64 = 1 << 20;
+const PATIENT_REQUESTS_MAX: usize = 4_000;
+const PATIENT_BYTES_MAX: u64 = 2 << 20;
 /// How many runs' memory is kept for the next ones.
 const SPARE_RUNS_MAX: usize = 256;
 
@@ -110,7 +110,7 @@ impl State {
             || self.due.is_some_and(|(delay, _)| delay.is_zero())
     }
 
-    fn append(&mut self, tenant: &TenantId, entry: &LogEntry) {
+    fn append(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) {
         if let Some(place) = self.open_runs.get(tenant)
             && let Some(Request::Append(_, run)) = self.requests.get_mut(*place)
             && run.takes(entry)
@@ -155,7 +155,11 @@ impl Queue {
     }
 
     /// Asks for a tenant's next entry to be written.
-    pub(super) fn append(&self, tenant: &TenantId, entry: &LogEntry) -> Result<(), SubmitError> {
+    pub(super) fn append(
+        &self,
+        tenant: &TenantId,
+        entry: &EntryRef<'_>,
+    ) -> Result<(), SubmitError> {
         let delay = match entry.durability {
             Durability::Recoverable => RECOVERABLE_DELAY,
             Durability::Durable => Duration::ZERO,

@@ -8,10 +8,10 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::opening::{OpenError, check_version, keep_plans};
-use super::rows::{self, ENTRIES, HEADS, heads, number};
+use super::rows::{self, ENTRIES, HEADS, RunRow, number};
 use super::tenants;
 use super::walking::Walk;
-use crate::encoding::{Damage, Entries, Head};
+use crate::encoding::{Damage, Head};
 use crate::memory::ascending;
 use crate::{
     DeadLetter, DeadLetterReason, LogEntry, Note, OutlinePage, Page, ReadError, ReadRequest,
@@ -305,7 +305,8 @@ impl Readers {
             let trimmed_through = row.trimmed_through;
             row.walk.ascend(connection, RUN, trimmed_through, Offset::MAX, |run| {
                 before = rows::tally(run, 3)?;
-                for (offset, head) in heads(run)?.filter(|(offset, _)| *offset > trimmed_through) {
+                let heads = RunRow::heads(run, 0)?;
+                for (offset, head) in heads.iter_heads().filter(|(it, _)| *it > trimmed_through) {
                     let bytes = head.map_err(row.damaged(offset))?.bytes();
                     before.entries = before.entries.saturating_sub(1);
                     before.bytes = before.bytes.saturating_sub(bytes);
@@ -343,8 +344,9 @@ fn scan(
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
     tenant.walk.ascend(connection, ENTRIES, after, through, |run| {
-        let entries = Entries::new(heads(run)?, rows::bytes(run, 3)?);
-        tenant.take_some(entries, after, through, |offset, (head, body)| take(offset, &head, body))
+        let run = RunRow::entries(run, 0)?;
+        tenant
+            .take_some(run.iter(), after, through, |offset, (head, body)| take(offset, &head, body))
     })
 }
 
@@ -358,7 +360,8 @@ fn scan_heads(
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
     tenant.walk.ascend(connection, HEADS, after, through, |run| {
-        tenant.take_some(heads(run)?, after, through, |offset, head| take(offset, &head))
+        let run = RunRow::heads(run, 0)?;
+        tenant.take_some(run.iter_heads(), after, through, |offset, head| take(offset, &head))
     })
 }
 

@@ -1,10 +1,13 @@
 //! What SQLite's columns are to the log.
 
+use std::borrow::Cow;
+
 use foodtrack_contract::Offset;
 use rusqlite::{Connection, Row, params};
 
+use super::packing::{Packer, unpack};
 use crate::Run;
-use crate::encoding::{Encoded, Heads};
+use crate::encoding::{Entries, Heads};
 use crate::retention::Tally;
 
 /// A number as SQLite keeps it. The log's own numbers fit: offsets by their type, sizes and times by what they are.
@@ -32,25 +35,63 @@ pub(super) fn bytes<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r
     Ok(row.get_ref(column)?.as_bytes()?)
 }
 
-/// What [`heads`] reads of a run.
+/// What [`RunRow::heads`] takes of a run.
 pub(super) const HEADS: &str = "runs.first, runs.ids, runs.heads";
-/// The same, and behind it the bodies.
+/// What [`RunRow::entries`] takes.
 pub(super) const ENTRIES: &str = "runs.first, runs.ids, runs.heads, runs.bodies";
 
-/// The columns `first`, `ids` and `heads`, from the first on.
-pub(super) fn heads<'r>(run: &'r Row<'_>) -> rusqlite::Result<Heads<'r>> {
-    Ok(Heads::new(offset(run, 0)?, bytes(run, 1)?, bytes(run, 2)?))
+/// A run as it was read.
+pub(super) struct RunRow<'r> {
+    first: Offset,
+    ids: &'r [u8],
+    heads: Cow<'r, [u8]>,
+    bodies: Cow<'r, [u8]>,
 }
 
-/// Appends a run of the tenant `no`; `tally` is its last entry's.
+impl<'r> RunRow<'r> {
+    /// The columns of [`HEADS`], from the one at `column` on.
+    pub(super) fn heads(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            first: offset(row, column)?,
+            ids: bytes(row, column + 1)?,
+            heads: unpack(bytes(row, column + 2)?),
+            bodies: Cow::default(),
+        })
+    }
+
+    /// The columns of [`ENTRIES`], from the one at `column` on.
+    pub(super) fn entries(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Self> {
+        let bodies = unpack(bytes(row, column + 3)?);
+        Ok(Self { bodies, ..Self::heads(row, column)? })
+    }
+}
+
+impl RunRow<'_> {
+    /// The first entry's offset.
+    pub(super) fn first(&self) -> Offset {
+        self.first
+    }
+
+    pub(super) fn iter_heads(&self) -> Heads<'_> {
+        Heads::new(self.first, self.ids, &self.heads)
+    }
+
+    pub(super) fn iter(&self) -> Entries<'_> {
+        Entries::new(self.iter_heads(), &self.bodies)
+    }
+}
+
+/// Appends a run of the tenant `no`; `tally` is its last entry's. Returns how many bytes that takes.
 pub(super) fn insert_run(
     connection: &Connection,
+    [heads, bodies]: &mut [Packer; 2],
     seq: i64,
     no: i64,
     run: &Run,
     tally: Tally,
-) -> rusqlite::Result<()> {
-    let Encoded { ids, heads, bodies } = &run.encoded;
+) -> rusqlite::Result<usize> {
+    let ids = &run.encoded.ids;
+    let [heads, bodies] = [heads.pack(&run.encoded.heads), bodies.pack(&run.encoded.bodies)];
     connection.prepare_cached("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
         params![
             seq,
@@ -65,5 +106,5 @@ pub(super) fn insert_run(
             bodies
         ],
     )?;
-    Ok(())
+    Ok(ids.len() + heads.len() + bodies.len())
 }

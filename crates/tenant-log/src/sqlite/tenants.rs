@@ -5,9 +5,8 @@ use foodtrack_contract::{Epoch, Offset, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::rows::{self, ENTRIES, number};
+use super::rows::{self, ENTRIES, RunRow, number};
 use super::walking::Walk;
-use crate::encoding::Entries;
 use crate::memory::random_epoch;
 use crate::retention::Tally;
 use crate::{
@@ -256,7 +255,8 @@ fn tail(
 ) -> rusqlite::Result<Vec<LogEntry>> {
     let (mut tail, mut bytes) = (Vec::new(), 0);
     walk.descend::<rusqlite::Error>(connection, ENTRIES, |row| {
-        let entries: Vec<_> = Entries::new(rows::heads(row)?, rows::bytes(row, 3)?).collect();
+        let run = RunRow::entries(row, 0)?;
+        let entries: Vec<_> = run.iter().collect();
         for (offset, entry) in entries.into_iter().rev() {
             // Who reads a damaged entry is told so. It must not keep its tenant from being opened.
             let Ok(entry) = entry.and_then(|(head, body)| head.entry(offset, body)) else {

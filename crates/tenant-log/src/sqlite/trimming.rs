@@ -6,7 +6,7 @@ use foodtrack_contract::Offset;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::places::Places;
-use super::rows::{self, heads, number};
+use super::rows::{self, RunRow, number};
 use super::sweeping::STRETCH_BITS;
 use super::tenants;
 use super::walking::Walk;
@@ -97,7 +97,7 @@ fn goes_of(
     let Some(row) = rows.next()? else { return Ok(None) };
     let (last, trimmed_through) = (rows::tally(row, 3)?, rows::offset(row, 5)?);
     let mut entries: Vec<(Offset, u64, u64)> = Vec::new();
-    for (offset, head) in heads(row)? {
+    for (offset, head) in RunRow::heads(row, 0)?.iter_heads() {
         // What is damaged goes with the one before it.
         let before = entries.last().map_or(0, |(_, at_ms, _)| *at_ms);
         let (at_ms, bytes) = head.map_or((before, 0), |head| (head.at_ms(), head.bytes()));

@@ -4,7 +4,7 @@ use foodtrack_contract::Offset;
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
-use super::rows::{self, HEADS, heads, number};
+use super::rows::{self, HEADS, RunRow, number};
 use crate::encoding::{Damage, Head, ids};
 
 /// Whose runs, and how far the index goes.
@@ -64,7 +64,8 @@ impl Walk {
         mut take: impl FnMut(Offset, Result<Head<'_>, Damage>) -> Result<bool, E>,
     ) -> Result<(), E> {
         self.descend(connection, HEADS, |run| {
-            let heads: Vec<_> = heads(run)?.collect();
+            let run = RunRow::heads(run, 0)?;
+            let heads: Vec<_> = run.iter_heads().collect();
             for (offset, head) in heads.into_iter().rev() {
                 if !take(offset, head)? {
                     return Ok(false);

@@ -15,6 +15,7 @@ use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate, commit};
 use super::compacting::give_back;
 use super::outcome::{Appended, Outcome, Teller};
+use super::packing::Packer;
 use super::places::Places;
 use super::queue::{Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, WRITE_AHEAD_BYTES_MAX};
@@ -44,6 +45,7 @@ pub(super) struct Writer {
     places: Places,
     upkeep: Upkeep,
     notes: SideNotes,
+    packers: [Packer; 2],
     /// What is written, to be used again.
     spent: Vec<Box<Run>>,
     is_compacting: bool,
@@ -82,6 +84,7 @@ impl Writer {
             places,
             upkeep: Upkeep::new(options.retention),
             notes: SideNotes::default(),
+            packers: Default::default(),
             spent: Vec::new(),
             is_compacting: false,
             pages_max,
@@ -363,7 +366,6 @@ impl Writer {
             return Ok(());
         };
         open.expected = run.next();
-        outcome.bytes += run.bytes();
         outcome.entries += run.entries();
         let appended = outcome.appended.entry(tenant).or_insert(Appended {
             from: first,
@@ -381,7 +383,9 @@ impl Writer {
         let connection = &self.connection;
         tenants::add_orders(connection, open.no, run)?;
         let seq = self.places.next(run.entries());
-        rows::insert_run(connection, seq, open.no, run, open.now.last)?;
+        let last = open.now.last;
+        let bytes = rows::insert_run(connection, &mut self.packers, seq, open.no, run, last)?;
+        outcome.bytes += bytes as u64;
         appended.is_awaited |= open.reserve(connection)?;
         Ok(())
     }

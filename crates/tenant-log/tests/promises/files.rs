@@ -170,7 +170,7 @@ fn compaction_gives_space_back() {
     let tenant = crate::support::tenant("t");
     foodtrack_tenant_log::TenantLog::open(&log, &tenant, 0).unwrap();
     for n in 1..=500 {
-        foodtrack_tenant_log::TenantLog::submit(&log, &tenant, &entry(n)).unwrap();
+        foodtrack_tenant_log::TenantLog::submit(&log, &tenant, &entry(n).by_ref()).unwrap();
     }
     drop(log);
     let file = directory.path().join("log.db");

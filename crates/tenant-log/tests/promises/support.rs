@@ -174,7 +174,7 @@ impl Writer<'_> {
         let admission = self.sequence.admit(id, durability);
         if let Admission::New(offset) = admission {
             let entry = LogEntry { at_ms, durability, ..entry(offset, id) };
-            self.open.log.submit(&self.tenant, &entry).unwrap();
+            self.open.log.submit(&self.tenant, &entry.by_ref()).unwrap();
         }
         admission
     }
@@ -183,7 +183,7 @@ impl Writer<'_> {
     pub(crate) fn submit_entry(&mut self, entry: LogEntry) {
         let admission = self.sequence.admit(entry.id, entry.durability);
         assert_eq!(admission, Admission::New(entry.offset));
-        self.open.log.submit(&self.tenant, &entry).unwrap();
+        self.open.log.submit(&self.tenant, &entry.by_ref()).unwrap();
     }
 
     /// Appends durably and waits.
@@ -268,7 +268,7 @@ pub(crate) fn entry(offset: Offset, id: Uuid) -> LogEntry {
         message: Bytes::from(format!(
             "{{\"id\":\"{id}\",\"payload\":{{\"orderId\":\"{order}\"}}}}"
         )),
-        attachments: (0..n % 3).map(|i| Bytes::from(vec![i as u8; i as usize])).collect(),
+        attachments: (0..n % 3).map(|i| vec![i as u8; i as usize]).collect(),
     }
 }
 
