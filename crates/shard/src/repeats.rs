@@ -1,6 +1,7 @@
 //! Clients that send again what they got no answer for, without saying so: the same device, event, order and payload
 //! shortly after gets the first answer again.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::hash::Hasher;
 
@@ -10,7 +11,6 @@ use foodtrack_contract::{
 };
 use foodtrack_tenant_log::{HEAD_EMISSIONS_MAX, LastEmission};
 use siphasher::sip::SipHasher13;
-use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::publishing::Publisher;
@@ -20,8 +20,15 @@ const WINDOW_MS: u64 = 10_000;
 /// How many orders' last emissions are remembered.
 const ORDERS_MAX: usize = HEAD_EMISSIONS_MAX;
 
+/// So much memory is kept for the parts of the next emission.
+const PARTS_BYTES_KEPT: usize = 64 << 10;
+
 /// What fingerprints are made with: secret, so that nobody can make two emissions look alike.
-pub(crate) struct EmissionKey(SipHasher13);
+pub(crate) struct EmissionKey {
+    hasher: SipHasher13,
+    /// Memory to put parts together in.
+    parts: Cell<Vec<u8>>,
+}
 
 /// An emission that would say nothing new if it came twice in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +61,23 @@ pub(crate) struct Repeats {
 
 impl EmissionKey {
     pub(crate) fn new(key: &[u8; 16]) -> Self {
-        Self(SipHasher13::new_with_key(key))
+        Self { hasher: SipHasher13::new_with_key(key), parts: Cell::default() }
     }
 
     /// Over all parts, and where each of them ends.
     fn fingerprint<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> u64 {
         // In one piece: to begin with each part anew takes longer than to hash it.
-        let mut all = SmallVec::<[u8; 512]>::new();
+        let mut all = self.parts.take();
+        all.clear();
         for part in parts {
             all.extend_from_slice(&(part.len() as u64).to_le_bytes());
             all.extend_from_slice(part);
         }
-        let mut hasher = self.0;
+        let mut hasher = self.hasher;
         hasher.write(&all);
+        if all.capacity() <= PARTS_BYTES_KEPT {
+            self.parts.set(all);
+        }
         hasher.finish()
     }
 }

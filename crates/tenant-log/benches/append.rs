@@ -3,6 +3,8 @@
 //! choose how many are in flight.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench reads the clock")]
 
+#[path = "append/messages.rs"]
+mod messages;
 #[path = "append/ours.rs"]
 mod ours;
 #[path = "append/redis.rs"]

@@ -6,16 +6,16 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use ahash::AHashMap;
-use bytes::Bytes;
 use foodtrack_contract::{
     ApplicationSet, ApplicationType, EventType, Offset, Permission, Priority, RoomName, TenantId,
 };
 use foodtrack_tenant_log::{
-    Admission, Completion, Durability, LogEntry, LoggedAudience, ReadRequest, Retention, Sequence,
+    Admission, Completion, Durability, EntryRef, LoggedAudience, ReadRequest, Retention, Sequence,
     SqliteLog, SqliteOptions, TenantLog,
 };
 use uuid::Uuid;
 
+use super::messages::Messages;
 use super::{Error, KEPT, RUN, Run, Setting, cpu};
 
 struct Driver {
@@ -23,7 +23,7 @@ struct Driver {
     completions: Receiver<Completion>,
     tenants: Vec<(TenantId, Sequence, VecDeque<Instant>)>,
     places: AHashMap<TenantId, usize>,
-    message: Bytes,
+    messages: Messages,
     next: usize,
 }
 
@@ -45,8 +45,8 @@ impl Driver {
                 opened.push((tenant, Sequence::new(head), VecDeque::new()));
             }
         }
-        let message = Bytes::from(vec![b'x'; 300]);
-        Ok(Self { log, completions, tenants: opened, places, message, next: 0 })
+        let messages = Messages::new();
+        Ok(Self { log, completions, tenants: opened, places, messages, next: 0 })
     }
 
     fn submit(&mut self) -> Result<(), Error> {
@@ -58,28 +58,29 @@ impl Driver {
         };
         begun.push_back(Instant::now());
         let order = "42";
-        let entry = LogEntry {
+        let audience = LoggedAudience {
+            applications: ApplicationSet::of(&[ApplicationType::KitchenApp]),
+            rooms: vec![RoomName::Order(order).into(), RoomName::User("c1").into()],
+            only: ApplicationSet::ALL,
+            read: Some(Permission::ReadOrders),
+        };
+        let entry = EntryRef {
             offset,
             id,
-            event: EventType::OrderCreated.into(),
+            event: &EventType::OrderCreated.into(),
             durability: Durability::Durable,
             priority: Priority::Medium,
             at_ms: 1_800_000_000_000,
             expires_at_ms: None,
-            audience: LoggedAudience {
-                applications: ApplicationSet::of(&[ApplicationType::KitchenApp]),
-                rooms: vec![RoomName::Order(order).into(), RoomName::User("c1").into()],
-                only: ApplicationSet::ALL,
-                read: Some(Permission::ReadOrders),
-            },
-            entity: Some(order.into()),
+            audience: &audience,
+            entity: Some(order),
             compacts: false,
             creates_order: None,
             fingerprint: None,
-            message: self.message.clone(),
-            attachments: Vec::new(),
+            message: self.messages.next(),
+            attachments: &[],
         };
-        Ok(self.log.submit(tenant, &entry.by_ref())?)
+        Ok(self.log.submit(tenant, &entry)?)
     }
 
     /// Hears one completion; returns how many appends it ended.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::messages::Messages;
 use super::{Error, KEPT, RUN, Run, Setting, cpu};
 
 pub(super) struct Server {
@@ -49,6 +50,7 @@ struct Client {
     out: Vec<u8>,
     begun: VecDeque<Instant>,
     tenants: usize,
+    messages: Messages,
     next: usize,
     line: String,
     process: String,
@@ -57,10 +59,10 @@ struct Client {
 impl Client {
     fn submit(&mut self) {
         self.next = (self.next + 1) % self.tenants;
-        let (key, value) = (format!("log:{}", self.next), [b'x'; 300]);
+        let (key, value) = (format!("log:{}", self.next), self.messages.next());
         let kept = (KEPT / self.tenants).to_string();
         let words: [&[u8]; 8] =
-            [b"XADD", key.as_bytes(), b"MAXLEN", b"~", kept.as_bytes(), b"*", b"m", &value];
+            [b"XADD", key.as_bytes(), b"MAXLEN", b"~", kept.as_bytes(), b"*", b"m", value];
         self.out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
         for word in words {
             self.out.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
@@ -122,7 +124,16 @@ pub(super) fn append(directory: &Path, clients: usize, setting: Setting) -> Resu
         stream.set_nodelay(true)?;
         let (stream, process) = (BufReader::new(stream), server.child.id().to_string());
         let (out, begun, line) = (Vec::new(), VecDeque::new(), String::new());
-        Ok(Client { stream, out, begun, tenants, next: n, line, process })
+        Ok(Client {
+            stream,
+            out,
+            begun,
+            tenants,
+            messages: Messages::new(),
+            next: n,
+            line,
+            process,
+        })
     };
     let mut all = (0..clients).map(connect).collect::<Result<Vec<_>, _>>()?;
     all[0].drive(500, |count| count < KEPT + 5_000)?;

@@ -27,7 +27,7 @@ pub(super) enum Request {
     Open(TenantId, u64),
     Close(TenantId),
     /// The tenant's next entries.
-    Append(TenantId, Box<Run>),
+    Append(TenantId, Run),
     SaveCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     BeginCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     SaveNote(TenantId, Box<Note>, Option<u64>),
@@ -82,7 +82,7 @@ struct State {
     requests: Vec<Request>,
     /// The runs in `requests` that take more: their places.
     open_runs: AHashMap<TenantId, usize>,
-    spare_runs: Vec<Box<Run>>,
+    spare_runs: Vec<Run>,
     /// Entries, and requests of other kinds.
     count: usize,
     bytes: u64,
@@ -199,7 +199,7 @@ impl Queue {
     }
 
     /// Takes back what was written, to be used again.
-    pub(super) fn give_back(&self, runs: impl Iterator<Item = Box<Run>>) {
+    pub(super) fn give_back(&self, runs: impl Iterator<Item = Run>) {
         let mut state = self.lock();
         let left = SPARE_RUNS_MAX.saturating_sub(state.spare_runs.len());
         state.spare_runs.extend(runs.take(left));

@@ -47,7 +47,7 @@ pub(super) struct Writer {
     notes: SideNotes,
     packers: [Packer; 2],
     /// What is written, to be used again.
-    spent: Vec<Box<Run>>,
+    spent: Vec<Run>,
     is_compacting: bool,
     /// The database's largest size.
     pages_max: u64,

@@ -11,7 +11,7 @@ use foodtrack_tenant_log::{
     SubmitError,
 };
 
-use crate::support::{KEEPS_ALL, Writer, id, offset, open_sqlite, tenant, wait_for};
+use crate::support::{KEEPS_ALL, Writer, id, noise, offset, open_sqlite, tenant, wait_for};
 
 /// Appends until something is refused; returns the first number that was, and why.
 fn fill(writer: &mut Writer<'_>, numbers: std::ops::Range<u64>) -> (u64, RefusedReason) {
@@ -178,9 +178,9 @@ fn fill_disk(writer: &mut Writer<'_>, first: u64, at_ms: u64) -> u64 {
 
 fn fill_disk_with(message_bytes: usize, writer: &mut Writer<'_>, first: u64, at_ms: u64) -> u64 {
     for n in first..first + 100_000 {
-        let message = vec![b'x'; message_bytes].into();
+        let message = noise(n, message_bytes).into();
         let next = writer.sequence.next();
-        writer.submit_entry(LogEntry { at_ms, message, ..crate::support::entry(next, id(n)) });
+        writer.submit_entry(&LogEntry { at_ms, message, ..crate::support::entry(next, id(n)) });
         if n % 10 == 0 {
             writer.settle();
         }

@@ -48,7 +48,7 @@ fn what_was_appended_is_read_back_whole<S: Store>() {
         durability: Durability::Recoverable,
         ..entry(offset(41), id(41))
     };
-    writer.submit_entry(declared.clone());
+    writer.submit_entry(&declared);
     while writer.sequence.committed_through() < offset(41) {
         writer.hear();
     }
@@ -357,7 +357,7 @@ fn an_orders_history_is_its_own<S: Store>() {
     let mut writer = open.writer("t");
     for n in 1..=30 {
         let order = (n % 3).to_string();
-        writer.submit_entry(LogEntry { entity: Some(order.into()), ..entry(offset(n), id(n)) });
+        writer.submit_entry(&LogEntry { entity: Some(order.into()), ..entry(offset(n), id(n)) });
     }
     writer.settle();
     let history = |order, max| -> Vec<u64> {

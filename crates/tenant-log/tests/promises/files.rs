@@ -6,7 +6,7 @@ use foodtrack_tenant_log::{
     Durability, OpenError, ReadError, Retention, SqliteLog, SqliteOptions, check, renew_epochs,
 };
 
-use crate::support::{KEEPS_ALL, id, open_sqlite, tenant, wait_for};
+use crate::support::{KEEPS_ALL, id, noise, open_sqlite, tenant, wait_for};
 
 fn open(directory: &Path) -> Result<SqliteLog, OpenError> {
     SqliteLog::open(directory, SqliteOptions::default(), Box::new(|_| {}))
@@ -71,11 +71,53 @@ fn a_foreign_file_is_refused() {
 fn a_later_versions_file_is_refused() {
     let (directory, file) = with_log(1);
     let connection = rusqlite::Connection::open(&file).unwrap();
-    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection.pragma_update(None, "user_version", 3).unwrap();
     drop(connection);
     check_refused(directory.path(), |error| {
-        matches!(error, OpenError::FutureVersion { found: 2, known: 1, .. })
+        matches!(error, OpenError::FutureVersion { found: 3, known: 2, .. })
     });
+}
+
+#[test]
+fn an_earlier_versions_file_is_brought_up_and_keeps_its_entries() {
+    let (directory, file) = with_log(3);
+    let look = || {
+        let open = open_sqlite(directory.path(), SqliteOptions::default());
+        open.page(&tenant("t"), 0, 100).entries
+    };
+    let before = look();
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    // What is small is not packed: without the four bytes that say so it is what the first version wrote.
+    let changed = connection
+        .execute(
+            "UPDATE runs SET heads = substr(heads, 5), bodies = substr(bodies, 5)
+             WHERE substr(heads, 1, 4) = x'00000000' AND substr(bodies, 1, 4) = x'00000000'",
+            (),
+        )
+        .unwrap();
+    let rows: i64 =
+        connection.query_row("SELECT count(*) FROM runs", (), |row| row.get(0)).unwrap();
+    assert_eq!(i64::try_from(changed), Ok(rows));
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    drop(connection);
+    assert_eq!((before.len(), look()), (3, before));
+    assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
+}
+
+#[test]
+fn a_saved_database_with_the_marks_that_the_documentation_names_is_a_log() {
+    let (directory, file) = with_log(3);
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.execute_batch("PRAGMA application_id = 0; PRAGMA user_version = 0").unwrap();
+    drop(connection);
+    check_refused(directory.path(), |error| matches!(error, OpenError::Foreign { .. }));
+    let documentation = include_str!("../../../../docs/operating/log.md");
+    let marks =
+        documentation.split('`').find(|it| it.starts_with("PRAGMA application_id")).unwrap();
+    rusqlite::Connection::open(&file).unwrap().execute_batch(marks).unwrap();
+    assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
+    let open = open_sqlite(directory.path(), SqliteOptions::default());
+    assert_eq!(open.everything(&tenant("t")).len(), 3);
 }
 
 #[test]
@@ -164,7 +206,7 @@ fn compaction_gives_space_back() {
     let directory = tempfile::tempdir().unwrap();
     let log = open(directory.path()).unwrap();
     let entry = |n: u64| foodtrack_tenant_log::LogEntry {
-        message: vec![b'x'; 10_000].into(),
+        message: noise(n, 10_000).into(),
         ..crate::support::entry(crate::support::offset(n), id(n))
     };
     let tenant = crate::support::tenant("t");

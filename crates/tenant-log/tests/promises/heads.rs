@@ -40,7 +40,7 @@ fn a_head_names_the_orders_that_are_in_the_log<S: Store>() {
         // An order is whose it was first.
         let again = creating(3, "1", Some("other"));
         for it in [creating(1, "1", Some("c")), creating(2, "2", None), again, plain] {
-            writer.submit_entry(it);
+            writer.submit_entry(&it);
         }
         writer.settle();
         assert_eq!(orders(&open), (offset(0), vec![named("1", Some("c")), named("2", None)]));
@@ -73,7 +73,7 @@ fn a_head_knows_what_may_be_sent_again<S: Store>() {
             // Says nothing that could be sent again, and so does not come between.
             emission(5, "2", None, LATE + 1),
         ] {
-            writer.submit_entry(it);
+            writer.submit_entry(&it);
         }
         writer.settle();
     }
@@ -92,7 +92,7 @@ fn a_head_looks_no_further_for_what_may_be_sent_again_than_for_ids<S: Store>() {
     let mut writer = open.writer("t");
     let last = RECENT_IDS_MAX as u64;
     for n in 1..=last {
-        writer.submit_entry(LogEntry {
+        writer.submit_entry(&LogEntry {
             entity: Some("1".into()),
             fingerprint: (n == 1).then_some(7),
             durability: Durability::Recoverable,
@@ -104,7 +104,7 @@ fn a_head_looks_no_further_for_what_may_be_sent_again_than_for_ids<S: Store>() {
     }
     let known = || open.head(&tenant("t")).emissions.len();
     assert_eq!(known(), 1);
-    writer.submit_entry(LogEntry { fingerprint: None, ..entry(offset(last + 1), id(last + 1)) });
+    writer.submit_entry(&LogEntry { fingerprint: None, ..entry(offset(last + 1), id(last + 1)) });
     writer.settle_by_reading();
     assert_eq!(known(), 0);
 }
@@ -124,7 +124,7 @@ fn a_head_brings_the_newest_entries_along<S: Store>() {
         message: vec![b'x'; HEAD_TAIL_BYTES_MAX as usize].into(),
         ..entry(offset(1_001), id(1_001))
     };
-    writer.submit_entry(large);
+    writer.submit_entry(&large);
     writer.settle();
     assert!(tail().is_empty());
 }

@@ -12,7 +12,7 @@ fn memory_is_bounded_by_bytes_also_where_messages_are_large() {
     let mut writer = open.writer("t");
     for n in 1..=300 {
         let message = vec![b'x'; 500_000].into();
-        writer.submit_entry(LogEntry { message, ..entry(offset(n), id(n)) });
+        writer.submit_entry(&LogEntry { message, ..entry(offset(n), id(n)) });
     }
     writer.settle();
     let stats = open.log.stats(&writer.tenant).unwrap();

@@ -180,7 +180,7 @@ impl Writer<'_> {
     }
 
     /// Admits and submits an entry whose offset is the next, without waiting.
-    pub(crate) fn submit_entry(&mut self, entry: LogEntry) {
+    pub(crate) fn submit_entry(&mut self, entry: &LogEntry) {
         let admission = self.sequence.admit(entry.id, entry.durability);
         assert_eq!(admission, Admission::New(entry.offset));
         self.open.log.submit(&self.tenant, &entry.by_ref()).unwrap();
@@ -286,6 +286,12 @@ pub(crate) fn letter(n: u64, subscriber: &str, reason: DeadLetterReason) -> Dead
         attempts: 5,
         at_ms: 77,
     }
+}
+
+/// Bytes that no packing makes smaller.
+pub(crate) fn noise(seed: u64, count: usize) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    std::iter::repeat_with(|| random.u8(..)).take(count).collect()
 }
 
 /// Waits for what the log does in its own time.

@@ -120,12 +120,18 @@ impl Topic {
 }
 
 impl Publication {
+    /// Text that no packing makes smaller, or else it would fill no disk.
+    fn padding(&self) -> String {
+        let mut random = fastrand::Rng::with_seed(self.number);
+        std::iter::repeat_with(|| random.alphanumeric()).take(self.padding_bytes).collect()
+    }
+
     /// The message as a publisher of the tenant sends it.
     pub fn message(&self, tenant: &str) -> String {
         let mut payload = json!({
             "origin": tenant,
             "number": self.number,
-            "padding": "x".repeat(self.padding_bytes),
+            "padding": self.padding(),
         });
         let about = json!(self.about);
         match self.topic {
