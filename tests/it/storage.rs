@@ -2,8 +2,12 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
-use std::time::Instant;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use foodtrack_contract::{ErrorCode, Priority, Refusal};
+use foodtrack_server::TenantId;
+use foodtrack_shard::{Accepted, Broadcast, Recipients};
 use foodtrack_tenant_log::{CommitError, SqliteOptions};
 use serde_json::{Value, json};
 
@@ -104,6 +108,52 @@ on_both_transports! {
         elsewhere.accepted("notification:info", info(21));
         assert_eq!(number(&elsewhere.expect("notification:info")), 21);
     }
+}
+
+/// An event from a back end, and what it is told, on a thread of its own.
+fn broadcast(hub: &Hub) -> JoinHandle<Result<Accepted, Refusal>> {
+    let broadcaster = hub.broadcaster();
+    std::thread::spawn(move || {
+        let broadcast = Broadcast {
+            event: "order:updated".into(),
+            payload: update("1", 1).to_string(),
+            priority: Priority::Medium,
+            to: Recipients { everyone: true, ..Recipients::default() },
+            except: Vec::new(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(broadcaster.broadcast(&TenantId::parse(TENANT).unwrap(), broadcast))
+    })
+}
+
+#[test]
+fn a_server_that_stops_answers_whose_event_waits_for_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let (hub, gate) = on_gated_disk(&directory);
+    let dashboard = Client::join(&hub, Transport::WebSocket, &Who::manager(TENANT, "mia"));
+    let shut = gate.shut();
+    let asked = broadcast(&hub);
+    std::thread::sleep(Duration::from_millis(100));
+    hub.begin_to_stop();
+    std::thread::sleep(Duration::from_millis(100));
+    drop(shut);
+    assert!(asked.join().unwrap().unwrap().offset.is_some());
+    drop(dashboard);
+}
+
+#[test]
+fn who_gets_no_answer_from_a_server_that_stops_is_not_told_that_nothing_was_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let (hub, gate) = on_gated_disk(&directory);
+    let dashboard = Client::join(&hub, Transport::WebSocket, &Who::manager(TENANT, "mia"));
+    let shut = gate.shut();
+    let asked = broadcast(&hub);
+    std::thread::sleep(Duration::from_millis(100));
+    hub.begin_to_stop();
+    // It does not wait for ever.
+    assert_eq!(asked.join().unwrap().unwrap_err().code(), ErrorCode::Timeout);
+    drop(shut);
+    drop(dashboard);
 }
 
 /// Whether this process may make a file system of its own.

@@ -71,7 +71,7 @@ impl Shards {
         self.senders[self.home(tenant)]
             .try_send(ShardMessage::Tenant(tenant.clone(), request(reply)))
             .map_err(|_| overloaded())?;
-        answer.await.map_err(|_| overloaded())
+        answer.await.map_err(|_| unanswered())
     }
 }
 
@@ -81,6 +81,12 @@ fn overloaded() -> Refusal {
         "the tenant's shard has no room for more work; try again shortly",
     )
     .retry_after_ms(1_000)
+}
+
+/// The shard ended first: whether it did what it was asked, nobody can tell.
+fn unanswered() -> Refusal {
+    let message = "the server stopped before it could tell what became of this; an event may be sent again with the same id";
+    Refusal::new(ErrorCode::Timeout, message).retry_after_ms(1_000)
 }
 
 /// Looks connections up, counts them, and ends them.

@@ -31,7 +31,7 @@ pub(crate) enum ShardMessage {
     Adopt(Box<Handover<Admission>>),
     /// The answer to an HTTP request that came in here. Lost: its socket would wait for ever; so it is never lost.
     HttpResponse(HttpTicket, Box<http::Response<bytes::Bytes>>),
-    /// Something about one tenant. Lost: the caller's reply channel closes and it reports `overloaded`.
+    /// Something about one tenant. Lost: the caller's reply channel closes and it reports `timeout`.
     Tenant(TenantId, TenantRequest),
     /// How many connections the shard holds. Lost: the caller is told nothing of this shard.
     Totals(Reply<ConnectionCounts>),

@@ -44,6 +44,10 @@ const USER_AGENTS_MAX: usize = 1_024;
 const SWEEP_MS: u64 = 60_000;
 /// The number of that deadline; no tenant's.
 pub(crate) const SWEEP: u64 = u64::MAX;
+/// How long a shard that stops waits for answers that it owes. A disk that takes longer may take for ever.
+const STOP_MS_MAX: u64 = 3_000;
+/// The number of the deadline that ends that; no tenant's.
+pub(crate) const STOP: u64 = u64::MAX - 2;
 /// The longest that an alarm is set for; tokens may live longer, and are looked at again then.
 const ALARM_MS_MAX: u64 = 3_600_000;
 
@@ -88,7 +92,10 @@ pub(crate) struct Shard {
     busy_before: usize,
     /// When the first event of this turn was read, and the deliveries until then.
     read_first: Option<(Instant, u64)>,
-    stopping: bool,
+    /// When it stops at the latest, whoever still waits for an answer; `None` until it is told to.
+    stops_by_ms: Option<u64>,
+    /// Requests that the HTTP API has to answer.
+    asked: usize,
     /// A shard cannot leave the thread that made it.
     pinned: PhantomData<*const ()>,
 }
@@ -110,12 +117,13 @@ impl Shard {
             busy: 0,
             busy_before: 0,
             read_first: None,
-            stopping: false,
+            stops_by_ms: None,
+            asked: 0,
             pinned: PhantomData,
         }
     }
 
-    /// Runs until the shard is told to stop and its clients are gone.
+    /// Runs until the shard is told to stop, its clients are gone, and it owes nobody an answer.
     ///
     /// # Errors
     /// Where the system's poll fails.
@@ -123,7 +131,7 @@ impl Shard {
         let mut events = Reactor::events();
         self.clock.tick();
         io.schedule(SWEEP_MS, SWEEP);
-        while !(self.stopping && io.stats().clients == 0) {
+        while !self.is_done(io) {
             self.clock.sleep();
             io.turn(&mut self, &mut events)?;
             self.count_turn(io.stats().dropped);
@@ -131,6 +139,19 @@ impl Shard {
             self.busy_before = std::mem::take(&mut self.busy);
         }
         Ok(())
+    }
+
+    fn is_done(&self, io: &Reactor) -> bool {
+        let Some(stops_by_ms) = self.stops_by_ms else { return false };
+        io.stats().clients == 0 && (!self.owes_answers() || io.now_ms() >= stops_by_ms)
+    }
+
+    /// Whether somebody waits for the disk or for the HTTP API.
+    fn owes_answers(&self) -> bool {
+        let waits = |tenant: &Tenant| tenant.log.open().is_some_and(|log| !log.pending.is_empty());
+        self.asked > 0
+            || !self.waiting.is_empty()
+            || self.tenants.iter().any(|(_, tenant)| waits(tenant))
     }
 
     /// Counts what the turn that has ended took; its frames are flushed.
@@ -211,7 +232,7 @@ impl Shard {
 
     /// Whether a client may join, as its home shard judges.
     fn check_admission(&self, tenant: u32, admission: &Admission) -> Result<(), Refusal> {
-        if self.stopping {
+        if self.stops_by_ms.is_some() {
             let message = "the server is about to stop: connect again";
             return Err(Refusal::new(ErrorCode::Draining, message));
         }

@@ -9,8 +9,8 @@ use foodtrack_contract::{Authenticate, DeliveryPolicy, EventType};
 use foodtrack_server::TenantId;
 use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_shard::{
-    ConnectionManager, HttpService, OpenLog, Policies, Rate, RecoveryConfig, Responder,
-    RetryPolicy, Running, SessionKey, ShardsConfig, TenantLimits, start,
+    ConnectionManager, EventBroadcaster, HttpService, OpenLog, Policies, Rate, RecoveryConfig,
+    Responder, RetryPolicy, Running, SessionKey, ShardsConfig, TenantLimits, start,
 };
 use foodtrack_tenant_log::{
     Commit, CommitError, CommitGate, OnCompletion, Retention, SqliteLog, SqliteOptions, TenantLog,
@@ -73,6 +73,16 @@ impl Hub {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let connections = ConnectionManager::new(self.running.shards.clone());
         runtime.block_on(connections.counts(&tenant)).unwrap().total
+    }
+
+    /// The way of a back end to its tenants' clients.
+    pub(crate) fn broadcaster(&self) -> EventBroadcaster {
+        EventBroadcaster::new(self.running.shards.clone())
+    }
+
+    /// Tells it to stop, without waiting until it has.
+    pub(crate) fn begin_to_stop(&self) {
+        self.running.shards.stop();
     }
 
     /// Whether the disk is known to have failed: by this /health knows.

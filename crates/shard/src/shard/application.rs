@@ -216,8 +216,9 @@ impl Application for Shard {
             Ok(request) => {
                 let shard = self.parts.shards.sender(self.parts.index).clone();
                 let responder = Responder::new(shard, ticket);
-                if let Err(response) = self.parts.http.call(request, peer, responder) {
-                    respond(io, ticket, &response);
+                match self.parts.http.call(request, peer, responder) {
+                    Ok(()) => self.asked += 1,
+                    Err(response) => respond(io, ticket, &response),
                 }
             }
             Err(_) => io.respond(ticket, 400, &[], b"malformed request"),

@@ -3,7 +3,7 @@
 use foodtrack_contract::{ErrorCode, Refusal, TenantId};
 use foodtrack_transport::{CloseReason, HttpTicket, Reactor};
 
-use super::Shard;
+use super::{STOP, STOP_MS_MAX, Shard};
 use crate::mailbox::{Reply, ShardMessage, TenantRequest};
 use crate::model::{Accepted, ConnectionCounts};
 use crate::open_log::Answer;
@@ -15,7 +15,10 @@ impl Shard {
     pub(super) fn handle_message(&mut self, io: &mut Reactor, message: ShardMessage) {
         match message {
             ShardMessage::Adopt(handover) => self.receive(io, *handover),
-            ShardMessage::HttpResponse(ticket, response) => respond(io, ticket, &response),
+            ShardMessage::HttpResponse(ticket, response) => {
+                self.asked = self.asked.saturating_sub(1);
+                respond(io, ticket, &response);
+            }
             ShardMessage::Tenant(tenant, request) => self.handle_request(io, &tenant, request),
             ShardMessage::Totals(reply) => {
                 let mut totals = ConnectionCounts::default();
@@ -25,7 +28,8 @@ impl Shard {
             }
             ShardMessage::Policies(policies) => self.parts.policies = policies,
             ShardMessage::Stop => {
-                self.stopping = true;
+                self.stops_by_ms = Some(io.now_ms() + STOP_MS_MAX);
+                io.schedule(STOP_MS_MAX, STOP);
                 io.stop_accepting();
                 for client in io.clients() {
                     io.close(client, CloseReason::ServerClosed);
