@@ -138,6 +138,37 @@ on_both_transports! {
         assert!(overtaken > 0, "nothing overtook: this proves nothing");
     }
 
+    fn who_leaves_a_room_while_brought_up_to_date_gets_what_came_before(transport) {
+        let server = roomy();
+        let auth = json!({ "token": Who::courier(TENANT, "dora").token() });
+        let receive_bytes = (transport == Transport::WebSocket).then_some(4_096);
+        let options = Options { receive_bytes, ..Options::new(transport, auth) };
+        let mut client = Client::join_with(&server, &options);
+        client.subscribe("order", "1");
+        let away = client.tear();
+        let mut sender = back_end(&server);
+        // Enough that the end of it is not even looked for before the client reads.
+        for _ in 0..60 {
+            let filling = "x".repeat(60_000);
+            sender.accepted("notification:info", json!({ "message": "m", "number": 0, "filling": filling }));
+        }
+        publish(&mut sender, 1..=3);
+        let mut back = away.resume(&server);
+        assert!(back.recovered);
+        back.emit("unsubscribe:order", json!("1"));
+        // Its answer comes somewhere among them.
+        let mut got = Vec::new();
+        while got.len() < 64
+            && let Some(event) = back.next_within(Duration::from_secs(2))
+        {
+            got.push(event);
+        }
+        got.retain(|event| event.name == "order:updated");
+        assert_eq!(numbers(&got), [1, 2, 3]);
+        publish(&mut sender, 4..=4);
+        expect_nothing(&mut back, "it has left");
+    }
+
     fn the_cursor_is_true_wherever_a_replay_is_torn(transport) {
         const COUNT: u64 = 60;
         let server = Server::start();

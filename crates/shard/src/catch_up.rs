@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, EventType, Offset};
+use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, EventType, Offset, RoomName};
 use foodtrack_tenant_log::{DeadLetterReason, LogEntry, LoggedRoom, ReadError, SavedCursor};
 use foodtrack_transport::{FrameMeta, LogPlace};
 
@@ -22,6 +22,8 @@ use crate::viewer::Viewer;
 
 /// Entries that are looked at together: urgent ones overtake within them.
 const WINDOW_ENTRIES: usize = 8_192;
+/// How many rooms that were left meanwhile are remembered.
+const LEFT_ROOMS_MAX: usize = 1_024;
 
 /// Where a connection starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub(crate) struct CatchUp {
     /// Where its session began, if it is back and has had nothing since: what another socket of its subscriber got and
     /// confirmed, this one did not get. Not set where messages are acknowledged: the subscriber's word is enough there.
     began: Option<Offset>,
+    /// Rooms that it has left meanwhile, and the last place at which it was in them: what came before is for it.
+    left: Vec<(LoggedRoom, Offset)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +127,7 @@ impl Tenant {
             started_ms: turn.io.now_ms(),
             replayed: 0,
             began: None,
+            left: Vec::new(),
         };
         let brought = match start {
             Start::Recovered(cursor) | Start::Brought(cursor) => Some(cursor),
@@ -401,6 +406,17 @@ impl Tenant {
         }
     }
 
+    /// Notes that a connection has left a room.
+    pub(crate) fn has_left(&mut self, place: u32, name: RoomName<'_>) {
+        let Some(shown) = self.log.open().map(|log| log.shown) else { return };
+        let Some(catch_up) = self.catch_up(place) else { return };
+        let room = LoggedRoom::from(name);
+        catch_up.left.retain(|(other, _)| *other != room);
+        if catch_up.left.len() < LEFT_ROOMS_MAX {
+            catch_up.left.push((room, shown));
+        }
+    }
+
     /// What a connection may see.
     pub(crate) fn viewer(&self, place: u32) -> Viewer {
         let Some(connection) = self.connections.get(place) else { return Viewer::nobody() };
@@ -421,6 +437,7 @@ impl Tenant {
             application: application.into_iter().collect(),
             permissions: connection.principal.permissions(),
             rooms,
+            left: connection.catch_up.as_ref().map_or(Vec::new(), |it| it.left.clone()),
         }
     }
 

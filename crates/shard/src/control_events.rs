@@ -103,7 +103,11 @@ impl Tenant {
             self.join_room(turn, place, name)?
         } else {
             self.check_may_leave(place, name)?;
-            self.leave_room(place, name)
+            let was_in = self.leave_room(place, name);
+            if was_in {
+                self.has_left(place, name);
+            }
+            was_in
         };
         let room = name.of(&tenant).to_string();
         let kind = name.room_type();

@@ -144,7 +144,7 @@ impl Plan {
 
 fn is_due(entry: &Outline, window: &Window, viewer: &Viewer) -> bool {
     let is_new = !window.had.covers(entry.offset) || window.owed.has(entry);
-    is_new && viewer.sees(&entry.audience)
+    is_new && viewer.sees(entry.offset, &entry.audience)
 }
 
 /// Entries of which a later one of the same event and order is among those seen.
@@ -224,6 +224,7 @@ mod tests {
             application: ApplicationSet::of(&[ApplicationType::KitchenApp]),
             permissions: PermissionSet::of(&[Permission::ReadOrders]),
             rooms: vec![RoomName::Application(ApplicationType::KitchenApp).into()],
+            left: Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Who looks at a tenant's log again: a plain value, so that any thread can ask whether an entry is for them.
 
-use foodtrack_contract::{ApplicationSet, PermissionSet, RoomName};
+use foodtrack_contract::{ApplicationSet, Offset, PermissionSet, RoomName};
 use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
 
 /// One connection as it stands: the rooms it is in, what its token allows.
@@ -11,6 +11,8 @@ pub(crate) struct Viewer {
     pub(crate) permissions: PermissionSet,
     /// All of them, its tenant's, application's and user's among them.
     pub(crate) rooms: Vec<LoggedRoom>,
+    /// Those that it has left since it came, and the last place at which it was in them.
+    pub(crate) left: Vec<(LoggedRoom, Offset)>,
 }
 
 impl Viewer {
@@ -20,15 +22,17 @@ impl Viewer {
             application: ApplicationSet::EMPTY,
             permissions: PermissionSet::default(),
             rooms: Vec::new(),
+            left: Vec::new(),
         }
     }
 
-    /// Whether an entry with this audience is for the viewer: the same answer that the live fan-out gives.
-    pub(crate) fn sees(&self, audience: &LoggedAudience) -> bool {
+    /// Whether the entry at an offset, with this audience, is for the viewer: the same answer that the live fan-out gives.
+    pub(crate) fn sees(&self, offset: Offset, audience: &LoggedAudience) -> bool {
         let targeted = audience.only == ApplicationSet::ALL
             || !audience.only.intersection(self.application).is_empty();
         let may_read = audience.read.is_none_or(|permission| self.permissions.allows(permission));
-        targeted && may_read && self.rooms.iter().any(|room| names(audience, room))
+        let left = self.left.iter().filter(|(_, through)| offset <= *through).map(|(room, _)| room);
+        targeted && may_read && self.rooms.iter().chain(left).any(|room| names(audience, room))
     }
 }
 
