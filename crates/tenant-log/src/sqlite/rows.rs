@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use foodtrack_contract::Offset;
 use rusqlite::{Connection, Row, params};
 
+use super::opening::PAGE_BYTES;
 use super::packing::{Packer, unpack};
 use crate::Run;
 use crate::encoding::{Entries, Heads};
@@ -81,7 +82,7 @@ impl RunRow<'_> {
     }
 }
 
-/// Appends a run of the tenant `no`; `tally` is its last entry's. Returns how many bytes that takes.
+/// Appends a run of the tenant `no`; `tally` is its last entry's. Returns about how many bytes of pages that takes.
 pub(super) fn insert_run(
     connection: &Connection,
     [heads, bodies]: &mut [Packer; 2],
@@ -89,7 +90,7 @@ pub(super) fn insert_run(
     no: i64,
     run: &Run,
     tally: Tally,
-) -> rusqlite::Result<usize> {
+) -> rusqlite::Result<u64> {
     let ids = &run.encoded.ids;
     let [heads, bodies] = [heads.pack(&run.encoded.heads), bodies.pack(&run.encoded.bodies)];
     connection.prepare_cached("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
@@ -106,5 +107,8 @@ pub(super) fn insert_run(
             bodies
         ],
     )?;
-    Ok(ids.len() + heads.len() + bodies.len())
+    let bytes = (ids.len() + heads.len() + bodies.len()) as u64;
+    // Small ones share a page, and a large one has its own.
+    let page = u64::from(PAGE_BYTES);
+    Ok(if bytes < page / 2 { bytes } else { bytes.next_multiple_of(page) })
 }

@@ -384,8 +384,7 @@ impl Writer {
         tenants::add_orders(connection, open.no, run)?;
         let seq = self.places.next(run.entries());
         let last = open.now.last;
-        let bytes = rows::insert_run(connection, &mut self.packers, seq, open.no, run, last)?;
-        outcome.bytes += bytes as u64;
+        outcome.bytes += rows::insert_run(connection, &mut self.packers, seq, open.no, run, last)?;
         appended.is_awaited |= open.reserve(connection)?;
         Ok(())
     }
