@@ -23,6 +23,8 @@ export class RawHub {
   /** Handlers that clients reported as finished, by the name their reports carry. */
   finished = new Map();
   #byId = new Map();
+  /** Connections that brought a request before. */
+  #used = new WeakSet();
   #sockets = new Set();
 
   /** `connects: false` leaves CONNECT unanswered until [`RawSession.welcome`]; `pages` maps a path to its HTML. */
@@ -87,6 +89,8 @@ export class RawHub {
     if (!sid) return text(this.#openPacket(this.#newSession()));
     const session = this.#byId.get(sid);
     if (!session) return response.writeHead(400).end();
+    request.isFirst = !this.#used.has(request.socket);
+    this.#used.add(request.socket);
     const stamp = url.searchParams.get("t");
     if (request.method === "GET") return session.park(request, response, stamp);
     let body = "";
@@ -176,13 +180,18 @@ class RawSession {
 
   park(request, response, stamp) {
     this.polls.push(stamp);
-    this.#parked = { response, socket: request.socket };
+    this.#parked = { response, socket: request.socket, isFirst: request.isFirst };
     this.#answerPoll();
   }
 
   /** Whether a poll waits for its answer. */
   get isPolled() {
     return this.#parked !== undefined;
+  }
+
+  /** Whether the poll came on a connection that was used before: only then a browser sends it again by itself. */
+  get isPollRepeatable() {
+    return this.isPolled && !this.#parked.isFirst;
   }
 
   /** What a torn line does to an answer on its way: the server believes it written, the client sees a reset. */
