@@ -8,7 +8,7 @@ use crate::{Durability, EntryRef, LogEntry, Outline};
 /// How many entries a run takes: who wants one of them reads the others too.
 const RUN_ENTRIES_MAX: u64 = 64;
 /// How many bytes a run takes, where they are not one entry's.
-const RUN_BYTES_MAX: u64 = 64 << 10;
+const RUN_BYTES_MAX: usize = 64 << 10;
 
 /// Entries whose offsets follow each other, encoded.
 ///
@@ -26,9 +26,9 @@ pub struct Run {
 }
 
 impl Run {
-    /// An empty one with the memory that this one has.
+    /// An empty one with the memory that this one has, unless one entry alone made it large.
     pub fn with_the_same_room(&self) -> Self {
-        let room = |it: &Vec<u8>| Vec::with_capacity(it.capacity());
+        let room = |it: &Vec<u8>| Vec::with_capacity(it.capacity().min(RUN_BYTES_MAX));
         let Encoded { ids, heads, bodies } = &self.encoded;
         let encoded = Encoded { ids: room(ids), heads: room(heads), bodies: room(bodies) };
         Self { encoded, ..Self::default() }
@@ -38,7 +38,7 @@ impl Run {
     pub fn takes(&self, entry: &EntryRef<'_>) -> bool {
         self.entries == 0
             || self.entries < RUN_ENTRIES_MAX
-                && self.bytes + entry.bytes() <= RUN_BYTES_MAX
+                && self.bytes + entry.bytes() <= RUN_BYTES_MAX as u64
                 && entry.offset == self.first.plus(self.entries)
     }
 
@@ -119,7 +119,7 @@ impl Run {
 
     /// Lets all entries go, and keeps the memory for others, unless it is out of proportion.
     pub fn clear(&mut self) {
-        if self.bytes > 2 * RUN_BYTES_MAX {
+        if self.bytes > 2 * RUN_BYTES_MAX as u64 {
             *self = Self::default();
             return;
         }
@@ -127,5 +127,49 @@ impl Run {
         (self.creates_orders, self.has_durable) = (false, false);
         let Encoded { ids, heads, bodies } = &mut self.encoded;
         [ids, heads, bodies].into_iter().for_each(Vec::clear);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use foodtrack_contract::{EventType, Priority};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::LoggedAudience;
+
+    fn run_of(message_bytes: usize) -> Run {
+        let (audience, message) = (LoggedAudience::default(), vec![0; message_bytes]);
+        let mut run = Run::default();
+        run.push(&EntryRef {
+            offset: Offset::ZERO.next(),
+            id: Uuid::nil(),
+            event: &EventType::OrderUpdated.into(),
+            durability: Durability::Recoverable,
+            priority: Priority::Low,
+            at_ms: 0,
+            expires_at_ms: None,
+            audience: &audience,
+            entity: None,
+            compacts: false,
+            creates_order: None,
+            fingerprint: None,
+            message: &message,
+            attachments: &[],
+        });
+        run
+    }
+
+    #[test]
+    fn one_large_entry_does_not_make_the_runs_after_it_large() {
+        let room = |run: &Run| run.encoded.bodies.capacity();
+        let mut large = run_of(1 << 20);
+        assert!(room(&large.with_the_same_room()) <= RUN_BYTES_MAX);
+        large.clear();
+        assert_eq!(room(&large), 0);
+        let mut small = run_of(300);
+        assert_eq!(room(&small.with_the_same_room()), room(&small));
+        small.clear();
+        assert!(room(&small) > 0, "it is used again");
     }
 }
