@@ -22,12 +22,17 @@ impl Tenant {
         self.log.open().map_or(Stamp::None, |log| Stamp::At(log.epoch(), log.shown))
     }
 
+    /// Whether the tenant had its turn, where others are at work.
+    pub(crate) fn is_turn_over(&self, has_others: bool) -> bool {
+        has_others && self.turn_deliveries > TURN_DELIVERIES_MAX
+    }
+
     /// Shows what may be shown, as much as fits into the tenant's turn.
     pub(crate) fn show(&mut self, turn: &mut Turn<'_>) {
         let Some(log) = self.log.open_mut() else { return };
         let released = log.sequence.release();
         loop {
-            let is_over = turn.has_others && self.turn_deliveries > TURN_DELIVERIES_MAX;
+            let is_over = self.is_turn_over(turn.has_others);
             let Some(log) = self.log.open_mut() else { return };
             if is_over && log.shown < released {
                 *turn.has_more = true;
@@ -67,7 +72,7 @@ impl Tenant {
         entry: &EntryRef<'_>,
         meta: FrameMeta,
     ) -> bool {
-        let is_over = turn.has_others && self.turn_deliveries > TURN_DELIVERIES_MAX;
+        let is_over = self.is_turn_over(turn.has_others);
         let Some(log) = self.log.open_mut() else { return false };
         if is_over || !log.pending.is_empty() || log.sequence.release() < entry.offset {
             return false;

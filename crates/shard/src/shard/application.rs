@@ -179,7 +179,7 @@ impl Application for Shard {
         }
         let others = self.busy.max(self.busy_before) > 1;
         match self.tenants.get(tag.tenant as usize) {
-            Some(tenant) if others && tenant.turn_deliveries > TURN_DELIVERIES_MAX => Flow::Yield,
+            Some(tenant) if tenant.is_turn_over(others) => Flow::Yield,
             _ => Flow::Continue,
         }
     }
