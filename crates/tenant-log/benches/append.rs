@@ -68,7 +68,7 @@ fn main() -> Result<(), Error> {
         println!("no redis-server here: without the comparison");
     }
     println!(
-        "Middle of {ROUNDS} alternating rounds of {RUN:?}; messages of 300 bytes; retention keeps {KEPT} entries, so each append lets one go."
+        "Middle of {ROUNDS} alternating rounds of {RUN:?}; messages of about 300 bytes; retention keeps {KEPT} entries, so each append lets one go."
     );
     println!(
         "Redis: as many clients as are in flight; and one that pipelines. CPU: ours with its client, Redis' without."

@@ -1,16 +1,11 @@
 //! What is appended: orders as they change, none like the other, of about 300 bytes.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use uuid::Uuid;
 
 const COUNT: usize = 4_096;
 
-/// Messages, taken one after the other, again and again.
-pub(super) struct Messages {
-    all: Vec<Vec<u8>>,
-    next: usize,
-}
+/// Messages, made once for all who append.
+pub(super) struct Messages(Vec<Vec<u8>>);
 
 impl Messages {
     pub(super) fn new() -> Self {
@@ -19,8 +14,7 @@ impl Messages {
             std::iter::repeat_with(|| random.lowercase()).take(letters).collect()
         };
         let message = |n: usize| {
-            let at = UNIX_EPOCH + Duration::from_millis(1_800_000_000_000 + 7 * n as u64);
-            let ms = at.duration_since(UNIX_EPOCH).map_or(0, |it| it.as_millis());
+            let ms = 1_800_000_000_000 + 7 * n as u64;
             let (id, order, note) = (Uuid::now_v7(), word(8), word(40));
             let (customer, dish) = (word(10), word(12));
             format!(
@@ -31,11 +25,11 @@ impl Messages {
             )
             .into_bytes()
         };
-        Self { all: (0..COUNT).map(message).collect(), next: 0 }
+        Self((0..COUNT).map(message).collect())
     }
 
-    pub(super) fn next(&mut self) -> &[u8] {
-        self.next = (self.next + 1) % COUNT;
-        &self.all[self.next]
+    /// One after the other, and then from the front again.
+    pub(super) fn nth(&self, n: usize) -> &[u8] {
+        &self.0[n % COUNT]
     }
 }

@@ -50,8 +50,9 @@ impl Driver {
     }
 
     fn submit(&mut self) -> Result<(), Error> {
-        self.next = (self.next + 1) % self.tenants.len();
-        let (tenant, sequence, begun) = &mut self.tenants[self.next];
+        self.next += 1;
+        let place = self.next % self.tenants.len();
+        let (tenant, sequence, begun) = &mut self.tenants[place];
         let id = Uuid::now_v7();
         let Admission::New(offset) = sequence.admit(id, Durability::Durable) else {
             return Ok(());
@@ -77,7 +78,7 @@ impl Driver {
             compacts: false,
             creates_order: None,
             fingerprint: None,
-            message: self.messages.next(),
+            message: self.messages.nth(self.next),
             attachments: &[],
         };
         Ok(self.log.submit(tenant, &entry)?)

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::messages::Messages;
@@ -50,7 +51,7 @@ struct Client {
     out: Vec<u8>,
     begun: VecDeque<Instant>,
     tenants: usize,
-    messages: Messages,
+    messages: Rc<Messages>,
     next: usize,
     line: String,
     process: String,
@@ -58,8 +59,9 @@ struct Client {
 
 impl Client {
     fn submit(&mut self) {
-        self.next = (self.next + 1) % self.tenants;
-        let (key, value) = (format!("log:{}", self.next), self.messages.next());
+        self.next += 1;
+        let (key, value) =
+            (format!("log:{}", self.next % self.tenants), self.messages.nth(self.next));
         let kept = (KEPT / self.tenants).to_string();
         let words: [&[u8]; 8] =
             [b"XADD", key.as_bytes(), b"MAXLEN", b"~", kept.as_bytes(), b"*", b"m", value];
@@ -119,6 +121,7 @@ impl Client {
 pub(super) fn append(directory: &Path, clients: usize, setting: Setting) -> Result<Run, Error> {
     let Setting { tenants, in_flight } = setting;
     let server = Server::start(directory)?;
+    let messages = Rc::new(Messages::new());
     let connect = |n: usize| -> Result<Client, Error> {
         let stream = TcpStream::connect(("127.0.0.1", server.port))?;
         stream.set_nodelay(true)?;
@@ -129,7 +132,7 @@ pub(super) fn append(directory: &Path, clients: usize, setting: Setting) -> Resu
             out,
             begun,
             tenants,
-            messages: Messages::new(),
+            messages: Rc::clone(&messages),
             next: n,
             line,
             process,
