@@ -12,7 +12,8 @@ use foodtrack_tenant_log::{CommitError, SqliteOptions};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, Gate, Hub, PATIENCE, Process, Transport, Who, config, eventually, on_both_transports,
+    Client, Gate, Hub, PATIENCE, Process, Shut, Transport, Who, config, eventually,
+    on_both_transports,
 };
 use crate::support::{TENANT, back_end, expect_nothing, expect_numbers, number, publish, update};
 
@@ -110,8 +111,11 @@ on_both_transports! {
     }
 }
 
-/// An event from a back end, and what it is told, on a thread of its own.
-fn broadcast(hub: &Hub) -> JoinHandle<Result<Accepted, Refusal>> {
+/// What a back end is told, on a thread of its own.
+type Asked = JoinHandle<Result<Accepted, Refusal>>;
+
+/// Sends an event from a back end.
+fn broadcast(hub: &Hub) -> Asked {
     let broadcaster = hub.broadcaster();
     std::thread::spawn(move || {
         let broadcast = Broadcast {
@@ -126,34 +130,33 @@ fn broadcast(hub: &Hub) -> JoinHandle<Result<Accepted, Refusal>> {
     })
 }
 
-#[test]
-fn a_server_that_stops_answers_whose_event_waits_for_the_disk() {
-    let directory = tempfile::tempdir().unwrap();
-    let (hub, gate) = on_gated_disk(&directory);
+/// A hub that was told to stop while a back end's event waits for the disk, and a client of the tenant.
+fn stopping(directory: &tempfile::TempDir) -> (Hub, Client, Shut, Asked) {
+    let (hub, gate) = on_gated_disk(directory);
     let dashboard = Client::join(&hub, Transport::WebSocket, &Who::manager(TENANT, "mia"));
     let shut = gate.shut();
     let asked = broadcast(&hub);
     std::thread::sleep(Duration::from_millis(100));
     hub.begin_to_stop();
+    (hub, dashboard, shut, asked)
+}
+
+#[test]
+fn a_server_that_stops_answers_whose_event_waits_for_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_hub, _dashboard, shut, asked) = stopping(&directory);
     std::thread::sleep(Duration::from_millis(100));
     drop(shut);
     assert!(asked.join().unwrap().unwrap().offset.is_some());
-    drop(dashboard);
 }
 
 #[test]
 fn who_gets_no_answer_from_a_server_that_stops_is_not_told_that_nothing_was_done() {
     let directory = tempfile::tempdir().unwrap();
-    let (hub, gate) = on_gated_disk(&directory);
-    let dashboard = Client::join(&hub, Transport::WebSocket, &Who::manager(TENANT, "mia"));
-    let shut = gate.shut();
-    let asked = broadcast(&hub);
-    std::thread::sleep(Duration::from_millis(100));
-    hub.begin_to_stop();
+    // The gate opens again when the test is over, before the hub ends.
+    let (_hub, _dashboard, _shut, asked) = stopping(&directory);
     // It does not wait for ever.
     assert_eq!(asked.join().unwrap().unwrap_err().code(), ErrorCode::Timeout);
-    drop(shut);
-    drop(dashboard);
 }
 
 /// Whether this process may make a file system of its own.

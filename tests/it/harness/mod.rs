@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub(crate) use away::Away;
 pub(crate) use client::{Client, Connect, Event, Options, Parser, Transport};
 pub(crate) use http::HttpConnection;
-pub(crate) use hub::{Gate, Hub, KEEPS_ALL, SESSION_SECRET};
+pub(crate) use hub::{Gate, Hub, KEEPS_ALL, SESSION_SECRET, Shut};
 pub(crate) use process::Process;
 pub(crate) use server::{Server, config, limits};
 pub(crate) use token::{Who, now_s};
