@@ -3,14 +3,15 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::hash::Hasher;
+use std::hash::{BuildHasher, Hasher};
 
-use ahash::AHashMap;
+use ahash::{AHashMap, RandomState};
 use foodtrack_contract::{
     ApplicationSet, DeliveryPolicy, Entities, EventGroup, EventName, Incoming, Offset,
 };
 use foodtrack_tenant_log::{HEAD_EMISSIONS_MAX, LastEmission};
 use siphasher::sip::SipHasher13;
+use twox_hash::XxHash3_64;
 use uuid::Uuid;
 
 use crate::publishing::Publisher;
@@ -22,10 +23,18 @@ const ORDERS_MAX: usize = HEAD_EMISSIONS_MAX;
 
 /// So much memory is kept for the parts of the next emission.
 const PARTS_BYTES_KEPT: usize = 64 << 10;
+/// How long a secret the fast hash wants, with some to spare.
+const CONTENT_SECRET_BYTES: usize = 192;
 
 /// What fingerprints are made with: secret, so that nobody can make two emissions look alike.
+///
+/// Who sent it goes through a hash that withstands people, and what it says through one that is several times as fast:
+/// who found two contents that look alike would be taken for repeating themselves, and never for somebody else.
 pub(crate) struct EmissionKey {
-    hasher: SipHasher13,
+    sender: SipHasher13,
+    content: [u8; CONTENT_SECRET_BYTES],
+    /// For what is in memory alone.
+    order: RandomState,
     /// Memory to put parts together in.
     parts: Cell<Vec<u8>>,
 }
@@ -55,17 +64,39 @@ struct Last {
 pub(crate) struct Repeats {
     /// By the order, hashed.
     last: AHashMap<u64, Last>,
-    /// When they were, and of which order; oldest first.
-    order: VecDeque<(u64, u64)>,
+    /// Each of them once, with when it was looked at: about the oldest first.
+    orders: VecDeque<(u64, u64)>,
 }
 
 impl EmissionKey {
     pub(crate) fn new(key: &[u8; 16]) -> Self {
-        Self { hasher: SipHasher13::new_with_key(key), parts: Cell::default() }
+        let sender = SipHasher13::new_with_key(key);
+        let mut content = [0; CONTENT_SECRET_BYTES];
+        for (n, bytes) in content.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            let mut hasher = sender;
+            hasher.write(b"content");
+            hasher.write_usize(n);
+            *bytes = hasher.finish().to_le_bytes();
+        }
+        Self { sender, content, order: RandomState::new(), parts: Cell::default() }
+    }
+
+    /// Over who sent it.
+    fn sender(&self, publisher: &Publisher<'_>) -> u64 {
+        let Publisher { user, device, source, .. } = publisher;
+        let mut hasher = self.sender;
+        let parts = [user.as_bytes(), device.unwrap_or_default().as_bytes()];
+        for part in parts {
+            hasher.write(&(part.len() as u64).to_le_bytes());
+            hasher.write(part);
+        }
+        hasher.write_u8(device.is_some().into());
+        hasher.write(source.as_str().as_bytes());
+        hasher.finish()
     }
 
     /// Over all parts, and where each of them ends.
-    fn fingerprint<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> u64 {
+    fn content<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> u64 {
         // In one piece: to begin with each part anew takes longer than to hash it.
         let mut all = self.parts.take();
         all.clear();
@@ -73,12 +104,16 @@ impl EmissionKey {
             all.extend_from_slice(&(part.len() as u64).to_le_bytes());
             all.extend_from_slice(part);
         }
-        let mut hasher = self.hasher;
-        hasher.write(&all);
+        // The secret is long enough.
+        let hash = XxHash3_64::oneshot_with_secret(&self.content, &all).unwrap_or_default();
         if all.capacity() <= PARTS_BYTES_KEPT {
             self.parts.set(all);
         }
-        hasher.finish()
+        hash
+    }
+
+    fn order(&self, order: &str) -> u64 {
+        self.order.hash_one(order.as_bytes())
     }
 }
 
@@ -105,24 +140,20 @@ impl Emission {
         let order = entities.order_id.as_deref()?;
         let fingerprint = match &incoming.id {
             // Whoever names it repeats it by its name; but a state that it changes is left.
-            Some(id) => key.fingerprint([id.as_bytes().as_slice()]),
+            Some(id) => key.content([id.as_bytes().as_slice()]),
             None => {
-                let (device, target) = (publisher.device, incoming.target);
-                let has = [device.is_some(), target.is_some()].map(u8::from);
-                let numbers = [target.map_or(0, ApplicationSet::bits), incoming.priority as u8];
-                let parts = [
-                    publisher.user.as_bytes(),
-                    device.unwrap_or_default().as_bytes(),
-                    publisher.source.as_str().as_bytes(),
-                    event.as_str().as_bytes(),
-                    &has,
-                    &numbers,
-                    incoming.payload.as_bytes(),
+                let target = incoming.target;
+                let numbers = [
+                    target.is_some().into(),
+                    target.map_or(0, ApplicationSet::bits),
+                    incoming.priority as u8,
                 ];
-                key.fingerprint(parts.into_iter().chain(attachments.iter().map(Vec::as_slice)))
+                let parts = [event.as_str().as_bytes(), &numbers, incoming.payload.as_bytes()];
+                let parts = parts.into_iter().chain(attachments.iter().map(Vec::as_slice));
+                key.sender(publisher) ^ key.content(parts)
             }
         };
-        Some(Self { order: key.fingerprint([order.as_bytes()]), fingerprint })
+        Some(Self { order: key.order(order), fingerprint })
     }
 }
 
@@ -130,7 +161,7 @@ impl Repeats {
     /// What a log had when it was opened, as though it had been taken now: time in which nobody could send does not count.
     pub(crate) fn restore(&mut self, key: &EmissionKey, emissions: Vec<LastEmission>, now_ms: u64) {
         for LastEmission { order, fingerprint, id, offset } in emissions {
-            let order = key.fingerprint([order.as_bytes()]);
+            let order = key.order(&order);
             self.note(Emission { order, fingerprint }, id, offset, now_ms);
         }
     }
@@ -146,27 +177,36 @@ impl Repeats {
     /// Remembers an emission that was taken.
     pub(crate) fn note(&mut self, emission: Emission, id: Uuid, offset: Offset, now_ms: u64) {
         let Emission { order, fingerprint } = emission;
-        self.order.push_back((now_ms, order));
-        self.last.insert(order, Last { fingerprint, id, offset, at_ms: now_ms });
-        while let Some((at_ms, order)) = self.order.front()
-            && (self.order.len() > ORDERS_MAX || now_ms.saturating_sub(*at_ms) > WINDOW_MS)
+        let last = Last { fingerprint, id, offset, at_ms: now_ms };
+        if self.last.insert(order, last).is_none() {
+            self.orders.push_back((now_ms, order));
+        }
+        let is_old = |at_ms: u64| now_ms.saturating_sub(at_ms) > WINDOW_MS;
+        while let Some((at_ms, order)) = self.orders.front().copied()
+            && (self.orders.len() > ORDERS_MAX || is_old(at_ms))
         {
-            // It may have been replaced by a newer one, which has a place further on.
-            if self.last.get(order).is_some_and(|last| last.at_ms <= *at_ms) {
-                self.last.remove(order);
+            self.orders.pop_front();
+            match self.last.get(&order) {
+                // There was another one since.
+                Some(last) if last.at_ms > at_ms && !is_old(last.at_ms) => {
+                    self.orders.push_back((last.at_ms, order));
+                }
+                _ => _ = self.last.remove(&order),
             }
-            self.order.pop_front();
         }
     }
 
     /// What was taken at this offset was not kept after all: its repeat is a new one.
     pub(crate) fn forget(&mut self, offset: Offset) {
         self.last.retain(|_, last| last.offset != offset);
+        self.orders.retain(|(_, order)| self.last.contains_key(order));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use foodtrack_contract::{ApplicationType, PermissionSet, Source, UserRole};
+
     use super::*;
 
     fn emission(order: u64, fingerprint: u64) -> Emission {
@@ -196,18 +236,59 @@ mod tests {
         let (order, id) = ("42".into(), Uuid::from_u128(1));
         let last = LastEmission { order, fingerprint: 1, id, offset: offset(1) };
         repeats.restore(&key, vec![last], 1_000);
-        let again = emission(key.fingerprint([&b"42"[..]]), 1);
+        let again = emission(key.order("42"), 1);
         assert_eq!(repeats.find(again, 1_000 + WINDOW_MS), Some((id, offset(1))));
         assert_eq!(repeats.find(again, 1_001 + WINDOW_MS), None);
     }
 
     #[test]
-    fn a_fingerprint_depends_on_the_key_and_on_where_parts_end() {
+    fn what_an_emission_says_is_told_apart_by_the_key_and_by_where_parts_end() {
         let key = EmissionKey::new(&[1; 16]);
-        let of = |parts: [&[u8]; 2]| key.fingerprint(parts);
-        assert_eq!(of([b"ab", b"c"]), EmissionKey::new(&[1; 16]).fingerprint([&b"ab"[..], b"c"]));
+        let of = |parts: [&[u8]; 2]| key.content(parts);
+        assert_eq!(of([b"ab", b"c"]), EmissionKey::new(&[1; 16]).content([&b"ab"[..], b"c"]));
         assert_ne!(of([b"ab", b"c"]), of([b"a", b"bc"]));
-        assert_ne!(of([b"ab", b"c"]), EmissionKey::new(&[2; 16]).fingerprint([&b"ab"[..], b"c"]));
+        assert_ne!(of([b"ab", b"c"]), EmissionKey::new(&[2; 16]).content([&b"ab"[..], b"c"]));
+        // Short and long ones go different ways through the hash.
+        for length in [0, 3, 16, 100, 200, 300, 5_000] {
+            let (one, mut other) = (vec![7; length + 1], vec![7; length + 1]);
+            other[length] ^= 1;
+            assert_ne!(of([&one, b""]), of([&other, b""]), "{length} bytes and one");
+        }
+    }
+
+    #[test]
+    fn a_sender_is_told_by_user_device_and_source_and_the_same_after_a_restart() {
+        let key = EmissionKey::new(&[1; 16]);
+        let kitchen = Publisher {
+            user: "ada",
+            device: Some("1"),
+            role: UserRole::KitchenStaff,
+            source: Source::Application(ApplicationType::KitchenApp),
+            permissions: PermissionSet::default(),
+        };
+        let others = [
+            Publisher { user: "ada1", device: Some(""), ..kitchen },
+            Publisher { user: "ad", device: Some("a1"), ..kitchen },
+            Publisher { device: None, ..kitchen },
+            Publisher { source: Source::System, ..kitchen },
+        ];
+        for other in others {
+            assert_ne!(key.sender(&kitchen), key.sender(&other));
+        }
+        let restarted = EmissionKey::new(&[1; 16]);
+        assert_eq!(key.sender(&kitchen), restarted.sender(&kitchen));
+        assert_ne!(key.sender(&kitchen), EmissionKey::new(&[2; 16]).sender(&kitchen));
+    }
+
+    #[test]
+    fn an_order_that_keeps_changing_stays_known_and_one_that_does_not_is_let_go() {
+        let mut repeats = Repeats::default();
+        repeats.note(emission(1, 1), Uuid::nil(), offset(1), 0);
+        for n in 2..100 {
+            repeats.note(emission(42, n), Uuid::nil(), offset(n), n * WINDOW_MS / 4);
+            assert!(repeats.find(emission(42, n), n * WINDOW_MS / 4).is_some());
+        }
+        assert_eq!((repeats.last.len(), repeats.orders.len()), (1, 1));
     }
 
     #[test]
@@ -216,6 +297,7 @@ mod tests {
         repeats.note(emission(42, 1), Uuid::from_u128(1), offset(1), 0);
         repeats.forget(offset(1));
         assert_eq!(repeats.find(emission(42, 1), 1), None);
+        assert!(repeats.orders.is_empty());
     }
 
     #[test]
@@ -224,7 +306,7 @@ mod tests {
         for n in 0..3 * ORDERS_MAX as u64 {
             repeats.note(emission(n, n), Uuid::nil(), offset(n), n / 8);
         }
-        assert!(repeats.last.len() <= ORDERS_MAX && repeats.order.len() <= ORDERS_MAX);
+        assert!(repeats.last.len() <= ORDERS_MAX && repeats.orders.len() <= ORDERS_MAX);
         let newest = 3 * ORDERS_MAX as u64 - 1;
         assert!(repeats.find(emission(newest, newest), newest / 8).is_some());
         assert!(repeats.find(emission(0, 0), 0).is_none());
