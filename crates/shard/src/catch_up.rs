@@ -279,7 +279,7 @@ impl Tenant {
         let (mut entries, mut bytes) = (0, 0);
         loop {
             let Some(log) = self.log.open() else { return };
-            let (shown, tail_after) = (log.shown, log.tail.after());
+            let (shown, epoch) = (log.shown, log.epoch());
             let Some(connection) = self.connections.get_mut(place) else { return };
             let Some(catch_up) = connection.catch_up.as_mut() else { return };
             if catch_up.step != Step::Ready {
@@ -300,8 +300,13 @@ impl Tenant {
             }
             let serial = catch_up.serial;
             if let Some((offset, overtakes)) = catch_up.plan.next() {
-                let read = catch_up.read.pop_front_if(|entry| entry.offset == offset);
-                let Some(entry) = read.or_else(|| log.tail.get(offset).map(Arc::new)) else {
+                if catch_up.read.front().is_none_or(|first| first.offset != offset) {
+                    let offsets = catch_up.plan.ahead(PAGE_ENTRIES);
+                    let newest = turn.log.log.newest(&self.id);
+                    let read = newest.read_at(&offsets, PAGE_BYTES_MAX);
+                    catch_up.read = read.into_iter().map(Arc::new).collect();
+                }
+                let Some(entry) = catch_up.read.pop_front() else {
                     catch_up.step = Step::Reading;
                     let offsets = catch_up.plan.ahead(PAGE_ENTRIES);
                     let job = ReadJob::Entries { offsets, bytes_max: PAGE_BYTES_MAX };
@@ -323,17 +328,17 @@ impl Tenant {
             let after = catch_up.at;
             let window = window(turn, catch_up);
             let viewer = self.viewer(place);
-            if after >= tail_after {
-                let Some(log) = self.log.open() else { return };
-                let plan = Plan::new(&log.tail.outline(after), shown, &window, &viewer);
+            let newest = turn.log.log.newest(&self.id);
+            if after >= newest.after() {
+                let plan = Plan::new(&newest.outline(after, shown), shown, &window, &viewer);
                 self.planned(turn, place, plan);
                 continue;
             }
-            let epoch = log.epoch();
             if let Some(catch_up) = self.catch_up(place) {
                 catch_up.step = Step::Reading;
             }
-            let (through, viewer) = (tail_after, Box::new(viewer));
+            // The disk may have more than was shown.
+            let (through, viewer) = (newest.after().min(shown), Box::new(viewer));
             let job = ReadJob::Plan { epoch, after, through, window, viewer };
             return turn.log.read(&self.id, Asker { place, serial }, job);
         }

@@ -41,7 +41,6 @@ mod stamp;
 mod start;
 mod subscribers;
 mod tag;
-mod tail;
 mod tenant;
 mod turn;
 mod viewer;

@@ -13,7 +13,6 @@ use uuid::Uuid;
 use crate::mailbox::Reply;
 use crate::model::Accepted;
 use crate::sessions::SessionRooms;
-use crate::tail::Tail;
 
 /// Whether a tenant can be appended to.
 #[derive(Debug, Default)]
@@ -48,7 +47,6 @@ impl LogState {
 #[derive(Debug)]
 pub(crate) struct OpenLog {
     pub(crate) sequence: Sequence,
-    pub(crate) tail: Tail,
     /// Everything up to here is gone, as far as the store has said.
     pub(crate) trimmed_through: Offset,
     /// Everything up to here was handed to everyone it is for.
@@ -110,12 +108,11 @@ pub(crate) struct NoteWaiter {
 
 impl OpenLog {
     /// The log where the store says it stands. The rest of `head` is others'.
-    pub(crate) fn new(mut head: Head) -> Self {
+    pub(crate) fn new(head: Head) -> Self {
         let last = Offset::ZERO.plus(head.next.get().saturating_sub(1));
-        let (trimmed_through, tail) = (head.trimmed_through, std::mem::take(&mut head.tail));
+        let trimmed_through = head.trimmed_through;
         Self {
             sequence: Sequence::new(head),
-            tail: Tail::new(&tail, last),
             trimmed_through,
             shown: last,
             pending: VecDeque::new(),

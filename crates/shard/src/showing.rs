@@ -94,7 +94,6 @@ impl Tenant {
         let log = self.log.open_mut()?;
         let (offset, epoch) = (entry.offset, log.epoch());
         log.shown = offset;
-        log.tail.push(entry, log.sequence.committed_through());
         if !self.has_members(entry.audience) {
             return None;
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use foodtrack_contract::{
-    ApplicationType, DeviceId, ErrorCode, EventType, Message, Offset, Principal, Priority, Refusal,
-    Room, RoomName, Source, TenantId,
+    ApplicationType, DeviceId, ErrorCode, EventType, Message, Principal, Priority, Refusal, Room,
+    RoomName, Source, TenantId,
 };
 use foodtrack_session::NamespaceId;
 use foodtrack_tenant_log::{Head, LoggedRoom, RecentIds};
@@ -154,13 +154,13 @@ impl Tenant {
         let emissions = std::mem::take(&mut head.emissions);
         self.repeats.restore(turn.emission_key, emissions, turn.clock.unix_ms());
         let notes = std::mem::take(&mut head.notes);
+        let newest: Vec<_> = std::mem::take(&mut head.tail).into_iter().map(Arc::new).collect();
         let mut log = OpenLog::new(head);
         log.restore_sessions(&notes);
         log.restore_redeliveries(&notes);
-        let tail: Vec<_> = log.tail.since(Offset::ZERO).map(Arc::new).collect();
         self.log = LogState::Open(Box::new(log));
         self.restore_rooms(&notes, turn.clock.unix_ms());
-        self.watch_again(turn, &tail, &notes);
+        self.watch_again(turn, &newest, &notes);
         // Those who came while the log was away get what they missed before.
         let places: Vec<u32> = self.connections.iter().map(|(place, _)| place).collect();
         for place in places {

@@ -11,11 +11,14 @@ mod dead_letter;
 mod encoding;
 mod entry;
 mod memory;
+mod newest;
 mod note;
+mod packing;
 mod page;
 mod recent_ids;
 mod retention;
 mod run;
+mod sealed_run;
 mod sequence;
 mod sqlite;
 mod subscriber;
@@ -31,11 +34,11 @@ pub use entry::{
     LoggedRoom, OrderOwner, Outline, OutlinePage,
 };
 pub use memory::{MemoryLog, MemoryStore};
+pub use newest::Newest;
 pub use note::{Note, NoteKind, delivery_key, parse_delivery_key};
 pub use page::{Page, PageStart, ReadError, ReadRequest};
 pub use recent_ids::{RECENT_IDS_MAX, RecentIds};
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
-pub use run::Run;
 pub use sequence::{Admission, Sequence};
 pub use sqlite::{
     CheckError, CheckReport, Commit, CommitError, CommitGate, Compacted, OpenError, SqliteLog,
@@ -137,10 +140,14 @@ pub trait TenantLog: Send + Sync {
     /// [`SubmitError`] when the request was not taken.
     fn trim(&self, now_ms: u64) -> Result<(), SubmitError>;
 
+    /// What is in memory at the end of an open tenant's log: whatever is not on disk yet, and a little before it. Does not
+    /// wait.
+    fn newest(&self, tenant: &TenantId) -> Newest;
+
     /// Reads one page. Waits for the disk.
     ///
     /// It sees what is on disk, which may be more than its writer has released (bound it by `through`) and less than the
-    /// writer has shown: recoverable entries that still wait are the writer's to add.
+    /// writer has shown: recoverable entries that still wait are in [`TenantLog::newest`].
     ///
     /// # Errors
     /// [`ReadError`]

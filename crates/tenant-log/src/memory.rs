@@ -11,7 +11,7 @@ use crate::retention::Tally;
 use crate::{
     Completion, DeadLetter, EntryRef, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX,
     HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry,
-    Note, NoteKind, OnCompletion, Outline, OutlinePage, Page, RECENT_IDS_MAX, ReadError,
+    Newest, Note, NoteKind, OnCompletion, Outline, OutlinePage, Page, RECENT_IDS_MAX, ReadError,
     ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog,
     TenantStats,
 };
@@ -309,6 +309,13 @@ impl TenantLog for MemoryLog {
             tenant.notes.retain(|_, note| note.is_alive(now_ms));
         }
         Ok(())
+    }
+
+    fn newest(&self, tenant: &TenantId) -> Newest {
+        // Reading waits for no disk here.
+        let last = |tenant: &Tenant| Offset::ZERO.plus(tenant.next.get().saturating_sub(1));
+        let last = self.with(tenant, last);
+        last.map_or_else(|_| Newest::nothing(), |last| Newest::new(last, Vec::new()))
     }
 
     fn read(&self, request: &ReadRequest) -> Result<Page, ReadError> {

@@ -10,11 +10,11 @@ mod compacting;
 mod cursors;
 mod opening;
 mod outcome;
-mod packing;
 mod places;
 mod queue;
 mod reader;
 mod reading;
+mod recent;
 mod room;
 mod rows;
 mod side_notes;
@@ -39,8 +39,8 @@ pub use opening::OpenError;
 pub use reader::SqliteReader;
 
 use crate::{
-    DeadLetter, EntryRef, LogEntry, Note, OnCompletion, OutlinePage, Page, ReadError, ReadRequest,
-    Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog, TenantStats,
+    DeadLetter, EntryRef, LogEntry, Newest, Note, OnCompletion, OutlinePage, Page, ReadError,
+    ReadRequest, Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog, TenantStats,
 };
 use opening::DataDirectory;
 use queue::{Queue, Request};
@@ -93,6 +93,11 @@ impl SqliteLog {
         let connection = directory.open_database()?;
         let file = directory.file();
         let queue = Arc::new(Queue::default());
+        let heeding = Arc::clone(&queue);
+        let on_completion = Box::new(move |completion| {
+            heeding.heed(&completion);
+            on_completion(completion);
+        });
         let writer = Writer::new(connection, &file, options, Arc::clone(&queue), on_completion)
             .map_err(|error| OpenError::store(&file, &error))?;
         let writer = std::thread::Builder::new()
@@ -191,6 +196,10 @@ impl TenantLog for SqliteLog {
 
     fn trim(&self, now_ms: u64) -> Result<(), SubmitError> {
         self.queue.push(Request::Trim { now_ms })
+    }
+
+    fn newest(&self, tenant: &TenantId) -> Newest {
+        self.queue.newest(tenant).unwrap_or_else(Newest::nothing)
     }
 
     fn read(&self, request: &ReadRequest) -> Result<Page, ReadError> {

@@ -92,7 +92,7 @@ impl Teller {
         for request in batch {
             match request {
                 Request::Append(tenant, run) => {
-                    let (from, through) = (run.first(), run.last());
+                    let (from, through) = (run.first, run.last());
                     (self.0)(Completion::Refused { tenant, from, through, reason });
                 }
                 Request::Open(tenant, _) => {

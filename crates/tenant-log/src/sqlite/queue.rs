@@ -1,12 +1,18 @@
 //! What waits for the writer. Whoever fills it does not wait: a full queue makes them decide.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
 use foodtrack_contract::{Offset, TenantId};
 
-use crate::{DeadLetter, Durability, EntryRef, Note, Run, SavedCursor, SubmitError, SubscriberKey};
+use super::recent::{Packing, Recent};
+use crate::run::Run;
+use crate::sealed_run::SealedRun;
+use crate::{
+    Completion, DeadLetter, Durability, EntryRef, Newest, Note, SavedCursor, SubmitError,
+    SubscriberKey,
+};
 
 /// How many requests may wait.
 const QUEUE_REQUESTS_MAX: usize = 65_536;
@@ -19,7 +25,7 @@ const NOTES_DELAY: Duration = Duration::from_millis(250);
 const PATIENT_REQUESTS_MAX: usize = 4_000;
 const PATIENT_BYTES_MAX: u64 = 2 << 20;
 /// How many runs' memory is kept for the next ones.
-const SPARE_RUNS_MAX: usize = 256;
+const SPARE_RUNS_MAX: usize = 64;
 
 /// What the writer is asked for.
 #[derive(Debug)]
@@ -27,7 +33,7 @@ pub(super) enum Request {
     Open(TenantId, u64),
     Close(TenantId),
     /// The tenant's next entries.
-    Append(TenantId, Run),
+    Append(TenantId, Arc<SealedRun>),
     SaveCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     BeginCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     SaveNote(TenantId, Box<Note>, Option<u64>),
@@ -55,7 +61,7 @@ impl Request {
     /// What it takes of the queue.
     pub(super) fn bytes(&self) -> u64 {
         match self {
-            Self::Append(_, run) => run.bytes(),
+            Self::Append(_, run) => run.bytes,
             Self::SaveNote(_, note, _) => note.bytes(),
             _ => 0,
         }
@@ -80,9 +86,12 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     requests: Vec<Request>,
-    /// The runs in `requests` that take more: their places.
-    open_runs: AHashMap<TenantId, usize>,
+    /// The newest entries of every tenant that was opened.
+    recent: AHashMap<TenantId, Recent>,
+    /// Tenants of which something is gathered that is not among the requests yet.
+    gathering: Vec<TenantId>,
     spare_runs: Vec<Run>,
+    packing: Packing,
     /// Entries, and requests of other kinds.
     count: usize,
     bytes: u64,
@@ -111,16 +120,52 @@ impl State {
     }
 
     fn append(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) {
-        if let Some(place) = self.open_runs.get(tenant)
-            && let Some(Request::Append(_, run)) = self.requests.get_mut(*place)
-            && run.takes(entry)
+        let Some(recent) = self.recent.get_mut(tenant) else {
+            // Of a tenant that is not open: it is refused.
+            let recent = self.recent.entry(tenant.clone()).or_insert(Recent::before(entry.offset));
+            recent.push(entry);
+            return self.note_gathering(tenant);
+        };
+        if !recent.takes(entry) {
+            let run = recent.seal(&mut self.packing);
+            self.requests.push(Request::Append(tenant.clone(), run));
+        } else if !recent.has_gathered()
+            && let Some(spare) = self.spare_runs.pop()
         {
-            return run.push(entry);
+            recent.gather_in(spare);
         }
-        let mut run = self.spare_runs.pop().unwrap_or_default();
-        run.push(entry);
-        self.open_runs.insert(tenant.clone(), self.requests.len());
-        self.requests.push(Request::Append(tenant.clone(), run));
+        recent.push(entry);
+        if !recent.is_noted {
+            self.note_gathering(tenant);
+        }
+    }
+
+    fn note_gathering(&mut self, tenant: &TenantId) {
+        if let Some(recent) = self.recent.get_mut(tenant) {
+            recent.is_noted = true;
+            self.gathering.push(tenant.clone());
+        }
+    }
+
+    /// Puts what was gathered of a tenant behind the requests.
+    fn seal(&mut self, tenant: &TenantId) {
+        let Some(recent) = self.recent.get_mut(tenant) else { return };
+        if recent.has_gathered() {
+            let run = recent.seal(&mut self.packing);
+            self.requests.push(Request::Append(tenant.clone(), run));
+            if self.spare_runs.len() < SPARE_RUNS_MAX {
+                self.spare_runs.push(recent.give_memory());
+            }
+        }
+    }
+
+    fn seal_all(&mut self) {
+        for tenant in std::mem::take(&mut self.gathering) {
+            self.seal(&tenant);
+            if let Some(recent) = self.recent.get_mut(&tenant) {
+                recent.is_noted = false;
+            }
+        }
     }
 
     /// Whether the writer sleeps and has to know of the last request.
@@ -147,8 +192,11 @@ impl Queue {
         let (delay, bytes) = (request.delay(), request.bytes());
         self.add(delay, bytes, |state| {
             if let Request::Open(tenant, _) | Request::Close(tenant) = &request {
-                // What is submitted after it stays behind it.
-                state.open_runs.remove(tenant);
+                // What was submitted before it stays before it.
+                state.seal(tenant);
+            }
+            if let Request::Close(tenant) = &request {
+                state.recent.remove(tenant);
             }
             state.requests.push(request);
         })
@@ -198,11 +246,33 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes back what was written, to be used again.
-    pub(super) fn give_back(&self, runs: impl Iterator<Item = Run>) {
-        let mut state = self.lock();
-        let left = SPARE_RUNS_MAX.saturating_sub(state.spare_runs.len());
-        state.spare_runs.extend(runs.take(left));
+    /// Notes what became of a tenant's entries.
+    pub(super) fn heed(&self, completion: &Completion) {
+        let state = &mut *self.lock();
+        match completion {
+            Completion::Opened { tenant, head } => {
+                let recent = state.recent.entry(tenant.clone());
+                recent.or_insert(Recent::before(head.next)).opened(head, &mut state.packing);
+            }
+            Completion::Committed { tenant, through, .. } => {
+                if let Some(recent) = state.recent.get_mut(tenant) {
+                    recent.committed(*through);
+                }
+            }
+            Completion::Refused { tenant, from, through, .. } => {
+                if let Some(recent) = state.recent.get_mut(tenant) {
+                    recent.refused(*from, *through);
+                }
+            }
+            Completion::OpenFailed { .. }
+            | Completion::Noted { .. }
+            | Completion::NoteRefused { .. } => {}
+        }
+    }
+
+    /// What is in memory of a tenant's newest entries; nothing at all of one that is not open.
+    pub(super) fn newest(&self, tenant: &TenantId) -> Option<Newest> {
+        self.lock().recent.get(tenant).map(Recent::newest)
     }
 
     /// Waits until something is due, at most `wait_max`, then a moment for those that are about to come: at most
@@ -221,8 +291,8 @@ impl Queue {
         let mut count = 0;
         let is_patient = state.due.is_some_and(|(_, at)| at > Instant::now());
         if !is_patient || state.is_due() || state.is_stopped {
+            state.seal_all();
             std::mem::swap(batch, &mut state.requests);
-            state.open_runs.clear();
             (state.bytes, state.due) = (0, None);
             count = std::mem::take(&mut state.count);
         }

@@ -6,10 +6,10 @@ use foodtrack_contract::Offset;
 use rusqlite::{Connection, Row, params};
 
 use super::opening::PAGE_BYTES;
-use super::packing::{Packer, unpack};
-use crate::Run;
 use crate::encoding::{Entries, Heads};
+use crate::packing::unpack;
 use crate::retention::Tally;
+use crate::sealed_run::SealedRun;
 
 /// A number as SQLite keeps it. The log's own numbers fit: offsets by their type, sizes and times by what they are.
 pub(super) fn number(n: u64) -> i64 {
@@ -85,21 +85,19 @@ impl RunRow<'_> {
 /// Appends a run of the tenant `no`; `tally` is its last entry's. Returns about how many bytes of pages that takes.
 pub(super) fn insert_run(
     connection: &Connection,
-    [heads, bodies]: &mut [Packer; 2],
     seq: i64,
     no: i64,
-    run: &Run,
+    run: &SealedRun,
     tally: Tally,
 ) -> rusqlite::Result<u64> {
-    let ids = &run.encoded.ids;
-    let [heads, bodies] = [heads.pack(&run.encoded.heads), bodies.pack(&run.encoded.bodies)];
+    let [ids, heads, bodies] = run.columns();
     connection.prepare_cached("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
         params![
             seq,
             no,
-            number(run.first().get()),
-            number(run.entries()),
-            number(run.at_ms()),
+            number(run.first.get()),
+            number(run.entries),
+            number(run.at_ms),
             number(tally.entries),
             number(tally.bytes),
             ids,

@@ -9,9 +9,10 @@ use super::rows::{self, ENTRIES, RunRow, number};
 use super::walking::Walk;
 use crate::memory::random_epoch;
 use crate::retention::Tally;
+use crate::sealed_run::SealedRun;
 use crate::{
     HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX,
-    HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, Note, NoteKind, RECENT_IDS_MAX, Run,
+    HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, Note, NoteKind, RECENT_IDS_MAX,
 };
 
 /// How many offsets are made safe at once. After a crash what is left of them is skipped.
@@ -204,12 +205,17 @@ fn emissions(
 }
 
 /// Notes whose the orders are that a run makes, unless they are known.
-pub(super) fn add_orders(connection: &Connection, no: i64, run: &Run) -> rusqlite::Result<()> {
-    if !run.creates_orders() {
+pub(super) fn add_orders(
+    connection: &Connection,
+    no: i64,
+    run: &SealedRun,
+) -> rusqlite::Result<()> {
+    if !run.creates_orders {
         return Ok(());
     }
     let mut add = connection.prepare_cached("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?)")?;
-    for (offset, head) in run.heads() {
+    let run = run.unpack_heads();
+    for (offset, head) in run.iter_heads() {
         // What was encoded a moment ago is whole.
         let Ok(head) = head else { continue };
         if let (Ok(Some(order)), Ok(Some(owner))) = (head.entity(), head.creates_order()) {

@@ -15,7 +15,6 @@ use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate, commit};
 use super::compacting::give_back;
 use super::outcome::{Appended, Outcome, Teller};
-use super::packing::Packer;
 use super::places::Places;
 use super::queue::{Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, WRITE_AHEAD_BYTES_MAX};
@@ -23,7 +22,8 @@ use super::rows;
 use super::side_notes::SideNotes;
 use super::tenants::{self, OpenTenants};
 use super::upkeep::Upkeep;
-use crate::{Head, OnCompletion, RefusedReason, Run};
+use crate::sealed_run::SealedRun;
+use crate::{Head, OnCompletion, RefusedReason};
 
 /// How long a commit waits for as many as the last one had: those who were just told are about to send their next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
@@ -45,9 +45,6 @@ pub(super) struct Writer {
     places: Places,
     upkeep: Upkeep,
     notes: SideNotes,
-    packers: [Packer; 2],
-    /// What is written, to be used again.
-    spent: Vec<Run>,
     is_compacting: bool,
     /// The database's largest size.
     pages_max: u64,
@@ -84,8 +81,6 @@ impl Writer {
             places,
             upkeep: Upkeep::new(options.retention),
             notes: SideNotes::default(),
-            packers: Default::default(),
-            spent: Vec::new(),
             is_compacting: false,
             pages_max,
             reserve: Reserve::beside(file),
@@ -303,11 +298,7 @@ impl Writer {
         let mut result = self.connection.execute_batch("BEGIN IMMEDIATE");
         for request in writes {
             let step = match request {
-                Request::Append(tenant, run) => {
-                    let step = self.append(tenant, &run, outcome, result.is_ok());
-                    self.spent.push(run);
-                    step
-                }
+                Request::Append(tenant, run) => self.append(tenant, &run, outcome, result.is_ok()),
                 Request::Open(tenant, now_ms) if result.is_ok() => self
                     .open(&tenant, now_ms)
                     .map(|head| outcome.opened.push((tenant.clone(), Some(head))))
@@ -324,8 +315,6 @@ impl Writer {
             };
             result = result.and(step);
         }
-        self.spent.iter_mut().for_each(|run| run.clear());
-        self.queue.give_back(self.spent.drain(..));
         result?;
         if !self.notes.is_empty() {
             outcome.ticketed = self.notes.write(&self.connection)?;
@@ -355,36 +344,36 @@ impl Writer {
     fn append(
         &mut self,
         tenant: TenantId,
-        run: &Run,
+        run: &SealedRun,
         outcome: &mut Outcome,
         is_written: bool,
     ) -> rusqlite::Result<()> {
-        let (first, last) = (run.first(), run.last());
+        let (first, last) = (run.first, run.last());
         let open = self.tenants.get_mut(&tenant).filter(|open| open.expected == first);
         let Some(open) = open else {
             outcome.out_of_sequence.push((tenant, first, last));
             return Ok(());
         };
         open.expected = run.next();
-        outcome.entries += run.entries();
+        outcome.entries += run.entries;
         let appended = outcome.appended.entry(tenant).or_insert(Appended {
             from: first,
             through: last,
             is_awaited: false,
         });
         appended.through = last;
-        appended.is_awaited |= run.has_durable();
+        appended.is_awaited |= run.has_durable;
         if !is_written {
             return Ok(());
         }
-        open.now.last = open.now.last.plus(run.entries(), run.bytes());
+        open.now.last = open.now.last.plus(run.entries, run.bytes);
         open.is_grown = true;
-        self.upkeep.note_time(run.at_ms());
+        self.upkeep.note_time(run.at_ms);
         let connection = &self.connection;
         tenants::add_orders(connection, open.no, run)?;
-        let seq = self.places.next(run.entries());
+        let seq = self.places.next(run.entries);
         let last = open.now.last;
-        outcome.bytes += rows::insert_run(connection, &mut self.packers, seq, open.no, run, last)?;
+        outcome.bytes += rows::insert_run(connection, seq, open.no, run, last)?;
         appended.is_awaited |= open.reserve(connection)?;
         Ok(())
     }

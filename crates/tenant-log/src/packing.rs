@@ -1,4 +1,4 @@
-//! Heads and bodies as they stand in a row: neighbours repeat each other, so that less is written, moved and read.
+//! Heads and bodies as they are kept: neighbours repeat each other, so that less is written, moved and read.
 //!
 //! Four bytes, little-endian, then the rest. They are the unpacked size, and the rest is an LZ4 block; or they are zero, and
 //! the rest is what it is.
@@ -17,38 +17,47 @@ const BYTES_PER_BYTE_MAX: usize = 255;
 
 /// Memory to pack in, used again and again.
 #[derive(Default)]
-pub(super) struct Packer {
+pub(crate) struct Packer {
     table: CompressTable,
-    out: Vec<u8>,
+    room: Vec<u8>,
+}
+
+impl std::fmt::Debug for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packer").finish_non_exhaustive()
+    }
 }
 
 impl Packer {
-    /// Packs, where that makes it smaller.
-    pub(super) fn pack(&mut self, bytes: &[u8]) -> &[u8] {
-        let room = SIZE_BYTES + get_maximum_output_size(bytes.len());
-        if self.out.len() < room {
-            self.out.resize(room, 0);
+    /// Packs, where that makes it smaller. Appends what comes of it.
+    pub(crate) fn pack(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        let room = get_maximum_output_size(bytes.len());
+        if self.room.len() < room {
+            self.room.resize(room, 0);
         }
-        let (size, rest) = self.out.split_at_mut(SIZE_BYTES);
         let packed = (bytes.len() >= PACKED_BYTES_MIN)
-            .then(|| compress_into_with_table(bytes, rest, &mut self.table).ok())
+            .then(|| compress_into_with_table(bytes, &mut self.room, &mut self.table).ok())
             .flatten()
             .filter(|packed| *packed < bytes.len());
-        let (unpacked, length) = match (packed, u32::try_from(bytes.len())) {
-            (Some(packed), Ok(unpacked)) => (unpacked, packed),
-            _ => {
-                rest[..bytes.len()].copy_from_slice(bytes);
-                (0, bytes.len())
+        match (packed, u32::try_from(bytes.len())) {
+            (Some(packed), Ok(unpacked)) => {
+                out.extend_from_slice(&unpacked.to_le_bytes());
+                out.extend_from_slice(&self.room[..packed]);
             }
-        };
-        size.copy_from_slice(&unpacked.to_le_bytes());
-        &self.out[..SIZE_BYTES + length]
+            _ => leave(bytes, out),
+        }
     }
+}
+
+/// Appends what [`unpack`] takes for itself.
+pub(crate) fn leave(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0; SIZE_BYTES]);
+    out.extend_from_slice(bytes);
 }
 
 /// What was packed. Nothing at all where it is damaged: entries are then missing, which is found out by whoever takes them
 /// apart.
-pub(super) fn unpack(bytes: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn unpack(bytes: &[u8]) -> Cow<'_, [u8]> {
     let Some((size, rest)) = bytes.split_first_chunk::<SIZE_BYTES>() else {
         return Cow::default();
     };
@@ -76,6 +85,12 @@ mod tests {
             .collect()
     }
 
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        Packer::default().pack(bytes, &mut out);
+        out
+    }
+
     fn like_nothing(count: usize) -> Vec<u8> {
         let mut random = fastrand::Rng::with_seed(7);
         std::iter::repeat_with(|| random.u8(..)).take(count).collect()
@@ -94,22 +109,25 @@ mod tests {
             like_nothing(70_000),
             like_each_other(50),
         ] {
-            let packed = packer.pack(&bytes).to_vec();
+            let (mut packed, mut left) = (Vec::new(), Vec::new());
+            packer.pack(&bytes, &mut packed);
             assert!(packed.len() <= bytes.len() + SIZE_BYTES);
             assert_eq!(unpack(&packed), bytes);
+            leave(&bytes, &mut left);
+            assert_eq!(unpack(&left), bytes);
         }
     }
 
     #[test]
     fn neighbours_that_are_alike_take_a_fraction() {
         let bytes = like_each_other(64);
-        assert!(Packer::default().pack(&bytes).len() < bytes.len() / 3);
+        assert!(packed(&bytes).len() < bytes.len() / 3);
     }
 
     #[test]
     fn what_is_damaged_is_nothing_or_of_the_size_that_was_said() {
         let (bytes, mut random) = (like_each_other(64), fastrand::Rng::with_seed(7));
-        let packed = Packer::default().pack(&bytes).to_vec();
+        let packed = packed(&bytes);
         for end in 0..packed.len() {
             assert_eq!(unpack(&packed[..end]), b"".as_slice(), "cut off after {end}");
         }

@@ -1,0 +1,143 @@
+//! The newest entries of a tenant in memory: those that wait for the disk, and some that no longer do. Who was away for a
+//! moment needs no disk.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use foodtrack_contract::Offset;
+
+use crate::packing::Packer;
+use crate::run::Run;
+use crate::sealed_run::SealedRun;
+use crate::{EntryRef, Head, Newest};
+
+/// So many bytes of entries are kept, and those that are not on disk yet in any case.
+const RECENT_BYTES: u64 = 64 << 10;
+
+/// What packing takes besides the entries.
+#[derive(Debug, Default)]
+pub(super) struct Packing {
+    packers: [Packer; 2],
+    room: Vec<u8>,
+}
+
+/// One tenant's. An entry stands here once, whoever waits for it.
+#[derive(Debug)]
+pub(super) struct Recent {
+    /// Ascending. None of them is empty.
+    sealed: VecDeque<Arc<SealedRun>>,
+    /// By [`crate::LogEntry::bytes`], of what is sealed.
+    bytes: u64,
+    /// What comes next is gathered here.
+    gathering: Run,
+    /// Whether the queue knows that something is gathered.
+    pub(super) is_noted: bool,
+    after: Offset,
+    committed: Offset,
+}
+
+impl Recent {
+    /// Of a tenant whose next entry this is.
+    pub(super) fn before(next: Offset) -> Self {
+        let after = Offset::ZERO.plus(next.get().saturating_sub(1));
+        Self {
+            sealed: VecDeque::new(),
+            bytes: 0,
+            gathering: Run::default(),
+            is_noted: false,
+            after,
+            committed: after,
+        }
+    }
+
+    /// Takes up what is on disk of a tenant that was opened. What was submitted since stays.
+    pub(super) fn opened(&mut self, head: &Head, packing: &mut Packing) {
+        self.sealed.retain(|run| run.first >= head.next);
+        let since = std::mem::take(&mut self.sealed);
+        let mut run = Run::default();
+        for entry in &head.tail {
+            let entry = entry.by_ref();
+            if !run.takes(&entry) {
+                self.sealed.push_back(seal(&mut run, packing));
+            }
+            run.push(&entry);
+        }
+        if !run.is_empty() {
+            self.sealed.push_back(seal(&mut run, packing));
+        }
+        self.sealed.extend(since);
+        let first = head.tail.first().map_or(head.next, |entry| entry.offset);
+        self.after = Offset::ZERO.plus(first.get().saturating_sub(1));
+        self.committed = Offset::ZERO.plus(head.next.get().saturating_sub(1));
+        self.bytes = self.sealed.iter().map(|run| run.bytes).sum();
+    }
+
+    /// Whether the next entry can be gathered with those before it.
+    pub(super) fn takes(&self, entry: &EntryRef<'_>) -> bool {
+        self.gathering.takes(entry)
+    }
+
+    /// Whether something is gathered that is not sealed yet.
+    pub(super) fn has_gathered(&self) -> bool {
+        !self.gathering.is_empty()
+    }
+
+    /// Gathers from now on in the memory of this run, which is empty.
+    pub(super) fn gather_in(&mut self, run: Run) {
+        self.gathering = run;
+    }
+
+    /// Gathers an entry that it takes.
+    pub(super) fn push(&mut self, entry: &EntryRef<'_>) {
+        self.gathering.push(entry);
+    }
+
+    /// What was gathered, for the disk. It stays here until it is there.
+    pub(super) fn seal(&mut self, packing: &mut Packing) -> Arc<SealedRun> {
+        let run = seal(&mut self.gathering, packing);
+        self.bytes += run.bytes;
+        self.sealed.push_back(Arc::clone(&run));
+        self.let_go();
+        run
+    }
+
+    /// The memory that was gathered in.
+    pub(super) fn give_memory(&mut self) -> Run {
+        std::mem::take(&mut self.gathering)
+    }
+
+    /// Everything up to here that was not refused is on disk.
+    pub(super) fn committed(&mut self, through: Offset) {
+        self.committed = self.committed.max(through);
+        self.let_go();
+    }
+
+    /// These are not kept.
+    pub(super) fn refused(&mut self, from: Offset, through: Offset) {
+        self.sealed.retain(|run| run.last() < from || through < run.first);
+        self.bytes = self.sealed.iter().map(|run| run.bytes).sum();
+    }
+
+    /// Lets the oldest go, but none that the disk cannot tell yet.
+    fn let_go(&mut self) {
+        while let Some(oldest) = self.sealed.front()
+            && oldest.last() <= self.committed
+            && self.bytes - oldest.bytes >= RECENT_BYTES
+        {
+            self.bytes -= oldest.bytes;
+            self.after = oldest.last();
+            self.sealed.pop_front();
+        }
+    }
+
+    pub(super) fn newest(&self) -> Newest {
+        let gathering = self.has_gathered().then(|| Arc::new(self.gathering.snapshot()));
+        Newest::new(self.after, self.sealed.iter().cloned().chain(gathering).collect())
+    }
+}
+
+fn seal(run: &mut Run, packing: &mut Packing) -> Arc<SealedRun> {
+    let sealed = run.seal(&mut packing.packers, &mut packing.room);
+    run.clear();
+    Arc::new(sealed)
+}
