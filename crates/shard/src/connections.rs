@@ -26,6 +26,8 @@ pub(crate) struct Connection {
     pub(crate) application: Option<ApplicationType>,
     pub(crate) source: Source,
     pub(crate) device: Option<DeviceId>,
+    /// As [`crate::repeats::EmissionKey::sender`] says who sends what it sends.
+    pub(crate) sender: u64,
     pub(crate) subscriber: SubscriberId,
     /// Up to here everything has reached the client's process, as its last pong says.
     pub(crate) arrived: u64,
@@ -149,11 +151,13 @@ impl Connections {
         self.slots.iter().map(|(place, connection)| (key(place), connection))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of one connection")]
     pub(crate) fn insert(
         &mut self,
         client: ClientKey,
         id: Sid,
         admission: Admission,
+        sender: u64,
         subscriber: SubscriberId,
         user_agent: Option<Arc<str>>,
         now_ms: u64,
@@ -173,6 +177,7 @@ impl Connections {
             application,
             source,
             device,
+            sender,
             subscriber,
             arrived: 0,
             catch_up: None,

@@ -22,8 +22,8 @@ use crate::turn::Turn;
 #[derive(Clone, Copy)]
 pub(crate) struct Publisher<'a> {
     pub(crate) user: &'a str,
-    /// The device of a connection that names one.
-    pub(crate) device: Option<&'a str>,
+    /// Who that is on which device, as [`crate::repeats::EmissionKey::sender`] says it.
+    pub(crate) sender: u64,
     pub(crate) role: UserRole,
     pub(crate) source: Source,
     pub(crate) permissions: PermissionSet,

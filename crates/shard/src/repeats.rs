@@ -7,7 +7,7 @@ use std::hash::Hasher;
 
 use ahash::{AHashMap, RandomState};
 use foodtrack_contract::{
-    ApplicationSet, DeliveryPolicy, Entities, EventGroup, EventName, Incoming, Offset,
+    ApplicationSet, DeliveryPolicy, Entities, EventGroup, EventName, Incoming, Offset, Source,
 };
 use foodtrack_tenant_log::{HEAD_EMISSIONS_MAX, LastEmission};
 use siphasher::sip::SipHasher13;
@@ -81,9 +81,8 @@ impl EmissionKey {
         Self { sender, content, order: RandomState::new(), parts: Cell::default() }
     }
 
-    /// Over who sent it.
-    fn sender(&self, publisher: &Publisher<'_>) -> u64 {
-        let Publisher { user, device, source, .. } = publisher;
+    /// Over who sends: a connection's is the same for all that it sends.
+    pub(crate) fn sender(&self, user: &str, device: Option<&str>, source: Source) -> u64 {
         let mut hasher = self.sender;
         let parts = [user.as_bytes(), device.unwrap_or_default().as_bytes()];
         for part in parts {
@@ -150,7 +149,7 @@ impl Emission {
                 ];
                 let parts = [event.as_str().as_bytes(), &numbers, incoming.payload.as_bytes()];
                 let parts = parts.into_iter().chain(attachments.iter().map(Vec::as_slice));
-                key.sender(publisher) ^ key.content(parts)
+                publisher.sender ^ key.content(parts)
             }
         };
         Some(Self { order: key.order(order), fingerprint })
@@ -205,7 +204,7 @@ impl Repeats {
 
 #[cfg(test)]
 mod tests {
-    use foodtrack_contract::{ApplicationType, PermissionSet, Source, UserRole};
+    use foodtrack_contract::ApplicationType;
 
     use super::*;
 
@@ -259,25 +258,18 @@ mod tests {
     #[test]
     fn a_sender_is_told_by_user_device_and_source_and_the_same_after_a_restart() {
         let key = EmissionKey::new(&[1; 16]);
-        let kitchen = Publisher {
-            user: "ada",
-            device: Some("1"),
-            role: UserRole::KitchenStaff,
-            source: Source::Application(ApplicationType::KitchenApp),
-            permissions: PermissionSet::default(),
-        };
-        let others = [
-            Publisher { user: "ada1", device: Some(""), ..kitchen },
-            Publisher { user: "ad", device: Some("a1"), ..kitchen },
-            Publisher { device: None, ..kitchen },
-            Publisher { source: Source::System, ..kitchen },
-        ];
-        for other in others {
-            assert_ne!(key.sender(&kitchen), key.sender(&other));
+        let kitchen = Source::Application(ApplicationType::KitchenApp);
+        let sender = key.sender("ada", Some("1"), kitchen);
+        for (user, device, source) in [
+            ("ada1", Some(""), kitchen),
+            ("ad", Some("a1"), kitchen),
+            ("ada", None, kitchen),
+            ("ada", Some("1"), Source::System),
+        ] {
+            assert_ne!(sender, key.sender(user, device, source));
         }
-        let restarted = EmissionKey::new(&[1; 16]);
-        assert_eq!(key.sender(&kitchen), restarted.sender(&kitchen));
-        assert_ne!(key.sender(&kitchen), EmissionKey::new(&[2; 16]).sender(&kitchen));
+        assert_eq!(sender, EmissionKey::new(&[1; 16]).sender("ada", Some("1"), kitchen));
+        assert_ne!(sender, EmissionKey::new(&[2; 16]).sender("ada", Some("1"), kitchen));
     }
 
     #[test]

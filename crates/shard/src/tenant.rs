@@ -116,10 +116,13 @@ impl Tenant {
         // Names have bounds that make the key fit.
         let key = key.unwrap_or_else(|| unreachable!("a user's and a device's names fit a key"));
         let subscriber = self.subscribers.enter(key, application);
+        let device = admission.device.as_ref().map(DeviceId::as_str);
+        let sender = turn.emission_key.sender(user.as_str(), device, admission.source());
         let place = self.connections.insert(
             client,
             entrance.sid,
             admission,
+            sender,
             subscriber,
             user_agent,
             now_ms,

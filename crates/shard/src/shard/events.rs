@@ -99,10 +99,9 @@ impl Shard {
                 }
                 let Some(connection) = tenant.connections.get(tag.place) else { return Ok(()) };
                 let user = connection.principal.user().clone();
-                let device = connection.device.clone();
                 let publisher = Publisher {
                     user: user.as_str(),
-                    device: device.as_ref().map(foodtrack_contract::DeviceId::as_str),
+                    sender: connection.sender,
                     role: connection.principal.role(),
                     source: connection.source,
                     permissions: connection.principal.permissions(),

@@ -1,6 +1,6 @@
 //! What other threads ask of a shard.
 
-use foodtrack_contract::{ErrorCode, Refusal, TenantId};
+use foodtrack_contract::{ErrorCode, Refusal, Source, TenantId};
 use foodtrack_transport::{CloseReason, HttpTicket, Reactor};
 
 use super::{STOP, STOP_MS_MAX, Shard};
@@ -57,11 +57,12 @@ impl Shard {
                     Refusal::new(ErrorCode::TenantRateLimited, message)
                         .retry_after_ms(u64::from(after_ms))
                 });
+                let (user, source) = (principal.user().as_str(), Source::System);
                 let publisher = Publisher {
-                    user: principal.user().as_str(),
-                    device: None,
+                    user,
+                    sender: turn.emission_key.sender(user, None, source),
                     role: principal.role(),
-                    source: foodtrack_contract::Source::System,
+                    source,
                     permissions: principal.permissions(),
                 };
                 let result =
