@@ -49,7 +49,8 @@ impl SealedRun {
     /// The same to be read, without its bodies.
     pub(crate) fn unpack_heads(&self) -> UnpackedRun<'_> {
         let [ids, heads, _] = self.columns();
-        UnpackedRun { first: self.first, ids, heads: unpack(heads), bodies: Cow::default() }
+        let (ids, heads) = (ids.into(), unpack(heads));
+        UnpackedRun { first: self.first, ids, heads, bodies: Cow::default() }
     }
 
     /// The same to be read.
@@ -62,14 +63,14 @@ impl SealedRun {
 /// Entries that can be read.
 pub(crate) struct UnpackedRun<'r> {
     pub(crate) first: Offset,
-    pub(crate) ids: &'r [u8],
+    pub(crate) ids: Cow<'r, [u8]>,
     pub(crate) heads: Cow<'r, [u8]>,
     pub(crate) bodies: Cow<'r, [u8]>,
 }
 
 impl UnpackedRun<'_> {
     pub(crate) fn iter_heads(&self) -> Heads<'_> {
-        Heads::new(self.first, self.ids, &self.heads)
+        Heads::new(self.first, &self.ids, &self.heads)
     }
 
     pub(crate) fn iter(&self) -> Entries<'_> {

@@ -17,6 +17,7 @@ mod reading;
 mod recent;
 mod room;
 mod rows;
+mod segments;
 mod side_notes;
 mod sweeping;
 mod tenants;
@@ -98,13 +99,15 @@ impl SqliteLog {
             heeding.heed(&completion);
             on_completion(completion);
         });
-        let writer = Writer::new(connection, &file, options, Arc::clone(&queue), on_completion)
+        let segments = Arc::new(directory.segments());
+        let parts = (Arc::clone(&segments), Arc::clone(&queue));
+        let writer = Writer::new(connection, &file, options, parts, on_completion)
             .map_err(|error| OpenError::store(&file, &error))?;
         let writer = std::thread::Builder::new()
             .name(String::from("tenant-log"))
             .spawn(move || writer.run())
             .map_err(|source| OpenError::Io { path: file.clone(), source })?;
-        let readers = Readers::new(file.clone());
+        let readers = Readers::new(file.clone(), segments);
         Ok(Self { queue, readers, writer: Some(writer), file, _directory: directory })
     }
 

@@ -45,6 +45,16 @@ impl From<rusqlite::Error> for CommitError {
     }
 }
 
+impl From<std::io::Error> for CommitError {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match error.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge => Self::DiskFull,
+            _ => Self::Disk(error.to_string()),
+        }
+    }
+}
+
 pub(super) fn commit(connection: &Connection) -> Result<(), CommitError> {
     connection.execute_batch("COMMIT").map_err(CommitError::from)
 }

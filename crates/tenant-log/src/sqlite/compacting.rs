@@ -1,11 +1,13 @@
 //! Giving free space back to the file system while no server runs.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
 use super::check::CheckError;
 use super::opening::DataDirectory;
+use super::segments::{self, Moving, Segments};
 use super::sweeping::{Diligence, Sweep};
 
 /// How many seqs a step of deleting looks through.
@@ -17,7 +19,7 @@ const PAGES: u32 = 4_096;
 /// What compaction did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compacted {
-    /// The file's size before.
+    /// How much the log took on disk before.
     pub bytes_before: u64,
     /// And after.
     pub bytes_after: u64,
@@ -31,14 +33,20 @@ pub struct Compacted {
 pub fn compact(directory: &Path, on_step: &mut dyn FnMut(u64)) -> Result<Compacted, CheckError> {
     let directory = DataDirectory::lock_existing(directory)?;
     let connection = directory.open_database()?;
-    let bytes = || std::fs::metadata(directory.file()).map_or(0, |it| it.len());
+    let segments = Arc::new(directory.segments());
+    let bytes =
+        || std::fs::metadata(directory.file()).map_or(0, |it| it.len()) + segments.bytes_on_disk();
     let bytes_before = bytes();
-    work(&connection, on_step)
+    work(&connection, &segments, on_step)
         .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })?;
     Ok(Compacted { bytes_before, bytes_after: bytes() })
 }
 
-fn work(connection: &Connection, on_step: &mut dyn FnMut(u64)) -> rusqlite::Result<()> {
+fn work(
+    connection: &Connection,
+    segments: &Arc<Segments>,
+    on_step: &mut dyn FnMut(u64),
+) -> rusqlite::Result<()> {
     let mut sweep = Sweep::default();
     sweep.look_again();
     while sweep.find_out(connection, Diligence::Full)? {
@@ -46,6 +54,15 @@ fn work(connection: &Connection, on_step: &mut dyn FnMut(u64)) -> rusqlite::Resu
         sweep.step(&transaction, Diligence::Full, SWEEP_SEQS)?;
         transaction.commit()?;
         sweep.look_again();
+    }
+    let mut moving = Moving::new(Arc::clone(segments));
+    let mut is_moving = true;
+    while is_moving {
+        let transaction = connection.unchecked_transaction()?;
+        is_moving = moving.step(&transaction)?;
+        let dead = segments::dead(&transaction)?;
+        transaction.commit()?;
+        segments.bury(dead);
     }
     let number = |sql: &str| connection.query_row(sql, (), |row| super::rows::unsigned(row, 0));
     let page_bytes = number("PRAGMA page_size")?;

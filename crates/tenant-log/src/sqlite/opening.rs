@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::segments::Segments;
+
 /// In the file's header: says that a database is a log of this project.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTlr");
 /// The layout that this version writes.
-const SCHEMA_VERSION: i32 = 2;
+const SCHEMA_VERSION: i32 = 3;
 /// What leads from each version to the next; the first makes version 1 of nothing.
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 const FILE: &str = "log.db";
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -148,6 +150,11 @@ impl DataDirectory {
         self.path.join(FILE)
     }
 
+    /// The segments beside the database.
+    pub(super) fn segments(&self) -> Segments {
+        Segments::beside(&self.file())
+    }
+
     /// The writer's connection to a database that is whole and of this version.
     pub(super) fn open_database(&self) -> Result<Connection, OpenError> {
         let file = self.file();
@@ -170,6 +177,7 @@ impl DataDirectory {
         if left != 0 {
             return Err(OpenError::InUse { path: file });
         }
+        self.segments().put_in_order(&connection)?;
         Ok(connection)
     }
 

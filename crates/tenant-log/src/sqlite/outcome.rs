@@ -18,6 +18,8 @@ pub(super) struct Outcome {
     pub(super) bytes: u64,
     pub(super) entries: u64,
     pub(super) upkept: bool,
+    /// Segments of which nothing is left.
+    pub(super) dead: Vec<i64>,
 }
 
 /// What it appends to a tenant.

@@ -47,6 +47,11 @@ impl Places {
         self.now.last_seq
     }
 
+    /// The seq of the last run.
+    pub(super) fn last_seq(&self) -> i64 {
+        self.now.last_seq
+    }
+
     pub(super) fn placed_through(&self) -> i64 {
         self.now.placed_through
     }

@@ -1,14 +1,15 @@
 //! Readers: connections of their own, each seeing one moment of what is committed.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::opening::{OpenError, check_version, keep_plans};
-use super::rows::{self, ENTRIES, HEADS, RunRow, number};
+use super::rows::{self, ENTRIES, HEADS, HEADS_COLUMNS, number};
+use super::segments::Segments;
 use super::tenants;
 use super::walking::Walk;
 use crate::encoding::{Damage, Head};
@@ -23,13 +24,14 @@ const IDLE_READERS_MAX: usize = 8;
 
 pub(super) struct Readers {
     file: PathBuf,
+    segments: Arc<Segments>,
     idle: Mutex<Vec<Connection>>,
 }
 
 /// A tenant's row.
 struct TenantRow<'t> {
     tenant: &'t TenantId,
-    walk: Walk,
+    walk: Walk<'t>,
     epoch: Epoch,
     reserved_through: Offset,
     trimmed_through: Offset,
@@ -69,8 +71,8 @@ impl From<rusqlite::Error> for ReadError {
 }
 
 impl Readers {
-    pub(super) fn new(file: PathBuf) -> Self {
-        Self { file, idle: Mutex::default() }
+    pub(super) fn new(file: PathBuf, segments: Arc<Segments>) -> Self {
+        Self { file, segments, idle: Mutex::default() }
     }
 
     /// Lets go of the connections that nobody uses.
@@ -91,9 +93,9 @@ impl Readers {
     fn look<T>(
         &self,
         tenant: &TenantId,
-        read: impl FnOnce(&Connection, &TenantRow<'_>) -> Result<T, ReadError>,
+        read: impl Fn(&Connection, &TenantRow<'_>) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
-        self.look_around(|connection| match find(connection, tenant)? {
+        self.look_around(|connection| match find(connection, tenant, &self.segments)? {
             Some(row) => read(connection, &row),
             None => Err(ReadError::UnknownTenant(tenant.clone())),
         })
@@ -102,16 +104,24 @@ impl Readers {
     /// Reads within one transaction, so that nothing is trimmed between two looks.
     fn look_around<T>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, ReadError>,
+        read: impl Fn(&Connection) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
             None => self.connect()?,
         };
-        let transaction = connection.unchecked_transaction()?;
-        let answer = read(&transaction);
-        transaction.finish()?;
+        let look = || {
+            let transaction = connection.unchecked_transaction()?;
+            let answer = read(&transaction);
+            transaction.finish()?;
+            answer
+        };
+        let answer = match look() {
+            // A segment may have gone with what was trimmed since the transaction began: the next one knows.
+            Err(ReadError::Damaged { .. }) => look(),
+            answer => answer,
+        };
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_READERS_MAX {
             idle.push(connection);
@@ -303,9 +313,10 @@ impl Readers {
             let newest = tenants::newest(connection, row.walk)?;
             let (mut before, mut last) = (newest, None);
             let trimmed_through = row.trimmed_through;
-            row.walk.ascend(connection, RUN, trimmed_through, Offset::MAX, |run| {
-                before = rows::tally(run, 3)?;
-                let heads = RunRow::heads(run, 0)?;
+            let columns = format!("{HEADS}, runs.tenant_entries, runs.tenant_bytes");
+            row.walk.ascend(connection, &columns, trimmed_through, Offset::MAX, |run| {
+                before = rows::tally(run, HEADS_COLUMNS)?;
+                let heads = rows::heads(run, 0, row.walk.segments)?;
                 for (offset, head) in heads.iter_heads().filter(|(it, _)| *it > trimmed_through) {
                     let bytes = head.map_err(row.damaged(offset))?.bytes();
                     before.entries = before.entries.saturating_sub(1);
@@ -332,8 +343,6 @@ impl Readers {
     }
 }
 
-const RUN: &str = "runs.first, runs.ids, runs.heads, runs.tenant_entries, runs.tenant_bytes";
-
 /// Gives `take` a tenant's entries after an offset and up to another, ascending, until it wants no more.
 fn scan(
     connection: &Connection,
@@ -344,7 +353,7 @@ fn scan(
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
     tenant.walk.ascend(connection, ENTRIES, after, through, |run| {
-        let run = RunRow::entries(run, 0)?;
+        let run = rows::entries(run, 0, tenant.walk.segments)?;
         tenant
             .take_some(run.iter(), after, through, |offset, (head, body)| take(offset, &head, body))
     })
@@ -360,7 +369,7 @@ fn scan_heads(
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
     tenant.walk.ascend(connection, HEADS, after, through, |run| {
-        let run = RunRow::heads(run, 0)?;
+        let run = rows::heads(run, 0, tenant.walk.segments)?;
         tenant.take_some(run.iter_heads(), after, through, |offset, head| take(offset, &head))
     })
 }
@@ -368,6 +377,7 @@ fn scan_heads(
 fn find<'t>(
     connection: &Connection,
     tenant: &'t TenantId,
+    segments: &'t Segments,
 ) -> rusqlite::Result<Option<TenantRow<'t>>> {
     let mut statement = connection.prepare_cached(
         "SELECT no, epoch, reserved_through, trimmed_through, placed_through
@@ -377,7 +387,7 @@ fn find<'t>(
         .query_row([tenant.as_str()], |row| {
             Ok(TenantRow {
                 tenant,
-                walk: Walk { no: row.get(0)?, placed_through: row.get(4)? },
+                walk: Walk { segments, no: row.get(0)?, placed_through: row.get(4)? },
                 epoch: Epoch::new(rows::unsigned(row, 1)?),
                 reserved_through: rows::offset(row, 2)?,
                 trimmed_through: rows::offset(row, 3)?,

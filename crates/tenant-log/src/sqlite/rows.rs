@@ -6,10 +6,10 @@ use foodtrack_contract::Offset;
 use rusqlite::{Connection, Row, params};
 
 use super::opening::PAGE_BYTES;
-use crate::encoding::{Entries, Heads};
+use super::segments::{Place, Segments};
 use crate::packing::unpack;
 use crate::retention::Tally;
-use crate::sealed_run::SealedRun;
+use crate::sealed_run::{SealedRun, UnpackedRun};
 
 /// A number as SQLite keeps it. The log's own numbers fit: offsets by their type, sizes and times by what they are.
 pub(super) fn number(n: u64) -> i64 {
@@ -36,63 +36,82 @@ pub(super) fn bytes<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r
     Ok(row.get_ref(column)?.as_bytes()?)
 }
 
-/// What [`RunRow::heads`] takes of a run.
-pub(super) const HEADS: &str = "runs.first, runs.ids, runs.heads";
-/// What [`RunRow::entries`] takes.
-pub(super) const ENTRIES: &str = "runs.first, runs.ids, runs.heads, runs.bodies";
+/// What [`heads`] takes of a run.
+pub(super) const HEADS: &str = "runs.first, runs.ids, runs.heads, runs.entries, runs.segment, \
+     runs.position, runs.heads_bytes, runs.bodies_bytes, runs.checksum";
+/// How many columns that are.
+pub(super) const HEADS_COLUMNS: usize = 3 + Place::COLUMNS;
+/// What [`entries`] takes.
+pub(super) const ENTRIES: &str = "runs.first, runs.ids, runs.heads, runs.entries, runs.segment, \
+     runs.position, runs.heads_bytes, runs.bodies_bytes, runs.checksum, runs.bodies";
+/// How many columns that are.
+pub(super) const ENTRIES_COLUMNS: usize = HEADS_COLUMNS + 1;
 
-/// A run as it was read.
-pub(super) struct RunRow<'r> {
-    first: Offset,
-    ids: &'r [u8],
-    heads: Cow<'r, [u8]>,
-    bodies: Cow<'r, [u8]>,
+/// A run as it was read, without its bodies: the columns of [`HEADS`], from the one at `column` on.
+pub(super) fn heads<'r>(
+    row: &'r Row<'_>,
+    column: usize,
+    segments: &Segments,
+) -> rusqlite::Result<UnpackedRun<'r>> {
+    if let Some(run) = in_segment(row, column, segments)? {
+        return Ok(run);
+    }
+    Ok(UnpackedRun {
+        first: offset(row, column)?,
+        ids: bytes(row, column + 1)?.into(),
+        heads: unpack(bytes(row, column + 2)?),
+        bodies: Cow::default(),
+    })
 }
 
-impl<'r> RunRow<'r> {
-    /// The columns of [`HEADS`], from the one at `column` on.
-    pub(super) fn heads(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Self> {
-        Ok(Self {
-            first: offset(row, column)?,
-            ids: bytes(row, column + 1)?,
-            heads: unpack(bytes(row, column + 2)?),
-            bodies: Cow::default(),
-        })
+/// A run as it was read: the columns of [`ENTRIES`], from the one at `column` on.
+pub(super) fn entries<'r>(
+    row: &'r Row<'_>,
+    column: usize,
+    segments: &Segments,
+) -> rusqlite::Result<UnpackedRun<'r>> {
+    if let Some(run) = in_segment(row, column, segments)? {
+        return Ok(run);
     }
-
-    /// The columns of [`ENTRIES`], from the one at `column` on.
-    pub(super) fn entries(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Self> {
-        let bodies = unpack(bytes(row, column + 3)?);
-        Ok(Self { bodies, ..Self::heads(row, column)? })
-    }
+    let bodies = unpack(bytes(row, column + HEADS_COLUMNS)?);
+    Ok(UnpackedRun { bodies, ..heads(row, column, segments)? })
 }
 
-impl RunRow<'_> {
-    /// The first entry's offset.
-    pub(super) fn first(&self) -> Offset {
-        self.first
-    }
-
-    pub(super) fn iter_heads(&self) -> Heads<'_> {
-        Heads::new(self.first, self.ids, &self.heads)
-    }
-
-    pub(super) fn iter(&self) -> Entries<'_> {
-        Entries::new(self.iter_heads(), &self.bodies)
-    }
+/// A run whose bytes are elsewhere. Where they cannot be had, each of its entries is damaged.
+fn in_segment(
+    row: &Row<'_>,
+    column: usize,
+    segments: &Segments,
+) -> rusqlite::Result<Option<UnpackedRun<'static>>> {
+    let Some(place) = Place::of(row, column + 3)? else { return Ok(None) };
+    let first = offset(row, column)?;
+    let Some(bytes) = segments.read(&place) else {
+        let ids = Cow::Owned(vec![0; place.ids_bytes]);
+        return Ok(Some(UnpackedRun { first, ids, heads: Cow::default(), bodies: Cow::default() }));
+    };
+    let (ids, rest) = bytes.split_at(place.ids_bytes);
+    let (heads, bodies) = rest.split_at(place.heads_bytes);
+    let [heads, bodies] = [heads, bodies].map(|it| Cow::Owned(unpack(it).into_owned()));
+    Ok(Some(UnpackedRun { first, ids: Cow::Owned(ids.to_vec()), heads, bodies }))
 }
 
-/// Appends a run of the tenant `no`; `tally` is its last entry's. Returns about how many bytes of pages that takes.
+/// About what a row takes besides the blobs.
+const ROW_BYTES: u64 = 48;
+
+/// Appends a run of the tenant `no`, or its `place` where its bytes are elsewhere; `tally` is its last entry's. Returns about
+/// how many bytes of pages that takes.
 pub(super) fn insert_run(
     connection: &Connection,
     seq: i64,
     no: i64,
     run: &SealedRun,
     tally: Tally,
+    place: Option<Place>,
 ) -> rusqlite::Result<u64> {
-    let [ids, heads, bodies] = run.columns();
-    connection.prepare_cached("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
-        params![
+    let [ids, heads, bodies] = if place.is_none() { run.columns() } else { [&[] as &[u8]; 3] };
+    connection
+        .prepare_cached("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
+        .execute(params![
             seq,
             no,
             number(run.first.get()),
@@ -102,10 +121,14 @@ pub(super) fn insert_run(
             number(tally.bytes),
             ids,
             heads,
-            bodies
-        ],
-    )?;
-    let bytes = (ids.len() + heads.len() + bodies.len()) as u64;
+            bodies,
+            place.map(|it| it.segment),
+            place.map(|it| number(it.position)),
+            place.map(|it| number(it.heads_bytes as u64)),
+            place.map(|it| number(it.bodies_bytes as u64)),
+            place.map(|it| it.checksum),
+        ])?;
+    let bytes = ROW_BYTES + (ids.len() + heads.len() + bodies.len()) as u64;
     // Small ones share a page, and a large one has its own.
     let page = u64::from(PAGE_BYTES);
     Ok(if bytes < page / 2 { bytes } else { bytes.next_multiple_of(page) })

@@ -6,7 +6,8 @@ use foodtrack_contract::Offset;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::places::Places;
-use super::rows::{self, RunRow, number};
+use super::rows::{self, HEADS, HEADS_COLUMNS, number};
+use super::segments::Segments;
 use super::sweeping::STRETCH_BITS;
 use super::tenants;
 use super::walking::Walk;
@@ -18,14 +19,15 @@ pub(super) const TRIM_RUNS_MAX: u64 = 256;
 
 /// What decides whether an entry goes.
 #[derive(Clone, Copy)]
-pub(super) struct Limits {
+pub(super) struct Limits<'s> {
+    pub(super) segments: &'s Segments,
     pub(super) retention: Retention,
     pub(super) now_ms: u64,
     /// The newest entry's.
     pub(super) last: Tally,
 }
 
-impl Limits {
+impl Limits<'_> {
     fn let_go(self, tally: Tally, at_ms: u64) -> bool {
         self.retention.lets_go(tally, at_ms, self.last, self.now_ms)
     }
@@ -38,7 +40,7 @@ impl Limits {
 pub(super) fn trim(
     connection: &Connection,
     no: i64,
-    limits: Limits,
+    limits: Limits<'_>,
     runs_max: u64,
 ) -> rusqlite::Result<u64> {
     // Entries go oldest first, so those that go are a beginning: what is looked for is its end.
@@ -65,7 +67,7 @@ pub(super) fn trim(
 fn goes(
     connection: &Connection,
     no: i64,
-    limits: Limits,
+    limits: Limits<'_>,
     count: u64,
 ) -> rusqlite::Result<Option<Offset>> {
     let mut statement = connection.prepare_cached(
@@ -84,20 +86,21 @@ fn goes(
 fn goes_of(
     connection: &Connection,
     no: i64,
-    limits: Limits,
+    limits: Limits<'_>,
     count: u64,
 ) -> rusqlite::Result<Option<Offset>> {
     // The place of a single entry says all there is to know.
-    let mut statement = connection.prepare_cached(
-        "SELECT first, ids, heads, tenant_entries, tenant_bytes, trimmed_through
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {HEADS}, tenant_entries, tenant_bytes, trimmed_through
          FROM runs JOIN tenants ON no = tenant WHERE entries > 1 AND seq =
          (SELECT seq FROM places WHERE tenant = ? ORDER BY first LIMIT 1 OFFSET ?)",
-    )?;
+    ))?;
     let mut rows = statement.query(params![no, number(count - 1)])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let (last, trimmed_through) = (rows::tally(row, 3)?, rows::offset(row, 5)?);
+    let last = rows::tally(row, HEADS_COLUMNS)?;
+    let trimmed_through = rows::offset(row, HEADS_COLUMNS + 2)?;
     let mut entries: Vec<(Offset, u64, u64)> = Vec::new();
-    for (offset, head) in RunRow::heads(row, 0)?.iter_heads() {
+    for (offset, head) in rows::heads(row, 0, limits.segments)?.iter_heads() {
         // What is damaged goes with the one before it.
         let before = entries.last().map_or(0, |(_, at_ms, _)| *at_ms);
         let (at_ms, bytes) = head.map_or((before, 0), |head| (head.at_ms(), head.bytes()));
@@ -187,15 +190,16 @@ impl Round {
     pub(super) fn step(
         &mut self,
         connection: &Connection,
+        segments: &Segments,
         places: &Places,
         retention: Retention,
     ) -> rusqlite::Result<()> {
         // Looking at a tenant that keeps everything costs a few look-ups.
         for _ in 0..TRIM_RUNS_MAX / 8 {
             let Some(no) = self.left.front().copied() else { return Ok(()) };
-            let last =
-                tenants::newest(connection, Walk { no, placed_through: places.placed_through() })?;
-            let limits = Limits { retention, now_ms: self.now_ms, last };
+            let walk = Walk { segments, no, placed_through: places.placed_through() };
+            let last = tenants::newest(connection, walk)?;
+            let limits = Limits { segments, retention, now_ms: self.now_ms, last };
             if trim(connection, no, limits, TRIM_RUNS_MAX)? >= TRIM_RUNS_MAX
                 || trim_notes(connection, no, self.now_ms)?
             {

@@ -2,6 +2,7 @@
 //! it goes along with appends, in their transactions; the rest is done when nobody appends.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use foodtrack_contract::TenantId;
@@ -9,6 +10,7 @@ use rusqlite::Connection;
 
 use super::cursors::Forgetting;
 use super::places::Places;
+use super::segments::{Moving, Segments};
 use super::sweeping::{Diligence, Sweep};
 use super::tenants::OpenTenants;
 use super::trimming::{Limits, Round, TRIM_RUNS_MAX, trim};
@@ -20,6 +22,8 @@ const QUIET: Duration = Duration::from_millis(20);
 const STEP_ROWS_MIN: u64 = 256;
 
 pub(super) struct Upkeep {
+    segments: Arc<Segments>,
+    moving: Moving,
     retention: Retention,
     /// The newest time that anybody told.
     now_ms: u64,
@@ -34,11 +38,13 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    pub(super) fn new(retention: Retention) -> Self {
+    pub(super) fn new(retention: Retention, segments: Arc<Segments>) -> Self {
         let mut sweep = Sweep::default();
         // Of the last run.
         sweep.look_again();
         Self {
+            moving: Moving::new(Arc::clone(&segments)),
+            segments,
             retention,
             now_ms: 0,
             to_trim: VecDeque::new(),
@@ -128,8 +134,9 @@ impl Upkeep {
             }
             if is_first {
                 self.forgetting.step(connection, self.now_ms)?;
+                self.moving.step(connection)?;
             }
-            self.round.step(connection, places, self.retention)?;
+            self.round.step(connection, &self.segments, places, self.retention)?;
             self.sweep.look_again();
             return Ok(true);
         }
@@ -163,8 +170,8 @@ impl Upkeep {
     ) -> rusqlite::Result<()> {
         while let Some(tenant) = self.to_trim.front() {
             if let Some(open) = tenants.get(tenant) {
-                let Self { retention, now_ms, .. } = *self;
-                let limits = Limits { retention, now_ms, last: open.now.last };
+                let Self { retention, now_ms, ref segments, .. } = *self;
+                let limits = Limits { segments, retention, now_ms, last: open.now.last };
                 let rows_max = rows_left.min(TRIM_RUNS_MAX);
                 let taken = trim(connection, open.no, limits, rows_max)?;
                 if taken > 0 {
@@ -194,7 +201,7 @@ impl Upkeep {
         places: &mut Places,
     ) -> rusqlite::Result<bool> {
         places.place(connection)?;
-        self.round.step(connection, places, self.retention)?;
+        self.round.step(connection, &self.segments, places, self.retention)?;
         self.sweep.look_again();
         let rows_max = i64::try_from(STEP_ROWS_MIN).unwrap_or(i64::MAX);
         self.sweep.step(connection, Diligence::Full, rows_max)?;

@@ -4,18 +4,20 @@ use foodtrack_contract::Offset;
 use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
-use super::rows::{self, HEADS, RunRow, number};
+use super::rows::{self, HEADS, number};
+use super::segments::Segments;
 use crate::encoding::{Damage, Head, ids};
 
 /// Whose runs, and how far the index goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Walk {
+pub(super) struct Walk<'s> {
+    pub(super) segments: &'s Segments,
     pub(super) no: i64,
     /// Runs up to this seq have their places.
     pub(super) placed_through: i64,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// Gives `take` the columns (of `runs.`) of each run that has entries after an offset and up to another, ascending,
     /// until it wants no more. The first may have some before, and the last some behind.
     pub(super) fn ascend<E: From<rusqlite::Error>>(
@@ -64,7 +66,7 @@ impl Walk {
         mut take: impl FnMut(Offset, Result<Head<'_>, Damage>) -> Result<bool, E>,
     ) -> Result<(), E> {
         self.descend(connection, HEADS, |run| {
-            let run = RunRow::heads(run, 0)?;
+            let run = rows::heads(run, 0, self.segments)?;
             let heads: Vec<_> = run.iter_heads().collect();
             for (offset, head) in heads.into_iter().rev() {
                 if !take(offset, head)? {
@@ -75,24 +77,34 @@ impl Walk {
         })
     }
 
-    /// Gives `take` each entry's id, the newest first, until it wants no more. Where the index goes, it has them all.
+    /// Gives `take` each entry's id, the newest first, until it wants no more. Where the index goes, it has most of them.
     pub(super) fn descend_ids(
         self,
         connection: &Connection,
         mut take: impl FnMut(Uuid, Offset) -> bool,
     ) -> rusqlite::Result<()> {
-        let unplaced =
-            "SELECT first, ids FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC";
-        let placed =
-            "SELECT first, ids FROM places WHERE ?2 = ?2 AND tenant = ?1 ORDER BY first DESC";
+        let unplaced = format!(
+            "SELECT runs.first, runs.ids, x'', {PLACE} FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC"
+        );
+        // The index has none of a run that is or was in a segment.
+        let placed = format!(
+            "SELECT places.first, iif(length(places.ids) = 0, runs.ids, places.ids), x'', {PLACE} FROM places
+             LEFT JOIN runs ON runs.seq = places.seq AND length(places.ids) = 0
+             WHERE ?2 = ?2 AND places.tenant = ?1 ORDER BY places.first DESC"
+        );
         let params = [self.no, self.placed_through];
-        walk(connection, [unplaced, placed], params, |run| {
-            let newest_first = ids(rows::offset(run, 0)?, rows::bytes(run, 1)?).rev();
+        walk(connection, [&unplaced, &placed], params, |run| {
+            let run = rows::heads(run, 0, self.segments)?;
+            let newest_first = ids(run.first, &run.ids).rev();
             let mut wanted = newest_first.map(|(id, offset)| take(id, offset));
             Ok(wanted.all(|is_wanted| is_wanted))
         })
     }
 }
+
+/// Where a run's bytes are, as [`rows::heads`] takes it.
+const PLACE: &str =
+    "runs.entries, runs.segment, runs.position, runs.heads_bytes, runs.bodies_bytes, runs.checksum";
 
 /// Gives `take` the rows of the one statement and then of the other, until it wants no more.
 fn walk<const N: usize, E: From<rusqlite::Error>>(

@@ -19,6 +19,7 @@ use super::places::Places;
 use super::queue::{Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, WRITE_AHEAD_BYTES_MAX};
 use super::rows;
+use super::segments::{self, Appender, Segments};
 use super::side_notes::SideNotes;
 use super::tenants::{self, OpenTenants};
 use super::upkeep::Upkeep;
@@ -31,6 +32,8 @@ const GATHER_MAX: Duration = Duration::from_micros(100);
 const COMMIT_BYTES: u64 = 12 << 10;
 /// About what a transaction's worth of upkeep writes.
 const UPKEEP_BYTES: u64 = 256 << 10;
+/// From so many packed bytes on, a commit that nobody waits for has them in a segment.
+const SEGMENT_COMMIT_BYTES_MIN: usize = 64 << 10;
 /// How long after it was in vain it is tried again to make room on a full disk.
 const ROOM_DELAY: Duration = Duration::from_millis(100);
 /// How many pages one step of compaction gives back.
@@ -42,6 +45,8 @@ pub(super) struct Writer {
     queue: Arc<Queue>,
     teller: Teller,
     tenants: OpenTenants,
+    segments: Arc<Segments>,
+    appender: Appender,
     places: Places,
     upkeep: Upkeep,
     notes: SideNotes,
@@ -64,7 +69,7 @@ impl Writer {
         connection: Connection,
         file: &Path,
         options: SqliteOptions,
-        queue: Arc<Queue>,
+        (segments, queue): (Arc<Segments>, Arc<Queue>),
         on_completion: OnCompletion,
     ) -> rusqlite::Result<Self> {
         let page_bytes: u64 =
@@ -72,14 +77,17 @@ impl Writer {
         // SQLite counts pages in 32 bits, and takes a larger limit for its largest.
         let pages_max = (options.file_bytes_max / page_bytes.max(1)).min(u64::from(u32::MAX) - 1);
         let places = Places::load(&connection)?;
+        let appender = Appender::new(&connection, Arc::clone(&segments))?;
         let mut writer = Self {
             connection,
             gate: options.commit_gate,
             queue,
             teller: Teller::new(on_completion),
             tenants: OpenTenants::default(),
+            appender,
             places,
-            upkeep: Upkeep::new(options.retention),
+            upkeep: Upkeep::new(options.retention, Arc::clone(&segments)),
+            segments,
             notes: SideNotes::default(),
             is_compacting: false,
             pages_max,
@@ -217,13 +225,10 @@ impl Writer {
     /// One transaction, and what became of it.
     fn transact(&mut self, writes: Vec<Request>, is_quiet: bool) {
         let mut outcome = Outcome::default();
-        let result = match self.write(writes, is_quiet, &mut outcome) {
-            Ok(()) => {
-                let connection = &self.connection;
-                self.gate.pass(&mut || commit(connection))
-            }
-            Err(error) => Err(CommitError::from(error)),
-        };
+        let result = self.write(writes, is_quiet, &mut outcome).and_then(|()| {
+            let (connection, appender) = (&self.connection, &self.appender);
+            self.gate.pass(&mut || appender.flush().and_then(|()| commit(connection)))
+        });
         match result {
             Ok(()) => {
                 self.notes.clear();
@@ -233,6 +238,7 @@ impl Writer {
                     self.write_ahead_bytes += UPKEEP_BYTES;
                 }
                 self.keep();
+                self.segments.bury(std::mem::take(&mut outcome.dead));
                 self.teller.committed(outcome, &self.tenants);
                 if was_full {
                     // This one may have fitted in between; with the reserve there is room for the next one too.
@@ -254,6 +260,7 @@ impl Writer {
 
     /// The transaction is durable.
     fn keep(&mut self) {
+        self.appender.keep();
         self.places.keep();
         self.upkeep.keep();
         self.tenants.values_mut().for_each(tenants::OpenTenant::keep);
@@ -272,6 +279,7 @@ impl Writer {
     /// Undoes the open transaction. Returns whether that succeeded.
     fn undo(&mut self) -> bool {
         self.tenants.retain(|_, tenant| tenant.undo());
+        self.appender.undo();
         self.places.undo();
         self.upkeep.undo();
         // SQLite may have undone it by itself.
@@ -293,12 +301,19 @@ impl Writer {
         writes: Vec<Request>,
         is_quiet: bool,
         outcome: &mut Outcome,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<(), CommitError> {
         // After the first failure the rest is only noted, so that everybody is told.
-        let mut result = self.connection.execute_batch("BEGIN IMMEDIATE");
+        let mut result: Result<(), CommitError> =
+            self.connection.execute_batch("BEGIN IMMEDIATE").map_err(CommitError::from);
+        let in_segment = self.is_for_segment(&writes);
+        if in_segment && result.is_ok() {
+            result = self.appender.begin(&self.connection);
+        }
         for request in writes {
             let step = match request {
-                Request::Append(tenant, run) => self.append(tenant, &run, outcome, result.is_ok()),
+                Request::Append(tenant, run) => {
+                    self.append(tenant, &run, outcome, result.is_ok(), in_segment)
+                }
                 Request::Open(tenant, now_ms) if result.is_ok() => self
                     .open(&tenant, now_ms)
                     .map(|head| outcome.opened.push((tenant.clone(), Some(head))))
@@ -313,7 +328,7 @@ impl Writer {
                 },
                 _ => Ok(()),
             };
-            result = result.and(step);
+            result = result.and(step.map_err(CommitError::from));
         }
         result?;
         if !self.notes.is_empty() {
@@ -328,8 +343,23 @@ impl Writer {
                 outcome.entries,
                 is_quiet,
             )?;
+            if outcome.upkept {
+                outcome.dead = segments::dead(&self.connection)?;
+            }
         }
-        Ok(())
+        Ok(self.appender.note(&self.connection, self.places.last_seq())?)
+    }
+
+    /// Whether a transaction is large, and nobody waits for it: one fsync more is no loss then.
+    fn is_for_segment(&self, writes: &[Request]) -> bool {
+        let packed = |write: &Request| match write {
+            Request::Append(_, run) if !run.has_durable => Some(run.encoded.len()),
+            _ => None,
+        };
+        // A full disk has room for the database alone.
+        let has_room = !self.is_full && self.reserve.is_kept();
+        let bytes: Option<usize> = writes.iter().map(packed).sum();
+        has_room && bytes.is_some_and(|bytes| bytes >= SEGMENT_COMMIT_BYTES_MIN)
     }
 
     fn open(&mut self, tenant: &TenantId, now_ms: u64) -> rusqlite::Result<Head> {
@@ -338,7 +368,8 @@ impl Writer {
             self.places.place(&self.connection)?;
         }
         let placed_through = self.places.placed_through();
-        tenants::open(&self.connection, &mut self.tenants, placed_through, tenant, now_ms)
+        let (connection, segments) = (&self.connection, &self.segments);
+        tenants::open(connection, &mut self.tenants, segments, placed_through, tenant, now_ms)
     }
 
     fn append(
@@ -347,6 +378,7 @@ impl Writer {
         run: &SealedRun,
         outcome: &mut Outcome,
         is_written: bool,
+        in_segment: bool,
     ) -> rusqlite::Result<()> {
         let (first, last) = (run.first, run.last());
         let open = self.tenants.get_mut(&tenant).filter(|open| open.expected == first);
@@ -373,7 +405,8 @@ impl Writer {
         tenants::add_orders(connection, open.no, run)?;
         let seq = self.places.next(run.entries);
         let last = open.now.last;
-        outcome.bytes += rows::insert_run(connection, seq, open.no, run, last)?;
+        let place = if in_segment { self.appender.add(run) } else { None };
+        outcome.bytes += rows::insert_run(connection, seq, open.no, run, last, place)?;
         appended.is_awaited |= open.reserve(connection)?;
         Ok(())
     }

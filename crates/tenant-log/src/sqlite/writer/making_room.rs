@@ -7,6 +7,7 @@ use crate::sqlite::checkpointer::checkpoint;
 use crate::sqlite::commit_gate::{CommitError, commit};
 use crate::sqlite::room::SLACK_PAGES;
 use crate::sqlite::rows::number;
+use crate::sqlite::segments;
 
 /// How long making room may hold up those who append.
 const ROOM_TIME_MAX: Duration = Duration::from_millis(100);
@@ -60,9 +61,11 @@ impl Writer {
     fn make_room_step(&mut self) -> Result<bool, CommitError> {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let is_done = self.upkeep.step_when_full(&self.connection, &mut self.places)?;
+        let dead = segments::dead(&self.connection)?;
         let connection = &self.connection;
         self.gate.pass(&mut || commit(connection))?;
         self.keep();
+        self.segments.bury(dead);
         Ok(is_done)
     }
 

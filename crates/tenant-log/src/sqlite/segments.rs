@@ -1,0 +1,210 @@
+//! Segments: files beside the database with the bytes of runs that came in large commits. In the database itself each page
+//! of them would be written twice, and what nobody waits for comes in such numbers that it is felt.
+//!
+//! What exists is for the database alone to say: a row names its bytes' place, and is committed after they are on disk. A
+//! segment is only ever appended to, and its number is never given out again.
+
+mod appender;
+mod moving;
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ahash::AHashMap;
+use rusqlite::{Connection, Row};
+
+use super::opening::OpenError;
+use super::rows;
+use crate::encoding::ID_BYTES;
+
+pub(super) use appender::Appender;
+pub(super) use moving::Moving;
+
+/// What a segment's name begins with; its number follows.
+const NAME: &str = "segment-";
+
+/// The segments of a database, for all that read or write them.
+#[derive(Debug)]
+pub(super) struct Segments {
+    directory: PathBuf,
+    files: Mutex<AHashMap<i64, Arc<File>>>,
+}
+
+/// Where a run's bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) segment: i64,
+    pub(super) position: u64,
+    pub(super) ids_bytes: usize,
+    pub(super) heads_bytes: usize,
+    pub(super) bodies_bytes: usize,
+    /// CRC-32 over all of them.
+    pub(super) checksum: u32,
+}
+
+impl Place {
+    /// What [`Place::of`] takes of a run.
+    pub(super) const COLUMNS: usize = 6;
+
+    /// `entries`, `segment`, `position`, `heads_bytes`, `bodies_bytes`, `checksum`, from the column at `column` on; `None`
+    /// where the bytes are in the row.
+    pub(super) fn of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Self>> {
+        let Some(segment) = row.get(column + 1)? else { return Ok(None) };
+        let number = |at: usize| rows::unsigned(row, column + at);
+        let size = |at: usize| number(at).map(|it| usize::try_from(it).unwrap_or(usize::MAX));
+        Ok(Some(Self {
+            segment,
+            position: number(2)?,
+            ids_bytes: size(0)?.saturating_mul(ID_BYTES),
+            heads_bytes: size(3)?,
+            bodies_bytes: size(4)?,
+            checksum: u32::try_from(number(5)?).unwrap_or(0),
+        }))
+    }
+
+    /// How many bytes there are.
+    pub(super) fn bytes(&self) -> usize {
+        self.ids_bytes.saturating_add(self.heads_bytes).saturating_add(self.bodies_bytes)
+    }
+}
+
+impl Segments {
+    /// Those beside a database.
+    pub(super) fn beside(file: &Path) -> Self {
+        let directory = file.parent().unwrap_or(Path::new("")).to_owned();
+        Self { directory, files: Mutex::default() }
+    }
+
+    fn path(&self, no: i64) -> PathBuf {
+        self.directory.join(format!("{NAME}{no:06}"))
+    }
+
+    /// A segment to read from, and to append to where that is allowed.
+    fn file(&self, no: i64) -> std::io::Result<Arc<File>> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = files.get(&no) {
+            return Ok(Arc::clone(file));
+        }
+        let path = self.path(no);
+        let writable = File::options().read(true).write(true).open(&path);
+        // Somebody who only reads may not be allowed more.
+        let file = Arc::new(match writable {
+            Err(error) if error.kind() != ErrorKind::NotFound => File::open(&path)?,
+            opened => opened?,
+        });
+        files.insert(no, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// A run's bytes: `None` where they are damaged, or gone since the row was read.
+    pub(super) fn read(&self, place: &Place) -> Option<Vec<u8>> {
+        let file = self.file(place.segment).ok()?;
+        // A damaged row must not make anybody ask for all the memory there is.
+        let end = place.position.checked_add(place.bytes() as u64)?;
+        if end > file.metadata().ok()?.len() {
+            return None;
+        }
+        let mut bytes = vec![0; place.bytes()];
+        file.read_exact_at(&mut bytes, place.position).ok()?;
+        (crc32fast::hash(&bytes) == place.checksum).then_some(bytes)
+    }
+
+    /// Lets a segment go that no row names any more.
+    fn remove(&self, no: i64) {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).remove(&no);
+        // One that stays is found when the log is opened next.
+        let _ = std::fs::remove_file(self.path(no));
+    }
+
+    /// How many bytes all of them take on disk.
+    pub(super) fn bytes_on_disk(&self) -> u64 {
+        let found = found(&self.directory).unwrap_or_default();
+        found
+            .iter()
+            .filter_map(|no| std::fs::metadata(self.path(*no)).ok())
+            .map(|it| it.len())
+            .sum()
+    }
+
+    /// Looks that all are there, and puts in order what a crash left: what was appended for a commit that never was.
+    pub(super) fn put_in_order(&self, connection: &Connection) -> Result<(), OpenError> {
+        let io = |no| move |source| OpenError::Io { path: self.path(no), source };
+        let known = known(connection)
+            .map_err(|error| OpenError::store(&self.directory.join("log.db"), &error))?;
+        for (no, bytes) in &known {
+            let path = self.path(*no);
+            let length = match std::fs::metadata(&path) {
+                Ok(metadata) => metadata.len(),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    let detail = String::from("it is not there, and the log names it");
+                    return Err(OpenError::Damaged { path, detail });
+                }
+                Err(source) => return Err(OpenError::Io { path, source }),
+            };
+            if length < *bytes {
+                let detail = format!("it has {length} of {bytes} bytes");
+                return Err(OpenError::Damaged { path, detail });
+            }
+            if length > *bytes {
+                self.file(*no).and_then(|file| file.set_len(*bytes)).map_err(io(*no))?;
+            }
+        }
+        for no in found(&self.directory).map_err(io(0))? {
+            if known.iter().all(|(it, _)| *it != no) {
+                self.remove(no);
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the segments that were found [`dead`] in a transaction which is durable by now.
+    pub(super) fn bury(&self, dead: Vec<i64>) {
+        dead.into_iter().for_each(|no| self.remove(no));
+    }
+}
+
+/// The segments that the database names, and how long they are.
+fn known(connection: &Connection) -> rusqlite::Result<Vec<(i64, u64)>> {
+    let mut segments = connection.prepare("SELECT no, bytes FROM segments")?;
+    segments.query_map((), |row| Ok((row.get(0)?, rows::unsigned(row, 1)?)))?.collect()
+}
+
+/// The numbers of the segments that are in a directory.
+fn found(directory: &Path) -> std::io::Result<Vec<i64>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(NAME));
+        found.extend(number.and_then(|number| number.parse::<i64>().ok()));
+    }
+    Ok(found)
+}
+
+/// Runs of these seqs are about to be deleted, as far as their tenants have trimmed them: their segments have so much less.
+pub(super) fn let_go(connection: &Connection, from: i64, to: i64) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE segments SET live = live - gone.bytes FROM (
+                SELECT segment, sum(entries * 16 + heads_bytes + bodies_bytes) AS bytes FROM runs
+                WHERE seq >= ? AND seq < ? AND segment IS NOT NULL
+                    AND first + entries - 1 <= (SELECT trimmed_through FROM tenants WHERE no = tenant)
+                GROUP BY segment
+             ) AS gone WHERE no = gone.segment",
+        )?
+        .execute([from, to])?;
+    Ok(())
+}
+
+/// Takes the segments of which nothing is left out of the database, but for the one that is appended to.
+pub(super) fn dead(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
+    connection
+        .prepare_cached(
+            "DELETE FROM segments WHERE live <= 0 AND no < (SELECT last_segment FROM progress)
+             RETURNING no",
+        )?
+        .query_map((), |row| row.get(0))?
+        .collect()
+}

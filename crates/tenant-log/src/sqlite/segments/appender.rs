@@ -1,0 +1,133 @@
+//! Appending to segments: what a commit has for them is written in one go, and is on disk before the commit is.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Place, Segments};
+use crate::sealed_run::SealedRun;
+use crate::sqlite::commit_gate::CommitError;
+use crate::sqlite::rows::{self, number};
+
+/// About how long a segment becomes.
+const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// The end of the segments. What a transaction changes is undone by [`Appender::undo`] when it fails.
+#[derive(Debug)]
+pub(in crate::sqlite) struct Appender {
+    segments: Arc<Segments>,
+    now: Option<End>,
+    committed: Option<End>,
+    /// What the transaction at hand adds.
+    gathered: Vec<u8>,
+}
+
+/// Where the segment that is appended to ends, as far as it is committed.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    no: i64,
+    bytes: u64,
+}
+
+impl Appender {
+    /// Goes on where the last run of the server ended.
+    pub(in crate::sqlite) fn new(
+        connection: &Connection,
+        segments: Arc<Segments>,
+    ) -> rusqlite::Result<Self> {
+        let last = connection
+            .query_row(
+                "SELECT no, bytes FROM segments JOIN progress ON no = last_segment",
+                (),
+                |row| Ok(End { no: row.get(0)?, bytes: rows::unsigned(row, 1)? }),
+            )
+            .optional()?;
+        Ok(Self { segments, now: last, committed: last, gathered: Vec::new() })
+    }
+
+    /// Before a transaction's first run: begins the next segment where this one is long enough.
+    pub(in crate::sqlite) fn begin(&mut self, connection: &Connection) -> Result<(), CommitError> {
+        if self.now.is_some_and(|end| end.bytes < SEGMENT_BYTES) {
+            return Ok(());
+        }
+        let no = connection.query_row(
+            "UPDATE progress SET last_segment = last_segment + 1 RETURNING last_segment",
+            (),
+            |row| row.get(0),
+        )?;
+        connection.execute("INSERT INTO segments VALUES (?, 0, 0, 0, 0)", [no])?;
+        // What a transaction that failed may have left is of no use.
+        let made = File::create(self.segments.path(no)).and_then(|file| {
+            file.sync_all()?;
+            File::open(&self.segments.directory)?.sync_all()
+        });
+        made?;
+        self.now = Some(End { no, bytes: 0 });
+        Ok(())
+    }
+
+    /// Adds a run; `None` before [`Appender::begin`].
+    pub(in crate::sqlite) fn add(&mut self, run: &SealedRun) -> Option<Place> {
+        let End { no, bytes } = self.now?;
+        let [ids, heads, bodies] = run.columns().map(<[u8]>::len);
+        let place = Place {
+            segment: no,
+            position: bytes + self.gathered.len() as u64,
+            ids_bytes: ids,
+            heads_bytes: heads,
+            bodies_bytes: bodies,
+            checksum: crc32fast::hash(&run.encoded),
+        };
+        self.gathered.extend_from_slice(&run.encoded);
+        Some(place)
+    }
+
+    /// Notes what was added in the transaction at hand, whose runs go up to `last_seq`.
+    pub(in crate::sqlite) fn note(
+        &self,
+        connection: &Connection,
+        last_seq: i64,
+    ) -> rusqlite::Result<()> {
+        let Some(End { no, bytes }) = self.now.filter(|_| !self.gathered.is_empty()) else {
+            return Ok(());
+        };
+        let added = self.gathered.len() as u64;
+        connection
+            .prepare_cached(
+                "UPDATE segments SET bytes = ?, live = live + ?, last_seq = ?3,
+                    first_seq = CASE first_seq WHEN 0 THEN ?3 ELSE first_seq END WHERE no = ?4",
+            )?
+            .execute(params![number(bytes + added), number(added), last_seq, no])?;
+        Ok(())
+    }
+
+    /// Puts what was added on the disk. The transaction is not durable before.
+    pub(in crate::sqlite) fn flush(&self) -> Result<(), CommitError> {
+        let Some(End { no, bytes }) = self.now.filter(|_| !self.gathered.is_empty()) else {
+            return Ok(());
+        };
+        let write = || -> std::io::Result<()> {
+            let file = self.segments.file(no)?;
+            file.write_all_at(&self.gathered, bytes)?;
+            file.sync_data()
+        };
+        Ok(write()?)
+    }
+
+    /// The transaction is durable.
+    pub(in crate::sqlite) fn keep(&mut self) {
+        if let Some(end) = &mut self.now {
+            end.bytes += self.gathered.len() as u64;
+        }
+        self.committed = self.now;
+        self.gathered.clear();
+    }
+
+    /// The transaction never was. What it may have written is written over.
+    pub(in crate::sqlite) fn undo(&mut self) {
+        self.now = self.committed;
+        self.gathered.clear();
+    }
+}
