@@ -46,6 +46,7 @@ use crate::{
 use opening::DataDirectory;
 use queue::{Queue, Request};
 use reading::Readers;
+use segments::Segments;
 use writer::Writer;
 
 /// How a database is used.
@@ -124,10 +125,12 @@ impl SqliteLog {
         self.queue.push(Request::Compact)
     }
 
-    /// How many bytes the database takes on disk, what waits to be moved into it included.
+    /// How many bytes the log takes on disk, what waits to be moved into the database included.
     pub fn file_bytes(&self) -> u64 {
         let length = |path: &Path| std::fs::metadata(path).map_or(0, |it| it.len());
-        length(&self.file) + length(&opening::write_ahead_file(&self.file))
+        length(&self.file)
+            + length(&opening::write_ahead_file(&self.file))
+            + Segments::beside(&self.file).bytes_on_disk()
     }
 }
 

@@ -23,5 +23,7 @@ mod heads;
 mod memory;
 #[path = "promises/patience.rs"]
 mod patience;
+#[path = "promises/segments.rs"]
+mod segments;
 #[path = "promises/support.rs"]
 mod support;

@@ -203,6 +203,7 @@ pub(super) fn dead(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
     connection
         .prepare_cached(
             "DELETE FROM segments WHERE live <= 0 AND no < (SELECT last_segment FROM progress)
+                AND NOT EXISTS (SELECT 1 FROM runs WHERE seq >= first_seq AND seq <= last_seq AND segment = no)
              RETURNING no",
         )?
         .query_map((), |row| row.get(0))?

@@ -24,6 +24,8 @@ const STEP_ROWS_MIN: u64 = 256;
 pub(super) struct Upkeep {
     segments: Arc<Segments>,
     moving: Moving,
+    /// Since the last round began, it was not found that nothing is to be moved.
+    is_moving: bool,
     retention: Retention,
     /// The newest time that anybody told.
     now_ms: u64,
@@ -44,6 +46,7 @@ impl Upkeep {
         sweep.look_again();
         Self {
             moving: Moving::new(Arc::clone(&segments)),
+            is_moving: true,
             segments,
             retention,
             now_ms: 0,
@@ -69,6 +72,7 @@ impl Upkeep {
         self.diligence = Diligence::Round;
         self.sweep.look_again();
         self.is_round_new = true;
+        self.is_moving = true;
         self.round.start(connection, now_ms)
     }
 
@@ -90,7 +94,10 @@ impl Upkeep {
         if self.is_in_round() {
             return Some(Duration::ZERO);
         }
-        let is_due = places.is_worth_it() || !self.to_trim.is_empty() || self.sweep.is_due();
+        let is_due = places.is_worth_it()
+            || !self.to_trim.is_empty()
+            || self.sweep.is_due()
+            || self.is_moving;
         is_due.then_some(QUIET)
     }
 
@@ -100,8 +107,10 @@ impl Upkeep {
         connection: &Connection,
         places: &Places,
     ) -> rusqlite::Result<bool> {
+        self.is_moving = self.is_moving && self.moving.is_due(connection)?;
         Ok(places.is_worth_it()
             || !self.to_trim.is_empty()
+            || self.is_moving
             || self.sweep.find_out(connection, self.diligence)?)
     }
 
@@ -134,7 +143,6 @@ impl Upkeep {
             }
             if is_first {
                 self.forgetting.step(connection, self.now_ms)?;
-                self.moving.step(connection)?;
             }
             self.round.step(connection, &self.segments, places, self.retention)?;
             self.sweep.look_again();
@@ -150,7 +158,7 @@ impl Upkeep {
         }
         // Twice what is added, so that what goes does not fall behind.
         let rows_max = STEP_ROWS_MIN.max(2 * appended);
-        let is_due = !self.to_trim.is_empty() || self.sweep.is_due();
+        let is_due = !self.to_trim.is_empty() || self.sweep.is_due() || self.is_moving;
         self.trim_grown(connection, tenants, rows_max)?;
         if self.sweep.is_due() {
             let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
@@ -159,6 +167,7 @@ impl Upkeep {
                 self.diligence = Diligence::Busy;
             }
         }
+        self.is_moving = self.is_moving && self.moving.step(connection)?;
         Ok(is_due)
     }
 

@@ -307,7 +307,7 @@ impl Writer {
             self.connection.execute_batch("BEGIN IMMEDIATE").map_err(CommitError::from);
         let in_segment = self.is_for_segment(&writes);
         if in_segment && result.is_ok() {
-            result = self.appender.begin(&self.connection);
+            result = self.appender.begin(&self.connection, self.places.last_seq() + 1);
         }
         for request in writes {
             let step = match request {

@@ -148,11 +148,11 @@ fn a_tenant_whose_opening_failed_can_be_opened_again() {
 }
 
 /// A small file system of its own, gone when dropped.
-struct SmallDisk(tempfile::TempDir);
+pub(crate) struct SmallDisk(pub(crate) tempfile::TempDir);
 
 impl SmallDisk {
     /// `None` where this user may not mount.
-    fn mount(bytes: u64) -> Option<Self> {
+    pub(crate) fn mount(bytes: u64) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let is_mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])

@@ -71,10 +71,10 @@ fn a_foreign_file_is_refused() {
 fn a_later_versions_file_is_refused() {
     let (directory, file) = with_log(1);
     let connection = rusqlite::Connection::open(&file).unwrap();
-    connection.pragma_update(None, "user_version", 3).unwrap();
+    connection.pragma_update(None, "user_version", 4).unwrap();
     drop(connection);
     check_refused(directory.path(), |error| {
-        matches!(error, OpenError::FutureVersion { found: 3, known: 2, .. })
+        matches!(error, OpenError::FutureVersion { found: 4, known: 3, .. })
     });
 }
 
@@ -98,7 +98,14 @@ fn an_earlier_versions_file_is_brought_up_and_keeps_its_entries() {
     let rows: i64 =
         connection.query_row("SELECT count(*) FROM runs", (), |row| row.get(0)).unwrap();
     assert_eq!(i64::try_from(changed), Ok(rows));
-    connection.pragma_update(None, "user_version", 1).unwrap();
+    connection
+        .execute_batch(
+            "ALTER TABLE runs DROP COLUMN segment; ALTER TABLE runs DROP COLUMN position;
+             ALTER TABLE runs DROP COLUMN heads_bytes; ALTER TABLE runs DROP COLUMN bodies_bytes;
+             ALTER TABLE runs DROP COLUMN checksum; DROP TABLE segments;
+             ALTER TABLE progress DROP COLUMN last_segment; PRAGMA user_version = 1",
+        )
+        .unwrap();
     drop(connection);
     assert_eq!((before.len(), look()), (3, before));
     assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());

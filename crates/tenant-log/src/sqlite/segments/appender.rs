@@ -47,8 +47,12 @@ impl Appender {
         Ok(Self { segments, now: last, committed: last, gathered: Vec::new() })
     }
 
-    /// Before a transaction's first run: begins the next segment where this one is long enough.
-    pub(in crate::sqlite) fn begin(&mut self, connection: &Connection) -> Result<(), CommitError> {
+    /// Before a transaction's first run, whose seq is `first_seq`: begins the next segment where this one is long enough.
+    pub(in crate::sqlite) fn begin(
+        &mut self,
+        connection: &Connection,
+        first_seq: i64,
+    ) -> Result<(), CommitError> {
         if self.now.is_some_and(|end| end.bytes < SEGMENT_BYTES) {
             return Ok(());
         }
@@ -57,7 +61,7 @@ impl Appender {
             (),
             |row| row.get(0),
         )?;
-        connection.execute("INSERT INTO segments VALUES (?, 0, 0, 0, 0)", [no])?;
+        connection.execute("INSERT INTO segments VALUES (?, 0, 0, ?, 0)", [no, first_seq])?;
         // What a transaction that failed may have left is of no use.
         let made = File::create(self.segments.path(no)).and_then(|file| {
             file.sync_all()?;
@@ -96,8 +100,7 @@ impl Appender {
         let added = self.gathered.len() as u64;
         connection
             .prepare_cached(
-                "UPDATE segments SET bytes = ?, live = live + ?, last_seq = ?3,
-                    first_seq = CASE first_seq WHEN 0 THEN ?3 ELSE first_seq END WHERE no = ?4",
+                "UPDATE segments SET bytes = ?, live = live + ?, last_seq = ? WHERE no = ?",
             )?
             .execute(params![number(bytes + added), number(added), last_seq, no])?;
         Ok(())

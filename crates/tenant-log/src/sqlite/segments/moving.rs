@@ -8,8 +8,10 @@ use rusqlite::{Connection, params};
 use super::{Place, Segments};
 use crate::sqlite::rows::number;
 
-/// How many runs a step moves.
-const RUNS_MAX: i64 = 256;
+/// How many runs a step looks at.
+const RUNS_MAX: i64 = 64;
+/// About how many bytes it moves.
+const STEP_BYTES_MAX: u64 = 256 << 10;
 /// A segment is worth it of which no more than one in so many bytes is left.
 const LEFT_IN: i64 = 4;
 
@@ -17,13 +19,18 @@ const LEFT_IN: i64 = 4;
 #[derive(Debug)]
 pub(in crate::sqlite) struct Moving {
     segments: Arc<Segments>,
-    /// Those with something that cannot be read: they stay, for people to look at.
+    /// Those with something that cannot be read or found: they stay, for people to look at.
     damaged: AHashSet<i64>,
 }
 
 impl Moving {
     pub(in crate::sqlite) fn new(segments: Arc<Segments>) -> Self {
         Self { segments, damaged: AHashSet::new() }
+    }
+
+    /// Whether there is something to move.
+    pub(in crate::sqlite) fn is_due(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        Ok(self.find(connection)?.is_some())
     }
 
     /// Moves a few runs, within the transaction at hand. Returns whether there may be more.
@@ -54,13 +61,17 @@ impl Moving {
                 )?
                 .execute(params![ids, heads, bodies, seq])?;
             moved += bytes.len() as u64;
+            if moved >= STEP_BYTES_MAX {
+                break;
+            }
         }
-        let is_all = found.is_empty();
+        if found.is_empty() {
+            // What was noted as live is not there to be moved: it stays, for people to look at.
+            self.damaged.insert(no);
+        }
         connection
-            .prepare_cached(
-                "UPDATE segments SET live = CASE WHEN ? THEN 0 ELSE live - ? END WHERE no = ?",
-            )?
-            .execute(params![is_all, number(moved), no])?;
+            .prepare_cached("UPDATE segments SET live = live - ? WHERE no = ?")?
+            .execute(params![number(moved), no])?;
         Ok(true)
     }
 
