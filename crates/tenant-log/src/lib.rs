@@ -41,8 +41,9 @@ pub use recent_ids::{RECENT_IDS_MAX, RecentIds};
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};
 pub use sqlite::{
-    CheckError, CheckReport, Commit, CommitError, CommitGate, Compacted, OpenError, SqliteLog,
-    SqliteOptions, SqliteReader, check, check_with_progress, compact, renew_epochs,
+    BackupError, CheckError, CheckReport, Commit, CommitError, CommitGate, Compacted, OpenError,
+    SqliteLog, SqliteOptions, SqliteReader, backup, check, check_with_progress, compact,
+    renew_epochs,
 };
 pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};
 

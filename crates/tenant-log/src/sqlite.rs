@@ -3,6 +3,7 @@
 //! One thread writes. Everything that waits for it becomes one transaction with one fsync. Readers have connections of
 //! their own and see what is committed. The files can be opened with SQLite's own tools.
 
+mod backup;
 mod check;
 mod checkpointer;
 mod commit_gate;
@@ -33,6 +34,7 @@ use std::thread::JoinHandle;
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use uuid::Uuid;
 
+pub use backup::{BackupError, backup};
 pub use check::{CheckError, CheckReport, check, check_with_progress, renew_epochs};
 pub use commit_gate::{Commit, CommitError, CommitGate};
 pub use compacting::{Compacted, compact};

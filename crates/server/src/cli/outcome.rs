@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use foodtrack_tenant_log::{CheckError, OpenError, ReadError};
+use foodtrack_tenant_log::{BackupError, CheckError, OpenError, ReadError};
 
 use crate::config::ConfigErrors;
 use crate::websocket_server::StartError;
@@ -59,6 +59,18 @@ impl From<CheckError> for Outcome {
         match error {
             CheckError::Open(error) => error.into(),
             CheckError::Store { .. } => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<BackupError> for Outcome {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Open(error) => error.into(),
+            BackupError::NotEmpty { .. } => Self::Usage(error.to_string()),
+            BackupError::Io { .. } | BackupError::Store { .. } | BackupError::Overtaken => {
+                Self::Failed(error.to_string())
+            }
         }
     }
 }

@@ -110,6 +110,24 @@ fn lines_of_json(text: &str) -> Vec<Value> {
 }
 
 #[test]
+fn a_backup_is_made_beside_a_server_and_is_a_data_directory() {
+    let (directory, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let _in_use = InUse::make(directory.path());
+    let to = target.path().join("monday");
+    let arguments = ["log", "backup", "--to", to.to_str().unwrap()];
+    let (code, out, notes) = on(directory.path(), &arguments);
+    assert_eq!(code, 0, "{notes}");
+    assert!(out.contains("copied to") && notes.contains("copying"), "{out}{notes}");
+    let (code, findings, notes) = on(&to, &["log", "check"]);
+    assert_eq!((code, &*findings), (0, ""), "{notes}");
+    let (code, entries, _) = on(&to, &["log", "read", "--tenant", "t1"]);
+    assert_eq!((code, entries.lines().count()), (0, 7));
+    let (code, _, notes) = on(directory.path(), &arguments);
+    assert_eq!(code, 2, "{notes}");
+    assert!(notes.contains("not empty"), "{notes}");
+}
+
+#[test]
 fn stats_read_and_export_work_beside_a_server() {
     let directory = tempfile::tempdir().unwrap();
     let _in_use = InUse::make(directory.path());

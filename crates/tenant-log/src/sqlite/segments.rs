@@ -78,7 +78,7 @@ impl Segments {
         Self { directory, files: Mutex::default() }
     }
 
-    fn path(&self, no: i64) -> PathBuf {
+    pub(super) fn path(&self, no: i64) -> PathBuf {
         self.directory.join(format!("{NAME}{no:06}"))
     }
 
@@ -121,7 +121,7 @@ impl Segments {
 
     /// How many bytes all of them take on disk.
     pub(super) fn bytes_on_disk(&self) -> u64 {
-        let found = found(&self.directory).unwrap_or_default();
+        let found = self.found().unwrap_or_default();
         found
             .iter()
             .filter_map(|no| std::fs::metadata(self.path(*no)).ok())
@@ -152,12 +152,28 @@ impl Segments {
                 self.file(*no).and_then(|file| file.set_len(*bytes)).map_err(io(*no))?;
             }
         }
-        for no in found(&self.directory).map_err(io(0))? {
+        self.remove_unknown(&known).map_err(io(0))
+    }
+
+    /// Removes those that are not among `known`.
+    pub(super) fn remove_unknown(&self, known: &[(i64, u64)]) -> std::io::Result<()> {
+        for no in self.found()? {
             if known.iter().all(|(it, _)| *it != no) {
                 self.remove(no);
             }
         }
         Ok(())
+    }
+
+    /// The numbers of those that are there.
+    pub(super) fn found(&self) -> std::io::Result<Vec<i64>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.directory)? {
+            let name = entry?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix(NAME));
+            found.extend(number.and_then(|number| number.parse::<i64>().ok()));
+        }
+        Ok(found)
     }
 
     /// Deletes the segments that were found [`dead`] in a transaction which is durable by now.
@@ -167,20 +183,9 @@ impl Segments {
 }
 
 /// The segments that the database names, and how long they are.
-fn known(connection: &Connection) -> rusqlite::Result<Vec<(i64, u64)>> {
+pub(super) fn known(connection: &Connection) -> rusqlite::Result<Vec<(i64, u64)>> {
     let mut segments = connection.prepare("SELECT no, bytes FROM segments")?;
     segments.query_map((), |row| Ok((row.get(0)?, rows::unsigned(row, 1)?)))?.collect()
-}
-
-/// The numbers of the segments that are in a directory.
-fn found(directory: &Path) -> std::io::Result<Vec<i64>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix(NAME));
-        found.extend(number.and_then(|number| number.parse::<i64>().ok()));
-    }
-    Ok(found)
 }
 
 /// Runs of these seqs are about to be deleted, as far as their tenants have trimmed them: their segments have so much less.

@@ -124,6 +124,7 @@ impl Upkeep {
         self.sweep.undo();
         self.round.undo();
         self.is_round_new = true;
+        self.is_moving = true;
         self.to_trim.clear();
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{
     Durability, LogEntry, OpenError, ReadError, RefusedReason, Retention, SqliteLog, SqliteOptions,
-    SqliteReader, check, compact,
+    SqliteReader, backup, check, compact,
 };
 
 use crate::disk::SmallDisk;
@@ -396,4 +396,50 @@ fn compaction_lets_segments_go_that_nothing_is_left_of() {
     assert!(compacted.bytes_after < compacted.bytes_before - (60 << 20), "{compacted:?}");
     assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
     assert_eq!(entries(&open_sqlite(directory.path(), options()), "t").len(), 100);
+}
+
+#[test]
+fn a_backup_is_whole_and_as_of_one_moment_whatever_is_appended_and_let_go_meanwhile() {
+    let (directory, target) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let retention = Retention { entries_max: 2_000, ..KEEPS_ALL };
+    let open = open_sqlite(directory.path(), SqliteOptions { retention, ..options() });
+    let mut writer = open.writer("t");
+    submit(&mut writer, 1..=3_000, 16_000);
+    writer.settle_by_reading();
+    std::thread::scope(|scope| {
+        let (directory, target) = (directory.path(), target.path());
+        let copying = scope.spawn(move || {
+            for round in 0..5 {
+                let to = target.join(round.to_string());
+                let mut steps = 0;
+                let bytes = backup(directory, &to, &mut |_| steps += 1).unwrap();
+                assert!(bytes > 30_000_000 && steps > 1, "{bytes} bytes in {steps} steps");
+                assert_eq!(check(&to).unwrap().findings, Vec::<String>::new());
+                let kept = entries(&open_sqlite(&to, options()), "t");
+                assert!(kept.len() >= 2_000 && kept[0].offset.get() + kept.len() as u64 > 3_000);
+                assert!(kept.windows(2).all(|it| it[0].offset.next() == it[1].offset));
+                let is_right = |it: &LogEntry| *it == large(it.offset.get(), it.offset, 16_000);
+                assert!(kept.iter().step_by(50).all(is_right));
+                std::fs::remove_dir_all(&to).unwrap();
+            }
+        });
+        let mut n = 3_000;
+        while !copying.is_finished() {
+            submit(&mut writer, n + 1..=n + 100, 16_000);
+            writer.settle_by_reading();
+            n += 100;
+            open.log.trim(n).unwrap();
+        }
+        assert!(copying.join().is_ok() && n > 3_000);
+    });
+}
+
+#[test]
+fn a_backup_overwrites_nothing() {
+    let (directory, _) = with_segment();
+    let target = tempfile::tempdir().unwrap();
+    std::fs::write(target.path().join("diary"), b"a long one").unwrap();
+    let refused = backup(directory.path(), target.path(), &mut |_| {}).unwrap_err().to_string();
+    assert!(refused.contains("not empty"), "{refused}");
+    assert_eq!(std::fs::read_dir(target.path()).unwrap().count(), 1);
 }

@@ -1,5 +1,6 @@
 //! `foodtrack-websocket log`
 
+mod backup;
 mod check;
 mod compact;
 mod export;
@@ -32,6 +33,8 @@ pub(super) enum Log {
     Export(export::Export),
     /// Give free space back to the file system. No server may be using the log.
     Compact(compact::Compact),
+    /// Copy the whole log to another directory, beside a running server.
+    Backup(backup::Backup),
     /// Give every tenant a new epoch, after a backup was restored. No server may be using the log.
     RenewEpochs(renew_epochs::RenewEpochs),
 }
@@ -44,6 +47,7 @@ impl Log {
             Self::Read(read) => read.run(),
             Self::Export(export) => export.run(),
             Self::Compact(compact) => compact.run(),
+            Self::Backup(backup) => backup.run(),
             Self::RenewEpochs(renew) => renew.run(),
         }
     }
