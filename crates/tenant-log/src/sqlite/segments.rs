@@ -23,6 +23,8 @@ use crate::encoding::ID_BYTES;
 pub(super) use appender::Appender;
 pub(super) use moving::Moving;
 
+/// How many segments are kept open at most.
+const FILES_MAX: usize = 64;
 /// What a segment's name begins with; its number follows.
 const NAME: &str = "segment-";
 
@@ -95,6 +97,9 @@ impl Segments {
             Err(error) if error.kind() != ErrorKind::NotFound => File::open(&path)?,
             opened => opened?,
         });
+        if files.len() >= FILES_MAX {
+            files.clear();
+        }
         files.insert(no, Arc::clone(&file));
         Ok(file)
     }
@@ -148,9 +153,14 @@ impl Segments {
                 let detail = format!("it has {length} of {bytes} bytes");
                 return Err(OpenError::Damaged { path, detail });
             }
-            if length > *bytes {
-                self.file(*no).and_then(|file| file.set_len(*bytes)).map_err(io(*no))?;
-            }
+        }
+        // Nothing is changed before it is known that all are whole.
+        for (no, bytes) in &known {
+            let cut = || {
+                let file = self.file(*no)?;
+                if file.metadata()?.len() > *bytes { file.set_len(*bytes) } else { Ok(()) }
+            };
+            cut().map_err(io(*no))?;
         }
         self.remove_unknown(&known).map_err(io(0))
     }
