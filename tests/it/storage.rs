@@ -86,6 +86,39 @@ on_both_transports! {
         expect_numbers(&mut back, &[22], "");
     }
 
+    fn who_asks_again_for_a_room_is_told_to_be_in_it_only_when_that_is_kept(transport) {
+        let directory = tempfile::tempdir().unwrap();
+        let (hub, gate) = on_gated_disk(&directory);
+        let mut all = Onlookers::join(&hub, transport);
+        publish(&mut all.sender, 1..=1);
+        all.dashboard.expect("order:updated");
+        let shut = gate.shut();
+        all.dashboard.emit("subscribe:order", json!("7"));
+        all.dashboard.settle();
+        // It does not know whether that arrived.
+        let mut back = all.dashboard.tear().resume(&hub);
+        assert!(back.recovered);
+        back.emit("subscribe:order", json!("7"));
+        expect_nothing(&mut back, "the disk has nothing of it yet");
+        gate.fail(Some(CommitError::DiskFull));
+        drop(shut);
+        assert_eq!(back.expect("system:error").payload("code"), "storage_full");
+        assert_eq!(back.refused("subscribe:order", json!("7")), "storage_full");
+        // Torn before it was refused, and asked for again by its session after that.
+        let shut = gate.shut();
+        back.emit("subscribe:order", json!("8"));
+        back.settle();
+        let away = back.tear();
+        drop(shut);
+        let mut back = away.resume(&hub);
+        assert_eq!(back.refused("subscribe:order", json!("8")), "storage_full");
+        // Where it was back in time, the first one's refusal came too.
+        back.drain();
+        gate.fail(None);
+        back.subscribe("order", "7");
+        back.subscribe("order", "8");
+    }
+
     fn a_disk_that_fails_refuses_what_must_be_kept_for_good(transport) {
         let directory = tempfile::tempdir().unwrap();
         let (hub, gate) = on_gated_disk(&directory);

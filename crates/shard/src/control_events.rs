@@ -114,10 +114,11 @@ impl Tenant {
         let answer = serde_json::json!({ "room": room, "type": kind }).to_string();
         let event = if joins { "subscribed" } else { "unsubscribed" };
         let Some(to) = self.addressee(place) else { return Ok(()) };
-        let joined = (joins && changed).then(|| name.into());
-        let waiter = Some(NoteWaiter { to, joined, event, answer, ack_id });
         // Who is told that it is in a room is in it again when its session comes back, whatever happens.
-        let waiter = if changed { self.keep_session(turn, place, waiter) } else { waiter };
+        let must_keep = changed || joins && self.is_unkept(place);
+        let joined = (joins && must_keep).then(|| name.into());
+        let waiter = Some(NoteWaiter { to, joined, event, answer, ack_id });
+        let waiter = if must_keep { self.keep_session(turn, place, waiter) } else { waiter };
         if let Some(waiter) = waiter {
             self.answer_control(turn, &waiter);
         }

@@ -25,6 +25,9 @@ pub(crate) struct SessionRooms {
     pub(crate) is_over: bool,
     #[serde(skip)]
     expires_at_ms: u64,
+    /// What is told once they are on disk; they may not be before.
+    #[serde(skip)]
+    ticket: Option<u64>,
 }
 
 impl SessionRooms {
@@ -59,7 +62,7 @@ impl Tenant {
         let now_ms = turn.clock.unix_ms();
         let expires_at_ms = now_ms + SESSION_AGE_HOURS_MAX * 3_600_000;
         let Some(log) = self.log.open_mut() else { return waiter };
-        let rooms = SessionRooms { names, is_over: false, expires_at_ms };
+        let mut rooms = SessionRooms { names, is_over: false, expires_at_ms, ticket: None };
         let value = (!rooms.names.is_empty()).then(|| serde_json::to_string(&rooms).ok()).flatten();
         let note = |key: String| Note {
             kind: NoteKind::Session,
@@ -73,10 +76,11 @@ impl Tenant {
             let _ = turn.log.log.save_note(&self.id, last, None);
             keep(&mut log.last_rooms, subscriber, &rooms);
         }
-        keep(&mut log.sessions, sid, &rooms);
-        let note = note(sid.as_str().to_owned());
         let waits = waiter.is_some() && !turn.log.is_in_memory;
         let ticket = waits.then(|| log.next_ticket());
+        rooms.ticket = ticket;
+        keep(&mut log.sessions, sid, &rooms);
+        let note = note(sid.as_str().to_owned());
         if turn.log.log.save_note(&self.id, note, ticket).is_err() {
             // It is in the rooms; after a crash it will have to ask for them again.
             return waiter;
@@ -97,7 +101,7 @@ impl Tenant {
         let subscriber = self.subscribers.get(connection.subscriber).map(|it| it.key.clone());
         let expires_at_ms = turn.clock.unix_ms() + SESSION_AGE_HOURS_MAX * 3_600_000;
         let Some(log) = self.log.open_mut() else { return };
-        let over = SessionRooms { names: Vec::new(), is_over: true, expires_at_ms };
+        let over = SessionRooms { is_over: true, expires_at_ms, ..SessionRooms::default() };
         let note = Note {
             kind: NoteKind::Session,
             key: sid.as_str().into(),
@@ -118,10 +122,23 @@ impl Tenant {
 
     /// A note is on disk: who waits for it is answered.
     pub(crate) fn noted(&mut self, turn: &mut Turn<'_>, ticket: u64) {
-        let waiter = self.log.open_mut().and_then(|log| log.noted.remove(&ticket));
-        if let Some(waiter) = waiter {
-            self.answer_control(turn, &waiter);
+        let Some(log) = self.log.open_mut() else { return };
+        let Some(waiter) = log.noted.remove(&ticket) else { return };
+        if let Some(rooms) = log.sessions.get_mut(&waiter.to.sid)
+            && rooms.ticket == Some(ticket)
+        {
+            rooms.ticket = None;
         }
+        self.answer_control(turn, &waiter);
+    }
+
+    /// Whether the rooms that a connection is in may not be on disk: its session asked for one before, and was not told
+    /// yet, or never will be.
+    pub(crate) fn is_unkept(&self, place: u32) -> bool {
+        let rooms = self.connections.get(place).and_then(|connection| {
+            self.log.open().and_then(|log| log.sessions.get(&connection.id))
+        });
+        rooms.is_some_and(|rooms| rooms.ticket.is_some())
     }
 
     /// A note was not kept. A room that was joined is left again: a session that came back without it would miss what

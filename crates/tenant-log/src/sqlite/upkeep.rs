@@ -24,7 +24,7 @@ const STEP_ROWS_MIN: u64 = 256;
 pub(super) struct Upkeep {
     segments: Arc<Segments>,
     moving: Moving,
-    /// Since the last round began, it was not found that nothing is to be moved.
+    /// Since the last round began, nothing has failed, and it was not found that nothing is to be moved.
     is_moving: bool,
     retention: Retention,
     /// The newest time that anybody told.
@@ -46,7 +46,7 @@ impl Upkeep {
         sweep.look_again();
         Self {
             moving: Moving::new(Arc::clone(&segments)),
-            is_moving: true,
+            is_moving: false,
             segments,
             retention,
             now_ms: 0,
@@ -124,7 +124,8 @@ impl Upkeep {
         self.sweep.undo();
         self.round.undo();
         self.is_round_new = true;
-        self.is_moving = true;
+        // It takes room, and there may be none: others' entries must not be refused for it again and again.
+        self.is_moving = false;
         self.to_trim.clear();
     }
 
