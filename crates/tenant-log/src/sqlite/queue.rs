@@ -22,8 +22,8 @@ const QUEUE_BYTES_MAX: u64 = 64 << 20;
 const RECOVERABLE_DELAY: Duration = Duration::from_millis(50);
 const NOTES_DELAY: Duration = Duration::from_millis(250);
 /// With so much waiting it is not waited any longer.
-const PATIENT_REQUESTS_MAX: usize = 4_000;
-const PATIENT_BYTES_MAX: u64 = 2 << 20;
+const PATIENT_REQUESTS_MAX: usize = 10_000;
+const PATIENT_BYTES_MAX: u64 = 6 << 20;
 /// How many runs' memory is kept for the next ones.
 const SPARE_RUNS_MAX: usize = 64;
 

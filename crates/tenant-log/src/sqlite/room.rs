@@ -9,7 +9,7 @@ use super::places::UNPLACED_MAX;
 /// About how much may stand beside the database before it is moved into it.
 pub(super) const WRITE_AHEAD_BYTES_MAX: u64 = 16 << 20;
 /// How many bytes of messages one transaction takes.
-pub(super) const COMMIT_BYTES_MAX: u64 = 4 << 20;
+pub(super) const COMMIT_BYTES_MAX: u64 = 6 << 20;
 /// Enough for all that stands beside the database to move into it; then there is room beside it to write what deletes.
 const RESERVE_BYTES: u64 = 48 << 20;
 /// Of as many tenants, each entry is a run of its own, whose place is on a page of its own.

@@ -375,7 +375,7 @@ impl Writer {
     fn append(
         &mut self,
         tenant: TenantId,
-        run: &SealedRun,
+        run: &Arc<SealedRun>,
         outcome: &mut Outcome,
         is_written: bool,
         in_segment: bool,

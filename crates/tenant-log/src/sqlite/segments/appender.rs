@@ -1,7 +1,7 @@
 //! Appending to segments: what a commit has for them is written in one go, and is on disk before the commit is.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::io::{ErrorKind, IoSlice, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -11,6 +11,8 @@ use crate::sealed_run::SealedRun;
 use crate::sqlite::commit_gate::CommitError;
 use crate::sqlite::rows::{self, number};
 
+/// How many pieces one call writes.
+const SLICES_MAX: usize = 512;
 /// About how long a segment becomes.
 const SEGMENT_BYTES: u64 = 64 << 20;
 
@@ -20,8 +22,9 @@ pub(in crate::sqlite) struct Appender {
     segments: Arc<Segments>,
     now: Option<End>,
     committed: Option<End>,
-    /// What the transaction at hand adds.
-    gathered: Vec<u8>,
+    /// What the transaction at hand adds, and how many bytes that is.
+    gathered: Vec<Arc<SealedRun>>,
+    gathered_bytes: u64,
 }
 
 /// Where the segment that is appended to ends, as far as it is committed.
@@ -44,7 +47,7 @@ impl Appender {
                 |row| Ok(End { no: row.get(0)?, bytes: rows::unsigned(row, 1)? }),
             )
             .optional()?;
-        Ok(Self { segments, now: last, committed: last, gathered: Vec::new() })
+        Ok(Self { segments, now: last, committed: last, gathered: Vec::new(), gathered_bytes: 0 })
     }
 
     /// Before a transaction's first run, whose seq is `first_seq`: begins the next segment where this one is long enough.
@@ -73,18 +76,19 @@ impl Appender {
     }
 
     /// Adds a run; `None` before [`Appender::begin`].
-    pub(in crate::sqlite) fn add(&mut self, run: &SealedRun) -> Option<Place> {
+    pub(in crate::sqlite) fn add(&mut self, run: &Arc<SealedRun>) -> Option<Place> {
         let End { no, bytes } = self.now?;
         let [ids, heads, bodies] = run.columns().map(<[u8]>::len);
         let place = Place {
             segment: no,
-            position: bytes + self.gathered.len() as u64,
+            position: bytes + self.gathered_bytes,
             ids_bytes: ids,
             heads_bytes: heads,
             bodies_bytes: bodies,
             checksum: crc32fast::hash(&run.encoded),
         };
-        self.gathered.extend_from_slice(&run.encoded);
+        self.gathered.push(Arc::clone(run));
+        self.gathered_bytes += run.encoded.len() as u64;
         Some(place)
     }
 
@@ -97,7 +101,7 @@ impl Appender {
         let Some(End { no, bytes }) = self.now.filter(|_| !self.gathered.is_empty()) else {
             return Ok(());
         };
-        let added = self.gathered.len() as u64;
+        let added = self.gathered_bytes;
         connection
             .prepare_cached(
                 "UPDATE segments SET bytes = ?, live = live + ?, last_seq = ? WHERE no = ?",
@@ -112,8 +116,13 @@ impl Appender {
             return Ok(());
         };
         let write = || -> std::io::Result<()> {
-            let file = self.segments.file(no)?;
-            file.write_all_at(&self.gathered, bytes)?;
+            let file = &*self.segments.file(no)?;
+            // Nobody else uses its position.
+            { file }.seek(SeekFrom::Start(bytes))?;
+            for runs in self.gathered.chunks(SLICES_MAX) {
+                let slices: Vec<_> = runs.iter().map(|run| IoSlice::new(&run.encoded)).collect();
+                write_all(file, slices)?;
+            }
             file.sync_data()
         };
         Ok(write()?)
@@ -122,15 +131,34 @@ impl Appender {
     /// The transaction is durable.
     pub(in crate::sqlite) fn keep(&mut self) {
         if let Some(end) = &mut self.now {
-            end.bytes += self.gathered.len() as u64;
+            end.bytes += self.gathered_bytes;
         }
         self.committed = self.now;
-        self.gathered.clear();
+        self.let_go();
     }
 
     /// The transaction never was. What it may have written is written over.
     pub(in crate::sqlite) fn undo(&mut self) {
         self.now = self.committed;
-        self.gathered.clear();
+        self.let_go();
     }
+
+    fn let_go(&mut self) {
+        self.gathered.clear();
+        self.gathered_bytes = 0;
+    }
+}
+
+/// Writes all of it where the file stands.
+fn write_all(mut file: &File, mut slices: Vec<IoSlice<'_>>) -> std::io::Result<()> {
+    let mut left = slices.as_mut_slice();
+    while !left.is_empty() {
+        match file.write_vectored(left) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut left, written),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
