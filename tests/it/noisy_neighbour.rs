@@ -71,6 +71,9 @@ fn flood(server: &Server, is_over: &AtomicBool) {
         number += 1;
         let update = |n| ("order:updated", json!({ "orderId": "1", "round": number, "n": n }));
         let batch: Vec<_> = (0..100).map(update).collect();
-        client.emit_all(&batch);
+        if !client.try_emit_all(&batch) {
+            // On a slow machine this takes so long that one who answers no ping is sent away.
+            client = Client::join(server, Transport::WebSocket, &Who::service("noisy"));
+        }
     }
 }

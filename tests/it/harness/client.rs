@@ -252,13 +252,17 @@ impl Client {
     /// Emits several events together.
     #[track_caller]
     pub(crate) fn emit_all(&mut self, events: &[(&str, Value)]) {
+        assert!(self.try_emit_all(events), "the server has closed the transport");
+    }
+
+    pub(crate) fn try_emit_all(&mut self, events: &[(&str, Value)]) -> bool {
         let packets: Vec<Outgoing> = events
             .iter()
             .flat_map(|(name, argument)| {
                 encode(self.parser, PacketType::Event, None, &json!([name, argument]), &[])
             })
             .collect();
-        assert!(self.link.send(&packets), "the server has closed the transport");
+        self.link.send(&packets)
     }
 
     /// Emits an event and waits for its acknowledgement.
