@@ -94,7 +94,7 @@ impl SqliteLog {
         on_completion: OnCompletion,
     ) -> Result<Self, OpenError> {
         let directory = DataDirectory::lock(directory)?;
-        let connection = directory.open_database()?;
+        let connection = directory.open_in_order()?;
         let file = directory.file();
         let queue = Arc::new(Queue::default());
         let heeding = Arc::clone(&queue);
