@@ -276,6 +276,39 @@ fn a_full_disk_refuses_a_large_commit_as_a_whole_and_takes_the_next_when_there_i
 }
 
 #[test]
+fn a_segment_that_rows_name_is_kept_though_nothing_else_knows_it_any_more() {
+    let (directory, segment) = with_segment();
+    let whole = std::fs::read(&segment).unwrap();
+    // As what `.recover` saves may be.
+    let connection = rusqlite::Connection::open(directory.path().join("log.db")).unwrap();
+    connection.execute_batch("DELETE FROM segments; UPDATE progress SET last_segment = 0").unwrap();
+    drop(connection);
+    let open = open_sqlite(directory.path(), options());
+    assert_eq!(entries(&open, "t").len(), 600);
+    let mut writer = open.writer("t");
+    submit(&mut writer, 601..=900, 1_000);
+    settle(&mut writer);
+    let kept = entries(&open, "t");
+    assert_eq!(kept.len(), 900);
+    assert!(kept.iter().all(|it| *it == large(it.offset.get(), it.offset, 1_000)));
+    drop(open);
+    assert!(std::fs::read(&segment).unwrap().starts_with(&whole));
+    assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
+}
+
+#[test]
+fn a_check_leaves_the_segments_as_they_are() {
+    let (directory, segment) = with_segment();
+    let mut longer = std::fs::read(&segment).unwrap();
+    longer.extend(noise(1, 5_000));
+    std::fs::write(&segment, &longer).unwrap();
+    let unknown = directory.path().join("segment-000002");
+    std::fs::write(&unknown, b"of a commit that began it").unwrap();
+    assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
+    assert!(std::fs::read(&segment).unwrap() == longer && unknown.exists());
+}
+
+#[test]
 fn a_segment_that_is_missing_or_cut_off_is_refused_and_left_as_it_is() {
     let (directory, segment) = with_segment();
     let whole = std::fs::read(&segment).unwrap();
@@ -317,6 +350,19 @@ fn a_changed_byte_of_a_segment_is_damage_and_never_another_message() {
         }
     }
     assert!((1..=64).contains(&damaged), "{damaged} entries");
+    // Whether an id is among the damaged ones nobody knows; that it is not there must not be said.
+    let mut unknown = 0;
+    for n in 1..=601 {
+        match open.log.find(&tenant("t"), id(n)) {
+            Ok(found) => assert_eq!(found, Some(offset(n))),
+            Err(ReadError::Damaged { .. }) => unknown += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(unknown, damaged + 1);
+    let recent = open.head(&tenant("t")).recent;
+    assert_eq!(recent.len(), 600 - damaged);
+    assert!(recent.iter().all(|(it, at)| *it == id(at.get())), "an id that nobody gave");
 }
 
 #[test]
