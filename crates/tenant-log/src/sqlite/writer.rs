@@ -226,8 +226,9 @@ impl Writer {
     fn transact(&mut self, writes: Vec<Request>, is_quiet: bool) {
         let mut outcome = Outcome::default();
         let result = self.write(writes, is_quiet, &mut outcome).and_then(|()| {
-            let (connection, appender) = (&self.connection, &self.appender);
-            self.gate.pass(&mut || appender.flush().and_then(|()| commit(connection)))
+            self.flush()?;
+            let connection = &self.connection;
+            self.gate.pass(&mut || commit(connection))
         });
         match result {
             Ok(()) => {
@@ -256,6 +257,19 @@ impl Writer {
                 self.teller.not_noted(tickets, reason);
             }
         }
+    }
+
+    /// Puts on the disk what the transaction at hand has for a segment, if anything.
+    fn flush(&mut self) -> Result<(), CommitError> {
+        if self.appender.is_empty() {
+            return Ok(());
+        }
+        let appender = &self.appender;
+        let result = self.gate.pass_segment(&mut || appender.flush());
+        if result == Err(CommitError::DiskFull) {
+            self.appender.cut_off();
+        }
+        result
     }
 
     /// The transaction is durable.
@@ -357,9 +371,9 @@ impl Writer {
             _ => None,
         };
         // A full disk has room for the database alone.
-        let has_room = !self.is_full && self.reserve.is_kept();
+        let is_allowed = !self.is_full && self.reserve.is_kept() && !self.notes.have_tickets();
         let bytes: Option<usize> = writes.iter().map(packed).sum();
-        has_room && bytes.is_some_and(|bytes| bytes >= SEGMENT_COMMIT_BYTES_MIN)
+        is_allowed && bytes.is_some_and(|bytes| bytes >= SEGMENT_COMMIT_BYTES_MIN)
     }
 
     fn open(&mut self, tenant: &TenantId, now_ms: u64) -> rusqlite::Result<Head> {

@@ -4,11 +4,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{
-    Durability, LogEntry, OpenError, ReadError, RefusedReason, Retention, SqliteLog, SqliteOptions,
-    SqliteReader, backup, check, compact,
+    Commit, CommitError, CommitGate, Durability, LogEntry, Note, NoteKind, OpenError, ReadError,
+    RefusedReason, Retention, SqliteLog, SqliteOptions, SqliteReader, SubmitError, backup, check,
+    compact,
 };
 
 use crate::disk::SmallDisk;
@@ -230,6 +232,143 @@ fn a_segment_that_cannot_be_written_poisons_the_writer() {
     assert!(writer.refused.iter().all(|(.., reason)| *reason == RefusedReason::Poisoned));
     assert_eq!(open.everything(&writer.tenant), [(1, id(1))]);
     assert_eq!(kept, offset(1));
+}
+
+/// Lets the second write to a segment fail after it arrived, and holds commits back while it is told to.
+struct FailingSegment {
+    writes: u32,
+    error: Option<CommitError>,
+    held: Arc<Mutex<()>>,
+}
+
+impl CommitGate for FailingSegment {
+    fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError> {
+        drop(self.held.lock().unwrap());
+        commit()
+    }
+
+    fn pass_segment(&mut self, write: &mut Commit<'_>) -> Result<(), CommitError> {
+        write()?;
+        self.writes += 1;
+        match &self.error {
+            Some(error) if self.writes == 2 => Err(error.clone()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn failing(error: Option<CommitError>) -> (SqliteOptions, Arc<Mutex<()>>) {
+    let held = Arc::default();
+    let gate = FailingSegment { writes: 0, error, held: Arc::clone(&held) };
+    (SqliteOptions { commit_gate: Box::new(gate), ..options() }, held)
+}
+
+/// How many of the entries have these numbers.
+fn numbered(entries: &[LogEntry], numbers: std::ops::RangeInclusive<u64>) -> usize {
+    entries.iter().filter(|it| numbers.contains(&(it.id.as_u128() as u64))).count()
+}
+
+/// Submits so many that they are one commit, perhaps with a small one before them.
+fn submit_at_once(
+    writer: &mut Writer<'_>,
+    held: &Mutex<()>,
+    numbers: std::ops::RangeInclusive<u64>,
+) {
+    // A commit that waits, so that the rest gathers.
+    let _guard = held.lock().unwrap();
+    let first = large(numbers.end() + 1, writer.sequence.next(), 10);
+    writer.submit_entry(&first);
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    submit(writer, numbers, 1_000);
+}
+
+#[test]
+fn a_failed_fsync_of_a_segment_poisons_the_writer_and_nothing_of_it_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let length = || segments(directory.path()).remove(0).metadata().unwrap().len();
+    let (kept, written);
+    {
+        let (options, held) = failing(Some(CommitError::Disk(String::from("fsync"))));
+        let open = open_sqlite(directory.path(), options);
+        let mut writer = open.writer("t");
+        submit_at_once(&mut writer, &held, 1..=300);
+        settle(&mut writer);
+        written = length();
+        submit_at_once(&mut writer, &held, 1_001..=1_300);
+        while writer.refused.is_empty() {
+            writer.hear();
+        }
+        assert!(writer.refused.iter().all(|(.., reason)| *reason == RefusedReason::Poisoned));
+        assert!(length() > written, "what the disk has of it is for the next start to find out");
+        kept = entries(&open, "t");
+        let next = large(7, writer.sequence.next(), 10);
+        let refused = open.log.submit(&writer.tenant, &next.by_ref());
+        assert_eq!(refused, Err(SubmitError::Poisoned));
+    }
+    let open = open_sqlite(directory.path(), options());
+    assert_eq!((entries(&open, "t"), length()), (kept.clone(), written));
+    assert_eq!(numbered(&kept, 1..=300), 300);
+    assert_eq!(numbered(&kept, 1_001..=1_300), 0);
+}
+
+#[test]
+fn a_segment_without_room_refuses_its_commit_gives_the_room_back_and_the_next_is_tried() {
+    let directory = tempfile::tempdir().unwrap();
+    let length = || segments(directory.path()).remove(0).metadata().unwrap().len();
+    let (options, held) = failing(Some(CommitError::DiskFull));
+    let open = open_sqlite(directory.path(), options);
+    let mut writer = open.writer("t");
+    submit_at_once(&mut writer, &held, 1..=300);
+    settle(&mut writer);
+    let written = length();
+    submit_at_once(&mut writer, &held, 1_001..=1_300);
+    while writer.refused.is_empty() {
+        writer.hear();
+    }
+    let reasons: Vec<_> = writer.refused.drain(..).map(|(.., reason)| reason).collect();
+    assert_eq!((reasons, length()), (vec![RefusedReason::DiskFull], written));
+    for numbers in [2_001..=2_300, 3_001..=3_300] {
+        submit_at_once(&mut writer, &held, numbers);
+        settle(&mut writer);
+    }
+    assert!(length() > written, "segments are appended to again");
+    let kept = entries(&open, "t");
+    for (numbers, count) in
+        [(1..=300, 300), (1_001..=1_300, 0), (2_001..=2_300, 300), (3_001..=3_300, 300)]
+    {
+        assert_eq!(numbered(&kept, numbers.clone()), count, "{numbers:?}");
+    }
+    let is_whole = |it: &LogEntry| {
+        let n = it.id.as_u128() as u64;
+        it.message == noise(n, if n % 1_000 == 301 { 10 } else { 1_000 })
+    };
+    assert!(kept.iter().all(is_whole));
+    drop(open);
+    assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
+}
+
+#[test]
+fn a_note_that_somebody_waits_for_does_not_wait_for_a_segment() {
+    let directory = tempfile::tempdir().unwrap();
+    let (options, held) = failing(None);
+    let open = open_sqlite(directory.path(), options);
+    let mut writer = open.writer("t");
+    {
+        let _guard = held.lock().unwrap();
+        submit(&mut writer, 1..=1, 10);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        submit(&mut writer, 2..=300, 1_000);
+        let note = Note {
+            kind: NoteKind::Session,
+            key: "k".into(),
+            value: Some("v".into()),
+            expires_at_ms: None,
+        };
+        open.log.save_note(&writer.tenant, note, Some(1)).unwrap();
+    }
+    settle(&mut writer);
+    assert_eq!(segments(directory.path()), Vec::<PathBuf>::new());
+    assert_eq!(entries(&open, "t").len(), 300);
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Appender {
         connection: &Connection,
         last_seq: i64,
     ) -> rusqlite::Result<()> {
-        let Some(End { no, bytes }) = self.now.filter(|_| !self.gathered.is_empty()) else {
+        let Some(End { no, bytes }) = self.now.filter(|_| !self.is_empty()) else {
             return Ok(());
         };
         let added = self.gathered_bytes;
@@ -110,11 +110,14 @@ impl Appender {
         Ok(())
     }
 
+    /// Whether the transaction at hand has nothing for a segment.
+    pub(in crate::sqlite) fn is_empty(&self) -> bool {
+        self.gathered.is_empty()
+    }
+
     /// Puts what was added on the disk. The transaction is not durable before.
     pub(in crate::sqlite) fn flush(&self) -> Result<(), CommitError> {
-        let Some(End { no, bytes }) = self.now.filter(|_| !self.gathered.is_empty()) else {
-            return Ok(());
-        };
+        let Some(End { no, bytes }) = self.now else { return Ok(()) };
         let write = || -> std::io::Result<()> {
             let file = &*self.segments.file(no)?;
             // Nobody else uses its position.
@@ -126,6 +129,15 @@ impl Appender {
             file.sync_data()
         };
         Ok(write()?)
+    }
+
+    /// Gives the room back that [`Appender::flush`] took in vain: the commit behind it was not tried, so no row that might come
+    /// back after a crash names what goes.
+    pub(in crate::sqlite) fn cut_off(&self) {
+        if let Some(End { no, bytes }) = self.now {
+            // What stays is written over.
+            let _ = self.segments.file(no).and_then(|file| file.set_len(bytes));
+        }
     }
 
     /// The transaction is durable.
