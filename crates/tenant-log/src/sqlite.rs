@@ -55,7 +55,8 @@ use writer::Writer;
 pub struct SqliteOptions {
     /// What each tenant's log keeps.
     pub retention: Retention,
-    /// The largest size of the database file, in bytes: beyond it appends are refused as if the disk were full.
+    /// The largest size of the database file and its segments, in bytes: beyond it appends are refused as if the disk were
+    /// full.
     pub file_bytes_max: u64,
     /// What commits pass through.
     pub commit_gate: Box<dyn CommitGate>,

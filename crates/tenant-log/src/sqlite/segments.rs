@@ -216,6 +216,13 @@ pub(super) fn known(connection: &Connection) -> rusqlite::Result<Vec<(i64, u64)>
     segments.query_map((), |row| Ok((row.get(0)?, rows::unsigned(row, 1)?)))?.collect()
 }
 
+/// How many bytes all of them have.
+pub(super) fn bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("SELECT coalesce(sum(bytes), 0) FROM segments")?
+        .query_row((), |row| rows::unsigned(row, 0))
+}
+
 /// Notes a segment anew that nothing but rows knows, as in a database that was saved from a damaged one. All of its `length`
 /// counts: whatever stands in it is not written over.
 fn adopt(connection: &Connection, no: i64, length: u64) -> rusqlite::Result<()> {

@@ -51,7 +51,7 @@ pub(super) struct Writer {
     upkeep: Upkeep,
     notes: SideNotes,
     is_compacting: bool,
-    /// The database's largest size.
+    /// The largest size of the database and its segments.
     pages_max: u64,
     reserve: Reserve,
     /// There was no room for the last transaction.
@@ -239,8 +239,12 @@ impl Writer {
                     self.write_ahead_bytes += UPKEEP_BYTES;
                 }
                 self.keep();
+                let is_other_size = outcome.in_segment || !outcome.dead.is_empty();
                 self.segments.bury(std::mem::take(&mut outcome.dead));
                 self.teller.committed(outcome, &self.tenants);
+                if is_other_size && let Err(error) = self.limit_appends() {
+                    self.failed(&error.into());
+                }
                 if was_full {
                     // This one may have fitted in between; with the reserve there is room for the next one too.
                     self.keep_reserve();
@@ -319,10 +323,15 @@ impl Writer {
         // After the first failure the rest is only noted, so that everybody is told.
         let mut result: Result<(), CommitError> =
             self.connection.execute_batch("BEGIN IMMEDIATE").map_err(CommitError::from);
-        let in_segment = self.is_for_segment(&writes);
-        if in_segment && result.is_ok() {
-            result = self.appender.begin(&self.connection, self.places.last_seq() + 1);
+        let mut in_segment = false;
+        if let (Ok(()), Some(bytes)) = (&result, self.bytes_for_segment(&writes)) {
+            result = self.has_room_for(bytes).map_err(CommitError::from).and_then(|has_room| {
+                in_segment = has_room;
+                let first_seq = self.places.last_seq() + 1;
+                if has_room { self.appender.begin(&self.connection, first_seq) } else { Ok(()) }
+            });
         }
+        outcome.in_segment = in_segment;
         for request in writes {
             let step = match request {
                 Request::Append(tenant, run) => {
@@ -364,16 +373,17 @@ impl Writer {
         Ok(self.appender.note(&self.connection, self.places.last_seq())?)
     }
 
-    /// Whether a transaction is large, and nobody waits for it: one fsync more is no loss then.
-    fn is_for_segment(&self, writes: &[Request]) -> bool {
+    /// How much a transaction has for a segment; `None` unless it is large, and nobody waits for it: one fsync more is no loss
+    /// then.
+    fn bytes_for_segment(&self, writes: &[Request]) -> Option<u64> {
         let packed = |write: &Request| match write {
             Request::Append(_, run) if !run.has_durable => Some(run.encoded.len()),
             _ => None,
         };
         // A full disk has room for the database alone.
         let is_allowed = !self.is_full && self.reserve.is_kept() && !self.notes.have_tickets();
-        let bytes: Option<usize> = writes.iter().map(packed).sum();
-        is_allowed && bytes.is_some_and(|bytes| bytes >= SEGMENT_COMMIT_BYTES_MIN)
+        let bytes: usize = writes.iter().map(packed).sum::<Option<_>>()?;
+        (is_allowed && bytes >= SEGMENT_COMMIT_BYTES_MIN).then_some(bytes as u64)
     }
 
     fn open(&mut self, tenant: &TenantId, now_ms: u64) -> rusqlite::Result<Head> {

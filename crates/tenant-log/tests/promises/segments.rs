@@ -234,6 +234,64 @@ fn a_segment_that_cannot_be_written_poisons_the_writer() {
     assert_eq!(kept, offset(1));
 }
 
+#[test]
+fn segments_count_towards_the_largest_size_and_what_retention_frees_of_them_is_used_again() {
+    const BYTES_MAX: u64 = 12 << 20;
+    let directory = tempfile::tempdir().unwrap();
+    let retention = Retention { age_ms_max: 1_000, entries_min: 10, ..KEEPS_ALL };
+    let options = SqliteOptions { retention, file_bytes_max: BYTES_MAX, ..options() };
+    let open = open_sqlite(directory.path(), options);
+    let mut writer = open.writer("t");
+    let bytes = || {
+        let length = |path: &Path| path.metadata().unwrap().len();
+        let all = segments(directory.path());
+        length(&directory.path().join("log.db")) + all.iter().map(|it| length(it)).sum::<u64>()
+    };
+    // All of the same age: nothing goes yet.
+    let mut n = 0;
+    let mut add = |writer: &mut Writer<'_>, at_ms| {
+        for _ in 0..300 {
+            n += 1;
+            let entry = large(n, writer.sequence.next(), 1_000);
+            writer.submit_entry(&LogEntry { at_ms, ..entry });
+        }
+        let last = offset(writer.sequence.next().get() - 1);
+        while writer.refused.is_empty() && writer.sequence.committed_through() < last {
+            writer.hear();
+        }
+    };
+    while writer.refused.is_empty() {
+        add(&mut writer, 1);
+        assert!(bytes() <= BYTES_MAX, "{} bytes", bytes());
+    }
+    assert!(writer.refused.iter().all(|(.., reason)| *reason == RefusedReason::DiskFull));
+    assert!(bytes() > BYTES_MAX / 3 * 2, "only {} bytes", bytes());
+    let in_segments = || -> u64 {
+        segments(directory.path()).iter().map(|it| it.metadata().unwrap().len()).sum()
+    };
+    let full = in_segments();
+    assert!(full > BYTES_MAX / 2);
+    open.log.trim(10_000).unwrap();
+    // The last one too is let go of when the disk is full, and the next one begins.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        writer.refused.clear();
+        add(&mut writer, 10_000);
+        if writer.refused.is_empty() && !directory.path().join("segment-000001").exists() {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "no room was made");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    for _ in 0..10 {
+        add(&mut writer, 10_000);
+        assert!(writer.refused.is_empty() && bytes() <= BYTES_MAX);
+    }
+    assert!(in_segments() > 2 << 20, "what was freed is used for segments again");
+    drop(open);
+    assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
+}
+
 /// Lets the second write to a segment fail after it arrived, and holds commits back while it is told to.
 struct FailingSegment {
     writes: u32,
@@ -445,6 +503,54 @@ fn a_check_leaves_the_segments_as_they_are() {
     std::fs::write(&unknown, b"of a commit that began it").unwrap();
     assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
     assert!(std::fs::read(&segment).unwrap() == longer && unknown.exists());
+}
+
+#[test]
+fn a_disk_that_segments_fill_is_put_in_order_by_retention_alone() {
+    // The reserve takes most of it; what is left, one segment fills, and it is the one that is appended to.
+    let Some(disk) = SmallDisk::mount(76 << 20) else {
+        return eprintln!("skipped: this user may not mount a tmpfs");
+    };
+    let data = disk.0.path().join("data");
+    let retention = Retention { age_ms_max: 1_000, entries_min: 10, ..KEEPS_ALL };
+    let open = open_sqlite(&data, SqliteOptions { retention, ..options() });
+    let mut writer = open.writer("t");
+    let mut n = 0;
+    let mut add = |writer: &mut Writer<'_>, at_ms| {
+        for _ in 0..300 {
+            n += 1;
+            let entry = large(n, writer.sequence.next(), 1_000);
+            writer.submit_entry(&LogEntry { at_ms, ..entry });
+        }
+        let last = offset(writer.sequence.next().get() - 1);
+        while writer.refused.is_empty() && writer.sequence.committed_through() < last {
+            writer.hear();
+        }
+    };
+    while writer.refused.is_empty() {
+        add(&mut writer, 1);
+    }
+    let in_segments =
+        || -> u64 { segments(&data).iter().map(|it| it.metadata().unwrap().len()).sum() };
+    let full = in_segments();
+    assert!(full > 10 << 20, "{full}");
+    let [first] = &segments(&data)[..] else { panic!("{:?}", segments(&data)) };
+    open.log.trim(10_000).unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    loop {
+        writer.refused.clear();
+        add(&mut writer, 10_000);
+        if writer.refused.is_empty() && !first.exists() && !segments(&data).is_empty() {
+            break;
+        }
+        let is_full = |(.., reason): &(_, _, RefusedReason)| *reason == RefusedReason::DiskFull;
+        assert!(writer.refused.iter().all(is_full), "{:?}", writer.refused);
+        assert!(std::time::Instant::now() < deadline, "no room was made");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(in_segments() < full / 2, "{} of {full}", in_segments());
+    drop(open);
+    assert_eq!(check(&data).unwrap().findings, Vec::<String>::new());
 }
 
 #[test]

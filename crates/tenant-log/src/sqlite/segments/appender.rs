@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::moving::LEFT_IN;
 use super::{Place, Segments};
 use crate::sealed_run::SealedRun;
 use crate::sqlite::commit_gate::CommitError;
@@ -73,6 +74,22 @@ impl Appender {
         made?;
         self.now = Some(End { no, bytes: 0 });
         Ok(())
+    }
+
+    /// Lets the segment that is appended to go like the others, where little is left of it: the next one begins with the next
+    /// large commit. Returns whether it did.
+    pub(in crate::sqlite) fn retire(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+        let Some(End { no, .. }) = self.now else { return Ok(false) };
+        let retired = connection
+            .prepare_cached(
+                "UPDATE progress SET last_segment = last_segment + 1 WHERE last_segment = ?1 AND EXISTS
+                    (SELECT 1 FROM segments WHERE no = ?1 AND live <= bytes / ?2)",
+            )?
+            .execute([no, LEFT_IN])?;
+        if retired > 0 {
+            self.now = None;
+        }
+        Ok(retired > 0)
     }
 
     /// Adds a run; `None` before [`Appender::begin`].
