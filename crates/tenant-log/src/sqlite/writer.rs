@@ -1,6 +1,7 @@
 //! The one thread that writes: everything that waits becomes one transaction, and then its owners are told.
 
 mod making_room;
+mod segment_commit;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,8 +33,6 @@ const GATHER_MAX: Duration = Duration::from_micros(100);
 const COMMIT_BYTES: u64 = 12 << 10;
 /// About what a transaction's worth of upkeep writes.
 const UPKEEP_BYTES: u64 = 256 << 10;
-/// From so many packed bytes on, a commit that nobody waits for has them in a segment.
-const SEGMENT_COMMIT_BYTES_MIN: usize = 64 << 10;
 /// How long after it was in vain it is tried again to make room on a full disk.
 const ROOM_DELAY: Duration = Duration::from_millis(100);
 /// How many pages one step of compaction gives back.
@@ -263,19 +262,6 @@ impl Writer {
         }
     }
 
-    /// Puts on the disk what the transaction at hand has for a segment, if anything.
-    fn flush(&mut self) -> Result<(), CommitError> {
-        if self.appender.is_empty() {
-            return Ok(());
-        }
-        let appender = &self.appender;
-        let result = self.gate.pass_segment(&mut || appender.flush());
-        if result == Err(CommitError::DiskFull) {
-            self.appender.cut_off();
-        }
-        result
-    }
-
     /// The transaction is durable.
     fn keep(&mut self) {
         self.appender.keep();
@@ -323,20 +309,15 @@ impl Writer {
         // After the first failure the rest is only noted, so that everybody is told.
         let mut result: Result<(), CommitError> =
             self.connection.execute_batch("BEGIN IMMEDIATE").map_err(CommitError::from);
-        let mut in_segment = false;
-        if let (Ok(()), Some(bytes)) = (&result, self.bytes_for_segment(&writes)) {
-            result = self.has_room_for(bytes).map_err(CommitError::from).and_then(|has_room| {
-                in_segment = has_room;
-                let first_seq = self.places.last_seq() + 1;
-                if has_room { self.appender.begin(&self.connection, first_seq) } else { Ok(()) }
-            });
-        }
-        outcome.in_segment = in_segment;
+        let in_segment = match result {
+            Ok(()) => self.begin_segment(&writes),
+            Err(_) => Ok(false),
+        };
+        outcome.in_segment = in_segment == Ok(true);
+        result = result.and(in_segment.map(|_| ()));
         for request in writes {
             let step = match request {
-                Request::Append(tenant, run) => {
-                    self.append(tenant, &run, outcome, result.is_ok(), in_segment)
-                }
+                Request::Append(tenant, run) => self.append(tenant, &run, outcome, result.is_ok()),
                 Request::Open(tenant, now_ms) if result.is_ok() => self
                     .open(&tenant, now_ms)
                     .map(|head| outcome.opened.push((tenant.clone(), Some(head))))
@@ -373,19 +354,6 @@ impl Writer {
         Ok(self.appender.note(&self.connection, self.places.last_seq())?)
     }
 
-    /// How much a transaction has for a segment; `None` unless it is large, and nobody waits for it: one fsync more is no loss
-    /// then.
-    fn bytes_for_segment(&self, writes: &[Request]) -> Option<u64> {
-        let packed = |write: &Request| match write {
-            Request::Append(_, run) if !run.has_durable => Some(run.encoded.len()),
-            _ => None,
-        };
-        // A full disk has room for the database alone.
-        let is_allowed = !self.is_full && self.reserve.is_kept() && !self.notes.have_tickets();
-        let bytes: usize = writes.iter().map(packed).sum::<Option<_>>()?;
-        (is_allowed && bytes >= SEGMENT_COMMIT_BYTES_MIN).then_some(bytes as u64)
-    }
-
     fn open(&mut self, tenant: &TenantId, now_ms: u64) -> rusqlite::Result<Head> {
         if self.places.is_worth_it() {
             // Or else every opening after a restart would look through all that have no places.
@@ -402,7 +370,6 @@ impl Writer {
         run: &Arc<SealedRun>,
         outcome: &mut Outcome,
         is_written: bool,
-        in_segment: bool,
     ) -> rusqlite::Result<()> {
         let (first, last) = (run.first, run.last());
         let open = self.tenants.get_mut(&tenant).filter(|open| open.expected == first);
@@ -429,7 +396,7 @@ impl Writer {
         tenants::add_orders(connection, open.no, run)?;
         let seq = self.places.next(run.entries);
         let last = open.now.last;
-        let place = if in_segment { self.appender.add(run) } else { None };
+        let place = if outcome.in_segment { self.appender.add(run) } else { None };
         outcome.bytes += rows::insert_run(connection, seq, open.no, run, last, place)?;
         appended.is_awaited |= open.reserve(connection)?;
         Ok(())

@@ -7,7 +7,7 @@ use crate::sqlite::checkpointer::checkpoint;
 use crate::sqlite::commit_gate::{CommitError, commit};
 use crate::sqlite::opening::PAGE_BYTES;
 use crate::sqlite::room::SLACK_PAGES;
-use crate::sqlite::rows::{self, number};
+use crate::sqlite::rows::number;
 use crate::sqlite::segments;
 
 /// How long making room may hold up those who append.
@@ -19,15 +19,8 @@ impl Writer {
         self.limit(if self.reserve.is_kept() { self.append_pages_max()? } else { 1 })
     }
 
-    /// Whether a segment may become so much longer: the database could have had that room.
-    pub(super) fn has_room_for(&self, bytes: u64) -> rusqlite::Result<bool> {
-        let pages =
-            self.connection.query_row("PRAGMA page_count", (), |row| rows::unsigned(row, 0))?;
-        Ok(pages + bytes.div_ceil(u64::from(PAGE_BYTES)) <= self.append_pages_max()?)
-    }
-
     /// How large appends may make the database.
-    fn append_pages_max(&self) -> rusqlite::Result<u64> {
+    pub(super) fn append_pages_max(&self) -> rusqlite::Result<u64> {
         let slack = SLACK_PAGES.min(self.pages_max / 8);
         Ok(self.database_pages_max()?.saturating_sub(slack))
     }
