@@ -55,7 +55,8 @@ use writer::Writer;
 pub struct SqliteOptions {
     /// What each tenant's log keeps.
     pub retention: Retention,
-    /// The largest size of the database file, in bytes: beyond it appends are refused as if the disk were full.
+    /// The largest size of the database file and its segments, in bytes: beyond it appends are refused as if the disk were
+    /// full.
     pub file_bytes_max: u64,
     /// What commits pass through.
     pub commit_gate: Box<dyn CommitGate>,
@@ -94,7 +95,7 @@ impl SqliteLog {
         on_completion: OnCompletion,
     ) -> Result<Self, OpenError> {
         let directory = DataDirectory::lock(directory)?;
-        let connection = directory.open_database()?;
+        let connection = directory.open_in_order()?;
         let file = directory.file();
         let queue = Arc::new(Queue::default());
         let heeding = Arc::clone(&queue);

@@ -25,5 +25,7 @@ mod memory;
 mod patience;
 #[path = "promises/segments.rs"]
 mod segments;
+#[path = "promises/segments_and_disk.rs"]
+mod segments_and_disk;
 #[path = "promises/support.rs"]
 mod support;

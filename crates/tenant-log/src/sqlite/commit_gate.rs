@@ -12,6 +12,15 @@ pub trait CommitGate: Send {
     /// # Errors
     /// [`CommitError`]; the writer reacts as if the disk had said so.
     fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError>;
+
+    /// As [`CommitGate::pass`], for what a large commit has beside the database: `write` makes it durable before the commit
+    /// itself is tried.
+    ///
+    /// # Errors
+    /// [`CommitError`]; the commit is not tried then.
+    fn pass_segment(&mut self, write: &mut Commit<'_>) -> Result<(), CommitError> {
+        write()
+    }
 }
 
 /// Stands in nobody's way.

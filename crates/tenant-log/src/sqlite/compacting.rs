@@ -32,7 +32,7 @@ pub struct Compacted {
 /// [`CheckError`]; the log is whole all the same, and what was done stays done.
 pub fn compact(directory: &Path, on_step: &mut dyn FnMut(u64)) -> Result<Compacted, CheckError> {
     let directory = DataDirectory::lock_existing(directory)?;
-    let connection = directory.open_database()?;
+    let connection = directory.open_in_order()?;
     let segments = Arc::new(directory.segments());
     let bytes =
         || std::fs::metadata(directory.file()).map_or(0, |it| it.len()) + segments.bytes_on_disk();

@@ -155,7 +155,7 @@ impl DataDirectory {
         Segments::beside(&self.file())
     }
 
-    /// The writer's connection to a database that is whole and of this version.
+    /// A connection that writes, to a database that is whole and of this version.
     pub(super) fn open_database(&self) -> Result<Connection, OpenError> {
         let file = self.file();
         match read_header(&file) {
@@ -177,6 +177,13 @@ impl DataDirectory {
         if left != 0 {
             return Err(OpenError::InUse { path: file });
         }
+        self.segments().check_whole(&connection)?;
+        Ok(connection)
+    }
+
+    /// The same for who appends or deletes: what a crash left of segments is in order.
+    pub(super) fn open_in_order(&self) -> Result<Connection, OpenError> {
+        let connection = self.open_database()?;
         self.segments().put_in_order(&connection)?;
         Ok(connection)
     }

@@ -18,6 +18,8 @@ pub(super) struct Outcome {
     pub(super) bytes: u64,
     pub(super) entries: u64,
     pub(super) upkept: bool,
+    /// What it appends is in a segment.
+    pub(super) in_segment: bool,
     /// Segments of which nothing is left.
     pub(super) dead: Vec<i64>,
 }

@@ -216,12 +216,22 @@ impl Readers {
 
     pub(super) fn find(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Offset>, ReadError> {
         self.look(tenant, |connection, row| {
-            let mut found = None;
-            row.walk.descend_ids(connection, |it, offset| {
-                found = (it == id).then_some(offset);
+            let (mut found, mut unknown) = (None, None);
+            row.walk.descend_ids(connection, |offset, it| {
+                match it {
+                    Ok(it) => found = (it == id).then_some(offset),
+                    Err(damage) if offset > row.trimmed_through => {
+                        unknown = unknown.or(Some((offset, damage)));
+                    }
+                    Err(_) => {}
+                }
                 found.is_none()
             })?;
-            Ok(found.filter(|offset| *offset > row.trimmed_through))
+            match (found.filter(|offset| *offset > row.trimmed_through), unknown) {
+                // It may be among those that cannot be read.
+                (None, Some((offset, damage))) => Err(row.damaged(offset)(damage)),
+                (found, _) => Ok(found),
+            }
         })
     }
 

@@ -77,6 +77,21 @@ pub(super) fn entries<'r>(
     Ok(UnpackedRun { bodies, ..heads(row, column, segments)? })
 }
 
+/// A run's ids: the columns of [`HEADS`], of which the heads themselves are not looked at. `None` where they cannot be had.
+pub(super) fn ids<'r>(
+    row: &'r Row<'_>,
+    column: usize,
+    segments: &Segments,
+) -> rusqlite::Result<Option<Cow<'r, [u8]>>> {
+    let Some(place) = Place::of(row, column + 3)? else {
+        return Ok(Some(bytes(row, column + 1)?.into()));
+    };
+    Ok(segments.read(&place).map(|mut bytes| {
+        bytes.truncate(place.ids_bytes);
+        bytes.into()
+    }))
+}
+
 /// A run whose bytes are elsewhere. Where they cannot be had, each of its entries is damaged.
 fn in_segment(
     row: &Row<'_>,

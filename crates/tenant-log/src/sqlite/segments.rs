@@ -134,13 +134,10 @@ impl Segments {
             .sum()
     }
 
-    /// Looks that all are there, and puts in order what a crash left: what was appended for a commit that never was.
-    pub(super) fn put_in_order(&self, connection: &Connection) -> Result<(), OpenError> {
-        let io = |no| move |source| OpenError::Io { path: self.path(no), source };
-        let known = known(connection)
-            .map_err(|error| OpenError::store(&self.directory.join("log.db"), &error))?;
-        for (no, bytes) in &known {
-            let path = self.path(*no);
+    /// Looks that all which the database knows are there and as long as they should be. Changes nothing.
+    pub(super) fn check_whole(&self, connection: &Connection) -> Result<(), OpenError> {
+        for (no, bytes) in known(connection).map_err(|error| self.store(&error))? {
+            let path = self.path(no);
             let length = match std::fs::metadata(&path) {
                 Ok(metadata) => metadata.len(),
                 Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -149,20 +146,41 @@ impl Segments {
                 }
                 Err(source) => return Err(OpenError::Io { path, source }),
             };
-            if length < *bytes {
+            if length < bytes {
                 let detail = format!("it has {length} of {bytes} bytes");
                 return Err(OpenError::Damaged { path, detail });
             }
         }
-        // Nothing is changed before it is known that all are whole.
-        for (no, bytes) in &known {
+        Ok(())
+    }
+
+    /// Puts in order what a crash left: what was appended for a commit that never was. All must be known to be whole.
+    pub(super) fn put_in_order(&self, connection: &Connection) -> Result<(), OpenError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Io { path, source }
+        };
+        let known_before = known(connection).map_err(|error| self.store(&error))?;
+        for (no, bytes) in &known_before {
             let cut = || {
                 let file = self.file(*no)?;
                 if file.metadata()?.len() > *bytes { file.set_len(*bytes) } else { Ok(()) }
             };
-            cut().map_err(io(*no))?;
+            cut().map_err(io(&self.path(*no)))?;
         }
-        self.remove_unknown(&known).map_err(io(0))
+        for no in self.found().map_err(io(&self.directory))? {
+            if known_before.iter().all(|(it, _)| *it != no) {
+                let path = self.path(no);
+                let length = std::fs::metadata(&path).map_err(io(&path))?.len();
+                adopt(connection, no, length).map_err(|error| self.store(&error))?;
+            }
+        }
+        let known = known(connection).map_err(|error| self.store(&error))?;
+        self.remove_unknown(&known).map_err(io(&self.directory))
+    }
+
+    fn store(&self, error: &rusqlite::Error) -> OpenError {
+        OpenError::store(&self.directory.join("log.db"), error)
     }
 
     /// Removes those that are not among `known`.
@@ -196,6 +214,29 @@ impl Segments {
 pub(super) fn known(connection: &Connection) -> rusqlite::Result<Vec<(i64, u64)>> {
     let mut segments = connection.prepare("SELECT no, bytes FROM segments")?;
     segments.query_map((), |row| Ok((row.get(0)?, rows::unsigned(row, 1)?)))?.collect()
+}
+
+/// How many bytes all of them have.
+pub(super) fn bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    connection
+        .prepare_cached("SELECT coalesce(sum(bytes), 0) FROM segments")?
+        .query_row((), |row| rows::unsigned(row, 0))
+}
+
+/// Notes a segment anew that nothing but rows knows, as in a database that was saved from a damaged one. All of its `length`
+/// counts: whatever stands in it is not written over.
+fn adopt(connection: &Connection, no: i64, length: u64) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute(
+        "INSERT INTO segments SELECT segment, ?2, sum(entries * 16 + heads_bytes + bodies_bytes), min(seq), max(seq)
+         FROM runs WHERE segment = ?1 GROUP BY segment",
+        [no, rows::number(length)],
+    )?;
+    transaction.execute(
+        "UPDATE progress SET last_segment = max(last_segment, (SELECT coalesce(max(no), 0) FROM segments))",
+        (),
+    )?;
+    transaction.commit()
 }
 
 /// Runs of these seqs are about to be deleted, as far as their tenants have trimmed them: their segments have so much less.

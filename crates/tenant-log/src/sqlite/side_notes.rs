@@ -91,6 +91,11 @@ impl SideNotes {
         self.cursors.is_empty() && self.letters.is_empty() && self.notes.is_empty()
     }
 
+    /// Whether somebody waits for one of them.
+    pub(super) fn have_tickets(&self) -> bool {
+        self.notes.values().flatten().any(|(_, ticket)| ticket.is_some())
+    }
+
     /// How long they must still wait; `None` when there are none.
     pub(super) fn wait(&self) -> Option<Duration> {
         let left = |at: Instant| at.saturating_duration_since(Instant::now());

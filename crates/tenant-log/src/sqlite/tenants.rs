@@ -162,9 +162,10 @@ fn recent(
     trimmed_through: Offset,
 ) -> rusqlite::Result<Vec<(Uuid, Offset)>> {
     let mut recent = Vec::new();
-    walk.descend_ids(connection, |id, offset| {
+    walk.descend_ids(connection, |offset, id| {
         let is_wanted = offset > trimmed_through && recent.len() < RECENT_IDS_MAX;
-        if is_wanted {
+        // What is damaged must not keep its tenant from being opened.
+        if let (true, Ok(id)) = (is_wanted, id) {
             recent.push((id, offset));
         }
         is_wanted

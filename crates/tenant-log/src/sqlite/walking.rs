@@ -77,11 +77,12 @@ impl Walk<'_> {
         })
     }
 
-    /// Gives `take` each entry's id, the newest first, until it wants no more. Where the index goes, it has most of them.
+    /// Gives `take` each entry's id, the newest first, until it wants no more; of a run whose ids cannot be had, the last
+    /// offset alone. Where the index goes, it has most of them.
     pub(super) fn descend_ids(
         self,
         connection: &Connection,
-        mut take: impl FnMut(Uuid, Offset) -> bool,
+        mut take: impl FnMut(Offset, Result<Uuid, Damage>) -> bool,
     ) -> rusqlite::Result<()> {
         let unplaced = format!(
             "SELECT runs.first, runs.ids, x'', {PLACE} FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC"
@@ -94,9 +95,12 @@ impl Walk<'_> {
         );
         let params = [self.no, self.placed_through];
         walk(connection, [&unplaced, &placed], params, |run| {
-            let run = rows::heads(run, 0, self.segments)?;
-            let newest_first = ids(run.first, &run.ids).rev();
-            let mut wanted = newest_first.map(|(id, offset)| take(id, offset));
+            let first = rows::offset(run, 0)?;
+            let Some(found) = rows::ids(run, 0, self.segments)? else {
+                let others = rows::unsigned(run, 3)?.saturating_sub(1);
+                return Ok(take(first.plus(others), Err("id")));
+            };
+            let mut wanted = ids(first, &found).rev().map(|(id, offset)| take(offset, Ok(id)));
             Ok(wanted.all(|is_wanted| is_wanted))
         })
     }

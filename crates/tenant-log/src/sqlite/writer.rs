@@ -1,6 +1,7 @@
 //! The one thread that writes: everything that waits becomes one transaction, and then its owners are told.
 
 mod making_room;
+mod segment_commit;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,8 +33,6 @@ const GATHER_MAX: Duration = Duration::from_micros(100);
 const COMMIT_BYTES: u64 = 12 << 10;
 /// About what a transaction's worth of upkeep writes.
 const UPKEEP_BYTES: u64 = 256 << 10;
-/// From so many packed bytes on, a commit that nobody waits for has them in a segment.
-const SEGMENT_COMMIT_BYTES_MIN: usize = 64 << 10;
 /// How long after it was in vain it is tried again to make room on a full disk.
 const ROOM_DELAY: Duration = Duration::from_millis(100);
 /// How many pages one step of compaction gives back.
@@ -51,7 +50,7 @@ pub(super) struct Writer {
     upkeep: Upkeep,
     notes: SideNotes,
     is_compacting: bool,
-    /// The database's largest size.
+    /// The largest size of the database and its segments.
     pages_max: u64,
     reserve: Reserve,
     /// There was no room for the last transaction.
@@ -226,8 +225,9 @@ impl Writer {
     fn transact(&mut self, writes: Vec<Request>, is_quiet: bool) {
         let mut outcome = Outcome::default();
         let result = self.write(writes, is_quiet, &mut outcome).and_then(|()| {
-            let (connection, appender) = (&self.connection, &self.appender);
-            self.gate.pass(&mut || appender.flush().and_then(|()| commit(connection)))
+            self.flush()?;
+            let connection = &self.connection;
+            self.gate.pass(&mut || commit(connection))
         });
         match result {
             Ok(()) => {
@@ -238,8 +238,12 @@ impl Writer {
                     self.write_ahead_bytes += UPKEEP_BYTES;
                 }
                 self.keep();
+                let is_other_size = outcome.in_segment || !outcome.dead.is_empty();
                 self.segments.bury(std::mem::take(&mut outcome.dead));
                 self.teller.committed(outcome, &self.tenants);
+                if is_other_size && let Err(error) = self.limit_appends() {
+                    self.failed(&error.into());
+                }
                 if was_full {
                     // This one may have fitted in between; with the reserve there is room for the next one too.
                     self.keep_reserve();
@@ -305,15 +309,15 @@ impl Writer {
         // After the first failure the rest is only noted, so that everybody is told.
         let mut result: Result<(), CommitError> =
             self.connection.execute_batch("BEGIN IMMEDIATE").map_err(CommitError::from);
-        let in_segment = self.is_for_segment(&writes);
-        if in_segment && result.is_ok() {
-            result = self.appender.begin(&self.connection, self.places.last_seq() + 1);
-        }
+        let in_segment = match result {
+            Ok(()) => self.begin_segment(&writes),
+            Err(_) => Ok(false),
+        };
+        outcome.in_segment = in_segment == Ok(true);
+        result = result.and(in_segment.map(|_| ()));
         for request in writes {
             let step = match request {
-                Request::Append(tenant, run) => {
-                    self.append(tenant, &run, outcome, result.is_ok(), in_segment)
-                }
+                Request::Append(tenant, run) => self.append(tenant, &run, outcome, result.is_ok()),
                 Request::Open(tenant, now_ms) if result.is_ok() => self
                     .open(&tenant, now_ms)
                     .map(|head| outcome.opened.push((tenant.clone(), Some(head))))
@@ -350,18 +354,6 @@ impl Writer {
         Ok(self.appender.note(&self.connection, self.places.last_seq())?)
     }
 
-    /// Whether a transaction is large, and nobody waits for it: one fsync more is no loss then.
-    fn is_for_segment(&self, writes: &[Request]) -> bool {
-        let packed = |write: &Request| match write {
-            Request::Append(_, run) if !run.has_durable => Some(run.encoded.len()),
-            _ => None,
-        };
-        // A full disk has room for the database alone.
-        let has_room = !self.is_full && self.reserve.is_kept();
-        let bytes: Option<usize> = writes.iter().map(packed).sum();
-        has_room && bytes.is_some_and(|bytes| bytes >= SEGMENT_COMMIT_BYTES_MIN)
-    }
-
     fn open(&mut self, tenant: &TenantId, now_ms: u64) -> rusqlite::Result<Head> {
         if self.places.is_worth_it() {
             // Or else every opening after a restart would look through all that have no places.
@@ -378,7 +370,6 @@ impl Writer {
         run: &Arc<SealedRun>,
         outcome: &mut Outcome,
         is_written: bool,
-        in_segment: bool,
     ) -> rusqlite::Result<()> {
         let (first, last) = (run.first, run.last());
         let open = self.tenants.get_mut(&tenant).filter(|open| open.expected == first);
@@ -405,7 +396,7 @@ impl Writer {
         tenants::add_orders(connection, open.no, run)?;
         let seq = self.places.next(run.entries);
         let last = open.now.last;
-        let place = if in_segment { self.appender.add(run) } else { None };
+        let place = if outcome.in_segment { self.appender.add(run) } else { None };
         outcome.bytes += rows::insert_run(connection, seq, open.no, run, last, place)?;
         appended.is_awaited |= open.reserve(connection)?;
         Ok(())

@@ -78,8 +78,8 @@ fn a_later_versions_file_is_refused() {
     });
 }
 
-#[test]
-fn an_earlier_versions_file_is_brought_up_and_keeps_its_entries() {
+#[track_caller]
+fn check_brought_up(version: u32) {
     let (directory, file) = with_log(3);
     let look = || {
         let open = open_sqlite(directory.path(), SqliteOptions::default());
@@ -87,28 +87,37 @@ fn an_earlier_versions_file_is_brought_up_and_keeps_its_entries() {
     };
     let before = look();
     let connection = rusqlite::Connection::open(&file).unwrap();
-    // What is small is not packed: without the four bytes that say so it is what the first version wrote.
-    let changed = connection
-        .execute(
-            "UPDATE runs SET heads = substr(heads, 5), bodies = substr(bodies, 5)
-             WHERE substr(heads, 1, 4) = x'00000000' AND substr(bodies, 1, 4) = x'00000000'",
-            (),
-        )
-        .unwrap();
-    let rows: i64 =
-        connection.query_row("SELECT count(*) FROM runs", (), |row| row.get(0)).unwrap();
-    assert_eq!(i64::try_from(changed), Ok(rows));
+    if version == 1 {
+        // What is small is not packed: without the four bytes that say so it is what the first version wrote.
+        let changed = connection
+            .execute(
+                "UPDATE runs SET heads = substr(heads, 5), bodies = substr(bodies, 5)
+                 WHERE substr(heads, 1, 4) = x'00000000' AND substr(bodies, 1, 4) = x'00000000'",
+                (),
+            )
+            .unwrap();
+        let rows: i64 =
+            connection.query_row("SELECT count(*) FROM runs", (), |row| row.get(0)).unwrap();
+        assert_eq!(i64::try_from(changed), Ok(rows));
+    }
     connection
-        .execute_batch(
+        .execute_batch(&format!(
             "ALTER TABLE runs DROP COLUMN segment; ALTER TABLE runs DROP COLUMN position;
              ALTER TABLE runs DROP COLUMN heads_bytes; ALTER TABLE runs DROP COLUMN bodies_bytes;
              ALTER TABLE runs DROP COLUMN checksum; DROP TABLE segments;
-             ALTER TABLE progress DROP COLUMN last_segment; PRAGMA user_version = 1",
-        )
+             ALTER TABLE progress DROP COLUMN last_segment; PRAGMA user_version = {version}",
+        ))
         .unwrap();
     drop(connection);
     assert_eq!((before.len(), look()), (3, before));
     assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
+}
+
+#[test]
+fn an_earlier_versions_file_is_brought_up_and_keeps_its_entries() {
+    for version in [1, 2] {
+        check_brought_up(version);
+    }
 }
 
 #[test]

@@ -11,24 +11,27 @@ use foodtrack_tenant_log::{
     SqliteReader, backup, check, compact,
 };
 
-use crate::disk::SmallDisk;
 use crate::support::{
     KEEPS_ALL, OpenLog, Writer, entry, id, noise, offset, open_sqlite, request, tenant, wait_for,
 };
 
 const DIRECTORY: &str = "FOODTRACK_TENANT_LOG_SEGMENTS";
 
-fn options() -> SqliteOptions {
+pub(crate) fn options() -> SqliteOptions {
     SqliteOptions { retention: KEEPS_ALL, ..SqliteOptions::default() }
 }
 
-fn large(n: u64, at: Offset, message_bytes: usize) -> LogEntry {
+pub(crate) fn large(n: u64, at: Offset, message_bytes: usize) -> LogEntry {
     let durability = Durability::Recoverable;
     LogEntry { durability, message: noise(n, message_bytes).into(), ..entry(at, id(n)) }
 }
 
 /// Submits recoverable entries that no packing makes small, and does not wait.
-fn submit(writer: &mut Writer<'_>, numbers: std::ops::RangeInclusive<u64>, message_bytes: usize) {
+pub(crate) fn submit(
+    writer: &mut Writer<'_>,
+    numbers: std::ops::RangeInclusive<u64>,
+    message_bytes: usize,
+) {
     for n in numbers {
         let entry = large(n, writer.sequence.next(), message_bytes);
         writer.submit_entry(&entry);
@@ -36,14 +39,14 @@ fn submit(writer: &mut Writer<'_>, numbers: std::ops::RangeInclusive<u64>, messa
 }
 
 /// Waits until all of it is on disk.
-fn settle(writer: &mut Writer<'_>) {
+pub(crate) fn settle(writer: &mut Writer<'_>) {
     while writer.sequence.committed_through().next() < writer.sequence.next() {
         assert!(writer.refused.is_empty(), "{:?}", writer.refused);
         writer.hear();
     }
 }
 
-fn segments(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn segments(directory: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(directory).unwrap().map(|it| it.unwrap().path());
     let is_segment = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("segment-"))
@@ -54,7 +57,7 @@ fn segments(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// All of a tenant's entries, read in one page.
-fn entries(open: &OpenLog, name: &str) -> Vec<LogEntry> {
+pub(crate) fn entries(open: &OpenLog, name: &str) -> Vec<LogEntry> {
     open.page(&tenant(name), 0, 1_000_000).entries
 }
 
@@ -233,46 +236,36 @@ fn a_segment_that_cannot_be_written_poisons_the_writer() {
 }
 
 #[test]
-fn a_full_disk_refuses_a_large_commit_as_a_whole_and_takes_the_next_when_there_is_room() {
-    let Some(disk) = SmallDisk::mount(80 << 20) else {
-        return eprintln!("skipped: this user may not mount a tmpfs");
-    };
-    let (data, others) = (disk.0.path().join("data"), disk.0.path().join("others"));
-    let open = open_sqlite(&data, options());
+fn a_segment_that_rows_name_is_kept_though_nothing_else_knows_it_any_more() {
+    let (directory, segment) = with_segment();
+    let whole = std::fs::read(&segment).unwrap();
+    // As what `.recover` saves may be.
+    let connection = rusqlite::Connection::open(directory.path().join("log.db")).unwrap();
+    connection.execute_batch("DELETE FROM segments; UPDATE progress SET last_segment = 0").unwrap();
+    drop(connection);
+    let open = open_sqlite(directory.path(), options());
+    assert_eq!(entries(&open, "t").len(), 600);
     let mut writer = open.writer("t");
-    std::fs::write(&others, vec![1; 16 << 20]).unwrap();
-    let mut n = 0;
-    while writer.refused.is_empty() {
-        submit(&mut writer, n + 1..=n + 300, 1_000);
-        n += 300;
-        writer.hear();
-    }
-    assert!(n > 3_000 && !segments(&data).is_empty());
-    let is_full = |writer: &Writer<'_>| {
-        writer.refused.iter().all(|(.., reason)| *reason == RefusedReason::DiskFull)
-    };
-    assert!(is_full(&writer), "{:?}", writer.refused);
-    std::fs::remove_file(&others).unwrap();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    loop {
-        writer.refused.clear();
-        submit(&mut writer, n + 1..=n + 300, 1_000);
-        n += 300;
-        let last = offset(writer.sequence.next().get() - 1);
-        while writer.refused.is_empty() && writer.sequence.committed_through() < last {
-            writer.hear();
-        }
-        if writer.refused.is_empty() {
-            break;
-        }
-        assert!(is_full(&writer) && std::time::Instant::now() < deadline, "no room was found");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    submit(&mut writer, 601..=900, 1_000);
+    settle(&mut writer);
     let kept = entries(&open, "t");
-    assert!(kept.iter().all(|it| it.message == noise(it.id.as_u128() as u64, 1_000)));
-    assert_eq!(kept.last().map(|it| it.id), Some(id(n)));
+    assert_eq!(kept.len(), 900);
+    assert!(kept.iter().all(|it| *it == large(it.offset.get(), it.offset, 1_000)));
     drop(open);
-    assert_eq!(check(&data).unwrap().findings, Vec::<String>::new());
+    assert!(std::fs::read(&segment).unwrap().starts_with(&whole));
+    assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
+}
+
+#[test]
+fn a_check_leaves_the_segments_as_they_are() {
+    let (directory, segment) = with_segment();
+    let mut longer = std::fs::read(&segment).unwrap();
+    longer.extend(noise(1, 5_000));
+    std::fs::write(&segment, &longer).unwrap();
+    let unknown = directory.path().join("segment-000002");
+    std::fs::write(&unknown, b"of a commit that began it").unwrap();
+    assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
+    assert!(std::fs::read(&segment).unwrap() == longer && unknown.exists());
 }
 
 #[test]
@@ -317,6 +310,19 @@ fn a_changed_byte_of_a_segment_is_damage_and_never_another_message() {
         }
     }
     assert!((1..=64).contains(&damaged), "{damaged} entries");
+    // Whether an id is among the damaged ones nobody knows; that it is not there must not be said.
+    let mut unknown = 0;
+    for n in 1..=601 {
+        match open.log.find(&tenant("t"), id(n)) {
+            Ok(found) => assert_eq!(found, Some(offset(n))),
+            Err(ReadError::Damaged { .. }) => unknown += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(unknown, damaged + 1);
+    let recent = open.head(&tenant("t")).recent;
+    assert_eq!(recent.len(), 600 - damaged);
+    assert!(recent.iter().all(|(it, at)| *it == id(at.get())), "an id that nobody gave");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::moving::LEFT_IN;
 use super::{Place, Segments};
 use crate::sealed_run::SealedRun;
 use crate::sqlite::commit_gate::CommitError;
@@ -75,6 +76,22 @@ impl Appender {
         Ok(())
     }
 
+    /// Lets the segment that is appended to go like the others, where little is left of it: the next one begins with the next
+    /// large commit. Returns whether it did.
+    pub(in crate::sqlite) fn retire(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+        let Some(End { no, .. }) = self.now else { return Ok(false) };
+        let retired = connection
+            .prepare_cached(
+                "UPDATE progress SET last_segment = last_segment + 1 WHERE last_segment = ?1 AND EXISTS
+                    (SELECT 1 FROM segments WHERE no = ?1 AND live <= bytes / ?2)",
+            )?
+            .execute([no, LEFT_IN])?;
+        if retired > 0 {
+            self.now = None;
+        }
+        Ok(retired > 0)
+    }
+
     /// Adds a run; `None` before [`Appender::begin`].
     pub(in crate::sqlite) fn add(&mut self, run: &Arc<SealedRun>) -> Option<Place> {
         let End { no, bytes } = self.now?;
@@ -98,7 +115,7 @@ impl Appender {
         connection: &Connection,
         last_seq: i64,
     ) -> rusqlite::Result<()> {
-        let Some(End { no, bytes }) = self.now.filter(|_| !self.gathered.is_empty()) else {
+        let Some(End { no, bytes }) = self.now.filter(|_| !self.is_empty()) else {
             return Ok(());
         };
         let added = self.gathered_bytes;
@@ -110,11 +127,14 @@ impl Appender {
         Ok(())
     }
 
+    /// Whether the transaction at hand has nothing for a segment.
+    pub(in crate::sqlite) fn is_empty(&self) -> bool {
+        self.gathered.is_empty()
+    }
+
     /// Puts what was added on the disk. The transaction is not durable before.
     pub(in crate::sqlite) fn flush(&self) -> Result<(), CommitError> {
-        let Some(End { no, bytes }) = self.now.filter(|_| !self.gathered.is_empty()) else {
-            return Ok(());
-        };
+        let Some(End { no, bytes }) = self.now else { return Ok(()) };
         let write = || -> std::io::Result<()> {
             let file = &*self.segments.file(no)?;
             // Nobody else uses its position.
@@ -126,6 +146,15 @@ impl Appender {
             file.sync_data()
         };
         Ok(write()?)
+    }
+
+    /// Gives the room back that [`Appender::flush`] took in vain: the commit behind it was not tried, so no row that might come
+    /// back after a crash names what goes.
+    pub(in crate::sqlite) fn cut_off(&self) {
+        if let Some(End { no, bytes }) = self.now {
+            // What stays is written over.
+            let _ = self.segments.file(no).and_then(|file| file.set_len(bytes));
+        }
     }
 
     /// The transaction is durable.

@@ -13,7 +13,7 @@ const RUNS_MAX: i64 = 64;
 /// About how many bytes it moves.
 const STEP_BYTES_MAX: u64 = 256 << 10;
 /// A segment is worth it of which no more than one in so many bytes is left.
-const LEFT_IN: i64 = 4;
+pub(super) const LEFT_IN: i64 = 4;
 
 /// Empties segments of which little is left.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::{ROOM_DELAY, Writer};
 use crate::sqlite::checkpointer::checkpoint;
 use crate::sqlite::commit_gate::{CommitError, commit};
+use crate::sqlite::opening::PAGE_BYTES;
 use crate::sqlite::room::SLACK_PAGES;
 use crate::sqlite::rows::number;
 use crate::sqlite::segments;
@@ -15,16 +16,25 @@ const ROOM_TIME_MAX: Duration = Duration::from_millis(100);
 impl Writer {
     /// Leaves what making room needs.
     pub(super) fn limit_appends(&self) -> rusqlite::Result<()> {
-        self.limit(if self.reserve.is_kept() {
-            self.pages_max - SLACK_PAGES.min(self.pages_max / 8)
-        } else {
-            1
-        })
+        self.limit(if self.reserve.is_kept() { self.append_pages_max()? } else { 1 })
+    }
+
+    /// How large appends may make the database.
+    pub(super) fn append_pages_max(&self) -> rusqlite::Result<u64> {
+        let slack = SLACK_PAGES.min(self.pages_max / 8);
+        Ok(self.database_pages_max()?.saturating_sub(slack))
+    }
+
+    /// How large the database may be beside its segments.
+    fn database_pages_max(&self) -> rusqlite::Result<u64> {
+        let in_segments = segments::bytes(&self.connection)?.div_ceil(u64::from(PAGE_BYTES));
+        Ok(self.pages_max.saturating_sub(in_segments))
     }
 
     /// Lets the database grow to so many pages; it never shrinks by it.
     fn limit(&self, pages_max: u64) -> rusqlite::Result<()> {
-        let sql = format!("PRAGMA max_page_count = {}", number(pages_max));
+        // For SQLite, none at all is no limit.
+        let sql = format!("PRAGMA max_page_count = {}", number(pages_max.max(1)));
         self.connection.query_row(&sql, (), |_| Ok(()))
     }
 
@@ -36,7 +46,8 @@ impl Writer {
             return;
         }
         self.reserve.give();
-        let result = self.limit(self.pages_max).map_err(CommitError::from).and_then(|()| {
+        let limit = self.database_pages_max().and_then(|pages_max| self.limit(pages_max));
+        let result = limit.map_err(CommitError::from).and_then(|()| {
             // What stands beside the database makes room by going into it.
             self.move_in()?;
             self.upkeep.start_full_round(&self.connection)?;
@@ -61,12 +72,13 @@ impl Writer {
     fn make_room_step(&mut self) -> Result<bool, CommitError> {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let is_done = self.upkeep.step_when_full(&self.connection, &mut self.places)?;
+        let has_retired = self.appender.retire(&self.connection)?;
         let dead = segments::dead(&self.connection)?;
         let connection = &self.connection;
         self.gate.pass(&mut || commit(connection))?;
         self.keep();
         self.segments.bury(dead);
-        Ok(is_done)
+        Ok(is_done && !has_retired)
     }
 
     /// Where it is not kept already.

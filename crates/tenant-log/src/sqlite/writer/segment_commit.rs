@@ -1,0 +1,55 @@
+//! Commits whose bytes are in a segment: which they are, and what of them is on disk before they are.
+
+use super::Writer;
+use crate::sqlite::commit_gate::CommitError;
+use crate::sqlite::opening::PAGE_BYTES;
+use crate::sqlite::queue::Request;
+use crate::sqlite::rows;
+
+/// From so many packed bytes on, a commit that nobody waits for has them in a segment.
+const SEGMENT_COMMIT_BYTES_MIN: usize = 64 << 10;
+
+impl Writer {
+    /// Sees to it that a transaction which is for a segment has one to append to. Returns whether it is.
+    pub(super) fn begin_segment(&mut self, writes: &[Request]) -> Result<bool, CommitError> {
+        let Some(bytes) = self.bytes_for_segment(writes) else { return Ok(false) };
+        if !self.has_room_for(bytes)? {
+            return Ok(false);
+        }
+        self.appender.begin(&self.connection, self.places.last_seq() + 1)?;
+        Ok(true)
+    }
+
+    /// How much a transaction has for a segment; `None` unless it is large, and nobody waits for it: one fsync more is no loss
+    /// then.
+    fn bytes_for_segment(&self, writes: &[Request]) -> Option<u64> {
+        let packed = |write: &Request| match write {
+            Request::Append(_, run) if !run.has_durable => Some(run.encoded.len()),
+            _ => None,
+        };
+        // A full disk has room for the database alone.
+        let is_allowed = !self.is_full && self.reserve.is_kept() && !self.notes.have_tickets();
+        let bytes: usize = writes.iter().map(packed).sum::<Option<_>>()?;
+        (is_allowed && bytes >= SEGMENT_COMMIT_BYTES_MIN).then_some(bytes as u64)
+    }
+
+    /// Whether a segment may become so much longer: the database could have had that room.
+    fn has_room_for(&self, bytes: u64) -> rusqlite::Result<bool> {
+        let pages =
+            self.connection.query_row("PRAGMA page_count", (), |row| rows::unsigned(row, 0))?;
+        Ok(pages + bytes.div_ceil(u64::from(PAGE_BYTES)) <= self.append_pages_max()?)
+    }
+
+    /// Puts on the disk what the transaction at hand has for a segment, if anything.
+    pub(super) fn flush(&mut self) -> Result<(), CommitError> {
+        if self.appender.is_empty() {
+            return Ok(());
+        }
+        let appender = &self.appender;
+        let result = self.gate.pass_segment(&mut || appender.flush());
+        if result == Err(CommitError::DiskFull) {
+            self.appender.cut_off();
+        }
+        result
+    }
+}
