@@ -9,6 +9,7 @@ mod frame;
 mod latencies;
 mod metric;
 mod os;
+mod pair;
 mod report;
 mod run;
 mod scenario;
@@ -62,6 +63,26 @@ enum BenchCommand {
         #[command(flatten)]
         options: Options,
     },
+    /// Measure two servers that run at once, the load changing between them every second: for costs that lie close together
+    #[command(
+        after_help = "Rounds are turns here [default: 30, or 5 with --quick]. Loads are fan-out-large and fan-out-small.\n\n\
+            What the log costs:  bench pair hub-volatile hub-recoverable\n\
+            What a change costs: bench pair hub hub --hub BEFORE --second-hub AFTER"
+    )]
+    Pair {
+        #[arg(value_enum)]
+        first: Contender,
+        #[arg(value_enum)]
+        second: Contender,
+        /// The hub's binary for the second, where that is another one
+        #[arg(long, value_name = "FILE")]
+        second_hub: Option<PathBuf>,
+        /// Write `DATE-COMMIT-pair.json` and `.md` into this folder
+        #[arg(long, value_name = "FOLDER")]
+        results: Option<PathBuf>,
+        #[command(flatten)]
+        options: Options,
+    },
 }
 
 #[derive(Args)]
@@ -99,19 +120,32 @@ fn main() -> ExitCode {
             run::run(&[server], &options).and_then(|report| {
                 println!("{}", report.markdown());
                 json.map_or(Ok(()), |file| run::write_json(&report, &file))?;
-                Ok(report)
+                Ok(report.failures.is_empty())
             })
         }
         BenchCommand::Compare { servers, results, options } => run::run(&servers, &options)
             .and_then(|report| {
-                println!("{}", report.markdown());
-                run::write_results(&report, &results)?;
-                Ok(report)
+                let markdown = report.markdown();
+                println!("{markdown}");
+                run::write_results(&report, &markdown, &results.join(report.origin.name()))?;
+                Ok(report.failures.is_empty())
             }),
+        BenchCommand::Pair { first, second, second_hub, results, options } => {
+            let hubs = [&options.hub, second_hub.as_ref().unwrap_or(&options.hub)];
+            pair::run([first, second], hubs.map(PathBuf::as_path), &options).and_then(|report| {
+                let markdown = report.markdown();
+                println!("{markdown}");
+                results.map_or(Ok(()), |folder| {
+                    let name = format!("{}-pair", report.origin.name());
+                    run::write_results(&report, &markdown, &folder.join(name))
+                })?;
+                Ok(true)
+            })
+        }
     };
     match result {
-        Ok(report) if report.failures.is_empty() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             run::print_error(&error);
             ExitCode::FAILURE

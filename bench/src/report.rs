@@ -56,6 +56,19 @@ impl Origin {
             kernel: output_of("uname", &["-sr"]),
         }
     }
+
+    /// What a file of results is called, without its ending.
+    pub(crate) fn name(&self) -> String {
+        format!("{}-{}", self.date, self.commit)
+    }
+
+    /// The first lines of a report; `how` says how it was measured.
+    pub(crate) fn heading(&self, how: &str) -> String {
+        let Self { command, date, commit, processor, cores, kernel } = self;
+        format!(
+            "# Measured {date}\n\n`{command}` at commit {commit}, on {cores} cores of {processor}, {kernel}; {how}.\n"
+        )
+    }
 }
 
 /// More than this, and a run is for a look, not for a claim.
@@ -127,16 +140,8 @@ impl Report {
         let peers: Vec<_> = contenders.iter().copied().filter(|&c| c != Contender::Hub).collect();
         let has_ratios = peers.len() < contenders.len();
         let rounds = self.measurements.iter().map(|measured| measured.round).max().unwrap_or(0);
-        let origin = &self.origin;
-        let mut text = format!(
-            "# Measured {}\n\n`{}` at commit {}, on {} cores of {}, {}; medians of {rounds} rounds, servers in turns.\n",
-            origin.date,
-            origin.command,
-            origin.commit,
-            origin.cores,
-            origin.processor,
-            origin.kernel,
-        );
+        let mut text =
+            self.origin.heading(&format!("medians of {rounds} rounds, servers in turns"));
         let others = self
             .measurements
             .iter()

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 use crate::contender::Contender;
 use crate::metric::{Cell, Metric};
@@ -30,6 +31,8 @@ pub(crate) enum RunError {
     Workload { contender: Contender, scenario: Scenario, source: WorkloadError },
     #[error("write {path}")]
     Write { path: PathBuf, source: io::Error },
+    #[error("{scenario:?} cannot change between servers; fan-out-large and fan-out-small can")]
+    NoTurns { scenario: Scenario },
     #[error("none of the scenarios applies to any of the servers")]
     Nothing,
 }
@@ -40,18 +43,7 @@ pub(crate) enum RunError {
 /// A server is missing, or the run was interrupted. Every server that was started has ended. A load that a server does not
 /// get through is no error but a [`Failure`] in the report.
 pub(crate) fn run(contenders: &[Contender], options: &Options) -> Result<Report, RunError> {
-    if options.server_core == options.generator_core {
-        let (server, generator) = (options.server_core, options.generator_core);
-        return Err(RunError::SameCore { server, generator });
-    }
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(RunError::Prepare)?;
-    }
-    os::raise_descriptors_max().map_err(RunError::Prepare)?;
-    // Asked before pinning, which leaves this process one core to see.
-    let origin = Origin::here();
-    os::pin_to_core(options.generator_core).map_err(RunError::Prepare)?;
+    let (origin, interrupted) = prepare(options)?;
     let scenarios: Vec<Scenario> = match options.scenario.as_slice() {
         [] => {
             let all = Scenario::value_variants().iter().copied();
@@ -93,6 +85,24 @@ pub(crate) fn run(contenders: &[Contender], options: &Options) -> Result<Report,
     Ok(Report::new(origin, measurements, failures))
 }
 
+/// Makes this process ready to measure. Returns where the figures will be from, and what becomes true when somebody
+/// interrupts it.
+pub(crate) fn prepare(options: &Options) -> Result<(Origin, Arc<AtomicBool>), RunError> {
+    if options.server_core == options.generator_core {
+        let (server, generator) = (options.server_core, options.generator_core);
+        return Err(RunError::SameCore { server, generator });
+    }
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(RunError::Prepare)?;
+    }
+    os::raise_descriptors_max().map_err(RunError::Prepare)?;
+    // Asked before pinning, which leaves this process one core to see.
+    let origin = Origin::here();
+    os::pin_to_core(options.generator_core).map_err(RunError::Prepare)?;
+    Ok((origin, interrupted))
+}
+
 fn measure(
     contender: Contender,
     scenario: Scenario,
@@ -101,21 +111,8 @@ fn measure(
 ) -> Result<Vec<Cell>, WorkloadError> {
     let config =
         if scenario.needs_limits() { &options.hub_limited_config } else { &options.hub_config };
-    let scratch = Path::new("target/bench").join(contender.name());
-    // What a server stored for the load before would be there again in this one.
-    match fs::remove_dir_all(&scratch) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => fs::create_dir_all(&scratch)?,
-    }
-    let absolute = |path: &Path| std::path::absolute(path);
-    let launch =
-        contender.launch(&absolute(&options.hub)?, &absolute(config)?, &absolute(&scratch)?);
-    let log = scratch.with_extension("log");
-    let server = ServerProcess::start(&launch, options.server_core, &log)?;
-    let swarm = Swarm::new(contender.dialect(), server.address, Arc::clone(interrupted))?;
-    let cores = [options.server_core, options.generator_core];
-    let pace = if options.quick { Pace::QUICK } else { Pace::FULL };
-    let mut stand = Stand { server, swarm, pace, cores };
+    let mut stand =
+        stand(contender, [&options.hub, config], contender.name(), options, interrupted)?;
     let result = scenario.run(&mut stand, options.tenant_events_per_second);
     if !matches!(result, Ok(_) | Err(WorkloadError::Swarm(SwarmError::Interrupted))) {
         // A dead server shows first as a closed connection; its own last words say more.
@@ -123,6 +120,32 @@ fn measure(
         stand.server.check_alive()?;
     }
     result
+}
+
+/// A server with nobody connected yet. `hub` is the hub's binary and its configuration; `name` is what nobody else here is
+/// called.
+pub(crate) fn stand(
+    contender: Contender,
+    hub: [&Path; 2],
+    name: &str,
+    options: &Options,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Stand, WorkloadError> {
+    let scratch = Path::new("target/bench").join(name);
+    // What a server stored for the load before would be there again in this one.
+    match fs::remove_dir_all(&scratch) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => fs::create_dir_all(&scratch)?,
+    }
+    let absolute = |path: &Path| std::path::absolute(path);
+    let [hub, config] = hub;
+    let launch = contender.launch(&absolute(hub)?, &absolute(config)?, &absolute(&scratch)?);
+    let log = scratch.with_extension("log");
+    let server = ServerProcess::start(&launch, options.server_core, &log)?;
+    let swarm = Swarm::new(contender.dialect(), server.address, Arc::clone(interrupted))?;
+    let cores = [options.server_core, options.generator_core];
+    let pace = if options.quick { Pace::QUICK } else { Pace::FULL };
+    Ok(Stand { server, swarm, pace, cores })
 }
 
 fn print_progress(round: u32, contender: Contender, cell: &Cell) {
@@ -143,27 +166,37 @@ fn print_progress(round: u32, contender: Contender, cell: &Cell) {
     println!("round {round}: {} {}: {values}", contender.name(), cell.name);
 }
 
-/// Writes the report as JSON.
+/// Writes a report as JSON.
 ///
 /// # Errors
 /// The file cannot be written.
-pub(crate) fn write_json(report: &Report, path: &Path) -> Result<(), RunError> {
+pub(crate) fn write_json(report: &impl Serialize, path: &Path) -> Result<(), RunError> {
     let write = |source| RunError::Write { path: path.to_owned(), source };
     let json = serde_json::to_vec_pretty(report).map_err(|error| write(error.into()))?;
     fs::write(path, json).map_err(write)
 }
 
-/// Writes the report as JSON and Markdown into `folder`, named after its date and commit.
+/// Writes a report as JSON and Markdown; `path` is without its ending.
 ///
 /// # Errors
 /// A file cannot be written.
-pub(crate) fn write_results(report: &Report, folder: &Path) -> Result<(), RunError> {
-    fs::create_dir_all(folder)
-        .map_err(|source| RunError::Write { path: folder.to_owned(), source })?;
-    let name = format!("{}-{}", report.origin.date, report.origin.commit);
-    write_json(report, &folder.join(format!("{name}.json")))?;
-    let path = folder.join(format!("{name}.md"));
-    fs::write(&path, report.markdown()).map_err(|source| RunError::Write { path, source })
+pub(crate) fn write_results(
+    report: &impl Serialize,
+    markdown: &str,
+    path: &Path,
+) -> Result<(), RunError> {
+    let write = |path: &Path| {
+        let path = path.to_owned();
+        move |source| RunError::Write { path, source }
+    };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(write(folder))?;
+    }
+    // Not `with_extension`: a name may have a dot.
+    let named = |ending| PathBuf::from(format!("{}.{ending}", path.display()));
+    write_json(report, &named("json"))?;
+    let path = named("md");
+    fs::write(&path, markdown).map_err(write(&path))
 }
 
 /// Prints an error and its causes, a line each.

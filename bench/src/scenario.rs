@@ -6,7 +6,8 @@ use serde::Serialize;
 use crate::contender::Contender;
 use crate::dialect::Dialect;
 use crate::metric::Cell;
-use crate::workload::{Stand, WorkloadError, fan_out, idle, noisy, replay, request, scale, steady};
+use crate::workload::fan_out::{self, Rooms};
+use crate::workload::{Stand, WorkloadError, idle, noisy, replay, request, scale, steady};
 
 /// A load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
@@ -51,6 +52,15 @@ impl Scenario {
         self == Self::Idle19k
     }
 
+    /// Who is where, for a load that two servers can have in turns.
+    pub(crate) fn rooms(self) -> Option<Rooms> {
+        match self {
+            Self::FanOutLarge => Some(fan_out::ONE_LARGE),
+            Self::FanOutSmall => Some(fan_out::MANY_SMALL),
+            _ => None,
+        }
+    }
+
     /// Runs the load. `limit_events_per_second` is what the hub's limited configuration allows a tenant.
     pub(crate) fn run(
         self,
@@ -58,8 +68,8 @@ impl Scenario {
         limit_events_per_second: u32,
     ) -> Result<Vec<Cell>, WorkloadError> {
         match self {
-            Self::FanOutLarge => fan_out::one_large_room(stand),
-            Self::FanOutSmall => fan_out::many_small_rooms(stand),
+            Self::FanOutLarge => fan_out::run(stand, fan_out::ONE_LARGE),
+            Self::FanOutSmall => fan_out::run(stand, fan_out::MANY_SMALL),
             Self::Request => request::run(stand),
             Self::Steady => steady::run(stand),
             Self::Idle10k => idle::run(stand, 10_000),

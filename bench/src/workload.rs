@@ -266,13 +266,7 @@ pub(crate) fn keep_in_flight(
     window: usize,
     name: impl Into<String>,
 ) -> Result<Cell, WorkloadError> {
-    publishers.repeats = true;
-    for place in 0..publishers.len() {
-        for _ in 0..window {
-            publishers.publish(place, &mut stand.swarm)?;
-        }
-    }
-    stand.swarm.run_for(stand.pace.warm_up, &mut |c, p, out| publishers.on_frame(c, p, out))?;
+    load_for(stand, publishers, window, stand.pace.warm_up)?;
     publishers.latencies.clear();
     let start = Snapshot::take(stand)?;
     stand.swarm.run_for(stand.pace.measured, &mut |c, p, out| publishers.on_frame(c, p, out))?;
@@ -280,6 +274,22 @@ pub(crate) fn keep_in_flight(
     let cell = measured.delivery_cell(name, &mut publishers.latencies)?;
     run_out(stand, publishers)?;
     Ok(cell)
+}
+
+/// Puts `window` events of each publisher under way and keeps them so for `duration`, and after it until [`run_out`].
+pub(crate) fn load_for(
+    stand: &mut Stand,
+    publishers: &mut Publishers,
+    window: usize,
+    duration: Duration,
+) -> Result<(), WorkloadError> {
+    publishers.repeats = true;
+    for place in 0..publishers.len() {
+        for _ in 0..window {
+            publishers.publish(place, &mut stand.swarm)?;
+        }
+    }
+    Ok(stand.swarm.run_for(duration, &mut |c, p, out| publishers.on_frame(c, p, out))?)
 }
 
 /// Waits until nothing is under way, so that the next load starts from silence.

@@ -1,32 +1,41 @@
 //! One event, many receivers: publishers keep a window of their own events in flight.
 
-use super::{Stand, TENANT, WorkloadError, keep_in_flight, open_rooms};
+use super::{Publishers, Stand, TENANT, WorkloadError, keep_in_flight, open_rooms};
 use crate::metric::Cell;
 
-const WINDOWS: [usize; 2] = [1, 16];
+/// How many events of each publisher are under way.
+pub(crate) const WINDOWS: [usize; 2] = [1, 16];
 
-/// One room of 1 000.
-pub(crate) fn one_large_room(stand: &mut Stand) -> Result<Vec<Cell>, WorkloadError> {
-    run(stand, 1, 1_000, 20)
-}
-
-/// A hundred rooms of 10, a publisher in each.
-pub(crate) fn many_small_rooms(stand: &mut Stand) -> Result<Vec<Cell>, WorkloadError> {
-    run(stand, 100, 10, 1)
-}
-
-fn run(
-    stand: &mut Stand,
+/// Rooms of one size, a publisher in each.
+#[derive(Clone, Copy)]
+pub(crate) struct Rooms {
     rooms: usize,
     members: usize,
     watchers: usize,
-) -> Result<Vec<Cell>, WorkloadError> {
-    let mut publishers = open_rooms(stand, 0, rooms, members, watchers, |_| TENANT.to_owned())?;
+}
+
+/// One room of 1 000.
+pub(crate) const ONE_LARGE: Rooms = Rooms { rooms: 1, members: 1_000, watchers: 20 };
+/// A hundred rooms of 10.
+pub(crate) const MANY_SMALL: Rooms = Rooms { rooms: 100, members: 10, watchers: 1 };
+
+/// Connects everybody.
+pub(crate) fn open(stand: &mut Stand, of: Rooms) -> Result<Publishers, WorkloadError> {
+    open_rooms(stand, 0, of.rooms, of.members, of.watchers, |_| TENANT.to_owned())
+}
+
+impl Rooms {
+    /// What a cell is called.
+    pub(crate) fn name(self, window: usize) -> String {
+        format!("{} x {}, {window} in flight", self.rooms, self.members)
+    }
+}
+
+/// Runs the load.
+pub(crate) fn run(stand: &mut Stand, of: Rooms) -> Result<Vec<Cell>, WorkloadError> {
+    let mut publishers = open(stand, of)?;
     WINDOWS
-        .map(|window| {
-            let name = format!("{rooms} x {members}, {window} in flight");
-            keep_in_flight(stand, &mut publishers, window, name)
-        })
+        .map(|window| keep_in_flight(stand, &mut publishers, window, of.name(window)))
         .into_iter()
         .collect()
 }

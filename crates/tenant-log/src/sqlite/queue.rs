@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How many requests may wait.
-const QUEUE_REQUESTS_MAX: usize = 65_536;
+pub(super) const QUEUE_REQUESTS_MAX: usize = 65_536;
 /// How many bytes of messages may wait.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
 /// How long what is in no hurry waits for others, or for something durable whose fsync it can share.

@@ -5,6 +5,7 @@ use foodtrack_contract::{Epoch, Offset, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::queue::QUEUE_REQUESTS_MAX;
 use super::rows::{self, ENTRIES, number};
 use super::segments::Segments;
 use super::walking::Walk;
@@ -17,7 +18,10 @@ use crate::{
 };
 
 /// How many offsets are made safe at once. After a crash what is left of them is skipped.
-pub(super) const RESERVED_OFFSETS: u64 = 8_192;
+///
+/// Half of them bear what the writer has at hand and as much again that waits for it: nobody who need not wait for the disk
+/// waits for it because it is slow.
+pub(super) const RESERVED_OFFSETS: u64 = 4 * QUEUE_REQUESTS_MAX as u64;
 
 /// One open tenant. What a transaction changes of it is undone by [`OpenTenant::undo`] when the transaction fails.
 #[derive(Clone, Copy, Debug)]

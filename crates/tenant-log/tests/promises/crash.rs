@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{Admission, Commit, CommitError, CommitGate, Durability, SqliteOptions};
@@ -127,6 +128,26 @@ fn an_offset_that_was_shown_before_a_power_loss_is_not_used_again() {
     let mut writer = open.writer("t");
     assert_eq!(writer.sequence.epoch(), epoch);
     assert!(writer.append(1) > shown);
+}
+
+#[test]
+fn recoverable_entries_are_shown_at_once_however_many_the_disk_is_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let (open, go_on) = open_held(directory.path());
+    let mut writer = open.writer("t");
+    let mut n = 0;
+    // The first waits for its commit alone, and what comes meanwhile is then taken all at once.
+    for count in [1, 65_000, 65_000] {
+        for _ in 0..count {
+            n += 1;
+            writer.submit(id(n), Durability::Recoverable, 1);
+            assert_eq!(writer.sequence.release(), offset(n));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        go_on.send(()).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    drop(go_on);
 }
 
 #[test]
