@@ -7,8 +7,9 @@ use crate::packing::{Packer, leave};
 use crate::sealed_run::SealedRun;
 use crate::{Durability, EntryRef};
 
-/// How many entries a run takes: who wants one of them reads the others too.
-const RUN_ENTRIES_MAX: u64 = 64;
+/// How many entries a run takes: who wants one of them reads the others too. With more, a row of `places` would be too
+/// large for its page, and each would have another one for the rest of its ids, to be written and to be read.
+const RUN_ENTRIES_MAX: u64 = 60;
 /// How many bytes a run takes, where they are not one entry's.
 const RUN_BYTES_MAX: usize = 64 << 10;
 

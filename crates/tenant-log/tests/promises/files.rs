@@ -78,6 +78,19 @@ fn a_later_versions_file_is_refused() {
     });
 }
 
+#[test]
+fn a_full_runs_place_in_the_index_takes_no_page_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = open_sqlite(directory.path(), SqliteOptions::default());
+    open.writer("t").append_all(1..=6_000);
+    let connection = rusqlite::Connection::open(directory.path().join("log.db")).unwrap();
+    let count = |sql| connection.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap();
+    wait_for(|| count("SELECT sum(entries) FROM places") == 6_000);
+    assert!(count("SELECT count(*) FROM places") < 200, "the runs are full");
+    let overflow = "SELECT count(*) FROM dbstat WHERE name = 'places' AND pagetype = 'overflow'";
+    assert_eq!(count(overflow), 0);
+}
+
 #[track_caller]
 fn check_brought_up(version: u32) {
     let (directory, file) = with_log(3);
