@@ -7,9 +7,12 @@ use crate::packing::{Packer, leave};
 use crate::sealed_run::SealedRun;
 use crate::{Durability, EntryRef};
 
-/// How many entries a run takes: who wants one of them reads the others too. With more, a row of `places` would be too
-/// large for its page, and each would have another one for the rest of its ids, to be written and to be read.
-const RUN_ENTRIES_MAX: u64 = 60;
+/// How many entries a run takes: who wants one of them reads the others too. With more, their ids would be too many for a row
+/// of `places`: each row would have another page for the rest of them, to be written and to be read.
+pub(crate) const RUN_ENTRIES_MAX: u64 = 60;
+/// How many it takes of which nobody waits for the disk. So many within one commit are most often for a segment, where what
+/// costs is the number of runs; their ids are not in `places`.
+const PATIENT_RUN_ENTRIES_MAX: u64 = 240;
 /// How many bytes a run takes, where they are not one entry's.
 const RUN_BYTES_MAX: usize = 64 << 10;
 
@@ -31,8 +34,10 @@ pub(crate) struct Run {
 impl Run {
     /// Whether an entry can be pushed. The first always can.
     pub(crate) fn takes(&self, entry: &EntryRef<'_>) -> bool {
+        let has_durable = self.has_durable || entry.durability == Durability::Durable;
+        let entries_max = if has_durable { RUN_ENTRIES_MAX } else { PATIENT_RUN_ENTRIES_MAX };
         self.entries == 0
-            || self.entries < RUN_ENTRIES_MAX
+            || self.entries < entries_max
                 && self.bytes + entry.bytes() <= RUN_BYTES_MAX as u64
                 && entry.offset == self.first.plus(self.entries)
     }

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::rows;
+use crate::run::RUN_ENTRIES_MAX;
 
 /// So many entries wait for their places while appends keep coming; a reader of the newest looks through as many.
 pub(super) const UNPLACED_MAX: u64 = 4_096;
@@ -73,10 +74,10 @@ impl Places {
         }
         connection
             .prepare_cached(
-                "INSERT INTO places SELECT tenant, first, entries, seq, ids FROM runs WHERE seq > ?
-                 ORDER BY tenant, first",
+                "INSERT INTO places SELECT tenant, first, entries, seq, iif(entries > ?2, x'', ids) FROM runs
+                 WHERE seq > ?1 ORDER BY tenant, first",
             )?
-            .execute([self.now.placed_through])?;
+            .execute([self.now.placed_through, rows::number(RUN_ENTRIES_MAX)])?;
         connection
             .prepare_cached("UPDATE progress SET placed_through = ?")?
             .execute([self.now.last_seq])?;

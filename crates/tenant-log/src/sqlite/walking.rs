@@ -87,7 +87,7 @@ impl Walk<'_> {
         let unplaced = format!(
             "SELECT runs.first, runs.ids, x'', {PLACE} FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC"
         );
-        // The index has none of a run that is or was in a segment.
+        // The index has none of a run that has many, or is or was in a segment.
         let placed = format!(
             "SELECT places.first, iif(length(places.ids) = 0, runs.ids, places.ids), x'', {PLACE} FROM places
              LEFT JOIN runs ON runs.seq = places.seq AND length(places.ids) = 0
