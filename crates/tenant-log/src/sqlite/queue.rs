@@ -22,7 +22,7 @@ const QUEUE_BYTES_MAX: u64 = 64 << 20;
 const RECOVERABLE_DELAY: Duration = Duration::from_millis(50);
 const NOTES_DELAY: Duration = Duration::from_millis(250);
 /// With so much waiting it is not waited any longer.
-const PATIENT_REQUESTS_MAX: usize = 10_000;
+const PATIENT_REQUESTS_MAX: usize = 16_384;
 const PATIENT_BYTES_MAX: u64 = 6 << 20;
 /// How many runs' memory is kept for the next ones.
 const SPARE_RUNS_MAX: usize = 64;
