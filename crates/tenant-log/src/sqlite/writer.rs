@@ -2,6 +2,7 @@
 
 mod making_room;
 mod segment_commit;
+mod transacting;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use super::side_notes::SideNotes;
 use super::tenants::{self, OpenTenants};
 use super::upkeep::Upkeep;
 use crate::sealed_run::SealedRun;
-use crate::{Head, OnCompletion, RefusedReason};
+use crate::{Head, OnCompletion};
 
 /// How long a commit waits for as many as the last one had: those who were just told are about to send their next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
@@ -219,84 +220,6 @@ impl Writer {
                 false
             }
         }
-    }
-
-    /// One transaction, and what became of it.
-    fn transact(&mut self, writes: Vec<Request>, is_quiet: bool) {
-        let mut outcome = Outcome::default();
-        let result = self.write(writes, is_quiet, &mut outcome).and_then(|()| {
-            self.flush()?;
-            let connection = &self.connection;
-            self.gate.pass(&mut || commit(connection))
-        });
-        match result {
-            Ok(()) => {
-                self.notes.clear();
-                let was_full = std::mem::take(&mut self.is_full);
-                self.write_ahead_bytes += COMMIT_BYTES + outcome.bytes;
-                if outcome.upkept {
-                    self.write_ahead_bytes += UPKEEP_BYTES;
-                }
-                self.keep();
-                let is_other_size = outcome.in_segment || !outcome.dead.is_empty();
-                self.segments.bury(std::mem::take(&mut outcome.dead));
-                self.teller.committed(outcome, &self.tenants);
-                if is_other_size && let Err(error) = self.limit_appends() {
-                    self.failed(&error.into());
-                }
-                if was_full {
-                    // This one may have fitted in between; with the reserve there is room for the next one too.
-                    self.keep_reserve();
-                }
-            }
-            Err(error) => {
-                let tickets = self.notes.take_ticketed();
-                self.failed(&error);
-                let reason = match error {
-                    CommitError::DiskFull => RefusedReason::DiskFull,
-                    CommitError::Disk(_) => RefusedReason::Poisoned,
-                };
-                self.teller.refused(outcome, reason);
-                self.teller.not_noted(tickets, reason);
-            }
-        }
-    }
-
-    /// The transaction is durable.
-    fn keep(&mut self) {
-        self.appender.keep();
-        self.places.keep();
-        self.upkeep.keep();
-        self.tenants.values_mut().for_each(tenants::OpenTenant::keep);
-    }
-
-    /// Undoes the open transaction, and decides whether there can be another.
-    fn failed(&mut self, error: &CommitError) {
-        self.notes.postpone();
-        if *error == CommitError::DiskFull && self.undo() {
-            self.is_full = true;
-        } else {
-            self.poison();
-        }
-    }
-
-    /// Undoes the open transaction. Returns whether that succeeded.
-    fn undo(&mut self) -> bool {
-        self.tenants.retain(|_, tenant| tenant.undo());
-        self.appender.undo();
-        self.places.undo();
-        self.upkeep.undo();
-        // SQLite may have undone it by itself.
-        self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
-    }
-
-    fn poison(&mut self) {
-        self.is_poisoned = true;
-        self.is_compacting = false;
-        let tickets = self.notes.take_ticketed();
-        self.notes.clear();
-        self.queue.poison();
-        self.teller.not_noted(tickets, RefusedReason::Poisoned);
     }
 
     /// Does everything asked for within one transaction, short of its commit. Fills `outcome` in any case.

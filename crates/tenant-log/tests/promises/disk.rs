@@ -1,8 +1,6 @@
 //! A disk that is full, and one that fails.
 
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use foodtrack_contract::Offset;
@@ -63,18 +61,21 @@ fn a_full_disk_refuses_and_what_retention_frees_is_used_again() {
     assert_eq!((page.entries[0].offset, page.entries[0].id), (again, id(n)));
 }
 
-/// Fails one commit.
+/// Fails one commit, or some in a row.
 struct Failing {
     /// How many commits are left before it.
-    left: Arc<AtomicU64>,
-    /// Whether the failing one reaches the disk all the same.
+    left: i64,
+    /// How many fail.
+    count: i64,
+    /// Whether a failing one reaches the disk all the same.
     arrives: bool,
     error: CommitError,
 }
 
 impl CommitGate for Failing {
     fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError> {
-        if self.left.fetch_sub(1, Ordering::SeqCst) != 0 {
+        self.left -= 1;
+        if self.left >= 0 || self.left < -self.count {
             return commit();
         }
         if self.arrives {
@@ -84,8 +85,8 @@ impl CommitGate for Failing {
     }
 }
 
-fn failing(commits: u64, arrives: bool, error: CommitError) -> SqliteOptions {
-    let gate = Failing { left: Arc::new(AtomicU64::new(commits)), arrives, error };
+fn failing(commits: i64, arrives: bool, error: CommitError) -> SqliteOptions {
+    let gate = Failing { left: commits, count: 1, arrives, error };
     SqliteOptions { commit_gate: Box::new(gate), ..SqliteOptions::default() }
 }
 
@@ -135,9 +136,21 @@ fn a_commit_without_room_is_refused_and_the_next_is_tried() {
 }
 
 #[test]
-fn a_tenant_whose_opening_failed_can_be_opened_again() {
+fn a_tenant_is_opened_on_a_full_disk_where_room_can_be_made() {
     let directory = tempfile::tempdir().unwrap();
     let open = open_sqlite(directory.path(), failing(0, false, CommitError::DiskFull));
+    open.log.open(&tenant("t"), 0).unwrap();
+    let answer = open.next_completion();
+    assert!(matches!(answer, foodtrack_tenant_log::Completion::Opened { .. }), "{answer:?}");
+}
+
+#[test]
+fn a_tenant_whose_opening_failed_can_be_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    // The opening, making room, and the opening again.
+    let gate = Failing { left: 0, count: 3, arrives: false, error: CommitError::DiskFull };
+    let options = SqliteOptions { commit_gate: Box::new(gate), ..SqliteOptions::default() };
+    let open = open_sqlite(directory.path(), options);
     open.log.open(&tenant("t"), 0).unwrap();
     let answer = open.next_completion();
     assert!(matches!(

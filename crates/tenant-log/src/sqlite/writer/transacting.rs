@@ -1,0 +1,112 @@
+//! One transaction, and what becomes of it: it is kept and told, or undone and told, or the end of all writing.
+
+use super::{COMMIT_BYTES, UPKEEP_BYTES, Writer};
+use crate::RefusedReason;
+use crate::sqlite::commit_gate::{CommitError, commit};
+use crate::sqlite::outcome::Outcome;
+use crate::sqlite::queue::Request;
+use crate::sqlite::tenants;
+
+impl Writer {
+    /// One transaction, and what became of it.
+    pub(super) fn transact(&mut self, writes: Vec<Request>, is_quiet: bool) {
+        let opens = writes.iter().filter_map(|write| match write {
+            Request::Open(tenant, now_ms) => Some(Request::Open(tenant.clone(), *now_ms)),
+            _ => None,
+        });
+        let opens: Vec<_> = opens.collect();
+        if !self.try_transact(writes, is_quiet, !opens.is_empty()) {
+            // A tenant that is not open has no log at all until it is asked for again: worth another try.
+            self.make_room();
+            if self.is_poisoned {
+                return self.teller.refuse_all(opens.into_iter());
+            }
+            self.try_transact(opens, is_quiet, false);
+        }
+    }
+
+    /// The same. Returns whether everybody was told: those who wait for a tenant to be opened are not, if there was no room
+    /// for it and it `opens_again`.
+    fn try_transact(&mut self, writes: Vec<Request>, is_quiet: bool, opens_again: bool) -> bool {
+        let mut outcome = Outcome::default();
+        let result = self.write(writes, is_quiet, &mut outcome).and_then(|()| {
+            self.flush()?;
+            let connection = &self.connection;
+            self.gate.pass(&mut || commit(connection))
+        });
+        match result {
+            Ok(()) => {
+                self.notes.clear();
+                let was_full = std::mem::take(&mut self.is_full);
+                self.write_ahead_bytes += COMMIT_BYTES + outcome.bytes;
+                if outcome.upkept {
+                    self.write_ahead_bytes += UPKEEP_BYTES;
+                }
+                self.keep();
+                let is_other_size = outcome.in_segment || !outcome.dead.is_empty();
+                self.segments.bury(std::mem::take(&mut outcome.dead));
+                self.teller.committed(outcome, &self.tenants);
+                if is_other_size && let Err(error) = self.limit_appends() {
+                    self.failed(&error.into());
+                }
+                if was_full {
+                    // This one may have fitted in between; with the reserve there is room for the next one too.
+                    self.keep_reserve();
+                }
+                true
+            }
+            Err(error) => {
+                let tickets = self.notes.take_ticketed();
+                self.failed(&error);
+                let reason = match error {
+                    CommitError::DiskFull => RefusedReason::DiskFull,
+                    CommitError::Disk(_) => RefusedReason::Poisoned,
+                };
+                let opens_again = opens_again && !self.is_poisoned;
+                if opens_again {
+                    outcome.opened.clear();
+                }
+                self.teller.refused(outcome, reason);
+                self.teller.not_noted(tickets, reason);
+                !opens_again
+            }
+        }
+    }
+
+    /// The transaction is durable.
+    pub(super) fn keep(&mut self) {
+        self.appender.keep();
+        self.places.keep();
+        self.upkeep.keep();
+        self.tenants.values_mut().for_each(tenants::OpenTenant::keep);
+    }
+
+    /// Undoes the open transaction, and decides whether there can be another.
+    pub(super) fn failed(&mut self, error: &CommitError) {
+        self.notes.postpone();
+        if *error == CommitError::DiskFull && self.undo() {
+            self.is_full = true;
+        } else {
+            self.poison();
+        }
+    }
+
+    /// Undoes the open transaction. Returns whether that succeeded.
+    pub(super) fn undo(&mut self) -> bool {
+        self.tenants.retain(|_, tenant| tenant.undo());
+        self.appender.undo();
+        self.places.undo();
+        self.upkeep.undo();
+        // SQLite may have undone it by itself.
+        self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
+    }
+
+    pub(super) fn poison(&mut self) {
+        self.is_poisoned = true;
+        self.is_compacting = false;
+        let tickets = self.notes.take_ticketed();
+        self.notes.clear();
+        self.queue.poison();
+        self.teller.not_noted(tickets, RefusedReason::Poisoned);
+    }
+}
