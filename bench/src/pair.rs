@@ -79,9 +79,12 @@ pub(crate) fn run(
         [] => &[Scenario::FanOutLarge, Scenario::FanOutSmall],
         chosen => chosen,
     };
+    // All of them before the first is measured: it would be in vain.
+    let loads = scenarios.iter().map(|&scenario| {
+        scenario.rooms().map(|rooms| (scenario, rooms)).ok_or(RunError::NoTurns { scenario })
+    });
     let mut cells = Vec::new();
-    for &scenario in scenarios {
-        let rooms = scenario.rooms().ok_or(RunError::NoTurns { scenario })?;
+    for (scenario, rooms) in loads.collect::<Result<Vec<_>, _>>()? {
         let failed = |contender| move |source| RunError::Workload { contender, scenario, source };
         let open = |place: usize| -> Result<Side, WorkloadError> {
             let (contender, hub) = (servers[place], [hubs[place], options.hub_config.as_path()]);
