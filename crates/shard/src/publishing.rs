@@ -232,7 +232,7 @@ impl Tenant {
         };
         let entry = checked.entry(offset, durability, now_ms);
         if let Err(error) = turn.log.log.submit(&self.id, &entry) {
-            log.sequence.withdraw(offset);
+            log.sequence.withdraw(checked.id, offset);
             return Err((not_submitted(error), Box::new(checked)));
         }
         if let (Some(owner), Some(order)) = (&checked.creates_order, checked.entity) {

@@ -27,8 +27,12 @@ pub struct Sequence {
     next: Offset,
     reserved_through: Offset,
     committed: Offset,
+    /// The last before the first that waits.
+    free: Offset,
+    /// What that was before the last admission.
+    free_before: Offset,
     released: Offset,
-    /// What was admitted and not released yet; ascending.
+    /// What was admitted and may not be released yet, and all behind the first of those; ascending.
     waiting: VecDeque<Waiting>,
     recent: RecentIds<Offset>,
 }
@@ -51,6 +55,8 @@ impl Sequence {
             next: head.next,
             reserved_through: head.reserved_through,
             committed: last,
+            free: last,
+            free_before: last,
             released: last,
             waiting: VecDeque::new(),
             recent,
@@ -88,14 +94,23 @@ impl Sequence {
     fn admitted(&mut self, id: Uuid, durability: Durability) {
         let offset = self.next;
         self.next = offset.next();
-        self.waiting.push_back(Waiting { offset, id, durability });
+        let admitted = Waiting { offset, id, durability };
+        self.free_before = self.free;
+        if self.waiting.is_empty() && self.may_be_released(&admitted) {
+            self.free = offset;
+        } else {
+            self.waiting.push_back(admitted);
+        }
     }
 
-    /// Takes back the last admission: the log did not take the entry. Its offset is the next again.
-    pub fn withdraw(&mut self, offset: Offset) {
-        if let Some(last) = self.waiting.pop_back_if(|last| last.offset == offset) {
+    /// Takes back the last admission, of this id, before [`Sequence::release`] is asked again: the log did not take the entry.
+    /// Its offset is the next again.
+    pub fn withdraw(&mut self, id: Uuid, offset: Offset) {
+        if offset.next() == self.next {
+            self.waiting.pop_back_if(|last| last.offset == offset);
+            self.free = self.free_before;
             self.next = offset;
-            self.recent.forget(last.id, offset);
+            self.recent.forget(id, offset);
         }
     }
 
@@ -119,16 +134,21 @@ impl Sequence {
 
     /// Releases what may be shown now, and returns [`Sequence::released`].
     pub fn release(&mut self) -> Offset {
-        while let Some(first) = self.waiting.front() {
-            let may_be_lost = first.durability == Durability::Recoverable
-                && first.offset <= self.reserved_through;
-            if first.offset > self.committed && !may_be_lost {
-                break;
-            }
-            self.released = first.offset;
+        while let Some(first) = self.waiting.front()
+            && self.may_be_released(first)
+        {
+            self.free = first.offset;
             self.waiting.pop_front();
         }
+        self.released = self.free;
         self.released
+    }
+
+    /// Whether this may be shown, once all before it may.
+    fn may_be_released(&self, it: &Waiting) -> bool {
+        let may_be_lost =
+            it.durability == Durability::Recoverable && it.offset <= self.reserved_through;
+        it.offset <= self.committed || may_be_lost
     }
 
     /// Everything up to here that was not refused may be shown; nothing beyond.
@@ -213,10 +233,33 @@ mod tests {
     }
 
     #[test]
+    fn what_was_refused_is_not_released() {
+        let mut sequence = sequence(7, 7);
+        for id in 1..=2 {
+            admit(&mut sequence, id, Durability::Durable);
+        }
+        sequence.committed(offset(7), offset(7));
+        sequence.refused(offset(8), offset(8));
+        assert_eq!(sequence.release(), offset(7), "8 may be another's after a restart");
+    }
+
+    #[test]
+    fn what_need_not_wait_is_withdrawn_too() {
+        let mut sequence = sequence(7, 100);
+        for id in 1..=2 {
+            admit(&mut sequence, id, Durability::Recoverable);
+        }
+        sequence.withdraw(Uuid::from_u128(2), offset(8));
+        assert_eq!((sequence.release(), sequence.waiting()), (offset(7), 0));
+        assert_eq!(admit(&mut sequence, 2, Durability::Recoverable), offset(8));
+        assert_eq!(sequence.release(), offset(8));
+    }
+
+    #[test]
     fn an_offset_that_the_log_did_not_take_is_the_next_again() {
         let mut sequence = sequence(7, 100);
         assert_eq!(admit(&mut sequence, 1, Durability::Durable), offset(7));
-        sequence.withdraw(offset(7));
+        sequence.withdraw(Uuid::from_u128(1), offset(7));
         assert_eq!(admit(&mut sequence, 2, Durability::Durable), offset(7));
         sequence.committed(offset(7), offset(100));
         sequence.release();
