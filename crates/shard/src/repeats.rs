@@ -5,11 +5,13 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::hash::Hasher;
 
-use ahash::{AHashMap, RandomState};
+use ahash::RandomState;
 use foodtrack_contract::{
     ApplicationSet, DeliveryPolicy, Entities, EventGroup, EventName, Incoming, Offset, Source,
 };
 use foodtrack_tenant_log::{HEAD_EMISSIONS_MAX, LastEmission};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use siphasher::sip::SipHasher13;
 use twox_hash::XxHash3_64;
 use uuid::Uuid;
@@ -51,6 +53,7 @@ pub(crate) struct Emission {
 
 #[derive(Debug)]
 struct Last {
+    order: u64,
     fingerprint: u64,
     id: Uuid,
     offset: Offset,
@@ -62,8 +65,8 @@ struct Last {
 /// Only the last one counts: a state that is left and entered again is no repeat.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats {
-    /// By the order, hashed.
-    last: AHashMap<u64, Last>,
+    /// By the order, which is a hash already.
+    last: HashTable<Last>,
     /// Each of them once, with when it was looked at: about the oldest first.
     orders: VecDeque<(u64, u64)>,
 }
@@ -167,7 +170,7 @@ impl Repeats {
 
     /// The first one's id and offset, if this repeats it.
     pub(crate) fn find(&self, emission: Emission, now_ms: u64) -> Option<(Uuid, Offset)> {
-        let last = self.last.get(&emission.order)?;
+        let last = self.of(emission.order)?;
         let is_repeat = last.fingerprint == emission.fingerprint
             && now_ms.saturating_sub(last.at_ms) <= WINDOW_MS;
         is_repeat.then_some((last.id, last.offset))
@@ -176,29 +179,44 @@ impl Repeats {
     /// Remembers an emission that was taken.
     pub(crate) fn note(&mut self, emission: Emission, id: Uuid, offset: Offset, now_ms: u64) {
         let Emission { order, fingerprint } = emission;
-        let last = Last { fingerprint, id, offset, at_ms: now_ms };
-        if self.last.insert(order, last).is_none() {
-            self.orders.push_back((now_ms, order));
+        let new = Last { order, fingerprint, id, offset, at_ms: now_ms };
+        match self.last.entry(order, |last| last.order == order, |last| last.order) {
+            Entry::Occupied(mut last) => *last.get_mut() = new,
+            Entry::Vacant(place) => {
+                place.insert(new);
+                self.orders.push_back((now_ms, order));
+            }
         }
         let is_old = |at_ms: u64| now_ms.saturating_sub(at_ms) > WINDOW_MS;
         while let Some((at_ms, order)) = self.orders.front().copied()
             && (self.orders.len() > ORDERS_MAX || is_old(at_ms))
         {
             self.orders.pop_front();
-            match self.last.get(&order) {
+            match self.of(order) {
                 // There was another one since.
                 Some(last) if last.at_ms > at_ms && !is_old(last.at_ms) => {
                     self.orders.push_back((last.at_ms, order));
                 }
-                _ => _ = self.last.remove(&order),
+                _ => self.remove(order),
             }
         }
     }
 
     /// What was taken at this offset was not kept after all: its repeat is a new one.
     pub(crate) fn forget(&mut self, offset: Offset) {
-        self.last.retain(|_, last| last.offset != offset);
-        self.orders.retain(|(_, order)| self.last.contains_key(order));
+        self.last.retain(|last| last.offset != offset);
+        let last = &self.last;
+        self.orders.retain(|(_, order)| last.find(*order, |last| last.order == *order).is_some());
+    }
+
+    fn of(&self, order: u64) -> Option<&Last> {
+        self.last.find(order, |last| last.order == order)
+    }
+
+    fn remove(&mut self, order: u64) {
+        if let Ok(last) = self.last.find_entry(order, |last| last.order == order) {
+            last.remove();
+        }
     }
 }
 
