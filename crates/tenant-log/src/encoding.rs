@@ -4,10 +4,16 @@
 //! A head is [`FIXED`] bytes, little-endian, then texts; a body is the message, then each binary part behind its length. A
 //! message that begins with its id is left without that: the id is there already, and no packing makes it smaller.
 
+mod head_parts;
+#[cfg(test)]
+pub(crate) mod samples;
+
 use bytes::Bytes;
 use foodtrack_contract::{ApplicationSet, EventName, EventType, Offset, Permission, Priority};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
+
+pub(crate) use head_parts::HeadParts;
 
 use crate::entry::bytes_of;
 use crate::{Durability, EntryRef, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, Outline};
@@ -50,6 +56,12 @@ pub(crate) struct Encoded {
 }
 
 impl Encoded {
+    /// Lets all entries go, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        let Self { ids, heads, bodies } = self;
+        [ids, heads, bodies].into_iter().for_each(Vec::clear);
+    }
+
     /// Appends an entry.
     pub(crate) fn push(&mut self, entry: &EntryRef<'_>) {
         self.ids.extend_from_slice(entry.id.as_bytes());
@@ -114,8 +126,11 @@ fn encode(entry: &EntryRef<'_>, heads: &mut Vec<u8>, bodies: &mut Vec<u8>) {
 
 /// The rest of a message that begins with its id.
 fn without_id(message: &[u8], id: Uuid) -> Option<&[u8]> {
-    let rest = message.strip_prefix(ID_IN_FRONT)?;
-    rest.strip_prefix(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes())
+    let (front, rest) = message.split_first_chunk::<ID_IN_FRONT_BYTES>()?;
+    let mut expected = [0; ID_IN_FRONT_BYTES];
+    expected[..ID_IN_FRONT.len()].copy_from_slice(ID_IN_FRONT);
+    id.hyphenated().encode_lower(&mut expected[ID_IN_FRONT.len()..]);
+    (*front == expected).then_some(rest)
 }
 
 /// The message again.
@@ -377,70 +392,8 @@ fn u64_at(fixed: &[u8; FIXED], at: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use foodtrack_contract::{ApplicationType, RoomName};
-
+    use super::samples::{offset, several};
     use super::*;
-
-    fn offset(n: u64) -> Offset {
-        Offset::new(n).unwrap()
-    }
-
-    fn plain(n: u64) -> LogEntry {
-        LogEntry {
-            offset: offset(n),
-            id: Uuid::from_u128(n.into()),
-            event: EventName::Builtin(EventType::OrderCreated),
-            durability: Durability::Recoverable,
-            priority: Priority::Low,
-            at_ms: n,
-            expires_at_ms: None,
-            audience: LoggedAudience::default(),
-            entity: None,
-            compacts: false,
-            creates_order: None,
-            fingerprint: None,
-            message: Bytes::new(),
-            attachments: Vec::new(),
-        }
-    }
-
-    /// Everything that an entry can have.
-    fn full(n: u64) -> LogEntry {
-        LogEntry {
-            event: EventName::Declared("table:opened".into()),
-            durability: Durability::Durable,
-            priority: Priority::Urgent,
-            expires_at_ms: Some(0),
-            audience: LoggedAudience {
-                applications: ApplicationSet::of(&[ApplicationType::KitchenApp]),
-                rooms: vec![
-                    RoomName::Tenant.into(),
-                    RoomName::Order("4:2\u{1f355}").into(),
-                    RoomName::Application(ApplicationType::ClientApp).into(),
-                ],
-                only: ApplicationSet::ALL,
-                read: Some(Permission::ALL[0]),
-            },
-            entity: Some("".into()),
-            compacts: true,
-            creates_order: Some(OrderOwner { customer: Some("ada".into()) }),
-            fingerprint: Some(u64::MAX),
-            message: format!("{{\"id\":\"{}\",\"payload\":{n}}}", Uuid::from_u128(n.into())).into(),
-            attachments: vec![Vec::new(), vec![0, 255], vec![7; 300]],
-            ..plain(n)
-        }
-    }
-
-    fn several() -> Vec<LogEntry> {
-        let nobodys = Some(OrderOwner { customer: None });
-        let others = Bytes::from(format!("{{\"id\":\"{}\"}}", Uuid::from_u128(1)));
-        vec![
-            plain(7),
-            full(8),
-            LogEntry { creates_order: nobodys, ..full(9) },
-            LogEntry { message: others, ..plain(10) },
-        ]
-    }
 
     fn encoded(entries: &[LogEntry]) -> Encoded {
         let mut encoded = Encoded::default();
@@ -479,6 +432,22 @@ mod tests {
             let whole = read.iter().map_while(|it| it.as_ref().ok());
             assert!(whole.zip(&entries).all(|(it, entry)| it == entry));
         }
+    }
+
+    #[test]
+    fn a_message_is_left_without_its_own_id_alone() {
+        let id = Uuid::from_u128(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210);
+        let message = format!("{{\"id\":\"{id}\",\"payload\":{{}}}}").into_bytes();
+        assert_eq!(without_id(&message, id), Some(&message[ID_IN_FRONT_BYTES..]));
+        assert_eq!(with_id(&message[ID_IN_FRONT_BYTES..], id), message);
+        for place in 0..ID_IN_FRONT_BYTES {
+            let mut other = message.clone();
+            other[place] ^= 1;
+            assert_eq!(without_id(&other, id), None);
+            assert_eq!(without_id(&message[..place], id), None);
+        }
+        let upper = message.to_ascii_uppercase();
+        assert_eq!(without_id(&upper, id), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod completion;
 mod dead_letter;
 mod encoding;
 mod entry;
+mod front_coding;
 mod memory;
 mod newest;
 mod note;

@@ -3,6 +3,7 @@
 use foodtrack_contract::Offset;
 
 use crate::encoding::Encoded;
+use crate::front_coding::FrontCoded;
 use crate::packing::{Packer, leave};
 use crate::sealed_run::SealedRun;
 use crate::{Durability, EntryRef};
@@ -13,8 +14,11 @@ pub(crate) const RUN_ENTRIES_MAX: u64 = 60;
 /// How many it takes of which nobody waits for the disk. So many within one commit are most often for a segment, where what
 /// costs is the number of runs; their ids are not in `places`.
 const PATIENT_RUN_ENTRIES_MAX: u64 = 240;
-/// How many bytes a run takes, where they are not one entry's.
-const RUN_BYTES_MAX: usize = 64 << 10;
+/// How many bytes of entries a run takes, where they are not one entry's.
+const RUN_BYTES_MAX: u64 = 64 << 10;
+const PATIENT_RUN_BYTES_MAX: u64 = 128 << 10;
+/// Heads or bodies are packed where so many bytes an entry are left of them.
+const PACKED_ENTRY_BYTES_MIN: usize = 24;
 
 /// Entries whose offsets follow each other, encoded.
 ///
@@ -31,14 +35,25 @@ pub(crate) struct Run {
     encoded: Encoded,
 }
 
+/// What sealing takes besides the entries: memory that is used again.
+#[derive(Debug, Default)]
+pub(crate) struct Packing {
+    front_coded: FrontCoded,
+    packers: [Packer; 2],
+    room: Vec<u8>,
+}
+
 impl Run {
     /// Whether an entry can be pushed. The first always can.
     pub(crate) fn takes(&self, entry: &EntryRef<'_>) -> bool {
         let has_durable = self.has_durable || entry.durability == Durability::Durable;
-        let entries_max = if has_durable { RUN_ENTRIES_MAX } else { PATIENT_RUN_ENTRIES_MAX };
+        let (entries_max, bytes_max) = match has_durable {
+            true => (RUN_ENTRIES_MAX, RUN_BYTES_MAX),
+            false => (PATIENT_RUN_ENTRIES_MAX, PATIENT_RUN_BYTES_MAX),
+        };
         self.entries == 0
             || self.entries < entries_max
-                && self.bytes + entry.bytes() <= RUN_BYTES_MAX as u64
+                && self.bytes + entry.bytes() <= bytes_max
                 && entry.offset == self.first.plus(self.entries)
     }
 
@@ -60,26 +75,33 @@ impl Run {
     }
 
     /// Its entries as they are now, packed.
-    pub(crate) fn seal(&self, [heads, bodies]: &mut [Packer; 2], room: &mut Vec<u8>) -> SealedRun {
-        self.sealed(room, |it, out| heads.pack(it, out), |it, out| bodies.pack(it, out))
+    pub(crate) fn seal(&self, packing: &mut Packing) -> SealedRun {
+        let Packing { front_coded, packers: [heads, bodies], room } = packing;
+        if front_coded.code(&self.encoded.heads, &self.encoded.bodies).is_err() {
+            // Nothing must be lost of what was put together here, whatever it is.
+            return self.snapshot();
+        }
+        // Where little is left of each entry it is told by itself: packing would search it in vain.
+        let entries = usize::try_from(self.entries).unwrap_or(usize::MAX);
+        let bytes_min = entries.saturating_mul(PACKED_ENTRY_BYTES_MIN);
+        room.clear();
+        room.extend_from_slice(&self.encoded.ids);
+        heads.pack(&front_coded.heads, bytes_min, room);
+        let heads_end = room.len();
+        bodies.pack(&front_coded.bodies, bytes_min, room);
+        self.sealed(heads_end, room)
     }
 
     /// Its entries as they are now, for who reads them at once.
     pub(crate) fn snapshot(&self) -> SealedRun {
-        self.sealed(&mut Vec::new(), leave, leave)
+        let mut room = self.encoded.ids.clone();
+        leave(&self.encoded.heads, &mut room);
+        let heads_end = room.len();
+        leave(&self.encoded.bodies, &mut room);
+        self.sealed(heads_end, &room)
     }
 
-    fn sealed(
-        &self,
-        room: &mut Vec<u8>,
-        heads: impl FnOnce(&[u8], &mut Vec<u8>),
-        bodies: impl FnOnce(&[u8], &mut Vec<u8>),
-    ) -> SealedRun {
-        room.clear();
-        room.extend_from_slice(&self.encoded.ids);
-        heads(&self.encoded.heads, room);
-        let heads_end = room.len();
-        bodies(&self.encoded.bodies, room);
+    fn sealed(&self, heads_end: usize, encoded: &[u8]) -> SealedRun {
         SealedRun {
             first: self.first,
             entries: self.entries,
@@ -88,20 +110,19 @@ impl Run {
             creates_orders: self.creates_orders,
             has_durable: self.has_durable,
             heads_end,
-            encoded: room.as_slice().into(),
+            encoded: encoded.into(),
         }
     }
 
     /// Lets all entries go, and keeps the memory for others, unless it is out of proportion.
     pub(crate) fn clear(&mut self) {
-        if self.bytes > 2 * RUN_BYTES_MAX as u64 {
+        if self.bytes > 2 * PATIENT_RUN_BYTES_MAX {
             *self = Self::default();
             return;
         }
         (self.entries, self.bytes) = (0, 0);
         (self.creates_orders, self.has_durable) = (false, false);
-        let Encoded { ids, heads, bodies } = &mut self.encoded;
-        [ids, heads, bodies].into_iter().for_each(Vec::clear);
+        self.encoded.clear();
     }
 }
 

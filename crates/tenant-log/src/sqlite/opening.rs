@@ -12,10 +12,14 @@ use super::segments::Segments;
 /// In the file's header: says that a database is a log of this project.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTlr");
 /// The layout that this version writes.
-const SCHEMA_VERSION: i32 = 3;
+const SCHEMA_VERSION: i32 = 4;
 /// What leads from each version to the next; the first makes version 1 of nothing.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 const FILE: &str = "log.db";
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";

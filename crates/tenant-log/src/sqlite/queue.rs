@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use ahash::AHashMap;
 use foodtrack_contract::{Offset, TenantId};
 
-use super::recent::{Packing, Recent};
-use crate::run::Run;
+use super::recent::Recent;
+use crate::run::{Packing, Run};
 use crate::sealed_run::SealedRun;
 use crate::{
     Completion, DeadLetter, Durability, EntryRef, Newest, Note, SavedCursor, SubmitError,
@@ -20,10 +20,12 @@ pub(super) const QUEUE_REQUESTS_MAX: usize = 65_536;
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
 /// How long what is in no hurry waits for others, or for something durable whose fsync it can share.
 const RECOVERABLE_DELAY: Duration = Duration::from_millis(50);
+/// Where so many came within that, it waits as long again: what commits cost counts then.
+const CROWD: usize = 4_096;
 const NOTES_DELAY: Duration = Duration::from_millis(250);
 /// With so much waiting it is not waited any longer.
-const PATIENT_REQUESTS_MAX: usize = 16_384;
-const PATIENT_BYTES_MAX: u64 = 6 << 20;
+const PATIENT_REQUESTS_MAX: usize = 32_768;
+const PATIENT_BYTES_MAX: u64 = 16 << 20;
 /// How many runs' memory is kept for the next ones.
 const SPARE_RUNS_MAX: usize = 64;
 
@@ -59,11 +61,19 @@ impl Request {
     }
 
     /// What it takes of the queue.
-    pub(super) fn bytes(&self) -> u64 {
+    fn bytes(&self) -> u64 {
         match self {
             Self::Append(_, run) => run.bytes,
             Self::SaveNote(_, note, _) => note.bytes(),
             _ => 0,
+        }
+    }
+
+    /// What it takes of a transaction, besides a row.
+    pub(super) fn written_bytes(&self) -> u64 {
+        match self {
+            Self::Append(_, run) => run.encoded.len() as u64,
+            _ => self.bytes(),
         }
     }
 }
@@ -236,6 +246,10 @@ impl Queue {
         state.bytes += bytes;
         if state.due.is_none_or(|(shortest, _)| delay < shortest) {
             state.due = Some((delay, Instant::now() + delay));
+        } else if state.count == CROWD
+            && let Some((RECOVERABLE_DELAY, due)) = &mut state.due
+        {
+            *due += RECOVERABLE_DELAY;
         }
         add(&mut state);
         if state.must_wake() {
@@ -362,5 +376,32 @@ impl Queue {
 
     pub(super) fn is_poisoned(&self) -> bool {
         self.lock().is_poisoned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::samples::plain;
+
+    #[test]
+    fn what_is_in_no_hurry_waits_twice_as_long_in_a_crowd() {
+        let (queue, tenant) = (Queue::default(), TenantId::parse("t").unwrap());
+        let start = Instant::now();
+        let due_after = |count: usize| {
+            let before = queue.lock().count;
+            for n in before + 1..=count {
+                queue.append(&tenant, &plain(n as u64).by_ref()).unwrap();
+            }
+            queue.lock().due.unwrap().1
+        };
+        let alone = due_after(1);
+        assert!(alone >= start + RECOVERABLE_DELAY);
+        assert_eq!(due_after(CROWD - 1), alone);
+        assert_eq!(due_after(CROWD), alone + RECOVERABLE_DELAY);
+        assert_eq!(due_after(3 * CROWD), alone + RECOVERABLE_DELAY, "and no longer");
+        assert!(!queue.lock().is_due());
+        due_after(PATIENT_REQUESTS_MAX);
+        assert!(queue.lock().is_due());
     }
 }

@@ -6,20 +6,12 @@ use std::sync::Arc;
 
 use foodtrack_contract::Offset;
 
-use crate::packing::Packer;
-use crate::run::Run;
+use crate::run::{Packing, Run};
 use crate::sealed_run::SealedRun;
 use crate::{EntryRef, Head, Newest};
 
 /// So many bytes of entries are kept, and those that are not on disk yet in any case.
 const RECENT_BYTES: u64 = 64 << 10;
-
-/// What packing takes besides the entries.
-#[derive(Debug, Default)]
-pub(super) struct Packing {
-    packers: [Packer; 2],
-    room: Vec<u8>,
-}
 
 /// One tenant's. An entry stands here once, whoever waits for it.
 #[derive(Debug)]
@@ -137,7 +129,7 @@ impl Recent {
 }
 
 fn seal(run: &mut Run, packing: &mut Packing) -> Arc<SealedRun> {
-    let sealed = run.seal(&mut packing.packers, &mut packing.room);
+    let sealed = run.seal(packing);
     run.clear();
     Arc::new(sealed)
 }

@@ -8,7 +8,7 @@ use super::places::UNPLACED_MAX;
 
 /// About how much may stand beside the database before it is moved into it.
 pub(super) const WRITE_AHEAD_BYTES_MAX: u64 = 16 << 20;
-/// How many bytes of messages one transaction takes.
+/// How many bytes of messages, packed, one transaction takes.
 pub(super) const COMMIT_BYTES_MAX: u64 = 6 << 20;
 /// Enough for all that stands beside the database to move into it; then there is room beside it to write what deletes.
 const RESERVE_BYTES: u64 = 48 << 20;

@@ -7,7 +7,6 @@ use rusqlite::{Connection, Row, params};
 
 use super::opening::PAGE_BYTES;
 use super::segments::{Place, Segments};
-use crate::packing::unpack;
 use crate::retention::Tally;
 use crate::sealed_run::{SealedRun, UnpackedRun};
 
@@ -53,15 +52,11 @@ pub(super) fn heads<'r>(
     column: usize,
     segments: &Segments,
 ) -> rusqlite::Result<UnpackedRun<'r>> {
-    if let Some(run) = in_segment(row, column, segments)? {
+    if let Some(run) = in_segment(row, column, segments, false)? {
         return Ok(run);
     }
-    Ok(UnpackedRun {
-        first: offset(row, column)?,
-        ids: bytes(row, column + 1)?.into(),
-        heads: unpack(bytes(row, column + 2)?),
-        bodies: Cow::default(),
-    })
+    let ids = bytes(row, column + 1)?.into();
+    Ok(UnpackedRun::new(offset(row, column)?, ids, bytes(row, column + 2)?, None))
 }
 
 /// A run as it was read: the columns of [`ENTRIES`], from the one at `column` on.
@@ -70,11 +65,11 @@ pub(super) fn entries<'r>(
     column: usize,
     segments: &Segments,
 ) -> rusqlite::Result<UnpackedRun<'r>> {
-    if let Some(run) = in_segment(row, column, segments)? {
+    if let Some(run) = in_segment(row, column, segments, true)? {
         return Ok(run);
     }
-    let bodies = unpack(bytes(row, column + HEADS_COLUMNS)?);
-    Ok(UnpackedRun { bodies, ..heads(row, column, segments)? })
+    let (ids, bodies) = (bytes(row, column + 1)?.into(), bytes(row, column + HEADS_COLUMNS)?);
+    Ok(UnpackedRun::new(offset(row, column)?, ids, bytes(row, column + 2)?, Some(bodies)))
 }
 
 /// A run's ids: the columns of [`HEADS`], of which the heads themselves are not looked at. `None` where they cannot be had.
@@ -97,6 +92,7 @@ fn in_segment(
     row: &Row<'_>,
     column: usize,
     segments: &Segments,
+    with_bodies: bool,
 ) -> rusqlite::Result<Option<UnpackedRun<'static>>> {
     let Some(place) = Place::of(row, column + 3)? else { return Ok(None) };
     let first = offset(row, column)?;
@@ -106,8 +102,8 @@ fn in_segment(
     };
     let (ids, rest) = bytes.split_at(place.ids_bytes);
     let (heads, bodies) = rest.split_at(place.heads_bytes);
-    let [heads, bodies] = [heads, bodies].map(|it| Cow::Owned(unpack(it).into_owned()));
-    Ok(Some(UnpackedRun { first, ids: Cow::Owned(ids.to_vec()), heads, bodies }))
+    let run = UnpackedRun::new(first, ids.into(), heads, with_bodies.then_some(bodies));
+    Ok(Some(run.into_owned()))
 }
 
 /// About what a row takes besides the blobs.

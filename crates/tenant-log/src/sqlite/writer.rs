@@ -30,6 +30,8 @@ use crate::{Head, OnCompletion};
 
 /// How long a commit waits for as many as the last one had: those who were just told are about to send their next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
+/// How many runs and other requests one transaction takes.
+const COMMIT_WRITES_MAX: usize = 16_384;
 /// About what a commit writes besides the messages: pages that are not full yet.
 const COMMIT_BYTES: u64 = 12 << 10;
 /// About what a transaction's worth of upkeep writes.
@@ -394,10 +396,11 @@ impl Writer {
 /// As much as one transaction takes.
 fn take_some(writes: &mut std::iter::Peekable<impl Iterator<Item = Request>>) -> Vec<Request> {
     let (mut some, mut bytes) = (Vec::with_capacity(writes.size_hint().0), 0);
-    while let Some(request) =
-        writes.next_if(|it| bytes == 0 || bytes + it.bytes() <= COMMIT_BYTES_MAX)
+    while some.len() < COMMIT_WRITES_MAX
+        && let Some(request) =
+            writes.next_if(|it| bytes == 0 || bytes + it.written_bytes() <= COMMIT_BYTES_MAX)
     {
-        bytes += request.bytes();
+        bytes += request.written_bytes();
         some.push(request);
     }
     some

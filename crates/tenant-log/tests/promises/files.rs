@@ -71,10 +71,10 @@ fn a_foreign_file_is_refused() {
 fn a_later_versions_file_is_refused() {
     let (directory, file) = with_log(1);
     let connection = rusqlite::Connection::open(&file).unwrap();
-    connection.pragma_update(None, "user_version", 4).unwrap();
+    connection.pragma_update(None, "user_version", 5).unwrap();
     drop(connection);
     check_refused(directory.path(), |error| {
-        matches!(error, OpenError::FutureVersion { found: 4, known: 3, .. })
+        matches!(error, OpenError::FutureVersion { found: 5, known: 4, .. })
     });
 }
 
@@ -91,6 +91,9 @@ fn a_full_runs_place_in_the_index_takes_no_page_of_its_own() {
     assert_eq!(count(overflow), 0);
 }
 
+/// What version 3 wrote of the same three entries.
+const VERSION_3: &str = include_str!("files/version_3.sql");
+
 #[track_caller]
 fn check_brought_up(version: u32) {
     let (directory, file) = with_log(3);
@@ -100,35 +103,37 @@ fn check_brought_up(version: u32) {
     };
     let before = look();
     let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.execute_batch(VERSION_3).unwrap();
     if version == 1 {
-        // What is small is not packed: without the four bytes that say so it is what the first version wrote.
-        let changed = connection
-            .execute(
-                "UPDATE runs SET heads = substr(heads, 5), bodies = substr(bodies, 5)
-                 WHERE substr(heads, 1, 4) = x'00000000' AND substr(bodies, 1, 4) = x'00000000'",
-                (),
+        // The first version had no four bytes in front that say how the rest is packed.
+        connection
+            .execute_batch("UPDATE runs SET heads = substr(heads, 5), bodies = substr(bodies, 5)")
+            .unwrap();
+    }
+    if version < 3 {
+        connection
+            .execute_batch(
+                "ALTER TABLE runs DROP COLUMN segment; ALTER TABLE runs DROP COLUMN position;
+                 ALTER TABLE runs DROP COLUMN heads_bytes; ALTER TABLE runs DROP COLUMN bodies_bytes;
+                 ALTER TABLE runs DROP COLUMN checksum; DROP TABLE segments;
+                 ALTER TABLE progress DROP COLUMN last_segment",
             )
             .unwrap();
-        let rows: i64 =
-            connection.query_row("SELECT count(*) FROM runs", (), |row| row.get(0)).unwrap();
-        assert_eq!(i64::try_from(changed), Ok(rows));
     }
-    connection
-        .execute_batch(&format!(
-            "ALTER TABLE runs DROP COLUMN segment; ALTER TABLE runs DROP COLUMN position;
-             ALTER TABLE runs DROP COLUMN heads_bytes; ALTER TABLE runs DROP COLUMN bodies_bytes;
-             ALTER TABLE runs DROP COLUMN checksum; DROP TABLE segments;
-             ALTER TABLE progress DROP COLUMN last_segment; PRAGMA user_version = {version}",
-        ))
-        .unwrap();
+    connection.pragma_update(None, "user_version", version).unwrap();
     drop(connection);
-    assert_eq!((before.len(), look()), (3, before));
+    assert_eq!((before.len(), &look()), (3, &before));
     assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
+    // What is written from now on stands beside what was there.
+    let open = open_sqlite(directory.path(), SqliteOptions::default());
+    open.writer("t").append_all(4..=6);
+    let all = open.page(&tenant("t"), 0, 100).entries;
+    assert_eq!((all.len(), &all[..3]), (6, &before[..]));
 }
 
 #[test]
 fn an_earlier_versions_file_is_brought_up_and_keeps_its_entries() {
-    for version in [1, 2] {
+    for version in [1, 2, 3] {
         check_brought_up(version);
     }
 }

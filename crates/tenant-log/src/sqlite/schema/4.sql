@@ -1,0 +1,2 @@
+-- Heads and bodies may be front-coded (front_coding.rs), and say so in the highest bit of their first four bytes. Those that are
+-- there stay as they are.
