@@ -14,7 +14,7 @@ use crate::Options;
 use crate::contender::Contender;
 use crate::latencies::median;
 use crate::report::{Origin, number};
-use crate::run::{RunError, prepare, stand};
+use crate::run::{RunError, or_last_words, prepare, stand};
 use crate::scenario::Scenario;
 use crate::server_process::Cpu;
 use crate::workload::{Publishers, Stand, WorkloadError, fan_out, load_for, run_out, settle};
@@ -100,7 +100,9 @@ pub(crate) fn run(
             // before.
             for n in 0..=turns + 1 {
                 for side in &mut sides {
-                    side.turn(window, n <= turns).map_err(failed(side.contender))?;
+                    let result = side.turn(window, n <= turns);
+                    or_last_words(result, &mut side.stand.server)
+                        .map_err(failed(side.contender))?;
                 }
                 if (2..=turns + 1).contains(&n) {
                     let costs =

@@ -114,10 +114,18 @@ fn measure(
     let mut stand =
         stand(contender, [&options.hub, config], contender.name(), options, interrupted)?;
     let result = scenario.run(&mut stand, options.tenant_events_per_second);
+    or_last_words(result, &mut stand.server)
+}
+
+/// The same; or, where it failed because the server has ended, what the server said.
+pub(crate) fn or_last_words<T>(
+    result: Result<T, WorkloadError>,
+    server: &mut ServerProcess,
+) -> Result<T, WorkloadError> {
     if !matches!(result, Ok(_) | Err(WorkloadError::Swarm(SwarmError::Interrupted))) {
         // A dead server shows first as a closed connection; its own last words say more.
         thread::sleep(Duration::from_millis(200));
-        stand.server.check_alive()?;
+        server.check_alive()?;
     }
     result
 }
