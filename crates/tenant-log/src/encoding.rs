@@ -13,7 +13,7 @@ use foodtrack_contract::{ApplicationSet, EventName, EventType, Offset, Permissio
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-pub(crate) use head_parts::HeadParts;
+pub(crate) use head_parts::{HeadParts, REST, body_bytes};
 
 use crate::entry::bytes_of;
 use crate::{Durability, EntryRef, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, Outline};

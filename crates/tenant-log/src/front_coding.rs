@@ -14,7 +14,9 @@
 //!
 //! Among the bodies is what is between those two ends. Numbers are LEB128; differences are signed, in zigzag.
 
-use crate::encoding::{Damage, HeadParts};
+use std::ops::Range;
+
+use crate::encoding::{self, Damage, HeadParts};
 
 const AT: u8 = 1;
 const LIFETIME: u8 = 2;
@@ -24,6 +26,8 @@ const REST: u8 = 16;
 const BODY: u8 = 32;
 const ALL: u8 = 2 * BODY - 1;
 
+/// Room for so long a head or body is made beforehand for each, and no more.
+const LIKELY_BYTES_MAX: usize = 1 << 10;
 /// Less of a body is not worth the two numbers.
 const SHARED_BYTES_MIN: usize = 8;
 
@@ -149,9 +153,14 @@ fn push_number(mut number: u64, out: &mut Vec<u8>) {
 pub(crate) fn restore(entries_max: usize, heads: &[u8], bodies: Option<&[u8]>) -> [Vec<u8>; 2] {
     let mut whole = Whole::default();
     let (mut heads, mut bodies) = (heads, bodies);
-    for _ in 0..entries_max {
+    for n in 0..entries_max {
         if whole.take(&mut heads, bodies.as_mut()).is_none() {
             break;
+        }
+        if n == 0 {
+            // The others are about as long.
+            whole.heads.reserve(whole.heads.len().min(LIKELY_BYTES_MAX) * entries_max);
+            whole.bodies.reserve(whole.bodies.len().min(LIKELY_BYTES_MAX) * entries_max);
         }
     }
     [whole.heads, whole.bodies]
@@ -159,69 +168,78 @@ pub(crate) fn restore(entries_max: usize, heads: &[u8], bodies: Option<&[u8]>) -
 
 /// What was restored so far, and what the next one is compared with.
 #[derive(Default)]
-struct Whole {
+struct Whole<'c> {
     heads: Vec<u8>,
     bodies: Vec<u8>,
-    at_ms: u64,
-    lifetime_ms: u64,
-    message_bytes: u32,
-    rest: Vec<u8>,
+    /// Those of the last head, without its rest.
+    numbers: HeadParts<'c>,
+    /// Where in `heads` that is.
+    rest: Range<usize>,
+    body_bytes: usize,
     /// Where the last body begins.
     body: usize,
 }
 
-impl Whole {
+impl<'c> Whole<'c> {
     /// Takes one off; `None` where it is damaged.
-    fn take(&mut self, heads: &mut &[u8], bodies: Option<&mut &[u8]>) -> Option<()> {
-        let control = take_bytes(heads, 1).map(|it| it[0]).filter(|it| *it <= ALL)?;
-        let has = |bit| control & bit != 0;
-        if has(AT) {
-            self.at_ms = take_difference(heads, self.at_ms)?;
-        }
-        if has(LIFETIME) {
-            self.lifetime_ms = take_difference(heads, self.lifetime_ms)?;
-        }
-        let fingerprint = match has(FINGERPRINT) {
-            true => u64::from_le_bytes(take_bytes(heads, 8)?.try_into().ok()?),
-            false => 0,
-        };
-        if has(LENGTH) {
-            self.message_bytes = u32::try_from(take_number(heads)?).ok()?;
-        }
-        if has(REST) {
-            let (shared, new) = (take_number(heads)?, take_number(heads)?);
-            if shared > self.rest.len() {
-                return None;
-            }
-            self.rest.truncate(shared);
-            self.rest.extend_from_slice(take_bytes(heads, new)?);
-        }
-        let ends = if has(BODY) { [take_number(heads)?, take_number(heads)?] } else { [0, 0] };
-        let &mut Self { at_ms, lifetime_ms, message_bytes, ref rest, .. } = self;
-        let parts = HeadParts { at_ms, lifetime_ms, fingerprint, message_bytes, rest };
+    fn take(&mut self, heads: &mut &'c [u8], bodies: Option<&mut &'c [u8]>) -> Option<()> {
         let start = self.heads.len();
-        let Ok(body_bytes) = parts.push(&mut self.heads) else {
+        let Some(ends) = self.take_head(heads) else {
             self.heads.truncate(start);
             return None;
         };
         match bodies {
-            Some(bodies) => self.take_body(bodies, body_bytes, ends),
+            Some(bodies) => self.take_body(bodies, ends),
             None => Some(()),
         }
     }
 
+    /// Puts a head together. Returns how much of the body's two ends is as before.
+    fn take_head(&mut self, coded: &mut &'c [u8]) -> Option<[usize; 2]> {
+        let control = take_bytes(coded, 1).map(|it| it[0]).filter(|it| *it <= ALL)?;
+        let has = |bits| control & bits != 0;
+        let Self { heads, numbers, rest, .. } = self;
+        if has(AT) {
+            numbers.at_ms = take_difference(coded, numbers.at_ms)?;
+        }
+        if has(LIFETIME) {
+            numbers.lifetime_ms = take_difference(coded, numbers.lifetime_ms)?;
+        }
+        numbers.fingerprint = match has(FINGERPRINT) {
+            true => u64::from_le_bytes(take_bytes(coded, 8)?.try_into().ok()?),
+            false => 0,
+        };
+        if has(LENGTH) {
+            numbers.message_bytes = u32::try_from(take_number(coded)?).ok()?;
+        }
+        let (shared, new) = match has(REST) {
+            true => {
+                let (shared, new) = (take_number(coded)?, take_number(coded)?);
+                (shared, take_bytes(coded, new)?)
+            }
+            false => (rest.len(), [].as_slice()),
+        };
+        if shared > rest.len() {
+            return None;
+        }
+        let start = heads.len();
+        heads.extend_from_slice(&[0; encoding::REST]);
+        heads.extend_from_within(rest.start..rest.start + shared);
+        heads.extend_from_slice(new);
+        *rest = start + encoding::REST..heads.len();
+        numbers.write_numbers(&mut heads[start..]).ok()?;
+        if has(LENGTH | REST) {
+            self.body_bytes = encoding::body_bytes(&heads[start..]).ok()?;
+        }
+        Some(if has(BODY) { [take_number(coded)?, take_number(coded)?] } else { [0, 0] })
+    }
+
     /// Puts a body together of what it shares with the last one at its front and back, and what is between.
-    fn take_body(
-        &mut self,
-        bodies: &mut &[u8],
-        body_bytes: usize,
-        [front, back]: [usize; 2],
-    ) -> Option<()> {
+    fn take_body(&mut self, bodies: &mut &[u8], [front, back]: [usize; 2]) -> Option<()> {
         let (start, end) = (self.body, self.bodies.len());
         let shared = front.checked_add(back).filter(|shared| *shared <= end - start)?;
-        let between = take_bytes(bodies, body_bytes.checked_sub(shared)?)?;
+        let between = take_bytes(bodies, self.body_bytes.checked_sub(shared)?)?;
         self.body = end;
-        self.bodies.reserve(body_bytes);
         self.bodies.extend_from_within(start..start + front);
         self.bodies.extend_from_slice(between);
         self.bodies.extend_from_within(end - back..end);

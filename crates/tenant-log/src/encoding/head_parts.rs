@@ -1,9 +1,11 @@
 //! A head as something to compare with its neighbour's.
 
-use super::{Damage, EXPIRES_EVER, FINGERPRINT, FLAGS, Head, ID_BYTES, LENGTHS, u32_at, u64_at};
+use super::{
+    AT, Damage, EXPIRES, EXPIRES_EVER, FINGERPRINT, FLAGS, Head, ID_BYTES, LENGTHS, u32_at, u64_at,
+};
 
 /// Where the rest begins: behind the message's length.
-const REST: usize = LENGTHS + 4;
+pub(crate) const REST: usize = LENGTHS + 4;
 
 /// A head taken apart: numbers that seldom are as the neighbour's, and the rest, which often is.
 #[derive(Clone, Copy, Default)]
@@ -31,21 +33,23 @@ impl<'a> HeadParts<'a> {
         Ok((parts, head.body_bytes()))
     }
 
-    /// Appends the head again; says how long its body is.
-    pub(crate) fn push(&self, heads: &mut Vec<u8>) -> Result<usize, Damage> {
-        let flags = self.rest.get(FLAGS - REST).ok_or("head")?;
+    /// Puts the numbers into a head that has its rest already; the parts' own is not looked at.
+    pub(crate) fn write_numbers(&self, head: &mut [u8]) -> Result<(), Damage> {
+        let flags = head.get(FLAGS).ok_or("head")?;
         let expires_at_ms = match flags & EXPIRES_EVER {
             0 => 0,
             _ => self.at_ms.wrapping_add(self.lifetime_ms),
         };
-        let start = heads.len();
-        for number in [self.at_ms, expires_at_ms, self.fingerprint] {
-            heads.extend_from_slice(&number.to_le_bytes());
-        }
-        heads.extend_from_slice(&self.message_bytes.to_le_bytes());
-        heads.extend_from_slice(self.rest);
-        let mut behind = &heads[start..];
-        let head = Head::take(&[0; ID_BYTES], &mut behind)?;
-        if behind.is_empty() { Ok(head.body_bytes()) } else { Err("head") }
+        head[AT..EXPIRES].copy_from_slice(&self.at_ms.to_le_bytes());
+        head[EXPIRES..FINGERPRINT].copy_from_slice(&expires_at_ms.to_le_bytes());
+        head[FINGERPRINT..LENGTHS].copy_from_slice(&self.fingerprint.to_le_bytes());
+        head[LENGTHS..REST].copy_from_slice(&self.message_bytes.to_le_bytes());
+        Ok(())
     }
+}
+
+/// How long the body of this head is, which has to be whole.
+pub(crate) fn body_bytes(mut head: &[u8]) -> Result<usize, Damage> {
+    let (_, bytes) = HeadParts::take(&mut head)?;
+    if head.is_empty() { Ok(bytes) } else { Err("head") }
 }
