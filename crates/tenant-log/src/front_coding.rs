@@ -395,6 +395,19 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_its_lengths_do_not_add_up_to_is_not_there() {
+        let mut encoded = Encoded::default();
+        encoded.push(&full(7).by_ref());
+        let (parts, _) = HeadParts::take(&mut encoded.heads.as_slice()).unwrap();
+        let mut coded = FrontCoded::default();
+        coded.code(&encoded.heads, &encoded.bodies).unwrap();
+        let rest = coded.heads.windows(parts.rest.len()).position(|it| it == parts.rest).unwrap();
+        // Behind the length of the binary parts, that of the event's name.
+        coded.heads[rest + 4] -= 1;
+        assert_eq!(restore(1, &coded.heads, Some(&coded.bodies)), [vec![0; 0], vec![0; 0]]);
+    }
+
+    #[test]
     fn what_is_damaged_takes_no_more_memory_than_its_entries_could() {
         let (mut coded, mut random) = (FrontCoded::default(), fastrand::Rng::with_seed(7));
         for _ in 0..300 {
