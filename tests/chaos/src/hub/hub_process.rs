@@ -15,6 +15,8 @@ use super::token::SECRET;
 
 /// Below the ports that the system gives to clients: while the hub is down, none of them may take its place.
 const PORTS: std::ops::Range<u16> = 12_000..30_000;
+/// So many are between the first ones of two processes that started one after the other.
+const PORTS_EACH: u32 = 101;
 
 /// The hub does not do as it is told.
 #[derive(Debug, thiserror::Error)]
@@ -207,8 +209,10 @@ impl Drop for Hub {
 fn free_address() -> io::Result<SocketAddr> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let span = PORTS.end - PORTS.start;
-    // Processes start at different places, and a process never tries one twice.
-    let first = u16::try_from(std::process::id() % u32::from(span)).unwrap_or(0);
+    // A process never tries one twice. Others begin elsewhere, far enough from it though their numbers follow each other: a
+    // port that is free is not listened on before its hub has started.
+    let first = std::process::id().wrapping_mul(PORTS_EACH) % u32::from(span);
+    let first = u16::try_from(first).unwrap_or(0);
     for _ in 0..span {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
         let port = PORTS.start + (first + step % span) % span;
