@@ -4,7 +4,7 @@
 //! A head is [`FIXED`] bytes, little-endian, then texts; a body is the message, then each binary part behind its length. A
 //! message that begins with its id is left without that: the id is there already, and no packing makes it smaller.
 
-mod head_parts;
+mod entry_parts;
 #[cfg(test)]
 pub(crate) mod samples;
 
@@ -13,7 +13,7 @@ use foodtrack_contract::{ApplicationSet, EventName, EventType, Offset, Permissio
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-pub(crate) use head_parts::{HeadParts, REST, body_bytes};
+pub(crate) use entry_parts::{EntryParts, HeadNumbers, REST, body_bytes};
 
 use crate::entry::bytes_of;
 use crate::{Durability, EntryRef, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, Outline};
@@ -392,14 +392,8 @@ fn u64_at(fixed: &[u8; FIXED], at: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::samples::{offset, several};
+    use super::samples::{encoded, offset, several};
     use super::*;
-
-    fn encoded(entries: &[LogEntry]) -> Encoded {
-        let mut encoded = Encoded::default();
-        entries.iter().for_each(|entry| encoded.push(&entry.by_ref()));
-        encoded
-    }
 
     fn decoded(ids: &[u8], heads: &[u8], bodies: &[u8]) -> Vec<Result<LogEntry, Damage>> {
         Entries::new(Heads::new(offset(7), ids, heads), bodies)

@@ -16,7 +16,7 @@
 
 use std::ops::Range;
 
-use crate::encoding::{self, Damage, HeadParts};
+use crate::encoding::{self, Damage, EntryParts, HeadNumbers};
 
 const AT: u8 = 1;
 const LIFETIME: u8 = 2;
@@ -40,39 +40,43 @@ pub(crate) struct FrontCoded {
 
 impl FrontCoded {
     /// Shortens neighbours' heads and bodies; says what is wrong where they cannot be told apart.
-    pub(crate) fn code(&mut self, mut heads: &[u8], mut bodies: &[u8]) -> Result<(), Damage> {
+    pub(crate) fn code<'c>(
+        &mut self,
+        mut heads: &'c [u8],
+        mut bodies: &'c [u8],
+    ) -> Result<(), Damage> {
         self.heads.clear();
         self.bodies.clear();
-        let (mut last, mut last_body) = (HeadParts::default(), [].as_slice());
+        let mut last = EntryParts::default();
         while !heads.is_empty() {
-            let (parts, body_bytes) = HeadParts::take(&mut heads)?;
-            let (body, rest) = bodies.split_at_checked(body_bytes).ok_or("body")?;
-            self.push([&parts, &last], [body, last_body]);
-            (last, last_body, bodies) = (parts, body, rest);
+            let parts = EntryParts::take(&mut heads, &mut bodies)?;
+            self.push(&parts, &last);
+            last = parts;
         }
         if bodies.is_empty() { Ok(()) } else { Err("body") }
     }
 
-    fn push(&mut self, [parts, last]: [&HeadParts<'_>; 2], [body, last_body]: [&[u8]; 2]) {
+    fn push(&mut self, parts: &EntryParts<'_>, last: &EntryParts<'_>) {
         let Self { heads, bodies } = self;
+        let (numbers, last_numbers, body) = (&parts.numbers, &last.numbers, parts.body);
         let at = heads.len();
         let mut control = 0;
         heads.push(control);
-        if parts.at_ms != last.at_ms {
+        if numbers.at_ms != last_numbers.at_ms {
             control |= AT;
-            push_difference(parts.at_ms, last.at_ms, heads);
+            push_difference(numbers.at_ms, last_numbers.at_ms, heads);
         }
-        if parts.lifetime_ms != last.lifetime_ms {
+        if numbers.lifetime_ms != last_numbers.lifetime_ms {
             control |= LIFETIME;
-            push_difference(parts.lifetime_ms, last.lifetime_ms, heads);
+            push_difference(numbers.lifetime_ms, last_numbers.lifetime_ms, heads);
         }
-        if parts.fingerprint != 0 {
+        if numbers.fingerprint != 0 {
             control |= FINGERPRINT;
-            heads.extend_from_slice(&parts.fingerprint.to_le_bytes());
+            heads.extend_from_slice(&numbers.fingerprint.to_le_bytes());
         }
-        if parts.message_bytes != last.message_bytes {
+        if numbers.message_bytes != last_numbers.message_bytes {
             control |= LENGTH;
-            push_number(u64::from(parts.message_bytes), heads);
+            push_number(u64::from(numbers.message_bytes), heads);
         }
         if parts.rest != last.rest {
             control |= REST;
@@ -82,7 +86,7 @@ impl FrontCoded {
             push_number(new.len() as u64, heads);
             heads.extend_from_slice(new);
         }
-        let [front, back] = shared_ends(body, last_body);
+        let [front, back] = shared_ends(body, last.body);
         if front + back > 0 {
             control |= BODY;
             push_number(front as u64, heads);
@@ -168,21 +172,21 @@ pub(crate) fn restore(entries_max: usize, heads: &[u8], bodies: Option<&[u8]>) -
 
 /// What was restored so far, and what the next one is compared with.
 #[derive(Default)]
-struct Whole<'c> {
+struct Whole {
     heads: Vec<u8>,
     bodies: Vec<u8>,
-    /// Those of the last head, without its rest.
-    numbers: HeadParts<'c>,
-    /// Where in `heads` that is.
+    /// The last head's.
+    numbers: HeadNumbers,
+    /// Where in `heads` its rest is.
     rest: Range<usize>,
     body_bytes: usize,
     /// Where the last body begins.
     body: usize,
 }
 
-impl<'c> Whole<'c> {
+impl Whole {
     /// Takes one off; `None` where it is damaged.
-    fn take(&mut self, heads: &mut &'c [u8], bodies: Option<&mut &'c [u8]>) -> Option<()> {
+    fn take(&mut self, heads: &mut &[u8], bodies: Option<&mut &[u8]>) -> Option<()> {
         let start = self.heads.len();
         let Some(ends) = self.take_head(heads) else {
             self.heads.truncate(start);
@@ -195,7 +199,7 @@ impl<'c> Whole<'c> {
     }
 
     /// Puts a head together. Returns how much of the body's two ends is as before.
-    fn take_head(&mut self, coded: &mut &'c [u8]) -> Option<[usize; 2]> {
+    fn take_head(&mut self, coded: &mut &[u8]) -> Option<[usize; 2]> {
         let control = take_bytes(coded, 1).map(|it| it[0]).filter(|it| *it <= ALL)?;
         let has = |bits| control & bits != 0;
         let Self { heads, numbers, rest, .. } = self;
@@ -227,7 +231,7 @@ impl<'c> Whole<'c> {
         heads.extend_from_within(rest.start..rest.start + shared);
         heads.extend_from_slice(new);
         *rest = start + encoding::REST..heads.len();
-        numbers.write_numbers(&mut heads[start..]).ok()?;
+        numbers.write(&mut heads[start..]).ok()?;
         if has(LENGTH | REST) {
             self.body_bytes = encoding::body_bytes(&heads[start..]).ok()?;
         }
@@ -280,16 +284,15 @@ mod tests {
     use foodtrack_contract::{EventType, Priority};
 
     use super::*;
-    use crate::encoding::samples::{full, offset, plain, several};
+    use crate::encoding::samples::{encoded, full, offset, plain, several};
     use crate::encoding::{Encoded, Entries, Heads, ID_BYTES};
     use crate::{Durability, LogEntry, LoggedAudience};
 
     /// The ids; heads and bodies are in `coded`.
     fn code(entries: &[LogEntry], coded: &mut FrontCoded) -> Vec<u8> {
-        let mut encoded = Encoded::default();
-        entries.iter().for_each(|entry| encoded.push(&entry.by_ref()));
-        coded.code(&encoded.heads, &encoded.bodies).unwrap();
-        encoded.ids
+        let Encoded { ids, heads, bodies } = encoded(entries);
+        coded.code(&heads, &bodies).unwrap();
+        ids
     }
 
     /// Up to the first that is damaged.
@@ -352,9 +355,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_apart_is_not_coded() {
-        let mut encoded = Encoded::default();
-        several().iter().for_each(|entry| encoded.push(&entry.by_ref()));
-        let Encoded { heads, bodies, .. } = encoded;
+        let Encoded { heads, bodies, .. } = encoded(&several());
         let code = |heads: &[u8], bodies: &[u8]| FrontCoded::default().code(heads, bodies);
         assert_eq!(code(&heads, &bodies), Ok(()));
         assert_eq!(code(&heads[..heads.len() - 1], &bodies), Err("head"));
@@ -396,11 +397,10 @@ mod tests {
 
     #[test]
     fn a_head_that_its_lengths_do_not_add_up_to_is_not_there() {
-        let mut encoded = Encoded::default();
-        encoded.push(&full(7).by_ref());
-        let (parts, _) = HeadParts::take(&mut encoded.heads.as_slice()).unwrap();
+        let Encoded { heads, bodies, .. } = encoded(&[full(7)]);
+        let parts = EntryParts::take(&mut &heads[..], &mut &bodies[..]).unwrap();
         let mut coded = FrontCoded::default();
-        coded.code(&encoded.heads, &encoded.bodies).unwrap();
+        coded.code(&heads, &bodies).unwrap();
         let rest = coded.heads.windows(parts.rest.len()).position(|it| it == parts.rest).unwrap();
         // Behind the length of the binary parts, that of the event's name.
         coded.heads[rest + 4] -= 1;

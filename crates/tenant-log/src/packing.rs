@@ -41,16 +41,12 @@ impl Packer {
             .then(|| compress_into_with_table(bytes, &mut self.room, &mut self.table).ok())
             .flatten()
             .filter(|packed| *packed < bytes.len());
-        match (packed, u32::try_from(bytes.len())) {
-            (Some(packed), Ok(unpacked)) if unpacked < IS_FRONT_CODED => {
-                out.extend_from_slice(&(unpacked | IS_FRONT_CODED).to_le_bytes());
-                out.extend_from_slice(&self.room[..packed]);
-            }
-            _ => {
-                out.extend_from_slice(&IS_FRONT_CODED.to_le_bytes());
-                out.extend_from_slice(bytes);
-            }
-        }
+        let (size, rest) = match (packed, u32::try_from(bytes.len())) {
+            (Some(packed), Ok(size)) if size < IS_FRONT_CODED => (size, &self.room[..packed]),
+            _ => (0, bytes),
+        };
+        out.extend_from_slice(&(size | IS_FRONT_CODED).to_le_bytes());
+        out.extend_from_slice(rest);
     }
 }
 

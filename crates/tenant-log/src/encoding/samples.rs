@@ -6,6 +6,7 @@ use foodtrack_contract::{
 };
 use uuid::Uuid;
 
+use super::Encoded;
 use crate::{Durability, LogEntry, LoggedAudience, OrderOwner};
 
 pub(crate) fn offset(n: u64) -> Offset {
@@ -69,4 +70,10 @@ pub(crate) fn several() -> Vec<LogEntry> {
         LogEntry { creates_order: nobodys, ..full(9) },
         LogEntry { message: others, ..plain(10) },
     ]
+}
+
+pub(crate) fn encoded(entries: &[LogEntry]) -> Encoded {
+    let mut encoded = Encoded::default();
+    entries.iter().for_each(|entry| encoded.push(&entry.by_ref()));
+    encoded
 }

@@ -52,11 +52,7 @@ pub(super) fn heads<'r>(
     column: usize,
     segments: &Segments,
 ) -> rusqlite::Result<UnpackedRun<'r>> {
-    if let Some(run) = in_segment(row, column, segments, false)? {
-        return Ok(run);
-    }
-    let ids = bytes(row, column + 1)?.into();
-    Ok(UnpackedRun::new(offset(row, column)?, ids, bytes(row, column + 2)?, None))
+    run(row, column, segments, false)
 }
 
 /// A run as it was read: the columns of [`ENTRIES`], from the one at `column` on.
@@ -65,11 +61,21 @@ pub(super) fn entries<'r>(
     column: usize,
     segments: &Segments,
 ) -> rusqlite::Result<UnpackedRun<'r>> {
-    if let Some(run) = in_segment(row, column, segments, true)? {
+    run(row, column, segments, true)
+}
+
+fn run<'r>(
+    row: &'r Row<'_>,
+    column: usize,
+    segments: &Segments,
+    with_bodies: bool,
+) -> rusqlite::Result<UnpackedRun<'r>> {
+    if let Some(run) = in_segment(row, column, segments, with_bodies)? {
         return Ok(run);
     }
-    let (ids, bodies) = (bytes(row, column + 1)?.into(), bytes(row, column + HEADS_COLUMNS)?);
-    Ok(UnpackedRun::new(offset(row, column)?, ids, bytes(row, column + 2)?, Some(bodies)))
+    let bodies = with_bodies.then(|| bytes(row, column + HEADS_COLUMNS)).transpose()?;
+    let (ids, heads) = (bytes(row, column + 1)?.into(), bytes(row, column + 2)?);
+    Ok(UnpackedRun::new(offset(row, column)?, ids, heads, bodies))
 }
 
 /// A run's ids: the columns of [`HEADS`], of which the heads themselves are not looked at. `None` where they cannot be had.
