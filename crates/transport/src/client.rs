@@ -143,6 +143,8 @@ pub(crate) struct Client {
     pub(crate) tag: u64,
     /// Set when the client is about to go.
     pub(crate) closing: Option<CloseReason>,
+    /// Whether the application was told that it is gone, and the end of its upgrade is awaited before it goes.
+    pub(crate) is_parting: bool,
     /// CONNECT packets that came.
     pub(crate) connects: u8,
     /// By when it must be in a namespace.

@@ -2,13 +2,14 @@
 
 use std::net::Shutdown;
 
+use foodtrack_session::Probe;
 use foodtrack_wire::rfc6455;
 
 use crate::application::Application;
 use crate::client::{ClientKey, CloseReason, Transport};
 use crate::link::{Link, LinkKind};
 use crate::outbox::{Hot, Mode};
-use crate::parted::{LAST_WORDS_MS, LastWords};
+use crate::parted::{CLOSE, LAST_WORDS_MS, LastWords};
 use crate::reactor::{Reactor, Timer};
 use crate::sid::Sid;
 
@@ -24,6 +25,8 @@ impl Reactor {
             state.closing = Some(reason);
             self.hot[client.index()].mode = Mode::Gone;
             self.closing.push(client.0);
+        } else if state.is_parting && reason == CloseReason::ServerClosed {
+            self.give_up_upgrade(client.0);
         }
     }
 
@@ -31,18 +34,40 @@ impl Reactor {
     pub(crate) fn finish_closing<A: Application>(&mut self, app: &mut A) {
         // The application may close others while it is told.
         while let Some(client) = self.closing.pop() {
-            let closing = self.clients.get(client as usize).and_then(|state| state.closing);
-            let Some(reason) = closing else { continue };
-            app.closed(self, ClientKey(client), reason);
-            // What it sent to others meanwhile goes out before this place can be another's.
-            self.flush();
-            self.let_go(client, reason);
+            let Some(state) = self.clients.get(client as usize) else { continue };
+            let Some(reason) = state.closing else { continue };
+            if !state.is_parting {
+                app.closed(self, ClientKey(client), reason);
+                // What it sent to others meanwhile goes out before this place can be another's.
+                self.flush();
+            }
+            if !self.awaits_upgrade(client, reason) {
+                self.let_go(client, reason);
+            }
+        }
+    }
+
+    /// Whether a client that is told of its end is just changing its transport. On neither would it hear now: it stays until
+    /// it has changed, and then has its last words on the WebSocket. Its upgrade has a deadline.
+    fn awaits_upgrade(&mut self, client: u32, reason: CloseReason) -> bool {
+        let state = &mut self.clients[client as usize];
+        let is_between = matches!(&state.transport, Transport::Polling(polling)
+            if polling.upgrade.as_ref().is_some_and(|upgrade| upgrade.probe == Probe::Answered));
+        state.is_parting = is_between && reason == CloseReason::Disconnected;
+        state.is_parting
+    }
+
+    /// The upgrade of a client is over, one way or the other: nothing keeps it any more.
+    pub(crate) fn end_parting(&mut self, client: u32) {
+        if self.clients.get(client as usize).is_some_and(|state| state.is_parting) {
+            self.closing.push(client);
         }
     }
 
     fn let_go(&mut self, client: u32, reason: CloseReason) {
-        // The rest, and the word that it is the last.
-        let was_polling = self.answer_poll(client, Some(b"1"));
+        // What waits for it would have gone out by a poll that waits.
+        let is_told_all = self.clients[client as usize].queue.is_none();
+        let was_polling = self.answer_poll(client, is_told_all.then_some(CLOSE));
         let state = self.clients.remove(client as usize);
         self.hot[client as usize] = Hot::FREE;
         match state.transport {
@@ -62,7 +87,7 @@ impl Reactor {
                 }
                 let is_told =
                     matches!(reason, CloseReason::Disconnected | CloseReason::ServerClosed);
-                let words = match was_polling {
+                let words = match was_polling && is_told_all {
                     true => LastWords::said(polling.repeats),
                     false => LastWords::unsaid(state.queue, polling.repeats),
                 };
@@ -114,6 +139,7 @@ impl Reactor {
                 if polling.upgrade.as_ref().is_some_and(|upgrade| upgrade.link == link) {
                     polling.upgrade = None;
                 }
+                self.end_parting(client);
                 self.close_websocket(link, code);
             }
             Transport::WebSocket { .. } => self.close_websocket(link, code),

@@ -95,7 +95,7 @@ impl Reactor {
             return Err(EngineError::BadRequest);
         }
         if state.closing.is_some() {
-            return Err(EngineError::UnknownSid);
+            return Ok(self.closing_request(link, client, request));
         }
         match head.method {
             "GET" if is_upgrade => self.open_upgrade(link, client, request),
@@ -104,6 +104,24 @@ impl Reactor {
             _ => Err(EngineError::BadRequest),
         }?;
         Ok(Progress::Used(request.used))
+    }
+
+    /// A request of a client that is about to go: whatever it is, it is no error.
+    fn closing_request(&mut self, link: u32, client: u32, request: &EngineRequest<'_>) -> Progress {
+        if self.clients[client as usize].is_parting {
+            if request.head.method == "POST" {
+                // It changes its transport once this is answered.
+                self.respond_engine(link, request.head, 200, b"text/html", b"ok");
+                return Progress::Used(request.used);
+            }
+            // Who polls hears there.
+            self.give_up_upgrade(client);
+        }
+        // When it is gone it is known what to answer.
+        if let Some(serial) = self.links.get(link as usize).map(|link| link.serial) {
+            self.pause(link, serial, Flow::Yield);
+        }
+        Progress::NeedMore
     }
 
     /// A request of a client that was closed and does not know it yet.

@@ -18,7 +18,8 @@ impl Reactor {
         message: Message<'_>,
     ) -> Next<A::Transfer> {
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
-        if state.closing.is_some() {
+        // Who is closed while it changes its transport may still do so.
+        if state.closing.is_some() && !matches!(state.transport, Transport::Polling(_)) {
             return Next::Stop;
         }
         let protocol = state.protocol;
@@ -95,6 +96,7 @@ impl Reactor {
             }
             ProbeStep::Refuse => {
                 polling.upgrade = None;
+                self.end_parting(client);
                 self.close_websocket(link, 1_002);
                 Next::Stop
             }

@@ -1,5 +1,6 @@
-//! Polling clients that were closed: what was left to say waits for their next poll, and is said again where that one's
-//! answer is lost.
+//! Polling clients that were closed: what was left to say waits for their next polls, and is said again where an answer is
+//! lost. The word that it is the end comes alone: clients of the library end at once when they read it, and hear what came
+//! in the same answer only afterwards, where it is too late.
 
 use std::collections::VecDeque;
 
@@ -12,6 +13,9 @@ use crate::sid::Sid;
 
 /// How long last words wait: a client of the library polls again at once, from however far away.
 pub(crate) const LAST_WORDS_MS: u64 = 5_000;
+
+/// The packet that ends a session.
+pub(crate) const CLOSE: &[u8] = b"1";
 
 /// What a client that was closed is still to be told, or may ask for again.
 pub(crate) struct LastWords {
@@ -26,21 +30,24 @@ impl LastWords {
         Self { backlog, repeats, is_said: false }
     }
 
-    /// Those of a client whose last poll was answered with them.
+    /// Those of a client whose last poll was answered with the word that it is the end.
     pub(crate) fn said(repeats: Repeats) -> Self {
         Self { backlog: None, repeats, is_said: true }
     }
 
-    /// What a poll is answered with; `None` where a new one comes behind the last words.
+    /// What a poll is answered with; `None` where a new one comes behind the last word.
     pub(crate) fn answer(&mut self, id: Option<RequestId>, bytes_max: usize) -> Option<Vec<u8>> {
         if let Some(answer) = self.repeats.answer_to(id) {
             return Some(answer.to_vec());
         }
-        if std::mem::replace(&mut self.is_said, true) {
+        if self.is_said {
             return None;
         }
-        let body = poll_body(&mut self.backlog, bytes_max, Some(b"1"));
-        self.backlog = None;
+        let mut body = poll_body(&mut self.backlog, bytes_max, None);
+        if body.is_empty() {
+            body = CLOSE.to_vec();
+            self.is_said = true;
+        }
         self.repeats.begin_poll(id);
         self.repeats.keep_answer(body.clone());
         Some(body)

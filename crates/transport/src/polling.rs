@@ -129,6 +129,7 @@ impl Reactor {
         self.clients[client as usize].transport = Transport::WebSocket { link };
         self.hot[client as usize].link = link;
         self.drain_queue(client, link);
+        self.end_parting(client);
     }
 
     /// Gives an upgrade on a link its deadline.
@@ -142,11 +143,21 @@ impl Reactor {
         let Some(client) = self.link_of(link, serial).and_then(|link| link.client()) else {
             return;
         };
-        let Some(state) = self.clients.get_mut(client as usize) else { return };
-        if let Transport::Polling(polling) = &mut state.transport
-            && polling.upgrade.take_if(|upgrade| upgrade.link == link).is_some()
+        let Some(state) = self.clients.get(client as usize) else { return };
+        if let Transport::Polling(polling) = &state.transport
+            && polling.upgrade.as_ref().is_some_and(|upgrade| upgrade.link == link)
         {
-            self.drop_link(link);
+            self.give_up_upgrade(client);
+        }
+    }
+
+    /// Ends a client's upgrade, if one is under way.
+    pub(crate) fn give_up_upgrade(&mut self, client: u32) {
+        let Some(state) = self.clients.get_mut(client as usize) else { return };
+        let Transport::Polling(polling) = &mut state.transport else { return };
+        if let Some(upgrade) = polling.upgrade.take() {
+            self.drop_link(upgrade.link);
+            self.end_parting(client);
         }
     }
 }
@@ -159,12 +170,7 @@ pub(crate) fn poll_body(
 ) -> Vec<u8> {
     let mut body = Vec::new();
     if let Some(queue) = backlog {
-        // Behind the word that this is the last poll nothing can follow.
-        let packets_max = if last == Some(b"1") {
-            usize::MAX
-        } else {
-            POLL_PACKETS_MAX - usize::from(last.is_some())
-        };
+        let packets_max = POLL_PACKETS_MAX - usize::from(last.is_some());
         let mut packets = 0;
         // Base64 makes binary a third longer.
         while let Some((next_bytes, next_packets)) = queue.peek()

@@ -173,6 +173,7 @@ impl Reactor {
                 if polling.upgrade.as_ref().is_some_and(|up| up.link == link) =>
             {
                 polling.upgrade = None;
+                self.end_parting(client);
             }
             Transport::Polling(polling) => {
                 if polling.waiting == Some(link) {

@@ -191,6 +191,7 @@ impl Reactor {
             handshake: None,
             tag: 0,
             closing: None,
+            is_parting: false,
             connects: 0,
             connect_deadline_ms: 0,
             alarm_ms: u64::MAX,

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import http from "node:http";
 import { after, afterEach, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { closeAll, connect } from "../support/clients.mjs";
 import { Browser, noChromium } from "../support/chromium.mjs";
+import { Proxy } from "../support/proxy.mjs";
 import { start, TARGET } from "../support/servers.mjs";
 import { subjectToken } from "../support/token.mjs";
 import { PATIENCE_MS, pause } from "../support/wait.mjs";
@@ -20,45 +20,6 @@ const PAGE = `<!doctype html><title>kitchen</title><script src="/client.js"></sc
   socket.on("disconnect", (reason) => closed.push(reason));
   socket.emit("join", "lossy", () => (window.hasJoined = true));
 </script>`;
-
-/** Serves a page and passes its requests on, as a proxy would that now and then dies with an answer in its hands. */
-class LossyProxy {
-  lost = 0;
-  /** Whether the server's answer to a request is lost. */
-  loses = () => false;
-
-  static async start(server) {
-    const proxy = new LossyProxy();
-    proxy.agent = new http.Agent({ keepAlive: true });
-    proxy.server = http.createServer((request, response) => proxy.#onRequest(server, request, response));
-    await new Promise((resolve) => proxy.server.listen(0, "127.0.0.1", resolve));
-    proxy.url = `http://127.0.0.1:${proxy.server.address().port}`;
-    return proxy;
-  }
-
-  #onRequest(server, request, response) {
-    if (request.url === "/page") return response.writeHead(200, { "content-type": "text/html" }).end(PAGE);
-    if (request.url === "/client.js") return response.end(readFileSync(CLIENT));
-    const { method, url: path, headers } = request;
-    const onward = http.request({ host: server.host, port: server.port, agent: this.agent, method, path, headers }, async (answer) => {
-      const body = Buffer.concat(await answer.toArray());
-      if (this.loses(method, body.toString())) {
-        this.lost += 1;
-        request.socket.resetAndDestroy();
-      } else {
-        response.writeHead(answer.statusCode, answer.headers).end(body);
-      }
-    });
-    onward.on("error", () => request.socket.destroy());
-    request.pipe(onward);
-  }
-
-  async stop() {
-    this.server.closeAllConnections();
-    this.agent.destroy();
-    await new Promise((resolve) => this.server.close(resolve));
-  }
-}
 
 let server;
 let browser;
@@ -82,7 +43,8 @@ const why = noChromium || (TARGET === "reference" && "the reference loses what a
 const check = (name, run) => test(name, { skip: why }, run);
 
 async function meet() {
-  proxy = await LossyProxy.start(server);
+  proxy = await Proxy.start(server);
+  proxy.files = { "/page": ["text/html", PAGE], "/client.js": ["text/javascript", readFileSync(CLIENT)] };
   page = await browser.open(`${proxy.url}/page`);
   await seen("window.hasJoined", "page in its room");
   return connect(server);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { VERSIONS, WAYS } from "../support/clients.mjs";
 import { BRISK, leaveAll, Member, publishOrder, publishOrders } from "../support/hub.mjs";
+import { Proxy } from "../support/proxy.mjs";
 import { start, TARGET } from "../support/servers.mjs";
 import { userToken } from "../support/token.mjs";
 import { next } from "../support/wait.mjs";
@@ -39,6 +40,28 @@ for (const [version, io] of VERSIONS) {
       assert.equal(newer.socket.connected, true);
     });
   }
+}
+
+for (const [version, io] of VERSIONS) {
+  test(`${version} over polling: who is between two polls hears why it was replaced`, { skip }, async () => {
+    const tenant = `between-${version}`.replaceAll(".", "-");
+    const proxy = await Proxy.start(server);
+    try {
+      let replace;
+      const replaced = new Promise((resolve) => (replace = resolve));
+      const older = await Member.connect(proxy, tenant, "kitchen_app", "kenji", { io, transports: ["polling"], deviceId: "tablet-1" });
+      // A poll has just ended: the next one waits.
+      await next(older.socket.io, "ping");
+      proxy.holds = (method) => (method === "GET" ? replaced : undefined);
+      const gone = next(older.socket, "disconnect");
+      await Member.connect(server, tenant, "kitchen_app", "kenji", { deviceId: "tablet-1" });
+      replace();
+      await older.system.find(({ event }) => event === "system:error", "system:error");
+      assert.equal((await gone)[0], "io server disconnect");
+    } finally {
+      await proxy.stop();
+    }
+  });
 }
 
 test("a device that comes back to its session does not replace itself", { skip }, async () => {

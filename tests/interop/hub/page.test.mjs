@@ -26,6 +26,11 @@ const PAGE = `<!doctype html><title>kitchen</title><script src="/socket.io.js"><
   socket.on("connect", () => connects.push(socket.recovered));
   socket.on("order:created", (message) => heard.push(message.id));
 </script>`;
+// As `Member.confirms`: what was heard is confirmed by pongs, and an answer behind the last of them says that it was read.
+const CONFIRM = `new Promise((resolve) => {
+  let pings = 0;
+  socket.io.on("ping", () => (pings += 1) === 8 && socket.emit("health_check", resolve));
+})`;
 
 let pages;
 let hub;
@@ -75,8 +80,7 @@ for (const way of ["websocket", "polling"]) {
       await becomes(page, "connects", [false, true]);
       had.push(await publishOrder(hub, tenant));
       await becomes(page, "heard", had);
-      // Two rounds of the heartbeat confirm it.
-      await pause(500);
+      await page.run(CONFIRM);
       const url = await page.run("location.href");
       await page.run("socket.disconnect(), location.replace('about:blank')");
       const missed = await publishOrders(hub, tenant, 2);

@@ -87,8 +87,11 @@ export class Member {
     return Member.connect(server, tenant, application, user, { ...options, ...changes });
   }
 
-  /** What proves to the server that everything it sent so far was handled. */
-  async confirms(pings = 3) {
+  /**
+   * What proves to the server that everything it sent so far was handled: pongs to two pings, each sent while no other was
+   * out. On a busy machine answers take longer than a brisk heart beats, and more than two are needed.
+   */
+  async confirms(pings = 5) {
     for (let i = 0; i < pings; i += 1) await next(this.socket.io, "ping");
     // Behind the last pong: once this is answered, the pong was read.
     await this.ask("health_check");

@@ -3,6 +3,7 @@
 
 mod backlogs;
 mod client;
+mod endings;
 mod handover;
 mod heartbeats;
 mod http;

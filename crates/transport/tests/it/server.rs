@@ -217,7 +217,8 @@ impl Application for App {
     /// `["echo", n]` comes back; so do `["yield", n]` and `["pause", n]`, which then hold the client up; `["flood", n]`
     /// brings `n` frames of 64 KiB, and `["floodAll", n]` brings them to everybody. `["log", n]` brings `n` entries of 64
     /// KiB, `["urgent", n]` small ones that may overtake them. `["tell", n]` asks for `["drained", 0]`, with `n` small
-    /// entries before it, each when the client has no backlog. `["close", 0]` closes the client, `["disconnect", 0]` for good.
+    /// entries before it, each when the client has no backlog. `["close", 0]` closes the client, `["disconnect", 0]` for good;
+    /// `["hold", n]` keeps the shard from everything for `n` ms.
     fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
         let arguments = split_arguments(&event.data).unwrap();
         let [name, rest] = arguments[..] else { panic!("two elements: {}", event.data) };
@@ -236,6 +237,10 @@ impl Application for App {
         }
         if name == "\"disconnect\"" {
             io.close(client, CloseReason::Disconnected);
+            return Flow::Continue;
+        }
+        if name == "\"hold\"" {
+            std::thread::sleep(Duration::from_millis(count as u64));
             return Flow::Continue;
         }
         if name == "\"tell\"" {

@@ -23,7 +23,7 @@ pub(crate) fn probe(poller: &Poller) -> Wire {
     wire
 }
 
-fn join(server: &Server) -> Poller {
+pub(crate) fn join(server: &Server) -> Poller {
     let poller = Poller::open(server.address);
     poller.post(&["40".to_owned()]);
     assert!(poller.poll()[0].starts_with("40{"));
