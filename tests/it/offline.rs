@@ -120,7 +120,11 @@ on_both_transports! {
         let is_back = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
-                while !is_back.load(Ordering::SeqCst) {
+                // Not for ever: where it cannot come back, that is to be seen.
+                for _ in 0..10_000 {
+                    if is_back.load(Ordering::SeqCst) {
+                        break;
+                    }
                     thread::sleep(Duration::from_millis(1));
                 }
                 publish(&mut sender, MISSED + 1..=MISSED + LIVE);

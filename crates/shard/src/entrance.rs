@@ -21,6 +21,8 @@ pub(crate) struct Entrance {
     /// The JSON of the answer to its CONNECT.
     pub(crate) answer: String,
     pub(crate) start: Start,
+    /// Whether its session is back.
+    pub(crate) is_recovered: bool,
     /// The rooms of its session, beyond those of the start.
     pub(crate) rooms: Vec<LoggedRoom>,
 }
@@ -51,6 +53,7 @@ impl Tenant {
                 sid: new_id,
                 answer,
                 start: Start::Confirmed,
+                is_recovered: false,
                 rooms: Vec::new(),
             });
         };
@@ -59,15 +62,24 @@ impl Tenant {
         let resume = admission.resume.as_ref();
         let proven = resume.and_then(|resume| turn.session_key.prove(&resume.pid, owner, now_ms));
         let brought = resume.and_then(|resume| Cursor::parse(resume.offset.as_deref()?));
-        if let (Some(session), Some(cursor), Some(resume)) = (proven, &brought, resume) {
+        if let (Some(session), Some(resume)) = (proven, resume) {
             let kept = log.sessions.get(&session.sid);
             let is_over = session.is_old || kept.is_some_and(|kept| kept.is_over);
-            if log.goes_on_from(cursor) && !is_over {
+            let (from, start) = match &brought {
+                Some(cursor) => (Some(cursor.clone()), Start::Recovered(cursor.clone())),
+                // It got nothing yet: it is where it began.
+                None => {
+                    let began = Cursor::new(session.epoch, session.start);
+                    (resume.offset.is_none().then_some(began), Start::Since(session.start))
+                }
+            };
+            if from.is_some_and(|from| log.goes_on_from(&from)) && !is_over {
                 return Ok(Entrance {
                     sid: session.sid,
                     // The private id stays as it was, too: that is how the client knows that it is back.
                     answer: answer(&session.sid, &resume.pid),
-                    start: Start::Recovered(cursor.clone()),
+                    start,
+                    is_recovered: true,
                     rooms: kept.map(SessionRooms::rooms).unwrap_or_default(),
                 });
             }
@@ -89,7 +101,7 @@ impl Tenant {
         };
         let pid = turn.session_key.pid(&new_id, (log.epoch(), since), owner, now_ms);
         let answer = answer(&new_id, &pid);
-        Ok(Entrance { sid: new_id, answer, start, rooms: Vec::new() })
+        Ok(Entrance { sid: new_id, answer, start, is_recovered: false, rooms: Vec::new() })
     }
 
     /// Connections that the one about to enter takes the place of: its own session's, and others of its device.

@@ -173,7 +173,7 @@ impl Tenant {
     }
 
     /// Greets a client that came in.
-    pub(crate) fn greet(&mut self, turn: &mut Turn<'_>, place: u32, start: &Start) {
+    pub(crate) fn greet(&mut self, turn: &mut Turn<'_>, place: u32, is_recovered: bool) {
         let Some(connection) = self.connections.get(place) else { return };
         let payload = serde_json::json!({
             "connectionId": connection.id.as_str(),
@@ -182,7 +182,7 @@ impl Tenant {
             "role": connection.principal.role(),
             "application": connection.application,
             "connectedAt": rfc3339(connection.connected_ms),
-            "recovered": matches!(start, Start::Recovered(_)),
+            "recovered": is_recovered,
         });
         self.tell(
             turn,

@@ -109,9 +109,10 @@ impl Application for Shard {
             counters.connections.add(1);
             counters.connections_opened.add(1);
             counters.tenants.add(u64::from(first));
-            let recovered = matches!(entrance.start, crate::catch_up::Start::Recovered(_));
-            counters.sessions_recovered.add(u64::from(recovered));
-            self.entering = Some(Entering { client, start: entrance.start, is_expired });
+            let is_recovered = entrance.is_recovered;
+            counters.sessions_recovered.add(u64::from(is_recovered));
+            self.entering =
+                Some(Entering { client, start: entrance.start, is_recovered, is_expired });
         }
         Verdict::Accept { answer: entrance.answer }
     }
@@ -121,10 +122,10 @@ impl Application for Shard {
         let entering = self.entering.take().filter(|entering| entering.client == client);
         self.with_tenant(io, tag.tenant, |tenant, turn| {
             // The answer to CONNECT is out; what was missed follows it, and then what happens from now on.
-            let Some(Entering { start, is_expired, .. }) = entering else { return };
+            let Some(Entering { start, is_recovered, is_expired, .. }) = entering else { return };
             // Even the greeting must not claim more than the client has: it may be the last thing that it gets.
-            tenant.start_catch_up(turn, tag.place, start.clone());
-            tenant.greet(turn, tag.place, &start);
+            tenant.start_catch_up(turn, tag.place, start);
+            tenant.greet(turn, tag.place, is_recovered);
             if is_expired {
                 tenant.ask_for_fresh_token(turn, client);
             }
@@ -287,5 +288,6 @@ impl Application for Shard {
 pub(super) struct Entering {
     client: ClientKey,
     start: crate::catch_up::Start,
+    is_recovered: bool,
     is_expired: bool,
 }
