@@ -77,6 +77,9 @@ enum BenchCommand {
         /// The hub's binary for the second, where that is another one
         #[arg(long, value_name = "FILE")]
         second_hub: Option<PathBuf>,
+        /// Only with so many of each publisher's events in flight
+        #[arg(long, value_parser = in_flight)]
+        in_flight: Option<usize>,
         /// Write `DATE-COMMIT-pair.json` and `.md` into this folder
         #[arg(long, value_name = "FOLDER")]
         results: Option<PathBuf>,
@@ -114,6 +117,12 @@ struct Options {
     tenant_events_per_second: u32,
 }
 
+fn in_flight(text: &str) -> Result<usize, String> {
+    let windows = workload::fan_out::WINDOWS;
+    let window = text.parse().ok().filter(|window| windows.contains(window));
+    window.ok_or_else(|| format!("one of {windows:?}"))
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         BenchCommand::Run { server, json, options } => {
@@ -130,9 +139,10 @@ fn main() -> ExitCode {
                 run::write_results(&report, &markdown, &results.join(report.origin.name()))?;
                 Ok(report.failures.is_empty())
             }),
-        BenchCommand::Pair { first, second, second_hub, results, options } => {
+        BenchCommand::Pair { first, second, second_hub, in_flight, results, options } => {
             let hubs = [&options.hub, second_hub.as_ref().unwrap_or(&options.hub)];
-            pair::run([first, second], hubs.map(PathBuf::as_path), &options).and_then(|report| {
+            let hubs = hubs.map(PathBuf::as_path);
+            pair::run([first, second], hubs, in_flight, &options).and_then(|report| {
                 let markdown = report.markdown();
                 println!("{markdown}");
                 results.map_or(Ok(()), |folder| {

@@ -64,13 +64,15 @@ struct Side {
     marks: Vec<Mark>,
 }
 
-/// Measures the second of `servers` against the first. `hubs` are the hub's binaries for them.
+/// Measures the second of `servers` against the first. `hubs` are the hub's binaries for them; `in_flight` is the window that
+/// counts, where it is not all of them.
 ///
 /// # Errors
 /// A server is missing or does not get through a load, or the run was interrupted. Both have ended.
 pub(crate) fn run(
     servers: [Contender; 2],
     hubs: [&Path; 2],
+    in_flight: Option<usize>,
     options: &Options,
 ) -> Result<PairReport, RunError> {
     let (origin, interrupted) = prepare(options)?;
@@ -95,7 +97,8 @@ pub(crate) fn run(
         };
         let [first, second] = [0, 1].map(|place| open(place).map_err(failed(servers[place])));
         let mut sides = [first?, second?];
-        for window in fan_out::WINDOWS {
+        let windows = fan_out::WINDOWS.into_iter();
+        for window in windows.filter(|window| in_flight.is_none_or(|wanted| wanted == *window)) {
             // The first turn of each is for what is slow only once, such as growing a heap; the last one only ends the one
             // before.
             for n in 0..=turns + 1 {
