@@ -35,11 +35,10 @@ impl Epoch {
         }
         u64::from_str_radix(text, EPOCH_RADIX).ok().map(Self)
     }
-}
 
-impl fmt::Display for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0_u8; 13];
+    /// What `Display` writes.
+    pub fn digits(self) -> EpochDigits {
+        let mut digits = [0; 13];
         let (mut start, mut rest) = (digits.len(), self.0);
         loop {
             start -= 1;
@@ -48,10 +47,28 @@ impl fmt::Display for Epoch {
             digits[start] = b"0123456789abcdefghijklmnopqrstuvwxyz"[usize::from(digit)];
             rest /= u64::from(EPOCH_RADIX);
             if rest == 0 {
-                break;
+                return EpochDigits { digits, start };
             }
         }
-        f.write_str(std::str::from_utf8(&digits[start..]).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(self.digits().as_bytes()).unwrap_or_default())
+    }
+}
+
+/// An epoch as text.
+pub struct EpochDigits {
+    digits: [u8; 13],
+    start: usize,
+}
+
+impl EpochDigits {
+    /// In ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.digits[self.start..]
     }
 }
 

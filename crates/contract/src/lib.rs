@@ -18,7 +18,7 @@ mod schemas;
 mod violation;
 
 pub use application_type::{ApplicationSet, ApplicationType, Source};
-pub use cursor::{CURSOR_BEYOND_MAX, Cursor, Epoch, Offset};
+pub use cursor::{CURSOR_BEYOND_MAX, Cursor, Epoch, EpochDigits, Offset};
 pub use declaration::{EVENT_NAME_BYTES_MAX, EventDeclaration, SCHEMA_BYTES_MAX, SCHEMA_PARTS_MAX};
 pub use delivery_policy::{DeliveryPolicies, DeliveryPolicy, Watch};
 pub use envelope::{Incoming, read_envelope};

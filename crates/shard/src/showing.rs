@@ -1,5 +1,7 @@
 //! From the log to everyone: what is safe is shown in the log's order, each message encoded once, whoever gets it.
 
+use std::sync::Arc;
+
 use foodtrack_contract::{EventName, Offset, Refusal, RoomName};
 use foodtrack_tenant_log::{EntryRef, LogEntry, LoggedAudience, LoggedRoom, RefusedReason};
 use foodtrack_transport::{FrameId, FrameMeta, Reactor};
@@ -49,12 +51,10 @@ impl Tenant {
 
     fn show_one(&mut self, turn: &mut Turn<'_>, pending: Pending) {
         let Pending { entry, meta, asks_ack, watch, answers } = pending;
-        if let Some(frame) = self.frame_to_show(turn, &entry.by_ref(), meta, asks_ack) {
-            if asks_ack {
-                self.send_asking(turn, &entry, frame);
-            } else {
-                self.deliver(turn, &entry.audience, frame);
-            }
+        if asks_ack {
+            self.show_asking(turn, &entry, meta);
+        } else {
+            self.show_entry(turn, &entry.by_ref(), meta);
         }
         if let Some(watch) = watch {
             self.watch(turn, &entry, watch);
@@ -77,35 +77,32 @@ impl Tenant {
         if is_over || !log.pending.is_empty() || log.sequence.release() < entry.offset {
             return false;
         }
-        if let Some(frame) = self.frame_to_show(turn, entry, meta, false) {
-            self.deliver(turn, entry.audience, frame);
-        }
+        self.show_entry(turn, entry, meta);
         true
     }
 
-    /// The next entry is being shown: its frame, where anybody is here whom it is for.
-    fn frame_to_show(
-        &mut self,
-        turn: &mut Turn<'_>,
-        entry: &EntryRef<'_>,
-        meta: FrameMeta,
-        asks_ack: bool,
-    ) -> Option<FrameId> {
-        let log = self.log.open_mut()?;
-        let (offset, epoch) = (entry.offset, log.epoch());
-        log.shown = offset;
-        if !self.has_members(entry.audience) {
-            return None;
-        }
-        let (stamp, ack_id) = match asks_ack {
-            true => (Stamp::None, Some(offset.get())),
-            false => (Stamp::At(epoch, offset), None),
-        };
+    /// Shows the next entry.
+    fn show_entry(&mut self, turn: &mut Turn<'_>, entry: &EntryRef<'_>, meta: FrameMeta) {
+        let Some(log) = self.log.open_mut() else { return };
+        log.shown = entry.offset;
+        let stamp = Stamp::At(log.epoch(), entry.offset);
         let (event, parts) = (entry.event, entry.attachments);
-        Some(Self::frame(turn, event, entry.message, parts, meta, &stamp, ack_id))
+        self.fan_out(turn, event, entry.message, parts, entry.audience, meta, &stamp);
     }
 
-    /// Encodes an event that is in no log and sends it to its audience.
+    /// Shows the next entry, which asks for an acknowledgement.
+    fn show_asking(&mut self, turn: &mut Turn<'_>, entry: &Arc<LogEntry>, meta: FrameMeta) {
+        let Some(log) = self.log.open_mut() else { return };
+        log.shown = entry.offset;
+        if self.has_members(&entry.audience) {
+            let (event, parts, ack_id) = (&entry.event, &entry.attachments, entry.offset.get());
+            let frame =
+                Self::frame(turn, event, &entry.message, parts, meta, &Stamp::None, Some(ack_id));
+            self.send_asking(turn, entry, frame);
+        }
+    }
+
+    /// Encodes an event, where anybody is here, and sends it to everyone it is for: the fan-out loop.
     #[expect(clippy::too_many_arguments, reason = "the parts of one message")]
     pub(crate) fn fan_out(
         &mut self,
@@ -117,31 +114,24 @@ impl Tenant {
         meta: FrameMeta,
         stamp: &Stamp,
     ) {
-        if self.has_members(audience) {
-            let frame = Self::frame(turn, event, message, attachments, meta, stamp, None);
-            self.deliver(turn, audience, frame);
+        let members = members_of(&self.rooms, audience);
+        if members.iter().all(|members| members.is_empty()) {
+            return;
         }
+        let frame = Self::frame(turn, event, message, attachments, meta, stamp, None);
+        self.connections.begin_message();
+        let mut delivered = 0;
+        for place in members.into_iter().flatten() {
+            if let Some(client) = self.connections.take_turn(*place, audience.only, audience.read) {
+                delivered += usize::from(turn.io.send(client, frame));
+            }
+        }
+        self.count_deliveries(turn, delivered);
     }
 
     /// Whether anybody is in the rooms of an audience.
     fn has_members(&self, audience: &LoggedAudience) -> bool {
         members_of(&self.rooms, audience).iter().any(|members| !members.is_empty())
-    }
-
-    /// Sends a frame to everyone it is for: the fan-out loop.
-    fn deliver(&mut self, turn: &mut Turn<'_>, audience: &LoggedAudience, frame: FrameId) {
-        self.connections.begin_message();
-        let mut delivered = 0;
-        for members in members_of(&self.rooms, audience) {
-            for place in members {
-                if let Some(client) =
-                    self.connections.take_turn(*place, audience.only, audience.read)
-                {
-                    delivered += usize::from(turn.io.send(client, frame));
-                }
-            }
-        }
-        self.count_deliveries(turn, delivered);
     }
 
     pub(crate) fn count_deliveries(&mut self, turn: &Turn<'_>, delivered: usize) {
@@ -298,15 +288,17 @@ pub(crate) fn write_event(
     stamp: &Stamp,
     ack_id: Option<u64>,
 ) {
-    use std::io::Write as _;
     out.reserve(message.len() + 96);
-    // Writing to memory does not fail.
-    let _ = match attachments {
-        0 => write!(out, "2"),
-        _ => write!(out, "5{attachments}-"),
-    };
+    let mut number = itoa::Buffer::new();
+    if attachments == 0 {
+        out.push(b'2');
+    } else {
+        out.push(b'5');
+        out.extend_from_slice(number.format(attachments).as_bytes());
+        out.push(b'-');
+    }
     if let Some(id) = ack_id {
-        let _ = write!(out, "{id}");
+        out.extend_from_slice(number.format(id).as_bytes());
     }
     out.push(b'[');
     match event {
@@ -325,14 +317,13 @@ pub(crate) fn write_event(
 }
 
 pub(crate) fn write_accepted(out: &mut Vec<u8>, accepted: Accepted) {
-    use std::io::Write as _;
     out.extend_from_slice(b"{\"success\":true,\"data\":{\"id\":\"");
     let mut buffer = uuid::Uuid::encode_buffer();
     out.extend_from_slice(accepted.id.hyphenated().encode_lower(&mut buffer).as_bytes());
     out.push(b'"');
     if let Some(offset) = accepted.offset {
-        // Writing to memory does not fail.
-        let _ = write!(out, ",\"offset\":{offset}");
+        out.extend_from_slice(b",\"offset\":");
+        out.extend_from_slice(itoa::Buffer::new().format(offset).as_bytes());
     }
     out.extend_from_slice(b"}}");
 }

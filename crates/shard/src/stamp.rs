@@ -37,12 +37,21 @@ impl Stamp {
 
     /// Appends `,"EPOCH-OFFSET"`.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        use std::io::Write as _;
-        // Writing to memory does not fail.
-        let _ = match self {
-            Self::None => Ok(()),
-            Self::At(epoch, offset) => write!(out, ",\"{epoch}-{offset}\""),
-            Self::Behind(cursor) => write!(out, ",\"{cursor}\""),
-        };
+        match self {
+            Self::None => {}
+            // Of each event, so without the machinery of formats.
+            Self::At(epoch, offset) => {
+                out.extend_from_slice(b",\"");
+                out.extend_from_slice(epoch.digits().as_bytes());
+                out.push(b'-');
+                out.extend_from_slice(itoa::Buffer::new().format(offset.get()).as_bytes());
+                out.push(b'"');
+            }
+            Self::Behind(cursor) => {
+                use std::io::Write as _;
+                // Writing to memory does not fail.
+                let _ = write!(out, ",\"{cursor}\"");
+            }
+        }
     }
 }
