@@ -208,7 +208,7 @@ impl Observer for Crew {
         let socket = &mut self.sockets[client];
         let message = event.message();
         let own = |text: Option<std::borrow::Cow<'_, str>>| text.map(std::borrow::Cow::into_owned);
-        let id = own(message.id);
+        let id = own(message.payload.name.or(message.id));
         if event.name == "system:reconnection_required" {
             self.recorder.note(What::GapTold { recipient: socket.name.clone() });
         }

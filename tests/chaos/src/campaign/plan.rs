@@ -172,6 +172,7 @@ impl Maker {
         let id = uuid::Builder::from_random_bytes(self.ids.u128(..).to_be_bytes()).into_uuid();
         Publication {
             id: Uuid::to_string(&id),
+            has_id: true,
             topic,
             about,
             customer: None,
@@ -239,6 +240,8 @@ fn add_publications(
         };
         let mut publication = maker.publication(topic, about);
         publication.customer = customer;
+        // Only the last event about an order is known by what it says: of these orders there is no other.
+        publication.has_id = topic != Topic::Created || rng.bool();
         publication.priority = match rng.u8(0..10) {
             0 => Priority::Urgent,
             1 => Priority::High,

@@ -9,8 +9,11 @@ use crate::history::{Attempt, Audience, Class};
 /// What a schedule publishes.
 #[derive(Clone, Debug)]
 pub struct Publication {
-    /// The message's id.
+    /// What it is known by: the message's id, or where it has none, a name in its payload.
     pub id: String,
+    /// Whether its publisher gives the message its id, or leaves that to the hub: who repeats it then says so by nothing but
+    /// what it says.
+    pub has_id: bool,
     /// What it is.
     pub topic: Topic,
     /// The order it is about; for products and stock the thing's own id.
@@ -158,7 +161,13 @@ impl Publication {
             Topic::Updated | Topic::Started | Topic::PickedUp => payload["orderId"] = about,
         }
         let (kind, priority) = (self.topic.event_type(), self.priority.as_str());
-        json!({ "id": self.id, "type": kind, "priority": priority, "payload": payload }).to_string()
+        let mut message = json!({ "type": kind, "priority": priority, "payload": payload });
+        if self.has_id {
+            message["id"] = json!(self.id);
+        } else {
+            message["payload"]["name"] = json!(self.id);
+        }
+        message.to_string()
     }
 
     /// The record of an attempt.

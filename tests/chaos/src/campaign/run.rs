@@ -236,6 +236,7 @@ impl<'a> Run<'a> {
         self.crew.expects_fence(id.clone());
         let fence = Publication {
             id,
+            has_id: true,
             topic: Topic::Product,
             about: String::from("fence"),
             customer: None,

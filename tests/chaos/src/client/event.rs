@@ -38,6 +38,9 @@ pub struct Payload<'a> {
     /// The publisher's tenant.
     #[serde(borrow)]
     pub origin: Option<Cow<'a, str>>,
+    /// What it is known by, where its publisher gave the message no id.
+    #[serde(borrow)]
+    pub name: Option<Cow<'a, str>>,
     /// The event's number in its run.
     pub number: Option<u64>,
 }

@@ -108,6 +108,7 @@ impl Broadcast {
     fn event(&self, number: u64) -> Publication {
         Publication {
             id: uuid::Uuid::now_v7().to_string(),
+            has_id: true,
             topic: Topic::Product,
             about: String::from("pizza"),
             customer: None,
