@@ -13,6 +13,8 @@ use crate::client::Tear;
 
 /// How long things go wrong.
 const LENGTH_MS: std::ops::Range<u64> = 700..1_300;
+/// How much later somebody repeats an event that bears no id. The hub knows it for ten seconds.
+const AGAIN_AFTER_MS_MAX: u64 = 1_000;
 /// Orders that every tenant has before anything goes wrong.
 const ORDERS: usize = 6;
 
@@ -251,6 +253,13 @@ fn add_publications(
         };
         publication.padding_bytes = if rng.u8(0..4) == 0 { rng.usize(1_000..8_000) } else { 0 };
         let (insists, again) = (rng.u8(0..6) > 0, rng.u8(0..6) == 0);
+        if !publication.has_id {
+            // Somebody who was told taps once more, when the server may be another.
+            let later = Duration::from_millis(at_ms + rng.u64(0..AGAIN_AFTER_MS_MAX));
+            let publication = publication.clone();
+            let step = Step::Publish { tenant, person, publication, insists, again: false };
+            steps.push((later, step));
+        }
         let step = Step::Publish { tenant, person, publication, insists, again };
         steps.push((Duration::from_millis(at_ms), step));
     }
