@@ -20,8 +20,8 @@ Rules are the default ones; `foodtrack-websocket explain` says where an event wo
 narrows the audience and never widens it. Whoever may not read a group does not get its events.
 
 How an event travels (its class) decides what becomes of it for a slow reader: a volatile event is dropped, a recoverable
-one of low priority too, everything else waits, and a reader too far behind is closed. There is no log in this version, so
-durable and recoverable events are not kept for those who are away.
+one of low priority too, everything else waits, and a reader too far behind is closed. Durable and recoverable events are
+in the tenant's log: who was away gets them on coming back ([delivery](../guides/delivery.md)).
 ";
 
 const CONTROL: &str = "
