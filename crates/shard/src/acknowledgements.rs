@@ -53,14 +53,14 @@ impl Ord for Waiting {
 }
 
 impl Tenant {
-    /// Sends an event that asks for an acknowledgement to everyone it is for.
+    /// Sends an event that asks for an acknowledgement to the connections at these places, each once.
     pub(crate) fn send_asking(
         &mut self,
         turn: &mut Turn<'_>,
         entry: &Arc<LogEntry>,
+        places: Vec<u32>,
         frame: FrameId,
     ) {
-        let places = self.places(&entry.audience);
         self.connections.begin_message();
         let mut delivered = 0;
         for place in places {

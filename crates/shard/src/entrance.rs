@@ -65,15 +65,15 @@ impl Tenant {
         if let (Some(session), Some(resume)) = (proven, resume) {
             let kept = log.sessions.get(&session.sid);
             let is_over = session.is_old || kept.is_some_and(|kept| kept.is_over);
-            let (from, start) = match &brought {
-                Some(cursor) => (Some(cursor.clone()), Start::Recovered(cursor.clone())),
-                // It got nothing yet: it is where it began.
-                None => {
-                    let began = Cursor::new(session.epoch, session.start);
-                    (resume.offset.is_none().then_some(began), Start::Since(session.start))
-                }
-            };
-            if from.is_some_and(|from| log.goes_on_from(&from)) && !is_over {
+            // Who got nothing yet is where it began.
+            let began =
+                || resume.offset.is_none().then(|| Cursor::new(session.epoch, session.start));
+            let from = brought.clone().or_else(began);
+            if let Some(from) = from.filter(|from| log.goes_on_from(from) && !is_over) {
+                let start = match brought {
+                    Some(_) => Start::Recovered(from),
+                    None => Start::Since(session.start),
+                };
                 return Ok(Entrance {
                     sid: session.sid,
                     // The private id stays as it was, too: that is how the client knows that it is back.

@@ -94,11 +94,12 @@ impl Tenant {
     fn show_asking(&mut self, turn: &mut Turn<'_>, entry: &Arc<LogEntry>, meta: FrameMeta) {
         let Some(log) = self.log.open_mut() else { return };
         log.shown = entry.offset;
-        if self.has_members(&entry.audience) {
+        let places = self.places(&entry.audience);
+        if !places.is_empty() {
             let (event, parts, ack_id) = (&entry.event, &entry.attachments, entry.offset.get());
             let frame =
                 Self::frame(turn, event, &entry.message, parts, meta, &Stamp::None, Some(ack_id));
-            self.send_asking(turn, entry, frame);
+            self.send_asking(turn, entry, places, frame);
         }
     }
 
@@ -127,11 +128,6 @@ impl Tenant {
             }
         }
         self.count_deliveries(turn, delivered);
-    }
-
-    /// Whether anybody is in the rooms of an audience.
-    fn has_members(&self, audience: &LoggedAudience) -> bool {
-        members_of(&self.rooms, audience).iter().any(|members| !members.is_empty())
     }
 
     pub(crate) fn count_deliveries(&mut self, turn: &Turn<'_>, delivered: usize) {

@@ -44,9 +44,6 @@ impl Reactor {
         for (client, serial) in std::mem::take(&mut self.drained) {
             let is_backlogged = self.is_backlogged(ClientKey(client));
             let Some(state) = self.client_of(client, serial) else { continue };
-            if state.closing.is_some() {
-                continue;
-            }
             // There still, or again: its end is noted.
             if is_backlogged {
                 state.drained_watch = DrainedWatch::Backlogged;

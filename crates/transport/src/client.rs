@@ -106,6 +106,13 @@ pub(crate) struct Polling {
     pub(crate) repeats: Repeats,
 }
 
+impl Polling {
+    /// Whether the client was told that it may change to a WebSocket: it stops polling, and what comes there is not read yet.
+    pub(crate) fn is_changing(&self) -> bool {
+        self.upgrade.as_ref().is_some_and(|upgrade| upgrade.probe == Probe::Answered)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Upgrade {
     pub(crate) link: u32,

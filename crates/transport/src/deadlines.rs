@@ -46,7 +46,7 @@ impl Reactor {
     pub(crate) fn ring_alarm<A: Application>(&mut self, app: &mut A, client: u32, serial: u32) {
         let now_ms = self.now_ms;
         let Some(state) = self.client_of(client, serial) else { return };
-        if state.alarm_timer_ms > now_ms || state.closing.is_some() {
+        if state.alarm_timer_ms > now_ms {
             return;
         }
         state.alarm_timer_ms = u64::MAX;

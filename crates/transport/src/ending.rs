@@ -2,7 +2,6 @@
 
 use std::net::Shutdown;
 
-use foodtrack_session::Probe;
 use foodtrack_wire::rfc6455;
 
 use crate::application::Application;
@@ -51,9 +50,9 @@ impl Reactor {
     /// it has changed, and then has its last words on the WebSocket. Its upgrade has a deadline.
     fn awaits_upgrade(&mut self, client: u32, reason: CloseReason) -> bool {
         let state = &mut self.clients[client as usize];
-        let is_between = matches!(&state.transport, Transport::Polling(polling)
-            if polling.upgrade.as_ref().is_some_and(|upgrade| upgrade.probe == Probe::Answered));
-        state.is_parting = is_between && reason == CloseReason::Disconnected;
+        let is_changing =
+            matches!(&state.transport, Transport::Polling(polling) if polling.is_changing());
+        state.is_parting = is_changing && reason == CloseReason::Disconnected;
         state.is_parting
     }
 
@@ -125,21 +124,18 @@ impl Reactor {
 
     /// The peer broke the WebSocket protocol, or what is spoken over it.
     pub(crate) fn fail_websocket(&mut self, link: u32, client: u32, code: u16) {
-        let Some(state) = self.clients.get_mut(client as usize) else {
+        let Some(state) = self.clients.get(client as usize) else {
             return self.drop_link(link);
         };
-        match &mut state.transport {
+        match &state.transport {
             Transport::WebSocket { link: own } if *own == link => {
                 self.flush();
                 self.close_websocket(link, code);
                 self.detach(client);
                 self.close(ClientKey(client), CloseReason::ProtocolError);
             }
-            Transport::Polling(polling) => {
-                if polling.upgrade.as_ref().is_some_and(|upgrade| upgrade.link == link) {
-                    polling.upgrade = None;
-                }
-                self.end_parting(client);
+            Transport::Polling(_) => {
+                self.end_upgrade(client, link);
                 self.close_websocket(link, code);
             }
             Transport::WebSocket { .. } => self.close_websocket(link, code),

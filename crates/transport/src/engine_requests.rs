@@ -86,8 +86,7 @@ impl Reactor {
         }
         let Some(&client) = self.polling.get(&sid) else {
             // The client is on its way here, and this request was faster.
-            self.wait_for_client(link);
-            return Ok(Progress::NeedMore);
+            return Ok(self.look_again(link, Flow::PauseMs(IN_TRANSIT_MS)));
         };
         let state = self.clients.get(client as usize).ok_or(EngineError::UnknownSid)?;
         // The id stays the session's after the upgrade, but polling with it is over.
@@ -111,17 +110,14 @@ impl Reactor {
         if self.clients[client as usize].is_parting {
             if request.head.method == "POST" {
                 // It changes its transport once this is answered.
-                self.respond_engine(link, request.head, 200, b"text/html", b"ok");
+                self.respond_taken(link, request.head);
                 return Progress::Used(request.used);
             }
             // Who polls hears there.
             self.give_up_upgrade(client);
         }
         // When it is gone it is known what to answer.
-        if let Some(serial) = self.links.get(link as usize).map(|link| link.serial) {
-            self.pause(link, serial, Flow::Yield);
-        }
-        Progress::NeedMore
+        self.look_again(link, Flow::Yield)
     }
 
     /// A request of a client that was closed and does not know it yet.
@@ -133,7 +129,7 @@ impl Reactor {
     ) -> Result<Progress, EngineError> {
         match request.head.method {
             // What it still says is too late, but no error: its next poll tells.
-            "POST" => self.respond_engine(link, request.head, 200, b"text/html", b"ok"),
+            "POST" => self.respond_taken(link, request.head),
             "GET" if !request.is_upgrade() => {
                 let bytes_max = self.config.limits.payload_bytes_max;
                 let words = self.parted.get_mut(sid).ok_or(EngineError::UnknownSid)?;
@@ -149,10 +145,12 @@ impl Reactor {
         Ok(Progress::Used(request.used))
     }
 
-    pub(crate) fn wait_for_client(&mut self, link: u32) {
+    /// Leaves a request where it is, to be looked at again later.
+    fn look_again(&mut self, link: u32, later: Flow) -> Progress {
         if let Some(serial) = self.links.get(link as usize).map(|link| link.serial) {
-            self.pause(link, serial, Flow::PauseMs(IN_TRANSIT_MS));
+            self.pause(link, serial, later);
         }
+        Progress::NeedMore
     }
 
     pub(crate) fn handshake(
@@ -268,7 +266,7 @@ impl Reactor {
         if let Transport::Polling(polling) = &self.clients[client as usize].transport
             && polling.repeats.is_last_post(id, request.body)
         {
-            self.respond_engine(link, head, 200, b"text/html", b"ok");
+            self.respond_taken(link, head);
             return Progress::Used(request.used);
         }
         let binary = head.header("content-type") == Some("application/octet-stream");
@@ -291,7 +289,7 @@ impl Reactor {
             let body = format!("{{\"code\":{code},\"message\":\"{message}\"}}");
             self.respond_engine(link, head, status, JSON, body.as_bytes());
         } else {
-            self.respond_engine(link, head, 200, b"text/html", b"ok");
+            self.respond_taken(link, head);
         }
         let flow = self.polled_packets(app, client, packets);
         let Some(serial) = serial.filter(|serial| self.link_of(link, *serial).is_some()) else {
@@ -313,6 +311,11 @@ impl Reactor {
         ];
         headers.extend(cors(origin));
         self.respond_link(link, 204, &headers, b"", head.keep_alive);
+    }
+
+    /// Answers a post that was taken.
+    fn respond_taken(&mut self, link: u32, head: &Head<'_>) {
+        self.respond_engine(link, head, 200, b"text/html", b"ok");
     }
 
     pub(crate) fn respond_engine(

@@ -12,9 +12,6 @@ impl Reactor {
     pub(crate) fn beat<A: Application>(&mut self, app: &mut A, client: u32, serial: u32) {
         let (now_ms, config) = (self.now_ms, self.config.heartbeat);
         let Some(state) = self.client_of(client, serial) else { return };
-        if state.closing.is_some() {
-            return;
-        }
         let deadline_ms = match state.heartbeat.expire(now_ms, &config) {
             Beat::Ping { deadline_ms } => {
                 let may_mark = state.pings.may_mark() && !state.is_unproven;

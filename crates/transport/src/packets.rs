@@ -95,8 +95,7 @@ impl Reactor {
                 Next::Continue
             }
             ProbeStep::Refuse => {
-                polling.upgrade = None;
-                self.end_parting(client);
+                self.end_upgrade(client, link);
                 self.close_websocket(link, 1_002);
                 Next::Stop
             }

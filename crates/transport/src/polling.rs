@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use foodtrack_session::Probe;
 use foodtrack_wire::engine_io::SEPARATOR;
 
 use crate::client::{ClientKey, CloseReason, Transport};
@@ -41,7 +40,7 @@ impl Reactor {
         }
         polling.repeats.begin_poll(id);
         polling.waiting = Some(link);
-        let answered = polling.upgrade.as_ref().is_some_and(|up| up.probe == Probe::Answered);
+        let answered = polling.is_changing();
         if let Some(abandoned) = abandoned {
             self.drop_link(abandoned);
         }
@@ -123,7 +122,7 @@ impl Reactor {
     pub(crate) fn finish_upgrade(&mut self, client: u32, link: u32) {
         let state = &mut self.clients[client as usize];
         let Transport::Polling(polling) = &mut state.transport else { return };
-        debug_assert!(polling.upgrade.as_ref().is_some_and(|up| up.probe == Probe::Answered));
+        debug_assert!(polling.is_changing());
         // Who has said goodbye to polling may not read what a last poll brings.
         self.end_poll(client, b"6".to_vec());
         self.clients[client as usize].transport = Transport::WebSocket { link };
@@ -143,22 +142,30 @@ impl Reactor {
         let Some(client) = self.link_of(link, serial).and_then(|link| link.client()) else {
             return;
         };
-        let Some(state) = self.clients.get(client as usize) else { return };
-        if let Transport::Polling(polling) = &state.transport
-            && polling.upgrade.as_ref().is_some_and(|upgrade| upgrade.link == link)
-        {
-            self.give_up_upgrade(client);
+        if self.end_upgrade(client, link) {
+            self.drop_link(link);
         }
     }
 
-    /// Ends a client's upgrade, if one is under way.
+    /// Lets go of a client's upgrade, if one is under way.
     pub(crate) fn give_up_upgrade(&mut self, client: u32) {
-        let Some(state) = self.clients.get_mut(client as usize) else { return };
-        let Transport::Polling(polling) = &mut state.transport else { return };
-        if let Some(upgrade) = polling.upgrade.take() {
-            self.drop_link(upgrade.link);
+        let Some(state) = self.clients.get(client as usize) else { return };
+        let Transport::Polling(polling) = &state.transport else { return };
+        if let Some(link) = polling.upgrade.as_ref().map(|upgrade| upgrade.link) {
+            self.end_upgrade(client, link);
+            self.drop_link(link);
+        }
+    }
+
+    /// A client's upgrade comes to nothing, where it is on this link, which is the caller's to close. Returns whether it was.
+    pub(crate) fn end_upgrade(&mut self, client: u32, link: u32) -> bool {
+        let Some(state) = self.clients.get_mut(client as usize) else { return false };
+        let Transport::Polling(polling) = &mut state.transport else { return false };
+        let was_there = polling.upgrade.take_if(|upgrade| upgrade.link == link).is_some();
+        if was_there {
             self.end_parting(client);
         }
+        was_there
     }
 }
 

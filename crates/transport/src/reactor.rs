@@ -441,8 +441,10 @@ impl Reactor {
         self.deferred = deferred;
     }
 
+    /// The client at this place, if it is still the one with this serial, and not about to go.
     pub(crate) fn client_of(&mut self, client: u32, serial: u32) -> Option<&mut Client> {
-        self.clients.get_mut(client as usize).filter(|client| client.serial == serial)
+        let client = self.clients.get_mut(client as usize)?;
+        (client.serial == serial && client.closing.is_none()).then_some(client)
     }
 
     /// Closes a socket without a word. Closing the descriptor takes it out of the poll.

@@ -167,14 +167,11 @@ impl Reactor {
 
     /// A client lost one of its sockets.
     pub(crate) fn link_lost(&mut self, client: u32, link: u32, reason: CloseReason) {
+        if self.end_upgrade(client, link) {
+            return;
+        }
         let Some(state) = self.clients.get_mut(client as usize) else { return };
         match &mut state.transport {
-            Transport::Polling(polling)
-                if polling.upgrade.as_ref().is_some_and(|up| up.link == link) =>
-            {
-                polling.upgrade = None;
-                self.end_parting(client);
-            }
             Transport::Polling(polling) => {
                 if polling.waiting == Some(link) {
                     polling.waiting = None;

@@ -6,7 +6,7 @@ import { after, afterEach, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { closeAll, connect } from "../support/clients.mjs";
 import { Browser, noChromium } from "../support/chromium.mjs";
-import { Proxy } from "../support/proxy.mjs";
+import { HttpProxy } from "../support/http_proxy.mjs";
 import { start, TARGET } from "../support/servers.mjs";
 import { subjectToken } from "../support/token.mjs";
 import { PATIENCE_MS, pause } from "../support/wait.mjs";
@@ -43,7 +43,7 @@ const why = noChromium || (TARGET === "reference" && "the reference loses what a
 const check = (name, run) => test(name, { skip: why }, run);
 
 async function meet() {
-  proxy = await Proxy.start(server);
+  proxy = await HttpProxy.start(server);
   proxy.files = { "/page": ["text/html", PAGE], "/client.js": ["text/javascript", readFileSync(CLIENT)] };
   page = await browser.open(`${proxy.url}/page`);
   await seen("window.hasJoined", "page in its room");

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { VERSIONS, WAYS } from "../support/clients.mjs";
+import { HttpProxy } from "../support/http_proxy.mjs";
 import { BRISK, leaveAll, Member, publishOrder, publishOrders } from "../support/hub.mjs";
-import { Proxy } from "../support/proxy.mjs";
 import { start, TARGET } from "../support/servers.mjs";
 import { userToken } from "../support/token.mjs";
 import { next } from "../support/wait.mjs";
@@ -40,12 +40,10 @@ for (const [version, io] of VERSIONS) {
       assert.equal(newer.socket.connected, true);
     });
   }
-}
 
-for (const [version, io] of VERSIONS) {
   test(`${version} over polling: who is between two polls hears why it was replaced`, { skip }, async () => {
     const tenant = `between-${version}`.replaceAll(".", "-");
-    const proxy = await Proxy.start(server);
+    const proxy = await HttpProxy.start(server);
     try {
       let replace;
       const replaced = new Promise((resolve) => (replace = resolve));

@@ -2,7 +2,7 @@
 
 import http from "node:http";
 
-export class Proxy {
+export class HttpProxy {
   lost = 0;
   /** What the proxy serves by itself: `{ path: [content type, body] }`. */
   files = {};
@@ -12,7 +12,7 @@ export class Proxy {
   holds = async () => {};
 
   static async start(server) {
-    const proxy = new Proxy();
+    const proxy = new HttpProxy();
     proxy.agent = new http.Agent({ keepAlive: true });
     proxy.server = http.createServer((request, response) => proxy.#onRequest(server, request, response));
     await new Promise((resolve) => proxy.server.listen(0, "127.0.0.1", resolve));
