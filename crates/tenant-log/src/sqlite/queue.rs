@@ -78,6 +78,15 @@ impl Request {
     }
 }
 
+/// How long the writer may sleep where nothing is due; `None` is for ever.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Nap {
+    /// In any case.
+    pub(super) at_most: Option<Duration>,
+    /// Where nothing waits either: what does may be joined.
+    pub(super) in_quiet: Option<Duration>,
+}
+
 /// What was taken off the queue.
 pub(super) struct Taken {
     /// How many entries and other requests.
@@ -289,16 +298,16 @@ impl Queue {
         self.lock().recent.get(tenant).map(Recent::newest)
     }
 
-    /// Waits until something is due, at most `wait_max`, then a moment for those that are about to come: at most
-    /// `gather_max` for `expected` in all. Moves everything into `batch`, which is nothing where `wait_max` ended first.
+    /// Waits until something is due, at most as long as `nap`, then a moment for those that are about to come: at most
+    /// `gather_max` for `expected` in all. Moves everything into `batch`, which is nothing where `nap` ended first.
     pub(super) fn take(
         &self,
         batch: &mut Vec<Request>,
-        wait_max: Option<Duration>,
+        nap: Nap,
         expected: usize,
         gather_max: Duration,
     ) -> Taken {
-        let mut state = self.wait_until_due(self.lock(), wait_max);
+        let mut state = self.wait_until_due(self.lock(), nap);
         if state.is_due() && state.count < expected {
             state = self.gather(state, expected, gather_max);
         }
@@ -316,12 +325,13 @@ impl Queue {
     fn wait_until_due<'q>(
         &self,
         mut state: MutexGuard<'q, State>,
-        wait_max: Option<Duration>,
+        nap: Nap,
     ) -> MutexGuard<'q, State> {
-        let end = wait_max.map(|wait_max| Instant::now() + wait_max);
+        let start = Instant::now();
+        let [end, quiet_end] = [nap.at_most, nap.in_quiet].map(|it| it.map(|it| start + it));
         while !state.is_due() && !state.is_stopped {
             let due = state.due.map(|(_, at)| at);
-            let until = due.into_iter().chain(end).min();
+            let until = due.or(quiet_end).into_iter().chain(end).min();
             state.sleep = Some(Sleep::Patience(state.due.map(|(delay, _)| delay)));
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left == Some(Duration::ZERO) {

@@ -9,7 +9,7 @@ use foodtrack_contract::TenantId;
 use rusqlite::Connection;
 
 use super::cursors::Forgetting;
-use super::places::Places;
+use super::places::{Places, UNPLACED_MAX};
 use super::segments::{Moving, Segments};
 use super::sweeping::{Diligence, Sweep};
 use super::tenants::OpenTenants;
@@ -89,11 +89,8 @@ impl Upkeep {
         !self.round.is_over()
     }
 
-    /// How long upkeep may wait for company; `None` when there is none to do.
-    pub(super) fn wait(&self, places: &Places) -> Option<Duration> {
-        if self.is_in_round() {
-            return Some(Duration::ZERO);
-        }
+    /// How long upkeep waits for company, besides that of a round; `None` when there is none to do.
+    pub(super) fn quiet(&self, places: &Places) -> Option<Duration> {
         let is_due = places.is_worth_it()
             || !self.to_trim.is_empty()
             || self.sweep.is_due()
@@ -150,17 +147,22 @@ impl Upkeep {
             self.sweep.look_again();
             return Ok(true);
         }
-        if places.is_due() || is_quiet && places.is_worth_it() {
+        let places_are_due = places.is_due() || is_quiet && places.is_worth_it();
+        if places_are_due {
             places.place(connection)?;
             let grown = tenants
                 .iter_mut()
                 .filter_map(|(tenant, open)| std::mem::take(&mut open.is_grown).then_some(tenant));
             self.to_trim.extend(grown.cloned());
-            return Ok(true);
+            // Where each append is so large, nothing else would have its turn.
+            if appended < UNPLACED_MAX {
+                return Ok(true);
+            }
         }
         // Twice what is added, so that what goes does not fall behind.
         let rows_max = STEP_ROWS_MIN.max(2 * appended);
-        let is_due = !self.to_trim.is_empty() || self.sweep.is_due() || self.is_moving;
+        let is_due =
+            places_are_due || !self.to_trim.is_empty() || self.sweep.is_due() || self.is_moving;
         self.trim_grown(connection, tenants, rows_max)?;
         if self.sweep.is_due() {
             let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);

@@ -18,7 +18,7 @@ use super::commit_gate::{CommitError, CommitGate, commit};
 use super::compacting::give_back;
 use super::outcome::{Appended, Outcome, Teller};
 use super::places::Places;
-use super::queue::{Queue, Request};
+use super::queue::{Nap, Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, WRITE_AHEAD_BYTES_MAX};
 use super::rows;
 use super::segments::{self, Appender, Segments};
@@ -109,7 +109,7 @@ impl Writer {
     pub(super) fn run(mut self) {
         let (mut batch, mut expected) = (Vec::new(), 0);
         loop {
-            let taken = self.queue.take(&mut batch, self.wait(), expected, GATHER_MAX);
+            let taken = self.queue.take(&mut batch, self.nap(), expected, GATHER_MAX);
             expected = taken.count;
             if self.is_poisoned {
                 self.teller.refuse_all(batch.drain(..));
@@ -123,17 +123,21 @@ impl Writer {
         self.finish();
     }
 
-    /// How long there may be nothing to do; `None` is for ever.
-    fn wait(&self) -> Option<Duration> {
+    /// How long it may sleep where nobody asks for anything.
+    fn nap(&self) -> Nap {
         if self.is_poisoned {
-            return None;
+            return Nap::default();
         }
-        let upkeep = match self.upkeep.wait(&self.places) {
-            Some(wait) if self.is_full => self.upkeep.is_in_round().then_some(wait.max(ROOM_DELAY)),
-            wait => wait,
+        let round = match self.is_full {
+            true => ROOM_DELAY,
+            false => Duration::ZERO,
         };
+        let round = self.upkeep.is_in_round().then_some(round);
         let compacting = self.is_compacting.then_some(Duration::ZERO);
-        [upkeep, compacting, self.notes.wait()].into_iter().flatten().min()
+        Nap {
+            at_most: [round, compacting, self.notes.wait()].into_iter().flatten().min(),
+            in_quiet: self.upkeep.quiet(&self.places).filter(|_| !self.is_full),
+        }
     }
 
     fn turn(&mut self, batch: &mut Vec<Request>) {

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use foodtrack_contract::Cursor;
 use foodtrack_tenant_log::{
-    Commit, CommitError, CommitGate, Durability, SavedCursor, SqliteOptions, SubscriberKey,
+    Commit, CommitError, CommitGate, Durability, Retention, SavedCursor, SqliteOptions,
+    SubscriberKey,
 };
 
-use crate::support::{OpenLog, id, offset, open_sqlite};
+use crate::support::{KEEPS_ALL, OpenLog, id, offset, open_sqlite};
+
+const FEW: Retention = Retention { entries_max: 100, ..KEEPS_ALL };
 
 /// Counts commits.
 struct Counting(Arc<AtomicU64>);
@@ -23,9 +27,13 @@ impl CommitGate for Counting {
 
 /// A log, and how many commits it made.
 fn counting(directory: &std::path::Path) -> (OpenLog, Arc<AtomicU64>) {
+    counting_with(directory, Retention::default())
+}
+
+fn counting_with(directory: &std::path::Path, retention: Retention) -> (OpenLog, Arc<AtomicU64>) {
     let commits = Arc::new(AtomicU64::new(0));
     let gate = Box::new(Counting(Arc::clone(&commits)));
-    let options = SqliteOptions { commit_gate: gate, ..SqliteOptions::default() };
+    let options = SqliteOptions { commit_gate: gate, retention, ..SqliteOptions::default() };
     (open_sqlite(directory, options), commits)
 }
 
@@ -115,6 +123,66 @@ fn recoverable_entries_do_not_wake_the_writer_each() {
     // A commit sleeps a few times for the disk.
     let sleeps = sleeps_of_writer() - before;
     assert!(sleeps <= 20 * periods, "{sleeps} in {periods} periods");
+}
+
+#[test]
+fn upkeep_has_no_commits_of_its_own_while_entries_wait_for_theirs() {
+    for at_once in [6_000, 600] {
+        let directory = tempfile::tempdir().unwrap();
+        let (open, commits) = counting_with(directory.path(), FEW);
+        let mut writer = open.writer("t");
+        let (before, start) = (commits.load(Ordering::SeqCst), Instant::now());
+        for n in 1..=8 * at_once {
+            writer.submit(id(n), Durability::Recoverable, n);
+            // The next as soon as the last are on disk.
+            while n.is_multiple_of(at_once) && writer.sequence.committed_through() < offset(n) {
+                writer.hear();
+            }
+        }
+        let made = commits.load(Ordering::SeqCst) - before;
+        let periods = 1 + u64::try_from(start.elapsed().as_millis()).unwrap() / 50;
+        assert!(made <= periods, "{made} commits in {periods} periods, {at_once} at once");
+    }
+}
+
+/// Holds each commit until it is told to go on.
+struct Holding {
+    begun: Sender<()>,
+    go_on: Receiver<()>,
+}
+
+impl CommitGate for Holding {
+    fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError> {
+        // A test that has seen enough hangs up.
+        let _ = self.begun.send(());
+        let _ = self.go_on.recv();
+        commit()
+    }
+}
+
+#[test]
+fn retention_keeps_up_where_every_commit_is_large() {
+    let directory = tempfile::tempdir().unwrap();
+    let ((begun, begins), (go_on, going_on)) = (channel(), channel());
+    let gate = Box::new(Holding { begun, go_on: going_on });
+    let options = SqliteOptions { commit_gate: gate, retention: FEW, ..SqliteOptions::default() };
+    let open = open_sqlite(directory.path(), options);
+    go_on.send(()).unwrap();
+    let mut writer = open.writer("t");
+    begins.recv().unwrap();
+    for commit in 0..8 {
+        for n in 1..=6_000 {
+            writer.submit(id(6_000 * commit + n), Durability::Recoverable, n);
+        }
+        // The one before it has nothing to wait for but this.
+        if commit > 0 {
+            go_on.send(()).unwrap();
+        }
+        begins.recv().unwrap();
+    }
+    let stats = open.log.stats(&writer.tenant).unwrap();
+    drop(go_on);
+    assert!(stats.entries <= 12_000, "{} of 42 000 are kept", stats.entries);
 }
 
 #[test]
