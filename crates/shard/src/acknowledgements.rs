@@ -117,7 +117,7 @@ impl Tenant {
         turn.counters.acknowledged.add(1);
         if self.subscribers.take_redelivered(subscriber, offset)
             && let Some(known) = self.subscribers.get(subscriber)
-            && let Err(error) = turn.log.log.unbury(&self.id, offset, &known.key)
+            && let Err(error) = turn.log.log().unbury(&self.id, offset, &known.key)
         {
             tracing::warn!(tenant = self.id.as_str(), %error, "a dead letter was not taken away");
         }
@@ -184,7 +184,7 @@ impl Tenant {
             DeadLetter { offset, subscriber: known.key.clone(), id, reason, attempts, at_ms };
         // In place of the one it may have.
         self.subscribers.take_redelivered(subscriber, offset);
-        if let Err(error) = turn.log.log.bury(&self.id, letter) {
+        if let Err(error) = turn.log.log().bury(&self.id, letter) {
             tracing::warn!(tenant = self.id.as_str(), %error, "a dead letter was not kept");
         }
         turn.counters.dead_letters.add(1);

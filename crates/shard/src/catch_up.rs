@@ -174,7 +174,7 @@ impl Tenant {
         match to_find {
             // Memory keeps nobody waiting.
             Some(key) if turn.log.is_in_memory => {
-                let saved = turn.log.log.cursor(&self.id, &key).ok().flatten();
+                let saved = turn.log.log().cursor(&self.id, &key).ok().flatten();
                 self.found(turn, place, saved);
             }
             Some(key) => turn.log.read(&self.id, asker, ReadJob::Cursor(key)),
@@ -302,7 +302,7 @@ impl Tenant {
             if let Some((offset, overtakes)) = catch_up.plan.next() {
                 if catch_up.read.front().is_none_or(|first| first.offset != offset) {
                     let offsets = catch_up.plan.ahead(PAGE_ENTRIES);
-                    let newest = turn.log.log.newest(&self.id);
+                    let newest = turn.log.log().newest(&self.id);
                     let read = newest.read_at(&offsets, PAGE_BYTES_MAX);
                     catch_up.read = read.into_iter().map(Arc::new).collect();
                 }
@@ -328,7 +328,7 @@ impl Tenant {
             let after = catch_up.at;
             let window = window(turn, catch_up);
             let viewer = self.viewer(place);
-            let newest = turn.log.log.newest(&self.id);
+            let newest = turn.log.log().newest(&self.id);
             if after >= newest.after() {
                 let plan = Plan::new(&newest.outline(after, shown), shown, &window, &viewer);
                 self.planned(turn, place, plan);

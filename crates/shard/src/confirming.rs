@@ -17,7 +17,7 @@ impl Tenant {
         let Some(cursor) = subscriber.cursor(log.epoch()) else { return };
         let saved = SavedCursor { cursor, updated_at_ms: turn.clock.unix_ms() };
         // A cursor that is not saved shows somebody again what they had, and nothing is lost.
-        let _ = turn.log.log.save_cursor(&self.id, &subscriber.key, saved);
+        let _ = turn.log.log().save_cursor(&self.id, &subscriber.key, saved);
     }
 
     /// Saves where a subscriber stands that may never have been here: what is published from now on is for it, even if it
@@ -31,7 +31,7 @@ impl Tenant {
         let Some(subscriber) = self.subscribers.get(subscriber) else { return };
         let first = SavedCursor { cursor: cursor.clone(), updated_at_ms: turn.clock.unix_ms() };
         // Without it the subscriber begins where the store finds it next.
-        let _ = turn.log.log.begin_cursor(&self.id, &subscriber.key, first);
+        let _ = turn.log.log().begin_cursor(&self.id, &subscriber.key, first);
     }
 
     /// Notes that everything up to an offset reached a subscriber.

@@ -6,8 +6,8 @@ use std::thread::{self, JoinHandle};
 
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use foodtrack_tenant_log::{
-    Completion, LogEntry, OnCompletion, ReadError, ReadRequest, SavedCursor, SubscriberKey,
-    TenantLog,
+    Completion, EntryRef, LogEntry, OnCompletion, ReadError, ReadRequest, SavedCursor, SubmitError,
+    Submitter, SubscriberKey, TenantLog,
 };
 use foodtrack_transport::Waker;
 
@@ -103,10 +103,10 @@ pub(crate) fn on_completion(homes: HomeOf, senders: Vec<NewsSender>) -> OnComple
 
 type Jobs = (usize, TenantId, Asker, ReadJob);
 
-/// The log as shards use it.
-#[derive(Clone)]
+/// The log as a shard uses it.
 pub(crate) struct LogLink {
-    pub(crate) log: Arc<dyn TenantLog>,
+    submitter: Box<dyn Submitter>,
+    log: Arc<dyn TenantLog>,
     /// Whether entries end with the process: then none waits for a disk.
     pub(crate) is_in_memory: bool,
     jobs: Sender<Jobs>,
@@ -130,12 +130,39 @@ impl LogLink {
                 .spawn(move || read_on(&*log, &waiting, &senders))?;
             readers.push(reader);
         }
-        let link = |shard| Self { log: Arc::clone(log), is_in_memory, jobs: jobs.clone(), shard };
+        let link = |shard| Self {
+            submitter: log.submitter(),
+            log: Arc::clone(log),
+            is_in_memory,
+            jobs: jobs.clone(),
+            shard,
+        };
         Ok(((0..senders.len()).map(link).collect(), readers))
     }
 
+    /// Submits a tenant's next entry, as [`Submitter::submit`] does.
+    pub(crate) fn submit(
+        &mut self,
+        tenant: &TenantId,
+        entry: &EntryRef<'_>,
+    ) -> Result<(), SubmitError> {
+        self.submitter.submit(tenant, entry)
+    }
+
+    /// Hands over what was submitted: not later than at the end of a turn.
+    pub(crate) fn hand_over(&mut self) {
+        self.submitter.hand_over();
+    }
+
+    /// The log, with all that was submitted.
+    pub(crate) fn log(&mut self) -> &dyn TenantLog {
+        self.hand_over();
+        &*self.log
+    }
+
     /// Has something read; the answer comes as news.
-    pub(crate) fn read(&self, tenant: &TenantId, asker: Asker, job: ReadJob) {
+    pub(crate) fn read(&mut self, tenant: &TenantId, asker: Asker, job: ReadJob) {
+        self.hand_over();
         // Readers outlive the shards.
         let _ = self.jobs.send((self.shard, tenant.clone(), asker, job));
     }

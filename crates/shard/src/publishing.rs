@@ -231,7 +231,7 @@ impl Tenant {
             log.sequence.admit_made(checked.id, durability)
         };
         let entry = checked.entry(offset, durability, now_ms);
-        if let Err(error) = turn.log.log.submit(&self.id, &entry) {
+        if let Err(error) = turn.log.submit(&self.id, &entry) {
             log.sequence.withdraw(checked.id, offset);
             return Err((not_submitted(error), Box::new(checked)));
         }

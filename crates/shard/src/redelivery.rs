@@ -68,7 +68,7 @@ impl Tenant {
             let key = delivery_key(offset, &key);
             let done = Note { kind: NoteKind::Redelivery, key, value: None, expires_at_ms: None };
             // If it is lost, the message is sent once more again after the next start.
-            let _ = turn.log.log.save_note(&self.id, done, None);
+            let _ = turn.log.log().save_note(&self.id, done, None);
         }
     }
 

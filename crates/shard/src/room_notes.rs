@@ -9,7 +9,7 @@ use crate::turn::Turn;
 
 impl Tenant {
     /// Keeps what is said of a room now.
-    pub(crate) fn keep_room(&self, turn: &Turn<'_>, name: RoomName<'_>) {
+    pub(crate) fn keep_room(&self, turn: &mut Turn<'_>, name: RoomName<'_>) {
         let described =
             self.rooms.find(name).and_then(|room| self.rooms.get(room).described.as_deref());
         let described = described.filter(|described| !described.is_nothing());
@@ -19,7 +19,7 @@ impl Tenant {
             value: described.and_then(|it| serde_json::to_string(it).ok()).map(Box::from),
             expires_at_ms: None,
         };
-        if let Err(error) = turn.log.log.save_note(&self.id, note, None) {
+        if let Err(error) = turn.log.log().save_note(&self.id, note, None) {
             tracing::warn!(tenant = self.id.as_str(), %error, "what was said of a room was not kept");
         }
     }

@@ -73,7 +73,7 @@ impl Tenant {
         if let Some(subscriber) = subscriber {
             // In front of the session's own, so that it is on disk when that is.
             let last = note(format!("{LAST}{}", subscriber.as_str()));
-            let _ = turn.log.log.save_note(&self.id, last, None);
+            let _ = turn.log.log().save_note(&self.id, last, None);
             keep(&mut log.last_rooms, subscriber, &rooms);
         }
         let waits = waiter.is_some() && !turn.log.is_in_memory;
@@ -81,7 +81,7 @@ impl Tenant {
         rooms.ticket = ticket;
         keep(&mut log.sessions, sid, &rooms);
         let note = note(sid.as_str().to_owned());
-        if turn.log.log.save_note(&self.id, note, ticket).is_err() {
+        if turn.log.log().save_note(&self.id, note, ticket).is_err() {
             // It is in the rooms; after a crash it will have to ask for them again.
             return waiter;
         }
@@ -114,10 +114,10 @@ impl Tenant {
         {
             let (kind, key) = (NoteKind::Session, format!("{LAST}{}", key.as_str()).into());
             let last = Note { kind, key, value: None, expires_at_ms: None };
-            let _ = turn.log.log.save_note(&self.id, last, None);
+            let _ = turn.log.log().save_note(&self.id, last, None);
         }
         // If it is lost, the session comes back without its rooms for somebody who left them.
-        let _ = turn.log.log.save_note(&self.id, note, None);
+        let _ = turn.log.log().save_note(&self.id, note, None);
     }
 
     /// A note is on disk: who waits for it is answered.

@@ -134,6 +134,7 @@ impl Shard {
         while !self.is_done(io) {
             self.clock.sleep();
             io.turn(&mut self, &mut events)?;
+            self.parts.log.hand_over();
             self.count_turn(io.stats().dropped);
             self.turn += 1;
             self.busy_before = std::mem::take(&mut self.busy);
@@ -184,7 +185,7 @@ impl Shard {
         let mut turn = Turn {
             tenant,
             io,
-            log: &self.parts.log,
+            log: &mut self.parts.log,
             policies: &self.parts.policies,
             limits: &self.parts.limits,
             retry: &self.parts.retry,
@@ -214,7 +215,7 @@ impl Shard {
             }
         }
         // One shard speaks for all.
-        if self.parts.index == 0 && self.parts.log.log.trim(now_ms).is_err() {
+        if self.parts.index == 0 && self.parts.log.log().trim(now_ms).is_err() {
             tracing::warn!("the log does not trim: it is full or has failed");
         }
         io.schedule(SWEEP_MS, SWEEP);

@@ -399,7 +399,7 @@ impl Tenant {
 
     pub(crate) fn describe_room(
         &mut self,
-        turn: &Turn<'_>,
+        turn: &mut Turn<'_>,
         room: &Room<'_>,
         metadata: RoomMetadata,
     ) -> Result<RoomInfo, Refusal> {
@@ -432,7 +432,7 @@ impl Tenant {
 
     pub(crate) fn grant(
         &mut self,
-        turn: &Turn<'_>,
+        turn: &mut Turn<'_>,
         room: &Room<'_>,
         user: &str,
     ) -> Result<(), Refusal> {
@@ -448,7 +448,12 @@ impl Tenant {
         Ok(())
     }
 
-    pub(crate) fn revoke_grant(&mut self, turn: &Turn<'_>, room: &Room<'_>, user: &str) -> bool {
+    pub(crate) fn revoke_grant(
+        &mut self,
+        turn: &mut Turn<'_>,
+        room: &Room<'_>,
+        user: &str,
+    ) -> bool {
         let name = room.name();
         let Some(key) = self.rooms.find(name) else { return false };
         if !self.rooms.described(key).grants.remove(user) {

@@ -17,7 +17,7 @@ pub(crate) struct Turn<'t> {
     /// The tenant's place among the shard's.
     pub(crate) tenant: u32,
     pub(crate) io: &'t mut Reactor,
-    pub(crate) log: &'t LogLink,
+    pub(crate) log: &'t mut LogLink,
     pub(crate) policies: &'t Policies,
     pub(crate) limits: &'t TenantLimits,
     pub(crate) retry: &'t RetryPolicy,

@@ -237,7 +237,7 @@ impl Tenant {
             value: serde_json::to_string(timeline).ok().map(Box::from),
             expires_at_ms: Some(turn.clock.unix_ms() + TIMELINE_MS),
         };
-        if let Err(error) = turn.log.log.save_note(&self.id, note, None) {
+        if let Err(error) = turn.log.log().save_note(&self.id, note, None) {
             tracing::warn!(tenant = self.id.as_str(), %error, "an order's timeline was not kept");
         }
     }

@@ -62,6 +62,13 @@ impl Encoded {
         [ids, heads, bodies].into_iter().for_each(Vec::clear);
     }
 
+    /// Appends others.
+    pub(crate) fn append(&mut self, others: &Self) {
+        self.ids.extend_from_slice(&others.ids);
+        self.heads.extend_from_slice(&others.heads);
+        self.bodies.extend_from_slice(&others.bodies);
+    }
+
     /// Appends an entry.
     pub(crate) fn push(&mut self, entry: &EntryRef<'_>) {
         self.ids.extend_from_slice(entry.id.as_bytes());

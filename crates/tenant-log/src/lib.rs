@@ -48,6 +48,24 @@ pub use sqlite::{
 };
 pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};
 
+/// One thread's way to submit entries to a log.
+///
+/// Dropping it hands over what was submitted.
+pub trait Submitter: Send {
+    /// Submits the next entry of an open tenant. Does not wait: [`Completion`]s say what became of it.
+    ///
+    /// A durable one is handed over at once, and all that was submitted before it; others at the latest when
+    /// [`Submitter::hand_over`] is called. Entries that come together, of whatever tenants, share one commit.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when it was not taken; its offset may then be used for the next one.
+    fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError>;
+
+    /// Hands over what was submitted. Until then nobody can read it, in [`TenantLog::newest`] or elsewhere, and its time
+    /// to the disk has not begun: call it before looking, and before going to sleep.
+    fn hand_over(&mut self);
+}
+
 /// A store of every tenant's log.
 ///
 /// - An offset that was handed out is never used again: not after a restart, a crash, or a loss of power.
@@ -71,13 +89,8 @@ pub trait TenantLog: Send + Sync {
     /// [`SubmitError`] when the request was not taken.
     fn close(&self, tenant: &TenantId) -> Result<(), SubmitError>;
 
-    /// Submits the next entry of an open tenant. Does not wait: [`Completion`]s say what became of it.
-    ///
-    /// Entries that come together, of whatever tenants, share one commit.
-    ///
-    /// # Errors
-    /// [`SubmitError`] when it was not taken; its offset may then be used for the next one.
-    fn submit(&self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError>;
+    /// A thread's way to submit entries. A tenant's come from one at a time.
+    fn submitter(&self) -> Box<dyn Submitter>;
 
     /// Saves how far a subscriber has confirmed; the latest wins. Does not wait, and is not on disk at once: after a
     /// crash the subscriber may be shown again what it had confirmed in the last quarter of a second.

@@ -12,8 +12,8 @@ use crate::{
     Completion, DeadLetter, EntryRef, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX,
     HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry,
     Newest, Note, NoteKind, OnCompletion, Outline, OutlinePage, Page, RECENT_IDS_MAX, ReadError,
-    ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog,
-    TenantStats,
+    ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, Submitter, SubscriberKey,
+    TenantLog, TenantStats,
 };
 
 /// How many subscribers' cursors a tenant has in memory; beyond it the older half goes.
@@ -154,16 +154,17 @@ impl Tenant {
 }
 
 /// A log in memory. It tells completions on the caller's thread, before the call returns.
+#[derive(Clone)]
 pub struct MemoryLog {
     store: MemoryStore,
     retention: Retention,
-    on_completion: Mutex<OnCompletion>,
+    on_completion: Arc<Mutex<OnCompletion>>,
 }
 
 impl MemoryLog {
     /// A log of what `store` keeps.
     pub fn new(store: MemoryStore, retention: Retention, on_completion: OnCompletion) -> Self {
-        Self { store, retention, on_completion: Mutex::new(on_completion) }
+        Self { store, retention, on_completion: Arc::new(Mutex::new(on_completion)) }
     }
 
     /// Works on the store, then tells what came of it; in this order for all callers.
@@ -190,22 +191,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl TenantLog for MemoryLog {
-    fn open(&self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError> {
-        self.tell(|tenants| {
-            let known = tenants.entry(tenant.clone()).or_insert_with(Tenant::new);
-            known.is_open = true;
-            Completion::Opened { tenant: tenant.clone(), head: known.head(now_ms) }
-        });
-        Ok(())
-    }
-
-    fn close(&self, tenant: &TenantId) -> Result<(), SubmitError> {
-        self.change(tenant, |tenant| tenant.is_open = false);
-        Ok(())
-    }
-
-    fn submit(&self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
+impl Submitter for MemoryLog {
+    fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
         self.tell(|tenants| {
             let (tenant, offset) = (tenant.clone(), entry.offset);
             match tenants.get_mut(&tenant) {
@@ -229,6 +216,29 @@ impl TenantLog for MemoryLog {
             }
         });
         Ok(())
+    }
+
+    /// Each is there as soon as it is submitted.
+    fn hand_over(&mut self) {}
+}
+
+impl TenantLog for MemoryLog {
+    fn open(&self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError> {
+        self.tell(|tenants| {
+            let known = tenants.entry(tenant.clone()).or_insert_with(Tenant::new);
+            known.is_open = true;
+            Completion::Opened { tenant: tenant.clone(), head: known.head(now_ms) }
+        });
+        Ok(())
+    }
+
+    fn close(&self, tenant: &TenantId) -> Result<(), SubmitError> {
+        self.change(tenant, |tenant| tenant.is_open = false);
+        Ok(())
+    }
+
+    fn submitter(&self) -> Box<dyn Submitter> {
+        Box::new(self.clone())
     }
 
     fn save_cursor(

@@ -46,15 +46,28 @@ pub(crate) struct Packing {
 impl Run {
     /// Whether an entry can be pushed. The first always can.
     pub(crate) fn takes(&self, entry: &EntryRef<'_>) -> bool {
-        let has_durable = self.has_durable || entry.durability == Durability::Durable;
-        let (entries_max, bytes_max) = match has_durable {
+        self.is_empty()
+            || self.has_room(1, entry.bytes(), entry.durability == Durability::Durable)
+                && entry.offset == self.next()
+    }
+
+    /// Whether a run can be appended.
+    pub(crate) fn takes_run(&self, run: &Self) -> bool {
+        self.is_empty()
+            || self.has_room(run.entries, run.bytes, run.has_durable) && run.first == self.next()
+    }
+
+    fn has_room(&self, entries: u64, bytes: u64, are_durable: bool) -> bool {
+        let (entries_max, bytes_max) = match self.has_durable || are_durable {
             true => (RUN_ENTRIES_MAX, RUN_BYTES_MAX),
             false => (PATIENT_RUN_ENTRIES_MAX, PATIENT_RUN_BYTES_MAX),
         };
-        self.entries == 0
-            || self.entries < entries_max
-                && self.bytes + entry.bytes() <= bytes_max
-                && entry.offset == self.first.plus(self.entries)
+        self.entries + entries <= entries_max && self.bytes + bytes <= bytes_max
+    }
+
+    /// The offset behind the last entry's.
+    fn next(&self) -> Offset {
+        self.first.plus(self.entries)
     }
 
     /// Appends an entry that [`Run::takes`].
@@ -70,8 +83,47 @@ impl Run {
         self.encoded.push(entry);
     }
 
+    /// Appends a run that it [takes](Run::takes_run). That one is empty then, and has memory to be used again, if either had.
+    pub(crate) fn append(&mut self, run: &mut Self) {
+        if self.is_empty() {
+            return std::mem::swap(self, run);
+        }
+        self.entries += run.entries;
+        self.bytes += run.bytes;
+        self.at_ms = run.at_ms;
+        self.creates_orders |= run.creates_orders;
+        self.has_durable |= run.has_durable;
+        self.encoded.append(&run.encoded);
+        run.clear();
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.entries == 0
+    }
+
+    /// The first entry's offset, if there is one.
+    pub(crate) fn first(&self) -> Offset {
+        self.first
+    }
+
+    /// How many entries it has.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Their bytes, by [`crate::LogEntry::bytes`].
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether one of them is shown to nobody before it is on disk.
+    pub(crate) fn has_durable(&self) -> bool {
+        self.has_durable
+    }
+
+    /// Whether there is memory to be used again.
+    pub(crate) fn has_memory(&self) -> bool {
+        self.encoded.ids.capacity() > 0
     }
 
     /// Its entries as they are now, packed.

@@ -20,6 +20,7 @@ mod room;
 mod rows;
 mod segments;
 mod side_notes;
+mod submitter;
 mod sweeping;
 mod tenants;
 mod trimming;
@@ -42,13 +43,14 @@ pub use opening::OpenError;
 pub use reader::SqliteReader;
 
 use crate::{
-    DeadLetter, EntryRef, LogEntry, Newest, Note, OnCompletion, OutlinePage, Page, ReadError,
-    ReadRequest, Retention, SavedCursor, SubmitError, SubscriberKey, TenantLog, TenantStats,
+    DeadLetter, LogEntry, Newest, Note, OnCompletion, OutlinePage, Page, ReadError, ReadRequest,
+    Retention, SavedCursor, SubmitError, Submitter, SubscriberKey, TenantLog, TenantStats,
 };
 use opening::DataDirectory;
 use queue::{Queue, Request};
 use reading::Readers;
 use segments::Segments;
+use submitter::QueueSubmitter;
 use writer::Writer;
 
 /// How a database is used.
@@ -159,8 +161,8 @@ impl TenantLog for SqliteLog {
         self.queue.push(Request::Close(tenant.clone()))
     }
 
-    fn submit(&self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
-        self.queue.append(tenant, entry)
+    fn submitter(&self) -> Box<dyn Submitter> {
+        Box::new(QueueSubmitter::new(Arc::clone(&self.queue)))
     }
 
     fn save_cursor(

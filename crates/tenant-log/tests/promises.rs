@@ -27,5 +27,7 @@ mod patience;
 mod segments;
 #[path = "promises/segments_and_disk.rs"]
 mod segments_and_disk;
+#[path = "promises/submitting.rs"]
+mod submitting;
 #[path = "promises/support.rs"]
 mod support;

@@ -77,7 +77,9 @@ impl InUse {
         let tenant = TenantId::parse("t1").unwrap();
         log.open(&tenant, 0).unwrap();
         let in_use = Self { log, completions, tenant };
-        (1..=7).for_each(|n| in_use.log.submit(&in_use.tenant, &entry(n).by_ref()).unwrap());
+        let mut submitter = in_use.log.submitter();
+        (1..=7).for_each(|n| submitter.submit(&in_use.tenant, &entry(n).by_ref()).unwrap());
+        submitter.hand_over();
         for it in [letter(3, "ada"), letter(3, "bob")] {
             in_use.log.bury(&in_use.tenant, it).unwrap();
         }

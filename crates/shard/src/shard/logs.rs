@@ -53,7 +53,7 @@ impl Shard {
             return;
         }
         let was_away = matches!(state.log, LogState::Away(_));
-        match self.parts.log.log.open(&state.id, self.clock.unix_ms()) {
+        match self.parts.log.log().open(&state.id, self.clock.unix_ms()) {
             // While it is asked for again, its tenant goes on without it.
             Ok(()) if was_away => {}
             Ok(()) => state.log = LogState::Opening,

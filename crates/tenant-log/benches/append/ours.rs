@@ -11,7 +11,7 @@ use foodtrack_contract::{
 };
 use foodtrack_tenant_log::{
     Admission, Completion, Durability, EntryRef, LoggedAudience, ReadRequest, Retention, Sequence,
-    SqliteLog, SqliteOptions, TenantLog,
+    SqliteLog, SqliteOptions, Submitter, TenantLog,
 };
 use uuid::Uuid;
 
@@ -19,6 +19,7 @@ use super::messages::Messages;
 use super::{Error, KEPT, RUN, Run, Setting, cpu};
 
 struct Driver {
+    submitter: Box<dyn Submitter>,
     log: SqliteLog,
     completions: Receiver<Completion>,
     tenants: Vec<(TenantId, Sequence, VecDeque<Instant>)>,
@@ -46,7 +47,8 @@ impl Driver {
             }
         }
         let messages = Messages::new();
-        Ok(Self { log, completions, tenants: opened, places, messages, next: 0 })
+        let submitter = log.submitter();
+        Ok(Self { submitter, log, completions, tenants: opened, places, messages, next: 0 })
     }
 
     fn submit(&mut self) -> Result<(), Error> {
@@ -81,7 +83,7 @@ impl Driver {
             message: self.messages.nth(self.next),
             attachments: &[],
         };
-        Ok(self.log.submit(tenant, &entry)?)
+        Ok(self.submitter.submit(tenant, &entry)?)
     }
 
     /// Hears one completion; returns how many appends it ended.

@@ -1,5 +1,6 @@
 //! What waits for the writer. Whoever fills it does not wait: a full queue makes them decide.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -7,14 +8,12 @@ use ahash::AHashMap;
 use foodtrack_contract::{Offset, TenantId};
 
 use super::recent::Recent;
+use super::submitter::{Gathered, Part};
 use crate::run::{Packing, Run};
 use crate::sealed_run::SealedRun;
-use crate::{
-    Completion, DeadLetter, Durability, EntryRef, Newest, Note, SavedCursor, SubmitError,
-    SubscriberKey,
-};
+use crate::{Completion, DeadLetter, Newest, Note, SavedCursor, SubmitError, SubscriberKey};
 
-/// How many requests may wait.
+/// How many requests may wait, besides what threads have gathered.
 pub(super) const QUEUE_REQUESTS_MAX: usize = 65_536;
 /// How many bytes of messages may wait.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
@@ -100,7 +99,14 @@ pub(super) struct Taken {
 pub(super) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
+    /// One of the following.
+    refuses: AtomicU8,
 }
+
+const TAKES: u8 = 0;
+const IS_FULL: u8 = 1;
+const IS_POISONED: u8 = 2;
+const IS_STOPPED: u8 = 3;
 
 #[derive(Debug, Default)]
 struct State {
@@ -138,24 +144,39 @@ impl State {
             || self.due.is_some_and(|(delay, _)| delay.is_zero())
     }
 
-    fn append(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) {
-        let Some(recent) = self.recent.get_mut(tenant) else {
-            // Of a tenant that is not open: it is refused.
-            let recent = self.recent.entry(tenant.clone()).or_insert(Recent::before(entry.offset));
-            recent.push(entry);
-            return self.note_gathering(tenant);
+    /// Takes in a tenant's next entries. What it leaves of them is memory.
+    fn take_over(&mut self, tenant: &TenantId, part: Part, spare: &mut Vec<Run>) {
+        let first = match &part {
+            Part::Sealed(run) => run.first,
+            Part::Open(run) => run.first(),
         };
-        if !recent.takes(entry) {
+        if !self.recent.contains_key(tenant) {
+            // Of a tenant that is not open: they are refused.
+            self.recent.insert(tenant.clone(), Recent::before(first));
+        }
+        let Some(recent) = self.recent.get_mut(tenant) else { return };
+        let is_joined = match &part {
+            Part::Sealed(_) => false,
+            Part::Open(run) => recent.takes_run(run),
+        };
+        if recent.has_gathered() && !is_joined {
             let run = recent.seal(&mut self.packing);
             self.requests.push(Request::Append(tenant.clone(), run));
-        } else if !recent.has_gathered()
-            && let Some(spare) = self.spare_runs.pop()
-        {
-            recent.gather_in(spare);
         }
-        recent.push(entry);
-        if !recent.is_noted {
-            self.note_gathering(tenant);
+        match part {
+            Part::Sealed(run) => {
+                recent.push_sealed(Arc::clone(&run));
+                self.requests.push(Request::Append(tenant.clone(), run));
+            }
+            Part::Open(mut run) => {
+                recent.gather(&mut run);
+                if run.has_memory() && spare.len() < SPARE_RUNS_MAX {
+                    spare.push(run);
+                }
+                if !recent.is_noted {
+                    self.note_gathering(tenant);
+                }
+            }
         }
     }
 
@@ -184,6 +205,22 @@ impl State {
             if let Some(recent) = self.recent.get_mut(&tenant) {
                 recent.is_noted = false;
             }
+        }
+    }
+
+    /// Counts what was asked for, and sees to it that it does not wait for longer than it may.
+    fn note_added(&mut self, delay: Duration, count: usize, bytes: u64) {
+        let was_crowd = self.count >= CROWD;
+        self.count += count;
+        self.bytes += bytes;
+        if self.due.is_none_or(|(shortest, _)| delay < shortest) {
+            self.due = Some((delay, Instant::now() + delay));
+        }
+        if self.count >= CROWD
+            && !was_crowd
+            && let Some((RECOVERABLE_DELAY, due)) = &mut self.due
+        {
+            *due += RECOVERABLE_DELAY;
         }
     }
 
@@ -221,17 +258,33 @@ impl Queue {
         })
     }
 
-    /// Asks for a tenant's next entry to be written.
-    pub(super) fn append(
-        &self,
-        tenant: &TenantId,
-        entry: &EntryRef<'_>,
-    ) -> Result<(), SubmitError> {
-        let delay = match entry.durability {
-            Durability::Recoverable => RECOVERABLE_DELAY,
-            Durability::Durable => Duration::ZERO,
-        };
-        self.add(delay, entry.bytes(), |state| state.append(tenant, entry))
+    /// Whether entries are taken, as of the last time that anything changed.
+    pub(super) fn takes_entries(&self) -> Result<(), SubmitError> {
+        match self.refuses.load(Ordering::Relaxed) {
+            TAKES => Ok(()),
+            IS_POISONED => Err(SubmitError::Poisoned),
+            IS_STOPPED => Err(SubmitError::Stopped),
+            _ => Err(SubmitError::Overloaded),
+        }
+    }
+
+    /// Takes in what a thread has gathered, and leaves it memory. By then it is too late to refuse anything: what cannot be
+    /// written is told by the writer.
+    pub(super) fn take_over(&self, gathered: &mut Gathered) {
+        let mut state = self.lock();
+        for (tenant, part) in gathered.parts.drain(..) {
+            let (entries, bytes, is_durable) = match &part {
+                Part::Sealed(run) => (run.entries, run.bytes, run.has_durable),
+                Part::Open(run) => (run.entries(), run.bytes(), run.has_durable()),
+            };
+            let delay = if is_durable { Duration::ZERO } else { RECOVERABLE_DELAY };
+            state.note_added(delay, usize::try_from(entries).unwrap_or(usize::MAX), bytes);
+            state.take_over(&tenant, part, &mut gathered.spare);
+        }
+        if gathered.spare.is_empty() {
+            gathered.spare.extend(state.spare_runs.pop());
+        }
+        self.wake_if_due(state);
     }
 
     fn add(
@@ -251,22 +304,33 @@ impl Queue {
         if state.count >= QUEUE_REQUESTS_MAX || is_too_much {
             return Err(SubmitError::Overloaded);
         }
-        state.count += 1;
-        state.bytes += bytes;
-        if state.due.is_none_or(|(shortest, _)| delay < shortest) {
-            state.due = Some((delay, Instant::now() + delay));
-        } else if state.count == CROWD
-            && let Some((RECOVERABLE_DELAY, due)) = &mut state.due
-        {
-            *due += RECOVERABLE_DELAY;
-        }
+        state.note_added(delay, 1, bytes);
         add(&mut state);
+        self.wake_if_due(state);
+        Ok(())
+    }
+
+    fn wake_if_due(&self, mut state: MutexGuard<'_, State>) {
+        self.note_refusal(&state);
         if state.must_wake() {
             state.sleep = None;
             drop(state);
             self.filled.notify_one();
         }
-        Ok(())
+    }
+
+    /// Says to those who look without the lock what is refused now.
+    fn note_refusal(&self, state: &State) {
+        let refuses = if state.is_poisoned {
+            IS_POISONED
+        } else if state.is_stopped {
+            IS_STOPPED
+        } else if state.count >= QUEUE_REQUESTS_MAX || state.bytes >= QUEUE_BYTES_MAX {
+            IS_FULL
+        } else {
+            TAKES
+        };
+        self.refuses.store(refuses, Ordering::Relaxed);
     }
 
     /// Notes what became of a tenant's entries.
@@ -318,6 +382,7 @@ impl Queue {
             std::mem::swap(batch, &mut state.requests);
             (state.bytes, state.due) = (0, None);
             count = std::mem::take(&mut state.count);
+            self.note_refusal(&state);
         }
         Taken { count, may_be_more: !state.is_stopped }
     }
@@ -376,12 +441,17 @@ impl Queue {
     }
 
     pub(super) fn stop(&self) {
-        self.lock().is_stopped = true;
+        let mut state = self.lock();
+        state.is_stopped = true;
+        self.note_refusal(&state);
+        drop(state);
         self.filled.notify_one();
     }
 
     pub(super) fn poison(&self) {
-        self.lock().is_poisoned = true;
+        let mut state = self.lock();
+        state.is_poisoned = true;
+        self.note_refusal(&state);
     }
 
     pub(super) fn is_poisoned(&self) -> bool {
@@ -392,17 +462,21 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Submitter;
     use crate::encoding::samples::plain;
+    use crate::sqlite::submitter::QueueSubmitter;
 
     #[test]
     fn what_is_in_no_hurry_waits_twice_as_long_in_a_crowd() {
-        let (queue, tenant) = (Queue::default(), TenantId::parse("t").unwrap());
+        let (queue, tenant) = (Arc::new(Queue::default()), TenantId::parse("t").unwrap());
+        let mut submitter = QueueSubmitter::new(Arc::clone(&queue));
         let start = Instant::now();
-        let due_after = |count: usize| {
+        let mut due_after = |count: usize| {
             let before = queue.lock().count;
             for n in before + 1..=count {
-                queue.append(&tenant, &plain(n as u64).by_ref()).unwrap();
+                submitter.submit(&tenant, &plain(n as u64).by_ref()).unwrap();
             }
+            submitter.hand_over();
             queue.lock().due.unwrap().1
         };
         let alone = due_after(1);

@@ -8,7 +8,7 @@ use foodtrack_contract::Offset;
 
 use crate::run::{Packing, Run};
 use crate::sealed_run::SealedRun;
-use crate::{EntryRef, Head, Newest};
+use crate::{Head, Newest};
 
 /// So many bytes of entries are kept, and those that are not on disk yet in any case.
 const RECENT_BYTES: u64 = 64 << 10;
@@ -64,33 +64,33 @@ impl Recent {
         self.bytes = self.sealed.iter().map(|run| run.bytes).sum();
     }
 
-    /// Whether the next entry can be gathered with those before it.
-    pub(super) fn takes(&self, entry: &EntryRef<'_>) -> bool {
-        self.gathering.takes(entry)
-    }
-
     /// Whether something is gathered that is not sealed yet.
     pub(super) fn has_gathered(&self) -> bool {
         !self.gathering.is_empty()
     }
 
-    /// Gathers from now on in the memory of this run, which is empty.
-    pub(super) fn gather_in(&mut self, run: Run) {
-        self.gathering = run;
+    /// Whether these entries, which are the next, can be gathered with those before them.
+    pub(super) fn takes_run(&self, run: &Run) -> bool {
+        self.gathering.takes_run(run)
     }
 
-    /// Gathers an entry that it takes.
-    pub(super) fn push(&mut self, entry: &EntryRef<'_>) {
-        self.gathering.push(entry);
+    /// Gathers entries that it takes, as [`Run::append`] does.
+    pub(super) fn gather(&mut self, run: &mut Run) {
+        self.gathering.append(run);
     }
 
     /// What was gathered, for the disk. It stays here until it is there.
     pub(super) fn seal(&mut self, packing: &mut Packing) -> Arc<SealedRun> {
         let run = seal(&mut self.gathering, packing);
-        self.bytes += run.bytes;
-        self.sealed.push_back(Arc::clone(&run));
-        self.let_go();
+        self.push_sealed(Arc::clone(&run));
         run
+    }
+
+    /// Takes in the next entries, where nothing else is gathered. They stay until they are on the disk.
+    pub(super) fn push_sealed(&mut self, run: Arc<SealedRun>) {
+        self.bytes += run.bytes;
+        self.sealed.push_back(run);
+        self.let_go();
     }
 
     /// The memory that was gathered in.

@@ -99,7 +99,7 @@ fn check_poisoned(arrives: bool) {
         let mut writer = open.writer("t");
         assert_eq!(fill(&mut writer, 1..100), (4, RefusedReason::Poisoned));
         let entry = crate::support::entry(offset(5), id(5));
-        assert_eq!(open.log.submit(&writer.tenant, &entry.by_ref()), Err(SubmitError::Poisoned));
+        assert_eq!(writer.try_submit(&entry), Err(SubmitError::Poisoned));
         assert_eq!(open.log.open(&tenant("u"), 0), Err(SubmitError::Poisoned));
         assert_eq!(writer.sequence.released(), offset(3));
         // What is there can still be read.

@@ -115,7 +115,7 @@ fn an_entry_out_of_sequence_is_refused<S: Store>() {
     let mut writer = open.writer("t");
     writer.append(1);
     for wrong in [1, 3] {
-        open.log.submit(&writer.tenant, &entry(offset(wrong), id(7)).by_ref()).unwrap();
+        writer.try_submit(&entry(offset(wrong), id(7))).unwrap();
         writer.hear();
     }
     let refused = |n| (offset(n), offset(n), RefusedReason::OutOfSequence);
@@ -129,7 +129,7 @@ fn a_tenant_that_is_not_open_takes_nothing<S: Store>() {
     let open = store.open(KEEPS_ALL);
     let mut writer = open.writer("t");
     open.log.close(&writer.tenant).unwrap();
-    open.log.submit(&writer.tenant, &entry(offset(1), id(1)).by_ref()).unwrap();
+    writer.try_submit(&entry(offset(1), id(1))).unwrap();
     writer.hear();
     assert_eq!(writer.refused, [(offset(1), offset(1), RefusedReason::OutOfSequence)]);
     assert_eq!(open.everything(&writer.tenant), []);

@@ -245,9 +245,11 @@ fn compaction_gives_space_back() {
     };
     let tenant = crate::support::tenant("t");
     foodtrack_tenant_log::TenantLog::open(&log, &tenant, 0).unwrap();
+    let mut submitter = foodtrack_tenant_log::TenantLog::submitter(&log);
     for n in 1..=500 {
-        foodtrack_tenant_log::TenantLog::submit(&log, &tenant, &entry(n).by_ref()).unwrap();
+        submitter.submit(&tenant, &entry(n).by_ref()).unwrap();
     }
+    drop(submitter);
     drop(log);
     let file = directory.path().join("log.db");
     let full = file.metadata().unwrap().len();

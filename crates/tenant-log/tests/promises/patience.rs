@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use foodtrack_contract::Cursor;
@@ -11,7 +10,7 @@ use foodtrack_tenant_log::{
     SubscriberKey,
 };
 
-use crate::support::{KEEPS_ALL, OpenLog, id, offset, open_sqlite};
+use crate::support::{Holding, KEEPS_ALL, OpenLog, id, offset, open_sqlite};
 
 const FEW: Retention = Retention { entries_max: 100, ..KEEPS_ALL };
 
@@ -145,43 +144,27 @@ fn upkeep_has_no_commits_of_its_own_while_entries_wait_for_theirs() {
     }
 }
 
-/// Holds each commit until it is told to go on.
-struct Holding {
-    begun: Sender<()>,
-    go_on: Receiver<()>,
-}
-
-impl CommitGate for Holding {
-    fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError> {
-        // A test that has seen enough hangs up.
-        let _ = self.begun.send(());
-        let _ = self.go_on.recv();
-        commit()
-    }
-}
-
 #[test]
 fn retention_keeps_up_where_every_commit_is_large() {
     let directory = tempfile::tempdir().unwrap();
-    let ((begun, begins), (go_on, going_on)) = (channel(), channel());
-    let gate = Box::new(Holding { begun, go_on: going_on });
+    let (gate, held) = Holding::new();
     let options = SqliteOptions { commit_gate: gate, retention: FEW, ..SqliteOptions::default() };
     let open = open_sqlite(directory.path(), options);
-    go_on.send(()).unwrap();
+    held.let_go();
     let mut writer = open.writer("t");
-    begins.recv().unwrap();
+    held.wait();
     for commit in 0..8 {
         for n in 1..=6_000 {
             writer.submit(id(6_000 * commit + n), Durability::Recoverable, n);
         }
         // The one before it has nothing to wait for but this.
         if commit > 0 {
-            go_on.send(()).unwrap();
+            held.let_go();
         }
-        begins.recv().unwrap();
+        held.wait();
     }
     let stats = open.log.stats(&writer.tenant).unwrap();
-    drop(go_on);
+    drop(held);
     assert!(stats.entries <= 12_000, "{} of 42 000 are kept", stats.entries);
 }
 

@@ -142,7 +142,7 @@ fn a_failed_fsync_of_a_segment_poisons_the_writer_and_nothing_of_it_is_there() {
         assert!(length() > written, "what the disk has of it is for the next start to find out");
         kept = entries(&open, "t");
         let next = large(7, writer.sequence.next(), 10);
-        let refused = open.log.submit(&writer.tenant, &next.by_ref());
+        let refused = writer.try_submit(&next);
         assert_eq!(refused, Err(SubmitError::Poisoned));
     }
     let open = open_sqlite(directory.path(), options());

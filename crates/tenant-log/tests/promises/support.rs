@@ -1,7 +1,7 @@
 //! A store to open again and again, and a tenant's writer that counts as a shard does.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,10 +10,10 @@ use foodtrack_contract::{
     TenantId,
 };
 use foodtrack_tenant_log::{
-    Admission, Completion, DeadLetter, DeadLetterReason, Durability, Head, LogEntry,
-    LoggedAudience, MemoryLog, MemoryStore, OnCompletion, OrderOwner, Page, ReadRequest,
-    RefusedReason, Retention, SavedCursor, Sequence, SqliteLog, SqliteOptions, SubscriberKey,
-    TenantLog,
+    Admission, Commit, CommitError, CommitGate, Completion, DeadLetter, DeadLetterReason,
+    Durability, Head, LogEntry, LoggedAudience, MemoryLog, MemoryStore, OnCompletion, OrderOwner,
+    Page, ReadRequest, RefusedReason, Retention, SavedCursor, Sequence, SqliteLog, SqliteOptions,
+    SubmitError, Submitter, SubscriberKey, TenantLog,
 };
 use uuid::Uuid;
 
@@ -128,7 +128,8 @@ impl OpenLog {
     pub(crate) fn writer(&self, name: &str) -> Writer<'_> {
         let tenant = tenant(name);
         let head = self.head(&tenant);
-        Writer { open: self, sequence: Sequence::new(head), tenant, refused: Vec::new() }
+        let submitter = self.log.submitter();
+        Writer { open: self, submitter, sequence: Sequence::new(head), tenant, refused: Vec::new() }
     }
 
     pub(crate) fn page(&self, tenant: &TenantId, after: u64, entries_max: usize) -> Page {
@@ -163,6 +164,7 @@ pub(crate) fn request(tenant: &TenantId, after: u64, entries_max: usize) -> Read
 /// A tenant's writer.
 pub(crate) struct Writer<'l> {
     pub(crate) open: &'l OpenLog,
+    pub(crate) submitter: Box<dyn Submitter>,
     pub(crate) tenant: TenantId,
     pub(crate) sequence: Sequence,
     pub(crate) refused: Vec<(Offset, Offset, RefusedReason)>,
@@ -174,16 +176,23 @@ impl Writer<'_> {
         let admission = self.sequence.admit(id, durability);
         if let Admission::New(offset) = admission {
             let entry = LogEntry { at_ms, durability, ..entry(offset, id) };
-            self.open.log.submit(&self.tenant, &entry.by_ref()).unwrap();
+            self.try_submit(&entry).unwrap();
         }
         admission
+    }
+
+    /// Submits an entry whatever its offset is, and hands it over.
+    pub(crate) fn try_submit(&mut self, entry: &LogEntry) -> Result<(), SubmitError> {
+        self.submitter.submit(&self.tenant, &entry.by_ref())?;
+        self.submitter.hand_over();
+        Ok(())
     }
 
     /// Admits and submits an entry whose offset is the next, without waiting.
     pub(crate) fn submit_entry(&mut self, entry: &LogEntry) {
         let admission = self.sequence.admit(entry.id, entry.durability);
         assert_eq!(admission, Admission::New(entry.offset));
-        self.open.log.submit(&self.tenant, &entry.by_ref()).unwrap();
+        self.try_submit(entry).unwrap();
     }
 
     /// Appends durably and waits.
@@ -301,5 +310,44 @@ pub(crate) fn wait_for(mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(std::time::Instant::now() < deadline, "waited in vain");
         std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+/// Holds each commit until it is told to go on, or nobody is there any more to tell it.
+pub(crate) struct Holding {
+    begun: Sender<()>,
+    going_on: Receiver<()>,
+}
+
+/// Who tells it.
+pub(crate) struct Held {
+    begins: Receiver<()>,
+    go_on: Sender<()>,
+}
+
+impl Holding {
+    pub(crate) fn new() -> (Box<Self>, Held) {
+        let ((begun, begins), (go_on, going_on)) = (channel(), channel());
+        (Box::new(Self { begun, going_on }), Held { begins, go_on })
+    }
+}
+
+impl CommitGate for Holding {
+    fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError> {
+        let _ = self.begun.send(());
+        let _ = self.going_on.recv();
+        commit()
+    }
+}
+
+impl Held {
+    /// Waits until a commit has begun.
+    pub(crate) fn wait(&self) {
+        self.begins.recv_timeout(PATIENCE).expect("no commit begins");
+    }
+
+    /// Lets one go on.
+    pub(crate) fn let_go(&self) {
+        self.go_on.send(()).unwrap();
     }
 }

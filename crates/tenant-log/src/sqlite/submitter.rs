@@ -1,0 +1,105 @@
+//! One thread's way to the queue: what need not wait for the disk is gathered first, and handed over together.
+//!
+//! To take the queue's lock, a processor waits until all that it wrote before is in its caches. An entry has just been
+//! written down then, and it would wait so twice for each.
+
+use std::sync::Arc;
+
+use foodtrack_contract::TenantId;
+
+use super::queue::Queue;
+use crate::run::{Packing, Run};
+use crate::sealed_run::SealedRun;
+use crate::{Durability, EntryRef, SubmitError, Submitter};
+
+/// So many bytes of entries are gathered, and then handed over.
+const GATHERED_BYTES_MAX: u64 = 4 << 20;
+
+/// Neighbouring entries of one tenant on their way to the queue.
+pub(super) enum Part {
+    /// As many as a run takes.
+    Sealed(Arc<SealedRun>),
+    /// Others may still join them.
+    Open(Run),
+}
+
+/// What a thread has gathered.
+#[derive(Default)]
+pub(super) struct Gathered {
+    /// Ready to go, each tenant's in their order.
+    pub(super) parts: Vec<(TenantId, Part)>,
+    /// Memory to gather in.
+    pub(super) spare: Vec<Run>,
+    /// By [`crate::LogEntry::bytes`].
+    bytes: u64,
+    /// Whose the last entries are.
+    last: Option<TenantId>,
+    /// They themselves.
+    run: Run,
+    packing: Packing,
+}
+
+/// What a thread has gathered, and where it goes.
+pub(super) struct QueueSubmitter {
+    gathered: Gathered,
+    queue: Arc<Queue>,
+}
+
+impl QueueSubmitter {
+    pub(super) fn new(queue: Arc<Queue>) -> Self {
+        Self { gathered: Gathered::default(), queue }
+    }
+}
+
+impl Submitter for QueueSubmitter {
+    fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
+        self.queue.takes_entries()?;
+        self.gathered.push(tenant, entry);
+        let waits = entry.durability == Durability::Durable;
+        if waits || self.gathered.bytes >= GATHERED_BYTES_MAX {
+            self.hand_over();
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self) {
+        self.gathered.end_run();
+        if !self.gathered.parts.is_empty() {
+            self.queue.take_over(&mut self.gathered);
+            self.gathered.bytes = 0;
+        }
+    }
+}
+
+/// What was submitted is submitted.
+impl Drop for QueueSubmitter {
+    fn drop(&mut self) {
+        self.hand_over();
+    }
+}
+
+impl Gathered {
+    fn push(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) {
+        if self.last.as_ref() != Some(tenant) {
+            self.end_run();
+            self.last = Some(tenant.clone());
+        } else if !self.run.takes(entry) {
+            let sealed = Arc::new(self.run.seal(&mut self.packing));
+            self.run.clear();
+            self.parts.push((tenant.clone(), Part::Sealed(sealed)));
+        }
+        self.run.push(entry);
+        self.bytes += entry.bytes();
+    }
+
+    /// Makes the last entries ready to go, however few they are.
+    fn end_run(&mut self) {
+        if let Some(tenant) = &self.last
+            && !self.run.is_empty()
+        {
+            let next = self.spare.pop().unwrap_or_default();
+            let run = std::mem::replace(&mut self.run, next);
+            self.parts.push((tenant.clone(), Part::Open(run)));
+        }
+    }
+}
