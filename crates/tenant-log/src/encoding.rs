@@ -53,26 +53,55 @@ pub(crate) struct Encoded {
     pub(crate) ids: Vec<u8>,
     pub(crate) heads: Vec<u8>,
     pub(crate) bodies: Vec<u8>,
+    /// Where each one's head and body end.
+    ends: Vec<[usize; 2]>,
 }
 
 impl Encoded {
     /// Lets all entries go, and keeps the memory.
     pub(crate) fn clear(&mut self) {
-        let Self { ids, heads, bodies } = self;
+        let Self { ids, heads, bodies, ends } = self;
         [ids, heads, bodies].into_iter().for_each(Vec::clear);
-    }
-
-    /// Appends others.
-    pub(crate) fn append(&mut self, others: &Self) {
-        self.ids.extend_from_slice(&others.ids);
-        self.heads.extend_from_slice(&others.heads);
-        self.bodies.extend_from_slice(&others.bodies);
+        ends.clear();
     }
 
     /// Appends an entry.
     pub(crate) fn push(&mut self, entry: &EntryRef<'_>) {
         self.ids.extend_from_slice(entry.id.as_bytes());
         encode(entry, &mut self.heads, &mut self.bodies);
+        self.ends.push([self.heads.len(), self.bodies.len()]);
+    }
+
+    /// Appends others.
+    pub(crate) fn append(&mut self, others: &Self) {
+        let [heads, bodies] = [self.heads.len(), self.bodies.len()];
+        self.ids.extend_from_slice(&others.ids);
+        self.heads.extend_from_slice(&others.heads);
+        self.bodies.extend_from_slice(&others.bodies);
+        self.ends.extend(others.ends.iter().map(|[head, body]| [heads + head, bodies + body]));
+    }
+
+    /// How many heads and bodies there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Each entry's head and body.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = EntryParts<'_>> {
+        let starts = std::iter::once([0; 2]).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|([head, body], [head_end, body_end])| {
+            EntryParts::new(&self.heads[head..*head_end], &self.bodies[body..*body_end])
+        })
+    }
+
+    /// Lets all heads and bodies go but the last; the ids stay.
+    pub(crate) fn keep_last(&mut self) {
+        let [head, body] = self.ends.iter().rev().nth(1).copied().unwrap_or_default();
+        self.heads.drain(..head);
+        self.bodies.drain(..body);
+        let last = self.ends.pop().map(|[head_end, body_end]| [head_end - head, body_end - body]);
+        self.ends.clear();
+        self.ends.extend(last);
     }
 }
 
@@ -411,7 +440,7 @@ mod tests {
     #[test]
     fn entries_come_back_as_they_were() {
         let entries = several();
-        let Encoded { ids: all_ids, heads, bodies } = encoded(&entries);
+        let Encoded { ids: all_ids, heads, bodies, .. } = encoded(&entries);
         let back: Result<Vec<_>, _> = decoded(&all_ids, &heads, &bodies).into_iter().collect();
         assert_eq!(back.unwrap(), entries);
         let all = || Heads::new(offset(7), &all_ids, &heads).map(|(at, head)| (at, head.unwrap()));
@@ -425,7 +454,7 @@ mod tests {
     #[test]
     fn what_is_cut_off_anywhere_is_damage_and_never_something_else() {
         let entries = several();
-        let Encoded { ids, heads, bodies } = encoded(&entries);
+        let Encoded { ids, heads, bodies, .. } = encoded(&entries);
         let heads_cut = (0..heads.len()).map(|end| decoded(&ids, &heads[..end], &bodies));
         let bodies_cut = (0..bodies.len()).map(|end| decoded(&ids, &heads, &bodies[..end]));
         for read in heads_cut.chain(bodies_cut) {
@@ -453,7 +482,7 @@ mod tests {
 
     #[test]
     fn a_changed_byte_never_panics() {
-        let Encoded { ids, heads, bodies } = encoded(&several());
+        let Encoded { ids, heads, bodies, .. } = encoded(&several());
         for at in 0..heads.len() {
             for bit in 0..8 {
                 let mut changed = heads.clone();

@@ -16,7 +16,7 @@
 
 use std::ops::Range;
 
-use crate::encoding::{self, Damage, EntryParts, HeadNumbers};
+use crate::encoding::{self, EntryParts, HeadNumbers};
 
 const AT: u8 = 1;
 const LIFETIME: u8 = 2;
@@ -39,24 +39,18 @@ pub(crate) struct FrontCoded {
 }
 
 impl FrontCoded {
-    /// Shortens neighbours' heads and bodies; says what is wrong where they cannot be told apart.
-    pub(crate) fn code<'c>(
-        &mut self,
-        mut heads: &'c [u8],
-        mut bodies: &'c [u8],
-    ) -> Result<(), Damage> {
-        self.heads.clear();
-        self.bodies.clear();
-        let mut last = EntryParts::default();
-        while !heads.is_empty() {
-            let parts = EntryParts::take(&mut heads, &mut bodies)?;
-            self.push(&parts, &last);
-            last = parts;
-        }
-        if bodies.is_empty() { Ok(()) } else { Err("body") }
+    pub(crate) fn is_empty(&self) -> bool {
+        self.heads.is_empty()
     }
 
-    fn push(&mut self, parts: &EntryParts<'_>, last: &EntryParts<'_>) {
+    /// Lets all entries go, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.heads.clear();
+        self.bodies.clear();
+    }
+
+    /// Appends an entry; `last` is the one before it, or nothing.
+    pub(crate) fn push(&mut self, parts: &EntryParts<'_>, last: &EntryParts<'_>) {
         let Self { heads, bodies } = self;
         let (numbers, last_numbers, body) = (&parts.numbers, &last.numbers, parts.body);
         let at = heads.len();
@@ -285,14 +279,19 @@ mod tests {
 
     use super::*;
     use crate::encoding::samples::{encoded, full, offset, plain, several};
-    use crate::encoding::{Encoded, Entries, Heads, ID_BYTES};
+    use crate::encoding::{Entries, Heads, ID_BYTES};
     use crate::{Durability, LogEntry, LoggedAudience};
 
     /// The ids; heads and bodies are in `coded`.
     fn code(entries: &[LogEntry], coded: &mut FrontCoded) -> Vec<u8> {
-        let Encoded { ids, heads, bodies } = encoded(entries);
-        coded.code(&heads, &bodies).unwrap();
-        ids
+        let encoded = encoded(entries);
+        coded.clear();
+        let mut last = EntryParts::default();
+        for parts in encoded.parts() {
+            coded.push(&parts, &last);
+            last = parts;
+        }
+        encoded.ids
     }
 
     /// Up to the first that is damaged.
@@ -354,16 +353,6 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_apart_is_not_coded() {
-        let Encoded { heads, bodies, .. } = encoded(&several());
-        let code = |heads: &[u8], bodies: &[u8]| FrontCoded::default().code(heads, bodies);
-        assert_eq!(code(&heads, &bodies), Ok(()));
-        assert_eq!(code(&heads[..heads.len() - 1], &bodies), Err("head"));
-        assert_eq!(code(&heads, &bodies[..bodies.len() - 1]), Err("body"));
-        assert_eq!(code(&heads, &[&bodies[..], b"x"].concat()), Err("body"));
-    }
-
-    #[test]
     fn what_neighbours_share_is_written_once() {
         let entry = |n: u64| LogEntry {
             event: EventType::DeliveryInTransit.into(),
@@ -397,10 +386,9 @@ mod tests {
 
     #[test]
     fn a_head_that_its_lengths_do_not_add_up_to_is_not_there() {
-        let Encoded { heads, bodies, .. } = encoded(&[full(7)]);
-        let parts = EntryParts::take(&mut &heads[..], &mut &bodies[..]).unwrap();
-        let mut coded = FrontCoded::default();
-        coded.code(&heads, &bodies).unwrap();
+        let (encoded, mut coded) = (encoded(&[full(7)]), FrontCoded::default());
+        code(&[full(7)], &mut coded);
+        let parts = encoded.parts().next().unwrap();
         let rest = coded.heads.windows(parts.rest.len()).position(|it| it == parts.rest).unwrap();
         // Behind the length of the binary parts, that of the event's name.
         coded.heads[rest + 4] -= 1;

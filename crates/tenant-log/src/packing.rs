@@ -41,18 +41,19 @@ impl Packer {
             .then(|| compress_into_with_table(bytes, &mut self.room, &mut self.table).ok())
             .flatten()
             .filter(|packed| *packed < bytes.len());
-        let (size, rest) = match (packed, u32::try_from(bytes.len())) {
-            (Some(packed), Ok(size)) if size < IS_FRONT_CODED => (size, &self.room[..packed]),
-            _ => (0, bytes),
-        };
-        out.extend_from_slice(&(size | IS_FRONT_CODED).to_le_bytes());
-        out.extend_from_slice(rest);
+        match (packed, u32::try_from(bytes.len())) {
+            (Some(packed), Ok(size)) if size < IS_FRONT_CODED => {
+                out.extend_from_slice(&(size | IS_FRONT_CODED).to_le_bytes());
+                out.extend_from_slice(&self.room[..packed]);
+            }
+            _ => leave(bytes, out),
+        }
     }
 }
 
-/// Appends what [`unpack`] takes for itself, not front-coded.
+/// Appends what was front-coded as it is.
 pub(crate) fn leave(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&[0; SIZE_BYTES]);
+    out.extend_from_slice(&IS_FRONT_CODED.to_le_bytes());
     out.extend_from_slice(bytes);
 }
 

@@ -20,10 +20,14 @@ const PATIENT_RUN_BYTES_MAX: u64 = 128 << 10;
 /// Heads or bodies are packed where so many bytes an entry are left of them.
 const PACKED_ENTRY_BYTES_MIN: usize = 24;
 
+/// So many entries are encoded before they are coded as what differs: few enough to be in the processor's nearest cache
+/// still, and enough that the code is, too.
+const PLAIN_ENTRIES_MAX: usize = 32;
+
 /// Entries whose offsets follow each other, encoded.
 ///
 /// An entry by itself is half a dozen pieces of memory, which by the time it is let go are in none of the processor's
-/// caches: this has three for all of its entries, and they are used again.
+/// caches: this has a few for all of its entries, and they are used again.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     first: Offset,
@@ -32,13 +36,14 @@ pub(crate) struct Run {
     at_ms: u64,
     creates_orders: bool,
     has_durable: bool,
+    /// All ids. Heads and bodies of those that are not coded yet, and of the one before them.
     encoded: Encoded,
+    coded: FrontCoded,
 }
 
 /// What sealing takes besides the entries: memory that is used again.
 #[derive(Debug, Default)]
 pub(crate) struct Packing {
-    front_coded: FrontCoded,
     packers: [Packer; 2],
     room: Vec<u8>,
 }
@@ -51,10 +56,12 @@ impl Run {
                 && entry.offset == self.next()
     }
 
-    /// Whether a run can be appended.
+    /// Whether a run can be appended: nothing of it must be coded by itself.
     pub(crate) fn takes_run(&self, run: &Self) -> bool {
         self.is_empty()
-            || self.has_room(run.entries, run.bytes, run.has_durable) && run.first == self.next()
+            || self.has_room(run.entries, run.bytes, run.has_durable)
+                && run.first == self.next()
+                && run.coded.is_empty()
     }
 
     fn has_room(&self, entries: u64, bytes: u64, are_durable: bool) -> bool {
@@ -81,6 +88,7 @@ impl Run {
         self.creates_orders |= entry.creates_order.is_some();
         self.has_durable |= entry.durability == Durability::Durable;
         self.encoded.push(entry);
+        self.code_when_many();
     }
 
     /// Appends a run that it [takes](Run::takes_run). That one is empty then, and has memory to be used again, if either had.
@@ -94,7 +102,26 @@ impl Run {
         self.creates_orders |= run.creates_orders;
         self.has_durable |= run.has_durable;
         self.encoded.append(&run.encoded);
+        self.code_when_many();
         run.clear();
+    }
+
+    fn code_when_many(&mut self) {
+        if self.encoded.len() > PLAIN_ENTRIES_MAX {
+            self.code();
+        }
+    }
+
+    /// Codes what is not coded yet.
+    fn code(&mut self) {
+        let mut all = self.encoded.parts();
+        let before = if self.coded.is_empty() { None } else { all.next() };
+        let mut last = before.unwrap_or_default();
+        for parts in all {
+            self.coded.push(&parts, &last);
+            last = parts;
+        }
+        self.encoded.keep_last();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -127,29 +154,27 @@ impl Run {
     }
 
     /// Its entries as they are now, packed.
-    pub(crate) fn seal(&self, packing: &mut Packing) -> SealedRun {
-        let Packing { front_coded, packers: [heads, bodies], room } = packing;
-        if front_coded.code(&self.encoded.heads, &self.encoded.bodies).is_err() {
-            // Nothing must be lost of what was put together here, whatever it is.
-            return self.snapshot();
-        }
+    pub(crate) fn seal(&mut self, packing: &mut Packing) -> SealedRun {
+        self.code();
+        let Packing { packers: [heads, bodies], room } = packing;
         // Where little is left of each entry it is told by itself: packing would search it in vain.
         let entries = usize::try_from(self.entries).unwrap_or(usize::MAX);
         let bytes_min = entries.saturating_mul(PACKED_ENTRY_BYTES_MIN);
         room.clear();
         room.extend_from_slice(&self.encoded.ids);
-        heads.pack(&front_coded.heads, bytes_min, room);
+        heads.pack(&self.coded.heads, bytes_min, room);
         let heads_end = room.len();
-        bodies.pack(&front_coded.bodies, bytes_min, room);
+        bodies.pack(&self.coded.bodies, bytes_min, room);
         self.sealed(heads_end, room)
     }
 
     /// Its entries as they are now, for who reads them at once.
-    pub(crate) fn snapshot(&self) -> SealedRun {
+    pub(crate) fn snapshot(&mut self) -> SealedRun {
+        self.code();
         let mut room = self.encoded.ids.clone();
-        leave(&self.encoded.heads, &mut room);
+        leave(&self.coded.heads, &mut room);
         let heads_end = room.len();
-        leave(&self.encoded.bodies, &mut room);
+        leave(&self.coded.bodies, &mut room);
         self.sealed(heads_end, &room)
     }
 
@@ -175,6 +200,7 @@ impl Run {
         (self.entries, self.bytes) = (0, 0);
         (self.creates_orders, self.has_durable) = (false, false);
         self.encoded.clear();
+        self.coded.clear();
     }
 }
 
@@ -210,7 +236,7 @@ mod tests {
 
     #[test]
     fn one_large_entry_leaves_no_large_memory_behind() {
-        let room = |run: &Run| run.encoded.bodies.capacity();
+        let room = |run: &Run| run.encoded.bodies.capacity() + run.coded.bodies.capacity();
         let (mut large, mut small) = (run_of(1 << 20), run_of(300));
         large.clear();
         assert_eq!(room(&large), 0);

@@ -1,7 +1,8 @@
 //! An entry as something to compare with its neighbour.
 
 use super::{
-    AT, Damage, EXPIRES, EXPIRES_EVER, FINGERPRINT, FLAGS, Head, ID_BYTES, LENGTHS, u32_at, u64_at,
+    AT, Damage, EXPIRES, EXPIRES_EVER, FINGERPRINT, FIXED, FLAGS, Head, ID_BYTES, LENGTHS, u32_at,
+    u64_at,
 };
 
 /// Where the rest begins: behind the message's length.
@@ -42,19 +43,21 @@ pub(crate) struct EntryParts<'a> {
 }
 
 impl<'a> EntryParts<'a> {
-    /// Takes the first entry off.
-    pub(crate) fn take(heads: &mut &'a [u8], bodies: &mut &'a [u8]) -> Result<Self, Damage> {
-        let all = *heads;
-        let head = Head::take(&[0; ID_BYTES], heads)?;
-        let (body, behind) = bodies.split_at_checked(head.body_bytes()).ok_or("body")?;
-        *bodies = behind;
-        let numbers = HeadNumbers {
-            at_ms: head.at_ms(),
-            lifetime_ms: head.expires_at_ms().map_or(0, |it| it.wrapping_sub(head.at_ms())),
-            fingerprint: u64_at(head.fixed, FINGERPRINT),
-            message_bytes: u32_at(head.fixed, LENGTHS),
+    /// Of an entry's head and body, both as they were encoded.
+    pub(crate) fn new(head: &'a [u8], body: &'a [u8]) -> Self {
+        let Some(fixed) = head.first_chunk::<FIXED>() else { return Self::default() };
+        let at_ms = u64_at(fixed, AT);
+        let lifetime_ms = match fixed[FLAGS] & EXPIRES_EVER {
+            0 => 0,
+            _ => u64_at(fixed, EXPIRES).wrapping_sub(at_ms),
         };
-        Ok(Self { numbers, rest: &all[REST..all.len() - heads.len()], body })
+        let numbers = HeadNumbers {
+            at_ms,
+            lifetime_ms,
+            fingerprint: u64_at(fixed, FINGERPRINT),
+            message_bytes: u32_at(fixed, LENGTHS),
+        };
+        Self { numbers, rest: &head[REST..], body }
     }
 }
 

@@ -359,7 +359,7 @@ impl Queue {
 
     /// What is in memory of a tenant's newest entries; nothing at all of one that is not open.
     pub(super) fn newest(&self, tenant: &TenantId) -> Option<Newest> {
-        self.lock().recent.get(tenant).map(Recent::newest)
+        self.lock().recent.get_mut(tenant).map(Recent::newest)
     }
 
     /// Waits until something is due, at most as long as `nap`, then a moment for those that are about to come: at most

@@ -122,7 +122,7 @@ impl Recent {
         }
     }
 
-    pub(super) fn newest(&self) -> Newest {
+    pub(super) fn newest(&mut self) -> Newest {
         let gathering = self.has_gathered().then(|| Arc::new(self.gathering.snapshot()));
         Newest::new(self.after, self.sealed.iter().cloned().chain(gathering).collect())
     }
