@@ -49,7 +49,7 @@ pub(crate) struct Checked<'a> {
     pub(crate) creates_order: Option<OrderOwner>,
     /// As in [`foodtrack_tenant_log::LogEntry::fingerprint`].
     pub(crate) fingerprint: Option<u64>,
-    /// The whole of it as JSON.
+    /// The whole of it as JSON, as [`Message::to_json`] made it.
     pub(crate) message: Vec<u8>,
     /// Whether a later state may take its place at replay.
     pub(crate) compacts: bool,
@@ -377,6 +377,7 @@ impl Checked<'_> {
             creates_order: self.creates_order.as_ref(),
             fingerprint: self.fingerprint,
             message: &self.message,
+            is_message_as_made: true,
             attachments: self.attachments,
         }
     }

@@ -1,7 +1,6 @@
 //! Clients that send again what they got no answer for, without saying so: the same device, event, order and payload
 //! shortly after gets the first answer again.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::hash::Hasher;
 
@@ -23,8 +22,8 @@ const WINDOW_MS: u64 = 10_000;
 /// How many orders' last emissions are remembered.
 const ORDERS_MAX: usize = HEAD_EMISSIONS_MAX;
 
-/// So much memory is kept for the parts of the next emission.
-const PARTS_BYTES_KEPT: usize = 64 << 10;
+/// So much of an event's name counts: more than any of ours has.
+const EVENT_BYTES_MAX: usize = 53;
 /// How long a secret the fast hash wants, with some to spare.
 const CONTENT_SECRET_BYTES: usize = 192;
 
@@ -37,8 +36,6 @@ pub(crate) struct EmissionKey {
     content: [u8; CONTENT_SECRET_BYTES],
     /// For what is in memory alone.
     order: RandomState,
-    /// Memory to put parts together in.
-    parts: Cell<Vec<u8>>,
 }
 
 /// An emission that would say nothing new if it came twice in a row.
@@ -81,7 +78,7 @@ impl EmissionKey {
             hasher.write_usize(n);
             *bytes = hasher.finish().to_le_bytes();
         }
-        Self { sender, content, order: RandomState::new(), parts: Cell::default() }
+        Self { sender, content, order: RandomState::new() }
     }
 
     /// Over who sends: a connection's is the same for all that it sends.
@@ -97,21 +94,24 @@ impl EmissionKey {
         hasher.finish()
     }
 
-    /// Over all parts, and where each of them ends.
-    fn content<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> u64 {
-        // In one piece: to begin with each part anew takes longer than to hash it.
-        let mut all = self.parts.take();
-        all.clear();
-        for part in parts {
-            all.extend_from_slice(&(part.len() as u64).to_le_bytes());
-            all.extend_from_slice(part);
+    /// Over what is said: the payload, each attachment, and around them the event's name and how it is to be sent.
+    fn content(&self, payload: &str, attachments: &[Vec<u8>], sent: [u8; 3], event: &str) -> u64 {
+        // Where it is, however long: to put all of it together would take longer than to hash it.
+        let mut said = self.hash(payload.as_bytes());
+        for part in attachments {
+            said = self.hash([said, self.hash(part)].map(u64::to_le_bytes).as_flattened());
         }
+        let mut all = [0; 8 + 3 + EVENT_BYTES_MAX];
+        all[..8].copy_from_slice(&said.to_le_bytes());
+        all[8..11].copy_from_slice(&sent);
+        let event = &event.as_bytes()[..event.len().min(EVENT_BYTES_MAX)];
+        all[11..11 + event.len()].copy_from_slice(event);
+        self.hash(&all[..11 + event.len()])
+    }
+
+    fn hash(&self, bytes: &[u8]) -> u64 {
         // The secret is long enough.
-        let hash = XxHash3_64::oneshot_with_secret(&self.content, &all).unwrap_or_default();
-        if all.capacity() <= PARTS_BYTES_KEPT {
-            self.parts.set(all);
-        }
-        hash
+        XxHash3_64::oneshot_with_secret(&self.content, bytes).unwrap_or_default()
     }
 
     fn order(&self, order: &str) -> u64 {
@@ -142,17 +142,15 @@ impl Emission {
         let order = entities.order_id.as_deref()?;
         let fingerprint = match &incoming.id {
             // Whoever names it repeats it by its name; but a state that it changes is left.
-            Some(id) => key.content([id.as_bytes().as_slice()]),
+            Some(id) => key.hash(id.as_bytes()),
             None => {
                 let target = incoming.target;
-                let numbers = [
+                let sent = [
                     target.is_some().into(),
                     target.map_or(0, ApplicationSet::bits),
                     incoming.priority as u8,
                 ];
-                let parts = [event.as_str().as_bytes(), &numbers, incoming.payload.as_bytes()];
-                let parts = parts.into_iter().chain(attachments.iter().map(Vec::as_slice));
-                publisher.sender ^ key.content(parts)
+                publisher.sender ^ key.content(incoming.payload, attachments, sent, event.as_str())
             }
         };
         Some(Self { order: key.order(order), fingerprint })
@@ -259,17 +257,35 @@ mod tests {
     }
 
     #[test]
-    fn what_an_emission_says_is_told_apart_by_the_key_and_by_where_parts_end() {
+    fn what_an_emission_says_is_told_apart_by_the_key_and_by_each_part_of_it() {
         let key = EmissionKey::new(&[1; 16]);
-        let of = |parts: [&[u8]; 2]| key.content(parts);
-        assert_eq!(of([b"ab", b"c"]), EmissionKey::new(&[1; 16]).content([&b"ab"[..], b"c"]));
-        assert_ne!(of([b"ab", b"c"]), of([b"a", b"bc"]));
-        assert_ne!(of([b"ab", b"c"]), EmissionKey::new(&[2; 16]).content([&b"ab"[..], b"c"]));
+        let of = |payload: &str, attachments: &[&str], sent, event| {
+            let attachments: Vec<_> = attachments.iter().map(|it| it.as_bytes().to_vec()).collect();
+            key.content(payload, &attachments, sent, event)
+        };
+        let whole = of("{}", &["ab", "c"], [1, 2, 3], "order:updated");
+        let again = EmissionKey::new(&[1; 16]);
+        let parts = [b"ab".to_vec(), b"c".to_vec()];
+        assert_eq!(whole, again.content("{}", &parts, [1, 2, 3], "order:updated"));
+        let by_another_key = EmissionKey::new(&[2; 16]);
+        assert_ne!(whole, by_another_key.content("{}", &parts, [1, 2, 3], "order:updated"));
+        for other in [
+            of("{ }", &["ab", "c"], [1, 2, 3], "order:updated"),
+            of("{}", &["a", "bc"], [1, 2, 3], "order:updated"),
+            of("{}", &["c", "ab"], [1, 2, 3], "order:updated"),
+            of("{}", &["ab"], [1, 2, 3], "order:updated"),
+            of("{}", &[], [1, 2, 3], "order:updated"),
+            of("{}", &["ab", "c", ""], [1, 2, 3], "order:updated"),
+            of("{}", &["ab", "c"], [1, 2, 4], "order:updated"),
+            of("{}", &["ab", "c"], [1, 2, 3], "order:cancelled"),
+        ] {
+            assert_ne!(whole, other);
+        }
         // Short and long ones go different ways through the hash.
         for length in [0, 3, 16, 100, 200, 300, 5_000] {
-            let (one, mut other) = (vec![7; length + 1], vec![7; length + 1]);
-            other[length] ^= 1;
-            assert_ne!(of([&one, b""]), of([&other, b""]), "{length} bytes and one");
+            let [one, other] = ["7", "6"].map(|last| "7".repeat(length) + last);
+            let of = |payload: &str| of(payload, &[], [0; 3], "order:updated");
+            assert_ne!(of(&one), of(&other), "{length} bytes and one");
         }
     }
 

@@ -108,7 +108,11 @@ impl Encoded {
 fn encode(entry: &EntryRef<'_>, heads: &mut Vec<u8>, bodies: &mut Vec<u8>) {
     let owner = entry.creates_order;
     let customer = owner.and_then(|owner| owner.customer.as_deref());
-    let without_id = without_id(entry.message, entry.id);
+    let without_id = match entry.is_message_as_made {
+        true => entry.message.get(ID_IN_FRONT_BYTES..),
+        false => without_id(entry.message, entry.id),
+    };
+    debug_assert_eq!(without_id, self::without_id(entry.message, entry.id), "not as it was made");
     let flag = |is_set, flag| if is_set { flag } else { 0 };
     let flags = flag(entry.durability == Durability::Durable, IS_DURABLE)
         | flag(entry.compacts, COMPACTS)
@@ -428,7 +432,9 @@ fn u64_at(fixed: &[u8; FIXED], at: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::samples::{encoded, offset, several};
+    use foodtrack_contract::{Message, Source, TenantId};
+
+    use super::samples::{encoded, offset, plain, several};
     use super::*;
 
     fn decoded(ids: &[u8], heads: &[u8], bodies: &[u8]) -> Vec<Result<LogEntry, Damage>> {
@@ -462,6 +468,30 @@ mod tests {
             let whole = read.iter().map_while(|it| it.as_ref().ok());
             assert!(whole.zip(&entries).all(|(it, entry)| it == entry));
         }
+    }
+
+    #[test]
+    fn a_message_is_made_with_its_id_in_front() {
+        let (id, tenant) = (Uuid::from_u128(7), TenantId::parse("t").unwrap());
+        let message = Message {
+            id,
+            event: "order:updated",
+            tenant: &tenant,
+            timestamp: "2026-01-01T00:00:00.000Z",
+            source: Source::System,
+            target: None,
+            payload: "{}",
+            priority: Priority::Low,
+            retry_count: 0,
+            encrypted: false,
+        };
+        let json = message.to_json();
+        assert_eq!(without_id(&json, id), Some(&json[ID_IN_FRONT_BYTES..]));
+        let made = LogEntry { id, message: json.into(), ..plain(7) };
+        let mut encoded = Encoded::default();
+        encoded.push(&EntryRef { is_message_as_made: true, ..made.by_ref() });
+        let Encoded { ids, heads, bodies, .. } = encoded;
+        assert_eq!(decoded(&ids, &heads, &bodies), [Ok(made)]);
     }
 
     #[test]

@@ -74,6 +74,7 @@ impl LogEntry {
             creates_order: self.creates_order.as_ref(),
             fingerprint: self.fingerprint,
             message: &self.message,
+            is_message_as_made: false,
             attachments: &self.attachments,
         }
     }
@@ -96,6 +97,9 @@ pub struct EntryRef<'a> {
     pub creates_order: Option<&'a OrderOwner>,
     pub fingerprint: Option<u64>,
     pub message: &'a [u8],
+    /// Whether the message is as [`foodtrack_contract::Message::to_json`] made it of this id. Where that is not known, the
+    /// log looks whether the id stands in front.
+    pub is_message_as_made: bool,
     pub attachments: &'a [Vec<u8>],
 }
 

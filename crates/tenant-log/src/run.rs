@@ -229,6 +229,7 @@ mod tests {
             creates_order: None,
             fingerprint: None,
             message: &message,
+            is_message_as_made: false,
             attachments: &[],
         });
         run

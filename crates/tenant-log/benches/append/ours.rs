@@ -81,6 +81,7 @@ impl Driver {
             creates_order: None,
             fingerprint: None,
             message: self.messages.nth(self.next),
+            is_message_as_made: false,
             attachments: &[],
         };
         Ok(self.submitter.submit(tenant, &entry)?)
