@@ -45,7 +45,9 @@ pub(crate) struct EntryParts<'a> {
 impl<'a> EntryParts<'a> {
     /// Of an entry's head and body, both as they were encoded.
     pub(crate) fn new(head: &'a [u8], body: &'a [u8]) -> Self {
-        let Some(fixed) = head.first_chunk::<FIXED>() else { return Self::default() };
+        let Some(fixed) = head.first_chunk::<FIXED>() else {
+            unreachable!("every head begins with what all have");
+        };
         let at_ms = u64_at(fixed, AT);
         let lifetime_ms = match fixed[FLAGS] & EXPIRES_EVER {
             0 => 0,

@@ -94,19 +94,19 @@ pub(super) struct Taken {
     pub(super) may_be_more: bool,
 }
 
+const TAKES: u8 = 0;
+const IS_FULL: u8 = 1;
+const IS_POISONED: u8 = 2;
+const IS_STOPPED: u8 = 3;
+
 /// A bounded queue of requests with one reader.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
-    /// One of the following.
-    refuses: AtomicU8,
+    /// Whether it takes entries, for who looks without the lock: one of the numbers above.
+    takes: AtomicU8,
 }
-
-const TAKES: u8 = 0;
-const IS_FULL: u8 = 1;
-const IS_POISONED: u8 = 2;
-const IS_STOPPED: u8 = 3;
 
 #[derive(Debug, Default)]
 struct State {
@@ -260,7 +260,7 @@ impl Queue {
 
     /// Whether entries are taken, as of the last time that anything changed.
     pub(super) fn takes_entries(&self) -> Result<(), SubmitError> {
-        match self.refuses.load(Ordering::Relaxed) {
+        match self.takes.load(Ordering::Relaxed) {
             TAKES => Ok(()),
             IS_POISONED => Err(SubmitError::Poisoned),
             IS_STOPPED => Err(SubmitError::Stopped),
@@ -311,7 +311,7 @@ impl Queue {
     }
 
     fn wake_if_due(&self, mut state: MutexGuard<'_, State>) {
-        self.note_refusal(&state);
+        self.note_takes(&state);
         if state.must_wake() {
             state.sleep = None;
             drop(state);
@@ -319,9 +319,9 @@ impl Queue {
         }
     }
 
-    /// Says to those who look without the lock what is refused now.
-    fn note_refusal(&self, state: &State) {
-        let refuses = if state.is_poisoned {
+    /// Notes for who looks without the lock whether entries are taken.
+    fn note_takes(&self, state: &State) {
+        let takes = if state.is_poisoned {
             IS_POISONED
         } else if state.is_stopped {
             IS_STOPPED
@@ -330,7 +330,7 @@ impl Queue {
         } else {
             TAKES
         };
-        self.refuses.store(refuses, Ordering::Relaxed);
+        self.takes.store(takes, Ordering::Relaxed);
     }
 
     /// Notes what became of a tenant's entries.
@@ -382,7 +382,7 @@ impl Queue {
             std::mem::swap(batch, &mut state.requests);
             (state.bytes, state.due) = (0, None);
             count = std::mem::take(&mut state.count);
-            self.note_refusal(&state);
+            self.note_takes(&state);
         }
         Taken { count, may_be_more: !state.is_stopped }
     }
@@ -443,7 +443,7 @@ impl Queue {
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         state.is_stopped = true;
-        self.note_refusal(&state);
+        self.note_takes(&state);
         drop(state);
         self.filled.notify_one();
     }
@@ -451,7 +451,7 @@ impl Queue {
     pub(super) fn poison(&self) {
         let mut state = self.lock();
         state.is_poisoned = true;
-        self.note_refusal(&state);
+        self.note_takes(&state);
     }
 
     pub(super) fn is_poisoned(&self) -> bool {
