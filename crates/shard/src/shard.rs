@@ -13,8 +13,8 @@ use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use ahash::AHashMap;
-use foodtrack_contract::{Authenticate, ErrorCode, Refusal, TenantId};
-use foodtrack_transport::{ClientKey, Reactor, Verdict};
+use foodtrack_contract::{Authenticate, Refusal, TenantId};
+use foodtrack_transport::{ClientKey, CloseReason, Reactor, Verdict};
 use slab::Slab;
 
 use crate::clock::WallClock;
@@ -135,6 +135,12 @@ impl Shard {
             self.clock.sleep();
             io.turn(&mut self, &mut events)?;
             self.parts.log.hand_over();
+            if self.stops_by_ms.is_some() {
+                // Also those who came in since: a socket was accepted before, or somebody waited for their tenant's log.
+                for client in io.clients() {
+                    io.close(client, CloseReason::ServerClosed);
+                }
+            }
             self.count_turn(io.stats().dropped);
             self.turn += 1;
             self.busy_before = std::mem::take(&mut self.busy);
@@ -144,7 +150,8 @@ impl Shard {
 
     fn is_done(&self, io: &Reactor) -> bool {
         let Some(stops_by_ms) = self.stops_by_ms else { return false };
-        io.stats().clients == 0 && (!self.owes_answers() || io.now_ms() >= stops_by_ms)
+        let is_quiet = io.stats().clients == 0 && !self.owes_answers();
+        is_quiet || io.now_ms() >= stops_by_ms
     }
 
     /// Whether somebody waits for the disk or for the HTTP API.
@@ -229,15 +236,6 @@ impl Shard {
             u32::try_from(self.tenants.insert(Tenant::new(id.clone()))).unwrap_or(u32::MAX);
         self.by_name.insert(id.clone(), tenant);
         tenant
-    }
-
-    /// Whether a client may join, as its home shard judges.
-    fn check_admission(&self, tenant: u32, admission: &Admission) -> Result<(), Refusal> {
-        if self.stops_by_ms.is_some() {
-            let message = "the server is about to stop: connect again";
-            return Err(Refusal::new(ErrorCode::Draining, message));
-        }
-        self.tenants[tenant as usize].check_room_for(&admission.principal, &self.parts.limits)
     }
 
     fn turn_away(&self, refusal: &Refusal) -> Verdict<Admission> {

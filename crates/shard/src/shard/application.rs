@@ -69,6 +69,11 @@ impl Application for Shard {
         _namespace: NamespaceId,
         mut admission: Admission,
     ) -> Verdict<Admission> {
+        if self.stops_by_ms.is_some() {
+            // Whose transport closes comes back by itself; an unmodified client that is refused does not.
+            io.close(client, CloseReason::ServerClosed);
+            return Verdict::Refuse { error: String::new() };
+        }
         let tenant = self.open_tenant(admission.principal.tenant());
         let new_id = io.new_id();
         let entrance =
@@ -91,7 +96,8 @@ impl Application for Shard {
                 }
             }
         }
-        if let Err(refusal) = self.check_admission(tenant, &admission) {
+        let state = &self.tenants[tenant as usize];
+        if let Err(refusal) = state.check_room_for(&admission.principal, &self.parts.limits) {
             return self.turn_away(&refusal);
         }
         let user_agent = self.intern(admission.about.user_agent.take().as_deref());

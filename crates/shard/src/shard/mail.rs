@@ -1,7 +1,7 @@
 //! What other threads ask of a shard.
 
 use foodtrack_contract::{ErrorCode, Refusal, Source, TenantId};
-use foodtrack_transport::{CloseReason, HttpTicket, Reactor};
+use foodtrack_transport::{HttpTicket, Reactor};
 
 use super::{STOP, STOP_MS_MAX, Shard};
 use crate::mailbox::{Reply, ShardMessage, TenantRequest};
@@ -31,9 +31,6 @@ impl Shard {
                 self.stops_by_ms = Some(io.now_ms() + STOP_MS_MAX);
                 io.schedule(STOP_MS_MAX, STOP);
                 io.stop_accepting();
-                for client in io.clients() {
-                    io.close(client, CloseReason::ServerClosed);
-                }
             }
         }
     }

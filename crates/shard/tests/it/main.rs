@@ -4,9 +4,13 @@
 mod poller;
 mod server;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use foodtrack_shard::{Rate, TenantLimits};
+use foodtrack_wire::rfc6455::{Opcode, write_client_frame};
 
 use crate::poller::Poller;
 use crate::server::Server;
@@ -51,6 +55,36 @@ fn a_connection_ends_with_its_token_and_lives_on_with_a_fresh_one() {
     // Who comes now may be given the place of who went, and keeps a deadline of their own.
     let later = Poller::join(&server, "t1 eve customer client_app 60");
     assert!(later.ask(r#"["health_check"]"#).contains("\"success\":true"));
+}
+
+#[test]
+fn a_server_that_stops_does_not_wait_for_who_comes_in_too_late() {
+    let (open, opened) = channel();
+    let mut server = Server::start_with_slow_log(opened);
+    let mut late = TcpStream::connect(server.address()).unwrap();
+    let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: hub\r\nconnection: upgrade\r\n\
+         upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    late.write_all(request.as_bytes()).unwrap();
+    let mut connect = Vec::new();
+    let packet = br#"40{"token":"t1 ana customer client_app 60"}"#;
+    write_client_frame(&mut connect, Opcode::Text, packet, [1, 2, 3, 4]);
+    late.write_all(&connect).unwrap();
+    // They wait for their tenant's log, and the server for them.
+    std::thread::sleep(Duration::from_millis(300));
+    server.stop();
+    std::thread::sleep(Duration::from_millis(100));
+    open.send(()).unwrap();
+    let (stop, stopped) = channel();
+    std::thread::spawn(move || {
+        drop(server);
+        stop.send(()).unwrap();
+    });
+    assert_eq!(stopped.recv_timeout(Duration::from_secs(5)), Ok(()), "it does not stop");
+    // An unmodified client that is refused does not come back by itself; one whose transport closes does.
+    let mut heard = Vec::new();
+    let _ = late.read_to_end(&mut heard);
+    let heard = String::from_utf8_lossy(&heard);
+    assert!(heard.contains("maxPayload") && !heard.contains("44{"), "{heard}");
 }
 
 #[test]

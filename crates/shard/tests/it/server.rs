@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 
 use bytes::Bytes;
 use foodtrack_contract::{
@@ -13,7 +14,7 @@ use foodtrack_shard::{
     HttpService, OpenLog, RecoveryConfig, Responder, RetryPolicy, Running, SessionKey,
     ShardsConfig, TenantLimits, start,
 };
-use foodtrack_tenant_log::{MemoryLog, MemoryStore, OpenError, Retention, TenantLog};
+use foodtrack_tenant_log::{MemoryLog, MemoryStore, OnCompletion, OpenError, Retention, TenantLog};
 use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
 
 const CUSTOMERS: PermissionSet =
@@ -63,10 +64,31 @@ impl HttpService for NoService {
 /// Stops its shard when it is dropped.
 pub(crate) struct Server {
     running: Running,
+    is_asked_to_stop: bool,
 }
 
 impl Server {
     pub(crate) fn start(limits: TenantLimits) -> Self {
+        Self::start_with(limits, |on_completion| on_completion)
+    }
+
+    /// Its log says nothing before `opened` does.
+    pub(crate) fn start_with_slow_log(opened: Receiver<()>) -> Self {
+        Self::start_with(TenantLimits::default(), |on_completion| {
+            let (said, completions) = channel();
+            std::thread::spawn(move || {
+                let _ = opened.recv();
+                completions.into_iter().for_each(on_completion);
+            });
+            // A log that is not heard any more may say what it likes.
+            Box::new(move |completion| _ = said.send(completion))
+        })
+    }
+
+    fn start_with(
+        limits: TenantLimits,
+        told: impl FnOnce(OnCompletion) -> OnCompletion + Send + 'static,
+    ) -> Self {
         let reactor = ReactorConfig {
             endpoints: vec![Endpoint { path: "/socket.io/".into(), protocol: Protocol::SocketIo }],
             namespaces: Namespaces::new(&["/"]),
@@ -86,15 +108,22 @@ impl Server {
             session_key: SessionKey::new(&[7; 32]),
             cookie_name: "token".into(),
         };
-        let open = |on_completion| -> Result<Arc<dyn TenantLog>, OpenError> {
+        let open = move |on_completion| -> Result<Arc<dyn TenantLog>, OpenError> {
             let (store, retention) = (MemoryStore::default(), Retention::in_memory());
-            Ok(Arc::new(MemoryLog::new(store, retention, on_completion)))
+            Ok(Arc::new(MemoryLog::new(store, retention, told(on_completion))))
         };
         let log = OpenLog { open: Box::new(open), is_in_memory: true };
         let (authenticator, http): (Arc<dyn Authenticate>, Arc<dyn HttpService>) =
             (Arc::new(Trusting), Arc::new(NoService));
         let running = start(&config, &authenticator, &Arc::default(), &http, log).unwrap();
-        Self { running }
+        Self { running, is_asked_to_stop: false }
+    }
+
+    /// Asks it to stop, once, and does not wait.
+    pub(crate) fn stop(&mut self) {
+        if !std::mem::replace(&mut self.is_asked_to_stop, true) {
+            self.running.shards.stop();
+        }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -104,7 +133,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.running.shards.stop();
+        self.stop();
         self.running.join();
     }
 }
