@@ -153,7 +153,7 @@ impl Run {
         self.encoded.ids.capacity() > 0
     }
 
-    /// Its entries as they are now, packed.
+    /// Its entries, packed. It is empty then, as by [`Run::clear`].
     pub(crate) fn seal(&mut self, packing: &mut Packing) -> SealedRun {
         self.code();
         let Packing { packers: [heads, bodies], room } = packing;
@@ -165,7 +165,9 @@ impl Run {
         heads.pack(&self.coded.heads, bytes_min, room);
         let heads_end = room.len();
         bodies.pack(&self.coded.bodies, bytes_min, room);
-        self.sealed(heads_end, room)
+        let sealed = self.sealed(heads_end, room);
+        self.clear();
+        sealed
     }
 
     /// Its entries as they are now, for who reads them at once.

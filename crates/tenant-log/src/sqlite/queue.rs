@@ -1,6 +1,6 @@
 //! What waits for the writer. Whoever fills it does not wait: a full queue makes them decide.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -94,18 +94,13 @@ pub(super) struct Taken {
     pub(super) may_be_more: bool,
 }
 
-const TAKES: u8 = 0;
-const IS_FULL: u8 = 1;
-const IS_POISONED: u8 = 2;
-const IS_STOPPED: u8 = 3;
-
 /// A bounded queue of requests with one reader.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
-    /// Whether it takes entries, for who looks without the lock: one of the numbers above.
-    takes: AtomicU8,
+    /// For who looks without the lock: whether [`State::refusal`] refused the least there is when anything changed last.
+    may_refuse: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -145,20 +140,16 @@ impl State {
     }
 
     /// Takes in a tenant's next entries. What it leaves of them is memory.
-    fn take_over(&mut self, tenant: &TenantId, part: Part, spare: &mut Vec<Run>) {
-        let first = match &part {
-            Part::Sealed(run) => run.first,
-            Part::Open(run) => run.first(),
+    fn take_over(&mut self, tenant: TenantId, part: Part, spare: &mut Vec<Run>) {
+        let (first, entries, bytes, is_durable) = match &part {
+            Part::Sealed(run) => (run.first, run.entries, run.bytes, run.has_durable),
+            Part::Open(run) => (run.first(), run.entries(), run.bytes(), run.has_durable()),
         };
-        if !self.recent.contains_key(tenant) {
-            // Of a tenant that is not open: they are refused.
-            self.recent.insert(tenant.clone(), Recent::before(first));
-        }
-        let Some(recent) = self.recent.get_mut(tenant) else { return };
-        let is_joined = match &part {
-            Part::Sealed(_) => false,
-            Part::Open(run) => recent.takes_run(run),
-        };
+        let delay = if is_durable { Duration::ZERO } else { RECOVERABLE_DELAY };
+        self.note_added(delay, usize::try_from(entries).unwrap_or(usize::MAX), bytes);
+        // Those of a tenant that is not open are refused.
+        let recent = self.recent.entry(tenant.clone()).or_insert_with(|| Recent::before(first));
+        let is_joined = matches!(&part, Part::Open(run) if recent.takes_run(run));
         if recent.has_gathered() && !is_joined {
             let run = recent.seal(&mut self.packing);
             self.requests.push(Request::Append(tenant.clone(), run));
@@ -166,24 +157,17 @@ impl State {
         match part {
             Part::Sealed(run) => {
                 recent.push_sealed(Arc::clone(&run));
-                self.requests.push(Request::Append(tenant.clone(), run));
+                self.requests.push(Request::Append(tenant, run));
             }
             Part::Open(mut run) => {
                 recent.gather(&mut run);
                 if run.has_memory() && spare.len() < SPARE_RUNS_MAX {
                     spare.push(run);
                 }
-                if !recent.is_noted {
-                    self.note_gathering(tenant);
+                if !std::mem::replace(&mut recent.is_noted, true) {
+                    self.gathering.push(tenant);
                 }
             }
-        }
-    }
-
-    fn note_gathering(&mut self, tenant: &TenantId) {
-        if let Some(recent) = self.recent.get_mut(tenant) {
-            recent.is_noted = true;
-            self.gathering.push(tenant.clone());
         }
     }
 
@@ -205,6 +189,18 @@ impl State {
             if let Some(recent) = self.recent.get_mut(&tenant) {
                 recent.is_noted = false;
             }
+        }
+    }
+
+    /// Why so many bytes more are not taken, if they are not.
+    fn refusal(&self, bytes: u64) -> Option<SubmitError> {
+        let is_too_much = self.bytes + bytes > QUEUE_BYTES_MAX && self.bytes > 0;
+        if self.is_poisoned {
+            Some(SubmitError::Poisoned)
+        } else if self.is_stopped {
+            Some(SubmitError::Stopped)
+        } else {
+            (self.count >= QUEUE_REQUESTS_MAX || is_too_much).then_some(SubmitError::Overloaded)
         }
     }
 
@@ -258,13 +254,11 @@ impl Queue {
         })
     }
 
-    /// Whether entries are taken, as of the last time that anything changed.
+    /// Whether entries are taken. Most often it takes no lock to know.
     pub(super) fn takes_entries(&self) -> Result<(), SubmitError> {
-        match self.takes.load(Ordering::Relaxed) {
-            TAKES => Ok(()),
-            IS_POISONED => Err(SubmitError::Poisoned),
-            IS_STOPPED => Err(SubmitError::Stopped),
-            _ => Err(SubmitError::Overloaded),
+        match self.may_refuse.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => self.lock().refusal(1).map_or(Ok(()), Err),
         }
     }
 
@@ -273,13 +267,7 @@ impl Queue {
     pub(super) fn take_over(&self, gathered: &mut Gathered) {
         let mut state = self.lock();
         for (tenant, part) in gathered.parts.drain(..) {
-            let (entries, bytes, is_durable) = match &part {
-                Part::Sealed(run) => (run.entries, run.bytes, run.has_durable),
-                Part::Open(run) => (run.entries(), run.bytes(), run.has_durable()),
-            };
-            let delay = if is_durable { Duration::ZERO } else { RECOVERABLE_DELAY };
-            state.note_added(delay, usize::try_from(entries).unwrap_or(usize::MAX), bytes);
-            state.take_over(&tenant, part, &mut gathered.spare);
+            state.take_over(tenant, part, &mut gathered.spare);
         }
         if gathered.spare.is_empty() {
             gathered.spare.extend(state.spare_runs.pop());
@@ -294,15 +282,8 @@ impl Queue {
         add: impl FnOnce(&mut State),
     ) -> Result<(), SubmitError> {
         let mut state = self.lock();
-        if state.is_poisoned {
-            return Err(SubmitError::Poisoned);
-        }
-        if state.is_stopped {
-            return Err(SubmitError::Stopped);
-        }
-        let is_too_much = state.bytes + bytes > QUEUE_BYTES_MAX && state.bytes > 0;
-        if state.count >= QUEUE_REQUESTS_MAX || is_too_much {
-            return Err(SubmitError::Overloaded);
+        if let Some(refusal) = state.refusal(bytes) {
+            return Err(refusal);
         }
         state.note_added(delay, 1, bytes);
         add(&mut state);
@@ -311,7 +292,7 @@ impl Queue {
     }
 
     fn wake_if_due(&self, mut state: MutexGuard<'_, State>) {
-        self.note_takes(&state);
+        self.note_refusal(&state);
         if state.must_wake() {
             state.sleep = None;
             drop(state);
@@ -319,18 +300,9 @@ impl Queue {
         }
     }
 
-    /// Notes for who looks without the lock whether entries are taken.
-    fn note_takes(&self, state: &State) {
-        let takes = if state.is_poisoned {
-            IS_POISONED
-        } else if state.is_stopped {
-            IS_STOPPED
-        } else if state.count >= QUEUE_REQUESTS_MAX || state.bytes >= QUEUE_BYTES_MAX {
-            IS_FULL
-        } else {
-            TAKES
-        };
-        self.takes.store(takes, Ordering::Relaxed);
+    /// Notes for who looks without the lock whether something may be refused.
+    fn note_refusal(&self, state: &State) {
+        self.may_refuse.store(state.refusal(1).is_some(), Ordering::Relaxed);
     }
 
     /// Notes what became of a tenant's entries.
@@ -382,7 +354,7 @@ impl Queue {
             std::mem::swap(batch, &mut state.requests);
             (state.bytes, state.due) = (0, None);
             count = std::mem::take(&mut state.count);
-            self.note_takes(&state);
+            self.note_refusal(&state);
         }
         Taken { count, may_be_more: !state.is_stopped }
     }
@@ -443,7 +415,7 @@ impl Queue {
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         state.is_stopped = true;
-        self.note_takes(&state);
+        self.note_refusal(&state);
         drop(state);
         self.filled.notify_one();
     }
@@ -451,7 +423,7 @@ impl Queue {
     pub(super) fn poison(&self) {
         let mut state = self.lock();
         state.is_poisoned = true;
-        self.note_takes(&state);
+        self.note_refusal(&state);
     }
 
     pub(super) fn is_poisoned(&self) -> bool {

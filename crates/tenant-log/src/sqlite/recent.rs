@@ -50,12 +50,12 @@ impl Recent {
         for entry in &head.tail {
             let entry = entry.by_ref();
             if !run.takes(&entry) {
-                self.sealed.push_back(seal(&mut run, packing));
+                self.sealed.push_back(Arc::new(run.seal(packing)));
             }
             run.push(&entry);
         }
         if !run.is_empty() {
-            self.sealed.push_back(seal(&mut run, packing));
+            self.sealed.push_back(Arc::new(run.seal(packing)));
         }
         self.sealed.extend(since);
         let first = head.tail.first().map_or(head.next, |entry| entry.offset);
@@ -81,7 +81,7 @@ impl Recent {
 
     /// What was gathered, for the disk. It stays here until it is there.
     pub(super) fn seal(&mut self, packing: &mut Packing) -> Arc<SealedRun> {
-        let run = seal(&mut self.gathering, packing);
+        let run = Arc::new(self.gathering.seal(packing));
         self.push_sealed(Arc::clone(&run));
         run
     }
@@ -126,10 +126,4 @@ impl Recent {
         let gathering = self.has_gathered().then(|| Arc::new(self.gathering.snapshot()));
         Newest::new(self.after, self.sealed.iter().cloned().chain(gathering).collect())
     }
-}
-
-fn seal(run: &mut Run, packing: &mut Packing) -> Arc<SealedRun> {
-    let sealed = run.seal(packing);
-    run.clear();
-    Arc::new(sealed)
 }

@@ -85,7 +85,6 @@ impl Gathered {
             self.last = Some(tenant.clone());
         } else if !self.run.takes(entry) {
             let sealed = Arc::new(self.run.seal(&mut self.packing));
-            self.run.clear();
             self.parts.push((tenant.clone(), Part::Sealed(sealed)));
         }
         self.run.push(entry);
