@@ -68,7 +68,7 @@ impl Tenant {
             event,
         };
         if broadcast.to.connections.is_empty() && broadcast.except.is_empty() {
-            return self.take(turn, checked, false);
+            return self.take(turn, &checked, false);
         }
         let connections = self.places_of(&broadcast.to.connections);
         let excepted = self.places_of(&broadcast.except);

@@ -145,7 +145,7 @@ impl Tenant {
             policy,
             event,
         };
-        let taken = self.take(turn, checked, incoming.id.is_some())?;
+        let taken = self.take(turn, &checked, incoming.id.is_some())?;
         if let (Some(emission), Some(offset)) = (emission, self.last_offset(taken)) {
             self.repeats.note(emission, id, offset, turn.clock.unix_ms());
         }
@@ -171,27 +171,27 @@ impl Tenant {
     pub(crate) fn take(
         &mut self,
         turn: &mut Turn<'_>,
-        checked: Checked<'_>,
+        checked: &Checked<'_>,
         has_own_id: bool,
     ) -> Result<Taken, Refusal> {
-        let (id, event, class) = (checked.id, checked.event.clone(), checked.policy.class);
-        let unlogged = match (class, &self.log) {
-            (DeliveryClass::Volatile, _) => checked,
+        let (id, event, class) = (checked.id, &checked.event, checked.policy.class);
+        match (class, &self.log) {
+            (DeliveryClass::Volatile, _) => {}
             (_, LogState::Open(_)) => match self.append(turn, checked, has_own_id) {
                 Ok(taken) => return Ok(taken),
                 // What need not be kept goes on without the log.
-                Err((_, checked)) if class == DeliveryClass::Recoverable => *checked,
-                Err((refusal, _)) => return Err(refusal.of_event(event.as_str())),
+                Err(_) if class == DeliveryClass::Recoverable => {}
+                Err(refusal) => return Err(refusal.of_event(event.as_str())),
             },
-            (_, LogState::Away(_)) if class == DeliveryClass::Recoverable => checked,
+            (_, LogState::Away(_)) if class == DeliveryClass::Recoverable => {}
             (_, LogState::Away(reason)) => return Err(away(*reason).of_event(event.as_str())),
             (_, LogState::Closed | LogState::Opening) => {
                 let message = "the tenant's log is being opened: try again in a moment";
                 let refusal = Refusal::new(ErrorCode::Overloaded, message).retry_after_ms(200);
                 return Err(refusal.of_event(event.as_str()));
             }
-        };
-        self.send_unlogged(turn, &unlogged);
+        }
+        self.send_unlogged(turn, checked);
         // Only a sender's own id can come twice.
         if has_own_id {
             self.recent.insert(id, ());
@@ -200,13 +200,13 @@ impl Tenant {
         Ok(Taken::Done(Accepted { id, offset: None }))
     }
 
-    /// Appends to the open log. Where the log does not take it, the message comes back.
-    fn append<'m>(
+    /// Appends to the open log, or says why the log does not take it.
+    fn append(
         &mut self,
         turn: &mut Turn<'_>,
-        checked: Checked<'m>,
+        checked: &Checked<'_>,
         has_own_id: bool,
-    ) -> Result<Taken, (Refusal, Box<Checked<'m>>)> {
+    ) -> Result<Taken, Refusal> {
         use foodtrack_tenant_log::Admission;
         let durability = match checked.policy.class {
             DeliveryClass::Durable if !turn.log.is_in_memory => Durability::Durable,
@@ -214,10 +214,7 @@ impl Tenant {
         };
         let now_ms = turn.clock.unix_ms();
         let Some(log) = self.log.open_mut() else {
-            return Err((
-                away(foodtrack_tenant_log::RefusedReason::OutOfSequence),
-                Box::new(checked),
-            ));
+            return Err(away(foodtrack_tenant_log::RefusedReason::OutOfSequence));
         };
         let offset = if has_own_id {
             match log.sequence.admit(checked.id, durability) {
@@ -233,7 +230,7 @@ impl Tenant {
         let entry = checked.entry(offset, durability, now_ms);
         if let Err(error) = turn.log.submit(&self.id, &entry) {
             log.sequence.withdraw(checked.id, offset);
-            return Err((not_submitted(error), Box::new(checked)));
+            return Err(not_submitted(error));
         }
         if let (Some(owner), Some(order)) = (&checked.creates_order, checked.entity) {
             self.orders.created(order, owner.customer.as_deref());

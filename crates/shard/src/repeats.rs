@@ -6,7 +6,8 @@ use std::hash::Hasher;
 
 use ahash::RandomState;
 use foodtrack_contract::{
-    ApplicationSet, DeliveryPolicy, Entities, EventGroup, EventName, Incoming, Offset, Source,
+    ApplicationSet, DeliveryPolicy, Entities, EventGroup, EventName, EventType, Incoming, Offset,
+    Source,
 };
 use foodtrack_tenant_log::{HEAD_EMISSIONS_MAX, LastEmission};
 use hashbrown::HashTable;
@@ -22,8 +23,6 @@ const WINDOW_MS: u64 = 10_000;
 /// How many orders' last emissions are remembered.
 const ORDERS_MAX: usize = HEAD_EMISSIONS_MAX;
 
-/// So much of an event's name counts: more than any of ours has.
-const EVENT_BYTES_MAX: usize = 53;
 /// How long a secret the fast hash wants, with some to spare.
 const CONTENT_SECRET_BYTES: usize = 192;
 
@@ -34,6 +33,8 @@ const CONTENT_SECRET_BYTES: usize = 192;
 pub(crate) struct EmissionKey {
     sender: SipHasher13,
     content: [u8; CONTENT_SECRET_BYTES],
+    /// For each type, by its number.
+    events: [u64; EventType::ALL.len()],
     /// For what is in memory alone.
     order: RandomState,
 }
@@ -78,7 +79,14 @@ impl EmissionKey {
             hasher.write_usize(n);
             *bytes = hasher.finish().to_le_bytes();
         }
-        Self { sender, content, order: RandomState::new() }
+        let mut events = [0; EventType::ALL.len()];
+        for event in EventType::ALL {
+            let mut hasher = sender;
+            hasher.write(b"event");
+            hasher.write(event.as_str().as_bytes());
+            events[*event as usize] = hasher.finish();
+        }
+        Self { sender, content, events, order: RandomState::new() }
     }
 
     /// Over who sends: a connection's is the same for all that it sends.
@@ -94,19 +102,23 @@ impl EmissionKey {
         hasher.finish()
     }
 
-    /// Over what is said: the payload, each attachment, and around them the event's name and how it is to be sent.
-    fn content(&self, payload: &str, attachments: &[Vec<u8>], sent: [u8; 3], event: &str) -> u64 {
+    /// Over what is said: the payload, each attachment, and around them the event's type and how it is to be sent.
+    fn content(
+        &self,
+        payload: &str,
+        attachments: &[Vec<u8>],
+        sent: [u8; 3],
+        event: EventType,
+    ) -> u64 {
         // Where it is, however long: to put all of it together would take longer than to hash it.
         let mut said = self.hash(payload.as_bytes());
         for part in attachments {
             said = self.hash([said, self.hash(part)].map(u64::to_le_bytes).as_flattened());
         }
-        let mut all = [0; 8 + 3 + EVENT_BYTES_MAX];
-        all[..8].copy_from_slice(&said.to_le_bytes());
-        all[8..11].copy_from_slice(&sent);
-        let event = &event.as_bytes()[..event.len().min(EVENT_BYTES_MAX)];
-        all[11..11 + event.len()].copy_from_slice(event);
-        self.hash(&all[..11 + event.len()])
+        // Whoever says another thing, in another event or in another way, changes the one, the other or the last of these:
+        // nobody knows how to change two of them so that they make up for each other.
+        let [a, b, c] = sent;
+        said ^ self.events[event as usize] ^ u64::from(u32::from_le_bytes([a, b, c, 0]))
     }
 
     fn hash(&self, bytes: &[u8]) -> u64 {
@@ -150,7 +162,7 @@ impl Emission {
                     target.map_or(0, ApplicationSet::bits),
                     incoming.priority as u8,
                 ];
-                publisher.sender ^ key.content(incoming.payload, attachments, sent, event.as_str())
+                publisher.sender ^ key.content(incoming.payload, attachments, sent, *event_type)
             }
         };
         Some(Self { order: key.order(order), fingerprint })
@@ -263,28 +275,28 @@ mod tests {
             let attachments: Vec<_> = attachments.iter().map(|it| it.as_bytes().to_vec()).collect();
             key.content(payload, &attachments, sent, event)
         };
-        let whole = of("{}", &["ab", "c"], [1, 2, 3], "order:updated");
+        let whole = of("{}", &["ab", "c"], [1, 2, 3], EventType::OrderUpdated);
         let again = EmissionKey::new(&[1; 16]);
         let parts = [b"ab".to_vec(), b"c".to_vec()];
-        assert_eq!(whole, again.content("{}", &parts, [1, 2, 3], "order:updated"));
+        assert_eq!(whole, again.content("{}", &parts, [1, 2, 3], EventType::OrderUpdated));
         let by_another_key = EmissionKey::new(&[2; 16]);
-        assert_ne!(whole, by_another_key.content("{}", &parts, [1, 2, 3], "order:updated"));
+        assert_ne!(whole, by_another_key.content("{}", &parts, [1, 2, 3], EventType::OrderUpdated));
         for other in [
-            of("{ }", &["ab", "c"], [1, 2, 3], "order:updated"),
-            of("{}", &["a", "bc"], [1, 2, 3], "order:updated"),
-            of("{}", &["c", "ab"], [1, 2, 3], "order:updated"),
-            of("{}", &["ab"], [1, 2, 3], "order:updated"),
-            of("{}", &[], [1, 2, 3], "order:updated"),
-            of("{}", &["ab", "c", ""], [1, 2, 3], "order:updated"),
-            of("{}", &["ab", "c"], [1, 2, 4], "order:updated"),
-            of("{}", &["ab", "c"], [1, 2, 3], "order:cancelled"),
+            of("{ }", &["ab", "c"], [1, 2, 3], EventType::OrderUpdated),
+            of("{}", &["a", "bc"], [1, 2, 3], EventType::OrderUpdated),
+            of("{}", &["c", "ab"], [1, 2, 3], EventType::OrderUpdated),
+            of("{}", &["ab"], [1, 2, 3], EventType::OrderUpdated),
+            of("{}", &[], [1, 2, 3], EventType::OrderUpdated),
+            of("{}", &["ab", "c", ""], [1, 2, 3], EventType::OrderUpdated),
+            of("{}", &["ab", "c"], [1, 2, 4], EventType::OrderUpdated),
+            of("{}", &["ab", "c"], [1, 2, 3], EventType::OrderCancelled),
         ] {
             assert_ne!(whole, other);
         }
         // Short and long ones go different ways through the hash.
         for length in [0, 3, 16, 100, 200, 300, 5_000] {
             let [one, other] = ["7", "6"].map(|last| "7".repeat(length) + last);
-            let of = |payload: &str| of(payload, &[], [0; 3], "order:updated");
+            let of = |payload: &str| of(payload, &[], [0; 3], EventType::OrderUpdated);
             assert_ne!(of(&one), of(&other), "{length} bytes and one");
         }
     }
