@@ -9,6 +9,9 @@ use crate::run::RUN_ENTRIES_MAX;
 pub(super) const UNPLACED_MAX: u64 = 4_096;
 /// With fewer it is not worth a commit of its own, nor a look before a tenant is opened.
 const UNPLACED_FEW: u64 = 256;
+/// A run of more than [`RUN_ENTRIES_MAX`] counts for so many: it is most often in a segment, and to look past it is to look
+/// past a row among dozens on a page.
+const LARGE_RUN_COUNT: u64 = 16;
 
 /// How far runs and their index go. What a transaction changes is undone by [`Places::undo`] when it fails.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +24,8 @@ pub(super) struct Places {
 struct Marks {
     last_seq: i64,
     placed_through: i64,
-    unplaced_entries: u64,
+    /// Entries of runs without a place, but of a large one [`LARGE_RUN_COUNT`].
+    unplaced: u64,
 }
 
 impl Places {
@@ -32,19 +36,18 @@ impl Places {
             connection.query_row("SELECT max(seq) FROM runs", (), |row| row.get(0))?;
         // What had a place may be deleted: a seq is not given out twice while something may still name it.
         let last_seq = last_seq.unwrap_or(0).max(placed_through);
-        let unplaced_entries = connection.query_row(
-            "SELECT coalesce(sum(entries), 0) FROM runs WHERE seq > ?",
-            [placed_through],
-            |row| rows::unsigned(row, 0),
-        )?;
-        let marks = Marks { last_seq, placed_through, unplaced_entries };
+        let unplaced = connection
+            .prepare("SELECT entries FROM runs WHERE seq > ?")?
+            .query_map([placed_through], |row| rows::unsigned(row, 0).map(count_of))?
+            .sum::<rusqlite::Result<_>>()?;
+        let marks = Marks { last_seq, placed_through, unplaced };
         Ok(Self { now: marks, committed: marks })
     }
 
     /// The seq of the next run, which has so many entries.
     pub(super) fn next(&mut self, entries: u64) -> i64 {
         self.now.last_seq += 1;
-        self.now.unplaced_entries += entries;
+        self.now.unplaced += count_of(entries);
         self.now.last_seq
     }
 
@@ -59,12 +62,12 @@ impl Places {
 
     /// Whether so many wait that it must be done now.
     pub(super) fn is_due(&self) -> bool {
-        self.now.unplaced_entries >= UNPLACED_MAX
+        self.now.unplaced >= UNPLACED_MAX
     }
 
     /// Whether it is worth doing where nothing else is to be done.
     pub(super) fn is_worth_it(&self) -> bool {
-        self.now.unplaced_entries >= UNPLACED_FEW
+        self.now.unplaced >= UNPLACED_FEW
     }
 
     /// Gives every run its place, within the transaction at hand.
@@ -82,7 +85,7 @@ impl Places {
             .prepare_cached("UPDATE progress SET placed_through = ?")?
             .execute([self.now.last_seq])?;
         self.now.placed_through = self.now.last_seq;
-        self.now.unplaced_entries = 0;
+        self.now.unplaced = 0;
         Ok(())
     }
 
@@ -95,4 +98,9 @@ impl Places {
     pub(super) fn undo(&mut self) {
         self.now = self.committed;
     }
+}
+
+/// What a run of so many entries counts for.
+fn count_of(entries: u64) -> u64 {
+    if entries > RUN_ENTRIES_MAX { LARGE_RUN_COUNT } else { entries }
 }

@@ -14,17 +14,18 @@ use crate::sealed_run::SealedRun;
 use crate::{Completion, DeadLetter, Newest, Note, SavedCursor, SubmitError, SubscriberKey};
 
 /// How many requests may wait, besides what threads have gathered.
-pub(super) const QUEUE_REQUESTS_MAX: usize = 65_536;
+pub(super) const QUEUE_REQUESTS_MAX: usize = 131_072;
 /// How many bytes of messages may wait.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
 /// How long what is in no hurry waits for others, or for something durable whose fsync it can share.
 const RECOVERABLE_DELAY: Duration = Duration::from_millis(50);
-/// Where so many came within that, it waits as long again: what commits cost counts then.
-const CROWD: usize = 4_096;
+/// Once so many wait, they wait for so much longer, twice as long in all each time: what commits cost counts then.
+const CROWDS: [(usize, Duration); 2] =
+    [(4_096, RECOVERABLE_DELAY), (16_384, RECOVERABLE_DELAY.saturating_mul(2))];
 const NOTES_DELAY: Duration = Duration::from_millis(250);
 /// With so much waiting it is not waited any longer.
-const PATIENT_REQUESTS_MAX: usize = 32_768;
-const PATIENT_BYTES_MAX: u64 = 16 << 20;
+const PATIENT_REQUESTS_MAX: usize = 65_536;
+const PATIENT_BYTES_MAX: u64 = 32 << 20;
 /// How many runs' memory is kept for the next ones.
 const SPARE_RUNS_MAX: usize = 64;
 
@@ -206,17 +207,16 @@ impl State {
 
     /// Counts what was asked for, and sees to it that it does not wait for longer than it may.
     fn note_added(&mut self, delay: Duration, count: usize, bytes: u64) {
-        let was_crowd = self.count >= CROWD;
+        let before = self.count;
         self.count += count;
         self.bytes += bytes;
         if self.due.is_none_or(|(shortest, _)| delay < shortest) {
             self.due = Some((delay, Instant::now() + delay));
         }
-        if self.count >= CROWD
-            && !was_crowd
-            && let Some((RECOVERABLE_DELAY, due)) = &mut self.due
-        {
-            *due += RECOVERABLE_DELAY;
+        if let Some((RECOVERABLE_DELAY, due)) = &mut self.due {
+            let grown =
+                CROWDS.iter().filter(|(crowd, _)| (before + 1..=self.count).contains(crowd));
+            grown.for_each(|(_, longer)| *due += *longer);
         }
     }
 
@@ -439,7 +439,7 @@ mod tests {
     use crate::sqlite::submitter::QueueSubmitter;
 
     #[test]
-    fn what_is_in_no_hurry_waits_twice_as_long_in_a_crowd() {
+    fn what_is_in_no_hurry_waits_longer_the_more_of_it_there_is() {
         let (queue, tenant) = (Arc::new(Queue::default()), TenantId::parse("t").unwrap());
         let mut submitter = QueueSubmitter::new(Arc::clone(&queue));
         let start = Instant::now();
@@ -453,9 +453,11 @@ mod tests {
         };
         let alone = due_after(1);
         assert!(alone >= start + RECOVERABLE_DELAY);
-        assert_eq!(due_after(CROWD - 1), alone);
-        assert_eq!(due_after(CROWD), alone + RECOVERABLE_DELAY);
-        assert_eq!(due_after(3 * CROWD), alone + RECOVERABLE_DELAY, "and no longer");
+        assert_eq!(due_after(4_095), alone);
+        assert_eq!(due_after(4_096), alone + RECOVERABLE_DELAY);
+        assert_eq!(due_after(16_383), alone + RECOVERABLE_DELAY);
+        assert_eq!(due_after(16_384), alone + 3 * RECOVERABLE_DELAY);
+        assert_eq!(due_after(50_000), alone + 3 * RECOVERABLE_DELAY, "and no longer");
         assert!(!queue.lock().is_due());
         due_after(PATIENT_REQUESTS_MAX);
         assert!(queue.lock().is_due());

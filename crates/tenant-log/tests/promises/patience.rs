@@ -144,8 +144,9 @@ fn upkeep_has_no_commits_of_its_own_while_entries_wait_for_theirs() {
     }
 }
 
-#[test]
-fn retention_keeps_up_where_every_commit_is_large() {
+/// How many entries a log keeps that is to keep few, once it has as many as `commits` of `entries` each, one right behind the
+/// other.
+fn kept_of(commits: u64, entries: u64, durability: Durability) -> u64 {
     let directory = tempfile::tempdir().unwrap();
     let (gate, held) = Holding::new();
     let options = SqliteOptions { commit_gate: gate, retention: FEW, ..SqliteOptions::default() };
@@ -153,9 +154,9 @@ fn retention_keeps_up_where_every_commit_is_large() {
     held.let_go();
     let mut writer = open.writer("t");
     held.wait();
-    for commit in 0..8 {
-        for n in 1..=6_000 {
-            writer.submit(id(6_000 * commit + n), Durability::Recoverable, n);
+    for commit in 0..commits {
+        for n in 1..=entries {
+            writer.submit(id(entries * commit + n), durability, n);
         }
         // The one before it has nothing to wait for but this.
         if commit > 0 {
@@ -165,7 +166,20 @@ fn retention_keeps_up_where_every_commit_is_large() {
     }
     let stats = open.log.stats(&writer.tenant).unwrap();
     drop(held);
-    assert!(stats.entries <= 12_000, "{} of 42 000 are kept", stats.entries);
+    stats.entries
+}
+
+#[test]
+fn retention_keeps_up_where_every_commit_is_large() {
+    let kept = kept_of(8, 6_000, Durability::Durable);
+    assert!(kept <= 12_000, "{kept} of 42 000 are kept");
+}
+
+#[test]
+fn retention_keeps_up_where_entries_are_many_in_a_run() {
+    // As many as may wait for their places, and two commits.
+    let kept = kept_of(20, 8_000, Durability::Recoverable);
+    assert!(kept <= 80_000, "{kept} of 152 000 are kept");
 }
 
 #[test]
