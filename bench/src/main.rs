@@ -77,6 +77,9 @@ enum BenchCommand {
         /// The hub's binary for the second, where that is another one
         #[arg(long, value_name = "FILE")]
         second_hub: Option<PathBuf>,
+        /// How often both are started anew, every second time the second one first
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+        runs: u32,
         /// Only with so many of each publisher's events in flight
         #[arg(long, value_parser = in_flight)]
         in_flight: Option<usize>,
@@ -139,10 +142,10 @@ fn main() -> ExitCode {
                 run::write_results(&report, &markdown, &results.join(report.origin.name()))?;
                 Ok(report.failures.is_empty())
             }),
-        BenchCommand::Pair { first, second, second_hub, in_flight, results, options } => {
+        BenchCommand::Pair { first, second, second_hub, runs, in_flight, results, options } => {
             let hubs = [&options.hub, second_hub.as_ref().unwrap_or(&options.hub)];
             let hubs = hubs.map(PathBuf::as_path);
-            pair::run([first, second], hubs, in_flight, &options).and_then(|report| {
+            pair::run([first, second], hubs, in_flight, runs, &options).and_then(|report| {
                 let markdown = report.markdown();
                 println!("{markdown}");
                 results.map_or(Ok(()), |folder| {

@@ -3,6 +3,9 @@
 //! A machine whose speed drifts over half a minute is then as fast for the one as for the other. What a server does later for
 //! a turn's events, such as writing and trimming its log, counts for that turn: its CPU time is taken from one turn's start to
 //! its next one's.
+//!
+//! Where a process has its memory differs from one start to the next, and so does its speed, by some per cent for as long as it
+//! runs: several runs tell how much of a difference is that.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -46,6 +49,8 @@ pub(crate) struct PairCell {
     /// The middle one of the turns' ratios, and the two between which the middle half of them lies.
     pub(crate) ratio_p50: f64,
     pub(crate) ratio_quartiles: [f64; 2],
+    /// Run by run.
+    pub(crate) run_ratios: Vec<f64>,
 }
 
 /// What a server had used and delivered at one moment.
@@ -64,8 +69,11 @@ struct Side {
     marks: Vec<Mark>,
 }
 
+/// Both servers' marks in one cell of one run.
+type Marks = [Vec<Mark>; 2];
+
 /// Measures the second of `servers` against the first. `hubs` are the hub's binaries for them; `in_flight` is the window that
-/// counts, where it is not all of them.
+/// counts, where it is not all of them. Both are started anew for each of `runs`, every second time the second one first.
 ///
 /// # Errors
 /// A server is missing or does not get through a load, or the run was interrupted. Both have ended.
@@ -73,6 +81,7 @@ pub(crate) fn run(
     servers: [Contender; 2],
     hubs: [&Path; 2],
     in_flight: Option<usize>,
+    runs: u32,
     options: &Options,
 ) -> Result<PairReport, RunError> {
     let (origin, interrupted) = prepare(options)?;
@@ -85,8 +94,18 @@ pub(crate) fn run(
     let loads = scenarios.iter().map(|&scenario| {
         scenario.rooms().map(|rooms| (scenario, rooms)).ok_or(RunError::NoTurns { scenario })
     });
-    let mut cells = Vec::new();
-    for (scenario, rooms) in loads.collect::<Result<Vec<_>, _>>()? {
+    let loads = loads.collect::<Result<Vec<_>, _>>()?;
+    let windows = fan_out::WINDOWS.into_iter();
+    let windows: Vec<usize> =
+        windows.filter(|window| in_flight.is_none_or(|wanted| wanted == *window)).collect();
+    // A cell's place, and its marks run by run.
+    let mut cells: Vec<(String, Vec<Marks>)> = loads
+        .iter()
+        .flat_map(|(_, rooms)| windows.iter().map(|window| (rooms.name(*window), Vec::new())))
+        .collect();
+    let load_runs = (0..runs).flat_map(|run| loads.iter().enumerate().map(move |it| (run, it)));
+    for (run, (load, &(scenario, rooms))) in load_runs {
+        let order = if run % 2 == 0 { [0, 1] } else { [1, 0] };
         let failed = |contender| move |source| RunError::Workload { contender, scenario, source };
         let open = |place: usize| -> Result<Side, WorkloadError> {
             let (contender, hub) = (servers[place], [hubs[place], options.hub_config.as_path()]);
@@ -95,10 +114,11 @@ pub(crate) fn run(
             let publishers = fan_out::open(&mut stand, rooms)?;
             Ok(Side { contender, stand, publishers, marks: Vec::new() })
         };
-        let [first, second] = [0, 1].map(|place| open(place).map_err(failed(servers[place])));
-        let mut sides = [first?, second?];
-        let windows = fan_out::WINDOWS.into_iter();
-        for window in windows.filter(|window| in_flight.is_none_or(|wanted| wanted == *window)) {
+        let [one, other] = order.map(|place| open(place).map_err(failed(servers[place])));
+        // By the order of their turns.
+        let mut sides = [one?, other?];
+        let cells = cells[load * windows.len()..].iter_mut();
+        for (&window, (name, runs)) in windows.iter().zip(cells) {
             // The first turn of each is for what is slow only once, such as growing a heap; the last one only ends the one
             // before.
             for n in 0..=turns + 1 {
@@ -108,16 +128,17 @@ pub(crate) fn run(
                         .map_err(failed(side.contender))?;
                 }
                 if (2..=turns + 1).contains(&n) {
-                    let costs =
-                        sides.each_ref().map(|side| cost(&side.marks[side.marks.len() - 2..]));
-                    println!("{}, turn {}: {}", rooms.name(window), n - 1, show(costs));
+                    let costs = order
+                        .map(|place| cost(&sides[place].marks[sides[place].marks.len() - 2..]));
+                    println!("{name}, run {}, turn {}: {}", run + 1, n - 1, show(costs));
                 }
             }
-            let marks = sides.each_mut().map(|side| side.marks.split_off(1));
+            let marks = order.map(|place| sides[place].marks.split_off(1));
             sides.iter_mut().for_each(|side| side.marks.clear());
-            cells.push(PairCell::new(rooms.name(window), &marks));
+            runs.push(marks);
         }
     }
+    let cells = cells.into_iter().map(|(name, runs)| PairCell::new(name, &runs)).collect();
     Ok(PairReport { origin, servers, cells })
 }
 
@@ -151,25 +172,32 @@ fn show(costs: [f64; 2]) -> String {
 }
 
 impl PairCell {
-    fn new(name: String, marks: &[Vec<Mark>; 2]) -> Self {
-        let [first, second] = marks;
-        let turns: Vec<[f64; 2]> =
-            first.windows(2).zip(second.windows(2)).map(|(a, b)| [cost(a), cost(b)]).collect();
+    fn new(name: String, runs: &[Marks]) -> Self {
+        let turns_of = |[first, second]: &Marks| -> Vec<[f64; 2]> {
+            first.windows(2).zip(second.windows(2)).map(|(a, b)| [cost(a), cost(b)]).collect()
+        };
+        let turns: Vec<[f64; 2]> = runs.iter().flat_map(turns_of).collect();
         let mut ratios: Vec<f64> = turns.iter().map(|[first, second]| second / first).collect();
         ratios.sort_unstable_by(f64::total_cmp);
         let at = |per_four: usize| ratios[(ratios.len() - 1) * per_four / 4];
-        let costs = [cost(first), cost(second)];
-        let user = [first, second].map(|marks| {
-            let (cpu, deliveries) = between(marks);
-            cpu.user_us / deliveries
-        });
+        let of_all = |cost_us: fn(Cpu) -> f64| {
+            [0, 1].map(|side| {
+                let all = runs.iter().map(|marks| between(&marks[side]));
+                let (cost, count) = all.fold((0.0, 0.0), |(cost, count), (cpu, deliveries)| {
+                    (cost + cost_us(cpu), count + deliveries)
+                });
+                cost / count
+            })
+        };
+        let costs = of_all(Cpu::total_us);
         Self {
             name,
             cpu_us_per_delivery: costs,
-            cpu_user_us_per_delivery: user,
+            cpu_user_us_per_delivery: of_all(|cpu| cpu.user_us),
             ratio: costs[1] / costs[0],
             ratio_p50: median(ratios.iter().copied()).unwrap_or(f64::NAN),
             ratio_quartiles: [at(1), at(3)],
+            run_ratios: runs.iter().map(|[first, second]| cost(second) / cost(first)).collect(),
             turns,
         }
     }
@@ -187,8 +215,9 @@ impl PairReport {
         let _ = write!(
             text,
             "\nCPU us per delivery, user time in parentheses. The ratio is {second} / {first} over all turns; p50 and the \
-             middle half are of the turns' ratios.\n\n\
-             | | {first} | {second} | ratio | p50 | middle half |\n| --- | ---: | ---: | ---: | ---: | ---: |\n"
+             middle half are of the turns' ratios; the mean is of the runs', with its standard error.\n\n\
+             | | {first} | {second} | ratio | p50 | middle half | runs | mean |\n\
+             | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
         );
         for cell in &self.cells {
             let [first, second] = [0, 1].map(|side| {
@@ -198,14 +227,26 @@ impl PairReport {
             });
             let [lower, upper] = cell.ratio_quartiles.map(|ratio| number(Some(ratio)));
             let (ratio, p50) = (cell.ratio, cell.ratio_p50);
-            let name = &cell.name;
+            let (name, runs) = (&cell.name, cell.run_ratios.len());
+            let mean = match mean(&cell.run_ratios) {
+                (mean, Some(error)) => format!("{mean:.3} \u{b1} {error:.3}"),
+                (mean, None) => format!("{mean:.3}"),
+            };
             let _ = writeln!(
                 text,
-                "| {name} | {first} | {second} | {ratio:.3} | {p50:.3} | {lower} to {upper} |"
+                "| {name} | {first} | {second} | {ratio:.3} | {p50:.3} | {lower} to {upper} | {runs} | {mean} |"
             );
         }
         text
     }
+}
+
+/// The mean of some numbers, and its standard error where there are several.
+fn mean(numbers: &[f64]) -> (f64, Option<f64>) {
+    let count = numbers.len() as f64;
+    let mean = numbers.iter().sum::<f64>() / count;
+    let spread: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
+    (mean, (numbers.len() > 1).then(|| (spread / (count - 1.0) / count).sqrt()))
 }
 
 #[cfg(test)]
@@ -222,9 +263,21 @@ mod tests {
     fn a_turn_is_compared_with_the_turn_beside_it_and_the_ratio_weighs_by_deliveries() {
         let first = marks(&[(0.0, 0), (100.0, 100), (400.0, 200)]);
         let second = marks(&[(0.0, 0), (200.0, 100), (800.0, 400)]);
-        let cell = PairCell::new("cell".to_owned(), &[first, second]);
+        let cell = PairCell::new("cell".to_owned(), &[[first, second]]);
         assert_eq!(cell.turns, [[1.0, 2.0], [3.0, 2.0]]);
         assert_eq!((cell.cpu_us_per_delivery, cell.ratio), ([2.0, 2.0], 1.0));
         assert!((cell.ratio_p50 - f64::midpoint(2.0, 2.0 / 3.0)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn several_runs_are_told_apart_and_what_lies_between_them_is_nobodys() {
+        let one = [marks(&[(0.0, 0), (100.0, 100)]), marks(&[(0.0, 0), (100.0, 100)])];
+        let other = [marks(&[(900.0, 900), (1000.0, 1000)]), marks(&[(0.0, 0), (300.0, 100)])];
+        let cell = PairCell::new("cell".to_owned(), &[one, other]);
+        assert_eq!(cell.turns, [[1.0, 1.0], [1.0, 3.0]]);
+        assert_eq!((cell.cpu_us_per_delivery, cell.ratio), ([1.0, 2.0], 2.0));
+        assert_eq!(cell.run_ratios, [1.0, 3.0]);
+        assert_eq!(mean(&cell.run_ratios), (2.0, Some(1.0)));
+        assert_eq!(mean(&[1.5]), (1.5, None));
     }
 }
