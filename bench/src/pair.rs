@@ -65,11 +65,9 @@ struct Side {
     contender: Contender,
     stand: Stand,
     publishers: Publishers,
-    /// At the start of each of its turns.
-    marks: Vec<Mark>,
 }
 
-/// Both servers' marks in one cell of one run.
+/// Both servers' marks in one cell of one run: at the start of each of their turns, and of the one behind the last.
 type Marks = [Vec<Mark>; 2];
 
 /// Measures the second of `servers` against the first. `hubs` are the hub's binaries for them; `in_flight` is the window that
@@ -94,66 +92,76 @@ pub(crate) fn run(
     let loads = scenarios.iter().map(|&scenario| {
         scenario.rooms().map(|rooms| (scenario, rooms)).ok_or(RunError::NoTurns { scenario })
     });
-    let loads = loads.collect::<Result<Vec<_>, _>>()?;
-    let windows = fan_out::WINDOWS.into_iter();
-    let windows: Vec<usize> =
-        windows.filter(|window| in_flight.is_none_or(|wanted| wanted == *window)).collect();
-    // A cell's place, and its marks run by run.
-    let mut cells: Vec<(String, Vec<Marks>)> = loads
-        .iter()
-        .flat_map(|(_, rooms)| windows.iter().map(|window| (rooms.name(*window), Vec::new())))
-        .collect();
-    let load_runs = (0..runs).flat_map(|run| loads.iter().enumerate().map(move |it| (run, it)));
-    for (run, (load, &(scenario, rooms))) in load_runs {
-        let order = if run % 2 == 0 { [0, 1] } else { [1, 0] };
+    let mut cells = Vec::new();
+    for (scenario, rooms) in loads.collect::<Result<Vec<_>, _>>()? {
         let failed = |contender| move |source| RunError::Workload { contender, scenario, source };
         let open = |place: usize| -> Result<Side, WorkloadError> {
             let (contender, hub) = (servers[place], [hubs[place], options.hub_config.as_path()]);
             let name = format!("pair-{}", place + 1);
             let mut stand = stand(contender, hub, &name, options, &interrupted)?;
             let publishers = fan_out::open(&mut stand, rooms)?;
-            Ok(Side { contender, stand, publishers, marks: Vec::new() })
+            Ok(Side { contender, stand, publishers })
         };
-        let [one, other] = order.map(|place| open(place).map_err(failed(servers[place])));
-        // By the order of their turns.
-        let mut sides = [one?, other?];
-        let cells = cells[load * windows.len()..].iter_mut();
-        for (&window, (name, runs)) in windows.iter().zip(cells) {
-            // The first turn of each is for what is slow only once, such as growing a heap; the last one only ends the one
-            // before.
-            for n in 0..=turns + 1 {
-                for side in &mut sides {
-                    let result = side.turn(window, n <= turns);
-                    or_last_words(result, &mut side.stand.server)
-                        .map_err(failed(side.contender))?;
-                }
-                if (2..=turns + 1).contains(&n) {
-                    let costs = order
-                        .map(|place| cost(&sides[place].marks[sides[place].marks.len() - 2..]));
-                    println!("{name}, run {}, turn {}: {}", run + 1, n - 1, show(costs));
-                }
+        let windows = fan_out::WINDOWS.into_iter();
+        let windows = windows.filter(|window| in_flight.is_none_or(|wanted| wanted == *window));
+        let mut windows: Vec<(usize, Vec<Marks>)> =
+            windows.map(|window| (window, Vec::new())).collect();
+        for run in 0..runs {
+            let order = if run % 2 == 0 { [0, 1] } else { [1, 0] };
+            let [one, other] = order.map(|place| open(place).map_err(failed(servers[place])));
+            let mut sides = [(order[0], one?), (order[1], other?)];
+            for (window, of_runs) in &mut windows {
+                let title = format!("{}, run {}", rooms.name(*window), run + 1);
+                let marks = in_turns(&mut sides, *window, turns, &title);
+                of_runs.push(marks.map_err(|(contender, source)| failed(contender)(source))?);
             }
-            let marks = order.map(|place| sides[place].marks.split_off(1));
-            sides.iter_mut().for_each(|side| side.marks.clear());
-            runs.push(marks);
         }
+        let of_load = windows.into_iter();
+        cells.extend(of_load.map(|(window, runs)| PairCell::new(rooms.name(window), &runs)));
     }
-    let cells = cells.into_iter().map(|(name, runs)| PairCell::new(name, &runs)).collect();
     Ok(PairReport { origin, servers, cells })
 }
 
+/// Measures one cell in one run. The sides have their turns in this order; each has its server's place.
+fn in_turns(
+    sides: &mut [(usize, Side); 2],
+    window: usize,
+    turns: u32,
+    title: &str,
+) -> Result<Marks, (Contender, WorkloadError)> {
+    let mut marks = Marks::default();
+    // The first turn of each is for what is slow only once, such as growing a heap, and is no part of the figures; the last one
+    // only ends the one before.
+    for n in 0..=turns + 1 {
+        for (place, side) in &mut *sides {
+            let result = side.turn(window, n <= turns);
+            let mark = or_last_words(result, &mut side.stand.server)
+                .map_err(|source| (side.contender, source))?;
+            if n > 0 {
+                marks[*place].push(mark);
+            }
+        }
+        if n > 1 {
+            let costs = marks.each_ref().map(|marks| cost(&marks[marks.len() - 2..]));
+            println!("{title}, turn {}: {}", n - 1, show(costs));
+        }
+    }
+    Ok(marks)
+}
+
 impl Side {
-    fn turn(&mut self, window: usize, is_loaded: bool) -> Result<(), WorkloadError> {
+    /// Has its turn, and says where its server stood at the start.
+    fn turn(&mut self, window: usize, is_loaded: bool) -> Result<Mark, WorkloadError> {
         let Self { stand, publishers, .. } = self;
         // Heartbeats came in while the other one had its turn.
         settle(stand, Duration::from_millis(10))?;
-        self.marks.push(Mark { cpu: stand.server.cpu()?, deliveries: stand.swarm.deliveries });
+        let start = Mark { cpu: stand.server.cpu()?, deliveries: stand.swarm.deliveries };
         if is_loaded {
             load_for(stand, publishers, window, TURN)?;
             run_out(stand, publishers)?;
             settle(stand, REST)?;
         }
-        Ok(())
+        Ok(start)
     }
 }
 

@@ -72,19 +72,19 @@ pub(crate) struct Repeats {
 impl EmissionKey {
     pub(crate) fn new(key: &[u8; 16]) -> Self {
         let sender = SipHasher13::new_with_key(key);
+        let secret = |kind: &[u8], of: &[u8]| {
+            let mut hasher = sender;
+            hasher.write(kind);
+            hasher.write(of);
+            hasher.finish()
+        };
         let mut content = [0; CONTENT_SECRET_BYTES];
         for (n, bytes) in content.as_chunks_mut::<8>().0.iter_mut().enumerate() {
-            let mut hasher = sender;
-            hasher.write(b"content");
-            hasher.write_usize(n);
-            *bytes = hasher.finish().to_le_bytes();
+            *bytes = secret(b"content", &(n as u64).to_le_bytes()).to_le_bytes();
         }
         let mut events = [0; EventType::ALL.len()];
         for event in EventType::ALL {
-            let mut hasher = sender;
-            hasher.write(b"event");
-            hasher.write(event.as_str().as_bytes());
-            events[*event as usize] = hasher.finish();
+            events[*event as usize] = secret(b"event", event.as_str().as_bytes());
         }
         Self { sender, content, events, order: RandomState::new() }
     }

@@ -5,7 +5,8 @@ use rusqlite::Connection;
 use super::rows;
 use crate::run::RUN_ENTRIES_MAX;
 
-/// So many entries wait for their places while appends keep coming; a reader of the newest looks through as many.
+/// So many entries wait for their places while appends keep coming; a reader of the newest looks through as many. Those of a
+/// large run count for [`LARGE_RUN_COUNT`] together.
 pub(super) const UNPLACED_MAX: u64 = 4_096;
 /// With fewer it is not worth a commit of its own, nor a look before a tenant is opened.
 const UNPLACED_FEW: u64 = 256;
@@ -24,7 +25,7 @@ pub(super) struct Places {
 struct Marks {
     last_seq: i64,
     placed_through: i64,
-    /// Entries of runs without a place, but of a large one [`LARGE_RUN_COUNT`].
+    /// Entries without a place, counted as for [`UNPLACED_MAX`].
     unplaced: u64,
 }
 
