@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::model::Accepted;
 use crate::open_log::{LogState, Pending, accepted};
-use crate::repeats::Emission;
+use crate::repeats::{Emission, Looked};
 use crate::showing::write_event;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -46,6 +46,8 @@ pub(crate) struct Checked<'a> {
     pub(crate) priority: Priority,
     pub(crate) audience: LoggedAudience,
     pub(crate) entity: Option<&'a str>,
+    /// The same as [`crate::repeats::EmissionKey::order`] says it; 0 where there is none.
+    pub(crate) entity_hash: u64,
     pub(crate) creates_order: Option<OrderOwner>,
     /// As in [`foodtrack_tenant_log::LogEntry::fingerprint`].
     pub(crate) fingerprint: Option<u64>,
@@ -84,23 +86,26 @@ impl Tenant {
             turn.counters.duplicates.add(1);
             return Ok(Taken::Done(Accepted { id, offset: None }));
         }
+        let order = entities.order_id.as_deref();
+        let order_hash = order.map(|order| turn.emission_key.order(order));
         let emission = Emission::of(
             turn.emission_key,
             &publisher,
             &event,
             &policy,
             &incoming,
-            &entities,
+            order_hash,
             attachments,
         );
-        if let Some(emission) = emission
-            && let Some((id, offset)) = self.repeats.find(emission, turn.clock.unix_ms())
-        {
-            turn.counters.duplicates.add(1);
-            return Ok(self.repeat(id, offset));
-        }
+        let emission = match emission.map(|it| self.repeats.look(it, turn.clock.unix_ms())) {
+            Some(Looked::Repeat(id, offset)) => {
+                turn.counters.duplicates.add(1);
+                return Ok(self.repeat(id, offset));
+            }
+            Some(Looked::New(emission)) => Some(emission),
+            None => None,
+        };
         let creates_order = self.new_order(&event, &publisher, &entities);
-        let order = entities.order_id.as_deref();
         let customer = match &creates_order {
             Some(owner) => owner.customer.clone(),
             None => order.and_then(|order| self.orders.customer(order)).map(Box::from),
@@ -137,8 +142,9 @@ impl Tenant {
             priority: incoming.priority,
             audience,
             entity: order,
+            entity_hash: order_hash.unwrap_or(0),
             creates_order,
-            fingerprint: emission.map(|emission| emission.fingerprint),
+            fingerprint: emission.map(|it| it.emission.fingerprint),
             message: message.to_json(),
             compacts: policy.compacts && !tells_a_cancel(incoming.payload),
             attachments,
@@ -383,7 +389,7 @@ impl Checked<'_> {
         let class = self.policy.class;
         FrameMeta {
             urgency: urgency(self.priority),
-            entity: self.entity.map_or(0, entity),
+            entity: self.entity_hash,
             droppable: match class {
                 DeliveryClass::Volatile => true,
                 DeliveryClass::Recoverable => self.priority == Priority::Low,
@@ -443,12 +449,4 @@ fn check_attachments(incoming: &Incoming<'_>, attachments: &[Vec<u8>]) -> Result
     }
     let message = "binary may stand in the payload of the event's first argument alone";
     Err(Refusal::new(ErrorCode::MessageMalformed, message).at("/payload", "binary"))
-}
-
-/// What tells one order's frames from another's in a queue; equal hashes only keep an order that need not be kept.
-pub(crate) fn entity(order: &str) -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    let mut hasher = ahash::RandomState::with_seeds(4, 0, 0, 1).build_hasher();
-    hasher.write(order.as_bytes());
-    hasher.finish().max(1)
 }

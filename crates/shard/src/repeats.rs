@@ -2,12 +2,11 @@
 //! shortly after gets the first answer again.
 
 use std::collections::VecDeque;
-use std::hash::Hasher;
+use std::hash::{BuildHasher, Hasher};
 
 use ahash::RandomState;
 use foodtrack_contract::{
-    ApplicationSet, DeliveryPolicy, Entities, EventGroup, EventName, EventType, Incoming, Offset,
-    Source,
+    ApplicationSet, DeliveryPolicy, EventGroup, EventName, EventType, Incoming, Offset, Source,
 };
 use foodtrack_tenant_log::{HEAD_EMISSIONS_MAX, LastEmission};
 use hashbrown::HashTable;
@@ -47,6 +46,23 @@ pub(crate) struct Emission {
     order: u64,
     /// Over who sent it, which event, and all of what it says.
     pub(crate) fingerprint: u64,
+}
+
+/// What an emission is, once it was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// It repeats the one with this id, at this offset.
+    Repeat(Uuid, Offset),
+    /// It says something new.
+    New(NewEmission),
+}
+
+/// An emission that repeats none, to be noted once it is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NewEmission {
+    pub(crate) emission: Emission,
+    /// Where the order's last one stood when it was looked for.
+    place: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -126,21 +142,24 @@ impl EmissionKey {
         XxHash3_64::oneshot_with_secret(&self.content, bytes).unwrap_or_default()
     }
 
-    fn order(&self, order: &str) -> u64 {
-        self.order.hash_one(order.as_bytes())
+    /// What tells one order from another in memory, never 0.
+    pub(crate) fn order(&self, order: &str) -> u64 {
+        let mut hasher = self.order.build_hasher();
+        hasher.write(order.as_bytes());
+        hasher.finish().max(1)
     }
 }
 
 impl Emission {
-    /// What the event is as an emission; `None` where the same twice may mean two things, as with ingredients used, or
-    /// where nothing is remembered.
+    /// What the event is as an emission, about an order as [`EmissionKey::order`] says it; `None` where the same twice may
+    /// mean two things, as with ingredients used, or where nothing is remembered.
     pub(crate) fn of(
         key: &EmissionKey,
         publisher: &Publisher<'_>,
         event: &EventName,
         policy: &DeliveryPolicy,
         incoming: &Incoming<'_>,
-        entities: &Entities<'_>,
+        order: Option<u64>,
         attachments: &[Vec<u8>],
     ) -> Option<Self> {
         let EventName::Builtin(event_type) = event else { return None };
@@ -151,7 +170,7 @@ impl Emission {
         if !policy.is_logged() || !is_state {
             return None;
         }
-        let order = entities.order_id.as_deref()?;
+        let order = order?;
         let fingerprint = match &incoming.id {
             // Whoever names it repeats it by its name; but a state that it changes is left.
             Some(id) => key.hash(id.as_bytes()),
@@ -165,7 +184,7 @@ impl Emission {
                 publisher.sender ^ key.content(incoming.payload, attachments, sent, *event_type)
             }
         };
-        Some(Self { order: key.order(order), fingerprint })
+        Some(Self { order, fingerprint })
     }
 }
 
@@ -174,28 +193,35 @@ impl Repeats {
     pub(crate) fn restore(&mut self, key: &EmissionKey, emissions: Vec<LastEmission>, now_ms: u64) {
         for LastEmission { order, fingerprint, id, offset } in emissions {
             let order = key.order(&order);
-            self.note(Emission { order, fingerprint }, id, offset, now_ms);
+            let emission = Emission { order, fingerprint };
+            self.note(NewEmission { emission, place: None }, id, offset, now_ms);
         }
     }
 
-    /// The first one's id and offset, if this repeats it.
-    pub(crate) fn find(&self, emission: Emission, now_ms: u64) -> Option<(Uuid, Offset)> {
-        let last = self.of(emission.order)?;
-        let is_repeat = last.fingerprint == emission.fingerprint
-            && now_ms.saturating_sub(last.at_ms) <= WINDOW_MS;
-        is_repeat.then_some((last.id, last.offset))
+    /// Looks whether an emission repeats the last one about its order.
+    pub(crate) fn look(&self, emission: Emission, now_ms: u64) -> Looked {
+        let place =
+            self.last.find_bucket_index(emission.order, |last| last.order == emission.order);
+        match place.and_then(|place| self.last.get_bucket(place)) {
+            Some(last)
+                if last.fingerprint == emission.fingerprint
+                    && now_ms.saturating_sub(last.at_ms) <= WINDOW_MS =>
+            {
+                Looked::Repeat(last.id, last.offset)
+            }
+            _ => Looked::New(NewEmission { emission, place }),
+        }
     }
 
     /// Remembers an emission that was taken.
-    pub(crate) fn note(&mut self, emission: Emission, id: Uuid, offset: Offset, now_ms: u64) {
-        let Emission { order, fingerprint } = emission;
+    pub(crate) fn note(&mut self, new: NewEmission, id: Uuid, offset: Offset, now_ms: u64) {
+        let NewEmission { emission: Emission { order, fingerprint }, place } = new;
         let new = Last { order, fingerprint, id, offset, at_ms: now_ms };
-        match self.last.entry(order, |last| last.order == order, |last| last.order) {
-            Entry::Occupied(mut last) => *last.get_mut() = new,
-            Entry::Vacant(place) => {
-                place.insert(new);
-                self.orders.push_back((now_ms, order));
-            }
+        let last = place.and_then(|place| self.last.get_bucket_mut(place));
+        if let Some(last) = last.filter(|last| last.order == order) {
+            *last = new;
+        } else {
+            self.note_at_its_place(new);
         }
         let is_old = |at_ms: u64| now_ms.saturating_sub(at_ms) > WINDOW_MS;
         while let Some((at_ms, order)) = self.orders.front().copied()
@@ -208,6 +234,17 @@ impl Repeats {
                     self.orders.push_back((last.at_ms, order));
                 }
                 _ => self.remove(order),
+            }
+        }
+    }
+
+    fn note_at_its_place(&mut self, new: Last) {
+        let (order, at_ms) = (new.order, new.at_ms);
+        match self.last.entry(order, |last| last.order == order, |last| last.order) {
+            Entry::Occupied(mut last) => *last.get_mut() = new,
+            Entry::Vacant(place) => {
+                place.insert(new);
+                self.orders.push_back((at_ms, order));
             }
         }
     }
@@ -236,6 +273,18 @@ mod tests {
 
     use super::*;
 
+    fn find(repeats: &Repeats, emission: Emission, now_ms: u64) -> Option<(Uuid, Offset)> {
+        match repeats.look(emission, now_ms) {
+            Looked::Repeat(id, offset) => Some((id, offset)),
+            Looked::New(_) => None,
+        }
+    }
+
+    fn note(repeats: &mut Repeats, emission: Emission, id: Uuid, offset: Offset, now_ms: u64) {
+        let Looked::New(new) = repeats.look(emission, now_ms) else { panic!("it is a repeat") };
+        repeats.note(new, id, offset, now_ms);
+    }
+
     fn emission(order: u64, fingerprint: u64) -> Emission {
         Emission { order, fingerprint }
     }
@@ -248,13 +297,26 @@ mod tests {
     fn only_the_last_emission_about_an_order_can_be_repeated() {
         let mut repeats = Repeats::default();
         let (ready, cooking) = (emission(42, 1), emission(42, 2));
-        repeats.note(ready, Uuid::from_u128(1), offset(1), 0);
-        assert_eq!(repeats.find(ready, 5), Some((Uuid::from_u128(1), offset(1))));
-        assert_eq!(repeats.find(emission(43, 1), 5), None);
-        repeats.note(cooking, Uuid::from_u128(2), offset(2), 10);
-        assert_eq!(repeats.find(ready, 11), None, "it was left and is entered again");
-        assert!(repeats.find(cooking, 10 + WINDOW_MS).is_some());
-        assert_eq!(repeats.find(cooking, 11 + WINDOW_MS), None);
+        note(&mut repeats, ready, Uuid::from_u128(1), offset(1), 0);
+        assert_eq!(find(&repeats, ready, 5), Some((Uuid::from_u128(1), offset(1))));
+        assert_eq!(find(&repeats, emission(43, 1), 5), None);
+        note(&mut repeats, cooking, Uuid::from_u128(2), offset(2), 10);
+        assert_eq!(find(&repeats, ready, 11), None, "it was left and is entered again");
+        assert!(find(&repeats, cooking, 10 + WINDOW_MS).is_some());
+        assert_eq!(find(&repeats, cooking, 11 + WINDOW_MS), None);
+    }
+
+    #[test]
+    fn an_emission_is_noted_where_its_order_stands_whatever_came_since_it_was_looked_for() {
+        // As hashes are, or else nothing would move when there are more.
+        let of = |n: u64, fingerprint| emission(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), fingerprint);
+        let mut repeats = Repeats::default();
+        note(&mut repeats, of(1, 1), Uuid::nil(), offset(1), 0);
+        let Looked::New(new) = repeats.look(of(1, 2), 0) else { panic!("it is new") };
+        (2..1_000).for_each(|n| note(&mut repeats, of(n, n), Uuid::nil(), offset(n), 0));
+        repeats.note(new, Uuid::nil(), offset(1_000), 0);
+        assert_eq!(find(&repeats, of(1, 2), 0), Some((Uuid::nil(), offset(1_000))));
+        assert!((2..1_000).all(|n| find(&repeats, of(n, n), 0).is_some()));
     }
 
     #[test]
@@ -264,8 +326,8 @@ mod tests {
         let last = LastEmission { order, fingerprint: 1, id, offset: offset(1) };
         repeats.restore(&key, vec![last], 1_000);
         let again = emission(key.order("42"), 1);
-        assert_eq!(repeats.find(again, 1_000 + WINDOW_MS), Some((id, offset(1))));
-        assert_eq!(repeats.find(again, 1_001 + WINDOW_MS), None);
+        assert_eq!(find(&repeats, again, 1_000 + WINDOW_MS), Some((id, offset(1))));
+        assert_eq!(find(&repeats, again, 1_001 + WINDOW_MS), None);
     }
 
     #[test]
@@ -321,10 +383,10 @@ mod tests {
     #[test]
     fn an_order_that_keeps_changing_stays_known_and_one_that_does_not_is_let_go() {
         let mut repeats = Repeats::default();
-        repeats.note(emission(1, 1), Uuid::nil(), offset(1), 0);
+        note(&mut repeats, emission(1, 1), Uuid::nil(), offset(1), 0);
         for n in 2..100 {
-            repeats.note(emission(42, n), Uuid::nil(), offset(n), n * WINDOW_MS / 4);
-            assert!(repeats.find(emission(42, n), n * WINDOW_MS / 4).is_some());
+            note(&mut repeats, emission(42, n), Uuid::nil(), offset(n), n * WINDOW_MS / 4);
+            assert!(find(&repeats, emission(42, n), n * WINDOW_MS / 4).is_some());
         }
         assert_eq!((repeats.last.len(), repeats.orders.len()), (1, 1));
     }
@@ -332,9 +394,9 @@ mod tests {
     #[test]
     fn what_was_not_kept_is_not_repeated() {
         let mut repeats = Repeats::default();
-        repeats.note(emission(42, 1), Uuid::from_u128(1), offset(1), 0);
+        note(&mut repeats, emission(42, 1), Uuid::from_u128(1), offset(1), 0);
         repeats.forget(offset(1));
-        assert_eq!(repeats.find(emission(42, 1), 1), None);
+        assert_eq!(find(&repeats, emission(42, 1), 1), None);
         assert!(repeats.orders.is_empty());
     }
 
@@ -342,11 +404,11 @@ mod tests {
     fn the_memory_is_bounded() {
         let mut repeats = Repeats::default();
         for n in 0..3 * ORDERS_MAX as u64 {
-            repeats.note(emission(n, n), Uuid::nil(), offset(n), n / 8);
+            note(&mut repeats, emission(n, n), Uuid::nil(), offset(n), n / 8);
         }
         assert!(repeats.last.len() <= ORDERS_MAX && repeats.orders.len() <= ORDERS_MAX);
         let newest = 3 * ORDERS_MAX as u64 - 1;
-        assert!(repeats.find(emission(newest, newest), newest / 8).is_some());
-        assert!(repeats.find(emission(0, 0), 0).is_none());
+        assert!(find(&repeats, emission(newest, newest), newest / 8).is_some());
+        assert!(find(&repeats, emission(0, 0), 0).is_none());
     }
 }

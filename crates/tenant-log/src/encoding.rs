@@ -6,6 +6,7 @@
 
 mod encoded;
 mod entry_parts;
+mod last_traits;
 #[cfg(test)]
 pub(crate) mod samples;
 
@@ -49,63 +50,76 @@ const ID_IN_FRONT: &[u8] = b"{\"id\":\"";
 /// What is left out of a message that [`IS_WITHOUT_ID`].
 const ID_IN_FRONT_BYTES: usize = ID_IN_FRONT.len() + Hyphenated::LENGTH;
 
-fn encode(entry: &EntryRef<'_>, heads: &mut Vec<u8>, bodies: &mut Vec<u8>) {
+/// The numbers in front of an entry's head.
+fn numbers(entry: &EntryRef<'_>) -> HeadNumbers {
+    HeadNumbers {
+        at_ms: entry.at_ms,
+        lifetime_ms: entry.expires_at_ms.map_or(0, |it| it.wrapping_sub(entry.at_ms)),
+        fingerprint: entry.fingerprint.unwrap_or(0),
+        message_bytes: u32::from_le_bytes(length_of(entry.message.len())),
+    }
+}
+
+fn flags(entry: &EntryRef<'_>, is_without_id: bool) -> u8 {
     let owner = entry.creates_order;
-    let customer = owner.and_then(|owner| owner.customer.as_deref());
+    let flag = |is_set, flag| if is_set { flag } else { 0 };
+    flag(entry.durability == Durability::Durable, IS_DURABLE)
+        | flag(entry.compacts, COMPACTS)
+        | flag(owner.is_some(), CREATES_ORDER)
+        | flag(entry.expires_at_ms.is_some(), EXPIRES_EVER)
+        | flag(entry.entity.is_some(), HAS_ENTITY)
+        | flag(owner.is_some_and(|it| it.customer.is_some()), HAS_CUSTOMER)
+        | flag(entry.fingerprint.is_some(), HAS_FINGERPRINT)
+        | flag(is_without_id, IS_WITHOUT_ID)
+}
+
+/// Appends the rest of an entry's head.
+fn push_rest(entry: &EntryRef<'_>, flags: u8, rests: &mut Vec<u8>) {
+    let audience = entry.audience;
+    let start = rests.len();
+    rests.extend_from_slice(&[0; FIXED - REST]);
+    let texts = [
+        entry.event.as_str(),
+        audience.read.map_or("", Permission::as_str),
+        entry.entity.unwrap_or_default(),
+        entry.creates_order.and_then(|owner| owner.customer.as_deref()).unwrap_or_default(),
+    ];
+    texts.iter().for_each(|text| rests.extend_from_slice(text.as_bytes()));
+    let rooms = rests.len();
+    for room in &audience.rooms {
+        let length = rests.len();
+        rests.extend_from_slice(&[0; 4]);
+        room.text().iter().for_each(|text| rests.extend_from_slice(text.as_bytes()));
+        let bytes = length_of(rests.len() - length - 4);
+        rests[length..length + 4].copy_from_slice(&bytes);
+    }
+    let rooms = rests.len() - rooms;
+    let parts: usize = entry.attachments.iter().map(|part| 4 + part.len()).sum();
+    let [event, read, entity, customer] = texts.map(str::len);
+    let fixed = &mut rests[start..start + FIXED - REST];
+    let lengths = [parts, event, read, entity, customer, rooms, entry.attachments.len()];
+    for (place, length) in lengths.into_iter().enumerate() {
+        fixed[4 * place..4 * place + 4].copy_from_slice(&length_of(length));
+    }
+    fixed[FLAGS - REST] = flags;
+    fixed[PRIORITY - REST] = entry.priority as u8;
+    fixed[APPLICATIONS - REST] = audience.applications.bits();
+    fixed[ONLY - REST] = audience.only.bits();
+}
+
+/// Appends an entry's body. Returns whether the message was left without its id.
+fn push_body(entry: &EntryRef<'_>, bodies: &mut Vec<u8>) -> bool {
     let without_id = match entry.is_message_as_made {
         true => entry.message.get(ID_IN_FRONT_BYTES..),
         false => without_id(entry.message, entry.id),
     };
     debug_assert_eq!(without_id, self::without_id(entry.message, entry.id), "not as it was made");
-    let flag = |is_set, flag| if is_set { flag } else { 0 };
-    let flags = flag(entry.durability == Durability::Durable, IS_DURABLE)
-        | flag(entry.compacts, COMPACTS)
-        | flag(owner.is_some(), CREATES_ORDER)
-        | flag(entry.expires_at_ms.is_some(), EXPIRES_EVER)
-        | flag(entry.entity.is_some(), HAS_ENTITY)
-        | flag(customer.is_some(), HAS_CUSTOMER)
-        | flag(entry.fingerprint.is_some(), HAS_FINGERPRINT)
-        | flag(without_id.is_some(), IS_WITHOUT_ID);
-    let start = heads.len();
-    heads.resize(start + FIXED, 0);
-    let texts = [
-        entry.event.as_str(),
-        entry.audience.read.map_or("", Permission::as_str),
-        entry.entity.unwrap_or_default(),
-        customer.unwrap_or_default(),
-    ];
-    texts.iter().for_each(|text| heads.extend_from_slice(text.as_bytes()));
-    let rooms = heads.len();
-    for room in &entry.audience.rooms {
-        let length = heads.len();
-        heads.extend_from_slice(&[0; 4]);
-        room.text().iter().for_each(|text| heads.extend_from_slice(text.as_bytes()));
-        let bytes = length_of(heads.len() - length - 4);
-        heads[length..length + 4].copy_from_slice(&bytes);
-    }
-    let rooms = heads.len() - rooms;
     bodies.extend_from_slice(without_id.unwrap_or(entry.message));
-    let parts = bodies.len();
     for part in entry.attachments {
         bodies.extend_from_slice(&length_of(part.len()));
         bodies.extend_from_slice(part);
     }
-    let parts = bodies.len() - parts;
-    let fixed = &mut heads[start..start + FIXED];
-    fixed[AT..EXPIRES].copy_from_slice(&entry.at_ms.to_le_bytes());
-    fixed[EXPIRES..FINGERPRINT].copy_from_slice(&entry.expires_at_ms.unwrap_or(0).to_le_bytes());
-    fixed[FINGERPRINT..LENGTHS].copy_from_slice(&entry.fingerprint.unwrap_or(0).to_le_bytes());
-    let [event, read, entity, customer] = texts.map(str::len);
-    let lengths = [entry.message.len(), parts, event, read, entity, customer, rooms];
-    for (place, length) in lengths.into_iter().enumerate() {
-        let at = LENGTHS + 4 * place;
-        fixed[at..at + 4].copy_from_slice(&length_of(length));
-    }
-    fixed[PARTS..FLAGS].copy_from_slice(&length_of(entry.attachments.len()));
-    fixed[FLAGS] = flags;
-    fixed[PRIORITY] = entry.priority as u8;
-    fixed[APPLICATIONS] = entry.audience.applications.bits();
-    fixed[ONLY] = entry.audience.only.bits();
+    without_id.is_some()
 }
 
 /// The rest of a message that begins with its id.
@@ -378,7 +392,7 @@ fn u64_at(fixed: &[u8; FIXED], at: usize) -> u64 {
 mod tests {
     use foodtrack_contract::{Message, Source, TenantId};
 
-    use super::samples::{encoded, offset, plain, several};
+    use super::samples::{columns, encoded, offset, plain, several};
     use super::*;
 
     fn decoded(ids: &[u8], heads: &[u8], bodies: &[u8]) -> Vec<Result<LogEntry, Damage>> {
@@ -390,7 +404,7 @@ mod tests {
     #[test]
     fn entries_come_back_as_they_were() {
         let entries = several();
-        let Encoded { ids: all_ids, heads, bodies, .. } = encoded(&entries);
+        let [all_ids, heads, bodies] = columns(&encoded(&entries));
         let back: Result<Vec<_>, _> = decoded(&all_ids, &heads, &bodies).into_iter().collect();
         assert_eq!(back.unwrap(), entries);
         let all = || Heads::new(offset(7), &all_ids, &heads).map(|(at, head)| (at, head.unwrap()));
@@ -404,7 +418,7 @@ mod tests {
     #[test]
     fn what_is_cut_off_anywhere_is_damage_and_never_something_else() {
         let entries = several();
-        let Encoded { ids, heads, bodies, .. } = encoded(&entries);
+        let [ids, heads, bodies] = columns(&encoded(&entries));
         let heads_cut = (0..heads.len()).map(|end| decoded(&ids, &heads[..end], &bodies));
         let bodies_cut = (0..bodies.len()).map(|end| decoded(&ids, &heads, &bodies[..end]));
         for read in heads_cut.chain(bodies_cut) {
@@ -434,7 +448,7 @@ mod tests {
         let made = LogEntry { id, message: json.into(), ..plain(7) };
         let mut encoded = Encoded::default();
         encoded.push(&EntryRef { is_message_as_made: true, ..made.by_ref() });
-        let Encoded { ids, heads, bodies, .. } = encoded;
+        let [ids, heads, bodies] = columns(&encoded);
         assert_eq!(decoded(&ids, &heads, &bodies), [Ok(made)]);
     }
 
@@ -456,7 +470,7 @@ mod tests {
 
     #[test]
     fn a_changed_byte_never_panics() {
-        let Encoded { ids, heads, bodies, .. } = encoded(&several());
+        let [ids, heads, bodies] = columns(&encoded(&several()));
         for at in 0..heads.len() {
             for bit in 0..8 {
                 let mut changed = heads.clone();

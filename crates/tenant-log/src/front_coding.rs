@@ -72,7 +72,7 @@ impl FrontCoded {
             control |= LENGTH;
             push_number(u64::from(numbers.message_bytes), heads);
         }
-        if parts.rest != last.rest {
+        if !std::ptr::eq(parts.rest, last.rest) && parts.rest != last.rest {
             control |= REST;
             let shared = shared_front(parts.rest, last.rest);
             let new = &parts.rest[shared..];

@@ -1,15 +1,12 @@
 //! An entry as something to compare with its neighbour.
 
-use super::{
-    AT, Damage, EXPIRES, EXPIRES_EVER, FINGERPRINT, FIXED, FLAGS, Head, ID_BYTES, LENGTHS, u32_at,
-    u64_at,
-};
+use super::{AT, Damage, EXPIRES, EXPIRES_EVER, FINGERPRINT, FLAGS, Head, ID_BYTES, LENGTHS};
 
 /// Where the rest begins: behind the message's length.
 pub(crate) const REST: usize = LENGTHS + 4;
 
 /// The numbers in front of a head, which seldom are as the neighbour's; the rest of it often is.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HeadNumbers {
     pub(crate) at_ms: u64,
     /// From then until it expires; nothing if it never does.
@@ -35,32 +32,11 @@ impl HeadNumbers {
 }
 
 /// An entry taken apart, to be compared with its neighbour.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct EntryParts<'a> {
     pub(crate) numbers: HeadNumbers,
     pub(crate) rest: &'a [u8],
     pub(crate) body: &'a [u8],
-}
-
-impl<'a> EntryParts<'a> {
-    /// Of an entry's head and body, both as they were encoded.
-    pub(crate) fn new(head: &'a [u8], body: &'a [u8]) -> Self {
-        let Some(fixed) = head.first_chunk::<FIXED>() else {
-            unreachable!("every head begins with what all have");
-        };
-        let at_ms = u64_at(fixed, AT);
-        let lifetime_ms = match fixed[FLAGS] & EXPIRES_EVER {
-            0 => 0,
-            _ => u64_at(fixed, EXPIRES).wrapping_sub(at_ms),
-        };
-        let numbers = HeadNumbers {
-            at_ms,
-            lifetime_ms,
-            fingerprint: u64_at(fixed, FINGERPRINT),
-            message_bytes: u32_at(fixed, LENGTHS),
-        };
-        Self { numbers, rest: &head[REST..], body }
-    }
 }
 
 /// How long the body of this head is, which has to be whole.

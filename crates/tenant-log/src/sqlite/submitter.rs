@@ -16,6 +16,7 @@ use crate::{Durability, EntryRef, SubmitError, Submitter};
 const GATHERED_BYTES_MAX: u64 = 4 << 20;
 
 /// Neighbouring entries of one tenant on their way to the queue.
+#[expect(clippy::large_enum_variant, reason = "a turn has a handful, and each is moved once")]
 pub(super) enum Part {
     /// As many as a run takes.
     Sealed(Arc<SealedRun>),
