@@ -63,9 +63,9 @@ enum BenchCommand {
         #[command(flatten)]
         options: Options,
     },
-    /// Measure two servers that run at once, the load changing between them every second: for costs that lie close together
+    /// Measure two servers that run at once, the load changing between them within the second: for costs that lie close together
     #[command(
-        after_help = "Rounds are turns here [default: 30, or 5 with --quick]. Loads are fan-out-large and fan-out-small.\n\n\
+        after_help = "Rounds are turns here [default: 80, or 10 with --quick]. Loads are fan-out-large and fan-out-small.\n\n\
             What the log costs:  bench pair hub-volatile hub-recoverable\n\
             What a change costs: bench pair hub hub --hub BEFORE --second-hub AFTER"
     )]

@@ -1,6 +1,6 @@
-//! Two servers at once, and the load changes between them every second: for costs that lie close together.
+//! Two servers at once, and the load changes between them within the second: for costs that lie close together.
 //!
-//! A machine whose speed drifts over half a minute is then as fast for the one as for the other. What a server does later for
+//! A machine whose speed drifts within seconds is then as fast for the one as for the other. What a server does later for
 //! a turn's events, such as writing and trimming its log, counts for that turn: its CPU time is taken from one turn's start to
 //! its next one's.
 //!
@@ -23,7 +23,7 @@ use crate::server_process::Cpu;
 use crate::workload::{Publishers, Stand, WorkloadError, fan_out, load_for, run_out, settle};
 
 /// How long the load is with one of them.
-const TURN: Duration = Duration::from_secs(1);
+const TURN: Duration = Duration::from_millis(250);
 /// How long both then rest, in which the one finishes what its turn left.
 const REST: Duration = Duration::from_millis(150);
 
@@ -83,7 +83,7 @@ pub(crate) fn run(
     options: &Options,
 ) -> Result<PairReport, RunError> {
     let (origin, interrupted) = prepare(options)?;
-    let turns = options.rounds.unwrap_or(if options.quick { 5 } else { 30 });
+    let turns = options.rounds.unwrap_or(if options.quick { 10 } else { 80 });
     let scenarios = match options.scenario.as_slice() {
         [] => &[Scenario::FanOutLarge, Scenario::FanOutSmall],
         chosen => chosen,
@@ -217,8 +217,8 @@ impl PairReport {
         let [first, second] = self.servers.map(Contender::name);
         let turns = self.cells.iter().map(|cell| cell.turns.len()).max().unwrap_or(0);
         let mut text = self.origin.heading(&format!(
-            "both servers at once, {turns} turns of {} s for each",
-            TURN.as_secs()
+            "both servers at once, {turns} turns of {} ms for each",
+            TURN.as_millis()
         ));
         let _ = write!(
             text,
