@@ -61,7 +61,7 @@ impl Tenant {
             priority: broadcast.priority,
             audience,
             entity: order.as_deref(),
-            entity_hash: order.as_deref().map_or(0, |order| turn.emission_key.order(order)),
+            entity_hash: turn.emission_key.order(order.as_deref()),
             creates_order: None,
             fingerprint: None,
             message: message.to_json(),

@@ -379,7 +379,7 @@ impl Tenant {
         let is_stamped = matches!(stamp, Stamp::At(..));
         let offset = entry.offset.get();
         let place_in_log = LogPlace { offset, is_entry: true, is_stamped };
-        let entity = entry.entity.as_deref().map_or(0, |order| turn.emission_key.order(order));
+        let entity = turn.emission_key.order(entry.entity.as_deref());
         let meta = FrameMeta { place: Some(place_in_log), entity, ..FrameMeta::default() };
         catch_up.has_lists |= matches!(stamp, Stamp::Behind(_));
         send_entry(turn.io, client, entry, &entry.message, meta, &stamp, ack_id);

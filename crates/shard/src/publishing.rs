@@ -46,7 +46,7 @@ pub(crate) struct Checked<'a> {
     pub(crate) priority: Priority,
     pub(crate) audience: LoggedAudience,
     pub(crate) entity: Option<&'a str>,
-    /// The same as [`crate::repeats::EmissionKey::order`] says it; 0 where there is none.
+    /// The same as [`crate::repeats::EmissionKey::order`] says it.
     pub(crate) entity_hash: u64,
     pub(crate) creates_order: Option<OrderOwner>,
     /// As in [`foodtrack_tenant_log::LogEntry::fingerprint`].
@@ -87,14 +87,14 @@ impl Tenant {
             return Ok(Taken::Done(Accepted { id, offset: None }));
         }
         let order = entities.order_id.as_deref();
-        let order_hash = order.map(|order| turn.emission_key.order(order));
+        let entity_hash = turn.emission_key.order(order);
         let emission = Emission::of(
             turn.emission_key,
             &publisher,
             &event,
             &policy,
             &incoming,
-            order_hash,
+            entity_hash,
             attachments,
         );
         let emission = match emission.map(|it| self.repeats.look(it, turn.clock.unix_ms())) {
@@ -142,7 +142,7 @@ impl Tenant {
             priority: incoming.priority,
             audience,
             entity: order,
-            entity_hash: order_hash.unwrap_or(0),
+            entity_hash,
             creates_order,
             fingerprint: emission.map(|it| it.emission.fingerprint),
             message: message.to_json(),

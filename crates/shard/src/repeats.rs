@@ -142,8 +142,10 @@ impl EmissionKey {
         XxHash3_64::oneshot_with_secret(&self.content, bytes).unwrap_or_default()
     }
 
-    /// What tells one order from another in memory, never 0.
-    pub(crate) fn order(&self, order: &str) -> u64 {
+    /// What tells one order from another in memory; 0 where there is none. Frames of two that were alike would keep an order
+    /// which they need not keep.
+    pub(crate) fn order(&self, order: Option<&str>) -> u64 {
+        let Some(order) = order else { return 0 };
         let mut hasher = self.order.build_hasher();
         hasher.write(order.as_bytes());
         hasher.finish().max(1)
@@ -159,7 +161,7 @@ impl Emission {
         event: &EventName,
         policy: &DeliveryPolicy,
         incoming: &Incoming<'_>,
-        order: Option<u64>,
+        order: u64,
         attachments: &[Vec<u8>],
     ) -> Option<Self> {
         let EventName::Builtin(event_type) = event else { return None };
@@ -167,10 +169,9 @@ impl Emission {
             event_type.group(),
             EventGroup::Order | EventGroup::Kitchen | EventGroup::Delivery | EventGroup::Quality
         );
-        if !policy.is_logged() || !is_state {
+        if !policy.is_logged() || !is_state || order == 0 {
             return None;
         }
-        let order = order?;
         let fingerprint = match &incoming.id {
             // Whoever names it repeats it by its name; but a state that it changes is left.
             Some(id) => key.hash(id.as_bytes()),
@@ -192,7 +193,7 @@ impl Repeats {
     /// What a log had when it was opened, as though it had been taken now: time in which nobody could send does not count.
     pub(crate) fn restore(&mut self, key: &EmissionKey, emissions: Vec<LastEmission>, now_ms: u64) {
         for LastEmission { order, fingerprint, id, offset } in emissions {
-            let order = key.order(&order);
+            let order = key.order(Some(&order));
             let emission = Emission { order, fingerprint };
             self.note(NewEmission { emission, place: None }, id, offset, now_ms);
         }
@@ -221,7 +222,7 @@ impl Repeats {
         if let Some(last) = last.filter(|last| last.order == order) {
             *last = new;
         } else {
-            self.note_at_its_place(new);
+            self.find_and_note(new);
         }
         let is_old = |at_ms: u64| now_ms.saturating_sub(at_ms) > WINDOW_MS;
         while let Some((at_ms, order)) = self.orders.front().copied()
@@ -238,7 +239,7 @@ impl Repeats {
         }
     }
 
-    fn note_at_its_place(&mut self, new: Last) {
+    fn find_and_note(&mut self, new: Last) {
         let (order, at_ms) = (new.order, new.at_ms);
         match self.last.entry(order, |last| last.order == order, |last| last.order) {
             Entry::Occupied(mut last) => *last.get_mut() = new,
@@ -325,7 +326,7 @@ mod tests {
         let (order, id) = ("42".into(), Uuid::from_u128(1));
         let last = LastEmission { order, fingerprint: 1, id, offset: offset(1) };
         repeats.restore(&key, vec![last], 1_000);
-        let again = emission(key.order("42"), 1);
+        let again = emission(key.order(Some("42")), 1);
         assert_eq!(find(&repeats, again, 1_000 + WINDOW_MS), Some((id, offset(1))));
         assert_eq!(find(&repeats, again, 1_001 + WINDOW_MS), None);
     }

@@ -50,16 +50,7 @@ const ID_IN_FRONT: &[u8] = b"{\"id\":\"";
 /// What is left out of a message that [`IS_WITHOUT_ID`].
 const ID_IN_FRONT_BYTES: usize = ID_IN_FRONT.len() + Hyphenated::LENGTH;
 
-/// The numbers in front of an entry's head.
-fn numbers(entry: &EntryRef<'_>) -> HeadNumbers {
-    HeadNumbers {
-        at_ms: entry.at_ms,
-        lifetime_ms: entry.expires_at_ms.map_or(0, |it| it.wrapping_sub(entry.at_ms)),
-        fingerprint: entry.fingerprint.unwrap_or(0),
-        message_bytes: u32::from_le_bytes(length_of(entry.message.len())),
-    }
-}
-
+/// The flags of an entry's head.
 fn flags(entry: &EntryRef<'_>, is_without_id: bool) -> u8 {
     let owner = entry.creates_order;
     let flag = |is_set, flag| if is_set { flag } else { 0 };
@@ -97,6 +88,7 @@ fn push_rest(entry: &EntryRef<'_>, flags: u8, rests: &mut Vec<u8>) {
     let parts: usize = entry.attachments.iter().map(|part| 4 + part.len()).sum();
     let [event, read, entity, customer] = texts.map(str::len);
     let fixed = &mut rests[start..start + FIXED - REST];
+    // But for the message's, and behind them how many parts there are.
     let lengths = [parts, event, read, entity, customer, rooms, entry.attachments.len()];
     for (place, length) in lengths.into_iter().enumerate() {
         fixed[4 * place..4 * place + 4].copy_from_slice(&length_of(length));
@@ -141,9 +133,13 @@ fn with_id(rest: &[u8], id: Uuid) -> Bytes {
     message.into()
 }
 
-/// What is in a log is far below four GiB.
 fn length_of(length: usize) -> [u8; 4] {
-    u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
+    u32_of(length).to_le_bytes()
+}
+
+/// What is in a log is far below four GiB.
+fn u32_of(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 /// What of an entry is damaged.

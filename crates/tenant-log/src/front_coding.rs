@@ -72,6 +72,7 @@ impl FrontCoded {
             control |= LENGTH;
             push_number(u64::from(numbers.message_bytes), heads);
         }
+        // Most often they are one and the same.
         if !std::ptr::eq(parts.rest, last.rest) && parts.rest != last.rest {
             control |= REST;
             let shared = shared_front(parts.rest, last.rest);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::last_traits::LastTraits;
-use super::{EntryParts, HeadNumbers, flags, numbers, push_body, push_rest};
+use super::{EntryParts, HeadNumbers, flags, push_body, push_rest};
 use crate::EntryRef;
 
 /// Neighbours' ids, heads and bodies, taken apart. Their offsets follow each other, and are not in them.
@@ -50,7 +50,8 @@ impl Encoded {
                 start..rests.len()
             }
         };
-        entries.push(EncodedEntry { numbers: numbers(entry), rest, body: body..bodies.len() });
+        let (numbers, body) = (HeadNumbers::of(entry), body..bodies.len());
+        entries.push(EncodedEntry { numbers, rest, body });
     }
 
     /// Appends others.

@@ -1,6 +1,9 @@
 //! An entry as something to compare with its neighbour.
 
-use super::{AT, Damage, EXPIRES, EXPIRES_EVER, FINGERPRINT, FLAGS, Head, ID_BYTES, LENGTHS};
+use super::{
+    AT, Damage, EXPIRES, EXPIRES_EVER, FINGERPRINT, FLAGS, Head, ID_BYTES, LENGTHS, u32_of,
+};
+use crate::EntryRef;
 
 /// Where the rest begins: behind the message's length.
 pub(crate) const REST: usize = LENGTHS + 4;
@@ -16,6 +19,16 @@ pub(crate) struct HeadNumbers {
 }
 
 impl HeadNumbers {
+    /// Those of an entry.
+    pub(crate) fn of(entry: &EntryRef<'_>) -> Self {
+        Self {
+            at_ms: entry.at_ms,
+            lifetime_ms: entry.expires_at_ms.map_or(0, |it| it.wrapping_sub(entry.at_ms)),
+            fingerprint: entry.fingerprint.unwrap_or(0),
+            message_bytes: u32_of(entry.message.len()),
+        }
+    }
+
     /// Puts them into a head that has its rest already.
     pub(crate) fn write(&self, head: &mut [u8]) -> Result<(), Damage> {
         let flags = head.get(FLAGS).ok_or("head")?;
@@ -32,7 +45,7 @@ impl HeadNumbers {
 }
 
 /// An entry taken apart, to be compared with its neighbour.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct EntryParts<'a> {
     pub(crate) numbers: HeadNumbers,
     pub(crate) rest: &'a [u8],

@@ -25,8 +25,8 @@ struct Traits {
     only: ApplicationSet,
     flags: u8,
     room: Option<LoggedRoomKind>,
+    /// Where its name ends, and the room's begins.
     entity_bytes: usize,
-    room_bytes: usize,
 }
 
 impl LastTraits {
@@ -36,8 +36,10 @@ impl LastTraits {
             self.forget();
             return false;
         };
-        let [entity, room] = names(entry).map(str::as_bytes);
-        if self.traits == Some(traits) && self.names.split_at(entity.len()) == (entity, room) {
+        let room = entry.audience.rooms.first().map_or("", LoggedRoom::id).as_bytes();
+        let entity = entry.entity.unwrap_or_default().as_bytes();
+        if self.traits == Some(traits) && self.names.split_at(traits.entity_bytes) == (entity, room)
+        {
             return true;
         }
         self.names.clear();
@@ -56,7 +58,7 @@ impl LastTraits {
 impl Traits {
     fn of(entry: &EntryRef<'_>, flags: u8) -> Option<Self> {
         let EventName::Builtin(event) = *entry.event else { return None };
-        let (audience, [entity, room]) = (entry.audience, names(entry));
+        let audience = entry.audience;
         let has_more = audience.rooms.len() > 1
             || entry.creates_order.is_some()
             || !entry.attachments.is_empty();
@@ -68,16 +70,9 @@ impl Traits {
             only: audience.only,
             flags,
             room: audience.rooms.first().map(LoggedRoom::kind),
-            entity_bytes: entity.len(),
-            room_bytes: room.len(),
+            entity_bytes: entry.entity.map_or(0, str::len),
         })
     }
-}
-
-/// The entity's, and the first room's id.
-fn names<'a>(entry: &EntryRef<'a>) -> [&'a str; 2] {
-    let room = entry.audience.rooms.first();
-    [entry.entity.unwrap_or_default(), room.map_or("", LoggedRoom::id)]
 }
 
 #[cfg(test)]
