@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, ErrorCode, ffi};
 
-/// Makes the open transaction durable.
+/// Commits the open transaction; it is durable then, unless nobody waits for that.
 pub type Commit<'a> = dyn FnMut() -> Result<(), CommitError> + 'a;
 
 /// What every commit passes through.
@@ -13,13 +13,21 @@ pub trait CommitGate: Send {
     /// [`CommitError`]; the writer reacts as if the disk had said so.
     fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError>;
 
-    /// As [`CommitGate::pass`], for what a large commit has beside the database: `write` makes it durable before the commit
-    /// itself is tried.
+    /// As [`CommitGate::pass`], for what a large commit has beside the database: `write` writes it.
     ///
     /// # Errors
     /// [`CommitError`]; the commit is not tried then.
     fn pass_segment(&mut self, write: &mut Commit<'_>) -> Result<(), CommitError> {
         write()
+    }
+
+    /// As [`CommitGate::pass_segment`], before a commit that waits for the disk: `sync` makes durable what was written for it,
+    /// and for those before it that did not wait.
+    ///
+    /// # Errors
+    /// [`CommitError`]; the commit is not tried then.
+    fn pass_sync(&mut self, sync: &mut Commit<'_>) -> Result<(), CommitError> {
+        sync()
     }
 }
 
@@ -65,5 +73,7 @@ impl From<std::io::Error> for CommitError {
 }
 
 pub(super) fn commit(connection: &Connection) -> Result<(), CommitError> {
-    connection.execute_batch("COMMIT").map_err(CommitError::from)
+    // Prepared once: to read even so short a statement takes a while.
+    connection.prepare_cached("COMMIT").and_then(|mut it| it.execute(()))?;
+    Ok(())
 }

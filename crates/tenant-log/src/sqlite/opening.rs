@@ -12,13 +12,14 @@ use super::segments::Segments;
 /// In the file's header: says that a database is a log of this project.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTlr");
 /// The layout that this version writes.
-const SCHEMA_VERSION: i32 = 4;
+const SCHEMA_VERSION: i32 = 5;
 /// What leads from each version to the next; the first makes version 1 of nothing.
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
 ];
 
 const FILE: &str = "log.db";
@@ -181,7 +182,9 @@ impl DataDirectory {
         if left != 0 {
             return Err(OpenError::InUse { path: file });
         }
-        self.segments().check_whole(&connection)?;
+        let segments = self.segments();
+        segments.sync_or_take_out(&connection)?;
+        segments.check_whole(&connection)?;
         Ok(connection)
     }
 

@@ -16,10 +16,11 @@ pub(super) struct Outcome {
     pub(super) out_of_sequence: Vec<(TenantId, Offset, Offset)>,
     pub(super) ticketed: Ticketed,
     pub(super) bytes: u64,
-    pub(super) entries: u64,
     pub(super) upkept: bool,
     /// What it appends is in a segment.
     pub(super) in_segment: bool,
+    /// It does not wait for the disk.
+    pub(super) is_lazy: bool,
     /// Segments of which nothing is left.
     pub(super) dead: Vec<i64>,
 }
@@ -41,7 +42,7 @@ impl Teller {
         Self(on_completion)
     }
 
-    /// The transaction is durable. `tenants` are as it left them.
+    /// The transaction is durable, or nobody waits for that. `tenants` are as it left them.
     pub(super) fn committed(&self, outcome: Outcome, tenants: &OpenTenants) {
         for (tenant, Appended { through, is_awaited, .. }) in outcome.appended {
             // A tenant that was closed since reserves nothing.

@@ -12,7 +12,7 @@ pub(super) const UNPLACED_MAX: u64 = 4_096;
 const UNPLACED_FEW: u64 = 256;
 /// A run of more than [`RUN_ENTRIES_MAX`] counts for so many: it is most often in a segment, and to look past it is to look
 /// past a row among dozens on a page.
-const LARGE_RUN_COUNT: u64 = 16;
+const LARGE_RUN_COUNT: u64 = 4;
 
 /// How far runs and their index go. What a transaction changes is undone by [`Places::undo`] when it fails.
 #[derive(Clone, Copy, Debug)]

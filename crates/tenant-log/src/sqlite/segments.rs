@@ -1,11 +1,12 @@
 //! Segments: files beside the database with the bytes of runs that came in large commits. In the database itself each page
 //! of them would be written twice, and what nobody waits for comes in such numbers that it is felt.
 //!
-//! What exists is for the database alone to say: a row names its bytes' place, and is committed after they are on disk. A
+//! What exists is for the database alone to say: a row names its bytes' place, and is committed after they were written. A
 //! segment is only ever appended to, and its number is never given out again.
 
 mod appender;
 mod moving;
+pub(super) mod unsynced;
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -106,15 +107,24 @@ impl Segments {
 
     /// A run's bytes: `None` where they are damaged, or gone since the row was read.
     pub(super) fn read(&self, place: &Place) -> Option<Vec<u8>> {
-        let file = self.file(place.segment).ok()?;
+        self.try_read(place).ok().flatten()
+    }
+
+    /// The same, or why the disk does not say.
+    fn try_read(&self, place: &Place) -> std::io::Result<Option<Vec<u8>>> {
+        let file = match self.file(place.segment) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
         // A damaged row must not make anybody ask for all the memory there is.
-        let end = place.position.checked_add(place.bytes() as u64)?;
-        if end > file.metadata().ok()?.len() {
-            return None;
+        let end = place.position.checked_add(place.bytes() as u64);
+        let length = file.metadata()?.len();
+        if end.is_none_or(|end| end > length) {
+            return Ok(None);
         }
         let mut bytes = vec![0; place.bytes()];
-        file.read_exact_at(&mut bytes, place.position).ok()?;
-        (crc32fast::hash(&bytes) == place.checksum).then_some(bytes)
+        file.read_exact_at(&mut bytes, place.position)?;
+        Ok((crc32fast::hash(&bytes) == place.checksum).then_some(bytes))
     }
 
     /// Lets a segment go that no row names any more.

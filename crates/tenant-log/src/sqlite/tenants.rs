@@ -59,13 +59,18 @@ impl OpenTenant {
 
     /// Reserves a block when less than half of the last one is left. Returns whether it did.
     pub(super) fn reserve(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
-        if self.expected.plus(RESERVED_OFFSETS / 2) <= self.now.reserved_through {
+        if !self.must_reserve(self.expected) {
             return Ok(false);
         }
         let through = self.expected.plus(RESERVED_OFFSETS);
         set_reserved(connection, self.no, through)?;
         self.now.reserved_through = through;
         Ok(true)
+    }
+
+    /// Whether it must reserve a block once this is the next offset.
+    pub(super) fn must_reserve(&self, next: Offset) -> bool {
+        next.plus(RESERVED_OFFSETS / 2) > self.now.reserved_through
     }
 
     /// Gives back what was reserved and not used.

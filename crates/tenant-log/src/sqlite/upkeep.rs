@@ -29,6 +29,8 @@ pub(super) struct Upkeep {
     retention: Retention,
     /// The newest time that anybody told.
     now_ms: u64,
+    /// How many entries were appended since the last step.
+    appended: u64,
     /// Open tenants whose retention is to be looked at.
     to_trim: VecDeque<TenantId>,
     round: Round,
@@ -50,6 +52,7 @@ impl Upkeep {
             segments,
             retention,
             now_ms: 0,
+            appended: 0,
             to_trim: VecDeque::new(),
             round: Round::default(),
             is_round_new: false,
@@ -61,6 +64,12 @@ impl Upkeep {
 
     pub(super) fn note_time(&mut self, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
+    }
+
+    /// Notes that so many entries are appended, the last of them at `at_ms`.
+    pub(super) fn note_appended(&mut self, entries: u64, at_ms: u64) {
+        self.note_time(at_ms);
+        self.appended += entries;
     }
 
     pub(super) fn start_round(
@@ -89,13 +98,19 @@ impl Upkeep {
         !self.round.is_over()
     }
 
+    /// Whether the next transaction should have some of it.
+    pub(super) fn is_under_way(&self, places: &Places) -> bool {
+        self.is_in_round() || places.is_due() || self.has_more()
+    }
+
+    /// Besides places and a round.
+    fn has_more(&self) -> bool {
+        !self.to_trim.is_empty() || self.sweep.is_due() || self.is_moving
+    }
+
     /// How long upkeep waits for company, besides that of a round; `None` when there is none to do.
     pub(super) fn quiet(&self, places: &Places) -> Option<Duration> {
-        let is_due = places.is_worth_it()
-            || !self.to_trim.is_empty()
-            || self.sweep.is_due()
-            || self.is_moving;
-        is_due.then_some(QUIET)
+        (places.is_worth_it() || self.has_more()).then_some(QUIET)
     }
 
     /// Whether there is something to do where nothing else is.
@@ -126,15 +141,15 @@ impl Upkeep {
         self.to_trim.clear();
     }
 
-    /// A little of it, within the transaction at hand, which appends so many entries. Returns whether there was any.
+    /// A little of it, within the transaction at hand. Returns whether there was any.
     pub(super) fn step(
         &mut self,
         connection: &Connection,
         places: &mut Places,
         tenants: &mut OpenTenants,
-        appended: u64,
         is_quiet: bool,
     ) -> rusqlite::Result<bool> {
+        let appended = std::mem::take(&mut self.appended);
         if self.is_in_round() {
             let is_first = std::mem::take(&mut self.is_round_new);
             if is_first || is_quiet || places.is_due() {
@@ -161,8 +176,7 @@ impl Upkeep {
         }
         // Twice what is added, so that what goes does not fall behind.
         let rows_max = STEP_ROWS_MIN.max(2 * appended);
-        let is_due =
-            places_are_due || !self.to_trim.is_empty() || self.sweep.is_due() || self.is_moving;
+        let is_due = places_are_due || self.has_more();
         self.trim_grown(connection, tenants, rows_max)?;
         if self.sweep.is_due() {
             let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);

@@ -2,6 +2,7 @@
 
 mod making_room;
 mod segment_commit;
+mod syncing;
 mod transacting;
 
 use std::path::Path;
@@ -12,6 +13,7 @@ use foodtrack_contract::TenantId;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use self::syncing::Syncing;
 use super::SqliteOptions;
 use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate, commit};
@@ -52,6 +54,7 @@ pub(super) struct Writer {
     places: Places,
     upkeep: Upkeep,
     notes: SideNotes,
+    syncing: Syncing,
     is_compacting: bool,
     /// The largest size of the database and its segments.
     pages_max: u64,
@@ -91,6 +94,7 @@ impl Writer {
             upkeep: Upkeep::new(options.retention, Arc::clone(&segments)),
             segments,
             notes: SideNotes::default(),
+            syncing: Syncing::default(),
             is_compacting: false,
             pages_max,
             reserve: Reserve::beside(file),
@@ -135,7 +139,10 @@ impl Writer {
         let round = self.upkeep.is_in_round().then_some(round);
         let compacting = self.is_compacting.then_some(Duration::ZERO);
         Nap {
-            at_most: [round, compacting, self.notes.wait()].into_iter().flatten().min(),
+            at_most: [round, compacting, self.notes.wait(), self.sync_wait()]
+                .into_iter()
+                .flatten()
+                .min(),
             in_quiet: self.upkeep.quiet(&self.places).filter(|_| !self.is_full),
         }
     }
@@ -182,7 +189,7 @@ impl Writer {
         if self.is_poisoned {
             return self.teller.refuse_all(writes.into_iter());
         }
-        if has_writes || is_upkeep_due && !self.is_full {
+        if has_writes || self.is_sync_due() || is_upkeep_due && !self.is_full {
             let mut writes = writes.into_iter().peekable();
             loop {
                 let some = take_some(&mut writes);
@@ -236,8 +243,10 @@ impl Writer {
         outcome: &mut Outcome,
     ) -> Result<(), CommitError> {
         // After the first failure the rest is only noted, so that everybody is told.
-        let mut result: Result<(), CommitError> =
-            self.connection.execute_batch("BEGIN IMMEDIATE").map_err(CommitError::from);
+        let mut result: Result<(), CommitError> = self
+            .begin(outcome.is_lazy)
+            .and_then(|()| self.note_syncing(outcome.is_lazy))
+            .map_err(CommitError::from);
         let in_segment = match result {
             Ok(()) => self.begin_segment(&writes),
             Err(_) => Ok(false),
@@ -268,12 +277,12 @@ impl Writer {
             outcome.ticketed = self.notes.write(&self.connection)?;
         }
         // A full disk has its own way of it, or else an append without room would undo it again and again.
-        if !self.is_full {
+        // It waits for the disk, and so do the files that go with it.
+        if !self.is_full && !outcome.is_lazy {
             outcome.upkept = self.upkeep.step(
                 &self.connection,
                 &mut self.places,
                 &mut self.tenants,
-                outcome.entries,
                 is_quiet,
             )?;
             if outcome.upkept {
@@ -307,7 +316,6 @@ impl Writer {
             return Ok(());
         };
         open.expected = run.next();
-        outcome.entries += run.entries;
         let appended = outcome.appended.entry(tenant).or_insert(Appended {
             from: first,
             through: last,
@@ -320,21 +328,25 @@ impl Writer {
         }
         open.now.last = open.now.last.plus(run.entries, run.bytes);
         open.is_grown = true;
-        self.upkeep.note_time(run.at_ms);
+        self.upkeep.note_appended(run.entries, run.at_ms);
         let connection = &self.connection;
         tenants::add_orders(connection, open.no, run)?;
         let seq = self.places.next(run.entries);
         let last = open.now.last;
         let place = if outcome.in_segment { self.appender.add(run) } else { None };
         outcome.bytes += rows::insert_run(connection, seq, open.no, run, last, place)?;
-        appended.is_awaited |= open.reserve(connection)?;
+        // One that is lazy has been looked at before.
+        if !outcome.is_lazy {
+            appended.is_awaited |= open.reserve(connection)?;
+        }
         Ok(())
     }
 
     fn compact_step(&mut self) {
+        let begun = self.begin(false);
         let connection = &self.connection;
         let step = || -> rusqlite::Result<bool> {
-            connection.execute_batch("BEGIN IMMEDIATE")?;
+            begun?;
             give_back(connection, COMPACT_PAGES)?;
             connection
                 .query_row("PRAGMA freelist_count", (), |row| row.get::<_, i64>(0))
@@ -380,12 +392,14 @@ impl Writer {
             return;
         }
         let mut close = || -> Result<(), CommitError> {
-            self.connection.execute_batch("BEGIN IMMEDIATE")?;
+            self.begin(false)?;
+            self.note_syncing(false)?;
             for tenant in self.tenants.values_mut() {
                 tenant.unreserve(&self.connection)?;
             }
             self.notes.write(&self.connection)?;
             self.places.place(&self.connection)?;
+            self.write_segment(false)?;
             self.gate.pass(&mut || commit(&self.connection))
         };
         // If it fails, the next start finds what a crash would have left.

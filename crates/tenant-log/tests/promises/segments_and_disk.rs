@@ -11,7 +11,7 @@ use foodtrack_tenant_log::{
 
 use crate::disk::SmallDisk;
 use crate::segments::{entries, large, options, segments, settle, submit};
-use crate::support::{KEEPS_ALL, Writer, id, noise, offset, open_sqlite};
+use crate::support::{KEEPS_ALL, Writer, id, noise, offset, open_sqlite, wait_for};
 
 fn bytes_in_segments(directory: &Path) -> u64 {
     segments(directory).iter().map(|it| it.metadata().unwrap().len()).sum()
@@ -74,10 +74,11 @@ fn segments_count_towards_the_largest_size_and_what_retention_frees_of_them_is_u
     assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
 }
 
-/// Lets the second write to a segment fail after it arrived, and holds commits back while it is told to.
+/// Lets the second write to a segment fail after it arrived, or the first fsync, and holds commits back while it is told to.
 struct FailingSegment {
     writes: u32,
-    error: Option<CommitError>,
+    write_error: Option<CommitError>,
+    sync_error: Option<CommitError>,
     held: Arc<Mutex<()>>,
 }
 
@@ -90,16 +91,24 @@ impl CommitGate for FailingSegment {
     fn pass_segment(&mut self, write: &mut Commit<'_>) -> Result<(), CommitError> {
         write()?;
         self.writes += 1;
-        match &self.error {
+        match &self.write_error {
             Some(error) if self.writes == 2 => Err(error.clone()),
             _ => Ok(()),
         }
     }
+
+    fn pass_sync(&mut self, sync: &mut Commit<'_>) -> Result<(), CommitError> {
+        sync()?;
+        self.sync_error.take().map_or(Ok(()), Err)
+    }
 }
 
-fn failing(error: Option<CommitError>) -> (SqliteOptions, Arc<Mutex<()>>) {
+fn failing(
+    write_error: Option<CommitError>,
+    sync_error: Option<CommitError>,
+) -> (SqliteOptions, Arc<Mutex<()>>) {
     let held = Arc::default();
-    let gate = FailingSegment { writes: 0, error, held: Arc::clone(&held) };
+    let gate = FailingSegment { writes: 0, write_error, sync_error, held: Arc::clone(&held) };
     (SqliteOptions { commit_gate: Box::new(gate), ..options() }, held)
 }
 
@@ -123,12 +132,12 @@ fn submit_at_once(
 }
 
 #[test]
-fn a_failed_fsync_of_a_segment_poisons_the_writer_and_nothing_of_it_is_there() {
+fn a_failed_write_to_a_segment_poisons_the_writer_and_nothing_of_it_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let length = || segments(directory.path()).remove(0).metadata().unwrap().len();
     let (kept, written);
     {
-        let (options, held) = failing(Some(CommitError::Disk(String::from("fsync"))));
+        let (options, held) = failing(Some(CommitError::Disk(String::from("write"))), None);
         let open = open_sqlite(directory.path(), options);
         let mut writer = open.writer("t");
         submit_at_once(&mut writer, &held, 1..=300);
@@ -153,10 +162,31 @@ fn a_failed_fsync_of_a_segment_poisons_the_writer_and_nothing_of_it_is_there() {
 }
 
 #[test]
+fn a_failed_fsync_of_a_segment_poisons_the_writer_soon_after_what_did_not_wait_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let error = CommitError::Disk(String::from("fsync"));
+        let (options, held) = failing(None, Some(error));
+        let open = open_sqlite(directory.path(), options);
+        let mut writer = open.writer("t");
+        submit_at_once(&mut writer, &held, 1..=300);
+        settle(&mut writer);
+        wait_for(|| {
+            let next = large(7_000, writer.sequence.next(), 10);
+            writer.sequence.admit(next.id, next.durability);
+            writer.try_submit(&next) == Err(SubmitError::Poisoned)
+        });
+    }
+    // Of what the disk said nothing good about, the next start keeps what is whole.
+    let open = open_sqlite(directory.path(), options());
+    assert_eq!(numbered(&entries(&open, "t"), 1..=300), 300);
+}
+
+#[test]
 fn a_segment_without_room_refuses_its_commit_gives_the_room_back_and_the_next_is_tried() {
     let directory = tempfile::tempdir().unwrap();
     let length = || segments(directory.path()).remove(0).metadata().unwrap().len();
-    let (options, held) = failing(Some(CommitError::DiskFull));
+    let (options, held) = failing(Some(CommitError::DiskFull), None);
     let open = open_sqlite(directory.path(), options);
     let mut writer = open.writer("t");
     submit_at_once(&mut writer, &held, 1..=300);
@@ -191,7 +221,7 @@ fn a_segment_without_room_refuses_its_commit_gives_the_room_back_and_the_next_is
 #[test]
 fn a_note_that_somebody_waits_for_does_not_wait_for_a_segment() {
     let directory = tempfile::tempdir().unwrap();
-    let (options, held) = failing(None);
+    let (options, held) = failing(None, None);
     let open = open_sqlite(directory.path(), options);
     let mut writer = open.writer("t");
     {

@@ -1,4 +1,5 @@
-//! Appending to segments: what a commit has for them is written in one go, and is on disk before the commit is.
+//! Appending to segments: what a commit has for them is written in one go, and is on disk before the commit is, or soon after
+//! where the commit does not wait for the disk.
 
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Seek, SeekFrom, Write};
@@ -26,6 +27,8 @@ pub(in crate::sqlite) struct Appender {
     /// What the transaction at hand adds, and how many bytes that is.
     gathered: Vec<Arc<SealedRun>>,
     gathered_bytes: u64,
+    /// What was written to, and may not be on disk.
+    unsynced: Vec<Arc<File>>,
 }
 
 /// Where the segment that is appended to ends, as far as it is committed.
@@ -48,7 +51,14 @@ impl Appender {
                 |row| Ok(End { no: row.get(0)?, bytes: rows::unsigned(row, 1)? }),
             )
             .optional()?;
-        Ok(Self { segments, now: last, committed: last, gathered: Vec::new(), gathered_bytes: 0 })
+        Ok(Self {
+            segments,
+            now: last,
+            committed: last,
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            unsynced: Vec::new(),
+        })
     }
 
     /// Before a transaction's first run, whose seq is `first_seq`: begins the next segment where this one is long enough.
@@ -132,23 +142,39 @@ impl Appender {
         self.gathered.is_empty()
     }
 
-    /// Puts what was added on the disk. The transaction is not durable before.
-    pub(in crate::sqlite) fn flush(&self) -> Result<(), CommitError> {
-        let Some(End { no, bytes }) = self.now else { return Ok(()) };
-        let write = || -> std::io::Result<()> {
-            let file = &*self.segments.file(no)?;
-            // Nobody else uses its position.
-            { file }.seek(SeekFrom::Start(bytes))?;
-            for runs in self.gathered.chunks(SLICES_MAX) {
-                let slices: Vec<_> = runs.iter().map(|run| IoSlice::new(&run.encoded)).collect();
-                write_all(file, slices)?;
-            }
-            file.sync_data()
+    /// Writes what was added. The transaction must not be committed before.
+    pub(in crate::sqlite) fn write(&mut self) -> Result<(), CommitError> {
+        let Some(End { no, bytes }) = self.now.filter(|_| !self.is_empty()) else {
+            return Ok(());
         };
-        Ok(write()?)
+        let file = self.segments.file(no)?;
+        if self.unsynced.iter().all(|it| !Arc::ptr_eq(it, &file)) {
+            self.unsynced.push(Arc::clone(&file));
+        }
+        // Nobody else uses its position.
+        (&*file).seek(SeekFrom::Start(bytes))?;
+        for runs in self.gathered.chunks(SLICES_MAX) {
+            let slices: Vec<_> = runs.iter().map(|run| IoSlice::new(&run.encoded)).collect();
+            write_all(&file, slices)?;
+        }
+        Ok(())
     }
 
-    /// Gives the room back that [`Appender::flush`] took in vain: the commit behind it was not tried, so no row that might come
+    /// Whether all that was written is on disk.
+    pub(in crate::sqlite) fn is_synced(&self) -> bool {
+        self.unsynced.is_empty()
+    }
+
+    /// Puts all that was written on the disk.
+    pub(in crate::sqlite) fn sync(&mut self) -> Result<(), CommitError> {
+        for file in &self.unsynced {
+            file.sync_data()?;
+        }
+        self.unsynced.clear();
+        Ok(())
+    }
+
+    /// Gives the room back that [`Appender::write`] took in vain: the commit behind it was not tried, so no row that might come
     /// back after a crash names what goes.
     pub(in crate::sqlite) fn cut_off(&self) {
         if let Some(End { no, bytes }) = self.now {

@@ -70,7 +70,7 @@ impl Writer {
 
     /// A little of it. Returns whether that was all.
     fn make_room_step(&mut self) -> Result<bool, CommitError> {
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        self.begin(false)?;
         let is_done = self.upkeep.step_when_full(&self.connection, &mut self.places)?;
         let has_retired = self.appender.retire(&self.connection)?;
         let dead = segments::dead(&self.connection)?;

@@ -1,4 +1,4 @@
-//! Commits whose bytes are in a segment: which they are, and what of them is on disk before they are.
+//! Commits whose bytes are in a segment.
 
 use super::Writer;
 use crate::sqlite::commit_gate::CommitError;
@@ -22,7 +22,7 @@ impl Writer {
 
     /// How much a transaction has for a segment; `None` unless it is large, and nobody waits for it: one fsync more is no loss
     /// then.
-    fn bytes_for_segment(&self, writes: &[Request]) -> Option<u64> {
+    pub(super) fn bytes_for_segment(&self, writes: &[Request]) -> Option<u64> {
         let packed = |write: &Request| match write {
             Request::Append(_, run) if !run.has_durable => Some(run.encoded.len()),
             _ => None,
@@ -35,21 +35,10 @@ impl Writer {
 
     /// Whether a segment may become so much longer: the database could have had that room.
     fn has_room_for(&self, bytes: u64) -> rusqlite::Result<bool> {
-        let pages =
-            self.connection.query_row("PRAGMA page_count", (), |row| rows::unsigned(row, 0))?;
+        let pages = self
+            .connection
+            .prepare_cached("PRAGMA page_count")?
+            .query_row((), |row| rows::unsigned(row, 0))?;
         Ok(pages + bytes.div_ceil(u64::from(PAGE_BYTES)) <= self.append_pages_max()?)
-    }
-
-    /// Puts on the disk what the transaction at hand has for a segment, if anything.
-    pub(super) fn flush(&mut self) -> Result<(), CommitError> {
-        if self.appender.is_empty() {
-            return Ok(());
-        }
-        let appender = &self.appender;
-        let result = self.gate.pass_segment(&mut || appender.flush());
-        if result == Err(CommitError::DiskFull) {
-            self.appender.cut_off();
-        }
-        result
     }
 }

@@ -28,9 +28,10 @@ impl Writer {
     /// The same. Returns whether everybody was told: those who wait for a tenant to be opened are not, if there was no room
     /// for it and it `opens_again`.
     fn try_transact(&mut self, writes: Vec<Request>, is_quiet: bool, opens_again: bool) -> bool {
-        let mut outcome = Outcome::default();
+        let is_lazy = self.may_be_lazy(&writes);
+        let mut outcome = Outcome { is_lazy, ..Outcome::default() };
         let result = self.write(writes, is_quiet, &mut outcome).and_then(|()| {
-            self.flush()?;
+            self.write_segment(is_lazy)?;
             let connection = &self.connection;
             self.gate.pass(&mut || commit(connection))
         });
@@ -43,7 +44,10 @@ impl Writer {
                     self.write_ahead_bytes += UPKEEP_BYTES;
                 }
                 self.keep();
-                let is_other_size = outcome.in_segment || !outcome.dead.is_empty();
+                // After those that do not wait for the disk the next one that does looks: they are none that would fill it.
+                let has_segment = outcome.in_segment || self.has_unsynced();
+                let is_other_size = !is_lazy && (has_segment || !outcome.dead.is_empty());
+                self.synced(is_lazy);
                 self.segments.bury(std::mem::take(&mut outcome.dead));
                 self.teller.committed(outcome, &self.tenants);
                 if is_other_size && let Err(error) = self.limit_appends() {
@@ -73,7 +77,7 @@ impl Writer {
         }
     }
 
-    /// The transaction is durable.
+    /// The transaction is committed.
     pub(super) fn keep(&mut self) {
         self.appender.keep();
         self.places.keep();
