@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::model::Accepted;
 use crate::open_log::{LogState, Pending, accepted};
-use crate::repeats::{Emission, Looked};
+use crate::repeats::Emission;
 use crate::showing::write_event;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -97,14 +97,12 @@ impl Tenant {
             entity_hash,
             attachments,
         );
-        let emission = match emission.map(|it| self.repeats.look(it, turn.clock.unix_ms())) {
-            Some(Looked::Repeat(id, offset)) => {
-                turn.counters.duplicates.add(1);
-                return Ok(self.repeat(id, offset));
-            }
-            Some(Looked::New(emission)) => Some(emission),
-            None => None,
-        };
+        if let Some(emission) = emission
+            && let Some((id, offset)) = self.repeats.repeated(emission, turn.clock.unix_ms())
+        {
+            turn.counters.duplicates.add(1);
+            return Ok(self.repeat(id, offset));
+        }
         let creates_order = self.new_order(&event, &publisher, &entities);
         let customer = match &creates_order {
             Some(owner) => owner.customer.clone(),
@@ -144,7 +142,7 @@ impl Tenant {
             entity: order,
             entity_hash,
             creates_order,
-            fingerprint: emission.map(|it| it.emission.fingerprint),
+            fingerprint: emission.map(|it| it.fingerprint),
             message: message.to_json(),
             compacts: policy.compacts && !tells_a_cancel(incoming.payload),
             attachments,

@@ -10,7 +10,6 @@ use foodtrack_contract::{
 };
 use foodtrack_tenant_log::{HEAD_EMISSIONS_MAX, LastEmission};
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use siphasher::sip::SipHasher13;
 use twox_hash::XxHash3_64;
 use uuid::Uuid;
@@ -48,23 +47,6 @@ pub(crate) struct Emission {
     pub(crate) fingerprint: u64,
 }
 
-/// What an emission is, once it was looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Looked {
-    /// It repeats the one with this id, at this offset.
-    Repeat(Uuid, Offset),
-    /// It says something new.
-    New(NewEmission),
-}
-
-/// An emission that repeats none, to be noted once it is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NewEmission {
-    pub(crate) emission: Emission,
-    /// Where the order's last one stood when it was looked for.
-    place: Option<usize>,
-}
-
 #[derive(Debug)]
 struct Last {
     order: u64,
@@ -81,6 +63,9 @@ struct Last {
 pub(crate) struct Repeats {
     /// By the order, which is a hash already.
     last: HashTable<Last>,
+    /// Where the one stood that was looked for last: that is where it is noted, and the next is most often about the same
+    /// order. After changes it may be another's, or nobody's.
+    looked_at: usize,
     /// Each of them once, with when it was looked at: about the oldest first.
     orders: VecDeque<(u64, u64)>,
 }
@@ -195,34 +180,29 @@ impl Repeats {
         for LastEmission { order, fingerprint, id, offset } in emissions {
             let order = key.order(Some(&order));
             let emission = Emission { order, fingerprint };
-            self.note(NewEmission { emission, place: None }, id, offset, now_ms);
+            self.note(emission, id, offset, now_ms);
         }
     }
 
-    /// Looks whether an emission repeats the last one about its order.
-    pub(crate) fn look(&self, emission: Emission, now_ms: u64) -> Looked {
-        let place =
-            self.last.find_bucket_index(emission.order, |last| last.order == emission.order);
-        match place.and_then(|place| self.last.get_bucket(place)) {
-            Some(last)
-                if last.fingerprint == emission.fingerprint
-                    && now_ms.saturating_sub(last.at_ms) <= WINDOW_MS =>
-            {
-                Looked::Repeat(last.id, last.offset)
-            }
-            _ => Looked::New(NewEmission { emission, place }),
-        }
+    /// The one that an emission repeats, if it repeats the last one about its order.
+    pub(crate) fn repeated(&mut self, emission: Emission, now_ms: u64) -> Option<(Uuid, Offset)> {
+        let last = self.find(emission.order)?;
+        let is_repeat = last.fingerprint == emission.fingerprint
+            && now_ms.saturating_sub(last.at_ms) <= WINDOW_MS;
+        is_repeat.then_some((last.id, last.offset))
     }
 
     /// Remembers an emission that was taken.
-    pub(crate) fn note(&mut self, new: NewEmission, id: Uuid, offset: Offset, now_ms: u64) {
-        let NewEmission { emission: Emission { order, fingerprint }, place } = new;
+    pub(crate) fn note(&mut self, emission: Emission, id: Uuid, offset: Offset, now_ms: u64) {
+        let Emission { order, fingerprint } = emission;
         let new = Last { order, fingerprint, id, offset, at_ms: now_ms };
-        let last = place.and_then(|place| self.last.get_bucket_mut(place));
-        if let Some(last) = last.filter(|last| last.order == order) {
-            *last = new;
-        } else {
-            self.find_and_note(new);
+        match self.find(order) {
+            Some(last) => *last = new,
+            None => {
+                let place = self.last.insert_unique(order, new, |last| last.order);
+                self.looked_at = place.bucket_index();
+                self.orders.push_back((now_ms, order));
+            }
         }
         let is_old = |at_ms: u64| now_ms.saturating_sub(at_ms) > WINDOW_MS;
         while let Some((at_ms, order)) = self.orders.front().copied()
@@ -239,15 +219,13 @@ impl Repeats {
         }
     }
 
-    fn find_and_note(&mut self, new: Last) {
-        let (order, at_ms) = (new.order, new.at_ms);
-        match self.last.entry(order, |last| last.order == order, |last| last.order) {
-            Entry::Occupied(mut last) => *last.get_mut() = new,
-            Entry::Vacant(place) => {
-                place.insert(new);
-                self.orders.push_back((at_ms, order));
-            }
+    /// The order's last one.
+    fn find(&mut self, order: u64) -> Option<&mut Last> {
+        let is_it = |last: &Last| last.order == order;
+        if !self.last.get_bucket(self.looked_at).is_some_and(is_it) {
+            self.looked_at = self.last.find_bucket_index(order, is_it)?;
         }
+        self.last.get_bucket_mut(self.looked_at)
     }
 
     /// What was taken at this offset was not kept after all: its repeat is a new one.
@@ -274,16 +252,9 @@ mod tests {
 
     use super::*;
 
-    fn find(repeats: &Repeats, emission: Emission, now_ms: u64) -> Option<(Uuid, Offset)> {
-        match repeats.look(emission, now_ms) {
-            Looked::Repeat(id, offset) => Some((id, offset)),
-            Looked::New(_) => None,
-        }
-    }
-
     fn note(repeats: &mut Repeats, emission: Emission, id: Uuid, offset: Offset, now_ms: u64) {
-        let Looked::New(new) = repeats.look(emission, now_ms) else { panic!("it is a repeat") };
-        repeats.note(new, id, offset, now_ms);
+        assert_eq!(repeats.repeated(emission, now_ms), None);
+        repeats.note(emission, id, offset, now_ms);
     }
 
     fn emission(order: u64, fingerprint: u64) -> Emission {
@@ -299,12 +270,12 @@ mod tests {
         let mut repeats = Repeats::default();
         let (ready, cooking) = (emission(42, 1), emission(42, 2));
         note(&mut repeats, ready, Uuid::from_u128(1), offset(1), 0);
-        assert_eq!(find(&repeats, ready, 5), Some((Uuid::from_u128(1), offset(1))));
-        assert_eq!(find(&repeats, emission(43, 1), 5), None);
+        assert_eq!(repeats.repeated(ready, 5), Some((Uuid::from_u128(1), offset(1))));
+        assert_eq!(repeats.repeated(emission(43, 1), 5), None);
         note(&mut repeats, cooking, Uuid::from_u128(2), offset(2), 10);
-        assert_eq!(find(&repeats, ready, 11), None, "it was left and is entered again");
-        assert!(find(&repeats, cooking, 10 + WINDOW_MS).is_some());
-        assert_eq!(find(&repeats, cooking, 11 + WINDOW_MS), None);
+        assert_eq!(repeats.repeated(ready, 11), None, "it was left and is entered again");
+        assert!(repeats.repeated(cooking, 10 + WINDOW_MS).is_some());
+        assert_eq!(repeats.repeated(cooking, 11 + WINDOW_MS), None);
     }
 
     #[test]
@@ -313,11 +284,11 @@ mod tests {
         let of = |n: u64, fingerprint| emission(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), fingerprint);
         let mut repeats = Repeats::default();
         note(&mut repeats, of(1, 1), Uuid::nil(), offset(1), 0);
-        let Looked::New(new) = repeats.look(of(1, 2), 0) else { panic!("it is new") };
+        assert_eq!(repeats.repeated(of(1, 2), 0), None);
         (2..1_000).for_each(|n| note(&mut repeats, of(n, n), Uuid::nil(), offset(n), 0));
-        repeats.note(new, Uuid::nil(), offset(1_000), 0);
-        assert_eq!(find(&repeats, of(1, 2), 0), Some((Uuid::nil(), offset(1_000))));
-        assert!((2..1_000).all(|n| find(&repeats, of(n, n), 0).is_some()));
+        repeats.note(of(1, 2), Uuid::nil(), offset(1_000), 0);
+        assert_eq!(repeats.repeated(of(1, 2), 0), Some((Uuid::nil(), offset(1_000))));
+        assert!((2..1_000).all(|n| repeats.repeated(of(n, n), 0).is_some()));
     }
 
     #[test]
@@ -327,8 +298,8 @@ mod tests {
         let last = LastEmission { order, fingerprint: 1, id, offset: offset(1) };
         repeats.restore(&key, vec![last], 1_000);
         let again = emission(key.order(Some("42")), 1);
-        assert_eq!(find(&repeats, again, 1_000 + WINDOW_MS), Some((id, offset(1))));
-        assert_eq!(find(&repeats, again, 1_001 + WINDOW_MS), None);
+        assert_eq!(repeats.repeated(again, 1_000 + WINDOW_MS), Some((id, offset(1))));
+        assert_eq!(repeats.repeated(again, 1_001 + WINDOW_MS), None);
     }
 
     #[test]
@@ -387,7 +358,7 @@ mod tests {
         note(&mut repeats, emission(1, 1), Uuid::nil(), offset(1), 0);
         for n in 2..100 {
             note(&mut repeats, emission(42, n), Uuid::nil(), offset(n), n * WINDOW_MS / 4);
-            assert!(find(&repeats, emission(42, n), n * WINDOW_MS / 4).is_some());
+            assert!(repeats.repeated(emission(42, n), n * WINDOW_MS / 4).is_some());
         }
         assert_eq!((repeats.last.len(), repeats.orders.len()), (1, 1));
     }
@@ -397,7 +368,7 @@ mod tests {
         let mut repeats = Repeats::default();
         note(&mut repeats, emission(42, 1), Uuid::from_u128(1), offset(1), 0);
         repeats.forget(offset(1));
-        assert_eq!(find(&repeats, emission(42, 1), 1), None);
+        assert_eq!(repeats.repeated(emission(42, 1), 1), None);
         assert!(repeats.orders.is_empty());
     }
 
@@ -409,7 +380,7 @@ mod tests {
         }
         assert!(repeats.last.len() <= ORDERS_MAX && repeats.orders.len() <= ORDERS_MAX);
         let newest = 3 * ORDERS_MAX as u64 - 1;
-        assert!(find(&repeats, emission(newest, newest), newest / 8).is_some());
-        assert!(find(&repeats, emission(0, 0), 0).is_none());
+        assert!(repeats.repeated(emission(newest, newest), newest / 8).is_some());
+        assert!(repeats.repeated(emission(0, 0), 0).is_none());
     }
 }

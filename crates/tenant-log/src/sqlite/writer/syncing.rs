@@ -80,6 +80,7 @@ impl Writer {
     /// Writes what the transaction at hand has for a segment. Unless it is lazy, that is on the disk then, with all that was
     /// written before.
     pub(super) fn write_segment(&mut self, is_lazy: bool) -> Result<(), CommitError> {
+        let had_unsynced = self.has_unsynced();
         let Self { appender, gate, .. } = self;
         let mut result = Ok(());
         if !appender.is_empty() {
@@ -87,6 +88,12 @@ impl Writer {
         }
         if result.is_ok() && !is_lazy && !appender.is_synced() {
             result = gate.pass_sync(&mut || appender.sync());
+            if had_unsynced && result == Err(CommitError::DiskFull) {
+                // What it concerns is committed, and the kernel forgets a failed fsync: the next one would prove nothing.
+                return Err(CommitError::Disk(String::from(
+                    "there was no room for what was written before",
+                )));
+            }
         }
         if result == Err(CommitError::DiskFull) {
             appender.cut_off();
