@@ -139,12 +139,11 @@ impl Writer {
         let round = self.upkeep.is_in_round().then_some(round);
         let compacting = self.is_compacting.then_some(Duration::ZERO);
         Nap {
-            at_most: [round, compacting, self.notes.wait()].into_iter().flatten().min(),
-            in_quiet: [self.upkeep.quiet(&self.places), self.sync_wait()]
+            at_most: [round, compacting, self.notes.wait(), self.sync_wait()]
                 .into_iter()
                 .flatten()
-                .min()
-                .filter(|_| !self.is_full),
+                .min(),
+            in_quiet: self.upkeep.quiet(&self.places).filter(|_| !self.is_full),
         }
     }
 
@@ -280,13 +279,11 @@ impl Writer {
         // A full disk has its own way of it, or else an append without room would undo it again and again.
         // It waits for the disk, and so do the files that go with it.
         if !self.is_full && !outcome.is_lazy {
-            // The next ones need not wait only for what has its turn now.
-            let has_time = is_quiet || self.has_unsynced();
             outcome.upkept = self.upkeep.step(
                 &self.connection,
                 &mut self.places,
                 &mut self.tenants,
-                has_time,
+                is_quiet,
             )?;
             if outcome.upkept {
                 outcome.dead = segments::dead(&self.connection)?;
@@ -340,7 +337,7 @@ impl Writer {
         outcome.bytes += rows::insert_run(connection, seq, open.no, run, last, place)?;
         // One that is lazy has been looked at before.
         if !outcome.is_lazy {
-            appended.is_awaited |= open.reserve(connection, outcome.in_segment)?;
+            appended.is_awaited |= open.reserve(connection)?;
         }
         Ok(())
     }
