@@ -277,7 +277,7 @@ impl Writer {
             outcome.ticketed = self.notes.write(&self.connection)?;
         }
         // A full disk has its own way of it, or else an append without room would undo it again and again.
-        // It waits for the disk, and so do the files that go with it.
+        // And what retention takes must not come back after a power failure, with its files gone: it waits for the disk.
         if !self.is_full && !outcome.is_lazy {
             outcome.upkept = self.upkeep.step(
                 &self.connection,

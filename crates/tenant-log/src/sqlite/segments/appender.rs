@@ -144,9 +144,7 @@ impl Appender {
 
     /// Writes what was added. The transaction must not be committed before.
     pub(in crate::sqlite) fn write(&mut self) -> Result<(), CommitError> {
-        let Some(End { no, bytes }) = self.now.filter(|_| !self.is_empty()) else {
-            return Ok(());
-        };
+        let Some(End { no, bytes }) = self.now else { return Ok(()) };
         let file = self.segments.file(no)?;
         if self.unsynced.iter().all(|it| !Arc::ptr_eq(it, &file)) {
             self.unsynced.push(Arc::clone(&file));
