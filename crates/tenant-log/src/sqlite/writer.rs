@@ -132,17 +132,13 @@ impl Writer {
         if self.is_poisoned {
             return Nap::default();
         }
-        let round = match self.is_full {
-            true => ROOM_DELAY,
-            false => Duration::ZERO,
-        };
-        let round = self.upkeep.is_in_round().then_some(round);
+        let round = self.upkeep.is_in_round().then_some(Duration::ZERO);
+        // On a full disk both take room first.
+        let room = if self.is_full { ROOM_DELAY } else { Duration::ZERO };
+        let [round, sync] = [round, self.syncing.wait()].map(|wait| wait.map(|it| it.max(room)));
         let compacting = self.is_compacting.then_some(Duration::ZERO);
         Nap {
-            at_most: [round, compacting, self.notes.wait(), self.sync_wait()]
-                .into_iter()
-                .flatten()
-                .min(),
+            at_most: [round, sync, compacting, self.notes.wait()].into_iter().flatten().min(),
             in_quiet: self.upkeep.quiet(&self.places).filter(|_| !self.is_full),
         }
     }
@@ -181,7 +177,8 @@ impl Writer {
         }
         let notes_are_due = self.notes.wait().is_some_and(|wait| wait.is_zero());
         let has_writes = !writes.is_empty() || has_tickets || notes_are_due;
-        if self.is_full && (has_writes || self.upkeep.is_in_round()) && !self.is_poisoned {
+        let needs_room = has_writes || self.upkeep.is_in_round() || self.is_sync_due();
+        if self.is_full && needs_room && !self.is_poisoned {
             self.make_room();
         }
         let is_upkeep_due =
@@ -189,7 +186,8 @@ impl Writer {
         if self.is_poisoned {
             return self.teller.refuse_all(writes.into_iter());
         }
-        if has_writes || self.is_sync_due() || is_upkeep_due && !self.is_full {
+        let is_own_due = is_upkeep_due || self.is_sync_due();
+        if has_writes || is_own_due && !self.is_full {
             let mut writes = writes.into_iter().peekable();
             loop {
                 let some = take_some(&mut writes);

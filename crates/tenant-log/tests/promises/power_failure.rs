@@ -1,42 +1,71 @@
 //! What nobody waits for is with the operating system first and on the disk soon after: what a power failure in between takes.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use foodtrack_tenant_log::{Commit, CommitError, CommitGate, LogEntry, SqliteOptions, check};
+use foodtrack_tenant_log::{
+    Commit, CommitError, CommitGate, LogEntry, RefusedReason, SqliteOptions, check,
+};
 
 use crate::segments::{entries, large, options, segments, settle, submit};
 use crate::support::{offset, open_sqlite, wait_for};
 
-/// How many commits there were, how many of them were for a segment, and how often what was written there was put on the disk.
-#[derive(Clone, Default)]
-struct Counting {
-    commits: Arc<AtomicU64>,
-    writes: Arc<AtomicU64>,
-    syncs: Arc<AtomicU64>,
+/// What passes a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Commit,
+    /// For a segment.
+    Write,
+    /// What was written there is put on the disk.
+    Sync,
 }
 
-impl CommitGate for Counting {
+/// Notes what passes; the disk is full for what is written after `fill`, once.
+#[derive(Clone, Default)]
+struct Recording {
+    steps: Arc<Mutex<Vec<Step>>>,
+    is_full: Arc<AtomicBool>,
+}
+
+impl Recording {
+    fn note(&self, step: Step) {
+        self.steps.lock().unwrap().push(step);
+    }
+
+    fn count(&self, step: Step) -> usize {
+        self.steps.lock().unwrap().iter().filter(|it| **it == step).count()
+    }
+
+    fn fill(&self) {
+        self.is_full.store(true, Ordering::SeqCst);
+    }
+}
+
+impl CommitGate for Recording {
     fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError> {
-        self.commits.fetch_add(1, Ordering::SeqCst);
+        self.note(Step::Commit);
         commit()
     }
 
     fn pass_segment(&mut self, write: &mut Commit<'_>) -> Result<(), CommitError> {
-        self.writes.fetch_add(1, Ordering::SeqCst);
-        write()
+        self.note(Step::Write);
+        if self.is_full.swap(false, Ordering::SeqCst) {
+            Err(CommitError::DiskFull)
+        } else {
+            write()
+        }
     }
 
     fn pass_sync(&mut self, sync: &mut Commit<'_>) -> Result<(), CommitError> {
-        self.syncs.fetch_add(1, Ordering::SeqCst);
+        self.note(Step::Sync);
         sync()
     }
 }
 
-fn counting() -> (SqliteOptions, Counting) {
-    let gate = Counting::default();
+fn recording() -> (SqliteOptions, Recording) {
+    let gate = Recording::default();
     (SqliteOptions { commit_gate: Box::new(gate.clone()), ..options() }, gate)
 }
 
@@ -48,7 +77,7 @@ fn unsynced_from(directory: &Path) -> Option<i64> {
 #[test]
 fn a_crowds_commits_do_not_wait_for_the_disk_and_are_there_within_about_a_second() {
     let directory = tempfile::tempdir().unwrap();
-    let (options, gate) = counting();
+    let (options, gate) = recording();
     let open = open_sqlite(directory.path(), options);
     let mut writer = open.writer("t");
     let start = Instant::now();
@@ -58,16 +87,16 @@ fn a_crowds_commits_do_not_wait_for_the_disk_and_are_there_within_about_a_second
         n += 100;
         settle(&mut writer);
     }
-    let [writes, syncs] = [&gate.writes, &gate.syncs].map(|it| it.load(Ordering::SeqCst));
+    let [writes, syncs] = [Step::Write, Step::Sync].map(|it| gate.count(it));
     assert!(writes > 20 && (1..=4).contains(&syncs), "{syncs} syncs of {writes} writes");
     // Nobody comes any more: what is left is put on the disk all the same, and the log says so.
     let last_write = Instant::now();
     wait_for(|| unsynced_from(directory.path()).is_none());
     assert!(last_write.elapsed() < Duration::from_secs(3));
-    assert!(gate.syncs.load(Ordering::SeqCst) <= syncs + 1);
-    let commits = gate.commits.load(Ordering::SeqCst);
+    assert!(gate.count(Step::Sync) <= syncs + 1);
+    let commits = gate.count(Step::Commit);
     std::thread::sleep(Duration::from_millis(1_200));
-    assert_eq!(gate.commits.load(Ordering::SeqCst), commits, "and then it is quiet");
+    assert_eq!(gate.count(Step::Commit), commits, "and then it is quiet");
 }
 
 /// What a power failure may leave of a segment: how many bytes of it, and of what is left how many that are zeros.
@@ -99,7 +128,7 @@ fn copy(directory: &Path) -> tempfile::TempDir {
 #[test]
 fn a_power_failure_takes_no_more_than_the_end_of_what_nobody_waited_for() {
     let directory = tempfile::tempdir().unwrap();
-    let (options, gate) = counting();
+    let (options, gate) = recording();
     let open = open_sqlite(directory.path(), options);
     let mut writer = open.writer("t");
     let length = || segments(directory.path()).remove(0).metadata().unwrap().len();
@@ -107,13 +136,13 @@ fn a_power_failure_takes_no_more_than_the_end_of_what_nobody_waited_for() {
     settle(&mut writer);
     // Somebody waits for this one: with it, all before it is on the disk.
     writer.append(301);
-    let (safe, syncs) = (length(), gate.syncs.load(Ordering::SeqCst));
+    let (safe, syncs) = (length(), gate.count(Step::Sync));
     for first in [302, 602, 902] {
         submit(&mut writer, first..=first + 299, 1_000);
         settle(&mut writer);
     }
     let (whole, failed) = (length(), copy(directory.path()));
-    assert_eq!(gate.syncs.load(Ordering::SeqCst), syncs, "the machine is too slow for this test");
+    assert_eq!(gate.count(Step::Sync), syncs, "the machine is too slow for this test");
     let cuts = [0, 1, 5_000, 299_000, 310_000, 700_000].map(|beyond| safe + beyond);
     let cut_off = cuts.map(|length| Left { length, zeros: 0 });
     let empty = cuts.map(|length| Left { length: whole, zeros: whole - length });
@@ -171,4 +200,31 @@ fn a_disk_that_does_not_answer_takes_nothing_from_the_log() {
     std::fs::write(&segment, whole).unwrap();
     let open = open_sqlite(image.path(), options());
     assert_eq!(entries(&open, "t").len(), 300);
+}
+
+#[test]
+fn a_full_disk_gets_what_did_not_wait_for_it_before_room_is_made_and_though_nobody_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let (options, gate) = recording();
+    let open = open_sqlite(directory.path(), options);
+    let mut writer = open.writer("t");
+    // Where the machine is slow, the last of them may come alone, and such a small commit waits for the disk.
+    let mut n = 0;
+    while unsynced_from(directory.path()).is_none() {
+        submit(&mut writer, n + 1..=n + 300, 1_000);
+        n += 300;
+        settle(&mut writer);
+    }
+    gate.fill();
+    submit(&mut writer, n + 1..=n + 300, 1_000);
+    while writer.refused.is_empty() {
+        writer.hear();
+    }
+    assert!(writer.refused.iter().all(|(.., reason)| *reason == RefusedReason::DiskFull));
+    wait_for(|| unsynced_from(directory.path()).is_none());
+    let steps = gate.steps.lock().unwrap().clone();
+    // Room is made by commits that a power failure must not find alone.
+    let last_write = steps.iter().rposition(|it| *it == Step::Write).unwrap();
+    assert_eq!(steps[last_write + 1..][..2], [Step::Sync, Step::Commit], "{steps:?}");
+    writer.append(n + 301);
 }

@@ -71,12 +71,17 @@ impl Writer {
     /// A little of it. Returns whether that was all.
     fn make_room_step(&mut self) -> Result<bool, CommitError> {
         self.begin(false)?;
+        self.note_syncing(false)?;
         let is_done = self.upkeep.step_when_full(&self.connection, &mut self.places)?;
         let has_retired = self.appender.retire(&self.connection)?;
         let dead = segments::dead(&self.connection)?;
+        // Only what is on the disk gets places and goes. And a file that waits for that is open: deleted, it would still take
+        // its room.
+        self.write_segment(false)?;
         let connection = &self.connection;
         self.gate.pass(&mut || commit(connection))?;
         self.keep();
+        self.synced(false);
         self.segments.bury(dead);
         Ok(is_done && !has_retired)
     }

@@ -21,25 +21,19 @@ pub(super) struct Syncing {
 
 impl Syncing {
     /// How long the disk may wait for it; `None` where it has all.
-    fn wait(&self) -> Option<Duration> {
+    pub(super) fn wait(&self) -> Option<Duration> {
         self.since.map(|since| (since + SYNC_DELAY).saturating_duration_since(Instant::now()))
     }
 }
 
 impl Writer {
-    /// How long what is not on disk may wait.
-    pub(super) fn sync_wait(&self) -> Option<Duration> {
-        // A full disk has no room for the little that says so.
-        self.syncing.wait().filter(|_| !self.is_full)
-    }
-
     /// Whether there were commits that did not wait for the disk, since the last one that did.
     pub(super) fn has_unsynced(&self) -> bool {
         self.syncing.since.is_some()
     }
 
     pub(super) fn is_sync_due(&self) -> bool {
-        self.sync_wait().is_some_and(|wait| wait.is_zero())
+        self.syncing.wait().is_some_and(|wait| wait.is_zero())
     }
 
     /// Whether a transaction need not wait for the disk: it is for a segment, which nobody waits for, and has nothing with it
