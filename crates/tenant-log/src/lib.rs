@@ -21,6 +21,7 @@ mod retention;
 mod run;
 mod sealed_run;
 mod sequence;
+mod spare_memory;
 mod sqlite;
 mod subscriber;
 

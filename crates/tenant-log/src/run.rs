@@ -1,11 +1,14 @@
 //! Neighbouring entries of one tenant, being gathered.
 
+use std::sync::Arc;
+
 use foodtrack_contract::Offset;
 
 use crate::encoding::Encoded;
 use crate::front_coding::FrontCoded;
 use crate::packing::{Packer, leave};
 use crate::sealed_run::SealedRun;
+use crate::spare_memory::SpareMemory;
 use crate::{Durability, EntryRef};
 
 /// How many entries a run takes: who wants one of them reads the others too. With more, their ids would be too many for a row
@@ -46,6 +49,21 @@ pub(crate) struct Run {
 pub(crate) struct Packing {
     packers: [Packer; 2],
     room: Vec<u8>,
+    spare: SpareMemory,
+}
+
+impl Packing {
+    /// Takes the memory of a run that was let go, if nobody reads it any more.
+    pub(crate) fn take_back(&mut self, run: Arc<SealedRun>) {
+        if let Some(run) = Arc::into_inner(run) {
+            self.spare.push(run.encoded);
+        }
+    }
+
+    /// Takes some of what another one has to spare.
+    pub(crate) fn take_spare(&mut self, other: &mut Self) {
+        self.spare.take_some(&mut other.spare);
+    }
 }
 
 impl Run {
@@ -156,7 +174,7 @@ impl Run {
     /// Its entries, packed. It is empty then, as by [`Run::clear`].
     pub(crate) fn seal(&mut self, packing: &mut Packing) -> SealedRun {
         self.code();
-        let Packing { packers: [heads, bodies], room } = packing;
+        let Packing { packers: [heads, bodies], room, spare } = packing;
         // Where little is left of each entry it is told by itself: packing would search it in vain.
         let entries = usize::try_from(self.entries).unwrap_or(usize::MAX);
         let bytes_min = entries.saturating_mul(PACKED_ENTRY_BYTES_MIN);
@@ -165,7 +183,9 @@ impl Run {
         heads.pack(&self.coded.heads, bytes_min, room);
         let heads_end = room.len();
         bodies.pack(&self.coded.bodies, bytes_min, room);
-        let sealed = self.sealed(heads_end, room);
+        let mut encoded = spare.pop(room.len());
+        encoded.extend_from_slice(room);
+        let sealed = self.sealed(heads_end, encoded);
         self.clear();
         sealed
     }
@@ -177,10 +197,10 @@ impl Run {
         leave(&self.coded.heads, &mut room);
         let heads_end = room.len();
         leave(&self.coded.bodies, &mut room);
-        self.sealed(heads_end, &room)
+        self.sealed(heads_end, room)
     }
 
-    fn sealed(&self, heads_end: usize, encoded: &[u8]) -> SealedRun {
+    fn sealed(&self, heads_end: usize, encoded: Vec<u8>) -> SealedRun {
         SealedRun {
             first: self.first,
             entries: self.entries,
@@ -189,7 +209,7 @@ impl Run {
             creates_orders: self.creates_orders,
             has_durable: self.has_durable,
             heads_end,
-            encoded: encoded.into(),
+            encoded,
         }
     }
 

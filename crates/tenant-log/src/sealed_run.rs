@@ -25,7 +25,7 @@ pub(crate) struct SealedRun {
     pub(crate) has_durable: bool,
     pub(crate) heads_end: usize,
     /// Ids, heads and bodies as they stand in a row, each behind the other.
-    pub(crate) encoded: Box<[u8]>,
+    pub(crate) encoded: Vec<u8>,
 }
 
 impl SealedRun {

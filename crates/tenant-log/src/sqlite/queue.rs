@@ -157,7 +157,7 @@ impl State {
         }
         match part {
             Part::Sealed(run) => {
-                recent.push_sealed(Arc::clone(&run));
+                recent.push_sealed(Arc::clone(&run), &mut self.packing);
                 self.requests.push(Request::Append(tenant, run));
             }
             Part::Open(mut run) => {
@@ -272,6 +272,7 @@ impl Queue {
         if gathered.spare.is_empty() {
             gathered.spare.extend(state.spare_runs.pop());
         }
+        gathered.packing.take_spare(&mut state.packing);
         self.wake_if_due(state);
     }
 
@@ -315,7 +316,7 @@ impl Queue {
             }
             Completion::Committed { tenant, through, .. } => {
                 if let Some(recent) = state.recent.get_mut(tenant) {
-                    recent.committed(*through);
+                    recent.committed(*through, &mut state.packing);
                 }
             }
             Completion::Refused { tenant, from, through, .. } => {

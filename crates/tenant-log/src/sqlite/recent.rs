@@ -82,15 +82,15 @@ impl Recent {
     /// What was gathered, for the disk. It stays here until it is there.
     pub(super) fn seal(&mut self, packing: &mut Packing) -> Arc<SealedRun> {
         let run = Arc::new(self.gathering.seal(packing));
-        self.push_sealed(Arc::clone(&run));
+        self.push_sealed(Arc::clone(&run), packing);
         run
     }
 
     /// Takes in the next entries, where nothing else is gathered. They stay until they are on the disk.
-    pub(super) fn push_sealed(&mut self, run: Arc<SealedRun>) {
+    pub(super) fn push_sealed(&mut self, run: Arc<SealedRun>, packing: &mut Packing) {
         self.bytes += run.bytes;
         self.sealed.push_back(run);
-        self.let_go();
+        self.let_go(packing);
     }
 
     /// The memory that was gathered in.
@@ -99,9 +99,9 @@ impl Recent {
     }
 
     /// Everything up to here that was not refused is on disk.
-    pub(super) fn committed(&mut self, through: Offset) {
+    pub(super) fn committed(&mut self, through: Offset, packing: &mut Packing) {
         self.committed = self.committed.max(through);
-        self.let_go();
+        self.let_go(packing);
     }
 
     /// These are not kept.
@@ -111,14 +111,13 @@ impl Recent {
     }
 
     /// Lets the oldest go, but none that the disk cannot tell yet.
-    fn let_go(&mut self) {
-        while let Some(oldest) = self.sealed.front()
-            && oldest.last() <= self.committed
-            && self.bytes - oldest.bytes >= RECENT_BYTES
-        {
+    fn let_go(&mut self, packing: &mut Packing) {
+        while let Some(oldest) = self.sealed.pop_front_if(|oldest| {
+            oldest.last() <= self.committed && self.bytes - oldest.bytes >= RECENT_BYTES
+        }) {
             self.bytes -= oldest.bytes;
             self.after = oldest.last();
-            self.sealed.pop_front();
+            packing.take_back(oldest);
         }
     }
 

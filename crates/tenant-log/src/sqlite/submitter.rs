@@ -37,7 +37,7 @@ pub(super) struct Gathered {
     last: Option<TenantId>,
     /// They themselves.
     run: Run,
-    packing: Packing,
+    pub(super) packing: Packing,
 }
 
 /// What a thread has gathered, and where it goes.
