@@ -141,18 +141,18 @@ impl Upkeep {
         self.to_trim.clear();
     }
 
-    /// A little of it, within the transaction at hand. Returns whether there was any.
+    /// A little of it, within the transaction at hand; whatever is worth it where that `has_time`. Returns whether there was any.
     pub(super) fn step(
         &mut self,
         connection: &Connection,
         places: &mut Places,
         tenants: &mut OpenTenants,
-        is_quiet: bool,
+        has_time: bool,
     ) -> rusqlite::Result<bool> {
         let appended = std::mem::take(&mut self.appended);
         if self.is_in_round() {
             let is_first = std::mem::take(&mut self.is_round_new);
-            if is_first || is_quiet || places.is_due() {
+            if is_first || has_time || places.is_due() {
                 places.place(connection)?;
             }
             if is_first {
@@ -162,7 +162,7 @@ impl Upkeep {
             self.sweep.look_again();
             return Ok(true);
         }
-        let places_are_due = places.is_due() || is_quiet && places.is_worth_it();
+        let places_are_due = places.is_due() || has_time && places.is_worth_it();
         if places_are_due {
             places.place(connection)?;
             let grown = tenants

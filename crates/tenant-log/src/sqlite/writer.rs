@@ -137,9 +137,11 @@ impl Writer {
         let room = if self.is_full { ROOM_DELAY } else { Duration::ZERO };
         let [round, sync] = [round, self.syncing.wait()].map(|wait| wait.map(|it| it.max(room)));
         let compacting = self.is_compacting.then_some(Duration::ZERO);
+        let upkeep = self.upkeep.quiet(&self.places).filter(|_| !self.is_full);
         Nap {
-            at_most: [round, sync, compacting, self.notes.wait()].into_iter().flatten().min(),
-            in_quiet: self.upkeep.quiet(&self.places).filter(|_| !self.is_full),
+            at_most: [round, compacting, self.notes.wait()].into_iter().flatten().min(),
+            // While others come, what is not on disk gets there with the next of theirs that is due.
+            in_quiet: [upkeep, sync].into_iter().flatten().min(),
         }
     }
 
@@ -277,11 +279,13 @@ impl Writer {
         // A full disk has its own way of it, or else an append without room would undo it again and again.
         // And what retention takes must not come back after a power failure, with its files gone: it waits for the disk.
         if !self.is_full && !outcome.is_lazy {
+            // The next ones need not wait only for what has its turn now.
+            let has_time = is_quiet || self.has_unsynced();
             outcome.upkept = self.upkeep.step(
                 &self.connection,
                 &mut self.places,
                 &mut self.tenants,
-                is_quiet,
+                has_time,
             )?;
             if outcome.upkept {
                 outcome.dead = segments::dead(&self.connection)?;
@@ -335,7 +339,7 @@ impl Writer {
         outcome.bytes += rows::insert_run(connection, seq, open.no, run, last, place)?;
         // One that is lazy has been looked at before.
         if !outcome.is_lazy {
-            appended.is_awaited |= open.reserve(connection)?;
+            appended.is_awaited |= open.reserve(connection, outcome.in_segment)?;
         }
         Ok(())
     }
