@@ -19,8 +19,6 @@ pub(super) struct Outcome {
     pub(super) upkept: bool,
     /// What it appends is in a segment.
     pub(super) in_segment: bool,
-    /// It does not wait for the disk.
-    pub(super) is_lazy: bool,
     /// Segments of which nothing is left.
     pub(super) dead: Vec<i64>,
 }

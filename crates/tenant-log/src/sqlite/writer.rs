@@ -16,7 +16,7 @@ use rusqlite::config::DbConfig;
 use self::syncing::Syncing;
 use super::SqliteOptions;
 use super::checkpointer::{Checkpointer, checkpoint};
-use super::commit_gate::{CommitError, CommitGate, commit};
+use super::commit_gate::{CommitError, CommitGate};
 use super::compacting::give_back;
 use super::outcome::{Appended, Outcome, Teller};
 use super::places::Places;
@@ -242,17 +242,15 @@ impl Writer {
         is_quiet: bool,
         outcome: &mut Outcome,
     ) -> Result<(), CommitError> {
+        let for_segment = self.bytes_for_segment(&writes);
+        let is_lazy = for_segment.is_some() && self.may_be_lazy(&writes);
         // After the first failure the rest is only noted, so that everybody is told.
-        let mut result: Result<(), CommitError> = self
-            .begin(outcome.is_lazy)
-            .and_then(|()| self.note_syncing(outcome.is_lazy))
-            .map_err(CommitError::from);
-        let in_segment = match result {
-            Ok(()) => self.begin_segment(&writes),
-            Err(_) => Ok(false),
-        };
-        outcome.in_segment = in_segment == Ok(true);
-        result = result.and(in_segment.map(|_| ()));
+        let mut result = self.begin(is_lazy).map_err(CommitError::from);
+        if let Some(bytes) = for_segment
+            && result.is_ok()
+        {
+            result = self.begin_segment(bytes).map(|in_segment| outcome.in_segment = in_segment);
+        }
         for request in writes {
             let step = match request {
                 Request::Append(tenant, run) => self.append(tenant, &run, outcome, result.is_ok()),
@@ -278,7 +276,7 @@ impl Writer {
         }
         // A full disk has its own way of it, or else an append without room would undo it again and again.
         // And what retention takes must not come back after a power failure, with its files gone: it waits for the disk.
-        if !self.is_full && !outcome.is_lazy {
+        if !self.is_full && !is_lazy {
             // The next ones need not wait only for what has its turn now.
             let has_time = is_quiet || self.has_unsynced();
             outcome.upkept = self.upkeep.step(
@@ -338,26 +336,24 @@ impl Writer {
         let place = if outcome.in_segment { self.appender.add(run) } else { None };
         outcome.bytes += rows::insert_run(connection, seq, open.no, run, last, place)?;
         // One that is lazy has been looked at before.
-        if !outcome.is_lazy {
+        if !self.syncing.is_lazy() {
             appended.is_awaited |= open.reserve(connection, outcome.in_segment)?;
         }
         Ok(())
     }
 
     fn compact_step(&mut self) {
-        let begun = self.begin(false);
-        let connection = &self.connection;
-        let step = || -> rusqlite::Result<bool> {
-            begun?;
-            give_back(connection, COMPACT_PAGES)?;
-            connection
-                .query_row("PRAGMA freelist_count", (), |row| row.get::<_, i64>(0))
-                .map(|it| it > 0)
+        let mut step = || -> Result<bool, CommitError> {
+            self.begin(false)?;
+            give_back(&self.connection, COMPACT_PAGES)?;
+            let left: i64 =
+                self.connection.query_row("PRAGMA freelist_count", (), |row| row.get(0))?;
+            self.commit()?;
+            // With it the disk has what did not wait for it, which counts now.
+            self.limit_appends()?;
+            Ok(left > 0)
         };
-        let result = step()
-            .map_err(CommitError::from)
-            .and_then(|goes_on| self.gate.pass(&mut || commit(connection)).map(|()| goes_on));
-        match result {
+        match step() {
             Ok(goes_on) => {
                 self.is_compacting = goes_on;
                 self.write_ahead_bytes += 64 * COMMIT_BYTES;
@@ -395,14 +391,12 @@ impl Writer {
         }
         let mut close = || -> Result<(), CommitError> {
             self.begin(false)?;
-            self.note_syncing(false)?;
             for tenant in self.tenants.values_mut() {
                 tenant.unreserve(&self.connection)?;
             }
             self.notes.write(&self.connection)?;
             self.places.place(&self.connection)?;
-            self.write_segment(false)?;
-            self.gate.pass(&mut || commit(&self.connection))
+            self.commit()
         };
         // If it fails, the next start finds what a crash would have left.
         match close() {

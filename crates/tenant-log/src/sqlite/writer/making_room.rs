@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{ROOM_DELAY, Writer};
 use crate::sqlite::checkpointer::checkpoint;
-use crate::sqlite::commit_gate::{CommitError, commit};
+use crate::sqlite::commit_gate::CommitError;
 use crate::sqlite::opening::PAGE_BYTES;
 use crate::sqlite::room::SLACK_PAGES;
 use crate::sqlite::rows::number;
@@ -71,17 +71,13 @@ impl Writer {
     /// A little of it. Returns whether that was all.
     fn make_room_step(&mut self) -> Result<bool, CommitError> {
         self.begin(false)?;
-        self.note_syncing(false)?;
         let is_done = self.upkeep.step_when_full(&self.connection, &mut self.places)?;
         let has_retired = self.appender.retire(&self.connection)?;
         let dead = segments::dead(&self.connection)?;
-        // Only what is on the disk gets places and goes. And a file that waits for that is open: deleted, it would still take
-        // its room.
-        self.write_segment(false)?;
-        let connection = &self.connection;
-        self.gate.pass(&mut || commit(connection))?;
+        // With it the disk has all: only what is there gets places and goes. And a file that waits for it is open, which, if it
+        // is deleted then, would still take its room.
+        self.commit()?;
         self.keep();
-        self.synced(false);
         self.segments.bury(dead);
         Ok(is_done && !has_retired)
     }

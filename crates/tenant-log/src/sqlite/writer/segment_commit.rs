@@ -10,9 +10,8 @@ use crate::sqlite::rows;
 const SEGMENT_COMMIT_BYTES_MIN: usize = 64 << 10;
 
 impl Writer {
-    /// Sees to it that a transaction which is for a segment has one to append to. Returns whether it is.
-    pub(super) fn begin_segment(&mut self, writes: &[Request]) -> Result<bool, CommitError> {
-        let Some(bytes) = self.bytes_for_segment(writes) else { return Ok(false) };
+    /// Sees to it that a transaction with so much for a segment has one to append to. Returns whether it has.
+    pub(super) fn begin_segment(&mut self, bytes: u64) -> Result<bool, CommitError> {
         if !self.has_room_for(bytes)? {
             return Ok(false);
         }

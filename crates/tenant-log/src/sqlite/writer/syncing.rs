@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Writer;
-use crate::sqlite::commit_gate::CommitError;
+use crate::sqlite::commit_gate::{CommitError, commit};
 use crate::sqlite::queue::Request;
 use crate::sqlite::segments::unsynced;
 
@@ -15,11 +15,16 @@ const SYNC_DELAY: Duration = Duration::from_secs(1);
 pub(super) struct Syncing {
     /// When the first commit was that did not wait for the disk, of those since the last one that did.
     since: Option<Instant>,
-    /// The connection's transactions do not wait for it.
+    /// The transaction at hand, and those after it where that is not changed, do not wait for it.
     is_lazy: bool,
 }
 
 impl Syncing {
+    /// Whether the transaction at hand does not wait for the disk.
+    pub(super) fn is_lazy(&self) -> bool {
+        self.is_lazy
+    }
+
     /// How long the disk may wait for it; `None` where it has all.
     pub(super) fn wait(&self) -> Option<Duration> {
         self.since.map(|since| (since + SYNC_DELAY).saturating_duration_since(Instant::now()))
@@ -36,8 +41,8 @@ impl Writer {
         self.syncing.wait().is_some_and(|wait| wait.is_zero())
     }
 
-    /// Whether a transaction need not wait for the disk: it is for a segment, which nobody waits for, and has nothing with it
-    /// that must not come back after a power failure, as an offset that was not reserved or a file that was deleted.
+    /// Whether a transaction that is for a segment, so that nobody waits for it, need not wait for the disk: it has nothing
+    /// with it that must not come back after a power failure, as an offset that was not reserved or a file that was deleted.
     pub(super) fn may_be_lazy(&self, writes: &[Request]) -> bool {
         let reserves = |write: &Request| match write {
             Request::Append(tenant, run) => {
@@ -45,13 +50,12 @@ impl Writer {
             }
             _ => false,
         };
-        self.bytes_for_segment(writes).is_some()
-            && !self.upkeep.is_under_way(&self.places)
+        !self.upkeep.is_under_way(&self.places)
             && !self.is_sync_due()
             && !writes.iter().any(reserves)
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction, and notes in it what a start after a power failure must know of it.
     pub(super) fn begin(&mut self, is_lazy: bool) -> rusqlite::Result<()> {
         if self.syncing.is_lazy != is_lazy {
             let how = if is_lazy { "NORMAL" } else { "FULL" };
@@ -59,11 +63,6 @@ impl Writer {
             self.syncing.is_lazy = is_lazy;
         }
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
-        Ok(())
-    }
-
-    /// Notes in the transaction at hand, which has no run yet, what a start after a power failure must know of it.
-    pub(super) fn note_syncing(&self, is_lazy: bool) -> rusqlite::Result<()> {
         match (is_lazy, self.syncing.since) {
             (true, None) => unsynced::begin(&self.connection, self.places.last_seq() + 1),
             (false, Some(_)) => unsynced::end(&self.connection),
@@ -71,10 +70,19 @@ impl Writer {
         }
     }
 
-    /// Writes what the transaction at hand has for a segment. Unless it is lazy, that is on the disk then, with all that was
-    /// written before.
-    pub(super) fn write_segment(&mut self, is_lazy: bool) -> Result<(), CommitError> {
-        let had_unsynced = self.has_unsynced();
+    /// Commits the transaction at hand. Unless it is lazy, it is on the disk then, with all that was written before.
+    pub(super) fn commit(&mut self) -> Result<(), CommitError> {
+        self.write_segment()?;
+        let connection = &self.connection;
+        self.gate.pass(&mut || commit(connection))?;
+        let since = self.syncing.since.unwrap_or_else(Instant::now);
+        self.syncing.since = self.syncing.is_lazy.then_some(since);
+        Ok(())
+    }
+
+    /// Writes what the transaction at hand has for a segment.
+    fn write_segment(&mut self) -> Result<(), CommitError> {
+        let (is_lazy, had_unsynced) = (self.syncing.is_lazy, self.has_unsynced());
         let Self { appender, gate, .. } = self;
         let mut result = Ok(());
         if !appender.is_empty() {
@@ -93,10 +101,5 @@ impl Writer {
             appender.cut_off();
         }
         result
-    }
-
-    /// The transaction is committed.
-    pub(super) fn synced(&mut self, is_lazy: bool) {
-        self.syncing.since = is_lazy.then(|| self.syncing.since.unwrap_or_else(Instant::now));
     }
 }

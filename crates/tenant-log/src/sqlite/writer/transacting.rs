@@ -2,7 +2,7 @@
 
 use super::{COMMIT_BYTES, UPKEEP_BYTES, Writer};
 use crate::RefusedReason;
-use crate::sqlite::commit_gate::{CommitError, commit};
+use crate::sqlite::commit_gate::CommitError;
 use crate::sqlite::outcome::Outcome;
 use crate::sqlite::queue::Request;
 use crate::sqlite::tenants;
@@ -28,13 +28,8 @@ impl Writer {
     /// The same. Returns whether everybody was told: those who wait for a tenant to be opened are not, if there was no room
     /// for it and it `opens_again`.
     fn try_transact(&mut self, writes: Vec<Request>, is_quiet: bool, opens_again: bool) -> bool {
-        let is_lazy = self.may_be_lazy(&writes);
-        let mut outcome = Outcome { is_lazy, ..Outcome::default() };
-        let result = self.write(writes, is_quiet, &mut outcome).and_then(|()| {
-            self.write_segment(is_lazy)?;
-            let connection = &self.connection;
-            self.gate.pass(&mut || commit(connection))
-        });
+        let (mut outcome, had_unsynced) = (Outcome::default(), self.has_unsynced());
+        let result = self.write(writes, is_quiet, &mut outcome).and_then(|()| self.commit());
         match result {
             Ok(()) => {
                 self.notes.clear();
@@ -45,9 +40,9 @@ impl Writer {
                 }
                 self.keep();
                 // After those that do not wait for the disk the next one that does looks: they are none that would fill it.
-                let has_segment = outcome.in_segment || self.has_unsynced();
-                let is_other_size = !is_lazy && (has_segment || !outcome.dead.is_empty());
-                self.synced(is_lazy);
+                let has_segment = outcome.in_segment || had_unsynced;
+                let is_other_size =
+                    !self.syncing.is_lazy() && (has_segment || !outcome.dead.is_empty());
                 self.segments.bury(std::mem::take(&mut outcome.dead));
                 self.teller.committed(outcome, &self.tenants);
                 if is_other_size && let Err(error) = self.limit_appends() {
