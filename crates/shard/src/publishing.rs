@@ -116,9 +116,11 @@ impl Tenant {
             assignee: entities.assignee_id.as_deref(),
         };
         let audience = policies.router.audience(&self.id, &event, source, incoming.target, &about);
+        let mut rooms = std::mem::take(&mut self.spare_rooms);
+        rooms.extend(audience.rooms.iter().copied().map(LoggedRoom::from));
         let audience = LoggedAudience {
             applications: audience.applications,
-            rooms: audience.rooms.iter().copied().map(LoggedRoom::from).collect(),
+            rooms,
             only: audience.only,
             read: audience.read,
         };
@@ -150,6 +152,8 @@ impl Tenant {
             event,
         };
         let taken = self.take(turn, &checked, incoming.id.is_some())?;
+        self.spare_rooms = checked.audience.rooms;
+        self.spare_rooms.clear();
         if let (Some(emission), Some(offset)) = (emission, self.last_offset(taken)) {
             self.repeats.note(emission, id, offset, turn.clock.unix_ms());
         }

@@ -49,6 +49,8 @@ pub(crate) struct Tenant {
     /// Ids of messages that are in no log.
     pub(crate) recent: RecentIds<()>,
     pub(crate) repeats: Repeats,
+    /// Memory for the rooms of the next event's audience.
+    pub(crate) spare_rooms: Vec<LoggedRoom>,
     pub(crate) messages: Bucket,
     /// Sessions that begin.
     pub(crate) entrances: Bucket,
@@ -73,6 +75,7 @@ impl Tenant {
             watchdog: Watchdog::default(),
             recent: RecentIds::default(),
             repeats: Repeats::default(),
+            spare_rooms: Vec::new(),
             messages: Bucket::default(),
             entrances: Bucket::default(),
             turn_deliveries: 0,
