@@ -140,8 +140,8 @@ impl Writer {
         let upkeep = self.upkeep.quiet(&self.places).filter(|_| !self.is_full);
         Nap {
             at_most: [round, compacting, self.notes.wait()].into_iter().flatten().min(),
-            // While others come, what is not on disk gets there with the next of theirs that is due.
-            in_quiet: [upkeep, sync].into_iter().flatten().min(),
+            // While others come, what is not on disk gets there with the next of theirs that is due; and upkeep goes along.
+            in_quiet: sync.or(upkeep),
         }
     }
 
