@@ -106,9 +106,11 @@ fn what_came_in_a_large_commit_is_in_a_segment_and_is_read_like_the_rest() {
         look(&open);
     }
     let segment = segments(directory.path()).remove(0);
-    assert!(segment.metadata().unwrap().len() > 900_000);
+    // What comes last may come alone and be too little for a segment: that is in the database.
+    let (in_segment, few) = (segment.metadata().unwrap().len(), 64 << 10);
+    assert!(in_segment > 900_000 - few, "{in_segment} bytes are in the segment");
     let database = directory.path().join("log.db").metadata().unwrap().len();
-    assert!(database < 300_000, "{database} bytes are in the database");
+    assert!(database < 300_000 + few, "{database} bytes are in the database");
     let report = check(directory.path()).unwrap();
     assert_eq!((report.findings, report.entries), (Vec::new(), 1_200));
     assert!(report.file_bytes > 900_000, "a segment counts too");
