@@ -26,7 +26,7 @@ pub(crate) fn large(n: u64, at: Offset, message_bytes: usize) -> LogEntry {
     LogEntry { durability, message: noise(n, message_bytes).into(), ..entry(at, id(n)) }
 }
 
-/// Submits recoverable entries that no packing makes small, and does not wait.
+/// Submits recoverable entries that no packing makes small, all at once, and does not wait.
 pub(crate) fn submit(
     writer: &mut Writer<'_>,
     numbers: std::ops::RangeInclusive<u64>,
@@ -34,8 +34,10 @@ pub(crate) fn submit(
 ) {
     for n in numbers {
         let entry = large(n, writer.sequence.next(), message_bytes);
-        writer.submit_entry(&entry);
+        writer.gather_entry(&entry);
     }
+    // One by one, the last might come alone where the machine is slow, and be too little for a segment.
+    writer.submitter.hand_over();
 }
 
 /// Waits until all of it is on disk.
@@ -97,20 +99,18 @@ fn what_came_in_a_large_commit_is_in_a_segment_and_is_read_like_the_rest() {
     {
         let open = open_sqlite(directory.path(), options());
         let (mut one, mut other) = (open.writer("t"), open.writer("u"));
-        for n in 1..=600 {
-            submit(&mut one, n..=n, 1_000);
-            submit(&mut other, 7_000 + n..=7_000 + n, 500);
+        for n in [1, 201, 401] {
+            submit(&mut one, n..=n + 199, 1_000);
+            submit(&mut other, 7_000 + n..=7_000 + n + 199, 500);
         }
         one.settle_by_reading();
         other.settle_by_reading();
         look(&open);
     }
     let segment = segments(directory.path()).remove(0);
-    // What comes last may come alone and be too little for a segment: that is in the database.
-    let (in_segment, few) = (segment.metadata().unwrap().len(), 64 << 10);
-    assert!(in_segment > 900_000 - few, "{in_segment} bytes are in the segment");
+    assert!(segment.metadata().unwrap().len() > 900_000);
     let database = directory.path().join("log.db").metadata().unwrap().len();
-    assert!(database < 300_000 + few, "{database} bytes are in the database");
+    assert!(database < 300_000, "{database} bytes are in the database");
     let report = check(directory.path()).unwrap();
     assert_eq!((report.findings, report.entries), (Vec::new(), 1_200));
     assert!(report.file_bytes > 900_000, "a segment counts too");

@@ -190,9 +190,15 @@ impl Writer<'_> {
 
     /// Admits and submits an entry whose offset is the next, without waiting.
     pub(crate) fn submit_entry(&mut self, entry: &LogEntry) {
+        self.gather_entry(entry);
+        self.submitter.hand_over();
+    }
+
+    /// The same, without handing it over.
+    pub(crate) fn gather_entry(&mut self, entry: &LogEntry) {
         let admission = self.sequence.admit(entry.id, entry.durability);
         assert_eq!(admission, Admission::New(entry.offset));
-        self.try_submit(entry).unwrap();
+        self.submitter.submit(&self.tenant, &entry.by_ref()).unwrap();
     }
 
     /// Appends durably and waits.
