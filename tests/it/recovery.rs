@@ -59,6 +59,27 @@ on_both_transports! {
         assert_eq!(server.metric("sessions_recovered_total"), 2);
     }
 
+    fn a_client_that_asks_is_told_whether_something_that_it_missed_is_still_to_come(transport) {
+        let server = Server::start();
+        let auth = json!({ "token": chef().token() });
+        let receive_bytes = (transport == Transport::WebSocket).then_some(4_096);
+        let options = Options { receive_bytes, ..Options::new(transport, auth) };
+        let mut client = Client::join_with(&server, &options);
+        assert!(client.is_up_to_date());
+        let away = client.tear();
+        // More than goes out before the client reads on.
+        let filling = "x".repeat(60_000);
+        let mut sender = back_end(&server);
+        for number in 1..=100 {
+            let payload = json!({ "orderId": "1", "number": number, "filling": filling });
+            sender.accepted("order:updated", payload);
+        }
+        let mut back = away.resume(&server);
+        assert!(!back.is_up_to_date());
+        assert_eq!(numbers(&back.drain()), (1..=100).collect::<Vec<_>>());
+        assert!(back.is_up_to_date());
+    }
+
     fn a_session_that_got_nothing_yet_is_back_with_all_it_missed(transport) {
         let mut server = Server::durable(config());
         let client = Client::join(&server, transport, &chef());

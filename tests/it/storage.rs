@@ -141,6 +141,7 @@ on_both_transports! {
         assert_eq!(elsewhere.refused("order:updated", update("1", 2)), "storage_failed");
         elsewhere.accepted("notification:info", info(21));
         assert_eq!(number(&elsewhere.expect("notification:info")), 21);
+        assert!(!elsewhere.is_up_to_date(), "nobody can tell what its tenant's log has for it");
     }
 }
 

@@ -73,10 +73,6 @@ pub(crate) fn expect_numbers(client: &mut Client, expected: &[u64], what: &str) 
 /// The client gets nothing more.
 #[track_caller]
 pub(crate) fn expect_nothing(client: &mut Client, what: &str) {
-    // What is read from a disk comes a moment later.
-    for _ in 0..2 {
-        let events = client.drain();
-        assert!(events.is_empty(), "{what}: {events:?}");
-        std::thread::sleep(Duration::from_millis(15));
-    }
+    let events = client.drain();
+    assert!(events.is_empty(), "{what}: {events:?}");
 }

@@ -264,12 +264,16 @@ impl Tenant {
         }
     }
 
-    /// Answers `health_check` with what concerns the caller's tenant alone.
-    pub(crate) fn health(&self, turn: &mut Turn<'_>, client: ClientKey, ack_id: Option<u64>) {
+    /// Answers `health_check` with what concerns the caller and its tenant alone.
+    pub(crate) fn health(&self, turn: &mut Turn<'_>, place: u32, ack_id: Option<u64>) {
+        let Some(connection) = self.connections.get(place) else { return };
+        // While the log is away, nobody can tell what it has for the caller.
+        let is_up_to_date = self.log.open().is_some() && connection.catch_up.is_none();
         // Nothing here looks at every connection: clients may ask often.
         let answer = serde_json::json!({
             "status": "healthy",
             "timestamp": turn.clock.text(),
+            "upToDate": is_up_to_date,
             "connections": {
                 "total": self.connections.len(),
                 "users": self.connections.users(),
@@ -278,8 +282,8 @@ impl Tenant {
             "rooms": self.rooms.len(),
         });
         match ack_id {
-            Some(id) => acknowledge_success(turn, client, id, &answer.to_string()),
-            None => self.emit(turn, client, "health_check", &answer.to_string()),
+            Some(id) => acknowledge_success(turn, connection.client, id, &answer.to_string()),
+            None => self.emit(turn, connection.client, "health_check", &answer.to_string()),
         }
     }
 

@@ -28,24 +28,23 @@ impl SpareMemory {
 
     /// An empty piece for so many bytes, and for not many more: it may be kept for long.
     pub(crate) fn pop(&mut self, bytes: usize) -> Vec<u8> {
-        match self.pieces.pop() {
-            Some(piece) => {
-                self.bytes -= piece.capacity();
-                let fits = (bytes..=bytes + bytes / 2).contains(&piece.capacity());
-                if fits { piece } else { Vec::with_capacity(bytes) }
-            }
-            None => Vec::with_capacity(bytes),
-        }
+        let fits = |piece: &Vec<u8>| (bytes..=bytes + bytes / 2).contains(&piece.capacity());
+        self.take().filter(fits).unwrap_or_else(|| Vec::with_capacity(bytes))
     }
 
     /// Takes over some of what another one has.
     pub(crate) fn take_some(&mut self, other: &mut Self) {
         while self.pieces.len() < SHARE
-            && let Some(piece) = other.pieces.pop()
+            && let Some(piece) = other.take()
         {
-            other.bytes -= piece.capacity();
             self.push(piece);
         }
+    }
+
+    fn take(&mut self) -> Option<Vec<u8>> {
+        let piece = self.pieces.pop()?;
+        self.bytes -= piece.capacity();
+        Some(piece)
     }
 }
 

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use foodtrack_wire::socket_io::PacketType;
 use serde_json::{Value, json};
 
+use super::event::Event;
 use super::link::{Link, Outgoing, Received};
 use super::packet::{WholePacket, encode};
 use super::polling::PollingLink;
 use super::websocket::WebSocketLink;
-use super::{Address, Away, PATIENCE, Who};
+use super::{Address, Away, PATIENCE, Who, eventually};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -60,33 +61,6 @@ pub(crate) enum Connect {
     Refused(Value),
     /// The HTTP handshake was refused: the whole answer.
     HttpRefused(String),
-}
-
-/// An event that came.
-#[derive(Clone, Debug)]
-pub(crate) struct Event {
-    pub(crate) name: String,
-    /// The first argument.
-    pub(crate) argument: Value,
-    pub(crate) attachments: Vec<Vec<u8>>,
-    /// The trailing string: where the recipient stands with this event.
-    pub(crate) cursor: Option<String>,
-    /// Set where the server asks for an acknowledgement.
-    pub(crate) ack_id: Option<u64>,
-    /// How many arguments there are, the cursor among them.
-    pub(crate) arguments: usize,
-}
-
-impl Event {
-    /// The message's id.
-    pub(crate) fn id(&self) -> &str {
-        self.argument["id"].as_str().unwrap()
-    }
-
-    /// A field of the message's payload.
-    pub(crate) fn payload(&self, field: &str) -> &Value {
-        &self.argument["payload"][field]
-    }
 }
 
 /// A connected client. Reads only when it is asked to; answers pings then. Keeps what socket.io-client keeps.
@@ -396,9 +370,17 @@ impl Client {
         event
     }
 
-    /// Every event that the server had for this client when it was asked: a `ping` behind them all fences them off.
+    /// Whether nothing that it missed is still to come.
+    #[track_caller]
+    pub(crate) fn is_up_to_date(&mut self) -> bool {
+        self.accepted("health_check", Value::Null)["upToDate"].as_bool().unwrap()
+    }
+
+    /// Every event that the server had for this client when it was asked: once it is up to date, a `ping` behind them all
+    /// fences them off.
     #[track_caller]
     pub(crate) fn drain(&mut self) -> Vec<Event> {
+        eventually(|| self.is_up_to_date().then_some(()));
         let answer = self.ask("ping", Value::Null);
         assert_eq!(answer["success"], true, "{answer}");
         let mut events = Vec::new();

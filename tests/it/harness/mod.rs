@@ -2,6 +2,7 @@
 
 mod away;
 mod client;
+mod event;
 mod http;
 mod hub;
 mod link;
@@ -16,7 +17,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 pub(crate) use away::Away;
-pub(crate) use client::{Client, Connect, Event, Options, Parser, Transport};
+pub(crate) use client::{Client, Connect, Options, Parser, Transport};
+pub(crate) use event::Event;
 pub(crate) use http::HttpConnection;
 pub(crate) use hub::{Gate, Hub, KEEPS_ALL, SESSION_SECRET, Shut};
 pub(crate) use process::Process;

@@ -38,7 +38,7 @@ refusal is the acknowledgement `{ success: false, error }`, or the event `system
 | `subscribe:customer`, `unsubscribe:customer` | a user's id, or `{ customerId }` | the same |
 | `subscribe:route`, `unsubscribe:route` | a route's id, or `{ routeId }` | the same |
 | `ping` | | `pong`: `{ timestamp }` |
-| `health_check` | | `health_check`, unless acknowledged: the own tenant's connections and rooms |
+| `health_check` | | `health_check`, unless acknowledged: `upToDate` (`false` while something that the client missed is still to come, or its tenant's log is away), and the own tenant's `connections` and `rooms` |
 | `authenticate` | a fresh token of the same subject, or `{ token }` | `authenticated`: `{ expiresAt }` |
 ";
 

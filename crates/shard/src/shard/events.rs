@@ -86,7 +86,7 @@ impl Shard {
                 Ok(())
             }
             Some(ControlEvent::HealthCheck) => {
-                tenant.health(turn, client, ack_id);
+                tenant.health(turn, tag.place, ack_id);
                 Ok(())
             }
             Some(ControlEvent::Authenticate) => Ok(()),
