@@ -16,7 +16,7 @@ TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEBUG := $(TARGET_DIR)/debug
 STAGE := @.ci/stage
 
-.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground bench compare chaos jitter storm chaos-binaries fuzz docs
+.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground bench append compare chaos jitter storm chaos-binaries fuzz docs
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,10 @@ playground: ## The playground, clicked through in Chromium
 bench: ## Measures the hub alone, quickly (release build)
 	cargo build --release -p foodtrack-server -p bench
 	$(TARGET_DIR)/release/bench run --server hub --quick
+
+append: ## Measures the log beside Redis Streams; installs Debian's redis-server
+	@.ci/install redis-server redis-server
+	cargo bench -p foodtrack-tenant-log --bench append
 
 compare: ## Measures the hub and its peers in turns; writes bench/results
 	bench/setup-peers
