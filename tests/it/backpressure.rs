@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, HttpConnection, Options, PATIENCE, Server, Transport, Who, config, eventually, limits,
+    Client, HttpConnection, PATIENCE, Server, Transport, Who, config, eventually, limits,
 };
-
-const TENANT: &str = "pizza-roma";
+use crate::support::{TENANT, slow_client};
 
 /// A server that closes slow readers soon.
 fn server() -> Server {
@@ -19,12 +18,8 @@ fn server() -> Server {
     Server::with(config().limits(tight))
 }
 
-/// A client whose kernel takes little in for it.
 fn never_reading(server: &Server) -> Client {
-    let auth = json!({ "token": Who::chef(TENANT, "idle").token() });
-    let options =
-        Options { receive_bytes: Some(4_096), ..Options::new(Transport::WebSocket, auth) };
-    Client::join_with(server, &options)
+    slow_client(server, Transport::WebSocket, &Who::chef(TENANT, "idle"))
 }
 
 /// Each differs from the one before, or it would be a repeat.

@@ -14,7 +14,7 @@ use crate::harness::{
 };
 use crate::support::{
     TENANT, back_end, cursor, expect_nothing, expect_numbers, message, number, numbers, offset,
-    publish, update,
+    publish, slow_client, update,
 };
 
 /// A server whose queues hold whatever a test leaves unread.
@@ -103,7 +103,7 @@ on_both_transports! {
 
     fn an_urgent_event_in_a_queue_overtakes_others_and_takes_its_own_orders_along(transport) {
         let server = roomy();
-        let mut slow = slow_client(&server, transport, "slow");
+        let mut slow = slow_client(&server, transport, &Who::chef(TENANT, "slow"));
         let mut sender = back_end(&server);
         clog(&mut sender, transport);
         for (number, order, priority) in [
@@ -121,7 +121,7 @@ on_both_transports! {
         // Enough that no kernel takes it all; a polling client need only not poll.
         let filling = "x".repeat(if transport == Transport::Polling { 10 } else { 60_000 });
         let mut readers: Vec<_> = (0..12_usize)
-            .map(|n| (n * 5 + 1, slow_client(&server, transport, &format!("u{n}"))))
+            .map(|n| (n * 5 + 1, slow_client(&server, transport, &Who::chef(TENANT, &format!("u{n}")))))
             .collect();
         let mut sender = back_end(&server);
         publish_mixed(&mut sender, COUNT, &filling);
@@ -140,10 +140,7 @@ on_both_transports! {
 
     fn who_leaves_a_room_while_brought_up_to_date_gets_what_came_before(transport) {
         let server = roomy();
-        let auth = json!({ "token": Who::courier(TENANT, "dora").token() });
-        let receive_bytes = (transport == Transport::WebSocket).then_some(4_096);
-        let options = Options { receive_bytes, ..Options::new(transport, auth) };
-        let mut client = Client::join_with(&server, &options);
+        let mut client = slow_client(&server, transport, &Who::courier(TENANT, "dora"));
         client.subscribe("order", "1");
         let away = client.tear();
         let mut sender = back_end(&server);
@@ -206,7 +203,7 @@ on_both_transports! {
 
     fn an_urgent_event_behind_a_replay_that_waits_takes_its_own_order_along(transport) {
         let server = roomy();
-        let away = slow_client(&server, transport, "slow").tear();
+        let away = slow_client(&server, transport, &Who::chef(TENANT, "slow")).tear();
         let mut sender = back_end(&server);
         for (number, order) in (1..=40).map(|n| (n, if n % 2 == 0 { "a" } else { "b" })) {
             sender.accepted("order:updated", message(order, number, "medium"));
@@ -244,13 +241,6 @@ on_both_transports! {
         assert_eq!(all[0].len(), 3);
         assert!(all.iter().all(|it| *it == all[0]), "{all:?}");
     }
-}
-
-/// A client for which events wait in a queue until it reads.
-fn slow_client(server: &Server, transport: Transport, user: &str) -> Client {
-    let auth = json!({ "token": Who::chef(TENANT, user).token() });
-    let receive_bytes = (transport == Transport::WebSocket).then_some(4_096);
-    Client::join_with(server, &Options { receive_bytes, ..Options::new(transport, auth) })
 }
 
 /// Publishes more than a kernel takes in, under the number 0.

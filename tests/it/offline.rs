@@ -11,7 +11,7 @@ use crate::harness::{
     Away, Client, Options, Process, Server, Transport, Who, config, eventually, on_both_transports,
 };
 use crate::support::{
-    TENANT, back_end, expect_nothing, expect_numbers, number, numbers, publish, update,
+    TENANT, back_end, expect_nothing, expect_numbers, number, numbers, publish, slow_client, update,
 };
 
 /// Pings often, so that pongs confirm soon.
@@ -219,9 +219,8 @@ fn twenty_thousand_missed_events_cost_a_slow_reader_bounded_memory() {
     const FILLING_BYTES: usize = 1_000;
     let directory = tempfile::tempdir().unwrap();
     let server = Process::serve(directory.path(), &config());
-    let auth = json!({ "token": Who::chef(TENANT, "carl").token() });
-    let slow = Options { receive_bytes: Some(4_096), ..Options::new(Transport::WebSocket, auth) };
-    let away = Client::join_with(&server, &slow).tear();
+    let who = Who::chef(TENANT, "carl");
+    let away = slow_client(&server, Transport::WebSocket, &who).tear();
     let mut sender = back_end(&server);
     let filling = "x".repeat(FILLING_BYTES);
     for page in 0..MISSED / 500 {

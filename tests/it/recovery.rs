@@ -12,7 +12,8 @@ use crate::harness::{
     Who, config, eventually, now_s, on_both_transports,
 };
 use crate::support::{
-    NOTHING, TENANT, back_end, expect_nothing, expect_numbers, number, numbers, publish, update,
+    NOTHING, TENANT, back_end, expect_nothing, expect_numbers, number, numbers, publish,
+    slow_client, update,
 };
 
 fn chef() -> Who {
@@ -61,10 +62,7 @@ on_both_transports! {
 
     fn a_client_that_asks_is_told_whether_something_that_it_missed_is_still_to_come(transport) {
         let server = Server::start();
-        let auth = json!({ "token": chef().token() });
-        let receive_bytes = (transport == Transport::WebSocket).then_some(4_096);
-        let options = Options { receive_bytes, ..Options::new(transport, auth) };
-        let mut client = Client::join_with(&server, &options);
+        let mut client = slow_client(&server, transport, &chef());
         assert!(client.is_up_to_date());
         let away = client.tear();
         // More than goes out before the client reads on.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use foodtrack_contract::{Cursor, Offset};
 use serde_json::{Value, json};
 
-use crate::harness::{Address, Client, Event, Transport, Who};
+use crate::harness::{Address, Client, Event, Options, Transport, Who};
 
 pub(crate) const TENANT: &str = "pizza-roma";
 
@@ -15,6 +15,13 @@ pub(crate) const NOTHING: [u64; 0] = [];
 /// A back end: it publishes, and gets nothing itself.
 pub(crate) fn back_end(server: &impl Address) -> Client {
     Client::join(server, Transport::WebSocket, &Who::service(TENANT))
+}
+
+/// A client for which events wait in a queue until it reads: its kernel takes little in for it.
+pub(crate) fn slow_client(server: &impl Address, transport: Transport, who: &Who) -> Client {
+    let auth = json!({ "token": who.token() });
+    let receive_bytes = (transport == Transport::WebSocket).then_some(4_096);
+    Client::join_with(server, &Options { receive_bytes, ..Options::new(transport, auth) })
 }
 
 /// An update of an order, which tells its number.
@@ -73,6 +80,10 @@ pub(crate) fn expect_numbers(client: &mut Client, expected: &[u64], what: &str) 
 /// The client gets nothing more.
 #[track_caller]
 pub(crate) fn expect_nothing(client: &mut Client, what: &str) {
-    let events = client.drain();
-    assert!(events.is_empty(), "{what}: {events:?}");
+    // What is sent once more is read from the disk, and comes a moment later.
+    for _ in 0..2 {
+        let events = client.drain();
+        assert!(events.is_empty(), "{what}: {events:?}");
+        std::thread::sleep(Duration::from_millis(15));
+    }
 }
