@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::{logging, process};
+use crate::health_book::ConditionReport;
+use crate::process;
 
 /// Above this share of memory the node is degraded, in percent.
 const MEMORY_DEGRADED_PERCENT: f64 = 90.0;
@@ -33,7 +34,11 @@ pub struct HealthStatus {
     pub connections: usize,
     /// Memory now.
     pub memory_usage: MemoryUsage,
-    /// The last error that was logged.
+    /// Whether the node is about to stop: clients should be sent elsewhere.
+    pub draining: bool,
+    /// Why it is degraded; empty where all is well.
+    pub conditions: Vec<ConditionReport>,
+    /// The last error that was logged or raised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
 }
@@ -86,18 +91,19 @@ pub(crate) struct Signs {
     pub(crate) uptime_s: f64,
     /// `None`: a shard did not answer in time.
     pub(crate) connections: Option<usize>,
-    /// Tenants that go on without their log.
-    pub(crate) logs_away: u64,
-    pub(crate) is_stopping: bool,
+    /// What holds of the health book.
+    pub(crate) conditions: Vec<ConditionReport>,
+    pub(crate) last_error: Option<LastError>,
+    pub(crate) is_draining: bool,
 }
 
 impl HealthStatus {
-    pub(crate) fn of(signs: &Signs) -> Self {
+    pub(crate) fn of(signs: Signs) -> Self {
         let memory_usage = MemoryUsage::now();
-        let away = signs.is_stopping || signs.connections.is_none();
+        let away = signs.is_draining || signs.connections.is_none();
         let status = match memory_usage.state() {
             _ if away => HealthState::Unhealthy,
-            HealthState::Healthy if signs.logs_away > 0 => HealthState::Degraded,
+            HealthState::Healthy if !signs.conditions.is_empty() => HealthState::Degraded,
             state => state,
         };
         Self {
@@ -105,7 +111,9 @@ impl HealthStatus {
             uptime: signs.uptime_s,
             connections: signs.connections.unwrap_or_default(),
             memory_usage,
-            last_error: logging::last_error(),
+            draining: signs.is_draining,
+            conditions: signs.conditions,
+            last_error: signs.last_error,
         }
     }
 }
@@ -113,6 +121,7 @@ impl HealthStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health_book::{HealthBook, HealthCondition};
 
     #[test]
     fn memory_that_runs_out_degrades_the_node_before_it_fells_it() {
@@ -123,21 +132,40 @@ mod tests {
         assert_eq!(MemoryUsage::of(1, 0).state(), HealthState::Healthy);
     }
 
+    fn signs() -> Signs {
+        Signs {
+            uptime_s: 2.5,
+            connections: Some(3),
+            conditions: Vec::new(),
+            last_error: None,
+            is_draining: false,
+        }
+    }
+
     #[test]
     fn a_node_that_stops_or_has_a_silent_shard_is_unhealthy() {
-        let of = |connections, is_stopping| {
-            HealthStatus::of(&Signs { uptime_s: 1.0, connections, logs_away: 0, is_stopping })
-                .status
-        };
-        assert_eq!(of(Some(1), true), HealthState::Unhealthy);
-        assert_eq!(of(None, false), HealthState::Unhealthy);
-        assert!(of(Some(1), false) < HealthState::Unhealthy);
+        let draining = HealthStatus::of(Signs { is_draining: true, ..signs() });
+        assert_eq!((draining.status, draining.draining), (HealthState::Unhealthy, true));
+        let silent = HealthStatus::of(Signs { connections: None, ..signs() });
+        assert_eq!((silent.status, silent.draining), (HealthState::Unhealthy, false));
+        assert!(HealthStatus::of(signs()).status < HealthState::Unhealthy);
+    }
+
+    #[test]
+    fn each_condition_that_holds_degrades_the_node_and_is_named() {
+        let book = HealthBook::default();
+        book.set(HealthCondition::StorageFull, true, "the disk is full");
+        let conditions = book.conditions(std::time::Instant::now());
+        let health = HealthStatus::of(Signs { conditions, ..signs() });
+        assert!(health.status >= HealthState::Degraded);
+        let json = serde_json::to_value(health).unwrap();
+        assert_eq!(json["conditions"][0]["condition"], "storage_full");
+        assert_eq!(json["conditions"][0]["message"], "the disk is full");
     }
 
     #[test]
     fn health_is_written_as_the_contract_names_it() {
-        let signs = Signs { uptime_s: 2.5, connections: Some(3), logs_away: 0, is_stopping: false };
-        let json = serde_json::to_value(HealthStatus::of(&signs)).unwrap();
+        let json = serde_json::to_value(HealthStatus::of(signs())).unwrap();
         assert_eq!((&json["uptime"], &json["connections"]), (&2.5.into(), &3.into()));
         assert!(json["memoryUsage"]["used"].is_u64() && json["memoryUsage"]["total"].is_u64());
         assert!(json["memoryUsage"]["percentage"].is_f64());

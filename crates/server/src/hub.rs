@@ -1,15 +1,17 @@
 //! What the HTTP handlers know of the running server.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use foodtrack_contract::{Authenticate, Principal, Refusal};
-use foodtrack_shard::{ConnectionManager, DeadLetters, EventBroadcaster, Running};
+use foodtrack_shard::{ConnectionManager, Counters, DeadLetters, EventBroadcaster, Running};
 
 use crate::config::CheckedConfig;
 use crate::data::Declarations;
 use crate::health::{HealthStatus, Signs};
+use crate::health_book::{HealthBook, HealthCondition};
+use crate::logging;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
 
@@ -25,8 +27,14 @@ pub(crate) struct Hub {
     pub(crate) declarations: Declarations,
     pub(crate) performance: Performance,
     pub(crate) config: CheckedConfig,
+    /// Where whoever notices that something is wrong says so.
+    pub(crate) health_book: HealthBook,
     authenticator: Arc<dyn Authenticate>,
     started_at: Instant,
+    /// What was known at the last look.
+    panics_seen: AtomicU64,
+    log_lines_dropped_seen: AtomicU64,
+    is_draining: AtomicBool,
     is_stopping: AtomicBool,
 }
 
@@ -47,7 +55,11 @@ impl Hub {
             performance,
             authenticator: config.authenticator(),
             config,
+            health_book: HealthBook::default(),
             started_at: Instant::now(),
+            panics_seen: AtomicU64::new(logging::panics()),
+            log_lines_dropped_seen: AtomicU64::new(logging::lines_dropped()),
+            is_draining: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
         }
     }
@@ -66,19 +78,58 @@ impl Hub {
         self.is_stopping.load(Ordering::Relaxed)
     }
 
-    /// From now on the node tells whoever asks to go elsewhere.
+    /// From now on `/health` and `/ready` tell whoever sends clients here to send them elsewhere; all else goes on.
+    pub(crate) fn begin_draining(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on the API refuses, too.
     pub(crate) fn begin_stopping(&self) {
+        self.begin_draining();
         self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
     }
 
     /// The node's health. `connections` is what [`Hub::count`] gave.
     pub(crate) fn health(&self, connections: Option<usize>) -> HealthStatus {
-        HealthStatus::of(&Signs {
+        self.look();
+        HealthStatus::of(Signs {
             uptime_s: self.uptime_s(),
             connections,
-            logs_away: self.performance.logs_away(),
-            is_stopping: self.is_stopping(),
+            conditions: self.health_book.conditions(Instant::now()),
+            last_error: logging::last_error().or_else(|| self.health_book.last_error()),
+            is_draining: self.is_draining(),
         })
+    }
+
+    /// Looks at all that others count or tell, and writes in the health book what is wrong. Once a second.
+    pub(crate) fn look(&self) {
+        use HealthCondition as Condition;
+        let (book, now) = (&self.health_book, Instant::now());
+        let sum = |read: fn(&Counters) -> u64| -> u64 {
+            self.performance.counters().iter().map(|shard| read(shard)).sum()
+        };
+        let is_away = sum(|shard| shard.logs_away.get()) > 0;
+        book.set(
+            Condition::LogAway,
+            is_away,
+            "a tenant goes on without its log; see the log lines about it",
+        );
+        let has_failed = sum(|shard| shard.log_failed.get()) > 0;
+        let sentence =
+            "the disk of the log failed: durable events are refused; mend the disk and start anew";
+        book.set(Condition::StorageFailed, has_failed, sentence);
+        if grew(&self.panics_seen, logging::panics()) {
+            book.happened(Condition::Panic, "a panic was caught; report it with its log line", now);
+        }
+        if grew(&self.log_lines_dropped_seen, logging::lines_dropped()) {
+            let sentence = "log lines were dropped: what reads stderr is stuck or too slow";
+            book.happened(Condition::LogLinesDropped, sentence, now);
+        }
+        book.look_at_clocks(now, SystemTime::now());
     }
 
     /// Authenticated connections; `None` when a shard is stuck. Needs a tokio runtime with a clock.
@@ -86,4 +137,9 @@ impl Hub {
         let totals = tokio::time::timeout(COUNT_TIMEOUT, self.connections.totals()).await;
         totals.ok().map(|totals| totals.total)
     }
+}
+
+/// Whether the number is larger than at the last look, which is now.
+fn grew(seen: &AtomicU64, number: u64) -> bool {
+    seen.swap(number, Ordering::Relaxed) < number
 }

@@ -38,6 +38,7 @@ mod data;
 pub mod demo;
 mod explain;
 mod health;
+mod health_book;
 mod http;
 mod hub;
 mod logging;
@@ -66,6 +67,7 @@ pub use foodtrack_shard::{
     DisconnectTarget, EventBroadcaster, Recipients, RoomInfo, RoomMetadata,
 };
 pub use health::{HealthState, HealthStatus, LastError, MemoryUsage};
+pub use health_book::{ConditionReport, HealthCondition};
 pub use performance::PerformanceMetrics;
 pub use policy_book::RoutingRules;
 pub use websocket_config::WebSocketConfig;

@@ -55,12 +55,6 @@ impl Performance {
         Self { counters, samples: Mutex::default() }
     }
 
-    /// Tenants that go on without their log; at least one where its disk has failed.
-    pub(crate) fn logs_away(&self) -> u64 {
-        let of = |counters: &Arc<Counters>| counters.logs_away.get() + counters.log_failed.get();
-        self.counters.iter().map(of).sum()
-    }
-
     /// The shards' counters.
     pub(crate) fn counters(&self) -> &[Arc<Counters>] {
         &self.counters

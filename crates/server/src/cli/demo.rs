@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 
 use super::Run;
-use super::outcome::{Outcome, print};
+use super::outcome::{Outcome, announce};
 use super::shutdown::Shutdown;
 use crate::demo::{Demo as Pages, gateway::Gateway};
 use crate::{WebSocketConfig, WebSocketServer, logging};
@@ -74,8 +74,8 @@ impl Demo {
         let server = WebSocketServer::bind_with(config, Some(pages.clone()))?;
         let address = reachable(server.local_addr());
         start_gateway(address, pages).map_err(failed)?;
-        print(format_args!("listening on {}", server.local_addr()));
-        print(format_args!("open http://{address}/ in a browser; stop with Ctrl+C"));
+        announce(format_args!("listening on {}", server.local_addr()));
+        announce(format_args!("open http://{address}/ in a browser; stop with Ctrl+C"));
         shutdown.stop(server)
     }
 }

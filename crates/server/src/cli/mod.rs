@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::logging;
 use outcome::Outcome;
 
 const EXIT_CODES: &str = "\
@@ -64,7 +65,13 @@ enum Command {
 
 /// Runs the command of this process's arguments.
 pub fn run() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // `--help` and `--version` go to stdout.
+        Err(answer) if !answer.use_stderr() => answer.exit(),
+        Err(error) => return Outcome::bad_arguments(&error),
+    };
+    let outcome = match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
         Command::Token(token) => token.run(),
@@ -74,7 +81,8 @@ pub fn run() -> ExitCode {
         Command::Log(log) => log.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),
     };
-    outcome.unwrap_or_else(|failure| failure.report())
+    logging::flush();
+    outcome.unwrap_or_else(Outcome::report)
 }
 
 type Run = Result<ExitCode, Outcome>;

@@ -1,13 +1,19 @@
 //! How a command ends.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use foodtrack_tenant_log::{BackupError, CheckError, OpenError, ReadError};
 
 use crate::config::ConfigErrors;
 use crate::websocket_server::StartError;
+
+/// How long a line waits for who reads it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a command failed, and the exit code that says so.
 pub(super) enum Outcome {
@@ -20,6 +26,17 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// Says on stderr what is wrong with the command line.
+    pub(super) fn bad_arguments(error: &clap::Error) -> ExitCode {
+        let text = error.render();
+        if std::io::stderr().is_terminal() {
+            note(text.ansi());
+        } else {
+            note(text);
+        }
+        ExitCode::from(2)
+    }
+
     /// Says why on stderr.
     pub(super) fn report(self) -> ExitCode {
         let (message, code) = match self {
@@ -86,14 +103,33 @@ impl From<ReadError> for Outcome {
     }
 }
 
-/// A line for programs.
+/// A line for programs that read all of what a command prints: it waits for them.
 pub(super) fn print(line: impl Display) {
     let mut stdout = std::io::stdout().lock();
     // Nobody reads: there is nobody to tell.
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }
 
-/// A line for people.
+/// A line of a server's on stdout. Waits a moment only: a server must not hang on who does not read.
+pub(super) fn announce(line: impl Display) {
+    write_patiently(std::io::stdout().as_fd(), &line);
+}
+
+/// A line for people. Waits a moment only: neither a start nor an end may hang on who does not read.
 pub(super) fn note(line: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    write_patiently(std::io::stderr().as_fd(), &line);
+}
+
+/// Writes from a thread of its own, which is left behind where the text is not taken in time.
+fn write_patiently(to: BorrowedFd<'_>, line: &dyn Display) {
+    let Ok(to) = to.try_clone_to_owned() else { return };
+    let text = format!("{line}\n");
+    let (done, is_done) = sync_channel(1);
+    let write = move || {
+        let _ = std::fs::File::from(to).write_all(text.as_bytes());
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().name("announce".into()).spawn(write).is_ok() {
+        let _ = is_done.recv_timeout(PATIENCE);
+    }
 }

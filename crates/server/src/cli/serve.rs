@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Run;
-use super::outcome::{Outcome, print};
+use super::outcome::{Outcome, announce};
 use super::shutdown::Shutdown;
 use crate::config::{Layers, load};
 use crate::{WebSocketServer, logging};
@@ -70,7 +70,7 @@ impl Serve {
         // Before clients can connect: a signal must not find the process without its handler.
         let shutdown = Shutdown::listen().map_err(|error| Outcome::Failed(error.to_string()))?;
         let server = WebSocketServer::bind(config)?;
-        print(format_args!("listening on {}", server.local_addr()));
+        announce(format_args!("listening on {}", server.local_addr()));
         shutdown.stop(server)
     }
 }

@@ -110,7 +110,10 @@ async fn run(hub: Arc<Hub>, demo: Option<Demo>, mut queue: mpsc::Receiver<Job>) 
     let mut samples = tokio::time::interval(SAMPLE_INTERVAL);
     loop {
         tokio::select! {
-            _ = samples.tick() => hub.performance.sample(Instant::now()),
+            _ = samples.tick() => {
+                hub.performance.sample(Instant::now());
+                hub.look();
+            }
             job = queue.recv() => match job {
                 Some(job) => drop(tokio::spawn(answer(routes.clone(), job))),
                 None => return,

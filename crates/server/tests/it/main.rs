@@ -6,5 +6,6 @@ mod configuration;
 mod data_dir;
 mod http_api;
 mod log;
+mod logging;
 mod process;
 mod support;

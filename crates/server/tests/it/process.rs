@@ -1,6 +1,6 @@
 //! The binary, run as a process.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -17,6 +17,14 @@ pub(crate) fn run(command: &mut Command) -> (i32, String, String) {
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
+/// A pipe that nobody reads and that takes nothing more: every write to it blocks. Both ends must be kept.
+pub(crate) fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // What Linux gives a pipe: exactly so much goes in without blocking.
+    writer.write_all(&[b'\n'; 65_536]).unwrap();
+    (reader, writer)
+}
+
 /// A server process, killed at the end where the test did not end it.
 pub(crate) struct Served {
     process: Child,
@@ -26,7 +34,11 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::start_with_stderr(command, Stdio::null())
+    }
+
+    pub(crate) fn start_with_stderr(command: &mut Command, stderr: impl Into<Stdio>) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();

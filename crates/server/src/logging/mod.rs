@@ -1,7 +1,17 @@
 //! Logging: human on a terminal, JSON elsewhere, always to stderr. Never payloads, never tokens.
+//!
+//! Nobody waits for stderr but a thread of its own: see [`queue`].
 
+mod queue;
+mod repeats;
+
+use std::fs::File;
 use std::io::{self, IsTerminal};
-use std::sync::{Mutex, PoisonError};
+use std::os::fd::AsFd;
+use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -13,9 +23,20 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::{LogFormat, LoggingConfig};
 use crate::health::LastError;
+use queue::{LogQueue, QueueWriter};
+use repeats::{CountRepeats, Repeats};
 
 /// The last error that was logged, for the health report.
 static LAST_ERROR: Mutex<Option<LastError>> = Mutex::new(None);
+
+/// The lines on their way to stderr, once [`start`] was called.
+static QUEUE: OnceLock<Arc<LogQueue>> = OnceLock::new();
+
+/// Panics since [`start`], caught or not.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+/// How long the process's end waits for the last lines to be read.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether `level` is a filter; the sentence says what one looks like.
 pub(crate) fn check_level(level: &str) -> Result<(), String> {
@@ -38,15 +59,65 @@ pub(crate) fn start(config: &LoggingConfig) {
         LogFormat::Human => true,
         LogFormat::Json => false,
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    // Its own descriptor: whoever holds the standard library's lock on stderr does not hold the log up, nor it them.
+    let Ok(stderr) = io::stderr().as_fd().try_clone_to_owned() else { return };
+    let (queue, repeats) = (Arc::new(LogQueue::default()), Arc::new(Repeats::default()));
+    let writer = QueueWriter(Arc::clone(&queue));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(move || writer.clone())
+        // It would say so on stderr, and wait for it.
+        .log_internal_errors(false);
     let lines = if human {
         lines.with_ansi(io::stderr().is_terminal()).with_target(false).boxed()
     } else {
         lines.json().flatten_event(true).with_current_span(false).boxed()
     };
-    let subscriber = tracing_subscriber::registry().with(filter).with(RememberErrors).with(lines);
+    let subscriber = tracing_subscriber::registry()
+        .with(filter)
+        .with(CountRepeats(Arc::clone(&repeats)))
+        .with(RememberErrors)
+        .with(lines);
     // Somebody who uses the library may have set up their own.
-    let _ = subscriber.try_init();
+    if subscriber.try_init().is_err() || QUEUE.set(Arc::clone(&queue)).is_err() {
+        return;
+    }
+    std::panic::set_hook(Box::new(note_panic));
+    let written = std::thread::Builder::new().name("log-writer".into()).spawn(move || {
+        queue.write_to(&mut File::from(stderr), |dropped| {
+            repeats.tell(Instant::now());
+            if dropped > 0 {
+                tracing::warn!(lines = dropped, "log lines were dropped: nobody read them in time");
+            }
+        });
+    });
+    // Without a thread the queue fills up and counts; the server works all the same.
+    drop(written);
+}
+
+/// Waits a moment for the last lines to be written. For the end of the process.
+pub(crate) fn flush() {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush(FLUSH_PATIENCE);
+    }
+}
+
+/// Lines that were dropped since the start, because nobody read them in time.
+pub(crate) fn lines_dropped() -> u64 {
+    QUEUE.get().map_or(0, |queue| queue.dropped())
+}
+
+/// Panics since the start, where [`start`] was called.
+pub(crate) fn panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
+}
+
+/// Logs a panic. Its text only where it is one of the code's own sentences: a formatted one may hold what a client sent.
+fn note_panic(panic: &PanicHookInfo<'_>) {
+    PANICS.fetch_add(1, Ordering::Relaxed);
+    let thread = std::thread::current();
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let sentence = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(formatted)");
+    tracing::error!(thread = thread.name(), place, sentence, "a thread panicked");
 }
 
 /// The last error that was logged, where [`start`] or the user of the library set logging up with it.

@@ -1,0 +1,288 @@
+//! The same line from the same source is written so many times; then it is counted, and the count is a line.
+
+use std::collections::HashMap;
+use std::fmt::{self, Debug, Write};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::callsite::Identifier;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+/// How often one source's line is written in [`SOURCE_WINDOW`].
+const LINES_PER_SOURCE: u32 = 20;
+const SOURCE_WINDOW: Duration = Duration::from_secs(10);
+/// How often a line is written in [`LINE_WINDOW`], whoever it is about.
+const LINES_PER_WINDOW: u32 = 100;
+const LINE_WINDOW: Duration = Duration::from_secs(1);
+/// Sources that are told apart at once; more of them share [`LINES_PER_WINDOW`].
+const SOURCES_MAX: usize = 4_096;
+/// What is kept of a line to name it in its count.
+const MESSAGE_BYTES_MAX: usize = 160;
+/// The target of the lines that say how many were left out; they are never counted themselves.
+const TARGET: &str = "foodtrack_server::logging";
+
+/// The fields that say who a line is about.
+const SOURCE_FIELDS: &[&str] = &["address", "peer", "ip", "tenant", "user", "code"];
+
+/// Lines of one place in the code, of one source or of all of them.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Kind {
+    line: Identifier,
+    /// `None`: whoever they are about.
+    source: Option<u64>,
+}
+
+struct Window {
+    since: Instant,
+    seen: u32,
+    left_out: u64,
+    level: Level,
+    message: String,
+}
+
+/// How many lines of a kind were left out.
+#[derive(Debug, PartialEq, Eq)]
+struct LeftOut {
+    level: Level,
+    message: String,
+    lines: u64,
+}
+
+/// The table of what was written lately. Lines at `debug` and `trace` are not counted: who asks for them wants them all.
+#[derive(Default)]
+pub(super) struct Repeats {
+    windows: Mutex<HashMap<Kind, Window>>,
+}
+
+impl Repeats {
+    /// Writes how many lines were left out in the windows that are over.
+    pub(super) fn tell(&self, now: Instant) {
+        for LeftOut { level, message, lines } in self.sweep(now) {
+            let sentence = "repeated lines were left out";
+            match level {
+                Level::ERROR => tracing::error!(target: TARGET, lines, of = message, "{sentence}"),
+                Level::WARN => tracing::warn!(target: TARGET, lines, of = message, "{sentence}"),
+                _ => tracing::info!(target: TARGET, lines, of = message, "{sentence}"),
+            }
+        }
+    }
+
+    /// Takes the windows out that are over at `now`.
+    fn sweep(&self, now: Instant) -> Vec<LeftOut> {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left_out: Vec<LeftOut> = Vec::new();
+        windows.retain(|kind, window| {
+            if now.saturating_duration_since(window.since) < kind.length() {
+                return true;
+            }
+            if window.left_out > 0 {
+                // One line for all the sources of a line.
+                match left_out.iter_mut().find(|other| other.message == window.message) {
+                    Some(other) => other.lines += window.left_out,
+                    None => left_out.push(LeftOut {
+                        level: window.level,
+                        message: std::mem::take(&mut window.message),
+                        lines: window.left_out,
+                    }),
+                }
+            }
+            false
+        });
+        left_out
+    }
+
+    /// Whether a line of this kind is written; otherwise it is counted.
+    fn admit(&self, line: &Identifier, level: Level, event: &impl Recorded, now: Instant) -> bool {
+        let mut source = Source::default();
+        event.record_to(&mut source);
+        let one = Kind { line: line.clone(), source: source.hash() };
+        let all = Kind { line: line.clone(), source: None };
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = windows.contains_key(&one);
+        if one != all
+            && (is_known || windows.len() < SOURCES_MAX)
+            && !take(&mut windows, one, level, event, now)
+        {
+            return false;
+        }
+        take(&mut windows, all, level, event, now)
+    }
+}
+
+impl Kind {
+    fn length(&self) -> Duration {
+        if self.source.is_some() { SOURCE_WINDOW } else { LINE_WINDOW }
+    }
+
+    fn lines_max(&self) -> u32 {
+        if self.source.is_some() { LINES_PER_SOURCE } else { LINES_PER_WINDOW }
+    }
+}
+
+fn take(
+    windows: &mut HashMap<Kind, Window>,
+    kind: Kind,
+    level: Level,
+    event: &impl Recorded,
+    now: Instant,
+) -> bool {
+    let (length, lines_max) = (kind.length(), kind.lines_max());
+    let fresh = || Window { since: now, seen: 0, left_out: 0, level, message: String::new() };
+    let window = windows.entry(kind).or_insert_with(fresh);
+    // A window over which nothing was left out has nothing to say; another waits to be told.
+    if window.left_out == 0 && now.saturating_duration_since(window.since) >= length {
+        *window = fresh();
+    }
+    window.seen = window.seen.saturating_add(1);
+    if window.seen <= lines_max {
+        return true;
+    }
+    if window.left_out == 0 {
+        let mut message = Message::default();
+        event.record_to(&mut message);
+        window.message = message.0;
+    }
+    window.left_out += 1;
+    false
+}
+
+/// An event, or a test's stand-in.
+trait Recorded {
+    fn record_to(&self, visitor: &mut dyn Visit);
+}
+
+impl Recorded for Event<'_> {
+    fn record_to(&self, visitor: &mut dyn Visit) {
+        self.record(visitor);
+    }
+}
+
+/// Hashes the fields that say who a line is about.
+#[derive(Default)]
+struct Source(Option<DefaultHasher>);
+
+impl Source {
+    fn hash(self) -> Option<u64> {
+        self.0.map(|hasher| hasher.finish())
+    }
+}
+
+impl Visit for Source {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if SOURCE_FIELDS.contains(&field.name()) {
+            let hasher = self.0.get_or_insert_default();
+            field.name().hash(hasher);
+            // Writing to a hasher does not fail.
+            let _ = write!(HashWriter(hasher), "{value:?}");
+        }
+    }
+}
+
+struct HashWriter<'a>(&'a mut DefaultHasher);
+
+impl Write for HashWriter<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// The beginning of a line's message, without its fields.
+#[derive(Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+            self.0.truncate(self.0.floor_char_boundary(MESSAGE_BYTES_MAX));
+        }
+    }
+}
+
+/// Lets a line through, or counts it.
+pub(super) struct CountRepeats(pub(super) Arc<Repeats>);
+
+impl<S: Subscriber> Layer<S> for CountRepeats {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        if *metadata.level() > Level::INFO || metadata.target() == TARGET {
+            return true;
+        }
+        self.0.admit(&metadata.callsite(), *metadata.level(), event, Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    #[derive(Clone, Default)]
+    struct Count(Arc<AtomicUsize>);
+
+    impl<S: Subscriber> Layer<S> for Count {
+        fn on_event(&self, _: &Event<'_>, _: Context<'_, S>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn counted(log: impl FnOnce()) -> (usize, Vec<LeftOut>) {
+        let (count, repeats) = (Count::default(), Arc::new(Repeats::default()));
+        let layers = tracing_subscriber::registry()
+            .with(CountRepeats(Arc::clone(&repeats)))
+            .with(count.clone());
+        tracing::subscriber::with_default(layers, log);
+        let over = Instant::now() + SOURCE_WINDOW;
+        (count.0.load(Ordering::Relaxed), repeats.sweep(over))
+    }
+
+    #[test]
+    fn a_line_of_one_source_is_written_twenty_times_and_then_counted() {
+        let (written, left_out) = counted(|| {
+            for i in 0..50 {
+                tracing::info!(address = "192.0.2.1", i, "refused");
+            }
+            tracing::info!(address = "192.0.2.1", "something else");
+        });
+        let expected = LeftOut { level: Level::INFO, message: "refused".into(), lines: 30 };
+        assert_eq!((written, left_out), (21, vec![expected]));
+    }
+
+    #[test]
+    fn many_sources_of_one_line_share_a_hundred_a_second() {
+        let (written, left_out) = counted(|| {
+            for i in 0..5_000 {
+                tracing::warn!(address = i, "refused");
+            }
+        });
+        // A slow machine may see more than one second go by.
+        assert!((100..2_500).contains(&written), "{written}");
+        let lines: u64 = left_out.iter().map(|left_out| left_out.lines).sum();
+        // What was let in again after a second was told of in no sweep before.
+        assert_eq!(lines, 5_000 - written as u64);
+    }
+
+    #[test]
+    fn the_table_does_not_grow_with_sources() {
+        let repeats = Arc::new(Repeats::default());
+        let layers = tracing_subscriber::registry().with(CountRepeats(Arc::clone(&repeats)));
+        tracing::subscriber::with_default(layers, || {
+            for user in 0..3 * SOURCES_MAX {
+                tracing::info!(user, "connected");
+            }
+        });
+        assert!(repeats.windows.lock().unwrap().len() <= SOURCES_MAX + 1);
+    }
+
+    #[test]
+    fn who_asks_for_debug_lines_gets_all_of_them() {
+        let (written, _) = counted(|| (0..300).for_each(|i| tracing::debug!(i, "step")));
+        assert_eq!(written, 300);
+    }
+}

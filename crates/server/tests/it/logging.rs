@@ -1,0 +1,91 @@
+//! Who reads the server's output, or does not, holds nobody up.
+
+use std::io::Read;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use foodtrack_contract::UserRole;
+use serde_json::json;
+
+use crate::process::{Served, command, full_pipe};
+use crate::support::{SECRET, call, request, token};
+
+const SERVE: &[&str] = &["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"];
+
+/// A second Engine.IO handshake packet is a broken packet, which is a line at `debug`.
+fn flood(served: &Served) {
+    for _ in 0..300 {
+        let path = "POST /socket.io/?EIO=4&transport=polling&sid=none";
+        assert_eq!(request(served.address, path, &[], "0{}").status, 400);
+    }
+}
+
+#[test]
+fn clients_are_served_and_a_signal_ends_it_while_nobody_reads_stderr() {
+    let (reader, writer) = full_pipe();
+    let mut served = Served::start_with_stderr(
+        command(SERVE).env("JWT_SECRET", SECRET).env("RUST_LOG", "trace"),
+        Stdio::from(writer),
+    );
+    flood(&served);
+    let body = json!({ "type": "order:created", "payload": { "orderId": "7" } }).to_string();
+    let system = token("t1", UserRole::System);
+    let accepted = call(served.address, "POST /api/v1/publish", &system, &body);
+    assert_eq!(accepted.status, 200);
+    served.signal("TERM");
+    assert_eq!(served.wait(), 0);
+    drop(reader);
+}
+
+#[test]
+fn a_refused_start_ends_while_nobody_reads_stderr() {
+    for arguments in [&["serve", "--port", "0"][..], &["serve", "--prot", "1"]] {
+        let (_reader, writer) = full_pipe();
+        let started = Instant::now();
+        let mut process = command(arguments).stderr(writer).spawn().unwrap();
+        while process.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < Duration::from_secs(20), "it does not end: {arguments:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(process.wait().unwrap().code(), Some(2));
+    }
+}
+
+#[test]
+fn clients_are_served_while_nobody_reads_stdout() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (_reader, writer) = full_pipe();
+    let port = free.port().to_string();
+    let mut process = command(&["serve", "--in-memory", "--port", &port, "--host", "127.0.0.1"])
+        .env("JWT_SECRET", SECRET)
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while std::net::TcpStream::connect(free).is_err() {
+        assert!(started.elapsed() < Duration::from_secs(20), "it does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(request(free, "GET /health", &[], "").status, 200);
+    // It must be past the line that nobody reads to hear the signal.
+    let kill = format!("kill -TERM {}", process.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    while process.try_wait().unwrap().is_none() {
+        assert!(started.elapsed() < Duration::from_secs(30), "it does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_last_lines_are_written_before_the_process_ends() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut served =
+        Served::start_with_stderr(command(SERVE).env("JWT_SECRET", SECRET), Stdio::from(writer));
+    served.signal("TERM");
+    assert_eq!(served.wait(), 0);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert!(text.lines().last().unwrap().contains("stopped"), "{text}");
+}
