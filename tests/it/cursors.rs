@@ -326,3 +326,47 @@ fn an_offset_that_was_shown_is_never_used_again_after_a_kill() {
         thread::sleep(Duration::from_millis(5));
     }
 }
+
+#[test]
+fn a_newcomer_is_shown_nothing_from_before_their_time_whatever_offset_they_make_up() {
+    let mut server = Server::durable(config());
+    publish(&mut back_end(&server), 1..=5);
+    let who = Who::chef(TENANT, "nina");
+    let away = Client::join(&server, Transport::WebSocket, &who).tear();
+    let mut other = Client::join(&server, Transport::WebSocket, &Who::chef(TENANT, "carl"));
+    publish(&mut back_end(&server), 6..=6);
+    let shown = other.take(1).pop().unwrap().cursor.unwrap();
+    let epoch = shown.split_once('-').unwrap().0;
+    for restarts in [false, true] {
+        if restarts {
+            server.restart();
+        }
+        for offset in ["0", "1", "4", "0+1", "4+5"] {
+            let made_up = format!("{epoch}-{offset}");
+            let mut back = away.clone().with("offset", json!(made_up)).resume(&server);
+            let got = numbers(&back.take(1));
+            assert_eq!(got, [6], "{made_up}");
+            expect_nothing(&mut back, &made_up);
+        }
+    }
+}
+
+#[test]
+fn who_tears_in_the_middle_of_what_was_missed_goes_on_there_though_it_is_from_before_the_session() {
+    let mut server = Server::durable(config());
+    let who = Who::chef(TENANT, "nina");
+    drop(Client::join(&server, Transport::WebSocket, &who));
+    publish(&mut back_end(&server), 1..=5);
+    // A new session, which begins behind all of it.
+    let mut client = Client::join(&server, Transport::WebSocket, &who);
+    assert_eq!(numbers(&client.take(2)), [1, 2]);
+    let away = client.tear();
+    for restarts in [false, true] {
+        if restarts {
+            server.restart();
+        }
+        let mut back = away.clone().resume(&server);
+        assert!(back.recovered);
+        expect_numbers(&mut back, &[3, 4, 5], "the rest of it");
+    }
+}

@@ -20,6 +20,7 @@ mod recovery;
 mod repeats;
 mod restart;
 mod rooms;
+mod session_age;
 mod shards;
 mod storage;
 mod support;

@@ -42,6 +42,7 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter slow_readers_closed: "Connections closed for reading too slowly.";
     counter entrances_delayed: "Clients that waited for their turn to come in.";
     counter sessions_recovered: "Clients whose session came back.";
+    counter sessions_forgotten: "Sessions that were forgotten because their user or tenant had too many.";
     counter replayed: "Events sent to clients that had missed them.";
     counter replays: "Clients that got events they had missed.";
     counter replay_ms_sum: "Time from entering to being up to date, in milliseconds, of those clients.";

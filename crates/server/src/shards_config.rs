@@ -3,14 +3,20 @@
 use std::time::Duration;
 
 use foodtrack_session::{HeartbeatConfig, Namespaces};
-use foodtrack_shard::{Rate, RecoveryConfig, RetryPolicy, SessionKey, ShardsConfig, TenantLimits};
+use foodtrack_shard::{
+    Clock, Rate, RecoveryConfig, RetryPolicy, SessionKey, ShardsConfig, TenantLimits,
+};
 use foodtrack_tenant_log::Retention;
 use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
 
 use crate::config::CheckedConfig;
 
 /// What the shards are told of a checked configuration.
-pub(crate) fn shards_config(config: &CheckedConfig, session_key: SessionKey) -> ShardsConfig {
+pub(crate) fn shards_config(
+    config: &CheckedConfig,
+    session_key: SessionKey,
+    clock: Clock,
+) -> ShardsConfig {
     let said = config.said();
     let limits = &said.limits;
     let rate = |per_second, burst| Rate { per_second, burst };
@@ -68,9 +74,13 @@ pub(crate) fn shards_config(config: &CheckedConfig, session_key: SessionKey) -> 
             backoff_percent: percent(said.retry.backoff_multiplier),
             jitter_percent: said.retry.jitter_percent,
         },
-        recovery: RecoveryConfig { offline_age_ms_max: hours_ms(said.log.offline_hours_max) },
+        recovery: RecoveryConfig {
+            offline_age_ms_max: hours_ms(said.log.offline_hours_max),
+            ..RecoveryConfig::default()
+        },
         session_key,
         cookie_name: said.security.cookie_name.clone(),
+        clock,
     }
 }
 

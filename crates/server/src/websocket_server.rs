@@ -14,7 +14,10 @@ use foodtrack_tenant_log::{
 };
 
 use crate::config::CheckedConfig;
-use crate::data::{DataDir, DataDirError, DeclarationStore, Declarations, session_key};
+use crate::data::{
+    ClockKeeper, DataDir, DataDirError, DeclarationStore, Declarations, clock, mark_file,
+    session_key,
+};
 use crate::demo::Demo;
 use crate::health::HealthStatus;
 use crate::http::{ApiThread, OpenApiThread};
@@ -70,6 +73,7 @@ pub struct WebSocketServer {
     hub: Arc<Hub>,
     running: Running,
     api: OpenApiThread,
+    clock: Option<ClockKeeper>,
 }
 
 impl WebSocketServer {
@@ -94,6 +98,8 @@ impl WebSocketServer {
             .map(|path| DataDir::open(Path::new(path)))
             .transpose()?;
         let session_key = session_key(directory.as_ref())?;
+        let clock = clock(directory.as_ref())?;
+        let mark = directory.as_ref().map(mark_file);
         let (store, policies) = match directory {
             Some(directory) => {
                 let (store, policies) = DeclarationStore::open(directory, config.policies())?;
@@ -103,7 +109,7 @@ impl WebSocketServer {
         };
         let (api, service) = ApiThread::start(demo).map_err(StartError::Thread)?;
         let running = foodtrack_shard::start(
-            &shards_config(&config, session_key),
+            &shards_config(&config, session_key, clock.clone()),
             &config.authenticator(),
             &policies,
             &service,
@@ -113,13 +119,15 @@ impl WebSocketServer {
             ShardsError::Io(source) => StartError::Bind { address, source },
             ShardsError::Log(error) => StartError::Log(error),
         })?;
+        let clock = mark.map(|file| ClockKeeper::start(file, clock)).transpose();
+        let clock = clock.map_err(StartError::Thread)?;
         let performance = Performance::new(running.counters.clone());
         let policies = Arc::new(PolicyBook::new(policies, running.shards.clone()));
         let declarations = Declarations::new(Arc::clone(&policies), store);
         let hub = Arc::new(Hub::new(config, policies, declarations, &running, performance));
         let api = api.open(Arc::clone(&hub));
         tracing::info!(address = %running.address, "listening");
-        Ok(Self { hub, running, api })
+        Ok(Self { hub, running, api, clock })
     }
 
     /// Where it listens: the port is the real one, also where 0 was asked for.
@@ -176,6 +184,7 @@ impl WebSocketServer {
         self.hub.begin_stopping();
         self.running.shards.stop();
         self.running.join();
+        drop(self.clock.take());
         self.api.join();
         // The last to hold the log: it leaves everything on disk.
         drop(self.hub);

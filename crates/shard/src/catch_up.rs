@@ -63,6 +63,8 @@ pub(crate) struct CatchUp {
     /// Where its session began, if it is back and has had nothing since: what another socket of its subscriber got and
     /// confirmed, this one did not get. Not set where messages are acknowledged: the subscriber's word is enough there.
     began: Option<Offset>,
+    /// Where its session begins, as its private id says; `None` where it said itself what it has.
+    session_start: Option<Offset>,
     /// Rooms that it has left meanwhile, and the last place at which it was in them: what came before is for it.
     left: Vec<(LoggedRoom, Offset)>,
 }
@@ -126,13 +128,18 @@ impl Tenant {
             started_ms: turn.io.now_ms(),
             replayed: 0,
             began: None,
+            session_start: None,
             left: Vec::new(),
         };
         let brought = match start {
             Start::Recovered(cursor) | Start::Brought(cursor) => Some(cursor),
-            Start::Confirmed => None,
+            Start::Confirmed => {
+                catch_up.session_start = Some(shown);
+                None
+            }
             Start::Since(since) => {
                 catch_up.began = (!asks).then_some(since);
+                catch_up.session_start = Some(since);
                 (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, since), since);
                 None
             }
@@ -169,6 +176,7 @@ impl Tenant {
             }
         }
         self.connections.set_behind(place, Box::new(catch_up));
+        self.keep_where_it_goes_on(turn, place);
         let asker = Asker { place, serial };
         match to_find {
             // Memory keeps nobody waiting.
@@ -178,6 +186,20 @@ impl Tenant {
             }
             Some(key) => turn.log.read(&self.id, asker, ReadJob::Cursor(key)),
             None => {}
+        }
+    }
+
+    /// Keeps where a client is sent what it missed from, where that is before its session began: what it brings back when
+    /// it comes again may be as old, and nothing older is its own.
+    fn keep_where_it_goes_on(&mut self, turn: &mut Turn<'_>, place: u32) {
+        let catch_up = self.connections.get(place).and_then(|it| it.catch_up.as_ref());
+        let Some(catch_up) = catch_up else { return };
+        let (Some(start), Some(cursor)) = (catch_up.session_start, catch_up.cursor()) else {
+            return;
+        };
+        let from = cursor.through();
+        if from < start {
+            self.keep_from(turn, place, from);
         }
     }
 
@@ -263,6 +285,7 @@ impl Tenant {
         self.subscribers.known(subscriber, confirmed);
         self.subscribers.arrived(subscriber, through);
         self.save_cursor(turn, subscriber);
+        self.keep_where_it_goes_on(turn, place);
         if lost {
             self.tell_reset(turn, place);
         }
@@ -432,7 +455,8 @@ impl Tenant {
         if connection.device.is_some()
             && connection.catch_up.as_ref().is_some_and(|catch_up| catch_up.was_away)
             && let Some(subscriber) = self.subscribers.get(connection.subscriber)
-            && let Some(last) = self.log.open().and_then(|log| log.last_rooms.get(&subscriber.key))
+            && let Some(last) =
+                self.log.open().and_then(|log| log.sessions.last_of(&subscriber.key))
         {
             let may = |room: &LoggedRoom| self.may_join(connection, room.name()).is_ok();
             rooms.extend(last.rooms().into_iter().filter(may));

@@ -39,6 +39,8 @@ pub(crate) struct Connection {
     /// Interned: thousands of tablets send the same one.
     pub(crate) user_agent: Option<Arc<str>>,
     pub(crate) connected_ms: u64,
+    /// When its session began, which may have been another connection's: in hours since the Unix epoch.
+    pub(crate) began_hours: u32,
     pub(crate) memberships: Memberships,
     pub(crate) messages: Bucket,
     pub(crate) bytes: Bucket,
@@ -161,6 +163,7 @@ impl Connections {
         subscriber: SubscriberId,
         user_agent: Option<Arc<str>>,
         now_ms: u64,
+        began_hours: u32,
     ) -> u32 {
         let source = admission.source();
         let grace_until_s = match admission.is_expired {
@@ -185,6 +188,7 @@ impl Connections {
             about,
             user_agent,
             connected_ms: now_ms,
+            began_hours,
             memberships: Memberships::new(),
             messages: Bucket::default(),
             bytes: Bucket::default(),

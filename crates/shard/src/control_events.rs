@@ -115,10 +115,18 @@ impl Tenant {
         let event = if joins { "subscribed" } else { "unsubscribed" };
         let Some(to) = self.addressee(place) else { return Ok(()) };
         // Who is told that it is in a room is in it again when its session comes back, whatever happens.
-        let must_keep = changed || joins && self.is_unkept(place);
+        let is_own = self
+            .connections
+            .get(place)
+            .is_some_and(|connection| connection.is_in_from_the_start(name));
+        let must_keep = !is_own && (changed || joins && self.is_unkept(place));
         let joined = (joins && must_keep).then(|| name.into());
         let waiter = Some(NoteWaiter { to, joined, event, answer, ack_id });
-        let waiter = if must_keep { self.keep_session(turn, place, waiter) } else { waiter };
+        let waiter = match (must_keep, joins) {
+            (true, true) => self.keep_joined(turn, place, &name.into(), waiter),
+            (true, false) => self.keep_left(turn, place, &name.into(), waiter),
+            (false, _) => waiter,
+        };
         if let Some(waiter) = waiter {
             self.answer_control(turn, &waiter);
         }

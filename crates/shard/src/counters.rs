@@ -48,6 +48,8 @@ counters! {
     entrances_delayed;
     /// Clients whose session came back.
     sessions_recovered;
+    /// Sessions that were forgotten because their user or tenant had too many.
+    sessions_forgotten;
     /// Events sent to clients that had missed them.
     replayed;
     /// Clients that got some.

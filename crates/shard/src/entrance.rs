@@ -8,7 +8,7 @@ use foodtrack_transport::{ClientKey, CloseReason, Sid};
 use crate::catch_up::Start;
 use crate::handshake::Admission;
 use crate::session_key::SessionOwner;
-use crate::sessions::SessionRooms;
+use crate::sessions::{hours, owner};
 use crate::subscribers::subscriber_key;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -21,6 +21,8 @@ pub(crate) struct Entrance {
     /// The JSON of the answer to its CONNECT.
     pub(crate) answer: String,
     pub(crate) start: Start,
+    /// When its session began, in hours since the Unix epoch.
+    pub(crate) began_hours: u32,
     /// Whether its session is back.
     pub(crate) is_recovered: bool,
     /// The rooms of its session, beyond those of the start.
@@ -53,23 +55,35 @@ impl Tenant {
                 sid: new_id,
                 answer,
                 start: Start::Confirmed,
+                began_hours: hours(turn.clock.unix_ms()),
                 is_recovered: false,
                 rooms: Vec::new(),
             });
         };
-        let owner = SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
+        let session_owner =
+            SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
         let now_ms = turn.clock.unix_ms();
         let resume = admission.resume.as_ref();
-        let proven = resume.and_then(|resume| turn.session_key.prove(&resume.pid, owner, now_ms));
+        let proven = resume.and_then(|resume| turn.session_key.prove(&resume.pid, session_owner));
         let brought = resume.and_then(|resume| Cursor::parse(resume.offset.as_deref()?));
+        // No client had less than what its session began with: it would be shown what was before its time.
+        let brought = brought.filter(|cursor| {
+            proven.is_some_and(|session| {
+                let kept = log.sessions.get(&session.sid).and_then(|kept| kept.from);
+                let from = kept.map_or(session.start, |from| from.min(session.start));
+                session.epoch == cursor.epoch() && cursor.through() >= from
+            })
+        });
         if let (Some(session), Some(resume)) = (proven, resume) {
-            let kept = log.sessions.get(&session.sid);
-            let is_over = session.is_old || kept.is_some_and(|kept| kept.is_over);
+            let user = owner(turn.emission_key, admission.principal.user().as_str());
+            let rooms = self.known_rooms(&session.sid, user, session.began_hours, now_ms);
             // Who got nothing yet is where it began.
             let began =
                 || resume.offset.is_none().then(|| Cursor::new(session.epoch, session.start));
             let from = brought.clone().or_else(began);
-            if let Some(from) = from.filter(|from| log.goes_on_from(from) && !is_over) {
+            if let Some(rooms) = rooms
+                && let Some(from) = from.filter(|from| log.goes_on_from(from))
+            {
                 let start = match brought {
                     Some(_) => Start::Recovered(from),
                     None => Start::Since(session.start),
@@ -79,8 +93,9 @@ impl Tenant {
                     // The private id stays as it was, too: that is how the client knows that it is back.
                     answer: answer(&session.sid, &resume.pid),
                     start,
+                    began_hours: session.began_hours,
                     is_recovered: true,
-                    rooms: kept.map(SessionRooms::rooms).unwrap_or_default(),
+                    rooms,
                 });
             }
         }
@@ -99,9 +114,17 @@ impl Tenant {
             }
             _ => (Start::Confirmed, log.shown),
         };
-        let pid = turn.session_key.pid(&new_id, (log.epoch(), since), owner, now_ms);
+        let began_hours = hours(now_ms);
+        let pid = turn.session_key.pid(&new_id, (log.epoch(), since), session_owner, began_hours);
         let answer = answer(&new_id, &pid);
-        Ok(Entrance { sid: new_id, answer, start, is_recovered: false, rooms: Vec::new() })
+        Ok(Entrance {
+            sid: new_id,
+            answer,
+            start,
+            began_hours,
+            is_recovered: false,
+            rooms: Vec::new(),
+        })
     }
 
     /// Connections that the one about to enter takes the place of: its own session's, and others of its device.

@@ -17,6 +17,7 @@ mod entrance;
 mod handles;
 mod handshake;
 mod http_service;
+mod kept_sessions;
 mod log_link;
 mod mailbox;
 mod model;
@@ -46,6 +47,7 @@ mod turn;
 mod viewer;
 mod watchdog;
 
+pub use clock::{Clock, TimeSource};
 pub use counters::{Counter, Counters};
 pub use dead_letters::DeadLetters;
 pub use handles::{ConnectionManager, EventBroadcaster, Shards};

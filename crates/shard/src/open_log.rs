@@ -10,9 +10,9 @@ use foodtrack_transport::{ClientKey, FrameMeta, Sid};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+use crate::kept_sessions::KeptSessions;
 use crate::mailbox::Reply;
 use crate::model::Accepted;
-use crate::sessions::SessionRooms;
 
 /// Whether a tenant can be appended to.
 #[derive(Debug, Default)]
@@ -53,10 +53,8 @@ pub(crate) struct OpenLog {
     pub(crate) shown: Offset,
     /// Accepted and not shown yet; ascending.
     pub(crate) pending: VecDeque<Pending>,
-    /// The rooms of sessions that are in more than those of the start.
-    pub(crate) sessions: AHashMap<Sid, SessionRooms>,
-    /// The rooms of each device, as of its session that last joined or left one.
-    pub(crate) last_rooms: AHashMap<SubscriberKey, SessionRooms>,
+    /// What is kept of sessions.
+    pub(crate) sessions: KeptSessions,
     /// What was given up for subscribers and is to be sent to them once more, when they are here.
     pub(crate) redeliveries: AHashMap<SubscriberKey, Vec<Offset>>,
     /// Who waits for a note to be on disk, by its ticket.
@@ -116,8 +114,7 @@ impl OpenLog {
             trimmed_through,
             shown: last,
             pending: VecDeque::new(),
-            sessions: AHashMap::new(),
-            last_rooms: AHashMap::new(),
+            sessions: KeptSessions::default(),
             redeliveries: AHashMap::new(),
             noted: AHashMap::new(),
             last_ticket: 0,

@@ -98,7 +98,7 @@ impl Tenant {
             attachments,
         );
         if let Some(emission) = emission
-            && let Some((id, offset)) = self.repeats.repeated(emission, turn.clock.unix_ms())
+            && let Some((id, offset)) = self.repeats.repeated(emission, turn.clock.steady_ms())
         {
             turn.counters.duplicates.add(1);
             return Ok(self.repeat(id, offset));
@@ -155,7 +155,7 @@ impl Tenant {
         self.spare_rooms = checked.audience.rooms;
         self.spare_rooms.clear();
         if let (Some(emission), Some(offset)) = (emission, self.last_offset(taken)) {
-            self.repeats.note(emission, id, offset, turn.clock.unix_ms());
+            self.repeats.note(emission, id, offset, turn.clock.steady_ms());
         }
         Ok(taken)
     }

@@ -8,9 +8,6 @@ use foodtrack_transport::Sid;
 
 use crate::repeats::EmissionKey;
 
-/// How old a private id may be and still bring its session back. What is kept of a session is kept as long.
-pub(crate) const SESSION_AGE_HOURS_MAX: u64 = 48;
-
 const SID_CHARACTERS: usize = 20;
 /// Hours since the Unix epoch, in hexadecimal: good until the year 3883.
 const HOURS_CHARACTERS: usize = 6;
@@ -42,8 +39,8 @@ pub(crate) struct SessionOwner<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProvenSession {
     pub(crate) sid: Sid,
-    /// Whether what was kept of it may be gone by now.
-    pub(crate) is_old: bool,
+    /// When it began, in hours since the Unix epoch.
+    pub(crate) began_hours: u32,
     /// Where the log stood when the session began.
     pub(crate) epoch: Epoch,
     pub(crate) start: Offset,
@@ -70,9 +67,8 @@ impl SessionKey {
         sid: &Sid,
         (epoch, start): (Epoch, Offset),
         owner: SessionOwner<'_>,
-        now_ms: u64,
+        hours: u32,
     ) -> String {
-        let hours = now_ms / 3_600_000;
         let (epoch, start) = (epoch.get(), start.get());
         let mut pid = format!("{}{hours:06x}{epoch:016x}{start:016x}", sid.as_str());
         let tag = hmac::sign(&self.0, &signed(&pid, owner));
@@ -81,12 +77,7 @@ impl SessionKey {
     }
 
     /// What the private id proves about this owner's session; `None` if it is no id of theirs.
-    pub(crate) fn prove(
-        &self,
-        pid: &str,
-        owner: SessionOwner<'_>,
-        now_ms: u64,
-    ) -> Option<ProvenSession> {
+    pub(crate) fn prove(&self, pid: &str, owner: SessionOwner<'_>) -> Option<ProvenSession> {
         if pid.len() != PID_CHARACTERS || !pid.is_ascii() {
             return None;
         }
@@ -98,10 +89,9 @@ impl SessionKey {
         let (hours, start) = rest.split_at(HOURS_CHARACTERS);
         let (epoch, start) = start.split_at(START_CHARACTERS / 2);
         let number = |digits| u64::from_str_radix(digits, 16).ok();
-        let age_hours = (now_ms / 3_600_000).saturating_sub(number(hours)?);
         Some(ProvenSession {
             sid: Sid::parse(sid)?,
-            is_old: age_hours >= SESSION_AGE_HOURS_MAX,
+            began_hours: u32::try_from(number(hours)?).ok()?,
             epoch: Epoch::new(number(epoch)?),
             start: Offset::new(number(start)?)?,
         })
@@ -124,7 +114,7 @@ mod tests {
     use super::*;
 
     const SID: &str = "ABCDEFGHIJKLMNOPQRST";
-    const NOW_MS: u64 = 1_795_435_200_042;
+    const HOURS: u32 = 498_732;
 
     fn start() -> (Epoch, Offset) {
         (Epoch::new(0xab_cdef_0123), Offset::new(1 << 40).unwrap())
@@ -139,44 +129,35 @@ mod tests {
         let key = SessionKey::new(&[7; 32]);
         let sid = Sid::parse(SID).unwrap();
         let own = owner("roma", "ada:kitchen_app:");
-        let pid = key.pid(&sid, start(), own, NOW_MS);
+        let pid = key.pid(&sid, start(), own, HOURS);
         assert!(pid.starts_with(SID) && pid.len() == PID_CHARACTERS, "{pid}");
         let (epoch, start) = start();
-        let proven = ProvenSession { sid, is_old: false, epoch, start };
-        assert_eq!(key.prove(&pid, own, NOW_MS), Some(proven));
+        let proven = ProvenSession { sid, began_hours: HOURS, epoch, start };
+        assert_eq!(key.prove(&pid, own), Some(proven));
         for other in [
             owner("napoli", "ada:kitchen_app:"),
             owner("roma", "eve:kitchen_app:"),
             owner("roma", "ada:tenant_dashboard:"),
             owner("roma", "ada:kitchen_app:tablet"),
         ] {
-            assert_eq!(key.prove(&pid, other, NOW_MS), None);
+            assert_eq!(key.prove(&pid, other), None);
         }
-        assert_eq!(SessionKey::new(&[8; 32]).prove(&pid, own, NOW_MS), None);
+        assert_eq!(SessionKey::new(&[8; 32]).prove(&pid, own), None);
     }
 
     #[test]
     fn a_changed_private_id_proves_nothing() {
         let key = SessionKey::new(&[7; 32]);
         let own = owner("roma", "ada:kitchen_app:");
-        let pid = key.pid(&Sid::parse(SID).unwrap(), start(), own, NOW_MS);
+        let pid = key.pid(&Sid::parse(SID).unwrap(), start(), own, HOURS);
         for place in 0..pid.len() {
             let mut changed = pid.clone().into_bytes();
             changed[place] = if changed[place] == b'A' { b'Q' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert_eq!(key.prove(&changed, own, NOW_MS), None, "{changed}");
+            assert_eq!(key.prove(&changed, own), None, "{changed}");
         }
         for garbage in ["", "é", &pid[1..], &format!("{pid}A"), &"é".repeat(PID_CHARACTERS / 2)] {
-            assert_eq!(key.prove(garbage, own, NOW_MS), None);
+            assert_eq!(key.prove(garbage, own), None);
         }
-    }
-
-    #[test]
-    fn a_private_id_grows_old() {
-        let key = SessionKey::new(&[7; 32]);
-        let own = owner("roma", "ada:kitchen_app:");
-        let pid = key.pid(&Sid::parse(SID).unwrap(), start(), own, NOW_MS);
-        let later_ms = NOW_MS + SESSION_AGE_HOURS_MAX * 3_600_000;
-        assert!(key.prove(&pid, own, later_ms).unwrap().is_old);
     }
 }

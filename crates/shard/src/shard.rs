@@ -17,7 +17,7 @@ use foodtrack_contract::{Authenticate, Refusal, TenantId};
 use foodtrack_transport::{ClientKey, CloseReason, Reactor, Verdict};
 use slab::Slab;
 
-use crate::clock::WallClock;
+use crate::clock::{Clock, ShardClock};
 use crate::counters::Counters;
 use crate::handles::Shards;
 use crate::handshake::Admission;
@@ -40,8 +40,6 @@ use pacing::Pacing;
 
 /// User agents kept once for all who send them.
 const USER_AGENTS_MAX: usize = 1_024;
-/// How often what has expired is let go.
-const SWEEP_MS: u64 = 60_000;
 /// The number of that deadline; no tenant's.
 pub(crate) const SWEEP: u64 = u64::MAX;
 /// How long a shard that stops waits for answers that it owes. A disk that takes longer may take for ever.
@@ -68,6 +66,7 @@ pub(crate) struct ShardParts {
     pub(crate) session_key: SessionKey,
     pub(crate) emission_key: EmissionKey,
     pub(crate) cookie_name: String,
+    pub(crate) clock: Clock,
     pub(crate) counters: Arc<Counters>,
 }
 
@@ -84,8 +83,10 @@ pub(crate) struct Shard {
     /// Tenants that had more to do than fits into their turn.
     unfinished: Vec<u32>,
     user_agents: AHashMap<Box<str>, Arc<str>>,
-    clock: WallClock,
+    clock: ShardClock,
     serial: u32,
+    /// How often what has expired was let go.
+    sweeps: u32,
     /// The number of this turn, and how many tenants were at work in it and in the one before.
     turn: u64,
     busy: usize,
@@ -102,6 +103,7 @@ pub(crate) struct Shard {
 
 impl Shard {
     pub(crate) fn new(parts: ShardParts) -> Self {
+        let clock = ShardClock::new(parts.clock.clone());
         Self {
             parts,
             tenants: Slab::new(),
@@ -111,8 +113,9 @@ impl Shard {
             entering: None,
             unfinished: Vec::new(),
             user_agents: AHashMap::new(),
-            clock: WallClock::default(),
+            clock,
             serial: 0,
+            sweeps: 0,
             turn: 0,
             busy: 0,
             busy_before: 0,
@@ -130,7 +133,7 @@ impl Shard {
     pub(crate) fn run(mut self, io: &mut Reactor) -> io::Result<()> {
         let mut events = Reactor::events();
         self.clock.tick();
-        io.schedule(SWEEP_MS, SWEEP);
+        io.schedule(self.parts.recovery.sweep_ms, SWEEP);
         while !self.is_done(io) {
             self.clock.sleep();
             io.turn(&mut self, &mut events)?;
@@ -216,16 +219,21 @@ impl Shard {
     /// Lets go of what has expired: sessions, and what retention says of tenants that have become quiet.
     fn sweep(&mut self, io: &mut Reactor) {
         let now_ms = self.clock.unix_ms();
-        for (_, tenant) in &mut self.tenants {
-            if let Some(log) = tenant.log.open_mut() {
-                log.expire_sessions(now_ms);
-            }
+        self.sweeps = self.sweeps.wrapping_add(1);
+        let tenants: Vec<u32> =
+            self.tenants.iter().filter_map(|(tenant, _)| u32::try_from(tenant).ok()).collect();
+        for tenant in tenants {
+            let sweep = self.sweeps;
+            self.with_tenant(io, tenant, |tenant, turn| {
+                tenant.renew_sessions(turn, sweep);
+                tenant.expire_sessions(now_ms);
+            });
         }
         // One shard speaks for all.
         if self.parts.index == 0 && self.parts.log.log().trim(now_ms).is_err() {
             tracing::warn!("the log does not trim: it is full or has failed");
         }
-        io.schedule(SWEEP_MS, SWEEP);
+        io.schedule(self.parts.recovery.sweep_ms, SWEEP);
     }
 
     fn open_tenant(&mut self, id: &TenantId) -> u32 {
@@ -258,13 +266,14 @@ impl Shard {
     }
 
     fn watch_expiry(&self, io: &mut Reactor, client: ClientKey, expires_at_s: u64) {
-        let left_ms = expires_at_s.saturating_mul(1_000).saturating_sub(self.clock.unix_ms());
+        let left_ms = expires_at_s.saturating_mul(1_000).saturating_sub(self.clock.wall_ms());
         io.set_alarm(client, left_ms.min(ALARM_MS_MAX));
     }
 
     fn depart(&mut self, io: &mut Reactor, client: ClientKey) {
         let Some(tag) = Tag::of(io, client) else { return };
         io.set_tag(client, 0);
+        self.with_tenant(io, tag.tenant, |tenant, turn| tenant.keep_for_return(turn, tag.place));
         let Some(tenant) = self.tenants.get_mut(tag.tenant as usize) else { return };
         if tenant.depart(tag.place).is_none() {
             return;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use foodtrack_transport::ReactorConfig;
 
+use crate::clock::Clock;
 use crate::quota::Rate;
 use crate::retry_policy::RetryPolicy;
 use crate::session_key::SessionKey;
@@ -55,11 +56,13 @@ impl Default for TenantLimits {
 pub struct RecoveryConfig {
     /// Events older than this are not replayed to somebody whose session is gone, in milliseconds.
     pub offline_age_ms_max: u64,
+    /// How often what has expired is let go, and what is still in use is kept for longer, in milliseconds.
+    pub sweep_ms: u64,
 }
 
 impl Default for RecoveryConfig {
     fn default() -> Self {
-        Self { offline_age_ms_max: 24 * 60 * 60 * 1_000 }
+        Self { offline_age_ms_max: 24 * 60 * 60 * 1_000, sweep_ms: 60_000 }
     }
 }
 
@@ -82,4 +85,6 @@ pub struct ShardsConfig {
     pub session_key: SessionKey,
     /// The cookie that may carry a token.
     pub cookie_name: String,
+    /// What they measure time with.
+    pub clock: Clock,
 }

@@ -119,6 +119,7 @@ pub fn start(
             session_key: config.session_key.clone(),
             emission_key: config.session_key.emission_key(),
             cookie_name: config.cookie_name.clone(),
+            clock: config.clock.clone(),
             counters: Arc::clone(&counters[index]),
         };
         let thread = thread::Builder::new().name(format!("shard-{index}")).spawn(move || {

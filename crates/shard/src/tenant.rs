@@ -113,7 +113,7 @@ impl Tenant {
         admission: Admission,
         user_agent: Option<Arc<str>>,
     ) -> u32 {
-        let now_ms = turn.clock.unix_ms();
+        let now_ms = turn.clock.wall_ms();
         let (user, application) = (admission.principal.user().clone(), admission.application);
         let key = subscriber_key(&user, application, admission.device.as_ref());
         // Names have bounds that make the key fit.
@@ -129,6 +129,7 @@ impl Tenant {
             subscriber,
             user_agent,
             now_ms,
+            entrance.began_hours,
         );
         let application = application.map(RoomName::Application);
         let names = [Some(RoomName::Tenant), application, Some(RoomName::User(user.as_str()))];
@@ -158,14 +159,14 @@ impl Tenant {
             self.orders.created(&order, customer.as_deref());
         }
         let emissions = std::mem::take(&mut head.emissions);
-        self.repeats.restore(turn.emission_key, emissions, turn.clock.unix_ms());
+        self.repeats.restore(turn.emission_key, emissions, turn.clock.steady_ms());
         let notes = std::mem::take(&mut head.notes);
         let newest: Vec<_> = std::mem::take(&mut head.tail).into_iter().map(Arc::new).collect();
         let mut log = OpenLog::new(head);
         log.restore_sessions(&notes);
         log.restore_redeliveries(&notes);
         self.log = LogState::Open(Box::new(log));
-        self.restore_rooms(&notes, turn.clock.unix_ms());
+        self.restore_rooms(&notes, turn.clock.wall_ms());
         self.watch_again(turn, &newest, &notes);
         // Those who came while the log was away get what they missed before.
         let places: Vec<u32> = self.connections.iter().map(|(place, _)| place).collect();
@@ -361,7 +362,7 @@ impl Tenant {
             version: connection.about.version.as_deref().map(str::to_owned),
             features: connection.about.features.iter().map(|it| it.to_string()).collect(),
             connected_at: rfc3339(connection.connected_ms),
-            last_heartbeat_at: rfc3339(turn.clock.unix_ms().saturating_sub(idle_ms)),
+            last_heartbeat_at: rfc3339(turn.clock.wall_ms().saturating_sub(idle_ms)),
             rooms: self.rooms.of(&connection.memberships).map(room).collect(),
         }
     }
@@ -430,7 +431,7 @@ impl Tenant {
             let message = "the tenant has as many rooms as it may have";
             return Err(Refusal::new(ErrorCode::RoomsTooMany, message));
         }
-        Ok(self.rooms.open(name, turn.clock.unix_ms()))
+        Ok(self.rooms.open(name, turn.clock.wall_ms()))
     }
 
     pub(crate) fn grant(

@@ -2,7 +2,7 @@
 
 use foodtrack_transport::Reactor;
 
-use crate::clock::WallClock;
+use crate::clock::ShardClock;
 use crate::counters::Counters;
 use crate::log_link::LogLink;
 use crate::page_limits::PageLimits;
@@ -25,7 +25,7 @@ pub(crate) struct Turn<'t> {
     pub(crate) page: PageLimits,
     pub(crate) session_key: &'t SessionKey,
     pub(crate) emission_key: &'t EmissionKey,
-    pub(crate) clock: &'t mut WallClock,
+    pub(crate) clock: &'t mut ShardClock,
     pub(crate) counters: &'t Counters,
     /// Counts whatever needs a number of its own.
     pub(crate) serial: &'t mut u32,

@@ -127,7 +127,7 @@ impl Tenant {
         let (offset, by) = (watched.entry.offset, watched.watch.by);
         let confirmed =
             self.subscribers.iter().find(|it| it.application == Some(by) && it.has(offset));
-        let now = rfc3339(turn.clock.unix_ms());
+        let now = rfc3339(turn.clock.wall_ms());
         if let Some(subscriber) = confirmed {
             if !watched.timeline.steps.is_empty() {
                 let what = format!("confirmed by {}", subscriber.key.as_str());

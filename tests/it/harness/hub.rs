@@ -1,6 +1,7 @@
 //! Shards with a log of the test's choice, and no HTTP API.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
 use bytes::Bytes;
@@ -9,8 +10,8 @@ use foodtrack_contract::{Authenticate, DeliveryPolicy, EventType};
 use foodtrack_server::TenantId;
 use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_shard::{
-    ConnectionManager, EventBroadcaster, HttpService, OpenLog, Policies, Rate, RecoveryConfig,
-    Responder, RetryPolicy, Running, SessionKey, ShardsConfig, TenantLimits, start,
+    Clock, ConnectionManager, EventBroadcaster, HttpService, OpenLog, Policies, Rate,
+    RecoveryConfig, Responder, RetryPolicy, Running, SessionKey, ShardsConfig, TenantLimits, start,
 };
 use foodtrack_tenant_log::{
     Commit, CommitError, CommitGate, OnCompletion, Retention, SqliteLog, SqliteOptions, TenantLog,
@@ -29,6 +30,7 @@ pub(crate) const KEEPS_ALL: Retention =
 /// Shards that run, stopped when the test is over.
 pub(crate) struct Hub {
     running: Running,
+    clock: Clock,
 }
 
 impl Address for Hub {
@@ -44,6 +46,15 @@ impl Hub {
         is_in_memory: bool,
         policies: &[(EventType, DeliveryPolicy)],
     ) -> Self {
+        Self::start_with(log, is_in_memory, policies, shards_config())
+    }
+
+    fn start_with(
+        log: impl FnOnce(OnCompletion) -> Arc<dyn TenantLog> + 'static,
+        is_in_memory: bool,
+        policies: &[(EventType, DeliveryPolicy)],
+        config: ShardsConfig,
+    ) -> Self {
         let authenticator: Arc<dyn Authenticate> =
             Arc::new(Authenticator::new(AuthConfig::hs256(SECRET)).unwrap());
         let mut all = Policies::default();
@@ -53,9 +64,8 @@ impl Hub {
         let http: Arc<dyn HttpService> = Arc::new(NoHttp);
         let open = Box::new(move |on_completion: OnCompletion| Ok(log(on_completion)));
         let open_log = OpenLog { open, is_in_memory };
-        let running =
-            start(&shards_config(), &authenticator, &Arc::new(all), &http, open_log).unwrap();
-        Self { running }
+        let running = start(&config, &authenticator, &Arc::new(all), &http, open_log).unwrap();
+        Self { running, clock: config.clock }
     }
 
     /// With an embedded log in a directory.
@@ -65,6 +75,22 @@ impl Hub {
             Arc::new(SqliteLog::open(&path, options, on_completion).unwrap())
         };
         Self::start(open, false, &[])
+    }
+
+    /// The same by a clock of the test's, and what has expired is let go every few milliseconds.
+    pub(crate) fn on_disk_by(directory: &Path, options: SqliteOptions, clock: Clock) -> Self {
+        let path = directory.to_owned();
+        let open = move |on_completion| -> Arc<dyn TenantLog> {
+            Arc::new(SqliteLog::open(&path, options, on_completion).unwrap())
+        };
+        let mut config = shards_config();
+        (config.clock, config.recovery.sweep_ms) = (clock, 10);
+        Self::start_with(open, false, &[], config)
+    }
+
+    /// What it measures time with.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// A tenant's connections.
@@ -122,6 +148,7 @@ fn shards_config() -> ShardsConfig {
         recovery: RecoveryConfig::default(),
         session_key: SessionKey::new(&SESSION_SECRET),
         cookie_name: "token".into(),
+        clock: Clock::system(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod away;
 mod client;
 mod event;
+mod hands;
 mod http;
 mod hub;
 mod link;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 pub(crate) use away::Away;
 pub(crate) use client::{Client, Connect, Options, Parser, Transport};
 pub(crate) use event::Event;
+pub(crate) use hands::Hands;
 pub(crate) use http::HttpConnection;
 pub(crate) use hub::{Gate, Hub, KEEPS_ALL, SESSION_SECRET, Shut};
 pub(crate) use process::Process;

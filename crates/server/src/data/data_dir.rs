@@ -83,6 +83,27 @@ pub enum DataDirError {
     },
 }
 
+/// A small file that is replaced from another thread, and that may be the old one again after a power failure.
+pub(crate) struct MarkFile {
+    file: PathBuf,
+    new: PathBuf,
+}
+
+impl MarkFile {
+    /// Puts `bytes` in its place. Blocks for one fsync.
+    ///
+    /// # Errors
+    /// What the system said; the old bytes are in place.
+    pub(crate) fn replace(&self, bytes: &[u8]) -> io::Result<()> {
+        let placed = write(&self.new, bytes).and_then(|()| std::fs::rename(&self.new, &self.file));
+        if placed.is_err() {
+            // As in `DataDir::replace`.
+            let _ = std::fs::remove_file(&self.new);
+        }
+        placed
+    }
+}
+
 /// A directory of this server's own, for as long as the value lives.
 pub(crate) struct DataDir {
     path: PathBuf,
@@ -117,6 +138,11 @@ impl DataDir {
     /// Where a file of this name is.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// The mark of this name.
+    pub(crate) fn mark(&self, name: &str) -> MarkFile {
+        MarkFile { file: self.file(name), new: self.file(&format!("{name}.new")) }
     }
 
     /// The file's bytes; `None` where there is no such file.

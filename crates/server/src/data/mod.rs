@@ -1,12 +1,14 @@
 //! What survives a restart: the data directory, with the event types that tenants declared over HTTP and the key of
 //! sessions' private ids. The tenants' log is in it too, and looks after itself.
 
+mod clock_mark;
 mod data_dir;
 mod declaration_store;
 mod declarations;
 mod declarations_file;
 mod session_secret;
 
+pub(crate) use clock_mark::{ClockKeeper, clock, mark_file};
 pub(crate) use data_dir::DataDir;
 pub use data_dir::DataDirError;
 pub(crate) use declaration_store::DeclarationStore;

@@ -41,7 +41,7 @@ impl Application for Shard {
             info.as_deref(),
             &self.parts.authenticator,
             &self.parts.cookie_name,
-            self.clock.unix_s(),
+            self.clock.wall_s(),
         );
         match admission {
             Ok(mut admission) => {
@@ -252,7 +252,7 @@ impl Application for Shard {
     fn alarm(&mut self, io: &mut Reactor, client: ClientKey) {
         let Some(tag) = Tag::of(io, client) else { return };
         self.clock.wake();
-        let now_s = self.clock.unix_s();
+        let now_s = self.clock.wall_s();
         let due = self.with_tenant(io, tag.tenant, |tenant, turn| {
             let connection = tenant.connections.get(tag.place)?;
             let expires_at_s = connection.principal.expires_at_s().max(connection.grace_until_s);

@@ -134,7 +134,7 @@ impl Shard {
             Refusal::new(ErrorCode::MessageMalformed, message)
         })?;
         let (FreshToken::Alone(token) | FreshToken::Named { token }) = fresh;
-        let principal = self.parts.authenticator.principal(&token, self.clock.unix_s())?;
+        let principal = self.parts.authenticator.principal(&token, self.clock.wall_s())?;
         let expires_at_s = principal.expires_at_s();
         self.with_tenant(io, tag.tenant, |tenant, turn| {
             let Some(connection) = tenant.connections.get(tag.place) else { return Ok(()) };

@@ -11,7 +11,7 @@ use foodtrack_contract::{
 };
 use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_shard::{
-    HttpService, OpenLog, RecoveryConfig, Responder, RetryPolicy, Running, SessionKey,
+    Clock, HttpService, OpenLog, RecoveryConfig, Responder, RetryPolicy, Running, SessionKey,
     ShardsConfig, TenantLimits, start,
 };
 use foodtrack_tenant_log::{MemoryLog, MemoryStore, OnCompletion, OpenError, Retention, TenantLog};
@@ -107,6 +107,7 @@ impl Server {
             recovery: RecoveryConfig::default(),
             session_key: SessionKey::new(&[7; 32]),
             cookie_name: "token".into(),
+            clock: Clock::system(),
         };
         let open = move |on_completion| -> Result<Arc<dyn TenantLog>, OpenError> {
             let (store, retention) = (MemoryStore::default(), Retention::in_memory());
