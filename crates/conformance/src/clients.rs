@@ -276,20 +276,22 @@ impl Application for Clients {
         Flow::Continue
     }
 
-    fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) {
+    fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> bool {
         let id = event.id.unwrap_or_default();
         let is_own = |asked: &Asked| (asked.client, asked.namespace) == (client, event.namespace);
         if !self.asked.get(&id).is_some_and(is_own) {
-            return;
+            return false;
         }
         if foodtrack_wire::socket_io::split_arguments(&event.data).is_err() {
-            return io.close(client, CloseReason::ProtocolError);
+            io.close(client, CloseReason::ProtocolError);
+            return true;
         }
         if let Some(asked) = self.asked.remove(&id) {
             let arguments = [&*event.data];
             let (namespace, id) = (event.namespace, asked.answer_to);
             self.acknowledge(io, client, namespace, id, &arguments, &event.attachments);
         }
+        true
     }
 
     fn left(&mut self, _io: &mut Reactor, client: ClientKey, namespace: NamespaceId) {

@@ -93,7 +93,9 @@ impl Application for Echo {
         Flow::Continue
     }
 
-    fn acknowledged(&mut self, _io: &mut Reactor, _client: ClientKey, _event: Event<'_>) {}
+    fn acknowledged(&mut self, _io: &mut Reactor, _client: ClientKey, _event: Event<'_>) -> bool {
+        true
+    }
 
     fn left(&mut self, _io: &mut Reactor, _client: ClientKey, _namespace: NamespaceId) {}
 

@@ -97,6 +97,7 @@ fn config(flags: &Flags, namespaces: Namespaces) -> ReactorConfig {
             payload_bytes_max: flags.max_payload,
             // The suites ask for thousands of echoes at once, which a client that polls takes sixteen at a time.
             queue_messages_max: 16_384,
+            packets_per_second: 0,
             ..Limits::default()
         },
         origins: OriginPolicy::new(&["*"]),
@@ -111,6 +112,8 @@ fn config(flags: &Flags, namespaces: Namespaces) -> ReactorConfig {
             connect_timeout: Duration::from_millis(1_000),
             websocket_message_bytes_max: ECHO_MESSAGE_BYTES_MAX,
             fragments_max: ECHO_FRAGMENTS_MAX,
+            packets_per_second: 0,
+            bytes_per_second: 0,
             // The echo of one message may wait behind that of another.
             queue_bytes_max: 4 * ECHO_MESSAGE_BYTES_MAX,
             ..Limits::default()

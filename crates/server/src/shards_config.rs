@@ -37,6 +37,19 @@ pub(crate) fn shards_config(
                 queue_messages_max: count(limits.queue_messages_max),
                 queue_bytes_max: count(limits.queue_bytes_max),
                 handshake_timeout: Duration::from_millis(limits.handshake_timeout_ms.into()),
+                write_timeout: Duration::from_millis(limits.write_timeout_ms.into()),
+                // Who may send more events than that may send them.
+                packets_per_second: match limits.messages_per_second_per_connection {
+                    0 => 0,
+                    messages => match limits.packets_per_second_per_connection {
+                        0 => 0,
+                        packets => packets.max(messages.saturating_mul(4)),
+                    },
+                },
+                bytes_per_second: match limits.bytes_per_second_per_connection {
+                    0 => 0,
+                    bytes => Limits::default().bytes_per_second.max(bytes.saturating_mul(2)),
+                },
                 connect_timeout: Duration::from_millis(limits.connect_timeout_ms.into()),
                 ..Limits::default()
             },

@@ -27,10 +27,15 @@ impl Pings {
         self.unanswered = self.unanswered.saturating_add(1);
     }
 
+    /// Whether a pong that comes while `waiting` of the pings have not been written yet answers one of them.
+    pub fn is_awaited(&self, waiting: u8) -> bool {
+        self.unanswered > waiting
+    }
+
     /// A pong came while `waiting` of the pings have not been written yet. Returns the mark that it confirms.
     pub fn answered(&mut self, waiting: u8) -> Option<u64> {
         // Beyond that it is not known how many are out: nothing is confirmed any more, which is all that follows.
-        if self.unanswered <= waiting || self.unanswered == u8::MAX {
+        if !self.is_awaited(waiting) || self.unanswered == u8::MAX {
             return None;
         }
         self.unanswered -= 1;
@@ -75,6 +80,7 @@ mod tests {
         let mut pings = Pings::default();
         assert_eq!(pings.answered(0), None);
         pings.sent(5);
+        assert!(!pings.is_awaited(1) && pings.is_awaited(0));
         assert_eq!(pings.answered(1), None, "the ping has not left yet");
         assert_eq!(pings.answered(0), Some(5));
     }

@@ -96,6 +96,7 @@ impl Tenant {
             return;
         };
         self.subscribers.asked(connection.subscriber, entry.offset);
+        self.connections.note_asked(place);
         let delay_ms = turn.retry.delay_ms(attempts, turn.chance());
         let due_ms = turn.io.now_ms() + delay_ms;
         let entry = Arc::clone(entry);

@@ -31,6 +31,8 @@ pub(crate) struct Connection {
     pub(crate) subscriber: SubscriberId,
     /// Up to here everything has reached the client's process, as its last pong says.
     pub(crate) arrived: u64,
+    /// Events it was sent that ask for an acknowledgement, less those it sent.
+    asked: u32,
     /// What it has yet to get of what it missed; `None` when it is live.
     pub(crate) catch_up: Option<Box<CatchUp>>,
     /// Its token has expired, and it may stay until then all the same: seconds since the Unix epoch.
@@ -98,6 +100,21 @@ impl Connection {
 }
 
 impl Connections {
+    /// Notes that a connection is sent an event that asks for an acknowledgement.
+    pub(crate) fn note_asked(&mut self, place: u32) {
+        if let Some(connection) = self.get_mut(place) {
+            connection.asked = connection.asked.saturating_add(1);
+        }
+    }
+
+    /// Takes an acknowledgement of a connection into account. Returns whether one was still to come.
+    pub(crate) fn take_asked(&mut self, place: u32) -> bool {
+        let Some(connection) = self.get_mut(place) else { return false };
+        let was_asked = connection.asked > 0;
+        connection.asked = connection.asked.saturating_sub(1);
+        was_asked
+    }
+
     /// The place of the connection with this id.
     pub(crate) fn find(&self, id: &str) -> Option<u32> {
         self.by_id.get(&Sid::parse(id)?).copied()
@@ -183,6 +200,7 @@ impl Connections {
             sender,
             subscriber,
             arrived: 0,
+            asked: 0,
             catch_up: None,
             grace_until_s,
             about,

@@ -104,8 +104,8 @@ pub trait Application: Sized {
     /// A client of the namespace sent an event.
     fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow;
 
-    /// A client acknowledged an event.
-    fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>);
+    /// A client acknowledged an event. Returns whether that was asked for: who sends too many others is closed.
+    fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> bool;
 
     /// A ping goes out to a client behind everything it was sent before. What this returns comes back in
     /// [`Application::ponged`]; 0 asks for nothing.

@@ -1,5 +1,6 @@
 //! A client: one Engine.IO session, over whichever sockets it uses.
 
+use crate::allowance::Allowance;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -152,8 +153,15 @@ pub(crate) struct Client {
     pub(crate) closing: Option<CloseReason>,
     /// Whether the application was told that it is gone, and the end of its upgrade is awaited before it goes.
     pub(crate) is_parting: bool,
+    /// Whether it was ever in a namespace; before that it is a stranger's.
+    pub(crate) has_joined: bool,
+    pub(crate) allowance: Allowance,
+    /// Packets of a polling body that wait until others have had their turn.
+    pub(crate) posted: Option<Box<Packets>>,
     /// CONNECT packets that came.
     pub(crate) connects: u8,
+    /// By when it must have joined, however often it tries; 0 before that began.
+    pub(crate) join_deadline_ms: u64,
     /// By when it must be in a namespace.
     pub(crate) connect_deadline_ms: u64,
     /// When the application wants to look at the client; never where it does not.
@@ -162,6 +170,13 @@ pub(crate) struct Client {
     pub(crate) alarm_timer_ms: u64,
     /// Whether the wheel will ask about that.
     pub(crate) is_connect_timed: bool,
+}
+
+impl Client {
+    /// Whether nothing is known of who it is.
+    pub(crate) fn is_stranger(&self) -> bool {
+        self.protocol == Protocol::SocketIo && !self.has_joined
+    }
 }
 
 /// Packets of a polling body that wait while their client moves to another shard.

@@ -3,7 +3,49 @@
 use crate::application::Application;
 use crate::client::{ClientKey, CloseReason};
 use crate::link::LinkKind;
-use crate::reactor::{Reactor, Timer, millis};
+use crate::reactor::{Reactor, millis};
+
+/// What may come due. There is one entry of a kind a link or client, but for what its owner outlived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Timer {
+    /// A socket has said nothing useful, or is closing.
+    Link {
+        link: u32,
+        serial: u32,
+    },
+    /// A link's pause is over.
+    Resume {
+        link: u32,
+        serial: u32,
+    },
+    /// Some of what waits for a link must have been taken by now.
+    Output {
+        link: u32,
+        serial: u32,
+    },
+    Heartbeat {
+        client: u32,
+        serial: u32,
+    },
+    /// A client must be in a namespace by now.
+    Connect {
+        client: u32,
+        serial: u32,
+    },
+    /// The probe on a link must have ended by now.
+    Upgrade {
+        link: u32,
+        serial: u32,
+    },
+    Alarm {
+        client: u32,
+        serial: u32,
+    },
+    Accept,
+    /// Last words that nobody came for.
+    Parted,
+    Application(u64),
+}
 
 impl Reactor {
     /// Gives a link until `deadline_ms` to become something, to say what it wants, or to end.
@@ -31,10 +73,12 @@ impl Reactor {
                 Timer::Application(what) => app.deadline(self, what),
                 Timer::Link { link, serial } => self.link_deadline(link, serial),
                 Timer::Resume { link, serial } => {
-                    if self.link_of(link, serial).is_some() {
+                    if let Some(state) = self.link_of(link, serial) {
+                        state.is_resume_timed = false;
                         self.resume(app, link);
                     }
                 }
+                Timer::Output { link, serial } => self.output_deadline(link, serial),
                 Timer::Heartbeat { client, serial } => self.beat(app, client, serial),
                 Timer::Connect { client, serial } => self.connect_deadline(client, serial),
                 Timer::Upgrade { link, serial } => self.abandon_upgrade(link, serial),
@@ -67,6 +111,11 @@ impl Reactor {
         link.timer_ms = u64::MAX;
         let deadline_ms = link.deadline_ms;
         match link.kind {
+            // An answer is still being taken; how long that may last is another deadline's matter.
+            LinkKind::Http { .. } if link.blocked => {
+                let deadline_ms = self.handshake_deadline_ms();
+                self.watch_link(index, deadline_ms);
+            }
             LinkKind::WebSocket { .. } | LinkKind::HttpBusy { .. } => {}
             LinkKind::Http { .. } | LinkKind::Draining if deadline_ms > now_ms => {
                 self.watch_link(index, deadline_ms);

@@ -96,6 +96,11 @@ impl DeliveryQueue {
         self.bytes
     }
 
+    /// Messages that wait, and their bytes.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.waiting.len(), self.bytes)
+    }
+
     /// Which encoding the client's packets leave the queue in; they enter it in the default one.
     pub(crate) fn speak(&mut self, parser: Parser) {
         self.is_msgpack = parser == Parser::Msgpack;

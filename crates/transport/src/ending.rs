@@ -2,14 +2,15 @@
 
 use std::net::Shutdown;
 
-use foodtrack_wire::rfc6455;
+use foodtrack_wire::rfc6455::{self, ProtocolError};
 
 use crate::application::Application;
 use crate::client::{ClientKey, CloseReason, Transport};
+use crate::deadlines::Timer;
 use crate::link::{Link, LinkKind};
 use crate::outbox::{Hot, Mode};
 use crate::parted::{CLOSE, LAST_WORDS_MS, LastWords};
-use crate::reactor::{Reactor, Timer};
+use crate::reactor::Reactor;
 use crate::sid::Sid;
 
 /// How long a closed socket may take to end its side.
@@ -123,33 +124,63 @@ impl Reactor {
     }
 
     /// The peer broke the WebSocket protocol, or what is spoken over it.
-    pub(crate) fn fail_websocket(&mut self, link: u32, client: u32, code: u16) {
+    pub(crate) fn fail_websocket(&mut self, link: u32, client: u32, error: &ProtocolError) {
+        let reason = match error {
+            ProtocolError::MessageTooBig { message_bytes_max } => {
+                self.too_big(client, *message_bytes_max)
+            }
+            error => error.to_string(),
+        };
+        self.fail_link(link, client, error.close_code(), &reason);
+    }
+
+    /// The peer broke what is spoken over its WebSocket.
+    pub(crate) fn fail_protocol(&mut self, link: u32, client: u32) {
+        self.fail_link(link, client, 1_002, "a packet breaks the Engine.IO or Socket.IO protocol");
+    }
+
+    /// Why a message is not taken, in no more than the 123 bytes of a close frame.
+    pub(crate) fn too_big(&self, client: u32, bytes_max: usize) -> String {
+        let is_stranger =
+            self.clients.get(client as usize).is_some_and(|client| client.is_stranger());
+        match is_stranger {
+            true => format!("a message before joining a namespace may have {bytes_max} bytes"),
+            false => format!("a message may have {bytes_max} bytes (limits.payloadBytesMax)"),
+        }
+    }
+
+    fn fail_link(&mut self, link: u32, client: u32, code: u16, reason: &str) {
         let Some(state) = self.clients.get(client as usize) else {
             return self.drop_link(link);
         };
         match &state.transport {
             Transport::WebSocket { link: own } if *own == link => {
                 self.flush();
-                self.close_websocket(link, code);
+                self.close_websocket_saying(link, code, reason);
                 self.detach(client);
                 self.close(ClientKey(client), CloseReason::ProtocolError);
             }
             Transport::Polling(_) => {
                 self.end_upgrade(client, link);
-                self.close_websocket(link, code);
+                self.close_websocket_saying(link, code, reason);
             }
-            Transport::WebSocket { .. } => self.close_websocket(link, code),
+            Transport::WebSocket { .. } => self.close_websocket_saying(link, code, reason),
         }
     }
 
     /// Sends a close frame and waits a little for the peer to end its side.
     pub(crate) fn close_websocket(&mut self, link: u32, code: u16) {
+        self.close_websocket_saying(link, code, "");
+    }
+
+    /// As [`Self::close_websocket`], with a reason of at most 123 bytes.
+    pub(crate) fn close_websocket_saying(&mut self, link: u32, code: u16, reason: &str) {
         let Some(state) = self.links.get_mut(link as usize) else { return };
         if let LinkKind::Draining = state.kind {
             return;
         }
         let mut frame = Vec::with_capacity(8);
-        rfc6455::write_close(&mut frame, code, "");
+        rfc6455::write_close(&mut frame, code, reason);
         // A socket that takes nothing gets no close frame: it has not read what came before.
         if !state.blocked {
             let _ = state.send(&frame);

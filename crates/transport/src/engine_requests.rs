@@ -4,6 +4,7 @@ use crate::application::{Application, Flow};
 use crate::client::{HandshakeInfo, OwnedPacket, Packets, Protocol, Transport, Upgrade};
 use crate::handover::{Handover, Moved};
 use crate::http::{self, Head};
+use crate::limits::POSTED_PACKETS_MAX;
 use crate::link::LinkKind;
 use crate::reactor::Reactor;
 use crate::reading::Progress;
@@ -96,6 +97,14 @@ impl Reactor {
         if state.closing.is_some() {
             return Ok(self.closing_request(link, client, request));
         }
+        let over_ms = state.allowance.over_ms(self.now_ms);
+        if over_ms > 0 {
+            return Ok(self.look_again(link, Flow::PauseMs(over_ms)));
+        }
+        if head.method == "POST" && state.posted.is_some() {
+            return Ok(self.look_again(link, Flow::Yield));
+        }
+        self.spend(client, 1, request.body.len());
         match head.method {
             "GET" if is_upgrade => self.open_upgrade(link, client, request),
             "GET" => self.poll_request(link, client, request),
@@ -269,6 +278,13 @@ impl Reactor {
             self.respond_taken(link, head);
             return Progress::Used(request.used);
         }
+        let bytes_max = self.message_bytes_max(client);
+        if request.body.len() > bytes_max {
+            let reason = self.too_big(client, bytes_max);
+            self.close(crate::ClientKey(client), crate::CloseReason::ProtocolError);
+            self.respond_engine(link, head, 413, TEXT, reason.as_bytes());
+            return Progress::Used(request.used);
+        }
         let binary = head.header("content-type") == Some("application/octet-stream");
         let text = std::str::from_utf8(request.body).ok().filter(|_| !binary);
         let packets = text.and_then(read_packets);
@@ -291,7 +307,12 @@ impl Reactor {
         } else {
             self.respond_taken(link, head);
         }
-        let flow = self.polled_packets(app, client, packets);
+        let posted = u32::try_from(packets.len()).unwrap_or(u32::MAX);
+        let over_ms = self.spend(client, posted, 0);
+        let mut flow = self.polled_packets(app, client, packets);
+        if over_ms > 0 {
+            flow = flow.max(Flow::PauseMs(over_ms));
+        }
         let Some(serial) = serial.filter(|serial| self.link_of(link, *serial).is_some()) else {
             return Progress::Gone;
         };
@@ -404,6 +425,10 @@ impl EngineRequest<'_> {
 }
 
 pub(crate) fn read_packets(body: &str) -> Option<Packets> {
+    // Each is some bytes more in memory than in the body.
+    if memchr::memchr_iter(engine_io::SEPARATOR, body.as_bytes()).count() >= POSTED_PACKETS_MAX {
+        return None;
+    }
     let mut packets = VecDeque::new();
     let read = engine_io::decode_payload(body, |packet| {
         packets.push_back(match packet {

@@ -90,6 +90,10 @@ impl Reactor {
         }
         // What a turn's frames left behind is no queue's, but waits all the same.
         let is_slow = link.blocked && link.unsent.len() > self.config.limits.queue_bytes_max;
+        if link.blocked {
+            let link = hot.link;
+            self.watch_output(link);
+        }
         if failed {
             self.close(ClientKey(client), CloseReason::TransportError);
         } else if is_slow {
@@ -144,6 +148,10 @@ impl Reactor {
         }
         // What a turn's frames left behind is no queue's, but waits all the same.
         let is_slow = link.blocked && link.unsent.len() > self.config.limits.queue_bytes_max;
+        if link.blocked {
+            let link = hot.link;
+            self.watch_output(link);
+        }
         if sent.is_err() {
             self.close(ClientKey(client), CloseReason::TransportError);
         } else if is_slow {
@@ -170,9 +178,9 @@ impl Reactor {
     }
 
     /// Moves a backlog to the socket until it is empty or the socket takes no more.
-    pub(crate) fn drain_queue(&mut self, client: u32, link: u32) {
+    pub(crate) fn drain_queue(&mut self, client: u32, place: u32) {
         let Some(state) = self.clients.get_mut(client as usize) else { return };
-        let Some(link) = self.links.get_mut(link as usize) else { return };
+        let Some(link) = self.links.get_mut(place as usize) else { return };
         let mut failed = false;
         let mut batch = Vec::new();
         while let Some(queue) = &mut state.queue {
@@ -191,6 +199,7 @@ impl Reactor {
                 break;
             }
         }
+        self.watch_output(place);
         if failed {
             self.close(ClientKey(client), CloseReason::TransportError);
         } else {
@@ -211,10 +220,13 @@ impl Reactor {
 
     /// A socket takes more.
     pub(crate) fn writable(&mut self, index: usize) {
+        let now_ms = self.now_ms;
         let Some(link) = self.links.get_mut(index) else { return };
         if !link.blocked && link.unsent.is_empty() {
             return;
         }
+        // It takes more because its peer has taken some.
+        link.progress_ms = now_ms;
         let sent = link.send_rest();
         let client = link.client();
         match sent {
@@ -236,6 +248,8 @@ impl Reactor {
                 }
             }
         }
+        self.watch_output(key(index));
+        self.end_stall(index);
     }
 }
 

@@ -4,8 +4,10 @@ use foodtrack_session::Beat;
 
 use crate::application::Application;
 use crate::client::{ClientKey, CloseReason};
+use crate::deadlines::Timer;
 use crate::outbox::Mode;
-use crate::reactor::{Reactor, Timer};
+use crate::reactor::Reactor;
+use crate::reading::Next;
 
 impl Reactor {
     /// A client's heartbeat is due.
@@ -49,15 +51,19 @@ impl Reactor {
         }
     }
 
-    /// A client answered a ping.
-    pub(crate) fn pong<A: Application>(&mut self, app: &mut A, client: u32) {
+    /// A client answered a ping, or says that it did.
+    pub(crate) fn pong<A: Application>(&mut self, app: &mut A, client: u32) -> Next<A::Transfer> {
         let now_ms = self.now_ms;
-        let Some(state) = self.clients.get_mut(client as usize) else { return };
+        let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
         state.heartbeat.heard(now_ms);
         // The last ping has not left yet: this answers an earlier one, or nothing.
         let waiting = u8::from(state.queue.as_ref().is_some_and(|queue| queue.holds_ping()));
+        if !state.pings.is_awaited(waiting) {
+            return self.senseless(client);
+        }
         if let Some(mark) = state.pings.answered(waiting) {
             app.ponged(self, ClientKey(client), mark);
         }
+        Next::Continue
     }
 }

@@ -4,6 +4,7 @@
 //! [`Reactor`] owns sockets and clients; an [`Application`] decides who may join and what is sent to whom.
 
 mod admission;
+mod allowance;
 mod application;
 mod backlog;
 mod client;
@@ -21,6 +22,7 @@ mod link;
 mod listener;
 mod origin_policy;
 mod outbox;
+mod output;
 mod packets;
 mod parted;
 mod polling;

@@ -22,11 +22,31 @@ pub(crate) const TURN_BYTES_MAX: usize = 256 * 1024;
 /// Bytes taken from a client's queue for one write.
 pub(crate) const DRAIN_BYTES_MAX: usize = 64 * 1024;
 
+/// Packets taken from one client before the others have their turn.
+pub(crate) const PACKETS_PER_TURN: u32 = 128;
+/// Packets that a control frame of the WebSocket protocol counts for: a ping asks for an answer.
+pub(crate) const CONTROL_FRAME_PACKETS: u32 = 4;
+/// Packets in the body of one post.
+pub(crate) const POSTED_PACKETS_MAX: usize = 16_384;
+/// Packets a second of a client that has not joined yet, and as many at once. A client of the library sends a handful.
+pub(crate) const STRANGER_PACKETS_PER_SECOND: u32 = 50;
+/// A client joins within so many times the time for one try.
+pub(crate) const CONNECT_TRIES: u64 = 2;
+/// The longest name of an unknown namespace that a refusal says again.
+pub(crate) const ECHOED_NAMESPACE_BYTES_MAX: usize = 128;
+
 /// Limits that configuration sets.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The largest message: a WebSocket message, a polling body, or a binary packet with all its attachments.
     pub payload_bytes_max: usize,
+    /// The largest message or polling body of a client that has not joined yet; no more than `payload_bytes_max`.
+    pub stranger_bytes_max: usize,
+    /// Packets a second of one client, and as many at once: frames of whatever kind, packets of polling bodies, requests.
+    /// Reading waits then. 0 lifts the limit.
+    pub packets_per_second: u32,
+    /// Bytes a second of one client, and as many at once, as [`Self::packets_per_second`]. 0 lifts the limit.
+    pub bytes_per_second: u32,
     /// The largest message at an endpoint of [`Protocol::WebSocket`](crate::Protocol::WebSocket).
     pub websocket_message_bytes_max: usize,
     /// Fragments of one WebSocket message.
@@ -37,7 +57,9 @@ pub struct Limits {
     pub queue_bytes_max: usize,
     /// How long a socket may take to say what it wants, or stay idle between two HTTP requests.
     pub handshake_timeout: Duration,
-    /// How long a client may be in no namespace.
+    /// How long what was written to a socket may wait without a single byte of it being taken.
+    pub write_timeout: Duration,
+    /// How long a client may take for a try to join. It may try again, and has twice as long for all tries together.
     pub connect_timeout: Duration,
     /// How long an upgrade from polling may take.
     pub upgrade_timeout: Duration,
@@ -49,11 +71,15 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             payload_bytes_max: 1_000_000,
+            stranger_bytes_max: 16 * 1024,
+            packets_per_second: 4_096,
+            bytes_per_second: 8 << 20,
             websocket_message_bytes_max: 1_000_000,
-            fragments_max: 16_384,
+            fragments_max: 131_072,
             queue_messages_max: 1_024,
             queue_bytes_max: 4 << 20,
             handshake_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(45),
             upgrade_timeout: Duration::from_secs(10),
             sockets_max: 1_000_000,

@@ -22,10 +22,18 @@ pub(crate) struct Link {
     pub(crate) blocked: bool,
     /// Reading waits: for its turn, for its rate, or for the answer to the request before.
     pub(crate) paused: bool,
+    /// Whether the wheel will end a pause.
+    pub(crate) is_resume_timed: bool,
     /// Before then the pause does not end, whoever asks.
     pub(crate) resume_ms: u64,
     /// The kernel may hold bytes that were not read while reading waited.
     pub(crate) readable: bool,
+    /// Reading waits for the peer to take what it was sent.
+    pub(crate) stalled: bool,
+    /// When the peer last took some of what it was sent, while more of it waits.
+    pub(crate) progress_ms: u64,
+    /// Whether the wheel will ask about that.
+    pub(crate) is_output_timed: bool,
     pub(crate) close_when_sent: bool,
     pub(crate) seen_end: bool,
     /// The kernel keeps it at its place for batched sends, and must be told to let go.
@@ -58,8 +66,12 @@ impl Link {
             unsent: Vec::new(),
             blocked: false,
             paused: false,
+            is_resume_timed: false,
             resume_ms: 0,
             readable: false,
+            stalled: false,
+            progress_ms: 0,
+            is_output_timed: false,
             close_when_sent: false,
             seen_end: false,
             is_kept: false,

@@ -2,7 +2,7 @@
 
 use crate::application::{Application, Data, Flow, Verdict};
 use crate::client::{ClientKey, CloseReason, OwnedPacket, Packets, Protocol, Transport};
-use crate::limits::CONNECTS_MAX;
+use crate::limits::{CONNECTS_MAX, PACKETS_PER_TURN};
 use crate::reactor::Reactor;
 use crate::reading::Next;
 use foodtrack_session::{ProbeStep, SessionError, Step};
@@ -28,7 +28,8 @@ impl Reactor {
                 self.control_frame(link, client, Opcode::Pong, payload);
                 return Next::Continue;
             }
-            Message::Pong(_) => return Next::Continue,
+            // None of ours asks for one.
+            Message::Pong(_) => return self.senseless(client),
             Message::Close(frame) => {
                 let code = frame.map_or(1_000, |frame| frame.code);
                 // What was sent before the close goes out before it is answered.
@@ -52,22 +53,28 @@ impl Reactor {
             Message::Binary(bytes) => Packet::Binary(bytes),
         };
         if let Transport::Polling(_) = state.transport {
+            if matches!(packet, Packet::Upgrade) {
+                // What was posted before comes before what the WebSocket brings.
+                self.take_all_posted(app, client);
+            }
             return self.probe_packet(link, client, &packet);
         }
         match packet {
             Packet::Text(text) => self.message(app, client, Data::Text(text)),
             Packet::Binary(bytes) => self.message(app, client, Data::Binary(bytes)),
-            Packet::Pong(_) => {
-                self.pong(app, client);
-                Next::Continue
-            }
-            Packet::Noop => Next::Continue,
+            Packet::Pong(_) => self.pong(app, client),
+            Packet::Noop => self.senseless(client),
             Packet::Close => {
                 self.close(ClientKey(client), CloseReason::TransportClosed);
                 Next::Stop
             }
             Packet::Open(_) | Packet::Ping(_) | Packet::Upgrade => Next::Violation,
         }
+    }
+
+    /// Passes over a packet that can mean nothing, unless it is one of too many.
+    pub(crate) fn senseless<T>(&mut self, client: u32) -> Next<T> {
+        if self.note_senseless(client) { Next::Stop } else { Next::Continue }
     }
 
     pub(crate) fn probe_packet<T>(
@@ -102,7 +109,7 @@ impl Reactor {
         }
     }
 
-    /// Packets of a polling body. Returns whether more may come; those of the same body are all taken at once.
+    /// Packets of a polling body. Returns whether more may come; what others have to wait for goes on in the next turn.
     pub(crate) fn polled_packets<A: Application>(
         &mut self,
         app: &mut A,
@@ -110,7 +117,14 @@ impl Reactor {
         mut packets: Packets,
     ) -> Flow {
         let mut flow = Flow::Continue;
+        let mut taken = 0;
         while let Some(packet) = packets.pop_front() {
+            if taken == PACKETS_PER_TURN {
+                packets.push_front(packet);
+                self.post_later(client, packets);
+                return flow;
+            }
+            taken += 1;
             let Some(state) = self.clients.get_mut(client as usize) else { return flow };
             if state.closing.is_some() {
                 return flow;
@@ -118,10 +132,7 @@ impl Reactor {
             let next = match &packet {
                 OwnedPacket::Text(text) => self.message(app, client, Data::Text(text)),
                 OwnedPacket::Binary(bytes) => self.message(app, client, Data::Binary(bytes)),
-                OwnedPacket::Pong => {
-                    self.pong(app, client);
-                    Next::Continue
-                }
+                OwnedPacket::Pong => self.pong(app, client),
                 OwnedPacket::Close => {
                     self.end_poll_for_close(client);
                     self.close(ClientKey(client), CloseReason::TransportClosed);
@@ -144,6 +155,31 @@ impl Reactor {
             }
         }
         flow
+    }
+
+    /// Keeps packets of a polling body until the next turn.
+    fn post_later(&mut self, client: u32, packets: Packets) {
+        let Some(state) = self.clients.get_mut(client as usize) else { return };
+        state.posted = Some(Box::new(packets));
+        self.posting.push((client, state.serial));
+    }
+
+    /// Goes on with polling bodies that had to wait for others' turn.
+    pub(crate) fn resume_posted<A: Application>(&mut self, app: &mut A) {
+        for (client, serial) in std::mem::take(&mut self.posting) {
+            let posted = self.client_of(client, serial).and_then(|client| client.posted.take());
+            if let Some(packets) = posted {
+                self.polled_packets(app, client, *packets);
+            }
+        }
+    }
+
+    fn take_all_posted<A: Application>(&mut self, app: &mut A, client: u32) {
+        while let Some(packets) =
+            self.clients.get_mut(client as usize).and_then(|client| client.posted.take())
+        {
+            self.polled_packets(app, client, *packets);
+        }
     }
 
     /// An Engine.IO message of a client, over whichever transport.
@@ -211,7 +247,11 @@ impl Reactor {
                 Flow::Continue => {}
                 flow => return Next::Pause(flow),
             },
-            Step::Acknowledged(event) => app.acknowledged(self, key, event),
+            Step::Acknowledged(event) => {
+                if !app.acknowledged(self, key, event) {
+                    return self.senseless(client);
+                }
+            }
             Step::Disconnect { namespace } => {
                 self.forget_log(client);
                 app.left(self, key, namespace);
@@ -251,6 +291,9 @@ impl Reactor {
         match verdict {
             Verdict::Accept { answer } => {
                 state.session.accept(namespace);
+                if !std::mem::replace(&mut state.has_joined, true) {
+                    state.allowance.forgive();
+                }
                 self.send_connect(client, namespace, &answer);
                 app.connected(self, ClientKey(client), namespace);
                 Next::Continue

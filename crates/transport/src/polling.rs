@@ -5,13 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use foodtrack_wire::engine_io::SEPARATOR;
 
 use crate::client::{ClientKey, CloseReason, Transport};
+use crate::deadlines::Timer;
 use crate::delivery_queue::DeliveryQueue;
 use crate::engine_requests::{EngineError, EngineRequest};
 use crate::frame::each_server_frame;
 use crate::http::Head;
 use crate::limits::POLL_PACKETS_MAX;
 use crate::link::LinkKind;
-use crate::reactor::{Reactor, Timer, millis};
+use crate::reactor::{Reactor, millis};
 use crate::requests::TEXT;
 
 impl Reactor {

@@ -16,6 +16,7 @@ use slab::Slab;
 use crate::admission::Admission;
 use crate::application::Application;
 use crate::client::{Client, ClientKey, HandshakeInfo, Protocol};
+use crate::deadlines::Timer;
 use crate::limits::{ACCEPTS_PER_TURN, Limits, READ_BYTES_PER_TURN};
 use crate::link::Link;
 use crate::origin_policy::OriginPolicy;
@@ -81,43 +82,6 @@ impl Commons {
     }
 }
 
-/// What may come due.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Timer {
-    /// A socket has said nothing useful, or is closing.
-    Link {
-        link: u32,
-        serial: u32,
-    },
-    /// A link's pause is over.
-    Resume {
-        link: u32,
-        serial: u32,
-    },
-    Heartbeat {
-        client: u32,
-        serial: u32,
-    },
-    /// A client must be in a namespace by now.
-    Connect {
-        client: u32,
-        serial: u32,
-    },
-    /// The probe on a link must have ended by now.
-    Upgrade {
-        link: u32,
-        serial: u32,
-    },
-    Alarm {
-        client: u32,
-        serial: u32,
-    },
-    Accept,
-    /// Last words that nobody came for.
-    Parted,
-    Application(u64),
-}
-
 /// Numbers of a reactor, for metrics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReactorStats {
@@ -156,6 +120,8 @@ pub struct Reactor {
     pub(crate) scratch: Vec<u8>,
     /// Links whose reading goes on next turn.
     pub(crate) deferred: Vec<(u32, u32)>,
+    /// Clients, with their serials, whose posted packets go on next turn.
+    pub(crate) posting: Vec<(u32, u32)>,
     pub(crate) closing: Vec<u32>,
     /// Clients, with their serials, that may be told about as drained at the end of the turn.
     pub(crate) drained: Vec<(u32, u32)>,
@@ -207,6 +173,7 @@ impl Reactor {
             sid_source: SidSource::new(),
             scratch: vec![0; READ_BYTES_PER_TURN],
             deferred: Vec::new(),
+            posting: Vec::new(),
             closing: Vec::new(),
             drained: Vec::new(),
             serial: 0,
@@ -326,6 +293,7 @@ impl Reactor {
             self.accept();
         }
         self.resume_deferred(app);
+        self.resume_posted(app);
         for event in events.iter() {
             match event.token() {
                 WAKER => {}
@@ -367,6 +335,7 @@ impl Reactor {
     fn patience(&self) -> Option<Duration> {
         let is_busy = self.accept_pending
             || !self.deferred.is_empty()
+            || !self.posting.is_empty()
             || !self.closing.is_empty()
             || !self.drained.is_empty();
         if is_busy {
@@ -406,6 +375,7 @@ impl Reactor {
         let index = entry.key();
         let link = entry.insert(link);
         link.timer_ms = u64::MAX;
+        (link.is_output_timed, link.is_resume_timed) = (false, false);
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut link.stream, Token(index), interest)
         {
@@ -415,6 +385,7 @@ impl Reactor {
         }
         let link = key(index);
         self.watch_link(link, self.handshake_deadline_ms());
+        self.watch_output(link);
         Some(link)
     }
 

@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 
-use foodtrack_wire::rfc6455::{self, MessageDecoder};
+use foodtrack_wire::rfc6455::{self, Message, MessageDecoder};
 
 use crate::application::{Application, Flow};
-use crate::client::{ClientKey, CloseReason, Protocol, Transport};
-use crate::limits::READ_BYTES_PER_TURN;
+use crate::client::{ClientKey, CloseReason, Transport};
+use crate::deadlines::Timer;
+use crate::limits::{CONTROL_FRAME_PACKETS, PACKETS_PER_TURN, READ_BYTES_PER_TURN};
 use crate::link::LinkKind;
 use crate::outbox::NONE;
-use crate::reactor::{Reactor, Timer};
+use crate::reactor::Reactor;
 
 /// What follows from a packet for whoever reads on.
 pub(crate) enum Next<T> {
@@ -39,6 +40,9 @@ impl Reactor {
     pub(crate) fn readable<A: Application>(&mut self, app: &mut A, index: usize, hung_up: bool) {
         let mut left = READ_BYTES_PER_TURN;
         loop {
+            if self.is_clogged(index) {
+                return self.stall(index);
+            }
             let Some(link) = self.links.get_mut(index) else { return };
             if link.paused || link.is_ahead() {
                 link.readable = true;
@@ -122,6 +126,11 @@ impl Reactor {
         let now_ms = self.now_ms;
         let Some(state) = self.links.get_mut(index) else { return };
         if state.paused && now_ms < state.resume_ms {
+            if !state.is_resume_timed {
+                state.is_resume_timed = true;
+                let timer = Timer::Resume { link, serial: state.serial };
+                self.wheel.schedule(state.resume_ms, timer);
+            }
             return;
         }
         let (serial, was_readable) = (state.serial, std::mem::take(&mut state.readable));
@@ -208,6 +217,11 @@ impl Reactor {
             if link.paused {
                 break;
             }
+            if self.is_clogged(index) {
+                self.stall(index);
+                break;
+            }
+            let Some(link) = self.links.get_mut(index) else { return bytes.len() };
             let progress = match &mut link.kind {
                 LinkKind::Draining => return bytes.len(),
                 LinkKind::HttpBusy { .. } => break,
@@ -235,39 +249,58 @@ impl Reactor {
         mut decoder: MessageDecoder,
         bytes: &mut [u8],
     ) -> Progress {
-        let raw = self
-            .clients
-            .get(client as usize)
-            .is_some_and(|client| client.protocol == Protocol::WebSocket);
-        let limits = &self.config.limits;
-        let limits = rfc6455::Limits {
-            message_bytes_max: match raw {
-                true => limits.websocket_message_bytes_max,
-                false => limits.payload_bytes_max,
-            },
-            fragments_max: limits.fragments_max,
+        let mut limits = rfc6455::Limits {
+            message_bytes_max: self.message_bytes_max(client),
+            fragments_max: self.config.limits.fragments_max,
         };
         let link = crate::reactor::key(index);
-        let mut used = 0;
-        let next = loop {
+        let (mut used, mut packets) = (0, 0);
+        let mut next = loop {
             // Asked once more at the end of the bytes: that frees a fragmented message that was delivered.
             match decoder.decode(&mut bytes[used..], &limits) {
                 Ok(decoded) if decoded.consumed == 0 => break Next::Continue,
                 Ok(decoded) => {
                     used += decoded.consumed;
-                    let Some(message) = decoded.message else { continue };
-                    match self.websocket_message(app, link, client, message) {
+                    let next = match decoded.message {
+                        None => {
+                            packets += 1;
+                            Next::Continue
+                        }
+                        Some(message) => {
+                            let is_control = matches!(message, Message::Ping(_) | Message::Pong(_));
+                            packets += if is_control { CONTROL_FRAME_PACKETS } else { 1 };
+                            self.websocket_message(app, link, client, message)
+                        }
+                    };
+                    match next {
+                        Next::Continue if packets >= PACKETS_PER_TURN => {
+                            break Next::Pause(Flow::Yield);
+                        }
                         // What one read brings may ask for many times its size.
                         Next::Continue => self.flush_if_large(),
                         next => break next,
                     }
+                    if self.is_clogged(index) {
+                        break Next::Continue;
+                    }
+                    // Whoever has joined meanwhile may send more.
+                    limits.message_bytes_max = self.message_bytes_max(client);
                 }
                 Err(error) => {
-                    self.fail_websocket(link, client, error.close_code());
+                    self.fail_websocket(link, client, &error);
                     return Progress::Gone;
                 }
             }
         };
+        let own = self.link_of(link, serial).and_then(|link| link.client());
+        if own == Some(client) {
+            let over_ms = self.spend(client, packets, used);
+            next = match next {
+                Next::Continue if over_ms > 0 => Next::Pause(Flow::PauseMs(over_ms)),
+                Next::Pause(flow) if over_ms > 0 => Next::Pause(flow.max(Flow::PauseMs(over_ms))),
+                next => next,
+            };
+        }
         if let Some(link) = self.link_of(link, serial)
             && let LinkKind::WebSocket { decoder: place, .. } = &mut link.kind
         {
@@ -278,7 +311,7 @@ impl Reactor {
             Next::Continue => Progress::Used(used),
             Next::Stop => Progress::Gone,
             Next::Violation => {
-                self.fail_websocket(link, client, 1_002);
+                self.fail_protocol(link, client);
                 Progress::Gone
             }
             Next::Pause(flow) => {
@@ -303,8 +336,13 @@ impl Reactor {
         state.resume_ms = resume_ms;
         // What the kernel holds is not announced again.
         state.readable = true;
+        let is_timed = state.is_resume_timed;
         if pause_ms > 0 {
-            self.wheel.schedule(resume_ms, Timer::Resume { link, serial });
+            state.is_resume_timed = true;
+            // One entry in the wheel a link: the one that is there looks again.
+            if !is_timed {
+                self.wheel.schedule(resume_ms, Timer::Resume { link, serial });
+            }
         } else {
             self.deferred.push((link, serial));
         }

@@ -3,13 +3,16 @@
 use foodtrack_session::{Heartbeat, Pings, Session};
 use foodtrack_wire::rfc6455::{self, MessageDecoder, Opcode};
 
+use crate::allowance::Allowance;
 use crate::application::{Application, HttpRequest, HttpTicket};
 use crate::client::{Client, DrainedWatch, Protocol, Transport};
+use crate::deadlines::Timer;
 use crate::engine_requests::EngineRequest;
 use crate::http::{self, BodyLength, Head, HttpError};
+use crate::limits::CONNECT_TRIES;
 use crate::link::LinkKind;
 use crate::outbox::{Hot, Mode};
-use crate::reactor::{Reactor, Timer, key, millis};
+use crate::reactor::{Reactor, key, millis};
 use crate::reading::Progress;
 
 /// A body, once it is all here, and how many bytes it took.
@@ -192,7 +195,11 @@ impl Reactor {
             tag: 0,
             closing: None,
             is_parting: false,
+            has_joined: false,
+            allowance: Allowance::default(),
+            posted: None,
             connects: 0,
+            join_deadline_ms: 0,
             connect_deadline_ms: 0,
             alarm_ms: u64::MAX,
             alarm_timer_ms: u64::MAX,
@@ -217,8 +224,16 @@ impl Reactor {
     }
 
     pub(crate) fn schedule_connect(&mut self, client: u32) {
-        let deadline_ms = self.now_ms + millis(self.config.limits.connect_timeout);
+        let timeout_ms = millis(self.config.limits.connect_timeout);
+        let mut deadline_ms = self.now_ms + timeout_ms;
         let state = &mut self.clients[client as usize];
+        if state.join_deadline_ms == 0 {
+            state.join_deadline_ms = self.now_ms + CONNECT_TRIES * timeout_ms;
+        }
+        // Refusals do not keep a stranger here for ever.
+        if state.is_stranger() {
+            deadline_ms = deadline_ms.min(state.join_deadline_ms);
+        }
         state.connect_deadline_ms = deadline_ms;
         // One entry in the wheel a client, however often it is refused.
         if state.protocol == Protocol::SocketIo && !state.is_connect_timed {

@@ -9,6 +9,7 @@ use foodtrack_wire::socket_io::{self, Packet, PacketType};
 use crate::client::{ClientKey, CloseReason, Transport};
 use crate::delivery_queue::Pushed;
 use crate::frame::{Frame, FrameMeta, Urgency};
+use crate::limits::ECHOED_NAMESPACE_BYTES_MAX;
 use crate::outbox::{FrameId, Mode, Range};
 use crate::reactor::Reactor;
 use crate::requests::control;
@@ -158,6 +159,7 @@ impl Reactor {
             // Its end will be read, too.
             Err(_) => state.unsent.clear(),
         }
+        self.watch_output(link);
     }
 
     /// A WebSocket control frame to a client or to a socket that probes.
@@ -209,8 +211,10 @@ impl Reactor {
     pub(crate) fn refuse_unknown(&mut self, client: u32, namespace: &str) {
         let error = "{\"message\":\"Invalid namespace\"}";
         let kind = PacketType::ConnectError;
-        self.named_packet(client, FrameMeta::CONTROL, kind, namespace, Some(error));
-        self.schedule_connect(client);
+        // No refusal of this renews the time for joining, and none says much more than it was told.
+        if namespace.len() <= ECHOED_NAMESPACE_BYTES_MAX {
+            self.named_packet(client, FrameMeta::CONTROL, kind, namespace, Some(error));
+        }
     }
 
     /// Takes a client out of a namespace for good: it is told, and does not come back by itself.

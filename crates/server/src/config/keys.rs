@@ -88,10 +88,12 @@ keys! {
     "limits.sessionsBurst" Scalar: "Sessions of all tenants of a shard that may begin at once.";
     "limits.bytesPerSecondPerConnection" Scalar: "Bytes a connection may send per second, steadily; 0 lifts the limit.";
     "limits.bytesBurstPerConnection" Scalar: "Bytes a connection may send at once.";
+    "limits.packetsPerSecondPerConnection" Scalar: "Packets of any kind that a connection may send per second, and at once; its reading waits then; 0 lifts the limit.";
     "limits.roomsPerConnectionMax" Scalar: "Rooms a connection may be in.";
     "limits.queueMessagesMax" Scalar: "Messages that wait for a slow reader before it is closed.";
     "limits.queueBytesMax" Scalar: "Bytes that wait for a slow reader before it is closed.";
     "limits.handshakeTimeoutMs" Scalar: "How long a request's head may take, in milliseconds.";
+    "limits.writeTimeoutMs" Scalar: "How long what was written to a connection may wait without a byte of it being taken, in milliseconds.";
     "limits.connectTimeoutMs" Scalar: "How long a client may stay without a token, in milliseconds.";
     "events" Tables: "Event types that tenants declare: tenant, name, schema or schemaFile, deliveryClass, description.";
     "rules" Tables: "Routing rules beside the default ones: id, tenant, events, from, permission, to.";

@@ -134,6 +134,9 @@ pub struct LimitsConfig {
     pub bytes_per_second_per_connection: u32,
     /// Bytes a connection may send at once. Default: 4 000 000.
     pub bytes_burst_per_connection: u32,
+    /// Packets of any kind that a connection may send per second, and at once; its reading waits then. 0 lifts the limit.
+    /// Default: 4 096.
+    pub packets_per_second_per_connection: u32,
     /// Rooms a connection may be in. Default: 256.
     pub rooms_per_connection_max: u32,
     /// Messages that wait for a slow reader before it is closed. Default: 1 024.
@@ -142,6 +145,8 @@ pub struct LimitsConfig {
     pub queue_bytes_max: u32,
     /// How long a request's head may take. Default: 10 000 ms.
     pub handshake_timeout_ms: u32,
+    /// How long what was written to a connection may wait without a byte of it being taken. Default: 30 000 ms.
+    pub write_timeout_ms: u32,
     /// How long a client may stay without a token. Default: 45 000 ms, as socket.io's connectTimeout.
     pub connect_timeout_ms: u32,
 }
@@ -162,10 +167,12 @@ impl Default for LimitsConfig {
             sessions_burst: 5_000,
             bytes_per_second_per_connection: 1_000_000,
             bytes_burst_per_connection: 4_000_000,
+            packets_per_second_per_connection: 4_096,
             rooms_per_connection_max: 256,
             queue_messages_max: 1_024,
             queue_bytes_max: 4 * 1_024 * 1_024,
             handshake_timeout_ms: 10_000,
+            write_timeout_ms: 30_000,
             connect_timeout_ms: 45_000,
         }
     }
@@ -173,13 +180,14 @@ impl Default for LimitsConfig {
 
 impl LimitsConfig {
     /// The limits that cannot be lifted, with their keys.
-    pub(crate) fn unliftable(&self) -> [(&'static str, u32); 6] {
+    pub(crate) fn unliftable(&self) -> [(&'static str, u32); 7] {
         [
             ("limits.payloadBytesMax", self.payload_bytes_max),
             ("limits.roomsPerConnectionMax", self.rooms_per_connection_max),
             ("limits.queueMessagesMax", self.queue_messages_max),
             ("limits.queueBytesMax", self.queue_bytes_max),
             ("limits.handshakeTimeoutMs", self.handshake_timeout_ms),
+            ("limits.writeTimeoutMs", self.write_timeout_ms),
             ("limits.connectTimeoutMs", self.connect_timeout_ms),
         ]
     }

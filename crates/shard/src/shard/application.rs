@@ -191,9 +191,14 @@ impl Application for Shard {
         }
     }
 
-    fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) {
-        let (Some(tag), Some(id)) = (Tag::of(io, client), event.id) else { return };
-        self.with_tenant(io, tag.tenant, |tenant, turn| tenant.acknowledged(turn, tag.place, id));
+    fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> bool {
+        let (Some(tag), Some(id)) = (Tag::of(io, client), event.id) else { return false };
+        let mut was_asked = false;
+        self.with_tenant(io, tag.tenant, |tenant, turn| {
+            was_asked = tenant.connections.take_asked(tag.place);
+            tenant.acknowledged(turn, tag.place, id);
+        });
+        was_asked
     }
 
     fn left(&mut self, io: &mut Reactor, client: ClientKey, _namespace: NamespaceId) {

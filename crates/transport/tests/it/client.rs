@@ -103,6 +103,39 @@ impl Wire {
         String::from_utf8(self.read_exactly(length)).unwrap()
     }
 
+    /// Reads on to the close frame: its code and reason.
+    pub(crate) fn close_frame(&mut self) -> (u16, String) {
+        loop {
+            let head = self.read_exactly(2);
+            let length = match head[1] {
+                126 => {
+                    let bytes = self.read_exactly(2);
+                    usize::from(u16::from_be_bytes([bytes[0], bytes[1]]))
+                }
+                short => usize::from(short),
+            };
+            let payload = self.read_exactly(length);
+            if head[0] == 0x88 {
+                let code = u16::from_be_bytes([payload[0], payload[1]]);
+                return (code, String::from_utf8(payload[2..].to_vec()).unwrap());
+            }
+        }
+    }
+
+    /// Writes the same again and again, and reads nothing. Returns how many bytes the server took before it took no more,
+    /// and gives up at `bytes_max`.
+    pub(crate) fn push(&mut self, bytes: &[u8], bytes_max: usize) -> usize {
+        self.stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        let mut taken = 0;
+        while taken < bytes_max {
+            match self.stream.write(bytes) {
+                Ok(written) if written == bytes.len() => taken += written,
+                _ => break,
+            }
+        }
+        taken
+    }
+
     /// Waits for an answer and resets the connection without reading any of it.
     pub(crate) fn lose_answer(self) {
         assert!(self.stream.peek(&mut [0]).unwrap() > 0, "ended without an answer");

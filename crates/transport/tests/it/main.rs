@@ -4,6 +4,7 @@
 mod backlogs;
 mod client;
 mod endings;
+mod floods;
 mod handover;
 mod heartbeats;
 mod http;
@@ -12,4 +13,5 @@ mod repeats;
 mod server;
 mod slow_readers;
 mod strangers;
+mod unread_output;
 mod upgrade;

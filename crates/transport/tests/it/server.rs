@@ -301,7 +301,9 @@ impl Application for App {
         io.send_packet(client, FrameMeta::default(), write, &[]);
     }
 
-    fn acknowledged(&mut self, _io: &mut Reactor, _client: ClientKey, _event: Event<'_>) {}
+    fn acknowledged(&mut self, _io: &mut Reactor, _client: ClientKey, _event: Event<'_>) -> bool {
+        false
+    }
 
     fn left(&mut self, _io: &mut Reactor, _client: ClientKey, _namespace: NamespaceId) {}
 

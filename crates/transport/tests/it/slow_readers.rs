@@ -15,7 +15,9 @@ fn resident_bytes() -> usize {
 
 #[test]
 fn a_slow_reader_is_closed_and_its_memory_is_released() {
-    let server = Server::start(Limits { queue_bytes_max: 4 << 20, ..Limits::default() });
+    let write_timeout = Duration::from_millis(200);
+    let limits = Limits { queue_bytes_max: 4 << 20, write_timeout, ..Limits::default() };
+    let server = Server::start(limits);
     let mut good = join_by_websocket(server.address);
     let mut resident_after_first = None;
     for n in 0..25 {

@@ -1,0 +1,130 @@
+//! Output that a peer does not take: nothing more is read from its socket while it waits, and it waits for a limited time.
+
+use crate::client::{ClientKey, CloseReason, Transport};
+use crate::deadlines::Timer;
+use crate::link::LinkKind;
+use crate::reactor::{Reactor, key, millis};
+
+impl Reactor {
+    /// Whether a link is not to be read because its peer does not take what it was sent. A client that has joined may go
+    /// on until half of what may wait for it does: what it is sent is mostly not its own doing.
+    #[inline]
+    pub(crate) fn is_clogged(&self, index: usize) -> bool {
+        self.links.get(index).is_some_and(|link| link.blocked)
+            && self.is_blocked_link_clogged(index)
+    }
+
+    #[cold]
+    fn is_blocked_link_clogged(&self, index: usize) -> bool {
+        let link = &self.links[index];
+        let client = match link.kind {
+            // What comes is thrown away.
+            LinkKind::Draining => return false,
+            LinkKind::WebSocket { client, .. } => client as usize,
+            _ => return true,
+        };
+        let Some(state) = self.clients.get(client) else { return true };
+        let is_own =
+            matches!(state.transport, Transport::WebSocket { link } if link as usize == index);
+        if !is_own || state.is_stranger() {
+            return true;
+        }
+        let (messages, bytes) = state.queue.as_ref().map_or((0, 0), |queue| queue.size());
+        let limits = &self.config.limits;
+        messages > limits.queue_messages_max / 2
+            || bytes + link.unsent.len() > limits.queue_bytes_max / 2
+    }
+
+    /// Notes that a link is not read until its output is taken.
+    pub(crate) fn stall(&mut self, index: usize) {
+        if let Some(link) = self.links.get_mut(index) {
+            (link.readable, link.stalled) = (true, true);
+        }
+    }
+
+    /// Goes on reading a link whose output was taken.
+    pub(crate) fn end_stall(&mut self, index: usize) {
+        if self.links.get(index).is_some_and(|link| link.stalled) && !self.is_clogged(index) {
+            let link = &mut self.links[index];
+            link.stalled = false;
+            let serial = link.serial;
+            self.defer(key(index), serial);
+        }
+    }
+
+    /// Gives what waits for a link, if something does, its deadline.
+    #[inline]
+    pub(crate) fn watch_output(&mut self, index: u32) {
+        let now_ms = self.now_ms;
+        let Some(link) = self.links.get_mut(index as usize).filter(|link| link.blocked) else {
+            return;
+        };
+        if !link.is_output_timed {
+            (link.is_output_timed, link.progress_ms) = (true, now_ms);
+            let timer = Timer::Output { link: index, serial: link.serial };
+            self.wheel.schedule(now_ms + millis(self.config.limits.write_timeout), timer);
+        }
+    }
+
+    /// Ends a link whose peer has taken nothing for too long.
+    pub(crate) fn output_deadline(&mut self, index: u32, serial: u32) {
+        let (now_ms, timeout_ms) = (self.now_ms, millis(self.config.limits.write_timeout));
+        let Some(link) = self.link_of(index, serial) else { return };
+        link.is_output_timed = false;
+        if !link.blocked {
+            return;
+        }
+        let deadline_ms = link.progress_ms + timeout_ms;
+        if deadline_ms > now_ms {
+            link.is_output_timed = true;
+            return self.wheel.schedule(deadline_ms, Timer::Output { link: index, serial });
+        }
+        let client = link.client();
+        self.drop_link(index);
+        if let Some(client) = client {
+            self.link_lost(client, index, CloseReason::SlowReader);
+        }
+    }
+
+    /// Spends a client's allowance. Returns for how many milliseconds its reading should wait; 0 for not at all.
+    pub(crate) fn spend(&mut self, client: u32, packets: u32, bytes: usize) -> u32 {
+        let (now_ms, rate) = (self.now_ms, self.packet_rate(client));
+        let Some(state) = self.clients.get_mut(client as usize) else { return 0 };
+        state.allowance.spend(now_ms, packets, bytes, rate)
+    }
+
+    fn packet_rate(&self, client: u32) -> crate::allowance::PacketRate {
+        let limits = &self.config.limits;
+        let is_stranger =
+            self.clients.get(client as usize).is_some_and(|client| client.is_stranger());
+        let packets = match is_stranger {
+            true => crate::limits::STRANGER_PACKETS_PER_SECOND,
+            false => limits.packets_per_second,
+        };
+        crate::allowance::PacketRate { packets, bytes: limits.bytes_per_second }
+    }
+
+    /// The largest message of a client.
+    pub(crate) fn message_bytes_max(&self, client: u32) -> usize {
+        let limits = &self.config.limits;
+        match self.clients.get(client as usize) {
+            Some(state) if state.protocol == crate::Protocol::WebSocket => {
+                limits.websocket_message_bytes_max
+            }
+            Some(state) if !state.is_stranger() => limits.payload_bytes_max,
+            _ => limits.payload_bytes_max.min(limits.stranger_bytes_max),
+        }
+    }
+
+    /// A client sent what can mean nothing. Returns whether that was once too often.
+    pub(crate) fn note_senseless(&mut self, client: u32) -> bool {
+        let now_ms = self.now_ms;
+        let Some(state) = self.clients.get_mut(client as usize) else { return false };
+        let is_too_often = state.allowance.note_senseless(now_ms);
+        if is_too_often && state.closing.is_none() {
+            tracing::debug!(sid = ?state.sid, "closing a client that sends senseless packets");
+            self.close(ClientKey(client), CloseReason::ProtocolError);
+        }
+        is_too_often
+    }
+}
