@@ -4,7 +4,7 @@ use foodtrack_wire::socket_io::PacketType;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, HttpConnection, PATIENCE, Server, Transport, Who, on_both_transports,
+    Client, HttpConnection, PATIENCE, Server, Transport, Who, config, limits, on_both_transports,
 };
 
 const TENANT: &str = "pizza-roma";
@@ -107,4 +107,29 @@ fn stopping_closes_transports_without_sending_clients_away() {
     let (events, code) = clients[0].until_closed();
     assert!(events.is_empty() && code == Some(1_001), "{events:?} {code:?}");
     assert!(clients[1].until_closed().0.is_empty());
+}
+
+#[test]
+fn what_is_asked_of_the_api_and_what_is_said_of_rooms_is_bounded() {
+    let mut few = limits();
+    (few.api_requests_per_second_per_token, few.api_requests_burst_per_token) = (1, 4);
+    let server = Server::with(config().limits(few));
+    let mut http = HttpConnection::open(server.address());
+    let (owner, other) = (Who::owner(TENANT, "olga").token(), Who::owner(TENANT, "ella").token());
+    let line = format!("PUT /api/v1/rooms/order:{TENANT}:1");
+    let large = http.call(&line, &owner, &json!({ "description": "d".repeat(900_000) }));
+    assert_eq!(
+        (large.status, large.json()["error"]["pointer"].clone()),
+        (400, json!("/description"))
+    );
+    let small = http.call(&line, &owner, &json!({ "description": "d", "tags": ["vip"] }));
+    assert_eq!(small.status, 200);
+    let over = (0..9).find_map(|_| {
+        let answer = http.call("GET /api/v1/rooms?limit=1", &owner, &Value::Null);
+        (answer.status != 200).then_some(answer)
+    });
+    let over = over.expect("a token has its rate");
+    assert_eq!((over.status, over.json()["error"]["code"].clone()), (429, json!("rate_limited")));
+    assert!(over.header("retry-after").is_some());
+    assert_eq!(http.call("GET /api/v1/rooms", &other, &Value::Null).status, 200);
 }

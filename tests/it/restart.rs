@@ -1,6 +1,6 @@
 //! What a tenant was told is known after a restart, and after a kill.
 
-use foodtrack_server::{RoomMetadata, RoomName, TenantId};
+use foodtrack_server::{PageQuery, RoomMetadata, RoomName, TenantId};
 use serde_json::{Value, json};
 
 use crate::harness::{
@@ -43,8 +43,8 @@ on_both_transports! {
         assert!(server.wait(rooms.revoke_grant(&two, "bob")).unwrap());
         server.restart();
         let mut bob = Client::join(&server, transport, &Who::customer(TENANT, "bob"));
-        let rooms = server.wait(server.connections().rooms(&tenant)).unwrap();
-        let found = rooms.iter().find(|room| room.name == one.to_string()).unwrap();
+        let rooms = server.wait(server.connections().rooms(&tenant, PageQuery::default())).unwrap();
+        let found = rooms.items.iter().find(|room| room.name == one.to_string()).unwrap();
         assert_eq!(found.metadata, metadata);
         bob.subscribe("order", "1");
         assert_eq!(bob.refused("subscribe:order", json!("2")), "room_forbidden");

@@ -1,7 +1,11 @@
 //! Who is in which room: by rule, by grant, up to a number, for good.
 
+use std::collections::BTreeSet;
+
 use foodtrack_contract::{Permission, PermissionSet};
-use foodtrack_server::{Broadcast, Priority, Recipients, RoomMetadata, RoomName, TenantId};
+use foodtrack_server::{
+    Broadcast, PageQuery, Priority, Recipients, RoomMetadata, RoomName, TenantId,
+};
 use serde_json::json;
 
 use crate::harness::{Client, Server, Transport, Who, config, limits, on_both_transports};
@@ -160,11 +164,23 @@ fn a_connection_may_be_in_a_thousand_rooms_and_in_no_more_than_it_may() {
         tell_room(&server, &format!("order:{TENANT}:{room}"));
     }
     assert_eq!(chef.drain_names(), ["notification:info"; 3]);
-    let rooms = server.wait(server.connections().rooms(&tenant())).unwrap();
-    assert_eq!(rooms.len(), ROOMS as usize + 3);
+    let page = |cursor, limit| {
+        let query = PageQuery { limit: Some(limit), cursor };
+        server.wait(server.connections().rooms(&tenant(), query)).unwrap()
+    };
+    let (mut names, mut cursor) = (BTreeSet::new(), None);
+    loop {
+        let rooms = page(cursor, 100);
+        assert!(rooms.items.len() <= 100);
+        assert!(rooms.items.into_iter().all(|room| names.insert(room.name)), "once each");
+        cursor = rooms.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(names.len(), ROOMS as usize + 3);
+    assert_eq!(page(None, 100_000).items.len(), 1_000, "a page is bounded");
     drop(chef);
     // The rooms go with their last member.
-    crate::harness::eventually(|| {
-        server.wait(server.connections().rooms(&tenant())).unwrap().is_empty().then_some(())
-    });
+    crate::harness::eventually(|| page(None, 1).items.is_empty().then_some(()));
 }

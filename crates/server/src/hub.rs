@@ -11,9 +11,11 @@ use crate::config::CheckedConfig;
 use crate::data::Declarations;
 use crate::health::{HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
+use crate::http::ApiQuota;
 use crate::logging;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
+use crate::shards_config::api_quota;
 
 /// How long a shard may take to count its connections before the node counts as unhealthy.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -27,6 +29,7 @@ pub(crate) struct Hub {
     pub(crate) declarations: Declarations,
     pub(crate) performance: Performance,
     pub(crate) config: CheckedConfig,
+    pub(crate) api_quota: ApiQuota,
     /// Where whoever notices that something is wrong says so.
     pub(crate) health_book: HealthBook,
     authenticator: Arc<dyn Authenticate>,
@@ -53,6 +56,7 @@ impl Hub {
             policies,
             declarations,
             performance,
+            api_quota: api_quota(&config),
             authenticator: config.authenticator(),
             config,
             health_book: HealthBook::default(),

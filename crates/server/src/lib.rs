@@ -64,7 +64,7 @@ pub use foodtrack_contract::{
 pub use foodtrack_router::{Destination, Explanation, Rule, RuleError};
 pub use foodtrack_shard::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, ConnectionManager,
-    DisconnectTarget, EventBroadcaster, Recipients, RoomInfo, RoomMetadata,
+    DisconnectTarget, EventBroadcaster, Page, PageQuery, Recipients, RoomInfo, RoomMetadata,
 };
 pub use health::{HealthState, HealthStatus, LastError, MemoryUsage};
 pub use health_book::{ConditionReport, HealthCondition};

@@ -10,6 +10,7 @@ use foodtrack_tenant_log::Retention;
 use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
 
 use crate::config::CheckedConfig;
+use crate::http::ApiQuota;
 
 /// What the shards are told of a checked configuration.
 pub(crate) fn shards_config(
@@ -95,6 +96,16 @@ pub(crate) fn shards_config(
         cookie_name: said.security.cookie_name.clone(),
         clock,
     }
+}
+
+/// How much of the HTTP API a tenant and a token may use.
+pub(crate) fn api_quota(config: &CheckedConfig) -> ApiQuota {
+    let limits = &config.said().limits;
+    let rate = |per_second, burst| Rate { per_second, burst };
+    ApiQuota::new(
+        rate(limits.api_requests_per_second_per_tenant, limits.api_requests_burst_per_tenant),
+        rate(limits.api_requests_per_second_per_token, limits.api_requests_burst_per_token),
+    )
 }
 
 /// What each tenant's log keeps, in the words of the log.

@@ -170,6 +170,12 @@ impl Connections {
         self.slots.iter().map(|(place, connection)| (key(place), connection))
     }
 
+    /// Connections by their places, from one place on.
+    pub(crate) fn from(&self, place: u32) -> impl Iterator<Item = (u32, &Connection)> {
+        let end = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
+        (place..end).filter_map(|place| Some((place, self.get(place)?)))
+    }
+
     #[expect(clippy::too_many_arguments, reason = "the parts of one connection")]
     pub(crate) fn insert(
         &mut self,

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::mailbox::{OwnedRoom, Reply, ShardMessage, ShardSender, TenantRequest};
 use crate::model::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
-    RoomInfo, RoomMetadata,
+    Page, PageQuery, RoomInfo, RoomMetadata,
 };
 use crate::policies::Policies;
 
@@ -123,7 +123,7 @@ impl ConnectionManager {
         self.shards.ask(tenant, TenantRequest::Counts).await
     }
 
-    /// One tenant's connections that match, oldest first.
+    /// A page of one tenant's connections that match, in no order that means anything.
     ///
     /// # Errors
     /// `overloaded` when the tenant's shard does not take the question.
@@ -131,7 +131,7 @@ impl ConnectionManager {
         &self,
         tenant: &TenantId,
         filter: ConnectionFilter,
-    ) -> Result<Vec<ConnectionInfo>, Refusal> {
+    ) -> Result<Page<ConnectionInfo>, Refusal> {
         self.shards.ask(tenant, |reply| TenantRequest::List(filter, reply)).await
     }
 
@@ -147,18 +147,23 @@ impl ConnectionManager {
         self.shards.ask(tenant, |reply| TenantRequest::Disconnect(target, reply)).await
     }
 
-    /// One tenant's rooms.
+    /// A page of one tenant's rooms, in no order that means anything.
     ///
     /// # Errors
     /// `overloaded` when the tenant's shard does not take the question.
-    pub async fn rooms(&self, tenant: &TenantId) -> Result<Vec<RoomInfo>, Refusal> {
-        self.shards.ask(tenant, TenantRequest::Rooms).await
+    pub async fn rooms(
+        &self,
+        tenant: &TenantId,
+        query: PageQuery,
+    ) -> Result<Page<RoomInfo>, Refusal> {
+        self.shards.ask(tenant, |reply| TenantRequest::Rooms(query, reply)).await
     }
 
     /// Says what a room is, before anyone joins it or after.
     ///
     /// # Errors
-    /// `overloaded` when the tenant's shard does not take the order; `conflict` when more are in it than it may hold.
+    /// `overloaded` when the tenant's shard does not take the order; `conflict` when more are in it than it may hold;
+    /// `payload_invalid` when a field is too large; `rooms_too_many` when the tenant has too many rooms.
     pub async fn describe_room(
         &self,
         room: &Room<'_>,

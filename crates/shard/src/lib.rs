@@ -54,7 +54,7 @@ pub use handles::{ConnectionManager, EventBroadcaster, Shards};
 pub use http_service::{HttpService, Responder};
 pub use model::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
-    Recipients, RoomInfo, RoomMetadata,
+    Page, PageQuery, Recipients, RoomInfo, RoomMetadata,
 };
 pub use policies::Policies;
 pub use quota::Rate;

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::handshake::Admission;
 use crate::model::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
-    RoomInfo, RoomMetadata,
+    Page, PageQuery, RoomInfo, RoomMetadata,
 };
 use crate::policies::Policies;
 
@@ -53,9 +53,9 @@ pub(crate) enum TenantRequest {
     /// An event from the server itself to named recipients, past the rules.
     Broadcast(Broadcast, Reply<Result<Accepted, Refusal>>),
     Counts(Reply<ConnectionCounts>),
-    List(ConnectionFilter, Reply<Vec<ConnectionInfo>>),
+    List(ConnectionFilter, Reply<Page<ConnectionInfo>>),
     Disconnect(DisconnectTarget, Reply<usize>),
-    Rooms(Reply<Vec<RoomInfo>>),
+    Rooms(PageQuery, Reply<Page<RoomInfo>>),
     /// Makes a room known before anyone joins it, or changes what is known of it.
     DescribeRoom {
         room: OwnedRoom,

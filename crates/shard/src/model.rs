@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use foodtrack_contract::{ApplicationSet, ApplicationType, Priority, Room, RoomType, UserRole};
+use foodtrack_contract::{
+    ApplicationSet, ApplicationType, ErrorCode, Priority, Refusal, Room, RoomType, UserRole,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -87,7 +89,45 @@ pub struct ConnectionFilter {
     pub device: Option<String>,
     /// At most so many; 100 where absent, 1000 at most.
     pub limit: Option<usize>,
+    /// Goes on where another page ended: its [`Page::next`].
+    pub cursor: Option<u32>,
 }
+
+/// Which part of a list.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PageQuery {
+    /// At most so many; 100 where absent, 1000 at most.
+    pub limit: Option<usize>,
+    /// Goes on where another page ended: its [`Page::next`].
+    pub cursor: Option<u32>,
+}
+
+/// A part of a list. What is there from the first page to the last is listed once.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// What is in it.
+    pub items: Vec<T>,
+    /// Where the next one begins; `None` when this is the last.
+    pub next: Option<u32>,
+}
+
+const LIST_DEFAULT: usize = 100;
+const LIST_MAX: usize = 1_000;
+
+/// How many things a page has at most.
+pub(crate) fn page_limit(limit: Option<usize>) -> usize {
+    limit.unwrap_or(LIST_DEFAULT).clamp(1, LIST_MAX)
+}
+
+/// The longest description of a room, in bytes.
+const DESCRIPTION_BYTES_MAX: usize = 1_024;
+/// How many tags a room has at most.
+const TAGS_MAX: usize = 32;
+/// The longest tag, in bytes.
+const TAG_BYTES_MAX: usize = 64;
+/// The most that `maxMembers` says.
+const MEMBERS_MAX: u32 = 1_000_000;
 
 /// What is known of a connection.
 #[derive(Clone, Debug, Serialize)]
@@ -148,6 +188,34 @@ pub struct RoomMetadata {
     pub tags: Vec<String>,
 }
 
+impl RoomMetadata {
+    /// Whether it is small enough to be kept.
+    ///
+    /// # Errors
+    /// `payload_invalid`, with the field.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        let over = |pointer: String, rule: &'static str, message: String| {
+            Err(Refusal::new(ErrorCode::PayloadInvalid, message).at(pointer, rule))
+        };
+        if self.description.as_ref().is_some_and(|it| it.len() > DESCRIPTION_BYTES_MAX) {
+            let message = format!("a description has at most {DESCRIPTION_BYTES_MAX} bytes");
+            return over("/description".into(), "maxLength", message);
+        }
+        if self.tags.len() > TAGS_MAX {
+            return over("/tags".into(), "maxItems", format!("a room has at most {TAGS_MAX} tags"));
+        }
+        if let Some(at) = self.tags.iter().position(|tag| tag.len() > TAG_BYTES_MAX) {
+            let message = format!("a tag has at most {TAG_BYTES_MAX} bytes");
+            return over(format!("/tags/{at}"), "maxLength", message);
+        }
+        if self.max_members.is_some_and(|it| it > MEMBERS_MAX) {
+            let message = format!("maxMembers is at most {MEMBERS_MAX}");
+            return over("/maxMembers".into(), "maximum", message);
+        }
+        Ok(())
+    }
+}
+
 /// What is known of a room.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -180,5 +248,34 @@ impl RoomInfo {
             created_at,
             metadata,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(metadata: &RoomMetadata, pointer: Option<&str>) {
+        let refused = metadata.check().err();
+        assert_eq!(refused.as_ref().and_then(Refusal::pointer), pointer);
+    }
+
+    #[test]
+    fn what_is_said_of_a_room_is_bounded() {
+        let with = |description: usize, tags: Vec<String>, max_members| RoomMetadata {
+            description: Some("d".repeat(description)),
+            tags,
+            max_members,
+            is_private: true,
+        };
+        check(
+            &with(DESCRIPTION_BYTES_MAX, vec!["t".repeat(TAG_BYTES_MAX); TAGS_MAX], Some(9)),
+            None,
+        );
+        check(&with(DESCRIPTION_BYTES_MAX + 1, vec![], None), Some("/description"));
+        check(&with(1, vec![String::new(); TAGS_MAX + 1], None), Some("/tags"));
+        check(&with(1, vec!["a".into(), "t".repeat(TAG_BYTES_MAX + 1)], None), Some("/tags/1"));
+        check(&with(1, vec![], Some(MEMBERS_MAX + 1)), Some("/maxMembers"));
     }
 }

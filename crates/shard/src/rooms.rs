@@ -131,8 +131,15 @@ impl Rooms {
         self.find(name).map_or(&[], |room| &self.get(room).members)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Room> {
-        self.rooms.iter().map(|(_, room)| room)
+    /// Rooms by their places, from one place on.
+    pub(crate) fn from(&self, place: u32) -> impl Iterator<Item = (u32, &Room)> {
+        let end = u32::try_from(self.rooms.capacity()).unwrap_or(u32::MAX);
+        (place..end).filter_map(|place| Some((place, self.rooms.get(place as usize)?)))
+    }
+
+    /// How many rooms somebody said something of. Looks at all of them.
+    pub(crate) fn described_rooms(&self) -> usize {
+        self.rooms.iter().filter(|(_, room)| room.described.is_some()).count()
     }
 
     /// Finds the room or makes it.

@@ -20,6 +20,8 @@ pub struct TenantLimits {
     pub rooms_per_connection_max: usize,
     /// Rooms of one tenant.
     pub rooms_max: usize,
+    /// Rooms of one tenant of which something is kept: metadata or grants.
+    pub described_rooms_max: usize,
     /// Grants of one room.
     pub grants_per_room_max: usize,
     /// Messages of one connection.
@@ -40,7 +42,8 @@ impl Default for TenantLimits {
             connections_max: 50_000,
             connections_per_user_max: 100,
             rooms_per_connection_max: 256,
-            rooms_max: 1_000_000,
+            rooms_max: 200_000,
+            described_rooms_max: 10_000,
             grants_per_room_max: 1_000,
             messages_per_connection: Rate { per_second: 100, burst: 200 },
             bytes_per_connection: Rate { per_second: 1_000_000, burst: 4_000_000 },

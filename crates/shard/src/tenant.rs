@@ -22,7 +22,8 @@ use crate::connections::{Connection, Connections};
 use crate::entrance::Entrance;
 use crate::handshake::Admission;
 use crate::model::{
-    ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, RoomInfo, RoomMetadata,
+    ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, Page, PageQuery,
+    RoomInfo, RoomMetadata, page_limit,
 };
 use crate::open_log::{LogState, OpenLog};
 use crate::order_book::OrderBook;
@@ -35,6 +36,9 @@ use crate::subscribers::{Subscribers, subscriber_key};
 use crate::tag::Tag;
 use crate::turn::Turn;
 use crate::watchdog::Watchdog;
+
+/// Bytes of one room's grants: they are written anew with each of them.
+const GRANT_BYTES_PER_ROOM_MAX: usize = 64 << 10;
 
 /// One tenant on its home shard.
 pub(crate) struct Tenant {
@@ -58,9 +62,6 @@ pub(crate) struct Tenant {
     pub(crate) turn_deliveries: usize,
     pub(crate) turn: u64,
 }
-
-const LIST_DEFAULT: usize = 100;
-const LIST_MAX: usize = 1_000;
 
 impl Tenant {
     pub(crate) fn new(id: TenantId) -> Self {
@@ -333,18 +334,19 @@ impl Tenant {
             .collect()
     }
 
-    pub(crate) fn list(&self, turn: &Turn<'_>, filter: &ConnectionFilter) -> Vec<ConnectionInfo> {
-        let limit = filter.limit.unwrap_or(LIST_DEFAULT).min(LIST_MAX);
+    pub(crate) fn list(&self, turn: &Turn<'_>, filter: &ConnectionFilter) -> Page<ConnectionInfo> {
+        let limit = page_limit(filter.limit);
         let matches = |connection: &Connection| {
             let device = connection.device.as_ref().map(DeviceId::as_str);
             filter.user.as_ref().is_none_or(|user| user == connection.principal.user().as_str())
                 && filter.application.is_none_or(|it| Some(it) == connection.application)
                 && filter.device.as_ref().is_none_or(|it| Some(it.as_str()) == device)
         };
-        let mut found: Vec<&Connection> =
-            self.connections.iter().map(|(_, it)| it).filter(|it| matches(it)).collect();
-        found.sort_by_key(|connection| connection.connected_ms);
-        found.into_iter().take(limit).map(|connection| self.info(turn, connection)).collect()
+        let mut found = self.connections.from(filter.cursor.unwrap_or(0));
+        let mut found = found.by_ref().filter(|(_, connection)| matches(connection));
+        let items =
+            found.by_ref().take(limit).map(|(_, connection)| self.info(turn, connection)).collect();
+        Page { items, next: found.next().map(|(place, _)| place) }
     }
 
     fn info(&self, turn: &Turn<'_>, connection: &Connection) -> ConnectionInfo {
@@ -390,8 +392,11 @@ impl Tenant {
         clients.len()
     }
 
-    pub(crate) fn room_infos(&self) -> Vec<RoomInfo> {
-        self.rooms.iter().map(|room| self.room_info(room)).collect()
+    pub(crate) fn room_infos(&self, query: PageQuery) -> Page<RoomInfo> {
+        let limit = page_limit(query.limit);
+        let mut rooms = self.rooms.from(query.cursor.unwrap_or(0));
+        let items = rooms.by_ref().take(limit).map(|(_, room)| self.room_info(room)).collect();
+        Page { items, next: rooms.next().map(|(place, _)| place) }
     }
 
     fn room_info(&self, room: &crate::rooms::Room) -> RoomInfo {
@@ -407,6 +412,8 @@ impl Tenant {
         room: &Room<'_>,
         metadata: RoomMetadata,
     ) -> Result<RoomInfo, Refusal> {
+        metadata.check()?;
+        self.check_room_to_describe(turn, room.name())?;
         let key = self.open_room(turn, room.name())?;
         let members = self.rooms.get(key).members.len();
         if metadata.max_members.is_some_and(|limit| members > limit as usize) {
@@ -434,15 +441,30 @@ impl Tenant {
         Ok(self.rooms.open(name, turn.clock.wall_ms()))
     }
 
+    /// Whether one more room may be kept with what is said of it.
+    fn check_room_to_describe(&self, turn: &Turn<'_>, name: RoomName<'_>) -> Result<(), Refusal> {
+        let is_described =
+            self.rooms.find(name).is_some_and(|room| self.rooms.get(room).described.is_some());
+        if is_described || self.rooms.described_rooms() < turn.limits.described_rooms_max {
+            return Ok(());
+        }
+        let message = "the tenant has as many rooms with metadata or grants as it may have";
+        Err(Refusal::new(ErrorCode::RoomsTooMany, message))
+    }
+
     pub(crate) fn grant(
         &mut self,
         turn: &mut Turn<'_>,
         room: &Room<'_>,
         user: &str,
     ) -> Result<(), Refusal> {
+        self.check_room_to_describe(turn, room.name())?;
         let key = self.open_room(turn, room.name())?;
         let grants = &mut self.rooms.described(key).grants;
-        if grants.len() >= turn.limits.grants_per_room_max && !grants.contains(user) {
+        let bytes: usize = grants.iter().map(|grant| grant.len()).sum();
+        let is_full = grants.len() >= turn.limits.grants_per_room_max
+            || bytes + user.len() > GRANT_BYTES_PER_ROOM_MAX;
+        if is_full && !grants.contains(user) {
             self.rooms.close_if_unused(key);
             let message = "the room has as many grants as it may have";
             return Err(Refusal::new(ErrorCode::RoomFull, message));

@@ -89,6 +89,10 @@ keys! {
     "limits.bytesPerSecondPerConnection" Scalar: "Bytes a connection may send per second, steadily; 0 lifts the limit.";
     "limits.bytesBurstPerConnection" Scalar: "Bytes a connection may send at once.";
     "limits.packetsPerSecondPerConnection" Scalar: "Packets of any kind that a connection may send per second, and at once; its reading waits then; 0 lifts the limit.";
+    "limits.apiRequestsPerSecondPerTenant" Scalar: "Requests of one tenant to the HTTP API per second, steadily, publishing not among them; 0 lifts the limit.";
+    "limits.apiRequestsBurstPerTenant" Scalar: "Requests of one tenant to the HTTP API at once.";
+    "limits.apiRequestsPerSecondPerToken" Scalar: "The same of one token, by its user and `jti`; 0 lifts the limit.";
+    "limits.apiRequestsBurstPerToken" Scalar: "Requests of one token to the HTTP API at once.";
     "limits.roomsPerConnectionMax" Scalar: "Rooms a connection may be in.";
     "limits.queueMessagesMax" Scalar: "Messages that wait for a slow reader before it is closed.";
     "limits.queueBytesMax" Scalar: "Bytes that wait for a slow reader before it is closed.";

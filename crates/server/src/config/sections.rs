@@ -137,6 +137,15 @@ pub struct LimitsConfig {
     /// Packets of any kind that a connection may send per second, and at once; its reading waits then. 0 lifts the limit.
     /// Default: 4 096.
     pub packets_per_second_per_connection: u32,
+    /// Requests of one tenant to the HTTP API per second, steadily, publishing not among them; 0 lifts the limit.
+    /// Default: 50.
+    pub api_requests_per_second_per_tenant: u32,
+    /// Requests of one tenant to the HTTP API at once. Default: 200.
+    pub api_requests_burst_per_tenant: u32,
+    /// The same of one token, by its user and `jti`; 0 lifts the limit. Default: 20.
+    pub api_requests_per_second_per_token: u32,
+    /// Requests of one token to the HTTP API at once. Default: 100.
+    pub api_requests_burst_per_token: u32,
     /// Rooms a connection may be in. Default: 256.
     pub rooms_per_connection_max: u32,
     /// Messages that wait for a slow reader before it is closed. Default: 1 024.
@@ -168,6 +177,10 @@ impl Default for LimitsConfig {
             bytes_per_second_per_connection: 1_000_000,
             bytes_burst_per_connection: 4_000_000,
             packets_per_second_per_connection: 4_096,
+            api_requests_per_second_per_tenant: 50,
+            api_requests_burst_per_tenant: 200,
+            api_requests_per_second_per_token: 20,
+            api_requests_burst_per_token: 100,
             rooms_per_connection_max: 256,
             queue_messages_max: 1_024,
             queue_bytes_max: 4 * 1_024 * 1_024,
@@ -193,7 +206,7 @@ impl LimitsConfig {
     }
 
     /// The rates: the burst's key, what is allowed per second, and at once.
-    pub(crate) fn rates(&self) -> [(&'static str, u32, u32); 5] {
+    pub(crate) fn rates(&self) -> [(&'static str, u32, u32); 7] {
         [
             (
                 "limits.messagesBurstPerConnection",
@@ -209,6 +222,16 @@ impl LimitsConfig {
                 "limits.sessionsBurstPerTenant",
                 self.sessions_per_second_per_tenant,
                 self.sessions_burst_per_tenant,
+            ),
+            (
+                "limits.apiRequestsBurstPerTenant",
+                self.api_requests_per_second_per_tenant,
+                self.api_requests_burst_per_tenant,
+            ),
+            (
+                "limits.apiRequestsBurstPerToken",
+                self.api_requests_per_second_per_token,
+                self.api_requests_burst_per_token,
             ),
             ("limits.sessionsBurst", self.sessions_per_second, self.sessions_burst),
             (

@@ -1,6 +1,7 @@
 //! Who calls: the principal of the request's token, and what it may ask for.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -44,6 +45,7 @@ impl FromRequestParts<Arc<Hub>> for Administrator {
         if principal.role() == UserRole::System
             || principal.permissions().allows(Permission::AdminAccess)
         {
+            hub.api_quota.spend(&principal, Instant::now())?;
             return Ok(Self(principal));
         }
         let sentence = "this takes admin:access, or a backend service's token with role system";

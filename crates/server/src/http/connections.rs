@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::ApiError;
 use super::caller::Administrator;
-use super::error::Data;
+use super::error::{Data, Part};
 use super::extract::{Parameters, Segments};
 use crate::hub::Hub;
 
@@ -30,10 +30,10 @@ pub(crate) async fn list(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
     Parameters(filter): Parameters<ConnectionFilter>,
-) -> Result<Data<Listing>, ApiError> {
+) -> Result<Part<Listing>, ApiError> {
     let counts = hub.connections.counts(caller.tenant()).await?;
-    let connections = hub.connections.list(caller.tenant(), filter).await?;
-    Ok(Data(Listing { counts, connections }))
+    let page = hub.connections.list(caller.tenant(), filter).await?;
+    Ok(Part(Listing { counts, connections: page.items }, page.next))
 }
 
 pub(crate) async fn disconnect(

@@ -17,6 +17,16 @@ struct Success<T> {
     data: T,
 }
 
+/// `{"success":true,"data":..,"nextCursor":..}`, the last where there is more.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListSuccess<T> {
+    success: bool,
+    data: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<u32>,
+}
+
 /// `{"success":false,"error":{code,number,message,..}}`
 #[derive(Serialize)]
 struct Failure {
@@ -30,6 +40,16 @@ pub(crate) struct Data<T>(pub(crate) T);
 impl<T: Serialize> IntoResponse for Data<T> {
     fn into_response(self) -> Response {
         Json(Success { success: true, data: self.0 }).into_response()
+    }
+}
+
+/// A part of a list, as the body of a 200: `nextCursor` beside the data says where the next part begins.
+pub(crate) struct Part<T>(pub(crate) T, pub(crate) Option<u32>);
+
+impl<T: Serialize> IntoResponse for Part<T> {
+    fn into_response(self) -> Response {
+        let Self(data, next_cursor) = self;
+        Json(ListSuccess { success: true, data, next_cursor }).into_response()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The HTTP API: one file per resource, JSON in and out, the tenant always the token's.
 
+mod api_quota;
 mod caller;
 mod connections;
 mod cors;
@@ -23,6 +24,7 @@ use foodtrack_contract::{ErrorCode, Refusal};
 
 use crate::demo::Demo;
 use crate::hub::Hub;
+pub(crate) use api_quota::ApiQuota;
 pub(crate) use error::ApiError;
 pub(crate) use extract::Parameters;
 pub(crate) use service::{ApiThread, OpenApiThread};

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use foodtrack_contract::{ErrorCode, Refusal, Room, TenantId, is_identifier};
-use foodtrack_shard::{RoomInfo, RoomMetadata};
+use foodtrack_shard::{PageQuery, RoomInfo, RoomMetadata};
 use serde::Serialize;
 
 use super::ApiError;
 use super::caller::Administrator;
-use super::error::Data;
-use super::extract::{Body, Segments};
+use super::error::{Data, Part};
+use super::extract::{Body, Parameters, Segments};
 use crate::hub::Hub;
 
 /// A grant as it stands after the request.
@@ -24,8 +24,10 @@ pub(crate) struct Grant {
 pub(crate) async fn list(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
-) -> Result<Data<Vec<RoomInfo>>, ApiError> {
-    Ok(Data(hub.connections.rooms(caller.tenant()).await?))
+    Parameters(query): Parameters<PageQuery>,
+) -> Result<Part<Vec<RoomInfo>>, ApiError> {
+    let page = hub.connections.rooms(caller.tenant(), query).await?;
+    Ok(Part(page.items, page.next))
 }
 
 pub(crate) async fn describe(

@@ -75,7 +75,7 @@ impl Shard {
             TenantRequest::Disconnect(target, reply) => {
                 let _ = reply.send(tenant.disconnect(turn, &target));
             }
-            TenantRequest::Rooms(reply) => _ = reply.send(tenant.room_infos()),
+            TenantRequest::Rooms(query, reply) => _ = reply.send(tenant.room_infos(query)),
             TenantRequest::DescribeRoom { room, metadata, reply } => {
                 let described = room.room().map(|room| tenant.describe_room(turn, &room, metadata));
                 if let Some(described) = described {
