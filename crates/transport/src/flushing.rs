@@ -4,7 +4,7 @@ use crate::client::{ClientKey, CloseReason, Transport};
 use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
 use crate::outbox::{Mode, gather};
 use crate::reactor::{Reactor, key};
-use crate::send_ring::{BATCH, Send, SendRing};
+use crate::send_ring::{BATCH, LOST, RingFailed, Send, SendRing};
 use foodtrack_session::Parser;
 use smallvec::SmallVec;
 use std::io::{IoSlice, Write as _};
@@ -30,10 +30,20 @@ impl Reactor {
         // No socket is dropped while the ring is away: a flush only notes which clients are to be closed.
         match self.ring.take() {
             Some(mut ring) if dirty.len() >= RING_SENDS_MIN => {
+                let mut working = Ok(());
                 for clients in dirty.chunks(BATCH) {
-                    self.flush_batch(&mut ring, clients);
+                    match working {
+                        Ok(()) => working = self.flush_batch(&mut ring, clients),
+                        Err(_) => clients.iter().for_each(|client| self.flush_client(*client)),
+                    }
                 }
-                self.ring = Some(ring);
+                match working {
+                    Ok(()) => self.ring = Some(ring),
+                    Err(failed) => {
+                        let (error, lost) = (failed.error, failed.lost);
+                        tracing::error!(%error, lost, "io_uring failed: from now on every send is a call of its own");
+                    }
+                }
             }
             ring => {
                 self.ring = ring;
@@ -48,7 +58,15 @@ impl Reactor {
     }
 
     /// Writes many sockets with one submission; those that need more than one plain send go their own way.
-    pub(crate) fn flush_batch(&mut self, ring: &mut SendRing, clients: &[u32]) {
+    ///
+    /// # Errors
+    /// Where the ring failed: it is not to be used any more. Its clients were served all the same, but for those of which
+    /// nobody knows whether they were, which are closed: they come back and get what they miss.
+    pub(crate) fn flush_batch(
+        &mut self,
+        ring: &mut SendRing,
+        clients: &[u32],
+    ) -> Result<(), RingFailed> {
         let mut sends = SmallVec::<[Send<'_>; BATCH]>::new();
         let mut senders = SmallVec::<[u32; BATCH]>::new();
         for client in clients {
@@ -65,13 +83,17 @@ impl Reactor {
             }
         }
         let mut results = [0_i32; BATCH];
-        ring.send_all(&sends, &mut results);
+        let working = ring.send_all(&sends, &mut results);
         drop(sends);
+        if working.as_ref().is_err_and(|failed| failed.lost > 0) {
+            self.outbox.keep_for_good();
+        }
         for (client, result) in senders.into_iter().zip(results) {
             self.sent_by_ring(client, result);
         }
         // Those that the ring served are clean now.
         clients.iter().for_each(|client| self.flush_client(*client));
+        working
     }
 
     /// Does what follows from a send of the ring: `result` is the number of bytes, or a negated error.
@@ -81,9 +103,9 @@ impl Reactor {
         let Some(bytes) = self.outbox.single(hot) else { return };
         let sent = usize::try_from(result).unwrap_or(0);
         self.stats.sent_bytes += sent as u64;
-        let failed = result < 0 && -result != libc::EAGAIN && -result != libc::EINTR;
-        // A plain write of the rest finds out whether the socket is full, and asks to be told when it is not.
-        let failed = failed || (sent < bytes.len() && link.send(&bytes[sent..]).is_err());
+        // A plain write of the rest finds out whether it was the socket or the ring that failed, and whether the socket is
+        // full; then it asks to be told when it is not. What may have been sent must not be sent again.
+        let failed = result == LOST || (sent < bytes.len() && link.send(&bytes[sent..]).is_err());
         hot.clear();
         if link.blocked && hot.mode == Mode::Direct {
             hot.mode = Mode::Indirect;
@@ -274,3 +296,6 @@ pub(crate) fn send_behind(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,8 @@ pub(crate) struct Outbox {
     frames: Vec<TurnFrame>,
     nodes: Vec<Node>,
     pub(crate) dirty: Vec<u32>,
+    /// The kernel may still read the buffers.
+    is_kept_for_good: bool,
 }
 
 impl Outbox {
@@ -227,8 +229,17 @@ impl Outbox {
         }))
     }
 
+    /// Never frees or changes what this turn's buffers hold: the kernel was given them and does not say that it is done.
+    pub(crate) fn keep_for_good(&mut self) {
+        self.is_kept_for_good = true;
+    }
+
     /// Forgets the turn, once every dirty client was flushed.
     pub(crate) fn reset(&mut self) {
+        if std::mem::take(&mut self.is_kept_for_good) {
+            std::mem::forget(std::mem::take(&mut self.shared));
+            std::mem::forget(std::mem::take(&mut self.direct));
+        }
         self.shared.clear();
         self.direct.clear();
         self.frames.clear();

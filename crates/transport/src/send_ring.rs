@@ -4,7 +4,8 @@
 //! call of its own. Which of the two is in use changes no behaviour.
 
 // The kernel reads the buffers that are submitted: that they outlive the submission is a promise the compiler cannot
-// check. It is kept within `send_all`, which returns only when every completion is there.
+// check. It is kept within `send_all`, which returns when every completion is there, or says that the ring has failed and
+// how many sends the kernel may still be busy with: then the caller keeps the bytes for good.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -26,6 +27,17 @@ pub(crate) struct Send<'a> {
     /// The socket's place, where it was [kept](SendRing::keep).
     pub(crate) place: Option<u32>,
     pub(crate) bytes: &'a [u8],
+}
+
+/// What became of a send that the kernel took and never reported: nobody knows.
+pub(crate) const LOST: i32 = i32::MIN;
+
+/// The ring does not work any more; what it did not send is to be written plainly, and it is to be dropped.
+#[derive(Debug)]
+pub(crate) struct RingFailed {
+    pub(crate) error: io::Error,
+    /// Sends that the kernel may still be reading the bytes of.
+    pub(crate) lost: usize,
 }
 
 pub(crate) struct SendRing {
@@ -53,6 +65,19 @@ impl SendRing {
         Ok(Self { ring, places })
     }
 
+    /// Makes every later submission fail, as the kernel would: puts something else where the ring was.
+    ///
+    /// # Panics
+    /// Where the system gives no file.
+    #[cfg(test)]
+    pub(crate) fn fail(&mut self) {
+        use std::os::fd::AsRawFd as _;
+        let other = std::fs::File::open("/dev/null").unwrap();
+        // SAFETY: both are open; the ring's memory stays mapped, and its own drop closes what is there now.
+        let put = unsafe { libc::dup2(other.as_raw_fd(), self.ring.as_raw_fd()) };
+        assert!(put >= 0);
+    }
+
     /// Makes the kernel keep a socket at a place until it is [let go](Self::let_go). Returns whether it does.
     pub(crate) fn keep(&mut self, place: u32, socket: RawFd) -> bool {
         self.places && place < PLACES && self.put(place, socket)
@@ -68,7 +93,15 @@ impl SendRing {
     }
 
     /// Sends everything without blocking: `results` are as of a non-blocking `send`, a number of bytes or a negated error.
-    pub(crate) fn send_all(&mut self, sends: &[Send<'_>], results: &mut [i32; BATCH]) {
+    ///
+    /// # Errors
+    /// Where the ring itself failed. `results` hold then too: what was not sent says `EAGAIN`, and what the kernel took
+    /// without reporting it says [`LOST`]; its bytes must never be freed or changed.
+    pub(crate) fn send_all(
+        &mut self,
+        sends: &[Send<'_>],
+        results: &mut [i32; BATCH],
+    ) -> Result<(), RingFailed> {
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         let mut missing = 0;
         for (place, send) in sends.iter().take(BATCH).enumerate() {
@@ -80,29 +113,44 @@ impl SendRing {
             };
             let entry = entry.flags(flags).build().user_data(place as u64);
             // SAFETY: the bytes are borrowed until this returns, and it does not return before the kernel has reported
-            // this send: the loop below counts every completion, and an error of the ring aborts.
+            // this send: the loop below counts every completion. Where the ring fails, the caller keeps the bytes.
             let pushed = unsafe { self.ring.submission().push(&entry) };
             // The queue holds a batch and is empty between two of them.
-            results[place] = if pushed.is_ok() { 0 } else { -libc::EAGAIN };
+            results[place] = if pushed.is_ok() { LOST } else { -libc::EAGAIN };
             missing += usize::from(pushed.is_ok());
         }
         while missing > 0 {
-            match self.ring.submit_and_wait(missing) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    // The kernel may still read what was submitted, and nothing here can take it back.
-                    tracing::error!(%error, "io_uring failed with sends under way");
-                    std::process::abort();
-                }
-            }
+            let waited = match self.ring.submit_and_wait(missing) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+                _ => Ok(()),
+            };
             for completion in self.ring.completion() {
                 missing -= 1;
                 if let Ok(place) = usize::try_from(completion.user_data()) {
                     results[place] = completion.result();
                 }
             }
+            if let Err(error) = waited {
+                return Err(self.failed(error, sends.len().min(BATCH), missing, results));
+            }
         }
+        Ok(())
+    }
+
+    /// Tells what the kernel never took, which is at the end of the queue, from what it took and did not report.
+    fn failed(
+        &mut self,
+        error: io::Error,
+        sends: usize,
+        missing: usize,
+        results: &mut [i32; BATCH],
+    ) -> RingFailed {
+        let mut submission = self.ring.submission();
+        submission.sync();
+        let untaken = submission.len().min(missing);
+        let unreported = results[..sends].iter_mut().rev().filter(|result| **result == LOST);
+        unreported.take(untaken).for_each(|result| *result = -libc::EAGAIN);
+        RingFailed { error, lost: missing - untaken }
     }
 }
 
@@ -139,7 +187,7 @@ mod tests {
             })
             .collect();
         let mut results = [0; BATCH];
-        ring.send_all(&sends, &mut results);
+        ring.send_all(&sends, &mut results).unwrap();
         for (((client, _), text), sent) in pairs.iter().zip(&texts).zip(results) {
             let mut received = vec![0; text.len()];
             (&*client).read_exact(&mut received).unwrap();
@@ -148,9 +196,27 @@ mod tests {
         }
         let huge = vec![7; 64 << 20];
         let sends = [Send { socket: pairs[0].1.as_raw_fd(), place: None, bytes: &huge }];
-        ring.send_all(&sends, &mut results);
+        ring.send_all(&sends, &mut results).unwrap();
         assert!((1..64 << 20).contains(&results[0]), "{}", results[0]);
-        ring.send_all(&sends, &mut results);
+        ring.send_all(&sends, &mut results).unwrap();
         assert_eq!(results[0], -libc::EAGAIN);
+    }
+
+    #[test]
+    fn a_ring_that_fails_says_what_it_did_not_send() {
+        let Ok(mut ring) = SendRing::new() else { return };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let server = listener.accept().unwrap().0;
+        let sends = [Send { socket: server.as_raw_fd(), place: None, bytes: b"once" }; 3];
+        let mut results = [0; BATCH];
+        ring.fail();
+        let failed = ring.send_all(&sends, &mut results).unwrap_err();
+        assert_eq!(failed.lost, 0);
+        assert_eq!(results[..3], [-libc::EAGAIN; 3]);
+        drop((ring, server));
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).unwrap();
+        assert_eq!(received, b"", "what was said not to be sent was not sent");
     }
 }
