@@ -37,6 +37,8 @@ pub(crate) struct Clients {
     rooms: Rooms,
     recovery: Recovery,
     sockets: u64,
+    /// What clients said as `auth`, until they have joined.
+    auths: HashMap<(ClientKey, NamespaceId), String>,
     /// By the question's acknowledgement id.
     asked: HashMap<u64, Asked>,
     questions: u64,
@@ -51,6 +53,7 @@ impl Clients {
             rooms: Rooms::default(),
             recovery: Recovery::default(),
             sockets: 0,
+            auths: HashMap::default(),
             asked: HashMap::default(),
             questions: 0,
         }
@@ -231,13 +234,24 @@ impl Application for Clients {
                 Socket { rooms: vec![id.clone()], id, pid, subject, recovered: None }
             }
         };
+        let said = auth.map_or_else(|| "{}".to_owned(), Cow::into_owned);
+        self.auths.insert((client, namespace), said);
         let answer = json!({ "sid": socket.id, "pid": socket.pid }).to_string();
         self.rooms.add(client, namespace, socket);
         Verdict::Accept { answer }
     }
 
-    /// CONNECT is out; what was missed comes behind it.
+    /// CONNECT is out; what it said and what was missed comes behind it.
     fn connected(&mut self, io: &mut Reactor, client: ClientKey, namespace: NamespaceId) {
+        if let Some(auth) = self.auths.remove(&(client, namespace)) {
+            let event = Outgoing {
+                namespace: self.namespaces.name(namespace),
+                kind: Kind::Event("auth", None),
+                arguments: &[&auth],
+                attachments: &[],
+            };
+            event.send(io, client, FrameMeta::default());
+        }
         let Some(socket) = self.rooms.socket(client, namespace) else { return };
         let Some(offset) = socket.recovered else { return };
         for missed in self.recovery.missed(namespace, socket, offset) {

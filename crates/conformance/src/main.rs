@@ -24,8 +24,6 @@ use crate::token::TokenVerifier;
 
 /// What the raw echo takes: Autobahn's largest message.
 const ECHO_MESSAGE_BYTES_MAX: usize = 16 << 20;
-/// Autobahn's smallest fragments of its largest fragmented message.
-const ECHO_FRAGMENTS_MAX: u32 = 65_536;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Mode {
@@ -111,7 +109,6 @@ fn config(flags: &Flags, namespaces: Namespaces) -> ReactorConfig {
         config.limits = Limits {
             connect_timeout: Duration::from_millis(1_000),
             websocket_message_bytes_max: ECHO_MESSAGE_BYTES_MAX,
-            fragments_max: ECHO_FRAGMENTS_MAX,
             packets_per_second: 0,
             bytes_per_second: 0,
             // The echo of one message may wait behind that of another.

@@ -173,6 +173,14 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// Whether it has a WebSocket, or is changing to one.
+    pub(crate) fn has_websocket(&self) -> bool {
+        match &self.transport {
+            Transport::WebSocket { .. } => true,
+            Transport::Polling(polling) => polling.upgrade.is_some(),
+        }
+    }
+
     /// Whether nothing is known of who it is.
     pub(crate) fn is_stranger(&self) -> bool {
         self.protocol == Protocol::SocketIo && !self.has_joined

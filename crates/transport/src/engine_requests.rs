@@ -90,6 +90,10 @@ impl Reactor {
             return Ok(self.look_again(link, Flow::PauseMs(IN_TRANSIT_MS)));
         };
         let state = self.clients.get(client as usize).ok_or(EngineError::UnknownSid)?;
+        if is_upgrade && state.protocol == protocol && state.has_websocket() {
+            self.refuse_websocket(link, request)?;
+            return Ok(Progress::Gone);
+        }
         // The id stays the session's after the upgrade, but polling with it is over.
         if !matches!(state.transport, Transport::Polling(_)) || state.protocol != protocol {
             return Err(EngineError::BadRequest);
@@ -142,7 +146,12 @@ impl Reactor {
             "GET" if !request.is_upgrade() => {
                 let bytes_max = self.config.limits.payload_bytes_max;
                 let words = self.parted.get_mut(sid).ok_or(EngineError::UnknownSid)?;
-                let body = words.answer(request.id(), bytes_max).ok_or(EngineError::UnknownSid)?;
+                let before = words.answered_on();
+                let (was_lost, carrier) = (self.was_lost(before, link), self.carrier(link));
+                let words = self.parted.get_mut(sid).ok_or(EngineError::UnknownSid)?;
+                let body = words
+                    .answer(request.id(), bytes_max, was_lost, carrier)
+                    .ok_or(EngineError::UnknownSid)?;
                 if words.is_over() {
                     self.parted.remove(sid);
                     self.sids.remove(sid);
@@ -238,6 +247,21 @@ impl Reactor {
         self.drain_link(link);
     }
 
+    /// A second WebSocket for a session that has one, or is changing to one. Browsers do not tell pages why a handshake was
+    /// refused: it is answered, and then closed with a reason. The first one lives on.
+    fn refuse_websocket(
+        &mut self,
+        link: u32,
+        request: &EngineRequest<'_>,
+    ) -> Result<(), EngineError> {
+        let accept = request.accept_key()?;
+        let mut answer = Vec::with_capacity(192);
+        write_switch(&mut answer, &accept);
+        self.send_on_link(link, &answer);
+        self.close_websocket_saying(link, 1_008, "the session has a WebSocket already");
+        Ok(())
+    }
+
     pub(crate) fn open_upgrade(
         &mut self,
         link: u32,
@@ -274,6 +298,8 @@ impl Reactor {
         let id = request.id();
         if let Transport::Polling(polling) = &self.clients[client as usize].transport
             && polling.repeats.is_last_post(id, request.body)
+            && let before = polling.repeats.post_answered_on()
+            && self.was_lost(before, link)
         {
             self.respond_taken(link, head);
             return Progress::Used(request.used);
@@ -295,8 +321,9 @@ impl Reactor {
             self.respond_engine(link, head, status, JSON, body.as_bytes());
             return Progress::Used(request.used);
         };
+        let carrier = self.carrier(link);
         if let Transport::Polling(polling) = &mut self.clients[client as usize].transport {
-            polling.repeats.note_post(id, request.body);
+            polling.repeats.note_post(id, request.body, carrier);
         }
         // Answered first: a packet may take the client to another shard, and the poster need not wait for that.
         let serial = self.links.get(link as usize).map(|link| link.serial);

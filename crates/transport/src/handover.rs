@@ -104,6 +104,9 @@ impl Reactor {
         // What the other shard's application asked for means nothing to this one's.
         client.pings.forget_mark();
         client.drained_watch = DrainedWatch::Off;
+        if let Transport::Polling(polling) = &mut client.transport {
+            polling.repeats.forget_carriers();
+        }
         let sid = client.sid;
         let polls = matches!(client.transport, Transport::Polling(_));
         let link = link.and_then(|link| self.adopt_link(link));

@@ -8,7 +8,7 @@ use ahash::HashMap;
 
 use crate::delivery_queue::DeliveryQueue;
 use crate::polling::poll_body;
-use crate::repeats::{Repeats, RequestId};
+use crate::repeats::{Carrier, Repeats, RequestId};
 use crate::sid::Sid;
 
 /// How long last words wait: a client of the library polls again at once, from however far away.
@@ -35,10 +35,23 @@ impl LastWords {
         Self { backlog: None, repeats, is_said: true }
     }
 
-    /// What a poll is answered with; `None` where a new one comes behind the last word.
-    pub(crate) fn answer(&mut self, id: Option<RequestId>, bytes_max: usize) -> Option<Vec<u8>> {
-        if let Some(answer) = self.repeats.answer_to(id) {
-            return Some(answer.to_vec());
+    /// Which socket carried the last answer.
+    pub(crate) fn answered_on(&self) -> Option<Carrier> {
+        self.repeats.answered_on()
+    }
+
+    /// What a poll is answered with that comes on `carrier`; `None` where a new one comes behind the last word. `was_lost`:
+    /// the answer before may not have arrived.
+    pub(crate) fn answer(
+        &mut self,
+        id: Option<RequestId>,
+        bytes_max: usize,
+        was_lost: bool,
+        carrier: Option<Carrier>,
+    ) -> Option<Vec<u8>> {
+        if let Some(answer) = self.repeats.answer_to(id).filter(|_| was_lost).map(<[u8]>::to_vec) {
+            self.repeats.keep_answer(answer.clone(), carrier);
+            return Some(answer);
         }
         if self.is_said {
             return None;
@@ -49,7 +62,7 @@ impl LastWords {
             self.is_said = true;
         }
         self.repeats.begin_poll(id);
-        self.repeats.keep_answer(body.clone());
+        self.repeats.keep_answer(body.clone(), carrier);
         Some(body)
     }
 
@@ -127,14 +140,22 @@ mod tests {
     fn last_words_are_said_to_one_poll() {
         let (one, other) = (RequestId::in_query("t=one"), RequestId::in_query("t=other"));
         let mut words = nothing_more();
-        assert_eq!(words.answer(one, 100), Some(b"1".to_vec()));
-        assert_eq!(words.answer(one, 100), Some(b"1".to_vec()), "which may be repeated");
-        assert_eq!((words.answer(other, 100), words.answer(None, 100)), (None, None));
+        assert_eq!(words.answer(one, 100, true, None), Some(b"1".to_vec()));
+        assert_eq!(
+            words.answer(one, 100, true, None),
+            Some(b"1".to_vec()),
+            "which may be repeated"
+        );
+        assert_eq!(words.answer(one, 100, false, None), None, "where it may have been lost");
+        assert_eq!(
+            (words.answer(other, 100, true, None), words.answer(None, 100, true, None)),
+            (None, None)
+        );
         assert!(!words.is_over());
         let mut words = nothing_more();
-        assert_eq!(words.answer(None, 100), Some(b"1".to_vec()));
+        assert_eq!(words.answer(None, 100, true, None), Some(b"1".to_vec()));
         assert!(words.is_over());
-        assert_eq!(words.answer(None, 100), None);
+        assert_eq!(words.answer(None, 100, true, None), None);
     }
 
     #[test]
@@ -142,10 +163,10 @@ mod tests {
         let (before, last) = (RequestId::in_query("t=before"), RequestId::in_query("t=last"));
         let mut repeats = Repeats::default();
         repeats.begin_poll(before);
-        repeats.keep_answer(b"42[1]".to_vec());
+        repeats.keep_answer(b"42[1]".to_vec(), None);
         let mut words = LastWords::unsaid(None, repeats);
-        assert_eq!(words.answer(before, 100), Some(b"42[1]".to_vec()));
-        assert_eq!(words.answer(last, 100), Some(b"1".to_vec()));
-        assert_eq!(words.answer(before, 100), None);
+        assert_eq!(words.answer(before, 100, true, None), Some(b"42[1]".to_vec()));
+        assert_eq!(words.answer(last, 100, true, None), Some(b"1".to_vec()));
+        assert_eq!(words.answer(before, 100, true, None), None);
     }
 }

@@ -13,6 +13,7 @@ use crate::http::Head;
 use crate::limits::POLL_PACKETS_MAX;
 use crate::link::LinkKind;
 use crate::reactor::{Reactor, millis};
+use crate::repeats::Carrier;
 use crate::requests::TEXT;
 
 impl Reactor {
@@ -23,15 +24,36 @@ impl Reactor {
         client: u32,
         request: &EngineRequest<'_>,
     ) -> Result<(), EngineError> {
-        let Transport::Polling(polling) = &mut self.clients[client as usize].transport else {
+        let Transport::Polling(polling) = &self.clients[client as usize].transport else {
             return Err(EngineError::BadRequest);
         };
         let id = request.id();
-        if let Some(answer) = polling.repeats.answer_to(id) {
-            let answer = answer.to_vec();
-            self.respond_with_packets(link, request.head, &answer);
-            return Ok(());
+        let before = polling.repeats.answered_on();
+        if let Some(answer) = polling.repeats.answer_to(id).map(<[u8]>::to_vec) {
+            if self.was_lost(before, link) {
+                self.respond_with_packets(link, request.head, &answer);
+                let carrier = self.carrier(link);
+                if let Transport::Polling(polling) = &mut self.clients[client as usize].transport {
+                    polling.repeats.keep_answer(answer, carrier);
+                }
+                return Ok(());
+            }
+            if before.is_some_and(|before| before.link != link) {
+                // By a proxy's other connection it may be the same request all the same: a pong must not claim the answer.
+                let state = &mut self.clients[client as usize];
+                state.pings.forget_mark();
+                state.is_unproven = true;
+            }
         }
+        // Who asks on has read the answer before, or wants it no more: no session has more than one that is not taken.
+        if let Some(before) = before.filter(|before| before.link != link)
+            && self.link_of(before.link, before.serial).is_some_and(|link| !link.unsent.is_empty())
+        {
+            self.drop_link(before.link);
+        }
+        let Transport::Polling(polling) = &mut self.clients[client as usize].transport else {
+            return Err(EngineError::BadRequest);
+        };
         // Where the one that waits is repeated, the client has lost its socket.
         let abandoned = polling.waiting.filter(|_| polling.repeats.is_last_poll(id));
         if polling.waiting != abandoned {
@@ -92,9 +114,31 @@ impl Reactor {
         };
         let Some(link) = polling.waiting.take() else { return };
         self.write_poll_answer(link, &body);
+        let carrier = self.carrier(link);
         if let Transport::Polling(polling) = &mut self.clients[client as usize].transport {
-            polling.repeats.keep_answer(body);
+            polling.repeats.keep_answer(body, carrier);
         }
+    }
+
+    /// A link as the carrier of an answer.
+    pub(crate) fn carrier(&self, link: u32) -> Option<Carrier> {
+        self.links.get(link as usize).map(|state| Carrier { link, serial: state.serial })
+    }
+
+    /// Whether the answer on a carrier may not have arrived, now that a request with the same `t` comes on `link`: the
+    /// carrier is gone, or has not taken all of it.
+    pub(crate) fn was_lost(&mut self, carrier: Option<Carrier>, link: u32) -> bool {
+        let Some(carrier) = carrier else { return true };
+        let Some(state) = self.link_of(carrier.link, carrier.serial) else { return true };
+        if carrier.link == link {
+            return false;
+        }
+        // Its end may not have been read yet.
+        let has_ended = match state.stream.peek(&mut [0]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+        };
+        has_ended || !state.unsent.is_empty()
     }
 
     fn write_poll_answer(&mut self, link: u32, body: &[u8]) {

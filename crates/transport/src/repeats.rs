@@ -1,5 +1,6 @@
 //! Requests that come twice. A browser repeats one by itself when its connection, used before, is reset without an answer.
-//! The repeated one bears the same `t`: by that it is known, and answered as the first was.
+//! The repeated one bears the same `t`: by that it is known, and answered as the first was. Where the connection lives that
+//! carried the answer, it is another request: some clients take `t` from a clock that stands still for a while.
 
 use ahash::RandomState;
 
@@ -30,6 +31,13 @@ impl RequestId {
     }
 }
 
+/// A socket that carried an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carrier {
+    pub(crate) link: u32,
+    pub(crate) serial: u32,
+}
+
 /// The last poll and the last post of a polling session.
 ///
 /// Cost: the body of one answer, from when it was given until the next poll comes; nothing where requests bear no id.
@@ -38,7 +46,9 @@ pub(crate) struct Repeats {
     poll: Option<RequestId>,
     /// The answer to that poll, once it was given.
     answer: Option<Box<[u8]>>,
+    answered_on: Option<Carrier>,
     post: Option<(RequestId, u64)>,
+    post_answered_on: Option<Carrier>,
 }
 
 impl Repeats {
@@ -54,7 +64,22 @@ impl Repeats {
 
     /// A new poll came: who asks again has read the answer before.
     pub(crate) fn begin_poll(&mut self, id: Option<RequestId>) {
-        (self.poll, self.answer) = (id, None);
+        (self.poll, self.answer, self.answered_on) = (id, None, None);
+    }
+
+    /// Which socket carried the answer to the last poll; `None` where it is not on this shard.
+    pub(crate) fn answered_on(&self) -> Option<Carrier> {
+        self.answered_on
+    }
+
+    /// Which socket carried the answer to the last post; `None` where it is not on this shard.
+    pub(crate) fn post_answered_on(&self) -> Option<Carrier> {
+        self.post_answered_on
+    }
+
+    /// The session moves to another shard, where these sockets are not.
+    pub(crate) fn forget_carriers(&mut self) {
+        (self.answered_on, self.post_answered_on) = (None, None);
     }
 
     /// Whether the answer to the last poll can be given again, so that nothing it takes is lost.
@@ -63,7 +88,8 @@ impl Repeats {
     }
 
     /// The last poll is answered with this.
-    pub(crate) fn keep_answer(&mut self, body: Vec<u8>) {
+    pub(crate) fn keep_answer(&mut self, body: Vec<u8>, carrier: Option<Carrier>) {
+        self.answered_on = carrier;
         if self.is_repeatable() {
             self.answer = Some(body.into());
         }
@@ -76,7 +102,13 @@ impl Repeats {
     }
 
     /// A post is taken.
-    pub(crate) fn note_post(&mut self, id: Option<RequestId>, body: &[u8]) {
+    pub(crate) fn note_post(
+        &mut self,
+        id: Option<RequestId>,
+        body: &[u8],
+        carrier: Option<Carrier>,
+    ) {
+        self.post_answered_on = carrier;
         self.post = id.map(|id| (id, hash(body)));
     }
 }
@@ -110,12 +142,12 @@ mod tests {
         let mut repeats = Repeats::default();
         repeats.begin_poll(first);
         assert!(repeats.is_last_poll(first) && repeats.answer_to(first).is_none());
-        repeats.keep_answer(b"2".to_vec());
+        repeats.keep_answer(b"2".to_vec(), None);
         assert_eq!(repeats.answer_to(first), Some(&b"2"[..]));
         assert_eq!((repeats.answer_to(second), repeats.answer_to(None)), (None, None));
         repeats.begin_poll(None);
         assert!(!repeats.is_repeatable() && !repeats.is_last_poll(None));
-        repeats.keep_answer(b"2".to_vec());
+        repeats.keep_answer(b"2".to_vec(), None);
         assert!(repeats.answer.is_none(), "nobody can ask for it");
     }
 }

@@ -20,6 +20,12 @@ for (const [client, io, transports] of EVERY_CLIENT) {
     assert.equal(socket.recovered, false);
   });
 
+  test(`${client} is told first what it said as auth`, async () => {
+    const auth = { token: subjectToken("maria") };
+    const socket = dial(server, { io, transports, auth });
+    assert.deepEqual(await next(socket, "auth"), [auth]);
+  });
+
   test(`${client} is refused without a token, and told why`, async () => {
     const socket = dial(server, { io, transports, auth: {} });
     const [error] = await next(socket, "connect_error");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use foodtrack_transport::{CloseReason, Limits};
 
-use crate::client::{Poller, Response, event, events, get, packets};
+use crate::client::{Poller, Response, Wire, event, events, get, packets, post};
 use crate::server::{Server, config};
 use crate::upgrade::probe;
 
@@ -191,4 +191,31 @@ fn a_poll_that_is_repeated_counts_as_taken_once() {
     assert_eq!(poller.poll_as("lost").len(), 2);
     assert_eq!(poller.poll_as("next"), [event("drained", 0)]);
     assert_eq!(server.drained(), 1);
+}
+
+/// Dart's clients take their `t` from milliseconds: on a fast network two polls have the same.
+#[test]
+fn a_request_with_the_same_t_is_new_where_the_answer_to_the_one_before_was_taken() {
+    let server = Server::start(Limits::default());
+    let poller = join(&server);
+    let (mut polls, mut posts) = (Wire::connect(server.address), Wire::connect(server.address));
+    let target = poller.target_as("1764114000517");
+    for n in 0..5 {
+        // The same event, too: it is meant twice.
+        posts.write(post(&target, &event("echo", 1)).as_bytes());
+        assert_eq!(posts.response().body, "ok");
+        polls.write(get(&target).as_bytes());
+        assert_eq!(packets(&polls.response()), [event("echo", 1)], "{n}");
+    }
+    // By another connection while the one before lives.
+    poller.post(&[event("echo", 2)]);
+    let mut other = Wire::connect(server.address);
+    other.write(get(&target).as_bytes());
+    assert_eq!(packets(&other.response()), [event("echo", 2)]);
+    // And when the one that carried the last answer is gone, it is a repeat.
+    poller.post(&[event("echo", 3)]);
+    drop(other);
+    polls.write(get(&target).as_bytes());
+    assert_eq!(packets(&polls.response()), [event("echo", 2)]);
+    assert_eq!(poller.poll_as("next"), [event("echo", 3)]);
 }

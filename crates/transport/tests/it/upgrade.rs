@@ -103,3 +103,23 @@ fn a_probe_that_stalls_is_dropped_at_its_deadline_and_not_the_next_one() {
     stalled.post(&events("echo", 0..1));
     assert_eq!(stalled.poll(), events("echo", 0..1));
 }
+
+#[test]
+fn a_second_websocket_of_a_session_is_answered_and_closed_and_the_first_lives_on() {
+    let server = Server::start(Limits::default());
+    let poller = join(&server);
+    let mut wire = probe(&poller);
+    let refused = |mut second: Wire| {
+        let (code, reason) = second.close_frame();
+        assert_eq!((code, &*reason), (1_008, "the session has a WebSocket already"));
+        assert!(second.ends());
+    };
+    refused(open_probe(&poller));
+    wire.send_text(&["5".to_owned()]);
+    wire.send_text(&events("echo", 0..1));
+    wire.expect_echoes(0..1);
+    refused(open_probe(&poller));
+    wire.send_text(&events("echo", 1..2));
+    wire.expect_echoes(1..2);
+    assert_eq!(server.closed(), []);
+}

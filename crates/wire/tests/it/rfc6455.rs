@@ -324,3 +324,26 @@ proptest! {
         prop_assert_eq!(decoder.decode(&mut stream, &LIMITS).unwrap().consumed, 0);
     }
 }
+
+/// Autobahn 9.3.1 and 9.4.1: 64 bytes each, and an empty one at the end.
+#[test]
+fn a_message_of_very_many_fragments_costs_each_of_them_once() {
+    const FRAGMENTS: usize = 65_536;
+    let limits = Limits { message_bytes_max: 64 * FRAGMENTS, fragments_max: 131_072 };
+    let mut decoder = MessageDecoder::default();
+    // Looking at all of it for each fragment would take minutes.
+    for n in 0..=FRAGMENTS {
+        let mut frame = Vec::new();
+        let opcode = if n == 0 { Opcode::Text } else { Opcode::Continuation };
+        let payload = if n == FRAGMENTS { &[][..] } else { &[b'*'; 64] };
+        write_client_frame(&mut frame, opcode, payload, [1; 4]);
+        if n < FRAGMENTS {
+            frame[0] &= 0x7f;
+        }
+        let decoded = decoder.decode(&mut frame, &limits).unwrap();
+        match decoded.message {
+            Some(Message::Text(text)) => assert_eq!((n, text.len()), (FRAGMENTS, 64 * FRAGMENTS)),
+            message => assert!(message.is_none() && n < FRAGMENTS),
+        }
+    }
+}
