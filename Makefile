@@ -16,7 +16,7 @@ TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEBUG := $(TARGET_DIR)/debug
 STAGE := @.ci/stage
 
-.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground bench append compare chaos jitter storm chaos-binaries fuzz docs
+.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground bench append compare chaos jitter storm chaos-binaries attack fuzz docs
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,10 @@ jitter: chaos-binaries ## 10 000 sessions whose connections tear all the time; a
 storm: chaos-binaries ## 18 000 sessions, and the server restarts under them: asked to, then killed
 	$(TARGET_DIR)/release/chaos storm --sessions 18000 --how sigterm
 	$(TARGET_DIR)/release/chaos storm --sessions 18000 --how kill
+
+attack: ## Hostile strangers and tenants, each kind alone, then 2 000 connections of all kinds at once (release build)
+	cargo build --release -p foodtrack-server -p attack
+	$(TARGET_DIR)/release/attack
 
 chaos-binaries:
 	cargo build --release -p foodtrack-server -p chaos

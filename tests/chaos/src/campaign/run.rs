@@ -328,6 +328,7 @@ fn people(plan: &Plan) -> Result<Vec<ClientOptions>, SignError> {
                 receive_bytes: person.receive_bytes,
                 backoff: Backoff::new(Duration::from_millis(20), Duration::from_millis(100)),
                 connect_timeout: Duration::from_secs(3),
+                source: None,
             })
         })
         .collect()

@@ -44,6 +44,8 @@ pub struct ClientOptions {
     pub backoff: Backoff,
     /// How long an attempt may take. The library's `timeout` is 20 s.
     pub connect_timeout: Duration,
+    /// Which of this machine's loopback addresses it comes from; one that it shares with thousands where absent.
+    pub source: Option<Ipv4Addr>,
 }
 
 /// How a client's connection ends from its own side.
@@ -271,7 +273,9 @@ impl Swarm {
         }
         let host =
             u8::try_from(client / CLIENTS_PER_ADDRESS % 250 + 1).map_err(io::Error::other)?;
-        socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0)).into())?;
+        let shared = Ipv4Addr::new(127, 0, 0, host);
+        let source = self.clients[client].options.source.unwrap_or(shared);
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
         let target = &mut self.clients[client];
         target.generation += 1;
         match socket.connect(&self.address.into()) {

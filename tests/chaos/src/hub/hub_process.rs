@@ -77,6 +77,8 @@ pub struct Hub {
     address: SocketAddr,
     process: Option<Process>,
     last_exit: Option<ExitStatus>,
+    descriptors_max: Option<u64>,
+    is_stderr_unread: bool,
 }
 
 struct Process {
@@ -98,7 +100,14 @@ impl Hub {
         fs::create_dir_all(&spec.folder).map_err(failed("making"))?;
         fs::write(spec.folder.join("hub.toml"), &spec.config).map_err(failed("writing into"))?;
         let address = free_address().map_err(failed("finding a port for"))?;
-        Ok(Self { spec, address, process: None, last_exit: None })
+        Ok(Self {
+            spec,
+            address,
+            process: None,
+            last_exit: None,
+            descriptors_max: None,
+            is_stderr_unread: false,
+        })
     }
 
     /// Where it listens, when it does.
@@ -109,6 +118,21 @@ impl Hub {
     /// Where it writes its log.
     pub fn log(&self) -> PathBuf {
         self.spec.folder.join("hub.log")
+    }
+
+    /// The process's id, while there is one.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(|process| process.child.id())
+    }
+
+    /// Gives the processes that start from now on no more descriptors than this, and no right to more.
+    pub fn limit_descriptors(&mut self, descriptors_max: u64) {
+        self.descriptors_max = Some(descriptors_max);
+    }
+
+    /// Gives the processes that start from now on a pipe as standard error that nobody reads, in place of the log's file.
+    pub fn leave_stderr_unread(&mut self) {
+        self.is_stderr_unread = true;
     }
 
     /// How the last process ended.
@@ -133,7 +157,14 @@ impl Hub {
             None => command.arg("--in-memory"),
         };
         command.env("JWT_SECRET", SECRET).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        if self.is_stderr_unread {
+            // The reading end lives as long as the child's handle, and nobody takes it out of there.
+            command.stderr(Stdio::piped());
+        }
         os::die_with_parent(&mut command);
+        if let Some(descriptors_max) = self.descriptors_max {
+            os::limit_descriptors(&mut command, descriptors_max);
+        }
         let mut child = command.spawn().map_err(failed)?;
         let (sender, lines) = channel();
         if let Some(output) = child.stdout.take() {

@@ -13,6 +13,15 @@ pub(super) fn die_with_parent(command: &mut Command) {
     }
 }
 
+/// Limits the command's process to so many descriptors, for good.
+pub(super) fn limit_descriptors(command: &mut Command, descriptors_max: u64) {
+    let limit = libc::rlimit { rlim_cur: descriptors_max, rlim_max: descriptors_max };
+    // SAFETY: between fork and exec only `setrlimit` is called, with a copy of a value; it allocates nothing.
+    unsafe {
+        command.pre_exec(move || check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit)));
+    }
+}
+
 /// Sends SIGTERM to a child that was not waited for yet, so that its id is still its own.
 pub(super) fn terminate(child: &Child) -> io::Result<()> {
     let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;

@@ -76,6 +76,7 @@ impl Stand {
                 receive_bytes: None,
                 backoff: Backoff::LIBRARY,
                 connect_timeout: Duration::from_secs(20),
+                source: None,
             };
             swarm.add(options, delay);
         }
