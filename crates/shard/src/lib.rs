@@ -9,6 +9,7 @@ mod broadcasting;
 mod catch_up;
 mod clock;
 mod confirming;
+mod connection_lines;
 mod connections;
 mod control_events;
 mod counters;

@@ -18,6 +18,7 @@ use foodtrack_transport::{ClientKey, CloseReason, Reactor, Verdict};
 use slab::Slab;
 
 use crate::clock::{Clock, ShardClock};
+use crate::connection_lines;
 use crate::counters::Counters;
 use crate::handles::Shards;
 use crate::handshake::Admission;
@@ -270,14 +271,13 @@ impl Shard {
         io.set_alarm(client, left_ms.min(ALARM_MS_MAX));
     }
 
-    fn depart(&mut self, io: &mut Reactor, client: ClientKey) {
+    fn depart(&mut self, io: &mut Reactor, client: ClientKey, reason: &'static str) {
         let Some(tag) = Tag::of(io, client) else { return };
         io.set_tag(client, 0);
         self.with_tenant(io, tag.tenant, |tenant, turn| tenant.keep_for_return(turn, tag.place));
         let Some(tenant) = self.tenants.get_mut(tag.tenant as usize) else { return };
-        if tenant.depart(tag.place).is_none() {
-            return;
-        }
+        let Some(gone) = tenant.depart(tag.place) else { return };
+        connection_lines::disconnected(&tenant.id, &gone, reason, self.clock.wall_ms());
         let counters = &self.parts.counters;
         counters.connections.sub(1);
         counters.connections_closed.add(1);

@@ -37,6 +37,8 @@ use crate::tag::Tag;
 use crate::turn::Turn;
 use crate::watchdog::Watchdog;
 
+/// One in so many of a tenant's connections is for others than customers, of whom anybody can be one.
+const STAFF_SHARE: usize = 10;
 /// Bytes of one room's grants: they are written anew with each of them.
 const GRANT_BYTES_PER_ROOM_MAX: usize = 64 << 10;
 
@@ -87,14 +89,20 @@ impl Tenant {
     /// Whether a client may come in besides those that are here.
     pub(crate) fn check_room_for(
         &self,
-        principal: &Principal,
+        admission: &Admission,
         limits: &TenantLimits,
     ) -> Result<(), Refusal> {
+        let principal = &admission.principal;
         let over = |limit: usize, count: usize| limit != 0 && count >= limit;
         // Not the members of the user's room: the dashboard may follow a customer.
         let of_user = self.connections.of_user(principal.user());
+        let is_customer = admission.application == Some(ApplicationType::ClientApp);
+        let customers = self.connections.of_application(ApplicationType::ClientApp);
+        let of_customers = limits.connections_max - limits.connections_max / STAFF_SHARE;
         let what = if over(limits.connections_max, self.connections.len()) {
             "tenant"
+        } else if is_customer && over(of_customers, customers) {
+            "customers' part of the tenant"
         } else if over(limits.connections_per_user_max, of_user) {
             "user"
         } else {

@@ -89,3 +89,43 @@ fn the_last_lines_are_written_before_the_process_ends() {
     reader.read_to_string(&mut text).unwrap();
     assert!(text.lines().last().unwrap().contains("stopped"), "{text}");
 }
+
+#[test]
+fn who_comes_is_refused_and_goes_is_one_line_each_without_a_token() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut served =
+        Served::start_with_stderr(command(SERVE).env("JWT_SECRET", SECRET), Stdio::from(writer));
+    let open = |token: &str| {
+        let path = "/socket.io/?EIO=4&transport=polling";
+        let answer = request(served.address, &format!("GET {path}"), &[], "").body;
+        let sid = answer.split('"').nth(3).unwrap().to_owned();
+        let path = format!("{path}&sid={sid}");
+        let connect = format!("40{{\"token\":\"{token}\",\"application\":\"tenant_dashboard\"}}");
+        assert_eq!(request(served.address, &format!("POST {path}"), &[], &connect).status, 200);
+        request(served.address, &format!("GET {path}"), &[], "");
+        assert_eq!(request(served.address, &format!("POST {path}"), &[], "1").status, 200);
+    };
+    let good = token("t1", UserRole::Admin);
+    open(&good);
+    open("made.up.token");
+    served.signal("TERM");
+    assert_eq!(served.wait(), 0);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    let lines_with = |what: &str| text.lines().filter(|line| line.contains(what)).count();
+    for what in ["client connected", "client refused", "client disconnected"] {
+        assert_eq!(lines_with(what), 1, "{what}: {text}");
+    }
+    let find = |what: &str| text.lines().find(|line| line.contains(what)).unwrap();
+    for line in [find("client connected"), find("client disconnected")] {
+        assert!(
+            ["t1", "tenant_dashboard", "127.0.0.1"].iter().all(|it| line.contains(it)),
+            "{line}"
+        );
+    }
+    assert!(find("client disconnected").contains("transport_closed"), "{text}");
+    assert!(
+        find("client refused").contains("token_") && find("client refused").contains("127.0.0.1")
+    );
+    assert!(!text.contains(&good) && !text.contains("made.up"), "no token is written");
+}

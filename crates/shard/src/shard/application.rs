@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
+use foodtrack_contract::ErrorCode;
 use foodtrack_session::{Event, NamespaceId};
 use foodtrack_transport::{
     Application, ClientKey, CloseReason, Flow, Handover, HttpRequest, HttpTicket, Reactor, Verdict,
@@ -11,6 +12,7 @@ use foodtrack_transport::{
 use super::Shard;
 use super::events::size_of_event;
 use super::mail::respond;
+use crate::connection_lines;
 use crate::entrance::Replaced;
 use crate::handshake::{self, Admission};
 use crate::http_service::Responder;
@@ -53,10 +55,12 @@ impl Application for Shard {
                 self.adopt(io, client, NamespaceId::ROOT, admission)
             }
             Err(refusal) => {
+                let address = info.as_ref().map(|info| info.address);
                 // The next try on this transport needs what the first one told.
                 if let Some(info) = info {
                     io.give_handshake_back(client, info);
                 }
+                connection_lines::stranger_refused(address, &refusal);
                 self.turn_away(&refusal)
             }
         }
@@ -80,24 +84,28 @@ impl Application for Shard {
             self.with_tenant(io, tenant, |tenant, turn| tenant.entrance(turn, &admission, new_id));
         let entrance = match entrance {
             Some(Ok(entrance)) => entrance,
-            Some(Err(refusal)) => return self.turn_away(&refusal),
+            Some(Err(refusal)) => {
+                connection_lines::refused(&admission, &refusal);
+                return self.turn_away(&refusal);
+            }
             None => unreachable!("the tenant was opened above"),
         };
         for (replaced, why) in self.tenants[tenant as usize].replaced(&admission, &entrance.sid) {
             match why {
                 // Nothing more is sent to it, and what it still sends is nobody's.
                 Replaced::Zombie => {
-                    self.depart(io, replaced);
+                    self.depart(io, replaced, "resumed_elsewhere");
                     io.close(replaced, CloseReason::TransportClosed);
                 }
                 Replaced::Device => {
                     self.with_tenant(io, tenant, |tenant, turn| tenant.send_off(turn, replaced));
-                    self.depart(io, replaced);
+                    self.depart(io, replaced, ErrorCode::DeviceReplaced.as_str());
                 }
             }
         }
         let state = &self.tenants[tenant as usize];
-        if let Err(refusal) = state.check_room_for(&admission.principal, &self.parts.limits) {
+        if let Err(refusal) = state.check_room_for(&admission, &self.parts.limits) {
+            connection_lines::refused(&admission, &refusal);
             return self.turn_away(&refusal);
         }
         let user_agent = self.intern(admission.about.user_agent.take().as_deref());
@@ -106,6 +114,9 @@ impl Application for Shard {
         let is_expired = admission.is_expired;
         let place = self.with_tenant(io, tenant, |tenant, turn| {
             let place = tenant.enter(turn, client, &entrance, admission, user_agent);
+            if let Some(connection) = tenant.connections.get(place) {
+                connection_lines::connected(&tenant.id, connection, entrance.is_recovered);
+            }
             (place, tenant.connections.get(place).map_or(0, |it| it.grace_until_s))
         });
         if let Some((place, grace_until_s)) = place {
@@ -207,14 +218,14 @@ impl Application for Shard {
                 tenant.end_session(turn, tag.place);
             });
         }
-        self.depart(io, client);
+        self.depart(io, client, "left");
     }
 
     fn closed(&mut self, io: &mut Reactor, client: ClientKey, reason: CloseReason) {
         if reason == CloseReason::SlowReader {
             self.parts.counters.slow_readers_closed.add(1);
         }
-        self.depart(io, client);
+        self.depart(io, client, reason.as_str());
     }
 
     fn http(&mut self, io: &mut Reactor, request: HttpRequest, ticket: HttpTicket) {

@@ -113,3 +113,17 @@ fn an_order_belongs_to_its_tenant_and_to_its_customer() {
     assert!(elsewhere.ask(r#"["subscribe:order","42"]"#).contains("room_forbidden"));
     assert!(elsewhere.ask(r#"["order:created",{"orderId":"42"}]"#).contains("\"success\":true"));
 }
+
+#[test]
+fn a_flood_of_customers_leaves_places_for_staff() {
+    let limits = TenantLimits { connections_max: 10, ..TenantLimits::default() };
+    let server = Server::start(limits);
+    let _customers: Vec<Poller> =
+        (0..9).map(|n| Poller::join(&server, &format!("t1 c{n} customer client_app 60"))).collect();
+    let one_more = Poller::open(&server);
+    assert!(one_more.connect("t1 c9 customer client_app 60").contains("too_many_connections"));
+    Poller::join(&server, "t1 olga admin tenant_dashboard 60");
+    // And where staff has its places, the bound is the tenant's.
+    let staff = Poller::open(&server);
+    assert!(staff.connect("t1 otto admin tenant_dashboard 60").contains("too_many_connections"));
+}
