@@ -35,6 +35,7 @@ test: ## Everything that must hold before a commit; stops at the first stage tha
 	$(STAGE) doc $(MAKE) --no-print-directory test-doc
 	$(STAGE) tidy $(MAKE) --no-print-directory tidy
 	$(STAGE) binaries $(MAKE) --no-print-directory binaries
+	$(STAGE) attack $(DEBUG)/attack --quick
 	$(STAGE) interop tests/interop/run
 	$(STAGE) playground $(MAKE) --no-print-directory playground
 	@echo
@@ -57,7 +58,7 @@ docs: ## Writes what is generated: error codes and docs/reference
 	cargo xtask codegen
 
 binaries:
-	cargo build -p foodtrack-server -p conformance
+	cargo build -p foodtrack-server -p conformance -p attack
 
 interop: binaries ## Unmodified clients, protocol suites and hostile strangers against the server
 	tests/interop/run

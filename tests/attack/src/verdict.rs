@@ -16,7 +16,8 @@ pub(crate) struct Bounds {
     pub(crate) resident_bytes_max: u64,
     /// Over those at rest, after the attack.
     pub(crate) resident_bytes_kept_max: u64,
-    /// Over those at rest and the attack's own connections.
+    /// Over those at rest and one and a half for each hostile connection: one that is left comes again before the hub has
+    /// seen its end.
     pub(crate) descriptors_more_max: usize,
     pub(crate) log_lines_per_second_max: f64,
 }
@@ -33,7 +34,7 @@ impl Bounds {
     };
     /// What a debug build on a busy machine keeps too.
     pub(crate) const COARSE: Self = Self {
-        p99_max: Duration::from_secs(2),
+        p99_max: Duration::from_secs(4),
         p99_ratio_max: None,
         resident_bytes_max: 384 * MIB,
         ..Self::PROMISED
@@ -76,7 +77,8 @@ pub(crate) fn broken(trial: &Trial, bounds: &Bounds) -> Vec<String> {
     over("memory", mib(trial.peak.resident_bytes), mib(bounds.resident_bytes_max), " MiB");
     let kept = trial.afterwards.resident_bytes.saturating_sub(trial.at_rest.resident_bytes);
     over("memory kept afterwards", mib(kept), mib(bounds.resident_bytes_kept_max), " MiB");
-    let open_max = trial.at_rest.descriptors + trial.connections + bounds.descriptors_more_max;
+    let hostile_max = trial.connections + trial.connections / 2;
+    let open_max = trial.at_rest.descriptors + hostile_max + bounds.descriptors_more_max;
     over("descriptors", trial.peak.descriptors as u64, open_max as u64, "");
     let left = trial.afterwards.descriptors.saturating_sub(trial.at_rest.descriptors);
     over("descriptors kept afterwards", left as u64, bounds.descriptors_more_max as u64, "");
