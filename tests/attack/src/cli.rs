@@ -28,6 +28,9 @@ struct Cli {
     /// Only this attack; may be said again. `all` is all of them at once
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+    /// Not this attack, neither alone nor among all at once; may be said again
+    #[arg(long, value_name = "NAME")]
+    except: Vec<String>,
     /// Lists the attacks
     #[arg(long)]
     list: bool,
@@ -54,7 +57,7 @@ struct Round<'a> {
 
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
-    let attacks = attacks::all();
+    let mut attacks = attacks::all();
     if cli.list {
         for attack in &attacks {
             println!("{:<22} {:>5}  {}", attack.name, attack.connections, attack.about);
@@ -63,10 +66,11 @@ pub(crate) fn run() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let known = |name: &String| name == ALL || attacks.iter().any(|attack| attack.name == name);
-    if let Some(name) = cli.only.iter().find(|name| !known(name)) {
+    if let Some(name) = cli.only.iter().chain(&cli.except).find(|name| !known(name)) {
         eprintln!("attack: there is no attack {name}; --list names them");
         return ExitCode::from(2);
     }
+    attacks.retain(|attack| !cli.except.iter().any(|except| except == attack.name));
     match cli.attack(&attacks) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(failed) => {
