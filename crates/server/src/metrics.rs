@@ -53,6 +53,7 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter retries: "Events sent again because no acknowledgement came.";
     counter dead_letters: "Events given up for a subscriber.";
     counter escalations: "Events that were not confirmed in time.";
+    counter tenant_panics: "Panics in a tenant's turn: its clients connected again, and it was opened again from its log.";
     gauge logs_away: "Tenants that go on without their log.";
     gauge log_failed: "1 once the disk of the log has failed: durable events are refused until the server is started anew.";
     counter fan_out_us_sum: "Time from reading events to flushing their frames, in microseconds.";

@@ -70,6 +70,8 @@ counters! {
     dead_letters;
     /// Events that were not confirmed in time.
     escalations;
+    /// Panics in a tenant's turn: it was opened again from its log.
+    tenant_panics;
     /// Gauge: tenants whose log is away.
     logs_away;
     /// Gauge: 1 once the disk of the log has failed.

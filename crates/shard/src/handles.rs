@@ -85,7 +85,7 @@ fn overloaded() -> Refusal {
 
 /// The shard ended first: whether it did what it was asked, nobody can tell.
 fn unanswered() -> Refusal {
-    let message = "the server stopped before it could tell what became of this; an event may be sent again with the same id";
+    let message = "the server could not tell what became of this; an event may be sent again with the same id";
     Refusal::new(ErrorCode::Timeout, message).retry_after_ms(1_000)
 }
 

@@ -48,6 +48,18 @@ mod turn;
 mod viewer;
 mod watchdog;
 
+// The integration tests' server and client, for tests that plant a panic: only a build of the crate's own tests can.
+#[cfg(test)]
+extern crate self as foodtrack_shard;
+#[cfg(test)]
+#[path = "../tests/it/poller.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "a part of the harness is enough here")]
+mod poller;
+#[cfg(test)]
+#[path = "../tests/it/server.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "a part of the harness is enough here")]
+mod server;
+
 pub use clock::{Clock, TimeSource};
 pub use counters::{Counter, Counters};
 pub use dead_letters::DeadLetters;

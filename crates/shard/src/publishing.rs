@@ -70,7 +70,11 @@ impl Tenant {
     ) -> Result<Taken, Refusal> {
         let policies = turn.policies;
         let event = policies.schemas.resolve(&self.id, name)?;
+        self.at_work = None;
         let incoming = read_envelope(name, argument)?;
+        self.at_work = incoming.id;
+        #[cfg(test)]
+        crate::shard::panic_if_planted(argument);
         self.check_claims(&incoming, &publisher).map_err(|refusal| refusal.of_event(name))?;
         let source = incoming.source.unwrap_or(publisher.source);
         let sender = foodtrack_router::Sender { source, permissions: publisher.permissions };

@@ -1,6 +1,7 @@
 //! One core: a loop and a match over everything that can wake it.
 
 mod application;
+mod containing;
 mod events;
 mod logs;
 mod mail;
@@ -33,9 +34,10 @@ use crate::session_key::SessionKey;
 use crate::shard_config::{RecoveryConfig, TenantLimits};
 use crate::tag::Tag;
 use crate::tenant::{Tenant, TenantIndex};
-use crate::turn::Turn;
+use crate::turn::{Deadlines, Turn};
 
 use application::Entering;
+use containing::{Panicked, caught};
 use logs::Waiting;
 use pacing::Pacing;
 
@@ -76,6 +78,8 @@ pub(crate) struct Shard {
     parts: ShardParts,
     tenants: Slab<Tenant>,
     by_name: TenantIndex,
+    /// When each tenant is looked at next, by its place among the tenants.
+    deadlines: Vec<Deadlines>,
     /// Clients and requests of tenants whose logs are being opened.
     waiting: AHashMap<u32, Waiting>,
     pacing: Pacing,
@@ -109,6 +113,7 @@ impl Shard {
             parts,
             tenants: Slab::new(),
             by_name: TenantIndex::new(),
+            deadlines: Vec::new(),
             waiting: AHashMap::new(),
             pacing: Pacing::default(),
             entering: None,
@@ -178,7 +183,7 @@ impl Shard {
         }
     }
 
-    /// The tenant's actor with what it works with.
+    /// The tenant's actor with what it works with. `None` where there is none, and after a panic: then the tenant was dropped.
     fn with_tenant<T>(
         &mut self,
         io: &mut Reactor,
@@ -209,12 +214,19 @@ impl Shard {
             serial: &mut self.serial,
             has_others: self.busy.max(self.busy_before) > 1,
             has_more: &mut has_more,
+            deadlines: &mut self.deadlines[tenant as usize],
         };
-        let result = work(state, &mut turn);
+        let result = caught(|| work(state, &mut turn));
         if has_more && !self.unfinished.contains(&tenant) {
             self.unfinished.push(tenant);
         }
-        Some(result)
+        match result {
+            Ok(result) => Some(result),
+            Err(Panicked) => {
+                self.drop_tenant(io, tenant);
+                None
+            }
+        }
     }
 
     /// Lets go of what has expired: sessions, and what retention says of tenants that have become quiet.
@@ -244,6 +256,8 @@ impl Shard {
         let tenant =
             u32::try_from(self.tenants.insert(Tenant::new(id.clone()))).unwrap_or(u32::MAX);
         self.by_name.insert(id.clone(), tenant);
+        // A tenant's place is never another's.
+        self.deadlines.resize(self.tenants.len(), Deadlines::default());
         tenant
     }
 
@@ -274,13 +288,31 @@ impl Shard {
     fn depart(&mut self, io: &mut Reactor, client: ClientKey, reason: &'static str) {
         let Some(tag) = Tag::of(io, client) else { return };
         io.set_tag(client, 0);
-        self.with_tenant(io, tag.tenant, |tenant, turn| tenant.keep_for_return(turn, tag.place));
-        let Some(tenant) = self.tenants.get_mut(tag.tenant as usize) else { return };
-        let Some(gone) = tenant.depart(tag.place) else { return };
-        connection_lines::disconnected(&tenant.id, &gone, reason, self.clock.wall_ms());
+        let kept = self
+            .with_tenant(io, tag.tenant, |tenant, turn| tenant.keep_for_return(turn, tag.place));
+        let wall_ms = self.clock.wall_ms();
+        let departed = self.contained(io, tag.tenant, |shard, _| {
+            let tenant = shard.tenants.get_mut(tag.tenant as usize)?;
+            let gone = tenant.depart(tag.place)?;
+            connection_lines::disconnected(&tenant.id, &gone, reason, wall_ms);
+            Some(tenant.connections.is_empty())
+        });
+        let departed = kept.and(departed);
         let counters = &self.parts.counters;
+        let is_last = match departed {
+            Some(Some(is_last)) => is_last,
+            Some(None) => return,
+            // The others are counted already; this one had no tag any more.
+            None => false,
+        };
         counters.connections.sub(1);
         counters.connections_closed.add(1);
-        counters.tenants.sub(u64::from(tenant.connections.is_empty()));
+        counters.tenants.sub(u64::from(is_last));
     }
+}
+
+/// Panics where a test's event asks for it.
+#[cfg(test)]
+pub(crate) fn panic_if_planted(argument: &str) {
+    assert!(!argument.contains("planted panic"), "a test planted it");
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -123,8 +124,14 @@ pub fn start(
             counters: Arc::clone(&counters[index]),
         };
         let thread = thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
-            if let Err(error) = Shard::new(parts).run(&mut reactor) {
-                tracing::error!(%error, index, "a shard has stopped");
+            // A panic outside a tenant's turn is nobody's in particular: the thread ends, and whoever looks stops the rest.
+            let run = || Shard::new(parts).run(&mut reactor);
+            match catch_unwind(AssertUnwindSafe(run)) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, index, "a shard has stopped"),
+                Err(_) => {
+                    tracing::error!(index, "a panic outside a tenant's turn: a shard has stopped");
+                }
             }
         })?;
         threads.push(thread);

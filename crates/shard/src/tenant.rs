@@ -63,6 +63,8 @@ pub(crate) struct Tenant {
     /// Deliveries of this turn of the shard, so that a busy tenant's turn is bounded.
     pub(crate) turn_deliveries: usize,
     pub(crate) turn: u64,
+    /// The message at work, for who looks into a panic.
+    pub(crate) at_work: Option<Uuid>,
 }
 
 impl Tenant {
@@ -83,6 +85,7 @@ impl Tenant {
             entrances: Bucket::default(),
             turn_deliveries: 0,
             turn: 0,
+            at_work: None,
         }
     }
 

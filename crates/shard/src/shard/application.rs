@@ -1,7 +1,6 @@
 //! What the reactor tells a shard.
 
 use std::borrow::Cow;
-use std::time::Instant;
 
 use foodtrack_contract::ErrorCode;
 use foodtrack_session::{Event, NamespaceId};
@@ -10,19 +9,17 @@ use foodtrack_transport::{
 };
 
 use super::Shard;
-use super::events::size_of_event;
 use super::mail::respond;
 use crate::connection_lines;
 use crate::entrance::Replaced;
 use crate::handshake::{self, Admission};
 use crate::http_service::Responder;
 use crate::mailbox::ShardMessage;
+use crate::open_log::LogState;
 use crate::showing::TURN_DELIVERIES_MAX;
 use crate::tag::Tag;
 use crate::turn::Deadline;
 
-/// How long a connection over its rate is not read.
-const OVER_RATE_PAUSE_MS: u32 = 50;
 /// Messages taken from the mailbox in a turn.
 const INBOX_PER_TURN: usize = 1_024;
 
@@ -74,9 +71,7 @@ impl Application for Shard {
         mut admission: Admission,
     ) -> Verdict<Admission> {
         if self.stops_by_ms.is_some() {
-            // Whose transport closes comes back by itself; an unmodified client that is refused does not.
-            io.close(client, CloseReason::ServerClosed);
-            return Verdict::Refuse { error: String::new() };
+            return send_away(io, client);
         }
         let tenant = self.open_tenant(admission.principal.tenant());
         let new_id = io.new_id();
@@ -88,7 +83,7 @@ impl Application for Shard {
                 connection_lines::refused(&admission, &refusal);
                 return self.turn_away(&refusal);
             }
-            None => unreachable!("the tenant was opened above"),
+            None => return send_away(io, client),
         };
         for (replaced, why) in self.tenants[tenant as usize].replaced(&admission, &entrance.sid) {
             match why {
@@ -104,6 +99,10 @@ impl Application for Shard {
             }
         }
         let state = &self.tenants[tenant as usize];
+        // It was dropped meanwhile: somebody who comes again has it opened.
+        if matches!(state.log, LogState::Closed) {
+            return send_away(io, client);
+        }
         if let Err(refusal) = state.check_room_for(&admission, &self.parts.limits) {
             connection_lines::refused(&admission, &refusal);
             return self.turn_away(&refusal);
@@ -119,7 +118,8 @@ impl Application for Shard {
             }
             (place, tenant.connections.get(place).map_or(0, |it| it.grace_until_s))
         });
-        if let Some((place, grace_until_s)) = place {
+        let Some((place, grace_until_s)) = place else { return send_away(io, client) };
+        {
             io.set_tag(client, Tag { tenant, place }.number());
             self.watch_expiry(io, client, expires_at_s.max(grace_until_s));
             let counters = &self.parts.counters;
@@ -152,7 +152,10 @@ impl Application for Shard {
 
     fn pinged(&mut self, io: &mut Reactor, client: ClientKey) -> u64 {
         let Some(tag) = Tag::of(io, client) else { return 0 };
-        self.tenants.get(tag.tenant as usize).map_or(0, |tenant| tenant.ping_mark(tag.place))
+        let mark = self.contained(io, tag.tenant, |shard, _| {
+            shard.tenants.get(tag.tenant as usize).map(|tenant| tenant.ping_mark(tag.place))
+        });
+        mark.flatten().unwrap_or(0)
     }
 
     fn ponged(&mut self, io: &mut Reactor, client: ClientKey, mark: u64) {
@@ -178,28 +181,8 @@ impl Application for Shard {
 
     fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
         let Some(tag) = Tag::of(io, client) else { return Flow::Continue };
-        let deliveries = &self.parts.counters.deliveries;
-        self.read_first.get_or_insert_with(|| (Instant::now(), deliveries.get()));
-        if let Err((refusal, tell)) = self.check_rates(io, tag, size_of_event(&event)) {
-            self.with_tenant(io, tag.tenant, |tenant, turn| match (event.id, tell) {
-                (None, false) => {
-                    turn.counters.events_refused.add(1);
-                    turn.counters.rate_limited.add(1);
-                }
-                (id, _) => tenant.refuse(turn, client, id, &refusal),
-            });
-            return Flow::PauseMs(OVER_RATE_PAUSE_MS);
-        }
-        if let Err(refusal) = self.handle_event(io, tag, client, &event) {
-            self.with_tenant(io, tag.tenant, |tenant, turn| {
-                tenant.refuse(turn, client, event.id, &refusal);
-            });
-        }
-        let others = self.busy.max(self.busy_before) > 1;
-        match self.tenants.get(tag.tenant as usize) {
-            Some(tenant) if tenant.is_turn_over(others) => Flow::Yield,
-            _ => Flow::Continue,
-        }
+        let take = |shard: &mut Self, io: &mut Reactor| shard.take_event(io, tag, client, &event);
+        self.contained(io, tag.tenant, take).unwrap_or(Flow::Continue)
     }
 
     fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> bool {
@@ -293,6 +276,12 @@ impl Application for Shard {
             _ => {}
         }
         let Some((tenant, deadline)) = Deadline::read(what) else { return };
+        let now_ms = io.now_ms();
+        let counts =
+            self.deadlines.get_mut(tenant as usize).map(|it| it.has_come(deadline, now_ms));
+        if counts != Some(true) {
+            return;
+        }
         match deadline {
             Deadline::Retries => {
                 self.with_tenant(io, tenant, |tenant, turn| tenant.retry(turn));
@@ -303,6 +292,12 @@ impl Application for Shard {
             Deadline::Reopen => self.ask_for_log(io, tenant),
         }
     }
+}
+
+/// Closes a client's transport: then it comes back by itself. An unmodified client that is refused does not.
+fn send_away(io: &mut Reactor, client: ClientKey) -> Verdict<Admission> {
+    io.close(client, CloseReason::ServerClosed);
+    Verdict::Refuse { error: String::new() }
 }
 
 /// A client between the answer to its CONNECT and what follows it.

@@ -1,8 +1,10 @@
 //! What a client sends: within its rates, a control event or an event of the tenant's.
 
+use std::time::Instant;
+
 use foodtrack_contract::{ErrorCode, Refusal};
 use foodtrack_session::Event;
-use foodtrack_transport::{ClientKey, Reactor};
+use foodtrack_transport::{ClientKey, Flow, Reactor};
 use foodtrack_wire::socket_io;
 use serde::Deserialize;
 
@@ -14,6 +16,8 @@ use crate::tag::Tag;
 
 /// How often a connection is told, without being asked, that it is over its rate.
 const OVER_RATE_TELL_MS: u64 = 1_000;
+/// How long a connection over its rate is not read.
+const OVER_RATE_PAUSE_MS: u32 = 50;
 
 /// The argument of `authenticate`: the token, or an object that names it.
 #[derive(Deserialize)]
@@ -24,6 +28,38 @@ enum FreshToken {
 }
 
 impl Shard {
+    /// Takes what a client sends, or tells it why not.
+    pub(super) fn take_event(
+        &mut self,
+        io: &mut Reactor,
+        tag: Tag,
+        client: ClientKey,
+        event: &Event<'_>,
+    ) -> Flow {
+        let deliveries = &self.parts.counters.deliveries;
+        self.read_first.get_or_insert_with(|| (Instant::now(), deliveries.get()));
+        if let Err((refusal, tell)) = self.check_rates(io, tag, size_of_event(event)) {
+            self.with_tenant(io, tag.tenant, |tenant, turn| match (event.id, tell) {
+                (None, false) => {
+                    turn.counters.events_refused.add(1);
+                    turn.counters.rate_limited.add(1);
+                }
+                (id, _) => tenant.refuse(turn, client, id, &refusal),
+            });
+            return Flow::PauseMs(OVER_RATE_PAUSE_MS);
+        }
+        if let Err(refusal) = self.handle_event(io, tag, client, event) {
+            self.with_tenant(io, tag.tenant, |tenant, turn| {
+                tenant.refuse(turn, client, event.id, &refusal);
+            });
+        }
+        let others = self.busy.max(self.busy_before) > 1;
+        match self.tenants.get(tag.tenant as usize) {
+            Some(tenant) if tenant.is_turn_over(others) => Flow::Yield,
+            _ => Flow::Continue,
+        }
+    }
+
     /// Whether the sender is within its rates; if not, the refusal.
     pub(super) fn check_rates(
         &mut self,
@@ -156,6 +192,6 @@ impl Shard {
 }
 
 /// What an event costs of its sender's bytes.
-pub(super) fn size_of_event(event: &Event<'_>) -> usize {
+fn size_of_event(event: &Event<'_>) -> usize {
     event.data.len() + event.attachments.iter().map(Vec::len).sum::<usize>()
 }

@@ -38,8 +38,18 @@ impl Poller {
 
     /// Says who it is; gives the answer.
     pub(crate) fn connect(&self, token: &str) -> String {
-        self.request("POST", &format!("40{{\"token\":\"{token}\"}}"));
+        self.connect_with(token, "")
+    }
+
+    /// The same with more members of what it says, as JSON text.
+    pub(crate) fn connect_with(&self, token: &str, more: &str) -> String {
+        self.request("POST", &format!("40{{\"token\":\"{token}\"{more}}}"));
         self.find("4")
+    }
+
+    /// Emits an event and waits for nothing.
+    pub(crate) fn emit(&self, data: &str) {
+        self.request("POST", &format!("42{data}"));
     }
 
     pub(crate) fn leave(&self) {

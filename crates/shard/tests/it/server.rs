@@ -11,8 +11,8 @@ use foodtrack_contract::{
 };
 use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_shard::{
-    Clock, HttpService, OpenLog, RecoveryConfig, Responder, RetryPolicy, Running, SessionKey,
-    ShardsConfig, TenantLimits, start,
+    Clock, Counters, HttpService, OpenLog, RecoveryConfig, Responder, RetryPolicy, Running,
+    SessionKey, ShardsConfig, TenantLimits, start,
 };
 use foodtrack_tenant_log::{MemoryLog, MemoryStore, OnCompletion, OpenError, Retention, TenantLog};
 use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
@@ -125,6 +125,11 @@ impl Server {
         if !std::mem::replace(&mut self.is_asked_to_stop, true) {
             self.running.shards.stop();
         }
+    }
+
+    /// A number of its only shard.
+    pub(crate) fn count(&self, number: impl Fn(&Counters) -> u64) -> u64 {
+        self.running.counters.iter().map(|it| number(it)).sum()
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -1,0 +1,116 @@
+//! A panic in a tenant's turn costs that tenant alone: what it had in memory is dropped, its clients' transports close, and
+//! it is opened again from its log when they come back.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use foodtrack_transport::{ClientKey, CloseReason, Reactor};
+
+use super::Shard;
+use crate::open_log::LogState;
+use crate::tag::Tag;
+use crate::tenant::Tenant;
+
+/// The work panicked. What the panic said is dropped: it may quote a payload.
+pub(super) struct Panicked;
+
+/// Does a tenant's work. What the work had borrowed of the tenant is not to be used after a panic.
+pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        // Its destructor may be whatever panicked.
+        std::mem::forget(payload);
+        Panicked
+    })
+}
+
+impl Shard {
+    /// Does work of one tenant that is more than its actor's. `None` after a panic: the tenant was dropped.
+    pub(super) fn contained<T>(
+        &mut self,
+        io: &mut Reactor,
+        tenant: u32,
+        work: impl FnOnce(&mut Self, &mut Reactor) -> T,
+    ) -> Option<T> {
+        match caught(|| work(self, io)) {
+            Ok(result) => Some(result),
+            Err(Panicked) => {
+                self.drop_tenant(io, tenant);
+                None
+            }
+        }
+    }
+
+    /// Drops what a tenant has in memory, and sends its clients away: they come back by themselves and recover.
+    pub(super) fn drop_tenant(&mut self, io: &mut Reactor, tenant: u32) {
+        let Some(state) = self.tenants.get_mut(tenant as usize) else { return };
+        let fresh = Tenant::new(state.id.clone());
+        let broken = std::mem::replace(state, fresh);
+        let message = broken.at_work.map(|id| id.to_string());
+        tracing::error!(
+            tenant = broken.id.as_str(),
+            message,
+            "a panic in a tenant's turn: its clients are sent away, and it is opened again from its log"
+        );
+        let counters = &self.parts.counters;
+        counters.tenant_panics.add(1);
+        if matches!(broken.log, LogState::Away(_)) {
+            counters.logs_away.sub(1);
+        }
+        let clients: Vec<ClientKey> = broken.connections.iter().map(|(_, it)| it.client).collect();
+        let mut counted = 0;
+        for client in clients {
+            // One that was just coming in has no tag yet, and was not counted.
+            counted += u64::from(Tag::of(io, client).is_some());
+            io.set_tag(client, 0);
+            io.close(client, CloseReason::ServerClosed);
+        }
+        counters.connections.sub(counted);
+        counters.connections_closed.add(counted);
+        counters.tenants.sub(u64::from(counted > 0));
+        // Who waited for its log comes again, and has it opened then.
+        self.waiting.remove(&tenant);
+        self.unfinished.retain(|it| *it != tenant);
+        if caught(|| drop(broken)).is_err() {
+            tracing::error!("what was left of a tenant could not be dropped whole");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::poller::Poller;
+    use crate::server::Server;
+    use crate::shard_config::TenantLimits;
+
+    /// The value of a field of JSON text, as text.
+    fn field<'t>(text: &'t str, name: &str) -> &'t str {
+        let start = text.find(&format!("\"{name}\":\"")).unwrap() + name.len() + 4;
+        text[start..].split('"').next().unwrap()
+    }
+
+    #[test]
+    fn a_panic_in_a_tenants_turn_costs_that_tenant_alone_and_it_recovers_without_loss() {
+        let server = Server::start(TenantLimits::default());
+        let ana = Poller::open(&server);
+        let pid = field(&ana.connect("t1 ana customer client_app 60"), "pid").to_owned();
+        let greeting = ana.find("42[\"system:connection_established\"");
+        let offset = greeting.rsplit('"').nth(1).unwrap().to_owned();
+        let bob = Poller::join(&server, "t2 bob customer client_app 60");
+        let owner = Poller::join(&server, "t1 olga admin tenant_dashboard 60");
+        assert!(owner.ask(r#"["notification:info",{"message":"before"}]"#).contains("true"));
+        owner.emit(r#"["notification:info",{"message":"planted panic"}]"#);
+        // The other tenant's client is served by the same shard, on the session that it has.
+        assert!(bob.ask(r#"["order:created",{"orderId":"1"}]"#).contains("\"success\":true"));
+        // The tenant's own come again: ana's session is back, and has what she missed.
+        let again = Poller::open(&server);
+        let token = "t1 ana customer client_app 60";
+        let answer =
+            again.connect_with(token, &format!(",\"pid\":\"{pid}\",\"offset\":\"{offset}\""));
+        assert_eq!(field(&answer, "pid"), pid, "{answer}");
+        assert!(again.find("42[\"notification:info\"").contains("\"before\""));
+        let owner = Poller::join(&server, "t1 olga admin tenant_dashboard 60");
+        assert!(owner.ask(r#"["notification:info",{"message":"after"}]"#).contains("true"));
+        assert!(again.find("42[\"notification:info\"").contains("\"after\""));
+        assert_eq!(server.count(|counters| counters.tenant_panics.get()), 1);
+        assert_eq!(server.count(|counters| counters.connections.get()), 3);
+    }
+}
