@@ -84,13 +84,13 @@ fn two_hundred_clients_that_never_read_cost_bounded_memory() {
     let server = server();
     let mut idle: Vec<Client> = (0..IDLE).map(|_| never_reading(&server)).collect();
     let mut dashboard = Client::join(&server, Transport::WebSocket, &Who::manager(TENANT, "mia"));
-    let before = resident_bytes(&server);
+    let before = server.resident_bytes();
     let mut peak = before;
     for number in 0..BYTES_EACH / EVENT_BYTES {
         dashboard.accepted("order:status_changed", notes(EVENT_BYTES));
         dashboard.expect("order:status_changed");
         if number % 20 == 0 {
-            peak = peak.max(resident_bytes(&server));
+            peak = peak.max(server.resident_bytes());
         }
     }
     let closed = server.metric("slow_readers_closed_total");
@@ -104,10 +104,4 @@ fn two_hundred_clients_that_never_read_cost_bounded_memory() {
     let started = Instant::now();
     dashboard.accepted("order:status_changed", notes(10));
     assert!(started.elapsed() < Duration::from_secs(1));
-}
-
-fn resident_bytes(server: &Server) -> u64 {
-    let page = HttpConnection::open(server.address()).get("/metrics").body;
-    let line = page.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
-    line.unwrap().parse().unwrap()
 }

@@ -11,7 +11,7 @@ use crate::config::CheckedConfig;
 use crate::data::Declarations;
 use crate::health::{HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
-use crate::http::ApiQuota;
+use crate::http::{ApiQuota, StatusPages};
 use crate::logging;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
@@ -32,6 +32,7 @@ pub(crate) struct Hub {
     pub(crate) api_quota: ApiQuota,
     /// Where whoever notices that something is wrong says so.
     pub(crate) health_book: HealthBook,
+    pub(crate) status_pages: Arc<StatusPages>,
     authenticator: Arc<dyn Authenticate>,
     started_at: Instant,
     /// What was known at the last look.
@@ -48,6 +49,7 @@ impl Hub {
         declarations: Declarations,
         running: &Running,
         performance: Performance,
+        status_pages: Arc<StatusPages>,
     ) -> Self {
         Self {
             connections: ConnectionManager::new(running.shards.clone()),
@@ -60,6 +62,7 @@ impl Hub {
             authenticator: config.authenticator(),
             config,
             health_book: HealthBook::default(),
+            status_pages,
             started_at: Instant::now(),
             panics_seen: AtomicU64::new(logging::panics()),
             log_lines_dropped_seen: AtomicU64::new(logging::lines_dropped()),
@@ -85,6 +88,7 @@ impl Hub {
     /// From now on `/health` and `/ready` tell whoever sends clients here to send them elsewhere; all else goes on.
     pub(crate) fn begin_draining(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
+        self.status_pages.forget();
     }
 
     /// From now on the API refuses, too.
@@ -95,6 +99,11 @@ impl Hub {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// The page of `GET /metrics`, as it is now.
+    pub(crate) fn metrics(&self) -> String {
+        crate::metrics::render(self.performance.counters(), self.uptime_s())
     }
 
     /// The node's health. `connections` is what [`Hub::count`] gave.

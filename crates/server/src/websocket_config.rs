@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{
     CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig,
     LimitsConfig, LogConfig, LogFormat, LoggingConfig, RetryConfig, Secret, SecurityConfig,
-    Unavailable, check,
+    ShutdownConfig, Unavailable, check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
@@ -52,6 +52,8 @@ pub struct WebSocketConfig {
     pub rules: Vec<Rule>,
     /// What is logged.
     pub logging: LoggingConfig,
+    /// How the server stops.
+    pub shutdown: ShutdownConfig,
     /// How unacknowledged events are sent again.
     pub retry: RetryConfig,
     /// What is kept.
@@ -78,6 +80,7 @@ impl Default for WebSocketConfig {
             events: Vec::new(),
             rules: Vec::new(),
             logging: LoggingConfig::default(),
+            shutdown: ShutdownConfig::default(),
             retry: RetryConfig::default(),
             log: LogConfig::default(),
             delivery: Vec::new(),
@@ -98,6 +101,13 @@ impl WebSocketConfig {
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// How long `/ready` and `/health` say that the node is about to stop before it does, at most ten minutes. Default: 0.
+    #[must_use]
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.shutdown.drain_delay_ms = millis(delay);
         self
     }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use foodtrack_shard::{
     ConnectionManager, DeadLetters, EventBroadcaster, OpenLog, Running, StartError as ShardsError,
@@ -20,7 +21,7 @@ use crate::data::{
 };
 use crate::demo::Demo;
 use crate::health::HealthStatus;
-use crate::http::{ApiThread, OpenApiThread};
+use crate::http::{ApiThreads, OpenApiThreads, StatusPages};
 use crate::hub::Hub;
 use crate::performance::{Performance, PerformanceMetrics};
 use crate::policy_book::{PolicyBook, RoutingRules};
@@ -65,14 +66,14 @@ fn open_log(config: &CheckedConfig) -> OpenLog {
     OpenLog { open: Box::new(open), is_in_memory }
 }
 
-/// A hub that runs: shards that own the sockets, and a thread for the HTTP API.
+/// A hub that runs: shards that own the sockets, and two threads for the HTTP API.
 ///
 /// Its handles are cheap to clone, may be used from any thread or runtime, and answer `overloaded` once it has stopped.
 /// Dropping it leaves the server running; [`WebSocketServer::stop`] ends it.
 pub struct WebSocketServer {
     hub: Arc<Hub>,
     running: Running,
-    api: OpenApiThread,
+    api: OpenApiThreads,
     clock: Option<ClockKeeper>,
 }
 
@@ -107,7 +108,9 @@ impl WebSocketServer {
             }
             None => (None, config.policies()),
         };
-        let (api, service) = ApiThread::start(demo).map_err(StartError::Thread)?;
+        let pages = Arc::new(StatusPages::default());
+        let (api, service) =
+            ApiThreads::start(demo, Arc::clone(&pages)).map_err(StartError::Thread)?;
         let running = foodtrack_shard::start(
             &shards_config(&config, session_key, clock.clone()),
             &config.authenticator(),
@@ -124,9 +127,19 @@ impl WebSocketServer {
         let performance = Performance::new(running.counters.clone());
         let policies = Arc::new(PolicyBook::new(policies, running.shards.clone()));
         let declarations = Declarations::new(Arc::clone(&policies), store);
-        let hub = Arc::new(Hub::new(config, policies, declarations, &running, performance));
-        let api = api.open(Arc::clone(&hub));
-        tracing::info!(address = %running.address, "listening");
+        let hub = Arc::new(Hub::new(config, policies, declarations, &running, performance, pages));
+        let api = api.open(&hub);
+        let said = hub.config.said();
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            address = %running.address,
+            data_dir = said.data_dir.as_deref().unwrap_or("(none: in memory)"),
+            shards = hub.config.shards(),
+            payload_bytes_max = said.limits.payload_bytes_max,
+            connections_per_tenant_max = said.limits.connections_per_tenant_max,
+            handshakes_per_minute = said.security.rate_limiting.handshakes_per_minute,
+            "listening"
+        );
         Ok(Self { hub, running, api, clock })
     }
 
@@ -156,6 +169,11 @@ impl WebSocketServer {
         self.hub.health(Some(totals.total))
     }
 
+    /// The page of `GET /metrics` as it is now; over HTTP it may be a second old.
+    pub fn metrics(&self) -> String {
+        self.hub.metrics()
+    }
+
     /// How the node performs, over the last ten seconds.
     pub fn performance(&self) -> PerformanceMetrics {
         self.hub.performance.metrics()
@@ -177,18 +195,27 @@ impl WebSocketServer {
         self.hub.dead_letters.clone()
     }
 
-    /// Stops: `/health` says so, every client's transport closes with a reason (its library then connects elsewhere or
-    /// again), the threads end, and what was accepted is on disk. Blocks until then.
+    /// Stops: `/health` and `/ready` say so, and for `shutdown.drainDelayMs` nothing else changes, so that whoever sends
+    /// clients here can send them elsewhere. Then every client's transport closes with a reason (its library connects
+    /// elsewhere or again), the threads end, and what was accepted is on disk. Blocks until then.
     pub fn stop(mut self) {
-        tracing::info!("stopping");
+        self.hub.begin_draining();
+        let delay_ms = self.hub.config.said().shutdown.drain_delay_ms;
+        // What has ended by itself serves nobody meanwhile.
+        if delay_ms > 0 && !self.has_ended() {
+            tracing::info!(delay_ms, "draining: /ready and /health say so, clients are still served");
+            std::thread::sleep(Duration::from_millis(delay_ms.into()));
+        }
+        tracing::info!("stopping: the listener closes, and clients are told to connect elsewhere");
         self.hub.begin_stopping();
         self.running.shards.stop();
         self.running.join();
         drop(self.clock.take());
         self.api.join();
         // The last to hold the log: it leaves everything on disk.
+        let uptime_s = self.hub.uptime_s().round();
         drop(self.hub);
         drop(self.running);
-        tracing::info!("stopped");
+        tracing::info!(uptime_s, "stopped");
     }
 }

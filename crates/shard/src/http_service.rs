@@ -22,8 +22,6 @@ pub trait HttpService: Send + Sync {
 }
 
 /// The way back to the socket of a request. Dropped without an answer it says 500, so that nobody waits for ever.
-///
-/// Sending waits for room in the shard's mailbox. The shard itself would wait for ever, since nobody else empties it.
 pub struct Responder {
     shard: ShardSender,
     ticket: Option<HttpTicket>,
@@ -34,27 +32,41 @@ impl Responder {
         Self { shard, ticket: Some(ticket) }
     }
 
-    /// Sends the answer.
-    pub fn send(mut self, response: http::Response<Bytes>) {
-        self.deliver(response);
+    /// Sends the answer, without waiting for the shard.
+    ///
+    /// # Errors
+    /// The shard's mailbox is full: both are given back, to try again shortly.
+    pub fn try_send(
+        mut self,
+        response: http::Response<Bytes>,
+    ) -> Result<(), Box<(Self, http::Response<Bytes>)>> {
+        let Some(ticket) = self.ticket.take() else { return Ok(()) };
+        let message = ShardMessage::HttpResponse(ticket, Box::new(response));
+        match self.shard.offer(message).map_err(|message| *message) {
+            Err(ShardMessage::HttpResponse(ticket, response)) => {
+                self.ticket = Some(ticket);
+                Err(Box::new((self, *response)))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Gives the way back up: the answer takes another one.
     pub fn release(mut self) {
         self.ticket = None;
     }
-
-    fn deliver(&mut self, response: http::Response<Bytes>) {
-        if let Some(ticket) = self.ticket.take() {
-            self.shard.send(ShardMessage::HttpResponse(ticket, Box::new(response)));
-        }
-    }
 }
 
 impl Drop for Responder {
     fn drop(&mut self) {
+        let Some(ticket) = self.ticket.take() else { return };
         let mut response = http::Response::new(Bytes::new());
         *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
-        self.deliver(response);
+        let message = ShardMessage::HttpResponse(ticket, Box::new(response));
+        if let Err(message) = self.shard.offer(message) {
+            // Rare twice over: nobody answered, and the mailbox is full. Who drops this must not wait either.
+            let shard = self.shard.clone();
+            std::thread::spawn(move || shard.send(*message));
+        }
     }
 }

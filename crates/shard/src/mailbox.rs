@@ -5,7 +5,7 @@
 //! client comes back).
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use foodtrack_contract::{Principal, Refusal, Room, TenantId};
 use foodtrack_tenant_log::{LogEntry, SubscriberKey};
@@ -135,6 +135,17 @@ impl ShardSender {
     pub(crate) fn try_send(&self, message: ShardMessage) -> Result<(), NotTaken> {
         self.messages.try_send(message).map_err(|_| NotTaken)?;
         self.waker.wake();
+        Ok(())
+    }
+
+    /// Sends without waiting; a full mailbox gives the message back.
+    pub(crate) fn offer(&self, message: ShardMessage) -> Result<(), Box<ShardMessage>> {
+        match self.messages.try_send(message) {
+            Ok(()) => self.waker.wake(),
+            Err(TrySendError::Full(message)) => return Err(Box::new(message)),
+            // The shard has stopped: there is nobody left to tell.
+            Err(TrySendError::Disconnected(_)) => {}
+        }
         Ok(())
     }
 

@@ -66,10 +66,10 @@ impl Process {
     }
 
     pub(crate) fn resident_bytes(&self) -> u64 {
-        let page = HttpConnection::open(self.address).get("/metrics").body;
-        let line =
-            page.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
-        line.unwrap().parse().unwrap()
+        // `/metrics` may be a second old.
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1_024
     }
 }
 

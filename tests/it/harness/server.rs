@@ -121,10 +121,18 @@ impl Server {
         self.wait(self.connections().counts(&tenant)).unwrap().total
     }
 
+    /// Memory resident now, of the test's own process, which the server runs in.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let page = self.server.as_ref().unwrap().metrics();
+        let line = page.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+        line.unwrap().parse().unwrap()
+    }
+
     /// A number of the metrics page, of each shard.
     #[track_caller]
     pub(crate) fn metric_by_shard(&self, name: &str) -> Vec<u64> {
-        let page = HttpConnection::open(self.address).get("/metrics").body;
+        // Over HTTP it may be a second old.
+        let page = self.server.as_ref().unwrap().metrics();
         let prefix = format!("foodtrack_{name}{{shard=");
         let found: Vec<u64> = page
             .lines()

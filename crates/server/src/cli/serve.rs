@@ -18,13 +18,16 @@ Prints one line, `listening on ADDRESS`, on stdout once clients can connect. Log
 one JSON object per line elsewhere. Flags go before the environment (WEBSOCKET_PORT, ALLOWED_ORIGINS, JWT_SECRET, and
 FOODTRACK__SECTION__KEY for every key), that before the file, that before the defaults.
 
+SIGTERM or SIGINT stops it: /ready and /health say so for --drain-delay-ms, then the listener closes and clients are told to
+connect elsewhere. A second signal ends it at once.
+
 Examples:
   JWT_SECRET=... foodtrack-websocket serve
   foodtrack-websocket serve --config hub.toml --port 4001
   foodtrack-websocket serve --config hub.toml --data-dir /var/lib/foodtrack
   FOODTRACK__HEARTBEAT__INTERVAL_MS=10000 foodtrack-websocket serve --config hub.toml
 
-Exit codes: 0 stopped by a signal, 1 failed while running, 2 bad usage, configuration or data directory,
+Exit codes: 0 stopped by a signal, 1 failed while running or ended by a second signal, 2 bad usage, configuration or data directory,
 3 cannot listen.";
 
 #[derive(Args)]
@@ -45,6 +48,9 @@ pub(super) struct Serve {
     /// Keep everything in memory: a restart loses what was accepted
     #[arg(long, conflicts_with = "data_dir")]
     in_memory: bool,
+    /// How long /ready and /health say that the node is about to stop before it does [default: 0]
+    #[arg(long, value_name = "MILLISECONDS")]
+    drain_delay_ms: Option<u32>,
 }
 
 impl Serve {
@@ -53,6 +59,7 @@ impl Serve {
             host: self.host,
             port: self.port,
             data_dir: self.data_dir,
+            drain_delay_ms: self.drain_delay_ms,
             ..Layers::from_process(self.config)
         };
         let mut said = load(&layers)?;
@@ -63,9 +70,8 @@ impl Serve {
         }
         let config = said.check()?;
         logging::start(&config.said().logging);
-        match &config.said().data_dir {
-            Some(directory) => tracing::info!(directory, "keeping events in"),
-            None => tracing::warn!("events are kept in memory alone: a restart loses them"),
+        if config.said().data_dir.is_none() {
+            tracing::warn!("events are kept in memory alone: a restart loses them");
         }
         // Before clients can connect: a signal must not find the process without its handler.
         let shutdown = Shutdown::listen().map_err(|error| Outcome::Failed(error.to_string()))?;

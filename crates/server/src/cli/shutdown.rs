@@ -30,10 +30,13 @@ impl Shutdown {
         let (asked, first) = sync_channel(1);
         std::thread::Builder::new().name("signals".into()).spawn(move || {
             let mut signals = signals.forever();
-            if signals.next().is_some() {
+            if let Some(signal) = signals.next() {
+                tracing::info!(signal, "asked to stop; a second signal ends the process at once");
                 let _ = asked.send(());
             }
-            if signals.next().is_some() {
+            if let Some(signal) = signals.next() {
+                tracing::warn!(signal, "asked again: ending at once");
+                crate::logging::flush();
                 std::process::exit(1);
             }
         })?;

@@ -23,6 +23,9 @@ const PAYLOAD_BYTES_LIMIT: u32 = 64 * 1_024 * 1_024;
 /// More threads than any machine of this purpose has.
 const SHARDS_LIMIT: u16 = 256;
 
+/// A node that is asked to stop does it some time.
+const DRAIN_DELAY_MS_LIMIT: u32 = 600_000;
+
 /// A configuration without problems: `WebSocketServer::bind` takes this type and re-checks nothing.
 #[derive(Clone)]
 pub struct CheckedConfig {
@@ -93,6 +96,9 @@ pub(crate) fn check(said: WebSocketConfig) -> Result<CheckedConfig, ConfigErrors
     }
     check_retry(&said.retry, &mut errors);
     check_log(&said.log, &mut errors);
+    if said.shutdown.drain_delay_ms > DRAIN_DELAY_MS_LIMIT {
+        errors.add("shutdown.drainDelayMs", format!("at most {DRAIN_DELAY_MS_LIMIT} (10 minutes)"));
+    }
     if let Err(error) = logging::check_level(&said.logging.level) {
         errors.add("logging.level", error);
     }
@@ -126,7 +132,7 @@ fn check_path(path: &str, errors: &mut ConfigErrors) {
         && path.chars().all(plain);
     if !shaped {
         errors.add("path", "not a path; begin and end it with /, such as /socket.io/");
-    } else if ["/api/", "/health/", "/metrics/", "/demo/"].iter().any(|own| path.starts_with(own)) {
+    } else if ["/api/", "/health/", "/ready/", "/metrics/", "/demo/"].iter().any(|own| path.starts_with(own)) {
         errors.add("path", "this path is the HTTP API's; choose another, such as /socket.io/");
     }
 }

@@ -103,6 +103,7 @@ keys! {
     "rules" Tables: "Routing rules beside the default ones: id, tenant, events, from, permission, to.";
     "logging.level" Text: "error, warn, info, debug or trace, or a filter such as info,foodtrack_shard=debug.";
     "logging.format" Text: "human, json, or auto: human on a terminal, JSON elsewhere.";
+    "shutdown.drainDelayMs" Scalar: "How long `/ready` and `/health` say that the node is about to stop before it does, in milliseconds; clients are served meanwhile.";
     "redis" Tables: "The cluster's Redis.";
 }
 

@@ -22,6 +22,8 @@ pub struct Layers {
     pub port: Option<u16>,
     /// `--data-dir`
     pub data_dir: Option<String>,
+    /// `--drain-delay-ms`
+    pub drain_delay_ms: Option<u32>,
 }
 
 impl Layers {
@@ -59,6 +61,10 @@ pub fn load(layers: &Layers) -> Result<WebSocketConfig, ConfigErrors> {
     }
     if let Some(data_dir) = &layers.data_dir {
         figment = figment.merge(Said::one("--data-dir", "dataDir", data_dir.as_str().into()));
+    }
+    if let Some(delay) = layers.drain_delay_ms {
+        let place = "--drain-delay-ms";
+        figment = figment.merge(Said::one(place, "shutdown.drainDelayMs", delay.into()));
     }
     let config = extract(figment, &mut errors);
     errors.or(config)

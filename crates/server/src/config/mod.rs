@@ -14,5 +14,5 @@ pub use problems::{ConfigErrors, ConfigProblem};
 pub use secret::Secret;
 pub use sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, LogFormat,
-    LoggingConfig, RateLimitingConfig, RetryConfig, SecurityConfig, Unavailable,
+    LoggingConfig, RateLimitingConfig, RetryConfig, SecurityConfig, ShutdownConfig, Unavailable,
 };

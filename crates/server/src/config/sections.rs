@@ -348,6 +348,14 @@ pub struct DeliveryConfig {
     pub confirm_by: Option<ApplicationType>,
 }
 
+/// How the server stops.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ShutdownConfig {
+    /// How long `/ready` and `/health` say that the node is about to stop before it does. Default: 0.
+    pub drain_delay_ms: u32,
+}
+
 /// What is logged, and how.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

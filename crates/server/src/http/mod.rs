@@ -8,12 +8,12 @@ mod error;
 mod events;
 mod explain;
 mod extract;
-mod health;
-mod metrics;
+mod performance;
 mod publish;
 mod rooms;
 mod rules;
 mod service;
+mod status;
 
 use std::sync::Arc;
 
@@ -27,9 +27,10 @@ use crate::hub::Hub;
 pub(crate) use api_quota::ApiQuota;
 pub(crate) use error::ApiError;
 pub(crate) use extract::Parameters;
-pub(crate) use service::{ApiThread, OpenApiThread};
+pub(crate) use service::{ApiThreads, OpenApiThreads};
+pub(crate) use status::StatusPages;
 
-/// Every path of the API, and the demo's where there is one.
+/// Every path that is about a tenant, and the demo's where there is one.
 pub(crate) fn routes(hub: Arc<Hub>, demo: Option<Demo>) -> Router {
     let routes = Router::new()
         .route("/api/v1/publish", post(publish::publish))
@@ -43,14 +44,27 @@ pub(crate) fn routes(hub: Arc<Hub>, demo: Option<Demo>) -> Router {
         .route("/api/v1/events/{name}", delete(events::withdraw))
         .route("/api/v1/rules", get(rules::list))
         .route("/api/v1/explain", post(explain::explain))
-        .route("/api/v1/performance", get(health::performance))
-        .route("/health", get(health::health))
-        .route("/metrics", get(metrics::metrics))
+        .route("/api/v1/performance", get(performance::performance))
         .with_state(Arc::clone(&hub));
     let routes = match demo {
         Some(demo) => routes.merge(demo.routes()),
         None => routes,
     };
+    whole(routes, hub)
+}
+
+/// Every path that is about the node.
+pub(crate) fn status_routes(hub: Arc<Hub>) -> Router {
+    let routes = Router::new()
+        .route("/health", get(status::health))
+        .route("/ready", get(status::ready))
+        .route("/metrics", get(status::metrics))
+        .with_state(Arc::clone(&hub));
+    whole(routes, hub)
+}
+
+/// What every path has: refusals in the API's own words, and what other origins' pages may do.
+fn whole(routes: Router, hub: Arc<Hub>) -> Router {
     routes
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)

@@ -1,10 +1,11 @@
-//! The API's own thread: requests come from the shards, which own the sockets, and answers go back to them.
+//! The API's own threads: requests come from the shards, which own the sockets, and answers go back to them. One thread
+//! answers what is asked of a tenant, another what is asked of the node, so that neither waits behind the other.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -17,12 +18,15 @@ use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
 use super::error::ApiError;
+use super::status::{StatusPage, StatusPages};
 use crate::demo::Demo;
 use crate::hub::Hub;
 use crate::performance::SAMPLE_INTERVAL;
 
-/// Requests that wait for the API's thread; more are told to come back.
+/// Requests that wait for one of the API's threads; more are told to come back.
 const REQUESTS_WAITING_MAX: usize = 1_024;
+/// How long an answer waits before it asks a full mailbox again.
+const MAILBOX_FULL_WAIT: Duration = Duration::from_millis(1);
 
 /// One request, and where its answer goes. Lost: the shard closes the connection.
 struct Job {
@@ -32,7 +36,9 @@ struct Job {
 
 /// The way into the API for the shards.
 struct ApiService {
-    jobs: mpsc::Sender<Job>,
+    tenants: mpsc::Sender<Job>,
+    status: mpsc::Sender<Job>,
+    pages: Arc<StatusPages>,
 }
 
 impl HttpService for ApiService {
@@ -42,7 +48,13 @@ impl HttpService for ApiService {
         _peer: SocketAddr,
         respond: Responder,
     ) -> Result<(), Box<Response<Bytes>>> {
-        self.jobs.try_send(Job { request, respond }).map_err(|error| {
+        let page = StatusPage::at(request.uri().path());
+        if let Some(answer) = page.and_then(|page| self.pages.made(page, &request)) {
+            respond.release();
+            return Err(Box::new(answer));
+        }
+        let queue = if page.is_some() { &self.status } else { &self.tenants };
+        queue.try_send(Job { request, respond }).map_err(|error| {
             let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) =
                 error;
             job.respond.release();
@@ -57,75 +69,103 @@ fn busy() -> Response<Bytes> {
     error.into_whole_response()
 }
 
-/// The thread that the API runs on.
-pub(crate) struct ApiThread {
-    hub: oneshot::Sender<Arc<Hub>>,
-    thread: JoinHandle<()>,
+/// The threads that the API runs on.
+pub(crate) struct ApiThreads {
+    hubs: [oneshot::Sender<Arc<Hub>>; 2],
+    threads: Vec<JoinHandle<()>>,
 }
 
-/// The thread once it answers.
-pub(crate) struct OpenApiThread {
-    thread: JoinHandle<()>,
+/// The threads once they answer.
+pub(crate) struct OpenApiThreads {
+    threads: Vec<JoinHandle<()>>,
 }
 
-impl ApiThread {
-    /// Starts the thread. Requests wait until [`ApiThread::open`] tells it of the server that they ask about.
+impl ApiThreads {
+    /// Starts the threads. Requests wait until [`ApiThreads::open`] tells them of the server that they ask about.
     ///
     /// # Errors
     /// The system gave no thread or no runtime.
-    pub(crate) fn start(demo: Option<Demo>) -> io::Result<(Self, Arc<dyn HttpService>)> {
-        let (jobs, queue) = mpsc::channel(REQUESTS_WAITING_MAX);
-        let (hub, opened) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let thread = std::thread::Builder::new().name("http-api".into()).spawn(move || {
-            runtime.block_on(async {
-                if let Ok(hub) = opened.await {
-                    run(hub, demo, queue).await;
-                }
-            });
+    pub(crate) fn start(
+        demo: Option<Demo>,
+        pages: Arc<StatusPages>,
+    ) -> io::Result<(Self, Arc<dyn HttpService>)> {
+        let (tenants, queue) = mpsc::channel(REQUESTS_WAITING_MAX);
+        let (tenants_hub, opened) = oneshot::channel();
+        let about_tenants = spawn("http-api", async move {
+            if let Ok(hub) = opened.await {
+                answer_all(super::routes(hub, demo), queue).await;
+            }
         })?;
-        Ok((Self { hub, thread }, Arc::new(ApiService { jobs })))
+        let (status, queue) = mpsc::channel(REQUESTS_WAITING_MAX);
+        let (status_hub, opened) = oneshot::channel::<Arc<Hub>>();
+        let about_status = spawn("http-status", async move {
+            if let Ok(hub) = opened.await {
+                let watch = tokio::spawn(watch(Arc::clone(&hub)));
+                answer_all(super::status_routes(hub), queue).await;
+                watch.abort();
+            }
+        })?;
+        let threads = vec![about_tenants, about_status];
+        let service = ApiService { tenants, status, pages };
+        Ok((Self { hubs: [tenants_hub, status_hub], threads }, Arc::new(service)))
     }
 
     /// Begins to answer.
-    pub(crate) fn open(self, hub: Arc<Hub>) -> OpenApiThread {
-        // Refused only where the thread has died, and then every request is answered `overloaded`.
-        let _ = self.hub.send(hub);
-        OpenApiThread { thread: self.thread }
+    pub(crate) fn open(self, hub: &Arc<Hub>) -> OpenApiThreads {
+        for opened in self.hubs {
+            // Refused only where the thread has died, and then every request is answered `overloaded`.
+            let _ = opened.send(Arc::clone(hub));
+        }
+        OpenApiThreads { threads: self.threads }
     }
 }
 
-impl OpenApiThread {
-    /// Waits for the thread, which ends when the shards have.
+impl OpenApiThreads {
+    /// Waits for the threads, which end when the shards have.
     pub(crate) fn join(self) {
-        if self.thread.join().is_err() {
-            tracing::error!("the HTTP API's thread had panicked");
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the HTTP API had panicked");
+            }
         }
+    }
+}
+
+fn spawn(
+    name: &str,
+    run: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    std::thread::Builder::new().name(name.into()).spawn(move || runtime.block_on(run))
+}
+
+/// Looks at the node once a second.
+async fn watch(hub: Arc<Hub>) {
+    let mut samples = tokio::time::interval(SAMPLE_INTERVAL);
+    loop {
+        samples.tick().await;
+        hub.performance.sample(Instant::now());
+        hub.look();
     }
 }
 
 /// Answers until nobody can ask any more.
-async fn run(hub: Arc<Hub>, demo: Option<Demo>, mut queue: mpsc::Receiver<Job>) {
-    let routes = super::routes(Arc::clone(&hub), demo);
-    let mut samples = tokio::time::interval(SAMPLE_INTERVAL);
-    loop {
-        tokio::select! {
-            _ = samples.tick() => {
-                hub.performance.sample(Instant::now());
-                hub.look();
-            }
-            job = queue.recv() => match job {
-                Some(job) => drop(tokio::spawn(answer(routes.clone(), job))),
-                None => return,
-            },
-        }
+async fn answer_all(routes: Router, mut queue: mpsc::Receiver<Job>) {
+    while let Some(job) = queue.recv().await {
+        tokio::spawn(answer(routes.clone(), job));
     }
 }
 
 async fn answer(routes: Router, job: Job) {
     let request = job.request.map(Body::from);
     let Ok(response) = routes.oneshot(request).await;
-    job.respond.send(whole(response).await);
+    let mut unsent = job.respond.try_send(whole(response).await);
+    // This answer waits for a shard that has too much to do; the others do not.
+    while let Err(again) = unsent {
+        tokio::time::sleep(MAILBOX_FULL_WAIT).await;
+        let (respond, response) = *again;
+        unsent = respond.try_send(response);
+    }
 }
 
 /// The answer with its body in one piece; bodies of this API are in memory already.

@@ -1,0 +1,165 @@
+//! `/health`, `/ready` and `/metrics`: without a token, since they tell nothing of any tenant; made once a second at
+//! most, so that they cost the same whoever asks and however often.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, header};
+use serde_json::json;
+
+use crate::health::HealthState;
+use crate::hub::Hub;
+
+/// How old a page may be.
+const PAGE_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// One of the pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatusPage {
+    Health,
+    Ready,
+    Metrics,
+}
+
+impl StatusPage {
+    /// The page at `path`.
+    pub(crate) fn at(path: &str) -> Option<Self> {
+        match path {
+            "/health" => Some(Self::Health),
+            "/ready" => Some(Self::Ready),
+            "/metrics" => Some(Self::Metrics),
+            _ => None,
+        }
+    }
+}
+
+/// The pages as they were made last.
+#[derive(Default)]
+pub(crate) struct StatusPages {
+    made: Mutex<Made>,
+    /// Held by who makes them anew; whoever comes meanwhile waits for the same ones.
+    refresh: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Made {
+    pages: Option<(Instant, Arc<Pages>)>,
+    /// How often they were forgotten: what was begun before is not kept.
+    forgotten: u64,
+}
+
+struct Pages {
+    health: (StatusCode, Bytes),
+    ready: (StatusCode, Bytes),
+    metrics: Bytes,
+}
+
+impl StatusPages {
+    /// The answer that is there already; `None` where it must be made, and where the request is not a plain one.
+    pub(crate) fn made(&self, page: StatusPage, request: &Request<Bytes>) -> Option<Response<Bytes>> {
+        let is_plain = matches!(*request.method(), Method::GET | Method::HEAD)
+            // What another origin's page may read is the API's to say.
+            && !request.headers().contains_key(header::ORIGIN);
+        if !is_plain {
+            return None;
+        }
+        let mut response = self.fresh()?.response(page);
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
+        Some(response)
+    }
+
+    /// From now on nobody is told what was so before.
+    pub(crate) fn forget(&self) {
+        let mut made = self.lock();
+        made.forgotten += 1;
+        made.pages = None;
+    }
+
+    fn fresh(&self) -> Option<Arc<Pages>> {
+        let made = self.lock();
+        let (at, pages) = made.pages.as_ref()?;
+        (at.elapsed() < PAGE_AGE_MAX).then(|| Arc::clone(pages))
+    }
+
+    async fn get(&self, hub: &Hub) -> Arc<Pages> {
+        if let Some(pages) = self.fresh() {
+            return pages;
+        }
+        let _one_at_a_time = self.refresh.lock().await;
+        if let Some(pages) = self.fresh() {
+            return pages;
+        }
+        let forgotten = self.lock().forgotten;
+        let pages = Arc::new(Pages::make(hub).await);
+        let mut made = self.lock();
+        if made.forgotten == forgotten {
+            made.pages = Some((Instant::now(), Arc::clone(&pages)));
+        }
+        pages
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pages {
+    async fn make(hub: &Hub) -> Self {
+        let health = hub.health(hub.count().await);
+        // 200 while the node should get clients, 503 once it should not.
+        let status = match health.status {
+            HealthState::Healthy | HealthState::Degraded => StatusCode::OK,
+            HealthState::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let ready = match (status, health.draining) {
+            (StatusCode::OK, _) => json!({ "ready": true }),
+            (_, true) => json!({ "ready": false, "reason": "draining" }),
+            (_, false) => json!({ "ready": false, "reason": "unhealthy" }),
+        };
+        // Texts and numbers only: it cannot fail to be JSON.
+        let health = serde_json::to_vec(&health).unwrap_or_default();
+        Self {
+            health: (status, health.into()),
+            ready: (status, ready.to_string().into()),
+            metrics: hub.metrics().into(),
+        }
+    }
+
+    fn response(&self, page: StatusPage) -> Response<Bytes> {
+        let (status, body, content_type) = match page {
+            StatusPage::Health => (self.health.0, &self.health.1, "application/json"),
+            StatusPage::Ready => (self.ready.0, &self.ready.1, "application/json"),
+            StatusPage::Metrics => {
+                (StatusCode::OK, &self.metrics, "text/plain; version=0.0.4; charset=utf-8")
+            }
+        };
+        let mut response = Response::new(body.clone());
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(1));
+        }
+        response
+    }
+}
+
+async fn answer(hub: &Hub, page: StatusPage) -> axum::response::Response {
+    hub.status_pages.get(hub).await.response(page).map(Into::into)
+}
+
+pub(crate) async fn health(State(hub): State<Arc<Hub>>) -> axum::response::Response {
+    answer(&hub, StatusPage::Health).await
+}
+
+pub(crate) async fn ready(State(hub): State<Arc<Hub>>) -> axum::response::Response {
+    answer(&hub, StatusPage::Ready).await
+}
+
+pub(crate) async fn metrics(State(hub): State<Arc<Hub>>) -> axum::response::Response {
+    answer(&hub, StatusPage::Metrics).await
+}
