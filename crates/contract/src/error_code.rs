@@ -95,6 +95,10 @@ pub enum ErrorCode {
     Conflict = 3116,
     /// The declaration of an event type or a rule does not hold.
     DeclarationInvalid = 3117,
+    /// The path does not take the method; the Allow header says which it takes.
+    MethodNotAllowed = 3118,
+    /// The Idempotency-Key was used with another body.
+    IdempotencyConflict = 3119,
 }
 
 impl ErrorCode {
@@ -140,6 +144,8 @@ impl ErrorCode {
         Self::NotFound,
         Self::Conflict,
         Self::DeclarationInvalid,
+        Self::MethodNotAllowed,
+        Self::IdempotencyConflict,
     ];
 
     /// The name on the wire.
@@ -185,6 +191,8 @@ impl ErrorCode {
             Self::NotFound => "not_found",
             Self::Conflict => "conflict",
             Self::DeclarationInvalid => "declaration_invalid",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::IdempotencyConflict => "idempotency_conflict",
         }
     }
 
@@ -259,6 +267,10 @@ impl ErrorCode {
             Self::NotFound => "There is no such thing.",
             Self::Conflict => "It stands against what is already there.",
             Self::DeclarationInvalid => "The declaration of an event type or a rule does not hold.",
+            Self::MethodNotAllowed => {
+                "The path does not take the method; the Allow header says which it takes."
+            }
+            Self::IdempotencyConflict => "The Idempotency-Key was used with another body.",
         }
     }
 

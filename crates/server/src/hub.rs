@@ -11,7 +11,7 @@ use crate::config::CheckedConfig;
 use crate::data::Declarations;
 use crate::health::{HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
-use crate::http::{ApiQuota, StatusPages};
+use crate::http::{ApiQuota, IdempotencyKeys, StatusPages};
 use crate::logging;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
@@ -33,6 +33,7 @@ pub(crate) struct Hub {
     /// Where whoever notices that something is wrong says so.
     pub(crate) health_book: HealthBook,
     pub(crate) status_pages: Arc<StatusPages>,
+    pub(crate) idempotency: IdempotencyKeys,
     authenticator: Arc<dyn Authenticate>,
     started_at: Instant,
     /// What was known at the last look.
@@ -63,6 +64,7 @@ impl Hub {
             config,
             health_book: HealthBook::default(),
             status_pages,
+            idempotency: IdempotencyKeys::default(),
             started_at: Instant::now(),
             panics_seen: AtomicU64::new(logging::panics()),
             log_lines_dropped_seen: AtomicU64::new(logging::lines_dropped()),
@@ -103,7 +105,11 @@ impl Hub {
 
     /// The page of `GET /metrics`, as it is now.
     pub(crate) fn metrics(&self) -> String {
-        crate::metrics::render(self.performance.counters(), self.uptime_s())
+        crate::metrics::render(
+            self.performance.counters(),
+            |code| self.status_pages.refusals.of(code),
+            self.uptime_s(),
+        )
     }
 
     /// The node's health. `connections` is what [`Hub::count`] gave.

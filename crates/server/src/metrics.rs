@@ -3,25 +3,31 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use foodtrack_contract::ErrorCode;
 use foodtrack_shard::Counters;
 
-use crate::process;
+use crate::{logging, process};
 
 /// What a number is, for who reads the page.
 struct Description {
     name: &'static str,
     help: &'static str,
     is_gauge: bool,
+    /// Its name on the page, and what it is divided by to be in seconds, where it is counted in another unit.
+    seconds: Option<(&'static str, u32)>,
 }
 
 macro_rules! describe {
-    ($( $kind:ident $name:ident: $help:literal; )*) => {
+    ($( $kind:ident $name:ident $($shown:literal $per_second:literal)?: $help:literal; )*) => {
         &[ $( Description {
             name: stringify!($name),
             help: $help,
             is_gauge: describe!(@ $kind),
+            seconds: describe!(@seconds $($shown $per_second)?),
         }, )* ]
     };
+    (@seconds) => { None };
+    (@seconds $shown:literal $per_second:literal) => { Some(($shown, $per_second)) };
     (@ gauge) => { true };
     (@ counter) => { false };
 }
@@ -45,7 +51,7 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter sessions_forgotten: "Sessions that were forgotten because their user or tenant had too many.";
     counter replayed: "Events sent to clients that had missed them.";
     counter replays: "Clients that got events they had missed.";
-    counter replay_ms_sum: "Time from entering to being up to date, in milliseconds, of those clients.";
+    counter replay_ms_sum "replay_seconds" 1_000: "Time from entering to being up to date, of those clients.";
     counter replay_expired: "Missed events that were past their time.";
     counter replay_compacted: "Missed events that a later one made superfluous.";
     counter gaps_told: "Clients told that something they had missed is gone.";
@@ -56,30 +62,64 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter tenant_panics: "Panics in a tenant's turn: its clients connected again, and it was opened again from its log.";
     gauge logs_away: "Tenants that go on without their log.";
     gauge log_failed: "1 once the disk of the log has failed: durable events are refused until the server is started anew.";
-    counter fan_out_us_sum: "Time from reading events to flushing their frames, in microseconds.";
+    counter fan_out_us_sum "fan_out_seconds" 1_000_000: "Time from reading events to flushing their frames.";
     counter fan_out_turns: "Turns of the loop that flushed at least one frame.";
 };
 
-/// The page, of these shards after `uptime_s` seconds.
-pub(crate) fn render(shards: &[Arc<Counters>], uptime_s: f64) -> String {
-    let mut page = String::with_capacity(4_096);
+/// The page, of these shards and the HTTP API's refusals, after `uptime_s` seconds.
+pub(crate) fn render(
+    shards: &[Arc<Counters>],
+    http_refusals: impl Fn(ErrorCode) -> u64,
+    uptime_s: f64,
+) -> String {
+    let mut page = String::with_capacity(16_384);
     let mut names = Vec::new();
     Counters::default().each(|name, _| names.push(name));
     for name in names {
         let known = SHARD_NUMBERS.iter().find(|number| number.name == name);
         let is_gauge = known.is_some_and(|number| number.is_gauge);
         let help = known.map_or("", |number| number.help);
+        let seconds = known.and_then(|number| number.seconds);
         let total = if is_gauge { "" } else { "_total" };
-        let full = format!("foodtrack_{name}{total}");
+        let full = format!("foodtrack_{}{total}", seconds.map_or(name, |(shown, _)| shown));
         head(&mut page, &full, help, is_gauge);
         for (i, shard) in shards.iter().enumerate() {
             shard.each(|each, value| {
                 if each == name {
+                    let value = in_seconds(value, seconds.map(|(_, per_second)| per_second));
                     let _ = writeln!(page, "{full}{{shard=\"{i}\"}} {value}");
                 }
             });
         }
     }
+    let name = "foodtrack_refusals_total";
+    head(
+        &mut page,
+        name,
+        "Refusals of events, handshakes and HTTP requests, by their code.",
+        false,
+    );
+    for code in ErrorCode::ALL {
+        let of_shard = |shard: &Arc<Counters>| {
+            shard.refusals.each().find(|(other, _)| other == code).map_or(0, |(_, count)| count)
+        };
+        let count = shards.iter().map(of_shard).sum::<u64>() + http_refusals(*code);
+        let _ = writeln!(page, "{name}{{code=\"{}\"}} {count}", code.as_str());
+    }
+    let name = "foodtrack_disconnects_total";
+    head(&mut page, name, "Authenticated clients that went away, by why.", false);
+    for (reason, _) in Counters::default().disconnects.each() {
+        let of_shard = |shard: &Arc<Counters>| {
+            shard.disconnects.each().find(|(other, _)| *other == reason).map_or(0, |(_, n)| n)
+        };
+        let count: u64 = shards.iter().map(of_shard).sum();
+        let _ = writeln!(page, "{name}{{reason=\"{reason}\"}} {count}");
+    }
+    let name = "foodtrack_log_lines_dropped_total";
+    let help = "Log lines that nobody read in time.";
+    number(&mut page, name, help, false, Some(logging::lines_dropped()));
+    let help = "Panics, caught or not.";
+    number(&mut page, "foodtrack_panics_total", help, false, Some(logging::panics()));
     number(&mut page, "foodtrack_uptime_seconds", "Since the start.", true, Some(uptime_s));
     let cpu_s = process::cpu_time().map(|time| time.as_secs_f64());
     number(&mut page, "process_cpu_seconds_total", "Processor time used.", false, cpu_s);
@@ -89,6 +129,15 @@ pub(crate) fn render(shards: &[Arc<Counters>], uptime_s: f64) -> String {
     head(&mut page, "foodtrack_build_info", "The version that runs.", true);
     let _ = writeln!(page, "foodtrack_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
     page
+}
+
+/// A count of parts of a second, in seconds; any other as it is.
+#[allow(clippy::cast_precision_loss)]
+fn in_seconds(count: u64, per_second: Option<u32>) -> String {
+    match per_second {
+        Some(per_second) => (count as f64 / f64::from(per_second)).to_string(),
+        None => count.to_string(),
+    }
 }
 
 fn head(page: &mut String, name: &str, help: &str, is_gauge: bool) {
@@ -124,11 +173,71 @@ mod tests {
     fn every_shard_has_its_own_line_under_one_heading() {
         let shards = [Arc::new(Counters::default()), Arc::default()];
         shards[1].deliveries.add(7);
-        let page = render(&shards, 1.5);
+        let page = render(&shards, |_| 0, 1.5);
         assert!(page.contains("foodtrack_deliveries_total{shard=\"0\"} 0\n"), "{page}");
         assert!(page.contains("foodtrack_deliveries_total{shard=\"1\"} 7\n"), "{page}");
         assert_eq!(page.matches("# TYPE foodtrack_deliveries_total counter\n").count(), 1);
         assert!(page.contains("# TYPE foodtrack_connections gauge\n"), "{page}");
         assert!(page.contains("foodtrack_uptime_seconds 1.5\n"), "{page}");
+    }
+
+    /// What `promtool check metrics` wants, and what the format is.
+    #[test]
+    fn the_page_is_what_promtool_accepts() {
+        let shards = [Arc::new(Counters::default()), Arc::default()];
+        let page = render(&shards, |_| 0, 1.5);
+        assert!(page.ends_with('\n'));
+        let mut types: std::collections::BTreeMap<&str, &str> = Default::default();
+        let (mut helped, mut series) = (Vec::new(), std::collections::BTreeSet::new());
+        for line in page.lines() {
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                let (name, help) = rest.split_once(' ').unwrap();
+                assert!(!help.trim().is_empty(), "{line}");
+                assert!(!helped.contains(&name), "two headings: {line}");
+                helped.push(name);
+            } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = rest.split_once(' ').unwrap();
+                assert_eq!(helped.last(), Some(&name), "HELP before TYPE: {line}");
+                assert!(["counter", "gauge"].contains(&kind), "{line}");
+                assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+                for abbreviated in ["_ms", "_us", "_s_", "_kb", "_mb", "_sum", "_count", "_bucket"]
+                {
+                    assert!(!name.contains(abbreviated), "no base unit: {line}");
+                }
+                let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+                assert!(name.chars().all(plain), "{line}");
+                assert!(types.insert(name, kind).is_none());
+            } else {
+                let (key, value) = line.rsplit_once(' ').unwrap();
+                let name = key.split('{').next().unwrap();
+                assert!(types.contains_key(name) && helped.last() == Some(&name), "{line}");
+                assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
+                assert!(series.insert(key), "twice: {line}");
+            }
+        }
+        assert!(series.len() > 50);
+    }
+
+    #[test]
+    fn refusals_and_disconnects_are_told_by_code_and_reason() {
+        let shard = Arc::new(Counters::default());
+        shard.refusals.add(ErrorCode::TokenExpired);
+        shard.disconnects.add("slow_reader");
+        let of_http = |code| u64::from(code == ErrorCode::TokenExpired) * 2;
+        let page = render(&[shard], of_http, 1.5);
+        assert!(page.contains("foodtrack_refusals_total{code=\"token_expired\"} 3\n"), "{page}");
+        assert!(page.contains("foodtrack_refusals_total{code=\"overloaded\"} 0\n"), "{page}");
+        let line = "foodtrack_disconnects_total{reason=\"slow_reader\"} 1\n";
+        assert!(page.contains(line), "{page}");
+    }
+
+    #[test]
+    fn times_are_told_in_seconds() {
+        let shard = Arc::new(Counters::default());
+        shard.replay_ms_sum.add(2_500);
+        shard.fan_out_us_sum.add(1);
+        let page = render(&[shard], |_| 0, 1.5);
+        assert!(page.contains("foodtrack_replay_seconds_total{shard=\"0\"} 2.5\n"), "{page}");
+        assert!(page.contains("foodtrack_fan_out_seconds_total{shard=\"0\"} 0.000001\n"), "{page}");
     }
 }

@@ -107,7 +107,7 @@ impl WebSocketConfig {
     /// How long `/ready` and `/health` say that the node is about to stop before it does, at most ten minutes. Default: 0.
     #[must_use]
     pub fn drain_delay(mut self, delay: Duration) -> Self {
-        self.shutdown.drain_delay_ms = millis(delay);
+        self.shutdown.drain_delay_ms = whole_ms(delay);
         self
     }
 

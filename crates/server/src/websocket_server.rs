@@ -203,7 +203,10 @@ impl WebSocketServer {
         let delay_ms = self.hub.config.said().shutdown.drain_delay_ms;
         // What has ended by itself serves nobody meanwhile.
         if delay_ms > 0 && !self.has_ended() {
-            tracing::info!(delay_ms, "draining: /ready and /health say so, clients are still served");
+            tracing::info!(
+                delay_ms,
+                "draining: /ready and /health say so, clients are still served"
+            );
             std::thread::sleep(Duration::from_millis(delay_ms.into()));
         }
         tracing::info!("stopping: the listener closes, and clients are told to connect elsewhere");

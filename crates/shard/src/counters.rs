@@ -1,12 +1,21 @@
 //! What a shard counts. Written by the shard alone, read by whoever renders metrics.
 
+use foodtrack_contract::ErrorCode;
+use foodtrack_transport::CloseReason;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 macro_rules! counters {
     ($( $(#[$doc:meta])* $name:ident; )*) => {
         /// One shard's counters; they only grow, except those named as gauges.
         #[derive(Debug, Default)]
-        pub struct Counters { $( $(#[$doc])* pub $name: Counter, )* }
+        pub struct Counters {
+            $( $(#[$doc])* pub $name: Counter, )*
+            /// Refusals of clients' events and handshakes, by their code; not those that a handle is told.
+            pub refusals: Refusals,
+            /// Authenticated clients that went away, by why.
+            pub disconnects: Disconnects,
+        }
 
         impl Counters {
             /// Every counter with its name, for rendering.
@@ -80,6 +89,63 @@ counters! {
     fan_out_us_sum;
     /// Turns of the loop in which an event of a client was delivered.
     fan_out_turns;
+}
+
+/// Refusals by their code: a closed set, so it is bounded.
+#[derive(Debug)]
+pub struct Refusals(Box<[Counter]>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(ErrorCode::ALL.iter().map(|_| Counter::default()).collect())
+    }
+}
+
+impl Refusals {
+    /// Counts one.
+    pub fn add(&self, code: ErrorCode) {
+        if let Some(place) = ErrorCode::ALL.iter().position(|other| *other == code) {
+            self.0[place].add(1);
+        }
+    }
+
+    /// Every code with its number.
+    pub fn each(&self) -> impl Iterator<Item = (ErrorCode, u64)> {
+        ErrorCode::ALL.iter().copied().zip(self.0.iter().map(Counter::get))
+    }
+}
+
+/// Why authenticated clients go away, as logs and metrics name it.
+const DISCONNECT_REASONS: [&str; 12] = [
+    CloseReason::TransportClosed.as_str(),
+    CloseReason::TransportError.as_str(),
+    CloseReason::PingTimeout.as_str(),
+    CloseReason::ConnectTimeout.as_str(),
+    CloseReason::ProtocolError.as_str(),
+    CloseReason::SlowReader.as_str(),
+    CloseReason::Disconnected.as_str(),
+    CloseReason::ServerClosed.as_str(),
+    ErrorCode::DeviceReplaced.as_str(),
+    "resumed_elsewhere",
+    "left",
+    "other",
+];
+
+/// Clients that went away, by why: a closed set, so it is bounded.
+#[derive(Debug, Default)]
+pub struct Disconnects([Counter; DISCONNECT_REASONS.len()]);
+
+impl Disconnects {
+    /// Counts one; a reason that is not listed is `other`.
+    pub fn add(&self, reason: &str) {
+        let place = DISCONNECT_REASONS.iter().position(|other| *other == reason);
+        self.0[place.unwrap_or(DISCONNECT_REASONS.len() - 1)].add(1);
+    }
+
+    /// Every reason with its number.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        DISCONNECT_REASONS.into_iter().zip(self.0.iter().map(Counter::get))
+    }
 }
 
 /// A number that one thread writes.

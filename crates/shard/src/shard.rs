@@ -263,6 +263,7 @@ impl Shard {
 
     fn turn_away(&self, refusal: &Refusal) -> Verdict<Admission> {
         self.parts.counters.handshakes_refused.add(1);
+        self.parts.counters.refusals.add(refusal.code());
         let message = serde_json::Value::from(refusal.message());
         let error = format!("{{\"message\":{message},\"data\":{}}}", refusal.to_json());
         Verdict::Refuse { error }
@@ -307,6 +308,7 @@ impl Shard {
         };
         counters.connections.sub(1);
         counters.connections_closed.add(1);
+        counters.disconnects.add(reason);
         counters.tenants.sub(u64::from(is_last));
     }
 }

@@ -222,8 +222,12 @@ impl Tenant {
     }
 
     fn answer(&self, turn: &mut Turn<'_>, answer: Answer, result: Result<Accepted, Refusal>) {
-        if result.is_err() {
+        if let Err(refusal) = &result {
             turn.counters.events_refused.add(1);
+            // Who hears of it by a reply counts it by its code where the reply is told.
+            if !matches!(answer, Answer::Reply(_)) {
+                turn.counters.refusals.add(refusal.code());
+            }
         }
         match (answer, result) {
             // A reply that nobody waits for any more is no loss.

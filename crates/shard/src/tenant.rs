@@ -298,6 +298,7 @@ impl Tenant {
         refusal: &Refusal,
     ) {
         turn.counters.events_refused.add(1);
+        turn.counters.refusals.add(refusal.code());
         self.say_refused(turn, client, ack_id, refusal);
     }
 

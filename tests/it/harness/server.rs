@@ -124,7 +124,8 @@ impl Server {
     /// Memory resident now, of the test's own process, which the server runs in.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let page = self.server.as_ref().unwrap().metrics();
-        let line = page.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+        let line =
+            page.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
         line.unwrap().parse().unwrap()
     }
 

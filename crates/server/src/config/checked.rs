@@ -132,7 +132,10 @@ fn check_path(path: &str, errors: &mut ConfigErrors) {
         && path.chars().all(plain);
     if !shaped {
         errors.add("path", "not a path; begin and end it with /, such as /socket.io/");
-    } else if ["/api/", "/health/", "/ready/", "/metrics/", "/demo/"].iter().any(|own| path.starts_with(own)) {
+    } else if ["/api/", "/health/", "/ready/", "/metrics/", "/demo/"]
+        .iter()
+        .any(|own| path.starts_with(own))
+    {
         errors.add("path", "this path is the HTTP API's; choose another, such as /socket.io/");
     }
 }

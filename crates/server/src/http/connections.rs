@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::ApiError;
 use super::caller::Administrator;
 use super::error::{Data, Part};
-use super::extract::{Parameters, Segments};
+use super::extract::{Parameters, Segments, check_limit};
 use crate::hub::Hub;
 
 /// The tenant's connections: all of them counted, those asked for listed.
@@ -31,6 +31,7 @@ pub(crate) async fn list(
     caller: Administrator,
     Parameters(filter): Parameters<ConnectionFilter>,
 ) -> Result<Part<Listing>, ApiError> {
+    check_limit(filter.limit)?;
     let counts = hub.connections.counts(caller.tenant()).await?;
     let page = hub.connections.list(caller.tenant(), filter).await?;
     Ok(Part(Listing { counts, connections: page.items }, page.next))

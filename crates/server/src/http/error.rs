@@ -7,6 +7,8 @@ use bytes::Bytes;
 use foodtrack_contract::{ErrorCode, Refusal};
 use serde::Serialize;
 
+use super::refusals::RefusedWith;
+
 /// When to try again where a refusal does not say.
 const RETRY_AFTER_S: u64 = 1;
 
@@ -60,13 +62,6 @@ pub(crate) struct ApiError {
     refusal: Refusal,
 }
 
-impl ApiError {
-    /// A refusal with another status than its code's.
-    pub(crate) fn with_status(status: StatusCode, refusal: Refusal) -> Self {
-        Self { status, refusal }
-    }
-}
-
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         Self { status: status_of(refusal.code()), refusal }
@@ -83,12 +78,14 @@ impl ApiError {
     /// The answer with its body in one piece.
     pub(crate) fn into_whole_response(self) -> Response<Bytes> {
         let Self { status, refusal } = self;
+        let code = refusal.code();
         let retry_after_s = refusal.retry_after().map(|ms| ms.div_ceil(1_000).max(1));
         let failure = Failure { success: false, error: refusal };
         // Texts and numbers only: it cannot fail to be JSON.
         let body = serde_json::to_vec(&failure).unwrap_or_default();
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
+        response.extensions_mut().insert(RefusedWith(code));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         match status {
@@ -133,6 +130,8 @@ fn status_of(code: ErrorCode) -> StatusCode {
         | E::OrderForbidden
         | E::RoomForbidden => StatusCode::FORBIDDEN,
         E::NotFound | E::NamespaceUnknown => StatusCode::NOT_FOUND,
+        E::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        E::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
         E::Conflict | E::RoomFull | E::RoomsTooMany => StatusCode::CONFLICT,
         E::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         E::RateLimited | E::TenantRateLimited | E::HandshakeRateLimited | E::TooManyConnections => {
@@ -184,6 +183,8 @@ mod tests {
             (ErrorCode::TenantMismatch, 403),
             (ErrorCode::PermissionDenied, 403),
             (ErrorCode::NotFound, 404),
+            (ErrorCode::MethodNotAllowed, 405),
+            (ErrorCode::IdempotencyConflict, 422),
             (ErrorCode::Conflict, 409),
             (ErrorCode::PayloadTooLarge, 413),
             (ErrorCode::TenantRateLimited, 429),

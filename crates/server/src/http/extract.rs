@@ -89,6 +89,17 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Hub>> for Segments<T> {
     }
 }
 
+/// How many things of a list may be asked for at once.
+const LISTED_MAX: usize = 1_000;
+
+/// Whether so many may be asked for; a bound that is not said would be a list that ends too early.
+pub(crate) fn check_limit(limit: Option<usize>) -> Result<(), Refusal> {
+    if limit.is_none_or(|limit| (1..=LISTED_MAX).contains(&limit)) {
+        return Ok(());
+    }
+    Err(malformed(format!("limit is from 1 to {LISTED_MAX}")).at("/limit", "maximum"))
+}
+
 /// The query's parameters.
 pub(crate) struct Parameters<T>(pub(crate) T);
 

@@ -8,8 +8,10 @@ mod error;
 mod events;
 mod explain;
 mod extract;
+mod idempotency;
 mod performance;
 mod publish;
+mod refusals;
 mod rooms;
 mod rules;
 mod service;
@@ -18,7 +20,7 @@ mod status;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{Method, Uri};
 use axum::routing::{delete, get, post, put};
 use foodtrack_contract::{ErrorCode, Refusal};
 
@@ -27,6 +29,7 @@ use crate::hub::Hub;
 pub(crate) use api_quota::ApiQuota;
 pub(crate) use error::ApiError;
 pub(crate) use extract::Parameters;
+pub(crate) use idempotency::IdempotencyKeys;
 pub(crate) use service::{ApiThreads, OpenApiThreads};
 pub(crate) use status::StatusPages;
 
@@ -68,6 +71,7 @@ fn whole(routes: Router, hub: Arc<Hub>) -> Router {
     routes
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&hub), refusals::count))
         .layer(axum::middleware::from_fn_with_state(hub, cors::answer))
 }
 
@@ -79,8 +83,5 @@ async fn unknown_path(uri: Uri) -> ApiError {
 async fn unknown_method(method: Method, uri: Uri) -> ApiError {
     let path = uri.path();
     let sentence = format!("{path} does not take {method}; the Allow header says what it takes");
-    ApiError::with_status(
-        StatusCode::METHOD_NOT_ALLOWED,
-        Refusal::new(ErrorCode::NotFound, sentence),
-    )
+    Refusal::new(ErrorCode::MethodNotAllowed, sentence).into()
 }

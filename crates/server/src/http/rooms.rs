@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::ApiError;
 use super::caller::Administrator;
 use super::error::{Data, Part};
-use super::extract::{Body, Parameters, Segments};
+use super::extract::{Body, Parameters, Segments, check_limit};
 use crate::hub::Hub;
 
 /// A grant as it stands after the request.
@@ -26,6 +26,7 @@ pub(crate) async fn list(
     caller: Administrator,
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Part<Vec<RoomInfo>>, ApiError> {
+    check_limit(query.limit)?;
     let page = hub.connections.rooms(caller.tenant(), query).await?;
     Ok(Part(page.items, page.next))
 }

@@ -58,6 +58,7 @@ impl HttpService for ApiService {
             let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) =
                 error;
             job.respond.release();
+            self.pages.refusals.add(ErrorCode::Overloaded);
             Box::new(busy())
         })
     }
@@ -131,10 +132,7 @@ impl OpenApiThreads {
     }
 }
 
-fn spawn(
-    name: &str,
-    run: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
+fn spawn(name: &str, run: impl Future<Output = ()> + Send + 'static) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name(name.into()).spawn(move || runtime.block_on(run))
 }

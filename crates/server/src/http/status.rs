@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
 use serde_json::json;
 
+use super::refusals::HttpRefusals;
 use crate::health::HealthState;
 use crate::hub::Hub;
 
@@ -42,6 +43,8 @@ pub(crate) struct StatusPages {
     made: Mutex<Made>,
     /// Held by who makes them anew; whoever comes meanwhile waits for the same ones.
     refresh: tokio::sync::Mutex<()>,
+    /// What the API refused, for the metrics.
+    pub(crate) refusals: HttpRefusals,
 }
 
 #[derive(Default)]
@@ -59,7 +62,11 @@ struct Pages {
 
 impl StatusPages {
     /// The answer that is there already; `None` where it must be made, and where the request is not a plain one.
-    pub(crate) fn made(&self, page: StatusPage, request: &Request<Bytes>) -> Option<Response<Bytes>> {
+    pub(crate) fn made(
+        &self,
+        page: StatusPage,
+        request: &Request<Bytes>,
+    ) -> Option<Response<Bytes>> {
         let is_plain = matches!(*request.method(), Method::GET | Method::HEAD)
             // What another origin's page may read is the API's to say.
             && !request.headers().contains_key(header::ORIGIN);

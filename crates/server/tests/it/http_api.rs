@@ -69,7 +69,10 @@ fn unknown_paths_and_methods_are_refused_as_json() {
     assert_eq!((nowhere.status, nowhere.code().as_str()), (404, "not_found"));
     let method = request(server.local_addr(), "GET /api/v1/publish", &[], "");
     assert_eq!((method.status, method.header("allow")), (405, Some("POST")), "{method:?}");
-    assert_eq!(method.code(), "not_found");
+    assert_eq!(method.code(), "method_not_allowed");
+    let health = request(server.local_addr(), "POST /health", &[], "");
+    assert_eq!((health.status, health.code().as_str()), (405, "method_not_allowed"));
+    assert!(health.header("allow").unwrap().contains("GET"), "{health:?}");
     server.stop();
 }
 
@@ -237,5 +240,64 @@ fn the_demos_tokens_are_not_there_outside_the_demo() {
     for line in [path, "GET /demo/info", "GET /", "GET /playground/app.js"] {
         assert_eq!(request(server.local_addr(), line, &[], "").status, 404, "{line}");
     }
+    server.stop();
+}
+
+#[test]
+fn a_limit_out_of_its_bounds_is_refused_with_the_bounds() {
+    let server = serve(config());
+    let owner = token("t1", UserRole::RestaurantOwner);
+    for list in ["connections", "rooms"] {
+        let of = |limit: &str| {
+            let line = format!("GET /api/v1/{list}?limit={limit}");
+            call(server.local_addr(), &line, &owner, "")
+        };
+        assert_eq!((of("1").status, of("1000").status), (200, 200));
+        for limit in ["0", "1001", "99999999"] {
+            let answer = of(limit);
+            assert_eq!((answer.status, answer.code().as_str()), (400, "message_malformed"));
+            assert!(answer.body.contains("from 1 to 1000"), "{answer:?}");
+        }
+        assert_eq!(of("many").status, 400);
+    }
+    server.stop();
+}
+
+#[test]
+fn an_idempotency_key_publishes_once_whatever_happens_in_between() {
+    let directory = tempfile::tempdir().unwrap();
+    let configured = || config().data_dir(directory.path().to_string_lossy());
+    let publish =
+        |server: &foodtrack_server::WebSocketServer, tenant: &str, key: &str, body: &str| {
+            let bearer = format!("Bearer {}", token(tenant, UserRole::System));
+            let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", key)];
+            request(server.local_addr(), "POST /api/v1/publish", &headers, body)
+        };
+    let server = serve(configured());
+    let first = publish(&server, "t1", "k1", &message("7"));
+    assert_eq!((first.status, &first.data()["offset"]), (200, &json!(1)), "{first:?}");
+    let again = publish(&server, "t1", "k1", &message("7"));
+    assert_eq!(again.status, 200);
+    let both = (again.data()["id"].clone(), again.data()["offset"].clone());
+    assert_eq!(both, (first.data()["id"].clone(), json!(1)));
+    let other_body = publish(&server, "t1", "k1", &message("8"));
+    assert_eq!((other_body.status, other_body.code().as_str()), (422, "idempotency_conflict"));
+    // Other keys and other tenants are others.
+    assert_eq!(publish(&server, "t1", "k2", &message("8")).data()["offset"], 2);
+    assert_ne!(publish(&server, "t2", "k1", &message("7")).data()["id"], first.data()["id"]);
+    // What was refused may be corrected under the same key.
+    let wrong = r#"{"type":"order:created","payload":{}}"#;
+    assert_eq!(publish(&server, "t1", "k3", wrong).code(), "payload_invalid");
+    assert_eq!(publish(&server, "t1", "k3", &message("9")).status, 200);
+    // Two names for one message are one too many; a key has a shape.
+    let id = r#"{"id":"01935c1e-0000-7000-8000-000000000001","type":"order:created","payload":{"orderId":"7"}}"#;
+    assert_eq!(publish(&server, "t1", "k4", id).code(), "message_malformed");
+    assert_eq!(publish(&server, "t1", &"k".repeat(256), &message("7")).code(), "message_malformed");
+    assert_eq!(publish(&server, "t1", "", &message("7")).code(), "message_malformed");
+    server.stop();
+    let server = serve(configured());
+    let again = publish(&server, "t1", "k1", &message("7"));
+    assert_eq!(again.data()["id"], first.data()["id"]);
+    assert_eq!(again.data()["offset"], 1, "known from the log: {again:?}");
     server.stop();
 }

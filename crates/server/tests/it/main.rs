@@ -8,4 +8,5 @@ mod http_api;
 mod log;
 mod logging;
 mod process;
+mod status;
 mod support;

@@ -42,6 +42,7 @@ impl Shard {
             self.with_tenant(io, tag.tenant, |tenant, turn| match (event.id, tell) {
                 (None, false) => {
                     turn.counters.events_refused.add(1);
+                    turn.counters.refusals.add(refusal.code());
                     turn.counters.rate_limited.add(1);
                 }
                 (id, _) => tenant.refuse(turn, client, id, &refusal),

@@ -1,0 +1,50 @@
+//! What the HTTP API refused, by its code.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use foodtrack_contract::ErrorCode;
+
+use crate::hub::Hub;
+
+/// Counts by code: a closed set, so it is bounded.
+pub(crate) struct HttpRefusals(Box<[AtomicU64]>);
+
+impl Default for HttpRefusals {
+    fn default() -> Self {
+        Self(ErrorCode::ALL.iter().map(|_| AtomicU64::default()).collect())
+    }
+}
+
+impl HttpRefusals {
+    pub(crate) fn add(&self, code: ErrorCode) {
+        if let Some(count) = self.count(code) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn of(&self, code: ErrorCode) -> u64 {
+        self.count(code).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    fn count(&self, code: ErrorCode) -> Option<&AtomicU64> {
+        let place = ErrorCode::ALL.iter().position(|other| *other == code)?;
+        self.0.get(place)
+    }
+}
+
+/// The code of a refusal, beside its answer.
+#[derive(Clone, Copy)]
+pub(crate) struct RefusedWith(pub(crate) ErrorCode);
+
+/// Counts an answer that is a refusal.
+pub(crate) async fn count(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if let Some(RefusedWith(code)) = response.extensions().get() {
+        hub.status_pages.refusals.add(*code);
+    }
+    response
+}

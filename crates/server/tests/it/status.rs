@@ -1,0 +1,98 @@
+//! `/health`, `/ready` and `/metrics`: what they say, and that asking costs nothing.
+
+use std::time::{Duration, Instant};
+
+use foodtrack_contract::UserRole;
+use serde_json::json;
+
+use crate::process::{Served, command};
+use crate::support::{SECRET, call, config, request, serve, token};
+
+#[test]
+fn a_page_is_made_once_a_second_however_often_it_is_asked_for() {
+    let server = serve(config());
+    let address = server.local_addr();
+    let started = Instant::now();
+    let mut pages = std::collections::BTreeSet::new();
+    for _ in 0..200 {
+        let page = request(address, "GET /metrics", &[], "").body;
+        let uptime = page.lines().find(|line| line.starts_with("foodtrack_uptime_seconds "));
+        pages.insert(uptime.unwrap().to_owned());
+    }
+    // One for each second that has begun.
+    let seconds = usize::try_from(started.elapsed().as_secs()).unwrap() + 2;
+    assert!(pages.len() <= seconds, "{} pages in {seconds} s", pages.len());
+    server.stop();
+}
+
+#[test]
+fn ready_says_yes_and_a_head_request_has_no_body() {
+    let server = serve(config());
+    let ready = request(server.local_addr(), "GET /ready", &[], "");
+    assert_eq!((ready.status, ready.json()), (200, json!({ "ready": true })));
+    let mut stream = std::net::TcpStream::connect(server.local_addr()).unwrap();
+    let head = "HEAD /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    std::io::Write::write_all(&mut stream, head.as_bytes()).unwrap();
+    let answer = std::io::read_to_string(&mut stream).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    server.stop();
+}
+
+#[test]
+fn refusals_over_http_are_counted_by_code() {
+    let server = serve(config());
+    let system = token("t1", UserRole::System);
+    let refused = call(server.local_addr(), "POST /api/v1/publish", &system, "{");
+    assert_eq!(refused.code(), "message_malformed");
+    assert_eq!(request(server.local_addr(), "GET /api/v1/rules", &[], "").code(), "token_missing");
+    let page = server.metrics();
+    for code in ["message_malformed", "token_missing"] {
+        assert!(
+            page.contains(&format!("foodtrack_refusals_total{{code=\"{code}\"}} 1\n")),
+            "{page}"
+        );
+    }
+    server.stop();
+}
+
+fn draining(delay_ms: &str) -> Served {
+    let serve = ["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1", "--drain-delay-ms"];
+    Served::start(command(&[&serve[..], &[delay_ms]].concat()).env("JWT_SECRET", SECRET))
+}
+
+#[test]
+fn a_stop_is_announced_while_clients_are_still_served_and_then_the_listener_closes() {
+    let mut served = draining("3000");
+    assert_eq!(request(served.address, "GET /ready", &[], "").status, 200);
+    served.signal("TERM");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let ready = loop {
+        let ready = request(served.address, "GET /ready", &[], "");
+        if ready.status == 503 || Instant::now() > deadline {
+            break ready;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!((ready.status, &ready.json()["reason"]), (503, &json!("draining")), "{ready:?}");
+    let health = request(served.address, "GET /health", &[], "");
+    assert_eq!((health.status, &health.json()["draining"]), (503, &json!(true)));
+    let body = json!({ "type": "order:created", "payload": { "orderId": "7" } }).to_string();
+    let system = token("t1", UserRole::System);
+    let accepted = call(served.address, "POST /api/v1/publish", &system, &body);
+    assert_eq!(accepted.status, 200, "{accepted:?}");
+    assert_eq!(served.wait(), 0);
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut served = draining("600000");
+    served.signal("TERM");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while request(served.address, "GET /ready", &[], "").status == 200 {
+        assert!(Instant::now() < deadline, "it does not hear the first signal");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    served.signal("INT");
+    assert_eq!(served.wait(), 1);
+}
