@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Client, HttpConnection, PATIENCE, Server, Transport, Who, config, eventually, limits,
-};
+use crate::harness::{Client, PATIENCE, Server, Transport, Who, config, eventually, limits};
 use crate::support::{TENANT, slow_client};
 
 /// A server that closes slow readers soon.

@@ -7,9 +7,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use foodtrack_server::{WebSocketConfig, WebSocketServer};
 
+use super::Address;
 use super::server::config;
 use super::token::SECRET;
-use super::{Address, HttpConnection};
 
 const CONFIG: &str = "ACCEPTANCE_SERVE";
 const LISTENING: &str = "listening on ";

@@ -11,7 +11,6 @@ use foodtrack_server::{
 use foodtrack_shard::DeadLetters;
 
 use super::Address;
-use super::http::HttpConnection;
 use super::token::SECRET;
 
 /// Two shards, and no rate but those a test sets itself.
