@@ -10,9 +10,9 @@ const START_TIMEOUT_MS = 20_000;
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BINARY = process.env.FOODTRACK_BINARY ?? `${ROOT}target/debug/foodtrack-websocket`;
 
-/** Starts `demo`; answers `{ url, stop }` once it listens. */
-export async function startHub() {
-  const child = spawn(BINARY, ['demo', '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts `demo` on `port`, or on one of its own choice; answers `{ url, port, stop }` once it listens. */
+export async function startHub(port = 0) {
+  const child = spawn(BINARY, ['demo', '--port', String(port)], { stdio: ['ignore', 'pipe', 'pipe'] });
   const log = [];
   const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -22,7 +22,7 @@ export async function startHub() {
     await gone;
     clearTimeout(kill);
   };
-  const url = await new Promise((resolve, reject) => {
+  const listening = await new Promise((resolve, reject) => {
     const fail = (why) => reject(new Error(`${BINARY} demo: ${why}\n${log.join('\n')}`));
     const timer = setTimeout(() => fail(`not listening after ${START_TIMEOUT_MS} ms`), START_TIMEOUT_MS);
     child.once('error', (cause) => fail(cause.message));
@@ -34,12 +34,12 @@ export async function startHub() {
         const port = /listening on \S*?:(\d+)\b(?!\S*:\d)/.exec(line)?.[1];
         if (!port) return;
         clearTimeout(timer);
-        resolve(`http://127.0.0.1:${port}/`);
+        resolve(Number(port));
       });
     }
   }).catch(async (cause) => {
     await stop();
     throw cause;
   });
-  return { url, stop };
+  return { url: `http://127.0.0.1:${listening}/`, port: listening, stop };
 }

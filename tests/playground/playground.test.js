@@ -118,3 +118,82 @@ scenario('fifty orders at once are all taken', WIDE, async (page) => {
   await lab.locator('.burst', { hasText: '50 of 50 orders placed' }).waitFor({ timeout: 60_000 });
   await page.screenshot('wide-light-burst');
 });
+
+scenario('the focus stays where the person was, whatever else is drawn', WIDE, async (page) => {
+  await page.stopAutopilots();
+  const orders = [await page.order('Margherita'), await page.order('Margherita'), await page.order('Margherita')];
+  const kitchen = await page.pane('kitchen');
+  const focused = () => page.page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);
+  // Another ticket goes: the button of this one keeps the focus.
+  await kitchen.getByRole('button', { name: `Start: order ${orders[1]}` }).focus();
+  await page.page.evaluate((orderId) => document.querySelector(`[aria-label="Start: order ${orderId}"]`).click(), orders[0]);
+  await page.customerSees(orders[2], 'placed');
+  await kitchen.getByRole('button', { name: `Ready: order ${orders[0]}` }).waitFor();
+  assert.equal(await focused(), `Start: order ${orders[1]}`);
+  // Its own ticket goes: the next one's button has the focus.
+  await page.page.keyboard.press('Enter');
+  await kitchen.getByRole('button', { name: `Ready: order ${orders[1]}` }).waitFor();
+  assert.equal(await focused(), `Start: order ${orders[2]}`);
+});
+
+scenario('a message can be opened, and says what it says', WIDE, async (page) => {
+  await page.stopAutopilots();
+  const orderId = await page.order('Margherita');
+  const stream = page.stage.locator('[data-role="stream"]');
+  const row = stream.locator('.event[data-type="order:created"][data-to="dashboard"]', { hasText: `#${orderId}` });
+  await row.getByRole('button', { name: 'order:created' }).click();
+  const message = JSON.parse(await row.locator('.json').textContent());
+  assert.equal(message.payload.orderId, orderId);
+  assert.equal(message.tenantId, 'pizza-roma');
+  await row.locator('.latency', { hasText: /^\d+\.\d ms$/ }).waitFor();
+  await page.screenshot('wide-light-message');
+  await row.getByRole('button', { name: 'order:created' }).click();
+  assert.equal(await row.locator('.json').isVisible(), false);
+});
+
+scenario('an event of one\'s own is sent, and the hub\'s answer shown', WIDE, async (page) => {
+  const lab = await page.pane('lab');
+  await lab.getByText('Send an event of your own').click();
+  await lab.getByLabel('Payload, as JSON').fill('{ "message": "from a person" }');
+  await lab.getByRole('button', { name: 'Send', exact: true }).click();
+  await lab.locator('.answer[data-success="true"]').waitFor();
+  await page.stage.locator('.event[data-type="notification:info"]').first().waitFor();
+  await lab.getByLabel('Payload, as JSON').fill('{ "message": ');
+  await lab.getByRole('button', { name: 'Send', exact: true }).click();
+  await lab.locator('.answer[data-success="false"]', { hasText: 'This is not JSON' }).waitFor();
+  await lab.getByLabel('Payload, as JSON').fill('{}');
+  await lab.getByRole('button', { name: 'Send', exact: true }).click();
+  await lab.locator('.answer[data-success="false"]', { hasText: 'payload_invalid' }).waitFor();
+  await page.screenshot('wide-light-own-event');
+});
+
+test('the latency is the way from the hub, not the painting of the page', { timeout: TEST_TIMEOUT_MS }, () =>
+  withPage(WIDE, async (page) => {
+    // The page is kept busy for 80 ms of each 100: what is painted late has arrived in time.
+    await page.page.evaluate(() => setInterval(() => {
+      const untilMs = performance.now() + 80;
+      while (performance.now() < untilMs);
+    }, 100));
+    const row = page.stage.locator('.event[data-type="delivery:location_updated"] .latency', { hasText: / ms$/ });
+    await row.first().waitFor({ timeout: 60_000 });
+    await page.page.waitForTimeout(5_000);
+    const p50Ms = parseFloat(await page.page.locator('#p50').textContent());
+    assert.ok(p50Ms < 40, `p50 is ${p50Ms} ms`);
+  }));
+
+test('a hub that is away is said to be, and its return too', { timeout: TEST_TIMEOUT_MS }, async () => {
+  let ownHub = await startHub();
+  const page = await Playground.open(browser, ownHub.url, WIDE);
+  try {
+    await ownHub.stop();
+    const banner = page.page.locator('#hub');
+    await banner.filter({ hasText: /^The hub has not answered for \d+ s\./ }).waitFor();
+    await page.screenshot('wide-light-away');
+    ownHub = await startHub(ownHub.port);
+    await banner.filter({ hasText: /^The hub is back after \d+ s\. \d+ of \d+ lines went on where they were\.$/ }).waitFor({ timeout: 30_000 });
+    await banner.waitFor({ state: 'hidden', timeout: 30_000 });
+  } finally {
+    await page.close();
+    await ownHub.stop();
+  }
+});

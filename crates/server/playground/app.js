@@ -6,6 +6,8 @@ import { CustomerPane } from './customer_pane.js';
 import { DashboardPane } from './dashboard_pane.js';
 import { coalesce, el, setText, svg } from './dom.js';
 import { EventStream } from './event_stream.js';
+import { keepFocus } from './focus.js';
+import { HubWatch } from './hub_watch.js';
 import { icon } from './icons.js';
 import { tabCode } from './ids.js';
 import { KitchenPane } from './kitchen_pane.js';
@@ -26,9 +28,9 @@ const fetchJson = async (path) => {
 
 /** The panes of one restaurant, and when to draw them. */
 class Stage {
-  constructor(restaurant, other, switches, onEvent) {
+  constructor(restaurant, other, switches, latency) {
     this.restaurant = restaurant;
-    const stream = new EventStream(restaurant);
+    const stream = new EventStream(restaurant, latency);
     const lab = new LabPane(restaurant, other);
     const panes = [
       new CustomerPane(restaurant, switches), new DashboardPane(restaurant, switches),
@@ -37,13 +39,11 @@ class Stage {
     this.element = el('div', { class: 'stage', 'data-tenant': restaurant.id, hidden: true },
       panes.map(({ element }) => element));
     this.draw = coalesce(() => {
-      if (!this.element.hidden) panes.forEach((pane) => pane.draw());
+      if (!this.element.hidden) keepFocus(this.element, () => panes.forEach((pane) => pane.draw()));
     });
-    restaurant.onChange = this.draw;
-    restaurant.onEvent = (seat, message, latencyMs) => {
-      stream.add(seat, message, latencyMs);
+    restaurant.onEvent = (seat, message) => {
+      stream.add(seat, message);
       this.draw();
-      onEvent();
     };
   }
 
@@ -53,12 +53,12 @@ class Stage {
   }
 }
 
-function meters(latency) {
+function meters() {
   const p50 = document.querySelector('#p50');
   const p99 = document.querySelector('#p99');
   const line = svg('polyline', { fill: 'none' });
   document.querySelector('#spark').append(line);
-  return coalesce(() => {
+  return (latency) => {
     const { p50Ms, p99Ms, count } = latency.summary();
     setText(p50, inMs(p50Ms));
     setText(p99, inMs(p99Ms));
@@ -66,7 +66,7 @@ function meters(latency) {
     const top = Math.max(...latency.recent, 1);
     line.setAttribute('points', latency.recent
       .map((latencyMs, i) => `${(i / (WINDOW - 1) * 100).toFixed(1)},${(22 - (latencyMs / top) * 20).toFixed(1)}`).join(' '));
-  });
+  };
 }
 
 function notices() {
@@ -85,16 +85,25 @@ function press(group, chosen) {
 async function start() {
   const [info, { tenants: menus }] = await Promise.all([fetchJson('demo/info'), fetchJson('playground/menus.json')]);
   setText(document.querySelector('#version'), `v${info.version}`);
-  const latency = new Latency();
+  const drawMeters = meters();
+  const latency = new Latency(coalesce(() => drawMeters(latency)));
   const switches = new AutopilotSwitches();
-  const drawMeters = meters(latency);
   const tell = notices();
   const tab = tabCode();
   const restaurants = info.tenants.map(({ id, name }) =>
-    new Restaurant({ ...menus.find((menu) => menu.id === id), id, name }, tab, latency));
+    new Restaurant({ ...menus.find((menu) => menu.id === id), id, name }, tab));
+  restaurants.forEach(({ id }) => latency.measure(id, `meter-${tab}`));
   const stages = restaurants.map((restaurant, i) => {
     restaurant.onNotice = tell;
-    return new Stage(restaurant, restaurants[(i + 1) % restaurants.length], switches, drawMeters);
+    return new Stage(restaurant, restaurants[(i + 1) % restaurants.length], switches, latency);
+  });
+  const watch = new HubWatch(document.querySelector('#hub'),
+    () => restaurants.flatMap(({ seats }) => seats.map(({ connection }) => connection)));
+  stages.forEach(({ restaurant, draw }) => {
+    restaurant.onChange = () => {
+      watch.look();
+      draw();
+    };
   });
   document.querySelector('main').replaceChildren(...stages.map(({ element }) => element));
   restaurants.forEach((restaurant) => new Autopilot(restaurant, switches));
@@ -121,7 +130,10 @@ async function start() {
   document.querySelector('#panes').append(...choices);
   choices[0].click();
   // Ages and finished orders change without an event.
-  setInterval(() => stages.forEach((stage) => stage.draw()), 1_000);
+  setInterval(() => {
+    watch.look();
+    stages.forEach((stage) => stage.draw());
+  }, 1_000);
 }
 
 start().catch((cause) => {

@@ -22,7 +22,7 @@ async function freshToken(tenant, application, user) {
 /**
  * A connection of one user, in one application, of one tenant.
  *
- * `onMessage(message, latencyMs)` is called for every event received, `onState()` when the line's state changes.
+ * `onMessage(message)` is called for every event received, `onState()` when the line's state changes.
  */
 export class Connection {
   /** `connecting`, `connected`, `reconnecting` or `refused`. */
@@ -38,13 +38,11 @@ export class Connection {
   refusal = '';
 
   #socket;
-  #latency;
   #wasConnected = false;
   #lostAt = 0;
 
-  constructor({ tenant, application, user, latency, onMessage, onState }) {
+  constructor({ tenant, application, user, onMessage, onState }) {
     Object.assign(this, { tenant, application, user });
-    this.#latency = latency;
     this.#socket = io({
       transports: ['websocket', 'polling'],
       forceNew: true,
@@ -62,8 +60,7 @@ export class Connection {
       if (message === null || typeof message !== 'object') return;
       if (message.tenantId === tenant) this.own += 1;
       else if (message.tenantId !== undefined) this.foreign += 1;
-      const latencyMs = message.id === undefined ? null : latency.received(message.id);
-      onMessage({ ...message, type: name }, latencyMs);
+      onMessage({ ...message, type: name });
     });
   }
 
@@ -116,16 +113,12 @@ export class Connection {
 
   /** Sends an event and answers its acknowledgement, as `ask` does. A repeat keeps the id, so the hub takes it once. */
   send(type, payload) {
-    const message = { id: uuid(), type, payload };
-    this.#latency.sent(message.id);
-    return this.ask(type, message);
+    return this.ask(type, { id: uuid(), type, payload });
   }
 
   /** Sends an event that may be lost, and nobody answers for. */
   sendVolatile(type, payload) {
-    const message = { id: uuid(), type, payload };
-    this.#latency.sent(message.id);
-    this.#socket.volatile.emit(type, message);
+    this.#socket.volatile.emit(type, { id: uuid(), type, payload });
   }
 
   /**

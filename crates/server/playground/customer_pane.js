@@ -1,6 +1,7 @@
 // The customer's phone: a menu to order from, and where the order is.
 
 import { KeyedList, el, setText } from './dom.js';
+import { keepFocus } from './focus.js';
 import { dishPicture } from './icons.js';
 import { STEPS, STEP_NAMES, isFinished } from './order_book.js';
 import { Pane, itemsText, orderTag } from './pane.js';
@@ -85,7 +86,7 @@ export class CustomerPane {
         const quantity = (this.#basket.get(sku) ?? 0) + by;
         if (quantity > 0) this.#basket.set(sku, Math.min(quantity, 20));
         else this.#basket.delete(sku);
-        this.#drawBasket();
+        keepFocus(this.element, () => this.#drawBasket());
       },
     }, sign);
   }
@@ -106,12 +107,15 @@ export class CustomerPane {
   async #place() {
     const basket = [...this.#basket].map(([sku, quantity]) => ({ sku, quantity }));
     const address = this.#restaurant.addresses.find(({ street }) => street === this.#parts.address.value);
+    const hadFocus = document.activeElement === this.#parts.place;
     this.#basket.clear();
     this.#drawBasket();
     const { success, orderId } = await this.#restaurant.placeOrder(this.#restaurant.customer, basket, address);
     if (!success) return;
     this.#chosen = orderId;
     this.#turnTo('track');
+    // The button that was pressed is out of view now.
+    if (hadFocus) this.#parts.trackTab.focus();
     this.#restaurant.onChange();
   }
 

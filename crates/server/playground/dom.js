@@ -42,7 +42,13 @@ export class KeyedList {
 
   /** Shows exactly `items`, in their order. */
   show(items, keyOf) {
-    const gone = new Set(this.#rows.keys());
+    // First what is gone: with it between them, the others would be moved, and an element that moves loses the focus.
+    const kept = new Set(items.map(keyOf));
+    for (const [key, { element }] of this.#rows) {
+      if (kept.has(key)) continue;
+      element.remove();
+      this.#rows.delete(key);
+    }
     let next = this.#container.firstElementChild;
     for (const item of items) {
       const key = keyOf(item);
@@ -51,14 +57,9 @@ export class KeyedList {
         row = this.#create(item);
         this.#rows.set(key, row);
       }
-      gone.delete(key);
       row.update(item);
       if (row.element === next) next = next.nextElementSibling;
       else this.#container.insertBefore(row.element, next);
-    }
-    for (const key of gone) {
-      this.#rows.get(key).element.remove();
-      this.#rows.delete(key);
     }
   }
 }

@@ -1,4 +1,4 @@
-// Every event this restaurant's connections received, newest first, with how long it travelled.
+// Every event this restaurant's connections received, newest first, with how long it travelled and what it says.
 
 import { KeyedList, el, setText } from './dom.js';
 import { icon } from './icons.js';
@@ -8,6 +8,7 @@ const ROWS_MAX = 120;
 
 /** The event stream of one restaurant. Locations of one ride fold into one row that counts them. */
 export class EventStream {
+  #latency;
   #rows = [];
   #list;
   #next = 0;
@@ -15,7 +16,9 @@ export class EventStream {
   #count;
   #paused;
 
-  constructor(restaurant) {
+  /** `latency` knows how long events took. */
+  constructor(restaurant, latency) {
+    this.#latency = latency;
     const list = el('ol', { class: 'events plain', 'aria-label': 'Events, newest first' });
     this.#list = new KeyedList(list, (row) => this.#row(row));
     this.#count = el('span', { class: 'count' }, '0');
@@ -31,20 +34,20 @@ export class EventStream {
   }
 
   /** Takes in one event that reached `seat`. */
-  add(seat, message, latencyMs) {
+  add(seat, message) {
     this.#received += 1;
     const orderId = message.payload?.orderId ?? '';
     const fold = message.type === 'delivery:location_updated';
     const row = fold && this.#rows.find((other) => other.type === message.type && other.to === seat.label && other.orderId === orderId);
     if (row) {
       row.times += 1;
-      row.latencyMs = latencyMs;
+      row.message = message;
       row.at = new Date();
       return;
     }
     this.#rows.unshift({
       key: this.#next, at: new Date(), to: seat.label, application: seat.application, type: message.type, orderId,
-      source: message.source ?? '', latencyMs, times: 1,
+      source: message.source ?? '', message, times: 1,
     });
     this.#next += 1;
     if (this.#rows.length > ROWS_MAX) this.#rows.pop();
@@ -60,19 +63,30 @@ export class EventStream {
     const time = el('span', { class: 'time' });
     const times = el('span', { class: 'times' });
     const latency = el('span', { class: 'latency' });
+    const content = el('pre', { class: 'json', hidden: true, tabindex: 0, 'aria-label': `What ${first.type} says` });
+    const toggle = el('button', {
+      type: 'button', class: 'type', 'aria-expanded': 'false', title: 'Show the message',
+      onclick: () => {
+        content.hidden = !content.hidden;
+        toggle.setAttribute('aria-expanded', String(!content.hidden));
+        this.draw();
+      },
+    }, first.type, times);
     const element = el('li', { class: 'event', 'data-type': first.type, 'data-to': first.to },
       time,
       el('span', { class: 'to', 'data-application': first.application }, first.to),
-      el('span', { class: 'type' }, first.type, times),
+      toggle,
       el('span', { class: 'order' }, first.orderId && `#${first.orderId}`),
       el('span', { class: 'from soft' }, first.source),
-      latency);
+      latency,
+      content);
     return {
       element,
       update: (row) => {
         setText(time, row.at.toTimeString().slice(0, 8));
         setText(times, row.times > 1 ? ` × ${row.times}` : '');
-        setText(latency, inMs(row.latencyMs));
+        setText(latency, inMs(this.#latency.of(row.message.id)));
+        if (!content.hidden) setText(content, JSON.stringify(row.message, null, 2));
       },
     };
   }

@@ -1,5 +1,6 @@
-// Things to try: many orders at once, and a look into the other restaurant, which the hub refuses.
+// Things to try: many orders at once, a look into the other restaurant, which the hub refuses, and an event of one's own.
 
+import { Composer } from './composer.js';
 import { el, setText } from './dom.js';
 import { uuid } from './ids.js';
 
@@ -36,7 +37,8 @@ export class LabPane {
           this.#experiment(`Try to read ${other.name}`, 'hostile', () => this.#trespass()),
           this.#experiment(`${BURST_ORDERS} orders`, 'burst', () => this.#placeMany())),
         this.#burst,
-        this.#verdicts));
+        this.#verdicts,
+        new Composer(restaurant).element));
   }
 
   /** Shows the counts as they stand. */
@@ -51,10 +53,12 @@ export class LabPane {
   #experiment(text, action, act) {
     const button = el('button', {
       type: 'button', 'data-action': action,
+      // A disabled button would lose the focus.
       onclick: async () => {
-        button.disabled = true;
+        if (button.getAttribute('aria-disabled') === 'true') return;
+        button.setAttribute('aria-disabled', 'true');
         await act();
-        button.disabled = false;
+        button.removeAttribute('aria-disabled');
       },
     }, text);
     return button;

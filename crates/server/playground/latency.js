@@ -1,30 +1,34 @@
-// How long a message takes from this browser, through the hub, back to this browser.
+// How long events take from the hub to this browser, measured in a thread that does not paint.
 
 /** How many measurements the figures cover. */
 export const WINDOW = 200;
-/** How many sent messages are remembered; older ones are not measured any more. */
-const SENT_MAX = 4096;
+/** How many events' measurements are remembered; older ones are not shown any more. */
+const REMEMBERED_MAX = 4096;
 
-/** Remembers when messages were sent, and summarises how long they travelled. */
+/**
+ * Collects what the latency workers measure: the time from the hub's timestamp on an event to its arrival in a worker of this
+ * browser. The page's own thread paints, and an event that waits for that is not late.
+ */
 export class Latency {
-  #sentAt = new Map();
+  #measured = new Map();
   #window = [];
+  #onMeasured;
 
-  /** Notes that the message `id` leaves now. A repeat of the same id keeps the first time. */
-  sent(id) {
-    if (this.#sentAt.has(id)) return;
-    this.#sentAt.set(id, performance.now());
-    if (this.#sentAt.size > SENT_MAX) this.#sentAt.delete(this.#sentAt.keys().next().value);
+  /** `onMeasured()` is called after every measurement. */
+  constructor(onMeasured) {
+    this.#onMeasured = onMeasured;
   }
 
-  /** Milliseconds since `id` was sent from here; `null` for what somebody else sent. */
-  received(id) {
-    const sentAt = this.#sentAt.get(id);
-    if (sentAt === undefined) return null;
-    const latencyMs = performance.now() - sentAt;
-    this.#window.push(latencyMs);
-    if (this.#window.length > WINDOW) this.#window.shift();
-    return latencyMs;
+  /** Starts to measure the events of the tenant `tenant`, as a dashboard of `user` receives them. */
+  measure(tenant, user) {
+    const query = new URLSearchParams({ tenant, user, application: 'tenant_dashboard' });
+    const worker = new Worker(`playground/latency_worker.js?${query}`);
+    worker.onmessage = ({ data }) => this.#take(data);
+  }
+
+  /** Milliseconds that the event `id` took; `null` where that was not measured. */
+  of(id) {
+    return this.#measured.get(id) ?? null;
   }
 
   /** The last measurements in milliseconds, oldest first. */
@@ -37,6 +41,14 @@ export class Latency {
     const sorted = [...this.#window].sort((a, b) => a - b);
     const rank = (q) => (sorted.length ? sorted[Math.ceil(q * sorted.length) - 1] : null);
     return { count: sorted.length, p50Ms: rank(0.5), p99Ms: rank(0.99) };
+  }
+
+  #take({ id, latencyMs }) {
+    this.#measured.set(id, latencyMs);
+    if (this.#measured.size > REMEMBERED_MAX) this.#measured.delete(this.#measured.keys().next().value);
+    this.#window.push(latencyMs);
+    if (this.#window.length > WINDOW) this.#window.shift();
+    this.#onMeasured();
   }
 }
 

@@ -21,10 +21,9 @@ class Seat {
       tenant: restaurant.id,
       application,
       user,
-      latency: restaurant.latency,
-      onMessage: (message, latencyMs) => {
+      onMessage: (message) => {
         this.book.apply(message);
-        restaurant.onEvent(this, message, latencyMs);
+        restaurant.onEvent(this, message);
       },
       onState: () => restaurant.onChange(),
     });
@@ -41,9 +40,9 @@ export class Restaurant {
   #underWay = new Set();
   #rides = new Map();
 
-  constructor(facts, tab, latency) {
+  constructor(facts, tab) {
     const { kitchen, ...rest } = facts;
-    Object.assign(this, rest, { kitchenPlace: kitchen, latency });
+    Object.assign(this, rest, { kitchenPlace: kitchen });
     const seat = (application, user, name, label) => new Seat(this, { application, user, name, label });
     this.customer = seat('client_app', `guest-${tab}`, 'You', 'customer');
     this.guests = seat('client_app', `party-${tab}`, 'Party', 'guests');

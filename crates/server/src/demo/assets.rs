@@ -1,7 +1,7 @@
 //! The playground's files, embedded: the binary shows its page without a folder beside it.
 
 /// What the page may do, as `Content-Security-Policy`: run and fetch what this hub serves, and nothing else.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; \
      img-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// One file of the playground.
@@ -41,17 +41,21 @@ static ASSETS: &[Asset] = assets![
     JSON "menus.json",
     JAVASCRIPT "app.js",
     JAVASCRIPT "autopilot.js",
+    JAVASCRIPT "composer.js",
     JAVASCRIPT "connection.js",
     JAVASCRIPT "courier_pane.js",
     JAVASCRIPT "customer_pane.js",
     JAVASCRIPT "dashboard_pane.js",
     JAVASCRIPT "dom.js",
     JAVASCRIPT "event_stream.js",
+    JAVASCRIPT "focus.js",
+    JAVASCRIPT "hub_watch.js",
     JAVASCRIPT "icons.js",
     JAVASCRIPT "ids.js",
     JAVASCRIPT "kitchen_pane.js",
     JAVASCRIPT "lab_pane.js",
     JAVASCRIPT "latency.js",
+    JAVASCRIPT "latency_worker.js",
     JAVASCRIPT "order_book.js",
     JAVASCRIPT "pane.js",
     JAVASCRIPT "restaurant.js",
