@@ -44,9 +44,8 @@ pub(crate) struct Claims<'a> {
     exp: Option<Seconds>,
     #[serde(default)]
     nbf: Option<Seconds>,
-    /// Read for its type alone: when a token was made decides nothing.
+    /// Read for its type and unit alone: when a token was made decides nothing.
     #[serde(default)]
-    #[expect(dead_code, reason = "a mistyped iat is refused like any other claim")]
     iat: Option<Seconds>,
     #[serde(borrow, default)]
     iss: Option<Text<'a>>,
@@ -88,7 +87,13 @@ impl<'a> Claims<'a> {
             claims_refusal(format!("role is none of {roles}"))
         })?;
         let applications = match self.application_types {
-            Some(applications) => applications.0,
+            // A typing mistake in a person's token shows where it was made; a back end may list services beside them.
+            Some(applications) if applications.has_unknown && role != UserRole::System => {
+                return Err(claims_refusal(format!(
+                    "the claim applicationTypes must be {APPLICATIONS_SHAPE}, and be there once"
+                )));
+            }
+            Some(applications) => applications.known,
             None if role == UserRole::System => ApplicationSet::EMPTY,
             None => return Err(missing("applicationTypes")),
         };
@@ -122,6 +127,13 @@ impl<'a> Claims<'a> {
     }
 
     fn check_times(&self, config: &AuthConfig, now_s: u64) -> Result<u64, Refusal> {
+        for (claim, time) in [("exp", &self.exp), ("nbf", &self.nbf), ("iat", &self.iat)] {
+            if time.as_ref().is_some_and(|time| time.floor() >= MILLISECONDS_MIN) {
+                return Err(claims_refusal(format!(
+                    "{claim} must be in seconds since 1970, and looks like milliseconds: divide it by 1000"
+                )));
+            }
+        }
         let expires_at_s = self.exp.as_ref().ok_or_else(|| missing("exp"))?.floor();
         if now_s >= expires_at_s.saturating_add(config.leeway_s) {
             return Err(Refusal::new(
@@ -167,6 +179,13 @@ fn missing(claim: &str) -> Refusal {
     claims_refusal(format!("the token has no {claim}; issue tokens with it"))
 }
 
+const APPLICATIONS_SHAPE: &str =
+    "a list of client_app, tenant_dashboard, kitchen_app, delivery_app";
+
+/// Times from here on are milliseconds that were taken for seconds: in seconds it is the year 5138, and as milliseconds
+/// 1973.
+const MILLISECONDS_MIN: u64 = 100_000_000_000;
+
 /// Reads again, to name the claim: the first reading does not pay for knowing.
 fn mistyped(json: &[u8]) -> Refusal {
     /// What each claim is, in the contract's words. Nothing of the token goes into a refusal.
@@ -175,7 +194,7 @@ fn mistyped(json: &[u8]) -> Refusal {
         ("sub", "a text"),
         ("tenantId", "a text"),
         ("role", "a text"),
-        ("applicationTypes", "a list of client_app, tenant_dashboard, kitchen_app, delivery_app"),
+        ("applicationTypes", APPLICATIONS_SHAPE),
         ("permissions", "a list of texts"),
         ("exp", "a number of seconds"),
         ("nbf", "a number of seconds"),
@@ -275,21 +294,20 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
-/// `applicationTypes`, by wire names or the short forms of a handshake. An unknown one is an error: a typing mistake
-/// shows where it was made.
-struct Applications(ApplicationSet);
+/// `applicationTypes`, by wire names or the short forms of a handshake.
+struct Applications {
+    known: ApplicationSet,
+    has_unknown: bool,
+}
 
 impl<'de> Deserialize<'de> for Applications {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut set = ApplicationSet::EMPTY;
+        let (mut known, mut has_unknown) = (ApplicationSet::EMPTY, false);
         each_text(deserializer, |text| match ApplicationType::from_handshake(&text.0) {
-            Some(application) => {
-                set.insert(application);
-                true
-            }
-            None => false,
+            Some(application) => known.insert(application),
+            None => has_unknown = true,
         })?;
-        Ok(Self(set))
+        Ok(Self { known, has_unknown })
     }
 }
 
@@ -303,19 +321,18 @@ impl<'de> Deserialize<'de> for Permissions {
             if let Some(permission) = Permission::from_wire(&text.0) {
                 set.insert(permission);
             }
-            true
         })?;
         Ok(Self(set))
     }
 }
 
-/// Calls `take` with each text of a list; `false` refuses the list.
+/// Calls `take` with each text of a list.
 fn each_text<'de, D: Deserializer<'de>>(
     deserializer: D,
-    take: impl FnMut(Text<'de>) -> bool,
+    take: impl FnMut(Text<'de>),
 ) -> Result<(), D::Error> {
     struct ListVisitor<F>(F);
-    impl<'de, F: FnMut(Text<'de>) -> bool> Visitor<'de> for ListVisitor<F> {
+    impl<'de, F: FnMut(Text<'de>)> Visitor<'de> for ListVisitor<F> {
         type Value = ();
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -324,9 +341,7 @@ fn each_text<'de, D: Deserializer<'de>>(
 
         fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
             while let Some(text) = list.next_element()? {
-                if !(self.0)(text) {
-                    return Err(de::Error::custom("an unknown name"));
-                }
+                (self.0)(text);
             }
             Ok(())
         }

@@ -4,16 +4,18 @@ use jsonschema::{PatternOptions, Validator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::schema_cost::{self, PATTERN_CACHE_BYTES_MAX, PATTERN_COMPILED_BYTES_MAX, SchemaCost};
+use crate::violation::POINTER_BYTES_MAX;
 use crate::{DeliveryClass, ErrorCode, EventType, Refusal};
 
 /// The longest name of a declared event type.
 pub const EVENT_NAME_BYTES_MAX: usize = 64;
 /// The largest schema of a declared event type, as JSON text.
 pub const SCHEMA_BYTES_MAX: usize = 64 * 1024;
-/// How many parts a schema may have once every reference is followed: what one value costs to check.
-pub const SCHEMA_PARTS_MAX: usize = 16 * 1024;
-/// How much a schema's regular expression may take, compiled.
-const PATTERN_BYTES_MAX: usize = 1024 * 1024;
+/// What the check of one payload may cost at worst, in nanoseconds; a dearer schema takes smaller payloads.
+pub const CHECK_NS_MAX: u64 = 2_000_000;
+/// A schema that would cost more than [`CHECK_NS_MAX`] for so small a payload is refused.
+pub const DECLARED_PAYLOAD_BYTES_MIN: usize = 1024;
 
 /// An event type of a tenant's own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +24,8 @@ pub struct EventDeclaration {
     /// `group:name`, of `a-z 0-9 _ : . -`, at most 64 characters.
     pub name: String,
     /// The JSON Schema (2020-12) of the payload. It stands for itself: it refers to nothing outside, nor to itself in a
-    /// circle. Patterns are regular expressions without look-around and back-references.
+    /// circle. Patterns are regular expressions without look-around and back-references. What it costs to check bounds how
+    /// large a payload may be.
     pub schema: Value,
     /// How the events travel.
     #[serde(default = "recoverable")]
@@ -38,19 +41,23 @@ fn recoverable() -> DeliveryClass {
 
 impl EventDeclaration {
     /// Checks the name and compiles the schema.
-    pub(crate) fn compile(&self) -> Result<Validator, Refusal> {
+    pub(crate) fn compile(&self) -> Result<(Validator, SchemaCost), Refusal> {
         self.check_name()?;
-        self.check_schema()?;
-        jsonschema::options()
+        let cost = self.check_schema()?;
+        let patterns = PatternOptions::regex()
+            .size_limit(PATTERN_COMPILED_BYTES_MAX)
+            .dfa_size_limit(PATTERN_CACHE_BYTES_MAX);
+        let validator = jsonschema::options()
             .with_draft(jsonschema::Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
+            .with_pattern_options(patterns)
             .offline()
             .build(&self.schema)
             .map_err(|error| {
                 let pointer = format!("/schema{}", error.instance_path().as_str());
                 let message = "the schema does not compile as JSON Schema 2020-12";
                 self.invalid(message).at(pointer, error.kind().keyword().to_owned())
-            })
+            })?;
+        Ok((validator, cost))
     }
 
     fn check_name(&self) -> Result<(), Refusal> {
@@ -77,77 +84,37 @@ impl EventDeclaration {
         Ok(())
     }
 
-    fn check_schema(&self) -> Result<(), Refusal> {
+    fn check_schema(&self) -> Result<SchemaCost, Refusal> {
         if !self.schema.is_object() {
             return Err(self.invalid("a schema is an object").at("/schema", "type"));
         }
-        let bytes = serde_json::to_vec(&self.schema).map_or(usize::MAX, |text| text.len());
-        if bytes > SCHEMA_BYTES_MAX {
+        if self.schema_bytes() > SCHEMA_BYTES_MAX {
             let message = "a schema is at most 65536 bytes of JSON";
             return Err(self.invalid(message).at("/schema", "maxLength"));
         }
-        let mut parts = Parts { root: &self.schema, open: Vec::new(), left: SCHEMA_PARTS_MAX };
-        parts
-            .count(&self.schema)
-            .map_err(|(rule, message)| self.invalid(message).at("/schema", rule))
+        let told = |pointer: &str, rule, message| {
+            let mut pointer = format!("/schema{pointer}");
+            if pointer.len() > POINTER_BYTES_MAX {
+                pointer = String::from("/schema");
+            }
+            self.invalid(message).at(pointer, rule)
+        };
+        let cost = schema_cost::measure(&self.schema)
+            .map_err(|refused| told(&refused.pointer, refused.rule, refused.message))?;
+        if cost.payload_bytes_max() < DECLARED_PAYLOAD_BYTES_MIN {
+            let message = "the schema is too dear to check: a payload of 1 KiB could take over 2 ms; make the part that the pointer names simpler";
+            return Err(told(&cost.dearest, "cost", message));
+        }
+        Ok(cost)
+    }
+
+    /// The schema's length as JSON text, in bytes.
+    pub(crate) fn schema_bytes(&self) -> usize {
+        serde_json::to_vec(&self.schema).map_or(usize::MAX, |text| text.len())
     }
 
     fn invalid(&self, message: &'static str) -> Refusal {
         let name: String = self.name.chars().take(EVENT_NAME_BYTES_MAX).collect();
         Refusal::new(ErrorCode::DeclarationInvalid, message).of_event(name)
-    }
-}
-
-/// Follows every reference of a schema within a budget. A schema that refers to itself, or that doubles itself at each
-/// level, would cost more to check than any limit on the payload allows for.
-struct Parts<'a> {
-    root: &'a Value,
-    open: Vec<&'a str>,
-    left: usize,
-}
-
-impl<'a> Parts<'a> {
-    fn count(&mut self, part: &'a Value) -> Result<(), (&'static str, &'static str)> {
-        self.left = self
-            .left
-            .checked_sub(1)
-            .ok_or(("$ref", "the schema grows too large once its references are followed"))?;
-        match part {
-            Value::Array(list) => list.iter().try_for_each(|part| self.count(part)),
-            Value::Object(fields) => fields.iter().try_for_each(|(key, part)| match part {
-                Value::String(target) => self.follow(key, target),
-                part => self.count(part),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    fn follow(&mut self, key: &str, target: &'a str) -> Result<(), (&'static str, &'static str)> {
-        match key {
-            "$ref" => {
-                let pointer = target.strip_prefix('#').filter(|rest| {
-                    rest.is_empty() || (rest.starts_with('/') && !rest.contains('%'))
-                });
-                let part = pointer.and_then(|pointer| self.root.pointer(pointer)).ok_or((
-                    "$ref",
-                    "a reference must point into the schema itself, as in #/$defs/name",
-                ))?;
-                if self.open.contains(&target) {
-                    return Err(("$ref", "a schema must not refer to itself in a circle"));
-                }
-                self.open.push(target);
-                let counted = self.count(part);
-                self.open.pop();
-                counted
-            }
-            // They move what references mean, out of reach of the count.
-            "$id" | "$anchor" | "$dynamicRef" | "$dynamicAnchor" | "$recursiveRef" | "id" => {
-                Err(("$id", "a schema must not use $id, $anchor, $dynamicRef or $dynamicAnchor"))
-            }
-            "$schema" if target != "https://json-schema.org/draft/2020-12/schema" => {
-                Err(("$schema", "a schema is of draft 2020-12"))
-            }
-            _ => Ok(()),
-        }
     }
 }

@@ -14,12 +14,16 @@ mod payload;
 mod priority;
 mod refusal;
 mod room;
+mod schema_cost;
 mod schemas;
 mod violation;
 
 pub use application_type::{ApplicationSet, ApplicationType, Source};
 pub use cursor::{CURSOR_BEYOND_MAX, Cursor, Epoch, EpochDigits, Offset};
-pub use declaration::{EVENT_NAME_BYTES_MAX, EventDeclaration, SCHEMA_BYTES_MAX, SCHEMA_PARTS_MAX};
+pub use declaration::{
+    CHECK_NS_MAX, DECLARED_PAYLOAD_BYTES_MIN, EVENT_NAME_BYTES_MAX, EventDeclaration,
+    SCHEMA_BYTES_MAX,
+};
 pub use delivery_policy::{DeliveryPolicies, DeliveryPolicy, Watch};
 pub use envelope::{Incoming, read_envelope};
 pub use error_code::{ErrorCode, Reaction};
@@ -33,4 +37,8 @@ pub use payload::{Entities, builtin_schemas};
 pub use priority::Priority;
 pub use refusal::Refusal;
 pub use room::{Room, RoomError, RoomName, RoomType};
-pub use schemas::{DECLARATIONS_MAX, Schemas};
+pub use schema_cost::{PATTERN_BYTES_MAX, SCHEMA_DEPTH_MAX, SCHEMA_PARTS_MAX, SCHEMA_PATTERNS_MAX};
+pub use schemas::{
+    DECLARATIONS_MAX, DECLARED_PATTERNS_MAX, DECLARED_PAYLOAD_BYTES_MAX,
+    DECLARED_SCHEMAS_BYTES_MAX, Schemas,
+};

@@ -8,6 +8,7 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use crate::payload::{BuiltinSchemas, lenient_entities};
+use crate::schema_cost::SchemaCost;
 use crate::violation::Violation;
 use crate::{
     DeliveryClass, Entities, ErrorCode, EventDeclaration, EventName, EventType, Refusal, TenantId,
@@ -15,43 +16,73 @@ use crate::{
 
 /// How many event types a tenant may declare.
 pub const DECLARATIONS_MAX: usize = 256;
+/// How many bytes of JSON the schemas of a tenant's event types may take together.
+pub const DECLARED_SCHEMAS_BYTES_MAX: usize = 1024 * 1024;
+/// How many patterns the schemas of a tenant's event types may have together.
+pub const DECLARED_PATTERNS_MAX: usize = 256;
+/// How large a payload of a declared event type may be unless the configuration says otherwise, in bytes.
+pub const DECLARED_PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Compiled schemas: the built-in ones, and those tenants declared. A clone shares what is compiled.
 #[derive(Clone)]
 pub struct Schemas {
     builtin: &'static BuiltinSchemas,
     declared: AHashMap<TenantId, BTreeMap<Arc<str>, Arc<Declared>>>,
+    declared_payload_bytes_max: usize,
 }
 
 struct Declared {
     declaration: EventDeclaration,
     validator: Validator,
+    cost: SchemaCost,
+    schema_bytes: usize,
 }
 
 impl Schemas {
     /// The built-in ones; they compile once per process.
     pub fn new() -> Self {
-        Self { builtin: BuiltinSchemas::get(), declared: AHashMap::new() }
+        Self {
+            builtin: BuiltinSchemas::get(),
+            declared: AHashMap::new(),
+            declared_payload_bytes_max: DECLARED_PAYLOAD_BYTES_MAX,
+        }
+    }
+
+    /// Bounds the payloads of declared event types, in bytes; a schema that is dear to check has a smaller bound.
+    #[must_use]
+    pub fn with_declared_payload_bytes_max(mut self, bytes: usize) -> Self {
+        self.declared_payload_bytes_max = bytes;
+        self
     }
 
     /// Declares an event type for `tenant`, or replaces its earlier declaration.
     ///
     /// # Errors
     /// [`ErrorCode::DeclarationInvalid`]: the name is not free or not well-formed, the schema does not compile or
-    /// reaches outside itself, or the tenant has as many as it may have. What was declared before stays.
+    /// reaches outside itself, it would be too dear to check (the pointer names the dearest part), or the tenant has as
+    /// many, as large or as many patterns as it may have. What was declared before stays.
     pub fn declare(
         &mut self,
         tenant: &TenantId,
         declaration: EventDeclaration,
     ) -> Result<(), Refusal> {
-        let validator = declaration.compile()?;
+        let (validator, cost) = declaration.compile()?;
         let declared = self.declared.entry(tenant.clone()).or_default();
         let name: Arc<str> = declaration.name.as_str().into();
         if declared.len() >= DECLARATIONS_MAX && !declared.contains_key(&name) {
             let message = "a tenant declares at most 256 event types";
             return Err(Refusal::new(ErrorCode::DeclarationInvalid, message).of_event(&*name));
         }
-        declared.insert(name, Arc::new(Declared { declaration, validator }));
+        let schema_bytes = declaration.schema_bytes();
+        let others = || declared.iter().filter(|(other, _)| **other != name).map(|(_, one)| one);
+        let bytes = others().map(|one| one.schema_bytes).sum::<usize>() + schema_bytes;
+        let patterns = others().map(|one| one.cost.patterns).sum::<usize>() + cost.patterns;
+        if bytes > DECLARED_SCHEMAS_BYTES_MAX || patterns > DECLARED_PATTERNS_MAX {
+            let message = "the schemas of a tenant's event types take at most 1048576 bytes together, and have at most 256 patterns";
+            let refusal = Refusal::new(ErrorCode::DeclarationInvalid, message).of_event(&*name);
+            return Err(refusal.at("/schema", "maxLength"));
+        }
+        declared.insert(name, Arc::new(Declared { declaration, validator, cost, schema_bytes }));
         Ok(())
     }
 
@@ -101,6 +132,7 @@ impl Schemas {
     ///
     /// # Errors
     /// - [`ErrorCode::PayloadInvalid`]: it breaks the schema; the message never quotes it.
+    /// - [`ErrorCode::PayloadTooLarge`]: it is larger than payloads of its declared event type may be.
     /// - [`ErrorCode::EventReserved`]: only the server sends such events.
     /// - [`ErrorCode::EventUnknown`]: the declaration was withdrawn.
     pub fn validate<'a>(
@@ -118,9 +150,25 @@ impl Schemas {
             }
             EventName::Declared(name) => {
                 let declared = self.find(tenant, name).ok_or_else(|| unknown(name))?;
+                let bytes_max = declared.payload_bytes_max(self.declared_payload_bytes_max);
+                if payload.len() > bytes_max {
+                    let message = format!("the payload of {event} is over {bytes_max} bytes");
+                    let refusal = Refusal::new(ErrorCode::PayloadTooLarge, message);
+                    return Err(refusal.of_event(event.as_str()).at("", "maxLength"));
+                }
                 declared.validate(payload).map_err(|violation| violation.refusal(event))
             }
         }
+    }
+
+    /// What [`Schemas::validate`] costs at worst for a payload of so many bytes, in microseconds: 0 for built-in event
+    /// types and for payloads that are refused for their size.
+    pub fn check_us(&self, tenant: &TenantId, event: &EventName, payload_bytes: usize) -> u32 {
+        let EventName::Declared(name) = event else { return 0 };
+        self.find(tenant, name).map_or(0, |declared| {
+            let bytes_max = declared.payload_bytes_max(self.declared_payload_bytes_max);
+            if payload_bytes > bytes_max { 0 } else { declared.cost.check_us(payload_bytes) }
+        })
     }
 
     fn find(&self, tenant: &TenantId, name: &str) -> Option<&Declared> {
@@ -135,9 +183,18 @@ impl Default for Schemas {
 }
 
 impl Declared {
+    fn payload_bytes_max(&self, configured: usize) -> usize {
+        self.cost.payload_bytes_max().min(configured)
+    }
+
     fn validate<'a>(&self, payload: &'a str) -> Result<Entities<'a>, Violation> {
         let tree: Value = serde_json::from_str(payload).map_err(|_| Violation::syntax())?;
-        self.validator.validate(&tree).map_err(|error| Violation::of_schema(&error))?;
+        if !self.validator.is_valid(&tree) {
+            if !self.cost.explains(payload.len()) {
+                return Err(Violation::unexplained());
+            }
+            self.validator.validate(&tree).map_err(|error| Violation::of_schema(&error))?;
+        }
         lenient_entities(payload)
     }
 }

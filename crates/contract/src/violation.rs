@@ -6,7 +6,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use crate::{ErrorCode, EventName, Refusal};
 
 /// The longest pointer that is told; keys are the sender's words and may be long.
-const POINTER_BYTES_MAX: usize = 256;
+pub(crate) const POINTER_BYTES_MAX: usize = 256;
 
 /// Whether the JSON text is an object.
 pub(crate) fn is_object(json: &str) -> bool {
@@ -29,6 +29,17 @@ impl Violation {
             pointer: String::new(),
             rule: String::from("syntax"),
             expected: String::from("does not read as JSON"),
+        }
+    }
+
+    /// It breaks the schema, and to find out where would cost more than to check it may.
+    pub(crate) fn unexplained() -> Self {
+        Self {
+            pointer: String::new(),
+            rule: String::from("schema"),
+            expected: String::from(
+                "breaks its schema; it is too large to say where, a smaller one is told",
+            ),
         }
     }
 

@@ -102,8 +102,7 @@ impl Tenant {
         let changed = if joins {
             self.join_room(turn, place, name)?
         } else {
-            self.check_may_leave(place, name)?;
-            let was_in = self.leave_room(place, name);
+            let was_in = !self.is_always_in(place, name) && self.leave_room(place, name);
             if was_in {
                 self.has_left(place, name);
             }
@@ -224,13 +223,9 @@ impl Tenant {
         }
     }
 
-    fn check_may_leave(&self, place: u32, name: RoomName<'_>) -> Result<(), Refusal> {
-        let Some(connection) = self.connections.get(place) else { return Ok(()) };
-        if connection.is_in_from_the_start(name) {
-            let message = "a connection is always in its tenant's, application's and user's rooms";
-            return Err(Refusal::new(ErrorCode::RoomForbidden, message));
-        }
-        Ok(())
+    /// Whether it is a room that the connection cannot leave: its tenant's, its application's or its own user's.
+    fn is_always_in(&self, place: u32, name: RoomName<'_>) -> bool {
+        self.connections.get(place).is_some_and(|connection| connection.is_in_from_the_start(name))
     }
 
     /// Takes a connection out of a room. Returns whether it was in it.

@@ -7,6 +7,7 @@
 mod acknowledgements;
 mod broadcasting;
 mod catch_up;
+mod check_budget;
 mod clock;
 mod confirming;
 mod connection_lines;
@@ -60,6 +61,7 @@ mod poller;
 #[allow(dead_code, clippy::unwrap_used, reason = "a part of the harness is enough here")]
 mod server;
 
+pub use check_budget::CHECKS_US_PER_SECOND;
 pub use clock::{Clock, TimeSource};
 pub use counters::{Counter, Counters};
 pub use dead_letters::DeadLetters;

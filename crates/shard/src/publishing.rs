@@ -80,7 +80,8 @@ impl Tenant {
         let sender = foodtrack_router::Sender { source, permissions: publisher.permissions };
         policies.router.authorize(&self.id, &event, sender)?;
         check_attachments(&incoming, attachments).map_err(|refusal| refusal.of_event(name))?;
-        let entities = policies.schemas.validate(&self.id, &event, incoming.payload)?;
+        let now_ms = turn.io.now_ms();
+        let entities = self.validate(&policies.schemas, &event, incoming.payload, now_ms)?;
         self.check_order(&event, &publisher, &entities)
             .map_err(|refusal| refusal.of_event(name))?;
         let policy = policies.delivery.of(&policies.schemas, &self.id, &event);

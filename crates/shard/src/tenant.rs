@@ -58,6 +58,8 @@ pub(crate) struct Tenant {
     /// Memory for the rooms of the next event's audience.
     pub(crate) spare_rooms: Vec<LoggedRoom>,
     pub(crate) messages: Bucket,
+    /// Time for the checks of its own schemas, in microseconds.
+    pub(crate) check_budget: Bucket,
     /// Sessions that begin.
     pub(crate) entrances: Bucket,
     /// Deliveries of this turn of the shard, so that a busy tenant's turn is bounded.
@@ -82,6 +84,7 @@ impl Tenant {
             repeats: Repeats::default(),
             spare_rooms: Vec::new(),
             messages: Bucket::default(),
+            check_budget: Bucket::default(),
             entrances: Bucket::default(),
             turn_deliveries: 0,
             turn: 0,

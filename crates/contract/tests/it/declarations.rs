@@ -173,15 +173,19 @@ fn a_schema_stands_for_itself() {
     check(json!("object"), "/schema", "type");
     check(json!({ "type": "thing" }), "/schema/type", "anyOf");
     check(json!({ "pattern": "(" }), "/schema/pattern", "format");
-    check(json!({ "$ref": "https://example.com/schema.json" }), "/schema", "$ref");
-    check(json!({ "$ref": "file:///etc/passwd" }), "/schema", "$ref");
-    check(json!({ "items": { "$ref": "other.json" } }), "/schema", "$ref");
-    check(json!({ "$ref": "#/$defs/missing" }), "/schema", "$ref");
-    check(json!({ "$ref": "#" }), "/schema", "$ref");
-    check(json!({ "properties": { "a": { "$ref": "#" } } }), "/schema", "$ref");
-    check(json!({ "$id": "https://example.com/" }), "/schema", "$id");
-    check(json!({ "$dynamicRef": "#x" }), "/schema", "$id");
-    check(json!({ "$schema": "http://json-schema.org/draft-04/schema#" }), "/schema", "$schema");
+    check(json!({ "$ref": "https://example.com/schema.json" }), "/schema/$ref", "$ref");
+    check(json!({ "$ref": "file:///etc/passwd" }), "/schema/$ref", "$ref");
+    check(json!({ "items": { "$ref": "other.json" } }), "/schema/items/$ref", "$ref");
+    check(json!({ "$ref": "#/$defs/missing" }), "/schema/$ref", "$ref");
+    check(json!({ "$ref": "#" }), "/schema/$ref", "$ref");
+    check(json!({ "properties": { "a": { "$ref": "#" } } }), "/schema/properties/a/$ref", "$ref");
+    check(json!({ "$id": "https://example.com/" }), "/schema/$id", "$id");
+    check(json!({ "$dynamicRef": "#x" }), "/schema/$dynamicRef", "$id");
+    check(
+        json!({ "$schema": "http://json-schema.org/draft-04/schema#" }),
+        "/schema/$schema",
+        "$schema",
+    );
     check(json!({ "description": "x".repeat(64 * 1024) }), "/schema", "maxLength");
 }
 
@@ -193,7 +197,9 @@ fn a_schema_that_doubles_itself_is_refused() {
         defs.insert(format!("d{level}"), json!({ "anyOf": [next, next] }));
     }
     defs.insert(String::from("d40"), json!({ "type": "string" }));
-    refused(declaration("a:b", json!({ "$ref": "#/$defs/d0", "$defs": defs })), "/schema", "$ref");
+    let schema = json!({ "$ref": "#/$defs/d0", "$defs": defs });
+    let refusal = Schemas::new().declare(&tenant("t1"), declaration("a:b", schema)).unwrap_err();
+    assert_eq!((refusal.code(), refusal.rule()), (ErrorCode::DeclarationInvalid, Some("$ref")));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The contract's promises, through its public names.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod dear_schemas;
 mod declarations;
 mod envelopes;
 mod messages;

@@ -280,6 +280,8 @@ fn check_limits(limits: &LimitsConfig, errors: &mut ConfigErrors) {
 pub(crate) fn policies(said: &WebSocketConfig, errors: &mut ConfigErrors) -> Policies {
     let mut policies =
         Policies { router: MessageRouter::with_default_rules(), ..Policies::default() };
+    let bytes = usize::try_from(said.limits.declared_payload_bytes_max).unwrap_or(usize::MAX);
+    policies.schemas = policies.schemas.with_declared_payload_bytes_max(bytes);
     for (i, event) in said.events.iter().enumerate() {
         let declared = declaration(event).and_then(|(tenant, declaration)| {
             if policies.schemas.declared(&tenant).any(|earlier| earlier.name == event.name) {

@@ -76,6 +76,7 @@ keys! {
     "security.encryptionKey" Text "WEBSOCKET_ENCRYPTION_KEY": "The master key of payload encryption.";
     "security.rateLimiting.handshakesPerMinute" Scalar: "Handshakes per minute and address; 0 lifts the limit.";
     "limits.payloadBytesMax" Scalar: "The largest message, in bytes.";
+    "limits.declaredPayloadBytesMax" Scalar: "The largest payload of an event type that a tenant declared, in bytes; one whose schema is dear to check has less.";
     "limits.connectionsPerTenantMax" Scalar: "Connections of one tenant at once; 0 lifts the limit.";
     "limits.connectionsPerUserMax" Scalar: "Connections of one user at once; 0 lifts the limit.";
     "limits.messagesPerSecondPerConnection" Scalar: "Events a connection may send per second, steadily; 0 lifts the limit.";

@@ -109,6 +109,8 @@ impl Default for RateLimitingConfig {
 pub struct LimitsConfig {
     /// The largest message. Default: 1 000 000.
     pub payload_bytes_max: u32,
+    /// The largest payload of an event type that a tenant declared; one whose schema is dear to check has less. Default: 65 536.
+    pub declared_payload_bytes_max: u32,
     /// Connections of one tenant at once; 0 lifts the limit. Default: 50 000.
     pub connections_per_tenant_max: u32,
     /// Connections of one user at once; 0 lifts the limit. Default: 100.
@@ -164,6 +166,7 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             payload_bytes_max: 1_000_000,
+            declared_payload_bytes_max: 64 * 1_024,
             connections_per_tenant_max: 50_000,
             connections_per_user_max: 100,
             messages_per_second_per_connection: 100,
@@ -196,6 +199,7 @@ impl LimitsConfig {
     pub(crate) fn unliftable(&self) -> [(&'static str, u32); 7] {
         [
             ("limits.payloadBytesMax", self.payload_bytes_max),
+            ("limits.declaredPayloadBytesMax", self.declared_payload_bytes_max),
             ("limits.roomsPerConnectionMax", self.rooms_per_connection_max),
             ("limits.queueMessagesMax", self.queue_messages_max),
             ("limits.queueBytesMax", self.queue_bytes_max),
