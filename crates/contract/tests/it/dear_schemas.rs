@@ -71,13 +71,13 @@ fn a_schema_that_is_too_dear_is_refused_and_the_part_is_named() {
 #[test]
 fn a_schema_that_nests_deep_by_its_references_is_refused() {
     let mut defs = serde_json::Map::new();
-    for level in 0..3_000 {
+    for level in 0..1_000 {
         defs.insert(
             format!("d{level}"),
             json!({ "not": { "$ref": format!("#/$defs/d{}", level + 1) } }),
         );
     }
-    defs.insert(String::from("d3000"), json!({}));
+    defs.insert(String::from("d1000"), json!({}));
     let schema = json!({ "$ref": "#/$defs/d0", "$defs": defs });
     let refusal = Schemas::new().declare(&tenant("t1"), declaration(schema)).unwrap_err();
     assert_eq!(refusal.rule(), Some("$ref"));

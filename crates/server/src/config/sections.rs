@@ -196,7 +196,7 @@ impl Default for LimitsConfig {
 
 impl LimitsConfig {
     /// The limits that cannot be lifted, with their keys.
-    pub(crate) fn unliftable(&self) -> [(&'static str, u32); 7] {
+    pub(crate) fn unliftable(&self) -> [(&'static str, u32); 8] {
         [
             ("limits.payloadBytesMax", self.payload_bytes_max),
             ("limits.declaredPayloadBytesMax", self.declared_payload_bytes_max),
