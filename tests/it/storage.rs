@@ -12,8 +12,8 @@ use foodtrack_tenant_log::{CommitError, SqliteOptions};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, Gate, Hub, PATIENCE, Process, Shut, Transport, Who, config, eventually,
-    on_both_transports,
+    Address, Client, Gate, HttpConnection, Hub, PATIENCE, Process, Shut, Transport, Who, config,
+    eventually, on_both_transports,
 };
 use crate::support::{TENANT, back_end, expect_nothing, expect_numbers, number, publish, update};
 
@@ -238,9 +238,21 @@ fn a_server_whose_disk_is_really_full_goes_on_and_recovers() {
         dashboard.expect("order:updated");
     };
     assert_eq!(code, "storage_full");
+    let mut http = HttpConnection::open(server.address());
+    let mut get = |path: &str| http.get(path);
+    eventually(|| (get("/health").json()["status"] == "degraded").then_some(()));
+    let health = get("/health").json();
+    assert_eq!(health["conditions"][0]["condition"], "storage_full", "{health}");
+    assert!(health["lastError"]["message"].is_string(), "{health}");
+    let page = get("/metrics").body;
+    assert!(page.contains("\nfoodtrack_log_storage_full 1\n"), "{page}");
+    assert!(!page.contains("foodtrack_log_refused_total{reason=\"storage_full\"} 0\n"), "{page}");
+    assert!(page.contains("\nfoodtrack_log_disk_free_bytes "), "{page}");
     sender.accepted("notification:info", info(7));
     assert_eq!(number(&dashboard.expect("notification:info")), 7);
     std::fs::remove_file(&ballast).unwrap();
+    // Nobody publishes: the server looks by itself.
+    eventually(|| (get("/health").json()["status"] == "healthy").then_some(()));
     eventually(|| {
         let payload = json!({ "orderId": "1", "number": 100_000, "filling": filling });
         (sender.ask("order:updated", payload)["success"] == true).then_some(())

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use foodtrack_contract::{Authenticate, Principal, Refusal};
 use foodtrack_shard::{ConnectionManager, Counters, DeadLetters, EventBroadcaster, Running};
+use foodtrack_tenant_log::{StorageState, StorageStatus, TenantLog};
 
 use crate::config::CheckedConfig;
 use crate::data::Declarations;
@@ -35,6 +36,7 @@ pub(crate) struct Hub {
     pub(crate) status_pages: Arc<StatusPages>,
     pub(crate) idempotency: IdempotencyKeys,
     authenticator: Arc<dyn Authenticate>,
+    log: Arc<dyn TenantLog>,
     started_at: Instant,
     /// What was known at the last look.
     panics_seen: AtomicU64,
@@ -61,6 +63,7 @@ impl Hub {
             performance,
             api_quota: api_quota(&config),
             authenticator: config.authenticator(),
+            log: Arc::clone(&running.log),
             config,
             health_book: HealthBook::default(),
             status_pages,
@@ -109,7 +112,13 @@ impl Hub {
             self.performance.counters(),
             |code| self.status_pages.refusals.of(code),
             self.uptime_s(),
+            self.storage(),
         )
+    }
+
+    /// How the disk of the log is doing.
+    pub(crate) fn storage(&self) -> StorageStatus {
+        self.log.storage()
     }
 
     /// The node's health. `connections` is what [`Hub::count`] gave.
@@ -137,7 +146,12 @@ impl Hub {
             is_away,
             "a tenant goes on without its log; see the log lines about it",
         );
-        let has_failed = sum(|shard| shard.log_failed.get()) > 0;
+        let storage = self.storage();
+        let is_full = storage.state == StorageState::Full;
+        let sentence = "the disk of the log is full: durable events are refused; make room or shorten the retention";
+        book.set(Condition::StorageFull, is_full, sentence);
+        let has_failed =
+            storage.state == StorageState::Failed || sum(|shard| shard.log_failed.get()) > 0;
         let sentence =
             "the disk of the log failed: durable events are refused; mend the disk and start anew";
         book.set(Condition::StorageFailed, has_failed, sentence);

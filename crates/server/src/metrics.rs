@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use foodtrack_contract::ErrorCode;
 use foodtrack_shard::Counters;
+use foodtrack_tenant_log::{StorageState, StorageStatus};
 
 use crate::{logging, process};
 
@@ -71,6 +72,7 @@ pub(crate) fn render(
     shards: &[Arc<Counters>],
     http_refusals: impl Fn(ErrorCode) -> u64,
     uptime_s: f64,
+    storage: StorageStatus,
 ) -> String {
     let mut page = String::with_capacity(16_384);
     let mut names = Vec::new();
@@ -121,6 +123,7 @@ pub(crate) fn render(
     let help = "Panics, caught or not.";
     number(&mut page, "foodtrack_panics_total", help, false, Some(logging::panics()));
     number(&mut page, "foodtrack_uptime_seconds", "Since the start.", true, Some(uptime_s));
+    of_storage(&mut page, storage);
     let cpu_s = process::cpu_time().map(|time| time.as_secs_f64());
     number(&mut page, "process_cpu_seconds_total", "Processor time used.", false, cpu_s);
     let resident = process::resident_bytes();
@@ -138,6 +141,23 @@ fn in_seconds(count: u64, per_second: Option<u32>) -> String {
         Some(per_second) => (count as f64 / f64::from(per_second)).to_string(),
         None => count.to_string(),
     }
+}
+
+fn of_storage(page: &mut String, storage: StorageStatus) {
+    let is_full = u8::from(storage.state == StorageState::Full);
+    let help = "1 while the disk of the log is full: durable events are refused.";
+    number(page, "foodtrack_log_storage_full", help, true, Some(is_full));
+    let refused = "foodtrack_log_refused_total";
+    head(page, refused, "Entries that the log did not keep, by reason.", false);
+    let reasons =
+        [("storage_full", storage.refused_full), ("storage_failed", storage.refused_failed)];
+    for (reason, count) in reasons {
+        let _ = writeln!(page, "{refused}{{reason=\"{reason}\"}} {count}");
+    }
+    let help = "Free bytes on the file system of the log.";
+    number(page, "foodtrack_log_disk_free_bytes", help, true, storage.disk_free_bytes);
+    let help = "Bytes that the log takes on disk.";
+    number(page, "foodtrack_log_file_bytes", help, true, storage.file_bytes);
 }
 
 fn head(page: &mut String, name: &str, help: &str, is_gauge: bool) {
@@ -173,7 +193,7 @@ mod tests {
     fn every_shard_has_its_own_line_under_one_heading() {
         let shards = [Arc::new(Counters::default()), Arc::default()];
         shards[1].deliveries.add(7);
-        let page = render(&shards, |_| 0, 1.5);
+        let page = render(&shards, |_| 0, 1.5, StorageStatus::default());
         assert!(page.contains("foodtrack_deliveries_total{shard=\"0\"} 0\n"), "{page}");
         assert!(page.contains("foodtrack_deliveries_total{shard=\"1\"} 7\n"), "{page}");
         assert_eq!(page.matches("# TYPE foodtrack_deliveries_total counter\n").count(), 1);

@@ -16,6 +16,7 @@ mod newest;
 mod note;
 mod packing;
 mod page;
+mod private_files;
 mod recent_ids;
 mod retention;
 mod run;
@@ -23,6 +24,7 @@ mod sealed_run;
 mod sequence;
 mod spare_memory;
 mod sqlite;
+mod storage_status;
 mod subscriber;
 
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
@@ -39,6 +41,7 @@ pub use memory::{MemoryLog, MemoryStore};
 pub use newest::Newest;
 pub use note::{Note, NoteKind, delivery_key, parse_delivery_key};
 pub use page::{Page, PageStart, ReadError, ReadRequest};
+pub use private_files::{make_private_directory, private_options};
 pub use recent_ids::{RECENT_IDS_MAX, RecentIds};
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};
@@ -47,6 +50,7 @@ pub use sqlite::{
     SqliteLog, SqliteOptions, SqliteReader, backup, check, check_with_progress, compact,
     renew_epochs,
 };
+pub use storage_status::{StorageState, StorageStatus};
 pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};
 
 /// One thread's way to submit entries to a log.
@@ -241,6 +245,11 @@ pub trait TenantLog: Send + Sync {
     /// # Errors
     /// [`ReadError`]
     fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError>;
+
+    /// How the disk is doing. Does not wait for the writer.
+    fn storage(&self) -> StorageStatus {
+        StorageStatus::default()
+    }
 }
 
 /// What a tenant's log holds.

@@ -2,22 +2,23 @@
 
 use crate::RECENT_IDS_MAX;
 
-/// What every tenant's log keeps, whatever its retention.
+/// What every tenant's log keeps, whatever its age and number, as far as its bytes allow.
 pub const RETENTION_ENTRIES_MIN: u64 = 65_536;
 
 // Or else an id could be forgotten by a restart that was remembered before it.
 const _: () = assert!(RETENTION_ENTRIES_MIN >= RECENT_IDS_MAX as u64);
 
-/// What a tenant's log keeps: an entry goes when any limit says so, oldest first, never below the floor.
+/// What a tenant's log keeps: an entry goes when any limit says so, oldest first. The limit on bytes holds in any case, the
+/// others not below the floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// No entry older than this. Seven days.
     pub age_ms_max: u64,
     /// No more entries than this. One million.
     pub entries_max: u64,
-    /// No more bytes than this, give or take an entry, by [`crate::LogEntry::bytes`]. One GiB.
+    /// No more bytes than this, but for 4 MiB and an entry that have no place in the index yet, by [`crate::LogEntry::bytes`]. One GiB.
     pub bytes_max: u64,
-    /// So many of the newest stay, whatever the limits say. [`RETENTION_ENTRIES_MIN`]; less only where a test wants it.
+    /// So many of the newest stay, whatever their age and number, where they are within the bytes. [`RETENTION_ENTRIES_MIN`]; less only where a test wants it.
     pub entries_min: u64,
 }
 
@@ -66,10 +67,15 @@ impl Retention {
         // What would stay without it; with it, one entry more.
         let entries_after = last.entries.saturating_sub(tally.entries);
         let bytes_after = last.bytes.saturating_sub(tally.bytes);
-        entries_after >= self.entries_min
-            && (now_ms.saturating_sub(at_ms) > self.age_ms_max
-                || entries_after >= self.entries_max
-                || bytes_after >= self.bytes_max)
+        bytes_after >= self.bytes_max
+            || entries_after >= self.entries_min
+                && (now_ms.saturating_sub(at_ms) > self.age_ms_max
+                    || entries_after >= self.entries_max)
+    }
+
+    /// Whether fewer entries than the floor stay behind one that went: the limit on bytes took it.
+    pub(crate) fn floor_yields(self, tally: Tally, last: Tally) -> bool {
+        last.entries.saturating_sub(tally.entries) < self.entries_min
     }
 }
 
@@ -90,12 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_takes_the_oldest_and_the_floor_stays() {
+    fn each_limit_takes_the_oldest_and_the_floor_yields_to_bytes_alone() {
         check(10, 10, 100, 10);
         check(12, 10, 100, 10);
         check(10, 250, 100, 4);
         check(10, 10, 101, 3);
-        check(10, 5_000, 101, 3);
-        check(2, 5_000, 101, 2);
+        check(10, 5_000, 101, 1);
+        check(2, 5_000, 101, 1);
+        check(10, 400, 0, 3);
+        check(10, 600, 0, 2);
     }
 }

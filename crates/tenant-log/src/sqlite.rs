@@ -42,11 +42,13 @@ pub use compacting::{Compacted, compact};
 pub use opening::OpenError;
 pub use reader::SqliteReader;
 
+use crate::storage_status::{StorageStatus, StorageWatch, free_bytes};
 use crate::{
     DeadLetter, LogEntry, Newest, Note, OnCompletion, OutlinePage, Page, ReadError, ReadRequest,
     Retention, SavedCursor, SubmitError, Submitter, SubscriberKey, TenantLog, TenantStats,
 };
 use opening::DataDirectory;
+use outcome::Teller;
 use queue::{Queue, Request};
 use reading::Readers;
 use segments::Segments;
@@ -77,6 +79,7 @@ impl Default for SqliteOptions {
 /// The log in a data directory.
 pub struct SqliteLog {
     queue: Arc<Queue>,
+    watch: Arc<StorageWatch>,
     readers: Readers,
     writer: Option<JoinHandle<()>>,
     file: PathBuf,
@@ -97,6 +100,7 @@ impl SqliteLog {
         on_completion: OnCompletion,
     ) -> Result<Self, OpenError> {
         let directory = DataDirectory::lock(directory)?;
+        directory.check_is_no_copy()?;
         let connection = directory.open_in_order()?;
         let file = directory.file();
         let queue = Arc::new(Queue::default());
@@ -107,14 +111,16 @@ impl SqliteLog {
         });
         let segments = Arc::new(directory.segments());
         let parts = (Arc::clone(&segments), Arc::clone(&queue));
-        let writer = Writer::new(connection, &file, options, parts, on_completion)
+        let watch = Arc::new(StorageWatch::default());
+        let teller = Teller::new(on_completion, Arc::clone(&watch));
+        let writer = Writer::new(connection, &file, options, parts, teller)
             .map_err(|error| OpenError::store(&file, &error))?;
         let writer = std::thread::Builder::new()
             .name(String::from("tenant-log"))
             .spawn(move || writer.run())
             .map_err(|source| OpenError::Io { path: file.clone(), source })?;
         let readers = Readers::new(file.clone(), segments);
-        Ok(Self { queue, readers, writer: Some(writer), file, _directory: directory })
+        Ok(Self { queue, watch, readers, writer: Some(writer), file, _directory: directory })
     }
 
     /// Whether the disk failed while writing: nothing is accepted until the log is opened anew.
@@ -268,5 +274,13 @@ impl TenantLog for SqliteLog {
 
     fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {
         self.readers.stats(tenant)
+    }
+
+    fn storage(&self) -> StorageStatus {
+        StorageStatus {
+            disk_free_bytes: self.file.parent().and_then(free_bytes),
+            file_bytes: Some(self.file_bytes()),
+            ..self.watch.status()
+        }
     }
 }

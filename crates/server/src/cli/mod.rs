@@ -15,6 +15,7 @@ mod token;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rustix::fs::Mode;
 
 use crate::logging;
 use outcome::Outcome;
@@ -65,6 +66,8 @@ enum Command {
 
 /// Runs the command of this process's arguments.
 pub fn run() -> ExitCode {
+    // Whatever this process makes is its user's alone: events, keys, copies of them.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         // `--help` and `--version` go to stdout.

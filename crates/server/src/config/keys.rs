@@ -60,9 +60,9 @@ keys! {
     "retry.maxDelayMs" Scalar: "No longer than this between two, in milliseconds.";
     "retry.backoffMultiplier" Scalar: "How many times longer each wait is than the one before, from 1 to 10.";
     "retry.jitterPercent" Scalar: "Each wait is longer or shorter by up to so much, in per cent.";
-    "log.ageHoursMax" Scalar: "Each tenant's log keeps no event older than this, in hours; the newest 65 536 stay whatever their age.";
+    "log.ageHoursMax" Scalar: "Each tenant's log keeps no event older than this, in hours; the newest 65 536 stay whatever their age, within log.bytesMax.";
     "log.entriesMax" Scalar: "Each tenant's log keeps no more events than this.";
-    "log.bytesMax" Scalar: "Each tenant's log keeps no more bytes than this.";
+    "log.bytesMax" Scalar: "Each tenant's log keeps no more bytes than this, whatever its age and number.";
     "log.offlineHoursMax" Scalar: "Events older than this are not replayed to somebody whose session is gone, in hours.";
     "delivery" Tables: "What is promised of an event type: event, class, timeToLiveSeconds, compact, acknowledge, confirmWithinSeconds, confirmBy.";
     "security.jwtSecret" Text "JWT_SECRET": "The HMAC secret that tokens are signed with, at least 32 bytes.";

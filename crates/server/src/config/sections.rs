@@ -301,7 +301,8 @@ impl Default for RetryConfig {
     }
 }
 
-/// What each tenant's log keeps: an event goes when any limit says so, oldest first; the newest 65 536 stay.
+/// What each tenant's log keeps: an event goes when any limit says so, oldest first; the newest
+/// 65 536 stay, within the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LogConfig {

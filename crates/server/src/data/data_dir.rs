@@ -1,11 +1,14 @@
 //! A directory that one server at a time owns, and whose files are replaced whole.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use foodtrack_contract::Refusal;
+use foodtrack_tenant_log::private_options;
+
+use super::privacy::make_private;
 
 /// The file whose lock says that a server has the directory. The system gives the lock back when the process ends, in
 /// whatever way; the file itself stays.
@@ -33,6 +36,14 @@ pub enum DataDirError {
     InUse {
         /// The directory.
         path: PathBuf,
+    },
+    /// Others than this user could put something else in its place, or read it.
+    #[error("{}: {reason}; nothing was changed", path.display())]
+    Exposed {
+        /// The directory or file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
     },
     /// A file in it cannot be read.
     #[error("cannot read {}: {source}; nothing was changed", file.display())]
@@ -120,12 +131,12 @@ impl DataDir {
     pub(crate) fn open(path: &Path) -> Result<Self, DataDirError> {
         let unusable = |source| DataDirError::Unusable { path: path.into(), source };
         make(path).map_err(unusable)?;
+        make_private(path)?;
         let directory = File::open(path).map_err(unusable)?;
-        let lock = OpenOptions::new()
+        let lock = private_options()
             .create(true)
             .truncate(false)
             .write(true)
-            .mode(0o600)
             .open(path.join(LOCK))
             .map_err(unusable)?;
         match lock.try_lock() {
@@ -148,8 +159,10 @@ impl DataDir {
     /// The file's bytes; `None` where there is no such file.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, DataDirError> {
         let file = self.file(name);
-        match std::fs::read(&file) {
-            Ok(bytes) => Ok(Some(bytes)),
+        let mut bytes = Vec::new();
+        let opened = private_options().read(true).open(&file);
+        match opened.and_then(|mut it| it.read_to_end(&mut bytes)) {
+            Ok(_) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(DataDirError::Unreadable { file, source }),
         }
@@ -186,8 +199,12 @@ fn make(path: &Path) -> io::Result<()> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file =
-        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
+    // What is there was left by a crash, or is somebody's trap: it goes, and nothing is written through it.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = private_options().create_new(true).write(true).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

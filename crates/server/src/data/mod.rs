@@ -6,6 +6,7 @@ mod data_dir;
 mod declaration_store;
 mod declarations;
 mod declarations_file;
+mod privacy;
 mod session_secret;
 
 pub(crate) use clock_mark::{ClockKeeper, clock, mark_file};

@@ -268,3 +268,84 @@ fn a_library_user_is_told_that_the_directory_is_in_use() {
     assert!(matches!(second.err(), Some(StartError::DataDir(_))));
     server.stop();
 }
+
+#[test]
+fn a_lax_directory_of_ones_own_is_mended_and_anybodys_place_refused() {
+    use std::os::unix::fs::symlink;
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let set = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let (parent, directory) = place();
+    let path = Path::new(&directory);
+    let first = Served::start(&mut serve_with(&directory));
+    drop(first);
+    for entry in std::fs::read_dir(path).unwrap() {
+        let file = entry.unwrap().path();
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+        set(&file, 0o644);
+    }
+    set(path, 0o755);
+    drop(Served::start(&mut serve_with(&directory)));
+    assert_eq!(mode(path), 0o700);
+    for name in ["log.db", "session.key"] {
+        assert_eq!(mode(&path.join(name)), 0o600, "{name}");
+    }
+
+    // Anybody could move it away and put another in its place.
+    set(parent.path(), 0o777);
+    let (code, _, stderr) = run(&mut serve_with(&directory));
+    assert!(code == 2 && stderr.contains("chmod o-w"), "{stderr}");
+    set(parent.path(), 0o1777);
+    drop(Served::start(&mut serve_with(&directory)));
+    set(parent.path(), 0o700);
+
+    // Somebody's trap is neither written through nor read.
+    let elsewhere = parent.path().join("elsewhere");
+    symlink(&elsewhere, path.join("session.key.new")).unwrap();
+    let (code, _, stderr) = run(&mut serve_with(&directory));
+    assert!(code == 2 && stderr.contains("symbolic link"), "{stderr}");
+    assert!(!elsewhere.exists());
+}
+
+#[test]
+fn a_backup_holds_all_and_serves_only_once_its_epochs_are_renewed() {
+    let (parent, directory) = place();
+    let server = Served::start(&mut serve_with(&directory));
+    assert_eq!(declare(server.address, "t1", "loyalty:earned", &json!({})).status, 201);
+    let publish = |address, n: u32| {
+        let message =
+            json!({ "type": "order:updated", "payload": { "orderId": "1", "number": n } });
+        let message = message.to_string();
+        call(address, "POST /api/v1/publish", &token("t1", UserRole::System), &message)
+    };
+    (0..10).for_each(|n| assert_eq!(publish(server.address, n).status, 200));
+    let copy = parent.path().join("copy");
+    let copy = copy.to_str().unwrap();
+    // Beside the server, while events flow.
+    let arguments = ["log", "backup", "--data-dir", &directory, "--to", copy];
+    let (code, _, stderr) = std::thread::scope(|scope| {
+        let flow = scope.spawn(|| (10..60).for_each(|n| drop(publish(server.address, n))));
+        let backup = run(&mut command(&arguments));
+        flow.join().unwrap();
+        backup
+    });
+    assert_eq!(code, 0, "{stderr}");
+    for entry in std::fs::read_dir(copy).unwrap() {
+        let file = entry.unwrap().path();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.display());
+    }
+    for name in ["log.db", "session.key", "log.copy"] {
+        assert!(Path::new(copy).join(name).exists(), "{name}");
+    }
+    drop(server);
+    let (code, _, stderr) = run(&mut serve_with(copy));
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("log renew-epochs --data-dir"), "{stderr}");
+    let (code, ..) = run(&mut command(&["log", "renew-epochs", "--data-dir", copy]));
+    assert_eq!(code, 0);
+    let restored = Served::start(&mut serve_with(copy));
+    assert_eq!(names(restored.address, "t1"), ["loyalty:earned"]);
+    assert_eq!(publish(restored.address, 100).status, 200);
+}

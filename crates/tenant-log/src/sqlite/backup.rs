@@ -1,16 +1,20 @@
 //! A copy of a log, whole and as of one moment, while a server goes on with it.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::opening::{self, OpenError, check_version};
 use super::segments::Segments;
+use crate::{make_private_directory, private_options};
 
 /// How often it is begun again because retention took a segment meanwhile.
 const TRIES_MAX: usize = 5;
+
+/// For whoever finds the mark.
+const COPY_MARK_TEXT: &str = "This directory is a copy of a log. Before a server starts with it, run `foodtrack-websocket log renew-epochs` on it, which removes this file.\n";
 
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
@@ -62,10 +66,18 @@ pub fn backup(
         let path = path.to_owned();
         move |source| BackupError::Io { path, source }
     };
-    std::fs::create_dir_all(to).map_err(io(to))?;
+    make_private_directory(to).map_err(io(to))?;
     if std::fs::read_dir(to).map_err(io(to))?.next().is_some() {
         return Err(BackupError::NotEmpty { path: to.to_owned() });
     }
+    // First: nothing of the copy is ever there without its mark.
+    let mark = to.join(opening::COPY_MARK);
+    let marked = private_options()
+        .write(true)
+        .create_new(true)
+        .open(&mark)
+        .and_then(|mut it| it.write_all(COPY_MARK_TEXT.as_bytes()));
+    marked.map_err(io(&mark))?;
     let copy = to.join(file.file_name().unwrap_or_default());
     let (from, into) = (Segments::beside(&file), Segments::beside(&copy));
     for _ in 0..TRIES_MAX {
@@ -86,11 +98,19 @@ pub fn backup(
 
 /// Returns whether it is there to be copied.
 fn copy_segment(from: &Segments, into: &Segments, no: i64) -> Result<bool, BackupError> {
-    match std::fs::copy(from.path(no), into.path(no)) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(BackupError::Io { path: into.path(no), source }),
-    }
+    let mut segment = match File::open(from.path(no)) {
+        Ok(segment) => segment,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(BackupError::Io { path: from.path(no), source }),
+    };
+    let mut options = private_options();
+    let copied = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(into.path(no))
+        .and_then(|mut copy| std::io::copy(&mut segment, &mut copy));
+    copied.map(|_| true).map_err(|source| BackupError::Io { path: into.path(no), source })
 }
 
 fn copy_database(file: &Path, copy: &Path) -> Result<(), BackupError> {
@@ -100,6 +120,9 @@ fn copy_database(file: &Path, copy: &Path) -> Result<(), BackupError> {
     };
     let connection = open(file).map_err(store)?;
     check_version(&connection, file)?;
+    // Into an empty file: one that SQLite makes itself others could read.
+    let made = private_options().write(true).create_new(true).open(copy);
+    made.map_err(|source| BackupError::Io { path: copy.to_owned(), source })?;
     let to = copy.to_string_lossy();
     connection.execute("VACUUM INTO ?", [&*to]).map_err(store)?;
     Ok(())

@@ -76,8 +76,11 @@ pub fn check_with_progress(
 pub fn renew_epochs(directory: &Path) -> Result<usize, CheckError> {
     let directory = DataDirectory::lock_existing(directory)?;
     let mut connection = directory.open_database()?;
-    renew(&mut connection)
-        .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })
+    let tenants = renew(&mut connection)
+        .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })?;
+    // Only now, and on the disk: a crash in between costs a second renewal.
+    directory.remove_copy_mark()?;
+    Ok(tenants)
 }
 
 fn renew(connection: &mut Connection) -> rusqlite::Result<usize> {

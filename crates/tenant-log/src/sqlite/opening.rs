@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::segments::Segments;
+use crate::{make_private_directory, private_options};
 
 /// In the file's header: says that a database is a log of this project.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTlr");
@@ -23,6 +24,8 @@ const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
 ];
 
 const FILE: &str = "log.db";
+/// Beside a database that is a backup's, until its epochs are renewed.
+pub(super) const COPY_MARK: &str = "log.copy";
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const HEADER_BYTES: usize = 100;
 pub(super) const PAGE_BYTES: u32 = 4_096;
@@ -70,6 +73,15 @@ pub enum OpenError {
         found: i32,
         /// The newest that this version knows.
         known: i32,
+    },
+    /// It is a backup whose epochs were not renewed.
+    #[error(
+        "{0}: a backup, whose next offsets clients may have seen already; run `foodtrack-websocket log renew-epochs --data-dir {0}`, then start the server",
+        path.display()
+    )]
+    Copy {
+        /// The data directory.
+        path: PathBuf,
     },
     /// It is damaged.
     #[error(
@@ -135,10 +147,9 @@ impl DataDirectory {
             let path = path.to_owned();
             move |source| OpenError::Io { path, source }
         };
-        std::fs::create_dir_all(path).map_err(io(path))?;
+        make_private_directory(path).map_err(io(path))?;
         let lock_path = path.join("log.lock");
-        let mut options = File::options();
-        let lock = options
+        let lock = private_options()
             .create(true)
             .write(true)
             .truncate(false)
@@ -149,6 +160,26 @@ impl DataDirectory {
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: lock_path }),
             Err(TryLockError::Error(source)) => Err(OpenError::Io { path: lock_path, source }),
         }
+    }
+
+    /// Refuses a backup that nobody made safe.
+    pub(super) fn check_is_no_copy(&self) -> Result<(), OpenError> {
+        let path = self.path.clone();
+        match self.path.join(COPY_MARK).symlink_metadata() {
+            Ok(_) => Err(OpenError::Copy { path }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(OpenError::Io { path, source }),
+        }
+    }
+
+    /// It is safe from now on.
+    pub(super) fn remove_copy_mark(&self) -> Result<(), OpenError> {
+        let mark = self.path.join(COPY_MARK);
+        let removed = match std::fs::remove_file(&mark) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            removed => removed.and_then(|()| File::open(&self.path)?.sync_all()),
+        };
+        removed.map_err(|source| OpenError::Io { path: mark, source })
     }
 
     pub(super) fn file(&self) -> PathBuf {
@@ -209,6 +240,8 @@ impl DataDirectory {
             Err(source) if source.kind() != ErrorKind::NotFound => return Err(io(source)),
             _ => {}
         }
+        // An empty file is one that SQLite makes a database of; what it makes itself others could read.
+        private_options().write(true).create_new(true).open(&new).map_err(io)?;
         let make = || -> rusqlite::Result<()> {
             let connection = Connection::open(&new)?;
             connection.pragma_update(None, "page_size", PAGE_BYTES)?;

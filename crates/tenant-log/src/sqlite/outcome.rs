@@ -1,5 +1,8 @@
 //! What became of a transaction, and telling it to those who wait.
 
+use std::sync::Arc;
+
+use crate::storage_status::StorageWatch;
 use ahash::AHashMap;
 use foodtrack_contract::{Offset, TenantId};
 
@@ -33,11 +36,16 @@ pub(super) struct Appended {
 }
 
 /// Tells owners what became of what they submitted.
-pub(super) struct Teller(OnCompletion);
+pub(super) struct Teller(OnCompletion, Arc<StorageWatch>);
 
 impl Teller {
-    pub(super) fn new(on_completion: OnCompletion) -> Self {
-        Self(on_completion)
+    pub(super) fn new(on_completion: OnCompletion, watch: Arc<StorageWatch>) -> Self {
+        Self(on_completion, watch)
+    }
+
+    /// Where it is noted how the disk is doing.
+    pub(super) fn watch(&self) -> &StorageWatch {
+        &self.1
     }
 
     /// The transaction is durable, or nobody waits for that. `tenants` are as it left them.
@@ -59,6 +67,7 @@ impl Teller {
     /// The transaction never was.
     pub(super) fn refused(&self, outcome: Outcome, reason: RefusedReason) {
         for (tenant, Appended { from, through, .. }) in outcome.appended {
+            self.1.note_refused(through.get() - from.get() + 1, reason);
             (self.0)(Completion::Refused { tenant, from, through, reason });
         }
         let failed = outcome.opened.into_iter().map(|(tenant, _)| (tenant, None)).collect();
@@ -96,6 +105,7 @@ impl Teller {
             match request {
                 Request::Append(tenant, run) => {
                     let (from, through) = (run.first, run.last());
+                    self.1.note_refused(through.get() - from.get() + 1, reason);
                     (self.0)(Completion::Refused { tenant, from, through, reason });
                 }
                 Request::Open(tenant, _) => {

@@ -13,6 +13,9 @@ const UNPLACED_FEW: u64 = 256;
 /// A run of more than [`RUN_ENTRIES_MAX`] counts for so many: it is most often in a segment, and to look past it is to look
 /// past a row among dozens on a page.
 const LARGE_RUN_COUNT: u64 = 4;
+/// For each so many bytes, one more counts: retention takes only what has a place, and its limit on bytes is to hold of a few
+/// large entries too.
+const LARGE_ENTRY_BYTES: u64 = 16 << 10;
 
 /// How far runs and their index go. What a transaction changes is undone by [`Places::undo`] when it fails.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +48,10 @@ impl Places {
         Ok(Self { now: marks, committed: marks })
     }
 
-    /// The seq of the next run, which has so many entries.
-    pub(super) fn next(&mut self, entries: u64) -> i64 {
+    /// The seq of the next run, which has so many entries and bytes.
+    pub(super) fn next(&mut self, entries: u64, bytes: u64) -> i64 {
         self.now.last_seq += 1;
-        self.now.unplaced += count_of(entries);
+        self.now.unplaced += count_of(entries) + bytes / LARGE_ENTRY_BYTES;
         self.now.last_seq
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::opening::PAGE_BYTES;
 use super::places::UNPLACED_MAX;
+use crate::private_options;
 
 /// About how much may stand beside the database before it is moved into it.
 pub(super) const WRITE_AHEAD_BYTES_MAX: u64 = 16 << 20;
@@ -39,7 +40,8 @@ impl Reserve {
             return;
         }
         let fill = || -> std::io::Result<()> {
-            let mut file = std::fs::File::create(&self.path)?;
+            let mut options = private_options();
+            let mut file = options.write(true).create(true).truncate(true).open(&self.path)?;
             let block = [0_u8; 64 << 10];
             (0..RESERVE_BYTES / block.len() as u64).try_for_each(|_| file.write_all(&block))
         };

@@ -1,5 +1,6 @@
 //! Retention: what each tenant's log lets go of, a few runs at a time.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use foodtrack_contract::Offset;
@@ -25,11 +26,17 @@ pub(super) struct Limits<'s> {
     pub(super) now_ms: u64,
     /// The newest entry's.
     pub(super) last: Tally,
+    /// Set where bytes took what the floor would have kept.
+    pub(super) floor_yielded: &'s Cell<bool>,
 }
 
 impl Limits<'_> {
     fn let_go(self, tally: Tally, at_ms: u64) -> bool {
-        self.retention.lets_go(tally, at_ms, self.last, self.now_ms)
+        let goes = self.retention.lets_go(tally, at_ms, self.last, self.now_ms);
+        if goes && self.retention.floor_yields(tally, self.last) {
+            self.floor_yielded.set(true);
+        }
+        goes
     }
 }
 
@@ -193,13 +200,14 @@ impl Round {
         segments: &Segments,
         places: &Places,
         retention: Retention,
+        floor_yielded: &Cell<bool>,
     ) -> rusqlite::Result<()> {
         // Looking at a tenant that keeps everything costs a few look-ups.
         for _ in 0..TRIM_RUNS_MAX / 8 {
             let Some(no) = self.left.front().copied() else { return Ok(()) };
             let walk = Walk { segments, no, placed_through: places.placed_through() };
             let last = tenants::newest(connection, walk)?;
-            let limits = Limits { segments, retention, now_ms: self.now_ms, last };
+            let limits = Limits { segments, retention, now_ms: self.now_ms, last, floor_yielded };
             if trim(connection, no, limits, TRIM_RUNS_MAX)? >= TRIM_RUNS_MAX
                 || trim_notes(connection, no, self.now_ms)?
             {

@@ -1,9 +1,11 @@
 //! What keeps a log small and quick to read: places in the index, retention, and deleting what retention took. A little of
 //! it goes along with appends, in their transactions; the rest is done when nobody appends.
 
-use std::collections::VecDeque;
+use std::cell::Cell;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foodtrack_contract::TenantId;
 use rusqlite::Connection;
@@ -20,6 +22,10 @@ use crate::Retention;
 const QUIET: Duration = Duration::from_millis(20);
 /// How many rows a step looks at, at least.
 const STEP_ROWS_MIN: u64 = 256;
+/// How often it is said of a tenant that its floor yields to its bytes.
+const YIELD_TOLD_EVERY: Duration = Duration::from_secs(60 * 60);
+/// Of so many tenants at most.
+const YIELDS_TOLD_MAX: usize = 1_024;
 
 pub(super) struct Upkeep {
     segments: Arc<Segments>,
@@ -39,6 +45,8 @@ pub(super) struct Upkeep {
     sweep: Sweep,
     diligence: Diligence,
     forgetting: Forgetting,
+    /// Whose floor was said to yield, and when; `None` stands for those that nobody has opened.
+    yields_told: HashMap<Option<TenantId>, Instant>,
 }
 
 impl Upkeep {
@@ -59,6 +67,7 @@ impl Upkeep {
             sweep,
             diligence: Diligence::Busy,
             forgetting: Forgetting::default(),
+            yields_told: HashMap::new(),
         }
     }
 
@@ -158,7 +167,9 @@ impl Upkeep {
             if is_first {
                 self.forgetting.step(connection, self.now_ms)?;
             }
-            self.round.step(connection, &self.segments, places, self.retention)?;
+            let yielded = Cell::new(false);
+            self.round.step(connection, &self.segments, places, self.retention, &yielded)?;
+            self.note_yielded(&yielded, None);
             self.sweep.look_again();
             return Ok(true);
         }
@@ -195,12 +206,20 @@ impl Upkeep {
         tenants: &OpenTenants,
         mut rows_left: u64,
     ) -> rusqlite::Result<()> {
-        while let Some(tenant) = self.to_trim.front() {
-            if let Some(open) = tenants.get(tenant) {
+        while let Some(tenant) = self.to_trim.front().cloned() {
+            if let Some(open) = tenants.get(&tenant) {
+                let yielded = Cell::new(false);
                 let Self { retention, now_ms, ref segments, .. } = *self;
-                let limits = Limits { segments, retention, now_ms, last: open.now.last };
+                let limits = Limits {
+                    segments,
+                    retention,
+                    now_ms,
+                    last: open.now.last,
+                    floor_yielded: &yielded,
+                };
                 let rows_max = rows_left.min(TRIM_RUNS_MAX);
                 let taken = trim(connection, open.no, limits, rows_max)?;
+                self.note_yielded(&yielded, Some(&tenant));
                 if taken > 0 {
                     self.sweep.look_again();
                 }
@@ -221,6 +240,27 @@ impl Upkeep {
         Ok(())
     }
 
+    /// Says that a tenant's limit on bytes took what the floor would have kept: once an hour and tenant, and for those whom
+    /// nobody has opened once an hour in all.
+    fn note_yielded(&mut self, yielded: &Cell<bool>, tenant: Option<&TenantId>) {
+        if !yielded.get() {
+            return;
+        }
+        let now = Instant::now();
+        self.yields_told.retain(|_, told: &mut Instant| now - *told < YIELD_TOLD_EVERY);
+        if self.yields_told.len() >= YIELDS_TOLD_MAX {
+            return;
+        }
+        if let Entry::Vacant(place) = self.yields_told.entry(tenant.cloned()) {
+            place.insert(now);
+            tracing::warn!(
+                tenant = tenant.map(TenantId::as_str),
+                entries = self.retention.entries_min,
+                "a tenant's limit on bytes is reached before its log has the newest entries that it should keep at least: repeats of ids beyond are not known after a restart, and readers that are far behind are told of a gap"
+            );
+        }
+    }
+
     /// A little of it on a full disk, within the transaction at hand. Returns whether that was all.
     pub(super) fn step_when_full(
         &mut self,
@@ -228,7 +268,9 @@ impl Upkeep {
         places: &mut Places,
     ) -> rusqlite::Result<bool> {
         places.place(connection)?;
-        self.round.step(connection, &self.segments, places, self.retention)?;
+        let yielded = Cell::new(false);
+        self.round.step(connection, &self.segments, places, self.retention, &yielded)?;
+        self.note_yielded(&yielded, None);
         self.sweep.look_again();
         let rows_max = i64::try_from(STEP_ROWS_MIN).unwrap_or(i64::MAX);
         self.sweep.step(connection, Diligence::Full, rows_max)?;

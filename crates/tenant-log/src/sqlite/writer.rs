@@ -27,8 +27,8 @@ use super::segments::{self, Appender, Segments};
 use super::side_notes::SideNotes;
 use super::tenants::{self, OpenTenants};
 use super::upkeep::Upkeep;
+use crate::Head;
 use crate::sealed_run::SealedRun;
-use crate::{Head, OnCompletion};
 
 /// How long a commit waits for as many as the last one had: those who were just told are about to send their next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
@@ -40,6 +40,8 @@ const COMMIT_BYTES: u64 = 12 << 10;
 const UPKEEP_BYTES: u64 = 256 << 10;
 /// How long after it was in vain it is tried again to make room on a full disk.
 const ROOM_DELAY: Duration = Duration::from_millis(100);
+/// How often a full disk is asked whether there is room again where nobody appends.
+const ROOM_PROBE: Duration = Duration::from_secs(1);
 /// How many pages one step of compaction gives back.
 const COMPACT_PAGES: u32 = 128;
 
@@ -75,7 +77,7 @@ impl Writer {
         file: &Path,
         options: SqliteOptions,
         (segments, queue): (Arc<Segments>, Arc<Queue>),
-        on_completion: OnCompletion,
+        teller: Teller,
     ) -> rusqlite::Result<Self> {
         let page_bytes: u64 =
             connection.query_row("PRAGMA page_size", (), |row| rows::unsigned(row, 0))?;
@@ -87,7 +89,7 @@ impl Writer {
             connection,
             gate: options.commit_gate,
             queue,
-            teller: Teller::new(on_completion),
+            teller,
             tenants: OpenTenants::default(),
             appender,
             places,
@@ -137,9 +139,10 @@ impl Writer {
         let room = if self.is_full { ROOM_DELAY } else { Duration::ZERO };
         let [round, sync] = [round, self.syncing.wait()].map(|wait| wait.map(|it| it.max(room)));
         let compacting = self.is_compacting.then_some(Duration::ZERO);
+        let probe = self.is_full.then_some(ROOM_PROBE);
         let upkeep = self.upkeep.quiet(&self.places).filter(|_| !self.is_full);
         Nap {
-            at_most: [round, compacting, self.notes.wait()].into_iter().flatten().min(),
+            at_most: [round, compacting, probe, self.notes.wait()].into_iter().flatten().min(),
             // While others come, what is not on disk gets there with the next of theirs that is due; and upkeep goes along.
             in_quiet: sync.or(upkeep),
         }
@@ -181,7 +184,9 @@ impl Writer {
         let has_writes = !writes.is_empty() || has_tickets || notes_are_due;
         let needs_room = has_writes || self.upkeep.is_in_round() || self.is_sync_due();
         if self.is_full && needs_room && !self.is_poisoned {
-            self.make_room();
+            let _ = self.make_room();
+        } else if self.is_full && is_quiet && !self.is_poisoned {
+            self.look_for_room();
         }
         let is_upkeep_due =
             self.upkeep.is_in_round() || is_quiet && !self.is_full && self.is_upkeep_due();
@@ -331,7 +336,7 @@ impl Writer {
         self.upkeep.note_appended(run.entries, run.at_ms);
         let connection = &self.connection;
         tenants::add_orders(connection, open.no, run)?;
-        let seq = self.places.next(run.entries);
+        let seq = self.places.next(run.entries, run.bytes);
         let last = open.now.last;
         let place = if outcome.in_segment { self.appender.add(run) } else { None };
         outcome.bytes += rows::insert_run(connection, seq, open.no, run, last, place)?;

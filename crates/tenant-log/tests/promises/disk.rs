@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{
     Commit, CommitError, CommitGate, Durability, LogEntry, RefusedReason, Retention, SqliteOptions,
-    SubmitError,
+    StorageState, SubmitError,
 };
 
 use crate::support::{KEEPS_ALL, Writer, id, noise, offset, open_sqlite, tenant, wait_for};
@@ -111,6 +111,53 @@ fn check_poisoned(arrives: bool) {
     assert_eq!(kept.len(), if arrives { 4 } else { 3 });
     let mut writer = open.writer("t");
     assert!(writer.append(9) > offset(4), "an offset that may be on disk is not used again");
+}
+
+#[test]
+fn a_full_disk_is_known_until_there_is_room_again_also_where_nobody_appends() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = open_sqlite(directory.path(), failing(3, false, CommitError::DiskFull));
+    let mut writer = open.writer("t");
+    assert_eq!(open.log.storage().state, StorageState::Well);
+    let (_, reason) = fill(&mut writer, 1..100);
+    assert_eq!(reason, RefusedReason::DiskFull);
+    let storage = open.log.storage();
+    assert_eq!((storage.state, storage.refused_full), (StorageState::Full, 1));
+    assert!(storage.disk_free_bytes.unwrap() > 0 && storage.file_bytes.unwrap() > 0);
+    // Only this one commit failed, and nothing more is submitted.
+    wait_for(|| open.log.storage().state == StorageState::Well);
+}
+
+#[test]
+fn large_events_stay_within_the_bytes_whatever_the_floor_says() {
+    const BYTES_MAX: u64 = 16 << 20;
+    let directory = tempfile::tempdir().unwrap();
+    let retention = Retention { bytes_max: BYTES_MAX, ..Retention::default() };
+    let open =
+        open_sqlite(directory.path(), SqliteOptions { retention, ..SqliteOptions::default() });
+    let mut writer = open.writer("t");
+    // Also while they keep coming, and not only when somebody asks for a round.
+    for n in 1..=60 {
+        let message = noise(n, 1_000_000).into();
+        let entry = crate::support::entry(writer.sequence.next(), id(n));
+        writer.submit_entry(&LogEntry { message, ..entry });
+        writer.settle();
+    }
+    let bytes = || open.log.stats(&writer.tenant).unwrap().bytes;
+    wait_for(|| bytes() <= BYTES_MAX + (5 << 20));
+    assert!(bytes() > BYTES_MAX / 2, "{} bytes", bytes());
+    let on_disk = open.log.storage().file_bytes.unwrap();
+    assert!(on_disk < 4 * BYTES_MAX, "{on_disk} bytes on disk");
+}
+
+#[test]
+fn a_disk_that_failed_is_known_to_have_failed() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = CommitError::Disk(String::from("fsync"));
+    let open = open_sqlite(directory.path(), failing(3, false, error));
+    fill(&mut open.writer("t"), 1..100);
+    let storage = open.log.storage();
+    assert_eq!((storage.state, storage.refused_failed), (StorageState::Failed, 1));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use foodtrack_tenant_log::{
-    Durability, OpenError, ReadError, Retention, SqliteLog, SqliteOptions, check, renew_epochs,
+    Durability, OpenError, ReadError, Retention, SqliteLog, SqliteOptions, backup, check,
+    renew_epochs,
 };
 
 use crate::support::{KEEPS_ALL, id, noise, open_sqlite, tenant, wait_for};
@@ -308,4 +309,70 @@ fn a_log_that_let_much_go_passes_its_check_and_has_the_rest() {
     wait_for(|| {
         (0..TENANTS).all(|n| open.log.stats(&tenant(&format!("t{n}"))).unwrap().entries <= 100)
     });
+}
+
+#[test]
+fn whatever_is_in_the_directory_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = tempfile::tempdir().unwrap();
+    let (directory, copy) = (parent.path().join("log"), parent.path().join("copy"));
+    let open = open_sqlite(&directory, crate::segments::options());
+    let mut writer = open.writer("t");
+    crate::segments::submit(&mut writer, 1..=300, 1_000);
+    crate::segments::settle(&mut writer);
+    backup(&directory, &copy, &mut |_| {}).unwrap();
+    for directory in [&directory, &copy] {
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(directory), 0o700);
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+            names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+        assert!(names.iter().any(|it| it == "log.db"), "{names:?}");
+        assert!(names.iter().any(|it| it.starts_with("segment-")), "{names:?}");
+    }
+}
+
+#[test]
+fn nothing_is_written_where_a_link_leads() {
+    use std::os::unix::fs::symlink;
+    let parent = tempfile::tempdir().unwrap();
+    for name in ["log.lock", "log.reserve", "log.db.new"] {
+        let directory = parent.path().join(format!("of-{name}"));
+        let target = parent.path().join("target");
+        std::fs::create_dir(&directory).unwrap();
+        symlink(&target, directory.join(name)).unwrap();
+        // Whether it opens or not.
+        drop(SqliteLog::open(&directory, SqliteOptions::default(), Box::new(|_| {})));
+        assert!(!target.exists(), "{name}");
+    }
+    let link = parent.path().join("link");
+    let elsewhere = parent.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    symlink(&elsewhere, &link).unwrap();
+    let directory = parent.path().join("log");
+    drop(open_sqlite(&directory, SqliteOptions::default()));
+    backup(&directory, &link, &mut |_| {}).unwrap_err();
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+}
+
+#[test]
+fn a_backup_is_no_log_to_append_to_before_its_epochs_were_renewed() {
+    let parent = tempfile::tempdir().unwrap();
+    let (directory, copy) = (parent.path().join("log"), parent.path().join("copy"));
+    let open = open_sqlite(&directory, SqliteOptions::default());
+    let mut writer = open.writer("t");
+    writer.append(1);
+    let epoch = open.page(&writer.tenant, 0, 1).epoch;
+    backup(&directory, &copy, &mut |_| {}).unwrap();
+    let refused = SqliteLog::open(&copy, SqliteOptions::default(), Box::new(|_| {})).err();
+    let sentence = refused.unwrap().to_string();
+    assert!(sentence.contains("log renew-epochs --data-dir"), "{sentence}");
+    assert_eq!(renew_epochs(&copy).unwrap(), 1);
+    let open = open_sqlite(&copy, SqliteOptions::default());
+    let page = open.page(&writer.tenant, 0, 1);
+    assert_ne!(page.epoch, epoch);
+    assert_eq!(page.entries.len(), 1);
 }

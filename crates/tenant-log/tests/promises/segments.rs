@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{
     Durability, LogEntry, OpenError, ReadError, RefusedReason, Retention, SqliteLog, SqliteOptions,
-    SqliteReader, backup, check, compact,
+    SqliteReader, backup, check, compact, renew_epochs,
 };
 
 use crate::support::{
@@ -423,6 +423,7 @@ fn a_backup_is_whole_and_as_of_one_moment_whatever_is_appended_and_let_go_meanwh
                 let bytes = backup(directory, &to, &mut |_| steps += 1).unwrap();
                 assert!(bytes > 30_000_000 && steps > 1, "{bytes} bytes in {steps} steps");
                 assert_eq!(check(&to).unwrap().findings, Vec::<String>::new());
+                renew_epochs(&to).unwrap();
                 let kept = entries(&open_sqlite(&to, options()), "t");
                 assert!(kept.len() >= 2_000 && kept[0].offset.get() + kept.len() as u64 > 3_000);
                 assert!(kept.windows(2).all(|it| it[0].offset.next() == it[1].offset));

@@ -1,18 +1,20 @@
 //! `foodtrack-websocket log backup`
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use foodtrack_tenant_log::backup;
+use foodtrack_tenant_log::{backup, private_options};
 
 use super::{LogDirectory, size_text};
 use crate::cli::Run;
-use crate::cli::outcome::{note, print};
+use crate::cli::outcome::{Outcome, note, print};
 
 const AFTER_HELP: &str = "\
-Works beside a running server. The copy is whole, as of one moment, and a data directory of its own: look at it with `log check`.
-Before a server starts with it, `log renew-epochs` must have been run on it.
+Works beside a running server. The copy is whole, as of one moment, and a data directory of its own: the log, what tenants
+declared, and the key of sessions; look at it with `log check`. No server starts with it before `log renew-epochs` was run on it.
 
 Examples:
   foodtrack-websocket log backup --data-dir /var/lib/foodtrack --to /mnt/backup/monday
@@ -34,7 +36,28 @@ impl Backup {
         let bytes = backup(&self.directory.path, &self.to, &mut |file| {
             note(format_args!("copying {}", file.display()));
         })?;
+        copy_beside(&self.directory.path, &self.to).map_err(|error| {
+            Outcome::Failed(format!("cannot copy what is beside the log: {error}; begin anew"))
+        })?;
         print(format_args!("{} copied to {}", size_text(bytes), self.to.display()));
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What is beside the log and belongs to it. They are replaced whole, so each is the old one or the new one.
+const BESIDE: [&str; 2] = ["session.key", "declarations.json"];
+
+fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
+    for name in BESIDE {
+        let mut file = match private_options().read(true).open(from.join(name)) {
+            Ok(file) => file,
+            // One that keeps nothing of the kind, or a log without a server.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let mut copy = private_options().write(true).create_new(true).open(to.join(name))?;
+        io::copy(&mut file, &mut copy)?;
+        copy.sync_all()?;
+    }
+    File::open(to)?.sync_all()
 }

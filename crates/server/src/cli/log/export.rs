@@ -1,6 +1,5 @@
 //! `foodtrack-websocket log export`
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use foodtrack_contract::TenantId;
+use foodtrack_tenant_log::private_options;
 
 use super::{LogDirectory, Place, page, parse_tenant};
 use crate::cli::Run;
@@ -51,7 +51,7 @@ impl Export {
             self.write(&mut std::io::stdout().lock(), Path::new("stdout"))?;
             return Ok(ExitCode::SUCCESS);
         };
-        let file = File::create_new(path).map_err(|error| {
+        let file = private_options().write(true).create_new(true).open(path).map_err(|error| {
             Outcome::Usage(format!("{}: {error}; name a file that can be made", path.display()))
         })?;
         let count = self.write(&mut BufWriter::new(&file), path)?;

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::moving::LEFT_IN;
 use super::{Place, Segments};
+use crate::private_options;
 use crate::sealed_run::SealedRun;
 use crate::sqlite::commit_gate::CommitError;
 use crate::sqlite::rows::{self, number};
@@ -77,10 +78,15 @@ impl Appender {
         )?;
         connection.execute("INSERT INTO segments VALUES (?, 0, 0, ?, 0)", [no, first_seq])?;
         // What a transaction that failed may have left is of no use.
-        let made = File::create(self.segments.path(no)).and_then(|file| {
-            file.sync_all()?;
-            File::open(&self.segments.directory)?.sync_all()
-        });
+        let made = private_options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(self.segments.path(no))
+            .and_then(|file| {
+                file.sync_all()?;
+                File::open(&self.segments.directory)?.sync_all()
+            });
         made?;
         self.now = Some(End { no, bytes: 0 });
         Ok(())

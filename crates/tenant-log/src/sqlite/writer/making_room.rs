@@ -2,16 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use super::{ROOM_DELAY, Writer};
+use super::{COMMIT_BYTES, ROOM_DELAY, ROOM_PROBE, Writer};
 use crate::sqlite::checkpointer::checkpoint;
 use crate::sqlite::commit_gate::CommitError;
 use crate::sqlite::opening::PAGE_BYTES;
 use crate::sqlite::room::SLACK_PAGES;
-use crate::sqlite::rows::number;
+use crate::sqlite::rows::{self, number};
 use crate::sqlite::segments;
 
 /// How long making room may hold up those who append.
 const ROOM_TIME_MAX: Duration = Duration::from_millis(100);
+/// About what the smallest commit takes.
+const SMALL_COMMIT_PAGES: u64 = COMMIT_BYTES.div_ceil(PAGE_BYTES as u64);
 
 impl Writer {
     /// Leaves what making room needs.
@@ -40,10 +42,11 @@ impl Writer {
 
     /// Lets retention free what it can, in transactions of its own: what is deleted together with an append that finds no
     /// room would be undone with it.
-    pub(super) fn make_room(&mut self) {
+    /// Returns whether nothing stood in the way.
+    pub(super) fn make_room(&mut self) -> bool {
         let start = Instant::now();
         if self.room_tried_at.is_some_and(|at| start - at < ROOM_DELAY) {
-            return;
+            return false;
         }
         self.reserve.give();
         let limit = self.database_pages_max().and_then(|pages_max| self.limit(pages_max));
@@ -62,10 +65,29 @@ impl Writer {
         let result = result.and(self.limit_appends().map_err(CommitError::from));
         self.room_tried_at = Some(Instant::now());
         match result {
-            Ok(()) => {}
+            Ok(()) => return true,
             Err(CommitError::DiskFull) if self.undo() => {}
             Err(_) => self.poison(),
         }
+        false
+    }
+
+    /// Where nobody appends: finds out whether a disk that was full has room again, and says so.
+    pub(super) fn look_for_room(&mut self) {
+        if self.room_tried_at.is_some_and(|at| at.elapsed() < ROOM_PROBE) {
+            return;
+        }
+        if self.make_room() && self.reserve.is_kept() && self.has_free_pages().unwrap_or(false) {
+            self.is_full = false;
+            self.teller.watch().set_full(false);
+        }
+    }
+
+    /// Whether a small commit finds room within the largest size, counting what was let go of.
+    fn has_free_pages(&self) -> rusqlite::Result<bool> {
+        let number = |sql| self.connection.query_row(sql, (), |row| rows::unsigned(row, 0));
+        let used = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
+        Ok(used + SMALL_COMMIT_PAGES <= self.append_pages_max()?)
     }
 
     /// A little of it. Returns whether that was all.

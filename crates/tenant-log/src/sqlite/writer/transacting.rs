@@ -17,7 +17,7 @@ impl Writer {
         let opens: Vec<_> = opens.collect();
         if !self.try_transact(writes, is_quiet, !opens.is_empty()) {
             // A tenant that is not open has no log at all until it is asked for again: worth another try.
-            self.make_room();
+            let _ = self.make_room();
             if self.is_poisoned {
                 return self.teller.refuse_all(opens.into_iter());
             }
@@ -49,6 +49,7 @@ impl Writer {
                     self.failed(&error.into());
                 }
                 if was_full {
+                    self.teller.watch().set_full(false);
                     // This one may have fitted in between; with the reserve there is room for the next one too.
                     self.keep_reserve();
                 }
@@ -85,6 +86,7 @@ impl Writer {
         self.notes.postpone();
         if *error == CommitError::DiskFull && self.undo() {
             self.is_full = true;
+            self.teller.watch().set_full(true);
         } else {
             self.poison();
         }
@@ -102,6 +104,7 @@ impl Writer {
 
     pub(super) fn poison(&mut self) {
         self.is_poisoned = true;
+        self.teller.watch().set_failed();
         self.is_compacting = false;
         let tickets = self.notes.take_ticketed();
         self.notes.clear();

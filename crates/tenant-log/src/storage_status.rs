@@ -1,0 +1,99 @@
+//! How a log's disk is doing, for who watches over the server.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::RefusedReason;
+
+/// So long after the last refusal a disk counts as full, or else one that takes the small and not the large would change
+/// its state with every event.
+const FULL_HOLDS: Duration = Duration::from_secs(2);
+
+/// Whether the disk takes entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StorageState {
+    /// It does.
+    #[default]
+    Well,
+    /// There is no room: entries are refused until there is.
+    Full,
+    /// A write or an fsync failed: entries are refused until the log is opened anew.
+    Failed,
+}
+
+/// How a log's disk is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StorageStatus {
+    /// Whether it takes entries.
+    pub state: StorageState,
+    /// How many entries were not kept because the disk was full, since the log was opened.
+    pub refused_full: u64,
+    /// How many were not kept because it failed.
+    pub refused_failed: u64,
+    /// How many bytes are free on the log's file system; `None` in memory, or where the system does not tell.
+    pub disk_free_bytes: Option<u64>,
+    /// How many bytes the log takes on disk; `None` in memory.
+    pub file_bytes: Option<u64>,
+}
+
+/// How many bytes are free on a directory's file system for who is not root.
+pub(crate) fn free_bytes(directory: &Path) -> Option<u64> {
+    let it = rustix::fs::statvfs(directory).ok()?;
+    Some(it.f_bavail.saturating_mul(it.f_frsize))
+}
+
+/// What the writer notes, and others read.
+#[derive(Debug, Default)]
+pub(crate) struct StorageWatch {
+    is_full: AtomicBool,
+    is_failed: AtomicBool,
+    refused_full: AtomicU64,
+    refused_failed: AtomicU64,
+    full_at: Mutex<Option<Instant>>,
+}
+
+impl StorageWatch {
+    pub(crate) fn set_full(&self, is_full: bool) {
+        if is_full {
+            *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        self.is_full.store(is_full, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_failed(&self) {
+        self.is_failed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_refused(&self, entries: u64, reason: RefusedReason) {
+        let counter = match reason {
+            RefusedReason::DiskFull => &self.refused_full,
+            RefusedReason::Poisoned => &self.refused_failed,
+            RefusedReason::OutOfSequence => return,
+        };
+        counter.fetch_add(entries, Ordering::Relaxed);
+    }
+
+    fn state(&self) -> StorageState {
+        let full_at = *self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_failed.load(Ordering::Relaxed) {
+            StorageState::Failed
+        } else if self.is_full.load(Ordering::Relaxed)
+            || full_at.is_some_and(|at| at.elapsed() < FULL_HOLDS)
+        {
+            StorageState::Full
+        } else {
+            StorageState::Well
+        }
+    }
+
+    pub(crate) fn status(&self) -> StorageStatus {
+        StorageStatus {
+            state: self.state(),
+            refused_full: self.refused_full.load(Ordering::Relaxed),
+            refused_failed: self.refused_failed.load(Ordering::Relaxed),
+            ..StorageStatus::default()
+        }
+    }
+}
