@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn the_page_is_what_promtool_accepts() {
         let shards = [Arc::new(Counters::default()), Arc::default()];
-        let page = render(&shards, |_| 0, 1.5);
+        let page = render(&shards, |_| 0, 1.5, StorageStatus::default());
         assert!(page.ends_with('\n'));
         let mut types: std::collections::BTreeMap<&str, &str> = Default::default();
         let (mut helped, mut series) = (Vec::new(), std::collections::BTreeSet::new());
@@ -244,7 +244,7 @@ mod tests {
         shard.refusals.add(ErrorCode::TokenExpired);
         shard.disconnects.add("slow_reader");
         let of_http = |code| u64::from(code == ErrorCode::TokenExpired) * 2;
-        let page = render(&[shard], of_http, 1.5);
+        let page = render(&[shard], of_http, 1.5, StorageStatus::default());
         assert!(page.contains("foodtrack_refusals_total{code=\"token_expired\"} 3\n"), "{page}");
         assert!(page.contains("foodtrack_refusals_total{code=\"overloaded\"} 0\n"), "{page}");
         let line = "foodtrack_disconnects_total{reason=\"slow_reader\"} 1\n";
@@ -256,7 +256,7 @@ mod tests {
         let shard = Arc::new(Counters::default());
         shard.replay_ms_sum.add(2_500);
         shard.fan_out_us_sum.add(1);
-        let page = render(&[shard], |_| 0, 1.5);
+        let page = render(&[shard], |_| 0, 1.5, StorageStatus::default());
         assert!(page.contains("foodtrack_replay_seconds_total{shard=\"0\"} 2.5\n"), "{page}");
         assert!(page.contains("foodtrack_fan_out_seconds_total{shard=\"0\"} 0.000001\n"), "{page}");
     }
