@@ -278,3 +278,29 @@ fn info(to: Recipients, except: Vec<String>) -> Broadcast {
     let payload = json!({ "message": "hello" }).to_string();
     Broadcast { event: "notification:info".into(), payload, priority: Priority::Medium, to, except }
 }
+
+#[test]
+fn what_cannot_be_said_in_msgpack_is_a_dead_letter_of_who_speaks_it_and_counted() {
+    let server = Server::start();
+    let auth = json!({ "token": Who::manager(TENANT, "mike").token() });
+    let options = Options { parser: Parser::Msgpack, ..Options::new(Transport::WebSocket, auth) };
+    let mut client = Client::join_with(&server, &options);
+    let mut sender = Client::join(&server, Transport::WebSocket, &Who::service(TENANT));
+    // The deepest that is accepted.
+    let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let accepted = (1..64).rev().find(|depth| {
+        let note: Value = serde_json::from_str(&deep(*depth)).unwrap();
+        sender.ask("order:updated", json!({ "orderId": "1", "note": note }))["success"] == true
+    });
+    assert!(accepted.is_some());
+    sender.accepted("order:updated", json!({ "orderId": "1", "last": true }));
+    let mut got = 0;
+    while client.expect("order:updated").payload("last").is_null() {
+        got += 1;
+    }
+    let tenant = TenantId::parse(TENANT).unwrap();
+    let start = foodtrack_contract::Offset::ZERO;
+    let letters = server.dead_letters().list(&tenant, start, 9).unwrap_or_default().len();
+    assert_eq!(got + letters, 1, "it came, or it is known that it did not");
+    assert_eq!(server.metric("undeliverable_total"), letters as u64);
+}

@@ -46,6 +46,7 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter duplicates: "Repeated messages, answered with their first result.";
     counter deliveries: "Frames handed to a recipient's transport or queue.";
     counter deliveries_dropped: "Frames dropped for slow readers.";
+    counter undeliverable: "Events that cannot be said in the parser of a client that they were for.";
     counter slow_readers_closed: "Connections closed for reading too slowly.";
     counter entrances_delayed: "Clients that waited for their turn to come in.";
     counter sessions_recovered: "Clients whose session came back.";

@@ -164,6 +164,8 @@ impl Tenant {
             let message = with_retry_count(&entry.message, attempts);
             let (meta, stamp) = (FrameMeta::default(), Stamp::None);
             send_entry(turn.io, client, &entry, &message, meta, &stamp, Some(offset.get()));
+            // It is given up when it was tried often enough.
+            self.note_unsayable(turn, &entry.event, None);
             turn.counters.retries.add(1);
             self.asked(turn, to.place, &entry, attempts + 1);
         }

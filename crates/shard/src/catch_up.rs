@@ -407,6 +407,9 @@ impl Tenant {
         catch_up.has_lists |= matches!(stamp, Stamp::Behind(_));
         send_entry(turn.io, client, entry, &entry.message, meta, &stamp, ack_id);
         turn.counters.deliveries.add(1);
+        // What is to be acknowledged is not, and is given up by the retries.
+        let place_in_log = (!policy.acknowledge).then_some((entry.offset, entry.id));
+        self.note_unsayable(turn, &entry.event, place_in_log);
         if policy.acknowledge {
             self.asked(turn, place, entry, 1);
         }

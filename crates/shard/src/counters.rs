@@ -51,6 +51,8 @@ counters! {
     deliveries;
     /// Frames dropped for slow readers (volatile and low priority only).
     deliveries_dropped;
+    /// Events that could not be sent to a client, because they cannot be said in its parser.
+    undeliverable;
     /// Connections closed for reading too slowly.
     slow_readers_closed;
     /// Clients that waited for their turn to come in.

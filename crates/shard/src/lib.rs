@@ -46,6 +46,7 @@ mod subscribers;
 mod tag;
 mod tenant;
 mod turn;
+mod undeliverable;
 mod viewer;
 mod watchdog;
 

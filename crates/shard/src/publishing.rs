@@ -276,6 +276,7 @@ impl Tenant {
             meta,
             &stamp,
         );
+        self.note_unsayable(turn, &checked.event, None);
         // What should have been in the log is no place of the log's: who catches up gets it now, or never.
         if checked.policy.is_logged() {
             let mut places = self.places(&checked.audience);

@@ -96,6 +96,7 @@ impl Tenant {
         let message = with_retry_count(&entry.message, 1);
         let (meta, stamp) = (FrameMeta::default(), Stamp::None);
         send_entry(turn.io, client, entry, &message, meta, &stamp, Some(offset.get()));
+        self.note_unsayable(turn, &entry.event, None);
         turn.counters.retries.add(1);
         self.asked_again(turn, place, entry);
     }

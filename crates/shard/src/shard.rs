@@ -144,6 +144,9 @@ impl Shard {
             self.clock.sleep();
             io.turn(&mut self, &mut events)?;
             self.parts.log.hand_over();
+            // Answers and what the server itself says: nothing that anybody could be given later.
+            let unsayable = io.take_unsayable().len();
+            self.parts.counters.undeliverable.add(unsayable as u64);
             if self.stops_by_ms.is_some() {
                 // Also those who came in since: a socket was accepted before, or somebody waited for their tenant's log.
                 for client in io.clients() {

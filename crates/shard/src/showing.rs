@@ -88,6 +88,7 @@ impl Tenant {
         let stamp = Stamp::At(log.epoch(), entry.offset);
         let (event, parts) = (entry.event, entry.attachments);
         self.fan_out(turn, event, entry.message, parts, entry.audience, meta, &stamp);
+        self.note_unsayable(turn, event, Some((entry.offset, entry.id)));
     }
 
     /// Shows the next entry, which asks for an acknowledgement.
@@ -100,6 +101,8 @@ impl Tenant {
             let frame =
                 Self::frame(turn, event, &entry.message, parts, meta, &Stamp::None, Some(ack_id));
             self.send_asking(turn, entry, places, frame);
+            // Retries give it up.
+            self.note_unsayable(turn, &entry.event, None);
         }
     }
 

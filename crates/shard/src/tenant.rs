@@ -1,6 +1,6 @@
 //! One tenant's actor: what it owns. Holding a tenant gives no way to name another's connections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ahash::AHashMap;
@@ -67,6 +67,8 @@ pub(crate) struct Tenant {
     pub(crate) turn: u64,
     /// The message at work, for who looks into a panic.
     pub(crate) at_work: Option<Uuid>,
+    /// Event types of which a line was written that they cannot be sent to everybody.
+    pub(crate) told_unsayable: BTreeSet<Box<str>>,
 }
 
 impl Tenant {
@@ -89,6 +91,7 @@ impl Tenant {
             turn_deliveries: 0,
             turn: 0,
             at_work: None,
+            told_unsayable: BTreeSet::new(),
         }
     }
 

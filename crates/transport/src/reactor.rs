@@ -115,6 +115,8 @@ pub struct Reactor {
     /// By the clients' places.
     pub(crate) hot: Vec<Hot>,
     pub(crate) outbox: Outbox,
+    /// Who was not sent what cannot be said in its parser.
+    pub(crate) unsayable: Vec<ClientKey>,
     pub(crate) wheel: TimerWheel<Timer>,
     pub(crate) sid_source: SidSource,
     pub(crate) scratch: Vec<u8>,
@@ -169,6 +171,7 @@ impl Reactor {
             clients: Slab::new(),
             hot: Vec::new(),
             outbox: Outbox::default(),
+            unsayable: Vec::new(),
             wheel: TimerWheel::new(now_ms),
             sid_source: SidSource::new(),
             scratch: vec![0; READ_BYTES_PER_TURN],

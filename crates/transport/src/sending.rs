@@ -60,12 +60,22 @@ impl Reactor {
     fn send_indirect(&mut self, client: u32, frame: FrameId) {
         // A queue keeps the text, whose stamp may have to change, and translates what leaves it.
         let is_msgpack = self.clients[client as usize].session.parser() == Parser::Msgpack;
-        if is_msgpack && self.takes_ranges(client) {
-            let Some(range) = self.outbox.msgpack(frame) else { return };
-            return self.outbox.push(client, &mut self.hot[client as usize], range);
+        if is_msgpack {
+            // Also where it will wait: then nobody could say of whom it never left.
+            let Some(range) = self.outbox.msgpack(frame) else {
+                return self.unsayable.push(ClientKey(client));
+            };
+            if self.takes_ranges(client) {
+                return self.outbox.push(client, &mut self.hot[client as usize], range);
+            }
         }
         let shared = self.outbox.shared(frame);
         self.enqueue(client, shared);
+    }
+
+    /// Clients that were not sent what was for them since this was asked last: it cannot be said in their parser, msgpack.
+    pub fn take_unsayable(&mut self) -> Vec<ClientKey> {
+        std::mem::take(&mut self.unsayable)
     }
 
     /// Sends a packet of its own to one client: `write` appends it as text, header and all.
@@ -89,9 +99,13 @@ impl Reactor {
             self.outbox.is_stamped_as(range, &meta),
             "the text lacks the stamp of {meta:?}"
         );
-        if self.clients[index].session.parser() == Parser::Msgpack && self.takes_ranges(client.0) {
-            let Some(encoded) = self.outbox.encode_msgpack(range, true) else { return };
-            range = encoded;
+        if self.clients[index].session.parser() == Parser::Msgpack {
+            let Some(encoded) = self.outbox.encode_msgpack(range, true) else {
+                return self.unsayable.push(client);
+            };
+            if self.takes_ranges(client.0) {
+                range = encoded;
+            }
         }
         self.send_range(client.0, meta, range);
     }
