@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use ahash::HashMap;
 
+use crate::strangers::network;
+
 /// How many addresses are remembered; beyond that those that have their whole allowance again are forgotten.
 const ADDRESSES_MAX: usize = 65_536;
 
@@ -33,6 +35,7 @@ impl Admission {
             return Ok(());
         }
         let full = u64::from(self.per_minute) * 1_000;
+        let address = network(address);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= ADDRESSES_MAX && !buckets.contains_key(&address) {
             buckets.retain(|_, bucket| bucket.refilled(full, now_ms).left < full);

@@ -68,7 +68,10 @@ impl Reactor {
         self.wheel.expire(self.now_ms, &mut due);
         for timer in due {
             match timer {
-                Timer::Accept => self.accept(),
+                Timer::Accept => {
+                    self.is_accept_timed = false;
+                    self.accept();
+                }
                 Timer::Parted => self.forget_parted(),
                 Timer::Application(what) => app.deadline(self, what),
                 Timer::Link { link, serial } => self.link_deadline(link, serial),

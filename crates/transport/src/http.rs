@@ -62,7 +62,7 @@ pub(crate) struct HttpError {
     pub(crate) message: &'static str,
 }
 
-const fn error(status: u16, message: &'static str) -> HttpError {
+pub(crate) const fn error(status: u16, message: &'static str) -> HttpError {
     HttpError { status, message }
 }
 
@@ -120,49 +120,6 @@ fn body_length(head: &Head<'_>) -> Result<BodyLength, HttpError> {
             .and_then(|text| text.parse().ok())
             .map(BodyLength::Known)
             .ok_or(error(400, "malformed content length")),
-    }
-}
-
-/// Reads a chunked body off the front of `input`: the body and how many bytes it took. `Ok(None)`: not all here yet.
-pub(crate) fn read_chunked(
-    input: &[u8],
-    bytes_max: usize,
-) -> Result<Option<(Vec<u8>, usize)>, HttpError> {
-    let mut body = Vec::new();
-    let mut taken = 0;
-    loop {
-        let (size_bytes, size) = match httparse::parse_chunk_size(&input[taken..]) {
-            Ok(httparse::Status::Complete(parsed)) => parsed,
-            Ok(httparse::Status::Partial) => return Ok(None),
-            Err(_) => return Err(error(400, "malformed chunk")),
-        };
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        if size > bytes_max.saturating_sub(body.len()) {
-            return Err(error(413, "body too large"));
-        }
-        taken += size_bytes;
-        if size == 0 {
-            return Ok(trailer_end(&input[taken..])?.map(|end| (body, taken + end)));
-        }
-        let Some(chunk) = input.get(taken..taken + size) else { return Ok(None) };
-        let Some(line_end) = input.get(taken + size..taken + size + 2) else { return Ok(None) };
-        if line_end != b"\r\n" {
-            return Err(error(400, "malformed chunk"));
-        }
-        body.extend_from_slice(chunk);
-        taken += size + 2;
-    }
-}
-
-/// Where the trailer behind the last chunk ends.
-fn trailer_end(input: &[u8]) -> Result<Option<usize>, HttpError> {
-    if input.starts_with(b"\r\n") {
-        return Ok(Some(2));
-    }
-    match memchr::memmem::find(input, b"\r\n\r\n") {
-        Some(end) => Ok(Some(end + 4)),
-        None if input.len() > HTTP_HEAD_BYTES_MAX => Err(error(431, "trailer too large")),
-        None => Ok(None),
     }
 }
 
@@ -259,15 +216,6 @@ mod tests {
     fn an_endless_head_is_refused() {
         let text = format!("GET /{} HTTP/1.1\r\n", "a".repeat(HTTP_HEAD_BYTES_MAX));
         assert_eq!(head(&text).unwrap_err().status, 431);
-    }
-
-    #[test]
-    fn a_chunked_body_is_joined_at_any_split() {
-        let text = b"3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\n\r\nrest";
-        let whole = text.len() - 4;
-        (0..whole).for_each(|end| assert_eq!(read_chunked(&text[..end], 100), Ok(None), "{end}"));
-        assert_eq!(read_chunked(text, 100), Ok(Some((b"abcdefg".to_vec(), whole))));
-        assert_eq!(read_chunked(text, 6).unwrap_err().status, 413);
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// How long an upgrade from polling may take.
     pub upgrade_timeout: Duration,
+    /// Bytes buffered for sockets of nobody who has joined, of all shards together; beyond it the oldest of them go.
+    pub strangers_bytes_max: usize,
     /// Sockets of the shard, authenticated or not; more are closed as they come.
     pub sockets_max: usize,
 }
@@ -82,6 +84,7 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(45),
             upgrade_timeout: Duration::from_secs(10),
+            strangers_bytes_max: 64 << 20,
             sockets_max: 1_000_000,
         }
     }

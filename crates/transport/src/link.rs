@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use foodtrack_wire::rfc6455::MessageDecoder;
 use mio::net::TcpStream;
 
+use crate::chunked::ChunkedDecoder;
 use crate::limits::READ_AHEAD_BYTES_MAX;
 
 pub(crate) struct Link {
@@ -16,6 +17,10 @@ pub(crate) struct Link {
     pub(crate) kind: LinkKind,
     /// The start of something that is not all here yet.
     pub(crate) unread: Vec<u8>,
+    /// The chunked body in `unread`, as far as it is here.
+    pub(crate) chunked: Option<Box<ChunkedDecoder>>,
+    /// What the strangers' budget counts it for.
+    pub(crate) counted_bytes: usize,
     /// The rest of what the socket did not take: goes before everything else.
     pub(crate) unsent: Vec<u8>,
     /// The socket takes no more at the moment; an event will tell.
@@ -63,6 +68,8 @@ impl Link {
             serial,
             kind: LinkKind::Http { continued: false },
             unread: Vec::new(),
+            chunked: None,
+            counted_bytes: 0,
             unsent: Vec::new(),
             blocked: false,
             paused: false,

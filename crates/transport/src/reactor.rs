@@ -24,6 +24,7 @@ use crate::outbox::{Hot, Outbox};
 use crate::parted::Parted;
 use crate::send_ring::SendRing;
 use crate::sid::{SidDirectory, SidSource};
+use crate::strangers::StrangerBudget;
 use crate::timer_wheel::TimerWheel;
 use crate::waker::Waker;
 
@@ -35,6 +36,8 @@ const LISTENERS_MAX: usize = 64;
 const EVENTS_PER_TURN: usize = 1_024;
 /// How long to wait before accepting again when the process has no descriptor left.
 const ACCEPT_RETRY_MS: u64 = 100;
+/// The longest such wait: each is twice as long as the one before, until a connection is accepted.
+const ACCEPT_RETRY_MS_MAX: u64 = 1_600;
 
 /// A path and what is spoken there.
 #[derive(Clone, Debug)]
@@ -70,6 +73,7 @@ pub struct Commons {
     pub(crate) config: Arc<ReactorConfig>,
     pub(crate) sids: Arc<SidDirectory>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) strangers: Arc<StrangerBudget>,
     start: Instant,
 }
 
@@ -77,8 +81,9 @@ impl Commons {
     /// Starts the clock.
     pub fn new(config: ReactorConfig) -> Self {
         let admission = Arc::new(Admission::new(config.handshakes_per_minute));
+        let strangers = Arc::new(StrangerBudget::new(config.limits.strangers_bytes_max));
         let sids = Arc::new(SidDirectory::new());
-        Self { config: Arc::new(config), sids, admission, start: Instant::now() }
+        Self { config: Arc::new(config), sids, admission, strangers, start: Instant::now() }
     }
 }
 
@@ -108,6 +113,7 @@ pub struct Reactor {
     /// Closed sessions whose clients are still to be told.
     pub(crate) parted: Parted,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) strangers: Arc<StrangerBudget>,
     start: Instant,
     pub(crate) now_ms: u64,
     pub(crate) links: Slab<Link>,
@@ -130,6 +136,10 @@ pub struct Reactor {
     pub(crate) serial: u32,
     pub(crate) stats: ReactorStats,
     accept_pending: bool,
+    /// Whether the wheel will end a wait for descriptors: nothing is accepted before, and there is one timer.
+    pub(crate) is_accept_timed: bool,
+    /// How long the next such wait is.
+    accept_retry_ms: u64,
     /// Made on the reactor's own thread: a ring belongs to the thread that submits.
     pub(crate) ring: Option<SendRing>,
     wants_ring: bool,
@@ -165,6 +175,7 @@ impl Reactor {
             polling: ahash::HashMap::default(),
             parted: Parted::default(),
             admission: Arc::clone(&commons.admission),
+            strangers: Arc::clone(&commons.strangers),
             start: commons.start,
             now_ms,
             links: Slab::new(),
@@ -182,6 +193,8 @@ impl Reactor {
             serial: 0,
             stats: ReactorStats::default(),
             accept_pending: false,
+            is_accept_timed: false,
+            accept_retry_ms: ACCEPT_RETRY_MS,
             ring: None,
             wants_ring: commons.config.batched_sends,
         })
@@ -349,11 +362,15 @@ impl Reactor {
     }
 
     pub(crate) fn accept(&mut self) {
+        if self.is_accept_timed {
+            return;
+        }
         let mut place = 0;
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(listener) = self.listeners.get(place) else { return };
             match listener.accept() {
                 Ok((stream, peer)) => {
+                    self.accept_retry_ms = ACCEPT_RETRY_MS;
                     if self.links.len() < self.config.limits.sockets_max {
                         let serial = self.next_serial();
                         self.add_link(Link::new(stream, peer, serial));
@@ -363,8 +380,12 @@ impl Reactor {
                 // The peer was gone before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection; trying again shortly");
-                    self.wheel.schedule(self.now_ms + ACCEPT_RETRY_MS, Timer::Accept);
+                    let wait_ms = self.accept_retry_ms;
+                    tracing::warn!(%error, wait_ms, "cannot accept a connection; silent ones are closed");
+                    self.accept_retry_ms = (wait_ms * 2).min(ACCEPT_RETRY_MS_MAX);
+                    self.is_accept_timed = true;
+                    self.wheel.schedule(self.now_ms + wait_ms, Timer::Accept);
+                    self.drop_silent();
                     return;
                 }
             }
@@ -430,6 +451,7 @@ impl Reactor {
 
     /// Makes the kernel forget a socket that it keeps for batched sends: it would keep the connection open, too.
     pub(crate) fn let_go_of(&mut self, link: u32, state: &mut Link) {
+        self.discount_stranger(state);
         if std::mem::take(&mut state.is_kept)
             && let Some(ring) = &mut self.ring
         {

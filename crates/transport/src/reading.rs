@@ -90,6 +90,7 @@ impl Reactor {
                 }
                 self.scratch = buffer;
             }
+            self.count_stranger(index);
             match read {
                 Ok(None) => return,
                 Ok(Some(0)) => return self.link_ended(index, serial, CloseReason::TransportClosed),

@@ -1,5 +1,7 @@
 //! HTTP requests on the one port: Engine.IO handshakes and polls here, everything else for the application.
 
+use std::borrow::Cow;
+
 use foodtrack_session::{Heartbeat, Pings, Session};
 use foodtrack_wire::rfc6455::{self, MessageDecoder, Opcode};
 
@@ -14,28 +16,10 @@ use crate::link::LinkKind;
 use crate::outbox::{Hot, Mode};
 use crate::reactor::{Reactor, key, millis};
 use crate::reading::Progress;
+use crate::sid::Sid;
 
-/// A body, once it is all here, and how many bytes it took.
-enum Body<'a> {
-    Whole(std::borrow::Cow<'a, [u8]>, usize),
-    Missing,
-}
-
-fn read_body(bytes: &[u8], length: BodyLength, bytes_max: usize) -> Result<Body<'_>, HttpError> {
-    match length {
-        BodyLength::Known(length) if length > bytes_max => {
-            Err(HttpError { status: 413, message: "body too large" })
-        }
-        BodyLength::Known(length) => Ok(match bytes.get(..length) {
-            Some(body) => Body::Whole(body.into(), length),
-            None => Body::Missing,
-        }),
-        BodyLength::Chunked => Ok(match http::read_chunked(bytes, bytes_max)? {
-            Some((body, taken)) => Body::Whole(body.into(), taken),
-            None => Body::Missing,
-        }),
-    }
-}
+/// A body, and how many bytes it took.
+type WholeBody<'a> = (Cow<'a, [u8]>, usize);
 
 impl Reactor {
     /// Uses the front of a link's bytes as an HTTP request.
@@ -48,13 +32,11 @@ impl Reactor {
         let link = key(index);
         let parsed = http::parse_head(bytes, |head, head_bytes, length| {
             let bytes_max = self.config.limits.payload_bytes_max;
-            let (body, body_bytes) = match read_body(&bytes[head_bytes..], length, bytes_max) {
-                Ok(Body::Whole(body, body_bytes)) => (body, body_bytes),
-                Ok(Body::Missing) => {
-                    self.invite_body(link, head);
-                    return Ok(Progress::NeedMore);
-                }
-                Err(error) => return Err(error),
+            let rest = &bytes[head_bytes..];
+            let Some((body, body_bytes)) = self.read_body(link, rest, length, bytes_max)? else {
+                self.expect_body(head, length, rest.len())?;
+                self.invite_body(link, head);
+                return Ok(Progress::NeedMore);
             };
             let used = head_bytes + body_bytes;
             let endpoint = self.config.endpoints.iter().find(|end| end.path == head.path());
@@ -81,6 +63,61 @@ impl Reactor {
                 Progress::Gone
             }
         }
+    }
+
+    /// The body at the front of `rest` and how many bytes it took, once it is all here.
+    fn read_body<'a>(
+        &mut self,
+        link: u32,
+        rest: &'a [u8],
+        length: BodyLength,
+        bytes_max: usize,
+    ) -> Result<Option<WholeBody<'a>>, HttpError> {
+        match length {
+            BodyLength::Known(length) if length > bytes_max => {
+                Err(http::error(413, "body too large"))
+            }
+            BodyLength::Known(length) => Ok(rest.get(..length).map(|body| (body.into(), length))),
+            BodyLength::Chunked => {
+                let Some(state) = self.links.get_mut(link as usize) else { return Ok(None) };
+                let mut decoder = state.chunked.take().unwrap_or_default();
+                if let Some(taken) = decoder.decode(rest, bytes_max)? {
+                    return Ok(Some((decoder.into_body().into(), taken)));
+                }
+                state.chunked = Some(decoder);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether the rest of a request's body may come, of which `here` bytes did. For Engine.IO the session id says so; for
+    /// the application a body that is not small takes an `Authorization`, before it is kept anywhere.
+    fn expect_body(
+        &self,
+        head: &Head<'_>,
+        length: BodyLength,
+        here: usize,
+    ) -> Result<(), HttpError> {
+        let is_engine = self.config.endpoints.iter().any(|end| end.path == head.path());
+        if is_engine {
+            let sid = http::query_value(head.query(), "sid").and_then(Sid::parse);
+            return match sid.and_then(|sid| self.sids.shard(&sid)) {
+                Some(_) => Ok(()),
+                None => Err(http::error(400, "{\"code\":1,\"message\":\"Session ID unknown\"}")),
+            };
+        }
+        let announced = match length {
+            BodyLength::Known(length) => length,
+            BodyLength::Chunked => here,
+        };
+        let is_authorized = head
+            .header("authorization")
+            .and_then(|value| value.split_once(' '))
+            .is_some_and(|(_, credentials)| !credentials.trim().is_empty());
+        if announced <= self.config.limits.stranger_bytes_max || is_authorized {
+            return Ok(());
+        }
+        Err(http::error(401, "a body this large takes `Authorization: Bearer TOKEN`"))
     }
 
     /// Answers `Expect: 100-continue`, once.

@@ -103,3 +103,52 @@ fn a_page_that_may_not_connect_may_not_read_why() {
         assert_eq!(response.head.contains("access-control-allow-origin"), may_read, "{origin}");
     }
 }
+
+#[test]
+fn a_large_body_is_not_kept_for_somebody_without_authorization() {
+    let server = Server::start(Limits::default());
+    let head = |target: &str, more: &str| {
+        format!("POST {target} HTTP/1.1\r\nhost: hub\r\n{more}content-length: 900000\r\n\r\n[")
+    };
+    let engine = "/socket.io/?EIO=4&transport=polling&sid=AAAAAAAAAAAAAAAAAAAA";
+    for (target, status) in [("/api/v1/publish", 401), (engine, 400)] {
+        let mut wire = Wire::connect(server.address);
+        wire.write(head(target, "").as_bytes());
+        assert_eq!(wire.response().status, status);
+        assert!(wire.ends());
+    }
+    // With it, the body is waited for.
+    let mut wire = Wire::connect(server.address);
+    wire.write(head("/api/v1/publish", "authorization: Bearer x\r\n").as_bytes());
+    wire.write(&b"x".repeat(899_999));
+    assert_eq!(wire.response().status, 200);
+}
+
+#[test]
+fn a_body_of_tiny_chunks_is_refused() {
+    let server = Server::start(Limits::default());
+    let mut wire = Wire::connect(server.address);
+    let head = "POST /x HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer x\r\ntransfer-encoding: chunked\r\n\r\n";
+    wire.write(head.as_bytes());
+    wire.write(&b"1\r\nx\r\n".repeat(10_000));
+    assert_eq!(wire.response().status, 400);
+}
+
+#[test]
+fn half_sent_bodies_share_one_budget_and_the_oldest_go() {
+    let limits = Limits { strangers_bytes_max: 4 << 20, ..Limits::default() };
+    let server = Server::start(limits);
+    let mut good = join_by_websocket(server.address);
+    let head = "POST /x HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer x\r\ncontent-length: 900000\r\n\r\n";
+    let mut wires: Vec<_> = (0..40).map(|_| Wire::connect(server.address)).collect();
+    for wire in &mut wires {
+        // Who was let go of already does not take it.
+        let _ = std::io::Write::write_all(&mut wire.stream, head.as_bytes());
+        let _ = std::io::Write::write_all(&mut wire.stream, &b"x".repeat(500_000));
+    }
+    assert!(wires[0].ends());
+    good.send_text(&[event("echo", 1)]);
+    good.expect_echoes(1..2);
+    let (sockets, clients) = server.counts();
+    assert!(sockets < 20 && clients == 1, "{sockets} sockets, {clients} clients");
+}
