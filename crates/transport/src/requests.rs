@@ -90,14 +90,21 @@ impl Reactor {
         }
     }
 
-    /// Whether the rest of a request's body may come, of which `here` bytes did. For Engine.IO the session id says so; for
-    /// the application a body that is not small takes an `Authorization`, before it is kept anywhere.
+    /// Whether the rest of a request's body may come, of which `here` bytes did. A small one may. Otherwise
+    /// the session id says so for Engine.IO, and for the application it takes an `Authorization`.
     fn expect_body(
         &self,
         head: &Head<'_>,
         length: BodyLength,
         here: usize,
     ) -> Result<(), HttpError> {
+        let announced = match length {
+            BodyLength::Known(length) => length,
+            BodyLength::Chunked => here,
+        };
+        if announced <= self.config.limits.stranger_bytes_max {
+            return Ok(());
+        }
         let is_engine = self.config.endpoints.iter().any(|end| end.path == head.path());
         if is_engine {
             let sid = http::query_value(head.query(), "sid").and_then(Sid::parse);
@@ -106,18 +113,14 @@ impl Reactor {
                 None => Err(http::error(400, "{\"code\":1,\"message\":\"Session ID unknown\"}")),
             };
         }
-        let announced = match length {
-            BodyLength::Known(length) => length,
-            BodyLength::Chunked => here,
-        };
         let is_authorized = head
             .header("authorization")
             .and_then(|value| value.split_once(' '))
             .is_some_and(|(_, credentials)| !credentials.trim().is_empty());
-        if announced <= self.config.limits.stranger_bytes_max || is_authorized {
-            return Ok(());
+        match is_authorized {
+            true => Ok(()),
+            false => Err(http::error(401, "a body this large takes `Authorization: Bearer TOKEN`")),
         }
-        Err(http::error(401, "a body this large takes `Authorization: Bearer TOKEN`"))
     }
 
     /// Answers `Expect: 100-continue`, once.
