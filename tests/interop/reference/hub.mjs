@@ -220,8 +220,7 @@ io.on("connection", (socket) => {
         data = roomOf(principal, what, args[0]);
         const own = [`tenant:${tenant}`, `app:${tenant}:${application}`, `user:${tenant}:${user}`];
         if (verb === "subscribe") socket.join(data.room);
-        else if (own.includes(data.room)) refuse("room_forbidden");
-        else socket.leave(data.room);
+        else if (!own.includes(data.room)) socket.leave(data.room);
         socket.emit(`${verb}d`, data);
       } else data = { id: accept(principal, event, args[0]) };
       answer?.({ success: true, data });
