@@ -76,7 +76,7 @@ const REFUSALS = [
   ["text for a token", { token: "let me in", application: "kitchen_app" }, "token_malformed"],
   ["a number for a token", { token: 42, application: "kitchen_app" }, ["token_malformed", "token_missing"]],
   ["a token of two parts", { token: good.slice(0, good.lastIndexOf(".")), application: "kitchen_app" }, "token_malformed"],
-  ["a token of 100 000 bytes", ordinary({ padding: "x".repeat(75_000) }), "token_malformed"],
+  ["a token of 13 000 bytes", ordinary({ padding: "x".repeat(9_500) }), "token_malformed"],
   ["no algorithm", signedBy({ algorithm: "none" }), ["token_algorithm", "token_malformed", "token_signature"]],
   ["a foreign signature", signedBy({ secret: "another secret, also longer than 32 bytes" }), "token_signature"],
   ["changed claims", { token: good.replace(/\.[^.]+\./, `.${sign(claims("kyoto", "kitchen_app", "kenji")).split(".")[1]}.`), application: "kitchen_app" }, "token_signature"],

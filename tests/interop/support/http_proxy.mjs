@@ -1,6 +1,7 @@
 // A proxy between a polling client and the server, which may die with an answer in its hands, or hold requests back.
 
 import http from "node:http";
+import { pause } from "./wait.mjs";
 
 export class HttpProxy {
   lost = 0;
@@ -29,6 +30,9 @@ export class HttpProxy {
       const body = Buffer.concat(await answer.toArray());
       if (this.loses(method, body.toString())) {
         this.lost += 1;
+        // It dies with its connection to the server, which hears of that before the client does.
+        answer.socket.destroy();
+        await pause(20);
         request.socket.resetAndDestroy();
       } else {
         response.writeHead(answer.statusCode, answer.headers).end(body);

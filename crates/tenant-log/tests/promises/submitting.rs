@@ -68,9 +68,15 @@ fn dropping_the_way_hands_over_what_was_submitted<S: Store>() {
 
 #[test]
 fn what_is_handed_over_is_there_to_be_read_at_once_though_the_disk_has_not_begun() {
-    let store = InSqlite::new();
-    let open = store.open(KEEPS_ALL);
+    let directory = tempfile::tempdir().unwrap();
+    let (gate, held) = Holding::new();
+    let options = SqliteOptions { commit_gate: gate, ..SqliteOptions::default() };
+    let open = open_sqlite(directory.path(), options);
+    // Dropped before the log, whose end waits for its writer.
+    let held = held;
+    held.let_go();
     let mut writer = open.writer("t");
+    held.wait();
     let mut submitter = open.log.submitter();
     let mut submitted = Vec::new();
     let read = |submitted: &[LogEntry]| {
