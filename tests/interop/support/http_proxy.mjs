@@ -27,11 +27,12 @@ export class HttpProxy {
     if (type) return response.writeHead(200, { "content-type": type }).end(file);
     await this.holds(method, path);
     const onward = http.request({ host: server.host, port: server.port, agent: this.agent, method, path, headers }, async (answer) => {
+      const { socket } = answer;
       const body = Buffer.concat(await answer.toArray());
       if (this.loses(method, body.toString())) {
         this.lost += 1;
         // It dies with its connection to the server, which hears of that before the client does.
-        answer.socket.destroy();
+        socket.destroy();
         await pause(20);
         request.socket.resetAndDestroy();
       } else {
