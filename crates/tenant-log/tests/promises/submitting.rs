@@ -6,7 +6,7 @@ use foodtrack_tenant_log::{
 };
 
 use crate::support::{
-    Holding, InSqlite, KEEPS_ALL, Store, Writer, entry, id, offset, open_sqlite, suite, tenant,
+    Holding, KEEPS_ALL, Store, Writer, entry, id, offset, open_sqlite, suite, tenant,
 };
 
 suite! {
