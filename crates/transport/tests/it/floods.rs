@@ -124,6 +124,8 @@ fn a_body_of_more_packets_than_anybody_posts_is_refused() {
     poller.post(&["40".to_owned()]);
     let response = poller.request(&post(&poller.target, &texts("3", 20_000).join("\u{1e}")));
     assert_eq!(response.status, 400);
+    // The answer is written before the server is told of the close.
+    server.wait_until_closed(1);
     assert_eq!(server.closed(), [CloseReason::ProtocolError]);
 }
 
