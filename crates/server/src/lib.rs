@@ -36,6 +36,7 @@ pub mod cli;
 pub mod config;
 mod data;
 pub mod demo;
+mod descriptors;
 mod explain;
 mod health;
 mod health_book;

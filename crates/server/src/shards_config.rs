@@ -10,6 +10,7 @@ use foodtrack_tenant_log::Retention;
 use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
 
 use crate::config::CheckedConfig;
+use crate::descriptors;
 use crate::http::ApiQuota;
 
 /// What the shards are told of a checked configuration.
@@ -52,6 +53,7 @@ pub(crate) fn shards_config(
                     bytes => Limits::default().bytes_per_second.max(bytes.saturating_mul(2)),
                 },
                 connect_timeout: Duration::from_millis(limits.connect_timeout_ms.into()),
+                sockets_max: descriptors::sockets_max(),
                 ..Limits::default()
             },
             origins: OriginPolicy::new(&said.cors.origin),

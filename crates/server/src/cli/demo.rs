@@ -14,7 +14,7 @@ use super::Run;
 use super::outcome::{Outcome, announce};
 use super::shutdown::Shutdown;
 use crate::demo::{Demo as Pages, gateway::Gateway};
-use crate::{WebSocketConfig, WebSocketServer, logging};
+use crate::{WebSocketConfig, WebSocketServer, descriptors, logging};
 
 /// How often the simulated gateway orders in each restaurant.
 const ORDER_INTERVAL: Duration = Duration::from_secs(12);
@@ -70,6 +70,7 @@ impl Demo {
             .handshakes_per_minute(0)
             .check()?;
         logging::start(&config.said().logging);
+        descriptors::raise_limit();
         let shutdown = Shutdown::listen().map_err(failed)?;
         let server = WebSocketServer::bind_with(config, Some(pages.clone()))?;
         let address = reachable(server.local_addr());

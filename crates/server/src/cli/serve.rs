@@ -8,7 +8,7 @@ use super::Run;
 use super::outcome::{Outcome, announce};
 use super::shutdown::Shutdown;
 use crate::config::{Layers, load};
-use crate::{WebSocketServer, logging};
+use crate::{WebSocketServer, descriptors, logging};
 
 /// Where events are kept if nobody says.
 const DATA_DIR: &str = "foodtrack-data";
@@ -70,6 +70,7 @@ impl Serve {
         }
         let config = said.check()?;
         logging::start(&config.said().logging);
+        descriptors::raise_limit();
         if config.said().data_dir.is_none() {
             tracing::warn!("events are kept in memory alone: a restart loses them");
         }

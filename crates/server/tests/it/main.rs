@@ -4,6 +4,7 @@
 mod command;
 mod configuration;
 mod data_dir;
+mod descriptors;
 mod http_api;
 mod log;
 mod logging;
