@@ -15,7 +15,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_transport::{
-    Application, Commons, Endpoint, Limits, OriginPolicy, Protocol, Reactor, ReactorConfig, listen,
+    Application, Commons, Endpoint, Limits, OriginPolicy, Protocol, Reactor, ReactorConfig,
+    TrustedProxies, listen,
 };
 
 use crate::clients::Clients;
@@ -100,6 +101,7 @@ fn config(flags: &Flags, namespaces: Namespaces) -> ReactorConfig {
         },
         origins: OriginPolicy::new(&["*"]),
         handshakes_per_minute: 0,
+        proxies: TrustedProxies::default(),
         batched_sends: true,
     };
     if flags.mode == Mode::Suites {

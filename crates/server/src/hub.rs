@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use foodtrack_contract::{Authenticate, Principal, Refusal};
 use foodtrack_shard::{ConnectionManager, Counters, DeadLetters, EventBroadcaster, Running};
 use foodtrack_tenant_log::{StorageState, StorageStatus, TenantLog};
+use foodtrack_transport::DoorRefusals;
 
 use crate::config::CheckedConfig;
 use crate::data::Declarations;
@@ -37,6 +38,7 @@ pub(crate) struct Hub {
     pub(crate) idempotency: IdempotencyKeys,
     authenticator: Arc<dyn Authenticate>,
     log: Arc<dyn TenantLog>,
+    door: Arc<DoorRefusals>,
     started_at: Instant,
     /// What was known at the last look.
     panics_seen: AtomicU64,
@@ -64,6 +66,7 @@ impl Hub {
             api_quota: api_quota(&config),
             authenticator: config.authenticator(),
             log: Arc::clone(&running.log),
+            door: Arc::clone(&running.door),
             config,
             health_book: HealthBook::default(),
             status_pages,
@@ -111,6 +114,7 @@ impl Hub {
         crate::metrics::render(
             self.performance.counters(),
             |code| self.status_pages.refusals.of(code),
+            &self.door,
             self.uptime_s(),
             self.storage(),
         )

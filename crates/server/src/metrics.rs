@@ -6,6 +6,7 @@ use std::sync::Arc;
 use foodtrack_contract::ErrorCode;
 use foodtrack_shard::Counters;
 use foodtrack_tenant_log::{StorageState, StorageStatus};
+use foodtrack_transport::DoorRefusals;
 
 use crate::{logging, process};
 
@@ -68,10 +69,11 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter fan_out_turns: "Turns of the loop that flushed at least one frame.";
 };
 
-/// The page, of these shards and the HTTP API's refusals, after `uptime_s` seconds.
+/// The page, of these shards, the HTTP API's refusals and those at the door, after `uptime_s` seconds.
 pub(crate) fn render(
     shards: &[Arc<Counters>],
     http_refusals: impl Fn(ErrorCode) -> u64,
+    door: &DoorRefusals,
     uptime_s: f64,
     storage: StorageStatus,
 ) -> String {
@@ -107,6 +109,13 @@ pub(crate) fn render(
             shard.refusals.each().find(|(other, _)| other == code).map_or(0, |(_, count)| count)
         };
         let count = shards.iter().map(of_shard).sum::<u64>() + http_refusals(*code);
+        let _ = writeln!(page, "{name}{{code=\"{}\"}} {count}", code.as_str());
+    }
+    let name = "foodtrack_refused_requests_total";
+    let help =
+        "Connections and requests of strangers that were refused at the door, by their code.";
+    head(&mut page, name, help, false);
+    for (code, count) in door.each() {
         let _ = writeln!(page, "{name}{{code=\"{}\"}} {count}", code.as_str());
     }
     let name = "foodtrack_disconnects_total";
@@ -194,7 +203,7 @@ mod tests {
     fn every_shard_has_its_own_line_under_one_heading() {
         let shards = [Arc::new(Counters::default()), Arc::default()];
         shards[1].deliveries.add(7);
-        let page = render(&shards, |_| 0, 1.5, StorageStatus::default());
+        let page = render(&shards, |_| 0, &DoorRefusals::default(), 1.5, StorageStatus::default());
         assert!(page.contains("foodtrack_deliveries_total{shard=\"0\"} 0\n"), "{page}");
         assert!(page.contains("foodtrack_deliveries_total{shard=\"1\"} 7\n"), "{page}");
         assert_eq!(page.matches("# TYPE foodtrack_deliveries_total counter\n").count(), 1);
@@ -206,7 +215,7 @@ mod tests {
     #[test]
     fn the_page_is_what_promtool_accepts() {
         let shards = [Arc::new(Counters::default()), Arc::default()];
-        let page = render(&shards, |_| 0, 1.5, StorageStatus::default());
+        let page = render(&shards, |_| 0, &DoorRefusals::default(), 1.5, StorageStatus::default());
         assert!(page.ends_with('\n'));
         let mut types: std::collections::BTreeMap<&str, &str> = Default::default();
         let (mut helped, mut series) = (Vec::new(), std::collections::BTreeSet::new());
@@ -245,7 +254,8 @@ mod tests {
         shard.refusals.add(ErrorCode::TokenExpired);
         shard.disconnects.add("slow_reader");
         let of_http = |code| u64::from(code == ErrorCode::TokenExpired) * 2;
-        let page = render(&[shard], of_http, 1.5, StorageStatus::default());
+        let page =
+            render(&[shard], of_http, &DoorRefusals::default(), 1.5, StorageStatus::default());
         assert!(page.contains("foodtrack_refusals_total{code=\"token_expired\"} 3\n"), "{page}");
         assert!(page.contains("foodtrack_refusals_total{code=\"overloaded\"} 0\n"), "{page}");
         let line = "foodtrack_disconnects_total{reason=\"slow_reader\"} 1\n";
@@ -257,7 +267,7 @@ mod tests {
         let shard = Arc::new(Counters::default());
         shard.replay_ms_sum.add(2_500);
         shard.fan_out_us_sum.add(1);
-        let page = render(&[shard], |_| 0, 1.5, StorageStatus::default());
+        let page = render(&[shard], |_| 0, &DoorRefusals::default(), 1.5, StorageStatus::default());
         assert!(page.contains("foodtrack_replay_seconds_total{shard=\"0\"} 2.5\n"), "{page}");
         assert!(page.contains("foodtrack_fan_out_seconds_total{shard=\"0\"} 0.000001\n"), "{page}");
     }

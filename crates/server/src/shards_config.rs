@@ -58,6 +58,7 @@ pub(crate) fn shards_config(
             },
             origins: OriginPolicy::new(&said.cors.origin),
             handshakes_per_minute: said.security.rate_limiting.handshakes_per_minute,
+            proxies: config.proxies(),
             batched_sends: said.io_uring,
         },
         limits: TenantLimits {

@@ -180,6 +180,16 @@ impl WebSocketConfig {
         self
     }
 
+    /// Proxies whose `X-Forwarded-For` or `Forwarded` is believed: addresses, and networks such as `10.0.0.0/8`. Default: none.
+    #[must_use]
+    pub fn trusted_proxies<P: Into<String>>(
+        mut self,
+        proxies: impl IntoIterator<Item = P>,
+    ) -> Self {
+        self.security.trusted_proxies = proxies.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Every limit at once. Default: [`LimitsConfig::default`].
     #[must_use]
     pub fn limits(mut self, limits: LimitsConfig) -> Self {

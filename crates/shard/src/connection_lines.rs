@@ -19,7 +19,7 @@ pub(crate) fn connected(tenant: &TenantId, connection: &Connection, is_recovered
         user = connection.principal.user().as_str(),
         application = application(connection.application),
         connection = connection.id.as_str(),
-        address = %connection.about.address,
+        address = %connection.about.address.ip(),
         recovered = is_recovered,
         "client connected"
     );
@@ -31,7 +31,7 @@ pub(crate) fn refused(admission: &Admission, refusal: &Refusal) {
         tenant = admission.principal.tenant().as_str(),
         user = admission.principal.user().as_str(),
         application = application(admission.application),
-        address = %admission.about.address,
+        address = %admission.about.address.ip(),
         code = refusal.code().as_str(),
         "client refused"
     );
@@ -39,7 +39,7 @@ pub(crate) fn refused(admission: &Admission, refusal: &Refusal) {
 
 /// Somebody was refused of whom nothing is known.
 pub(crate) fn stranger_refused(address: Option<SocketAddr>, refusal: &Refusal) {
-    let address = address.map(|address| address.to_string()).unwrap_or_default();
+    let address = address.map(|address| address.ip().to_string()).unwrap_or_default();
     tracing::info!(address, code = refusal.code().as_str(), "client refused");
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn disconnected(
         user = connection.principal.user().as_str(),
         application = application(connection.application),
         connection = connection.id.as_str(),
-        address = %connection.about.address,
+        address = %connection.about.address.ip(),
         reason,
         seconds = now_ms.saturating_sub(connection.connected_ms) / 1_000,
         "client disconnected"

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use foodtrack_contract::Authenticate;
 use foodtrack_tenant_log::{OnCompletion, OpenError, TenantLog};
-use foodtrack_transport::{Commons, Reactor, listen};
+use foodtrack_transport::{Commons, DoorRefusals, Reactor, listen};
 
 use crate::counters::Counters;
 use crate::handles::{HomeOf, Shards};
@@ -51,6 +51,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// What each of them counts.
     pub counters: Vec<Arc<Counters>>,
+    /// Whom they refused before anything was known of them.
+    pub door: Arc<DoorRefusals>,
     /// The log that they write. Dropped by everyone, it leaves everything on disk.
     pub log: Arc<dyn TenantLog>,
     threads: Vec<JoinHandle<()>>,
@@ -136,5 +138,6 @@ pub fn start(
         })?;
         threads.push(thread);
     }
-    Ok(Running { shards, address, counters, log, threads, readers })
+    let door = commons.door();
+    Ok(Running { shards, address, counters, door, log, threads, readers })
 }

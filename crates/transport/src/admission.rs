@@ -1,6 +1,7 @@
 //! Limits before a token is known: how fast one address may open sessions.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ahash::HashMap;
@@ -10,10 +11,15 @@ use crate::strangers::network;
 /// How many addresses are remembered; beyond that those that have their whole allowance again are forgotten.
 const ADDRESSES_MAX: usize = 65_536;
 
+/// How often a proxy that nobody named is warned of.
+const WARN_INTERVAL_MS: u64 = 60_000;
+
 /// A token bucket for each address, shared by the shards.
 pub(crate) struct Admission {
     per_minute: u32,
     buckets: Mutex<HashMap<IpAddr, Bucket>>,
+    /// From when on a proxy that nobody named is warned of again.
+    warn_ms: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
@@ -26,7 +32,7 @@ struct Bucket {
 impl Admission {
     /// `per_minute` handshakes an address, also as a burst. 0 lifts the limit.
     pub(crate) fn new(per_minute: u32) -> Self {
-        Self { per_minute, buckets: Mutex::default() }
+        Self { per_minute, buckets: Mutex::default(), warn_ms: AtomicU64::new(0) }
     }
 
     /// Takes one handshake of `address`'s allowance, or says after how many milliseconds one is there.
@@ -50,6 +56,20 @@ impl Admission {
             return Ok(());
         }
         Err(((1_000 - bucket.left) * 60_000).div_ceil(full))
+    }
+}
+
+impl Admission {
+    /// Whether it is time for a warning; once in [`WARN_INTERVAL_MS`], whoever asks.
+    pub(crate) fn may_warn(&self, now_ms: u64) -> bool {
+        let due_ms = self.warn_ms.load(Ordering::Relaxed);
+        let next_ms = now_ms + WARN_INTERVAL_MS;
+        let is_due = now_ms >= due_ms;
+        is_due
+            && self
+                .warn_ms
+                .compare_exchange(due_ms, next_ms, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
     }
 }
 

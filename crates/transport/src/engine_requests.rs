@@ -2,6 +2,7 @@
 
 use crate::application::{Application, Flow};
 use crate::client::{HandshakeInfo, OwnedPacket, Packets, Protocol, Transport, Upgrade};
+use crate::door::DoorRefusal;
 use crate::handover::{Handover, Moved};
 use crate::http::{self, Head};
 use crate::limits::POSTED_PACKETS_MAX;
@@ -27,6 +28,7 @@ impl Reactor {
         match self.try_engine_request(app, link, protocol, request) {
             Ok(progress) => progress,
             Err(error) => {
+                self.note_refused(link, error.into());
                 let (code, status, message) = error.parts();
                 if request.is_upgrade() {
                     let headers = [("content-type", &b"text/html"[..])];
@@ -181,6 +183,8 @@ impl Reactor {
         let Some(state) = self.links.get(link as usize) else { return Ok(Progress::Gone) };
         let peer = state.peer;
         if let Err(retry_after_ms) = self.admission.admit(peer.ip(), self.now_ms) {
+            self.note_refused(link, DoorRefusal::HandshakeRateLimited);
+            self.warn_of_proxy(link, head);
             self.refuse_handshake(link, head, retry_after_ms);
             return Ok(Progress::Gone);
         }

@@ -3,14 +3,17 @@
 //!
 //! [`Reactor`] owns sockets and clients; an [`Application`] decides who may join and what is sent to whom.
 
+mod accepting;
 mod admission;
 mod allowance;
 mod application;
 mod backlog;
 mod chunked;
 mod client;
+mod commons;
 mod deadlines;
 mod delivery_queue;
+mod door;
 mod ending;
 mod engine_requests;
 mod flushing;
@@ -37,12 +40,15 @@ mod sid;
 mod stamp;
 mod strangers;
 mod timer_wheel;
+mod trusted_proxies;
 mod waiting;
 mod waker;
 mod written_cursor;
 
 pub use application::{Application, Data, Flow, HttpRequest, HttpTicket, Verdict};
 pub use client::{ClientKey, CloseReason, HandshakeInfo, Protocol};
+pub use commons::{Commons, Endpoint, ReactorConfig, ReactorStats};
+pub use door::{DoorRefusal, DoorRefusals};
 pub use frame::{FrameMeta, LogPlace, Urgency};
 pub use handover::Handover;
 pub use limits::Limits;
@@ -50,6 +56,7 @@ pub use listener::listen;
 pub use mio::Events;
 pub use origin_policy::OriginPolicy;
 pub use outbox::FrameId;
-pub use reactor::{Commons, Endpoint, Reactor, ReactorConfig, ReactorStats};
+pub use reactor::Reactor;
 pub use sid::Sid;
+pub use trusted_proxies::{MalformedNetwork, TrustedProxies};
 pub use waker::Waker;

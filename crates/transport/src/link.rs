@@ -11,7 +11,10 @@ use crate::limits::READ_AHEAD_BYTES_MAX;
 
 pub(crate) struct Link {
     pub(crate) stream: TcpStream,
+    /// Who is there: the other end, or whom a trusted proxy named in the last request; then port 0 where it named none.
     pub(crate) peer: SocketAddr,
+    /// The other end is a trusted proxy.
+    pub(crate) is_proxied: bool,
     /// Tells this socket from an earlier one in the same place.
     pub(crate) serial: u32,
     pub(crate) kind: LinkKind,
@@ -65,6 +68,7 @@ impl Link {
         Self {
             stream,
             peer,
+            is_proxied: false,
             serial,
             kind: LinkKind::Http { continued: false },
             unread: Vec::new(),

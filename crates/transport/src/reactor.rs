@@ -8,18 +8,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use foodtrack_session::{HeartbeatConfig, Namespaces, Parser};
+use foodtrack_session::Parser;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use crate::admission::Admission;
 use crate::application::Application;
-use crate::client::{Client, ClientKey, HandshakeInfo, Protocol};
+use crate::client::{Client, ClientKey, HandshakeInfo};
+use crate::commons::{Commons, ReactorConfig, ReactorStats};
 use crate::deadlines::Timer;
-use crate::limits::{ACCEPTS_PER_TURN, Limits, READ_BYTES_PER_TURN};
+use crate::door::DoorRefusals;
+use crate::limits::READ_BYTES_PER_TURN;
 use crate::link::Link;
-use crate::origin_policy::OriginPolicy;
 use crate::outbox::{Hot, Outbox};
 use crate::parted::Parted;
 use crate::send_ring::SendRing;
@@ -34,77 +35,11 @@ const LISTENER: Token = Token(usize::MAX - 1);
 /// Listeners of a reactor: far fewer than would meet the sockets' tokens.
 const LISTENERS_MAX: usize = 64;
 const EVENTS_PER_TURN: usize = 1_024;
-/// How long to wait before accepting again when the process has no descriptor left.
-const ACCEPT_RETRY_MS: u64 = 100;
-/// The longest such wait: each is twice as long as the one before, until a connection is accepted.
-const ACCEPT_RETRY_MS_MAX: u64 = 1_600;
-
-/// A path and what is spoken there.
-#[derive(Clone, Debug)]
-pub struct Endpoint {
-    /// The whole path, such as `/socket.io/`.
-    pub path: String,
-    /// What is spoken.
-    pub protocol: Protocol,
-}
-
-/// What all shards of a server have in common.
-#[derive(Clone)]
-pub struct ReactorConfig {
-    /// Where clients connect; other paths are the application's.
-    pub endpoints: Vec<Endpoint>,
-    /// The namespaces, `/` first.
-    pub namespaces: Namespaces,
-    /// Pings and patience.
-    pub heartbeat: HeartbeatConfig,
-    /// What a stranger may push.
-    pub limits: Limits,
-    /// Which web pages may connect.
-    pub origins: OriginPolicy,
-    /// Handshakes a minute and address; 0 for no limit.
-    pub handshakes_per_minute: u32,
-    /// Whether a turn's sends go to the kernel as one submission, where it has io_uring and allows it.
-    pub batched_sends: bool,
-}
-
-/// What the shards of one server share: session ids, admission, one clock.
-#[derive(Clone)]
-pub struct Commons {
-    pub(crate) config: Arc<ReactorConfig>,
-    pub(crate) sids: Arc<SidDirectory>,
-    pub(crate) admission: Arc<Admission>,
-    pub(crate) strangers: Arc<StrangerBudget>,
-    start: Instant,
-}
-
-impl Commons {
-    /// Starts the clock.
-    pub fn new(config: ReactorConfig) -> Self {
-        let admission = Arc::new(Admission::new(config.handshakes_per_minute));
-        let strangers = Arc::new(StrangerBudget::new(config.limits.strangers_bytes_max));
-        let sids = Arc::new(SidDirectory::new());
-        Self { config: Arc::new(config), sids, admission, strangers, start: Instant::now() }
-    }
-}
-
-/// Numbers of a reactor, for metrics.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ReactorStats {
-    /// Sockets open now.
-    pub sockets: usize,
-    /// Engine.IO sessions now.
-    pub clients: usize,
-    /// Frames dropped for slow readers.
-    pub dropped: u64,
-    /// Bytes written to sockets.
-    pub sent_bytes: u64,
-}
-
 /// One shard's sockets, clients and deadlines.
 pub struct Reactor {
     pub(crate) poll: Poll,
     waker: Arc<Waker>,
-    listeners: Vec<TcpListener>,
+    pub(crate) listeners: Vec<TcpListener>,
     pub(crate) shard: usize,
     pub(crate) config: Arc<ReactorConfig>,
     pub(crate) sids: Arc<SidDirectory>,
@@ -114,6 +49,7 @@ pub struct Reactor {
     pub(crate) parted: Parted,
     pub(crate) admission: Arc<Admission>,
     pub(crate) strangers: Arc<StrangerBudget>,
+    pub(crate) door: Arc<DoorRefusals>,
     start: Instant,
     pub(crate) now_ms: u64,
     pub(crate) links: Slab<Link>,
@@ -135,11 +71,11 @@ pub struct Reactor {
     pub(crate) drained: Vec<(u32, u32)>,
     pub(crate) serial: u32,
     pub(crate) stats: ReactorStats,
-    accept_pending: bool,
+    pub(crate) accept_pending: bool,
     /// Whether the wheel will end a wait for descriptors: nothing is accepted before, and there is one timer.
     pub(crate) is_accept_timed: bool,
     /// How long the next such wait is.
-    accept_retry_ms: u64,
+    pub(crate) accept_retry_ms: u64,
     /// Made on the reactor's own thread: a ring belongs to the thread that submits.
     pub(crate) ring: Option<SendRing>,
     wants_ring: bool,
@@ -176,6 +112,7 @@ impl Reactor {
             parted: Parted::default(),
             admission: Arc::clone(&commons.admission),
             strangers: Arc::clone(&commons.strangers),
+            door: Arc::clone(&commons.door),
             start: commons.start,
             now_ms,
             links: Slab::new(),
@@ -194,7 +131,7 @@ impl Reactor {
             stats: ReactorStats::default(),
             accept_pending: false,
             is_accept_timed: false,
-            accept_retry_ms: ACCEPT_RETRY_MS,
+            accept_retry_ms: crate::accepting::ACCEPT_RETRY_MS,
             ring: None,
             wants_ring: commons.config.batched_sends,
         })
@@ -359,58 +296,6 @@ impl Reactor {
         }
         let now_ms = elapsed_ms(self.start);
         self.wheel.idle_ms(now_ms).map(Duration::from_millis)
-    }
-
-    pub(crate) fn accept(&mut self) {
-        if self.is_accept_timed {
-            return;
-        }
-        let mut place = 0;
-        for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self.listeners.get(place) else { return };
-            match listener.accept() {
-                Ok((stream, peer)) => {
-                    self.accept_retry_ms = ACCEPT_RETRY_MS;
-                    if self.links.len() < self.config.limits.sockets_max {
-                        let serial = self.next_serial();
-                        self.add_link(Link::new(stream, peer, serial));
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => place += 1,
-                // The peer was gone before it was accepted.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    let wait_ms = self.accept_retry_ms;
-                    tracing::warn!(%error, wait_ms, "cannot accept a connection; silent ones are closed");
-                    self.accept_retry_ms = (wait_ms * 2).min(ACCEPT_RETRY_MS_MAX);
-                    self.is_accept_timed = true;
-                    self.wheel.schedule(self.now_ms + wait_ms, Timer::Accept);
-                    self.drop_silent();
-                    return;
-                }
-            }
-        }
-        self.accept_pending = true;
-    }
-
-    /// Takes a socket in and starts its patience.
-    pub(crate) fn add_link(&mut self, link: Link) -> Option<u32> {
-        let entry = self.links.vacant_entry();
-        let index = entry.key();
-        let link = entry.insert(link);
-        link.timer_ms = u64::MAX;
-        (link.is_output_timed, link.is_resume_timed) = (false, false);
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut link.stream, Token(index), interest)
-        {
-            tracing::warn!(%error, "cannot watch a connection");
-            self.links.remove(index);
-            return None;
-        }
-        let link = key(index);
-        self.watch_link(link, self.handshake_deadline_ms());
-        self.watch_output(link);
-        Some(link)
     }
 
     pub(crate) fn next_serial(&mut self) -> u32 {

@@ -31,6 +31,7 @@ impl Reactor {
     ) -> Progress {
         let link = key(index);
         let parsed = http::parse_head(bytes, |head, head_bytes, length| {
+            self.note_forwarded(link, head);
             let bytes_max = self.config.limits.payload_bytes_max;
             let rest = &bytes[head_bytes..];
             let Some((body, body_bytes)) = self.read_body(link, rest, length, bytes_max)? else {
@@ -58,6 +59,7 @@ impl Reactor {
             Ok(Some(Ok(progress))) => progress,
             Ok(None) => Progress::NeedMore,
             Ok(Some(Err(error))) | Err(error) => {
+                self.note_refused(link, error.into());
                 self.respond_link(link, error.status, &[], error.message.as_bytes(), false);
                 self.drain_link(link);
                 Progress::Gone

@@ -16,7 +16,9 @@ use foodtrack_shard::{
 use foodtrack_tenant_log::{
     Commit, CommitError, CommitGate, OnCompletion, Retention, SqliteLog, SqliteOptions, TenantLog,
 };
-use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
+use foodtrack_transport::{
+    Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig, TrustedProxies,
+};
 
 use super::Address;
 use super::token::SECRET;
@@ -136,6 +138,7 @@ fn shards_config() -> ShardsConfig {
             limits: Limits::default(),
             origins: OriginPolicy::new::<&str>(&[]),
             handshakes_per_minute: 0,
+            proxies: TrustedProxies::default(),
             batched_sends: true,
         },
         limits: TenantLimits {

@@ -10,6 +10,7 @@ use foodtrack_contract::{
 };
 use foodtrack_router::MessageRouter;
 use foodtrack_shard::Policies;
+use foodtrack_transport::TrustedProxies;
 
 use super::problems::ConfigErrors;
 use super::sections::{
@@ -30,6 +31,7 @@ const DRAIN_DELAY_MS_LIMIT: u32 = 600_000;
 #[derive(Clone)]
 pub struct CheckedConfig {
     address: SocketAddr,
+    proxies: TrustedProxies,
     authenticator: Arc<dyn Authenticate>,
     policies: Arc<Policies>,
     said: WebSocketConfig,
@@ -39,6 +41,11 @@ impl CheckedConfig {
     /// Where to listen.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whose word is believed about who a request comes from.
+    pub(crate) fn proxies(&self) -> TrustedProxies {
+        self.proxies.clone()
     }
 
     /// What was said; every value in it holds.
@@ -82,6 +89,10 @@ pub(crate) fn check(said: WebSocketConfig) -> Result<CheckedConfig, ConfigErrors
     }
     check_cors(&said.cors, &mut errors);
     check_cookie_name(&said.security.cookie_name, &mut errors);
+    let proxies = TrustedProxies::new(&said.security.trusted_proxies).unwrap_or_else(|error| {
+        errors.add("security.trustedProxies", error.to_string());
+        TrustedProxies::default()
+    });
     check_heartbeat(&said.heartbeat, &mut errors);
     check_limits(&said.limits, &mut errors);
     if said.data_dir.as_deref() == Some("") {
@@ -107,7 +118,8 @@ pub(crate) fn check(said: WebSocketConfig) -> Result<CheckedConfig, ConfigErrors
     let address = SocketAddr::new(ip, said.port);
     match authenticator {
         Some(authenticator) => {
-            errors.or(CheckedConfig { address, authenticator, policies: Arc::new(policies), said })
+            let policies = Arc::new(policies);
+            errors.or(CheckedConfig { address, proxies, authenticator, policies, said })
         }
         None => Err(errors),
     }

@@ -75,6 +75,7 @@ keys! {
     "security.cookieName" Text: "The cookie that may carry the token, for browsers that cannot set it otherwise.";
     "security.encryptionKey" Text "WEBSOCKET_ENCRYPTION_KEY": "The master key of payload encryption.";
     "security.rateLimiting.handshakesPerMinute" Scalar: "Handshakes per minute and address; 0 lifts the limit.";
+    "security.trustedProxies" TextList: "Proxies in front of the server, as addresses or networks such as 10.0.0.0/8. Whom their X-Forwarded-For (or, without one, Forwarded) names counts for limits and logs.";
     "limits.payloadBytesMax" Scalar: "The largest message, in bytes.";
     "limits.declaredPayloadBytesMax" Scalar: "The largest payload of an event type that a tenant declared, in bytes; one whose schema is dear to check has less.";
     "limits.connectionsPerTenantMax" Scalar: "Connections of one tenant at once; 0 lifts the limit.";

@@ -70,6 +70,8 @@ pub struct SecurityConfig {
     pub encryption_key: Option<Unavailable>,
     /// Limits on strangers.
     pub rate_limiting: RateLimitingConfig,
+    /// Proxies whose `X-Forwarded-For` or `Forwarded` is believed: addresses or networks. Default: none.
+    pub trusted_proxies: Vec<String>,
 }
 
 impl Default for SecurityConfig {
@@ -85,6 +87,7 @@ impl Default for SecurityConfig {
             cookie_name: "token".into(),
             encryption_key: None,
             rate_limiting: RateLimitingConfig::default(),
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -19,10 +19,11 @@ mod status;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::http::{Method, Uri};
 use axum::routing::{delete, get, post, put};
+use axum::{Extension, Router};
 use foodtrack_contract::{ErrorCode, Refusal};
+use foodtrack_transport::DoorRefusal;
 
 use crate::demo::Demo;
 use crate::hub::Hub;
@@ -75,9 +76,10 @@ fn whole(routes: Router, hub: Arc<Hub>) -> Router {
         .layer(axum::middleware::from_fn_with_state(hub, cors::answer))
 }
 
-async fn unknown_path(uri: Uri) -> ApiError {
+async fn unknown_path(uri: Uri) -> (Extension<DoorRefusal>, ApiError) {
     let path = uri.path();
-    Refusal::new(ErrorCode::NotFound, format!("there is nothing at {path}")).into()
+    let refusal = Refusal::new(ErrorCode::NotFound, format!("there is nothing at {path}"));
+    (Extension(DoorRefusal::PathUnknown), refusal.into())
 }
 
 async fn unknown_method(method: Method, uri: Uri) -> ApiError {

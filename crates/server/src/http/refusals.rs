@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 use foodtrack_contract::ErrorCode;
+use foodtrack_transport::DoorRefusal;
 
 use crate::hub::Hub;
 
@@ -40,11 +42,14 @@ impl HttpRefusals {
 #[derive(Clone, Copy)]
 pub(crate) struct RefusedWith(pub(crate) ErrorCode);
 
-/// Counts an answer that is a refusal.
+/// Counts an answer that is a refusal, and marks those of strangers: the shard that sends the answer knows whom.
 pub(crate) async fn count(State(hub): State<Arc<Hub>>, request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
-    if let Some(RefusedWith(code)) = response.extensions().get() {
-        hub.status_pages.refusals.add(*code);
+    let mut response = next.run(request).await;
+    if let Some(RefusedWith(code)) = response.extensions().get().copied() {
+        hub.status_pages.refusals.add(code);
+        if response.status() == StatusCode::UNAUTHORIZED {
+            response.extensions_mut().insert(DoorRefusal::Unauthorized);
+        }
     }
     response
 }

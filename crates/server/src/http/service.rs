@@ -12,6 +12,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use foodtrack_contract::{ErrorCode, Refusal};
 use foodtrack_shard::{HttpService, Responder};
+use foodtrack_transport::DoorRefusal;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::sync::{mpsc, oneshot};
@@ -67,7 +68,9 @@ impl HttpService for ApiService {
 fn busy() -> Response<Bytes> {
     let sentence = "too many requests wait for the HTTP API; try again shortly";
     let error = ApiError::from(Refusal::new(ErrorCode::Overloaded, sentence));
-    error.into_whole_response()
+    let mut response = error.into_whole_response();
+    response.extensions_mut().insert(DoorRefusal::Overloaded);
+    response
 }
 
 /// The threads that the API runs on.

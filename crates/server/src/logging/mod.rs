@@ -32,6 +32,9 @@ static LAST_ERROR: Mutex<Option<LastError>> = Mutex::new(None);
 /// The lines on their way to stderr, once [`start`] was called.
 static QUEUE: OnceLock<Arc<LogQueue>> = OnceLock::new();
 
+/// What was left out of them.
+static REPEATS: OnceLock<Arc<Repeats>> = OnceLock::new();
+
 /// Panics since [`start`], caught or not.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
@@ -81,6 +84,7 @@ pub(crate) fn start(config: &LoggingConfig) {
     if subscriber.try_init().is_err() || QUEUE.set(Arc::clone(&queue)).is_err() {
         return;
     }
+    let _ = REPEATS.set(Arc::clone(&repeats));
     std::panic::set_hook(Box::new(note_panic));
     let written = std::thread::Builder::new().name("log-writer".into()).spawn(move || {
         queue.write_to(&mut File::from(stderr), |dropped| {
@@ -94,8 +98,11 @@ pub(crate) fn start(config: &LoggingConfig) {
     drop(written);
 }
 
-/// Waits a moment for the last lines to be written. For the end of the process.
+/// Says what was left out, and waits a moment for the last lines to be written. For the end of the process.
 pub(crate) fn flush() {
+    if let Some(repeats) = REPEATS.get() {
+        repeats.tell_rest(Instant::now());
+    }
     if let Some(queue) = QUEUE.get() {
         queue.flush(FLUSH_PATIENCE);
     }

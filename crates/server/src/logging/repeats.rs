@@ -71,6 +71,11 @@ impl Repeats {
         }
     }
 
+    /// Writes how many lines were left out until `now`, also in windows that are not over.
+    pub(super) fn tell_rest(&self, now: Instant) {
+        self.tell(now + SOURCE_WINDOW);
+    }
+
     /// Takes the windows out that are over at `now`.
     fn sweep(&self, now: Instant) -> Vec<LeftOut> {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! What other threads ask of a shard.
 
 use foodtrack_contract::{ErrorCode, Refusal, Source, TenantId};
-use foodtrack_transport::{HttpTicket, Reactor};
+use foodtrack_transport::{DoorRefusal, HttpTicket, Reactor};
 
 use super::{STOP, STOP_MS_MAX, Shard};
 use crate::mailbox::{Reply, ShardMessage, TenantRequest};
@@ -120,6 +120,9 @@ pub(super) fn respond(
     ticket: HttpTicket,
     response: &http::Response<bytes::Bytes>,
 ) {
+    if let Some(code) = response.extensions().get::<DoorRefusal>() {
+        io.note_refused_request(ticket, *code);
+    }
     let headers: Vec<(&str, &[u8])> = response
         .headers()
         .iter()

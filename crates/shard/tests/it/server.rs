@@ -15,7 +15,9 @@ use foodtrack_shard::{
     SessionKey, ShardsConfig, TenantLimits, start,
 };
 use foodtrack_tenant_log::{MemoryLog, MemoryStore, OnCompletion, OpenError, Retention, TenantLog};
-use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
+use foodtrack_transport::{
+    Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig, TrustedProxies,
+};
 
 const CUSTOMERS: PermissionSet =
     PermissionSet::of(&[Permission::ReadOrders, Permission::WriteOrders, Permission::ReadDelivery]);
@@ -96,6 +98,7 @@ impl Server {
             limits: Limits::default(),
             origins: OriginPolicy::default(),
             handshakes_per_minute: 0,
+            proxies: TrustedProxies::default(),
             batched_sends: false,
         };
         let config = ShardsConfig {

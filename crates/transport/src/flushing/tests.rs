@@ -8,7 +8,8 @@ use foodtrack_session::{Event, HeartbeatConfig, NamespaceId, Namespaces};
 
 use crate::{
     Application, ClientKey, CloseReason, Commons, Data, Endpoint, Flow, Handover, HttpRequest,
-    HttpTicket, Limits, OriginPolicy, Protocol, Reactor, ReactorConfig, Verdict, listen,
+    HttpTicket, Limits, OriginPolicy, Protocol, Reactor, ReactorConfig, TrustedProxies, Verdict,
+    listen,
 };
 
 /// Sends every message to everybody.
@@ -74,6 +75,7 @@ fn reactor() -> Reactor {
         limits: Limits::default(),
         origins: OriginPolicy::new(&["*"]),
         handshakes_per_minute: 0,
+        proxies: TrustedProxies::default(),
         batched_sends: true,
     };
     let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();

@@ -12,7 +12,7 @@ use foodtrack_session::{Event, HeartbeatConfig, NamespaceId, Namespaces};
 use foodtrack_transport::{
     Application, ClientKey, CloseReason, Commons, Endpoint, Flow, FrameMeta, Handover, HttpRequest,
     HttpTicket, Limits, LogPlace, OriginPolicy, Protocol, Reactor, ReactorConfig, ReactorStats,
-    Urgency, Verdict, Waker, listen,
+    TrustedProxies, Urgency, Verdict, Waker, listen,
 };
 use foodtrack_wire::socket_io::split_arguments;
 
@@ -53,6 +53,7 @@ pub(crate) fn config(limits: Limits) -> ReactorConfig {
         limits,
         origins: OriginPolicy::new(&["*"]),
         handshakes_per_minute: 0,
+        proxies: TrustedProxies::default(),
         batched_sends: true,
     }
 }

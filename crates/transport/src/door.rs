@@ -1,0 +1,143 @@
+//! Who was refused before anything was known of them: counted by code, and a line in the log each.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::application::HttpTicket;
+use crate::engine_requests::EngineError;
+use crate::http::{Head, HttpError};
+use crate::reactor::Reactor;
+use crate::trusted_proxies::names_others;
+
+macro_rules! codes {
+    ($( $(#[$doc:meta])* $name:ident $code:literal; )*) => {
+        /// Why a connection or request of somebody unknown was refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum DoorRefusal {
+            $( $(#[$doc])* $name, )*
+        }
+
+        impl DoorRefusal {
+            /// All of them.
+            pub const ALL: &[Self] = &[$( Self::$name, )*];
+
+            /// The code as metrics and logs name it.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $( Self::$name => $code, )*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No HTTP/1.1, or no request that Engine.IO knows.
+    BadRequest "bad_request";
+    /// A head over its limit of bytes or headers.
+    HeadTooLarge "head_too_large";
+    /// A body over its limit.
+    BodyTooLarge "payload_too_large";
+    /// A large body, or a request to the API, without a good token.
+    Unauthorized "unauthorized";
+    /// Nothing is there.
+    PathUnknown "path_unknown";
+    /// A session that is not, or not any more.
+    SessionUnknown "session_unknown";
+    /// A page of an origin that may not connect.
+    OriginForbidden "origin_forbidden";
+    /// Its address opens sessions too fast.
+    HandshakeRateLimited "handshake_rate_limited";
+    /// Too many sockets: of its address, or in all.
+    TooManyConnections "too_many_connections";
+    /// It was here longest of too many who have not joined, or who hold too much memory.
+    Evicted "evicted";
+    /// Too many requests wait for the API.
+    Overloaded "overloaded";
+}
+
+/// How often each code was the reason: a closed set, so it is bounded.
+#[derive(Debug, Default)]
+pub struct DoorRefusals([AtomicU64; DoorRefusal::ALL.len()]);
+
+impl DoorRefusals {
+    /// Counts one, and says so in the log, which counts what repeats.
+    pub fn note(&self, address: IpAddr, code: DoorRefusal) {
+        self.0[code as usize].fetch_add(1, Ordering::Relaxed);
+        tracing::info!(%address, code = code.as_str(), "refused at the door");
+    }
+
+    /// Every code with its number.
+    pub fn each(&self) -> impl Iterator<Item = (DoorRefusal, u64)> {
+        DoorRefusal::ALL
+            .iter()
+            .copied()
+            .zip(self.0.iter().map(|count| count.load(Ordering::Relaxed)))
+    }
+}
+
+impl From<EngineError> for DoorRefusal {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::UnknownSid => Self::SessionUnknown,
+            EngineError::Forbidden => Self::OriginForbidden,
+            EngineError::UnknownTransport
+            | EngineError::BadHandshakeMethod
+            | EngineError::BadRequest
+            | EngineError::UnsupportedVersion => Self::BadRequest,
+        }
+    }
+}
+
+impl From<HttpError> for DoorRefusal {
+    fn from(error: HttpError) -> Self {
+        match error.status {
+            401 => Self::Unauthorized,
+            413 => Self::BodyTooLarge,
+            431 => Self::HeadTooLarge,
+            _ => Self::BadRequest,
+        }
+    }
+}
+
+impl Reactor {
+    /// Counts and logs that whoever is on a link is refused.
+    pub(crate) fn note_refused(&self, link: u32, code: DoorRefusal) {
+        if let Some(link) = self.links.get(link as usize) {
+            self.door.note(link.peer.ip(), code);
+        }
+    }
+
+    /// As [`Self::note_refused`], of whoever asked what the application answers.
+    pub fn note_refused_request(&self, ticket: HttpTicket, code: DoorRefusal) {
+        let link = self.links.get(ticket.link as usize);
+        if link.is_some_and(|link| link.serial == ticket.serial) {
+            self.note_refused(ticket.link, code);
+        }
+    }
+
+    /// Takes the word of a trusted proxy for who a request comes from.
+    pub(crate) fn note_forwarded(&mut self, link: u32, head: &Head<'_>) {
+        let Some(state) = self.links.get_mut(link as usize) else { return };
+        if !state.is_proxied {
+            return;
+        }
+        // A proxy keeps its connections, for whoever comes next; what it asks for itself comes from itself.
+        let client = self.config.proxies.client(head);
+        if let Some(client) = client.or_else(|| state.stream.peer_addr().ok()) {
+            state.peer = client;
+        }
+    }
+
+    /// Says, now and then, that an address which is refused for its many handshakes may be a proxy nobody named.
+    pub(crate) fn warn_of_proxy(&self, link: u32, head: &Head<'_>) {
+        let Some(state) = self.links.get(link as usize) else { return };
+        if !state.is_proxied && names_others(head) && self.admission.may_warn(self.now_ms) {
+            tracing::warn!(
+                address = %state.peer.ip(),
+                "an address that opens connections too fast sends X-Forwarded-For or Forwarded: if it is your proxy, name it in \
+                 security.trustedProxies, and each of its clients has a limit of its own"
+            );
+        }
+    }
+}
