@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foodtrack_server::DeliveryConfig;
 use serde_json::json;
@@ -90,6 +90,35 @@ on_both_transports! {
         back.settle();
         let mut back = back.tear().reloaded().resume(&server);
         expect_numbers(&mut back, &[], "two pongs are");
+    }
+
+    fn a_page_that_is_reloaded_a_while_after_an_event_does_not_get_it_again(transport) {
+        // The heartbeat has nothing to do with it.
+        let quiet = config().heartbeat_interval(Duration::from_secs(60));
+        let server = Server::with(quiet);
+        let mut client = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
+        let mut sender = back_end(&server);
+        publish(&mut sender, 1..=2);
+        client.take(2);
+        answer_pings(&mut client, 2);
+        client.settle();
+        let mut back = client.tear().reloaded().resume(&server);
+        expect_numbers(&mut back, &[], "confirmed within seconds");
+    }
+
+    fn a_stream_of_events_is_confirmed_by_a_few_pings(transport) {
+        let quiet = config().heartbeat_interval(Duration::from_secs(60));
+        let server = Server::with(quiet);
+        let mut client = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
+        let mut sender = back_end(&server);
+        let started = Instant::now();
+        let mut number = 0;
+        while started.elapsed() < Duration::from_secs(4) {
+            number += 1;
+            publish(&mut sender, number..=number);
+            client.take(1);
+        }
+        assert!(number > 20 && (1..=4).contains(&client.pings), "{number}: {}", client.pings);
     }
 
     fn what_was_confirmed_stays_so_after_a_restart(transport) {

@@ -58,6 +58,13 @@ impl Heartbeat {
         self.missed = 0;
     }
 
+    /// A ping of another kind went out: its answer counts as one to a heartbeat, and the next is due an interval later.
+    pub fn asked(&mut self, now_ms: u64) {
+        if self.pinged_ms.is_none_or(|pinged_ms| self.heard_ms >= pinged_ms) {
+            self.note_ping(now_ms);
+        }
+    }
+
     /// When the client was last heard.
     pub fn heard_ms(&self) -> u64 {
         self.heard_ms
@@ -92,12 +99,16 @@ impl Heartbeat {
     }
 
     fn ping(&mut self, now_ms: u64, config: &HeartbeatConfig) -> Beat {
+        self.note_ping(now_ms);
+        Beat::Ping { deadline_ms: look_ms(now_ms, now_ms, config) }
+    }
+
+    fn note_ping(&mut self, now_ms: u64) {
         self.pinged_ms = Some(now_ms);
         // The same millisecond may hold an earlier packet; only what comes after the ping answers it.
         if self.heard_ms == now_ms {
             self.heard_ms = now_ms.saturating_sub(1);
         }
-        Beat::Ping { deadline_ms: look_ms(now_ms, now_ms, config) }
     }
 }
 
@@ -163,6 +174,22 @@ mod tests {
         assert_eq!(heartbeat.expire(700, &config), Beat::Wait { deadline_ms: 850 });
         assert_eq!(heartbeat.expire(850, &config), Beat::Ping { deadline_ms: 1_050 });
         assert_eq!(heartbeat.expire(1_050, &config), Beat::Ping { deadline_ms: 1_250 });
+    }
+
+    #[test]
+    fn a_ping_of_another_kind_puts_the_next_heartbeat_off_if_it_is_answered() {
+        let mut heartbeat = Heartbeat::start(0);
+        heartbeat.asked(200);
+        heartbeat.heard(210);
+        assert_eq!(heartbeat.expire(300, &CONFIG), Beat::Wait { deadline_ms: 510 });
+        assert_eq!(heartbeat.expire(510, &CONFIG), Beat::Ping { deadline_ms: 710 });
+        // One that follows an open one does not move its deadline.
+        heartbeat.asked(600);
+        assert_eq!(heartbeat.expire(710, &CONFIG), Beat::GiveUp);
+        let mut heartbeat = Heartbeat::start(0);
+        heartbeat.asked(200);
+        assert_eq!(heartbeat.expire(300, &CONFIG), Beat::Wait { deadline_ms: 400 });
+        assert_eq!(heartbeat.expire(400, &CONFIG), Beat::GiveUp);
     }
 
     #[test]

@@ -56,6 +56,18 @@ impl Tenant {
         }
     }
 
+    /// As [`Tenant::ping_mark`], but 0 where all of that is known to have arrived.
+    pub(crate) fn unconfirmed(&self, place: u32) -> u64 {
+        let mark = self.ping_mark(place);
+        let subscriber = self.connections.get(place).map(|connection| connection.subscriber);
+        let subscriber = subscriber.and_then(|id| self.subscribers.get(id));
+        if subscriber.is_some_and(|subscriber| subscriber.arrived().get() >= mark) {
+            0
+        } else {
+            mark
+        }
+    }
+
     /// Asks a client now whether what it was sent has arrived.
     pub(crate) fn ping(&self, turn: &mut Turn<'_>, client: ClientKey) {
         if let Some(tag) = Tag::of(turn.io, client) {
@@ -69,11 +81,14 @@ impl Tenant {
         let Some(connection) = self.connections.get_mut(place) else { return };
         let (client, subscriber) = (connection.client, connection.subscriber);
         let arrived = std::mem::replace(&mut connection.arrived, mark);
+        let is_second = connection.asked_twice;
+        connection.asked_twice = mark > arrived && !is_second;
         if let Some(through) = Offset::new(arrived).filter(|through| *through > Offset::ZERO) {
             self.arrived(turn, subscriber, through);
         }
-        // One more answer, and all of it is confirmed: do not wait for the next heartbeat with that.
-        if mark > arrived {
+        // One more answer, and all of it is confirmed: do not wait for the next heartbeat with that. What came meanwhile has
+        // its own time: where something comes all the time, pings would follow each other without end.
+        if mark > arrived && !is_second {
             self.ping(turn, client);
         }
     }

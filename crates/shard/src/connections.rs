@@ -31,6 +31,8 @@ pub(crate) struct Connection {
     pub(crate) subscriber: SubscriberId,
     /// Up to here everything has reached the client's process, as its last pong says.
     pub(crate) arrived: u64,
+    /// Whether the ping that is out is the second of a round: the one that confirms what the first one's answer proved.
+    pub(crate) asked_twice: bool,
     /// Events it was sent that ask for an acknowledgement, less those it sent.
     asked: u32,
     /// What it has yet to get of what it missed; `None` when it is live.
@@ -206,6 +208,7 @@ impl Connections {
             sender,
             subscriber,
             arrived: 0,
+            asked_twice: false,
             asked: 0,
             catch_up: None,
             grace_until_s,

@@ -183,6 +183,11 @@ impl Subscriber {
         self.confirmed
     }
 
+    /// Up to where everything arrived, be it to be acknowledged or not.
+    pub(crate) fn arrived(&self) -> Offset {
+        self.arrived
+    }
+
     /// Whether the event still waits for an acknowledgement.
     pub(crate) fn owes(&self, offset: Offset) -> bool {
         self.unacknowledged.contains(&offset)

@@ -113,6 +113,12 @@ pub trait Application: Sized {
         0
     }
 
+    /// A client was sent something of the log a second or two ago. What of it is not known to have arrived: as
+    /// [`Application::pinged`]; 0 where nothing is to be asked.
+    fn unconfirmed(&mut self, _io: &mut Reactor, _client: ClientKey) -> u64 {
+        0
+    }
+
     /// A client answered the ping that [`Application::pinged`] marked: everything it was sent before that ping arrived. Not
     /// called where that is not proven: for a client that polls, or once got entries of the log by polls, without a `t` in
     /// its requests.

@@ -27,6 +27,11 @@ pub(crate) enum Timer {
         client: u32,
         serial: u32,
     },
+    /// A client was sent something of the log a moment ago.
+    Confirm {
+        client: u32,
+        serial: u32,
+    },
     /// A client must be in a namespace by now.
     Connect {
         client: u32,
@@ -83,6 +88,7 @@ impl Reactor {
                 }
                 Timer::Output { link, serial } => self.output_deadline(link, serial),
                 Timer::Heartbeat { client, serial } => self.beat(app, client, serial),
+                Timer::Confirm { client, serial } => self.ask_to_confirm(app, client, serial),
                 Timer::Connect { client, serial } => self.connect_deadline(client, serial),
                 Timer::Upgrade { link, serial } => self.abandon_upgrade(link, serial),
                 Timer::Alarm { client, serial } => self.ring_alarm(app, client, serial),

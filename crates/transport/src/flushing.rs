@@ -27,6 +27,9 @@ impl Reactor {
     /// Writes every socket that got something this turn, once.
     pub(crate) fn flush(&mut self) {
         let mut dirty = std::mem::take(&mut self.outbox.dirty);
+        if self.outbox.has_entries {
+            self.confirm_soon(&dirty);
+        }
         // No socket is dropped while the ring is away: a flush only notes which clients are to be closed.
         match self.ring.take() {
             Some(mut ring) if dirty.len() >= RING_SENDS_MIN => {

@@ -5,11 +5,59 @@ use foodtrack_session::Beat;
 use crate::application::Application;
 use crate::client::{ClientKey, CloseReason};
 use crate::deadlines::Timer;
-use crate::outbox::Mode;
+use crate::outbox::{Confirmation, Mode};
 use crate::reactor::Reactor;
 use crate::reading::Next;
 
+/// How long after something of the log was sent its client is asked whether it arrived. Not all at once, where many were
+/// sent the same: spread over as long again.
+const CONFIRM_AFTER_MS: u64 = 1_000;
+/// How long a client that was asked is not asked again.
+const CONFIRM_PAUSE_MS: u64 = 5_000;
+
 impl Reactor {
+    /// Clients get something this turn, and some of it is of a log: they are asked soon whether it arrived. A client that
+    /// gets nothing costs nothing, and one that gets much is asked every few seconds.
+    pub(crate) fn confirm_soon(&mut self, clients: &[u32]) {
+        for client in clients {
+            let hot = &mut self.hot[*client as usize];
+            if hot.mode == Mode::Gone || hot.confirmation == Confirmation::Due {
+                continue;
+            }
+            let is_timed = hot.confirmation == Confirmation::Asked;
+            hot.confirmation = Confirmation::Due;
+            if !is_timed && let Some(state) = self.clients.get(*client as usize) {
+                let serial = state.serial;
+                let after_ms = CONFIRM_AFTER_MS + u64::from(*client) * 8 % CONFIRM_AFTER_MS;
+                let timer = Timer::Confirm { client: *client, serial };
+                self.wheel.schedule(self.now_ms + after_ms, timer);
+            }
+        }
+    }
+
+    /// The time has come to ask a client whether what it was sent arrived.
+    pub(crate) fn ask_to_confirm<A: Application>(&mut self, app: &mut A, client: u32, serial: u32) {
+        let now_ms = self.now_ms;
+        let Some(state) = self.client_of(client, serial) else { return };
+        let may_mark = state.pings.may_mark() && !state.is_unproven;
+        let hot = &mut self.hot[client as usize];
+        if hot.confirmation != Confirmation::Due {
+            hot.confirmation = Confirmation::None;
+            return;
+        }
+        // While a ping is out, nothing is learned from another one.
+        if may_mark {
+            hot.confirmation = Confirmation::Asked;
+            let mark = app.unconfirmed(self, ClientKey(client));
+            if mark == 0 {
+                self.hot[client as usize].confirmation = Confirmation::None;
+                return;
+            }
+            self.ping(ClientKey(client), mark);
+        }
+        self.wheel.schedule(now_ms + CONFIRM_PAUSE_MS, Timer::Confirm { client, serial });
+    }
+
     /// A client's heartbeat is due.
     pub(crate) fn beat<A: Application>(&mut self, app: &mut A, client: u32, serial: u32) {
         let (now_ms, config) = (self.now_ms, self.config.heartbeat);
@@ -42,6 +90,7 @@ impl Reactor {
         }
         let mark = if state.pings.may_mark() && !state.is_unproven { mark } else { 0 };
         state.pings.sent(mark);
+        state.heartbeat.asked(self.now_ms);
         if self.takes_ranges(client) {
             let range = self.outbox.direct(|out| out.push(b'2'), &[]);
             self.outbox.push(client, &mut self.hot[client as usize], range);

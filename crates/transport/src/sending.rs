@@ -94,6 +94,7 @@ impl Reactor {
             out.push(b'4');
             write(out);
         };
+        self.outbox.note_entry(&meta);
         let mut range = self.outbox.direct(packet, attachments);
         debug_assert!(
             self.outbox.is_stamped_as(range, &meta),

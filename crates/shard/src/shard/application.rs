@@ -158,6 +158,14 @@ impl Application for Shard {
         mark.flatten().unwrap_or(0)
     }
 
+    fn unconfirmed(&mut self, io: &mut Reactor, client: ClientKey) -> u64 {
+        let Some(tag) = Tag::of(io, client) else { return 0 };
+        let mark = self.contained(io, tag.tenant, |shard, _| {
+            shard.tenants.get(tag.tenant as usize).map(|tenant| tenant.unconfirmed(tag.place))
+        });
+        mark.flatten().unwrap_or(0)
+    }
+
     fn ponged(&mut self, io: &mut Reactor, client: ClientKey, mark: u64) {
         let Some(tag) = Tag::of(io, client) else { return };
         self.with_tenant(io, tag.tenant, |tenant, turn| tenant.ponged(turn, tag.place, mark));

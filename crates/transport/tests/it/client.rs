@@ -86,6 +86,22 @@ impl Wire {
         self.stream.write_all(&bytes)
     }
 
+    /// The next message, if it begins to come in time.
+    pub(crate) fn message_within(&mut self, patience: Duration) -> Option<String> {
+        if self.unread.is_empty() {
+            let usual = self.stream.read_timeout().unwrap();
+            // Zero would mean for ever.
+            let patience = patience.max(Duration::from_millis(1));
+            self.stream.set_read_timeout(Some(patience)).unwrap();
+            let is_there = self.stream.peek(&mut [0]).is_ok();
+            self.stream.set_read_timeout(usual).unwrap();
+            if !is_there {
+                return None;
+            }
+        }
+        Some(self.message())
+    }
+
     /// The next WebSocket message, text or not.
     pub(crate) fn message(&mut self) -> String {
         let head = self.read_exactly(2);

@@ -72,6 +72,42 @@ fn a_late_pong_confirms_no_more_than_its_own_ping() {
     assert_eq!(server.confirmed(), [1]);
 }
 
+/// When the next ping came, if it came in time.
+fn ping_within(wire: &mut Wire, patience: Duration) -> Option<Duration> {
+    let started = Instant::now();
+    while let Some(message) = wire.message_within(patience.saturating_sub(started.elapsed())) {
+        if message == "2" {
+            return Some(started.elapsed());
+        }
+    }
+    None
+}
+
+#[test]
+fn who_was_sent_an_entry_is_asked_soon_whether_it_arrived_and_nobody_else() {
+    let server = server(60_000, 5_000, 1);
+    server.ask_soon();
+    let mut idle = join_by_websocket(server.address);
+    let mut wire = join_by_websocket(server.address);
+    // No entry of a log: nothing to confirm.
+    wire.send_text(&[event("echo", 1)]);
+    wire.expect_echoes(1..2);
+    assert_eq!(ping_within(&mut wire, Duration::from_millis(2_300)), None);
+    wire.send_text(&[event("urgent", 2)]);
+    let after = ping_within(&mut wire, Duration::from_millis(2_500)).expect("a ping");
+    assert!(after >= Duration::from_millis(900), "{after:?}");
+    answer(&mut wire);
+    expect_confirmed(&server, &[2]);
+    // However much comes, the next is some seconds away.
+    wire.send_text(&[event("urgent", 1)]);
+    assert_eq!(ping_within(&mut wire, Duration::from_millis(4_000)), None);
+    ping_within(&mut wire, Duration::from_millis(2_500)).expect("another ping");
+    answer(&mut wire);
+    expect_confirmed(&server, &[2, 3]);
+    assert_eq!(ping_within(&mut wire, Duration::from_millis(6_000)), None, "all is confirmed");
+    assert_eq!(ping_within(&mut idle, Duration::from_millis(100)), None);
+}
+
 #[test]
 fn a_ping_stays_behind_a_backlog_and_its_pong_confirms_all_of_it() {
     let server = server(500, 5_000, 1);

@@ -30,6 +30,8 @@ struct Shown {
     /// Marks that pongs confirmed.
     confirmed: Vec<u64>,
     drained: usize,
+    /// Whether it asks soon after an entry whether that arrived.
+    asks_soon: bool,
 }
 
 /// Stops its shards when it is dropped.
@@ -117,6 +119,13 @@ impl Server {
     /// Why clients were closed, in order, shard by shard.
     pub(crate) fn closed(&self) -> Vec<CloseReason> {
         self.shards.iter().flat_map(|shard| shard.shown.lock().unwrap().closed.clone()).collect()
+    }
+
+    /// From now on, asks soon after an entry whether that arrived.
+    pub(crate) fn ask_soon(&self) {
+        for shard in &self.shards {
+            shard.shown.lock().unwrap().asks_soon = true;
+        }
     }
 
     /// The marks that pongs confirmed, in order, shard by shard.
@@ -283,6 +292,11 @@ impl Application for App {
     /// Marks the shard and what it logged so far; never 0, which asks for nothing.
     fn pinged(&mut self, _io: &mut Reactor, _client: ClientKey) -> u64 {
         (self.shard as u64 + 1) << 32 | self.offset
+    }
+
+    fn unconfirmed(&mut self, io: &mut Reactor, client: ClientKey) -> u64 {
+        let asks_soon = self.shown.lock().unwrap().asks_soon;
+        if asks_soon { self.pinged(io, client) } else { 0 }
     }
 
     fn ponged(&mut self, _io: &mut Reactor, _client: ClientKey, mark: u64) {
