@@ -284,7 +284,7 @@ pub struct Head {
     pub recent: Vec<(Uuid, Offset)>,
     /// Everything up to here is gone.
     pub trimmed_through: Offset,
-    /// The orders whose making is in the log, and their customers, oldest first: the newest [`HEAD_ORDERS_MAX`].
+    /// The orders of which it is known whose they are, and their customers, oldest first: the newest [`HEAD_ORDERS_MAX`].
     pub orders: Vec<(Box<str>, Option<Box<str>>)>,
     /// The last emission about each of the orders that were spoken of lately, oldest first: at most
     /// [`HEAD_EMISSIONS_MAX`], of the last [`HEAD_EMISSIONS_AGE_MS_MAX`], among the newest

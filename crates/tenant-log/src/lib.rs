@@ -37,7 +37,7 @@ pub use entry::{
     HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, LoggedAudience,
     LoggedRoom, OrderOwner, Outline, OutlinePage,
 };
-pub use memory::{MemoryLog, MemoryStore};
+pub use memory::{MEMORY_ORDERS_MAX, MemoryLog, MemoryStore};
 pub use newest::Newest;
 pub use note::{Note, NoteKind, delivery_key, parse_delivery_key};
 pub use page::{Page, PageStart, ReadError, ReadRequest};
@@ -227,6 +227,18 @@ pub trait TenantLog: Send + Sync {
         tenant: &TenantId,
         subscriber: &SubscriberKey,
     ) -> Result<Option<SavedCursor>, ReadError>;
+
+    /// Whose an order is; `None` where no entry said so. What was committed is known for good, whatever retention takes of
+    /// the log. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn order_owner(&self, tenant: &TenantId, order: &str) -> Result<Option<OrderOwner>, ReadError>;
+
+    /// Whether one more order's owner can be remembered: where not, customers must make no more orders. Does not wait.
+    fn has_room_for_orders(&self, _tenant: &TenantId) -> bool {
+        true
+    }
 
     /// A tenant's dead letters after an offset, oldest message first, at most `letters_max`, then the rest of the last
     /// message's. Waits for the disk.

@@ -1,5 +1,7 @@
 //! A log in memory: for tests and simulations, and for what need not outlive its process.
 
+mod orders;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,10 +13,13 @@ use crate::retention::Tally;
 use crate::{
     Completion, DeadLetter, EntryRef, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX,
     HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry,
-    Newest, Note, NoteKind, OnCompletion, Outline, OutlinePage, Page, RECENT_IDS_MAX, ReadError,
-    ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, Submitter, SubscriberKey,
-    TenantLog, TenantStats,
+    Newest, Note, NoteKind, OnCompletion, OrderOwner, Outline, OutlinePage, Page, RECENT_IDS_MAX,
+    ReadError, ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, Submitter,
+    SubscriberKey, TenantLog, TenantStats,
 };
+
+pub use orders::MEMORY_ORDERS_MAX;
+use orders::Orders;
 
 /// How many subscribers' cursors a tenant has in memory; beyond it the older half goes.
 const CURSORS_MAX: usize = 65_536;
@@ -32,6 +37,7 @@ struct Tenant {
     cursors: AHashMap<SubscriberKey, SavedCursor>,
     dead_letters: BTreeMap<(Offset, SubscriberKey), DeadLetter>,
     notes: BTreeMap<(NoteKind, Box<str>), Note>,
+    orders: Orders,
     is_open: bool,
 }
 
@@ -46,6 +52,7 @@ impl Tenant {
             cursors: AHashMap::new(),
             dead_letters: BTreeMap::new(),
             notes: BTreeMap::new(),
+            orders: Orders::default(),
             is_open: false,
         }
     }
@@ -59,22 +66,11 @@ impl Tenant {
             reserved_through: Offset::MAX,
             recent: self.entries.range(first..).map(|(it, _)| (it.id, it.offset)).collect(),
             trimmed_through: self.trimmed_through,
-            orders: self.orders(),
+            orders: self.orders.newest(HEAD_ORDERS_MAX),
             emissions: self.emissions(now_ms),
             notes: self.notes.values().filter(|note| note.is_alive(now_ms)).cloned().collect(),
             tail: self.tail(),
         }
-    }
-
-    fn orders(&self) -> Vec<(Box<str>, Option<Box<str>>)> {
-        let mut seen = AHashSet::new();
-        let made = self.entries.iter().filter_map(|(entry, _)| {
-            let (order, owner) = (entry.entity.as_ref()?, entry.creates_order.as_ref()?);
-            seen.insert(order.clone()).then(|| (order.clone(), owner.customer.clone()))
-        });
-        let mut orders: Vec<_> = made.collect();
-        orders.drain(..orders.len().saturating_sub(HEAD_ORDERS_MAX));
-        orders
     }
 
     fn emissions(&self, now_ms: u64) -> Vec<LastEmission> {
@@ -199,6 +195,9 @@ impl Submitter for MemoryLog {
                 Some(known) if known.is_open && known.next == offset => {
                     let now_ms = entry.at_ms;
                     known.next = offset.next();
+                    if let (Some(owner), Some(order)) = (entry.creates_order, entry.entity) {
+                        known.orders.add(order, owner);
+                    }
                     known.last = known.last.plus(1, entry.bytes());
                     known.entries.push_back((entry.to_entry(), known.last));
                     known.trim(self.retention, now_ms);
@@ -417,6 +416,14 @@ impl TenantLog for MemoryLog {
         subscriber: &SubscriberKey,
     ) -> Result<Option<SavedCursor>, ReadError> {
         self.with(tenant, |tenant| tenant.cursors.get(subscriber).cloned())
+    }
+
+    fn order_owner(&self, tenant: &TenantId, order: &str) -> Result<Option<OrderOwner>, ReadError> {
+        self.with(tenant, |tenant| tenant.orders.owner(order))
+    }
+
+    fn has_room_for_orders(&self, tenant: &TenantId) -> bool {
+        self.with(tenant, |tenant| tenant.orders.has_room()).unwrap_or(true)
     }
 
     fn dead_letters(

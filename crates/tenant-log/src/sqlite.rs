@@ -44,8 +44,9 @@ pub use reader::SqliteReader;
 
 use crate::storage_status::{StorageStatus, StorageWatch, free_bytes};
 use crate::{
-    DeadLetter, LogEntry, Newest, Note, OnCompletion, OutlinePage, Page, ReadError, ReadRequest,
-    Retention, SavedCursor, SubmitError, Submitter, SubscriberKey, TenantLog, TenantStats,
+    DeadLetter, LogEntry, Newest, Note, OnCompletion, OrderOwner, OutlinePage, Page, ReadError,
+    ReadRequest, Retention, SavedCursor, SubmitError, Submitter, SubscriberKey, TenantLog,
+    TenantStats,
 };
 use opening::DataDirectory;
 use outcome::Teller;
@@ -261,6 +262,10 @@ impl TenantLog for SqliteLog {
         subscriber: &SubscriberKey,
     ) -> Result<Option<SavedCursor>, ReadError> {
         self.readers.cursor(tenant, subscriber)
+    }
+
+    fn order_owner(&self, tenant: &TenantId, order: &str) -> Result<Option<OrderOwner>, ReadError> {
+        self.readers.order_owner(tenant, order)
     }
 
     fn dead_letters(

@@ -15,8 +15,8 @@ use super::walking::Walk;
 use crate::encoding::{Damage, Head};
 use crate::memory::ascending;
 use crate::{
-    DeadLetter, DeadLetterReason, LogEntry, Note, OutlinePage, Page, ReadError, ReadRequest,
-    SavedCursor, SubscriberKey, TenantStats,
+    DeadLetter, DeadLetterReason, LogEntry, Note, OrderOwner, OutlinePage, Page, ReadError,
+    ReadRequest, SavedCursor, SubscriberKey, TenantStats,
 };
 
 /// How many connections are kept when nobody reads.
@@ -278,6 +278,23 @@ impl Readers {
             Ok(saved.and_then(|(text, updated_at_ms)| {
                 Cursor::parse(&text).map(|cursor| SavedCursor { cursor, updated_at_ms })
             }))
+        })
+    }
+
+    pub(super) fn order_owner(
+        &self,
+        tenant: &TenantId,
+        order: &str,
+    ) -> Result<Option<OrderOwner>, ReadError> {
+        self.look(tenant, |connection, row| {
+            let mut statement = connection
+                .prepare_cached("SELECT customer FROM orders WHERE tenant = ? AND order_id = ?")?;
+            let owner = statement
+                .query_row(params![row.walk.no, order], |row| {
+                    Ok(OrderOwner { customer: row.get(0)? })
+                })
+                .optional()?;
+            Ok(owner)
         })
     }
 

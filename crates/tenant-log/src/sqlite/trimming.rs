@@ -140,7 +140,6 @@ fn let_go(connection: &Connection, no: i64, through: Offset) -> rusqlite::Result
     for sql in [
         "DELETE FROM places WHERE tenant = ?1 AND first <= ?2 AND first + entries - 1 <= ?2",
         "DELETE FROM dead_letters WHERE tenant = ? AND offset <= ?",
-        "DELETE FROM orders WHERE tenant = ? AND offset <= ?",
     ] {
         connection.prepare_cached(sql)?.execute([no, through])?;
     }

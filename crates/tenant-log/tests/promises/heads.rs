@@ -8,7 +8,7 @@ use foodtrack_tenant_log::{
 use crate::support::{KEEPS_ALL, Store, entry, id, offset, suite, tenant, wait_for};
 
 suite! {
-    a_head_names_the_orders_that_are_in_the_log
+    whose_an_order_is_outlives_the_log_that_said_so
     a_head_knows_what_may_be_sent_again
     a_head_looks_no_further_for_what_may_be_sent_again_than_for_ids
     a_head_brings_the_newest_entries_along
@@ -23,7 +23,7 @@ fn creating(n: u64, order: &str, customer: Option<&str>) -> LogEntry {
     }
 }
 
-fn a_head_names_the_orders_that_are_in_the_log<S: Store>() {
+fn whose_an_order_is_outlives_the_log_that_said_so<S: Store>() {
     let store = S::new();
     let retention = Retention { age_ms_max: 10, entries_min: 2, ..KEEPS_ALL };
     let orders = |open: &crate::support::OpenLog| {
@@ -48,9 +48,15 @@ fn a_head_names_the_orders_that_are_in_the_log<S: Store>() {
     let open = store.open(retention);
     open.log.trim(1_000).unwrap();
     wait_for(|| open.log.stats(&tenant("t")).unwrap().entries == 2);
-    let (trimmed_through, left) = orders(&open);
-    assert_eq!(trimmed_through, offset(2));
-    assert!(!left.contains(&named("2", None)), "what is gone is not named");
+    let known = (offset(2), vec![named("1", Some("c")), named("2", None)]);
+    assert_eq!(orders(&open), known);
+    drop(open);
+    let open = store.open(retention);
+    assert_eq!(orders(&open), known);
+    let owner = |order| open.log.order_owner(&tenant("t"), order).unwrap().map(|it| it.customer);
+    assert_eq!(owner("1"), Some(Some("c".into())));
+    assert_eq!((owner("2"), owner("3")), (Some(None), None));
+    assert!(open.log.has_room_for_orders(&tenant("t")));
 }
 
 fn a_head_knows_what_may_be_sent_again<S: Store>() {

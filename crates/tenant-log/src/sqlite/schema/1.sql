@@ -41,7 +41,7 @@ INSERT INTO progress VALUES (0);
 -- How many runs of each stretch of seqs (sweeping.rs) are trimmed as a whole and not deleted yet.
 CREATE TABLE leftovers (stretch INTEGER PRIMARY KEY, runs INTEGER NOT NULL) STRICT;
 
--- Whose orders are whose, as long as the entry that created the order is there.
+-- Whose orders are whose, for good: a customer could claim an order that was forgotten.
 CREATE TABLE orders (
     tenant INTEGER NOT NULL,
     order_id TEXT NOT NULL,

@@ -1,0 +1,65 @@
+//! Whose orders are whose, in memory.
+
+use std::sync::Arc;
+
+use ahash::AHashMap;
+
+use crate::OrderOwner;
+
+/// Of how many orders a tenant's log in memory knows whose they are. Those stay: an order that was forgotten could be claimed
+/// by somebody else. So beyond it there is no room, and [`crate::TenantLog::has_room_for_orders`] says so.
+pub const MEMORY_ORDERS_MAX: usize = 262_144;
+
+/// The owners of a tenant's orders.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    owners: AHashMap<Arc<str>, Option<Box<str>>>,
+    /// Oldest first.
+    made: Vec<Arc<str>>,
+}
+
+impl Orders {
+    /// Notes whose an order is, unless that is known or there is no room.
+    pub(super) fn add(&mut self, order: &str, owner: &OrderOwner) {
+        if !self.has_room() || self.owners.contains_key(order) {
+            return;
+        }
+        let order: Arc<str> = order.into();
+        self.made.push(Arc::clone(&order));
+        self.owners.insert(order, owner.customer.clone());
+    }
+
+    pub(super) fn owner(&self, order: &str) -> Option<OrderOwner> {
+        self.owners.get(order).map(|customer| OrderOwner { customer: customer.clone() })
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.owners.len() < MEMORY_ORDERS_MAX
+    }
+
+    /// The newest, oldest first.
+    pub(super) fn newest(&self, count: usize) -> Vec<(Box<str>, Option<Box<str>>)> {
+        let first = self.made.len().saturating_sub(count);
+        let newest = self.made.iter().skip(first);
+        newest.filter_map(|it| Some((Box::from(&**it), self.owners.get(it)?.clone()))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_is_never_forgotten_for_another() {
+        let mut orders = Orders::default();
+        let owner = |name: &str| OrderOwner { customer: Some(name.into()) };
+        for order in 0..=MEMORY_ORDERS_MAX {
+            orders.add(&order.to_string(), &owner("ada"));
+        }
+        orders.add("0", &owner("eve"));
+        assert!(!orders.has_room());
+        assert_eq!(orders.owner("0"), Some(owner("ada")));
+        assert_eq!(orders.owner(&MEMORY_ORDERS_MAX.to_string()), None);
+        assert_eq!(orders.newest(2).len(), 2);
+    }
+}
