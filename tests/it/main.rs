@@ -16,6 +16,7 @@ mod limits;
 mod noisy_neighbour;
 mod offline;
 mod ordering;
+mod ownership;
 mod recovery;
 mod repeats;
 mod restart;

@@ -67,6 +67,8 @@ pub(crate) struct CatchUp {
     session_start: Option<Offset>,
     /// Rooms that it has left meanwhile, and the last place at which it was in them: what came before is for it.
     left: Vec<(LoggedRoom, Offset)>,
+    /// Orders of its user's that may not be in memory.
+    owns: Box<[Box<str>]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +132,7 @@ impl Tenant {
             began: None,
             session_start: None,
             left: Vec::new(),
+            owns: Box::default(),
         };
         let brought = match start {
             Start::Recovered(cursor) | Start::Brought(cursor) => Some(cursor),
@@ -436,6 +439,13 @@ impl Tenant {
         }
     }
 
+    /// Notes which orders are a connection's user's, for what it missed in their rooms.
+    pub(crate) fn set_owns(&mut self, place: u32, owns: Box<[Box<str>]>) {
+        if let Some(catch_up) = self.catch_up(place) {
+            catch_up.owns = owns;
+        }
+    }
+
     /// Notes that a connection has left a room.
     pub(crate) fn has_left(&mut self, place: u32, name: RoomName<'_>) {
         let Some(shown) = self.log.open().map(|log| log.shown) else { return };
@@ -461,7 +471,8 @@ impl Tenant {
             && let Some(last) =
                 self.log.open().and_then(|log| log.sessions.last_of(&subscriber.key))
         {
-            let may = |room: &LoggedRoom| self.may_join(connection, room.name()).is_ok();
+            let owns = connection.catch_up.as_ref().map_or(&[][..], |it| &it.owns);
+            let may = |room: &LoggedRoom| self.may_join(connection, room.name(), owns).is_ok();
             rooms.extend(last.rooms().into_iter().filter(may));
         }
         Viewer {

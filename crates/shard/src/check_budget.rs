@@ -32,4 +32,9 @@ impl Tenant {
         }
         schemas.validate(&self.id, event, payload)
     }
+
+    /// Gives back what a check took that is done once more later.
+    pub(crate) fn give_back_check(&mut self, schemas: &Schemas, event: &EventName, payload: &str) {
+        self.check_budget.give_back(schemas.check_us(&self.id, event, payload.len()));
+    }
 }

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::connections::Connection;
 use crate::open_log::NoteWaiter;
+use crate::order_book::Whose;
+use crate::publishing::Stopped;
 use crate::rooms::Rooms;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -82,8 +84,11 @@ impl Tenant {
         (topic, joins): (Topic, bool),
         argument: &str,
         ack_id: Option<u64>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Stopped> {
         let id = room_id(topic, argument)?;
+        if joins && topic == Topic::Order {
+            self.find_owner_to_join(turn, place, &id)?;
+        }
         let tenant = self.id.clone();
         let name = match topic {
             Topic::Order => RoomName::Order(&id),
@@ -94,7 +99,7 @@ impl Tenant {
             Topic::Tenant if id == tenant.as_str() => RoomName::Tenant,
             Topic::Tenant => {
                 let message = "a connection belongs to its token's tenant alone";
-                return Err(Refusal::new(ErrorCode::TenantMismatch, message));
+                return Err(Refusal::new(ErrorCode::TenantMismatch, message).into());
             }
             Topic::Customer => RoomName::User(&id),
             Topic::Route => RoomName::DeliveryRoute(&id),
@@ -154,7 +159,7 @@ impl Tenant {
         {
             return Ok(false);
         }
-        self.may_join(connection, name)?;
+        self.may_join(connection, name, &[])?;
         if connection.memberships.len() >= turn.limits.rooms_per_connection_max {
             let message = format!(
                 "a connection may be in {} rooms at once",
@@ -173,11 +178,30 @@ impl Tenant {
         Ok(true)
     }
 
-    /// Whether a connection may be in a room: by its role and permissions, as the order's customer, or by a grant.
+    /// Sees to it that the book knows whose an order is, where that decides whether a connection may follow it.
+    fn find_owner_to_join(
+        &mut self,
+        turn: &mut Turn<'_>,
+        place: u32,
+        order: &str,
+    ) -> Result<(), Stopped> {
+        let Some(connection) = self.connections.get(place) else { return Ok(()) };
+        let is_client = connection.application == Some(ApplicationType::ClientApp);
+        let room = self.rooms.find(RoomName::Order(order)).map(|room| self.rooms.get(room));
+        let user = connection.principal.user().as_str();
+        if !is_client || room.is_some_and(|room| room.is_granted(user)) {
+            return Ok(());
+        }
+        self.find_owner(turn, order)
+    }
+
+    /// Whether a connection may be in a room: by its role and permissions, as the order's customer, or by a grant. `owns`
+    /// names orders of its user's that may not be in memory.
     pub(crate) fn may_join(
         &self,
         connection: &Connection,
         name: RoomName<'_>,
+        owns: &[Box<str>],
     ) -> Result<(), Refusal> {
         let principal = &connection.principal;
         let (user, permissions) = (principal.user().as_str(), principal.permissions());
@@ -201,8 +225,12 @@ impl Tenant {
         };
         match name {
             RoomName::Tenant => Ok(()),
-            RoomName::Order(order) if is_client => match self.orders.customer(order) {
-                Some(customer) if customer == user => needs(Permission::ReadOrders),
+            RoomName::Order(order) if is_client => match self.orders.whose(order) {
+                Whose::Customers(customer) if customer == user => needs(Permission::ReadOrders),
+                Whose::Unknown if owns.iter().any(|own| **own == *order) => {
+                    needs(Permission::ReadOrders)
+                }
+                Whose::Unknown => Err(self.owner_unknown()),
                 _ => refuse("a customer may follow only orders of their own"),
             },
             RoomName::Order(_) => needs(Permission::ReadOrders),

@@ -35,6 +35,9 @@ pub(crate) struct Admission {
     pub(crate) is_expired: bool,
     /// It need not wait for its turn any more.
     pub(crate) has_turn: bool,
+    /// Of the orders that it comes back to and that are not in memory, those that are its user's; `None` until the log was
+    /// asked.
+    pub(crate) owns: Option<Box<[Box<str>]>>,
 }
 
 /// What a client that comes back shows; nothing of it is proven yet.
@@ -145,7 +148,16 @@ pub(crate) fn admit(
         return Err(Refusal::new(ErrorCode::TokenClaims, message));
     }
     let about = about(&auth, info);
-    Ok(Admission { principal, application, device, about, resume, is_expired, has_turn: false })
+    Ok(Admission {
+        principal,
+        application,
+        device,
+        about,
+        resume,
+        is_expired,
+        has_turn: false,
+        owns: None,
+    })
 }
 
 fn application(

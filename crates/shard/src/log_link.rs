@@ -6,8 +6,8 @@ use std::thread::{self, JoinHandle};
 
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use foodtrack_tenant_log::{
-    Completion, EntryRef, LogEntry, OnCompletion, ReadError, ReadRequest, SavedCursor, SubmitError,
-    Submitter, SubscriberKey, TenantLog,
+    Completion, EntryRef, LogEntry, OnCompletion, OrderOwner, ReadError, ReadRequest, SavedCursor,
+    SubmitError, Submitter, SubscriberKey, TenantLog,
 };
 use foodtrack_transport::Waker;
 
@@ -29,6 +29,22 @@ pub(crate) enum LogNews {
         asker: Asker,
         answer: ReadAnswer,
     },
+    /// Whose these orders are.
+    Owners {
+        tenant: TenantId,
+        asker: OwnerAsker,
+        orders: Vec<Box<str>>,
+        owners: Result<Vec<Option<OrderOwner>>, ReadError>,
+    },
+}
+
+/// Who asked whose orders are, by a number of the shard's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnerAsker {
+    /// Events that are about one order.
+    Events(u32),
+    /// A client that comes back to rooms of orders.
+    Entrant(u32),
 }
 
 /// Who asked, within its tenant.
@@ -102,6 +118,7 @@ pub(crate) fn on_completion(homes: HomeOf, senders: Vec<NewsSender>) -> OnComple
 }
 
 type Jobs = (usize, TenantId, Asker, ReadJob);
+type OwnerJobs = (usize, TenantId, OwnerAsker, Vec<Box<str>>);
 
 /// The log as a shard uses it.
 pub(crate) struct LogLink {
@@ -110,6 +127,7 @@ pub(crate) struct LogLink {
     /// Whether entries end with the process: then none waits for a disk.
     pub(crate) is_in_memory: bool,
     jobs: Sender<Jobs>,
+    owner_jobs: Sender<OwnerJobs>,
     shard: usize,
 }
 
@@ -130,11 +148,23 @@ impl LogLink {
                 .spawn(move || read_on(&*log, &waiting, &senders))?;
             readers.push(reader);
         }
+        // Replays must not hold up those who wait for one small look.
+        let (owner_jobs, waiting) = channel::<OwnerJobs>();
+        let (owners_of, senders_of) = (Arc::clone(log), senders.to_vec());
+        let reader =
+            thread::Builder::new().name(String::from("order-reader")).spawn(move || {
+                for (shard, tenant, asker, orders) in waiting {
+                    let owners = read_owners(&*owners_of, &tenant, &orders);
+                    senders_of[shard].send(LogNews::Owners { tenant, asker, orders, owners }, true);
+                }
+            })?;
+        readers.push(reader);
         let link = |shard| Self {
             submitter: log.submitter(),
             log: Arc::clone(log),
             is_in_memory,
             jobs: jobs.clone(),
+            owner_jobs: owner_jobs.clone(),
             shard,
         };
         Ok(((0..senders.len()).map(link).collect(), readers))
@@ -166,6 +196,30 @@ impl LogLink {
         // Readers outlive the shards.
         let _ = self.jobs.send((self.shard, tenant.clone(), asker, job));
     }
+
+    /// Has it looked up whose orders are; the answer comes as news.
+    pub(crate) fn read_owners(
+        &mut self,
+        tenant: &TenantId,
+        asker: OwnerAsker,
+        orders: Vec<Box<str>>,
+    ) {
+        self.hand_over();
+        let _ = self.owner_jobs.send((self.shard, tenant.clone(), asker, orders));
+    }
+}
+
+fn read_owners(
+    log: &dyn TenantLog,
+    tenant: &TenantId,
+    orders: &[Box<str>],
+) -> Result<Vec<Option<OrderOwner>>, ReadError> {
+    let owner = |order| match log.order_owner(tenant, order) {
+        // A log without this tenant has nothing of it; the writer made it a moment ago.
+        Err(ReadError::UnknownTenant(_)) => Ok(None),
+        owner => owner,
+    };
+    orders.iter().map(|order| owner(&**order)).collect()
 }
 
 fn read_on(log: &dyn TenantLog, waiting: &Mutex<Receiver<Jobs>>, senders: &[NewsSender]) {

@@ -1,110 +1,149 @@
-//! Whose order is whose.
+//! Whose order is whose, as far as memory knows.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ahash::AHashMap;
+use foodtrack_contract::Offset;
 
-/// How many orders a tenant's book holds; the oldest are forgotten first.
-pub(crate) const ORDERS_MAX: usize = 65_536;
+/// Of how many of a tenant's orders it is in memory whose they are, by default. The log knows it of all.
+pub(crate) const ORDERS_IN_MEMORY_MAX: usize = 65_536;
 
-/// Of these, how many one customer's may be: beyond that their own oldest is forgotten, and nobody else's. Or else one
-/// customer could have everybody's orders forgotten, and then claim them.
-pub(crate) const ORDERS_PER_CUSTOMER_MAX: usize = 1_024;
-const _: () = assert!(ORDERS_PER_CUSTOMER_MAX * 16 <= ORDERS_MAX);
-
-/// The customer of each order: the one that the first accepted `order:created` named, for good.
+/// The customer of each order: the one that the first accepted entry to say so named, for good.
+///
+/// What was forgotten here must be looked up. What is not on disk yet is not forgotten, for there it would not be found.
 #[derive(Debug, Default)]
 pub(crate) struct OrderBook {
     orders: AHashMap<Arc<str>, Order>,
-    /// Oldest first. An order that was forgotten before its time is still listed, by a number that is nobody's any more.
+    /// Oldest first. An order that is not here any more is still listed, by a number that is nobody's.
     listed: VecDeque<(u64, Arc<str>)>,
-    /// Each customer's orders, oldest first.
-    by_customer: AHashMap<Arc<str>, VecDeque<Arc<str>>>,
     number: u64,
+    /// Whether what is not here was never made: then nothing need be looked up.
+    is_whole: bool,
+    /// Up to here the log has everything on disk.
+    committed: Offset,
+    max: usize,
 }
 
 #[derive(Debug)]
 struct Order {
-    customer: Option<Arc<str>>,
+    owner: Owner,
     number: u64,
+    /// The entry that said so, if this server accepted it.
+    made_at: Offset,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Owner {
+    Customer(Box<str>),
+    Nobody,
+    NotMade,
+}
+
+/// Whose an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose<'b> {
+    /// This customer's.
+    Customers(&'b str),
+    /// No customer's, for good.
+    Nobodys,
+    /// The tenant has not heard of it: it is whose it is said to be first.
+    NotMade,
+    /// The log must be asked.
+    Unknown,
+}
+
+impl<'b> Whose<'b> {
+    pub(crate) fn customer(self) -> Option<&'b str> {
+        match self {
+            Self::Customers(customer) => Some(customer),
+            _ => None,
+        }
+    }
 }
 
 impl OrderBook {
-    /// Whether the order was created.
-    pub(crate) fn knows(&self, order: &str) -> bool {
-        self.orders.contains_key(order)
+    /// Takes up what the log says, oldest first. `is_all` where it said of all orders whose they are.
+    pub(crate) fn opened(
+        &mut self,
+        orders: Vec<(Box<str>, Option<Box<str>>)>,
+        is_all: bool,
+        max: usize,
+    ) {
+        (self.is_whole, self.max) = (is_all, max);
+        // The oldest would be forgotten at once.
+        let forgotten = orders.len().saturating_sub(max);
+        self.is_whole &= forgotten == 0;
+        for (order, customer) in orders.into_iter().skip(forgotten) {
+            self.learn(&order, Some(customer));
+        }
     }
 
-    /// The order's customer.
-    pub(crate) fn customer(&self, order: &str) -> Option<&str> {
-        self.orders.get(order)?.customer.as_deref()
+    /// Whose an order is.
+    pub(crate) fn whose(&self, order: &str) -> Whose<'_> {
+        match self.orders.get(order).map(|order| &order.owner) {
+            Some(Owner::Customer(customer)) => Whose::Customers(customer),
+            Some(Owner::Nobody) => Whose::Nobodys,
+            Some(Owner::NotMade) => Whose::NotMade,
+            None if self.is_whole => Whose::NotMade,
+            None => Whose::Unknown,
+        }
     }
 
-    /// Notes an accepted `order:created`. Only the first one counts.
-    pub(crate) fn created(&mut self, order: &str, customer: Option<&str>) {
-        if self.knows(order) {
+    /// Notes an accepted entry that says whose an order is. Only the first one counts.
+    pub(crate) fn made(&mut self, order: &str, customer: Option<&str>, at: Offset) {
+        if self.orders.get(order).is_some_and(|known| known.owner != Owner::NotMade) {
             return;
         }
+        self.insert(order, customer.map_or(Owner::Nobody, |it| Owner::Customer(it.into())), at);
+    }
+
+    /// Notes what the log said of an order: its customer if it has one, or that it was not made.
+    pub(crate) fn learn(&mut self, order: &str, owner: Option<Option<Box<str>>>) {
+        if self.orders.contains_key(order) {
+            return;
+        }
+        let owner = match owner {
+            Some(Some(customer)) => Owner::Customer(customer),
+            Some(None) => Owner::Nobody,
+            None => Owner::NotMade,
+        };
+        self.insert(order, owner, Offset::ZERO);
+    }
+
+    /// The entry was not accepted after all.
+    pub(crate) fn withdraw(&mut self, order: &str) {
+        self.orders.remove(order);
+    }
+
+    /// The log has everything on disk up to here.
+    pub(crate) fn committed(&mut self, through: Offset) {
+        self.committed = self.committed.max(through);
+    }
+
+    fn insert(&mut self, order: &str, owner: Owner, made_at: Offset) {
         self.number += 1;
         let (number, order): (u64, Arc<str>) = (self.number, order.into());
-        let customer = customer.map(|customer| self.list_for(customer, &order));
         self.listed.push_back((number, Arc::clone(&order)));
-        self.orders.insert(order, Order { customer, number });
-        while self.orders.len() > ORDERS_MAX
-            && let Some((number, oldest)) = self.listed.pop_front()
+        self.orders.insert(order, Order { owner, number, made_at });
+        while self.orders.len() > self.max
+            && let Some((number, oldest)) = self.listed.front()
         {
-            self.forget(number, &oldest);
+            if let Some(known) = self.orders.get(oldest).filter(|it| it.number == *number) {
+                if known.made_at > self.committed {
+                    break;
+                }
+                self.orders.remove(oldest);
+                self.is_whole = false;
+            }
+            self.listed.pop_front();
         }
-        if self.listed.len() > 2 * ORDERS_MAX {
+        if self.listed.len() > 2 * self.orders.len().max(self.max) {
             let orders = &self.orders;
-            self.listed.retain(|(number, order)| {
-                orders.get(order).is_some_and(|known| known.number == *number)
-            });
-        }
-    }
-
-    /// The order was not accepted after all.
-    pub(crate) fn withdraw(&mut self, order: &str) {
-        let Some(Order { customer, .. }) = self.orders.remove(order) else { return };
-        if let Some(customer) = customer
-            && let Some(own) = self.by_customer.get_mut(&customer)
-        {
-            own.retain(|it| **it != *order);
-            if own.is_empty() {
-                self.by_customer.remove(&customer);
-            }
-        }
-    }
-
-    /// Adds to a customer's orders; their oldest makes room.
-    fn list_for(&mut self, customer: &str, order: &Arc<str>) -> Arc<str> {
-        let name = self.by_customer.get_key_value(customer).map(|(name, _)| Arc::clone(name));
-        let name = name.unwrap_or_else(|| Arc::from(customer));
-        let own = self.by_customer.entry(Arc::clone(&name)).or_default();
-        if own.len() >= ORDERS_PER_CUSTOMER_MAX
-            && let Some(oldest) = own.pop_front()
-        {
-            self.orders.remove(&oldest);
-        }
-        own.push_back(Arc::clone(order));
-        name
-    }
-
-    /// Forgets an order whose turn has come, unless that was another one of the same name.
-    fn forget(&mut self, number: u64, order: &Arc<str>) {
-        if self.orders.get(order).is_none_or(|known| known.number != number) {
-            return;
-        }
-        let Some(Order { customer: Some(customer), .. }) = self.orders.remove(order) else {
-            return;
-        };
-        if let Some(own) = self.by_customer.get_mut(&customer) {
-            // A customer's oldest is forgotten first, here as there.
-            own.pop_front();
-            if own.is_empty() {
-                self.by_customer.remove(&customer);
-            }
+            let is_listed = |(number, order): &(u64, Arc<str>)| {
+                orders.get(order).map(|it| it.number) == Some(*number)
+            };
+            self.listed.retain(is_listed);
         }
     }
 }
@@ -113,59 +152,87 @@ impl OrderBook {
 mod tests {
     use super::*;
 
+    const MAX: usize = 4;
+
+    fn book(is_all: bool) -> OrderBook {
+        let mut book = OrderBook::default();
+        book.opened(Vec::new(), is_all, MAX);
+        book
+    }
+
+    fn at(n: u64) -> Offset {
+        Offset::new(n).unwrap()
+    }
+
     #[test]
     fn nobody_becomes_an_orders_customer_by_claiming_it_later() {
-        let mut book = OrderBook::default();
-        book.created("42", Some("ada"));
-        book.created("42", Some("eve"));
-        assert_eq!(book.customer("42"), Some("ada"));
-        book.created("43", None);
-        book.created("43", Some("eve"));
-        assert_eq!(book.customer("43"), None);
+        let mut book = book(true);
+        book.made("42", Some("ada"), at(1));
+        book.made("42", Some("eve"), at(2));
+        assert_eq!(book.whose("42"), Whose::Customers("ada"));
+        book.made("43", None, at(3));
+        book.made("43", Some("eve"), at(4));
+        assert_eq!(book.whose("43"), Whose::Nobodys);
     }
 
     #[test]
-    fn a_customer_with_many_orders_has_only_their_own_oldest_forgotten() {
-        let mut book = OrderBook::default();
-        book.created("ada-1", Some("ada"));
-        (0..3 * ORDERS_MAX).for_each(|n| book.created(&format!("eve-{n}"), Some("eve")));
-        assert_eq!(book.customer("ada-1"), Some("ada"));
-        assert_eq!(book.orders.len(), ORDERS_PER_CUSTOMER_MAX + 1);
-        assert!(book.listed.len() <= 2 * ORDERS_MAX);
-        let last = format!("eve-{}", 3 * ORDERS_MAX - 1);
-        assert_eq!(book.customer(&last), Some("eve"));
+    fn what_was_forgotten_is_unknown_and_not_free() {
+        let mut book = book(true);
+        book.made("ada-1", Some("ada"), at(1));
+        assert_eq!(book.whose("other"), Whose::NotMade, "it knows them all");
+        book.committed(at(100));
+        (2..=5).for_each(|n| book.made(&n.to_string(), Some("eve"), at(n)));
+        assert_eq!(book.whose("ada-1"), Whose::Unknown);
+        assert_eq!(book.whose("other"), Whose::Unknown);
+        book.learn("ada-1", Some(Some("ada".into())));
+        book.learn("other", None);
+        assert_eq!(book.whose("ada-1"), Whose::Customers("ada"));
+        assert_eq!(book.whose("other"), Whose::NotMade);
+        book.made("other", Some("bob"), at(6));
+        assert_eq!(book.whose("other"), Whose::Customers("bob"));
+        assert_eq!(book.orders.len(), MAX);
     }
 
     #[test]
-    fn an_order_that_was_forgotten_and_made_anew_keeps_its_new_place() {
-        let mut book = OrderBook::default();
-        book.created("42", Some("eve"));
-        (0..ORDERS_PER_CUSTOMER_MAX).for_each(|n| book.created(&format!("eve-{n}"), Some("eve")));
-        assert!(!book.knows("42"));
-        book.created("42", Some("ada"));
-        // The first 42's turn to be forgotten comes, and the second one stays.
-        let others = ORDERS_MAX - book.orders.len() + 1;
-        (0..others).for_each(|n| book.created(&n.to_string(), None));
-        assert_eq!(book.customer("42"), Some("ada"));
+    fn what_is_not_on_disk_yet_is_not_forgotten() {
+        let mut book = book(true);
+        (1..=10).for_each(|n| book.made(&n.to_string(), Some("ada"), at(n)));
+        assert_eq!(book.whose("1"), Whose::Customers("ada"));
+        book.committed(at(3));
+        book.made("11", Some("ada"), at(11));
+        assert_eq!(book.whose("3"), Whose::Unknown);
+        assert_eq!(book.whose("4"), Whose::Customers("ada"));
+        book.committed(at(11));
+        book.made("12", Some("ada"), at(12));
+        assert_eq!(book.orders.len(), MAX);
+    }
+
+    #[test]
+    fn a_log_that_did_not_name_all_of_its_orders_is_asked() {
+        let mut some = book(false);
+        assert_eq!(some.whose("1"), Whose::Unknown);
+        let orders = |count: u64| (0..count).map(|n| (n.to_string().into(), None)).collect();
+        some.opened(orders(5), true, MAX);
+        assert_eq!((some.whose("0"), some.whose("1")), (Whose::Unknown, Whose::Nobodys));
     }
 
     #[test]
     fn an_order_that_was_not_accepted_is_free_for_the_next_who_makes_it() {
-        let mut book = OrderBook::default();
-        book.created("42", Some("eve"));
+        let mut book = book(true);
+        book.made("42", Some("eve"), at(1));
         book.withdraw("42");
-        assert!(!book.knows("42") && book.by_customer.is_empty());
-        book.created("42", Some("ada"));
-        assert_eq!(book.customer("42"), Some("ada"));
+        assert_eq!(book.whose("42"), Whose::NotMade);
+        book.made("42", Some("ada"), at(2));
+        assert_eq!(book.whose("42"), Whose::Customers("ada"));
     }
 
     #[test]
-    fn the_book_is_bounded() {
-        let mut book = OrderBook::default();
-        (0..=ORDERS_MAX).for_each(|n| book.created(&n.to_string(), Some("ada")));
-        (0..=ORDERS_MAX).for_each(|n| book.created(&format!("x{n}"), None));
-        assert!(!book.knows("x0") && book.knows("x1"));
-        assert_eq!(book.orders.len(), ORDERS_MAX);
-        assert!(book.by_customer.is_empty());
+    fn the_book_is_bounded_however_often_orders_are_taken_back() {
+        let mut book = book(true);
+        for n in 1..1_000 {
+            book.made("42", Some("eve"), at(n));
+            book.withdraw("42");
+        }
+        assert!(book.listed.len() <= 2 * MAX && book.orders.is_empty());
     }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::model::Accepted;
 use crate::open_log::{LogState, Pending, accepted};
+use crate::order_book::Whose;
 use crate::repeats::Emission;
 use crate::showing::write_event;
 use crate::tenant::Tenant;
@@ -36,6 +37,20 @@ pub(crate) enum Taken {
     Done(Accepted),
     /// The log has yet to say so; who published it is told then.
     Waits(foodtrack_contract::Offset),
+}
+
+/// Why an event was not taken.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    Refused(Refusal),
+    /// Not yet: the log must say first whose this order is. Nothing was done.
+    Asks(Box<str>),
+}
+
+impl From<Refusal> for Stopped {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 /// A message that passed every check, with whom it is for.
@@ -67,7 +82,7 @@ impl Tenant {
         name: &str,
         argument: &str,
         attachments: &[Vec<u8>],
-    ) -> Result<Taken, Refusal> {
+    ) -> Result<Taken, Stopped> {
         let policies = turn.policies;
         let event = policies.schemas.resolve(&self.id, name)?;
         self.at_work = None;
@@ -82,16 +97,22 @@ impl Tenant {
         check_attachments(&incoming, attachments).map_err(|refusal| refusal.of_event(name))?;
         let now_ms = turn.io.now_ms();
         let entities = self.validate(&policies.schemas, &event, incoming.payload, now_ms)?;
-        self.check_order(&event, &publisher, &entities)
+        let order = entities.order_id.as_deref();
+        if let Some(order) = order
+            && let Err(stopped) = self.find_owner(turn, order)
+        {
+            self.give_back_check(&policies.schemas, &event, incoming.payload);
+            return Err(stopped);
+        }
+        self.check_order(turn, &event, &publisher, &entities)
             .map_err(|refusal| refusal.of_event(name))?;
-        let policy = policies.delivery.of(&policies.schemas, &self.id, &event);
+        let mut policy = policies.delivery.of(&policies.schemas, &self.id, &event);
         if let Some(id) = incoming.id
             && self.recent.get(&id).is_some()
         {
             turn.counters.duplicates.add(1);
             return Ok(Taken::Done(Accepted { id, offset: None }));
         }
-        let order = entities.order_id.as_deref();
         let entity_hash = turn.emission_key.order(order);
         let emission = Emission::of(
             turn.emission_key,
@@ -111,8 +132,12 @@ impl Tenant {
         let creates_order = self.new_order(&event, &publisher, &entities);
         let customer = match &creates_order {
             Some(owner) => owner.customer.clone(),
-            None => order.and_then(|order| self.orders.customer(order)).map(Box::from),
+            None => order.and_then(|order| self.orders.whose(order).customer()).map(Box::from),
         };
+        // What says whose an order is must be there again after a restart.
+        if creates_order.is_some() && policy.class == DeliveryClass::Volatile {
+            policy.class = DeliveryClass::Recoverable;
+        }
         let about = About {
             order,
             customer: customer.as_deref(),
@@ -193,7 +218,8 @@ impl Tenant {
             (_, LogState::Open(_)) => match self.append(turn, checked, has_own_id) {
                 Ok(taken) => return Ok(taken),
                 // What need not be kept goes on without the log.
-                Err(_) if class == DeliveryClass::Recoverable => {}
+                Err(_)
+                    if class == DeliveryClass::Recoverable && checked.creates_order.is_none() => {}
                 Err(refusal) => return Err(refusal.of_event(event.as_str())),
             },
             (_, LogState::Away(_)) if class == DeliveryClass::Recoverable => {}
@@ -246,7 +272,7 @@ impl Tenant {
             return Err(not_submitted(error));
         }
         if let (Some(owner), Some(order)) = (&checked.creates_order, checked.entity) {
-            self.orders.created(order, owner.customer.as_deref());
+            self.orders.made(order, owner.customer.as_deref(), offset);
         }
         let (asks_ack, watch) = (checked.policy.acknowledge, checked.policy.watch);
         let place = LogPlace { offset: offset.get(), is_entry: true, is_stamped: !asks_ack };
@@ -323,6 +349,7 @@ impl Tenant {
     /// A customer may only touch orders of their own, and name nobody else as customer.
     fn check_order(
         &self,
+        turn: &mut Turn<'_>,
         event: &EventName,
         publisher: &Publisher<'_>,
         entities: &Entities<'_>,
@@ -337,32 +364,43 @@ impl Tenant {
             return refuse("a customer may name only themselves as customer", "/customerId");
         }
         let Some(order) = entities.order_id.as_deref() else { return Ok(()) };
-        let own = self.orders.customer(order) == Some(publisher.user);
-        let creates = *event == EventName::Builtin(EventType::OrderCreated);
-        if own || (creates && !self.orders.knows(order)) {
-            return Ok(());
+        let makes = *event == EventName::Builtin(EventType::OrderCreated);
+        match self.orders.whose(order) {
+            Whose::Customers(customer) if customer == publisher.user => Ok(()),
+            Whose::NotMade if makes => {
+                if turn.log.log().has_room_for_orders(&self.id) {
+                    return Ok(());
+                }
+                let message = "the server knows of as many orders as it may in memory whose they are, and forgets none";
+                Err(Refusal::new(ErrorCode::StorageFull, message))
+            }
+            Whose::Unknown => Err(self.owner_unknown()),
+            _ => refuse("the order is not one of this customer's", "/orderId"),
         }
-        refuse("the order is not one of this customer's", "/orderId")
     }
 
-    /// The first accepted `order:created` says whose the order is; a customer who names nobody means themselves.
+    /// The first accepted `order:created` says whose the order is; a customer who names nobody means themselves. Where the
+    /// order was never made, a back end or the dashboard says so by whatever event names its customer first.
     fn new_order(
         &self,
         event: &EventName,
         publisher: &Publisher<'_>,
         entities: &Entities<'_>,
     ) -> Option<OrderOwner> {
-        if *event != EventName::Builtin(EventType::OrderCreated) {
+        if self.orders.whose(entities.order_id.as_deref()?) != Whose::NotMade {
             return None;
         }
-        let order = entities.order_id.as_deref()?;
-        if self.orders.knows(order) {
-            return None;
+        let named = entities.customer_id.as_deref().map(Box::from);
+        if *event == EventName::Builtin(EventType::OrderCreated) {
+            let by_customer = publisher.source == Source::Application(ApplicationType::ClientApp);
+            let customer = named.or_else(|| by_customer.then(|| publisher.user.into()));
+            return Some(OrderOwner { customer });
         }
-        let by_customer = publisher.source == Source::Application(ApplicationType::ClientApp);
-        let customer =
-            entities.customer_id.as_deref().or_else(|| by_customer.then_some(publisher.user));
-        Some(OrderOwner { customer: customer.map(Box::from) })
+        let may_say = matches!(
+            publisher.source,
+            Source::System | Source::Application(ApplicationType::TenantDashboard)
+        );
+        named.filter(|_| may_say).map(|customer| OrderOwner { customer: Some(customer) })
     }
 }
 
@@ -403,7 +441,8 @@ impl Checked<'_> {
                 DeliveryClass::Recoverable => self.priority == Priority::Low,
                 DeliveryClass::Durable => false,
             },
-            conflates: self.event == EventName::Builtin(EventType::DeliveryLocationUpdated),
+            conflates: class == DeliveryClass::Volatile
+                && self.event == EventName::Builtin(EventType::DeliveryLocationUpdated),
             place,
         }
     }

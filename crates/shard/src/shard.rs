@@ -2,6 +2,7 @@
 
 mod application;
 mod containing;
+mod entrants;
 mod events;
 mod logs;
 mod mail;
@@ -15,7 +16,7 @@ use std::time::Instant;
 
 use ahash::AHashMap;
 use foodtrack_contract::{Authenticate, Refusal, TenantId};
-use foodtrack_transport::{ClientKey, CloseReason, Reactor, Verdict};
+use foodtrack_transport::{ClientKey, CloseReason, Handover, Reactor, Verdict};
 use slab::Slab;
 
 use crate::clock::{Clock, ShardClock};
@@ -82,6 +83,8 @@ pub(crate) struct Shard {
     deadlines: Vec<Deadlines>,
     /// Clients and requests of tenants whose logs are being opened.
     waiting: AHashMap<u32, Waiting>,
+    /// Clients that wait until it is known which of the orders that they come back to are theirs.
+    entrants: AHashMap<u32, Handover<Admission>>,
     pacing: Pacing,
     /// The client that is being let in.
     entering: Option<Entering>,
@@ -115,6 +118,7 @@ impl Shard {
             by_name: TenantIndex::new(),
             deadlines: Vec::new(),
             waiting: AHashMap::new(),
+            entrants: AHashMap::new(),
             pacing: Pacing::default(),
             entering: None,
             unfinished: Vec::new(),
@@ -171,7 +175,7 @@ impl Shard {
         let waits = |tenant: &Tenant| tenant.log.open().is_some_and(|log| !log.pending.is_empty());
         self.asked > 0
             || !self.waiting.is_empty()
-            || self.tenants.iter().any(|(_, tenant)| waits(tenant))
+            || self.tenants.iter().any(|(_, tenant)| waits(tenant) || !tenant.lookups.is_empty())
     }
 
     /// Counts what the turn that has ended took; its frames are flushed.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use foodtrack_transport::ReactorConfig;
 
 use crate::clock::Clock;
+use crate::order_book::ORDERS_IN_MEMORY_MAX;
 use crate::quota::Rate;
 use crate::retry_policy::RetryPolicy;
 use crate::session_key::SessionKey;
@@ -24,6 +25,8 @@ pub struct TenantLimits {
     pub described_rooms_max: usize,
     /// Grants of one room.
     pub grants_per_room_max: usize,
+    /// Orders of one tenant of which it is in memory whose they are; of others the log is asked.
+    pub orders_in_memory_max: usize,
     /// Messages of one connection.
     pub messages_per_connection: Rate,
     /// Bytes of one connection.
@@ -45,6 +48,7 @@ impl Default for TenantLimits {
             rooms_max: 200_000,
             described_rooms_max: 10_000,
             grants_per_room_max: 1_000,
+            orders_in_memory_max: ORDERS_IN_MEMORY_MAX,
             messages_per_connection: Rate { per_second: 100, burst: 200 },
             bytes_per_connection: Rate { per_second: 1_000_000, burst: 4_000_000 },
             messages_per_tenant: Rate { per_second: 5_000, burst: 10_000 },

@@ -187,6 +187,7 @@ impl Tenant {
         if let Some(log) = self.log.open_mut() {
             log.sequence.committed(through, reserved_through);
         }
+        self.orders.committed(through);
         self.show(turn);
     }
 
@@ -224,7 +225,12 @@ impl Tenant {
         }
     }
 
-    fn answer(&self, turn: &mut Turn<'_>, answer: Answer, result: Result<Accepted, Refusal>) {
+    pub(crate) fn answer(
+        &self,
+        turn: &mut Turn<'_>,
+        answer: Answer,
+        result: Result<Accepted, Refusal>,
+    ) {
         if let Err(refusal) = &result {
             turn.counters.events_refused.add(1);
             // Who hears of it by a reply counts it by its code where the reply is told.

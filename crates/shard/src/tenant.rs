@@ -9,7 +9,7 @@ use foodtrack_contract::{
     RoomName, Source, TenantId,
 };
 use foodtrack_session::NamespaceId;
-use foodtrack_tenant_log::{Head, LoggedRoom, RecentIds};
+use foodtrack_tenant_log::{HEAD_ORDERS_MAX, Head, LoggedRoom, RecentIds};
 use foodtrack_transport::{ClientKey, CloseReason, FrameMeta, Reactor};
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
 use smallvec::SmallVec;
@@ -27,6 +27,7 @@ use crate::model::{
 };
 use crate::open_log::{LogState, OpenLog};
 use crate::order_book::OrderBook;
+use crate::owner_lookups::OwnerLookups;
 use crate::quota::Bucket;
 use crate::repeats::Repeats;
 use crate::rooms::Rooms;
@@ -48,6 +49,7 @@ pub(crate) struct Tenant {
     pub(crate) connections: Connections,
     pub(crate) rooms: Rooms,
     pub(crate) orders: OrderBook,
+    pub(crate) lookups: OwnerLookups,
     pub(crate) log: LogState,
     pub(crate) subscribers: Subscribers,
     pub(crate) acknowledgements: Acknowledgements,
@@ -78,6 +80,7 @@ impl Tenant {
             connections: Connections::default(),
             rooms: Rooms::default(),
             orders: OrderBook::default(),
+            lookups: OwnerLookups::default(),
             log: LogState::default(),
             subscribers: Subscribers::default(),
             acknowledgements: Acknowledgements::default(),
@@ -128,9 +131,10 @@ impl Tenant {
         turn: &mut Turn<'_>,
         client: ClientKey,
         entrance: &Entrance,
-        admission: Admission,
+        mut admission: Admission,
         user_agent: Option<Arc<str>>,
     ) -> u32 {
+        let owns = admission.owns.take().unwrap_or_default();
         let now_ms = turn.clock.wall_ms();
         let (user, application) = (admission.principal.user().clone(), admission.application);
         let key = subscriber_key(&user, application, admission.device.as_ref());
@@ -155,7 +159,8 @@ impl Tenant {
         // Permissions are as they are, though the rooms are as they were.
         let allowed: Vec<&LoggedRoom> = match self.connections.get(place) {
             Some(connection) => {
-                let may = |room: &&LoggedRoom| self.may_join(connection, room.name()).is_ok();
+                let may =
+                    |room: &&LoggedRoom| self.may_join(connection, room.name(), &owns).is_ok();
                 entrance.rooms.iter().filter(may).collect()
             }
             None => Vec::new(),
@@ -173,9 +178,9 @@ impl Tenant {
 
     /// Takes up what the store had of the tenant.
     pub(crate) fn opened(&mut self, turn: &mut Turn<'_>, mut head: Head) {
-        for (order, customer) in std::mem::take(&mut head.orders) {
-            self.orders.created(&order, customer.as_deref());
-        }
+        let orders = std::mem::take(&mut head.orders);
+        let is_all = orders.len() < HEAD_ORDERS_MAX;
+        self.orders.opened(orders, is_all, turn.limits.orders_in_memory_max);
         let emissions = std::mem::take(&mut head.emissions);
         self.repeats.restore(turn.emission_key, emissions, turn.clock.steady_ms());
         let notes = std::mem::take(&mut head.notes);
@@ -217,6 +222,7 @@ impl Tenant {
     /// Lets a client go: it is in no room any more.
     pub(crate) fn depart(&mut self, place: u32) -> Option<Connection> {
         let mut connection = self.connections.remove(place)?;
+        self.lookups.detach(place);
         self.subscribers.leave(connection.subscriber);
         let mut memberships = std::mem::take(&mut connection.memberships);
         while let Some(room) = memberships.last().map(|membership| membership.room()) {
@@ -515,7 +521,7 @@ impl Tenant {
             .filter(|place| {
                 self.connections.get(*place).is_some_and(|connection| {
                     connection.principal.user().as_str() == user
-                        && self.may_join(connection, name).is_err()
+                        && self.may_join(connection, name, &[]).is_err()
                 })
             })
             .collect();

@@ -14,7 +14,8 @@ use foodtrack_shard::{
     RecoveryConfig, Responder, RetryPolicy, Running, SessionKey, ShardsConfig, TenantLimits, start,
 };
 use foodtrack_tenant_log::{
-    Commit, CommitError, CommitGate, OnCompletion, Retention, SqliteLog, SqliteOptions, TenantLog,
+    Commit, CommitError, CommitGate, MemoryLog, MemoryStore, OnCompletion, Retention, SqliteLog,
+    SqliteOptions, TenantLog,
 };
 use foodtrack_transport::{
     Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig, TrustedProxies,
@@ -88,6 +89,31 @@ impl Hub {
         let mut config = shards_config();
         (config.clock, config.recovery.sweep_ms) = (clock, 10);
         Self::start_with(open, false, &[], config)
+    }
+
+    /// The same, with so few orders in memory that the log is asked whose most of them are.
+    pub(crate) fn on_disk_remembering(
+        orders: usize,
+        directory: &Path,
+        options: SqliteOptions,
+    ) -> Self {
+        let path = directory.to_owned();
+        let open = move |on_completion| -> Arc<dyn TenantLog> {
+            Arc::new(SqliteLog::open(&path, options, on_completion).unwrap())
+        };
+        let mut config = shards_config();
+        config.limits.orders_in_memory_max = orders;
+        Self::start_with(open, false, &[], config)
+    }
+
+    /// The same in memory alone.
+    pub(crate) fn in_memory_remembering(orders: usize, retention: Retention) -> Self {
+        let open = move |on_completion| -> Arc<dyn TenantLog> {
+            Arc::new(MemoryLog::new(MemoryStore::default(), retention, on_completion))
+        };
+        let mut config = shards_config();
+        config.limits.orders_in_memory_max = orders;
+        Self::start_with(open, true, &[], config)
     }
 
     /// What it measures time with.

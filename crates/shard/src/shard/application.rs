@@ -109,6 +109,7 @@ impl Application for Shard {
         }
         let user_agent = self.intern(admission.about.user_agent.take().as_deref());
         let expires_at_s = admission.principal.expires_at_s();
+        let owns = admission.owns.clone().unwrap_or_default();
         let first = self.tenants[tenant as usize].connections.is_empty();
         let is_expired = admission.is_expired;
         let place = self.with_tenant(io, tenant, |tenant, turn| {
@@ -129,7 +130,7 @@ impl Application for Shard {
             let is_recovered = entrance.is_recovered;
             counters.sessions_recovered.add(u64::from(is_recovered));
             self.entering =
-                Some(Entering { client, start: entrance.start, is_recovered, is_expired });
+                Some(Entering { client, start: entrance.start, owns, is_recovered, is_expired });
         }
         Verdict::Accept { answer: entrance.answer }
     }
@@ -139,9 +140,12 @@ impl Application for Shard {
         let entering = self.entering.take().filter(|entering| entering.client == client);
         self.with_tenant(io, tag.tenant, |tenant, turn| {
             // The answer to CONNECT is out; what was missed follows it, and then what happens from now on.
-            let Some(Entering { start, is_recovered, is_expired, .. }) = entering else { return };
+            let Some(Entering { start, owns, is_recovered, is_expired, .. }) = entering else {
+                return;
+            };
             // Even the greeting must not claim more than the client has: it may be the last thing that it gets.
             tenant.start_catch_up(turn, tag.place, start);
+            tenant.set_owns(tag.place, owns);
             tenant.greet(turn, tag.place, is_recovered);
             if is_expired {
                 tenant.ask_for_fresh_token(turn, client);
@@ -313,6 +317,8 @@ fn send_away(io: &mut Reactor, client: ClientKey) -> Verdict<Admission> {
 pub(super) struct Entering {
     client: ClientKey,
     start: crate::catch_up::Start,
+    /// Orders of its user's that may not be in memory.
+    owns: Box<[Box<str>]>,
     is_recovered: bool,
     is_expired: bool,
 }

@@ -5,19 +5,20 @@ use std::time::Instant;
 use foodtrack_contract::{ErrorCode, Refusal};
 use foodtrack_session::Event;
 use foodtrack_transport::{ClientKey, Flow, Reactor};
-use foodtrack_wire::socket_io;
 use serde::Deserialize;
 
 use super::Shard;
+use crate::client_events::Said;
 use crate::control_events::ControlEvent;
-use crate::open_log::Answer;
-use crate::publishing::Publisher;
 use crate::tag::Tag;
 
 /// How often a connection is told, without being asked, that it is over its rate.
 const OVER_RATE_TELL_MS: u64 = 1_000;
 /// How long a connection over its rate is not read.
 const OVER_RATE_PAUSE_MS: u32 = 50;
+
+/// How long a connection is not read of which much waits for the log.
+const LINE_PAUSE_MS: u32 = 10;
 
 /// The argument of `authenticate`: the token, or an object that names it.
 #[derive(Deserialize)]
@@ -56,6 +57,7 @@ impl Shard {
         }
         let others = self.busy.max(self.busy_before) > 1;
         match self.tenants.get(tag.tenant as usize) {
+            Some(tenant) if tenant.lookups.is_long(tag.place) => Flow::PauseMs(LINE_PAUSE_MS),
             Some(tenant) if tenant.is_turn_over(others) => Flow::Yield,
             _ => Flow::Continue,
         }
@@ -99,62 +101,12 @@ impl Shard {
         client: ClientKey,
         event: &Event<'_>,
     ) -> Result<(), Refusal> {
-        let malformed = |error: socket_io::PacketError| {
-            Refusal::new(ErrorCode::MessageMalformed, error.to_string())
-        };
-        let arguments = socket_io::split_arguments(&event.data).map_err(malformed)?;
-        let name = arguments.first().copied().unwrap_or("");
-        let name = socket_io::event_name(name).map_err(malformed)?;
-        let argument = arguments.get(1).copied().unwrap_or("null");
-        let control = ControlEvent::from_wire(&name);
-        if control == Some(ControlEvent::Authenticate) {
-            return self.renew_token(io, tag, client, argument, event.id);
+        let said = Said::read(&event.data)?;
+        if ControlEvent::from_wire(&said.name) == Some(ControlEvent::Authenticate) {
+            return self.renew_token(io, tag, client, said.control_argument(), event.id);
         }
-        let ack_id = event.id;
-        self.with_tenant(io, tag.tenant, |tenant, turn| match control {
-            Some(ControlEvent::Subscribe(topic)) => {
-                tenant.control_room(turn, tag.place, (topic, true), argument, ack_id)
-            }
-            Some(ControlEvent::Unsubscribe(topic)) => {
-                tenant.control_room(turn, tag.place, (topic, false), argument, ack_id)
-            }
-            Some(ControlEvent::Ping) => {
-                tenant.pong(turn, client, ack_id);
-                Ok(())
-            }
-            Some(ControlEvent::HealthCheck) => {
-                tenant.health(turn, tag.place, ack_id);
-                Ok(())
-            }
-            Some(ControlEvent::Authenticate) => Ok(()),
-            None => {
-                if arguments.len() < 2 {
-                    let message = "the event carries no message: send one as its first argument";
-                    return Err(Refusal::new(ErrorCode::MessageMalformed, message)
-                        .at("", "required")
-                        .of_event(&*name));
-                }
-                let Some(connection) = tenant.connections.get(tag.place) else { return Ok(()) };
-                let user = connection.principal.user().clone();
-                let publisher = Publisher {
-                    user: user.as_str(),
-                    sender: connection.sender,
-                    role: connection.principal.role(),
-                    source: connection.source,
-                    permissions: connection.principal.permissions(),
-                };
-                let taken = tenant.publish(turn, publisher, &name, argument, &event.attachments)?;
-                if let Some(client) = tenant.addressee(tag.place) {
-                    let answer = match ack_id {
-                        Some(ack_id) => Answer::Client { client, ack_id },
-                        None => Answer::Silent(client),
-                    };
-                    tenant.answer_when_done(turn, taken, answer);
-                }
-                Ok(())
-            }
-        })
-        .unwrap_or(Ok(()))
+        self.with_tenant(io, tag.tenant, |tenant, turn| tenant.take_event(turn, tag.place, event))
+            .unwrap_or(Ok(()))
     }
 
     /// `authenticate`: a fresh token of the same subject takes the old one's place.

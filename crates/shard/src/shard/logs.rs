@@ -104,7 +104,10 @@ impl Shard {
     /// Hears what became of what was written and read, and lets tenants go on that were interrupted.
     pub(super) fn hear_of_logs(&mut self, io: &mut Reactor) {
         for tenant in std::mem::take(&mut self.unfinished) {
-            self.with_tenant(io, tenant, |tenant, turn| tenant.show(turn));
+            self.with_tenant(io, tenant, |tenant, turn| {
+                tenant.show(turn);
+                tenant.go_on_with_lines(turn);
+            });
         }
         for _ in 0..NEWS_PER_TURN {
             let Ok(news) = self.parts.news.try_recv() else { break };
@@ -123,6 +126,11 @@ impl Shard {
                     self.with_tenant(io, tenant, |tenant, turn| {
                         tenant.read_for(turn, asker, answer);
                     });
+                }
+            }
+            LogNews::Owners { tenant, asker, orders, owners } => {
+                if let Some(tenant) = self.by_name.get(&tenant).copied() {
+                    self.hear_of_owners(io, tenant, asker, orders, owners);
                 }
             }
             LogNews::Completion(completion) => {
@@ -178,7 +186,8 @@ impl Shard {
             self.do_request(io, tenant, request);
         }
         for handover in waiting.clients {
-            io.adopt(self, handover);
+            // It may have to ask whose the orders are that it comes back to.
+            self.receive(io, handover);
         }
     }
 }

@@ -1,15 +1,13 @@
 //! What other threads ask of a shard.
 
-use foodtrack_contract::{ErrorCode, Refusal, Source, TenantId};
+use foodtrack_contract::{ErrorCode, Refusal, TenantId};
 use foodtrack_transport::{DoorRefusal, HttpTicket, Reactor};
 
 use super::{STOP, STOP_MS_MAX, Shard};
-use crate::mailbox::{Reply, ShardMessage, TenantRequest};
-use crate::model::{Accepted, ConnectionCounts};
+use crate::mailbox::{ShardMessage, TenantRequest};
+use crate::model::ConnectionCounts;
 use crate::open_log::Answer;
-use crate::publishing::{Publisher, Taken};
-use crate::tenant::Tenant;
-use crate::turn::Turn;
+use crate::owner_lookups::{Publication, Revocation};
 
 impl Shard {
     pub(super) fn handle_message(&mut self, io: &mut Reactor, message: ShardMessage) {
@@ -49,26 +47,23 @@ impl Shard {
         self.with_tenant(io, tenant, |tenant, turn| match request {
             TenantRequest::Publish { principal, event, argument, reply } => {
                 let rate = turn.limits.messages_per_tenant;
-                let result = tenant.messages.spend(rate, 1, now_ms).map_err(|after_ms| {
-                    let message = "the tenant sends more than its limit allows";
-                    Refusal::new(ErrorCode::TenantRateLimited, message)
-                        .retry_after_ms(u64::from(after_ms))
-                });
-                let (user, source) = (principal.user().as_str(), Source::System);
-                let publisher = Publisher {
-                    user,
-                    sender: turn.emission_key.sender(user, None, source),
-                    role: principal.role(),
-                    source,
-                    permissions: principal.permissions(),
-                };
-                let result =
-                    result.and_then(|()| tenant.publish(turn, publisher, &event, &argument, &[]));
-                tell(tenant, turn, result, reply);
+                let publication = Publication { principal, event, argument, reply };
+                match tenant.messages.spend(rate, 1, now_ms) {
+                    Ok(()) => tenant.publish_when_known(turn, publication),
+                    Err(after_ms) => {
+                        let message = "the tenant sends more than its limit allows";
+                        let refusal = Refusal::new(ErrorCode::TenantRateLimited, message)
+                            .retry_after_ms(u64::from(after_ms));
+                        tenant.answer(turn, Answer::Reply(publication.reply), Err(refusal));
+                    }
+                }
             }
             TenantRequest::Broadcast(broadcast, reply) => {
-                let result = tenant.broadcast(turn, &broadcast);
-                tell(tenant, turn, result, reply);
+                let answer = Answer::Reply(reply);
+                match tenant.broadcast(turn, &broadcast) {
+                    Ok(taken) => tenant.answer_when_done(turn, taken, answer),
+                    Err(refusal) => tenant.answer(turn, answer, Err(refusal)),
+                }
             }
             TenantRequest::Counts(reply) => _ = reply.send(tenant.counts(turn.io)),
             TenantRequest::List(filter, reply) => _ = reply.send(tenant.list(turn, &filter)),
@@ -88,30 +83,12 @@ impl Shard {
                 }
             }
             TenantRequest::RevokeGrant { room, user, reply } => {
-                if let Some(room) = room.room() {
-                    let _ = reply.send(tenant.revoke_grant(turn, &room, &user));
-                }
+                tenant.revoke_when_known(turn, Revocation { room, user, reply });
             }
             TenantRequest::ReplayLetter { subscriber, entry, reply } => {
                 let _ = reply.send(tenant.send_letter(turn, &subscriber, *entry));
             }
         });
-    }
-}
-
-/// Answers a handle, now or when the log has said what became of the message.
-fn tell(
-    tenant: &mut Tenant,
-    turn: &mut Turn<'_>,
-    result: Result<Taken, Refusal>,
-    reply: Reply<Result<Accepted, Refusal>>,
-) {
-    match result {
-        Ok(taken) => tenant.answer_when_done(turn, taken, Answer::Reply(reply)),
-        Err(refusal) => {
-            turn.counters.events_refused.add(1);
-            let _ = reply.send(Err(refusal));
-        }
     }
 }
 

@@ -29,7 +29,7 @@ impl Shard {
     /// Whether a client whose home is here may come in now; if not, it has to wait for its turn or its tenant's log.
     pub(super) fn may_come_in(&mut self, io: &mut Reactor, admission: &mut Admission) -> bool {
         admission.has_turn = admission.has_turn || self.has_turn(io, admission);
-        admission.has_turn && self.is_open(io, admission)
+        admission.has_turn && self.is_open(io, admission) && self.knows_orders_of(admission)
     }
 
     /// Somebody who says what it had is not kept waiting: what it asks for is cheaper, and it is who has missed something.
@@ -68,7 +68,10 @@ impl Shard {
     /// Keeps a client until it is its turn, or its tenant's log is open. Its socket is not read meanwhile.
     pub(super) fn wait_at_home(&mut self, handover: Handover<Admission>) {
         if handover.transfer().is_some_and(|admission| admission.has_turn) {
-            return self.wait_for_log(handover);
+            if let Some(handover) = self.ask_for_orders(handover) {
+                self.wait_for_log(handover);
+            }
+            return;
         }
         if self.pacing.waiting.len() >= WAITING_MAX {
             tracing::warn!("too many clients come at once: one was closed");

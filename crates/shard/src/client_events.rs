@@ -1,0 +1,112 @@
+//! What a client sends, once it is within its rates: a control event, or an event of the tenant's.
+
+use std::borrow::Cow;
+
+use foodtrack_contract::{ErrorCode, Refusal};
+use foodtrack_session::Event;
+use foodtrack_wire::socket_io;
+
+use crate::control_events::ControlEvent;
+use crate::open_log::{Addressee, Answer};
+use crate::owner_lookups::{Sender, WaitingEvent, Work};
+use crate::publishing::Stopped;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+/// An event's name and first argument.
+pub(crate) struct Said<'a> {
+    pub(crate) name: Cow<'a, str>,
+    /// Raw JSON.
+    argument: Option<&'a str>,
+}
+
+impl<'a> Said<'a> {
+    /// Reads an event's arguments.
+    ///
+    /// # Errors
+    /// [`ErrorCode::MessageMalformed`]
+    pub(crate) fn read(data: &'a str) -> Result<Self, Refusal> {
+        let malformed = |error: socket_io::PacketError| {
+            Refusal::new(ErrorCode::MessageMalformed, error.to_string())
+        };
+        let arguments = socket_io::split_arguments(data).map_err(malformed)?;
+        let name = arguments.first().copied().unwrap_or("");
+        let name = socket_io::event_name(name).map_err(malformed)?;
+        Ok(Self { name, argument: arguments.get(1).copied() })
+    }
+
+    /// The argument of a control event, which may do without.
+    pub(crate) fn control_argument(&self) -> &'a str {
+        self.argument.unwrap_or("null")
+    }
+}
+
+impl Tenant {
+    /// Takes a client's event, or has it wait behind what the client has waiting.
+    pub(crate) fn take_event(
+        &mut self,
+        turn: &mut Turn<'_>,
+        place: u32,
+        event: &Event<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(to) = self.addressee(place) else { return Ok(()) };
+        let Some(sender) = self.connections.get(place).map(Sender::of) else { return Ok(()) };
+        if self.lookups.has_line(place) {
+            return self.wait_behind(place, WaitingEvent::new(to, sender, event));
+        }
+        match self.do_event(turn, to, &sender, (&event.data, &event.attachments), event.id) {
+            Ok(()) => Ok(()),
+            Err(Stopped::Refused(refusal)) => Err(refusal),
+            Err(Stopped::Asks(order)) => {
+                let event = Box::new(WaitingEvent::new(to, sender, event));
+                self.wait_for_owner(turn, Some(place), order, Work::Event(event));
+                Ok(())
+            }
+        }
+    }
+
+    /// Does what an event asks for. `to` may be gone by now if the event had to wait.
+    pub(crate) fn do_event(
+        &mut self,
+        turn: &mut Turn<'_>,
+        to: Addressee,
+        sender: &Sender,
+        (data, attachments): (&str, &[Vec<u8>]),
+        ack_id: Option<u64>,
+    ) -> Result<(), Stopped> {
+        let said = Said::read(data)?;
+        if let Some(control) = ControlEvent::from_wire(&said.name) {
+            if self.present(to).is_none() {
+                return Ok(());
+            }
+            let argument = said.control_argument();
+            match control {
+                ControlEvent::Subscribe(topic) => {
+                    self.control_room(turn, to.place, (topic, true), argument, ack_id)?;
+                }
+                ControlEvent::Unsubscribe(topic) => {
+                    self.control_room(turn, to.place, (topic, false), argument, ack_id)?;
+                }
+                ControlEvent::Ping => self.pong(turn, to.client, ack_id),
+                ControlEvent::HealthCheck => self.health(turn, to.place, ack_id),
+                // The shard's: it has the keys.
+                ControlEvent::Authenticate => {}
+            }
+            return Ok(());
+        }
+        let Some(argument) = said.argument else {
+            let message = "the event carries no message: send one as its first argument";
+            return Err(Refusal::new(ErrorCode::MessageMalformed, message)
+                .at("", "required")
+                .of_event(&*said.name)
+                .into());
+        };
+        let taken = self.publish(turn, sender.publisher(), &said.name, argument, attachments)?;
+        let answer = match ack_id {
+            Some(ack_id) => Answer::Client { client: to, ack_id },
+            None => Answer::Silent(to),
+        };
+        self.answer_when_done(turn, taken, answer);
+        Ok(())
+    }
+}
