@@ -10,6 +10,7 @@ mod error_code;
 mod event_type;
 mod identity;
 mod message;
+mod nearest;
 mod payload;
 mod priority;
 mod refusal;
@@ -33,6 +34,7 @@ pub use identity::{
     Principal, TenantId, TokenId, UserId, UserRole, VerifiedClaims, is_identifier,
 };
 pub use message::Message;
+pub use nearest::nearest;
 pub use payload::{Entities, builtin_schemas};
 pub use priority::Priority;
 pub use refusal::Refusal;

@@ -16,11 +16,54 @@ A key is said in a TOML file (`serve --config hub.toml`), in the environment, or
 tables has a name in the environment: `FOODTRACK__` and the key, with `__` between sections, so `heartbeat.intervalMs` is
 `FOODTRACK__HEARTBEAT__INTERVAL_MS`. Some have the platform's own name beside it. Lists are separated by commas there.
 
-An unknown key, a value of the wrong type, and limits that contradict each other are all listed at once, and the server
-does not start. `foodtrack-websocket check-config --config hub.toml` says what a configuration amounts to.
+An unknown key, a value of the wrong type, an event type, application or permission that does not exist, and limits that
+contradict each other are all listed at once, each with its file and line, its variable or its flag, and with the nearest known
+name; the server does not start. `foodtrack-websocket check-config --config hub.toml` says what a configuration amounts to.
 
 `serve` needs `security.jwtSecret`, `security.publicKey` or `security.jwks`. `redis` and `security.encryptionKey` are
 known names of parts that this version does not have: the server refuses to start with them.
+";
+
+/// The tables' shapes.
+const TABLES: &str = "
+## Rules
+
+Each `[[rules]]` adds to the default rules: who may send events of a type, and where they go. Rules add up; an event goes to the
+union of what every rule names that covers it and its sender. `GET /api/v1/rules` shows all of them in this shape, and
+`foodtrack-websocket explain` says where an event would go.
+
+| key | |
+| --- | --- |
+| `id` | 1 to 128 characters, unique among the default rules, those for every tenant and the tenant's own |
+| `tenant` | the one tenant that it is for; every tenant where absent |
+| `events` | an event type that is built in or in `[[events]]`, a group such as `order:*`, or `*` |
+| `from` | who may send: a list of `client_app`, `tenant_dashboard`, `kitchen_app`, `delivery_app`, `system` |
+| `permission` | what sending takes besides, such as `write:orders`; nothing where absent |
+| `to` | where it goes: a list of applications, `every_application`, `order_room`, `customer`, `assignee`, `station_room`, `route_room` |
+
+A tenant's administrators add rules for their own event types over HTTP, without a restart: see [http.md](http.md).
+";
+
+/// A test reads it as the server would.
+const EXAMPLE: &str = "\
+[[events]]
+tenant = \"pizza-roma\"
+name = \"loyalty:points_earned\"
+schema = { type = \"object\", required = [\"points\"] }
+
+[[rules]]
+id = \"loyalty\"
+tenant = \"pizza-roma\"
+events = \"loyalty:points_earned\"
+from = [\"tenant_dashboard\", \"system\"]
+to = [\"client_app\", \"tenant_dashboard\"]
+
+[[rules]]
+id = \"customers-hear-of-delays\"
+events = \"delivery:delayed\"
+from = [\"delivery_app\"]
+permission = \"write:delivery\"
+to = [\"client_app\"]
 ";
 
 /// The page.
@@ -36,6 +79,7 @@ pub(crate) fn page() -> String {
         let _ =
             writeln!(page, "| `{}` | {default} | {environment} | {} |", key.path, cell(key.about));
     }
+    let _ = write!(page, "{TABLES}\n```toml\n{EXAMPLE}```\n");
     page
 }
 
@@ -63,7 +107,22 @@ fn cell(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use foodtrack_server::config::{Layers, load_checked};
+
     use super::*;
+
+    #[test]
+    fn the_example_is_a_configuration_that_a_server_starts_with() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("hub.toml");
+        std::fs::write(&file, EXAMPLE).unwrap();
+        let secret = "a secret of at least thirty-two bytes";
+        let environment = vec![("JWT_SECRET".into(), secret.into())];
+        let layers = Layers { file: Some(file), environment, ..Layers::default() };
+        let config = load_checked(&layers, |_| {}).unwrap();
+        assert_eq!(config.said().rules.len(), 2);
+        assert!(page().contains(EXAMPLE));
+    }
 
     #[test]
     fn every_key_has_a_row_with_its_default() {

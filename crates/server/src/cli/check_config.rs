@@ -9,7 +9,7 @@ use super::Run;
 use super::outcome::{note, print};
 use crate::WebSocketConfig;
 use crate::config::keys::KEYS;
-use crate::config::{Layers, load};
+use crate::config::{Layers, load_checked};
 
 const AFTER_HELP: &str = "\
 Prints the effective configuration as TOML on stdout, secrets redacted, and every problem on stderr.
@@ -37,9 +37,8 @@ impl CheckConfig {
             print_keys();
             return Ok(ExitCode::SUCCESS);
         }
-        let config = load(&Layers::from_process(self.config))?;
-        print(as_text(&config).trim_end());
-        config.check()?;
+        let layers = Layers::from_process(self.config);
+        load_checked(&layers, |said| print(as_text(said).trim_end()))?;
         note("the configuration is good");
         Ok(ExitCode::SUCCESS)
     }

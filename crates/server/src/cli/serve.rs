@@ -7,7 +7,7 @@ use clap::Args;
 use super::Run;
 use super::outcome::{Outcome, announce};
 use super::shutdown::Shutdown;
-use crate::config::{Layers, load};
+use crate::config::{Layers, load_checked};
 use crate::{WebSocketServer, descriptors, logging};
 
 /// Where events are kept if nobody says.
@@ -62,13 +62,13 @@ impl Serve {
             drain_delay_ms: self.drain_delay_ms,
             ..Layers::from_process(self.config)
         };
-        let mut said = load(&layers)?;
-        if self.in_memory {
-            said.data_dir = None;
-        } else {
-            said.data_dir.get_or_insert_with(|| DATA_DIR.to_owned());
-        }
-        let config = said.check()?;
+        let config = load_checked(&layers, |said| {
+            if self.in_memory {
+                said.data_dir = None;
+            } else {
+                said.data_dir.get_or_insert_with(|| DATA_DIR.to_owned());
+            }
+        })?;
         logging::start(&config.said().logging);
         descriptors::raise_limit();
         if config.said().data_dir.is_none() {

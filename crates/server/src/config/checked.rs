@@ -12,6 +12,7 @@ use foodtrack_router::MessageRouter;
 use foodtrack_shard::Policies;
 use foodtrack_transport::TrustedProxies;
 
+use super::event_names;
 use super::problems::ConfigErrors;
 use super::sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, RetryConfig,
@@ -307,12 +308,16 @@ pub(crate) fn policies(said: &WebSocketConfig, errors: &mut ConfigErrors) -> Pol
         }
     }
     for (i, delivery) in said.delivery.iter().enumerate() {
-        if let Err(message) = deliver(delivery, &mut policies) {
+        if let Err(message) = event_names::check_delivery(&delivery.event, said) {
+            errors.add(&format!("delivery.{i}.event"), message);
+        } else if let Err(message) = deliver(delivery, &mut policies) {
             errors.add(&format!("delivery.{i} ({})", delivery.event), message);
         }
     }
     for (i, rule) in said.rules.iter().enumerate() {
-        if let Err(error) = policies.router.add(rule.clone()) {
+        if let Err(message) = event_names::check_rule(rule, said) {
+            errors.add(&format!("rules.{i}.events"), message);
+        } else if let Err(error) = policies.router.add(rule.clone()) {
             errors.add(&format!("rules.{i} ({})", rule.id), error.to_string());
         }
     }

@@ -118,9 +118,33 @@ pub fn find(path: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.path == path)
 }
 
-/// Whether `path` is a section, such as `security.rateLimiting`.
+/// The keys of a section, such as `security.rateLimiting`.
+pub(crate) fn in_section(path: &str) -> impl Iterator<Item = &'static Key> {
+    let is_in =
+        move |key: &&Key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+    KEYS.iter().filter(is_in)
+}
+
+/// Whether `path` is a section.
 pub(crate) fn is_section(path: &str) -> bool {
-    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+    in_section(path).next().is_some()
+}
+
+/// The name of a key in the environment: `heartbeat.intervalMs` is `FOODTRACK__HEARTBEAT__INTERVAL_MS`.
+pub(crate) fn environment_name(path: &str) -> String {
+    let mut name = String::from("FOODTRACK__");
+    for c in path.chars() {
+        match c {
+            '.' => name.push_str("__"),
+            _ => {
+                if c.is_ascii_uppercase() {
+                    name.push('_');
+                }
+                name.push(c.to_ascii_uppercase());
+            }
+        }
+    }
+    name
 }
 
 /// The key that `FOODTRACK__` and `name` mean, whatever the case: `HEARTBEAT__INTERVAL_MS` is `heartbeat.intervalMs`.
@@ -128,31 +152,6 @@ pub(crate) fn find_in_environment(name: &str) -> Option<&'static Key> {
     let plain = |text: &str| text.replace('_', "").to_ascii_lowercase();
     let wanted = name.split("__").map(plain).collect::<Vec<_>>().join(".");
     KEYS.iter().find(|key| key.path.to_ascii_lowercase() == wanted)
-}
-
-/// The known key that `path` was most likely meant to be.
-pub(crate) fn nearest(path: &str) -> Option<&'static str> {
-    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    let distance = |key: &Key| {
-        edits(&key.path.to_ascii_lowercase(), &path.to_ascii_lowercase())
-            .min(edits(&last(key.path), &last(path)) + 1)
-    };
-    KEYS.iter().map(|key| (distance(key), key.path)).min().filter(|(d, _)| *d <= 3).map(|(_, p)| p)
-}
-
-/// The Levenshtein distance of two short texts.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in b.iter().enumerate() {
-            let cheapest = (row[j] + 1).min(row[j + 1] + 1).min(diagonal + usize::from(a != *b));
-            diagonal = std::mem::replace(&mut row[j + 1], cheapest);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -168,9 +167,11 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_key_is_told_the_nearest_one() {
-        assert_eq!(nearest("heartbeat.intervallMs"), Some("heartbeat.intervalMs"));
-        assert_eq!(nearest("jwtsecret"), Some("security.jwtSecret"));
-        assert_eq!(nearest("weather"), None);
+    fn every_key_is_found_by_the_name_in_the_environment_that_is_told() {
+        for key in KEYS {
+            let name = environment_name(key.path);
+            let found = find_in_environment(name.strip_prefix("FOODTRACK__").unwrap());
+            assert_eq!(found.map(|key| key.path), Some(key.path), "{name}");
+        }
     }
 }

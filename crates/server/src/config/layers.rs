@@ -5,8 +5,15 @@ use std::path::PathBuf;
 use figment::value::{Dict, Map, Value};
 use figment::{Error, Figment, Metadata, Profile, Provider, providers::Serialized};
 
+use toml::de::DeTable;
+
+use super::CheckedConfig;
 use super::keys::{self, Key, KeyKind};
-use super::problems::ConfigErrors;
+use super::lines::{self, Lines};
+use super::nearest_key::nearest_key;
+use super::places::{Places, key_of};
+use super::problems::{ConfigErrors, meant};
+use super::tables::mend_tables;
 use crate::WebSocketConfig;
 
 /// Where the configuration comes from besides the defaults.
@@ -45,11 +52,50 @@ impl Layers {
 /// # Errors
 /// Every key that is unknown, every value of the wrong type, and where each of them was said.
 pub fn load(layers: &Layers) -> Result<WebSocketConfig, ConfigErrors> {
+    let Read { config, places, mut errors, .. } = read_all(layers);
+    errors.for_each(|problem| places.complete(problem));
+    errors.or(config)
+}
+
+/// As [`load`], then `adjust`, then [`WebSocketConfig::check`]: all that is wrong, of either kind, with where it was said.
+///
+/// # Errors
+/// Every key that is unknown, every value of the wrong type, and every value that does not hold.
+pub fn load_checked(
+    layers: &Layers,
+    adjust: impl FnOnce(&mut WebSocketConfig),
+) -> Result<CheckedConfig, ConfigErrors> {
+    let Read { mut config, places, mut errors, is_whole } = read_all(layers);
+    adjust(&mut config);
+    let checked = config.check();
+    if let (Err(more), true) = (&checked, is_whole) {
+        errors.join(more.clone());
+    }
+    errors.for_each(|problem| places.complete(problem));
+    match checked {
+        Ok(checked) => errors.or(checked),
+        Err(_) => Err(errors),
+    }
+}
+
+/// The layers, read as far as they can be.
+struct Read {
+    config: WebSocketConfig,
+    places: Places,
+    errors: ConfigErrors,
+    /// Whether the file could be read: or else what it says would be missed.
+    is_whole: bool,
+}
+
+fn read_all(layers: &Layers) -> Read {
     let mut errors = ConfigErrors::default();
     let mut figment = Figment::from(Serialized::defaults(WebSocketConfig::default()));
-    if let Some(said) = file(layers, &mut errors) {
+    let mut lines = None;
+    if let Some((said, of_file)) = file(layers, &mut errors) {
+        lines = Some((said.place.clone(), of_file));
         figment = figment.merge(said);
     }
+    let is_whole = layers.file.is_none() || lines.is_some();
     for said in environment(&layers.environment, &mut errors) {
         figment = figment.merge(said);
     }
@@ -66,8 +112,9 @@ pub fn load(layers: &Layers) -> Result<WebSocketConfig, ConfigErrors> {
         let place = "--drain-delay-ms";
         figment = figment.merge(Said::one(place, "shutdown.drainDelayMs", delay.into()));
     }
+    let places = Places::new(figment.clone(), lines);
     let config = extract(figment, &mut errors);
-    errors.or(config)
+    Read { config, places, errors, is_whole }
 }
 
 /// Values, and who said them.
@@ -97,7 +144,7 @@ impl Provider for Said {
     }
 }
 
-fn file(layers: &Layers, errors: &mut ConfigErrors) -> Option<Said> {
+fn file(layers: &Layers, errors: &mut ConfigErrors) -> Option<(Said, Lines)> {
     let path = layers.file.as_ref()?;
     let place = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
@@ -107,15 +154,23 @@ fn file(layers: &Layers, errors: &mut ConfigErrors) -> Option<Said> {
             return None;
         }
     };
+    let (_, faults) = DeTable::parse_recoverable(&text);
+    for fault in &faults {
+        let line = fault.span().map_or(1, |span| lines::line_at(&text, span.start));
+        // Not the line itself, which the parser would quote: it may hold a secret.
+        errors.add_at(format!("{place}:{line}"), "no TOML", fault.message());
+    }
+    if !faults.is_empty() {
+        return None;
+    }
     match toml::from_str::<Dict>(&text) {
         Ok(mut values) => {
             drop_unknown(&mut values, "", &place, errors);
-            Some(Said { place, values })
+            mend_tables(&mut values, &mut |path, message| errors.add_at(&place, path, message));
+            Some((Said { place, values }, Lines::of(&text)))
         }
         Err(error) => {
-            let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
-            // Not the line itself, which the parser would quote: it may hold a secret.
-            errors.add_at(place, format!("line {line}"), error.message());
+            errors.add_at(place, "no TOML", error.message());
             None
         }
     }
@@ -142,9 +197,19 @@ fn drop_unknown(values: &mut Dict, section: &str, place: &str, errors: &mut Conf
 }
 
 fn unknown(path: &str) -> String {
-    match keys::nearest(path) {
-        Some(nearest) => format!("no such key; did you mean {nearest}?"),
+    match nearest_key(path) {
+        Some(nearest) => format!("no such key; {}", meant(nearest)),
         None => "no such key; `foodtrack-websocket check-config --keys` lists all of them".into(),
+    }
+}
+
+fn unknown_in_environment(path: &str) -> String {
+    let path = path.to_ascii_lowercase().replace("__", ".");
+    match nearest_key(&path) {
+        Some(nearest) => {
+            format!("no such key; {} It is {}", meant(nearest), keys::environment_name(nearest))
+        }
+        None => unknown(&path),
     }
 }
 
@@ -166,7 +231,7 @@ fn environment(variables: &[(String, String)], errors: &mut ConfigErrors) -> Vec
                 errors.add_at(name, key.path, "only a file can hold this key");
             }
             Some(key) => said.push(Said::one(name, key.path, read(key, value))),
-            None => errors.add_at(name, path, unknown(&path.replace("__", "."))),
+            None => errors.add_at(name, path, unknown_in_environment(path)),
         }
     }
     said
@@ -198,7 +263,7 @@ fn extract(mut figment: Figment, errors: &mut ConfigErrors) -> WebSocketConfig {
     let defaults = serde_json::to_value(WebSocketConfig::default()).unwrap_or_default();
     for _ in keys::KEYS {
         let Err(error) = figment.extract::<WebSocketConfig>() else { break };
-        let Some(key) = key_of(&error.path) else {
+        let Some(key) = key_of(&error.path.join(".")) else {
             errors.add(&error.path.join("."), error.kind.to_string());
             break;
         };
@@ -211,11 +276,6 @@ fn extract(mut figment: Figment, errors: &mut ConfigErrors) -> WebSocketConfig {
         }
     }
     figment.extract().unwrap_or_default()
-}
-
-/// The key that a place in the file belongs to: `rules.0.to` is in `rules`.
-fn key_of(path: &[String]) -> Option<&'static Key> {
-    (1..=path.len()).find_map(|parts| keys::find(&path[..parts].join(".")))
 }
 
 #[cfg(test)]
@@ -302,13 +362,13 @@ mod tests {
         let problems = with_file(file, &[("FOODTRACK__LIMTS__X", "1"), ("WEBSOCKET_PORT", "x")]);
         let problems = problems.unwrap_err();
         let expected = [
-            "hub.toml: prot: no such key; did you mean port?",
-            "hub.toml: limits.room: no such key",
+            "hub.toml:1: prot: no such key; did you mean port?",
+            "hub.toml:6: limits.room: no such key",
             "FOODTRACK__LIMTS__X: LIMTS__X: no such key",
             "WEBSOCKET_PORT: port: ",
-            "hub.toml: shards: ",
-            "hub.toml: heartbeat.intervalMs: ",
-            "hub.toml: cors.credentials: ",
+            "hub.toml:2: shards: ",
+            "hub.toml:4: heartbeat.intervalMs: ",
+            "hub.toml:8: cors.credentials: ",
         ];
         for expected in expected {
             assert!(
@@ -322,9 +382,9 @@ mod tests {
     #[test]
     fn a_secret_without_quotes_is_refused_without_being_shown() {
         let problems = with_file("security.jwtSecret = 123456789", &[]).unwrap_err();
-        assert_eq!(problems, ["hub.toml: security.jwtSecret: a secret is text in quotes"]);
+        assert_eq!(problems, ["hub.toml:1: security.jwtSecret: a secret is text in quotes"]);
         let problems = with_file("security.jwtSecret = hunter2", &[]).unwrap_err();
-        assert!(problems[0].starts_with("hub.toml: line 1: "), "{problems:?}");
+        assert!(problems[0].starts_with("hub.toml:1: no TOML: "), "{problems:?}");
         assert!(!problems[0].contains("hunter2"), "{problems:?}");
     }
 

@@ -1,15 +1,20 @@
 //! Configuration: first what was said ([`crate::WebSocketConfig`]), then what it means ([`CheckedConfig`]).
 
 mod checked;
+mod event_names;
 pub mod keys;
 mod layers;
+mod lines;
+mod nearest_key;
+mod places;
 mod problems;
 mod secret;
 mod sections;
+mod tables;
 
 pub use checked::CheckedConfig;
 pub(crate) use checked::{check, policies};
-pub use layers::{Layers, load};
+pub use layers::{Layers, load, load_checked};
 pub use problems::{ConfigErrors, ConfigProblem};
 pub use secret::Secret;
 pub use sections::{

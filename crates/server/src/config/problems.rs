@@ -46,10 +46,33 @@ impl ConfigErrors {
         self.0.push(ConfigProblem { place, key, message });
     }
 
+    /// Changes each problem.
+    pub(crate) fn for_each(&mut self, change: impl FnMut(&mut ConfigProblem)) {
+        self.0.iter_mut().for_each(change);
+    }
+
+    /// Adds what else is wrong. Of a key that is named already, its first fault is enough; and one that was misspelt is not missing.
+    pub(crate) fn join(&mut self, others: Self) {
+        let told = self.0.len();
+        for problem in others.0 {
+            let is_told = |earlier: &ConfigProblem| {
+                earlier.key == problem.key || earlier.message.contains(&meant(&problem.key))
+            };
+            if !self.0[..told].iter().any(is_told) {
+                self.0.push(problem);
+            }
+        }
+    }
+
     /// `value`, if nothing is wrong.
     pub(crate) fn or<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }
+}
+
+/// The end of a sentence about an unknown name.
+pub(crate) fn meant(name: &str) -> String {
+    format!("did you mean {name}?")
 }
 
 impl fmt::Display for ConfigErrors {

@@ -165,3 +165,93 @@ fn the_demo_gives_tokens_of_its_own_restaurants_to_its_page() {
     served.signal("TERM");
     assert_eq!(served.wait(), 0);
 }
+
+#[test]
+fn every_fault_of_a_configuration_is_told_at_once_with_its_line_and_what_was_meant() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hub.toml");
+    let file = "\
+secret = 'x'
+shards = 'many'
+pingInterval = 5
+max_connections = 9
+[heartbeat]
+timeoutMs = 0
+[cors]
+origins = ['http://localhost:3000']
+[logging]
+level = 'loud'
+[[rules]]
+id = 'one'
+events = 'order:craeted'
+from = ['system', 'kitchen']
+to = ['client_app',
+      'order']
+permission = 'write:order'
+[[rules]]
+id = 'two'
+events = 'system:error'
+from = ['system']
+to = ['client_app']
+[[delivery]]
+event = 'kitchen:order_recieved'
+class = 'durable'
+[limits]
+queueBytesMax = 10
+";
+    std::fs::write(&path, file).unwrap();
+    let path = path.to_str().unwrap();
+    let expected = [
+        format!("{path}:1: secret: no such key; did you mean security.jwtSecret?"),
+        format!("{path}:2: shards: "),
+        format!("{path}:3: pingInterval: no such key; did you mean heartbeat.intervalMs?"),
+        format!(
+            "{path}:4: max_connections: no such key; did you mean limits.connectionsPerTenantMax?"
+        ),
+        format!("{path}:6: heartbeat.timeoutMs: at least 1"),
+        format!("{path}:8: cors.origins: no such key; did you mean cors.origin?"),
+        format!("{path}:10: logging.level: "),
+        format!("{path}:13: rules.0.events: no such event type; did you mean order:created?"),
+        format!("{path}:14: rules.0.from.1: unknown; did you mean kitchen_app?"),
+        format!("{path}:16: rules.0.to.1: unknown; did you mean order_room?"),
+        format!("{path}:17: rules.0.permission: unknown; did you mean write:orders?"),
+        format!("{path}:18: rules.1 (two): rule \"two\": system:* events"),
+        format!(
+            "{path}:24: delivery.0.event: no such event type; did you mean kitchen:order_received?"
+        ),
+        format!("{path}:27: limits.queueBytesMax: a queue must hold"),
+        "FOODTRACK__RETRY__MAX_ATTEMPTS: retry.maxAttempts: ".into(),
+        "FOODTRACK__RETRY__DELAY_BASE_MS: RETRY__DELAY_BASE_MS: no such key; did you mean retry.baseDelayMs? It is FOODTRACK__RETRY__BASE_DELAY_MS".into(),
+        "--host: host: not an IP address".into(),
+    ];
+    for arguments in [&["check-config"][..], &["serve", "--in-memory", "--host", "everywhere"]] {
+        let arguments = [arguments, &["--config", path]].concat();
+        let (code, _, stderr) = run(command(&arguments)
+            .env("FOODTRACK__RETRY__DELAY_BASE_MS", "1")
+            .env("FOODTRACK__RETRY__MAX_ATTEMPTS", "0"));
+        assert_eq!(code, 2);
+        let is_flag = |line: &&String| line.starts_with("--");
+        let expected = || expected.iter().filter(|line| arguments[0] == "serve" || !is_flag(line));
+        for expected in expected() {
+            assert!(stderr.contains(expected), "{expected} in {stderr}");
+        }
+        let told = stderr.lines().filter(|line| line.starts_with("  ")).count();
+        assert_eq!(told, expected().count(), "{stderr}");
+    }
+}
+
+#[test]
+fn every_fault_of_syntax_is_told_with_its_line_and_shows_no_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hub.toml");
+    std::fs::write(&path, "port = \n[security]\njwtSecret = hunter2hunter2\n[cors\n").unwrap();
+    let path = path.to_str().unwrap();
+    let (code, _, stderr) =
+        run(command(&["check-config", "--config", path]).env("WEBSOCKET_PORT", "many"));
+    assert_eq!(code, 2);
+    for line in [1, 3, 4] {
+        assert!(stderr.contains(&format!("{path}:{line}: no TOML: ")), "{line} in {stderr}");
+    }
+    assert!(stderr.contains("WEBSOCKET_PORT: port: "), "{stderr}");
+    assert!(!stderr.contains("hunter2"), "{stderr}");
+}
