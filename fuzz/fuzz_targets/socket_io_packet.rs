@@ -49,7 +49,7 @@ fuzz_target!(|text: &str| {
     let mut binary = Vec::new();
     match msgpack::write_packet(&mut binary, &packet, &attachments) {
         Ok(()) => {
-            if let Ok(read) = msgpack::decode(&binary) {
+            if let Ok(read) = msgpack::decode(&binary, usize::MAX) {
                 assert_eq!((read.namespace.as_str(), read.id), (packet.namespace, packet.id));
                 assert!(read.attachments.iter().all(|attachment| attachment == text.as_bytes()));
             }

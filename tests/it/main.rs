@@ -7,6 +7,7 @@ mod acknowledgements;
 mod backpressure;
 mod cursors;
 mod delivery;
+mod depth;
 mod devices;
 mod handshake;
 mod harness;

@@ -35,7 +35,7 @@ pub use identity::{
 };
 pub use message::Message;
 pub use nearest::nearest;
-pub use payload::{Entities, builtin_schemas};
+pub use payload::{Entities, PAYLOAD_DEPTH_MAX, builtin_schemas};
 pub use priority::Priority;
 pub use refusal::Refusal;
 pub use room::{Room, RoomError, RoomName, RoomType};

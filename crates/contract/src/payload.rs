@@ -4,6 +4,7 @@
 mod agreement;
 mod builtin;
 mod declared;
+mod depth;
 mod field;
 mod kinds;
 
@@ -12,6 +13,8 @@ use std::borrow::Cow;
 pub(crate) use builtin::BuiltinSchemas;
 pub use builtin::builtin_schemas;
 pub(crate) use declared::lenient_entities;
+pub use depth::PAYLOAD_DEPTH_MAX;
+pub(crate) use depth::check_depth;
 
 /// What a message is about: identifiers found in its payload. Borrowed where the JSON has no escapes.
 #[derive(Debug, Default, Clone, PartialEq)]

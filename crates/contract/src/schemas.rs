@@ -7,7 +7,7 @@ use ahash::AHashMap;
 use jsonschema::Validator;
 use serde_json::Value;
 
-use crate::payload::{BuiltinSchemas, lenient_entities};
+use crate::payload::{BuiltinSchemas, check_depth, lenient_entities};
 use crate::schema_cost::SchemaCost;
 use crate::violation::Violation;
 use crate::{
@@ -127,8 +127,8 @@ impl Schemas {
     ///
     /// A refusal's pointer is relative to the payload and its rule is the JSON Schema keyword, or `duplicate` for a
     /// field that is there twice, or `syntax` for text that does not read as JSON. A missing field is pointed at where it
-    /// should be. Cost: one pass over the text for a built-in type; a declared type's payload becomes a tree first, so
-    /// it may be nested at most 127 levels deep.
+    /// should be; `depth` points at what is nested deeper than [`PAYLOAD_DEPTH_MAX`](crate::PAYLOAD_DEPTH_MAX). Cost: two
+    /// passes over the text for a built-in type; a declared type's payload becomes a tree.
     ///
     /// # Errors
     /// - [`ErrorCode::PayloadInvalid`]: it breaks the schema; the message never quotes it.
@@ -141,6 +141,7 @@ impl Schemas {
         event: &EventName,
         payload: &'a str,
     ) -> Result<Entities<'a>, Refusal> {
+        self.check_depth(event, payload)?;
         match event {
             EventName::Builtin(event_type) => {
                 self.builtin.validate(*event_type, payload).map_err(|violation| match violation {
@@ -159,6 +160,15 @@ impl Schemas {
                 declared.validate(payload).map_err(|violation| violation.refusal(event))
             }
         }
+    }
+
+    /// Checks that `payload`, raw JSON text, can be sent in every form that clients read. [`Schemas::validate`] does;
+    /// this is for the events that it refuses because only the server sends them.
+    ///
+    /// # Errors
+    /// [`ErrorCode::PayloadInvalid`], as there.
+    pub fn check_depth(&self, event: &EventName, payload: &str) -> Result<(), Refusal> {
+        check_depth(payload).map_err(|violation| violation.refusal(event))
     }
 
     /// What [`Schemas::validate`] costs at worst for a payload of so many bytes, in microseconds: 0 for built-in event

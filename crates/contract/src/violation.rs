@@ -3,7 +3,7 @@
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 
-use crate::{ErrorCode, EventName, Refusal};
+use crate::{ErrorCode, EventName, PAYLOAD_DEPTH_MAX, Refusal};
 
 /// The longest pointer that is told; keys are the sender's words and may be long.
 pub(crate) const POINTER_BYTES_MAX: usize = 256;
@@ -29,6 +29,15 @@ impl Violation {
             pointer: String::new(),
             rule: String::from("syntax"),
             expected: String::from("does not read as JSON"),
+        }
+    }
+
+    /// It is nested deeper than payloads may be.
+    pub(crate) fn too_deep(pointer: String) -> Self {
+        Self {
+            pointer,
+            rule: String::from("depth"),
+            expected: format!("is nested deeper than {PAYLOAD_DEPTH_MAX} levels"),
         }
     }
 
@@ -109,7 +118,7 @@ impl Violation {
     }
 }
 
-fn push_segment(pointer: &mut String, segment: &str) {
+pub(crate) fn push_segment(pointer: &mut String, segment: &str) {
     pointer.push('/');
     pointer.push_str(&segment.replace('~', "~0").replace('/', "~1"));
 }

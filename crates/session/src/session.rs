@@ -111,8 +111,10 @@ pub enum SessionError {
     /// A packet that only servers send.
     #[error("packet of a type that clients do not send")]
     Direction,
-    /// The parts of a binary packet are larger together than a message may be.
-    #[error("binary packet over the limit of {bytes_max} bytes")]
+    /// The parts of a binary packet are larger together than a message may be, or a packet in msgpack is as JSON.
+    #[error(
+        "packet over the limit of {bytes_max} bytes (limits.payloadBytesMax), its binary and its JSON text together"
+    )]
     TooLarge {
         /// The limit.
         bytes_max: usize,
@@ -228,7 +230,10 @@ impl Session {
         if self.parser == Parser::Json {
             return Err(SessionError::OutOfStep);
         }
-        let packet = msgpack::decode(bytes)?;
+        let packet = msgpack::decode(bytes, bytes_max).map_err(|error| match error {
+            MsgpackError::TooLarge { bytes_max } => SessionError::TooLarge { bytes_max },
+            error => error.into(),
+        })?;
         self.parser = Parser::Msgpack;
         let (namespace, data) = (Cow::Owned(packet.namespace), packet.data.map(Cow::Owned));
         self.step(packet.kind, namespace, packet.id, data, packet.attachments, namespaces)

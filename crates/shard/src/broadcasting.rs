@@ -35,6 +35,7 @@ impl Tenant {
                         .of_event(event.as_str())
                 },
             )?;
+            policies.schemas.check_depth(&event, &broadcast.payload)?;
             None
         } else {
             policies.schemas.validate(&self.id, &event, &broadcast.payload)?.order_id

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use foodtrack_contract::{ErrorCode, Refusal};
+use foodtrack_contract::{ErrorCode, PAYLOAD_DEPTH_MAX, Refusal};
 use foodtrack_session::Event;
 use foodtrack_wire::socket_io;
 
@@ -24,9 +24,14 @@ impl<'a> Said<'a> {
     /// Reads an event's arguments.
     ///
     /// # Errors
-    /// [`ErrorCode::MessageMalformed`]
+    /// [`ErrorCode::MessageMalformed`], and [`ErrorCode::PayloadInvalid`] for what is nested so deep that it is not read.
     pub(crate) fn read(data: &'a str) -> Result<Self, Refusal> {
         let malformed = |error: socket_io::PacketError| {
+            if error == socket_io::PacketError::TooDeep {
+                let sentence =
+                    format!("the payload is nested deeper than {PAYLOAD_DEPTH_MAX} levels");
+                return Refusal::new(ErrorCode::PayloadInvalid, sentence).at("", "depth");
+            }
             Refusal::new(ErrorCode::MessageMalformed, error.to_string())
         };
         let arguments = socket_io::split_arguments(data).map_err(malformed)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use foodtrack_contract::{EventName, Offset, Refusal, RoomName};
+use foodtrack_contract::{EventName, Offset, PAYLOAD_DEPTH_MAX, Refusal, RoomName};
 use foodtrack_tenant_log::{EntryRef, LogEntry, LoggedAudience, LoggedRoom, RefusedReason};
 use foodtrack_transport::{FrameId, FrameMeta, Reactor};
 use foodtrack_wire::socket_io;
@@ -288,6 +288,11 @@ pub(crate) fn send_entry(
     };
     io.send_packet(client, meta, write, attachments);
 }
+
+/// An event's arguments and its message go around the payload.
+const ENVELOPE_DEPTH: u32 = 2;
+// Or else readers of msgpack would not get what was accepted.
+const _: () = assert!(PAYLOAD_DEPTH_MAX + ENVELOPE_DEPTH <= foodtrack_wire::DEPTH_MAX);
 
 pub(crate) fn write_event(
     out: &mut Vec<u8>,

@@ -144,7 +144,7 @@ impl Reactor {
                 Next::Continue => self.flush_if_large(),
                 Next::Pause(longer) => flow = flow.max(longer),
                 Next::Stop => return flow,
-                Next::Violation => {
+                Next::Violation | Next::TooLarge(_) => {
                     self.close(ClientKey(client), CloseReason::ProtocolError);
                     return flow;
                 }
@@ -189,6 +189,7 @@ impl Reactor {
         client: u32,
         data: Data<'_>,
     ) -> Next<A::Transfer> {
+        let bytes_max = self.message_bytes_max(client);
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
         state.heartbeat.heard(self.now_ms);
         if state.protocol == Protocol::EngineIo {
@@ -198,16 +199,16 @@ impl Reactor {
         let namespaces = &self.config.namespaces;
         let step = match data {
             Data::Text(text) => state.session.handle_text(text, namespaces),
-            Data::Binary(bytes) => {
-                let bytes_max = self.config.limits.payload_bytes_max;
-                state.session.handle_binary(bytes, bytes_max, namespaces)
-            }
+            Data::Binary(bytes) => state.session.handle_binary(bytes, bytes_max, namespaces),
         };
         match step {
             Ok(step) => self.step(app, client, step),
             Err(error) => {
                 self.log_violation(client, &error);
-                Next::Violation
+                match error {
+                    SessionError::TooLarge { bytes_max } => Next::TooLarge(bytes_max),
+                    _ => Next::Violation,
+                }
             }
         }
     }

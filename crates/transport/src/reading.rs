@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use foodtrack_wire::rfc6455::{self, Message, MessageDecoder};
+use foodtrack_wire::rfc6455::{self, Message, MessageDecoder, ProtocolError};
 
 use crate::application::{Application, Flow};
 use crate::client::{ClientKey, CloseReason, Transport};
@@ -25,6 +25,8 @@ pub(crate) enum Next<T> {
     },
     /// The peer broke the protocol.
     Violation,
+    /// What came is larger than it may be, in bytes, once it is read.
+    TooLarge(usize),
 }
 
 /// What became of the front of the bytes on a link.
@@ -311,6 +313,11 @@ impl Reactor {
             Next::Continue if used == 0 => Progress::NeedMore,
             Next::Continue => Progress::Used(used),
             Next::Stop => Progress::Gone,
+            Next::TooLarge(bytes_max) => {
+                let error = ProtocolError::MessageTooBig { message_bytes_max: bytes_max };
+                self.fail_websocket(link, client, &error);
+                Progress::Gone
+            }
             Next::Violation => {
                 self.fail_protocol(link, client);
                 Progress::Gone

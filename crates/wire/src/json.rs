@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
-/// How deep arrays and objects may nest, the outermost one included.
-pub(crate) const DEPTH_MAX: u32 = 64;
+/// How deep arrays and objects may nest in a packet's data that is written as msgpack, the outermost one included.
+pub const DEPTH_MAX: u32 = 64;
+/// The same for what is read: more, so that whoever reads an event's payload can say what of it is too deep.
+pub const READ_DEPTH_MAX: u32 = 128;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -11,7 +13,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub(crate) enum JsonError {
     #[error("not JSON at byte {at}")]
     Syntax { at: usize },
-    #[error("JSON nested deeper than {DEPTH_MAX}")]
+    #[error("JSON nested too deep")]
     TooDeep,
 }
 
@@ -54,10 +56,10 @@ impl<'a> Reader<'a> {
         if self.peek().is_none() { Ok(()) } else { Err(self.syntax()) }
     }
 
-    /// Takes the bracket or brace under [`peek`](Self::peek), inside `depth` open containers.
-    pub(crate) fn open(&mut self, depth: u32) -> Result<(), JsonError> {
+    /// Takes the bracket or brace under [`peek`](Self::peek), inside `depth` open containers of at most `depth_max`.
+    pub(crate) fn open(&mut self, depth: u32, depth_max: u32) -> Result<(), JsonError> {
         self.at += 1;
-        if depth < DEPTH_MAX { Ok(()) } else { Err(JsonError::TooDeep) }
+        if depth < depth_max { Ok(()) } else { Err(JsonError::TooDeep) }
     }
 
     /// A member's name and its colon; the name is the raw literal, quotes included.
@@ -72,8 +74,8 @@ impl<'a> Reader<'a> {
 
     /// Checks one value of any kind, inside `depth` open containers, and returns its raw text.
     pub(crate) fn value(&mut self, depth: u32) -> Result<&'a str, JsonError> {
-        // One bit per open container: 1 for an object. DEPTH_MAX of them fit.
-        let mut objects: u64 = 0;
+        // One bit per open container: 1 for an object. READ_DEPTH_MAX of them fit.
+        let mut objects: u128 = 0;
         let mut open: u32 = 0;
         self.peek();
         let start = self.at;
@@ -82,11 +84,11 @@ impl<'a> Reader<'a> {
                 bracket @ (b'{' | b'[') => {
                     self.at += 1;
                     open += 1;
-                    if depth + open > DEPTH_MAX {
+                    if depth + open > READ_DEPTH_MAX {
                         return Err(JsonError::TooDeep);
                     }
                     let is_object = bracket == b'{';
-                    objects = objects << 1 | u64::from(is_object);
+                    objects = objects << 1 | u128::from(is_object);
                     let closing = if is_object { b'}' } else { b']' };
                     if self.peek() != Some(closing) {
                         if is_object {
@@ -280,6 +282,16 @@ fn unescape_unicode(escaped: &str) -> (char, usize) {
         return (character, 11);
     }
     (char::from_u32(u32::from(high)).unwrap_or(char::REPLACEMENT_CHARACTER), 5)
+}
+
+/// How many bytes [`write_string`] appends for `text`.
+pub(crate) fn string_bytes(text: &[u8]) -> usize {
+    let more = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
+        0..0x20 => 5,
+        _ => 0,
+    };
+    text.iter().map(|&byte| 1 + more(byte)).sum::<usize>() + 2
 }
 
 /// Appends `text` as a JSON string literal. What is not UTF-8 passes through for the caller to find.

@@ -14,3 +14,5 @@ mod json;
 pub mod msgpack;
 pub mod rfc6455;
 pub mod socket_io;
+
+pub use json::{DEPTH_MAX, READ_DEPTH_MAX};

@@ -223,6 +223,16 @@ impl Client {
         self.send_packet(PacketType::Event, None, &json!([name, argument]), &[])
     }
 
+    /// Sends an Engine.IO text message as it is.
+    pub(crate) fn send_text(&mut self, text: &str) -> bool {
+        self.link.send(&[Outgoing::Text(text.to_owned())])
+    }
+
+    /// Sends a binary message as it is.
+    pub(crate) fn send_binary(&mut self, bytes: Vec<u8>) -> bool {
+        self.link.send(&[Outgoing::Binary(bytes)])
+    }
+
     /// Emits several events together.
     #[track_caller]
     pub(crate) fn emit_all(&mut self, events: &[(&str, Value)]) {

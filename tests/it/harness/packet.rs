@@ -32,7 +32,7 @@ impl WholePacket {
     }
 
     pub(crate) fn from_msgpack(bytes: &[u8]) -> Self {
-        let packet = msgpack::decode(bytes).unwrap();
+        let packet = msgpack::decode(bytes, usize::MAX).unwrap();
         let data = packet.data.map_or(Value::Null, |data| serde_json::from_str(&data).unwrap());
         let attachments = packet.attachments;
         Self { kind: packet.kind, id: packet.id, data, attachments, missing: 0 }

@@ -267,9 +267,9 @@ fn text_that_is_no_json_is_refused() {
         assert_eq!(refusal.code(), ErrorCode::PayloadInvalid);
         assert_eq!(refusal.rule(), Some("syntax"), "{payload:?}");
     }
-    // As deep as it goes, what is skipped does not overflow.
+    // However deep it is, it is refused in words.
     let deep = format!(r#"{{"orderId":"o1","x":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-    assert!(validate("order:created", &deep).is_ok());
+    assert_eq!(validate("order:created", &deep).unwrap_err().rule(), Some("depth"));
     let deep_items = format!(r#"{{"orderId":"o1","items":{}}}"#, "[".repeat(100_000));
     assert!(validate("order:created", &deep_items).is_err());
 }
@@ -350,4 +350,23 @@ fn identifiers_without_escapes_are_borrowed() {
     };
     check(r#"{"orderId":"o/1","customerId":"c/1"}"#, true);
     check(r#"{"orderId":"o\/1","customerId":"c\/1"}"#, false);
+}
+
+#[test]
+fn a_payload_nests_62_levels_and_a_refusal_says_where_it_is_deeper() {
+    let lists = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let order = |note: &str| format!(r#"{{"orderId":"1","note":{note}}}"#);
+    validate("order:updated", &order(&lists(61))).unwrap();
+    let pointer = format!("/note{}", "/0".repeat(61));
+    refused("order:updated", &order(&lists(62)), &pointer, "depth");
+    refused("order:updated", &order(&lists(50_000)), &pointer, "depth");
+    // Brackets in strings and beside each other do not count.
+    validate("order:updated", &order(&format!(r#""{}\"[[[\\""#, "[{".repeat(500)))).unwrap();
+    validate("order:updated", &order(&format!("[{}[]]", "[{}],".repeat(500)))).unwrap();
+    // Names are unescaped, and the place is the one of its own list or object.
+    let members = format!(r#"{{"x":[{{}},{{"y":[]}}],"a\"/b":[1,[2],{}]}}"#, lists(59));
+    validate("order:updated", &order(&members)).unwrap();
+    let members = format!(r#"{{"x":[{{}},{{"y":[]}}],"a\"/b":[1,[2],{}]}}"#, lists(60));
+    let pointer = format!("/note/a\"~1b/2{}", "/0".repeat(59));
+    refused("order:updated", &order(&members), &pointer, "depth");
 }

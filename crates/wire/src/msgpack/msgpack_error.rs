@@ -22,9 +22,15 @@ pub enum MsgpackError {
     /// A map's key is neither a string nor an integer.
     #[error("a map key that is neither string nor integer")]
     InvalidKey,
-    /// The data nests deeper than 64 levels.
-    #[error("data nested deeper than {DEPTH_MAX}")]
+    /// The data to write nests deeper than 64 levels.
+    #[error("data nested deeper than {DEPTH_MAX} levels")]
     TooDeep,
+    /// The packet is longer than it may be once it is JSON.
+    #[error("data of more than {bytes_max} bytes as JSON, its binary values included")]
+    TooLarge {
+        /// The limit.
+        bytes_max: usize,
+    },
     /// More binary values than [`ATTACHMENTS_MAX`], so that no JSON client could read it.
     #[error("more than {ATTACHMENTS_MAX} binary values")]
     TooManyAttachments,

@@ -22,16 +22,19 @@ pub struct MsgpackPacket {
 ///
 /// Unknown keys and repeats of a key are ignored. Dates become ISO 8601 strings in UTC; undefined
 /// and the floats that JSON cannot say become null; array buffers and byte strings become
-/// attachments; integer keys of maps become strings.
+/// attachments; integer keys of maps become strings; what nests deeper than 128 levels becomes null.
+///
+/// JSON may be several times as long as the same in msgpack. The data's JSON text and its attachments together may take
+/// `bytes_max` bytes, and nothing is converted beyond that.
 ///
 /// # Errors
 /// See [`MsgpackError`]. The reference server closes the connection of the sender.
-pub fn decode(bytes: &[u8]) -> Result<MsgpackPacket, MsgpackError> {
+pub fn decode(bytes: &[u8], bytes_max: usize) -> Result<MsgpackPacket, MsgpackError> {
     let mut reader = Reader::new(bytes);
     let Token::Map(length) = reader.token()? else { return Err(MsgpackError::InvalidPacket) };
     let mut fields = Fields::default();
     for _ in 0..length {
-        fields.read(&mut reader)?;
+        fields.read(&mut reader, bytes_max)?;
     }
     if !reader.is_at_end() {
         return Err(MsgpackError::TrailingBytes);
@@ -49,23 +52,24 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn read(&mut self, reader: &mut Reader<'a>) -> Result<(), MsgpackError> {
+    fn read(&mut self, reader: &mut Reader<'a>, bytes_max: usize) -> Result<(), MsgpackError> {
         let key = reader.token()?;
-        skip(reader, key, 1)?;
+        skip(reader, key)?;
         let token = reader.token()?;
         match key {
             Token::Str(b"type") if self.kind.is_none() => self.kind = Some(token),
             Token::Str(b"nsp") if self.namespace.is_none() => self.namespace = Some(token),
             Token::Str(b"id") if self.id.is_none() => self.id = Some(token),
             Token::Str(b"data") if self.data.is_none() => {
-                let mut data = ToJson::default();
+                let mut data = ToJson::new(bytes_max);
                 data.value(reader, token, 0)?;
+                data.check_room(0)?;
                 self.data = Some(data);
                 return Ok(());
             }
             _ => {}
         }
-        skip(reader, token, 1)
+        skip(reader, token)
     }
 
     fn packet(self) -> Result<MsgpackPacket, MsgpackError> {
@@ -82,7 +86,8 @@ impl<'a> Fields<'a> {
             Some(_) => return Err(MsgpackError::InvalidPacket),
         };
         let namespace = read_namespace(self.namespace)?;
-        let ToJson { json, attachments } = self.data.unwrap_or_default();
+        let (json, attachments) =
+            self.data.map_or_else(Default::default, |data| (data.json, data.attachments));
         let json = String::from_utf8(json).map_err(|_| MsgpackError::InvalidUtf8)?;
         // Nil stands for a field that is not there: Python writes it so.
         let data = (!matches!(json.as_str(), "" | "null")).then_some(json);

@@ -26,6 +26,16 @@ pub(super) enum Token<'a> {
     Map(u32),
 }
 
+impl Token<'_> {
+    /// How many bytes of text or binary it holds.
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Token::Str(bytes) | Token::Bin(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// A place in msgpack bytes.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],

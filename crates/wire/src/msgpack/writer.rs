@@ -1,5 +1,5 @@
 use super::msgpack_error::MsgpackError;
-use crate::json::{Reader, unescape};
+use crate::json::{DEPTH_MAX, Reader, unescape};
 use crate::socket_io::{Packet, PacketType, placeholder};
 
 /// Appends `packet` as one msgpack map: `type`, `data` and `nsp`, and `id` where there is one.
@@ -90,7 +90,7 @@ impl Writer<'_> {
     }
 
     fn array(&mut self, reader: &mut Reader<'_>, depth: u32) -> Result<(), MsgpackError> {
-        reader.open(depth)?;
+        reader.open(depth, DEPTH_MAX)?;
         let start = self.reserve_head();
         let mut length = 0;
         if !reader.take_if(b']') {
@@ -115,7 +115,7 @@ impl Writer<'_> {
             self.out.extend_from_slice(bytes);
             return Ok(());
         }
-        reader.open(depth)?;
+        reader.open(depth, DEPTH_MAX)?;
         let start = self.reserve_head();
         let mut length = 0;
         if !reader.take_if(b'}') {

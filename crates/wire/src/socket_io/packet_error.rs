@@ -1,6 +1,6 @@
 use super::arguments::ARGUMENTS_MAX;
 use super::packet::ATTACHMENTS_MAX;
-use crate::json::{DEPTH_MAX, JsonError};
+use crate::json::{JsonError, READ_DEPTH_MAX};
 
 /// Why text is no Socket.IO packet. The reference server closes the connection of its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,8 +29,8 @@ pub enum PacketError {
         /// Where in the data.
         at: usize,
     },
-    /// The data nests deeper than 64 levels.
-    #[error("data nested deeper than {DEPTH_MAX}")]
+    /// The data nests deeper than 128 levels.
+    #[error("data nested deeper than {READ_DEPTH_MAX} levels")]
     TooDeep,
     /// More than [`ARGUMENTS_MAX`].
     #[error("more than {ARGUMENTS_MAX} arguments")]

@@ -1,19 +1,25 @@
 //! `{"_placeholder":true,"num":n}`: where an attachment belongs in a binary packet's data.
 
 use super::packet_error::PacketError;
-use crate::json::{Reader, unescape};
+use crate::json::{READ_DEPTH_MAX, Reader, unescape};
 
 /// Checks that `data` is JSON and that each placeholder in it points to one of `attachments`.
+///
+/// What nests deeper than [`READ_DEPTH_MAX`] is not looked at: [`split_arguments`](super::split_arguments) refuses it, and
+/// its sender can then be told instead of closed.
 pub(crate) fn check_placeholders(data: &str, attachments: usize) -> Result<(), PacketError> {
     let mut reader = Reader::new(data);
-    check_value(&mut reader, 0, attachments)?;
-    Ok(reader.end()?)
+    match check_value(&mut reader, 0, attachments) {
+        Err(PacketError::TooDeep) => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => Ok(reader.end()?),
+    }
 }
 
 fn check_value(reader: &mut Reader<'_>, depth: u32, attachments: usize) -> Result<(), PacketError> {
     match reader.peek() {
         Some(b'[') => {
-            reader.open(depth)?;
+            reader.open(depth, READ_DEPTH_MAX)?;
             if reader.take_if(b']') {
                 return Ok(());
             }
@@ -25,7 +31,7 @@ fn check_value(reader: &mut Reader<'_>, depth: u32, attachments: usize) -> Resul
             }
         }
         Some(b'{') => {
-            reader.open(depth)?;
+            reader.open(depth, READ_DEPTH_MAX)?;
             if reader.take_if(b'}') {
                 return Ok(());
             }

@@ -18,6 +18,9 @@ fn bytes(notation: &str) -> Vec<u8> {
     out
 }
 
+/// More than any test's packet takes.
+const BYTES_MAX: usize = 10_000_000;
+
 /// The event `["e", value]`.
 fn event(value: &str) -> Vec<u8> {
     bytes(&format!("83 a4'type' 02 a4'data' 92 a1'e' {value} a3'nsp' a1'/'"))
@@ -25,7 +28,7 @@ fn event(value: &str) -> Vec<u8> {
 
 /// The JSON text that `value` becomes, and its binary values.
 fn convert(value: &str) -> Result<(String, Vec<Vec<u8>>), MsgpackError> {
-    let packet = decode(&event(value))?;
+    let packet = decode(&event(value), BYTES_MAX)?;
     let data = packet.data.unwrap();
     let text = data.strip_prefix("[\"e\",").unwrap().strip_suffix(']').unwrap();
     Ok((text.to_owned(), packet.attachments))
@@ -44,7 +47,7 @@ fn check_binary(value: &str, attachment: &str) {
 
 #[track_caller]
 fn check_packet(notation: &str, kind: PacketType, id: Option<u64>, data: Option<&str>) {
-    let packet = decode(&bytes(notation)).unwrap();
+    let packet = decode(&bytes(notation), BYTES_MAX).unwrap();
     let MsgpackPacket { kind: read_kind, namespace, id: read_id, data: read_data, .. } = packet;
     assert_eq!(
         (read_kind, namespace.as_str(), read_id, read_data.as_deref()),
@@ -262,7 +265,7 @@ fn what_is_no_packet_is_refused() {
         ("83 a4'type' 02 a4'data' 91 81 c0 c0 a3'nsp' a1'/'", InvalidKey),
         ("83 a4'type' 02 a4'data' 91 81 90 c0 a3'nsp' a1'/'", InvalidKey),
     ] {
-        assert_eq!(decode(&bytes(notation)).err(), Some(error), "{notation}");
+        assert_eq!(decode(&bytes(notation), BYTES_MAX).err(), Some(error), "{notation}");
     }
 }
 
@@ -272,9 +275,9 @@ fn a_packet_cut_anywhere_is_truncated() {
         "96 c4 02 0102 d9 02 'ab' cb 3fb999999999999a d7 00 0000000000000000 \
                        cf 0020000000000001 81 a1'k' c7 03 00 010203",
     );
-    assert!(decode(&whole).is_ok());
+    assert!(decode(&whole, BYTES_MAX).is_ok());
     for end in 0..whole.len() {
-        assert_eq!(decode(&whole[..end]).err(), Some(MsgpackError::Truncated), "{end}");
+        assert_eq!(decode(&whole[..end], BYTES_MAX).err(), Some(MsgpackError::Truncated), "{end}");
     }
 }
 
@@ -282,25 +285,57 @@ fn a_packet_cut_anywhere_is_truncated() {
 fn what_is_announced_but_not_there_is_not_reserved() {
     for head in ["dd ffffffff", "df ffffffff", "c6 ffffffff", "db ffffffff", "c9 ffffffff 00"] {
         let inside_data = bytes(&format!("83 a4'type' 02 a4'data' {head}"));
-        assert_eq!(decode(&inside_data).err(), Some(MsgpackError::Truncated));
+        assert_eq!(decode(&inside_data, BYTES_MAX).err(), Some(MsgpackError::Truncated));
         let inside_unknown = bytes(&format!("83 a1'x' {head}"));
-        assert_eq!(decode(&inside_unknown).err(), Some(MsgpackError::Truncated));
+        assert_eq!(decode(&inside_unknown, BYTES_MAX).err(), Some(MsgpackError::Truncated));
     }
-    assert_eq!(decode(&bytes("df ffffffff")).err(), Some(MsgpackError::Truncated));
+    assert_eq!(decode(&bytes("df ffffffff"), BYTES_MAX).err(), Some(MsgpackError::Truncated));
 }
 
 #[test]
-fn nesting_ends_at_64_levels() {
+fn what_is_nested_deeper_than_128_levels_reads_as_null() {
     // Data is an array already.
-    let nested = |depth: usize, inside: &str| convert(&format!("{}{inside}", "91".repeat(depth)));
-    let (json, _) = nested(63, "c0").unwrap();
-    assert!(split_arguments(&format!("[\"e\",{json}]")).is_ok());
-    assert_eq!(nested(64, "c0"), Err(MsgpackError::TooDeep));
-    // A binary value becomes an object, so it counts.
-    assert!(nested(62, "c400").is_ok());
-    assert_eq!(nested(63, "c400"), Err(MsgpackError::TooDeep));
+    let nested =
+        |depth: usize, inside: &str| convert(&format!("{}{inside}", "91".repeat(depth))).unwrap().0;
+    let json =
+        |depth: usize, inside: &str| format!("{}{inside}{}", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(nested(127, "01"), json(127, "1"));
+    assert!(split_arguments(&format!("[\"e\",{}]", nested(127, "01"))).is_ok());
+    for inside in ["90", "9101", "81a16101", "c400", "92 90 93 01 02 03"] {
+        assert_eq!(nested(127, inside), json(127, "null"), "{inside}");
+    }
+    assert_eq!(nested(100_000, "01"), json(127, "null"));
+    // What is passed over is not held against anybody's stack.
+    let unknown = bytes(&format!(
+        "84 a4'type' 02 a3'nsp' a1'/' a4'data' 91 a1'e' a1'x' {} 01",
+        "91".repeat(100_000)
+    ));
+    assert!(decode(&unknown, BYTES_MAX).is_ok());
     let endless = bytes(&format!("81 a1'x' {}", "91".repeat(100_000)));
-    assert_eq!(decode(&endless).err(), Some(MsgpackError::TooDeep));
+    assert_eq!(decode(&endless, BYTES_MAX).err(), Some(MsgpackError::Truncated));
+}
+
+#[test]
+fn nothing_is_converted_beyond_the_limit_of_the_json_text() {
+    let limited = |value: &str, bytes_max| {
+        decode(&event(value), bytes_max).map(|packet| packet.data.unwrap().len())
+    };
+    // A control character takes one byte in msgpack and six in JSON; a float five and up to 25.
+    let control = format!("da 03e8 {}", "01".repeat(1_000));
+    let floats = format!("dc 03e8 {}", "ca 7f7fffff ".repeat(1_000));
+    let nils = format!("dc 03e8 {}", "c0".repeat(1_000));
+    let keys = format!("de 03e8 {}", "a101 01".repeat(1_000));
+    for value in [control.as_str(), &floats, &nils, &keys] {
+        let whole = limited(value, BYTES_MAX).unwrap();
+        assert_eq!(limited(value, whole), Ok(whole));
+        let bytes_max = whole - 1;
+        assert_eq!(limited(value, bytes_max), Err(MsgpackError::TooLarge { bytes_max }));
+    }
+    // Binary values count with the text.
+    let binary = "92 c403010203 c403010203";
+    let text = r#"["e",[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]]"#.len();
+    assert_eq!(limited(binary, text + 6), Ok(text));
+    assert_eq!(limited(binary, text + 5), Err(MsgpackError::TooLarge { bytes_max: text + 5 }));
 }
 
 fn packet(data: &str) -> Packet<'_> {
@@ -448,7 +483,7 @@ proptest! {
         let lent: Vec<&[u8]> = attachments.iter().map(Vec::as_slice).collect();
         let mut out = Vec::new();
         write_packet(&mut out, &Packet { id, ..packet(&data) }, &lent).unwrap();
-        let read = decode(&out).unwrap();
+        let read = decode(&out, BYTES_MAX).unwrap();
         prop_assert_eq!(read.id, id);
         prop_assert_eq!(&read.attachments, &attachments);
         let read_data = read.data.unwrap();
@@ -461,7 +496,7 @@ proptest! {
     fn a_double_keeps_every_bit(number in any::<f64>()) {
         let mut out = Vec::new();
         write_packet(&mut out, &packet(&format!("[{number:?}]")), &[]).unwrap();
-        let data = decode(&out).unwrap().data.unwrap();
+        let data = decode(&out, BYTES_MAX).unwrap().data.unwrap();
         let read: f64 = data[1..data.len() - 1].parse().unwrap();
         prop_assert_eq!(read.to_bits(), number.to_bits());
     }
@@ -478,7 +513,7 @@ proptest! {
     ) {
         let mut input = bytes("83 a4'type' 02 a3'nsp' a1'/' a4'data' 91");
         input.extend(inside);
-        if let Ok(packet) = decode(&input) {
+        if let Ok(packet) = decode(&input, BYTES_MAX) {
             let data = packet.data.unwrap();
             prop_assert!(split_arguments(&data).is_ok(), "{}", data);
             // Control characters become six bytes; a placeholder has thirty, ten times at most.

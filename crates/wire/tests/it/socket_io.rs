@@ -218,17 +218,19 @@ fn data_that_is_not_json_is_refused() {
 }
 
 #[test]
-fn nesting_ends_at_64_levels() {
+fn nesting_ends_at_128_levels() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    assert!(split_arguments(&nested(64)).is_ok());
-    assert_eq!(split_arguments(&nested(65)), Err(PacketError::TooDeep));
+    assert!(split_arguments(&nested(128)).is_ok());
+    assert_eq!(split_arguments(&nested(129)), Err(PacketError::TooDeep));
     assert_eq!(split_arguments(&"[".repeat(1_000_000)), Err(PacketError::TooDeep));
-    assert!(decode(&format!("51-{}", nested(64))).is_ok());
-    assert_eq!(decode(&format!("51-{}", nested(65))), Err(PacketError::TooDeep));
+    // Too deep an event is refused when its arguments are split, and its sender stays.
+    assert!(decode(&format!("51-{}", nested(128))).is_ok());
+    assert!(decode(&format!("51-{}", nested(129))).is_ok());
+    assert!(decode(&format!("51-{}", "[".repeat(1_000_000))).is_ok());
     let objects = |depth: usize| format!("0{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
-    assert!(decode(&objects(64)).is_ok());
-    assert_eq!(decode(&objects(65)), Err(PacketError::TooDeep));
-    let mixed = format!("[{}1{}]", "{\"a\":[".repeat(31), "]}".repeat(31));
+    assert!(decode(&objects(128)).is_ok());
+    assert_eq!(decode(&objects(129)), Err(PacketError::TooDeep));
+    let mixed = format!("[{}1{}]", "{\"a\":[".repeat(63), "]}".repeat(63));
     assert!(split_arguments(&mixed).is_ok());
 }
 

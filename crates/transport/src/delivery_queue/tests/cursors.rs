@@ -136,7 +136,7 @@ fn a_msgpack_client_reads_its_own_stamp_too() {
             if is_text {
                 return stamps.push(String::from_utf8(payload.to_vec()).unwrap());
             }
-            let packet = foodtrack_wire::msgpack::decode(payload).unwrap();
+            let packet = foodtrack_wire::msgpack::decode(payload, usize::MAX).unwrap();
             stamps.push(packet.data.unwrap());
         });
     }
