@@ -71,7 +71,7 @@ fn main() -> io::Result<()> {
     let address = listeners[0].local_addr()?;
     // A machine without IPv6 is served on IPv4 alone.
     listeners.extend(listen(SocketAddr::from((Ipv6Addr::LOCALHOST, address.port()))));
-    let reactor = Reactor::new(&Commons::new(config), 0, listeners)?;
+    let reactor = Reactor::new(&Commons::new(config, 1), 0, listeners)?;
     writeln!(io::stdout(), "listening on {address}")?;
     match flags.mode {
         Mode::Suites => run(reactor, Echo::new(namespaces)),

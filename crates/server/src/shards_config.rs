@@ -53,6 +53,12 @@ pub(crate) fn shards_config(
                     bytes => Limits::default().bytes_per_second.max(bytes.saturating_mul(2)),
                 },
                 connect_timeout: Duration::from_millis(limits.connect_timeout_ms.into()),
+                strangers_bytes_max: count(limits.strangers_bytes_max),
+                // Where addresses may open sessions as they like, they tell nobody apart.
+                strangers_per_address_max: match said.security.rate_limiting.handshakes_per_minute {
+                    0 => 0,
+                    _ => count(limits.strangers_per_address_max),
+                },
                 sockets_max: descriptors::sockets_max(),
                 ..Limits::default()
             },

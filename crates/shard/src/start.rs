@@ -89,7 +89,7 @@ pub fn start(
     let address = listener.local_addr()?;
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let count = if config.shards == 0 { cores } else { config.shards };
-    let commons = Commons::new(config.reactor.clone());
+    let commons = Commons::new(config.reactor.clone(), count);
     let reactors = (0..count)
         .map(|index| Reactor::new(&commons, index, Some(listener.try_clone()?)))
         .collect::<io::Result<Vec<_>>>()?;

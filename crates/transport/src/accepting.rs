@@ -1,10 +1,13 @@
 //! Taking sockets in, and what is done where there is no room for them.
 
-use std::io;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 
+use mio::net::TcpStream;
 use mio::{Interest, Token};
 
 use crate::deadlines::Timer;
+use crate::door::DoorRefusal;
 use crate::limits::ACCEPTS_PER_TURN;
 use crate::link::Link;
 use crate::reactor::{Reactor, key};
@@ -13,6 +16,11 @@ use crate::reactor::{Reactor, key};
 pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
 /// The longest such wait: each is twice as long as the one before, until a connection is accepted.
 const ACCEPT_RETRY_MS_MAX: u64 = 1_600;
+
+/// What somebody gets for whom there is no socket.
+const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
+    content-length: 98\r\nconnection: close\r\n\r\n\
+    {\"code\":\"too_many_connections\",\"message\":\"the server has too many connections; try again shortly\"}";
 
 impl Reactor {
     pub(crate) fn accept(&mut self) {
@@ -25,11 +33,7 @@ impl Reactor {
             match listener.accept() {
                 Ok((stream, peer)) => {
                     self.accept_retry_ms = ACCEPT_RETRY_MS;
-                    if self.links.len() < self.config.limits.sockets_max {
-                        let serial = self.next_serial();
-                        let is_proxied = self.config.proxies.trusts(peer.ip());
-                        self.add_link(Link { is_proxied, ..Link::new(stream, peer, serial) });
-                    }
+                    self.take_in(stream, peer);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => place += 1,
                 // The peer was gone before it was accepted.
@@ -40,12 +44,27 @@ impl Reactor {
                     self.accept_retry_ms = (wait_ms * 2).min(ACCEPT_RETRY_MS_MAX);
                     self.is_accept_timed = true;
                     self.wheel.schedule(self.now_ms + wait_ms, Timer::Accept);
-                    self.drop_silent();
+                    self.out_of_descriptors();
                     return;
                 }
             }
         }
         self.accept_pending = true;
+    }
+
+    fn take_in(&mut self, mut stream: TcpStream, peer: SocketAddr) {
+        if !self.has_room_for_socket() {
+            self.door.note(peer.ip(), DoorRefusal::TooManyConnections);
+            // Most often the request has not come yet, and this is what it finds. A socket of its own is what there is not.
+            let _ = stream.write(NO_ROOM);
+            return;
+        }
+        let serial = self.next_serial();
+        let is_proxied = self.config.proxies.trusts(peer.ip());
+        let link = Link { is_proxied, ..Link::new(stream, peer, serial) };
+        if let Some(link) = self.add_link(link) {
+            self.lodge(link);
+        }
     }
 
     /// Takes a socket in and starts its patience.
@@ -55,6 +74,7 @@ impl Reactor {
         let link = entry.insert(link);
         link.timer_ms = u64::MAX;
         (link.is_output_timed, link.is_resume_timed) = (false, false);
+        link.lodges = false;
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut link.stream, Token(index), interest)
         {
@@ -63,6 +83,7 @@ impl Reactor {
             return None;
         }
         let link = key(index);
+        self.count_socket(link);
         self.watch_link(link, self.handshake_deadline_ms());
         self.watch_output(link);
         Some(link)

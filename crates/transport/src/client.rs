@@ -76,6 +76,14 @@ pub struct HandshakeInfo {
     pub cookie: Option<Box<str>>,
 }
 
+impl HandshakeInfo {
+    /// Memory of what it told.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let texts = [&self.user_agent, &self.authorization, &self.cookie];
+        texts.into_iter().flatten().map(|text| text.len()).sum()
+    }
+}
+
 /// What is spoken at an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -155,6 +163,8 @@ pub(crate) struct Client {
     pub(crate) is_parting: bool,
     /// Whether it was ever in a namespace; before that it is a stranger's.
     pub(crate) has_joined: bool,
+    /// What the strangers' budget counts it for.
+    pub(crate) counted_bytes: u32,
     pub(crate) allowance: Allowance,
     /// Packets of a polling body that wait until others have had their turn.
     pub(crate) posted: Option<Box<Packets>>,

@@ -56,10 +56,10 @@ pub struct Commons {
 }
 
 impl Commons {
-    /// Starts the clock.
-    pub fn new(config: ReactorConfig) -> Self {
+    /// Starts the clock, for so many shards.
+    pub fn new(config: ReactorConfig, shards: usize) -> Self {
         let admission = Arc::new(Admission::new(config.handshakes_per_minute));
-        let strangers = Arc::new(StrangerBudget::new(config.limits.strangers_bytes_max));
+        let strangers = Arc::new(StrangerBudget::new(&config.limits, shards));
         Self {
             config: Arc::new(config),
             sids: Arc::new(SidDirectory::new()),

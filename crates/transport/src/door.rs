@@ -7,6 +7,7 @@ use crate::application::HttpTicket;
 use crate::engine_requests::EngineError;
 use crate::http::{Head, HttpError};
 use crate::reactor::Reactor;
+use crate::strangers::network;
 use crate::trusted_proxies::names_others;
 
 macro_rules! codes {
@@ -116,17 +117,23 @@ impl Reactor {
         }
     }
 
-    /// Takes the word of a trusted proxy for who a request comes from.
-    pub(crate) fn note_forwarded(&mut self, link: u32, head: &Head<'_>) {
-        let Some(state) = self.links.get_mut(link as usize) else { return };
+    /// Takes the word of a trusted proxy for who a request comes from. Returns whether that one may have one more connection;
+    /// otherwise it is told so, and the connection closes.
+    pub(crate) fn note_forwarded(&mut self, link: u32, head: &Head<'_>) -> bool {
+        let Some(state) = self.links.get(link as usize) else { return false };
         if !state.is_proxied {
-            return;
+            return true;
         }
         // A proxy keeps its connections, for whoever comes next; what it asks for itself comes from itself.
         let client = self.config.proxies.client(head);
-        if let Some(client) = client.or_else(|| state.stream.peer_addr().ok()) {
+        let Some(client) = client.or_else(|| state.stream.peer_addr().ok()) else { return true };
+        if network(client.ip()) != network(state.peer.ip()) {
+            self.move_lodger(link);
+        }
+        if let Some(state) = self.links.get_mut(link as usize) {
             state.peer = client;
         }
+        self.lodge(link)
     }
 
     /// Says, now and then, that an address which is refused for its many handshakes may be a proxy nobody named.

@@ -68,7 +68,8 @@ impl Reactor {
         // What waits for it would have gone out by a poll that waits.
         let is_told_all = self.clients[client as usize].queue.is_none();
         let was_polling = self.answer_poll(client, is_told_all.then_some(CLOSE));
-        let state = self.clients.remove(client as usize);
+        let mut state = self.clients.remove(client as usize);
+        self.discount_client(&mut state);
         self.hot[client as usize] = Hot::FREE;
         match state.transport {
             Transport::WebSocket { link } => match reason {

@@ -5,7 +5,7 @@ use crate::client::{HandshakeInfo, OwnedPacket, Packets, Protocol, Transport, Up
 use crate::door::DoorRefusal;
 use crate::handover::{Handover, Moved};
 use crate::http::{self, Head};
-use crate::limits::POSTED_PACKETS_MAX;
+use crate::limits::{POSTED_PACKETS_MAX, STRANGER_POSTED_PACKETS_MAX};
 use crate::link::LinkKind;
 use crate::reactor::Reactor;
 use crate::reading::Progress;
@@ -100,6 +100,10 @@ impl Reactor {
         if !matches!(state.transport, Transport::Polling(_)) || state.protocol != protocol {
             return Err(EngineError::BadRequest);
         }
+        if !state.is_stranger() {
+            self.make_known(link);
+        }
+        let state = &self.clients[client as usize];
         if state.closing.is_some() {
             return Ok(self.closing_request(link, client, request));
         }
@@ -202,6 +206,7 @@ impl Reactor {
         };
         let client = self.add_client(protocol, transport);
         self.clients[client as usize].handshake = Some(Box::new(info));
+        self.recount_client(client);
         let sid = self.clients[client as usize].sid;
         let (interval_ms, timeout_ms) =
             (self.config.heartbeat.interval_ms, self.config.heartbeat.timeout_ms);
@@ -317,7 +322,11 @@ impl Reactor {
         }
         let binary = head.header("content-type") == Some("application/octet-stream");
         let text = std::str::from_utf8(request.body).ok().filter(|_| !binary);
-        let packets = text.and_then(read_packets);
+        let packets_max = match self.clients[client as usize].is_stranger() {
+            true => STRANGER_POSTED_PACKETS_MAX,
+            false => POSTED_PACKETS_MAX,
+        };
+        let packets = text.and_then(|text| read_packets(text, packets_max));
         let Some(packets) = packets else {
             self.close(crate::ClientKey(client), crate::CloseReason::ProtocolError);
             let (code, status, message) = EngineError::BadRequest.parts();
@@ -455,9 +464,9 @@ impl EngineRequest<'_> {
     }
 }
 
-pub(crate) fn read_packets(body: &str) -> Option<Packets> {
+pub(crate) fn read_packets(body: &str, packets_max: usize) -> Option<Packets> {
     // Each is some bytes more in memory than in the body.
-    if memchr::memchr_iter(engine_io::SEPARATOR, body.as_bytes()).count() >= POSTED_PACKETS_MAX {
+    if memchr::memchr_iter(engine_io::SEPARATOR, body.as_bytes()).count() >= packets_max {
         return None;
     }
     let mut packets = VecDeque::new();

@@ -64,6 +64,7 @@ impl Reactor {
         // What was sent to it here goes out here.
         self.flush();
         let Some(mut state) = self.clients.try_remove(client as usize) else { return };
+        self.discount_client(&mut state);
         self.hot[client as usize] = Hot::FREE;
         let was_named = self.polling.remove(&state.sid).is_some();
         // Requests follow the client from now on, and may be there before it.
@@ -84,7 +85,9 @@ impl Reactor {
     pub fn adopt<A: Application>(&mut self, app: &mut A, handover: Handover<A::Transfer>) {
         match handover.0 {
             Moved::Request(link) => {
-                if let Some((link, serial)) = self.adopt_link(*link) {
+                if let Some((link, serial)) = self.adopt_link(*link)
+                    && self.lodge(link)
+                {
                     self.defer(link, serial);
                 }
             }
@@ -109,8 +112,10 @@ impl Reactor {
         }
         let sid = client.sid;
         let polls = matches!(client.transport, Transport::Polling(_));
-        let link = link.and_then(|link| self.adopt_link(link));
-        let probed = probed.and_then(|link| self.adopt_link(link));
+        // Its token is good: whoever sends it on knows that.
+        let known = |link| Link { is_known: true, ..link };
+        let link = link.and_then(|link| self.adopt_link(known(link)));
+        let probed = probed.and_then(|link| self.adopt_link(known(link)));
         if !polls && link.is_none() {
             return;
         }

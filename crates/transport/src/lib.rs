@@ -24,6 +24,7 @@ mod http;
 mod limits;
 mod link;
 mod listener;
+mod lodgers;
 mod origin_policy;
 mod outbox;
 mod output;

@@ -32,6 +32,10 @@ pub(crate) const POSTED_PACKETS_MAX: usize = 16_384;
 pub(crate) const STRANGER_PACKETS_PER_SECOND: u32 = 50;
 /// A client joins within so many times the time for one try.
 pub(crate) const CONNECT_TRIES: u64 = 2;
+/// Packets in the body of one post of a client that has not joined yet.
+pub(crate) const STRANGER_POSTED_PACKETS_MAX: usize = 128;
+/// Sockets of one address that a shard allows at least, however small its part of the limit is.
+pub(crate) const STRANGERS_PER_SHARD_MIN: usize = 32;
 /// The longest name of an unknown namespace that a refusal says again.
 pub(crate) const ECHOED_NAMESPACE_BYTES_MAX: usize = 128;
 
@@ -63,9 +67,13 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// How long an upgrade from polling may take.
     pub upgrade_timeout: Duration,
-    /// Bytes buffered for sockets of nobody who has joined, of all shards together; beyond it the oldest of them go.
+    /// What sockets and sessions of nobody who has joined may hold, of all shards together; beyond it the oldest of them go.
     pub strangers_bytes_max: usize,
-    /// Sockets of the shard, authenticated or not; more are closed as they come.
+    /// Sockets of nobody who has joined, of one address (IPv6: one /64); beyond it the oldest of them go. Each shard has its
+    /// part. 0 lifts the limit.
+    pub strangers_per_address_max: usize,
+    /// Sockets of all shards together, of whomever. Beyond it the oldest that nobody known has go, of the address that has
+    /// most of them; where there are none, newcomers are refused.
     pub sockets_max: usize,
 }
 
@@ -85,6 +93,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(45),
             upgrade_timeout: Duration::from_secs(10),
             strangers_bytes_max: 64 << 20,
+            strangers_per_address_max: 0,
             sockets_max: 1_000_000,
         }
     }

@@ -22,6 +22,10 @@ pub(crate) struct Link {
     pub(crate) unread: Vec<u8>,
     /// The chunked body in `unread`, as far as it is here.
     pub(crate) chunked: Option<Box<ChunkedDecoder>>,
+    /// Somebody has it who has joined.
+    pub(crate) is_known: bool,
+    /// It is counted with the sockets of its address.
+    pub(crate) lodges: bool,
     /// What the strangers' budget counts it for.
     pub(crate) counted_bytes: usize,
     /// The rest of what the socket did not take: goes before everything else.
@@ -73,6 +77,8 @@ impl Link {
             kind: LinkKind::Http { continued: false },
             unread: Vec::new(),
             chunked: None,
+            is_known: false,
+            lodges: false,
             counted_bytes: 0,
             unsent: Vec::new(),
             blocked: false,
@@ -98,6 +104,12 @@ impl Link {
             LinkKind::HttpBusy { client, .. } => client,
             LinkKind::Http { .. } | LinkKind::Draining => None,
         }
+    }
+
+    /// Memory of what was read and not used, or written and not taken.
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        let chunked = self.chunked.as_ref().map_or(0, |body| body.capacity());
+        self.unread.capacity() + chunked + self.unsent.capacity()
     }
 
     /// Whether more than enough was read ahead of the answer that the link waits for.

@@ -294,6 +294,7 @@ impl Reactor {
                 state.session.accept(namespace);
                 if !std::mem::replace(&mut state.has_joined, true) {
                     state.allowance.forgive();
+                    self.make_client_known(client);
                 }
                 self.send_connect(client, namespace, &answer);
                 app.connected(self, ClientKey(client), namespace);

@@ -21,6 +21,7 @@ use crate::deadlines::Timer;
 use crate::door::DoorRefusals;
 use crate::limits::READ_BYTES_PER_TURN;
 use crate::link::Link;
+use crate::lodgers::Lodgers;
 use crate::outbox::{Hot, Outbox};
 use crate::parted::Parted;
 use crate::send_ring::SendRing;
@@ -49,6 +50,11 @@ pub struct Reactor {
     pub(crate) parted: Parted,
     pub(crate) admission: Arc<Admission>,
     pub(crate) strangers: Arc<StrangerBudget>,
+    /// What strangers hold here.
+    pub(crate) stranger_bytes: usize,
+    /// How many of the others' calls to let go of strangers were heard.
+    pub(crate) calls_heard: u32,
+    pub(crate) lodgers: Lodgers,
     pub(crate) door: Arc<DoorRefusals>,
     start: Instant,
     pub(crate) now_ms: u64,
@@ -100,6 +106,7 @@ impl Reactor {
         for (place, listener) in listeners.iter_mut().enumerate() {
             poll.registry().register(listener, Token(LISTENER.0 - place), Interest::READABLE)?;
         }
+        commons.strangers.join(Arc::clone(&waker));
         let now_ms = elapsed_ms(commons.start);
         Ok(Self {
             poll,
@@ -112,6 +119,9 @@ impl Reactor {
             parted: Parted::default(),
             admission: Arc::clone(&commons.admission),
             strangers: Arc::clone(&commons.strangers),
+            stranger_bytes: 0,
+            calls_heard: 0,
+            lodgers: Lodgers::default(),
             door: Arc::clone(&commons.door),
             start: commons.start,
             now_ms,
@@ -154,14 +164,17 @@ impl Reactor {
 
     /// What the client told when it opened its session. Taken once: an idle client does not keep it.
     pub fn take_handshake(&mut self, client: ClientKey) -> Option<Box<HandshakeInfo>> {
-        self.clients.get_mut(client.index())?.handshake.take()
+        let info = self.clients.get_mut(client.index())?.handshake.take();
+        self.recount_client(client.0);
+        info
     }
 
     /// Keeps what the client told for its next try.
     pub fn give_handshake_back(&mut self, client: ClientKey, info: Box<HandshakeInfo>) {
-        if let Some(client) = self.clients.get_mut(client.index()) {
-            client.handshake = Some(info);
+        if let Some(state) = self.clients.get_mut(client.index()) {
+            state.handshake = Some(info);
         }
+        self.recount_client(client.0);
     }
 
     /// An unguessable id, for a client's public name.
@@ -242,6 +255,7 @@ impl Reactor {
         }
         self.now_ms = elapsed_ms(self.start);
         self.waker.rearm();
+        self.relieve();
         if std::mem::take(&mut self.accept_pending) {
             self.accept();
         }
@@ -336,7 +350,7 @@ impl Reactor {
 
     /// Makes the kernel forget a socket that it keeps for batched sends: it would keep the connection open, too.
     pub(crate) fn let_go_of(&mut self, link: u32, state: &mut Link) {
-        self.discount_stranger(state);
+        self.discount_socket(link, state);
         if std::mem::take(&mut state.is_kept)
             && let Some(ring) = &mut self.ring
         {

@@ -31,7 +31,9 @@ impl Reactor {
     ) -> Progress {
         let link = key(index);
         let parsed = http::parse_head(bytes, |head, head_bytes, length| {
-            self.note_forwarded(link, head);
+            if !self.note_forwarded(link, head) {
+                return Ok(Progress::Gone);
+            }
             let bytes_max = self.config.limits.payload_bytes_max;
             let rest = &bytes[head_bytes..];
             let Some((body, body_bytes)) = self.read_body(link, rest, length, bytes_max)? else {
@@ -238,6 +240,7 @@ impl Reactor {
             closing: None,
             is_parting: false,
             has_joined: false,
+            counted_bytes: 0,
             allowance: Allowance::default(),
             posted: None,
             connects: 0,
@@ -292,6 +295,9 @@ impl Reactor {
         self.clients[client as usize].transport = Transport::WebSocket { link };
         self.hot[client as usize].link = link;
         self.settle_mode(client);
+        if !self.clients[client as usize].is_stranger() {
+            self.make_known(link);
+        }
     }
 
     fn open_raw(&mut self, link: u32, head: &Head<'_>) {

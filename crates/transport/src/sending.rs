@@ -175,6 +175,9 @@ impl Reactor {
             Err(_) => state.unsent.clear(),
         }
         self.watch_output(link);
+        if self.links.get(link as usize).is_some_and(|link| link.blocked) {
+            self.count_stranger(link as usize);
+        }
     }
 
     /// A WebSocket control frame to a client or to a socket that probes.

@@ -1,112 +1,350 @@
-//! What all who are not yet known may hold together: one budget of memory for the server, and who goes when it is spent.
+//! What all who are not yet known may hold together, of memory and of sockets, and who goes where it is too much.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::client::CloseReason;
+use crate::client::{Client, ClientKey, CloseReason, HandshakeInfo, Transport};
+use crate::door::DoorRefusal;
+use crate::limits::{CONNECT_TRIES, Limits, STRANGERS_PER_SHARD_MIN};
 use crate::link::{Link, LinkKind};
-use crate::reactor::{Reactor, key};
+use crate::reactor::{Reactor, key, millis};
+use crate::requests::JSON;
+use crate::waker::Waker;
 
-/// Sockets let go of at once when the process has no descriptor left.
-const SILENT_DROPPED_MAX: usize = 64;
+/// Sockets let go of at once where there are too many.
+const EVICTED_AT_ONCE_MAX: usize = 64;
+/// What a stranger's socket counts for beside what is buffered for it: its place here, and some of what the kernel keeps.
+const SOCKET_BYTES: usize = 512;
+/// What a stranger's session counts for beside what it told.
+const SESSION_BYTES: usize = 1_024;
 
-/// Bytes that are buffered for sockets of nobody who has joined, of all shards together.
+/// What strangers may hold together, counted by all shards. Each shard lets go of its own: where it is too much, whoever holds
+/// more than an even part of it has some to let go of, and is told.
 pub(crate) struct StrangerBudget {
     bytes: AtomicUsize,
     bytes_max: usize,
+    /// Of one address, on one shard; 0 for no limit.
+    pub(crate) per_address_max: usize,
+    shards: usize,
+    /// Sockets of everybody.
+    sockets: AtomicUsize,
+    sockets_max: usize,
+    /// A shard got no descriptor, and has nobody to let go of.
+    wants_descriptor: AtomicBool,
+    /// How often one shard asked the others to let go of some.
+    calls: AtomicU32,
+    wakers: Mutex<Vec<Arc<Waker>>>,
 }
 
 impl StrangerBudget {
-    pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { bytes: AtomicUsize::new(0), bytes_max }
+    pub(crate) fn new(limits: &Limits, shards: usize) -> Self {
+        let shards = shards.max(1);
+        let per_address_max = limits.strangers_per_address_max;
+        // A part each: sockets of one address come to any shard.
+        let part = per_address_max.div_ceil(shards).max(STRANGERS_PER_SHARD_MIN);
+        Self {
+            bytes: AtomicUsize::new(0),
+            bytes_max: limits.strangers_bytes_max,
+            per_address_max: part.min(per_address_max),
+            shards,
+            sockets: AtomicUsize::new(0),
+            sockets_max: limits.sockets_max,
+            wants_descriptor: AtomicBool::new(false),
+            calls: AtomicU32::new(0),
+            wakers: Mutex::default(),
+        }
     }
 
-    /// Replaces what a socket was counted for by what it holds now.
-    fn recount(&self, before: usize, now: usize) {
-        self.bytes.fetch_add(now, Ordering::Relaxed);
-        self.bytes.fetch_sub(before, Ordering::Relaxed);
+    /// A shard that can be told.
+    pub(crate) fn join(&self, waker: Arc<Waker>) {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner).push(waker);
     }
 
     fn is_spent(&self) -> bool {
         self.bytes.load(Ordering::Relaxed) > self.bytes_max
     }
 
-    /// Whether there is some room again: an eighth, so that not every read has to look for somebody.
-    fn has_room(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) <= self.bytes_max - self.bytes_max / 8
+    /// An even part of the memory.
+    fn part_bytes(&self) -> usize {
+        self.bytes_max / self.shards
+    }
+
+    fn has_too_many_sockets(&self) -> bool {
+        self.sockets.load(Ordering::Relaxed) >= self.sockets_max
+    }
+
+    /// Whether one more socket fits although there are too many: until another shard has let go of some.
+    fn has_margin(&self) -> bool {
+        let margin = (self.sockets_max / 8).min(32);
+        self.sockets.load(Ordering::Relaxed) < self.sockets_max + margin
+    }
+
+    /// Asks all shards to let go of some.
+    fn call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+        wakers.iter().for_each(|waker| waker.wake());
     }
 }
 
+/// Somebody who may have to go.
+enum Lodger {
+    Link(u32),
+    /// A session without a socket.
+    Client(u32),
+}
+
 impl Reactor {
-    /// Whether a socket is of nobody who has joined.
-    fn is_stranger(&self, link: &Link) -> bool {
-        link.client().and_then(|client| self.clients.get(client as usize)).is_none_or(|client| {
-            client.protocol == crate::client::Protocol::SocketIo && client.session.is_idle()
-        })
+    /// A socket is there, or is known to be of this address: it lodges until somebody known has it. Where its address has too
+    /// many, the oldest of them goes. Returns whether it may stay; otherwise it is told why, and closes.
+    pub(crate) fn lodge(&mut self, link: u32) -> bool {
+        let Some(state) = self.links.get_mut(link as usize) else { return false };
+        // A trusted proxy is nobody by itself: it is bounded by whom it names.
+        let is_proxy = state.is_proxied && self.config.proxies.trusts(state.peer.ip());
+        if state.is_known || state.lodges || is_proxy {
+            return true;
+        }
+        state.lodges = true;
+        let address = network(state.peer.ip());
+        let (count, max) = (self.lodgers.enter(address, link), self.strangers.per_address_max);
+        if max == 0 || count <= max {
+            return true;
+        }
+        let oldest = self.lodgers.of(address).find(|other| *other != link && self.may_go(*other));
+        if let Some(oldest) = oldest {
+            self.evict(oldest);
+            return true;
+        }
+        self.note_refused(link, DoorRefusal::TooManyConnections);
+        let body = "{\"code\":\"too_many_connections\",\"message\":\"this address has too many connections that have not joined; try again shortly\"}";
+        let headers = [("content-type", JSON), ("retry-after", b"1")];
+        self.respond_link(link, 429, &headers, body.as_bytes(), false);
+        self.drain_link(link);
+        false
     }
 
-    /// Counts what a socket holds after it was read. When all strangers hold too much, the oldest of this shard go.
-    pub(crate) fn count_stranger(&mut self, index: usize) {
-        let Some(link) = self.links.get(index) else { return };
-        let held = link.unread.capacity() + link.chunked.as_ref().map_or(0, |body| body.capacity());
-        if held == 0 && link.counted_bytes == 0 {
+    /// A socket is another address's from now on, which is nobody known.
+    pub(crate) fn move_lodger(&mut self, link: u32) {
+        let Some(state) = self.links.get_mut(link as usize) else { return };
+        state.is_known = false;
+        if std::mem::take(&mut state.lodges) {
+            self.lodgers.leave(network(state.peer.ip()), link);
+        }
+    }
+
+    /// The socket of somebody who has joined.
+    pub(crate) fn make_known(&mut self, link: u32) {
+        let Some(state) = self.links.get_mut(link as usize).filter(|link| !link.is_known) else {
             return;
+        };
+        state.is_known = true;
+        if std::mem::take(&mut state.lodges) {
+            self.lodgers.leave(network(state.peer.ip()), link);
         }
-        let now = if self.is_stranger(link) { held } else { 0 };
-        let link = &mut self.links[index];
-        self.strangers.recount(std::mem::replace(&mut link.counted_bytes, now), now);
-        if now > 0 && self.strangers.is_spent() {
-            self.evict_strangers();
-        }
+        self.recount_link(link as usize);
     }
 
-    /// A socket goes: what it was counted for is free.
-    pub(crate) fn discount_stranger(&self, link: &mut Link) {
-        self.strangers.recount(std::mem::take(&mut link.counted_bytes), 0);
-    }
-
-    fn evict_strangers(&mut self) {
-        let counted = self.links.iter().filter(|(_, link)| link.counted_bytes > 0);
-        let mut oldest: Vec<_> =
-            counted.map(|(index, link)| (link.deadline_ms, key(index))).collect();
-        oldest.sort_unstable();
-        let mut evicted = 0;
-        for (_, link) in oldest {
-            if self.strangers.has_room() {
-                break;
+    /// A client has joined: so its sockets are known.
+    pub(crate) fn make_client_known(&mut self, client: u32) {
+        let Some(state) = self.clients.get(client as usize) else { return };
+        let links = match &state.transport {
+            Transport::WebSocket { link } => [Some(*link), None],
+            Transport::Polling(polling) => {
+                [polling.waiting, polling.upgrade.as_ref().map(|upgrade| upgrade.link)]
             }
-            self.drop_stranger(link);
-            evicted += 1;
-        }
-        tracing::warn!(evicted, "strangers' sockets hold too much memory; the oldest were closed");
+        };
+        links.into_iter().flatten().for_each(|link| self.make_known(link));
+        self.recount_client(client);
     }
 
-    fn drop_stranger(&mut self, link: u32) {
-        let client = self.links.get(link as usize).and_then(Link::client);
+    /// Whether a lodging socket may be let go of: not while it waits for an answer of the application's.
+    fn may_go(&self, link: u32) -> bool {
+        self.links
+            .get(link as usize)
+            .is_some_and(|link| !matches!(link.kind, LinkKind::HttpBusy { client: None, .. }))
+    }
+
+    fn evict(&mut self, link: u32) {
+        let Some(state) = self.links.get(link as usize) else { return };
+        if !matches!(state.kind, LinkKind::Draining) {
+            self.note_refused(link, DoorRefusal::Evicted);
+        }
+        let client = state.client();
         self.drop_link(link);
         if let Some(client) = client {
             self.link_lost(client, link, CloseReason::TransportError);
         }
     }
 
-    /// Lets go of the oldest sockets without a request, of the address that has most of them here.
-    pub(crate) fn drop_silent(&mut self) {
-        let silent = |link: &&Link| matches!(link.kind, LinkKind::Http { .. });
-        let mut counts: ahash::HashMap<IpAddr, usize> = ahash::HashMap::default();
-        for (_, link) in self.links.iter().filter(|(_, link)| silent(link)) {
-            *counts.entry(network(link.peer.ip())).or_default() += 1;
+    /// Lets go of the oldest lodging sockets of the address that has most of them here. Returns how many went.
+    pub(crate) fn evict_busiest(&mut self) -> usize {
+        let Some(busiest) = self.lodgers.busiest() else { return 0 };
+        let mut oldest: Vec<u32> =
+            self.lodgers.of(busiest).filter(|link| self.may_go(*link)).collect();
+        oldest.truncate(oldest.len().div_ceil(2).min(EVICTED_AT_ONCE_MAX));
+        oldest.iter().for_each(|link| self.evict(*link));
+        oldest.len()
+    }
+
+    /// Whether there is room for one more socket; makes some where there is none.
+    pub(crate) fn has_room_for_socket(&mut self) -> bool {
+        if !self.strangers.has_too_many_sockets() || self.evict_busiest() > 0 {
+            return true;
         }
-        let Some((busiest, _)) = counts.into_iter().max_by_key(|(_, count)| *count) else { return };
-        let of_busiest = self
-            .links
-            .iter()
-            .filter(|(_, link)| silent(link) && network(link.peer.ip()) == busiest);
-        let mut oldest: Vec<_> =
-            of_busiest.map(|(index, link)| (link.deadline_ms, key(index))).collect();
-        oldest.sort_unstable();
-        let half = oldest.len().div_ceil(2).min(SILENT_DROPPED_MAX);
-        oldest.truncate(half);
-        oldest.into_iter().for_each(|(_, link)| self.drop_link(link));
+        self.strangers.call();
+        self.strangers.has_margin()
+    }
+
+    /// The process has no descriptor left.
+    pub(crate) fn out_of_descriptors(&mut self) {
+        if self.evict_busiest() == 0 {
+            self.strangers.wants_descriptor.store(true, Ordering::Relaxed);
+            self.strangers.call();
+        }
+    }
+
+    /// Lets go of some where another shard asked for it.
+    pub(crate) fn relieve(&mut self) {
+        let calls = self.strangers.calls.load(Ordering::Relaxed);
+        if std::mem::replace(&mut self.calls_heard, calls) == calls {
+            return;
+        }
+        let wants_descriptor = &self.strangers.wants_descriptor;
+        if (self.strangers.has_too_many_sockets() || wants_descriptor.load(Ordering::Relaxed))
+            && self.evict_busiest() > 0
+        {
+            self.strangers.wants_descriptor.store(false, Ordering::Relaxed);
+        }
+        self.evict_if_spent();
+    }
+
+    /// A socket is counted in all, and for what it holds.
+    pub(crate) fn count_socket(&mut self, link: u32) {
+        self.strangers.sockets.fetch_add(1, Ordering::Relaxed);
+        self.recount_link(link as usize);
+    }
+
+    /// A socket goes: what it was counted for is free.
+    pub(crate) fn discount_socket(&mut self, link: u32, state: &mut Link) {
+        self.strangers.sockets.fetch_sub(1, Ordering::Relaxed);
+        if std::mem::take(&mut state.lodges) {
+            self.lodgers.leave(network(state.peer.ip()), link);
+        }
+        self.replace_bytes(std::mem::take(&mut state.counted_bytes), 0);
+    }
+
+    /// Counts what a socket holds after it was read or written. When all strangers hold too much, the oldest go.
+    #[inline]
+    pub(crate) fn count_stranger(&mut self, index: usize) {
+        let Some(link) = self.links.get(index) else { return };
+        if link.is_known
+            && link.counted_bytes == 0
+            && link.unread.is_empty()
+            && link.chunked.is_none()
+        {
+            return;
+        }
+        self.recount_link(index);
+        self.evict_if_spent();
+    }
+
+    fn recount_link(&mut self, index: usize) {
+        let Some(link) = self.links.get_mut(index) else { return };
+        let now = match &link.kind {
+            // What somebody known sends there has limits of its own.
+            LinkKind::WebSocket { .. } if link.is_known => 0,
+            LinkKind::WebSocket { decoder, .. } => {
+                SOCKET_BYTES + link.buffered_bytes() + decoder.held_bytes()
+            }
+            _ if link.is_known => link.buffered_bytes(),
+            _ => SOCKET_BYTES + link.buffered_bytes(),
+        };
+        let before = std::mem::replace(&mut link.counted_bytes, now);
+        self.replace_bytes(before, now);
+    }
+
+    /// Counts what a session holds that has not joined.
+    pub(crate) fn recount_client(&mut self, client: u32) {
+        let Some(state) = self.clients.get_mut(client as usize) else { return };
+        let now = match state.is_stranger() {
+            true => SESSION_BYTES + state.handshake.as_deref().map_or(0, HandshakeInfo::held_bytes),
+            false => 0,
+        };
+        // No head is as long as that.
+        let now = u32::try_from(now).unwrap_or(u32::MAX);
+        let before = std::mem::replace(&mut state.counted_bytes, now);
+        self.replace_bytes(before as usize, now as usize);
+    }
+
+    /// A session goes: what it was counted for is free.
+    pub(crate) fn discount_client(&mut self, state: &mut Client) {
+        self.replace_bytes(std::mem::take(&mut state.counted_bytes) as usize, 0);
+    }
+
+    fn replace_bytes(&mut self, before: usize, now: usize) {
+        let own = &mut self.stranger_bytes;
+        if now >= before {
+            *own += now - before;
+            self.strangers.bytes.fetch_add(now - before, Ordering::Relaxed);
+        } else {
+            *own = own.saturating_sub(before - now);
+            self.strangers.bytes.fetch_sub(before - now, Ordering::Relaxed);
+        }
+    }
+
+    fn evict_if_spent(&mut self) {
+        if !self.strangers.is_spent() {
+            return;
+        }
+        let part = self.strangers.part_bytes();
+        if self.stranger_bytes <= part {
+            // Then another shard has more than its part.
+            return self.strangers.call();
+        }
+        // Down to an eighth less, so that not every read has to look for somebody.
+        let evicted = self.evict_oldest(part - part / 8);
+        tracing::warn!(evicted, "strangers hold too much memory; the oldest were closed");
+    }
+
+    /// Lets go of the oldest until strangers hold no more than so much here.
+    fn evict_oldest(&mut self, bytes_max: usize) -> usize {
+        let handshake_ms = millis(self.config.limits.handshake_timeout);
+        let connect_ms = CONNECT_TRIES * millis(self.config.limits.connect_timeout);
+        let links = self.links.iter().filter(|(_, link)| link.counted_bytes > 0);
+        let links = links.map(|(index, link)| {
+            let since_ms = link.deadline_ms.saturating_sub(handshake_ms);
+            let session = link.client().and_then(|client| self.clients.get(client as usize));
+            let session_bytes = session.map_or(0, |client| client.counted_bytes as usize);
+            (since_ms, link.counted_bytes + session_bytes, Lodger::Link(key(index)))
+        });
+        let clients = self.clients.iter().filter(|(_, client)| {
+            client.counted_bytes > 0
+                && matches!(&client.transport, Transport::Polling(polling)
+                    if polling.waiting.is_none() && polling.upgrade.is_none())
+        });
+        let clients = clients.map(|(index, client)| {
+            let since_ms = client.join_deadline_ms.saturating_sub(connect_ms);
+            (since_ms, client.counted_bytes as usize, Lodger::Client(key(index)))
+        });
+        let mut oldest: Vec<_> = links.chain(clients).collect();
+        oldest.sort_by_key(|(since_ms, ..)| *since_ms);
+        let (mut left, mut evicted) = (self.stranger_bytes, 0);
+        for (_, bytes, lodger) in oldest {
+            if left <= bytes_max {
+                break;
+            }
+            // A session is gone at the end of the turn.
+            left = left.saturating_sub(bytes);
+            evicted += 1;
+            match lodger {
+                Lodger::Link(link) => self.evict(link),
+                Lodger::Client(client) => {
+                    self.close(ClientKey(client), CloseReason::ConnectTimeout);
+                }
+            }
+        }
+        evicted
     }
 }
 
@@ -129,5 +367,18 @@ mod tests {
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+
+    #[test]
+    fn each_shard_has_its_part_of_an_addresss_sockets() {
+        let part = |per_address_max, shards| {
+            let limits = Limits { strangers_per_address_max: per_address_max, ..Limits::default() };
+            StrangerBudget::new(&limits, shards).per_address_max
+        };
+        assert_eq!(
+            [part(256, 1), part(256, 2), part(256, 64)],
+            [256, 128, STRANGERS_PER_SHARD_MIN]
+        );
+        assert_eq!([part(4, 2), part(0, 2)], [4, 0]);
     }
 }

@@ -274,6 +274,16 @@ fn check_limits(limits: &LimitsConfig, errors: &mut ConfigErrors) {
             ),
         );
     }
+    // Or else a back end could not post one: nobody knows it before its request is whole.
+    if limits.strangers_bytes_max / 4 < limits.payload_bytes_max {
+        errors.add(
+            "limits.strangersBytesMax",
+            format!(
+                "it must hold four messages of limits.payloadBytesMax ({}); raise one or lower the other",
+                limits.payload_bytes_max
+            ),
+        );
+    }
     if limits.payload_bytes_max > PAYLOAD_BYTES_LIMIT {
         errors.add("limits.payloadBytesMax", format!("at most {PAYLOAD_BYTES_LIMIT} (64 MiB)"));
     }

@@ -95,6 +95,8 @@ keys! {
     "limits.apiRequestsBurstPerTenant" Scalar: "Requests of one tenant to the HTTP API at once.";
     "limits.apiRequestsPerSecondPerToken" Scalar: "The same of one token, by its user and `jti`; 0 lifts the limit.";
     "limits.apiRequestsBurstPerToken" Scalar: "Requests of one token to the HTTP API at once.";
+    "limits.strangersPerAddressMax" Scalar: "Connections that have not joined, of one address (IPv6: one /64): beyond it the oldest of them go; 0 lifts the limit, and so does security.rateLimiting.handshakesPerMinute = 0.";
+    "limits.strangersBytesMax" Scalar: "What all connections that have not joined may hold in memory, in bytes: beyond it the oldest of them go.";
     "limits.roomsPerConnectionMax" Scalar: "Rooms a connection may be in.";
     "limits.queueMessagesMax" Scalar: "Messages that wait for a slow reader before it is closed.";
     "limits.queueBytesMax" Scalar: "Bytes that wait for a slow reader before it is closed.";

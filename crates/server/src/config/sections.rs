@@ -151,6 +151,11 @@ pub struct LimitsConfig {
     pub api_requests_per_second_per_token: u32,
     /// Requests of one token to the HTTP API at once. Default: 100.
     pub api_requests_burst_per_token: u32,
+    /// Connections that have not joined, of one address (IPv6: one /64): beyond it the oldest of them go; 0 lifts the limit, and
+    /// so does a lifted limit of handshakes. Default: 256.
+    pub strangers_per_address_max: u32,
+    /// What all connections that have not joined may hold in memory: beyond it the oldest of them go. Default: 64 MiB.
+    pub strangers_bytes_max: u32,
     /// Rooms a connection may be in. Default: 256.
     pub rooms_per_connection_max: u32,
     /// Messages that wait for a slow reader before it is closed. Default: 1 024.
@@ -187,6 +192,8 @@ impl Default for LimitsConfig {
             api_requests_burst_per_tenant: 200,
             api_requests_per_second_per_token: 20,
             api_requests_burst_per_token: 100,
+            strangers_per_address_max: 256,
+            strangers_bytes_max: 64 * 1_024 * 1_024,
             rooms_per_connection_max: 256,
             queue_messages_max: 1_024,
             queue_bytes_max: 4 * 1_024 * 1_024,
@@ -199,8 +206,9 @@ impl Default for LimitsConfig {
 
 impl LimitsConfig {
     /// The limits that cannot be lifted, with their keys.
-    pub(crate) fn unliftable(&self) -> [(&'static str, u32); 8] {
+    pub(crate) fn unliftable(&self) -> [(&'static str, u32); 9] {
         [
+            ("limits.strangersBytesMax", self.strangers_bytes_max),
             ("limits.payloadBytesMax", self.payload_bytes_max),
             ("limits.declaredPayloadBytesMax", self.declared_payload_bytes_max),
             ("limits.roomsPerConnectionMax", self.rooms_per_connection_max),

@@ -79,7 +79,7 @@ fn reactor() -> Reactor {
         batched_sends: true,
     };
     let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    Reactor::new(&Commons::new(config), 0, Some(listener)).unwrap()
+    Reactor::new(&Commons::new(config, 1), 0, Some(listener)).unwrap()
 }
 
 /// Takes turns until `client` has as many bytes as asked for.

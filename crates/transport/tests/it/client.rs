@@ -29,6 +29,30 @@ impl Wire {
         Self { stream, unread: Vec::new() }
     }
 
+    /// From one of loopback's other addresses.
+    pub(crate) fn connect_from(address: SocketAddr, source: std::net::Ipv4Addr) -> Self {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, unread: Vec::new() }
+    }
+
+    /// Whether the kernel took it.
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// The status of an answer without a body, or with one that comes with it; `None` at the end.
+    pub(crate) fn try_response(&mut self) -> Option<u16> {
+        let mut buffer = [0; 4 * 1024];
+        let read = self.stream.read(&mut buffer).ok()?;
+        std::str::from_utf8(&buffer[..read]).ok()?.split(' ').nth(1)?.parse().ok()
+    }
+
     /// Lets the kernel keep little of what this client does not read.
     pub(crate) fn shrink(&self) {
         socket2::SockRef::from(&self.stream).set_recv_buffer_size(64 * 1024).unwrap();

@@ -8,6 +8,7 @@ mod floods;
 mod handover;
 mod heartbeats;
 mod http;
+mod lodgers;
 mod pauses;
 mod repeats;
 mod server;

@@ -69,7 +69,7 @@ impl Server {
     pub(crate) fn with_shards(config: ReactorConfig, shards: usize) -> Self {
         let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let address = listener.local_addr().unwrap();
-        let commons = Commons::new(config);
+        let commons = Commons::new(config, shards);
         let stopped = Arc::new(AtomicBool::new(false));
         let peers: Arc<Mutex<Vec<Peer>>> = Arc::default();
         let start = |shard| {

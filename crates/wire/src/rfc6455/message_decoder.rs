@@ -78,6 +78,11 @@ impl MessageDecoder {
         Ok(Decoded { consumed, message })
     }
 
+    /// Memory of a fragmented message that is under way.
+    pub fn held_bytes(&self) -> usize {
+        self.fragments.as_ref().map_or(0, |fragments| fragments.bytes.capacity())
+    }
+
     /// Bytes of the whole frame at the front of `input`, once its header is complete, so that a
     /// buffer can be sized for it. Meant for input that [`decode`](Self::decode) found incomplete:
     /// what it finds malformed or too big is not refused here.
