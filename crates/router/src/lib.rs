@@ -18,4 +18,4 @@ pub use destination::{Destination, DestinationError};
 pub use event_pattern::{EVENT_PATTERN_BYTES_MAX, EventPatternError};
 pub use explanation::{ExplainedDestination, ExplainedRule, Explanation};
 pub use message_router::{MessageRouter, Sender, read_permission};
-pub use rule::{RULE_ID_CHARACTERS_MAX, RULES_PER_TENANT_MAX, Rule, RuleError};
+pub use rule::{RULE_ID_CHARACTERS_MAX, RULE_LIST_MAX, RULES_PER_TENANT_MAX, Rule, RuleError};

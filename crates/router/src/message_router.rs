@@ -11,8 +11,8 @@ use foodtrack_contract::{
 use crate::event_pattern::{group_of, is_reserved};
 use crate::table::{CompiledRule, SOURCES, Table};
 use crate::{
-    About, Audience, Explanation, RULE_ID_CHARACTERS_MAX, RULES_PER_TENANT_MAX, Rule, RuleError,
-    default_rules,
+    About, Audience, Explanation, RULE_ID_CHARACTERS_MAX, RULE_LIST_MAX, RULES_PER_TENANT_MAX,
+    Rule, RuleError, default_rules,
 };
 
 /// Who sends: a source that the session vouches for, and what the token allows.
@@ -28,15 +28,13 @@ pub struct Sender {
 ///
 /// A plain value: to change the rules of a running server, change a clone and put it in the place of the old one.
 /// Lookups are worked out when rules change, so that a built-in event costs an array index (after one hash lookup of
-/// the tenant, where any tenant has rules of its own).
+/// the tenant, where any tenant has rules of its own). A change of one tenant's rules costs a pass over that tenant's alone.
 #[derive(Clone, Debug)]
 pub struct MessageRouter {
-    /// In the order in which they were added.
-    rules: Vec<Arc<CompiledRule>>,
-    /// For every tenant without rules of its own.
-    shared: Table,
-    /// The shared rules and the tenant's own.
-    tenants: AHashMap<TenantId, Table>,
+    /// The rules for every tenant, in the order in which they were added.
+    shared: Arc<Table>,
+    /// Of each tenant that has rules of its own: the shared ones, and then those.
+    tenants: AHashMap<TenantId, Arc<Table>>,
 }
 
 impl Default for MessageRouter {
@@ -48,7 +46,7 @@ impl Default for MessageRouter {
 impl MessageRouter {
     /// A router without a rule: nobody may send anything.
     pub fn empty() -> Self {
-        Self { rules: Vec::new(), shared: Table::new(Vec::new()), tenants: AHashMap::new() }
+        Self { shared: Arc::new(Table::new(Vec::new())), tenants: AHashMap::new() }
     }
 
     /// A router with the contract's rules.
@@ -56,36 +54,100 @@ impl MessageRouter {
         let mut router = Self::empty();
         for rule in default_rules() {
             let id = rule.id.clone();
-            if let Err(error) = router.insert(rule) {
+            if let Err(error) = router.add(rule) {
                 unreachable!("default rule {id} does not hold: {error}");
             }
         }
-        router.rebuild_all();
         router
     }
 
-    /// Every rule, in the order in which they were added.
+    /// Every rule: those for every tenant in the order in which they were added, then each tenant's own.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().map(|compiled| &compiled.rule)
+        let mut tenants: Vec<_> = self.tenants.iter().collect();
+        tenants.sort_unstable_by_key(|(tenant, _)| *tenant);
+        self.shared.rules().chain(tenants.into_iter().flat_map(|(_, table)| own(table.rules())))
     }
 
-    /// Adds a rule. Rules add up, so their order means nothing.
+    /// The rules that this tenant's events follow: those for every tenant, then its own.
+    pub fn rules_of(&self, tenant: &TenantId) -> impl Iterator<Item = &Rule> {
+        self.table(tenant).rules()
+    }
+
+    /// Adds a rule. Rules add up, so their order means nothing. Its id is unique among those that hold for the same tenant: two
+    /// tenants may each have one of that id.
     ///
     /// # Errors
     /// [`RuleError`] says what is wrong with the rule; nothing changed.
     pub fn add(&mut self, rule: Rule) -> Result<(), RuleError> {
-        let tenant = rule.tenant.clone();
-        self.insert(rule)?;
-        self.rebuild(tenant.as_ref());
+        let id = || rule.id.clone();
+        let characters = rule.id.chars().count();
+        if !(1..=RULE_ID_CHARACTERS_MAX).contains(&characters) || rule.id.contains(char::is_control)
+        {
+            return Err(RuleError::IdMalformed);
+        }
+        if rule.from.is_empty() {
+            return Err(RuleError::NoSource { id: id() });
+        }
+        if rule.from.len().max(rule.to.len()) > RULE_LIST_MAX {
+            return Err(RuleError::ListTooLong { id: id() });
+        }
+        let (is_taken, others) = match &rule.tenant {
+            Some(tenant) => {
+                let is_taken = self.rules_of(tenant).any(|other| other.id == rule.id);
+                (is_taken, own(self.rules_of(tenant)).count())
+            }
+            None => {
+                let is_taken = self.rules().any(|other| other.id == rule.id);
+                (is_taken, self.shared.rules().count())
+            }
+        };
+        if is_taken {
+            return Err(RuleError::IdTaken { id: id() });
+        }
+        if others >= RULES_PER_TENANT_MAX {
+            return Err(RuleError::TooMany);
+        }
+        let (id, tenant) = (id(), rule.tenant.clone());
+        let compiled =
+            CompiledRule::new(rule).map_err(|source| RuleError::Events { id, source })?;
+        self.change(tenant.as_ref(), |rules| rules.push(Arc::new(compiled)));
         Ok(())
     }
 
-    /// Removes the rule of this id, a default one too, and returns it.
-    pub fn remove(&mut self, id: &str) -> Option<Rule> {
-        let position = self.rules.iter().position(|compiled| compiled.rule.id == id)?;
-        let rule = self.rules.remove(position).rule.clone();
-        self.rebuild(rule.tenant.as_ref());
-        Some(rule)
+    /// Removes the rule of this id from those of `tenant`, or from those for every tenant, a default one too; returns it.
+    pub fn remove(&mut self, tenant: Option<&TenantId>, id: &str) -> Option<Rule> {
+        let table = tenant.map_or(&self.shared, |tenant| self.table(tenant));
+        let removed =
+            table.rules().find(|rule| rule.id == id && rule.tenant.as_ref() == tenant)?.clone();
+        self.change(tenant, |rules| {
+            rules.retain(|other| other.rule.id != id || other.rule.tenant.as_ref() != tenant);
+        });
+        Some(removed)
+    }
+
+    /// Changes the rules of one tenant, or those for every tenant, and works the tables out that this concerns.
+    fn change(
+        &mut self,
+        tenant: Option<&TenantId>,
+        change: impl FnOnce(&mut Vec<Arc<CompiledRule>>),
+    ) {
+        let Some(tenant) = tenant else {
+            let mut shared = self.shared.compiled().to_vec();
+            change(&mut shared);
+            for table in self.tenants.values_mut() {
+                let own = table.compiled().iter().filter(|it| it.rule.tenant.is_some());
+                *table = Arc::new(Table::new(shared.iter().chain(own).cloned().collect()));
+            }
+            self.shared = Arc::new(Table::new(shared));
+            return;
+        };
+        let mut rules = self.table(tenant).compiled().to_vec();
+        change(&mut rules);
+        if rules.iter().any(|it| it.rule.tenant.is_some()) {
+            self.tenants.insert(tenant.clone(), Arc::new(Table::new(rules)));
+        } else {
+            self.tenants.remove(tenant);
+        }
     }
 
     /// Whether this sender may send this event of this tenant.
@@ -165,58 +227,17 @@ impl MessageRouter {
         Explanation::new(tenant, event, sender, target, about, refusal, covering)
     }
 
-    fn table(&self, tenant: &TenantId) -> &Table {
+    fn table(&self, tenant: &TenantId) -> &Arc<Table> {
         if self.tenants.is_empty() {
             return &self.shared;
         }
         self.tenants.get(tenant).unwrap_or(&self.shared)
     }
+}
 
-    /// Checks and stores a rule; the tables are as before.
-    fn insert(&mut self, rule: Rule) -> Result<(), RuleError> {
-        let id = || rule.id.clone();
-        if rule.id.is_empty() || rule.id.chars().count() > RULE_ID_CHARACTERS_MAX {
-            return Err(RuleError::IdMalformed);
-        }
-        if rule.from.is_empty() {
-            return Err(RuleError::NoSource { id: id() });
-        }
-        if self.rules().any(|other| other.id == rule.id) {
-            return Err(RuleError::IdTaken { id: id() });
-        }
-        if self.rules().filter(|other| other.tenant == rule.tenant).count() >= RULES_PER_TENANT_MAX
-        {
-            return Err(RuleError::TooMany);
-        }
-        let id = id();
-        let compiled =
-            CompiledRule::new(rule).map_err(|source| RuleError::Events { id, source })?;
-        self.rules.push(Arc::new(compiled));
-        Ok(())
-    }
-
-    fn rebuild(&mut self, tenant: Option<&TenantId>) {
-        let Some(tenant) = tenant else { return self.rebuild_all() };
-        if self.rules().any(|rule| rule.tenant.as_ref() == Some(tenant)) {
-            self.tenants.insert(tenant.clone(), self.table_of(Some(tenant)));
-        } else {
-            self.tenants.remove(tenant);
-        }
-    }
-
-    fn rebuild_all(&mut self) {
-        self.shared = self.table_of(None);
-        let tenants: Vec<_> = self.tenants.keys().cloned().collect();
-        tenants.iter().for_each(|tenant| self.rebuild(Some(tenant)));
-    }
-
-    fn table_of(&self, tenant: Option<&TenantId>) -> Table {
-        let holds = |compiled: &&Arc<CompiledRule>| match &compiled.rule.tenant {
-            None => true,
-            own => own.as_ref() == tenant,
-        };
-        Table::new(self.rules.iter().filter(holds).cloned().collect())
-    }
+/// Those that are one tenant's own.
+fn own<'a>(rules: impl Iterator<Item = &'a Rule>) -> impl Iterator<Item = &'a Rule> {
+    rules.filter(|rule| rule.tenant.is_some())
 }
 
 /// What receiving an event takes. A tenant's own event in a built-in group, by its name, takes what the group takes.

@@ -7,6 +7,8 @@ use crate::{Destination, EventPatternError};
 
 /// The longest identifier of a rule, in characters.
 pub const RULE_ID_CHARACTERS_MAX: usize = 128;
+/// How many sources, and how many destinations, a rule may name.
+pub const RULE_LIST_MAX: usize = 16;
 /// How many rules a tenant may have of its own, and how many may be shared by all.
 pub const RULES_PER_TENANT_MAX: usize = 256;
 
@@ -17,7 +19,7 @@ pub const RULES_PER_TENANT_MAX: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
-    /// Unique in the router.
+    /// Unique among the rules that hold for the same tenant.
     pub id: String,
     /// The one tenant that the rule is for; every tenant where absent.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "tenant_text")]
@@ -43,8 +45,10 @@ pub enum RuleError {
         /// The id.
         id: String,
     },
-    /// The id is empty or too long.
-    #[error("a rule's id is 1 to {RULE_ID_CHARACTERS_MAX} characters")]
+    /// The id is empty, too long, or has control characters.
+    #[error(
+        "a rule's id is 1 to {RULE_ID_CHARACTERS_MAX} characters, none of them a control character"
+    )]
     IdMalformed,
     /// `events` is no pattern, or one of the server's own events.
     #[error("rule {id:?}: {source}")]
@@ -59,6 +63,12 @@ pub enum RuleError {
         "rule {id:?} names no source in `from`; name client_app, tenant_dashboard, kitchen_app, delivery_app or system"
     )]
     NoSource {
+        /// The rule.
+        id: String,
+    },
+    /// `from` or `to` is longer than it can be of use.
+    #[error("rule {id:?} names more than {RULE_LIST_MAX} sources or destinations; name each once")]
+    ListTooLong {
         /// The rule.
         id: String,
     },

@@ -112,6 +112,14 @@ impl Table {
         Self { rules, plans }
     }
 
+    pub(crate) fn compiled(&self) -> &[Arc<CompiledRule>] {
+        &self.rules
+    }
+
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().map(|compiled| &compiled.rule)
+    }
+
     /// Cost: an array index for a built-in event, a pass over the tenant's rules for its own.
     pub(crate) fn plan(&self, event: &EventName, source: Source) -> Plan {
         match event {

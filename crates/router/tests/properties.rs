@@ -187,7 +187,7 @@ proptest! {
         let mut fresh = MessageRouter::with_default_rules();
         for (n, rule) in rules.iter().enumerate() {
             if gone[n] {
-                router.remove(&format!("x{n}")).unwrap();
+                router.remove(rule.tenant.as_ref(), &format!("x{n}")).unwrap();
             } else {
                 fresh.add(Rule { id: format!("x{n}"), ..rule.clone() }).unwrap();
             }

@@ -73,7 +73,7 @@ fn a_shared_rule_holds_for_tenants_that_have_their_own_too() {
         .unwrap();
     assert!(may_send(&router, "t1", &declared("menu:seen"), CLIENT));
     assert!(may_send(&router, "t2", &declared("menu:seen"), CLIENT));
-    router.remove("all").unwrap();
+    router.remove(None, "all").unwrap();
     assert!(!may_send(&router, "t1", &declared("menu:seen"), CLIENT));
     assert!(!may_send(&router, "t2", &declared("menu:seen"), CLIENT));
 }
@@ -82,8 +82,8 @@ fn a_shared_rule_holds_for_tenants_that_have_their_own_too() {
 fn removing_a_rule_undoes_adding_it() {
     let mut router = MessageRouter::with_default_rules();
     router.add(table_rule()).unwrap();
-    assert_eq!(router.remove("tables"), Some(table_rule()));
-    assert_eq!(router.remove("tables"), None);
+    assert_eq!(router.remove(Some(&tenant("t1")), "tables"), Some(table_rule()));
+    assert_eq!(router.remove(Some(&tenant("t1")), "tables"), None);
     assert!(!may_send(&router, "t1", &declared("table:opened"), CLIENT));
     assert_eq!(router.rules().count(), MessageRouter::with_default_rules().rules().count());
 }
@@ -91,7 +91,7 @@ fn removing_a_rule_undoes_adding_it() {
 #[test]
 fn a_default_rule_can_be_removed() {
     let mut router = MessageRouter::with_default_rules();
-    router.remove("default:order:created").unwrap();
+    router.remove(None, "default:order:created").unwrap();
     assert!(!may_send(&router, "t1", &EventType::OrderCreated.into(), CLIENT));
     assert!(may_send(&router, "t1", &EventType::OrderUpdated.into(), CLIENT));
 }
@@ -127,7 +127,9 @@ fn a_rule_that_does_not_hold_changes_nothing() {
         (table_rule(), RuleError::IdTaken { id: "tables".into() }),
         (Rule { id: String::new(), ..base.clone() }, RuleError::IdMalformed),
         (Rule { id: "x".repeat(129), ..base.clone() }, RuleError::IdMalformed),
+        (Rule { id: "a\nb".into(), ..base.clone() }, RuleError::IdMalformed),
         (Rule { from: vec![], ..base.clone() }, RuleError::NoSource { id: id() }),
+        (Rule { from: vec![CLIENT; 17], ..base.clone() }, RuleError::ListTooLong { id: id() }),
         (Rule { events: "table".into(), ..base.clone() }, events(EventPatternError::Malformed)),
         (Rule { events: "system:*".into(), ..base.clone() }, events(EventPatternError::Reserved)),
     ];
@@ -135,6 +137,23 @@ fn a_rule_that_does_not_hold_changes_nothing() {
         assert_eq!(router.add(bad), Err(expected));
         assert!(router.rules().eq(&before));
     }
+}
+
+#[test]
+fn two_tenants_may_have_rules_of_one_id_and_each_changes_its_own_alone() {
+    let mut router = MessageRouter::with_default_rules();
+    let of = |name: &str| Rule { tenant: Some(tenant(name)), ..table_rule() };
+    router.add(of("t1")).unwrap();
+    router.add(of("t2")).unwrap();
+    // One for every tenant would be a second one of its id for both.
+    let shared = Rule { tenant: None, ..table_rule() };
+    assert_eq!(router.add(shared), Err(RuleError::IdTaken { id: "tables".into() }));
+    assert_eq!(router.remove(None, "tables"), None);
+    assert_eq!(router.remove(Some(&tenant("t1")), "tables"), Some(of("t1")));
+    assert!(!may_send(&router, "t1", &declared("table:opened"), CLIENT));
+    assert!(may_send(&router, "t2", &declared("table:opened"), CLIENT));
+    // A tenant has no way to a rule for every tenant.
+    assert_eq!(router.remove(Some(&tenant("t2")), "default:order:created"), None);
 }
 
 #[test]

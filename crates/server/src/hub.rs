@@ -13,7 +13,7 @@ use crate::config::CheckedConfig;
 use crate::data::Declarations;
 use crate::health::{HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
-use crate::http::{ApiQuota, IdempotencyKeys, StatusPages};
+use crate::http::{ApiQuota, Changes, IdempotencyKeys, StatusPages};
 use crate::logging;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
@@ -29,6 +29,7 @@ pub(crate) struct Hub {
     pub(crate) dead_letters: DeadLetters,
     pub(crate) policies: Arc<PolicyBook>,
     pub(crate) declarations: Declarations,
+    pub(crate) changes: Changes,
     pub(crate) performance: Performance,
     pub(crate) config: CheckedConfig,
     pub(crate) api_quota: ApiQuota,
@@ -62,6 +63,7 @@ impl Hub {
             dead_letters: DeadLetters::new(running.shards.clone(), Arc::clone(&running.log)),
             policies,
             declarations,
+            changes: Changes::default(),
             performance,
             api_quota: api_quota(&config),
             authenticator: config.authenticator(),

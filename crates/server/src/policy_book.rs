@@ -10,13 +10,16 @@ use crate::explain::{ExplainError, Question};
 
 /// The one place where policies change.
 pub(crate) struct PolicyBook {
+    /// Held for a moment only: who asks what is in force does not wait for a change, which may wait for the disk.
     current: Mutex<Arc<Policies>>,
+    /// Held while a change is made: there is one at a time.
+    changing: Mutex<()>,
     shards: Shards,
 }
 
 impl PolicyBook {
     pub(crate) fn new(current: Arc<Policies>, shards: Shards) -> Self {
-        Self { current: Mutex::new(current), shards }
+        Self { current: Mutex::new(current), changing: Mutex::new(()), shards }
     }
 
     /// What is in force.
@@ -29,12 +32,13 @@ impl PolicyBook {
         &self,
         change: impl FnOnce(&mut Policies) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = Policies::clone(&current);
+        // Under this lock to the end, so that the shards see changes in the order in which they were made.
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Policies::clone(&self.current());
         let result = change(&mut next)?;
-        *current = Arc::new(next);
-        // Under the lock, so that the shards see changes in the order in which they were made.
-        self.shards.apply(&current);
+        let next = Arc::new(next);
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);
+        self.shards.apply(&next);
         Ok(result)
     }
 }
@@ -63,9 +67,10 @@ impl RoutingRules {
         self.book.change(|policies| policies.router.add(rule))
     }
 
-    /// Removes the rule of this id, a default one too, and returns it.
-    pub fn remove(&self, id: &str) -> Option<Rule> {
-        self.book.change(|policies| policies.router.remove(id).ok_or(())).ok()
+    /// Removes the rule of this id from those of `tenant`, or from those for every tenant, a default one too; returns it. One that
+    /// was added over HTTP is back after a restart.
+    pub fn remove(&self, tenant: Option<&TenantId>, id: &str) -> Option<Rule> {
+        self.book.change(|policies| policies.router.remove(tenant, id).ok_or(())).ok()
     }
 
     /// Says where an event would go, and why.

@@ -104,9 +104,9 @@ impl WebSocketServer {
         let (store, policies) = match directory {
             Some(directory) => {
                 let (store, policies) = DeclarationStore::open(directory, config.policies())?;
-                (Some(store), policies)
+                (store, policies)
             }
-            None => (None, config.policies()),
+            None => (DeclarationStore::in_memory(config.policies()), config.policies()),
         };
         let pages = Arc::new(StatusPages::default());
         let (api, service) =

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use foodtrack_shard::Clock;
 
-use super::data_dir::{DataDir, DataDirError, MarkFile};
+use super::data_dir::{DataDir, DataDirError};
+use super::folder::MarkFile;
 
 const FILE: &str = "clock";
 /// How often the time is kept.

@@ -1,13 +1,14 @@
-//! A directory that one server at a time owns, and whose files are replaced whole.
+//! The data directory: one server at a time owns it.
 
-use std::fs::{DirBuilder, File, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use foodtrack_contract::Refusal;
+use foodtrack_router::RuleError;
 use foodtrack_tenant_log::private_options;
 
+use super::folder::{Folder, MarkFile};
 use super::privacy::make_private;
 
 /// The file whose lock says that a server has the directory. The system gives the lock back when the process ends, in
@@ -92,34 +93,24 @@ pub enum DataDirError {
         /// What is wrong with it.
         refusal: Refusal,
     },
-}
-
-/// A small file that is replaced from another thread, and that may be the old one again after a power failure.
-pub(crate) struct MarkFile {
-    file: PathBuf,
-    new: PathBuf,
-}
-
-impl MarkFile {
-    /// Puts `bytes` in its place. Blocks for one fsync.
-    ///
-    /// # Errors
-    /// What the system said; the old bytes are in place.
-    pub(crate) fn replace(&self, bytes: &[u8]) -> io::Result<()> {
-        let placed = write(&self.new, bytes).and_then(|()| std::fs::rename(&self.new, &self.file));
-        if placed.is_err() {
-            // As in `DataDir::replace`.
-            let _ = std::fs::remove_file(&self.new);
-        }
-        placed
-    }
+    /// A rule that was good when it was added is not any more.
+    #[error(
+        "{}: tenant {tenant}: {source}; nothing was changed: correct the rule there or take it out",
+        file.display()
+    )]
+    Rule {
+        /// The file.
+        file: PathBuf,
+        /// Whose rule.
+        tenant: String,
+        /// What is wrong with it.
+        source: RuleError,
+    },
 }
 
 /// A directory of this server's own, for as long as the value lives.
 pub(crate) struct DataDir {
-    path: PathBuf,
-    /// To make a rename last, the directory itself is synchronised.
-    directory: File,
+    folder: Folder,
     _lock: File,
 }
 
@@ -130,17 +121,16 @@ impl DataDir {
     /// [`DataDirError::Unusable`], [`DataDirError::InUse`].
     pub(crate) fn open(path: &Path) -> Result<Self, DataDirError> {
         let unusable = |source| DataDirError::Unusable { path: path.into(), source };
-        make(path).map_err(unusable)?;
+        let folder = Folder::open(path).map_err(unusable)?;
         make_private(path)?;
-        let directory = File::open(path).map_err(unusable)?;
         let lock = private_options()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(path.join(LOCK))
+            .open(folder.file(LOCK))
             .map_err(unusable)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.into(), directory, _lock: lock }),
+            Ok(()) => Ok(Self { folder, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { path: path.into() }),
             Err(TryLockError::Error(source)) => Err(unusable(source)),
         }
@@ -148,63 +138,25 @@ impl DataDir {
 
     /// Where a file of this name is.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+        self.folder.file(name)
     }
 
     /// The mark of this name.
     pub(crate) fn mark(&self, name: &str) -> MarkFile {
-        MarkFile { file: self.file(name), new: self.file(&format!("{name}.new")) }
+        self.folder.mark(name)
     }
 
     /// The file's bytes; `None` where there is no such file.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, DataDirError> {
-        let file = self.file(name);
-        let mut bytes = Vec::new();
-        let opened = private_options().read(true).open(&file);
-        match opened.and_then(|mut it| it.read_to_end(&mut bytes)) {
-            Ok(_) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(DataDirError::Unreadable { file, source }),
-        }
+        let unreadable = |source| DataDirError::Unreadable { file: self.file(name), source };
+        self.folder.read(name).map_err(unreadable)
     }
 
-    /// Puts `bytes` in the place of the file: whoever reads it, after a crash too, finds the old bytes or the new ones.
-    /// Once it returns, the new ones are on the disk. Blocks for two fsyncs.
+    /// As [`Folder::replace`].
     ///
     /// # Errors
-    /// What the system said. The old bytes are in place, except where only the last step failed, the directory's fsync:
-    /// then the new ones are, and a crash of the machine may bring the old ones back.
+    /// What the system said.
     pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let new = self.file(&format!("{name}.new"));
-        let placed = write(&new, bytes).and_then(|()| std::fs::rename(&new, self.file(name)));
-        if placed.is_err() {
-            // It would take up room on a disk that may be full. The next attempt starts it anew in any case.
-            let _ = std::fs::remove_file(&new);
-        }
-        placed?;
-        self.directory.sync_all()
+        self.folder.replace(name, bytes)
     }
-}
-
-fn make(path: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => {
-            // Or else a crash could take the directory away with everything in it.
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // What is there was left by a crash, or is somebody's trap: it goes, and nothing is written through it.
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = private_options().create_new(true).write(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

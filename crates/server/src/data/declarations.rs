@@ -1,22 +1,25 @@
-//! Event types that tenants declare while the server runs.
+//! Event types and rules that tenants declare while the server runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use foodtrack_contract::{ErrorCode, EventDeclaration, Refusal, TenantId};
+use foodtrack_contract::{ErrorCode, EventDeclaration, EventType, Refusal, TenantId, nearest};
+use foodtrack_router::{Rule, RuleError};
+use foodtrack_shard::Policies;
 
 use super::DeclarationStore;
 use crate::policy_book::PolicyBook;
 
-/// Declares and withdraws, on the disk first where there is a data directory. May block for the disk: not for shards.
+/// Declares and withdraws, on the disk first where there is a data directory. Changes block for the disk: not for shards, nor
+/// for a thread that answers others.
 pub(crate) struct Declarations {
     book: Arc<PolicyBook>,
     /// Here and not in the book, which outlives the server in its handles: the directory must be free once it stopped.
-    store: Option<Mutex<DeclarationStore>>,
+    store: Mutex<DeclarationStore>,
 }
 
 impl Declarations {
-    pub(crate) fn new(book: Arc<PolicyBook>, store: Option<DeclarationStore>) -> Self {
-        Self { book, store: store.map(Mutex::new) }
+    pub(crate) fn new(book: Arc<PolicyBook>, store: DeclarationStore) -> Self {
+        Self { book, store: Mutex::new(store) }
     }
 
     /// What `tenant` declared, by name.
@@ -31,18 +34,9 @@ impl Declarations {
     pub(crate) fn declare(
         &self,
         tenant: &TenantId,
-        declaration: EventDeclaration,
+        declaration: &EventDeclaration,
     ) -> Result<EventDeclaration, Refusal> {
-        self.book.change(|policies| match &self.store {
-            Some(store) => {
-                let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
-                store.declare(policies, tenant, &declaration)
-            }
-            None => {
-                policies.schemas.declare(tenant, declaration.clone())?;
-                Ok(declaration)
-            }
-        })
+        self.book.change(|policies| self.store().declare(policies, tenant, declaration))
     }
 
     /// Takes a declaration back.
@@ -55,12 +49,98 @@ impl Declarations {
                 let message = "the tenant declared no event type of this name";
                 return Err(Refusal::new(ErrorCode::NotFound, message));
             }
-            match &self.store {
-                Some(store) => {
-                    store.lock().unwrap_or_else(PoisonError::into_inner).withdraw(tenant, name)
-                }
-                None => Ok(()),
-            }
+            self.store().withdraw(tenant, name)
         })
     }
+
+    /// Adds a rule for event types of the tenant's own, or replaces the one of its id; gives what is in force.
+    ///
+    /// # Errors
+    /// - [`ErrorCode::TenantMismatch`]: the rule names another tenant.
+    /// - [`ErrorCode::DeclarationInvalid`]: it does not hold, or is about what the tenant did not declare.
+    /// - [`ErrorCode::Conflict`]: a rule of this id is there that was not added over HTTP.
+    /// - [`ErrorCode::Degraded`]: it cannot be kept.
+    ///
+    /// Nothing changed then.
+    pub(crate) fn add_rule(&self, tenant: &TenantId, mut rule: Rule) -> Result<Rule, Refusal> {
+        if rule.tenant.get_or_insert_with(|| tenant.clone()) != tenant {
+            let message = "the rule names another tenant than the token's; leave `tenant` out";
+            return Err(Refusal::new(ErrorCode::TenantMismatch, message).at("/tenant", "const"));
+        }
+        self.book.change(|policies| {
+            check_events(policies, tenant, &rule.events)?;
+            let mut store = self.store();
+            if store.keeps_rule(tenant, &rule.id) {
+                policies.router.remove(Some(tenant), &rule.id);
+            }
+            policies.router.add(rule.clone()).map_err(|error| refusal(&error))?;
+            store.keep_rule(tenant, rule.clone())
+        })?;
+        Ok(rule)
+    }
+
+    /// Takes a rule away that was added over HTTP.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`], and [`ErrorCode::Degraded`] where that cannot be kept; nothing changed.
+    pub(crate) fn remove_rule(&self, tenant: &TenantId, id: &str) -> Result<(), Refusal> {
+        self.book.change(|policies| {
+            let mut store = self.store();
+            if !store.keeps_rule(tenant, id) {
+                let message = "the tenant added no rule of this id; those of the configuration and the default ones stay";
+                return Err(Refusal::new(ErrorCode::NotFound, message));
+            }
+            policies.router.remove(Some(tenant), id);
+            store.forget_rule(tenant, id)
+        })
+    }
+
+    fn store(&self) -> MutexGuard<'_, DeclarationStore> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A tenant routes what it declared, and nothing else: how the built-in events travel is the operator's to say.
+fn check_events(policies: &Policies, tenant: &TenantId, events: &str) -> Result<(), Refusal> {
+    let invalid = |message: String| {
+        Err(Refusal::new(ErrorCode::DeclarationInvalid, message).at("/events", "enum"))
+    };
+    let builtin = |name: &str| EventType::ALL.iter().any(|event| event.as_str() == name);
+    let group_of = |name: &str| name.split(':').next().unwrap_or_default().to_owned();
+    if let Some(group) = events.strip_suffix(":*") {
+        if EventType::ALL.iter().any(|event| group_of(event.as_str()) == group) {
+            return invalid(format!(
+                "{events} covers built-in event types, which the operator routes; name event types that the tenant declared"
+            ));
+        }
+        return Ok(());
+    }
+    if events == "*" || builtin(events) {
+        return invalid(format!(
+            "{events} is routed by the operator; name an event type that the tenant declared, or a group of its own"
+        ));
+    }
+    let declared = || policies.schemas.declared(tenant).map(|one| one.name.as_str());
+    if declared().any(|name| name == events) || !events.contains(':') {
+        // What is no pattern at all is refused with the rule.
+        return Ok(());
+    }
+    match nearest(events, declared()) {
+        Some(nearest) => invalid(format!(
+            "the tenant declared no event type of this name; did you mean {nearest}?"
+        )),
+        None => invalid("the tenant declared no event type of this name; declare it first".into()),
+    }
+}
+
+fn refusal(error: &RuleError) -> Refusal {
+    let (code, pointer) = match error {
+        RuleError::IdTaken { .. } => (ErrorCode::Conflict, "/id"),
+        RuleError::IdMalformed => (ErrorCode::DeclarationInvalid, "/id"),
+        RuleError::Events { .. } => (ErrorCode::DeclarationInvalid, "/events"),
+        RuleError::NoSource { .. } => (ErrorCode::DeclarationInvalid, "/from"),
+        RuleError::ListTooLong { .. } | RuleError::TooMany => (ErrorCode::DeclarationInvalid, ""),
+    };
+    let refusal = Refusal::new(code, error.to_string());
+    if pointer.is_empty() { refusal } else { refusal.at(pointer, "rule") }
 }

@@ -1,57 +1,24 @@
-//! The format of `declarations.json`: `{ "version": 1, "declarations": [{ tenant, name, schema, .. }] }`.
+//! `declarations.json`: what every tenant declared, as earlier versions of the server kept it (format version 1), or the mark that
+//! each tenant has a file of its own, which keeps those versions from starting without them.
 
 use std::collections::BTreeMap;
 
-use foodtrack_contract::{DeliveryClass, EventDeclaration, TenantId};
-use serde::{Deserialize, Serialize};
+use foodtrack_contract::{DeliveryClass, TenantId};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The format that is read and written.
-pub(super) const VERSION: u64 = 1;
+use super::tenant_file::{KeptDeclaration, KeptTenant, VERSION};
 
-/// Declarations by tenant and name.
-pub(super) type KeptDeclarations = BTreeMap<(TenantId, String), KeptDeclaration>;
-
-/// A declaration as it stands in the file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct KeptDeclaration {
-    tenant: String,
-    name: String,
-    /// As text, read by itself: a schema is then as deep here as it was in its request, and what was accepted once is
-    /// not too deep to be read back.
-    schema: Box<RawValue>,
-    delivery_class: DeliveryClass,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
+/// What the file says.
+#[derive(Debug)]
+pub(super) enum DeclarationsFile {
+    /// All declarations, by tenant.
+    Whole(BTreeMap<TenantId, KeptTenant>),
+    /// Each tenant has a file.
+    PerTenant,
 }
 
-impl KeptDeclaration {
-    pub(super) fn new(
-        tenant: &TenantId,
-        declaration: &EventDeclaration,
-    ) -> Result<Self, serde_json::Error> {
-        Ok(Self {
-            tenant: tenant.as_str().into(),
-            name: declaration.name.clone(),
-            schema: serde_json::value::to_raw_value(&declaration.schema)?,
-            delivery_class: declaration.delivery_class,
-            description: declaration.description.clone(),
-        })
-    }
-
-    /// What a restart makes of it.
-    pub(super) fn declaration(&self) -> Result<EventDeclaration, serde_json::Error> {
-        Ok(EventDeclaration {
-            name: self.name.clone(),
-            schema: serde_json::from_str(self.schema.get())?,
-            delivery_class: self.delivery_class,
-            description: self.description.clone(),
-        })
-    }
-}
-
-/// Why the file's bytes are no declarations.
+/// Why a file's bytes are no declarations.
 #[derive(Debug)]
 pub(super) enum DecodeError {
     Damaged(String),
@@ -64,16 +31,12 @@ impl From<serde_json::Error> for DecodeError {
     }
 }
 
-pub(super) fn encode(kept: &KeptDeclarations) -> Result<Vec<u8>, serde_json::Error> {
-    #[derive(Serialize)]
-    struct Whole<'a> {
-        version: u64,
-        declarations: Vec<&'a KeptDeclaration>,
-    }
-    serde_json::to_vec(&Whole { version: VERSION, declarations: kept.values().collect() })
+/// The mark that each tenant has a file of its own.
+pub(super) fn mark() -> Vec<u8> {
+    format!("{{\"version\":{VERSION}}}\n").into_bytes()
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<KeptDeclarations, DecodeError> {
+pub(super) fn decode(bytes: &[u8]) -> Result<DeclarationsFile, DecodeError> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u64,
@@ -83,25 +46,38 @@ pub(super) fn decode(bytes: &[u8]) -> Result<KeptDeclarations, DecodeError> {
     struct Whole {
         #[serde(rename = "version")]
         _version: u64,
-        declarations: Vec<KeptDeclaration>,
+        declarations: Vec<Declaration>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    struct Declaration {
+        tenant: String,
+        name: String,
+        schema: Box<RawValue>,
+        delivery_class: DeliveryClass,
+        #[serde(default)]
+        description: Option<String>,
     }
     // First the version alone: another one's fields may be any.
     let Versioned { version } = serde_json::from_slice(bytes)?;
-    if version != VERSION {
-        return Err(DecodeError::Version(version));
+    match version {
+        1 => {}
+        VERSION => return Ok(DeclarationsFile::PerTenant),
+        _ => return Err(DecodeError::Version(version)),
     }
     let Whole { declarations, .. } = serde_json::from_slice(bytes)?;
-    let mut kept = KeptDeclarations::new();
+    let mut kept: BTreeMap<TenantId, KeptTenant> = BTreeMap::new();
     for one in declarations {
         let tenant = TenantId::parse(&one.tenant)
             .map_err(|error| DecodeError::Damaged(format!("tenant {:?}: {error}", one.tenant)))?;
-        let key = (tenant, one.name.clone());
-        if let Some(twice) = kept.insert(key, one) {
-            let (name, tenant) = (twice.name, twice.tenant);
+        let Declaration { name, schema, delivery_class, description, .. } = one;
+        let of_tenant = kept.entry(tenant.clone()).or_default();
+        let kept = KeptDeclaration { name: name.clone(), schema, delivery_class, description };
+        if of_tenant.declarations.insert(name.clone(), kept).is_some() {
             return Err(DecodeError::Damaged(format!("{name} of tenant {tenant} is there twice")));
         }
     }
-    Ok(kept)
+    Ok(DeclarationsFile::Whole(kept))
 }
 
 #[cfg(test)]
@@ -111,12 +87,12 @@ mod tests {
     const GOOD: &str = r#"{"version":1,"declarations":[{"tenant":"t1","name":"loyalty:earned","schema":{"type":"object"},"deliveryClass":"durable"}]}"#;
 
     #[test]
-    fn what_is_written_is_read_back() {
-        let kept = decode(GOOD.as_bytes()).unwrap();
-        assert_eq!(encode(&kept).unwrap(), GOOD.as_bytes());
-        let declaration = kept.values().next().unwrap().declaration().unwrap();
-        assert_eq!(declaration.name, "loyalty:earned");
+    fn what_earlier_versions_kept_is_read_and_the_mark_too() {
+        let Ok(DeclarationsFile::Whole(kept)) = decode(GOOD.as_bytes()) else { panic!() };
+        let of_tenant = &kept[&TenantId::parse("t1").unwrap()];
+        let declaration = of_tenant.declarations["loyalty:earned"].declaration().unwrap();
         assert_eq!(declaration.delivery_class, DeliveryClass::Durable);
+        assert!(matches!(decode(&mark()), Ok(DeclarationsFile::PerTenant)));
     }
 
     #[test]
@@ -144,7 +120,7 @@ mod tests {
 
     #[test]
     fn another_version_is_told_apart_whatever_else_it_holds() {
-        for (text, version) in [(r#"{"version":2,"tenants":{}}"#, 2), (r#"{"version":0}"#, 0)] {
+        for (text, version) in [(r#"{"version":3,"tenants":{}}"#, 3), (r#"{"version":0}"#, 0)] {
             let Err(DecodeError::Version(said)) = decode(text.as_bytes()) else { panic!("{text}") };
             assert_eq!(said, version);
         }

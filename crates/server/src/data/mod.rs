@@ -6,8 +6,10 @@ mod data_dir;
 mod declaration_store;
 mod declarations;
 mod declarations_file;
+mod folder;
 mod privacy;
 mod session_secret;
+mod tenant_file;
 
 pub(crate) use clock_mark::{ClockKeeper, clock, mark_file};
 pub(crate) use data_dir::DataDir;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::ApiError;
 use super::caller::Administrator;
+use super::changes::change;
 use super::error::Data;
 use super::extract::{Body, Segments};
 use crate::hub::Hub;
@@ -32,7 +33,10 @@ pub(crate) async fn declare(
     caller: Administrator,
     Body(declaration): Body<EventDeclaration>,
 ) -> Result<(StatusCode, Data<EventDeclaration>), ApiError> {
-    let declared = hub.declarations.declare(caller.tenant(), declaration)?;
+    let declared = change(hub, caller.tenant(), move |declarations, tenant| {
+        declarations.declare(tenant, &declaration)
+    })
+    .await?;
     Ok((StatusCode::CREATED, Data(declared)))
 }
 
@@ -41,6 +45,9 @@ pub(crate) async fn withdraw(
     caller: Administrator,
     Segments(name): Segments<String>,
 ) -> Result<Data<Withdrawn>, ApiError> {
-    hub.declarations.withdraw(caller.tenant(), &name)?;
-    Ok(Data(Withdrawn { withdrawn: name }))
+    let withdrawn = change(hub, caller.tenant(), move |declarations, tenant| {
+        declarations.withdraw(tenant, &name).map(|()| name)
+    })
+    .await?;
+    Ok(Data(Withdrawn { withdrawn }))
 }

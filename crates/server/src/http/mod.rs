@@ -2,6 +2,7 @@
 
 mod api_quota;
 mod caller;
+mod changes;
 mod connections;
 mod cors;
 mod error;
@@ -28,6 +29,7 @@ use foodtrack_transport::DoorRefusal;
 use crate::demo::Demo;
 use crate::hub::Hub;
 pub(crate) use api_quota::ApiQuota;
+pub(crate) use changes::Changes;
 pub(crate) use error::ApiError;
 pub(crate) use extract::Parameters;
 pub(crate) use idempotency::IdempotencyKeys;
@@ -46,7 +48,8 @@ pub(crate) fn routes(hub: Arc<Hub>, demo: Option<Demo>) -> Router {
         .route("/api/v1/rooms/{name}/grants/{user}", put(rooms::grant).delete(rooms::revoke))
         .route("/api/v1/events", get(events::list).post(events::declare))
         .route("/api/v1/events/{name}", delete(events::withdraw))
-        .route("/api/v1/rules", get(rules::list))
+        .route("/api/v1/rules", get(rules::list).post(rules::add))
+        .route("/api/v1/rules/{id}", delete(rules::remove))
         .route("/api/v1/explain", post(explain::explain))
         .route("/api/v1/performance", get(performance::performance))
         .with_state(Arc::clone(&hub));

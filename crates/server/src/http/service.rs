@@ -136,7 +136,11 @@ impl OpenApiThreads {
 }
 
 fn spawn(name: &str, run: impl Future<Output = ()> + Send + 'static) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        // Changes wait for the disk on it, one at a time.
+        .max_blocking_threads(1)
+        .build()?;
     std::thread::Builder::new().name(name.into()).spawn(move || runtime.block_on(run))
 }
 

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use foodtrack_contract::{DeliveryClass, UserRole};
 use foodtrack_server::config::EventConfig;
@@ -20,8 +22,14 @@ fn place() -> (TempDir, String) {
     (parent, path)
 }
 
-fn file(directory: &str) -> PathBuf {
+/// What every tenant declared, of earlier versions.
+fn old_file(directory: &str) -> PathBuf {
     Path::new(directory).join("declarations.json")
+}
+
+/// What one tenant declared.
+fn file(directory: &str, tenant: &str) -> PathBuf {
+    Path::new(directory).join(format!("declarations/{tenant}.json"))
 }
 
 fn serve_with(directory: &str) -> std::process::Command {
@@ -49,6 +57,58 @@ fn declared(address: SocketAddr, tenant: &str) -> Value {
 fn names(address: SocketAddr, tenant: &str) -> Vec<String> {
     let name = |one: &Value| one["name"].as_str().unwrap().to_owned();
     declared(address, tenant).as_array().unwrap().iter().map(name).collect()
+}
+
+#[test]
+fn publishing_does_not_wait_behind_another_tenant_s_declarations() {
+    let (_parent, directory) = place();
+    let limits = foodtrack_server::LimitsConfig {
+        api_requests_per_second_per_tenant: 0,
+        api_requests_per_second_per_token: 0,
+        ..Default::default()
+    };
+    let server = serve(config().data_dir(&*directory).limits(limits));
+    let address = server.local_addr();
+    // Dear to compile and to write.
+    let properties: serde_json::Map<String, Value> = (0..300)
+        .map(|n| (format!("field{n}"), json!({ "type": "string", "description": "x".repeat(120) })))
+        .collect();
+    let schema = json!({ "type": "object", "properties": properties });
+    (0..15).for_each(|n| {
+        assert_eq!(declare(address, "t1", &format!("a:{n}"), &schema).status, 201);
+    });
+    let message = json!({ "type": "order:updated", "payload": { "orderId": "1" } }).to_string();
+    let backend = token("t2", UserRole::System);
+    let is_over = AtomicBool::new(false);
+    let (published, declared) = std::thread::scope(|scope| {
+        let declares = scope.spawn(|| {
+            let mut declared = 0_u32;
+            while !is_over.load(Ordering::Relaxed) {
+                // Several at once, so that one always waits.
+                std::thread::scope(|scope| {
+                    for n in 0..4 {
+                        let schema = &schema;
+                        scope.spawn(move || declare(address, "t1", &format!("a:{n}"), schema));
+                    }
+                });
+                declared += 4;
+            }
+            declared
+        });
+        let until = Instant::now() + Duration::from_secs(3);
+        let mut published = 0_u32;
+        while Instant::now() < until {
+            assert_eq!(call(address, "POST /api/v1/publish", &backend, &message).status, 200);
+            published += 1;
+        }
+        is_over.store(true, Ordering::Relaxed);
+        (published, declares.join().unwrap())
+    });
+    server.stop();
+    println!("{published} published while {declared} were declared");
+    assert!(declared > 0);
+    // One that had to wait behind every declaration would be published about as often as one is declared.
+    assert!(published > 3 * declared, "{published} published, {declared} declared");
 }
 
 /// A schema as deep as a request may carry.
@@ -106,7 +166,8 @@ fn the_directory_is_its_owners_alone_and_free_once_the_server_stopped() {
     let rules = server.router();
     assert_eq!(declare(server.local_addr(), "t1", "a:b", &json!({})).status, 201);
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(Path::new(&directory)), mode(&file(&directory))), (0o700, 0o600));
+    assert_eq!((mode(Path::new(&directory)), mode(&file(&directory, "t1"))), (0o700, 0o600));
+    assert_eq!(mode(&Path::new(&directory).join("declarations")), 0o700);
     server.stop();
     let server = serve(config().data_dir(&*directory));
     assert_eq!(names(server.local_addr(), "t1"), ["a:b"]);
@@ -130,27 +191,84 @@ fn a_second_server_is_refused_and_the_first_goes_on() {
 
 #[test]
 fn a_file_that_cannot_be_understood_is_refused_and_left_as_it_is() {
-    let one = |name: &str, schema: &str| {
+    let old = |name: &str, schema: &str| {
         format!(
             r#"{{"version":1,"declarations":[{{"tenant":"t1","name":"{name}","schema":{schema},"deliveryClass":"durable"}}]}}"#
         )
     };
-    for (text, said) in [
-        (r#"{"version":1,"declara"#.to_owned(), "damaged"),
-        (String::new(), "damaged"),
-        (r#"{"version":2,"declarations":[]}"#.to_owned(), "format version 2"),
-        (one("a:b", r#"{"type":"no such type"}"#), "tenant t1 can no longer declare a:b"),
-        (one("order:created", "{}"), "tenant t1 can no longer declare order:created"),
+    let new = |tenant: &str, name: &str, rules: &str| {
+        format!(
+            r#"{{"version":2,"tenant":"{tenant}","declarations":[{{"name":"{name}","schema":{{}},"deliveryClass":"durable"}}],"rules":[{rules}]}}"#
+        )
+    };
+    let rule =
+        r#"{"id":"default:order:created","tenant":"t1","events":"a:b","from":["system"],"to":[]}"#;
+    let of_all = |text: String, said| (None, text, said);
+    let of_one = |text: String, said| (Some("t1"), text, said);
+    for (tenant, text, said) in [
+        of_all(r#"{"version":1,"declara"#.to_owned(), "damaged"),
+        of_all(String::new(), "damaged"),
+        of_all(r#"{"version":3,"declarations":[]}"#.to_owned(), "format version 3"),
+        of_all(old("a:b", r#"{"type":"no such type"}"#), "tenant t1 can no longer declare a:b"),
+        of_all(old("order:created", "{}"), "tenant t1 can no longer declare order:created"),
+        of_one(new("t1", "a:b", "")[..30].to_owned(), "damaged"),
+        of_one(r#"{"version":1}"#.to_owned(), "format version 1"),
+        of_one(new("t2", "a:b", ""), "it is of tenant \"t2\""),
+        of_one(new("t1", "order:created", ""), "tenant t1 can no longer declare order:created"),
+        of_one(new("t1", "a:b", rule), "exists already"),
     ] {
         let (_parent, directory) = place();
-        std::fs::create_dir(&directory).unwrap();
-        std::fs::write(file(&directory), &text).unwrap();
+        std::fs::create_dir_all(Path::new(&directory).join("declarations")).unwrap();
+        let file = tenant.map_or_else(|| old_file(&directory), |of| file(&directory, of));
+        std::fs::write(&file, &text).unwrap();
         let (code, stdout, stderr) = run(&mut serve_with(&directory));
         assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
-        assert!(stderr.contains(file(&directory).to_str().unwrap()), "{stderr}");
-        assert!(stderr.contains(said) && stderr.contains("nothing was changed"), "{stderr}");
-        assert_eq!(std::fs::read_to_string(file(&directory)).unwrap(), text);
+        assert!(stderr.contains(file.to_str().unwrap()), "{stderr}");
+        assert!(
+            stderr.contains(said) && stderr.contains("nothing was changed"),
+            "{said}: {stderr}"
+        );
+        assert_eq!(std::fs::read_to_string(file).unwrap(), text);
     }
+}
+
+#[test]
+fn what_an_earlier_version_kept_is_read_and_each_tenant_is_given_its_file() {
+    let (parent, directory) = place();
+    std::fs::create_dir_all(Path::new(&directory).join("declarations")).unwrap();
+    let one = |tenant: &str| {
+        format!(
+            r#"{{"tenant":"{tenant}","name":"a:b","schema":{{"title":"{tenant}"}},"deliveryClass":"durable"}}"#
+        )
+    };
+    let old = format!(r#"{{"version":1,"declarations":[{},{}]}}"#, one("t1"), one("t2"));
+    std::fs::write(old_file(&directory), old).unwrap();
+    // Of an attempt that a crash ended.
+    std::fs::write(file(&directory, "t3"), "{}").unwrap();
+    let log = parent.path().join("log");
+    let stderr = std::fs::File::create(&log).unwrap();
+    let mut first = Served::start_with_stderr(&mut serve_with(&directory), stderr);
+    assert_eq!(names(first.address, "t1"), ["a:b"]);
+    assert_eq!(declare(first.address, "t1", "a:c", &json!({})).status, 201);
+    first.signal("KILL");
+    first.wait();
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("each tenant has a file of its own now"), "{log}");
+    let text = |tenant| std::fs::read_to_string(file(&directory, tenant)).unwrap();
+    assert!(!text("t1").contains("t2") && !text("t2").contains("t1"), "{}", text("t1"));
+    assert!(!file(&directory, "t3").exists());
+    // An earlier version finds a format that it does not know, and not an empty directory.
+    assert_eq!(std::fs::read_to_string(old_file(&directory)).unwrap().trim(), r#"{"version":2}"#);
+    let second = Served::start(&mut serve_with(&directory));
+    assert_eq!(names(second.address, "t1"), ["a:b", "a:c"]);
+    assert_eq!(declared(second.address, "t2")[0]["schema"], json!({ "title": "t2" }));
+    // The last withdrawal takes the file away, and another's stays as it was.
+    let of_another = text("t2");
+    for name in ["a:b", "a:c"] {
+        assert_eq!(withdraw(second.address, "t1", name).status, 200);
+    }
+    assert!(!file(&directory, "t1").exists());
+    assert_eq!(text("t2"), of_another);
 }
 
 #[test]
@@ -171,10 +289,11 @@ fn what_the_disk_does_not_take_is_refused_and_changes_nothing() {
     let server = serve(config().data_dir(&*directory));
     let address = server.local_addr();
     assert_eq!(declare(address, "t1", "a:old", &json!({})).status, 201);
-    let good = std::fs::read(file(&directory)).unwrap();
+    let file = file(&directory, "t1");
+    let good = std::fs::read(&file).unwrap();
     // A directory in the file's place: nothing can be renamed to it, whoever the server runs as.
-    std::fs::remove_file(file(&directory)).unwrap();
-    std::fs::create_dir(file(&directory)).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
     let before = declared(address, "t1");
     for refused in [
         declare(address, "t1", "a:new", &json!({})),
@@ -185,11 +304,13 @@ fn what_the_disk_does_not_take_is_refused_and_changes_nothing() {
         assert!(refused.header("retry-after").is_some());
     }
     assert_eq!(declared(address, "t1"), before);
-    assert!(!Path::new(&directory).join("declarations.json.new").exists());
+    assert!(!file.with_extension("json.new").exists());
+    // Another tenant's file is well.
+    assert_eq!(declare(address, "t2", "a:new", &json!({})).status, 201);
     // The disk is well again: what was refused is not written with what comes next.
-    std::fs::remove_dir(file(&directory)).unwrap();
+    std::fs::remove_dir(&file).unwrap();
     assert_eq!(declare(address, "t1", "a:old", &json!({})).status, 201);
-    assert_eq!(std::fs::read(file(&directory)).unwrap(), good);
+    assert_eq!(std::fs::read(&file).unwrap(), good);
     server.stop();
 }
 
@@ -337,7 +458,8 @@ fn a_backup_holds_all_and_serves_only_once_its_epochs_are_renewed() {
     for entry in std::fs::read_dir(copy).unwrap() {
         let file = entry.unwrap().path();
         let mode = file.metadata().unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode, 0o600, "{}", file.display());
+        let expected = if file.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode, expected, "{}", file.display());
     }
     for name in ["log.db", "session.key", "log.copy"] {
         assert!(Path::new(copy).join(name).exists(), "{name}");

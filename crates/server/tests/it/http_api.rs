@@ -1,6 +1,6 @@
 //! The HTTP API: the tenant is the token's, every refusal has its status and its code.
 
-use foodtrack_contract::UserRole;
+use foodtrack_contract::{TenantId, UserRole};
 use foodtrack_server::Rule;
 use serde_json::json;
 
@@ -158,7 +158,7 @@ fn rules_change_while_the_server_runs_and_stay_within_their_tenant() {
     server.router().add(rule).unwrap();
     assert_eq!((allowed("t1"), allowed("t2")), (json!(true), json!(false)));
     assert_eq!((has_rule("t1"), has_rule("t2")), (true, false));
-    server.router().remove("t1-alerts").unwrap();
+    server.router().remove(Some(&TenantId::parse("t1").unwrap()), "t1-alerts").unwrap();
     assert_eq!(allowed("t1"), false);
     server.stop();
 }

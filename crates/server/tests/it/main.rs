@@ -11,5 +11,6 @@ mod log;
 mod logging;
 mod process;
 mod proxies;
+mod rules;
 mod status;
 mod support;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use foodtrack_tenant_log::{backup, private_options};
+use foodtrack_tenant_log::{backup, make_private_directory, private_options};
 
 use super::{LogDirectory, size_text};
 use crate::cli::Run;
@@ -46,18 +46,41 @@ impl Backup {
 
 /// What is beside the log and belongs to it. They are replaced whole, so each is the old one or the new one.
 const BESIDE: [&str; 2] = ["session.key", "declarations.json"];
+/// A file a tenant.
+const DECLARATIONS: &str = "declarations";
 
 fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
+    // First the mark that says where declarations are: they may be moved in between, and then are in both places.
     for name in BESIDE {
-        let mut file = match private_options().read(true).open(from.join(name)) {
-            Ok(file) => file,
-            // One that keeps nothing of the kind, or a log without a server.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        let mut copy = private_options().write(true).create_new(true).open(to.join(name))?;
-        io::copy(&mut file, &mut copy)?;
-        copy.sync_all()?;
+        copy(&from.join(name), &to.join(name))?;
+    }
+    let (from_folder, folder) = (from.join(DECLARATIONS), to.join(DECLARATIONS));
+    match std::fs::read_dir(&from_folder) {
+        Ok(entries) => {
+            make_private_directory(&folder)?;
+            for entry in entries {
+                let name = entry?.file_name();
+                if name.to_string_lossy().ends_with(".json") {
+                    copy(&from_folder.join(&name), &folder.join(&name))?;
+                }
+            }
+            File::open(&folder)?.sync_all()?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
     File::open(to)?.sync_all()
+}
+
+/// Copies a file, where it is there.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut file = match private_options().read(true).open(from) {
+        Ok(file) => file,
+        // One that keeps nothing of the kind, a log without a server, or what a tenant has just withdrawn.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut copy = private_options().write(true).create_new(true).open(to)?;
+    io::copy(&mut file, &mut copy)?;
+    copy.sync_all()
 }
