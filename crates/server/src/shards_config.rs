@@ -39,6 +39,7 @@ pub(crate) fn shards_config(
                 queue_messages_max: count(limits.queue_messages_max),
                 queue_bytes_max: count(limits.queue_bytes_max),
                 handshake_timeout: Duration::from_millis(limits.handshake_timeout_ms.into()),
+                keep_alive_timeout: Duration::from_millis(limits.keep_alive_timeout_ms.into()),
                 write_timeout: Duration::from_millis(limits.write_timeout_ms.into()),
                 // Who may send more events than that may send them.
                 packets_per_second: match limits.messages_per_second_per_connection {

@@ -53,7 +53,7 @@ pub enum Data<'a> {
 /// A request that is not for an Engine.IO endpoint.
 #[derive(Debug)]
 pub struct HttpRequest {
-    /// Such as `GET`.
+    /// Such as `GET`. HEAD comes as GET; the body of the answer is left out on its way.
     pub method: String,
     /// Path and query.
     pub target: String,

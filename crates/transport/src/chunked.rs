@@ -170,7 +170,16 @@ mod tests {
 
     #[test]
     fn what_others_read_differently_is_refused() {
-        for text in ["3;x\ny\r\nabc", "3\nabc", "3;\0\r\nabc", "\r\n", "+3\r\nabc", "3x\r\nabc"] {
+        for text in [
+            "3;x\ny\r\nabc",
+            "3;x\ry\r\nabc",
+            "3;x\r\r\nabc",
+            "3\nabc",
+            "3;\0\r\nabc",
+            "\r\n",
+            "+3\r\nabc",
+            "3x\r\nabc",
+        ] {
             assert_eq!(read(text.as_bytes(), 100).unwrap_err().status, 400, "{text:?}");
         }
     }

@@ -121,15 +121,15 @@ impl Reactor {
         let deadline_ms = link.deadline_ms;
         match link.kind {
             // An answer is still being taken; how long that may last is another deadline's matter.
-            LinkKind::Http { .. } if link.blocked => {
+            LinkKind::Http if link.blocked => {
                 let deadline_ms = self.handshake_deadline_ms();
                 self.watch_link(index, deadline_ms);
             }
             LinkKind::WebSocket { .. } | LinkKind::HttpBusy { .. } => {}
-            LinkKind::Http { .. } | LinkKind::Draining if deadline_ms > now_ms => {
+            LinkKind::Http | LinkKind::Draining if deadline_ms > now_ms => {
                 self.watch_link(index, deadline_ms);
             }
-            LinkKind::Http { .. } | LinkKind::Draining => self.drop_link(index),
+            LinkKind::Http | LinkKind::Draining => self.drop_link(index),
         }
     }
 

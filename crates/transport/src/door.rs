@@ -1,10 +1,10 @@
 //! Who was refused before anything was known of them: counted by code, and a line in the log each.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::application::HttpTicket;
-use crate::engine_requests::EngineError;
+use crate::engine_request::EngineError;
 use crate::http::{Head, HttpError};
 use crate::reactor::Reactor;
 use crate::strangers::network;
@@ -85,13 +85,14 @@ impl From<EngineError> for DoorRefusal {
             EngineError::UnknownTransport
             | EngineError::BadHandshakeMethod
             | EngineError::BadRequest
+            | EngineError::WebSocketVersion
             | EngineError::UnsupportedVersion => Self::BadRequest,
         }
     }
 }
 
-impl From<HttpError> for DoorRefusal {
-    fn from(error: HttpError) -> Self {
+impl From<&HttpError> for DoorRefusal {
+    fn from(error: &HttpError) -> Self {
         match error.status {
             401 => Self::Unauthorized,
             413 => Self::BodyTooLarge,
@@ -117,15 +118,12 @@ impl Reactor {
         }
     }
 
-    /// Takes the word of a trusted proxy for who a request comes from. Returns whether that one may have one more connection;
-    /// otherwise it is told so, and the connection closes.
-    pub(crate) fn note_forwarded(&mut self, link: u32, head: &Head<'_>) -> bool {
+    /// Takes the word of a trusted proxy for who a request comes from; the outer `None` where no head was read. Returns whether
+    /// that one may have one more connection; otherwise it is told so, and the connection closes.
+    pub(crate) fn note_forwarded(&mut self, link: u32, client: Option<Option<SocketAddr>>) -> bool {
+        let Some(client) = client else { return true };
         let Some(state) = self.links.get(link as usize) else { return false };
-        if !state.is_proxied {
-            return true;
-        }
         // A proxy keeps its connections, for whoever comes next; what it asks for itself comes from itself.
-        let client = self.config.proxies.client(head);
         let Some(client) = client.or_else(|| state.stream.peer_addr().ok()) else { return true };
         if network(client.ip()) != network(state.peer.ip()) {
             self.move_lodger(link);

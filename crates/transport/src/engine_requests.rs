@@ -1,21 +1,20 @@
 //! Engine.IO over HTTP: handshakes, polls, posts and the start of an upgrade.
 
 use crate::application::{Application, Flow};
-use crate::client::{HandshakeInfo, OwnedPacket, Packets, Protocol, Transport, Upgrade};
+use crate::client::{HandshakeInfo, OwnedPacket, Protocol, Transport, Upgrade};
 use crate::door::DoorRefusal;
+use crate::engine_request::{EngineError, EngineRequest, read_packets};
 use crate::handover::{Handover, Moved};
 use crate::http::{self, Head};
 use crate::limits::{POSTED_PACKETS_MAX, STRANGER_POSTED_PACKETS_MAX};
 use crate::link::LinkKind;
 use crate::reactor::Reactor;
 use crate::reading::Progress;
-use crate::repeats::RequestId;
-use crate::requests::{JSON, TEXT, cors, write_switch};
+use crate::requests::{JSON, TEXT, cors};
 use crate::sid::Sid;
 use foodtrack_session::Probe;
-use foodtrack_wire::engine_io::{self, Handshake, Packet};
-use foodtrack_wire::rfc6455::{self, MessageDecoder};
-use std::collections::VecDeque;
+use foodtrack_wire::engine_io::{self, Handshake};
+use foodtrack_wire::rfc6455::MessageDecoder;
 
 impl Reactor {
     pub(crate) fn engine_request<A: Application>(
@@ -25,13 +24,20 @@ impl Reactor {
         protocol: Protocol,
         request: &EngineRequest<'_>,
     ) -> Progress {
+        if request.head.method == "HEAD" {
+            // A handshake without its answer would be a session that nobody knows.
+            let allow = [("allow", &b"GET, POST, OPTIONS"[..])];
+            self.respond_link(link, 405, &allow, b"", request.head.keep_alive);
+            return Progress::Used(request.used);
+        }
         match self.try_engine_request(app, link, protocol, request) {
             Ok(progress) => progress,
             Err(error) => {
                 self.note_refused(link, error.into());
                 let (code, status, message) = error.parts();
                 if request.is_upgrade() {
-                    let headers = [("content-type", &b"text/html"[..])];
+                    let mut headers = vec![("content-type", &b"text/html"[..])];
+                    headers.extend(spoken_version(error));
                     self.respond_link(link, 400, &headers, message.as_bytes(), false);
                     self.drain_link(link);
                     return Progress::Gone;
@@ -192,7 +198,7 @@ impl Reactor {
             self.refuse_handshake(link, head, retry_after_ms);
             return Ok(Progress::Gone);
         }
-        let accept = request.is_upgrade().then(|| request.accept_key()).transpose()?;
+        let accept = request.is_upgrade().then(|| request.accept()).transpose()?;
         let own = |name| head.header(name).map(Box::from);
         let info = HandshakeInfo {
             address: peer,
@@ -227,7 +233,7 @@ impl Reactor {
         match accept {
             Some(accept) => {
                 self.become_websocket(link, client);
-                let range = self.outbox.direct_raw(|out| write_switch(out, &accept));
+                let range = self.outbox.direct_raw(|out| accept.write(out));
                 self.outbox.push(client, &mut self.hot[client as usize], range);
                 let range = self.outbox.direct(write_open, &[]);
                 self.outbox.push(client, &mut self.hot[client as usize], range);
@@ -263,9 +269,9 @@ impl Reactor {
         link: u32,
         request: &EngineRequest<'_>,
     ) -> Result<(), EngineError> {
-        let accept = request.accept_key()?;
+        let accept = request.accept()?;
         let mut answer = Vec::with_capacity(192);
-        write_switch(&mut answer, &accept);
+        accept.write(&mut answer);
         self.send_on_link(link, &answer);
         self.close_websocket_saying(link, 1_008, "the session has a WebSocket already");
         Ok(())
@@ -277,7 +283,7 @@ impl Reactor {
         client: u32,
         request: &EngineRequest<'_>,
     ) -> Result<(), EngineError> {
-        let accept = request.accept_key()?;
+        let accept = request.accept()?;
         let Transport::Polling(polling) = &mut self.clients[client as usize].transport else {
             return Err(EngineError::BadRequest);
         };
@@ -291,7 +297,7 @@ impl Reactor {
             self.watch_upgrade(link, serial);
         }
         let mut answer = Vec::with_capacity(192);
-        write_switch(&mut answer, &accept);
+        accept.write(&mut answer);
         self.send_on_link(link, &answer);
         Ok(())
     }
@@ -409,75 +415,11 @@ impl Reactor {
     }
 }
 
-/// The refusals of Engine.IO: code, status, message.
-#[derive(Clone, Copy)]
-pub(crate) enum EngineError {
-    UnknownTransport,
-    UnknownSid,
-    BadHandshakeMethod,
-    BadRequest,
-    Forbidden,
-    UnsupportedVersion,
-}
-
-impl EngineError {
-    fn parts(self) -> (u8, u16, &'static str) {
-        match self {
-            Self::UnknownTransport => (0, 400, "Transport unknown"),
-            Self::UnknownSid => (1, 400, "Session ID unknown"),
-            Self::BadHandshakeMethod => (2, 400, "Bad handshake method"),
-            Self::BadRequest => (3, 400, "Bad request"),
-            Self::Forbidden => (4, 403, "Forbidden"),
-            Self::UnsupportedVersion => (5, 400, "Unsupported protocol version"),
-        }
-    }
-}
-
 /// How long a request waits between two looks for a client that is on its way from another shard.
 const IN_TRANSIT_MS: u32 = 10;
 
-/// An Engine.IO request with its body; `whole` is everything from its first byte on, `used` its own length.
-pub(crate) struct EngineRequest<'a> {
-    pub(crate) head: &'a Head<'a>,
-    pub(crate) body: &'a [u8],
-    pub(crate) whole: &'a [u8],
-    pub(crate) used: usize,
-}
-
-impl EngineRequest<'_> {
-    /// What the client calls the request.
-    pub(crate) fn id(&self) -> Option<RequestId> {
-        RequestId::in_query(self.head.query())
-    }
-
-    pub(crate) fn is_upgrade(&self) -> bool {
-        self.head.header_has("upgrade", "websocket")
-    }
-
-    pub(crate) fn accept_key(&self) -> Result<String, EngineError> {
-        let head = self.head;
-        let key = head.header("sec-websocket-key").filter(|key| rfc6455::is_valid_key(key));
-        let fits = head.method == "GET"
-            && head.header("sec-websocket-version") == Some("13")
-            && head.header_has("connection", "upgrade");
-        key.filter(|_| fits).map(rfc6455::accept_key).ok_or(EngineError::BadRequest)
-    }
-}
-
-pub(crate) fn read_packets(body: &str, packets_max: usize) -> Option<Packets> {
-    // Each is some bytes more in memory than in the body.
-    if memchr::memchr_iter(engine_io::SEPARATOR, body.as_bytes()).count() >= packets_max {
-        return None;
-    }
-    let mut packets = VecDeque::new();
-    let read = engine_io::decode_payload(body, |packet| {
-        packets.push_back(match packet {
-            Packet::Text(text) => OwnedPacket::Text(text.to_owned()),
-            Packet::Binary(bytes) => OwnedPacket::Binary(bytes.to_vec()),
-            Packet::Pong(_) => OwnedPacket::Pong,
-            Packet::Close => OwnedPacket::Close,
-            _ => OwnedPacket::Other,
-        });
-    });
-    read.ok().map(|()| packets)
+/// What a refusal says beside its sentence: the version of WebSocket that is spoken here, where another one was asked for.
+pub(crate) fn spoken_version(error: EngineError) -> Option<(&'static str, &'static [u8])> {
+    let is_version = error == EngineError::WebSocketVersion;
+    is_version.then_some(("sec-websocket-version", &b"13"[..]))
 }

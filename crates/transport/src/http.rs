@@ -1,34 +1,73 @@
-//! HTTP/1.1 as far as the hub's one port needs it: request heads, bodies of known or chunked length, whole responses.
-//! No I/O: bytes in, requests out.
+//! HTTP/1.1 request heads as far as the hub's one port needs them. No I/O.
 
-use std::io::Write as _;
+use std::borrow::Cow;
 
-use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX};
+use crate::limits::HTTP_HEADERS_MAX;
+
+/// The headers of one request, in the reader's own memory.
+pub(crate) type HeaderBuffer<'a> = [httparse::Header<'a>; HTTP_HEADERS_MAX];
 
 /// A request's head, borrowed from the bytes it came in.
 pub(crate) struct Head<'a> {
     pub(crate) method: &'a str,
     /// Path and query as they were sent.
     pub(crate) target: &'a str,
+    /// Whether the client may send another request behind this one.
     pub(crate) keep_alive: bool,
+    /// HTTP/1.1, not 1.0.
+    is_1_1: bool,
     pub(crate) headers: &'a [httparse::Header<'a>],
 }
 
 impl<'a> Head<'a> {
+    /// Reads a head that is all of `bytes`. Who it is for must be said, once.
+    ///
+    /// # Errors
+    /// 400 for what is no request, 505 for another version than 1.0 and 1.1.
+    pub(crate) fn parse(
+        bytes: &'a [u8],
+        headers: &'a mut HeaderBuffer<'a>,
+    ) -> Result<Self, HttpError> {
+        let mut request = httparse::Request::new(headers);
+        match request.parse(bytes) {
+            Ok(httparse::Status::Complete(head_bytes)) if head_bytes == bytes.len() => {}
+            Ok(_) => return Err(MALFORMED),
+            Err(error) => return Err(error.into()),
+        }
+        let mut head = Self {
+            method: request.method.unwrap_or(""),
+            target: request.path.unwrap_or(""),
+            keep_alive: request.version == Some(1),
+            is_1_1: request.version == Some(1),
+            headers: request.headers,
+        };
+        if head.header_has("connection", "close") {
+            head.keep_alive = false;
+        } else if head.header_has("connection", "keep-alive") {
+            head.keep_alive = true;
+        }
+        head.check_host()?;
+        Ok(head)
+    }
+
     /// The value of the first header of this name, if it is text.
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
-        let header = self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
-        std::str::from_utf8(header.value).ok().map(str::trim)
+        std::str::from_utf8(self.values(name).next()?).ok().map(trim)
+    }
+
+    /// The values of all headers of this name.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let named =
+            self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+        named.map(|header| header.value)
     }
 
     /// Whether a comma-separated header holds `token`, in any case.
     pub(crate) fn header_has(&self, name: &str, token: &str) -> bool {
-        self.headers
-            .iter()
-            .filter(|header| header.name.eq_ignore_ascii_case(name))
-            .filter_map(|header| std::str::from_utf8(header.value).ok())
+        self.values(name)
+            .filter_map(|value| std::str::from_utf8(value).ok())
             .flat_map(|value| value.split(','))
-            .any(|value| value.trim().eq_ignore_ascii_case(token))
+            .any(|value| trim(value).eq_ignore_ascii_case(token))
     }
 
     pub(crate) fn path(&self) -> &'a str {
@@ -38,6 +77,97 @@ impl<'a> Head<'a> {
     pub(crate) fn query(&self) -> &'a str {
         self.target.split_once('?').map_or("", |(_, query)| query)
     }
+
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    pub(crate) fn expects_invitation(&self) -> bool {
+        self.is_1_1 && self.header_has("expect", "100-continue")
+    }
+
+    /// RFC 9112, section 3.2: a proxy in front may have gone by another `Host` than the one that is read here.
+    fn check_host(&self) -> Result<(), HttpError> {
+        let mut hosts = self.values("host");
+        match (hosts.next(), hosts.next()) {
+            (_, Some(_)) => Err(error(400, "more than one Host header")),
+            (Some(host), None) if !host.iter().all(|byte| is_of_authority(*byte)) => {
+                Err(error(400, "malformed Host header"))
+            }
+            (None, None) if self.is_1_1 => Err(error(400, "HTTP/1.1 takes a Host header")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the body ends, as RFC 9112, section 6.3 has it.
+    ///
+    /// # Errors
+    /// 400 where two readers could disagree, 501 for an encoding other than `chunked`.
+    pub(crate) fn body_length(&self) -> Result<BodyLength, HttpError> {
+        let mut lengths = self.values("content-length");
+        let length = lengths.next();
+        let is_encoded = self.values("transfer-encoding").next().is_some();
+        // Two lengths, or a length and an encoding, are how requests are smuggled past proxies.
+        if lengths.next().is_some() || (length.is_some() && is_encoded) {
+            return Err(error(400, "ambiguous body length"));
+        }
+        match length {
+            None if is_encoded => self.check_encoding().map(|()| BodyLength::Chunked),
+            None => Ok(BodyLength::Known(0)),
+            Some(length) => std::str::from_utf8(length)
+                .ok()
+                .map(trim)
+                .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
+                .and_then(|text| text.parse().ok())
+                .map(BodyLength::Known)
+                .ok_or(error(400, "malformed content length")),
+        }
+    }
+
+    /// Accepts `chunked`, said once and by an HTTP/1.1 client, and nothing else.
+    fn check_encoding(&self) -> Result<(), HttpError> {
+        if !self.is_1_1 {
+            return Err(error(400, "HTTP/1.0 has no transfer encodings"));
+        }
+        let codings: Vec<&[u8]> = self
+            .values("transfer-encoding")
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .map(|coding| coding.trim_ascii())
+            .collect();
+        let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
+        if !codings.iter().all(|coding| is_coding(coding)) {
+            return Err(error(400, "malformed transfer encoding"));
+        }
+        // Where another coding is the last, nobody can tell where the body ends.
+        if codings.last().is_none_or(|last| !is_chunked(last)) {
+            return Err(error(400, "the last transfer encoding must be chunked"));
+        }
+        match &codings[..] {
+            [_] => Ok(()),
+            [before @ .., _] if before.iter().any(is_chunked) => Err(error(400, "chunked twice")),
+            _ => Err(error(501, "no transfer encoding but chunked is supported")),
+        }
+    }
+}
+
+/// The optional white space of HTTP around a value: spaces and tabs alone.
+fn trim(value: &str) -> &str {
+    value.trim_matches([' ', '\t'])
+}
+
+/// Whether a byte may stand in a host with its port.
+fn is_of_authority(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte)
+}
+
+/// Whether this is a transfer coding, perhaps with parameters.
+fn is_coding(coding: &[u8]) -> bool {
+    let name = coding.split(|byte| *byte == b';').next().unwrap_or_default();
+    let is_text = coding.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    is_text && is_token(name.trim_ascii_end())
+}
+
+/// Whether this is a token of RFC 9110, section 5.6.2.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    let of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(of_token)
 }
 
 /// The value of a query parameter, as it was sent. The parameters that Engine.IO reads need no unescaping.
@@ -56,172 +186,111 @@ pub(crate) enum BodyLength {
 }
 
 /// What cannot be answered as HTTP: the status to close with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HttpError {
     pub(crate) status: u16,
-    pub(crate) message: &'static str,
+    pub(crate) message: Cow<'static, str>,
 }
+
+/// What is no request at all.
+pub(crate) const MALFORMED: HttpError = error(400, "malformed request");
 
 pub(crate) const fn error(status: u16, message: &'static str) -> HttpError {
-    HttpError { status, message }
+    HttpError { status, message: Cow::Borrowed(message) }
 }
 
-/// Parses a head off the front of `input` and hands it, its length in bytes, and its body's length to `use_head`.
-/// `Ok(None)`: not all here yet.
-pub(crate) fn parse_head<T>(
-    input: &[u8],
-    use_head: impl FnOnce(&Head<'_>, usize, BodyLength) -> T,
-) -> Result<Option<T>, HttpError> {
-    let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
-    let mut request = httparse::Request::new(&mut headers);
-    let head_bytes = match request.parse(input) {
-        Ok(httparse::Status::Complete(head_bytes)) => head_bytes,
-        Ok(httparse::Status::Partial) if input.len() > HTTP_HEAD_BYTES_MAX => {
-            return Err(error(431, "request head too large"));
+impl From<httparse::Error> for HttpError {
+    fn from(parsing: httparse::Error) -> Self {
+        match parsing {
+            httparse::Error::Version => error(505, "HTTP/1.1 is spoken here"),
+            httparse::Error::TooManyHeaders => error(431, "too many headers"),
+            _ => MALFORMED,
         }
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => return Err(error(431, "too many headers")),
-        Err(_) => return Err(error(400, "malformed request")),
-    };
-    if head_bytes > HTTP_HEAD_BYTES_MAX {
-        return Err(error(431, "request head too large"));
     }
-    let (method, target) = (request.method.unwrap_or(""), request.path.unwrap_or(""));
-    let mut head =
-        Head { method, target, keep_alive: request.version == Some(1), headers: request.headers };
-    if head.header_has("connection", "close") {
-        head.keep_alive = false;
-    } else if head.header_has("connection", "keep-alive") {
-        head.keep_alive = true;
-    }
-    let body = body_length(&head)?;
-    Ok(Some(use_head(&head, head_bytes, body)))
-}
-
-fn body_length(head: &Head<'_>) -> Result<BodyLength, HttpError> {
-    let mut lengths =
-        head.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("content-length"));
-    let length = lengths.next();
-    let encoding = head.header("transfer-encoding");
-    // Two lengths, or a length and an encoding, are how requests are smuggled past proxies.
-    if lengths.next().is_some() || (length.is_some() && encoding.is_some()) {
-        return Err(error(400, "ambiguous body length"));
-    }
-    match (length, encoding) {
-        (None, None) => Ok(BodyLength::Known(0)),
-        (None, Some(encoding)) if encoding.eq_ignore_ascii_case("chunked") => {
-            Ok(BodyLength::Chunked)
-        }
-        (None, Some(_)) => Err(error(501, "transfer encoding not supported")),
-        (Some(length), _) => std::str::from_utf8(length.value)
-            .ok()
-            .map(str::trim)
-            .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|text| text.parse().ok())
-            .map(BodyLength::Known)
-            .ok_or(error(400, "malformed content length")),
-    }
-}
-
-/// The reason phrase of a status.
-fn reason(status: u16) -> &'static str {
-    match status {
-        100 => "Continue",
-        101 => "Switching Protocols",
-        200 => "OK",
-        201 => "Created",
-        202 => "Accepted",
-        204 => "No Content",
-        304 => "Not Modified",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        413 => "Content Too Large",
-        415 => "Unsupported Media Type",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        503 => "Service Unavailable",
-        _ => "Status",
-    }
-}
-
-/// Appends a whole response. Headers that would break the framing are the caller's to avoid.
-pub(crate) fn write_response<'h>(
-    out: &mut Vec<u8>,
-    status: u16,
-    headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
-    body: &[u8],
-    keep_alive: bool,
-) {
-    write_status(out, status);
-    for (name, value) in headers {
-        write_header(out, name, value);
-    }
-    let mut length = itoa::Buffer::new();
-    write_header(out, "content-length", length.format(body.len()).as_bytes());
-    write_header(out, "connection", if keep_alive { b"keep-alive" } else { b"close" });
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(body);
-}
-
-pub(crate) fn write_status(out: &mut Vec<u8>, status: u16) {
-    // Writing into a vector does not fail.
-    let _ = write!(out, "HTTP/1.1 {status} {}\r\n", reason(status));
-}
-
-pub(crate) fn write_header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    // A line break in a value would start another header.
-    out.extend(value.iter().filter(|byte| !matches!(byte, b'\r' | b'\n')));
-    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn head(text: &str) -> Result<Option<(String, BodyLength, bool)>, HttpError> {
-        parse_head(text.as_bytes(), |head, _, body| (head.target.to_owned(), body, head.keep_alive))
+    const POST: &str = "POST / HTTP/1.1\r\nHost: x\r\n";
+
+    fn length_of(text: &str) -> Result<BodyLength, u16> {
+        length_of_bytes(text.as_bytes())
     }
 
-    #[test]
-    fn a_torn_head_is_incomplete_not_an_error() {
-        let text = "GET /socket.io/?EIO=4 HTTP/1.1\r\nHost: x\r\n\r\n";
-        (0..text.len()).for_each(|end| assert_eq!(head(&text[..end]), Ok(None), "{end}"));
-        assert_eq!(
-            head(text),
-            Ok(Some(("/socket.io/?EIO=4".to_owned(), BodyLength::Known(0), true)))
-        );
+    fn length_of_bytes(bytes: &[u8]) -> Result<BodyLength, u16> {
+        let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
+        let head = Head::parse(bytes, &mut headers).map_err(|error| error.status)?;
+        head.body_length().map_err(|error| error.status)
     }
 
     #[test]
     fn requests_that_proxies_read_differently_are_refused() {
-        let both = "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let twice = "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n";
-        let signed = "POST / HTTP/1.1\r\nContent-Length: +3\r\n\r\n";
-        [both, twice, signed]
-            .iter()
-            .for_each(|text| assert_eq!(head(text).unwrap_err().status, 400));
+        for (headers, status) in [
+            ("Content-Length: 3\r\nTransfer-Encoding: chunked", 400),
+            ("Content-Length: 3\r\nContent-Length: 4", 400),
+            ("Content-Length: 3\r\nContent-Length: 3", 400),
+            ("Content-Length: 3, 3", 400),
+            ("Content-Length: +3", 400),
+            ("Content-Length: 0x3", 400),
+            ("Content-Length:", 400),
+            ("Content-Length: \u{a0}3", 400),
+            ("Transfer-Encoding:", 400),
+            ("Transfer-Encoding: chunked,", 400),
+            ("Transfer-Encoding: chunked\u{b}", 400),
+            ("Transfer-Encoding: chunked, chunked", 400),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", 400),
+            ("Transfer-Encoding: chunked, gzip", 400),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", 400),
+            ("Transfer-Encoding: identity", 400),
+            ("Transfer-Encoding: chunkedx", 400),
+            ("Transfer-Encoding: chunked;q=1", 400),
+            ("Transfer-Encoding: gzip, chunked", 501),
+            ("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", 501),
+            (" Transfer-Encoding: chunked", 400),
+            ("Transfer-Encoding : chunked", 400),
+            ("X: y\r\n Transfer-Encoding: chunked", 400),
+        ] {
+            assert_eq!(length_of(&format!("{POST}{headers}\r\n\r\n")), Err(status), "{headers:?}");
+        }
+        let odd = [POST.as_bytes(), b"Transfer-Encoding: chunked\xff\r\n\r\n"].concat();
+        assert_eq!(length_of_bytes(&odd), Err(400));
+        let old = "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(length_of(old), Err(400));
     }
 
     #[test]
-    fn an_endless_head_is_refused() {
-        let text = format!("GET /{} HTTP/1.1\r\n", "a".repeat(HTTP_HEAD_BYTES_MAX));
-        assert_eq!(head(&text).unwrap_err().status, 431);
+    fn one_length_or_chunked_says_where_the_body_ends() {
+        for (headers, length) in [
+            ("Content-Length: 3\t", BodyLength::Known(3)),
+            ("Transfer-Encoding:  CHUNKED ", BodyLength::Chunked),
+            ("X: y", BodyLength::Known(0)),
+        ] {
+            assert_eq!(length_of(&format!("{POST}{headers}\r\n\r\n")), Ok(length), "{headers:?}");
+        }
     }
 
     #[test]
-    fn a_header_value_cannot_start_another_header() {
-        let mut out = Vec::new();
-        write_header(&mut out, "x", b"a\r\nset-cookie: b");
-        assert_eq!(out, b"x: aset-cookie: b\r\n");
+    fn a_request_says_once_whom_it_is_for() {
+        for (request, expected) in [
+            ("GET / HTTP/1.1\r\n\r\n", Err(400)),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", Err(400)),
+            ("GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n", Err(400)),
+            ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", Err(400)),
+            ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", Err(400)),
+            ("GET / HTTP/1.1\r\nHost: user@a\r\n\r\n", Err(400)),
+            ("GET / HTTP/1.1\r\nHost: [::1]:4001\r\n\r\n", Ok(BodyLength::Known(0))),
+            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", Ok(BodyLength::Known(0))),
+            ("GET / HTTP/1.0\r\n\r\n", Ok(BodyLength::Known(0))),
+        ] {
+            assert_eq!(length_of(request), expected, "{request:?}");
+        }
+    }
+
+    #[test]
+    fn another_version_is_told_which_is_spoken() {
+        assert_eq!(length_of("GET / HTTP/2.0\r\nHost: x\r\n\r\n"), Err(505));
+        assert_eq!(length_of("PRI * HTTP/2.0\r\n\r\n"), Err(505));
     }
 }

@@ -59,8 +59,11 @@ pub struct Limits {
     pub queue_messages_max: usize,
     /// Bytes waiting for one slow reader. A client that polls may hold a payload more: its last answer, until its next poll.
     pub queue_bytes_max: usize,
-    /// How long a socket may take to say what it wants, or stay idle between two HTTP requests.
+    /// How long a socket may take to say what it wants: for its first request from the start, for a later one from its
+    /// first byte, each with its body.
     pub handshake_timeout: Duration,
+    /// How long a socket may stay idle between two HTTP requests. Its answers say so.
+    pub keep_alive_timeout: Duration,
     /// How long what was written to a socket may wait without a single byte of it being taken.
     pub write_timeout: Duration,
     /// How long a client may take for a try to join. It may try again, and has twice as long for all tries together.
@@ -89,6 +92,7 @@ impl Default for Limits {
             queue_messages_max: 1_024,
             queue_bytes_max: 4 << 20,
             handshake_timeout: Duration::from_secs(10),
+            keep_alive_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(45),
             upgrade_timeout: Duration::from_secs(10),

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use foodtrack_wire::rfc6455::MessageDecoder;
 use mio::net::TcpStream;
 
-use crate::chunked::ChunkedDecoder;
 use crate::limits::READ_AHEAD_BYTES_MAX;
+use crate::request_reader::RequestReader;
 
 pub(crate) struct Link {
     pub(crate) stream: TcpStream,
@@ -20,12 +20,14 @@ pub(crate) struct Link {
     pub(crate) kind: LinkKind,
     /// The start of something that is not all here yet.
     pub(crate) unread: Vec<u8>,
-    /// The chunked body in `unread`, as far as it is here.
-    pub(crate) chunked: Option<Box<ChunkedDecoder>>,
     /// Somebody has it who has joined.
     pub(crate) is_known: bool,
     /// It is counted with the sockets of its address.
     pub(crate) lodges: bool,
+    /// How far the request was read that `unread` begins with; nothing between requests.
+    pub(crate) request: Option<Box<RequestReader>>,
+    /// A request was answered and the next one has not begun.
+    pub(crate) is_resting: bool,
     /// What the strangers' budget counts it for.
     pub(crate) counted_bytes: usize,
     /// The rest of what the socket did not take: goes before everything else.
@@ -58,7 +60,7 @@ pub(crate) struct Link {
 
 pub(crate) enum LinkKind {
     /// Between HTTP requests, or within one.
-    Http { continued: bool },
+    Http,
     /// A poll waits for packets, or a request for the application's answer.
     HttpBusy { client: Option<u32>, keep_alive: bool, head_only: bool, origin: Option<Box<str>> },
     /// A client's transport, or one that is probed to become it.
@@ -74,11 +76,12 @@ impl Link {
             peer,
             is_proxied: false,
             serial,
-            kind: LinkKind::Http { continued: false },
+            kind: LinkKind::Http,
             unread: Vec::new(),
-            chunked: None,
             is_known: false,
             lodges: false,
+            request: None,
+            is_resting: false,
             counted_bytes: 0,
             unsent: Vec::new(),
             blocked: false,
@@ -102,14 +105,14 @@ impl Link {
         match self.kind {
             LinkKind::WebSocket { client, .. } => Some(client),
             LinkKind::HttpBusy { client, .. } => client,
-            LinkKind::Http { .. } | LinkKind::Draining => None,
+            LinkKind::Http | LinkKind::Draining => None,
         }
     }
 
     /// Memory of what was read and not used, or written and not taken.
     pub(crate) fn buffered_bytes(&self) -> usize {
-        let chunked = self.chunked.as_ref().map_or(0, |body| body.capacity());
-        self.unread.capacity() + chunked + self.unsent.capacity()
+        let request = self.request.as_ref().map_or(0, |request| request.capacity());
+        self.unread.capacity() + request + self.unsent.capacity()
     }
 
     /// Whether more than enough was read ahead of the answer that the link waits for.

@@ -7,7 +7,7 @@ use foodtrack_wire::engine_io::SEPARATOR;
 use crate::client::{ClientKey, CloseReason, Transport};
 use crate::deadlines::Timer;
 use crate::delivery_queue::DeliveryQueue;
-use crate::engine_requests::{EngineError, EngineRequest};
+use crate::engine_request::{EngineError, EngineRequest};
 use crate::frame::each_server_frame;
 use crate::http::Head;
 use crate::limits::POLL_PACKETS_MAX;
@@ -147,7 +147,7 @@ impl Reactor {
         let LinkKind::HttpBusy { keep_alive, origin, .. } = &mut state.kind else { return };
         let (keep_alive, origin) = (*keep_alive, origin.take().unwrap_or_default());
         let serial = state.serial;
-        state.kind = LinkKind::Http { continued: false };
+        state.kind = LinkKind::Http;
         self.respond_poll(link, &origin, 200, TEXT, body, keep_alive);
         self.next_request(link, serial);
     }

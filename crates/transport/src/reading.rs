@@ -228,7 +228,7 @@ impl Reactor {
             let progress = match &mut link.kind {
                 LinkKind::Draining => return bytes.len(),
                 LinkKind::HttpBusy { .. } => break,
-                LinkKind::Http { .. } => self.use_http(app, index, &bytes[used..]),
+                LinkKind::Http => self.use_http(app, index, &bytes[used..]),
                 LinkKind::WebSocket { client, decoder } => {
                     let (client, decoder) = (*client, std::mem::take(decoder));
                     self.use_websocket(app, index, serial, client, decoder, &mut bytes[used..])

@@ -1,6 +1,7 @@
 //! HTTP requests on the one port: Engine.IO handshakes and polls here, everything else for the application.
 
-use std::borrow::Cow;
+use std::cell::Cell;
+use std::sync::Arc;
 
 use foodtrack_session::{Heartbeat, Pings, Session};
 use foodtrack_wire::rfc6455::{self, MessageDecoder, Opcode};
@@ -8,18 +9,18 @@ use foodtrack_wire::rfc6455::{self, MessageDecoder, Opcode};
 use crate::allowance::Allowance;
 use crate::application::{Application, HttpRequest, HttpTicket};
 use crate::client::{Client, DrainedWatch, Protocol, Transport};
+use crate::commons::ReactorConfig;
 use crate::deadlines::Timer;
-use crate::engine_requests::EngineRequest;
+use crate::engine_request::EngineRequest;
 use crate::http::{self, BodyLength, Head, HttpError};
+use crate::http_response::ResponseHead;
 use crate::limits::CONNECT_TRIES;
 use crate::link::LinkKind;
 use crate::outbox::{Hot, Mode};
 use crate::reactor::{Reactor, key, millis};
 use crate::reading::Progress;
-use crate::sid::Sid;
-
-/// A body, and how many bytes it took.
-type WholeBody<'a> = (Cow<'a, [u8]>, usize);
+use crate::request_reader::{BodyLimit, Reading, RequestReader};
+use crate::sid::{Sid, SidDirectory};
 
 impl Reactor {
     /// Uses the front of a link's bytes as an HTTP request.
@@ -30,38 +31,52 @@ impl Reactor {
         bytes: &[u8],
     ) -> Progress {
         let link = key(index);
-        let parsed = http::parse_head(bytes, |head, head_bytes, length| {
-            if !self.note_forwarded(link, head) {
-                return Ok(Progress::Gone);
+        let Some(state) = self.links.get_mut(index) else { return Progress::Gone };
+        let is_proxied = state.is_proxied;
+        let mut begun = state.request.take();
+        let mut fresh = RequestReader::default();
+        let reader = begun.as_deref_mut().unwrap_or(&mut fresh);
+        let (config, sids) = (Arc::clone(&self.config), Arc::clone(&self.sids));
+        // Whom a proxy asks for; said by the head, whatever comes of the body.
+        let forwarded = Cell::new(None);
+        let limit = |head: &Head<'_>, length| {
+            if is_proxied {
+                forwarded.set(Some(config.proxies.client(head)));
             }
-            let bytes_max = self.config.limits.payload_bytes_max;
-            let rest = &bytes[head_bytes..];
-            let Some((body, body_bytes)) = self.read_body(link, rest, length, bytes_max)? else {
-                self.expect_body(head, length, rest.len())?;
-                self.invite_body(link, head);
-                return Ok(Progress::NeedMore);
-            };
-            let used = head_bytes + body_bytes;
-            let endpoint = self.config.endpoints.iter().find(|end| end.path == head.path());
+            body_limit(&config, &sids, head, length)
+        };
+        let read = reader.read(bytes, limit, |head, body, used| {
+            if !self.note_forwarded(link, forwarded.take()) {
+                return Progress::Gone;
+            }
+            let endpoint = config.endpoints.iter().find(|end| end.path == head.path());
             match endpoint.map(|endpoint| endpoint.protocol) {
                 Some(Protocol::WebSocket) => self.open_raw(link, head),
                 Some(protocol) => {
                     let request = EngineRequest { head, body: &body, whole: bytes, used };
-                    return Ok(self.engine_request(app, link, protocol, &request));
+                    return self.engine_request(app, link, protocol, &request);
                 }
                 None => self.forward(app, link, head, body.into_owned()),
             }
-            Ok(Progress::Used(used))
+            Progress::Used(used)
         });
-        match parsed {
-            Ok(Some(Ok(Progress::Used(used)))) => {
-                self.rest_link(link);
-                Progress::Used(used)
+        if !self.note_forwarded(link, forwarded.take()) {
+            return Progress::Gone;
+        }
+        match read {
+            Ok(Reading::Whole(progress)) => {
+                if let Progress::Used(_) = progress {
+                    self.rest_link(link);
+                }
+                progress
             }
-            Ok(Some(Ok(progress))) => progress,
-            Ok(None) => Progress::NeedMore,
-            Ok(Some(Err(error))) | Err(error) => {
-                self.note_refused(link, error.into());
+            Ok(Reading::NeedMore { invite }) => {
+                let begun = begun.unwrap_or_else(|| Box::new(fresh));
+                self.expect_more(link, begun, invite);
+                Progress::NeedMore
+            }
+            Err(error) => {
+                self.note_refused(link, (&error).into());
                 self.respond_link(link, error.status, &[], error.message.as_bytes(), false);
                 self.drain_link(link);
                 Progress::Gone
@@ -69,72 +84,15 @@ impl Reactor {
         }
     }
 
-    /// The body at the front of `rest` and how many bytes it took, once it is all here.
-    fn read_body<'a>(
-        &mut self,
-        link: u32,
-        rest: &'a [u8],
-        length: BodyLength,
-        bytes_max: usize,
-    ) -> Result<Option<WholeBody<'a>>, HttpError> {
-        match length {
-            BodyLength::Known(length) if length > bytes_max => {
-                Err(http::error(413, "body too large"))
-            }
-            BodyLength::Known(length) => Ok(rest.get(..length).map(|body| (body.into(), length))),
-            BodyLength::Chunked => {
-                let Some(state) = self.links.get_mut(link as usize) else { return Ok(None) };
-                let mut decoder = state.chunked.take().unwrap_or_default();
-                if let Some(taken) = decoder.decode(rest, bytes_max)? {
-                    return Ok(Some((decoder.into_body().into(), taken)));
-                }
-                state.chunked = Some(decoder);
-                Ok(None)
-            }
-        }
-    }
-
-    /// Whether the rest of a request's body may come, of which `here` bytes did. A small one may. Otherwise
-    /// the session id says so for Engine.IO, and for the application it takes an `Authorization`.
-    fn expect_body(
-        &self,
-        head: &Head<'_>,
-        length: BodyLength,
-        here: usize,
-    ) -> Result<(), HttpError> {
-        let announced = match length {
-            BodyLength::Known(length) => length,
-            BodyLength::Chunked => here,
-        };
-        if announced <= self.config.limits.stranger_bytes_max {
-            return Ok(());
-        }
-        let is_engine = self.config.endpoints.iter().any(|end| end.path == head.path());
-        if is_engine {
-            let sid = http::query_value(head.query(), "sid").and_then(Sid::parse);
-            return match sid.and_then(|sid| self.sids.shard(&sid)) {
-                Some(_) => Ok(()),
-                None => Err(http::error(400, "{\"code\":1,\"message\":\"Session ID unknown\"}")),
-            };
-        }
-        let is_authorized = head
-            .header("authorization")
-            .and_then(|value| value.split_once(' '))
-            .is_some_and(|(_, credentials)| !credentials.trim().is_empty());
-        match is_authorized {
-            true => Ok(()),
-            false => Err(http::error(401, "a body this large takes `Authorization: Bearer TOKEN`")),
-        }
-    }
-
-    /// Answers `Expect: 100-continue`, once.
-    fn invite_body(&mut self, link: u32, head: &Head<'_>) {
+    /// Keeps what was read of a request whose rest is still to come: in time, whatever comes meanwhile.
+    fn expect_more(&mut self, link: u32, begun: Box<RequestReader>, invite: bool) {
+        let deadline_ms = self.handshake_deadline_ms();
         let Some(state) = self.links.get_mut(link as usize) else { return };
-        if let LinkKind::Http { continued } = &mut state.kind
-            && !*continued
-            && head.header_has("expect", "100-continue")
-        {
-            *continued = true;
+        state.request = Some(begun);
+        if std::mem::take(&mut state.is_resting) {
+            self.watch_link(link, deadline_ms);
+        }
+        if invite {
             self.send_on_link(link, b"HTTP/1.1 100 Continue\r\n\r\n");
         }
     }
@@ -155,7 +113,8 @@ impl Reactor {
             .map(|header| (header.name.to_owned(), header.value.to_vec()))
             .collect();
         let request = HttpRequest {
-            method: head.method.to_owned(),
+            // The same is answered, but for the body, which is left out on its way.
+            method: if head.method == "HEAD" { "GET" } else { head.method }.to_owned(),
             target: head.target.to_owned(),
             headers,
             body,
@@ -177,10 +136,10 @@ impl Reactor {
             return;
         };
         let keep_alive = keep_alive && !link.seen_end;
-        let body = if head_only { &[] } else { body };
-        link.kind = LinkKind::Http { continued: false };
+        link.kind = LinkKind::Http;
         let serial = link.serial;
-        self.respond_link(ticket.link, status, headers, body, keep_alive);
+        let body_sent = if head_only { &[] } else { body };
+        self.respond_saying(ticket.link, status, headers, body.len(), body_sent, keep_alive);
         self.next_request(ticket.link, serial);
     }
 
@@ -193,8 +152,23 @@ impl Reactor {
         body: &[u8],
         keep_alive: bool,
     ) {
+        self.respond_saying(link, status, headers, body.len(), body, keep_alive);
+    }
+
+    /// Writes a response that says the length of a body, and sends as much of it as there is: none, for HEAD.
+    fn respond_saying(
+        &mut self,
+        link: u32,
+        status: u16,
+        headers: &[(&str, &[u8])],
+        body_bytes: usize,
+        body: &[u8],
+        keep_alive: bool,
+    ) {
+        let timeout = keep_alive.then_some(self.config.limits.keep_alive_timeout);
         let mut response = Vec::with_capacity(256 + body.len());
-        http::write_response(&mut response, status, headers.iter().copied(), body, keep_alive);
+        ResponseHead { status, headers, keep_alive: timeout }.write(&mut response, body_bytes);
+        response.extend_from_slice(body);
         if !keep_alive && let Some(link) = self.links.get_mut(link as usize) {
             link.close_when_sent = true;
         }
@@ -210,13 +184,13 @@ impl Reactor {
         self.rest_link(link);
     }
 
-    /// A request is answered: the next one has as long as the first.
+    /// A request is answered: the next one may be a while.
     fn rest_link(&mut self, link: u32) {
-        let deadline_ms = self.handshake_deadline_ms();
+        let deadline_ms = self.now_ms + millis(self.config.limits.keep_alive_timeout);
         if let Some(state) = self.links.get_mut(link as usize)
-            && let LinkKind::Http { continued } = &mut state.kind
+            && let LinkKind::Http = state.kind
         {
-            *continued = false;
+            state.is_resting = true;
             self.watch_link(link, deadline_ms);
         }
     }
@@ -302,14 +276,17 @@ impl Reactor {
 
     fn open_raw(&mut self, link: u32, head: &Head<'_>) {
         let request = EngineRequest { head, body: &[], whole: &[], used: 0 };
-        match request.is_upgrade().then(|| request.accept_key()) {
+        match request.is_upgrade().then(|| request.accept()) {
             Some(Ok(accept)) => {
                 let client = self.add_client(Protocol::WebSocket, Transport::WebSocket { link });
                 self.become_websocket(link, client);
-                let range = self.outbox.direct_raw(|out| write_switch(out, &accept));
+                let range = self.outbox.direct_raw(|out| accept.write(out));
                 self.outbox.push(client, &mut self.hot[client as usize], range);
             }
-            _ => self.respond_link(link, 426, &[("upgrade", b"websocket")], b"", head.keep_alive),
+            _ => {
+                let headers = [("upgrade", &b"websocket"[..]), ("sec-websocket-version", b"13")];
+                self.respond_link(link, 426, &headers, b"", head.keep_alive);
+            }
         }
     }
 
@@ -328,6 +305,42 @@ impl Reactor {
     }
 }
 
+/// How large a request's body may be. A small one may come from whomever. Otherwise the session id says so for Engine.IO,
+/// and for the application it takes an `Authorization`.
+fn body_limit(
+    config: &ReactorConfig,
+    sids: &SidDirectory,
+    head: &Head<'_>,
+    length: BodyLength,
+) -> BodyLimit {
+    let bytes_max = config.limits.payload_bytes_max;
+    let known = || {
+        let message = format!("a body may have {bytes_max} bytes (limits.payloadBytesMax)");
+        BodyLimit { bytes_max, refusal: HttpError { status: 413, message: message.into() } }
+    };
+    if matches!(length, BodyLength::Known(length) if length > bytes_max) {
+        return known();
+    }
+    let stranger = |refusal| BodyLimit { bytes_max: config.limits.stranger_bytes_max, refusal };
+    if config.endpoints.iter().any(|end| end.path == head.path()) {
+        let sid = http::query_value(head.query(), "sid").and_then(Sid::parse);
+        return match sid.and_then(|sid| sids.shard(&sid)) {
+            Some(_) => known(),
+            None => stranger(http::error(400, "{\"code\":1,\"message\":\"Session ID unknown\"}")),
+        };
+    }
+    let is_authorized = head
+        .header("authorization")
+        .and_then(|value| value.split_once(' '))
+        .is_some_and(|(_, credentials)| !credentials.trim().is_empty());
+    match is_authorized {
+        true => known(),
+        false => {
+            stranger(http::error(401, "a body this large takes `Authorization: Bearer TOKEN`"))
+        }
+    }
+}
+
 pub(crate) const JSON: &[u8] = b"application/json";
 pub(crate) const TEXT: &[u8] = b"text/plain; charset=UTF-8";
 
@@ -339,14 +352,6 @@ pub(crate) fn cors(origin: &str) -> impl Iterator<Item = (&'static str, &[u8])> 
         ("vary", b"origin"),
     ];
     headers.into_iter().filter(move |_| !origin.is_empty())
-}
-
-pub(crate) fn write_switch(out: &mut Vec<u8>, accept: &str) {
-    http::write_status(out, 101);
-    http::write_header(out, "upgrade", b"websocket");
-    http::write_header(out, "connection", b"Upgrade");
-    http::write_header(out, "sec-websocket-accept", accept.as_bytes());
-    out.extend_from_slice(b"\r\n");
 }
 
 /// A control frame of the WebSocket protocol itself, for one link.

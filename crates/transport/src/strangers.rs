@@ -241,7 +241,7 @@ impl Reactor {
         if link.is_known
             && link.counted_bytes == 0
             && link.unread.is_empty()
-            && link.chunked.is_none()
+            && link.request.is_none()
         {
             return;
         }
@@ -310,10 +310,12 @@ impl Reactor {
     /// Lets go of the oldest until strangers hold no more than so much here.
     fn evict_oldest(&mut self, bytes_max: usize) -> usize {
         let handshake_ms = millis(self.config.limits.handshake_timeout);
+        let keep_alive_ms = millis(self.config.limits.keep_alive_timeout);
         let connect_ms = CONNECT_TRIES * millis(self.config.limits.connect_timeout);
         let links = self.links.iter().filter(|(_, link)| link.counted_bytes > 0);
         let links = links.map(|(index, link)| {
-            let since_ms = link.deadline_ms.saturating_sub(handshake_ms);
+            let patience_ms = if link.is_resting { keep_alive_ms } else { handshake_ms };
+            let since_ms = link.deadline_ms.saturating_sub(patience_ms);
             let session = link.client().and_then(|client| self.clients.get(client as usize));
             let session_bytes = session.map_or(0, |client| client.counted_bytes as usize);
             (since_ms, link.counted_bytes + session_bytes, Lodger::Link(key(index)))

@@ -180,7 +180,7 @@ fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::parse_head;
+    use crate::limits::HTTP_HEADERS_MAX;
 
     /// Who a request with these headers comes from, behind proxies of 10.0.0.0/8 and fd00::/8.
     #[track_caller]
@@ -188,8 +188,9 @@ mod tests {
         let proxies = TrustedProxies::new(&["10.0.0.0/8", "fd00::/8"]).unwrap();
         let lines: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
         let text = format!("GET / HTTP/1.1\r\nHost: hub\r\n{lines}\r\n");
-        let client = parse_head(text.as_bytes(), |head, _, _| proxies.client(head));
-        let client = client.unwrap().unwrap().map(|client| match client.port() {
+        let mut buffer = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
+        let head = Head::parse(text.as_bytes(), &mut buffer).unwrap();
+        let client = proxies.client(&head).map(|client| match client.port() {
             0 => client.ip().to_string(),
             _ => client.to_string(),
         });

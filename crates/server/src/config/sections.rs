@@ -162,8 +162,11 @@ pub struct LimitsConfig {
     pub queue_messages_max: u32,
     /// Bytes that wait for a slow reader before it is closed. Default: 4 MiB.
     pub queue_bytes_max: u32,
-    /// How long a request's head may take. Default: 10 000 ms.
+    /// How long a request may take, with its body; the first one of a connection from when it is open. Default: 10 000 ms.
     pub handshake_timeout_ms: u32,
+    /// How long a connection may stay idle between two requests; a proxy in front should close its own earlier.
+    /// Default: 75 000 ms.
+    pub keep_alive_timeout_ms: u32,
     /// How long what was written to a connection may wait without a byte of it being taken. Default: 30 000 ms.
     pub write_timeout_ms: u32,
     /// How long a client may stay without a token. Default: 45 000 ms, as socket.io's connectTimeout.
@@ -198,6 +201,7 @@ impl Default for LimitsConfig {
             queue_messages_max: 1_024,
             queue_bytes_max: 4 * 1_024 * 1_024,
             handshake_timeout_ms: 10_000,
+            keep_alive_timeout_ms: 75_000,
             write_timeout_ms: 30_000,
             connect_timeout_ms: 45_000,
         }
@@ -206,7 +210,7 @@ impl Default for LimitsConfig {
 
 impl LimitsConfig {
     /// The limits that cannot be lifted, with their keys.
-    pub(crate) fn unliftable(&self) -> [(&'static str, u32); 9] {
+    pub(crate) fn unliftable(&self) -> [(&'static str, u32); 10] {
         [
             ("limits.strangersBytesMax", self.strangers_bytes_max),
             ("limits.payloadBytesMax", self.payload_bytes_max),
@@ -215,6 +219,7 @@ impl LimitsConfig {
             ("limits.queueMessagesMax", self.queue_messages_max),
             ("limits.queueBytesMax", self.queue_bytes_max),
             ("limits.handshakeTimeoutMs", self.handshake_timeout_ms),
+            ("limits.keepAliveTimeoutMs", self.keep_alive_timeout_ms),
             ("limits.writeTimeoutMs", self.write_timeout_ms),
             ("limits.connectTimeoutMs", self.connect_timeout_ms),
         ]

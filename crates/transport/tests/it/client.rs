@@ -87,8 +87,13 @@ impl Wire {
         self.unread.drain(..count).collect()
     }
 
+    /// The head of an answer that has no body behind it.
+    pub(crate) fn head(&mut self) -> String {
+        String::from_utf8(self.read_until(b"\r\n\r\n")).unwrap()
+    }
+
     pub(crate) fn response(&mut self) -> Response {
-        let head = String::from_utf8(self.read_until(b"\r\n\r\n")).unwrap();
+        let head = self.head();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let length = head
             .lines()
