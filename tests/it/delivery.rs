@@ -1,6 +1,6 @@
 //! Who gets an event: the routing table end to end, targets, repeats, broadcasts, binary.
 
-use foodtrack_contract::{ApplicationSet, ApplicationType, Permission, PermissionSet, Priority};
+use foodtrack_contract::{ApplicationSet, ApplicationType, PermissionSet, Priority};
 use foodtrack_server::{Broadcast, Recipients, TenantId};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -27,14 +27,7 @@ impl Cast {
             bob: join(&Who::customer(TENANT, "bob")),
             dashboard: join(&Who::manager(TENANT, "mia")),
             kitchen: join(&Who::chef(TENANT, "carl")),
-            // A courier's role does not read the kitchen's events; a token may.
-            courier: join(&Who::courier(TENANT, "dora").permissions(PermissionSet::of(&[
-                Permission::ReadOrders,
-                Permission::WriteOrders,
-                Permission::ReadDelivery,
-                Permission::WriteDelivery,
-                Permission::ReadKitchen,
-            ]))),
+            courier: join(&Who::courier(TENANT, "dora")),
             service: join(&Who::service(TENANT)),
         }
     }
@@ -186,6 +179,34 @@ on_both_transports! {
         assert_eq!(chef.drain_names(), ["kitchen:notification"]);
         assert_eq!(deaf.drain_names(), [""; 0]);
         assert_eq!(deaf.refused("kitchen:notification", json!({ "message": "m" })), "permission_denied");
+    }
+
+    fn a_courier_hears_live_and_later_that_an_order_is_ready_and_a_customer_does_not(transport) {
+        let server = Server::start();
+        let mut kitchen = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
+        let mut service = Client::join(&server, transport, &Who::service(TENANT));
+        let order = |number: u64| json!({ "orderId": "1", "customerId": "ada", "number": number });
+        service.accepted("order:created", order(0));
+        let courier = Client::join(&server, transport, &Who::courier(TENANT, "dora"));
+        let mut ada = Client::join(&server, transport, &Who::customer(TENANT, "ada"));
+        ada.subscribe("order", "1");
+        let mut strangers_courier = Client::join(&server, transport, &Who::courier("sushi-kyoto", "dora"));
+        let away = courier.tear().reloaded();
+        kitchen.accepted("kitchen:preparation_completed", order(1));
+        kitchen.accepted("kitchen:preparation_started", order(2));
+        let mut courier = away.resume(&server);
+        assert_eq!(courier.expect("kitchen:preparation_completed").payload("number"), 1);
+        kitchen.accepted("kitchen:preparation_completed", order(3));
+        assert_eq!(courier.expect("kitchen:preparation_completed").payload("number"), 3);
+        assert_eq!(courier.drain_names(), [""; 0]);
+        assert_eq!(ada.drain_names(), [""; 0]);
+        let mut ada = ada.tear().reloaded().resume(&server);
+        assert_eq!(ada.drain_names(), [""; 0]);
+        assert_eq!(strangers_courier.drain_names(), [""; 0]);
+        let denied = Who::courier(TENANT, "dario").permissions(PermissionSet::NONE);
+        let mut denied = Client::join(&server, transport, &denied);
+        kitchen.accepted("kitchen:preparation_completed", order(4));
+        assert_eq!(denied.drain_names(), [""; 0]);
     }
 
     fn a_broadcast_reaches_whom_it_names_once_and_nobody_it_excepts(transport) {

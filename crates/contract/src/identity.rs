@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApplicationSet, EventGroup};
+use crate::ApplicationSet;
 
 /// The longest identifier of the contract, in characters.
 pub const IDENTIFIER_CHARACTERS_MAX: usize = 128;
@@ -261,19 +261,6 @@ impl Permission {
     pub fn from_wire(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|permission| permission.as_str() == name)
     }
-
-    /// What reading an event of `group` takes; `None` where everyone of the tenant may.
-    pub const fn to_read(group: EventGroup) -> Option<Self> {
-        match group {
-            EventGroup::Order => Some(Self::ReadOrders),
-            EventGroup::Kitchen | EventGroup::Quality | EventGroup::Station => {
-                Some(Self::ReadKitchen)
-            }
-            EventGroup::Delivery => Some(Self::ReadDelivery),
-            EventGroup::Inventory => Some(Self::ReadInventory),
-            EventGroup::Product | EventGroup::Notification | EventGroup::System => None,
-        }
-    }
 }
 
 /// What a token allows. `admin:access` implies the rest; [`PermissionSet::allows`] knows.
@@ -310,6 +297,11 @@ impl PermissionSet {
     /// Whether the set allows `permission`, itself or through `admin:access`.
     pub const fn allows(self, permission: Permission) -> bool {
         self.0 & (1 << permission as u16 | 1 << Permission::AdminAccess as u16) != 0
+    }
+
+    /// Whether the set allows one of `permissions` at least, itself or through `admin:access`.
+    pub(crate) const fn allows_any(self, permissions: Self) -> bool {
+        self.0 & (permissions.0 | 1 << Permission::AdminAccess as u16) != 0
     }
 
     /// The members as they were listed, implied ones not among them.

@@ -1,6 +1,6 @@
 //! Whom a message goes to, and what it is about.
 
-use foodtrack_contract::{ApplicationSet, Permission, RoomName};
+use foodtrack_contract::{ApplicationSet, ReadPermission, RoomName};
 use smallvec::SmallVec;
 
 /// The identifiers that an event names. What is absent reaches nobody: a rule's destination without its identifier is
@@ -32,7 +32,7 @@ pub struct Audience<'a> {
     /// What the message's `target` leaves of the applications; all where it names none.
     pub only: ApplicationSet,
     /// What receiving takes; `None` where everyone of the tenant may.
-    pub read: Option<Permission>,
+    pub read: Option<ReadPermission>,
 }
 
 impl Audience<'_> {

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use foodtrack_contract::{
-    ApplicationSet, EventName, Permission, PermissionSet, Refusal, RoomName, TenantId,
+    ApplicationSet, EventName, Permission, PermissionSet, ReadPermission, Refusal, RoomName,
+    TenantId,
 };
 use serde::Serialize;
 
@@ -34,9 +35,9 @@ pub struct Explanation {
     pub target: Option<ApplicationSet>,
     /// The applications that the rules name and the target removed.
     pub removed_by_target: ApplicationSet,
-    /// What receiving takes.
+    /// What receiving takes: one of these permissions; absent where everyone of the tenant may.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub read: Option<Permission>,
+    pub read: Option<ReadPermission>,
 }
 
 /// A rule that covers the event.
@@ -176,7 +177,7 @@ impl fmt::Display for Explanation {
             writeln!(f, "removed by the message's target: {}", removed.join(", "))?;
         }
         match self.read {
-            Some(permission) => write!(f, "to receive it a token needs {}", permission.as_str()),
+            Some(read) => write!(f, "to receive it a token needs {}", read.as_str()),
             None => write!(f, "everyone of the tenant may receive it"),
         }
     }

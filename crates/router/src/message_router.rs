@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use foodtrack_contract::{
-    ApplicationSet, ErrorCode, EventGroup, EventName, Permission, PermissionSet, Refusal, Source,
-    TenantId,
+    ApplicationSet, ErrorCode, EventName, Permission, PermissionSet, ReadPermission, Refusal,
+    Source, TenantId,
 };
 
 use crate::event_pattern::{group_of, is_reserved};
@@ -241,10 +241,9 @@ fn own<'a>(rules: impl Iterator<Item = &'a Rule>) -> impl Iterator<Item = &'a Ru
 }
 
 /// What receiving an event takes. A tenant's own event in a built-in group, by its name, takes what the group takes.
-pub fn read_permission(event: &EventName) -> Option<Permission> {
-    let group: Option<EventGroup> = match event {
-        EventName::Builtin(event_type) => Some(event_type.group()),
-        EventName::Declared(name) => group_of(name),
-    };
-    group.and_then(Permission::to_read)
+pub fn read_permission(event: &EventName) -> Option<ReadPermission> {
+    match event {
+        EventName::Builtin(event_type) => ReadPermission::of_event(*event_type),
+        EventName::Declared(name) => group_of(name).and_then(ReadPermission::of_group),
+    }
 }

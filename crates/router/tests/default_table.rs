@@ -3,7 +3,7 @@
 
 use foodtrack_contract::{
     ApplicationSet, ApplicationType, ErrorCode, EventName, EventType, Permission, PermissionSet,
-    RoomName, Source, TenantId,
+    ReadPermission, RoomName, Source, TenantId,
 };
 use foodtrack_router::{About, MessageRouter, Sender};
 
@@ -218,10 +218,17 @@ fn what_an_event_does_not_name_reaches_nobody() {
 fn reading_takes_the_group_s_permission() {
     let router = MessageRouter::with_default_rules();
     let read = |name: EventName| {
-        router.audience(&tenant(), &name, Source::System, None, &ABOUT).read.map(Permission::as_str)
+        router
+            .audience(&tenant(), &name, Source::System, None, &ABOUT)
+            .read
+            .map(ReadPermission::as_str)
     };
     assert_eq!(read(EventType::OrderCreated.into()), Some("read:orders"));
     assert_eq!(read(EventType::KitchenNotification.into()), Some("read:kitchen"));
+    assert_eq!(
+        read(EventType::KitchenPreparationCompleted.into()),
+        Some("read:kitchen or read:delivery")
+    );
     assert_eq!(read(EventType::DeliveryAssigned.into()), Some("read:delivery"));
     assert_eq!(read(EventType::InventoryLowStock.into()), Some("read:inventory"));
     assert_eq!(read(EventType::ProductUpdated.into()), None);

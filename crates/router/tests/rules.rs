@@ -222,9 +222,10 @@ fn an_explanation_says_which_rule_sent_it_where_and_what_the_target_removed() {
            order_room (order:t1:o1), by default:kitchen:*\n  \
            delivery_app, by default:kitchen:preparation_completed; left out: the message's target does not name it\n\
          removed by the message's target: tenant_dashboard, delivery_app\n\
-         to receive it a token needs read:kitchen"
+         to receive it a token needs read:kitchen or read:delivery"
     );
     let json = serde_json::to_value(&explanation).unwrap();
+    assert_eq!(json["read"], serde_json::json!(["read:kitchen", "read:delivery"]));
     assert_eq!(json["isAllowed"], true);
     assert_eq!(json["removedByTarget"], serde_json::json!(["tenant_dashboard", "delivery_app"]));
     assert_eq!(json["destinations"][3]["room"], "order:t1:o1");

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, DeviceId, PermissionSet, Principal, RoomName, Source, UserId,
+    ApplicationSet, ApplicationType, DeviceId, PermissionSet, Principal, ReadPermission, RoomName,
+    Source, UserId,
 };
 use foodtrack_transport::{ClientKey, Sid};
 use slab::Slab;
@@ -81,11 +82,11 @@ pub(crate) struct Connections {
 
 impl Seat {
     #[inline]
-    fn is_meant(&self, only: ApplicationSet, read: Option<foodtrack_contract::Permission>) -> bool {
+    fn is_meant(&self, only: ApplicationSet, read: Option<ReadPermission>) -> bool {
         // A backend service has no application: a target leaves it out.
         let targeted =
             only == ApplicationSet::ALL || !only.intersection(self.application).is_empty();
-        targeted && read.is_none_or(|permission| self.permissions.allows(permission))
+        targeted && read.is_none_or(|read| read.is_held_by(self.permissions, self.application))
     }
 }
 
@@ -274,7 +275,7 @@ impl Connections {
         &self,
         place: u32,
         only: ApplicationSet,
-        read: Option<foodtrack_contract::Permission>,
+        read: Option<ReadPermission>,
     ) -> Option<ClientKey> {
         let seat = self.seats.get(place as usize)?.as_ref()?;
         (!seat.is_live && seat.is_meant(only, read)).then_some(seat.client)
@@ -298,7 +299,7 @@ impl Connections {
         &mut self,
         place: u32,
         only: ApplicationSet,
-        read: Option<foodtrack_contract::Permission>,
+        read: Option<ReadPermission>,
     ) -> Option<ClientKey> {
         let seat = self.seats.get_mut(place as usize)?.as_mut()?;
         if seat.stamp == self.stamp {

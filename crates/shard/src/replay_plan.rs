@@ -186,7 +186,7 @@ fn urgent(due: &[&Outline], places: usize) -> Vec<Offset> {
 mod tests {
     use foodtrack_contract::{
         ApplicationSet, ApplicationType, CURSOR_BEYOND_MAX, Epoch, EventType, Permission,
-        PermissionSet, RoomName,
+        PermissionSet, ReadPermission, RoomName,
     };
     use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
 
@@ -214,7 +214,7 @@ mod tests {
                 applications: ApplicationSet::of(&[ApplicationType::KitchenApp]),
                 rooms: Vec::new(),
                 only: ApplicationSet::ALL,
-                read: Some(Permission::ReadOrders),
+                read: Some(ReadPermission::Orders),
             },
         }
     }

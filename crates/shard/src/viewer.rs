@@ -30,7 +30,8 @@ impl Viewer {
     pub(crate) fn sees(&self, offset: Offset, audience: &LoggedAudience) -> bool {
         let targeted = audience.only == ApplicationSet::ALL
             || !audience.only.intersection(self.application).is_empty();
-        let may_read = audience.read.is_none_or(|permission| self.permissions.allows(permission));
+        let may_read =
+            audience.read.is_none_or(|read| read.is_held_by(self.permissions, self.application));
         let left = self.left.iter().filter(|(_, through)| offset <= *through).map(|(room, _)| room);
         targeted && may_read && self.rooms.iter().chain(left).any(|room| names(audience, room))
     }

@@ -11,7 +11,7 @@ mod last_traits;
 pub(crate) mod samples;
 
 use bytes::Bytes;
-use foodtrack_contract::{ApplicationSet, EventName, EventType, Offset, Permission, Priority};
+use foodtrack_contract::{ApplicationSet, EventName, EventType, Offset, Priority, ReadPermission};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
@@ -71,7 +71,7 @@ fn push_rest(entry: &EntryRef<'_>, flags: u8, rests: &mut Vec<u8>) {
     rests.extend_from_slice(&[0; FIXED - REST]);
     let texts = [
         entry.event.as_str(),
-        audience.read.map_or("", Permission::as_str),
+        audience.read.map_or("", ReadPermission::as_str),
         entry.entity.unwrap_or_default(),
         entry.creates_order.and_then(|owner| owner.customer.as_deref()).unwrap_or_default(),
     ];
@@ -234,7 +234,7 @@ impl<'a> Head<'a> {
     fn audience(&self) -> Result<LoggedAudience, Damage> {
         let read = match self.text(1, "read permission")? {
             "" => None,
-            name => Some(Permission::from_wire(name).ok_or("read permission")?),
+            name => Some(ReadPermission::parse(name).ok_or("read permission")?),
         };
         let mut rooms = Vec::new();
         let mut rest = &self.texts[self.texts.len() - self.lengths[6]..];

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, Epoch, EventName, Offset, Permission, Priority, RoomName,
+    ApplicationSet, ApplicationType, Epoch, EventName, Offset, Priority, ReadPermission, RoomName,
     RoomType,
 };
 use uuid::Uuid;
@@ -175,7 +175,7 @@ pub struct LoggedAudience {
     /// Nobody of another application.
     pub only: ApplicationSet,
     /// What receiving takes; `None` where everyone of the tenant may.
-    pub read: Option<Permission>,
+    pub read: Option<ReadPermission>,
 }
 
 /// A room's name within its tenant, owned.

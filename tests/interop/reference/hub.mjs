@@ -16,12 +16,14 @@ const ROLES = {
 };
 const C = "client_app", D = "tenant_dashboard", K = "kitchen_app", V = "delivery_app";
 
+const KITCHEN_OR_DELIVERY = "read:kitchen or read:delivery";
+
 // [pattern, from, write permission, read permission, to, rooms]
 const RULES = [
   [/^order:(created|updated|cancelled)$/, [C, D], "write:orders", "read:orders", [D, K], ["order", "customer"]],
   [/^order:status_changed$/, [K, D, V], "write:orders", "read:orders", [D, K, V], ["order", "customer"]],
   [/^(order|delivery):assigned$/, [D], "write:delivery", "read:delivery", [D], ["assignee", "order"]],
-  [/^kitchen:preparation_completed$/, [K], "write:kitchen", "read:kitchen", [K, D, V], ["order", "station"]],
+  [/^kitchen:preparation_completed$/, [K], "write:kitchen", KITCHEN_OR_DELIVERY, [K, D, V], ["order", "station"]],
   [/^kitchen:(order_received|preparation_started|notification|station_assignment)$/, [K], "write:kitchen", "read:kitchen", [K, D], ["order", "station"]],
   [/^delivery:(picked_up|in_transit|completed|delayed|location_updated)$/, [V], "write:delivery", "read:delivery", [D], ["order", "customer", "route"]],
   [/^inventory:(low_stock|usage_update)$/, [K], "write:inventory", "read:inventory", [D, K], []],
@@ -203,6 +205,8 @@ io.on("connection", (socket) => {
   const { tenant, user, application } = principal;
   socket.join([`tenant:${tenant}`, `app:${tenant}:${application}`, `user:${tenant}:${user}`]);
   for (const permission of all) if (!allowed(principal, permission)) socket.join(`deaf:${permission}`);
+  const courier = principal.application !== C && allowed(principal, "read:delivery");
+  if (!courier && !allowed(principal, "read:kitchen")) socket.join(`deaf:${KITCHEN_OR_DELIVERY}`);
   const tell = (type, payload) =>
     socket.emit(type, { id: randomUUID(), type, tenantId: tenant, timestamp: new Date().toISOString(), source: "system", payload });
   tell("system:connection_established", {});

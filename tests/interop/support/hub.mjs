@@ -145,10 +145,7 @@ export class Restaurant {
       bob: await connect("client_app", "bob"),
       dashboard: await connect("tenant_dashboard", "olga"),
       kitchen: await connect("kitchen_app", "kenji"),
-      // Couriers read the kitchen's events only where their token says so.
-      courier: await connect("delivery_app", "dario", {
-        changes: { permissions: ["read:orders", "write:orders", "read:delivery", "write:delivery", "read:kitchen"] },
-      }),
+      courier: await connect("delivery_app", "dario"),
     };
     return Object.assign(restaurant, members, { tenant, members });
   }

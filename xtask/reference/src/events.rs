@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use foodtrack_contract::{DeliveryClass, EventGroup, EventType, Permission, builtin_schemas};
+use foodtrack_contract::{DeliveryClass, EventGroup, EventType, ReadPermission, builtin_schemas};
 use foodtrack_router::{Destination, Rule, default_rules};
 use serde_json::Value;
 
@@ -72,7 +72,9 @@ fn row(page: &mut String, event: EventType, rules: &[Rule]) {
         DeliveryClass::Recoverable => "recoverable",
         DeliveryClass::Durable => "durable",
     };
-    let read = Permission::to_read(event.group()).map_or_else(String::new, |it| code(it.as_str()));
+    let read = ReadPermission::of_event(event).map_or_else(String::new, |it| {
+        it.any_of().iter().map(|one| code(one.as_str())).collect::<Vec<_>>().join(" or ")
+    });
     if event.group() == EventGroup::System {
         let _ = writeln!(
             page,

@@ -32,7 +32,7 @@ pub(super) fn entry_json(epoch: Epoch, entry: &LogEntry) -> Value {
             "applications": names(audience.applications),
             "rooms": rooms.collect::<Vec<_>>(),
             "only": names(audience.only),
-            "read": audience.read.map(|it| it.as_str()),
+            "read": audience.read,
         },
         "message": message_json(&entry.message),
         "attachments": entry.attachments.iter().map(|part| STANDARD.encode(part)).collect::<Vec<_>>(),

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, EventType, Offset, Permission, Priority, RoomName, TenantId,
+    ApplicationSet, ApplicationType, EventType, Offset, Priority, ReadPermission, RoomName,
+    TenantId,
 };
 use foodtrack_tenant_log::{
     Completion, DeadLetter, DeadLetterReason, Durability, LogEntry, LoggedAudience, Note, NoteKind,
@@ -41,7 +42,7 @@ fn entry(n: u64) -> LogEntry {
             applications: ApplicationSet::of(&[ApplicationType::KitchenApp]),
             rooms: vec![RoomName::Order(&order).into()],
             only: ApplicationSet::ALL,
-            read: Some(Permission::ReadOrders),
+            read: Some(ReadPermission::Orders),
         },
         entity: Some(order.into()),
         compacts: false,

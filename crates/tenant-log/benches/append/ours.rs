@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use ahash::AHashMap;
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, EventType, Offset, Permission, Priority, RoomName, TenantId,
+    ApplicationSet, ApplicationType, EventType, Offset, Priority, ReadPermission, RoomName,
+    TenantId,
 };
 use foodtrack_tenant_log::{
     Admission, Completion, Durability, EntryRef, LoggedAudience, ReadRequest, Retention, Sequence,
@@ -65,7 +66,7 @@ impl Driver {
             applications: ApplicationSet::of(&[ApplicationType::KitchenApp]),
             rooms: vec![RoomName::Order(order).into(), RoomName::User("c1").into()],
             only: ApplicationSet::ALL,
-            read: Some(Permission::ReadOrders),
+            read: Some(ReadPermission::Orders),
         };
         let entry = EntryRef {
             offset,

@@ -1,6 +1,6 @@
 //! Whether the rest of an entry's head is as the last one's.
 
-use foodtrack_contract::{ApplicationSet, EventName, EventType, Permission, Priority};
+use foodtrack_contract::{ApplicationSet, EventName, EventType, Priority, ReadPermission};
 
 use crate::EntryRef;
 use crate::entry::{LoggedRoom, LoggedRoomKind};
@@ -19,7 +19,7 @@ pub(super) struct LastTraits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Traits {
     event: EventType,
-    read: Option<Permission>,
+    read: Option<ReadPermission>,
     priority: Priority,
     applications: ApplicationSet,
     only: ApplicationSet,
@@ -112,8 +112,8 @@ mod tests {
             with(&|it| it.entity = None),
             with(&|it| it.entity = Some("".into())),
             with(&|it| it.entity = Some("43".into())),
-            with(&|it| it.audience.read = Some(Permission::ALL[0])),
-            with(&|it| it.audience.read = Some(Permission::ALL[1])),
+            with(&|it| it.audience.read = Some(ReadPermission::ALL[0])),
+            with(&|it| it.audience.read = Some(ReadPermission::ALL[1])),
             with(&|it| it.audience.only = ApplicationSet::ALL),
             with(&|it| it.audience.applications = ApplicationSet::ALL),
             with(&|it| it.audience = room(RoomName::Tenant)),

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, EventName, EventType, Offset, Permission, Priority, RoomName,
+    ApplicationSet, ApplicationType, EventName, EventType, Offset, Priority, ReadPermission,
+    RoomName,
 };
 use uuid::Uuid;
 
@@ -48,7 +49,7 @@ pub(crate) fn full(n: u64) -> LogEntry {
                 RoomName::Application(ApplicationType::ClientApp).into(),
             ],
             only: ApplicationSet::ALL,
-            read: Some(Permission::ALL[0]),
+            read: Some(ReadPermission::KitchenOrDelivery),
         },
         entity: Some("".into()),
         compacts: true,

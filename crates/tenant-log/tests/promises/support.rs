@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, Cursor, EventType, Offset, Permission, Priority, RoomName,
+    ApplicationSet, ApplicationType, Cursor, EventType, Offset, Priority, ReadPermission, RoomName,
     TenantId,
 };
 use foodtrack_tenant_log::{
@@ -272,7 +272,7 @@ pub(crate) fn entry(offset: Offset, id: Uuid) -> LogEntry {
                 ],
             },
             only: ApplicationSet::ALL,
-            read: (n % 2 == 1).then_some(Permission::ReadOrders),
+            read: (n % 2 == 1).then_some(ReadPermission::Orders),
         },
         entity: (!n.is_multiple_of(5)).then(|| order.as_str().into()),
         compacts: n % 3 == 1,
