@@ -83,7 +83,7 @@ impl Tenant {
         let places = self.places(&audience).into_iter().chain(connections);
         self.send_to(turn, places, &audience, frame);
         turn.counters.events_accepted.add(1);
-        Ok(Taken::Done(Accepted { id, offset: None }))
+        Ok(Taken::Done(Accepted { id, offset: None, duplicate: false }))
     }
 
     /// The places of the connections with these ids.

@@ -16,6 +16,9 @@ pub struct Accepted {
     /// Its place in the tenant's log. A durable message's is on disk; a volatile one has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offset: Option<u64>,
+    /// It had been accepted before, and this is the first answer again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
 }
 
 /// An event of the server's own, to recipients it names itself.

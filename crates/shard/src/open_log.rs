@@ -70,8 +70,8 @@ pub(crate) struct Pending {
     pub(crate) asks_ack: bool,
     /// How long it may take to be confirmed, and by whom.
     pub(crate) watch: Option<foodtrack_contract::Watch>,
-    /// Who waits to be told that it is kept.
-    pub(crate) answers: SmallVec<[Answer; 1]>,
+    /// Who waits to be told that it is kept, and whether they sent it again.
+    pub(crate) answers: SmallVec<[(Answer, bool); 1]>,
 }
 
 /// Whom to tell what became of a message.
@@ -172,5 +172,5 @@ impl OpenLog {
 
 /// An accepted message's answer.
 pub(crate) fn accepted(id: Uuid, offset: Offset) -> Accepted {
-    Accepted { id, offset: Some(offset.get()) }
+    Accepted { id, offset: Some(offset.get()), duplicate: false }
 }

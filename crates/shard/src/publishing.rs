@@ -36,7 +36,7 @@ pub(crate) enum Taken {
     /// It means what its class promises.
     Done(Accepted),
     /// The log has yet to say so; who published it is told then.
-    Waits(foodtrack_contract::Offset),
+    Waits { offset: foodtrack_contract::Offset, is_repeat: bool },
 }
 
 /// Why an event was not taken.
@@ -111,7 +111,7 @@ impl Tenant {
             && self.recent.get(&id).is_some()
         {
             turn.counters.duplicates.add(1);
-            return Ok(Taken::Done(Accepted { id, offset: None }));
+            return Ok(Taken::Done(Accepted { id, offset: None, duplicate: true }));
         }
         let entity_hash = turn.emission_key.order(order);
         let emission = Emission::of(
@@ -127,7 +127,7 @@ impl Tenant {
             && let Some((id, offset)) = self.repeats.repeated(emission, turn.clock.steady_ms())
         {
             turn.counters.duplicates.add(1);
-            return Ok(self.repeat(id, offset));
+            return Ok(self.taken(id, offset, true));
         }
         let creates_order = self.new_order(&event, &publisher, &entities);
         let customer = match &creates_order {
@@ -192,16 +192,16 @@ impl Tenant {
 
     fn last_offset(&self, taken: Taken) -> Option<foodtrack_contract::Offset> {
         match taken {
-            Taken::Waits(offset) => Some(offset),
+            Taken::Waits { offset, .. } => Some(offset),
             Taken::Done(accepted) => accepted.offset.and_then(foodtrack_contract::Offset::new),
         }
     }
 
-    /// The first answer again.
-    fn repeat(&self, id: Uuid, offset: foodtrack_contract::Offset) -> Taken {
+    /// What is known of a message that the log has taken.
+    fn taken(&self, id: Uuid, offset: foodtrack_contract::Offset, is_repeat: bool) -> Taken {
         match self.log.open() {
-            Some(log) if offset > log.shown => Taken::Waits(offset),
-            _ => Taken::Done(accepted(id, offset)),
+            Some(log) if offset > log.shown => Taken::Waits { offset, is_repeat },
+            _ => Taken::Done(Accepted { duplicate: is_repeat, ..accepted(id, offset) }),
         }
     }
 
@@ -236,7 +236,7 @@ impl Tenant {
             self.recent.insert(id, ());
         }
         turn.counters.events_accepted.add(1);
-        Ok(Taken::Done(Accepted { id, offset: None }))
+        Ok(Taken::Done(Accepted { id, offset: None, duplicate: false }))
     }
 
     /// Appends to the open log, or says why the log does not take it.
@@ -260,7 +260,7 @@ impl Tenant {
                 Admission::New(offset) => offset,
                 Admission::Repeat(offset) => {
                     turn.counters.duplicates.add(1);
-                    return Ok(self.repeat(checked.id, offset));
+                    return Ok(self.taken(checked.id, offset, true));
                 }
             }
         } else {
@@ -286,7 +286,7 @@ impl Tenant {
             log.pending.push_back(Pending { entry, meta, asks_ack, watch, answers });
         }
         self.show(turn);
-        Ok(self.repeat(id, offset))
+        Ok(self.taken(id, offset, false))
     }
 
     fn send_unlogged(&mut self, turn: &mut Turn<'_>, checked: &Checked<'_>) {

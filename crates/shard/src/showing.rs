@@ -59,8 +59,9 @@ impl Tenant {
         if let Some(watch) = watch {
             self.watch(turn, &entry, watch);
         }
-        for answer in answers {
-            self.answer(turn, answer, Ok(accepted(entry.id, entry.offset)));
+        for (answer, duplicate) in answers {
+            let accepted = Accepted { duplicate, ..accepted(entry.id, entry.offset) };
+            self.answer(turn, answer, Ok(accepted));
         }
     }
 
@@ -206,7 +207,7 @@ impl Tenant {
             }
             self.repeats.forget(pending.entry.offset);
             let refusal = away(reason).of_event(pending.entry.event.as_str());
-            for answer in pending.answers {
+            for (answer, _) in pending.answers {
                 self.answer(turn, answer, Err(refusal.clone()));
             }
         }
@@ -217,9 +218,9 @@ impl Tenant {
     pub(crate) fn answer_when_done(&mut self, turn: &mut Turn<'_>, taken: Taken, answer: Answer) {
         match taken {
             Taken::Done(accepted) => self.answer(turn, answer, Ok(accepted)),
-            Taken::Waits(offset) => {
+            Taken::Waits { offset, is_repeat } => {
                 if let Some(pending) = self.log.open_mut().and_then(|log| log.pending_mut(offset)) {
-                    pending.answers.push(answer);
+                    pending.answers.push((answer, is_repeat));
                 }
             }
         }
@@ -338,6 +339,9 @@ pub(crate) fn write_accepted(out: &mut Vec<u8>, accepted: Accepted) {
     if let Some(offset) = accepted.offset {
         out.extend_from_slice(b",\"offset\":");
         out.extend_from_slice(itoa::Buffer::new().format(offset).as_bytes());
+    }
+    if accepted.duplicate {
+        out.extend_from_slice(b",\"duplicate\":true");
     }
     out.extend_from_slice(b"}}");
 }

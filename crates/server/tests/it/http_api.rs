@@ -278,8 +278,8 @@ fn an_idempotency_key_publishes_once_whatever_happens_in_between() {
     assert_eq!((first.status, &first.data()["offset"]), (200, &json!(1)), "{first:?}");
     let again = publish(&server, "t1", "k1", &message("7"));
     assert_eq!(again.status, 200);
-    let both = (again.data()["id"].clone(), again.data()["offset"].clone());
-    assert_eq!(both, (first.data()["id"].clone(), json!(1)));
+    let id = &first.data()["id"];
+    assert_eq!(again.data(), json!({ "id": id, "offset": 1, "duplicate": true }));
     let other_body = publish(&server, "t1", "k1", &message("8"));
     assert_eq!((other_body.status, other_body.code().as_str()), (422, "idempotency_conflict"));
     // Other keys and other tenants are others.
@@ -299,5 +299,6 @@ fn an_idempotency_key_publishes_once_whatever_happens_in_between() {
     let again = publish(&server, "t1", "k1", &message("7"));
     assert_eq!(again.data()["id"], first.data()["id"]);
     assert_eq!(again.data()["offset"], 1, "known from the log: {again:?}");
+    assert_eq!(again.data()["duplicate"], true);
     server.stop();
 }
