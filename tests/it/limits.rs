@@ -1,10 +1,13 @@
 //! Everything a client may push has a limit, and says so.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use foodtrack_server::LimitsConfig;
+use foodtrack_wire::socket_io::PacketType;
 
 use crate::harness::{
     Client, Connect, HttpConnection, Options, Server, Transport, Who, config, eventually, limits,
@@ -56,6 +59,37 @@ on_both_transports! {
         assert!(second <= 15 && !refused.is_empty(), "{second} accepted of the second connection");
         let mut neighbour = Client::join(&server, transport, &Who::chef("sushi-kyoto", "carl"));
         neighbour.accepted("order:status_changed", ready());
+    }
+
+    fn leaving_and_joining_again_on_one_transport_gives_no_more_than_staying(transport) {
+        let server = Server::with(config().limits(LimitsConfig {
+            messages_per_second_per_connection: 1, messages_burst_per_connection: 10,
+            messages_per_second_per_user: 1, messages_burst_per_user: 15, ..limits()
+        }));
+        let mut chef = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
+        let started = Instant::now();
+        let mut accepted = 0;
+        for _ in 0..5 {
+            for _ in 0..10 {
+                let answer = chef.ask("order:status_changed", ready());
+                let is_accepted = answer["success"] == true;
+                accepted += u64::from(is_accepted);
+                assert!(is_accepted || answer["error"]["code"] == "rate_limited", "{answer}");
+            }
+            while chef.next_within(Duration::from_millis(100)).is_some() {}
+            chef.send_packet(PacketType::Disconnect, None, &Value::Null, &[]);
+            chef.send_connect();
+            chef.connected().unwrap();
+        }
+        let most = 15 + started.elapsed().as_secs() + 1;
+        assert!((15..=most).contains(&accepted), "{accepted} accepted, not {most}");
+        // A new transport, and another device of the user's, are the same user.
+        let mut other = Client::join(&server, transport, &Who::chef(TENANT, "carl").device("d"));
+        let (more, _) = thirty(&mut other);
+        let most = 15 + started.elapsed().as_secs() + 1 - accepted;
+        assert!(more as u64 <= most, "{more} accepted, not {most}");
+        Client::join(&server, transport, &Who::chef(TENANT, "carla"))
+            .accepted("order:status_changed", ready());
     }
 
     fn a_user_has_as_many_connections_as_it_may_have(transport) {
@@ -164,4 +198,69 @@ fn clients_that_come_at_once_wait_for_their_turn_and_others_do_not() {
     // Nobody was refused, and those beyond the burst came one after another.
     assert!(started.elapsed() >= Duration::from_millis(700), "{:?}", started.elapsed());
     assert_eq!(server.metric("handshakes_refused_total"), 0);
+}
+
+/// Floods with updates of its own order, as fast as it is read, until the flag is set. Reads nothing.
+fn flood_as_customer(server: &Server, user: &str, connections: usize, is_over: &AtomicBool) {
+    let who = Who::customer(TENANT, user);
+    let join = || Client::join(server, Transport::WebSocket, &who);
+    let mut clients: Vec<Client> = (0..connections).map(|_| join()).collect();
+    let events: Vec<(&str, Value)> =
+        (0..50).map(|n| ("order:created", json!({ "orderId": format!("{user}-{n}") }))).collect();
+    while !is_over.load(Ordering::Relaxed) {
+        for client in &mut clients {
+            if is_over.load(Ordering::Relaxed) {
+                return;
+            }
+            // Who does not read is sent away at some time.
+            if !client.try_emit_all(&events) {
+                *client = join();
+            }
+        }
+    }
+}
+
+#[test]
+fn while_customers_flood_staff_and_back_ends_get_all_of_theirs_accepted() {
+    // A connection's own rate is in nobody's way here: it is the user's and the tenant's that are tried.
+    let rates = LimitsConfig {
+        messages_per_second_per_tenant: 100,
+        messages_burst_per_tenant: 200,
+        ..limits()
+    };
+    let per_user = LimitsConfig {
+        messages_per_second_per_connection: 1_000,
+        messages_burst_per_connection: 1_000,
+        messages_per_second_per_user: 1_000,
+        messages_burst_per_user: 1_000,
+        ..rates.clone()
+    };
+    // One customer of 95 connections, and many of one each.
+    for (limits, users, connections) in [(per_user, 1, 95), (rates, 8, 2)] {
+        let server = Server::with(config().shards(1).limits(limits));
+        let is_over = AtomicBool::new(false);
+        let mut chef = Client::join(&server, Transport::WebSocket, &Who::chef(TENANT, "carl"));
+        let mut service = Client::join(&server, Transport::WebSocket, &Who::service(TENANT));
+        let mut http = HttpConnection::open(server.address());
+        let token = Who::service(TENANT).token();
+        thread::scope(|scope| {
+            for user in 0..users {
+                let (server, is_over) = (&server, &is_over);
+                scope.spawn(move || {
+                    flood_as_customer(server, &format!("eve-{user}"), connections, is_over);
+                });
+            }
+            eventually(|| (server.metric("rate_limited_total") > 500).then_some(()));
+            // Theirs are 20 and 10 a second, and they send less.
+            for number in 0..20 {
+                chef.accepted("kitchen:notification", json!({ "message": "m", "number": number }));
+                service.accepted("notification:info", json!({ "message": "m", "number": number }));
+                let body = json!({ "type": "notification:info", "payload": { "message": "m" } });
+                let answer = http.call("POST /api/v1/publish", &token, &body);
+                assert_eq!(answer.status, 200, "{answer:?}");
+                thread::sleep(Duration::from_millis(250));
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+    }
 }

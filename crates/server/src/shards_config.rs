@@ -80,6 +80,17 @@ pub(crate) fn shards_config(
                 limits.bytes_per_second_per_connection,
                 limits.bytes_burst_per_connection,
             ),
+            messages_per_user: at_least(
+                rate(limits.messages_per_second_per_user, limits.messages_burst_per_user),
+                rate(
+                    limits.messages_per_second_per_connection,
+                    limits.messages_burst_per_connection,
+                ),
+            ),
+            bytes_per_user: at_least(
+                rate(limits.bytes_per_second_per_user, limits.bytes_burst_per_user),
+                rate(limits.bytes_per_second_per_connection, limits.bytes_burst_per_connection),
+            ),
             messages_per_tenant: rate(
                 limits.messages_per_second_per_tenant,
                 limits.messages_burst_per_tenant,
@@ -106,6 +117,14 @@ pub(crate) fn shards_config(
         cookie_name: said.security.cookie_name.clone(),
         clock,
     }
+}
+
+/// A rate that allows at least what another does; lifted where either is.
+fn at_least(rate: Rate, other: Rate) -> Rate {
+    if rate.per_second == 0 || other.per_second == 0 {
+        return Rate::UNLIMITED;
+    }
+    Rate { per_second: rate.per_second.max(other.per_second), burst: rate.burst.max(other.burst) }
 }
 
 /// How much of the HTTP API a tenant and a token may use.

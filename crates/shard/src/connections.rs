@@ -1,6 +1,5 @@
 //! One tenant's connections: who they are, and what the fan-out loop needs of them.
 
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use ahash::AHashMap;
@@ -16,6 +15,7 @@ use crate::handshake::{Admission, ClientAbout, EXPIRED_GRACE_S};
 use crate::quota::Bucket;
 use crate::rooms::Memberships;
 use crate::subscribers::SubscriberId;
+use crate::users::{User, UserPlace, Users};
 
 /// A connection of the tenant.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Connection {
     /// The Socket.IO id: public, as opposed to the transport session's.
     pub(crate) id: Sid,
     pub(crate) principal: Principal,
+    /// Its user among the tenant's.
+    pub(crate) user: UserPlace,
     pub(crate) application: Option<ApplicationType>,
     pub(crate) source: Source,
     pub(crate) device: Option<DeviceId>,
@@ -75,8 +77,7 @@ pub(crate) struct Connections {
     seats: Vec<Option<Seat>>,
     stamp: u32,
     applications: [u32; 4],
-    /// Connections of each user who has any.
-    users: AHashMap<UserId, u32>,
+    pub(crate) users: Users,
     by_id: AHashMap<Sid, u32>,
 }
 
@@ -154,11 +155,11 @@ impl Connections {
 
     /// How many users have a connection.
     pub(crate) fn users(&self) -> usize {
-        self.users.len()
+        self.users.here()
     }
 
     pub(crate) fn of_user(&self, user: &UserId) -> usize {
-        self.users.get(user).map_or(0, |count| *count as usize)
+        self.users.connections_of(user)
     }
 
     pub(crate) fn get(&self, place: u32) -> Option<&Connection> {
@@ -167,6 +168,13 @@ impl Connections {
 
     pub(crate) fn get_mut(&mut self, place: u32) -> Option<&mut Connection> {
         self.slots.get_mut(place as usize)
+    }
+
+    /// A connection, with its user.
+    pub(crate) fn with_user(&mut self, place: u32) -> Option<(&mut Connection, &mut User)> {
+        let connection = self.slots.get_mut(place as usize)?;
+        let user = self.users.get_mut(connection.user)?;
+        Some((connection, user))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
@@ -198,11 +206,12 @@ impl Connections {
         };
         let Admission { principal, application, device, about, .. } = admission;
         let permissions = principal.permissions();
-        *self.users.entry(principal.user().clone()).or_default() += 1;
+        let user = self.users.enter(principal.user());
         let place = self.slots.insert(Connection {
             client,
             id,
             principal,
+            user,
             application,
             source,
             device,
@@ -250,12 +259,7 @@ impl Connections {
         if let Some(application) = connection.application {
             self.applications[application as usize] -= 1;
         }
-        if let Entry::Occupied(mut count) = self.users.entry(connection.principal.user().clone()) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
+        self.users.leave(connection.user);
         Some(connection)
     }
 

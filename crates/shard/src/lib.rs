@@ -41,6 +41,7 @@ mod session_key;
 mod sessions;
 mod shard;
 mod shard_config;
+mod shared_rate;
 mod showing;
 mod stamp;
 mod start;
@@ -49,6 +50,7 @@ mod tag;
 mod tenant;
 mod turn;
 mod undeliverable;
+mod users;
 mod viewer;
 mod watchdog;
 

@@ -15,6 +15,7 @@ use crate::model::Accepted;
 use crate::open_log::{LogState, Pending, accepted};
 use crate::order_book::Whose;
 use crate::repeats::Emission;
+use crate::shared_rate::Party;
 use crate::showing::write_event;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -96,12 +97,13 @@ impl Tenant {
         policies.router.authorize(&self.id, &event, sender)?;
         check_attachments(&incoming, attachments).map_err(|refusal| refusal.of_event(name))?;
         let now_ms = turn.io.now_ms();
-        let entities = self.validate(&policies.schemas, &event, incoming.payload, now_ms)?;
+        let (schemas, party) = (&policies.schemas, Party::of(publisher.role, publisher.source));
+        let entities = self.validate(schemas, &event, incoming.payload, party, now_ms)?;
         let order = entities.order_id.as_deref();
         if let Some(order) = order
             && let Err(stopped) = self.find_owner(turn, order)
         {
-            self.give_back_check(&policies.schemas, &event, incoming.payload);
+            self.give_back_check(schemas, &event, incoming.payload, party);
             return Err(stopped);
         }
         self.check_order(turn, &event, &publisher, &entities)

@@ -12,6 +12,15 @@ pub struct Rate {
 impl Rate {
     /// No limit.
     pub const UNLIMITED: Self = Self { per_second: 0, burst: 0 };
+
+    /// So many tenths of it; where it is a limit, so is that.
+    pub(crate) fn tenths(self, tenths: u32) -> Self {
+        let of = |number: u32| {
+            let part = u64::from(number) * u64::from(tenths) / 10;
+            u32::try_from(part).unwrap_or(u32::MAX).max(number.min(1))
+        };
+        Self { per_second: of(self.per_second), burst: of(self.burst) }
+    }
 }
 
 /// What is left of a rate. Starts full; costs eight bytes a connection.
@@ -51,6 +60,14 @@ impl Bucket {
 }
 
 impl Bucket {
+    /// Whether all that was spent is back: it is as good as a new one.
+    pub(crate) fn is_full(&self, rate: Rate, now_ms: u64) -> bool {
+        #[expect(clippy::cast_possible_truncation, reason = "wraps, as its field says")]
+        let elapsed_ms = u64::from((now_ms as u32).wrapping_sub(self.at_ms));
+        rate.per_second == 0
+            || elapsed_ms * u64::from(rate.per_second) / 1_000 >= u64::from(self.spent)
+    }
+
     /// Takes back what was spent in vain.
     pub(crate) fn give_back(&mut self, cost: u32) {
         self.spent = self.spent.saturating_sub(cost);

@@ -247,6 +247,7 @@ impl Shard {
             self.with_tenant(io, tenant, |tenant, turn| {
                 tenant.renew_sessions(turn, sweep);
                 tenant.expire_sessions(now_ms);
+                tenant.forget_users(turn);
             });
         }
         // One shard speaks for all.
@@ -296,8 +297,10 @@ impl Shard {
     fn depart(&mut self, io: &mut Reactor, client: ClientKey, reason: &'static str) {
         let Some(tag) = Tag::of(io, client) else { return };
         io.set_tag(client, 0);
-        let kept = self
-            .with_tenant(io, tag.tenant, |tenant, turn| tenant.keep_for_return(turn, tag.place));
+        let kept = self.with_tenant(io, tag.tenant, |tenant, turn| {
+            tenant.keep_for_return(turn, tag.place);
+            tenant.forget_users(turn);
+        });
         let wall_ms = self.clock.wall_ms();
         let departed = self.contained(io, tag.tenant, |shard, _| {
             let tenant = shard.tenants.get_mut(tag.tenant as usize)?;

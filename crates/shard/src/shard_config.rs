@@ -31,7 +31,11 @@ pub struct TenantLimits {
     pub messages_per_connection: Rate,
     /// Bytes of one connection.
     pub bytes_per_connection: Rate,
-    /// Messages of one tenant, from clients and back ends.
+    /// Messages of one user, over all connections; back ends have no such limit.
+    pub messages_per_user: Rate,
+    /// Bytes of one user, over all connections; back ends have no such limit.
+    pub bytes_per_user: Rate,
+    /// Messages of one tenant, from clients and back ends; customers, and staff with them, may use only a part of it.
     pub messages_per_tenant: Rate,
     /// Sessions that begin, of one tenant; those that come back are not counted.
     pub entrances_per_tenant: Rate,
@@ -51,6 +55,8 @@ impl Default for TenantLimits {
             orders_in_memory_max: ORDERS_IN_MEMORY_MAX,
             messages_per_connection: Rate { per_second: 100, burst: 200 },
             bytes_per_connection: Rate { per_second: 1_000_000, burst: 4_000_000 },
+            messages_per_user: Rate { per_second: 200, burst: 400 },
+            bytes_per_user: Rate { per_second: 2_000_000, burst: 8_000_000 },
             messages_per_tenant: Rate { per_second: 5_000, burst: 10_000 },
             entrances_per_tenant: Rate { per_second: 1_000, burst: 2_000 },
             entrances: Rate { per_second: 5_000, burst: 5_000 },

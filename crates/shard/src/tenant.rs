@@ -32,6 +32,7 @@ use crate::quota::Bucket;
 use crate::repeats::Repeats;
 use crate::rooms::Rooms;
 use crate::shard_config::TenantLimits;
+use crate::shared_rate::SharedBucket;
 use crate::stamp::Stamp;
 use crate::subscribers::{Subscribers, subscriber_key};
 use crate::tag::Tag;
@@ -59,9 +60,9 @@ pub(crate) struct Tenant {
     pub(crate) repeats: Repeats,
     /// Memory for the rooms of the next event's audience.
     pub(crate) spare_rooms: Vec<LoggedRoom>,
-    pub(crate) messages: Bucket,
+    pub(crate) messages: SharedBucket,
     /// Time for the checks of its own schemas, in microseconds.
-    pub(crate) check_budget: Bucket,
+    pub(crate) check_budget: SharedBucket,
     /// Sessions that begin.
     pub(crate) entrances: Bucket,
     /// Deliveries of this turn of the shard, so that a busy tenant's turn is bounded.
@@ -88,8 +89,8 @@ impl Tenant {
             recent: RecentIds::default(),
             repeats: Repeats::default(),
             spare_rooms: Vec::new(),
-            messages: Bucket::default(),
-            check_budget: Bucket::default(),
+            messages: SharedBucket::default(),
+            check_budget: SharedBucket::default(),
             entrances: Bucket::default(),
             turn_deliveries: 0,
             turn: 0,
@@ -217,6 +218,12 @@ impl Tenant {
             EventType::SystemConnectionEstablished,
             &payload.to_string(),
         );
+    }
+
+    /// Lets go of users who have gone and whose rates are as good as new.
+    pub(crate) fn forget_users(&mut self, turn: &Turn<'_>) {
+        let (messages, bytes) = (turn.limits.messages_per_user, turn.limits.bytes_per_user);
+        self.connections.users.forget(messages, bytes, turn.io.now_ms());
     }
 
     /// Lets a client go: it is in no room any more.

@@ -170,6 +170,8 @@ fn shards_config() -> ShardsConfig {
         limits: TenantLimits {
             messages_per_connection: unlimited,
             bytes_per_connection: unlimited,
+            messages_per_user: unlimited,
+            bytes_per_user: unlimited,
             messages_per_tenant: unlimited,
             ..TenantLimits::default()
         },

@@ -82,7 +82,9 @@ keys! {
     "limits.connectionsPerUserMax" Scalar: "Connections of one user at once; 0 lifts the limit.";
     "limits.messagesPerSecondPerConnection" Scalar: "Events a connection may send per second, steadily; 0 lifts the limit.";
     "limits.messagesBurstPerConnection" Scalar: "Events a connection may send at once.";
-    "limits.messagesPerSecondPerTenant" Scalar: "Events a tenant may send per second, steadily; 0 lifts the limit.";
+    "limits.messagesPerSecondPerUser" Scalar: "Events a user may send per second, steadily, over all connections; not less than of one connection, and lifted with that; 0 lifts the limit; back ends have none.";
+    "limits.messagesBurstPerUser" Scalar: "Events a user may send at once.";
+    "limits.messagesPerSecondPerTenant" Scalar: "Events a tenant may send per second, steadily: its customers seven tenths of it, they and its staff nine; 0 lifts the limit.";
     "limits.messagesBurstPerTenant" Scalar: "Events a tenant may send at once.";
     "limits.sessionsPerSecondPerTenant" Scalar: "Sessions of a tenant that may begin per second, steadily; more wait for their turn, those that come back do not; 0 lifts the limit.";
     "limits.sessionsBurstPerTenant" Scalar: "Sessions of a tenant that may begin at once.";
@@ -90,6 +92,8 @@ keys! {
     "limits.sessionsBurst" Scalar: "Sessions of all tenants of a shard that may begin at once.";
     "limits.bytesPerSecondPerConnection" Scalar: "Bytes a connection may send per second, steadily; 0 lifts the limit.";
     "limits.bytesBurstPerConnection" Scalar: "Bytes a connection may send at once.";
+    "limits.bytesPerSecondPerUser" Scalar: "Bytes a user may send per second, steadily, over all connections; not less than of one connection, and lifted with that; 0 lifts the limit; back ends have none.";
+    "limits.bytesBurstPerUser" Scalar: "Bytes a user may send at once.";
     "limits.packetsPerSecondPerConnection" Scalar: "Packets of any kind that a connection may send per second, and at once; its reading waits then; 0 lifts the limit.";
     "limits.apiRequestsPerSecondPerTenant" Scalar: "Requests of one tenant to the HTTP API per second, steadily, publishing not among them; 0 lifts the limit.";
     "limits.apiRequestsBurstPerTenant" Scalar: "Requests of one tenant to the HTTP API at once.";

@@ -122,7 +122,13 @@ pub struct LimitsConfig {
     pub messages_per_second_per_connection: u32,
     /// Events a connection may send at once. Default: 200.
     pub messages_burst_per_connection: u32,
-    /// Events a tenant may send per second, steadily; 0 lifts the limit. Default: 5 000.
+    /// Events a user may send per second, steadily, over all connections; not less than of one connection, and lifted with
+    /// that. 0 lifts the limit; back ends have none. Default: 200.
+    pub messages_per_second_per_user: u32,
+    /// Events a user may send at once. Default: 400.
+    pub messages_burst_per_user: u32,
+    /// Events a tenant may send per second, steadily: its customers seven tenths of it, they and its staff nine. 0 lifts the
+    /// limit. Default: 5 000.
     pub messages_per_second_per_tenant: u32,
     /// Events a tenant may send at once. Default: 10 000.
     pub messages_burst_per_tenant: u32,
@@ -139,6 +145,11 @@ pub struct LimitsConfig {
     pub bytes_per_second_per_connection: u32,
     /// Bytes a connection may send at once. Default: 4 000 000.
     pub bytes_burst_per_connection: u32,
+    /// Bytes a user may send per second, steadily, over all connections; not less than of one connection, and lifted with
+    /// that. 0 lifts the limit; back ends have none. Default: 2 000 000.
+    pub bytes_per_second_per_user: u32,
+    /// Bytes a user may send at once. Default: 8 000 000.
+    pub bytes_burst_per_user: u32,
     /// Packets of any kind that a connection may send per second, and at once; its reading waits then. 0 lifts the limit.
     /// Default: 4 096.
     pub packets_per_second_per_connection: u32,
@@ -182,6 +193,8 @@ impl Default for LimitsConfig {
             connections_per_user_max: 100,
             messages_per_second_per_connection: 100,
             messages_burst_per_connection: 200,
+            messages_per_second_per_user: 200,
+            messages_burst_per_user: 400,
             messages_per_second_per_tenant: 5_000,
             messages_burst_per_tenant: 10_000,
             sessions_per_second_per_tenant: 1_000,
@@ -190,6 +203,8 @@ impl Default for LimitsConfig {
             sessions_burst: 5_000,
             bytes_per_second_per_connection: 1_000_000,
             bytes_burst_per_connection: 4_000_000,
+            bytes_per_second_per_user: 2_000_000,
+            bytes_burst_per_user: 8_000_000,
             packets_per_second_per_connection: 4_096,
             api_requests_per_second_per_tenant: 50,
             api_requests_burst_per_tenant: 200,
@@ -226,13 +241,19 @@ impl LimitsConfig {
     }
 
     /// The rates: the burst's key, what is allowed per second, and at once.
-    pub(crate) fn rates(&self) -> [(&'static str, u32, u32); 7] {
+    pub(crate) fn rates(&self) -> [(&'static str, u32, u32); 9] {
         [
             (
                 "limits.messagesBurstPerConnection",
                 self.messages_per_second_per_connection,
                 self.messages_burst_per_connection,
             ),
+            (
+                "limits.messagesBurstPerUser",
+                self.messages_per_second_per_user,
+                self.messages_burst_per_user,
+            ),
+            ("limits.bytesBurstPerUser", self.bytes_per_second_per_user, self.bytes_burst_per_user),
             (
                 "limits.messagesBurstPerTenant",
                 self.messages_per_second_per_tenant,

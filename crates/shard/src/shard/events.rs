@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::Shard;
 use crate::client_events::Said;
 use crate::control_events::ControlEvent;
+use crate::shared_rate::Party;
 use crate::tag::Tag;
 
 /// How often a connection is told, without being asked, that it is over its rate.
@@ -72,24 +73,38 @@ impl Shard {
     ) -> Result<(), (Refusal, bool)> {
         let (now_ms, limits) = (io.now_ms(), self.parts.limits);
         let Some(tenant) = self.tenants.get_mut(tag.tenant as usize) else { return Ok(()) };
-        let Some(connection) = tenant.connections.get_mut(tag.place) else { return Ok(()) };
+        let Some((connection, user)) = tenant.connections.with_user(tag.place) else {
+            return Ok(());
+        };
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let party = Party::of(connection.principal.role(), connection.source);
         let of_connection = connection
             .messages
             .spend(limits.messages_per_connection, 1, now_ms)
             .and_then(|()| connection.bytes.spend(limits.bytes_per_connection, bytes, now_ms));
-        let (code, what, after_ms) = match of_connection {
-            Err(after_ms) => (ErrorCode::RateLimited, "connection", after_ms),
-            Ok(()) => match tenant.messages.spend(limits.messages_per_tenant, 1, now_ms) {
-                Err(after_ms) => (ErrorCode::TenantRateLimited, "tenant", after_ms),
-                Ok(()) => return Ok(()),
-            },
+        // A back end speaks for its whole tenant.
+        let mut of_user = || match party {
+            Party::BackEnds => Ok(()),
+            _ => user
+                .messages
+                .spend(limits.messages_per_user, 1, now_ms)
+                .and_then(|()| user.bytes.spend(limits.bytes_per_user, bytes, now_ms)),
+        };
+        let mut of_tenant = || tenant.messages.spend(party, limits.messages_per_tenant, 1, now_ms);
+        let (code, what, after_ms) = if let Err(after_ms) = of_connection {
+            (ErrorCode::RateLimited, "connection", after_ms)
+        } else if let Err(after_ms) = of_user() {
+            (ErrorCode::RateLimited, "user, over all connections,", after_ms)
+        } else if let Err(after_ms) = of_tenant() {
+            (ErrorCode::TenantRateLimited, party.whose(), after_ms)
+        } else {
+            return Ok(());
         };
         let tell = now_ms.saturating_sub(connection.told_ms) >= OVER_RATE_TELL_MS;
         if tell {
             connection.told_ms = now_ms;
         }
-        let message = format!("the {what} sends more than its limit allows");
+        let message = format!("the {what} sends more than the limit allows");
         Err((Refusal::new(code, message).retry_after_ms(u64::from(after_ms)), tell))
     }
 

@@ -8,6 +8,7 @@ use crate::mailbox::{ShardMessage, TenantRequest};
 use crate::model::ConnectionCounts;
 use crate::open_log::Answer;
 use crate::owner_lookups::{Publication, Revocation};
+use crate::shared_rate::Party;
 
 impl Shard {
     pub(super) fn handle_message(&mut self, io: &mut Reactor, message: ShardMessage) {
@@ -48,7 +49,7 @@ impl Shard {
             TenantRequest::Publish { principal, event, argument, reply } => {
                 let rate = turn.limits.messages_per_tenant;
                 let publication = Publication { principal, event, argument, reply };
-                match tenant.messages.spend(rate, 1, now_ms) {
+                match tenant.messages.spend(Party::BackEnds, rate, 1, now_ms) {
                     Ok(()) => tenant.publish_when_known(turn, publication),
                     Err(after_ms) => {
                         let message = "the tenant sends more than its limit allows";
