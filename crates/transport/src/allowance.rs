@@ -5,7 +5,9 @@ const BURST_NS: u64 = 1_000_000_000;
 /// What a senseless packet costs: 8 a second, for ever.
 const SENSELESS_NS: u64 = 125_000_000;
 /// And so many at once: answers that come late, and twice.
-const SENSELESS_BURST_NS: u64 = 256 * SENSELESS_NS;
+pub(crate) const SENSELESS_BURST: u64 = 256;
+/// The same before joining: there is nothing to answer then but a ping.
+pub(crate) const STRANGER_SENSELESS_BURST: u64 = 16;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// Packets and bytes a second; 0 lifts either.
@@ -48,11 +50,11 @@ impl Allowance {
         u32::try_from(over_ns.div_ceil(1_000_000)).unwrap_or(u32::MAX)
     }
 
-    /// Notes a packet that can mean nothing. Returns whether there were too many of them.
-    pub(crate) fn note_senseless(&mut self, now_ms: u64) -> bool {
+    /// Notes a packet that can mean nothing, where `burst` may come at once. Returns whether there were too many of them.
+    pub(crate) fn note_senseless(&mut self, now_ms: u64, burst: u64) -> bool {
         let now_ns = now_ms * 1_000_000;
         self.senseless_until_ns = self.senseless_until_ns.max(now_ns) + SENSELESS_NS;
-        self.senseless_until_ns > now_ns + SENSELESS_BURST_NS
+        self.senseless_until_ns > now_ns + burst * SENSELESS_NS
     }
 
     /// Starts anew: another rate holds from now on.
@@ -98,9 +100,9 @@ mod tests {
     #[test]
     fn senseless_packets_are_forgiven_slowly() {
         let mut allowance = Allowance::default();
-        assert!((0..256).all(|_| !allowance.note_senseless(0)));
-        assert!(allowance.note_senseless(0));
+        assert!((0..256).all(|_| !allowance.note_senseless(0, SENSELESS_BURST)));
+        assert!(allowance.note_senseless(0, SENSELESS_BURST));
         let mut allowance = Allowance::default();
-        assert!((0..10_000).all(|n| !allowance.note_senseless(n * 125)));
+        assert!((0..10_000).all(|n| !allowance.note_senseless(n * 125, STRANGER_SENSELESS_BURST)));
     }
 }

@@ -1,5 +1,6 @@
 //! Output that a peer does not take: nothing more is read from its socket while it waits, and it waits for a limited time.
 
+use crate::allowance::{SENSELESS_BURST, STRANGER_SENSELESS_BURST};
 use crate::client::{ClientKey, CloseReason, Transport};
 use crate::deadlines::Timer;
 use crate::link::LinkKind;
@@ -120,7 +121,8 @@ impl Reactor {
     pub(crate) fn note_senseless(&mut self, client: u32) -> bool {
         let now_ms = self.now_ms;
         let Some(state) = self.clients.get_mut(client as usize) else { return false };
-        let is_too_often = state.allowance.note_senseless(now_ms);
+        let burst = if state.is_stranger() { STRANGER_SENSELESS_BURST } else { SENSELESS_BURST };
+        let is_too_often = state.allowance.note_senseless(now_ms, burst);
         if is_too_often && state.closing.is_none() {
             tracing::debug!(sid = ?state.sid, "closing a client that sends senseless packets");
             self.close(ClientKey(client), CloseReason::ProtocolError);

@@ -14,6 +14,8 @@ use crate::waker::Waker;
 
 /// Sockets let go of at once where there are too many.
 const EVICTED_AT_ONCE_MAX: usize = 64;
+/// How long one shard spares a newcomer where another one needs room.
+const NEWCOMER_MS: u64 = 500;
 /// What a stranger's socket counts for beside what is buffered for it: its place here, and some of what the kernel keeps.
 const SOCKET_BYTES: usize = 512;
 /// What a stranger's session counts for beside what it told.
@@ -80,11 +82,12 @@ impl StrangerBudget {
         self.sockets.load(Ordering::Relaxed) < self.sockets_max + margin
     }
 
-    /// Asks all shards to let go of some.
-    fn call(&self) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+    /// Asks all shards to let go of some. Returns how many such calls there were.
+    fn call(&self) -> u32 {
+        let calls = self.calls.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
         wakers.iter().for_each(|waker| waker.wake());
+        calls
     }
 }
 
@@ -177,11 +180,15 @@ impl Reactor {
         }
     }
 
-    /// Lets go of the oldest lodging sockets of the address that has most of them here. Returns how many went.
-    pub(crate) fn evict_busiest(&mut self) -> usize {
+    /// Lets go of the oldest lodging sockets of the address that has most of them here, of those that are so old. Returns how
+    /// many went.
+    fn evict_busiest(&mut self, age_ms: u64) -> usize {
         let Some(busiest) = self.lodgers.busiest() else { return 0 };
+        let patience_ms = millis(self.config.limits.handshake_timeout);
+        let latest_ms = (self.now_ms + patience_ms).saturating_sub(age_ms);
+        let is_old = |link: u32| self.links[link as usize].deadline_ms <= latest_ms;
         let mut oldest: Vec<u32> =
-            self.lodgers.of(busiest).filter(|link| self.may_go(*link)).collect();
+            self.lodgers.of(busiest).filter(|link| self.may_go(*link) && is_old(*link)).collect();
         oldest.truncate(oldest.len().div_ceil(2).min(EVICTED_AT_ONCE_MAX));
         oldest.iter().for_each(|link| self.evict(*link));
         oldest.len()
@@ -189,22 +196,27 @@ impl Reactor {
 
     /// Whether there is room for one more socket; makes some where there is none.
     pub(crate) fn has_room_for_socket(&mut self) -> bool {
-        if !self.strangers.has_too_many_sockets() || self.evict_busiest() > 0 {
+        if !self.strangers.has_too_many_sockets() || self.evict_busiest(0) > 0 {
             return true;
         }
-        self.strangers.call();
+        self.call_others();
         self.strangers.has_margin()
     }
 
     /// The process has no descriptor left.
     pub(crate) fn out_of_descriptors(&mut self) {
-        if self.evict_busiest() == 0 {
+        if self.evict_busiest(0) == 0 {
             self.strangers.wants_descriptor.store(true, Ordering::Relaxed);
-            self.strangers.call();
+            self.call_others();
         }
     }
 
-    /// Lets go of some where another shard asked for it.
+    /// Asks the other shards to let go of some: here there is nobody, or only who has just come in because of this.
+    fn call_others(&mut self) {
+        self.calls_heard = self.strangers.call();
+    }
+
+    /// Lets go of some where another shard asked for it; not of who has just come and may be about to join.
     pub(crate) fn relieve(&mut self) {
         let calls = self.strangers.calls.load(Ordering::Relaxed);
         if std::mem::replace(&mut self.calls_heard, calls) == calls {
@@ -212,7 +224,7 @@ impl Reactor {
         }
         let wants_descriptor = &self.strangers.wants_descriptor;
         if (self.strangers.has_too_many_sockets() || wants_descriptor.load(Ordering::Relaxed))
-            && self.evict_busiest() > 0
+            && self.evict_busiest(NEWCOMER_MS) > 0
         {
             self.strangers.wants_descriptor.store(false, Ordering::Relaxed);
         }
@@ -300,7 +312,7 @@ impl Reactor {
         let part = self.strangers.part_bytes();
         if self.stranger_bytes <= part {
             // Then another shard has more than its part.
-            return self.strangers.call();
+            return self.call_others();
         }
         // Down to an eighth less, so that not every read has to look for somebody.
         let evicted = self.evict_oldest(part - part / 8);

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use chaos::hub::{Hub, HubError, HubSpec};
 
-use crate::attack::{Attack, Surroundings};
+use crate::attack::{Attack, Demand, Surroundings};
 use crate::crowd::{Crowd, CrowdError, CrowdSize, Noticed};
 use crate::horde::{Horde, Member, Tally};
-use crate::vitals::{LogLines, Vitals, Watch};
+use crate::vitals::{LogLines, Processor, Vitals, Watch};
 
 /// The horde arrives and the hub gets used to it before anything is measured; what is lost or refused counts from the start.
 const LISTEN_AFTER: Duration = Duration::from_secs(6);
@@ -37,6 +37,12 @@ pub(crate) struct Trial {
     pub(crate) assault: Noticed,
     pub(crate) peak: Vitals,
     pub(crate) log_lines_per_second: f64,
+    /// What must become of the attack, and how long it lasted.
+    pub(crate) demand: Option<Demand>,
+    pub(crate) lasted: Duration,
+    /// Processors that the hub kept busy, on average, without the attack and with it.
+    pub(crate) quiet_cores: f64,
+    pub(crate) attacked_cores: f64,
     pub(crate) tally: Tally,
     pub(crate) afterwards: Vitals,
     /// The hub's process ended by itself.
@@ -72,7 +78,9 @@ pub(crate) fn run(
     // A second to warm up.
     crowd.work(Duration::from_secs(1))?;
     crowd.hear_out(LISTEN_AFTER)?;
+    let processor = Processor::of(pid);
     crowd.work(terms.baseline)?;
+    let quiet_cores = processor.cores();
     let baseline = crowd.hear_out(LISTEN_AFTER)?;
     let at_rest = Vitals::of(pid);
 
@@ -82,14 +90,18 @@ pub(crate) fn run(
     let members = muster(attacks);
     let connections = members.len();
     let began = Instant::now();
+    let processor = Processor::of(pid);
     let horde = Horde::loose(hub.address(), members);
     // The first come when the horde is there, and the last have time to try again.
     crowd.work(terms.assault / 4)?;
     crowd.expect_newcomers(NEWCOMERS, terms.assault / 4);
     crowd.work(terms.assault * 3 / 4)?;
+    let attacked_cores = processor.cores();
     let log_lines_per_second = lines.take() as f64 / began.elapsed().as_secs_f64();
     let assault = crowd.hear_out(LISTEN_AFTER)?;
     let tally = horde.call_off()?;
+    let lasted = began.elapsed();
+    let demand = if let [(attack, _)] = attacks { attack.demand } else { None };
     let peak = watch.finish();
     let is_hub_gone = hub.status() == chaos::hub::Status::Down;
     let afterwards = wait_for_return(pid, at_rest, &mut crowd)?;
@@ -101,6 +113,10 @@ pub(crate) fn run(
         assault,
         peak,
         log_lines_per_second,
+        demand,
+        lasted,
+        quiet_cores,
+        attacked_cores,
         tally,
         afterwards,
         is_hub_gone,

@@ -15,8 +15,24 @@ pub(crate) struct Attack {
     pub(crate) sources: Sources,
     /// What the hub runs in while this attack is alone.
     pub(crate) surroundings: Surroundings,
+    /// What the hub must do about it beside serving others.
+    pub(crate) demand: Option<Demand>,
     /// Makes its connection of this number.
     pub(crate) hostile: fn(usize) -> Box<dyn Hostile>,
+}
+
+/// What must become of an attack's own connections and requests, where it is alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Demand {
+    /// The hub ends each of them, most often before the attack is over.
+    Closed,
+    /// The hub accepts so many of their requests at once and a second, and no more.
+    AcceptedAtMost {
+        /// At once.
+        burst: usize,
+        /// In each second.
+        per_second: usize,
+    },
 }
 
 impl Attack {
@@ -28,7 +44,8 @@ impl Attack {
         hostile: fn(usize) -> Box<dyn Hostile>,
     ) -> Self {
         let surroundings = Surroundings { descriptors_max: None, is_stderr_unread: false };
-        Self { name, about, connections, sources: Sources::Many, surroundings, hostile }
+        let (sources, demand) = (Sources::Many, None);
+        Self { name, about, connections, sources, surroundings, demand, hostile }
     }
 }
 
@@ -76,6 +93,10 @@ pub(crate) trait Hostile: Send {
     /// Whether it hangs up now.
     fn hangs_up(&self) -> bool {
         false
+    }
+    /// Requests of it that the hub has accepted.
+    fn accepted(&self) -> usize {
+        0
     }
     /// How long after its end it comes again.
     fn comes_again_after(&self) -> Duration {

@@ -34,6 +34,8 @@ pub(crate) struct Tally {
     pub(crate) closed: usize,
     /// Connections that were open at the end.
     pub(crate) open: usize,
+    /// Requests that the hub accepted, of attacks that count them.
+    pub(crate) accepted: usize,
     /// Bytes that the kernel took.
     pub(crate) sent_bytes: u64,
 }
@@ -155,6 +157,7 @@ impl Ring {
             }
         }
         self.tally.open = self.lines.iter().filter(|line| line.is_connected).count();
+        self.tally.accepted = self.lines.iter().map(|line| line.member.hostile.accepted()).sum();
         Ok(self.tally)
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::arena::Trial;
+use crate::attack::Demand;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -93,10 +94,27 @@ pub(crate) fn broken(trial: &Trial, bounds: &Bounds) -> Vec<String> {
             trial.log_lines_per_second, bounds.log_lines_per_second_max
         ));
     }
+    broken.extend(unmet(trial));
     if let Some(refusal) = &trial.assault.first_refusal {
         broken.push(format!("a well-behaved client was refused: {refusal}"));
     }
     broken
+}
+
+/// A sentence where the hub did not do about an attack what it must.
+fn unmet(trial: &Trial) -> Option<String> {
+    match trial.demand? {
+        Demand::Closed => (trial.tally.closed < trial.connections).then(|| {
+            let Trial { connections, tally, .. } = trial;
+            format!("only {} of {connections} hostile connections were closed", tally.closed)
+        }),
+        Demand::AcceptedAtMost { burst, per_second } => {
+            let max = burst as f64 + per_second as f64 * trial.lasted.as_secs_f64().ceil();
+            let accepted = trial.tally.accepted;
+            (accepted as f64 > max)
+                .then(|| format!("{accepted} requests accepted, at most {max:.0}"))
+        }
+    }
 }
 
 /// Milliseconds with a digit behind the point.
@@ -127,6 +145,10 @@ mod tests {
             assault: noticed(9),
             peak: vitals,
             log_lines_per_second: 1.0,
+            demand: None,
+            lasted: Duration::from_secs(8),
+            quiet_cores: 0.5,
+            attacked_cores: 0.9,
             tally: Tally::default(),
             afterwards: vitals,
             is_hub_gone: false,
@@ -166,6 +188,17 @@ mod tests {
         check(
             |trial| trial.log_lines_per_second = 19_800.0,
             &["19800 log lines a second, at most 100"],
+        );
+        check(
+            |trial| trial.demand = Some(Demand::Closed),
+            &["only 0 of 10 hostile connections were closed"],
+        );
+        check(
+            |trial| {
+                trial.demand = Some(Demand::AcceptedAtMost { burst: 10, per_second: 2 });
+                trial.tally.accepted = 27;
+            },
+            &["27 requests accepted, at most 26"],
         );
         check(|trial| trial.is_hub_gone = true, &["the hub's process ended"]);
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 
@@ -62,6 +62,35 @@ impl Watch {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap_or_default()
     }
+}
+
+/// What a process has had of the processors since a moment.
+pub(crate) struct Processor {
+    pid: u32,
+    began: Instant,
+    before: Duration,
+}
+
+impl Processor {
+    /// From now on.
+    pub(crate) fn of(pid: u32) -> Self {
+        Self { pid, began: Instant::now(), before: time_of(pid) }
+    }
+
+    /// How many processors it kept busy, on average.
+    pub(crate) fn cores(&self) -> f64 {
+        let used = time_of(self.pid).saturating_sub(self.before);
+        used.as_secs_f64() / self.began.elapsed().as_secs_f64().max(1e-9)
+    }
+}
+
+/// User and system time of a process; Linux counts it in hundredths of a second for programs.
+fn time_of(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before it may hold anything, so fields are counted from its closing parenthesis.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|it| it.parse::<u64>().ok());
+    Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
 /// Counts the lines of a log as it grows.

@@ -41,6 +41,18 @@ fn packets_that_mean_nothing_close_their_sender_once_there_are_many() {
 }
 
 #[test]
+fn a_stranger_may_send_few_packets_that_mean_nothing() {
+    let server = Server::start(Limits::default());
+    let mut wire = open_websocket(server.address);
+    wire.send_text(&texts("3", 40));
+    assert!(wire.ends());
+    let mut wire = open_websocket(server.address);
+    wire.send_text(&texts("3", 10));
+    wire.send_text(&["40".to_owned()]);
+    assert!(wire.message().starts_with("40{"));
+}
+
+#[test]
 fn who_is_over_the_rate_of_packets_waits_and_loses_nothing() {
     let server = Server::start(Limits { packets_per_second: 500, ..Limits::default() });
     let mut other = join_by_websocket(server.address);
@@ -70,9 +82,12 @@ fn a_stranger_has_a_small_rate_and_a_joined_client_its_own() {
     let server = Server::start(Limits::default());
     let mut wire = open_websocket(server.address);
     let started = Instant::now();
-    // The parser finds nothing wrong with them, and they are too few to be senseless.
-    wire.send_text(&texts("3", 140));
+    // Each ping of a WebSocket counts as four packets.
+    let mut pings = Vec::new();
+    (0..35).for_each(|_| write_client_frame(&mut pings, Opcode::Ping, b"", [1; 4]));
+    wire.write(&pings);
     wire.send_text(&["40".to_owned()]);
+    (0..35).for_each(|_| assert_eq!(wire.message(), "", "a pong"));
     assert!(wire.message().starts_with("40{"));
     assert!(started.elapsed() >= Duration::from_millis(500), "{:?}", started.elapsed());
     let started = Instant::now();

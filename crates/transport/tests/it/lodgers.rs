@@ -140,6 +140,8 @@ fn a_server_full_of_people_refuses_newcomers_and_says_so() {
 fn whichever_shard_holds_the_strangers_newcomers_come_in() {
     let server = Server::with_shards(config(Limits { sockets_max: 64, ..patient() }), 2);
     let _strangers = silent(&server, ONE, 200);
+    // Newcomers are spared for half a second.
+    std::thread::sleep(Duration::from_millis(700));
     let mut people: Vec<_> = (0..40).map(|_| join_by_websocket(server.address)).collect();
     for wire in &mut people {
         wire.send_text(&[event("echo", 1)]);

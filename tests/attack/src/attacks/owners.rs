@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::attack::{Attack, Hostile};
+use crate::attack::{Attack, Demand, Hostile};
 use crate::people::{HOSTILE_TENANT, back_end};
 use crate::request::api;
 
@@ -12,7 +12,25 @@ use crate::request::api;
 const SCHEMA_PARTS: usize = 2_000;
 const ITEMS: usize = 100_000;
 
+/// What the hub's defaults allow one token: `limits.apiRequestsBurstPerToken` and `..PerSecondPerToken`.
+const DECLARATIONS: Demand = Demand::AcceptedAtMost { burst: 100, per_second: 20 };
+
 pub(super) fn all() -> Vec<Attack> {
+    let metadata =
+        Attack::new("room-metadata", "metadata of 0.9 MB for ever new rooms", 20, |number| {
+            let body = json!({ "description": "d".repeat(900_000) }).to_string();
+            asker(move |turn| {
+                ("PUT", format!("/api/v1/rooms/order:room-{number}-{turn}"), body.clone())
+            })
+        });
+    let declaring = Attack::new("declaring", "event types declared in a loop", 20, |number| {
+        asker(move |turn| {
+            let name = format!("loop:event-{}", number % 16);
+            let schema = json!({ "type": "object", "description": format!("{turn}") });
+            let body = json!({ "name": name, "schema": schema }).to_string();
+            ("POST", String::from("/api/v1/events"), body)
+        })
+    });
     vec![
         Attack::new("dear-schemas", "schemas cheap to declare and dear to check", 8, |number| {
             let name = format!("dear:event-{number}");
@@ -25,20 +43,8 @@ pub(super) fn all() -> Vec<Attack> {
                 None => ("POST", String::from("/api/v1/publish"), publication.clone()),
             })
         }),
-        Attack::new("room-metadata", "metadata of 0.9 MB for ever new rooms", 20, |number| {
-            let body = json!({ "description": "d".repeat(900_000) }).to_string();
-            asker(move |turn| {
-                ("PUT", format!("/api/v1/rooms/order:room-{number}-{turn}"), body.clone())
-            })
-        }),
-        Attack::new("declaring", "event types declared in a loop", 20, |number| {
-            asker(move |turn| {
-                let name = format!("loop:event-{}", number % 16);
-                let schema = json!({ "type": "object", "description": format!("{turn}") });
-                let body = json!({ "name": name, "schema": schema }).to_string();
-                ("POST", String::from("/api/v1/events"), body)
-            })
-        }),
+        Attack { demand: Some(Demand::AcceptedAtMost { burst: 0, per_second: 0 }), ..metadata },
+        Attack { demand: Some(DECLARATIONS), ..declaring },
     ]
 }
 
@@ -69,6 +75,7 @@ fn dear_payload(number: usize) -> Value {
 
 /// Asks, waits for the answer, asks again.
 struct Asker<F> {
+    accepted: usize,
     ask: F,
     token: String,
     turn: usize,
@@ -78,7 +85,13 @@ struct Asker<F> {
 fn asker(
     ask: impl FnMut(usize) -> (&'static str, String, String) + Send + 'static,
 ) -> Box<dyn Hostile> {
-    Box::new(Asker { ask, token: back_end(HOSTILE_TENANT), turn: 0, is_waiting: false })
+    Box::new(Asker {
+        accepted: 0,
+        ask,
+        token: back_end(HOSTILE_TENANT),
+        turn: 0,
+        is_waiting: false,
+    })
 }
 
 impl<F: FnMut(usize) -> (&'static str, String, String) + Send> Hostile for Asker<F> {
@@ -86,8 +99,13 @@ impl<F: FnMut(usize) -> (&'static str, String, String) + Send> Hostile for Asker
         self.is_waiting = false;
     }
 
-    fn received(&mut self, _bytes: &[u8], _out: &mut Vec<u8>) {
+    fn received(&mut self, bytes: &[u8], _out: &mut Vec<u8>) {
         self.is_waiting = false;
+        self.accepted += usize::from(bytes.starts_with(b"HTTP/1.1 2"));
+    }
+
+    fn accepted(&self) -> usize {
+        self.accepted
     }
 
     fn more(&mut self, _now: Instant, out: &mut Vec<u8>) {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::attack::Attack;
+use crate::attack::{Attack, Demand};
 use crate::joined::Joined;
 use crate::request::{ping_frame, text_frame};
 
@@ -11,20 +11,16 @@ const TINY_FRAMES: usize = 80;
 const NAMESPACE_BYTES: usize = 60_000;
 
 pub(super) fn all() -> Vec<Attack> {
+    let tiny = Attack::new("tiny-frames", "pongs that nobody asked for, and pings", 60, |_| {
+        Box::new(Joined::unknown(|_: Instant, out: &mut Vec<u8>| {
+            for _ in 0..TINY_FRAMES {
+                text_frame(out, "3");
+                ping_frame(out, b"");
+            }
+        }))
+    });
     vec![
-        Attack::new(
-            "tiny-frames",
-            "pongs, unasked acknowledgements, pings, empty frames",
-            60,
-            |_| {
-                Box::new(Joined::unknown(|_: Instant, out: &mut Vec<u8>| {
-                    for _ in 0..TINY_FRAMES {
-                        text_frame(out, "3");
-                        ping_frame(out, b"");
-                    }
-                }))
-            },
-        ),
+        Attack { demand: Some(Demand::Closed), ..tiny },
         Attack::new("unknown-namespaces", "CONNECT to namespaces with long names", 50, |_| {
             Box::new(Joined::unknown(|_: Instant, out: &mut Vec<u8>| {
                 text_frame(out, &format!("40/{},", "n".repeat(NAMESPACE_BYTES)));
