@@ -7,6 +7,7 @@ use serde::de::Deserializer;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use crate::surrogates::without_lone_surrogates;
 use crate::violation::is_object;
 use crate::{ApplicationSet, ApplicationType, ErrorCode, Priority, Refusal, Source};
 
@@ -30,6 +31,22 @@ pub struct Incoming<'a> {
     pub payload: &'a str,
 }
 
+impl Incoming<'_> {
+    /// The same, read from `whole`, with the payload that stands at its place in `argument`, which is as long.
+    fn of_text<'a>(self, whole: &str, argument: &'a str) -> Incoming<'a> {
+        let start = self.payload.as_ptr().addr() - whole.as_ptr().addr();
+        Incoming {
+            id: self.id,
+            tenant: self.tenant.map(|tenant| Cow::Owned(tenant.into_owned())),
+            source: self.source,
+            target: self.target,
+            priority: self.priority,
+            encrypted: self.encrypted,
+            payload: &argument[start..start + self.payload.len()],
+        }
+    }
+}
+
 /// Reads an event's first argument: the whole message (an object whose `type` is the event's name and which has a
 /// `payload`), or the payload alone.
 ///
@@ -43,6 +60,17 @@ pub fn read_envelope<'a>(event: &str, argument: &'a str) -> Result<Incoming<'a>,
     if !is_object(argument) || !may_have_payload(argument) {
         return Ok(payload_alone(argument));
     }
+    match read_whole(event, argument) {
+        Err(refusal) => match without_lone_surrogates(argument) {
+            Some(whole) => Ok(read_whole(event, &whole)?.of_text(&whole, argument)),
+            None => Err(refusal),
+        },
+        read => read,
+    }
+}
+
+/// Reads text without halves of surrogate pairs but in values.
+fn read_whole<'a>(event: &str, argument: &'a str) -> Result<Incoming<'a>, Refusal> {
     let envelope: Envelope<'a> = serde_json::from_str(argument).map_err(|error| {
         // A field that is there twice, which readers would read differently; or text that is no JSON.
         let words = error.to_string();

@@ -18,6 +18,7 @@ mod refusal;
 mod room;
 mod schema_cost;
 mod schemas;
+mod surrogates;
 mod violation;
 
 pub use application_type::{ApplicationSet, ApplicationType, Source};
@@ -46,3 +47,4 @@ pub use schemas::{
     DECLARATIONS_MAX, DECLARED_PATTERNS_MAX, DECLARED_PAYLOAD_BYTES_MAX,
     DECLARED_SCHEMAS_BYTES_MAX, Schemas,
 };
+pub use surrogates::without_lone_surrogates;

@@ -30,3 +30,29 @@ pub struct Entities<'a> {
     /// `assigneeId`
     pub assignee_id: Option<Cow<'a, str>>,
 }
+
+impl Entities<'_> {
+    /// The same, of its own.
+    pub(crate) fn into_owned(self) -> Entities<'static> {
+        let owned = |id: Option<Cow<'_, str>>| id.map(|id| Cow::Owned(id.into_owned()));
+        Entities {
+            order_id: owned(self.order_id),
+            customer_id: owned(self.customer_id),
+            station_id: owned(self.station_id),
+            route_id: owned(self.route_id),
+            assignee_id: owned(self.assignee_id),
+        }
+    }
+
+    /// The field of the first identifier that `has` something.
+    pub(crate) fn field_that(&self, has: impl Fn(&str) -> bool) -> Option<&'static str> {
+        let fields = [
+            (&self.order_id, "orderId"),
+            (&self.customer_id, "customerId"),
+            (&self.station_id, "stationId"),
+            (&self.route_id, "routeId"),
+            (&self.assignee_id, "assigneeId"),
+        ];
+        fields.into_iter().find(|(id, _)| id.as_deref().is_some_and(&has)).map(|(_, name)| name)
+    }
+}

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::payload::{BuiltinSchemas, check_depth, lenient_entities};
 use crate::schema_cost::SchemaCost;
+use crate::surrogates::without_lone_surrogates;
 use crate::violation::Violation;
 use crate::{
     DeliveryClass, Entities, ErrorCode, EventDeclaration, EventName, EventType, Refusal, TenantId,
@@ -128,7 +129,8 @@ impl Schemas {
     /// A refusal's pointer is relative to the payload and its rule is the JSON Schema keyword, or `duplicate` for a
     /// field that is there twice, or `syntax` for text that does not read as JSON. A missing field is pointed at where it
     /// should be; `depth` points at what is nested deeper than [`PAYLOAD_DEPTH_MAX`](crate::PAYLOAD_DEPTH_MAX). Cost: two
-    /// passes over the text for a built-in type; a declared type's payload becomes a tree.
+    /// passes over the text for a built-in type; a declared type's payload becomes a tree. Half of a surrogate pair counts
+    /// as a character, and may stand anywhere but in identifiers (rule `unicode`).
     ///
     /// # Errors
     /// - [`ErrorCode::PayloadInvalid`]: it breaks the schema; the message never quotes it.
@@ -142,6 +144,39 @@ impl Schemas {
         payload: &'a str,
     ) -> Result<Entities<'a>, Refusal> {
         self.check_depth(event, payload)?;
+        match self.check(tenant, event, payload) {
+            Err(refusal) if refusal.code() == ErrorCode::PayloadInvalid => {
+                match without_lone_surrogates(payload) {
+                    Some(whole) => self.check_whole(tenant, event, &whole),
+                    None => Err(refusal),
+                }
+            }
+            checked => checked,
+        }
+    }
+
+    /// As [`Schemas::check`], of a payload whose halves of surrogate pairs were replaced. Such text passes, as between the
+    /// library's own servers and clients; only what it is about may have none.
+    #[cold]
+    fn check_whole(
+        &self,
+        tenant: &TenantId,
+        event: &EventName,
+        whole: &str,
+    ) -> Result<Entities<'static>, Refusal> {
+        let entities = self.check(tenant, event, whole)?;
+        match entities.field_that(|id| id.contains(char::REPLACEMENT_CHARACTER)) {
+            Some(field) => Err(Violation::half_character(field).refusal(event)),
+            None => Ok(entities.into_owned()),
+        }
+    }
+
+    fn check<'a>(
+        &self,
+        tenant: &TenantId,
+        event: &EventName,
+        payload: &'a str,
+    ) -> Result<Entities<'a>, Refusal> {
         match event {
             EventName::Builtin(event_type) => {
                 self.builtin.validate(*event_type, payload).map_err(|violation| match violation {

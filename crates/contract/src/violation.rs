@@ -32,6 +32,15 @@ impl Violation {
         }
     }
 
+    /// An identifier has half of a surrogate pair: no text, so it cannot be a key.
+    pub(crate) fn half_character(field: &str) -> Self {
+        Self {
+            pointer: format!("/{field}"),
+            rule: String::from("unicode"),
+            expected: String::from("has half of a surrogate pair, and must be whole characters"),
+        }
+    }
+
     /// It is nested deeper than payloads may be.
     pub(crate) fn too_deep(pointer: String) -> Self {
         Self {

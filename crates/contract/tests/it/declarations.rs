@@ -255,3 +255,20 @@ fn schemas_can_be_handed_to_another_thread_and_shared_by_clones() {
     schemas.declare(&tenant("t1"), declaration("a:b", json!({}))).unwrap();
     assert!(before.resolve(&tenant("t1"), "a:b").is_err());
 }
+
+#[test]
+fn half_of_a_surrogate_pair_is_one_character_of_a_declared_payload() {
+    let (mut schemas, tenant) = (Schemas::new(), tenant("t1"));
+    let schema = json!({
+        "properties": { "note": { "type": "string", "maxLength": 3 } },
+        "required": ["note"],
+    });
+    schemas.declare(&tenant, declaration("table:seated", schema)).unwrap();
+    let event = schemas.resolve(&tenant, "table:seated").unwrap();
+    let check = |payload: &str| schemas.validate(&tenant, &event, payload).map(|_| ());
+    assert!(check(r#"{"note":"ab\ud83c"}"#).is_ok());
+    let refusal = check(r#"{"note":"abc\ud83c"}"#).unwrap_err();
+    assert_eq!(facts(&refusal), ("payload_invalid", "/note", "maxLength"));
+    let refusal = check(r#"{"note":"","stationId":"\ud83c"}"#).unwrap_err();
+    assert_eq!(facts(&refusal), ("payload_invalid", "/stationId", "unicode"));
+}

@@ -148,3 +148,16 @@ fn an_object_that_is_no_json_is_malformed() {
         assert_eq!(read_envelope(EVENT, text).map(|incoming| incoming.payload), Ok(text));
     }
 }
+
+#[test]
+fn half_of_a_surrogate_pair_stays_as_it_came() {
+    let payload = r#"{"orderId":"1","notes":"\ud83c"}"#;
+    let whole =
+        format!(r#"{{"type":"order:updated","payload":{payload},"tenantId":"t1","\ud83c":1}}"#);
+    let incoming = read_envelope("order:updated", &whole).unwrap();
+    assert_eq!((incoming.payload, incoming.tenant.as_deref()), (payload, Some("t1")));
+    let alone = r#"{"orderId":"1","\ud83c":"\ud83c"}"#;
+    assert_eq!(read_envelope("order:updated", alone).unwrap().payload, alone);
+    let id = r#"{"type":"order:updated","payload":{},"id":"\ud83c"}"#;
+    assert_eq!(facts(&read_envelope("order:updated", id).unwrap_err()).1, "/id");
+}

@@ -261,7 +261,7 @@ fn a_known_field_is_there_once() {
 #[test]
 fn text_that_is_no_json_is_refused() {
     for payload in
-        ["", "{", r#"{"orderId":"o1"} x"#, r#"{"orderId":"\ud800"}"#, "{\"orderId\":\"a\nb\"}"]
+        ["", "{", r#"{"orderId":"o1"} x"#, r#"{"orderId":"\ud80"}"#, "{\"orderId\":\"a\nb\"}"]
     {
         let refusal = validate("order:created", payload).expect_err(payload);
         assert_eq!(refusal.code(), ErrorCode::PayloadInvalid);
@@ -369,4 +369,27 @@ fn a_payload_nests_62_levels_and_a_refusal_says_where_it_is_deeper() {
     let members = format!(r#"{{"x":[{{}},{{"y":[]}}],"a\"/b":[1,[2],{}]}}"#, lists(60));
     let pointer = format!("/note/a\"~1b/2{}", "/0".repeat(59));
     refused("order:updated", &order(&members), &pointer, "depth");
+}
+
+#[test]
+fn half_of_a_surrogate_pair_passes_in_text_and_not_in_identifiers() {
+    for payload in [
+        r#"{"orderId":"1","status":"ready","notes":"two pizzas \ud83c"}"#,
+        r#"{"orderId":"1","status":"\udf55","previousStatus":"\ud83c\ud83c"}"#,
+        r#"{"orderId":"1","status":"ready","items":[{"\ud83c":"\ud83c"}],"\ud83c":1}"#,
+    ] {
+        let entities = validate("order:status_changed", payload).expect(payload);
+        assert_eq!(entities.order_id.as_deref(), Some("1"));
+    }
+    let order = |id: &str| format!(r#"{{"orderId":"{id}","status":"ready","notes":"\ud83c"}}"#);
+    refused("order:status_changed", &order(r"1\ud83c"), "/orderId", "unicode");
+    assert!(validate("order:status_changed", &order(r"\ud83c\udf55")).is_ok());
+    // What else is wrong is told.
+    refused("order:status_changed", r#"{"orderId":"1","notes":"\ud83c"}"#, "/status", "required");
+    refused(
+        "order:status_changed",
+        r#"{"orderId":"1","status":"a","orderId":"1","notes":"\ud83c"}"#,
+        "/orderId",
+        "duplicate",
+    );
 }

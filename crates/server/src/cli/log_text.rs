@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use foodtrack_contract::{ApplicationSet, Cursor, Epoch};
+use foodtrack_contract::{ApplicationSet, Cursor, Epoch, without_lone_surrogates};
 use foodtrack_tenant_log::{DeadLetter, Durability, LogEntry};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -45,8 +45,11 @@ fn names(applications: ApplicationSet) -> Vec<&'static str> {
 
 /// The message as it is; as a string where it is no JSON.
 fn message_json(message: &[u8]) -> Value {
-    serde_json::from_slice(message)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(message).into_owned()))
+    let text = String::from_utf8_lossy(message);
+    // No tree holds half of a surrogate pair.
+    let whole = || serde_json::from_str(&without_lone_surrogates(&text)?).ok();
+    let read = serde_json::from_str(&text).ok().or_else(whole);
+    read.unwrap_or_else(|| Value::String(text.into_owned()))
 }
 
 /// An entry as a line, without its message.
