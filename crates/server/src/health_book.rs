@@ -23,6 +23,8 @@ pub enum HealthCondition {
     LogAway,
     /// The disk of the log is full: durable events are refused.
     StorageFull,
+    /// The disk's budget for the log is nearly used: the largest tenants' logs yield, oldest first.
+    StorageYielding,
     /// The disk of the log has failed: durable events are refused until the server is started anew.
     StorageFailed,
     /// A panic was caught, and its tenant's clients connected again.

@@ -156,6 +156,8 @@ impl Hub {
         let is_full = storage.state == StorageState::Full;
         let sentence = "the disk of the log is full: durable events are refused; make room or shorten the retention";
         book.set(Condition::StorageFull, is_full, sentence);
+        let sentence = "the disk's budget for the log is nearly used: the oldest events of the largest tenants' logs go before their time; make room, raise log.diskBytesMax or shorten the retention";
+        book.set(Condition::StorageYielding, storage.is_yielding, sentence);
         let has_failed =
             storage.state == StorageState::Failed || sum(|shard| shard.log_failed.get()) > 0;
         let sentence =

@@ -157,6 +157,8 @@ fn of_storage(page: &mut String, storage: StorageStatus) {
     let is_full = u8::from(storage.state == StorageState::Full);
     let help = "1 while the disk of the log is full: durable events are refused.";
     number(page, "foodtrack_log_storage_full", help, true, Some(is_full));
+    let help = "1 while the disk's budget for the log is nearly used: the largest tenants' logs yield, oldest first.";
+    number(page, "foodtrack_log_yielding", help, true, Some(u8::from(storage.is_yielding)));
     let refused = "foodtrack_log_refused_total";
     head(page, refused, "Entries that the log did not keep, by reason.", false);
     let reasons =

@@ -6,7 +6,7 @@ use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_shard::{
     Clock, Rate, RecoveryConfig, RetryPolicy, SessionKey, ShardsConfig, TenantLimits,
 };
-use foodtrack_tenant_log::Retention;
+use foodtrack_tenant_log::{DiskBudget, Retention};
 use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
 
 use crate::config::CheckedConfig;
@@ -135,6 +135,15 @@ pub(crate) fn api_quota(config: &CheckedConfig) -> ApiQuota {
         rate(limits.api_requests_per_second_per_tenant, limits.api_requests_burst_per_tenant),
         rate(limits.api_requests_per_second_per_token, limits.api_requests_burst_per_token),
     )
+}
+
+/// What all tenants' logs together may take of the disk.
+pub(crate) fn disk_budget(config: &CheckedConfig) -> DiskBudget {
+    let log = &config.said().log;
+    DiskBudget {
+        bytes_max: (log.disk_bytes_max > 0).then_some(log.disk_bytes_max),
+        free_bytes_min: log.free_bytes_min,
+    }
 }
 
 /// What each tenant's log keeps, in the words of the log.

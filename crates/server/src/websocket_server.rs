@@ -25,7 +25,7 @@ use crate::http::{ApiThreads, OpenApiThreads, StatusPages};
 use crate::hub::Hub;
 use crate::performance::{Performance, PerformanceMetrics};
 use crate::policy_book::{PolicyBook, RoutingRules};
-use crate::shards_config::{retention, shards_config};
+use crate::shards_config::{disk_budget, retention, shards_config};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +51,13 @@ pub enum StartError {
 
 /// The log where the configuration says: in the data directory, or in memory.
 fn open_log(config: &CheckedConfig) -> OpenLog {
-    let retention = retention(config);
+    let (retention, budget) = (retention(config), disk_budget(config));
     let directory = config.said().data_dir.as_ref().map(PathBuf::from);
     let is_in_memory = directory.is_none();
     let open = move |on_completion: OnCompletion| -> Result<Arc<dyn TenantLog>, OpenError> {
         match directory {
             Some(directory) => {
-                let options = SqliteOptions { retention, ..SqliteOptions::default() };
+                let options = SqliteOptions { retention, budget, ..SqliteOptions::default() };
                 Ok(Arc::new(SqliteLog::open(&directory, options, on_completion)?))
             }
             None => Ok(Arc::new(MemoryLog::new(MemoryStore::default(), retention, on_completion))),

@@ -46,11 +46,11 @@ pub use recent_ids::{RECENT_IDS_MAX, RecentIds};
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};
 pub use sqlite::{
-    BackupError, CheckError, CheckReport, Commit, CommitError, CommitGate, Compacted, OpenError,
-    SqliteLog, SqliteOptions, SqliteReader, backup, check, check_with_progress, compact,
+    BackupError, CheckError, CheckReport, Commit, CommitError, CommitGate, Compacted, DiskBudget,
+    OpenError, SqliteLog, SqliteOptions, SqliteReader, backup, check, check_with_progress, compact,
     renew_epochs,
 };
-pub use storage_status::{StorageState, StorageStatus};
+pub use storage_status::{DiskRoom, StorageState, StorageStatus};
 pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};
 
 /// One thread's way to submit entries to a log.

@@ -4,6 +4,7 @@
 //! their own and see what is committed. The files can be opened with SQLite's own tools.
 
 mod backup;
+mod budget;
 mod check;
 mod checkpointer;
 mod commit_gate;
@@ -36,13 +37,14 @@ use foodtrack_contract::{Epoch, Offset, TenantId};
 use uuid::Uuid;
 
 pub use backup::{BackupError, backup};
+pub use budget::DiskBudget;
 pub use check::{CheckError, CheckReport, check, check_with_progress, renew_epochs};
 pub use commit_gate::{Commit, CommitError, CommitGate};
 pub use compacting::{Compacted, compact};
 pub use opening::OpenError;
 pub use reader::SqliteReader;
 
-use crate::storage_status::{StorageStatus, StorageWatch, free_bytes};
+use crate::storage_status::{StorageStatus, StorageWatch, disk_room};
 use crate::{
     DeadLetter, LogEntry, Newest, Note, OnCompletion, OrderOwner, OutlinePage, Page, ReadError,
     ReadRequest, Retention, SavedCursor, SubmitError, Submitter, SubscriberKey, TenantLog,
@@ -63,6 +65,8 @@ pub struct SqliteOptions {
     /// The largest size of the database file and its segments, in bytes: beyond it appends are refused as if the disk were
     /// full.
     pub file_bytes_max: u64,
+    /// What all tenants' logs together may take of the disk, before anybody is refused.
+    pub budget: DiskBudget,
     /// What commits pass through.
     pub commit_gate: Box<dyn CommitGate>,
 }
@@ -72,6 +76,7 @@ impl Default for SqliteOptions {
         Self {
             retention: Retention::default(),
             file_bytes_max: u64::MAX,
+            budget: DiskBudget::default(),
             commit_gate: Box::new(commit_gate::Open),
         }
     }
@@ -283,7 +288,7 @@ impl TenantLog for SqliteLog {
 
     fn storage(&self) -> StorageStatus {
         StorageStatus {
-            disk_free_bytes: self.file.parent().and_then(free_bytes),
+            disk_free_bytes: self.file.parent().and_then(disk_room).map(|room| room.free_bytes),
             file_bytes: Some(self.file_bytes()),
             ..self.watch.status()
         }

@@ -28,6 +28,8 @@ pub enum StorageState {
 pub struct StorageStatus {
     /// Whether it takes entries.
     pub state: StorageState,
+    /// The budget of the disk is nearly used: the largest tenants' logs yield, oldest first.
+    pub is_yielding: bool,
     /// How many entries were not kept because the disk was full, since the log was opened.
     pub refused_full: u64,
     /// How many were not kept because it failed.
@@ -38,10 +40,22 @@ pub struct StorageStatus {
     pub file_bytes: Option<u64>,
 }
 
-/// How many bytes are free on a directory's file system for who is not root.
-pub(crate) fn free_bytes(directory: &Path) -> Option<u64> {
+/// How much room a file system has, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskRoom {
+    /// For who is not root.
+    pub free_bytes: u64,
+    /// Free or not.
+    pub all_bytes: u64,
+}
+
+/// How much room a directory's file system has.
+pub(crate) fn disk_room(directory: &Path) -> Option<DiskRoom> {
     let it = rustix::fs::statvfs(directory).ok()?;
-    Some(it.f_bavail.saturating_mul(it.f_frsize))
+    Some(DiskRoom {
+        free_bytes: it.f_bavail.saturating_mul(it.f_frsize),
+        all_bytes: it.f_blocks.saturating_mul(it.f_frsize),
+    })
 }
 
 /// What the writer notes, and others read.
@@ -49,6 +63,7 @@ pub(crate) fn free_bytes(directory: &Path) -> Option<u64> {
 pub(crate) struct StorageWatch {
     is_full: AtomicBool,
     is_failed: AtomicBool,
+    is_yielding: AtomicBool,
     refused_full: AtomicU64,
     refused_failed: AtomicU64,
     full_at: Mutex<Option<Instant>>,
@@ -64,6 +79,10 @@ impl StorageWatch {
 
     pub(crate) fn set_failed(&self) {
         self.is_failed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_yielding(&self, is_yielding: bool) {
+        self.is_yielding.store(is_yielding, Ordering::Relaxed);
     }
 
     pub(crate) fn note_refused(&self, entries: u64, reason: RefusedReason) {
@@ -91,6 +110,7 @@ impl StorageWatch {
     pub(crate) fn status(&self) -> StorageStatus {
         StorageStatus {
             state: self.state(),
+            is_yielding: self.is_yielding.load(Ordering::Relaxed),
             refused_full: self.refused_full.load(Ordering::Relaxed),
             refused_failed: self.refused_failed.load(Ordering::Relaxed),
             ..StorageStatus::default()

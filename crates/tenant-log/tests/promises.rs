@@ -7,6 +7,8 @@
 
 #[path = "promises/beside.rs"]
 mod beside;
+#[path = "promises/budget.rs"]
+mod budget;
 #[path = "promises/crash.rs"]
 mod crash;
 #[path = "promises/cursors.rs"]

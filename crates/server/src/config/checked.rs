@@ -25,6 +25,9 @@ const PAYLOAD_BYTES_LIMIT: u32 = 64 * 1_024 * 1_024;
 /// More threads than any machine of this purpose has.
 const SHARDS_LIMIT: u16 = 256;
 
+/// Below it there would be no room to work in.
+const DISK_BYTES_LEAST: u64 = 16 * 1_024 * 1_024;
+
 /// A node that is asked to stop does it some time.
 const DRAIN_DELAY_MS_LIMIT: u32 = 600_000;
 
@@ -237,6 +240,12 @@ fn check_log(log: &LogConfig, errors: &mut ConfigErrors) {
         if is_nothing {
             errors.add(key, "0 would keep nothing; at least 1");
         }
+    }
+    if (1..DISK_BYTES_LEAST).contains(&log.disk_bytes_max) {
+        errors.add(
+            "log.diskBytesMax",
+            format!("at least {DISK_BYTES_LEAST} (16 MiB), or 0 for no limit"),
+        );
     }
     // Or else somebody could be promised what is gone.
     if log.offline_hours_max > log.age_hours_max {

@@ -63,6 +63,8 @@ keys! {
     "log.ageHoursMax" Scalar: "Each tenant's log keeps no event older than this, in hours; the newest 65 536 stay whatever their age, within log.bytesMax.";
     "log.entriesMax" Scalar: "Each tenant's log keeps no more events than this.";
     "log.bytesMax" Scalar: "Each tenant's log keeps no more bytes than this, whatever its age and number.";
+    "log.diskBytesMax" Scalar: "All tenants' logs together take no more bytes of the disk than this; near it the oldest events of the tenants with the largest logs go, whatever their age, and at it durable events are refused. 0 is no limit.";
+    "log.freeBytesMin" Scalar: "So many bytes of the disk of `dataDir` stay free, or a tenth of it where that is less; near it the same happens. 0 is none.";
     "log.offlineHoursMax" Scalar: "Events older than this are not replayed to somebody whose session is gone, in hours.";
     "delivery" Tables: "What is promised of an event type: event, class, timeToLiveSeconds, compact, acknowledge, confirmWithinSeconds, confirmBy.";
     "security.jwtSecret" Text "JWT_SECRET": "The HMAC secret that tokens are signed with, at least 32 bytes.";

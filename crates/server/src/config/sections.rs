@@ -349,6 +349,10 @@ pub struct LogConfig {
     pub entries_max: u64,
     /// No more bytes than this. Default: 1 GiB.
     pub bytes_max: u64,
+    /// All tenants' logs together take no more bytes of the disk than this; 0 is no limit. Default: 0.
+    pub disk_bytes_max: u64,
+    /// So many bytes of the disk stay free, or a tenth of it where that is less. Default: 256 MiB.
+    pub free_bytes_min: u64,
     /// Events older than this are not replayed to somebody whose session is gone. Default: 24 hours.
     pub offline_hours_max: u32,
 }
@@ -359,6 +363,8 @@ impl Default for LogConfig {
             age_hours_max: 168,
             entries_max: 1_000_000,
             bytes_max: 1 << 30,
+            disk_bytes_max: 0,
+            free_bytes_min: 256 << 20,
             offline_hours_max: 24,
         }
     }

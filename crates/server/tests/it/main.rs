@@ -7,6 +7,7 @@ mod data_dir;
 mod descriptors;
 mod door;
 mod http_api;
+mod http_reference;
 mod log;
 mod logging;
 mod process;

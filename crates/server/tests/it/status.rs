@@ -96,3 +96,44 @@ fn a_second_signal_ends_it_at_once() {
     served.signal("INT");
     assert_eq!(served.wait(), 1);
 }
+
+#[test]
+fn logs_that_yield_to_the_disk_s_budget_are_told_in_health_and_metrics_and_publishing_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let log =
+        foodtrack_server::config::LogConfig { disk_bytes_max: 16 << 20, ..Default::default() };
+    let mut said = config().data_dir(path.to_str().unwrap());
+    said.log = log;
+    let server = serve(said);
+    let address = server.local_addr();
+    let system = token("t1", UserRole::System);
+    // What cannot be packed.
+    let mut random = 1_u64;
+    let mut noise = |count: usize| {
+        let mut text = String::with_capacity(count + 16);
+        while text.len() < count {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            text += &format!("{random:016x}");
+        }
+        text
+    };
+    let mut has_yielded = false;
+    for n in 0..30 {
+        let notes = noise(800_000);
+        let message = json!({ "type": "order:created", "payload": { "orderId": n.to_string(), "notes": notes } });
+        let answer = call(address, "POST /api/v1/publish", &system, &message.to_string());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        has_yielded |= server.metrics().contains("foodtrack_log_yielding 1\n");
+    }
+    assert!(has_yielded);
+    let health = request(address, "GET /health", &[], "").json();
+    assert_eq!(health["status"], "degraded", "{health}");
+    assert_eq!(health["conditions"][0]["condition"], "storage_yielding", "{health}");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while server.metrics().contains("foodtrack_log_yielding 1\n") {
+        assert!(Instant::now() < deadline, "it is not over");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    server.stop();
+}

@@ -1,6 +1,11 @@
 //! Where a transaction becomes durable, as a seam: a test puts a failing disk here.
 
+use std::path::Path;
+
 use rusqlite::{Connection, ErrorCode, ffi};
+
+use crate::DiskRoom;
+use crate::storage_status::disk_room;
 
 /// Commits the open transaction; it is durable then, unless nobody waits for that.
 pub type Commit<'a> = dyn FnMut() -> Result<(), CommitError> + 'a;
@@ -28,6 +33,11 @@ pub trait CommitGate: Send {
     /// [`CommitError`]; the commit is not tried then.
     fn pass_sync(&mut self, sync: &mut Commit<'_>) -> Result<(), CommitError> {
         sync()
+    }
+
+    /// How much room the log's file system has; `None` where the system does not tell.
+    fn disk_room(&self, directory: &Path) -> Option<DiskRoom> {
+        disk_room(directory)
     }
 }
 

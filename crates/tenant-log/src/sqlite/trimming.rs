@@ -157,6 +157,28 @@ fn trim_notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::Result
     Ok(taken as u64 == TRIM_RUNS_MAX)
 }
 
+/// About how many bytes each tenant's log has: what is behind its oldest run. Costs a few look-ups a tenant.
+pub(super) fn sizes(
+    connection: &Connection,
+    segments: &Segments,
+    places: &Places,
+) -> rusqlite::Result<Vec<u64>> {
+    let mut tenants = connection.prepare_cached("SELECT no FROM tenants")?;
+    let tenants: Vec<i64> =
+        tenants.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut oldest = connection.prepare_cached(
+        "SELECT tenant_entries, tenant_bytes FROM runs WHERE seq =
+         (SELECT seq FROM places WHERE tenant = ? ORDER BY first LIMIT 1)",
+    )?;
+    let mut size = |no| {
+        let walk = Walk { segments, no, placed_through: places.placed_through() };
+        let last = tenants::newest(connection, walk)?;
+        let first = oldest.query_row([no], |row| rows::tally(row, 0)).optional()?;
+        Ok(first.map_or(0, |first| last.bytes.saturating_sub(first.bytes)))
+    };
+    tenants.into_iter().map(&mut size).collect()
+}
+
 /// A round over all tenants, the quiet ones included.
 #[derive(Debug, Default)]
 pub(super) struct Round {

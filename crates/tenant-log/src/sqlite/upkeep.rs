@@ -45,6 +45,8 @@ pub(super) struct Upkeep {
     sweep: Sweep,
     diligence: Diligence,
     forgetting: Forgetting,
+    /// Each tenant's log has at most so many bytes after the round that is under way: the disk's budget wants it.
+    yield_to: Option<u64>,
     /// Whose floor was said to yield, and when; `None` stands for those that nobody has opened.
     yields_told: HashMap<Option<TenantId>, Instant>,
 }
@@ -67,6 +69,7 @@ impl Upkeep {
             sweep,
             diligence: Diligence::Busy,
             forgetting: Forgetting::default(),
+            yield_to: None,
             yields_told: HashMap::new(),
         }
     }
@@ -87,7 +90,9 @@ impl Upkeep {
         now_ms: u64,
     ) -> rusqlite::Result<()> {
         self.note_time(now_ms);
-        self.diligence = Diligence::Round;
+        if self.diligence != Diligence::Full {
+            self.diligence = Diligence::Round;
+        }
         self.sweep.look_again();
         self.is_round_new = true;
         self.is_moving = true;
@@ -99,6 +104,36 @@ impl Upkeep {
         self.sweep.look_again();
         if self.round.is_over() {
             self.round.start(connection, self.now_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a round after which each tenant's log has at most so many bytes, or has the one under way end so.
+    pub(super) fn start_yielding(
+        &mut self,
+        connection: &Connection,
+        bytes_max: u64,
+    ) -> rusqlite::Result<()> {
+        self.yield_to = Some(bytes_max);
+        self.round = Round::default();
+        self.start_round(connection, self.now_ms)?;
+        self.diligence = Diligence::Full;
+        Ok(())
+    }
+
+    /// Whether logs yield, and what they let go of is not deleted yet.
+    pub(super) fn is_yielding(&self) -> bool {
+        self.yield_to.is_some() || self.diligence == Diligence::Full && self.sweep.is_due()
+    }
+
+    /// A step of the round, with the limits that hold in it.
+    fn round_step(&mut self, connection: &Connection, places: &Places) -> rusqlite::Result<()> {
+        let bytes_max = self.retention.bytes_max.min(self.yield_to.unwrap_or(u64::MAX));
+        let retention = Retention { bytes_max, ..self.retention };
+        let yielded = Cell::new(false);
+        self.round.step(connection, &self.segments, places, retention, &yielded)?;
+        if self.yield_to.is_none() {
+            self.note_yielded(&yielded, None);
         }
         Ok(())
     }
@@ -138,6 +173,9 @@ impl Upkeep {
     /// The transaction of the last step is durable.
     pub(super) fn keep(&mut self) {
         self.round.keep();
+        if self.round.is_over() {
+            self.yield_to = None;
+        }
     }
 
     /// The transaction of the last step never was.
@@ -167,9 +205,7 @@ impl Upkeep {
             if is_first {
                 self.forgetting.step(connection, self.now_ms)?;
             }
-            let yielded = Cell::new(false);
-            self.round.step(connection, &self.segments, places, self.retention, &yielded)?;
-            self.note_yielded(&yielded, None);
+            self.round_step(connection, places)?;
             self.sweep.look_again();
             return Ok(true);
         }
@@ -268,9 +304,7 @@ impl Upkeep {
         places: &mut Places,
     ) -> rusqlite::Result<bool> {
         places.place(connection)?;
-        let yielded = Cell::new(false);
-        self.round.step(connection, &self.segments, places, self.retention, &yielded)?;
-        self.note_yielded(&yielded, None);
+        self.round_step(connection, places)?;
         self.sweep.look_again();
         let rows_max = i64::try_from(STEP_ROWS_MIN).unwrap_or(i64::MAX);
         self.sweep.step(connection, Diligence::Full, rows_max)?;

@@ -1,11 +1,12 @@
 //! The one thread that writes: everything that waits becomes one transaction, and then its owners are told.
 
+mod budgeting;
 mod making_room;
 mod segment_commit;
 mod syncing;
 mod transacting;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use rusqlite::config::DbConfig;
 
 use self::syncing::Syncing;
 use super::SqliteOptions;
+use super::budget::Budget;
 use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate};
 use super::compacting::give_back;
@@ -61,6 +63,8 @@ pub(super) struct Writer {
     /// The largest size of the database and its segments.
     pages_max: u64,
     reserve: Reserve,
+    budget: Budget,
+    directory: PathBuf,
     /// There was no room for the last transaction.
     is_full: bool,
     /// When it was last tried to make some.
@@ -82,7 +86,8 @@ impl Writer {
         let page_bytes: u64 =
             connection.query_row("PRAGMA page_size", (), |row| rows::unsigned(row, 0))?;
         // SQLite counts pages in 32 bits, and takes a larger limit for its largest.
-        let pages_max = (options.file_bytes_max / page_bytes.max(1)).min(u64::from(u32::MAX) - 1);
+        let bytes_max = options.file_bytes_max.min(options.budget.bytes_max.unwrap_or(u64::MAX));
+        let pages_max = (bytes_max / page_bytes.max(1)).min(u64::from(u32::MAX) - 1);
         let places = Places::load(&connection)?;
         let appender = Appender::new(&connection, Arc::clone(&segments))?;
         let mut writer = Self {
@@ -100,6 +105,8 @@ impl Writer {
             is_compacting: false,
             pages_max,
             reserve: Reserve::beside(file),
+            budget: Budget::new(options.budget),
+            directory: file.parent().unwrap_or(Path::new(".")).to_owned(),
             is_full: false,
             room_tried_at: None,
             checkpointer: Checkpointer::start(file)?,
@@ -142,7 +149,10 @@ impl Writer {
         let probe = self.is_full.then_some(ROOM_PROBE);
         let upkeep = self.upkeep.quiet(&self.places).filter(|_| !self.is_full);
         Nap {
-            at_most: [round, compacting, probe, self.notes.wait()].into_iter().flatten().min(),
+            at_most: [round, compacting, probe, self.notes.wait(), self.budget.wait()]
+                .into_iter()
+                .flatten()
+                .min(),
             // While others come, what is not on disk gets there with the next of theirs that is due; and upkeep goes along.
             in_quiet: sync.or(upkeep),
         }
@@ -179,6 +189,9 @@ impl Writer {
                 }
                 request => writes.push(request),
             }
+        }
+        if !self.is_poisoned {
+            self.keep_to_budget();
         }
         let notes_are_due = self.notes.wait().is_some_and(|wait| wait.is_zero());
         let has_writes = !writes.is_empty() || has_tickets || notes_are_due;

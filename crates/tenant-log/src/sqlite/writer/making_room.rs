@@ -7,7 +7,7 @@ use crate::sqlite::checkpointer::checkpoint;
 use crate::sqlite::commit_gate::CommitError;
 use crate::sqlite::opening::PAGE_BYTES;
 use crate::sqlite::room::SLACK_PAGES;
-use crate::sqlite::rows::{self, number};
+use crate::sqlite::rows::number;
 use crate::sqlite::segments;
 
 /// How long making room may hold up those who append.
@@ -18,7 +18,12 @@ const SMALL_COMMIT_PAGES: u64 = COMMIT_BYTES.div_ceil(PAGE_BYTES as u64);
 impl Writer {
     /// Leaves what making room needs.
     pub(super) fn limit_appends(&self) -> rusqlite::Result<()> {
-        self.limit(if self.reserve.is_kept() { self.append_pages_max()? } else { 1 })
+        self.limit(if self.may_grow() { self.append_pages_max()? } else { 1 })
+    }
+
+    /// Whether appends may make the database larger, or add to segments.
+    pub(super) fn may_grow(&self) -> bool {
+        self.reserve.is_kept() && !self.budget.is_low()
     }
 
     /// How large appends may make the database.
@@ -85,8 +90,11 @@ impl Writer {
 
     /// Whether a small commit finds room within the largest size, counting what was let go of.
     fn has_free_pages(&self) -> rusqlite::Result<bool> {
-        let number = |sql| self.connection.query_row(sql, (), |row| rows::unsigned(row, 0));
-        let used = number("PRAGMA page_count")?.saturating_sub(number("PRAGMA freelist_count")?);
+        let free = self.free_pages()?;
+        if !self.may_grow() {
+            return Ok(free >= SMALL_COMMIT_PAGES);
+        }
+        let used = self.number("PRAGMA page_count")?.saturating_sub(free);
         Ok(used + SMALL_COMMIT_PAGES <= self.append_pages_max()?)
     }
 

@@ -27,7 +27,7 @@ impl Writer {
             _ => None,
         };
         // A full disk has room for the database alone.
-        let is_allowed = !self.is_full && self.reserve.is_kept() && !self.notes.have_tickets();
+        let is_allowed = !self.is_full && self.may_grow() && !self.notes.have_tickets();
         let bytes: usize = writes.iter().map(packed).sum::<Option<_>>()?;
         (is_allowed && bytes >= SEGMENT_COMMIT_BYTES_MIN).then_some(bytes as u64)
     }

@@ -35,6 +35,7 @@ impl Writer {
                 self.notes.clear();
                 let was_full = std::mem::take(&mut self.is_full);
                 self.write_ahead_bytes += COMMIT_BYTES + outcome.bytes;
+                self.budget.note_written(COMMIT_BYTES + outcome.bytes);
                 if outcome.upkept {
                     self.write_ahead_bytes += UPKEEP_BYTES;
                 }

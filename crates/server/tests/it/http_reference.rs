@@ -1,0 +1,287 @@
+//! docs/reference/http.md, line by line: each path with its answer's fields and who may ask, each limit, each example, each status.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use foodtrack_contract::UserRole;
+use foodtrack_server::{LimitsConfig, WebSocketServer};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, call, config, request, serve, token};
+
+const PAGE: &str = include_str!("../../../../docs/reference/http.md");
+
+/// A row of the table of requests.
+struct Row {
+    /// Such as `GET /api/v1/rooms`.
+    request: &'static str,
+    who: &'static str,
+    what: &'static str,
+}
+
+fn rows() -> Vec<Row> {
+    let cells = |line: &'static str| -> Option<Row> {
+        let (request, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+        let (who, what) = rest.strip_suffix(" |")?.split_once(" | ")?;
+        request.contains(" /").then_some(Row { request, who, what })
+    };
+    PAGE.lines().filter_map(cells).collect()
+}
+
+/// The fields that a row names in `{ a, b? }`, and whether each must be there; `None` where it names none.
+fn fields(what: &str) -> Option<BTreeMap<&str, bool>> {
+    let (fields, _) = what.split_once("{ ")?.1.split_once(" }")?;
+    let field = |name| match str::strip_suffix(name, "?") {
+        Some(optional) => (optional, false),
+        None => (name, true),
+    };
+    Some(fields.split(", ").map(field).collect())
+}
+
+/// Whether `value` has exactly the fields that a row names; of a list, its first.
+#[track_caller]
+fn check_fields(row: &Row, value: &Value) {
+    let Some(fields) = fields(row.what) else {
+        panic!("{}: the page names no fields", row.request)
+    };
+    let object = value.get(0).unwrap_or(value);
+    let object = object.as_object().unwrap_or_else(|| panic!("{}: {value}", row.request));
+    for (name, is_required) in &fields {
+        assert!(!is_required || object.contains_key(*name), "{}: no {name}: {value}", row.request);
+    }
+    for name in object.keys() {
+        assert!(fields.contains_key(name.as_str()), "{}: not told: {name}: {value}", row.request);
+    }
+}
+
+fn owner() -> String {
+    token("t1", UserRole::RestaurantOwner)
+}
+
+fn system() -> String {
+    token("t1", UserRole::System)
+}
+
+/// A client that polls, as far as it has joined. Returns its Socket.IO id.
+fn connect(address: SocketAddr, token: &str) -> String {
+    let open = request(address, "GET /socket.io/?EIO=4&transport=polling", &[], "").body;
+    let open: Value = serde_json::from_str(&open[1..]).unwrap();
+    let path = format!("/socket.io/?EIO=4&transport=polling&sid={}", open["sid"].as_str().unwrap());
+    let connect = format!("40{}", json!({ "token": token }));
+    assert_eq!(request(address, &format!("POST {path}"), &[], &connect).status, 200);
+    let joined = request(address, &format!("GET {path}"), &[], "").body;
+    let joined = joined.split('\u{1e}').find_map(|packet| packet.strip_prefix("40")).unwrap();
+    let joined: Value = serde_json::from_str(joined).unwrap();
+    joined["sid"].as_str().unwrap().to_owned()
+}
+
+/// A rule, as the page's example has it.
+fn example() -> &'static str {
+    PAGE.split_once("```json\n").unwrap().1.split_once("\n```").unwrap().0
+}
+
+fn declaration() -> String {
+    json!({ "name": "loyalty:points_earned", "schema": { "type": "object" }, "deliveryClass": "durable", "description": "for a test" }).to_string()
+}
+
+/// Makes a request of the page so that it works, and what it needs before. Returns its line and body.
+fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
+    let address = server.local_addr();
+    let order = json!({ "type": "order:created", "payload": { "orderId": "7" } }).to_string();
+    let sid = || connect(address, &owner());
+    let declare =
+        || assert_eq!(call(address, "POST /api/v1/events", &owner(), &declaration()).status, 201);
+    let grant = |of: &str| row.request.replace("{name}", of).replace("{user}", "u7");
+    let room = "order:t1:7";
+    let plain = |body: &str| (row.request.to_owned(), body.to_owned());
+    match row.request {
+        "POST /api/v1/publish" => plain(&order),
+        "GET /api/v1/connections" => {
+            sid();
+            plain("")
+        }
+        "DELETE /api/v1/connections/{id}" => (row.request.replace("{id}", &sid()), String::new()),
+        "DELETE /api/v1/users/{user}/connections" => {
+            sid();
+            (row.request.replace("{user}", "u1"), String::new())
+        }
+        "GET /api/v1/rooms" => {
+            sid();
+            plain("")
+        }
+        "PUT /api/v1/rooms/{name}" => {
+            let body = json!({ "description": "d", "maxMembers": 5, "isPrivate": true, "tags": ["a"] });
+            (grant(room), body.to_string())
+        }
+        "PUT /api/v1/rooms/{name}/grants/{user}" => (grant(room), String::new()),
+        "DELETE /api/v1/rooms/{name}/grants/{user}" => {
+            let line = grant(room);
+            assert_eq!(call(address, &line.replace("DELETE", "PUT"), &owner(), "").status, 200);
+            (line, String::new())
+        }
+        "GET /api/v1/events" => {
+            declare();
+            plain("")
+        }
+        "POST /api/v1/events" => plain(&declaration()),
+        "DELETE /api/v1/events/{name}" => {
+            declare();
+            (row.request.replace("{name}", "loyalty:points_earned"), String::new())
+        }
+        "POST /api/v1/rules" => {
+            declare();
+            plain(example())
+        }
+        "DELETE /api/v1/rules/{id}" => {
+            declare();
+            assert_eq!(call(address, "POST /api/v1/rules", &owner(), example()).status, 201);
+            (row.request.replace("{id}", "loyalty"), String::new())
+        }
+        "POST /api/v1/explain" => plain(&json!({
+            "event": "order:created", "source": "client_app", "role": "customer", "permissions": ["write:orders"],
+            "target": ["kitchen_app"], "order": "7", "customer": "u7", "station": "s", "route": "r", "assignee": "u8"
+        }).to_string()),
+        "GET /api/v1/rules" | "GET /api/v1/performance" | "GET /health" | "GET /ready" | "GET /metrics" => plain(""),
+        other => panic!("no test makes the request {other}"),
+    }
+}
+
+fn unlimited() -> LimitsConfig {
+    LimitsConfig {
+        api_requests_per_second_per_tenant: 0,
+        api_requests_per_second_per_token: 0,
+        ..Default::default()
+    }
+}
+
+#[test]
+fn each_path_of_the_page_answers_whom_it_says_with_the_fields_it_says() {
+    let rows = rows();
+    assert!(rows.len() >= 19, "{} rows", rows.len());
+    for row in &rows {
+        let server = serve(config().limits(unlimited()));
+        let address = server.local_addr();
+        let (line, body) = prepared(&server, row);
+        if row.who == "anyone" {
+            let answer = request(address, &line, &[], "");
+            assert_eq!(answer.status, 200, "{line}: {answer:?}");
+            if line == "GET /metrics" {
+                assert!(answer.body.starts_with("# HELP ") && !answer.body.contains("t1"));
+            } else {
+                check_fields(row, &answer.json());
+            }
+            server.stop();
+            continue;
+        }
+        let refused = call(address, &line, &token("t1", UserRole::Chef), &body);
+        assert_eq!((refused.status, refused.code().as_str()), (403, "permission_denied"), "{line}");
+        assert_eq!(request(address, &line, &[], &body).status, 401, "{line}");
+        let good = match row.who {
+            "back end" => {
+                assert_eq!(call(address, &line, &owner(), &body).status, 403, "{line}");
+                system()
+            }
+            "administrator" => owner(),
+            other => panic!("{other}?"),
+        };
+        let answer = call(address, &line, &good, &body);
+        let status = if row.what.contains("; 201") { 201 } else { 200 };
+        assert_eq!(answer.status, status, "{line}: {answer:?}");
+        check_fields(row, &answer.data());
+        server.stop();
+    }
+}
+
+#[test]
+fn lists_come_in_parts_within_the_limits_of_the_page() {
+    let server = serve(config().limits(unlimited()));
+    let address = server.local_addr();
+    let _ids = [connect(address, &owner()), connect(address, &owner())];
+    for path in ["/api/v1/connections", "/api/v1/rooms"] {
+        for (limit, status) in [("1", 200), ("1000", 200), ("0", 400), ("1001", 400)] {
+            let answer = call(address, &format!("GET {path}?limit={limit}"), &owner(), "");
+            assert_eq!(answer.status, status, "{path}: {answer:?}");
+        }
+        let first = call(address, &format!("GET {path}?limit=1"), &owner(), "").json();
+        let cursor = &first["nextCursor"];
+        let next = call(address, &format!("GET {path}?limit=1&cursor={cursor}"), &owner(), "");
+        assert_eq!(next.status, 200, "{next:?}");
+        assert_ne!(next.json()["data"], first["data"], "{path}");
+    }
+    let filter = "user=u1&application=tenant_dashboard&limit=5";
+    let found = call(address, &format!("GET /api/v1/connections?{filter}"), &owner(), "");
+    assert_eq!(found.data()["connections"].as_array().unwrap().len(), 2, "{found:?}");
+    let none = call(address, "GET /api/v1/connections?device=d7", &owner(), "");
+    assert_eq!(none.data()["connections"], json!([]));
+    server.stop();
+}
+
+#[test]
+fn each_status_of_the_page_is_one_that_comes() {
+    let server = serve(config().limits(LimitsConfig { payload_bytes_max: 2_000, ..unlimited() }));
+    let address = server.local_addr();
+    let body = json!({ "type": "order:created", "payload": { "orderId": "7" } }).to_string();
+    let with_key = |body: &str| {
+        let bearer = format!("Bearer {}", system());
+        let headers = [("Authorization", bearer.as_str()), ("Idempotency-Key", "k1")];
+        request(address, "POST /api/v1/publish", &headers, body)
+    };
+    assert_eq!(with_key(&body).status, 200);
+    let described =
+        |body: Value| call(address, "PUT /api/v1/rooms/order:t1:7", &owner(), &body.to_string());
+    let default_rule = example().replace("\"loyalty\"", "\"default:order:created\"");
+    assert_eq!(call(address, "POST /api/v1/events", &owner(), &declaration()).status, 201);
+    let comes: Vec<(u16, Answer, &str)> = vec![
+        (400, call(address, "POST /api/v1/publish", &system(), "{"), "message_malformed"),
+        (400, described(json!({ "description": "d".repeat(1_025) })), "payload_invalid"),
+        (400, described(json!({ "tags": vec!["t"; 33] })), "payload_invalid"),
+        (400, described(json!({ "tags": ["t".repeat(65)] })), "payload_invalid"),
+        (400, described(json!({ "maxMembers": 1_000_001 })), "payload_invalid"),
+        (401, call(address, "POST /api/v1/publish", "a.b.c", &body), "token_malformed"),
+        (403, call(address, "POST /api/v1/publish", &owner(), &body), "permission_denied"),
+        (404, call(address, "GET /api/v1/nothing", &owner(), ""), "not_found"),
+        (404, call(address, "DELETE /api/v1/events/a:b", &owner(), ""), "not_found"),
+        (404, call(address, "DELETE /api/v1/rules/r1", &owner(), ""), "not_found"),
+        (404, call(address, "DELETE /api/v1/connections/x", &owner(), ""), "not_found"),
+        (
+            404,
+            call(address, "DELETE /api/v1/rooms/order:t1:7/grants/u7", &owner(), ""),
+            "not_found",
+        ),
+        (405, call(address, "PUT /api/v1/publish", &system(), &body), "method_not_allowed"),
+        (409, call(address, "POST /api/v1/rules", &owner(), &default_rule), "conflict"),
+        (422, with_key(&body.replace('7', "8")), "idempotency_conflict"),
+    ];
+    for (status, answer, code) in &comes {
+        assert_eq!((answer.status, answer.code().as_str()), (*status, *code), "{answer:?}");
+        assert_eq!(answer.header("www-authenticate").is_some(), *status == 401);
+        assert_eq!(answer.header("allow").is_some(), *status == 405);
+    }
+    // Refused before the API has it.
+    let large = call(address, "POST /api/v1/publish", &system(), &"x".repeat(2_001));
+    assert_eq!((large.status, large.header("content-type")), (413, None), "{large:?}");
+    server.stop();
+    let tight = LimitsConfig {
+        api_requests_per_second_per_token: 1,
+        api_requests_burst_per_token: 1,
+        ..Default::default()
+    };
+    let server = serve(config().limits(tight));
+    let twice = || call(server.local_addr(), "GET /api/v1/rules", &owner(), "");
+    assert_eq!(twice().status, 200);
+    let limited = twice();
+    assert_eq!(limited.status, 429);
+    assert!(limited.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1, "{limited:?}");
+    server.stop();
+    // Those that come when the server is in trouble are other tests'.
+    let elsewhere = [503, 504];
+    let told =
+        PAGE.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |")?.0.parse().ok());
+    for status in told {
+        let is_tested = comes.iter().any(|(comes, ..)| *comes == status);
+        assert!(
+            is_tested || [413, 429].contains(&status) || elsewhere.contains(&status),
+            "{status}"
+        );
+    }
+}

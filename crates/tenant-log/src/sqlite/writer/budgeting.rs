@@ -1,0 +1,60 @@
+//! How the writer keeps to the budget of the disk.
+
+use super::Writer;
+use crate::sqlite::budget::level;
+use crate::sqlite::opening::PAGE_BYTES;
+use crate::sqlite::rows;
+use crate::sqlite::segments;
+use crate::sqlite::trimming::sizes;
+
+impl Writer {
+    /// Looks at the budget where that is due, and has the largest logs yield where it is nearly used.
+    pub(super) fn keep_to_budget(&mut self) {
+        if self.budget.is_due()
+            && let Err(error) = self.look_at_budget()
+        {
+            self.failed(&error.into());
+        }
+    }
+
+    /// The same at once.
+    pub(super) fn look_at_budget(&mut self) -> rusqlite::Result<()> {
+        let used = self.used_bytes()?;
+        let was_low = self.budget.is_low();
+        let look = self.budget.look(used, self.gate.disk_room(&self.directory));
+        self.teller.watch().set_yielding(self.budget.is_yielding());
+        if self.budget.is_low() != was_low {
+            self.limit_appends()?;
+        }
+        if look.gives_back && !self.is_compacting {
+            self.is_compacting = self.free_pages()? > 0;
+        }
+        if look.excess == 0 || self.upkeep.is_yielding() {
+            return Ok(());
+        }
+        let sizes = sizes(&self.connection, &self.segments, &self.places)?;
+        let all: u64 = sizes.iter().sum();
+        // Entries are packed on the disk: they give as much of it as their share of all.
+        let stay = u128::from(all) * u128::from(used.saturating_sub(look.excess));
+        let stay = stay / u128::from(used.max(1));
+        if let Some(level) = level(sizes, u64::try_from(stay).unwrap_or(u64::MAX)) {
+            self.budget.tell(used, level);
+            self.upkeep.start_yielding(&self.connection, level)?;
+        }
+        Ok(())
+    }
+
+    /// What the database and its segments hold, without what is free in it.
+    fn used_bytes(&self) -> rusqlite::Result<u64> {
+        let pages = self.number("PRAGMA page_count")?.saturating_sub(self.free_pages()?);
+        Ok(pages * u64::from(PAGE_BYTES) + segments::bytes(&self.connection)?)
+    }
+
+    pub(super) fn free_pages(&self) -> rusqlite::Result<u64> {
+        self.number("PRAGMA freelist_count")
+    }
+
+    pub(super) fn number(&self, sql: &str) -> rusqlite::Result<u64> {
+        self.connection.query_row(sql, (), |row| rows::unsigned(row, 0))
+    }
+}
