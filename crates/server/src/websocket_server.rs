@@ -184,6 +184,12 @@ impl WebSocketServer {
         self.running.has_ended()
     }
 
+    /// Ends its shards without its doing.
+    #[cfg(test)]
+    pub(crate) fn end_shards(&self) {
+        self.running.shards.stop();
+    }
+
     /// Runs until `shutdown` is ready, then stops as [`WebSocketServer::stop`] does, blocking meanwhile.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
         shutdown.await;

@@ -12,17 +12,23 @@ fn application(application: Option<ApplicationType>) -> &'static str {
     application.map_or("system", ApplicationType::as_str)
 }
 
+/// A line with whose the connection is.
+macro_rules! line_of {
+    ($tenant:expr, $connection:expr, $($rest:tt)+) => {
+        tracing::info!(
+            tenant = $tenant.as_str(),
+            user = $connection.principal.user().as_str(),
+            application = application($connection.application),
+            connection = $connection.id.as_str(),
+            address = %$connection.about.address.ip(),
+            $($rest)+
+        )
+    };
+}
+
 /// A client has come in.
 pub(crate) fn connected(tenant: &TenantId, connection: &Connection, is_recovered: bool) {
-    tracing::info!(
-        tenant = tenant.as_str(),
-        user = connection.principal.user().as_str(),
-        application = application(connection.application),
-        connection = connection.id.as_str(),
-        address = %connection.about.address.ip(),
-        recovered = is_recovered,
-        "client connected"
-    );
+    line_of!(tenant, connection, recovered = is_recovered, "client connected");
 }
 
 /// A client whose token is good was refused.
@@ -50,14 +56,6 @@ pub(crate) fn disconnected(
     reason: &'static str,
     now_ms: u64,
 ) {
-    tracing::info!(
-        tenant = tenant.as_str(),
-        user = connection.principal.user().as_str(),
-        application = application(connection.application),
-        connection = connection.id.as_str(),
-        address = %connection.about.address.ip(),
-        reason,
-        seconds = now_ms.saturating_sub(connection.connected_ms) / 1_000,
-        "client disconnected"
-    );
+    let seconds = now_ms.saturating_sub(connection.connected_ms) / 1_000;
+    line_of!(tenant, connection, reason, seconds, "client disconnected");
 }

@@ -18,9 +18,8 @@ use crate::connections::Connection;
 use crate::log_link::OwnerAsker;
 use crate::mailbox::{OwnedRoom, Reply};
 use crate::model::Accepted;
-use crate::open_log::{Addressee, Answer, LogState};
-use crate::order_book::Whose;
-use crate::publishing::{Publisher, Stopped, away};
+use crate::open_log::{Addressee, Answer};
+use crate::publishing::{Publisher, Stopped};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -206,34 +205,6 @@ impl OwnerLookups {
 }
 
 impl Tenant {
-    /// Sees to it that the book knows whose an order is.
-    ///
-    /// # Errors
-    /// [`Stopped::Asks`] where the log must be asked first. Where the log is away nobody knows, and nobody is asked.
-    pub(crate) fn find_owner(&mut self, turn: &mut Turn<'_>, order: &str) -> Result<(), Stopped> {
-        if self.orders.whose(order) != Whose::Unknown || self.log.open().is_none() {
-            return Ok(());
-        }
-        if !turn.log.is_in_memory {
-            return Err(Stopped::Asks(order.into()));
-        }
-        // Memory keeps nobody waiting.
-        let owner = turn.log.log().order_owner(&self.id, order).ok().flatten();
-        self.orders.learn(order, owner.map(|owner| owner.customer));
-        Ok(())
-    }
-
-    /// Why nobody can say whose an order is.
-    pub(crate) fn owner_unknown(&self) -> Refusal {
-        match &self.log {
-            LogState::Away(reason) => away(*reason),
-            _ => {
-                let message = "whose the order is cannot be looked up now: try again in a moment";
-                Refusal::new(ErrorCode::Degraded, message).retry_after_ms(1_000)
-            }
-        }
-    }
-
     /// Puts an event behind what its sender has waiting.
     pub(crate) fn wait_behind(&mut self, place: u32, event: WaitingEvent) -> Result<(), Refusal> {
         let pushed = self.lookups.push(Some(place), Work::Event(Box::new(event)));

@@ -2,8 +2,8 @@
 //! are for.
 
 use foodtrack_contract::{
-    ApplicationType, DeliveryClass, DeliveryPolicy, Entities, ErrorCode, EventName, EventType,
-    Incoming, Message, PermissionSet, Priority, Refusal, Source, UserRole, read_envelope,
+    DeliveryClass, DeliveryPolicy, ErrorCode, EventName, EventType, Incoming, Message,
+    PermissionSet, Priority, Refusal, Source, UserRole, read_envelope,
 };
 use foodtrack_router::About;
 use foodtrack_tenant_log::{Durability, EntryRef, LoggedAudience, LoggedRoom, OrderOwner};
@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use crate::model::Accepted;
 use crate::open_log::{LogState, Pending, accepted};
-use crate::order_book::Whose;
 use crate::repeats::Emission;
 use crate::shared_rate::Party;
 use crate::showing::write_event;
@@ -346,63 +345,6 @@ impl Tenant {
             );
         }
         Ok(())
-    }
-
-    /// A customer may only touch orders of their own, and name nobody else as customer.
-    fn check_order(
-        &self,
-        turn: &mut Turn<'_>,
-        event: &EventName,
-        publisher: &Publisher<'_>,
-        entities: &Entities<'_>,
-    ) -> Result<(), Refusal> {
-        let Source::Application(ApplicationType::ClientApp) = publisher.source else {
-            return Ok(());
-        };
-        let refuse = |message: &'static str, pointer: &'static str| {
-            Err(Refusal::new(ErrorCode::OrderForbidden, message).at(pointer, "const"))
-        };
-        if entities.customer_id.as_deref().is_some_and(|customer| customer != publisher.user) {
-            return refuse("a customer may name only themselves as customer", "/customerId");
-        }
-        let Some(order) = entities.order_id.as_deref() else { return Ok(()) };
-        let makes = *event == EventName::Builtin(EventType::OrderCreated);
-        match self.orders.whose(order) {
-            Whose::Customers(customer) if customer == publisher.user => Ok(()),
-            Whose::NotMade if makes => {
-                if turn.log.log().has_room_for_orders(&self.id) {
-                    return Ok(());
-                }
-                let message = "the server knows of as many orders as it may in memory whose they are, and forgets none";
-                Err(Refusal::new(ErrorCode::StorageFull, message))
-            }
-            Whose::Unknown => Err(self.owner_unknown()),
-            _ => refuse("the order is not one of this customer's", "/orderId"),
-        }
-    }
-
-    /// The first accepted `order:created` says whose the order is; a customer who names nobody means themselves. Where the
-    /// order was never made, a back end or the dashboard says so by whatever event names its customer first.
-    fn new_order(
-        &self,
-        event: &EventName,
-        publisher: &Publisher<'_>,
-        entities: &Entities<'_>,
-    ) -> Option<OrderOwner> {
-        if self.orders.whose(entities.order_id.as_deref()?) != Whose::NotMade {
-            return None;
-        }
-        let named = entities.customer_id.as_deref().map(Box::from);
-        if *event == EventName::Builtin(EventType::OrderCreated) {
-            let by_customer = publisher.source == Source::Application(ApplicationType::ClientApp);
-            let customer = named.or_else(|| by_customer.then(|| publisher.user.into()));
-            return Some(OrderOwner { customer });
-        }
-        let may_say = matches!(
-            publisher.source,
-            Source::System | Source::Application(ApplicationType::TenantDashboard)
-        );
-        named.filter(|_| may_say).map(|customer| OrderOwner { customer: Some(customer) })
     }
 }
 

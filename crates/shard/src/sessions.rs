@@ -96,7 +96,33 @@ fn forgotten_note(forgotten: Forgotten, expires_at_ms: u64) -> Note {
     note(format!("{FORGOTTEN}{owner}"), Some(forgotten.hours.to_string()), expires_at_ms)
 }
 
+/// What is known of a connection's session without a look at what is kept of it.
+#[derive(Clone, Copy)]
+struct SessionFacts {
+    sid: Sid,
+    owner: u64,
+    began_hours: u32,
+    /// When what is written now expires.
+    expires_at_ms: u64,
+}
+
+impl SessionFacts {
+    fn rooms(self) -> SessionRooms {
+        SessionRooms::new(self.owner, self.began_hours, self.expires_at_ms)
+    }
+}
+
 impl Tenant {
+    fn session_facts(&self, turn: &mut Turn<'_>, place: u32) -> Option<SessionFacts> {
+        let connection = self.connections.get(place)?;
+        Some(SessionFacts {
+            sid: connection.id,
+            owner: owner(turn.emission_key, connection.principal.user().as_str()),
+            began_hours: connection.began_hours,
+            expires_at_ms: turn.clock.unix_ms() + KEPT_HOURS * HOUR_MS,
+        })
+    }
+
     /// Keeps that a connection has joined a room. Returns `waiter` where nothing is kept, and it is to be answered at
     /// once; or else it is answered when that is on disk.
     pub(crate) fn keep_joined(
@@ -106,24 +132,25 @@ impl Tenant {
         room: &LoggedRoom,
         waiter: Option<NoteWaiter>,
     ) -> Option<NoteWaiter> {
+        let Some(facts) = self.session_facts(turn, place) else { return waiter };
         let Some(connection) = self.connections.get(place) else { return waiter };
-        let sid = connection.id;
+        let SessionFacts { sid, owner, expires_at_ms, .. } = facts;
         let device = connection.device.as_ref().map(|_: &DeviceId| connection.subscriber);
         let device = device.and_then(|it| self.subscribers.get(it)).map(|it| it.key.clone());
-        let began_hours = connection.began_hours;
-        let owner = owner(turn.emission_key, connection.principal.user().as_str());
-        let expires_at_ms = turn.clock.unix_ms() + KEPT_HOURS * HOUR_MS;
         let Some(log) = self.log.open_mut() else { return waiter };
         let ticket = (waiter.is_some() && !turn.log.is_in_memory).then(|| log.next_ticket());
         let text = room.to_text();
-        let new = || SessionRooms::new(owner, began_hours, expires_at_ms);
         let mut is_news = false;
-        let session = log.sessions.change(sid, new, |session| {
-            session.join(&text);
-            session.ticket = ticket;
-            is_news = device.is_some() && session.device != device;
-            session.device.clone_from(&device);
-        });
+        let session = log.sessions.change(
+            sid,
+            || facts.rooms(),
+            |session| {
+                session.join(&text);
+                session.ticket = ticket;
+                is_news = device.is_some() && session.device != device;
+                session.device.clone_from(&device);
+            },
+        );
         let row = room_note(&sid, &text, session, expires_at_ms);
         if let Some(device) = device.filter(|_| is_news) {
             // In front of the room's own, so that it is on disk when that is.
@@ -170,15 +197,16 @@ impl Tenant {
 
     /// Keeps that a session gets what its subscriber had missed, from before the session began.
     pub(crate) fn keep_from(&mut self, turn: &mut Turn<'_>, place: u32, from: Offset) {
-        let Some(connection) = self.connections.get(place) else { return };
-        let (sid, began_hours) = (connection.id, connection.began_hours);
-        let owner = owner(turn.emission_key, connection.principal.user().as_str());
-        let expires_at_ms = turn.clock.unix_ms() + KEPT_HOURS * HOUR_MS;
+        let Some(facts) = self.session_facts(turn, place) else { return };
+        let SessionFacts { sid, owner, expires_at_ms, .. } = facts;
         let Some(log) = self.log.open_mut() else { return };
-        let new = || SessionRooms::new(owner, began_hours, expires_at_ms);
-        let session = log.sessions.change(sid, new, |session| {
-            session.from = Some(session.from.map_or(from, |other| other.min(from)));
-        });
+        let session = log.sessions.change(
+            sid,
+            || facts.rooms(),
+            |session| {
+                session.from = Some(session.from.map_or(from, |other| other.min(from)));
+            },
+        );
         let row = session_note(&sid, session, expires_at_ms);
         self.keep(turn, row, None, None);
         self.shrink_sessions(turn, owner);
@@ -222,17 +250,15 @@ impl Tenant {
 
     /// A client left on purpose: its session does not come back, and with it its rooms.
     pub(crate) fn end_session(&mut self, turn: &mut Turn<'_>, place: u32) {
-        let Some(connection) = self.connections.get(place) else { return };
-        let (sid, began_hours) = (connection.id, connection.began_hours);
-        let owner = owner(turn.emission_key, connection.principal.user().as_str());
-        let expires_at_ms = turn.clock.unix_ms() + KEPT_HOURS * HOUR_MS;
+        let Some(facts) = self.session_facts(turn, place) else { return };
+        let SessionFacts { sid, owner, expires_at_ms, .. } = facts;
         let Some(log) = self.log.open_mut() else { return };
         let mut rows = Vec::new();
         if let Some(session) = log.sessions.remove(&sid) {
             rows.extend(session.names().iter().map(|room| no_room_note(&sid, room)));
             rows.extend(session.device.as_ref().map(|device| device_note(device, None, 0)));
         }
-        let mut over = SessionRooms::new(owner, began_hours, expires_at_ms);
+        let mut over = facts.rooms();
         over.is_over = true;
         rows.push(session_note(&sid, &over, expires_at_ms));
         log.sessions.put(sid, over);

@@ -162,7 +162,7 @@ mod tests {
         let back = users.enter(&name("back"));
         for n in 0..GONE_MAX + 100 {
             let place = users.enter(&name(&n.to_string()));
-            spend(&mut users, place, 0);
+            users.get_mut(place).unwrap().messages.spend(RATE, 1, 0).unwrap();
             users.leave(place);
             users.forget(RATE, RATE, 0);
         }

@@ -58,3 +58,21 @@ impl Shutdown {
         Ok(ExitCode::SUCCESS)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::WebSocketConfig;
+
+    #[test]
+    fn a_server_whose_shards_have_ended_fails_the_process_without_being_asked() {
+        let config = WebSocketConfig::default().host("127.0.0.1").port(0).shards(1);
+        let config = config.jwt_secret("a secret for tests, of at least 32 bytes");
+        let server = WebSocketServer::bind(config.check().unwrap()).unwrap();
+        // Nobody sends a signal.
+        let (_asks, first) = sync_channel(1);
+        server.end_shards();
+        let ended = Shutdown { first }.stop(server);
+        assert!(matches!(ended, Err(Outcome::Failed(_))));
+    }
+}

@@ -129,3 +129,25 @@ fn a_flood_of_customers_leaves_places_for_staff() {
     let staff = Poller::open(&server);
     assert!(staff.connect("t1 otto admin tenant_dashboard 60").contains("too_many_connections"));
 }
+
+#[test]
+fn a_panic_outside_a_tenants_turn_ends_the_shard_and_whoever_looks_sees_it() {
+    let server = Server::start(TenantLimits::default());
+    let _ana = Poller::join(&server, "t1 ana customer client_app 60");
+    assert!(!server.has_ended());
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: hub\r\nconnection: upgrade\r\n\
+         upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut sent = request.as_bytes().to_vec();
+    write_client_frame(&mut sent, Opcode::Text, br#"40{"token":"planted panic"}"#, [1, 2, 3, 4]);
+    socket.write_all(&sent).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while !server.has_ended() {
+        assert!(std::time::Instant::now() < deadline, "it goes on as if nothing were");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // Its sockets close, so that its clients go elsewhere; and it can still be stopped.
+    let mut heard = Vec::new();
+    let _ = socket.read_to_end(&mut heard);
+    drop(server);
+}

@@ -22,11 +22,13 @@ use foodtrack_transport::{
 const CUSTOMERS: PermissionSet =
     PermissionSet::of(&[Permission::ReadOrders, Permission::WriteOrders, Permission::ReadDelivery]);
 
-/// Believes a token of the form `tenant user role application seconds-to-live`.
+/// Believes a token of the form `tenant user role application seconds-to-live`. One of another form that says so makes it
+/// panic: before a tenant is known, so that is nobody's turn.
 struct Trusting;
 
 impl Authenticate for Trusting {
     fn principal(&self, token: &str, now_s: u64) -> Result<Principal, Refusal> {
+        assert!(token != "planted panic", "a test planted it");
         let malformed = || Refusal::new(ErrorCode::TokenMalformed, "five words");
         let words: Vec<&str> = token.split(' ').collect();
         let [tenant, user, role, application, left_s] = words[..] else { return Err(malformed()) };
@@ -128,6 +130,11 @@ impl Server {
         if !std::mem::replace(&mut self.is_asked_to_stop, true) {
             self.running.shards.stop();
         }
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.running.has_ended()
     }
 
     /// A number of its only shard.

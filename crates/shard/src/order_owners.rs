@@ -1,0 +1,99 @@
+//! Who may touch an order, and who says whose it is.
+
+use foodtrack_contract::{
+    ApplicationType, Entities, ErrorCode, EventName, EventType, Refusal, Source,
+};
+use foodtrack_tenant_log::OrderOwner;
+
+use crate::open_log::LogState;
+use crate::order_book::Whose;
+use crate::publishing::{Publisher, Stopped, away};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+impl Tenant {
+    /// Sees to it that the book knows whose an order is.
+    ///
+    /// # Errors
+    /// [`Stopped::Asks`] where the log must be asked first. Where the log is away nobody knows, and nobody is asked.
+    pub(crate) fn find_owner(&mut self, turn: &mut Turn<'_>, order: &str) -> Result<(), Stopped> {
+        if self.orders.whose(order) != Whose::Unknown || self.log.open().is_none() {
+            return Ok(());
+        }
+        if !turn.log.is_in_memory {
+            return Err(Stopped::Asks(order.into()));
+        }
+        // Memory keeps nobody waiting.
+        let owner = turn.log.log().order_owner(&self.id, order).ok().flatten();
+        self.orders.learn(order, owner.map(|owner| owner.customer));
+        Ok(())
+    }
+
+    /// Why nobody can say whose an order is.
+    pub(crate) fn owner_unknown(&self) -> Refusal {
+        match &self.log {
+            LogState::Away(reason) => away(*reason),
+            _ => {
+                let message = "whose the order is cannot be looked up now: try again in a moment";
+                Refusal::new(ErrorCode::Degraded, message).retry_after_ms(1_000)
+            }
+        }
+    }
+
+    /// A customer may only touch orders of their own, and name nobody else as customer.
+    pub(crate) fn check_order(
+        &self,
+        turn: &mut Turn<'_>,
+        event: &EventName,
+        publisher: &Publisher<'_>,
+        entities: &Entities<'_>,
+    ) -> Result<(), Refusal> {
+        let Source::Application(ApplicationType::ClientApp) = publisher.source else {
+            return Ok(());
+        };
+        let refuse = |message: &'static str, pointer: &'static str| {
+            Err(Refusal::new(ErrorCode::OrderForbidden, message).at(pointer, "const"))
+        };
+        if entities.customer_id.as_deref().is_some_and(|customer| customer != publisher.user) {
+            return refuse("a customer may name only themselves as customer", "/customerId");
+        }
+        let Some(order) = entities.order_id.as_deref() else { return Ok(()) };
+        let makes = *event == EventName::Builtin(EventType::OrderCreated);
+        match self.orders.whose(order) {
+            Whose::Customers(customer) if customer == publisher.user => Ok(()),
+            Whose::NotMade if makes => {
+                if turn.log.log().has_room_for_orders(&self.id) {
+                    return Ok(());
+                }
+                let message = "the server knows of as many orders as it may in memory whose they are, and forgets none";
+                Err(Refusal::new(ErrorCode::StorageFull, message))
+            }
+            Whose::Unknown => Err(self.owner_unknown()),
+            _ => refuse("the order is not one of this customer's", "/orderId"),
+        }
+    }
+
+    /// The first accepted `order:created` says whose the order is; a customer who names nobody means themselves. Where the
+    /// order was never made, a back end or the dashboard says so by whatever event names its customer first.
+    pub(crate) fn new_order(
+        &self,
+        event: &EventName,
+        publisher: &Publisher<'_>,
+        entities: &Entities<'_>,
+    ) -> Option<OrderOwner> {
+        if self.orders.whose(entities.order_id.as_deref()?) != Whose::NotMade {
+            return None;
+        }
+        let named = entities.customer_id.as_deref().map(Box::from);
+        if *event == EventName::Builtin(EventType::OrderCreated) {
+            let by_customer = publisher.source == Source::Application(ApplicationType::ClientApp);
+            let customer = named.or_else(|| by_customer.then(|| publisher.user.into()));
+            return Some(OrderOwner { customer });
+        }
+        let may_say = matches!(
+            publisher.source,
+            Source::System | Source::Application(ApplicationType::TenantDashboard)
+        );
+        named.filter(|_| may_say).map(|customer| OrderOwner { customer: Some(customer) })
+    }
+}
