@@ -7,6 +7,7 @@ mod declaration;
 mod delivery_policy;
 mod envelope;
 mod error_code;
+mod event_hint;
 mod event_type;
 mod identity;
 mod message;
@@ -30,6 +31,7 @@ pub use declaration::{
 pub use delivery_policy::{DeliveryPolicies, DeliveryPolicy, Watch};
 pub use envelope::{Incoming, read_envelope};
 pub use error_code::{ErrorCode, Reaction};
+pub use event_hint::CONTROL_EVENTS;
 pub use event_type::{DeliveryClass, EventGroup, EventName, EventType};
 pub use identity::{
     Authenticate, DeviceId, IDENTIFIER_CHARACTERS_MAX, IdentifierError, Permission, PermissionSet,

@@ -2,52 +2,71 @@
 
 /// Longer names are told no nearest one: to compare them would cost more than it helps. In bytes.
 const NAME_BYTES_MAX: usize = 64;
+/// No name that differs in more than so many characters is near.
+const EDITS_MAX: usize = 3;
 /// No more known names are looked at.
 const KNOWN_MAX: usize = 1_024;
 
 /// The one of `known` that is nearest to `name`: another case, other separators, or a typo, one for three characters and at most
 /// three. Of several that are equally near the first; `None` where none is near.
 ///
-/// Cost: at most 1 024 names of at most 64 bytes are compared.
+/// Cost: at most 1 024 names of at most 64 bytes are looked at, and of those of about the same length no more than seven
+/// places for each character are compared; so a stranger may ask.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         return None;
     }
-    let wanted = plain(name);
-    let edits_max = (wanted.len() / 3).clamp(1, 3);
-    known
-        .into_iter()
-        .take(KNOWN_MAX)
-        .filter(|known| known.len() <= NAME_BYTES_MAX)
-        .map(|known| (edits(&wanted, &plain(known)), known))
-        .filter(|(edits, _)| *edits <= edits_max)
-        .min_by_key(|(edits, _)| *edits)
-        .map(|(_, known)| known)
+    let wanted: Vec<char> = plain(name).collect();
+    let mut edits_max = (wanted.len() / 3).clamp(1, EDITS_MAX);
+    let mut found = None;
+    let mut candidate = Vec::new();
+    for known in known.into_iter().take(KNOWN_MAX).filter(|known| known.len() <= NAME_BYTES_MAX) {
+        candidate.clear();
+        candidate.extend(plain(known));
+        if let Some(edits) = edits(&wanted, &candidate, edits_max) {
+            found = Some(known);
+            // A later one has to be nearer.
+            let Some(fewer) = edits.checked_sub(1) else { break };
+            edits_max = fewer;
+        }
+    }
+    found
 }
 
 /// Without case, and with one separator for all.
-fn plain(name: &str) -> Vec<char> {
-    let plain = |c: char| if "-_.: ".contains(c) { '_' } else { c.to_ascii_lowercase() };
-    name.chars().map(plain).collect()
+fn plain(name: &str) -> impl Iterator<Item = char> {
+    name.chars().map(|c| if "-_.: ".contains(c) { '_' } else { c.to_ascii_lowercase() })
 }
 
-/// How many characters must be put in, taken out, replaced, or exchanged with their neighbour.
-fn edits(a: &[char], b: &[char]) -> usize {
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
+/// How many characters must be put in, taken out, replaced, or exchanged with their neighbour; `None` for more than `edits_max`.
+fn edits(a: &[char], b: &[char], edits_max: usize) -> Option<usize> {
+    if a.len().abs_diff(b.len()) > edits_max {
+        return None;
+    }
+    // Further from the diagonal than `edits_max`, everything costs more than that.
+    const FAR: usize = usize::MAX / 2;
+    let mut before_last = [FAR; NAME_BYTES_MAX + 1];
+    let mut last = [FAR; NAME_BYTES_MAX + 1];
+    for (j, cost) in last.iter_mut().enumerate().take(b.len().min(edits_max) + 1) {
+        *cost = j;
+    }
     for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
+        let mut row = [FAR; NAME_BYTES_MAX + 1];
+        if i <= edits_max {
+            row[0] = i;
+        }
+        for j in i.saturating_sub(edits_max).max(1)..=(i + edits_max).min(b.len()) {
             let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
             let mut cheapest = replaced.min(last[j] + 1).min(row[j - 1] + 1);
             if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
                 cheapest = cheapest.min(before_last[j - 2] + 1);
             }
-            row.push(cheapest);
+            row[j] = cheapest;
         }
-        before_last = std::mem::replace(&mut last, row);
+        before_last = last;
+        last = row;
     }
-    last[b.len()]
+    Some(last[b.len()]).filter(|edits| *edits <= edits_max)
 }
 
 #[cfg(test)]

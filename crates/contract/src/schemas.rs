@@ -1,5 +1,6 @@
 //! The schemas in force: the built-in ones, and those that tenants declared.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use ahash::AHashMap;
 use jsonschema::Validator;
 use serde_json::Value;
 
+use crate::event_hint::meant_event;
 use crate::payload::{BuiltinSchemas, check_depth, lenient_entities};
 use crate::schema_cost::SchemaCost;
 use crate::surrogates::without_lone_surrogates;
@@ -105,13 +107,19 @@ impl Schemas {
     /// The event type of this name, built in or declared by `tenant`.
     ///
     /// # Errors
-    /// [`ErrorCode::EventUnknown`]
+    /// [`ErrorCode::EventUnknown`], which names the nearest event of the built-in and the tenant's own.
     pub fn resolve(&self, tenant: &TenantId, name: &str) -> Result<EventName, Refusal> {
         if let Some(event_type) = EventType::from_wire(name) {
             return Ok(event_type.into());
         }
-        let declared = self.declared.get(tenant).and_then(|declared| declared.get_key_value(name));
-        declared.map(|(name, _)| EventName::Declared(name.clone())).ok_or_else(|| unknown(name))
+        let declared = self.declared.get(tenant);
+        match declared.and_then(|declared| declared.get_key_value(name)) {
+            Some((name, _)) => Ok(EventName::Declared(name.clone())),
+            None => {
+                let declared = declared.into_iter().flat_map(BTreeMap::keys);
+                Err(unknown(name, meant_event(name, declared.map(|name| &**name))))
+            }
+        }
     }
 
     /// How events of this type travel. What was withdrawn meanwhile travels as recoverable.
@@ -185,7 +193,7 @@ impl Schemas {
                 })
             }
             EventName::Declared(name) => {
-                let declared = self.find(tenant, name).ok_or_else(|| unknown(name))?;
+                let declared = self.find(tenant, name).ok_or_else(|| unknown(name, None))?;
                 let bytes_max = declared.payload_bytes_max(self.declared_payload_bytes_max);
                 if payload.len() > bytes_max {
                     let message = format!("the payload of {event} is over {bytes_max} bytes");
@@ -244,10 +252,15 @@ impl Declared {
     }
 }
 
-fn unknown(name: &str) -> Refusal {
+fn unknown(name: &str, meant: Option<&str>) -> Refusal {
     // The name is the sender's word: enough of it to recognise it.
     let name: String = name.chars().take(128).collect();
-    Refusal::new(ErrorCode::EventUnknown, ErrorCode::EventUnknown.about()).of_event(name)
+    let about = ErrorCode::EventUnknown.about();
+    let message = match meant {
+        Some(meant) => Cow::Owned(format!("{about} Did you mean {meant}?")),
+        None => Cow::Borrowed(about),
+    };
+    Refusal::new(ErrorCode::EventUnknown, message).of_event(name)
 }
 
 fn reserved(event_type: EventType) -> Refusal {

@@ -374,3 +374,15 @@ fn acknowledge_success(turn: &mut Turn<'_>, client: ClientKey, id: u64, data: &s
         out.push(b'}');
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ControlEvent;
+
+    #[test]
+    fn every_control_event_that_a_refusal_may_name_is_one() {
+        for name in foodtrack_contract::CONTROL_EVENTS {
+            assert!(ControlEvent::from_wire(name).is_some(), "{name}");
+        }
+    }
+}

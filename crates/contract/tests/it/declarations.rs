@@ -272,3 +272,18 @@ fn half_of_a_surrogate_pair_is_one_character_of_a_declared_payload() {
     let refusal = check(r#"{"note":"","stationId":"\ud83c"}"#).unwrap_err();
     assert_eq!(facts(&refusal), ("payload_invalid", "/stationId", "unicode"));
 }
+
+#[test]
+fn an_unknown_event_is_told_the_nearest_of_the_tenants_own_and_of_nobody_elses() {
+    let mut schemas = Schemas::new();
+    schemas.declare(&tenant("t1"), declaration("loyalty:points_earned", json!({}))).unwrap();
+    let message = |owner: &str, name: &str| {
+        schemas.resolve(&tenant(owner), name).unwrap_err().message().to_owned()
+    };
+    assert!(message("t1", "loyaltyPointsEarned").ends_with("Did you mean loyalty:points_earned?"));
+    assert!(!message("t2", "loyaltyPointsEarned").contains("mean"));
+    assert!(message("t2", "order:create").ends_with("Did you mean order:created?"));
+    // A long name is not compared, and not repeated whole.
+    let long = schemas.resolve(&tenant("t1"), &"order:created".repeat(10_000)).unwrap_err();
+    assert!(!long.message().contains("mean") && long.event().unwrap().len() == 128);
+}
