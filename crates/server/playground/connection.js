@@ -2,6 +2,7 @@
 /* global io */
 
 import { uuid } from './ids.js';
+import { freshToken } from './token.js';
 
 /** How long an acknowledgement may take, in milliseconds. */
 const ACK_TIMEOUT_MS = 8_000;
@@ -11,13 +12,6 @@ const ATTEMPTS_MAX = 12;
 const REFUSED_PAUSE_MS = 2_000;
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function freshToken(tenant, application, user) {
-  const query = new URLSearchParams({ tenant, application, user });
-  const response = await fetch(`demo/token?${query}`);
-  if (!response.ok) throw new Error(`no token: ${response.status}`);
-  return (await response.json()).token;
-}
 
 /**
  * A connection of one user, in one application, of one tenant.

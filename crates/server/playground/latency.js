@@ -22,7 +22,7 @@ export class Latency {
   /** Starts to measure the events of the tenant `tenant`, as a dashboard of `user` receives them. */
   measure(tenant, user) {
     const query = new URLSearchParams({ tenant, user, application: 'tenant_dashboard' });
-    const worker = new Worker(`playground/latency_worker.js?${query}`);
+    const worker = new Worker(`playground/latency_worker.js?${query}`, { type: 'module' });
     worker.onmessage = ({ data }) => this.#take(data);
   }
 

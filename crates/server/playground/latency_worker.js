@@ -1,9 +1,10 @@
 // A worker that measures how long events take from the hub to this browser. It paints nothing, so nothing holds it up.
 //
 // The address names whose events: `?tenant=…&application=…&user=…`. Every event posts `{ id, latencyMs }` to the page.
-/* global importScripts, io */
+/* global io */
 
-importScripts('vendor/socket.io.min.js');
+import './vendor/socket.io.min.js';
+import { freshToken } from './token.js';
 
 /** Questions that compare the clocks: so many at each connection, then one in this many milliseconds. */
 const CLOCK_QUESTIONS = 5;
@@ -24,8 +25,9 @@ const socket = io({
   reconnectionDelay: 500,
   reconnectionDelayMax: 4_000,
   auth: (answer) => {
-    fetch(`../demo/token?${who}`).then((response) => response.json()).then(
-      ({ token }) => answer({ token, application: who.get('application') }),
+    const application = who.get('application');
+    freshToken(who.get('tenant'), application, who.get('user')).then(
+      (token) => answer({ token, application }),
       () => answer({}),
     );
   },

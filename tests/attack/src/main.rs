@@ -4,6 +4,7 @@
 //! measures. [`attacks`] has the kinds of hostility, [`verdict`] the promises.
 
 mod arena;
+mod asker;
 mod attack;
 mod attacks;
 mod cli;

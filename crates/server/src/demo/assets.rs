@@ -60,6 +60,7 @@ static ASSETS: &[Asset] = assets![
     JAVASCRIPT "pane.js",
     JAVASCRIPT "restaurant.js",
     JAVASCRIPT "street_map.js",
+    JAVASCRIPT "token.js",
     JAVASCRIPT "vendor/socket.io.min.js",
     TEXT "vendor/socket.io-client.LICENSE",
 ];

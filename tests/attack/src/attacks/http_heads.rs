@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::asker::Asker;
 use crate::attack::{Attack, Hostile, Sources, Surroundings};
 use crate::request::{UPGRADE, get};
 
@@ -53,7 +54,7 @@ pub(super) fn all() -> Vec<Attack> {
         }),
         Attack::new("metrics-flood", "1 200 sockets on /metrics and /health", 1_200, |number| {
             let path = if number % 2 == 0 { "/metrics" } else { "/health" };
-            Box::new(Flood { request: get(path), is_waiting: false })
+            Asker::boxed(move |_| get(path))
         }),
     ]
 }
@@ -109,28 +110,5 @@ impl Hostile for Once {
 
     fn comes_again_after(&self) -> Duration {
         Duration::from_millis(50)
-    }
-}
-
-/// Asks again as soon as it is answered.
-struct Flood {
-    request: String,
-    is_waiting: bool,
-}
-
-impl Hostile for Flood {
-    fn opened(&mut self, _out: &mut Vec<u8>) {
-        self.is_waiting = false;
-    }
-
-    fn received(&mut self, _bytes: &[u8], _out: &mut Vec<u8>) {
-        self.is_waiting = false;
-    }
-
-    fn more(&mut self, _now: Instant, out: &mut Vec<u8>) {
-        if !self.is_waiting {
-            self.is_waiting = true;
-            out.extend_from_slice(self.request.as_bytes());
-        }
     }
 }

@@ -1,9 +1,8 @@
 //! What a tenant's owner and back end do over HTTP.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
+use crate::asker::Asker;
 use crate::attack::{Attack, Demand, Hostile};
 use crate::people::{HOSTILE_TENANT, back_end};
 use crate::request::api;
@@ -73,51 +72,13 @@ fn dear_payload(number: usize) -> Value {
     }
 }
 
-/// Asks, waits for the answer, asks again.
-struct Asker<F> {
-    accepted: usize,
-    ask: F,
-    token: String,
-    turn: usize,
-    is_waiting: bool,
-}
-
+/// A back end that asks by method, path and body.
 fn asker(
-    ask: impl FnMut(usize) -> (&'static str, String, String) + Send + 'static,
+    mut ask: impl FnMut(usize) -> (&'static str, String, String) + Send + 'static,
 ) -> Box<dyn Hostile> {
-    Box::new(Asker {
-        accepted: 0,
-        ask,
-        token: back_end(HOSTILE_TENANT),
-        turn: 0,
-        is_waiting: false,
+    let token = back_end(HOSTILE_TENANT);
+    Asker::boxed(move |turn| {
+        let (method, path, body) = ask(turn);
+        api(method, &path, &token, &body)
     })
-}
-
-impl<F: FnMut(usize) -> (&'static str, String, String) + Send> Hostile for Asker<F> {
-    fn opened(&mut self, _out: &mut Vec<u8>) {
-        self.is_waiting = false;
-    }
-
-    fn received(&mut self, bytes: &[u8], _out: &mut Vec<u8>) {
-        self.is_waiting = false;
-        self.accepted += usize::from(bytes.starts_with(b"HTTP/1.1 2"));
-    }
-
-    fn accepted(&self) -> usize {
-        self.accepted
-    }
-
-    fn more(&mut self, _now: Instant, out: &mut Vec<u8>) {
-        if !self.is_waiting {
-            self.is_waiting = true;
-            let (method, path, body) = (self.ask)(self.turn);
-            self.turn += 1;
-            out.extend_from_slice(api(method, &path, &self.token, &body).as_bytes());
-        }
-    }
-
-    fn comes_again_after(&self) -> Duration {
-        Duration::from_millis(200)
-    }
 }
