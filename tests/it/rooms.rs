@@ -185,3 +185,43 @@ fn a_connection_may_be_in_a_thousand_rooms_and_in_no_more_than_it_may() {
     // The rooms go with their last member.
     crate::harness::eventually(|| page(None, 1).items.is_empty().then_some(()));
 }
+
+#[test]
+fn ten_thousand_rooms_may_be_described_and_no_more_and_they_are_listed_in_parts() {
+    const ROOMS: usize = 10_000;
+    let server = Server::start();
+    let (connections, id) = (server.connections(), tenant());
+    let describe = |order: usize| {
+        let metadata =
+            RoomMetadata { description: Some("d".repeat(100)), ..RoomMetadata::default() };
+        let (connections, id) = (connections.clone(), id.clone());
+        async move {
+            let order = order.to_string();
+            connections.describe_room(&RoomName::Order(&order).of(&id), metadata).await
+        }
+    };
+    server.wait(async {
+        for order in 0..ROOMS {
+            describe(order).await.unwrap();
+        }
+    });
+    assert_eq!(server.wait(describe(ROOMS)).unwrap_err().code().as_str(), "rooms_too_many");
+    // One that is described may be described anew.
+    server.wait(describe(0)).unwrap();
+    let over = RoomMetadata { description: Some("d".repeat(1_025)), ..RoomMetadata::default() };
+    let refused = server.wait(connections.describe_room(&RoomName::Order("1").of(&id), over));
+    assert_eq!(refused.unwrap_err().code().as_str(), "payload_invalid");
+    let (mut names, mut cursor, mut pages) = (BTreeSet::new(), None, 0);
+    loop {
+        let query = PageQuery { limit: None, cursor };
+        let page = server.wait(connections.rooms(&id, query)).unwrap();
+        assert!(page.items.len() <= 1_000, "{} in a part", page.items.len());
+        assert!(page.items.into_iter().all(|room| names.insert(room.name)), "once each");
+        (cursor, pages) = (page.next, pages + 1);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(names.len(), ROOMS);
+    assert!(pages >= 10, "{pages} parts");
+}
