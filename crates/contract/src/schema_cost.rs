@@ -6,12 +6,20 @@
 //! properties lie in different bytes of the payload, so only the dearest of them counts by the byte. What applies to the
 //! same bytes adds up. The constants were measured with the worst payloads that `benches/dear_schemas.rs` sends, with a margin.
 
+mod bound;
+mod part;
+mod pattern;
+
 use std::collections::BTreeMap;
 
-use jsonschema::PatternOptions;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::CHECK_NS_MAX;
+
+pub(crate) use bound::Bound;
+use bound::Line;
+use part::{Part, simple};
+use pattern::{MATCH_NS, compiled_bytes, pattern_ns_per_byte};
 
 /// How many parts a schema may have once every reference is followed.
 pub const SCHEMA_PARTS_MAX: usize = 4_096;
@@ -32,84 +40,6 @@ pub(crate) struct TooDear {
     pub(crate) pointer: String,
     pub(crate) rule: &'static str,
     pub(crate) message: &'static str,
-}
-
-/// `fixed + per_byte * bytes` nanoseconds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Line {
-    fixed: f64,
-    per_byte: f64,
-}
-
-impl Line {
-    fn plus(self, other: Self) -> Self {
-        Self { fixed: self.fixed + other.fixed, per_byte: self.per_byte + other.per_byte }
-    }
-
-    fn ns(self, bytes: f64) -> f64 {
-        self.fixed + self.per_byte * bytes
-    }
-
-    fn bytes_within(self, ns: f64) -> f64 {
-        if self.fixed >= ns { 0.0 } else { (ns - self.fixed) / self.per_byte.max(1e-9) }
-    }
-}
-
-/// Two bounds on the same cost; both are true.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Bound {
-    /// The better one for one large value: each named property is there once.
-    once: Line,
-    /// The better one for many small values: what each named property costs is paid for by its bytes.
-    many: Line,
-}
-
-impl Bound {
-    fn of(fixed: f64, per_byte: f64) -> Self {
-        let line = Line { fixed, per_byte };
-        Self { once: line, many: line }
-    }
-
-    fn fixed(ns: f64) -> Self {
-        Self::of(ns, 0.0)
-    }
-
-    fn per_byte(ns: f64) -> Self {
-        Self::of(0.0, ns)
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self { once: self.once.plus(other.once), many: self.many.plus(other.many) }
-    }
-
-    /// Applied to each of many values that take at least `bytes_min` bytes each.
-    fn of_each(self, bytes_min: f64) -> Self {
-        Self::per_byte(self.many.per_byte + self.many.fixed / bytes_min)
-    }
-
-    /// Applied to one value of at least `bytes_min` bytes, beside `other`, which is applied to different bytes.
-    fn beside(self, other: Self, bytes_min: f64) -> Self {
-        let by_byte = self.many.per_byte + self.many.fixed / bytes_min;
-        Self {
-            once: Line {
-                fixed: self.once.fixed + other.once.fixed,
-                per_byte: self.once.per_byte.max(other.once.per_byte),
-            },
-            many: Line { fixed: other.many.fixed, per_byte: by_byte.max(other.many.per_byte) },
-        }
-    }
-
-    /// Nanoseconds for so many bytes.
-    fn ns(self, bytes: usize) -> f64 {
-        self.once.ns(count(bytes)).min(self.many.ns(count(bytes)))
-    }
-
-    /// The most bytes that cost at most `ns`.
-    fn bytes_within(self, ns: f64) -> usize {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-        let bytes = self.once.bytes_within(ns).max(self.many.bytes_within(ns)) as usize;
-        bytes
-    }
 }
 
 /// What a schema costs.
@@ -189,12 +119,6 @@ pub(crate) fn measure(schema: &Value) -> Result<SchemaCost, TooDear> {
         dearest: part.dearest,
         patterns: walk.patterns.len(),
     })
-}
-
-struct Part {
-    check: Bound,
-    explain: Bound,
-    dearest: String,
 }
 
 struct Walk<'a> {
@@ -459,81 +383,6 @@ impl<'a> Walk<'a> {
         let per_byte = compiled_bytes(pattern).map_or(0.0, pattern_ns_per_byte);
         self.patterns.insert(pattern, per_byte);
         Ok(per_byte)
-    }
-}
-
-/// To begin a match.
-const MATCH_NS: f64 = 80.0;
-
-/// At worst each byte makes a new set of all the states that the compiled pattern has.
-fn pattern_ns_per_byte(compiled_bytes: usize) -> f64 {
-    2.0 + count(compiled_bytes) / 3.0
-}
-
-/// How much memory the pattern takes once it is compiled, as the next power of two; `None` where it does not compile,
-/// which whoever compiles the schema says.
-fn compiled_bytes(pattern: &str) -> Option<usize> {
-    let schema = json!({ "pattern": pattern });
-    let mut bytes = 512;
-    while bytes <= PATTERN_COMPILED_BYTES_MAX {
-        let options = PatternOptions::regex().size_limit(bytes);
-        if jsonschema::options()
-            .with_draft(jsonschema::Draft::Draft202012)
-            .with_pattern_options(options)
-            .offline()
-            .build(&schema)
-            .is_ok()
-        {
-            return Some(bytes);
-        }
-        bytes *= 2;
-    }
-    None
-}
-
-fn simple(ns: f64, at: String) -> Part {
-    let check = Bound::fixed(ns);
-    Part { check, explain: check.plus(Bound::fixed(ERROR_NS)), dearest: at }
-}
-
-impl Part {
-    fn plus(self, cost: Bound) -> Self {
-        Self { check: self.check.plus(cost), explain: self.explain.plus(cost), ..self }
-    }
-
-    /// Both apply to the same bytes.
-    fn and(self, other: Self) -> Self {
-        let dearest =
-            if other.check.ns(4_096) > self.check.ns(4_096) { other.dearest } else { self.dearest };
-        Self {
-            check: self.check.plus(other.check),
-            explain: self.explain.plus(other.explain),
-            dearest,
-        }
-    }
-
-    /// As [`Bound::beside`].
-    fn beside(self, other: Self, bytes_min: f64) -> Self {
-        let dearest =
-            if self.check.ns(4_096) > other.check.ns(4_096) { self.dearest } else { other.dearest };
-        Self {
-            check: self.check.beside(other.check, bytes_min),
-            explain: self.explain.beside(other.explain, bytes_min),
-            dearest,
-        }
-    }
-
-    fn of_each(self, bytes_min: f64) -> Self {
-        Self {
-            check: self.check.of_each(bytes_min).plus(Bound::fixed(LOOK_NS)),
-            explain: self.explain.of_each(bytes_min).plus(Bound::fixed(LOOK_NS)),
-            ..self
-        }
-    }
-
-    /// To be explained, it is checked first and then checked again for all its errors.
-    fn twice(self) -> Self {
-        Self { explain: self.explain.plus(self.check), ..self }
     }
 }
 
