@@ -11,6 +11,7 @@ use crate::door::DoorRefusal;
 use crate::limits::ACCEPTS_PER_TURN;
 use crate::link::Link;
 use crate::reactor::{Reactor, key};
+use crate::stranger_turns::Waits;
 
 /// How long to wait before accepting again when the process has no descriptor left.
 pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
@@ -74,7 +75,7 @@ impl Reactor {
         let link = entry.insert(link);
         link.timer_ms = u64::MAX;
         (link.is_output_timed, link.is_resume_timed) = (false, false);
-        link.lodges = false;
+        (link.lodges, link.waits) = (false, Waits::default());
         let interest = Interest::READABLE | Interest::WRITABLE;
         if let Err(error) = self.poll.registry().register(&mut link.stream, Token(index), interest)
         {

@@ -240,6 +240,9 @@ impl Reactor {
             }
             None => {
                 self.sids.insert(sid, self.shard);
+                if !self.clients[client as usize].is_stranger() {
+                    self.sids.make_known(&sid);
+                }
                 self.polling.insert(sid, client);
                 let mut body = Vec::with_capacity(128);
                 write_open(&mut body);

@@ -44,6 +44,7 @@ mod send_ring;
 mod sending;
 mod sid;
 mod stamp;
+mod stranger_turns;
 mod strangers;
 mod timer_wheel;
 mod trusted_proxies;

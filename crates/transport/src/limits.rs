@@ -8,6 +8,8 @@ pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const HTTP_HEADERS_MAX: usize = 64;
 /// Bytes read from one socket before the others have their turn.
 pub(crate) const READ_BYTES_PER_TURN: usize = 64 * 1024;
+/// The same of a socket that nobody known has.
+pub(crate) const STRANGER_BYTES_PER_TURN: usize = 16 * 1024;
 /// Bytes of further requests that are read while one waits for its answer.
 pub(crate) const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
 /// Sockets accepted before those already here have their turn.

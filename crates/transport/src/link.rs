@@ -8,6 +8,7 @@ use mio::net::TcpStream;
 
 use crate::limits::READ_AHEAD_BYTES_MAX;
 use crate::request_reader::RequestReader;
+use crate::stranger_turns::Waits;
 
 pub(crate) struct Link {
     pub(crate) stream: TcpStream,
@@ -22,6 +23,8 @@ pub(crate) struct Link {
     pub(crate) unread: Vec<u8>,
     /// Somebody has it who has joined.
     pub(crate) is_known: bool,
+    /// What it waits for while it is a stranger's.
+    pub(crate) waits: Waits,
     /// It is counted with the sockets of its address.
     pub(crate) lodges: bool,
     /// How far the request was read that `unread` begins with; nothing between requests.
@@ -79,6 +82,7 @@ impl Link {
             kind: LinkKind::Http,
             unread: Vec::new(),
             is_known: false,
+            waits: Waits::default(),
             lodges: false,
             request: None,
             is_resting: false,

@@ -3,6 +3,7 @@
 //! A turn reads what is there, lets the [`Application`] act, and then flushes: whatever was queued for a socket in the
 //! turn goes out in one write.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -55,6 +56,8 @@ pub struct Reactor {
     /// How many of the others' calls to let go of strangers were heard.
     pub(crate) calls_heard: u32,
     pub(crate) lodgers: Lodgers,
+    /// Strangers' links, with their serials, that have something to read.
+    pub(crate) strangers_ready: VecDeque<(u32, u32)>,
     pub(crate) door: Arc<DoorRefusals>,
     start: Instant,
     pub(crate) now_ms: u64,
@@ -122,6 +125,7 @@ impl Reactor {
             stranger_bytes: 0,
             calls_heard: 0,
             lodgers: Lodgers::default(),
+            strangers_ready: VecDeque::new(),
             door: Arc::clone(&commons.door),
             start: commons.start,
             now_ms,
@@ -256,27 +260,25 @@ impl Reactor {
         self.now_ms = elapsed_ms(self.start);
         self.waker.rearm();
         self.relieve();
-        if std::mem::take(&mut self.accept_pending) {
-            self.accept();
-        }
         self.resume_deferred(app);
         self.resume_posted(app);
         for event in events.iter() {
             match event.token() {
                 WAKER => {}
-                Token(index) if index > LISTENER.0 - LISTENERS_MAX => self.accept(),
+                Token(index) if index > LISTENER.0 - LISTENERS_MAX => self.accept_pending = true,
                 Token(index) => {
                     if event.is_writable() {
                         self.writable(index);
                     }
                     if event.is_readable() || event.is_error() || event.is_read_closed() {
                         let hung_up = event.is_read_closed() || event.is_error();
-                        self.readable(app, index, hung_up);
+                        self.ready(app, index, hung_up);
                     }
                 }
             }
             self.flush_if_large();
         }
+        self.serve_strangers(app);
         app.turn(self);
         self.expire(app);
         self.flush();
@@ -301,6 +303,7 @@ impl Reactor {
 
     fn patience(&self) -> Option<Duration> {
         let is_busy = self.accept_pending
+            || !self.strangers_ready.is_empty()
             || !self.deferred.is_empty()
             || !self.posting.is_empty()
             || !self.closing.is_empty()
@@ -325,9 +328,13 @@ impl Reactor {
     fn resume_deferred<A: Application>(&mut self, app: &mut A) {
         let mut deferred = std::mem::take(&mut self.deferred);
         for (link, serial) in deferred.drain(..) {
-            if self.link_of(link, serial).is_some() {
+            let Some(state) = self.link_of(link, serial) else { continue };
+            if state.is_known {
                 self.resume(app, link);
                 self.flush_if_large();
+            } else {
+                state.waits.resume = true;
+                self.let_wait(link);
             }
         }
         // Keep the allocation; what was deferred meanwhile stays.

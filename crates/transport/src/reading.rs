@@ -7,7 +7,9 @@ use foodtrack_wire::rfc6455::{self, Message, MessageDecoder, ProtocolError};
 use crate::application::{Application, Flow};
 use crate::client::{ClientKey, CloseReason, Transport};
 use crate::deadlines::Timer;
-use crate::limits::{CONTROL_FRAME_PACKETS, PACKETS_PER_TURN, READ_BYTES_PER_TURN};
+use crate::limits::{
+    CONTROL_FRAME_PACKETS, PACKETS_PER_TURN, READ_BYTES_PER_TURN, STRANGER_BYTES_PER_TURN,
+};
 use crate::link::LinkKind;
 use crate::outbox::NONE;
 use crate::reactor::Reactor;
@@ -40,7 +42,8 @@ pub(crate) enum Progress {
 impl Reactor {
     /// A socket may have something to read. `hung_up`: and then its end.
     pub(crate) fn readable<A: Application>(&mut self, app: &mut A, index: usize, hung_up: bool) {
-        let mut left = READ_BYTES_PER_TURN;
+        let is_known = self.links.get(index).is_some_and(|link| link.is_known);
+        let mut left = if is_known { READ_BYTES_PER_TURN } else { STRANGER_BYTES_PER_TURN };
         loop {
             if self.is_clogged(index) {
                 return self.stall(index);
@@ -67,8 +70,10 @@ impl Reactor {
                 };
                 buffer.resize(start + missing.clamp(4 * 1024, 256 * 1024), 0);
             }
-            let room = buffer.len() - start;
-            let read = link.read(&mut buffer[start..]);
+            // A stranger has a smaller part of its turn.
+            let room_max = if link.is_known { usize::MAX } else { STRANGER_BYTES_PER_TURN };
+            let room = (buffer.len() - start).min(room_max);
+            let read = link.read(&mut buffer[start..start + room]);
             let end = start + read.as_ref().map_or(0, |read| read.unwrap_or(0));
             let mut used = 0;
             if end > start {

@@ -324,8 +324,14 @@ fn body_limit(
     let stranger = |refusal| BodyLimit { bytes_max: config.limits.stranger_bytes_max, refusal };
     if config.endpoints.iter().any(|end| end.path == head.path()) {
         let sid = http::query_value(head.query(), "sid").and_then(Sid::parse);
-        return match sid.and_then(|sid| sids.shard(&sid)) {
-            Some(_) => known(),
+        return match sid.and_then(|sid| sids.is_known(&sid)) {
+            Some(true) => known(),
+            Some(false) => {
+                let bytes_max = config.limits.stranger_bytes_max;
+                let message =
+                    format!("a message before joining a namespace may have {bytes_max} bytes");
+                stranger(HttpError { status: 413, message: message.into() })
+            }
             None => stranger(http::error(400, "{\"code\":1,\"message\":\"Session ID unknown\"}")),
         };
     }

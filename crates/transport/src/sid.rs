@@ -70,7 +70,15 @@ impl SidSource {
 /// Which shard a polling session lives on. Sessions that open with a WebSocket are not in it: no other request names them.
 pub(crate) struct SidDirectory {
     hasher: RandomState,
-    parts: [Mutex<HashMap<Sid, usize>>; 16],
+    parts: [Mutex<HashMap<Sid, Home>>; 16],
+}
+
+/// Where a session lives.
+#[derive(Clone, Copy)]
+struct Home {
+    shard: usize,
+    /// Somebody has it who has joined.
+    is_known: bool,
 }
 
 impl SidDirectory {
@@ -78,13 +86,14 @@ impl SidDirectory {
         Self { hasher: RandomState::new(), parts: Default::default() }
     }
 
-    fn part(&self, sid: &Sid) -> std::sync::MutexGuard<'_, HashMap<Sid, usize>> {
+    fn part(&self, sid: &Sid) -> std::sync::MutexGuard<'_, HashMap<Sid, Home>> {
         let part = &self.parts[(self.hasher.hash_one(sid) % 16) as usize];
         part.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn insert(&self, sid: Sid, shard: usize) {
-        self.part(&sid).insert(sid, shard);
+        let home = Home { shard, is_known: false };
+        self.part(&sid).entry(sid).or_insert(home).shard = shard;
     }
 
     pub(crate) fn remove(&self, sid: &Sid) {
@@ -92,7 +101,19 @@ impl SidDirectory {
     }
 
     pub(crate) fn shard(&self, sid: &Sid) -> Option<usize> {
-        self.part(sid).get(sid).copied()
+        self.part(sid).get(sid).map(|home| home.shard)
+    }
+
+    /// The session is of somebody who has joined.
+    pub(crate) fn make_known(&self, sid: &Sid) {
+        if let Some(home) = self.part(sid).get_mut(sid) {
+            home.is_known = true;
+        }
+    }
+
+    /// Whether the session is of somebody who has joined; `None` where there is none.
+    pub(crate) fn is_known(&self, sid: &Sid) -> Option<bool> {
+        self.part(sid).get(sid).map(|home| home.is_known)
     }
 }
 

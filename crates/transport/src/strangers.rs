@@ -157,6 +157,7 @@ impl Reactor {
                 [polling.waiting, polling.upgrade.as_ref().map(|upgrade| upgrade.link)]
             }
         };
+        self.sids.make_known(&state.sid);
         links.into_iter().flatten().for_each(|link| self.make_known(link));
         self.recount_client(client);
     }

@@ -41,6 +41,14 @@ impl Wire {
         Self { stream, unread: Vec::new() }
     }
 
+    /// Whether something has come that was not read.
+    pub(crate) fn has_answer(&self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let has = self.stream.peek(&mut [0]).is_ok();
+        self.stream.set_nonblocking(false).unwrap();
+        has
+    }
+
     /// Whether the kernel took it.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()

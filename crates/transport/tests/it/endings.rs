@@ -8,10 +8,10 @@ use crate::client::{Poller, Wire, event, events, get, join_by_websocket, packets
 use crate::server::Server;
 use crate::upgrade::{join, probe};
 
-/// A connection on which the server has answered before: what comes on it is read at once.
-fn known(server: &Server) -> Wire {
-    let mut wire = Wire::connect(server.address);
-    wire.write(get("/known").as_bytes());
+/// A connection on which the server has answered that client before: what comes on it is read at once, before strangers'.
+fn known(poller: &Poller) -> Wire {
+    let mut wire = Wire::connect(poller.address);
+    wire.write(post(&poller.target, "3").as_bytes());
     assert_eq!(wire.response().status, 200);
     wire
 }
@@ -29,7 +29,7 @@ fn in_one_turn(server: &Server, send: impl FnOnce()) -> Wire {
 fn what_a_client_says_in_the_moment_of_its_end_is_no_error() {
     let server = Server::start(Limits::default());
     let poller = join(&server);
-    let (mut ending, mut posting, mut polling) = (known(&server), known(&server), known(&server));
+    let (mut ending, mut posting, mut polling) = (known(&poller), known(&poller), known(&poller));
     let end = [event("echo", 1), event("disconnect", 0)].join("\u{1e}");
     let _holder = in_one_turn(&server, || {
         ending.write(post(&poller.target, &end).as_bytes());
@@ -65,7 +65,7 @@ fn last_words_come_on_the_websocket_to_a_client_that_is_changing_to_it() {
 fn last_words_come_on_the_websocket_to_a_client_that_changes_in_the_moment_of_its_end() {
     let server = Server::start(Limits::default());
     let poller = join(&server);
-    let (mut ending, mut wire) = (known(&server), probe(&poller));
+    let (mut ending, mut wire) = (known(&poller), probe(&poller));
     let end = [event("echo", 1), event("disconnect", 0)].join("\u{1e}");
     let _holder = in_one_turn(&server, || {
         ending.write(post(&poller.target, &end).as_bytes());

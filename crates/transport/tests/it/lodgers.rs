@@ -202,3 +202,44 @@ fn a_stranger_posts_few_packets_at_once() {
     wire.write(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes());
     assert_eq!(wire.response().status, 400);
 }
+
+#[test]
+fn who_has_joined_does_not_wait_until_all_strangers_were_served() {
+    let server = Server::start(patient());
+    let mut good = join_by_websocket(server.address);
+    let mut holder = join_by_websocket(server.address);
+    let mut strangers = silent(&server, ONE, 100);
+    wait_for_sockets(&server, 102);
+    // All of it is there when the server looks again, the strangers' first.
+    holder.send_text(&[event("hold", 300)]);
+    std::thread::sleep(Duration::from_millis(50));
+    let requests = get("/x").repeat(300);
+    for wire in &mut strangers {
+        wire.write(requests.as_bytes());
+    }
+    good.send_text(&[event("echo", 1)]);
+    good.expect_echoes(1..2);
+    let served = strangers.iter().filter(|wire| wire.has_answer()).count();
+    assert!(served < 50, "{served} of 100 strangers were served before");
+    // And they all are, in their turn.
+    for wire in &mut strangers {
+        (0..300).for_each(|_| assert_eq!(wire.response().status, 200));
+    }
+}
+
+#[test]
+fn a_stranger_session_has_no_large_body_on_whichever_shard_it_comes() {
+    let server = Server::with_shards(config(patient()), 2);
+    for _ in 0..20 {
+        let mut wire = Wire::connect(server.address);
+        wire.write(get("/socket.io/?EIO=4&transport=polling").as_bytes());
+        let sid = wire.response().body.split('"').nth(3).unwrap().to_owned();
+        let target = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
+        let head =
+            format!("POST {target} HTTP/1.1\r\nhost: hub\r\ncontent-length: 900000\r\n\r\n4");
+        let mut other = Wire::connect(server.address);
+        other.write(head.as_bytes());
+        assert_eq!(other.response().status, 413);
+        assert!(other.ends());
+    }
+}
