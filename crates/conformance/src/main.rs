@@ -99,7 +99,7 @@ fn config(flags: &Flags, namespaces: Namespaces) -> ReactorConfig {
             packets_per_second: 0,
             ..Limits::default()
         },
-        origins: OriginPolicy::new(&["*"]),
+        origins: OriginPolicy::new(&["*"], false),
         handshakes_per_minute: 0,
         proxies: TrustedProxies::default(),
         batched_sends: true,

@@ -7,7 +7,7 @@ use foodtrack_shard::{
     Clock, Rate, RecoveryConfig, RetryPolicy, SessionKey, ShardsConfig, TenantLimits,
 };
 use foodtrack_tenant_log::{DiskBudget, Retention};
-use foodtrack_transport::{Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig};
+use foodtrack_transport::{Endpoint, Limits, Protocol, ReactorConfig};
 
 use crate::config::CheckedConfig;
 use crate::descriptors;
@@ -63,7 +63,7 @@ pub(crate) fn shards_config(
                 sockets_max: descriptors::sockets_max(),
                 ..Limits::default()
             },
-            origins: OriginPolicy::new(&said.cors.origin),
+            origins: config.origins(),
             handshakes_per_minute: said.security.rate_limiting.handshakes_per_minute,
             proxies: config.proxies(),
             batched_sends: said.io_uring,

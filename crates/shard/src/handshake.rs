@@ -120,7 +120,7 @@ pub(crate) fn admit(
         .ok_or_else(|| {
             Refusal::new(
                 ErrorCode::TokenMissing,
-                "no token: put it into auth.token, an Authorization: Bearer header or the cookie",
+                "no token: put it into auth.token, an Authorization: Bearer header or the cookie; a cookie counts for pages of this host, and with cors.credentials for those of cors.origin",
             )
         })?;
     let resume = text(auth.pid).filter(|pid| pid.len() <= RESUME_BYTES_MAX).map(|pid| Resume {
@@ -216,10 +216,15 @@ fn bearer(header: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// The first cookie of this name that holds something, read as leniently as RFC 6265 asks of servers: white space around
+/// names and values is not theirs, and a value may stand in quotes.
 fn cookie<'a>(header: &'a str, name: &str) -> Option<&'a str> {
     header.split(';').find_map(|pair| {
-        let (key, value) = pair.trim().split_once('=')?;
-        (key == name).then_some(value)
+        let (key, value) = pair.split_once('=')?;
+        let value = value.trim();
+        let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        let value = unquoted.unwrap_or(value);
+        (key.trim() == name && !value.is_empty()).then_some(value)
     })
 }
 
@@ -273,6 +278,25 @@ mod tests {
         assert!(check(Some("{}"), Some(&cookie)).is_ok());
         assert_eq!(check(Some("{}"), None).unwrap_err(), ErrorCode::TokenMissing);
         assert_eq!(check(Some("[1]"), None).unwrap_err(), ErrorCode::MessageMalformed);
+    }
+
+    #[test]
+    fn a_cookie_is_read_leniently() {
+        for header in [
+            "token=abc",
+            " a=b;token=abc ;c",
+            "token = abc",
+            "a=\"x\"; token=\"abc\"",
+            "token=; token=\"\"; token=abc; token=def",
+            "mytoken=x; TOKEN=y; token=abc",
+        ] {
+            assert_eq!(cookie(header, "token"), Some("abc"), "{header}");
+        }
+        assert_eq!(cookie("token=a=b", "token"), Some("a=b"));
+        assert_eq!(cookie("token=\"", "token"), Some("\""));
+        for header in ["", "token", "token=", "a=token=abc", "a=b, token=abc"] {
+            assert_eq!(cookie(header, "token"), None, "{header}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::handover::{Handover, Moved};
 use crate::http::{self, Head};
 use crate::limits::{POSTED_PACKETS_MAX, STRANGER_POSTED_PACKETS_MAX};
 use crate::link::LinkKind;
+use crate::origin_policy::{PageAccess, refused_origin};
 use crate::reactor::Reactor;
 use crate::reading::Progress;
 use crate::requests::{JSON, TEXT, cors};
@@ -35,10 +36,14 @@ impl Reactor {
             Err(error) => {
                 self.note_refused(link, error.into());
                 let (code, status, message) = error.parts();
+                let message = match (error, request.head.origin()) {
+                    (EngineError::Forbidden, Some(origin)) => refused_origin(origin),
+                    _ => message.to_owned(),
+                };
                 if request.is_upgrade() {
                     let mut headers = vec![("content-type", &b"text/html"[..])];
                     headers.extend(spoken_version(error));
-                    self.respond_link(link, 400, &headers, message.as_bytes(), false);
+                    self.respond_link(link, status, &headers, message.as_bytes(), false);
                     self.drain_link(link);
                     return Progress::Gone;
                 }
@@ -63,9 +68,7 @@ impl Reactor {
         if !matches!(transport, "polling" | "websocket") {
             return Err(EngineError::UnknownTransport);
         }
-        if let Some(origin) = head.header("origin")
-            && !self.config.origins.allows(origin, head.header("host"))
-        {
+        if self.page_access(head) == PageAccess::Refused {
             return Err(EngineError::Forbidden);
         }
         if head.method == "OPTIONS" {
@@ -200,11 +203,12 @@ impl Reactor {
         }
         let accept = request.is_upgrade().then(|| request.accept()).transpose()?;
         let own = |name| head.header(name).map(Box::from);
+        let may_use_cookies = self.page_access(head).has_credentials();
         let info = HandshakeInfo {
             address: peer,
             user_agent: own("user-agent"),
             authorization: own("authorization"),
-            cookie: own("cookie"),
+            cookie: may_use_cookies.then(|| head.cookies()).flatten(),
         };
         let transport = match accept {
             Some(_) => Transport::WebSocket { link },
@@ -258,9 +262,8 @@ impl Reactor {
             "{{\"code\":\"handshake_rate_limited\",\"message\":\"this address opens connections too fast\",\"retryAfterMs\":{retry_after_ms}}}"
         );
         let seconds = retry_after_ms.div_ceil(1_000).to_string();
-        let origin = head.header("origin").unwrap_or("");
         let mut headers = vec![("content-type", JSON), ("retry-after", seconds.as_bytes())];
-        headers.extend(cors(origin));
+        headers.extend(cors(self.page_access(head)));
         self.respond_link(link, 429, &headers, body.as_bytes(), false);
         self.drain_link(link);
     }
@@ -372,14 +375,13 @@ impl Reactor {
     }
 
     pub(crate) fn respond_preflight(&mut self, link: u32, head: &Head<'_>) {
-        let origin = head.header("origin").unwrap_or("");
         let requested = head.header("access-control-request-headers").unwrap_or("");
         let mut headers: Vec<(&str, &[u8])> = vec![
             ("access-control-allow-methods", b"GET,POST"),
             ("access-control-allow-headers", requested.as_bytes()),
             ("access-control-max-age", b"600"),
         ];
-        headers.extend(cors(origin));
+        headers.extend(cors(self.page_access(head)));
         self.respond_link(link, 204, &headers, b"", head.keep_alive);
     }
 
@@ -396,11 +398,13 @@ impl Reactor {
         content_type: &[u8],
         body: &[u8],
     ) {
-        // A page that may not connect may not read why, either.
-        let host = head.header("host");
-        let allowed = |origin: &&str| self.config.origins.allows(origin, host);
-        let origin = head.header("origin").filter(allowed).unwrap_or("");
-        self.respond_poll(link, origin, status, content_type, body, head.keep_alive);
+        let access = self.page_access(head);
+        self.respond_poll(link, access, status, content_type, body, head.keep_alive);
+    }
+
+    /// What the page may do that a request comes from.
+    pub(crate) fn page_access<'a>(&self, head: &Head<'a>) -> PageAccess<'a> {
+        self.config.origins.access(head.origin(), head.header("host"))
     }
 
     /// Takes a request to the shard where its session lives.

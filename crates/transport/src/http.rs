@@ -62,6 +62,18 @@ impl<'a> Head<'a> {
         named.map(|header| header.value)
     }
 
+    /// The page that asks, if one does. What is no text is no page's origin that could be allowed.
+    pub(crate) fn origin(&self) -> Option<&'a str> {
+        self.values("origin").next().map(|value| std::str::from_utf8(value).map_or("?", trim))
+    }
+
+    /// The cookies of all `Cookie` headers (HTTP/2 splits them, and proxies pass them on so), as one would have them. What is
+    /// no text does not hide the others.
+    pub(crate) fn cookies(&self) -> Option<Box<str>> {
+        let cookies: Vec<_> = self.values("cookie").map(String::from_utf8_lossy).collect();
+        (!cookies.is_empty()).then(|| cookies.join("; ").into())
+    }
+
     /// Whether a comma-separated header holds `token`, in any case.
     pub(crate) fn header_has(&self, name: &str, token: &str) -> bool {
         self.values(name)

@@ -61,7 +61,7 @@ pub use handover::Handover;
 pub use limits::Limits;
 pub use listener::listen;
 pub use mio::Events;
-pub use origin_policy::OriginPolicy;
+pub use origin_policy::{OriginPolicy, PageAccess, refused_origin};
 pub use outbox::FrameId;
 pub use reactor::Reactor;
 pub use sid::Sid;

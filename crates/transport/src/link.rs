@@ -7,6 +7,7 @@ use foodtrack_wire::rfc6455::MessageDecoder;
 use mio::net::TcpStream;
 
 use crate::limits::READ_AHEAD_BYTES_MAX;
+use crate::origin_policy::KeptAccess;
 use crate::request_reader::RequestReader;
 use crate::stranger_turns::Waits;
 
@@ -65,7 +66,7 @@ pub(crate) enum LinkKind {
     /// Between HTTP requests, or within one.
     Http,
     /// A poll waits for packets, or a request for the application's answer.
-    HttpBusy { client: Option<u32>, keep_alive: bool, head_only: bool, origin: Option<Box<str>> },
+    HttpBusy { client: Option<u32>, keep_alive: bool, head_only: bool, access: KeptAccess },
     /// A client's transport, or one that is probed to become it.
     WebSocket { client: u32, decoder: MessageDecoder },
     /// Closing politely: what still comes is thrown away.

@@ -16,6 +16,7 @@ use crate::http::{self, BodyLength, Head, HttpError};
 use crate::http_response::ResponseHead;
 use crate::limits::CONNECT_TRIES;
 use crate::link::LinkKind;
+use crate::origin_policy::PageAccess;
 use crate::outbox::{Hot, Mode};
 use crate::reactor::{Reactor, key, millis};
 use crate::reading::Progress;
@@ -104,7 +105,7 @@ impl Reactor {
             client: None,
             keep_alive: head.keep_alive,
             head_only: head.method == "HEAD",
-            origin: None,
+            access: None,
         };
         let ticket = HttpTicket { link, serial: state.serial };
         let headers = head
@@ -293,14 +294,14 @@ impl Reactor {
     pub(crate) fn respond_poll(
         &mut self,
         link: u32,
-        origin: &str,
+        access: PageAccess<'_>,
         status: u16,
         content_type: &[u8],
         body: &[u8],
         keep_alive: bool,
     ) {
         let mut headers = vec![("content-type", content_type), ("cache-control", b"no-store")];
-        headers.extend(cors(origin));
+        headers.extend(cors(access));
         self.respond_link(link, status, &headers, body, keep_alive);
     }
 }
@@ -350,14 +351,10 @@ fn body_limit(
 pub(crate) const JSON: &[u8] = b"application/json";
 pub(crate) const TEXT: &[u8] = b"text/plain; charset=UTF-8";
 
-/// What lets a page of `origin` read the answer; the origin was found to be allowed before.
-pub(crate) fn cors(origin: &str) -> impl Iterator<Item = (&'static str, &[u8])> {
-    let headers: [(&str, &[u8]); 3] = [
-        ("access-control-allow-origin", origin.as_bytes()),
-        ("access-control-allow-credentials", b"true"),
-        ("vary", b"origin"),
-    ];
-    headers.into_iter().filter(move |_| !origin.is_empty())
+/// What lets a page read the answer, if it may.
+pub(crate) fn cors(access: PageAccess<'_>) -> impl Iterator<Item = (&'static str, &[u8])> {
+    let is_another = !matches!(access, PageAccess::Own);
+    access.headers().chain(is_another.then_some(("vary", &b"origin"[..])))
 }
 
 /// A control frame of the WebSocket protocol itself, for one link.

@@ -162,7 +162,7 @@ fn shards_config() -> ShardsConfig {
             namespaces: Namespaces::new(&["/"]),
             heartbeat: HeartbeatConfig::default(),
             limits: Limits::default(),
-            origins: OriginPolicy::new::<&str>(&[]),
+            origins: OriginPolicy::new::<&str>(&[], true),
             handshakes_per_minute: 0,
             proxies: TrustedProxies::default(),
             batched_sends: true,

@@ -10,7 +10,7 @@ use foodtrack_contract::{
 };
 use foodtrack_router::MessageRouter;
 use foodtrack_shard::Policies;
-use foodtrack_transport::TrustedProxies;
+use foodtrack_transport::{OriginPolicy, TrustedProxies};
 
 use super::event_names;
 use super::problems::ConfigErrors;
@@ -65,6 +65,11 @@ impl CheckedConfig {
     /// The rules and schemas to start with.
     pub(crate) fn policies(&self) -> Arc<Policies> {
         Arc::clone(&self.policies)
+    }
+
+    /// Which pages of other origins may connect and call.
+    pub(crate) fn origins(&self) -> OriginPolicy {
+        OriginPolicy::new(&self.said.cors.origin, self.said.cors.credentials)
     }
 
     /// How many shards to start.
@@ -172,10 +177,10 @@ fn check_cors(cors: &CorsConfig, errors: &mut ConfigErrors) {
                     "* with credentials would let every page act for its visitor; name the origins or set cors.credentials = false",
                 );
             }
-        } else if !is_origin(origin) {
+        } else if origin != "null" && !is_origin(origin) {
             errors.add(
                 "cors.origin",
-                format!("{origin:?} is no origin; write scheme://host or scheme://host:port, without a path"),
+                format!("{origin:?} is no origin; write scheme://host or scheme://host:port, without a path, or null for pages without one"),
             );
         }
     }

@@ -49,9 +49,9 @@ keys! {
     "shards" Scalar: "Threads that own tenants and their connections; 0 is one per core.";
     "ioUring" Scalar: "Whether a turn's sends go to the kernel as one io_uring submission, where it allows that.";
     "dataDir" Text: "A directory for what must survive a restart: every tenant's log, and the event types that tenants declare over HTTP. It is made where it is not there, and one server at a time has it. `serve` takes foodtrack-data where none is named; with --in-memory everything ends with the process.";
-    "cors.origin" TextList "ALLOWED_ORIGINS": "The origins whose pages may call; * is any, without credentials.";
+    "cors.origin" TextList "ALLOWED_ORIGINS": "The origins whose pages may connect and call, whatever their case and with or without the usual port; * is any but null, without credentials; null, which is what pages of files have, is without them too.";
     "cors.methods" TextList: "The methods that other origins' pages may use on the HTTP API.";
-    "cors.credentials" Scalar: "Whether browsers may send cookies along.";
+    "cors.credentials" Scalar: "Whether what browsers send along by themselves counts, on both halves of the port: the cookie that may carry the token.";
     "heartbeat.intervalMs" Scalar: "Engine.IO's pingInterval, in milliseconds.";
     "heartbeat.timeoutMs" Scalar: "Engine.IO's pingTimeout, in milliseconds.";
     "heartbeat.maxMissed" Scalar: "Pings without an answer after which a connection is given up.";

@@ -14,7 +14,7 @@ pub struct CorsConfig {
     pub origin: Vec<String>,
     /// Default: GET and POST.
     pub methods: Vec<String>,
-    /// Whether browsers may send cookies along. Default: yes.
+    /// Whether cookies count that browsers send along by themselves. Default: yes.
     pub credentials: bool,
 }
 

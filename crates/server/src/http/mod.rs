@@ -72,16 +72,22 @@ pub(crate) fn status_routes(hub: Arc<Hub>) -> Router {
 
 /// What every path has: refusals in the API's own words, and what other origins' pages may do.
 fn whole(routes: Router, hub: Arc<Hub>) -> Router {
+    let cors = Arc::new(cors::Cors::new(&hub.config));
+    let clients = hub.config.said().path.clone();
     routes
-        .fallback(unknown_path)
+        .fallback(move |uri| unknown_path(uri, clients.clone()))
         .method_not_allowed_fallback(unknown_method)
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&hub), refusals::count))
-        .layer(axum::middleware::from_fn_with_state(hub, cors::answer))
+        .layer(axum::middleware::from_fn_with_state(hub, refusals::count))
+        .layer(axum::middleware::from_fn_with_state(cors, cors::answer))
 }
 
-async fn unknown_path(uri: Uri) -> (Extension<DoorRefusal>, ApiError) {
+/// `clients` is where they connect: who asks elsewhere may be one that was given another path, or none.
+async fn unknown_path(uri: Uri, clients: String) -> (Extension<DoorRefusal>, ApiError) {
     let path = uri.path();
-    let refusal = Refusal::new(ErrorCode::NotFound, format!("there is nothing at {path}"));
+    let sentence = format!(
+        "there is nothing at {path}; Socket.IO clients connect at {clients} (their option `path`)"
+    );
+    let refusal = Refusal::new(ErrorCode::NotFound, sentence);
     (Extension(DoorRefusal::PathUnknown), refusal.into())
 }
 

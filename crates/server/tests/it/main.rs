@@ -10,6 +10,7 @@ mod http_api;
 mod http_reference;
 mod log;
 mod logging;
+mod origins;
 mod process;
 mod proxies;
 mod rules;

@@ -73,7 +73,7 @@ fn reactor() -> Reactor {
         namespaces: Namespaces::new(&["/"]),
         heartbeat: HeartbeatConfig::default(),
         limits: Limits::default(),
-        origins: OriginPolicy::new(&["*"]),
+        origins: OriginPolicy::new(&["*"], false),
         handshakes_per_minute: 0,
         proxies: TrustedProxies::default(),
         batched_sends: true,

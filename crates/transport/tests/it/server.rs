@@ -53,7 +53,7 @@ pub(crate) fn config(limits: Limits) -> ReactorConfig {
         namespaces: Namespaces::new(&["/"]),
         heartbeat: HeartbeatConfig { interval_ms: 25_000, timeout_ms: 20_000, missed_max: 1 },
         limits,
-        origins: OriginPolicy::new(&["*"]),
+        origins: OriginPolicy::new(&["*"], false),
         handshakes_per_minute: 0,
         proxies: TrustedProxies::default(),
         batched_sends: true,

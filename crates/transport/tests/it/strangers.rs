@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use foodtrack_transport::{Limits, OriginPolicy, ReactorConfig};
 
-use crate::client::{Wire, event, get, join_by_websocket, open_websocket};
+use crate::client::{Wire, event, get, join_by_websocket, open_websocket, upgrade};
 use crate::server::{Server, config};
 
 const TIMEOUT: Duration = Duration::from_millis(400);
@@ -84,9 +84,47 @@ fn leaving_and_joining_again_ends_somewhere() {
 }
 
 #[test]
+fn a_refused_origin_is_named_with_where_to_allow_it() {
+    let config = ReactorConfig {
+        origins: OriginPolicy::new(&["http://good.example"], true),
+        ..config(Limits::default())
+    };
+    let server = Server::with_shards(config, 1);
+    let from = |origin: &str, request: String| {
+        let mut wire = Wire::connect(server.address);
+        let request = request.replace("host: hub", &format!("host: hub\r\norigin: {origin}"));
+        wire.write(request.as_bytes());
+        wire.response()
+    };
+    let (polling, websocket) =
+        ("/socket.io/?EIO=4&transport=polling", "/socket.io/?EIO=4&transport=websocket");
+    for request in [get(polling), upgrade(websocket)] {
+        let refused = from("https://evil.example", request);
+        assert_eq!(refused.status, 403);
+        let names = |word| refused.body.contains(word);
+        assert!(names("https://evil.example") && names("cors.origin"), "{}", refused.body);
+    }
+    assert_eq!(from("HTTP://Good.example:80", upgrade(websocket)).status, 101);
+}
+
+#[test]
+fn any_origin_may_read_without_credentials() {
+    let server = Server::start(Limits::default());
+    let poll = get("/socket.io/?EIO=4&transport=polling");
+    for request in [poll.clone(), poll.replace("GET", "OPTIONS")] {
+        let mut wire = Wire::connect(server.address);
+        let request = request.replace("host: hub", "host: hub\r\norigin: http://any.example");
+        wire.write(request.as_bytes());
+        let head = wire.response().head;
+        assert!(head.contains("access-control-allow-origin: *\r\n"), "{head}");
+        assert!(!head.contains("credentials"), "{head}");
+    }
+}
+
+#[test]
 fn a_page_that_may_not_connect_may_not_read_why() {
     let config = ReactorConfig {
-        origins: OriginPolicy::new(&["http://good.example"]),
+        origins: OriginPolicy::new(&["http://good.example"], true),
         ..config(Limits::default())
     };
     let server = Server::with_shards(config, 1);
