@@ -27,11 +27,25 @@ use crate::performance::{Performance, PerformanceMetrics};
 use crate::policy_book::{PolicyBook, RoutingRules};
 use crate::shards_config::{disk_budget, retention, shards_config};
 
+/// What helps where an address cannot be listened on.
+fn what_to_do(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "stop what listens there, or take another port",
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; 0.0.0.0 stands for all that it has"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 are for privileged processes; take another one"
+        }
+        _ => "take another address or port",
+    }
+}
+
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address is in use, not this machine's, or not allowed.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}; {}", what_to_do(source))]
     Bind {
         /// The address.
         address: SocketAddr,

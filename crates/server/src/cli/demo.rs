@@ -10,9 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 
-use super::Run;
 use super::outcome::{Outcome, announce};
 use super::shutdown::Shutdown;
+use super::{Run, parse_port};
 use crate::demo::{Demo as Pages, gateway::Gateway};
 use crate::{WebSocketConfig, WebSocketServer, descriptors, logging};
 
@@ -25,8 +25,8 @@ const SECRET_BYTES: usize = 48;
 const SECRET: &str = "demo-secret";
 
 const AFTER_HELP: &str = "\
-Makes a secret of its own, so it needs no configuration, and gives tokens to whoever asks: never let strangers reach it.
-Events are kept in a temporary directory that goes with the demo, or in --data-dir: then kill it, start it again, and every
+Makes a secret of its own, so it needs no configuration, and gives tokens to whoever asks: never let strangers reach it. \
+Events are kept in a temporary directory that goes with the demo, or in --data-dir: then kill it, start it again, and every \
 pane of the playground is where it was, and has what happened meanwhile.
 
 Examples:
@@ -41,7 +41,7 @@ Exit codes: 0 stopped by a signal, 1 failed while running, 2 bad usage, 3 cannot
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Demo {
     /// The port to listen on; 0 takes a free one
-    #[arg(long, value_name = "PORT", default_value_t = 4001)]
+    #[arg(long, value_name = "PORT", default_value_t = 4001, value_parser = parse_port)]
     port: u16,
     /// The IP address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]

@@ -88,4 +88,9 @@ pub fn run() -> ExitCode {
     outcome.unwrap_or_else(Outcome::report)
 }
 
+/// A port, in words where it is none.
+fn parse_port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "a port is a number from 0 to 65535; 0 takes a free one".into())
+}
+
 type Run = Result<ExitCode, Outcome>;

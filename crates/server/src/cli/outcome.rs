@@ -95,9 +95,10 @@ impl From<BackupError> for Outcome {
 impl From<ReadError> for Outcome {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::UnknownTenant(_) | ReadError::OtherEpoch { .. } => {
-                Self::Usage(error.to_string())
+            ReadError::UnknownTenant(_) => {
+                Self::Usage(format!("{error}; `log stats` lists the tenants that have one"))
             }
+            ReadError::OtherEpoch { .. } => Self::Usage(error.to_string()),
             ReadError::Store(_) | ReadError::Damaged { .. } => Self::Failed(error.to_string()),
         }
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use foodtrack_contract::builtin_schemas;
+use foodtrack_contract::{builtin_schemas, nearest};
 
 use super::Run;
 use super::outcome::{Outcome, print};
@@ -32,9 +32,16 @@ impl Schema {
             Some(event) => all.get(event),
         };
         let Some(wanted) = wanted else {
-            let names = all.as_object().into_iter().flat_map(|all| all.keys().cloned());
-            let names = names.collect::<Vec<_>>().join(", ");
-            return Err(Outcome::Usage(format!("no such event; there are {names}")));
+            let names =
+                || all.as_object().into_iter().flat_map(|all| all.keys().map(String::as_str));
+            let said = self.event.as_deref().unwrap_or_default();
+            return Err(Outcome::Usage(match nearest(said, names()) {
+                Some(meant) => format!("no such event; did you mean {meant}?"),
+                None => {
+                    let names = names().collect::<Vec<_>>().join(", ");
+                    format!("no such event; there are {names}")
+                }
+            }));
         };
         print(format_args!("{wanted:#}"));
         Ok(ExitCode::SUCCESS)

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Run;
 use super::outcome::{Outcome, announce};
 use super::shutdown::Shutdown;
+use super::{Run, parse_port};
 use crate::config::{Layers, load_checked};
 use crate::{WebSocketServer, descriptors, logging};
 
@@ -14,11 +14,11 @@ use crate::{WebSocketServer, descriptors, logging};
 const DATA_DIR: &str = "foodtrack-data";
 
 const AFTER_HELP: &str = "\
-Prints one line, `listening on ADDRESS`, on stdout once clients can connect. Logs go to stderr: for people on a terminal,
-one JSON object per line elsewhere. Flags go before the environment (WEBSOCKET_PORT, ALLOWED_ORIGINS, JWT_SECRET, and
+Prints one line, `listening on ADDRESS`, on stdout once clients can connect. Logs go to stderr: for people on a terminal, \
+one JSON object per line elsewhere. Flags go before the environment (WEBSOCKET_PORT, ALLOWED_ORIGINS, JWT_SECRET, and \
 FOODTRACK__SECTION__KEY for every key), that before the file, that before the defaults.
 
-SIGTERM or SIGINT stops it: /ready and /health say so for --drain-delay-ms, then the listener closes and clients are told to
+SIGTERM or SIGINT stops it: /ready and /health say so for --drain-delay-ms, then the listener closes and clients are told to \
 connect elsewhere. A second signal ends it at once.
 
 Examples:
@@ -27,7 +27,7 @@ Examples:
   foodtrack-websocket serve --config hub.toml --data-dir /var/lib/foodtrack
   FOODTRACK__HEARTBEAT__INTERVAL_MS=10000 foodtrack-websocket serve --config hub.toml
 
-Exit codes: 0 stopped by a signal, 1 failed while running or ended by a second signal, 2 bad usage, configuration or data directory,
+Exit codes: 0 stopped by a signal, 1 failed while running or ended by a second signal, 2 bad usage, configuration or data directory, \
 3 cannot listen.";
 
 #[derive(Args)]
@@ -37,7 +37,7 @@ pub(super) struct Serve {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The port to listen on; 0 takes a free one
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = parse_port)]
     port: Option<u16>,
     /// The IP address to listen on [default: 0.0.0.0]
     #[arg(long, value_name = "ADDRESS")]

@@ -144,13 +144,36 @@ impl Provider for Said {
     }
 }
 
+/// What is wrong with a value, without the words of the language that this is written in.
+fn in_words(kind: &figment::error::Kind) -> String {
+    let said = kind.to_string();
+    let numbers = [
+        ("u8", "a whole number from 0 to 255"),
+        ("u16", "a whole number from 0 to 65535"),
+        ("u32", "a whole number from 0 to 4294967295"),
+        ("u64", "a whole number from 0 on"),
+        ("usize", "a whole number from 0 on"),
+        ("f64", "a number"),
+    ];
+    for (name, words) in numbers {
+        if let Some(front) = said.strip_suffix(&format!("expected {name}")) {
+            return format!("{front}expected {words}");
+        }
+    }
+    said
+}
+
 fn file(layers: &Layers, errors: &mut ConfigErrors) -> Option<(Said, Lines)> {
     let path = layers.file.as_ref()?;
     let place = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            errors.add_at(place, "--config", format!("cannot be read: {error}"));
+            errors.add_at(
+                place,
+                "--config",
+                format!("cannot be read: {error}; name a file that can, or leave it out"),
+            );
             return None;
         }
     };
@@ -264,11 +287,11 @@ fn extract(mut figment: Figment, errors: &mut ConfigErrors) -> WebSocketConfig {
     for _ in keys::KEYS {
         let Err(error) = figment.extract::<WebSocketConfig>() else { break };
         let Some(key) = key_of(&error.path.join(".")) else {
-            errors.add(&error.path.join("."), error.kind.to_string());
+            errors.add(&error.path.join("."), in_words(&error.kind));
             break;
         };
         let place = error.metadata.as_ref().map_or("the configuration", |metadata| &metadata.name);
-        errors.add_at(place, error.path.join("."), error.kind.to_string());
+        errors.add_at(place, error.path.join("."), in_words(&error.kind));
         let default = defaults.pointer(&format!("/{}", key.path.replace('.', "/")));
         match default.and_then(|default| Value::serialize(default).ok()) {
             Some(default) => figment = figment.merge(Said::one("defaults", key.path, default)),

@@ -51,6 +51,7 @@ fn an_address_in_use_ends_with_3() {
     let (code, stdout, stderr) = run(command(&arguments).env("JWT_SECRET", SECRET));
     assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
     assert!(stderr.contains(&format!("127.0.0.1:{port}")), "{stderr}");
+    assert!(stderr.contains("stop what listens there, or take another port"), "{stderr}");
 }
 
 #[test]
@@ -254,4 +255,64 @@ fn every_fault_of_syntax_is_told_with_its_line_and_shows_no_secret() {
     }
     assert!(stderr.contains("WEBSOCKET_PORT: port: "), "{stderr}");
     assert!(!stderr.contains("hunter2"), "{stderr}");
+}
+
+#[test]
+fn each_usual_mistake_is_told_with_what_to_do() {
+    let said = |arguments: &[&str], port: Option<&str>| {
+        let mut command = command(arguments);
+        command.env("JWT_SECRET", SECRET);
+        if let Some(port) = port {
+            command.env("WEBSOCKET_PORT", port);
+        }
+        let (code, stdout, stderr) = run(&mut command);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}: {stderr}");
+        stderr
+    };
+    let serve = ["serve", "--in-memory"];
+    for port in ["99999", "abc", "-1"] {
+        let flag = format!("--port={port}");
+        let stderr = said(&[&serve[..], &[flag.as_str()]].concat(), None);
+        assert!(stderr.contains("a port is a number from 0 to 65535"), "{stderr}");
+    }
+    let stderr = said(&serve, Some("abc"));
+    assert!(stderr.contains("expected a whole number from 0 to 65535"), "{stderr}");
+    let stderr = said(&["serve", "--config", "/no/such.toml"], None);
+    assert!(stderr.contains("/no/such.toml") && stderr.contains("name a file"), "{stderr}");
+    let stderr = said(&["schema", "order:creatd"], None);
+    assert!(stderr.contains("did you mean order:created?"), "{stderr}");
+    let stderr = said(&["explain", "--event", "order:create"], None);
+    assert!(stderr.contains("Did you mean order:created?"), "{stderr}");
+    let stderr = said(&["sreve"], None);
+    assert!(stderr.contains("'serve'"), "{stderr}");
+    let stderr = said(&["serve", "--data-dir", "/no/such/directory"], None);
+    assert!(stderr.contains("in a directory that exists"), "{stderr}");
+}
+
+#[test]
+fn a_help_text_breaks_its_lines_at_the_terminals_width_alone() {
+    let commands: [&[&str]; 6] = [
+        &["serve"],
+        &["demo"],
+        &["token"],
+        &["explain"],
+        &["log", "backup"],
+        &["dead-letters", "replay"],
+    ];
+    for arguments in commands {
+        let (code, stdout, _) = run(&mut command(&[arguments, &["--help"]].concat()));
+        assert_eq!(code, 0);
+        let lines: Vec<&str> = stdout.lines().collect();
+        for pair in lines.windows(2) {
+            // A short line amid a paragraph was broken twice.
+            let next_word = pair[1].split(' ').next().unwrap_or_default();
+            let is_amid = !pair[0].is_empty() && !pair[1].is_empty();
+            let is_text =
+                !pair[0].starts_with(' ') && !pair[1].starts_with(' ') && !pair[0].ends_with(':');
+            assert!(
+                !is_amid || !is_text || pair[0].len() + 1 + next_word.len() > 80,
+                "{arguments:?}: {pair:?}"
+            );
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::cli::log::{LogDirectory, now_ms, parse_offset, parse_tenant};
 use crate::cli::outcome::{Outcome, print};
 
 const AFTER_REPLAY_HELP: &str = "\
-Notes that the message is to be delivered again; the server does it when the subscriber is next there, as long as retention
+Notes that the message is to be delivered again; the server does it when the subscriber is next there, as long as retention \
 keeps the message. The letter stays until the subscriber acknowledges. While a server runs, ask that server instead.
 
 Examples:

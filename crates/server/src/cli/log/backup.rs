@@ -13,7 +13,7 @@ use crate::cli::Run;
 use crate::cli::outcome::{Outcome, note, print};
 
 const AFTER_HELP: &str = "\
-Works beside a running server. The copy is whole, as of one moment, and a data directory of its own: the log, what tenants
+Works beside a running server. The copy is whole, as of one moment, and a data directory of its own: the log, what tenants \
 declared, and the key of sessions; look at it with `log check`. No server starts with it before `log renew-epochs` was run on it.
 
 Examples:

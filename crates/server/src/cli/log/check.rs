@@ -10,7 +10,7 @@ use crate::cli::Run;
 use crate::cli::outcome::{note, print};
 
 const AFTER_HELP: &str = "\
-Reads all of it: pages, indexes, and what entries promise of each other. Findings go to stdout, one a line, and progress to
+Reads all of it: pages, indexes, and what entries promise of each other. Findings go to stdout, one a line, and progress to \
 stderr. With findings, keep a copy of the directory, then restore a backup; docs/operating/log.md says how.
 
 Examples:

@@ -20,7 +20,7 @@ const PAGE_ENTRIES_MAX: usize = 4_096;
 const PROGRESS: Duration = Duration::from_secs(2);
 
 const AFTER_HELP: &str = "\
-Works beside a running server: it ends with the last entry that is on disk when it gets there. Each line has the whole message,
+Works beside a running server: it ends with the last entry that is on disk when it gets there. Each line has the whole message, \
 its offset, and its cursor.
 
 Examples:

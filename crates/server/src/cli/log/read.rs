@@ -18,7 +18,7 @@ use crate::cli::outcome::{Outcome, note, print};
 const PAGE_ENTRIES_MAX: usize = 1_000;
 
 const AFTER_HELP: &str = "\
-Works beside a running server. Lines for people leave the message out; --json has it. With --order, what is known of the
+Works beside a running server. Lines for people leave the message out; --json has it. With --order, what is known of the \
 deliveries of each entry stands below it.
 
 Examples:

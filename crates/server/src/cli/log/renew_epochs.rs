@@ -10,7 +10,7 @@ use crate::cli::Run;
 use crate::cli::outcome::print;
 
 const AFTER_HELP: &str = "\
-For after a backup was restored, and before the server starts: offsets that were shown since the backup was made would be given
+For after a backup was restored, and before the server starts: offsets that were shown since the backup was made would be given \
 out again, and clients would take new messages for old ones. With a new epoch they are told to start anew.
 
 Examples:
