@@ -34,8 +34,8 @@ pub(crate) const POSTED_PACKETS_MAX: usize = 16_384;
 pub(crate) const STRANGER_PACKETS_PER_SECOND: u32 = 50;
 /// A client joins within so many times the time for one try.
 pub(crate) const CONNECT_TRIES: u64 = 2;
-/// Packets in the body of one post of a client that has not joined yet.
-pub(crate) const STRANGER_POSTED_PACKETS_MAX: usize = 128;
+/// Packets in the body of one post of a client that has not joined yet: CONNECT, and what it says behind it.
+pub(crate) const STRANGER_POSTED_PACKETS_MAX: usize = 1_024;
 /// Sockets of one address that a shard allows at least, however small its part of the limit is.
 pub(crate) const STRANGERS_PER_SHARD_MIN: usize = 32;
 /// The longest name of an unknown namespace that a refusal says again.
