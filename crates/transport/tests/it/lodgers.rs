@@ -196,7 +196,7 @@ fn a_stranger_posts_few_packets_at_once() {
     let mut wire = Wire::connect(server.address);
     wire.write(get("/socket.io/?EIO=4&transport=polling").as_bytes());
     let sid = wire.response().body.split('"').nth(3).unwrap().to_owned();
-    let body = ["3"; 200].join("\x1e");
+    let body = ["3"; 1_025].join("\x1e");
     let head =
         format!("POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nhost: hub\r\n");
     wire.write(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes());
