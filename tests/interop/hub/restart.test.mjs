@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { EVERY_DIALECT } from "../support/clients.mjs";
-import { BRISK, connected, leaveAll, Member, newOrderId, publish, publishOrder, publishOrders } from "../support/hub.mjs";
+import { BRISK, connected, leaveAll, Member, newOrderId, publish, publishOrder, publishOrders, repeated } from "../support/hub.mjs";
 import { killPythonClients, noPython, PythonClient } from "../support/python_client.mjs";
 import { DurableHub, TARGET } from "../support/servers.mjs";
 import { serviceToken, userToken } from "../support/token.mjs";
@@ -167,7 +167,7 @@ check("an id that was accepted before a kill is answered the same after it, and 
   await kitchen.ids("order:created", id);
   await killAndStart([kitchen, dashboard]);
   await Promise.all([kitchen.comesBack(), dashboard.comesBack()]);
-  assert.deepEqual(await dashboard.ask("order:created", message), first);
+  assert.deepEqual(await dashboard.ask("order:created", message), repeated(first));
   const live = await publishOrder(hub, tenant);
   assert.deepEqual(await kitchen.ids("order:created", live), [live]);
 });
@@ -183,7 +183,7 @@ check("what is emitted again without an id after a kill is answered as the first
   await dashboard.ids("order:status_changed", id);
   await killAndStart([kitchen, dashboard]);
   await Promise.all([kitchen.comesBack(), dashboard.comesBack()]);
-  assert.deepEqual(await kitchen.ask("order:status_changed", ready), first);
+  assert.deepEqual(await kitchen.ask("order:status_changed", ready), repeated(first));
   const another = await kitchen.ask("order:status_changed", { ...ready, orderId: "o-2" });
   assert.deepEqual(await dashboard.ids("order:status_changed", another.data.id), [another.data.id]);
   const said = await kitchen.ask("order:status_changed", { ...ready, status: "completed" });

@@ -194,6 +194,9 @@ export async function publish(server, tenant, body, { token = serviceToken(tenan
   return { status: response.status, body: text.startsWith("{") ? JSON.parse(text) : text };
 }
 
+/** How an answer comes again: to what was taken before. */
+export const repeated = (answer) => ({ ...answer, data: { ...answer.data, duplicate: true } });
+
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 export const RFC3339_UTC = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
 
