@@ -12,6 +12,8 @@ use crate::reading::Next;
 /// How long after something of the log was sent its client is asked whether it arrived. Not all at once, where many were
 /// sent the same: spread over as long again.
 const CONFIRM_AFTER_MS: u64 = 1_000;
+/// In how many parts.
+const CONFIRM_PARTS: u64 = 16;
 /// How long a client that was asked is not asked again.
 const CONFIRM_PAUSE_MS: u64 = 5_000;
 
@@ -28,7 +30,9 @@ impl Reactor {
             hot.confirmation = Confirmation::Due;
             if !is_timed && let Some(state) = self.clients.get(*client as usize) {
                 let serial = state.serial;
-                let after_ms = CONFIRM_AFTER_MS + u64::from(*client) * 8 % CONFIRM_AFTER_MS;
+                // A few places of the wheel: each is memory of its own.
+                let part = u64::from(*client) % CONFIRM_PARTS;
+                let after_ms = CONFIRM_AFTER_MS + part * (CONFIRM_AFTER_MS / CONFIRM_PARTS);
                 let timer = Timer::Confirm { client: *client, serial };
                 self.wheel.schedule(self.now_ms + after_ms, timer);
             }
