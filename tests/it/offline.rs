@@ -21,6 +21,11 @@ fn pinging() -> foodtrack_server::WebSocketConfig {
         .heartbeat_timeout(Duration::from_secs(20))
 }
 
+/// Has no heartbeat while a test lasts: what is confirmed, the round after an event does.
+fn quiet() -> foodtrack_server::WebSocketConfig {
+    config().heartbeat_interval(Duration::from_secs(60))
+}
+
 /// Reads nothing but pings until so many were answered.
 #[track_caller]
 fn answer_pings(client: &mut Client, count: u32) {
@@ -93,9 +98,7 @@ on_both_transports! {
     }
 
     fn a_page_that_is_reloaded_a_while_after_an_event_does_not_get_it_again(transport) {
-        // The heartbeat has nothing to do with it.
-        let quiet = config().heartbeat_interval(Duration::from_secs(60));
-        let server = Server::with(quiet);
+        let server = Server::with(quiet());
         let mut client = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
         let mut sender = back_end(&server);
         publish(&mut sender, 1..=2);
@@ -107,8 +110,7 @@ on_both_transports! {
     }
 
     fn a_stream_of_events_is_confirmed_by_a_few_pings(transport) {
-        let quiet = config().heartbeat_interval(Duration::from_secs(60));
-        let server = Server::with(quiet);
+        let server = Server::with(quiet());
         let mut client = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
         let mut sender = back_end(&server);
         let started = Instant::now();

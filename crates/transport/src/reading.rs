@@ -61,6 +61,8 @@ impl Reactor {
             let mut buffer =
                 std::mem::take(if kept { &mut link.unread } else { &mut self.scratch });
             let start = if kept { buffer.len() } else { 0 };
+            // A stranger has a smaller part of its turn.
+            let room_max = if link.is_known { usize::MAX } else { STRANGER_BYTES_PER_TURN };
             if kept {
                 let missing = match link.kind {
                     LinkKind::WebSocket { .. } => MessageDecoder::frame_len(&buffer)
@@ -68,10 +70,9 @@ impl Reactor {
                     // A request tells its length too late to know it here: twice as much each time.
                     _ => start,
                 };
-                buffer.resize(start + missing.clamp(4 * 1024, 256 * 1024), 0);
+                let room = missing.clamp(4 * 1024, 256 * 1024).min(room_max);
+                buffer.resize(start + room, 0);
             }
-            // A stranger has a smaller part of its turn.
-            let room_max = if link.is_known { usize::MAX } else { STRANGER_BYTES_PER_TURN };
             let room = (buffer.len() - start).min(room_max);
             let read = link.read(&mut buffer[start..start + room]);
             let end = start + read.as_ref().map_or(0, |read| read.unwrap_or(0));

@@ -31,16 +31,22 @@ impl From<serde_json::Error> for DecodeError {
     }
 }
 
+/// The format's version that a file says. It is read first and alone: another version's fields may be any.
+pub(super) fn version_of(bytes: &[u8]) -> Result<u64, DecodeError> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u64,
+    }
+    let Versioned { version } = serde_json::from_slice(bytes)?;
+    Ok(version)
+}
+
 /// The mark that each tenant has a file of its own.
 pub(super) fn mark() -> Vec<u8> {
     format!("{{\"version\":{VERSION}}}\n").into_bytes()
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<DeclarationsFile, DecodeError> {
-    #[derive(Deserialize)]
-    struct Versioned {
-        version: u64,
-    }
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Whole {
@@ -58,12 +64,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<DeclarationsFile, DecodeError> {
         #[serde(default)]
         description: Option<String>,
     }
-    // First the version alone: another one's fields may be any.
-    let Versioned { version } = serde_json::from_slice(bytes)?;
-    match version {
+    match version_of(bytes)? {
         1 => {}
         VERSION => return Ok(DeclarationsFile::PerTenant),
-        _ => return Err(DecodeError::Version(version)),
+        version => return Err(DecodeError::Version(version)),
     }
     let Whole { declarations, .. } = serde_json::from_slice(bytes)?;
     let mut kept: BTreeMap<TenantId, KeptTenant> = BTreeMap::new();

@@ -7,7 +7,7 @@ use foodtrack_router::Rule;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::declarations_file::DecodeError;
+use super::declarations_file::{DecodeError, version_of};
 
 /// The format that is read and written.
 pub(super) const VERSION: u64 = 2;
@@ -88,10 +88,6 @@ pub(super) fn encode(tenant: &TenantId, kept: &KeptTenant) -> Result<Vec<u8>, se
 /// Reads the file of `tenant`; one that says another's name, in it or in a rule, is damaged.
 pub(super) fn decode(tenant: &TenantId, bytes: &[u8]) -> Result<KeptTenant, DecodeError> {
     #[derive(Deserialize)]
-    struct Versioned {
-        version: u64,
-    }
-    #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Whole {
         #[serde(rename = "version")]
@@ -100,8 +96,7 @@ pub(super) fn decode(tenant: &TenantId, bytes: &[u8]) -> Result<KeptTenant, Deco
         declarations: Vec<KeptDeclaration>,
         rules: Vec<Rule>,
     }
-    // First the version alone: another one's fields may be any.
-    let Versioned { version } = serde_json::from_slice(bytes)?;
+    let version = version_of(bytes)?;
     if version != VERSION {
         return Err(DecodeError::Version(version));
     }
