@@ -1,10 +1,8 @@
 //! Taking sockets in, and what is done where there is no room for them.
 
-use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::io;
 
-use mio::net::TcpStream;
-use mio::{Interest, Token};
+use mio::Token;
 
 use crate::deadlines::Timer;
 use crate::door::DoorRefusal;
@@ -31,10 +29,10 @@ impl Reactor {
         let mut place = 0;
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(listener) = self.listeners.get(place) else { return };
-            match listener.accept() {
-                Ok((stream, peer)) => {
+            match Link::accept(listener) {
+                Ok(link) => {
                     self.accept_retry_ms = ACCEPT_RETRY_MS;
-                    self.take_in(stream, peer);
+                    self.take_in(link);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => place += 1,
                 // The peer was gone before it was accepted.
@@ -53,16 +51,15 @@ impl Reactor {
         self.accept_pending = true;
     }
 
-    fn take_in(&mut self, mut stream: TcpStream, peer: SocketAddr) {
+    fn take_in(&mut self, mut link: Link) {
+        let peer = link.peer;
         if !self.has_room_for_socket() {
             self.door.note(peer.ip(), DoorRefusal::TooManyConnections);
             // Most often the request has not come yet, and this is what it finds. A socket of its own is what there is not.
-            let _ = stream.write(NO_ROOM);
+            let _ = link.write(NO_ROOM);
             return;
         }
-        let serial = self.next_serial();
-        let is_proxied = self.config.proxies.trusts(peer.ip());
-        let link = Link { is_proxied, ..Link::new(stream, peer, serial) };
+        link.is_proxied = self.config.proxies.trusts(peer.ip());
         if let Some(link) = self.add_link(link) {
             self.lodge(link);
         }
@@ -70,15 +67,15 @@ impl Reactor {
 
     /// Takes a socket in and starts its patience.
     pub(crate) fn add_link(&mut self, link: Link) -> Option<u32> {
+        let serial = self.next_serial();
         let entry = self.links.vacant_entry();
         let index = entry.key();
         let link = entry.insert(link);
+        link.serial = serial;
         link.timer_ms = u64::MAX;
         (link.is_output_timed, link.is_resume_timed) = (false, false);
         (link.lodges, link.waits) = (false, Waits::default());
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut link.stream, Token(index), interest)
-        {
+        if let Err(error) = link.register(self.poll.registry(), Token(index)) {
             tracing::warn!(%error, "cannot watch a connection");
             self.links.remove(index);
             return None;

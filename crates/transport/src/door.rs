@@ -124,7 +124,7 @@ impl Reactor {
         let Some(client) = client else { return true };
         let Some(state) = self.links.get(link as usize) else { return false };
         // A proxy keeps its connections, for whoever comes next; what it asks for itself comes from itself.
-        let Some(client) = client.or_else(|| state.stream.peer_addr().ok()) else { return true };
+        let Some(client) = client.or_else(|| state.remote_addr().ok()) else { return true };
         if network(client.ip()) != network(state.peer.ip()) {
             self.move_lodger(link);
         }

@@ -1,7 +1,5 @@
 //! How clients and sockets end: closes from either side, and the politeness due.
 
-use std::net::Shutdown;
-
 use foodtrack_wire::rfc6455::{self, ProtocolError};
 
 use crate::application::Application;
@@ -198,7 +196,7 @@ impl Reactor {
         state.unread = Vec::new();
         state.paused = false;
         if state.unsent.is_empty() {
-            let _ = state.stream.shutdown(Shutdown::Write);
+            state.end();
         } else {
             state.close_when_sent = true;
         }
@@ -223,7 +221,7 @@ impl Reactor {
     pub(crate) fn take_link(&mut self, link: u32) -> Option<Link> {
         let mut state = self.links.try_remove(link as usize)?;
         self.let_go_of(link, &mut state);
-        if let Err(error) = self.poll.registry().deregister(&mut state.stream) {
+        if let Err(error) = state.deregister(self.poll.registry()) {
             tracing::warn!(%error, "cannot hand a connection over");
             return None;
         }

@@ -7,8 +7,7 @@ use crate::reactor::{Reactor, key};
 use crate::send_ring::{BATCH, LOST, RingFailed, Send, SendRing};
 use foodtrack_session::Parser;
 use smallvec::SmallVec;
-use std::io::{IoSlice, Write as _};
-use std::os::fd::AsRawFd as _;
+use std::io::IoSlice;
 
 impl Reactor {
     /// Sends what is gathered, if it is so much that it should go out before there is more. Between two messages of the
@@ -79,9 +78,9 @@ impl Reactor {
                 && hot.has_pending()
                 && let Some(bytes) = self.outbox.single(hot)
             {
-                link.is_kept = link.is_kept || ring.keep(hot.link, link.stream.as_raw_fd());
+                link.is_kept = link.is_kept || ring.keep(hot.link, link.descriptor());
                 let place = link.is_kept.then_some(hot.link);
-                sends.push(Send { socket: link.stream.as_raw_fd(), place, bytes });
+                sends.push(Send { socket: link.descriptor(), place, bytes });
                 senders.push(*client);
             }
         }
@@ -151,10 +150,7 @@ impl Reactor {
                         break;
                     }
                     let total: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-                    let first = match link.blocked {
-                        true => 0,
-                        false => link.stream.write_vectored(&slices[..count]).unwrap_or(0),
-                    };
+                    let first = link.write_vectored(&slices[..count]);
                     self.stats.sent_bytes += first as u64;
                     // The rest, if any, by the plain way: it finds out why and keeps what is left.
                     if first < total

@@ -96,8 +96,8 @@ impl Reactor {
     }
 
     fn adopt_link(&mut self, link: Link) -> Option<(u32, u32)> {
-        let serial = self.next_serial();
-        self.add_link(Link { serial, ..link }).map(|link| (link, serial))
+        let link = self.add_link(link)?;
+        self.links.get(link as usize).map(|state| (link, state.serial))
     }
 
     fn adopt_client<A: Application>(&mut self, app: &mut A, moved: MovedClient<A::Transfer>) {
@@ -113,7 +113,10 @@ impl Reactor {
         let sid = client.sid;
         let polls = matches!(client.transport, Transport::Polling(_));
         // Its token is good: whoever sends it on knows that.
-        let known = |link| Link { is_known: true, ..link };
+        let known = |mut link: Link| {
+            link.is_known = true;
+            link
+        };
         let link = link.and_then(|link| self.adopt_link(known(link)));
         let probed = probed.and_then(|link| self.adopt_link(known(link)));
         if !polls && link.is_none() {

@@ -1,10 +1,14 @@
-//! One socket: what was read and not used yet, what is to be written first, and what is spoken on it.
+//! One socket: what was read and not used yet, what is to be written first, and what is spoken on it. All of it is read and
+//! written here: nobody else knows what carries the bytes.
+#![allow(clippy::disallowed_types, reason = "this is where sockets are read and written")]
 
-use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsRawFd, RawFd};
 
 use foodtrack_wire::rfc6455::MessageDecoder;
-use mio::net::TcpStream;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
 
 use crate::limits::READ_AHEAD_BYTES_MAX;
 use crate::origin_policy::KeptAccess;
@@ -12,7 +16,7 @@ use crate::request_reader::RequestReader;
 use crate::stranger_turns::Waits;
 
 pub(crate) struct Link {
-    pub(crate) stream: TcpStream,
+    stream: TcpStream,
     /// Who is there: the other end, or whom a trusted proxy named in the last request; then port 0 where it named none.
     pub(crate) peer: SocketAddr,
     /// The other end is a trusted proxy.
@@ -74,12 +78,17 @@ pub(crate) enum LinkKind {
 }
 
 impl Link {
-    pub(crate) fn new(stream: TcpStream, peer: SocketAddr, serial: u32) -> Self {
+    /// Takes a connection in that waits at a listener.
+    pub(crate) fn accept(listener: &TcpListener) -> io::Result<Self> {
+        listener.accept().map(|(stream, peer)| Self::new(stream, peer))
+    }
+
+    fn new(stream: TcpStream, peer: SocketAddr) -> Self {
         Self {
             stream,
             peer,
             is_proxied: false,
-            serial,
+            serial: 0,
             kind: LinkKind::Http,
             unread: Vec::new(),
             is_known: false,
@@ -125,6 +134,40 @@ impl Link {
         matches!(self.kind, LinkKind::HttpBusy { .. }) && self.unread.len() >= READ_AHEAD_BYTES_MAX
     }
 
+    /// Has events of the socket come with `token`.
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Has no more events of the socket come here.
+    pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        registry.deregister(&mut self.stream)
+    }
+
+    /// The other end of the socket, whoever it speaks for.
+    pub(crate) fn remote_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.peer_addr()
+    }
+
+    /// What the kernel calls the socket, for sends that go out together.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.stream.as_raw_fd()
+    }
+
+    /// Whether the peer has ended its side, which may not have been read yet.
+    pub(crate) fn has_ended(&self) -> bool {
+        match self.stream.peek(&mut [0]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+
+    /// Ends our side.
+    pub(crate) fn end(&self) {
+        // Where that fails the socket has ended already.
+        let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
     /// Reads once. `Ok(None)`: nothing there now; `Ok(Some(0))`: the peer has ended its side.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
@@ -153,6 +196,12 @@ impl Link {
             }
         }
         Ok(written)
+    }
+
+    /// Writes slices with one call, as far as the socket takes them now, and returns how many bytes that was. Why it was not all
+    /// of it, a plain write finds out.
+    pub(crate) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> usize {
+        if self.blocked { 0 } else { self.stream.write_vectored(slices).unwrap_or(0) }
     }
 
     /// Writes, and keeps what the socket does not take.

@@ -136,11 +136,7 @@ impl Reactor {
             return false;
         }
         // Its end may not have been read yet.
-        let has_ended = match state.stream.peek(&mut [0]) {
-            Ok(read) => read == 0,
-            Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
-        };
-        has_ended || !state.unsent.is_empty()
+        state.has_ended() || !state.unsent.is_empty()
     }
 
     fn write_poll_answer(&mut self, link: u32, body: &[u8]) {
