@@ -10,16 +10,12 @@ use crate::limits::ACCEPTS_PER_TURN;
 use crate::link::Link;
 use crate::reactor::{Reactor, key};
 use crate::stranger_turns::Waits;
+use crate::turned_away::TurnedAway;
 
 /// How long to wait before accepting again when the process has no descriptor left.
 pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
 /// The longest such wait: each is twice as long as the one before, until a connection is accepted.
 const ACCEPT_RETRY_MS_MAX: u64 = 1_600;
-
-/// What somebody gets for whom there is no socket.
-const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
-    content-length: 98\r\nconnection: close\r\n\r\n\
-    {\"code\":\"too_many_connections\",\"message\":\"the server has too many connections; try again shortly\"}";
 
 impl Reactor {
     pub(crate) fn accept(&mut self) {
@@ -53,15 +49,19 @@ impl Reactor {
 
     fn take_in(&mut self, mut link: Link) {
         let peer = link.peer;
-        if !self.has_room_for_socket() {
+        let has_room = self.has_room_for_socket();
+        if !has_room {
             self.door.note(peer.ip(), DoorRefusal::TooManyConnections);
-            // Most often the request has not come yet, and this is what it finds. A socket of its own is what there is not.
-            let _ = link.write(NO_ROOM);
-            return;
+            if !self.strangers.has_room_to_tell() {
+                return TurnedAway::ServerFull.tell(&mut link);
+            }
         }
         link.is_proxied = self.config.proxies.trusts(peer.ip());
-        if let Some(link) = self.add_link(link) {
-            self.lodge(link);
+        let Some(link) = self.add_link(link) else { return };
+        if !has_room {
+            self.turn_away_when_asked(link, TurnedAway::ServerFull);
+        } else if !self.lodge(link) {
+            self.turn_away_when_asked(link, TurnedAway::AddressFull);
         }
     }
 

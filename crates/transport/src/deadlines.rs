@@ -129,6 +129,7 @@ impl Reactor {
             LinkKind::Http | LinkKind::Draining if deadline_ms > now_ms => {
                 self.watch_link(index, deadline_ms);
             }
+            LinkKind::Http if let Some(why) = link.turned_away => self.turn_away(index, why),
             LinkKind::Http | LinkKind::Draining => self.drop_link(index),
         }
     }

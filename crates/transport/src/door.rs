@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::application::HttpTicket;
 use crate::engine_request::EngineError;
-use crate::http::{Head, HttpError};
+use crate::http::{Head, HttpError, header_of_unsound};
+use crate::origin_policy::KeptAccess;
 use crate::reactor::Reactor;
 use crate::strangers::network;
 use crate::trusted_proxies::names_others;
+use crate::turned_away::TurnedAway;
 
 macro_rules! codes {
     ($( $(#[$doc:meta])* $name:ident $code:literal; )*) => {
@@ -102,7 +104,39 @@ impl From<&HttpError> for DoorRefusal {
     }
 }
 
+/// What a head says of who asks, whatever comes of the body.
+pub(crate) struct Asker {
+    pub(crate) access: KeptAccess,
+    /// Whom a proxy asks for; the outer `None` where no proxy asks.
+    pub(crate) forwarded: Option<Option<SocketAddr>>,
+}
+
 impl Reactor {
+    /// Takes note of who asks; `None` where no head was read. Returns whether there is room for them; otherwise they are told
+    /// so, and the connection closes.
+    pub(crate) fn note_asker(&mut self, link: u32, asker: Option<Asker>) -> bool {
+        let Some(asker) = asker else { return true };
+        let Some(state) = self.links.get_mut(link as usize) else { return false };
+        state.access = asker.access;
+        let mut turned_away = state.turned_away;
+        if turned_away.is_none() && !self.note_forwarded(link, asker.forwarded) {
+            turned_away = Some(TurnedAway::AddressFull);
+        }
+        if let Some(why) = turned_away {
+            self.turn_away(link, why);
+        }
+        turned_away.is_none()
+    }
+
+    /// Takes note of the page that asks by bytes that are no sound request.
+    pub(crate) fn note_page(&mut self, link: u32, bytes: &[u8]) {
+        let (origin, host) = (header_of_unsound(bytes, "origin"), header_of_unsound(bytes, "host"));
+        let access = self.config.origins.access(origin, host).keep();
+        if let Some(state) = self.links.get_mut(link as usize) {
+            state.access = access;
+        }
+    }
+
     /// Counts and logs that whoever is on a link is refused.
     pub(crate) fn note_refused(&self, link: u32, code: DoorRefusal) {
         if let Some(link) = self.links.get(link as usize) {
@@ -118,9 +152,8 @@ impl Reactor {
         }
     }
 
-    /// Takes the word of a trusted proxy for who a request comes from; the outer `None` where no head was read. Returns whether
-    /// that one may have one more connection; otherwise it is told so, and the connection closes.
-    pub(crate) fn note_forwarded(&mut self, link: u32, client: Option<Option<SocketAddr>>) -> bool {
+    /// Takes the word of a trusted proxy for who a request comes from. Returns whether that one may have one more connection.
+    fn note_forwarded(&mut self, link: u32, client: Option<Option<SocketAddr>>) -> bool {
         let Some(client) = client else { return true };
         let Some(state) = self.links.get(link as usize) else { return false };
         // A proxy keeps its connections, for whoever comes next; what it asks for itself comes from itself.

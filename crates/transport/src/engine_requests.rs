@@ -11,7 +11,7 @@ use crate::link::LinkKind;
 use crate::origin_policy::{PageAccess, refused_origin};
 use crate::reactor::Reactor;
 use crate::reading::Progress;
-use crate::requests::{JSON, TEXT, cors};
+use crate::requests::{JSON, TEXT};
 use crate::sid::Sid;
 use foodtrack_session::Probe;
 use foodtrack_wire::engine_io::{self, Handshake};
@@ -198,7 +198,7 @@ impl Reactor {
         if let Err(retry_after_ms) = self.admission.admit(peer.ip(), self.now_ms) {
             self.note_refused(link, DoorRefusal::HandshakeRateLimited);
             self.warn_of_proxy(link, head);
-            self.refuse_handshake(link, head, retry_after_ms);
+            self.refuse_handshake(link, retry_after_ms);
             return Ok(Progress::Gone);
         }
         let accept = request.is_upgrade().then(|| request.accept()).transpose()?;
@@ -257,13 +257,12 @@ impl Reactor {
         Ok(Progress::Used(request.used))
     }
 
-    pub(crate) fn refuse_handshake(&mut self, link: u32, head: &Head<'_>, retry_after_ms: u64) {
+    pub(crate) fn refuse_handshake(&mut self, link: u32, retry_after_ms: u64) {
         let body = format!(
             "{{\"code\":\"handshake_rate_limited\",\"message\":\"this address opens connections too fast\",\"retryAfterMs\":{retry_after_ms}}}"
         );
         let seconds = retry_after_ms.div_ceil(1_000).to_string();
-        let mut headers = vec![("content-type", JSON), ("retry-after", seconds.as_bytes())];
-        headers.extend(cors(self.page_access(head)));
+        let headers = [("content-type", JSON), ("retry-after", seconds.as_bytes())];
         self.respond_link(link, 429, &headers, body.as_bytes(), false);
         self.drain_link(link);
     }
@@ -376,12 +375,11 @@ impl Reactor {
 
     pub(crate) fn respond_preflight(&mut self, link: u32, head: &Head<'_>) {
         let requested = head.header("access-control-request-headers").unwrap_or("");
-        let mut headers: Vec<(&str, &[u8])> = vec![
+        let headers: [(&str, &[u8]); 3] = [
             ("access-control-allow-methods", b"GET,POST"),
             ("access-control-allow-headers", requested.as_bytes()),
             ("access-control-max-age", b"600"),
         ];
-        headers.extend(cors(self.page_access(head)));
         self.respond_link(link, 204, &headers, b"", head.keep_alive);
     }
 
@@ -398,8 +396,7 @@ impl Reactor {
         content_type: &[u8],
         body: &[u8],
     ) {
-        let access = self.page_access(head);
-        self.respond_poll(link, access, status, content_type, body, head.keep_alive);
+        self.respond_poll(link, status, content_type, body, head.keep_alive);
     }
 
     /// What the page may do that a request comes from.

@@ -9,6 +9,7 @@ use crate::outbox::Hot;
 use crate::reactor::Reactor;
 use crate::reading::Next;
 use crate::sid::SidClaim;
+use crate::turned_away::TurnedAway;
 
 /// Something on its way to another shard of the same server. Dropping it closes its sockets.
 pub struct Handover<T>(pub(crate) Moved<T>);
@@ -85,10 +86,10 @@ impl Reactor {
     pub fn adopt<A: Application>(&mut self, app: &mut A, handover: Handover<A::Transfer>) {
         match handover.0 {
             Moved::Request(link) => {
-                if let Some((link, serial)) = self.adopt_link(*link)
-                    && self.lodge(link)
-                {
-                    self.defer(link, serial);
+                let Some((link, serial)) = self.adopt_link(*link) else { return };
+                match self.lodge(link) {
+                    true => self.defer(link, serial),
+                    false => self.turn_away(link, TurnedAway::AddressFull),
                 }
             }
             Moved::Client(moved) => self.adopt_client(app, *moved),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::limits::HTTP_HEADERS_MAX;
+use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX};
 
 /// The headers of one request, in the reader's own memory.
 pub(crate) type HeaderBuffer<'a> = [httparse::Header<'a>; HTTP_HEADERS_MAX];
@@ -157,6 +157,19 @@ impl<'a> Head<'a> {
             _ => Err(error(501, "no transfer encoding but chunked is supported")),
         }
     }
+}
+
+/// The value of the first header of this name at the front of bytes that need be no sound request, nor a whole one.
+pub(crate) fn header_of_unsound<'a>(bytes: &'a [u8], name: &str) -> Option<&'a str> {
+    let head = &bytes[..bytes.len().min(HTTP_HEAD_BYTES_MAX)];
+    let lines =
+        head.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
+    let lines = lines.skip(1).map(<[u8]>::trim_ascii_end).take_while(|line| !line.is_empty());
+    let named = lines.filter_map(|line| {
+        let (found, value) = line.split_at_checked(name.len())?;
+        found.eq_ignore_ascii_case(name.as_bytes()).then_some(value)?.strip_prefix(b":")
+    });
+    named.map(|value| std::str::from_utf8(value).map_or("?", trim)).next()
 }
 
 /// The optional white space of HTTP around a value: spaces and tabs alone.

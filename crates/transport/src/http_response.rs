@@ -3,11 +3,15 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use crate::origin_policy::PageAccess;
+
 /// A response but for its body.
 pub(crate) struct ResponseHead<'a> {
     pub(crate) status: u16,
     /// Without those that frame the body. A line break in a value is left out.
     pub(crate) headers: &'a [(&'a str, &'a [u8])],
+    /// What the page may do that asked: the headers for that are no caller's matter.
+    pub(crate) page: PageAccess<'a>,
     /// How long the connection stays for another request; `None` closes it.
     pub(crate) keep_alive: Option<Duration>,
 }
@@ -19,6 +23,10 @@ impl ResponseHead<'_> {
         for (name, value) in self.headers {
             write_header(out, name, value);
         }
+        for (name, value) in self.page.headers() {
+            write_header(out, name, value);
+        }
+        write_header(out, "vary", b"origin");
         // These have no body, and a length would say otherwise.
         if !matches!(self.status, 204 | 304) {
             let mut length = itoa::Buffer::new();
@@ -98,7 +106,8 @@ mod tests {
     fn a_connection_that_stays_says_for_how_long() {
         let head = |keep_alive| {
             let mut out = Vec::new();
-            ResponseHead { status: 200, headers: &[], keep_alive }.write(&mut out, 3);
+            ResponseHead { status: 200, headers: &[], page: PageAccess::Own, keep_alive }
+                .write(&mut out, 3);
             String::from_utf8(out).unwrap()
         };
         let stays = head(Some(Duration::from_secs(75)));
@@ -111,7 +120,8 @@ mod tests {
     #[test]
     fn an_answer_that_has_no_body_says_no_length() {
         let mut out = Vec::new();
-        ResponseHead { status: 204, headers: &[], keep_alive: None }.write(&mut out, 0);
+        ResponseHead { status: 204, headers: &[], page: PageAccess::Own, keep_alive: None }
+            .write(&mut out, 0);
         assert!(!String::from_utf8(out).unwrap().contains("content-length"));
     }
 }

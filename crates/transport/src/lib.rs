@@ -48,6 +48,7 @@ mod stranger_turns;
 mod strangers;
 mod timer_wheel;
 mod trusted_proxies;
+mod turned_away;
 mod waiting;
 mod waker;
 mod written_cursor;

@@ -14,6 +14,7 @@ use crate::limits::READ_AHEAD_BYTES_MAX;
 use crate::origin_policy::KeptAccess;
 use crate::request_reader::RequestReader;
 use crate::stranger_turns::Waits;
+use crate::turned_away::TurnedAway;
 
 pub(crate) struct Link {
     stream: TcpStream,
@@ -21,6 +22,10 @@ pub(crate) struct Link {
     pub(crate) peer: SocketAddr,
     /// The other end is a trusted proxy.
     pub(crate) is_proxied: bool,
+    /// What the page may do that asked last, whatever the answer is and whoever gives it.
+    pub(crate) access: KeptAccess,
+    /// There is no room for it, which it is told when it asks.
+    pub(crate) turned_away: Option<TurnedAway>,
     /// Tells this socket from an earlier one in the same place.
     pub(crate) serial: u32,
     pub(crate) kind: LinkKind,
@@ -70,7 +75,7 @@ pub(crate) enum LinkKind {
     /// Between HTTP requests, or within one.
     Http,
     /// A poll waits for packets, or a request for the application's answer.
-    HttpBusy { client: Option<u32>, keep_alive: bool, head_only: bool, access: KeptAccess },
+    HttpBusy { client: Option<u32>, keep_alive: bool, head_only: bool },
     /// A client's transport, or one that is probed to become it.
     WebSocket { client: u32, decoder: MessageDecoder },
     /// Closing politely: what still comes is thrown away.
@@ -88,6 +93,8 @@ impl Link {
             stream,
             peer,
             is_proxied: false,
+            access: None,
+            turned_away: None,
             serial: 0,
             kind: LinkKind::Http,
             unread: Vec::new(),

@@ -12,7 +12,6 @@ use crate::frame::each_server_frame;
 use crate::http::Head;
 use crate::limits::POLL_PACKETS_MAX;
 use crate::link::LinkKind;
-use crate::origin_policy::PageAccess;
 use crate::reactor::{Reactor, millis};
 use crate::repeats::Carrier;
 use crate::requests::TEXT;
@@ -68,13 +67,11 @@ impl Reactor {
         if let Some(abandoned) = abandoned {
             self.drop_link(abandoned);
         }
-        let access = self.page_access(request.head).keep();
         if let Some(state) = self.links.get_mut(link as usize) {
             state.kind = LinkKind::HttpBusy {
                 client: Some(client),
                 keep_alive: request.head.keep_alive,
                 head_only: false,
-                access,
             };
         }
         if answered {
@@ -142,11 +139,10 @@ impl Reactor {
     fn write_poll_answer(&mut self, link: u32, body: &[u8]) {
         self.stats.sent_bytes += body.len() as u64;
         let Some(state) = self.links.get_mut(link as usize) else { return };
-        let LinkKind::HttpBusy { keep_alive, access, .. } = &mut state.kind else { return };
-        let (keep_alive, access) = (*keep_alive, access.take());
+        let LinkKind::HttpBusy { keep_alive, .. } = state.kind else { return };
         let serial = state.serial;
         state.kind = LinkKind::Http;
-        self.respond_poll(link, PageAccess::kept(&access), 200, TEXT, body, keep_alive);
+        self.respond_poll(link, 200, TEXT, body, keep_alive);
         self.next_request(link, serial);
     }
 

@@ -11,6 +11,7 @@ use crate::application::{Application, HttpRequest, HttpTicket};
 use crate::client::{Client, DrainedWatch, Protocol, Transport};
 use crate::commons::ReactorConfig;
 use crate::deadlines::Timer;
+use crate::door::Asker;
 use crate::engine_request::EngineRequest;
 use crate::http::{self, BodyLength, Head, HttpError};
 use crate::http_response::ResponseHead;
@@ -38,16 +39,15 @@ impl Reactor {
         let mut fresh = RequestReader::default();
         let reader = begun.as_deref_mut().unwrap_or(&mut fresh);
         let (config, sids) = (Arc::clone(&self.config), Arc::clone(&self.sids));
-        // Whom a proxy asks for; said by the head, whatever comes of the body.
-        let forwarded = Cell::new(None);
+        let asker = Cell::new(None);
         let limit = |head: &Head<'_>, length| {
-            if is_proxied {
-                forwarded.set(Some(config.proxies.client(head)));
-            }
+            let access = config.origins.access(head.origin(), head.header("host")).keep();
+            let forwarded = is_proxied.then(|| config.proxies.client(head));
+            asker.set(Some(Asker { access, forwarded }));
             body_limit(&config, &sids, head, length)
         };
         let read = reader.read(bytes, limit, |head, body, used| {
-            if !self.note_forwarded(link, forwarded.take()) {
+            if !self.note_asker(link, asker.take()) {
                 return Progress::Gone;
             }
             let endpoint = config.endpoints.iter().find(|end| end.path == head.path());
@@ -61,7 +61,7 @@ impl Reactor {
             }
             Progress::Used(used)
         });
-        if !self.note_forwarded(link, forwarded.take()) {
+        if !self.note_asker(link, asker.take()) {
             return Progress::Gone;
         }
         match read {
@@ -78,6 +78,7 @@ impl Reactor {
             }
             Err(error) => {
                 self.note_refused(link, (&error).into());
+                self.note_page(link, bytes);
                 self.respond_link(link, error.status, &[], error.message.as_bytes(), false);
                 self.drain_link(link);
                 Progress::Gone
@@ -105,7 +106,6 @@ impl Reactor {
             client: None,
             keep_alive: head.keep_alive,
             head_only: head.method == "HEAD",
-            access: None,
         };
         let ticket = HttpTicket { link, serial: state.serial };
         let headers = head
@@ -168,11 +168,12 @@ impl Reactor {
     ) {
         let timeout = keep_alive.then_some(self.config.limits.keep_alive_timeout);
         let mut response = Vec::with_capacity(256 + body.len());
-        ResponseHead { status, headers, keep_alive: timeout }.write(&mut response, body_bytes);
+        let Some(state) = self.links.get_mut(link as usize) else { return };
+        let page = PageAccess::kept(&state.access);
+        let head = ResponseHead { status, headers, page, keep_alive: timeout };
+        head.write(&mut response, body_bytes);
         response.extend_from_slice(body);
-        if !keep_alive && let Some(link) = self.links.get_mut(link as usize) {
-            link.close_when_sent = true;
-        }
+        state.close_when_sent |= !keep_alive;
         self.send_on_link(link, &response);
     }
 
@@ -294,14 +295,12 @@ impl Reactor {
     pub(crate) fn respond_poll(
         &mut self,
         link: u32,
-        access: PageAccess<'_>,
         status: u16,
         content_type: &[u8],
         body: &[u8],
         keep_alive: bool,
     ) {
-        let mut headers = vec![("content-type", content_type), ("cache-control", b"no-store")];
-        headers.extend(cors(access));
+        let headers = [("content-type", content_type), ("cache-control", b"no-store")];
         self.respond_link(link, status, &headers, body, keep_alive);
     }
 }
@@ -350,12 +349,6 @@ fn body_limit(
 
 pub(crate) const JSON: &[u8] = b"application/json";
 pub(crate) const TEXT: &[u8] = b"text/plain; charset=UTF-8";
-
-/// What lets a page read the answer, if it may.
-pub(crate) fn cors(access: PageAccess<'_>) -> impl Iterator<Item = (&'static str, &[u8])> {
-    let is_another = !matches!(access, PageAccess::Own);
-    access.headers().chain(is_another.then_some(("vary", &b"origin"[..])))
-}
 
 /// A control frame of the WebSocket protocol itself, for one link.
 pub(crate) fn control(opcode: Opcode, payload: &[u8]) -> Vec<u8> {

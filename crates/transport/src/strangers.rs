@@ -9,7 +9,6 @@ use crate::door::DoorRefusal;
 use crate::limits::{CONNECT_TRIES, Limits, STRANGERS_PER_SHARD_MIN};
 use crate::link::{Link, LinkKind};
 use crate::reactor::{Reactor, key, millis};
-use crate::requests::JSON;
 use crate::waker::Waker;
 
 /// Sockets let go of at once where there are too many.
@@ -82,6 +81,12 @@ impl StrangerBudget {
         self.sockets.load(Ordering::Relaxed) < self.sockets_max + margin
     }
 
+    /// Whether one more socket fits that is only told that there is no room.
+    pub(crate) fn has_room_to_tell(&self) -> bool {
+        let margin = (self.sockets_max / 8).min(32) + (self.sockets_max / 16).min(32);
+        self.sockets.load(Ordering::Relaxed) < self.sockets_max + margin
+    }
+
     /// Asks all shards to let go of some. Returns how many such calls there were.
     fn call(&self) -> u32 {
         let calls = self.calls.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
@@ -100,7 +105,7 @@ enum Lodger {
 
 impl Reactor {
     /// A socket is there, or is known to be of this address: it lodges until somebody known has it. Where its address has too
-    /// many, the oldest of them goes. Returns whether it may stay; otherwise it is told why, and closes.
+    /// many, the oldest of them goes. Returns whether it may stay; otherwise it is the caller's to tell why.
     pub(crate) fn lodge(&mut self, link: u32) -> bool {
         let Some(state) = self.links.get_mut(link as usize) else { return false };
         // A trusted proxy is nobody by itself: it is bounded by whom it names.
@@ -120,10 +125,6 @@ impl Reactor {
             return true;
         }
         self.note_refused(link, DoorRefusal::TooManyConnections);
-        let body = "{\"code\":\"too_many_connections\",\"message\":\"this address has too many connections that have not joined; try again shortly\"}";
-        let headers = [("content-type", JSON), ("retry-after", b"1")];
-        self.respond_link(link, 429, &headers, body.as_bytes(), false);
-        self.drain_link(link);
         false
     }
 

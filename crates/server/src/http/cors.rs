@@ -1,9 +1,9 @@
-//! What pages of other origins may do with the API: what the configuration's one policy says for both halves of the port.
+//! Preflights of the API: what the configuration's one policy says for both halves of the port.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use foodtrack_transport::{OriginPolicy, PageAccess, refused_origin};
@@ -38,37 +38,24 @@ impl Cors {
     }
 }
 
-/// Answers preflights, and lets allowed origins read the other answers.
+/// Answers preflights. What an answer says of the page that may read it is the transport's to add: to all answers alike.
 pub(crate) async fn answer(
     State(cors): State<Arc<Cors>>,
     request: Request,
     next: Next,
 ) -> Response {
+    let is_preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    if !is_preflight {
+        return next.run(request).await;
+    }
     let (origin, host) =
         (text(request.headers(), header::ORIGIN), text(request.headers(), header::HOST));
     let access = cors.origins.access(origin.as_deref(), host.as_deref());
-    let is_preflight = request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = match is_preflight {
-        true => cors.preflight(origin.as_deref(), access),
-        false => next.run(request).await,
-    };
-    allow(response.headers_mut(), access);
-    response
+    cors.preflight(origin.as_deref(), access)
 }
 
 /// What is no text is no origin that could be allowed.
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned())
-}
-
-/// Says what the page may do, and that another page may not.
-fn allow(headers: &mut HeaderMap, access: PageAccess<'_>) {
-    headers.append(header::VARY, HeaderValue::from_static("origin"));
-    for (name, value) in access.headers() {
-        // The origin was a header's value before.
-        if let Ok(value) = HeaderValue::from_bytes(value) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    }
 }

@@ -67,15 +67,8 @@ impl StatusPages {
         page: StatusPage,
         request: &Request<Bytes>,
     ) -> Option<Response<Bytes>> {
-        let is_plain = matches!(*request.method(), Method::GET | Method::HEAD)
-            // What another origin's page may read is the API's to say.
-            && !request.headers().contains_key(header::ORIGIN);
-        if !is_plain {
-            return None;
-        }
-        let mut response = self.fresh()?.response(page);
-        response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
-        Some(response)
+        let is_plain = matches!(*request.method(), Method::GET | Method::HEAD);
+        is_plain.then(|| self.fresh())?.map(|pages| pages.response(page))
     }
 
     /// From now on nobody is told what was so before.

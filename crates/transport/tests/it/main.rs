@@ -9,6 +9,7 @@ mod handover;
 mod heartbeats;
 mod http;
 mod lodgers;
+mod pages;
 mod pauses;
 mod repeats;
 mod server;
