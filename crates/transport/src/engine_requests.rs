@@ -401,7 +401,7 @@ impl Reactor {
 
     /// What the page may do that a request comes from.
     pub(crate) fn page_access<'a>(&self, head: &Head<'a>) -> PageAccess<'a> {
-        self.config.origins.access(head.origin(), head.header("host"))
+        self.config.origins.access(head.origin(), head.host())
     }
 
     /// Takes a request to the shard where its session lives.

@@ -10,8 +10,10 @@ pub(crate) type HeaderBuffer<'a> = [httparse::Header<'a>; HTTP_HEADERS_MAX];
 /// A request's head, borrowed from the bytes it came in.
 pub(crate) struct Head<'a> {
     pub(crate) method: &'a str,
-    /// Path and query as they were sent.
-    pub(crate) target: &'a str,
+    /// Path and query as they were sent; the path is empty where a proxy's client left it out.
+    target: &'a str,
+    /// Whom the target of a request names that is made as to a proxy: `http://hub:4001/x`. It counts before the header.
+    authority: Option<&'a str>,
     /// Whether the client may send another request behind this one.
     pub(crate) keep_alive: bool,
     /// HTTP/1.1, not 1.0.
@@ -37,6 +39,7 @@ impl<'a> Head<'a> {
         let mut head = Self {
             method: request.method.unwrap_or(""),
             target: request.path.unwrap_or(""),
+            authority: None,
             keep_alive: request.version == Some(1),
             is_1_1: request.version == Some(1),
             headers: request.headers,
@@ -47,7 +50,49 @@ impl<'a> Head<'a> {
             head.keep_alive = true;
         }
         head.check_host()?;
+        head.check_target()?;
         Ok(head)
+    }
+
+    /// Reads a target in absolute form into its parts (RFC 9112, section 3.2.2), and refuses what is none of a server's.
+    fn check_target(&mut self) -> Result<(), HttpError> {
+        if self.target.starts_with('/') || (self.target == "*" && self.method == "OPTIONS") {
+            return Ok(());
+        }
+        let (scheme, rest) = self.target.split_once("://").ok_or(MALFORMED)?;
+        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+            return Err(MALFORMED);
+        }
+        let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let is_sound = !authority.is_empty()
+            && !authority.starts_with(':')
+            && authority.bytes().all(is_of_authority);
+        (self.authority, self.target) = (Some(authority), target);
+        if is_sound { Ok(()) } else { Err(MALFORMED) }
+    }
+
+    /// Path and query: the target in origin form.
+    pub(crate) fn target(&self) -> Cow<'a, str> {
+        match self.target.starts_with(['/', '*']) {
+            true => Cow::Borrowed(self.target),
+            false => Cow::Owned(format!("/{}", self.target)),
+        }
+    }
+
+    /// Whom the request is for: a host, perhaps with a port.
+    pub(crate) fn host(&self) -> Option<&'a str> {
+        self.authority.or_else(|| self.header("host"))
+    }
+
+    /// Names and values of all headers, in their order; `Host` says whom the request is for.
+    pub(crate) fn owned_headers(&self) -> Vec<(String, Vec<u8>)> {
+        let value = |header: &httparse::Header<'a>| match self.authority {
+            Some(authority) if header.name.eq_ignore_ascii_case("host") => authority.as_bytes(),
+            _ => header.value,
+        };
+        let owned =
+            |header: &httparse::Header<'a>| (header.name.to_owned(), value(header).to_vec());
+        self.headers.iter().map(owned).collect()
     }
 
     /// The value of the first header of this name, if it is text.
@@ -83,7 +128,8 @@ impl<'a> Head<'a> {
     }
 
     pub(crate) fn path(&self) -> &'a str {
-        self.target.split_once('?').map_or(self.target, |(path, _)| path)
+        let path = self.target.split_once('?').map_or(self.target, |(path, _)| path);
+        if path.is_empty() { "/" } else { path }
     }
 
     pub(crate) fn query(&self) -> &'a str {
@@ -310,6 +356,45 @@ mod tests {
             ("GET / HTTP/1.0\r\n\r\n", Ok(BodyLength::Known(0))),
         ] {
             assert_eq!(length_of(request), expected, "{request:?}");
+        }
+    }
+
+    #[test]
+    fn an_absolute_target_says_what_is_asked_of_whom() {
+        let read = |target: &str| {
+            let text = format!("GET {target} HTTP/1.1\r\nHost: proxy\r\n\r\n");
+            let mut headers = [httparse::EMPTY_HEADER; HTTP_HEADERS_MAX];
+            let head = Head::parse(text.as_bytes(), &mut headers).map_err(|error| error.status)?;
+            let host = head.host().unwrap().to_owned();
+            Ok((host, head.target().into_owned(), head.path().to_owned(), head.query().to_owned()))
+        };
+        for (target, host, origin_form, path, query) in [
+            (
+                "http://hub:4001/socket.io/?EIO=4",
+                "hub:4001",
+                "/socket.io/?EIO=4",
+                "/socket.io/",
+                "EIO=4",
+            ),
+            ("HTTPS://[::1]/x", "[::1]", "/x", "/x", ""),
+            ("http://hub", "hub", "/", "/", ""),
+            ("http://hub?a=b", "hub", "/?a=b", "/", "a=b"),
+            // No scheme: nothing but a path.
+            ("/http://hub/x", "proxy", "/http://hub/x", "/http://hub/x", ""),
+        ] {
+            let expected = [host, origin_form, path, query].map(str::to_owned).into();
+            assert_eq!(read(target), Ok(expected), "{target}");
+        }
+        for target in [
+            "http:///x",
+            "http://a@hub/x",
+            "http://a,b/x",
+            "ftp://hub/x",
+            "hub:443",
+            "x",
+            "http://:80/",
+        ] {
+            assert_eq!(read(target), Err(400), "{target}");
         }
     }
 

@@ -79,12 +79,10 @@ impl HttpConnection {
 
     fn next_request(&mut self, from: usize) -> Result<Option<(Outcome, bool, usize)>, HttpError> {
         let reading = self.reader.read(&self.unread[from..], limit, |head, body, used| {
-            let headers =
-                head.headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec()));
             let request = Outcome::Request {
                 method: head.method.to_owned(),
-                target: head.target.to_owned(),
-                headers: headers.collect(),
+                target: head.target().into_owned(),
+                headers: head.owned_headers(),
                 body: body.into_owned(),
             };
             (request, head.keep_alive, used)

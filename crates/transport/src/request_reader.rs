@@ -199,7 +199,7 @@ mod tests {
 
     fn read(reader: &mut RequestReader, input: &[u8]) -> Result<Option<(String, usize)>, u16> {
         let use_request =
-            |head: &Head<'_>, _body: Cow<'_, [u8]>, used| (head.target.to_owned(), used);
+            |head: &Head<'_>, _body: Cow<'_, [u8]>, used| (head.target().into_owned(), used);
         match reader.read(input, any, use_request) {
             Ok(Reading::Whole(read)) => Ok(Some(read)),
             Ok(Reading::NeedMore { .. }) => Ok(None),

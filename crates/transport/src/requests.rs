@@ -41,7 +41,7 @@ impl Reactor {
         let (config, sids) = (Arc::clone(&self.config), Arc::clone(&self.sids));
         let asker = Cell::new(None);
         let limit = |head: &Head<'_>, length| {
-            let access = config.origins.access(head.origin(), head.header("host")).keep();
+            let access = config.origins.access(head.origin(), head.host()).keep();
             let forwarded = is_proxied.then(|| config.proxies.client(head));
             asker.set(Some(Asker { access, forwarded }));
             body_limit(&config, &sids, head, length)
@@ -108,16 +108,11 @@ impl Reactor {
             head_only: head.method == "HEAD",
         };
         let ticket = HttpTicket { link, serial: state.serial };
-        let headers = head
-            .headers
-            .iter()
-            .map(|header| (header.name.to_owned(), header.value.to_vec()))
-            .collect();
         let request = HttpRequest {
             // The same is answered, but for the body, which is left out on its way.
             method: if head.method == "HEAD" { "GET" } else { head.method }.to_owned(),
-            target: head.target.to_owned(),
-            headers,
+            target: head.target().into_owned(),
+            headers: head.owned_headers(),
             body,
             peer: state.peer,
         };

@@ -3,10 +3,10 @@
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use foodtrack_transport::Limits;
+use foodtrack_transport::{Limits, OriginPolicy, ReactorConfig};
 
 use crate::client::{Poller, Wire, event, events, get, post, upgrade};
-use crate::server::Server;
+use crate::server::{Server, config};
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
@@ -155,6 +155,35 @@ fn a_later_request_that_drips_is_closed_at_its_deadline_though_it_makes_progress
         assert!(started.elapsed() >= handshake_timeout / 2, "{:?}", started.elapsed());
     }
     server.wait_until_empty(Duration::from_secs(2));
+}
+
+#[test]
+fn a_target_with_a_host_in_it_reaches_what_is_there() {
+    let server = Server::start(Limits::default());
+    let mut wire = Wire::connect(server.address);
+    wire.write(get("http://hub:4001/socket.io/?EIO=4&transport=polling").as_bytes());
+    let open = wire.response();
+    assert!(open.status == 200 && open.body.starts_with("0{"), "{}", open.body);
+    // The API gets it as it gets any other.
+    wire.write(get("HTTP://hub:4001/api?a=b").as_bytes());
+    assert_eq!(wire.response().body, "/api?a=b");
+    wire.write(get("http://hub").as_bytes());
+    assert_eq!(wire.response().body, "/");
+    wire.write(upgrade("http://hub/socket.io/?EIO=4&transport=websocket").as_bytes());
+    assert_eq!(wire.response().status, 101);
+}
+
+#[test]
+fn the_host_in_a_target_counts_and_not_the_header_beside_it() {
+    let origins = OriginPolicy::new(&["http://other.example"], true);
+    let server = Server::with_shards(ReactorConfig { origins, ..config(Limits::default()) }, 1);
+    for (host, status) in [("hub", 200), ("elsewhere", 403)] {
+        let target = format!("http://{host}/socket.io/?EIO=4&transport=polling");
+        let mut wire = Wire::connect(server.address);
+        let page = get(&target).replace("host: hub", "host: proxy\r\norigin: http://hub");
+        wire.write(page.as_bytes());
+        assert_eq!(wire.response().status, status, "{host}");
+    }
 }
 
 #[test]
