@@ -1,6 +1,7 @@
 //! Taking sockets in, and what is done where there is no room for them.
 
 use std::io;
+use std::time::Instant;
 
 use mio::Token;
 
@@ -18,7 +19,8 @@ pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
 const ACCEPT_RETRY_MS_MAX: u64 = 1_600;
 
 impl Reactor {
-    pub(crate) fn accept(&mut self) {
+    /// Takes in who has come, and goes on next turn once it is `until`.
+    pub(crate) fn accept(&mut self, until: Instant) {
         if self.is_accept_timed {
             return;
         }
@@ -29,6 +31,9 @@ impl Reactor {
                 Ok(link) => {
                     self.accept_retry_ms = ACCEPT_RETRY_MS;
                     self.take_in(link);
+                    if Instant::now() >= until {
+                        break;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => place += 1,
                 // The peer was gone before it was accepted.

@@ -75,7 +75,7 @@ impl Reactor {
             match timer {
                 Timer::Accept => {
                     self.is_accept_timed = false;
-                    self.accept();
+                    self.accept_pending = true;
                 }
                 Timer::Parted => self.forget_parted(),
                 Timer::Application(what) => app.deadline(self, what),

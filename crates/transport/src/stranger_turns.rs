@@ -49,7 +49,7 @@ impl Reactor {
         }
         let began = Instant::now();
         if std::mem::take(&mut self.accept_pending) {
-            self.accept();
+            self.accept(began + STRANGERS_TIME / 2);
         }
         while let Some((link, serial)) = self.strangers_ready.pop_front() {
             let Some(state) = self.link_of(link, serial) else { continue };

@@ -1,6 +1,7 @@
 //! What the reactor tells a shard.
 
 use std::borrow::Cow;
+use std::time::{Duration, Instant};
 
 use foodtrack_contract::ErrorCode;
 use foodtrack_session::{Event, NamespaceId};
@@ -20,8 +21,8 @@ use crate::showing::TURN_DELIVERIES_MAX;
 use crate::tag::Tag;
 use crate::turn::Deadline;
 
-/// Messages taken from the mailbox in a turn.
-const INBOX_PER_TURN: usize = 1_024;
+/// How long messages are taken from the mailbox in a turn: sockets wait meanwhile.
+const INBOX_TIME: Duration = Duration::from_millis(4);
 
 impl Application for Shard {
     type Transfer = Admission;
@@ -246,14 +247,13 @@ impl Application for Shard {
     fn turn(&mut self, io: &mut Reactor) {
         self.hear_of_logs(io);
         self.look_at_waiting(io);
-        let deliveries = self.parts.counters.deliveries.get();
-        for _ in 0..INBOX_PER_TURN {
+        let (began, deliveries) = (Instant::now(), self.parts.counters.deliveries.get());
+        while began.elapsed() < INBOX_TIME
+            && self.parts.counters.deliveries.get() - deliveries <= TURN_DELIVERIES_MAX as u64
+        {
             match self.parts.inbox.try_recv() {
                 Ok(message) => self.handle_message(io, message),
                 Err(_) => return,
-            }
-            if self.parts.counters.deliveries.get() - deliveries > TURN_DELIVERIES_MAX as u64 {
-                break;
             }
         }
         // There may be more: come back without waiting.
