@@ -2,6 +2,8 @@
 
 /// The length of a tick.
 const TICK_MS: u64 = 8;
+/// A tick with more deadlines than this is looked at once, at its end: a crowd costs one wake-up for each tick.
+const CROWD: usize = 4;
 /// Slots of the wheel; a deadline beyond them comes round and is looked at again.
 const SLOTS: usize = 4_096;
 const WORDS: usize = SLOTS / 64;
@@ -26,9 +28,10 @@ impl<T: Copy> TimerWheel<T> {
         Self { slots, occupied: [0; WORDS], tick: now_ms / TICK_MS }
     }
 
-    /// Says `what` once `deadline_ms` has passed: at most a tick late, never early.
+    /// Says `what` once `deadline_ms` has passed: never early, at most a tick late, and not late at all where few
+    /// deadlines share the tick.
     pub(crate) fn schedule(&mut self, deadline_ms: u64, what: T) {
-        let tick = deadline_ms.div_ceil(TICK_MS).max(self.tick);
+        let tick = (deadline_ms / TICK_MS).max(self.tick);
         let slot = slot(tick);
         self.slots[slot].push(Entry { deadline_ms, what });
         self.occupied[slot / 64] |= 1 << (slot % 64);
@@ -48,7 +51,14 @@ impl<T: Copy> TimerWheel<T> {
                 (found + SLOTS - start) % SLOTS
             })
         })?;
-        Some(((self.tick + ticks as u64) * TICK_MS).saturating_sub(now_ms))
+        let tick = self.tick + ticks as u64;
+        let end_ms = (tick + 1) * TICK_MS;
+        let entries = &self.slots[slot(tick)];
+        if entries.len() > CROWD {
+            return Some(end_ms.saturating_sub(now_ms));
+        }
+        let earliest_ms = entries.iter().map(|entry| entry.deadline_ms).fold(end_ms, u64::min);
+        Some(earliest_ms.saturating_sub(now_ms))
     }
 
     /// Moves what is due into `due`.
@@ -62,6 +72,9 @@ impl<T: Copy> TimerWheel<T> {
                 continue;
             }
             let entries = &mut self.slots[slot];
+            if tick == now_tick && entries.len() > CROWD {
+                break;
+            }
             entries.retain(|entry| {
                 let later = entry.deadline_ms > now_ms;
                 if !later {
@@ -76,7 +89,7 @@ impl<T: Copy> TimerWheel<T> {
                 }
             }
         }
-        self.tick = self.tick.max(now_tick + 1);
+        self.tick = self.tick.max(now_tick);
     }
 }
 
@@ -107,6 +120,32 @@ mod tests {
                 "{deadline_ms}: {fired}"
             );
         }
+    }
+
+    /// Every deadline that fires, with the time when it does, for a sleeper that wakes when the wheel says.
+    fn wake_ups(deadlines_ms: &[u64]) -> Vec<(u64, Vec<u64>)> {
+        let mut wheel = TimerWheel::new(0);
+        deadlines_ms.iter().for_each(|deadline_ms| wheel.schedule(*deadline_ms, *deadline_ms));
+        let (mut now_ms, mut wakes) = (0, Vec::new());
+        while let Some(idle_ms) = wheel.idle_ms(now_ms) {
+            now_ms += idle_ms;
+            let mut due = Vec::new();
+            wheel.expire(now_ms, &mut due);
+            wakes.push((now_ms, due));
+        }
+        wakes
+    }
+
+    #[test]
+    fn a_few_deadlines_are_kept_to_the_millisecond() {
+        let wakes = wake_ups(&[301, 303, 501, 509]);
+        assert_eq!(wakes, [301, 303, 501, 509].map(|ms| (ms, vec![ms])));
+    }
+
+    #[test]
+    fn a_crowd_in_one_tick_costs_one_wake_up() {
+        let wakes = wake_ups(&[800, 801, 802, 803, 804, 805, 806, 807]);
+        assert_eq!(wakes, [(808, (800..808).collect())]);
     }
 
     #[test]
