@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use ahash::HashMap;
 use foodtrack_session::{Event, NamespaceId, Namespaces};
 use foodtrack_transport::{
     Application, ClientKey, CloseReason, Data, Flow, FrameMeta, Handover, HttpRequest, HttpTicket,
@@ -11,17 +10,33 @@ use foodtrack_transport::{
 
 use crate::packets::{Incoming, Kind, Outgoing};
 
+/// How long after its answer to CONNECT a client is told its `auth`. The Socket.IO suite listens for one packet at a time,
+/// and loses the second of two that it reads at once.
+const AUTH_AFTER_MS: u64 = 20;
+
 /// Tells a client the `auth` that it connected with, and sends back what it sends.
 pub(crate) struct Echo {
     namespaces: Namespaces,
-    /// What clients that are about to join gave as `auth`.
-    auths: HashMap<(ClientKey, NamespaceId), String>,
+    /// The `auth` of those who are still to be told theirs, in the order of joining.
+    auths: Vec<(ClientKey, NamespaceId, String)>,
     sockets: u64,
 }
 
 impl Echo {
     pub(crate) fn new(namespaces: Namespaces) -> Self {
-        Self { namespaces, auths: HashMap::default(), sockets: 0 }
+        Self { namespaces, auths: Vec::new(), sockets: 0 }
+    }
+
+    fn tell_auth(&mut self, io: &mut Reactor, client: ClientKey) {
+        for (_, namespace, auth) in self.auths.extract_if(.., |(other, ..)| *other == client) {
+            let event = Outgoing {
+                namespace: self.namespaces.name(namespace),
+                kind: Kind::Event("auth", None),
+                arguments: &[&auth],
+                attachments: &[],
+            };
+            event.send(io, client, FrameMeta::default());
+        }
     }
 }
 
@@ -45,20 +60,17 @@ impl Application for Echo {
         auth: Option<Cow<'_, str>>,
     ) -> Verdict<Nowhere> {
         let auth = auth.map_or_else(|| "{}".to_owned(), Cow::into_owned);
-        self.auths.insert((client, namespace), auth);
+        self.auths.push((client, namespace, auth));
         self.sockets += 1;
         Verdict::Accept { answer: format!("{{\"sid\":\"{}\"}}", socket_id(self.sockets)) }
     }
 
-    fn connected(&mut self, io: &mut Reactor, client: ClientKey, namespace: NamespaceId) {
-        let Some(auth) = self.auths.remove(&(client, namespace)) else { return };
-        let event = Outgoing {
-            namespace: self.namespaces.name(namespace),
-            kind: Kind::Event("auth", None),
-            arguments: &[&auth],
-            attachments: &[],
-        };
-        event.send(io, client, FrameMeta::default());
+    fn connected(&mut self, io: &mut Reactor, client: ClientKey, _namespace: NamespaceId) {
+        io.set_alarm(client, AUTH_AFTER_MS);
+    }
+
+    fn alarm(&mut self, io: &mut Reactor, client: ClientKey) {
+        self.tell_auth(io, client);
     }
 
     fn adopt(
@@ -78,6 +90,7 @@ impl Application for Echo {
             io.close(client, CloseReason::ProtocolError);
             return Flow::Continue;
         };
+        self.tell_auth(io, client);
         let kind = match (&*incoming.name, event.id) {
             ("message", _) => Kind::Event("message-back", None),
             ("message-with-ack", Some(id)) => Kind::Ack(id),
@@ -97,10 +110,12 @@ impl Application for Echo {
         true
     }
 
-    fn left(&mut self, _io: &mut Reactor, _client: ClientKey, _namespace: NamespaceId) {}
+    fn left(&mut self, _io: &mut Reactor, client: ClientKey, namespace: NamespaceId) {
+        self.auths.retain(|(other, left, _)| (*other, *left) != (client, namespace));
+    }
 
     fn closed(&mut self, _io: &mut Reactor, client: ClientKey, _reason: CloseReason) {
-        self.auths.retain(|(other, _), _| *other != client);
+        self.auths.retain(|(other, ..)| *other != client);
     }
 
     fn message(&mut self, io: &mut Reactor, client: ClientKey, data: Data<'_>) {
