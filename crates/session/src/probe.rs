@@ -4,7 +4,7 @@ use foodtrack_wire::engine_io::Packet;
 
 /// How far the probing socket has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probe {
+pub(crate) enum Probe {
     /// Opened; the client is to send `2probe`.
     Awaited,
     /// `2probe` was answered by `3probe`; the client is to send `5` once its last poll has ended.
@@ -24,7 +24,7 @@ pub enum ProbeStep {
 
 impl Probe {
     /// Takes a packet of the probing socket.
-    pub fn handle(&mut self, packet: &Packet<'_>) -> ProbeStep {
+    pub(crate) fn handle(&mut self, packet: &Packet<'_>) -> ProbeStep {
         match (*self, packet) {
             (Self::Awaited, Packet::Ping("probe")) => {
                 *self = Self::Answered;

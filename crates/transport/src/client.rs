@@ -4,11 +4,9 @@ use crate::allowance::Allowance;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use foodtrack_session::{Heartbeat, Pings, Probe, Session};
+use foodtrack_session::{Heartbeat, Pings, Polling, Session, Sid};
 
 use crate::delivery_queue::DeliveryQueue;
-use crate::repeats::Repeats;
-use crate::sid::Sid;
 
 /// A client of this shard, for as long as [`Application::closed`](crate::Application::closed) has not named it. Keys
 /// come from the reactor alone: who was not given one cannot address the client.
@@ -105,29 +103,6 @@ pub(crate) enum Transport {
     Polling(Box<Polling>),
 }
 
-/// A client that polls.
-#[derive(Debug, Default)]
-pub(crate) struct Polling {
-    /// The request that waits for packets.
-    pub(crate) waiting: Option<u32>,
-    /// The socket that is being probed for an upgrade.
-    pub(crate) upgrade: Option<Upgrade>,
-    pub(crate) repeats: Repeats,
-}
-
-impl Polling {
-    /// Whether the client was told that it may change to a WebSocket: it stops polling, and what comes there is not read yet.
-    pub(crate) fn is_changing(&self) -> bool {
-        self.upgrade.as_ref().is_some_and(|upgrade| upgrade.probe == Probe::Answered)
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Upgrade {
-    pub(crate) link: u32,
-    pub(crate) probe: Probe,
-}
-
 /// Whether the application wants to know when a client has no backlog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum DrainedWatch {
@@ -187,7 +162,7 @@ impl Client {
     pub(crate) fn has_websocket(&self) -> bool {
         match &self.transport {
             Transport::WebSocket { .. } => true,
-            Transport::Polling(polling) => polling.upgrade.is_some(),
+            Transport::Polling(polling) => polling.probing().is_some(),
         }
     }
 

@@ -47,8 +47,8 @@ pub(crate) enum Timer {
         serial: u32,
     },
     Accept,
-    /// Last words that nobody came for.
-    Parted,
+    /// Closed sessions whose clients did not come for the end.
+    ClosedPolling,
     Application(u64),
 }
 
@@ -77,7 +77,7 @@ impl Reactor {
                     self.is_accept_timed = false;
                     self.accept_pending = true;
                 }
-                Timer::Parted => self.forget_parted(),
+                Timer::ClosedPolling => self.forget_closed(),
                 Timer::Application(what) => app.deadline(self, what),
                 Timer::Link { link, serial } => self.link_deadline(link, serial),
                 Timer::Resume { link, serial } => {

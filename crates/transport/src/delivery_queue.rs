@@ -5,10 +5,10 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use ahash::HashMap;
-use foodtrack_session::Parser;
+use foodtrack_session::{Backlog, EncodedPacket, Parser};
 use foodtrack_wire::rfc6455::{self, Opcode};
 
-use crate::frame::{Frame, FrameMeta, Urgency, split_server_frame};
+use crate::frame::{Frame, FrameMeta, Urgency, each_server_frame, split_server_frame};
 use crate::outbox::transcode;
 use crate::stamp::restamp;
 use crate::waiting::{By, List, NOWHERE, Waiting, WaitingFrames};
@@ -186,7 +186,7 @@ impl DeliveryQueue {
     }
 
     /// How large the next one is: bytes, less what a stamp of its own adds, and packets.
-    pub(crate) fn peek(&mut self) -> Option<(usize, usize)> {
+    fn next_size(&mut self) -> Option<(usize, usize)> {
         if self.ping_behind == Some(0) {
             return Some((PING.len(), 1));
         }
@@ -359,6 +359,27 @@ impl DeliveryQueue {
             *frames -= 1;
         }
         self.waiting.remove(place)
+    }
+}
+
+impl Backlog for DeliveryQueue {
+    fn peek(&mut self) -> Option<(usize, usize)> {
+        self.next_size()
+    }
+
+    fn pop(&mut self, mut each: impl FnMut(EncodedPacket<'_>)) -> bool {
+        let Some(outgoing) = self.pop() else { return false };
+        each_server_frame(outgoing.bytes(), |is_text, payload| {
+            each(match is_text {
+                true => EncodedPacket::Text(payload),
+                false => EncodedPacket::Binary(payload),
+            });
+        });
+        true
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
     }
 }
 

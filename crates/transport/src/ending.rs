@@ -1,5 +1,6 @@
 //! How clients and sockets end: closes from either side, and the politeness due.
 
+use foodtrack_session::PollingEnd;
 use foodtrack_wire::rfc6455::{self, ProtocolError};
 
 use crate::application::Application;
@@ -7,9 +8,7 @@ use crate::client::{ClientKey, CloseReason, Transport};
 use crate::deadlines::Timer;
 use crate::link::{Link, LinkKind};
 use crate::outbox::{Hot, Mode};
-use crate::parted::{CLOSE, LAST_WORDS_MS, LastWords};
 use crate::reactor::Reactor;
-use crate::sid::Sid;
 
 /// How long a closed socket may take to end its side.
 const LINGER_MS: u64 = 1_000;
@@ -63,9 +62,6 @@ impl Reactor {
     }
 
     fn let_go(&mut self, client: u32, reason: CloseReason) {
-        // What waits for it would have gone out by a poll that waits.
-        let is_told_all = self.clients[client as usize].queue.is_none();
-        let was_polling = self.answer_poll(client, is_told_all.then_some(CLOSE));
         let mut state = self.clients.remove(client as usize);
         self.discount_client(&mut state);
         self.hot[client as usize] = Hot::FREE;
@@ -81,21 +77,25 @@ impl Reactor {
                 CloseReason::ServerClosed => self.close_websocket(link, 1_001),
             },
             Transport::Polling(polling) => {
-                if let Some(upgrade) = polling.upgrade {
-                    self.drop_link(upgrade.link);
+                let PollingEnd { answer, probing, last } =
+                    polling.end(state.queue, self.config.limits.payload_bytes_max);
+                if let Some(answer) = answer {
+                    self.write_poll_answer(&answer);
+                }
+                if let Some(link) = probing {
+                    self.drop_link_of(link);
                 }
                 let is_told =
                     matches!(reason, CloseReason::Disconnected | CloseReason::ServerClosed);
-                let words = match was_polling && is_told_all {
-                    true => LastWords::said(polling.repeats),
-                    false => LastWords::unsaid(state.queue, polling.repeats),
-                };
-                if is_told && !words.is_over() {
-                    self.polling.remove(&state.sid);
-                    return self.part(state.sid, words);
-                }
-                self.sids.remove(&state.sid);
                 self.polling.remove(&state.sid);
+                if !is_told || last.is_over() {
+                    self.sids.remove(&state.sid);
+                } else if let Some(deadline_ms) =
+                    self.closed_polling.insert(state.sid, last, self.now_ms)
+                {
+                    self.wheel.schedule(deadline_ms, Timer::ClosedPolling);
+                }
+                return;
             }
         }
         // An upgraded session's id stays known until now, so that polls with it are refused as what they are.
@@ -105,20 +105,12 @@ impl Reactor {
         }
     }
 
-    /// Keeps a session's name, so that its next poll gets the rest of what there was to say, and a repeated one as well.
-    fn part(&mut self, sid: Sid, words: LastWords) {
-        let deadline_ms = self.now_ms + LAST_WORDS_MS;
-        if self.parted.insert(sid, words, deadline_ms) {
-            self.wheel.schedule(deadline_ms, Timer::Parted);
-        }
-    }
-
-    pub(crate) fn forget_parted(&mut self) {
-        while let Some(sid) = self.parted.expire(self.now_ms) {
+    pub(crate) fn forget_closed(&mut self) {
+        while let Some(sid) = self.closed_polling.expire(self.now_ms) {
             self.sids.remove(&sid);
         }
-        if let Some(deadline_ms) = self.parted.deadline_ms() {
-            self.wheel.schedule(deadline_ms, Timer::Parted);
+        if let Some(deadline_ms) = self.closed_polling.deadline_ms() {
+            self.wheel.schedule(deadline_ms, Timer::ClosedPolling);
         }
     }
 
@@ -160,7 +152,9 @@ impl Reactor {
                 self.close(ClientKey(client), CloseReason::ProtocolError);
             }
             Transport::Polling(_) => {
-                self.end_upgrade(client, link);
+                if let Some(link) = self.link_id(link) {
+                    self.end_upgrade(client, link);
+                }
                 self.close_websocket_saying(link, code, reason);
             }
             Transport::WebSocket { .. } => self.close_websocket_saying(link, code, reason),

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
+use foodtrack_session::RequestId;
 use foodtrack_wire::engine_io::{self, Packet};
 use foodtrack_wire::rfc6455;
 
 use crate::client::{OwnedPacket, Packets};
-use crate::http::{Head, is_token};
+use crate::http::{self, Head, is_token};
 use crate::http_response::{write_header, write_status};
-use crate::repeats::RequestId;
 
 /// The refusals of Engine.IO: code, status, message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Accept<'_> {
 impl<'a> EngineRequest<'a> {
     /// What the client calls the request.
     pub(crate) fn id(&self) -> Option<RequestId> {
-        RequestId::in_query(self.head.query())
+        http::query_value(self.head.query(), "t").and_then(RequestId::parse)
     }
 
     pub(crate) fn is_upgrade(&self) -> bool {

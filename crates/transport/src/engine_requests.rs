@@ -1,7 +1,7 @@
 //! Engine.IO over HTTP: handshakes, polls, posts and the start of an upgrade.
 
 use crate::application::{Application, Flow};
-use crate::client::{HandshakeInfo, OwnedPacket, Protocol, Transport, Upgrade};
+use crate::client::{HandshakeInfo, OwnedPacket, Protocol, Transport};
 use crate::door::DoorRefusal;
 use crate::engine_request::{EngineError, EngineRequest, read_packets};
 use crate::handover::{Handover, Moved};
@@ -9,11 +9,11 @@ use crate::http::{self, Head};
 use crate::limits::{POSTED_PACKETS_MAX, STRANGER_POSTED_PACKETS_MAX};
 use crate::link::LinkKind;
 use crate::origin_policy::{PageAccess, refused_origin};
+use crate::polling::carrier;
 use crate::reactor::Reactor;
 use crate::reading::Progress;
 use crate::requests::{JSON, TEXT};
-use crate::sid::Sid;
-use foodtrack_session::Probe;
+use foodtrack_session::Sid;
 use foodtrack_wire::engine_io::{self, Handshake};
 use foodtrack_wire::rfc6455::MessageDecoder;
 
@@ -93,8 +93,8 @@ impl Reactor {
             self.move_request(app, link, shard, request.whole);
             return Ok(Progress::Gone);
         }
-        if self.parted.contains(&sid) {
-            return self.parting_request(link, &sid, request);
+        if self.closed_polling.contains(&sid) {
+            return self.closed_request(link, &sid, request);
         }
         let Some(&client) = self.polling.get(&sid) else {
             // The client is on its way here, and this request was faster.
@@ -149,7 +149,7 @@ impl Reactor {
     }
 
     /// A request of a client that was closed and does not know it yet.
-    fn parting_request(
+    fn closed_request(
         &mut self,
         link: u32,
         sid: &Sid,
@@ -160,15 +160,12 @@ impl Reactor {
             "POST" => self.respond_taken(link, request.head),
             "GET" if !request.is_upgrade() => {
                 let bytes_max = self.config.limits.payload_bytes_max;
-                let words = self.parted.get_mut(sid).ok_or(EngineError::UnknownSid)?;
-                let before = words.answered_on();
-                let (was_lost, carrier) = (self.was_lost(before, link), self.carrier(link));
-                let words = self.parted.get_mut(sid).ok_or(EngineError::UnknownSid)?;
-                let body = words
-                    .answer(request.id(), bytes_max, was_lost, carrier)
+                let id = self.link_id(link).ok_or(EngineError::UnknownSid)?;
+                let (closed, links) = (&mut self.closed_polling, &self.links);
+                let (body, is_over) = closed
+                    .answer(sid, request.id(), id, bytes_max, |link| carrier(links, link))
                     .ok_or(EngineError::UnknownSid)?;
-                if words.is_over() {
-                    self.parted.remove(sid);
+                if is_over {
                     self.sids.remove(sid);
                 }
                 self.respond_with_packets(link, request.head, &body);
@@ -289,13 +286,13 @@ impl Reactor {
         request: &EngineRequest<'_>,
     ) -> Result<(), EngineError> {
         let accept = request.accept()?;
+        let id = self.link_id(link).ok_or(EngineError::BadRequest)?;
         let Transport::Polling(polling) = &mut self.clients[client as usize].transport else {
             return Err(EngineError::BadRequest);
         };
-        if polling.upgrade.is_some() {
+        if !polling.open_upgrade(id) {
             return Err(EngineError::BadRequest);
         }
-        polling.upgrade = Some(Upgrade { link, probe: Probe::Awaited });
         if let Some(state) = self.links.get_mut(link as usize) {
             state.kind = LinkKind::WebSocket { client, decoder: MessageDecoder::default() };
             let serial = state.serial;
@@ -315,11 +312,10 @@ impl Reactor {
         request: &EngineRequest<'_>,
     ) -> Progress {
         let head = request.head;
-        let id = request.id();
-        if let Transport::Polling(polling) = &self.clients[client as usize].transport
-            && polling.repeats.is_last_post(id, request.body)
-            && let before = polling.repeats.post_answered_on()
-            && self.was_lost(before, link)
+        let Some(link_id) = self.link_id(link) else { return Progress::Gone };
+        let (id, links) = (request.id(), &self.links);
+        if let Transport::Polling(polling) = &mut self.clients[client as usize].transport
+            && polling.is_post_again(id, request.body, link_id, |link| carrier(links, link))
         {
             self.respond_taken(link, head);
             return Progress::Used(request.used);
@@ -345,12 +341,10 @@ impl Reactor {
             self.respond_engine(link, head, status, JSON, body.as_bytes());
             return Progress::Used(request.used);
         };
-        let carrier = self.carrier(link);
         if let Transport::Polling(polling) = &mut self.clients[client as usize].transport {
-            polling.repeats.note_post(id, request.body, carrier);
+            polling.note_post(id, request.body, link_id);
         }
         // Answered first: a packet may take the client to another shard, and the poster need not wait for that.
-        let serial = self.links.get(link as usize).map(|link| link.serial);
         if packets.iter().any(|packet| matches!(packet, OwnedPacket::Other)) {
             let (code, status, message) = EngineError::BadRequest.parts();
             let body = format!("{{\"code\":{code},\"message\":\"{message}\"}}");
@@ -364,11 +358,11 @@ impl Reactor {
         if over_ms > 0 {
             flow = flow.max(Flow::PauseMs(over_ms));
         }
-        let Some(serial) = serial.filter(|serial| self.link_of(link, *serial).is_some()) else {
+        if self.place_of(link_id).is_none() {
             return Progress::Gone;
-        };
+        }
         if flow != Flow::Continue {
-            self.pause(link, serial, flow);
+            self.pause(link, link_id.generation(), flow);
         }
         Progress::Used(request.used)
     }

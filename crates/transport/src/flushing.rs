@@ -5,7 +5,7 @@ use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
 use crate::outbox::{Mode, gather};
 use crate::reactor::{Reactor, key};
 use crate::send_ring::{BATCH, LOST, RingFailed, Send, SendRing};
-use foodtrack_session::Parser;
+use foodtrack_session::{LinkId, Parser};
 use smallvec::SmallVec;
 use std::io::IoSlice;
 
@@ -185,7 +185,7 @@ impl Reactor {
         let Some(state) = self.clients.get(client as usize) else { return };
         match &state.transport {
             Transport::Polling(polling) => {
-                if polling.waiting.is_some() && state.queue.is_some() {
+                if polling.waiting().is_some() && state.queue.is_some() {
                     self.answer_poll(client, None);
                 }
             }
@@ -249,7 +249,7 @@ impl Reactor {
         // It takes more because its peer has taken some.
         link.progress_ms = now_ms;
         let sent = link.send_rest();
-        let client = link.client();
+        let (client, id) = (link.client(), LinkId::new(key(index), link.serial));
         match sent {
             Ok(false) => {}
             Ok(true) if link.close_when_sent => self.end_link(key(index)),
@@ -265,7 +265,7 @@ impl Reactor {
             Err(_) => {
                 self.drop_link(key(index));
                 if let Some(client) = client {
-                    self.link_lost(client, key(index), CloseReason::TransportError);
+                    self.link_lost(client, id, CloseReason::TransportError);
                 }
             }
         }

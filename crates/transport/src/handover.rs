@@ -1,6 +1,6 @@
 //! What moves from shard to shard: a client with its socket, or a request with its socket.
 
-use foodtrack_session::NamespaceId;
+use foodtrack_session::{LinkId, NamespaceId};
 
 use crate::application::Application;
 use crate::client::{Client, ClientKey, CloseReason, DrainedWatch, Packets, Transport};
@@ -72,10 +72,10 @@ impl Reactor {
         let claim = was_named.then(|| SidClaim::new(&self.sids, state.sid, shard));
         let (link, probed) = match &mut state.transport {
             Transport::WebSocket { link } => (self.take_link(*link), None),
-            Transport::Polling(polling) => (
-                polling.waiting.take().and_then(|waiting| self.take_link(waiting)),
-                polling.upgrade.as_ref().and_then(|upgrade| self.take_link(upgrade.link)),
-            ),
+            Transport::Polling(polling) => polling
+                .depart()
+                .map(|link| link.and_then(|link| self.take_link(self.place_of(link)?)))
+                .into(),
         };
         let moved =
             MovedClient { client: state, link, probed, namespace, transfer, claim, packets };
@@ -108,9 +108,6 @@ impl Reactor {
         // What the other shard's application asked for means nothing to this one's.
         client.pings.forget_mark();
         client.drained_watch = DrainedWatch::Off;
-        if let Transport::Polling(polling) = &mut client.transport {
-            polling.repeats.forget_carriers();
-        }
         let sid = client.sid;
         let polls = matches!(client.transport, Transport::Polling(_));
         // Its token is good: whoever sends it on knows that.
@@ -122,6 +119,10 @@ impl Reactor {
         let probed = probed.and_then(|link| self.adopt_link(known(link)));
         if !polls && link.is_none() {
             return;
+        }
+        if let Transport::Polling(polling) = &mut client.transport {
+            let id = |(link, serial)| LinkId::new(link, serial);
+            polling.arrive([link.map(id), probed.map(id)]);
         }
         let beat_ms = self.now_ms + self.config.heartbeat.interval_ms;
         let client = self.insert_client(client, beat_ms);
@@ -154,19 +155,13 @@ impl Reactor {
                 self.hot[client as usize].link = link;
                 self.settle_mode(client);
             }
-            Transport::Polling(polling) => polling.waiting = Some(link),
+            Transport::Polling(_) => {}
         }
     }
 
     /// Goes on with the upgrade of an adopted client, if its socket is still there.
     fn attach_probed(&mut self, client: u32, probed: Option<(u32, u32)>) {
-        let Some(state) = self.clients.get_mut(client as usize) else { return };
-        let Transport::Polling(polling) = &mut state.transport else { return };
-        let (Some(upgrade), Some((link, serial))) = (&mut polling.upgrade, probed) else {
-            polling.upgrade = None;
-            return;
-        };
-        upgrade.link = link;
+        let Some((link, serial)) = probed else { return };
         self.name_client(link, client);
         self.watch_upgrade(link, serial);
         self.defer(link, serial);

@@ -14,8 +14,6 @@ pub(crate) const STRANGER_BYTES_PER_TURN: usize = 16 * 1024;
 pub(crate) const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
 /// Sockets accepted before those already here have their turn.
 pub(crate) const ACCEPTS_PER_TURN: usize = 64;
-/// Packets in the body of one poll: python-engineio gives a longer body up as an attack.
-pub(crate) const POLL_PACKETS_MAX: usize = 16;
 /// CONNECT packets of one transport. Each costs the check of a token, and starts the limits of a connection anew; a
 /// client that needs more opens another transport, and the rate of those is limited.
 pub(crate) const CONNECTS_MAX: u8 = 32;

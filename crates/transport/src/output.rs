@@ -1,5 +1,7 @@
 //! Output that a peer does not take: nothing more is read from its socket while it waits, and it waits for a limited time.
 
+use foodtrack_session::LinkId;
+
 use crate::allowance::{SENSELESS_BURST, STRANGER_SENSELESS_BURST};
 use crate::client::{ClientKey, CloseReason, Transport};
 use crate::deadlines::Timer;
@@ -83,7 +85,7 @@ impl Reactor {
         let client = link.client();
         self.drop_link(index);
         if let Some(client) = client {
-            self.link_lost(client, index, CloseReason::SlowReader);
+            self.link_lost(client, LinkId::new(index, serial), CloseReason::SlowReader);
         }
     }
 

@@ -35,7 +35,9 @@ impl Reactor {
                 // What was sent before the close goes out before it is answered.
                 self.flush();
                 self.close_websocket(link, code);
-                self.link_lost(client, link, CloseReason::TransportClosed);
+                if let Some(link) = self.link_id(link) {
+                    self.link_lost(client, link, CloseReason::TransportClosed);
+                }
                 return Next::Stop;
             }
             Message::Text(text) if protocol == Protocol::WebSocket => {
@@ -83,12 +85,11 @@ impl Reactor {
         client: u32,
         packet: &Packet<'_>,
     ) -> Next<T> {
+        let Some(id) = self.link_id(link) else { return Next::Stop };
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
         let Transport::Polling(polling) = &mut state.transport else { return Next::Stop };
-        let Some(upgrade) = polling.upgrade.as_mut().filter(|upgrade| upgrade.link == link) else {
-            return Next::Stop;
-        };
-        match upgrade.probe.handle(packet) {
+        let Some(step) = polling.probe(id, packet) else { return Next::Stop };
+        match step {
             ProbeStep::Answer => {
                 let mut answer = Vec::with_capacity(8);
                 rfc6455::write_frame(&mut answer, Opcode::Text, b"3probe");
@@ -102,7 +103,7 @@ impl Reactor {
                 Next::Continue
             }
             ProbeStep::Refuse => {
-                self.end_upgrade(client, link);
+                self.end_upgrade(client, id);
                 self.close_websocket(link, 1_002);
                 Next::Stop
             }

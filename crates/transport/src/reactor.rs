@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use foodtrack_session::Parser;
+use foodtrack_session::{ClosedPolling, Parser, Sid};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
@@ -19,12 +19,12 @@ use crate::application::Application;
 use crate::client::{Client, ClientKey, HandshakeInfo};
 use crate::commons::{Commons, ReactorConfig, ReactorStats};
 use crate::deadlines::Timer;
+use crate::delivery_queue::DeliveryQueue;
 use crate::door::DoorRefusals;
 use crate::limits::READ_BYTES_PER_TURN;
 use crate::link::Link;
 use crate::lodgers::Lodgers;
 use crate::outbox::{Hot, Outbox};
-use crate::parted::Parted;
 use crate::send_ring::SendRing;
 use crate::sid::{SidDirectory, SidSource};
 use crate::strangers::StrangerBudget;
@@ -46,9 +46,9 @@ pub struct Reactor {
     pub(crate) config: Arc<ReactorConfig>,
     pub(crate) sids: Arc<SidDirectory>,
     /// Polling sessions that live here, by id.
-    pub(crate) polling: ahash::HashMap<crate::sid::Sid, u32>,
+    pub(crate) polling: ahash::HashMap<Sid, u32>,
     /// Closed sessions whose clients are still to be told.
-    pub(crate) parted: Parted,
+    pub(crate) closed_polling: ClosedPolling<DeliveryQueue>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) strangers: Arc<StrangerBudget>,
     /// What strangers hold here.
@@ -119,7 +119,7 @@ impl Reactor {
             config: Arc::clone(&commons.config),
             sids: Arc::clone(&commons.sids),
             polling: ahash::HashMap::default(),
-            parted: Parted::default(),
+            closed_polling: ClosedPolling::default(),
             admission: Arc::clone(&commons.admission),
             strangers: Arc::clone(&commons.strangers),
             stranger_bytes: 0,
@@ -182,7 +182,7 @@ impl Reactor {
     }
 
     /// An unguessable id, for a client's public name.
-    pub fn new_id(&mut self) -> crate::Sid {
+    pub fn new_id(&mut self) -> Sid {
         self.sid_source.next()
     }
 

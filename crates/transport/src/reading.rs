@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use foodtrack_session::{LinkId, Lost};
 use foodtrack_wire::rfc6455::{self, Message, MessageDecoder, ProtocolError};
 
 use crate::application::{Application, Flow};
@@ -179,24 +180,20 @@ impl Reactor {
         }
         self.drop_link(link);
         if let Some(client) = client {
-            self.link_lost(client, link, reason);
+            self.link_lost(client, LinkId::new(link, serial), reason);
         }
     }
 
     /// A client lost one of its sockets.
-    pub(crate) fn link_lost(&mut self, client: u32, link: u32, reason: CloseReason) {
-        if self.end_upgrade(client, link) {
-            return;
-        }
+    pub(crate) fn link_lost(&mut self, client: u32, link: LinkId, reason: CloseReason) {
         let Some(state) = self.clients.get_mut(client as usize) else { return };
         match &mut state.transport {
-            Transport::Polling(polling) => {
-                if polling.waiting == Some(link) {
-                    polling.waiting = None;
-                    self.close(ClientKey(client), reason);
-                }
-            }
-            Transport::WebSocket { link: own } if *own == link => {
+            Transport::Polling(polling) => match polling.lose(link) {
+                Lost::Nothing => {}
+                Lost::Upgrade => self.end_parting(client),
+                Lost::Client => self.close(ClientKey(client), reason),
+            },
+            Transport::WebSocket { link: own } if *own == link.place() => {
                 self.detach(client);
                 self.close(ClientKey(client), reason);
             }

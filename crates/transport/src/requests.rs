@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use foodtrack_session::{Heartbeat, Pings, Session};
+use foodtrack_session::{Heartbeat, Pings, Session, Sid};
 use foodtrack_wire::rfc6455::{self, MessageDecoder, Opcode};
 
 use crate::allowance::Allowance;
@@ -22,7 +22,7 @@ use crate::outbox::{Hot, Mode};
 use crate::reactor::{Reactor, key, millis};
 use crate::reading::Progress;
 use crate::request_reader::{BodyLimit, Reading, RequestReader};
-use crate::sid::{Sid, SidDirectory};
+use crate::sid::SidDirectory;
 
 impl Reactor {
     /// Uses the front of a link's bytes as an HTTP request.

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use foodtrack_session::LinkId;
+
 use crate::client::{Client, ClientKey, CloseReason, HandshakeInfo, Transport};
 use crate::door::DoorRefusal;
 use crate::limits::{CONNECT_TRIES, Limits, STRANGERS_PER_SHARD_MIN};
@@ -155,7 +157,7 @@ impl Reactor {
         let links = match &state.transport {
             Transport::WebSocket { link } => [Some(*link), None],
             Transport::Polling(polling) => {
-                [polling.waiting, polling.upgrade.as_ref().map(|upgrade| upgrade.link)]
+                [polling.waiting(), polling.probing()].map(|link| link.map(LinkId::place))
             }
         };
         self.sids.make_known(&state.sid);
@@ -175,10 +177,10 @@ impl Reactor {
         if !matches!(state.kind, LinkKind::Draining) {
             self.note_refused(link, DoorRefusal::Evicted);
         }
-        let client = state.client();
+        let (client, id) = (state.client(), LinkId::new(link, state.serial));
         self.drop_link(link);
         if let Some(client) = client {
-            self.link_lost(client, link, CloseReason::TransportError);
+            self.link_lost(client, id, CloseReason::TransportError);
         }
     }
 
@@ -337,7 +339,7 @@ impl Reactor {
         let clients = self.clients.iter().filter(|(_, client)| {
             client.counted_bytes > 0
                 && matches!(&client.transport, Transport::Polling(polling)
-                    if polling.waiting.is_none() && polling.upgrade.is_none())
+                    if polling.waiting().is_none() && polling.probing().is_none())
         });
         let clients = clients.map(|(index, client)| {
             let since_ms = client.join_deadline_ms.saturating_sub(connect_ms);
