@@ -52,6 +52,9 @@ pub(crate) enum Timer {
     Application(u64),
 }
 
+/// How often a request that takes long is looked at.
+const LOOK_AGAIN_MS: u64 = 1_000;
+
 impl Reactor {
     /// Gives a link until `deadline_ms` to become something, to say what it wants, or to end.
     pub(crate) fn watch_link(&mut self, index: u32, deadline_ms: u64) {
@@ -112,7 +115,7 @@ impl Reactor {
     }
 
     pub(crate) fn link_deadline(&mut self, index: u32, serial: u32) {
-        let now_ms = self.now_ms;
+        let (now_ms, patience_ms) = (self.now_ms, millis(self.config.limits.handshake_timeout));
         let Some(link) = self.link_of(index, serial) else { return };
         if link.timer_ms > now_ms && link.timer_ms != u64::MAX {
             return;
@@ -128,6 +131,14 @@ impl Reactor {
             LinkKind::WebSocket { .. } | LinkKind::HttpBusy { .. } => {}
             LinkKind::Http | LinkKind::Draining if deadline_ms > now_ms => {
                 self.watch_link(index, deadline_ms);
+            }
+            // The deadline stays what it was: it says how old the request is.
+            LinkKind::Http
+                if link.may_go_on((now_ms + patience_ms).saturating_sub(deadline_ms)) =>
+            {
+                let again_ms = now_ms + LOOK_AGAIN_MS;
+                link.timer_ms = again_ms;
+                self.wheel.schedule(again_ms, Timer::Link { link: index, serial });
             }
             LinkKind::Http if let Some(why) = link.turned_away => self.turn_away(index, why),
             LinkKind::Http | LinkKind::Draining => self.drop_link(index),

@@ -96,11 +96,14 @@ impl HttpConnection {
 
 fn limit(head: &Head<'_>, _length: BodyLength) -> BodyLimit {
     match head.header("authorization") {
-        Some(_) => {
-            BodyLimit { bytes_max: BODY_BYTES_MAX, refusal: http::error(413, "body too large") }
-        }
+        Some(_) => BodyLimit {
+            bytes_max: BODY_BYTES_MAX,
+            may_take_long: true,
+            refusal: http::error(413, "body too large"),
+        },
         None => BodyLimit {
             bytes_max: STRANGER_BYTES_MAX,
+            may_take_long: false,
             refusal: http::error(401, "a body this large takes an authorization"),
         },
     }

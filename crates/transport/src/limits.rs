@@ -12,6 +12,8 @@ pub(crate) const READ_BYTES_PER_TURN: usize = 64 * 1024;
 pub(crate) const STRANGER_BYTES_PER_TURN: usize = 16 * 1024;
 /// Bytes of further requests that are read while one waits for its answer.
 pub(crate) const READ_AHEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes a second, from its first byte on, that a request must bring to take longer than a stranger's may.
+pub(crate) const REQUEST_BYTES_PER_SECOND_MIN: u64 = 4 * 1024;
 /// Sockets accepted before those already here have their turn.
 pub(crate) const ACCEPTS_PER_TURN: usize = 64;
 /// CONNECT packets of one transport. Each costs the check of a token, and starts the limits of a connection anew; a
@@ -60,7 +62,8 @@ pub struct Limits {
     /// Bytes waiting for one slow reader. A client that polls may hold a payload more: its last answer, until its next poll.
     pub queue_bytes_max: usize,
     /// How long a socket may take to say what it wants: for its first request from the start, for a later one from its
-    /// first byte, each with its body.
+    /// first byte, each with its body. A body with an `Authorization`, or of a session that has joined, may take longer while
+    /// the request brings 4 KiB a second.
     pub handshake_timeout: Duration,
     /// How long a socket may stay idle between two HTTP requests. Its answers say so.
     pub keep_alive_timeout: Duration,

@@ -10,7 +10,7 @@ use foodtrack_wire::rfc6455::MessageDecoder;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
-use crate::limits::READ_AHEAD_BYTES_MAX;
+use crate::limits::{READ_AHEAD_BYTES_MAX, REQUEST_BYTES_PER_SECOND_MIN};
 use crate::origin_policy::KeptAccess;
 use crate::request_reader::RequestReader;
 use crate::stranger_turns::Waits;
@@ -134,6 +134,13 @@ impl Link {
     pub(crate) fn buffered_bytes(&self) -> usize {
         let request = self.request.as_ref().map_or(0, |request| request.capacity());
         self.unread.capacity() + request + self.unsent.capacity()
+    }
+
+    /// Whether a request that is `elapsed_ms` old may go on: what its head says is enough, and it does not come too slowly.
+    pub(crate) fn may_go_on(&self, elapsed_ms: u64) -> bool {
+        let bytes_min = elapsed_ms.saturating_mul(REQUEST_BYTES_PER_SECOND_MIN) / 1_000;
+        self.request.as_ref().is_some_and(|request| request.may_take_long())
+            && self.unread.len() as u64 >= bytes_min
     }
 
     /// Whether more than enough was read ahead of the answer that the link waits for.

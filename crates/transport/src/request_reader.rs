@@ -13,6 +13,8 @@ const PROBED_BYTES: usize = 1_024;
 /// How large a body may be.
 pub(crate) struct BodyLimit {
     pub(crate) bytes_max: usize,
+    /// Whether it may take long, as long as it comes.
+    pub(crate) may_take_long: bool,
     /// What a larger one is answered.
     pub(crate) refusal: HttpError,
 }
@@ -32,6 +34,7 @@ pub(crate) struct RequestReader {
     /// The length of the head, once all of it is here.
     head_bytes: Option<usize>,
     body: Body,
+    may_take_long: bool,
 }
 
 enum Body {
@@ -75,7 +78,9 @@ impl RequestReader {
         let head = Head::parse(head, &mut headers)?;
         if is_new {
             let length = head.body_length()?;
-            self.body = Body::new(length, limit(&head, length))?;
+            let limit = limit(&head, length);
+            self.may_take_long = limit.may_take_long;
+            self.body = Body::new(length, limit)?;
             self.head_bytes = Some(head_bytes);
         }
         let body_bytes = if is_new { self.body.read(rest)? } else { body_bytes };
@@ -87,6 +92,11 @@ impl RequestReader {
             Body::Chunked(decoder, _) => Cow::Owned(decoder.into_body()),
         };
         Ok(Reading::Whole(use_request(&head, body, head_bytes + body_bytes)))
+    }
+
+    /// Whether the rest of the body that it waits for may take long, as long as it comes.
+    pub(crate) fn may_take_long(&self) -> bool {
+        self.may_take_long
     }
 
     /// Bytes of memory that it holds beside the input.
@@ -194,7 +204,7 @@ mod tests {
     use super::*;
 
     fn any(_head: &Head<'_>, _length: BodyLength) -> BodyLimit {
-        BodyLimit { bytes_max: 1_000, refusal: http::error(413, "too large") }
+        BodyLimit { bytes_max: 1_000, may_take_long: false, refusal: http::error(413, "too large") }
     }
 
     fn read(reader: &mut RequestReader, input: &[u8]) -> Result<Option<(String, usize)>, u16> {

@@ -300,7 +300,7 @@ impl Reactor {
     }
 }
 
-/// How large a request's body may be. A small one may come from whomever. Otherwise the session id says so for Engine.IO,
+/// How large a request's body may be, and whether it may take long. A small one may come from whomever. Otherwise the session id says so for Engine.IO,
 /// and for the application it takes an `Authorization`.
 fn body_limit(
     config: &ReactorConfig,
@@ -311,18 +311,19 @@ fn body_limit(
     let bytes_max = config.limits.payload_bytes_max;
     let known = || {
         let message = format!("a body may have {bytes_max} bytes (limits.payloadBytesMax)");
-        BodyLimit { bytes_max, refusal: HttpError { status: 413, message: message.into() } }
+        let refusal = HttpError { status: 413, message: message.into() };
+        BodyLimit { bytes_max, may_take_long: true, refusal }
     };
     if matches!(length, BodyLength::Known(length) if length > bytes_max) {
         return known();
     }
-    let stranger = |refusal| BodyLimit { bytes_max: config.limits.stranger_bytes_max, refusal };
+    let bytes_max = config.limits.stranger_bytes_max;
+    let stranger = |refusal| BodyLimit { bytes_max, may_take_long: false, refusal };
     if config.endpoints.iter().any(|end| end.path == head.path()) {
         let sid = http::query_value(head.query(), "sid").and_then(Sid::parse);
         return match sid.and_then(|sid| sids.is_known(&sid)) {
             Some(true) => known(),
             Some(false) => {
-                let bytes_max = config.limits.stranger_bytes_max;
                 let message =
                     format!("a message before joining a namespace may have {bytes_max} bytes");
                 stranger(HttpError { status: 413, message: message.into() })

@@ -106,7 +106,7 @@ keys! {
     "limits.roomsPerConnectionMax" Scalar: "Rooms a connection may be in.";
     "limits.queueMessagesMax" Scalar: "Messages that wait for a slow reader before it is closed.";
     "limits.queueBytesMax" Scalar: "Bytes that wait for a slow reader before it is closed.";
-    "limits.handshakeTimeoutMs" Scalar: "How long a request may take with its body, in milliseconds; the first one of a connection from when it is open.";
+    "limits.handshakeTimeoutMs" Scalar: "How long a request may take with its body, in milliseconds; the first one of a connection from when it is open. A body with an Authorization, or of a session that has joined, may take longer while 4 KiB a second come.";
     "limits.keepAliveTimeoutMs" Scalar: "How long a connection may stay idle between two requests, in milliseconds; answers say it in Keep-Alive. Balancers in front should close theirs earlier.";
     "limits.writeTimeoutMs" Scalar: "How long what was written to a connection may wait without a byte of it being taken, in milliseconds.";
     "limits.connectTimeoutMs" Scalar: "How long a client may stay without a token, in milliseconds.";

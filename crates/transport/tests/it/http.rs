@@ -137,6 +137,8 @@ fn a_later_request_that_drips_is_closed_at_its_deadline_though_it_makes_progress
     for begun in [
         "GET /x HTTP/1.1\r\nhost: hub\r\nx: ",
         "POST /x HTTP/1.1\r\nhost: hub\r\ncontent-length: 9000\r\n\r\n",
+        // Who is authorized may take longer, but not for so little.
+        "POST /x HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer x\r\ncontent-length: 900000\r\n\r\n",
         "POST /x HTTP/1.1\r\nhost: hub\r\ntransfer-encoding: chunked\r\n\r\nfff\r\n",
     ] {
         let mut wire = Wire::connect(server.address);
@@ -155,6 +157,30 @@ fn a_later_request_that_drips_is_closed_at_its_deadline_though_it_makes_progress
         assert!(started.elapsed() >= handshake_timeout / 2, "{:?}", started.elapsed());
     }
     server.wait_until_empty(Duration::from_secs(2));
+}
+
+#[test]
+fn a_large_body_of_somebody_authorized_may_take_long_while_it_comes_steadily() {
+    let handshake_timeout = Duration::from_millis(300);
+    let server = Server::start(Limits { handshake_timeout, ..Limits::default() });
+    let poller = Poller::open(server.address);
+    poller.post(&["40".to_owned()]);
+    poller.poll();
+    let text = "x".repeat(200_000);
+    let by_session = post(&poller.target, &format!("42[\"echo\",\"{text}\"]"));
+    let by_token = post("/api", &text).replace("host: hub", "host: hub\r\nauthorization: Bearer x");
+    let chunks = format!("{:x}\r\n{text}\r\n0\r\n\r\n", text.len());
+    let chunked = "POST /api HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer x\r\ntransfer-encoding: chunked\r\n\r\n";
+    for request in [by_session, by_token, chunked.to_owned() + &chunks] {
+        let mut wire = Wire::connect(server.address);
+        let started = Instant::now();
+        for piece in request.as_bytes().chunks(request.len() / 20) {
+            std::thread::sleep(handshake_timeout / 5);
+            wire.write(piece);
+        }
+        assert_eq!(wire.response().status, 200);
+        assert!(started.elapsed() > handshake_timeout * 2);
+    }
 }
 
 #[test]
