@@ -37,7 +37,7 @@ pub use identity::{
     Authenticate, DeviceId, IDENTIFIER_CHARACTERS_MAX, IdentifierError, Permission, PermissionSet,
     Principal, TenantId, TokenId, UserId, UserRole, VerifiedClaims, is_identifier,
 };
-pub use message::Message;
+pub use message::{Message, write_message_again};
 pub use nearest::nearest;
 pub use payload::{Entities, PAYLOAD_DEPTH_MAX, builtin_schemas};
 pub use priority::Priority;

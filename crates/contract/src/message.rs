@@ -84,6 +84,22 @@ impl Message<'_> {
     }
 }
 
+/// Appends a message as it is sent once more, after it was sent so many times. `first` is it as [`Message::write_json`] made it
+/// for the first time.
+pub fn write_message_again(out: &mut Vec<u8>, first: &[u8], retries: u32) {
+    const FIRST_TIME: &[u8] = b"0,\"encrypted\":false}";
+    match first.strip_suffix(FIRST_TIME) {
+        Some(before) => {
+            out.extend_from_slice(before);
+            // Writing to memory does not fail.
+            let _ = write!(out, "{retries}");
+            out.extend_from_slice(&FIRST_TIME[1..]);
+        }
+        // Made by somebody else.
+        None => out.extend_from_slice(first),
+    }
+}
+
 fn write_target(out: &mut Vec<u8>, target: ApplicationSet) {
     let several = target.len() != 1;
     if several {
@@ -115,5 +131,31 @@ fn write_string(out: &mut Vec<u8>, text: &str) {
     } else {
         // Writing to memory does not fail.
         let _ = serde_json::to_writer(out, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Priority, Source, TenantId};
+
+    #[test]
+    fn a_message_that_is_sent_again_says_how_often_it_was() {
+        let tenant = TenantId::parse("t").unwrap();
+        let message = Message {
+            id: Uuid::nil(),
+            event: "order:created",
+            tenant: &tenant,
+            timestamp: "2026-11-23T12:00:00.000Z",
+            source: Source::System,
+            target: None,
+            payload: r#"{"orderId":"\"retryCount\":0,\"encrypted\":false}"}"#,
+            priority: Priority::High,
+            retry_count: 0,
+            encrypted: false,
+        };
+        let mut again = Vec::new();
+        write_message_again(&mut again, &message.to_json(), 12);
+        assert_eq!(again, Message { retry_count: 12, ..message }.to_json());
     }
 }

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{DeadLetter, DeadLetterReason, LogEntry};
-use foodtrack_transport::{ClientKey, FrameId, FrameMeta};
+use foodtrack_transport::{ClientKey, FrameMeta};
 use uuid::Uuid;
 
+use crate::event_frame::EventFrame;
 use crate::open_log::Addressee;
-use crate::showing::send_entry;
-use crate::stamp::Stamp;
 use crate::subscribers::SubscriberId;
 use crate::tenant::Tenant;
 use crate::turn::{Deadline, Turn};
@@ -53,31 +52,9 @@ impl Ord for Waiting {
 }
 
 impl Tenant {
-    /// Sends an event that asks for an acknowledgement to the connections at these places, each once.
-    pub(crate) fn send_asking(
-        &mut self,
-        turn: &mut Turn<'_>,
-        entry: &Arc<LogEntry>,
-        places: Vec<u32>,
-        frame: FrameId,
-    ) {
-        self.connections.begin_message();
-        let mut delivered = 0;
-        for place in places {
-            let (only, read) = (entry.audience.only, entry.audience.read);
-            if let Some(client) = self.connections.take_turn(place, only, read)
-                && turn.io.send(client, frame)
-            {
-                delivered += 1;
-                self.asked(turn, place, entry, 1);
-            }
-        }
-        self.count_deliveries(turn, delivered);
-    }
-
     /// As [`Tenant::asked`], of a message that was given up before: it is owed again, wherever its subscriber stands.
     pub(crate) fn asked_again(&mut self, turn: &mut Turn<'_>, place: u32, entry: &Arc<LogEntry>) {
-        if let Some(connection) = self.connections.get(place) {
+        if let Some(connection) = self.members.get(place) {
             self.subscribers.asked_again(connection.subscriber, entry.offset);
         }
         self.asked(turn, place, entry, 1);
@@ -91,12 +68,12 @@ impl Tenant {
         entry: &Arc<LogEntry>,
         attempts: u32,
     ) {
-        let (Some(to), Some(connection)) = (self.addressee(place), self.connections.get(place))
+        let (Some(to), Some(connection)) = (self.addressee(place), self.members.get_mut(place))
         else {
             return;
         };
+        connection.note_asked();
         self.subscribers.asked(connection.subscriber, entry.offset);
-        self.connections.note_asked(place);
         let delay_ms = turn.retry.delay_ms(attempts, turn.chance());
         let due_ms = turn.io.now_ms() + delay_ms;
         let entry = Arc::clone(entry);
@@ -106,8 +83,7 @@ impl Tenant {
 
     /// A client acknowledged the entry at an offset.
     pub(crate) fn acknowledged(&mut self, turn: &mut Turn<'_>, place: u32, id: u64) {
-        let (Some(connection), Some(offset)) = (self.connections.get(place), Offset::new(id))
-        else {
+        let (Some(connection), Some(offset)) = (self.members.get(place), Offset::new(id)) else {
             return;
         };
         let subscriber = connection.subscriber;
@@ -137,7 +113,7 @@ impl Tenant {
             }
             let Some(Reverse(due)) = self.acknowledgements.waiting.pop() else { return };
             let Some(client) = self.present(due.to) else { continue };
-            let Some(connection) = self.connections.get(due.to.place) else { continue };
+            let Some(connection) = self.members.get(due.to.place) else { continue };
             let (subscriber, offset) = (connection.subscriber, due.entry.offset);
             if !self.subscribers.get(subscriber).is_some_and(|it| it.owes(offset)) {
                 continue;
@@ -161,9 +137,7 @@ impl Tenant {
         } else if attempts >= turn.retry.attempts_max {
             self.give_up(turn, subscriber, offset, id, DeadLetterReason::Failed, attempts);
         } else {
-            let message = with_retry_count(&entry.message, attempts);
-            let (meta, stamp) = (FrameMeta::default(), Stamp::None);
-            send_entry(turn.io, client, &entry, &message, meta, &stamp, Some(offset.get()));
+            EventFrame::asking(&entry, FrameMeta::default(), attempts).send(turn.io, client);
             // It is given up when it was tried often enough.
             self.note_unsayable(turn, &entry.event, None);
             turn.counters.retries.add(1);
@@ -194,49 +168,5 @@ impl Tenant {
         if self.subscribers.settled(subscriber, offset).is_some() {
             self.save_cursor(turn, subscriber);
         }
-    }
-}
-
-/// A message as it is sent for the time after the first `retries`.
-pub(crate) fn with_retry_count(message: &[u8], retries: u32) -> Vec<u8> {
-    // The server wrote the message, and these are its last fields.
-    const FIRST: &[u8] = b"\"retryCount\":0,\"encrypted\":";
-    let tail = message.len().saturating_sub(FIRST.len() + b"false}".len());
-    match memchr::memmem::find(&message[tail..], FIRST) {
-        Some(at) => {
-            let digit = tail + at + b"\"retryCount\":".len();
-            let count = retries.to_string();
-            [&message[..digit], count.as_bytes(), &message[digit + 1..]].concat()
-        }
-        None => message.to_vec(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use foodtrack_contract::{Message, Priority, Source, TenantId};
-
-    use super::*;
-
-    #[test]
-    fn a_message_that_is_sent_again_says_how_often_it_was() {
-        let tenant = TenantId::parse("t").unwrap();
-        let mut first = Vec::new();
-        let message = Message {
-            id: uuid::Uuid::nil(),
-            event: "order:created",
-            tenant: &tenant,
-            timestamp: "2026-11-23T12:00:00.000Z",
-            source: Source::System,
-            target: None,
-            payload: r#"{"orderId":"\"retryCount\":0,\"encrypted\":"}"#,
-            priority: Priority::High,
-            retry_count: 0,
-            encrypted: false,
-        };
-        message.write_json(&mut first);
-        let mut third = Vec::new();
-        Message { retry_count: 12, ..message }.write_json(&mut third);
-        assert_eq!(with_retry_count(&first, 12), third);
     }
 }

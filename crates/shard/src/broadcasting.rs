@@ -74,21 +74,19 @@ impl Tenant {
         }
         let connections = self.places_of(&broadcast.to.connections);
         let excepted = self.places_of(&broadcast.except);
-        let stamp = self.stamp();
-        let meta = checked.meta(stamp.place());
-        let (event, audience, message) = (checked.event, checked.audience, checked.message);
-        let frame = Self::frame(turn, &event, &message, &[], meta, &stamp, None);
-        self.connections.begin_message();
-        excepted.into_iter().for_each(|place| self.connections.skip(place));
-        let places = self.places(&audience).into_iter().chain(connections);
-        self.send_to(turn, places, &audience, frame);
+        let suffix = self.cursor_suffix();
+        let meta = checked.meta(suffix.place());
+        let frame = checked.frame(meta, &suffix).encode(turn.io);
+        let recipients = self.members.recipients_with(&checked.audience, &connections, &excepted);
+        let delivered = recipients.send(|_, client| turn.io.send(client, frame));
+        self.count_deliveries(turn, delivered);
         turn.counters.events_accepted.add(1);
         Ok(Taken::Done(Accepted { id, offset: None, duplicate: false }))
     }
 
     /// The places of the connections with these ids.
     fn places_of(&self, ids: &[String]) -> Vec<u32> {
-        ids.iter().filter_map(|id| self.connections.find(id)).collect()
+        ids.iter().filter_map(|id| Some(self.members.find(id)?.0)).collect()
     }
 
     fn named_audience(

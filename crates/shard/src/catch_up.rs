@@ -12,11 +12,11 @@ use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, EventType, Offset, RoomName}
 use foodtrack_tenant_log::{DeadLetterReason, LogEntry, LoggedRoom, ReadError};
 use foodtrack_transport::{FrameMeta, LogPlace};
 
+use crate::cursor_suffix::CursorSuffix;
+use crate::event_frame::EventFrame;
 use crate::log_link::{Asker, ReadAnswer, ReadJob};
 use crate::page_limits::{PAGE_BYTES_MAX, PAGE_ENTRIES};
 use crate::replay_plan::{Owed, Plan, Window};
-use crate::showing::send_entry;
-use crate::stamp::Stamp;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 use crate::viewer::Viewer;
@@ -112,7 +112,7 @@ impl Tenant {
         if let ReadAnswer::Letters { offsets, entries } = answer {
             return self.redeliver(turn, asker.place, offsets, entries);
         }
-        let Some(connection) = self.connections.get_mut(asker.place) else { return };
+        let Some(connection) = self.members.get_mut(asker.place) else { return };
         let Some(catch_up) = connection.catch_up.as_mut().filter(|it| it.serial == asker.serial)
         else {
             return;
@@ -146,7 +146,7 @@ impl Tenant {
             | ReadAnswer::Entries(Err(error)) => {
                 tracing::error!(tenant = self.id.as_str(), %error, "cannot replay: a client is sent away");
                 // It comes back by itself, with what it has.
-                if let Some(connection) = self.connections.get(asker.place) {
+                if let Some(connection) = self.members.get(asker.place) {
                     let reason = foodtrack_transport::CloseReason::ServerClosed;
                     turn.io.close(connection.client, reason);
                 }
@@ -158,7 +158,7 @@ impl Tenant {
 
     /// Sends what can be sent now, and asks for what cannot.
     pub(crate) fn go_on(&mut self, turn: &mut Turn<'_>, place: u32) {
-        let Some(client) = self.connections.get(place).map(|connection| connection.client) else {
+        let Some(client) = self.members.get(place).map(|connection| connection.client) else {
             return;
         };
         // A poll takes what is there when it comes: a page must be ready for it, not an entry.
@@ -167,7 +167,7 @@ impl Tenant {
         loop {
             let Some(log) = self.log.open() else { return };
             let (shown, epoch) = (log.shown, log.epoch());
-            let Some(connection) = self.connections.get_mut(place) else { return };
+            let Some(connection) = self.members.get_mut(place) else { return };
             let Some(catch_up) = connection.catch_up.as_mut() else { return };
             if catch_up.step != Step::Ready {
                 return;
@@ -232,14 +232,14 @@ impl Tenant {
     }
 
     fn catch_up(&mut self, place: u32) -> Option<&mut CatchUp> {
-        self.connections.get_mut(place)?.catch_up.as_deref_mut()
+        self.members.get_mut(place)?.catch_up.as_deref_mut()
     }
 
     fn planned(&mut self, turn: &mut Turn<'_>, place: u32, mut plan: Plan) {
         let expired = std::mem::take(&mut plan.expired);
         turn.counters.replay_expired.add(expired.len() as u64);
         turn.counters.replay_compacted.add(plan.compacted as u64);
-        let Some(connection) = self.connections.get_mut(place) else { return };
+        let Some(connection) = self.members.get_mut(place) else { return };
         let subscriber = connection.subscriber;
         if let Some(catch_up) = connection.catch_up.as_mut() {
             catch_up.plan = plan;
@@ -256,21 +256,21 @@ impl Tenant {
     /// Sends one entry to a connection that catches up.
     fn replay(&mut self, turn: &mut Turn<'_>, place: u32, entry: &Arc<LogEntry>) {
         let policy = turn.policies.delivery.of(&turn.policies.schemas, &self.id, &entry.event);
-        let Some(connection) = self.connections.get_mut(place) else { return };
+        let Some(connection) = self.members.get_mut(place) else { return };
         let client = connection.client;
         let Some(catch_up) = connection.catch_up.as_mut() else { return };
-        let (stamp, ack_id) = match policy.acknowledge {
-            true => (Stamp::None, Some(entry.offset.get())),
-            false => (Stamp::of(&catch_up.cursor), None),
+        let (suffix, ack_id) = match policy.acknowledge {
+            true => (CursorSuffix::None, Some(entry.offset.get())),
+            false => (CursorSuffix::of(&catch_up.cursor), None),
         };
         // In one lane: the order is made already. What comes live behind it must know which order it is about.
-        let is_stamped = matches!(stamp, Stamp::At(..));
+        let is_stamped = matches!(suffix, CursorSuffix::At(..));
         let offset = entry.offset.get();
         let place_in_log = LogPlace { offset, is_entry: true, is_stamped };
         let entity = turn.emission_key.order(entry.entity.as_deref());
         let meta = FrameMeta { place: Some(place_in_log), entity, ..FrameMeta::default() };
-        catch_up.has_lists |= matches!(stamp, Stamp::Behind(_));
-        send_entry(turn.io, client, entry, &entry.message, meta, &stamp, ack_id);
+        catch_up.has_lists |= matches!(suffix, CursorSuffix::Behind(_));
+        EventFrame { ack_id, ..EventFrame::of(entry, meta, &suffix) }.send(turn.io, client);
         turn.counters.deliveries.add(1);
         // What is to be acknowledged is not, and is given up by the retries.
         let place_in_log = (!policy.acknowledge).then_some((entry.offset, entry.id));
@@ -281,7 +281,7 @@ impl Tenant {
     }
 
     fn go_live(&mut self, turn: &mut Turn<'_>, place: u32) {
-        let Some(catch_up) = self.connections.set_live(place) else { return };
+        let Some(catch_up) = self.members.set_live(place) else { return };
         if catch_up.replayed > 0 {
             let took_ms = turn.io.now_ms().saturating_sub(catch_up.started_ms);
             turn.counters.replays.add(1);
@@ -321,9 +321,9 @@ impl Tenant {
 
     /// What a connection may see.
     pub(crate) fn viewer(&self, place: u32) -> Viewer {
-        let Some(connection) = self.connections.get(place) else { return Viewer::nobody() };
+        let Some(connection) = self.members.get(place) else { return Viewer::nobody() };
         let application = connection.application;
-        let own = self.rooms.of(&connection.memberships).map(|room| room.name().into());
+        let own = self.members.rooms_of(connection).map(|room| room.name().into());
         let mut rooms: Vec<LoggedRoom> = own.collect();
         // A device that begins anew has yet to ask for its rooms; what it missed in those it was in is for it all the same.
         // Sockets without a device are each its own.
@@ -348,7 +348,7 @@ impl Tenant {
     /// Tells a client that what it missed is gone.
     fn tell_gap(&self, turn: &mut Turn<'_>, place: u32, after: Offset, through: Offset) {
         let Some(log) = self.log.open() else { return };
-        let Some(connection) = self.connections.get(place) else { return };
+        let Some(connection) = self.members.get(place) else { return };
         let payload = serde_json::json!({
             "reason": "gap",
             "message": "some of what happened while you were away is no longer kept: load the present state anew",
@@ -362,7 +362,7 @@ impl Tenant {
 
     /// Tells a client that everything it could have missed is gone.
     pub(crate) fn tell_reset(&self, turn: &mut Turn<'_>, place: u32) {
-        let Some(connection) = self.connections.get(place) else { return };
+        let Some(connection) = self.members.get(place) else { return };
         let payload = serde_json::json!({
             "reason": "reset",
             "message": "the log was started anew since you were here: load the present state anew",

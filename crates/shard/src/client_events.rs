@@ -55,7 +55,7 @@ impl Tenant {
         event: &Event<'_>,
     ) -> Result<(), Refusal> {
         let Some(to) = self.addressee(place) else { return Ok(()) };
-        let Some(sender) = self.connections.get(place).map(Sender::of) else { return Ok(()) };
+        let Some(sender) = self.members.get(place).map(Sender::of) else { return Ok(()) };
         if self.lookups.has_line(place) {
             return self.wait_behind(place, WaitingEvent::new(to, sender, event));
         }

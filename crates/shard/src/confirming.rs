@@ -49,7 +49,7 @@ impl Tenant {
     /// What a client has when everything is written that was sent to it so far: the mark of a ping.
     pub(crate) fn ping_mark(&self, place: u32) -> u64 {
         let Some(log) = self.log.open() else { return 0 };
-        let Some(connection) = self.connections.get(place) else { return 0 };
+        let Some(connection) = self.members.get(place) else { return 0 };
         match &connection.catch_up {
             Some(catch_up) => catch_up.cursor().map_or(0, |cursor| cursor.through().get()),
             None => log.shown.get(),
@@ -59,7 +59,7 @@ impl Tenant {
     /// As [`Tenant::ping_mark`], but 0 where all of that is known to have arrived.
     pub(crate) fn unconfirmed(&self, place: u32) -> u64 {
         let mark = self.ping_mark(place);
-        let subscriber = self.connections.get(place).map(|connection| connection.subscriber);
+        let subscriber = self.members.get(place).map(|connection| connection.subscriber);
         let subscriber = subscriber.and_then(|id| self.subscribers.get(id));
         if subscriber.is_some_and(|subscriber| subscriber.arrived().get() >= mark) {
             0
@@ -78,7 +78,7 @@ impl Tenant {
     /// A client answered a ping. What it was sent before has reached its process; that its handlers ran is known once it
     /// answers a ping that was sent after that answer (docs/decisions/pong-confirms.md).
     pub(crate) fn ponged(&mut self, turn: &mut Turn<'_>, place: u32, mark: u64) {
-        let Some(connection) = self.connections.get_mut(place) else { return };
+        let Some(connection) = self.members.get_mut(place) else { return };
         let (client, subscriber) = (connection.client, connection.subscriber);
         let arrived = std::mem::replace(&mut connection.arrived, mark);
         let is_second = connection.asked_twice;

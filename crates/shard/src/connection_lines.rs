@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use foodtrack_contract::{ApplicationType, Refusal, TenantId};
 
-use crate::connections::Connection;
 use crate::handshake::Admission;
+use crate::members::Connection;
 
 fn application(application: Option<ApplicationType>) -> &'static str {
     application.map_or("system", ApplicationType::as_str)

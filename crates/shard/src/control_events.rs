@@ -6,11 +6,10 @@ use foodtrack_contract::{
 use foodtrack_transport::{ClientKey, FrameMeta};
 use serde_json::Value;
 
-use crate::connections::Connection;
+use crate::members::{Connection, Room};
 use crate::open_log::NoteWaiter;
 use crate::order_book::Whose;
 use crate::publishing::Stopped;
-use crate::rooms::Rooms;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -107,7 +106,7 @@ impl Tenant {
         let changed = if joins {
             self.join_room(turn, place, name)?
         } else {
-            let was_in = !self.is_always_in(place, name) && self.leave_room(place, name);
+            let was_in = !self.is_always_in(place, name) && self.members.leave(place, name);
             if was_in {
                 self.has_left(place, name);
             }
@@ -119,10 +118,8 @@ impl Tenant {
         let event = if joins { "subscribed" } else { "unsubscribed" };
         let Some(to) = self.addressee(place) else { return Ok(()) };
         // Who is told that it is in a room is in it again when its session comes back, whatever happens.
-        let is_own = self
-            .connections
-            .get(place)
-            .is_some_and(|connection| connection.is_in_from_the_start(name));
+        let is_own =
+            self.members.get(place).is_some_and(|connection| connection.is_in_from_the_start(name));
         let must_keep = !is_own && (changed || joins && self.is_unkept(place));
         let joined = (joins && must_keep).then(|| name.into());
         let waiter = Some(NoteWaiter { to, joined, event, answer, ack_id });
@@ -153,29 +150,24 @@ impl Tenant {
         place: u32,
         name: RoomName<'_>,
     ) -> Result<bool, Refusal> {
-        let Some(connection) = self.connections.get(place) else { return Ok(false) };
-        if let Some(room) = self.rooms.find(name)
-            && Rooms::is_member(&connection.memberships, room)
-        {
+        let Some(connection) = self.members.get(place) else { return Ok(false) };
+        if self.members.is_in(connection, name) {
             return Ok(false);
         }
         self.may_join(connection, name, &[])?;
-        if connection.memberships.len() >= turn.limits.rooms_per_connection_max {
+        if self.members.rooms_of(connection).count() >= turn.limits.rooms_per_connection_max {
             let message = format!(
                 "a connection may be in {} rooms at once",
                 turn.limits.rooms_per_connection_max
             );
             return Err(Refusal::new(ErrorCode::RoomsTooMany, message));
         }
-        if self.rooms.find(name).is_some_and(|room| self.rooms.get(room).is_full()) {
+        if self.members.room(name).is_some_and(Room::is_full) {
             let message = "the room has as many members as it may have";
             return Err(Refusal::new(ErrorCode::RoomFull, message));
         }
-        let room = self.open_room(turn, name)?;
-        if let Some(connection) = self.connections.get_mut(place) {
-            self.rooms.join(room, place, &mut connection.memberships);
-        }
-        Ok(true)
+        self.check_room(turn, name)?;
+        Ok(self.members.join(place, name, turn.clock.wall_ms()))
     }
 
     /// Sees to it that the book knows whose an order is, where that decides whether a connection may follow it.
@@ -185,9 +177,9 @@ impl Tenant {
         place: u32,
         order: &str,
     ) -> Result<(), Stopped> {
-        let Some(connection) = self.connections.get(place) else { return Ok(()) };
+        let Some(connection) = self.members.get(place) else { return Ok(()) };
         let is_client = connection.application == Some(ApplicationType::ClientApp);
-        let room = self.rooms.find(RoomName::Order(order)).map(|room| self.rooms.get(room));
+        let room = self.members.room(RoomName::Order(order));
         let user = connection.principal.user().as_str();
         if !is_client || room.is_some_and(|room| room.is_granted(user)) {
             return Ok(());
@@ -205,14 +197,14 @@ impl Tenant {
     ) -> Result<(), Refusal> {
         let principal = &connection.principal;
         let (user, permissions) = (principal.user().as_str(), principal.permissions());
-        let room = self.rooms.find(name).map(|room| self.rooms.get(room));
+        let room = self.members.room(name);
         if room.is_some_and(|room| room.is_granted(user))
             || permissions.allows(Permission::AdminAccess)
         {
             return Ok(());
         }
         let refuse = |message: &'static str| Err(Refusal::new(ErrorCode::RoomForbidden, message));
-        if room.is_some_and(crate::rooms::Room::is_private) {
+        if room.is_some_and(Room::is_private) {
             return refuse("the room is private: joining it takes a grant");
         }
         let is_client = connection.application == Some(ApplicationType::ClientApp);
@@ -253,34 +245,19 @@ impl Tenant {
 
     /// Whether it is a room that the connection cannot leave: its tenant's, its application's or its own user's.
     fn is_always_in(&self, place: u32, name: RoomName<'_>) -> bool {
-        self.connections.get(place).is_some_and(|connection| connection.is_in_from_the_start(name))
-    }
-
-    /// Takes a connection out of a room. Returns whether it was in it.
-    pub(crate) fn leave_room(&mut self, place: u32, name: RoomName<'_>) -> bool {
-        let Some(room) = self.rooms.find(name) else { return false };
-        let Some(connection) = self.connections.get_mut(place) else { return false };
-        let mut memberships = std::mem::take(&mut connection.memberships);
-        let connections = &mut self.connections;
-        let was_in = self.rooms.leave(room, &mut memberships, |other| {
-            connections.get_mut(other).map(|connection| &mut connection.memberships)
-        });
-        if let Some(connection) = self.connections.get_mut(place) {
-            connection.memberships = memberships;
-        }
-        was_in
+        self.members.get(place).is_some_and(|connection| connection.is_in_from_the_start(name))
     }
 
     /// A control answer: an event whose argument is the answer itself, not a message.
     fn emit(&self, turn: &mut Turn<'_>, client: ClientKey, event: &str, answer: &str) {
-        let stamp = self.stamp_for(turn, client);
-        let meta = FrameMeta { place: stamp.place(), ..FrameMeta::default() };
+        let suffix = self.cursor_suffix_for(turn, client);
+        let meta = FrameMeta { place: suffix.place(), ..FrameMeta::default() };
         let write = |out: &mut Vec<u8>| {
             out.extend_from_slice(b"2[\"");
             out.extend_from_slice(event.as_bytes());
             out.extend_from_slice(b"\",");
             out.extend_from_slice(answer.as_bytes());
-            stamp.write(out);
+            suffix.write(out);
             out.push(b']');
         };
         turn.io.send_packet(client, meta, write, &[]);
@@ -297,7 +274,7 @@ impl Tenant {
 
     /// Answers `health_check` with what concerns the caller and its tenant alone.
     pub(crate) fn health(&self, turn: &mut Turn<'_>, place: u32, ack_id: Option<u64>) {
-        let Some(connection) = self.connections.get(place) else { return };
+        let Some(connection) = self.members.get(place) else { return };
         // While the log is away, nobody can tell what it has for the caller.
         let is_up_to_date = self.log.open().is_some() && connection.catch_up.is_none();
         // Nothing here looks at every connection: clients may ask often.
@@ -306,11 +283,11 @@ impl Tenant {
             "timestamp": turn.clock.text(),
             "upToDate": is_up_to_date,
             "connections": {
-                "total": self.connections.len(),
-                "users": self.connections.users(),
-                "byApplication": self.by_application(),
+                "total": self.members.len(),
+                "users": self.members.users(),
+                "byApplication": self.members.by_application(),
             },
-            "rooms": self.rooms.len(),
+            "rooms": self.members.room_count(),
         });
         match ack_id {
             Some(id) => acknowledge_success(turn, connection.client, id, &answer.to_string()),

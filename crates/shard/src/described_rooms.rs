@@ -1,10 +1,10 @@
 //! Rooms as back ends see them: which there are, what is said of them, and who was granted to be in them.
 
-use foodtrack_contract::{ErrorCode, Refusal, Room, RoomName};
+use foodtrack_contract::{ErrorCode, Refusal, Room, RoomName, TenantId};
 
 use crate::clock::rfc3339;
+use crate::members::{self, Described};
 use crate::model::{Page, PageQuery, RoomInfo, RoomMetadata, page_limit};
-use crate::rooms::RoomKey;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -14,16 +14,9 @@ const GRANT_BYTES_PER_ROOM_MAX: usize = 64 << 10;
 impl Tenant {
     pub(crate) fn room_infos(&self, query: PageQuery) -> Page<RoomInfo> {
         let limit = page_limit(query.limit);
-        let mut rooms = self.rooms.from(query.cursor.unwrap_or(0));
-        let items = rooms.by_ref().take(limit).map(|(_, room)| self.room_info(room)).collect();
+        let mut rooms = self.members.rooms_from(query.cursor.unwrap_or(0));
+        let items = rooms.by_ref().take(limit).map(|(_, room)| room_info(&self.id, room)).collect();
         Page { items, next: rooms.next().map(|(place, _)| place) }
-    }
-
-    fn room_info(&self, room: &crate::rooms::Room) -> RoomInfo {
-        let metadata =
-            room.described.as_ref().map(|described| described.metadata.clone()).unwrap_or_default();
-        let created_at = rfc3339(room.created_ms);
-        RoomInfo::new(&room.name().of(&self.id), room.members.len(), created_at, metadata)
     }
 
     pub(crate) fn describe_room(
@@ -33,39 +26,34 @@ impl Tenant {
         metadata: RoomMetadata,
     ) -> Result<RoomInfo, Refusal> {
         metadata.check()?;
-        self.check_room_to_describe(turn, room.name())?;
-        let key = self.open_room(turn, room.name())?;
-        let members = self.rooms.get(key).members.len();
+        let name = room.name();
+        self.check_room_to_describe(turn, name)?;
+        self.check_room(turn, name)?;
+        let members = self.members.room(name).map_or(0, members::Room::members);
         if metadata.max_members.is_some_and(|limit| members > limit as usize) {
             let message = format!("{members} connections are in the room already");
-            self.rooms.close_if_unused(key);
             return Err(Refusal::new(ErrorCode::Conflict, message));
         }
-        self.rooms.described(key).metadata = metadata;
-        let info = self.room_info(self.rooms.get(key));
-        self.keep_room(turn, room.name());
-        self.rooms.close_if_unused(key);
+        let change = |described: &mut Described| described.metadata = metadata;
+        let look = |room: &members::Room| room_info(&self.id, room);
+        let info = self.members.describe(name, turn.clock.wall_ms(), change, look);
+        self.keep_room(turn, name);
         Ok(info)
     }
 
-    /// Finds a room or makes it, within the tenant's bound.
-    pub(crate) fn open_room(
-        &mut self,
-        turn: &Turn<'_>,
-        name: RoomName<'_>,
-    ) -> Result<RoomKey, Refusal> {
-        if self.rooms.find(name).is_none() && self.rooms.len() >= turn.limits.rooms_max {
+    /// Whether there is a room, or may be one more in the tenant.
+    pub(crate) fn check_room(&self, turn: &Turn<'_>, name: RoomName<'_>) -> Result<(), Refusal> {
+        if self.members.room(name).is_none() && self.members.room_count() >= turn.limits.rooms_max {
             let message = "the tenant has as many rooms as it may have";
             return Err(Refusal::new(ErrorCode::RoomsTooMany, message));
         }
-        Ok(self.rooms.open(name, turn.clock.wall_ms()))
+        Ok(())
     }
 
     /// Whether one more room may be kept with what is said of it.
     fn check_room_to_describe(&self, turn: &Turn<'_>, name: RoomName<'_>) -> Result<(), Refusal> {
-        let is_described =
-            self.rooms.find(name).is_some_and(|room| self.rooms.get(room).described.is_some());
-        if is_described || self.rooms.described_rooms() < turn.limits.described_rooms_max {
+        let is_described = self.members.room(name).is_some_and(|room| room.described().is_some());
+        if is_described || self.members.described_rooms() < turn.limits.described_rooms_max {
             return Ok(());
         }
         let message = "the tenant has as many rooms with metadata or grants as it may have";
@@ -78,19 +66,21 @@ impl Tenant {
         room: &Room<'_>,
         user: &str,
     ) -> Result<(), Refusal> {
-        self.check_room_to_describe(turn, room.name())?;
-        let key = self.open_room(turn, room.name())?;
-        let grants = &mut self.rooms.described(key).grants;
-        let bytes: usize = grants.iter().map(|grant| grant.len()).sum();
-        let is_full = grants.len() >= turn.limits.grants_per_room_max
+        let name = room.name();
+        self.check_room_to_describe(turn, name)?;
+        self.check_room(turn, name)?;
+        let described = self.members.room(name).and_then(members::Room::described);
+        let grants = || described.into_iter().flat_map(|described| &described.grants);
+        let bytes: usize = grants().map(|grant| grant.len()).sum();
+        let is_full = grants().count() >= turn.limits.grants_per_room_max
             || bytes + user.len() > GRANT_BYTES_PER_ROOM_MAX;
-        if is_full && !grants.contains(user) {
-            self.rooms.close_if_unused(key);
+        if is_full && !grants().any(|grant| **grant == *user) {
             let message = "the room has as many grants as it may have";
             return Err(Refusal::new(ErrorCode::RoomFull, message));
         }
-        grants.insert(user.into());
-        self.keep_room(turn, room.name());
+        let change = |described: &mut Described| _ = described.grants.insert(user.into());
+        self.members.describe(name, turn.clock.wall_ms(), change, |_| ());
+        self.keep_room(turn, name);
         Ok(())
     }
 
@@ -101,32 +91,29 @@ impl Tenant {
         user: &str,
     ) -> bool {
         let name = room.name();
-        let Some(key) = self.rooms.find(name) else { return false };
-        if !self.rooms.described(key).grants.remove(user) {
-            self.rooms.close_if_unused(key);
+        if !self.members.room(name).is_some_and(|room| room.is_granted(user)) {
             return false;
         }
+        let change = |described: &mut Described| _ = described.grants.remove(user);
+        self.members.describe(name, turn.clock.wall_ms(), change, |_| ());
         self.keep_room(turn, name);
         // Who is in the room by another right stays in it.
         let leaving: Vec<u32> = self
-            .rooms
-            .get(key)
             .members
-            .iter()
-            .copied()
-            .filter(|place| {
-                self.connections.get(*place).is_some_and(|connection| {
-                    connection.principal.user().as_str() == user
-                        && self.may_join(connection, name, &[]).is_err()
-                })
-            })
+            .in_room(name)
+            .filter(|(_, connection)| connection.principal.user().as_str() == user)
+            .filter(|(_, connection)| self.may_join(connection, name, &[]).is_err())
+            .map(|(place, _)| place)
             .collect();
         for place in leaving {
-            self.leave_room(place, name);
-        }
-        if let Some(key) = self.rooms.find(name) {
-            self.rooms.close_if_unused(key);
+            self.members.leave(place, name);
         }
         true
     }
+}
+
+fn room_info(tenant: &TenantId, room: &members::Room) -> RoomInfo {
+    let metadata = room.described().map(|it| it.metadata.clone()).unwrap_or_default();
+    let created_at = rfc3339(room.created_ms);
+    RoomInfo::new(&room.name().of(tenant), room.members(), created_at, metadata)
 }

@@ -129,13 +129,13 @@ impl Tenant {
 
     /// Connections that the one about to enter takes the place of: its own session's, and others of its device.
     pub(crate) fn replaced(&self, admission: &Admission, sid: &Sid) -> Vec<(ClientKey, Replaced)> {
-        let own = self.connections.find(sid.as_str()).and_then(|place| self.connections.get(place));
+        let own = self.members.find(sid.as_str());
         let mut replaced: Vec<_> =
-            own.map(|connection| (connection.client, Replaced::Zombie)).into_iter().collect();
+            own.map(|(_, connection)| (connection.client, Replaced::Zombie)).into_iter().collect();
         if let Some(device) = &admission.device {
             let user = admission.principal.user();
-            let room = self.rooms.members(RoomName::User(user.as_str())).iter();
-            let others = room.filter_map(|place| self.connections.get(*place)).filter(|other| {
+            let room = self.members.in_room(RoomName::User(user.as_str()));
+            let others = room.map(|(_, other)| other).filter(|other| {
                 other.device.as_ref() == Some(device)
                     && other.principal.user() == user
                     && other.application == admission.application

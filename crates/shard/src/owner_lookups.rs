@@ -14,9 +14,9 @@ use foodtrack_session::Event;
 use foodtrack_tenant_log::{OrderOwner, ReadError};
 use slab::Slab;
 
-use crate::connections::Connection;
 use crate::log_link::OwnerAsker;
 use crate::mailbox::{OwnedRoom, Reply};
+use crate::members::Connection;
 use crate::model::Accepted;
 use crate::open_log::{Addressee, Answer};
 use crate::publishing::{Publisher, Stopped};

@@ -11,11 +11,12 @@ use foodtrack_transport::{FrameMeta, LogPlace, Urgency};
 use std::sync::Arc;
 use uuid::Uuid;
 
+use crate::cursor_suffix::CursorSuffix;
+use crate::event_frame::EventFrame;
 use crate::model::Accepted;
 use crate::open_log::{LogState, Pending, accepted};
 use crate::repeats::Emission;
 use crate::shared_rate::Party;
-use crate::showing::write_event;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -291,34 +292,15 @@ impl Tenant {
     }
 
     fn send_unlogged(&mut self, turn: &mut Turn<'_>, checked: &Checked<'_>) {
-        let stamp = self.stamp();
-        let meta = checked.meta(stamp.place());
-        let message = &checked.message;
-        self.fan_out(
-            turn,
-            &checked.event,
-            message,
-            checked.attachments,
-            &checked.audience,
-            meta,
-            &stamp,
-        );
+        let suffix = self.cursor_suffix();
+        let meta = checked.meta(suffix.place());
+        self.fan_out(turn, &checked.frame(meta, &suffix), &checked.audience);
         self.note_unsayable(turn, &checked.event, None);
         // What should have been in the log is no place of the log's: who catches up gets it now, or never.
         if checked.policy.is_logged() {
-            let mut places = self.places(&checked.audience);
-            places.sort_unstable();
-            places.dedup();
-            let (only, read) = (checked.audience.only, checked.audience.read);
-            for place in places {
-                let Some(client) = self.connections.behind(place, only, read) else { continue };
-                let stamp = self.stamp_for(turn, client);
-                let meta = checked.meta(stamp.place());
-                let (event, parts) = (&checked.event, checked.attachments);
-                let write = |out: &mut Vec<u8>| {
-                    write_event(out, event, message, parts.len(), &stamp, None);
-                };
-                turn.io.send_packet(client, meta, write, parts);
+            for client in self.members.behind(&checked.audience) {
+                let suffix = self.cursor_suffix_for(turn, client);
+                checked.frame(checked.meta(suffix.place()), &suffix).send(turn.io, client);
             }
         }
     }
@@ -372,6 +354,19 @@ impl Checked<'_> {
             message: &self.message,
             is_message_as_made: true,
             attachments: self.attachments,
+        }
+    }
+
+    /// It as it goes out where it is no entry of the log.
+    pub(crate) fn frame<'c>(&'c self, meta: FrameMeta, suffix: &'c CursorSuffix) -> EventFrame<'c> {
+        EventFrame {
+            event: &self.event,
+            message: &self.message,
+            retries: 0,
+            attachments: self.attachments,
+            meta,
+            suffix,
+            ack_id: None,
         }
     }
 

@@ -8,12 +8,10 @@ use foodtrack_tenant_log::{
 };
 use foodtrack_transport::FrameMeta;
 
-use crate::acknowledgements::with_retry_count;
-use crate::connections::Connection;
+use crate::event_frame::EventFrame;
 use crate::log_link::{Asker, ReadJob};
+use crate::members::Connection;
 use crate::open_log::OpenLog;
-use crate::showing::send_entry;
-use crate::stamp::Stamp;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -30,7 +28,7 @@ impl OpenLog {
 impl Tenant {
     /// A connection is up to date: what is to be sent to its subscriber once more is read.
     pub(crate) fn ask_for_letters(&mut self, turn: &mut Turn<'_>, place: u32) {
-        let Some(connection) = self.connections.get(place) else { return };
+        let Some(connection) = self.members.get(place) else { return };
         let Some(subscriber) = self.subscribers.get(connection.subscriber) else { return };
         let offsets = self.log.open_mut().and_then(|log| log.redeliveries.remove(&subscriber.key));
         if let Some(offsets) = offsets {
@@ -48,7 +46,7 @@ impl Tenant {
         entries: Result<Vec<LogEntry>, ReadError>,
     ) {
         // Who has left meanwhile is sent it after the next start.
-        let Some(connection) = self.connections.get(place) else { return };
+        let Some(connection) = self.members.get(place) else { return };
         let Some(subscriber) = self.subscribers.get(connection.subscriber) else { return };
         let key = subscriber.key.clone();
         let entries = match entries {
@@ -81,7 +79,7 @@ impl Tenant {
     ) -> usize {
         let Some(id) = self.subscribers.find(subscriber) else { return 0 };
         let is_own = |connection: &Connection| connection.subscriber == id;
-        let own = self.connections.iter().filter(|(_, connection)| is_own(connection));
+        let own = self.members.iter().filter(|(_, connection)| is_own(connection));
         let places: Vec<u32> = own.map(|(place, _)| place).collect();
         let entry = Arc::new(entry);
         for place in &places {
@@ -91,11 +89,8 @@ impl Tenant {
     }
 
     fn send_letter_to(&mut self, turn: &mut Turn<'_>, place: u32, entry: &Arc<LogEntry>) {
-        let Some(connection) = self.connections.get(place) else { return };
-        let (client, offset): (_, Offset) = (connection.client, entry.offset);
-        let message = with_retry_count(&entry.message, 1);
-        let (meta, stamp) = (FrameMeta::default(), Stamp::None);
-        send_entry(turn.io, client, entry, &message, meta, &stamp, Some(offset.get()));
+        let Some(connection) = self.members.get(place) else { return };
+        EventFrame::asking(entry, FrameMeta::default(), 1).send(turn.io, connection.client);
         self.note_unsayable(turn, &entry.event, None);
         turn.counters.retries.add(1);
         self.asked_again(turn, place, entry);

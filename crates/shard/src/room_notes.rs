@@ -3,16 +3,14 @@
 use foodtrack_contract::RoomName;
 use foodtrack_tenant_log::{LoggedRoom, Note, NoteKind};
 
-use crate::rooms::Described;
+use crate::members::{Described, Room};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
 impl Tenant {
     /// Keeps what is said of a room now.
     pub(crate) fn keep_room(&self, turn: &mut Turn<'_>, name: RoomName<'_>) {
-        let described =
-            self.rooms.find(name).and_then(|room| self.rooms.get(room).described.as_deref());
-        let described = described.filter(|described| !described.is_nothing());
+        let described = self.members.room(name).and_then(Room::described);
         let note = Note {
             kind: NoteKind::Room,
             key: LoggedRoom::from(name).to_text().into(),
@@ -31,8 +29,8 @@ impl Tenant {
             let described: Option<Described> =
                 note.value.as_deref().and_then(|value| serde_json::from_str(value).ok());
             if let (Some(room), Some(described)) = (room, described) {
-                let key = self.rooms.open(room.name(), now_ms);
-                *self.rooms.described(key) = described;
+                let restore = |known: &mut Described| *known = described;
+                self.members.describe(room.name(), now_ms, restore, |_| ());
             }
         }
     }

@@ -8,8 +8,8 @@ use foodtrack_tenant_log::{LoggedRoom, Note, NoteKind, RefusedReason, Subscriber
 use foodtrack_transport::Sid;
 use serde::{Deserialize, Serialize};
 
-use crate::connections::Connection;
 use crate::kept_sessions::{Forgotten, SessionRooms};
+use crate::members::Connection;
 use crate::open_log::{NoteWaiter, OpenLog};
 use crate::publishing::away;
 use crate::repeats::EmissionKey;
@@ -114,7 +114,7 @@ impl SessionFacts {
 
 impl Tenant {
     fn session_facts(&self, turn: &mut Turn<'_>, place: u32) -> Option<SessionFacts> {
-        let connection = self.connections.get(place)?;
+        let connection = self.members.get(place)?;
         Some(SessionFacts {
             sid: connection.id,
             owner: owner(turn.emission_key, connection.principal.user().as_str()),
@@ -133,7 +133,7 @@ impl Tenant {
         waiter: Option<NoteWaiter>,
     ) -> Option<NoteWaiter> {
         let Some(facts) = self.session_facts(turn, place) else { return waiter };
-        let Some(connection) = self.connections.get(place) else { return waiter };
+        let Some(connection) = self.members.get(place) else { return waiter };
         let SessionFacts { sid, owner, expires_at_ms, .. } = facts;
         let device = connection.device.as_ref().map(|_: &DeviceId| connection.subscriber);
         let device = device.and_then(|it| self.subscribers.get(it)).map(|it| it.key.clone());
@@ -170,7 +170,7 @@ impl Tenant {
         room: &LoggedRoom,
         waiter: Option<NoteWaiter>,
     ) -> Option<NoteWaiter> {
-        let Some(connection) = self.connections.get(place) else { return waiter };
+        let Some(connection) = self.members.get(place) else { return waiter };
         let (sid, began_hours) = (connection.id, connection.began_hours);
         let now_ms = turn.clock.unix_ms();
         let Some(log) = self.log.open_mut() else { return waiter };
@@ -273,7 +273,7 @@ impl Tenant {
     /// of sweeps.
     pub(crate) fn renew_sessions(&mut self, turn: &mut Turn<'_>, sweep: u32) {
         let places: Vec<u32> = self
-            .connections
+            .members
             .iter()
             .map(|(place, _)| place)
             .filter(|place| place % SWEEPS == sweep % SWEEPS)
@@ -292,7 +292,7 @@ impl Tenant {
     fn renew_session(&mut self, turn: &mut Turn<'_>, place: u32, left_hours: u64) {
         let now_ms = turn.clock.unix_ms();
         let expires_at_ms = now_ms + KEPT_HOURS * HOUR_MS;
-        let Some(connection) = self.connections.get(place) else { return };
+        let Some(connection) = self.members.get(place) else { return };
         let (sid, began_hours) = (connection.id, connection.began_hours);
         let Some(log) = self.log.open_mut() else { return };
         let kept = log.sessions.get(&sid);
@@ -302,7 +302,7 @@ impl Tenant {
         }
         let owner = owner(turn.emission_key, connection.principal.user().as_str());
         let is_own = |room: &LoggedRoom| connection.is_in_from_the_start(room.name());
-        let rooms = self.rooms.of(&connection.memberships).map(|it| LoggedRoom::from(it.name()));
+        let rooms = self.members.rooms_of(connection).map(|it| LoggedRoom::from(it.name()));
         let names: Vec<Box<str>> =
             rooms.filter(|room| !is_own(room)).map(|room| room.to_text().into()).collect();
         let new = || SessionRooms::new(owner, began_hours, expires_at_ms);
@@ -326,9 +326,9 @@ impl Tenant {
     /// Lets go of sessions that cannot come back any more.
     pub(crate) fn expire_sessions(&mut self, now_ms: u64) {
         let oldest_hours = hours(now_ms.saturating_sub(KEPT_HOURS * HOUR_MS));
-        let connections = &self.connections;
+        let members = &self.members;
         if let Some(log) = self.log.open_mut() {
-            let is_here = |sid: &Sid| connections.find(sid.as_str()).is_some();
+            let is_here = |sid: &Sid| members.find(sid.as_str()).is_some();
             log.sessions.expire(now_ms, oldest_hours, is_here);
         }
     }
@@ -346,7 +346,7 @@ impl Tenant {
     /// Whether the rooms that a connection is in may not be on disk: its session asked for one before, and was not told
     /// yet, or never will be.
     pub(crate) fn is_unkept(&self, place: u32) -> bool {
-        let rooms = self.connections.get(place).and_then(|connection| {
+        let rooms = self.members.get(place).and_then(|connection| {
             self.log.open().and_then(|log| log.sessions.get(&connection.id))
         });
         rooms.is_some_and(|rooms| rooms.ticket.is_some())
@@ -360,7 +360,7 @@ impl Tenant {
         let (Some(room), Some(client)) = (&waiter.joined, self.present(waiter.to)) else {
             return self.answer_control(turn, &waiter);
         };
-        self.leave_room(waiter.to.place, room.name());
+        self.members.leave(waiter.to.place, room.name());
         self.keep_left(turn, waiter.to.place, room, None);
         self.refuse(turn, client, waiter.ack_id, &away(reason));
     }
@@ -377,9 +377,7 @@ impl Tenant {
         if let Some(kept) = log.sessions.get(sid) {
             return (!kept.is_over).then(|| kept.rooms());
         }
-        let here =
-            self.connections.find(sid.as_str()).and_then(|place| self.connections.get(place));
-        if let Some(connection) = here {
+        if let Some((_, connection)) = self.members.find(sid.as_str()) {
             return Some(self.joined_rooms(connection));
         }
         let is_young = expires_without_rows(began_hours) > now_ms;
@@ -387,7 +385,7 @@ impl Tenant {
     }
 
     fn joined_rooms(&self, connection: &Connection) -> Vec<LoggedRoom> {
-        let rooms = self.rooms.of(&connection.memberships).map(crate::rooms::Room::name);
+        let rooms = self.members.rooms_of(connection).map(crate::members::Room::name);
         rooms.filter(|room| !connection.is_in_from_the_start(*room)).map(LoggedRoom::from).collect()
     }
 }

@@ -306,7 +306,7 @@ impl Shard {
             let tenant = shard.tenants.get_mut(tag.tenant as usize)?;
             let gone = tenant.depart(tag.place)?;
             connection_lines::disconnected(&tenant.id, &gone, reason, wall_ms);
-            Some(tenant.connections.is_empty())
+            Some(tenant.members.is_empty())
         });
         let departed = kept.and(departed);
         let counters = &self.parts.counters;

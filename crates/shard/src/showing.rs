@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use foodtrack_contract::{EventName, Offset, PAYLOAD_DEPTH_MAX, Refusal, RoomName};
-use foodtrack_tenant_log::{EntryRef, LogEntry, LoggedAudience, LoggedRoom, RefusedReason};
-use foodtrack_transport::{FrameId, FrameMeta, Reactor};
-use foodtrack_wire::socket_io;
-use smallvec::SmallVec;
+use foodtrack_contract::{Offset, Refusal};
+use foodtrack_tenant_log::{EntryRef, LogEntry, LoggedAudience, RefusedReason};
+use foodtrack_transport::FrameMeta;
 
+use crate::cursor_suffix::CursorSuffix;
+use crate::event_frame::EventFrame;
 use crate::model::Accepted;
 use crate::open_log::{Addressee, Answer, Pending, accepted};
 use crate::publishing::{Taken, away};
-use crate::stamp::Stamp;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -20,8 +19,8 @@ pub(crate) const TURN_DELIVERIES_MAX: usize = 8_192;
 
 impl Tenant {
     /// Where somebody stands who got everything.
-    pub(crate) fn stamp(&self) -> Stamp {
-        self.log.open().map_or(Stamp::None, |log| Stamp::At(log.epoch(), log.shown))
+    pub(crate) fn cursor_suffix(&self) -> CursorSuffix {
+        self.log.open().map_or(CursorSuffix::None, |log| CursorSuffix::At(log.epoch(), log.shown))
     }
 
     /// Whether the tenant had its turn, where others are at work.
@@ -86,96 +85,56 @@ impl Tenant {
     fn show_entry(&mut self, turn: &mut Turn<'_>, entry: &EntryRef<'_>, meta: FrameMeta) {
         let Some(log) = self.log.open_mut() else { return };
         log.shown = entry.offset;
-        let stamp = Stamp::At(log.epoch(), entry.offset);
-        let (event, parts) = (entry.event, entry.attachments);
-        self.fan_out(turn, event, entry.message, parts, entry.audience, meta, &stamp);
-        self.note_unsayable(turn, event, Some((entry.offset, entry.id)));
+        let suffix = CursorSuffix::At(log.epoch(), entry.offset);
+        let frame = EventFrame {
+            event: entry.event,
+            message: entry.message,
+            retries: 0,
+            attachments: entry.attachments,
+            meta,
+            suffix: &suffix,
+            ack_id: None,
+        };
+        self.fan_out(turn, &frame, entry.audience);
+        self.note_unsayable(turn, entry.event, Some((entry.offset, entry.id)));
     }
 
     /// Shows the next entry, which asks for an acknowledgement.
     fn show_asking(&mut self, turn: &mut Turn<'_>, entry: &Arc<LogEntry>, meta: FrameMeta) {
         let Some(log) = self.log.open_mut() else { return };
         log.shown = entry.offset;
-        let places = self.places(&entry.audience);
-        if !places.is_empty() {
-            let (event, parts, ack_id) = (&entry.event, &entry.attachments, entry.offset.get());
-            let frame =
-                Self::frame(turn, event, &entry.message, parts, meta, &Stamp::None, Some(ack_id));
-            self.send_asking(turn, entry, places, frame);
-            // Retries give it up.
-            self.note_unsayable(turn, &entry.event, None);
+        let Some(recipients) = self.members.recipients(&entry.audience) else { return };
+        let frame = EventFrame::asking(entry, meta, 0).encode(turn.io);
+        let mut asked: Vec<u32> = Vec::new();
+        recipients.send(|place, client| {
+            let is_sent = turn.io.send(client, frame);
+            asked.extend(is_sent.then_some(place));
+            is_sent
+        });
+        self.count_deliveries(turn, asked.len());
+        for place in asked {
+            self.asked(turn, place, entry, 1);
         }
+        // Retries give it up.
+        self.note_unsayable(turn, &entry.event, None);
     }
 
-    /// Encodes an event, where anybody is here, and sends it to everyone it is for: the fan-out loop.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one message")]
+    /// Encodes an event, where anybody is here, and sends it to everyone it is for.
     pub(crate) fn fan_out(
         &mut self,
         turn: &mut Turn<'_>,
-        event: &EventName,
-        message: &[u8],
-        attachments: &[Vec<u8>],
+        frame: &EventFrame<'_>,
         audience: &LoggedAudience,
-        meta: FrameMeta,
-        stamp: &Stamp,
     ) {
-        let members = members_of(&self.rooms, audience);
-        if members.iter().all(|members| members.is_empty()) {
-            return;
-        }
-        let frame = Self::frame(turn, event, message, attachments, meta, stamp, None);
-        self.connections.begin_message();
-        let mut delivered = 0;
-        for place in members.into_iter().flatten() {
-            if let Some(client) = self.connections.take_turn(*place, audience.only, audience.read) {
-                delivered += usize::from(turn.io.send(client, frame));
-            }
-        }
+        let Some(recipients) = self.members.recipients(audience) else { return };
+        let frame = frame.encode(turn.io);
+        let delivered = recipients.send(|_, client| turn.io.send(client, frame));
         self.count_deliveries(turn, delivered);
     }
 
     pub(crate) fn count_deliveries(&mut self, turn: &Turn<'_>, delivered: usize) {
         self.turn_deliveries += delivered;
         turn.counters.deliveries.add(delivered as u64);
-    }
-
-    /// Sends a frame to the connections at these places, each once.
-    pub(crate) fn send_to(
-        &mut self,
-        turn: &mut Turn<'_>,
-        places: impl Iterator<Item = u32>,
-        audience: &LoggedAudience,
-        frame: FrameId,
-    ) {
-        let mut delivered = 0;
-        for place in places {
-            if let Some(client) = self.connections.take_turn(place, audience.only, audience.read) {
-                delivered += usize::from(turn.io.send(client, frame));
-            }
-        }
-        self.count_deliveries(turn, delivered);
-    }
-
-    /// The places of everyone in the rooms of an audience; some more than once.
-    pub(crate) fn places(&self, audience: &LoggedAudience) -> Vec<u32> {
-        let members = members_of(&self.rooms, audience);
-        members.iter().flat_map(|members| members.iter().copied()).collect()
-    }
-
-    /// Encodes an event once, whoever gets it.
-    pub(crate) fn frame(
-        turn: &mut Turn<'_>,
-        event: &EventName,
-        message: &[u8],
-        attachments: &[Vec<u8>],
-        meta: FrameMeta,
-        stamp: &Stamp,
-        ack_id: Option<u64>,
-    ) -> FrameId {
-        let write = |out: &mut Vec<u8>| {
-            write_event(out, event, message, attachments.len(), stamp, ack_id);
-        };
-        turn.io.frame(meta, write, attachments)
     }
 
     /// The store kept what was submitted up to here.
@@ -263,72 +222,14 @@ impl Tenant {
 
     /// The client, if it is still the same connection.
     pub(crate) fn present(&self, to: Addressee) -> Option<foodtrack_transport::ClientKey> {
-        let connection = self.connections.get(to.place)?;
+        let connection = self.members.get(to.place)?;
         (connection.id == to.sid && connection.client == to.client).then_some(to.client)
     }
 
     pub(crate) fn addressee(&self, place: u32) -> Option<Addressee> {
-        let connection = self.connections.get(place)?;
+        let connection = self.members.get(place)?;
         Some(Addressee { client: connection.client, place, sid: connection.id })
     }
-}
-
-/// Sends an entry to one client.
-pub(crate) fn send_entry(
-    io: &mut Reactor,
-    client: foodtrack_transport::ClientKey,
-    entry: &LogEntry,
-    message: &[u8],
-    meta: FrameMeta,
-    stamp: &Stamp,
-    ack_id: Option<u64>,
-) {
-    let attachments = &entry.attachments;
-    let write = |out: &mut Vec<u8>| {
-        write_event(out, &entry.event, message, attachments.len(), stamp, ack_id);
-    };
-    io.send_packet(client, meta, write, attachments);
-}
-
-/// An event's arguments and its message go around the payload.
-const ENVELOPE_DEPTH: u32 = 2;
-// Or else readers of msgpack would not get what was accepted.
-const _: () = assert!(PAYLOAD_DEPTH_MAX + ENVELOPE_DEPTH <= foodtrack_wire::DEPTH_MAX);
-
-pub(crate) fn write_event(
-    out: &mut Vec<u8>,
-    event: &EventName,
-    message: &[u8],
-    attachments: usize,
-    stamp: &Stamp,
-    ack_id: Option<u64>,
-) {
-    out.reserve(message.len() + 96);
-    let mut number = itoa::Buffer::new();
-    if attachments == 0 {
-        out.push(b'2');
-    } else {
-        out.push(b'5');
-        out.extend_from_slice(number.format(attachments).as_bytes());
-        out.push(b'-');
-    }
-    if let Some(id) = ack_id {
-        out.extend_from_slice(number.format(id).as_bytes());
-    }
-    out.push(b'[');
-    match event {
-        // Made of letters, ':' and '_'.
-        EventName::Builtin(event) => {
-            out.push(b'"');
-            out.extend_from_slice(event.as_str().as_bytes());
-            out.push(b'"');
-        }
-        EventName::Declared(name) => socket_io::write_json_string(out, name),
-    }
-    out.push(b',');
-    out.extend_from_slice(message);
-    stamp.write(out);
-    out.push(b']');
 }
 
 pub(crate) fn write_accepted(out: &mut Vec<u8>, accepted: Accepted) {
@@ -344,13 +245,4 @@ pub(crate) fn write_accepted(out: &mut Vec<u8>, accepted: Accepted) {
         out.extend_from_slice(b",\"duplicate\":true");
     }
     out.extend_from_slice(b"}}");
-}
-
-fn members_of<'r>(
-    rooms: &'r crate::rooms::Rooms,
-    audience: &LoggedAudience,
-) -> SmallVec<[&'r [u32]; 8]> {
-    let applications = audience.applications.iter().map(RoomName::Application);
-    let named = audience.rooms.iter().map(LoggedRoom::name);
-    applications.chain(named).map(|name| rooms.members(name)).collect()
 }

@@ -1,26 +1,26 @@
 //! One tenant's actor: what it owns. Holding a tenant gives no way to name another's connections.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ahash::AHashMap;
 use foodtrack_contract::{
-    ApplicationType, DeviceId, ErrorCode, EventType, Message, Principal, Priority, Refusal,
-    RoomName, Source, TenantId,
+    ApplicationType, DeviceId, ErrorCode, EventType, Message, Principal, Priority, Refusal, Source,
+    TenantId,
 };
 use foodtrack_session::NamespaceId;
 use foodtrack_tenant_log::{HEAD_ORDERS_MAX, Head, LoggedRoom, RecentIds};
 use foodtrack_transport::{ClientKey, CloseReason, FrameMeta, Reactor};
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
-use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::acknowledgements::Acknowledgements;
 use crate::catch_up::Start;
 use crate::clock::rfc3339;
-use crate::connections::{Connection, Connections};
+use crate::cursor_suffix::CursorSuffix;
 use crate::entrance::Entrance;
 use crate::handshake::Admission;
+use crate::members::{Connection, Members, NewConnection, Room};
 use crate::model::{
     ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, Page, page_limit,
 };
@@ -29,10 +29,8 @@ use crate::order_book::OrderBook;
 use crate::owner_lookups::OwnerLookups;
 use crate::quota::Bucket;
 use crate::repeats::Repeats;
-use crate::rooms::Rooms;
 use crate::shard_config::TenantLimits;
 use crate::shared_rate::SharedBucket;
-use crate::stamp::Stamp;
 use crate::subscribers::{Subscribers, subscriber_key};
 use crate::tag::Tag;
 use crate::turn::Turn;
@@ -43,8 +41,7 @@ const STAFF_SHARE: usize = 10;
 /// One tenant on its home shard.
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
-    pub(crate) connections: Connections,
-    pub(crate) rooms: Rooms,
+    pub(crate) members: Members,
     pub(crate) orders: OrderBook,
     pub(crate) lookups: OwnerLookups,
     pub(crate) log: LogState,
@@ -74,8 +71,7 @@ impl Tenant {
     pub(crate) fn new(id: TenantId) -> Self {
         Self {
             id,
-            connections: Connections::default(),
-            rooms: Rooms::default(),
+            members: Members::default(),
             orders: OrderBook::default(),
             lookups: OwnerLookups::default(),
             log: LogState::default(),
@@ -104,11 +100,11 @@ impl Tenant {
         let principal = &admission.principal;
         let over = |limit: usize, count: usize| limit != 0 && count >= limit;
         // Not the members of the user's room: the dashboard may follow a customer.
-        let of_user = self.connections.of_user(principal.user());
+        let of_user = self.members.of_user(principal.user());
         let is_customer = admission.application == Some(ApplicationType::ClientApp);
-        let customers = self.connections.of_application(ApplicationType::ClientApp);
+        let customers = self.members.of_application(ApplicationType::ClientApp);
         let of_customers = limits.connections_max - limits.connections_max / STAFF_SHARE;
-        let what = if over(limits.connections_max, self.connections.len()) {
+        let what = if over(limits.connections_max, self.members.len()) {
             "tenant"
         } else if is_customer && over(of_customers, customers) {
             "customers' part of the tenant"
@@ -133,28 +129,25 @@ impl Tenant {
     ) -> u32 {
         let owns = admission.owns.take().unwrap_or_default();
         let now_ms = turn.clock.wall_ms();
-        let (user, application) = (admission.principal.user().clone(), admission.application);
-        let key = subscriber_key(&user, application, admission.device.as_ref());
+        let (user, application) = (admission.principal.user(), admission.application);
+        let key = subscriber_key(user, application, admission.device.as_ref());
         // Names have bounds that make the key fit.
         let key = key.unwrap_or_else(|| unreachable!("a user's and a device's names fit a key"));
         let subscriber = self.subscribers.enter(key, application);
         let device = admission.device.as_ref().map(DeviceId::as_str);
         let sender = turn.emission_key.sender(user.as_str(), device, admission.source());
-        let place = self.connections.insert(
+        let place = self.members.enter(NewConnection {
             client,
-            entrance.sid,
+            id: entrance.sid,
             admission,
             sender,
             subscriber,
             user_agent,
             now_ms,
-            entrance.began_hours,
-        );
-        let application = application.map(RoomName::Application);
-        let names = [Some(RoomName::Tenant), application, Some(RoomName::User(user.as_str()))];
-        let own: SmallVec<[RoomName<'_>; 3]> = names.into_iter().flatten().collect();
+            began_hours: entrance.began_hours,
+        });
         // Permissions are as they are, though the rooms are as they were.
-        let allowed: Vec<&LoggedRoom> = match self.connections.get(place) {
+        let allowed: Vec<&LoggedRoom> = match self.members.get(place) {
             Some(connection) => {
                 let may =
                     |room: &&LoggedRoom| self.may_join(connection, room.name(), &owns).is_ok();
@@ -162,13 +155,8 @@ impl Tenant {
             }
             None => Vec::new(),
         };
-        for name in own.into_iter().chain(allowed.into_iter().map(LoggedRoom::name)) {
-            let room = self.rooms.open(name, now_ms);
-            if let Some(connection) = self.connections.get_mut(place)
-                && !Rooms::is_member(&connection.memberships, room)
-            {
-                self.rooms.join(room, place, &mut connection.memberships);
-            }
+        for room in allowed {
+            self.members.join(place, room.name(), now_ms);
         }
         place
     }
@@ -189,7 +177,7 @@ impl Tenant {
         self.restore_rooms(&notes, turn.clock.wall_ms());
         self.watch_again(turn, &newest, &notes);
         // Those who came while the log was away get what they missed before.
-        let places: Vec<u32> = self.connections.iter().map(|(place, _)| place).collect();
+        let places: Vec<u32> = self.members.iter().map(|(place, _)| place).collect();
         for place in places {
             self.start_catch_up(turn, place, Start::Confirmed);
             self.go_on(turn, place);
@@ -198,7 +186,7 @@ impl Tenant {
 
     /// Greets a client that came in.
     pub(crate) fn greet(&mut self, turn: &mut Turn<'_>, place: u32, is_recovered: bool) {
-        let Some(connection) = self.connections.get(place) else { return };
+        let Some(connection) = self.members.get(place) else { return };
         let payload = serde_json::json!({
             "connectionId": connection.id.as_str(),
             "tenantId": self.id.as_str(),
@@ -219,21 +207,14 @@ impl Tenant {
     /// Lets go of users who have gone and whose rates are as good as new.
     pub(crate) fn forget_users(&mut self, turn: &Turn<'_>) {
         let (messages, bytes) = (turn.limits.messages_per_user, turn.limits.bytes_per_user);
-        self.connections.users.forget(messages, bytes, turn.io.now_ms());
+        self.members.forget_users(messages, bytes, turn.io.now_ms());
     }
 
     /// Lets a client go: it is in no room any more.
     pub(crate) fn depart(&mut self, place: u32) -> Option<Connection> {
-        let mut connection = self.connections.remove(place)?;
+        let connection = self.members.depart(place)?;
         self.lookups.detach(place);
         self.subscribers.leave(connection.subscriber);
-        let mut memberships = std::mem::take(&mut connection.memberships);
-        while let Some(room) = memberships.last().map(|membership| membership.room()) {
-            let connections = &mut self.connections;
-            self.rooms.leave(room, &mut memberships, |other| {
-                connections.get_mut(other).map(|connection| &mut connection.memberships)
-            });
-        }
         Some(connection)
     }
 
@@ -245,8 +226,8 @@ impl Tenant {
         event: EventType,
         payload: &str,
     ) {
-        let stamp = self.stamp_for(turn, client);
-        let meta = FrameMeta { place: stamp.place(), ..FrameMeta::default() };
+        let suffix = self.cursor_suffix_for(turn, client);
+        let meta = FrameMeta { place: suffix.place(), ..FrameMeta::default() };
         let timestamp = turn.clock.text();
         let message = Message {
             id: Uuid::now_v7(),
@@ -265,19 +246,19 @@ impl Tenant {
             out.extend_from_slice(event.as_str().as_bytes());
             out.extend_from_slice(b"\",");
             message.write_json(out);
-            stamp.write(out);
+            suffix.write(out);
             out.push(b']');
         };
         turn.io.send_packet(client, meta, write, &[]);
     }
 
     /// What ends an event to this client.
-    pub(crate) fn stamp_for(&self, turn: &Turn<'_>, client: ClientKey) -> Stamp {
+    pub(crate) fn cursor_suffix_for(&self, turn: &Turn<'_>, client: ClientKey) -> CursorSuffix {
         let place = Tag::of(turn.io, client).map(|tag| tag.place);
-        let connection = place.and_then(|place| self.connections.get(place));
+        let connection = place.and_then(|place| self.members.get(place));
         match connection.and_then(|connection| connection.catch_up.as_ref()) {
-            Some(catch_up) => catch_up.cursor().map_or(Stamp::None, Stamp::of),
-            None => self.stamp(),
+            Some(catch_up) => catch_up.cursor().map_or(CursorSuffix::None, CursorSuffix::of),
+            None => self.cursor_suffix(),
         }
     }
 
@@ -344,21 +325,12 @@ impl Tenant {
 
     pub(crate) fn counts(&self, io: &Reactor) -> ConnectionCounts {
         ConnectionCounts {
-            total: self.connections.len(),
-            users: self.connections.users(),
-            tenants: usize::from(!self.connections.is_empty()),
-            by_application: self.by_application(),
-            polling: self.connections.iter().filter(|(_, it)| io.is_polling(it.client)).count(),
+            total: self.members.len(),
+            users: self.members.users(),
+            tenants: usize::from(!self.members.is_empty()),
+            by_application: self.members.by_application(),
+            polling: self.members.iter().filter(|(_, it)| io.is_polling(it.client)).count(),
         }
-    }
-
-    /// Connections of each application that has any.
-    pub(crate) fn by_application(&self) -> BTreeMap<ApplicationType, usize> {
-        ApplicationType::ALL
-            .into_iter()
-            .map(|application| (application, self.connections.of_application(application)))
-            .filter(|(_, count)| *count > 0)
-            .collect()
     }
 
     pub(crate) fn list(&self, turn: &Turn<'_>, filter: &ConnectionFilter) -> Page<ConnectionInfo> {
@@ -369,7 +341,7 @@ impl Tenant {
                 && filter.application.is_none_or(|it| Some(it) == connection.application)
                 && filter.device.as_ref().is_none_or(|it| Some(it.as_str()) == device)
         };
-        let mut found = self.connections.from(filter.cursor.unwrap_or(0));
+        let mut found = self.members.from(filter.cursor.unwrap_or(0));
         let mut found = found.by_ref().filter(|(_, connection)| matches(connection));
         let items =
             found.by_ref().take(limit).map(|(_, connection)| self.info(turn, connection)).collect();
@@ -378,7 +350,7 @@ impl Tenant {
 
     fn info(&self, turn: &Turn<'_>, connection: &Connection) -> ConnectionInfo {
         let idle_ms = turn.io.now_ms().saturating_sub(turn.io.heard_ms(connection.client));
-        let room = |room: &crate::rooms::Room| room.name().of(&self.id).to_string();
+        let room = |room: &Room| room.name().of(&self.id).to_string();
         ConnectionInfo {
             id: connection.id.as_str().to_owned(),
             user: connection.principal.user().as_str().to_owned(),
@@ -392,7 +364,7 @@ impl Tenant {
             features: connection.about.features.iter().map(|it| it.to_string()).collect(),
             connected_at: rfc3339(connection.connected_ms),
             last_heartbeat_at: rfc3339(turn.clock.wall_ms().saturating_sub(idle_ms)),
-            rooms: self.rooms.of(&connection.memberships).map(room).collect(),
+            rooms: self.members.rooms_of(connection).map(room).collect(),
         }
     }
 
@@ -407,7 +379,7 @@ impl Tenant {
             DisconnectTarget::Tenant => true,
         };
         let clients: Vec<ClientKey> = self
-            .connections
+            .members
             .iter()
             .filter(|(_, connection)| matches(connection))
             .map(|(_, connection)| connection.client)
@@ -420,7 +392,7 @@ impl Tenant {
     }
 
     pub(crate) fn renew(&mut self, place: u32, principal: Principal) {
-        self.connections.renew(place, principal);
+        self.members.renew(place, principal);
     }
 }
 

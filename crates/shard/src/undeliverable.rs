@@ -38,7 +38,7 @@ impl Tenant {
         let Some((offset, id)) = entry else { return };
         for client in clients {
             let place = Tag::of(turn.io, client).map(|tag| tag.place);
-            let connection = place.and_then(|place| self.connections.get(place));
+            let connection = place.and_then(|place| self.members.get(place));
             if let Some(subscriber) = connection.map(|it| it.subscriber) {
                 self.give_up(turn, subscriber, offset, id, DeadLetterReason::Failed, 1);
             }

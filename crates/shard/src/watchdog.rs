@@ -9,8 +9,8 @@ use foodtrack_tenant_log::{LogEntry, Note, NoteKind, SubscriberKey, delivery_key
 use foodtrack_transport::{FrameMeta, Urgency};
 use serde::{Deserialize, Serialize};
 
-use crate::acknowledgements::with_retry_count;
 use crate::clock::rfc3339;
+use crate::event_frame::EventFrame;
 use crate::model::{Broadcast, Recipients};
 use crate::tenant::Tenant;
 use crate::turn::{Deadline, Turn};
@@ -161,12 +161,11 @@ impl Tenant {
 
     /// Sends a message once more to every device of an application that it is for; returns how many there are.
     fn send_again(&mut self, turn: &mut Turn<'_>, entry: &LogEntry, by: ApplicationType) -> usize {
-        let message = with_retry_count(&entry.message, 1);
-        let stamp = self.stamp();
+        let suffix = self.cursor_suffix();
         let meta =
-            FrameMeta { urgency: Urgency::Urgent, place: stamp.place(), ..FrameMeta::default() };
-        let frame =
-            Self::frame(turn, &entry.event, &message, &entry.attachments, meta, &stamp, None);
+            FrameMeta { urgency: Urgency::Urgent, place: suffix.place(), ..FrameMeta::default() };
+        let frame = EventFrame { retries: 1, ..EventFrame::of(entry, meta, &suffix) };
+        let frame = frame.encode(turn.io);
         let mut sent = 0;
         for client in self.audience_of(entry, by) {
             sent += usize::from(turn.io.send(client, frame));
@@ -187,13 +186,13 @@ impl Tenant {
         entry: &LogEntry,
         by: ApplicationType,
     ) -> Vec<foodtrack_transport::ClientKey> {
-        let places = self.places(&entry.audience);
-        self.connections.begin_message();
-        let only = entry.audience.only.intersection(ApplicationSet::of(&[by]));
-        places
-            .into_iter()
-            .filter_map(|place| self.connections.take_turn(place, only, entry.audience.read))
-            .collect()
+        let Some(recipients) = self.members.recipients(&entry.audience) else { return Vec::new() };
+        let mut clients = Vec::new();
+        recipients.only(ApplicationSet::of(&[by])).send(|_, client| {
+            clients.push(client);
+            true
+        });
+        clients
     }
 
     /// Tells the dashboard.

@@ -22,6 +22,11 @@ impl ClientKey {
     pub fn dense(self) -> usize {
         self.index()
     }
+
+    /// The key that had this index; for who keeps it where nothing of the transport is known.
+    pub fn from_dense(index: u32) -> Self {
+        Self(index)
+    }
 }
 
 /// Why a client is gone.

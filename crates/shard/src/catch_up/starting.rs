@@ -17,7 +17,7 @@ impl Tenant {
     pub(crate) fn start_catch_up(&mut self, turn: &mut Turn<'_>, place: u32, start: Start) {
         let Some(log) = self.log.open() else { return };
         let (epoch, shown) = (log.epoch(), log.shown);
-        let Some(connection) = self.connections.get_mut(place) else { return };
+        let Some(connection) = self.members.get_mut(place) else { return };
         let subscriber = connection.subscriber;
         let known = self.subscribers.get(subscriber).and_then(|it| it.confirmed());
         let asks = turn.policies.delivery.any_acknowledged();
@@ -85,7 +85,7 @@ impl Tenant {
                 self.begin_cursor(turn, subscriber, &catch_up.cursor);
             }
         }
-        self.connections.set_behind(place, Box::new(catch_up));
+        self.members.set_behind(place, Box::new(catch_up));
         self.keep_where_it_goes_on(turn, place);
         let asker = Asker { place, serial };
         match to_find {
@@ -102,7 +102,7 @@ impl Tenant {
     /// Keeps where a client is sent what it missed from, where that is before its session began: what it brings back when
     /// it comes again may be as old, and nothing older is its own.
     fn keep_where_it_goes_on(&mut self, turn: &mut Turn<'_>, place: u32) {
-        let catch_up = self.connections.get(place).and_then(|it| it.catch_up.as_ref());
+        let catch_up = self.members.get(place).and_then(|it| it.catch_up.as_ref());
         let Some(catch_up) = catch_up else { return };
         let (Some(start), Some(cursor)) = (catch_up.session_start, catch_up.cursor()) else {
             return;
@@ -118,7 +118,7 @@ impl Tenant {
         let Some(log) = self.log.open() else { return };
         let (epoch, trimmed_through) = (log.epoch(), log.trimmed_through);
         let asking = turn.policies.delivery.acknowledged();
-        let Some(connection) = self.connections.get_mut(place) else { return };
+        let Some(connection) = self.members.get_mut(place) else { return };
         let subscriber = connection.subscriber;
         let Some(catch_up) = connection.catch_up.as_mut() else { return };
         catch_up.step = Step::Ready;

@@ -16,6 +16,7 @@ use crate::entrance::Replaced;
 use crate::handshake::{self, Admission};
 use crate::http_service::Responder;
 use crate::mailbox::ShardMessage;
+use crate::members::Connection;
 use crate::open_log::LogState;
 use crate::showing::TURN_DELIVERIES_MAX;
 use crate::tag::Tag;
@@ -111,14 +112,14 @@ impl Application for Shard {
         let user_agent = self.intern(admission.about.user_agent.take().as_deref());
         let expires_at_s = admission.principal.expires_at_s();
         let owns = admission.owns.clone().unwrap_or_default();
-        let first = self.tenants[tenant as usize].connections.is_empty();
+        let first = self.tenants[tenant as usize].members.is_empty();
         let is_expired = admission.is_expired;
         let place = self.with_tenant(io, tenant, |tenant, turn| {
             let place = tenant.enter(turn, client, &entrance, admission, user_agent);
-            if let Some(connection) = tenant.connections.get(place) {
+            if let Some(connection) = tenant.members.get(place) {
                 connection_lines::connected(&tenant.id, connection, entrance.is_recovered);
             }
-            (place, tenant.connections.get(place).map_or(0, |it| it.grace_until_s))
+            (place, tenant.members.get(place).map_or(0, |it| it.grace_until_s))
         });
         let Some((place, grace_until_s)) = place else { return send_away(io, client) };
         {
@@ -202,7 +203,7 @@ impl Application for Shard {
         let (Some(tag), Some(id)) = (Tag::of(io, client), event.id) else { return false };
         let mut was_asked = false;
         self.with_tenant(io, tag.tenant, |tenant, turn| {
-            was_asked = tenant.connections.take_asked(tag.place);
+            was_asked = tenant.members.get_mut(tag.place).is_some_and(Connection::take_asked);
             tenant.acknowledged(turn, tag.place, id);
         });
         was_asked
@@ -265,7 +266,7 @@ impl Application for Shard {
         self.clock.wake();
         let now_s = self.clock.wall_s();
         let due = self.with_tenant(io, tag.tenant, |tenant, turn| {
-            let connection = tenant.connections.get(tag.place)?;
+            let connection = tenant.members.get(tag.place)?;
             let expires_at_s = connection.principal.expires_at_s().max(connection.grace_until_s);
             if expires_at_s > now_s {
                 return Some(expires_at_s);

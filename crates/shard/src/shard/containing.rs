@@ -55,7 +55,7 @@ impl Shard {
         if matches!(broken.log, LogState::Away(_)) {
             counters.logs_away.sub(1);
         }
-        let clients: Vec<ClientKey> = broken.connections.iter().map(|(_, it)| it.client).collect();
+        let clients: Vec<ClientKey> = broken.members.iter().map(|(_, it)| it.client).collect();
         let mut counted = 0;
         for client in clients {
             // One that was just coming in has no tag yet, and was not counted.

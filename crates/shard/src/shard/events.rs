@@ -73,7 +73,7 @@ impl Shard {
     ) -> Result<(), (Refusal, bool)> {
         let (now_ms, limits) = (io.now_ms(), self.parts.limits);
         let Some(tenant) = self.tenants.get_mut(tag.tenant as usize) else { return Ok(()) };
-        let Some((connection, user)) = tenant.connections.with_user(tag.place) else {
+        let Some((connection, user)) = tenant.members.with_user(tag.place) else {
             return Ok(());
         };
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -141,7 +141,7 @@ impl Shard {
         let principal = self.parts.authenticator.principal(&token, self.clock.wall_s())?;
         let expires_at_s = principal.expires_at_s();
         self.with_tenant(io, tag.tenant, |tenant, turn| {
-            let Some(connection) = tenant.connections.get(tag.place) else { return Ok(()) };
+            let Some(connection) = tenant.members.get(tag.place) else { return Ok(()) };
             let opens = connection
                 .application
                 .is_none_or(|application| principal.applications().contains(application));

@@ -12,10 +12,11 @@ use slab::Slab;
 
 use crate::catch_up::CatchUp;
 use crate::handshake::{Admission, ClientAbout, EXPIRED_GRACE_S};
-use crate::quota::Bucket;
-use crate::rooms::Memberships;
+use crate::quota::{Bucket, Rate};
 use crate::subscribers::SubscriberId;
-use crate::users::{User, UserPlace, Users};
+
+use super::rooms::Memberships;
+use super::users::{User, UserPlace, Users};
 
 /// A connection of the tenant.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct Connection {
     pub(crate) id: Sid,
     pub(crate) principal: Principal,
     /// Its user among the tenant's.
-    pub(crate) user: UserPlace,
+    user: UserPlace,
     pub(crate) application: Option<ApplicationType>,
     pub(crate) source: Source,
     pub(crate) device: Option<DeviceId>,
@@ -48,17 +49,33 @@ pub(crate) struct Connection {
     pub(crate) connected_ms: u64,
     /// When its session began, which may have been another connection's: in hours since the Unix epoch.
     pub(crate) began_hours: u32,
-    pub(crate) memberships: Memberships,
+    pub(super) memberships: Memberships,
     pub(crate) messages: Bucket,
     pub(crate) bytes: Bucket,
     /// When it was last told that it is over its rate, on the shard's clock.
     pub(crate) told_ms: u64,
 }
 
+/// A client that comes in.
+pub(crate) struct NewConnection {
+    pub(crate) client: ClientKey,
+    /// The Socket.IO id.
+    pub(crate) id: Sid,
+    pub(crate) admission: Admission,
+    /// As [`crate::repeats::EmissionKey::sender`] says who sends what it sends.
+    pub(crate) sender: u64,
+    pub(crate) subscriber: SubscriberId,
+    pub(crate) user_agent: Option<Arc<str>>,
+    /// The wall clock.
+    pub(crate) now_ms: u64,
+    /// When its session began.
+    pub(crate) began_hours: u32,
+}
+
 /// What the fan-out loop touches of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seat {
-    pub(crate) client: ClientKey,
+struct Seat {
+    client: ClientKey,
     /// The last message that reached it: who is in two rooms of an audience gets it once.
     stamp: u32,
     permissions: PermissionSet,
@@ -72,12 +89,12 @@ const _: () = assert!(size_of::<Option<Seat>>() <= 16);
 
 /// A tenant's connections by their places.
 #[derive(Debug, Default)]
-pub(crate) struct Connections {
+pub(super) struct Connections {
     slots: Slab<Connection>,
     seats: Vec<Option<Seat>>,
     stamp: u32,
     applications: [u32; 4],
-    pub(crate) users: Users,
+    users: Users,
     by_id: AHashMap<Sid, u32>,
 }
 
@@ -92,6 +109,18 @@ impl Seat {
 }
 
 impl Connection {
+    /// Notes that it is sent an event that asks for an acknowledgement.
+    pub(crate) fn note_asked(&mut self) {
+        self.asked = self.asked.saturating_add(1);
+    }
+
+    /// Takes an acknowledgement of it into account. Returns whether one was still to come.
+    pub(crate) fn take_asked(&mut self) -> bool {
+        let was_asked = self.asked > 0;
+        self.asked = self.asked.saturating_sub(1);
+        was_asked
+    }
+
     /// Whether it is in a room without having asked.
     pub(crate) fn is_in_from_the_start(&self, name: RoomName<'_>) -> bool {
         match name {
@@ -104,28 +133,13 @@ impl Connection {
 }
 
 impl Connections {
-    /// Notes that a connection is sent an event that asks for an acknowledgement.
-    pub(crate) fn note_asked(&mut self, place: u32) {
-        if let Some(connection) = self.get_mut(place) {
-            connection.asked = connection.asked.saturating_add(1);
-        }
-    }
-
-    /// Takes an acknowledgement of a connection into account. Returns whether one was still to come.
-    pub(crate) fn take_asked(&mut self, place: u32) -> bool {
-        let Some(connection) = self.get_mut(place) else { return false };
-        let was_asked = connection.asked > 0;
-        connection.asked = connection.asked.saturating_sub(1);
-        was_asked
-    }
-
     /// The place of the connection with this id.
-    pub(crate) fn find(&self, id: &str) -> Option<u32> {
+    pub(super) fn find(&self, id: &str) -> Option<u32> {
         self.by_id.get(&Sid::parse(id)?).copied()
     }
 
     /// Leaves a connection out of the live fan-out until it has caught up.
-    pub(crate) fn set_behind(&mut self, place: u32, catch_up: Box<CatchUp>) {
+    pub(super) fn set_behind(&mut self, place: u32, catch_up: Box<CatchUp>) {
         if let (Some(connection), Some(Some(seat))) =
             (self.slots.get_mut(place as usize), self.seats.get_mut(place as usize))
         {
@@ -135,70 +149,73 @@ impl Connections {
     }
 
     /// The connection has caught up.
-    pub(crate) fn set_live(&mut self, place: u32) -> Option<Box<CatchUp>> {
+    pub(super) fn set_live(&mut self, place: u32) -> Option<Box<CatchUp>> {
         let connection = self.slots.get_mut(place as usize)?;
         self.seats.get_mut(place as usize)?.as_mut()?.is_live = true;
         connection.catch_up.take()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    pub(crate) fn of_application(&self, application: ApplicationType) -> usize {
+    pub(super) fn of_application(&self, application: ApplicationType) -> usize {
         self.applications[application as usize] as usize
     }
 
     /// How many users have a connection.
-    pub(crate) fn users(&self) -> usize {
+    pub(super) fn users(&self) -> usize {
         self.users.here()
     }
 
-    pub(crate) fn of_user(&self, user: &UserId) -> usize {
+    pub(super) fn of_user(&self, user: &UserId) -> usize {
         self.users.connections_of(user)
     }
 
-    pub(crate) fn get(&self, place: u32) -> Option<&Connection> {
+    pub(super) fn get(&self, place: u32) -> Option<&Connection> {
         self.slots.get(place as usize)
     }
 
-    pub(crate) fn get_mut(&mut self, place: u32) -> Option<&mut Connection> {
+    pub(super) fn get_mut(&mut self, place: u32) -> Option<&mut Connection> {
         self.slots.get_mut(place as usize)
     }
 
+    pub(super) fn forget_users(&mut self, messages: Rate, bytes: Rate, now_ms: u64) {
+        self.users.forget(messages, bytes, now_ms);
+    }
+
     /// A connection, with its user.
-    pub(crate) fn with_user(&mut self, place: u32) -> Option<(&mut Connection, &mut User)> {
+    pub(super) fn with_user(&mut self, place: u32) -> Option<(&mut Connection, &mut User)> {
         let connection = self.slots.get_mut(place as usize)?;
         let user = self.users.get_mut(connection.user)?;
         Some((connection, user))
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
         self.slots.iter().map(|(place, connection)| (key(place), connection))
     }
 
     /// Connections by their places, from one place on.
-    pub(crate) fn from(&self, place: u32) -> impl Iterator<Item = (u32, &Connection)> {
+    pub(super) fn from(&self, place: u32) -> impl Iterator<Item = (u32, &Connection)> {
         let end = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
         (place..end).filter_map(|place| Some((place, self.get(place)?)))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one connection")]
-    pub(crate) fn insert(
-        &mut self,
-        client: ClientKey,
-        id: Sid,
-        admission: Admission,
-        sender: u64,
-        subscriber: SubscriberId,
-        user_agent: Option<Arc<str>>,
-        now_ms: u64,
-        began_hours: u32,
-    ) -> u32 {
+    pub(super) fn insert(&mut self, new: NewConnection) -> u32 {
+        let NewConnection {
+            client,
+            id,
+            admission,
+            sender,
+            subscriber,
+            user_agent,
+            now_ms,
+            began_hours,
+        } = new;
         let source = admission.source();
         let grace_until_s = match admission.is_expired {
             true => now_ms / 1_000 + EXPIRED_GRACE_S,
@@ -250,7 +267,7 @@ impl Connections {
         key(place)
     }
 
-    pub(crate) fn remove(&mut self, place: u32) -> Option<Connection> {
+    pub(super) fn remove(&mut self, place: u32) -> Option<Connection> {
         let connection = self.slots.try_remove(place as usize)?;
         self.seats[place as usize] = None;
         if self.by_id.get(&connection.id) == Some(&place) {
@@ -264,7 +281,7 @@ impl Connections {
     }
 
     /// A renewed token may allow other things.
-    pub(crate) fn renew(&mut self, place: u32, principal: Principal) {
+    pub(super) fn renew(&mut self, place: u32, principal: Principal) {
         if let (Some(connection), Some(Some(seat))) =
             (self.slots.get_mut(place as usize), self.seats.get_mut(place as usize))
         {
@@ -275,7 +292,7 @@ impl Connections {
     }
 
     /// The client at this place, if it catches up and a message to this audience would be for it.
-    pub(crate) fn behind(
+    pub(super) fn behind(
         &self,
         place: u32,
         only: ApplicationSet,
@@ -286,12 +303,12 @@ impl Connections {
     }
 
     /// Starts a message's way to its audience.
-    pub(crate) fn begin_message(&mut self) {
+    pub(super) fn begin_message(&mut self) {
         self.stamp = self.stamp.wrapping_add(1);
     }
 
     /// Leaves a connection out of the message under way.
-    pub(crate) fn skip(&mut self, place: u32) {
+    pub(super) fn skip(&mut self, place: u32) {
         if let Some(Some(seat)) = self.seats.get_mut(place as usize) {
             seat.stamp = self.stamp;
         }
@@ -299,7 +316,7 @@ impl Connections {
 
     /// The client at this place, if the message under way is for it and has not reached it yet.
     #[inline]
-    pub(crate) fn take_turn(
+    pub(super) fn take_turn(
         &mut self,
         place: u32,
         only: ApplicationSet,

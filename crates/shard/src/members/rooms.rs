@@ -13,17 +13,17 @@ use crate::model::RoomMetadata;
 
 /// A room by its place; means nothing outside its tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RoomKey(u32);
+pub(super) struct RoomKey(u32);
 
 /// Where a connection stands in a room: its place among the members, so that leaving costs the same in any room.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Membership {
+pub(super) struct Membership {
     room: RoomKey,
     place: u32,
 }
 
 /// The rooms a connection is in: its tenant's, its application's and its user's from the start.
-pub(crate) type Memberships = SmallVec<[Membership; 3]>;
+pub(super) type Memberships = SmallVec<[Membership; 3]>;
 
 #[derive(Debug)]
 pub(crate) struct Room {
@@ -31,9 +31,9 @@ pub(crate) struct Room {
     id: Arc<str>,
     kind: Kind,
     /// Places of connections among the tenant's.
-    pub(crate) members: Vec<u32>,
+    members: Vec<u32>,
     pub(crate) created_ms: u64,
-    pub(crate) described: Option<Box<Described>>,
+    described: Option<Box<Described>>,
 }
 
 /// What a back end said of a room; it keeps the room when its last member leaves.
@@ -44,7 +44,7 @@ pub(crate) struct Described {
 }
 
 impl Described {
-    pub(crate) fn is_nothing(&self) -> bool {
+    fn is_nothing(&self) -> bool {
         self.grants.is_empty() && self.metadata == RoomMetadata::default()
     }
 }
@@ -69,6 +69,16 @@ impl Room {
             Kind::DeliveryRoute => RoomName::DeliveryRoute(&self.id),
             Kind::User => RoomName::User(&self.id),
         }
+    }
+
+    /// How many connections are in it.
+    pub(crate) fn members(&self) -> usize {
+        self.members.len()
+    }
+
+    /// What a back end said of it, if anything.
+    pub(crate) fn described(&self) -> Option<&Described> {
+        self.described.as_deref()
     }
 
     pub(crate) fn is_granted(&self, user: &str) -> bool {
@@ -100,7 +110,7 @@ type ByName = AHashMap<Arc<str>, RoomKey>;
 
 /// All rooms of one tenant.
 #[derive(Debug, Default)]
-pub(crate) struct Rooms {
+pub(super) struct Rooms {
     rooms: Slab<Room>,
     tenant: Option<RoomKey>,
     applications: [Option<RoomKey>; 4],
@@ -111,7 +121,7 @@ pub(crate) struct Rooms {
 }
 
 impl Rooms {
-    pub(crate) fn find(&self, name: RoomName<'_>) -> Option<RoomKey> {
+    pub(super) fn find(&self, name: RoomName<'_>) -> Option<RoomKey> {
         match name {
             RoomName::Tenant => self.tenant,
             RoomName::Application(application) => self.applications[application as usize],
@@ -122,28 +132,28 @@ impl Rooms {
         }
     }
 
-    pub(crate) fn get(&self, room: RoomKey) -> &Room {
+    pub(super) fn get(&self, room: RoomKey) -> &Room {
         &self.rooms[room.0 as usize]
     }
 
     /// The members of a room, by their places among the tenant's connections.
-    pub(crate) fn members(&self, name: RoomName<'_>) -> &[u32] {
+    pub(super) fn members(&self, name: RoomName<'_>) -> &[u32] {
         self.find(name).map_or(&[], |room| &self.get(room).members)
     }
 
     /// Rooms by their places, from one place on.
-    pub(crate) fn from(&self, place: u32) -> impl Iterator<Item = (u32, &Room)> {
+    pub(super) fn from(&self, place: u32) -> impl Iterator<Item = (u32, &Room)> {
         let end = u32::try_from(self.rooms.capacity()).unwrap_or(u32::MAX);
         (place..end).filter_map(|place| Some((place, self.rooms.get(place as usize)?)))
     }
 
     /// How many rooms somebody said something of. Looks at all of them.
-    pub(crate) fn described_rooms(&self) -> usize {
+    pub(super) fn described_rooms(&self) -> usize {
         self.rooms.iter().filter(|(_, room)| room.described.is_some()).count()
     }
 
     /// Finds the room or makes it.
-    pub(crate) fn open(&mut self, name: RoomName<'_>, now_ms: u64) -> RoomKey {
+    pub(super) fn open(&mut self, name: RoomName<'_>, now_ms: u64) -> RoomKey {
         if let Some(room) = self.find(name) {
             return room;
         }
@@ -173,23 +183,25 @@ impl Rooms {
         room
     }
 
-    /// What a back end said of a room, to be changed.
-    pub(crate) fn described(&mut self, room: RoomKey) -> &mut Described {
-        self.rooms[room.0 as usize].described.get_or_insert_default()
+    /// Changes what is said of a room.
+    pub(super) fn describe(&mut self, room: RoomKey, change: impl FnOnce(&mut Described)) {
+        let described = &mut self.rooms[room.0 as usize].described;
+        change(described.get_or_insert_default());
+        described.take_if(|described| described.is_nothing());
     }
 
     /// Whether a connection with these memberships is in the room.
-    pub(crate) fn is_member(memberships: &Memberships, room: RoomKey) -> bool {
+    pub(super) fn is_member(memberships: &Memberships, room: RoomKey) -> bool {
         memberships.iter().any(|membership| membership.room == room)
     }
 
     /// The rooms of these memberships.
-    pub(crate) fn of<'a>(&'a self, memberships: &'a Memberships) -> impl Iterator<Item = &'a Room> {
+    pub(super) fn of<'a>(&'a self, memberships: &'a Memberships) -> impl Iterator<Item = &'a Room> {
         memberships.iter().map(|membership| self.get(membership.room))
     }
 
     /// Takes a connection in. The caller has checked that it is not in the room yet.
-    pub(crate) fn join(&mut self, room: RoomKey, connection: u32, memberships: &mut Memberships) {
+    pub(super) fn join(&mut self, room: RoomKey, connection: u32, memberships: &mut Memberships) {
         let members = &mut self.rooms[room.0 as usize].members;
         let place = u32::try_from(members.len()).unwrap_or(u32::MAX);
         members.push(connection);
@@ -197,7 +209,7 @@ impl Rooms {
     }
 
     /// Takes a connection out. `memberships_of` finds the member that takes its place. Returns whether it was in.
-    pub(crate) fn leave<'c>(
+    pub(super) fn leave<'c>(
         &mut self,
         room: RoomKey,
         memberships: &mut Memberships,
@@ -223,10 +235,9 @@ impl Rooms {
     }
 
     /// Forgets a room with no members of which nothing was said.
-    pub(crate) fn close_if_unused(&mut self, room: RoomKey) {
+    pub(super) fn close_if_unused(&mut self, room: RoomKey) {
         let state = &self.rooms[room.0 as usize];
-        let described = state.described.as_ref().is_some_and(|described| !described.is_nothing());
-        if !state.members.is_empty() || described {
+        if !state.members.is_empty() || state.described.is_some() {
             return;
         }
         let state = self.rooms.remove(room.0 as usize);
@@ -241,13 +252,13 @@ impl Rooms {
     }
 
     /// How many rooms there are.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.rooms.len()
     }
 }
 
 impl Membership {
-    pub(crate) fn room(self) -> RoomKey {
+    pub(super) fn room(self) -> RoomKey {
         self.room
     }
 }

@@ -5,7 +5,7 @@ use foodtrack_transport::LogPlace;
 
 /// What ends an event to one recipient or to all.
 #[derive(Clone, Debug)]
-pub(crate) enum Stamp {
+pub(crate) enum CursorSuffix {
     /// The tenant's log is away: there is nothing to say.
     None,
     /// The recipient has everything up to here.
@@ -14,8 +14,8 @@ pub(crate) enum Stamp {
     Behind(Cursor),
 }
 
-impl Stamp {
-    /// What a queue must know of a frame with this stamp that is no entry itself.
+impl CursorSuffix {
+    /// What a queue must know of a frame with this suffix that is no entry itself.
     pub(crate) fn place(&self) -> Option<LogPlace> {
         match self {
             Self::At(_, offset) => {
@@ -26,7 +26,7 @@ impl Stamp {
         }
     }
 
-    /// The stamp of somebody who stands at this cursor.
+    /// The suffix of somebody who stands at this cursor.
     pub(crate) fn of(cursor: &Cursor) -> Self {
         if cursor.beyond().is_empty() {
             Self::At(cursor.epoch(), cursor.through())

@@ -16,7 +16,7 @@ const GONE_MAX: usize = 65_536;
 
 /// Names a user by a place, so that an event's sender is found without a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UserPlace(u32);
+pub(super) struct UserPlace(u32);
 
 /// What a user may still send.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct User {
 
 /// The users of a tenant.
 #[derive(Debug, Default)]
-pub(crate) struct Users {
+pub(super) struct Users {
     users: Slab<User>,
     by_name: AHashMap<UserId, u32>,
     /// Those who have gone, in the order in which they went.
@@ -42,7 +42,7 @@ pub(crate) struct Users {
 
 impl Users {
     /// One more connection of a user.
-    pub(crate) fn enter(&mut self, name: &UserId) -> UserPlace {
+    pub(super) fn enter(&mut self, name: &UserId) -> UserPlace {
         let known = self.by_name.get(name).copied();
         let place = known.unwrap_or_else(|| {
             let place = self.users.insert(User {
@@ -63,7 +63,7 @@ impl Users {
     }
 
     /// One connection less.
-    pub(crate) fn leave(&mut self, place: UserPlace) {
+    pub(super) fn leave(&mut self, place: UserPlace) {
         let Some(user) = self.users.get_mut(place.0 as usize) else { return };
         user.connections = user.connections.saturating_sub(1);
         if user.connections > 0 {
@@ -76,7 +76,7 @@ impl Users {
     }
 
     /// Forgets those who have gone and have everything back, and whoever went first beyond the bound.
-    pub(crate) fn forget(&mut self, messages: Rate, bytes: Rate, now_ms: u64) {
+    pub(super) fn forget(&mut self, messages: Rate, bytes: Rate, now_ms: u64) {
         while let Some(place) = self.gone.front().copied() {
             let is_over = self.gone.len() > GONE_MAX;
             let Some(user) = self.users.get_mut(place as usize) else { return };
@@ -94,17 +94,17 @@ impl Users {
         }
     }
 
-    pub(crate) fn get_mut(&mut self, place: UserPlace) -> Option<&mut User> {
+    pub(super) fn get_mut(&mut self, place: UserPlace) -> Option<&mut User> {
         self.users.get_mut(place.0 as usize)
     }
 
     /// How many have a connection.
-    pub(crate) fn here(&self) -> usize {
+    pub(super) fn here(&self) -> usize {
         self.here
     }
 
     /// How many connections a user has.
-    pub(crate) fn connections_of(&self, name: &UserId) -> usize {
+    pub(super) fn connections_of(&self, name: &UserId) -> usize {
         let user = self.by_name.get(name).and_then(|place| self.users.get(*place as usize));
         user.map_or(0, |user| user.connections as usize)
     }

@@ -1,0 +1,91 @@
+//! One event as it goes out: the packet, and what its recipients' queues must know of it.
+
+use foodtrack_contract::{EventName, PAYLOAD_DEPTH_MAX, write_message_again};
+use foodtrack_tenant_log::LogEntry;
+use foodtrack_transport::{ClientKey, FrameId, FrameMeta, Reactor};
+use foodtrack_wire::socket_io;
+
+use crate::cursor_suffix::CursorSuffix;
+
+/// An event's arguments and its message go around the payload.
+const ENVELOPE_DEPTH: u32 = 2;
+// Or else readers of msgpack would not get what was accepted.
+const _: () = assert!(PAYLOAD_DEPTH_MAX + ENVELOPE_DEPTH <= foodtrack_wire::DEPTH_MAX);
+
+/// One event as it goes out, to one client or to everyone it is for.
+pub(crate) struct EventFrame<'a> {
+    pub(crate) event: &'a EventName,
+    /// The message as JSON, as it was made for its first recipients.
+    pub(crate) message: &'a [u8],
+    /// How often it was sent before.
+    pub(crate) retries: u32,
+    pub(crate) attachments: &'a [Vec<u8>],
+    pub(crate) meta: FrameMeta,
+    pub(crate) suffix: &'a CursorSuffix,
+    /// Asks for an acknowledgement by this number.
+    pub(crate) ack_id: Option<u64>,
+}
+
+impl<'a> EventFrame<'a> {
+    /// An entry of the log, sent for the first time without asking for an acknowledgement.
+    pub(crate) fn of(entry: &'a LogEntry, meta: FrameMeta, suffix: &'a CursorSuffix) -> Self {
+        Self {
+            event: &entry.event,
+            message: &entry.message,
+            retries: 0,
+            attachments: &entry.attachments,
+            meta,
+            suffix,
+            ack_id: None,
+        }
+    }
+
+    /// An entry of the log that asks for an acknowledgement, after it was sent so many times. A client takes no cursor from
+    /// it: its last argument is the callback.
+    pub(crate) fn asking(entry: &'a LogEntry, meta: FrameMeta, retries: u32) -> Self {
+        let ack_id = Some(entry.offset.get());
+        Self { retries, ack_id, ..Self::of(entry, meta, &CursorSuffix::None) }
+    }
+
+    /// Encodes it once, whoever gets it.
+    pub(crate) fn encode(&self, io: &mut Reactor) -> FrameId {
+        io.frame(self.meta, |out| self.write(out), self.attachments)
+    }
+
+    /// Sends it to one client.
+    pub(crate) fn send(&self, io: &mut Reactor, client: ClientKey) {
+        io.send_packet(client, self.meta, |out| self.write(out), self.attachments);
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.reserve(self.message.len() + 96);
+        let mut number = itoa::Buffer::new();
+        if self.attachments.is_empty() {
+            out.push(b'2');
+        } else {
+            out.push(b'5');
+            out.extend_from_slice(number.format(self.attachments.len()).as_bytes());
+            out.push(b'-');
+        }
+        if let Some(id) = self.ack_id {
+            out.extend_from_slice(number.format(id).as_bytes());
+        }
+        out.push(b'[');
+        match self.event {
+            // Made of letters, ':' and '_'.
+            EventName::Builtin(event) => {
+                out.push(b'"');
+                out.extend_from_slice(event.as_str().as_bytes());
+                out.push(b'"');
+            }
+            EventName::Declared(name) => socket_io::write_json_string(out, name),
+        }
+        out.push(b',');
+        match self.retries {
+            0 => out.extend_from_slice(self.message),
+            retries => write_message_again(out, self.message, retries),
+        }
+        self.suffix.write(out);
+        out.push(b']');
+    }
+}
