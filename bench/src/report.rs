@@ -142,32 +142,8 @@ impl Report {
         let rounds = self.measurements.iter().map(|measured| measured.round).max().unwrap_or(0);
         let mut text =
             self.origin.heading(&format!("medians of {rounds} rounds, servers in turns"));
-        let others = self
-            .measurements
-            .iter()
-            .filter_map(|measured| measured.cell.values.get(&Metric::OthersBusyPercent).copied());
-        let others_percent = others.fold(0.0, f64::max);
-        if others_percent > OTHERS_PERCENT_MAX {
-            let _ = writeln!(
-                text,
-                "\n**Not a quiet machine**: other processes took up to {others_percent:.0} % of the two cores. Latencies \
-                 and rates say little then, and costs are too high."
-            );
-        }
-        for failure in &self.failures {
-            let (round, name) = (failure.round, failure.contender.name());
-            let (scenario, reason) = (failure.scenario, &failure.reason);
-            let _ = writeln!(text, "\n**Failed** in round {round}: {name}, {scenario:?}: {reason}");
-        }
-        let judged: Vec<_> = self.verdicts.iter().filter(|verdict| verdict.met.is_some()).collect();
-        if !judged.is_empty() {
-            text.push_str("\n| promise | limit | measured | met |\n| --- | ---: | ---: | --- |\n");
-            judged.iter().for_each(|verdict| text.push_str(&verdict.row()));
-        }
-        let unjudged = self.verdicts.len() - judged.len();
-        if unjudged > 0 {
-            let _ = writeln!(text, "\nPromises that this run did not measure: {unjudged}.");
-        }
+        self.write_caveats(&mut text);
+        self.write_verdicts(&mut text);
         for cell in self.cells() {
             let _ = write!(text, "\n## {cell}\n\n| |");
             contenders.iter().for_each(|c| {
@@ -200,6 +176,39 @@ impl Report {
             }
         }
         text
+    }
+
+    /// What speaks against the figures: a busy machine, and what could not be measured.
+    fn write_caveats(&self, text: &mut String) {
+        let others = self
+            .measurements
+            .iter()
+            .filter_map(|measured| measured.cell.values.get(&Metric::OthersBusyPercent).copied());
+        let others_percent = others.fold(0.0, f64::max);
+        if others_percent > OTHERS_PERCENT_MAX {
+            let _ = writeln!(
+                text,
+                "\n**Not a quiet machine**: other processes took up to {others_percent:.0} % of the two cores. Latencies \
+                 and rates say little then, and costs are too high."
+            );
+        }
+        for failure in &self.failures {
+            let (round, name) = (failure.round, failure.contender.name());
+            let (scenario, reason) = (failure.scenario, &failure.reason);
+            let _ = writeln!(text, "\n**Failed** in round {round}: {name}, {scenario:?}: {reason}");
+        }
+    }
+
+    fn write_verdicts(&self, text: &mut String) {
+        let judged: Vec<_> = self.verdicts.iter().filter(|verdict| verdict.met.is_some()).collect();
+        if !judged.is_empty() {
+            text.push_str("\n| promise | limit | measured | met |\n| --- | ---: | ---: | --- |\n");
+            judged.iter().for_each(|verdict| text.push_str(&verdict.row()));
+        }
+        let unjudged = self.verdicts.len() - judged.len();
+        if unjudged > 0 {
+            let _ = writeln!(text, "\nPromises that this run did not measure: {unjudged}.");
+        }
     }
 
     fn metrics(&self, cell: &str) -> BTreeSet<Metric> {

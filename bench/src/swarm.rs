@@ -87,6 +87,19 @@ struct Client {
     unsent: Vec<u8>,
 }
 
+impl Client {
+    /// Answers a heartbeat, of WebSocket or of Engine.IO. Returns whether the frame was no more than that.
+    fn answers(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        match opcode {
+            Opcode::Ping => encode(Opcode::Pong, payload, &mut self.unsent),
+            Opcode::Pong => {}
+            Opcode::Text if payload == b"2" => encode(Opcode::Text, b"3", &mut self.unsent),
+            _ => return false,
+        }
+        true
+    }
+}
+
 /// Clients connected to one server.
 pub(crate) struct Swarm {
     dialect: Dialect,
@@ -365,21 +378,11 @@ impl Swarm {
         while let Some(frame) =
             frames.next().map_err(|source| SwarmError::Frame { client: index, source })?
         {
-            match frame.opcode {
-                Opcode::Text | Opcode::Binary => {}
-                Opcode::Ping => {
-                    encode(Opcode::Pong, frame.payload, &mut client.unsent);
-                    continue;
-                }
-                Opcode::Pong => continue,
-                Opcode::Close => {
-                    let reason = format!(": {}", String::from_utf8_lossy(frame.payload));
-                    return self.closed(index, reason);
-                }
+            if frame.opcode == Opcode::Close {
+                let reason = format!(": {}", String::from_utf8_lossy(frame.payload));
+                return self.closed(index, reason);
             }
-            // Engine.IO's heartbeat.
-            if frame.payload == b"2" {
-                encode(Opcode::Text, b"3", &mut client.unsent);
+            if client.answers(frame.opcode, frame.payload) {
                 continue;
             }
             match &mut client.stage {

@@ -78,46 +78,8 @@ pub(crate) fn render(
     storage: StorageStatus,
 ) -> String {
     let mut page = String::with_capacity(16_384);
-    let mut names = Vec::new();
-    Counters::default().each(|name, _| names.push(name));
-    for name in names {
-        let known = SHARD_NUMBERS.iter().find(|number| number.name == name);
-        let is_gauge = known.is_some_and(|number| number.is_gauge);
-        let help = known.map_or("", |number| number.help);
-        let seconds = known.and_then(|number| number.seconds);
-        let total = if is_gauge { "" } else { "_total" };
-        let full = format!("foodtrack_{}{total}", seconds.map_or(name, |(shown, _)| shown));
-        head(&mut page, &full, help, is_gauge);
-        for (i, shard) in shards.iter().enumerate() {
-            shard.each(|each, value| {
-                if each == name {
-                    let value = in_seconds(value, seconds.map(|(_, per_second)| per_second));
-                    let _ = writeln!(page, "{full}{{shard=\"{i}\"}} {value}");
-                }
-            });
-        }
-    }
-    let name = "foodtrack_refusals_total";
-    head(
-        &mut page,
-        name,
-        "Refusals of events, handshakes and HTTP requests, by their code.",
-        false,
-    );
-    for code in ErrorCode::ALL {
-        let of_shard = |shard: &Arc<Counters>| {
-            shard.refusals.each().find(|(other, _)| other == code).map_or(0, |(_, count)| count)
-        };
-        let count = shards.iter().map(of_shard).sum::<u64>() + http_refusals(*code);
-        let _ = writeln!(page, "{name}{{code=\"{}\"}} {count}", code.as_str());
-    }
-    let name = "foodtrack_refused_requests_total";
-    let help =
-        "Connections and requests of strangers that were refused at the door, by their code.";
-    head(&mut page, name, help, false);
-    for (code, count) in door.each() {
-        let _ = writeln!(page, "{name}{{code=\"{}\"}} {count}", code.as_str());
-    }
+    of_shards(&mut page, shards);
+    of_refusals(&mut page, shards, http_refusals, door);
     let name = "foodtrack_disconnects_total";
     head(&mut page, name, "Authenticated clients that went away, by why.", false);
     for (reason, _) in Counters::default().disconnects.each() {
@@ -142,6 +104,55 @@ pub(crate) fn render(
     head(&mut page, "foodtrack_build_info", "The version that runs.", true);
     let _ = writeln!(page, "foodtrack_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
     page
+}
+
+/// What each shard counts.
+fn of_shards(page: &mut String, shards: &[Arc<Counters>]) {
+    let mut names = Vec::new();
+    Counters::default().each(|name, _| names.push(name));
+    for name in names {
+        let known = SHARD_NUMBERS.iter().find(|number| number.name == name);
+        let is_gauge = known.is_some_and(|number| number.is_gauge);
+        let help = known.map_or("", |number| number.help);
+        let seconds = known.and_then(|number| number.seconds);
+        let total = if is_gauge { "" } else { "_total" };
+        let full = format!("foodtrack_{}{total}", seconds.map_or(name, |(shown, _)| shown));
+        head(page, &full, help, is_gauge);
+        for (i, shard) in shards.iter().enumerate() {
+            shard.each(|each, value| {
+                if each == name {
+                    let value = in_seconds(value, seconds.map(|(_, per_second)| per_second));
+                    let _ = writeln!(page, "{full}{{shard=\"{i}\"}} {value}");
+                }
+            });
+        }
+    }
+}
+
+/// What was refused, by code.
+fn of_refusals(
+    page: &mut String,
+    shards: &[Arc<Counters>],
+    http_refusals: impl Fn(ErrorCode) -> u64,
+    door: &DoorRefusals,
+) {
+    let name = "foodtrack_refusals_total";
+    let help = "Refusals of events, handshakes and HTTP requests, by their code.";
+    head(page, name, help, false);
+    for code in ErrorCode::ALL {
+        let of_shard = |shard: &Arc<Counters>| {
+            shard.refusals.each().find(|(other, _)| other == code).map_or(0, |(_, count)| count)
+        };
+        let count = shards.iter().map(of_shard).sum::<u64>() + http_refusals(*code);
+        let _ = writeln!(page, "{name}{{code=\"{}\"}} {count}", code.as_str());
+    }
+    let name = "foodtrack_refused_requests_total";
+    let help =
+        "Connections and requests of strangers that were refused at the door, by their code.";
+    head(page, name, help, false);
+    for (code, count) in door.each() {
+        let _ = writeln!(page, "{name}{{code=\"{}\"}} {count}", code.as_str());
+    }
 }
 
 /// A count of parts of a second, in seconds; any other as it is.

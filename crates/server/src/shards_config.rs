@@ -9,7 +9,8 @@ use foodtrack_shard::{
 use foodtrack_tenant_log::{DiskBudget, Retention};
 use foodtrack_transport::{Endpoint, Limits, Protocol, ReactorConfig};
 
-use crate::config::CheckedConfig;
+use crate::WebSocketConfig;
+use crate::config::{CheckedConfig, LimitsConfig};
 use crate::descriptors;
 use crate::http::ApiQuota;
 
@@ -20,88 +21,11 @@ pub(crate) fn shards_config(
     clock: Clock,
 ) -> ShardsConfig {
     let said = config.said();
-    let limits = &said.limits;
-    let rate = |per_second, burst| Rate { per_second, burst };
     ShardsConfig {
         address: config.address(),
         shards: usize::from(config.shards()),
-        reactor: ReactorConfig {
-            endpoints: vec![Endpoint { path: said.path.clone(), protocol: Protocol::SocketIo }],
-            namespaces: Namespaces::new(&["/"]),
-            heartbeat: HeartbeatConfig {
-                interval_ms: said.heartbeat.interval_ms.into(),
-                timeout_ms: said.heartbeat.timeout_ms.into(),
-                // Checked to be small.
-                missed_max: u8::try_from(said.heartbeat.max_missed).unwrap_or(u8::MAX),
-            },
-            limits: Limits {
-                payload_bytes_max: count(limits.payload_bytes_max),
-                queue_messages_max: count(limits.queue_messages_max),
-                queue_bytes_max: count(limits.queue_bytes_max),
-                handshake_timeout: Duration::from_millis(limits.handshake_timeout_ms.into()),
-                keep_alive_timeout: Duration::from_millis(limits.keep_alive_timeout_ms.into()),
-                write_timeout: Duration::from_millis(limits.write_timeout_ms.into()),
-                // Who may send more events than that may send them.
-                packets_per_second: match limits.messages_per_second_per_connection {
-                    0 => 0,
-                    messages => match limits.packets_per_second_per_connection {
-                        0 => 0,
-                        packets => packets.max(messages.saturating_mul(4)),
-                    },
-                },
-                bytes_per_second: match limits.bytes_per_second_per_connection {
-                    0 => 0,
-                    bytes => Limits::default().bytes_per_second.max(bytes.saturating_mul(2)),
-                },
-                connect_timeout: Duration::from_millis(limits.connect_timeout_ms.into()),
-                strangers_bytes_max: count(limits.strangers_bytes_max),
-                // Where addresses may open sessions as they like, they tell nobody apart.
-                strangers_per_address_max: match said.security.rate_limiting.handshakes_per_minute {
-                    0 => 0,
-                    _ => count(limits.strangers_per_address_max),
-                },
-                sockets_max: descriptors::sockets_max(),
-                ..Limits::default()
-            },
-            origins: config.origins(),
-            handshakes_per_minute: said.security.rate_limiting.handshakes_per_minute,
-            proxies: config.proxies(),
-            batched_sends: said.io_uring,
-        },
-        limits: TenantLimits {
-            connections_max: count(limits.connections_per_tenant_max),
-            connections_per_user_max: count(limits.connections_per_user_max),
-            rooms_per_connection_max: count(limits.rooms_per_connection_max),
-            messages_per_connection: rate(
-                limits.messages_per_second_per_connection,
-                limits.messages_burst_per_connection,
-            ),
-            bytes_per_connection: rate(
-                limits.bytes_per_second_per_connection,
-                limits.bytes_burst_per_connection,
-            ),
-            messages_per_user: at_least(
-                rate(limits.messages_per_second_per_user, limits.messages_burst_per_user),
-                rate(
-                    limits.messages_per_second_per_connection,
-                    limits.messages_burst_per_connection,
-                ),
-            ),
-            bytes_per_user: at_least(
-                rate(limits.bytes_per_second_per_user, limits.bytes_burst_per_user),
-                rate(limits.bytes_per_second_per_connection, limits.bytes_burst_per_connection),
-            ),
-            messages_per_tenant: rate(
-                limits.messages_per_second_per_tenant,
-                limits.messages_burst_per_tenant,
-            ),
-            entrances_per_tenant: rate(
-                limits.sessions_per_second_per_tenant,
-                limits.sessions_burst_per_tenant,
-            ),
-            entrances: rate(limits.sessions_per_second, limits.sessions_burst),
-            ..TenantLimits::default()
-        },
+        reactor: reactor_config(config),
+        limits: tenant_limits(&said.limits),
         retry: RetryPolicy {
             attempts_max: said.retry.max_attempts,
             base_delay_ms: said.retry.base_delay_ms,
@@ -116,6 +40,94 @@ pub(crate) fn shards_config(
         session_key,
         cookie_name: said.security.cookie_name.clone(),
         clock,
+    }
+}
+
+fn reactor_config(config: &CheckedConfig) -> ReactorConfig {
+    let said = config.said();
+    ReactorConfig {
+        endpoints: vec![Endpoint { path: said.path.clone(), protocol: Protocol::SocketIo }],
+        namespaces: Namespaces::new(&["/"]),
+        heartbeat: HeartbeatConfig {
+            interval_ms: said.heartbeat.interval_ms.into(),
+            timeout_ms: said.heartbeat.timeout_ms.into(),
+            // Checked to be small.
+            missed_max: u8::try_from(said.heartbeat.max_missed).unwrap_or(u8::MAX),
+        },
+        limits: transport_limits(said),
+        origins: config.origins(),
+        handshakes_per_minute: said.security.rate_limiting.handshakes_per_minute,
+        proxies: config.proxies(),
+        batched_sends: said.io_uring,
+    }
+}
+
+/// What a socket may do.
+fn transport_limits(said: &WebSocketConfig) -> Limits {
+    let limits = &said.limits;
+    Limits {
+        payload_bytes_max: count(limits.payload_bytes_max),
+        queue_messages_max: count(limits.queue_messages_max),
+        queue_bytes_max: count(limits.queue_bytes_max),
+        handshake_timeout: Duration::from_millis(limits.handshake_timeout_ms.into()),
+        keep_alive_timeout: Duration::from_millis(limits.keep_alive_timeout_ms.into()),
+        write_timeout: Duration::from_millis(limits.write_timeout_ms.into()),
+        // Who may send more events than that may send them.
+        packets_per_second: match limits.messages_per_second_per_connection {
+            0 => 0,
+            messages => match limits.packets_per_second_per_connection {
+                0 => 0,
+                packets => packets.max(messages.saturating_mul(4)),
+            },
+        },
+        bytes_per_second: match limits.bytes_per_second_per_connection {
+            0 => 0,
+            bytes => Limits::default().bytes_per_second.max(bytes.saturating_mul(2)),
+        },
+        connect_timeout: Duration::from_millis(limits.connect_timeout_ms.into()),
+        strangers_bytes_max: count(limits.strangers_bytes_max),
+        // Where addresses may open sessions as they like, they tell nobody apart.
+        strangers_per_address_max: match said.security.rate_limiting.handshakes_per_minute {
+            0 => 0,
+            _ => count(limits.strangers_per_address_max),
+        },
+        sockets_max: descriptors::sockets_max(),
+        ..Limits::default()
+    }
+}
+
+fn tenant_limits(limits: &LimitsConfig) -> TenantLimits {
+    let rate = |per_second, burst| Rate { per_second, burst };
+    TenantLimits {
+        connections_max: count(limits.connections_per_tenant_max),
+        connections_per_user_max: count(limits.connections_per_user_max),
+        rooms_per_connection_max: count(limits.rooms_per_connection_max),
+        messages_per_connection: rate(
+            limits.messages_per_second_per_connection,
+            limits.messages_burst_per_connection,
+        ),
+        bytes_per_connection: rate(
+            limits.bytes_per_second_per_connection,
+            limits.bytes_burst_per_connection,
+        ),
+        messages_per_user: at_least(
+            rate(limits.messages_per_second_per_user, limits.messages_burst_per_user),
+            rate(limits.messages_per_second_per_connection, limits.messages_burst_per_connection),
+        ),
+        bytes_per_user: at_least(
+            rate(limits.bytes_per_second_per_user, limits.bytes_burst_per_user),
+            rate(limits.bytes_per_second_per_connection, limits.bytes_burst_per_connection),
+        ),
+        messages_per_tenant: rate(
+            limits.messages_per_second_per_tenant,
+            limits.messages_burst_per_tenant,
+        ),
+        entrances_per_tenant: rate(
+            limits.sessions_per_second_per_tenant,
+            limits.sessions_burst_per_tenant,
+        ),
+        entrances: rate(limits.sessions_per_second, limits.sessions_burst),
+        ..TenantLimits::default()
     }
 }
 

@@ -105,32 +105,7 @@ impl Storm {
                 stand.hub.kill();
             }
         }
-        let mut up = None;
-        let mut is_started = false;
-        let deadline = signal + PATIENCE;
-        let mut count = None;
-        while Instant::now() < deadline {
-            stand.swarm.turn(Instant::now() + TURN, &mut listeners)?;
-            match stand.hub.status() {
-                Status::Down => {
-                    stand.hub.start()?;
-                    is_started = true;
-                }
-                Status::Up if is_started && up.is_none() => up = Some(signal.elapsed()),
-                _ => {}
-            }
-            published.store(broadcaster.published(), Ordering::SeqCst);
-            // Enough was published meanwhile once it is up again: what is to come is what all are to have.
-            if up.is_some() && signal.elapsed() > AROUND && count.is_none() {
-                count = Some(broadcaster.stop());
-            }
-            if let Some(count) = count
-                && (0..self.sessions)
-                    .all(|s| listeners.connections(s) > 1 && listeners.has(s, count))
-            {
-                break;
-            }
-        }
+        let up = self.restart(&mut stand, &mut listeners, &mut broadcaster, &published, signal)?;
         let count = broadcaster.stop();
         let is_back = |s: &usize| listeners.connections(*s) > 1 && listeners.has(*s, count);
         let back: Vec<usize> = (0..self.sessions).filter(is_back).collect();
@@ -149,6 +124,42 @@ impl Storm {
             time: Percentiles::of(times.map(|at| at.saturating_duration_since(signal)).collect()),
             node,
         })
+    }
+
+    /// Starts the server again once it is down, and waits until everybody has everything, or for the patience. Returns how long
+    /// after `signal` the server was back.
+    fn restart(
+        &self,
+        stand: &mut Stand,
+        listeners: &mut Listeners,
+        broadcaster: &mut Broadcaster,
+        published: &AtomicU64,
+        signal: Instant,
+    ) -> Result<Option<Duration>, LoadError> {
+        let (mut up, mut count, mut is_started) = (None, None, false);
+        while signal.elapsed() < PATIENCE {
+            stand.swarm.turn(Instant::now() + TURN, listeners)?;
+            match stand.hub.status() {
+                Status::Down => {
+                    stand.hub.start()?;
+                    is_started = true;
+                }
+                Status::Up if is_started && up.is_none() => up = Some(signal.elapsed()),
+                _ => {}
+            }
+            published.store(broadcaster.published(), Ordering::SeqCst);
+            // Enough was published meanwhile once it is up again: what is to come is what all are to have.
+            if up.is_some() && signal.elapsed() > AROUND && count.is_none() {
+                count = Some(broadcaster.stop());
+            }
+            let is_back = |session, count| {
+                listeners.connections(session) > 1 && listeners.has(session, count)
+            };
+            if count.is_some_and(|count| (0..self.sessions).all(|s| is_back(s, count))) {
+                break;
+            }
+        }
+        Ok(up)
     }
 }
 
