@@ -7,7 +7,7 @@ use crate::contender::Contender;
 use crate::dialect::Dialect;
 use crate::metric::Cell;
 use crate::workload::fan_out::{self, Rooms};
-use crate::workload::{Stand, WorkloadError, idle, noisy, replay, request, scale, steady};
+use crate::workload::{Stand, WorkloadError, idle, noisy, orders, replay, request, scale, steady};
 
 /// A load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
@@ -31,6 +31,10 @@ pub(crate) enum Scenario {
     ScaleTenants,
     /// One tenant's p99 while another floods at ten times its limit (hub only)
     NoisyNeighbour,
+    /// What 1 000 tenants keep in memory that had 10 000 orders each (hub only)
+    TenantOrders1k,
+    /// The same of 10 000 tenants: takes minutes, and 10 GiB of disk (hub only)
+    TenantOrders10k,
     /// A client comes back that has missed 100 000 events (hub only)
     Replay,
 }
@@ -39,7 +43,14 @@ impl Scenario {
     /// Whether the load means anything to a server: peers know neither tenants nor limits.
     pub(crate) fn applies_to(self, contender: Contender) -> bool {
         contender.dialect() == Dialect::Hub
-            || !matches!(self, Self::ScaleTenants | Self::NoisyNeighbour | Self::Replay)
+            || !matches!(
+                self,
+                Self::ScaleTenants
+                    | Self::NoisyNeighbour
+                    | Self::Replay
+                    | Self::TenantOrders1k
+                    | Self::TenantOrders10k
+            )
     }
 
     /// Whether the hub runs with its limits on tenants as a production server would.
@@ -49,7 +60,7 @@ impl Scenario {
 
     /// Whether a quick run does without it.
     pub(crate) fn is_long(self) -> bool {
-        self == Self::Idle19k
+        matches!(self, Self::Idle19k | Self::TenantOrders1k | Self::TenantOrders10k)
     }
 
     /// Who is where, for a load that two servers can have in turns.
@@ -77,6 +88,8 @@ impl Scenario {
             Self::ScaleRooms => scale::rooms(stand),
             Self::ScaleTenants => scale::tenants(stand),
             Self::NoisyNeighbour => noisy::run(stand, limit_events_per_second),
+            Self::TenantOrders1k => orders::run(stand, 1_000),
+            Self::TenantOrders10k => orders::run(stand, 10_000),
             Self::Replay => replay::run(stand),
         }
     }

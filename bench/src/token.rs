@@ -1,4 +1,4 @@
-//! The tokens that a back end would give to a restaurant's couriers.
+//! The tokens that a back end would give to a restaurant's people.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,12 +26,29 @@ struct Claims<'a> {
 /// # Errors
 /// The signing library refuses, as it never does for HS256 and a plain secret.
 pub(crate) fn courier(tenant: &str, user: &str) -> Result<String, jsonwebtoken::errors::Error> {
+    sign(tenant, user, "delivery_personnel", "delivery_app")
+}
+
+/// The same of a customer.
+///
+/// # Errors
+/// As [`courier`].
+pub(crate) fn customer(tenant: &str, user: &str) -> Result<String, jsonwebtoken::errors::Error> {
+    sign(tenant, user, "customer", "client_app")
+}
+
+fn sign(
+    tenant: &str,
+    user: &str,
+    role: &str,
+    application: &str,
+) -> Result<String, jsonwebtoken::errors::Error> {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let claims = Claims {
         user_id: user,
         tenant_id: tenant,
-        role: "delivery_personnel",
-        application_types: ["delivery_app"],
+        role,
+        application_types: [application],
         iat: now_s,
         exp: now_s + LIFETIME_S,
     };

@@ -1,8 +1,10 @@
 //! The loads, and what they share: the stand they run on and the window they measure in.
 
+mod client;
 pub(crate) mod fan_out;
 pub(crate) mod idle;
 pub(crate) mod noisy;
+pub(crate) mod orders;
 pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod scale;
