@@ -3,13 +3,13 @@
 use std::io;
 use std::time::Instant;
 
-use mio::Token;
+use foodtrack_session::LinkId;
 
 use crate::deadlines::Timer;
 use crate::door::DoorRefusal;
 use crate::limits::ACCEPTS_PER_TURN;
 use crate::link::Link;
-use crate::reactor::{Reactor, key};
+use crate::reactor::Reactor;
 use crate::stranger_turns::Waits;
 use crate::turned_away::TurnedAway;
 
@@ -71,21 +71,17 @@ impl Reactor {
     }
 
     /// Takes a socket in and starts its patience.
-    pub(crate) fn add_link(&mut self, link: Link) -> Option<u32> {
-        let serial = self.next_serial();
-        let entry = self.links.vacant_entry();
-        let index = entry.key();
-        let link = entry.insert(link);
-        link.serial = serial;
+    pub(crate) fn add_link(&mut self, mut link: Link) -> Option<LinkId> {
         link.timer_ms = u64::MAX;
         (link.is_output_timed, link.is_resume_timed) = (false, false);
         (link.lodges, link.waits) = (false, Waits::default());
-        if let Err(error) = link.register(self.poll.registry(), Token(index)) {
-            tracing::warn!(%error, "cannot watch a connection");
-            self.links.remove(index);
-            return None;
-        }
-        let link = key(index);
+        let link = match self.links.insert(self.poll.registry(), link) {
+            Ok(link) => link,
+            Err(error) => {
+                tracing::warn!(%error, "cannot watch a connection");
+                return None;
+            }
+        };
         self.count_socket(link);
         self.watch_link(link, self.handshake_deadline_ms());
         self.watch_output(link);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use foodtrack_session::{Event, NamespaceId};
+use foodtrack_session::{Event, LinkId, NamespaceId};
 
 use crate::client::{ClientKey, CloseReason};
 use crate::handover::Handover;
@@ -68,8 +68,7 @@ pub struct HttpRequest {
 /// Where the answer to a request goes: to the socket it came on, if that is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpTicket {
-    pub(crate) link: u32,
-    pub(crate) serial: u32,
+    pub(crate) link: LinkId,
 }
 
 /// What the reactor asks and tells. Every call gets the reactor, to send and to close; closing takes effect after the call.

@@ -10,7 +10,7 @@ impl Reactor {
         let Some(state) = self.clients.get(client.index()) else { return false };
         state.queue.is_some()
             || matches!(state.transport, Transport::WebSocket { link }
-                if self.links.get(link as usize).is_none_or(|link| link.blocked))
+                if link.and_then(|link| self.links.get(link)).is_none_or(|link| link.blocked))
     }
 
     /// Makes [`Application::drained`] called for the client, once, when nothing waits for it any more: at the end of this
@@ -19,7 +19,7 @@ impl Reactor {
         let Some(state) = self.clients.get_mut(client.index()) else { return };
         if state.closing.is_none() && state.drained_watch == DrainedWatch::Off {
             state.drained_watch = DrainedWatch::Due;
-            self.drained.push((client.0, state.serial));
+            self.drained.push(state.id(client.0));
         }
     }
 
@@ -31,7 +31,7 @@ impl Reactor {
             && !is_backlogged
         {
             state.drained_watch = DrainedWatch::Due;
-            self.drained.push((client, state.serial));
+            self.drained.push(state.id(client));
         }
     }
 
@@ -41,16 +41,17 @@ impl Reactor {
         if self.drained.is_empty() {
             return;
         }
-        for (client, serial) in std::mem::take(&mut self.drained) {
-            let is_backlogged = self.is_backlogged(ClientKey(client));
-            let Some(state) = self.client_of(client, serial) else { continue };
+        for id in std::mem::take(&mut self.drained) {
+            let client = ClientKey(id.place());
+            let is_backlogged = self.is_backlogged(client);
+            let Some(state) = self.client_of(id) else { continue };
             // There still, or again: its end is noted.
             if is_backlogged {
                 state.drained_watch = DrainedWatch::Backlogged;
                 continue;
             }
             state.drained_watch = DrainedWatch::Off;
-            app.drained(self, ClientKey(client));
+            app.drained(self, client);
             self.flush_if_large();
         }
         self.flush();

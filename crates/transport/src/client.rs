@@ -4,7 +4,7 @@ use crate::allowance::Allowance;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use foodtrack_session::{Heartbeat, Pings, Polling, Session, Sid};
+use foodtrack_session::{Heartbeat, LinkId, Pings, Polling, Session, Sid};
 
 use crate::delivery_queue::DeliveryQueue;
 
@@ -26,6 +26,24 @@ impl ClientKey {
     /// The key that had this index; for who keeps it where nothing of the transport is known.
     pub fn from_dense(index: u32) -> Self {
         Self(index)
+    }
+}
+
+/// A client that something waits for: its place, and the generation of that place. The next client there has another, so an id
+/// that outlives its client finds nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClientId {
+    place: u32,
+    generation: u32,
+}
+
+impl ClientId {
+    pub(crate) const fn new(place: u32, generation: u32) -> Self {
+        Self { place, generation }
+    }
+
+    pub(crate) const fn place(self) -> u32 {
+        self.place
     }
 }
 
@@ -101,12 +119,15 @@ pub enum Protocol {
 /// How the client is reached now.
 #[derive(Debug)]
 pub(crate) enum Transport {
-    /// `link` is no link's once the socket is lost: its place may be another's before the client is gone.
+    /// `link` is nobody's once the client has lost the socket, which may still be ending.
     WebSocket {
-        link: u32,
+        link: Option<LinkId>,
     },
     Polling(Box<Polling>),
 }
+
+// An idle client pays for it.
+const _: () = assert!(size_of::<Transport>() == 16);
 
 /// Whether the application wants to know when a client has no backlog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,8 +142,8 @@ pub(crate) enum DrainedWatch {
 }
 
 pub(crate) struct Client {
-    /// Tells this client from an earlier one in the same place.
-    pub(crate) serial: u32,
+    /// Tells this client from others in the same place.
+    pub(crate) generation: u32,
     pub(crate) protocol: Protocol,
     pub(crate) sid: Sid,
     pub(crate) transport: Transport,
@@ -163,6 +184,19 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// What it is called by what waits for it, while it is in this place.
+    pub(crate) fn id(&self, place: u32) -> ClientId {
+        ClientId::new(place, self.generation)
+    }
+
+    /// The socket of its WebSocket, once that is its transport and not lost.
+    pub(crate) fn websocket(&self) -> Option<LinkId> {
+        match self.transport {
+            Transport::WebSocket { link } => link,
+            Transport::Polling(_) => None,
+        }
+    }
+
     /// Whether it has a WebSocket, or is changing to one.
     pub(crate) fn has_websocket(&self) -> bool {
         match &self.transport {

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foodtrack_session::LinkId;
+
 use crate::application::HttpTicket;
 use crate::engine_request::EngineError;
 use crate::http::{Head, HttpError, header_of_unsound};
@@ -114,9 +116,9 @@ pub(crate) struct Asker {
 impl Reactor {
     /// Takes note of who asks; `None` where no head was read. Returns whether there is room for them; otherwise they are told
     /// so, and the connection closes.
-    pub(crate) fn note_asker(&mut self, link: u32, asker: Option<Asker>) -> bool {
+    pub(crate) fn note_asker(&mut self, link: LinkId, asker: Option<Asker>) -> bool {
         let Some(asker) = asker else { return true };
-        let Some(state) = self.links.get_mut(link as usize) else { return false };
+        let Some(state) = self.links.get_mut(link) else { return false };
         state.access = asker.access;
         let mut turned_away = state.turned_away;
         if turned_away.is_none() && !self.note_forwarded(link, asker.forwarded) {
@@ -129,47 +131,44 @@ impl Reactor {
     }
 
     /// Takes note of the page that asks by bytes that are no sound request.
-    pub(crate) fn note_page(&mut self, link: u32, bytes: &[u8]) {
+    pub(crate) fn note_page(&mut self, link: LinkId, bytes: &[u8]) {
         let (origin, host) = (header_of_unsound(bytes, "origin"), header_of_unsound(bytes, "host"));
         let access = self.config.origins.access(origin, host).keep();
-        if let Some(state) = self.links.get_mut(link as usize) {
+        if let Some(state) = self.links.get_mut(link) {
             state.access = access;
         }
     }
 
     /// Counts and logs that whoever is on a link is refused.
-    pub(crate) fn note_refused(&self, link: u32, code: DoorRefusal) {
-        if let Some(link) = self.links.get(link as usize) {
+    pub(crate) fn note_refused(&self, link: LinkId, code: DoorRefusal) {
+        if let Some(link) = self.links.get(link) {
             self.door.note(link.peer.ip(), code);
         }
     }
 
     /// As [`Self::note_refused`], of whoever asked what the application answers.
     pub fn note_refused_request(&self, ticket: HttpTicket, code: DoorRefusal) {
-        let link = self.links.get(ticket.link as usize);
-        if link.is_some_and(|link| link.serial == ticket.serial) {
-            self.note_refused(ticket.link, code);
-        }
+        self.note_refused(ticket.link, code);
     }
 
     /// Takes the word of a trusted proxy for who a request comes from. Returns whether that one may have one more connection.
-    fn note_forwarded(&mut self, link: u32, client: Option<Option<SocketAddr>>) -> bool {
+    fn note_forwarded(&mut self, link: LinkId, client: Option<Option<SocketAddr>>) -> bool {
         let Some(client) = client else { return true };
-        let Some(state) = self.links.get(link as usize) else { return false };
+        let Some(state) = self.links.get(link) else { return false };
         // A proxy keeps its connections, for whoever comes next; what it asks for itself comes from itself.
         let Some(client) = client.or_else(|| state.remote_addr().ok()) else { return true };
         if network(client.ip()) != network(state.peer.ip()) {
             self.move_lodger(link);
         }
-        if let Some(state) = self.links.get_mut(link as usize) {
+        if let Some(state) = self.links.get_mut(link) {
             state.peer = client;
         }
         self.lodge(link)
     }
 
     /// Says, now and then, that an address which is refused for its many handshakes may be a proxy nobody named.
-    pub(crate) fn warn_of_proxy(&self, link: u32, head: &Head<'_>) {
-        let Some(state) = self.links.get(link as usize) else { return };
+    pub(crate) fn warn_of_proxy(&self, link: LinkId, head: &Head<'_>) {
+        let Some(state) = self.links.get(link) else { return };
         if !state.is_proxied && names_others(head) && self.admission.may_warn(self.now_ms) {
             tracing::warn!(
                 address = %state.peer.ip(),

@@ -1,6 +1,6 @@
 //! How clients and sockets end: closes from either side, and the politeness due.
 
-use foodtrack_session::PollingEnd;
+use foodtrack_session::{LinkId, PollingEnd};
 use foodtrack_wire::rfc6455::{self, ProtocolError};
 
 use crate::application::Application;
@@ -66,11 +66,13 @@ impl Reactor {
         self.discount_client(&mut state);
         self.hot[client as usize] = Hot::FREE;
         match state.transport {
-            Transport::WebSocket { link } => match reason {
-                CloseReason::TransportClosed | CloseReason::TransportError => self.drop_link(link),
-                CloseReason::PingTimeout => self.drop_link(link),
+            Transport::WebSocket { link: None } => {}
+            Transport::WebSocket { link: Some(link) } => match reason {
+                CloseReason::TransportClosed
+                | CloseReason::TransportError
+                | CloseReason::PingTimeout
+                | CloseReason::SlowReader => self.drop_link(link),
                 CloseReason::ProtocolError => self.close_websocket(link, 1_002),
-                CloseReason::SlowReader => self.drop_link(link),
                 CloseReason::Disconnected | CloseReason::ConnectTimeout => {
                     self.close_websocket(link, 1_000);
                 }
@@ -83,7 +85,7 @@ impl Reactor {
                     self.write_poll_answer(&answer);
                 }
                 if let Some(link) = probing {
-                    self.drop_link_of(link);
+                    self.drop_link(link);
                 }
                 let is_told =
                     matches!(reason, CloseReason::Disconnected | CloseReason::ServerClosed);
@@ -115,7 +117,7 @@ impl Reactor {
     }
 
     /// The peer broke the WebSocket protocol, or what is spoken over it.
-    pub(crate) fn fail_websocket(&mut self, link: u32, client: u32, error: &ProtocolError) {
+    pub(crate) fn fail_websocket(&mut self, link: LinkId, client: u32, error: &ProtocolError) {
         let reason = match error {
             ProtocolError::MessageTooBig { message_bytes_max } => {
                 self.too_big(client, *message_bytes_max)
@@ -126,7 +128,7 @@ impl Reactor {
     }
 
     /// The peer broke what is spoken over its WebSocket.
-    pub(crate) fn fail_protocol(&mut self, link: u32, client: u32) {
+    pub(crate) fn fail_protocol(&mut self, link: LinkId, client: u32) {
         self.fail_link(link, client, 1_002, "a packet breaks the Engine.IO or Socket.IO protocol");
     }
 
@@ -140,21 +142,19 @@ impl Reactor {
         }
     }
 
-    fn fail_link(&mut self, link: u32, client: u32, code: u16, reason: &str) {
+    fn fail_link(&mut self, link: LinkId, client: u32, code: u16, reason: &str) {
         let Some(state) = self.clients.get(client as usize) else {
             return self.drop_link(link);
         };
-        match &state.transport {
-            Transport::WebSocket { link: own } if *own == link => {
+        match state.transport {
+            Transport::WebSocket { link: own } if own == Some(link) => {
                 self.flush();
                 self.close_websocket_saying(link, code, reason);
                 self.detach(client);
                 self.close(ClientKey(client), CloseReason::ProtocolError);
             }
             Transport::Polling(_) => {
-                if let Some(link) = self.link_id(link) {
-                    self.end_upgrade(client, link);
-                }
+                self.end_upgrade(client, link);
                 self.close_websocket_saying(link, code, reason);
             }
             Transport::WebSocket { .. } => self.close_websocket_saying(link, code, reason),
@@ -162,13 +162,13 @@ impl Reactor {
     }
 
     /// Sends a close frame and waits a little for the peer to end its side.
-    pub(crate) fn close_websocket(&mut self, link: u32, code: u16) {
+    pub(crate) fn close_websocket(&mut self, link: LinkId, code: u16) {
         self.close_websocket_saying(link, code, "");
     }
 
     /// As [`Self::close_websocket`], with a reason of at most 123 bytes.
-    pub(crate) fn close_websocket_saying(&mut self, link: u32, code: u16, reason: &str) {
-        let Some(state) = self.links.get_mut(link as usize) else { return };
+    pub(crate) fn close_websocket_saying(&mut self, link: LinkId, code: u16, reason: &str) {
+        let Some(state) = self.links.get_mut(link) else { return };
         if let LinkKind::Draining = state.kind {
             return;
         }
@@ -183,9 +183,9 @@ impl Reactor {
 
     /// Ends our side once everything is sent, throws away what still comes, and closes at the deadline at the latest.
     /// Closing at once would reset the connection, and the peer might lose what it has not read yet.
-    pub(crate) fn drain_link(&mut self, link: u32) {
+    pub(crate) fn drain_link(&mut self, link: LinkId) {
         let deadline_ms = self.now_ms + LINGER_MS;
-        let Some(state) = self.links.get_mut(link as usize) else { return };
+        let Some(state) = self.links.get_mut(link) else { return };
         state.kind = LinkKind::Draining;
         state.unread = Vec::new();
         state.paused = false;
@@ -197,23 +197,22 @@ impl Reactor {
         if state.seen_end {
             return self.drop_link(link);
         }
-        let serial = state.serial;
         if state.readable {
-            self.deferred.push((link, serial));
+            self.deferred.push(link);
         }
         self.watch_link(link, deadline_ms);
     }
 
     /// Everything was sent on a link that closes then.
-    pub(crate) fn end_link(&mut self, link: u32) {
-        let Some(state) = self.links.get_mut(link as usize) else { return };
+    pub(crate) fn end_link(&mut self, link: LinkId) {
+        let Some(state) = self.links.get_mut(link) else { return };
         state.close_when_sent = false;
         self.drain_link(link);
     }
 
     /// Takes a socket out of this shard, to be given to another.
-    pub(crate) fn take_link(&mut self, link: u32) -> Option<Link> {
-        let mut state = self.links.try_remove(link as usize)?;
+    pub(crate) fn take_link(&mut self, link: LinkId) -> Option<Link> {
+        let mut state = self.links.remove(link)?;
         self.let_go_of(link, &mut state);
         if let Err(error) = state.deregister(self.poll.registry()) {
             tracing::warn!(%error, "cannot hand a connection over");

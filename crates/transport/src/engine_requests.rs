@@ -13,7 +13,7 @@ use crate::polling::carrier;
 use crate::reactor::Reactor;
 use crate::reading::Progress;
 use crate::requests::{JSON, TEXT};
-use foodtrack_session::Sid;
+use foodtrack_session::{LinkId, Sid};
 use foodtrack_wire::engine_io::{self, Handshake};
 use foodtrack_wire::rfc6455::MessageDecoder;
 
@@ -21,7 +21,7 @@ impl Reactor {
     pub(crate) fn engine_request<A: Application>(
         &mut self,
         app: &mut A,
-        link: u32,
+        link: LinkId,
         protocol: Protocol,
         request: &EngineRequest<'_>,
     ) -> Progress {
@@ -57,7 +57,7 @@ impl Reactor {
     pub(crate) fn try_engine_request<A: Application>(
         &mut self,
         app: &mut A,
-        link: u32,
+        link: LinkId,
         protocol: Protocol,
         request: &EngineRequest<'_>,
     ) -> Result<Progress, EngineError> {
@@ -134,7 +134,12 @@ impl Reactor {
     }
 
     /// A request of a client that is about to go: whatever it is, it is no error.
-    fn closing_request(&mut self, link: u32, client: u32, request: &EngineRequest<'_>) -> Progress {
+    fn closing_request(
+        &mut self,
+        link: LinkId,
+        client: u32,
+        request: &EngineRequest<'_>,
+    ) -> Progress {
         if self.clients[client as usize].is_parting {
             if request.head.method == "POST" {
                 // It changes its transport once this is answered.
@@ -151,7 +156,7 @@ impl Reactor {
     /// A request of a client that was closed and does not know it yet.
     fn closed_request(
         &mut self,
-        link: u32,
+        link: LinkId,
         sid: &Sid,
         request: &EngineRequest<'_>,
     ) -> Result<Progress, EngineError> {
@@ -160,10 +165,9 @@ impl Reactor {
             "POST" => self.respond_taken(link, request.head),
             "GET" if !request.is_upgrade() => {
                 let bytes_max = self.config.limits.payload_bytes_max;
-                let id = self.link_id(link).ok_or(EngineError::UnknownSid)?;
                 let (closed, links) = (&mut self.closed_polling, &self.links);
                 let (body, is_over) = closed
-                    .answer(sid, request.id(), id, bytes_max, |link| carrier(links, link))
+                    .answer(sid, request.id(), link, bytes_max, |link| carrier(links, link))
                     .ok_or(EngineError::UnknownSid)?;
                 if is_over {
                     self.sids.remove(sid);
@@ -176,21 +180,19 @@ impl Reactor {
     }
 
     /// Leaves a request where it is, to be looked at again later.
-    fn look_again(&mut self, link: u32, later: Flow) -> Progress {
-        if let Some(serial) = self.links.get(link as usize).map(|link| link.serial) {
-            self.pause(link, serial, later);
-        }
+    fn look_again(&mut self, link: LinkId, later: Flow) -> Progress {
+        self.pause(link, later);
         Progress::NeedMore
     }
 
     pub(crate) fn handshake(
         &mut self,
-        link: u32,
+        link: LinkId,
         protocol: Protocol,
         request: &EngineRequest<'_>,
     ) -> Result<Progress, EngineError> {
         let head = request.head;
-        let Some(state) = self.links.get(link as usize) else { return Ok(Progress::Gone) };
+        let Some(state) = self.links.get(link) else { return Ok(Progress::Gone) };
         let peer = state.peer;
         if let Err(retry_after_ms) = self.admission.admit(peer.ip(), self.now_ms) {
             self.note_refused(link, DoorRefusal::HandshakeRateLimited);
@@ -208,7 +210,7 @@ impl Reactor {
             cookie: may_use_cookies.then(|| head.cookies()).flatten(),
         };
         let transport = match accept {
-            Some(_) => Transport::WebSocket { link },
+            Some(_) => Transport::WebSocket { link: Some(link) },
             None => Transport::Polling(Box::default()),
         };
         let client = self.add_client(protocol, transport);
@@ -254,7 +256,7 @@ impl Reactor {
         Ok(Progress::Used(request.used))
     }
 
-    pub(crate) fn refuse_handshake(&mut self, link: u32, retry_after_ms: u64) {
+    pub(crate) fn refuse_handshake(&mut self, link: LinkId, retry_after_ms: u64) {
         let body = format!(
             "{{\"code\":\"handshake_rate_limited\",\"message\":\"this address opens connections too fast\",\"retryAfterMs\":{retry_after_ms}}}"
         );
@@ -268,7 +270,7 @@ impl Reactor {
     /// refused: it is answered, and then closed with a reason. The first one lives on.
     fn refuse_websocket(
         &mut self,
-        link: u32,
+        link: LinkId,
         request: &EngineRequest<'_>,
     ) -> Result<(), EngineError> {
         let accept = request.accept()?;
@@ -281,22 +283,20 @@ impl Reactor {
 
     pub(crate) fn open_upgrade(
         &mut self,
-        link: u32,
+        link: LinkId,
         client: u32,
         request: &EngineRequest<'_>,
     ) -> Result<(), EngineError> {
         let accept = request.accept()?;
-        let id = self.link_id(link).ok_or(EngineError::BadRequest)?;
         let Transport::Polling(polling) = &mut self.clients[client as usize].transport else {
             return Err(EngineError::BadRequest);
         };
-        if !polling.open_upgrade(id) {
+        if !polling.open_upgrade(link) {
             return Err(EngineError::BadRequest);
         }
-        if let Some(state) = self.links.get_mut(link as usize) {
+        if let Some(state) = self.links.get_mut(link) {
             state.kind = LinkKind::WebSocket { client, decoder: MessageDecoder::default() };
-            let serial = state.serial;
-            self.watch_upgrade(link, serial);
+            self.watch_upgrade(link);
         }
         let mut answer = Vec::with_capacity(192);
         accept.write(&mut answer);
@@ -307,15 +307,14 @@ impl Reactor {
     pub(crate) fn post_request<A: Application>(
         &mut self,
         app: &mut A,
-        link: u32,
+        link: LinkId,
         client: u32,
         request: &EngineRequest<'_>,
     ) -> Progress {
         let head = request.head;
-        let Some(link_id) = self.link_id(link) else { return Progress::Gone };
         let (id, links) = (request.id(), &self.links);
         if let Transport::Polling(polling) = &mut self.clients[client as usize].transport
-            && polling.is_post_again(id, request.body, link_id, |link| carrier(links, link))
+            && polling.is_post_again(id, request.body, link, |link| carrier(links, link))
         {
             self.respond_taken(link, head);
             return Progress::Used(request.used);
@@ -342,7 +341,7 @@ impl Reactor {
             return Progress::Used(request.used);
         };
         if let Transport::Polling(polling) = &mut self.clients[client as usize].transport {
-            polling.note_post(id, request.body, link_id);
+            polling.note_post(id, request.body, link);
         }
         // Answered first: a packet may take the client to another shard, and the poster need not wait for that.
         if packets.iter().any(|packet| matches!(packet, OwnedPacket::Other)) {
@@ -358,16 +357,16 @@ impl Reactor {
         if over_ms > 0 {
             flow = flow.max(Flow::PauseMs(over_ms));
         }
-        if self.place_of(link_id).is_none() {
+        if self.links.get(link).is_none() {
             return Progress::Gone;
         }
         if flow != Flow::Continue {
-            self.pause(link, link_id.generation(), flow);
+            self.pause(link, flow);
         }
         Progress::Used(request.used)
     }
 
-    pub(crate) fn respond_preflight(&mut self, link: u32, head: &Head<'_>) {
+    pub(crate) fn respond_preflight(&mut self, link: LinkId, head: &Head<'_>) {
         let requested = head.header("access-control-request-headers").unwrap_or("");
         let headers: [(&str, &[u8]); 3] = [
             ("access-control-allow-methods", b"GET,POST"),
@@ -378,13 +377,13 @@ impl Reactor {
     }
 
     /// Answers a post that was taken.
-    fn respond_taken(&mut self, link: u32, head: &Head<'_>) {
+    fn respond_taken(&mut self, link: LinkId, head: &Head<'_>) {
         self.respond_engine(link, head, 200, b"text/html", b"ok");
     }
 
     pub(crate) fn respond_engine(
         &mut self,
-        link: u32,
+        link: LinkId,
         head: &Head<'_>,
         status: u16,
         content_type: &[u8],
@@ -402,7 +401,7 @@ impl Reactor {
     pub(crate) fn move_request<A: Application>(
         &mut self,
         app: &mut A,
-        link: u32,
+        link: LinkId,
         shard: usize,
         whole: &[u8],
     ) {

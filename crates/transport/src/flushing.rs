@@ -3,7 +3,7 @@
 use crate::client::{ClientKey, CloseReason, Transport};
 use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
 use crate::outbox::{Mode, gather};
-use crate::reactor::{Reactor, key};
+use crate::reactor::Reactor;
 use crate::send_ring::{BATCH, LOST, RingFailed, Send, SendRing};
 use foodtrack_session::{LinkId, Parser};
 use smallvec::SmallVec;
@@ -73,7 +73,7 @@ impl Reactor {
         let mut senders = SmallVec::<[u32; BATCH]>::new();
         for client in clients {
             let hot = &self.hot[*client as usize];
-            if let Some(link) = self.links.get_mut(hot.link as usize)
+            if let Some((_, link)) = self.links.at_mut(hot.link)
                 && !link.blocked
                 && hot.has_pending()
                 && let Some(bytes) = self.outbox.single(hot)
@@ -101,7 +101,7 @@ impl Reactor {
     /// Does what follows from a send of the ring: `result` is the number of bytes, or a negated error.
     pub(crate) fn sent_by_ring(&mut self, client: u32, result: i32) {
         let hot = &mut self.hot[client as usize];
-        let Some(link) = self.links.get_mut(hot.link as usize) else { return };
+        let Some((id, link)) = self.links.at_mut(hot.link) else { return };
         let Some(bytes) = self.outbox.single(hot) else { return };
         let sent = usize::try_from(result).unwrap_or(0);
         self.stats.sent_bytes += sent as u64;
@@ -115,8 +115,7 @@ impl Reactor {
         // What a turn's frames left behind is no queue's, but waits all the same.
         let is_slow = link.blocked && link.unsent.len() > self.config.limits.queue_bytes_max;
         if link.blocked {
-            let link = hot.link;
-            self.watch_output(link);
+            self.watch_output(id);
         }
         if failed {
             self.close(ClientKey(client), CloseReason::TransportError);
@@ -132,7 +131,7 @@ impl Reactor {
         if !hot.has_pending() {
             return self.flush_queue(client);
         }
-        let Some(link) = self.links.get_mut(hot.link as usize) else { return hot.clear() };
+        let Some((id, link)) = self.links.at_mut(hot.link) else { return hot.clear() };
         let sent = match self.outbox.single(hot) {
             Some(bytes) => link.write(bytes).map(|sent| {
                 self.stats.sent_bytes += sent as u64;
@@ -170,8 +169,7 @@ impl Reactor {
         // What a turn's frames left behind is no queue's, but waits all the same.
         let is_slow = link.blocked && link.unsent.len() > self.config.limits.queue_bytes_max;
         if link.blocked {
-            let link = hot.link;
-            self.watch_output(link);
+            self.watch_output(id);
         }
         if sent.is_err() {
             self.close(ClientKey(client), CloseReason::TransportError);
@@ -190,8 +188,9 @@ impl Reactor {
                 }
             }
             Transport::WebSocket { link } => {
-                let link = *link;
-                if self.links.get(link as usize).is_some_and(|link| !link.blocked) {
+                if let Some(link) = *link
+                    && self.links.get(link).is_some_and(|link| !link.blocked)
+                {
                     self.drain_queue(client, link);
                 }
             }
@@ -199,9 +198,9 @@ impl Reactor {
     }
 
     /// Moves a backlog to the socket until it is empty or the socket takes no more.
-    pub(crate) fn drain_queue(&mut self, client: u32, place: u32) {
+    pub(crate) fn drain_queue(&mut self, client: u32, link: LinkId) {
         let Some(state) = self.clients.get_mut(client as usize) else { return };
-        let Some(link) = self.links.get_mut(place as usize) else { return };
+        let Some(socket) = self.links.get_mut(link) else { return };
         let mut failed = false;
         let mut batch = Vec::new();
         while let Some(queue) = &mut state.queue {
@@ -215,12 +214,12 @@ impl Reactor {
                 state.queue = None;
             }
             self.stats.sent_bytes += batch.len() as u64;
-            failed = link.send(&batch).is_err();
-            if failed || link.blocked {
+            failed = socket.send(&batch).is_err();
+            if failed || socket.blocked {
                 break;
             }
         }
-        self.watch_output(place);
+        self.watch_output(link);
         if failed {
             self.close(ClientKey(client), CloseReason::TransportError);
         } else {
@@ -240,37 +239,36 @@ impl Reactor {
     }
 
     /// A socket takes more.
-    pub(crate) fn writable(&mut self, index: usize) {
+    pub(crate) fn writable(&mut self, link: LinkId) {
         let now_ms = self.now_ms;
-        let Some(link) = self.links.get_mut(index) else { return };
-        if !link.blocked && link.unsent.is_empty() {
+        let Some(state) = self.links.get_mut(link) else { return };
+        if !state.blocked && state.unsent.is_empty() {
             return;
         }
         // It takes more because its peer has taken some.
-        link.progress_ms = now_ms;
-        let sent = link.send_rest();
-        let (client, id) = (link.client(), LinkId::new(key(index), link.serial));
+        state.progress_ms = now_ms;
+        let sent = state.send_rest();
+        let client = state.client();
         match sent {
             Ok(false) => {}
-            Ok(true) if link.close_when_sent => self.end_link(key(index)),
+            Ok(true) if state.close_when_sent => self.end_link(link),
             Ok(true) => {
                 if let Some(client) = client
-                    && self.clients.get(client as usize).is_some_and(|state| {
-                        matches!(state.transport, Transport::WebSocket { link } if link as usize == index)
-                    })
+                    && let Some(owner) = self.clients.get(client as usize)
+                    && owner.websocket() == Some(link)
                 {
-                    self.drain_queue(client, key(index));
+                    self.drain_queue(client, link);
                 }
             }
             Err(_) => {
-                self.drop_link(key(index));
+                self.drop_link(link);
                 if let Some(client) = client {
-                    self.link_lost(client, id, CloseReason::TransportError);
+                    self.link_lost(client, link, CloseReason::TransportError);
                 }
             }
         }
-        self.watch_output(key(index));
-        self.end_stall(index);
+        self.watch_output(link);
+        self.end_stall(link);
     }
 }
 

@@ -71,11 +71,10 @@ impl Reactor {
         // Requests follow the client from now on, and may be there before it.
         let claim = was_named.then(|| SidClaim::new(&self.sids, state.sid, shard));
         let (link, probed) = match &mut state.transport {
-            Transport::WebSocket { link } => (self.take_link(*link), None),
-            Transport::Polling(polling) => polling
-                .depart()
-                .map(|link| link.and_then(|link| self.take_link(self.place_of(link)?)))
-                .into(),
+            Transport::WebSocket { link } => (link.and_then(|link| self.take_link(link)), None),
+            Transport::Polling(polling) => {
+                polling.depart().map(|link| link.and_then(|link| self.take_link(link))).into()
+            }
         };
         let moved =
             MovedClient { client: state, link, probed, namespace, transfer, claim, packets };
@@ -86,9 +85,9 @@ impl Reactor {
     pub fn adopt<A: Application>(&mut self, app: &mut A, handover: Handover<A::Transfer>) {
         match handover.0 {
             Moved::Request(link) => {
-                let Some((link, serial)) = self.adopt_link(*link) else { return };
+                let Some(link) = self.add_link(*link) else { return };
                 match self.lodge(link) {
-                    true => self.defer(link, serial),
+                    true => self.defer(link),
                     false => self.turn_away(link, TurnedAway::AddressFull),
                 }
             }
@@ -96,14 +95,9 @@ impl Reactor {
         }
     }
 
-    fn adopt_link(&mut self, link: Link) -> Option<(u32, u32)> {
-        let link = self.add_link(link)?;
-        self.links.get(link as usize).map(|state| (link, state.serial))
-    }
-
     fn adopt_client<A: Application>(&mut self, app: &mut A, moved: MovedClient<A::Transfer>) {
         let MovedClient { mut client, link, probed, namespace, transfer, claim, packets } = moved;
-        client.serial = self.next_serial();
+        client.generation = self.next_generation();
         client.is_connect_timed = false;
         // What the other shard's application asked for means nothing to this one's.
         client.pings.forget_mark();
@@ -115,14 +109,13 @@ impl Reactor {
             link.is_known = true;
             link
         };
-        let link = link.and_then(|link| self.adopt_link(known(link)));
-        let probed = probed.and_then(|link| self.adopt_link(known(link)));
+        let link = link.and_then(|link| self.add_link(known(link)));
+        let probed = probed.and_then(|link| self.add_link(known(link)));
         if !polls && link.is_none() {
             return;
         }
         if let Transport::Polling(polling) = &mut client.transport {
-            let id = |(link, serial)| LinkId::new(link, serial);
-            polling.arrive([link.map(id), probed.map(id)]);
+            polling.arrive([link, probed]);
         }
         let beat_ms = self.now_ms + self.config.heartbeat.interval_ms;
         let client = self.insert_client(client, beat_ms);
@@ -130,9 +123,9 @@ impl Reactor {
             claim.keep();
             self.polling.insert(sid, client);
         }
-        if let Some((link, serial)) = link {
+        if let Some(link) = link {
             self.attach(client, link);
-            self.defer(link, serial);
+            self.defer(link);
         }
         self.attach_probed(client, probed);
         self.schedule_connect(client);
@@ -146,13 +139,13 @@ impl Reactor {
     }
 
     /// Gives an adopted client its socket back.
-    fn attach(&mut self, client: u32, link: u32) {
+    fn attach(&mut self, client: u32, link: LinkId) {
         self.name_client(link, client);
         let Some(state) = self.clients.get_mut(client as usize) else { return };
         match &mut state.transport {
             Transport::WebSocket { link: own } => {
-                *own = link;
-                self.hot[client as usize].link = link;
+                *own = Some(link);
+                self.hot[client as usize].link = link.place();
                 self.settle_mode(client);
             }
             Transport::Polling(_) => {}
@@ -160,16 +153,16 @@ impl Reactor {
     }
 
     /// Goes on with the upgrade of an adopted client, if its socket is still there.
-    fn attach_probed(&mut self, client: u32, probed: Option<(u32, u32)>) {
-        let Some((link, serial)) = probed else { return };
+    fn attach_probed(&mut self, client: u32, probed: Option<LinkId>) {
+        let Some(link) = probed else { return };
         self.name_client(link, client);
-        self.watch_upgrade(link, serial);
-        self.defer(link, serial);
+        self.watch_upgrade(link);
+        self.defer(link);
     }
 
     /// Tells a link whose it is on this shard.
-    fn name_client(&mut self, link: u32, client: u32) {
-        match self.links.get_mut(link as usize).map(|link| &mut link.kind) {
+    fn name_client(&mut self, link: LinkId, client: u32) {
+        match self.links.get_mut(link).map(|link| &mut link.kind) {
             Some(LinkKind::WebSocket { client: own, .. }) => *own = client,
             Some(LinkKind::HttpBusy { client: own, .. }) => *own = Some(client),
             _ => {}

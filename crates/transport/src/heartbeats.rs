@@ -3,7 +3,7 @@
 use foodtrack_session::Beat;
 
 use crate::application::Application;
-use crate::client::{ClientKey, CloseReason};
+use crate::client::{ClientId, ClientKey, CloseReason};
 use crate::deadlines::Timer;
 use crate::outbox::{Confirmation, Mode};
 use crate::reactor::Reactor;
@@ -29,20 +29,21 @@ impl Reactor {
             let is_timed = hot.confirmation == Confirmation::Asked;
             hot.confirmation = Confirmation::Due;
             if !is_timed && let Some(state) = self.clients.get(*client as usize) {
-                let serial = state.serial;
+                let id = state.id(*client);
                 // A few places of the wheel: each is memory of its own.
                 let part = u64::from(*client) % CONFIRM_PARTS;
                 let after_ms = CONFIRM_AFTER_MS + part * (CONFIRM_AFTER_MS / CONFIRM_PARTS);
-                let timer = Timer::Confirm { client: *client, serial };
+                let timer = Timer::Confirm(id);
                 self.wheel.schedule(self.now_ms + after_ms, timer);
             }
         }
     }
 
     /// The time has come to ask a client whether what it was sent arrived.
-    pub(crate) fn ask_to_confirm<A: Application>(&mut self, app: &mut A, client: u32, serial: u32) {
+    pub(crate) fn ask_to_confirm<A: Application>(&mut self, app: &mut A, id: ClientId) {
         let now_ms = self.now_ms;
-        let Some(state) = self.client_of(client, serial) else { return };
+        let client = id.place();
+        let Some(state) = self.client_of(id) else { return };
         let may_mark = state.pings.may_mark() && !state.is_unproven;
         let hot = &mut self.hot[client as usize];
         if hot.confirmation != Confirmation::Due {
@@ -59,13 +60,14 @@ impl Reactor {
             }
             self.ping(ClientKey(client), mark);
         }
-        self.wheel.schedule(now_ms + CONFIRM_PAUSE_MS, Timer::Confirm { client, serial });
+        self.wheel.schedule(now_ms + CONFIRM_PAUSE_MS, Timer::Confirm(id));
     }
 
     /// A client's heartbeat is due.
-    pub(crate) fn beat<A: Application>(&mut self, app: &mut A, client: u32, serial: u32) {
+    pub(crate) fn beat<A: Application>(&mut self, app: &mut A, id: ClientId) {
         let (now_ms, config) = (self.now_ms, self.config.heartbeat);
-        let Some(state) = self.client_of(client, serial) else { return };
+        let client = id.place();
+        let Some(state) = self.client_of(id) else { return };
         let deadline_ms = match state.heartbeat.expire(now_ms, &config) {
             Beat::Ping { deadline_ms } => {
                 let may_mark = state.pings.may_mark() && !state.is_unproven;
@@ -76,7 +78,7 @@ impl Reactor {
             Beat::Wait { deadline_ms } => deadline_ms,
             Beat::GiveUp => return self.close(ClientKey(client), CloseReason::PingTimeout),
         };
-        self.wheel.schedule(deadline_ms, Timer::Heartbeat { client, serial });
+        self.wheel.schedule(deadline_ms, Timer::Heartbeat(id));
     }
 
     /// Sends a ping now, behind everything that the client was sent before, so that the answer proves that it arrived:

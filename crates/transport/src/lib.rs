@@ -27,6 +27,7 @@ pub mod http_connection;
 mod http_response;
 mod limits;
 mod link;
+mod links;
 mod listener;
 mod lodgers;
 mod origin_policy;

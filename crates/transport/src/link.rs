@@ -18,6 +18,8 @@ use crate::turned_away::TurnedAway;
 
 pub(crate) struct Link {
     stream: TcpStream,
+    /// Tells it from others in its place of [`Links`](crate::links::Links).
+    pub(crate) generation: u32,
     /// Who is there: the other end, or whom a trusted proxy named in the last request; then port 0 where it named none.
     pub(crate) peer: SocketAddr,
     /// The other end is a trusted proxy.
@@ -26,8 +28,6 @@ pub(crate) struct Link {
     pub(crate) access: KeptAccess,
     /// There is no room for it, which it is told when it asks.
     pub(crate) turned_away: Option<TurnedAway>,
-    /// Tells this socket from an earlier one in the same place.
-    pub(crate) serial: u32,
     pub(crate) kind: LinkKind,
     /// The start of something that is not all here yet.
     pub(crate) unread: Vec<u8>,
@@ -91,11 +91,11 @@ impl Link {
     fn new(stream: TcpStream, peer: SocketAddr) -> Self {
         Self {
             stream,
+            generation: 0,
             peer,
             is_proxied: false,
             access: None,
             turned_away: None,
-            serial: 0,
             kind: LinkKind::Http,
             unread: Vec::new(),
             is_known: false,

@@ -3,22 +3,24 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use foodtrack_session::LinkId;
+
 /// A shard's table. It knows of an address as long as that has a socket here, so it is no larger than they are many.
 #[derive(Default)]
 pub(crate) struct Lodgers {
-    by_address: ahash::HashMap<IpAddr, VecDeque<u32>>,
+    by_address: ahash::HashMap<IpAddr, VecDeque<LinkId>>,
 }
 
 impl Lodgers {
     /// A socket comes. Returns how many its address has now.
-    pub(crate) fn enter(&mut self, address: IpAddr, link: u32) -> usize {
+    pub(crate) fn enter(&mut self, address: IpAddr, link: LinkId) -> usize {
         let links = self.by_address.entry(address).or_default();
         links.push_back(link);
         links.len()
     }
 
     /// A socket goes, or is known from now on. Cost: a look at those of its address that came before.
-    pub(crate) fn leave(&mut self, address: IpAddr, link: u32) {
+    pub(crate) fn leave(&mut self, address: IpAddr, link: LinkId) {
         let Some(links) = self.by_address.get_mut(&address) else { return };
         if let Some(place) = links.iter().position(|other| *other == link) {
             links.remove(place);
@@ -29,7 +31,7 @@ impl Lodgers {
     }
 
     /// The sockets of an address, the oldest first.
-    pub(crate) fn of(&self, address: IpAddr) -> impl Iterator<Item = u32> {
+    pub(crate) fn of(&self, address: IpAddr) -> impl Iterator<Item = LinkId> {
         self.by_address.get(&address).into_iter().flatten().copied()
     }
 
@@ -43,6 +45,10 @@ impl Lodgers {
 mod tests {
     use super::*;
 
+    fn link(place: u32) -> LinkId {
+        LinkId::new(place, 1)
+    }
+
     fn address(last: u8) -> IpAddr {
         IpAddr::from([192, 0, 2, last])
     }
@@ -50,10 +56,10 @@ mod tests {
     #[test]
     fn sockets_of_an_address_are_told_in_the_order_in_which_they_came() {
         let mut lodgers = Lodgers::default();
-        assert_eq!([3, 1, 2].map(|link| lodgers.enter(address(1), link)), [1, 2, 3]);
-        lodgers.leave(address(1), 1);
-        lodgers.leave(address(1), 9);
-        assert!(lodgers.of(address(1)).eq([3, 2]));
+        assert_eq!([3, 1, 2].map(|place| lodgers.enter(address(1), link(place))), [1, 2, 3]);
+        lodgers.leave(address(1), link(1));
+        lodgers.leave(address(1), link(9));
+        assert!(lodgers.of(address(1)).eq([3, 2].map(link)));
         assert_eq!(lodgers.of(address(2)).count(), 0);
     }
 
@@ -61,10 +67,10 @@ mod tests {
     fn the_busiest_address_has_most_sockets_and_who_has_none_is_forgotten() {
         let mut lodgers = Lodgers::default();
         assert_eq!(lodgers.busiest(), None);
-        lodgers.enter(address(1), 0);
-        (1..4).for_each(|link| _ = lodgers.enter(address(2), link));
+        lodgers.enter(address(1), link(0));
+        (1..4).for_each(|place| _ = lodgers.enter(address(2), link(place)));
         assert_eq!(lodgers.busiest(), Some(address(2)));
-        (1..4).for_each(|link| lodgers.leave(address(2), link));
+        (1..4).for_each(|place| lodgers.leave(address(2), link(place)));
         assert_eq!(lodgers.busiest(), Some(address(1)));
         assert_eq!(lodgers.by_address.len(), 1);
     }

@@ -3,89 +3,88 @@
 use foodtrack_session::LinkId;
 
 use crate::allowance::{SENSELESS_BURST, STRANGER_SENSELESS_BURST};
-use crate::client::{ClientKey, CloseReason, Transport};
+use crate::client::{ClientKey, CloseReason};
 use crate::deadlines::Timer;
 use crate::link::LinkKind;
-use crate::reactor::{Reactor, key, millis};
+use crate::reactor::{Reactor, millis};
 
 impl Reactor {
     /// Whether a link is not to be read because its peer does not take what it was sent. A client that has joined may go
     /// on until half of what may wait for it does: what it is sent is mostly not its own doing.
     #[inline]
-    pub(crate) fn is_clogged(&self, index: usize) -> bool {
-        self.links.get(index).is_some_and(|link| link.blocked)
-            && self.is_blocked_link_clogged(index)
+    pub(crate) fn is_clogged(&self, link: LinkId) -> bool {
+        self.links.get(link).is_some_and(|link| link.blocked) && self.is_blocked_link_clogged(link)
     }
 
     #[cold]
-    fn is_blocked_link_clogged(&self, index: usize) -> bool {
-        let link = &self.links[index];
-        let client = match link.kind {
+    fn is_blocked_link_clogged(&self, link: LinkId) -> bool {
+        let Some(state) = self.links.get(link) else { return false };
+        let unsent_bytes = state.unsent.len();
+        let client = match state.kind {
             // What comes is thrown away.
             LinkKind::Draining => return false,
             LinkKind::WebSocket { client, .. } => client as usize,
             _ => return true,
         };
         let Some(state) = self.clients.get(client) else { return true };
-        let is_own =
-            matches!(state.transport, Transport::WebSocket { link } if link as usize == index);
-        if !is_own || state.is_stranger() {
+        if state.websocket() != Some(link) || state.is_stranger() {
             return true;
         }
         let (messages, bytes) = state.queue.as_ref().map_or((0, 0), |queue| queue.size());
         let limits = &self.config.limits;
         messages > limits.queue_messages_max / 2
-            || bytes + link.unsent.len() > limits.queue_bytes_max / 2
+            || bytes + unsent_bytes > limits.queue_bytes_max / 2
     }
 
     /// Notes that a link is not read until its output is taken.
-    pub(crate) fn stall(&mut self, index: usize) {
-        if let Some(link) = self.links.get_mut(index) {
+    pub(crate) fn stall(&mut self, link: LinkId) {
+        if let Some(link) = self.links.get_mut(link) {
             (link.readable, link.stalled) = (true, true);
         }
     }
 
     /// Goes on reading a link whose output was taken.
-    pub(crate) fn end_stall(&mut self, index: usize) {
-        if self.links.get(index).is_some_and(|link| link.stalled) && !self.is_clogged(index) {
-            let link = &mut self.links[index];
-            link.stalled = false;
-            let serial = link.serial;
-            self.defer(key(index), serial);
+    pub(crate) fn end_stall(&mut self, link: LinkId) {
+        if self.is_clogged(link) {
+            return;
+        }
+        let Some(state) = self.links.get_mut(link) else { return };
+        if std::mem::take(&mut state.stalled) {
+            self.defer(link);
         }
     }
 
     /// Gives what waits for a link, if something does, its deadline.
     #[inline]
-    pub(crate) fn watch_output(&mut self, index: u32) {
+    pub(crate) fn watch_output(&mut self, link: LinkId) {
         let now_ms = self.now_ms;
-        let Some(link) = self.links.get_mut(index as usize).filter(|link| link.blocked) else {
+        let Some(state) = self.links.get_mut(link).filter(|link| link.blocked) else {
             return;
         };
-        if !link.is_output_timed {
-            (link.is_output_timed, link.progress_ms) = (true, now_ms);
-            let timer = Timer::Output { link: index, serial: link.serial };
+        if !state.is_output_timed {
+            (state.is_output_timed, state.progress_ms) = (true, now_ms);
+            let timer = Timer::Output(link);
             self.wheel.schedule(now_ms + millis(self.config.limits.write_timeout), timer);
         }
     }
 
     /// Ends a link whose peer has taken nothing for too long.
-    pub(crate) fn output_deadline(&mut self, index: u32, serial: u32) {
+    pub(crate) fn output_deadline(&mut self, link: LinkId) {
         let (now_ms, timeout_ms) = (self.now_ms, millis(self.config.limits.write_timeout));
-        let Some(link) = self.link_of(index, serial) else { return };
-        link.is_output_timed = false;
-        if !link.blocked {
+        let Some(state) = self.links.get_mut(link) else { return };
+        state.is_output_timed = false;
+        if !state.blocked {
             return;
         }
-        let deadline_ms = link.progress_ms + timeout_ms;
+        let deadline_ms = state.progress_ms + timeout_ms;
         if deadline_ms > now_ms {
-            link.is_output_timed = true;
-            return self.wheel.schedule(deadline_ms, Timer::Output { link: index, serial });
+            state.is_output_timed = true;
+            return self.wheel.schedule(deadline_ms, Timer::Output(link));
         }
-        let client = link.client();
-        self.drop_link(index);
+        let client = state.client();
+        self.drop_link(link);
         if let Some(client) = client {
-            self.link_lost(client, LinkId::new(index, serial), CloseReason::SlowReader);
+            self.link_lost(client, link, CloseReason::SlowReader);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::client::{ClientKey, CloseReason, OwnedPacket, Packets, Protocol, Tran
 use crate::limits::{CONNECTS_MAX, PACKETS_PER_TURN};
 use crate::reactor::Reactor;
 use crate::reading::Next;
-use foodtrack_session::{ProbeStep, SessionError, Step};
+use foodtrack_session::{LinkId, ProbeStep, SessionError, Step};
 use foodtrack_wire::engine_io::{self, Packet};
 use foodtrack_wire::rfc6455::{self, Message, Opcode};
 
@@ -13,7 +13,7 @@ impl Reactor {
     pub(crate) fn websocket_message<A: Application>(
         &mut self,
         app: &mut A,
-        link: u32,
+        link: LinkId,
         client: u32,
         message: Message<'_>,
     ) -> Next<A::Transfer> {
@@ -35,9 +35,7 @@ impl Reactor {
                 // What was sent before the close goes out before it is answered.
                 self.flush();
                 self.close_websocket(link, code);
-                if let Some(link) = self.link_id(link) {
-                    self.link_lost(client, link, CloseReason::TransportClosed);
-                }
+                self.link_lost(client, link, CloseReason::TransportClosed);
                 return Next::Stop;
             }
             Message::Text(text) if protocol == Protocol::WebSocket => {
@@ -81,14 +79,13 @@ impl Reactor {
 
     pub(crate) fn probe_packet<T>(
         &mut self,
-        link: u32,
+        link: LinkId,
         client: u32,
         packet: &Packet<'_>,
     ) -> Next<T> {
-        let Some(id) = self.link_id(link) else { return Next::Stop };
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
         let Transport::Polling(polling) = &mut state.transport else { return Next::Stop };
-        let Some(step) = polling.probe(id, packet) else { return Next::Stop };
+        let Some(step) = polling.probe(link, packet) else { return Next::Stop };
         match step {
             ProbeStep::Answer => {
                 let mut answer = Vec::with_capacity(8);
@@ -103,7 +100,7 @@ impl Reactor {
                 Next::Continue
             }
             ProbeStep::Refuse => {
-                self.end_upgrade(client, id);
+                self.end_upgrade(client, link);
                 self.close_websocket(link, 1_002);
                 Next::Stop
             }
@@ -162,15 +159,15 @@ impl Reactor {
     fn post_later(&mut self, client: u32, packets: Packets) {
         let Some(state) = self.clients.get_mut(client as usize) else { return };
         state.posted = Some(Box::new(packets));
-        self.posting.push((client, state.serial));
+        self.posting.push(state.id(client));
     }
 
     /// Goes on with polling bodies that had to wait for others' turn.
     pub(crate) fn resume_posted<A: Application>(&mut self, app: &mut A) {
-        for (client, serial) in std::mem::take(&mut self.posting) {
-            let posted = self.client_of(client, serial).and_then(|client| client.posted.take());
+        for id in std::mem::take(&mut self.posting) {
+            let posted = self.client_of(id).and_then(|client| client.posted.take());
             if let Some(packets) = posted {
-                self.polled_packets(app, client, *packets);
+                self.polled_packets(app, id.place(), *packets);
             }
         }
     }

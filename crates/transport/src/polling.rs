@@ -7,6 +7,7 @@ use crate::deadlines::Timer;
 use crate::engine_request::{EngineError, EngineRequest};
 use crate::http::Head;
 use crate::link::LinkKind;
+use crate::links::Links;
 use crate::reactor::{Reactor, millis};
 use crate::requests::TEXT;
 
@@ -14,16 +15,15 @@ impl Reactor {
     /// A poll: answered now, or when there is something to say.
     pub(crate) fn poll_request(
         &mut self,
-        link: u32,
+        link: LinkId,
         client: u32,
         request: &EngineRequest<'_>,
     ) -> Result<(), EngineError> {
-        let id = self.link_id(link).ok_or(EngineError::BadRequest)?;
         let state = &mut self.clients[client as usize];
         let Transport::Polling(polling) = &mut state.transport else {
             return Err(EngineError::BadRequest);
         };
-        match polling.poll(request.id(), id, |link| carrier(&self.links, link)) {
+        match polling.poll(request.id(), link, |link| carrier(&self.links, link)) {
             PollStep::Again(answer) => self.respond_with_packets(link, request.head, &answer),
             PollStep::Conflict => {
                 self.close(ClientKey(client), CloseReason::ProtocolError);
@@ -35,7 +35,7 @@ impl Reactor {
                     state.pings.forget_mark();
                     state.is_unproven = true;
                 }
-                given_up.into_iter().flatten().for_each(|link| self.drop_link_of(link));
+                given_up.into_iter().flatten().for_each(|link| self.drop_link(link));
                 self.let_poll_wait(link, client, request, is_changing);
             }
         }
@@ -44,12 +44,12 @@ impl Reactor {
 
     fn let_poll_wait(
         &mut self,
-        link: u32,
+        link: LinkId,
         client: u32,
         request: &EngineRequest<'_>,
         is_changing: bool,
     ) {
-        if let Some(state) = self.links.get_mut(link as usize) {
+        if let Some(state) = self.links.get_mut(link) {
             state.kind = LinkKind::HttpBusy {
                 client: Some(client),
                 keep_alive: request.head.keep_alive,
@@ -64,7 +64,7 @@ impl Reactor {
     }
 
     /// Answers a poll that did not wait.
-    pub(crate) fn respond_with_packets(&mut self, link: u32, head: &Head<'_>, body: &[u8]) {
+    pub(crate) fn respond_with_packets(&mut self, link: LinkId, head: &Head<'_>, body: &[u8]) {
         self.stats.sent_bytes += body.len() as u64;
         self.respond_engine(link, head, 200, TEXT, body);
     }
@@ -85,32 +85,15 @@ impl Reactor {
         self.note_drained(client);
     }
 
-    /// What a connection is called by a session's machine.
-    pub(crate) fn link_id(&self, link: u32) -> Option<LinkId> {
-        self.links.get(link as usize).map(|state| LinkId::new(link, state.serial))
-    }
-
-    /// The place of the connection of this name, if it is still there.
-    pub(crate) fn place_of(&self, id: LinkId) -> Option<u32> {
-        self.link_id(id.place()).filter(|there| *there == id).map(LinkId::place)
-    }
-
-    pub(crate) fn drop_link_of(&mut self, id: LinkId) {
-        if let Some(link) = self.place_of(id) {
-            self.drop_link(link);
-        }
-    }
-
     /// Writes the answer to a poll that waited.
     pub(crate) fn write_poll_answer(&mut self, answer: &PollAnswer) {
-        let (id, body) = (answer.link, &answer.body);
-        let (link, serial) = (id.place(), id.generation());
-        let Some(state) = self.link_of(link, serial) else { return };
+        let (link, body) = (answer.link, &answer.body);
+        let Some(state) = self.links.get_mut(link) else { return };
         let LinkKind::HttpBusy { keep_alive, .. } = state.kind else { return };
         state.kind = LinkKind::Http;
         self.stats.sent_bytes += body.len() as u64;
         self.respond_poll(link, 200, TEXT, body, keep_alive);
-        self.next_request(link, serial);
+        self.next_request(link);
     }
 
     /// Ends a waiting poll so that the client can move to its WebSocket.
@@ -125,30 +108,30 @@ impl Reactor {
     }
 
     /// The probed socket becomes the client's transport; what is queued goes out on it.
-    pub(crate) fn finish_upgrade(&mut self, client: u32, link: u32) {
+    pub(crate) fn finish_upgrade(&mut self, client: u32, link: LinkId) {
         let state = &mut self.clients[client as usize];
         let Transport::Polling(polling) = &mut state.transport else { return };
         if let Some(answer) = polling.finish_upgrade() {
             self.write_poll_answer(&answer);
         }
-        self.clients[client as usize].transport = Transport::WebSocket { link };
-        self.hot[client as usize].link = link;
+        self.clients[client as usize].transport = Transport::WebSocket { link: Some(link) };
+        self.hot[client as usize].link = link.place();
         self.drain_queue(client, link);
         self.end_parting(client);
     }
 
     /// Gives an upgrade on a link its deadline.
-    pub(crate) fn watch_upgrade(&mut self, link: u32, serial: u32) {
+    pub(crate) fn watch_upgrade(&mut self, link: LinkId) {
         let deadline_ms = self.now_ms + millis(self.config.limits.upgrade_timeout);
-        self.wheel.schedule(deadline_ms, Timer::Upgrade { link, serial });
+        self.wheel.schedule(deadline_ms, Timer::Upgrade(link));
     }
 
     /// An upgrade took too long: its socket closes, the client goes on polling.
-    pub(crate) fn abandon_upgrade(&mut self, link: u32, serial: u32) {
-        let Some(client) = self.link_of(link, serial).and_then(|link| link.client()) else {
+    pub(crate) fn abandon_upgrade(&mut self, link: LinkId) {
+        let Some(client) = self.links.get_mut(link).and_then(|link| link.client()) else {
             return;
         };
-        if self.end_upgrade(client, LinkId::new(link, serial)) {
+        if self.end_upgrade(client, link) {
             self.drop_link(link);
         }
     }
@@ -159,7 +142,7 @@ impl Reactor {
         let Transport::Polling(polling) = &state.transport else { return };
         if let Some(link) = polling.probing() {
             self.end_upgrade(client, link);
-            self.drop_link_of(link);
+            self.drop_link(link);
         }
     }
 
@@ -176,9 +159,8 @@ impl Reactor {
 }
 
 /// What is known of a connection that carried an answer.
-pub(crate) fn carrier(links: &slab::Slab<crate::link::Link>, id: LinkId) -> Carrier {
-    let link = links.get(id.place() as usize).filter(|link| link.serial == id.generation());
-    match link {
+pub(crate) fn carrier(links: &Links, link: LinkId) -> Carrier {
+    match links.get(link) {
         None => Carrier::Ended,
         Some(link) if !link.unsent.is_empty() => Carrier::Untaken,
         Some(link) if link.has_ended() => Carrier::Ended,

@@ -9,20 +9,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use foodtrack_session::{ClosedPolling, Parser, Sid};
+use foodtrack_session::{ClosedPolling, LinkId, Parser, Sid};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use crate::admission::Admission;
 use crate::application::Application;
-use crate::client::{Client, ClientKey, HandshakeInfo};
+use crate::client::{Client, ClientId, ClientKey, HandshakeInfo};
 use crate::commons::{Commons, ReactorConfig, ReactorStats};
 use crate::deadlines::Timer;
 use crate::delivery_queue::DeliveryQueue;
 use crate::door::DoorRefusals;
 use crate::limits::READ_BYTES_PER_TURN;
 use crate::link::Link;
+use crate::links::{Links, key};
 use crate::lodgers::Lodgers;
 use crate::outbox::{Hot, Outbox};
 use crate::send_ring::SendRing;
@@ -56,12 +57,12 @@ pub struct Reactor {
     /// How many of the others' calls to let go of strangers were heard.
     pub(crate) calls_heard: u32,
     pub(crate) lodgers: Lodgers,
-    /// Strangers' links, with their serials, that have something to read.
-    pub(crate) strangers_ready: VecDeque<(u32, u32)>,
+    /// Strangers' links that have something to read.
+    pub(crate) strangers_ready: VecDeque<LinkId>,
     pub(crate) door: Arc<DoorRefusals>,
     start: Instant,
     pub(crate) now_ms: u64,
-    pub(crate) links: Slab<Link>,
+    pub(crate) links: Links,
     pub(crate) clients: Slab<Client>,
     /// By the clients' places.
     pub(crate) hot: Vec<Hot>,
@@ -72,13 +73,14 @@ pub struct Reactor {
     pub(crate) sid_source: SidSource,
     pub(crate) scratch: Vec<u8>,
     /// Links whose reading goes on next turn.
-    pub(crate) deferred: Vec<(u32, u32)>,
-    /// Clients, with their serials, whose posted packets go on next turn.
-    pub(crate) posting: Vec<(u32, u32)>,
+    pub(crate) deferred: Vec<LinkId>,
+    /// Clients whose posted packets go on next turn.
+    pub(crate) posting: Vec<ClientId>,
     pub(crate) closing: Vec<u32>,
-    /// Clients, with their serials, that may be told about as drained at the end of the turn.
-    pub(crate) drained: Vec<(u32, u32)>,
-    pub(crate) serial: u32,
+    /// Clients that may be told about as drained at the end of the turn.
+    pub(crate) drained: Vec<ClientId>,
+    /// That of the newest client.
+    generation: u32,
     pub(crate) stats: ReactorStats,
     pub(crate) accept_pending: bool,
     /// Whether the wheel will end a wait for descriptors: nothing is accepted before, and there is one timer.
@@ -129,7 +131,7 @@ impl Reactor {
             door: Arc::clone(&commons.door),
             start: commons.start,
             now_ms,
-            links: Slab::new(),
+            links: Links::default(),
             clients: Slab::new(),
             hot: Vec::new(),
             outbox: Outbox::default(),
@@ -141,7 +143,7 @@ impl Reactor {
             posting: Vec::new(),
             closing: Vec::new(),
             drained: Vec::new(),
-            serial: 0,
+            generation: 0,
             stats: ReactorStats::default(),
             accept_pending: false,
             is_accept_timed: false,
@@ -229,7 +231,7 @@ impl Reactor {
         state.alarm_ms = alarm_ms;
         if alarm_ms < state.alarm_timer_ms {
             state.alarm_timer_ms = alarm_ms;
-            let timer = Timer::Alarm { client: client.0, serial: state.serial };
+            let timer = Timer::Alarm(state.id(client.0));
             self.wheel.schedule(alarm_ms, timer);
         }
     }
@@ -267,12 +269,13 @@ impl Reactor {
                 WAKER => {}
                 Token(index) if index > LISTENER.0 - LISTENERS_MAX => self.accept_pending = true,
                 Token(index) => {
+                    let Some(link) = self.links.id_at(index) else { continue };
                     if event.is_writable() {
-                        self.writable(index);
+                        self.writable(link);
                     }
                     if event.is_readable() || event.is_error() || event.is_read_closed() {
                         let hung_up = event.is_read_closed() || event.is_error();
-                        self.ready(app, index, hung_up);
+                        self.ready(app, link, hung_up);
                     }
                 }
             }
@@ -315,20 +318,15 @@ impl Reactor {
         self.wheel.idle_ms(now_ms).map(Duration::from_millis)
     }
 
-    pub(crate) fn next_serial(&mut self) -> u32 {
-        self.serial = self.serial.wrapping_add(1);
-        self.serial
-    }
-
-    /// The link at this place, if it is still the one with this serial.
-    pub(crate) fn link_of(&mut self, link: u32, serial: u32) -> Option<&mut Link> {
-        self.links.get_mut(link as usize).filter(|link| link.serial == serial)
+    pub(crate) fn next_generation(&mut self) -> u32 {
+        self.generation = self.generation.wrapping_add(1);
+        self.generation
     }
 
     fn resume_deferred<A: Application>(&mut self, app: &mut A) {
         let mut deferred = std::mem::take(&mut self.deferred);
-        for (link, serial) in deferred.drain(..) {
-            let Some(state) = self.link_of(link, serial) else { continue };
+        for link in deferred.drain(..) {
+            let Some(state) = self.links.get_mut(link) else { continue };
             if state.is_known {
                 self.resume(app, link);
                 self.flush_if_large();
@@ -342,26 +340,26 @@ impl Reactor {
         self.deferred = deferred;
     }
 
-    /// The client at this place, if it is still the one with this serial, and not about to go.
-    pub(crate) fn client_of(&mut self, client: u32, serial: u32) -> Option<&mut Client> {
-        let client = self.clients.get_mut(client as usize)?;
-        (client.serial == serial && client.closing.is_none()).then_some(client)
+    /// The client of this id, if it is still there and not about to go.
+    pub(crate) fn client_of(&mut self, id: ClientId) -> Option<&mut Client> {
+        let client = self.clients.get_mut(id.place() as usize)?;
+        (client.id(id.place()) == id && client.closing.is_none()).then_some(client)
     }
 
     /// Closes a socket without a word. Closing the descriptor takes it out of the poll.
-    pub(crate) fn drop_link(&mut self, link: u32) {
-        if let Some(mut state) = self.links.try_remove(link as usize) {
+    pub(crate) fn drop_link(&mut self, link: LinkId) {
+        if let Some(mut state) = self.links.remove(link) {
             self.let_go_of(link, &mut state);
         }
     }
 
     /// Makes the kernel forget a socket that it keeps for batched sends: it would keep the connection open, too.
-    pub(crate) fn let_go_of(&mut self, link: u32, state: &mut Link) {
+    pub(crate) fn let_go_of(&mut self, link: LinkId, state: &mut Link) {
         self.discount_socket(link, state);
         if std::mem::take(&mut state.is_kept)
             && let Some(ring) = &mut self.ring
         {
-            ring.let_go(link);
+            ring.let_go(link.place());
         }
     }
 
@@ -382,9 +380,4 @@ fn elapsed_ms(start: Instant) -> u64 {
 
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A slab's place as a key: a shard holds far fewer than 2^32 of anything.
-pub(crate) fn key(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }

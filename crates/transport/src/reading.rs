@@ -42,30 +42,29 @@ pub(crate) enum Progress {
 
 impl Reactor {
     /// A socket may have something to read. `hung_up`: and then its end.
-    pub(crate) fn readable<A: Application>(&mut self, app: &mut A, index: usize, hung_up: bool) {
-        let is_known = self.links.get(index).is_some_and(|link| link.is_known);
+    pub(crate) fn readable<A: Application>(&mut self, app: &mut A, link: LinkId, hung_up: bool) {
+        let is_known = self.links.get(link).is_some_and(|link| link.is_known);
         let mut left = if is_known { READ_BYTES_PER_TURN } else { STRANGER_BYTES_PER_TURN };
         loop {
-            if self.is_clogged(index) {
-                return self.stall(index);
+            if self.is_clogged(link) {
+                return self.stall(link);
             }
-            let Some(link) = self.links.get_mut(index) else { return };
-            if link.paused || link.is_ahead() {
-                link.readable = true;
+            let Some(state) = self.links.get_mut(link) else { return };
+            if state.paused || state.is_ahead() {
+                state.readable = true;
                 return;
             }
-            if link.seen_end {
+            if state.seen_end {
                 return;
             }
-            let serial = link.serial;
-            let kept = !link.unread.is_empty();
+            let kept = !state.unread.is_empty();
             let mut buffer =
-                std::mem::take(if kept { &mut link.unread } else { &mut self.scratch });
+                std::mem::take(if kept { &mut state.unread } else { &mut self.scratch });
             let start = if kept { buffer.len() } else { 0 };
             // A stranger has a smaller part of its turn.
-            let room_max = if link.is_known { usize::MAX } else { STRANGER_BYTES_PER_TURN };
+            let room_max = if state.is_known { usize::MAX } else { STRANGER_BYTES_PER_TURN };
             if kept {
-                let missing = match link.kind {
+                let missing = match state.kind {
                     LinkKind::WebSocket { .. } => MessageDecoder::frame_len(&buffer)
                         .map_or(0, |frame_bytes| frame_bytes.saturating_sub(start)),
                     // A request tells its length too late to know it here: twice as much each time.
@@ -75,11 +74,11 @@ impl Reactor {
                 buffer.resize(start + room, 0);
             }
             let room = (buffer.len() - start).min(room_max);
-            let read = link.read(&mut buffer[start..start + room]);
+            let read = state.read(&mut buffer[start..start + room]);
             let end = start + read.as_ref().map_or(0, |read| read.unwrap_or(0));
             let mut used = 0;
             if end > start {
-                used = self.use_bytes(app, index, serial, &mut buffer[..end]);
+                used = self.use_bytes(app, link, &mut buffer[..end]);
             }
             if kept {
                 buffer.truncate(end);
@@ -87,68 +86,63 @@ impl Reactor {
                 if used > 0 && buffer.len() < buffer.capacity() / 4 {
                     buffer.shrink_to_fit();
                 }
-                if let Some(link) = self.links.get_mut(index).filter(|link| link.serial == serial) {
-                    link.unread = buffer;
+                if let Some(state) = self.links.get_mut(link) {
+                    state.unread = buffer;
                 }
             } else {
                 if used < end
-                    && let Some(link) =
-                        self.links.get_mut(index).filter(|link| link.serial == serial)
+                    && let Some(state) = self.links.get_mut(link)
                 {
-                    link.unread = buffer[used..end].to_vec();
+                    state.unread = buffer[used..end].to_vec();
                 }
                 self.scratch = buffer;
             }
-            self.count_stranger(index);
+            self.count_stranger(link);
             match read {
                 Ok(None) => return,
-                Ok(Some(0)) => return self.link_ended(index, serial, CloseReason::TransportClosed),
-                Err(_) => return self.link_ended(index, serial, CloseReason::TransportError),
+                Ok(Some(0)) => return self.link_ended(link, CloseReason::TransportClosed),
+                Err(_) => return self.link_ended(link, CloseReason::TransportError),
                 Ok(Some(read)) => {
                     left = left.saturating_sub(read);
-                    let Some(link) = self.links.get_mut(index).filter(|link| link.serial == serial)
-                    else {
-                        return;
-                    };
+                    let Some(state) = self.links.get_mut(link) else { return };
                     // A short read has emptied the socket, but for the end that was announced.
                     if read < room && !hung_up {
                         return;
                     }
                     // There may be more, but others have their turn first.
-                    if !link.paused && (left == 0 || !hung_up) {
-                        return self.defer(crate::reactor::key(index), serial);
+                    if !state.paused && (left == 0 || !hung_up) {
+                        return self.defer(link);
                     }
                 }
             }
         }
     }
 
-    pub(crate) fn defer(&mut self, link: u32, serial: u32) {
-        if let Some(link) = self.link_of(link, serial) {
-            link.readable = true;
+    pub(crate) fn defer(&mut self, link: LinkId) {
+        if let Some(state) = self.links.get_mut(link) {
+            state.readable = true;
         }
-        self.deferred.push((link, serial));
+        self.deferred.push(link);
     }
 
     /// Goes on with a link whose reading waited.
-    pub(crate) fn resume<A: Application>(&mut self, app: &mut A, link: u32) {
-        let index = link as usize;
+    pub(crate) fn resume<A: Application>(&mut self, app: &mut A, link: LinkId) {
         let now_ms = self.now_ms;
-        let Some(state) = self.links.get_mut(index) else { return };
+        let Some(state) = self.links.get_mut(link) else { return };
         if state.paused && now_ms < state.resume_ms {
             if !state.is_resume_timed {
                 state.is_resume_timed = true;
-                let timer = Timer::Resume { link, serial: state.serial };
+                let timer = Timer::Resume(link);
                 self.wheel.schedule(state.resume_ms, timer);
             }
             return;
         }
-        let (serial, was_readable) = (state.serial, std::mem::take(&mut state.readable));
+        let was_readable = std::mem::take(&mut state.readable);
         state.paused = false;
         if !state.unread.is_empty() {
             let mut unread = std::mem::take(&mut state.unread);
-            let used = self.use_bytes(app, index, serial, &mut unread);
-            let Some(state) = self.link_of(link, serial) else { return };
+            let used = self.use_bytes(app, link, &mut unread);
+            let Some(state) = self.links.get_mut(link) else { return };
             unread.drain(..used);
             // What a next request left meanwhile comes behind.
             unread.append(&mut state.unread);
@@ -159,13 +153,12 @@ impl Reactor {
             }
         }
         if was_readable {
-            self.readable(app, index, true);
+            self.readable(app, link, true);
         }
     }
 
-    fn link_ended(&mut self, index: usize, serial: u32, reason: CloseReason) {
-        let link = crate::reactor::key(index);
-        let Some(state) = self.link_of(link, serial) else { return };
+    fn link_ended(&mut self, link: LinkId, reason: CloseReason) {
+        let Some(state) = self.links.get_mut(link) else { return };
         state.seen_end = true;
         let client = state.client();
         let is_half_closed = client.is_none() && reason == CloseReason::TransportClosed;
@@ -180,7 +173,7 @@ impl Reactor {
         }
         self.drop_link(link);
         if let Some(client) = client {
-            self.link_lost(client, LinkId::new(link, serial), reason);
+            self.link_lost(client, link, reason);
         }
     }
 
@@ -193,7 +186,7 @@ impl Reactor {
                 Lost::Upgrade => self.end_parting(client),
                 Lost::Client => self.close(ClientKey(client), reason),
             },
-            Transport::WebSocket { link: own } if *own == link.place() => {
+            Transport::WebSocket { link: own } if *own == Some(link) => {
                 self.detach(client);
                 self.close(ClientKey(client), reason);
             }
@@ -203,7 +196,7 @@ impl Reactor {
 
     /// Parts a client from its WebSocket, which goes its own way from now on.
     pub(crate) fn detach(&mut self, client: u32) {
-        self.clients[client as usize].transport = Transport::WebSocket { link: NONE };
+        self.clients[client as usize].transport = Transport::WebSocket { link: None };
         self.hot[client as usize].link = NONE;
     }
 
@@ -211,30 +204,27 @@ impl Reactor {
     pub(crate) fn use_bytes<A: Application>(
         &mut self,
         app: &mut A,
-        index: usize,
-        serial: u32,
+        link: LinkId,
         bytes: &mut [u8],
     ) -> usize {
         let mut used = 0;
         while used < bytes.len() {
-            let Some(link) = self.links.get_mut(index).filter(|link| link.serial == serial) else {
-                return bytes.len();
-            };
-            if link.paused {
+            let Some(state) = self.links.get(link) else { return bytes.len() };
+            if state.paused {
                 break;
             }
-            if self.is_clogged(index) {
-                self.stall(index);
+            if self.is_clogged(link) {
+                self.stall(link);
                 break;
             }
-            let Some(link) = self.links.get_mut(index) else { return bytes.len() };
-            let progress = match &mut link.kind {
+            let Some(state) = self.links.get_mut(link) else { return bytes.len() };
+            let progress = match &mut state.kind {
                 LinkKind::Draining => return bytes.len(),
                 LinkKind::HttpBusy { .. } => break,
-                LinkKind::Http => self.use_http(app, index, &bytes[used..]),
+                LinkKind::Http => self.use_http(app, link, &bytes[used..]),
                 LinkKind::WebSocket { client, decoder } => {
                     let (client, decoder) = (*client, std::mem::take(decoder));
-                    self.use_websocket(app, index, serial, client, decoder, &mut bytes[used..])
+                    self.use_websocket(app, link, client, decoder, &mut bytes[used..])
                 }
             };
             match progress {
@@ -249,8 +239,7 @@ impl Reactor {
     fn use_websocket<A: Application>(
         &mut self,
         app: &mut A,
-        index: usize,
-        serial: u32,
+        link: LinkId,
         client: u32,
         mut decoder: MessageDecoder,
         bytes: &mut [u8],
@@ -259,7 +248,6 @@ impl Reactor {
             message_bytes_max: self.message_bytes_max(client),
             fragments_max: self.config.limits.fragments_max,
         };
-        let link = crate::reactor::key(index);
         let (mut used, mut packets) = (0, 0);
         let mut next = loop {
             // Asked once more at the end of the bytes: that frees a fragmented message that was delivered.
@@ -286,7 +274,7 @@ impl Reactor {
                         Next::Continue => self.flush_if_large(),
                         next => break next,
                     }
-                    if self.is_clogged(index) {
+                    if self.is_clogged(link) {
                         break Next::Continue;
                     }
                     // Whoever has joined meanwhile may send more.
@@ -298,7 +286,7 @@ impl Reactor {
                 }
             }
         };
-        let own = self.link_of(link, serial).and_then(|link| link.client());
+        let own = self.links.get_mut(link).and_then(|link| link.client());
         if own == Some(client) {
             let over_ms = self.spend(client, packets, used);
             next = match next {
@@ -307,7 +295,7 @@ impl Reactor {
                 next => next,
             };
         }
-        if let Some(link) = self.link_of(link, serial)
+        if let Some(link) = self.links.get_mut(link)
             && let LinkKind::WebSocket { decoder: place, .. } = &mut link.kind
         {
             *place = decoder;
@@ -326,11 +314,11 @@ impl Reactor {
                 Progress::Gone
             }
             Next::Pause(flow) => {
-                self.pause(link, serial, flow);
+                self.pause(link, flow);
                 Progress::Used(used)
             }
             Next::HandOver { shard, namespace, transfer } => {
-                if let Some(link) = self.link_of(link, serial) {
+                if let Some(link) = self.links.get_mut(link) {
                     link.unread = bytes[used..].to_vec();
                 }
                 self.move_client(app, client, shard, namespace, transfer, VecDeque::new());
@@ -339,10 +327,10 @@ impl Reactor {
         }
     }
 
-    pub(crate) fn pause(&mut self, link: u32, serial: u32, flow: Flow) {
+    pub(crate) fn pause(&mut self, link: LinkId, flow: Flow) {
         let pause_ms = if let Flow::PauseMs(pause_ms) = flow { pause_ms } else { 0 };
         let resume_ms = self.now_ms + u64::from(pause_ms);
-        let Some(state) = self.link_of(link, serial) else { return };
+        let Some(state) = self.links.get_mut(link) else { return };
         state.paused = true;
         state.resume_ms = resume_ms;
         // What the kernel holds is not announced again.
@@ -352,10 +340,10 @@ impl Reactor {
             state.is_resume_timed = true;
             // One entry in the wheel a link: the one that is there looks again.
             if !is_timed {
-                self.wheel.schedule(resume_ms, Timer::Resume { link, serial });
+                self.wheel.schedule(resume_ms, Timer::Resume(link));
             }
         } else {
-            self.deferred.push((link, serial));
+            self.deferred.push(link);
         }
     }
 }

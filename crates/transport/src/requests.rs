@@ -3,12 +3,12 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use foodtrack_session::{Heartbeat, Pings, Session, Sid};
+use foodtrack_session::{Heartbeat, LinkId, Pings, Session, Sid};
 use foodtrack_wire::rfc6455::{self, MessageDecoder, Opcode};
 
 use crate::allowance::Allowance;
 use crate::application::{Application, HttpRequest, HttpTicket};
-use crate::client::{Client, DrainedWatch, Protocol, Transport};
+use crate::client::{Client, ClientId, DrainedWatch, Protocol, Transport};
 use crate::commons::ReactorConfig;
 use crate::deadlines::Timer;
 use crate::door::Asker;
@@ -17,9 +17,10 @@ use crate::http::{self, BodyLength, Head, HttpError};
 use crate::http_response::ResponseHead;
 use crate::limits::CONNECT_TRIES;
 use crate::link::LinkKind;
+use crate::links::key;
 use crate::origin_policy::PageAccess;
 use crate::outbox::{Hot, Mode};
-use crate::reactor::{Reactor, key, millis};
+use crate::reactor::{Reactor, millis};
 use crate::reading::Progress;
 use crate::request_reader::{BodyLimit, Reading, RequestReader};
 use crate::sid::SidDirectory;
@@ -29,11 +30,10 @@ impl Reactor {
     pub(crate) fn use_http<A: Application>(
         &mut self,
         app: &mut A,
-        index: usize,
+        link: LinkId,
         bytes: &[u8],
     ) -> Progress {
-        let link = key(index);
-        let Some(state) = self.links.get_mut(index) else { return Progress::Gone };
+        let Some(state) = self.links.get_mut(link) else { return Progress::Gone };
         let is_proxied = state.is_proxied;
         let mut begun = state.request.take();
         let mut fresh = RequestReader::default();
@@ -87,9 +87,9 @@ impl Reactor {
     }
 
     /// Keeps what was read of a request whose rest is still to come: in time, whatever comes meanwhile.
-    fn expect_more(&mut self, link: u32, begun: Box<RequestReader>, invite: bool) {
+    fn expect_more(&mut self, link: LinkId, begun: Box<RequestReader>, invite: bool) {
         let deadline_ms = self.handshake_deadline_ms();
-        let Some(state) = self.links.get_mut(link as usize) else { return };
+        let Some(state) = self.links.get_mut(link) else { return };
         state.request = Some(begun);
         if std::mem::take(&mut state.is_resting) {
             self.watch_link(link, deadline_ms);
@@ -100,14 +100,20 @@ impl Reactor {
     }
 
     /// Gives a request that is not Engine.IO's to the application.
-    fn forward<A: Application>(&mut self, app: &mut A, link: u32, head: &Head<'_>, body: Vec<u8>) {
-        let Some(state) = self.links.get_mut(link as usize) else { return };
+    fn forward<A: Application>(
+        &mut self,
+        app: &mut A,
+        link: LinkId,
+        head: &Head<'_>,
+        body: Vec<u8>,
+    ) {
+        let Some(state) = self.links.get_mut(link) else { return };
         state.kind = LinkKind::HttpBusy {
             client: None,
             keep_alive: head.keep_alive,
             head_only: head.method == "HEAD",
         };
-        let ticket = HttpTicket { link, serial: state.serial };
+        let ticket = HttpTicket { link };
         let request = HttpRequest {
             // The same is answered, but for the body, which is left out on its way.
             method: if head.method == "HEAD" { "GET" } else { head.method }.to_owned(),
@@ -127,22 +133,21 @@ impl Reactor {
         headers: &[(&str, &[u8])],
         body: &[u8],
     ) {
-        let Some(link) = self.link_of(ticket.link, ticket.serial) else { return };
+        let Some(link) = self.links.get_mut(ticket.link) else { return };
         let LinkKind::HttpBusy { client: None, keep_alive, head_only, .. } = link.kind else {
             return;
         };
         let keep_alive = keep_alive && !link.seen_end;
         link.kind = LinkKind::Http;
-        let serial = link.serial;
         let body_sent = if head_only { &[] } else { body };
         self.respond_saying(ticket.link, status, headers, body.len(), body_sent, keep_alive);
-        self.next_request(ticket.link, serial);
+        self.next_request(ticket.link);
     }
 
     /// Writes a whole response on a link.
     pub(crate) fn respond_link(
         &mut self,
-        link: u32,
+        link: LinkId,
         status: u16,
         headers: &[(&str, &[u8])],
         body: &[u8],
@@ -154,7 +159,7 @@ impl Reactor {
     /// Writes a response that says the length of a body, and sends as much of it as there is: none, for HEAD.
     fn respond_saying(
         &mut self,
-        link: u32,
+        link: LinkId,
         status: u16,
         headers: &[(&str, &[u8])],
         body_bytes: usize,
@@ -163,7 +168,7 @@ impl Reactor {
     ) {
         let timeout = keep_alive.then_some(self.config.limits.keep_alive_timeout);
         let mut response = Vec::with_capacity(256 + body.len());
-        let Some(state) = self.links.get_mut(link as usize) else { return };
+        let Some(state) = self.links.get_mut(link) else { return };
         let page = PageAccess::kept(&state.access);
         let head = ResponseHead { status, headers, page, keep_alive: timeout };
         head.write(&mut response, body_bytes);
@@ -173,18 +178,18 @@ impl Reactor {
     }
 
     /// A link is free for its next request, which may be here already.
-    pub(crate) fn next_request(&mut self, link: u32, serial: u32) {
-        let Some(state) = self.link_of(link, serial) else { return };
+    pub(crate) fn next_request(&mut self, link: LinkId) {
+        let Some(state) = self.links.get_mut(link) else { return };
         if !state.unread.is_empty() || state.readable {
-            self.deferred.push((link, serial));
+            self.deferred.push(link);
         }
         self.rest_link(link);
     }
 
     /// A request is answered: the next one may be a while.
-    fn rest_link(&mut self, link: u32) {
+    fn rest_link(&mut self, link: LinkId) {
         let deadline_ms = self.now_ms + millis(self.config.limits.keep_alive_timeout);
-        if let Some(state) = self.links.get_mut(link as usize)
+        if let Some(state) = self.links.get_mut(link)
             && let LinkKind::Http = state.kind
         {
             state.is_resting = true;
@@ -194,9 +199,9 @@ impl Reactor {
 
     /// Makes a client, with its heartbeat; it is reached by nothing yet.
     pub(crate) fn add_client(&mut self, protocol: Protocol, transport: Transport) -> u32 {
-        let serial = self.next_serial();
+        let generation = self.next_generation();
         let client = Client {
-            serial,
+            generation,
             protocol,
             sid: self.sid_source.next(),
             transport,
@@ -225,7 +230,7 @@ impl Reactor {
     }
 
     pub(crate) fn insert_client(&mut self, client: Client, beat_ms: u64) -> u32 {
-        let (serial, protocol) = (client.serial, client.protocol);
+        let (generation, protocol) = (client.generation, client.protocol);
         let index = self.clients.insert(client);
         if self.hot.len() <= index {
             self.hot.resize(index + 1, Hot::FREE);
@@ -234,7 +239,7 @@ impl Reactor {
         self.hot[index].mode = Mode::Indirect;
         let client = key(index);
         if protocol != Protocol::WebSocket {
-            self.wheel.schedule(beat_ms, Timer::Heartbeat { client, serial });
+            self.wheel.schedule(beat_ms, Timer::Heartbeat(ClientId::new(client, generation)));
         }
         client
     }
@@ -254,28 +259,29 @@ impl Reactor {
         // One entry in the wheel a client, however often it is refused.
         if state.protocol == Protocol::SocketIo && !state.is_connect_timed {
             state.is_connect_timed = true;
-            self.wheel.schedule(deadline_ms, Timer::Connect { client, serial: state.serial });
+            self.wheel.schedule(deadline_ms, Timer::Connect(state.id(client)));
         }
     }
 
     /// Makes a link the client's WebSocket, frames straight from the turn's buffer.
-    pub(crate) fn become_websocket(&mut self, link: u32, client: u32) {
-        if let Some(state) = self.links.get_mut(link as usize) {
+    pub(crate) fn become_websocket(&mut self, link: LinkId, client: u32) {
+        if let Some(state) = self.links.get_mut(link) {
             state.kind = LinkKind::WebSocket { client, decoder: MessageDecoder::default() };
         }
-        self.clients[client as usize].transport = Transport::WebSocket { link };
-        self.hot[client as usize].link = link;
+        self.clients[client as usize].transport = Transport::WebSocket { link: Some(link) };
+        self.hot[client as usize].link = link.place();
         self.settle_mode(client);
         if !self.clients[client as usize].is_stranger() {
             self.make_known(link);
         }
     }
 
-    fn open_raw(&mut self, link: u32, head: &Head<'_>) {
+    fn open_raw(&mut self, link: LinkId, head: &Head<'_>) {
         let request = EngineRequest { head, body: &[], whole: &[], used: 0 };
         match request.is_upgrade().then(|| request.accept()) {
             Some(Ok(accept)) => {
-                let client = self.add_client(Protocol::WebSocket, Transport::WebSocket { link });
+                let client =
+                    self.add_client(Protocol::WebSocket, Transport::WebSocket { link: Some(link) });
                 self.become_websocket(link, client);
                 let range = self.outbox.direct_raw(|out| accept.write(out));
                 self.outbox.push(client, &mut self.hot[client as usize], range);
@@ -289,7 +295,7 @@ impl Reactor {
 
     pub(crate) fn respond_poll(
         &mut self,
-        link: u32,
+        link: LinkId,
         status: u16,
         content_type: &[u8],
         body: &[u8],

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use foodtrack_session::{NamespaceId, Parser};
+use foodtrack_session::{LinkId, NamespaceId, Parser};
 use foodtrack_wire::rfc6455::Opcode;
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
 
-use crate::client::{ClientKey, CloseReason, Transport};
+use crate::client::{ClientKey, CloseReason};
 use crate::delivery_queue::Pushed;
 use crate::frame::{Frame, FrameMeta, Urgency};
 use crate::limits::ECHOED_NAMESPACE_BYTES_MAX;
@@ -147,8 +147,8 @@ impl Reactor {
     /// Whether the client's socket is written from the turn's buffer: a WebSocket without a backlog.
     pub(crate) fn takes_ranges(&self, client: u32) -> bool {
         let state = &self.clients[client as usize];
-        matches!(state.transport, Transport::WebSocket { link }
-            if state.queue.is_none() && self.links.get(link as usize).is_some_and(|link| !link.blocked))
+        let takes_more = |link| self.links.get(link).is_some_and(|link| !link.blocked);
+        state.queue.is_none() && state.websocket().is_some_and(takes_more)
     }
 
     fn enqueue(&mut self, client: u32, frame: Arc<Frame>) {
@@ -166,8 +166,8 @@ impl Reactor {
     }
 
     /// Writes bytes on a link that is no client's transport (yet).
-    pub(crate) fn send_on_link(&mut self, link: u32, bytes: &[u8]) {
-        let Some(state) = self.links.get_mut(link as usize) else { return };
+    pub(crate) fn send_on_link(&mut self, link: LinkId, bytes: &[u8]) {
+        let Some(state) = self.links.get_mut(link) else { return };
         match state.send(bytes) {
             Ok(()) if state.unsent.is_empty() && state.close_when_sent => self.end_link(link),
             Ok(()) => {}
@@ -175,17 +175,21 @@ impl Reactor {
             Err(_) => state.unsent.clear(),
         }
         self.watch_output(link);
-        if self.links.get(link as usize).is_some_and(|link| link.blocked) {
-            self.count_stranger(link as usize);
+        if self.links.get(link).is_some_and(|link| link.blocked) {
+            self.count_stranger(link);
         }
     }
 
     /// A WebSocket control frame to a client or to a socket that probes.
-    pub(crate) fn control_frame(&mut self, link: u32, client: u32, opcode: Opcode, payload: &[u8]) {
+    pub(crate) fn control_frame(
+        &mut self,
+        link: LinkId,
+        client: u32,
+        opcode: Opcode,
+        payload: &[u8],
+    ) {
         let frame = control(opcode, payload);
-        let own = matches!(self.clients[client as usize].transport,
-            Transport::WebSocket { link: own } if own == link);
-        if own {
+        if self.clients[client as usize].websocket() == Some(link) {
             let range = self.outbox.direct_raw(|out| out.extend_from_slice(&frame));
             self.send_range(client, FrameMeta::CONTROL, range);
         } else {

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use foodtrack_session::LinkId;
+
 use crate::application::Application;
-use crate::reactor::{Reactor, key};
+use crate::reactor::Reactor;
 
 /// How long strangers are served in a turn, and new sockets accepted. Who is left has the next turn, in the order of coming.
 const STRANGERS_TIME: Duration = Duration::from_millis(2);
@@ -23,22 +25,22 @@ pub(crate) struct Waits {
 
 impl Reactor {
     /// A socket may have something to read: now, where somebody known has it.
-    pub(crate) fn ready<A: Application>(&mut self, app: &mut A, index: usize, hung_up: bool) {
-        let Some(link) = self.links.get_mut(index) else { return };
-        if link.is_known {
-            return self.readable(app, index, hung_up);
+    pub(crate) fn ready<A: Application>(&mut self, app: &mut A, link: LinkId, hung_up: bool) {
+        let Some(state) = self.links.get_mut(link) else { return };
+        if state.is_known {
+            return self.readable(app, link, hung_up);
         }
-        link.waits.readable = true;
-        link.waits.hung_up |= hung_up;
-        self.let_wait(key(index));
+        state.waits.readable = true;
+        state.waits.hung_up |= hung_up;
+        self.let_wait(link);
     }
 
     /// Puts a stranger's link behind the others that wait.
-    pub(crate) fn let_wait(&mut self, link: u32) {
-        if let Some(state) = self.links.get_mut(link as usize)
+    pub(crate) fn let_wait(&mut self, link: LinkId) {
+        if let Some(state) = self.links.get_mut(link)
             && !std::mem::replace(&mut state.waits.is_queued, true)
         {
-            self.strangers_ready.push_back((link, state.serial));
+            self.strangers_ready.push_back(link);
         }
     }
 
@@ -51,14 +53,14 @@ impl Reactor {
         if std::mem::take(&mut self.accept_pending) {
             self.accept(began + STRANGERS_TIME / 2);
         }
-        while let Some((link, serial)) = self.strangers_ready.pop_front() {
-            let Some(state) = self.link_of(link, serial) else { continue };
+        while let Some(link) = self.strangers_ready.pop_front() {
+            let Some(state) = self.links.get_mut(link) else { continue };
             let waits = std::mem::take(&mut state.waits);
             if waits.resume {
                 self.resume(app, link);
             }
-            if waits.readable && self.link_of(link, serial).is_some() {
-                self.readable(app, link as usize, waits.hung_up);
+            if waits.readable && self.links.get_mut(link).is_some() {
+                self.readable(app, link, waits.hung_up);
             }
             self.flush_if_large();
             if began.elapsed() >= STRANGERS_TIME {

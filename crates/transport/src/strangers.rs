@@ -10,7 +10,8 @@ use crate::client::{Client, ClientKey, CloseReason, HandshakeInfo, Transport};
 use crate::door::DoorRefusal;
 use crate::limits::{CONNECT_TRIES, Limits, STRANGERS_PER_SHARD_MIN};
 use crate::link::{Link, LinkKind};
-use crate::reactor::{Reactor, key, millis};
+use crate::links::key;
+use crate::reactor::{Reactor, millis};
 use crate::waker::Waker;
 
 /// Sockets let go of at once where there are too many.
@@ -100,7 +101,7 @@ impl StrangerBudget {
 
 /// Somebody who may have to go.
 enum Lodger {
-    Link(u32),
+    Link(LinkId),
     /// A session without a socket.
     Client(u32),
 }
@@ -108,8 +109,8 @@ enum Lodger {
 impl Reactor {
     /// A socket is there, or is known to be of this address: it lodges until somebody known has it. Where its address has too
     /// many, the oldest of them goes. Returns whether it may stay; otherwise it is the caller's to tell why.
-    pub(crate) fn lodge(&mut self, link: u32) -> bool {
-        let Some(state) = self.links.get_mut(link as usize) else { return false };
+    pub(crate) fn lodge(&mut self, link: LinkId) -> bool {
+        let Some(state) = self.links.get_mut(link) else { return false };
         // A trusted proxy is nobody by itself: it is bounded by whom it names.
         let is_proxy = state.is_proxied && self.config.proxies.trusts(state.peer.ip());
         if state.is_known || state.lodges || is_proxy {
@@ -131,8 +132,8 @@ impl Reactor {
     }
 
     /// A socket is another address's from now on, which is nobody known.
-    pub(crate) fn move_lodger(&mut self, link: u32) {
-        let Some(state) = self.links.get_mut(link as usize) else { return };
+    pub(crate) fn move_lodger(&mut self, link: LinkId) {
+        let Some(state) = self.links.get_mut(link) else { return };
         state.is_known = false;
         if std::mem::take(&mut state.lodges) {
             self.lodgers.leave(network(state.peer.ip()), link);
@@ -140,25 +141,23 @@ impl Reactor {
     }
 
     /// The socket of somebody who has joined.
-    pub(crate) fn make_known(&mut self, link: u32) {
-        let Some(state) = self.links.get_mut(link as usize).filter(|link| !link.is_known) else {
+    pub(crate) fn make_known(&mut self, link: LinkId) {
+        let Some(state) = self.links.get_mut(link).filter(|link| !link.is_known) else {
             return;
         };
         state.is_known = true;
         if std::mem::take(&mut state.lodges) {
             self.lodgers.leave(network(state.peer.ip()), link);
         }
-        self.recount_link(link as usize);
+        self.recount_link(link);
     }
 
     /// A client has joined: so its sockets are known.
     pub(crate) fn make_client_known(&mut self, client: u32) {
         let Some(state) = self.clients.get(client as usize) else { return };
         let links = match &state.transport {
-            Transport::WebSocket { link } => [Some(*link), None],
-            Transport::Polling(polling) => {
-                [polling.waiting(), polling.probing()].map(|link| link.map(LinkId::place))
-            }
+            Transport::WebSocket { link } => [*link, None],
+            Transport::Polling(polling) => [polling.waiting(), polling.probing()],
         };
         self.sids.make_known(&state.sid);
         links.into_iter().flatten().for_each(|link| self.make_known(link));
@@ -166,21 +165,21 @@ impl Reactor {
     }
 
     /// Whether a lodging socket may be let go of: not while it waits for an answer of the application's.
-    fn may_go(&self, link: u32) -> bool {
+    fn may_go(&self, link: LinkId) -> bool {
         self.links
-            .get(link as usize)
+            .get(link)
             .is_some_and(|link| !matches!(link.kind, LinkKind::HttpBusy { client: None, .. }))
     }
 
-    fn evict(&mut self, link: u32) {
-        let Some(state) = self.links.get(link as usize) else { return };
+    fn evict(&mut self, link: LinkId) {
+        let Some(state) = self.links.get(link) else { return };
         if !matches!(state.kind, LinkKind::Draining) {
             self.note_refused(link, DoorRefusal::Evicted);
         }
-        let (client, id) = (state.client(), LinkId::new(link, state.serial));
+        let client = state.client();
         self.drop_link(link);
         if let Some(client) = client {
-            self.link_lost(client, id, CloseReason::TransportError);
+            self.link_lost(client, link, CloseReason::TransportError);
         }
     }
 
@@ -190,8 +189,8 @@ impl Reactor {
         let Some(busiest) = self.lodgers.busiest() else { return 0 };
         let patience_ms = millis(self.config.limits.handshake_timeout);
         let latest_ms = (self.now_ms + patience_ms).saturating_sub(age_ms);
-        let is_old = |link: u32| self.links[link as usize].deadline_ms <= latest_ms;
-        let mut oldest: Vec<u32> =
+        let is_old = |link| self.links.get(link).is_some_and(|link| link.deadline_ms <= latest_ms);
+        let mut oldest: Vec<LinkId> =
             self.lodgers.of(busiest).filter(|link| self.may_go(*link) && is_old(*link)).collect();
         oldest.truncate(oldest.len().div_ceil(2).min(EVICTED_AT_ONCE_MAX));
         oldest.iter().for_each(|link| self.evict(*link));
@@ -236,13 +235,13 @@ impl Reactor {
     }
 
     /// A socket is counted in all, and for what it holds.
-    pub(crate) fn count_socket(&mut self, link: u32) {
+    pub(crate) fn count_socket(&mut self, link: LinkId) {
         self.strangers.sockets.fetch_add(1, Ordering::Relaxed);
-        self.recount_link(link as usize);
+        self.recount_link(link);
     }
 
     /// A socket goes: what it was counted for is free.
-    pub(crate) fn discount_socket(&mut self, link: u32, state: &mut Link) {
+    pub(crate) fn discount_socket(&mut self, link: LinkId, state: &mut Link) {
         self.strangers.sockets.fetch_sub(1, Ordering::Relaxed);
         if std::mem::take(&mut state.lodges) {
             self.lodgers.leave(network(state.peer.ip()), link);
@@ -252,21 +251,21 @@ impl Reactor {
 
     /// Counts what a socket holds after it was read or written. When all strangers hold too much, the oldest go.
     #[inline]
-    pub(crate) fn count_stranger(&mut self, index: usize) {
-        let Some(link) = self.links.get(index) else { return };
-        if link.is_known
-            && link.counted_bytes == 0
-            && link.unread.is_empty()
-            && link.request.is_none()
+    pub(crate) fn count_stranger(&mut self, link: LinkId) {
+        let Some(state) = self.links.get(link) else { return };
+        if state.is_known
+            && state.counted_bytes == 0
+            && state.unread.is_empty()
+            && state.request.is_none()
         {
             return;
         }
-        self.recount_link(index);
+        self.recount_link(link);
         self.evict_if_spent();
     }
 
-    fn recount_link(&mut self, index: usize) {
-        let Some(link) = self.links.get_mut(index) else { return };
+    fn recount_link(&mut self, link: LinkId) {
+        let Some(link) = self.links.get_mut(link) else { return };
         let now = match &link.kind {
             // What somebody known sends there has limits of its own.
             LinkKind::WebSocket { .. } if link.is_known => 0,
@@ -329,12 +328,12 @@ impl Reactor {
         let keep_alive_ms = millis(self.config.limits.keep_alive_timeout);
         let connect_ms = CONNECT_TRIES * millis(self.config.limits.connect_timeout);
         let links = self.links.iter().filter(|(_, link)| link.counted_bytes > 0);
-        let links = links.map(|(index, link)| {
+        let links = links.map(|(id, link)| {
             let patience_ms = if link.is_resting { keep_alive_ms } else { handshake_ms };
             let since_ms = link.deadline_ms.saturating_sub(patience_ms);
             let session = link.client().and_then(|client| self.clients.get(client as usize));
             let session_bytes = session.map_or(0, |client| client.counted_bytes as usize);
-            (since_ms, link.counted_bytes + session_bytes, Lodger::Link(key(index)))
+            (since_ms, link.counted_bytes + session_bytes, Lodger::Link(id))
         });
         let clients = self.clients.iter().filter(|(_, client)| {
             client.counted_bytes > 0

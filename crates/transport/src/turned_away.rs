@@ -1,5 +1,7 @@
 //! Sockets for whom there is no room. They are told so once they have asked, so that a page can read the answer.
 
+use foodtrack_session::LinkId;
+
 use crate::http_response::ResponseHead;
 use crate::link::Link;
 use crate::origin_policy::PageAccess;
@@ -49,15 +51,15 @@ const HEADERS: [(&str, &[u8]); 2] = [("content-type", JSON), ("retry-after", b"1
 
 impl Reactor {
     /// Tells a link that there is no room, and closes it.
-    pub(crate) fn turn_away(&mut self, link: u32, why: TurnedAway) {
+    pub(crate) fn turn_away(&mut self, link: LinkId, why: TurnedAway) {
         let (status, body) = why.answer();
         self.respond_link(link, status, &HEADERS, body.as_bytes(), false);
         self.drain_link(link);
     }
 
     /// As [`Self::turn_away`], once the link has asked for something.
-    pub(crate) fn turn_away_when_asked(&mut self, link: u32, why: TurnedAway) {
-        let Some(state) = self.links.get_mut(link as usize) else { return };
+    pub(crate) fn turn_away_when_asked(&mut self, link: LinkId, why: TurnedAway) {
+        let Some(state) = self.links.get_mut(link) else { return };
         state.turned_away = Some(why);
         self.watch_link(link, self.now_ms + ASK_MS);
     }

@@ -89,7 +89,7 @@ impl WaitingFrames {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Waiting)> {
-        self.slots.iter().map(|(place, waiting)| (crate::reactor::key(place), waiting))
+        self.slots.iter().map(|(place, waiting)| (crate::links::key(place), waiting))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
@@ -98,7 +98,7 @@ impl WaitingFrames {
 
     /// Takes a frame in; it is in no list yet.
     pub(crate) fn insert(&mut self, waiting: Waiting) -> u32 {
-        crate::reactor::key(self.slots.insert(waiting))
+        crate::links::key(self.slots.insert(waiting))
     }
 
     /// Lets a frame go that is in no list any more.
