@@ -13,10 +13,15 @@ use crate::reactor::Reactor;
 use crate::stranger_turns::Waits;
 use crate::turned_away::TurnedAway;
 
-/// How long to wait before accepting again when the process has no descriptor left.
+/// How long to wait before accepting again where it fails, and there is nobody to let go of.
 pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
 /// The longest such wait: each is twice as long as the one before, until a connection is accepted.
 const ACCEPT_RETRY_MS_MAX: u64 = 1_600;
+
+/// Whether the process, or the system, has no descriptor left.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|code| matches!(code, libc::EMFILE | libc::ENFILE))
+}
 
 impl Reactor {
     /// Takes in who has come, and goes on next turn once it is `until`.
@@ -38,18 +43,26 @@ impl Reactor {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => place += 1,
                 // The peer was gone before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) if is_out_of_descriptors(&error) => {
+                    if !self.make_room_for_descriptor() {
+                        return self.accept_later();
+                    }
+                }
                 Err(error) => {
-                    let wait_ms = self.accept_retry_ms;
-                    tracing::warn!(%error, wait_ms, "cannot accept a connection; silent ones are closed");
-                    self.accept_retry_ms = (wait_ms * 2).min(ACCEPT_RETRY_MS_MAX);
-                    self.is_accept_timed = true;
-                    self.wheel.schedule(self.now_ms + wait_ms, Timer::Accept);
-                    self.out_of_descriptors();
-                    return;
+                    tracing::warn!(%error, "cannot accept a connection");
+                    return self.accept_later();
                 }
             }
         }
         self.accept_pending = true;
+    }
+
+    /// Accepts nothing for a while: longer each time, until it succeeds.
+    fn accept_later(&mut self) {
+        let wait_ms = self.accept_retry_ms;
+        self.accept_retry_ms = (wait_ms * 2).min(ACCEPT_RETRY_MS_MAX);
+        self.is_accept_timed = true;
+        self.wheel.schedule(self.now_ms + wait_ms, Timer::Accept);
     }
 
     fn take_in(&mut self, mut link: Link) {

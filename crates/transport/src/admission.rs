@@ -1,11 +1,11 @@
 //! Limits before a token is known: how fast one address may open sessions.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ahash::HashMap;
 
+use crate::seldom::Seldom;
 use crate::strangers::network;
 
 /// How many addresses are remembered; beyond that those that have their whole allowance again are forgotten.
@@ -18,8 +18,8 @@ const WARN_INTERVAL_MS: u64 = 60_000;
 pub(crate) struct Admission {
     per_minute: u32,
     buckets: Mutex<HashMap<IpAddr, Bucket>>,
-    /// From when on a proxy that nobody named is warned of again.
-    warn_ms: AtomicU64,
+    /// Warnings of a proxy that nobody named.
+    pub(crate) proxy_warning: Seldom,
 }
 
 #[derive(Clone, Copy)]
@@ -32,7 +32,8 @@ struct Bucket {
 impl Admission {
     /// `per_minute` handshakes an address, also as a burst. 0 lifts the limit.
     pub(crate) fn new(per_minute: u32) -> Self {
-        Self { per_minute, buckets: Mutex::default(), warn_ms: AtomicU64::new(0) }
+        let proxy_warning = Seldom::every(WARN_INTERVAL_MS);
+        Self { per_minute, buckets: Mutex::default(), proxy_warning }
     }
 
     /// Takes one handshake of `address`'s allowance, or says after how many milliseconds one is there.
@@ -56,20 +57,6 @@ impl Admission {
             return Ok(());
         }
         Err(((1_000 - bucket.left) * 60_000).div_ceil(full))
-    }
-}
-
-impl Admission {
-    /// Whether it is time for a warning; once in [`WARN_INTERVAL_MS`], whoever asks.
-    pub(crate) fn may_warn(&self, now_ms: u64) -> bool {
-        let due_ms = self.warn_ms.load(Ordering::Relaxed);
-        let next_ms = now_ms + WARN_INTERVAL_MS;
-        let is_due = now_ms >= due_ms;
-        is_due
-            && self
-                .warn_ms
-                .compare_exchange(due_ms, next_ms, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
     }
 }
 

@@ -169,7 +169,10 @@ impl Reactor {
     /// Says, now and then, that an address which is refused for its many handshakes may be a proxy nobody named.
     pub(crate) fn warn_of_proxy(&self, link: LinkId, head: &Head<'_>) {
         let Some(state) = self.links.get(link) else { return };
-        if !state.is_proxied && names_others(head) && self.admission.may_warn(self.now_ms) {
+        if !state.is_proxied
+            && names_others(head)
+            && self.admission.proxy_warning.is_due(self.now_ms)
+        {
             tracing::warn!(
                 address = %state.peer.ip(),
                 "an address that opens connections too fast sends X-Forwarded-For or Forwarded: if it is your proxy, name it in \

@@ -39,6 +39,7 @@ mod reactor;
 mod reading;
 mod request_reader;
 mod requests;
+mod seldom;
 mod send_ring;
 mod sending;
 mod sid;

@@ -12,12 +12,15 @@ use crate::limits::{CONNECT_TRIES, Limits, STRANGERS_PER_SHARD_MIN};
 use crate::link::{Link, LinkKind};
 use crate::links::key;
 use crate::reactor::{Reactor, millis};
+use crate::seldom::Seldom;
 use crate::waker::Waker;
 
 /// Sockets let go of at once where there are too many.
 const EVICTED_AT_ONCE_MAX: usize = 64;
 /// How long one shard spares a newcomer where another one needs room.
 const NEWCOMER_MS: u64 = 500;
+/// How often it is said that there is no descriptor.
+const DESCRIPTOR_WARN_INTERVAL_MS: u64 = 10_000;
 /// What a stranger's socket counts for beside what is buffered for it: its place here, and some of what the kernel keeps.
 const SOCKET_BYTES: usize = 512;
 /// What a stranger's session counts for beside what it told.
@@ -34,6 +37,8 @@ pub(crate) struct StrangerBudget {
     /// Sockets of everybody.
     sockets: AtomicUsize,
     sockets_max: usize,
+    /// Warnings that there is no descriptor.
+    descriptor_warning: Seldom,
     /// A shard got no descriptor, and has nobody to let go of.
     wants_descriptor: AtomicBool,
     /// How often one shard asked the others to let go of some.
@@ -54,6 +59,7 @@ impl StrangerBudget {
             shards,
             sockets: AtomicUsize::new(0),
             sockets_max: limits.sockets_max,
+            descriptor_warning: Seldom::every(DESCRIPTOR_WARN_INTERVAL_MS),
             wants_descriptor: AtomicBool::new(false),
             calls: AtomicU32::new(0),
             wakers: Mutex::default(),
@@ -206,12 +212,20 @@ impl Reactor {
         self.strangers.has_margin()
     }
 
-    /// The process has no descriptor left.
-    pub(crate) fn out_of_descriptors(&mut self) {
-        if self.evict_busiest(0) == 0 {
-            self.strangers.wants_descriptor.store(true, Ordering::Relaxed);
-            self.call_others();
+    /// The process has no descriptor left. Returns whether somebody was let go of, so that there is one now.
+    pub(crate) fn make_room_for_descriptor(&mut self) -> bool {
+        if self.strangers.descriptor_warning.is_due(self.now_ms) {
+            tracing::warn!(
+                sockets = self.strangers.sockets.load(Ordering::Relaxed),
+                "no descriptor is left to accept with: silent connections are closed; the hard limit (ulimit -n) is too low"
+            );
         }
+        if self.evict_busiest(0) > 0 {
+            return true;
+        }
+        self.strangers.wants_descriptor.store(true, Ordering::Relaxed);
+        self.call_others();
+        false
     }
 
     /// Asks the other shards to let go of some: here there is nobody, or only who has just come in because of this.

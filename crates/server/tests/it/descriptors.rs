@@ -1,10 +1,14 @@
 //! A usual limit of descriptors is not what strangers have to reach.
 
-use std::io::Read;
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::process::Served;
-use crate::support::SECRET;
+use crate::support::{SECRET, request};
 
 #[test]
 fn a_low_soft_limit_of_descriptors_is_raised_to_the_hard_one_and_that_is_logged() {
@@ -32,4 +36,78 @@ fn a_low_soft_limit_of_descriptors_is_raised_to_the_hard_one_and_that_is_logged(
         line.contains("\"before\":1024") && line.contains("\"descriptors_max\":3000"),
         "{line}"
     );
+}
+
+fn connect_from(address: SocketAddr, source: Ipv4Addr) -> std::io::Result<TcpStream> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((source, 0)).into())?;
+    socket.connect(&address.into())?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Whether the server has not closed it.
+fn is_open(stream: &TcpStream) -> bool {
+    stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+/// Keeps so many silent sockets open, until the flag is set. Returns how many of them were closed by the server.
+fn crowd(address: SocketAddr, source: Ipv4Addr, count: usize, is_over: &AtomicBool) -> usize {
+    let (mut sockets, mut closed) = (VecDeque::new(), 0);
+    while !is_over.load(Ordering::Relaxed) {
+        let before = sockets.len();
+        sockets.retain(is_open);
+        closed += before - sockets.len();
+        while sockets.len() < count
+            && let Ok(socket) = connect_from(address, source)
+        {
+            sockets.push_back(socket);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    closed
+}
+
+#[test]
+fn where_descriptors_end_all_the_same_the_busiest_addresss_silent_sockets_go_and_clients_come_in() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = Command::new("sh");
+    // Fewer than the server reckons with: it has ten for itself, and keeps five.
+    command
+        .args(["-c", "ulimit -n 40 && exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_foodtrack-websocket"))
+        .args(["serve", "--in-memory", "--port", "0", "--host", "127.0.0.1"])
+        .env("JWT_SECRET", SECRET)
+        .env("FOODTRACK__SHARDS", "1")
+        // Nobody goes because of the time.
+        .env("FOODTRACK__LIMITS__HANDSHAKE_TIMEOUT_MS", "120000")
+        .stdin(Stdio::null());
+    let mut served = Served::start_with_stderr(&mut command, Stdio::from(writer));
+    drop(command);
+    let address = served.address;
+    let few: Vec<TcpStream> =
+        (0..3).map(|_| connect_from(address, Ipv4Addr::new(127, 0, 0, 12)).unwrap()).collect();
+    let is_over = AtomicBool::new(false);
+    let closed = std::thread::scope(|scope| {
+        let crowd = scope.spawn(|| crowd(address, Ipv4Addr::new(127, 0, 0, 11), 100, &is_over));
+        std::thread::sleep(Duration::from_millis(300));
+        let answers = (0..20).map(|_| {
+            let line = "GET /socket.io/?EIO=4&transport=polling";
+            std::thread::sleep(Duration::from_millis(50));
+            request(address, line, &[("Connection", "close")], "").status
+        });
+        let answers: Vec<u16> = answers.collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!(answers, [200; 20]);
+        crowd.join().unwrap()
+    });
+    assert!(closed > 20, "{closed}");
+    assert!(few.iter().all(is_open), "who has few loses none");
+    served.signal("TERM");
+    assert_eq!(served.wait(), 0);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("no descriptor")).collect();
+    assert!((1..=2).contains(&lines.len()), "{lines:#?}");
+    assert!(lines[0].contains("WARN") && lines[0].contains("ulimit -n"), "{}", lines[0]);
 }
