@@ -329,7 +329,7 @@ impl Tenant {
         // Sockets without a device are each its own.
         if connection.device.is_some()
             && connection.catch_up.as_ref().is_some_and(|catch_up| catch_up.was_away)
-            && let Some(subscriber) = self.subscribers.get(connection.subscriber)
+            && let Some(subscriber) = self.reliability.subscriber(connection.subscriber)
             && let Some(last) =
                 self.log.open().and_then(|log| log.sessions.last_of(&subscriber.key))
         {

@@ -4,7 +4,7 @@ use foodtrack_contract::{Cursor, Offset};
 use foodtrack_tenant_log::SavedCursor;
 use foodtrack_transport::ClientKey;
 
-use crate::subscribers::SubscriberId;
+use crate::reliability::SubscriberId;
 use crate::tag::Tag;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -13,7 +13,7 @@ impl Tenant {
     /// Saves how far a subscriber has confirmed.
     pub(crate) fn save_cursor(&self, turn: &mut Turn<'_>, subscriber: SubscriberId) {
         let Some(log) = self.log.open() else { return };
-        let Some(subscriber) = self.subscribers.get(subscriber) else { return };
+        let Some(subscriber) = self.reliability.subscriber(subscriber) else { return };
         let Some(cursor) = subscriber.cursor(log.epoch()) else { return };
         let saved = SavedCursor { cursor, updated_at_ms: turn.clock.unix_ms() };
         // A cursor that is not saved shows somebody again what they had, and nothing is lost.
@@ -28,7 +28,7 @@ impl Tenant {
         subscriber: SubscriberId,
         cursor: &Cursor,
     ) {
-        let Some(subscriber) = self.subscribers.get(subscriber) else { return };
+        let Some(subscriber) = self.reliability.subscriber(subscriber) else { return };
         let first = SavedCursor { cursor: cursor.clone(), updated_at_ms: turn.clock.unix_ms() };
         // Without it the subscriber begins where the store finds it next.
         let _ = turn.log.log().begin_cursor(&self.id, &subscriber.key, first);
@@ -41,7 +41,7 @@ impl Tenant {
         subscriber: SubscriberId,
         through: Offset,
     ) {
-        if self.subscribers.arrived(subscriber, through).is_some() {
+        if self.reliability.arrived(subscriber, through) {
             self.save_cursor(turn, subscriber);
         }
     }
@@ -60,7 +60,7 @@ impl Tenant {
     pub(crate) fn unconfirmed(&self, place: u32) -> u64 {
         let mark = self.ping_mark(place);
         let subscriber = self.members.get(place).map(|connection| connection.subscriber);
-        let subscriber = subscriber.and_then(|id| self.subscribers.get(id));
+        let subscriber = subscriber.and_then(|id| self.reliability.subscriber(id));
         if subscriber.is_some_and(|subscriber| subscriber.arrived().get() >= mark) {
             0
         } else {

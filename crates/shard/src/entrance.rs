@@ -7,9 +7,9 @@ use foodtrack_transport::{ClientKey, CloseReason, Sid};
 
 use crate::catch_up::Start;
 use crate::handshake::Admission;
+use crate::reliability::subscriber_key;
 use crate::session_key::SessionOwner;
 use crate::sessions::{hours, owner};
-use crate::subscribers::subscriber_key;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 

@@ -269,7 +269,7 @@ mod tests {
 
     use super::*;
     use crate::handshake::{Admission, ClientAbout};
-    use crate::subscribers::{Subscribers, subscriber_key};
+    use crate::reliability::{Reliability, subscriber_key};
 
     fn enter(members: &mut Members, user: &str, application: ApplicationType) -> u32 {
         let n = u32::try_from(members.len()).unwrap();
@@ -305,7 +305,7 @@ mod tests {
                 owns: None,
             },
             sender: 0,
-            subscriber: Subscribers::default().enter(key, Some(application)),
+            subscriber: Reliability::default().enter(key, Some(application)),
             user_agent: None,
             now_ms: 0,
             began_hours: 0,

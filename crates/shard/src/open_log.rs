@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 use foodtrack_contract::{Cursor, Epoch, Offset};
-use foodtrack_tenant_log::{Head, LogEntry, LoggedRoom, RefusedReason, Sequence, SubscriberKey};
+use foodtrack_tenant_log::{Head, LogEntry, LoggedRoom, RefusedReason, Sequence};
 use foodtrack_transport::{ClientKey, FrameMeta, Sid};
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -23,11 +23,31 @@ pub(crate) enum LogState {
     /// The store was asked. Who comes meanwhile waits.
     Opening,
     Open(Box<OpenLog>),
-    /// The store said no. Nothing is logged, clients have no cursor, and the store is asked again later.
-    Away(RefusedReason),
+    /// The store said no. Nothing is logged, and clients have no cursor.
+    Away {
+        reason: RefusedReason,
+        /// When the store is asked again, on the shard's clock; `None` while it was and has not answered.
+        ask_at_ms: Option<u64>,
+    },
 }
 
 impl LogState {
+    /// When the store is to be asked for the log again.
+    pub(crate) fn ask_at_ms(&self) -> Option<u64> {
+        match self {
+            Self::Away { ask_at_ms, .. } => *ask_at_ms,
+            _ => None,
+        }
+    }
+
+    /// Whether the store is to be asked for the log by now. Says so once.
+    pub(crate) fn take_ask(&mut self, now_ms: u64) -> bool {
+        match self {
+            Self::Away { ask_at_ms, .. } => ask_at_ms.take_if(|at_ms| *at_ms <= now_ms).is_some(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn open(&self) -> Option<&OpenLog> {
         match self {
             Self::Open(log) => Some(log),
@@ -55,8 +75,6 @@ pub(crate) struct OpenLog {
     pub(crate) pending: VecDeque<Pending>,
     /// What is kept of sessions.
     pub(crate) sessions: KeptSessions,
-    /// What was given up for subscribers and is to be sent to them once more, when they are here.
-    pub(crate) redeliveries: AHashMap<SubscriberKey, Vec<Offset>>,
     /// Who waits for a note to be on disk, by its ticket.
     pub(crate) noted: AHashMap<u64, NoteWaiter>,
     pub(crate) last_ticket: u64,
@@ -115,7 +133,6 @@ impl OpenLog {
             shown: last,
             pending: VecDeque::new(),
             sessions: KeptSessions::default(),
-            redeliveries: AHashMap::new(),
             noted: AHashMap::new(),
             last_ticket: 0,
         }

@@ -32,7 +32,7 @@ impl Tenant {
     /// Why nobody can say whose an order is.
     pub(crate) fn owner_unknown(&self) -> Refusal {
         match &self.log {
-            LogState::Away(reason) => away(*reason),
+            LogState::Away { reason, .. } => away(*reason),
             _ => {
                 let message = "whose the order is cannot be looked up now: try again in a moment";
                 Refusal::new(ErrorCode::Degraded, message).retry_after_ms(1_000)

@@ -224,8 +224,10 @@ impl Tenant {
                     if class == DeliveryClass::Recoverable && checked.creates_order.is_none() => {}
                 Err(refusal) => return Err(refusal.of_event(event.as_str())),
             },
-            (_, LogState::Away(_)) if class == DeliveryClass::Recoverable => {}
-            (_, LogState::Away(reason)) => return Err(away(*reason).of_event(event.as_str())),
+            (_, LogState::Away { .. }) if class == DeliveryClass::Recoverable => {}
+            (_, LogState::Away { reason, .. }) => {
+                return Err(away(*reason).of_event(event.as_str()));
+            }
             (_, LogState::Closed | LogState::Opening) => {
                 let message = "the tenant's log is being opened: try again in a moment";
                 let refusal = Refusal::new(ErrorCode::Overloaded, message).retry_after_ms(200);

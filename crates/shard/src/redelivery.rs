@@ -3,35 +3,20 @@
 use std::sync::Arc;
 
 use foodtrack_contract::Offset;
-use foodtrack_tenant_log::{
-    LogEntry, Note, NoteKind, ReadError, SubscriberKey, delivery_key, parse_delivery_key,
-};
+use foodtrack_tenant_log::{LogEntry, Note, NoteKind, ReadError, SubscriberKey, delivery_key};
 use foodtrack_transport::FrameMeta;
 
 use crate::event_frame::EventFrame;
 use crate::log_link::{Asker, ReadJob};
 use crate::members::Connection;
-use crate::open_log::OpenLog;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
-
-impl OpenLog {
-    /// Takes up what was asked for while no server ran.
-    pub(crate) fn restore_redeliveries(&mut self, notes: &[Note]) {
-        let asked = notes.iter().filter(|note| note.kind == NoteKind::Redelivery);
-        for (offset, subscriber) in asked.filter_map(|note| parse_delivery_key(&note.key)) {
-            self.redeliveries.entry(subscriber).or_default().push(offset);
-        }
-    }
-}
 
 impl Tenant {
     /// A connection is up to date: what is to be sent to its subscriber once more is read.
     pub(crate) fn ask_for_letters(&mut self, turn: &mut Turn<'_>, place: u32) {
         let Some(connection) = self.members.get(place) else { return };
-        let Some(subscriber) = self.subscribers.get(connection.subscriber) else { return };
-        let offsets = self.log.open_mut().and_then(|log| log.redeliveries.remove(&subscriber.key));
-        if let Some(offsets) = offsets {
+        if let Some(offsets) = self.reliability.take_redeliveries(connection.subscriber) {
             let asker = Asker { place, serial: 0 };
             turn.log.read(&self.id, asker, ReadJob::Letters { offsets });
         }
@@ -47,15 +32,13 @@ impl Tenant {
     ) {
         // Who has left meanwhile is sent it after the next start.
         let Some(connection) = self.members.get(place) else { return };
-        let Some(subscriber) = self.subscribers.get(connection.subscriber) else { return };
+        let Some(subscriber) = self.reliability.subscriber(connection.subscriber) else { return };
         let key = subscriber.key.clone();
         let entries = match entries {
             Ok(entries) => entries,
             Err(error) => {
                 tracing::error!(tenant = self.id.as_str(), %error, "cannot deliver dead letters again yet");
-                if let Some(log) = self.log.open_mut() {
-                    log.redeliveries.entry(key).or_default().extend(offsets);
-                }
+                self.reliability.send_later(key, offsets);
                 return;
             }
         };
@@ -77,7 +60,7 @@ impl Tenant {
         subscriber: &SubscriberKey,
         entry: LogEntry,
     ) -> usize {
-        let Some(id) = self.subscribers.find(subscriber) else { return 0 };
+        let Some(id) = self.reliability.find(subscriber) else { return 0 };
         let is_own = |connection: &Connection| connection.subscriber == id;
         let own = self.members.iter().filter(|(_, connection)| is_own(connection));
         let places: Vec<u32> = own.map(|(place, _)| place).collect();

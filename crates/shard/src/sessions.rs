@@ -136,7 +136,7 @@ impl Tenant {
         let Some(connection) = self.members.get(place) else { return waiter };
         let SessionFacts { sid, owner, expires_at_ms, .. } = facts;
         let device = connection.device.as_ref().map(|_: &DeviceId| connection.subscriber);
-        let device = device.and_then(|it| self.subscribers.get(it)).map(|it| it.key.clone());
+        let device = device.and_then(|it| self.reliability.subscriber(it)).map(|it| it.key.clone());
         let Some(log) = self.log.open_mut() else { return waiter };
         let ticket = (waiter.is_some() && !turn.log.is_in_memory).then(|| log.next_ticket());
         let text = room.to_text();

@@ -7,6 +7,7 @@ mod events;
 mod logs;
 mod mail;
 mod pacing;
+mod tenant_timer;
 
 use std::io;
 use std::marker::PhantomData;
@@ -35,12 +36,13 @@ use crate::session_key::SessionKey;
 use crate::shard_config::{RecoveryConfig, TenantLimits};
 use crate::tag::Tag;
 use crate::tenant::{Tenant, TenantIndex};
-use crate::turn::{Deadlines, Turn};
+use crate::turn::Turn;
 
 use application::Entering;
 use containing::{Panicked, caught};
 use logs::Waiting;
 use pacing::Pacing;
+use tenant_timer::TenantTimer;
 
 /// User agents kept once for all who send them.
 const USER_AGENTS_MAX: usize = 1_024;
@@ -79,8 +81,8 @@ pub(crate) struct Shard {
     parts: ShardParts,
     tenants: Slab<Tenant>,
     by_name: TenantIndex,
-    /// When each tenant is looked at next, by its place among the tenants.
-    deadlines: Vec<Deadlines>,
+    /// By the tenant's place among the tenants.
+    timers: Vec<TenantTimer>,
     /// Clients and requests of tenants whose logs are being opened.
     waiting: AHashMap<u32, Waiting>,
     /// Clients that wait until it is known which of the orders that they come back to are theirs.
@@ -116,7 +118,7 @@ impl Shard {
             parts,
             tenants: Slab::new(),
             by_name: TenantIndex::new(),
-            deadlines: Vec::new(),
+            timers: Vec::new(),
             waiting: AHashMap::new(),
             entrants: AHashMap::new(),
             pacing: Pacing::default(),
@@ -206,7 +208,6 @@ impl Shard {
         self.clock.wake();
         let mut has_more = false;
         let mut turn = Turn {
-            tenant,
             io,
             log: &mut self.parts.log,
             policies: &self.parts.policies,
@@ -221,18 +222,30 @@ impl Shard {
             serial: &mut self.serial,
             has_others: self.busy.max(self.busy_before) > 1,
             has_more: &mut has_more,
-            deadlines: &mut self.deadlines[tenant as usize],
         };
         let result = caught(|| work(state, &mut turn));
         if has_more && !self.unfinished.contains(&tenant) {
             self.unfinished.push(tenant);
         }
         match result {
-            Ok(result) => Some(result),
+            Ok(result) => {
+                self.set_timer(io, tenant);
+                Some(result)
+            }
             Err(Panicked) => {
                 self.drop_tenant(io, tenant);
                 None
             }
+        }
+    }
+
+    /// Sets a tenant's timer for what it has to do next.
+    fn set_timer(&mut self, io: &mut Reactor, tenant: u32) {
+        let next_ms = self.tenants.get(tenant as usize).and_then(Tenant::next_deadline_ms);
+        if let Some(due_ms) = next_ms
+            && self.timers[tenant as usize].sets(due_ms)
+        {
+            io.schedule(due_ms.saturating_sub(io.now_ms()), u64::from(tenant));
         }
     }
 
@@ -265,7 +278,7 @@ impl Shard {
             u32::try_from(self.tenants.insert(Tenant::new(id.clone()))).unwrap_or(u32::MAX);
         self.by_name.insert(id.clone(), tenant);
         // A tenant's place is never another's.
-        self.deadlines.resize(self.tenants.len(), Deadlines::default());
+        self.timers.resize(self.tenants.len(), TenantTimer::default());
         tenant
     }
 

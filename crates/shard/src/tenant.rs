@@ -14,7 +14,6 @@ use foodtrack_transport::{ClientKey, CloseReason, FrameMeta, Reactor};
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
 use uuid::Uuid;
 
-use crate::acknowledgements::Acknowledgements;
 use crate::catch_up::Start;
 use crate::clock::rfc3339;
 use crate::cursor_suffix::CursorSuffix;
@@ -28,13 +27,12 @@ use crate::open_log::{LogState, OpenLog};
 use crate::order_book::OrderBook;
 use crate::owner_lookups::OwnerLookups;
 use crate::quota::Bucket;
+use crate::reliability::{Due, Reliability, subscriber_key};
 use crate::repeats::Repeats;
 use crate::shard_config::TenantLimits;
 use crate::shared_rate::SharedBucket;
-use crate::subscribers::{Subscribers, subscriber_key};
 use crate::tag::Tag;
 use crate::turn::Turn;
-use crate::watchdog::Watchdog;
 
 /// One in so many of a tenant's connections is for others than customers, of whom anybody can be one.
 const STAFF_SHARE: usize = 10;
@@ -45,9 +43,7 @@ pub(crate) struct Tenant {
     pub(crate) orders: OrderBook,
     pub(crate) lookups: OwnerLookups,
     pub(crate) log: LogState,
-    pub(crate) subscribers: Subscribers,
-    pub(crate) acknowledgements: Acknowledgements,
-    pub(crate) watchdog: Watchdog,
+    pub(crate) reliability: Reliability,
     /// Ids of messages that are in no log.
     pub(crate) recent: RecentIds<()>,
     pub(crate) repeats: Repeats,
@@ -75,9 +71,7 @@ impl Tenant {
             orders: OrderBook::default(),
             lookups: OwnerLookups::default(),
             log: LogState::default(),
-            subscribers: Subscribers::default(),
-            acknowledgements: Acknowledgements::default(),
-            watchdog: Watchdog::default(),
+            reliability: Reliability::default(),
             recent: RecentIds::default(),
             repeats: Repeats::default(),
             spare_rooms: Vec::new(),
@@ -133,7 +127,7 @@ impl Tenant {
         let key = subscriber_key(user, application, admission.device.as_ref());
         // Names have bounds that make the key fit.
         let key = key.unwrap_or_else(|| unreachable!("a user's and a device's names fit a key"));
-        let subscriber = self.subscribers.enter(key, application);
+        let subscriber = self.reliability.enter(key, application);
         let device = admission.device.as_ref().map(DeviceId::as_str);
         let sender = turn.emission_key.sender(user.as_str(), device, admission.source());
         let place = self.members.enter(NewConnection {
@@ -172,8 +166,8 @@ impl Tenant {
         let newest: Vec<_> = std::mem::take(&mut head.tail).into_iter().map(Arc::new).collect();
         let mut log = OpenLog::new(head);
         log.restore_sessions(&notes);
-        log.restore_redeliveries(&notes);
         self.log = LogState::Open(Box::new(log));
+        self.reliability.restore(&notes);
         self.restore_rooms(&notes, turn.clock.wall_ms());
         self.watch_again(turn, &newest, &notes);
         // Those who came while the log was away get what they missed before.
@@ -182,6 +176,23 @@ impl Tenant {
             self.start_catch_up(turn, place, Start::Confirmed);
             self.go_on(turn, place);
         }
+    }
+
+    /// When the tenant has something to do by itself, on the shard's clock.
+    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+        self.reliability.next_due_ms().into_iter().chain(self.log.ask_at_ms()).min()
+    }
+
+    /// Does what is due. Returns whether the store is to be asked for the log again.
+    pub(crate) fn handle_deadline(&mut self, turn: &mut Turn<'_>) -> bool {
+        let now_ms = turn.io.now_ms();
+        while let Some(due) = self.reliability.take_due(now_ms) {
+            match due {
+                Due::Retry(retry) => self.retry(turn, retry),
+                Due::Watch(watched) => self.look_at(turn, watched),
+            }
+        }
+        self.log.take_ask(now_ms)
     }
 
     /// Greets a client that came in.
@@ -214,7 +225,7 @@ impl Tenant {
     pub(crate) fn depart(&mut self, place: u32) -> Option<Connection> {
         let connection = self.members.depart(place)?;
         self.lookups.detach(place);
-        self.subscribers.leave(connection.subscriber);
+        self.reliability.leave(connection.subscriber);
         Some(connection)
     }
 

@@ -1,80 +1,32 @@
 //! A kitchen ticket that no kitchen screen has got in time: it is sent again, and then people are told.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use foodtrack_contract::{ApplicationSet, ApplicationType, EventType, Offset, Priority, Watch};
 use foodtrack_tenant_log::{LogEntry, Note, NoteKind, SubscriberKey, delivery_key};
 use foodtrack_transport::{FrameMeta, Urgency};
-use serde::{Deserialize, Serialize};
 
 use crate::clock::rfc3339;
 use crate::event_frame::EventFrame;
 use crate::model::{Broadcast, Recipients};
+use crate::reliability::{Timeline, Watched};
 use crate::tenant::Tenant;
-use crate::turn::{Deadline, Turn};
+use crate::turn::Turn;
 
 /// How long the timeline of a watched message is kept: as long as a log usually is.
 const TIMELINE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
-/// Messages that must be confirmed, the next to be looked at first.
-#[derive(Debug, Default)]
-pub(crate) struct Watchdog {
-    waiting: BinaryHeap<Reverse<(u64, Offset)>>,
-    watched: std::collections::BTreeMap<Offset, Watched>,
-}
-
-#[derive(Debug)]
-struct Watched {
-    entry: Arc<LogEntry>,
-    watch: Watch,
-    timeline: Timeline,
-}
-
-/// What the watchdog did about a message, as it is kept and shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Timeline {
-    event: Box<str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    order: Option<Box<str>>,
-    by: Box<str>,
-    steps: Vec<TimelineStep>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct TimelineStep {
-    at: String,
-    what: Box<str>,
-}
-
 impl Tenant {
     /// Watches a message that was just shown.
     pub(crate) fn watch(&mut self, turn: &mut Turn<'_>, entry: &Arc<LogEntry>, watch: Watch) {
-        let timeline = Timeline {
-            event: entry.event.as_str().into(),
-            order: entry.entity.clone(),
-            by: watch.by.as_str().into(),
-            steps: Vec::new(),
-        };
         // Their answers to a ping tell whether they have it: do not wait for the next one that is due anyway.
         self.ping_audience(turn, entry, watch.by);
-        self.watch_until(turn, Arc::clone(entry), watch, timeline, watch.within_ms);
+        self.watch_until(turn, Watched::new(Arc::clone(entry), watch));
     }
 
-    fn watch_until(
-        &mut self,
-        turn: &mut Turn<'_>,
-        entry: Arc<LogEntry>,
-        watch: Watch,
-        timeline: Timeline,
-        after_ms: u64,
-    ) {
-        let offset = entry.offset;
-        self.watchdog.waiting.push(Reverse((turn.io.now_ms() + after_ms, offset)));
-        self.watchdog.watched.insert(offset, Watched { entry, watch, timeline });
-        turn.schedule(after_ms, Deadline::Watches);
+    fn watch_until(&mut self, turn: &Turn<'_>, watched: Watched) {
+        let due_ms = turn.io.now_ms() + watched.watch.within_ms;
+        self.reliability.watch(due_ms, watched);
     }
 
     /// Goes on, after a restart, with what was watched before it.
@@ -98,38 +50,21 @@ impl Tenant {
             if is_over {
                 continue;
             }
-            let timeline = timeline.unwrap_or_else(|| Timeline {
-                event: entry.event.as_str().into(),
-                order: entry.entity.clone(),
-                by: watch.by.as_str().into(),
-                steps: Vec::new(),
-            });
+            let mut watched = Watched::new(Arc::clone(entry), watch);
+            if let Some(timeline) = timeline {
+                watched.timeline = timeline;
+            }
             // Its screens are just coming back: they get the whole time.
-            self.watch_until(turn, Arc::clone(entry), watch, timeline, watch.within_ms);
+            self.watch_until(turn, watched);
         }
     }
 
-    /// Looks at what should have been confirmed by now.
-    pub(crate) fn look_at_watches(&mut self, turn: &mut Turn<'_>) {
-        let now_ms = turn.io.now_ms();
-        while let Some(Reverse((due_ms, offset))) = self.watchdog.waiting.peek().copied() {
-            if due_ms > now_ms {
-                return turn.schedule(due_ms - now_ms, Deadline::Watches);
-            }
-            self.watchdog.waiting.pop();
-            if let Some(watched) = self.watchdog.watched.remove(&offset) {
-                self.look_at(turn, watched);
-            }
-        }
-    }
-
-    fn look_at(&mut self, turn: &mut Turn<'_>, mut watched: Watched) {
+    /// Looks at an event that should have been confirmed by now.
+    pub(crate) fn look_at(&mut self, turn: &mut Turn<'_>, mut watched: Watched) {
         let (offset, by) = (watched.entry.offset, watched.watch.by);
-        let confirmed =
-            self.subscribers.iter().find(|it| it.application == Some(by) && it.has(offset));
         let now = rfc3339(turn.clock.wall_ms());
-        if let Some(subscriber) = confirmed {
-            if !watched.timeline.steps.is_empty() {
+        if let Some(subscriber) = self.reliability.has_reached(by, offset) {
+            if !watched.timeline.is_empty() {
                 let what = format!("confirmed by {}", subscriber.key.as_str());
                 watched.timeline.note(now, &what);
                 self.keep_timeline(turn, offset, by, &watched.timeline);
@@ -146,14 +81,13 @@ impl Tenant {
             by = by.as_str(),
             "not confirmed in time"
         );
-        if watched.timeline.steps.is_empty() {
+        if watched.timeline.is_empty() {
             let devices = self.send_again(turn, &watched.entry, by);
             watched.timeline.note(now, &format!("not confirmed: sent again to {devices} devices"));
             self.keep_timeline(turn, offset, by, &watched.timeline);
-            let Watched { entry, watch, timeline } = watched;
-            self.watch_until(turn, entry, watch, timeline, watch.within_ms);
+            self.watch_until(turn, watched);
         } else {
-            watched.timeline.note(now, ALERTED);
+            watched.timeline.note(now, "still not confirmed: the dashboard was alerted");
             self.keep_timeline(turn, offset, by, &watched.timeline);
             self.alert(turn, &watched.entry, by);
         }
@@ -242,21 +176,7 @@ impl Tenant {
     }
 }
 
-const ALERTED: &str = "still not confirmed: the dashboard was alerted";
-
 /// The key of what is kept of a watched message.
 fn note_key(offset: Offset, by: ApplicationType) -> Option<Box<str>> {
     Some(delivery_key(offset, &SubscriberKey::new(by.as_str())?))
-}
-
-impl Timeline {
-    fn note(&mut self, at: String, what: &str) {
-        self.steps.push(TimelineStep { at, what: what.into() });
-    }
-
-    fn is_over(&self) -> bool {
-        self.steps
-            .last()
-            .is_some_and(|step| *step.what == *ALERTED || step.what.starts_with("confirmed"))
-    }
 }

@@ -19,7 +19,7 @@ impl Tenant {
         let (epoch, shown) = (log.epoch(), log.shown);
         let Some(connection) = self.members.get_mut(place) else { return };
         let subscriber = connection.subscriber;
-        let known = self.subscribers.get(subscriber).and_then(|it| it.confirmed());
+        let known = self.reliability.subscriber(subscriber).and_then(|it| it.confirmed());
         let asks = turn.policies.delivery.any_acknowledged();
         let serial = turn.next_serial();
         let mut catch_up = CatchUp {
@@ -62,26 +62,26 @@ impl Tenant {
         match (brought, known) {
             (Some(cursor), None) if !asks => {
                 // It brings back what it got: that is a confirmation.
-                self.subscribers.known(subscriber, cursor.through());
+                self.reliability.known(subscriber, cursor.through());
                 self.save_cursor(turn, subscriber);
             }
             (Some(cursor), Some(_)) => {
-                catch_up.owe(self.subscribers.owed(subscriber, cursor.through()));
+                catch_up.owe(self.reliability.owed(subscriber, cursor.through()));
                 self.arrived(turn, subscriber, cursor.through());
             }
             (None, Some(confirmed)) => {
                 let confirmed = catch_up.not_beyond_began(confirmed);
                 catch_up.cursor = Cursor::new(epoch, confirmed);
                 (catch_up.had, catch_up.at) = (catch_up.cursor.clone(), confirmed);
-                catch_up.owe(self.subscribers.owed(subscriber, confirmed));
+                catch_up.owe(self.reliability.owed(subscriber, confirmed));
             }
             (brought, None) => {
-                let since = self.subscribers.here_since(subscriber, catch_up.at);
+                let since = self.reliability.here_since(subscriber, catch_up.at);
                 if brought.is_none() {
                     (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, since), since);
                 }
                 catch_up.step = Step::Finding;
-                to_find = self.subscribers.get(subscriber).map(|it| it.key.clone());
+                to_find = self.reliability.subscriber(subscriber).map(|it| it.key.clone());
                 self.begin_cursor(turn, subscriber, &catch_up.cursor);
             }
         }
@@ -143,8 +143,8 @@ impl Tenant {
             (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, at), at);
         }
         let through = catch_up.had.through();
-        self.subscribers.known(subscriber, confirmed);
-        self.subscribers.arrived(subscriber, through);
+        self.reliability.known(subscriber, confirmed);
+        self.reliability.arrived(subscriber, through);
         self.save_cursor(turn, subscriber);
         self.keep_where_it_goes_on(turn, place);
         if lost {

@@ -13,7 +13,7 @@ use slab::Slab;
 use crate::catch_up::CatchUp;
 use crate::handshake::{Admission, ClientAbout, EXPIRED_GRACE_S};
 use crate::quota::{Bucket, Rate};
-use crate::subscribers::SubscriberId;
+use crate::reliability::SubscriberId;
 
 use super::rooms::Memberships;
 use super::users::{User, UserPlace, Users};

@@ -20,7 +20,6 @@ use crate::members::Connection;
 use crate::open_log::LogState;
 use crate::showing::TURN_DELIVERIES_MAX;
 use crate::tag::Tag;
-use crate::turn::Deadline;
 
 /// How long messages are taken from the mailbox in a turn: sockets wait meanwhile.
 const INBOX_TIME: Duration = Duration::from_millis(4);
@@ -288,21 +287,14 @@ impl Application for Shard {
             super::pacing::LOOK => return self.let_in(io),
             _ => {}
         }
-        let Some((tenant, deadline)) = Deadline::read(what) else { return };
+        let Ok(tenant) = u32::try_from(what) else { return };
         let now_ms = io.now_ms();
-        let counts =
-            self.deadlines.get_mut(tenant as usize).map(|it| it.has_come(deadline, now_ms));
-        if counts != Some(true) {
+        if !self.timers.get_mut(tenant as usize).is_some_and(|timer| timer.has_come(now_ms)) {
             return;
         }
-        match deadline {
-            Deadline::Retries => {
-                self.with_tenant(io, tenant, |tenant, turn| tenant.retry(turn));
-            }
-            Deadline::Watches => {
-                self.with_tenant(io, tenant, |tenant, turn| tenant.look_at_watches(turn));
-            }
-            Deadline::Reopen => self.ask_for_log(io, tenant),
+        let asks = self.with_tenant(io, tenant, |tenant, turn| tenant.handle_deadline(turn));
+        if asks == Some(true) {
+            self.ask_for_log(io, tenant);
         }
     }
 }

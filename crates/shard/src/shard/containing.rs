@@ -52,7 +52,7 @@ impl Shard {
         );
         let counters = &self.parts.counters;
         counters.tenant_panics.add(1);
-        if matches!(broken.log, LogState::Away(_)) {
+        if matches!(broken.log, LogState::Away { .. }) {
             counters.logs_away.sub(1);
         }
         let clients: Vec<ClientKey> = broken.members.iter().map(|(_, it)| it.client).collect();

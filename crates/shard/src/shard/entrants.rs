@@ -8,8 +8,8 @@ use super::Shard;
 use crate::handshake::Admission;
 use crate::log_link::OwnerAsker;
 use crate::order_book::Whose;
+use crate::reliability::subscriber_key;
 use crate::session_key::{SessionKey, SessionOwner};
-use crate::subscribers::subscriber_key;
 use crate::tenant::Tenant;
 
 impl Shard {

@@ -11,7 +11,6 @@ use crate::handshake::Admission;
 use crate::log_link::LogNews;
 use crate::mailbox::TenantRequest;
 use crate::open_log::LogState;
-use crate::turn::Deadline;
 
 /// How much news is heard in a turn, before sockets have theirs.
 const NEWS_PER_TURN: usize = 4_096;
@@ -37,7 +36,7 @@ impl Shard {
     /// As [`Shard::is_open`]. A log that is away counts: its tenant goes on without it.
     pub(super) fn is_log_open(&mut self, io: &mut Reactor, tenant: u32) -> bool {
         match self.tenants[tenant as usize].log {
-            LogState::Open(_) | LogState::Away(_) => true,
+            LogState::Open(_) | LogState::Away { .. } => true,
             LogState::Opening => false,
             LogState::Closed => {
                 self.ask_for_log(io, tenant);
@@ -52,7 +51,7 @@ impl Shard {
         if matches!(state.log, LogState::Open(_) | LogState::Opening) {
             return;
         }
-        let was_away = matches!(state.log, LogState::Away(_));
+        let was_away = matches!(state.log, LogState::Away { .. });
         match self.parts.log.log().open(&state.id, self.clock.unix_ms()) {
             // While it is asked for again, its tenant goes on without it.
             Ok(()) if was_away => {}
@@ -69,9 +68,9 @@ impl Shard {
 
     fn log_is_away(&mut self, io: &mut Reactor, tenant: u32, reason: RefusedReason) {
         let was_away = self.with_tenant(io, tenant, |tenant, turn| {
-            turn.schedule(REOPEN_MS, Deadline::Reopen);
-            let was_away = matches!(tenant.log, LogState::Away(_));
-            tenant.log = LogState::Away(reason);
+            let was_away = matches!(tenant.log, LogState::Away { .. });
+            let ask_at_ms = Some(turn.io.now_ms() + REOPEN_MS);
+            tenant.log = LogState::Away { reason, ask_at_ms };
             was_away
         });
         if was_away == Some(false) {
@@ -143,7 +142,7 @@ impl Shard {
     fn hear_completion(&mut self, io: &mut Reactor, tenant: u32, completion: Completion) {
         match completion {
             Completion::Opened { head, .. } => {
-                if matches!(self.tenants[tenant as usize].log, LogState::Away(_)) {
+                if matches!(self.tenants[tenant as usize].log, LogState::Away { .. }) {
                     self.parts.counters.logs_away.sub(1);
                 }
                 self.with_tenant(io, tenant, |tenant, turn| tenant.opened(turn, head));

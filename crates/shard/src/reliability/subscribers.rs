@@ -34,7 +34,7 @@ pub(crate) struct Subscriber {
 
 /// One tenant's subscribers: those with a connection, and some who have just gone.
 #[derive(Debug, Default)]
-pub(crate) struct Subscribers {
+pub(super) struct Subscribers {
     slots: Slab<Subscriber>,
     by_key: AHashMap<SubscriberKey, u32>,
     /// Those who have gone, oldest first; some may be back.
@@ -59,20 +59,20 @@ pub(crate) fn subscriber_key(
 }
 
 impl Subscribers {
-    pub(crate) fn get(&self, id: SubscriberId) -> Option<&Subscriber> {
+    pub(super) fn get(&self, id: SubscriberId) -> Option<&Subscriber> {
         self.slots.get(id.0 as usize)
     }
 
-    pub(crate) fn find(&self, key: &SubscriberKey) -> Option<SubscriberId> {
+    pub(super) fn find(&self, key: &SubscriberKey) -> Option<SubscriberId> {
         self.by_key.get(key).copied().map(SubscriberId)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Subscriber> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Subscriber> {
         self.slots.iter().map(|(_, subscriber)| subscriber)
     }
 
     /// One more connection of a subscriber.
-    pub(crate) fn enter(
+    pub(super) fn enter(
         &mut self,
         key: SubscriberKey,
         application: Option<ApplicationType>,
@@ -97,7 +97,7 @@ impl Subscribers {
     }
 
     /// One connection less.
-    pub(crate) fn leave(&mut self, id: SubscriberId) {
+    pub(super) fn leave(&mut self, id: SubscriberId) {
         let Some(subscriber) = self.slots.get_mut(id.0 as usize) else { return };
         subscriber.connections = subscriber.connections.saturating_sub(1);
         if subscriber.connections > 0 {
@@ -118,7 +118,7 @@ impl Subscribers {
 
     /// Notes that a subscriber is here while the log ends at `shown`. Returns where it ended when it was first here, as far
     /// as is known: it may have been gone before the store had said anything.
-    pub(crate) fn here_since(&mut self, id: SubscriberId, shown: Offset) -> Offset {
+    pub(super) fn here_since(&mut self, id: SubscriberId, shown: Offset) -> Offset {
         let subscriber = self.slots.get_mut(id.0 as usize);
         subscriber.map_or(shown, |it| {
             let since = it.since.map_or(shown, |since| since.min(shown));
@@ -127,7 +127,7 @@ impl Subscribers {
     }
 
     /// Notes what the store said, unless more is known by now.
-    pub(crate) fn known(&mut self, id: SubscriberId, confirmed: Offset) {
+    pub(super) fn known(&mut self, id: SubscriberId, confirmed: Offset) {
         if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
             subscriber.confirmed = subscriber.confirmed.max(Some(confirmed));
         }
@@ -135,14 +135,14 @@ impl Subscribers {
 
     /// Everything up to `through` arrived, but for what is to be acknowledged. Returns how far it is confirmed, if that is
     /// further than before.
-    pub(crate) fn arrived(&mut self, id: SubscriberId, through: Offset) -> Option<Offset> {
+    pub(super) fn arrived(&mut self, id: SubscriberId, through: Offset) -> Option<Offset> {
         let subscriber = self.slots.get_mut(id.0 as usize)?;
         subscriber.arrived = subscriber.arrived.max(through);
         subscriber.confirm()
     }
 
     /// An event was sent that is to be acknowledged.
-    pub(crate) fn asked(&mut self, id: SubscriberId, offset: Offset) {
+    pub(super) fn asked(&mut self, id: SubscriberId, offset: Offset) {
         if let Some(subscriber) = self.slots.get_mut(id.0 as usize)
             && subscriber.confirmed.is_none_or(|confirmed| confirmed < offset)
         {
@@ -151,13 +151,13 @@ impl Subscribers {
     }
 
     /// Events up to `through` that still wait for an acknowledgement, ascending.
-    pub(crate) fn owed(&self, id: SubscriberId, through: Offset) -> Vec<Offset> {
+    pub(super) fn owed(&self, id: SubscriberId, through: Offset) -> Vec<Offset> {
         let owed = self.get(id).map(|it| it.unacknowledged.range(..=through).copied().collect());
         owed.unwrap_or_default()
     }
 
     /// An event is sent that was given up before: it is to be acknowledged though all around it may be confirmed.
-    pub(crate) fn asked_again(&mut self, id: SubscriberId, offset: Offset) {
+    pub(super) fn asked_again(&mut self, id: SubscriberId, offset: Offset) {
         if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
             subscriber.unacknowledged.insert(offset);
             subscriber.redelivered.insert(offset);
@@ -165,12 +165,12 @@ impl Subscribers {
     }
 
     /// Whether an event that is settled now has a dead letter. Asked once.
-    pub(crate) fn take_redelivered(&mut self, id: SubscriberId, offset: Offset) -> bool {
+    pub(super) fn take_redelivered(&mut self, id: SubscriberId, offset: Offset) -> bool {
         self.slots.get_mut(id.0 as usize).is_some_and(|it| it.redelivered.remove(&offset))
     }
 
     /// An event was acknowledged, or given up. Returns as [`Subscribers::arrived`].
-    pub(crate) fn settled(&mut self, id: SubscriberId, offset: Offset) -> Option<Offset> {
+    pub(super) fn settled(&mut self, id: SubscriberId, offset: Offset) -> Option<Offset> {
         let subscriber = self.slots.get_mut(id.0 as usize)?;
         subscriber.unacknowledged.remove(&offset);
         subscriber.confirm()
