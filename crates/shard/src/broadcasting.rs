@@ -8,19 +8,40 @@ use foodtrack_router::read_permission;
 use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
 use uuid::Uuid;
 
+use crate::appending::Checked;
 use crate::model::{Accepted, Broadcast, Recipients};
-use crate::publishing::{Checked, Taken, tells_a_cancel};
+use crate::publishing::tells_a_cancel;
+use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
 impl Tenant {
     /// An event of the server's own, to recipients it names. One that names rooms, applications or users is logged like
     /// any other of its class; one that names or leaves out single connections is for those who are here.
-    pub(crate) fn broadcast(
-        &mut self,
+    pub(crate) fn broadcast(&mut self, turn: &mut Turn<'_>, broadcast: &Broadcast, reply: ReplyTo) {
+        let checked = match self.check_broadcast(turn, broadcast) {
+            Ok(checked) => checked,
+            Err(refusal) => return self.answer(turn, reply, Err(refusal)),
+        };
+        if broadcast.to.connections.is_empty() && broadcast.except.is_empty() {
+            return self.take(turn, &checked, reply);
+        }
+        let connections = self.places_of(&broadcast.to.connections);
+        let excepted = self.places_of(&broadcast.except);
+        let suffix = self.cursor_suffix();
+        let frame = checked.frame(checked.meta(suffix.place()), &suffix).encode(turn.io);
+        let recipients = self.members.recipients_with(&checked.audience, &connections, &excepted);
+        let delivered = recipients.send(|_, client| turn.io.send(client, frame));
+        self.count_deliveries(turn, delivered);
+        turn.counters.events_accepted.add(1);
+        self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
+    }
+
+    fn check_broadcast<'b>(
+        &self,
         turn: &mut Turn<'_>,
-        broadcast: &Broadcast,
-    ) -> Result<Taken, Refusal> {
+        broadcast: &'b Broadcast,
+    ) -> Result<Checked<'b>, Refusal> {
         let policies = turn.policies;
         let event = match EventType::from_wire(&broadcast.event) {
             Some(event) => EventName::Builtin(event),
@@ -55,33 +76,21 @@ impl Tenant {
             encrypted: false,
         };
         let policy = policies.delivery.of(&policies.schemas, &self.id, &event);
-        let checked = Checked {
+        Ok(Checked {
             id,
+            is_named: false,
             compacts: policy.compacts && !tells_a_cancel(&broadcast.payload),
             policy,
             priority: broadcast.priority,
             audience,
-            entity: order.as_deref(),
             entity_hash: turn.emission_key.order(order.as_deref()),
+            entity: order,
             creates_order: None,
-            fingerprint: None,
+            emission: None,
             message: message.to_json(),
             attachments: &[],
             event,
-        };
-        if broadcast.to.connections.is_empty() && broadcast.except.is_empty() {
-            return self.take(turn, &checked, false);
-        }
-        let connections = self.places_of(&broadcast.to.connections);
-        let excepted = self.places_of(&broadcast.except);
-        let suffix = self.cursor_suffix();
-        let meta = checked.meta(suffix.place());
-        let frame = checked.frame(meta, &suffix).encode(turn.io);
-        let recipients = self.members.recipients_with(&checked.audience, &connections, &excepted);
-        let delivered = recipients.send(|_, client| turn.io.send(client, frame));
-        self.count_deliveries(turn, delivered);
-        turn.counters.events_accepted.add(1);
-        Ok(Taken::Done(Accepted { id, offset: None, duplicate: false }))
+        })
     }
 
     /// The places of the connections with these ids.

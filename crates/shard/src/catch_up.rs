@@ -122,9 +122,7 @@ impl Tenant {
             ReadAnswer::Cursor(Ok(saved)) => self.found(turn, asker.place, saved),
             ReadAnswer::Plan(Ok((trimmed_through, plan))) => {
                 let after = catch_up.at;
-                if let Some(log) = self.log.open_mut() {
-                    log.trimmed_through = log.trimmed_through.max(trimmed_through);
-                }
+                self.ledger.trimmed(trimmed_through);
                 self.planned(turn, asker.place, plan);
                 if after < trimmed_through {
                     self.tell_gap(turn, asker.place, after, trimmed_through);
@@ -165,8 +163,8 @@ impl Tenant {
         let was_backlogged = turn.io.is_backlogged(client);
         let (mut entries, mut bytes) = (0, 0);
         loop {
-            let Some(log) = self.log.open() else { return };
-            let (shown, epoch) = (log.shown, log.epoch());
+            let Some(position) = self.ledger.position() else { return };
+            let (delivered_through, epoch) = (position.delivered_through, position.epoch);
             let Some(connection) = self.members.get_mut(place) else { return };
             let Some(catch_up) = connection.catch_up.as_mut() else { return };
             if catch_up.step != Step::Ready {
@@ -176,7 +174,7 @@ impl Tenant {
                 catch_up.at = catch_up.at.max(catch_up.plan.through);
                 catch_up.cursor.advance(catch_up.at);
             }
-            let is_done = catch_up.plan.next().is_none() && catch_up.at >= shown;
+            let is_done = catch_up.plan.next().is_none() && catch_up.at >= delivered_through;
             if is_done && !(catch_up.has_lists && turn.io.is_backlogged(client)) {
                 return self.go_live(turn, place);
             }
@@ -217,15 +215,21 @@ impl Tenant {
             let viewer = self.viewer(place);
             let newest = turn.log.log().newest(&self.id);
             if after >= newest.after() {
-                let plan = Plan::new(&newest.outline(after, shown), shown, &window, &viewer);
+                let plan = Plan::new(
+                    &newest.outline(after, delivered_through),
+                    delivered_through,
+                    &window,
+                    &viewer,
+                );
                 self.planned(turn, place, plan);
                 continue;
             }
             if let Some(catch_up) = self.catch_up(place) {
                 catch_up.step = Step::Reading;
             }
-            // The disk may have more than was shown.
-            let (through, viewer) = (newest.after().min(shown), Box::new(viewer));
+            // The disk may have more than was delivered.
+            let through = newest.after().min(delivered_through);
+            let viewer = Box::new(viewer);
             let job = ReadJob::Plan { epoch, after, through, window, viewer };
             return turn.log.read(&self.id, Asker { place, serial }, job);
         }
@@ -310,12 +314,12 @@ impl Tenant {
 
     /// Notes that a connection has left a room.
     pub(crate) fn has_left(&mut self, place: u32, name: RoomName<'_>) {
-        let Some(shown) = self.log.open().map(|log| log.shown) else { return };
+        let Some(position) = self.ledger.position() else { return };
         let Some(catch_up) = self.catch_up(place) else { return };
         let room = LoggedRoom::from(name);
         catch_up.left.retain(|(other, _)| *other != room);
         if catch_up.left.len() < LEFT_ROOMS_MAX {
-            catch_up.left.push((room, shown));
+            catch_up.left.push((room, position.delivered_through));
         }
     }
 
@@ -330,12 +334,11 @@ impl Tenant {
         if connection.device.is_some()
             && connection.catch_up.as_ref().is_some_and(|catch_up| catch_up.was_away)
             && let Some(subscriber) = self.reliability.subscriber(connection.subscriber)
-            && let Some(last) =
-                self.log.open().and_then(|log| log.sessions.last_of(&subscriber.key))
         {
+            let last = self.sessions.last_rooms_of(&subscriber.key);
             let owns = connection.catch_up.as_ref().map_or(&[][..], |it| &it.owns);
             let may = |room: &LoggedRoom| self.may_join(connection, room.name(), owns).is_ok();
-            rooms.extend(last.rooms().into_iter().filter(may));
+            rooms.extend(last.into_iter().filter(may));
         }
         Viewer {
             application: application.into_iter().collect(),
@@ -347,13 +350,13 @@ impl Tenant {
 
     /// Tells a client that what it missed is gone.
     fn tell_gap(&self, turn: &mut Turn<'_>, place: u32, after: Offset, through: Offset) {
-        let Some(log) = self.log.open() else { return };
+        let Some(position) = self.ledger.position() else { return };
         let Some(connection) = self.members.get(place) else { return };
         let payload = serde_json::json!({
             "reason": "gap",
             "message": "some of what happened while you were away is no longer kept: load the present state anew",
-            "lostAfter": Cursor::new(log.epoch(), after).to_string(),
-            "lostThrough": Cursor::new(log.epoch(), through).to_string(),
+            "lostAfter": Cursor::new(position.epoch, after).to_string(),
+            "lostThrough": Cursor::new(position.epoch, through).to_string(),
         });
         turn.counters.gaps_told.add(1);
         let event = EventType::SystemReconnectionRequired;

@@ -7,9 +7,9 @@ use foodtrack_session::Event;
 use foodtrack_wire::socket_io;
 
 use crate::control_events::ControlEvent;
-use crate::open_log::{Addressee, Answer};
 use crate::owner_lookups::{Sender, WaitingEvent, Work};
-use crate::publishing::Stopped;
+use crate::publishing::{Emitted, Stopped};
+use crate::reply_to::{Addressee, ReplyTo};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -106,12 +106,10 @@ impl Tenant {
                 .of_event(&*said.name)
                 .into());
         };
-        let taken = self.publish(turn, sender.publisher(), &said.name, argument, attachments)?;
-        let answer = match ack_id {
-            Some(ack_id) => Answer::Client { client: to, ack_id },
-            None => Answer::Silent(to),
-        };
-        self.answer_when_done(turn, taken, answer);
-        Ok(())
+        let reply = ReplyTo::sender(to, ack_id);
+        let emitted = Emitted { name: &said.name, argument, attachments };
+        // Who it is to be told is known wherever it waits.
+        let published = self.publish(turn, sender.publisher(), emitted, reply);
+        published.map_err(|waits| Stopped::Asks(waits.order))
     }
 }

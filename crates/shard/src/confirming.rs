@@ -12,9 +12,9 @@ use crate::turn::Turn;
 impl Tenant {
     /// Saves how far a subscriber has confirmed.
     pub(crate) fn save_cursor(&self, turn: &mut Turn<'_>, subscriber: SubscriberId) {
-        let Some(log) = self.log.open() else { return };
+        let Some(position) = self.ledger.position() else { return };
         let Some(subscriber) = self.reliability.subscriber(subscriber) else { return };
-        let Some(cursor) = subscriber.cursor(log.epoch()) else { return };
+        let Some(cursor) = subscriber.cursor(position.epoch) else { return };
         let saved = SavedCursor { cursor, updated_at_ms: turn.clock.unix_ms() };
         // A cursor that is not saved shows somebody again what they had, and nothing is lost.
         let _ = turn.log.log().save_cursor(&self.id, &subscriber.key, saved);
@@ -48,11 +48,11 @@ impl Tenant {
 
     /// What a client has when everything is written that was sent to it so far: the mark of a ping.
     pub(crate) fn ping_mark(&self, place: u32) -> u64 {
-        let Some(log) = self.log.open() else { return 0 };
+        let Some(position) = self.ledger.position() else { return 0 };
         let Some(connection) = self.members.get(place) else { return 0 };
         match &connection.catch_up {
             Some(catch_up) => catch_up.cursor().map_or(0, |cursor| cursor.through().get()),
-            None => log.shown.get(),
+            None => position.delivered_through.get(),
         }
     }
 

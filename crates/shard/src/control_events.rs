@@ -7,9 +7,9 @@ use foodtrack_transport::{ClientKey, FrameMeta};
 use serde_json::Value;
 
 use crate::members::{Connection, Room};
-use crate::open_log::NoteWaiter;
 use crate::order_book::Whose;
 use crate::publishing::Stopped;
+use crate::sessions::RoomReply;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -120,26 +120,26 @@ impl Tenant {
         // Who is told that it is in a room is in it again when its session comes back, whatever happens.
         let is_own =
             self.members.get(place).is_some_and(|connection| connection.is_in_from_the_start(name));
-        let must_keep = !is_own && (changed || joins && self.is_unkept(place));
+        let must_keep = !is_own && (changed || joins && self.sessions.is_unkept(&to.sid));
         let joined = (joins && must_keep).then(|| name.into());
-        let waiter = Some(NoteWaiter { to, joined, event, answer, ack_id });
-        let waiter = match (must_keep, joins) {
-            (true, true) => self.keep_joined(turn, place, &name.into(), waiter),
-            (true, false) => self.keep_left(turn, place, &name.into(), waiter),
-            (false, _) => waiter,
+        let reply = RoomReply { to, joined, event, answer, ack_id };
+        let reply = match (must_keep, joins) {
+            (true, true) => self.keep_joined(turn, place, &name.into(), reply),
+            (true, false) => self.keep_left(turn, place, &name.into(), Some(reply)),
+            (false, _) => Some(reply),
         };
-        if let Some(waiter) = waiter {
-            self.answer_control(turn, &waiter);
+        if let Some(reply) = reply {
+            self.answer_control(turn, &reply);
         }
         Ok(())
     }
 
     /// Answers a control event: by the event of its own, and the acknowledgement where one was asked for.
-    pub(crate) fn answer_control(&self, turn: &mut Turn<'_>, waiter: &NoteWaiter) {
-        let Some(client) = self.present(waiter.to) else { return };
-        self.emit(turn, client, waiter.event, &waiter.answer);
-        if let Some(id) = waiter.ack_id {
-            acknowledge_success(turn, client, id, &waiter.answer);
+    pub(crate) fn answer_control(&self, turn: &mut Turn<'_>, reply: &RoomReply) {
+        let Some(client) = self.present(reply.to) else { return };
+        self.emit(turn, client, reply.event, &reply.answer);
+        if let Some(id) = reply.ack_id {
+            acknowledge_success(turn, client, id, &reply.answer);
         }
     }
 
@@ -276,7 +276,7 @@ impl Tenant {
     pub(crate) fn health(&self, turn: &mut Turn<'_>, place: u32, ack_id: Option<u64>) {
         let Some(connection) = self.members.get(place) else { return };
         // While the log is away, nobody can tell what it has for the caller.
-        let is_up_to_date = self.log.open().is_some() && connection.catch_up.is_none();
+        let is_up_to_date = self.ledger.is_open() && connection.catch_up.is_none();
         // Nothing here looks at every connection: clients may ask often.
         let answer = serde_json::json!({
             "status": "healthy",

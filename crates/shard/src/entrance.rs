@@ -46,7 +46,7 @@ impl Tenant {
         };
         let device = admission.device.as_ref();
         let subscriber = subscriber_key(admission.principal.user(), admission.application, device);
-        let (Some(log), Some(subscriber)) = (self.log.open(), subscriber) else {
+        let (Some(position), Some(subscriber)) = (self.ledger.position(), subscriber) else {
             if admission.is_expired {
                 return Err(expired());
             }
@@ -69,7 +69,7 @@ impl Tenant {
         // No client had less than what its session began with: it would be shown what was before its time.
         let brought = brought.filter(|cursor| {
             proven.is_some_and(|session| {
-                let kept = log.sessions.get(&session.sid).and_then(|kept| kept.from);
+                let kept = self.sessions.resumed_from(&session.sid);
                 let from = kept.map_or(session.start, |from| from.min(session.start));
                 session.epoch == cursor.epoch() && cursor.through() >= from
             })
@@ -82,7 +82,7 @@ impl Tenant {
                 || resume.offset.is_none().then(|| Cursor::new(session.epoch, session.start));
             let from = brought.clone().or_else(began);
             if let Some(rooms) = rooms
-                && let Some(from) = from.filter(|from| log.goes_on_from(from))
+                && let Some(from) = from.filter(|from| position.goes_on_from(from))
             {
                 let start = match brought {
                     Some(_) => Start::Recovered(from),
@@ -102,20 +102,24 @@ impl Tenant {
         if admission.is_expired {
             return Err(expired());
         }
-        let (start, since) = match (proven, brought.filter(|cursor| log.gave_out(cursor))) {
+        let (start, since) = match (proven, brought.filter(|cursor| position.gave_out(cursor))) {
             // Its own word, though its session is gone.
             (Some(_), Some(cursor)) => {
                 let since = cursor.through();
                 (Start::Brought(cursor), since)
             }
             // It was here, and got nothing: it has missed everything since, unless more is known of its subscriber.
-            (Some(session), None) if session.epoch == log.epoch() && session.start <= log.shown => {
+            (Some(session), None)
+                if session.epoch == position.epoch
+                    && session.start <= position.delivered_through =>
+            {
                 (Start::Since(session.start), session.start)
             }
-            _ => (Start::Confirmed, log.shown),
+            _ => (Start::Confirmed, position.delivered_through),
         };
         let began_hours = hours(now_ms);
-        let pid = turn.session_key.pid(&new_id, (log.epoch(), since), session_owner, began_hours);
+        let pid =
+            turn.session_key.pid(&new_id, (position.epoch, since), session_owner, began_hours);
         let answer = answer(&new_id, &pid);
         Ok(Entrance {
             sid: new_id,

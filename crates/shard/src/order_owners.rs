@@ -5,9 +5,9 @@ use foodtrack_contract::{
 };
 use foodtrack_tenant_log::OrderOwner;
 
-use crate::open_log::LogState;
+use crate::appending::away;
 use crate::order_book::Whose;
-use crate::publishing::{Publisher, Stopped, away};
+use crate::publishing::{Publisher, Stopped};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -17,7 +17,7 @@ impl Tenant {
     /// # Errors
     /// [`Stopped::Asks`] where the log must be asked first. Where the log is away nobody knows, and nobody is asked.
     pub(crate) fn find_owner(&mut self, turn: &mut Turn<'_>, order: &str) -> Result<(), Stopped> {
-        if self.orders.whose(order) != Whose::Unknown || self.log.open().is_none() {
+        if self.orders.whose(order) != Whose::Unknown || !self.ledger.is_open() {
             return Ok(());
         }
         if !turn.log.is_in_memory {
@@ -31,9 +31,9 @@ impl Tenant {
 
     /// Why nobody can say whose an order is.
     pub(crate) fn owner_unknown(&self) -> Refusal {
-        match &self.log {
-            LogState::Away { reason, .. } => away(*reason),
-            _ => {
+        match self.ledger.away() {
+            Some(reason) => away(reason),
+            None => {
                 let message = "whose the order is cannot be looked up now: try again in a moment";
                 Refusal::new(ErrorCode::Degraded, message).retry_after_ms(1_000)
             }

@@ -17,9 +17,8 @@ use slab::Slab;
 use crate::log_link::OwnerAsker;
 use crate::mailbox::{OwnedRoom, Reply};
 use crate::members::Connection;
-use crate::model::Accepted;
-use crate::open_log::{Addressee, Answer};
-use crate::publishing::{Publisher, Stopped};
+use crate::publishing::{Emitted, Publisher, Stopped};
+use crate::reply_to::{Addressee, ReplyTo};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -83,7 +82,7 @@ pub(crate) struct Publication {
     pub(crate) principal: Principal,
     pub(crate) event: String,
     pub(crate) argument: String,
-    pub(crate) reply: Reply<Result<Accepted, Refusal>>,
+    pub(crate) reply: ReplyTo,
 }
 
 /// A grant that is to be taken back.
@@ -297,8 +296,8 @@ impl Tenant {
                 }
             }
             Work::Publish(publication) => self
-                .publish_for_back_end(turn, publication)
-                .map(|(publication, order)| (Work::Publish(publication), order)),
+                .publish_for_back_end(turn, *publication)
+                .map(|(publication, order)| (Work::Publish(Box::new(publication)), order)),
             Work::Revoke(revocation) => {
                 self.revoke(turn, *revocation);
                 None
@@ -316,7 +315,7 @@ impl Tenant {
                 }
             },
             Work::Publish(publication) => {
-                self.answer(turn, Answer::Reply(publication.reply), Err(refusal.clone()));
+                self.answer(turn, publication.reply, Err(refusal.clone()));
             }
             // In doubt the grant was all that let them in.
             Work::Revoke(revocation) => self.revoke(turn, *revocation),
@@ -325,8 +324,8 @@ impl Tenant {
 
     /// Publishes an event of a back end's, now or when the log has said whose its order is.
     pub(crate) fn publish_when_known(&mut self, turn: &mut Turn<'_>, publication: Publication) {
-        if let Some((publication, order)) = self.publish_for_back_end(turn, Box::new(publication)) {
-            self.wait_for_owner(turn, None, order, Work::Publish(publication));
+        if let Some((publication, order)) = self.publish_for_back_end(turn, publication) {
+            self.wait_for_owner(turn, None, order, Work::Publish(Box::new(publication)));
         }
     }
 
@@ -350,25 +349,21 @@ impl Tenant {
     pub(crate) fn publish_for_back_end(
         &mut self,
         turn: &mut Turn<'_>,
-        publication: Box<Publication>,
-    ) -> Option<(Box<Publication>, Box<str>)> {
-        let (user, source) = (publication.principal.user().as_str(), Source::System);
+        publication: Publication,
+    ) -> Option<(Publication, Box<str>)> {
+        let Publication { principal, event, argument, reply } = publication;
+        let (user, source) = (principal.user().as_str(), Source::System);
         let publisher = Publisher {
             user,
             sender: turn.emission_key.sender(user, None, source),
-            role: publication.principal.role(),
+            role: principal.role(),
             source,
-            permissions: publication.principal.permissions(),
+            permissions: principal.permissions(),
         };
-        let (event, argument) = (&publication.event, &publication.argument);
-        match self.publish(turn, publisher, event, argument, &[]) {
-            Ok(taken) => self.answer_when_done(turn, taken, Answer::Reply(publication.reply)),
-            Err(Stopped::Asks(order)) => return Some((publication, order)),
-            Err(Stopped::Refused(refusal)) => {
-                self.answer(turn, Answer::Reply(publication.reply), Err(refusal));
-            }
-        }
-        None
+        let emitted = Emitted { name: &event, argument: &argument, attachments: &[] };
+        let waits = self.publish(turn, publisher, emitted, reply).err()?;
+        let publication = Publication { principal, event, argument, reply: waits.reply };
+        Some((publication, waits.order))
     }
 
     fn revoke(&mut self, turn: &mut Turn<'_>, revocation: Revocation) {

@@ -1,21 +1,16 @@
-//! A tenant's events: checked, routed, and given to the log or, where their type is volatile, straight to everyone they
-//! are for.
+//! A tenant's events: whether they may come in, and what they are.
 
 use foodtrack_contract::{
-    DeliveryClass, DeliveryPolicy, ErrorCode, EventName, EventType, Incoming, Message,
-    PermissionSet, Priority, Refusal, Source, UserRole, read_envelope,
+    DeliveryClass, ErrorCode, Incoming, Message, Offset, PermissionSet, Refusal, Source, UserRole,
+    read_envelope,
 };
 use foodtrack_router::About;
-use foodtrack_tenant_log::{Durability, EntryRef, LoggedAudience, LoggedRoom, OrderOwner};
-use foodtrack_transport::{FrameMeta, LogPlace, Urgency};
-use std::sync::Arc;
+use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
 use uuid::Uuid;
 
-use crate::cursor_suffix::CursorSuffix;
-use crate::event_frame::EventFrame;
-use crate::model::Accepted;
-use crate::open_log::{LogState, Pending, accepted};
+use crate::appending::Checked;
 use crate::repeats::Emission;
+use crate::reply_to::ReplyTo;
 use crate::shared_rate::Party;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -31,13 +26,20 @@ pub(crate) struct Publisher<'a> {
     pub(crate) permissions: PermissionSet,
 }
 
-/// What became of an event that was not refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
-    /// It means what its class promises.
-    Done(Accepted),
-    /// The log has yet to say so; who published it is told then.
-    Waits { offset: foodtrack_contract::Offset, is_repeat: bool },
+/// An event as its sender emitted it.
+#[derive(Clone, Copy)]
+pub(crate) struct Emitted<'a> {
+    pub(crate) name: &'a str,
+    /// Its first argument as raw JSON.
+    pub(crate) argument: &'a str,
+    pub(crate) attachments: &'a [Vec<u8>],
+}
+
+/// An event that cannot be published before the log has said whose an order is. Nothing was done.
+#[derive(Debug)]
+pub(crate) struct WaitsForOwner {
+    pub(crate) order: Box<str>,
+    pub(crate) reply: ReplyTo,
 }
 
 /// Why an event was not taken.
@@ -54,36 +56,41 @@ impl From<Refusal> for Stopped {
     }
 }
 
-/// A message that passed every check, with whom it is for.
-pub(crate) struct Checked<'a> {
-    pub(crate) id: Uuid,
-    pub(crate) event: EventName,
-    pub(crate) policy: DeliveryPolicy,
-    pub(crate) priority: Priority,
-    pub(crate) audience: LoggedAudience,
-    pub(crate) entity: Option<&'a str>,
-    /// The same as [`crate::repeats::EmissionKey::order`] says it.
-    pub(crate) entity_hash: u64,
-    pub(crate) creates_order: Option<OrderOwner>,
-    /// As in [`foodtrack_tenant_log::LogEntry::fingerprint`].
-    pub(crate) fingerprint: Option<u64>,
-    /// The whole of it as JSON, as [`Message::to_json`] made it.
-    pub(crate) message: Vec<u8>,
-    /// Whether a later state may take its place at replay.
-    pub(crate) compacts: bool,
-    pub(crate) attachments: &'a [Vec<u8>],
-}
-
 impl Tenant {
-    /// Takes an event, or says why not. `argument` is the event's first argument as raw JSON.
+    /// Takes an event, and tells who sent it what became of it, now or when the log has said so.
+    ///
+    /// # Errors
+    /// [`WaitsForOwner`]: nothing was done, and nobody was told.
     pub(crate) fn publish(
         &mut self,
         turn: &mut Turn<'_>,
         publisher: Publisher<'_>,
-        name: &str,
-        argument: &str,
-        attachments: &[Vec<u8>],
-    ) -> Result<Taken, Stopped> {
+        emitted: Emitted<'_>,
+        reply: ReplyTo,
+    ) -> Result<(), WaitsForOwner> {
+        match self.check(turn, publisher, emitted) {
+            Ok(checked) => {
+                match self.first_of(turn, &checked) {
+                    Some((id, offset)) => self.answer_repeat(turn, id, offset, reply),
+                    None => self.take(turn, &checked, reply),
+                }
+                self.spare_rooms = checked.audience.rooms;
+                self.spare_rooms.clear();
+            }
+            Err(Stopped::Refused(refusal)) => self.answer(turn, reply, Err(refusal)),
+            Err(Stopped::Asks(order)) => return Err(WaitsForOwner { order, reply }),
+        }
+        Ok(())
+    }
+
+    /// Whether an event may come in, and what it is.
+    fn check<'a>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        publisher: Publisher<'_>,
+        emitted: Emitted<'a>,
+    ) -> Result<Checked<'a>, Stopped> {
+        let Emitted { name, argument, attachments } = emitted;
         let policies = turn.policies;
         let event = policies.schemas.resolve(&self.id, name)?;
         self.at_work = None;
@@ -109,12 +116,6 @@ impl Tenant {
         self.check_order(turn, &event, &publisher, &entities)
             .map_err(|refusal| refusal.of_event(name))?;
         let mut policy = policies.delivery.of(&policies.schemas, &self.id, &event);
-        if let Some(id) = incoming.id
-            && self.recent.get(&id).is_some()
-        {
-            turn.counters.duplicates.add(1);
-            return Ok(Taken::Done(Accepted { id, offset: None, duplicate: true }));
-        }
         let entity_hash = turn.emission_key.order(order);
         let emission = Emission::of(
             turn.emission_key,
@@ -125,12 +126,6 @@ impl Tenant {
             entity_hash,
             attachments,
         );
-        if let Some(emission) = emission
-            && let Some((id, offset)) = self.repeats.repeated(emission, turn.clock.steady_ms())
-        {
-            turn.counters.duplicates.add(1);
-            return Ok(self.taken(id, offset, true));
-        }
         let creates_order = self.new_order(&event, &publisher, &entities);
         let customer = match &creates_order {
             Some(owner) => owner.customer.clone(),
@@ -169,142 +164,34 @@ impl Tenant {
             retry_count: 0,
             encrypted: false,
         };
-        let checked = Checked {
+        Ok(Checked {
             id,
+            is_named: incoming.id.is_some(),
             priority: incoming.priority,
             audience,
-            entity: order,
             entity_hash,
             creates_order,
-            fingerprint: emission.map(|it| it.fingerprint),
+            emission,
             message: message.to_json(),
             compacts: policy.compacts && !tells_a_cancel(incoming.payload),
             attachments,
             policy,
             event,
-        };
-        let taken = self.take(turn, &checked, incoming.id.is_some())?;
-        self.spare_rooms = checked.audience.rooms;
-        self.spare_rooms.clear();
-        if let (Some(emission), Some(offset)) = (emission, self.last_offset(taken)) {
-            self.repeats.note(emission, id, offset, turn.clock.steady_ms());
-        }
-        Ok(taken)
+            entity: entities.order_id.clone(),
+        })
     }
 
-    fn last_offset(&self, taken: Taken) -> Option<foodtrack_contract::Offset> {
-        match taken {
-            Taken::Waits { offset, .. } => Some(offset),
-            Taken::Done(accepted) => accepted.offset.and_then(foodtrack_contract::Offset::new),
-        }
-    }
-
-    /// What is known of a message that the log has taken.
-    fn taken(&self, id: Uuid, offset: foodtrack_contract::Offset, is_repeat: bool) -> Taken {
-        match self.log.open() {
-            Some(log) if offset > log.shown => Taken::Waits { offset, is_repeat },
-            _ => Taken::Done(Accepted { duplicate: is_repeat, ..accepted(id, offset) }),
-        }
-    }
-
-    /// Gives a message that passed every check to the log, or straight to its audience.
-    pub(crate) fn take(
+    /// The id of the message that this one repeats, and its offset where it is in the log, if memory knows of one.
+    fn first_of(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &Turn<'_>,
         checked: &Checked<'_>,
-        has_own_id: bool,
-    ) -> Result<Taken, Refusal> {
-        let (id, event, class) = (checked.id, &checked.event, checked.policy.class);
-        match (class, &self.log) {
-            (DeliveryClass::Volatile, _) => {}
-            (_, LogState::Open(_)) => match self.append(turn, checked, has_own_id) {
-                Ok(taken) => return Ok(taken),
-                // What need not be kept goes on without the log.
-                Err(_)
-                    if class == DeliveryClass::Recoverable && checked.creates_order.is_none() => {}
-                Err(refusal) => return Err(refusal.of_event(event.as_str())),
-            },
-            (_, LogState::Away { .. }) if class == DeliveryClass::Recoverable => {}
-            (_, LogState::Away { reason, .. }) => {
-                return Err(away(*reason).of_event(event.as_str()));
-            }
-            (_, LogState::Closed | LogState::Opening) => {
-                let message = "the tenant's log is being opened: try again in a moment";
-                let refusal = Refusal::new(ErrorCode::Overloaded, message).retry_after_ms(200);
-                return Err(refusal.of_event(event.as_str()));
-            }
+    ) -> Option<(Uuid, Option<Offset>)> {
+        if checked.is_named && self.recent.get(&checked.id).is_some() {
+            return Some((checked.id, None));
         }
-        self.send_unlogged(turn, checked);
-        // Only a sender's own id can come twice.
-        if has_own_id {
-            self.recent.insert(id, ());
-        }
-        turn.counters.events_accepted.add(1);
-        Ok(Taken::Done(Accepted { id, offset: None, duplicate: false }))
-    }
-
-    /// Appends to the open log, or says why the log does not take it.
-    fn append(
-        &mut self,
-        turn: &mut Turn<'_>,
-        checked: &Checked<'_>,
-        has_own_id: bool,
-    ) -> Result<Taken, Refusal> {
-        use foodtrack_tenant_log::Admission;
-        let durability = match checked.policy.class {
-            DeliveryClass::Durable if !turn.log.is_in_memory => Durability::Durable,
-            _ => Durability::Recoverable,
-        };
-        let now_ms = turn.clock.unix_ms();
-        let Some(log) = self.log.open_mut() else {
-            return Err(away(foodtrack_tenant_log::RefusedReason::OutOfSequence));
-        };
-        let offset = if has_own_id {
-            match log.sequence.admit(checked.id, durability) {
-                Admission::New(offset) => offset,
-                Admission::Repeat(offset) => {
-                    turn.counters.duplicates.add(1);
-                    return Ok(self.taken(checked.id, offset, true));
-                }
-            }
-        } else {
-            log.sequence.admit_made(checked.id, durability)
-        };
-        let entry = checked.entry(offset, durability, now_ms);
-        if let Err(error) = turn.log.submit(&self.id, &entry) {
-            log.sequence.withdraw(checked.id, offset);
-            return Err(not_submitted(error));
-        }
-        if let (Some(owner), Some(order)) = (&checked.creates_order, checked.entity) {
-            self.orders.made(order, owner.customer.as_deref(), offset);
-        }
-        let (asks_ack, watch) = (checked.policy.acknowledge, checked.policy.watch);
-        let place = LogPlace { offset: offset.get(), is_entry: true, is_stamped: !asks_ack };
-        let (id, meta) = (checked.id, checked.meta(Some(place)));
-        turn.counters.events_accepted.add(1);
-        if !asks_ack && watch.is_none() && self.show_at_once(turn, &entry, meta) {
-            return Ok(Taken::Done(accepted(id, offset)));
-        }
-        let (entry, answers) = (Arc::new(entry.to_entry()), smallvec::SmallVec::new());
-        if let Some(log) = self.log.open_mut() {
-            log.pending.push_back(Pending { entry, meta, asks_ack, watch, answers });
-        }
-        self.show(turn);
-        Ok(self.taken(id, offset, false))
-    }
-
-    fn send_unlogged(&mut self, turn: &mut Turn<'_>, checked: &Checked<'_>) {
-        let suffix = self.cursor_suffix();
-        let meta = checked.meta(suffix.place());
-        self.fan_out(turn, &checked.frame(meta, &suffix), &checked.audience);
-        self.note_unsayable(turn, &checked.event, None);
-        // What should have been in the log is no place of the log's: who catches up gets it now, or never.
-        if checked.policy.is_logged() {
-            for client in self.members.behind(&checked.audience) {
-                let suffix = self.cursor_suffix_for(turn, client);
-                checked.frame(checked.meta(suffix.place()), &suffix).send(turn.io, client);
-            }
-        }
+        let (id, offset) = self.repeats.repeated(checked.emission?, turn.clock.steady_ms())?;
+        Some((id, Some(offset)))
     }
 
     /// What a client may not decide: its tenant, and a source beyond its own.
@@ -329,95 +216,6 @@ impl Tenant {
             );
         }
         Ok(())
-    }
-}
-
-impl Checked<'_> {
-    /// The entry that it is in the log.
-    fn entry(
-        &self,
-        offset: foodtrack_contract::Offset,
-        durability: Durability,
-        now_ms: u64,
-    ) -> EntryRef<'_> {
-        EntryRef {
-            offset,
-            id: self.id,
-            event: &self.event,
-            durability,
-            priority: self.priority,
-            at_ms: now_ms,
-            expires_at_ms: self.policy.time_to_live_ms.map(|ms| now_ms.saturating_add(ms)),
-            audience: &self.audience,
-            entity: self.entity,
-            compacts: self.compacts,
-            creates_order: self.creates_order.as_ref(),
-            fingerprint: self.fingerprint,
-            message: &self.message,
-            is_message_as_made: true,
-            attachments: self.attachments,
-        }
-    }
-
-    /// It as it goes out where it is no entry of the log.
-    pub(crate) fn frame<'c>(&'c self, meta: FrameMeta, suffix: &'c CursorSuffix) -> EventFrame<'c> {
-        EventFrame {
-            event: &self.event,
-            message: &self.message,
-            retries: 0,
-            attachments: self.attachments,
-            meta,
-            suffix,
-            ack_id: None,
-        }
-    }
-
-    pub(crate) fn meta(&self, place: Option<LogPlace>) -> FrameMeta {
-        let class = self.policy.class;
-        FrameMeta {
-            urgency: urgency(self.priority),
-            entity: self.entity_hash,
-            droppable: match class {
-                DeliveryClass::Volatile => true,
-                DeliveryClass::Recoverable => self.priority == Priority::Low,
-                DeliveryClass::Durable => false,
-            },
-            conflates: class == DeliveryClass::Volatile
-                && self.event == EventName::Builtin(EventType::DeliveryLocationUpdated),
-            place,
-        }
-    }
-}
-
-pub(crate) fn urgency(priority: Priority) -> Urgency {
-    match priority {
-        Priority::Low => Urgency::Low,
-        Priority::Medium => Urgency::Medium,
-        Priority::High => Urgency::High,
-        Priority::Urgent => Urgency::Urgent,
-    }
-}
-
-/// Why a log that is away does not take what must be kept.
-pub(crate) fn away(reason: foodtrack_tenant_log::RefusedReason) -> Refusal {
-    use foodtrack_tenant_log::RefusedReason;
-    let code = match reason {
-        RefusedReason::DiskFull => ErrorCode::StorageFull,
-        RefusedReason::Poisoned => ErrorCode::StorageFailed,
-        RefusedReason::OutOfSequence => ErrorCode::Degraded,
-    };
-    let refusal = Refusal::new(code, reason.to_string());
-    if code == ErrorCode::StorageFailed { refusal } else { refusal.retry_after_ms(1_000) }
-}
-
-fn not_submitted(error: foodtrack_tenant_log::SubmitError) -> Refusal {
-    use foodtrack_tenant_log::SubmitError;
-    match error {
-        SubmitError::Overloaded => {
-            Refusal::new(ErrorCode::Overloaded, error.to_string()).retry_after_ms(100)
-        }
-        SubmitError::Poisoned => away(foodtrack_tenant_log::RefusedReason::Poisoned),
-        SubmitError::Stopped => Refusal::new(ErrorCode::Draining, error.to_string()),
     }
 }
 

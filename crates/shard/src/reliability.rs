@@ -11,7 +11,7 @@ use ahash::AHashMap;
 use foodtrack_contract::{ApplicationType, Offset};
 use foodtrack_tenant_log::{LogEntry, Note, NoteKind, SubscriberKey, parse_delivery_key};
 
-use crate::open_log::Addressee;
+use crate::reply_to::Addressee;
 
 use retries::Retries;
 use subscribers::Subscribers;

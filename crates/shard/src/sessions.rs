@@ -1,49 +1,58 @@
-//! Sessions beside the log: what is kept of them is there again when they come back, to this process or the next.
-//!
-//! A room that a session joins is one small row. Rows expire; those of a session that is connected are written anew every
-//! six hours, so that a session is as old as its last connection, also where the server was killed.
+//! What can be resumed: sessions with the rooms that they were in, and who waits to hear that a room is kept.
 
-use foodtrack_contract::{DeviceId, Offset, Source};
-use foodtrack_tenant_log::{LoggedRoom, Note, NoteKind, RefusedReason, SubscriberKey};
+mod kept_sessions;
+mod rows;
+
+use ahash::AHashMap;
+use foodtrack_contract::{Offset, Source};
+use foodtrack_tenant_log::{LoggedRoom, Note, SubscriberKey};
 use foodtrack_transport::Sid;
-use serde::{Deserialize, Serialize};
 
-use crate::kept_sessions::{Forgotten, SessionRooms};
-use crate::members::Connection;
-use crate::open_log::{NoteWaiter, OpenLog};
-use crate::publishing::away;
 use crate::repeats::EmissionKey;
-use crate::tenant::Tenant;
-use crate::turn::Turn;
+use crate::reply_to::Addressee;
+
+use kept_sessions::{KeptSessions, SessionRooms};
+use rows::SavedSession;
 
 /// How long after it was connected last a session can come back.
 pub(crate) const SESSION_AGE_HOURS_MAX: u64 = 48;
 /// How long a row says something. Six hours more than the session may be away, in which it is written anew if the session
 /// is connected, and two in which it is found that it must be.
 pub(crate) const KEPT_HOURS: u64 = SESSION_AGE_HOURS_MAX + RENEWED_HOURS + 2;
-const RENEWED_HOURS: u64 = 6;
+/// How often the rows of a session that is connected are written anew.
+pub(crate) const RENEWED_HOURS: u64 = 6;
 const HOUR_MS: u64 = 3_600_000;
-/// In how many sweeps all connections are looked at.
-const SWEEPS: u32 = 60;
 
-/// What the key of a device's last session begins with; no session's id does.
-const DEVICE: &str = "~";
-/// What the key of forgotten rooms begins with; no session's id does.
-const FORGOTTEN: &str = "!";
-const SID_CHARACTERS: usize = 20;
+/// One tenant's sessions. What it changes it says as rows, for who writes them.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    kept: KeptSessions,
+    /// Who waits for a row to be on disk, by its ticket.
+    waiting: AHashMap<u64, RoomReply>,
+    last_ticket: u64,
+}
 
-/// The row of a session, beside those of its rooms.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct SessionRow {
-    /// As servers before wrote all of them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    rooms: Vec<Box<str>>,
-    left: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<u64>,
-    owner: u64,
-    began: u32,
+/// What is told once a row is on disk.
+#[derive(Debug)]
+pub(crate) struct RoomReply {
+    pub(crate) to: Addressee,
+    /// The room that was joined, and is left again if that is not kept.
+    pub(crate) joined: Option<LoggedRoom>,
+    pub(crate) event: &'static str,
+    pub(crate) answer: String,
+    pub(crate) ack_id: Option<u64>,
+}
+
+/// What is known of a connection's session without a look at what is kept of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionFacts {
+    pub(crate) sid: Sid,
+    /// Whose it is, as [`owner`] says it.
+    pub(crate) owner: u64,
+    /// When it began, in hours since the Unix epoch.
+    pub(crate) began_hours: u32,
+    /// Believed time.
+    pub(crate) now_ms: u64,
 }
 
 /// Whose sessions a connection's are, as a hash that is the same after a restart.
@@ -56,338 +65,9 @@ pub(crate) fn hours(unix_ms: u64) -> u32 {
     u32::try_from(unix_ms / HOUR_MS).unwrap_or(u32::MAX)
 }
 
-fn note(key: String, value: Option<String>, expires_at_ms: u64) -> Note {
-    let value = value.map(Box::from);
-    Note { kind: NoteKind::Session, key: key.into(), value, expires_at_ms: Some(expires_at_ms) }
-}
-
-fn room_note(sid: &Sid, room: &str, session: &SessionRooms, expires_at_ms: u64) -> Note {
-    let value = format!("{:016x}{:06x}", session.owner, session.began_hours);
-    note(format!("{}{room}", sid.as_str()), Some(value), expires_at_ms)
-}
-
-fn no_room_note(sid: &Sid, room: &str) -> Note {
-    note(format!("{}{room}", sid.as_str()), None, 0)
-}
-
-fn session_note(sid: &Sid, session: &SessionRooms, expires_at_ms: u64) -> Note {
-    let row = SessionRow {
-        rooms: Vec::new(),
-        left: session.is_over,
-        from: session.from.map(Offset::get),
-        owner: session.owner,
-        began: session.began_hours,
-    };
-    note(sid.as_str().into(), serde_json::to_string(&row).ok(), expires_at_ms)
-}
-
-fn no_session_notes(sid: &Sid, session: &SessionRooms) -> Vec<Note> {
-    let rooms = session.names().iter().map(|room| no_room_note(sid, room));
-    rooms.chain([note(sid.as_str().into(), None, 0)]).collect()
-}
-
-fn device_note(device: &SubscriberKey, sid: Option<&Sid>, expires_at_ms: u64) -> Note {
-    let value = sid.map(|sid| sid.as_str().to_owned());
-    note(format!("{DEVICE}{}", device.as_str()), value, expires_at_ms)
-}
-
-fn forgotten_note(forgotten: Forgotten, expires_at_ms: u64) -> Note {
-    let owner = forgotten.owner.map(|owner| format!("{owner:016x}")).unwrap_or_default();
-    note(format!("{FORGOTTEN}{owner}"), Some(forgotten.hours.to_string()), expires_at_ms)
-}
-
-/// What is known of a connection's session without a look at what is kept of it.
-#[derive(Clone, Copy)]
-struct SessionFacts {
-    sid: Sid,
-    owner: u64,
-    began_hours: u32,
-    /// When what is written now expires.
-    expires_at_ms: u64,
-}
-
-impl SessionFacts {
-    fn rooms(self) -> SessionRooms {
-        SessionRooms::new(self.owner, self.began_hours, self.expires_at_ms)
-    }
-}
-
-impl Tenant {
-    fn session_facts(&self, turn: &mut Turn<'_>, place: u32) -> Option<SessionFacts> {
-        let connection = self.members.get(place)?;
-        Some(SessionFacts {
-            sid: connection.id,
-            owner: owner(turn.emission_key, connection.principal.user().as_str()),
-            began_hours: connection.began_hours,
-            expires_at_ms: turn.clock.unix_ms() + KEPT_HOURS * HOUR_MS,
-        })
-    }
-
-    /// Keeps that a connection has joined a room. Returns `waiter` where nothing is kept, and it is to be answered at
-    /// once; or else it is answered when that is on disk.
-    pub(crate) fn keep_joined(
-        &mut self,
-        turn: &mut Turn<'_>,
-        place: u32,
-        room: &LoggedRoom,
-        waiter: Option<NoteWaiter>,
-    ) -> Option<NoteWaiter> {
-        let Some(facts) = self.session_facts(turn, place) else { return waiter };
-        let Some(connection) = self.members.get(place) else { return waiter };
-        let SessionFacts { sid, owner, expires_at_ms, .. } = facts;
-        let device = connection.device.as_ref().map(|_: &DeviceId| connection.subscriber);
-        let device = device.and_then(|it| self.reliability.subscriber(it)).map(|it| it.key.clone());
-        let Some(log) = self.log.open_mut() else { return waiter };
-        let ticket = (waiter.is_some() && !turn.log.is_in_memory).then(|| log.next_ticket());
-        let text = room.to_text();
-        let mut is_news = false;
-        let session = log.sessions.change(
-            sid,
-            || facts.rooms(),
-            |session| {
-                session.join(&text);
-                session.ticket = ticket;
-                is_news = device.is_some() && session.device != device;
-                session.device.clone_from(&device);
-            },
-        );
-        let row = room_note(&sid, &text, session, expires_at_ms);
-        if let Some(device) = device.filter(|_| is_news) {
-            // In front of the room's own, so that it is on disk when that is.
-            let last = device_note(&device, Some(&sid), expires_at_ms);
-            let _ = turn.log.log().save_note(&self.id, last, None);
-        }
-        let waiter = self.keep(turn, row, ticket, waiter);
-        self.shrink_sessions(turn, owner);
-        waiter
-    }
-
-    /// Keeps that a connection has left a room. Returns as [`Tenant::keep_joined`].
-    pub(crate) fn keep_left(
-        &mut self,
-        turn: &mut Turn<'_>,
-        place: u32,
-        room: &LoggedRoom,
-        waiter: Option<NoteWaiter>,
-    ) -> Option<NoteWaiter> {
-        let Some(connection) = self.members.get(place) else { return waiter };
-        let (sid, began_hours) = (connection.id, connection.began_hours);
-        let now_ms = turn.clock.unix_ms();
-        let Some(log) = self.log.open_mut() else { return waiter };
-        if log.sessions.get(&sid).is_none() {
-            return waiter;
-        }
-        let ticket = (waiter.is_some() && !turn.log.is_in_memory).then(|| log.next_ticket());
-        let text = room.to_text();
-        let new = || unreachable!("it is kept, as was seen above");
-        let session = log.sessions.change(sid, new, |session| {
-            session.leave(&text);
-            session.ticket = ticket;
-        });
-        // Its private id says the same, as long as it is young.
-        if session.names().is_empty()
-            && session.from.is_none()
-            && ticket.is_none()
-            && !is_due(expires_without_rows(began_hours), now_ms)
-        {
-            log.sessions.remove(&sid);
-        }
-        self.keep(turn, no_room_note(&sid, &text), ticket, waiter)
-    }
-
-    /// Keeps that a session gets what its subscriber had missed, from before the session began.
-    pub(crate) fn keep_from(&mut self, turn: &mut Turn<'_>, place: u32, from: Offset) {
-        let Some(facts) = self.session_facts(turn, place) else { return };
-        let SessionFacts { sid, owner, expires_at_ms, .. } = facts;
-        let Some(log) = self.log.open_mut() else { return };
-        let session = log.sessions.change(
-            sid,
-            || facts.rooms(),
-            |session| {
-                session.from = Some(session.from.map_or(from, |other| other.min(from)));
-            },
-        );
-        let row = session_note(&sid, session, expires_at_ms);
-        self.keep(turn, row, None, None);
-        self.shrink_sessions(turn, owner);
-    }
-
-    /// Keeps a row.
-    fn keep(
-        &mut self,
-        turn: &mut Turn<'_>,
-        row: Note,
-        ticket: Option<u64>,
-        waiter: Option<NoteWaiter>,
-    ) -> Option<NoteWaiter> {
-        if turn.log.log().save_note(&self.id, row, ticket).is_err() {
-            // It is in the rooms; after a crash it will have to ask for them again.
-            return waiter;
-        }
-        match (ticket, waiter, self.log.open_mut()) {
-            (Some(ticket), Some(waiter), Some(log)) => {
-                log.noted.insert(ticket, waiter);
-                None
-            }
-            (_, waiter, _) => waiter,
-        }
-    }
-
-    fn shrink_sessions(&mut self, turn: &mut Turn<'_>, owner: u64) {
-        let expires_at_ms = turn.clock.unix_ms() + KEPT_HOURS * HOUR_MS;
-        let Some(log) = self.log.open_mut() else { return };
-        for (sid, session) in log.sessions.shrink(owner) {
-            turn.counters.sessions_forgotten.add(1);
-            let forgotten =
-                log.sessions.forget(&session).map(|it| forgotten_note(it, expires_at_ms));
-            let device = session.device.as_ref().map(|device| device_note(device, None, 0));
-            // What is forgotten is said before it is: a crash between the two must not claim anything.
-            for row in forgotten.into_iter().chain(no_session_notes(&sid, &session)).chain(device) {
-                let _ = turn.log.log().save_note(&self.id, row, None);
-            }
-        }
-    }
-
-    /// A client left on purpose: its session does not come back, and with it its rooms.
-    pub(crate) fn end_session(&mut self, turn: &mut Turn<'_>, place: u32) {
-        let Some(facts) = self.session_facts(turn, place) else { return };
-        let SessionFacts { sid, owner, expires_at_ms, .. } = facts;
-        let Some(log) = self.log.open_mut() else { return };
-        let mut rows = Vec::new();
-        if let Some(session) = log.sessions.remove(&sid) {
-            rows.extend(session.names().iter().map(|room| no_room_note(&sid, room)));
-            rows.extend(session.device.as_ref().map(|device| device_note(device, None, 0)));
-        }
-        let mut over = facts.rooms();
-        over.is_over = true;
-        rows.push(session_note(&sid, &over, expires_at_ms));
-        log.sessions.put(sid, over);
-        for row in rows {
-            // If it is lost, the session comes back without its rooms for somebody who left them.
-            let _ = turn.log.log().save_note(&self.id, row, None);
-        }
-        self.shrink_sessions(turn, owner);
-    }
-
-    /// Keeps for longer what is connected. Looks at some of the connections; all of them have their turn within an hour
-    /// of sweeps.
-    pub(crate) fn renew_sessions(&mut self, turn: &mut Turn<'_>, sweep: u32) {
-        let places: Vec<u32> = self
-            .members
-            .iter()
-            .map(|(place, _)| place)
-            .filter(|place| place % SWEEPS == sweep % SWEEPS)
-            .collect();
-        for place in places {
-            self.renew_session(turn, place, KEPT_HOURS - RENEWED_HOURS);
-        }
-    }
-
-    /// A connection is about to go: its session can be away for as long as any.
-    pub(crate) fn keep_for_return(&mut self, turn: &mut Turn<'_>, place: u32) {
-        self.renew_session(turn, place, SESSION_AGE_HOURS_MAX);
-    }
-
-    /// Writes a session's rows anew where they would last less than so many hours.
-    fn renew_session(&mut self, turn: &mut Turn<'_>, place: u32, left_hours: u64) {
-        let now_ms = turn.clock.unix_ms();
-        let expires_at_ms = now_ms + KEPT_HOURS * HOUR_MS;
-        let Some(connection) = self.members.get(place) else { return };
-        let (sid, began_hours) = (connection.id, connection.began_hours);
-        let Some(log) = self.log.open_mut() else { return };
-        let kept = log.sessions.get(&sid);
-        let ends_ms = kept.map_or(expires_without_rows(began_hours), |it| it.expires_at_ms);
-        if kept.is_some_and(|it| it.is_over) || ends_ms >= now_ms + left_hours * HOUR_MS {
-            return;
-        }
-        let owner = owner(turn.emission_key, connection.principal.user().as_str());
-        let is_own = |room: &LoggedRoom| connection.is_in_from_the_start(room.name());
-        let rooms = self.members.rooms_of(connection).map(|it| LoggedRoom::from(it.name()));
-        let names: Vec<Box<str>> =
-            rooms.filter(|room| !is_own(room)).map(|room| room.to_text().into()).collect();
-        let new = || SessionRooms::new(owner, began_hours, expires_at_ms);
-        let session = log.sessions.change(sid, new, |session| {
-            session.set_rooms(names);
-            session.expires_at_ms = expires_at_ms;
-        });
-        let rooms =
-            session.names().iter().map(|room| room_note(&sid, room, session, expires_at_ms));
-        let device =
-            session.device.as_ref().map(|device| device_note(device, Some(&sid), expires_at_ms));
-        let rows: Vec<Note> =
-            rooms.chain(device).chain([session_note(&sid, session, expires_at_ms)]).collect();
-        for row in rows {
-            // If it is lost, it is tried again six hours later, and meanwhile memory knows.
-            let _ = turn.log.log().save_note(&self.id, row, None);
-        }
-        self.shrink_sessions(turn, owner);
-    }
-
-    /// Lets go of sessions that cannot come back any more.
-    pub(crate) fn expire_sessions(&mut self, now_ms: u64) {
-        let oldest_hours = hours(now_ms.saturating_sub(KEPT_HOURS * HOUR_MS));
-        let members = &self.members;
-        if let Some(log) = self.log.open_mut() {
-            let is_here = |sid: &Sid| members.find(sid.as_str()).is_some();
-            log.sessions.expire(now_ms, oldest_hours, is_here);
-        }
-    }
-
-    /// A note is on disk: who waits for it is answered.
-    pub(crate) fn noted(&mut self, turn: &mut Turn<'_>, ticket: u64) {
-        let Some(log) = self.log.open_mut() else { return };
-        let Some(waiter) = log.noted.remove(&ticket) else { return };
-        if log.sessions.get(&waiter.to.sid).is_some_and(|it| it.ticket == Some(ticket)) {
-            log.sessions.set_ticket(&waiter.to.sid, None);
-        }
-        self.answer_control(turn, &waiter);
-    }
-
-    /// Whether the rooms that a connection is in may not be on disk: its session asked for one before, and was not told
-    /// yet, or never will be.
-    pub(crate) fn is_unkept(&self, place: u32) -> bool {
-        let rooms = self.members.get(place).and_then(|connection| {
-            self.log.open().and_then(|log| log.sessions.get(&connection.id))
-        });
-        rooms.is_some_and(|rooms| rooms.ticket.is_some())
-    }
-
-    /// A note was not kept. A room that was joined is left again: a session that came back without it would miss what
-    /// happens there, and say nothing.
-    pub(crate) fn not_noted(&mut self, turn: &mut Turn<'_>, ticket: u64, reason: RefusedReason) {
-        let waiter = self.log.open_mut().and_then(|log| log.noted.remove(&ticket));
-        let Some(waiter) = waiter else { return };
-        let (Some(room), Some(client)) = (&waiter.joined, self.present(waiter.to)) else {
-            return self.answer_control(turn, &waiter);
-        };
-        self.members.leave(waiter.to.place, room.name());
-        self.keep_left(turn, waiter.to.place, room, None);
-        self.refuse(turn, client, waiter.ack_id, &away(reason));
-    }
-
-    /// The rooms of a session that comes back, beyond those of the start; `None` where they are not known, or it is over.
-    pub(crate) fn known_rooms(
-        &self,
-        sid: &Sid,
-        owner: u64,
-        began_hours: u32,
-        now_ms: u64,
-    ) -> Option<Vec<LoggedRoom>> {
-        let log = self.log.open()?;
-        if let Some(kept) = log.sessions.get(sid) {
-            return (!kept.is_over).then(|| kept.rooms());
-        }
-        if let Some((_, connection)) = self.members.find(sid.as_str()) {
-            return Some(self.joined_rooms(connection));
-        }
-        let is_young = expires_without_rows(began_hours) > now_ms;
-        (is_young && log.sessions.knows_of_none(owner, began_hours)).then(Vec::new)
-    }
-
-    fn joined_rooms(&self, connection: &Connection) -> Vec<LoggedRoom> {
-        let rooms = self.members.rooms_of(connection).map(crate::members::Room::name);
-        rooms.filter(|room| !connection.is_in_from_the_start(*room)).map(LoggedRoom::from).collect()
-    }
+/// When what is written now expires.
+fn expires_at_ms(now_ms: u64) -> u64 {
+    now_ms + KEPT_HOURS * HOUR_MS
 }
 
 /// Until when a session that has no rows is known to have been in no rooms.
@@ -395,67 +75,337 @@ fn expires_without_rows(began_hours: u32) -> u64 {
     (u64::from(began_hours) + KEPT_HOURS) * HOUR_MS
 }
 
-fn is_due(ends_ms: u64, now_ms: u64) -> bool {
-    ends_ms < now_ms + (KEPT_HOURS - RENEWED_HOURS) * HOUR_MS
+impl SessionFacts {
+    fn session(self) -> SessionRooms {
+        SessionRooms::new(self.owner, self.began_hours, expires_at_ms(self.now_ms))
+    }
 }
 
-impl OpenLog {
-    /// Takes up what a store kept of sessions.
-    pub(crate) fn restore_sessions(&mut self, notes: &[Note]) {
-        let rows = || notes.iter().filter(|note| note.kind == NoteKind::Session);
+impl Sessions {
+    /// Takes up what a store kept.
+    pub(crate) fn restore(&mut self, notes: &[Note]) {
+        self.kept = KeptSessions::default();
+        self.waiting.clear();
         let mut devices = Vec::new();
-        for note in rows() {
-            let (Some(value), Some(expires_at_ms)) = (note.value.as_deref(), note.expires_at_ms)
-            else {
-                continue;
-            };
-            if let Some(device) = note.key.strip_prefix(DEVICE) {
-                devices.extend(SubscriberKey::new(device).zip(Sid::parse(value)));
-            } else if let Some(owner) = note.key.strip_prefix(FORGOTTEN) {
-                let owner = u64::from_str_radix(owner, 16).ok();
-                if let Ok(hours) = value.parse() {
-                    self.sessions.note_forgotten(Forgotten { owner, hours });
+        for (saved, expires_at_ms) in rows::read(notes) {
+            match saved {
+                SavedSession::Device { device, sid } => devices.push((device, sid)),
+                SavedSession::Forgotten(forgotten) => _ = self.kept.note_forgotten(forgotten),
+                SavedSession::Session { sid, owner, began_hours, rooms, left, from } => {
+                    self.kept.change(
+                        sid,
+                        || SessionRooms::new(owner, began_hours, expires_at_ms),
+                        |session| {
+                            session.is_over = left;
+                            session.from = from;
+                            rooms.iter().for_each(|room| session.join(room));
+                            session.expires_at_ms = session.expires_at_ms.min(expires_at_ms);
+                        },
+                    );
                 }
-            } else if let Some((sid, room)) = note.key.split_at_checked(SID_CHARACTERS)
-                && let Some(sid) = Sid::parse(sid)
-            {
-                self.restore_session(sid, room, value, expires_at_ms);
+                SavedSession::Room { sid, owner, began_hours, room } => {
+                    self.kept.change(
+                        sid,
+                        || SessionRooms::new(owner, began_hours, expires_at_ms),
+                        |session| {
+                            session.join(room);
+                            session.expires_at_ms = session.expires_at_ms.min(expires_at_ms);
+                        },
+                    );
+                }
             }
         }
         // Those that left have no rooms, in whatever order their rows came.
         for (device, sid) in devices {
-            if self.sessions.get(&sid).is_some() {
-                let new = || unreachable!("it is kept, as was seen above");
-                self.sessions.change(sid, new, |session| session.device = Some(device));
-            }
+            self.kept.change_kept(&sid, |session| session.device = Some(device));
         }
     }
 
-    fn restore_session(&mut self, sid: Sid, room: &str, value: &str, expires_at_ms: u64) {
-        let new = |owner, began| SessionRooms::new(owner, began, expires_at_ms);
-        if room.is_empty() {
-            let Ok(row) = serde_json::from_str::<SessionRow>(value) else { return };
-            self.sessions.change(
-                sid,
-                || new(row.owner, row.began),
-                |session| {
-                    session.is_over = row.left;
-                    session.from = row.from.and_then(Offset::new);
-                    row.rooms.iter().for_each(|room| session.join(room));
-                    session.expires_at_ms = session.expires_at_ms.min(expires_at_ms);
-                },
-            );
-        } else if let Some((owner, began)) = value.split_at_checked(16) {
-            let owner = u64::from_str_radix(owner, 16).unwrap_or(0);
-            let began = u32::from_str_radix(began, 16).unwrap_or(0);
-            self.sessions.change(
-                sid,
-                || new(owner, began),
-                |session| {
-                    session.join(room);
-                    session.expires_at_ms = session.expires_at_ms.min(expires_at_ms);
-                },
-            );
+    /// The rooms of a session that comes back, beyond those of the start; `None` where they are not known, or it is over.
+    /// `here` are those of its connection, if that is still here.
+    pub(crate) fn rooms_to_resume(
+        &self,
+        sid: &Sid,
+        owner: u64,
+        began_hours: u32,
+        now_ms: u64,
+        here: impl FnOnce() -> Option<Vec<LoggedRoom>>,
+    ) -> Option<Vec<LoggedRoom>> {
+        if let Some(kept) = self.kept.get(sid) {
+            return (!kept.is_over).then(|| kept.rooms());
         }
+        here().or_else(|| {
+            let is_young = expires_without_rows(began_hours) > now_ms;
+            (is_young && self.kept.knows_of_none(owner, began_hours)).then(Vec::new)
+        })
+    }
+
+    /// Rooms that are kept of a session.
+    pub(crate) fn rooms_of(&self, sid: &Sid) -> Vec<LoggedRoom> {
+        self.kept.get(sid).map(SessionRooms::rooms).unwrap_or_default()
+    }
+
+    /// The rooms that a device had last.
+    pub(crate) fn last_rooms_of(&self, device: &SubscriberKey) -> Vec<LoggedRoom> {
+        self.kept.last_of(device).map(SessionRooms::rooms).unwrap_or_default()
+    }
+
+    /// Where a session was sent from what it had missed, if that is before it began.
+    pub(crate) fn resumed_from(&self, sid: &Sid) -> Option<Offset> {
+        self.kept.get(sid)?.from
+    }
+
+    /// Whether the rooms that a session is in may not be on disk: it asked for one before, and was not told yet, or never
+    /// will be.
+    pub(crate) fn is_unkept(&self, sid: &Sid) -> bool {
+        self.kept.get(sid).is_some_and(|rooms| rooms.ticket.is_some())
+    }
+
+    pub(crate) fn next_ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
+    /// Notes that a session has joined a room, on a device where it has one. Returns the rows that say so: the last one is
+    /// the room's own, and to be written with this ticket.
+    pub(crate) fn join(
+        &mut self,
+        facts: SessionFacts,
+        room: &LoggedRoom,
+        device: Option<SubscriberKey>,
+        ticket: Option<u64>,
+    ) -> (Option<Note>, Note) {
+        let (sid, text) = (facts.sid, room.to_text());
+        let mut is_news = false;
+        let session = self.kept.change(
+            sid,
+            || facts.session(),
+            |session| {
+                session.join(&text);
+                session.ticket = ticket;
+                is_news = device.is_some() && session.device != device;
+                session.device.clone_from(&device);
+            },
+        );
+        let expires_at_ms = expires_at_ms(facts.now_ms);
+        let row = rows::room(&sid, &text, session, expires_at_ms);
+        let device = device.filter(|_| is_news);
+        (device.map(|device| rows::device(&device, Some(&sid), expires_at_ms)), row)
+    }
+
+    /// Notes that a session has left a room. Returns the row that says so, to be written with this ticket, if anything is kept.
+    pub(crate) fn leave(
+        &mut self,
+        facts: SessionFacts,
+        room: &LoggedRoom,
+        ticket: Option<u64>,
+    ) -> Option<Note> {
+        let (sid, text) = (facts.sid, room.to_text());
+        let session = self.kept.change_kept(&sid, |session| {
+            session.leave(&text);
+            session.ticket = ticket;
+        })?;
+        let renewed_ms = facts.now_ms + (KEPT_HOURS - RENEWED_HOURS) * HOUR_MS;
+        // Its private id says the same, as long as it is young.
+        if session.names().is_empty()
+            && session.from.is_none()
+            && ticket.is_none()
+            && expires_without_rows(facts.began_hours) >= renewed_ms
+        {
+            self.kept.remove(&sid);
+        }
+        Some(rows::no_room(&sid, &text))
+    }
+
+    /// Notes that a session gets what its subscriber had missed, from before the session began. Returns the row that says so.
+    pub(crate) fn resume_from(&mut self, facts: SessionFacts, from: Offset) -> Note {
+        let session = self.kept.change(
+            facts.sid,
+            || facts.session(),
+            |session| session.from = Some(session.from.map_or(from, |other| other.min(from))),
+        );
+        rows::session(&facts.sid, session, expires_at_ms(facts.now_ms))
+    }
+
+    /// A client left on purpose: its session does not come back, and with it its rooms. Returns the rows that say so.
+    pub(crate) fn end(&mut self, facts: SessionFacts) -> Vec<Note> {
+        let sid = facts.sid;
+        let mut rows = Vec::new();
+        if let Some(session) = self.kept.remove(&sid) {
+            rows.extend(session.names().iter().map(|room| rows::no_room(&sid, room)));
+            rows.extend(session.device.as_ref().map(|device| rows::device(device, None, 0)));
+        }
+        let mut over = facts.session();
+        over.is_over = true;
+        rows.push(rows::session(&sid, &over, expires_at_ms(facts.now_ms)));
+        self.kept.put(sid, over);
+        rows
+    }
+
+    /// Whether the rows of a session would last less than so many hours, and it is not over.
+    pub(crate) fn is_due(&self, facts: SessionFacts, left_hours: u64) -> bool {
+        let kept = self.kept.get(&facts.sid);
+        let ends_ms = kept.map_or(expires_without_rows(facts.began_hours), |it| it.expires_at_ms);
+        !kept.is_some_and(|it| it.is_over) && ends_ms < facts.now_ms + left_hours * HOUR_MS
+    }
+
+    /// Keeps a session that is in these rooms for longer. Returns its rows.
+    pub(crate) fn renew(&mut self, facts: SessionFacts, rooms: Vec<Box<str>>) -> Vec<Note> {
+        let (sid, expires_at_ms) = (facts.sid, expires_at_ms(facts.now_ms));
+        let session = self.kept.change(
+            sid,
+            || facts.session(),
+            |session| {
+                session.set_rooms(rooms);
+                session.expires_at_ms = expires_at_ms;
+            },
+        );
+        let rooms = session.names().iter();
+        let rooms = rooms.map(|room| rows::room(&sid, room, session, expires_at_ms));
+        let device = session.device.as_ref();
+        let device = device.map(|device| rows::device(device, Some(&sid), expires_at_ms));
+        rooms.chain(device).chain([rows::session(&sid, session, expires_at_ms)]).collect()
+    }
+
+    /// Forgets the oldest where a user or the tenant has too many. Returns how many, and the rows that say so.
+    pub(crate) fn shrink(&mut self, owner: u64, now_ms: u64) -> (u64, Vec<Note>) {
+        let (mut count, mut rows) = (0, Vec::new());
+        for (sid, session) in self.kept.shrink(owner) {
+            count += 1;
+            // What is forgotten is said before it is: a crash between the two must not claim anything.
+            let forgotten = self.kept.forget(&session);
+            rows.extend(forgotten.map(|it| rows::forgotten(it, expires_at_ms(now_ms))));
+            rows.extend(rows::no_session(&sid, &session));
+            rows.extend(session.device.as_ref().map(|device| rows::device(device, None, 0)));
+        }
+        (count, rows)
+    }
+
+    /// Lets go of sessions that cannot come back any more.
+    pub(crate) fn expire(&mut self, now_ms: u64, is_here: impl Fn(&Sid) -> bool) {
+        let oldest_hours = hours(now_ms.saturating_sub(KEPT_HOURS * HOUR_MS));
+        self.kept.expire(now_ms, oldest_hours, is_here);
+    }
+
+    /// Has somebody told when the row with this ticket is on disk.
+    pub(crate) fn wait(&mut self, ticket: u64, reply: RoomReply) {
+        self.waiting.insert(ticket, reply);
+    }
+
+    /// A row is on disk. Returns who waits for that.
+    pub(crate) fn saved(&mut self, ticket: u64) -> Option<RoomReply> {
+        let reply = self.waiting.remove(&ticket)?;
+        if self.kept.get(&reply.to.sid).is_some_and(|it| it.ticket == Some(ticket)) {
+            self.kept.set_ticket(&reply.to.sid, None);
+        }
+        Some(reply)
+    }
+
+    /// A row was not kept. Returns who waits for it.
+    pub(crate) fn not_saved(&mut self, ticket: u64) -> Option<RoomReply> {
+        self.waiting.remove(&ticket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use foodtrack_contract::RoomName;
+    use foodtrack_transport::ClientKey;
+
+    use super::*;
+
+    const NOW_MS: u64 = 1_000 * HOUR_MS;
+
+    fn sid(n: u32) -> Sid {
+        Sid::parse(&format!("{n:0>20}")).unwrap()
+    }
+
+    fn facts(n: u32) -> SessionFacts {
+        SessionFacts { sid: sid(n), owner: 7, began_hours: hours(NOW_MS), now_ms: NOW_MS }
+    }
+
+    fn order(id: &str) -> LoggedRoom {
+        RoomName::Order(id).into()
+    }
+
+    /// The sessions after a restart that finds these rows, of which later ones take the place of earlier ones.
+    fn restarted(rows: &[Note]) -> Sessions {
+        let mut kept: Vec<Note> = Vec::new();
+        for row in rows {
+            kept.retain(|other| other.key != row.key);
+            kept.extend(row.value.is_some().then(|| row.clone()));
+        }
+        let mut sessions = Sessions::default();
+        sessions.restore(&kept);
+        sessions
+    }
+
+    fn rooms(sessions: &Sessions, n: u32) -> Option<Vec<LoggedRoom>> {
+        sessions.rooms_to_resume(&sid(n), 7, hours(NOW_MS), NOW_MS, || None)
+    }
+
+    #[test]
+    fn a_session_comes_back_to_its_rooms_also_after_a_restart() {
+        let mut sessions = Sessions::default();
+        let device = SubscriberKey::new("ada:kitchen_app:t1").unwrap();
+        let mut rows = Vec::new();
+        for room in ["1", "2"] {
+            let (device, row) = sessions.join(facts(1), &order(room), Some(device.clone()), None);
+            rows.extend(device.into_iter().chain([row]));
+        }
+        rows.extend(sessions.leave(facts(1), &order("1"), None));
+        rows.push(sessions.resume_from(facts(1), Offset::new(9).unwrap()));
+        for sessions in [&sessions, &restarted(&rows)] {
+            assert_eq!(rooms(sessions, 1), Some(vec![order("2")]));
+            assert_eq!(sessions.last_rooms_of(&device), [order("2")]);
+            assert_eq!(sessions.resumed_from(&sid(1)), Offset::new(9));
+        }
+        let rows = sessions.renew(facts(1), vec![order("3").to_text().into()]);
+        assert_eq!(rooms(&restarted(&rows), 1), Some(vec![order("3")]));
+    }
+
+    #[test]
+    fn a_session_that_ended_or_was_forgotten_does_not_come_back_also_after_a_restart() {
+        let mut sessions = Sessions::default();
+        let (_, joined) = sessions.join(facts(1), &order("1"), None, None);
+        let ended: Vec<Note> = [joined].into_iter().chain(sessions.end(facts(1))).collect();
+        assert_eq!(rooms(&sessions, 1), None);
+        assert_eq!(rooms(&restarted(&ended), 1), None);
+        assert_eq!(rooms(&sessions, 2), Some(Vec::new()), "a young one was in no rooms");
+        let mut forgotten = Vec::new();
+        for n in 0..=u32::try_from(kept_sessions::SESSIONS_PER_USER_MAX).unwrap() {
+            let (_, row) = sessions.join(facts(100 + n), &order("1"), None, None);
+            forgotten.push(row);
+            forgotten.extend(sessions.shrink(7, NOW_MS).1);
+        }
+        for sessions in [&sessions, &restarted(&forgotten)] {
+            assert_eq!(rooms(sessions, 100), None);
+            assert_eq!(rooms(sessions, 101), Some(vec![order("1")]));
+        }
+    }
+
+    #[test]
+    fn a_room_is_kept_when_its_row_is_on_disk_and_who_waits_for_it_is_told_once() {
+        let mut sessions = Sessions::default();
+        let ticket = sessions.next_ticket();
+        sessions.join(facts(1), &order("1"), None, Some(ticket));
+        let to = Addressee { client: ClientKey::from_dense(1), place: 1, sid: sid(1) };
+        let (event, answer) = ("subscribed", String::new());
+        sessions.wait(ticket, RoomReply { to, joined: None, event, answer, ack_id: None });
+        assert!(sessions.is_unkept(&sid(1)));
+        assert!(sessions.saved(ticket).is_some() && !sessions.is_unkept(&sid(1)));
+        assert!(sessions.saved(ticket).is_none() && sessions.not_saved(ticket).is_none());
+    }
+
+    #[test]
+    fn rows_are_due_before_they_expire_unless_their_session_is_over() {
+        let mut sessions = Sessions::default();
+        let later = |hours: u64| SessionFacts { now_ms: NOW_MS + hours * HOUR_MS, ..facts(1) };
+        let left = KEPT_HOURS - RENEWED_HOURS;
+        assert!(!sessions.is_due(later(5), left) && sessions.is_due(later(7), left));
+        sessions.renew(later(7), Vec::new());
+        assert!(!sessions.is_due(later(12), left) && sessions.is_due(later(14), left));
+        sessions.end(later(14));
+        assert!(!sessions.is_due(later(100), left));
     }
 }

@@ -174,10 +174,9 @@ impl Shard {
 
     /// Whether somebody waits for the disk or for the HTTP API.
     fn owes_answers(&self) -> bool {
-        let waits = |tenant: &Tenant| tenant.log.open().is_some_and(|log| !log.pending.is_empty());
         self.asked > 0
             || !self.waiting.is_empty()
-            || self.tenants.iter().any(|(_, tenant)| waits(tenant) || !tenant.lookups.is_empty())
+            || self.tenants.iter().any(|(_, tenant)| tenant.owes_answers())
     }
 
     /// Counts what the turn that has ended took; its frames are flushed.

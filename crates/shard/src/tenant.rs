@@ -19,16 +19,17 @@ use crate::clock::rfc3339;
 use crate::cursor_suffix::CursorSuffix;
 use crate::entrance::Entrance;
 use crate::handshake::Admission;
+use crate::ledger::Ledger;
 use crate::members::{Connection, Members, NewConnection, Room};
 use crate::model::{
     ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, Page, page_limit,
 };
-use crate::open_log::{LogState, OpenLog};
 use crate::order_book::OrderBook;
 use crate::owner_lookups::OwnerLookups;
 use crate::quota::Bucket;
 use crate::reliability::{Due, Reliability, subscriber_key};
 use crate::repeats::Repeats;
+use crate::sessions::Sessions;
 use crate::shard_config::TenantLimits;
 use crate::shared_rate::SharedBucket;
 use crate::tag::Tag;
@@ -42,7 +43,8 @@ pub(crate) struct Tenant {
     pub(crate) members: Members,
     pub(crate) orders: OrderBook,
     pub(crate) lookups: OwnerLookups,
-    pub(crate) log: LogState,
+    pub(crate) ledger: Ledger,
+    pub(crate) sessions: Sessions,
     pub(crate) reliability: Reliability,
     /// Ids of messages that are in no log.
     pub(crate) recent: RecentIds<()>,
@@ -70,7 +72,8 @@ impl Tenant {
             members: Members::default(),
             orders: OrderBook::default(),
             lookups: OwnerLookups::default(),
-            log: LogState::default(),
+            ledger: Ledger::default(),
+            sessions: Sessions::default(),
             reliability: Reliability::default(),
             recent: RecentIds::default(),
             repeats: Repeats::default(),
@@ -164,9 +167,8 @@ impl Tenant {
         self.repeats.restore(turn.emission_key, emissions, turn.clock.steady_ms());
         let notes = std::mem::take(&mut head.notes);
         let newest: Vec<_> = std::mem::take(&mut head.tail).into_iter().map(Arc::new).collect();
-        let mut log = OpenLog::new(head);
-        log.restore_sessions(&notes);
-        self.log = LogState::Open(Box::new(log));
+        self.ledger.opened(head);
+        self.sessions.restore(&notes);
         self.reliability.restore(&notes);
         self.restore_rooms(&notes, turn.clock.wall_ms());
         self.watch_again(turn, &newest, &notes);
@@ -178,9 +180,14 @@ impl Tenant {
         }
     }
 
+    /// Whether somebody waits for the disk.
+    pub(crate) fn owes_answers(&self) -> bool {
+        self.ledger.owes_answers() || !self.lookups.is_empty()
+    }
+
     /// When the tenant has something to do by itself, on the shard's clock.
     pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
-        self.reliability.next_due_ms().into_iter().chain(self.log.ask_at_ms()).min()
+        self.reliability.next_due_ms().into_iter().chain(self.ledger.ask_at_ms()).min()
     }
 
     /// Does what is due. Returns whether the store is to be asked for the log again.
@@ -192,7 +199,7 @@ impl Tenant {
                 Due::Watch(watched) => self.look_at(turn, watched),
             }
         }
-        self.log.take_ask(now_ms)
+        self.ledger.ask_at_ms().is_some_and(|at_ms| at_ms <= now_ms)
     }
 
     /// Greets a client that came in.

@@ -10,6 +10,7 @@ use crate::clock::rfc3339;
 use crate::event_frame::EventFrame;
 use crate::model::{Broadcast, Recipients};
 use crate::reliability::{Timeline, Watched};
+use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -151,9 +152,7 @@ impl Tenant {
             },
             except: Vec::new(),
         };
-        if let Err(refusal) = self.broadcast(turn, &broadcast) {
-            tracing::error!(tenant = self.id.as_str(), %refusal, "an alert was not published");
-        }
+        self.broadcast(turn, &broadcast, ReplyTo::Nobody);
     }
 
     fn keep_timeline(

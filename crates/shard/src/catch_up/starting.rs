@@ -15,8 +15,8 @@ impl Tenant {
     /// Starts to bring a connection up to date. From now on what is sent to it says where it stands; [`Tenant::go_on`] sends
     /// what it missed, and it is live at once if that is nothing.
     pub(crate) fn start_catch_up(&mut self, turn: &mut Turn<'_>, place: u32, start: Start) {
-        let Some(log) = self.log.open() else { return };
-        let (epoch, shown) = (log.epoch(), log.shown);
+        let Some(position) = self.ledger.position() else { return };
+        let (epoch, delivered_through) = (position.epoch, position.delivered_through);
         let Some(connection) = self.members.get_mut(place) else { return };
         let subscriber = connection.subscriber;
         let known = self.reliability.subscriber(subscriber).and_then(|it| it.confirmed());
@@ -25,10 +25,10 @@ impl Tenant {
         let mut catch_up = CatchUp {
             serial,
             step: Step::Ready,
-            cursor: Cursor::new(epoch, shown),
+            cursor: Cursor::new(epoch, delivered_through),
             had: Cursor::new(epoch, Offset::ZERO),
             has_brought: matches!(start, Start::Recovered(_) | Start::Brought(_)),
-            at: shown,
+            at: delivered_through,
             owed: Owed::These(Vec::new()),
             was_away: !matches!(start, Start::Recovered(_)),
             plan: Plan::default(),
@@ -44,7 +44,7 @@ impl Tenant {
         let brought = match start {
             Start::Recovered(cursor) | Start::Brought(cursor) => Some(cursor),
             Start::Confirmed => {
-                catch_up.session_start = Some(shown);
+                catch_up.session_start = Some(delivered_through);
                 None
             }
             Start::Since(since) => {
@@ -115,8 +115,8 @@ impl Tenant {
 
     /// The store said how far a subscriber had confirmed.
     pub(super) fn found(&mut self, turn: &mut Turn<'_>, place: u32, saved: Option<SavedCursor>) {
-        let Some(log) = self.log.open() else { return };
-        let (epoch, trimmed_through) = (log.epoch(), log.trimmed_through);
+        let Some(position) = self.ledger.position() else { return };
+        let (epoch, trimmed_through) = (position.epoch, position.trimmed_through);
         let asking = turn.policies.delivery.acknowledged();
         let Some(connection) = self.members.get_mut(place) else { return };
         let subscriber = connection.subscriber;

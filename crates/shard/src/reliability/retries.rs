@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use foodtrack_tenant_log::LogEntry;
 
-use crate::open_log::Addressee;
+use crate::reply_to::Addressee;
 
 /// What waits for acknowledgements.
 #[derive(Debug, Default)]

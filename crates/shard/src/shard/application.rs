@@ -12,13 +12,12 @@ use foodtrack_transport::{
 use super::Shard;
 use super::mail::respond;
 use crate::connection_lines;
+use crate::delivery::TURN_DELIVERIES_MAX;
 use crate::entrance::Replaced;
 use crate::handshake::{self, Admission};
 use crate::http_service::Responder;
 use crate::mailbox::ShardMessage;
 use crate::members::Connection;
-use crate::open_log::LogState;
-use crate::showing::TURN_DELIVERIES_MAX;
 use crate::tag::Tag;
 
 /// How long messages are taken from the mailbox in a turn: sockets wait meanwhile.
@@ -101,7 +100,7 @@ impl Application for Shard {
         }
         let state = &self.tenants[tenant as usize];
         // It was dropped meanwhile: somebody who comes again has it opened.
-        if matches!(state.log, LogState::Closed) {
+        if state.ledger.is_closed() {
             return send_away(io, client);
         }
         if let Err(refusal) = state.check_room_for(&admission, &self.parts.limits) {

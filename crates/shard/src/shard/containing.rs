@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use foodtrack_transport::{ClientKey, CloseReason, Reactor};
 
 use super::Shard;
-use crate::open_log::LogState;
 use crate::tag::Tag;
 use crate::tenant::Tenant;
 
@@ -52,7 +51,7 @@ impl Shard {
         );
         let counters = &self.parts.counters;
         counters.tenant_panics.add(1);
-        if matches!(broken.log, LogState::Away { .. }) {
+        if broken.ledger.away().is_some() {
             counters.logs_away.sub(1);
         }
         let clients: Vec<ClientKey> = broken.members.iter().map(|(_, it)| it.client).collect();

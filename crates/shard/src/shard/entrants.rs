@@ -93,23 +93,25 @@ impl Tenant {
     fn unknown_orders_of(&self, admission: &Admission, key: &SessionKey) -> Vec<Box<str>> {
         let device = admission.device.as_ref();
         let subscriber = subscriber_key(admission.principal.user(), admission.application, device);
-        let (Some(log), Some(subscriber), Some(ApplicationType::ClientApp)) =
-            (self.log.open(), subscriber, admission.application)
+        let (Some(subscriber), Some(ApplicationType::ClientApp)) =
+            (subscriber, admission.application)
         else {
             return Vec::new();
         };
         let owner = SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
         let resume = admission.resume.as_ref();
         let session = resume.and_then(|resume| key.prove(&resume.pid, owner));
-        let session = session.and_then(|session| log.sessions.get(&session.sid));
-        let last = device.and_then(|_| log.sessions.last_of(&subscriber));
-        let rooms = session.into_iter().chain(last).flat_map(|session| session.rooms());
+        let mut rooms =
+            session.map(|session| self.sessions.rooms_of(&session.sid)).unwrap_or_default();
+        if device.is_some() {
+            rooms.extend(self.sessions.last_rooms_of(&subscriber));
+        }
         let unknown = |room: LoggedRoom| match room.name() {
             RoomName::Order(order) if self.orders.whose(order) == Whose::Unknown => {
                 Some(Box::from(order))
             }
             _ => None,
         };
-        rooms.filter_map(unknown).collect()
+        rooms.into_iter().filter_map(unknown).collect()
     }
 }

@@ -10,7 +10,6 @@ use super::Shard;
 use crate::handshake::Admission;
 use crate::log_link::LogNews;
 use crate::mailbox::TenantRequest;
-use crate::open_log::LogState;
 
 /// How much news is heard in a turn, before sockets have theirs.
 const NEWS_PER_TURN: usize = 4_096;
@@ -35,27 +34,21 @@ impl Shard {
 
     /// As [`Shard::is_open`]. A log that is away counts: its tenant goes on without it.
     pub(super) fn is_log_open(&mut self, io: &mut Reactor, tenant: u32) -> bool {
-        match self.tenants[tenant as usize].log {
-            LogState::Open(_) | LogState::Away { .. } => true,
-            LogState::Opening => false,
-            LogState::Closed => {
-                self.ask_for_log(io, tenant);
-                !matches!(self.tenants[tenant as usize].log, LogState::Opening)
-            }
+        if self.tenants[tenant as usize].ledger.is_closed() {
+            self.ask_for_log(io, tenant);
         }
+        let ledger = &self.tenants[tenant as usize].ledger;
+        ledger.is_open() || ledger.away().is_some()
     }
 
     /// Asks the store for a tenant's log.
     pub(super) fn ask_for_log(&mut self, io: &mut Reactor, tenant: u32) {
         let Some(state) = self.tenants.get_mut(tenant as usize) else { return };
-        if matches!(state.log, LogState::Open(_) | LogState::Opening) {
+        if state.ledger.is_open() || state.ledger.is_opening() {
             return;
         }
-        let was_away = matches!(state.log, LogState::Away { .. });
         match self.parts.log.log().open(&state.id, self.clock.unix_ms()) {
-            // While it is asked for again, its tenant goes on without it.
-            Ok(()) if was_away => {}
-            Ok(()) => state.log = LogState::Opening,
+            Ok(()) => state.ledger.asked(),
             Err(error) => {
                 let reason = match error {
                     foodtrack_tenant_log::SubmitError::Overloaded => RefusedReason::DiskFull,
@@ -68,9 +61,8 @@ impl Shard {
 
     fn log_is_away(&mut self, io: &mut Reactor, tenant: u32, reason: RefusedReason) {
         let was_away = self.with_tenant(io, tenant, |tenant, turn| {
-            let was_away = matches!(tenant.log, LogState::Away { .. });
-            let ask_at_ms = Some(turn.io.now_ms() + REOPEN_MS);
-            tenant.log = LogState::Away { reason, ask_at_ms };
+            let was_away = tenant.ledger.away().is_some();
+            tenant.ledger.failed(reason, turn.io.now_ms() + REOPEN_MS);
             was_away
         });
         if was_away == Some(false) {
@@ -104,7 +96,7 @@ impl Shard {
     pub(super) fn hear_of_logs(&mut self, io: &mut Reactor) {
         for tenant in std::mem::take(&mut self.unfinished) {
             self.with_tenant(io, tenant, |tenant, turn| {
-                tenant.show(turn);
+                tenant.deliver_released(turn);
                 tenant.go_on_with_lines(turn);
             });
         }
@@ -142,7 +134,7 @@ impl Shard {
     fn hear_completion(&mut self, io: &mut Reactor, tenant: u32, completion: Completion) {
         match completion {
             Completion::Opened { head, .. } => {
-                if matches!(self.tenants[tenant as usize].log, LogState::Away { .. }) {
+                if self.tenants[tenant as usize].ledger.away().is_some() {
                     self.parts.counters.logs_away.sub(1);
                 }
                 self.with_tenant(io, tenant, |tenant, turn| tenant.opened(turn, head));

@@ -6,8 +6,8 @@ use foodtrack_transport::{DoorRefusal, HttpTicket, Reactor};
 use super::{STOP, STOP_MS_MAX, Shard};
 use crate::mailbox::{ShardMessage, TenantRequest};
 use crate::model::ConnectionCounts;
-use crate::open_log::Answer;
 use crate::owner_lookups::{Publication, Revocation};
+use crate::reply_to::ReplyTo;
 use crate::shared_rate::Party;
 
 impl Shard {
@@ -48,6 +48,7 @@ impl Shard {
         self.with_tenant(io, tenant, |tenant, turn| match request {
             TenantRequest::Publish { principal, event, argument, reply } => {
                 let rate = turn.limits.messages_per_tenant;
+                let reply = ReplyTo::Handle(reply);
                 let publication = Publication { principal, event, argument, reply };
                 match tenant.messages.spend(Party::BackEnds, rate, 1, now_ms) {
                     Ok(()) => tenant.publish_when_known(turn, publication),
@@ -55,16 +56,12 @@ impl Shard {
                         let message = "the tenant sends more than its limit allows";
                         let refusal = Refusal::new(ErrorCode::TenantRateLimited, message)
                             .retry_after_ms(u64::from(after_ms));
-                        tenant.answer(turn, Answer::Reply(publication.reply), Err(refusal));
+                        tenant.answer(turn, publication.reply, Err(refusal));
                     }
                 }
             }
             TenantRequest::Broadcast(broadcast, reply) => {
-                let answer = Answer::Reply(reply);
-                match tenant.broadcast(turn, &broadcast) {
-                    Ok(taken) => tenant.answer_when_done(turn, taken, answer),
-                    Err(refusal) => tenant.answer(turn, answer, Err(refusal)),
-                }
+                tenant.broadcast(turn, &broadcast, ReplyTo::Handle(reply));
             }
             TenantRequest::Counts(reply) => _ = reply.send(tenant.counts(turn.io)),
             TenantRequest::List(filter, reply) => _ = reply.send(tenant.list(turn, &filter)),

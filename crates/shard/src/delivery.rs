@@ -1,4 +1,4 @@
-//! From the log to everyone: what is safe is shown in the log's order, each message encoded once, whoever gets it.
+//! From the log to everyone: what is released is delivered in the log's order, each message encoded once, whoever gets it.
 
 use std::sync::Arc;
 
@@ -6,11 +6,12 @@ use foodtrack_contract::{Offset, Refusal};
 use foodtrack_tenant_log::{EntryRef, LogEntry, LoggedAudience, RefusedReason};
 use foodtrack_transport::FrameMeta;
 
+use crate::appending::{accepted, away};
 use crate::cursor_suffix::CursorSuffix;
 use crate::event_frame::EventFrame;
+use crate::ledger::Pending;
 use crate::model::Accepted;
-use crate::open_log::{Addressee, Answer, Pending, accepted};
-use crate::publishing::{Taken, away};
+use crate::reply_to::{Addressee, ReplyTo};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -18,9 +19,10 @@ use crate::turn::Turn;
 pub(crate) const TURN_DELIVERIES_MAX: usize = 8_192;
 
 impl Tenant {
-    /// Where somebody stands who got everything.
+    /// What ends an event to somebody who got everything.
     pub(crate) fn cursor_suffix(&self) -> CursorSuffix {
-        self.log.open().map_or(CursorSuffix::None, |log| CursorSuffix::At(log.epoch(), log.shown))
+        let position = self.ledger.position();
+        position.map_or(CursorSuffix::None, |it| CursorSuffix::At(it.epoch, it.delivered_through))
     }
 
     /// Whether the tenant had its turn, where others are at work.
@@ -28,64 +30,43 @@ impl Tenant {
         has_others && self.turn_deliveries > TURN_DELIVERIES_MAX
     }
 
-    /// Shows what may be shown, as much as fits into the tenant's turn.
-    pub(crate) fn show(&mut self, turn: &mut Turn<'_>) {
-        let Some(log) = self.log.open_mut() else { return };
-        let released = log.sequence.release();
-        loop {
-            let is_over = self.is_turn_over(turn.has_others);
-            let Some(log) = self.log.open_mut() else { return };
-            if is_over && log.shown < released {
+    /// Delivers what is released, as much as fits into the tenant's turn.
+    pub(crate) fn deliver_released(&mut self, turn: &mut Turn<'_>) {
+        while self.ledger.has_released() {
+            if self.is_turn_over(turn.has_others) {
                 *turn.has_more = true;
                 return;
             }
-            let Some(pending) = log.next_shown() else {
-                // What lies between was refused.
-                log.shown = log.shown.max(released);
-                return;
-            };
-            self.show_one(turn, pending);
+            if let Some(pending) = self.ledger.next_released() {
+                self.deliver_pending(turn, pending);
+            }
         }
     }
 
-    fn show_one(&mut self, turn: &mut Turn<'_>, pending: Pending) {
-        let Pending { entry, meta, asks_ack, watch, answers } = pending;
+    fn deliver_pending(&mut self, turn: &mut Turn<'_>, pending: Pending) {
+        let Pending { entry, meta, asks_ack, watch, replies } = pending;
         if asks_ack {
-            self.show_asking(turn, &entry, meta);
+            self.deliver_asking(turn, &entry, meta);
         } else {
-            self.show_entry(turn, &entry.by_ref(), meta);
+            self.deliver_entry(turn, &entry.by_ref(), meta);
         }
         if let Some(watch) = watch {
             self.watch(turn, &entry, watch);
         }
-        for (answer, duplicate) in answers {
-            let accepted = Accepted { duplicate, ..accepted(entry.id, entry.offset) };
-            self.answer(turn, answer, Ok(accepted));
+        for (reply, duplicate) in replies {
+            self.answer(turn, reply, Ok(accepted(entry.id, entry.offset, duplicate)));
         }
     }
 
-    /// Shows an entry that was submitted a moment ago, if it need not wait, and nobody is to acknowledge or confirm it.
-    /// Returns whether it was shown.
-    pub(crate) fn show_at_once(
+    /// Delivers the next entry.
+    pub(crate) fn deliver_entry(
         &mut self,
         turn: &mut Turn<'_>,
         entry: &EntryRef<'_>,
         meta: FrameMeta,
-    ) -> bool {
-        let is_over = self.is_turn_over(turn.has_others);
-        let Some(log) = self.log.open_mut() else { return false };
-        if is_over || !log.pending.is_empty() || log.sequence.release() < entry.offset {
-            return false;
-        }
-        self.show_entry(turn, entry, meta);
-        true
-    }
-
-    /// Shows the next entry.
-    fn show_entry(&mut self, turn: &mut Turn<'_>, entry: &EntryRef<'_>, meta: FrameMeta) {
-        let Some(log) = self.log.open_mut() else { return };
-        log.shown = entry.offset;
-        let suffix = CursorSuffix::At(log.epoch(), entry.offset);
+    ) {
+        let Some(epoch) = self.ledger.deliver(entry.offset) else { return };
+        let suffix = CursorSuffix::At(epoch, entry.offset);
         let frame = EventFrame {
             event: entry.event,
             message: entry.message,
@@ -99,10 +80,9 @@ impl Tenant {
         self.note_unsayable(turn, entry.event, Some((entry.offset, entry.id)));
     }
 
-    /// Shows the next entry, which asks for an acknowledgement.
-    fn show_asking(&mut self, turn: &mut Turn<'_>, entry: &Arc<LogEntry>, meta: FrameMeta) {
-        let Some(log) = self.log.open_mut() else { return };
-        log.shown = entry.offset;
+    /// Delivers the next entry, which asks for an acknowledgement.
+    fn deliver_asking(&mut self, turn: &mut Turn<'_>, entry: &Arc<LogEntry>, meta: FrameMeta) {
+        self.ledger.deliver(entry.offset);
         let Some(recipients) = self.members.recipients(&entry.audience) else { return };
         let frame = EventFrame::asking(entry, meta, 0).encode(turn.io);
         let mut asked: Vec<u32> = Vec::new();
@@ -144,14 +124,12 @@ impl Tenant {
         through: Offset,
         reserved_through: Offset,
     ) {
-        if let Some(log) = self.log.open_mut() {
-            log.sequence.committed(through, reserved_through);
-        }
+        self.ledger.committed(through, reserved_through);
         self.orders.committed(through);
-        self.show(turn);
+        self.deliver_released(turn);
     }
 
-    /// The store did not keep these. What may be lost was shown already; the others' publishers are told.
+    /// The store did not keep these. What may be lost was delivered already; the others' publishers are told.
     pub(crate) fn refused(
         &mut self,
         turn: &mut Turn<'_>,
@@ -159,60 +137,51 @@ impl Tenant {
         through: Offset,
         reason: RefusedReason,
     ) {
-        let Some(log) = self.log.open_mut() else { return };
-        for pending in log.refused(from, through) {
+        for pending in self.ledger.refused(from, through) {
             if let (Some(_), Some(order)) = (&pending.entry.creates_order, &pending.entry.entity) {
                 self.orders.withdraw(order);
             }
             self.repeats.forget(pending.entry.offset);
             let refusal = away(reason).of_event(pending.entry.event.as_str());
-            for (answer, _) in pending.answers {
-                self.answer(turn, answer, Err(refusal.clone()));
+            for (reply, _) in pending.replies {
+                self.answer(turn, reply, Err(refusal.clone()));
             }
         }
-        self.show(turn);
+        self.deliver_released(turn);
     }
 
-    /// Tells who published what became of it, now or when the log has said so.
-    pub(crate) fn answer_when_done(&mut self, turn: &mut Turn<'_>, taken: Taken, answer: Answer) {
-        match taken {
-            Taken::Done(accepted) => self.answer(turn, answer, Ok(accepted)),
-            Taken::Waits { offset, is_repeat } => {
-                if let Some(pending) = self.log.open_mut().and_then(|log| log.pending_mut(offset)) {
-                    pending.answers.push((answer, is_repeat));
-                }
-            }
-        }
-    }
-
+    /// Tells who published a message what became of it.
     pub(crate) fn answer(
         &self,
         turn: &mut Turn<'_>,
-        answer: Answer,
+        reply: ReplyTo,
         result: Result<Accepted, Refusal>,
     ) {
         if let Err(refusal) = &result {
             turn.counters.events_refused.add(1);
             // Who hears of it by a reply counts it by its code where the reply is told.
-            if !matches!(answer, Answer::Reply(_)) {
+            if !matches!(reply, ReplyTo::Handle(_)) {
                 turn.counters.refusals.add(refusal.code());
             }
         }
-        match (answer, result) {
+        match (reply, result) {
             // A reply that nobody waits for any more is no loss.
-            (Answer::Reply(reply), result) => _ = reply.send(result),
-            (Answer::Silent(_), Ok(_)) => {}
-            (Answer::Client { client, ack_id }, Ok(accepted)) => {
+            (ReplyTo::Handle(reply), result) => _ = reply.send(result),
+            (ReplyTo::Silent(_) | ReplyTo::Nobody, Ok(_)) => {}
+            (ReplyTo::Nobody, Err(refusal)) => {
+                tracing::error!(tenant = self.id.as_str(), %refusal, "an event of the server's own was not published");
+            }
+            (ReplyTo::Client { client, ack_id }, Ok(accepted)) => {
                 if let Some(client) = self.present(client) {
                     Self::acknowledge(turn, client, ack_id, |out| write_accepted(out, accepted));
                 }
             }
-            (Answer::Client { client, ack_id }, Err(refusal)) => {
+            (ReplyTo::Client { client, ack_id }, Err(refusal)) => {
                 if let Some(client) = self.present(client) {
                     self.say_refused(turn, client, Some(ack_id), &refusal);
                 }
             }
-            (Answer::Silent(client), Err(refusal)) => {
+            (ReplyTo::Silent(client), Err(refusal)) => {
                 if let Some(client) = self.present(client) {
                     self.say_refused(turn, client, None, &refusal);
                 }

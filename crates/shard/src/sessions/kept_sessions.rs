@@ -6,13 +6,13 @@ use foodtrack_tenant_log::{LoggedRoom, SubscriberKey};
 use foodtrack_transport::Sid;
 
 /// Sessions of one user that are kept. More than the connections that a user may have by default.
-pub(crate) const SESSIONS_PER_USER_MAX: usize = 256;
+pub(super) const SESSIONS_PER_USER_MAX: usize = 256;
 /// Bytes of one user's sessions, by [`SessionRooms::bytes`].
-pub(crate) const SESSION_BYTES_PER_USER_MAX: usize = 1 << 20;
+pub(super) const SESSION_BYTES_PER_USER_MAX: usize = 1 << 20;
 /// Sessions of one tenant that are kept.
-pub(crate) const SESSIONS_PER_TENANT_MAX: usize = 65_536;
+pub(super) const SESSIONS_PER_TENANT_MAX: usize = 65_536;
 /// Bytes of one tenant's sessions.
-pub(crate) const SESSION_BYTES_PER_TENANT_MAX: usize = 16 << 20;
+pub(super) const SESSION_BYTES_PER_TENANT_MAX: usize = 16 << 20;
 /// Users of whom it is known that rooms of theirs were forgotten; beyond it, it counts for all.
 const FORGOTTEN_USERS_MAX: usize = 4_096;
 /// About what a session takes besides the names of its rooms, and each of them besides its letters.
@@ -21,26 +21,26 @@ const ROOM_BYTES: usize = 24;
 
 /// What is kept of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SessionRooms {
+pub(super) struct SessionRooms {
     /// Rooms that it joined beyond those of the start, such as `order:42`.
     names: Vec<Box<str>>,
     /// Its client left on purpose: it is over, though its private id still proves itself.
-    pub(crate) is_over: bool,
+    pub(super) is_over: bool,
     /// Its client was sent what it had missed from here on, which is before its session began.
-    pub(crate) from: Option<Offset>,
+    pub(super) from: Option<Offset>,
     /// The device that it was the last to join a room on.
-    pub(crate) device: Option<SubscriberKey>,
+    pub(super) device: Option<SubscriberKey>,
     /// Whose it is, as a hash.
-    pub(crate) owner: u64,
+    pub(super) owner: u64,
     /// When it began, in hours since the Unix epoch.
-    pub(crate) began_hours: u32,
-    pub(crate) expires_at_ms: u64,
+    pub(super) began_hours: u32,
+    pub(super) expires_at_ms: u64,
     /// What is told once its rooms are on disk; they may not be before.
-    pub(crate) ticket: Option<u64>,
+    pub(super) ticket: Option<u64>,
 }
 
 impl SessionRooms {
-    pub(crate) fn new(owner: u64, began_hours: u32, expires_at_ms: u64) -> Self {
+    pub(super) fn new(owner: u64, began_hours: u32, expires_at_ms: u64) -> Self {
         Self {
             names: Vec::new(),
             is_over: false,
@@ -53,12 +53,12 @@ impl SessionRooms {
         }
     }
 
-    pub(crate) fn rooms(&self) -> Vec<LoggedRoom> {
+    pub(super) fn rooms(&self) -> Vec<LoggedRoom> {
         self.names.iter().filter_map(|name| LoggedRoom::parse(name)).collect()
     }
 
     /// As [`LoggedRoom::to_text`] writes them.
-    pub(crate) fn names(&self) -> &[Box<str>] {
+    pub(super) fn names(&self) -> &[Box<str>] {
         &self.names
     }
 
@@ -76,7 +76,7 @@ struct Share {
 
 /// What is kept of a tenant's sessions.
 #[derive(Debug, Default)]
-pub(crate) struct KeptSessions {
+pub(super) struct KeptSessions {
     kept: AHashMap<Sid, SessionRooms>,
     shares: AHashMap<u64, Share>,
     bytes: usize,
@@ -90,26 +90,26 @@ pub(crate) struct KeptSessions {
 
 /// Whose rooms were forgotten: of sessions that began until `hours`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Forgotten {
+pub(super) struct Forgotten {
     /// `None` for anybody's.
-    pub(crate) owner: Option<u64>,
-    pub(crate) hours: u32,
+    pub(super) owner: Option<u64>,
+    pub(super) hours: u32,
 }
 
 impl KeptSessions {
-    pub(crate) fn get(&self, sid: &Sid) -> Option<&SessionRooms> {
+    pub(super) fn get(&self, sid: &Sid) -> Option<&SessionRooms> {
         self.kept.get(sid)
     }
 
     /// Its rooms are on disk, or are not any more.
-    pub(crate) fn set_ticket(&mut self, sid: &Sid, ticket: Option<u64>) {
+    pub(super) fn set_ticket(&mut self, sid: &Sid, ticket: Option<u64>) {
         if let Some(session) = self.kept.get_mut(sid) {
             session.ticket = ticket;
         }
     }
 
     /// Keeps a session, in the place of what was kept of it.
-    pub(crate) fn put(&mut self, sid: Sid, session: SessionRooms) {
+    pub(super) fn put(&mut self, sid: Sid, session: SessionRooms) {
         // Its place among its user's stays.
         let (owner, bytes) = (session.owner, session.bytes());
         let device = session.device.clone();
@@ -130,7 +130,7 @@ impl KeptSessions {
     }
 
     /// Changes what is kept of a session, which `new` makes where nothing is.
-    pub(crate) fn change(
+    pub(super) fn change(
         &mut self,
         sid: Sid,
         new: impl FnOnce() -> SessionRooms,
@@ -139,7 +139,16 @@ impl KeptSessions {
         if !self.kept.contains_key(&sid) {
             self.put(sid, new());
         }
-        let session = self.kept.entry(sid).or_insert_with(|| unreachable!("it was put there"));
+        self.change_kept(&sid, change).unwrap_or_else(|| unreachable!("it was put there"))
+    }
+
+    /// Changes what is kept of a session, if anything is.
+    pub(super) fn change_kept(
+        &mut self,
+        sid: &Sid,
+        change: impl FnOnce(&mut SessionRooms),
+    ) -> Option<&SessionRooms> {
+        let session = self.kept.get_mut(sid)?;
         let before = session.bytes();
         change(session);
         let after = session.bytes();
@@ -148,12 +157,12 @@ impl KeptSessions {
             share.bytes = share.bytes.saturating_sub(before) + after;
         }
         if let Some(device) = session.device.clone() {
-            self.devices.insert(device, sid);
+            self.devices.insert(device, *sid);
         }
-        session
+        Some(session)
     }
 
-    pub(crate) fn remove(&mut self, sid: &Sid) -> Option<SessionRooms> {
+    pub(super) fn remove(&mut self, sid: &Sid) -> Option<SessionRooms> {
         let session = self.kept.remove(sid)?;
         self.bytes = self.bytes.saturating_sub(session.bytes());
         if let Some(share) = self.shares.get_mut(&session.owner) {
@@ -172,12 +181,12 @@ impl KeptSessions {
     }
 
     /// The rooms that a device had last.
-    pub(crate) fn last_of(&self, device: &SubscriberKey) -> Option<&SessionRooms> {
+    pub(super) fn last_of(&self, device: &SubscriberKey) -> Option<&SessionRooms> {
         self.kept.get(self.devices.get(device)?)
     }
 
     /// Forgets the oldest where a user or the tenant has too many. Returns what was forgotten.
-    pub(crate) fn shrink(&mut self, owner: u64) -> Vec<(Sid, SessionRooms)> {
+    pub(super) fn shrink(&mut self, owner: u64) -> Vec<(Sid, SessionRooms)> {
         let mut gone = Vec::new();
         while let Some(share) = self.shares.get(&owner)
             && (share.sids.len() > SESSIONS_PER_USER_MAX
@@ -202,7 +211,7 @@ impl KeptSessions {
     }
 
     /// Notes that rooms of a session are forgotten. Returns what to keep of that, if it is news.
-    pub(crate) fn forget(&mut self, session: &SessionRooms) -> Option<Forgotten> {
+    pub(super) fn forget(&mut self, session: &SessionRooms) -> Option<Forgotten> {
         // Where there were none, nothing is claimed that is not true.
         if session.names.is_empty() {
             return None;
@@ -212,7 +221,7 @@ impl KeptSessions {
     }
 
     /// Takes up what was kept of [`KeptSessions::forget`].
-    pub(crate) fn note_forgotten(&mut self, forgotten: Forgotten) -> Option<Forgotten> {
+    pub(super) fn note_forgotten(&mut self, forgotten: Forgotten) -> Option<Forgotten> {
         let Forgotten { owner, hours } = forgotten;
         let is_known = |known: Option<&u32>| known.is_some_and(|known| *known >= hours);
         if self.forgotten_of_all >= hours {
@@ -235,13 +244,13 @@ impl KeptSessions {
     }
 
     /// Whether it is known which rooms a session was in of which nothing is kept: in none.
-    pub(crate) fn knows_of_none(&self, owner: u64, began_hours: u32) -> bool {
+    pub(super) fn knows_of_none(&self, owner: u64, began_hours: u32) -> bool {
         let of_owner = self.forgotten.get(&owner).copied().unwrap_or(0);
         began_hours > of_owner.max(self.forgotten_of_all)
     }
 
     /// Forgets those that cannot come back any more.
-    pub(crate) fn expire(
+    pub(super) fn expire(
         &mut self,
         now_ms: u64,
         oldest_hours: u32,
@@ -261,17 +270,17 @@ impl KeptSessions {
 }
 
 impl SessionRooms {
-    pub(crate) fn set_rooms(&mut self, names: Vec<Box<str>>) {
+    pub(super) fn set_rooms(&mut self, names: Vec<Box<str>>) {
         self.names = names;
     }
 
-    pub(crate) fn join(&mut self, name: &str) {
+    pub(super) fn join(&mut self, name: &str) {
         if !self.names.iter().any(|other| **other == *name) {
             self.names.push(name.into());
         }
     }
 
-    pub(crate) fn leave(&mut self, name: &str) {
+    pub(super) fn leave(&mut self, name: &str) {
         self.names.retain(|other| **other != *name);
     }
 }
