@@ -200,6 +200,34 @@ fn clients_that_come_at_once_wait_for_their_turn_and_others_do_not() {
     assert_eq!(server.metric("handshakes_refused_total"), 0);
 }
 
+#[test]
+fn while_customers_wait_to_open_sessions_staff_and_back_ends_come_in_at_once() {
+    let server = Server::with(config().shards(1).limits(LimitsConfig {
+        sessions_per_second_per_tenant: 5,
+        sessions_burst_per_tenant: 10,
+        ..limits()
+    }));
+    let delayed = || server.metric("entrances_delayed_total");
+    thread::scope(|scope| {
+        for n in 0..24 {
+            let server = &server;
+            let who = Who::customer(TENANT, &format!("eve-{n}"));
+            scope.spawn(move || Client::join(server, Transport::ALL[n % 2], &who));
+        }
+        // All have come once no more of them begin to wait; those who wait have three a second.
+        eventually(|| (delayed() > 5).then_some(()));
+        let before = eventually(|| {
+            let before = delayed();
+            thread::sleep(Duration::from_millis(300));
+            (delayed() == before).then_some(before)
+        });
+        Client::join(&server, Transport::WebSocket, &Who::chef(TENANT, "carl"));
+        Client::join(&server, Transport::WebSocket, &Who::service(TENANT));
+        assert_eq!(delayed(), before, "staff or a back end waited");
+    });
+    assert_eq!(server.metric("handshakes_refused_total"), 0);
+}
+
 /// Floods with updates of its own order, as fast as it is read, until the flag is set. Reads nothing.
 fn flood_as_customer(server: &Server, user: &str, connections: usize, is_over: &AtomicBool) {
     let who = Who::customer(TENANT, user);

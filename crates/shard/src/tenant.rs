@@ -26,7 +26,6 @@ use crate::model::{
 };
 use crate::order_book::OrderBook;
 use crate::owner_lookups::OwnerLookups;
-use crate::quota::Bucket;
 use crate::reliability::{Due, Reliability, subscriber_key};
 use crate::repeats::Repeats;
 use crate::sessions::Sessions;
@@ -55,7 +54,7 @@ pub(crate) struct Tenant {
     /// Time for the checks of its own schemas, in microseconds.
     pub(crate) check_budget: SharedBucket,
     /// Sessions that begin.
-    pub(crate) entrances: Bucket,
+    pub(crate) entrances: SharedBucket,
     /// Deliveries of this turn of the shard, so that a busy tenant's turn is bounded.
     pub(crate) turn_deliveries: usize,
     pub(crate) turn: u64,
@@ -80,7 +79,7 @@ impl Tenant {
             spare_rooms: Vec::new(),
             messages: SharedBucket::default(),
             check_budget: SharedBucket::default(),
-            entrances: Bucket::default(),
+            entrances: SharedBucket::default(),
             turn_deliveries: 0,
             turn: 0,
             at_work: None,

@@ -88,7 +88,7 @@ keys! {
     "limits.messagesBurstPerUser" Scalar: "Events a user may send at once.";
     "limits.messagesPerSecondPerTenant" Scalar: "Events a tenant may send per second, steadily: its customers seven tenths of it, they and its staff nine; 0 lifts the limit.";
     "limits.messagesBurstPerTenant" Scalar: "Events a tenant may send at once.";
-    "limits.sessionsPerSecondPerTenant" Scalar: "Sessions of a tenant that may begin per second, steadily; more wait for their turn, those that come back do not; 0 lifts the limit.";
+    "limits.sessionsPerSecondPerTenant" Scalar: "Sessions of a tenant that may begin per second, steadily; more wait for their turn, those that come back do not; 0 lifts the limit. Customers have seven tenths of it, customers and staff nine.";
     "limits.sessionsBurstPerTenant" Scalar: "Sessions of a tenant that may begin at once.";
     "limits.sessionsPerSecond" Scalar: "Sessions of all tenants of a shard that may begin per second, steadily; 0 lifts the limit.";
     "limits.sessionsBurst" Scalar: "Sessions of all tenants of a shard that may begin at once.";

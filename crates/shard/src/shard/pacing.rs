@@ -1,5 +1,6 @@
 //! Who comes at once after an outage: sessions that come back enter as they come, the others one after another, within a
-//! rate for each tenant and one for all. Nobody is refused: a client that is would not come again by itself.
+//! rate for each tenant and one for all. Nobody is refused: a client that is would not come again by itself. Customers may be
+//! anybody: they have a share of a tenant's rate, and nobody else waits behind them.
 
 use std::collections::VecDeque;
 
@@ -8,12 +9,13 @@ use foodtrack_transport::{Handover, Reactor};
 use super::Shard;
 use crate::handshake::Admission;
 use crate::quota::Bucket;
+use crate::shared_rate::Party;
 
 /// How often those who wait are looked at.
 const LOOK_MS: u64 = 20;
 /// The number of that deadline; no tenant's.
 pub(crate) const LOOK: u64 = u64::MAX - 1;
-/// How many clients wait; further ones are closed, and come again.
+/// How many customers wait, and how many others; further ones are closed, and come again.
 const WAITING_MAX: usize = 65_536;
 
 /// Clients that come faster than they can be let in.
@@ -21,8 +23,28 @@ const WAITING_MAX: usize = 65_536;
 pub(super) struct Pacing {
     /// Of all tenants of the shard.
     all: Bucket,
-    waiting: VecDeque<Handover<Admission>>,
+    /// Staff and back ends.
+    others: VecDeque<Handover<Admission>>,
+    customers: VecDeque<Handover<Admission>>,
     is_looking: bool,
+}
+
+impl Pacing {
+    /// Whether nobody waits who comes in before somebody of this party.
+    fn is_empty_for(&self, party: Party) -> bool {
+        self.others.is_empty() && (party != Party::Customers || self.customers.is_empty())
+    }
+
+    fn queue(&mut self, party: Party) -> &mut VecDeque<Handover<Admission>> {
+        match party {
+            Party::Customers => &mut self.customers,
+            Party::Staff | Party::BackEnds => &mut self.others,
+        }
+    }
+}
+
+fn party(admission: &Admission) -> Party {
+    Party::of(admission.principal.role(), admission.source())
 }
 
 impl Shard {
@@ -36,20 +58,20 @@ impl Shard {
     fn has_turn(&mut self, io: &Reactor, admission: &Admission) -> bool {
         // Those who came before have their turn first.
         admission.resume.is_some()
-            || (self.pacing.waiting.is_empty() && self.spend_entrance(io, admission))
+            || (self.pacing.is_empty_for(party(admission)) && self.spend_entrance(io, admission))
     }
 
     fn spend_entrance(&mut self, io: &Reactor, admission: &Admission) -> bool {
         let (now_ms, limits) = (io.now_ms(), self.parts.limits);
         let tenant = self.open_tenant(admission.principal.tenant()) as usize;
-        let tenant = &mut self.tenants[tenant];
+        let (tenant, party) = (&mut self.tenants[tenant], party(admission));
         // The tenant's own first: what it may not use is the others'.
-        if tenant.entrances.spend(limits.entrances_per_tenant, 1, now_ms).is_err() {
+        if tenant.entrances.spend(party, limits.entrances_per_tenant, 1, now_ms).is_err() {
             return false;
         }
         let has_turn = self.pacing.all.spend(limits.entrances, 1, now_ms).is_ok();
         if !has_turn {
-            tenant.entrances.give_back(1);
+            tenant.entrances.give_back(party, 1);
         }
         has_turn
     }
@@ -73,17 +95,19 @@ impl Shard {
             }
             return;
         }
-        if self.pacing.waiting.len() >= WAITING_MAX {
+        let party = handover.transfer().map_or(Party::Customers, party);
+        let queue = self.pacing.queue(party);
+        if queue.len() >= WAITING_MAX {
             tracing::warn!("too many clients come at once: one was closed");
             return;
         }
+        queue.push_back(handover);
         self.parts.counters.entrances_delayed.add(1);
-        self.pacing.waiting.push_back(handover);
     }
 
     /// Sees to it that those who wait are looked at.
     pub(super) fn look_at_waiting(&mut self, io: &mut Reactor) {
-        if !self.pacing.waiting.is_empty() && !self.pacing.is_looking {
+        if !self.pacing.is_empty_for(Party::Customers) && !self.pacing.is_looking {
             self.pacing.is_looking = true;
             io.schedule(LOOK_MS, LOOK);
         }
@@ -92,16 +116,18 @@ impl Shard {
     /// Lets in as many as may enter by now. A tenant over its rate does not hold up those behind.
     pub(super) fn let_in(&mut self, io: &mut Reactor) {
         self.pacing.is_looking = false;
-        for _ in 0..self.pacing.waiting.len() {
-            let Some(mut handover) = self.pacing.waiting.pop_front() else { break };
-            if let Some(admission) = handover.transfer_mut() {
-                admission.has_turn = self.spend_entrance(io, admission);
-                if !admission.has_turn {
-                    self.pacing.waiting.push_back(handover);
-                    continue;
+        for party in [Party::Staff, Party::Customers] {
+            for _ in 0..self.pacing.queue(party).len() {
+                let Some(mut handover) = self.pacing.queue(party).pop_front() else { break };
+                if let Some(admission) = handover.transfer_mut() {
+                    admission.has_turn = self.spend_entrance(io, admission);
+                    if !admission.has_turn {
+                        self.pacing.queue(party).push_back(handover);
+                        continue;
+                    }
                 }
+                self.receive(io, handover);
             }
-            self.receive(io, handover);
         }
         self.look_at_waiting(io);
     }
