@@ -1,11 +1,11 @@
 //! Faults against a running hub, and a judge of what its clients saw.
 //!
-//! [`history`] writes down and judges; [`client`] is an unmodified Socket.IO client as a value, and thousands of them on one
+//! [`recorder`] writes down what happens, and `foodtrack_history_checker` judges it; [`client`] is an unmodified Socket.IO client as a value, and thousands of them on one
 //! thread; [`hub`] is the process under test and its disk. [`campaign`] makes schedules of faults from a seed, [`load`] runs
 //! two loads that others have published figures for.
 
 pub mod campaign;
 pub mod client;
-pub mod history;
 pub mod hub;
 pub mod load;
+pub mod recorder;

@@ -15,6 +15,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("transport", &["wire", "session"]),
     ("shard", &["session", "router", "tenant-log", "transport", "contract", "wire"]),
     ("server", &["shard", "transport", "session", "auth", "router", "tenant-log", "contract"]),
+    ("history-checker", &["contract"]),
     ("conformance", &["auth", "contract", "session", "transport", "wire"]),
 ];
 

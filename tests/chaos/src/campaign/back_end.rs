@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::job::Job;
-use crate::history::Recorder;
 use crate::hub::publish;
+use crate::recorder::Recorder;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 

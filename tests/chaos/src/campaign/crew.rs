@@ -8,8 +8,9 @@ use serde_json::json;
 use super::job::Job;
 use super::plan::{Person, Plan};
 use crate::client::{Event, Observer, Opened, Swarm};
-use crate::history::{Receipt, Recipient, Recorder, What};
 use crate::hub::Answer;
+use crate::recorder::Recorder;
+use foodtrack_history_checker::{Receipt, Recipient, What};
 
 /// How long a publisher waits for an answer on a connection that lives.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -227,11 +228,15 @@ impl Observer for Crew {
         let socket = &mut self.sockets[client];
         if let Some(wish) = socket.asked.remove(&id) {
             let (recipient, order) = (socket.name.clone(), wish.order);
-            // One that is to leave at once is not counted as in.
+            // One that is to leave at once is not counted as in, nor one that is to join again as out.
             let mut later = socket.asked.values().chain(&socket.wishes);
-            let stays = !later.any(|wish| wish.order == order && !wish.joins);
-            if wish.joins && stays && matches!(Answer::read(answer), Answer::Acknowledged(_)) {
-                self.recorder.note(What::Subscribed { recipient, order });
+            let stays = !later.any(|other| other.order == order && other.joins != wish.joins);
+            if stays && matches!(Answer::read(answer), Answer::Acknowledged(_)) {
+                self.recorder.note(if wish.joins {
+                    What::Subscribed { recipient, order }
+                } else {
+                    What::Unsubscribed { recipient, order }
+                });
             }
             return;
         }

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::publication::Publication;
-use crate::history::{Recorder, What};
 use crate::hub::Answer;
+use crate::recorder::Recorder;
+use foodtrack_history_checker::What;
 
 /// Between a refusal that may change and the next attempt.
 const RETRY: Duration = Duration::from_millis(50);

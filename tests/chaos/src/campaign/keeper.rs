@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::history::{Recorder, What};
 use crate::hub::{Hub, HubError, Status};
+use crate::recorder::Recorder;
+use foodtrack_history_checker::What;
 
 /// How long a hub that is asked to stop may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);

@@ -21,7 +21,7 @@ pub use publication::{Publication, Topic};
 pub use run::{RunError, run};
 pub use trade::Trade;
 
-use crate::history::{Record, Verdict, check, write_lines};
+use foodtrack_history_checker::{Record, Verdict, check, write_lines};
 
 /// A number of schedules.
 #[derive(Clone, Debug)]

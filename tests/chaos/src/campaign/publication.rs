@@ -4,7 +4,7 @@ use foodtrack_contract::{ApplicationType, Priority};
 use serde_json::{Value, json};
 
 use super::trade::Trade;
-use crate::history::{Attempt, Audience, Class};
+use foodtrack_history_checker::{Attempt, Audience, Class};
 
 /// What a schedule publishes.
 #[derive(Clone, Debug)]

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use foodtrack_contract::Priority;
 
 use crate::campaign::{Publication, Topic};
-use crate::history::{Recorder, What};
 use crate::hub::{Answer, publish};
+use crate::recorder::Recorder;
+use foodtrack_history_checker::What;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(20);

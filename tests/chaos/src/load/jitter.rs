@@ -15,7 +15,8 @@ use super::listeners::Listeners;
 use super::node_clients::NodeClients;
 use super::stand::{LoadError, Stand, TENANT, TURN};
 use crate::client::Tear;
-use crate::history::{Kind, Recorder, Verdict, check, merge};
+use crate::recorder::Recorder;
+use foodtrack_history_checker::{Kind, Verdict, check, merge};
 
 const PERIOD: Duration = Duration::from_millis(500);
 const TORN_EVERY: Duration = Duration::from_secs(15);

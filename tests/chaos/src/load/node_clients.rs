@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::stand::{LoadError, TENANT, auth};
 use crate::campaign::Trade;
-use crate::history::{Record, read_lines};
+use foodtrack_history_checker::{Record, read_lines};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node/clients.mjs");
 /// Their users are none of the sessions'.

@@ -11,8 +11,9 @@ use super::broadcaster::{Broadcast, Broadcaster};
 use super::listeners::Listeners;
 use super::node_clients::NodeClients;
 use super::stand::{LoadError, Stand, TENANT, TURN};
-use crate::history::{Recorder, Verdict, What, check, merge};
 use crate::hub::Status;
+use crate::recorder::Recorder;
+use foodtrack_history_checker::{Verdict, What, check, merge};
 
 /// Between two broadcasts.
 const PERIOD: Duration = Duration::from_millis(100);

@@ -1,11 +1,11 @@
-//! The judge.
+//! What a history must show, and where it does not.
 
 use std::collections::{HashMap, HashSet};
 
 use foodtrack_contract::{Cursor, Offset, Priority};
 
-use super::facts::{Event, Facts, Place, Stream};
-use super::{Class, Kind, Receipt, Record, Verdict, What};
+use crate::facts::{Event, Facts, Place, Stream};
+use crate::{Class, Kind, Receipt, Record, Verdict, What};
 
 /// Judges a history that ended quietly: everybody who was to come back had come back, and nothing was under way.
 ///
@@ -149,17 +149,16 @@ impl<'a> Checker<'a> {
     /// Takes an event in; false where it is a repeat.
     fn arrived(&mut self, stream: usize, event: usize, name: &str, verdict: &mut Verdict) -> bool {
         let facts = &self.facts.events[event];
-        let Stream { who, subscriber, asked_for, .. } = &self.facts.streams[stream];
+        let own = &self.facts.streams[stream];
+        let who = own.who;
         // What a device missed in the rooms it was in is for it also when it has begun anew.
-        let of_device = |order: &str| {
-            let own = |other: &&Stream<'_>| other.subscriber == *subscriber;
-            who.device.is_some()
-                && self.facts.streams.iter().filter(own).any(|it| it.asked_for.contains(order))
+        let may_hear = |other: &&Stream<'_>| {
+            let is_same_device = who.device.is_some() && other.subscriber == own.subscriber;
+            (is_same_device || std::ptr::eq(*other, own)) && other.may_hear_in_a_room(facts)
         };
-        let (attempt, audience) = (facts.attempt, &facts.attempt.audience);
+        let attempt = facts.attempt;
         let described = format!("{} {}", attempt.event_type, attempt.id);
-        let is_meant = facts.stands_for(who)
-            || audience.orders.iter().any(|it| asked_for.contains(it.as_str()) || of_device(it));
+        let is_meant = facts.stands_for(who) || self.facts.streams.iter().any(|it| may_hear(&it));
         if !is_meant {
             verdict.add(Kind::Foreign, format!("{name} is not in the audience of {described}"));
         }

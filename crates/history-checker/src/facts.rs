@@ -1,39 +1,39 @@
 //! What a history says before anybody judges it: events with their places, recipients with their sessions.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use foodtrack_contract::{Cursor, Epoch, Offset};
 
-use super::{Attempt, Class, Kind, Receipt, Recipient, Record, Verdict, What};
+use crate::{Attempt, Class, Kind, Receipt, Recipient, Record, Verdict, What};
 
 /// A place in a tenant's log. Epochs are ranked as they appeared.
-pub(super) type Place = (usize, Offset);
+pub(crate) type Place = (usize, Offset);
 
 /// An event that somebody tried to publish.
-pub(super) struct Event<'a> {
-    pub(super) attempt: &'a Attempt,
+pub(crate) struct Event<'a> {
+    pub(crate) attempt: &'a Attempt,
     /// The record of the first attempt.
-    pub(super) first_attempt: usize,
+    pub(crate) first_attempt: usize,
     attempts: usize,
     certain_refusals: usize,
     /// The record of the first acknowledgement.
-    pub(super) acknowledged: Option<usize>,
+    pub(crate) acknowledged: Option<usize>,
     /// Where it lies in the log, as far as anybody was told.
-    pub(super) place: Option<Place>,
+    pub(crate) place: Option<Place>,
     /// Whether it reached anybody.
-    pub(super) seen: bool,
+    pub(crate) seen: bool,
     /// The last place that its tenant's publishers had been told when it was first sent.
     told_before: Option<Place>,
 }
 
 impl Event<'_> {
     /// Whether the hub had said of every attempt that it does not take it.
-    pub(super) fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         self.acknowledged.is_none() && self.certain_refusals >= self.attempts
     }
 
     /// Whether it is for somebody whatever rooms they are in.
-    pub(super) fn stands_for(&self, who: &Recipient) -> bool {
+    pub(crate) fn stands_for(&self, who: &Recipient) -> bool {
         let audience = &self.attempt.audience;
         audience.applications.contains(&who.application) || audience.users.contains(&who.user)
     }
@@ -41,14 +41,14 @@ impl Event<'_> {
 
 /// A recipient's session: its connections from one that was not recovered to the next such.
 #[derive(Default)]
-pub(super) struct Chain<'a> {
+pub(crate) struct Chain<'a> {
     /// Orders it was in the room of: from the record of the answer to that of leaving.
-    pub(super) subscriptions: Vec<(&'a str, usize, usize)>,
+    pub(crate) subscriptions: Vec<(&'a str, usize, usize)>,
 }
 
 impl Chain<'_> {
     /// For each room by which the event is for its recipient, the record of leaving it; the largest number where it stayed.
-    pub(super) fn leavings(&self, event: &Event<'_>) -> impl Iterator<Item = usize> {
+    pub(crate) fn leavings(&self, event: &Event<'_>) -> impl Iterator<Item = usize> {
         let makes_due = |(order, from, to): &&(&str, usize, usize)| {
             event.attempt.audience.orders.iter().any(|wanted| wanted == order)
                 && *from < event.first_attempt
@@ -59,40 +59,50 @@ impl Chain<'_> {
 }
 
 /// One recipient.
-pub(super) struct Stream<'a> {
-    pub(super) who: &'a Recipient,
-    pub(super) subscriber: usize,
-    pub(super) chains: Vec<Chain<'a>>,
-    /// Orders whose room it ever asked for.
-    pub(super) asked_for: HashSet<&'a str>,
-    pub(super) is_open: bool,
+pub(crate) struct Stream<'a> {
+    pub(crate) who: &'a Recipient,
+    pub(crate) subscriber: usize,
+    pub(crate) chains: Vec<Chain<'a>>,
+    /// Orders whose room it asked for, and the record of the answer that it has left; the largest number before that.
+    pub(crate) asked_for: HashMap<&'a str, usize>,
+    pub(crate) is_open: bool,
+}
+
+impl Stream<'_> {
+    /// Whether the event may be for it by a room that it asked for.
+    pub(crate) fn may_hear_in_a_room(&self, event: &Event<'_>) -> bool {
+        let is_in = |order: &String| {
+            self.asked_for.get(order.as_str()).is_some_and(|left_at| event.first_attempt < *left_at)
+        };
+        event.attempt.audience.orders.iter().any(is_in)
+    }
 }
 
 /// Those whose cursor on the hub is one: a device, or a user with an application.
 #[derive(Default)]
-pub(super) struct Subscriber {
+pub(crate) struct Subscriber {
     /// The record of its first connection.
-    pub(super) since: Option<usize>,
+    pub(crate) since: Option<usize>,
 }
 
 /// The whole.
 #[derive(Default)]
-pub(super) struct Facts<'a> {
-    pub(super) events: Vec<Event<'a>>,
-    pub(super) streams: Vec<Stream<'a>>,
-    pub(super) subscribers: Vec<Subscriber>,
+pub(crate) struct Facts<'a> {
+    pub(crate) events: Vec<Event<'a>>,
+    pub(crate) streams: Vec<Stream<'a>>,
+    pub(crate) subscribers: Vec<Subscriber>,
     by_id: HashMap<(&'a str, &'a str), usize>,
     by_name: HashMap<&'a str, usize>,
     epochs: HashMap<&'a str, Vec<Epoch>>,
     /// The last record after which what only memory held may be gone.
-    pub(super) forgot_at: Option<usize>,
+    pub(crate) forgot_at: Option<usize>,
     /// The last end of a hub's process.
-    pub(super) ended_at: Option<usize>,
+    pub(crate) ended_at: Option<usize>,
 }
 
 impl<'a> Facts<'a> {
     /// Reads a history; what publishers were told is judged on the way.
-    pub(super) fn read(records: &'a [Record], verdict: &mut Verdict) -> Self {
+    pub(crate) fn read(records: &'a [Record], verdict: &mut Verdict) -> Self {
         let mut facts = Self::default();
         let mut told: HashMap<&str, Place> = HashMap::new();
         let mut freed_at = None;
@@ -138,7 +148,7 @@ impl<'a> Facts<'a> {
                         facts.subscribers.len() - 1
                     });
                     facts.by_name.insert(&who.recipient, facts.streams.len());
-                    let (chains, asked_for) = (Vec::new(), HashSet::new());
+                    let (chains, asked_for) = (Vec::new(), HashMap::new());
                     let is_open = false;
                     facts.streams.push(Stream { who, subscriber, chains, asked_for, is_open });
                 }
@@ -151,7 +161,7 @@ impl<'a> Facts<'a> {
                 What::Received(receipt) => facts.received(receipt, &mut cursors),
                 What::Subscribing { recipient, order } => {
                     if let Some(stream) = facts.stream(recipient) {
-                        facts.streams[stream].asked_for.insert(order);
+                        facts.streams[stream].asked_for.insert(order, usize::MAX);
                     }
                 }
                 What::Subscribed { recipient, order } => {
@@ -165,6 +175,11 @@ impl<'a> Facts<'a> {
                             entry.0 == order && entry.2 == usize::MAX
                         };
                         chain.subscriptions.iter_mut().filter(open).for_each(|entry| entry.2 = at);
+                    }
+                }
+                What::Unsubscribed { recipient, order } => {
+                    if let Some(stream) = facts.stream(recipient) {
+                        facts.streams[stream].asked_for.insert(order, at);
                     }
                 }
                 What::Torn { recipient } | What::Ended { recipient } => {
@@ -191,12 +206,12 @@ impl<'a> Facts<'a> {
     }
 
     /// An event by its tenant and id.
-    pub(super) fn find(&self, tenant: &str, id: &str) -> Option<usize> {
+    pub(crate) fn find(&self, tenant: &str, id: &str) -> Option<usize> {
         self.by_id.get(&(tenant, id)).copied()
     }
 
     /// A recipient by its name.
-    pub(super) fn stream(&self, name: &str) -> Option<usize> {
+    pub(crate) fn stream(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }
 
@@ -206,7 +221,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The rank of an epoch among its tenant's; `None` for one that nobody was shown.
-    pub(super) fn rank(&self, tenant: &str, epoch: Epoch) -> Option<usize> {
+    pub(crate) fn rank(&self, tenant: &str, epoch: Epoch) -> Option<usize> {
         self.epochs.get(tenant)?.iter().position(|known| *known == epoch)
     }
 

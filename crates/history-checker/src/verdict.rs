@@ -51,7 +51,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub(super) fn add(&mut self, kind: Kind, about: String) {
+    pub(crate) fn add(&mut self, kind: Kind, about: String) {
         self.violations.push(Violation { kind, about });
     }
 

@@ -87,6 +87,13 @@ pub enum What {
         /// The order.
         order: String,
     },
+    /// The hub answered that the recipient is out of an order's room, and the recipient has not asked for it again.
+    Unsubscribed {
+        /// Who.
+        recipient: String,
+        /// The order.
+        order: String,
+    },
     /// A connection ended, or was left behind.
     Torn {
         /// Who.

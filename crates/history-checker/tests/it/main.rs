@@ -1,0 +1,5 @@
+//! The checker, judged by histories whose faults are known.
+
+mod promises;
+mod rules;
+mod story;
