@@ -1,16 +1,16 @@
 //! Every event ends with a cursor that is true: whoever brings it back gets what is missing, and nothing twice.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
 use std::time::Duration;
 
 use foodtrack_contract::ApplicationType;
 use foodtrack_tenant_log::SqliteOptions;
 use serde_json::{Value, json};
+use test_support::let_pass;
 
 use crate::harness::{
     Address, Away, Client, Event, Gate, Hub, Options, Parser, Process, Server, Transport, Who,
-    config, limits, on_both_transports,
+    config, eventually, limits, on_both_transports,
 };
 use crate::support::{
     TENANT, back_end, cursor, expect_nothing, expect_numbers, message, number, numbers, offset,
@@ -211,7 +211,7 @@ on_both_transports! {
         let mut back = away.resume(&server);
         // The last page waits for it, and it is live.
         let mut got = vec![back.next()];
-        thread::sleep(Duration::from_millis(50));
+        eventually(|| (server.metric("replays_total") > 0).then_some(()));
         for number in 41..=44 {
             sender.accepted("order:updated", message("a", number, "urgent"));
         }
@@ -323,7 +323,7 @@ fn an_offset_that_was_shown_is_never_used_again_after_a_kill() {
         }
         last = got.last().map(number);
         away = Some(client.tear());
-        thread::sleep(Duration::from_millis(5));
+        let_pass(Duration::from_millis(5));
     }
 }
 

@@ -3,6 +3,7 @@
 use foodtrack_contract::{ApplicationSet, ApplicationType, PermissionSet, Priority};
 use foodtrack_server::{Broadcast, Recipients, TenantId};
 use serde_json::{Value, json};
+use test_support::let_pass;
 use uuid::Uuid;
 
 use crate::harness::{Client, Event, Options, Parser, Server, Transport, Who, on_both_transports};
@@ -136,7 +137,7 @@ on_both_transports! {
             minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
         };
         let first = said();
-        std::thread::sleep(std::time::Duration::from_millis(1_100));
+        let_pass(std::time::Duration::from_millis(1_100));
         let after = (said() - first).rem_euclid(3_600.0);
         assert!((1.0..5.0).contains(&after), "{after} s later");
     }

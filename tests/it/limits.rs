@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use foodtrack_server::LimitsConfig;
 use foodtrack_wire::socket_io::PacketType;
+use test_support::let_pass;
 
 use crate::harness::{
     Client, Connect, HttpConnection, Options, Server, Transport, Who, config, eventually, limits,
@@ -288,7 +289,7 @@ fn while_customers_flood_staff_and_back_ends_get_all_of_theirs_accepted() {
                 let body = json!({ "type": "notification:info", "payload": { "message": "m" } });
                 let answer = http.call("POST /api/v1/publish", &token, &body);
                 assert_eq!(answer.status, 200, "{answer:?}");
-                thread::sleep(Duration::from_millis(250));
+                let_pass(Duration::from_millis(250));
             }
         });
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use foodtrack_server::DeliveryConfig;
 use serde_json::json;
+use test_support::{let_pass, wait_until};
 
 use crate::harness::{
     Away, Client, Options, Process, Server, Transport, Who, config, eventually, on_both_transports,
@@ -151,13 +152,7 @@ on_both_transports! {
         let is_back = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
-                // Not for ever: where it cannot come back, that is to be seen.
-                for _ in 0..10_000 {
-                    if is_back.load(Ordering::SeqCst) {
-                        break;
-                    }
-                    thread::sleep(Duration::from_millis(1));
-                }
+                wait_until("a reader is back", || is_back.load(Ordering::SeqCst));
                 publish(&mut sender, MISSED + 1..=MISSED + LIVE);
             });
             for away in [away.clone(), away.reloaded()] {
@@ -189,7 +184,7 @@ on_both_transports! {
         sender.accepted("kitchen:notification", json!({ "message": "m", "number": 1 }));
         publish(&mut sender, 2..=2);
         expect_numbers(&mut away.resume(&server), &[1, 2], "in time");
-        thread::sleep(Duration::from_millis(1_100));
+        let_pass(Duration::from_millis(1_100));
         expect_numbers(&mut away.resume(&server), &[2], "too late");
     }
 
@@ -274,7 +269,7 @@ fn twenty_thousand_missed_events_cost_a_slow_reader_bounded_memory() {
     readers.push(polling.resume(&server));
     let mut peak = before;
     for _ in 0..20 {
-        thread::sleep(Duration::from_millis(15));
+        let_pass(Duration::from_millis(15));
         peak = peak.max(server.resident_bytes());
     }
     let grown = peak.saturating_sub(before);

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use foodtrack_shard::Clock;
 use foodtrack_tenant_log::SqliteOptions;
 use serde_json::json;
+use test_support::let_pass;
 
 use crate::harness::{Away, Client, Hands, Hub, Transport, Who, eventually};
 use crate::support::{TENANT, expect_numbers, publish, update};
@@ -88,7 +88,7 @@ fn who_was_connected_for_days_when_the_server_was_killed_misses_nothing() {
         (follower(&first), Client::join(&first, Transport::WebSocket, &courier()));
     for _ in 0..4 {
         hands.pass_s(20 * HOUR_S);
-        thread::sleep(AN_HOUR_OF_SWEEPS);
+        let_pass(AN_HOUR_OF_SWEEPS);
     }
     let second = directory.path().join("second");
     // As a kill leaves it: nobody's end is written.
@@ -108,7 +108,7 @@ fn who_was_away_for_too_long_is_not_told_that_it_is_back() {
     let away = follower(&hub).tear();
     eventually(|| (hub.count(TENANT) == 0).then_some(()));
     hands.pass_s(60 * HOUR_S);
-    thread::sleep(AN_HOUR_OF_SWEEPS);
+    let_pass(AN_HOUR_OF_SWEEPS);
     assert!(!away.resume(&hub).recovered);
 }
 
@@ -124,7 +124,7 @@ fn a_wall_clock_that_is_days_ahead_for_a_minute_after_the_start_takes_nothing_fr
     let second = hub(directory.path(), hands.clock().going_on_from(Some(clock.believed_ms())));
     // The log is opened, and what has expired is let go.
     drop(Client::join(&second, Transport::WebSocket, &courier()));
-    thread::sleep(AN_HOUR_OF_SWEEPS);
+    let_pass(AN_HOUR_OF_SWEEPS);
     hands.pass_s(60);
     hands.set_by_s(-72 * 3_600);
     expect_back(&second, away.clone());

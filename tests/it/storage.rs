@@ -1,15 +1,17 @@
 //! A disk that is full or fails costs what must be kept, and nothing else.
 
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use foodtrack_contract::{ErrorCode, Priority, Refusal};
 use foodtrack_server::TenantId;
 use foodtrack_shard::{Accepted, Broadcast, Recipients};
 use foodtrack_tenant_log::{CommitError, SqliteOptions};
 use serde_json::{Value, json};
+use test_support::{skipped, wait_until};
 
 use crate::harness::{
     Address, Client, Gate, HttpConnection, Hub, PATIENCE, Process, Shut, Transport, Who, config,
@@ -170,7 +172,7 @@ fn stopping(directory: &tempfile::TempDir) -> (Hub, Client, Shut, Asked) {
     let dashboard = Client::join(&hub, Transport::WebSocket, &Who::manager(TENANT, "mia"));
     let shut = gate.shut();
     let asked = broadcast(&hub);
-    std::thread::sleep(Duration::from_millis(100));
+    gate.wait_until_somebody_waits();
     hub.begin_to_stop();
     (hub, dashboard, shut, asked)
 }
@@ -178,8 +180,8 @@ fn stopping(directory: &tempfile::TempDir) -> (Hub, Client, Shut, Asked) {
 #[test]
 fn a_server_that_stops_answers_whose_event_waits_for_the_disk() {
     let directory = tempfile::tempdir().unwrap();
-    let (_hub, _dashboard, shut, asked) = stopping(&directory);
-    std::thread::sleep(Duration::from_millis(100));
+    let (hub, _dashboard, shut, asked) = stopping(&directory);
+    wait_until("it accepts nobody", || TcpStream::connect(hub.address()).is_err());
     drop(shut);
     assert!(asked.join().unwrap().unwrap().offset.is_some());
 }
@@ -203,8 +205,7 @@ fn may_mount() -> bool {
 #[test]
 fn a_server_whose_disk_is_really_full_goes_on_and_recovers() {
     if !may_mount() {
-        eprintln!("no file system of its own: not tested here");
-        return;
+        return skipped("this user may not mount a tmpfs");
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();

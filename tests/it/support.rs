@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use foodtrack_contract::{Cursor, Offset};
 use serde_json::{Value, json};
+use test_support::let_pass;
 
 use crate::harness::{Address, Client, Event, Options, Transport, Who};
 
@@ -84,6 +85,6 @@ pub(crate) fn expect_nothing(client: &mut Client, what: &str) {
     for _ in 0..2 {
         let events = client.drain();
         assert!(events.is_empty(), "{what}: {events:?}");
-        std::thread::sleep(Duration::from_millis(15));
+        let_pass(Duration::from_millis(15));
     }
 }

@@ -4,8 +4,15 @@
 export default async function* report(events) {
   let passed = 0;
   let failed = 0;
+  let skipped = 0;
   for await (const { type, data } of events) {
-    if (data?.skip !== undefined) continue;
+    if (data?.skip !== undefined) {
+      if (type === 'test:pass') {
+        skipped += 1;
+        yield `skipped: ${data.name}: ${data.skip}\n`;
+      }
+      continue;
+    }
     if (type === 'test:pass' && data.details.type !== 'suite') {
       passed += 1;
       yield `ok   ${data.name} (${Math.round(data.details.duration_ms)} ms)\n`;
@@ -17,5 +24,6 @@ export default async function* report(events) {
       yield data.message;
     }
   }
+  if (skipped > 0) yield `${skipped} tests could not run here\n`;
   yield `${passed} passed, ${failed} failed\n`;
 }

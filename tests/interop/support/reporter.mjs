@@ -3,12 +3,14 @@
 export default async function* reporter(events) {
   let passed = 0;
   let failed = 0;
+  let skipped = 0;
   const slow = process.env.INTEROP_SLOW_MS ? Number(process.env.INTEROP_SLOW_MS) : Infinity;
   for await (const { type, data } of events) {
     if (type === "test:stderr" || type === "test:stdout") {
       yield data.message;
     } else if (data?.skip && type === "test:pass") {
-      yield `SKIPPED ${data.name}: ${data.skip}\n`;
+      skipped += 1;
+      yield `skipped: ${data.name}: ${data.skip}\n`;
     } else if (data?.todo && type === "test:fail") {
       yield `OPEN ${data.name}: ${data.todo}\n`;
     } else if (type === "test:pass" && data.details.type !== "suite") {
@@ -21,5 +23,6 @@ export default async function* reporter(events) {
       yield `  ${String(cause?.stack ?? cause).replaceAll("\n", "\n  ")}\n`;
     }
   }
+  if (skipped > 0) yield `${skipped} tests could not run here\n`;
   yield `node: ${passed} passed, ${failed} failed\n`;
 }

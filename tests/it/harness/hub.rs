@@ -23,6 +23,7 @@ use foodtrack_transport::{
 
 use super::Address;
 use super::token::SECRET;
+use test_support::wait_until;
 
 /// The secret that private ids are made with.
 pub(crate) const SESSION_SECRET: [u8; 32] = [7; 32];
@@ -204,6 +205,7 @@ pub(crate) struct Gate(Arc<(Mutex<GateState>, Condvar)>);
 #[derive(Default)]
 struct GateState {
     is_shut: bool,
+    is_waited_for: bool,
     error: Option<CommitError>,
 }
 
@@ -213,6 +215,11 @@ impl Gate {
     pub(crate) fn shut(&self) -> Shut {
         self.0.0.lock().unwrap().is_shut = true;
         Shut(self.clone())
+    }
+
+    /// Waits until a commit waits for it to open.
+    pub(crate) fn wait_until_somebody_waits(&self) {
+        wait_until("a commit waits", || self.0.0.lock().unwrap().is_waited_for);
     }
 
     /// Fails commits from now on, or no more.
@@ -235,7 +242,11 @@ impl Drop for Shut {
 impl CommitGate for Gate {
     fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError> {
         let (state, opened) = &*self.0;
-        let state = opened.wait_while(state.lock().unwrap(), |state| state.is_shut).unwrap();
+        let is_held_up = |state: &mut GateState| {
+            state.is_waited_for = state.is_shut;
+            state.is_shut
+        };
+        let state = opened.wait_while(state.lock().unwrap(), is_held_up).unwrap();
         match &state.error {
             Some(error) => Err(error.clone()),
             None => commit(),

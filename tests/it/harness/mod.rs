@@ -16,6 +16,7 @@ mod websocket;
 
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+use test_support::let_pass;
 
 pub(crate) use away::Away;
 pub(crate) use client::{Client, Connect, Options, Parser, Transport};
@@ -50,7 +51,7 @@ pub(crate) fn eventually<T>(mut what: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(Instant::now() < deadline, "it did not come to pass in {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(10));
+        let_pass(Duration::from_millis(10));
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::io::Read;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use foodtrack_contract::UserRole;
 use serde_json::json;
+use test_support::wait_until;
 
 use crate::process::{Served, command, full_pipe};
 use crate::support::{SECRET, call, request, token};
@@ -41,12 +41,8 @@ fn clients_are_served_and_a_signal_ends_it_while_nobody_reads_stderr() {
 fn a_refused_start_ends_while_nobody_reads_stderr() {
     for arguments in [&["serve", "--port", "0"][..], &["serve", "--prot", "1"]] {
         let (_reader, writer) = full_pipe();
-        let started = Instant::now();
         let mut process = command(arguments).stderr(writer).spawn().unwrap();
-        while process.try_wait().unwrap().is_none() {
-            assert!(started.elapsed() < Duration::from_secs(20), "it does not end: {arguments:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_until(&format!("{arguments:?} ends"), || process.try_wait().unwrap().is_some());
         assert_eq!(process.wait().unwrap().code(), Some(2));
     }
 }
@@ -62,19 +58,12 @@ fn clients_are_served_while_nobody_reads_stdout() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let started = Instant::now();
-    while std::net::TcpStream::connect(free).is_err() {
-        assert!(started.elapsed() < Duration::from_secs(20), "it does not listen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("it listens", || std::net::TcpStream::connect(free).is_ok());
     assert_eq!(request(free, "GET /health", &[], "").status, 200);
     // It must be past the line that nobody reads to hear the signal.
     let kill = format!("kill -TERM {}", process.id());
     assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    while process.try_wait().unwrap().is_none() {
-        assert!(started.elapsed() < Duration::from_secs(30), "it does not end");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("it ends", || process.try_wait().unwrap().is_some());
     assert_eq!(process.wait().unwrap().code(), Some(0));
 }
 

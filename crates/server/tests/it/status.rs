@@ -1,9 +1,10 @@
 //! `/health`, `/ready` and `/metrics`: what they say, and that asking costs nothing.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use foodtrack_contract::UserRole;
 use serde_json::json;
+use test_support::{eventually, wait_until};
 
 use crate::process::{Served, command};
 use crate::support::{SECRET, call, config, request, serve, token};
@@ -66,15 +67,11 @@ fn a_stop_is_announced_while_clients_are_still_served_and_then_the_listener_clos
     let mut served = draining("3000");
     assert_eq!(request(served.address, "GET /ready", &[], "").status, 200);
     served.signal("TERM");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let ready = loop {
+    let ready = eventually("it is not ready", || {
         let ready = request(served.address, "GET /ready", &[], "");
-        if ready.status == 503 || Instant::now() > deadline {
-            break ready;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    assert_eq!((ready.status, &ready.json()["reason"]), (503, &json!("draining")), "{ready:?}");
+        (ready.status == 503).then_some(ready)
+    });
+    assert_eq!(ready.json()["reason"], "draining", "{ready:?}");
     let health = request(served.address, "GET /health", &[], "");
     assert_eq!((health.status, &health.json()["draining"]), (503, &json!(true)));
     let body = json!({ "type": "order:created", "payload": { "orderId": "7" } }).to_string();
@@ -88,11 +85,9 @@ fn a_stop_is_announced_while_clients_are_still_served_and_then_the_listener_clos
 fn a_second_signal_ends_it_at_once() {
     let mut served = draining("600000");
     served.signal("TERM");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while request(served.address, "GET /ready", &[], "").status == 200 {
-        assert!(Instant::now() < deadline, "it does not hear the first signal");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("it hears the first signal", || {
+        request(served.address, "GET /ready", &[], "").status != 200
+    });
     served.signal("INT");
     assert_eq!(served.wait(), 1);
 }
@@ -130,10 +125,6 @@ fn logs_that_yield_to_the_disk_s_budget_are_told_in_health_and_metrics_and_publi
     let health = request(address, "GET /health", &[], "").json();
     assert_eq!(health["status"], "degraded", "{health}");
     assert_eq!(health["conditions"][0]["condition"], "storage_yielding", "{health}");
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while server.metrics().contains("foodtrack_log_yielding 1\n") {
-        assert!(Instant::now() < deadline, "it is not over");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    wait_until("it is over", || !server.metrics().contains("foodtrack_log_yielding 1\n"));
     server.stop();
 }

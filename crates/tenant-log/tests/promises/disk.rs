@@ -272,7 +272,7 @@ fn append_when_there_is_room(writer: &mut Writer<'_>, n: u64) {
 #[test]
 fn a_log_outlives_a_full_file_system() {
     let Some(disk) = SmallDisk::mount(80 << 20) else {
-        return eprintln!("skipped: this user may not mount a tmpfs");
+        return test_support::skipped("this user may not mount a tmpfs");
     };
     let path = disk.0.path();
     {
@@ -306,7 +306,7 @@ fn a_log_outlives_a_full_file_system() {
 #[test]
 fn a_log_that_found_room_for_one_entry_has_it_for_the_next() {
     let Some(disk) = SmallDisk::mount(80 << 20) else {
-        return eprintln!("skipped: this user may not mount a tmpfs");
+        return test_support::skipped("this user may not mount a tmpfs");
     };
     let path = disk.0.path();
     let options = SqliteOptions { retention: KEEPS_ALL, ..SqliteOptions::default() };

@@ -247,7 +247,7 @@ fn a_note_that_somebody_waits_for_does_not_wait_for_a_segment() {
 #[test]
 fn a_full_disk_refuses_a_large_commit_as_a_whole_and_takes_the_next_when_there_is_room() {
     let Some(disk) = SmallDisk::mount(80 << 20) else {
-        return eprintln!("skipped: this user may not mount a tmpfs");
+        return test_support::skipped("this user may not mount a tmpfs");
     };
     let (data, others) = (disk.0.path().join("data"), disk.0.path().join("others"));
     let open = open_sqlite(&data, options());
@@ -291,7 +291,7 @@ fn a_full_disk_refuses_a_large_commit_as_a_whole_and_takes_the_next_when_there_i
 fn a_disk_that_segments_fill_is_put_in_order_by_retention_alone() {
     // The reserve takes most of it; what is left, one segment fills, and it is the one that is appended to.
     let Some(disk) = SmallDisk::mount(76 << 20) else {
-        return eprintln!("skipped: this user may not mount a tmpfs");
+        return test_support::skipped("this user may not mount a tmpfs");
     };
     let data = disk.0.path().join("data");
     let retention = Retention { age_ms_max: 1_000, entries_min: 10, ..KEEPS_ALL };

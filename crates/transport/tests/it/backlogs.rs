@@ -55,7 +55,7 @@ pub(crate) fn blocked_websocket(server: &Server) -> Wire {
     wire.shrink();
     // In portions, each of which is flushed: the later ones meet a socket that takes no more.
     wire.send_text(&vec![event("log", 8); ENTRIES_IN_ALL / 8]);
-    std::thread::sleep(Duration::from_millis(100));
+    server.wait_for_entries(ENTRIES);
     wire
 }
 
@@ -64,7 +64,7 @@ fn the_stamps_behind_a_blocked_socket_tell_what_arrived() {
     let server = patient_server();
     let mut wire = blocked_websocket(&server);
     wire.send_text(&[event("urgent", 3)]);
-    std::thread::sleep(Duration::from_millis(50));
+    server.wait_for_entries(ENTRIES + 3);
     let mut reader = Reader::new();
     (0..ENTRIES + 3).for_each(|_| reader.read(&wire.message()));
     reader.expect_all();
@@ -91,7 +91,8 @@ fn who_asked_is_told_once_that_a_socket_has_taken_everything() {
     let server = patient_server();
     let mut wire = blocked_websocket(&server);
     wire.send_text(&[event("tell", 2)]);
-    std::thread::sleep(Duration::from_millis(100));
+    server.wait_for_events(ENTRIES_IN_ALL as u64 / 8 + 1);
+    server.settle();
     assert_eq!(server.drained(), 0);
     for offset in 1..=ENTRIES + 2 {
         assert!(wire.message().starts_with(&format!("42[\"e{offset}\"")));
@@ -120,7 +121,7 @@ fn who_asked_is_told_when_a_poll_has_fetched_everything() {
     let poller = Poller::open(server.address);
     poller.post(&["40".to_owned()]);
     poller.post(&[event("log", 40), event("tell", 0)]);
-    std::thread::sleep(Duration::from_millis(50));
+    server.settle();
     assert_eq!(server.drained(), 0);
     // More than one poll may bring.
     let packets = poller.poll_until(42);
@@ -133,7 +134,7 @@ fn of_a_client_that_is_gone_nobody_is_told_that_it_is_drained() {
     let server = patient_server();
     let mut wire = blocked_websocket(&server);
     wire.send_text(&[event("tell", 0)]);
-    std::thread::sleep(Duration::from_millis(50));
+    server.settle();
     drop(wire);
     server.wait_until_empty(Duration::from_secs(5));
     // Its place is another's now.

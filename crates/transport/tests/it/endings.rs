@@ -20,7 +20,7 @@ fn known(poller: &Poller) -> Wire {
 fn in_one_turn(server: &Server, send: impl FnOnce()) -> Wire {
     let mut holder = join_by_websocket(server.address);
     holder.send_text(&[event("hold", 200)]);
-    std::thread::sleep(Duration::from_millis(50));
+    server.wait_until_held();
     send();
     holder
 }

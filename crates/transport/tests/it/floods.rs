@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use foodtrack_transport::{CloseReason, Limits};
 use foodtrack_wire::rfc6455::{Opcode, write_client_frame};
+use test_support::let_pass;
 
 use crate::client::{Poller, Wire, event, events, get, join_by_websocket, open_websocket, post};
 use crate::server::Server;
@@ -187,7 +188,7 @@ fn a_namespace_that_is_not_there_buys_nobody_time() {
     while server.closed().is_empty() && asked < 30 {
         asked += 1;
         let _ = wire.try_send_text(&[format!("40/n{asked},")]);
-        std::thread::sleep(Duration::from_millis(100));
+        let_pass(Duration::from_millis(100));
     }
     assert_eq!(server.closed(), [CloseReason::ConnectTimeout]);
     assert!(started.elapsed() < Duration::from_millis(2_000), "{:?}", started.elapsed());

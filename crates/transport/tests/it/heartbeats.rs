@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use foodtrack_session::HeartbeatConfig;
 use foodtrack_transport::{Limits, ReactorConfig};
+use test_support::{let_pass, wait_until};
 
 use crate::backlogs::blocked_websocket;
 use crate::client::{Poller, Wire, event, join_by_websocket, open_websocket};
@@ -19,10 +20,7 @@ fn server(interval_ms: u64, timeout_ms: u64, shards: usize) -> Server {
 }
 
 fn expect_confirmed(server: &Server, marks: &[u64]) {
-    let end = Instant::now() + Duration::from_secs(2);
-    while server.confirmed().len() < marks.len() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_until(&format!("{marks:?}"), || server.confirmed().len() >= marks.len());
     assert_eq!(server.confirmed(), marks);
 }
 
@@ -112,7 +110,8 @@ fn who_was_sent_an_entry_is_asked_soon_whether_it_arrived_and_nobody_else() {
 fn a_ping_stays_behind_a_backlog_and_its_pong_confirms_all_of_it() {
     let server = server(500, 5_000, 1);
     let mut wire = blocked_websocket(&server);
-    std::thread::sleep(Duration::from_millis(700));
+    // Its ping is due while the backlog is there.
+    let_pass(Duration::from_millis(700));
     let mut entries = 0;
     while wire.message() != "2" {
         entries += 1;

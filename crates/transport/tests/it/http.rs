@@ -4,6 +4,7 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use foodtrack_transport::{Limits, OriginPolicy, ReactorConfig};
+use test_support::let_pass;
 
 use crate::client::{Poller, Wire, event, events, get, post, upgrade};
 use crate::server::{Server, config};
@@ -43,7 +44,7 @@ fn a_connection_in_use_outlives_the_deadline_of_its_first_request() {
     wire.write(post(&poller.target, "40").as_bytes());
     assert_eq!(wire.response().body, "ok");
     for n in 0..20 {
-        std::thread::sleep(Duration::from_millis(50));
+        let_pass(Duration::from_millis(50));
         wire.write(post(&poller.target, &event("echo", n)).as_bytes());
         assert_eq!(wire.response().body, "ok");
     }
@@ -175,7 +176,7 @@ fn a_large_body_of_somebody_authorized_may_take_long_while_it_comes_steadily() {
         let mut wire = Wire::connect(server.address);
         let started = Instant::now();
         for piece in request.as_bytes().chunks(request.len() / 20) {
-            std::thread::sleep(handshake_timeout / 5);
+            let_pass(handshake_timeout / 5);
             wire.write(piece);
         }
         assert_eq!(wire.response().status, 200);

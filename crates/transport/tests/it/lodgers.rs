@@ -1,10 +1,11 @@
 //! How many sockets and how much memory strangers may have, and who goes where it is too much.
 
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use foodtrack_transport::{Limits, ReactorConfig, TrustedProxies};
 use foodtrack_wire::rfc6455::{Opcode, write_client_frame};
+use test_support::{let_pass, wait_until};
 
 use crate::client::{Wire, event, get, join_by_websocket, open_websocket};
 use crate::server::{Server, config};
@@ -23,11 +24,7 @@ fn silent(server: &Server, source: Ipv4Addr, count: usize) -> Vec<Wire> {
 
 #[track_caller]
 fn wait_for_sockets(server: &Server, count: usize) {
-    let end = Instant::now() + Duration::from_secs(10);
-    while server.counts().0 != count {
-        assert!(Instant::now() < end, "{:?}, not {count} sockets", server.counts());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until(&format!("{count} sockets"), || server.counts().0 == count);
 }
 
 /// Whether a socket still gets an answer.
@@ -67,11 +64,7 @@ fn each_shard_bounds_its_part_of_an_addresss_strangers() {
     let limits = Limits { strangers_per_address_max: 80, ..patient() };
     let server = Server::with_shards(config(limits), 2);
     let strangers = silent(&server, ONE, 200);
-    let end = Instant::now() + Duration::from_secs(10);
-    while server.counts().0 > 80 {
-        assert!(Instant::now() < end, "{:?}", server.counts());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("80 sockets at most", || server.counts().0 <= 80);
     let mut newcomer = join_by_websocket(server.address);
     newcomer.send_text(&[event("echo", 1)]);
     newcomer.expect_echoes(1..2);
@@ -141,7 +134,7 @@ fn whichever_shard_holds_the_strangers_newcomers_come_in() {
     let server = Server::with_shards(config(Limits { sockets_max: 64, ..patient() }), 2);
     let _strangers = silent(&server, ONE, 200);
     // Newcomers are spared for half a second.
-    std::thread::sleep(Duration::from_millis(700));
+    let_pass(Duration::from_millis(700));
     let mut people: Vec<_> = (0..40).map(|_| join_by_websocket(server.address)).collect();
     for wire in &mut people {
         wire.send_text(&[event("echo", 1)]);
@@ -179,11 +172,7 @@ fn half_a_message_of_many_strangers_is_bounded() {
         for wire in &mut strangers {
             wire.try_write(&fragment);
         }
-        let end = Instant::now() + Duration::from_secs(10);
-        while server.counts().0 > 1 + (1 << 20) / 15_000 {
-            assert!(Instant::now() < end, "{shards} shards: {:?}", server.counts());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        wait_until("few strangers", || server.counts().0 <= 1 + (1 << 20) / 15_000);
         assert!(strangers[0].ends());
         good.send_text(&[event("echo", 1)]);
         good.expect_echoes(1..2);
@@ -212,7 +201,7 @@ fn who_has_joined_does_not_wait_until_all_strangers_were_served() {
     wait_for_sockets(&server, 102);
     // All of it is there when the server looks again, the strangers' first.
     holder.send_text(&[event("hold", 300)]);
-    std::thread::sleep(Duration::from_millis(50));
+    server.wait_until_held();
     let requests = get("/x").repeat(300);
     for wire in &mut strangers {
         wire.write(requests.as_bytes());

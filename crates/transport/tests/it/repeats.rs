@@ -1,8 +1,6 @@
 //! Requests that come again because the connection was reset before they were answered, as browsers send them: by
 //! themselves, and with the same `t`.
 
-use std::time::Duration;
-
 use foodtrack_transport::{CloseReason, Limits};
 
 use crate::client::{Poller, Response, Wire, event, events, get, packets, post};
@@ -65,7 +63,7 @@ fn a_repeated_poll_takes_the_place_of_the_one_that_waits() {
     let server = Server::start(Limits::default());
     let poller = join(&server);
     let mut abandoned = poller.start_poll_as("waits");
-    std::thread::sleep(Duration::from_millis(50));
+    server.settle();
     let mut waiting = poller.start_poll_as("waits");
     assert!(abandoned.ends());
     poller.post(&[event("echo", 0)]);
@@ -83,7 +81,7 @@ fn two_polls_at_once_that_are_not_the_same_end_the_session() {
         let server = Server::start(Limits::default());
         let poller = join(&server);
         let mut waiting = poller.start_poll_as(first);
-        std::thread::sleep(Duration::from_millis(50));
+        server.settle();
         assert!(is_refused(&poller.request(&get(&poller.target_as(second))), 3));
         assert_eq!(packets(&waiting.response()), ["1"]);
         assert_eq!(server.closed(), [CloseReason::ProtocolError]);
@@ -147,7 +145,7 @@ fn last_words_that_were_lost_are_said_again() {
         // Within one.
         let poller = join(&server);
         let waiting = poller.start_poll_as("last");
-        std::thread::sleep(Duration::from_millis(50));
+        server.settle();
         poller.post_as("end", &[event(way, 0)]);
         waiting.lose_answer();
         assert_eq!(poller.poll_as("last"), ["1"]);
@@ -172,7 +170,7 @@ fn the_poll_that_an_upgrade_ended_may_be_repeated_until_then() {
     let server = Server::start(Limits::default());
     let poller = join(&server);
     let waiting = poller.start_poll_as("last");
-    std::thread::sleep(Duration::from_millis(50));
+    server.settle();
     let mut wire = probe(&poller);
     waiting.lose_answer();
     assert_eq!(poller.poll_as("last"), ["6"]);

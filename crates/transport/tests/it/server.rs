@@ -15,12 +15,16 @@ use foodtrack_transport::{
     TrustedProxies, Urgency, Verdict, Waker, listen,
 };
 use foodtrack_wire::socket_io::split_arguments;
+use test_support::{let_pass, wait_until};
 
 /// A shard as the others see it.
 struct Peer {
     inbox: Sender<Handover<()>>,
     waker: Arc<Waker>,
 }
+
+/// A turn to accept, one to read, one to handle what strangers sent, one to flush; and the one that was under way.
+const TURNS_TO_SETTLE: usize = 5;
 
 /// What a shard shows to the test.
 #[derive(Default)]
@@ -30,6 +34,14 @@ struct Shown {
     /// Marks that pongs confirmed.
     confirmed: Vec<u64>,
     drained: usize,
+    /// Turns that are over.
+    turns: u64,
+    /// Entries of its log.
+    entries: u64,
+    /// How often it was held up.
+    held: u64,
+    /// Events it got.
+    events: u64,
     /// Whether it asks soon after an entry whether that arrived.
     asks_soon: bool,
 }
@@ -101,19 +113,50 @@ impl Server {
     /// Waits until no socket and no client is left.
     pub(crate) fn wait_until_empty(&self, patience: Duration) {
         let end = Instant::now() + patience;
-        while self.counts() != (0, 0) {
+        wait_until("no socket and no client", || {
             assert!(Instant::now() < end, "still there: {:?}", self.counts());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+            self.counts() == (0, 0)
+        });
     }
 
     /// Waits until so many clients were closed, ever.
     pub(crate) fn wait_until_closed(&self, count: usize) {
-        let end = Instant::now() + Duration::from_secs(10);
-        while self.closed().len() < count {
-            assert!(Instant::now() < end, "closed: {:?}", self.closed());
-            std::thread::sleep(Duration::from_millis(1));
+        wait_until(&format!("{count} closed"), || self.closed().len() >= count);
+    }
+
+    /// Waits until every shard has done what it can with all that was sent to it: what a turn accepts, the next ones read,
+    /// handle and answer.
+    pub(crate) fn settle(&self) {
+        for shard in &self.shards {
+            let turns = || shard.shown.lock().unwrap().turns;
+            for _ in 0..TURNS_TO_SETTLE {
+                let before = turns();
+                shard.waker.wake();
+                wait_until("a turn", || turns() > before);
+            }
         }
+    }
+
+    /// Waits until the shards' logs have so many entries, and those are on their way.
+    pub(crate) fn wait_for_entries(&self, count: u64) {
+        self.wait_for(count, |shown| shown.entries);
+        self.settle();
+    }
+
+    /// Waits until so many events have come.
+    pub(crate) fn wait_for_events(&self, count: u64) {
+        self.wait_for(count, |shown| shown.events);
+    }
+
+    /// Waits until a shard is held up.
+    pub(crate) fn wait_until_held(&self) {
+        self.wait_for(1, |shown| shown.held);
+    }
+
+    fn wait_for(&self, least: u64, number: impl Fn(&Shown) -> u64) {
+        let sum =
+            || self.shards.iter().map(|shard| number(&shard.shown.lock().unwrap())).sum::<u64>();
+        wait_until("what was sent has come", || sum() >= least);
     }
 
     /// Why clients were closed, in order, shard by shard.
@@ -155,7 +198,9 @@ fn run(mut reactor: Reactor, mut app: App, stopped: &AtomicBool) {
     let mut events = Reactor::events();
     while !stopped.load(Ordering::Acquire) {
         reactor.turn(&mut app, &mut events).unwrap();
-        app.shown.lock().unwrap().stats = reactor.stats();
+        let mut shown = app.shown.lock().unwrap();
+        shown.stats = reactor.stats();
+        shown.turns += 1;
     }
 }
 
@@ -175,6 +220,7 @@ impl App {
     /// Appends an entry to the log and sends it to the client.
     fn log(&mut self, io: &mut Reactor, client: ClientKey, urgency: Urgency, filler: usize) {
         self.offset += 1;
+        self.shown.lock().unwrap().entries = self.offset;
         let place = Some(LogPlace { offset: self.offset, is_entry: true, is_stamped: true });
         let meta = FrameMeta { urgency, place, ..FrameMeta::default() };
         let text = format!("2[\"e{0}\",\"{1}\",\"k-{0}\"]", self.offset, "x".repeat(filler));
@@ -233,6 +279,7 @@ impl Application for App {
         let arguments = split_arguments(&event.data).unwrap();
         let [name, rest] = arguments[..] else { panic!("two elements: {}", event.data) };
         let count = rest.parse().unwrap_or(0);
+        self.shown.lock().unwrap().events += 1;
         if name == "\"log\"" {
             (0..count).for_each(|_| self.log(io, client, Urgency::Medium, 64 * 1024));
             return Flow::Continue;
@@ -250,7 +297,8 @@ impl Application for App {
             return Flow::Continue;
         }
         if name == "\"hold\"" {
-            std::thread::sleep(Duration::from_millis(count as u64));
+            self.shown.lock().unwrap().held += 1;
+            let_pass(Duration::from_millis(count as u64));
             return Flow::Continue;
         }
         if name == "\"tell\"" {

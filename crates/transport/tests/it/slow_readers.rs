@@ -60,7 +60,7 @@ fn a_reader_that_lags_within_its_bounds_gets_everything_in_order() {
                 wire.send_text(&[event("flood", 1), event("echo", n)]);
             }
         }
-        std::thread::sleep(Duration::from_millis(300));
+        server.wait_for_events(100 * 2 * lagging.len() as u64);
         for n in 0..100 {
             for wire in &mut lagging {
                 assert!(wire.message().starts_with("42[\"flood\""));

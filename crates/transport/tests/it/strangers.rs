@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use foodtrack_transport::{Limits, OriginPolicy, ReactorConfig};
+use test_support::{let_pass, wait_until};
 
 use crate::client::{Wire, event, get, join_by_websocket, open_websocket, upgrade};
 use crate::server::{Server, config};
@@ -37,7 +38,7 @@ fn a_trickle_does_not_buy_a_stranger_more_time() {
     while server.counts().0 == 1 || started.elapsed() < TIMEOUT / 2 {
         // Once the server has let go, writing fails.
         let _ = std::io::Write::write(&mut wire.stream, b"x");
-        std::thread::sleep(Duration::from_millis(20));
+        let_pass(Duration::from_millis(20));
         assert!(started.elapsed() < TIMEOUT * 5);
     }
     server.wait_until_empty(Duration::from_secs(1));
@@ -190,10 +191,6 @@ fn half_sent_bodies_share_one_budget_and_the_oldest_go() {
     good.send_text(&[event("echo", 1)]);
     good.expect_echoes(1..2);
     // The server may still be reading what the last of them sent.
-    let end = Instant::now() + Duration::from_secs(5);
-    while server.counts().0 >= 20 {
-        assert!(Instant::now() < end, "still there: {:?}", server.counts());
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("fewer than 20 sockets", || server.counts().0 < 20);
     assert_eq!(server.counts().1, 1, "who has joined stays");
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use foodtrack_transport::{CloseReason, Limits};
 use foodtrack_wire::rfc6455::{Opcode, write_client_frame};
+use test_support::let_pass;
 
 use crate::client::{Poller, Wire, event, get, join_by_websocket, open_websocket, post, upgrade};
 use crate::server::Server;
@@ -88,7 +89,7 @@ fn who_takes_a_little_now_and_then_gets_all_of_it() {
     for n in 0..320 {
         assert!(slow.message().starts_with("42[\"flood\""));
         if n % 40 == 0 {
-            std::thread::sleep(Duration::from_millis(300));
+            let_pass(Duration::from_millis(300));
         }
     }
     slow.expect_echoes(7..8);

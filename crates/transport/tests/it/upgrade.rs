@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use foodtrack_transport::Limits;
+use test_support::{let_pass, wait_until};
 
 use crate::client::{Poller, Wire, events, get, upgrade};
 use crate::server::Server;
@@ -37,7 +38,7 @@ fn what_is_sent_around_an_upgrade_arrives_once_and_in_order() {
     let mut waiting = Wire::connect(server.address);
     waiting.write(get(&poller.target).as_bytes());
     // The poll waits on another connection than the probe: let it be there first.
-    std::thread::sleep(Duration::from_millis(50));
+    server.settle();
     let mut wire = probe(&poller);
     assert_eq!(waiting.response().body, "6");
     poller.post(&events("echo", 0..20));
@@ -73,9 +74,7 @@ fn a_probe_that_ends_leaves_the_session_polling() {
     let poller = join(&server);
     drop(probe(&poller));
     // The next probe may begin once the first one's end was seen.
-    while server.counts().0 > 0 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("the probe's end", || server.counts().0 == 0);
     poller.post(&events("echo", 0..3));
     assert_eq!(poller.poll(), events("echo", 0..3));
     let mut wire = probe(&poller);
@@ -85,17 +84,15 @@ fn a_probe_that_ends_leaves_the_session_polling() {
 
 #[test]
 fn a_probe_that_stalls_is_dropped_at_its_deadline_and_not_the_next_one() {
-    let upgrade_timeout = Duration::from_millis(300);
+    let upgrade_timeout = Duration::from_millis(1_500);
     let server = Server::start(Limits { upgrade_timeout, ..Limits::default() });
     let poller = join(&server);
     drop(probe(&poller));
-    while server.counts().0 > 0 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    std::thread::sleep(Duration::from_millis(200));
+    wait_until("the probe's end", || server.counts().0 == 0);
+    let_pass(upgrade_timeout / 2);
     let mut second = probe(&poller);
     // The first probe's deadline passes, the second one's not yet.
-    std::thread::sleep(Duration::from_millis(150));
+    let_pass(upgrade_timeout * 3 / 5);
     second.send_text(&["5".to_owned(), "42[\"echo\",1]".to_owned()]);
     second.expect_echoes(1..2);
     let stalled = join(&server);
