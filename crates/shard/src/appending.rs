@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use crate::cursor_suffix::CursorSuffix;
 use crate::event_frame::EventFrame;
+use crate::intake::Emission;
 use crate::ledger::{Pending, Unavailable};
 use crate::model::Accepted;
-use crate::repeats::Emission;
 use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -31,7 +31,7 @@ pub(crate) struct Checked<'a> {
     pub(crate) priority: Priority,
     pub(crate) audience: LoggedAudience,
     pub(crate) entity: Option<Cow<'a, str>>,
-    /// The same as [`crate::repeats::EmissionKey::order`] says it.
+    /// The same as [`crate::intake::EmissionKey::order`] says it.
     pub(crate) entity_hash: u64,
     pub(crate) creates_order: Option<OrderOwner>,
     /// What its repeat would be known by.
@@ -85,10 +85,7 @@ impl Tenant {
             }
         }
         self.send_unlogged(turn, checked);
-        // Only a sender's own id can come twice.
-        if checked.is_named {
-            self.recent.insert(checked.id, ());
-        }
+        self.intake.seen_unlogged(checked);
         turn.counters.events_accepted.add(1);
         self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
     }
@@ -107,14 +104,10 @@ impl Tenant {
                 self.ledger.withdraw(checked.id, offset);
                 return Err(NotAppended::Submit(error));
             }
-            if let (Some(owner), Some(order)) = (&checked.creates_order, &checked.entity) {
-                self.orders.made(order, owner.customer.as_deref(), offset);
-            }
+            self.intake.submitted(checked, offset);
         }
         let (Admission::New(offset) | Admission::Repeat(offset)) = admission;
-        if let Some(emission) = checked.emission {
-            self.repeats.note(emission, checked.id, offset, turn.clock.steady_ms());
-        }
+        self.intake.seen(checked, offset, turn.clock.steady_ms());
         Ok(admission)
     }
 

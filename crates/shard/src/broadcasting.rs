@@ -9,8 +9,8 @@ use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
 use uuid::Uuid;
 
 use crate::appending::Checked;
+use crate::intake::tells_a_cancel;
 use crate::model::{Accepted, Broadcast, Recipients};
-use crate::publishing::tells_a_cancel;
 use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
 use crate::turn::Turn;

@@ -7,8 +7,8 @@ use foodtrack_session::Event;
 use foodtrack_wire::socket_io;
 
 use crate::control_events::ControlEvent;
+use crate::intake::{Emitted, Stopped};
 use crate::owner_lookups::{Sender, WaitingEvent, Work};
-use crate::publishing::{Emitted, Stopped};
 use crate::reply_to::{Addressee, ReplyTo};
 use crate::tenant::Tenant;
 use crate::turn::Turn;

@@ -6,9 +6,9 @@ use foodtrack_contract::{
 use foodtrack_transport::{ClientKey, FrameMeta};
 use serde_json::Value;
 
+use crate::intake::Stopped;
+use crate::intake::Whose;
 use crate::members::{Connection, Room};
-use crate::order_book::Whose;
-use crate::publishing::Stopped;
 use crate::sessions::RoomReply;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -217,7 +217,7 @@ impl Tenant {
         };
         match name {
             RoomName::Tenant => Ok(()),
-            RoomName::Order(order) if is_client => match self.orders.whose(order) {
+            RoomName::Order(order) if is_client => match self.intake.whose(order) {
                 Whose::Customers(customer) if customer == user => needs(Permission::ReadOrders),
                 Whose::Unknown if owns.iter().any(|own| **own == *order) => {
                     needs(Permission::ReadOrders)

@@ -125,7 +125,7 @@ impl Tenant {
         reserved_through: Offset,
     ) {
         self.ledger.committed(through, reserved_through);
-        self.orders.committed(through);
+        self.intake.committed(through);
         self.deliver_released(turn);
     }
 
@@ -138,10 +138,7 @@ impl Tenant {
         reason: RefusedReason,
     ) {
         for pending in self.ledger.refused(from, through) {
-            if let (Some(_), Some(order)) = (&pending.entry.creates_order, &pending.entry.entity) {
-                self.orders.withdraw(order);
-            }
-            self.repeats.forget(pending.entry.offset);
+            self.intake.refused(&pending.entry);
             let refusal = away(reason).of_event(pending.entry.event.as_str());
             for (reply, _) in pending.replies {
                 self.answer(turn, reply, Err(refusal.clone()));

@@ -158,6 +158,18 @@ impl Ledger {
         }
     }
 
+    /// Whether the log takes entries.
+    ///
+    /// # Errors
+    /// [`Unavailable`]
+    pub(crate) fn availability(&self) -> Result<(), Unavailable> {
+        match self.state {
+            State::Open(_) => Ok(()),
+            State::Away { reason, .. } => Err(Unavailable::Away(reason)),
+            State::Closed | State::Opening => Err(Unavailable::NotYet),
+        }
+    }
+
     /// How far the log is; `None` where it is not open.
     pub(crate) fn position(&self) -> Option<Position> {
         self.open().map(|open| Position {

@@ -8,7 +8,6 @@ mod acknowledgements;
 mod appending;
 mod broadcasting;
 mod catch_up;
-mod check_budget;
 mod client_events;
 mod clock;
 mod confirming;
@@ -24,13 +23,12 @@ mod event_frame;
 mod handles;
 mod handshake;
 mod http_service;
+mod intake;
 mod ledger;
 mod log_link;
 mod mailbox;
 mod members;
 mod model;
-mod order_book;
-mod order_owners;
 mod owner_lookups;
 mod page_limits;
 mod policies;
@@ -38,7 +36,6 @@ mod publishing;
 mod quota;
 mod redelivery;
 mod reliability;
-mod repeats;
 mod replay_plan;
 mod reply_to;
 mod retry_policy;
@@ -69,12 +66,12 @@ mod poller;
 #[allow(dead_code, clippy::unwrap_used, reason = "a part of the harness is enough here")]
 mod server;
 
-pub use check_budget::CHECKS_US_PER_SECOND;
 pub use clock::{Clock, TimeSource};
 pub use counters::{Counter, Counters};
 pub use dead_letters::DeadLetters;
 pub use handles::{ConnectionManager, EventBroadcaster, Shards};
 pub use http_service::{HttpService, Responder};
+pub use intake::CHECKS_US_PER_SECOND;
 pub use model::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
     Page, PageQuery, Recipients, RoomInfo, RoomMetadata,

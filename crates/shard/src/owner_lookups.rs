@@ -14,10 +14,10 @@ use foodtrack_session::Event;
 use foodtrack_tenant_log::{OrderOwner, ReadError};
 use slab::Slab;
 
+use crate::intake::{Emitted, Publisher, Stopped};
 use crate::log_link::OwnerAsker;
 use crate::mailbox::{OwnedRoom, Reply};
 use crate::members::Connection;
-use crate::publishing::{Emitted, Publisher, Stopped};
 use crate::reply_to::{Addressee, ReplyTo};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -247,7 +247,7 @@ impl Tenant {
         }
         let lines = self.lookups.asked.remove(order).map(|asked| asked.lines).unwrap_or_default();
         match owner {
-            Ok(owner) => self.orders.learn(order, owner.map(|owner| owner.customer)),
+            Ok(owner) => self.intake.learn(order, owner.map(|owner| owner.customer)),
             Err(error) => {
                 tracing::error!(tenant = self.id.as_str(), %error, "cannot look up whose an order is");
                 let refusal = self.owner_unknown();

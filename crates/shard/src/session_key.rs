@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use foodtrack_contract::{Epoch, Offset};
 use foodtrack_transport::Sid;
 
-use crate::repeats::EmissionKey;
+use crate::intake::EmissionKey;
 
 const SID_CHARACTERS: usize = 20;
 /// Hours since the Unix epoch, in hexadecimal: good until the year 3883.

@@ -8,7 +8,7 @@ use foodtrack_contract::{Offset, Source};
 use foodtrack_tenant_log::{LoggedRoom, Note, SubscriberKey};
 use foodtrack_transport::Sid;
 
-use crate::repeats::EmissionKey;
+use crate::intake::EmissionKey;
 use crate::reply_to::Addressee;
 
 use kept_sessions::{KeptSessions, SessionRooms};

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use foodtrack_transport::ReactorConfig;
 
 use crate::clock::Clock;
-use crate::order_book::ORDERS_IN_MEMORY_MAX;
+use crate::intake::ORDERS_IN_MEMORY_MAX;
 use crate::quota::Rate;
 use crate::retry_policy::RetryPolicy;
 use crate::session_key::SessionKey;

@@ -9,7 +9,7 @@ use foodtrack_contract::{
     TenantId,
 };
 use foodtrack_session::NamespaceId;
-use foodtrack_tenant_log::{HEAD_ORDERS_MAX, Head, LoggedRoom, RecentIds};
+use foodtrack_tenant_log::{Head, LoggedRoom};
 use foodtrack_transport::{ClientKey, CloseReason, FrameMeta, Reactor};
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
 use uuid::Uuid;
@@ -19,18 +19,16 @@ use crate::clock::rfc3339;
 use crate::cursor_suffix::CursorSuffix;
 use crate::entrance::Entrance;
 use crate::handshake::Admission;
+use crate::intake::Intake;
 use crate::ledger::Ledger;
 use crate::members::{Connection, Members, NewConnection, Room};
 use crate::model::{
     ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, Page, page_limit,
 };
-use crate::order_book::OrderBook;
 use crate::owner_lookups::OwnerLookups;
 use crate::reliability::{Due, Reliability, subscriber_key};
-use crate::repeats::Repeats;
 use crate::sessions::Sessions;
 use crate::shard_config::TenantLimits;
-use crate::shared_rate::SharedBucket;
 use crate::tag::Tag;
 use crate::turn::Turn;
 
@@ -40,26 +38,14 @@ const STAFF_SHARE: usize = 10;
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) members: Members,
-    pub(crate) orders: OrderBook,
+    pub(crate) intake: Intake,
     pub(crate) lookups: OwnerLookups,
     pub(crate) ledger: Ledger,
     pub(crate) sessions: Sessions,
     pub(crate) reliability: Reliability,
-    /// Ids of messages that are in no log.
-    pub(crate) recent: RecentIds<()>,
-    pub(crate) repeats: Repeats,
-    /// Memory for the rooms of the next event's audience.
-    pub(crate) spare_rooms: Vec<LoggedRoom>,
-    pub(crate) messages: SharedBucket,
-    /// Time for the checks of its own schemas, in microseconds.
-    pub(crate) check_budget: SharedBucket,
-    /// Sessions that begin.
-    pub(crate) entrances: SharedBucket,
     /// Deliveries of this turn of the shard, so that a busy tenant's turn is bounded.
     pub(crate) turn_deliveries: usize,
     pub(crate) turn: u64,
-    /// The message at work, for who looks into a panic.
-    pub(crate) at_work: Option<Uuid>,
     /// Event types of which a line was written that they cannot be sent to everybody.
     pub(crate) told_unsayable: BTreeSet<Box<str>>,
 }
@@ -69,20 +55,13 @@ impl Tenant {
         Self {
             id,
             members: Members::default(),
-            orders: OrderBook::default(),
+            intake: Intake::default(),
             lookups: OwnerLookups::default(),
             ledger: Ledger::default(),
             sessions: Sessions::default(),
             reliability: Reliability::default(),
-            recent: RecentIds::default(),
-            repeats: Repeats::default(),
-            spare_rooms: Vec::new(),
-            messages: SharedBucket::default(),
-            check_budget: SharedBucket::default(),
-            entrances: SharedBucket::default(),
             turn_deliveries: 0,
             turn: 0,
-            at_work: None,
             told_unsayable: BTreeSet::new(),
         }
     }
@@ -160,10 +139,9 @@ impl Tenant {
     /// Takes up what the store had of the tenant.
     pub(crate) fn opened(&mut self, turn: &mut Turn<'_>, mut head: Head) {
         let orders = std::mem::take(&mut head.orders);
-        let is_all = orders.len() < HEAD_ORDERS_MAX;
-        self.orders.opened(orders, is_all, turn.limits.orders_in_memory_max);
         let emissions = std::mem::take(&mut head.emissions);
-        self.repeats.restore(turn.emission_key, emissions, turn.clock.steady_ms());
+        let (orders_max, key) = (turn.limits.orders_in_memory_max, turn.emission_key);
+        self.intake.opened(orders, emissions, orders_max, key, turn.clock.steady_ms());
         let notes = std::mem::take(&mut head.notes);
         let newest: Vec<_> = std::mem::take(&mut head.tail).into_iter().map(Arc::new).collect();
         self.ledger.opened(head);

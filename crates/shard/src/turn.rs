@@ -4,10 +4,10 @@ use foodtrack_transport::Reactor;
 
 use crate::clock::ShardClock;
 use crate::counters::Counters;
+use crate::intake::EmissionKey;
 use crate::log_link::LogLink;
 use crate::page_limits::PageLimits;
 use crate::policies::Policies;
-use crate::repeats::EmissionKey;
 use crate::retry_policy::RetryPolicy;
 use crate::session_key::SessionKey;
 use crate::shard_config::{RecoveryConfig, TenantLimits};

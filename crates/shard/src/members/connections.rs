@@ -30,7 +30,7 @@ pub(crate) struct Connection {
     pub(crate) application: Option<ApplicationType>,
     pub(crate) source: Source,
     pub(crate) device: Option<DeviceId>,
-    /// As [`crate::repeats::EmissionKey::sender`] says who sends what it sends.
+    /// As [`crate::intake::EmissionKey::sender`] says who sends what it sends.
     pub(crate) sender: u64,
     pub(crate) subscriber: SubscriberId,
     /// Up to here everything has reached the client's process, as its last pong says.
@@ -62,7 +62,7 @@ pub(crate) struct NewConnection {
     /// The Socket.IO id.
     pub(crate) id: Sid,
     pub(crate) admission: Admission,
-    /// As [`crate::repeats::EmissionKey::sender`] says who sends what it sends.
+    /// As [`crate::intake::EmissionKey::sender`] says who sends what it sends.
     pub(crate) sender: u64,
     pub(crate) subscriber: SubscriberId,
     pub(crate) user_agent: Option<Arc<str>>,

@@ -43,7 +43,7 @@ impl Shard {
         let Some(state) = self.tenants.get_mut(tenant as usize) else { return };
         let fresh = Tenant::new(state.id.clone());
         let broken = std::mem::replace(state, fresh);
-        let message = broken.at_work.map(|id| id.to_string());
+        let message = broken.intake.at_work().map(|id| id.to_string());
         tracing::error!(
             tenant = broken.id.as_str(),
             message,

@@ -6,8 +6,8 @@ use foodtrack_transport::{Handover, Reactor};
 
 use super::Shard;
 use crate::handshake::Admission;
+use crate::intake::Whose;
 use crate::log_link::OwnerAsker;
-use crate::order_book::Whose;
 use crate::reliability::subscriber_key;
 use crate::session_key::{SessionKey, SessionOwner};
 use crate::tenant::Tenant;
@@ -107,7 +107,7 @@ impl Tenant {
             rooms.extend(self.sessions.last_rooms_of(&subscriber));
         }
         let unknown = |room: LoggedRoom| match room.name() {
-            RoomName::Order(order) if self.orders.whose(order) == Whose::Unknown => {
+            RoomName::Order(order) if self.intake.whose(order) == Whose::Unknown => {
                 Some(Box::from(order))
             }
             _ => None,

@@ -90,7 +90,8 @@ impl Shard {
                 .spend(limits.messages_per_user, 1, now_ms)
                 .and_then(|()| user.bytes.spend(limits.bytes_per_user, bytes, now_ms)),
         };
-        let mut of_tenant = || tenant.messages.spend(party, limits.messages_per_tenant, 1, now_ms);
+        let mut of_tenant =
+            || tenant.intake.spend_message(party, limits.messages_per_tenant, now_ms);
         let (code, what, after_ms) = if let Err(after_ms) = of_connection {
             (ErrorCode::RateLimited, "connection", after_ms)
         } else if let Err(after_ms) = of_user() {

@@ -50,7 +50,7 @@ impl Shard {
                 let rate = turn.limits.messages_per_tenant;
                 let reply = ReplyTo::Handle(reply);
                 let publication = Publication { principal, event, argument, reply };
-                match tenant.messages.spend(Party::BackEnds, rate, 1, now_ms) {
+                match tenant.intake.spend_message(Party::BackEnds, rate, now_ms) {
                     Ok(()) => tenant.publish_when_known(turn, publication),
                     Err(after_ms) => {
                         let message = "the tenant sends more than its limit allows";

@@ -66,12 +66,12 @@ impl Shard {
         let tenant = self.open_tenant(admission.principal.tenant()) as usize;
         let (tenant, party) = (&mut self.tenants[tenant], party(admission));
         // The tenant's own first: what it may not use is the others'.
-        if tenant.entrances.spend(party, limits.entrances_per_tenant, 1, now_ms).is_err() {
+        if tenant.intake.spend_entrance(party, limits.entrances_per_tenant, now_ms).is_err() {
             return false;
         }
         let has_turn = self.pacing.all.spend(limits.entrances, 1, now_ms).is_ok();
         if !has_turn {
-            tenant.entrances.give_back(party, 1);
+            tenant.intake.give_back_entrance(party);
         }
         has_turn
     }

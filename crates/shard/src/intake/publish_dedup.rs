@@ -14,7 +14,7 @@ use siphasher::sip::SipHasher13;
 use twox_hash::XxHash3_64;
 use uuid::Uuid;
 
-use crate::publishing::Publisher;
+use super::Publisher;
 
 /// How long after the first one an emission counts as its repeat.
 const WINDOW_MS: u64 = 10_000;

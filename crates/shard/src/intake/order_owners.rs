@@ -5,48 +5,31 @@ use foodtrack_contract::{
 };
 use foodtrack_tenant_log::OrderOwner;
 
+use super::order_book::Whose;
+use super::{Intake, Publisher};
 use crate::appending::away;
-use crate::order_book::Whose;
-use crate::publishing::{Publisher, Stopped};
-use crate::tenant::Tenant;
-use crate::turn::Turn;
+use crate::ledger::Unavailable;
 
-impl Tenant {
-    /// Sees to it that the book knows whose an order is.
-    ///
-    /// # Errors
-    /// [`Stopped::Asks`] where the log must be asked first. Where the log is away nobody knows, and nobody is asked.
-    pub(crate) fn find_owner(&mut self, turn: &mut Turn<'_>, order: &str) -> Result<(), Stopped> {
-        if self.orders.whose(order) != Whose::Unknown || !self.ledger.is_open() {
-            return Ok(());
-        }
-        if !turn.log.is_in_memory {
-            return Err(Stopped::Asks(order.into()));
-        }
-        // Memory keeps nobody waiting.
-        let owner = turn.log.log().order_owner(&self.id, order).ok().flatten();
-        self.orders.learn(order, owner.map(|owner| owner.customer));
-        Ok(())
-    }
-
-    /// Why nobody can say whose an order is.
-    pub(crate) fn owner_unknown(&self) -> Refusal {
-        match self.ledger.away() {
-            Some(reason) => away(reason),
-            None => {
-                let message = "whose the order is cannot be looked up now: try again in a moment";
-                Refusal::new(ErrorCode::Degraded, message).retry_after_ms(1_000)
-            }
+/// Why nobody can say whose an order is.
+pub(crate) fn owner_unknown(log: Result<(), Unavailable>) -> Refusal {
+    match log {
+        Err(Unavailable::Away(reason)) => away(reason),
+        _ => {
+            let message = "whose the order is cannot be looked up now: try again in a moment";
+            Refusal::new(ErrorCode::Degraded, message).retry_after_ms(1_000)
         }
     }
+}
 
+impl Intake {
     /// A customer may only touch orders of their own, and name nobody else as customer.
-    pub(crate) fn check_order(
+    pub(super) fn check_order(
         &self,
-        turn: &mut Turn<'_>,
+        log: Result<(), Unavailable>,
         event: &EventName,
         publisher: &Publisher<'_>,
         entities: &Entities<'_>,
+        has_room_for_orders: impl FnOnce() -> bool,
     ) -> Result<(), Refusal> {
         let Source::Application(ApplicationType::ClientApp) = publisher.source else {
             return Ok(());
@@ -62,20 +45,20 @@ impl Tenant {
         match self.orders.whose(order) {
             Whose::Customers(customer) if customer == publisher.user => Ok(()),
             Whose::NotMade if makes => {
-                if turn.log.log().has_room_for_orders(&self.id) {
+                if has_room_for_orders() {
                     return Ok(());
                 }
                 let message = "the server knows of as many orders as it may in memory whose they are, and forgets none";
                 Err(Refusal::new(ErrorCode::StorageFull, message))
             }
-            Whose::Unknown => Err(self.owner_unknown()),
+            Whose::Unknown => Err(owner_unknown(log)),
             _ => refuse("the order is not one of this customer's", "/orderId"),
         }
     }
 
     /// The first accepted `order:created` says whose the order is; a customer who names nobody means themselves. Where the
     /// order was never made, a back end or the dashboard says so by whatever event names its customer first.
-    pub(crate) fn new_order(
+    pub(super) fn new_order(
         &self,
         event: &EventName,
         publisher: &Publisher<'_>,
