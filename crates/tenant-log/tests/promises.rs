@@ -21,6 +21,8 @@ mod every_store;
 mod files;
 #[path = "promises/heads.rs"]
 mod heads;
+#[path = "promises/layout_5.rs"]
+mod layout_5;
 #[path = "promises/memory.rs"]
 mod memory;
 #[path = "promises/patience.rs"]
