@@ -27,8 +27,6 @@ mod layout_5;
 mod memory;
 #[path = "promises/patience.rs"]
 mod patience;
-#[path = "promises/power_failure.rs"]
-mod power_failure;
 #[path = "promises/segments.rs"]
 mod segments;
 #[path = "promises/segments_and_disk.rs"]

@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, ffi};
 use crate::DiskRoom;
 use crate::storage_status::disk_room;
 
-/// Commits the open transaction; it is durable then, unless nobody waits for that.
+/// Commits the open transaction; it is durable then.
 pub type Commit<'a> = dyn FnMut() -> Result<(), CommitError> + 'a;
 
 /// What every commit passes through.
@@ -26,8 +26,7 @@ pub trait CommitGate: Send {
         write()
     }
 
-    /// As [`CommitGate::pass_segment`], before a commit that waits for the disk: `sync` makes durable what was written for it,
-    /// and for those before it that did not wait.
+    /// As [`CommitGate::pass_segment`]: `sync` makes durable what was written for the commit.
     ///
     /// # Errors
     /// [`CommitError`]; the commit is not tried then.

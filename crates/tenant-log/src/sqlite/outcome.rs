@@ -48,7 +48,7 @@ impl Teller {
         &self.1
     }
 
-    /// The transaction is durable, or nobody waits for that. `tenants` are as it left them.
+    /// The transaction is durable. `tenants` are as it left them.
     pub(super) fn committed(&self, outcome: Outcome, tenants: &OpenTenants) {
         for (tenant, Appended { through, is_awaited, .. }) in outcome.appended {
             // A tenant that was closed since reserves nothing.

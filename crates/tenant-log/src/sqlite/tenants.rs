@@ -57,30 +57,15 @@ impl OpenTenant {
         !self.is_new
     }
 
-    /// Reserves a block when less than half of the last one is left; where it `uses_many`, three quarters, so that the commits
-    /// before the next that waits for the disk need not. Returns whether it did.
-    pub(super) fn reserve(
-        &mut self,
-        connection: &Connection,
-        uses_many: bool,
-    ) -> rusqlite::Result<bool> {
-        let left = if uses_many { RESERVED_OFFSETS / 4 * 3 } else { RESERVED_OFFSETS / 2 };
-        if !self.has_less_than(left, self.expected) {
+    /// Reserves a block when less than half of the last one is left. Returns whether it did.
+    pub(super) fn reserve(&mut self, connection: &Connection) -> rusqlite::Result<bool> {
+        if self.expected.plus(RESERVED_OFFSETS / 2) <= self.now.reserved_through {
             return Ok(false);
         }
         let through = self.expected.plus(RESERVED_OFFSETS);
         set_reserved(connection, self.no, through)?;
         self.now.reserved_through = through;
         Ok(true)
-    }
-
-    /// Whether it must reserve a block once this is the next offset.
-    pub(super) fn must_reserve(&self, next: Offset) -> bool {
-        self.has_less_than(RESERVED_OFFSETS / 2, next)
-    }
-
-    fn has_less_than(&self, left: u64, next: Offset) -> bool {
-        next.plus(left) > self.now.reserved_through
     }
 
     /// Gives back what was reserved and not used.
@@ -124,7 +109,7 @@ pub(super) fn open(
     let walk = Walk { segments, no, placed_through };
     open.now.last = newest(connection, walk)?;
     open.now.reserved_through = reserved_through;
-    open.reserve(connection, false)?;
+    open.reserve(connection)?;
     Ok(Head {
         epoch,
         next: open.expected,

@@ -142,11 +142,6 @@ impl Upkeep {
         !self.round.is_over()
     }
 
-    /// Whether the next transaction should have some of it.
-    pub(super) fn is_under_way(&self, places: &Places) -> bool {
-        self.is_in_round() || places.is_due() || self.has_more()
-    }
-
     /// Besides places and a round.
     fn has_more(&self) -> bool {
         !self.to_trim.is_empty() || self.sweep.is_due() || self.is_moving

@@ -3,7 +3,6 @@
 mod budgeting;
 mod making_room;
 mod segment_commit;
-mod syncing;
 mod transacting;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +13,6 @@ use foodtrack_contract::TenantId;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use self::syncing::Syncing;
 use super::SqliteOptions;
 use super::budget::Budget;
 use super::checkpointer::{Checkpointer, checkpoint};
@@ -58,7 +56,6 @@ pub(super) struct Writer {
     places: Places,
     upkeep: Upkeep,
     notes: SideNotes,
-    syncing: Syncing,
     is_compacting: bool,
     /// The largest size of the database and its segments.
     pages_max: u64,
@@ -101,7 +98,6 @@ impl Writer {
             upkeep: Upkeep::new(options.retention, Arc::clone(&segments)),
             segments,
             notes: SideNotes::default(),
-            syncing: Syncing::default(),
             is_compacting: false,
             pages_max,
             reserve: Reserve::beside(file),
@@ -141,10 +137,9 @@ impl Writer {
         if self.is_poisoned {
             return Nap::default();
         }
-        let round = self.upkeep.is_in_round().then_some(Duration::ZERO);
-        // On a full disk both take room first.
+        // On a full disk it takes room first.
         let room = if self.is_full { ROOM_DELAY } else { Duration::ZERO };
-        let [round, sync] = [round, self.syncing.wait()].map(|wait| wait.map(|it| it.max(room)));
+        let round = self.upkeep.is_in_round().then_some(room);
         let compacting = self.is_compacting.then_some(Duration::ZERO);
         let probe = self.is_full.then_some(ROOM_PROBE);
         let upkeep = self.upkeep.quiet(&self.places).filter(|_| !self.is_full);
@@ -153,8 +148,8 @@ impl Writer {
                 .into_iter()
                 .flatten()
                 .min(),
-            // While others come, what is not on disk gets there with the next of theirs that is due; and upkeep goes along.
-            in_quiet: sync.or(upkeep),
+            // While others come, it goes along with them.
+            in_quiet: upkeep,
         }
     }
 
@@ -195,7 +190,7 @@ impl Writer {
         }
         let notes_are_due = self.notes.wait().is_some_and(|wait| wait.is_zero());
         let has_writes = !writes.is_empty() || has_tickets || notes_are_due;
-        let needs_room = has_writes || self.upkeep.is_in_round() || self.is_sync_due();
+        let needs_room = has_writes || self.upkeep.is_in_round();
         if self.is_full && needs_room && !self.is_poisoned {
             let _ = self.make_room();
         } else if self.is_full && is_quiet && !self.is_poisoned {
@@ -206,8 +201,7 @@ impl Writer {
         if self.is_poisoned {
             return self.teller.refuse_all(writes.into_iter());
         }
-        let is_own_due = is_upkeep_due || self.is_sync_due();
-        if has_writes || is_own_due && !self.is_full {
+        if has_writes || is_upkeep_due && !self.is_full {
             let mut writes = writes.into_iter().peekable();
             loop {
                 let some = take_some(&mut writes);
@@ -261,9 +255,8 @@ impl Writer {
         outcome: &mut Outcome,
     ) -> Result<(), CommitError> {
         let for_segment = self.bytes_for_segment(&writes);
-        let is_lazy = for_segment.is_some() && self.may_be_lazy(&writes);
         // After the first failure the rest is only noted, so that everybody is told.
-        let mut result = self.begin(is_lazy).map_err(CommitError::from);
+        let mut result = self.begin().map_err(CommitError::from);
         if let Some(bytes) = for_segment
             && result.is_ok()
         {
@@ -293,15 +286,12 @@ impl Writer {
             outcome.ticketed = self.notes.write(&self.connection)?;
         }
         // A full disk has its own way of it, or else an append without room would undo it again and again.
-        // And what retention takes must not come back after a power failure, with its files gone: it waits for the disk.
-        if !self.is_full && !is_lazy {
-            // The next ones need not wait only for what has its turn now.
-            let has_time = is_quiet || self.has_unsynced();
+        if !self.is_full {
             outcome.upkept = self.upkeep.step(
                 &self.connection,
                 &mut self.places,
                 &mut self.tenants,
-                has_time,
+                is_quiet,
             )?;
             if outcome.upkept {
                 outcome.dead = segments::dead(&self.connection)?;
@@ -353,22 +343,17 @@ impl Writer {
         let last = open.now.last;
         let place = if outcome.in_segment { self.appender.add(run) } else { None };
         outcome.bytes += rows::insert_run(connection, seq, open.no, run, last, place)?;
-        // One that is lazy has been looked at before.
-        if !self.syncing.is_lazy() {
-            appended.is_awaited |= open.reserve(connection, outcome.in_segment)?;
-        }
+        appended.is_awaited |= open.reserve(connection)?;
         Ok(())
     }
 
     fn compact_step(&mut self) {
         let mut step = || -> Result<bool, CommitError> {
-            self.begin(false)?;
+            self.begin()?;
             give_back(&self.connection, COMPACT_PAGES)?;
             let left: i64 =
                 self.connection.query_row("PRAGMA freelist_count", (), |row| row.get(0))?;
             self.commit()?;
-            // With it the disk has what did not wait for it, which counts now.
-            self.limit_appends()?;
             Ok(left > 0)
         };
         match step() {
@@ -408,7 +393,7 @@ impl Writer {
             return;
         }
         let mut close = || -> Result<(), CommitError> {
-            self.begin(false)?;
+            self.begin()?;
             for tenant in self.tenants.values_mut() {
                 tenant.unreserve(&self.connection)?;
             }

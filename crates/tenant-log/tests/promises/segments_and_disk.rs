@@ -162,26 +162,20 @@ fn a_failed_write_to_a_segment_poisons_the_writer_and_nothing_of_it_is_there() {
 }
 
 #[test]
-fn a_failed_fsync_of_a_segment_poisons_the_writer_soon_after_what_did_not_wait_for_it() {
-    // It is too late for a full disk, too: what has no room was committed before.
-    for error in [CommitError::Disk(String::from("fsync")), CommitError::DiskFull] {
-        let directory = tempfile::tempdir().unwrap();
-        {
-            let (options, held) = failing(None, Some(error));
-            let open = open_sqlite(directory.path(), options);
-            let mut writer = open.writer("t");
-            submit_at_once(&mut writer, &held, 1..=300);
-            settle(&mut writer);
-            wait_for(|| {
-                let next = large(7_000, writer.sequence.next(), 10);
-                writer.sequence.admit(next.id, next.durability);
-                writer.try_submit(&next) == Err(SubmitError::Poisoned)
-            });
+fn a_failed_fsync_of_a_segment_poisons_the_writer_and_nothing_of_its_commit_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let (options, held) = failing(None, Some(CommitError::Disk(String::from("fsync"))));
+        let open = open_sqlite(directory.path(), options);
+        let mut writer = open.writer("t");
+        submit_at_once(&mut writer, &held, 1..=300);
+        while writer.refused.is_empty() {
+            writer.hear();
         }
-        // Of what the disk said nothing good about, the next start keeps what is whole.
-        let open = open_sqlite(directory.path(), options());
-        assert_eq!(numbered(&entries(&open, "t"), 1..=300), 300);
+        assert!(writer.refused.iter().all(|(.., reason)| *reason == RefusedReason::Poisoned));
     }
+    let open = open_sqlite(directory.path(), options());
+    assert_eq!(numbered(&entries(&open, "t"), 1..=300), 0);
 }
 
 #[test]

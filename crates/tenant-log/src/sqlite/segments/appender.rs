@@ -1,5 +1,4 @@
-//! Appending to segments: what a commit has for them is written in one go, and is on disk before the commit is, or soon after
-//! where the commit does not wait for the disk.
+//! Appending to segments: what a commit has for them is written in one go, and is on disk before the commit is.
 
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Seek, SeekFrom, Write};
@@ -28,8 +27,6 @@ pub(in crate::sqlite) struct Appender {
     /// What the transaction at hand adds, and how many bytes that is.
     gathered: Vec<Arc<SealedRun>>,
     gathered_bytes: u64,
-    /// What was written to, and may not be on disk.
-    unsynced: Vec<Arc<File>>,
 }
 
 /// Where the segment that is appended to ends, as far as it is committed.
@@ -52,14 +49,7 @@ impl Appender {
                 |row| Ok(End { no: row.get(0)?, bytes: rows::unsigned(row, 1)? }),
             )
             .optional()?;
-        Ok(Self {
-            segments,
-            now: last,
-            committed: last,
-            gathered: Vec::new(),
-            gathered_bytes: 0,
-            unsynced: Vec::new(),
-        })
+        Ok(Self { segments, now: last, committed: last, gathered: Vec::new(), gathered_bytes: 0 })
     }
 
     /// Before a transaction's first run, whose seq is `first_seq`: begins the next segment where this one is long enough.
@@ -152,9 +142,6 @@ impl Appender {
     pub(in crate::sqlite) fn write(&mut self) -> Result<(), CommitError> {
         let Some(End { no, bytes }) = self.now else { return Ok(()) };
         let file = self.segments.file(no)?;
-        if self.unsynced.iter().all(|it| !Arc::ptr_eq(it, &file)) {
-            self.unsynced.push(Arc::clone(&file));
-        }
         // Nobody else uses its position.
         (&*file).seek(SeekFrom::Start(bytes))?;
         for runs in self.gathered.chunks(SLICES_MAX) {
@@ -164,17 +151,11 @@ impl Appender {
         Ok(())
     }
 
-    /// Whether all that was written is on disk.
-    pub(in crate::sqlite) fn is_synced(&self) -> bool {
-        self.unsynced.is_empty()
-    }
-
-    /// Puts all that was written on the disk.
-    pub(in crate::sqlite) fn sync(&mut self) -> Result<(), CommitError> {
-        for file in &self.unsynced {
-            file.sync_data()?;
+    /// Puts what was written on the disk.
+    pub(in crate::sqlite) fn sync(&self) -> Result<(), CommitError> {
+        if let Some(End { no, .. }) = self.now {
+            self.segments.file(no)?.sync_data()?;
         }
-        self.unsynced.clear();
         Ok(())
     }
 

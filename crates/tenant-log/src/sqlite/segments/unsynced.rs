@@ -1,5 +1,5 @@
-//! Runs that were committed without waiting for the disk: after a power failure the database may name bytes that never got
-//! there.
+//! Runs that earlier versions committed without waiting for the disk: after a power failure the database may name bytes that
+//! never got there.
 
 use rusqlite::Connection;
 
@@ -7,14 +7,8 @@ use super::{Place, Segments};
 use crate::sqlite::opening::OpenError;
 use crate::sqlite::rows::number;
 
-/// From `seq` on, runs are committed without waiting for the disk. Part of the first such commit.
-pub(in crate::sqlite) fn begin(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
-    connection.prepare_cached("UPDATE progress SET unsynced_from = ?")?.execute([seq])?;
-    Ok(())
-}
-
 /// All is on the disk, and so will be the commit that this is part of.
-pub(in crate::sqlite) fn end(connection: &Connection) -> rusqlite::Result<()> {
+fn end(connection: &Connection) -> rusqlite::Result<()> {
     connection.prepare_cached("UPDATE progress SET unsynced_from = NULL")?.execute(())?;
     Ok(())
 }

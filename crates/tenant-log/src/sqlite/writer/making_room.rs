@@ -100,12 +100,10 @@ impl Writer {
 
     /// A little of it. Returns whether that was all.
     fn make_room_step(&mut self) -> Result<bool, CommitError> {
-        self.begin(false)?;
+        self.begin()?;
         let is_done = self.upkeep.step_when_full(&self.connection, &mut self.places)?;
         let has_retired = self.appender.retire(&self.connection)?;
         let dead = segments::dead(&self.connection)?;
-        // With it the disk has all: only what is there gets places and goes. And a file that waits for it is open, which, if it
-        // is deleted then, would still take its room.
         self.commit()?;
         self.keep();
         self.segments.bury(dead);

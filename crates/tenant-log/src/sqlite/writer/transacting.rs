@@ -2,12 +2,39 @@
 
 use super::{COMMIT_BYTES, UPKEEP_BYTES, Writer};
 use crate::RefusedReason;
-use crate::sqlite::commit_gate::CommitError;
+use crate::sqlite::commit_gate::{CommitError, commit};
 use crate::sqlite::outcome::Outcome;
 use crate::sqlite::queue::Request;
 use crate::sqlite::tenants;
 
 impl Writer {
+    /// Begins a transaction.
+    pub(super) fn begin(&self) -> rusqlite::Result<()> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
+        Ok(())
+    }
+
+    /// Commits the transaction at hand: it is on the disk then.
+    pub(super) fn commit(&mut self) -> Result<(), CommitError> {
+        self.write_segment()?;
+        let connection = &self.connection;
+        self.gate.pass(&mut || commit(connection))
+    }
+
+    /// Writes what the transaction at hand has for a segment.
+    fn write_segment(&mut self) -> Result<(), CommitError> {
+        let Self { appender, gate, .. } = self;
+        if appender.is_empty() {
+            return Ok(());
+        }
+        let result = gate.pass_segment(&mut || appender.write());
+        let result = result.and_then(|()| gate.pass_sync(&mut || appender.sync()));
+        if result == Err(CommitError::DiskFull) {
+            appender.cut_off();
+        }
+        result
+    }
+
     /// One transaction, and what became of it.
     pub(super) fn transact(&mut self, writes: Vec<Request>, is_quiet: bool) {
         let opens = writes.iter().filter_map(|write| match write {
@@ -28,7 +55,7 @@ impl Writer {
     /// The same. Returns whether everybody was told: those who wait for a tenant to be opened are not, if there was no room
     /// for it and it `opens_again`.
     fn try_transact(&mut self, writes: Vec<Request>, is_quiet: bool, opens_again: bool) -> bool {
-        let (mut outcome, had_unsynced) = (Outcome::default(), self.has_unsynced());
+        let mut outcome = Outcome::default();
         let result = self.write(writes, is_quiet, &mut outcome).and_then(|()| self.commit());
         match result {
             Ok(()) => {
@@ -40,10 +67,7 @@ impl Writer {
                     self.write_ahead_bytes += UPKEEP_BYTES;
                 }
                 self.keep();
-                // After those that do not wait for the disk the next one that does looks: they are none that would fill it.
-                let has_segment = outcome.in_segment || had_unsynced;
-                let is_other_size =
-                    !self.syncing.is_lazy() && (has_segment || !outcome.dead.is_empty());
+                let is_other_size = outcome.in_segment || !outcome.dead.is_empty();
                 self.segments.bury(std::mem::take(&mut outcome.dead));
                 self.teller.committed(outcome, &self.tenants);
                 if is_other_size && let Err(error) = self.limit_appends() {
