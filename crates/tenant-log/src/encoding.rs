@@ -4,9 +4,6 @@
 //! A head is [`FIXED`] bytes, little-endian, then texts; a body is the message, then each binary part behind its length. A
 //! message that begins with its id is left without that: the id is there already, and no packing makes it smaller.
 
-mod encoded;
-mod entry_parts;
-mod last_traits;
 #[cfg(test)]
 pub(crate) mod samples;
 
@@ -14,9 +11,6 @@ use bytes::Bytes;
 use foodtrack_contract::{ApplicationSet, EventName, EventType, Offset, Priority, ReadPermission};
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
-
-pub(crate) use encoded::Encoded;
-pub(crate) use entry_parts::{EntryParts, HeadNumbers, REST, body_bytes};
 
 use crate::entry::bytes_of;
 use crate::{Durability, EntryRef, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, Outline};
@@ -64,39 +58,70 @@ fn flags(entry: &EntryRef<'_>, is_without_id: bool) -> u8 {
         | flag(is_without_id, IS_WITHOUT_ID)
 }
 
-/// Appends the rest of an entry's head.
-fn push_rest(entry: &EntryRef<'_>, flags: u8, rests: &mut Vec<u8>) {
+/// Neighbours' ids, heads and bodies. Their offsets follow each other, and are not in them.
+#[derive(Debug, Default)]
+pub(crate) struct Encoded {
+    pub(crate) ids: Vec<u8>,
+    pub(crate) heads: Vec<u8>,
+    pub(crate) bodies: Vec<u8>,
+}
+
+impl Encoded {
+    /// Appends an entry.
+    pub(crate) fn push(&mut self, entry: &EntryRef<'_>) {
+        self.ids.extend_from_slice(entry.id.as_bytes());
+        let is_without_id = push_body(entry, &mut self.bodies);
+        push_head(entry, flags(entry, is_without_id), &mut self.heads);
+    }
+
+    /// Appends others.
+    pub(crate) fn append(&mut self, others: &Self) {
+        self.ids.extend_from_slice(&others.ids);
+        self.heads.extend_from_slice(&others.heads);
+        self.bodies.extend_from_slice(&others.bodies);
+    }
+}
+
+/// Appends an entry's head.
+fn push_head(entry: &EntryRef<'_>, flags: u8, heads: &mut Vec<u8>) {
     let audience = entry.audience;
-    let start = rests.len();
-    rests.extend_from_slice(&[0; FIXED - REST]);
+    let start = heads.len();
+    heads.extend_from_slice(&[0; FIXED]);
     let texts = [
         entry.event.as_str(),
         audience.read.map_or("", ReadPermission::as_str),
         entry.entity.unwrap_or_default(),
         entry.creates_order.and_then(|owner| owner.customer.as_deref()).unwrap_or_default(),
     ];
-    texts.iter().for_each(|text| rests.extend_from_slice(text.as_bytes()));
-    let rooms = rests.len();
+    texts.iter().for_each(|text| heads.extend_from_slice(text.as_bytes()));
+    let rooms = heads.len();
     for room in &audience.rooms {
-        let length = rests.len();
-        rests.extend_from_slice(&[0; 4]);
-        room.text().iter().for_each(|text| rests.extend_from_slice(text.as_bytes()));
-        let bytes = length_of(rests.len() - length - 4);
-        rests[length..length + 4].copy_from_slice(&bytes);
+        let length = heads.len();
+        heads.extend_from_slice(&[0; 4]);
+        room.text().iter().for_each(|text| heads.extend_from_slice(text.as_bytes()));
+        let bytes = length_of(heads.len() - length - 4);
+        heads[length..length + 4].copy_from_slice(&bytes);
     }
-    let rooms = rests.len() - rooms;
+    let rooms = heads.len() - rooms;
     let parts: usize = entry.attachments.iter().map(|part| 4 + part.len()).sum();
     let [event, read, entity, customer] = texts.map(str::len);
-    let fixed = &mut rests[start..start + FIXED - REST];
-    // But for the message's, and behind them how many parts there are.
-    let lengths = [parts, event, read, entity, customer, rooms, entry.attachments.len()];
+    let fixed = &mut heads[start..start + FIXED];
+    fixed[AT..EXPIRES].copy_from_slice(&entry.at_ms.to_le_bytes());
+    let expires_at_ms = entry.expires_at_ms.unwrap_or(0);
+    fixed[EXPIRES..FINGERPRINT].copy_from_slice(&expires_at_ms.to_le_bytes());
+    let fingerprint = entry.fingerprint.unwrap_or(0);
+    fixed[FINGERPRINT..LENGTHS].copy_from_slice(&fingerprint.to_le_bytes());
+    // Behind them is how many parts there are.
+    let message = entry.message.len();
+    let lengths = [message, parts, event, read, entity, customer, rooms, entry.attachments.len()];
     for (place, length) in lengths.into_iter().enumerate() {
-        fixed[4 * place..4 * place + 4].copy_from_slice(&length_of(length));
+        let at = LENGTHS + 4 * place;
+        fixed[at..at + 4].copy_from_slice(&length_of(length));
     }
-    fixed[FLAGS - REST] = flags;
-    fixed[PRIORITY - REST] = entry.priority as u8;
-    fixed[APPLICATIONS - REST] = audience.applications.bits();
-    fixed[ONLY - REST] = audience.only.bits();
+    fixed[FLAGS] = flags;
+    fixed[PRIORITY] = entry.priority as u8;
+    fixed[APPLICATIONS] = audience.applications.bits();
+    fixed[ONLY] = audience.only.bits();
 }
 
 /// Appends an entry's body. Returns whether the message was left without its id.
@@ -133,13 +158,9 @@ fn with_id(rest: &[u8], id: Uuid) -> Bytes {
     message.into()
 }
 
-fn length_of(length: usize) -> [u8; 4] {
-    u32_of(length).to_le_bytes()
-}
-
 /// What is in a log is far below four GiB.
-fn u32_of(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
+fn length_of(length: usize) -> [u8; 4] {
+    u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
 }
 
 /// What of an entry is damaged.
@@ -388,7 +409,7 @@ fn u64_at(fixed: &[u8; FIXED], at: usize) -> u64 {
 mod tests {
     use foodtrack_contract::{Message, Source, TenantId};
 
-    use super::samples::{columns, encoded, offset, plain, several};
+    use super::samples::{encoded, offset, plain, several};
     use super::*;
 
     fn decoded(ids: &[u8], heads: &[u8], bodies: &[u8]) -> Vec<Result<LogEntry, Damage>> {
@@ -400,7 +421,7 @@ mod tests {
     #[test]
     fn entries_come_back_as_they_were() {
         let entries = several();
-        let [all_ids, heads, bodies] = columns(&encoded(&entries));
+        let Encoded { ids: all_ids, heads, bodies } = encoded(&entries);
         let back: Result<Vec<_>, _> = decoded(&all_ids, &heads, &bodies).into_iter().collect();
         assert_eq!(back.unwrap(), entries);
         let all = || Heads::new(offset(7), &all_ids, &heads).map(|(at, head)| (at, head.unwrap()));
@@ -414,7 +435,7 @@ mod tests {
     #[test]
     fn what_is_cut_off_anywhere_is_damage_and_never_something_else() {
         let entries = several();
-        let [ids, heads, bodies] = columns(&encoded(&entries));
+        let Encoded { ids, heads, bodies } = encoded(&entries);
         let heads_cut = (0..heads.len()).map(|end| decoded(&ids, &heads[..end], &bodies));
         let bodies_cut = (0..bodies.len()).map(|end| decoded(&ids, &heads, &bodies[..end]));
         for read in heads_cut.chain(bodies_cut) {
@@ -444,7 +465,7 @@ mod tests {
         let made = LogEntry { id, message: json.into(), ..plain(7) };
         let mut encoded = Encoded::default();
         encoded.push(&EntryRef { is_message_as_made: true, ..made.by_ref() });
-        let [ids, heads, bodies] = columns(&encoded);
+        let Encoded { ids, heads, bodies } = encoded;
         assert_eq!(decoded(&ids, &heads, &bodies), [Ok(made)]);
     }
 
@@ -466,7 +487,7 @@ mod tests {
 
     #[test]
     fn a_changed_byte_never_panics() {
-        let [ids, heads, bodies] = columns(&encoded(&several()));
+        let Encoded { ids, heads, bodies } = encoded(&several());
         for at in 0..heads.len() {
             for bit in 0..8 {
                 let mut changed = heads.clone();

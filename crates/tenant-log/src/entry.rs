@@ -186,7 +186,7 @@ pub struct LoggedRoom {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LoggedRoomKind {
+enum LoggedRoomKind {
     Application(ApplicationType),
     Named(RoomType),
 }
@@ -220,14 +220,6 @@ impl LoggedRoom {
     /// As a store keeps it: `order:42`.
     pub fn to_text(&self) -> String {
         self.text().concat()
-    }
-
-    pub(crate) fn kind(&self) -> LoggedRoomKind {
-        self.kind
-    }
-
-    pub(crate) fn id(&self) -> &str {
-        &self.id
     }
 
     pub(crate) fn text(&self) -> [&str; 3] {

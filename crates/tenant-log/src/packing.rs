@@ -1,8 +1,7 @@
 //! Heads and bodies as they are kept: neighbours repeat each other, so that less is written, moved and read.
 //!
 //! Four bytes, little-endian, then the rest. They are the unpacked size, and the rest is an LZ4 block; or they are zero, and
-//! the rest is what it is. Their highest bit says that it was coded as in `front_coding.rs` before. In layouts before 4 it
-//! never was.
+//! the rest is what it is.
 
 use std::borrow::Cow;
 
@@ -13,7 +12,6 @@ use lz4_flex::block::{
 /// Less is not worth it.
 const PACKED_BYTES_MIN: usize = 512;
 const SIZE_BYTES: usize = 4;
-const IS_FRONT_CODED: u32 = 1 << 31;
 /// LZ4 gets no more out of a byte.
 const BYTES_PER_BYTE_MAX: usize = 255;
 
@@ -31,19 +29,19 @@ impl std::fmt::Debug for Packer {
 }
 
 impl Packer {
-    /// Packs what was front-coded, if it has at least `bytes_min` bytes and that makes it smaller. Appends what comes of it.
-    pub(crate) fn pack(&mut self, bytes: &[u8], bytes_min: usize, out: &mut Vec<u8>) {
+    /// Packs bytes where that makes them smaller. Appends what comes of it.
+    pub(crate) fn pack(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         let room = get_maximum_output_size(bytes.len());
         if self.room.len() < room {
             self.room.resize(room, 0);
         }
-        let packed = (bytes.len() >= bytes_min.max(PACKED_BYTES_MIN))
+        let packed = (bytes.len() >= PACKED_BYTES_MIN)
             .then(|| compress_into_with_table(bytes, &mut self.room, &mut self.table).ok())
             .flatten()
             .filter(|packed| *packed < bytes.len());
         match (packed, u32::try_from(bytes.len())) {
-            (Some(packed), Ok(size)) if size < IS_FRONT_CODED => {
-                out.extend_from_slice(&(size | IS_FRONT_CODED).to_le_bytes());
+            (Some(packed), Ok(size)) => {
+                out.extend_from_slice(&size.to_le_bytes());
                 out.extend_from_slice(&self.room[..packed]);
             }
             _ => leave(bytes, out),
@@ -51,40 +49,27 @@ impl Packer {
     }
 }
 
-/// Appends what was front-coded as it is.
+/// Appends bytes as they are.
 pub(crate) fn leave(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&IS_FRONT_CODED.to_le_bytes());
+    out.extend_from_slice(&[0; SIZE_BYTES]);
     out.extend_from_slice(bytes);
-}
-
-/// What was packed.
-#[derive(Debug, Default)]
-pub(crate) struct Unpacked<'a> {
-    pub(crate) bytes: Cow<'a, [u8]>,
-    pub(crate) is_front_coded: bool,
 }
 
 /// What was packed. Nothing at all where it is damaged: entries are then missing, which is found out by whoever takes them
 /// apart.
-pub(crate) fn unpack(bytes: &[u8]) -> Unpacked<'_> {
+pub(crate) fn unpack(bytes: &[u8]) -> Cow<'_, [u8]> {
     let Some((size, rest)) = bytes.split_first_chunk::<SIZE_BYTES>() else {
-        return Unpacked::default();
+        return Cow::default();
     };
-    let size = u32::from_le_bytes(*size);
-    let is_front_coded = size & IS_FRONT_CODED != 0;
-    let bytes = unpack_block(rest, (size & !IS_FRONT_CODED) as usize);
-    Unpacked { bytes, is_front_coded }
-}
-
-fn unpack_block(block: &[u8], size: usize) -> Cow<'_, [u8]> {
+    let size = u32::from_le_bytes(*size) as usize;
     if size == 0 {
-        return block.into();
+        return rest.into();
     }
-    if size / BYTES_PER_BYTE_MAX > block.len() {
+    if size / BYTES_PER_BYTE_MAX > rest.len() {
         return Cow::default();
     }
     let mut unpacked = vec![0; size];
-    match decompress_into(block, &mut unpacked) {
+    match decompress_into(rest, &mut unpacked) {
         Ok(found) if found == size => unpacked.into(),
         _ => Cow::default(),
     }
@@ -102,7 +87,7 @@ mod tests {
 
     fn packed(bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        Packer::default().pack(bytes, 0, &mut out);
+        Packer::default().pack(bytes, &mut out);
         out
     }
 
@@ -125,11 +110,11 @@ mod tests {
             like_each_other(50),
         ] {
             let (mut packed, mut left) = (Vec::new(), Vec::new());
-            packer.pack(&bytes, 0, &mut packed);
+            packer.pack(&bytes, &mut packed);
             assert!(packed.len() <= bytes.len() + SIZE_BYTES);
-            assert_eq!(unpack(&packed).bytes, bytes);
+            assert_eq!(unpack(&packed), bytes);
             leave(&bytes, &mut left);
-            assert_eq!(unpack(&left).bytes, bytes);
+            assert_eq!(unpack(&left), bytes);
         }
     }
 
@@ -140,29 +125,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_small_is_not_packed() {
-        let bytes = like_each_other(64);
-        let mut out = Vec::new();
-        Packer::default().pack(&bytes, bytes.len() + 1, &mut out);
-        assert_eq!(out.len(), SIZE_BYTES + bytes.len());
-    }
-
-    #[test]
-    fn what_an_earlier_layout_wrote_is_told_apart() {
-        let bytes = like_each_other(64);
-        let mut earlier = packed(&bytes);
-        assert!(unpack(&earlier).is_front_coded);
-        earlier[3] ^= 0x80;
-        let unpacked = unpack(&earlier);
-        assert_eq!((unpacked.bytes.as_ref(), unpacked.is_front_coded), (bytes.as_slice(), false));
-    }
-
-    #[test]
     fn what_is_damaged_is_nothing_or_of_the_size_that_was_said() {
         let (bytes, mut random) = (like_each_other(64), fastrand::Rng::with_seed(7));
         let packed = packed(&bytes);
         for end in 0..packed.len() {
-            assert_eq!(unpack(&packed[..end]).bytes, b"".as_slice(), "cut off after {end}");
+            assert_eq!(unpack(&packed[..end]), b"".as_slice(), "cut off after {end}");
         }
         for _ in 0..20_000 {
             let mut damaged = packed.clone();
@@ -170,8 +137,8 @@ mod tests {
                 let place = random.usize(..damaged.len());
                 damaged[place] = random.u8(..);
             }
-            let said = u32::from_le_bytes(damaged[..4].try_into().unwrap()) & !IS_FRONT_CODED;
-            let (said, found) = (said as usize, unpack(&damaged).bytes.len());
+            let said = u32::from_le_bytes(damaged[..4].try_into().unwrap()) as usize;
+            let found = unpack(&damaged).len();
             assert!(found == 0 || found == said || said == 0);
         }
     }

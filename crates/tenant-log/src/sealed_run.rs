@@ -6,8 +6,7 @@ use std::borrow::Cow;
 use foodtrack_contract::Offset;
 
 use crate::encoding::{Entries, Heads, ID_BYTES};
-use crate::front_coding::restore;
-use crate::packing::{Unpacked, unpack};
+use crate::packing::unpack;
 use crate::{LogEntry, Outline};
 
 /// Entries whose offsets follow each other, packed. Nothing of it changes any more.
@@ -50,51 +49,38 @@ impl SealedRun {
     /// The same to be read, without its bodies.
     pub(crate) fn unpack_heads(&self) -> UnpackedRun<'_> {
         let [ids, heads, _] = self.columns();
-        UnpackedRun::new(self.first, ids.into(), heads, None)
+        UnpackedRun::new(self.first, ids, heads, None)
     }
 
     /// The same to be read.
     pub(crate) fn unpack(&self) -> UnpackedRun<'_> {
         let [ids, heads, bodies] = self.columns();
-        UnpackedRun::new(self.first, ids.into(), heads, Some(bodies))
+        UnpackedRun::new(self.first, ids, heads, Some(bodies))
     }
 }
 
 /// Entries that can be read.
 pub(crate) struct UnpackedRun<'r> {
     pub(crate) first: Offset,
-    pub(crate) ids: Cow<'r, [u8]>,
-    pub(crate) heads: Cow<'r, [u8]>,
-    pub(crate) bodies: Cow<'r, [u8]>,
+    ids: &'r [u8],
+    heads: Cow<'r, [u8]>,
+    bodies: Cow<'r, [u8]>,
 }
 
 impl<'r> UnpackedRun<'r> {
     /// Of heads and, where they are wanted, bodies as they stand in a row.
     pub(crate) fn new(
         first: Offset,
-        ids: Cow<'r, [u8]>,
+        ids: &'r [u8],
         heads: &'r [u8],
         bodies: Option<&'r [u8]>,
     ) -> Self {
-        let Unpacked { bytes: heads, is_front_coded } = unpack(heads);
-        let bodies = bodies.map(|it| unpack(it).bytes);
-        let [heads, bodies] = if is_front_coded {
-            restore(ids.len() / ID_BYTES, &heads, bodies.as_deref()).map(Cow::Owned)
-        } else {
-            [heads, bodies.unwrap_or_default()]
-        };
-        Self { first, ids, heads, bodies }
-    }
-
-    /// The same, whatever becomes of where it was read from.
-    pub(crate) fn into_owned(self) -> UnpackedRun<'static> {
-        let Self { first, ids, heads, bodies } = self;
-        let [ids, heads, bodies] = [ids, heads, bodies].map(|it| Cow::Owned(it.into_owned()));
-        UnpackedRun { first, ids, heads, bodies }
+        let bodies = bodies.map(unpack).unwrap_or_default();
+        Self { first, ids, heads: unpack(heads), bodies }
     }
 
     pub(crate) fn iter_heads(&self) -> Heads<'_> {
-        Heads::new(self.first, &self.ids, &self.heads)
+        Heads::new(self.first, self.ids, &self.heads)
     }
 
     pub(crate) fn iter(&self) -> Entries<'_> {

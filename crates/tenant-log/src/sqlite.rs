@@ -10,6 +10,7 @@ mod checkpointer;
 mod commit_gate;
 mod compacting;
 mod cursors;
+mod migrating_5;
 mod opening;
 mod outcome;
 mod places;
@@ -19,7 +20,6 @@ mod reading;
 mod recent;
 mod room;
 mod rows;
-mod segments;
 mod side_notes;
 mod submitter;
 mod sweeping;
@@ -54,7 +54,6 @@ use opening::DataDirectory;
 use outcome::Teller;
 use queue::{Queue, Request};
 use reading::Readers;
-use segments::Segments;
 use submitter::QueueSubmitter;
 use writer::Writer;
 
@@ -62,8 +61,7 @@ use writer::Writer;
 pub struct SqliteOptions {
     /// What each tenant's log keeps.
     pub retention: Retention,
-    /// The largest size of the database file and its segments, in bytes: beyond it appends are refused as if the disk were
-    /// full.
+    /// The largest size of the database file, in bytes: beyond it appends are refused as if the disk were full.
     pub file_bytes_max: u64,
     /// What all tenants' logs together may take of the disk, before anybody is refused.
     pub budget: DiskBudget,
@@ -96,7 +94,8 @@ pub struct SqliteLog {
 impl SqliteLog {
     /// Opens the log in `directory`, or makes one where there is none. Waits for the disk.
     ///
-    /// What a crash left is put in order first: all that was committed is there again.
+    /// What a crash left is put in order first: all that was committed is there again. A log of an older layout is brought
+    /// over, which takes a while where it is large.
     ///
     /// # Errors
     /// [`OpenError`] says what is wrong with what is there; nothing of it was changed.
@@ -107,7 +106,7 @@ impl SqliteLog {
     ) -> Result<Self, OpenError> {
         let directory = DataDirectory::lock(directory)?;
         directory.check_is_no_copy()?;
-        let connection = directory.open_in_order()?;
+        let connection = directory.open_database()?;
         let file = directory.file();
         let queue = Arc::new(Queue::default());
         let heeding = Arc::clone(&queue);
@@ -115,17 +114,15 @@ impl SqliteLog {
             heeding.heed(&completion);
             on_completion(completion);
         });
-        let segments = Arc::new(directory.segments());
-        let parts = (Arc::clone(&segments), Arc::clone(&queue));
         let watch = Arc::new(StorageWatch::default());
         let teller = Teller::new(on_completion, Arc::clone(&watch));
-        let writer = Writer::new(connection, &file, options, parts, teller)
+        let writer = Writer::new(connection, &file, options, Arc::clone(&queue), teller)
             .map_err(|error| OpenError::store(&file, &error))?;
         let writer = std::thread::Builder::new()
             .name(String::from("tenant-log"))
             .spawn(move || writer.run())
             .map_err(|source| OpenError::Io { path: file.clone(), source })?;
-        let readers = Readers::new(file.clone(), segments);
+        let readers = Readers::new(file.clone());
         Ok(Self { queue, watch, readers, writer: Some(writer), file, _directory: directory })
     }
 
@@ -145,9 +142,7 @@ impl SqliteLog {
     /// How many bytes the log takes on disk, what waits to be moved into the database included.
     pub fn file_bytes(&self) -> u64 {
         let length = |path: &Path| std::fs::metadata(path).map_or(0, |it| it.len());
-        length(&self.file)
-            + length(&opening::write_ahead_file(&self.file))
-            + Segments::beside(&self.file).bytes_on_disk()
+        length(&self.file) + length(&opening::write_ahead_file(&self.file))
     }
 }
 

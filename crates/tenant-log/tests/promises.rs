@@ -21,16 +21,14 @@ mod every_store;
 mod files;
 #[path = "promises/heads.rs"]
 mod heads;
+#[path = "promises/large_commits.rs"]
+mod large_commits;
 #[path = "promises/layout_5.rs"]
 mod layout_5;
 #[path = "promises/memory.rs"]
 mod memory;
 #[path = "promises/patience.rs"]
 mod patience;
-#[path = "promises/segments.rs"]
-mod segments;
-#[path = "promises/segments_and_disk.rs"]
-mod segments_and_disk;
 #[path = "promises/submitting.rs"]
 mod submitting;
 #[path = "promises/support.rs"]

@@ -85,9 +85,7 @@ impl From<BackupError> for Outcome {
         match error {
             BackupError::Open(error) => error.into(),
             BackupError::NotEmpty { .. } => Self::Usage(error.to_string()),
-            BackupError::Io { .. } | BackupError::Store { .. } | BackupError::Overtaken => {
-                Self::Failed(error.to_string())
-            }
+            BackupError::Io { .. } | BackupError::Store { .. } => Self::Failed(error.to_string()),
         }
     }
 }

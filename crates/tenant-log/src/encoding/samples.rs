@@ -7,7 +7,7 @@ use foodtrack_contract::{
 };
 use uuid::Uuid;
 
-use super::{Encoded, REST};
+use super::Encoded;
 use crate::{Durability, LogEntry, LoggedAudience, OrderOwner};
 
 pub(crate) fn offset(n: u64) -> Offset {
@@ -77,16 +77,4 @@ pub(crate) fn encoded(entries: &[LogEntry]) -> Encoded {
     let mut encoded = Encoded::default();
     entries.iter().for_each(|entry| encoded.push(&entry.by_ref()));
     encoded
-}
-
-/// The ids, the heads and the bodies, nothing of them left out.
-pub(crate) fn columns(encoded: &Encoded) -> [Vec<u8>; 3] {
-    let mut heads = Vec::new();
-    for parts in encoded.parts() {
-        let start = heads.len();
-        heads.extend_from_slice(&[0; REST]);
-        heads.extend_from_slice(parts.rest);
-        parts.numbers.write(&mut heads[start..]).unwrap();
-    }
-    [encoded.ids.clone(), heads, encoded.bodies.clone()]
 }

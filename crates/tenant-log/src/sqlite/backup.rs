@@ -1,17 +1,13 @@
 //! A copy of a log, whole and as of one moment, while a server goes on with it.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::opening::{self, OpenError, check_version};
-use super::segments::Segments;
 use crate::{make_private_directory, private_options};
-
-/// How often it is begun again because retention took a segment meanwhile.
-const TRIES_MAX: usize = 5;
 
 /// For whoever finds the mark.
 const COPY_MARK_TEXT: &str = "This directory is a copy of a log. Before a server starts with it, run `foodtrack-websocket log renew-epochs` on it, which removes this file.\n";
@@ -44,11 +40,6 @@ pub enum BackupError {
         /// What was said.
         detail: String,
     },
-    /// Retention took what was being copied, again and again.
-    #[error(
-        "retention took segments faster than they were copied; begin anew at a quieter time, or copy to a faster disk"
-    )]
-    Overtaken,
 }
 
 /// Copies the log in `directory`, whether a server uses it or not, into the directory `to`, which is made or is empty. Tells
@@ -79,38 +70,9 @@ pub fn backup(
         .and_then(|mut it| it.write_all(COPY_MARK_TEXT.as_bytes()));
     marked.map_err(io(&mark))?;
     let copy = to.join(file.file_name().unwrap_or_default());
-    let (from, into) = (Segments::beside(&file), Segments::beside(&copy));
-    for _ in 0..TRIES_MAX {
-        // Segments first, since one that the database names may go while that is copied; then what came to them meanwhile.
-        for no in from.found().map_err(io(directory))? {
-            on_step(&from.path(no));
-            copy_segment(&from, &into, no)?;
-        }
-        on_step(&file);
-        copy_database(&file, &copy)?;
-        if complete(&from, &into, &copy, on_step)? {
-            return seal(to).map_err(io(to));
-        }
-        std::fs::remove_file(&copy).map_err(io(&copy))?;
-    }
-    Err(BackupError::Overtaken)
-}
-
-/// Returns whether it is there to be copied.
-fn copy_segment(from: &Segments, into: &Segments, no: i64) -> Result<bool, BackupError> {
-    let mut segment = match File::open(from.path(no)) {
-        Ok(segment) => segment,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        Err(source) => return Err(BackupError::Io { path: from.path(no), source }),
-    };
-    let mut options = private_options();
-    let copied = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(into.path(no))
-        .and_then(|mut copy| std::io::copy(&mut segment, &mut copy));
-    copied.map(|_| true).map_err(|source| BackupError::Io { path: into.path(no), source })
+    on_step(&file);
+    copy_database(&file, &copy)?;
+    seal(to).map_err(io(to))
 }
 
 fn copy_database(file: &Path, copy: &Path) -> Result<(), BackupError> {
@@ -126,37 +88,6 @@ fn copy_database(file: &Path, copy: &Path) -> Result<(), BackupError> {
     let to = copy.to_string_lossy();
     connection.execute("VACUUM INTO ?", [&*to]).map_err(store)?;
     Ok(())
-}
-
-/// Makes the copy's segments as long as its database says. Returns whether all of them are there.
-fn complete(
-    from: &Segments,
-    into: &Segments,
-    copy: &Path,
-    on_step: &mut dyn FnMut(&Path),
-) -> Result<bool, BackupError> {
-    let store = |error: rusqlite::Error| BackupError::Store {
-        path: copy.to_owned(),
-        detail: error.to_string(),
-    };
-    let known = open(copy).and_then(|connection| super::segments::known(&connection));
-    let known = known.map_err(store)?;
-    for (no, bytes) in &known {
-        let has = |segments: &Segments| {
-            std::fs::metadata(segments.path(*no)).is_ok_and(|it| it.len() >= *bytes)
-        };
-        if !has(into) {
-            on_step(&from.path(*no));
-            if !copy_segment(from, into, *no)? || !has(into) {
-                return Ok(false);
-            }
-        }
-        let cut = || File::options().write(true).open(into.path(*no))?.set_len(*bytes);
-        cut().map_err(|source| BackupError::Io { path: into.path(*no), source })?;
-    }
-    into.remove_unknown(&known)
-        .map_err(|source| BackupError::Io { path: copy.to_owned(), source })?;
-    Ok(true)
 }
 
 fn open(file: &Path) -> rusqlite::Result<Connection> {

@@ -21,7 +21,7 @@ pub(super) const YIELD_BYTES_MIN: u64 = 64 << 10;
 /// are within four fifths of it; at it, what must not be lost is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DiskBudget {
-    /// So many bytes of the database and its segments; `None` is no limit. Beside them are up to 48 MiB of the reserve, and what
+    /// So many bytes of the database; `None` is no limit. Beside them are up to 48 MiB of the reserve, and what
     /// waits to be moved into the database.
     pub bytes_max: Option<u64>,
     /// So many bytes stay free on the file system, or a tenth of it where that is less; 0 is none.

@@ -6,7 +6,6 @@ use rusqlite::{Connection, Params};
 
 use super::opening::{DataDirectory, OpenError};
 use super::rows::{self, ENTRIES, ENTRIES_COLUMNS};
-use super::segments::Segments;
 use super::sweeping::STRETCH_BITS;
 use crate::memory::random_epoch;
 
@@ -62,7 +61,7 @@ pub fn check_with_progress(
 ) -> Result<CheckReport, CheckError> {
     let directory = DataDirectory::lock_existing(directory)?;
     let connection = directory.open_database()?;
-    report(&connection, &directory.segments(), on_step)
+    report(&connection, on_step)
         .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })
 }
 
@@ -99,7 +98,6 @@ fn renew(connection: &mut Connection) -> rusqlite::Result<usize> {
 
 fn report(
     connection: &Connection,
-    segments: &Segments,
     on_step: &mut dyn FnMut(usize, usize),
 ) -> rusqlite::Result<CheckReport> {
     let number = |sql: &str| connection.query_row(sql, (), |row| rows::unsigned(row, 0));
@@ -115,7 +113,7 @@ fn report(
     on_step(steps - 1, steps);
     findings.extend(sentences(connection, LEFTOVERS, [STRETCH_BITS])?);
     on_step(steps, steps);
-    findings.extend(check_runs(connection, segments)?);
+    findings.extend(check_runs(connection)?);
     findings.truncate(FINDINGS_MAX);
     let page_bytes = number("PRAGMA page_size")?;
     Ok(CheckReport {
@@ -125,7 +123,7 @@ fn report(
             "SELECT coalesce(sum(min(entries, first + entries - 1 - trimmed_through)), 0)
              FROM runs JOIN tenants ON no = tenant WHERE first + entries - 1 > trimmed_through",
         )?,
-        file_bytes: number("PRAGMA page_count")? * page_bytes + segments.bytes_on_disk(),
+        file_bytes: number("PRAGMA page_count")? * page_bytes,
         free_bytes: number("PRAGMA freelist_count")? * page_bytes,
     })
 }
@@ -140,7 +138,7 @@ fn sentences(
     rows.take(FINDINGS_MAX).collect()
 }
 
-const PROMISES: [&str; 6] = [
+const PROMISES: [&str; 5] = [
     "SELECT format('tenant %s has an entry at %d, which was never reserved', name, first + entries - 1)
      FROM runs JOIN tenants ON no = tenant WHERE first + entries - 1 > reserved_through",
     "SELECT format('tenant %s: the sums at %d do not follow on those before', name, first) FROM (
@@ -158,12 +156,7 @@ const PROMISES: [&str; 6] = [
     "SELECT format('tenant %s: the place of %d leads to nothing', name, places.first)
      FROM places JOIN tenants ON no = places.tenant LEFT JOIN runs ON runs.seq = places.seq
      WHERE places.first + places.entries - 1 <= trimmed_through OR runs.tenant IS NOT places.tenant
-        OR runs.first IS NOT places.first OR runs.entries IS NOT places.entries 
-        OR length(places.ids) > 0 AND runs.ids IS NOT places.ids",
-    "SELECT format('segment %d has %d live bytes, not %d', no, sum(found), sum(noted)) FROM (
-        SELECT no, 0 AS found, live AS noted FROM segments
-        UNION ALL SELECT segment, entries * 16 + heads_bytes + bodies_bytes, 0 FROM runs WHERE segment IS NOT NULL
-     ) GROUP BY no HAVING sum(found) <> sum(noted)",
+        OR runs.first IS NOT places.first OR runs.entries IS NOT places.entries OR runs.ids IS NOT places.ids",
 ];
 
 const LEFTOVERS: &str =
@@ -176,7 +169,7 @@ const LEFTOVERS: &str =
      ) WHERE found <> noted";
 
 /// Entries that cannot be understood, or are not as many or as large as was noted.
-fn check_runs(connection: &Connection, segments: &Segments) -> rusqlite::Result<Vec<String>> {
+fn check_runs(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut findings = Vec::new();
     let mut statement = connection.prepare(&format!(
         "SELECT name, entries, {ENTRIES},
@@ -190,7 +183,7 @@ fn check_runs(connection: &Connection, segments: &Segments) -> rusqlite::Result<
         && let Some(row) = rows.next()?
     {
         let (name, noted): (String, _) = (row.get(0)?, rows::unsigned(row, 1)?);
-        let run = rows::entries(row, 2, segments)?;
+        let run = rows::entries(row, 2)?;
         let noted_bytes: Option<i64> = row.get(2 + ENTRIES_COLUMNS)?;
         let first = run.first;
         let (mut found, mut bytes) = (0, 0);

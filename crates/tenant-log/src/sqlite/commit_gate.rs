@@ -18,22 +18,6 @@ pub trait CommitGate: Send {
     /// [`CommitError`]; the writer reacts as if the disk had said so.
     fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError>;
 
-    /// As [`CommitGate::pass`], for what a large commit has beside the database: `write` writes it.
-    ///
-    /// # Errors
-    /// [`CommitError`]; the commit is not tried then.
-    fn pass_segment(&mut self, write: &mut Commit<'_>) -> Result<(), CommitError> {
-        write()
-    }
-
-    /// As [`CommitGate::pass_segment`]: `sync` makes durable what was written for the commit.
-    ///
-    /// # Errors
-    /// [`CommitError`]; the commit is not tried then.
-    fn pass_sync(&mut self, sync: &mut Commit<'_>) -> Result<(), CommitError> {
-        sync()
-    }
-
     /// How much room the log's file system has; `None` where the system does not tell.
     fn disk_room(&self, directory: &Path) -> Option<DiskRoom> {
         disk_room(directory)

@@ -1,13 +1,11 @@
 //! Giving free space back to the file system while no server runs.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use rusqlite::Connection;
 
 use super::check::CheckError;
 use super::opening::DataDirectory;
-use super::segments::{self, Moving, Segments};
 use super::sweeping::{Diligence, Sweep};
 
 /// How many seqs a step of deleting looks through.
@@ -32,21 +30,15 @@ pub struct Compacted {
 /// [`CheckError`]; the log is whole all the same, and what was done stays done.
 pub fn compact(directory: &Path, on_step: &mut dyn FnMut(u64)) -> Result<Compacted, CheckError> {
     let directory = DataDirectory::lock_existing(directory)?;
-    let connection = directory.open_in_order()?;
-    let segments = Arc::new(directory.segments());
-    let bytes =
-        || std::fs::metadata(directory.file()).map_or(0, |it| it.len()) + segments.bytes_on_disk();
+    let connection = directory.open_database()?;
+    let bytes = || std::fs::metadata(directory.file()).map_or(0, |it| it.len());
     let bytes_before = bytes();
-    work(&connection, &segments, on_step)
+    work(&connection, on_step)
         .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })?;
     Ok(Compacted { bytes_before, bytes_after: bytes() })
 }
 
-fn work(
-    connection: &Connection,
-    segments: &Arc<Segments>,
-    on_step: &mut dyn FnMut(u64),
-) -> rusqlite::Result<()> {
+fn work(connection: &Connection, on_step: &mut dyn FnMut(u64)) -> rusqlite::Result<()> {
     let mut sweep = Sweep::default();
     sweep.look_again();
     while sweep.find_out(connection, Diligence::Full)? {
@@ -54,15 +46,6 @@ fn work(
         sweep.step(&transaction, Diligence::Full, SWEEP_SEQS)?;
         transaction.commit()?;
         sweep.look_again();
-    }
-    let mut moving = Moving::new(Arc::clone(segments));
-    let mut is_moving = true;
-    while is_moving {
-        let transaction = connection.unchecked_transaction()?;
-        is_moving = moving.step(&transaction)?;
-        let dead = segments::dead(&transaction)?;
-        transaction.commit()?;
-        segments.bury(dead);
     }
     let number = |sql: &str| connection.query_row(sql, (), |row| super::rows::unsigned(row, 0));
     let page_bytes = number("PRAGMA page_size")?;

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::segments::Segments;
+use super::migrating_5;
 use crate::{make_private_directory, private_options};
 
 /// In the file's header: says that a database is a log of this project.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTlr");
 /// The layout that this version writes.
-const SCHEMA_VERSION: i32 = 5;
-/// What leads from each version to the next; the first makes version 1 of nothing.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
-    include_str!("schema/1.sql"),
+const SCHEMA_VERSION: i32 = 6;
+const SCHEMA: &str = concat!(include_str!("schema/6.sql"), include_str!("schema/6_runs.sql"));
+/// What leads from each earlier layout to the next, up to 5: from there on it is `migrating_5.rs`.
+const MIGRATIONS: [&str; 4] = [
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
@@ -186,11 +186,6 @@ impl DataDirectory {
         self.path.join(FILE)
     }
 
-    /// The segments beside the database.
-    pub(super) fn segments(&self) -> Segments {
-        Segments::beside(&self.file())
-    }
-
     /// A connection that writes, to a database that is whole and of this version.
     pub(super) fn open_database(&self) -> Result<Connection, OpenError> {
         let file = self.file();
@@ -204,7 +199,7 @@ impl DataDirectory {
         let connection = Connection::open_with_flags(&file, flags).map_err(store)?;
         configure(&connection).map_err(store)?;
         check_whole(&connection, &file)?;
-        migrate(&connection, &file, &MIGRATIONS)?;
+        migrate(&connection, &file)?;
         // What the last run left beside the database goes into it, and onto the disk, before anything is added: after a
         // failed fsync the kernel may show data that the disk does not have.
         let left: i64 = connection
@@ -213,16 +208,6 @@ impl DataDirectory {
         if left != 0 {
             return Err(OpenError::InUse { path: file });
         }
-        let segments = self.segments();
-        segments.sync_or_take_out(&connection)?;
-        segments.check_whole(&connection)?;
-        Ok(connection)
-    }
-
-    /// The same for who appends or deletes: what a crash left of segments is in order.
-    pub(super) fn open_in_order(&self) -> Result<Connection, OpenError> {
-        let connection = self.open_database()?;
-        self.segments().put_in_order(&connection)?;
         Ok(connection)
     }
 
@@ -249,8 +234,8 @@ impl DataDirectory {
             connection.pragma_update(None, "journal_mode", "MEMORY")?;
             connection.execute_batch("BEGIN")?;
             connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-            connection.execute_batch(MIGRATIONS[0])?;
-            connection.pragma_update(None, "user_version", 1)?;
+            connection.execute_batch(SCHEMA)?;
+            connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             connection.execute_batch("COMMIT")?;
             connection.close().map_err(|(_, error)| error)
         };
@@ -335,31 +320,34 @@ pub(super) fn check_version(connection: &Connection, file: &Path) -> Result<(), 
     let found: i32 = connection
         .query_row("PRAGMA user_version", (), |row| row.get(0))
         .map_err(|error| OpenError::store(file, &error))?;
-    if found == SCHEMA_VERSION {
-        return Ok(());
-    }
     let path = file.to_owned();
-    Err(if found > SCHEMA_VERSION {
-        OpenError::FutureVersion { path, found, known: SCHEMA_VERSION }
-    } else {
-        let detail = format!("its layout is {found}, and a server brings it to {SCHEMA_VERSION}");
-        OpenError::Store { path, detail }
-    })
+    if found > SCHEMA_VERSION {
+        return Err(OpenError::FutureVersion { path, found, known: SCHEMA_VERSION });
+    }
+    let is_under_way = migrating_5::is_under_way(connection);
+    if found < SCHEMA_VERSION || is_under_way.map_err(|error| OpenError::store(file, &error))? {
+        let detail = format!(
+            "its layout is older than {SCHEMA_VERSION}; a server's start or `log compact` brings it over"
+        );
+        return Err(OpenError::Store { path, detail });
+    }
+    Ok(())
 }
 
 /// Brings a database to the newest layout, each step in a transaction of its own.
-fn migrate(connection: &Connection, file: &Path, migrations: &[&str]) -> Result<(), OpenError> {
+fn migrate(connection: &Connection, file: &Path) -> Result<(), OpenError> {
     let store = |error: rusqlite::Error| OpenError::store(file, &error);
     let found: i32 =
         connection.query_row("PRAGMA user_version", (), |row| row.get(0)).map_err(store)?;
-    let Ok(done) = usize::try_from(found) else {
-        return Err(OpenError::Foreign { path: file.to_owned() });
-    };
-    if done > migrations.len() {
-        let path = file.to_owned();
-        return Err(OpenError::FutureVersion { path, found, known: SCHEMA_VERSION });
+    match found {
+        ..1 => return Err(OpenError::Foreign { path: file.to_owned() }),
+        1..=SCHEMA_VERSION => {}
+        _ => {
+            let path = file.to_owned();
+            return Err(OpenError::FutureVersion { path, found, known: SCHEMA_VERSION });
+        }
     }
-    for (version, migration) in (1..).zip(migrations).skip(done) {
+    for (version, migration) in (2..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
         let step = format!("BEGIN; {migration}; PRAGMA user_version = {version}; COMMIT");
         if let Err(error) = connection.execute_batch(&step) {
             // It is let go of without another change, whatever becomes of this.
@@ -367,51 +355,8 @@ fn migrate(connection: &Connection, file: &Path, migrations: &[&str]) -> Result<
             return Err(store(error));
         }
     }
+    if found < SCHEMA_VERSION || migrating_5::is_under_way(connection).map_err(store)? {
+        migrating_5::bring_over(connection, file)?;
+    }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MADE_UP: [&str; 3] = [
-        "CREATE TABLE dishes (name TEXT)",
-        "ALTER TABLE dishes ADD COLUMN price INTEGER; UPDATE dishes SET price = 7",
-        "CREATE INDEX dishes_by_price ON dishes (price)",
-    ];
-
-    fn database(migrations: &[&str]) -> Connection {
-        let connection = Connection::open_in_memory().unwrap();
-        migrate(&connection, Path::new("log.db"), migrations).unwrap();
-        connection
-    }
-
-    fn version(connection: &Connection) -> i32 {
-        connection.query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap()
-    }
-
-    #[test]
-    fn an_older_layout_is_brought_up_step_by_step_and_keeps_its_rows() {
-        let connection = database(&MADE_UP[..1]);
-        connection.execute("INSERT INTO dishes VALUES ('soup')", ()).unwrap();
-        for _ in 0..2 {
-            migrate(&connection, Path::new("log.db"), &MADE_UP).unwrap();
-        }
-        let soup: (String, i64) = connection
-            .query_row("SELECT name, price FROM dishes", (), |row| Ok((row.get(0)?, row.get(1)?)))
-            .unwrap();
-        assert_eq!((version(&connection), soup), (3, (String::from("soup"), 7)));
-    }
-
-    #[test]
-    fn a_step_that_fails_changes_nothing() {
-        let connection = database(&MADE_UP[..1]);
-        let failing =
-            [MADE_UP[0], "CREATE TABLE drinks (name TEXT); INSERT INTO nowhere VALUES (1)"];
-        assert!(migrate(&connection, Path::new("log.db"), &failing).is_err());
-        let tables: i64 = connection
-            .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
-            .unwrap();
-        assert_eq!((version(&connection), tables), (1, 1));
-    }
 }

@@ -20,10 +20,6 @@ pub(super) struct Outcome {
     pub(super) ticketed: Ticketed,
     pub(super) bytes: u64,
     pub(super) upkept: bool,
-    /// What it appends is in a segment.
-    pub(super) in_segment: bool,
-    /// Segments of which nothing is left.
-    pub(super) dead: Vec<i64>,
 }
 
 /// What it appends to a tenant.

@@ -3,16 +3,11 @@
 use rusqlite::Connection;
 
 use super::rows;
-use crate::run::RUN_ENTRIES_MAX;
 
-/// So many entries wait for their places while appends keep coming; a reader of the newest looks through as many. Those of a
-/// large run count for [`LARGE_RUN_COUNT`] together.
+/// So many entries wait for their places while appends keep coming; a reader of the newest looks through as many.
 pub(super) const UNPLACED_MAX: u64 = 4_096;
 /// With fewer it is not worth a commit of its own, nor a look before a tenant is opened.
 const UNPLACED_FEW: u64 = 256;
-/// A run of more than [`RUN_ENTRIES_MAX`] counts for so many: it is most often in a segment, and to look past it is to look
-/// past a row among dozens on a page.
-const LARGE_RUN_COUNT: u64 = 4;
 /// For each so many bytes, one more counts: retention takes only what has a place, and its limit on bytes is to hold of a few
 /// large entries too.
 const LARGE_ENTRY_BYTES: u64 = 16 << 10;
@@ -40,10 +35,11 @@ impl Places {
             connection.query_row("SELECT max(seq) FROM runs", (), |row| row.get(0))?;
         // What had a place may be deleted: a seq is not given out twice while something may still name it.
         let last_seq = last_seq.unwrap_or(0).max(placed_through);
-        let unplaced = connection
-            .prepare("SELECT entries FROM runs WHERE seq > ?")?
-            .query_map([placed_through], |row| rows::unsigned(row, 0).map(count_of))?
-            .sum::<rusqlite::Result<_>>()?;
+        let unplaced = connection.query_row(
+            "SELECT coalesce(sum(entries), 0) FROM runs WHERE seq > ?",
+            [placed_through],
+            |row| rows::unsigned(row, 0),
+        )?;
         let marks = Marks { last_seq, placed_through, unplaced };
         Ok(Self { now: marks, committed: marks })
     }
@@ -51,12 +47,7 @@ impl Places {
     /// The seq of the next run, which has so many entries and bytes.
     pub(super) fn next(&mut self, entries: u64, bytes: u64) -> i64 {
         self.now.last_seq += 1;
-        self.now.unplaced += count_of(entries) + bytes / LARGE_ENTRY_BYTES;
-        self.now.last_seq
-    }
-
-    /// The seq of the last run.
-    pub(super) fn last_seq(&self) -> i64 {
+        self.now.unplaced += entries + bytes / LARGE_ENTRY_BYTES;
         self.now.last_seq
     }
 
@@ -81,10 +72,10 @@ impl Places {
         }
         connection
             .prepare_cached(
-                "INSERT INTO places SELECT tenant, first, entries, seq, iif(entries > ?2, x'', ids) FROM runs
-                 WHERE seq > ?1 ORDER BY tenant, first",
+                "INSERT INTO places SELECT tenant, first, entries, seq, ids FROM runs
+                 WHERE seq > ? ORDER BY tenant, first",
             )?
-            .execute([self.now.placed_through, rows::number(RUN_ENTRIES_MAX)])?;
+            .execute([self.now.placed_through])?;
         connection
             .prepare_cached("UPDATE progress SET placed_through = ?")?
             .execute([self.now.last_seq])?;
@@ -102,9 +93,4 @@ impl Places {
     pub(super) fn undo(&mut self) {
         self.now = self.committed;
     }
-}
-
-/// What a run of so many entries counts for.
-fn count_of(entries: u64) -> u64 {
-    if entries > RUN_ENTRIES_MAX { LARGE_RUN_COUNT } else { entries }
 }

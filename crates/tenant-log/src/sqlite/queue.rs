@@ -8,8 +8,8 @@ use ahash::AHashMap;
 use foodtrack_contract::{Offset, TenantId};
 
 use super::recent::Recent;
-use super::submitter::{Gathered, Part};
-use crate::run::{Packing, Run};
+use super::submitter::Part;
+use crate::packing::Packer;
 use crate::sealed_run::SealedRun;
 use crate::{Completion, DeadLetter, Newest, Note, SavedCursor, SubmitError, SubscriberKey};
 
@@ -17,17 +17,14 @@ use crate::{Completion, DeadLetter, Newest, Note, SavedCursor, SubmitError, Subs
 pub(super) const QUEUE_REQUESTS_MAX: usize = 131_072;
 /// How many bytes of messages may wait.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
-/// How long what is in no hurry waits for others, or for something durable whose fsync it can share.
-const RECOVERABLE_DELAY: Duration = Duration::from_millis(50);
-/// Once so many wait, they wait for so much longer, twice as long in all each time: what commits cost counts then.
-const CROWDS: [(usize, Duration); 2] =
-    [(4_096, RECOVERABLE_DELAY), (16_384, RECOVERABLE_DELAY.saturating_mul(2))];
-const NOTES_DELAY: Duration = Duration::from_millis(250);
+/// How long recoverable entries wait for others, or for something durable whose fsync they can share.
+pub(super) const DELAY: Duration = Duration::from_millis(50);
+/// How long notes and cursors wait, and recoverable entries once [`LOAD_MIN`] of them wait: what commits cost counts then.
+pub(super) const LONG_DELAY: Duration = Duration::from_millis(250);
+const LOAD_MIN: usize = 4_096;
 /// With so much waiting it is not waited any longer.
 const PATIENT_REQUESTS_MAX: usize = 65_536;
 const PATIENT_BYTES_MAX: u64 = 32 << 20;
-/// How many runs' memory is kept for the next ones.
-const SPARE_RUNS_MAX: usize = 64;
 
 /// What the writer is asked for.
 #[derive(Debug)]
@@ -55,7 +52,7 @@ impl Request {
             | Self::BeginCursor(..)
             | Self::Bury(..)
             | Self::Unbury(..)
-            | Self::SaveNote(_, _, None) => NOTES_DELAY,
+            | Self::SaveNote(_, _, None) => LONG_DELAY,
             _ => Duration::ZERO,
         }
     }
@@ -111,8 +108,7 @@ struct State {
     recent: AHashMap<TenantId, Recent>,
     /// Tenants of which something is gathered that is not among the requests yet.
     gathering: Vec<TenantId>,
-    spare_runs: Vec<Run>,
-    packing: Packing,
+    packer: Packer,
     /// Entries, and requests of other kinds.
     count: usize,
     bytes: u64,
@@ -140,31 +136,28 @@ impl State {
             || self.due.is_some_and(|(delay, _)| delay.is_zero())
     }
 
-    /// Takes in a tenant's next entries. What it leaves of them is memory.
-    fn take_over(&mut self, tenant: TenantId, part: Part, spare: &mut Vec<Run>) {
+    /// Takes in a tenant's next entries.
+    fn take_over(&mut self, tenant: TenantId, part: Part) {
         let (first, entries, bytes, is_durable) = match &part {
             Part::Sealed(run) => (run.first, run.entries, run.bytes, run.has_durable),
             Part::Open(run) => (run.first(), run.entries(), run.bytes(), run.has_durable()),
         };
-        let delay = if is_durable { Duration::ZERO } else { RECOVERABLE_DELAY };
+        let delay = if is_durable { Duration::ZERO } else { DELAY };
         self.note_added(delay, usize::try_from(entries).unwrap_or(usize::MAX), bytes);
         // Those of a tenant that is not open are refused.
         let recent = self.recent.entry(tenant.clone()).or_insert_with(|| Recent::before(first));
         let is_joined = matches!(&part, Part::Open(run) if recent.takes_run(run));
         if recent.has_gathered() && !is_joined {
-            let run = recent.seal(&mut self.packing);
+            let run = recent.seal(&mut self.packer);
             self.requests.push(Request::Append(tenant.clone(), run));
         }
         match part {
             Part::Sealed(run) => {
-                recent.push_sealed(Arc::clone(&run), &mut self.packing);
+                recent.push_sealed(Arc::clone(&run));
                 self.requests.push(Request::Append(tenant, run));
             }
-            Part::Open(mut run) => {
-                recent.gather(&mut run);
-                if run.has_memory() && spare.len() < SPARE_RUNS_MAX {
-                    spare.push(run);
-                }
+            Part::Open(run) => {
+                recent.gather(run);
                 if !std::mem::replace(&mut recent.is_noted, true) {
                     self.gathering.push(tenant);
                 }
@@ -176,11 +169,8 @@ impl State {
     fn seal(&mut self, tenant: &TenantId) {
         let Some(recent) = self.recent.get_mut(tenant) else { return };
         if recent.has_gathered() {
-            let run = recent.seal(&mut self.packing);
+            let run = recent.seal(&mut self.packer);
             self.requests.push(Request::Append(tenant.clone(), run));
-            if self.spare_runs.len() < SPARE_RUNS_MAX {
-                self.spare_runs.push(recent.give_memory());
-            }
         }
     }
 
@@ -213,10 +203,10 @@ impl State {
         if self.due.is_none_or(|(shortest, _)| delay < shortest) {
             self.due = Some((delay, Instant::now() + delay));
         }
-        if let Some((RECOVERABLE_DELAY, due)) = &mut self.due {
-            let grown =
-                CROWDS.iter().filter(|(crowd, _)| (before + 1..=self.count).contains(crowd));
-            grown.for_each(|(_, longer)| *due += *longer);
+        if let Some((DELAY, due)) = &mut self.due
+            && (before + 1..=self.count).contains(&LOAD_MIN)
+        {
+            *due += LONG_DELAY.saturating_sub(DELAY);
         }
     }
 
@@ -262,17 +252,13 @@ impl Queue {
         }
     }
 
-    /// Takes in what a thread has gathered, and leaves it memory. By then it is too late to refuse anything: what cannot be
-    /// written is told by the writer.
-    pub(super) fn take_over(&self, gathered: &mut Gathered) {
+    /// Takes in what a thread has gathered. By then it is too late to refuse anything: what cannot be written is told by the
+    /// writer.
+    pub(super) fn take_over(&self, gathered: &mut Vec<(TenantId, Part)>) {
         let mut state = self.lock();
-        for (tenant, part) in gathered.parts.drain(..) {
-            state.take_over(tenant, part, &mut gathered.spare);
+        for (tenant, part) in gathered.drain(..) {
+            state.take_over(tenant, part);
         }
-        if gathered.spare.is_empty() {
-            gathered.spare.extend(state.spare_runs.pop());
-        }
-        gathered.packing.take_spare(&mut state.packing);
         self.wake_if_due(state);
     }
 
@@ -312,11 +298,11 @@ impl Queue {
         match completion {
             Completion::Opened { tenant, head } => {
                 let recent = state.recent.entry(tenant.clone());
-                recent.or_insert(Recent::before(head.next)).opened(head, &mut state.packing);
+                recent.or_insert(Recent::before(head.next)).opened(head, &mut state.packer);
             }
             Completion::Committed { tenant, through, .. } => {
                 if let Some(recent) = state.recent.get_mut(tenant) {
-                    recent.committed(*through, &mut state.packing);
+                    recent.committed(*through);
                 }
             }
             Completion::Refused { tenant, from, through, .. } => {
@@ -332,7 +318,7 @@ impl Queue {
 
     /// What is in memory of a tenant's newest entries; nothing at all of one that is not open.
     pub(super) fn newest(&self, tenant: &TenantId) -> Option<Newest> {
-        self.lock().recent.get_mut(tenant).map(Recent::newest)
+        self.lock().recent.get(tenant).map(Recent::newest)
     }
 
     /// Waits until something is due, at most as long as `nap`, then a moment for those that are about to come: at most
@@ -440,7 +426,7 @@ mod tests {
     use crate::sqlite::submitter::QueueSubmitter;
 
     #[test]
-    fn what_is_in_no_hurry_waits_longer_the_more_of_it_there_is() {
+    fn recoverable_entries_wait_longer_under_load() {
         let (queue, tenant) = (Arc::new(Queue::default()), TenantId::parse("t").unwrap());
         let mut submitter = QueueSubmitter::new(Arc::clone(&queue));
         let start = Instant::now();
@@ -453,12 +439,11 @@ mod tests {
             queue.lock().due.unwrap().1
         };
         let alone = due_after(1);
-        assert!(alone >= start + RECOVERABLE_DELAY);
-        assert_eq!(due_after(4_095), alone);
-        assert_eq!(due_after(4_096), alone + RECOVERABLE_DELAY);
-        assert_eq!(due_after(16_383), alone + RECOVERABLE_DELAY);
-        assert_eq!(due_after(16_384), alone + 3 * RECOVERABLE_DELAY);
-        assert_eq!(due_after(50_000), alone + 3 * RECOVERABLE_DELAY, "and no longer");
+        assert!(alone >= start + DELAY);
+        assert_eq!(due_after(LOAD_MIN - 1), alone);
+        let under_load = alone + (LONG_DELAY - DELAY);
+        assert_eq!(due_after(LOAD_MIN), under_load);
+        assert_eq!(due_after(50_000), under_load, "and no longer");
         assert!(!queue.lock().is_due());
         due_after(PATIENT_REQUESTS_MAX);
         assert!(queue.lock().is_due());

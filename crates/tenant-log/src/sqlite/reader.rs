@@ -1,13 +1,11 @@
 //! Reading a log beside the server that writes it.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use foodtrack_contract::{Offset, TenantId};
 
 use super::opening::{self, OpenError};
 use super::reading::Readers;
-use super::segments::Segments;
 use crate::{DeadLetter, LogEntry, Note, NoteKind, Page, ReadError, ReadRequest, TenantStats};
 
 /// Reads a data directory's log, whether a server uses it or not. Changes nothing, and holds nobody up.
@@ -22,7 +20,7 @@ impl SqliteReader {
     /// [`OpenError`] when there is none, or none that this version reads.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let file = opening::existing(directory)?;
-        let readers = Readers::new(file.clone(), Arc::new(Segments::beside(&file)));
+        let readers = Readers::new(file.clone());
         readers.check_version(&file)?;
         Ok(Self { readers })
     }

@@ -1,7 +1,7 @@
 //! Readers: connections of their own, each seeing one moment of what is committed.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::opening::{OpenError, check_version, keep_plans};
 use super::rows::{self, ENTRIES, HEADS, HEADS_COLUMNS, number};
-use super::segments::Segments;
 use super::tenants;
 use super::walking::Walk;
 use crate::encoding::{Damage, Head};
@@ -24,14 +23,13 @@ const IDLE_READERS_MAX: usize = 8;
 
 pub(super) struct Readers {
     file: PathBuf,
-    segments: Arc<Segments>,
     idle: Mutex<Vec<Connection>>,
 }
 
 /// A tenant's row.
 struct TenantRow<'t> {
     tenant: &'t TenantId,
-    walk: Walk<'t>,
+    walk: Walk,
     epoch: Epoch,
     reserved_through: Offset,
     trimmed_through: Offset,
@@ -71,8 +69,8 @@ impl From<rusqlite::Error> for ReadError {
 }
 
 impl Readers {
-    pub(super) fn new(file: PathBuf, segments: Arc<Segments>) -> Self {
-        Self { file, segments, idle: Mutex::default() }
+    pub(super) fn new(file: PathBuf) -> Self {
+        Self { file, idle: Mutex::default() }
     }
 
     /// Lets go of the connections that nobody uses.
@@ -95,7 +93,7 @@ impl Readers {
         tenant: &TenantId,
         read: impl Fn(&Connection, &TenantRow<'_>) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
-        self.look_around(|connection| match find(connection, tenant, &self.segments)? {
+        self.look_around(|connection| match find(connection, tenant)? {
             Some(row) => read(connection, &row),
             None => Err(ReadError::UnknownTenant(tenant.clone())),
         })
@@ -111,17 +109,9 @@ impl Readers {
             Some(connection) => connection,
             None => self.connect()?,
         };
-        let look = || {
-            let transaction = connection.unchecked_transaction()?;
-            let answer = read(&transaction);
-            transaction.finish()?;
-            answer
-        };
-        let answer = match look() {
-            // A segment may have gone with what was trimmed since the transaction began: the next one knows.
-            Err(ReadError::Damaged { .. }) => look(),
-            answer => answer,
-        };
+        let transaction = connection.unchecked_transaction()?;
+        let answer = read(&transaction);
+        transaction.finish()?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE_READERS_MAX {
             idle.push(connection);
@@ -343,7 +333,7 @@ impl Readers {
             let columns = format!("{HEADS}, runs.tenant_entries, runs.tenant_bytes");
             row.walk.ascend(connection, &columns, trimmed_through, Offset::MAX, |run| {
                 before = rows::tally(run, HEADS_COLUMNS)?;
-                let heads = rows::heads(run, 0, row.walk.segments)?;
+                let heads = rows::heads(run, 0)?;
                 for (offset, head) in heads.iter_heads().filter(|(it, _)| *it > trimmed_through) {
                     let bytes = head.map_err(row.damaged(offset))?.bytes();
                     before.entries = before.entries.saturating_sub(1);
@@ -380,7 +370,7 @@ fn scan(
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
     tenant.walk.ascend(connection, ENTRIES, after, through, |run| {
-        let run = rows::entries(run, 0, tenant.walk.segments)?;
+        let run = rows::entries(run, 0)?;
         tenant
             .take_some(run.iter(), after, through, |offset, (head, body)| take(offset, &head, body))
     })
@@ -396,7 +386,7 @@ fn scan_heads(
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
     tenant.walk.ascend(connection, HEADS, after, through, |run| {
-        let run = rows::heads(run, 0, tenant.walk.segments)?;
+        let run = rows::heads(run, 0)?;
         tenant.take_some(run.iter_heads(), after, through, |offset, head| take(offset, &head))
     })
 }
@@ -404,7 +394,6 @@ fn scan_heads(
 fn find<'t>(
     connection: &Connection,
     tenant: &'t TenantId,
-    segments: &'t Segments,
 ) -> rusqlite::Result<Option<TenantRow<'t>>> {
     let mut statement = connection.prepare_cached(
         "SELECT no, epoch, reserved_through, trimmed_through, placed_through
@@ -414,7 +403,7 @@ fn find<'t>(
         .query_row([tenant.as_str()], |row| {
             Ok(TenantRow {
                 tenant,
-                walk: Walk { segments, no: row.get(0)?, placed_through: row.get(4)? },
+                walk: Walk { no: row.get(0)?, placed_through: row.get(4)? },
                 epoch: Epoch::new(rows::unsigned(row, 1)?),
                 reserved_through: rows::offset(row, 2)?,
                 trimmed_through: rows::offset(row, 3)?,

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use foodtrack_contract::Offset;
 
-use crate::run::{Packing, Run};
+use crate::packing::Packer;
+use crate::run::Run;
 use crate::sealed_run::SealedRun;
 use crate::{Head, Newest};
 
@@ -43,19 +44,19 @@ impl Recent {
     }
 
     /// Takes up what is on disk of a tenant that was opened. What was submitted since stays.
-    pub(super) fn opened(&mut self, head: &Head, packing: &mut Packing) {
+    pub(super) fn opened(&mut self, head: &Head, packer: &mut Packer) {
         self.sealed.retain(|run| run.first >= head.next);
         let since = std::mem::take(&mut self.sealed);
         let mut run = Run::default();
         for entry in &head.tail {
             let entry = entry.by_ref();
             if !run.takes(&entry) {
-                self.sealed.push_back(Arc::new(run.seal(packing)));
+                self.sealed.push_back(Arc::new(std::mem::take(&mut run).seal(packer)));
             }
             run.push(&entry);
         }
         if !run.is_empty() {
-            self.sealed.push_back(Arc::new(run.seal(packing)));
+            self.sealed.push_back(Arc::new(run.seal(packer)));
         }
         self.sealed.extend(since);
         let first = head.tail.first().map_or(head.next, |entry| entry.offset);
@@ -75,33 +76,28 @@ impl Recent {
     }
 
     /// Gathers entries that it takes, as [`Run::append`] does.
-    pub(super) fn gather(&mut self, run: &mut Run) {
+    pub(super) fn gather(&mut self, run: Run) {
         self.gathering.append(run);
     }
 
     /// What was gathered, for the disk. It stays here until it is there.
-    pub(super) fn seal(&mut self, packing: &mut Packing) -> Arc<SealedRun> {
-        let run = Arc::new(self.gathering.seal(packing));
-        self.push_sealed(Arc::clone(&run), packing);
+    pub(super) fn seal(&mut self, packer: &mut Packer) -> Arc<SealedRun> {
+        let run = Arc::new(std::mem::take(&mut self.gathering).seal(packer));
+        self.push_sealed(Arc::clone(&run));
         run
     }
 
     /// Takes in the next entries, where nothing else is gathered. They stay until they are on the disk.
-    pub(super) fn push_sealed(&mut self, run: Arc<SealedRun>, packing: &mut Packing) {
+    pub(super) fn push_sealed(&mut self, run: Arc<SealedRun>) {
         self.bytes += run.bytes;
         self.sealed.push_back(run);
-        self.let_go(packing);
-    }
-
-    /// The memory that was gathered in.
-    pub(super) fn give_memory(&mut self) -> Run {
-        std::mem::take(&mut self.gathering)
+        self.let_go();
     }
 
     /// Everything up to here that was not refused is on disk.
-    pub(super) fn committed(&mut self, through: Offset, packing: &mut Packing) {
+    pub(super) fn committed(&mut self, through: Offset) {
         self.committed = self.committed.max(through);
-        self.let_go(packing);
+        self.let_go();
     }
 
     /// These are not kept.
@@ -111,17 +107,16 @@ impl Recent {
     }
 
     /// Lets the oldest go, but none that the disk cannot tell yet.
-    fn let_go(&mut self, packing: &mut Packing) {
+    fn let_go(&mut self) {
         while let Some(oldest) = self.sealed.pop_front_if(|oldest| {
             oldest.last() <= self.committed && self.bytes - oldest.bytes >= RECENT_BYTES
         }) {
             self.bytes -= oldest.bytes;
             self.after = oldest.last();
-            packing.take_back(oldest);
         }
     }
 
-    pub(super) fn newest(&mut self) -> Newest {
+    pub(super) fn newest(&self) -> Newest {
         let gathering = self.has_gathered().then(|| Arc::new(self.gathering.snapshot()));
         Newest::new(self.after, self.sealed.iter().cloned().chain(gathering).collect())
     }

@@ -1,12 +1,9 @@
 //! What SQLite's columns are to the log.
 
-use std::borrow::Cow;
-
 use foodtrack_contract::Offset;
 use rusqlite::{Connection, Row, params};
 
 use super::opening::PAGE_BYTES;
-use super::segments::{Place, Segments};
 use crate::retention::Tally;
 use crate::sealed_run::{SealedRun, UnpackedRun};
 
@@ -36,99 +33,41 @@ pub(super) fn bytes<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r
 }
 
 /// What [`heads`] takes of a run.
-pub(super) const HEADS: &str = "runs.first, runs.ids, runs.heads, runs.entries, runs.segment, \
-     runs.position, runs.heads_bytes, runs.bodies_bytes, runs.checksum";
+pub(super) const HEADS: &str = "runs.first, runs.ids, runs.heads";
 /// How many columns that are.
-pub(super) const HEADS_COLUMNS: usize = 3 + Place::COLUMNS;
+pub(super) const HEADS_COLUMNS: usize = 3;
 /// What [`entries`] takes.
-pub(super) const ENTRIES: &str = "runs.first, runs.ids, runs.heads, runs.entries, runs.segment, \
-     runs.position, runs.heads_bytes, runs.bodies_bytes, runs.checksum, runs.bodies";
+pub(super) const ENTRIES: &str = "runs.first, runs.ids, runs.heads, runs.bodies";
 /// How many columns that are.
 pub(super) const ENTRIES_COLUMNS: usize = HEADS_COLUMNS + 1;
 
 /// A run as it was read, without its bodies: the columns of [`HEADS`], from the one at `column` on.
-pub(super) fn heads<'r>(
-    row: &'r Row<'_>,
-    column: usize,
-    segments: &Segments,
-) -> rusqlite::Result<UnpackedRun<'r>> {
-    run(row, column, segments, false)
+pub(super) fn heads<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<UnpackedRun<'r>> {
+    let (ids, heads) = (bytes(row, column + 1)?, bytes(row, column + 2)?);
+    Ok(UnpackedRun::new(offset(row, column)?, ids, heads, None))
 }
 
 /// A run as it was read: the columns of [`ENTRIES`], from the one at `column` on.
-pub(super) fn entries<'r>(
-    row: &'r Row<'_>,
-    column: usize,
-    segments: &Segments,
-) -> rusqlite::Result<UnpackedRun<'r>> {
-    run(row, column, segments, true)
-}
-
-fn run<'r>(
-    row: &'r Row<'_>,
-    column: usize,
-    segments: &Segments,
-    with_bodies: bool,
-) -> rusqlite::Result<UnpackedRun<'r>> {
-    if let Some(run) = in_segment(row, column, segments, with_bodies)? {
-        return Ok(run);
-    }
-    let bodies = with_bodies.then(|| bytes(row, column + HEADS_COLUMNS)).transpose()?;
-    let (ids, heads) = (bytes(row, column + 1)?.into(), bytes(row, column + 2)?);
-    Ok(UnpackedRun::new(offset(row, column)?, ids, heads, bodies))
-}
-
-/// A run's ids: the columns of [`HEADS`], of which the heads themselves are not looked at. `None` where they cannot be had.
-pub(super) fn ids<'r>(
-    row: &'r Row<'_>,
-    column: usize,
-    segments: &Segments,
-) -> rusqlite::Result<Option<Cow<'r, [u8]>>> {
-    let Some(place) = Place::of(row, column + 3)? else {
-        return Ok(Some(bytes(row, column + 1)?.into()));
-    };
-    Ok(segments.read(&place).map(|mut bytes| {
-        bytes.truncate(place.ids_bytes);
-        bytes.into()
-    }))
-}
-
-/// A run whose bytes are elsewhere. Where they cannot be had, each of its entries is damaged.
-fn in_segment(
-    row: &Row<'_>,
-    column: usize,
-    segments: &Segments,
-    with_bodies: bool,
-) -> rusqlite::Result<Option<UnpackedRun<'static>>> {
-    let Some(place) = Place::of(row, column + 3)? else { return Ok(None) };
-    let first = offset(row, column)?;
-    let Some(bytes) = segments.read(&place) else {
-        let ids = Cow::Owned(vec![0; place.ids_bytes]);
-        return Ok(Some(UnpackedRun { first, ids, heads: Cow::default(), bodies: Cow::default() }));
-    };
-    let (ids, rest) = bytes.split_at(place.ids_bytes);
-    let (heads, bodies) = rest.split_at(place.heads_bytes);
-    let run = UnpackedRun::new(first, ids.into(), heads, with_bodies.then_some(bodies));
-    Ok(Some(run.into_owned()))
+pub(super) fn entries<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<UnpackedRun<'r>> {
+    let (ids, heads) = (bytes(row, column + 1)?, bytes(row, column + 2)?);
+    let bodies = bytes(row, column + HEADS_COLUMNS)?;
+    Ok(UnpackedRun::new(offset(row, column)?, ids, heads, Some(bodies)))
 }
 
 /// About what a row takes besides the blobs.
 const ROW_BYTES: u64 = 48;
 
-/// Appends a run of the tenant `no`, or its `place` where its bytes are elsewhere; `tally` is its last entry's. Returns about
-/// how many bytes of pages that takes.
+/// Appends a run of the tenant `no`; `tally` is its last entry's. Returns about how many bytes of pages that takes.
 pub(super) fn insert_run(
     connection: &Connection,
     seq: i64,
     no: i64,
     run: &SealedRun,
     tally: Tally,
-    place: Option<Place>,
 ) -> rusqlite::Result<u64> {
-    let [ids, heads, bodies] = if place.is_none() { run.columns() } else { [&[] as &[u8]; 3] };
-    connection
-        .prepare_cached("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
-        .execute(params![
+    let [ids, heads, bodies] = run.columns();
+    connection.prepare_cached("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
+        params![
             seq,
             no,
             number(run.first.get()),
@@ -139,12 +78,8 @@ pub(super) fn insert_run(
             ids,
             heads,
             bodies,
-            place.map(|it| it.segment),
-            place.map(|it| number(it.position)),
-            place.map(|it| number(it.heads_bytes as u64)),
-            place.map(|it| number(it.bodies_bytes as u64)),
-            place.map(|it| it.checksum),
-        ])?;
+        ],
+    )?;
     let bytes = ROW_BYTES + (ids.len() + heads.len() + bodies.len()) as u64;
     // Small ones share a page, and a large one has its own.
     let page = u64::from(PAGE_BYTES);

@@ -7,11 +7,9 @@ use foodtrack_contract::{Offset, TenantId};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cursors;
+use super::queue::LONG_DELAY;
 use super::rows::number;
 use crate::{DeadLetter, Note, NoteKind, SavedCursor, SubscriberKey};
-
-/// How long they wait after a transaction failed.
-const RETRY_DELAY: Duration = Duration::from_millis(250);
 
 type NoteKey = (TenantId, NoteKind, Box<str>);
 
@@ -91,11 +89,6 @@ impl SideNotes {
         self.cursors.is_empty() && self.letters.is_empty() && self.notes.is_empty()
     }
 
-    /// Whether somebody waits for one of them.
-    pub(super) fn have_tickets(&self) -> bool {
-        self.notes.values().flatten().any(|(_, ticket)| ticket.is_some())
-    }
-
     /// How long they must still wait; `None` when there are none.
     pub(super) fn wait(&self) -> Option<Duration> {
         let left = |at: Instant| at.saturating_duration_since(Instant::now());
@@ -104,7 +97,7 @@ impl SideNotes {
 
     /// Tries again later.
     pub(super) fn postpone(&mut self) {
-        self.retry_at = (!self.is_empty()).then(|| Instant::now() + RETRY_DELAY);
+        self.retry_at = (!self.is_empty()).then(|| Instant::now() + LONG_DELAY);
     }
 
     /// They are durable.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use foodtrack_contract::TenantId;
 
 use super::queue::Queue;
-use crate::run::{Packing, Run};
+use crate::packing::Packer;
+use crate::run::Run;
 use crate::sealed_run::SealedRun;
 use crate::{Durability, EntryRef, SubmitError, Submitter};
 
@@ -16,7 +17,6 @@ use crate::{Durability, EntryRef, SubmitError, Submitter};
 const GATHERED_BYTES_MAX: u64 = 4 << 20;
 
 /// Neighbouring entries of one tenant on their way to the queue.
-#[expect(clippy::large_enum_variant, reason = "a turn has a handful, and each is moved once")]
 pub(super) enum Part {
     /// As many as a run takes.
     Sealed(Arc<SealedRun>),
@@ -26,18 +26,16 @@ pub(super) enum Part {
 
 /// What a thread has gathered.
 #[derive(Default)]
-pub(super) struct Gathered {
+struct Gathered {
     /// Ready to go, each tenant's in their order.
-    pub(super) parts: Vec<(TenantId, Part)>,
-    /// Memory to gather in.
-    pub(super) spare: Vec<Run>,
+    parts: Vec<(TenantId, Part)>,
     /// By [`crate::LogEntry::bytes`].
     bytes: u64,
     /// Whose the last entries are.
     last: Option<TenantId>,
     /// They themselves.
     run: Run,
-    pub(super) packing: Packing,
+    packer: Packer,
 }
 
 /// What a thread has gathered, and where it goes.
@@ -66,7 +64,7 @@ impl Submitter for QueueSubmitter {
     fn hand_over(&mut self) {
         self.gathered.end_run();
         if !self.gathered.parts.is_empty() {
-            self.queue.take_over(&mut self.gathered);
+            self.queue.take_over(&mut self.gathered.parts);
             self.gathered.bytes = 0;
         }
     }
@@ -85,7 +83,7 @@ impl Gathered {
             self.end_run();
             self.last = Some(tenant.clone());
         } else if !self.run.takes(entry) {
-            let sealed = Arc::new(self.run.seal(&mut self.packing));
+            let sealed = Arc::new(std::mem::take(&mut self.run).seal(&mut self.packer));
             self.parts.push((tenant.clone(), Part::Sealed(sealed)));
         }
         self.run.push(entry);
@@ -97,8 +95,7 @@ impl Gathered {
         if let Some(tenant) = &self.last
             && !self.run.is_empty()
         {
-            let next = self.spare.pop().unwrap_or_default();
-            let run = std::mem::replace(&mut self.run, next);
+            let run = std::mem::take(&mut self.run);
             self.parts.push((tenant.clone(), Part::Open(run)));
         }
     }

@@ -3,8 +3,6 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::segments;
-
 /// Log of the length of a stretch of seqs.
 pub(super) const STRETCH_BITS: u32 = 10;
 const STRETCH: i64 = 1 << STRETCH_BITS;
@@ -81,7 +79,6 @@ impl Sweep {
         }
         let Some((from, end)) = self.under_way else { return Ok(()) };
         let to = end.min(from + seqs_max);
-        segments::let_go(connection, from, to)?;
         let deleted = connection
             .prepare_cached(
                 "DELETE FROM runs WHERE seq >= ? AND seq < ?

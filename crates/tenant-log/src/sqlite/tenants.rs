@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::queue::QUEUE_REQUESTS_MAX;
 use super::rows::{self, ENTRIES, number};
-use super::segments::Segments;
 use super::walking::Walk;
 use crate::memory::random_epoch;
 use crate::retention::Tally;
@@ -90,7 +89,6 @@ pub(super) type OpenTenants = AHashMap<TenantId, OpenTenant>;
 pub(super) fn open(
     connection: &Connection,
     tenants: &mut OpenTenants,
-    segments: &Segments,
     placed_through: i64,
     tenant: &TenantId,
     now_ms: u64,
@@ -106,7 +104,7 @@ pub(super) fn open(
         OpenTenant { no, expected, now, committed: now, is_grown: true, is_new: true }
     });
     open.no = no;
-    let walk = Walk { segments, no, placed_through };
+    let walk = Walk { no, placed_through };
     open.now.last = newest(connection, walk)?;
     open.now.reserved_through = reserved_through;
     open.reserve(connection)?;
@@ -151,7 +149,7 @@ fn create(
 }
 
 /// The newest entry's tally. An empty log starts from zero again: only differences count.
-pub(super) fn newest(connection: &Connection, walk: Walk<'_>) -> rusqlite::Result<Tally> {
+pub(super) fn newest(connection: &Connection, walk: Walk) -> rusqlite::Result<Tally> {
     let mut newest = Tally::default();
     walk.descend::<rusqlite::Error>(connection, "runs.tenant_entries, runs.tenant_bytes", |row| {
         newest = rows::tally(row, 0)?;
@@ -162,7 +160,7 @@ pub(super) fn newest(connection: &Connection, walk: Walk<'_>) -> rusqlite::Resul
 
 fn recent(
     connection: &Connection,
-    walk: Walk<'_>,
+    walk: Walk,
     trimmed_through: Offset,
 ) -> rusqlite::Result<Vec<(Uuid, Offset)>> {
     let mut recent = Vec::new();
@@ -181,7 +179,7 @@ fn recent(
 /// The last one about each order, as long as nothing damaged or trimmed stands before it.
 fn emissions(
     connection: &Connection,
-    walk: Walk<'_>,
+    walk: Walk,
     trimmed_through: Offset,
     now_ms: u64,
 ) -> rusqlite::Result<Vec<LastEmission>> {
@@ -263,12 +261,12 @@ pub(super) fn notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::
 
 fn tail(
     connection: &Connection,
-    walk: Walk<'_>,
+    walk: Walk,
     trimmed_through: Offset,
 ) -> rusqlite::Result<Vec<LogEntry>> {
     let (mut tail, mut bytes) = (Vec::new(), 0);
     walk.descend::<rusqlite::Error>(connection, ENTRIES, |row| {
-        let run = rows::entries(row, 0, walk.segments)?;
+        let run = rows::entries(row, 0)?;
         let entries: Vec<_> = run.iter().collect();
         for (offset, entry) in entries.into_iter().rev() {
             // Who reads a damaged entry is told so. It must not keep its tenant from being opened.

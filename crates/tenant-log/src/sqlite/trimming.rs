@@ -8,7 +8,6 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::places::Places;
 use super::rows::{self, HEADS, HEADS_COLUMNS, number};
-use super::segments::Segments;
 use super::sweeping::STRETCH_BITS;
 use super::tenants;
 use super::walking::Walk;
@@ -21,7 +20,6 @@ pub(super) const TRIM_RUNS_MAX: u64 = 256;
 /// What decides whether an entry goes.
 #[derive(Clone, Copy)]
 pub(super) struct Limits<'s> {
-    pub(super) segments: &'s Segments,
     pub(super) retention: Retention,
     pub(super) now_ms: u64,
     /// The newest entry's.
@@ -107,7 +105,7 @@ fn goes_of(
     let last = rows::tally(row, HEADS_COLUMNS)?;
     let trimmed_through = rows::offset(row, HEADS_COLUMNS + 2)?;
     let mut entries: Vec<(Offset, u64, u64)> = Vec::new();
-    for (offset, head) in rows::heads(row, 0, limits.segments)?.iter_heads() {
+    for (offset, head) in rows::heads(row, 0)?.iter_heads() {
         // What is damaged goes with the one before it.
         let before = entries.last().map_or(0, |(_, at_ms, _)| *at_ms);
         let (at_ms, bytes) = head.map_or((before, 0), |head| (head.at_ms(), head.bytes()));
@@ -158,11 +156,7 @@ fn trim_notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::Result
 }
 
 /// About how many bytes each tenant's log has: what is behind its oldest run. Costs a few look-ups a tenant.
-pub(super) fn sizes(
-    connection: &Connection,
-    segments: &Segments,
-    places: &Places,
-) -> rusqlite::Result<Vec<u64>> {
+pub(super) fn sizes(connection: &Connection, places: &Places) -> rusqlite::Result<Vec<u64>> {
     let mut tenants = connection.prepare_cached("SELECT no FROM tenants")?;
     let tenants: Vec<i64> =
         tenants.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
@@ -171,7 +165,7 @@ pub(super) fn sizes(
          (SELECT seq FROM places WHERE tenant = ? ORDER BY first LIMIT 1)",
     )?;
     let mut size = |no| {
-        let walk = Walk { segments, no, placed_through: places.placed_through() };
+        let walk = Walk { no, placed_through: places.placed_through() };
         let last = tenants::newest(connection, walk)?;
         let first = oldest.query_row([no], |row| rows::tally(row, 0)).optional()?;
         Ok(first.map_or(0, |first| last.bytes.saturating_sub(first.bytes)))
@@ -218,7 +212,6 @@ impl Round {
     pub(super) fn step(
         &mut self,
         connection: &Connection,
-        segments: &Segments,
         places: &Places,
         retention: Retention,
         floor_yielded: &Cell<bool>,
@@ -226,9 +219,9 @@ impl Round {
         // Looking at a tenant that keeps everything costs a few look-ups.
         for _ in 0..TRIM_RUNS_MAX / 8 {
             let Some(no) = self.left.front().copied() else { return Ok(()) };
-            let walk = Walk { segments, no, placed_through: places.placed_through() };
+            let walk = Walk { no, placed_through: places.placed_through() };
             let last = tenants::newest(connection, walk)?;
-            let limits = Limits { segments, retention, now_ms: self.now_ms, last, floor_yielded };
+            let limits = Limits { retention, now_ms: self.now_ms, last, floor_yielded };
             if trim(connection, no, limits, TRIM_RUNS_MAX)? >= TRIM_RUNS_MAX
                 || trim_notes(connection, no, self.now_ms)?
             {

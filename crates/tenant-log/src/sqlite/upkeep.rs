@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foodtrack_contract::TenantId;
@@ -12,14 +11,12 @@ use rusqlite::Connection;
 
 use super::cursors::Forgetting;
 use super::places::{Places, UNPLACED_MAX};
-use super::segments::{Moving, Segments};
+use super::queue::DELAY;
 use super::sweeping::{Diligence, Sweep};
 use super::tenants::OpenTenants;
 use super::trimming::{Limits, Round, TRIM_RUNS_MAX, trim};
 use crate::Retention;
 
-/// How long nobody must have come before upkeep gets a transaction of its own.
-const QUIET: Duration = Duration::from_millis(20);
 /// How many rows a step looks at, at least.
 const STEP_ROWS_MIN: u64 = 256;
 /// How often it is said of a tenant that its floor yields to its bytes.
@@ -28,10 +25,6 @@ const YIELD_TOLD_EVERY: Duration = Duration::from_secs(60 * 60);
 const YIELDS_TOLD_MAX: usize = 1_024;
 
 pub(super) struct Upkeep {
-    segments: Arc<Segments>,
-    moving: Moving,
-    /// Since the last round began, nothing has failed, and it was not found that nothing is to be moved.
-    is_moving: bool,
     retention: Retention,
     /// The newest time that anybody told.
     now_ms: u64,
@@ -52,14 +45,11 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    pub(super) fn new(retention: Retention, segments: Arc<Segments>) -> Self {
+    pub(super) fn new(retention: Retention) -> Self {
         let mut sweep = Sweep::default();
         // Of the last run.
         sweep.look_again();
         Self {
-            moving: Moving::new(Arc::clone(&segments)),
-            is_moving: false,
-            segments,
             retention,
             now_ms: 0,
             appended: 0,
@@ -95,7 +85,6 @@ impl Upkeep {
         }
         self.sweep.look_again();
         self.is_round_new = true;
-        self.is_moving = true;
         self.round.start(connection, now_ms)
     }
 
@@ -131,7 +120,7 @@ impl Upkeep {
         let bytes_max = self.retention.bytes_max.min(self.yield_to.unwrap_or(u64::MAX));
         let retention = Retention { bytes_max, ..self.retention };
         let yielded = Cell::new(false);
-        self.round.step(connection, &self.segments, places, retention, &yielded)?;
+        self.round.step(connection, places, retention, &yielded)?;
         if self.yield_to.is_none() {
             self.note_yielded(&yielded, None);
         }
@@ -144,12 +133,12 @@ impl Upkeep {
 
     /// Besides places and a round.
     fn has_more(&self) -> bool {
-        !self.to_trim.is_empty() || self.sweep.is_due() || self.is_moving
+        !self.to_trim.is_empty() || self.sweep.is_due()
     }
 
     /// How long upkeep waits for company, besides that of a round; `None` when there is none to do.
     pub(super) fn quiet(&self, places: &Places) -> Option<Duration> {
-        (places.is_worth_it() || self.has_more()).then_some(QUIET)
+        (places.is_worth_it() || self.has_more()).then_some(DELAY)
     }
 
     /// Whether there is something to do where nothing else is.
@@ -158,10 +147,8 @@ impl Upkeep {
         connection: &Connection,
         places: &Places,
     ) -> rusqlite::Result<bool> {
-        self.is_moving = self.is_moving && self.moving.is_due(connection)?;
         Ok(places.is_worth_it()
             || !self.to_trim.is_empty()
-            || self.is_moving
             || self.sweep.find_out(connection, self.diligence)?)
     }
 
@@ -178,8 +165,6 @@ impl Upkeep {
         self.sweep.undo();
         self.round.undo();
         self.is_round_new = true;
-        // It takes room, and there may be none: others' entries must not be refused for it again and again.
-        self.is_moving = false;
         self.to_trim.clear();
     }
 
@@ -227,7 +212,6 @@ impl Upkeep {
                 self.diligence = Diligence::Busy;
             }
         }
-        self.is_moving = self.is_moving && self.moving.step(connection)?;
         Ok(is_due)
     }
 
@@ -240,14 +224,9 @@ impl Upkeep {
         while let Some(tenant) = self.to_trim.front().cloned() {
             if let Some(open) = tenants.get(&tenant) {
                 let yielded = Cell::new(false);
-                let Self { retention, now_ms, ref segments, .. } = *self;
-                let limits = Limits {
-                    segments,
-                    retention,
-                    now_ms,
-                    last: open.now.last,
-                    floor_yielded: &yielded,
-                };
+                let Self { retention, now_ms, .. } = *self;
+                let limits =
+                    Limits { retention, now_ms, last: open.now.last, floor_yielded: &yielded };
                 let rows_max = rows_left.min(TRIM_RUNS_MAX);
                 let taken = trim(connection, open.no, limits, rows_max)?;
                 self.note_yielded(&yielded, Some(&tenant));
@@ -303,10 +282,6 @@ impl Upkeep {
         self.sweep.look_again();
         let rows_max = i64::try_from(STEP_ROWS_MIN).unwrap_or(i64::MAX);
         self.sweep.step(connection, Diligence::Full, rows_max)?;
-        if !self.round.is_over() || self.sweep.is_due() {
-            return Ok(false);
-        }
-        // The little that moves takes less room than the segments that go for it.
-        Ok(!self.moving.step(connection)?)
+        Ok(self.round.is_over() && !self.sweep.is_due())
     }
 }

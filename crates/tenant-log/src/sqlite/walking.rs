@@ -5,19 +5,17 @@ use rusqlite::{Connection, Row};
 use uuid::Uuid;
 
 use super::rows::{self, HEADS, number};
-use super::segments::Segments;
 use crate::encoding::{Damage, Head, ids};
 
 /// Whose runs, and how far the index goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Walk<'s> {
-    pub(super) segments: &'s Segments,
+pub(super) struct Walk {
     pub(super) no: i64,
     /// Runs up to this seq have their places.
     pub(super) placed_through: i64,
 }
 
-impl Walk<'_> {
+impl Walk {
     /// Gives `take` the columns (of `runs.`) of each run that has entries after an offset and up to another, ascending,
     /// until it wants no more. The first may have some before, and the last some behind.
     pub(super) fn ascend<E: From<rusqlite::Error>>(
@@ -66,7 +64,7 @@ impl Walk<'_> {
         mut take: impl FnMut(Offset, Result<Head<'_>, Damage>) -> Result<bool, E>,
     ) -> Result<(), E> {
         self.descend(connection, HEADS, |run| {
-            let run = rows::heads(run, 0, self.segments)?;
+            let run = rows::heads(run, 0)?;
             let heads: Vec<_> = run.iter_heads().collect();
             for (offset, head) in heads.into_iter().rev() {
                 if !take(offset, head)? {
@@ -77,38 +75,26 @@ impl Walk<'_> {
         })
     }
 
-    /// Gives `take` each entry's id, the newest first, until it wants no more; of a run whose ids cannot be had, the last
-    /// offset alone. Where the index goes, it has most of them.
+    /// Gives `take` each entry's id, the newest first, until it wants no more. Where the index goes, it has them.
     pub(super) fn descend_ids(
         self,
         connection: &Connection,
         mut take: impl FnMut(Offset, Result<Uuid, Damage>) -> bool,
     ) -> rusqlite::Result<()> {
-        let unplaced = format!(
-            "SELECT runs.first, runs.ids, x'', {PLACE} FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC"
-        );
-        // The index has none of a run that has many, or is or was in a segment.
-        let placed = format!(
-            "SELECT places.first, iif(length(places.ids) = 0, runs.ids, places.ids), x'', {PLACE} FROM places
-             LEFT JOIN runs ON runs.seq = places.seq AND length(places.ids) = 0
-             WHERE ?2 = ?2 AND places.tenant = ?1 ORDER BY places.first DESC"
-        );
-        let params = [self.no, self.placed_through];
-        walk(connection, [&unplaced, &placed], params, |run| {
-            let first = rows::offset(run, 0)?;
-            let Some(found) = rows::ids(run, 0, self.segments)? else {
-                let others = rows::unsigned(run, 3)?.saturating_sub(1);
-                return Ok(take(first.plus(others), Err("id")));
-            };
-            let mut wanted = ids(first, &found).rev().map(|(id, offset)| take(offset, Ok(id)));
+        let unplaced =
+            "SELECT first, ids FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC";
+        let placed =
+            "SELECT first, ids FROM places WHERE ?2 = ?2 AND tenant = ?1 ORDER BY first DESC";
+        walk(connection, [unplaced, placed], [self.no, self.placed_through], |run| {
+            let ids = ids(rows::offset(run, 0)?, rows::bytes(run, 1)?);
+            let mut wanted = ids.rev().map(|(id, offset)| {
+                // Where ids could not be saved (migrating_5.rs) there are none.
+                take(offset, if id.is_nil() { Err("id") } else { Ok(id) })
+            });
             Ok(wanted.all(|is_wanted| is_wanted))
         })
     }
 }
-
-/// Where a run's bytes are, as [`rows::heads`] takes it.
-const PLACE: &str =
-    "runs.entries, runs.segment, runs.position, runs.heads_bytes, runs.bodies_bytes, runs.checksum";
 
 /// Gives `take` the rows of the one statement and then of the other, until it wants no more.
 fn walk<const N: usize, E: From<rusqlite::Error>>(

@@ -2,7 +2,6 @@
 
 mod budgeting;
 mod making_room;
-mod segment_commit;
 mod transacting;
 
 use std::path::{Path, PathBuf};
@@ -23,7 +22,6 @@ use super::places::Places;
 use super::queue::{Nap, Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, WRITE_AHEAD_BYTES_MAX};
 use super::rows;
-use super::segments::{self, Appender, Segments};
 use super::side_notes::SideNotes;
 use super::tenants::{self, OpenTenants};
 use super::upkeep::Upkeep;
@@ -51,13 +49,11 @@ pub(super) struct Writer {
     queue: Arc<Queue>,
     teller: Teller,
     tenants: OpenTenants,
-    segments: Arc<Segments>,
-    appender: Appender,
     places: Places,
     upkeep: Upkeep,
     notes: SideNotes,
     is_compacting: bool,
-    /// The largest size of the database and its segments.
+    /// The largest size of the database.
     pages_max: u64,
     reserve: Reserve,
     budget: Budget,
@@ -77,7 +73,7 @@ impl Writer {
         connection: Connection,
         file: &Path,
         options: SqliteOptions,
-        (segments, queue): (Arc<Segments>, Arc<Queue>),
+        queue: Arc<Queue>,
         teller: Teller,
     ) -> rusqlite::Result<Self> {
         let page_bytes: u64 =
@@ -86,17 +82,14 @@ impl Writer {
         let bytes_max = options.file_bytes_max.min(options.budget.bytes_max.unwrap_or(u64::MAX));
         let pages_max = (bytes_max / page_bytes.max(1)).min(u64::from(u32::MAX) - 1);
         let places = Places::load(&connection)?;
-        let appender = Appender::new(&connection, Arc::clone(&segments))?;
         let mut writer = Self {
             connection,
             gate: options.commit_gate,
             queue,
             teller,
             tenants: OpenTenants::default(),
-            appender,
             places,
-            upkeep: Upkeep::new(options.retention, Arc::clone(&segments)),
-            segments,
+            upkeep: Upkeep::new(options.retention),
             notes: SideNotes::default(),
             is_compacting: false,
             pages_max,
@@ -254,14 +247,8 @@ impl Writer {
         is_quiet: bool,
         outcome: &mut Outcome,
     ) -> Result<(), CommitError> {
-        let for_segment = self.bytes_for_segment(&writes);
         // After the first failure the rest is only noted, so that everybody is told.
         let mut result = self.begin().map_err(CommitError::from);
-        if let Some(bytes) = for_segment
-            && result.is_ok()
-        {
-            result = self.begin_segment(bytes).map(|in_segment| outcome.in_segment = in_segment);
-        }
         for request in writes {
             let step = match request {
                 Request::Append(tenant, run) => self.append(tenant, &run, outcome, result.is_ok()),
@@ -293,11 +280,8 @@ impl Writer {
                 &mut self.tenants,
                 is_quiet,
             )?;
-            if outcome.upkept {
-                outcome.dead = segments::dead(&self.connection)?;
-            }
         }
-        Ok(self.appender.note(&self.connection, self.places.last_seq())?)
+        Ok(())
     }
 
     fn open(&mut self, tenant: &TenantId, now_ms: u64) -> rusqlite::Result<Head> {
@@ -306,8 +290,7 @@ impl Writer {
             self.places.place(&self.connection)?;
         }
         let placed_through = self.places.placed_through();
-        let (connection, segments) = (&self.connection, &self.segments);
-        tenants::open(connection, &mut self.tenants, segments, placed_through, tenant, now_ms)
+        tenants::open(&self.connection, &mut self.tenants, placed_through, tenant, now_ms)
     }
 
     fn append(
@@ -340,9 +323,7 @@ impl Writer {
         let connection = &self.connection;
         tenants::add_orders(connection, open.no, run)?;
         let seq = self.places.next(run.entries, run.bytes);
-        let last = open.now.last;
-        let place = if outcome.in_segment { self.appender.add(run) } else { None };
-        outcome.bytes += rows::insert_run(connection, seq, open.no, run, last, place)?;
+        outcome.bytes += rows::insert_run(connection, seq, open.no, run, open.now.last)?;
         appended.is_awaited |= open.reserve(connection)?;
         Ok(())
     }

@@ -72,10 +72,10 @@ fn a_foreign_file_is_refused() {
 fn a_later_versions_file_is_refused() {
     let (directory, file) = with_log(1);
     let connection = rusqlite::Connection::open(&file).unwrap();
-    connection.pragma_update(None, "user_version", 6).unwrap();
+    connection.pragma_update(None, "user_version", 7).unwrap();
     drop(connection);
     check_refused(directory.path(), |error| {
-        matches!(error, OpenError::FutureVersion { found: 6, known: 5, .. })
+        matches!(error, OpenError::FutureVersion { found: 7, known: 6, .. })
     });
 }
 
@@ -92,53 +92,42 @@ fn a_full_runs_place_in_the_index_takes_no_page_of_its_own() {
     assert_eq!(count(overflow), 0);
 }
 
-/// What version 3 wrote of the same three entries.
-const VERSION_3: &str = include_str!("files/version_3.sql");
-
-#[track_caller]
-fn check_brought_up(version: u32) {
-    let (directory, file) = with_log(3);
-    let look = || {
-        let open = open_sqlite(directory.path(), SqliteOptions::default());
-        open.page(&tenant("t"), 0, 100).entries
-    };
-    let before = look();
-    let connection = rusqlite::Connection::open(&file).unwrap();
-    connection.execute_batch("ALTER TABLE progress DROP COLUMN unsynced_from").unwrap();
-    if version < 4 {
-        connection.execute_batch(VERSION_3).unwrap();
-    }
-    if version == 1 {
-        // The first version had no four bytes in front that say how the rest is packed.
-        connection
-            .execute_batch("UPDATE runs SET heads = substr(heads, 5), bodies = substr(bodies, 5)")
-            .unwrap();
-    }
-    if version < 3 {
-        connection
-            .execute_batch(
-                "ALTER TABLE runs DROP COLUMN segment; ALTER TABLE runs DROP COLUMN position;
-                 ALTER TABLE runs DROP COLUMN heads_bytes; ALTER TABLE runs DROP COLUMN bodies_bytes;
-                 ALTER TABLE runs DROP COLUMN checksum; DROP TABLE segments;
-                 ALTER TABLE progress DROP COLUMN last_segment",
-            )
-            .unwrap();
-    }
-    connection.pragma_update(None, "user_version", version).unwrap();
-    drop(connection);
-    assert_eq!((before.len(), &look()), (3, &before));
-    assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
-    // What is written from now on stands beside what was there.
-    let open = open_sqlite(directory.path(), SqliteOptions::default());
-    open.writer("t").append_all(4..=6);
-    let all = open.page(&tenant("t"), 0, 100).entries;
-    assert_eq!((all.len(), &all[..3]), (6, &before[..]));
-}
+/// What leads from the first layout to each later one, as long as the start follows it step by step.
+const LAYOUTS: [&str; 5] = [
+    include_str!("files/layout_1.sql"),
+    include_str!("../../src/sqlite/schema/2.sql"),
+    include_str!("../../src/sqlite/schema/3.sql"),
+    include_str!("../../src/sqlite/schema/4.sql"),
+    include_str!("../../src/sqlite/schema/5.sql"),
+];
+/// Three entries of [`crate::support::entry`] as layouts up to 3 kept them.
+const ENTRIES: &str = include_str!("files/entries.sql");
 
 #[test]
-fn an_earlier_versions_file_is_brought_up_and_keeps_its_entries() {
-    for version in [1, 2, 3, 4] {
-        check_brought_up(version);
+fn an_earlier_layout_is_brought_up_and_keeps_its_entries() {
+    for layout in 1..=LAYOUTS.len() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = rusqlite::Connection::open(directory.path().join("log.db")).unwrap();
+        LAYOUTS[..layout].iter().for_each(|sql| connection.execute_batch(sql).unwrap());
+        connection.execute_batch(ENTRIES).unwrap();
+        if layout == 1 {
+            // The first layout had no four bytes in front that say how the rest is packed.
+            let cut = "UPDATE runs SET heads = substr(heads, 5), bodies = substr(bodies, 5)";
+            connection.execute_batch(cut).unwrap();
+        }
+        connection.pragma_update(None, "application_id", 1_179_937_906).unwrap();
+        connection.pragma_update(None, "user_version", layout as i64).unwrap();
+        drop(connection);
+        let expected = [1, 2, 3].map(|n| crate::support::entry(crate::support::offset(n), id(n)));
+        {
+            let open = open_sqlite(directory.path(), SqliteOptions::default());
+            assert_eq!(open.page(&tenant("t"), 0, 100).entries, expected, "of layout {layout}");
+            // What is written from now on stands beside what was there.
+            open.writer("t").append_all(4..=6);
+            let all = open.page(&tenant("t"), 0, 100).entries;
+            assert_eq!((all.len(), &all[..3]), (6, &expected[..]));
+        }
+        assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
     }
 }
 
@@ -316,10 +305,8 @@ fn whatever_is_in_the_directory_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let parent = tempfile::tempdir().unwrap();
     let (directory, copy) = (parent.path().join("log"), parent.path().join("copy"));
-    let open = open_sqlite(&directory, crate::segments::options());
-    let mut writer = open.writer("t");
-    crate::segments::submit(&mut writer, 1..=300, 1_000);
-    crate::segments::settle(&mut writer);
+    let open = open_sqlite(&directory, SqliteOptions::default());
+    open.writer("t").append_all(1..=300);
     backup(&directory, &copy, &mut |_| {}).unwrap();
     for directory in [&directory, &copy] {
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
@@ -331,7 +318,6 @@ fn whatever_is_in_the_directory_is_its_owners_alone() {
             names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
         }
         assert!(names.iter().any(|it| it == "log.db"), "{names:?}");
-        assert!(names.iter().any(|it| it.starts_with("segment-")), "{names:?}");
     }
 }
 

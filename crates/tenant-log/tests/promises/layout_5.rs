@@ -12,6 +12,9 @@ use crate::support::{
     KEEPS_ALL, OpenLog, id, letter, noise, offset, open_sqlite, request, saved, tenant,
 };
 
+#[path = "../fixtures/layout_5.rs"]
+mod fixture;
+
 /// The tenants of the log. Each has orders of the same names.
 const TENANTS: [&str; 4] = ["one", "two", "three", "four"];
 /// Retention kept so many of the first 35.
@@ -63,33 +66,6 @@ fn notes(tenant: &str) -> Vec<Note> {
         expires_at_ms: (n == 0).then_some(1_000_000),
     };
     (0..).zip(NoteKind::ALL).map(note).collect()
-}
-
-/// Puts the files of the log into a directory.
-///
-/// The fixture was made by the last code that wrote layout 5 (`generator::make` of the commit that added it): each file's
-/// name behind its length, and its own length; a zero; then all of them, packed together.
-fn unpack(directory: &Path) {
-    let mut head = include_bytes!("../fixtures/layout_5.lz4").as_slice();
-    let mut files = Vec::new();
-    loop {
-        let (length, rest) = head.split_first().unwrap();
-        let (name, rest) = rest.split_at(usize::from(*length));
-        if name.is_empty() {
-            head = rest;
-            break;
-        }
-        let (bytes, rest) = rest.split_first_chunk().unwrap();
-        files.push((std::str::from_utf8(name).unwrap(), u32::from_le_bytes(*bytes) as usize));
-        head = rest;
-    }
-    let all = lz4_flex::block::decompress_size_prepended(head).unwrap();
-    let mut all = all.as_slice();
-    for (name, bytes) in files {
-        let (file, rest) = all.split_at(bytes);
-        std::fs::write(directory.join(name), file).unwrap();
-        all = rest;
-    }
 }
 
 /// Each tenant's epoch, and up to where its offsets were reserved.
@@ -152,7 +128,7 @@ fn check_contents(open: &OpenLog, marks: &[(u64, u64)]) {
 #[test]
 fn a_log_of_layout_5_is_brought_over_whole() {
     let directory = tempfile::tempdir().unwrap();
-    unpack(directory.path());
+    fixture::unpack(directory.path());
     let marks = marks(directory.path());
     {
         let open = open(directory.path());
@@ -166,142 +142,4 @@ fn a_log_of_layout_5_is_brought_over_whole() {
         }
     }
     assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
-}
-
-mod generator {
-    use super::*;
-    use crate::support::{Writer, wait_for};
-    use foodtrack_tenant_log::{Retention, Submitter};
-
-    fn submit(submitter: &mut dyn Submitter, writer: &mut Writer<'_>, name: &str, n: u64) {
-        let entry = expected(name, n);
-        let _ = writer.sequence.admit(entry.id, entry.durability);
-        submitter.submit(&writer.tenant, &entry.by_ref()).unwrap();
-    }
-
-    fn large(open: &OpenLog, writers: &mut [Writer<'_>], numbers: std::ops::RangeInclusive<u64>) {
-        let mut submitter = open.log.submitter();
-        for (writer, name) in writers.iter_mut().zip(TENANTS) {
-            numbers.clone().for_each(|n| submit(&mut *submitter, writer, name, n));
-        }
-        submitter.hand_over();
-        writers.iter_mut().for_each(Writer::settle_by_reading);
-    }
-
-    fn one_by_one(
-        writers: &mut [Writer<'_>],
-        open: &OpenLog,
-        numbers: std::ops::RangeInclusive<u64>,
-    ) {
-        for n in numbers {
-            for (writer, name) in writers.iter_mut().zip(TENANTS) {
-                let mut submitter = open.log.submitter();
-                submit(&mut *submitter, writer, name, n);
-            }
-            writers.iter_mut().for_each(Writer::settle_by_reading);
-        }
-    }
-
-    fn at_once(writers: &mut [Writer<'_>], open: &OpenLog, numbers: std::ops::RangeInclusive<u64>) {
-        let mut submitter = open.log.submitter();
-        for (writer, name) in writers.iter_mut().zip(TENANTS) {
-            // A run of a few: the last one takes those before it along.
-            numbers.clone().for_each(|n| submit(&mut *submitter, writer, name, n));
-        }
-        drop(submitter);
-        writers.iter_mut().for_each(Writer::settle_by_reading);
-    }
-
-    #[test]
-    #[ignore = "makes the fixture"]
-    fn make() {
-        let directory = tempfile::tempdir().unwrap();
-        {
-            let retention = Retention { entries_max: KEPT_MAX, ..KEEPS_ALL };
-            let open = open_sqlite(
-                directory.path(),
-                SqliteOptions { retention, ..SqliteOptions::default() },
-            );
-            let mut writers = TENANTS.map(|name| open.writer(name));
-            one_by_one(&mut writers, &open, 1..=3);
-            at_once(&mut writers, &open, 4..=12);
-            large(&open, &mut writers, IN_SEGMENT);
-            at_once(&mut writers, &open, 30..=35);
-            for (name, writer) in TENANTS.into_iter().zip(&writers) {
-                let cursor = Cursor::new(writer.sequence.epoch(), offset(20));
-                open.log
-                    .save_cursor(
-                        &writer.tenant,
-                        &SubscriberKey::new(name).unwrap(),
-                        saved(&cursor, 7),
-                    )
-                    .unwrap();
-                notes(name)
-                    .into_iter()
-                    .for_each(|it| open.log.save_note(&writer.tenant, it, None).unwrap());
-                for (n, reason) in [(21, DeadLetterReason::Failed), (33, DeadLetterReason::Expired)]
-                {
-                    open.log.bury(&writer.tenant, letter(n, name, reason)).unwrap();
-                }
-            }
-            open.log.trim(0).unwrap();
-            wait_for(|| {
-                writers
-                    .iter()
-                    .all(|it| open.log.stats(&it.tenant).unwrap().trimmed_through == offset(5))
-            });
-        }
-        let open = open_sqlite(
-            directory.path(),
-            SqliteOptions { retention: KEEPS_ALL, ..SqliteOptions::default() },
-        );
-        let mut writers = TENANTS.map(|name| open.writer(name));
-        one_by_one(&mut writers, &open, 36..=36);
-        // So that what follows is in a commit of its own that does not wait.
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        large(&open, &mut writers, UNSYNCED);
-        let files = ["segment-000001", "log.db", "log.db-wal"].map(|name| {
-            let mut bytes = std::fs::read(directory.path().join(name)).unwrap();
-            if name.starts_with("segment") {
-                bytes.truncate(bytes.len() - 5_000);
-            }
-            (name, bytes)
-        });
-        let connection = rusqlite::Connection::open(directory.path().join("log.db")).unwrap();
-        let print = |sql: &str| {
-            let mut statement = connection.prepare(sql).unwrap();
-            let columns = statement.column_count();
-            let mut rows = statement.query(()).unwrap();
-            while let Some(row) = rows.next().unwrap() {
-                let row: Vec<rusqlite::types::Value> =
-                    (0..columns).map(|it| row.get(it).unwrap()).collect();
-                println!("{row:?}");
-            }
-        };
-        print("SELECT * FROM progress");
-        print("SELECT * FROM segments");
-        print("SELECT * FROM tenants");
-        print("SELECT * FROM leftovers");
-        print(
-            "SELECT seq, tenant, first, entries, segment, position, hex(substr(heads,1,4)) FROM runs",
-        );
-        let unsynced: i64 = connection
-            .query_row("SELECT unsynced_from FROM progress", (), |row| row.get(0))
-            .unwrap();
-        println!("{unsynced}");
-        // A name's length and a name, a file's length, and then all files packed together.
-        let (mut head, mut all) = (Vec::new(), Vec::new());
-        for (name, bytes) in files {
-            head.push(u8::try_from(name.len()).unwrap());
-            head.extend(name.as_bytes());
-            head.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
-            all.extend(bytes);
-        }
-        let packed = lz4_flex::block::compress_prepend_size(&all);
-        println!("{} of {}", packed.len(), all.len());
-        head.push(0);
-        head.extend(packed);
-        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/layout_5.lz4"), head)
-            .unwrap();
-    }
 }

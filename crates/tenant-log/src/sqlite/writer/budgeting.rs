@@ -4,7 +4,6 @@ use super::Writer;
 use crate::sqlite::budget::level;
 use crate::sqlite::opening::PAGE_BYTES;
 use crate::sqlite::rows;
-use crate::sqlite::segments;
 use crate::sqlite::trimming::sizes;
 
 impl Writer {
@@ -32,7 +31,7 @@ impl Writer {
         if look.excess == 0 || self.upkeep.is_yielding() {
             return Ok(());
         }
-        let sizes = sizes(&self.connection, &self.segments, &self.places)?;
+        let sizes = sizes(&self.connection, &self.places)?;
         let all: u64 = sizes.iter().sum();
         // Entries are packed on the disk: they give as much of it as their share of all.
         let stay = u128::from(all) * u128::from(used.saturating_sub(look.excess));
@@ -44,10 +43,10 @@ impl Writer {
         Ok(())
     }
 
-    /// What the database and its segments hold, without what is free in it.
+    /// What the database holds, without what is free in it.
     fn used_bytes(&self) -> rusqlite::Result<u64> {
         let pages = self.number("PRAGMA page_count")?.saturating_sub(self.free_pages()?);
-        Ok(pages * u64::from(PAGE_BYTES) + segments::bytes(&self.connection)?)
+        Ok(pages * u64::from(PAGE_BYTES))
     }
 
     pub(super) fn free_pages(&self) -> rusqlite::Result<u64> {

@@ -8,7 +8,6 @@ use crate::sqlite::commit_gate::CommitError;
 use crate::sqlite::opening::PAGE_BYTES;
 use crate::sqlite::room::SLACK_PAGES;
 use crate::sqlite::rows::number;
-use crate::sqlite::segments;
 
 /// How long making room may hold up those who append.
 const ROOM_TIME_MAX: Duration = Duration::from_millis(100);
@@ -18,24 +17,17 @@ const SMALL_COMMIT_PAGES: u64 = COMMIT_BYTES.div_ceil(PAGE_BYTES as u64);
 impl Writer {
     /// Leaves what making room needs.
     pub(super) fn limit_appends(&self) -> rusqlite::Result<()> {
-        self.limit(if self.may_grow() { self.append_pages_max()? } else { 1 })
+        self.limit(if self.may_grow() { self.append_pages_max() } else { 1 })
     }
 
-    /// Whether appends may make the database larger, or add to segments.
-    pub(super) fn may_grow(&self) -> bool {
+    /// Whether appends may make the database larger.
+    fn may_grow(&self) -> bool {
         self.reserve.is_kept() && !self.budget.is_low()
     }
 
     /// How large appends may make the database.
-    pub(super) fn append_pages_max(&self) -> rusqlite::Result<u64> {
-        let slack = SLACK_PAGES.min(self.pages_max / 8);
-        Ok(self.database_pages_max()?.saturating_sub(slack))
-    }
-
-    /// How large the database may be beside its segments.
-    fn database_pages_max(&self) -> rusqlite::Result<u64> {
-        let in_segments = segments::bytes(&self.connection)?.div_ceil(u64::from(PAGE_BYTES));
-        Ok(self.pages_max.saturating_sub(in_segments))
+    fn append_pages_max(&self) -> u64 {
+        self.pages_max - SLACK_PAGES.min(self.pages_max / 8)
     }
 
     /// Lets the database grow to so many pages; it never shrinks by it.
@@ -54,8 +46,7 @@ impl Writer {
             return false;
         }
         self.reserve.give();
-        let limit = self.database_pages_max().and_then(|pages_max| self.limit(pages_max));
-        let result = limit.map_err(CommitError::from).and_then(|()| {
+        let result = self.limit(self.pages_max).map_err(CommitError::from).and_then(|()| {
             // What stands beside the database makes room by going into it.
             self.move_in()?;
             self.upkeep.start_full_round(&self.connection)?;
@@ -95,19 +86,16 @@ impl Writer {
             return Ok(free >= SMALL_COMMIT_PAGES);
         }
         let used = self.number("PRAGMA page_count")?.saturating_sub(free);
-        Ok(used + SMALL_COMMIT_PAGES <= self.append_pages_max()?)
+        Ok(used + SMALL_COMMIT_PAGES <= self.append_pages_max())
     }
 
     /// A little of it. Returns whether that was all.
     fn make_room_step(&mut self) -> Result<bool, CommitError> {
         self.begin()?;
         let is_done = self.upkeep.step_when_full(&self.connection, &mut self.places)?;
-        let has_retired = self.appender.retire(&self.connection)?;
-        let dead = segments::dead(&self.connection)?;
         self.commit()?;
         self.keep();
-        self.segments.bury(dead);
-        Ok(is_done && !has_retired)
+        Ok(is_done)
     }
 
     /// Where it is not kept already.

@@ -16,23 +16,8 @@ impl Writer {
 
     /// Commits the transaction at hand: it is on the disk then.
     pub(super) fn commit(&mut self) -> Result<(), CommitError> {
-        self.write_segment()?;
         let connection = &self.connection;
         self.gate.pass(&mut || commit(connection))
-    }
-
-    /// Writes what the transaction at hand has for a segment.
-    fn write_segment(&mut self) -> Result<(), CommitError> {
-        let Self { appender, gate, .. } = self;
-        if appender.is_empty() {
-            return Ok(());
-        }
-        let result = gate.pass_segment(&mut || appender.write());
-        let result = result.and_then(|()| gate.pass_sync(&mut || appender.sync()));
-        if result == Err(CommitError::DiskFull) {
-            appender.cut_off();
-        }
-        result
     }
 
     /// One transaction, and what became of it.
@@ -67,12 +52,7 @@ impl Writer {
                     self.write_ahead_bytes += UPKEEP_BYTES;
                 }
                 self.keep();
-                let is_other_size = outcome.in_segment || !outcome.dead.is_empty();
-                self.segments.bury(std::mem::take(&mut outcome.dead));
                 self.teller.committed(outcome, &self.tenants);
-                if is_other_size && let Err(error) = self.limit_appends() {
-                    self.failed(&error.into());
-                }
                 if was_full {
                     self.teller.watch().set_full(false);
                     // This one may have fitted in between; with the reserve there is room for the next one too.
@@ -100,7 +80,6 @@ impl Writer {
 
     /// The transaction is committed.
     pub(super) fn keep(&mut self) {
-        self.appender.keep();
         self.places.keep();
         self.upkeep.keep();
         self.tenants.values_mut().for_each(tenants::OpenTenant::keep);
@@ -120,7 +99,6 @@ impl Writer {
     /// Undoes the open transaction. Returns whether that succeeded.
     pub(super) fn undo(&mut self) -> bool {
         self.tenants.retain(|_, tenant| tenant.undo());
-        self.appender.undo();
         self.places.undo();
         self.upkeep.undo();
         // SQLite may have undone it by itself.
