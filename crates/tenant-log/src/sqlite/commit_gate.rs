@@ -55,16 +55,6 @@ impl From<rusqlite::Error> for CommitError {
     }
 }
 
-impl From<std::io::Error> for CommitError {
-    fn from(error: std::io::Error) -> Self {
-        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        match error.kind() {
-            StorageFull | QuotaExceeded | FileTooLarge => Self::DiskFull,
-            _ => Self::Disk(error.to_string()),
-        }
-    }
-}
-
 pub(super) fn commit(connection: &Connection) -> Result<(), CommitError> {
     // Prepared once: to read even so short a statement takes a while.
     connection.prepare_cached("COMMIT").and_then(|mut it| it.execute(()))?;

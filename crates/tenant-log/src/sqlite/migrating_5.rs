@@ -52,22 +52,49 @@ pub(super) fn is_under_way(connection: &Connection) -> rusqlite::Result<bool> {
 /// # Errors
 /// [`OpenError`]: where something is missing or damaged before it begins, nothing was changed. Otherwise the next start goes on.
 pub(super) fn bring_over(connection: &Connection, file: &Path) -> Result<(), OpenError> {
-    let mut moving = Moving::new(connection, file);
-    if !is_under_way(connection).map_err(moving.store())? {
+    move_all(Moving::new(connection, file)).map_err(|failure| match failure {
+        Failure::Store(error) => OpenError::store(file, &error),
+        Failure::Open(error) => error,
+    })
+}
+
+fn move_all(mut moving: Moving<'_>) -> Result<(), Failure> {
+    if !is_under_way(moving.connection)? {
         moving.begin()?;
     }
     // A full disk may need its room.
-    Reserve::beside(file).give();
-    let (mut told_at, all) = (Instant::now(), moving.count().map_err(moving.store())?);
+    Reserve::beside(&moving.file).give();
+    let (mut told_at, all) = (Instant::now(), moving.count()?);
     tracing::info!(runs = all, "the log is brought over from layout 5");
     while moving.step(STEP_RUNS_MAX)? {
         if told_at.elapsed() >= TOLD_EVERY {
             told_at = Instant::now();
-            let left = moving.count().map_err(moving.store())?;
-            tracing::info!(left, of = all, "the log is brought over from layout 5");
+            tracing::info!(
+                left = moving.count()?,
+                of = all,
+                "the log is brought over from layout 5"
+            );
         }
     }
     moving.end()
+}
+
+/// Why it did not come to its end.
+#[derive(Debug)]
+enum Failure {
+    Store(rusqlite::Error),
+    Open(OpenError),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
+    let path = path.to_owned();
+    |source| Failure::Open(OpenError::Io { path, source })
 }
 
 struct Moving<'c> {
@@ -85,13 +112,14 @@ type Columns<'r> = [Cow<'r, [u8]>; 3];
 struct Place {
     segment: i64,
     position: u64,
+    ids_bytes: usize,
     heads_bytes: usize,
     bodies_bytes: usize,
     /// CRC-32 over all of them.
     checksum: u32,
 }
 
-/// What [`Place::of`] takes of a run, behind `seq` and `entries`.
+/// What [`Place::of`] takes of a run, behind `seq`.
 const PLACE: &str = "seq, entries, segment, position, heads_bytes, bodies_bytes, checksum";
 
 impl Place {
@@ -102,6 +130,7 @@ impl Place {
         Ok(Some(Self {
             segment,
             position: rows::unsigned(row, 3)?,
+            ids_bytes: size(1)?.saturating_mul(ID_BYTES),
             heads_bytes: size(4)?,
             bodies_bytes: size(5)?,
             checksum: row.get(6)?,
@@ -114,18 +143,8 @@ impl<'c> Moving<'c> {
         Self { connection, file: file.to_owned(), segment: None, packer: Packer::default() }
     }
 
-    fn store(&self) -> impl Fn(rusqlite::Error) -> OpenError + use<> {
-        let file = self.file.clone();
-        move |error| OpenError::store(&file, &error)
-    }
-
     fn path(&self, no: i64) -> PathBuf {
         self.file.with_file_name(format!("{SEGMENT_NAME}{no:06}"))
-    }
-
-    fn io(&self, no: i64) -> impl FnOnce(std::io::Error) -> OpenError + use<> {
-        let path = self.path(no);
-        |source| OpenError::Io { path, source }
     }
 
     /// About how many runs are still to be moved.
@@ -135,181 +154,165 @@ impl<'c> Moving<'c> {
         self.connection.query_row(sql, (), |row| row.get(0))
     }
 
-    fn begin(&mut self) -> Result<(), OpenError> {
+    fn begin(&mut self) -> Result<(), Failure> {
         let lost = self.lost_from()?;
         self.check_segments(lost.unwrap_or(i64::MAX))?;
-        let begin = || {
-            let transaction = self.connection.unchecked_transaction()?;
-            if let Some(seq) = lost {
-                take_out(&transaction, seq)?;
-            }
-            transaction.execute_batch(BEGIN)?;
-            transaction.commit()
-        };
-        begin().map_err(self.store())
+        let transaction = self.connection.unchecked_transaction()?;
+        if let Some(seq) = lost {
+            take_out(&transaction, seq)?;
+        }
+        transaction.execute_batch(BEGIN)?;
+        Ok(transaction.commit()?)
     }
 
     /// From which seq on the log lost what it had committed without waiting for the disk, which a power failure takes: nothing
     /// that somebody waited for comes behind it.
-    fn lost_from(&mut self) -> Result<Option<i64>, OpenError> {
+    fn lost_from(&mut self) -> Result<Option<i64>, Failure> {
         let unsynced = "SELECT unsynced_from FROM progress";
-        let from: Option<i64> =
-            self.connection.query_row(unsynced, (), |row| row.get(0)).map_err(self.store())?;
+        let from: Option<i64> = self.connection.query_row(unsynced, (), |row| row.get(0))?;
         let Some(from) = from else { return Ok(None) };
         let sql = format!("SELECT {PLACE} FROM runs WHERE seq >= ? ORDER BY seq");
-        let mut runs = self.connection.prepare(&sql).map_err(self.store())?;
-        let mut runs = runs.query([from]).map_err(self.store())?;
-        while let Some(row) = runs.next().map_err(self.store())? {
-            let place = Place::of(row).map_err(self.store())?;
-            let entries = rows::unsigned(row, 1).map_err(self.store())?;
-            if let Some(place) = place
-                && self.read(entries, &place).map_err(self.io(place.segment))?.is_none()
+        let mut runs = self.connection.prepare(&sql)?;
+        let mut runs = runs.query([from])?;
+        while let Some(row) = runs.next()? {
+            if let Some(place) = Place::of(row)?
+                && self.read(&place)?.is_none()
             {
-                return row.get(0).map(Some).map_err(self.store());
+                return Ok(Some(row.get(0)?));
             }
         }
         Ok(None)
     }
 
     /// Refuses what misses bytes of runs before `end`.
-    fn check_segments(&self, end: i64) -> Result<(), OpenError> {
+    fn check_segments(&self, end: i64) -> Result<(), Failure> {
         let sql =
             "SELECT segment, max(position + entries * 16 + heads_bytes + bodies_bytes) FROM runs
              WHERE segment IS NOT NULL AND seq < ? GROUP BY segment";
-        let mut segments = self.connection.prepare(sql).map_err(self.store())?;
-        let mut segments = segments.query([end]).map_err(self.store())?;
-        while let Some(row) = segments.next().map_err(self.store())? {
-            let no = row.get(0).map_err(self.store())?;
-            let bytes = rows::unsigned(row, 1).map_err(self.store())?;
-            let length = match std::fs::metadata(self.path(no)) {
+        let mut segments = self.connection.prepare(sql)?;
+        let mut segments = segments.query([end])?;
+        while let Some(row) = segments.next()? {
+            let (path, bytes) = (self.path(row.get(0)?), rows::unsigned(row, 1)?);
+            let length = match std::fs::metadata(&path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => 0,
-                found => found.map_err(self.io(no))?.len(),
+                found => found.map_err(io(&path))?.len(),
             };
             if length < bytes {
                 let detail = format!("it has {length} of {bytes} bytes");
-                return Err(OpenError::Damaged { path: self.path(no), detail });
+                return Err(Failure::Open(OpenError::Damaged { path, detail }));
             }
         }
         Ok(())
     }
 
     /// A run's ids, heads and bodies, from a segment; `None` where they are not there, or its checksum denies them.
-    fn read(&mut self, entries: u64, place: &Place) -> std::io::Result<Option<[Vec<u8>; 3]>> {
+    fn read(&mut self, place: &Place) -> Result<Option<Columns<'static>>, Failure> {
+        let path = self.path(place.segment);
         if self.segment.as_ref().is_none_or(|(no, _)| *no != place.segment) {
-            match File::open(self.path(place.segment)) {
+            match File::open(&path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                file => self.segment = Some((place.segment, file?)),
+                file => self.segment = Some((place.segment, file.map_err(io(&path))?)),
             }
         }
         let Some((_, file)) = &self.segment else { return Ok(None) };
-        let ids_bytes = usize::try_from(entries).unwrap_or(usize::MAX).saturating_mul(ID_BYTES);
-        let bytes = ids_bytes.saturating_add(place.heads_bytes).saturating_add(place.bodies_bytes);
+        let heads_end = place.ids_bytes.saturating_add(place.heads_bytes);
+        let bytes = heads_end.saturating_add(place.bodies_bytes);
         // A damaged row must not make anybody ask for all the memory there is.
         let end = place.position.saturating_add(bytes as u64);
-        if end > file.metadata()?.len() {
+        if end > file.metadata().map_err(io(&path))?.len() {
             return Ok(None);
         }
         let mut ids = vec![0; bytes];
-        file.read_exact_at(&mut ids, place.position)?;
+        file.read_exact_at(&mut ids, place.position).map_err(io(&path))?;
         if crc32fast::hash(&ids) != place.checksum {
             return Ok(None);
         }
-        let bodies = ids.split_off(ids_bytes + place.heads_bytes);
-        let heads = ids.split_off(ids_bytes);
-        Ok(Some([ids, heads, bodies]))
+        let bodies = ids.split_off(heads_end);
+        let heads = ids.split_off(place.ids_bytes);
+        Ok(Some([ids, heads, bodies].map(Cow::Owned)))
     }
 
     /// Moves a few runs. Returns whether there may be more.
-    fn step(&mut self, runs_max: i64) -> Result<bool, OpenError> {
-        let store = self.store();
+    fn step(&mut self, runs_max: i64) -> Result<bool, Failure> {
         let connection = self.connection;
-        let transaction = connection.unchecked_transaction().map_err(&store)?;
+        let transaction = connection.unchecked_transaction()?;
         let sql = format!("SELECT {PLACE}, ids, heads, bodies FROM runs_5 ORDER BY seq LIMIT ?");
-        let mut runs = connection.prepare_cached(&sql).map_err(&store)?;
-        let mut runs = runs.query([runs_max]).map_err(&store)?;
+        let mut runs = connection.prepare_cached(&sql)?;
+        let mut runs = runs.query([runs_max])?;
         let (mut last, mut moved_bytes) = (None, 0);
         while moved_bytes < STEP_BYTES_MAX
-            && let Some(row) = runs.next().map_err(&store)?
+            && let Some(row) = runs.next()?
         {
-            let (seq, columns) = self.columns(row)?;
+            let (seq, columns) = (row.get(0)?, self.columns(row)?);
             moved_bytes += columns.iter().map(|it| it.len()).sum::<usize>();
-            insert(connection, seq, &columns).map_err(&store)?;
+            insert(connection, seq, &columns)?;
             last = Some(seq);
         }
         let Some(last) = last else { return Ok(false) };
         drop(runs);
-        let emptied = delete_through(connection, last).map_err(&store)?;
-        transaction.commit().map_err(&store)?;
+        let emptied = delete_through(connection, last)?;
+        transaction.commit()?;
         emptied.into_iter().try_for_each(|no| self.remove(no))?;
         // What stands beside the database goes into it: the next one begins at the front.
-        let checkpoint = "PRAGMA wal_checkpoint(PASSIVE)";
-        connection.query_row(checkpoint, (), |_| Ok(())).map_err(&store)?;
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()))?;
         Ok(true)
     }
 
-    /// A run's seq, and its ids, heads and bodies as layout 6 has them.
-    fn columns<'r>(&mut self, row: &'r Row<'_>) -> Result<(i64, Columns<'r>), OpenError> {
-        let store = self.store();
-        let look = || -> rusqlite::Result<_> {
-            let in_row = [7, 8, 9].map(|at| rows::bytes(row, at).map(Cow::Borrowed));
-            let [ids, heads, bodies] = in_row;
-            Ok((row.get(0)?, rows::unsigned(row, 1)?, Place::of(row)?, [ids?, heads?, bodies?]))
-        };
-        let (seq, entries, place, in_row) = look().map_err(&store)?;
-        let [ids, heads, bodies] = match place {
-            None => in_row,
-            Some(place) => match self.read(entries, &place).map_err(self.io(place.segment))? {
-                Some(columns) => columns.map(Cow::Owned),
+    /// A run's ids, heads and bodies as layout 6 has them.
+    fn columns<'r>(&mut self, row: &'r Row<'_>) -> Result<Columns<'r>, Failure> {
+        let [ids, heads, bodies] = match Place::of(row)? {
+            None => {
+                [rows::bytes(row, 7)?, rows::bytes(row, 8)?, rows::bytes(row, 9)?].map(Cow::from)
+            }
+            Some(place) => match self.read(&place)? {
+                Some(columns) => columns,
                 None => {
-                    tracing::warn!(seq, segment = place.segment, "a run of the log is damaged");
+                    tracing::warn!(segment = place.segment, "a run of the log is damaged");
                     // Ids that nobody gave, and no heads: its readers are told that each of its entries is damaged.
-                    let ids = usize::try_from(entries).unwrap_or(0) * ID_BYTES;
-                    [vec![0; ids], vec![0; 4], vec![0; 4]].map(Cow::Owned)
+                    [vec![0; place.ids_bytes], vec![0; 4], vec![0; 4]].map(Cow::Owned)
                 }
             },
         };
         if heads.get(3).is_none_or(|size| size & IS_FRONT_CODED == 0) {
-            return Ok((seq, [ids, heads, bodies]));
+            return Ok([ids, heads, bodies]);
         }
         let [heads, bodies] = [heads, bodies].map(|it| {
             let mut it = it.into_owned();
-            it[3..4].iter_mut().for_each(|size| *size &= !IS_FRONT_CODED);
+            it.iter_mut().skip(3).take(1).for_each(|size| *size &= !IS_FRONT_CODED);
             it
         });
+        let entries = ids.len() / ID_BYTES;
         let whole = front_coded::restore(entries, &unpack(&heads), &unpack(&bodies));
         let [heads, bodies] = whole.map(|it| {
             let mut packed = Vec::new();
             self.packer.pack(&it, &mut packed);
             Cow::Owned(packed)
         });
-        Ok((seq, [ids, heads, bodies]))
+        Ok([ids, heads, bodies])
     }
 
-    fn remove(&mut self, no: i64) -> Result<(), OpenError> {
+    fn remove(&mut self, no: i64) -> Result<(), Failure> {
         self.segment = None;
-        match std::fs::remove_file(self.path(no)) {
+        let path = self.path(no);
+        match std::fs::remove_file(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            removed => removed.map_err(self.io(no)),
+            removed => removed.map_err(io(&path)),
         }
     }
 
     /// All have moved: the old table goes, and before it the segments that a killed start left, or that no run named.
-    fn end(&mut self) -> Result<(), OpenError> {
-        let directory = self.file.parent().unwrap_or(Path::new("."));
-        let io = |source| OpenError::Io { path: directory.to_owned(), source };
-        let mut left = Vec::new();
-        for entry in std::fs::read_dir(directory).map_err(io)? {
-            let name = entry.map_err(io)?.file_name();
+    fn end(&mut self) -> Result<(), Failure> {
+        let directory = self.file.parent().unwrap_or(Path::new(".")).to_owned();
+        for entry in std::fs::read_dir(&directory).map_err(io(&directory))? {
+            let name = entry.map_err(io(&directory))?.file_name();
             let number = name.to_str().and_then(|name| name.strip_prefix(SEGMENT_NAME));
-            left.extend(number.and_then(|number| number.parse::<i64>().ok()));
+            if let Some(no) = number.and_then(|number| number.parse().ok()) {
+                self.remove(no)?;
+            }
         }
-        left.into_iter().try_for_each(|no| self.remove(no))?;
-        let end = || {
-            let transaction = self.connection.unchecked_transaction()?;
-            transaction.execute_batch(END)?;
-            transaction.commit()
-        };
-        end().map_err(self.store())
+        let transaction = self.connection.unchecked_transaction()?;
+        transaction.execute_batch(END)?;
+        Ok(transaction.commit()?)
     }
 }
 

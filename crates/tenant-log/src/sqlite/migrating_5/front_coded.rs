@@ -35,7 +35,7 @@ const IS_WITHOUT_ID: u8 = 128;
 const ID_IN_FRONT_BYTES: usize = 43;
 
 /// The heads and bodies of so many entries, each of them whole. Where one is damaged they end before it.
-pub(super) fn restore(entries: u64, mut heads: &[u8], mut bodies: &[u8]) -> [Vec<u8>; 2] {
+pub(super) fn restore(entries: usize, mut heads: &[u8], mut bodies: &[u8]) -> [Vec<u8>; 2] {
     let mut whole = Whole::default();
     for _ in 0..entries {
         let (heads_end, bodies_end) = (whole.heads.len(), whole.bodies.len());
