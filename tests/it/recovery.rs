@@ -341,7 +341,7 @@ fn an_ancient_session_is_gone_and_its_cursor_is_good() {
     let log = |on_completion| -> Arc<dyn foodtrack_tenant_log::TenantLog> {
         Arc::new(MemoryLog::new(MemoryStore::default(), KEEPS_ALL, on_completion))
     };
-    let hub = Hub::start(log, true, &[]);
+    let hub = Hub::start(log, &[]);
     let mut client = Client::join(&hub, Transport::WebSocket, &chef());
     let mut sender = back_end(&hub);
     publish(&mut sender, 1..=2);
@@ -383,7 +383,7 @@ fn a_gap_is_told_and_never_silent() {
     let log = move |on_completion| -> Arc<dyn foodtrack_tenant_log::TenantLog> {
         Arc::new(MemoryLog::new(MemoryStore::default(), retention, on_completion))
     };
-    let hub = Hub::start(log, true, &[]);
+    let hub = Hub::start(log, &[]);
     let mut client = Client::join(&hub, Transport::WebSocket, &chef());
     let mut sender = back_end(&hub);
     publish(&mut sender, 1..=1);

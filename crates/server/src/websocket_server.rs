@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foodtrack_shard::{
-    ConnectionManager, DeadLetters, EventBroadcaster, OpenLog, Running, StartError as ShardsError,
+    ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, Running, StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
     MemoryLog, MemoryStore, OnCompletion, OpenError, SqliteLog, SqliteOptions, TenantLog,
@@ -64,11 +64,10 @@ pub enum StartError {
 }
 
 /// The log where the configuration says: in the data directory, or in memory.
-fn open_log(config: &CheckedConfig) -> OpenLog {
+fn open_log(config: &CheckedConfig) -> OpensLog {
     let (retention, budget) = (retention(config), disk_budget(config));
     let directory = config.said().data_dir.as_ref().map(PathBuf::from);
-    let is_in_memory = directory.is_none();
-    let open = move |on_completion: OnCompletion| -> Result<Arc<dyn TenantLog>, OpenError> {
+    Box::new(move |on_completion: OnCompletion| -> Result<Arc<dyn TenantLog>, OpenError> {
         match directory {
             Some(directory) => {
                 let options = SqliteOptions { retention, budget, ..SqliteOptions::default() };
@@ -76,8 +75,7 @@ fn open_log(config: &CheckedConfig) -> OpenLog {
             }
             None => Ok(Arc::new(MemoryLog::new(MemoryStore::default(), retention, on_completion))),
         }
-    };
-    OpenLog { open: Box::new(open), is_in_memory }
+    })
 }
 
 /// A hub that runs: shards that own the sockets, and two threads for the HTTP API.

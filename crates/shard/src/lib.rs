@@ -81,4 +81,4 @@ pub use quota::Rate;
 pub use retry_policy::RetryPolicy;
 pub use session_key::SessionKey;
 pub use shard_config::{RecoveryConfig, ShardsConfig, TenantLimits};
-pub use start::{OpenLog, OpensLog, Running, StartError, start};
+pub use start::{OpensLog, Running, StartError, start};

@@ -135,7 +135,6 @@ impl LogLink {
     /// Starts the readers. They end when every link is gone.
     pub(crate) fn start(
         log: &Arc<dyn TenantLog>,
-        is_in_memory: bool,
         senders: &[NewsSender],
     ) -> std::io::Result<(Vec<Self>, Vec<JoinHandle<()>>)> {
         let (jobs, waiting) = channel::<Jobs>();
@@ -162,7 +161,7 @@ impl LogLink {
         let link = |shard| Self {
             submitter: log.submitter(),
             log: Arc::clone(log),
-            is_in_memory,
+            is_in_memory: !log.survives_restart(),
             jobs: jobs.clone(),
             owner_jobs: owner_jobs.clone(),
             shard,

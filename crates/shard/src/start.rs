@@ -32,16 +32,8 @@ pub enum StartError {
     Log(#[from] OpenError),
 }
 
-/// Opens a log that calls back when something was written.
+/// Opens the log that the shards share. It is given what to call when something was written.
 pub type OpensLog = Box<dyn FnOnce(OnCompletion) -> Result<Arc<dyn TenantLog>, OpenError>>;
-
-/// How to open the log that the shards share. It is given what to call when something was written.
-pub struct OpenLog {
-    /// Opens it.
-    pub open: OpensLog,
-    /// Whether its entries end with the process: then none waits for a disk.
-    pub is_in_memory: bool,
-}
 
 /// Shards that run.
 pub struct Running {
@@ -83,7 +75,7 @@ pub fn start(
     authenticator: &Arc<dyn Authenticate>,
     policies: &Arc<Policies>,
     http: &Arc<dyn HttpService>,
-    open_log: OpenLog,
+    open_log: OpensLog,
 ) -> Result<Running, StartError> {
     let listener = listen(config.address)?;
     let address = listener.local_addr()?;
@@ -95,10 +87,9 @@ pub fn start(
         .collect::<io::Result<Vec<_>>>()?;
     let (news_senders, news): (Vec<_>, Vec<_>) =
         reactors.iter().map(|reactor| NewsSender::new(reactor.waker())).unzip();
-    let OpenLog { open, is_in_memory } = open_log;
     let homes = HomeOf { shards: count };
-    let log = open(on_completion(homes, news_senders.clone()))?;
-    let (links, readers) = LogLink::start(&log, is_in_memory, &news_senders)?;
+    let log = open_log(on_completion(homes, news_senders.clone()))?;
+    let (links, readers) = LogLink::start(&log, &news_senders)?;
     let (senders, inboxes): (Vec<_>, Vec<_>) =
         reactors.iter().map(|reactor| ShardSender::new(reactor.waker())).unzip();
     let shards = Shards::new(senders);

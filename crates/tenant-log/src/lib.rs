@@ -36,7 +36,7 @@ pub use entry::{
     LoggedRoom, OrderOwner, Outline, OutlinePage,
 };
 pub use memory::{MEMORY_ORDERS_MAX, MemoryLog, MemoryStore};
-pub use newest::Newest;
+pub use newest::{Newest, NewestEntries};
 pub use note::{Note, NoteKind, delivery_key, parse_delivery_key};
 pub use page::{Page, PageStart, ReadError, ReadRequest};
 pub use private_files::{make_private_directory, private_options};
@@ -255,6 +255,9 @@ pub trait TenantLog: Send + Sync {
     /// # Errors
     /// [`ReadError`]
     fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError>;
+
+    /// Whether entries are there again after the process ended. Where they are not, nobody need wait for a disk.
+    fn survives_restart(&self) -> bool;
 
     /// How the disk is doing. Does not wait for the writer.
     fn storage(&self) -> StorageStatus {

@@ -324,7 +324,7 @@ impl TenantLog for MemoryLog {
         // Reading waits for no disk here.
         let last = |tenant: &Tenant| Offset::ZERO.plus(tenant.next.get().saturating_sub(1));
         let last = self.with(tenant, last);
-        last.map_or_else(|_| Newest::nothing(), |last| Newest::new(last, Vec::new()))
+        Newest::nothing(last.unwrap_or(Offset::MAX))
     }
 
     fn read(&self, request: &ReadRequest) -> Result<Page, ReadError> {
@@ -458,6 +458,10 @@ impl TenantLog for MemoryLog {
                 dead_letters: tenant.dead_letters.len() as u64,
             }
         })
+    }
+
+    fn survives_restart(&self) -> bool {
+        false
     }
 }
 

@@ -1,10 +1,9 @@
 //! The newest entries of a tenant's log as its store has them in memory.
 
-use std::sync::Arc;
+use std::fmt::Debug;
 
 use foodtrack_contract::Offset;
 
-use crate::sealed_run::SealedRun;
 use crate::{LogEntry, Outline};
 
 /// What a store has in memory at the end of a tenant's log, those entries included that are not on disk yet.
@@ -13,17 +12,27 @@ use crate::{LogEntry, Outline};
 #[derive(Debug)]
 pub struct Newest {
     after: Offset,
-    runs: Vec<Arc<SealedRun>>,
+    entries: Box<dyn NewestEntries>,
+}
+
+/// The entries of a [`Newest`], in whatever form their store has them.
+pub trait NewestEntries: Debug + Send {
+    /// As [`Newest::outline`].
+    fn outline(&self, after: Offset, through: Offset) -> Vec<Outline>;
+
+    /// As [`Newest::read_at`].
+    fn read_at(&self, offsets: &[Offset], bytes_max: u64) -> Vec<LogEntry>;
 }
 
 impl Newest {
-    pub(crate) fn new(after: Offset, runs: Vec<Arc<SealedRun>>) -> Self {
-        Self { after, runs }
+    /// Every entry after `after` that was not refused is among `entries`.
+    pub fn new(after: Offset, entries: Box<dyn NewestEntries>) -> Self {
+        Self { after, entries }
     }
 
-    /// Of a tenant that is not open: whatever there is is elsewhere.
-    pub(crate) fn nothing() -> Self {
-        Self { after: Offset::MAX, runs: Vec::new() }
+    /// Nothing is in memory after `after`: whatever there is, reading finds.
+    pub fn nothing(after: Offset) -> Self {
+        Self::new(after, Box::new(Nothing))
     }
 
     /// Every entry after here that was not refused is in it. Those up to here are on disk.
@@ -33,31 +42,24 @@ impl Newest {
 
     /// What the entries after `after` and up to `through` are about, ascending.
     pub fn outline(&self, after: Offset, through: Offset) -> Vec<Outline> {
-        let from = self.runs.partition_point(|run| run.last() <= after);
-        let runs = self.runs[from..].iter().take_while(|run| run.first <= through);
-        runs.flat_map(|run| run.unpack_heads().outline(after, through).collect::<Vec<_>>())
-            .collect()
+        self.entries.outline(after, through)
     }
 
     /// The entries at `offsets`, in their order: up to the first that is not in it, and until they have `bytes_max`.
     pub fn read_at(&self, offsets: &[Offset], bytes_max: u64) -> Vec<LogEntry> {
-        let (mut entries, mut bytes, mut last) = (Vec::new(), 0, None);
-        for offset in offsets {
-            let place = self.runs.partition_point(|run| run.last() < *offset);
-            let Some(run) = self.runs.get(place) else { break };
-            let unpacked = match last.take() {
-                Some((of, unpacked)) if of == place => unpacked,
-                _ => run.unpack(),
-            };
-            let entry = unpacked.get(*offset);
-            last = Some((place, unpacked));
-            let Some(entry) = entry else { break };
-            bytes += entry.bytes();
-            entries.push(entry);
-            if bytes >= bytes_max {
-                break;
-            }
-        }
-        entries
+        self.entries.read_at(offsets, bytes_max)
+    }
+}
+
+#[derive(Debug)]
+struct Nothing;
+
+impl NewestEntries for Nothing {
+    fn outline(&self, _: Offset, _: Offset) -> Vec<Outline> {
+        Vec::new()
+    }
+
+    fn read_at(&self, _: &[Offset], _: u64) -> Vec<LogEntry> {
+        Vec::new()
     }
 }

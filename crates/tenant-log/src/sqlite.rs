@@ -217,7 +217,8 @@ impl TenantLog for SqliteLog {
     }
 
     fn newest(&self, tenant: &TenantId) -> Newest {
-        self.queue.newest(tenant).unwrap_or_else(Newest::nothing)
+        // Of a tenant that is not open, whatever there is is on disk.
+        self.queue.newest(tenant).unwrap_or_else(|| Newest::nothing(Offset::MAX))
     }
 
     fn read(&self, request: &ReadRequest) -> Result<Page, ReadError> {
@@ -279,6 +280,10 @@ impl TenantLog for SqliteLog {
 
     fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {
         self.readers.stats(tenant)
+    }
+
+    fn survives_restart(&self) -> bool {
+        true
     }
 
     fn storage(&self) -> StorageStatus {

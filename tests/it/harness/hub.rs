@@ -10,8 +10,8 @@ use foodtrack_contract::{Authenticate, DeliveryPolicy, EventType};
 use foodtrack_server::TenantId;
 use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_shard::{
-    Clock, ConnectionManager, EventBroadcaster, HttpService, OpenLog, Policies, Rate,
-    RecoveryConfig, Responder, RetryPolicy, Running, SessionKey, ShardsConfig, TenantLimits, start,
+    Clock, ConnectionManager, EventBroadcaster, HttpService, Policies, Rate, RecoveryConfig,
+    Responder, RetryPolicy, Running, SessionKey, ShardsConfig, TenantLimits, start,
 };
 use foodtrack_tenant_log::{
     Commit, CommitError, CommitGate, MemoryLog, MemoryStore, OnCompletion, Retention, SqliteLog,
@@ -47,15 +47,13 @@ impl Hub {
     /// Starts two shards.
     pub(crate) fn start(
         log: impl FnOnce(OnCompletion) -> Arc<dyn TenantLog> + 'static,
-        is_in_memory: bool,
         policies: &[(EventType, DeliveryPolicy)],
     ) -> Self {
-        Self::start_with(log, is_in_memory, policies, shards_config())
+        Self::start_with(log, policies, shards_config())
     }
 
     fn start_with(
         log: impl FnOnce(OnCompletion) -> Arc<dyn TenantLog> + 'static,
-        is_in_memory: bool,
         policies: &[(EventType, DeliveryPolicy)],
         config: ShardsConfig,
     ) -> Self {
@@ -67,8 +65,7 @@ impl Hub {
         }
         let http: Arc<dyn HttpService> = Arc::new(NoHttp);
         let open = Box::new(move |on_completion: OnCompletion| Ok(log(on_completion)));
-        let open_log = OpenLog { open, is_in_memory };
-        let running = start(&config, &authenticator, &Arc::new(all), &http, open_log).unwrap();
+        let running = start(&config, &authenticator, &Arc::new(all), &http, open).unwrap();
         Self { running, clock: config.clock }
     }
 
@@ -78,7 +75,7 @@ impl Hub {
         let open = move |on_completion| -> Arc<dyn TenantLog> {
             Arc::new(SqliteLog::open(&path, options, on_completion).unwrap())
         };
-        Self::start(open, false, &[])
+        Self::start(open, &[])
     }
 
     /// The same by a clock of the test's, and what has expired is let go every few milliseconds.
@@ -89,7 +86,7 @@ impl Hub {
         };
         let mut config = shards_config();
         (config.clock, config.recovery.sweep_ms) = (clock, 10);
-        Self::start_with(open, false, &[], config)
+        Self::start_with(open, &[], config)
     }
 
     /// The same, with so few orders in memory that the log is asked whose most of them are.
@@ -104,7 +101,7 @@ impl Hub {
         };
         let mut config = shards_config();
         config.limits.orders_in_memory_max = orders;
-        Self::start_with(open, false, &[], config)
+        Self::start_with(open, &[], config)
     }
 
     /// The same in memory alone.
@@ -114,7 +111,7 @@ impl Hub {
         };
         let mut config = shards_config();
         config.limits.orders_in_memory_max = orders;
-        Self::start_with(open, true, &[], config)
+        Self::start_with(open, &[], config)
     }
 
     /// What it measures time with.

@@ -11,8 +11,8 @@ use foodtrack_contract::{
 };
 use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_shard::{
-    Clock, Counters, HttpService, OpenLog, RecoveryConfig, Responder, RetryPolicy, Running,
-    SessionKey, ShardsConfig, TenantLimits, start,
+    Clock, Counters, HttpService, RecoveryConfig, Responder, RetryPolicy, Running, SessionKey,
+    ShardsConfig, TenantLimits, start,
 };
 use foodtrack_tenant_log::{MemoryLog, MemoryStore, OnCompletion, OpenError, Retention, TenantLog};
 use foodtrack_transport::{
@@ -118,10 +118,10 @@ impl Server {
             let (store, retention) = (MemoryStore::default(), Retention::in_memory());
             Ok(Arc::new(MemoryLog::new(store, retention, told(on_completion))))
         };
-        let log = OpenLog { open: Box::new(open), is_in_memory: true };
         let (authenticator, http): (Arc<dyn Authenticate>, Arc<dyn HttpService>) =
             (Arc::new(Trusting), Arc::new(NoService));
-        let running = start(&config, &authenticator, &Arc::default(), &http, log).unwrap();
+        let running =
+            start(&config, &authenticator, &Arc::default(), &http, Box::new(open)).unwrap();
         Self { running, is_asked_to_stop: false }
     }
 

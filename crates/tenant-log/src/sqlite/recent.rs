@@ -9,7 +9,7 @@ use foodtrack_contract::Offset;
 use crate::packing::Packer;
 use crate::run::Run;
 use crate::sealed_run::SealedRun;
-use crate::{Head, Newest};
+use crate::{Head, LogEntry, Newest, NewestEntries, Outline};
 
 /// So many bytes of entries are kept, and those that are not on disk yet in any case.
 const RECENT_BYTES: u64 = 64 << 10;
@@ -118,6 +118,38 @@ impl Recent {
 
     pub(super) fn newest(&self) -> Newest {
         let gathering = self.has_gathered().then(|| Arc::new(self.gathering.snapshot()));
-        Newest::new(self.after, self.sealed.iter().cloned().chain(gathering).collect())
+        let runs: Vec<_> = self.sealed.iter().cloned().chain(gathering).collect();
+        Newest::new(self.after, Box::new(runs))
+    }
+}
+
+/// Ascending.
+impl NewestEntries for Vec<Arc<SealedRun>> {
+    fn outline(&self, after: Offset, through: Offset) -> Vec<Outline> {
+        let from = self.partition_point(|run| run.last() <= after);
+        let runs = self[from..].iter().take_while(|run| run.first <= through);
+        runs.flat_map(|run| run.unpack_heads().outline(after, through).collect::<Vec<_>>())
+            .collect()
+    }
+
+    fn read_at(&self, offsets: &[Offset], bytes_max: u64) -> Vec<LogEntry> {
+        let (mut entries, mut bytes, mut last) = (Vec::new(), 0, None);
+        for offset in offsets {
+            let place = self.partition_point(|run| run.last() < *offset);
+            let Some(run) = self.get(place) else { break };
+            let unpacked = match last.take() {
+                Some((of, unpacked)) if of == place => unpacked,
+                _ => run.unpack(),
+            };
+            let entry = unpacked.get(*offset);
+            last = Some((place, unpacked));
+            let Some(entry) = entry else { break };
+            bytes += entry.bytes();
+            entries.push(entry);
+            if bytes >= bytes_max {
+                break;
+            }
+        }
+        entries
     }
 }
