@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use foodtrack_server::{DeliveryConfig, RetryConfig, TenantId, WebSocketConfig};
 use foodtrack_tenant_log::{
-    DeadLetterReason, Note, NoteKind, SqliteLog, SqliteOptions, SubscriberKey, TenantLog as _,
-    delivery_key,
+    DeadLetterReason, Note, NoteKind, SqliteLog, SqliteOptions, SubscriberKey,
+    SubscriberStore as _, delivery_key,
 };
 use foodtrack_wire::socket_io::PacketType;
 use serde_json::json;

@@ -227,7 +227,7 @@ pub(crate) fn away(reason: RefusedReason) -> Refusal {
     let code = match reason {
         RefusedReason::DiskFull => ErrorCode::StorageFull,
         RefusedReason::Poisoned => ErrorCode::StorageFailed,
-        RefusedReason::OutOfSequence => ErrorCode::Degraded,
+        RefusedReason::OutOfSequence | RefusedReason::Fenced => ErrorCode::Degraded,
     };
     let refusal = Refusal::new(code, reason.to_string());
     if code == ErrorCode::StorageFailed { refusal } else { refusal.retry_after_ms(1_000) }

@@ -6,8 +6,8 @@ use std::thread::{self, JoinHandle};
 
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use foodtrack_tenant_log::{
-    Completion, EntryRef, LogEntry, OnCompletion, OrderOwner, ReadError, ReadRequest, SavedCursor,
-    SubmitError, Submitter, SubscriberKey, TenantLog,
+    Completion, EntryRef, LogEntry, LogWriter, OnCompletion, OrderOwner, ReadError, ReadRequest,
+    SavedCursor, SubmitError, Submitted, SubscriberKey, TenantLog,
 };
 use foodtrack_transport::Waker;
 
@@ -122,7 +122,7 @@ type OwnerJobs = (usize, TenantId, OwnerAsker, Vec<Box<str>>);
 
 /// The log as a shard uses it.
 pub(crate) struct LogLink {
-    submitter: Box<dyn Submitter>,
+    writer: Box<dyn LogWriter>,
     log: Arc<dyn TenantLog>,
     /// Whether entries end with the process: then none waits for a disk.
     pub(crate) is_in_memory: bool,
@@ -159,7 +159,7 @@ impl LogLink {
             })?;
         readers.push(reader);
         let link = |shard| Self {
-            submitter: log.submitter(),
+            writer: log.writer(),
             log: Arc::clone(log),
             is_in_memory: !log.survives_restart(),
             jobs: jobs.clone(),
@@ -169,18 +169,22 @@ impl LogLink {
         Ok(((0..senders.len()).map(link).collect(), readers))
     }
 
-    /// Submits a tenant's next entry, as [`Submitter::submit`] does.
+    /// Submits a tenant's next entry, as [`LogWriter::submit`] does.
     pub(crate) fn submit(
         &mut self,
         tenant: &TenantId,
         entry: &EntryRef<'_>,
     ) -> Result<(), SubmitError> {
-        self.submitter.submit(tenant, entry)
+        match self.writer.submit(tenant, entry)? {
+            Submitted::At(_) => Ok(()),
+            // A log that says so is not taken by `start`.
+            Submitted::Later(_) => Err(SubmitError::Stopped),
+        }
     }
 
     /// Hands over what was submitted: not later than at the end of a turn.
     pub(crate) fn hand_over(&mut self) {
-        self.submitter.hand_over();
+        self.writer.flush();
     }
 
     /// The log, with all that was submitted.

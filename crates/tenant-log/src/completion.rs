@@ -44,6 +44,22 @@ pub enum Completion {
         /// Why.
         reason: RefusedReason,
     },
+    /// What became of an entry that was submitted to a log that others write to as well.
+    Answered {
+        /// The tenant.
+        tenant: TenantId,
+        /// The ticket of [`Submitted::Later`](crate::Submitted::Later).
+        ticket: u64,
+        /// What became of it.
+        answer: Answer,
+    },
+    /// Others appended to the tenant's log, which is [followed](crate::LogReader::follow).
+    Grown {
+        /// The tenant.
+        tenant: TenantId,
+        /// Everything up to here can be read.
+        through: Offset,
+    },
     /// A note that came with a ticket is on disk.
     Noted {
         /// The tenant.
@@ -70,10 +86,23 @@ impl Completion {
             | Self::OpenFailed { tenant, .. }
             | Self::Committed { tenant, .. }
             | Self::Refused { tenant, .. }
+            | Self::Answered { tenant, .. }
+            | Self::Grown { tenant, .. }
             | Self::Noted { tenant, .. }
             | Self::NoteRefused { tenant, .. } => tenant,
         }
     }
+}
+
+/// What became of an entry whose offset the store counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is on disk, here.
+    Committed(Offset),
+    /// An entry of its id was there before, here: it was not kept a second time.
+    Repeated(Offset),
+    /// It was not kept.
+    Refused(RefusedReason),
 }
 
 /// Why a store did not keep what it was given.
@@ -88,6 +117,9 @@ pub enum RefusedReason {
     /// An entry was not the one after the last, or its tenant was not open; a note's tenant has no log.
     #[error("the entry is not the next of an open log")]
     OutOfSequence,
+    /// Another writer has taken the tenant's log over: open it again to go on.
+    #[error("another writer has taken the log over")]
+    Fenced,
 }
 
 /// Why something was not taken for writing. What was submitted is dropped: it was not shown to anybody yet.

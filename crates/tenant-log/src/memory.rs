@@ -1,182 +1,175 @@
 //! A log in memory: for tests and simulations, and for what need not outlive its process.
 
+mod answers;
 mod orders;
+mod tenant;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashMap;
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use uuid::Uuid;
 
-use crate::retention::Tally;
 use crate::{
-    Completion, DeadLetter, EntryRef, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX,
-    HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry,
-    Newest, Note, NoteKind, OnCompletion, OrderOwner, Outline, OutlinePage, Page, RECENT_IDS_MAX,
-    ReadError, ReadRequest, RefusedReason, Retention, SavedCursor, SubmitError, Submitter,
-    SubscriberKey, TenantLog, TenantStats,
+    Answer, Completion, DeadLetter, EntryRef, LogAdmin, LogEntry, LogReader, LogWriter, Newest,
+    Note, OnCompletion, OrderOwner, Outline, OutlinePage, Page, ReadError, ReadRequest,
+    RefusedReason, Retention, SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore,
+    TenantLog, TenantStats,
 };
 
+use answers::Answers;
 pub use orders::MEMORY_ORDERS_MAX;
-use orders::Orders;
-
-/// How many subscribers' cursors a tenant has in memory; beyond it the older half goes.
-const CURSORS_MAX: usize = 65_536;
+use tenant::{Tenant, Writers};
 
 /// What memory logs keep. It outlives them, as a disk does.
 #[derive(Clone, Default)]
-pub struct MemoryStore(Arc<Mutex<AHashMap<TenantId, Tenant>>>);
-
-struct Tenant {
-    epoch: Epoch,
-    next: Offset,
-    trimmed_through: Offset,
-    last: Tally,
-    entries: VecDeque<(LogEntry, Tally)>,
-    cursors: AHashMap<SubscriberKey, SavedCursor>,
-    dead_letters: BTreeMap<(Offset, SubscriberKey), DeadLetter>,
-    notes: BTreeMap<(NoteKind, Box<str>), Note>,
-    orders: Orders,
-    is_open: bool,
+pub struct MemoryStore {
+    tenants: Arc<Mutex<AHashMap<TenantId, Tenant>>>,
+    /// How many logs there were.
+    logs: Arc<AtomicU64>,
 }
 
-impl Tenant {
-    fn new() -> Self {
-        Self {
-            epoch: random_epoch(),
-            next: Offset::ZERO.next(),
-            trimmed_through: Offset::ZERO,
-            last: Tally::default(),
-            entries: VecDeque::new(),
-            cursors: AHashMap::new(),
-            dead_letters: BTreeMap::new(),
-            notes: BTreeMap::new(),
-            orders: Orders::default(),
-            is_open: false,
-        }
-    }
-
-    fn head(&self, now_ms: u64) -> Head {
-        let first = self.entries.len().saturating_sub(RECENT_IDS_MAX);
-        Head {
-            epoch: self.epoch,
-            next: self.next,
-            // What is in memory is there: nothing shown can be lost but with all the rest.
-            reserved_through: Offset::MAX,
-            recent: self.entries.range(first..).map(|(it, _)| (it.id, it.offset)).collect(),
-            trimmed_through: self.trimmed_through,
-            orders: self.orders.newest(HEAD_ORDERS_MAX),
-            emissions: self.emissions(now_ms),
-            notes: self.notes.values().filter(|note| note.is_alive(now_ms)).cloned().collect(),
-            tail: self.tail(),
-        }
-    }
-
-    fn emissions(&self, now_ms: u64) -> Vec<LastEmission> {
-        let since_ms = now_ms.saturating_sub(HEAD_EMISSIONS_AGE_MS_MAX);
-        let newest_first = self.entries.iter().rev().map(|(entry, _)| entry).take(RECENT_IDS_MAX);
-        let mut seen = AHashSet::new();
-        let mut emissions: Vec<_> = newest_first
-            .take_while(|entry| entry.at_ms >= since_ms)
-            .filter_map(|entry| {
-                let (order, fingerprint) = (entry.entity.clone()?, entry.fingerprint?);
-                let (id, offset) = (entry.id, entry.offset);
-                seen.insert(order.clone()).then_some(LastEmission {
-                    order,
-                    fingerprint,
-                    id,
-                    offset,
-                })
-            })
-            .take(HEAD_EMISSIONS_MAX)
-            .collect();
-        emissions.reverse();
-        emissions
-    }
-
-    fn tail(&self) -> Vec<LogEntry> {
-        let mut bytes = 0;
-        let newest_first = self.entries.iter().rev().map(|(entry, _)| entry);
-        let fits = newest_first.take(HEAD_TAIL_ENTRIES_MAX).take_while(|entry| {
-            bytes += entry.bytes();
-            bytes <= HEAD_TAIL_BYTES_MAX
-        });
-        let mut tail: Vec<_> = fits.cloned().collect();
-        tail.reverse();
-        tail
-    }
-
-    /// The entries after a place, oldest first.
-    fn after(&self, after: Offset) -> impl Iterator<Item = &LogEntry> {
-        let first = self.entries.partition_point(|(it, _)| it.offset <= after);
-        self.entries.range(first..).map(|(entry, _)| entry)
-    }
-
-    fn note(&mut self, note: Note) {
-        let key = (note.kind, note.key.clone());
-        if note.value.is_some() {
-            self.notes.insert(key, note);
-        } else {
-            self.notes.remove(&key);
-        }
-    }
-
-    fn save_cursor(&mut self, subscriber: SubscriberKey, saved: SavedCursor) {
-        self.cursors.insert(subscriber, saved);
-        if self.cursors.len() > CURSORS_MAX {
-            let mut times: Vec<u64> = self.cursors.values().map(|it| it.updated_at_ms).collect();
-            let (_, middle, _) = times.select_nth_unstable(CURSORS_MAX / 2);
-            let middle = *middle;
-            self.cursors.retain(|_, it| it.updated_at_ms > middle);
-        }
-    }
-
-    fn trim(&mut self, retention: Retention, now_ms: u64) {
-        let last = self.last;
-        while let Some((entry, _)) = self
-            .entries
-            .pop_front_if(|(entry, tally)| retention.lets_go(*tally, entry.at_ms, last, now_ms))
-        {
-            self.trimmed_through = entry.offset;
-        }
-        if let Some(first_kept) = self.dead_letters.keys().next()
-            && first_kept.0 <= self.trimmed_through
-        {
-            let through = self.trimmed_through;
-            self.dead_letters.retain(|(offset, _), _| *offset > through);
-        }
-    }
-}
-
-/// A log in memory. It tells completions on the caller's thread, before the call returns.
+/// A log in memory. It tells completions on the caller's thread, before the call returns, unless it is told to wait.
+///
+/// A second log of the same store that opens a tenant takes it over: the first one is fenced.
 #[derive(Clone)]
 pub struct MemoryLog {
     store: MemoryStore,
     retention: Retention,
-    on_completion: Arc<Mutex<OnCompletion>>,
+    answers: Arc<Mutex<Answers>>,
+    /// Which of its store's logs it is.
+    no: u64,
+    is_shared: bool,
 }
 
 impl MemoryLog {
     /// A log of what `store` keeps.
     pub fn new(store: MemoryStore, retention: Retention, on_completion: OnCompletion) -> Self {
-        Self { store, retention, on_completion: Arc::new(Mutex::new(on_completion)) }
+        let no = store.logs.fetch_add(1, Ordering::Relaxed);
+        let answers = Arc::new(Mutex::new(Answers::new(on_completion)));
+        Self { store, retention, answers, no, is_shared: false }
+    }
+
+    /// The same, beside others like it that append to the same tenants: the store counts the offsets
+    /// ([`Submitted::Later`]), and knows repeats by their ids.
+    pub fn shared(store: MemoryStore, retention: Retention, on_completion: OnCompletion) -> Self {
+        Self { is_shared: true, ..Self::new(store, retention, on_completion) }
+    }
+
+    /// Holds completions back, as a slow disk does, until [`MemoryLog::release_answers`].
+    pub fn hold_answers(&self) {
+        lock(&self.answers).hold();
+    }
+
+    /// Tells what was held back, and holds nothing back any more.
+    pub fn release_answers(&self) {
+        lock(&self.answers).release();
+    }
+
+    /// Refuses the next entry, and after it those of further calls.
+    pub fn refuse_next(&self, reason: RefusedReason) {
+        lock(&self.answers).refuse_next(reason);
     }
 
     /// Works on the store, then tells what came of it; in this order for all callers.
     fn tell(&self, work: impl FnOnce(&mut AHashMap<TenantId, Tenant>) -> Completion) {
-        let on_completion = lock(&self.on_completion);
-        let completion = work(&mut lock(&self.store.0));
-        on_completion(completion);
+        let mut answers = lock(&self.answers);
+        let completion = work(&mut lock(&self.store.tenants));
+        answers.tell(completion);
+    }
+
+    /// Appends an entry, whose offset is the next. Returns the offset.
+    fn append(&self, known: &mut Tenant, entry: &EntryRef<'_>) -> Offset {
+        let offset = known.next;
+        known.next = offset.next();
+        if let (Some(owner), Some(order)) = (entry.creates_order, entry.entity) {
+            known.orders.add(order, owner);
+        }
+        known.last = known.last.plus(1, entry.bytes());
+        known.entries.push_back((LogEntry { offset, ..entry.to_entry() }, known.last));
+        known.trim(self.retention, entry.at_ms);
+        offset
+    }
+
+    /// Why a tenant takes nothing of this log's, if it does not.
+    fn refusal(&self, known: Option<&Tenant>) -> Option<RefusedReason> {
+        match known.map(|known| known.writers) {
+            Some(Writers::Shared) if self.is_shared => None,
+            Some(Writers::One(no)) if no == self.no => None,
+            None | Some(Writers::Nobody) => Some(RefusedReason::OutOfSequence),
+            Some(Writers::Shared | Writers::One(_)) => Some(RefusedReason::Fenced),
+        }
+    }
+
+    fn submit_next(&self, tenant: &TenantId, entry: &EntryRef<'_>) -> Submitted {
+        let refused = lock(&self.answers).take_refusal();
+        let (tenant, offset) = (tenant.clone(), entry.offset);
+        self.tell(|tenants| {
+            let fenced = self.refusal(tenants.get(&tenant));
+            let reason = match tenants.get_mut(&tenant) {
+                Some(known) if fenced.is_none() && known.next == offset => match refused {
+                    None => {
+                        let through = self.append(known, entry);
+                        let reserved_through = Offset::MAX;
+                        let is_awaited = false;
+                        return Completion::Committed {
+                            tenant,
+                            through,
+                            reserved_through,
+                            is_awaited,
+                        };
+                    }
+                    Some(reason) => {
+                        // It stays unused for ever.
+                        known.next = offset.next();
+                        reason
+                    }
+                },
+                _ => fenced.unwrap_or(RefusedReason::OutOfSequence),
+            };
+            Completion::Refused { tenant, from: offset, through: offset, reason }
+        });
+        Submitted::At(offset)
+    }
+
+    fn submit_shared(&self, tenant: &TenantId, entry: &EntryRef<'_>) -> Submitted {
+        let (ticket, refused) = {
+            let mut answers = lock(&self.answers);
+            (answers.next_ticket(), answers.take_refusal())
+        };
+        let mut followers = Vec::new();
+        let mut through = Offset::ZERO;
+        self.tell(|tenants| {
+            let refused = self.refusal(tenants.get(tenant)).or(refused);
+            let answer = match (refused, tenants.get_mut(tenant)) {
+                (None, Some(known)) => match known.offset_of(entry.id) {
+                    Some(offset) => Answer::Repeated(offset),
+                    None => {
+                        through = self.append(known, entry);
+                        followers
+                            .extend(known.followers.iter().filter(|it| it.0 != self.no).cloned());
+                        Answer::Committed(through)
+                    }
+                },
+                (refused, _) => Answer::Refused(refused.unwrap_or(RefusedReason::OutOfSequence)),
+            };
+            Completion::Answered { tenant: tenant.clone(), ticket, answer }
+        });
+        // Without a lock of its own: they may be telling this one.
+        for follower in followers.iter().filter_map(|(_, answers)| answers.upgrade()) {
+            lock(&follower).tell(Completion::Grown { tenant: tenant.clone(), through });
+        }
+        Submitted::Later(ticket)
     }
 
     fn with<T>(&self, tenant: &TenantId, read: impl FnOnce(&Tenant) -> T) -> Result<T, ReadError> {
-        let tenants = lock(&self.store.0);
+        let tenants = lock(&self.store.tenants);
         tenants.get(tenant).map(read).ok_or_else(|| ReadError::UnknownTenant(tenant.clone()))
     }
 
     fn change(&self, tenant: &TenantId, change: impl FnOnce(&mut Tenant)) {
-        if let Some(tenant) = lock(&self.store.0).get_mut(tenant) {
+        if let Some(tenant) = lock(&self.store.tenants).get_mut(tenant) {
             change(tenant);
         }
     }
@@ -187,144 +180,72 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Submitter for MemoryLog {
-    fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
-        self.tell(|tenants| {
-            let (tenant, offset) = (tenant.clone(), entry.offset);
-            match tenants.get_mut(&tenant) {
-                Some(known) if known.is_open && known.next == offset => {
-                    let now_ms = entry.at_ms;
-                    known.next = offset.next();
-                    if let (Some(owner), Some(order)) = (entry.creates_order, entry.entity) {
-                        known.orders.add(order, owner);
-                    }
-                    known.last = known.last.plus(1, entry.bytes());
-                    known.entries.push_back((entry.to_entry(), known.last));
-                    known.trim(self.retention, now_ms);
-                    Completion::Committed {
-                        tenant,
-                        through: offset,
-                        reserved_through: Offset::MAX,
-                        is_awaited: false,
-                    }
-                }
-                _ => {
-                    let reason = RefusedReason::OutOfSequence;
-                    Completion::Refused { tenant, from: offset, through: offset, reason }
-                }
-            }
-        });
-        Ok(())
+impl LogWriter for MemoryLog {
+    fn submit(
+        &mut self,
+        tenant: &TenantId,
+        entry: &EntryRef<'_>,
+    ) -> Result<Submitted, SubmitError> {
+        Ok(match self.is_shared {
+            false => self.submit_next(tenant, entry),
+            true => self.submit_shared(tenant, entry),
+        })
     }
 
     /// Each is there as soon as it is submitted.
-    fn hand_over(&mut self) {}
+    fn flush(&mut self) {}
 }
 
 impl TenantLog for MemoryLog {
     fn open(&self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError> {
         self.tell(|tenants| {
             let known = tenants.entry(tenant.clone()).or_insert_with(Tenant::new);
-            known.is_open = true;
+            known.writers = if self.is_shared { Writers::Shared } else { Writers::One(self.no) };
             Completion::Opened { tenant: tenant.clone(), head: known.head(now_ms) }
         });
         Ok(())
     }
 
     fn close(&self, tenant: &TenantId) -> Result<(), SubmitError> {
-        self.change(tenant, |tenant| tenant.is_open = false);
+        // Others that share it go on.
+        self.change(tenant, |tenant| {
+            if tenant.writers == Writers::One(self.no) {
+                tenant.writers = Writers::Nobody;
+            }
+        });
         Ok(())
     }
 
-    fn submitter(&self) -> Box<dyn Submitter> {
+    fn writer(&self) -> Box<dyn LogWriter> {
         Box::new(self.clone())
     }
 
-    fn save_cursor(
-        &self,
-        tenant: &TenantId,
-        subscriber: &SubscriberKey,
-        saved: SavedCursor,
-    ) -> Result<(), SubmitError> {
-        self.change(tenant, |tenant| {
-            tenant.save_cursor(subscriber.clone(), saved);
-        });
-        Ok(())
+    fn survives_restart(&self) -> bool {
+        false
     }
 
-    fn begin_cursor(
-        &self,
-        tenant: &TenantId,
-        subscriber: &SubscriberKey,
-        first: SavedCursor,
-    ) -> Result<(), SubmitError> {
-        self.change(tenant, |tenant| {
-            if !tenant.cursors.contains_key(subscriber) {
-                tenant.save_cursor(subscriber.clone(), first);
-            }
-        });
-        Ok(())
+    fn is_shared(&self) -> bool {
+        self.is_shared
     }
+}
 
-    fn save_note(
-        &self,
-        tenant: &TenantId,
-        note: Note,
-        ticket: Option<u64>,
-    ) -> Result<(), SubmitError> {
-        let Some(ticket) = ticket else {
-            self.change(tenant, |tenant| tenant.note(note));
-            return Ok(());
-        };
-        self.tell(|tenants| {
-            let name = tenant.clone();
-            match tenants.get_mut(tenant) {
-                Some(known) => {
-                    known.note(note);
-                    Completion::Noted { tenant: name, ticket }
-                }
-                None => {
-                    let reason = RefusedReason::OutOfSequence;
-                    Completion::NoteRefused { tenant: name, ticket, reason }
-                }
-            }
-        });
-        Ok(())
-    }
-
-    fn bury(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError> {
-        self.change(tenant, |tenant| {
-            tenant.dead_letters.insert((letter.offset, letter.subscriber.clone()), letter);
-        });
-        Ok(())
-    }
-
-    fn unbury(
-        &self,
-        tenant: &TenantId,
-        offset: Offset,
-        subscriber: &SubscriberKey,
-    ) -> Result<(), SubmitError> {
-        self.change(tenant, |tenant| {
-            tenant.dead_letters.remove(&(offset, subscriber.clone()));
-        });
-        Ok(())
-    }
-
-    fn trim(&self, now_ms: u64) -> Result<(), SubmitError> {
-        let mut tenants = lock(&self.store.0);
-        for tenant in tenants.values_mut() {
-            tenant.trim(self.retention, now_ms);
-            tenant.notes.retain(|_, note| note.is_alive(now_ms));
-        }
-        Ok(())
-    }
-
+impl LogReader for MemoryLog {
     fn newest(&self, tenant: &TenantId) -> Newest {
         // Reading waits for no disk here.
         let last = |tenant: &Tenant| Offset::ZERO.plus(tenant.next.get().saturating_sub(1));
         let last = self.with(tenant, last);
         Newest::nothing(last.unwrap_or(Offset::MAX))
+    }
+
+    fn follow(&self, tenant: &TenantId) -> Result<(), ReadError> {
+        if lock(&self.store.tenants).get(tenant).is_none() {
+            return Err(ReadError::UnknownTenant(tenant.clone()));
+        }
+        self.change(tenant, |tenant| {
+            tenant.followers.retain(|(no, _)| *no != self.no);
+            tenant.followers.push((self.no, Arc::downgrade(&self.answers)));
+        });
+        Ok(())
     }
 
     fn read(&self, request: &ReadRequest) -> Result<Page, ReadError> {
@@ -399,15 +320,43 @@ impl TenantLog for MemoryLog {
     }
 
     fn find(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Offset>, ReadError> {
-        self.with(tenant, |tenant| {
-            tenant.entries.iter().rev().find(|(it, _)| it.id == id).map(|(it, _)| it.offset)
-        })
+        self.with(tenant, |tenant| tenant.offset_of(id))
     }
 
-    fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
-        let mut tenants: Vec<_> = lock(&self.store.0).keys().cloned().collect();
-        tenants.sort_unstable();
-        Ok(tenants)
+    fn order_owner(&self, tenant: &TenantId, order: &str) -> Result<Option<OrderOwner>, ReadError> {
+        self.with(tenant, |tenant| tenant.orders.owner(order))
+    }
+
+    fn has_room_for_orders(&self, tenant: &TenantId) -> bool {
+        self.with(tenant, |tenant| tenant.orders.has_room()).unwrap_or(true)
+    }
+}
+
+impl SubscriberStore for MemoryLog {
+    fn save_cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        saved: SavedCursor,
+    ) -> Result<(), SubmitError> {
+        self.change(tenant, |tenant| {
+            tenant.save_cursor(subscriber.clone(), saved);
+        });
+        Ok(())
+    }
+
+    fn begin_cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        first: SavedCursor,
+    ) -> Result<(), SubmitError> {
+        self.change(tenant, |tenant| {
+            if !tenant.cursors.contains_key(subscriber) {
+                tenant.save_cursor(subscriber.clone(), first);
+            }
+        });
+        Ok(())
     }
 
     fn cursor(
@@ -418,12 +367,49 @@ impl TenantLog for MemoryLog {
         self.with(tenant, |tenant| tenant.cursors.get(subscriber).cloned())
     }
 
-    fn order_owner(&self, tenant: &TenantId, order: &str) -> Result<Option<OrderOwner>, ReadError> {
-        self.with(tenant, |tenant| tenant.orders.owner(order))
+    fn save_note(
+        &self,
+        tenant: &TenantId,
+        note: Note,
+        ticket: Option<u64>,
+    ) -> Result<(), SubmitError> {
+        let Some(ticket) = ticket else {
+            self.change(tenant, |tenant| tenant.note(note));
+            return Ok(());
+        };
+        self.tell(|tenants| {
+            let name = tenant.clone();
+            match tenants.get_mut(tenant) {
+                Some(known) => {
+                    known.note(note);
+                    Completion::Noted { tenant: name, ticket }
+                }
+                None => {
+                    let reason = RefusedReason::OutOfSequence;
+                    Completion::NoteRefused { tenant: name, ticket, reason }
+                }
+            }
+        });
+        Ok(())
     }
 
-    fn has_room_for_orders(&self, tenant: &TenantId) -> bool {
-        self.with(tenant, |tenant| tenant.orders.has_room()).unwrap_or(true)
+    fn bury(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError> {
+        self.change(tenant, |tenant| {
+            tenant.dead_letters.insert((letter.offset, letter.subscriber.clone()), letter);
+        });
+        Ok(())
+    }
+
+    fn unbury(
+        &self,
+        tenant: &TenantId,
+        offset: Offset,
+        subscriber: &SubscriberKey,
+    ) -> Result<(), SubmitError> {
+        self.change(tenant, |tenant| {
+            tenant.dead_letters.remove(&(offset, subscriber.clone()));
+        });
+        Ok(())
     }
 
     fn dead_letters(
@@ -446,6 +432,14 @@ impl TenantLog for MemoryLog {
             taken
         })
     }
+}
+
+impl LogAdmin for MemoryLog {
+    fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
+        let mut tenants: Vec<_> = lock(&self.store.tenants).keys().cloned().collect();
+        tenants.sort_unstable();
+        Ok(tenants)
+    }
 
     fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {
         self.with(tenant, |tenant| {
@@ -460,8 +454,13 @@ impl TenantLog for MemoryLog {
         })
     }
 
-    fn survives_restart(&self) -> bool {
-        false
+    fn trim(&self, now_ms: u64) -> Result<(), SubmitError> {
+        let mut tenants = lock(&self.store.tenants);
+        for tenant in tenants.values_mut() {
+            tenant.trim(self.retention, now_ms);
+            tenant.notes.retain(|_, note| note.is_alive(now_ms));
+        }
+        Ok(())
     }
 }
 

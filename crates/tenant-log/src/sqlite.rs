@@ -46,9 +46,9 @@ pub use reader::SqliteReader;
 
 use crate::storage_status::{StorageStatus, StorageWatch, disk_room};
 use crate::{
-    DeadLetter, LogEntry, Newest, Note, OnCompletion, OrderOwner, OutlinePage, Page, ReadError,
-    ReadRequest, Retention, SavedCursor, SubmitError, Submitter, SubscriberKey, TenantLog,
-    TenantStats,
+    DeadLetter, LogAdmin, LogEntry, LogReader, LogWriter, Newest, Note, OnCompletion, OrderOwner,
+    OutlinePage, Page, ReadError, ReadRequest, Retention, SavedCursor, SubmitError, SubscriberKey,
+    SubscriberStore, TenantLog, TenantStats,
 };
 use opening::DataDirectory;
 use outcome::Teller;
@@ -168,54 +168,16 @@ impl TenantLog for SqliteLog {
         self.queue.push(Request::Close(tenant.clone()))
     }
 
-    fn submitter(&self) -> Box<dyn Submitter> {
+    fn writer(&self) -> Box<dyn LogWriter> {
         Box::new(QueueSubmitter::new(Arc::clone(&self.queue)))
     }
 
-    fn save_cursor(
-        &self,
-        tenant: &TenantId,
-        subscriber: &SubscriberKey,
-        saved: SavedCursor,
-    ) -> Result<(), SubmitError> {
-        self.queue.push(Request::SaveCursor(tenant.clone(), subscriber.clone(), Box::new(saved)))
+    fn survives_restart(&self) -> bool {
+        true
     }
+}
 
-    fn begin_cursor(
-        &self,
-        tenant: &TenantId,
-        subscriber: &SubscriberKey,
-        first: SavedCursor,
-    ) -> Result<(), SubmitError> {
-        self.queue.push(Request::BeginCursor(tenant.clone(), subscriber.clone(), Box::new(first)))
-    }
-
-    fn save_note(
-        &self,
-        tenant: &TenantId,
-        note: Note,
-        ticket: Option<u64>,
-    ) -> Result<(), SubmitError> {
-        self.queue.push(Request::SaveNote(tenant.clone(), Box::new(note), ticket))
-    }
-
-    fn bury(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError> {
-        self.queue.push(Request::Bury(tenant.clone(), Box::new(letter)))
-    }
-
-    fn unbury(
-        &self,
-        tenant: &TenantId,
-        offset: Offset,
-        subscriber: &SubscriberKey,
-    ) -> Result<(), SubmitError> {
-        self.queue.push(Request::Unbury(tenant.clone(), offset, subscriber.clone()))
-    }
-
-    fn trim(&self, now_ms: u64) -> Result<(), SubmitError> {
-        self.queue.push(Request::Trim { now_ms })
-    }
-
+impl LogReader for SqliteLog {
     fn newest(&self, tenant: &TenantId) -> Newest {
         // Of a tenant that is not open, whatever there is is on disk.
         self.queue.newest(tenant).unwrap_or_else(|| Newest::nothing(Offset::MAX))
@@ -253,8 +215,28 @@ impl TenantLog for SqliteLog {
         self.readers.find(tenant, id)
     }
 
-    fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
-        self.readers.tenants()
+    fn order_owner(&self, tenant: &TenantId, order: &str) -> Result<Option<OrderOwner>, ReadError> {
+        self.readers.order_owner(tenant, order)
+    }
+}
+
+impl SubscriberStore for SqliteLog {
+    fn save_cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        saved: SavedCursor,
+    ) -> Result<(), SubmitError> {
+        self.queue.push(Request::SaveCursor(tenant.clone(), subscriber.clone(), Box::new(saved)))
+    }
+
+    fn begin_cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        first: SavedCursor,
+    ) -> Result<(), SubmitError> {
+        self.queue.push(Request::BeginCursor(tenant.clone(), subscriber.clone(), Box::new(first)))
     }
 
     fn cursor(
@@ -265,8 +247,26 @@ impl TenantLog for SqliteLog {
         self.readers.cursor(tenant, subscriber)
     }
 
-    fn order_owner(&self, tenant: &TenantId, order: &str) -> Result<Option<OrderOwner>, ReadError> {
-        self.readers.order_owner(tenant, order)
+    fn save_note(
+        &self,
+        tenant: &TenantId,
+        note: Note,
+        ticket: Option<u64>,
+    ) -> Result<(), SubmitError> {
+        self.queue.push(Request::SaveNote(tenant.clone(), Box::new(note), ticket))
+    }
+
+    fn bury(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError> {
+        self.queue.push(Request::Bury(tenant.clone(), Box::new(letter)))
+    }
+
+    fn unbury(
+        &self,
+        tenant: &TenantId,
+        offset: Offset,
+        subscriber: &SubscriberKey,
+    ) -> Result<(), SubmitError> {
+        self.queue.push(Request::Unbury(tenant.clone(), offset, subscriber.clone()))
     }
 
     fn dead_letters(
@@ -277,13 +277,19 @@ impl TenantLog for SqliteLog {
     ) -> Result<Vec<DeadLetter>, ReadError> {
         self.readers.dead_letters(tenant, after, letters_max)
     }
+}
+
+impl LogAdmin for SqliteLog {
+    fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
+        self.readers.tenants()
+    }
 
     fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {
         self.readers.stats(tenant)
     }
 
-    fn survives_restart(&self) -> bool {
-        true
+    fn trim(&self, now_ms: u64) -> Result<(), SubmitError> {
+        self.queue.push(Request::Trim { now_ms })
     }
 
     fn storage(&self) -> StorageStatus {

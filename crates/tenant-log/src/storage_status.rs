@@ -89,7 +89,7 @@ impl StorageWatch {
         let counter = match reason {
             RefusedReason::DiskFull => &self.refused_full,
             RefusedReason::Poisoned => &self.refused_failed,
-            RefusedReason::OutOfSequence => return,
+            RefusedReason::OutOfSequence | RefusedReason::Fenced => return,
         };
         counter.fetch_add(entries, Ordering::Relaxed);
     }

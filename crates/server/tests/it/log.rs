@@ -9,7 +9,7 @@ use foodtrack_contract::{
 };
 use foodtrack_tenant_log::{
     Completion, DeadLetter, DeadLetterReason, Durability, LogEntry, LoggedAudience, Note, NoteKind,
-    SqliteLog, SqliteOptions, SubscriberKey, TenantLog, delivery_key,
+    SqliteLog, SqliteOptions, SubscriberKey, SubscriberStore as _, TenantLog, delivery_key,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -78,9 +78,9 @@ impl InUse {
         let tenant = TenantId::parse("t1").unwrap();
         log.open(&tenant, 0).unwrap();
         let in_use = Self { log, completions, tenant };
-        let mut submitter = in_use.log.submitter();
-        (1..=7).for_each(|n| submitter.submit(&in_use.tenant, &entry(n).by_ref()).unwrap());
-        submitter.hand_over();
+        let mut submitter = in_use.log.writer();
+        (1..=7).for_each(|n| _ = submitter.submit(&in_use.tenant, &entry(n).by_ref()).unwrap());
+        submitter.flush();
         for it in [letter(3, "ada"), letter(3, "bob")] {
             in_use.log.bury(&in_use.tenant, it).unwrap();
         }

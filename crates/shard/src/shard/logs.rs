@@ -160,6 +160,8 @@ impl Shard {
                     tenant.refused(turn, from, through, reason);
                 });
             }
+            // Of logs that others write to as well, which `start` does not take.
+            Completion::Answered { .. } | Completion::Grown { .. } => {}
             Completion::Noted { ticket, .. } => {
                 self.with_tenant(io, tenant, |tenant, turn| tenant.noted(turn, ticket));
             }

@@ -11,8 +11,8 @@ use foodtrack_contract::{
     TenantId,
 };
 use foodtrack_tenant_log::{
-    Admission, Completion, Durability, EntryRef, LoggedAudience, ReadRequest, Retention, Sequence,
-    SqliteLog, SqliteOptions, Submitter, TenantLog,
+    Admission, Completion, Durability, EntryRef, LogReader, LogWriter, LoggedAudience, ReadRequest,
+    Retention, Sequence, SqliteLog, SqliteOptions, TenantLog,
 };
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use super::messages::Messages;
 use super::{Error, KEPT, RUN, Run, Setting, cpu};
 
 struct Driver {
-    submitter: Box<dyn Submitter>,
+    submitter: Box<dyn LogWriter>,
     log: SqliteLog,
     completions: Receiver<Completion>,
     tenants: Vec<(TenantId, Sequence, VecDeque<Instant>)>,
@@ -48,7 +48,7 @@ impl Driver {
             }
         }
         let messages = Messages::new();
-        let submitter = log.submitter();
+        let submitter = log.writer();
         Ok(Self { submitter, log, completions, tenants: opened, places, messages, next: 0 })
     }
 
@@ -85,7 +85,8 @@ impl Driver {
             is_message_as_made: false,
             attachments: &[],
         };
-        Ok(self.submitter.submit(tenant, &entry)?)
+        self.submitter.submit(tenant, &entry)?;
+        Ok(())
     }
 
     /// Hears one completion; returns how many appends it ended.

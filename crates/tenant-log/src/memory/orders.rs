@@ -7,7 +7,7 @@ use ahash::AHashMap;
 use crate::OrderOwner;
 
 /// Of how many orders a tenant's log in memory knows whose they are. Those stay: an order that was forgotten could be claimed
-/// by somebody else. So beyond it there is no room, and [`crate::TenantLog::has_room_for_orders`] says so.
+/// by somebody else. So beyond it there is no room, and [`crate::LogReader::has_room_for_orders`] says so.
 pub const MEMORY_ORDERS_MAX: usize = 262_144;
 
 /// The owners of a tenant's orders.

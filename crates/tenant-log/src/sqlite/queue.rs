@@ -311,6 +311,8 @@ impl Queue {
                 }
             }
             Completion::OpenFailed { .. }
+            | Completion::Answered { .. }
+            | Completion::Grown { .. }
             | Completion::Noted { .. }
             | Completion::NoteRefused { .. } => {}
         }
@@ -421,7 +423,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Submitter;
+    use crate::LogWriter;
     use crate::encoding::samples::plain;
     use crate::sqlite::submitter::QueueSubmitter;
 
@@ -435,7 +437,7 @@ mod tests {
             for n in before + 1..=count {
                 submitter.submit(&tenant, &plain(n as u64).by_ref()).unwrap();
             }
-            submitter.hand_over();
+            submitter.flush();
             queue.lock().due.unwrap().1
         };
         let alone = due_after(1);

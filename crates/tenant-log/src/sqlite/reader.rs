@@ -25,7 +25,7 @@ impl SqliteReader {
         Ok(Self { readers })
     }
 
-    /// As [`crate::TenantLog::tenants`].
+    /// As [`crate::LogAdmin::tenants`].
     ///
     /// # Errors
     /// [`ReadError`]
@@ -33,7 +33,7 @@ impl SqliteReader {
         self.readers.tenants()
     }
 
-    /// As [`crate::TenantLog::stats`].
+    /// As [`crate::LogAdmin::stats`].
     ///
     /// # Errors
     /// [`ReadError`]
@@ -41,7 +41,7 @@ impl SqliteReader {
         self.readers.stats(tenant)
     }
 
-    /// As [`crate::TenantLog::read`].
+    /// As [`crate::LogReader::read`].
     ///
     /// # Errors
     /// [`ReadError`]
@@ -49,7 +49,7 @@ impl SqliteReader {
         self.readers.read(request)
     }
 
-    /// As [`crate::TenantLog::read_at`].
+    /// As [`crate::LogReader::read_at`].
     ///
     /// # Errors
     /// [`ReadError`]
@@ -61,7 +61,7 @@ impl SqliteReader {
         self.readers.read_at(tenant, offsets)
     }
 
-    /// As [`crate::TenantLog::entity_history`].
+    /// As [`crate::LogReader::entity_history`].
     ///
     /// # Errors
     /// [`ReadError`]
@@ -74,7 +74,7 @@ impl SqliteReader {
         self.readers.entity_history(tenant, entity, entries_max)
     }
 
-    /// As [`crate::TenantLog::dead_letters`].
+    /// As [`crate::SubscriberStore::dead_letters`].
     ///
     /// # Errors
     /// [`ReadError`]

@@ -11,7 +11,7 @@ use super::queue::Queue;
 use crate::packing::Packer;
 use crate::run::Run;
 use crate::sealed_run::SealedRun;
-use crate::{Durability, EntryRef, SubmitError, Submitter};
+use crate::{Durability, EntryRef, LogWriter, SubmitError, Submitted};
 
 /// So many bytes of entries are gathered, and then handed over.
 const GATHERED_BYTES_MAX: u64 = 4 << 20;
@@ -50,18 +50,22 @@ impl QueueSubmitter {
     }
 }
 
-impl Submitter for QueueSubmitter {
-    fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
+impl LogWriter for QueueSubmitter {
+    fn submit(
+        &mut self,
+        tenant: &TenantId,
+        entry: &EntryRef<'_>,
+    ) -> Result<Submitted, SubmitError> {
         self.queue.takes_entries()?;
         self.gathered.push(tenant, entry);
         let waits = entry.durability == Durability::Durable;
         if waits || self.gathered.bytes >= GATHERED_BYTES_MAX {
-            self.hand_over();
+            self.flush();
         }
-        Ok(())
+        Ok(Submitted::At(entry.offset))
     }
 
-    fn hand_over(&mut self) {
+    fn flush(&mut self) {
         self.gathered.end_run();
         if !self.gathered.parts.is_empty() {
             self.queue.take_over(&mut self.gathered.parts);
@@ -73,7 +77,7 @@ impl Submitter for QueueSubmitter {
 /// What was submitted is submitted.
 impl Drop for QueueSubmitter {
     fn drop(&mut self) {
-        self.hand_over();
+        self.flush();
     }
 }
 

@@ -238,7 +238,7 @@ fn compaction_gives_space_back() {
     };
     let tenant = crate::support::tenant("t");
     foodtrack_tenant_log::TenantLog::open(&log, &tenant, 0).unwrap();
-    let mut submitter = foodtrack_tenant_log::TenantLog::submitter(&log);
+    let mut submitter = foodtrack_tenant_log::TenantLog::writer(&log);
     for n in 1..=500 {
         submitter.submit(&tenant, &entry(n).by_ref()).unwrap();
     }

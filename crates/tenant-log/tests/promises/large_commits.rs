@@ -34,7 +34,7 @@ fn submit(writer: &mut Writer<'_>, numbers: std::ops::RangeInclusive<u64>, messa
         let entry = large(n, writer.sequence.next(), message_bytes);
         writer.gather_entry(&entry);
     }
-    writer.submitter.hand_over();
+    writer.submitter.flush();
 }
 
 /// Waits until all of it is on disk, or something was refused.

@@ -2,7 +2,7 @@
 
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{
-    Admission, Durability, LogEntry, SqliteOptions, SubmitError, Submitter,
+    Admission, Durability, LogEntry, LogWriter, SqliteOptions, SubmitError,
 };
 
 use crate::support::{
@@ -16,7 +16,7 @@ suite! {
 
 /// Submits a tenant's next entry, and does not hand it over.
 fn submit(
-    submitter: &mut dyn Submitter,
+    submitter: &mut dyn LogWriter,
     writer: &mut Writer<'_>,
     durability: Durability,
 ) -> LogEntry {
@@ -32,7 +32,7 @@ fn what_many_tenants_submit_by_one_way_keeps_each_ones_order<S: Store>() {
     let store = S::new();
     let open = store.open(KEEPS_ALL);
     let mut writers = ["a", "b", "c"].map(|name| (open.writer(name), Vec::new()));
-    let mut submitter = open.log.submitter();
+    let mut submitter = open.log.writer();
     for _ in 0..60 {
         let (writer, submitted) = &mut writers[random.usize(..3)];
         // One, a few, or more than a run takes.
@@ -42,10 +42,10 @@ fn what_many_tenants_submit_by_one_way_keeps_each_ones_order<S: Store>() {
             submitted.push(submit(&mut *submitter, writer, durability));
         }
         if random.bool() {
-            submitter.hand_over();
+            submitter.flush();
         }
     }
-    submitter.hand_over();
+    submitter.flush();
     for (writer, submitted) in &mut writers {
         writer.settle_by_reading();
         let page = open.page(&writer.tenant, 0, usize::MAX);
@@ -57,7 +57,7 @@ fn dropping_the_way_hands_over_what_was_submitted<S: Store>() {
     let store = S::new();
     let open = store.open(KEEPS_ALL);
     let mut writer = open.writer("t");
-    let mut submitter = open.log.submitter();
+    let mut submitter = open.log.writer();
     for _ in 0..300 {
         submit(&mut *submitter, &mut writer, Durability::Recoverable);
     }
@@ -77,7 +77,7 @@ fn what_is_handed_over_is_there_to_be_read_at_once_though_the_disk_has_not_begun
     held.let_go();
     let mut writer = open.writer("t");
     held.wait();
-    let mut submitter = open.log.submitter();
+    let mut submitter = open.log.writer();
     let mut submitted = Vec::new();
     let read = |submitted: &[LogEntry]| {
         let offsets: Vec<Offset> = submitted.iter().map(|entry| entry.offset).collect();
@@ -87,7 +87,7 @@ fn what_is_handed_over_is_there_to_be_read_at_once_though_the_disk_has_not_begun
         for _ in 0..count {
             submitted.push(submit(&mut *submitter, &mut writer, Durability::Recoverable));
         }
-        submitter.hand_over();
+        submitter.flush();
         assert!(read(&submitted) == submitted);
     }
 }

@@ -11,9 +11,9 @@ use foodtrack_contract::{
 };
 use foodtrack_tenant_log::{
     Admission, Commit, CommitError, CommitGate, Completion, DeadLetter, DeadLetterReason,
-    Durability, Head, LogEntry, LoggedAudience, MemoryLog, MemoryStore, OnCompletion, OrderOwner,
-    Page, ReadRequest, RefusedReason, Retention, SavedCursor, Sequence, SqliteLog, SqliteOptions,
-    SubmitError, Submitter, SubscriberKey, TenantLog,
+    Durability, Head, LogEntry, LogWriter, LoggedAudience, MemoryLog, MemoryStore, OnCompletion,
+    OrderOwner, Page, ReadRequest, RefusedReason, Retention, SavedCursor, Sequence, SqliteLog,
+    SqliteOptions, SubmitError, SubscriberKey, TenantLog,
 };
 use uuid::Uuid;
 
@@ -128,7 +128,7 @@ impl OpenLog {
     pub(crate) fn writer(&self, name: &str) -> Writer<'_> {
         let tenant = tenant(name);
         let head = self.head(&tenant);
-        let submitter = self.log.submitter();
+        let submitter = self.log.writer();
         Writer { open: self, submitter, sequence: Sequence::new(head), tenant, refused: Vec::new() }
     }
 
@@ -164,7 +164,7 @@ pub(crate) fn request(tenant: &TenantId, after: u64, entries_max: usize) -> Read
 /// A tenant's writer.
 pub(crate) struct Writer<'l> {
     pub(crate) open: &'l OpenLog,
-    pub(crate) submitter: Box<dyn Submitter>,
+    pub(crate) submitter: Box<dyn LogWriter>,
     pub(crate) tenant: TenantId,
     pub(crate) sequence: Sequence,
     pub(crate) refused: Vec<(Offset, Offset, RefusedReason)>,
@@ -184,14 +184,14 @@ impl Writer<'_> {
     /// Submits an entry whatever its offset is, and hands it over.
     pub(crate) fn try_submit(&mut self, entry: &LogEntry) -> Result<(), SubmitError> {
         self.submitter.submit(&self.tenant, &entry.by_ref())?;
-        self.submitter.hand_over();
+        self.submitter.flush();
         Ok(())
     }
 
     /// Admits and submits an entry whose offset is the next, without waiting.
     pub(crate) fn submit_entry(&mut self, entry: &LogEntry) {
         self.gather_entry(entry);
-        self.submitter.hand_over();
+        self.submitter.flush();
     }
 
     /// The same, without handing it over.

@@ -7,7 +7,7 @@ use clap::Args;
 use foodtrack_contract::{Offset, TenantId};
 use foodtrack_tenant_log::{
     Completion, DeadLetter, Note, NoteKind, OpenError, SqliteLog, SqliteOptions, SubscriberKey,
-    TenantLog, delivery_key,
+    SubscriberStore, delivery_key,
 };
 use serde_json::json;
 

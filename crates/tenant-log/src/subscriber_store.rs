@@ -1,0 +1,86 @@
+//! What is kept of a tenant's subscribers beside its log.
+
+use foodtrack_contract::{Offset, TenantId};
+
+use crate::{DeadLetter, Note, ReadError, SavedCursor, SubmitError, SubscriberKey};
+
+/// Cursors, notes and dead letters. Saving does not wait; reading waits for the disk.
+pub trait SubscriberStore: Send + Sync {
+    /// Saves how far a subscriber has confirmed; the latest wins. Does not wait, and is not on disk at once: after a
+    /// crash the subscriber may be shown again what it had confirmed in the last quarter of a second.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when it was not taken.
+    fn save_cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        saved: SavedCursor,
+    ) -> Result<(), SubmitError>;
+
+    /// Saves where a subscriber begins, unless a cursor of it is saved. Does not wait, but is on disk with whatever is
+    /// submitted after it: of an entry that was acknowledged later it is known that it was not confirmed.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when it was not taken.
+    fn begin_cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        first: SavedCursor,
+    ) -> Result<(), SubmitError>;
+
+    /// How far a subscriber had confirmed; `None` if it never was here. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn cursor(
+        &self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+    ) -> Result<Option<SavedCursor>, ReadError>;
+
+    /// Notes something beside a tenant's log; of the same kind and key the latest counts. Does not wait.
+    ///
+    /// Without a ticket it is in no hurry: like a cursor, it is on disk within a quarter of a second, and left out where
+    /// the tenant has no log. With one it goes with the next commit, and is answered by [`Completion::Noted`] or
+    /// [`Completion::NoteRefused`].
+    ///
+    /// # Errors
+    /// [`SubmitError`] when it was not taken.
+    fn save_note(
+        &self,
+        tenant: &TenantId,
+        note: Note,
+        ticket: Option<u64>,
+    ) -> Result<(), SubmitError>;
+
+    /// Notes a message as given up for a subscriber; a repeat replaces the note. Does not wait.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when it was not taken.
+    fn bury(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError>;
+
+    /// Takes such a note away. Does not wait.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when it was not taken.
+    fn unbury(
+        &self,
+        tenant: &TenantId,
+        offset: Offset,
+        subscriber: &SubscriberKey,
+    ) -> Result<(), SubmitError>;
+
+    /// A tenant's dead letters after an offset, oldest message first, at most `letters_max`, then the rest of the last
+    /// message's. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn dead_letters(
+        &self,
+        tenant: &TenantId,
+        after: Offset,
+        letters_max: usize,
+    ) -> Result<Vec<DeadLetter>, ReadError>;
+}
