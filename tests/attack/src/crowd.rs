@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use chaos::client::{Backoff, ClientOptions, Event, Observer, Opened, Swarm, SwarmError};
+use chaos::client::{ClientOptions, Observer, Opened, Swarm, SwarmError};
 use chaos::load::Percentiles;
 use foodtrack_contract::{ApplicationType, UserRole};
+use foodtrack_simulation::{Backoff, Event};
 use serde::Deserialize;
 
 use crate::people::{TENANTS, auth, person};

@@ -16,6 +16,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shard", &["session", "router", "tenant-log", "transport", "contract", "wire"]),
     ("server", &["shard", "transport", "session", "auth", "router", "tenant-log", "contract"]),
     ("history-checker", &["contract"]),
+    ("simulation", &[]),
     ("conformance", &["auth", "contract", "session", "transport", "wire"]),
 ];
 

@@ -7,10 +7,11 @@ use serde_json::json;
 
 use super::job::Job;
 use super::plan::{Person, Plan};
-use crate::client::{Event, Observer, Opened, Swarm};
+use crate::client::{Message, Observer, Opened, Swarm};
 use crate::hub::Answer;
 use crate::recorder::Recorder;
 use foodtrack_history_checker::{Receipt, Recipient, What};
+use foodtrack_simulation::Event;
 
 /// How long a publisher waits for an answer on a connection that lives.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -207,7 +208,7 @@ impl Observer for Crew {
 
     fn event(&mut self, client: usize, event: &Event<'_>) {
         let socket = &mut self.sockets[client];
-        let message = event.message();
+        let message = Message::of(event);
         let own = |text: Option<std::borrow::Cow<'_, str>>| text.map(std::borrow::Cow::into_owned);
         let id = own(message.payload.name.or(message.id));
         if event.name == "system:reconnection_required" {

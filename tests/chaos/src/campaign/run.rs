@@ -14,10 +14,11 @@ use super::job::Job;
 use super::keeper::Keeper;
 use super::plan::{Plan, Step};
 use super::publication::{Publication, Topic};
-use crate::client::{Backoff, ClientOptions, Swarm, SwarmError};
+use crate::client::{ClientOptions, Swarm, SwarmError};
 use crate::hub::{Answer, Claims, DataDisk, Hub, HubError, HubSpec, publish, token};
 use crate::recorder::Recorder;
 use foodtrack_history_checker::{Record, What};
+use foodtrack_simulation::Backoff;
 
 /// How long anything may take that must happen.
 const PATIENCE: Duration = Duration::from_secs(8);

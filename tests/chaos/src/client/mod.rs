@@ -1,14 +1,10 @@
-//! Unmodified Socket.IO clients: one as a value, thousands on a thread.
+//! Unmodified Socket.IO clients on real sockets: thousands on a thread.
 
-mod backoff;
-mod event;
 mod frames;
+mod message;
 mod observer;
-mod socket_io;
 mod swarm;
 
-pub use backoff::Backoff;
-pub use event::{Event, Message};
+pub use message::Message;
 pub use observer::{Observer, Opened};
-pub use socket_io::{Heard, SocketIo};
 pub use swarm::{ClientOptions, Swarm, SwarmError, Tear};

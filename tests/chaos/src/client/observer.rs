@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::Event;
+use foodtrack_simulation::Event;
 
 /// How a CONNECT was answered.
 #[derive(Clone, Copy, Debug)]

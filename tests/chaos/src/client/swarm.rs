@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use foodtrack_simulation::{Backoff, Heard, SocketIo};
 use foodtrack_wire::rfc6455::{Opcode, write_client_frame};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -16,7 +17,7 @@ use serde_json::{Map, Value};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::frames::{Frame, take};
-use super::{Backoff, Heard, Observer, Opened, SocketIo};
+use super::{Observer, Opened};
 
 const READ_BYTES: usize = 256 * 1024;
 const EVENTS_MAX: usize = 1024;
@@ -252,9 +253,7 @@ impl Swarm {
                 }
             }
             _ if generation != target.generation => {}
-            Alarm::Connect => {
-                self.connect(client)?;
-            }
+            Alarm::Connect => self.connect(client)?,
             Alarm::GiveUp => {
                 if !matches!(target.stage, Stage::Open | Stage::Idle) {
                     self.lost(client, observer);

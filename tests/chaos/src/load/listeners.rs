@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::client::{Event, Observer, Opened};
+use crate::client::{Message, Observer, Opened};
+use foodtrack_simulation::Event;
 
 /// All sessions of a load.
 pub(super) struct Listeners {
@@ -118,7 +119,7 @@ impl Observer for Listeners {
 
     fn event(&mut self, client: usize, event: &Event<'_>) {
         let listener = &mut self.listeners[client];
-        let payload = event.message().payload;
+        let payload = Message::of(event).payload;
         let Some(number) = payload.number else { return };
         if payload.origin.is_none_or(|origin| *origin != *listener.tenant) {
             self.foreign += 1;

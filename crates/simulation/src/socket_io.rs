@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Event;
+use crate::Event;
 
 /// One Socket object. It outlives its connections: `pid` and offset stay, as does what came before CONNECT was answered.
 #[derive(Debug)]
