@@ -74,6 +74,9 @@ pub(crate) fn run(
     let folder = tempfile::Builder::new().prefix("attack-").tempdir()?;
     let mut hub = start(program, folder.path(), surroundings)?;
     let pid = hub.pid().unwrap_or_default();
+    if let Some(prepare) = surroundings.preparation {
+        prepare(hub.address())?;
+    }
     let mut crowd = Crowd::gather(hub.address(), terms.crowd)?;
     // A second to warm up.
     crowd.work(Duration::from_secs(1))?;
@@ -128,7 +131,7 @@ fn start(program: &Path, folder: &Path, surroundings: Surroundings) -> Result<Hu
     let mut hub = Hub::new(HubSpec {
         program: program.to_owned(),
         folder: PathBuf::from(folder),
-        config: CONFIG.replace("LEVEL", level),
+        config: CONFIG.replace("LEVEL", level) + surroundings.more_config,
         data_dir: Some(folder.join("data")),
     })?;
     if let Some(descriptors_max) = surroundings.descriptors_max {

@@ -1,6 +1,7 @@
 //! What an attack is.
 
-use std::net::Ipv4Addr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// A kind of hostility.
@@ -26,6 +27,8 @@ pub(crate) struct Attack {
 pub(crate) enum Demand {
     /// The hub ends each of them, most often before the attack is over.
     Closed,
+    /// The hub answers their requests, and accepts none of them.
+    Refused,
     /// The hub accepts so many of their requests at once and a second, and no more.
     AcceptedAtMost {
         /// At once.
@@ -43,7 +46,7 @@ impl Attack {
         connections: usize,
         hostile: fn(usize) -> Box<dyn Hostile>,
     ) -> Self {
-        let surroundings = Surroundings { descriptors_max: None, is_stderr_unread: false };
+        let surroundings = Surroundings::USUAL;
         let (sources, demand) = (Sources::Many, None);
         Self { name, about, connections, sources, surroundings, demand, hostile }
     }
@@ -70,12 +73,22 @@ impl Sources {
 }
 
 /// What a hub runs in.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Surroundings {
     /// The hard limit of descriptors, where it is low.
     pub(crate) descriptors_max: Option<u64>,
     /// Nobody reads the standard error, and much is written to it.
     pub(crate) is_stderr_unread: bool,
+    /// Sections of its configuration beside the usual ones.
+    pub(crate) more_config: &'static str,
+    /// What is done before the well-behaved come.
+    pub(crate) preparation: Option<fn(SocketAddr) -> io::Result<()>>,
+}
+
+impl Surroundings {
+    /// Nothing out of the ordinary.
+    pub(crate) const USUAL: Self =
+        Self { descriptors_max: None, is_stderr_unread: false, more_config: "", preparation: None };
 }
 
 /// One hostile connection. It is asked what to write next; what it wrote is gone from it.
@@ -96,6 +109,10 @@ pub(crate) trait Hostile: Send {
     }
     /// Requests of it that the hub has accepted.
     fn accepted(&self) -> usize {
+        0
+    }
+    /// Requests of it that the hub has refused.
+    fn refused(&self) -> usize {
         0
     }
     /// How long after its end it comes again.

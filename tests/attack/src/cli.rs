@@ -128,7 +128,7 @@ impl Cli {
         if is_asked(ALL) {
             let connections = if self.quick { 400 } else { self.connections };
             let attacks = share(attacks, connections);
-            rounds.push(Round { name: ALL, attacks, surroundings: Surroundings::default() });
+            rounds.push(Round { name: ALL, attacks, surroundings: Surroundings::USUAL });
         }
         rounds
     }

@@ -36,6 +36,8 @@ pub(crate) struct Tally {
     pub(crate) open: usize,
     /// Requests that the hub accepted, of attacks that count them.
     pub(crate) accepted: usize,
+    /// The same, refused.
+    pub(crate) refused: usize,
     /// Bytes that the kernel took.
     pub(crate) sent_bytes: u64,
 }
@@ -158,6 +160,7 @@ impl Ring {
         }
         self.tally.open = self.lines.iter().filter(|line| line.is_connected).count();
         self.tally.accepted = self.lines.iter().map(|line| line.member.hostile.accepted()).sum();
+        self.tally.refused = self.lines.iter().map(|line| line.member.hostile.refused()).sum();
         Ok(self.tally)
     }
 

@@ -9,9 +9,19 @@ use crate::request::{UPGRADE, has_head_end, text_frame};
 pub(crate) trait Deed: Send {
     /// Frames to write next; asked about a hundred times a second while all before is with the kernel.
     fn more(&mut self, now: Instant, out: &mut Vec<u8>);
+    /// Bytes came.
+    fn received(&mut self, _bytes: &[u8]) {}
     /// Whether it reads.
     fn reads(&self) -> bool {
         true
+    }
+    /// What the hub has accepted of it, where that is not to be.
+    fn accepted(&self) -> usize {
+        0
+    }
+    /// The same of what the hub has refused.
+    fn refused(&self) -> usize {
+        0
     }
 }
 
@@ -86,6 +96,8 @@ impl<D: Deed> Hostile for Joined<D> {
             };
         } else if self.stage == Stage::Joining && has(b"40{\"sid\"") {
             self.stage = Stage::Busy;
+        } else if self.stage == Stage::Busy {
+            self.deed.received(bytes);
         }
         // A ping of Engine.IO is a frame of one character.
         if has(&[0x81, 0x01, b'2']) {
@@ -101,6 +113,14 @@ impl<D: Deed> Hostile for Joined<D> {
 
     fn reads(&self) -> bool {
         self.stage != Stage::Busy || self.deed.reads()
+    }
+
+    fn accepted(&self) -> usize {
+        self.deed.accepted()
+    }
+
+    fn refused(&self) -> usize {
+        self.deed.refused()
     }
 
     fn comes_again_after(&self) -> Duration {

@@ -108,6 +108,11 @@ fn unmet(trial: &Trial) -> Option<String> {
             let Trial { connections, tally, .. } = trial;
             format!("only {} of {connections} hostile connections were closed", tally.closed)
         }),
+        Demand::Refused => match (trial.tally.accepted, trial.tally.refused) {
+            (0, 0) => Some(String::from("none of its requests was answered")),
+            (0, _) => None,
+            (accepted, _) => Some(format!("{accepted} requests accepted, at most 0")),
+        },
         Demand::AcceptedAtMost { burst, per_second } => {
             let max = burst as f64 + per_second as f64 * trial.lasted.as_secs_f64().ceil();
             let accepted = trial.tally.accepted;
@@ -200,6 +205,14 @@ mod tests {
             },
             &["27 requests accepted, at most 26"],
         );
+        check(
+            |trial| {
+                trial.demand = Some(Demand::Refused);
+                (trial.tally.accepted, trial.tally.refused) = (1, 99);
+            },
+            &["1 requests accepted, at most 0"],
+        );
+        check(|trial| trial.demand = Some(Demand::Refused), &["none of its requests was answered"]);
         check(|trial| trial.is_hub_gone = true, &["the hub's process ended"]);
     }
 }

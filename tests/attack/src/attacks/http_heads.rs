@@ -28,12 +28,12 @@ pub(super) fn all() -> Vec<Attack> {
             sources: Sources::One,
             surroundings: Surroundings {
                 descriptors_max: Some(DESCRIPTORS_USUAL),
-                ..Surroundings::default()
+                ..Surroundings::USUAL
             },
             ..silent
         },
         Attack {
-            surroundings: Surroundings { is_stderr_unread: true, ..Surroundings::default() },
+            surroundings: Surroundings { is_stderr_unread: true, ..Surroundings::USUAL },
             ..unread_stderr
         },
         Attack::new("oversized-heads", "heads of 64 KiB", 100, |_| {

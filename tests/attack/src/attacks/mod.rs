@@ -3,6 +3,7 @@
 mod http_bodies;
 mod http_heads;
 mod members;
+mod orders;
 mod owners;
 mod strangers_frames;
 mod unread;
@@ -17,6 +18,7 @@ pub(crate) fn all() -> Vec<Attack> {
         http_heads::all(),
         strangers_frames::all(),
         members::all(),
+        orders::all(),
         owners::all(),
     ];
     kinds.into_iter().flatten().collect()
