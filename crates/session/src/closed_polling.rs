@@ -92,7 +92,7 @@ impl<B: Backlog> ClosedPolling<B> {
         self.sessions.contains_key(sid)
     }
 
-    /// Answers a poll of a closed session, as [`FinalPoll::answer`]: with what there is to say, and whether that was the last
+    /// Answers a poll of a closed session, with what there is to say, and whether that was the last
     /// of it, so that the session's id means nothing any more.
     pub fn answer(
         &mut self,

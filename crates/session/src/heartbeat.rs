@@ -1,5 +1,7 @@
 //! The server's pings and how many of them may go unanswered.
 
+use std::num::NonZeroU64;
+
 /// How often a client is asked whether it is there, and how long it may take to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeartbeatConfig {
@@ -39,40 +41,40 @@ pub enum Beat {
 /// Hearing a client only notes it: the deadline that is already set looks at the note when it comes, so that a busy
 /// client costs no timer operation per packet.
 #[derive(Clone, Copy, Debug)]
-pub struct Heartbeat {
+pub(crate) struct Heartbeat {
     heard_ms: u64,
     /// When the unanswered ping went out, if one is out.
-    pinged_ms: Option<u64>,
+    pinged_ms: Option<NonZeroU64>,
     missed: u8,
 }
 
 impl Heartbeat {
     /// Starts the clock; the first deadline is one interval away.
-    pub fn start(now_ms: u64) -> Self {
+    pub(crate) fn start(now_ms: u64) -> Self {
         Self { heard_ms: now_ms, pinged_ms: None, missed: 0 }
     }
 
     /// The client said something: an answer to every ping that is out.
-    pub fn heard(&mut self, now_ms: u64) {
+    pub(crate) fn heard(&mut self, now_ms: u64) {
         self.heard_ms = now_ms;
         self.missed = 0;
     }
 
     /// A ping of another kind went out: its answer counts as one to a heartbeat, and the next is due an interval later.
-    pub fn asked(&mut self, now_ms: u64) {
-        if self.pinged_ms.is_none_or(|pinged_ms| self.heard_ms >= pinged_ms) {
+    pub(crate) fn asked(&mut self, now_ms: u64) {
+        if self.pinged_ms.is_none_or(|pinged_ms| self.heard_ms >= pinged_ms.get()) {
             self.note_ping(now_ms);
         }
     }
 
     /// When the client was last heard.
-    pub fn heard_ms(&self) -> u64 {
+    pub(crate) fn heard_ms(&self) -> u64 {
         self.heard_ms
     }
 
     /// What to do at a deadline.
-    pub fn expire(&mut self, now_ms: u64, config: &HeartbeatConfig) -> Beat {
-        match self.pinged_ms {
+    pub(crate) fn expire(&mut self, now_ms: u64, config: &HeartbeatConfig) -> Beat {
+        match self.pinged_ms.map(NonZeroU64::get) {
             // Answered since: the next ping is due an interval after the last one's answer.
             Some(pinged_ms) if self.heard_ms >= pinged_ms => {
                 self.pinged_ms = None;
@@ -104,7 +106,8 @@ impl Heartbeat {
     }
 
     fn note_ping(&mut self, now_ms: u64) {
-        self.pinged_ms = Some(now_ms);
+        // At 0 the clock has just begun: nobody is pinged then.
+        self.pinged_ms = NonZeroU64::new(now_ms);
         // The same millisecond may hold an earlier packet; only what comes after the ping answers it.
         if self.heard_ms == now_ms {
             self.heard_ms = now_ms.saturating_sub(1);

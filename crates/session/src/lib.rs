@@ -1,10 +1,12 @@
 //! One client's state machine, without I/O: time and packets in, steps and deadlines out.
 //!
-//! [`Session`] is the Socket.IO side: which namespaces are joined, which binary packet is half here, which parser the
-//! client speaks. [`Heartbeat`] is the Engine.IO side's clock, and [`Pings`] tells what an answer proves. [`Probe`] is the
-//! upgrade from long-polling.
+//! [`EngineSession`] is the Engine.IO side: by which connections a client is reached, its upgrade from long-polling, its
+//! heartbeat, requests that come twice, and how the session ends. [`Session`] is the Socket.IO side: which namespaces are
+//! joined, which binary packet is half here, which parser the client speaks.
 
+mod close_reason;
 mod closed_polling;
+mod engine_session;
 mod heartbeat;
 mod link_id;
 mod pings;
@@ -15,12 +17,13 @@ mod request_replay;
 mod session;
 mod sid;
 
+pub use close_reason::CloseReason;
 pub use closed_polling::{ClosedPolling, FinalPoll};
-pub use heartbeat::{Beat, Heartbeat, HeartbeatConfig};
+pub use engine_session::{Closing, End, EngineSession, Leave, Pong};
+pub use heartbeat::{Beat, HeartbeatConfig};
 pub use link_id::LinkId;
-pub use pings::Pings;
 pub use poll_body::{Backlog, EncodedPacket, LastPacket, POLL_PACKETS_MAX};
-pub use polling::{Lost, PollAnswer, PollStep, Polling, PollingEnd};
+pub use polling::{Lost, PollAnswer, PollStep, Polling};
 pub use probe::ProbeStep;
 pub use request_replay::{Carrier, RequestId};
 pub use session::{Event, NamespaceId, Namespaces, Parser, Session, SessionError, Step};

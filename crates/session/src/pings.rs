@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 /// Engine.IO's pongs name no ping, but each ping gets one, in order. So a ping is marked only while no other is out: then the
 /// next pong is the answer to it, and one that comes late answers what it was sent for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Pings {
+pub(crate) struct Pings {
     unanswered: u8,
     /// The mark on the oldest unanswered one.
     mark: Option<NonZeroU64>,
@@ -15,12 +15,12 @@ pub struct Pings {
 
 impl Pings {
     /// Whether a ping that goes out now may bear a mark.
-    pub fn may_mark(&self) -> bool {
+    pub(crate) fn may_mark(&self) -> bool {
         self.unanswered == 0
     }
 
     /// A ping goes out with a mark, or with 0 for none. A mark is not kept where it may not be.
-    pub fn sent(&mut self, mark: u64) {
+    pub(crate) fn sent(&mut self, mark: u64) {
         if self.may_mark() {
             self.mark = NonZeroU64::new(mark);
         }
@@ -28,12 +28,12 @@ impl Pings {
     }
 
     /// Whether a pong that comes while `waiting` of the pings have not been written yet answers one of them.
-    pub fn is_awaited(&self, waiting: u8) -> bool {
+    pub(crate) fn is_awaited(&self, waiting: u8) -> bool {
         self.unanswered > waiting
     }
 
     /// A pong came while `waiting` of the pings have not been written yet. Returns the mark that it confirms.
-    pub fn answered(&mut self, waiting: u8) -> Option<u64> {
+    pub(crate) fn answered(&mut self, waiting: u8) -> Option<u64> {
         // Beyond that it is not known how many are out: nothing is confirmed any more, which is all that follows.
         if !self.is_awaited(waiting) || self.unanswered == u8::MAX {
             return None;
@@ -43,7 +43,7 @@ impl Pings {
     }
 
     /// Confirms nothing by the pings that are out.
-    pub fn forget_mark(&mut self) {
+    pub(crate) fn forget_mark(&mut self) {
         self.mark = None;
     }
 }

@@ -33,7 +33,7 @@ pub enum PollStep {
     Waits {
         /// Connections that the client has given up: close them.
         given_up: [Option<LinkId>; 2],
-        /// The client is about to change its transport: [answer](Polling::answer) the poll now, whatever there is.
+        /// The client is about to change its transport: [answer](crate::EngineSession::answer_poll) the poll now, whatever there is.
         is_changing: bool,
         /// It may be the last one again, all the same: whether the answer before arrived will never be known.
         is_doubtful: bool,
@@ -66,13 +66,13 @@ pub enum Lost {
 
 /// What is left to do for a client that is closed.
 #[derive(Debug)]
-pub struct PollingEnd<B> {
+pub(crate) struct PollingEnd<B> {
     /// The answer to the poll that waited.
-    pub answer: Option<PollAnswer>,
+    pub(crate) answer: Option<PollAnswer>,
     /// The connection of an upgrade that came to nothing: close it.
-    pub probing: Option<LinkId>,
+    pub(crate) probing: Option<LinkId>,
     /// What its next polls are to be told, if it is to be told anything.
-    pub last: FinalPoll<B>,
+    pub(crate) last: FinalPoll<B>,
 }
 
 impl Polling {
@@ -92,7 +92,7 @@ impl Polling {
     }
 
     /// Takes a poll that came on `link`. `carrier` says what is known of a connection.
-    pub fn poll(
+    pub(crate) fn poll(
         &mut self,
         id: Option<RequestId>,
         link: LinkId,
@@ -117,7 +117,7 @@ impl Polling {
     }
 
     /// Whether a post that came on `link` is the last one again, whose answer was lost: then it is answered, and that is all.
-    pub fn is_post_again(
+    pub(crate) fn is_post_again(
         &mut self,
         id: Option<RequestId>,
         body: &[u8],
@@ -128,12 +128,12 @@ impl Polling {
     }
 
     /// A post is taken, and answered on `link`.
-    pub fn note_post(&mut self, id: Option<RequestId>, body: &[u8], link: LinkId) {
+    pub(crate) fn note_post(&mut self, id: Option<RequestId>, body: &[u8], link: LinkId) {
         self.replay.note_post(id, body, link);
     }
 
     /// Answers the poll that waits with what one answer may hold of the backlog, then `last`. `None` where no poll waits.
-    pub fn answer<B: Backlog>(
+    pub(crate) fn answer<B: Backlog>(
         &mut self,
         backlog: &mut Option<Box<B>>,
         bytes_max: usize,
@@ -146,7 +146,7 @@ impl Polling {
     }
 
     /// Begins an upgrade on `link`. Returns whether it may: one at a time.
-    pub fn open_upgrade(&mut self, link: LinkId) -> bool {
+    pub(crate) fn open_upgrade(&mut self, link: LinkId) -> bool {
         let may_open = self.upgrade.is_none();
         if may_open {
             self.upgrade = Some(Upgrade { link, probe: Probe::Awaited });
@@ -155,26 +155,26 @@ impl Polling {
     }
 
     /// Takes a packet of the connection that is probed; `None` where that is not this one.
-    pub fn probe(&mut self, link: LinkId, packet: &Packet<'_>) -> Option<ProbeStep> {
+    pub(crate) fn probe(&mut self, link: LinkId, packet: &Packet<'_>) -> Option<ProbeStep> {
         let upgrade = self.upgrade.as_mut().filter(|upgrade| upgrade.link == link)?;
         Some(upgrade.probe.handle(packet))
     }
 
     /// The upgrade on `link` comes to nothing. Returns whether one was under way there.
-    pub fn end_upgrade(&mut self, link: LinkId) -> bool {
+    pub(crate) fn end_upgrade(&mut self, link: LinkId) -> bool {
         self.upgrade.take_if(|upgrade| upgrade.link == link).is_some()
     }
 
     /// The client has changed to its WebSocket. A poll that waits has this answer, which takes nothing with it: who has said
     /// goodbye to polling may not read what a last poll brings.
-    pub fn finish_upgrade(&mut self) -> Option<PollAnswer> {
+    pub(crate) fn finish_upgrade(&mut self) -> Option<PollAnswer> {
         debug_assert!(self.is_changing());
         self.upgrade = None;
         self.answer(&mut None::<Box<NoBacklog>>, 0, Some(LastPacket::Noop))
     }
 
     /// A connection is gone.
-    pub fn lose(&mut self, link: LinkId) -> Lost {
+    pub(crate) fn lose(&mut self, link: LinkId) -> Lost {
         if self.end_upgrade(link) {
             return Lost::Upgrade;
         }
@@ -186,7 +186,7 @@ impl Polling {
 
     /// The session ends. A poll that waits is answered with what there is to say, or with the end where that is all: not with
     /// both, as [`FinalPoll`] has it.
-    pub fn end<B: Backlog>(
+    pub(crate) fn end<B: Backlog>(
         mut self,
         mut backlog: Option<Box<B>>,
         bytes_max: usize,
@@ -203,12 +203,12 @@ impl Polling {
 
     /// The client moves to another owner of sockets, which gives it its connections back by [`Self::arrive`]. Returns the one
     /// on which a poll waits and the one that is probed.
-    pub fn depart(&mut self) -> [Option<LinkId>; 2] {
+    pub(crate) fn depart(&mut self) -> [Option<LinkId>; 2] {
         [self.poll.take(), self.probing()]
     }
 
     /// The client has moved. These are the connections that came along, as they are called here.
-    pub fn arrive(&mut self, [poll, probing]: [Option<LinkId>; 2]) {
+    pub(crate) fn arrive(&mut self, [poll, probing]: [Option<LinkId>; 2]) {
         self.replay.forget_carriers();
         self.poll = poll;
         self.upgrade = self

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use foodtrack_session::{Event, LinkId, NamespaceId};
+use foodtrack_session::{CloseReason, Event, LinkId, NamespaceId};
 
-use crate::client::{ClientKey, CloseReason};
+use crate::client::ClientKey;
 use crate::handover::Handover;
 use crate::reactor::Reactor;
 

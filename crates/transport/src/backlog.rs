@@ -1,7 +1,7 @@
 //! Who has a backlog, and the word that it is gone.
 
 use crate::application::Application;
-use crate::client::{ClientKey, DrainedWatch, Transport};
+use crate::client::{ClientKey, DrainedWatch};
 use crate::reactor::Reactor;
 
 impl Reactor {
@@ -9,15 +9,16 @@ impl Reactor {
     pub fn is_backlogged(&self, client: ClientKey) -> bool {
         let Some(state) = self.clients.get(client.index()) else { return false };
         state.queue.is_some()
-            || matches!(state.transport, Transport::WebSocket { link }
-                if link.and_then(|link| self.links.get(link)).is_none_or(|link| link.blocked))
+            || !state.engine.is_polling()
+                && (state.engine.websocket_link().and_then(|link| self.links.get(link)))
+                    .is_none_or(|link| link.blocked)
     }
 
     /// Makes [`Application::drained`] called for the client, once, when nothing waits for it any more: at the end of this
     /// turn at the earliest, behind what the turn sends. Not where the client closes or moves first.
     pub fn tell_when_drained(&mut self, client: ClientKey) {
         let Some(state) = self.clients.get_mut(client.index()) else { return };
-        if state.closing.is_none() && state.drained_watch == DrainedWatch::Off {
+        if !state.engine.is_closing() && state.drained_watch == DrainedWatch::Off {
             state.drained_watch = DrainedWatch::Due;
             self.drained.push(state.id(client.0));
         }

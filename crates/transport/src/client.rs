@@ -4,7 +4,7 @@ use crate::allowance::Allowance;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use foodtrack_session::{Heartbeat, LinkId, Pings, Polling, Session, Sid};
+use foodtrack_session::{EngineSession, Session, Sid};
 
 use crate::delivery_queue::DeliveryQueue;
 
@@ -47,43 +47,6 @@ impl ClientId {
     }
 }
 
-/// Why a client is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CloseReason {
-    /// The client closed its transport.
-    TransportClosed,
-    /// The transport failed.
-    TransportError,
-    /// It answered no ping.
-    PingTimeout,
-    /// It joined no namespace in time.
-    ConnectTimeout,
-    /// It broke the protocol.
-    ProtocolError,
-    /// It read too slowly; it recovers by connecting again.
-    SlowReader,
-    /// It was disconnected for good.
-    Disconnected,
-    /// The server is stopping, or wants the client to connect again.
-    ServerClosed,
-}
-
-impl CloseReason {
-    /// The reason as metrics and logs name it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TransportClosed => "transport_closed",
-            Self::TransportError => "transport_error",
-            Self::PingTimeout => "ping_timeout",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::ProtocolError => "protocol_error",
-            Self::SlowReader => "slow_reader",
-            Self::Disconnected => "disconnected",
-            Self::ServerClosed => "server_closed",
-        }
-    }
-}
-
 /// What a client told when it opened its session; kept until the application takes it.
 #[derive(Clone, Debug)]
 pub struct HandshakeInfo {
@@ -116,19 +79,6 @@ pub enum Protocol {
     WebSocket,
 }
 
-/// How the client is reached now.
-#[derive(Debug)]
-pub(crate) enum Transport {
-    /// `link` is nobody's once the client has lost the socket, which may still be ending.
-    WebSocket {
-        link: Option<LinkId>,
-    },
-    Polling(Box<Polling>),
-}
-
-// An idle client pays for it.
-const _: () = assert!(size_of::<Transport>() == 16);
-
 /// Whether the application wants to know when a client has no backlog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum DrainedWatch {
@@ -146,11 +96,8 @@ pub(crate) struct Client {
     pub(crate) generation: u32,
     pub(crate) protocol: Protocol,
     pub(crate) sid: Sid,
-    pub(crate) transport: Transport,
-    pub(crate) heartbeat: Heartbeat,
-    pub(crate) pings: Pings,
-    /// Whether it was sent something of the log of which nobody will know whether it arrived.
-    pub(crate) is_unproven: bool,
+    /// How it is reached, whether it is there, and how it ends.
+    pub(crate) engine: EngineSession,
     pub(crate) session: Session,
     /// Frames that a slow or polling client has yet to take.
     pub(crate) queue: Option<Box<DeliveryQueue>>,
@@ -158,10 +105,6 @@ pub(crate) struct Client {
     pub(crate) handshake: Option<Box<HandshakeInfo>>,
     /// The application's own.
     pub(crate) tag: u64,
-    /// Set when the client is about to go.
-    pub(crate) closing: Option<CloseReason>,
-    /// Whether the application was told that it is gone, and the end of its upgrade is awaited before it goes.
-    pub(crate) is_parting: bool,
     /// Whether it was ever in a namespace; before that it is a stranger's.
     pub(crate) has_joined: bool,
     /// What the strangers' budget counts it for.
@@ -187,22 +130,6 @@ impl Client {
     /// What it is called by what waits for it, while it is in this place.
     pub(crate) fn id(&self, place: u32) -> ClientId {
         ClientId::new(place, self.generation)
-    }
-
-    /// The socket of its WebSocket, once that is its transport and not lost.
-    pub(crate) fn websocket(&self) -> Option<LinkId> {
-        match self.transport {
-            Transport::WebSocket { link } => link,
-            Transport::Polling(_) => None,
-        }
-    }
-
-    /// Whether it has a WebSocket, or is changing to one.
-    pub(crate) fn has_websocket(&self) -> bool {
-        match &self.transport {
-            Transport::WebSocket { .. } => true,
-            Transport::Polling(polling) => polling.probing().is_some(),
-        }
     }
 
     /// Whether nothing is known of who it is.

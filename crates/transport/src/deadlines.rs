@@ -1,9 +1,9 @@
 //! What comes due: clients' heartbeats and alarms, and the patience with sockets.
 
-use foodtrack_session::LinkId;
+use foodtrack_session::{CloseReason, LinkId};
 
 use crate::application::Application;
-use crate::client::{ClientId, ClientKey, CloseReason};
+use crate::client::{ClientId, ClientKey};
 use crate::link::LinkKind;
 use crate::reactor::{Reactor, millis};
 

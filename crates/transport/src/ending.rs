@@ -1,10 +1,10 @@
 //! How clients and sockets end: closes from either side, and the politeness due.
 
-use foodtrack_session::{LinkId, PollingEnd};
+use foodtrack_session::{CloseReason, Closing, End, Leave, LinkId};
 use foodtrack_wire::rfc6455::{self, ProtocolError};
 
 use crate::application::Application;
-use crate::client::{ClientKey, CloseReason, Transport};
+use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::link::{Link, LinkKind};
 use crate::outbox::{Hot, Mode};
@@ -18,12 +18,13 @@ impl Reactor {
     /// library connect again by themselves, unless they were [disconnected](Reactor::disconnect) before.
     pub fn close(&mut self, client: ClientKey, reason: CloseReason) {
         let Some(state) = self.clients.get_mut(client.index()) else { return };
-        if state.closing.is_none() {
-            state.closing = Some(reason);
-            self.hot[client.index()].mode = Mode::Gone;
-            self.closing.push(client.0);
-        } else if state.is_parting && reason == CloseReason::ServerClosed {
-            self.give_up_upgrade(client.0);
+        match state.engine.close(reason) {
+            Closing::Begun => {
+                self.hot[client.index()].mode = Mode::Gone;
+                self.closing.push(client.0);
+            }
+            Closing::Already => {}
+            Closing::GiveUpUpgrade => self.give_up_upgrade(client.0),
         }
     }
 
@@ -32,31 +33,22 @@ impl Reactor {
         // The application may close others while it is told.
         while let Some(client) = self.closing.pop() {
             let Some(state) = self.clients.get(client as usize) else { continue };
-            let Some(reason) = state.closing else { continue };
-            if !state.is_parting {
+            let Some(Leave { reason, is_news }) = state.engine.leave() else { continue };
+            if is_news {
                 app.closed(self, ClientKey(client), reason);
                 // What it sent to others meanwhile goes out before this place can be another's.
                 self.flush();
             }
-            if !self.awaits_upgrade(client, reason) {
+            if !self.clients[client as usize].engine.stay_for_upgrade() {
                 self.let_go(client, reason);
             }
         }
     }
 
-    /// Whether a client that is told of its end is just changing its transport. On neither would it hear now: it stays until
-    /// it has changed, and then has its last words on the WebSocket. Its upgrade has a deadline.
-    fn awaits_upgrade(&mut self, client: u32, reason: CloseReason) -> bool {
-        let state = &mut self.clients[client as usize];
-        let is_changing =
-            matches!(&state.transport, Transport::Polling(polling) if polling.is_changing());
-        state.is_parting = is_changing && reason == CloseReason::Disconnected;
-        state.is_parting
-    }
-
     /// The upgrade of a client is over, one way or the other: nothing keeps it any more.
-    pub(crate) fn end_parting(&mut self, client: u32) {
-        if self.clients.get(client as usize).is_some_and(|state| state.is_parting) {
+    pub(crate) fn release_from_upgrade(&mut self, client: u32) {
+        if self.clients.get(client as usize).is_some_and(|state| state.engine.is_kept_by_upgrade())
+        {
             self.closing.push(client);
         }
     }
@@ -65,45 +57,36 @@ impl Reactor {
         let mut state = self.clients.remove(client as usize);
         self.discount_client(&mut state);
         self.hot[client as usize] = Hot::FREE;
-        match state.transport {
-            Transport::WebSocket { link: None } => {}
-            Transport::WebSocket { link: Some(link) } => match reason {
-                CloseReason::TransportClosed
-                | CloseReason::TransportError
-                | CloseReason::PingTimeout
-                | CloseReason::SlowReader => self.drop_link(link),
-                CloseReason::ProtocolError => self.close_websocket(link, 1_002),
-                CloseReason::Disconnected | CloseReason::ConnectTimeout => {
-                    self.close_websocket(link, 1_000);
-                }
-                CloseReason::ServerClosed => self.close_websocket(link, 1_001),
+        // Requests name a session that polls or once did: they are refused as what they are until now.
+        let is_named = self.polling.get(&state.sid) == Some(&client);
+        if is_named {
+            self.polling.remove(&state.sid);
+        }
+        match state.engine.end(reason, state.queue, self.config.limits.payload_bytes_max) {
+            End::WebSocket(link, code) => match (link, code) {
+                (Some(link), Some(code)) => self.close_websocket(link, code),
+                (Some(link), None) => self.drop_link(link),
+                (None, _) => {}
             },
-            Transport::Polling(polling) => {
-                let PollingEnd { answer, probing, last } =
-                    polling.end(state.queue, self.config.limits.payload_bytes_max);
+            End::Polling { answer, probing, last } => {
                 if let Some(answer) = answer {
                     self.write_poll_answer(&answer);
                 }
                 if let Some(link) = probing {
                     self.drop_link(link);
                 }
-                let is_told =
-                    matches!(reason, CloseReason::Disconnected | CloseReason::ServerClosed);
-                self.polling.remove(&state.sid);
-                if !is_told || last.is_over() {
-                    self.sids.remove(&state.sid);
-                } else if let Some(deadline_ms) =
-                    self.closed_polling.insert(state.sid, last, self.now_ms)
-                {
-                    self.wheel.schedule(deadline_ms, Timer::ClosedPolling);
+                if let Some(last) = last {
+                    let timer_ms = self.closed_polling.insert(state.sid, last, self.now_ms);
+                    if let Some(deadline_ms) = timer_ms {
+                        self.wheel.schedule(deadline_ms, Timer::ClosedPolling);
+                    }
+                    // Its next polls still find their way here.
+                    return;
                 }
-                return;
             }
         }
-        // An upgraded session's id stays known until now, so that polls with it are refused as what they are.
-        if self.polling.get(&state.sid) == Some(&client) {
+        if is_named {
             self.sids.remove(&state.sid);
-            self.polling.remove(&state.sid);
         }
     }
 
@@ -146,18 +129,13 @@ impl Reactor {
         let Some(state) = self.clients.get(client as usize) else {
             return self.drop_link(link);
         };
-        match state.transport {
-            Transport::WebSocket { link: own } if own == Some(link) => {
-                self.flush();
-                self.close_websocket_saying(link, code, reason);
-                self.detach(client);
-                self.close(ClientKey(client), CloseReason::ProtocolError);
-            }
-            Transport::Polling(_) => {
-                self.end_upgrade(client, link);
-                self.close_websocket_saying(link, code, reason);
-            }
-            Transport::WebSocket { .. } => self.close_websocket_saying(link, code, reason),
+        if state.engine.websocket_link() == Some(link) {
+            self.flush();
+            self.close_websocket_saying(link, code, reason);
+            self.link_lost(client, link, CloseReason::ProtocolError);
+        } else {
+            self.end_upgrade(client, link);
+            self.close_websocket_saying(link, code, reason);
         }
     }
 

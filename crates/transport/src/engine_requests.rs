@@ -1,7 +1,7 @@
 //! Engine.IO over HTTP: handshakes, polls, posts and the start of an upgrade.
 
 use crate::application::{Application, Flow};
-use crate::client::{HandshakeInfo, OwnedPacket, Protocol, Transport};
+use crate::client::{HandshakeInfo, OwnedPacket, Protocol};
 use crate::door::DoorRefusal;
 use crate::engine_request::{EngineError, EngineRequest, read_packets};
 use crate::handover::{Handover, Moved};
@@ -13,7 +13,7 @@ use crate::polling::carrier;
 use crate::reactor::Reactor;
 use crate::reading::Progress;
 use crate::requests::{JSON, TEXT};
-use foodtrack_session::{LinkId, Sid};
+use foodtrack_session::{EngineSession, LinkId, Sid};
 use foodtrack_wire::engine_io::{self, Handshake};
 use foodtrack_wire::rfc6455::MessageDecoder;
 
@@ -101,19 +101,19 @@ impl Reactor {
             return Ok(self.look_again(link, Flow::PauseMs(IN_TRANSIT_MS)));
         };
         let state = self.clients.get(client as usize).ok_or(EngineError::UnknownSid)?;
-        if is_upgrade && state.protocol == protocol && state.has_websocket() {
+        if is_upgrade && state.protocol == protocol && state.engine.has_websocket() {
             self.refuse_websocket(link, request)?;
             return Ok(Progress::Gone);
         }
         // The id stays the session's after the upgrade, but polling with it is over.
-        if !matches!(state.transport, Transport::Polling(_)) || state.protocol != protocol {
+        if !state.engine.is_polling() || state.protocol != protocol {
             return Err(EngineError::BadRequest);
         }
         if !state.is_stranger() {
             self.make_known(link);
         }
         let state = &self.clients[client as usize];
-        if state.closing.is_some() {
+        if state.engine.is_closing() {
             return Ok(self.closing_request(link, client, request));
         }
         let over_ms = state.allowance.over_ms(self.now_ms);
@@ -140,7 +140,7 @@ impl Reactor {
         client: u32,
         request: &EngineRequest<'_>,
     ) -> Progress {
-        if self.clients[client as usize].is_parting {
+        if self.clients[client as usize].engine.is_kept_by_upgrade() {
             if request.head.method == "POST" {
                 // It changes its transport once this is answered.
                 self.respond_taken(link, request.head);
@@ -209,11 +209,11 @@ impl Reactor {
             authorization: own("authorization"),
             cookie: may_use_cookies.then(|| head.cookies()).flatten(),
         };
-        let transport = match accept {
-            Some(_) => Transport::WebSocket { link: Some(link) },
-            None => Transport::Polling(Box::default()),
+        let engine = match accept {
+            Some(_) => EngineSession::websocket(link, self.now_ms),
+            None => EngineSession::polling(self.now_ms),
         };
-        let client = self.add_client(protocol, transport);
+        let client = self.add_client(protocol, engine);
         self.clients[client as usize].handshake = Some(Box::new(info));
         self.recount_client(client);
         let sid = self.clients[client as usize].sid;
@@ -288,10 +288,7 @@ impl Reactor {
         request: &EngineRequest<'_>,
     ) -> Result<(), EngineError> {
         let accept = request.accept()?;
-        let Transport::Polling(polling) = &mut self.clients[client as usize].transport else {
-            return Err(EngineError::BadRequest);
-        };
-        if !polling.open_upgrade(link) {
+        if !self.clients[client as usize].engine.open_upgrade(link) {
             return Err(EngineError::BadRequest);
         }
         if let Some(state) = self.links.get_mut(link) {
@@ -313,9 +310,8 @@ impl Reactor {
     ) -> Progress {
         let head = request.head;
         let (id, links) = (request.id(), &self.links);
-        if let Transport::Polling(polling) = &mut self.clients[client as usize].transport
-            && polling.is_post_again(id, request.body, link, |link| carrier(links, link))
-        {
+        let engine = &mut self.clients[client as usize].engine;
+        if engine.is_post_again(id, request.body, link, |link| carrier(links, link)) {
             self.respond_taken(link, head);
             return Progress::Used(request.used);
         }
@@ -340,9 +336,7 @@ impl Reactor {
             self.respond_engine(link, head, status, JSON, body.as_bytes());
             return Progress::Used(request.used);
         };
-        if let Transport::Polling(polling) = &mut self.clients[client as usize].transport {
-            polling.note_post(id, request.body, link);
-        }
+        self.clients[client as usize].engine.note_post(id, request.body, link);
         // Answered first: a packet may take the client to another shard, and the poster need not wait for that.
         if packets.iter().any(|packet| matches!(packet, OwnedPacket::Other)) {
             let (code, status, message) = EngineError::BadRequest.parts();

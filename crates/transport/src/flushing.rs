@@ -1,11 +1,11 @@
 //! The end of a turn: every socket that got something is written once.
 
-use crate::client::{ClientKey, CloseReason, Transport};
+use crate::client::ClientKey;
 use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
 use crate::outbox::{Mode, gather};
 use crate::reactor::Reactor;
 use crate::send_ring::{BATCH, LOST, RingFailed, Send, SendRing};
-use foodtrack_session::{LinkId, Parser};
+use foodtrack_session::{CloseReason, LinkId, Parser};
 use smallvec::SmallVec;
 use std::io::IoSlice;
 
@@ -181,19 +181,14 @@ impl Reactor {
     /// Sends what waits for an indirect client, if it can be sent now.
     pub(crate) fn flush_queue(&mut self, client: u32) {
         let Some(state) = self.clients.get(client as usize) else { return };
-        match &state.transport {
-            Transport::Polling(polling) => {
-                if polling.waiting().is_some() && state.queue.is_some() {
-                    self.answer_poll(client, None);
-                }
+        if let Some(polling) = state.engine.as_polling() {
+            if polling.waiting().is_some() && state.queue.is_some() {
+                self.answer_poll(client, None);
             }
-            Transport::WebSocket { link } => {
-                if let Some(link) = *link
-                    && self.links.get(link).is_some_and(|link| !link.blocked)
-                {
-                    self.drain_queue(client, link);
-                }
-            }
+        } else if let Some(link) = state.engine.websocket_link()
+            && self.links.get(link).is_some_and(|link| !link.blocked)
+        {
+            self.drain_queue(client, link);
         }
     }
 
@@ -255,7 +250,7 @@ impl Reactor {
             Ok(true) => {
                 if let Some(client) = client
                     && let Some(owner) = self.clients.get(client as usize)
-                    && owner.websocket() == Some(link)
+                    && owner.engine.websocket_link() == Some(link)
                 {
                     self.drain_queue(client, link);
                 }

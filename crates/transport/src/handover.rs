@@ -1,9 +1,9 @@
 //! What moves from shard to shard: a client with its socket, or a request with its socket.
 
-use foodtrack_session::{LinkId, NamespaceId};
+use foodtrack_session::{CloseReason, LinkId, NamespaceId};
 
 use crate::application::Application;
-use crate::client::{Client, ClientKey, CloseReason, DrainedWatch, Packets, Transport};
+use crate::client::{Client, ClientKey, DrainedWatch, Packets};
 use crate::link::{Link, LinkKind};
 use crate::outbox::Hot;
 use crate::reactor::Reactor;
@@ -70,12 +70,8 @@ impl Reactor {
         let was_named = self.polling.remove(&state.sid).is_some();
         // Requests follow the client from now on, and may be there before it.
         let claim = was_named.then(|| SidClaim::new(&self.sids, state.sid, shard));
-        let (link, probed) = match &mut state.transport {
-            Transport::WebSocket { link } => (link.and_then(|link| self.take_link(link)), None),
-            Transport::Polling(polling) => {
-                polling.depart().map(|link| link.and_then(|link| self.take_link(link))).into()
-            }
-        };
+        let links = state.engine.depart();
+        let [link, probed] = links.map(|link| link.and_then(|link| self.take_link(link)));
         let moved =
             MovedClient { client: state, link, probed, namespace, transfer, claim, packets };
         app.hand_over(shard, Handover(Moved::Client(Box::new(moved))));
@@ -99,11 +95,8 @@ impl Reactor {
         let MovedClient { mut client, link, probed, namespace, transfer, claim, packets } = moved;
         client.generation = self.next_generation();
         client.is_connect_timed = false;
-        // What the other shard's application asked for means nothing to this one's.
-        client.pings.forget_mark();
         client.drained_watch = DrainedWatch::Off;
         let sid = client.sid;
-        let polls = matches!(client.transport, Transport::Polling(_));
         // Its token is good: whoever sends it on knows that.
         let known = |mut link: Link| {
             link.is_known = true;
@@ -111,11 +104,8 @@ impl Reactor {
         };
         let link = link.and_then(|link| self.add_link(known(link)));
         let probed = probed.and_then(|link| self.add_link(known(link)));
-        if !polls && link.is_none() {
+        if !client.engine.arrive([link, probed]) {
             return;
-        }
-        if let Transport::Polling(polling) = &mut client.transport {
-            polling.arrive([link, probed]);
         }
         let beat_ms = self.now_ms + self.config.heartbeat.interval_ms;
         let client = self.insert_client(client, beat_ms);
@@ -141,14 +131,10 @@ impl Reactor {
     /// Gives an adopted client its socket back.
     fn attach(&mut self, client: u32, link: LinkId) {
         self.name_client(link, client);
-        let Some(state) = self.clients.get_mut(client as usize) else { return };
-        match &mut state.transport {
-            Transport::WebSocket { link: own } => {
-                *own = Some(link);
-                self.hot[client as usize].link = link.place();
-                self.settle_mode(client);
-            }
-            Transport::Polling(_) => {}
+        let Some(state) = self.clients.get(client as usize) else { return };
+        if !state.engine.is_polling() {
+            self.hot[client as usize].link = link.place();
+            self.settle_mode(client);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Pings and pongs: whether a client is there, and what has reached it.
 
-use foodtrack_session::Beat;
+use foodtrack_session::{Beat, CloseReason, Pong};
 
 use crate::application::Application;
-use crate::client::{ClientId, ClientKey, CloseReason};
+use crate::client::{ClientId, ClientKey};
 use crate::deadlines::Timer;
 use crate::outbox::{Confirmation, Mode};
 use crate::reactor::Reactor;
@@ -44,7 +44,7 @@ impl Reactor {
         let now_ms = self.now_ms;
         let client = id.place();
         let Some(state) = self.client_of(id) else { return };
-        let may_mark = state.pings.may_mark() && !state.is_unproven;
+        let may_mark = state.engine.may_mark();
         let hot = &mut self.hot[client as usize];
         if hot.confirmation != Confirmation::Due {
             hot.confirmation = Confirmation::None;
@@ -68,9 +68,9 @@ impl Reactor {
         let (now_ms, config) = (self.now_ms, self.config.heartbeat);
         let client = id.place();
         let Some(state) = self.client_of(id) else { return };
-        let deadline_ms = match state.heartbeat.expire(now_ms, &config) {
+        let deadline_ms = match state.engine.beat(now_ms, &config) {
             Beat::Ping { deadline_ms } => {
-                let may_mark = state.pings.may_mark() && !state.is_unproven;
+                let may_mark = state.engine.may_mark();
                 let mark = if may_mark { app.pinged(self, ClientKey(client)) } else { 0 };
                 self.ping(ClientKey(client), mark);
                 deadline_ms
@@ -94,9 +94,7 @@ impl Reactor {
         if state.queue.as_ref().is_some_and(|queue| queue.holds_ping()) {
             return;
         }
-        let mark = if state.pings.may_mark() && !state.is_unproven { mark } else { 0 };
-        state.pings.sent(mark);
-        state.heartbeat.asked(self.now_ms);
+        state.engine.ping(mark, self.now_ms);
         if self.takes_ranges(client) {
             let range = self.outbox.direct(|out| out.push(b'2'), &[]);
             self.outbox.push(client, &mut self.hot[client as usize], range);
@@ -110,14 +108,12 @@ impl Reactor {
     pub(crate) fn pong<A: Application>(&mut self, app: &mut A, client: u32) -> Next<A::Transfer> {
         let now_ms = self.now_ms;
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
-        state.heartbeat.heard(now_ms);
         // The last ping has not left yet: this answers an earlier one, or nothing.
         let waiting = u8::from(state.queue.as_ref().is_some_and(|queue| queue.holds_ping()));
-        if !state.pings.is_awaited(waiting) {
-            return self.senseless(client);
-        }
-        if let Some(mark) = state.pings.answered(waiting) {
-            app.ponged(self, ClientKey(client), mark);
+        match state.engine.pong(waiting, now_ms) {
+            Pong::Senseless => return self.senseless(client),
+            Pong::Answers => {}
+            Pong::Confirms(mark) => app.ponged(self, ClientKey(client), mark),
         }
         Next::Continue
     }

@@ -54,10 +54,10 @@ mod waker;
 mod written_cursor;
 
 pub use application::{Application, Data, Flow, HttpRequest, HttpTicket, Verdict};
-pub use client::{ClientKey, CloseReason, HandshakeInfo, Protocol};
+pub use client::{ClientKey, HandshakeInfo, Protocol};
 pub use commons::{Commons, Endpoint, ReactorConfig, ReactorStats};
 pub use door::{DoorRefusal, DoorRefusals};
-pub use foodtrack_session::Sid;
+pub use foodtrack_session::{CloseReason, Sid};
 pub use frame::{FrameMeta, LogPlace, Urgency};
 pub use handover::Handover;
 pub use limits::Limits;

@@ -1,9 +1,9 @@
 //! Output that a peer does not take: nothing more is read from its socket while it waits, and it waits for a limited time.
 
-use foodtrack_session::LinkId;
+use foodtrack_session::{CloseReason, LinkId};
 
 use crate::allowance::{SENSELESS_BURST, STRANGER_SENSELESS_BURST};
-use crate::client::{ClientKey, CloseReason};
+use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::link::LinkKind;
 use crate::reactor::{Reactor, millis};
@@ -27,7 +27,7 @@ impl Reactor {
             _ => return true,
         };
         let Some(state) = self.clients.get(client) else { return true };
-        if state.websocket() != Some(link) || state.is_stranger() {
+        if state.engine.websocket_link() != Some(link) || state.is_stranger() {
             return true;
         }
         let (messages, bytes) = state.queue.as_ref().map_or((0, 0), |queue| queue.size());
@@ -124,7 +124,7 @@ impl Reactor {
         let Some(state) = self.clients.get_mut(client as usize) else { return false };
         let burst = if state.is_stranger() { STRANGER_SENSELESS_BURST } else { SENSELESS_BURST };
         let is_too_often = state.allowance.note_senseless(now_ms, burst);
-        if is_too_often && state.closing.is_none() {
+        if is_too_often && !state.engine.is_closing() {
             tracing::debug!(sid = ?state.sid, "closing a client that sends senseless packets");
             self.close(ClientKey(client), CloseReason::ProtocolError);
         }

@@ -1,11 +1,11 @@
 //! From packets to the application: what a client says, over whichever transport.
 
 use crate::application::{Application, Data, Flow, Verdict};
-use crate::client::{ClientKey, CloseReason, OwnedPacket, Packets, Protocol, Transport};
+use crate::client::{ClientKey, OwnedPacket, Packets, Protocol};
 use crate::limits::{CONNECTS_MAX, PACKETS_PER_TURN};
 use crate::reactor::Reactor;
 use crate::reading::Next;
-use foodtrack_session::{LinkId, ProbeStep, SessionError, Step};
+use foodtrack_session::{CloseReason, LinkId, ProbeStep, SessionError, Step};
 use foodtrack_wire::engine_io::{self, Packet};
 use foodtrack_wire::rfc6455::{self, Message, Opcode};
 
@@ -19,7 +19,7 @@ impl Reactor {
     ) -> Next<A::Transfer> {
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
         // Who is closed while it changes its transport may still do so.
-        if state.closing.is_some() && !matches!(state.transport, Transport::Polling(_)) {
+        if state.engine.is_closing() && !state.engine.is_polling() {
             return Next::Stop;
         }
         let protocol = state.protocol;
@@ -52,7 +52,7 @@ impl Reactor {
             },
             Message::Binary(bytes) => Packet::Binary(bytes),
         };
-        if let Transport::Polling(_) = state.transport {
+        if state.engine.is_polling() {
             if matches!(packet, Packet::Upgrade) {
                 // What was posted before comes before what the WebSocket brings.
                 self.take_all_posted(app, client);
@@ -84,8 +84,7 @@ impl Reactor {
         packet: &Packet<'_>,
     ) -> Next<T> {
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
-        let Transport::Polling(polling) = &mut state.transport else { return Next::Stop };
-        let Some(step) = polling.probe(link, packet) else { return Next::Stop };
+        let Some(step) = state.engine.probe(link, packet) else { return Next::Stop };
         match step {
             ProbeStep::Answer => {
                 let mut answer = Vec::with_capacity(8);
@@ -124,7 +123,7 @@ impl Reactor {
             }
             taken += 1;
             let Some(state) = self.clients.get_mut(client as usize) else { return flow };
-            if state.closing.is_some() {
+            if state.engine.is_closing() {
                 return flow;
             }
             let next = match &packet {
@@ -189,7 +188,7 @@ impl Reactor {
     ) -> Next<A::Transfer> {
         let bytes_max = self.message_bytes_max(client);
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
-        state.heartbeat.heard(self.now_ms);
+        state.engine.heard(self.now_ms);
         if state.protocol == Protocol::EngineIo {
             app.message(self, ClientKey(client), data);
             return Next::Continue;
@@ -257,7 +256,7 @@ impl Reactor {
             }
         }
         match self.clients.get(client as usize) {
-            Some(state) if state.closing.is_none() => Next::Continue,
+            Some(state) if !state.engine.is_closing() => Next::Continue,
             _ => Next::Stop,
         }
     }
@@ -265,7 +264,7 @@ impl Reactor {
     /// Whom the log's frames were for has left: whoever joins by the same transport must not get them.
     fn forget_log(&mut self, client: u32) {
         let Some(state) = self.clients.get_mut(client as usize) else { return };
-        state.pings.forget_mark();
+        state.engine.forget_mark();
         if let Some(queue) = &mut state.queue {
             queue.forget_log();
             if queue.is_empty() {
@@ -284,7 +283,7 @@ impl Reactor {
         verdict: Verdict<A::Transfer>,
     ) -> Next<A::Transfer> {
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
-        if state.closing.is_some() {
+        if state.engine.is_closing() {
             return Next::Stop;
         }
         match verdict {

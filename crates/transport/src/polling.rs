@@ -1,8 +1,8 @@
 //! Long-polling on sockets: what a session's machine says of polls and upgrades, done to its connections.
 
-use foodtrack_session::{Carrier, LastPacket, LinkId, PollAnswer, PollStep};
+use foodtrack_session::{Carrier, CloseReason, LastPacket, LinkId, PollAnswer, PollStep, Polling};
 
-use crate::client::{ClientKey, CloseReason, Transport};
+use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::engine_request::{EngineError, EngineRequest};
 use crate::http::Head;
@@ -20,21 +20,14 @@ impl Reactor {
         request: &EngineRequest<'_>,
     ) -> Result<(), EngineError> {
         let state = &mut self.clients[client as usize];
-        let Transport::Polling(polling) = &mut state.transport else {
-            return Err(EngineError::BadRequest);
-        };
-        match polling.poll(request.id(), link, |link| carrier(&self.links, link)) {
+        let step = state.engine.poll(request.id(), link, |link| carrier(&self.links, link));
+        match step.ok_or(EngineError::BadRequest)? {
             PollStep::Again(answer) => self.respond_with_packets(link, request.head, &answer),
             PollStep::Conflict => {
                 self.close(ClientKey(client), CloseReason::ProtocolError);
                 return Err(EngineError::BadRequest);
             }
-            PollStep::Waits { given_up, is_changing, is_doubtful } => {
-                if is_doubtful {
-                    // A pong must not claim the answer.
-                    state.pings.forget_mark();
-                    state.is_unproven = true;
-                }
+            PollStep::Waits { given_up, is_changing, .. } => {
                 given_up.into_iter().flatten().for_each(|link| self.drop_link(link));
                 self.let_poll_wait(link, client, request, is_changing);
             }
@@ -72,15 +65,10 @@ impl Reactor {
     /// Answers a waiting poll with what is queued, then `last`.
     pub(crate) fn answer_poll(&mut self, client: u32, last: Option<LastPacket>) {
         let state = &mut self.clients[client as usize];
-        let Transport::Polling(polling) = &mut state.transport else { return };
         let held_entries = state.queue.as_ref().is_some_and(|queue| queue.held_entries());
         let bytes_max = self.config.limits.payload_bytes_max;
-        let Some(answer) = polling.answer(&mut state.queue, bytes_max, last) else { return };
-        if !answer.is_kept {
-            // Whether this arrives will never be known, so a pong must not claim it.
-            state.pings.forget_mark();
-            state.is_unproven |= held_entries;
-        }
+        let answer = state.engine.answer_poll(&mut state.queue, held_entries, bytes_max, last);
+        let Some(answer) = answer else { return };
         self.write_poll_answer(&answer);
         self.note_drained(client);
     }
@@ -109,15 +97,12 @@ impl Reactor {
 
     /// The probed socket becomes the client's transport; what is queued goes out on it.
     pub(crate) fn finish_upgrade(&mut self, client: u32, link: LinkId) {
-        let state = &mut self.clients[client as usize];
-        let Transport::Polling(polling) = &mut state.transport else { return };
-        if let Some(answer) = polling.finish_upgrade() {
+        if let Some(answer) = self.clients[client as usize].engine.finish_upgrade(link) {
             self.write_poll_answer(&answer);
         }
-        self.clients[client as usize].transport = Transport::WebSocket { link: Some(link) };
         self.hot[client as usize].link = link.place();
         self.drain_queue(client, link);
-        self.end_parting(client);
+        self.release_from_upgrade(client);
     }
 
     /// Gives an upgrade on a link its deadline.
@@ -139,8 +124,7 @@ impl Reactor {
     /// Lets go of a client's upgrade, if one is under way.
     pub(crate) fn give_up_upgrade(&mut self, client: u32) {
         let Some(state) = self.clients.get(client as usize) else { return };
-        let Transport::Polling(polling) = &state.transport else { return };
-        if let Some(link) = polling.probing() {
+        if let Some(link) = state.engine.as_polling().and_then(Polling::probing) {
             self.end_upgrade(client, link);
             self.drop_link(link);
         }
@@ -149,10 +133,9 @@ impl Reactor {
     /// A client's upgrade comes to nothing, where it is on this link, which is the caller's to close. Returns whether it was.
     pub(crate) fn end_upgrade(&mut self, client: u32, link: LinkId) -> bool {
         let Some(state) = self.clients.get_mut(client as usize) else { return false };
-        let Transport::Polling(polling) = &mut state.transport else { return false };
-        let was_there = polling.end_upgrade(link);
+        let was_there = state.engine.end_upgrade(link);
         if was_there {
-            self.end_parting(client);
+            self.release_from_upgrade(client);
         }
         was_there
     }

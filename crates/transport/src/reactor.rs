@@ -208,14 +208,12 @@ impl Reactor {
 
     /// Whether the client polls at the moment.
     pub fn is_polling(&self, client: ClientKey) -> bool {
-        let client = self.clients.get(client.index());
-        client
-            .is_some_and(|client| matches!(client.transport, crate::client::Transport::Polling(_)))
+        self.clients.get(client.index()).is_some_and(|client| client.engine.is_polling())
     }
 
     /// When the client was last heard, on the clock of [`Self::now_ms`].
     pub fn heard_ms(&self, client: ClientKey) -> u64 {
-        self.clients.get(client.index()).map_or(0, |client| client.heartbeat.heard_ms())
+        self.clients.get(client.index()).map_or(0, |client| client.engine.heard_ms())
     }
 
     /// Makes the application's [`deadline`](Application::deadline) called with `what` once `after_ms` have passed.
@@ -343,7 +341,7 @@ impl Reactor {
     /// The client of this id, if it is still there and not about to go.
     pub(crate) fn client_of(&mut self, id: ClientId) -> Option<&mut Client> {
         let client = self.clients.get_mut(id.place() as usize)?;
-        (client.id(id.place()) == id && client.closing.is_none()).then_some(client)
+        (client.id(id.place()) == id && !client.engine.is_closing()).then_some(client)
     }
 
     /// Closes a socket without a word. Closing the descriptor takes it out of the poll.

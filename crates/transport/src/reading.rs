@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use foodtrack_session::{LinkId, Lost};
+use foodtrack_session::{CloseReason, LinkId, Lost};
 use foodtrack_wire::rfc6455::{self, Message, MessageDecoder, ProtocolError};
 
 use crate::application::{Application, Flow};
-use crate::client::{ClientKey, CloseReason, Transport};
+use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::limits::{
     CONTROL_FRAME_PACKETS, PACKETS_PER_TURN, READ_BYTES_PER_TURN, STRANGER_BYTES_PER_TURN,
@@ -177,27 +177,17 @@ impl Reactor {
         }
     }
 
-    /// A client lost one of its sockets.
+    /// A client lost one of its sockets, which is gone or goes its own way from now on.
     pub(crate) fn link_lost(&mut self, client: u32, link: LinkId, reason: CloseReason) {
         let Some(state) = self.clients.get_mut(client as usize) else { return };
-        match &mut state.transport {
-            Transport::Polling(polling) => match polling.lose(link) {
-                Lost::Nothing => {}
-                Lost::Upgrade => self.end_parting(client),
-                Lost::Client => self.close(ClientKey(client), reason),
-            },
-            Transport::WebSocket { link: own } if *own == Some(link) => {
-                self.detach(client);
+        match state.engine.lose(link) {
+            Lost::Nothing => {}
+            Lost::Upgrade => self.release_from_upgrade(client),
+            Lost::Client => {
+                self.hot[client as usize].link = NONE;
                 self.close(ClientKey(client), reason);
             }
-            Transport::WebSocket { .. } => {}
         }
-    }
-
-    /// Parts a client from its WebSocket, which goes its own way from now on.
-    pub(crate) fn detach(&mut self, client: u32) {
-        self.clients[client as usize].transport = Transport::WebSocket { link: None };
-        self.hot[client as usize].link = NONE;
     }
 
     /// Uses what it can of a link's bytes; returns how many.

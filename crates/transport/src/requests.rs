@@ -3,12 +3,12 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use foodtrack_session::{Heartbeat, LinkId, Pings, Session, Sid};
+use foodtrack_session::{EngineSession, LinkId, Session, Sid};
 use foodtrack_wire::rfc6455::{self, MessageDecoder, Opcode};
 
 use crate::allowance::Allowance;
 use crate::application::{Application, HttpRequest, HttpTicket};
-use crate::client::{Client, ClientId, DrainedWatch, Protocol, Transport};
+use crate::client::{Client, ClientId, DrainedWatch, Protocol};
 use crate::commons::ReactorConfig;
 use crate::deadlines::Timer;
 use crate::door::Asker;
@@ -198,23 +198,18 @@ impl Reactor {
     }
 
     /// Makes a client, with its heartbeat; it is reached by nothing yet.
-    pub(crate) fn add_client(&mut self, protocol: Protocol, transport: Transport) -> u32 {
+    pub(crate) fn add_client(&mut self, protocol: Protocol, engine: EngineSession) -> u32 {
         let generation = self.next_generation();
         let client = Client {
             generation,
             protocol,
             sid: self.sid_source.next(),
-            transport,
-            heartbeat: Heartbeat::start(self.now_ms),
-            pings: Pings::default(),
-            is_unproven: false,
+            engine,
             session: Session::default(),
             queue: None,
             drained_watch: DrainedWatch::Off,
             handshake: None,
             tag: 0,
-            closing: None,
-            is_parting: false,
             has_joined: false,
             counted_bytes: 0,
             allowance: Allowance::default(),
@@ -268,7 +263,6 @@ impl Reactor {
         if let Some(state) = self.links.get_mut(link) {
             state.kind = LinkKind::WebSocket { client, decoder: MessageDecoder::default() };
         }
-        self.clients[client as usize].transport = Transport::WebSocket { link: Some(link) };
         self.hot[client as usize].link = link.place();
         self.settle_mode(client);
         if !self.clients[client as usize].is_stranger() {
@@ -280,8 +274,8 @@ impl Reactor {
         let request = EngineRequest { head, body: &[], whole: &[], used: 0 };
         match request.is_upgrade().then(|| request.accept()) {
             Some(Ok(accept)) => {
-                let client =
-                    self.add_client(Protocol::WebSocket, Transport::WebSocket { link: Some(link) });
+                let engine = EngineSession::websocket(link, self.now_ms);
+                let client = self.add_client(Protocol::WebSocket, engine);
                 self.become_websocket(link, client);
                 let range = self.outbox.direct_raw(|out| accept.write(out));
                 self.outbox.push(client, &mut self.hot[client as usize], range);

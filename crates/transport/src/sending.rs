@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use foodtrack_session::{LinkId, NamespaceId, Parser};
+use foodtrack_session::{CloseReason, LinkId, NamespaceId, Parser};
 use foodtrack_wire::rfc6455::Opcode;
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
 
-use crate::client::{ClientKey, CloseReason};
+use crate::client::ClientKey;
 use crate::delivery_queue::Pushed;
 use crate::frame::{Frame, FrameMeta, Urgency};
 use crate::limits::ECHOED_NAMESPACE_BYTES_MAX;
@@ -148,7 +148,7 @@ impl Reactor {
     pub(crate) fn takes_ranges(&self, client: u32) -> bool {
         let state = &self.clients[client as usize];
         let takes_more = |link| self.links.get(link).is_some_and(|link| !link.blocked);
-        state.queue.is_none() && state.websocket().is_some_and(takes_more)
+        state.queue.is_none() && state.engine.websocket_link().is_some_and(takes_more)
     }
 
     fn enqueue(&mut self, client: u32, frame: Arc<Frame>) {
@@ -189,7 +189,7 @@ impl Reactor {
         payload: &[u8],
     ) {
         let frame = control(opcode, payload);
-        if self.clients[client as usize].websocket() == Some(link) {
+        if self.clients[client as usize].engine.websocket_link() == Some(link) {
             let range = self.outbox.direct_raw(|out| out.extend_from_slice(&frame));
             self.send_range(client, FrameMeta::CONTROL, range);
         } else {
@@ -243,7 +243,7 @@ impl Reactor {
     pub fn disconnect(&mut self, client: ClientKey, namespace: NamespaceId) {
         let Some(state) = self.clients.get_mut(client.index()) else { return };
         if state.session.leave(namespace) {
-            state.pings.forget_mark();
+            state.engine.forget_mark();
             let config = Arc::clone(&self.config);
             let namespace = config.namespaces.name(namespace);
             // Nothing is heard in a namespace after its end: it comes behind all that was sent before.

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use foodtrack_session::LinkId;
+use foodtrack_session::{CloseReason, LinkId};
 
-use crate::client::{Client, ClientKey, CloseReason, HandshakeInfo, Transport};
+use crate::client::{Client, ClientKey, HandshakeInfo};
 use crate::door::DoorRefusal;
 use crate::limits::{CONNECT_TRIES, Limits, STRANGERS_PER_SHARD_MIN};
 use crate::link::{Link, LinkKind};
@@ -161,10 +161,7 @@ impl Reactor {
     /// A client has joined: so its sockets are known.
     pub(crate) fn make_client_known(&mut self, client: u32) {
         let Some(state) = self.clients.get(client as usize) else { return };
-        let links = match &state.transport {
-            Transport::WebSocket { link } => [*link, None],
-            Transport::Polling(polling) => [polling.waiting(), polling.probing()],
-        };
+        let links = state.engine.links();
         self.sids.make_known(&state.sid);
         links.into_iter().flatten().for_each(|link| self.make_known(link));
         self.recount_client(client);
@@ -351,8 +348,8 @@ impl Reactor {
         });
         let clients = self.clients.iter().filter(|(_, client)| {
             client.counted_bytes > 0
-                && matches!(&client.transport, Transport::Polling(polling)
-                    if polling.waiting().is_none() && polling.probing().is_none())
+                && client.engine.is_polling()
+                && client.engine.links() == [None, None]
         });
         let clients = clients.map(|(index, client)| {
             let since_ms = client.join_deadline_ms.saturating_sub(connect_ms);
