@@ -6,6 +6,8 @@
 
 mod close_reason;
 mod closed_polling;
+#[cfg(any(test, fuzzing))]
+pub mod engine_operations;
 mod engine_session;
 mod heartbeat;
 mod link_id;
