@@ -1,4 +1,4 @@
-//! The servers that can be put on the stand.
+//! The servers that can be measured.
 
 use std::path::{Path, PathBuf};
 

@@ -17,10 +17,10 @@ use crate::Options;
 use crate::contender::Contender;
 use crate::latencies::median;
 use crate::report::{Origin, number};
-use crate::run::{RunError, or_last_words, prepare, stand};
+use crate::run::{RunError, fixture, or_last_words, prepare};
 use crate::scenario::Scenario;
 use crate::server_process::Cpu;
-use crate::workload::{Publishers, Stand, WorkloadError, fan_out, load_for, run_out, settle};
+use crate::workload::{Fixture, Publishers, WorkloadError, fan_out, load_for, run_out, settle};
 
 /// How long the load is with one of them.
 const TURN: Duration = Duration::from_millis(250);
@@ -63,7 +63,7 @@ struct Mark {
 /// A server with its load.
 struct Side {
     contender: Contender,
-    stand: Stand,
+    fixture: Fixture,
     publishers: Publishers,
 }
 
@@ -98,9 +98,9 @@ pub(crate) fn run(
         let open = |place: usize| -> Result<Side, WorkloadError> {
             let (contender, hub) = (servers[place], [hubs[place], options.hub_config.as_path()]);
             let name = format!("pair-{}", place + 1);
-            let mut stand = stand(contender, hub, &name, options, &interrupted)?;
-            let publishers = fan_out::open(&mut stand, rooms)?;
-            Ok(Side { contender, stand, publishers })
+            let mut fixture = fixture(contender, hub, &name, options, &interrupted)?;
+            let publishers = fan_out::open(&mut fixture, rooms)?;
+            Ok(Side { contender, fixture, publishers })
         };
         let windows = fan_out::WINDOWS.into_iter();
         let windows = windows.filter(|window| in_flight.is_none_or(|wanted| wanted == *window));
@@ -135,7 +135,7 @@ fn in_turns(
     for n in 0..=turns + 1 {
         for (place, side) in &mut *sides {
             let result = side.turn(window, n <= turns);
-            let mark = or_last_words(result, &mut side.stand.server)
+            let mark = or_last_words(result, &mut side.fixture.server)
                 .map_err(|source| (side.contender, source))?;
             if n > 0 {
                 marks[*place].push(mark);
@@ -152,14 +152,14 @@ fn in_turns(
 impl Side {
     /// Has its turn, and says where its server stood at the start.
     fn turn(&mut self, window: usize, is_loaded: bool) -> Result<Mark, WorkloadError> {
-        let Self { stand, publishers, .. } = self;
+        let Self { fixture, publishers, .. } = self;
         // Heartbeats came in while the other one had its turn.
-        settle(stand, Duration::from_millis(10))?;
-        let start = Mark { cpu: stand.server.cpu()?, deliveries: stand.swarm.deliveries };
+        settle(fixture, Duration::from_millis(10))?;
+        let start = Mark { cpu: fixture.server.cpu()?, deliveries: fixture.swarm.deliveries };
         if is_loaded {
-            load_for(stand, publishers, window, TURN)?;
-            run_out(stand, publishers)?;
-            settle(stand, REST)?;
+            load_for(fixture, publishers, window, TURN)?;
+            run_out(fixture, publishers)?;
+            settle(fixture, REST)?;
         }
         Ok(start)
     }

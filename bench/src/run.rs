@@ -18,7 +18,7 @@ use crate::report::{Failure, Measurement, Origin, Report, number};
 use crate::scenario::Scenario;
 use crate::server_process::ServerProcess;
 use crate::swarm::{Swarm, SwarmError};
-use crate::workload::{Pace, Stand, WorkloadError};
+use crate::workload::{Fixture, Pace, WorkloadError};
 use crate::{Options, os};
 
 #[derive(Debug, thiserror::Error)]
@@ -111,10 +111,10 @@ fn measure(
 ) -> Result<Vec<Cell>, WorkloadError> {
     let config =
         if scenario.needs_limits() { &options.hub_limited_config } else { &options.hub_config };
-    let mut stand =
-        stand(contender, [&options.hub, config], contender.name(), options, interrupted)?;
-    let result = scenario.run(&mut stand, options.tenant_events_per_second);
-    or_last_words(result, &mut stand.server)
+    let mut fixture =
+        fixture(contender, [&options.hub, config], contender.name(), options, interrupted)?;
+    let result = scenario.run(&mut fixture, options.tenant_events_per_second);
+    or_last_words(result, &mut fixture.server)
 }
 
 /// The same; or, where it failed because the server has ended, what the server said.
@@ -132,13 +132,13 @@ pub(crate) fn or_last_words<T>(
 
 /// A server with nobody connected yet. `hub` is the hub's binary and its configuration; `name` is what nobody else here is
 /// called.
-pub(crate) fn stand(
+pub(crate) fn fixture(
     contender: Contender,
     hub: [&Path; 2],
     name: &str,
     options: &Options,
     interrupted: &Arc<AtomicBool>,
-) -> Result<Stand, WorkloadError> {
+) -> Result<Fixture, WorkloadError> {
     let scratch = Path::new("target/bench").join(name);
     // What a server stored for the load before would be there again in this one.
     match fs::remove_dir_all(&scratch) {
@@ -153,7 +153,7 @@ pub(crate) fn stand(
     let swarm = Swarm::new(contender.dialect(), server.address, Arc::clone(interrupted))?;
     let cores = [options.server_core, options.generator_core];
     let pace = if options.quick { Pace::QUICK } else { Pace::FULL };
-    Ok(Stand { server, swarm, pace, cores })
+    Ok(Fixture { server, swarm, pace, cores })
 }
 
 fn print_progress(round: u32, contender: Contender, cell: &Cell) {

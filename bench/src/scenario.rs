@@ -7,7 +7,9 @@ use crate::contender::Contender;
 use crate::dialect::Dialect;
 use crate::metric::Cell;
 use crate::workload::fan_out::{self, Rooms};
-use crate::workload::{Stand, WorkloadError, idle, noisy, orders, replay, request, scale, steady};
+use crate::workload::{
+    Fixture, WorkloadError, idle, noisy, orders, replay, request, scale, steady,
+};
 
 /// A load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
@@ -75,22 +77,22 @@ impl Scenario {
     /// Runs the load. `limit_events_per_second` is what the hub's limited configuration allows a tenant.
     pub(crate) fn run(
         self,
-        stand: &mut Stand,
+        fixture: &mut Fixture,
         limit_events_per_second: u32,
     ) -> Result<Vec<Cell>, WorkloadError> {
         match self {
-            Self::FanOutLarge => fan_out::run(stand, fan_out::ONE_LARGE),
-            Self::FanOutSmall => fan_out::run(stand, fan_out::MANY_SMALL),
-            Self::Request => request::run(stand),
-            Self::Steady => steady::run(stand),
-            Self::Idle10k => idle::run(stand, 10_000),
-            Self::Idle19k => idle::run(stand, 19_000),
-            Self::ScaleRooms => scale::rooms(stand),
-            Self::ScaleTenants => scale::tenants(stand),
-            Self::NoisyNeighbour => noisy::run(stand, limit_events_per_second),
-            Self::TenantOrders1k => orders::run(stand, 1_000),
-            Self::TenantOrders10k => orders::run(stand, 10_000),
-            Self::Replay => replay::run(stand),
+            Self::FanOutLarge => fan_out::run(fixture, fan_out::ONE_LARGE),
+            Self::FanOutSmall => fan_out::run(fixture, fan_out::MANY_SMALL),
+            Self::Request => request::run(fixture),
+            Self::Steady => steady::run(fixture),
+            Self::Idle10k => idle::run(fixture, 10_000),
+            Self::Idle19k => idle::run(fixture, 19_000),
+            Self::ScaleRooms => scale::rooms(fixture),
+            Self::ScaleTenants => scale::tenants(fixture),
+            Self::NoisyNeighbour => noisy::run(fixture, limit_events_per_second),
+            Self::TenantOrders1k => orders::run(fixture, 1_000),
+            Self::TenantOrders10k => orders::run(fixture, 10_000),
+            Self::Replay => replay::run(fixture),
         }
     }
 }

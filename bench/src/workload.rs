@@ -1,4 +1,4 @@
-//! The loads, and what they share: the stand they run on and the window they measure in.
+//! The loads, and what they share: the fixture they run on and the window they measure in.
 
 mod client;
 pub(crate) mod fan_out;
@@ -66,7 +66,7 @@ impl Pace {
 }
 
 /// One server with its clients.
-pub(crate) struct Stand {
+pub(crate) struct Fixture {
     pub(crate) server: ServerProcess,
     pub(crate) swarm: Swarm,
     pub(crate) pace: Pace,
@@ -74,7 +74,7 @@ pub(crate) struct Stand {
     pub(crate) cores: [usize; 2],
 }
 
-impl Stand {
+impl Fixture {
     /// A member of `rooms`, named after its place.
     pub(crate) fn member(
         &self,
@@ -164,19 +164,19 @@ pub(crate) struct Window {
 }
 
 impl Snapshot {
-    pub(crate) fn take(stand: &Stand) -> Result<Self, ServerError> {
+    pub(crate) fn take(fixture: &Fixture) -> Result<Self, ServerError> {
         Ok(Self {
             at: Instant::now(),
-            server: stand.server.cpu()?,
+            server: fixture.server.cpu()?,
             client: server_process::cpu("self")?,
-            busy_us: server_process::busy_us(stand.cores)?,
-            deliveries: stand.swarm.deliveries,
-            delivered_bytes: stand.swarm.delivered_bytes,
+            busy_us: server_process::busy_us(fixture.cores)?,
+            deliveries: fixture.swarm.deliveries,
+            delivered_bytes: fixture.swarm.delivered_bytes,
         })
     }
 
-    pub(crate) fn until_now(self, stand: &Stand) -> Result<Window, ServerError> {
-        let now = Self::take(stand)?;
+    pub(crate) fn until_now(self, fixture: &Fixture) -> Result<Window, ServerError> {
+        let now = Self::take(fixture)?;
         Ok(Window {
             elapsed: now.at - self.at,
             server: now.server.since(self.server),
@@ -228,14 +228,14 @@ impl Window {
 /// Opens `rooms` rooms of `members` each, the first of them number `first_room`, and names one publisher in the middle of each. It and `watchers` others of a room,
 /// spread over it, report latencies.
 pub(crate) fn open_rooms(
-    stand: &mut Stand,
+    fixture: &mut Fixture,
     first_room: usize,
     rooms: usize,
     members: usize,
     watchers: usize,
     tenant_of: impl Fn(usize) -> String,
 ) -> Result<Publishers, WorkloadError> {
-    let first = stand.swarm.len();
+    let first = fixture.swarm.len();
     let mut publishers = Publishers::default();
     let mut plans = Vec::with_capacity(rooms * members);
     for room in 0..rooms {
@@ -245,15 +245,15 @@ pub(crate) fn open_rooms(
             let watches = (place * watchers) % members < watchers;
             if publishes {
                 let client = first + plans.len();
-                publishers.add(client, stand.swarm.dialect().publication(&name));
+                publishers.add(client, fixture.swarm.dialect().publication(&name));
             }
             let attention =
                 if publishes || watches { Attention::Watches } else { Attention::Counts };
             let user = format!("{name}-{place}");
-            plans.push((stand.member(&tenant_of(room), &user, vec![name.clone()])?, attention));
+            plans.push((fixture.member(&tenant_of(room), &user, vec![name.clone()])?, attention));
         }
     }
-    stand.swarm.open(plans, OPEN_TIMEOUT)?;
+    fixture.swarm.open(plans, OPEN_TIMEOUT)?;
     Ok(publishers)
 }
 
@@ -261,26 +261,28 @@ pub(crate) fn room_name(room: usize) -> String {
     format!("o{room}")
 }
 
-/// Keeps `window` events of each publisher under way for the stand's pace, measures, and lets them run out.
+/// Keeps `window` events of each publisher under way for the fixture's pace, measures, and lets them run out.
 pub(crate) fn keep_in_flight(
-    stand: &mut Stand,
+    fixture: &mut Fixture,
     publishers: &mut Publishers,
     window: usize,
     name: impl Into<String>,
 ) -> Result<Cell, WorkloadError> {
-    load_for(stand, publishers, window, stand.pace.warm_up)?;
+    load_for(fixture, publishers, window, fixture.pace.warm_up)?;
     publishers.latencies.clear();
-    let start = Snapshot::take(stand)?;
-    stand.swarm.run_for(stand.pace.measured, &mut |c, p, out| publishers.on_frame(c, p, out))?;
-    let measured = start.until_now(stand)?;
+    let start = Snapshot::take(fixture)?;
+    fixture
+        .swarm
+        .run_for(fixture.pace.measured, &mut |c, p, out| publishers.on_frame(c, p, out))?;
+    let measured = start.until_now(fixture)?;
     let cell = measured.delivery_cell(name, &mut publishers.latencies)?;
-    run_out(stand, publishers)?;
+    run_out(fixture, publishers)?;
     Ok(cell)
 }
 
 /// Puts `window` events of each publisher under way and keeps them so for `duration`, and after it until [`run_out`].
 pub(crate) fn load_for(
-    stand: &mut Stand,
+    fixture: &mut Fixture,
     publishers: &mut Publishers,
     window: usize,
     duration: Duration,
@@ -288,23 +290,26 @@ pub(crate) fn load_for(
     publishers.repeats = true;
     for place in 0..publishers.len() {
         for _ in 0..window {
-            publishers.publish(place, &mut stand.swarm)?;
+            publishers.publish(place, &mut fixture.swarm)?;
         }
     }
-    Ok(stand.swarm.run_for(duration, &mut |c, p, out| publishers.on_frame(c, p, out))?)
+    Ok(fixture.swarm.run_for(duration, &mut |c, p, out| publishers.on_frame(c, p, out))?)
 }
 
 /// Waits until nothing is under way, so that the next load starts from silence.
-pub(crate) fn run_out(stand: &mut Stand, publishers: &mut Publishers) -> Result<(), WorkloadError> {
+pub(crate) fn run_out(
+    fixture: &mut Fixture,
+    publishers: &mut Publishers,
+) -> Result<(), WorkloadError> {
     const TIMEOUT: Duration = Duration::from_secs(20);
     publishers.repeats = false;
     let deadline = Instant::now() + TIMEOUT;
     while publishers.in_flight > 0 {
-        stand.swarm.turn(&mut |c, p, out| publishers.on_frame(c, p, out))?;
+        fixture.swarm.turn(&mut |c, p, out| publishers.on_frame(c, p, out))?;
         crate::swarm::check_deadline(deadline, "waiting for the last events", TIMEOUT)?;
     }
     // The publisher's own copy is not the last of its event.
-    stand
+    fixture
         .swarm
         .run_for(Duration::from_millis(100), &mut |c, p, out| publishers.on_frame(c, p, out))?;
     publishers.latencies.clear();
@@ -312,10 +317,10 @@ pub(crate) fn run_out(stand: &mut Stand, publishers: &mut Publishers) -> Result<
 }
 
 /// Lets the server settle, answering its heartbeats.
-pub(crate) fn settle(stand: &mut Stand, duration: Duration) -> Result<(), WorkloadError> {
-    if stand.swarm.len() == 0 {
+pub(crate) fn settle(fixture: &mut Fixture, duration: Duration) -> Result<(), WorkloadError> {
+    if fixture.swarm.len() == 0 {
         thread::sleep(duration);
     }
-    stand.swarm.run_for(duration, &mut |_, payload, _| refusal(payload))?;
+    fixture.swarm.run_for(duration, &mut |_, payload, _| refusal(payload))?;
     Ok(())
 }

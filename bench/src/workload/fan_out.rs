@@ -1,6 +1,6 @@
 //! One event, many receivers: publishers keep a window of their own events in flight.
 
-use super::{Publishers, Stand, TENANT, WorkloadError, keep_in_flight, open_rooms};
+use super::{Fixture, Publishers, TENANT, WorkloadError, keep_in_flight, open_rooms};
 use crate::metric::Cell;
 
 /// How many events of each publisher are under way.
@@ -20,8 +20,8 @@ pub(crate) const ONE_LARGE: Rooms = Rooms { rooms: 1, members: 1_000, watchers: 
 pub(crate) const MANY_SMALL: Rooms = Rooms { rooms: 100, members: 10, watchers: 1 };
 
 /// Connects everybody.
-pub(crate) fn open(stand: &mut Stand, of: Rooms) -> Result<Publishers, WorkloadError> {
-    open_rooms(stand, 0, of.rooms, of.members, of.watchers, |_| TENANT.to_owned())
+pub(crate) fn open(fixture: &mut Fixture, of: Rooms) -> Result<Publishers, WorkloadError> {
+    open_rooms(fixture, 0, of.rooms, of.members, of.watchers, |_| TENANT.to_owned())
 }
 
 impl Rooms {
@@ -32,10 +32,10 @@ impl Rooms {
 }
 
 /// Runs the load.
-pub(crate) fn run(stand: &mut Stand, of: Rooms) -> Result<Vec<Cell>, WorkloadError> {
-    let mut publishers = open(stand, of)?;
+pub(crate) fn run(fixture: &mut Fixture, of: Rooms) -> Result<Vec<Cell>, WorkloadError> {
+    let mut publishers = open(fixture, of)?;
     WINDOWS
-        .map(|window| keep_in_flight(stand, &mut publishers, window, of.name(window)))
+        .map(|window| keep_in_flight(fixture, &mut publishers, window, of.name(window)))
         .into_iter()
         .collect()
 }

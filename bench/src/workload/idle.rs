@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{OPEN_TIMEOUT, Snapshot, Stand, WorkloadError, settle};
+use super::{Fixture, OPEN_TIMEOUT, Snapshot, WorkloadError, settle};
 use crate::dialect::Dialect;
 use crate::latencies::Latencies;
 use crate::metric::{Cell, Metric};
@@ -12,26 +12,26 @@ const TENANTS: usize = 100;
 
 /// `connections` clients of a hundred tenants, each in three rooms: its tenant's, its application's and its own. The hub puts
 /// them there by itself; peers are told.
-pub(crate) fn run(stand: &mut Stand, connections: usize) -> Result<Vec<Cell>, WorkloadError> {
+pub(crate) fn run(fixture: &mut Fixture, connections: usize) -> Result<Vec<Cell>, WorkloadError> {
     let mut plans = Vec::with_capacity(connections);
     for index in 0..connections {
         let tenant = format!("t{}", index % TENANTS);
         let user = format!("u{index}");
-        let rooms = match stand.swarm.dialect() {
+        let rooms = match fixture.swarm.dialect() {
             Dialect::Hub => Vec::new(),
             Dialect::SocketIo | Dialect::Topics => {
                 vec![format!("tenant-{tenant}"), format!("app-{tenant}"), format!("user-{user}")]
             }
         };
-        plans.push((stand.member(&tenant, &user, rooms)?, Attention::Counts));
+        plans.push((fixture.member(&tenant, &user, rooms)?, Attention::Counts));
     }
-    settle(stand, Duration::from_millis(500))?;
-    let rss_before_kib = stand.server.rss_kib()?;
-    let start = Snapshot::take(stand)?;
-    stand.swarm.open(plans, OPEN_TIMEOUT)?;
-    let connecting = start.until_now(stand)?;
-    settle(stand, Duration::from_secs(2))?;
-    let rss_kib = stand.server.rss_kib()?.saturating_sub(rss_before_kib);
+    settle(fixture, Duration::from_millis(500))?;
+    let rss_before_kib = fixture.server.rss_kib()?;
+    let start = Snapshot::take(fixture)?;
+    fixture.swarm.open(plans, OPEN_TIMEOUT)?;
+    let connecting = start.until_now(fixture)?;
+    settle(fixture, Duration::from_secs(2))?;
+    let rss_kib = fixture.server.rss_kib()?.saturating_sub(rss_before_kib);
     let count = connections as f64;
     let cell = connecting
         .cell(format!("{connections} idle"), &mut Latencies::default())

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::steady::Metronome;
-use super::{OPEN_TIMEOUT, Publishers, Snapshot, Stand, WorkloadError, room_name};
+use super::{Fixture, OPEN_TIMEOUT, Publishers, Snapshot, WorkloadError, room_name};
 use crate::metric::{Cell, Metric};
 use crate::stamp;
 use crate::swarm::Attention;
@@ -17,36 +17,36 @@ const WINDOWS_MEASURED: u32 = 3;
 
 /// Runs the load. `limit_events_per_second` is what the server's configuration allows a tenant.
 pub(crate) fn run(
-    stand: &mut Stand,
+    fixture: &mut Fixture,
     limit_events_per_second: u32,
 ) -> Result<Vec<Cell>, WorkloadError> {
     let room = room_name(0);
     let mut quiet = Publishers::default();
     let mut noisy = Publishers::default();
-    let template = stand.swarm.dialect().publication(&room);
+    let template = fixture.swarm.dialect().publication(&room);
     let mut plans = Vec::new();
     for place in 0..MEMBERS {
-        let member = stand.member("quiet", &format!("q{place}"), vec![room.clone()])?;
+        let member = fixture.member("quiet", &format!("q{place}"), vec![room.clone()])?;
         plans.push((member, Attention::Watches));
     }
     quiet.add(MEMBERS / 2, template.clone());
     for place in 0..MEMBERS {
-        let member = stand.member("noisy", &format!("n{place}"), vec![room.clone()])?;
+        let member = fixture.member("noisy", &format!("n{place}"), vec![room.clone()])?;
         noisy.add(plans.len(), template.clone());
         plans.push((member, Attention::Expendable));
     }
-    stand.swarm.open(plans, OPEN_TIMEOUT)?;
+    fixture.swarm.open(plans, OPEN_TIMEOUT)?;
     let mut beat = Metronome::new(QUIET_EVENTS_PER_SECOND);
-    stand.swarm.tick_every(Duration::from_millis(1))?;
-    let alone = measure(stand, "neighbour quiet", &mut quiet, &mut beat, None)?;
+    fixture.swarm.tick_every(Duration::from_millis(1))?;
+    let alone = measure(fixture, "neighbour quiet", &mut quiet, &mut beat, None)?;
     let mut flood = Metronome::new(limit_events_per_second.saturating_mul(FLOOD_FACTOR));
     let flooded = Some((&mut noisy, &mut flood));
-    let flooded = measure(stand, "neighbour floods", &mut quiet, &mut beat, flooded)?;
+    let flooded = measure(fixture, "neighbour floods", &mut quiet, &mut beat, flooded)?;
     Ok(vec![alone, flooded])
 }
 
 fn measure(
-    stand: &mut Stand,
+    fixture: &mut Fixture,
     name: &str,
     quiet: &mut Publishers,
     beat: &mut Metronome,
@@ -54,19 +54,19 @@ fn measure(
 ) -> Result<Cell, WorkloadError> {
     let mut refused = 0_u64;
     let mut start = None;
-    let warm_until = Instant::now() + stand.pace.warm_up;
-    let end = warm_until + stand.pace.measured * WINDOWS_MEASURED;
+    let warm_until = Instant::now() + fixture.pace.warm_up;
+    let end = warm_until + fixture.pace.measured * WINDOWS_MEASURED;
     while Instant::now() < end {
         if start.is_none() && Instant::now() >= warm_until {
-            start = Some(Snapshot::take(stand)?);
+            start = Some(Snapshot::take(fixture)?);
             quiet.latencies.clear();
             refused = 0;
         }
-        beat.publish_due(quiet, &mut stand.swarm)?;
+        beat.publish_due(quiet, &mut fixture.swarm)?;
         if let Some((noisy, metronome)) = &mut flood {
-            metronome.publish_due(noisy, &mut stand.swarm)?;
+            metronome.publish_due(noisy, &mut fixture.swarm)?;
         }
-        stand.swarm.turn(&mut |client, payload, out| {
+        fixture.swarm.turn(&mut |client, payload, out| {
             if client < MEMBERS {
                 return quiet.on_frame(client, payload, out);
             }
@@ -76,9 +76,9 @@ fn measure(
         })?;
     }
     let Some(start) = start else {
-        return Err(WorkloadError::Silence { cell: name.to_owned(), waited: stand.pace.warm_up });
+        return Err(WorkloadError::Silence { cell: name.to_owned(), waited: fixture.pace.warm_up });
     };
-    let measured = start.until_now(stand)?;
+    let measured = start.until_now(fixture)?;
     let seconds = measured.elapsed.as_secs_f64();
     if quiet.latencies.len() == 0 {
         return Err(WorkloadError::Silence { cell: name.to_owned(), waited: measured.elapsed });
@@ -86,5 +86,5 @@ fn measure(
     Ok(measured
         .delivery_cell(name, &mut quiet.latencies)?
         .with(Metric::RefusedPerSecond, refused as f64 / seconds)
-        .with(Metric::ConnectionsLost, stand.swarm.lost as f64))
+        .with(Metric::ConnectionsLost, fixture.swarm.lost as f64))
 }

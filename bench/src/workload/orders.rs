@@ -1,7 +1,7 @@
 //! What tenants keep in memory of the orders that they had.
 
 use super::client::Client;
-use super::{Snapshot, Stand, WorkloadError, settle};
+use super::{Fixture, Snapshot, WorkloadError, settle};
 use crate::latencies::Latencies;
 use crate::metric::{Cell, Metric};
 use crate::token;
@@ -14,16 +14,16 @@ const TENANTS_AT_ONCE: usize = 50;
 const IN_FLIGHT: usize = 200;
 
 /// `tenants` tenants, each with one customer who makes 10 000 orders and goes.
-pub(crate) fn run(stand: &mut Stand, tenants: usize) -> Result<Vec<Cell>, WorkloadError> {
-    settle(stand, std::time::Duration::from_millis(500))?;
-    let rss_before_kib = stand.server.rss_kib()?;
-    let start = Snapshot::take(stand)?;
+pub(crate) fn run(fixture: &mut Fixture, tenants: usize) -> Result<Vec<Cell>, WorkloadError> {
+    settle(fixture, std::time::Duration::from_millis(500))?;
+    let rss_before_kib = fixture.server.rss_kib()?;
+    let start = Snapshot::take(fixture)?;
     for first in (0..tenants).step_by(TENANTS_AT_ONCE) {
-        order(stand, first..tenants.min(first + TENANTS_AT_ONCE))?;
+        order(fixture, first..tenants.min(first + TENANTS_AT_ONCE))?;
     }
-    let ordering = start.until_now(stand)?;
-    settle(stand, std::time::Duration::from_secs(2))?;
-    let rss_kib = stand.server.rss_kib()?.saturating_sub(rss_before_kib);
+    let ordering = start.until_now(fixture)?;
+    settle(fixture, std::time::Duration::from_secs(2))?;
+    let rss_kib = fixture.server.rss_kib()?.saturating_sub(rss_before_kib);
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let (rss_kib, tenants_f, orders) = (rss_kib as f64, tenants as f64, (tenants * ORDERS) as f64);
     let cell = ordering
@@ -34,12 +34,12 @@ pub(crate) fn run(stand: &mut Stand, tenants: usize) -> Result<Vec<Cell>, Worklo
     Ok(vec![cell])
 }
 
-fn order(stand: &Stand, tenants: std::ops::Range<usize>) -> Result<(), WorkloadError> {
+fn order(fixture: &Fixture, tenants: std::ops::Range<usize>) -> Result<(), WorkloadError> {
     let mut customers = Vec::with_capacity(tenants.len());
     for tenant in tenants {
         let token = token::customer(&format!("tenant-{tenant}"), "customer")?;
         let auth = format!("\"token\":\"{token}\",\"application\":\"client_app\"");
-        let mut customer = Client::connect(stand.swarm.address(), &auth)?;
+        let mut customer = Client::connect(fixture.swarm.address(), &auth)?;
         customer.read(b"42[\"system:connection_established\"", 1)?;
         customers.push(customer);
     }

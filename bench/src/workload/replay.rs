@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::client::Client;
-use super::{Snapshot, Stand, TENANT, WorkloadError};
+use super::{Fixture, Snapshot, TENANT, WorkloadError};
 use crate::latencies::Latencies;
 use crate::metric::{Cell, Metric};
 use crate::token;
@@ -15,8 +15,8 @@ const IN_FLIGHT: usize = 500;
 const ROOM: &str = "replayed";
 
 /// Runs the load.
-pub(crate) fn run(stand: &mut Stand) -> Result<Vec<Cell>, WorkloadError> {
-    let address = stand.swarm.address();
+pub(crate) fn run(fixture: &mut Fixture) -> Result<Vec<Cell>, WorkloadError> {
+    let address = fixture.swarm.address();
     let connect = |user: &str, auth: &str| {
         let token = token::courier(TENANT, user)?;
         Client::connect(
@@ -40,12 +40,12 @@ pub(crate) fn run(stand: &mut Stand) -> Result<Vec<Cell>, WorkloadError> {
         }
     }
     publisher.read(b"437[", IN_FLIGHT)?;
-    let start = Snapshot::take(stand)?;
+    let start = Snapshot::take(fixture)?;
     let came = Instant::now();
     let mut reader = connect("reader", &auth)?;
     reader.read(b"42[\"delivery:in_transit\"", EVENTS)?;
     let took = came.elapsed();
-    let measured = start.until_now(stand)?;
+    let measured = start.until_now(fixture)?;
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let events = EVENTS as f64;
     let cell = measured

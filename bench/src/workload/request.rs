@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{OPEN_TIMEOUT, Snapshot, Stand, TENANT, WorkloadError};
+use super::{Fixture, OPEN_TIMEOUT, Snapshot, TENANT, WorkloadError};
 use crate::dialect::{Dialect, Refused};
 use crate::frame::{Opcode, encode};
 use crate::latencies::Latencies;
@@ -30,22 +30,22 @@ impl Asker {
 }
 
 /// Runs the load.
-pub(crate) fn run(stand: &mut Stand) -> Result<Vec<Cell>, WorkloadError> {
+pub(crate) fn run(fixture: &mut Fixture) -> Result<Vec<Cell>, WorkloadError> {
     const NAME: &str = "request, 1 in flight";
-    let member = stand.member(TENANT, "asker", Vec::new())?;
-    let client = stand.swarm.open(vec![(member, Attention::Watches)], OPEN_TIMEOUT)?;
-    let dialect = stand.swarm.dialect();
+    let member = fixture.member(TENANT, "asker", Vec::new())?;
+    let client = fixture.swarm.open(vec![(member, Attention::Watches)], OPEN_TIMEOUT)?;
+    let dialect = fixture.swarm.dialect();
     let latencies = Latencies::default();
     let mut asker =
         Asker { dialect, template: dialect.request(), asked_ns: stamp::now_ns(), latencies };
-    stand.swarm.send(client, asker.template.stamped(asker.asked_ns))?;
-    stand.swarm.run_for(stand.pace.warm_up, &mut |_, p, out| asker.on_frame(p, out))?;
+    fixture.swarm.send(client, asker.template.stamped(asker.asked_ns))?;
+    fixture.swarm.run_for(fixture.pace.warm_up, &mut |_, p, out| asker.on_frame(p, out))?;
     asker.latencies.clear();
-    let start = Snapshot::take(stand)?;
+    let start = Snapshot::take(fixture)?;
     // A clock tick of CPU time is a lot beside one request, so this window is longer.
-    let duration: Duration = stand.pace.measured.mul_f32(1.5);
-    stand.swarm.run_for(duration, &mut |_, p, out| asker.on_frame(p, out))?;
-    let measured = start.until_now(stand)?;
+    let duration: Duration = fixture.pace.measured.mul_f32(1.5);
+    fixture.swarm.run_for(duration, &mut |_, p, out| asker.on_frame(p, out))?;
+    let measured = start.until_now(fixture)?;
     let requests = asker.latencies.len();
     if requests == 0 {
         return Err(WorkloadError::Silence { cell: NAME.to_owned(), waited: duration });

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Publishers, Snapshot, Stand, TENANT, WorkloadError, open_rooms, run_out};
+use super::{Fixture, Publishers, Snapshot, TENANT, WorkloadError, open_rooms, run_out};
 use crate::metric::Cell;
 use crate::swarm::{Swarm, SwarmError};
 
@@ -43,32 +43,32 @@ impl Metronome {
 }
 
 /// Runs the load.
-pub(crate) fn run(stand: &mut Stand) -> Result<Vec<Cell>, WorkloadError> {
+pub(crate) fn run(fixture: &mut Fixture) -> Result<Vec<Cell>, WorkloadError> {
     let members = u32::try_from(MEMBERS).unwrap_or(u32::MAX);
-    let mut publishers = open_rooms(stand, 0, ROOMS, MEMBERS, 1, |_| TENANT.to_owned())?;
+    let mut publishers = open_rooms(fixture, 0, ROOMS, MEMBERS, 1, |_| TENANT.to_owned())?;
     let mut metronome = Metronome::new(DELIVERIES_PER_SECOND / members);
-    stand.swarm.tick_every(metronome.period())?;
-    play(stand, &mut publishers, &mut metronome, stand.pace.warm_up)?;
+    fixture.swarm.tick_every(metronome.period())?;
+    play(fixture, &mut publishers, &mut metronome, fixture.pace.warm_up)?;
     publishers.latencies.clear();
-    let start = Snapshot::take(stand)?;
-    play(stand, &mut publishers, &mut metronome, stand.pace.measured)?;
-    let measured = start.until_now(stand)?;
+    let start = Snapshot::take(fixture)?;
+    play(fixture, &mut publishers, &mut metronome, fixture.pace.measured)?;
+    let measured = start.until_now(fixture)?;
     let name = format!("steady {DELIVERIES_PER_SECOND}/s");
     let cell = measured.delivery_cell(name, &mut publishers.latencies)?;
-    run_out(stand, &mut publishers)?;
+    run_out(fixture, &mut publishers)?;
     Ok(vec![cell])
 }
 
 fn play(
-    stand: &mut Stand,
+    fixture: &mut Fixture,
     publishers: &mut Publishers,
     metronome: &mut Metronome,
     duration: Duration,
 ) -> Result<(), WorkloadError> {
     let end = Instant::now() + duration;
     while Instant::now() < end {
-        metronome.publish_due(publishers, &mut stand.swarm)?;
-        stand.swarm.turn(&mut |c, p, out| publishers.on_frame(c, p, out))?;
+        metronome.publish_due(publishers, &mut fixture.swarm)?;
+        fixture.swarm.turn(&mut |c, p, out| publishers.on_frame(c, p, out))?;
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Schedules of faults, made from a seed and judged by their histories.
 
 mod back_end;
-mod crew;
+mod clients;
 mod job;
-mod keeper;
 mod plan;
 mod publication;
+mod role;
 mod run;
-mod trade;
+mod supervisor;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -18,8 +18,8 @@ use std::thread;
 
 pub use plan::{Person, Plan, Step};
 pub use publication::{Publication, Topic};
+pub use role::Role;
 pub use run::{RunError, run};
-pub use trade::Trade;
 
 use foodtrack_history_checker::{Record, Verdict, check, write_lines};
 

@@ -8,7 +8,7 @@ use foodtrack_contract::Priority;
 use uuid::Uuid;
 
 use super::publication::{Publication, Topic};
-use super::trade::Trade;
+use super::role::Role;
 use crate::client::Tear;
 
 /// How long things go wrong.
@@ -45,7 +45,7 @@ pub struct Person {
     /// Their tenant's place.
     pub tenant: usize,
     /// What they do.
-    pub trade: Trade,
+    pub role: Role,
     /// Their name.
     pub user: &'static str,
     /// The device that their handshake names.
@@ -186,26 +186,26 @@ impl Maker {
 
     fn order(&mut self, rng: &mut Rng, number: usize) -> Publication {
         let mut order = self.publication(Topic::Created, format!("order-{number}"));
-        order.customer = Some((*pick(rng, Trade::Customer.users())).to_owned());
+        order.customer = Some((*pick(rng, Role::Customer.users())).to_owned());
         order
     }
 }
 
 fn add_people(rng: &mut Rng, tenant: usize, orders: &[Publication], people: &mut Vec<Person>) {
-    for trade in Trade::ALL {
+    for role in Role::ALL {
         for place in 0..rng.usize(1..=2) {
-            let user = *pick(rng, trade.users());
+            let user = *pick(rng, role.users());
             let device = rng.bool().then(|| format!("tablet-{place}"));
             let receive_bytes = (rng.u8(0..5) == 0).then_some(4_096);
             // A cook may read no deliveries: the judge takes it that who is in an order's room may read all of the order.
-            let may_join = |order: &&Publication| match trade {
-                Trade::Kitchen => false,
-                Trade::Customer => order.customer.as_deref() == Some(user),
-                Trade::Dashboard | Trade::Courier => true,
+            let may_join = |order: &&Publication| match role {
+                Role::Kitchen => false,
+                Role::Customer => order.customer.as_deref() == Some(user),
+                Role::Dashboard | Role::Courier => true,
             };
             let wanted = orders.iter().filter(may_join).filter(|_| rng.u8(0..3) == 0);
             let orders = wanted.map(|order| order.about.clone()).collect();
-            people.push(Person { tenant, trade, user, device, receive_bytes, orders });
+            people.push(Person { tenant, role, user, device, receive_bytes, orders });
         }
     }
 }
@@ -226,13 +226,13 @@ fn add_publications(
     let mut created = 0;
     for at_ms in times {
         let person = Some(*pick(rng, mine))
-            .filter(|person| rng.bool() && people[*person].trade != Trade::Customer);
-        let topic = *pick(rng, Topic::sent_by(person.map(|person| people[person].trade)));
+            .filter(|person| rng.bool() && people[*person].role != Role::Customer);
+        let topic = *pick(rng, Topic::sent_by(person.map(|person| people[person].role)));
         let known = pick(rng, orders);
         let (about, customer) = match topic {
             Topic::Created => {
                 created += 1;
-                let customer = *pick(rng, Trade::Customer.users());
+                let customer = *pick(rng, Role::Customer.users());
                 (format!("new-order-{created}"), Some(customer.to_owned()))
             }
             Topic::LowStock => (String::from("flour"), None),
@@ -310,7 +310,7 @@ fn add_rooms(
     steps: &mut Vec<(Duration, Step)>,
 ) {
     for (person, who) in people.iter().enumerate() {
-        if who.trade != Trade::Courier || rng.bool() {
+        if who.role != Role::Courier || rng.bool() {
             continue;
         }
         let order = pick(rng, orders).about.clone();

@@ -3,7 +3,7 @@
 use foodtrack_contract::{ApplicationType, Priority};
 use serde_json::{Value, json};
 
-use super::trade::Trade;
+use super::role::Role;
 use foodtrack_history_checker::{Attempt, Audience, Class};
 
 /// What a schedule publishes.
@@ -52,9 +52,9 @@ pub enum Topic {
 }
 
 impl Topic {
-    /// What somebody of this trade may send; `None`: a back end, who may send all.
-    pub const fn sent_by(trade: Option<Trade>) -> &'static [Self] {
-        match trade {
+    /// What somebody of this role may send; `None`: a back end, who may send all.
+    pub const fn sent_by(role: Option<Role>) -> &'static [Self] {
+        match role {
             None => &[
                 Self::Created,
                 Self::Updated,
@@ -65,12 +65,12 @@ impl Topic {
                 Self::Product,
                 Self::Notification,
             ],
-            Some(Trade::Dashboard) => {
+            Some(Role::Dashboard) => {
                 &[Self::Created, Self::Updated, Self::StatusChanged, Self::Product]
             }
-            Some(Trade::Kitchen) => &[Self::StatusChanged, Self::Started, Self::LowStock],
-            Some(Trade::Courier) => &[Self::StatusChanged, Self::PickedUp, Self::Location],
-            Some(Trade::Customer) => &[],
+            Some(Role::Kitchen) => &[Self::StatusChanged, Self::Started, Self::LowStock],
+            Some(Role::Courier) => &[Self::StatusChanged, Self::PickedUp, Self::Location],
+            Some(Role::Customer) => &[],
         }
     }
 

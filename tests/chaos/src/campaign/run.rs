@@ -9,11 +9,11 @@ use foodtrack_auth::SignError;
 use serde_json::{Map, json};
 
 use super::back_end::BackEnd;
-use super::crew::Crew;
+use super::clients::Clients;
 use super::job::Job;
-use super::keeper::Keeper;
 use super::plan::{Plan, Step};
 use super::publication::{Publication, Topic};
+use super::supervisor::Supervisor;
 use crate::client::{ClientOptions, Swarm, SwarmError};
 use crate::hub::{Answer, Claims, DataDisk, Hub, HubError, HubSpec, publish, token};
 use crate::recorder::Recorder;
@@ -68,9 +68,9 @@ struct Run<'a> {
     recorder: Recorder,
     back_end_tokens: Vec<String>,
     back_ends: Vec<BackEnd>,
-    crew: Crew,
+    clients: Clients,
     swarm: Swarm,
-    keeper: Keeper,
+    supervisor: Supervisor,
     disk: Option<DataDisk>,
     address: std::net::SocketAddr,
     people: Vec<ClientOptions>,
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
         };
         let hub = Hub::new(spec)?;
         let address = hub.address();
-        let keeper = Keeper::start(hub, recorder)?;
+        let supervisor = Supervisor::start(hub, recorder)?;
         let mut back_end_tokens = Vec::new();
         for tenant in &plan.tenants {
             let role = foodtrack_contract::UserRole::System;
@@ -114,9 +114,9 @@ impl<'a> Run<'a> {
             recorder: recorder.clone(),
             back_end_tokens,
             back_ends,
-            crew: Crew::new(plan, recorder),
+            clients: Clients::new(plan, recorder),
             swarm: Swarm::new(address, plan.seed)?,
-            keeper,
+            supervisor,
             disk,
             address,
             people: people(plan)?,
@@ -136,7 +136,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        if !self.wait(|run| run.swarm.open() == run.people.len() && run.crew.is_settled())? {
+        if !self.wait(|run| run.swarm.open() == run.people.len() && run.clients.is_settled())? {
             return Err(RunError::Prologue(String::from("not everybody is in")));
         }
         Ok(())
@@ -158,12 +158,12 @@ impl<'a> Run<'a> {
             Step::Publish { tenant, person, publication, insists, again } => {
                 let job = Job::new(publication.clone(), *insists, *again);
                 match person {
-                    Some(person) => self.crew.takes(*person, job),
+                    Some(person) => self.clients.takes(*person, job),
                     None => self.back_ends[*tenant].take(job),
                 }
             }
-            Step::Kill(down) => self.keeper.kill(*down),
-            Step::Stop(down) => self.keeper.stop(*down),
+            Step::Kill(down) => self.supervisor.kill(*down),
+            Step::Stop(down) => self.supervisor.stop(*down),
             Step::FillDisk => {
                 if let Some(disk) = &self.disk {
                     self.recorder.note(What::DiskFull);
@@ -177,18 +177,18 @@ impl<'a> Run<'a> {
                 }
             }
             Step::Tear(person, how, away) => {
-                for socket in self.crew.sockets_of(*person).to_vec() {
-                    self.swarm.tear(socket, *how, *away, &mut self.crew);
+                for socket in self.clients.sockets_of(*person).to_vec() {
+                    self.swarm.tear(socket, *how, *away, &mut self.clients);
                 }
             }
             Step::Pause(person, duration) => {
-                for socket in self.crew.sockets_of(*person) {
+                for socket in self.clients.sockets_of(*person) {
                     self.swarm.pause(*socket, *duration);
                 }
             }
             Step::OpenAnother(person) => self.open(*person),
-            Step::Subscribe(person, order) => self.crew.wants(*person, order, true),
-            Step::Unsubscribe(person, order) => self.crew.wants(*person, order, false),
+            Step::Subscribe(person, order) => self.clients.wants(*person, order, true),
+            Step::Unsubscribe(person, order) => self.clients.wants(*person, order, false),
         }
         Ok(())
     }
@@ -196,20 +196,20 @@ impl<'a> Run<'a> {
     /// Everything goes well again: everybody comes back, and has seen all that there was.
     fn quiesce(&mut self) -> Result<(), RunError> {
         let is_idle = |run: &Self| {
-            run.keeper.is_up()
+            run.supervisor.is_up()
                 && run.everybody_is_in()
-                && run.crew.pending(&run.swarm) == 0
+                && run.clients.pending(&run.swarm) == 0
                 && run.back_ends.iter().all(|back_end| back_end.pending() == 0)
         };
         if !self.wait(is_idle)? {
             let mut about = String::from("not all is well in time:");
-            if !self.keeper.is_up() {
-                about += &format!(" the hub is not up ({} starts)", self.keeper.failed_starts);
+            if !self.supervisor.is_up() {
+                about += &format!(" the hub is not up ({} starts)", self.supervisor.failed_starts);
             }
             for socket in self.sockets_out() {
-                about += &format!(" {} is out,", self.crew.name(socket));
+                about += &format!(" {} is out,", self.clients.name(socket));
             }
-            about += &format!(" {} publications by sockets,", self.crew.pending(&self.swarm));
+            about += &format!(" {} publications by sockets,", self.clients.pending(&self.swarm));
             let pending: usize = self.back_ends.iter().map(BackEnd::pending).sum();
             about += &format!(" {pending} by back ends are untold");
             self.recorder.note(What::Stuck { about });
@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
         let has_seen_fence = |run: &Self| {
             let mut sockets = 0..run.sockets();
             // Who is out for a moment comes back, and then lacks it until its replay is through.
-            sockets.all(|one| run.swarm.is_retired(one) || run.crew.saw_fence(one))
+            sockets.all(|one| run.swarm.is_retired(one) || run.clients.saw_fence(one))
         };
         // Who has not seen it lacks it, which the judge will find.
         self.wait(has_seen_fence)?;
@@ -235,7 +235,7 @@ impl<'a> Run<'a> {
     /// Publishes a tenant's last event, which goes to everybody, until it is taken.
     fn fence(&mut self, tenant: usize) -> Result<(), RunError> {
         let id = uuid::Uuid::now_v7().to_string();
-        self.crew.expects_fence(id.clone());
+        self.clients.expects_fence(id.clone());
         let fence = Publication {
             id,
             has_id: true,
@@ -273,11 +273,11 @@ impl<'a> Run<'a> {
 
     fn open(&mut self, person: usize) {
         let socket = self.swarm.add(self.people[person].clone(), Duration::ZERO);
-        self.crew.opens(person, socket);
+        self.clients.opens(person, socket);
     }
 
     fn sockets(&self) -> usize {
-        (0..self.people.len()).map(|person| self.crew.sockets_of(person).len()).sum()
+        (0..self.people.len()).map(|person| self.clients.sockets_of(person).len()).sum()
     }
 
     fn sockets_out(&self) -> Vec<usize> {
@@ -302,9 +302,9 @@ impl<'a> Run<'a> {
     }
 
     fn turn(&mut self, end: Instant) -> Result<(), RunError> {
-        self.swarm.turn(end.min(Instant::now() + TURN), &mut self.crew)?;
-        self.crew.pump(&mut self.swarm);
-        Ok(self.keeper.turn()?)
+        self.swarm.turn(end.min(Instant::now() + TURN), &mut self.clients)?;
+        self.clients.pump(&mut self.swarm);
+        Ok(self.supervisor.turn()?)
     }
 }
 
@@ -312,11 +312,11 @@ fn people(plan: &Plan) -> Result<Vec<ClientOptions>, SignError> {
     plan.people
         .iter()
         .map(|person| {
-            let application = person.trade.application();
+            let application = person.role.application();
             let token = token(Claims {
                 tenant: &plan.tenants[person.tenant],
                 user: person.user,
-                role: person.trade.role(),
+                role: person.role.user_role(),
                 application: Some(application),
             })?;
             let mut auth = Map::new();

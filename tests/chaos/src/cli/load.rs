@@ -19,7 +19,7 @@ pub(super) struct Jitter {
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     #[command(flatten)]
-    stand: Stand,
+    fixture: Fixture,
 }
 
 #[derive(Args)]
@@ -31,11 +31,11 @@ pub(super) struct Storm {
     #[arg(long, value_enum, default_value_t = How::Sigterm)]
     how: How,
     #[command(flatten)]
-    stand: Stand,
+    fixture: Fixture,
 }
 
 #[derive(Args)]
-struct Stand {
+struct Fixture {
     /// Unmodified clients beside the sessions, in a Node process
     #[arg(long, value_name = "CLIENTS", default_value_t = 0)]
     node: usize,
@@ -55,11 +55,11 @@ enum How {
 
 impl Jitter {
     pub(super) fn run(self) -> Run {
-        let hub = find_hub(self.stand.hub.as_deref())?;
+        let hub = find_hub(self.fixture.hub.as_deref())?;
         let report = load::Jitter {
             duration: Duration::from_secs(self.seconds),
-            node_clients: self.stand.node,
-            seed: self.stand.seed,
+            node_clients: self.fixture.node,
+            seed: self.fixture.seed,
             ..load::Jitter::published(hub, self.sessions)
         }
         .run()?;
@@ -70,12 +70,12 @@ impl Jitter {
 
 impl Storm {
     pub(super) fn run(self) -> Run {
-        let hub = find_hub(self.stand.hub.as_deref())?;
+        let hub = find_hub(self.fixture.hub.as_deref())?;
         let how = match self.how {
             How::Sigterm => load::How::Sigterm,
             How::Kill => load::How::Kill,
         };
-        let (sessions, node_clients, seed) = (self.sessions, self.stand.node, self.stand.seed);
+        let (sessions, node_clients, seed) = (self.sessions, self.fixture.node, self.fixture.seed);
         let report = load::Storm { hub, sessions, how, node_clients, seed }.run()?;
         println!("{report}");
         Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -11,9 +11,9 @@ use fastrand::Rng;
 
 use super::Percentiles;
 use super::broadcaster::{Broadcast, Broadcaster};
+use super::fixture::{Fixture, LoadError, TENANT, TURN};
 use super::listeners::Listeners;
 use super::node_clients::NodeClients;
-use super::stand::{LoadError, Stand, TENANT, TURN};
 use crate::client::Tear;
 use crate::recorder::Recorder;
 use foodtrack_history_checker::{Kind, Verdict, check, merge};
@@ -81,16 +81,16 @@ impl Jitter {
         let published = Arc::new(AtomicU64::new(0));
         let tenants = (0..self.sessions).map(|_| TENANT.to_owned());
         let mut listeners = Listeners::new(tenants, Arc::clone(&published));
-        let mut stand = Stand::start(&self.hub, self.sessions, self.seed)?;
-        stand.open(&mut listeners)?;
-        let address = stand.hub.address();
+        let mut fixture = Fixture::start(&self.hub, self.sessions, self.seed)?;
+        fixture.open(&mut listeners)?;
+        let address = fixture.hub.address();
         let node = NodeClients::start(address, self.node_clients, Some(self.torn_every))?;
         let recorder = Recorder::default();
         let count = u64::try_from(self.duration.as_millis() / PERIOD.as_millis()).unwrap_or(0);
         let mut broadcaster = Broadcaster::start(Broadcast {
             address,
             tenant: TENANT.to_owned(),
-            token: Stand::back_end()?,
+            token: Fixture::back_end()?,
             period: PERIOD,
             count,
             recorder: recorder.clone(),
@@ -103,11 +103,11 @@ impl Jitter {
         tears.sort_unstable();
         let mut tears = std::collections::VecDeque::from(tears);
         while !broadcaster.is_done() {
-            stand.swarm.turn(Instant::now() + TURN, &mut listeners)?;
+            fixture.swarm.turn(Instant::now() + TURN, &mut listeners)?;
             published.store(broadcaster.published(), Ordering::SeqCst);
             while let Some((_, session)) = tears.pop_front_if(|(at, _)| *at <= Instant::now()) {
                 let how = if rng.bool() { Tear::Reset } else { Tear::Close };
-                stand.swarm.tear(session, how, self.away, &mut listeners);
+                fixture.swarm.tear(session, how, self.away, &mut listeners);
                 let next = Instant::now() + self.away + later(&mut rng);
                 let place = tears.partition_point(|(at, _)| *at <= next);
                 tears.insert(place, (next, session));
@@ -119,7 +119,7 @@ impl Jitter {
         let is_complete =
             |listeners: &Listeners| (0..self.sessions).all(|s| listeners.has(s, count));
         while !is_complete(&listeners) && Instant::now() < deadline {
-            stand.swarm.turn(Instant::now() + TURN, &mut listeners)?;
+            fixture.swarm.turn(Instant::now() + TURN, &mut listeners)?;
         }
         let node = match node {
             Some(node) => Some(check(&merge([recorder.take(), node.finish()?]))),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::stand::{LoadError, TENANT, auth};
-use crate::campaign::Trade;
+use super::fixture::{LoadError, TENANT, auth};
+use crate::campaign::Role;
 use foodtrack_history_checker::{Record, read_lines};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node/clients.mjs");
@@ -40,14 +40,14 @@ impl NodeClients {
         }
         let mut list = Vec::new();
         for client in 0..clients {
-            let trade = Trade::ALL[client % Trade::ALL.len()];
+            let role = Role::ALL[client % Role::ALL.len()];
             let user = FIRST_USER + client;
             list.push(json!({
                 "recipient": format!("node-{client}"),
                 "tenant": TENANT,
                 "user": format!("user-{user}"),
-                "application": trade.application().as_str(),
-                "auth": Value::Object(auth(user, trade)?),
+                "application": role.application().as_str(),
+                "auth": Value::Object(auth(user, role)?),
             }));
         }
         let plan = json!({

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::Percentiles;
 use super::broadcaster::{Broadcast, Broadcaster};
+use super::fixture::{Fixture, LoadError, TENANT, TURN};
 use super::listeners::Listeners;
 use super::node_clients::NodeClients;
-use super::stand::{LoadError, Stand, TENANT, TURN};
 use crate::hub::Status;
 use crate::recorder::Recorder;
 use foodtrack_history_checker::{Verdict, What, check, merge};
@@ -78,35 +78,36 @@ impl Storm {
         let published = Arc::new(AtomicU64::new(0));
         let tenants = (0..self.sessions).map(|_| TENANT.to_owned());
         let mut listeners = Listeners::new(tenants, Arc::clone(&published));
-        let mut stand = Stand::start(&self.hub, self.sessions, self.seed)?;
-        stand.open(&mut listeners)?;
-        let address = stand.hub.address();
+        let mut fixture = Fixture::start(&self.hub, self.sessions, self.seed)?;
+        fixture.open(&mut listeners)?;
+        let address = fixture.hub.address();
         let node = NodeClients::start(address, self.node_clients, None)?;
         let recorder = Recorder::default();
         let mut broadcaster = Broadcaster::start(Broadcast {
             address,
             tenant: TENANT.to_owned(),
-            token: Stand::back_end()?,
+            token: Fixture::back_end()?,
             period: PERIOD,
             count: u64::MAX,
             recorder: recorder.clone(),
         });
         let begin = Instant::now();
         while begin.elapsed() < AROUND {
-            stand.swarm.turn(Instant::now() + TURN, &mut listeners)?;
+            fixture.swarm.turn(Instant::now() + TURN, &mut listeners)?;
         }
         let signal = Instant::now();
         match self.how {
             How::Sigterm => {
                 recorder.note(What::HubStopping);
-                stand.hub.terminate();
+                fixture.hub.terminate();
             }
             How::Kill => {
                 recorder.note(What::HubKilled);
-                stand.hub.kill();
+                fixture.hub.kill();
             }
         }
-        let up = self.restart(&mut stand, &mut listeners, &mut broadcaster, &published, signal)?;
+        let up =
+            self.restart(&mut fixture, &mut listeners, &mut broadcaster, &published, signal)?;
         let count = broadcaster.stop();
         let is_back = |s: &usize| listeners.connections(*s) > 1 && listeners.has(*s, count);
         let back: Vec<usize> = (0..self.sessions).filter(is_back).collect();
@@ -131,7 +132,7 @@ impl Storm {
     /// after `signal` the server was back.
     fn restart(
         &self,
-        stand: &mut Stand,
+        fixture: &mut Fixture,
         listeners: &mut Listeners,
         broadcaster: &mut Broadcaster,
         published: &AtomicU64,
@@ -139,10 +140,10 @@ impl Storm {
     ) -> Result<Option<Duration>, LoadError> {
         let (mut up, mut count, mut is_started) = (None, None, false);
         while signal.elapsed() < PATIENCE {
-            stand.swarm.turn(Instant::now() + TURN, listeners)?;
-            match stand.hub.status() {
+            fixture.swarm.turn(Instant::now() + TURN, listeners)?;
+            match fixture.hub.status() {
                 Status::Down => {
-                    stand.hub.start()?;
+                    fixture.hub.start()?;
                     is_started = true;
                 }
                 Status::Up if is_started && up.is_none() => up = Some(signal.elapsed()),

@@ -17,7 +17,7 @@ use foodtrack_simulation::Event;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Everybody with a socket.
-pub(super) struct Crew {
+pub(super) struct Clients {
     recorder: Recorder,
     members: Vec<Member>,
     /// By the client's number in the swarm.
@@ -57,7 +57,7 @@ struct Wish {
     joins: bool,
 }
 
-impl Crew {
+impl Clients {
     pub(super) fn new(plan: &Plan, recorder: &Recorder) -> Self {
         let members = plan.people.iter().map(|person| Member {
             tenant: plan.tenants[person.tenant].clone(),
@@ -74,13 +74,13 @@ impl Crew {
     pub(super) fn opens(&mut self, member: usize, socket: usize) {
         assert_eq!(socket, self.sockets.len(), "sockets are told in the order of the swarm");
         let Member { person, tenant, sockets, .. } = &mut self.members[member];
-        let name = format!("{:?}-{member}.{}", person.trade, sockets.len()).to_lowercase();
+        let name = format!("{:?}-{member}.{}", person.role, sockets.len()).to_lowercase();
         sockets.push(socket);
         self.recorder.note(What::Recipient(Recipient {
             recipient: name.clone(),
             tenant: tenant.clone(),
             user: person.user.to_owned(),
-            application: person.trade.application().as_str().to_owned(),
+            application: person.role.application().as_str().to_owned(),
             device: person.device.clone(),
         }));
         let (wishes, asked) = (Vec::new(), HashMap::new());
@@ -193,7 +193,7 @@ impl Member {
     }
 }
 
-impl Observer for Crew {
+impl Observer for Clients {
     fn opened(&mut self, client: usize, opened: Opened<'_>) {
         let socket = &mut self.sockets[client];
         let (recipient, brought) = (socket.name.clone(), opened.brought.map(str::to_owned));

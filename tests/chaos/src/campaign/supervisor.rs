@@ -11,7 +11,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 /// Between a start that failed and the next: a hub on a full disk may not be able to.
 const START_AGAIN: Duration = Duration::from_millis(100);
 
-pub(super) struct Keeper {
+pub(super) struct Supervisor {
     hub: Hub,
     recorder: Recorder,
     wish: Wish,
@@ -31,7 +31,7 @@ enum Wish {
     Stopping { asked: Instant, down: Duration },
 }
 
-impl Keeper {
+impl Supervisor {
     /// Starts the hub.
     pub(super) fn start(mut hub: Hub, recorder: &Recorder) -> Result<Self, HubError> {
         hub.start_and_wait(Duration::from_secs(20))?;

@@ -1,4 +1,4 @@
-//! What both loads stand on: a hub with room for them, and sessions of customers and dashboards, kitchens and couriers.
+//! What both loads run on: a hub with room for them, and sessions of customers and dashboards, kitchens and couriers.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use foodtrack_contract::UserRole;
 use serde_json::{Map, json};
 
 use super::listeners::Listeners;
-use crate::campaign::Trade;
+use crate::campaign::Role;
 use crate::client::{ClientOptions, Swarm, SwarmError};
 use crate::hub::{Claims, Hub, HubError, HubSpec, raise_descriptors_max, token};
 use foodtrack_simulation::Backoff;
@@ -49,7 +49,7 @@ pub enum LoadError {
 }
 
 /// A hub with sessions.
-pub(super) struct Stand {
+pub(super) struct Fixture {
     pub(super) hub: Hub,
     pub(super) swarm: Swarm,
     pub(super) sessions: usize,
@@ -57,7 +57,7 @@ pub(super) struct Stand {
     _folder: tempfile::TempDir,
 }
 
-impl Stand {
+impl Fixture {
     pub(super) fn start(program: &Path, sessions: usize, seed: u64) -> Result<Self, LoadError> {
         raise_descriptors_max()?;
         let folder = tempfile::Builder::new().prefix("chaos-").tempdir()?;
@@ -73,7 +73,7 @@ impl Stand {
         for session in 0..sessions {
             let delay = Duration::from_secs_f64(session as f64 / OPENED_PER_SECOND);
             let options = ClientOptions {
-                auth: auth(session, Trade::ALL[session % Trade::ALL.len()])?,
+                auth: auth(session, Role::ALL[session % Role::ALL.len()])?,
                 receive_bytes: None,
                 backoff: Backoff::LIBRARY,
                 connect_timeout: Duration::from_secs(20),
@@ -109,10 +109,10 @@ impl Stand {
 /// The handshake of a session's user.
 pub(super) fn auth(
     session: usize,
-    trade: Trade,
+    role: Role,
 ) -> Result<Map<String, serde_json::Value>, SignError> {
-    let application = trade.application();
-    let (user, role) = (format!("user-{session}"), trade.role());
+    let application = role.application();
+    let (user, role) = (format!("user-{session}"), role.user_role());
     let claims = Claims { tenant: TENANT, user: &user, role, application: Some(application) };
     let mut auth = Map::new();
     auth.insert("token".into(), json!(token(claims)?));

@@ -4,7 +4,7 @@ use foodtrack_contract::{ApplicationType, UserRole};
 
 /// What somebody does there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trade {
+pub enum Role {
     /// A kitchen's screen.
     Kitchen,
     /// The restaurant's dashboard.
@@ -15,7 +15,7 @@ pub enum Trade {
     Courier,
 }
 
-impl Trade {
+impl Role {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Kitchen, Self::Dashboard, Self::Customer, Self::Courier];
 
@@ -30,7 +30,7 @@ impl Trade {
     }
 
     /// What their token says.
-    pub const fn role(self) -> UserRole {
+    pub const fn user_role(self) -> UserRole {
         match self {
             Self::Kitchen => UserRole::Chef,
             Self::Dashboard => UserRole::RestaurantManager,
