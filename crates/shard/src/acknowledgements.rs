@@ -35,7 +35,7 @@ impl Tenant {
         };
         connection.note_asked();
         let subscriber = connection.subscriber;
-        let due_ms = turn.io.now_ms() + turn.retry.delay_ms(attempts, turn.chance());
+        let due_ms = turn.now.monotonic_ms + turn.retry.delay_ms(attempts, turn.chance());
         self.reliability.ask(to, subscriber, entry, attempts, due_ms);
     }
 
@@ -70,7 +70,7 @@ impl Tenant {
         if !self.reliability.owes(subscriber, offset) {
             return;
         }
-        let is_expired = entry.expires_at_ms.is_some_and(|end_ms| end_ms <= turn.clock.unix_ms());
+        let is_expired = entry.expires_at_ms.is_some_and(|end_ms| end_ms <= turn.now.believed_ms);
         if is_expired {
             self.give_up(turn, subscriber, offset, id, DeadLetterReason::Expired, attempts);
         } else if attempts >= turn.retry.attempts_max {
@@ -95,7 +95,7 @@ impl Tenant {
         attempts: u32,
     ) {
         let Some(known) = self.reliability.subscriber(subscriber) else { return };
-        let at_ms = turn.clock.unix_ms();
+        let at_ms = turn.now.believed_ms;
         let letter =
             DeadLetter { offset, subscriber: known.key.clone(), id, reason, attempts, at_ms };
         // In place of the one it may have.

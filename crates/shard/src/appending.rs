@@ -99,7 +99,7 @@ impl Tenant {
         let durability = checked.durability(turn);
         let admission = self.ledger.admit(checked.id, checked.is_named, durability)?;
         if let Admission::New(offset) = admission {
-            let entry = checked.entry(offset, durability, turn.clock.unix_ms());
+            let entry = checked.entry(offset, durability, turn.now.believed_ms);
             if let Err(error) = turn.log.submit(&self.id, &entry) {
                 self.ledger.withdraw(checked.id, offset);
                 return Err(NotAppended::Submit(error));
@@ -107,7 +107,7 @@ impl Tenant {
             self.intake.submitted(checked, offset);
         }
         let (Admission::New(offset) | Admission::Repeat(offset)) = admission;
-        self.intake.seen(checked, offset, turn.clock.steady_ms());
+        self.intake.seen(checked, offset, turn.now.steady_ms);
         Ok(admission)
     }
 
@@ -120,7 +120,7 @@ impl Tenant {
         reply: ReplyTo,
     ) {
         turn.counters.events_accepted.add(1);
-        let entry = checked.entry(offset, checked.durability(turn), turn.clock.unix_ms());
+        let entry = checked.entry(offset, checked.durability(turn), turn.now.believed_ms);
         let (asks_ack, watch) = (checked.policy.acknowledge, checked.policy.watch);
         let place = LogPlace { offset: offset.get(), is_entry: true, is_stamped: !asks_ack };
         let meta = checked.meta(Some(place));

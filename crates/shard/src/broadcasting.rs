@@ -67,7 +67,7 @@ impl Tenant {
             id,
             event: &broadcast.event,
             tenant: &self.id,
-            timestamp: turn.clock.text(),
+            timestamp: turn.now.text,
             source: Source::System,
             target: None,
             payload: &broadcast.payload,

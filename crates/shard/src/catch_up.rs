@@ -287,7 +287,7 @@ impl Tenant {
     fn go_live(&mut self, turn: &mut Turn<'_>, place: u32) {
         let Some(catch_up) = self.members.set_live(place) else { return };
         if catch_up.replayed > 0 {
-            let took_ms = turn.io.now_ms().saturating_sub(catch_up.started_ms);
+            let took_ms = turn.now.monotonic_ms.saturating_sub(catch_up.started_ms);
             turn.counters.replays.add(1);
             turn.counters.replay_ms_sum.add(took_ms);
         }
@@ -377,7 +377,7 @@ impl Tenant {
 }
 
 fn window(turn: &Turn<'_>, catch_up: &CatchUp) -> Window {
-    let now_ms = turn.clock.unix_ms();
+    let now_ms = turn.now.believed_ms;
     Window {
         entries_max: WINDOW_ENTRIES,
         had: catch_up.had.clone(),

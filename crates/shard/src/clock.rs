@@ -91,6 +91,21 @@ pub(crate) fn rfc3339(unix_ms: u64) -> String {
         .unwrap_or_else(|| String::from("1970-01-01T00:00:00.000Z"))
 }
 
+/// The time of a turn: it comes in with the turn, and is the same throughout.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now<'t> {
+    /// The shard's clock, which nobody sets, in milliseconds: for what is due, and for rates.
+    pub(crate) monotonic_ms: u64,
+    /// A clock that nobody sets, by the server's source of time: for what is remembered within this run.
+    pub(crate) steady_ms: u64,
+    /// The wall clock in milliseconds since the Unix epoch: for people and tokens.
+    pub(crate) wall_ms: u64,
+    /// Believed time (see [`Clock`]) in milliseconds since the Unix epoch: for whatever is kept and expires. Never goes back.
+    pub(crate) believed_ms: u64,
+    /// The wall clock as RFC 3339.
+    pub(crate) text: &'t str,
+}
+
 /// A shard's clock: read at most once while it is awake, and the time as text at most once a millisecond.
 pub(crate) struct ShardClock {
     clock: Clock,
@@ -169,11 +184,6 @@ impl ShardClock {
         self.believed_ms
     }
 
-    /// Milliseconds on a clock that nobody sets, as of the last tick: for durations within this run.
-    pub(crate) fn steady_ms(&self) -> u64 {
-        self.steady_ms
-    }
-
     /// The wall clock in milliseconds since the Unix epoch, as of the last tick: for people.
     pub(crate) fn wall_ms(&self) -> u64 {
         self.wall_ms
@@ -184,12 +194,18 @@ impl ShardClock {
         self.wall_ms / 1_000
     }
 
-    /// The wall clock as RFC 3339, as of the last tick.
-    pub(crate) fn text(&mut self) -> &str {
+    /// The time as of the last tick; the shard's own clock shows `monotonic_ms`.
+    pub(crate) fn now(&mut self, monotonic_ms: u64) -> Now<'_> {
         if self.text.is_empty() {
             self.text = rfc3339(self.wall_ms);
         }
-        &self.text
+        Now {
+            monotonic_ms,
+            steady_ms: self.steady_ms,
+            wall_ms: self.wall_ms,
+            believed_ms: self.believed_ms,
+            text: &self.text,
+        }
     }
 }
 

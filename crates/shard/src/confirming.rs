@@ -15,7 +15,7 @@ impl Tenant {
         let Some(position) = self.ledger.position() else { return };
         let Some(subscriber) = self.reliability.subscriber(subscriber) else { return };
         let Some(cursor) = subscriber.cursor(position.epoch) else { return };
-        let saved = SavedCursor { cursor, updated_at_ms: turn.clock.unix_ms() };
+        let saved = SavedCursor { cursor, updated_at_ms: turn.now.believed_ms };
         // A cursor that is not saved shows somebody again what they had, and nothing is lost.
         let _ = turn.log.log().save_cursor(&self.id, &subscriber.key, saved);
     }
@@ -29,7 +29,7 @@ impl Tenant {
         cursor: &Cursor,
     ) {
         let Some(subscriber) = self.reliability.subscriber(subscriber) else { return };
-        let first = SavedCursor { cursor: cursor.clone(), updated_at_ms: turn.clock.unix_ms() };
+        let first = SavedCursor { cursor: cursor.clone(), updated_at_ms: turn.now.believed_ms };
         // Without it the subscriber begins where the store finds it next.
         let _ = turn.log.log().begin_cursor(&self.id, &subscriber.key, first);
     }

@@ -167,7 +167,7 @@ impl Tenant {
             return Err(Refusal::new(ErrorCode::RoomFull, message));
         }
         self.check_room(turn, name)?;
-        Ok(self.members.join(place, name, turn.clock.wall_ms()))
+        Ok(self.members.join(place, name, turn.now.wall_ms))
     }
 
     /// Sees to it that the book knows whose an order is, where that decides whether a connection may follow it.
@@ -265,7 +265,7 @@ impl Tenant {
 
     /// Answers `ping`.
     pub(crate) fn pong(&self, turn: &mut Turn<'_>, client: ClientKey, ack_id: Option<u64>) {
-        let answer = format!("{{\"timestamp\":\"{}\"}}", turn.clock.text());
+        let answer = format!("{{\"timestamp\":\"{}\"}}", turn.now.text);
         self.emit(turn, client, "pong", &answer);
         if let Some(id) = ack_id {
             acknowledge_success(turn, client, id, &answer);
@@ -280,7 +280,7 @@ impl Tenant {
         // Nothing here looks at every connection: clients may ask often.
         let answer = serde_json::json!({
             "status": "healthy",
-            "timestamp": turn.clock.text(),
+            "timestamp": turn.now.text,
             "upToDate": is_up_to_date,
             "connections": {
                 "total": self.members.len(),

@@ -36,7 +36,7 @@ impl Tenant {
         }
         let change = |described: &mut Described| described.metadata = metadata;
         let look = |room: &members::Room| room_info(&self.id, room);
-        let info = self.members.describe(name, turn.clock.wall_ms(), change, look);
+        let info = self.members.describe(name, turn.now.wall_ms, change, look);
         self.keep_room(turn, name);
         Ok(info)
     }
@@ -79,7 +79,7 @@ impl Tenant {
             return Err(Refusal::new(ErrorCode::RoomFull, message));
         }
         let change = |described: &mut Described| _ = described.grants.insert(user.into());
-        self.members.describe(name, turn.clock.wall_ms(), change, |_| ());
+        self.members.describe(name, turn.now.wall_ms, change, |_| ());
         self.keep_room(turn, name);
         Ok(())
     }
@@ -95,7 +95,7 @@ impl Tenant {
             return false;
         }
         let change = |described: &mut Described| _ = described.grants.remove(user);
-        self.members.describe(name, turn.clock.wall_ms(), change, |_| ());
+        self.members.describe(name, turn.now.wall_ms, change, |_| ());
         self.keep_room(turn, name);
         // Who is in the room by another right stays in it.
         let leaving: Vec<u32> = self

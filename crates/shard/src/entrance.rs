@@ -55,14 +55,14 @@ impl Tenant {
                 sid: new_id,
                 answer,
                 start: Start::Confirmed,
-                began_hours: hours(turn.clock.unix_ms()),
+                began_hours: hours(turn.now.believed_ms),
                 is_recovered: false,
                 rooms: Vec::new(),
             });
         };
         let session_owner =
             SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
-        let now_ms = turn.clock.unix_ms();
+        let now_ms = turn.now.believed_ms;
         let resume = admission.resume.as_ref();
         let proven = resume.and_then(|resume| turn.session_key.prove(&resume.pid, session_owner));
         let brought = resume.and_then(|resume| Cursor::parse(resume.offset.as_deref()?));

@@ -36,7 +36,7 @@ impl Tenant {
         };
         match checked {
             Ok(checked) => {
-                match self.intake.first_of(&checked, turn.clock.steady_ms()) {
+                match self.intake.first_of(&checked, turn.now.steady_ms) {
                     Some((id, offset)) => self.answer_repeat(turn, id, offset, reply),
                     None => self.take(turn, &checked, reply),
                 }
@@ -58,8 +58,8 @@ impl Tenant {
             tenant: &self.id,
             policies: turn.policies,
             emission_key: turn.emission_key,
-            now_ms: turn.io.now_ms(),
-            timestamp: turn.clock.text(),
+            now_ms: turn.now.monotonic_ms,
+            timestamp: turn.now.text,
             log: self.ledger.availability(),
         };
         let log = &mut *turn.log;

@@ -26,7 +26,7 @@ impl Tenant {
             sid: connection.id,
             owner: owner(turn.emission_key, connection.principal.user().as_str()),
             began_hours: connection.began_hours,
-            now_ms: turn.clock.unix_ms(),
+            now_ms: turn.now.believed_ms,
         })
     }
 

@@ -207,6 +207,7 @@ impl Shard {
         self.clock.wake();
         let mut has_more = false;
         let mut turn = Turn {
+            now: self.clock.now(io.now_ms()),
             io,
             log: &mut self.parts.log,
             policies: &self.parts.policies,
@@ -216,7 +217,6 @@ impl Shard {
             page: self.parts.page,
             session_key: &self.parts.session_key,
             emission_key: &self.parts.emission_key,
-            clock: &mut self.clock,
             counters: &self.parts.counters,
             serial: &mut self.serial,
             has_others: self.busy.max(self.busy_before) > 1,

@@ -103,7 +103,7 @@ impl Tenant {
         user_agent: Option<Arc<str>>,
     ) -> u32 {
         let owns = admission.owns.take().unwrap_or_default();
-        let now_ms = turn.clock.wall_ms();
+        let now_ms = turn.now.wall_ms;
         let (user, application) = (admission.principal.user(), admission.application);
         let key = subscriber_key(user, application, admission.device.as_ref());
         // Names have bounds that make the key fit.
@@ -141,13 +141,13 @@ impl Tenant {
         let orders = std::mem::take(&mut head.orders);
         let emissions = std::mem::take(&mut head.emissions);
         let (orders_max, key) = (turn.limits.orders_in_memory_max, turn.emission_key);
-        self.intake.opened(orders, emissions, orders_max, key, turn.clock.steady_ms());
+        self.intake.opened(orders, emissions, orders_max, key, turn.now.steady_ms);
         let notes = std::mem::take(&mut head.notes);
         let newest: Vec<_> = std::mem::take(&mut head.tail).into_iter().map(Arc::new).collect();
         self.ledger.opened(head);
         self.sessions.restore(&notes);
         self.reliability.restore(&notes);
-        self.restore_rooms(&notes, turn.clock.wall_ms());
+        self.restore_rooms(&notes, turn.now.wall_ms);
         self.watch_again(turn, &newest, &notes);
         // Those who came while the log was away get what they missed before.
         let places: Vec<u32> = self.members.iter().map(|(place, _)| place).collect();
@@ -169,7 +169,7 @@ impl Tenant {
 
     /// Does what is due. Returns whether the store is to be asked for the log again.
     pub(crate) fn handle_deadline(&mut self, turn: &mut Turn<'_>) -> bool {
-        let now_ms = turn.io.now_ms();
+        let now_ms = turn.now.monotonic_ms;
         while let Some(due) = self.reliability.take_due(now_ms) {
             match due {
                 Due::Retry(retry) => self.retry(turn, retry),
@@ -202,7 +202,7 @@ impl Tenant {
     /// Lets go of users who have gone and whose rates are as good as new.
     pub(crate) fn forget_users(&mut self, turn: &Turn<'_>) {
         let (messages, bytes) = (turn.limits.messages_per_user, turn.limits.bytes_per_user);
-        self.members.forget_users(messages, bytes, turn.io.now_ms());
+        self.members.forget_users(messages, bytes, turn.now.monotonic_ms);
     }
 
     /// Lets a client go: it is in no room any more.
@@ -223,7 +223,7 @@ impl Tenant {
     ) {
         let suffix = self.cursor_suffix_for(turn, client);
         let meta = FrameMeta { place: suffix.place(), ..FrameMeta::default() };
-        let timestamp = turn.clock.text();
+        let timestamp = turn.now.text;
         let message = Message {
             id: Uuid::now_v7(),
             event: event.as_str(),
@@ -344,7 +344,7 @@ impl Tenant {
     }
 
     fn info(&self, turn: &Turn<'_>, connection: &Connection) -> ConnectionInfo {
-        let idle_ms = turn.io.now_ms().saturating_sub(turn.io.heard_ms(connection.client));
+        let idle_ms = turn.now.monotonic_ms.saturating_sub(turn.io.heard_ms(connection.client));
         let room = |room: &Room| room.name().of(&self.id).to_string();
         ConnectionInfo {
             id: connection.id.as_str().to_owned(),
@@ -358,7 +358,7 @@ impl Tenant {
             version: connection.about.version.as_deref().map(str::to_owned),
             features: connection.about.features.iter().map(|it| it.to_string()).collect(),
             connected_at: rfc3339(connection.connected_ms),
-            last_heartbeat_at: rfc3339(turn.clock.wall_ms().saturating_sub(idle_ms)),
+            last_heartbeat_at: rfc3339(turn.now.wall_ms.saturating_sub(idle_ms)),
             rooms: self.members.rooms_of(connection).map(room).collect(),
         }
     }

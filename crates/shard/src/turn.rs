@@ -2,7 +2,7 @@
 
 use foodtrack_transport::Reactor;
 
-use crate::clock::ShardClock;
+use crate::clock::Now;
 use crate::counters::Counters;
 use crate::intake::EmissionKey;
 use crate::log_link::LogLink;
@@ -14,6 +14,7 @@ use crate::shard_config::{RecoveryConfig, TenantLimits};
 
 /// What a tenant works with while it has its turn.
 pub(crate) struct Turn<'t> {
+    pub(crate) now: Now<'t>,
     pub(crate) io: &'t mut Reactor,
     pub(crate) log: &'t mut LogLink,
     pub(crate) policies: &'t Policies,
@@ -23,7 +24,6 @@ pub(crate) struct Turn<'t> {
     pub(crate) page: PageLimits,
     pub(crate) session_key: &'t SessionKey,
     pub(crate) emission_key: &'t EmissionKey,
-    pub(crate) clock: &'t mut ShardClock,
     pub(crate) counters: &'t Counters,
     /// Counts whatever needs a number of its own.
     pub(crate) serial: &'t mut u32,

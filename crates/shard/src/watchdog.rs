@@ -26,7 +26,7 @@ impl Tenant {
     }
 
     fn watch_until(&mut self, turn: &Turn<'_>, watched: Watched) {
-        let due_ms = turn.io.now_ms() + watched.watch.within_ms;
+        let due_ms = turn.now.monotonic_ms + watched.watch.within_ms;
         self.reliability.watch(due_ms, watched);
     }
 
@@ -37,7 +37,7 @@ impl Tenant {
         entries: &[Arc<LogEntry>],
         notes: &[Note],
     ) {
-        let now_ms = turn.clock.unix_ms();
+        let now_ms = turn.now.believed_ms;
         for entry in entries {
             let policies = turn.policies;
             let policy = policies.delivery.of(&policies.schemas, &self.id, &entry.event);
@@ -63,7 +63,7 @@ impl Tenant {
     /// Looks at an event that should have been confirmed by now.
     pub(crate) fn look_at(&mut self, turn: &mut Turn<'_>, mut watched: Watched) {
         let (offset, by) = (watched.entry.offset, watched.watch.by);
-        let now = rfc3339(turn.clock.wall_ms());
+        let now = rfc3339(turn.now.wall_ms);
         if let Some(subscriber) = self.reliability.has_reached(by, offset) {
             if !watched.timeline.is_empty() {
                 let what = format!("confirmed by {}", subscriber.key.as_str());
@@ -167,7 +167,7 @@ impl Tenant {
             kind: NoteKind::Watch,
             key,
             value: serde_json::to_string(timeline).ok().map(Box::from),
-            expires_at_ms: Some(turn.clock.unix_ms() + TIMELINE_MS),
+            expires_at_ms: Some(turn.now.believed_ms + TIMELINE_MS),
         };
         if let Err(error) = turn.log.log().save_note(&self.id, note, None) {
             tracing::warn!(tenant = self.id.as_str(), %error, "an order's timeline was not kept");

@@ -34,7 +34,7 @@ impl Tenant {
             plan: Plan::default(),
             read: VecDeque::new(),
             has_lists: false,
-            started_ms: turn.io.now_ms(),
+            started_ms: turn.now.monotonic_ms,
             replayed: 0,
             began: None,
             session_start: None,

@@ -62,7 +62,7 @@ impl Shard {
     fn log_is_away(&mut self, io: &mut Reactor, tenant: u32, reason: RefusedReason) {
         let was_away = self.with_tenant(io, tenant, |tenant, turn| {
             let was_away = tenant.ledger.away().is_some();
-            tenant.ledger.failed(reason, turn.io.now_ms() + REOPEN_MS);
+            tenant.ledger.failed(reason, turn.now.monotonic_ms + REOPEN_MS);
             was_away
         });
         if was_away == Some(false) {
