@@ -50,8 +50,8 @@ impl Tenant {
     pub(crate) fn ping_mark(&self, place: u32) -> u64 {
         let Some(position) = self.ledger.position() else { return 0 };
         let Some(connection) = self.members.get(place) else { return 0 };
-        match &connection.catch_up {
-            Some(catch_up) => catch_up.cursor().map_or(0, |cursor| cursor.through().get()),
+        match &connection.replay {
+            Some(replay) => replay.cursor().map_or(0, |cursor| cursor.through().get()),
             None => position.delivered_through.get(),
         }
     }

@@ -276,7 +276,7 @@ impl Tenant {
     pub(crate) fn health(&self, turn: &mut Turn<'_>, place: u32, ack_id: Option<u64>) {
         let Some(connection) = self.members.get(place) else { return };
         // While the log is away, nobody can tell what it has for the caller.
-        let is_up_to_date = self.ledger.is_open() && connection.catch_up.is_none();
+        let is_up_to_date = self.ledger.is_open() && connection.replay.is_none();
         // Nothing here looks at every connection: clients may ask often.
         let answer = serde_json::json!({
             "status": "healthy",

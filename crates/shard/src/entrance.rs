@@ -5,9 +5,9 @@ use foodtrack_session::NamespaceId;
 use foodtrack_tenant_log::LoggedRoom;
 use foodtrack_transport::{ClientKey, CloseReason, Sid};
 
-use crate::catch_up::Start;
 use crate::handshake::Admission;
 use crate::reliability::subscriber_key;
+use crate::replay::Start;
 use crate::session_key::SessionOwner;
 use crate::sessions::{hours, owner};
 use crate::tenant::Tenant;

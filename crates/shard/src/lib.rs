@@ -36,6 +36,7 @@ mod publishing;
 mod quota;
 mod redelivery;
 mod reliability;
+mod replay;
 mod replay_plan;
 mod reply_to;
 mod retry_policy;

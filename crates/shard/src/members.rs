@@ -12,8 +12,8 @@ use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
 use foodtrack_transport::ClientKey;
 use smallvec::SmallVec;
 
-use crate::catch_up::CatchUp;
 use crate::quota::Rate;
+use crate::replay::Replay;
 
 use connections::Connections;
 use rooms::{Memberships, Rooms};
@@ -174,12 +174,12 @@ impl Members {
     }
 
     /// Leaves a connection out of the live fan-out until it has caught up.
-    pub(crate) fn set_behind(&mut self, place: u32, catch_up: Box<CatchUp>) {
-        self.connections.set_behind(place, catch_up);
+    pub(crate) fn set_behind(&mut self, place: u32, replay: Box<Replay>) {
+        self.connections.set_behind(place, replay);
     }
 
     /// The connection has caught up.
-    pub(crate) fn set_live(&mut self, place: u32) -> Option<Box<CatchUp>> {
+    pub(crate) fn set_live(&mut self, place: u32) -> Option<Box<Replay>> {
         self.connections.set_live(place)
     }
 

@@ -14,7 +14,6 @@ use foodtrack_transport::{ClientKey, CloseReason, FrameMeta, Reactor};
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
 use uuid::Uuid;
 
-use crate::catch_up::Start;
 use crate::clock::rfc3339;
 use crate::cursor_suffix::CursorSuffix;
 use crate::entrance::Entrance;
@@ -27,6 +26,7 @@ use crate::model::{
 };
 use crate::owner_lookups::OwnerLookups;
 use crate::reliability::{Due, Reliability, subscriber_key};
+use crate::replay::Start;
 use crate::sessions::Sessions;
 use crate::shard_config::TenantLimits;
 use crate::tag::Tag;
@@ -251,8 +251,8 @@ impl Tenant {
     pub(crate) fn cursor_suffix_for(&self, turn: &Turn<'_>, client: ClientKey) -> CursorSuffix {
         let place = Tag::of(turn.io, client).map(|tag| tag.place);
         let connection = place.and_then(|place| self.members.get(place));
-        match connection.and_then(|connection| connection.catch_up.as_ref()) {
-            Some(catch_up) => catch_up.cursor().map_or(CursorSuffix::None, CursorSuffix::of),
+        match connection.and_then(|connection| connection.replay.as_ref()) {
+            Some(replay) => replay.cursor().map_or(CursorSuffix::None, CursorSuffix::of),
             None => self.cursor_suffix(),
         }
     }

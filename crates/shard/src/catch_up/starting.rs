@@ -1,13 +1,9 @@
 //! Where a connection's catching up starts: at what it has, or at what its subscriber has confirmed.
 
-use std::collections::VecDeque;
-
-use foodtrack_contract::{Cursor, Offset};
 use foodtrack_tenant_log::SavedCursor;
 
-use super::{CatchUp, Start, Step};
 use crate::log_link::{Asker, ReadJob};
-use crate::replay_plan::{Owed, Plan};
+use crate::replay::{Replay, Start};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -16,83 +12,42 @@ impl Tenant {
     /// what it missed, and it is live at once if that is nothing.
     pub(crate) fn start_catch_up(&mut self, turn: &mut Turn<'_>, place: u32, start: Start) {
         let Some(position) = self.ledger.position() else { return };
-        let (epoch, delivered_through) = (position.epoch, position.delivered_through);
-        let Some(connection) = self.members.get_mut(place) else { return };
+        let Some(connection) = self.members.get(place) else { return };
         let subscriber = connection.subscriber;
         let known = self.reliability.subscriber(subscriber).and_then(|it| it.confirmed());
         let asks = turn.policies.delivery.any_acknowledged();
         let serial = turn.next_serial();
-        let mut catch_up = CatchUp {
-            serial,
-            step: Step::Ready,
-            cursor: Cursor::new(epoch, delivered_through),
-            had: Cursor::new(epoch, Offset::ZERO),
-            has_brought: matches!(start, Start::Recovered(_) | Start::Brought(_)),
-            at: delivered_through,
-            owed: Owed::These(Vec::new()),
-            was_away: !matches!(start, Start::Recovered(_)),
-            plan: Plan::default(),
-            read: VecDeque::new(),
-            has_lists: false,
-            started_ms: turn.now.monotonic_ms,
-            replayed: 0,
-            began: None,
-            session_start: None,
-            left: Vec::new(),
-            owns: Box::default(),
-        };
-        let brought = match start {
-            Start::Recovered(cursor) | Start::Brought(cursor) => Some(cursor),
-            Start::Confirmed => {
-                catch_up.session_start = Some(delivered_through);
-                None
-            }
-            Start::Since(since) => {
-                catch_up.began = (!asks).then_some(since);
-                catch_up.session_start = Some(since);
-                (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, since), since);
-                None
-            }
-        };
+        let mut replay = Replay::new(serial, &position, start, asks, turn.now.monotonic_ms);
         let mut to_find = None;
-        if let Some(cursor) = &brought {
-            (catch_up.cursor, catch_up.had) = (cursor.clone(), cursor.clone());
-            catch_up.at = cursor.through();
-        }
-        match (brought, known) {
-            (Some(cursor), None) if !asks => {
+        match (replay.brought().map(|cursor| cursor.through()), known) {
+            (Some(brought), None) if !asks => {
                 // It brings back what it got: that is a confirmation.
-                self.reliability.known(subscriber, cursor.through());
+                self.reliability.known(subscriber, brought);
                 self.save_cursor(turn, subscriber);
             }
-            (Some(cursor), Some(_)) => {
-                catch_up.owe(self.reliability.owed(subscriber, cursor.through()));
-                self.arrived(turn, subscriber, cursor.through());
+            (Some(brought), Some(_)) => {
+                replay.owe(self.reliability.owed(subscriber, brought));
+                self.arrived(turn, subscriber, brought);
             }
             (None, Some(confirmed)) => {
-                let confirmed = catch_up.not_beyond_began(confirmed);
-                catch_up.cursor = Cursor::new(epoch, confirmed);
-                (catch_up.had, catch_up.at) = (catch_up.cursor.clone(), confirmed);
-                catch_up.owe(self.reliability.owed(subscriber, confirmed));
+                let confirmed = replay.go_on_from(confirmed);
+                replay.owe(self.reliability.owed(subscriber, confirmed));
             }
-            (brought, None) => {
-                let since = self.reliability.here_since(subscriber, catch_up.at);
-                if brought.is_none() {
-                    (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, since), since);
-                }
-                catch_up.step = Step::Finding;
+            (_, None) => {
+                let since = self.reliability.here_since(subscriber, replay.at());
+                let cursor = replay.find(since);
                 to_find = self.reliability.subscriber(subscriber).map(|it| it.key.clone());
-                self.begin_cursor(turn, subscriber, &catch_up.cursor);
+                self.begin_cursor(turn, subscriber, cursor);
             }
         }
-        self.members.set_behind(place, Box::new(catch_up));
+        self.members.set_behind(place, Box::new(replay));
         self.keep_where_it_goes_on(turn, place);
         let asker = Asker { place, serial };
         match to_find {
             // Memory keeps nobody waiting.
             Some(key) if turn.log.is_in_memory => {
                 let saved = turn.log.log().cursor(&self.id, &key).ok().flatten();
-                self.found(turn, place, saved);
+                self.found(turn, place, saved.as_ref());
             }
             Some(key) => turn.log.read(&self.id, asker, ReadJob::Cursor(key)),
             None => {}
@@ -102,52 +57,26 @@ impl Tenant {
     /// Keeps where a client is sent what it missed from, where that is before its session began: what it brings back when
     /// it comes again may be as old, and nothing older is its own.
     fn keep_where_it_goes_on(&mut self, turn: &mut Turn<'_>, place: u32) {
-        let catch_up = self.members.get(place).and_then(|it| it.catch_up.as_ref());
-        let Some(catch_up) = catch_up else { return };
-        let (Some(start), Some(cursor)) = (catch_up.session_start, catch_up.cursor()) else {
-            return;
-        };
-        let from = cursor.through();
-        if from < start {
+        let replay = self.members.get(place).and_then(|it| it.replay.as_deref());
+        if let Some(from) = replay.and_then(Replay::start_before_session) {
             self.keep_from(turn, place, from);
         }
     }
 
     /// The store said how far a subscriber had confirmed.
-    pub(super) fn found(&mut self, turn: &mut Turn<'_>, place: u32, saved: Option<SavedCursor>) {
+    pub(super) fn found(&mut self, turn: &mut Turn<'_>, place: u32, saved: Option<&SavedCursor>) {
         let Some(position) = self.ledger.position() else { return };
-        let (epoch, trimmed_through) = (position.epoch, position.trimmed_through);
-        let asking = turn.policies.delivery.acknowledged();
         let Some(connection) = self.members.get_mut(place) else { return };
         let subscriber = connection.subscriber;
-        let Some(catch_up) = connection.catch_up.as_mut() else { return };
-        catch_up.step = Step::Ready;
-        let has_brought = catch_up.has_brought;
-        let mut lost = false;
-        let confirmed = match saved {
-            Some(saved) if saved.cursor.epoch() == epoch => saved.cursor.through(),
-            // Its log is gone with what it missed.
-            Some(_) => {
-                lost = true;
-                catch_up.cursor.through()
-            }
-            // Somebody who was never here has missed nothing.
-            None => catch_up.cursor.through(),
-        };
-        if has_brought {
-            // What it owes is somewhere behind; it has the rest.
-            catch_up.owed = Owed::AllOf(asking);
-            catch_up.at = confirmed.min(catch_up.had.through()).max(trimmed_through);
-        } else {
-            let at = catch_up.not_beyond_began(confirmed);
-            (catch_up.cursor, catch_up.at) = (Cursor::new(epoch, at), at);
-        }
-        let through = catch_up.had.through();
-        self.reliability.known(subscriber, confirmed);
-        self.reliability.arrived(subscriber, through);
+        let Some(replay) = connection.replay.as_deref_mut() else { return };
+        let asking = turn.policies.delivery.acknowledged();
+        let found = replay.found(saved, &position, asking);
+        let had = replay.had_through();
+        self.reliability.known(subscriber, found.confirmed);
+        self.reliability.arrived(subscriber, had);
         self.save_cursor(turn, subscriber);
         self.keep_where_it_goes_on(turn, place);
-        if lost {
+        if found.is_lost {
             self.tell_reset(turn, place);
         }
     }

@@ -10,10 +10,10 @@ use foodtrack_contract::{
 use foodtrack_transport::{ClientKey, Sid};
 use slab::Slab;
 
-use crate::catch_up::CatchUp;
 use crate::handshake::{Admission, ClientAbout, EXPIRED_GRACE_S};
 use crate::quota::{Bucket, Rate};
 use crate::reliability::SubscriberId;
+use crate::replay::Replay;
 
 use super::rooms::Memberships;
 use super::users::{User, UserPlace, Users};
@@ -40,7 +40,7 @@ pub(crate) struct Connection {
     /// Events it was sent that ask for an acknowledgement, less those it sent.
     asked: u32,
     /// What it has yet to get of what it missed; `None` when it is live.
-    pub(crate) catch_up: Option<Box<CatchUp>>,
+    pub(crate) replay: Option<Box<Replay>>,
     /// Its token has expired, and it may stay until then all the same: seconds since the Unix epoch.
     pub(crate) grace_until_s: u64,
     pub(crate) about: ClientAbout,
@@ -139,20 +139,20 @@ impl Connections {
     }
 
     /// Leaves a connection out of the live fan-out until it has caught up.
-    pub(super) fn set_behind(&mut self, place: u32, catch_up: Box<CatchUp>) {
+    pub(super) fn set_behind(&mut self, place: u32, replay: Box<Replay>) {
         if let (Some(connection), Some(Some(seat))) =
             (self.slots.get_mut(place as usize), self.seats.get_mut(place as usize))
         {
-            connection.catch_up = Some(catch_up);
+            connection.replay = Some(replay);
             seat.is_live = false;
         }
     }
 
     /// The connection has caught up.
-    pub(super) fn set_live(&mut self, place: u32) -> Option<Box<CatchUp>> {
+    pub(super) fn set_live(&mut self, place: u32) -> Option<Box<Replay>> {
         let connection = self.slots.get_mut(place as usize)?;
         self.seats.get_mut(place as usize)?.as_mut()?.is_live = true;
-        connection.catch_up.take()
+        connection.replay.take()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -237,7 +237,7 @@ impl Connections {
             arrived: 0,
             asked_twice: false,
             asked: 0,
-            catch_up: None,
+            replay: None,
             grace_until_s,
             about,
             user_agent,

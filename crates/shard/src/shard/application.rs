@@ -308,7 +308,7 @@ fn send_away(io: &mut Reactor, client: ClientKey) -> Verdict<Admission> {
 #[derive(Debug)]
 pub(super) struct Entering {
     client: ClientKey,
-    start: crate::catch_up::Start,
+    start: crate::replay::Start,
     /// Orders of its user's that may not be in memory.
     owns: Box<[Box<str>]>,
     is_recovered: bool,

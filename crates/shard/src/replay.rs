@@ -1,0 +1,379 @@
+//! One connection that catches up: what it needs of the log next, and when it is live.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, Offset};
+use foodtrack_tenant_log::{LogEntry, LoggedRoom, SavedCursor};
+
+use crate::cursor_suffix::CursorSuffix;
+use crate::ledger::Position;
+use crate::page_limits::PAGE_ENTRIES;
+use crate::replay_plan::{Owed, Plan, Window};
+
+/// Entries that are looked at together: urgent ones overtake within them.
+const WINDOW_ENTRIES: usize = 8_192;
+/// How many rooms that were left meanwhile are remembered.
+const LEFT_ROOMS_MAX: usize = 1_024;
+
+/// Where a connection starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Its session is back, and this is what it has.
+    Recovered(Cursor),
+    /// It has this, though its session is gone.
+    Brought(Cursor),
+    /// As far as its subscriber has confirmed; from now on, if that was never here.
+    Confirmed,
+    /// The same; but from here on, if its subscriber has confirmed nothing.
+    Since(Offset),
+}
+
+/// A connection on its way to be live.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    /// Tells this one from an earlier one in the same place.
+    serial: u32,
+    state: State,
+    origin: Origin,
+    /// What the recipient has: what it had when it came, and what was sent since or is not for it.
+    cursor: Cursor,
+    /// What it had when it came.
+    had: Cursor,
+    /// Everything up to here was looked at.
+    at: Offset,
+    owed: Owed,
+    plan: Plan,
+    /// Read, and not sent yet; in the plan's order.
+    read: VecDeque<Arc<LogEntry>>,
+    /// Frames went out since the client had last taken everything that must not be overtaken: their suffixes list what did.
+    has_lists: bool,
+    started_ms: u64,
+    replayed: u64,
+    /// Rooms that it has left meanwhile, and the last place at which it was in them: what came before is for it.
+    left: Vec<(LoggedRoom, Offset)>,
+    /// Orders of its user's that may not be in memory.
+    owns: Box<[Box<str>]>,
+}
+
+/// Who says where a connection was.
+#[derive(Debug)]
+enum Origin {
+    /// It said so itself. `was_away` where its session is gone all the same.
+    Brought { was_away: bool },
+    /// What is known of its subscriber.
+    Subscriber {
+        /// Where its session began, if it is back and has had nothing since: what another socket of its subscriber got and
+        /// confirmed, this one did not get. Not set where messages are acknowledged: the subscriber's word is enough there.
+        began: Option<Offset>,
+        /// Where its session begins, as its private id says.
+        session_start: Offset,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The store is asked how far the subscriber had confirmed.
+    Finding,
+    /// The store is asked for a plan or for entries.
+    Reading,
+    /// The client has yet to take what was sent.
+    Draining,
+    /// There is something to do at once.
+    Ready,
+}
+
+/// What a connection that catches up needs next.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing before an answer has come.
+    Nothing,
+    /// It is up to date.
+    Live,
+    /// The client must take what it was sent.
+    Drain,
+    /// The entry that [`Replay::take`] gives, or the one of these places that is first.
+    Entries(Vec<Offset>),
+    /// A plan of what comes after this place.
+    Plan { after: Offset },
+}
+
+/// What the store knew of a subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// How far it had confirmed.
+    pub(crate) confirmed: Offset,
+    /// Its log is gone with what it missed.
+    pub(crate) is_lost: bool,
+}
+
+impl Replay {
+    /// One that starts while the log stands at `position`. `asks` where messages are to be acknowledged.
+    pub(crate) fn new(
+        serial: u32,
+        position: &Position,
+        start: Start,
+        asks: bool,
+        now_ms: u64,
+    ) -> Self {
+        let (epoch, end) = (position.epoch, position.delivered_through);
+        let nothing = Cursor::new(epoch, Offset::ZERO);
+        let subscribers = |began, session_start| Origin::Subscriber { began, session_start };
+        let (origin, cursor, had) = match start {
+            Start::Recovered(cursor) => {
+                (Origin::Brought { was_away: false }, cursor.clone(), cursor)
+            }
+            Start::Brought(cursor) => (Origin::Brought { was_away: true }, cursor.clone(), cursor),
+            Start::Confirmed => (subscribers(None, end), Cursor::new(epoch, end), nothing),
+            Start::Since(since) => {
+                let began = (!asks).then_some(since);
+                (subscribers(began, since), Cursor::new(epoch, since), nothing)
+            }
+        };
+        Self {
+            serial,
+            state: State::Ready,
+            origin,
+            at: cursor.through(),
+            cursor,
+            had,
+            owed: Owed::These(Vec::new()),
+            plan: Plan::default(),
+            read: VecDeque::new(),
+            has_lists: false,
+            started_ms: now_ms,
+            replayed: 0,
+            left: Vec::new(),
+            owns: Box::default(),
+        }
+    }
+
+    pub(crate) fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    /// Where the recipient stands; `None` until the store has said.
+    pub(crate) fn cursor(&self) -> Option<&Cursor> {
+        let is_known = self.state != State::Finding || self.brought().is_some();
+        is_known.then_some(&self.cursor)
+    }
+
+    /// What the recipient said that it has.
+    pub(crate) fn brought(&self) -> Option<&Cursor> {
+        matches!(self.origin, Origin::Brought { .. }).then_some(&self.had)
+    }
+
+    /// Whether it was away for long.
+    pub(crate) fn was_away(&self) -> bool {
+        !matches!(self.origin, Origin::Brought { was_away: false })
+    }
+
+    /// Everything up to here the recipient had when it came.
+    pub(crate) fn had_through(&self) -> Offset {
+        self.had.through()
+    }
+
+    /// Everything up to here was looked at.
+    pub(crate) fn at(&self) -> Offset {
+        self.at
+    }
+
+    /// Where it is sent from what it missed, if that is before its session began.
+    pub(crate) fn start_before_session(&self) -> Option<Offset> {
+        let from = self.cursor()?.through();
+        match self.origin {
+            Origin::Subscriber { session_start, .. } => (from < session_start).then_some(from),
+            Origin::Brought { .. } => None,
+        }
+    }
+
+    /// Where it goes on, while its subscriber has `confirmed`.
+    fn not_beyond_began(&self, confirmed: Offset) -> Offset {
+        match self.origin {
+            Origin::Subscriber { began: Some(began), .. } => confirmed.min(began),
+            _ => confirmed,
+        }
+    }
+
+    /// Goes on where its subscriber has confirmed. Returns where that is.
+    pub(crate) fn go_on_from(&mut self, confirmed: Offset) -> Offset {
+        let confirmed = self.not_beyond_began(confirmed);
+        self.cursor = Cursor::new(self.cursor.epoch(), confirmed);
+        (self.had, self.at) = (self.cursor.clone(), confirmed);
+        confirmed
+    }
+
+    /// Sends these again, ascending, though the recipient had them.
+    pub(crate) fn owe(&mut self, offsets: Vec<Offset>) {
+        if let Some(first) = offsets.first() {
+            self.at = self.at.min(Offset::ZERO.plus(first.get().saturating_sub(1)));
+        }
+        self.owed = Owed::These(offsets);
+    }
+
+    /// Waits until the store has said how far its subscriber had confirmed, which has been here since the log ended at
+    /// `since`. Returns where the subscriber stands if the store knows nothing of it.
+    pub(crate) fn find(&mut self, since: Offset) -> &Cursor {
+        if self.brought().is_none() {
+            (self.cursor, self.at) = (Cursor::new(self.cursor.epoch(), since), since);
+        }
+        self.state = State::Finding;
+        &self.cursor
+    }
+
+    /// The store has said how far its subscriber had confirmed. `asking` are the types that ask for acknowledgements.
+    pub(crate) fn found(
+        &mut self,
+        saved: Option<&SavedCursor>,
+        position: &Position,
+        asking: Vec<Box<str>>,
+    ) -> Found {
+        self.state = State::Ready;
+        let known = saved.filter(|saved| saved.cursor.epoch() == position.epoch);
+        // Somebody who was never here has missed nothing.
+        let confirmed = known.map_or(self.cursor.through(), |saved| saved.cursor.through());
+        if self.brought().is_some() {
+            // What it owes is somewhere behind; it has the rest.
+            self.owed = Owed::AllOf(asking);
+            self.at = confirmed.min(self.had.through()).max(position.trimmed_through);
+        } else {
+            let at = self.not_beyond_began(confirmed);
+            (self.cursor, self.at) = (Cursor::new(position.epoch, at), at);
+        }
+        Found { confirmed, is_lost: saved.is_some() && known.is_none() }
+    }
+
+    /// What it needs next, while everything was delivered up to `end`. `must_drain` where a page is sent, and `is_backlogged`
+    /// says whether the client has yet to take something.
+    pub(crate) fn next(
+        &mut self,
+        end: Offset,
+        must_drain: bool,
+        is_backlogged: impl FnOnce() -> bool,
+    ) -> Next {
+        if self.state != State::Ready {
+            return Next::Nothing;
+        }
+        let next = self.plan.next();
+        if next.is_none() {
+            self.at = self.at.max(self.plan.through);
+            self.cursor.advance(self.at);
+        }
+        let is_done = next.is_none() && self.at >= end;
+        if is_done && !(self.has_lists && is_backlogged()) {
+            return Next::Live;
+        }
+        if is_done || must_drain {
+            self.state = State::Draining;
+            return Next::Drain;
+        }
+        match next {
+            Some(_) => Next::Entries(self.plan.ahead(PAGE_ENTRIES)),
+            None => Next::Plan { after: self.at },
+        }
+    }
+
+    /// How to look at what comes next. `oldest_ms` and `now_ms` are believed time.
+    pub(crate) fn window(&self, oldest_ms: u64, now_ms: u64) -> Window {
+        Window {
+            entries_max: WINDOW_ENTRIES,
+            had: self.had.clone(),
+            owed: self.owed.clone(),
+            overtaking_max: CURSOR_BEYOND_MAX - self.cursor.beyond().len(),
+            was_away: self.was_away(),
+            oldest_ms,
+            now_ms,
+        }
+    }
+
+    /// Waits for an answer of the store.
+    pub(crate) fn wait(&mut self) {
+        self.state = State::Reading;
+    }
+
+    /// What was planned is sent next.
+    pub(crate) fn planned(&mut self, plan: Plan) {
+        self.ready();
+        self.plan = plan;
+    }
+
+    /// These entries of the plan were read, in its order; more than these may be there.
+    pub(crate) fn read_ahead(&mut self, entries: Vec<LogEntry>) {
+        self.read = entries.into_iter().map(Arc::new).collect();
+    }
+
+    /// Of the first `places` of the plan these entries are there: the others are skipped.
+    pub(crate) fn read(&mut self, entries: Vec<LogEntry>, places: usize) {
+        self.ready();
+        let there: Vec<Offset> = entries.iter().map(|it| it.offset).collect();
+        self.plan.keep_of_first(places, &there);
+        self.read_ahead(entries);
+    }
+
+    fn ready(&mut self) {
+        if self.state == State::Reading {
+            self.state = State::Ready;
+        }
+    }
+
+    /// Takes the next entry of the plan, if it was read: from now on the recipient has it.
+    pub(crate) fn take(&mut self) -> Option<Arc<LogEntry>> {
+        let (offset, overtakes) = self.plan.next()?;
+        let entry = self.read.pop_front_if(|first| first.offset == offset)?;
+        self.plan.advance();
+        if overtakes {
+            let _ = self.cursor.add(entry.offset);
+        } else {
+            self.cursor.advance(entry.offset);
+        }
+        self.replayed += 1;
+        Some(entry)
+    }
+
+    /// What ends the entry that was taken last.
+    pub(crate) fn suffix(&mut self) -> CursorSuffix {
+        let suffix = CursorSuffix::of(&self.cursor);
+        self.has_lists |= matches!(suffix, CursorSuffix::Behind(_));
+        suffix
+    }
+
+    /// The client took what it was sent. Returns whether that is what it waited for.
+    pub(crate) fn drained(&mut self) -> bool {
+        let was_draining = self.state == State::Draining;
+        if was_draining {
+            (self.state, self.has_lists) = (State::Ready, false);
+        }
+        was_draining
+    }
+
+    /// How long it took, where anything was sent.
+    pub(crate) fn took_ms(&self, now_ms: u64) -> Option<u64> {
+        (self.replayed > 0).then(|| now_ms.saturating_sub(self.started_ms))
+    }
+
+    /// Notes which orders are its user's, for what it missed in their rooms.
+    pub(crate) fn set_owns(&mut self, owns: Box<[Box<str>]>) {
+        self.owns = owns;
+    }
+
+    /// Orders of its user's that may not be in memory.
+    pub(crate) fn owns(&self) -> &[Box<str>] {
+        &self.owns
+    }
+
+    /// Notes that it has left a room, in which it was until `through`.
+    pub(crate) fn has_left(&mut self, room: LoggedRoom, through: Offset) {
+        self.left.retain(|(other, _)| *other != room);
+        if self.left.len() < LEFT_ROOMS_MAX {
+            self.left.push((room, through));
+        }
+    }
+
+    /// Rooms that it has left meanwhile, and the last place at which it was in them.
+    pub(crate) fn left(&self) -> &[(LoggedRoom, Offset)] {
+        &self.left
+    }
+}
