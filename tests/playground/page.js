@@ -101,6 +101,13 @@ export class Playground {
     return this.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   }
 
+  /** The texts of what is in view of the restaurant, matches the selector and takes more than one line. */
+  tallerThanALine(selector) {
+    return this.stage.locator(selector).evaluateAll((all) => all
+      .filter((one) => one.getBoundingClientRect().height > 2 * parseFloat(getComputedStyle(one).fontSize) * 1.2)
+      .map((one) => one.textContent));
+  }
+
   async screenshot(name) {
     await mkdir(SCREENSHOTS, { recursive: true });
     await this.page.screenshot({ path: `${SCREENSHOTS}/${name}.png` });

@@ -64,6 +64,13 @@ scenario('an order placed by clicking is followed to its delivery', WIDE, async 
   assert.ok(await page.overflowPx() <= 0);
 });
 
+scenario('in a small window an event has a line, and so has the head of a ticket', { width: 1280, height: 800 }, async (page) => {
+  await page.stage.locator('.ticket').first().waitFor();
+  await page.stage.getByText('kitchen:preparation_completed').first().waitFor();
+  assert.deepEqual(await page.tallerThanALine('.event .type, .ticket-head'), []);
+  assert.ok(await page.overflowPx() <= 0);
+});
+
 scenario('on a phone, too, and nothing scrolls sideways', { ...NARROW, colorScheme: 'dark' }, async (page) => {
   await followAnOrder(page, 'narrow-dark');
   for (const role of ['customer', 'dashboard', 'kitchen', 'courier', 'lab']) {
