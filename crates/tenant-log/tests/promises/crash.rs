@@ -8,8 +8,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use foodtrack_contract::Offset;
-use foodtrack_tenant_log::{Admission, Commit, CommitError, CommitGate, Durability, SqliteOptions};
+use foodtrack_tenant_log::{
+    Admission, Commit, CommitError, CommitGate, Durability, SqliteOptions, check,
+};
 
+use crate::large_commits;
 use crate::support::{OpenLog, id, offset, open_sqlite, tenant};
 
 const DIRECTORY: &str = "FOODTRACK_TENANT_LOG_DIRECTORY";
@@ -36,10 +39,27 @@ fn child_that_appends_until_it_is_killed() {
     }
 }
 
-/// Runs the child until it has committed `commits` times; returns the last offset it showed, and the last committed.
-fn run_and_kill(directory: &Path, commits: usize) -> (u64, u64) {
+/// The same with recoverable entries that come by the hundred, and share large commits.
+#[test]
+fn child_that_appends_much_until_it_is_killed() {
+    let Some(directory) = std::env::var_os(DIRECTORY) else { return };
+    let open = open_sqlite(Path::new(&directory), large_commits::options());
+    let mut writer = open.writer("t");
+    let mut out = std::io::stdout().lock();
+    loop {
+        let first = writer.sequence.next().get();
+        large_commits::submit(&mut writer, first..=first + 299, 1_000);
+        writer.sequence.release();
+        writer.hear();
+        writeln!(out, "\ncommitted {}", writer.sequence.committed_through()).unwrap();
+        out.flush().unwrap();
+    }
+}
+
+/// Runs a child until it has committed `commits` times; returns the last offset it showed, and the last committed.
+fn run_and_kill(child: &str, directory: &Path, commits: usize) -> (u64, u64) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crash::child_that_appends_until_it_is_killed", "--nocapture"])
+        .args(["--exact", &format!("crash::{child}"), "--nocapture"])
         .env(DIRECTORY, directory)
         .stdout(Stdio::piped())
         .spawn()
@@ -70,7 +90,8 @@ fn a_committed_entry_survives_a_kill() {
     let mut committed_ids = BTreeSet::new();
     let mut first = 1;
     for commits in [1, 7, 40] {
-        let (shown, committed) = run_and_kill(directory.path(), commits);
+        let child = "child_that_appends_until_it_is_killed";
+        let (shown, committed) = run_and_kill(child, directory.path(), commits);
         // The child's ids are its offsets.
         committed_ids.extend(first..=committed);
         let open = open_sqlite(directory.path(), SqliteOptions::default());
@@ -82,6 +103,24 @@ fn a_committed_entry_survives_a_kill() {
         assert!(kept.is_superset(&committed_ids));
         // The head that was just given out was not used: a clean end gives it back.
         first = head.next.get();
+    }
+}
+
+#[test]
+fn a_kill_loses_nothing_of_large_commits_and_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    for commits in [2, 9, 17] {
+        let child = "child_that_appends_much_until_it_is_killed";
+        let (_, committed) = run_and_kill(child, directory.path(), commits);
+        {
+            let open = open_sqlite(directory.path(), large_commits::options());
+            // The child's ids are its offsets.
+            let kept = large_commits::entries(&open, "t");
+            let as_sent = |n| large_commits::large(n, offset(n), 1_000);
+            assert!(kept.iter().all(|it| *it == as_sent(it.offset.get())));
+            assert!(kept.last().is_some_and(|last| last.offset.get() >= committed));
+        }
+        assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
     }
 }
 

@@ -1,8 +1,5 @@
 //! Recoverable entries that come by the hundred, and share large commits.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,19 +14,21 @@ use crate::support::{
     KEEPS_ALL, OpenLog, Writer, entry, id, noise, offset, open_sqlite, request, tenant, wait_for,
 };
 
-const DIRECTORY: &str = "FOODTRACK_TENANT_LOG_LARGE_COMMITS";
-
-fn options() -> SqliteOptions {
+pub(crate) fn options() -> SqliteOptions {
     SqliteOptions { retention: KEEPS_ALL, ..SqliteOptions::default() }
 }
 
-fn large(n: u64, at: Offset, message_bytes: usize) -> LogEntry {
+pub(crate) fn large(n: u64, at: Offset, message_bytes: usize) -> LogEntry {
     let durability = Durability::Recoverable;
     LogEntry { durability, message: noise(n, message_bytes).into(), ..entry(at, id(n)) }
 }
 
 /// Submits recoverable entries that no packing makes small, all at once, and does not wait.
-fn submit(writer: &mut Writer<'_>, numbers: std::ops::RangeInclusive<u64>, message_bytes: usize) {
+pub(crate) fn submit(
+    writer: &mut Writer<'_>,
+    numbers: std::ops::RangeInclusive<u64>,
+    message_bytes: usize,
+) {
     for n in numbers {
         let entry = large(n, writer.sequence.next(), message_bytes);
         writer.gather_entry(&entry);
@@ -47,7 +46,7 @@ fn settle(writer: &mut Writer<'_>) {
 }
 
 /// All of a tenant's entries, read in one page.
-fn entries(open: &OpenLog, name: &str) -> Vec<LogEntry> {
+pub(crate) fn entries(open: &OpenLog, name: &str) -> Vec<LogEntry> {
     open.page(&tenant(name), 0, 1_000_000).entries
 }
 
@@ -91,59 +90,6 @@ fn what_came_in_a_large_commit_is_read_like_the_rest() {
     assert_eq!(head.recent, recent);
     let makes_order = |it: &&LogEntry| it.creates_order.is_some() && it.entity.is_some();
     assert_eq!(head.orders.len(), expected.iter().filter(makes_order).count());
-}
-
-/// Not a test, and over at once where it is run as one: the process that is killed. It says what is committed.
-#[test]
-fn child_that_appends_much_until_it_is_killed() {
-    let Some(directory) = std::env::var_os(DIRECTORY) else { return };
-    let open = open_sqlite(Path::new(&directory), options());
-    let mut writer = open.writer("t");
-    let mut out = std::io::stdout().lock();
-    loop {
-        let first = writer.sequence.next().get();
-        submit(&mut writer, first..=first + 299, 1_000);
-        writer.sequence.release();
-        writer.hear();
-        writeln!(out, "\ncommitted {}", writer.sequence.committed_through()).unwrap();
-        out.flush().unwrap();
-    }
-}
-
-#[test]
-fn a_kill_loses_nothing_that_was_committed_and_leaves_nothing_behind() {
-    let directory = tempfile::tempdir().unwrap();
-    for commits in [2, 9, 17] {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "large_commits::child_that_appends_much_until_it_is_killed",
-                "--nocapture",
-            ])
-            .env(DIRECTORY, directory.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (mut committed, mut seen) = (0, 0);
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-            if let Some(n) = line.unwrap().strip_prefix("committed ") {
-                committed = n.parse().unwrap();
-                seen += 1;
-            }
-            if seen == commits {
-                child.kill().unwrap();
-            }
-        }
-        child.wait().unwrap();
-        assert!(seen >= commits, "the child ended by itself");
-        let open = open_sqlite(directory.path(), options());
-        // The child's ids are its offsets.
-        let kept = entries(&open, "t");
-        assert!(kept.iter().all(|it| *it == large(it.offset.get(), it.offset, 1_000)));
-        assert!(kept.last().is_some_and(|last| last.offset.get() >= committed));
-        drop(open);
-        assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
-    }
 }
 
 #[test]

@@ -176,13 +176,6 @@ fn retention_keeps_up_where_every_commit_is_large() {
 }
 
 #[test]
-fn retention_keeps_up_where_entries_are_many_in_a_run() {
-    // As many as may wait for their places, and two commits.
-    let kept = kept_of(50, 8_000, Durability::Recoverable);
-    assert!(kept <= 262_000, "{kept} of 392 000 are kept");
-}
-
-#[test]
 fn a_log_that_nobody_uses_sleeps() {
     let directory = tempfile::tempdir().unwrap();
     let (open, commits) = counting(directory.path());
