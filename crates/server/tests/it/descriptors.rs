@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use test_support::{let_pass, wait_until};
 
 use crate::process::Served;
 use crate::support::{SECRET, request};
@@ -51,21 +52,26 @@ fn is_open(stream: &TcpStream) -> bool {
     stream.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
-/// Keeps so many silent sockets open, until the flag is set. Returns how many of them were closed by the server.
-fn crowd(address: SocketAddr, source: Ipv4Addr, count: usize, is_over: &AtomicBool) -> usize {
-    let (mut sockets, mut closed) = (VecDeque::new(), 0);
+/// Keeps so many silent sockets open, until the flag is set. Counts how many of them were closed by the server.
+fn crowd(
+    address: SocketAddr,
+    source: Ipv4Addr,
+    count: usize,
+    is_over: &AtomicBool,
+    closed: &AtomicUsize,
+) {
+    let mut sockets = VecDeque::new();
     while !is_over.load(Ordering::Relaxed) {
         let before = sockets.len();
         sockets.retain(is_open);
-        closed += before - sockets.len();
+        closed.fetch_add(before - sockets.len(), Ordering::Relaxed);
         while sockets.len() < count
             && let Ok(socket) = connect_from(address, source)
         {
             sockets.push_back(socket);
         }
-        std::thread::sleep(Duration::from_millis(5));
+        let_pass(Duration::from_millis(5));
     }
-    closed
 }
 
 #[test]
@@ -88,19 +94,21 @@ fn where_descriptors_end_all_the_same_the_busiest_addresss_silent_sockets_go_and
     let few: Vec<TcpStream> =
         (0..3).map(|_| connect_from(address, Ipv4Addr::new(127, 0, 0, 12)).unwrap()).collect();
     let is_over = AtomicBool::new(false);
-    let closed = std::thread::scope(|scope| {
-        let crowd = scope.spawn(|| crowd(address, Ipv4Addr::new(127, 0, 0, 11), 100, &is_over));
-        std::thread::sleep(Duration::from_millis(300));
+    let closed = AtomicUsize::new(0);
+    let busiest = Ipv4Addr::new(127, 0, 0, 11);
+    std::thread::scope(|scope| {
+        scope.spawn(|| crowd(address, busiest, 100, &is_over, &closed));
+        wait_until("descriptors have ended", || closed.load(Ordering::Relaxed) > 0);
         let answers = (0..20).map(|_| {
             let line = "GET /socket.io/?EIO=4&transport=polling";
-            std::thread::sleep(Duration::from_millis(50));
+            let_pass(Duration::from_millis(50));
             request(address, line, &[("Connection", "close")], "").status
         });
         let answers: Vec<u16> = answers.collect();
         is_over.store(true, Ordering::Relaxed);
         assert_eq!(answers, [200; 20]);
-        crowd.join().unwrap()
     });
+    let closed = closed.into_inner();
     assert!(closed > 20, "{closed}");
     assert!(few.iter().all(is_open), "who has few loses none");
     served.signal("TERM");
