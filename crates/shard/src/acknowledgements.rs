@@ -7,6 +7,7 @@ use foodtrack_tenant_log::{DeadLetter, DeadLetterReason, LogEntry};
 use foodtrack_transport::FrameMeta;
 use uuid::Uuid;
 
+use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::reliability::{Retry, SubscriberId};
 use crate::tenant::Tenant;
@@ -14,7 +15,12 @@ use crate::turn::Turn;
 
 impl Tenant {
     /// As [`Tenant::asked`], of a message that was given up before: it is owed again, wherever its subscriber stands.
-    pub(crate) fn asked_again(&mut self, turn: &mut Turn<'_>, place: u32, entry: &Arc<LogEntry>) {
+    pub(crate) fn asked_again(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        entry: &Arc<LogEntry>,
+    ) {
         if let Some(connection) = self.members.get(place) {
             self.reliability.owe_again(connection.subscriber, entry.offset);
         }
@@ -24,7 +30,7 @@ impl Tenant {
     /// Waits for a connection's acknowledgement of an entry that was sent to it `attempts` times.
     pub(crate) fn asked(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         place: u32,
         entry: &Arc<LogEntry>,
         attempts: u32,
@@ -40,7 +46,7 @@ impl Tenant {
     }
 
     /// A client acknowledged the entry at an offset.
-    pub(crate) fn acknowledged(&mut self, turn: &mut Turn<'_>, place: u32, id: u64) {
+    pub(crate) fn acknowledged(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32, id: u64) {
         let (Some(connection), Some(offset)) = (self.members.get(place), Offset::new(id)) else {
             return;
         };
@@ -50,7 +56,7 @@ impl Tenant {
         turn.counters.acknowledged.add(1);
         if settled.has_letter
             && let Some(known) = self.reliability.subscriber(subscriber)
-            && let Err(error) = turn.log.log().unbury(&self.id, offset, &known.key)
+            && let Err(error) = turn.effects.log().unbury(&self.id, offset, &known.key)
         {
             tracing::warn!(tenant = self.id.as_str(), %error, "a dead letter was not taken away");
         }
@@ -60,7 +66,7 @@ impl Tenant {
     }
 
     /// Sends an event again that nobody has acknowledged, or gives it up.
-    pub(crate) fn retry(&mut self, turn: &mut Turn<'_>, due: Retry) {
+    pub(crate) fn retry(&mut self, turn: &mut Turn<'_, impl Effects>, due: Retry) {
         let Retry { to, entry, attempts, .. } = due;
         let (Some(client), Some(connection)) = (self.present(to), self.members.get(to.place))
         else {
@@ -76,7 +82,8 @@ impl Tenant {
         } else if attempts >= turn.retry.attempts_max {
             self.give_up(turn, subscriber, offset, id, DeadLetterReason::Failed, attempts);
         } else {
-            EventFrame::asking(&entry, FrameMeta::default(), attempts).send(turn.io, client);
+            let event = EventFrame::asking(&entry, FrameMeta::default(), attempts);
+            turn.effects.send_event(client, &event);
             // It is given up when it was tried often enough.
             self.note_unsayable(turn, &entry.event, None);
             turn.counters.retries.add(1);
@@ -87,7 +94,7 @@ impl Tenant {
     /// Notes that a subscriber will not get a message.
     pub(crate) fn give_up(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         subscriber: SubscriberId,
         offset: Offset,
         id: Uuid,
@@ -100,7 +107,7 @@ impl Tenant {
             DeadLetter { offset, subscriber: known.key.clone(), id, reason, attempts, at_ms };
         // In place of the one it may have.
         let settled = self.reliability.settle(subscriber, offset);
-        if let Err(error) = turn.log.log().bury(&self.id, letter) {
+        if let Err(error) = turn.effects.log().bury(&self.id, letter) {
             tracing::warn!(tenant = self.id.as_str(), %error, "a dead letter was not kept");
         }
         turn.counters.dead_letters.add(1);

@@ -13,6 +13,7 @@ use foodtrack_transport::{FrameMeta, LogPlace, Urgency};
 use uuid::Uuid;
 
 use crate::cursor_suffix::CursorSuffix;
+use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::intake::Emission;
 use crate::ledger::{Pending, Unavailable};
@@ -47,7 +48,7 @@ impl Tenant {
     /// Tells who sent a message again what became of it the first time, now or when that is known.
     pub(crate) fn answer_repeat(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         id: Uuid,
         offset: Option<Offset>,
         reply: ReplyTo,
@@ -64,7 +65,12 @@ impl Tenant {
     }
 
     /// Gives a message that passed every check to the log, or straight to its audience.
-    pub(crate) fn take(&mut self, turn: &mut Turn<'_>, checked: &Checked<'_>, reply: ReplyTo) {
+    pub(crate) fn take(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        checked: &Checked<'_>,
+        reply: ReplyTo,
+    ) {
         let class = checked.policy.class;
         if class != DeliveryClass::Volatile {
             let may_be_lost = class == DeliveryClass::Recoverable;
@@ -93,14 +99,14 @@ impl Tenant {
     /// Submits a message to the log.
     fn append(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         checked: &Checked<'_>,
     ) -> Result<Admission, NotAppended> {
         let durability = checked.durability(turn);
         let admission = self.ledger.admit(checked.id, checked.is_named, durability)?;
         if let Admission::New(offset) = admission {
             let entry = checked.entry(offset, durability, turn.now.believed_ms);
-            if let Err(error) = turn.log.submit(&self.id, &entry) {
+            if let Err(error) = turn.effects.submit(&self.id, &entry) {
                 self.ledger.withdraw(checked.id, offset);
                 return Err(NotAppended::Submit(error));
             }
@@ -114,7 +120,7 @@ impl Tenant {
     /// Delivers a message that was submitted a moment ago, or has it wait for the log.
     fn follow(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         checked: &Checked<'_>,
         offset: Offset,
         reply: ReplyTo,
@@ -134,7 +140,7 @@ impl Tenant {
         self.deliver_released(turn);
     }
 
-    fn send_unlogged(&mut self, turn: &mut Turn<'_>, checked: &Checked<'_>) {
+    fn send_unlogged(&mut self, turn: &mut Turn<'_, impl Effects>, checked: &Checked<'_>) {
         let suffix = self.cursor_suffix();
         let meta = checked.meta(suffix.place());
         self.fan_out(turn, &checked.frame(meta, &suffix), &checked.audience);
@@ -143,16 +149,17 @@ impl Tenant {
         if checked.policy.is_logged() {
             for client in self.members.behind(&checked.audience) {
                 let suffix = self.cursor_suffix_for(turn, client);
-                checked.frame(checked.meta(suffix.place()), &suffix).send(turn.io, client);
+                let event = checked.frame(checked.meta(suffix.place()), &suffix);
+                turn.effects.send_event(client, &event);
             }
         }
     }
 }
 
 impl Checked<'_> {
-    fn durability(&self, turn: &Turn<'_>) -> Durability {
+    fn durability(&self, turn: &Turn<'_, impl Effects>) -> Durability {
         match self.policy.class {
-            DeliveryClass::Durable if !turn.log.is_in_memory => Durability::Durable,
+            DeliveryClass::Durable if !turn.effects.is_log_in_memory() => Durability::Durable,
             _ => Durability::Recoverable,
         }
     }

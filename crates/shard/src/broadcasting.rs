@@ -9,6 +9,7 @@ use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
 use uuid::Uuid;
 
 use crate::appending::Checked;
+use crate::effects::Effects;
 use crate::intake::tells_a_cancel;
 use crate::model::{Accepted, Broadcast, Recipients};
 use crate::reply_to::ReplyTo;
@@ -18,7 +19,12 @@ use crate::turn::Turn;
 impl Tenant {
     /// An event of the server's own, to recipients it names. One that names rooms, applications or users is logged like
     /// any other of its class; one that names or leaves out single connections is for those who are here.
-    pub(crate) fn broadcast(&mut self, turn: &mut Turn<'_>, broadcast: &Broadcast, reply: ReplyTo) {
+    pub(crate) fn broadcast(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        broadcast: &Broadcast,
+        reply: ReplyTo,
+    ) {
         let checked = match self.check_broadcast(turn, broadcast) {
             Ok(checked) => checked,
             Err(refusal) => return self.answer(turn, reply, Err(refusal)),
@@ -29,9 +35,10 @@ impl Tenant {
         let connections = self.places_of(&broadcast.to.connections);
         let excepted = self.places_of(&broadcast.except);
         let suffix = self.cursor_suffix();
-        let frame = checked.frame(checked.meta(suffix.place()), &suffix).encode(turn.io);
+        let frame = checked.frame(checked.meta(suffix.place()), &suffix);
+        let frame = turn.effects.encode(&frame);
         let recipients = self.members.recipients_with(&checked.audience, &connections, &excepted);
-        let delivered = recipients.send(|_, client| turn.io.send(client, frame));
+        let delivered = recipients.send(|_, client| turn.effects.send(client, frame));
         self.count_deliveries(turn, delivered);
         turn.counters.events_accepted.add(1);
         self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
@@ -39,7 +46,7 @@ impl Tenant {
 
     fn check_broadcast<'b>(
         &self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         broadcast: &'b Broadcast,
     ) -> Result<Checked<'b>, Refusal> {
         let policies = turn.policies;

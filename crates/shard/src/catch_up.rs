@@ -12,6 +12,7 @@ use foodtrack_tenant_log::{DeadLetterReason, LogEntry, LoggedRoom, ReadError};
 use foodtrack_transport::{FrameMeta, LogPlace};
 
 use crate::cursor_suffix::CursorSuffix;
+use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::ledger::Position;
 use crate::log_link::{Asker, ReadAnswer, ReadJob};
@@ -24,7 +25,12 @@ use crate::viewer::Viewer;
 
 impl Tenant {
     /// Hears what was read for a connection.
-    pub(crate) fn read_for(&mut self, turn: &mut Turn<'_>, asker: Asker, answer: ReadAnswer) {
+    pub(crate) fn read_for(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        asker: Asker,
+        answer: ReadAnswer,
+    ) {
         if let ReadAnswer::Letters { offsets, entries } = answer {
             return self.redeliver(turn, asker.place, offsets, entries);
         }
@@ -56,7 +62,7 @@ impl Tenant {
                 // It comes back by itself, with what it has.
                 if let Some(connection) = self.members.get(asker.place) {
                     let reason = foodtrack_transport::CloseReason::ServerClosed;
-                    turn.io.close(connection.client, reason);
+                    turn.effects.close(connection.client, reason);
                 }
                 return;
             }
@@ -65,22 +71,22 @@ impl Tenant {
     }
 
     /// Sends what can be sent now, and asks for what cannot.
-    pub(crate) fn go_on(&mut self, turn: &mut Turn<'_>, place: u32) {
+    pub(crate) fn go_on(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
         let Some(client) = self.members.get(place).map(|connection| connection.client) else {
             return;
         };
         // A poll takes what is there when it comes: a page must be ready for it, not an entry.
-        let was_backlogged = turn.io.is_backlogged(client);
+        let was_backlogged = turn.effects.is_backlogged(client);
         let (mut entries, mut bytes) = (0, 0);
         while let (Some(position), Some(replay)) = (self.ledger.position(), self.replay_mut(place))
         {
             let end = position.delivered_through;
             let is_full = entries >= turn.page.entries_max || bytes >= turn.page.bytes_max;
             let must_drain = is_full || was_backlogged;
-            match replay.next(end, must_drain, || turn.io.is_backlogged(client)) {
+            match replay.next(end, must_drain, || turn.effects.is_backlogged(client)) {
                 Next::Nothing => return,
                 Next::Live => return self.go_live(turn, place),
-                Next::Drain => return turn.io.tell_when_drained(client),
+                Next::Drain => return turn.effects.tell_when_drained(client),
                 Next::Entries(offsets) => {
                     let Some(entry) = self.next_entry(turn, place, offsets) else { return };
                     entries += 1;
@@ -99,7 +105,7 @@ impl Tenant {
     /// The next entry for a connection, the first of these that is there; `None` where the store must be asked first.
     fn next_entry(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         place: u32,
         offsets: Vec<Offset>,
     ) -> Option<Arc<LogEntry>> {
@@ -107,21 +113,21 @@ impl Tenant {
         if let Some(entry) = replay.take() {
             return Some(entry);
         }
-        let newest = turn.log.log().newest(&self.id);
+        let newest = turn.effects.log().newest(&self.id);
         replay.read_ahead(newest.read_at(&offsets, PAGE_BYTES_MAX));
         if let Some(entry) = replay.take() {
             return Some(entry);
         }
         replay.wait();
         let asker = Asker { place, serial: replay.serial() };
-        turn.log.read(&self.id, asker, ReadJob::Entries { offsets, bytes_max: PAGE_BYTES_MAX });
+        turn.effects.read(&self.id, asker, ReadJob::Entries { offsets, bytes_max: PAGE_BYTES_MAX });
         None
     }
 
     /// Plans what a connection is sent of what comes after a place. Returns whether that is known by now.
     fn plan(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         place: u32,
         after: Offset,
         position: &Position,
@@ -134,7 +140,7 @@ impl Tenant {
             return false;
         };
         let window = replay.window(oldest_ms, now_ms);
-        let (end, newest) = (position.delivered_through, turn.log.log().newest(&self.id));
+        let (end, newest) = (position.delivered_through, turn.effects.log().newest(&self.id));
         if after >= newest.after() {
             let plan = Plan::new(&newest.outline(after, end), end, &window, &viewer);
             self.planned(turn, place, plan);
@@ -145,7 +151,7 @@ impl Tenant {
         // The disk may have more than was delivered.
         let (through, viewer) = (newest.after().min(end), Box::new(viewer));
         let job = ReadJob::Plan { epoch: position.epoch, after, through, window, viewer };
-        turn.log.read(&self.id, asker, job);
+        turn.effects.read(&self.id, asker, job);
         false
     }
 
@@ -153,7 +159,7 @@ impl Tenant {
         self.members.get_mut(place)?.replay.as_deref_mut()
     }
 
-    fn planned(&mut self, turn: &mut Turn<'_>, place: u32, mut plan: Plan) {
+    fn planned(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32, mut plan: Plan) {
         let expired = std::mem::take(&mut plan.expired);
         turn.counters.replay_expired.add(expired.len() as u64);
         turn.counters.replay_compacted.add(plan.compacted as u64);
@@ -172,7 +178,7 @@ impl Tenant {
     }
 
     /// Sends one entry to a connection that catches up.
-    fn replay(&mut self, turn: &mut Turn<'_>, place: u32, entry: &Arc<LogEntry>) {
+    fn replay(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32, entry: &Arc<LogEntry>) {
         let policy = turn.policies.delivery.of(&turn.policies.schemas, &self.id, &entry.event);
         let Some(connection) = self.members.get_mut(place) else { return };
         let client = connection.client;
@@ -187,7 +193,8 @@ impl Tenant {
         let place_in_log = LogPlace { offset, is_entry: true, is_stamped };
         let entity = turn.emission_key.order(entry.entity.as_deref());
         let meta = FrameMeta { place: Some(place_in_log), entity, ..FrameMeta::default() };
-        EventFrame { ack_id, ..EventFrame::of(entry, meta, &suffix) }.send(turn.io, client);
+        let event = EventFrame { ack_id, ..EventFrame::of(entry, meta, &suffix) };
+        turn.effects.send_event(client, &event);
         turn.counters.replayed.add(1);
         turn.counters.deliveries.add(1);
         // What is to be acknowledged is not, and is given up by the retries.
@@ -198,7 +205,7 @@ impl Tenant {
         }
     }
 
-    fn go_live(&mut self, turn: &mut Turn<'_>, place: u32) {
+    fn go_live(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
         let Some(replay) = self.members.set_live(place) else { return };
         if let Some(took_ms) = replay.took_ms(turn.now.monotonic_ms) {
             turn.counters.replays.add(1);
@@ -208,7 +215,7 @@ impl Tenant {
     }
 
     /// The client took what it was sent.
-    pub(crate) fn drained(&mut self, turn: &mut Turn<'_>, place: u32) {
+    pub(crate) fn drained(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
         if self.replay_mut(place).is_some_and(Replay::drained) {
             self.go_on(turn, place);
         }
@@ -255,7 +262,13 @@ impl Tenant {
     }
 
     /// Tells a client that what it missed is gone.
-    fn tell_gap(&self, turn: &mut Turn<'_>, place: u32, after: Offset, through: Offset) {
+    fn tell_gap(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        after: Offset,
+        through: Offset,
+    ) {
         let Some(position) = self.ledger.position() else { return };
         let Some(connection) = self.members.get(place) else { return };
         let payload = serde_json::json!({
@@ -270,7 +283,7 @@ impl Tenant {
     }
 
     /// Tells a client that everything it could have missed is gone.
-    pub(crate) fn tell_reset(&self, turn: &mut Turn<'_>, place: u32) {
+    pub(crate) fn tell_reset(&self, turn: &mut Turn<'_, impl Effects>, place: u32) {
         let Some(connection) = self.members.get(place) else { return };
         let payload = serde_json::json!({
             "reason": "reset",

@@ -7,6 +7,7 @@ use foodtrack_session::Event;
 use foodtrack_wire::socket_io;
 
 use crate::control_events::ControlEvent;
+use crate::effects::Effects;
 use crate::intake::{Emitted, Stopped};
 use crate::owner_lookups::{Sender, WaitingEvent, Work};
 use crate::reply_to::{Addressee, ReplyTo};
@@ -50,7 +51,7 @@ impl Tenant {
     /// Takes a client's event, or has it wait behind what the client has waiting.
     pub(crate) fn take_event(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         place: u32,
         event: &Event<'_>,
     ) -> Result<(), Refusal> {
@@ -73,7 +74,7 @@ impl Tenant {
     /// Does what an event asks for. `to` may be gone by now if the event had to wait.
     pub(crate) fn do_event(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         to: Addressee,
         sender: &Sender,
         (data, attachments): (&str, &[Vec<u8>]),

@@ -4,40 +4,40 @@ use foodtrack_contract::{Cursor, Offset};
 use foodtrack_tenant_log::SavedCursor;
 use foodtrack_transport::ClientKey;
 
+use crate::effects::Effects;
 use crate::reliability::SubscriberId;
-use crate::tag::Tag;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
 impl Tenant {
     /// Saves how far a subscriber has confirmed.
-    pub(crate) fn save_cursor(&self, turn: &mut Turn<'_>, subscriber: SubscriberId) {
+    pub(crate) fn save_cursor(&self, turn: &mut Turn<'_, impl Effects>, subscriber: SubscriberId) {
         let Some(position) = self.ledger.position() else { return };
         let Some(subscriber) = self.reliability.subscriber(subscriber) else { return };
         let Some(cursor) = subscriber.cursor(position.epoch) else { return };
         let saved = SavedCursor { cursor, updated_at_ms: turn.now.believed_ms };
         // A cursor that is not saved shows somebody again what they had, and nothing is lost.
-        let _ = turn.log.log().save_cursor(&self.id, &subscriber.key, saved);
+        let _ = turn.effects.log().save_cursor(&self.id, &subscriber.key, saved);
     }
 
     /// Saves where a subscriber stands that may never have been here: what is published from now on is for it, even if it
     /// comes back after a crash with nothing in its hands.
     pub(crate) fn begin_cursor(
         &self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         subscriber: SubscriberId,
         cursor: &Cursor,
     ) {
         let Some(subscriber) = self.reliability.subscriber(subscriber) else { return };
         let first = SavedCursor { cursor: cursor.clone(), updated_at_ms: turn.now.believed_ms };
         // Without it the subscriber begins where the store finds it next.
-        let _ = turn.log.log().begin_cursor(&self.id, &subscriber.key, first);
+        let _ = turn.effects.log().begin_cursor(&self.id, &subscriber.key, first);
     }
 
     /// Notes that everything up to an offset reached a subscriber.
     pub(crate) fn arrived(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         subscriber: SubscriberId,
         through: Offset,
     ) {
@@ -69,15 +69,15 @@ impl Tenant {
     }
 
     /// Asks a client now whether what it was sent has arrived.
-    pub(crate) fn ping(&self, turn: &mut Turn<'_>, client: ClientKey) {
-        if let Some(tag) = Tag::of(turn.io, client) {
-            turn.io.ping(client, self.ping_mark(tag.place));
+    pub(crate) fn ping(&self, turn: &mut Turn<'_, impl Effects>, client: ClientKey) {
+        if let Some(place) = turn.effects.place_of(client) {
+            turn.effects.ping(client, self.ping_mark(place));
         }
     }
 
     /// A client answered a ping. What it was sent before has reached its process; that its handlers ran is known once it
     /// answers a ping that was sent after that answer (docs/decisions/pong-confirms.md).
-    pub(crate) fn ponged(&mut self, turn: &mut Turn<'_>, place: u32, mark: u64) {
+    pub(crate) fn ponged(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32, mark: u64) {
         let Some(connection) = self.members.get_mut(place) else { return };
         let (client, subscriber) = (connection.client, connection.subscriber);
         let arrived = std::mem::replace(&mut connection.arrived, mark);

@@ -6,6 +6,7 @@ use foodtrack_contract::{
 use foodtrack_transport::{ClientKey, FrameMeta};
 use serde_json::Value;
 
+use crate::effects::Effects;
 use crate::intake::Stopped;
 use crate::intake::Whose;
 use crate::members::{Connection, Room};
@@ -78,7 +79,7 @@ impl Tenant {
     /// Joins or leaves the room of a topic and answers: the event, and the acknowledgement where one was asked for.
     pub(crate) fn control_room(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         place: u32,
         (topic, joins): (Topic, bool),
         argument: &str,
@@ -135,7 +136,7 @@ impl Tenant {
     }
 
     /// Answers a control event: by the event of its own, and the acknowledgement where one was asked for.
-    pub(crate) fn answer_control(&self, turn: &mut Turn<'_>, reply: &RoomReply) {
+    pub(crate) fn answer_control(&self, turn: &mut Turn<'_, impl Effects>, reply: &RoomReply) {
         let Some(client) = self.present(reply.to) else { return };
         self.emit(turn, client, reply.event, &reply.answer);
         if let Some(id) = reply.ack_id {
@@ -146,7 +147,7 @@ impl Tenant {
     /// Returns whether it is in the room only now.
     fn join_room(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         place: u32,
         name: RoomName<'_>,
     ) -> Result<bool, Refusal> {
@@ -173,7 +174,7 @@ impl Tenant {
     /// Sees to it that the book knows whose an order is, where that decides whether a connection may follow it.
     fn find_owner_to_join(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         place: u32,
         order: &str,
     ) -> Result<(), Stopped> {
@@ -249,7 +250,13 @@ impl Tenant {
     }
 
     /// A control answer: an event whose argument is the answer itself, not a message.
-    fn emit(&self, turn: &mut Turn<'_>, client: ClientKey, event: &str, answer: &str) {
+    fn emit(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        client: ClientKey,
+        event: &str,
+        answer: &str,
+    ) {
         let suffix = self.cursor_suffix_for(turn, client);
         let meta = FrameMeta { place: suffix.place(), ..FrameMeta::default() };
         let write = |out: &mut Vec<u8>| {
@@ -260,11 +267,16 @@ impl Tenant {
             suffix.write(out);
             out.push(b']');
         };
-        turn.io.send_packet(client, meta, write, &[]);
+        turn.effects.send_packet(client, meta, write);
     }
 
     /// Answers `ping`.
-    pub(crate) fn pong(&self, turn: &mut Turn<'_>, client: ClientKey, ack_id: Option<u64>) {
+    pub(crate) fn pong(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        client: ClientKey,
+        ack_id: Option<u64>,
+    ) {
         let answer = format!("{{\"timestamp\":\"{}\"}}", turn.now.text);
         self.emit(turn, client, "pong", &answer);
         if let Some(id) = ack_id {
@@ -273,7 +285,12 @@ impl Tenant {
     }
 
     /// Answers `health_check` with what concerns the caller and its tenant alone.
-    pub(crate) fn health(&self, turn: &mut Turn<'_>, place: u32, ack_id: Option<u64>) {
+    pub(crate) fn health(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        ack_id: Option<u64>,
+    ) {
         let Some(connection) = self.members.get(place) else { return };
         // While the log is away, nobody can tell what it has for the caller.
         let is_up_to_date = self.ledger.is_open() && connection.replay.is_none();
@@ -298,7 +315,7 @@ impl Tenant {
     /// Answers a renewed token.
     pub(crate) fn renewed(
         &self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         client: ClientKey,
         ack_id: Option<u64>,
         expires_at_s: u64,
@@ -312,14 +329,14 @@ impl Tenant {
     }
 
     /// Tells a client that came back with a token that has just expired to show a fresh one.
-    pub(crate) fn ask_for_fresh_token(&self, turn: &mut Turn<'_>, client: ClientKey) {
+    pub(crate) fn ask_for_fresh_token(&self, turn: &mut Turn<'_, impl Effects>, client: ClientKey) {
         let message = "the token has expired: emit authenticate with a fresh one, or the connection closes soon";
         let refusal = Refusal::new(ErrorCode::TokenExpired, message);
         self.tell(turn, client, EventType::SystemError, &refusal.to_json());
     }
 
     /// Tells a client that its token has ended, before its transport closes.
-    pub(crate) fn token_ended(&self, turn: &mut Turn<'_>, client: ClientKey) {
+    pub(crate) fn token_ended(&self, turn: &mut Turn<'_, impl Effects>, client: ClientKey) {
         let message = "the token has expired: get a fresh one and connect again";
         let refusal = Refusal::new(ErrorCode::TokenExpired, message);
         self.tell(turn, client, EventType::SystemError, &refusal.to_json());
@@ -344,7 +361,7 @@ fn room_id(topic: Topic, argument: &str) -> Result<String, Refusal> {
     if is_identifier(&id) { Ok(id) } else { Err(malformed()) }
 }
 
-fn acknowledge_success(turn: &mut Turn<'_>, client: ClientKey, id: u64, data: &str) {
+fn acknowledge_success(turn: &mut Turn<'_, impl Effects>, client: ClientKey, id: u64, data: &str) {
     Tenant::acknowledge(turn, client, id, |out| {
         out.extend_from_slice(b"{\"success\":true,\"data\":");
         out.extend_from_slice(data.as_bytes());

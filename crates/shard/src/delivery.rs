@@ -8,6 +8,7 @@ use foodtrack_transport::FrameMeta;
 
 use crate::appending::{accepted, away};
 use crate::cursor_suffix::CursorSuffix;
+use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::ledger::Pending;
 use crate::model::Accepted;
@@ -31,7 +32,7 @@ impl Tenant {
     }
 
     /// Delivers what is released, as much as fits into the tenant's turn.
-    pub(crate) fn deliver_released(&mut self, turn: &mut Turn<'_>) {
+    pub(crate) fn deliver_released(&mut self, turn: &mut Turn<'_, impl Effects>) {
         while self.ledger.has_released() {
             if self.is_turn_over(turn.has_others) {
                 *turn.has_more = true;
@@ -43,7 +44,7 @@ impl Tenant {
         }
     }
 
-    fn deliver_pending(&mut self, turn: &mut Turn<'_>, pending: Pending) {
+    fn deliver_pending(&mut self, turn: &mut Turn<'_, impl Effects>, pending: Pending) {
         let Pending { entry, meta, asks_ack, watch, replies } = pending;
         if asks_ack {
             self.deliver_asking(turn, &entry, meta);
@@ -61,7 +62,7 @@ impl Tenant {
     /// Delivers the next entry.
     pub(crate) fn deliver_entry(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         entry: &EntryRef<'_>,
         meta: FrameMeta,
     ) {
@@ -81,13 +82,18 @@ impl Tenant {
     }
 
     /// Delivers the next entry, which asks for an acknowledgement.
-    fn deliver_asking(&mut self, turn: &mut Turn<'_>, entry: &Arc<LogEntry>, meta: FrameMeta) {
+    fn deliver_asking(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        entry: &Arc<LogEntry>,
+        meta: FrameMeta,
+    ) {
         self.ledger.deliver(entry.offset);
         let Some(recipients) = self.members.recipients(&entry.audience) else { return };
-        let frame = EventFrame::asking(entry, meta, 0).encode(turn.io);
+        let frame = turn.effects.encode(&EventFrame::asking(entry, meta, 0));
         let mut asked: Vec<u32> = Vec::new();
         recipients.send(|place, client| {
-            let is_sent = turn.io.send(client, frame);
+            let is_sent = turn.effects.send(client, frame);
             asked.extend(is_sent.then_some(place));
             is_sent
         });
@@ -102,17 +108,17 @@ impl Tenant {
     /// Encodes an event, where anybody is here, and sends it to everyone it is for.
     pub(crate) fn fan_out(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         frame: &EventFrame<'_>,
         audience: &LoggedAudience,
     ) {
         let Some(recipients) = self.members.recipients(audience) else { return };
-        let frame = frame.encode(turn.io);
-        let delivered = recipients.send(|_, client| turn.io.send(client, frame));
+        let frame = turn.effects.encode(frame);
+        let delivered = recipients.send(|_, client| turn.effects.send(client, frame));
         self.count_deliveries(turn, delivered);
     }
 
-    pub(crate) fn count_deliveries(&mut self, turn: &Turn<'_>, delivered: usize) {
+    pub(crate) fn count_deliveries(&mut self, turn: &Turn<'_, impl Effects>, delivered: usize) {
         self.turn_deliveries += delivered;
         turn.counters.deliveries.add(delivered as u64);
     }
@@ -120,7 +126,7 @@ impl Tenant {
     /// The store kept what was submitted up to here.
     pub(crate) fn committed(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         through: Offset,
         reserved_through: Offset,
     ) {
@@ -132,7 +138,7 @@ impl Tenant {
     /// The store did not keep these. What may be lost was delivered already; the others' publishers are told.
     pub(crate) fn refused(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         from: Offset,
         through: Offset,
         reason: RefusedReason,
@@ -150,7 +156,7 @@ impl Tenant {
     /// Tells who published a message what became of it.
     pub(crate) fn answer(
         &self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         reply: ReplyTo,
         result: Result<Accepted, Refusal>,
     ) {

@@ -3,6 +3,7 @@
 use foodtrack_contract::{ErrorCode, Refusal, Room, RoomName, TenantId};
 
 use crate::clock::rfc3339;
+use crate::effects::Effects;
 use crate::members::{self, Described};
 use crate::model::{Page, PageQuery, RoomInfo, RoomMetadata, page_limit};
 use crate::tenant::Tenant;
@@ -21,7 +22,7 @@ impl Tenant {
 
     pub(crate) fn describe_room(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         room: &Room<'_>,
         metadata: RoomMetadata,
     ) -> Result<RoomInfo, Refusal> {
@@ -42,7 +43,11 @@ impl Tenant {
     }
 
     /// Whether there is a room, or may be one more in the tenant.
-    pub(crate) fn check_room(&self, turn: &Turn<'_>, name: RoomName<'_>) -> Result<(), Refusal> {
+    pub(crate) fn check_room(
+        &self,
+        turn: &Turn<'_, impl Effects>,
+        name: RoomName<'_>,
+    ) -> Result<(), Refusal> {
         if self.members.room(name).is_none() && self.members.room_count() >= turn.limits.rooms_max {
             let message = "the tenant has as many rooms as it may have";
             return Err(Refusal::new(ErrorCode::RoomsTooMany, message));
@@ -51,7 +56,11 @@ impl Tenant {
     }
 
     /// Whether one more room may be kept with what is said of it.
-    fn check_room_to_describe(&self, turn: &Turn<'_>, name: RoomName<'_>) -> Result<(), Refusal> {
+    fn check_room_to_describe(
+        &self,
+        turn: &Turn<'_, impl Effects>,
+        name: RoomName<'_>,
+    ) -> Result<(), Refusal> {
         let is_described = self.members.room(name).is_some_and(|room| room.described().is_some());
         if is_described || self.members.described_rooms() < turn.limits.described_rooms_max {
             return Ok(());
@@ -62,7 +71,7 @@ impl Tenant {
 
     pub(crate) fn grant(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         room: &Room<'_>,
         user: &str,
     ) -> Result<(), Refusal> {
@@ -86,7 +95,7 @@ impl Tenant {
 
     pub(crate) fn revoke_grant(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         room: &Room<'_>,
         user: &str,
     ) -> bool {

@@ -1,10 +1,10 @@
 //! How a client enters: as the session it was, from where it says it is, or from where its subscriber is known to be.
 
 use foodtrack_contract::{Cursor, ErrorCode, EventType, Refusal, RoomName};
-use foodtrack_session::NamespaceId;
 use foodtrack_tenant_log::LoggedRoom;
-use foodtrack_transport::{ClientKey, CloseReason, Sid};
+use foodtrack_transport::{ClientKey, Sid};
 
+use crate::effects::Effects;
 use crate::handshake::Admission;
 use crate::reliability::subscriber_key;
 use crate::replay::Start;
@@ -36,7 +36,7 @@ impl Tenant {
     /// `token_expired`, where only the return of its session would have let it in.
     pub(crate) fn entrance(
         &self,
-        turn: &Turn<'_>,
+        turn: &Turn<'_, impl Effects>,
         admission: &Admission,
         new_id: Sid,
     ) -> Result<Entrance, Refusal> {
@@ -151,12 +151,11 @@ impl Tenant {
     }
 
     /// Tells a connection that another one of its device has taken its place, for good.
-    pub(crate) fn send_off(&self, turn: &mut Turn<'_>, client: ClientKey) {
+    pub(crate) fn send_off(&self, turn: &mut Turn<'_, impl Effects>, client: ClientKey) {
         let message = "this device connected again: the newer connection has its events";
         let refusal = Refusal::new(ErrorCode::DeviceReplaced, message);
         self.tell(turn, client, EventType::SystemError, &refusal.to_json());
-        turn.io.disconnect(client, NamespaceId::ROOT);
-        turn.io.close(client, CloseReason::Disconnected);
+        turn.effects.disconnect(client);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use foodtrack_contract::{EventName, PAYLOAD_DEPTH_MAX, write_message_again};
 use foodtrack_tenant_log::LogEntry;
-use foodtrack_transport::{ClientKey, FrameId, FrameMeta, Reactor};
+use foodtrack_transport::FrameMeta;
 use foodtrack_wire::socket_io;
 
 use crate::cursor_suffix::CursorSuffix;
@@ -47,17 +47,8 @@ impl<'a> EventFrame<'a> {
         Self { retries, ack_id, ..Self::of(entry, meta, &CursorSuffix::None) }
     }
 
-    /// Encodes it once, whoever gets it.
-    pub(crate) fn encode(&self, io: &mut Reactor) -> FrameId {
-        io.frame(self.meta, |out| self.write(out), self.attachments)
-    }
-
-    /// Sends it to one client.
-    pub(crate) fn send(&self, io: &mut Reactor, client: ClientKey) {
-        io.send_packet(client, self.meta, |out| self.write(out), self.attachments);
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
+    /// Appends it as the text of a packet.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.reserve(self.message.len() + 96);
         let mut number = itoa::Buffer::new();
         if self.attachments.is_empty() {

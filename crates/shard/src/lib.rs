@@ -18,6 +18,7 @@ mod cursor_suffix;
 mod dead_letters;
 mod delivery;
 mod described_rooms;
+mod effects;
 mod entrance;
 mod event_frame;
 mod handles;

@@ -14,6 +14,7 @@ use foodtrack_session::Event;
 use foodtrack_tenant_log::{OrderOwner, ReadError};
 use slab::Slab;
 
+use crate::effects::Effects;
 use crate::intake::{Emitted, Publisher, Stopped};
 use crate::log_link::OwnerAsker;
 use crate::mailbox::{OwnedRoom, Reply};
@@ -213,7 +214,7 @@ impl Tenant {
     /// Has something wait until the log has said whose the order is.
     pub(crate) fn wait_for_owner(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         place: Option<u32>,
         order: Box<str>,
         work: Work,
@@ -224,19 +225,19 @@ impl Tenant {
         }
     }
 
-    fn ask_for_owner(&mut self, turn: &mut Turn<'_>, line: u32, order: Box<str>) {
+    fn ask_for_owner(&mut self, turn: &mut Turn<'_, impl Effects>, line: u32, order: Box<str>) {
         if let Some(asked) = self.lookups.asked.get_mut(&order) {
             return asked.lines.push(line);
         }
         let serial = turn.next_serial();
-        turn.log.read_owners(&self.id, OwnerAsker::Events(serial), vec![order.clone()]);
+        turn.effects.read_owners(&self.id, OwnerAsker::Events(serial), vec![order.clone()]);
         self.lookups.asked.insert(order, Asked { serial, lines: vec![line] });
     }
 
     /// The log has said whose an order is.
     pub(crate) fn owner_found(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         serial: u32,
         order: &str,
         owner: Result<Option<OrderOwner>, ReadError>,
@@ -263,7 +264,7 @@ impl Tenant {
     }
 
     /// Does what had to wait, as much as fits into the tenant's turn.
-    pub(crate) fn go_on_with_lines(&mut self, turn: &mut Turn<'_>) {
+    pub(crate) fn go_on_with_lines(&mut self, turn: &mut Turn<'_, impl Effects>) {
         while let Some(line) = self.lookups.ready.front().copied() {
             if self.is_turn_over(turn.has_others) {
                 *turn.has_more = true;
@@ -282,7 +283,11 @@ impl Tenant {
     }
 
     /// Does one thing that waited. Returns it where it has to wait for another order's owner.
-    fn do_work(&mut self, turn: &mut Turn<'_>, work: Work) -> Option<(Work, Box<str>)> {
+    fn do_work(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        work: Work,
+    ) -> Option<(Work, Box<str>)> {
         match work {
             Work::Event(event) => {
                 let parts = (event.data.as_str(), event.attachments.as_slice());
@@ -305,7 +310,7 @@ impl Tenant {
         }
     }
 
-    fn refuse_work(&mut self, turn: &mut Turn<'_>, work: Work, refusal: &Refusal) {
+    fn refuse_work(&mut self, turn: &mut Turn<'_, impl Effects>, work: Work, refusal: &Refusal) {
         match work {
             Work::Event(event) => match self.present(event.to) {
                 Some(client) => self.refuse(turn, client, event.ack_id, refusal),
@@ -323,14 +328,22 @@ impl Tenant {
     }
 
     /// Publishes an event of a back end's, now or when the log has said whose its order is.
-    pub(crate) fn publish_when_known(&mut self, turn: &mut Turn<'_>, publication: Publication) {
+    pub(crate) fn publish_when_known(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        publication: Publication,
+    ) {
         if let Some((publication, order)) = self.publish_for_back_end(turn, publication) {
             self.wait_for_owner(turn, None, order, Work::Publish(Box::new(publication)));
         }
     }
 
     /// Takes a grant back, now or when the log has said whose the order is: its customer stays in the room.
-    pub(crate) fn revoke_when_known(&mut self, turn: &mut Turn<'_>, revocation: Revocation) {
+    pub(crate) fn revoke_when_known(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        revocation: Revocation,
+    ) {
         let room = revocation.room.room();
         let found = match room.as_ref().map(Room::name) {
             Some(RoomName::Order(order)) => self.find_owner(turn, order),
@@ -348,7 +361,7 @@ impl Tenant {
     /// An event of a back end's. Returns it where it has to wait for an order's owner.
     pub(crate) fn publish_for_back_end(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         publication: Publication,
     ) -> Option<(Publication, Box<str>)> {
         let Publication { principal, event, argument, reply } = publication;
@@ -366,7 +379,7 @@ impl Tenant {
         Some((publication, waits.order))
     }
 
-    fn revoke(&mut self, turn: &mut Turn<'_>, revocation: Revocation) {
+    fn revoke(&mut self, turn: &mut Turn<'_, impl Effects>, revocation: Revocation) {
         let Revocation { room, user, reply } = revocation;
         if let Some(room) = room.room() {
             // A reply that nobody waits for any more is no loss.

@@ -3,6 +3,7 @@
 use foodtrack_contract::Refusal;
 
 use crate::appending::Checked;
+use crate::effects::Effects;
 use crate::intake::{Circumstances, Emitted, Publisher, Stopped, owner_unknown};
 use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
@@ -22,13 +23,13 @@ impl Tenant {
     /// [`WaitsForOwner`]: nothing was done, and nobody was told.
     pub(crate) fn publish(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         publisher: Publisher<'_>,
         emitted: Emitted<'_>,
         reply: ReplyTo,
     ) -> Result<(), WaitsForOwner> {
         let checked = match self.check(turn, publisher, emitted) {
-            Err(Stopped::Asks(order)) if turn.log.is_in_memory => {
+            Err(Stopped::Asks(order)) if turn.effects.is_log_in_memory() => {
                 self.look_up_in_memory(turn, &order);
                 self.check(turn, publisher, emitted)
             }
@@ -50,7 +51,7 @@ impl Tenant {
 
     fn check<'a>(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         publisher: Publisher<'_>,
         emitted: Emitted<'a>,
     ) -> Result<Checked<'a>, Stopped> {
@@ -62,8 +63,8 @@ impl Tenant {
             timestamp: turn.now.text,
             log: self.ledger.availability(),
         };
-        let log = &mut *turn.log;
-        let has_room_for_orders = || log.log().has_room_for_orders(&self.id);
+        let effects = &mut *turn.effects;
+        let has_room_for_orders = || effects.log().has_room_for_orders(&self.id);
         self.intake.check(&circumstances, publisher, emitted, has_room_for_orders)
     }
 
@@ -71,11 +72,15 @@ impl Tenant {
     ///
     /// # Errors
     /// [`Stopped::Asks`] where the log must be asked first.
-    pub(crate) fn find_owner(&mut self, turn: &mut Turn<'_>, order: &str) -> Result<(), Stopped> {
+    pub(crate) fn find_owner(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        order: &str,
+    ) -> Result<(), Stopped> {
         if !self.intake.must_ask(order, self.ledger.availability()) {
             return Ok(());
         }
-        if !turn.log.is_in_memory {
+        if !turn.effects.is_log_in_memory() {
             return Err(Stopped::Asks(order.into()));
         }
         self.look_up_in_memory(turn, order);
@@ -83,8 +88,8 @@ impl Tenant {
     }
 
     /// A log in memory keeps nobody waiting.
-    fn look_up_in_memory(&mut self, turn: &mut Turn<'_>, order: &str) {
-        let owner = turn.log.log().order_owner(&self.id, order).ok().flatten();
+    fn look_up_in_memory(&mut self, turn: &mut Turn<'_, impl Effects>, order: &str) {
+        let owner = turn.effects.log().order_owner(&self.id, order).ok().flatten();
         self.intake.learn(order, owner.map(|owner| owner.customer));
     }
 

@@ -6,6 +6,7 @@ use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{LogEntry, Note, NoteKind, ReadError, SubscriberKey, delivery_key};
 use foodtrack_transport::FrameMeta;
 
+use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::log_link::{Asker, ReadJob};
 use crate::members::Connection;
@@ -14,18 +15,18 @@ use crate::turn::Turn;
 
 impl Tenant {
     /// A connection is up to date: what is to be sent to its subscriber once more is read.
-    pub(crate) fn ask_for_letters(&mut self, turn: &mut Turn<'_>, place: u32) {
+    pub(crate) fn ask_for_letters(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
         let Some(connection) = self.members.get(place) else { return };
         if let Some(offsets) = self.reliability.take_redeliveries(connection.subscriber) {
             let asker = Asker { place, serial: 0 };
-            turn.log.read(&self.id, asker, ReadJob::Letters { offsets });
+            turn.effects.read(&self.id, asker, ReadJob::Letters { offsets });
         }
     }
 
     /// Sends what was read, and notes that it is done: also of what retention has taken.
     pub(crate) fn redeliver(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         place: u32,
         offsets: Vec<Offset>,
         entries: Result<Vec<LogEntry>, ReadError>,
@@ -49,14 +50,14 @@ impl Tenant {
             let key = delivery_key(offset, &key);
             let done = Note { kind: NoteKind::Redelivery, key, value: None, expires_at_ms: None };
             // If it is lost, the message is sent once more again after the next start.
-            let _ = turn.log.log().save_note(&self.id, done, None);
+            let _ = turn.effects.log().save_note(&self.id, done, None);
         }
     }
 
     /// Sends a message that was given up for a subscriber once more, to all of its connections. Returns how many those are.
     pub(crate) fn send_letter(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         subscriber: &SubscriberKey,
         entry: LogEntry,
     ) -> usize {
@@ -71,9 +72,15 @@ impl Tenant {
         places.len()
     }
 
-    fn send_letter_to(&mut self, turn: &mut Turn<'_>, place: u32, entry: &Arc<LogEntry>) {
+    fn send_letter_to(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        entry: &Arc<LogEntry>,
+    ) {
         let Some(connection) = self.members.get(place) else { return };
-        EventFrame::asking(entry, FrameMeta::default(), 1).send(turn.io, connection.client);
+        let event = EventFrame::asking(entry, FrameMeta::default(), 1);
+        turn.effects.send_event(connection.client, &event);
         self.note_unsayable(turn, &entry.event, None);
         turn.counters.retries.add(1);
         self.asked_again(turn, place, entry);

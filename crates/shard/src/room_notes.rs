@@ -3,13 +3,14 @@
 use foodtrack_contract::RoomName;
 use foodtrack_tenant_log::{LoggedRoom, Note, NoteKind};
 
+use crate::effects::Effects;
 use crate::members::{Described, Room};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
 impl Tenant {
     /// Keeps what is said of a room now.
-    pub(crate) fn keep_room(&self, turn: &mut Turn<'_>, name: RoomName<'_>) {
+    pub(crate) fn keep_room(&self, turn: &mut Turn<'_, impl Effects>, name: RoomName<'_>) {
         let described = self.members.room(name).and_then(Room::described);
         let note = Note {
             kind: NoteKind::Room,
@@ -17,7 +18,7 @@ impl Tenant {
             value: described.and_then(|it| serde_json::to_string(it).ok()).map(Box::from),
             expires_at_ms: None,
         };
-        if let Err(error) = turn.log.log().save_note(&self.id, note, None) {
+        if let Err(error) = turn.effects.log().save_note(&self.id, note, None) {
             tracing::warn!(tenant = self.id.as_str(), %error, "what was said of a room was not kept");
         }
     }

@@ -8,6 +8,7 @@ use foodtrack_tenant_log::{LoggedRoom, Note, RefusedReason};
 use foodtrack_transport::Sid;
 
 use crate::appending::away;
+use crate::effects::Effects;
 use crate::members::{Connection, Room};
 use crate::sessions::{
     KEPT_HOURS, RENEWED_HOURS, RoomReply, SESSION_AGE_HOURS_MAX, SessionFacts, owner,
@@ -20,7 +21,7 @@ const SWEEPS: u32 = 60;
 
 impl Tenant {
     /// What is known of a connection's session; `None` where nothing can be kept of it.
-    fn session_facts(&self, turn: &Turn<'_>, place: u32) -> Option<SessionFacts> {
+    fn session_facts(&self, turn: &Turn<'_, impl Effects>, place: u32) -> Option<SessionFacts> {
         let connection = self.members.get(place).filter(|_| self.ledger.is_open())?;
         Some(SessionFacts {
             sid: connection.id,
@@ -34,7 +35,7 @@ impl Tenant {
     /// else it is told when that is on disk.
     pub(crate) fn keep_joined(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         place: u32,
         room: &LoggedRoom,
         reply: RoomReply,
@@ -43,7 +44,7 @@ impl Tenant {
         let Some(connection) = self.members.get(place) else { return Some(reply) };
         let device = connection.device.as_ref().map(|_| connection.subscriber);
         let device = device.and_then(|it| self.reliability.subscriber(it)).map(|it| it.key.clone());
-        let ticket = (!turn.log.is_in_memory).then(|| self.sessions.next_ticket());
+        let ticket = (!turn.effects.is_log_in_memory()).then(|| self.sessions.next_ticket());
         let (device_row, row) = self.sessions.join(facts, room, device, ticket);
         // In front of the room's own, so that it is on disk when that is.
         self.save_rows(turn, device_row);
@@ -55,14 +56,14 @@ impl Tenant {
     /// Keeps that a connection has left a room. Returns as [`Tenant::keep_joined`].
     pub(crate) fn keep_left(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         place: u32,
         room: &LoggedRoom,
         reply: Option<RoomReply>,
     ) -> Option<RoomReply> {
         let Some(facts) = self.session_facts(turn, place) else { return reply };
-        let ticket =
-            (reply.is_some() && !turn.log.is_in_memory).then(|| self.sessions.next_ticket());
+        let ticket = (reply.is_some() && !turn.effects.is_log_in_memory())
+            .then(|| self.sessions.next_ticket());
         match self.sessions.leave(facts, room, ticket) {
             Some(row) => self.save_row(turn, row, ticket, reply),
             None => reply,
@@ -70,7 +71,12 @@ impl Tenant {
     }
 
     /// Keeps that a session gets what its subscriber had missed, from before the session began.
-    pub(crate) fn keep_from(&mut self, turn: &mut Turn<'_>, place: u32, from: Offset) {
+    pub(crate) fn keep_from(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        from: Offset,
+    ) {
         let Some(facts) = self.session_facts(turn, place) else { return };
         let row = self.sessions.resume_from(facts, from);
         self.save_rows(turn, [row]);
@@ -80,12 +86,12 @@ impl Tenant {
     /// Writes a row that somebody may wait for. Returns who is to be told at once.
     fn save_row(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         row: Note,
         ticket: Option<u64>,
         reply: Option<RoomReply>,
     ) -> Option<RoomReply> {
-        if turn.log.log().save_note(&self.id, row, ticket).is_err() {
+        if turn.effects.log().save_note(&self.id, row, ticket).is_err() {
             // It is in the rooms; after a crash it will have to ask for them again.
             return reply;
         }
@@ -99,20 +105,20 @@ impl Tenant {
     }
 
     /// Writes rows that nobody waits for. What is lost of them is written again six hours later, and meanwhile memory knows.
-    fn save_rows(&self, turn: &mut Turn<'_>, rows: impl IntoIterator<Item = Note>) {
+    fn save_rows(&self, turn: &mut Turn<'_, impl Effects>, rows: impl IntoIterator<Item = Note>) {
         for row in rows {
-            let _ = turn.log.log().save_note(&self.id, row, None);
+            let _ = turn.effects.log().save_note(&self.id, row, None);
         }
     }
 
-    fn shrink_sessions(&mut self, turn: &mut Turn<'_>, facts: SessionFacts) {
+    fn shrink_sessions(&mut self, turn: &mut Turn<'_, impl Effects>, facts: SessionFacts) {
         let (forgotten, rows) = self.sessions.shrink(facts.owner, facts.now_ms);
         turn.counters.sessions_forgotten.add(forgotten);
         self.save_rows(turn, rows);
     }
 
     /// A client left on purpose: its session does not come back, and with it its rooms.
-    pub(crate) fn end_session(&mut self, turn: &mut Turn<'_>, place: u32) {
+    pub(crate) fn end_session(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
         let Some(facts) = self.session_facts(turn, place) else { return };
         // If they are lost, the session comes back without its rooms for somebody who left them.
         let rows = self.sessions.end(facts);
@@ -122,7 +128,7 @@ impl Tenant {
 
     /// Keeps for longer what is connected. Looks at some of the connections; all of them have their turn within an hour
     /// of sweeps.
-    pub(crate) fn renew_sessions(&mut self, turn: &mut Turn<'_>, sweep: u32) {
+    pub(crate) fn renew_sessions(&mut self, turn: &mut Turn<'_, impl Effects>, sweep: u32) {
         let places: Vec<u32> = self
             .members
             .iter()
@@ -135,12 +141,12 @@ impl Tenant {
     }
 
     /// A connection is about to go: its session can be away for as long as any.
-    pub(crate) fn keep_for_return(&mut self, turn: &mut Turn<'_>, place: u32) {
+    pub(crate) fn keep_for_return(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
         self.renew_session(turn, place, SESSION_AGE_HOURS_MAX);
     }
 
     /// Writes a session's rows anew where they would last less than so many hours.
-    fn renew_session(&mut self, turn: &mut Turn<'_>, place: u32, left_hours: u64) {
+    fn renew_session(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32, left_hours: u64) {
         let Some(facts) = self.session_facts(turn, place) else { return };
         let Some(connection) = self.members.get(place) else { return };
         if !self.sessions.is_due(facts, left_hours) {
@@ -160,7 +166,7 @@ impl Tenant {
     }
 
     /// A note is on disk: who waits for it is answered.
-    pub(crate) fn noted(&mut self, turn: &mut Turn<'_>, ticket: u64) {
+    pub(crate) fn noted(&mut self, turn: &mut Turn<'_, impl Effects>, ticket: u64) {
         if let Some(reply) = self.sessions.saved(ticket) {
             self.answer_control(turn, &reply);
         }
@@ -168,7 +174,12 @@ impl Tenant {
 
     /// A note was not kept. A room that was joined is left again: a session that came back without it would miss what
     /// happens there, and say nothing.
-    pub(crate) fn not_noted(&mut self, turn: &mut Turn<'_>, ticket: u64, reason: RefusedReason) {
+    pub(crate) fn not_noted(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        ticket: u64,
+        reason: RefusedReason,
+    ) {
         let Some(reply) = self.sessions.not_saved(ticket) else { return };
         let (Some(room), Some(client)) = (&reply.joined, self.present(reply.to)) else {
             return self.answer_control(turn, &reply);

@@ -7,6 +7,7 @@ mod events;
 mod logs;
 mod mail;
 mod pacing;
+mod shard_effects;
 mod tenant_timer;
 
 use std::io;
@@ -42,6 +43,7 @@ use application::Entering;
 use containing::{Panicked, caught};
 use logs::Waiting;
 use pacing::Pacing;
+use shard_effects::ShardEffects;
 use tenant_timer::TenantTimer;
 
 /// User agents kept once for all who send them.
@@ -196,7 +198,7 @@ impl Shard {
         &mut self,
         io: &mut Reactor,
         tenant: u32,
-        work: impl FnOnce(&mut Tenant, &mut Turn<'_>) -> T,
+        work: impl FnOnce(&mut Tenant, &mut Turn<'_, ShardEffects<'_>>) -> T,
     ) -> Option<T> {
         let state = self.tenants.get_mut(tenant as usize)?;
         if state.turn != self.turn {
@@ -206,10 +208,10 @@ impl Shard {
         }
         self.clock.wake();
         let mut has_more = false;
+        let now = self.clock.now(io.now_ms());
         let mut turn = Turn {
-            now: self.clock.now(io.now_ms()),
-            io,
-            log: &mut self.parts.log,
+            now,
+            effects: &mut ShardEffects { io: &mut *io, log: &mut self.parts.log },
             policies: &self.parts.policies,
             limits: &self.parts.limits,
             retry: &self.parts.retry,

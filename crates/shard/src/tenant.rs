@@ -1,5 +1,8 @@
 //! One tenant's actor: what it owns. Holding a tenant gives no way to name another's connections.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -8,14 +11,14 @@ use foodtrack_contract::{
     ApplicationType, DeviceId, ErrorCode, EventType, Message, Principal, Priority, Refusal, Source,
     TenantId,
 };
-use foodtrack_session::NamespaceId;
 use foodtrack_tenant_log::{Head, LoggedRoom};
-use foodtrack_transport::{ClientKey, CloseReason, FrameMeta, Reactor};
+use foodtrack_transport::{ClientKey, FrameMeta};
 use foodtrack_wire::socket_io::{self, Packet, PacketType};
 use uuid::Uuid;
 
 use crate::clock::rfc3339;
 use crate::cursor_suffix::CursorSuffix;
+use crate::effects::Effects;
 use crate::entrance::Entrance;
 use crate::handshake::Admission;
 use crate::intake::Intake;
@@ -29,7 +32,6 @@ use crate::reliability::{Due, Reliability, subscriber_key};
 use crate::replay::Start;
 use crate::sessions::Sessions;
 use crate::shard_config::TenantLimits;
-use crate::tag::Tag;
 use crate::turn::Turn;
 
 /// One in so many of a tenant's connections is for others than customers, of whom anybody can be one.
@@ -96,7 +98,7 @@ impl Tenant {
     /// that it still may be in. Returns its place.
     pub(crate) fn enter(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         client: ClientKey,
         entrance: &Entrance,
         mut admission: Admission,
@@ -137,7 +139,7 @@ impl Tenant {
     }
 
     /// Takes up what the store had of the tenant.
-    pub(crate) fn opened(&mut self, turn: &mut Turn<'_>, mut head: Head) {
+    pub(crate) fn opened(&mut self, turn: &mut Turn<'_, impl Effects>, mut head: Head) {
         let orders = std::mem::take(&mut head.orders);
         let emissions = std::mem::take(&mut head.emissions);
         let (orders_max, key) = (turn.limits.orders_in_memory_max, turn.emission_key);
@@ -168,7 +170,7 @@ impl Tenant {
     }
 
     /// Does what is due. Returns whether the store is to be asked for the log again.
-    pub(crate) fn handle_deadline(&mut self, turn: &mut Turn<'_>) -> bool {
+    pub(crate) fn handle_deadline(&mut self, turn: &mut Turn<'_, impl Effects>) -> bool {
         let now_ms = turn.now.monotonic_ms;
         while let Some(due) = self.reliability.take_due(now_ms) {
             match due {
@@ -180,7 +182,12 @@ impl Tenant {
     }
 
     /// Greets a client that came in.
-    pub(crate) fn greet(&mut self, turn: &mut Turn<'_>, place: u32, is_recovered: bool) {
+    pub(crate) fn greet(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        is_recovered: bool,
+    ) {
         let Some(connection) = self.members.get(place) else { return };
         let payload = serde_json::json!({
             "connectionId": connection.id.as_str(),
@@ -200,7 +207,7 @@ impl Tenant {
     }
 
     /// Lets go of users who have gone and whose rates are as good as new.
-    pub(crate) fn forget_users(&mut self, turn: &Turn<'_>) {
+    pub(crate) fn forget_users(&mut self, turn: &Turn<'_, impl Effects>) {
         let (messages, bytes) = (turn.limits.messages_per_user, turn.limits.bytes_per_user);
         self.members.forget_users(messages, bytes, turn.now.monotonic_ms);
     }
@@ -216,7 +223,7 @@ impl Tenant {
     /// Sends an event of the server's own to one client.
     pub(crate) fn tell(
         &self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         client: ClientKey,
         event: EventType,
         payload: &str,
@@ -244,12 +251,16 @@ impl Tenant {
             suffix.write(out);
             out.push(b']');
         };
-        turn.io.send_packet(client, meta, write, &[]);
+        turn.effects.send_packet(client, meta, write);
     }
 
     /// What ends an event to this client.
-    pub(crate) fn cursor_suffix_for(&self, turn: &Turn<'_>, client: ClientKey) -> CursorSuffix {
-        let place = Tag::of(turn.io, client).map(|tag| tag.place);
+    pub(crate) fn cursor_suffix_for(
+        &self,
+        turn: &Turn<'_, impl Effects>,
+        client: ClientKey,
+    ) -> CursorSuffix {
+        let place = turn.effects.place_of(client);
         let connection = place.and_then(|place| self.members.get(place));
         match connection.and_then(|connection| connection.replay.as_ref()) {
             Some(replay) => replay.cursor().map_or(CursorSuffix::None, CursorSuffix::of),
@@ -259,7 +270,7 @@ impl Tenant {
 
     /// Answers an event that asked for an acknowledgement.
     pub(crate) fn acknowledge(
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         client: ClientKey,
         id: u64,
         write: impl FnOnce(&mut Vec<u8>),
@@ -277,13 +288,13 @@ impl Tenant {
             write(out);
             out.push(b']');
         };
-        turn.io.send_packet(client, FrameMeta::default(), write, &[]);
+        turn.effects.send_packet(client, FrameMeta::default(), write);
     }
 
     /// Tells a client that something it sent was refused: in its acknowledgement, or as `system:error`.
     pub(crate) fn refuse(
         &self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         client: ClientKey,
         ack_id: Option<u64>,
         refusal: &Refusal,
@@ -296,7 +307,7 @@ impl Tenant {
     /// As [`Tenant::refuse`], of something that was counted already.
     pub(crate) fn say_refused(
         &self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         client: ClientKey,
         ack_id: Option<u64>,
         refusal: &Refusal,
@@ -318,17 +329,21 @@ impl Tenant {
         }
     }
 
-    pub(crate) fn counts(&self, io: &Reactor) -> ConnectionCounts {
+    pub(crate) fn counts(&self, is_polling: impl Fn(ClientKey) -> bool) -> ConnectionCounts {
         ConnectionCounts {
             total: self.members.len(),
             users: self.members.users(),
             tenants: usize::from(!self.members.is_empty()),
             by_application: self.members.by_application(),
-            polling: self.members.iter().filter(|(_, it)| io.is_polling(it.client)).count(),
+            polling: self.members.iter().filter(|(_, it)| is_polling(it.client)).count(),
         }
     }
 
-    pub(crate) fn list(&self, turn: &Turn<'_>, filter: &ConnectionFilter) -> Page<ConnectionInfo> {
+    pub(crate) fn list(
+        &self,
+        turn: &Turn<'_, impl Effects>,
+        filter: &ConnectionFilter,
+    ) -> Page<ConnectionInfo> {
         let limit = page_limit(filter.limit);
         let matches = |connection: &Connection| {
             let device = connection.device.as_ref().map(DeviceId::as_str);
@@ -343,8 +358,9 @@ impl Tenant {
         Page { items, next: found.next().map(|(place, _)| place) }
     }
 
-    fn info(&self, turn: &Turn<'_>, connection: &Connection) -> ConnectionInfo {
-        let idle_ms = turn.now.monotonic_ms.saturating_sub(turn.io.heard_ms(connection.client));
+    fn info(&self, turn: &Turn<'_, impl Effects>, connection: &Connection) -> ConnectionInfo {
+        let idle_ms =
+            turn.now.monotonic_ms.saturating_sub(turn.effects.heard_ms(connection.client));
         let room = |room: &Room| room.name().of(&self.id).to_string();
         ConnectionInfo {
             id: connection.id.as_str().to_owned(),
@@ -352,7 +368,11 @@ impl Tenant {
             role: connection.principal.role(),
             application: connection.application,
             device: connection.device.as_ref().map(|device| device.as_str().to_owned()),
-            transport: if turn.io.is_polling(connection.client) { "polling" } else { "websocket" },
+            transport: if turn.effects.is_polling(connection.client) {
+                "polling"
+            } else {
+                "websocket"
+            },
             address: connection.about.address.to_string(),
             user_agent: connection.user_agent.as_deref().map(str::to_owned),
             version: connection.about.version.as_deref().map(str::to_owned),
@@ -364,7 +384,11 @@ impl Tenant {
     }
 
     /// Ends connections for good: they are told, and do not come back by themselves.
-    pub(crate) fn disconnect(&mut self, turn: &mut Turn<'_>, target: &DisconnectTarget) -> usize {
+    pub(crate) fn disconnect(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        target: &DisconnectTarget,
+    ) -> usize {
         let matches = |connection: &Connection| match target {
             DisconnectTarget::Connection(id) => connection.id.as_str() == id,
             DisconnectTarget::User(user) => connection.principal.user().as_str() == user,
@@ -380,8 +404,7 @@ impl Tenant {
             .map(|(_, connection)| connection.client)
             .collect();
         for client in &clients {
-            turn.io.disconnect(*client, NamespaceId::ROOT);
-            turn.io.close(*client, CloseReason::Disconnected);
+            turn.effects.disconnect(*client);
         }
         clients.len()
     }

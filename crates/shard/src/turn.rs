@@ -1,11 +1,8 @@
 //! What a tenant works with while it has its turn, and when it has another.
 
-use foodtrack_transport::Reactor;
-
 use crate::clock::Now;
 use crate::counters::Counters;
 use crate::intake::EmissionKey;
-use crate::log_link::LogLink;
 use crate::page_limits::PageLimits;
 use crate::policies::Policies;
 use crate::retry_policy::RetryPolicy;
@@ -13,10 +10,9 @@ use crate::session_key::SessionKey;
 use crate::shard_config::{RecoveryConfig, TenantLimits};
 
 /// What a tenant works with while it has its turn.
-pub(crate) struct Turn<'t> {
+pub(crate) struct Turn<'t, E> {
     pub(crate) now: Now<'t>,
-    pub(crate) io: &'t mut Reactor,
-    pub(crate) log: &'t mut LogLink,
+    pub(crate) effects: &'t mut E,
     pub(crate) policies: &'t Policies,
     pub(crate) limits: &'t TenantLimits,
     pub(crate) retry: &'t RetryPolicy,
@@ -33,7 +29,7 @@ pub(crate) struct Turn<'t> {
     pub(crate) has_more: &'t mut bool,
 }
 
-impl Turn<'_> {
+impl<E> Turn<'_, E> {
     pub(crate) fn next_serial(&mut self) -> u32 {
         *self.serial = self.serial.wrapping_add(1);
         *self.serial

@@ -4,7 +4,7 @@ use foodtrack_contract::{EventName, Offset};
 use foodtrack_tenant_log::DeadLetterReason;
 use uuid::Uuid;
 
-use crate::tag::Tag;
+use crate::effects::Effects;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -16,11 +16,11 @@ impl Tenant {
     /// it becomes a dead letter of theirs.
     pub(crate) fn note_unsayable(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         event: &EventName,
         entry: Option<(Offset, Uuid)>,
     ) {
-        let clients = turn.io.take_unsayable();
+        let clients = turn.effects.take_unsayable();
         if clients.is_empty() {
             return;
         }
@@ -37,7 +37,7 @@ impl Tenant {
         }
         let Some((offset, id)) = entry else { return };
         for client in clients {
-            let place = Tag::of(turn.io, client).map(|tag| tag.place);
+            let place = turn.effects.place_of(client);
             let connection = place.and_then(|place| self.members.get(place));
             if let Some(subscriber) = connection.map(|it| it.subscriber) {
                 self.give_up(turn, subscriber, offset, id, DeadLetterReason::Failed, 1);

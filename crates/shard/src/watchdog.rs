@@ -7,6 +7,7 @@ use foodtrack_tenant_log::{LogEntry, Note, NoteKind, SubscriberKey, delivery_key
 use foodtrack_transport::{FrameMeta, Urgency};
 
 use crate::clock::rfc3339;
+use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::model::{Broadcast, Recipients};
 use crate::reliability::{Timeline, Watched};
@@ -19,13 +20,18 @@ const TIMELINE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
 
 impl Tenant {
     /// Watches a message that was just shown.
-    pub(crate) fn watch(&mut self, turn: &mut Turn<'_>, entry: &Arc<LogEntry>, watch: Watch) {
+    pub(crate) fn watch(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        entry: &Arc<LogEntry>,
+        watch: Watch,
+    ) {
         // Their answers to a ping tell whether they have it: do not wait for the next one that is due anyway.
         self.ping_audience(turn, entry, watch.by);
         self.watch_until(turn, Watched::new(Arc::clone(entry), watch));
     }
 
-    fn watch_until(&mut self, turn: &Turn<'_>, watched: Watched) {
+    fn watch_until(&mut self, turn: &Turn<'_, impl Effects>, watched: Watched) {
         let due_ms = turn.now.monotonic_ms + watched.watch.within_ms;
         self.reliability.watch(due_ms, watched);
     }
@@ -33,7 +39,7 @@ impl Tenant {
     /// Goes on, after a restart, with what was watched before it.
     pub(crate) fn watch_again(
         &mut self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         entries: &[Arc<LogEntry>],
         notes: &[Note],
     ) {
@@ -61,7 +67,7 @@ impl Tenant {
     }
 
     /// Looks at an event that should have been confirmed by now.
-    pub(crate) fn look_at(&mut self, turn: &mut Turn<'_>, mut watched: Watched) {
+    pub(crate) fn look_at(&mut self, turn: &mut Turn<'_, impl Effects>, mut watched: Watched) {
         let (offset, by) = (watched.entry.offset, watched.watch.by);
         let now = rfc3339(turn.now.wall_ms);
         if let Some(subscriber) = self.reliability.has_reached(by, offset) {
@@ -95,22 +101,32 @@ impl Tenant {
     }
 
     /// Sends a message once more to every device of an application that it is for; returns how many there are.
-    fn send_again(&mut self, turn: &mut Turn<'_>, entry: &LogEntry, by: ApplicationType) -> usize {
+    fn send_again(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        entry: &LogEntry,
+        by: ApplicationType,
+    ) -> usize {
         let suffix = self.cursor_suffix();
         let meta =
             FrameMeta { urgency: Urgency::Urgent, place: suffix.place(), ..FrameMeta::default() };
         let frame = EventFrame { retries: 1, ..EventFrame::of(entry, meta, &suffix) };
-        let frame = frame.encode(turn.io);
+        let frame = turn.effects.encode(&frame);
         let mut sent = 0;
         for client in self.audience_of(entry, by) {
-            sent += usize::from(turn.io.send(client, frame));
+            sent += usize::from(turn.effects.send(client, frame));
             self.ping(turn, client);
         }
         turn.counters.deliveries.add(sent as u64);
         sent
     }
 
-    fn ping_audience(&mut self, turn: &mut Turn<'_>, entry: &LogEntry, by: ApplicationType) {
+    fn ping_audience(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        entry: &LogEntry,
+        by: ApplicationType,
+    ) {
         for client in self.audience_of(entry, by) {
             self.ping(turn, client);
         }
@@ -131,7 +147,7 @@ impl Tenant {
     }
 
     /// Tells the dashboard.
-    fn alert(&mut self, turn: &mut Turn<'_>, entry: &LogEntry, by: ApplicationType) {
+    fn alert(&mut self, turn: &mut Turn<'_, impl Effects>, entry: &LogEntry, by: ApplicationType) {
         let order = entry.entity.as_deref();
         let about = order.map_or_else(String::new, |order| format!(" of order {order}"));
         let payload = serde_json::json!({
@@ -157,7 +173,7 @@ impl Tenant {
 
     fn keep_timeline(
         &self,
-        turn: &mut Turn<'_>,
+        turn: &mut Turn<'_, impl Effects>,
         offset: Offset,
         by: ApplicationType,
         timeline: &Timeline,
@@ -169,7 +185,7 @@ impl Tenant {
             value: serde_json::to_string(timeline).ok().map(Box::from),
             expires_at_ms: Some(turn.now.believed_ms + TIMELINE_MS),
         };
-        if let Err(error) = turn.log.log().save_note(&self.id, note, None) {
+        if let Err(error) = turn.effects.log().save_note(&self.id, note, None) {
             tracing::warn!(tenant = self.id.as_str(), %error, "an order's timeline was not kept");
         }
     }

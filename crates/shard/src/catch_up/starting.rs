@@ -2,6 +2,7 @@
 
 use foodtrack_tenant_log::SavedCursor;
 
+use crate::effects::Effects;
 use crate::log_link::{Asker, ReadJob};
 use crate::replay::{Replay, Start};
 use crate::tenant::Tenant;
@@ -10,7 +11,12 @@ use crate::turn::Turn;
 impl Tenant {
     /// Starts to bring a connection up to date. From now on what is sent to it says where it stands; [`Tenant::go_on`] sends
     /// what it missed, and it is live at once if that is nothing.
-    pub(crate) fn start_catch_up(&mut self, turn: &mut Turn<'_>, place: u32, start: Start) {
+    pub(crate) fn start_catch_up(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        start: Start,
+    ) {
         let Some(position) = self.ledger.position() else { return };
         let Some(connection) = self.members.get(place) else { return };
         let subscriber = connection.subscriber;
@@ -45,18 +51,18 @@ impl Tenant {
         let asker = Asker { place, serial };
         match to_find {
             // Memory keeps nobody waiting.
-            Some(key) if turn.log.is_in_memory => {
-                let saved = turn.log.log().cursor(&self.id, &key).ok().flatten();
+            Some(key) if turn.effects.is_log_in_memory() => {
+                let saved = turn.effects.log().cursor(&self.id, &key).ok().flatten();
                 self.found(turn, place, saved.as_ref());
             }
-            Some(key) => turn.log.read(&self.id, asker, ReadJob::Cursor(key)),
+            Some(key) => turn.effects.read(&self.id, asker, ReadJob::Cursor(key)),
             None => {}
         }
     }
 
     /// Keeps where a client is sent what it missed from, where that is before its session began: what it brings back when
     /// it comes again may be as old, and nothing older is its own.
-    fn keep_where_it_goes_on(&mut self, turn: &mut Turn<'_>, place: u32) {
+    fn keep_where_it_goes_on(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
         let replay = self.members.get(place).and_then(|it| it.replay.as_deref());
         if let Some(from) = replay.and_then(Replay::start_before_session) {
             self.keep_from(turn, place, from);
@@ -64,7 +70,12 @@ impl Tenant {
     }
 
     /// The store said how far a subscriber had confirmed.
-    pub(super) fn found(&mut self, turn: &mut Turn<'_>, place: u32, saved: Option<&SavedCursor>) {
+    pub(super) fn found(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        saved: Option<&SavedCursor>,
+    ) {
         let Some(position) = self.ledger.position() else { return };
         let Some(connection) = self.members.get_mut(place) else { return };
         let subscriber = connection.subscriber;

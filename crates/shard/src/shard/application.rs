@@ -13,6 +13,7 @@ use super::Shard;
 use super::mail::respond;
 use crate::connection_lines;
 use crate::delivery::TURN_DELIVERIES_MAX;
+use crate::effects::Effects;
 use crate::entrance::Replaced;
 use crate::handshake::{self, Admission};
 use crate::http_service::Responder;
@@ -271,7 +272,7 @@ impl Application for Shard {
             }
             // The transport alone closes: the client comes back by itself, with a fresh token.
             tenant.token_ended(turn, client);
-            turn.io.close(client, CloseReason::ServerClosed);
+            turn.effects.close(client, CloseReason::ServerClosed);
             None
         });
         if let Some(Some(expires_at_s)) = due {

@@ -4,6 +4,7 @@ use foodtrack_contract::{ErrorCode, Refusal, TenantId};
 use foodtrack_transport::{DoorRefusal, HttpTicket, Reactor};
 
 use super::{STOP, STOP_MS_MAX, Shard};
+use crate::effects::Effects;
 use crate::mailbox::{ShardMessage, TenantRequest};
 use crate::model::ConnectionCounts;
 use crate::owner_lookups::{Publication, Revocation};
@@ -21,7 +22,9 @@ impl Shard {
             ShardMessage::Tenant(tenant, request) => self.handle_request(io, &tenant, request),
             ShardMessage::Totals(reply) => {
                 let mut totals = ConnectionCounts::default();
-                self.tenants.iter().for_each(|(_, tenant)| totals.add(&tenant.counts(io)));
+                self.tenants.iter().for_each(|(_, tenant)| {
+                    totals.add(&tenant.counts(|client| io.is_polling(client)));
+                });
                 // Who asked may have gone away: nothing is lost with the answer.
                 let _ = reply.send(totals);
             }
@@ -63,7 +66,9 @@ impl Shard {
             TenantRequest::Broadcast(broadcast, reply) => {
                 tenant.broadcast(turn, &broadcast, ReplyTo::Handle(reply));
             }
-            TenantRequest::Counts(reply) => _ = reply.send(tenant.counts(turn.io)),
+            TenantRequest::Counts(reply) => {
+                _ = reply.send(tenant.counts(|client| turn.effects.is_polling(client)));
+            }
             TenantRequest::List(filter, reply) => _ = reply.send(tenant.list(turn, &filter)),
             TenantRequest::Disconnect(target, reply) => {
                 let _ = reply.send(tenant.disconnect(turn, &target));
