@@ -33,11 +33,24 @@ pub(crate) struct Admission {
     pub(crate) resume: Option<Resume>,
     /// Its token has just expired: only the return of its session lets it in.
     pub(crate) is_expired: bool,
-    /// It need not wait for its turn any more.
-    pub(crate) has_turn: bool,
+    /// How far it is at its home.
+    pub(crate) stage: Stage,
     /// Of the orders that it comes back to and that are not in memory, those that are its user's; `None` until the log was
     /// asked.
     pub(crate) owns: Option<Box<[Box<str>]>>,
+}
+
+/// How far a client is on its way in, at its home. Its socket is not read before it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It waits for its turn.
+    Turn,
+    /// It had its turn, and waits for its tenant's log to be opened.
+    Log,
+    /// It waits for the log to say which of the orders that it comes back to are its user's.
+    Orders,
+    /// It waits for nothing.
+    Ready,
 }
 
 /// What a client that comes back shows; nothing of it is proven yet.
@@ -155,7 +168,7 @@ pub(crate) fn admit(
         about,
         resume,
         is_expired,
-        has_turn: false,
+        stage: Stage::Turn,
         owns: None,
     })
 }

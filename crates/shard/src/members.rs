@@ -268,7 +268,7 @@ mod tests {
     use foodtrack_transport::Sid;
 
     use super::*;
-    use crate::handshake::{Admission, ClientAbout};
+    use crate::handshake::{Admission, ClientAbout, Stage};
     use crate::reliability::{Reliability, subscriber_key};
 
     fn enter(members: &mut Members, user: &str, application: ApplicationType) -> u32 {
@@ -301,7 +301,7 @@ mod tests {
                 about,
                 resume: None,
                 is_expired: false,
-                has_turn: true,
+                stage: Stage::Ready,
                 owns: None,
             },
             sender: 0,

@@ -15,7 +15,7 @@ use crate::connection_lines;
 use crate::delivery::TURN_DELIVERIES_MAX;
 use crate::effects::Effects;
 use crate::entrance::Replaced;
-use crate::handshake::{self, Admission};
+use crate::handshake::{self, Admission, Stage};
 use crate::http_service::Responder;
 use crate::mailbox::ShardMessage;
 use crate::members::Connection;
@@ -47,7 +47,10 @@ impl Application for Shard {
             Ok(mut admission) => {
                 let home = self.parts.shards.home(admission.principal.tenant());
                 // To its home, or to wait here: for its turn, or until its tenant's log is open.
-                if home != self.parts.index || !self.may_come_in(io, &mut admission) {
+                if home == self.parts.index {
+                    self.advance(io, &mut admission);
+                }
+                if admission.stage != Stage::Ready {
                     return Verdict::HandOver { shard: home, transfer: admission };
                 }
                 self.adopt(io, client, NamespaceId::ROOT, admission)

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use foodtrack_contract::{ErrorCode, Refusal};
+use foodtrack_contract::{ErrorCode, Refusal, TenantId};
 use foodtrack_tenant_log::{Completion, RefusedReason};
 use foodtrack_transport::{Handover, Reactor};
 
@@ -26,14 +26,10 @@ pub(super) struct Waiting {
 }
 
 impl Shard {
-    /// Whether a client's tenant can take it in; if not, its log is being opened by now.
-    pub(super) fn is_open(&mut self, io: &mut Reactor, admission: &Admission) -> bool {
-        let tenant = self.open_tenant(admission.principal.tenant());
-        self.is_log_open(io, tenant)
-    }
-
-    /// As [`Shard::is_open`]. A log that is away counts: its tenant goes on without it.
-    pub(super) fn is_log_open(&mut self, io: &mut Reactor, tenant: u32) -> bool {
+    /// Has a tenant's log opened, if nobody has yet. Returns whether the tenant can take somebody in: a log that is away counts,
+    /// for its tenant goes on without it.
+    pub(super) fn open_log(&mut self, io: &mut Reactor, tenant: &TenantId) -> bool {
+        let tenant = self.open_tenant(tenant);
         if self.tenants[tenant as usize].ledger.is_closed() {
             self.ask_for_log(io, tenant);
         }

@@ -39,7 +39,7 @@ impl Shard {
 
     fn handle_request(&mut self, io: &mut Reactor, id: &TenantId, request: TenantRequest) {
         let tenant = self.open_tenant(id);
-        if request.needs_log() && !self.is_log_open(io, tenant) {
+        if request.needs_log() && !self.open_log(io, id) {
             return self.request_later(tenant, request);
         }
         self.do_request(io, tenant, request);

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use foodtrack_transport::{Handover, Reactor};
 
 use super::Shard;
-use crate::handshake::Admission;
+use crate::handshake::{Admission, Stage};
 use crate::quota::Bucket;
 use crate::shared_rate::Party;
 
@@ -48,14 +48,22 @@ fn party(admission: &Admission) -> Party {
 }
 
 impl Shard {
-    /// Whether a client whose home is here may come in now; if not, it has to wait for its turn or its tenant's log.
-    pub(super) fn may_come_in(&mut self, io: &mut Reactor, admission: &mut Admission) -> bool {
-        admission.has_turn = admission.has_turn || self.has_turn(io, admission);
-        admission.has_turn && self.is_open(io, admission) && self.knows_orders_of(admission)
+    /// Takes a client whose home is here as far as it can get by now: it takes its turn, and has its tenant's log opened.
+    pub(super) fn advance(&mut self, io: &mut Reactor, admission: &mut Admission) {
+        if admission.stage == Stage::Turn && !self.take_turn(io, admission) {
+            return;
+        }
+        admission.stage = if !self.open_log(io, admission.principal.tenant()) {
+            Stage::Log
+        } else if !self.knows_orders_of(admission) {
+            Stage::Orders
+        } else {
+            Stage::Ready
+        };
     }
 
     /// Somebody who says what it had is not kept waiting: what it asks for is cheaper, and it is who has missed something.
-    fn has_turn(&mut self, io: &Reactor, admission: &Admission) -> bool {
+    fn take_turn(&mut self, io: &Reactor, admission: &Admission) -> bool {
         // Those who came before have their turn first.
         admission.resume.is_some()
             || (self.pacing.is_empty_for(party(admission)) && self.spend_entrance(io, admission))
@@ -78,24 +86,33 @@ impl Shard {
 
     /// A client whose home is here has come from another shard: it comes in, or waits.
     pub(super) fn receive(&mut self, io: &mut Reactor, mut handover: Handover<Admission>) {
-        let waits =
-            handover.transfer_mut().is_some_and(|admission| !self.may_come_in(io, admission));
-        if waits {
-            self.wait_at_home(handover);
-        } else {
-            io.adopt(self, handover);
+        if let Some(admission) = handover.transfer_mut() {
+            self.advance(io, admission);
+        }
+        match handover.transfer().map_or(Stage::Ready, |admission| admission.stage) {
+            Stage::Ready => io.adopt(self, handover),
+            Stage::Turn | Stage::Log | Stage::Orders => self.wait_at_home(handover),
         }
     }
 
     /// Keeps a client until it is its turn, or its tenant's log is open. Its socket is not read meanwhile.
     pub(super) fn wait_at_home(&mut self, handover: Handover<Admission>) {
-        if handover.transfer().is_some_and(|admission| admission.has_turn) {
-            if let Some(handover) = self.ask_for_orders(handover) {
-                self.wait_for_log(handover);
+        let Some(admission) = handover.transfer() else { return };
+        match admission.stage {
+            Stage::Turn => {
+                let party = party(admission);
+                self.wait_for_turn(party, handover);
             }
-            return;
+            Stage::Orders => {
+                if let Some(handover) = self.ask_for_orders(handover) {
+                    self.wait_for_log(handover);
+                }
+            }
+            Stage::Log | Stage::Ready => self.wait_for_log(handover),
         }
-        let party = handover.transfer().map_or(Party::Customers, party);
+    }
+
+    fn wait_for_turn(&mut self, party: Party, handover: Handover<Admission>) {
         let queue = self.pacing.queue(party);
         if queue.len() >= WAITING_MAX {
             tracing::warn!("too many clients come at once: one was closed");
@@ -120,11 +137,11 @@ impl Shard {
             for _ in 0..self.pacing.queue(party).len() {
                 let Some(mut handover) = self.pacing.queue(party).pop_front() else { break };
                 if let Some(admission) = handover.transfer_mut() {
-                    admission.has_turn = self.spend_entrance(io, admission);
-                    if !admission.has_turn {
+                    if !self.spend_entrance(io, admission) {
                         self.pacing.queue(party).push_back(handover);
                         continue;
                     }
+                    admission.stage = Stage::Log;
                 }
                 self.receive(io, handover);
             }

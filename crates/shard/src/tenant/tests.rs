@@ -12,7 +12,7 @@ use super::*;
 use crate::clock::Now;
 use crate::counters::Counters;
 use crate::event_frame::EventFrame;
-use crate::handshake::ClientAbout;
+use crate::handshake::{ClientAbout, Stage};
 use crate::intake::{EmissionKey, Emitted, Publisher};
 use crate::log_link::{Asker, OwnerAsker, ReadJob};
 use crate::page_limits::PageLimits;
@@ -191,7 +191,7 @@ impl Test {
             about,
             resume: None,
             is_expired: false,
-            has_turn: true,
+            stage: Stage::Ready,
             owns: None,
         };
         let sid = Sid::parse(&format!("{place:0>20}")).unwrap();
