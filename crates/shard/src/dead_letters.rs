@@ -5,8 +5,8 @@ use std::sync::Arc;
 use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_tenant_log::{DeadLetter, LogEntry, ReadError, SubscriberKey, TenantLog};
 
-use crate::handles::Shards;
 use crate::mailbox::TenantRequest;
+use crate::shards::Shards;
 
 /// A tenant's dead letters. Cheap to clone; reading waits for the disk.
 #[derive(Clone)]

@@ -11,8 +11,8 @@ use foodtrack_tenant_log::{
 };
 use foodtrack_transport::Waker;
 
-use crate::handles::HomeOf;
 use crate::replay_plan::{Plan, Window};
+use crate::shards::HomeOf;
 use crate::viewer::Viewer;
 
 /// Threads that read: one could be held up by one slow read.

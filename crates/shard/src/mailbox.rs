@@ -1,7 +1,7 @@
 //! What crosses cores, and what its loss would mean.
 //!
 //! A shard is told things only through its mailbox: a bounded channel and a waker for its loop. A full mailbox makes
-//! the sender decide: handles answer `overloaded`, another shard closes the connection it meant to hand over (the
+//! the sender decide: `Shards` answers `overloaded`, another shard closes the connection it meant to hand over (the
 //! client comes back).
 
 use std::sync::Arc;

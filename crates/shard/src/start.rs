@@ -12,7 +12,6 @@ use foodtrack_tenant_log::{OnCompletion, OpenError, TenantLog};
 use foodtrack_transport::{Commons, DoorRefusals, Reactor, listen};
 
 use crate::counters::Counters;
-use crate::handles::{HomeOf, Shards};
 use crate::http_service::HttpService;
 use crate::log_link::{LogLink, NewsSender, on_completion};
 use crate::mailbox::ShardSender;
@@ -20,6 +19,7 @@ use crate::page_limits::PageLimits;
 use crate::policies::Policies;
 use crate::shard::{Shard, ShardParts};
 use crate::shard_config::ShardsConfig;
+use crate::shards::{HomeOf, Shards};
 
 /// Why shards did not start.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,49 @@
+//! Events of back ends and of the server itself.
+
+use foodtrack_contract::{Principal, Refusal, TenantId};
+
+use crate::mailbox::TenantRequest;
+use crate::model::{Accepted, Broadcast};
+use crate::shards::Shards;
+
+/// Sends events to a tenant's connections.
+#[derive(Clone)]
+pub struct EventBroadcaster {
+    shards: Shards,
+}
+
+impl EventBroadcaster {
+    /// A handle to the fan-out of these shards.
+    pub fn new(shards: Shards) -> Self {
+        Self { shards }
+    }
+
+    /// Publishes for a backend service: validated, authorised and routed like a client's event. `argument` is the
+    /// payload, or the whole message, as JSON text.
+    ///
+    /// # Errors
+    /// The refusal that a client would get.
+    pub async fn publish(
+        &self,
+        principal: Principal,
+        event: String,
+        argument: String,
+    ) -> Result<Accepted, Refusal> {
+        let tenant = principal.tenant().clone();
+        self.shards
+            .ask(&tenant, |reply| TenantRequest::Publish { principal, event, argument, reply })
+            .await?
+    }
+
+    /// Sends an event of the server's own to recipients it names, past the rules; its payload is still validated.
+    ///
+    /// # Errors
+    /// A refusal that names what is wrong with the event or its recipients.
+    pub async fn broadcast(
+        &self,
+        tenant: &TenantId,
+        broadcast: Broadcast,
+    ) -> Result<Accepted, Refusal> {
+        self.shards.ask(tenant, |reply| TenantRequest::Broadcast(broadcast, reply)).await?
+    }
+}

@@ -1,0 +1,154 @@
+//! The outside's way to the shards: cheap to clone, `Send`, and asynchronous. Who asks sends a message to the tenant's home
+//! shard and awaits the answer; a shard without room for the message is answered for at once.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use foodtrack_contract::{ErrorCode, Refusal, TenantId};
+use tokio::sync::oneshot;
+
+use crate::mailbox::{Reply, ShardMessage, ShardSender, TenantRequest};
+use crate::policies::Policies;
+
+/// The shards of this node, and which of them is a tenant's home.
+#[derive(Clone)]
+pub struct Shards {
+    senders: Arc<[ShardSender]>,
+}
+
+/// Which of so many shards is a tenant's home.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HomeOf {
+    pub(crate) shards: usize,
+}
+
+impl HomeOf {
+    pub(crate) fn of(self, tenant: &TenantId) -> usize {
+        // Fixed keys: a tenant's home must not differ between the threads that compute it. A tenant's name comes from a
+        // signed token, so nobody chooses it to overload a shard.
+        let mut hasher = ahash::RandomState::with_seeds(4, 0, 0, 1).build_hasher();
+        hasher.write(tenant.as_str().as_bytes());
+        usize::try_from(hasher.finish() % self.shards as u64).unwrap_or(0)
+    }
+}
+
+impl Shards {
+    pub(crate) fn new(senders: Vec<ShardSender>) -> Self {
+        Self { senders: senders.into() }
+    }
+
+    /// The index of the tenant's home shard.
+    pub(crate) fn home(&self, tenant: &TenantId) -> usize {
+        HomeOf { shards: self.senders.len() }.of(tenant)
+    }
+
+    /// The way into each shard.
+    pub(crate) fn senders(&self) -> &[ShardSender] {
+        &self.senders
+    }
+
+    pub(crate) fn sender(&self, shard: usize) -> &ShardSender {
+        &self.senders[shard]
+    }
+
+    /// Gives every shard new rules and schemas.
+    pub fn apply(&self, policies: &Arc<Policies>) {
+        self.senders
+            .iter()
+            .for_each(|shard| shard.send(ShardMessage::Policies(Arc::clone(policies))));
+    }
+
+    /// Asks every shard to close its transports and stop.
+    pub fn stop(&self) {
+        self.senders.iter().for_each(|shard| shard.send(ShardMessage::Stop));
+    }
+
+    pub(crate) async fn ask<T>(
+        &self,
+        tenant: &TenantId,
+        request: impl FnOnce(Reply<T>) -> TenantRequest,
+    ) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        self.senders[self.home(tenant)]
+            .try_send(ShardMessage::Tenant(tenant.clone(), request(reply)))
+            .map_err(|_| overloaded())?;
+        answer.await.map_err(|_| unanswered())
+    }
+}
+
+fn overloaded() -> Refusal {
+    Refusal::new(
+        ErrorCode::Overloaded,
+        "the tenant's shard has no room for more work; try again shortly",
+    )
+    .retry_after_ms(1_000)
+}
+
+/// The shard ended first: whether it did what it was asked, nobody can tell.
+fn unanswered() -> Refusal {
+    let message = "the server could not tell what became of this; an event may be sent again with the same id";
+    Refusal::new(ErrorCode::Timeout, message).retry_after_ms(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use foodtrack_contract::{ErrorCode, Priority};
+    use foodtrack_session::{HeartbeatConfig, Namespaces};
+    use foodtrack_transport::{
+        Commons, Limits, OriginPolicy, Reactor, ReactorConfig, TrustedProxies,
+    };
+
+    use super::*;
+    use crate::mailbox::MAILBOX_MESSAGES_MAX;
+    use crate::{Broadcast, ConnectionManager, EventBroadcaster, Recipients};
+
+    /// Shards of which the only one never looks into its mailbox.
+    fn shards(reactor: &Reactor) -> (Shards, std::sync::mpsc::Receiver<ShardMessage>) {
+        let (sender, inbox) = ShardSender::new(reactor.waker());
+        (Shards::new(vec![sender]), inbox)
+    }
+
+    fn reactor() -> Reactor {
+        let config = ReactorConfig {
+            endpoints: Vec::new(),
+            namespaces: Namespaces::new(&["/"]),
+            heartbeat: HeartbeatConfig::default(),
+            limits: Limits::default(),
+            origins: OriginPolicy::new(&["*"], false),
+            handshakes_per_minute: 0,
+            proxies: TrustedProxies::default(),
+            batched_sends: false,
+        };
+        Reactor::new(&Commons::new(config, 1), 0, None).unwrap()
+    }
+
+    fn poll<T>(future: impl Future<Output = T>) -> Poll<T> {
+        pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn who_asks_a_shard_that_takes_nothing_is_told_at_once_when_to_come_back() {
+        let (shards, _inbox) = shards(&reactor());
+        let tenant = TenantId::parse("t1").unwrap();
+        let connections = ConnectionManager::new(shards.clone());
+        for _ in 0..MAILBOX_MESSAGES_MAX {
+            assert!(poll(connections.counts(&tenant)).is_pending(), "there is room yet");
+        }
+        let broadcast = Broadcast {
+            event: "system:announcement".to_owned(),
+            payload: "{}".to_owned(),
+            priority: Priority::default(),
+            to: Recipients { everyone: true, ..Recipients::default() },
+            except: Vec::new(),
+        };
+        let broadcaster = EventBroadcaster::new(shards);
+        let Poll::Ready(Err(refusal)) = poll(broadcaster.broadcast(&tenant, broadcast)) else {
+            panic!("who asks a full shard waits");
+        };
+        assert_eq!(refusal.code(), ErrorCode::Overloaded);
+        assert_eq!(refusal.retry_after(), Some(1_000));
+    }
+}
