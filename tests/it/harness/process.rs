@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use foodtrack_server::{WebSocketConfig, WebSocketServer};
 
@@ -19,6 +19,8 @@ pub(crate) struct Process {
     process: Child,
     /// The server ends with whoever started it.
     _stdin: ChildStdin,
+    /// Where it says after a minute that it still runs: it would end if nobody could hear that.
+    _stdout: BufReader<ChildStdout>,
     address: SocketAddr,
 }
 
@@ -48,11 +50,12 @@ impl Process {
             .spawn()
             .unwrap();
         let stdin = process.stdin.take().unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let line = lines.map_while(Result::ok).find(|line| line.contains(LISTENING));
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut lines = stdout.by_ref().lines().map_while(Result::ok);
+        let line = lines.find(|line| line.contains(LISTENING));
         let line = line.expect("the server process starts");
         let address = line.split_once(LISTENING).unwrap().1.trim().parse().unwrap();
-        Self { process, _stdin: stdin, address }
+        Self { process, _stdin: stdin, _stdout: stdout, address }
     }
 
     /// `kill -9`.
