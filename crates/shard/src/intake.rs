@@ -354,10 +354,10 @@ fn check_attachments(incoming: &Incoming<'_>, attachments: &[Vec<u8>]) -> Result
 
 #[cfg(test)]
 mod tests {
-    use foodtrack_contract::{ApplicationType, EventName, EventType, Priority};
-    use foodtrack_tenant_log::Durability;
+    use foodtrack_contract::ApplicationType;
 
     use super::*;
+    use crate::samples::log_entry;
 
     struct Test {
         tenant: TenantId,
@@ -455,20 +455,9 @@ mod tests {
         let again = test.check("ada", CREATED, ORDER).unwrap();
         assert_eq!(test.intake.first_of(&again, 0).unwrap().1, Some(offset(1)));
         let entry = LogEntry {
-            offset: offset(1),
-            id: Uuid::nil(),
-            event: EventName::Builtin(EventType::OrderCreated),
-            durability: Durability::Durable,
-            priority: Priority::High,
-            at_ms: 0,
-            expires_at_ms: None,
-            audience: again.audience.clone(),
             entity: Some("42".into()),
-            compacts: false,
             creates_order: Some(foodtrack_tenant_log::OrderOwner { customer: None }),
-            fingerprint: None,
-            message: Vec::new().into(),
-            attachments: Vec::new(),
+            ..log_entry(offset(1))
         };
         test.intake.refused(&entry);
         assert!(test.intake.first_of(&again, 0).is_none());

@@ -288,11 +288,10 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use foodtrack_contract::{ApplicationSet, EventType, Priority};
-    use foodtrack_tenant_log::LoggedAudience;
     use smallvec::smallvec;
 
     use super::*;
+    use crate::samples::log_entry;
 
     fn offset(n: u64) -> Offset {
         Offset::new(n).unwrap()
@@ -319,27 +318,7 @@ mod tests {
         let Ok(Admission::New(at)) = ledger.admit(Uuid::from_u128(n), true, durability) else {
             unreachable!("it is new")
         };
-        let entry = LogEntry {
-            offset: at,
-            id: Uuid::from_u128(n),
-            event: EventType::OrderCreated.into(),
-            durability,
-            priority: Priority::High,
-            at_ms: 0,
-            expires_at_ms: None,
-            audience: LoggedAudience {
-                applications: ApplicationSet::EMPTY,
-                rooms: Vec::new(),
-                only: ApplicationSet::ALL,
-                read: None,
-            },
-            entity: None,
-            compacts: false,
-            creates_order: None,
-            fingerprint: None,
-            message: Vec::new().into(),
-            attachments: Vec::new(),
-        };
+        let entry = LogEntry { id: Uuid::from_u128(n), durability, ..log_entry(at) };
         ledger.wait(Pending {
             entry: Arc::new(entry),
             meta: FrameMeta::default(),

@@ -43,6 +43,8 @@ mod replay_plan;
 mod reply_to;
 mod retry_policy;
 mod room_notes;
+#[cfg(test)]
+mod samples;
 mod session_keeping;
 mod session_key;
 mod sessions;

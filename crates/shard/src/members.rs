@@ -260,50 +260,21 @@ fn members_of<'r>(rooms: &'r Rooms, audience: &LoggedAudience) -> SmallVec<[&'r 
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
-    use foodtrack_contract::{
-        ApplicationSet, PermissionSet, ReadPermission, TenantId, UserRole, VerifiedClaims,
-    };
+    use foodtrack_contract::{ApplicationSet, PermissionSet, ReadPermission};
     use foodtrack_transport::Sid;
 
     use super::*;
-    use crate::handshake::{Admission, ClientAbout, Stage};
     use crate::reliability::{Reliability, subscriber_key};
+    use crate::samples::admission;
 
     fn enter(members: &mut Members, user: &str, application: ApplicationType) -> u32 {
         let n = u32::try_from(members.len()).unwrap();
-        let user = UserId::parse(user).unwrap();
-        let key = subscriber_key(&user, Some(application), None).unwrap();
-        let principal = Principal::from_verified_token(VerifiedClaims {
-            tenant: TenantId::parse("t1").unwrap(),
-            user,
-            role: UserRole::Admin,
-            applications: ApplicationSet::of(&[application]),
-            permissions: PermissionSet::NONE,
-            device: None,
-            token_id: None,
-            expires_at_s: u64::MAX,
-        });
-        let about = ClientAbout {
-            address: SocketAddr::from(([127, 0, 0, 1], 1)),
-            user_agent: None,
-            version: None,
-            features: Box::default(),
-        };
+        let admission = admission(user, application, PermissionSet::NONE);
+        let key = subscriber_key(admission.principal.user(), Some(application), None).unwrap();
         members.enter(NewConnection {
             client: ClientKey::from_dense(n),
             id: Sid::parse(&format!("{n:0>20}")).unwrap(),
-            admission: Admission {
-                principal,
-                application: Some(application),
-                device: None,
-                about,
-                resume: None,
-                is_expired: false,
-                stage: Stage::Ready,
-                owns: None,
-            },
+            admission,
             sender: 0,
             subscriber: Reliability::default().enter(key, Some(application)),
             user_agent: None,

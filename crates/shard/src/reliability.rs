@@ -176,12 +176,11 @@ impl Reliability {
 
 #[cfg(test)]
 mod tests {
-    use foodtrack_contract::{ApplicationSet, EventType, Priority, Watch};
-    use foodtrack_tenant_log::{Durability, LoggedAudience};
+    use foodtrack_contract::Watch;
     use foodtrack_transport::{ClientKey, Sid};
-    use uuid::Uuid;
 
     use super::*;
+    use crate::samples::log_entry;
 
     const KITCHEN: ApplicationType = ApplicationType::KitchenApp;
 
@@ -190,27 +189,7 @@ mod tests {
     }
 
     fn entry(n: u64) -> Arc<LogEntry> {
-        Arc::new(LogEntry {
-            offset: offset(n),
-            id: Uuid::from_u128(n.into()),
-            event: EventType::OrderCreated.into(),
-            durability: Durability::Durable,
-            priority: Priority::High,
-            at_ms: 0,
-            expires_at_ms: None,
-            audience: LoggedAudience {
-                applications: ApplicationSet::EMPTY,
-                rooms: Vec::new(),
-                only: ApplicationSet::ALL,
-                read: None,
-            },
-            entity: None,
-            compacts: false,
-            creates_order: None,
-            fingerprint: None,
-            message: Vec::new().into(),
-            attachments: Vec::new(),
-        })
+        Arc::new(log_entry(offset(n)))
     }
 
     fn to(place: u32) -> Addressee {

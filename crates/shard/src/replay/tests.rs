@@ -1,10 +1,9 @@
 //! What a connection that catches up needs next.
 
-use foodtrack_contract::{ApplicationSet, Epoch, EventType, Priority};
-use foodtrack_tenant_log::{Durability, LoggedAudience};
-use uuid::Uuid;
+use foodtrack_contract::Epoch;
 
 use super::*;
+use crate::samples::log_entry;
 
 fn offset(n: u64) -> Offset {
     Offset::ZERO.plus(n)
@@ -35,28 +34,7 @@ fn plan(urgent: &[u64], rest: &[u64]) -> Plan {
 }
 
 fn entries(offsets: &[u64]) -> Vec<LogEntry> {
-    let entry = |n: &u64| LogEntry {
-        offset: offset(*n),
-        id: Uuid::from_u128((*n).into()),
-        event: EventType::OrderCreated.into(),
-        durability: Durability::Recoverable,
-        priority: Priority::High,
-        at_ms: 0,
-        expires_at_ms: None,
-        audience: LoggedAudience {
-            applications: ApplicationSet::EMPTY,
-            rooms: Vec::new(),
-            only: ApplicationSet::ALL,
-            read: None,
-        },
-        entity: None,
-        compacts: false,
-        creates_order: None,
-        fingerprint: None,
-        message: Vec::new().into(),
-        attachments: Vec::new(),
-    };
-    offsets.iter().map(entry).collect()
+    offsets.iter().map(|n| log_entry(offset(*n))).collect()
 }
 
 fn take(replay: &mut Replay) -> Option<u64> {

@@ -1,10 +1,6 @@
 //! A tenant without a socket, a clock or a disk: what it does is written down.
 
-use std::net::SocketAddr;
-
-use foodtrack_contract::{
-    ApplicationSet, ApplicationType, Epoch, Offset, PermissionSet, UserId, UserRole, VerifiedClaims,
-};
+use foodtrack_contract::{ApplicationType, Epoch, Offset, PermissionSet};
 use foodtrack_tenant_log::{EntryRef, RefusedReason, SubmitError, TenantLog};
 use foodtrack_transport::Sid;
 
@@ -12,7 +8,6 @@ use super::*;
 use crate::clock::Now;
 use crate::counters::Counters;
 use crate::event_frame::EventFrame;
-use crate::handshake::{ClientAbout, Stage};
 use crate::intake::{EmissionKey, Emitted, Publisher};
 use crate::log_link::{Asker, OwnerAsker, ReadJob};
 use crate::page_limits::PageLimits;
@@ -20,6 +15,7 @@ use crate::policies::Policies;
 use crate::replay::Start;
 use crate::reply_to::ReplyTo;
 use crate::retry_policy::RetryPolicy;
+use crate::samples::admission;
 use crate::session_key::SessionKey;
 use crate::shard_config::RecoveryConfig;
 
@@ -168,32 +164,7 @@ impl Test {
     /// Lets somebody of an application in. Returns their place, which is their client's too.
     fn enter(&mut self, user: &str, application: ApplicationType) -> u32 {
         let place = u32::try_from(self.tenant.members.len()).unwrap();
-        let principal = Principal::from_verified_token(VerifiedClaims {
-            tenant: self.tenant.id.clone(),
-            user: UserId::parse(user).unwrap(),
-            role: UserRole::Admin,
-            applications: ApplicationSet::of(&[application]),
-            permissions: PermissionSet::ALL,
-            device: None,
-            token_id: None,
-            expires_at_s: u64::MAX,
-        });
-        let about = ClientAbout {
-            address: SocketAddr::from(([127, 0, 0, 1], 1)),
-            user_agent: None,
-            version: None,
-            features: Box::default(),
-        };
-        let admission = Admission {
-            principal,
-            application: Some(application),
-            device: None,
-            about,
-            resume: None,
-            is_expired: false,
-            stage: Stage::Ready,
-            owns: None,
-        };
+        let admission = admission(user, application, PermissionSet::ALL);
         let sid = Sid::parse(&format!("{place:0>20}")).unwrap();
         let entrance = Entrance {
             sid,
