@@ -2,6 +2,7 @@
 
 use super::Writer;
 use crate::sqlite::budget::level;
+use crate::sqlite::commit_gate::CommitError;
 use crate::sqlite::opening::PAGE_BYTES;
 use crate::sqlite::rows;
 use crate::sqlite::trimming::sizes;
@@ -12,12 +13,11 @@ impl Writer {
         if self.budget.is_due()
             && let Err(error) = self.look_at_budget()
         {
-            self.failed(&error.into());
+            self.failed(&error);
         }
     }
 
-    /// The same at once.
-    pub(super) fn look_at_budget(&mut self) -> rusqlite::Result<()> {
+    fn look_at_budget(&mut self) -> Result<(), CommitError> {
         let used = self.used_bytes()?;
         let was_low = self.budget.is_low();
         let look = self.budget.look(used, self.gate.disk_room(&self.directory));
@@ -31,6 +31,7 @@ impl Writer {
         if look.excess == 0 || self.upkeep.is_yielding() {
             return Ok(());
         }
+        self.place_all()?;
         let sizes = sizes(&self.connection, &self.places)?;
         let all: u64 = sizes.iter().sum();
         // Entries are packed on the disk: they give as much of it as their share of all.
@@ -40,6 +41,16 @@ impl Writer {
             self.budget.tell(used, level);
             self.upkeep.start_yielding(&self.connection, level)?;
         }
+        Ok(())
+    }
+
+    /// Gives every run its place: sizes are told by them, and retention takes only what has one. While entries keep coming that
+    /// would have time, but not near the budget.
+    fn place_all(&mut self) -> Result<(), CommitError> {
+        self.begin()?;
+        self.places.place(&self.connection)?;
+        self.commit()?;
+        self.keep();
         Ok(())
     }
 
