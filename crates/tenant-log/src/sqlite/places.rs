@@ -10,7 +10,7 @@ pub(super) const UNPLACED_MAX: u64 = 4_096;
 const UNPLACED_FEW: u64 = 256;
 /// For each so many bytes, one more counts: retention takes only what has a place, and its limit on bytes is to hold of a few
 /// large entries too.
-const LARGE_ENTRY_BYTES: u64 = 16 << 10;
+const LARGE_ENTRY_BYTES: u64 = 4 << 10;
 
 /// How far runs and their index go. What a transaction changes is undone by [`Places::undo`] when it fails.
 #[derive(Clone, Copy, Debug)]

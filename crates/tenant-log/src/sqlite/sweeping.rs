@@ -6,6 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 /// Log of the length of a stretch of seqs.
 pub(super) const STRETCH_BITS: u32 = 10;
 const STRETCH: i64 = 1 << STRETCH_BITS;
+/// About so many bytes are worth sweeping, however few runs they are.
+const WORTH_BYTES: u64 = 16 << 20;
 
 /// How much of a stretch must be trimmed for it to be worth sweeping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +37,22 @@ pub(super) struct Sweep {
     under_way: Option<(i64, i64)>,
     /// Something was trimmed since nothing was found worth sweeping.
     may_find: bool,
+    /// About how many bytes the runs have that came lately.
+    run_bytes: u64,
 }
 
 impl Sweep {
+    /// A run of so many bytes is appended.
+    pub(super) fn note_run(&mut self, bytes: u64) {
+        self.run_bytes = (self.run_bytes * 7 + bytes) / 8;
+    }
+
+    /// How many runs of a stretch must be trimmed for it to be swept.
+    fn leftovers_min(&self, diligence: Diligence) -> i64 {
+        let worth = (WORTH_BYTES / self.run_bytes.max(1)).max(1);
+        diligence.leftovers_min().min(i64::try_from(worth).unwrap_or(i64::MAX))
+    }
+
     /// Something was trimmed.
     pub(super) fn look_again(&mut self) {
         self.may_find = true;
@@ -55,7 +70,7 @@ impl Sweep {
         diligence: Diligence,
     ) -> rusqlite::Result<bool> {
         if self.under_way.is_none() && self.may_find {
-            self.under_way = find(connection, diligence)?;
+            self.under_way = find(connection, diligence, self.leftovers_min(diligence))?;
             self.may_find = self.under_way.is_some();
         }
         Ok(self.under_way.is_some())
@@ -99,7 +114,11 @@ impl Sweep {
 }
 
 /// The seqs of the stretch that is most worth it, or the oldest that is.
-fn find(connection: &Connection, diligence: Diligence) -> rusqlite::Result<Option<(i64, i64)>> {
+fn find(
+    connection: &Connection,
+    diligence: Diligence,
+    leftovers_min: i64,
+) -> rusqlite::Result<Option<(i64, i64)>> {
     let sql = match diligence {
         Diligence::Busy | Diligence::Round => {
             "SELECT stretch FROM leftovers WHERE runs >= ? ORDER BY stretch LIMIT 1"
@@ -109,7 +128,6 @@ fn find(connection: &Connection, diligence: Diligence) -> rusqlite::Result<Optio
         }
     };
     let mut statement = connection.prepare_cached(sql)?;
-    let stretch: Option<i64> =
-        statement.query_row([diligence.leftovers_min()], |row| row.get(0)).optional()?;
+    let stretch: Option<i64> = statement.query_row([leftovers_min], |row| row.get(0)).optional()?;
     Ok(stretch.map(|stretch| (stretch << STRETCH_BITS, (stretch + 1) << STRETCH_BITS)))
 }

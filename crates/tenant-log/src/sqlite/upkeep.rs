@@ -68,9 +68,10 @@ impl Upkeep {
         self.now_ms = self.now_ms.max(now_ms);
     }
 
-    /// Notes that so many entries are appended, the last of them at `at_ms`.
-    pub(super) fn note_appended(&mut self, entries: u64, at_ms: u64) {
+    /// Notes that a run of so many entries and bytes is appended, the last of them at `at_ms`.
+    pub(super) fn note_appended(&mut self, entries: u64, bytes: u64, at_ms: u64) {
         self.note_time(at_ms);
+        self.sweep.note_run(bytes);
         self.appended += entries;
     }
 

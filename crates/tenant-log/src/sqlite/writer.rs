@@ -319,7 +319,7 @@ impl Writer {
         }
         open.now.last = open.now.last.plus(run.entries, run.bytes);
         open.is_grown = true;
-        self.upkeep.note_appended(run.entries, run.at_ms);
+        self.upkeep.note_appended(run.entries, run.bytes, run.at_ms);
         let connection = &self.connection;
         tenants::add_orders(connection, open.no, run)?;
         let seq = self.places.next(run.entries, run.bytes);

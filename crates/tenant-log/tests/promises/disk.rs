@@ -137,7 +137,7 @@ fn large_events_stay_within_the_bytes_whatever_the_floor_says() {
         open_sqlite(directory.path(), SqliteOptions { retention, ..SqliteOptions::default() });
     let mut writer = open.writer("t");
     // Also while they keep coming, and not only when somebody asks for a round.
-    for n in 1..=60 {
+    for n in 1..=120 {
         let message = noise(n, 1_000_000).into();
         let entry = crate::support::entry(writer.sequence.next(), id(n));
         writer.submit_entry(&LogEntry { message, ..entry });
