@@ -18,7 +18,7 @@ impl Writer {
     }
 
     fn look_at_budget(&mut self) -> Result<(), CommitError> {
-        let used = self.used_bytes()?;
+        let used = self.used_pages()? * u64::from(PAGE_BYTES);
         let was_low = self.budget.is_low();
         let look = self.budget.look(used, self.gate.disk_room(&self.directory));
         self.teller.watch().set_yielding(self.budget.is_yielding());
@@ -55,9 +55,8 @@ impl Writer {
     }
 
     /// What the database holds, without what is free in it.
-    fn used_bytes(&self) -> rusqlite::Result<u64> {
-        let pages = self.number("PRAGMA page_count")?.saturating_sub(self.free_pages()?);
-        Ok(pages * u64::from(PAGE_BYTES))
+    pub(super) fn used_pages(&self) -> rusqlite::Result<u64> {
+        Ok(self.number("PRAGMA page_count")?.saturating_sub(self.free_pages()?))
     }
 
     pub(super) fn free_pages(&self) -> rusqlite::Result<u64> {

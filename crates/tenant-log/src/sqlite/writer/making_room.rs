@@ -81,12 +81,10 @@ impl Writer {
 
     /// Whether a small commit finds room within the largest size, counting what was let go of.
     fn has_free_pages(&self) -> rusqlite::Result<bool> {
-        let free = self.free_pages()?;
         if !self.may_grow() {
-            return Ok(free >= SMALL_COMMIT_PAGES);
+            return Ok(self.free_pages()? >= SMALL_COMMIT_PAGES);
         }
-        let used = self.number("PRAGMA page_count")?.saturating_sub(free);
-        Ok(used + SMALL_COMMIT_PAGES <= self.append_pages_max())
+        Ok(self.used_pages()? + SMALL_COMMIT_PAGES <= self.append_pages_max())
     }
 
     /// A little of it. Returns whether that was all.
