@@ -23,7 +23,7 @@ export class Playground {
   /** What the browser complained about: exceptions, refused resources, broken policies. */
   complaints = [];
 
-  static async open(browser, url, { width, height, colorScheme = 'light' }) {
+  static async open(browser, url, { width, height, colorScheme = 'light', autopilot = 'on' }) {
     const playground = new Playground();
     const context = await browser.newContext({ viewport: { width, height }, colorScheme });
     const page = await context.newPage();
@@ -33,7 +33,7 @@ export class Playground {
       if (message.type() === 'error') playground.complaints.push(message.text());
     });
     Object.assign(playground, { context, page, narrow: width < 720 });
-    await page.goto(url);
+    await page.goto(`${url}?autopilot=${autopilot}`);
     for (const role of ['customer', 'dashboard', 'kitchen', 'courier']) await playground.connected(role);
     return playground;
   }

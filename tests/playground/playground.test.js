@@ -6,6 +6,8 @@ import { Playground, launch } from './page.js';
 
 const WIDE = { width: 1440, height: 900 };
 const NARROW = { width: 375, height: 812 };
+/** Nobody orders by himself: an order of an autopilot that is on its way would be taken for the one just clicked. */
+const QUIET = { autopilot: 'off' };
 const TEST_TIMEOUT_MS = 120_000;
 
 let hub;
@@ -34,7 +36,6 @@ async function withPage(view, run) {
 const scenario = (name, view, run) => test(name, { timeout: TEST_TIMEOUT_MS }, () => withPage(view, run));
 
 async function followAnOrder(page, shot) {
-  await page.stopAutopilots();
   const orderId = await page.order('Margherita');
   await page.customerSees(orderId, 'placed');
   await page.click('kitchen', `Start: order ${orderId}`);
@@ -58,7 +59,7 @@ test('the vendored client is the npm package, byte for byte', async () => {
   assert.ok(vendored.equals(published));
 });
 
-scenario('an order placed by clicking is followed to its delivery', WIDE, async (page) => {
+scenario('an order placed by clicking is followed to its delivery', { ...WIDE, ...QUIET }, async (page) => {
   await followAnOrder(page, 'wide-light');
   assert.match(await page.page.locator('#p50').textContent(), /^\d+\.\d ms$/);
   assert.ok(await page.overflowPx() <= 0);
@@ -71,7 +72,7 @@ scenario('in a small window an event has a line, and so has the head of a ticket
   assert.ok(await page.overflowPx() <= 0);
 });
 
-scenario('on a phone, too, and nothing scrolls sideways', { ...NARROW, colorScheme: 'dark' }, async (page) => {
+scenario('on a phone, too, and nothing scrolls sideways', { ...NARROW, ...QUIET, colorScheme: 'dark' }, async (page) => {
   await followAnOrder(page, 'narrow-dark');
   for (const role of ['customer', 'dashboard', 'kitchen', 'courier', 'lab']) {
     await page.pane(role);
@@ -106,8 +107,7 @@ scenario('who tries to read the other restaurant is refused, with a code and a s
   assert.equal((await page.counts()).foreign, 0);
 });
 
-scenario('a cut line comes back by itself, says so, and hears what follows', WIDE, async (page) => {
-  await page.stopAutopilots();
+scenario('a cut line comes back by itself, says so, and hears what follows', { ...WIDE, ...QUIET }, async (page) => {
   const orderId = await page.order('Diavola');
   const customer = await page.pane('customer');
   await customer.getByRole('button', { name: 'Cut the line of Customer' }).click();
@@ -126,8 +126,7 @@ scenario('fifty orders at once are all taken', WIDE, async (page) => {
   await page.screenshot('wide-light-burst');
 });
 
-scenario('the focus stays where the person was, whatever else is drawn', WIDE, async (page) => {
-  await page.stopAutopilots();
+scenario('the focus stays where the person was, whatever else is drawn', { ...WIDE, ...QUIET }, async (page) => {
   const orders = [await page.order('Margherita'), await page.order('Margherita'), await page.order('Margherita')];
   const kitchen = await page.pane('kitchen');
   const focused = () => page.page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);

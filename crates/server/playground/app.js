@@ -87,7 +87,7 @@ async function start() {
   setText(document.querySelector('#version'), `v${info.version}`);
   const drawMeters = meters();
   const latency = new Latency(coalesce(() => drawMeters(latency)));
-  const switches = new AutopilotSwitches();
+  const switches = new AutopilotSwitches(new URLSearchParams(location.search).get('autopilot') !== 'off');
   const tell = notices();
   const tab = tabCode();
   const restaurants = info.tenants.map(({ id, name }) =>

@@ -9,7 +9,13 @@ const BAGS_MAX = 6;
 
 /** Which roles run by themselves; shared by all restaurants of the page. */
 export class AutopilotSwitches extends EventTarget {
-  #on = { customer: true, dashboard: true, kitchen: true, courier: true };
+  #on;
+
+  /** Everybody is at work first, or nobody. */
+  constructor(on) {
+    super();
+    this.#on = { customer: on, dashboard: on, kitchen: on, courier: on };
+  }
 
   /** Whether the simulated people of `role` are at work. */
   isOn(role) {
