@@ -9,10 +9,10 @@ mod check;
 mod checkpointer;
 mod commit_gate;
 mod compacting;
+mod completion_sink;
 mod cursors;
 mod migrating_5;
 mod opening;
-mod outcome;
 mod places;
 mod queue;
 mod reader;
@@ -50,8 +50,8 @@ use crate::{
     OutlinePage, Page, ReadError, ReadRequest, Retention, SavedCursor, SubmitError, SubscriberKey,
     SubscriberStore, TenantLog, TenantStats,
 };
+use completion_sink::CompletionSink;
 use opening::DataDirectory;
-use outcome::Teller;
 use queue::{Queue, Request};
 use reading::Readers;
 use submitter::QueueSubmitter;
@@ -115,8 +115,8 @@ impl SqliteLog {
             on_completion(completion);
         });
         let watch = Arc::new(StorageWatch::default());
-        let teller = Teller::new(on_completion, Arc::clone(&watch));
-        let writer = Writer::new(connection, &file, options, Arc::clone(&queue), teller)
+        let sink = CompletionSink::new(on_completion, Arc::clone(&watch));
+        let writer = Writer::new(connection, &file, options, Arc::clone(&queue), sink)
             .map_err(|error| OpenError::store(&file, &error))?;
         let writer = std::thread::Builder::new()
             .name(String::from("tenant-log"))

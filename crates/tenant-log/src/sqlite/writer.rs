@@ -17,7 +17,7 @@ use super::budget::Budget;
 use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate};
 use super::compacting::give_back;
-use super::outcome::{Appended, Outcome, Teller};
+use super::completion_sink::{Appended, CompletionSink, Outcome};
 use super::places::Places;
 use super::queue::{Nap, Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, WRITE_AHEAD_BYTES_MAX};
@@ -47,7 +47,7 @@ pub(super) struct Writer {
     connection: Connection,
     gate: Box<dyn CommitGate>,
     queue: Arc<Queue>,
-    teller: Teller,
+    sink: CompletionSink,
     tenants: OpenTenants,
     places: Places,
     upkeep: Upkeep,
@@ -74,7 +74,7 @@ impl Writer {
         file: &Path,
         options: SqliteOptions,
         queue: Arc<Queue>,
-        teller: Teller,
+        sink: CompletionSink,
     ) -> rusqlite::Result<Self> {
         let page_bytes: u64 =
             connection.query_row("PRAGMA page_size", (), |row| rows::unsigned(row, 0))?;
@@ -86,7 +86,7 @@ impl Writer {
             connection,
             gate: options.commit_gate,
             queue,
-            teller,
+            sink,
             tenants: OpenTenants::default(),
             places,
             upkeep: Upkeep::new(options.retention),
@@ -114,7 +114,7 @@ impl Writer {
             let taken = self.queue.take(&mut batch, self.nap(), expected, GATHER_MAX);
             expected = taken.count;
             if self.is_poisoned {
-                self.teller.refuse_all(batch.drain(..));
+                self.sink.refuse_all(batch.drain(..));
             } else {
                 self.turn(&mut batch);
             }
@@ -192,7 +192,7 @@ impl Writer {
         let is_upkeep_due =
             self.upkeep.is_in_round() || is_quiet && !self.is_full && self.is_upkeep_due();
         if self.is_poisoned {
-            return self.teller.refuse_all(writes.into_iter());
+            return self.sink.refuse_all(writes.into_iter());
         }
         if has_writes || is_upkeep_due && !self.is_full {
             let mut writes = writes.into_iter().peekable();
@@ -204,7 +204,7 @@ impl Writer {
                     break;
                 }
                 if self.is_poisoned {
-                    return self.teller.refuse_all(writes);
+                    return self.sink.refuse_all(writes);
                 }
             }
         }

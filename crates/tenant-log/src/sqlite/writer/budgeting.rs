@@ -21,7 +21,7 @@ impl Writer {
         let used = self.used_pages()? * u64::from(PAGE_BYTES);
         let was_low = self.budget.is_low();
         let look = self.budget.look(used, self.gate.disk_room(&self.directory));
-        self.teller.watch().set_yielding(self.budget.is_yielding());
+        self.sink.watch().set_yielding(self.budget.is_yielding());
         if self.budget.is_low() != was_low {
             self.limit_appends()?;
         }

@@ -75,7 +75,7 @@ impl Writer {
         }
         if self.make_room() && self.reserve.is_kept() && self.has_free_pages().unwrap_or(false) {
             self.is_full = false;
-            self.teller.watch().set_full(false);
+            self.sink.watch().set_full(false);
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{COMMIT_BYTES, UPKEEP_BYTES, Writer};
 use crate::RefusedReason;
 use crate::sqlite::commit_gate::{CommitError, commit};
-use crate::sqlite::outcome::Outcome;
+use crate::sqlite::completion_sink::Outcome;
 use crate::sqlite::queue::Request;
 use crate::sqlite::tenants;
 
@@ -31,7 +31,7 @@ impl Writer {
             // A tenant that is not open has no log at all until it is asked for again: worth another try.
             let _ = self.make_room();
             if self.is_poisoned {
-                return self.teller.refuse_all(opens.into_iter());
+                return self.sink.refuse_all(opens.into_iter());
             }
             self.try_transact(opens, is_quiet, false);
         }
@@ -52,9 +52,9 @@ impl Writer {
                     self.write_ahead_bytes += UPKEEP_BYTES;
                 }
                 self.keep();
-                self.teller.committed(outcome, &self.tenants);
+                self.sink.committed(outcome, &self.tenants);
                 if was_full {
-                    self.teller.watch().set_full(false);
+                    self.sink.watch().set_full(false);
                     // This one may have fitted in between; with the reserve there is room for the next one too.
                     self.keep_reserve();
                 }
@@ -71,8 +71,8 @@ impl Writer {
                 if opens_again {
                     outcome.opened.clear();
                 }
-                self.teller.refused(outcome, reason);
-                self.teller.not_noted(tickets, reason);
+                self.sink.refused(outcome, reason);
+                self.sink.not_noted(tickets, reason);
                 !opens_again
             }
         }
@@ -90,7 +90,7 @@ impl Writer {
         self.notes.postpone();
         if *error == CommitError::DiskFull && self.undo() {
             self.is_full = true;
-            self.teller.watch().set_full(true);
+            self.sink.watch().set_full(true);
         } else {
             self.poison();
         }
@@ -107,11 +107,11 @@ impl Writer {
 
     pub(super) fn poison(&mut self) {
         self.is_poisoned = true;
-        self.teller.watch().set_failed();
+        self.sink.watch().set_failed();
         self.is_compacting = false;
         let tickets = self.notes.take_ticketed();
         self.notes.clear();
         self.queue.poison();
-        self.teller.not_noted(tickets, RefusedReason::Poisoned);
+        self.sink.not_noted(tickets, RefusedReason::Poisoned);
     }
 }

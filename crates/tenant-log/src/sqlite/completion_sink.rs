@@ -1,4 +1,4 @@
-//! What became of a transaction, and telling it to those who wait.
+//! The outcome of a transaction, and its report to those who submitted the entries.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::side_notes::Ticketed;
 use super::tenants::OpenTenants;
 use crate::{Completion, Head, OnCompletion, RefusedReason};
 
-/// What a transaction will have to tell.
+/// What a transaction will have to report.
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) appended: AHashMap<TenantId, Appended>,
@@ -31,10 +31,10 @@ pub(super) struct Appended {
     pub(super) is_awaited: bool,
 }
 
-/// Tells owners what became of what they submitted.
-pub(super) struct Teller(OnCompletion, Arc<StorageWatch>);
+/// Reports to submitters, as completions, what became of their entries.
+pub(super) struct CompletionSink(OnCompletion, Arc<StorageWatch>);
 
-impl Teller {
+impl CompletionSink {
     pub(super) fn new(on_completion: OnCompletion, watch: Arc<StorageWatch>) -> Self {
         Self(on_completion, watch)
     }
