@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Params};
 
+use super::garbage_collector::STRETCH_BITS;
 use super::opening::{DataDirectory, OpenError};
 use super::rows::{self, ENTRIES, ENTRIES_COLUMNS};
-use super::sweeping::STRETCH_BITS;
 use crate::memory::random_epoch;
 
 /// How many findings a report lists.

@@ -5,11 +5,11 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::check::CheckError;
+use super::garbage_collector::{Effort, GarbageCollector};
 use super::opening::DataDirectory;
-use super::sweeping::{Diligence, Sweep};
 
 /// How many seqs a step of deleting looks through.
-const SWEEP_SEQS: i64 = 4_096;
+const COLLECT_SEQS: i64 = 4_096;
 
 /// How many pages one step gives back.
 const PAGES: u32 = 4_096;
@@ -39,13 +39,13 @@ pub fn compact(directory: &Path, on_step: &mut dyn FnMut(u64)) -> Result<Compact
 }
 
 fn work(connection: &Connection, on_step: &mut dyn FnMut(u64)) -> rusqlite::Result<()> {
-    let mut sweep = Sweep::default();
-    sweep.look_again();
-    while sweep.find_out(connection, Diligence::Full)? {
+    let mut garbage = GarbageCollector::default();
+    garbage.look_again();
+    while garbage.find_out(connection, Effort::Full)? {
         let transaction = connection.unchecked_transaction()?;
-        sweep.step(&transaction, Diligence::Full, SWEEP_SEQS)?;
+        garbage.step(&transaction, Effort::Full, COLLECT_SEQS)?;
         transaction.commit()?;
-        sweep.look_again();
+        garbage.look_again();
     }
     let number = |sql: &str| connection.query_row(sql, (), |row| super::rows::unsigned(row, 0));
     let page_bytes = number("PRAGMA page_size")?;

@@ -19,7 +19,7 @@ pub(super) struct Outcome {
     pub(super) out_of_sequence: Vec<(TenantId, Offset, Offset)>,
     pub(super) ticketed: Ticketed,
     pub(super) bytes: u64,
-    pub(super) upkept: bool,
+    pub(super) maintained: bool,
 }
 
 /// What it appends to a tenant.

@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use foodtrack_contract::Offset;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::garbage_collector::STRETCH_BITS;
 use super::places::Places;
 use super::rows::{self, HEADS, HEADS_COLUMNS, number};
-use super::sweeping::STRETCH_BITS;
 use super::tenants;
 use super::walking::Walk;
 use crate::Retention;

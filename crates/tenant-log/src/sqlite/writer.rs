@@ -18,13 +18,13 @@ use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate};
 use super::compacting::give_back;
 use super::completion_sink::{Appended, CompletionSink, Outcome};
+use super::maintenance::Maintenance;
 use super::places::Places;
 use super::queue::{Nap, Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, WRITE_AHEAD_BYTES_MAX};
 use super::rows;
 use super::side_notes::SideNotes;
 use super::tenants::{self, OpenTenants};
-use super::upkeep::Upkeep;
 use crate::Head;
 use crate::sealed_run::SealedRun;
 
@@ -34,8 +34,8 @@ const GATHER_MAX: Duration = Duration::from_micros(100);
 const COMMIT_WRITES_MAX: usize = 16_384;
 /// About what a commit writes besides the messages: pages that are not full yet.
 const COMMIT_BYTES: u64 = 12 << 10;
-/// About what a transaction's worth of upkeep writes.
-const UPKEEP_BYTES: u64 = 256 << 10;
+/// About what a transaction's worth of maintenance writes.
+const MAINTENANCE_BYTES: u64 = 256 << 10;
 /// How long after it was in vain it is tried again to make room on a full disk.
 const ROOM_DELAY: Duration = Duration::from_millis(100);
 /// How often a full disk is asked whether there is room again where nobody appends.
@@ -50,7 +50,7 @@ pub(super) struct Writer {
     sink: CompletionSink,
     tenants: OpenTenants,
     places: Places,
-    upkeep: Upkeep,
+    maintenance: Maintenance,
     notes: SideNotes,
     is_compacting: bool,
     /// The largest size of the database.
@@ -89,7 +89,7 @@ impl Writer {
             sink,
             tenants: OpenTenants::default(),
             places,
-            upkeep: Upkeep::new(options.retention),
+            maintenance: Maintenance::new(options.retention),
             notes: SideNotes::default(),
             is_compacting: false,
             pages_max,
@@ -132,17 +132,17 @@ impl Writer {
         }
         // On a full disk it takes room first.
         let room = if self.is_full { ROOM_DELAY } else { Duration::ZERO };
-        let round = self.upkeep.is_in_round().then_some(room);
+        let round = self.maintenance.is_in_round().then_some(room);
         let compacting = self.is_compacting.then_some(Duration::ZERO);
         let probe = self.is_full.then_some(ROOM_PROBE);
-        let upkeep = self.upkeep.quiet(&self.places).filter(|_| !self.is_full);
+        let maintenance = self.maintenance.quiet(&self.places).filter(|_| !self.is_full);
         Nap {
             at_most: [round, compacting, probe, self.notes.wait(), self.budget.wait()]
                 .into_iter()
                 .flatten()
                 .min(),
             // While others come, it goes along with them.
-            in_quiet: upkeep,
+            in_quiet: maintenance,
         }
     }
 
@@ -171,7 +171,7 @@ impl Writer {
                 Request::Compact => self.is_compacting = true,
                 Request::Trim { now_ms } => {
                     self.room_tried_at = None;
-                    if let Err(error) = self.upkeep.start_round(&self.connection, now_ms) {
+                    if let Err(error) = self.maintenance.start_round(&self.connection, now_ms) {
                         self.failed(&error.into());
                     }
                 }
@@ -183,18 +183,18 @@ impl Writer {
         }
         let notes_are_due = self.notes.wait().is_some_and(|wait| wait.is_zero());
         let has_writes = !writes.is_empty() || has_tickets || notes_are_due;
-        let needs_room = has_writes || self.upkeep.is_in_round();
+        let needs_room = has_writes || self.maintenance.is_in_round();
         if self.is_full && needs_room && !self.is_poisoned {
             let _ = self.make_room();
         } else if self.is_full && is_quiet && !self.is_poisoned {
             self.look_for_room();
         }
-        let is_upkeep_due =
-            self.upkeep.is_in_round() || is_quiet && !self.is_full && self.is_upkeep_due();
+        let is_maintenance_due = self.maintenance.is_in_round()
+            || is_quiet && !self.is_full && self.is_maintenance_due();
         if self.is_poisoned {
             return self.sink.refuse_all(writes.into_iter());
         }
-        if has_writes || is_upkeep_due && !self.is_full {
+        if has_writes || is_maintenance_due && !self.is_full {
             let mut writes = writes.into_iter().peekable();
             loop {
                 let some = take_some(&mut writes);
@@ -230,8 +230,8 @@ impl Writer {
         }
     }
 
-    fn is_upkeep_due(&mut self) -> bool {
-        match self.upkeep.is_due(&self.connection, &self.places) {
+    fn is_maintenance_due(&mut self) -> bool {
+        match self.maintenance.is_due(&self.connection, &self.places) {
             Ok(is_due) => is_due,
             Err(error) => {
                 self.failed(&error.into());
@@ -274,7 +274,7 @@ impl Writer {
         }
         // A full disk has its own way of it, or else an append without room would undo it again and again.
         if !self.is_full {
-            outcome.upkept = self.upkeep.step(
+            outcome.maintained = self.maintenance.step(
                 &self.connection,
                 &mut self.places,
                 &mut self.tenants,
@@ -319,7 +319,7 @@ impl Writer {
         }
         open.now.last = open.now.last.plus(run.entries, run.bytes);
         open.is_grown = true;
-        self.upkeep.note_appended(run.entries, run.bytes, run.at_ms);
+        self.maintenance.note_appended(run.entries, run.bytes, run.at_ms);
         let connection = &self.connection;
         tenants::add_orders(connection, open.no, run)?;
         let seq = self.places.next(run.entries, run.bytes);

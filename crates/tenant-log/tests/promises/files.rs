@@ -262,7 +262,7 @@ fn a_log_that_let_much_go_passes_its_check_and_has_the_rest() {
     let retention = Retention { entries_max: 100, ..KEEPS_ALL };
     let mut counts = [0_u64; TENANTS as usize];
     let mut state = 7_u64;
-    // Some entries are without places when a run ends, and some stretches half swept.
+    // Some entries are without places when a run ends, and some stretches half collected.
     for run in 1..=3_u64 {
         let options = SqliteOptions { retention, ..SqliteOptions::default() };
         let open = open_sqlite(directory.path(), options);

@@ -180,7 +180,7 @@ fn a_log_that_nobody_uses_sleeps() {
     let directory = tempfile::tempdir().unwrap();
     let (open, commits) = counting(directory.path());
     let mut writer = open.writer("t");
-    // Enough for some upkeep.
+    // Enough for some maintenance.
     writer.append_all(1..=1_000);
     std::thread::sleep(Duration::from_millis(500));
     let before = (sleeps_of_writer(), commits.load(Ordering::SeqCst));

@@ -22,7 +22,7 @@ CREATE TABLE places (
 CREATE TABLE progress (placed_through INTEGER NOT NULL) STRICT;
 INSERT INTO progress VALUES (0);
 
--- How many runs of each stretch of seqs (sweeping.rs) are trimmed as a whole and not deleted yet.
+-- How many runs of each stretch of seqs (garbage_collector.rs) are trimmed as a whole and not deleted yet.
 CREATE TABLE leftovers (stretch INTEGER PRIMARY KEY, runs INTEGER NOT NULL) STRICT;
 
 -- Whose orders are whose, for good: a customer could claim an order that was forgotten.

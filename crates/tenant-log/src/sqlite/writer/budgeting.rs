@@ -28,7 +28,7 @@ impl Writer {
         if look.gives_back && !self.is_compacting {
             self.is_compacting = self.free_pages()? > 0;
         }
-        if look.excess == 0 || self.upkeep.is_yielding() {
+        if look.excess == 0 || self.maintenance.is_yielding() {
             return Ok(());
         }
         self.place_all()?;
@@ -39,7 +39,7 @@ impl Writer {
         let stay = stay / u128::from(used.max(1));
         if let Some(level) = level(sizes, u64::try_from(stay).unwrap_or(u64::MAX)) {
             self.budget.tell(used, level);
-            self.upkeep.start_yielding(&self.connection, level)?;
+            self.maintenance.start_yielding(&self.connection, level)?;
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ impl Writer {
         let result = self.limit(self.pages_max).map_err(CommitError::from).and_then(|()| {
             // What stands beside the database makes room by going into it.
             self.move_in()?;
-            self.upkeep.start_full_round(&self.connection)?;
+            self.maintenance.start_full_round(&self.connection)?;
             loop {
                 let is_done = self.make_room_step()?;
                 if is_done || start.elapsed() > ROOM_TIME_MAX {
@@ -90,7 +90,7 @@ impl Writer {
     /// A little of it. Returns whether that was all.
     fn make_room_step(&mut self) -> Result<bool, CommitError> {
         self.begin()?;
-        let is_done = self.upkeep.step_when_full(&self.connection, &mut self.places)?;
+        let is_done = self.maintenance.step_when_full(&self.connection, &mut self.places)?;
         self.commit()?;
         self.keep();
         Ok(is_done)

@@ -1,6 +1,6 @@
 //! One transaction, and what becomes of it: it is kept and told, or undone and told, or the end of all writing.
 
-use super::{COMMIT_BYTES, UPKEEP_BYTES, Writer};
+use super::{COMMIT_BYTES, MAINTENANCE_BYTES, Writer};
 use crate::RefusedReason;
 use crate::sqlite::commit_gate::{CommitError, commit};
 use crate::sqlite::completion_sink::Outcome;
@@ -48,8 +48,8 @@ impl Writer {
                 let was_full = std::mem::take(&mut self.is_full);
                 self.write_ahead_bytes += COMMIT_BYTES + outcome.bytes;
                 self.budget.note_written(COMMIT_BYTES + outcome.bytes);
-                if outcome.upkept {
-                    self.write_ahead_bytes += UPKEEP_BYTES;
+                if outcome.maintained {
+                    self.write_ahead_bytes += MAINTENANCE_BYTES;
                 }
                 self.keep();
                 self.sink.committed(outcome, &self.tenants);
@@ -81,7 +81,7 @@ impl Writer {
     /// The transaction is committed.
     pub(super) fn keep(&mut self) {
         self.places.keep();
-        self.upkeep.keep();
+        self.maintenance.keep();
         self.tenants.values_mut().for_each(tenants::OpenTenant::keep);
     }
 
@@ -100,7 +100,7 @@ impl Writer {
     pub(super) fn undo(&mut self) -> bool {
         self.tenants.retain(|_, tenant| tenant.undo());
         self.places.undo();
-        self.upkeep.undo();
+        self.maintenance.undo();
         // SQLite may have undone it by itself.
         self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
     }

@@ -1,17 +1,17 @@
-//! Deleting what retention took: whole stretches of neighbours at once. Row by row, each page of the table would be
-//! written as often as it has rows.
+//! Deletes the rows that retention released, a whole stretch of neighbouring rows at once: deleted one by one, each page of
+//! the table would be written as often as it has rows.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Log of the length of a stretch of seqs.
 pub(super) const STRETCH_BITS: u32 = 10;
 const STRETCH: i64 = 1 << STRETCH_BITS;
-/// About so many bytes are worth sweeping, however few runs they are.
+/// About so many bytes are worth collecting, however few runs they are.
 const WORTH_BYTES: u64 = 16 << 20;
 
-/// How much of a stretch must be trimmed for it to be worth sweeping.
+/// How much work the garbage collector does: which part of a stretch must be trimmed before it is collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Diligence {
+pub(super) enum Effort {
     /// While appends keep coming: most of it.
     Busy,
     /// In a round: an eighth.
@@ -20,7 +20,7 @@ pub(super) enum Diligence {
     Full,
 }
 
-impl Diligence {
+impl Effort {
     fn leftovers_min(self) -> i64 {
         match self {
             Self::Busy => STRETCH / 4 * 3,
@@ -30,27 +30,27 @@ impl Diligence {
     }
 }
 
-/// A stretch that is being swept.
+/// Collects trimmed rows, one stretch after the other.
 #[derive(Debug, Default)]
-pub(super) struct Sweep {
+pub(super) struct GarbageCollector {
     /// The next seq, and the stretch's end.
     under_way: Option<(i64, i64)>,
-    /// Something was trimmed since nothing was found worth sweeping.
+    /// Something was trimmed since nothing was found worth collecting.
     may_find: bool,
     /// About how many bytes the runs have that came lately.
     run_bytes: u64,
 }
 
-impl Sweep {
+impl GarbageCollector {
     /// A run of so many bytes is appended.
     pub(super) fn note_run(&mut self, bytes: u64) {
         self.run_bytes = (self.run_bytes * 7 + bytes) / 8;
     }
 
-    /// How many runs of a stretch must be trimmed for it to be swept.
-    fn leftovers_min(&self, diligence: Diligence) -> i64 {
+    /// How many runs of a stretch must be trimmed for it to be collected.
+    fn leftovers_min(&self, effort: Effort) -> i64 {
         let worth = (WORTH_BYTES / self.run_bytes.max(1)).max(1);
-        diligence.leftovers_min().min(i64::try_from(worth).unwrap_or(i64::MAX))
+        effort.leftovers_min().min(i64::try_from(worth).unwrap_or(i64::MAX))
     }
 
     /// Something was trimmed.
@@ -67,10 +67,10 @@ impl Sweep {
     pub(super) fn find_out(
         &mut self,
         connection: &Connection,
-        diligence: Diligence,
+        effort: Effort,
     ) -> rusqlite::Result<bool> {
         if self.under_way.is_none() && self.may_find {
-            self.under_way = find(connection, diligence, self.leftovers_min(diligence))?;
+            self.under_way = find(connection, effort, self.leftovers_min(effort))?;
             self.may_find = self.under_way.is_some();
         }
         Ok(self.under_way.is_some())
@@ -86,10 +86,10 @@ impl Sweep {
     pub(super) fn step(
         &mut self,
         connection: &Connection,
-        diligence: Diligence,
+        effort: Effort,
         seqs_max: i64,
     ) -> rusqlite::Result<()> {
-        if !self.find_out(connection, diligence)? {
+        if !self.find_out(connection, effort)? {
             return Ok(());
         }
         let Some((from, end)) = self.under_way else { return Ok(()) };
@@ -116,16 +116,14 @@ impl Sweep {
 /// The seqs of the stretch that is most worth it, or the oldest that is.
 fn find(
     connection: &Connection,
-    diligence: Diligence,
+    effort: Effort,
     leftovers_min: i64,
 ) -> rusqlite::Result<Option<(i64, i64)>> {
-    let sql = match diligence {
-        Diligence::Busy | Diligence::Round => {
+    let sql = match effort {
+        Effort::Busy | Effort::Round => {
             "SELECT stretch FROM leftovers WHERE runs >= ? ORDER BY stretch LIMIT 1"
         }
-        Diligence::Full => {
-            "SELECT stretch FROM leftovers WHERE runs >= ? ORDER BY runs DESC LIMIT 1"
-        }
+        Effort::Full => "SELECT stretch FROM leftovers WHERE runs >= ? ORDER BY runs DESC LIMIT 1",
     };
     let mut statement = connection.prepare_cached(sql)?;
     let stretch: Option<i64> = statement.query_row([leftovers_min], |row| row.get(0)).optional()?;

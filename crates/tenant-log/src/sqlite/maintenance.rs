@@ -1,5 +1,5 @@
-//! What keeps a log small and quick to read: places in the index, retention, and deleting what retention took. A little of
-//! it goes along with appends, in their transactions; the rest is done when nobody appends.
+//! Background work that keeps a log small and quick to read: filling the index, retention, and deleting rows that retention
+//! released. A little of it runs inside each append's transaction; the rest runs while nobody appends.
 
 use std::cell::Cell;
 use std::collections::hash_map::Entry;
@@ -10,9 +10,9 @@ use foodtrack_contract::TenantId;
 use rusqlite::Connection;
 
 use super::cursors::Forgetting;
+use super::garbage_collector::{Effort, GarbageCollector};
 use super::places::{Places, UNPLACED_MAX};
 use super::queue::DELAY;
-use super::sweeping::{Diligence, Sweep};
 use super::tenants::OpenTenants;
 use super::trimming::{Limits, Round, TRIM_RUNS_MAX, trim};
 use crate::Retention;
@@ -24,7 +24,7 @@ const YIELD_TOLD_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Of so many tenants at most.
 const YIELDS_TOLD_MAX: usize = 1_024;
 
-pub(super) struct Upkeep {
+pub(super) struct Maintenance {
     retention: Retention,
     /// The newest time that anybody told.
     now_ms: u64,
@@ -35,8 +35,8 @@ pub(super) struct Upkeep {
     round: Round,
     /// The round has not taken a step yet.
     is_round_new: bool,
-    sweep: Sweep,
-    diligence: Diligence,
+    garbage: GarbageCollector,
+    effort: Effort,
     forgetting: Forgetting,
     /// Each tenant's log has at most so many bytes after the round that is under way: the disk's budget wants it.
     yield_to: Option<u64>,
@@ -44,11 +44,11 @@ pub(super) struct Upkeep {
     yields_told: HashMap<Option<TenantId>, Instant>,
 }
 
-impl Upkeep {
+impl Maintenance {
     pub(super) fn new(retention: Retention) -> Self {
-        let mut sweep = Sweep::default();
+        let mut garbage = GarbageCollector::default();
         // Of the last run.
-        sweep.look_again();
+        garbage.look_again();
         Self {
             retention,
             now_ms: 0,
@@ -56,8 +56,8 @@ impl Upkeep {
             to_trim: VecDeque::new(),
             round: Round::default(),
             is_round_new: false,
-            sweep,
-            diligence: Diligence::Busy,
+            garbage,
+            effort: Effort::Busy,
             forgetting: Forgetting::default(),
             yield_to: None,
             yields_told: HashMap::new(),
@@ -71,7 +71,7 @@ impl Upkeep {
     /// Notes that a run of so many entries and bytes is appended, the last of them at `at_ms`.
     pub(super) fn note_appended(&mut self, entries: u64, bytes: u64, at_ms: u64) {
         self.note_time(at_ms);
-        self.sweep.note_run(bytes);
+        self.garbage.note_run(bytes);
         self.appended += entries;
     }
 
@@ -81,17 +81,17 @@ impl Upkeep {
         now_ms: u64,
     ) -> rusqlite::Result<()> {
         self.note_time(now_ms);
-        if self.diligence != Diligence::Full {
-            self.diligence = Diligence::Round;
+        if self.effort != Effort::Full {
+            self.effort = Effort::Round;
         }
-        self.sweep.look_again();
+        self.garbage.look_again();
         self.is_round_new = true;
         self.round.start(connection, now_ms)
     }
 
     /// Starts one as of the newest time that is known, unless one is under way.
     pub(super) fn start_full_round(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.sweep.look_again();
+        self.garbage.look_again();
         if self.round.is_over() {
             self.round.start(connection, self.now_ms)?;
         }
@@ -107,13 +107,13 @@ impl Upkeep {
         self.yield_to = Some(bytes_max);
         self.round = Round::default();
         self.start_round(connection, self.now_ms)?;
-        self.diligence = Diligence::Full;
+        self.effort = Effort::Full;
         Ok(())
     }
 
     /// Whether logs yield, and what they let go of is not deleted yet.
     pub(super) fn is_yielding(&self) -> bool {
-        self.yield_to.is_some() || self.diligence == Diligence::Full && self.sweep.is_due()
+        self.yield_to.is_some() || self.effort == Effort::Full && self.garbage.is_due()
     }
 
     /// A step of the round, with the limits that hold in it.
@@ -134,15 +134,15 @@ impl Upkeep {
 
     /// Besides places and a round.
     fn has_more(&self) -> bool {
-        !self.to_trim.is_empty() || self.sweep.is_due()
+        !self.to_trim.is_empty() || self.garbage.is_due()
     }
 
-    /// How long upkeep waits for company, besides that of a round; `None` when there is none to do.
+    /// How long maintenance other than a round waits for an append to share a transaction with; `None` when there is none to do.
     pub(super) fn quiet(&self, places: &Places) -> Option<Duration> {
         (places.is_worth_it() || self.has_more()).then_some(DELAY)
     }
 
-    /// Whether there is something to do where nothing else is.
+    /// Whether there is work that is worth a transaction of its own.
     pub(super) fn is_due(
         &mut self,
         connection: &Connection,
@@ -150,7 +150,7 @@ impl Upkeep {
     ) -> rusqlite::Result<bool> {
         Ok(places.is_worth_it()
             || !self.to_trim.is_empty()
-            || self.sweep.find_out(connection, self.diligence)?)
+            || self.garbage.find_out(connection, self.effort)?)
     }
 
     /// The transaction of the last step is durable.
@@ -163,13 +163,14 @@ impl Upkeep {
 
     /// The transaction of the last step never was.
     pub(super) fn undo(&mut self) {
-        self.sweep.undo();
+        self.garbage.undo();
         self.round.undo();
         self.is_round_new = true;
         self.to_trim.clear();
     }
 
-    /// A little of it, within the transaction at hand; whatever is worth it where that `has_time`. Returns whether there was any.
+    /// Does a bounded step of maintenance inside the open transaction; more of it if the transaction `has_time`. Returns whether
+    /// there was anything to do.
     pub(super) fn step(
         &mut self,
         connection: &Connection,
@@ -187,7 +188,7 @@ impl Upkeep {
                 self.forgetting.step(connection, self.now_ms)?;
             }
             self.round_step(connection, places)?;
-            self.sweep.look_again();
+            self.garbage.look_again();
             return Ok(true);
         }
         let places_are_due = places.is_due() || has_time && places.is_worth_it();
@@ -206,11 +207,11 @@ impl Upkeep {
         let rows_max = STEP_ROWS_MIN.max(2 * appended);
         let is_due = places_are_due || self.has_more();
         self.trim_grown(connection, tenants, rows_max)?;
-        if self.sweep.is_due() {
+        if self.garbage.is_due() {
             let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
-            self.sweep.step(connection, self.diligence, rows_max)?;
-            if !self.sweep.is_due() {
-                self.diligence = Diligence::Busy;
+            self.garbage.step(connection, self.effort, rows_max)?;
+            if !self.garbage.is_due() {
+                self.effort = Effort::Busy;
             }
         }
         Ok(is_due)
@@ -232,7 +233,7 @@ impl Upkeep {
                 let taken = trim(connection, open.no, limits, rows_max)?;
                 self.note_yielded(&yielded, Some(&tenant));
                 if taken > 0 {
-                    self.sweep.look_again();
+                    self.garbage.look_again();
                 }
                 // To find that nothing goes costs a few look-ups.
                 rows_left = rows_left.saturating_sub(taken + 16);
@@ -272,7 +273,7 @@ impl Upkeep {
         }
     }
 
-    /// A little of it on a full disk, within the transaction at hand. Returns whether that was all.
+    /// Does a step of maintenance on a full disk, inside the open transaction. Returns whether that was the last.
     pub(super) fn step_when_full(
         &mut self,
         connection: &Connection,
@@ -280,9 +281,9 @@ impl Upkeep {
     ) -> rusqlite::Result<bool> {
         places.place(connection)?;
         self.round_step(connection, places)?;
-        self.sweep.look_again();
+        self.garbage.look_again();
         let rows_max = i64::try_from(STEP_ROWS_MIN).unwrap_or(i64::MAX);
-        self.sweep.step(connection, Diligence::Full, rows_max)?;
-        Ok(self.round.is_over() && !self.sweep.is_due())
+        self.garbage.step(connection, Effort::Full, rows_max)?;
+        Ok(self.round.is_over() && !self.garbage.is_due())
     }
 }
