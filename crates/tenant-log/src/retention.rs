@@ -16,7 +16,7 @@ pub struct Retention {
     pub age_ms_max: u64,
     /// No more entries than this. One million.
     pub entries_max: u64,
-    /// No more bytes than this, but for 4 MiB and an entry that have no place in the index yet, by [`crate::LogEntry::bytes`]. One GiB.
+    /// No more bytes than this, except 4 MiB and one entry that are not in the index yet, by [`crate::LogEntry::bytes`]. One GiB.
     pub bytes_max: u64,
     /// So many of the newest stay, whatever their age and number, where they are within the bytes. [`RETENTION_ENTRIES_MIN`]; less only where a test wants it.
     pub entries_min: u64,

@@ -149,11 +149,11 @@ const PROMISES: [&str; 5] = [
      ) JOIN tenants ON tenant = no WHERE more <> 0 OR bytes <= 0",
     "SELECT format('run %d is of tenant number %d, which is not there', seq, tenant)
      FROM runs WHERE tenant NOT IN (SELECT no FROM tenants)",
-    "SELECT format('tenant %s: the entries from %d on have no place', name, first)
+    "SELECT format('tenant %s: the entries from %d on are not in the index', name, first)
      FROM runs JOIN tenants ON no = tenant
      WHERE first + entries - 1 > trimmed_through AND seq <= (SELECT placed_through FROM progress) AND NOT EXISTS (
         SELECT 1 FROM places WHERE places.tenant = no AND places.first = runs.first AND places.seq = runs.seq)",
-    "SELECT format('tenant %s: the place of %d leads to nothing', name, places.first)
+    "SELECT format('tenant %s: the index entry of %d leads to no row', name, places.first)
      FROM places JOIN tenants ON no = places.tenant LEFT JOIN runs ON runs.seq = places.seq
      WHERE places.first + places.entries - 1 <= trimmed_through OR runs.tenant IS NOT places.tenant
         OR runs.first IS NOT places.first OR runs.entries IS NOT places.entries OR runs.ids IS NOT places.ids",

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::cursors::Forgetting;
 use super::garbage_collector::{Effort, GarbageCollector};
-use super::places::{Places, UNPLACED_MAX};
+use super::offset_index::{OffsetIndex, UNINDEXED_MAX};
 use super::queue::DELAY;
 use super::tenants::OpenTenants;
 use super::trimming::{Limits, Round, TRIM_RUNS_MAX, trim};
@@ -117,11 +117,11 @@ impl Maintenance {
     }
 
     /// A step of the round, with the limits that hold in it.
-    fn round_step(&mut self, connection: &Connection, places: &Places) -> rusqlite::Result<()> {
+    fn round_step(&mut self, connection: &Connection, index: &OffsetIndex) -> rusqlite::Result<()> {
         let bytes_max = self.retention.bytes_max.min(self.yield_to.unwrap_or(u64::MAX));
         let retention = Retention { bytes_max, ..self.retention };
         let yielded = Cell::new(false);
-        self.round.step(connection, places, retention, &yielded)?;
+        self.round.step(connection, index, retention, &yielded)?;
         if self.yield_to.is_none() {
             self.note_yielded(&yielded, None);
         }
@@ -132,23 +132,23 @@ impl Maintenance {
         !self.round.is_over()
     }
 
-    /// Besides places and a round.
+    /// Whether there is work other than indexing and a round.
     fn has_more(&self) -> bool {
         !self.to_trim.is_empty() || self.garbage.is_due()
     }
 
     /// How long maintenance other than a round waits for an append to share a transaction with; `None` when there is none to do.
-    pub(super) fn quiet(&self, places: &Places) -> Option<Duration> {
-        (places.is_worth_it() || self.has_more()).then_some(DELAY)
+    pub(super) fn quiet(&self, index: &OffsetIndex) -> Option<Duration> {
+        (index.is_worth_it() || self.has_more()).then_some(DELAY)
     }
 
     /// Whether there is work that is worth a transaction of its own.
     pub(super) fn is_due(
         &mut self,
         connection: &Connection,
-        places: &Places,
+        index: &OffsetIndex,
     ) -> rusqlite::Result<bool> {
-        Ok(places.is_worth_it()
+        Ok(index.is_worth_it()
             || !self.to_trim.is_empty()
             || self.garbage.find_out(connection, self.effort)?)
     }
@@ -174,38 +174,38 @@ impl Maintenance {
     pub(super) fn step(
         &mut self,
         connection: &Connection,
-        places: &mut Places,
+        index: &mut OffsetIndex,
         tenants: &mut OpenTenants,
         has_time: bool,
     ) -> rusqlite::Result<bool> {
         let appended = std::mem::take(&mut self.appended);
         if self.is_in_round() {
             let is_first = std::mem::take(&mut self.is_round_new);
-            if is_first || has_time || places.is_due() {
-                places.place(connection)?;
+            if is_first || has_time || index.is_due() {
+                index.fill(connection)?;
             }
             if is_first {
                 self.forgetting.step(connection, self.now_ms)?;
             }
-            self.round_step(connection, places)?;
+            self.round_step(connection, index)?;
             self.garbage.look_again();
             return Ok(true);
         }
-        let places_are_due = places.is_due() || has_time && places.is_worth_it();
-        if places_are_due {
-            places.place(connection)?;
+        let index_is_due = index.is_due() || has_time && index.is_worth_it();
+        if index_is_due {
+            index.fill(connection)?;
             let grown = tenants
                 .iter_mut()
                 .filter_map(|(tenant, open)| std::mem::take(&mut open.is_grown).then_some(tenant));
             self.to_trim.extend(grown.cloned());
             // Where each append is so large, nothing else would have its turn.
-            if appended < UNPLACED_MAX {
+            if appended < UNINDEXED_MAX {
                 return Ok(true);
             }
         }
         // Twice what is added, so that what goes does not fall behind.
         let rows_max = STEP_ROWS_MIN.max(2 * appended);
-        let is_due = places_are_due || self.has_more();
+        let is_due = index_is_due || self.has_more();
         self.trim_grown(connection, tenants, rows_max)?;
         if self.garbage.is_due() {
             let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
@@ -277,10 +277,10 @@ impl Maintenance {
     pub(super) fn step_when_full(
         &mut self,
         connection: &Connection,
-        places: &mut Places,
+        index: &mut OffsetIndex,
     ) -> rusqlite::Result<bool> {
-        places.place(connection)?;
-        self.round_step(connection, places)?;
+        index.fill(connection)?;
+        self.round_step(connection, index)?;
         self.garbage.look_again();
         let rows_max = i64::try_from(STEP_ROWS_MIN).unwrap_or(i64::MAX);
         self.garbage.step(connection, Effort::Full, rows_max)?;

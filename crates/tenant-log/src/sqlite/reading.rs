@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::opening::{OpenError, check_version, keep_plans};
 use super::rows::{self, ENTRIES, HEADS, HEADS_COLUMNS, number};
+use super::tenant_scan::TenantScan;
 use super::tenants;
-use super::walking::Walk;
 use crate::encoding::{Damage, Head};
 use crate::memory::ascending;
 use crate::{
@@ -29,7 +29,7 @@ pub(super) struct Readers {
 /// A tenant's row.
 struct TenantRow<'t> {
     tenant: &'t TenantId,
-    walk: Walk,
+    scan: TenantScan,
     epoch: Epoch,
     reserved_through: Offset,
     trimmed_through: Offset,
@@ -189,7 +189,7 @@ impl Readers {
     ) -> Result<Vec<LogEntry>, ReadError> {
         self.look(tenant, |connection, row| {
             let mut history = Vec::new();
-            row.walk.descend_heads::<ReadError>(connection, |offset, head| {
+            row.scan.descend_heads::<ReadError>(connection, |offset, head| {
                 if offset <= row.trimmed_through || history.len() == entries_max {
                     return Ok(false);
                 }
@@ -207,7 +207,7 @@ impl Readers {
     pub(super) fn find(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Offset>, ReadError> {
         self.look(tenant, |connection, row| {
             let (mut found, mut unknown) = (None, None);
-            row.walk.descend_ids(connection, |offset, it| {
+            row.scan.descend_ids(connection, |offset, it| {
                 match it {
                     Ok(it) => found = (it == id).then_some(offset),
                     Err(damage) if offset > row.trimmed_through => {
@@ -232,7 +232,7 @@ impl Readers {
     }
 
     pub(super) fn notes(&self, tenant: &TenantId, now_ms: u64) -> Result<Vec<Note>, ReadError> {
-        self.look(tenant, |connection, row| Ok(tenants::notes(connection, row.walk.no, now_ms)?))
+        self.look(tenant, |connection, row| Ok(tenants::notes(connection, row.scan.no, now_ms)?))
     }
 
     pub(super) fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
@@ -260,7 +260,7 @@ impl Readers {
                 "SELECT cursor, updated_at_ms FROM subscribers WHERE tenant = ? AND key = ?",
             )?;
             let saved = statement
-                .query_row(params![row.walk.no, subscriber.as_str()], |row| {
+                .query_row(params![row.scan.no, subscriber.as_str()], |row| {
                     Ok((row.get::<_, String>(0)?, rows::unsigned(row, 1)?))
                 })
                 .optional()?;
@@ -280,7 +280,7 @@ impl Readers {
             let mut statement = connection
                 .prepare_cached("SELECT customer FROM orders WHERE tenant = ? AND order_id = ?")?;
             let owner = statement
-                .query_row(params![row.walk.no, order], |row| {
+                .query_row(params![row.scan.no, order], |row| {
                     Ok(OrderOwner { customer: row.get(0)? })
                 })
                 .optional()?;
@@ -299,7 +299,7 @@ impl Readers {
                 "SELECT offset, subscriber, id, reason, attempts, at_ms FROM dead_letters
                      WHERE tenant = ? AND offset > ? ORDER BY offset, subscriber",
             )?;
-            let mut rows = statement.query(params![row.walk.no, number(after.get())])?;
+            let mut rows = statement.query(params![row.scan.no, number(after.get())])?;
             let mut letters: Vec<DeadLetter> = Vec::new();
             while let Some(row) = rows.next()? {
                 let offset = rows::offset(row, 0)?;
@@ -327,11 +327,11 @@ impl Readers {
 
     pub(super) fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {
         self.look(tenant, |connection, row| {
-            let newest = tenants::newest(connection, row.walk)?;
+            let newest = tenants::newest(connection, row.scan)?;
             let (mut before, mut last) = (newest, None);
             let trimmed_through = row.trimmed_through;
             let columns = format!("{HEADS}, runs.tenant_entries, runs.tenant_bytes");
-            row.walk.ascend(connection, &columns, trimmed_through, Offset::MAX, |run| {
+            row.scan.ascend(connection, &columns, trimmed_through, Offset::MAX, |run| {
                 before = rows::tally(run, HEADS_COLUMNS)?;
                 let heads = rows::heads(run, 0)?;
                 for (offset, head) in heads.iter_heads().filter(|(it, _)| *it > trimmed_through) {
@@ -341,13 +341,13 @@ impl Readers {
                 }
                 Ok::<_, ReadError>(false)
             })?;
-            row.walk.descend::<ReadError>(connection, "runs.first + runs.entries - 1", |run| {
+            row.scan.descend::<ReadError>(connection, "runs.first + runs.entries - 1", |run| {
                 last = Some(rows::offset(run, 0)?);
                 Ok(false)
             })?;
             let dead_letters = connection
                 .prepare_cached("SELECT count(*) FROM dead_letters WHERE tenant = ?")?
-                .query_row([row.walk.no], |row| rows::unsigned(row, 0))?;
+                .query_row([row.scan.no], |row| rows::unsigned(row, 0))?;
             let (entries, bytes) = (newest.entries - before.entries, newest.bytes - before.bytes);
             Ok(TenantStats {
                 last: Cursor::new(row.epoch, last.unwrap_or(row.trimmed_through)),
@@ -369,7 +369,7 @@ fn scan(
     mut take: impl FnMut(Offset, &Head<'_>, &[u8]) -> Result<bool, Damage>,
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
-    tenant.walk.ascend(connection, ENTRIES, after, through, |run| {
+    tenant.scan.ascend(connection, ENTRIES, after, through, |run| {
         let run = rows::entries(run, 0)?;
         tenant
             .take_some(run.iter(), after, through, |offset, (head, body)| take(offset, &head, body))
@@ -385,7 +385,7 @@ fn scan_heads(
     mut take: impl FnMut(Offset, &Head<'_>) -> Result<bool, Damage>,
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
-    tenant.walk.ascend(connection, HEADS, after, through, |run| {
+    tenant.scan.ascend(connection, HEADS, after, through, |run| {
         let run = rows::heads(run, 0)?;
         tenant.take_some(run.iter_heads(), after, through, |offset, head| take(offset, &head))
     })
@@ -403,7 +403,7 @@ fn find<'t>(
         .query_row([tenant.as_str()], |row| {
             Ok(TenantRow {
                 tenant,
-                walk: Walk { no: row.get(0)?, placed_through: row.get(4)? },
+                scan: TenantScan { no: row.get(0)?, indexed_through: row.get(4)? },
                 epoch: Epoch::new(rows::unsigned(row, 1)?),
                 reserved_through: rows::offset(row, 2)?,
                 trimmed_through: rows::offset(row, 3)?,

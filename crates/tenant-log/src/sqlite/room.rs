@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::offset_index::UNINDEXED_MAX;
 use super::opening::PAGE_BYTES;
-use super::places::UNPLACED_MAX;
 use crate::private_options;
 
 /// About how much may stand beside the database before it is moved into it.
@@ -13,10 +13,10 @@ pub(super) const WRITE_AHEAD_BYTES_MAX: u64 = 16 << 20;
 pub(super) const COMMIT_BYTES_MAX: u64 = 6 << 20;
 /// Enough for all that stands beside the database to move into it; then there is room beside it to write what deletes.
 const RESERVE_BYTES: u64 = 48 << 20;
-/// Of as many tenants, each entry is a run of its own, whose place is on a page of its own.
-const PLACES_BYTES_MAX: u64 = UNPLACED_MAX * PAGE_BYTES as u64;
+/// Entries of as many tenants are a row each, and each row's index entry is on a page of its own.
+const INDEX_BYTES_MAX: u64 = UNINDEXED_MAX * PAGE_BYTES as u64;
 const _: () =
-    assert!(RESERVE_BYTES >= WRITE_AHEAD_BYTES_MAX + PLACES_BYTES_MAX + 2 * COMMIT_BYTES_MAX);
+    assert!(RESERVE_BYTES >= WRITE_AHEAD_BYTES_MAX + INDEX_BYTES_MAX + 2 * COMMIT_BYTES_MAX);
 /// So many pages below its largest size the database takes no more appends.
 pub(super) const SLACK_PAGES: u64 = 256;
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::queue::QUEUE_REQUESTS_MAX;
 use super::rows::{self, ENTRIES, number};
-use super::walking::Walk;
+use super::tenant_scan::TenantScan;
 use crate::memory::random_epoch;
 use crate::retention::Tally;
 use crate::sealed_run::SealedRun;
@@ -89,7 +89,7 @@ pub(super) type OpenTenants = AHashMap<TenantId, OpenTenant>;
 pub(super) fn open(
     connection: &Connection,
     tenants: &mut OpenTenants,
-    placed_through: i64,
+    indexed_through: i64,
     tenant: &TenantId,
     now_ms: u64,
 ) -> rusqlite::Result<Head> {
@@ -104,20 +104,20 @@ pub(super) fn open(
         OpenTenant { no, expected, now, committed: now, is_grown: true, is_new: true }
     });
     open.no = no;
-    let walk = Walk { no, placed_through };
-    open.now.last = newest(connection, walk)?;
+    let scan = TenantScan { no, indexed_through };
+    open.now.last = newest(connection, scan)?;
     open.now.reserved_through = reserved_through;
     open.reserve(connection)?;
     Ok(Head {
         epoch,
         next: open.expected,
         reserved_through: open.now.reserved_through,
-        recent: recent(connection, walk, trimmed_through)?,
+        recent: recent(connection, scan, trimmed_through)?,
         trimmed_through,
         orders: orders(connection, no)?,
-        emissions: emissions(connection, walk, trimmed_through, now_ms)?,
+        emissions: emissions(connection, scan, trimmed_through, now_ms)?,
         notes: notes(connection, no, now_ms)?,
-        tail: tail(connection, walk, trimmed_through)?,
+        tail: tail(connection, scan, trimmed_through)?,
     })
 }
 
@@ -149,9 +149,9 @@ fn create(
 }
 
 /// The newest entry's tally. An empty log starts from zero again: only differences count.
-pub(super) fn newest(connection: &Connection, walk: Walk) -> rusqlite::Result<Tally> {
+pub(super) fn newest(connection: &Connection, scan: TenantScan) -> rusqlite::Result<Tally> {
     let mut newest = Tally::default();
-    walk.descend::<rusqlite::Error>(connection, "runs.tenant_entries, runs.tenant_bytes", |row| {
+    scan.descend::<rusqlite::Error>(connection, "runs.tenant_entries, runs.tenant_bytes", |row| {
         newest = rows::tally(row, 0)?;
         Ok(false)
     })?;
@@ -160,11 +160,11 @@ pub(super) fn newest(connection: &Connection, walk: Walk) -> rusqlite::Result<Ta
 
 fn recent(
     connection: &Connection,
-    walk: Walk,
+    scan: TenantScan,
     trimmed_through: Offset,
 ) -> rusqlite::Result<Vec<(Uuid, Offset)>> {
     let mut recent = Vec::new();
-    walk.descend_ids(connection, |offset, id| {
+    scan.descend_ids(connection, |offset, id| {
         let is_wanted = offset > trimmed_through && recent.len() < RECENT_IDS_MAX;
         // What is damaged must not keep its tenant from being opened.
         if let (true, Ok(id)) = (is_wanted, id) {
@@ -179,14 +179,14 @@ fn recent(
 /// The last one about each order, as long as nothing damaged or trimmed stands before it.
 fn emissions(
     connection: &Connection,
-    walk: Walk,
+    scan: TenantScan,
     trimmed_through: Offset,
     now_ms: u64,
 ) -> rusqlite::Result<Vec<LastEmission>> {
     let since_ms = now_ms.saturating_sub(HEAD_EMISSIONS_AGE_MS_MAX);
     let (mut emissions, mut seen) = (Vec::new(), AHashSet::<Box<str>>::new());
     let mut left = RECENT_IDS_MAX;
-    walk.descend_heads::<rusqlite::Error>(connection, |offset, head| {
+    scan.descend_heads::<rusqlite::Error>(connection, |offset, head| {
         let Ok(head) = head else { return Ok(false) };
         if offset <= trimmed_through
             || head.at_ms() < since_ms
@@ -261,11 +261,11 @@ pub(super) fn notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::
 
 fn tail(
     connection: &Connection,
-    walk: Walk,
+    scan: TenantScan,
     trimmed_through: Offset,
 ) -> rusqlite::Result<Vec<LogEntry>> {
     let (mut tail, mut bytes) = (Vec::new(), 0);
-    walk.descend::<rusqlite::Error>(connection, ENTRIES, |row| {
+    scan.descend::<rusqlite::Error>(connection, ENTRIES, |row| {
         let run = rows::entries(row, 0)?;
         let entries: Vec<_> = run.iter().collect();
         for (offset, entry) in entries.into_iter().rev() {

@@ -7,10 +7,10 @@ use foodtrack_contract::Offset;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::garbage_collector::STRETCH_BITS;
-use super::places::Places;
+use super::offset_index::OffsetIndex;
 use super::rows::{self, HEADS, HEADS_COLUMNS, number};
+use super::tenant_scan::TenantScan;
 use super::tenants;
-use super::walking::Walk;
 use crate::Retention;
 use crate::retention::Tally;
 
@@ -38,7 +38,7 @@ impl Limits<'_> {
     }
 }
 
-/// Takes at most `runs_max` of a tenant's oldest runs, of those that have their places, and of the next one what goes.
+/// Releases at most `runs_max` of a tenant's oldest indexed runs, and of the next one what goes.
 /// Returns how many whole runs it took.
 ///
 /// They are gone for every reader; their rows are deleted later, with their neighbours.
@@ -94,7 +94,7 @@ fn goes_of(
     limits: Limits<'_>,
     count: u64,
 ) -> rusqlite::Result<Option<Offset>> {
-    // The place of a single entry says all there is to know.
+    // The index entry of a single entry says all there is to know.
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {HEADS}, tenant_entries, tenant_bytes, trimmed_through
          FROM runs JOIN tenants ON no = tenant WHERE entries > 1 AND seq =
@@ -156,7 +156,7 @@ fn trim_notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::Result
 }
 
 /// About how many bytes each tenant's log has: what is behind its oldest run. Costs a few look-ups a tenant.
-pub(super) fn sizes(connection: &Connection, places: &Places) -> rusqlite::Result<Vec<u64>> {
+pub(super) fn sizes(connection: &Connection, index: &OffsetIndex) -> rusqlite::Result<Vec<u64>> {
     let mut tenants = connection.prepare_cached("SELECT no FROM tenants")?;
     let tenants: Vec<i64> =
         tenants.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
@@ -165,8 +165,8 @@ pub(super) fn sizes(connection: &Connection, places: &Places) -> rusqlite::Resul
          (SELECT seq FROM places WHERE tenant = ? ORDER BY first LIMIT 1)",
     )?;
     let mut size = |no| {
-        let walk = Walk { no, placed_through: places.placed_through() };
-        let last = tenants::newest(connection, walk)?;
+        let scan = TenantScan { no, indexed_through: index.indexed_through() };
+        let last = tenants::newest(connection, scan)?;
         let first = oldest.query_row([no], |row| rows::tally(row, 0)).optional()?;
         Ok(first.map_or(0, |first| last.bytes.saturating_sub(first.bytes)))
     };
@@ -212,15 +212,15 @@ impl Round {
     pub(super) fn step(
         &mut self,
         connection: &Connection,
-        places: &Places,
+        index: &OffsetIndex,
         retention: Retention,
         floor_yielded: &Cell<bool>,
     ) -> rusqlite::Result<()> {
         // Looking at a tenant that keeps everything costs a few look-ups.
         for _ in 0..TRIM_RUNS_MAX / 8 {
             let Some(no) = self.left.front().copied() else { return Ok(()) };
-            let walk = Walk { no, placed_through: places.placed_through() };
-            let last = tenants::newest(connection, walk)?;
+            let scan = TenantScan { no, indexed_through: index.indexed_through() };
+            let last = tenants::newest(connection, scan)?;
             let limits = Limits { retention, now_ms: self.now_ms, last, floor_yielded };
             if trim(connection, no, limits, TRIM_RUNS_MAX)? >= TRIM_RUNS_MAX
                 || trim_notes(connection, no, self.now_ms)?

@@ -19,7 +19,7 @@ use super::commit_gate::{CommitError, CommitGate};
 use super::compacting::give_back;
 use super::completion_sink::{Appended, CompletionSink, Outcome};
 use super::maintenance::Maintenance;
-use super::places::Places;
+use super::offset_index::OffsetIndex;
 use super::queue::{Nap, Queue, Request};
 use super::room::{COMMIT_BYTES_MAX, Reserve, WRITE_AHEAD_BYTES_MAX};
 use super::rows;
@@ -49,7 +49,7 @@ pub(super) struct Writer {
     queue: Arc<Queue>,
     sink: CompletionSink,
     tenants: OpenTenants,
-    places: Places,
+    index: OffsetIndex,
     maintenance: Maintenance,
     notes: SideNotes,
     is_compacting: bool,
@@ -81,14 +81,14 @@ impl Writer {
         // SQLite counts pages in 32 bits, and takes a larger limit for its largest.
         let bytes_max = options.file_bytes_max.min(options.budget.bytes_max.unwrap_or(u64::MAX));
         let pages_max = (bytes_max / page_bytes.max(1)).min(u64::from(u32::MAX) - 1);
-        let places = Places::load(&connection)?;
+        let index = OffsetIndex::load(&connection)?;
         let mut writer = Self {
             connection,
             gate: options.commit_gate,
             queue,
             sink,
             tenants: OpenTenants::default(),
-            places,
+            index,
             maintenance: Maintenance::new(options.retention),
             notes: SideNotes::default(),
             is_compacting: false,
@@ -135,7 +135,7 @@ impl Writer {
         let round = self.maintenance.is_in_round().then_some(room);
         let compacting = self.is_compacting.then_some(Duration::ZERO);
         let probe = self.is_full.then_some(ROOM_PROBE);
-        let maintenance = self.maintenance.quiet(&self.places).filter(|_| !self.is_full);
+        let maintenance = self.maintenance.quiet(&self.index).filter(|_| !self.is_full);
         Nap {
             at_most: [round, compacting, probe, self.notes.wait(), self.budget.wait()]
                 .into_iter()
@@ -231,7 +231,7 @@ impl Writer {
     }
 
     fn is_maintenance_due(&mut self) -> bool {
-        match self.maintenance.is_due(&self.connection, &self.places) {
+        match self.maintenance.is_due(&self.connection, &self.index) {
             Ok(is_due) => is_due,
             Err(error) => {
                 self.failed(&error.into());
@@ -276,7 +276,7 @@ impl Writer {
         if !self.is_full {
             outcome.maintained = self.maintenance.step(
                 &self.connection,
-                &mut self.places,
+                &mut self.index,
                 &mut self.tenants,
                 is_quiet,
             )?;
@@ -285,12 +285,12 @@ impl Writer {
     }
 
     fn open(&mut self, tenant: &TenantId, now_ms: u64) -> rusqlite::Result<Head> {
-        if self.places.is_worth_it() {
-            // Or else every opening after a restart would look through all that have no places.
-            self.places.place(&self.connection)?;
+        if self.index.is_worth_it() {
+            // Otherwise each opening after a restart would search all rows that are not indexed.
+            self.index.fill(&self.connection)?;
         }
-        let placed_through = self.places.placed_through();
-        tenants::open(&self.connection, &mut self.tenants, placed_through, tenant, now_ms)
+        let indexed_through = self.index.indexed_through();
+        tenants::open(&self.connection, &mut self.tenants, indexed_through, tenant, now_ms)
     }
 
     fn append(
@@ -322,7 +322,7 @@ impl Writer {
         self.maintenance.note_appended(run.entries, run.bytes, run.at_ms);
         let connection = &self.connection;
         tenants::add_orders(connection, open.no, run)?;
-        let seq = self.places.next(run.entries, run.bytes);
+        let seq = self.index.next(run.entries, run.bytes);
         outcome.bytes += rows::insert_run(connection, seq, open.no, run, open.now.last)?;
         appended.is_awaited |= open.reserve(connection)?;
         Ok(())
@@ -379,7 +379,7 @@ impl Writer {
                 tenant.unreserve(&self.connection)?;
             }
             self.notes.write(&self.connection)?;
-            self.places.place(&self.connection)?;
+            self.index.fill(&self.connection)?;
             self.commit()
         };
         // If it fails, the next start finds what a crash would have left.

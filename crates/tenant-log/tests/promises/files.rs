@@ -201,7 +201,7 @@ fn a_check_names_what_is_wrong() {
     let expected = [
         "at 7, which was never reserved",
         "the sums at 4 do not follow on those before",
-        "the place of 3 leads to nothing",
+        "the index entry of 3 leads to no row",
         "the entry at 5 cannot be understood: its body is damaged",
         "the entry at 6 cannot be understood: its head is damaged",
     ];
@@ -262,7 +262,7 @@ fn a_log_that_let_much_go_passes_its_check_and_has_the_rest() {
     let retention = Retention { entries_max: 100, ..KEEPS_ALL };
     let mut counts = [0_u64; TENANTS as usize];
     let mut state = 7_u64;
-    // Some entries are without places when a run ends, and some stretches half collected.
+    // Some entries are not indexed when a run ends, and some stretches half collected.
     for run in 1..=3_u64 {
         let options = SqliteOptions { retention, ..SqliteOptions::default() };
         let open = open_sqlite(directory.path(), options);

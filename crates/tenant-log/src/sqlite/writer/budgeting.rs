@@ -32,7 +32,7 @@ impl Writer {
             return Ok(());
         }
         self.place_all()?;
-        let sizes = sizes(&self.connection, &self.places)?;
+        let sizes = sizes(&self.connection, &self.index)?;
         let all: u64 = sizes.iter().sum();
         // Entries are packed on the disk: they give as much of it as their share of all.
         let stay = u128::from(all) * u128::from(used.saturating_sub(look.excess));
@@ -44,11 +44,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives every run its place: sizes are told by them, and retention takes only what has one. While entries keep coming that
-    /// would have time, but not near the budget.
+    /// Indexes every row: sizes are read from the index, and retention releases only indexed rows. While entries keep coming,
+    /// indexing could wait, but not near the budget.
     fn place_all(&mut self) -> Result<(), CommitError> {
         self.begin()?;
-        self.places.place(&self.connection)?;
+        self.index.fill(&self.connection)?;
         self.commit()?;
         self.keep();
         Ok(())

@@ -90,7 +90,7 @@ impl Writer {
     /// A little of it. Returns whether that was all.
     fn make_room_step(&mut self) -> Result<bool, CommitError> {
         self.begin()?;
-        let is_done = self.maintenance.step_when_full(&self.connection, &mut self.places)?;
+        let is_done = self.maintenance.step_when_full(&self.connection, &mut self.index)?;
         self.commit()?;
         self.keep();
         Ok(is_done)

@@ -80,7 +80,7 @@ impl Writer {
 
     /// The transaction is committed.
     pub(super) fn keep(&mut self) {
-        self.places.keep();
+        self.index.keep();
         self.maintenance.keep();
         self.tenants.values_mut().for_each(tenants::OpenTenant::keep);
     }
@@ -99,7 +99,7 @@ impl Writer {
     /// Undoes the open transaction. Returns whether that succeeded.
     pub(super) fn undo(&mut self) -> bool {
         self.tenants.retain(|_, tenant| tenant.undo());
-        self.places.undo();
+        self.index.undo();
         self.maintenance.undo();
         // SQLite may have undone it by itself.
         self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()

@@ -1,4 +1,4 @@
-//! A tenant's runs in their order: those that have places by the index, and those that have none by looking.
+//! Reading one tenant's rows in order: indexed rows through the index, newer ones by searching the end of the table.
 
 use foodtrack_contract::Offset;
 use rusqlite::{Connection, Row};
@@ -7,15 +7,15 @@ use uuid::Uuid;
 use super::rows::{self, HEADS, number};
 use crate::encoding::{Damage, Head, ids};
 
-/// Whose runs, and how far the index goes.
+/// Which tenant's rows, and how far the index goes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Walk {
+pub(super) struct TenantScan {
     pub(super) no: i64,
-    /// Runs up to this seq have their places.
-    pub(super) placed_through: i64,
+    /// Rows up to this seq are indexed.
+    pub(super) indexed_through: i64,
 }
 
-impl Walk {
+impl TenantScan {
     /// Gives `take` the columns (of `runs.`) of each run that has entries after an offset and up to another, ascending,
     /// until it wants no more. The first may have some before, and the last some behind.
     pub(super) fn ascend<E: From<rusqlite::Error>>(
@@ -26,19 +26,19 @@ impl Walk {
         through: Offset,
         take: impl FnMut(&Row<'_>) -> Result<bool, E>,
     ) -> Result<(), E> {
-        let placed = format!(
+        let indexed = format!(
             "SELECT {columns} FROM places CROSS JOIN runs ON runs.seq = places.seq
              WHERE ?2 = ?2 AND places.tenant = ?1 AND places.first <= ?4 AND places.first >= coalesce(
                 (SELECT max(first) FROM places WHERE tenant = ?1 AND first <= ?3 + 1), 0)
              AND places.first + places.entries - 1 > ?3 ORDER BY places.first"
         );
-        let unplaced = format!(
+        let unindexed = format!(
             "SELECT {columns} FROM runs
              WHERE seq > ?2 AND tenant = ?1 AND first + entries - 1 > ?3 AND first <= ?4 ORDER BY seq"
         );
         let [after, through] = [after, through].map(|offset| number(offset.get()));
-        let params = [self.no, self.placed_through, after, through];
-        walk(connection, [&placed, &unplaced], params, take)
+        let params = [self.no, self.indexed_through, after, through];
+        for_each_row(connection, [&indexed, &unindexed], params, take)
     }
 
     /// Gives `take` the columns (of `runs.`) of each run, the newest first, until it wants no more.
@@ -48,13 +48,13 @@ impl Walk {
         columns: &str,
         take: impl FnMut(&Row<'_>) -> Result<bool, E>,
     ) -> Result<(), E> {
-        let unplaced =
+        let unindexed =
             format!("SELECT {columns} FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC");
-        let placed = format!(
+        let indexed = format!(
             "SELECT {columns} FROM places CROSS JOIN runs ON runs.seq = places.seq
              WHERE ?2 = ?2 AND places.tenant = ?1 ORDER BY places.first DESC"
         );
-        walk(connection, [&unplaced, &placed], [self.no, self.placed_through], take)
+        for_each_row(connection, [&unindexed, &indexed], [self.no, self.indexed_through], take)
     }
 
     /// Gives `take` the head of each entry, the newest first, until it wants no more.
@@ -81,11 +81,11 @@ impl Walk {
         connection: &Connection,
         mut take: impl FnMut(Offset, Result<Uuid, Damage>) -> bool,
     ) -> rusqlite::Result<()> {
-        let unplaced =
+        let unindexed =
             "SELECT first, ids FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC";
-        let placed =
+        let indexed =
             "SELECT first, ids FROM places WHERE ?2 = ?2 AND tenant = ?1 ORDER BY first DESC";
-        walk(connection, [unplaced, placed], [self.no, self.placed_through], |run| {
+        for_each_row(connection, [unindexed, indexed], [self.no, self.indexed_through], |run| {
             let ids = ids(rows::offset(run, 0)?, rows::bytes(run, 1)?);
             let mut wanted = ids.rev().map(|(id, offset)| {
                 // Where ids could not be saved (migrating_5.rs) there are none.
@@ -97,7 +97,7 @@ impl Walk {
 }
 
 /// Gives `take` the rows of the one statement and then of the other, until it wants no more.
-fn walk<const N: usize, E: From<rusqlite::Error>>(
+fn for_each_row<const N: usize, E: From<rusqlite::Error>>(
     connection: &Connection,
     statements: [&str; 2],
     params: [i64; N],
