@@ -113,7 +113,7 @@ impl Tenant {
         if let Some(entry) = replay.take() {
             return Some(entry);
         }
-        let newest = turn.effects.log().newest(&self.id);
+        let newest = turn.effects.log().tail(&self.id);
         replay.read_ahead(newest.read_at(&offsets, PAGE_BYTES_MAX));
         if let Some(entry) = replay.take() {
             return Some(entry);
@@ -140,7 +140,7 @@ impl Tenant {
             return false;
         };
         let window = replay.window(oldest_ms, now_ms);
-        let (end, newest) = (position.delivered_through, turn.effects.log().newest(&self.id));
+        let (end, newest) = (position.delivered_through, turn.effects.log().tail(&self.id));
         if after >= newest.after() {
             let plan = Plan::new(&newest.outline(after, end), end, &window, &viewer);
             self.planned(turn, place, plan);

@@ -14,7 +14,6 @@ mod log_admin;
 mod log_reader;
 mod log_writer;
 mod memory;
-mod newest;
 mod note;
 mod packing;
 mod page;
@@ -28,6 +27,7 @@ mod sqlite;
 mod storage_status;
 mod subscriber;
 mod subscriber_store;
+mod tail_snapshot;
 
 use foodtrack_contract::TenantId;
 
@@ -42,7 +42,6 @@ pub use log_admin::{LogAdmin, TenantStats};
 pub use log_reader::LogReader;
 pub use log_writer::{LogWriter, Submitted};
 pub use memory::{MEMORY_ORDERS_MAX, MemoryLog, MemoryStore};
-pub use newest::{Newest, NewestEntries};
 pub use note::{Note, NoteKind, delivery_key, parse_delivery_key};
 pub use page::{Page, PageStart, ReadError, ReadRequest};
 pub use private_files::{make_private_directory, private_options};
@@ -57,6 +56,7 @@ pub use sqlite::{
 pub use storage_status::{DiskRoom, StorageState, StorageStatus};
 pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};
 pub use subscriber_store::SubscriberStore;
+pub use tail_snapshot::{TailEntries, TailSnapshot};
 
 /// A store of every tenant's log.
 ///

@@ -3,18 +3,18 @@
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use uuid::Uuid;
 
-use crate::{LogEntry, Newest, OrderOwner, OutlinePage, Page, ReadError, ReadRequest};
+use crate::{LogEntry, OrderOwner, OutlinePage, Page, ReadError, ReadRequest, TailSnapshot};
 
 /// Reads what is in tenants' logs: for threads that may wait for the disk.
 pub trait LogReader: Send + Sync {
     /// What is in memory at the end of an open tenant's log: whatever is not on disk yet, and a little before it. Does not
     /// wait.
-    fn newest(&self, tenant: &TenantId) -> Newest;
+    fn tail(&self, tenant: &TenantId) -> TailSnapshot;
 
     /// Reads one page. Waits for the disk.
     ///
     /// It sees what is on disk, which may be more than its writer has released (bound it by `through`) and less than the
-    /// writer has shown: recoverable entries that still wait are in [`LogReader::newest`].
+    /// writer has shown: recoverable entries that still wait are in [`LogReader::tail`].
     ///
     /// # Errors
     /// [`ReadError`]

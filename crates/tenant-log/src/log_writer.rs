@@ -18,7 +18,7 @@ pub trait LogWriter: Send {
     fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>)
     -> Result<Submitted, SubmitError>;
 
-    /// Hands over what was submitted. Until then nobody can read it, in [`LogReader::newest`](crate::LogReader::newest) or
+    /// Hands over what was submitted. Until then nobody can read it, in [`LogReader::tail`](crate::LogReader::tail) or
     /// elsewhere, and its time to the disk has not begun: call it before looking, and before going to sleep.
     fn flush(&mut self);
 }

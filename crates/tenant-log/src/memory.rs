@@ -12,9 +12,9 @@ use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use uuid::Uuid;
 
 use crate::{
-    Answer, Completion, DeadLetter, EntryRef, LogAdmin, LogEntry, LogReader, LogWriter, Newest,
-    Note, OnCompletion, OrderOwner, Outline, OutlinePage, Page, ReadError, ReadRequest,
-    RefusedReason, Retention, SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore,
+    Answer, Completion, DeadLetter, EntryRef, LogAdmin, LogEntry, LogReader, LogWriter, Note,
+    OnCompletion, OrderOwner, Outline, OutlinePage, Page, ReadError, ReadRequest, RefusedReason,
+    Retention, SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore, TailSnapshot,
     TenantLog, TenantStats,
 };
 
@@ -230,11 +230,11 @@ impl TenantLog for MemoryLog {
 }
 
 impl LogReader for MemoryLog {
-    fn newest(&self, tenant: &TenantId) -> Newest {
+    fn tail(&self, tenant: &TenantId) -> TailSnapshot {
         // Reading waits for no disk here.
         let last = |tenant: &Tenant| Offset::ZERO.plus(tenant.next.get().saturating_sub(1));
         let last = self.with(tenant, last);
-        Newest::nothing(last.unwrap_or(Offset::MAX))
+        TailSnapshot::nothing(last.unwrap_or(Offset::MAX))
     }
 
     fn follow(&self, tenant: &TenantId) -> Result<(), ReadError> {

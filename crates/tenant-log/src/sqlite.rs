@@ -19,11 +19,11 @@ mod opening;
 mod queue;
 mod reader;
 mod reading;
-mod recent;
 mod room;
 mod rows;
 mod side_notes;
 mod submitter;
+mod tail_cache;
 mod tenant_scan;
 mod tenants;
 mod trimming;
@@ -46,9 +46,9 @@ pub use reader::SqliteReader;
 
 use crate::storage_status::{StorageStatus, StorageWatch, disk_room};
 use crate::{
-    DeadLetter, LogAdmin, LogEntry, LogReader, LogWriter, Newest, Note, OnCompletion, OrderOwner,
+    DeadLetter, LogAdmin, LogEntry, LogReader, LogWriter, Note, OnCompletion, OrderOwner,
     OutlinePage, Page, ReadError, ReadRequest, Retention, SavedCursor, SubmitError, SubscriberKey,
-    SubscriberStore, TenantLog, TenantStats,
+    SubscriberStore, TailSnapshot, TenantLog, TenantStats,
 };
 use completion_sink::CompletionSink;
 use opening::DataDirectory;
@@ -178,9 +178,9 @@ impl TenantLog for SqliteLog {
 }
 
 impl LogReader for SqliteLog {
-    fn newest(&self, tenant: &TenantId) -> Newest {
+    fn tail(&self, tenant: &TenantId) -> TailSnapshot {
         // Of a tenant that is not open, whatever there is is on disk.
-        self.queue.newest(tenant).unwrap_or_else(|| Newest::nothing(Offset::MAX))
+        self.queue.tail(tenant).unwrap_or_else(|| TailSnapshot::nothing(Offset::MAX))
     }
 
     fn read(&self, request: &ReadRequest) -> Result<Page, ReadError> {

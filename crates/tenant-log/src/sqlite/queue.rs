@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use ahash::AHashMap;
 use foodtrack_contract::{Offset, TenantId};
 
-use super::recent::Recent;
 use super::submitter::Part;
+use super::tail_cache::TailCache;
 use crate::packing::Packer;
 use crate::sealed_run::SealedRun;
-use crate::{Completion, DeadLetter, Newest, Note, SavedCursor, SubmitError, SubscriberKey};
+use crate::{Completion, DeadLetter, Note, SavedCursor, SubmitError, SubscriberKey, TailSnapshot};
 
 /// How many requests may wait, besides what threads have gathered.
 pub(super) const QUEUE_REQUESTS_MAX: usize = 131_072;
@@ -105,7 +105,7 @@ pub(super) struct Queue {
 struct State {
     requests: Vec<Request>,
     /// The newest entries of every tenant that was opened.
-    recent: AHashMap<TenantId, Recent>,
+    tails: AHashMap<TenantId, TailCache>,
     /// Tenants of which something is gathered that is not among the requests yet.
     gathering: Vec<TenantId>,
     packer: Packer,
@@ -145,20 +145,20 @@ impl State {
         let delay = if is_durable { Duration::ZERO } else { DELAY };
         self.note_added(delay, usize::try_from(entries).unwrap_or(usize::MAX), bytes);
         // Those of a tenant that is not open are refused.
-        let recent = self.recent.entry(tenant.clone()).or_insert_with(|| Recent::before(first));
-        let is_joined = matches!(&part, Part::Open(run) if recent.takes_run(run));
-        if recent.has_gathered() && !is_joined {
-            let run = recent.seal(&mut self.packer);
+        let tail = self.tails.entry(tenant.clone()).or_insert_with(|| TailCache::before(first));
+        let is_joined = matches!(&part, Part::Open(run) if tail.takes_run(run));
+        if tail.has_gathered() && !is_joined {
+            let run = tail.seal(&mut self.packer);
             self.requests.push(Request::Append(tenant.clone(), run));
         }
         match part {
             Part::Sealed(run) => {
-                recent.push_sealed(Arc::clone(&run));
+                tail.push_sealed(Arc::clone(&run));
                 self.requests.push(Request::Append(tenant, run));
             }
             Part::Open(run) => {
-                recent.gather(run);
-                if !std::mem::replace(&mut recent.is_noted, true) {
+                tail.gather(run);
+                if !std::mem::replace(&mut tail.is_noted, true) {
                     self.gathering.push(tenant);
                 }
             }
@@ -167,9 +167,9 @@ impl State {
 
     /// Puts what was gathered of a tenant behind the requests.
     fn seal(&mut self, tenant: &TenantId) {
-        let Some(recent) = self.recent.get_mut(tenant) else { return };
-        if recent.has_gathered() {
-            let run = recent.seal(&mut self.packer);
+        let Some(tail) = self.tails.get_mut(tenant) else { return };
+        if tail.has_gathered() {
+            let run = tail.seal(&mut self.packer);
             self.requests.push(Request::Append(tenant.clone(), run));
         }
     }
@@ -177,8 +177,8 @@ impl State {
     fn seal_all(&mut self) {
         for tenant in std::mem::take(&mut self.gathering) {
             self.seal(&tenant);
-            if let Some(recent) = self.recent.get_mut(&tenant) {
-                recent.is_noted = false;
+            if let Some(tail) = self.tails.get_mut(&tenant) {
+                tail.is_noted = false;
             }
         }
     }
@@ -238,7 +238,7 @@ impl Queue {
                 state.seal(tenant);
             }
             if let Request::Close(tenant) = &request {
-                state.recent.remove(tenant);
+                state.tails.remove(tenant);
             }
             state.requests.push(request);
         })
@@ -297,17 +297,17 @@ impl Queue {
         let state = &mut *self.lock();
         match completion {
             Completion::Opened { tenant, head } => {
-                let recent = state.recent.entry(tenant.clone());
-                recent.or_insert(Recent::before(head.next)).opened(head, &mut state.packer);
+                let tail = state.tails.entry(tenant.clone());
+                tail.or_insert(TailCache::before(head.next)).opened(head, &mut state.packer);
             }
             Completion::Committed { tenant, through, .. } => {
-                if let Some(recent) = state.recent.get_mut(tenant) {
-                    recent.committed(*through);
+                if let Some(tail) = state.tails.get_mut(tenant) {
+                    tail.committed(*through);
                 }
             }
             Completion::Refused { tenant, from, through, .. } => {
-                if let Some(recent) = state.recent.get_mut(tenant) {
-                    recent.refused(*from, *through);
+                if let Some(tail) = state.tails.get_mut(tenant) {
+                    tail.refused(*from, *through);
                 }
             }
             Completion::OpenFailed { .. }
@@ -319,8 +319,8 @@ impl Queue {
     }
 
     /// What is in memory of a tenant's newest entries; nothing at all of one that is not open.
-    pub(super) fn newest(&self, tenant: &TenantId) -> Option<Newest> {
-        self.lock().recent.get(tenant).map(Recent::newest)
+    pub(super) fn tail(&self, tenant: &TenantId) -> Option<TailSnapshot> {
+        self.lock().tails.get(tenant).map(TailCache::snapshot)
     }
 
     /// Waits until something is due, at most as long as `nap`, then a moment for those that are about to come: at most

@@ -10,23 +10,23 @@ use crate::{LogEntry, Outline};
 ///
 /// It may have some that must not be shown yet: bound it by what was shown.
 #[derive(Debug)]
-pub struct Newest {
+pub struct TailSnapshot {
     after: Offset,
-    entries: Box<dyn NewestEntries>,
+    entries: Box<dyn TailEntries>,
 }
 
-/// The entries of a [`Newest`], in whatever form their store has them.
-pub trait NewestEntries: Debug + Send {
-    /// As [`Newest::outline`].
+/// The entries of a [`TailSnapshot`], in whatever form their store has them.
+pub trait TailEntries: Debug + Send {
+    /// As [`TailSnapshot::outline`].
     fn outline(&self, after: Offset, through: Offset) -> Vec<Outline>;
 
-    /// As [`Newest::read_at`].
+    /// As [`TailSnapshot::read_at`].
     fn read_at(&self, offsets: &[Offset], bytes_max: u64) -> Vec<LogEntry>;
 }
 
-impl Newest {
+impl TailSnapshot {
     /// Every entry after `after` that was not refused is among `entries`.
-    pub fn new(after: Offset, entries: Box<dyn NewestEntries>) -> Self {
+    pub fn new(after: Offset, entries: Box<dyn TailEntries>) -> Self {
         Self { after, entries }
     }
 
@@ -54,7 +54,7 @@ impl Newest {
 #[derive(Debug)]
 struct Nothing;
 
-impl NewestEntries for Nothing {
+impl TailEntries for Nothing {
     fn outline(&self, _: Offset, _: Offset) -> Vec<Outline> {
         Vec::new()
     }

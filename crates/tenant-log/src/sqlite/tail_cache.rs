@@ -9,14 +9,14 @@ use foodtrack_contract::Offset;
 use crate::packing::Packer;
 use crate::run::Run;
 use crate::sealed_run::SealedRun;
-use crate::{Head, LogEntry, Newest, NewestEntries, Outline};
+use crate::{Head, LogEntry, Outline, TailEntries, TailSnapshot};
 
 /// So many bytes of entries are kept, and those that are not on disk yet in any case.
-const RECENT_BYTES: u64 = 64 << 10;
+const TAIL_BYTES: u64 = 64 << 10;
 
 /// One tenant's. An entry stands here once, whoever waits for it.
 #[derive(Debug)]
-pub(super) struct Recent {
+pub(super) struct TailCache {
     /// Ascending. None of them is empty.
     sealed: VecDeque<Arc<SealedRun>>,
     /// By [`crate::LogEntry::bytes`], of what is sealed.
@@ -29,7 +29,7 @@ pub(super) struct Recent {
     committed: Offset,
 }
 
-impl Recent {
+impl TailCache {
     /// Of a tenant whose next entry this is.
     pub(super) fn before(next: Offset) -> Self {
         let after = Offset::ZERO.plus(next.get().saturating_sub(1));
@@ -109,22 +109,22 @@ impl Recent {
     /// Lets the oldest go, but none that the disk cannot tell yet.
     fn let_go(&mut self) {
         while let Some(oldest) = self.sealed.pop_front_if(|oldest| {
-            oldest.last() <= self.committed && self.bytes - oldest.bytes >= RECENT_BYTES
+            oldest.last() <= self.committed && self.bytes - oldest.bytes >= TAIL_BYTES
         }) {
             self.bytes -= oldest.bytes;
             self.after = oldest.last();
         }
     }
 
-    pub(super) fn newest(&self) -> Newest {
+    pub(super) fn snapshot(&self) -> TailSnapshot {
         let gathering = self.has_gathered().then(|| Arc::new(self.gathering.snapshot()));
         let runs: Vec<_> = self.sealed.iter().cloned().chain(gathering).collect();
-        Newest::new(self.after, Box::new(runs))
+        TailSnapshot::new(self.after, Box::new(runs))
     }
 }
 
 /// Ascending.
-impl NewestEntries for Vec<Arc<SealedRun>> {
+impl TailEntries for Vec<Arc<SealedRun>> {
     fn outline(&self, after: Offset, through: Offset) -> Vec<Outline> {
         let from = self.partition_point(|run| run.last() <= after);
         let runs = self[from..].iter().take_while(|run| run.first <= through);
