@@ -56,7 +56,7 @@ impl Tenant {
         turn.counters.acknowledged.add(1);
         if settled.has_letter
             && let Some(known) = self.reliability.subscriber(subscriber)
-            && let Err(error) = turn.effects.log().unbury(&self.id, offset, &known.key)
+            && let Err(error) = turn.effects.log().remove_dead_letter(&self.id, offset, &known.key)
         {
             tracing::warn!(tenant = self.id.as_str(), %error, "a dead letter was not taken away");
         }
@@ -107,7 +107,7 @@ impl Tenant {
             DeadLetter { offset, subscriber: known.key.clone(), id, reason, attempts, at_ms };
         // In place of the one it may have.
         let settled = self.reliability.settle(subscriber, offset);
-        if let Err(error) = turn.effects.log().bury(&self.id, letter) {
+        if let Err(error) = turn.effects.log().put_dead_letter(&self.id, letter) {
             tracing::warn!(tenant = self.id.as_str(), %error, "a dead letter was not kept");
         }
         turn.counters.dead_letters.add(1);

@@ -89,7 +89,7 @@ impl DeadLetters {
         subscriber: &SubscriberKey,
     ) -> Result<(), Refusal> {
         self.log
-            .unbury(tenant, offset, subscriber)
+            .remove_dead_letter(tenant, offset, subscriber)
             .map_err(|error| Refusal::new(ErrorCode::Degraded, error.to_string()))
     }
 }

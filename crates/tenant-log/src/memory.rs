@@ -393,14 +393,14 @@ impl SubscriberStore for MemoryLog {
         Ok(())
     }
 
-    fn bury(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError> {
+    fn put_dead_letter(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError> {
         self.change(tenant, |tenant| {
             tenant.dead_letters.insert((letter.offset, letter.subscriber.clone()), letter);
         });
         Ok(())
     }
 
-    fn unbury(
+    fn remove_dead_letter(
         &self,
         tenant: &TenantId,
         offset: Offset,

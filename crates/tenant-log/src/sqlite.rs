@@ -256,17 +256,17 @@ impl SubscriberStore for SqliteLog {
         self.queue.push(Request::SaveNote(tenant.clone(), Box::new(note), ticket))
     }
 
-    fn bury(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError> {
-        self.queue.push(Request::Bury(tenant.clone(), Box::new(letter)))
+    fn put_dead_letter(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError> {
+        self.queue.push(Request::PutDeadLetter(tenant.clone(), Box::new(letter)))
     }
 
-    fn unbury(
+    fn remove_dead_letter(
         &self,
         tenant: &TenantId,
         offset: Offset,
         subscriber: &SubscriberKey,
     ) -> Result<(), SubmitError> {
-        self.queue.push(Request::Unbury(tenant.clone(), offset, subscriber.clone()))
+        self.queue.push(Request::RemoveDeadLetter(tenant.clone(), offset, subscriber.clone()))
     }
 
     fn dead_letters(

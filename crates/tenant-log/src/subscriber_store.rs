@@ -59,13 +59,13 @@ pub trait SubscriberStore: Send + Sync {
     ///
     /// # Errors
     /// [`SubmitError`] when it was not taken.
-    fn bury(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError>;
+    fn put_dead_letter(&self, tenant: &TenantId, letter: DeadLetter) -> Result<(), SubmitError>;
 
     /// Takes such a note away. Does not wait.
     ///
     /// # Errors
     /// [`SubmitError`] when it was not taken.
-    fn unbury(
+    fn remove_dead_letter(
         &self,
         tenant: &TenantId,
         offset: Offset,

@@ -82,7 +82,7 @@ impl InUse {
         (1..=7).for_each(|n| _ = submitter.submit(&in_use.tenant, &entry(n).by_ref()).unwrap());
         submitter.flush();
         for it in [letter(3, "ada"), letter(3, "bob")] {
-            in_use.log.bury(&in_use.tenant, it).unwrap();
+            in_use.log.put_dead_letter(&in_use.tenant, it).unwrap();
         }
         let watch = Note {
             kind: NoteKind::Watch,

@@ -36,8 +36,8 @@ pub(super) enum Request {
     SaveCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     BeginCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     SaveNote(TenantId, Box<Note>, Option<u64>),
-    Bury(TenantId, Box<DeadLetter>),
-    Unbury(TenantId, Offset, SubscriberKey),
+    PutDeadLetter(TenantId, Box<DeadLetter>),
+    RemoveDeadLetter(TenantId, Offset, SubscriberKey),
     Trim {
         now_ms: u64,
     },
@@ -50,8 +50,8 @@ impl Request {
         match self {
             Self::SaveCursor(..)
             | Self::BeginCursor(..)
-            | Self::Bury(..)
-            | Self::Unbury(..)
+            | Self::PutDeadLetter(..)
+            | Self::RemoveDeadLetter(..)
             | Self::SaveNote(_, _, None) => LONG_DELAY,
             _ => Duration::ZERO,
         }

@@ -161,11 +161,11 @@ impl Writer {
                     has_tickets |= ticket.is_some();
                     self.notes.note(tenant, *note, ticket);
                 }
-                Request::Bury(tenant, letter) => {
+                Request::PutDeadLetter(tenant, letter) => {
                     let (offset, subscriber) = (letter.offset, letter.subscriber.clone());
                     self.notes.letter(tenant, offset, subscriber, Some(*letter));
                 }
-                Request::Unbury(tenant, offset, subscriber) => {
+                Request::RemoveDeadLetter(tenant, offset, subscriber) => {
                     self.notes.letter(tenant, offset, subscriber, None);
                 }
                 Request::Compact => self.is_compacting = true,

@@ -80,14 +80,14 @@ fn dead_letters_are_listed_replaced_and_taken_away<S: Store>() {
         letter(7, "a", Failed),
     ];
     for it in [letter(2, "b", Failed)].into_iter().chain(all.iter().cloned()) {
-        open.log.bury(tenant, it).unwrap();
+        open.log.put_dead_letter(tenant, it).unwrap();
     }
     wait_for(|| list(0, 10).len() == 4);
     assert_eq!(list(0, 10), all);
     assert_eq!(list(0, 1), all[..2]);
     assert_eq!(list(2, 1), all[2..3]);
     assert_eq!(open.log.stats(tenant).unwrap().dead_letters, 4);
-    open.log.unbury(tenant, offset(2), &all[0].subscriber).unwrap();
+    open.log.remove_dead_letter(tenant, offset(2), &all[0].subscriber).unwrap();
     wait_for(|| list(0, 10).len() == 3);
     assert_eq!(list(0, 10), all[1..]);
 }

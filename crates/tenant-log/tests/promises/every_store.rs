@@ -153,7 +153,7 @@ fn two_tenants_with_equal_everything_stay_apart<S: Store>() {
     let key = SubscriberKey::new("u").unwrap();
     let cursor = Cursor::new(ours.sequence.epoch(), offset(2));
     open.log.save_cursor(&ours.tenant, &key, saved(&cursor, 1)).unwrap();
-    open.log.bury(&ours.tenant, letter(2, "u", DeadLetterReason::Failed)).unwrap();
+    open.log.put_dead_letter(&ours.tenant, letter(2, "u", DeadLetterReason::Failed)).unwrap();
     wait_for(|| open.log.cursor(&ours.tenant, &key).unwrap().is_some());
     assert_eq!(open.everything(&ours.tenant), [(1, id(1)), (2, id(2)), (3, id(3))]);
     assert_eq!(open.everything(&theirs.tenant), [(1, id(1))]);

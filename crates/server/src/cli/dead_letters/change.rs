@@ -114,7 +114,7 @@ impl Which {
         let failed = |error: &dyn std::fmt::Display| Outcome::Failed(error.to_string());
         for (ticket, letter) in (0..).zip(&letters) {
             if change == Change::Drop {
-                log.unbury(&self.tenant, letter.offset, &letter.subscriber)
+                log.remove_dead_letter(&self.tenant, letter.offset, &letter.subscriber)
                     .map_err(|error| failed(&error))?;
             }
             log.save_note(&self.tenant, redelivery(letter, change), Some(ticket))
