@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Row, params};
 
+use super::disk_reserve::DiskReserve;
 use super::opening::OpenError;
-use super::room::Reserve;
 use super::rows;
 use crate::encoding::ID_BYTES;
 use crate::packing::{Packer, unpack};
@@ -63,7 +63,7 @@ fn move_all(mut moving: Moving<'_>) -> Result<(), Failure> {
         moving.begin()?;
     }
     // A full disk may need its room.
-    Reserve::beside(&moving.file).give();
+    DiskReserve::beside(&moving.file).give();
     let (mut told_at, all) = (Instant::now(), moving.count()?);
     tracing::info!(runs = all, "the log is brought over from layout 5");
     while moving.step(STEP_RUNS_MAX)? {

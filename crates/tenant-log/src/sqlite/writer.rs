@@ -18,10 +18,10 @@ use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate};
 use super::compacting::give_back;
 use super::completion_sink::{Appended, CompletionSink, Outcome};
+use super::disk_reserve::{COMMIT_BYTES_MAX, DiskReserve, WRITE_AHEAD_BYTES_MAX};
 use super::maintenance::Maintenance;
 use super::offset_index::OffsetIndex;
 use super::queue::{Nap, Queue, Request};
-use super::room::{COMMIT_BYTES_MAX, Reserve, WRITE_AHEAD_BYTES_MAX};
 use super::rows;
 use super::side_notes::SideNotes;
 use super::tenants::{self, OpenTenants};
@@ -55,7 +55,7 @@ pub(super) struct Writer {
     is_compacting: bool,
     /// The largest size of the database.
     pages_max: u64,
-    reserve: Reserve,
+    reserve: DiskReserve,
     budget: Budget,
     directory: PathBuf,
     /// There was no room for the last transaction.
@@ -93,7 +93,7 @@ impl Writer {
             notes: SideNotes::default(),
             is_compacting: false,
             pages_max,
-            reserve: Reserve::beside(file),
+            reserve: DiskReserve::beside(file),
             budget: Budget::new(options.budget),
             directory: file.parent().unwrap_or(Path::new(".")).to_owned(),
             is_full: false,

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::{COMMIT_BYTES, ROOM_DELAY, ROOM_PROBE, Writer};
 use crate::sqlite::checkpointer::checkpoint;
 use crate::sqlite::commit_gate::CommitError;
+use crate::sqlite::disk_reserve::SLACK_PAGES;
 use crate::sqlite::opening::PAGE_BYTES;
-use crate::sqlite::room::SLACK_PAGES;
 use crate::sqlite::rows::number;
 
 /// How long making room may hold up those who append.

@@ -1,4 +1,4 @@
-//! Room kept free for a full disk: to delete, a database has to write first.
+//! Disk space kept in reserve for a full disk: a database must write before it can delete.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,34 +7,34 @@ use super::offset_index::UNINDEXED_MAX;
 use super::opening::PAGE_BYTES;
 use crate::private_options;
 
-/// About how much may stand beside the database before it is moved into it.
+/// About how large the write-ahead log may grow before it is checkpointed.
 pub(super) const WRITE_AHEAD_BYTES_MAX: u64 = 16 << 20;
 /// How many bytes of messages, packed, one transaction takes.
 pub(super) const COMMIT_BYTES_MAX: u64 = 6 << 20;
-/// Enough for all that stands beside the database to move into it; then there is room beside it to write what deletes.
+/// Enough to checkpoint the whole write-ahead log; then the log has room for the transactions that delete.
 const RESERVE_BYTES: u64 = 48 << 20;
 /// Entries of as many tenants are a row each, and each row's index entry is on a page of its own.
 const INDEX_BYTES_MAX: u64 = UNINDEXED_MAX * PAGE_BYTES as u64;
 const _: () =
     assert!(RESERVE_BYTES >= WRITE_AHEAD_BYTES_MAX + INDEX_BYTES_MAX + 2 * COMMIT_BYTES_MAX);
-/// So many pages below its largest size the database takes no more appends.
+/// How many pages below the largest size of the database appends are refused.
 pub(super) const SLACK_PAGES: u64 = 256;
 
-/// A file beside the database that holds nothing but its room. While it is not there, the database must not grow, so that
-/// what stands beside it can always move in.
+/// A file beside the database that only occupies space. While it is missing the database must not grow, so that the
+/// write-ahead log can always be checkpointed.
 #[derive(Debug)]
-pub(super) struct Reserve {
+pub(super) struct DiskReserve {
     path: PathBuf,
     is_kept: bool,
 }
 
-impl Reserve {
+impl DiskReserve {
     /// The reserve of a database, not kept yet.
     pub(super) fn beside(file: &Path) -> Self {
         Self { path: file.with_file_name("log.reserve"), is_kept: false }
     }
 
-    /// Takes the room, where it is not held already and there is some.
+    /// Occupies the space, unless it is occupied already or there is not enough.
     pub(super) fn keep(&mut self) {
         if self.is_kept {
             return;
@@ -55,7 +55,7 @@ impl Reserve {
         self.is_kept
     }
 
-    /// Gives the room back.
+    /// Gives the space back.
     pub(super) fn give(&mut self) {
         // What cannot be removed is no help, and no harm.
         let _ = std::fs::remove_file(&self.path);
