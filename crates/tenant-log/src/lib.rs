@@ -6,6 +6,7 @@
 //!
 //! Two stores keep the same promises, and one suite (`tests/promises.rs`) checks both: [`MemoryLog`] and [`SqliteLog`].
 
+mod batch_builder;
 mod completion;
 mod dead_letter;
 mod encoding;
@@ -19,9 +20,8 @@ mod packing;
 mod page;
 mod private_files;
 mod recent_ids;
+mod record_batch;
 mod retention;
-mod run;
-mod sealed_run;
 mod sequence;
 mod sqlite;
 mod storage_status;

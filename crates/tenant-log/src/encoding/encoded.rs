@@ -1,4 +1,4 @@
-//! Entries on their way into a run.
+//! Entries on their way into a batch.
 
 use foodtrack_contract::ReadPermission;
 

@@ -72,7 +72,7 @@ pub fn backup(
     let copy = to.join(file.file_name().unwrap_or_default());
     on_step(&file);
     copy_database(&file, &copy)?;
-    seal(to).map_err(io(to))
+    finish(to).map_err(io(to))
 }
 
 fn copy_database(file: &Path, copy: &Path) -> Result<(), BackupError> {
@@ -96,7 +96,7 @@ fn open(file: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Puts everything in a directory on disk; returns how many bytes that is.
-fn seal(directory: &Path) -> std::io::Result<u64> {
+fn finish(directory: &Path) -> std::io::Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(directory)? {
         let file = File::open(entry?.path())?;

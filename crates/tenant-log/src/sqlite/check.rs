@@ -113,7 +113,7 @@ fn report(
     on_step(steps - 1, steps);
     findings.extend(sentences(connection, LEFTOVERS, [STRETCH_BITS])?);
     on_step(steps, steps);
-    findings.extend(check_runs(connection)?);
+    findings.extend(check_batches(connection)?);
     findings.truncate(FINDINGS_MAX);
     let page_bytes = number("PRAGMA page_size")?;
     Ok(CheckReport {
@@ -169,7 +169,7 @@ const LEFTOVERS: &str =
      ) WHERE found <> noted";
 
 /// Entries that cannot be understood, or are not as many or as large as was noted.
-fn check_runs(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+fn check_batches(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut findings = Vec::new();
     let mut statement = connection.prepare(&format!(
         "SELECT name, entries, {ENTRIES},
@@ -183,12 +183,12 @@ fn check_runs(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         && let Some(row) = rows.next()?
     {
         let (name, noted): (String, _) = (row.get(0)?, rows::unsigned(row, 1)?);
-        let run = rows::entries(row, 2)?;
+        let batch = rows::entries(row, 2)?;
         let noted_bytes: Option<i64> = row.get(2 + ENTRIES_COLUMNS)?;
-        let first = run.first;
+        let first = batch.first;
         let (mut found, mut bytes) = (0, 0);
         let mut damage = None;
-        for (offset, entry) in run.iter() {
+        for (offset, entry) in batch.iter() {
             found += 1;
             let whole =
                 entry.and_then(|(head, body)| head.entry(offset, body).map(|_| head.bytes()));

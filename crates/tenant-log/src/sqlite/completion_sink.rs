@@ -80,9 +80,9 @@ impl CompletionSink {
         }
     }
 
-    fn out_of_sequence(&self, runs: Vec<(TenantId, Offset, Offset)>) {
+    fn out_of_sequence(&self, batches: Vec<(TenantId, Offset, Offset)>) {
         let reason = RefusedReason::OutOfSequence;
-        for (tenant, from, through) in runs {
+        for (tenant, from, through) in batches {
             (self.0)(Completion::Refused { tenant, from, through, reason });
         }
     }
@@ -95,12 +95,12 @@ impl CompletionSink {
     }
 
     /// What came before everyone knew that the disk had failed.
-    pub(super) fn refuse_all(&self, batch: impl Iterator<Item = Request>) {
+    pub(super) fn refuse_all(&self, requests: impl Iterator<Item = Request>) {
         let reason = RefusedReason::Poisoned;
-        for request in batch {
+        for request in requests {
             match request {
-                Request::Append(tenant, run) => {
-                    let (from, through) = (run.first, run.last());
+                Request::Append(tenant, batch) => {
+                    let (from, through) = (batch.first, batch.last());
                     self.1.note_refused(through.get() - from.get() + 1, reason);
                     (self.0)(Completion::Refused { tenant, from, through, reason });
                 }

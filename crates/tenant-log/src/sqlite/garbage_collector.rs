@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 /// Log of the length of a stretch of seqs.
 pub(super) const STRETCH_BITS: u32 = 10;
 const STRETCH: i64 = 1 << STRETCH_BITS;
-/// About so many bytes are worth collecting, however few runs they are.
+/// About so many bytes are worth collecting, however few batches they are.
 const WORTH_BYTES: u64 = 16 << 20;
 
 /// How much work the garbage collector does: which part of a stretch must be trimmed before it is collected.
@@ -37,19 +37,19 @@ pub(super) struct GarbageCollector {
     under_way: Option<(i64, i64)>,
     /// Something was trimmed since nothing was found worth collecting.
     may_find: bool,
-    /// About how many bytes the runs have that came lately.
-    run_bytes: u64,
+    /// About how many bytes the batches have that came lately.
+    batch_bytes: u64,
 }
 
 impl GarbageCollector {
-    /// A run of so many bytes is appended.
-    pub(super) fn note_run(&mut self, bytes: u64) {
-        self.run_bytes = (self.run_bytes * 7 + bytes) / 8;
+    /// A batch of so many bytes is appended.
+    pub(super) fn note_batch(&mut self, bytes: u64) {
+        self.batch_bytes = (self.batch_bytes * 7 + bytes) / 8;
     }
 
-    /// How many runs of a stretch must be trimmed for it to be collected.
+    /// How many batches of a stretch must be trimmed for it to be collected.
     fn leftovers_min(&self, effort: Effort) -> i64 {
-        let worth = (WORTH_BYTES / self.run_bytes.max(1)).max(1);
+        let worth = (WORTH_BYTES / self.batch_bytes.max(1)).max(1);
         effort.leftovers_min().min(i64::try_from(worth).unwrap_or(i64::MAX))
     }
 

@@ -14,7 +14,7 @@ use super::garbage_collector::{Effort, GarbageCollector};
 use super::offset_index::{OffsetIndex, UNINDEXED_MAX};
 use super::queue::DELAY;
 use super::tenants::OpenTenants;
-use super::trimming::{Limits, Round, TRIM_RUNS_MAX, trim};
+use super::trimming::{Limits, Round, TRIM_BATCHES_MAX, trim};
 use crate::Retention;
 
 /// How many rows a step looks at, at least.
@@ -47,7 +47,7 @@ pub(super) struct Maintenance {
 impl Maintenance {
     pub(super) fn new(retention: Retention) -> Self {
         let mut garbage = GarbageCollector::default();
-        // Of the last run.
+        // Of the last time the log was open.
         garbage.look_again();
         Self {
             retention,
@@ -68,10 +68,10 @@ impl Maintenance {
         self.now_ms = self.now_ms.max(now_ms);
     }
 
-    /// Notes that a run of so many entries and bytes is appended, the last of them at `at_ms`.
+    /// Notes that a batch of so many entries and bytes is appended, the last of them at `at_ms`.
     pub(super) fn note_appended(&mut self, entries: u64, bytes: u64, at_ms: u64) {
         self.note_time(at_ms);
-        self.garbage.note_run(bytes);
+        self.garbage.note_batch(bytes);
         self.appended += entries;
     }
 
@@ -229,7 +229,7 @@ impl Maintenance {
                 let Self { retention, now_ms, .. } = *self;
                 let limits =
                     Limits { retention, now_ms, last: open.now.last, floor_yielded: &yielded };
-                let rows_max = rows_left.min(TRIM_RUNS_MAX);
+                let rows_max = rows_left.min(TRIM_BATCHES_MAX);
                 let taken = trim(connection, open.no, limits, rows_max)?;
                 self.note_yielded(&yielded, Some(&tenant));
                 if taken > 0 {

@@ -45,7 +45,7 @@ impl OffsetIndex {
         Ok(Self { now: marks, committed: marks })
     }
 
-    /// The seq of the next run, which has so many entries and bytes.
+    /// The seq of the next batch, which has so many entries and bytes.
     pub(super) fn next(&mut self, entries: u64, bytes: u64) -> i64 {
         self.now.last_seq += 1;
         self.now.unindexed += entries + bytes / LARGE_ENTRY_BYTES;

@@ -200,7 +200,7 @@ impl DataDirectory {
         configure(&connection).map_err(store)?;
         check_whole(&connection, &file)?;
         migrate(&connection, &file)?;
-        // What the last run left beside the database goes into it, and onto the disk, before anything is added: after a
+        // What the last server left beside the database goes into it, and onto the disk, before anything is added: after a
         // failed fsync the kernel may show data that the disk does not have.
         let left: i64 = connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))

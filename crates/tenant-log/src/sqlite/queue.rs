@@ -10,7 +10,7 @@ use foodtrack_contract::{Offset, TenantId};
 use super::submitter::Part;
 use super::tail_cache::TailCache;
 use crate::packing::Packer;
-use crate::sealed_run::SealedRun;
+use crate::record_batch::RecordBatch;
 use crate::{Completion, DeadLetter, Note, SavedCursor, SubmitError, SubscriberKey, TailSnapshot};
 
 /// How many requests may wait, besides what threads have gathered.
@@ -32,7 +32,7 @@ pub(super) enum Request {
     Open(TenantId, u64),
     Close(TenantId),
     /// The tenant's next entries.
-    Append(TenantId, Arc<SealedRun>),
+    Append(TenantId, Arc<RecordBatch>),
     SaveCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     BeginCursor(TenantId, SubscriberKey, Box<SavedCursor>),
     SaveNote(TenantId, Box<Note>, Option<u64>),
@@ -60,7 +60,7 @@ impl Request {
     /// What it takes of the queue.
     fn bytes(&self) -> u64 {
         match self {
-            Self::Append(_, run) => run.bytes,
+            Self::Append(_, batch) => batch.bytes,
             Self::SaveNote(_, note, _) => note.bytes(),
             _ => 0,
         }
@@ -69,7 +69,7 @@ impl Request {
     /// What it takes of a transaction, besides a row.
     pub(super) fn written_bytes(&self) -> u64 {
         match self {
-            Self::Append(_, run) => run.encoded.len() as u64,
+            Self::Append(_, batch) => batch.encoded.len() as u64,
             _ => self.bytes(),
         }
     }
@@ -139,25 +139,27 @@ impl State {
     /// Takes in a tenant's next entries.
     fn take_over(&mut self, tenant: TenantId, part: Part) {
         let (first, entries, bytes, is_durable) = match &part {
-            Part::Sealed(run) => (run.first, run.entries, run.bytes, run.has_durable),
-            Part::Open(run) => (run.first(), run.entries(), run.bytes(), run.has_durable()),
+            Part::Finished(batch) => (batch.first, batch.entries, batch.bytes, batch.has_durable),
+            Part::Open(batch) => {
+                (batch.first(), batch.entries(), batch.bytes(), batch.has_durable())
+            }
         };
         let delay = if is_durable { Duration::ZERO } else { DELAY };
         self.note_added(delay, usize::try_from(entries).unwrap_or(usize::MAX), bytes);
         // Those of a tenant that is not open are refused.
         let tail = self.tails.entry(tenant.clone()).or_insert_with(|| TailCache::before(first));
-        let is_joined = matches!(&part, Part::Open(run) if tail.takes_run(run));
+        let is_joined = matches!(&part, Part::Open(batch) if tail.takes_builder(batch));
         if tail.has_gathered() && !is_joined {
-            let run = tail.seal(&mut self.packer);
-            self.requests.push(Request::Append(tenant.clone(), run));
+            let batch = tail.finish(&mut self.packer);
+            self.requests.push(Request::Append(tenant.clone(), batch));
         }
         match part {
-            Part::Sealed(run) => {
-                tail.push_sealed(Arc::clone(&run));
-                self.requests.push(Request::Append(tenant, run));
+            Part::Finished(batch) => {
+                tail.push_batch(Arc::clone(&batch));
+                self.requests.push(Request::Append(tenant, batch));
             }
-            Part::Open(run) => {
-                tail.gather(run);
+            Part::Open(batch) => {
+                tail.gather(batch);
                 if !std::mem::replace(&mut tail.is_noted, true) {
                     self.gathering.push(tenant);
                 }
@@ -166,17 +168,17 @@ impl State {
     }
 
     /// Puts what was gathered of a tenant behind the requests.
-    fn seal(&mut self, tenant: &TenantId) {
+    fn finish(&mut self, tenant: &TenantId) {
         let Some(tail) = self.tails.get_mut(tenant) else { return };
         if tail.has_gathered() {
-            let run = tail.seal(&mut self.packer);
-            self.requests.push(Request::Append(tenant.clone(), run));
+            let batch = tail.finish(&mut self.packer);
+            self.requests.push(Request::Append(tenant.clone(), batch));
         }
     }
 
-    fn seal_all(&mut self) {
+    fn finish_all(&mut self) {
         for tenant in std::mem::take(&mut self.gathering) {
-            self.seal(&tenant);
+            self.finish(&tenant);
             if let Some(tail) = self.tails.get_mut(&tenant) {
                 tail.is_noted = false;
             }
@@ -235,7 +237,7 @@ impl Queue {
         self.add(delay, bytes, |state| {
             if let Request::Open(tenant, _) | Request::Close(tenant) = &request {
                 // What was submitted before it stays before it.
-                state.seal(tenant);
+                state.finish(tenant);
             }
             if let Request::Close(tenant) = &request {
                 state.tails.remove(tenant);
@@ -324,10 +326,10 @@ impl Queue {
     }
 
     /// Waits until something is due, at most as long as `nap`, then a moment for those that are about to come: at most
-    /// `gather_max` for `expected` in all. Moves everything into `batch`, which is nothing where `nap` ended first.
+    /// `gather_max` for `expected` in all. Moves everything into `requests`, which is nothing where `nap` ended first.
     pub(super) fn take(
         &self,
-        batch: &mut Vec<Request>,
+        requests: &mut Vec<Request>,
         nap: Nap,
         expected: usize,
         gather_max: Duration,
@@ -339,8 +341,8 @@ impl Queue {
         let mut count = 0;
         let is_patient = state.due.is_some_and(|(_, at)| at > Instant::now());
         if !is_patient || state.is_due() || state.is_stopped {
-            state.seal_all();
-            std::mem::swap(batch, &mut state.requests);
+            state.finish_all();
+            std::mem::swap(requests, &mut state.requests);
             (state.bytes, state.due) = (0, None);
             count = std::mem::take(&mut state.count);
             self.note_refusal(&state);

@@ -41,15 +41,15 @@ impl TenantRow<'_> {
         move |column| ReadError::Damaged { tenant, offset, column }
     }
 
-    /// Gives `take` what a run has after an offset and up to another. Returns whether it wants more, and there may be some.
+    /// Gives `take` what a batch has after an offset and up to another. Returns whether it wants more, and there may be some.
     fn take_some<T>(
         &self,
-        run: impl Iterator<Item = (Offset, Result<T, Damage>)>,
+        batch: impl Iterator<Item = (Offset, Result<T, Damage>)>,
         after: Offset,
         through: Offset,
         mut take: impl FnMut(Offset, T) -> Result<bool, Damage>,
     ) -> Result<bool, ReadError> {
-        for (offset, entry) in run {
+        for (offset, entry) in batch {
             if offset > through {
                 return Ok(false);
             }
@@ -331,9 +331,9 @@ impl Readers {
             let (mut before, mut last) = (newest, None);
             let trimmed_through = row.trimmed_through;
             let columns = format!("{HEADS}, runs.tenant_entries, runs.tenant_bytes");
-            row.scan.ascend(connection, &columns, trimmed_through, Offset::MAX, |run| {
-                before = rows::tally(run, HEADS_COLUMNS)?;
-                let heads = rows::heads(run, 0)?;
+            row.scan.ascend(connection, &columns, trimmed_through, Offset::MAX, |batch| {
+                before = rows::tally(batch, HEADS_COLUMNS)?;
+                let heads = rows::heads(batch, 0)?;
                 for (offset, head) in heads.iter_heads().filter(|(it, _)| *it > trimmed_through) {
                     let bytes = head.map_err(row.damaged(offset))?.bytes();
                     before.entries = before.entries.saturating_sub(1);
@@ -341,10 +341,14 @@ impl Readers {
                 }
                 Ok::<_, ReadError>(false)
             })?;
-            row.scan.descend::<ReadError>(connection, "runs.first + runs.entries - 1", |run| {
-                last = Some(rows::offset(run, 0)?);
-                Ok(false)
-            })?;
+            row.scan.descend::<ReadError>(
+                connection,
+                "runs.first + runs.entries - 1",
+                |batch| {
+                    last = Some(rows::offset(batch, 0)?);
+                    Ok(false)
+                },
+            )?;
             let dead_letters = connection
                 .prepare_cached("SELECT count(*) FROM dead_letters WHERE tenant = ?")?
                 .query_row([row.scan.no], |row| rows::unsigned(row, 0))?;
@@ -369,10 +373,11 @@ fn scan(
     mut take: impl FnMut(Offset, &Head<'_>, &[u8]) -> Result<bool, Damage>,
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
-    tenant.scan.ascend(connection, ENTRIES, after, through, |run| {
-        let run = rows::entries(run, 0)?;
-        tenant
-            .take_some(run.iter(), after, through, |offset, (head, body)| take(offset, &head, body))
+    tenant.scan.ascend(connection, ENTRIES, after, through, |batch| {
+        let batch = rows::entries(batch, 0)?;
+        tenant.take_some(batch.iter(), after, through, |offset, (head, body)| {
+            take(offset, &head, body)
+        })
     })
 }
 
@@ -385,9 +390,9 @@ fn scan_heads(
     mut take: impl FnMut(Offset, &Head<'_>) -> Result<bool, Damage>,
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
-    tenant.scan.ascend(connection, HEADS, after, through, |run| {
-        let run = rows::heads(run, 0)?;
-        tenant.take_some(run.iter_heads(), after, through, |offset, head| take(offset, &head))
+    tenant.scan.ascend(connection, HEADS, after, through, |batch| {
+        let batch = rows::heads(batch, 0)?;
+        tenant.take_some(batch.iter_heads(), after, through, |offset, head| take(offset, &head))
     })
 }
 

@@ -4,8 +4,8 @@ use foodtrack_contract::Offset;
 use rusqlite::{Connection, Row, params};
 
 use super::opening::PAGE_BYTES;
+use crate::record_batch::{RecordBatch, UnpackedBatch};
 use crate::retention::Tally;
-use crate::sealed_run::{SealedRun, UnpackedRun};
 
 /// A number as SQLite keeps it. The log's own numbers fit: offsets by their type, sizes and times by what they are.
 pub(super) fn number(n: u64) -> i64 {
@@ -32,7 +32,7 @@ pub(super) fn bytes<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r
     Ok(row.get_ref(column)?.as_bytes()?)
 }
 
-/// What [`heads`] takes of a run.
+/// What [`heads`] takes of a batch.
 pub(super) const HEADS: &str = "runs.first, runs.ids, runs.heads";
 /// How many columns that are.
 pub(super) const HEADS_COLUMNS: usize = 3;
@@ -41,38 +41,38 @@ pub(super) const ENTRIES: &str = "runs.first, runs.ids, runs.heads, runs.bodies"
 /// How many columns that are.
 pub(super) const ENTRIES_COLUMNS: usize = HEADS_COLUMNS + 1;
 
-/// A run as it was read, without its bodies: the columns of [`HEADS`], from the one at `column` on.
-pub(super) fn heads<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<UnpackedRun<'r>> {
+/// A batch as it was read, without its bodies: the columns of [`HEADS`], from the one at `column` on.
+pub(super) fn heads<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<UnpackedBatch<'r>> {
     let (ids, heads) = (bytes(row, column + 1)?, bytes(row, column + 2)?);
-    Ok(UnpackedRun::new(offset(row, column)?, ids, heads, None))
+    Ok(UnpackedBatch::new(offset(row, column)?, ids, heads, None))
 }
 
-/// A run as it was read: the columns of [`ENTRIES`], from the one at `column` on.
-pub(super) fn entries<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<UnpackedRun<'r>> {
+/// A batch as it was read: the columns of [`ENTRIES`], from the one at `column` on.
+pub(super) fn entries<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<UnpackedBatch<'r>> {
     let (ids, heads) = (bytes(row, column + 1)?, bytes(row, column + 2)?);
     let bodies = bytes(row, column + HEADS_COLUMNS)?;
-    Ok(UnpackedRun::new(offset(row, column)?, ids, heads, Some(bodies)))
+    Ok(UnpackedBatch::new(offset(row, column)?, ids, heads, Some(bodies)))
 }
 
 /// About what a row takes besides the blobs.
 const ROW_BYTES: u64 = 48;
 
-/// Appends a run of the tenant `no`; `tally` is its last entry's. Returns about how many bytes of pages that takes.
-pub(super) fn insert_run(
+/// Appends a batch of the tenant `no`; `tally` is its last entry's. Returns about how many bytes of pages that takes.
+pub(super) fn insert_batch(
     connection: &Connection,
     seq: i64,
     no: i64,
-    run: &SealedRun,
+    batch: &RecordBatch,
     tally: Tally,
 ) -> rusqlite::Result<u64> {
-    let [ids, heads, bodies] = run.columns();
+    let [ids, heads, bodies] = batch.columns();
     connection.prepare_cached("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
         params![
             seq,
             no,
-            number(run.first.get()),
-            number(run.entries),
-            number(run.at_ms),
+            number(batch.first.get()),
+            number(batch.entries),
+            number(batch.at_ms),
             number(tally.entries),
             number(tally.bytes),
             ids,

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use foodtrack_contract::TenantId;
 
 use super::queue::Queue;
+use crate::batch_builder::BatchBuilder;
 use crate::packing::Packer;
-use crate::run::Run;
-use crate::sealed_run::SealedRun;
+use crate::record_batch::RecordBatch;
 use crate::{Durability, EntryRef, LogWriter, SubmitError, Submitted};
 
 /// So many bytes of entries are gathered, and then handed over.
@@ -18,10 +18,10 @@ const GATHERED_BYTES_MAX: u64 = 4 << 20;
 
 /// Neighbouring entries of one tenant on their way to the queue.
 pub(super) enum Part {
-    /// As many as a run takes.
-    Sealed(Arc<SealedRun>),
+    /// As many as a batch takes.
+    Finished(Arc<RecordBatch>),
     /// Others may still join them.
-    Open(Run),
+    Open(BatchBuilder),
 }
 
 /// What a thread has gathered.
@@ -34,7 +34,7 @@ struct Gathered {
     /// Whose the last entries are.
     last: Option<TenantId>,
     /// They themselves.
-    run: Run,
+    batch: BatchBuilder,
     packer: Packer,
 }
 
@@ -66,7 +66,7 @@ impl LogWriter for QueueSubmitter {
     }
 
     fn flush(&mut self) {
-        self.gathered.end_run();
+        self.gathered.end_batch();
         if !self.gathered.parts.is_empty() {
             self.queue.take_over(&mut self.gathered.parts);
             self.gathered.bytes = 0;
@@ -84,23 +84,23 @@ impl Drop for QueueSubmitter {
 impl Gathered {
     fn push(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) {
         if self.last.as_ref() != Some(tenant) {
-            self.end_run();
+            self.end_batch();
             self.last = Some(tenant.clone());
-        } else if !self.run.takes(entry) {
-            let sealed = Arc::new(std::mem::take(&mut self.run).seal(&mut self.packer));
-            self.parts.push((tenant.clone(), Part::Sealed(sealed)));
+        } else if !self.batch.takes(entry) {
+            let finished = Arc::new(std::mem::take(&mut self.batch).finish(&mut self.packer));
+            self.parts.push((tenant.clone(), Part::Finished(finished)));
         }
-        self.run.push(entry);
+        self.batch.push(entry);
         self.bytes += entry.bytes();
     }
 
     /// Makes the last entries ready to go, however few they are.
-    fn end_run(&mut self) {
+    fn end_batch(&mut self) {
         if let Some(tenant) = &self.last
-            && !self.run.is_empty()
+            && !self.batch.is_empty()
         {
-            let run = std::mem::take(&mut self.run);
-            self.parts.push((tenant.clone(), Part::Open(run)));
+            let batch = std::mem::take(&mut self.batch);
+            self.parts.push((tenant.clone(), Part::Open(batch)));
         }
     }
 }

@@ -1,28 +1,28 @@
-//! The newest entries of a tenant in memory: those that wait for the disk, and some that no longer do. Who was away for a
-//! moment needs no disk.
+//! The newest entries of a tenant in memory: those that wait for the disk, and some that are on it already, so that clients
+//! that were away for a moment are served without reading the disk.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use foodtrack_contract::Offset;
 
+use crate::batch_builder::BatchBuilder;
 use crate::packing::Packer;
-use crate::run::Run;
-use crate::sealed_run::SealedRun;
+use crate::record_batch::RecordBatch;
 use crate::{Head, LogEntry, Outline, TailEntries, TailSnapshot};
 
 /// So many bytes of entries are kept, and those that are not on disk yet in any case.
 const TAIL_BYTES: u64 = 64 << 10;
 
-/// One tenant's. An entry stands here once, whoever waits for it.
+/// The end of one tenant's log. An entry is here once, no matter how many wait for it.
 #[derive(Debug)]
 pub(super) struct TailCache {
     /// Ascending. None of them is empty.
-    sealed: VecDeque<Arc<SealedRun>>,
-    /// By [`crate::LogEntry::bytes`], of what is sealed.
+    batches: VecDeque<Arc<RecordBatch>>,
+    /// By [`crate::LogEntry::bytes`], without what is gathered.
     bytes: u64,
     /// What comes next is gathered here.
-    gathering: Run,
+    gathering: BatchBuilder,
     /// Whether the queue knows that something is gathered.
     pub(super) is_noted: bool,
     after: Offset,
@@ -34,9 +34,9 @@ impl TailCache {
     pub(super) fn before(next: Offset) -> Self {
         let after = Offset::ZERO.plus(next.get().saturating_sub(1));
         Self {
-            sealed: VecDeque::new(),
+            batches: VecDeque::new(),
             bytes: 0,
-            gathering: Run::default(),
+            gathering: BatchBuilder::default(),
             is_noted: false,
             after,
             committed: after,
@@ -45,52 +45,52 @@ impl TailCache {
 
     /// Takes up what is on disk of a tenant that was opened. What was submitted since stays.
     pub(super) fn opened(&mut self, head: &Head, packer: &mut Packer) {
-        self.sealed.retain(|run| run.first >= head.next);
-        let since = std::mem::take(&mut self.sealed);
-        let mut run = Run::default();
+        self.batches.retain(|batch| batch.first >= head.next);
+        let since = std::mem::take(&mut self.batches);
+        let mut batch = BatchBuilder::default();
         for entry in &head.tail {
             let entry = entry.by_ref();
-            if !run.takes(&entry) {
-                self.sealed.push_back(Arc::new(std::mem::take(&mut run).seal(packer)));
+            if !batch.takes(&entry) {
+                self.batches.push_back(Arc::new(std::mem::take(&mut batch).finish(packer)));
             }
-            run.push(&entry);
+            batch.push(&entry);
         }
-        if !run.is_empty() {
-            self.sealed.push_back(Arc::new(run.seal(packer)));
+        if !batch.is_empty() {
+            self.batches.push_back(Arc::new(batch.finish(packer)));
         }
-        self.sealed.extend(since);
+        self.batches.extend(since);
         let first = head.tail.first().map_or(head.next, |entry| entry.offset);
         self.after = Offset::ZERO.plus(first.get().saturating_sub(1));
         self.committed = Offset::ZERO.plus(head.next.get().saturating_sub(1));
-        self.bytes = self.sealed.iter().map(|run| run.bytes).sum();
+        self.bytes = self.batches.iter().map(|batch| batch.bytes).sum();
     }
 
-    /// Whether something is gathered that is not sealed yet.
+    /// Whether something is gathered that is not a batch yet.
     pub(super) fn has_gathered(&self) -> bool {
         !self.gathering.is_empty()
     }
 
     /// Whether these entries, which are the next, can be gathered with those before them.
-    pub(super) fn takes_run(&self, run: &Run) -> bool {
-        self.gathering.takes_run(run)
+    pub(super) fn takes_builder(&self, batch: &BatchBuilder) -> bool {
+        self.gathering.takes_builder(batch)
     }
 
-    /// Gathers entries that it takes, as [`Run::append`] does.
-    pub(super) fn gather(&mut self, run: Run) {
-        self.gathering.append(run);
+    /// Gathers entries that it takes, as [`BatchBuilder::append`] does.
+    pub(super) fn gather(&mut self, batch: BatchBuilder) {
+        self.gathering.append(batch);
     }
 
-    /// What was gathered, for the disk. It stays here until it is there.
-    pub(super) fn seal(&mut self, packer: &mut Packer) -> Arc<SealedRun> {
-        let run = Arc::new(std::mem::take(&mut self.gathering).seal(packer));
-        self.push_sealed(Arc::clone(&run));
-        run
+    /// Finishes the batch that was gathered, for the disk. It stays here until it is there.
+    pub(super) fn finish(&mut self, packer: &mut Packer) -> Arc<RecordBatch> {
+        let batch = Arc::new(std::mem::take(&mut self.gathering).finish(packer));
+        self.push_batch(Arc::clone(&batch));
+        batch
     }
 
     /// Takes in the next entries, where nothing else is gathered. They stay until they are on the disk.
-    pub(super) fn push_sealed(&mut self, run: Arc<SealedRun>) {
-        self.bytes += run.bytes;
-        self.sealed.push_back(run);
+    pub(super) fn push_batch(&mut self, batch: Arc<RecordBatch>) {
+        self.bytes += batch.bytes;
+        self.batches.push_back(batch);
         self.let_go();
     }
 
@@ -102,13 +102,13 @@ impl TailCache {
 
     /// These are not kept.
     pub(super) fn refused(&mut self, from: Offset, through: Offset) {
-        self.sealed.retain(|run| run.last() < from || through < run.first);
-        self.bytes = self.sealed.iter().map(|run| run.bytes).sum();
+        self.batches.retain(|batch| batch.last() < from || through < batch.first);
+        self.bytes = self.batches.iter().map(|batch| batch.bytes).sum();
     }
 
     /// Lets the oldest go, but none that the disk cannot tell yet.
     fn let_go(&mut self) {
-        while let Some(oldest) = self.sealed.pop_front_if(|oldest| {
+        while let Some(oldest) = self.batches.pop_front_if(|oldest| {
             oldest.last() <= self.committed && self.bytes - oldest.bytes >= TAIL_BYTES
         }) {
             self.bytes -= oldest.bytes;
@@ -118,28 +118,29 @@ impl TailCache {
 
     pub(super) fn snapshot(&self) -> TailSnapshot {
         let gathering = self.has_gathered().then(|| Arc::new(self.gathering.snapshot()));
-        let runs: Vec<_> = self.sealed.iter().cloned().chain(gathering).collect();
-        TailSnapshot::new(self.after, Box::new(runs))
+        let batches: Vec<_> = self.batches.iter().cloned().chain(gathering).collect();
+        TailSnapshot::new(self.after, Box::new(batches))
     }
 }
 
 /// Ascending.
-impl TailEntries for Vec<Arc<SealedRun>> {
+impl TailEntries for Vec<Arc<RecordBatch>> {
     fn outline(&self, after: Offset, through: Offset) -> Vec<Outline> {
-        let from = self.partition_point(|run| run.last() <= after);
-        let runs = self[from..].iter().take_while(|run| run.first <= through);
-        runs.flat_map(|run| run.unpack_heads().outline(after, through).collect::<Vec<_>>())
+        let from = self.partition_point(|batch| batch.last() <= after);
+        let batches = self[from..].iter().take_while(|batch| batch.first <= through);
+        batches
+            .flat_map(|batch| batch.unpack_heads().outline(after, through).collect::<Vec<_>>())
             .collect()
     }
 
     fn read_at(&self, offsets: &[Offset], bytes_max: u64) -> Vec<LogEntry> {
         let (mut entries, mut bytes, mut last) = (Vec::new(), 0, None);
         for offset in offsets {
-            let place = self.partition_point(|run| run.last() < *offset);
-            let Some(run) = self.get(place) else { break };
+            let place = self.partition_point(|batch| batch.last() < *offset);
+            let Some(batch) = self.get(place) else { break };
             let unpacked = match last.take() {
                 Some((of, unpacked)) if of == place => unpacked,
-                _ => run.unpack(),
+                _ => batch.unpack(),
             };
             let entry = unpacked.get(*offset);
             last = Some((place, unpacked));

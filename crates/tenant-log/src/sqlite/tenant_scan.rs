@@ -16,7 +16,7 @@ pub(super) struct TenantScan {
 }
 
 impl TenantScan {
-    /// Gives `take` the columns (of `runs.`) of each run that has entries after an offset and up to another, ascending,
+    /// Gives `take` the columns (of `runs.`) of each batch that has entries after an offset and up to another, ascending,
     /// until it wants no more. The first may have some before, and the last some behind.
     pub(super) fn ascend<E: From<rusqlite::Error>>(
         self,
@@ -41,7 +41,7 @@ impl TenantScan {
         for_each_row(connection, [&indexed, &unindexed], params, take)
     }
 
-    /// Gives `take` the columns (of `runs.`) of each run, the newest first, until it wants no more.
+    /// Gives `take` the columns (of `runs.`) of each batch, the newest first, until it wants no more.
     pub(super) fn descend<E: From<rusqlite::Error>>(
         self,
         connection: &Connection,
@@ -63,9 +63,9 @@ impl TenantScan {
         connection: &Connection,
         mut take: impl FnMut(Offset, Result<Head<'_>, Damage>) -> Result<bool, E>,
     ) -> Result<(), E> {
-        self.descend(connection, HEADS, |run| {
-            let run = rows::heads(run, 0)?;
-            let heads: Vec<_> = run.iter_heads().collect();
+        self.descend(connection, HEADS, |batch| {
+            let batch = rows::heads(batch, 0)?;
+            let heads: Vec<_> = batch.iter_heads().collect();
             for (offset, head) in heads.into_iter().rev() {
                 if !take(offset, head)? {
                     return Ok(false);
@@ -85,8 +85,8 @@ impl TenantScan {
             "SELECT first, ids FROM runs WHERE seq > ?2 AND tenant = ?1 ORDER BY seq DESC";
         let indexed =
             "SELECT first, ids FROM places WHERE ?2 = ?2 AND tenant = ?1 ORDER BY first DESC";
-        for_each_row(connection, [unindexed, indexed], [self.no, self.indexed_through], |run| {
-            let ids = ids(rows::offset(run, 0)?, rows::bytes(run, 1)?);
+        for_each_row(connection, [unindexed, indexed], [self.no, self.indexed_through], |batch| {
+            let ids = ids(rows::offset(batch, 0)?, rows::bytes(batch, 1)?);
             let mut wanted = ids.rev().map(|(id, offset)| {
                 // Where ids could not be saved (migrating_5.rs) there are none.
                 take(offset, if id.is_nil() { Err("id") } else { Ok(id) })

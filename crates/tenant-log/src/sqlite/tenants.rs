@@ -9,8 +9,8 @@ use super::queue::QUEUE_REQUESTS_MAX;
 use super::rows::{self, ENTRIES, number};
 use super::tenant_scan::TenantScan;
 use crate::memory::random_epoch;
+use crate::record_batch::RecordBatch;
 use crate::retention::Tally;
-use crate::sealed_run::SealedRun;
 use crate::{
     HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX,
     HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, Note, NoteKind, RECENT_IDS_MAX,
@@ -209,18 +209,18 @@ fn emissions(
     Ok(emissions)
 }
 
-/// Notes whose the orders are that a run makes, unless they are known.
+/// Notes whose the orders are that a batch makes, unless they are known.
 pub(super) fn add_orders(
     connection: &Connection,
     no: i64,
-    run: &SealedRun,
+    batch: &RecordBatch,
 ) -> rusqlite::Result<()> {
-    if !run.creates_orders {
+    if !batch.creates_orders {
         return Ok(());
     }
     let mut add = connection.prepare_cached("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?)")?;
-    let run = run.unpack_heads();
-    for (offset, head) in run.iter_heads() {
+    let batch = batch.unpack_heads();
+    for (offset, head) in batch.iter_heads() {
         // What was encoded a moment ago is whole.
         let Ok(head) = head else { continue };
         if let (Ok(Some(order)), Ok(Some(owner))) = (head.entity(), head.creates_order()) {
@@ -266,8 +266,8 @@ fn tail(
 ) -> rusqlite::Result<Vec<LogEntry>> {
     let (mut tail, mut bytes) = (Vec::new(), 0);
     scan.descend::<rusqlite::Error>(connection, ENTRIES, |row| {
-        let run = rows::entries(row, 0)?;
-        let entries: Vec<_> = run.iter().collect();
+        let batch = rows::entries(row, 0)?;
+        let entries: Vec<_> = batch.iter().collect();
         for (offset, entry) in entries.into_iter().rev() {
             // Who reads a damaged entry is told so. It must not keep its tenant from being opened.
             let Ok(entry) = entry.and_then(|(head, body)| head.entry(offset, body)) else {

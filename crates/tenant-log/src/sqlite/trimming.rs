@@ -1,4 +1,4 @@
-//! Retention: what each tenant's log lets go of, a few runs at a time.
+//! Retention: what each tenant's log lets go of, a few batches at a time.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -14,8 +14,8 @@ use super::tenants;
 use crate::Retention;
 use crate::retention::Tally;
 
-/// How many runs one step takes at most.
-pub(super) const TRIM_RUNS_MAX: u64 = 256;
+/// How many batches one step takes at most.
+pub(super) const TRIM_BATCHES_MAX: u64 = 256;
 
 /// What decides whether an entry goes.
 #[derive(Clone, Copy)]
@@ -38,19 +38,19 @@ impl Limits<'_> {
     }
 }
 
-/// Releases at most `runs_max` of a tenant's oldest indexed runs, and of the next one what goes.
-/// Returns how many whole runs it took.
+/// Releases at most `batches_max` of a tenant's oldest indexed batches, and of the next one what goes.
+/// Returns how many whole batches it took.
 ///
 /// They are gone for every reader; their rows are deleted later, with their neighbours.
 pub(super) fn trim(
     connection: &Connection,
     no: i64,
     limits: Limits<'_>,
-    runs_max: u64,
+    batches_max: u64,
 ) -> rusqlite::Result<u64> {
     // Entries go oldest first, so those that go are a beginning: what is looked for is its end.
-    let (mut gone, mut through, mut stays) = (0, None, runs_max + 1);
-    let mut probe = runs_max;
+    let (mut gone, mut through, mut stays) = (0, None, batches_max + 1);
+    let mut probe = batches_max;
     while gone < probe {
         match goes(connection, no, limits, probe)? {
             Some(offset) => (gone, through) = (probe, Some(offset)),
@@ -59,7 +59,7 @@ pub(super) fn trim(
         // Most often nothing goes, or little.
         probe = if gone == 0 { stays / 2 } else { gone + (stays - gone) / 2 };
     }
-    if gone < runs_max {
+    if gone < batches_max {
         through = goes_of(connection, no, limits, gone + 1)?.or(through);
     }
     if let Some(through) = through {
@@ -68,7 +68,7 @@ pub(super) fn trim(
     Ok(gone)
 }
 
-/// The last offset of the tenant's `count`th oldest run, if there is one and all of it goes.
+/// The last offset of the tenant's `count`th oldest batch, if there is one and all of it goes.
 fn goes(
     connection: &Connection,
     no: i64,
@@ -79,15 +79,15 @@ fn goes(
         "SELECT first + entries - 1, at_ms, tenant_entries, tenant_bytes FROM runs WHERE seq =
          (SELECT seq FROM places WHERE tenant = ? ORDER BY first LIMIT 1 OFFSET ?)",
     )?;
-    let run = statement
+    let batch = statement
         .query_row(params![no, number(count - 1)], |row| {
             Ok((rows::offset(row, 0)?, rows::unsigned(row, 1)?, rows::tally(row, 2)?))
         })
         .optional()?;
-    Ok(run.filter(|(_, at_ms, tally)| limits.let_go(*tally, *at_ms)).map(|(last, ..)| last))
+    Ok(batch.filter(|(_, at_ms, tally)| limits.let_go(*tally, *at_ms)).map(|(last, ..)| last))
 }
 
-/// The last offset that goes of the `count`th oldest run, if any does.
+/// The last offset that goes of the `count`th oldest batch, if any does.
 fn goes_of(
     connection: &Connection,
     no: i64,
@@ -144,18 +144,18 @@ fn let_go(connection: &Connection, no: i64, through: Offset) -> rusqlite::Result
     Ok(())
 }
 
-/// Takes expired notes away, at most [`TRIM_RUNS_MAX`]. Returns whether there may be more.
+/// Takes expired notes away, at most [`TRIM_BATCHES_MAX`]. Returns whether there may be more.
 fn trim_notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::Result<bool> {
     let taken = connection
         .prepare_cached(
             "DELETE FROM notes WHERE (tenant, kind, key) IN
              (SELECT tenant, kind, key FROM notes WHERE tenant = ? AND expires_at_ms <= ? LIMIT ?)",
         )?
-        .execute(params![no, number(now_ms), number(TRIM_RUNS_MAX)])?;
-    Ok(taken as u64 == TRIM_RUNS_MAX)
+        .execute(params![no, number(now_ms), number(TRIM_BATCHES_MAX)])?;
+    Ok(taken as u64 == TRIM_BATCHES_MAX)
 }
 
-/// About how many bytes each tenant's log has: what is behind its oldest run. Costs a few look-ups a tenant.
+/// About how many bytes each tenant's log has: what is behind its oldest batch. Costs a few look-ups a tenant.
 pub(super) fn sizes(connection: &Connection, index: &OffsetIndex) -> rusqlite::Result<Vec<u64>> {
     let mut tenants = connection.prepare_cached("SELECT no FROM tenants")?;
     let tenants: Vec<i64> =
@@ -217,12 +217,12 @@ impl Round {
         floor_yielded: &Cell<bool>,
     ) -> rusqlite::Result<()> {
         // Looking at a tenant that keeps everything costs a few look-ups.
-        for _ in 0..TRIM_RUNS_MAX / 8 {
+        for _ in 0..TRIM_BATCHES_MAX / 8 {
             let Some(no) = self.left.front().copied() else { return Ok(()) };
             let scan = TenantScan { no, indexed_through: index.indexed_through() };
             let last = tenants::newest(connection, scan)?;
             let limits = Limits { retention, now_ms: self.now_ms, last, floor_yielded };
-            if trim(connection, no, limits, TRIM_RUNS_MAX)? >= TRIM_RUNS_MAX
+            if trim(connection, no, limits, TRIM_BATCHES_MAX)? >= TRIM_BATCHES_MAX
                 || trim_notes(connection, no, self.now_ms)?
             {
                 return Ok(());

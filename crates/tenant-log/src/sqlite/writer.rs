@@ -26,11 +26,11 @@ use super::rows;
 use super::side_notes::SideNotes;
 use super::tenants::{self, OpenTenants};
 use crate::Head;
-use crate::sealed_run::SealedRun;
+use crate::record_batch::RecordBatch;
 
 /// How long a commit waits for as many as the last one had: those who were just told are about to send their next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
-/// How many runs and other requests one transaction takes.
+/// How many batches and other requests one transaction takes.
 const COMMIT_WRITES_MAX: usize = 16_384;
 /// About what a commit writes besides the messages: pages that are not full yet.
 const COMMIT_BYTES: u64 = 12 << 10;
@@ -109,14 +109,14 @@ impl Writer {
 
     /// Works until the queue is stopped and empty.
     pub(super) fn run(mut self) {
-        let (mut batch, mut expected) = (Vec::new(), 0);
+        let (mut requests, mut expected) = (Vec::new(), 0);
         loop {
-            let taken = self.queue.take(&mut batch, self.nap(), expected, GATHER_MAX);
+            let taken = self.queue.take(&mut requests, self.nap(), expected, GATHER_MAX);
             expected = taken.count;
             if self.is_poisoned {
-                self.sink.refuse_all(batch.drain(..));
+                self.sink.refuse_all(requests.drain(..));
             } else {
-                self.turn(&mut batch);
+                self.turn(&mut requests);
             }
             if !taken.may_be_more && expected == 0 {
                 break;
@@ -146,10 +146,10 @@ impl Writer {
         }
     }
 
-    fn turn(&mut self, batch: &mut Vec<Request>) {
-        let mut writes = Vec::with_capacity(batch.len());
-        let (mut has_tickets, is_quiet) = (false, batch.is_empty());
-        for request in batch.drain(..) {
+    fn turn(&mut self, requests: &mut Vec<Request>) {
+        let mut writes = Vec::with_capacity(requests.len());
+        let (mut has_tickets, is_quiet) = (false, requests.is_empty());
+        for request in requests.drain(..) {
             match request {
                 Request::SaveCursor(tenant, key, saved) => {
                     self.notes.save_cursor(tenant, key, *saved);
@@ -251,7 +251,9 @@ impl Writer {
         let mut result = self.begin().map_err(CommitError::from);
         for request in writes {
             let step = match request {
-                Request::Append(tenant, run) => self.append(tenant, &run, outcome, result.is_ok()),
+                Request::Append(tenant, batch) => {
+                    self.append(tenant, &batch, outcome, result.is_ok())
+                }
                 Request::Open(tenant, now_ms) if result.is_ok() => self
                     .open(&tenant, now_ms)
                     .map(|head| outcome.opened.push((tenant.clone(), Some(head))))
@@ -296,34 +298,34 @@ impl Writer {
     fn append(
         &mut self,
         tenant: TenantId,
-        run: &Arc<SealedRun>,
+        batch: &Arc<RecordBatch>,
         outcome: &mut Outcome,
         is_written: bool,
     ) -> rusqlite::Result<()> {
-        let (first, last) = (run.first, run.last());
+        let (first, last) = (batch.first, batch.last());
         let open = self.tenants.get_mut(&tenant).filter(|open| open.expected == first);
         let Some(open) = open else {
             outcome.out_of_sequence.push((tenant, first, last));
             return Ok(());
         };
-        open.expected = run.next();
+        open.expected = batch.next();
         let appended = outcome.appended.entry(tenant).or_insert(Appended {
             from: first,
             through: last,
             is_awaited: false,
         });
         appended.through = last;
-        appended.is_awaited |= run.has_durable;
+        appended.is_awaited |= batch.has_durable;
         if !is_written {
             return Ok(());
         }
-        open.now.last = open.now.last.plus(run.entries, run.bytes);
+        open.now.last = open.now.last.plus(batch.entries, batch.bytes);
         open.is_grown = true;
-        self.maintenance.note_appended(run.entries, run.bytes, run.at_ms);
+        self.maintenance.note_appended(batch.entries, batch.bytes, batch.at_ms);
         let connection = &self.connection;
-        tenants::add_orders(connection, open.no, run)?;
-        let seq = self.index.next(run.entries, run.bytes);
-        outcome.bytes += rows::insert_run(connection, seq, open.no, run, open.now.last)?;
+        tenants::add_orders(connection, open.no, batch)?;
+        let seq = self.index.next(batch.entries, batch.bytes);
+        outcome.bytes += rows::insert_batch(connection, seq, open.no, batch, open.now.last)?;
         appended.is_awaited |= open.reserve(connection)?;
         Ok(())
     }

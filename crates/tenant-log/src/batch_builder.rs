@@ -1,24 +1,24 @@
-//! Neighbouring entries of one tenant, being gathered.
+//! Builds record batches: consecutive entries of one tenant, encoded as they arrive.
 
 use foodtrack_contract::Offset;
 
 use crate::encoding::Encoded;
 use crate::packing::{Packer, leave};
-use crate::sealed_run::SealedRun;
+use crate::record_batch::RecordBatch;
 use crate::{Durability, EntryRef};
 
-/// How many entries a run takes: who wants one of them reads the others too. With more, their ids would be too many for a row
-/// of `places`: each row would have another page for the rest of them, to be written and to be read.
-const RUN_ENTRIES_MAX: u64 = 60;
-/// How many bytes of entries a run takes, where they are not one entry's.
-const RUN_BYTES_MAX: u64 = 64 << 10;
+/// How many entries a batch takes: a reader of one of them reads them all. With more, their ids would not fit into a row of
+/// the index, and each of its rows would need an overflow page.
+const BATCH_ENTRIES_MAX: u64 = 60;
+/// How many bytes of entries a batch takes, where they are not one entry's.
+const BATCH_BYTES_MAX: u64 = 64 << 10;
 
-/// Entries whose offsets follow each other, encoded.
+/// A record batch that still grows: entries with consecutive offsets, encoded.
 ///
-/// An entry by itself is half a dozen pieces of memory, which by the time it is let go are in none of the processor's
-/// caches: this has a few for all of its entries.
+/// A single entry is half a dozen allocations, which are in none of the processor's caches by the time they are freed. A
+/// builder has a few for all of its entries.
 #[derive(Debug, Default)]
-pub(crate) struct Run {
+pub(crate) struct BatchBuilder {
     first: Offset,
     entries: u64,
     bytes: u64,
@@ -28,19 +28,19 @@ pub(crate) struct Run {
     encoded: Encoded,
 }
 
-impl Run {
+impl BatchBuilder {
     /// Whether an entry can be pushed. The first always can.
     pub(crate) fn takes(&self, entry: &EntryRef<'_>) -> bool {
         self.is_empty() || self.has_room(1, entry.bytes()) && entry.offset == self.next()
     }
 
-    /// Whether a run can be appended.
-    pub(crate) fn takes_run(&self, run: &Self) -> bool {
-        self.is_empty() || self.has_room(run.entries, run.bytes) && run.first == self.next()
+    /// Whether the entries of another builder can be appended.
+    pub(crate) fn takes_builder(&self, batch: &Self) -> bool {
+        self.is_empty() || self.has_room(batch.entries, batch.bytes) && batch.first == self.next()
     }
 
     fn has_room(&self, entries: u64, bytes: u64) -> bool {
-        self.entries + entries <= RUN_ENTRIES_MAX && self.bytes + bytes <= RUN_BYTES_MAX
+        self.entries + entries <= BATCH_ENTRIES_MAX && self.bytes + bytes <= BATCH_BYTES_MAX
     }
 
     /// The offset behind the last entry's.
@@ -48,7 +48,7 @@ impl Run {
         self.first.plus(self.entries)
     }
 
-    /// Appends an entry that [`Run::takes`].
+    /// Appends an entry that [`BatchBuilder::takes`].
     pub(crate) fn push(&mut self, entry: &EntryRef<'_>) {
         if self.entries == 0 {
             self.first = entry.offset;
@@ -61,18 +61,18 @@ impl Run {
         self.encoded.push(entry);
     }
 
-    /// Appends a run that it [takes](Run::takes_run).
-    pub(crate) fn append(&mut self, run: Self) {
+    /// Appends the entries of a builder that it [takes](BatchBuilder::takes_builder).
+    pub(crate) fn append(&mut self, batch: Self) {
         if self.is_empty() {
-            *self = run;
+            *self = batch;
             return;
         }
-        self.entries += run.entries;
-        self.bytes += run.bytes;
-        self.at_ms = run.at_ms;
-        self.creates_orders |= run.creates_orders;
-        self.has_durable |= run.has_durable;
-        self.encoded.append(&run.encoded);
+        self.entries += batch.entries;
+        self.bytes += batch.bytes;
+        self.at_ms = batch.at_ms;
+        self.creates_orders |= batch.creates_orders;
+        self.has_durable |= batch.has_durable;
+        self.encoded.append(&batch.encoded);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -94,29 +94,29 @@ impl Run {
         self.bytes
     }
 
-    /// Whether one of them is shown to nobody before it is on disk.
+    /// Whether one of them is durable.
     pub(crate) fn has_durable(&self) -> bool {
         self.has_durable
     }
 
-    /// Its entries, packed.
-    pub(crate) fn seal(self, packer: &mut Packer) -> SealedRun {
-        self.sealed(|bytes, out| packer.pack(bytes, out))
+    /// The finished batch: its entries, compressed.
+    pub(crate) fn finish(self, packer: &mut Packer) -> RecordBatch {
+        self.encoded_with(|bytes, out| packer.pack(bytes, out))
     }
 
-    /// Its entries as they are now, for who reads them at once.
-    pub(crate) fn snapshot(&self) -> SealedRun {
-        self.sealed(leave)
+    /// The entries so far, not compressed, for somebody who reads them at once.
+    pub(crate) fn snapshot(&self) -> RecordBatch {
+        self.encoded_with(leave)
     }
 
-    fn sealed(&self, mut pack: impl FnMut(&[u8], &mut Vec<u8>)) -> SealedRun {
+    fn encoded_with(&self, mut pack: impl FnMut(&[u8], &mut Vec<u8>)) -> RecordBatch {
         let mut encoded = self.encoded.ids.clone();
         pack(&self.encoded.heads, &mut encoded);
         let heads_end = encoded.len();
         pack(&self.encoded.bodies, &mut encoded);
         // It may be kept for long.
         encoded.shrink_to_fit();
-        SealedRun {
+        RecordBatch {
             first: self.first,
             entries: self.entries,
             bytes: self.bytes,

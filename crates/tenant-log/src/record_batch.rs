@@ -1,5 +1,5 @@
-//! Neighbouring entries of one tenant in one piece of memory: as they wait for the disk, as they are read before they are
-//! there, and as they stand in a row.
+//! Consecutive entries of one tenant in one allocation, in the same form as they wait for the disk, are read from memory, and
+//! stand in a row of the table `runs`.
 
 use std::borrow::Cow;
 
@@ -9,9 +9,9 @@ use crate::encoding::{Entries, Heads, ID_BYTES};
 use crate::packing::unpack;
 use crate::{LogEntry, Outline};
 
-/// Entries whose offsets follow each other, packed. Nothing of it changes any more.
+/// Entries with consecutive offsets, compressed and immutable.
 #[derive(Debug)]
-pub(crate) struct SealedRun {
+pub(crate) struct RecordBatch {
     pub(crate) first: Offset,
     pub(crate) entries: u64,
     /// By [`LogEntry::bytes`].
@@ -20,14 +20,14 @@ pub(crate) struct SealedRun {
     pub(crate) at_ms: u64,
     /// Whether one of the entries makes an order.
     pub(crate) creates_orders: bool,
-    /// Whether one of the entries is shown to nobody before it is on disk.
+    /// Whether one of the entries is durable.
     pub(crate) has_durable: bool,
     pub(crate) heads_end: usize,
     /// Ids, heads and bodies as they stand in a row, each behind the other.
     pub(crate) encoded: Vec<u8>,
 }
 
-impl SealedRun {
+impl RecordBatch {
     /// The last entry's offset.
     pub(crate) fn last(&self) -> Offset {
         Offset::ZERO.plus(self.next().get().saturating_sub(1))
@@ -46,28 +46,28 @@ impl SealedRun {
         [ids, heads, bodies]
     }
 
-    /// The same to be read, without its bodies.
-    pub(crate) fn unpack_heads(&self) -> UnpackedRun<'_> {
+    /// The batch to read from, without its bodies.
+    pub(crate) fn unpack_heads(&self) -> UnpackedBatch<'_> {
         let [ids, heads, _] = self.columns();
-        UnpackedRun::new(self.first, ids, heads, None)
+        UnpackedBatch::new(self.first, ids, heads, None)
     }
 
-    /// The same to be read.
-    pub(crate) fn unpack(&self) -> UnpackedRun<'_> {
+    /// The batch to read from.
+    pub(crate) fn unpack(&self) -> UnpackedBatch<'_> {
         let [ids, heads, bodies] = self.columns();
-        UnpackedRun::new(self.first, ids, heads, Some(bodies))
+        UnpackedBatch::new(self.first, ids, heads, Some(bodies))
     }
 }
 
-/// Entries that can be read.
-pub(crate) struct UnpackedRun<'r> {
+/// A batch that can be read: its columns, decompressed.
+pub(crate) struct UnpackedBatch<'r> {
     pub(crate) first: Offset,
     ids: &'r [u8],
     heads: Cow<'r, [u8]>,
     bodies: Cow<'r, [u8]>,
 }
 
-impl<'r> UnpackedRun<'r> {
+impl<'r> UnpackedBatch<'r> {
     /// Of heads and, where they are wanted, bodies as they stand in a row.
     pub(crate) fn new(
         first: Offset,
