@@ -2,10 +2,11 @@
 //!
 //! A shard is told things only through its mailbox: a bounded channel and a waker for its loop. A full mailbox makes
 //! the sender decide: `Shards` answers `overloaded`, another shard closes the connection it meant to hand over (the
-//! client comes back).
+//! client comes back). Rules and schemas need no room: they lie beside the mailbox, the newest in place of the one before.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use foodtrack_contract::{Principal, Refusal, Room, TenantId};
 use foodtrack_tenant_log::{LogEntry, SubscriberKey};
@@ -35,7 +36,7 @@ pub(crate) enum ShardMessage {
     Tenant(TenantId, TenantRequest),
     /// How many connections the shard holds. Lost: the caller is told nothing of this shard.
     Totals(Reply<ConnectionCounts>),
-    /// New rules and schemas. Never lost: the sender waits for room.
+    /// New rules and schemas. Never lost, and never waited for: see [`ShardSender::apply`].
     Policies(Arc<Policies>),
     /// Close every transport with a reason and stop the loop. Never lost.
     Stop,
@@ -121,14 +122,24 @@ pub(crate) struct NotTaken;
 #[derive(Clone)]
 pub(crate) struct ShardSender {
     messages: SyncSender<ShardMessage>,
+    newest: Arc<NewestPolicies>,
     waker: Arc<Waker>,
 }
 
 impl ShardSender {
     /// Makes a shard's mailbox; `waker` wakes its loop.
-    pub(crate) fn new(waker: Arc<Waker>) -> (Self, Receiver<ShardMessage>) {
-        let (messages, inbox) = sync_channel(MAILBOX_MESSAGES_MAX);
-        (Self { messages, waker }, inbox)
+    pub(crate) fn new(waker: Arc<Waker>) -> (Self, Inbox) {
+        let (messages, received) = sync_channel(MAILBOX_MESSAGES_MAX);
+        let newest = Arc::<NewestPolicies>::default();
+        let inbox = Inbox { messages: received, newest: Arc::clone(&newest) };
+        (Self { messages, newest, waker }, inbox)
+    }
+
+    /// Gives the shard new rules and schemas, which hold for every message that it takes from now on. It needs no room in the
+    /// mailbox and does not wait: policies that the shard has not taken yet are replaced.
+    pub(crate) fn apply(&self, policies: Arc<Policies>) {
+        self.newest.put(policies);
+        self.waker.wake();
     }
 
     /// Sends without waiting. A message that is not taken is dropped: see at each what its loss means.
@@ -149,11 +160,47 @@ impl ShardSender {
         Ok(())
     }
 
-    /// Sends, waiting for room. For control threads; a shard must not call it.
+    /// Sends, waiting for room. For threads that nobody waits for: neither a shard nor the HTTP API may call it.
     pub(crate) fn send(&self, message: ShardMessage) {
         // A disconnected mailbox means the shard has stopped: there is nobody left to tell.
         if self.messages.send(message).is_ok() {
             self.waker.wake();
         }
+    }
+}
+
+/// Where a shard takes its messages from.
+pub(crate) struct Inbox {
+    messages: Receiver<ShardMessage>,
+    newest: Arc<NewestPolicies>,
+}
+
+impl Inbox {
+    /// The next message, if one is there; new policies come before everything else.
+    pub(crate) fn try_recv(&self) -> Option<ShardMessage> {
+        let policies = self.newest.take().map(ShardMessage::Policies);
+        policies.or_else(|| self.messages.try_recv().ok())
+    }
+}
+
+/// The newest policies that a shard has not taken yet.
+#[derive(Default)]
+struct NewestPolicies {
+    /// Whether there are some: a shard asks before each message, and takes no lock for it.
+    is_there: AtomicBool,
+    policies: Mutex<Option<Arc<Policies>>>,
+}
+
+impl NewestPolicies {
+    fn put(&self, policies: Arc<Policies>) {
+        *self.policies.lock().unwrap_or_else(PoisonError::into_inner) = Some(policies);
+        self.is_there.store(true, Ordering::Release);
+    }
+
+    fn take(&self) -> Option<Arc<Policies>> {
+        if !self.is_there.load(Ordering::Relaxed) || !self.is_there.swap(false, Ordering::Acquire) {
+            return None;
+        }
+        self.policies.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -28,7 +28,7 @@ use crate::handshake::Admission;
 use crate::http_service::HttpService;
 use crate::intake::EmissionKey;
 use crate::log_link::{LogLink, LogNews};
-use crate::mailbox::ShardMessage;
+use crate::mailbox::Inbox;
 use crate::page_limits::PageLimits;
 use crate::policies::Policies;
 use crate::retry_policy::RetryPolicy;
@@ -61,7 +61,7 @@ const ALARM_MS_MAX: u64 = 3_600_000;
 pub(crate) struct ShardParts {
     pub(crate) index: usize,
     pub(crate) shards: Shards,
-    pub(crate) inbox: Receiver<ShardMessage>,
+    pub(crate) inbox: Inbox,
     pub(crate) authenticator: Arc<dyn Authenticate>,
     pub(crate) http: Arc<dyn HttpService>,
     pub(crate) policies: Arc<Policies>,

@@ -51,14 +51,12 @@ impl Shards {
         &self.senders[shard]
     }
 
-    /// Gives every shard new rules and schemas.
+    /// Gives every shard new rules and schemas, without waiting for any, however full its mailbox is.
     pub fn apply(&self, policies: &Arc<Policies>) {
-        self.senders
-            .iter()
-            .for_each(|shard| shard.send(ShardMessage::Policies(Arc::clone(policies))));
+        self.senders.iter().for_each(|shard| shard.apply(Arc::clone(policies)));
     }
 
-    /// Asks every shard to close its transports and stop.
+    /// Asks every shard to close its transports and stop. Waits for room in their mailboxes.
     pub fn stop(&self) {
         self.senders.iter().for_each(|shard| shard.send(ShardMessage::Stop));
     }
@@ -102,11 +100,11 @@ mod tests {
     };
 
     use super::*;
-    use crate::mailbox::MAILBOX_MESSAGES_MAX;
+    use crate::mailbox::{Inbox, MAILBOX_MESSAGES_MAX};
     use crate::{Broadcast, ConnectionManager, EventBroadcaster, Recipients};
 
     /// Shards of which the only one never looks into its mailbox.
-    fn shards(reactor: &Reactor) -> (Shards, std::sync::mpsc::Receiver<ShardMessage>) {
+    fn shards(reactor: &Reactor) -> (Shards, Inbox) {
         let (sender, inbox) = ShardSender::new(reactor.waker());
         (Shards::new(vec![sender]), inbox)
     }
@@ -150,5 +148,26 @@ mod tests {
         };
         assert_eq!(refusal.code(), ErrorCode::Overloaded);
         assert_eq!(refusal.retry_after(), Some(1_000));
+    }
+
+    #[test]
+    fn new_policies_reach_a_shard_whose_mailbox_is_full_before_what_waits_there() {
+        let (shards, inbox) = shards(&reactor());
+        let connections = ConnectionManager::new(shards.clone());
+        let tenant = TenantId::parse("t1").unwrap();
+        for _ in 0..MAILBOX_MESSAGES_MAX {
+            assert!(poll(connections.counts(&tenant)).is_pending());
+        }
+        // Nobody takes anything meanwhile: a sender that waited would wait for ever.
+        let (older, newer) = (Arc::default(), Arc::default());
+        shards.apply(&older);
+        shards.apply(&newer);
+        let Some(ShardMessage::Policies(taken)) = inbox.try_recv() else {
+            panic!("the policies wait behind the mailbox");
+        };
+        assert!(Arc::ptr_eq(&taken, &newer));
+        let waiting = std::iter::from_fn(|| inbox.try_recv());
+        let is_request = |message| matches!(message, ShardMessage::Tenant(..));
+        assert_eq!(waiting.map(is_request).filter(|it| *it).count(), MAILBOX_MESSAGES_MAX);
     }
 }

@@ -255,8 +255,8 @@ impl Application for Shard {
             && self.parts.counters.deliveries.get() - deliveries <= TURN_DELIVERIES_MAX as u64
         {
             match self.parts.inbox.try_recv() {
-                Ok(message) => self.handle_message(io, message),
-                Err(_) => return,
+                Some(message) => self.handle_message(io, message),
+                None => return,
             }
         }
         // There may be more: come back without waiting.
