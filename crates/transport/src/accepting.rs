@@ -62,7 +62,7 @@ impl Reactor {
         let wait_ms = self.accept_retry_ms;
         self.accept_retry_ms = (wait_ms * 2).min(ACCEPT_RETRY_MS_MAX);
         self.is_accept_timed = true;
-        self.wheel.schedule(self.now_ms + wait_ms, Timer::Accept);
+        self.deadlines.schedule(self.deadlines.now_ms() + wait_ms, Timer::Accept);
     }
 
     fn take_in(&mut self, mut link: Link) {

@@ -1,11 +1,11 @@
-//! What comes due: clients' heartbeats and alarms, and the patience with sockets.
+//! A shard's clock, and what comes due by it.
 
-use foodtrack_session::{CloseReason, LinkId};
+use std::time::{Duration, Instant};
 
-use crate::application::Application;
-use crate::client::{ClientId, ClientKey};
-use crate::link::LinkKind;
-use crate::reactor::{Reactor, millis};
+use foodtrack_session::LinkId;
+
+use crate::client::ClientId;
+use crate::timer_wheel::TimerWheel;
 
 /// What may come due. There is one entry of a kind a link or client, but for what its owner outlived.
 #[derive(Clone, Copy, Debug)]
@@ -30,112 +30,49 @@ pub(crate) enum Timer {
     Application(u64),
 }
 
-/// How often a request that takes long is looked at.
-const LOOK_AGAIN_MS: u64 = 1_000;
+/// Time stands still within a turn: whatever is done in it is done at [`Self::now_ms`].
+pub(crate) struct Deadlines {
+    start: Instant,
+    now_ms: u64,
+    wheel: TimerWheel<Timer>,
+}
 
-impl Reactor {
-    /// Gives a link until `deadline_ms` to become something, to say what it wants, or to end.
-    pub(crate) fn watch_link(&mut self, link: LinkId, deadline_ms: u64) {
-        let Some(state) = self.links.get_mut(link) else { return };
-        state.deadline_ms = deadline_ms;
-        if deadline_ms < state.timer_ms {
-            state.timer_ms = deadline_ms;
-            let timer = Timer::Link(link);
-            self.wheel.schedule(deadline_ms, timer);
-        }
+impl Deadlines {
+    /// Counts milliseconds from `start`.
+    pub(crate) fn new(start: Instant) -> Self {
+        let now_ms = millis(start.elapsed());
+        Self { start, now_ms, wheel: TimerWheel::new(now_ms) }
     }
 
-    pub(crate) fn handshake_deadline_ms(&self) -> u64 {
-        self.now_ms + millis(self.config.limits.handshake_timeout)
+    /// Milliseconds on the server's monotonic clock, as of this turn.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.now_ms
     }
 
-    pub(crate) fn expire<A: Application>(&mut self, app: &mut A) {
+    /// A turn begins.
+    pub(crate) fn begin_turn(&mut self) {
+        self.now_ms = millis(self.start.elapsed());
+    }
+
+    /// Makes `timer` come due at `deadline_ms`.
+    pub(crate) fn schedule(&mut self, deadline_ms: u64, timer: Timer) {
+        self.wheel.schedule(deadline_ms, timer);
+    }
+
+    /// What is due now.
+    pub(crate) fn expire(&mut self) -> Vec<Timer> {
         let mut due = Vec::new();
         self.wheel.expire(self.now_ms, &mut due);
-        for timer in due {
-            match timer {
-                Timer::Accept => {
-                    self.is_accept_timed = false;
-                    self.accept_pending = true;
-                }
-                Timer::ClosedPolling => self.forget_closed(),
-                Timer::Application(what) => app.deadline(self, what),
-                Timer::Link(link) => self.link_deadline(link),
-                Timer::Resume(link) => {
-                    if let Some(state) = self.links.get_mut(link) {
-                        state.is_resume_timed = false;
-                        self.resume(app, link);
-                    }
-                }
-                Timer::Output(link) => self.output_deadline(link),
-                Timer::Heartbeat(client) => self.beat(app, client),
-                Timer::Confirm(client) => self.ask_to_confirm(app, client),
-                Timer::Connect(client) => self.connect_deadline(client),
-                Timer::Upgrade(link) => self.abandon_upgrade(link),
-                Timer::Alarm(client) => self.ring_alarm(app, client),
-            }
-        }
+        due
     }
 
-    pub(crate) fn ring_alarm<A: Application>(&mut self, app: &mut A, id: ClientId) {
-        let now_ms = self.now_ms;
-        let Some(state) = self.client_of(id) else { return };
-        if state.alarm_timer_ms > now_ms {
-            return;
-        }
-        state.alarm_timer_ms = u64::MAX;
-        if state.alarm_ms > now_ms {
-            let later_ms = state.alarm_ms - now_ms;
-            return self.set_alarm(ClientKey(id.place()), later_ms);
-        }
-        state.alarm_ms = u64::MAX;
-        app.alarm(self, ClientKey(id.place()));
+    /// How long nothing can be due, counted from now and not from the beginning of the turn.
+    pub(crate) fn idle(&self) -> Option<Duration> {
+        self.wheel.idle_ms(millis(self.start.elapsed())).map(Duration::from_millis)
     }
+}
 
-    pub(crate) fn link_deadline(&mut self, link: LinkId) {
-        let (now_ms, patience_ms) = (self.now_ms, millis(self.config.limits.handshake_timeout));
-        let Some(state) = self.links.get_mut(link) else { return };
-        if state.timer_ms > now_ms && state.timer_ms != u64::MAX {
-            return;
-        }
-        state.timer_ms = u64::MAX;
-        let deadline_ms = state.deadline_ms;
-        match state.kind {
-            // An answer is still being taken; how long that may last is another deadline's matter.
-            LinkKind::Http if state.blocked => {
-                let deadline_ms = self.handshake_deadline_ms();
-                self.watch_link(link, deadline_ms);
-            }
-            LinkKind::WebSocket { .. } | LinkKind::HttpBusy { .. } => {}
-            LinkKind::Http | LinkKind::Draining if deadline_ms > now_ms => {
-                self.watch_link(link, deadline_ms);
-            }
-            // The deadline stays what it was: it says how old the request is.
-            LinkKind::Http
-                if state.may_go_on((now_ms + patience_ms).saturating_sub(deadline_ms)) =>
-            {
-                let again_ms = now_ms + LOOK_AGAIN_MS;
-                state.timer_ms = again_ms;
-                self.wheel.schedule(again_ms, Timer::Link(link));
-            }
-            LinkKind::Http if let Some(why) = state.turned_away => self.turn_away(link, why),
-            LinkKind::Http | LinkKind::Draining => self.drop_link(link),
-        }
-    }
-
-    pub(crate) fn connect_deadline(&mut self, id: ClientId) {
-        let now_ms = self.now_ms;
-        let Some(state) = self.client_of(id) else { return };
-        state.is_connect_timed = false;
-        let deadline_ms = state.connect_deadline_ms;
-        if !state.session.is_idle() {
-            return;
-        }
-        if deadline_ms > now_ms {
-            state.is_connect_timed = true;
-            self.wheel.schedule(deadline_ms, Timer::Connect(id));
-        } else {
-            self.close(ClientKey(id.place()), CloseReason::ConnectTimeout);
-        }
-    }
+/// Whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -171,7 +171,7 @@ impl Reactor {
         let Some(state) = self.links.get(link) else { return };
         if !state.is_proxied
             && names_others(head)
-            && self.admission.proxy_warning.is_due(self.now_ms)
+            && self.admission.proxy_warning.is_due(self.deadlines.now_ms())
         {
             tracing::warn!(
                 address = %state.peer.ip(),

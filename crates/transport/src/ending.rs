@@ -76,9 +76,10 @@ impl Reactor {
                     self.drop_link(link);
                 }
                 if let Some(last) = last {
-                    let timer_ms = self.closed_polling.insert(state.sid, last, self.now_ms);
+                    let timer_ms =
+                        self.closed_polling.insert(state.sid, last, self.deadlines.now_ms());
                     if let Some(deadline_ms) = timer_ms {
-                        self.wheel.schedule(deadline_ms, Timer::ClosedPolling);
+                        self.deadlines.schedule(deadline_ms, Timer::ClosedPolling);
                     }
                     // Its next polls still find their way here.
                     return;
@@ -91,11 +92,11 @@ impl Reactor {
     }
 
     pub(crate) fn forget_closed(&mut self) {
-        while let Some(sid) = self.closed_polling.expire(self.now_ms) {
+        while let Some(sid) = self.closed_polling.expire(self.deadlines.now_ms()) {
             self.sids.remove(&sid);
         }
         if let Some(deadline_ms) = self.closed_polling.deadline_ms() {
-            self.wheel.schedule(deadline_ms, Timer::ClosedPolling);
+            self.deadlines.schedule(deadline_ms, Timer::ClosedPolling);
         }
     }
 
@@ -162,7 +163,7 @@ impl Reactor {
     /// Ends our side once everything is sent, throws away what still comes, and closes at the deadline at the latest.
     /// Closing at once would reset the connection, and the peer might lose what it has not read yet.
     pub(crate) fn drain_link(&mut self, link: LinkId) {
-        let deadline_ms = self.now_ms + LINGER_MS;
+        let deadline_ms = self.deadlines.now_ms() + LINGER_MS;
         let Some(state) = self.links.get_mut(link) else { return };
         state.kind = LinkKind::Draining;
         state.unread = Vec::new();

@@ -116,7 +116,7 @@ impl Reactor {
         if state.engine.is_closing() {
             return Ok(self.closing_request(link, client, request));
         }
-        let over_ms = state.allowance.over_ms(self.now_ms);
+        let over_ms = state.allowance.over_ms(self.deadlines.now_ms());
         if over_ms > 0 {
             return Ok(self.look_again(link, Flow::PauseMs(over_ms)));
         }
@@ -194,7 +194,7 @@ impl Reactor {
         let head = request.head;
         let Some(state) = self.links.get(link) else { return Ok(Progress::Gone) };
         let peer = state.peer;
-        if let Err(retry_after_ms) = self.admission.admit(peer.ip(), self.now_ms) {
+        if let Err(retry_after_ms) = self.admission.admit(peer.ip(), self.deadlines.now_ms()) {
             self.note_refused(link, DoorRefusal::HandshakeRateLimited);
             self.warn_of_proxy(link, head);
             self.refuse_handshake(link, retry_after_ms);
@@ -210,8 +210,8 @@ impl Reactor {
             cookie: may_use_cookies.then(|| head.cookies()).flatten(),
         };
         let engine = match accept {
-            Some(_) => EngineSession::websocket(link, self.now_ms),
-            None => EngineSession::polling(self.now_ms),
+            Some(_) => EngineSession::websocket(link, self.deadlines.now_ms()),
+            None => EngineSession::polling(self.deadlines.now_ms()),
         };
         let client = self.add_client(protocol, engine);
         self.clients[client as usize].handshake = Some(Box::new(info));

@@ -235,7 +235,7 @@ impl Reactor {
 
     /// A socket takes more.
     pub(crate) fn writable(&mut self, link: LinkId) {
-        let now_ms = self.now_ms;
+        let now_ms = self.deadlines.now_ms();
         let Some(state) = self.links.get_mut(link) else { return };
         if !state.blocked && state.unsent.is_empty() {
             return;

@@ -107,7 +107,7 @@ impl Reactor {
         if !client.engine.arrive([link, probed]) {
             return;
         }
-        let beat_ms = self.now_ms + self.config.heartbeat.interval_ms;
+        let beat_ms = self.deadlines.now_ms() + self.config.heartbeat.interval_ms;
         let client = self.insert_client(client, beat_ms);
         if let Some(claim) = claim {
             claim.keep();

@@ -34,14 +34,14 @@ impl Reactor {
                 let part = u64::from(*client) % CONFIRM_PARTS;
                 let after_ms = CONFIRM_AFTER_MS + part * (CONFIRM_AFTER_MS / CONFIRM_PARTS);
                 let timer = Timer::Confirm(id);
-                self.wheel.schedule(self.now_ms + after_ms, timer);
+                self.deadlines.schedule(self.deadlines.now_ms() + after_ms, timer);
             }
         }
     }
 
     /// The time has come to ask a client whether what it was sent arrived.
     pub(crate) fn ask_to_confirm<A: Application>(&mut self, app: &mut A, id: ClientId) {
-        let now_ms = self.now_ms;
+        let now_ms = self.deadlines.now_ms();
         let client = id.place();
         let Some(state) = self.client_of(id) else { return };
         let may_mark = state.engine.may_mark();
@@ -60,12 +60,12 @@ impl Reactor {
             }
             self.ping(ClientKey(client), mark);
         }
-        self.wheel.schedule(now_ms + CONFIRM_PAUSE_MS, Timer::Confirm(id));
+        self.deadlines.schedule(now_ms + CONFIRM_PAUSE_MS, Timer::Confirm(id));
     }
 
     /// A client's heartbeat is due.
     pub(crate) fn beat<A: Application>(&mut self, app: &mut A, id: ClientId) {
-        let (now_ms, config) = (self.now_ms, self.config.heartbeat);
+        let (now_ms, config) = (self.deadlines.now_ms(), self.config.heartbeat);
         let client = id.place();
         let Some(state) = self.client_of(id) else { return };
         let deadline_ms = match state.engine.beat(now_ms, &config) {
@@ -78,7 +78,7 @@ impl Reactor {
             Beat::Wait { deadline_ms } => deadline_ms,
             Beat::GiveUp => return self.close(ClientKey(client), CloseReason::PingTimeout),
         };
-        self.wheel.schedule(deadline_ms, Timer::Heartbeat(id));
+        self.deadlines.schedule(deadline_ms, Timer::Heartbeat(id));
     }
 
     /// Sends a ping now, behind everything that the client was sent before, so that the answer proves that it arrived:
@@ -94,7 +94,7 @@ impl Reactor {
         if state.queue.as_ref().is_some_and(|queue| queue.holds_ping()) {
             return;
         }
-        state.engine.ping(mark, self.now_ms);
+        state.engine.ping(mark, self.deadlines.now_ms());
         if self.takes_ranges(client) {
             let range = self.outbox.direct(|out| out.push(b'2'), &[]);
             self.outbox.push(client, &mut self.hot[client as usize], range);
@@ -106,7 +106,7 @@ impl Reactor {
 
     /// A client answered a ping, or says that it did.
     pub(crate) fn pong<A: Application>(&mut self, app: &mut A, client: u32) -> Next<A::Transfer> {
-        let now_ms = self.now_ms;
+        let now_ms = self.deadlines.now_ms();
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
         // The last ping has not left yet: this answers an earlier one, or nothing.
         let waiting = u8::from(state.queue.as_ref().is_some_and(|queue| queue.holds_ping()));

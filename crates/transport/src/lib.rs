@@ -17,6 +17,7 @@ mod door;
 mod ending;
 mod engine_request;
 mod engine_requests;
+mod expiring;
 mod flushing;
 mod frame;
 mod handover;

@@ -5,8 +5,9 @@ use foodtrack_session::{CloseReason, LinkId};
 use crate::allowance::{SENSELESS_BURST, STRANGER_SENSELESS_BURST};
 use crate::client::ClientKey;
 use crate::deadlines::Timer;
+use crate::deadlines::millis;
 use crate::link::LinkKind;
-use crate::reactor::{Reactor, millis};
+use crate::reactor::Reactor;
 
 impl Reactor {
     /// Whether a link is not to be read because its peer does not take what it was sent. A client that has joined may go
@@ -57,20 +58,21 @@ impl Reactor {
     /// Gives what waits for a link, if something does, its deadline.
     #[inline]
     pub(crate) fn watch_output(&mut self, link: LinkId) {
-        let now_ms = self.now_ms;
+        let now_ms = self.deadlines.now_ms();
         let Some(state) = self.links.get_mut(link).filter(|link| link.blocked) else {
             return;
         };
         if !state.is_output_timed {
             (state.is_output_timed, state.progress_ms) = (true, now_ms);
             let timer = Timer::Output(link);
-            self.wheel.schedule(now_ms + millis(self.config.limits.write_timeout), timer);
+            self.deadlines.schedule(now_ms + millis(self.config.limits.write_timeout), timer);
         }
     }
 
     /// Ends a link whose peer has taken nothing for too long.
     pub(crate) fn output_deadline(&mut self, link: LinkId) {
-        let (now_ms, timeout_ms) = (self.now_ms, millis(self.config.limits.write_timeout));
+        let (now_ms, timeout_ms) =
+            (self.deadlines.now_ms(), millis(self.config.limits.write_timeout));
         let Some(state) = self.links.get_mut(link) else { return };
         state.is_output_timed = false;
         if !state.blocked {
@@ -79,7 +81,7 @@ impl Reactor {
         let deadline_ms = state.progress_ms + timeout_ms;
         if deadline_ms > now_ms {
             state.is_output_timed = true;
-            return self.wheel.schedule(deadline_ms, Timer::Output(link));
+            return self.deadlines.schedule(deadline_ms, Timer::Output(link));
         }
         let client = state.client();
         self.drop_link(link);
@@ -90,7 +92,7 @@ impl Reactor {
 
     /// Spends a client's allowance. Returns for how many milliseconds its reading should wait; 0 for not at all.
     pub(crate) fn spend(&mut self, client: u32, packets: u32, bytes: usize) -> u32 {
-        let (now_ms, rate) = (self.now_ms, self.packet_rate(client));
+        let (now_ms, rate) = (self.deadlines.now_ms(), self.packet_rate(client));
         let Some(state) = self.clients.get_mut(client as usize) else { return 0 };
         state.allowance.spend(now_ms, packets, bytes, rate)
     }
@@ -120,7 +122,7 @@ impl Reactor {
 
     /// A client sent what can mean nothing. Returns whether that was once too often.
     pub(crate) fn note_senseless(&mut self, client: u32) -> bool {
-        let now_ms = self.now_ms;
+        let now_ms = self.deadlines.now_ms();
         let Some(state) = self.clients.get_mut(client as usize) else { return false };
         let burst = if state.is_stranger() { STRANGER_SENSELESS_BURST } else { SENSELESS_BURST };
         let is_too_often = state.allowance.note_senseless(now_ms, burst);

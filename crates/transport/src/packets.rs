@@ -188,7 +188,7 @@ impl Reactor {
     ) -> Next<A::Transfer> {
         let bytes_max = self.message_bytes_max(client);
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
-        state.engine.heard(self.now_ms);
+        state.engine.heard(self.deadlines.now_ms());
         if state.protocol == Protocol::EngineIo {
             app.message(self, ClientKey(client), data);
             return Next::Continue;

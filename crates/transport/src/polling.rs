@@ -4,11 +4,12 @@ use foodtrack_session::{Carrier, CloseReason, LastPacket, LinkId, PollAnswer, Po
 
 use crate::client::ClientKey;
 use crate::deadlines::Timer;
+use crate::deadlines::millis;
 use crate::engine_request::{EngineError, EngineRequest};
 use crate::http::Head;
 use crate::link::LinkKind;
 use crate::links::Links;
-use crate::reactor::{Reactor, millis};
+use crate::reactor::Reactor;
 use crate::requests::TEXT;
 
 impl Reactor {
@@ -107,8 +108,8 @@ impl Reactor {
 
     /// Gives an upgrade on a link its deadline.
     pub(crate) fn watch_upgrade(&mut self, link: LinkId) {
-        let deadline_ms = self.now_ms + millis(self.config.limits.upgrade_timeout);
-        self.wheel.schedule(deadline_ms, Timer::Upgrade(link));
+        let deadline_ms = self.deadlines.now_ms() + millis(self.config.limits.upgrade_timeout);
+        self.deadlines.schedule(deadline_ms, Timer::Upgrade(link));
     }
 
     /// An upgrade took too long: its socket closes, the client goes on polling.

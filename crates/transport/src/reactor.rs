@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use foodtrack_session::{ClosedPolling, LinkId, Parser, Sid};
 use mio::net::TcpListener;
@@ -18,7 +18,7 @@ use crate::admission::Admission;
 use crate::application::Application;
 use crate::client::{Client, ClientId, ClientKey, HandshakeInfo};
 use crate::commons::{Commons, ReactorConfig, ReactorStats};
-use crate::deadlines::Timer;
+use crate::deadlines::{Deadlines, Timer};
 use crate::delivery_queue::DeliveryQueue;
 use crate::door::DoorRefusals;
 use crate::limits::READ_BYTES_PER_TURN;
@@ -29,7 +29,6 @@ use crate::outbox::{Hot, Outbox};
 use crate::send_ring::SendRing;
 use crate::sid::{SidDirectory, SidSource};
 use crate::strangers::StrangerBudget;
-use crate::timer_wheel::TimerWheel;
 use crate::waker::Waker;
 
 const WAKER: Token = Token(usize::MAX);
@@ -60,8 +59,7 @@ pub struct Reactor {
     /// Strangers' links that have something to read.
     pub(crate) strangers_ready: VecDeque<LinkId>,
     pub(crate) door: Arc<DoorRefusals>,
-    start: Instant,
-    pub(crate) now_ms: u64,
+    pub(crate) deadlines: Deadlines,
     pub(crate) links: Links,
     pub(crate) clients: Slab<Client>,
     /// By the clients' places.
@@ -69,7 +67,6 @@ pub struct Reactor {
     pub(crate) outbox: Outbox,
     /// Who was not sent what cannot be said in its parser.
     pub(crate) unsayable: Vec<ClientKey>,
-    pub(crate) wheel: TimerWheel<Timer>,
     pub(crate) sid_source: SidSource,
     pub(crate) scratch: Vec<u8>,
     /// Links whose reading goes on next turn.
@@ -112,7 +109,6 @@ impl Reactor {
             poll.registry().register(listener, Token(LISTENER.0 - place), Interest::READABLE)?;
         }
         commons.strangers.join(Arc::clone(&waker));
-        let now_ms = elapsed_ms(commons.start);
         Ok(Self {
             poll,
             waker,
@@ -129,14 +125,12 @@ impl Reactor {
             lodgers: Lodgers::default(),
             strangers_ready: VecDeque::new(),
             door: Arc::clone(&commons.door),
-            start: commons.start,
-            now_ms,
+            deadlines: Deadlines::new(commons.start),
             links: Links::default(),
             clients: Slab::new(),
             hot: Vec::new(),
             outbox: Outbox::default(),
             unsayable: Vec::new(),
-            wheel: TimerWheel::new(now_ms),
             sid_source: SidSource::new(),
             scratch: vec![0; READ_BYTES_PER_TURN],
             deferred: Vec::new(),
@@ -160,7 +154,7 @@ impl Reactor {
 
     /// Milliseconds on the server's monotonic clock, as of this turn.
     pub fn now_ms(&self) -> u64 {
-        self.now_ms
+        self.deadlines.now_ms()
     }
 
     /// The numbers now.
@@ -218,19 +212,19 @@ impl Reactor {
 
     /// Makes the application's [`deadline`](Application::deadline) called with `what` once `after_ms` have passed.
     pub fn schedule(&mut self, after_ms: u64, what: u64) {
-        self.wheel.schedule(self.now_ms + after_ms, Timer::Application(what));
+        self.deadlines.schedule(self.deadlines.now_ms() + after_ms, Timer::Application(what));
     }
 
     /// Makes the application's [`alarm`](Application::alarm) called for a client once `after_ms` have passed, and not
     /// when an earlier call said.
     pub fn set_alarm(&mut self, client: ClientKey, after_ms: u64) {
-        let alarm_ms = self.now_ms.saturating_add(after_ms);
+        let alarm_ms = self.deadlines.now_ms().saturating_add(after_ms);
         let Some(state) = self.clients.get_mut(client.index()) else { return };
         state.alarm_ms = alarm_ms;
         if alarm_ms < state.alarm_timer_ms {
             state.alarm_timer_ms = alarm_ms;
             let timer = Timer::Alarm(state.id(client.0));
-            self.wheel.schedule(alarm_ms, timer);
+            self.deadlines.schedule(alarm_ms, timer);
         }
     }
 
@@ -257,7 +251,7 @@ impl Reactor {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             polled => polled?,
         }
-        self.now_ms = elapsed_ms(self.start);
+        self.deadlines.begin_turn();
         self.waker.rearm();
         self.relieve();
         self.resume_deferred(app);
@@ -312,8 +306,7 @@ impl Reactor {
         if is_busy {
             return Some(Duration::ZERO);
         }
-        let now_ms = elapsed_ms(self.start);
-        self.wheel.idle_ms(now_ms).map(Duration::from_millis)
+        self.deadlines.idle()
     }
 
     pub(crate) fn next_generation(&mut self) -> u32 {
@@ -370,12 +363,4 @@ impl Reactor {
             .first()
             .map_or(Err(io::ErrorKind::NotConnected.into()), TcpListener::local_addr)
     }
-}
-
-fn elapsed_ms(start: Instant) -> u64 {
-    millis(start.elapsed())
-}
-
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -127,13 +127,13 @@ impl Reactor {
 
     /// Goes on with a link whose reading waited.
     pub(crate) fn resume<A: Application>(&mut self, app: &mut A, link: LinkId) {
-        let now_ms = self.now_ms;
+        let now_ms = self.deadlines.now_ms();
         let Some(state) = self.links.get_mut(link) else { return };
         if state.paused && now_ms < state.resume_ms {
             if !state.is_resume_timed {
                 state.is_resume_timed = true;
                 let timer = Timer::Resume(link);
-                self.wheel.schedule(state.resume_ms, timer);
+                self.deadlines.schedule(state.resume_ms, timer);
             }
             return;
         }
@@ -319,7 +319,7 @@ impl Reactor {
 
     pub(crate) fn pause(&mut self, link: LinkId, flow: Flow) {
         let pause_ms = if let Flow::PauseMs(pause_ms) = flow { pause_ms } else { 0 };
-        let resume_ms = self.now_ms + u64::from(pause_ms);
+        let resume_ms = self.deadlines.now_ms() + u64::from(pause_ms);
         let Some(state) = self.links.get_mut(link) else { return };
         state.paused = true;
         state.resume_ms = resume_ms;
@@ -330,7 +330,7 @@ impl Reactor {
             state.is_resume_timed = true;
             // One entry in the wheel a link: the one that is there looks again.
             if !is_timed {
-                self.wheel.schedule(resume_ms, Timer::Resume(link));
+                self.deadlines.schedule(resume_ms, Timer::Resume(link));
             }
         } else {
             self.deferred.push(link);

@@ -11,6 +11,7 @@ use crate::application::{Application, HttpRequest, HttpTicket};
 use crate::client::{Client, ClientId, DrainedWatch, Protocol};
 use crate::commons::ReactorConfig;
 use crate::deadlines::Timer;
+use crate::deadlines::millis;
 use crate::door::Asker;
 use crate::engine_request::EngineRequest;
 use crate::http::{self, BodyLength, Head, HttpError};
@@ -20,7 +21,7 @@ use crate::link::LinkKind;
 use crate::links::key;
 use crate::origin_policy::PageAccess;
 use crate::outbox::{Hot, Mode};
-use crate::reactor::{Reactor, millis};
+use crate::reactor::Reactor;
 use crate::reading::Progress;
 use crate::request_reader::{BodyLimit, Reading, RequestReader};
 use crate::sid::SidDirectory;
@@ -188,7 +189,7 @@ impl Reactor {
 
     /// A request is answered: the next one may be a while.
     fn rest_link(&mut self, link: LinkId) {
-        let deadline_ms = self.now_ms + millis(self.config.limits.keep_alive_timeout);
+        let deadline_ms = self.deadlines.now_ms() + millis(self.config.limits.keep_alive_timeout);
         if let Some(state) = self.links.get_mut(link)
             && let LinkKind::Http = state.kind
         {
@@ -221,7 +222,7 @@ impl Reactor {
             alarm_timer_ms: u64::MAX,
             is_connect_timed: false,
         };
-        self.insert_client(client, self.now_ms + self.config.heartbeat.interval_ms)
+        self.insert_client(client, self.deadlines.now_ms() + self.config.heartbeat.interval_ms)
     }
 
     pub(crate) fn insert_client(&mut self, client: Client, beat_ms: u64) -> u32 {
@@ -234,17 +235,17 @@ impl Reactor {
         self.hot[index].mode = Mode::Indirect;
         let client = key(index);
         if protocol != Protocol::WebSocket {
-            self.wheel.schedule(beat_ms, Timer::Heartbeat(ClientId::new(client, generation)));
+            self.deadlines.schedule(beat_ms, Timer::Heartbeat(ClientId::new(client, generation)));
         }
         client
     }
 
     pub(crate) fn schedule_connect(&mut self, client: u32) {
         let timeout_ms = millis(self.config.limits.connect_timeout);
-        let mut deadline_ms = self.now_ms + timeout_ms;
+        let mut deadline_ms = self.deadlines.now_ms() + timeout_ms;
         let state = &mut self.clients[client as usize];
         if state.join_deadline_ms == 0 {
-            state.join_deadline_ms = self.now_ms + CONNECT_TRIES * timeout_ms;
+            state.join_deadline_ms = self.deadlines.now_ms() + CONNECT_TRIES * timeout_ms;
         }
         // Refusals do not keep a stranger here for ever.
         if state.is_stranger() {
@@ -254,7 +255,7 @@ impl Reactor {
         // One entry in the wheel a client, however often it is refused.
         if state.protocol == Protocol::SocketIo && !state.is_connect_timed {
             state.is_connect_timed = true;
-            self.wheel.schedule(deadline_ms, Timer::Connect(state.id(client)));
+            self.deadlines.schedule(deadline_ms, Timer::Connect(state.id(client)));
         }
     }
 
@@ -274,7 +275,7 @@ impl Reactor {
         let request = EngineRequest { head, body: &[], whole: &[], used: 0 };
         match request.is_upgrade().then(|| request.accept()) {
             Some(Ok(accept)) => {
-                let engine = EngineSession::websocket(link, self.now_ms);
+                let engine = EngineSession::websocket(link, self.deadlines.now_ms());
                 let client = self.add_client(Protocol::WebSocket, engine);
                 self.become_websocket(link, client);
                 let range = self.outbox.direct_raw(|out| accept.write(out));

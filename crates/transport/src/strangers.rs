@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use foodtrack_session::{CloseReason, LinkId};
 
 use crate::client::{Client, ClientKey, HandshakeInfo};
+use crate::deadlines::millis;
 use crate::door::DoorRefusal;
 use crate::limits::{CONNECT_TRIES, Limits, STRANGERS_PER_SHARD_MIN};
 use crate::link::{Link, LinkKind};
 use crate::links::key;
-use crate::reactor::{Reactor, millis};
+use crate::reactor::Reactor;
 use crate::seldom::Seldom;
 use crate::waker::Waker;
 
@@ -191,7 +192,7 @@ impl Reactor {
     fn evict_busiest(&mut self, age_ms: u64) -> usize {
         let Some(busiest) = self.lodgers.busiest() else { return 0 };
         let patience_ms = millis(self.config.limits.handshake_timeout);
-        let latest_ms = (self.now_ms + patience_ms).saturating_sub(age_ms);
+        let latest_ms = (self.deadlines.now_ms() + patience_ms).saturating_sub(age_ms);
         let is_old = |link| self.links.get(link).is_some_and(|link| link.deadline_ms <= latest_ms);
         let mut oldest: Vec<LinkId> =
             self.lodgers.of(busiest).filter(|link| self.may_go(*link) && is_old(*link)).collect();
@@ -211,7 +212,7 @@ impl Reactor {
 
     /// The process has no descriptor left. Returns whether somebody was let go of, so that there is one now.
     pub(crate) fn make_room_for_descriptor(&mut self) -> bool {
-        if self.strangers.descriptor_warning.is_due(self.now_ms) {
+        if self.strangers.descriptor_warning.is_due(self.deadlines.now_ms()) {
             tracing::warn!(
                 sockets = self.strangers.sockets.load(Ordering::Relaxed),
                 "no descriptor is left to accept with: silent connections are closed; the hard limit (ulimit -n) is too low"

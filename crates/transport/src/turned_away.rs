@@ -61,6 +61,6 @@ impl Reactor {
     pub(crate) fn turn_away_when_asked(&mut self, link: LinkId, why: TurnedAway) {
         let Some(state) = self.links.get_mut(link) else { return };
         state.turned_away = Some(why);
-        self.watch_link(link, self.now_ms + ASK_MS);
+        self.watch_link(link, self.deadlines.now_ms() + ASK_MS);
     }
 }
