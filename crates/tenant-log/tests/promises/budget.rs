@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use foodtrack_tenant_log::{
     Commit, CommitError, CommitGate, DiskBudget, DiskRoom, LogEntry, RefusedReason, SqliteOptions,
@@ -128,4 +128,61 @@ fn below_the_floor_of_free_bytes_logs_yield_then_durable_events_are_refused_unti
     append(&mut writer, 300, 500_000);
     assert_eq!(writer.refused.pop(), None);
     wait_for(|| !open.log.storage().is_yielding);
+}
+
+/// As [`Told`], and once the disk has too little free, the first commit after a look at it finds no room.
+struct FullAfterLook {
+    free: Arc<AtomicU64>,
+    has_looked: AtomicBool,
+    has_refused: Arc<AtomicBool>,
+}
+
+impl CommitGate for FullAfterLook {
+    fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError> {
+        let is_next = self.has_looked.swap(false, Ordering::Relaxed);
+        if is_next && !self.has_refused.swap(true, Ordering::Relaxed) {
+            return Err(CommitError::DiskFull);
+        }
+        commit()
+    }
+
+    fn disk_room(&self, _: &Path) -> Option<DiskRoom> {
+        let free_bytes = self.free.load(Ordering::Relaxed);
+        self.has_looked.store(free_bytes < 100 * MIB, Ordering::Relaxed);
+        Some(DiskRoom { free_bytes, all_bytes: 1_000 * MIB })
+    }
+}
+
+#[test]
+fn an_index_that_finds_no_room_near_the_budget_does_not_make_the_disk_full() {
+    let directory = tempfile::tempdir().unwrap();
+    let (free, has_refused) = (Arc::new(AtomicU64::new(500 * MIB)), Arc::default());
+    let gate = FullAfterLook {
+        free: Arc::clone(&free),
+        has_looked: AtomicBool::new(false),
+        has_refused: Arc::clone(&has_refused),
+    };
+    let options = SqliteOptions {
+        retention: KEEPS_ALL,
+        budget: DiskBudget { bytes_max: None, free_bytes_min: 50 * MIB },
+        commit_gate: Box::new(gate),
+        ..SqliteOptions::default()
+    };
+    let open = open_sqlite(directory.path(), options);
+    let mut writer = open.writer("t");
+    for n in 1..=20 {
+        append(&mut writer, n, 2_000_000);
+    }
+    // Less than the floor and a quarter: logs yield, and nobody is refused. What is written between two entries is a reason
+    // to look at it.
+    free.store(55 * MIB, Ordering::Relaxed);
+    for n in 21..=40 {
+        append(&mut writer, n, 2_000_000);
+        assert_eq!(writer.refused.pop(), None, "entry {n}");
+        assert_eq!(open.log.storage().state, StorageState::Well, "entry {n}");
+    }
+    assert!(has_refused.load(Ordering::Relaxed), "indexing was never refused");
+    let kept = open.everything(&writer.tenant);
+    assert_eq!(kept.last().unwrap().0, 40);
+    assert!(kept.len() < 40, "logs yield all the same");
 }

@@ -31,7 +31,7 @@ impl Writer {
         if look.excess == 0 || self.maintenance.is_yielding() {
             return Ok(());
         }
-        self.place_all()?;
+        self.index_all()?;
         let sizes = sizes(&self.connection, &self.index)?;
         let all: u64 = sizes.iter().sum();
         // Entries are packed on the disk: they give as much of it as their share of all.
@@ -45,12 +45,19 @@ impl Writer {
     }
 
     /// Indexes every row: sizes are read from the index, and retention releases only indexed rows. While entries keep coming,
-    /// indexing could wait, but not near the budget.
-    fn place_all(&mut self) -> Result<(), CommitError> {
-        self.begin()?;
-        self.index.fill(&self.connection)?;
-        self.commit()?;
-        self.keep();
+    /// indexing could wait, but not near the budget. Where the index finds no room, logs yield as far as they are indexed:
+    /// no entry was refused, and the room that they make lets the next attempt succeed.
+    fn index_all(&mut self) -> Result<(), CommitError> {
+        let indexed = self
+            .begin()
+            .and_then(|()| self.index.fill(&self.connection))
+            .map_err(CommitError::from)
+            .and_then(|()| self.commit());
+        match indexed {
+            Ok(()) => self.keep(),
+            Err(CommitError::DiskFull) if self.undo() => {}
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
