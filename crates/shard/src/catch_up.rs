@@ -87,8 +87,8 @@ impl Tenant {
                 Next::Nothing => return,
                 Next::Live => return self.go_live(turn, place),
                 Next::Drain => return turn.effects.tell_when_drained(client),
-                Next::Entries(offsets) => {
-                    let Some(entry) = self.next_entry(turn, place, offsets) else { return };
+                Next::Entry => {
+                    let Some(entry) = self.next_entry(turn, place) else { return };
                     entries += 1;
                     bytes += entry.bytes();
                     self.replay(turn, place, &entry);
@@ -102,17 +102,17 @@ impl Tenant {
         }
     }
 
-    /// The next entry for a connection, the first of these that is there; `None` where the store must be asked first.
+    /// The next entry for a connection; `None` where the store must be asked first.
     fn next_entry(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         place: u32,
-        offsets: Vec<Offset>,
     ) -> Option<Arc<LogEntry>> {
         let replay = self.members.get_mut(place)?.replay.as_deref_mut()?;
         if let Some(entry) = replay.take() {
             return Some(entry);
         }
+        let offsets = replay.ahead();
         let newest = turn.effects.log().tail(&self.id);
         replay.read_ahead(newest.read_at(&offsets, PAGE_BYTES_MAX));
         if let Some(entry) = replay.take() {

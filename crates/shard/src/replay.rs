@@ -95,8 +95,8 @@ pub(crate) enum Next {
     Live,
     /// The client must take what it was sent.
     Drain,
-    /// The entry that [`Replay::take`] gives, or the one of these places that is first.
-    Entries(Vec<Offset>),
+    /// The entry that [`Replay::take`] gives, or else the first of [`Replay::ahead`] that is there.
+    Entry,
     /// A plan of what comes after this place.
     Plan { after: Offset },
 }
@@ -271,9 +271,14 @@ impl Replay {
             return Next::Drain;
         }
         match next {
-            Some(_) => Next::Entries(self.plan.ahead(PAGE_ENTRIES)),
+            Some(_) => Next::Entry,
             None => Next::Plan { after: self.at },
         }
+    }
+
+    /// The next places of the plan, to be read together. Costs as much as there are: ask once a page, not for each entry.
+    pub(crate) fn ahead(&self) -> Vec<Offset> {
+        self.plan.ahead(PAGE_ENTRIES)
     }
 
     /// How to look at what comes next. `oldest_ms` and `now_ms` are believed time.

@@ -47,7 +47,8 @@ fn who_has_missed_nothing_is_live_at_once_and_who_has_is_not() {
     let mut behind = start(Start::Recovered(cursor(4)));
     assert_eq!(next(&mut behind, false), Next::Plan { after: offset(4) });
     behind.planned(plan(&[], &[6, 8]));
-    assert_eq!(next(&mut behind, false), Next::Entries(vec![offset(6), offset(8)]));
+    assert_eq!(next(&mut behind, false), Next::Entry);
+    assert_eq!(behind.ahead(), [offset(6), offset(8)]);
     assert_eq!(take(&mut behind), None, "nothing was read");
     behind.read_ahead(entries(&[6, 8]));
     assert_eq!((take(&mut behind), take(&mut behind)), (Some(6), Some(8)));
@@ -71,7 +72,8 @@ fn it_waits_for_the_store_and_for_the_client_and_skips_what_is_gone() {
     assert_eq!(replay.next(offset(END), true, || true), Next::Drain);
     assert_eq!(next(&mut replay, false), Next::Nothing);
     assert!(replay.drained() && !replay.drained());
-    assert_eq!(next(&mut replay, false), Next::Entries(vec![offset(3)]));
+    assert_eq!(next(&mut replay, false), Next::Entry);
+    assert_eq!(replay.ahead(), [offset(3)]);
 }
 
 #[test]
