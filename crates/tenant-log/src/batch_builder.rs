@@ -3,8 +3,8 @@
 use foodtrack_contract::Offset;
 
 use crate::encoding::Encoded;
-use crate::packing::{Packer, leave};
-use crate::record_batch::RecordBatch;
+use crate::packing::{Packer, leave, seal};
+use crate::record_batch::{RecordBatch, checksum_beside};
 use crate::{Durability, EntryRef};
 
 /// How many entries a batch takes: a reader of one of them reads them all. With more, their ids would not fit into a row of
@@ -99,21 +99,28 @@ impl BatchBuilder {
         self.has_durable
     }
 
-    /// The finished batch: its entries, compressed.
+    /// The finished batch: its entries, compressed, each column with a checksum.
     pub(crate) fn finish(self, packer: &mut Packer) -> RecordBatch {
-        self.encoded_with(|bytes, out| packer.pack(bytes, out))
+        self.encoded_with(|bytes, ids, out| {
+            let start = out.len();
+            packer.pack(bytes, out);
+            seal(checksum_beside(self.first, ids), out, start);
+        })
     }
 
     /// The entries so far, not compressed, for somebody who reads them at once.
     pub(crate) fn snapshot(&self) -> RecordBatch {
-        self.encoded_with(leave)
+        self.encoded_with(|bytes, _, out| leave(bytes, out))
     }
 
-    fn encoded_with(&self, mut pack: impl FnMut(&[u8], &mut Vec<u8>)) -> RecordBatch {
-        let mut encoded = self.encoded.ids.clone();
-        pack(&self.encoded.heads, &mut encoded);
+    /// `pack` appends heads, and then bodies, to what it is given last. With heads it is given the ids, which have no column
+    /// of their own to be checked by.
+    fn encoded_with(&self, mut pack: impl FnMut(&[u8], &[u8], &mut Vec<u8>)) -> RecordBatch {
+        let Encoded { ids, heads, bodies } = &self.encoded;
+        let mut encoded = ids.clone();
+        pack(heads, ids, &mut encoded);
         let heads_end = encoded.len();
-        pack(&self.encoded.bodies, &mut encoded);
+        pack(bodies, &[], &mut encoded);
         // It may be kept for long.
         encoded.shrink_to_fit();
         RecordBatch {

@@ -1,10 +1,12 @@
 //! Heads and bodies as they are kept: neighbours repeat each other, so that less is written, moved and read.
 //!
 //! Four bytes, little-endian, then the rest. They are the unpacked size, and the rest is an LZ4 block; or they are zero, and
-//! the rest is what it is.
+//! the rest is what it is. Where the bit [`HAS_CHECKSUM`] of them is set, a CRC-32 over all before it comes last; logs of
+//! layouts before 7 have none.
 
 use std::borrow::Cow;
 
+use crc32fast::Hasher;
 use lz4_flex::block::{
     CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size,
 };
@@ -12,6 +14,9 @@ use lz4_flex::block::{
 /// Less is not worth it.
 const PACKED_BYTES_MIN: usize = 512;
 const SIZE_BYTES: usize = 4;
+/// In the last byte of the size: a checksum stands at the end. No size is that large.
+const HAS_CHECKSUM: u8 = 0x40;
+const CHECKSUM_BYTES: usize = 4;
 /// LZ4 gets no more out of a byte.
 const BYTES_PER_BYTE_MAX: usize = 255;
 
@@ -49,6 +54,15 @@ impl Packer {
     }
 }
 
+/// Puts a checksum behind what was packed to `out` from `start` on. `checksum` has hashed what it covers besides.
+pub(crate) fn seal(mut checksum: Hasher, out: &mut Vec<u8>, start: usize) {
+    if let Some(size) = out.get_mut(start + SIZE_BYTES - 1) {
+        *size |= HAS_CHECKSUM;
+        checksum.update(&out[start..]);
+        out.extend_from_slice(&checksum.finalize().to_le_bytes());
+    }
+}
+
 /// Appends bytes as they are.
 pub(crate) fn leave(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&[0; SIZE_BYTES]);
@@ -56,12 +70,23 @@ pub(crate) fn leave(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// What was packed. Nothing at all where it is damaged: entries are then missing, which is found out by whoever takes them
-/// apart.
-pub(crate) fn unpack(bytes: &[u8]) -> Cow<'_, [u8]> {
+/// apart. `checksum` has hashed what its checksum covers besides.
+pub(crate) fn unpack(mut bytes: &[u8], mut checksum: Hasher) -> Cow<'_, [u8]> {
+    let has_checksum = bytes.get(SIZE_BYTES - 1).is_some_and(|size| size & HAS_CHECKSUM != 0);
+    if has_checksum {
+        let Some((packed, expected)) = bytes.split_last_chunk::<CHECKSUM_BYTES>() else {
+            return Cow::default();
+        };
+        checksum.update(packed);
+        if checksum.finalize() != u32::from_le_bytes(*expected) {
+            return Cow::default();
+        }
+        bytes = packed;
+    }
     let Some((size, rest)) = bytes.split_first_chunk::<SIZE_BYTES>() else {
         return Cow::default();
     };
-    let size = u32::from_le_bytes(*size) as usize;
+    let size = u32::from_le_bytes([size[0], size[1], size[2], size[3] & !HAS_CHECKSUM]) as usize;
     if size == 0 {
         return rest.into();
     }
@@ -112,9 +137,9 @@ mod tests {
             let (mut packed, mut left) = (Vec::new(), Vec::new());
             packer.pack(&bytes, &mut packed);
             assert!(packed.len() <= bytes.len() + SIZE_BYTES);
-            assert_eq!(unpack(&packed), bytes);
+            assert_eq!(unpack(&packed, Hasher::new()), bytes);
             leave(&bytes, &mut left);
-            assert_eq!(unpack(&left), bytes);
+            assert_eq!(unpack(&left, Hasher::new()), bytes);
         }
     }
 
@@ -129,7 +154,11 @@ mod tests {
         let (bytes, mut random) = (like_each_other(64), fastrand::Rng::with_seed(7));
         let packed = packed(&bytes);
         for end in 0..packed.len() {
-            assert_eq!(unpack(&packed[..end]), b"".as_slice(), "cut off after {end}");
+            assert_eq!(
+                unpack(&packed[..end], Hasher::new()),
+                b"".as_slice(),
+                "cut off after {end}"
+            );
         }
         for _ in 0..20_000 {
             let mut damaged = packed.clone();
@@ -138,8 +167,35 @@ mod tests {
                 damaged[place] = random.u8(..);
             }
             let said = u32::from_le_bytes(damaged[..4].try_into().unwrap()) as usize;
-            let found = unpack(&damaged).len();
+            damaged[SIZE_BYTES - 1] &= !HAS_CHECKSUM;
+            let found = unpack(&damaged, Hasher::new()).len();
             assert!(found == 0 || found == said || said == 0);
+        }
+    }
+
+    #[test]
+    fn a_checksum_tells_every_changed_bit_and_what_stands_beside() {
+        let beside = |bytes: &[u8]| {
+            let mut checksum = Hasher::new();
+            checksum.update(bytes);
+            checksum
+        };
+        for bytes in [Vec::new(), like_nothing(60), like_each_other(40)] {
+            let mut whole = b"before".to_vec();
+            let start = whole.len();
+            Packer::default().pack(&bytes, &mut whole);
+            seal(beside(b"ids"), &mut whole, start);
+            let whole = &whole[start..];
+            assert_eq!(unpack(whole, beside(b"ids")), bytes);
+            assert_eq!(unpack(whole, beside(b"idt")), b"".as_slice());
+            for place in 0..8 * whole.len() {
+                let mut damaged = whole.to_vec();
+                damaged[place / 8] ^= 1 << (place % 8);
+                let found = unpack(&damaged, beside(b"ids"));
+                // Where the bit is gone that says that there is a checksum, its bytes are too many, and nothing else is wrong.
+                let hides = place == 8 * SIZE_BYTES - 2 && found.starts_with(&bytes);
+                assert!(found.is_empty() || hides, "bit {place} of {}", whole.len());
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use crc32fast::Hasher;
 use foodtrack_contract::Offset;
 
 use crate::encoding::{Entries, Heads, ID_BYTES};
@@ -59,7 +60,15 @@ impl RecordBatch {
     }
 }
 
-/// A batch that can be read: its columns, decompressed.
+/// Begins a checksum of a column: with what else it covers. That of the heads covers the ids.
+pub(crate) fn checksum_beside(first: Offset, ids: &[u8]) -> Hasher {
+    let mut checksum = Hasher::new();
+    checksum.update(&first.get().to_le_bytes());
+    checksum.update(ids);
+    checksum
+}
+
+/// A batch that can be read: its columns, decompressed. What a checksum denies is empty: each of its entries is damaged.
 pub(crate) struct UnpackedBatch<'r> {
     pub(crate) first: Offset,
     ids: &'r [u8],
@@ -75,8 +84,9 @@ impl<'r> UnpackedBatch<'r> {
         heads: &'r [u8],
         bodies: Option<&'r [u8]>,
     ) -> Self {
-        let bodies = bodies.map(unpack).unwrap_or_default();
-        Self { first, ids, heads: unpack(heads), bodies }
+        let heads = unpack(heads, checksum_beside(first, ids));
+        let bodies = bodies.map(|it| unpack(it, checksum_beside(first, &[]))).unwrap_or_default();
+        Self { first, ids, heads, bodies }
     }
 
     pub(crate) fn iter_heads(&self) -> Heads<'_> {

@@ -25,8 +25,12 @@ mod heads;
 mod large_commits;
 #[path = "promises/layout_5.rs"]
 mod layout_5;
+#[path = "promises/layout_6.rs"]
+mod layout_6;
 #[path = "promises/memory.rs"]
 mod memory;
+#[path = "fixtures/old_layouts.rs"]
+mod old_layouts;
 #[path = "promises/patience.rs"]
 mod patience;
 #[path = "promises/submitting.rs"]

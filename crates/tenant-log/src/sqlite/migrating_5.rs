@@ -13,6 +13,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crc32fast::Hasher;
 use rusqlite::{Connection, Row, params};
 
 use super::disk_reserve::DiskReserve;
@@ -27,7 +28,7 @@ const BEGIN: &str = concat!(
     include_str!("schema/6_runs.sql"),
     "ALTER TABLE progress DROP COLUMN unsynced_from;
      ALTER TABLE progress DROP COLUMN last_segment;
-     PRAGMA user_version = 6;",
+     PRAGMA user_version = 7;",
 );
 const END: &str = "DROP TABLE runs_5; DROP TABLE segments;";
 
@@ -47,7 +48,7 @@ pub(super) fn is_under_way(connection: &Connection) -> rusqlite::Result<bool> {
         .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'runs_5'", (), |row| row.get(0))
 }
 
-/// Begins where the database `file` is of layout 5, and goes on until it is of layout 6.
+/// Begins where the database `file` is of layout 5, and goes on until it is of the newest.
 ///
 /// # Errors
 /// [`OpenError`]: where something is missing or damaged before it begins, nothing was changed. Otherwise the next start goes on.
@@ -258,7 +259,7 @@ impl<'c> Moving<'c> {
         Ok(true)
     }
 
-    /// A run's ids, heads and bodies as layout 6 has them.
+    /// A run's ids, heads and bodies as layout 6 had them: without checksums of their own.
     fn columns<'r>(&mut self, row: &'r Row<'_>) -> Result<Columns<'r>, Failure> {
         let [ids, heads, bodies] = match Place::of(row)? {
             None => {
@@ -281,8 +282,9 @@ impl<'c> Moving<'c> {
             it.iter_mut().skip(3).take(1).for_each(|size| *size &= !IS_FRONT_CODED);
             it
         });
+        let plain = |packed| unpack(packed, Hasher::new());
         let entries = ids.len() / ID_BYTES;
-        let whole = front_coded::restore(entries, &unpack(&heads), &unpack(&bodies));
+        let whole = front_coded::restore(entries, &plain(&heads), &plain(&bodies));
         let [heads, bodies] = whole.map(|it| {
             let mut packed = Vec::new();
             self.packer.pack(&it, &mut packed);
@@ -357,7 +359,7 @@ fn delete_through(connection: &Connection, seq: i64) -> rusqlite::Result<Vec<i64
 }
 
 #[cfg(test)]
-#[path = "../../tests/fixtures/layout_5.rs"]
+#[path = "../../tests/fixtures/old_layouts.rs"]
 mod fixture;
 
 #[cfg(test)]
@@ -386,15 +388,19 @@ mod tests {
     #[test]
     fn a_start_that_was_killed_half_way_goes_on_where_it_was() {
         let whole = tempfile::tempdir().unwrap();
-        fixture::unpack(whole.path());
+        fixture::unpack_layout_5(whole.path());
         let expected = rows_of(whole.path());
         for steps in [0, 1, 9, 20, 40] {
             let [directory, image] = [0; 2].map(|_| tempfile::tempdir().unwrap());
-            fixture::unpack(directory.path());
+            fixture::unpack_layout_5(directory.path());
             let file = directory.path().join("log.db");
             let connection = Connection::open(&file).unwrap();
             let mut moving = Moving::new(&connection, &file);
             moving.begin().unwrap();
+            if steps == 9 {
+                // An earlier version began.
+                connection.pragma_update(None, "user_version", 6).unwrap();
+            }
             let moved = (0..steps).take_while(|_| moving.step(1).unwrap()).count();
             assert_eq!(moved, steps.min(32));
             for entry in std::fs::read_dir(directory.path()).unwrap() {
@@ -414,7 +420,7 @@ mod tests {
     #[test]
     fn a_segment_that_is_missing_or_cut_off_is_refused_and_the_log_left_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
-        fixture::unpack(directory.path());
+        fixture::unpack_layout_5(directory.path());
         let segment = directory.path().join("segment-000001");
         let whole = std::fs::read(&segment).unwrap();
         for length in [0, 1, 50_000] {
@@ -430,7 +436,7 @@ mod tests {
     #[test]
     fn a_changed_byte_of_a_segment_is_damage_and_never_another_message() {
         let directory = tempfile::tempdir().unwrap();
-        fixture::unpack(directory.path());
+        fixture::unpack_layout_5(directory.path());
         let segment = directory.path().join("segment-000001");
         let mut bytes = std::fs::read(&segment).unwrap();
         bytes[20_000] ^= 1;

@@ -12,9 +12,6 @@ use crate::support::{
     KEEPS_ALL, OpenLog, id, letter, noise, offset, open_sqlite, request, saved, tenant,
 };
 
-#[path = "../fixtures/layout_5.rs"]
-mod fixture;
-
 /// The tenants of the log. Each has orders of the same names.
 const TENANTS: [&str; 4] = ["one", "two", "three", "four"];
 /// Retention kept so many of the first 35.
@@ -128,7 +125,7 @@ fn check_contents(open: &OpenLog, marks: &[(u64, u64)]) {
 #[test]
 fn a_log_of_layout_5_is_brought_over_whole() {
     let directory = tempfile::tempdir().unwrap();
-    fixture::unpack(directory.path());
+    crate::old_layouts::unpack_layout_5(directory.path());
     let marks = marks(directory.path());
     {
         let open = open(directory.path());

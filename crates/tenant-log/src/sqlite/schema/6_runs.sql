@@ -1,5 +1,5 @@
 -- Messages in the order of arrival, all tenants together, and no index: a commit writes at one place. Those of one tenant
--- that came together, and whose offsets follow each other, share a row (encoding.rs); heads and bodies may be packed
+-- that came together, and whose offsets follow each other, share a row (encoding.rs); heads and bodies may be packed, and have checksums
 -- (packing.rs). What its tenant has trimmed is gone for every reader; a row of which nothing is left is deleted with its
 -- neighbours some time later.
 CREATE TABLE runs (
