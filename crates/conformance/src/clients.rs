@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ahash::HashMap;
-use foodtrack_session::{Event, NamespaceId, Namespaces, Parser};
+use foodtrack_session::{Event, NamespaceId, Parser};
 use foodtrack_transport::{
     Application, ClientKey, CloseReason, Flow, FrameMeta, Handover, HttpRequest, HttpTicket,
     Reactor, Verdict,
@@ -31,7 +31,6 @@ struct Asked {
 
 /// The server of the mode `clients`.
 pub(crate) struct Clients {
-    namespaces: Namespaces,
     verifier: TokenVerifier,
     msgpack_only: bool,
     rooms: Rooms,
@@ -45,9 +44,8 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn new(namespaces: Namespaces, verifier: TokenVerifier, msgpack_only: bool) -> Self {
+    pub(crate) fn new(verifier: TokenVerifier, msgpack_only: bool) -> Self {
         Self {
-            namespaces,
             verifier,
             msgpack_only,
             rooms: Rooms::default(),
@@ -68,7 +66,6 @@ impl Clients {
         arguments: &[&str],
         attachments: &[Vec<u8>],
     ) {
-        let namespace = self.namespaces.name(namespace);
         let answer = Outgoing { namespace, kind: Kind::Ack(id), arguments, attachments };
         answer.send(io, client, FrameMeta::default());
     }
@@ -151,7 +148,7 @@ impl Clients {
         let attachments = &cause.attachments;
         let kept = self.recovery.keep(namespace, room, but_id, name, arguments, attachments);
         let arguments: Vec<_> = kept.arguments.iter().map(String::as_str).collect();
-        let frame = outgoing(self.namespaces.name(namespace), kept, &arguments).frame(io);
+        let frame = outgoing(namespace, kept, &arguments).frame(io);
         for member in self.rooms.members(namespace, room.to_owned()) {
             if Some(*member) != but {
                 io.send(*member, frame);
@@ -170,7 +167,6 @@ impl Clients {
         // As it stands: a client takes the last argument of any event for its offset.
         let offset = self.recovery.offset();
         let meta = FrameMeta { droppable: true, ..FrameMeta::default() };
-        let namespace = self.namespaces.name(namespace);
         for tick in 0..ticks.min(TICKS_MAX) {
             let arguments = [&*tick.to_string(), &offset];
             let kind = Kind::Event("tick", None);
@@ -190,7 +186,7 @@ impl Clients {
         let Some(answer_to) = event.id else { return };
         self.questions += 1;
         let question = Outgoing {
-            namespace: self.namespaces.name(event.namespace),
+            namespace: event.namespace,
             kind: Kind::Event("question", Some(self.questions)),
             arguments: incoming.arguments(),
             attachments: &event.attachments,
@@ -202,7 +198,11 @@ impl Clients {
     }
 }
 
-fn outgoing<'a>(namespace: &'a str, kept: &'a Recent, arguments: &'a [&'a str]) -> Outgoing<'a> {
+fn outgoing<'a>(
+    namespace: NamespaceId,
+    kept: &'a Recent,
+    arguments: &'a [&'a str],
+) -> Outgoing<'a> {
     let kind = Kind::Event(&kept.name, None);
     Outgoing { namespace, kind, arguments, attachments: &kept.attachments }
 }
@@ -245,7 +245,7 @@ impl Application for Clients {
     fn connected(&mut self, io: &mut Reactor, client: ClientKey, namespace: NamespaceId) {
         if let Some(auth) = self.auths.remove(&(client, namespace)) {
             let event = Outgoing {
-                namespace: self.namespaces.name(namespace),
+                namespace,
                 kind: Kind::Event("auth", None),
                 arguments: &[&auth],
                 attachments: &[],
@@ -256,7 +256,7 @@ impl Application for Clients {
         let Some(offset) = socket.recovered else { return };
         for missed in self.recovery.missed(namespace, socket, offset) {
             let arguments: Vec<_> = missed.arguments.iter().map(String::as_str).collect();
-            let event = outgoing(self.namespaces.name(namespace), missed, &arguments);
+            let event = outgoing(namespace, missed, &arguments);
             event.send(io, client, FrameMeta::default());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use foodtrack_session::{Event, NamespaceId, Namespaces};
+use foodtrack_session::{Event, NamespaceId};
 use foodtrack_transport::{
     Application, ClientKey, CloseReason, Data, Flow, FrameMeta, Handover, HttpRequest, HttpTicket,
     Reactor, Verdict,
@@ -16,21 +16,20 @@ const AUTH_AFTER_MS: u64 = 20;
 
 /// Tells a client the `auth` that it connected with, and sends back what it sends.
 pub(crate) struct Echo {
-    namespaces: Namespaces,
     /// The `auth` of those who are still to be told theirs, in the order of joining.
     auths: Vec<(ClientKey, NamespaceId, String)>,
     sockets: u64,
 }
 
 impl Echo {
-    pub(crate) fn new(namespaces: Namespaces) -> Self {
-        Self { namespaces, auths: Vec::new(), sockets: 0 }
+    pub(crate) fn new() -> Self {
+        Self { auths: Vec::new(), sockets: 0 }
     }
 
     fn tell_auth(&mut self, io: &mut Reactor, client: ClientKey) {
         for (_, namespace, auth) in self.auths.extract_if(.., |(other, ..)| *other == client) {
             let event = Outgoing {
-                namespace: self.namespaces.name(namespace),
+                namespace,
                 kind: Kind::Event("auth", None),
                 arguments: &[&auth],
                 attachments: &[],
@@ -97,7 +96,7 @@ impl Application for Echo {
             _ => return Flow::Continue,
         };
         let answer = Outgoing {
-            namespace: self.namespaces.name(event.namespace),
+            namespace: event.namespace,
             kind,
             arguments: incoming.arguments(),
             attachments: &event.attachments,

@@ -65,8 +65,7 @@ struct Flags {
 
 fn main() -> io::Result<()> {
     let flags = Flags::parse();
-    let namespaces = Namespaces::new(&["/", "/custom"]);
-    let config = config(&flags, namespaces.clone());
+    let config = config(&flags, Namespaces::new(&["/", "/custom"]));
     let mut listeners = vec![listen(SocketAddr::from((Ipv4Addr::LOCALHOST, flags.port)))?];
     let address = listeners[0].local_addr()?;
     // A machine without IPv6 is served on IPv4 alone.
@@ -74,10 +73,10 @@ fn main() -> io::Result<()> {
     let reactor = Reactor::new(&Commons::new(config, 1), 0, listeners)?;
     writeln!(io::stdout(), "listening on {address}")?;
     match flags.mode {
-        Mode::Suites => run(reactor, Echo::new(namespaces)),
+        Mode::Suites => run(reactor, Echo::new()),
         Mode::Clients => {
             let verifier = TokenVerifier::new(flags.secret.as_deref().unwrap_or_default());
-            run(reactor, Clients::new(namespaces, verifier, flags.parser.is_some()))
+            run(reactor, Clients::new(verifier, flags.parser.is_some()))
         }
     }
 }

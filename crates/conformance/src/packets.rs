@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use foodtrack_session::Event;
-use foodtrack_transport::{ClientKey, FrameId, FrameMeta, Reactor};
-use foodtrack_wire::socket_io::{
-    self, Arguments, Packet, PacketError, PacketType, split_arguments,
-};
+use foodtrack_session::{Event, NamespaceId};
+use foodtrack_transport::{ClientKey, FrameId, FrameMeta, PacketKind, PacketParts, Reactor};
+use foodtrack_wire::socket_io::{self, Arguments, PacketError, split_arguments};
 
 /// A client's event, its name apart from its arguments.
 pub(crate) struct Incoming<'a> {
@@ -46,44 +44,43 @@ pub(crate) enum Kind<'a> {
 /// A packet to be sent: raw JSON arguments, whose placeholders stand for the attachments.
 #[derive(Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
-    pub(crate) namespace: &'a str,
+    pub(crate) namespace: NamespaceId,
     pub(crate) kind: Kind<'a>,
     pub(crate) arguments: &'a [&'a str],
     pub(crate) attachments: &'a [Vec<u8>],
 }
 
-impl Outgoing<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
-        let binary = !self.attachments.is_empty();
-        let (name, id, kind) = match (self.kind, binary) {
-            (Kind::Event(name, id), false) => (Some(name), id, PacketType::Event),
-            (Kind::Event(name, id), true) => (Some(name), id, PacketType::BinaryEvent),
-            (Kind::Ack(id), false) => (None, Some(id), PacketType::Ack),
-            (Kind::Ack(id), true) => (None, Some(id), PacketType::BinaryAck),
+impl<'a> Outgoing<'a> {
+    fn parts(&self, meta: FrameMeta) -> PacketParts<'a> {
+        let kind = match self.kind {
+            Kind::Event(_, ack_id) => PacketKind::Event { ack_id },
+            Kind::Ack(id) => PacketKind::Ack { id },
         };
-        let attachments = u8::try_from(self.attachments.len()).unwrap_or(u8::MAX);
-        let namespace = self.namespace;
-        socket_io::write_packet(out, &Packet { kind, attachments, namespace, id, data: None });
-        out.push(b'[');
-        if let Some(name) = name {
+        let (namespace, attachments) = (self.namespace, self.attachments);
+        PacketParts { kind, namespace, suffix: None, attachments, meta }
+    }
+
+    fn write_arguments(&self, out: &mut Vec<u8>) {
+        let mut is_first = true;
+        if let Kind::Event(name, _) = self.kind {
             socket_io::write_json_string(out, name);
+            is_first = false;
         }
-        for (place, argument) in self.arguments.iter().enumerate() {
-            if place > 0 || name.is_some() {
+        for argument in self.arguments {
+            if !std::mem::take(&mut is_first) {
                 out.push(b',');
             }
             out.extend_from_slice(argument.as_bytes());
         }
-        out.push(b']');
     }
 
     /// Sends it to one client.
     pub(crate) fn send(&self, io: &mut Reactor, client: ClientKey, meta: FrameMeta) {
-        io.send_packet(client, meta, |out| self.write(out), self.attachments);
+        io.send_packet(client, &self.parts(meta), |out| self.write_arguments(out));
     }
 
     /// Encodes it for many.
     pub(crate) fn frame(&self, io: &mut Reactor) -> FrameId {
-        io.frame(FrameMeta::default(), |out| self.write(out), self.attachments)
+        io.frame(&self.parts(FrameMeta::default()), |out| self.write_arguments(out))
     }
 }

@@ -11,8 +11,8 @@ use std::collections::{HashMap, VecDeque};
 use foodtrack_wire::engine_io::{self, Packet};
 
 use crate::{
-    Backlog, Carrier, CloseReason, Closing, EncodedPacket, End, EngineSession, FinalPoll, LinkId,
-    Lost, PollAnswer, PollStep, Pong, ProbeStep, RequestId,
+    Backlog, Carrier, CloseReason, Closing, End, EngineSession, FinalPoll, LinkId, Lost,
+    PollAnswer, PollStep, Pong, ProbeStep, RequestId,
 };
 
 /// Bytes of an answer: a few messages.
@@ -59,9 +59,12 @@ impl Backlog for Queue {
         self.0.front().map(|item| (encoded(*item).len(), 1))
     }
 
-    fn pop(&mut self, mut each: impl FnMut(EncodedPacket<'_>)) -> bool {
+    fn pop(&mut self, body: &mut Vec<u8>) -> bool {
         let Some(item) = self.0.pop_front() else { return false };
-        each(EncodedPacket::Text(encoded(item).as_bytes()));
+        if !body.is_empty() {
+            body.push(engine_io::SEPARATOR);
+        }
+        body.extend_from_slice(encoded(item).as_bytes());
         true
     }
 

@@ -24,7 +24,7 @@ pub use closed_polling::{ClosedPolling, FinalPoll};
 pub use engine_session::{Closing, End, EngineSession, Leave, Pong};
 pub use heartbeat::{Beat, HeartbeatConfig};
 pub use link_id::LinkId;
-pub use poll_body::{Backlog, EncodedPacket, LastPacket, POLL_PACKETS_MAX};
+pub use poll_body::{Backlog, LastPacket, POLL_PACKETS_MAX};
 pub use polling::{Lost, PollAnswer, PollStep, Polling};
 pub use probe::ProbeStep;
 pub use request_replay::{Carrier, RequestId};

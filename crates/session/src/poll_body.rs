@@ -1,6 +1,6 @@
 //! The bodies that polls are answered with.
 
-use foodtrack_wire::engine_io::{self, Packet, SEPARATOR};
+use foodtrack_wire::engine_io::{self, Packet};
 
 /// Packets in the body of one poll: python-engineio gives a longer body up as an attack.
 pub const POLL_PACKETS_MAX: usize = 16;
@@ -10,20 +10,12 @@ pub trait Backlog {
     /// How large the next message is: bytes, and packets. `None` where nothing waits.
     fn peek(&mut self) -> Option<(usize, usize)>;
 
-    /// Takes the next message and gives its packets. Returns whether there was one.
-    fn pop(&mut self, each: impl FnMut(EncodedPacket<'_>)) -> bool;
+    /// Takes the next message and appends its packets to a body, each behind a separator where there is one before it.
+    /// Returns whether there was one.
+    fn pop(&mut self, body: &mut Vec<u8>) -> bool;
 
     /// Whether nothing waits: then the backlog is to be let go.
     fn is_empty(&self) -> bool;
-}
-
-/// A packet as it leaves on a WebSocket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EncodedPacket<'a> {
-    /// Text, the packet's type in front.
-    Text(&'a [u8]),
-    /// Binary.
-    Binary(&'a [u8]),
 }
 
 /// A packet that a poll may end with.
@@ -60,7 +52,7 @@ pub(crate) fn poll_body<B: Backlog>(
             && (body.is_empty()
                 || body.len() + next_bytes * 4 / 3 <= bytes_max
                     && packets + next_packets <= packets_max)
-            && waiting.pop(|packet| append(&mut body, packet))
+            && waiting.pop(&mut body)
         {
             packets += next_packets;
         }
@@ -74,23 +66,11 @@ pub(crate) fn poll_body<B: Backlog>(
     body
 }
 
-fn append(body: &mut Vec<u8>, packet: EncodedPacket<'_>) {
-    match packet {
-        EncodedPacket::Text(text) => {
-            if !body.is_empty() {
-                body.push(SEPARATOR);
-            }
-            body.extend_from_slice(text);
-        }
-        EncodedPacket::Binary(bytes) => {
-            engine_io::append_to_payload(body, Packet::Binary(bytes));
-        }
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use std::collections::VecDeque;
+
+    use foodtrack_wire::engine_io::SEPARATOR;
 
     use super::*;
 
@@ -109,12 +89,13 @@ pub(crate) mod tests {
             self.0.front().map(|text| (text.len(), 1))
         }
 
-        fn pop(&mut self, mut each: impl FnMut(EncodedPacket<'_>)) -> bool {
+        fn pop(&mut self, body: &mut Vec<u8>) -> bool {
             let Some(text) = self.0.pop_front() else { return false };
-            match text.as_str() {
-                "" => each(EncodedPacket::Binary(b"\x01\x02\x03")),
-                text => each(EncodedPacket::Text(text.as_bytes())),
-            }
+            let packet = match text.strip_prefix('4') {
+                Some(data) => Packet::Text(data),
+                None => Packet::Binary(b"\x01\x02\x03"),
+            };
+            engine_io::append_to_payload(body, packet);
             true
         }
 

@@ -227,7 +227,7 @@ impl Backlog for NoBacklog {
         match *self {}
     }
 
-    fn pop(&mut self, _each: impl FnMut(crate::EncodedPacket<'_>)) -> bool {
+    fn pop(&mut self, _body: &mut Vec<u8>) -> bool {
         match *self {}
     }
 

@@ -128,7 +128,7 @@ impl Tenant {
         turn.counters.events_accepted.add(1);
         let entry = checked.entry(offset, checked.durability(turn), turn.now.believed_ms);
         let (asks_ack, watch) = (checked.policy.acknowledge, checked.policy.watch);
-        let place = LogPlace { offset: offset.get(), is_entry: true, is_stamped: !asks_ack };
+        let place = LogPlace { offset: offset.get(), is_entry: true };
         let meta = checked.meta(Some(place));
         let is_plain = !asks_ack && watch.is_none();
         if is_plain && !self.is_turn_over(turn.has_others) && self.ledger.is_next(offset) {

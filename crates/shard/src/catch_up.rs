@@ -188,9 +188,7 @@ impl Tenant {
             false => (replay.suffix(), None),
         };
         // In one lane: the order is made already. What comes live behind it must know which order it is about.
-        let is_stamped = matches!(suffix, CursorSuffix::At(..));
-        let offset = entry.offset.get();
-        let place_in_log = LogPlace { offset, is_entry: true, is_stamped };
+        let place_in_log = LogPlace { offset: entry.offset.get(), is_entry: true };
         let entity = turn.emission_key.order(entry.entity.as_deref());
         let meta = FrameMeta { place: Some(place_in_log), entity, ..FrameMeta::default() };
         let event = EventFrame { ack_id, ..EventFrame::of(entry, meta, &suffix) };

@@ -3,7 +3,7 @@
 use foodtrack_contract::{
     ApplicationType, ErrorCode, EventType, Permission, Refusal, RoomName, UserRole, is_identifier,
 };
-use foodtrack_transport::{ClientKey, FrameMeta};
+use foodtrack_transport::ClientKey;
 use serde_json::Value;
 
 use crate::effects::Effects;
@@ -258,16 +258,7 @@ impl Tenant {
         answer: &str,
     ) {
         let suffix = self.cursor_suffix_for(turn, client);
-        let meta = FrameMeta { place: suffix.place(), ..FrameMeta::default() };
-        let write = |out: &mut Vec<u8>| {
-            out.extend_from_slice(b"2[\"");
-            out.extend_from_slice(event.as_bytes());
-            out.extend_from_slice(b"\",");
-            out.extend_from_slice(answer.as_bytes());
-            suffix.write(out);
-            out.push(b']');
-        };
-        turn.effects.send_packet(client, meta, write);
+        turn.effects.emit(client, event, &suffix, |out| out.extend_from_slice(answer.as_bytes()));
     }
 
     /// Answers `ping`.
@@ -362,7 +353,7 @@ fn room_id(topic: Topic, argument: &str) -> Result<String, Refusal> {
 }
 
 fn acknowledge_success(turn: &mut Turn<'_, impl Effects>, client: ClientKey, id: u64, data: &str) {
-    Tenant::acknowledge(turn, client, id, |out| {
+    turn.effects.acknowledge(client, id, |out| {
         out.extend_from_slice(b"{\"success\":true,\"data\":");
         out.extend_from_slice(data.as_bytes());
         out.push(b'}');

@@ -18,9 +18,7 @@ impl CursorSuffix {
     /// What a queue must know of a frame with this suffix that is no entry itself.
     pub(crate) fn place(&self) -> Option<LogPlace> {
         match self {
-            Self::At(_, offset) => {
-                Some(LogPlace { offset: offset.get(), is_entry: false, is_stamped: true })
-            }
+            Self::At(_, offset) => Some(LogPlace { offset: offset.get(), is_entry: false }),
             // A list of what overtook is as it is: its frame must not be overtaken itself.
             Self::None | Self::Behind(_) => None,
         }
@@ -35,23 +33,12 @@ impl CursorSuffix {
         }
     }
 
-    /// Appends `,"EPOCH-OFFSET"`.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::None => {}
-            // Of each event, so without the machinery of formats.
-            Self::At(epoch, offset) => {
-                out.extend_from_slice(b",\"");
-                out.extend_from_slice(epoch.digits().as_bytes());
-                out.push(b'-');
-                out.extend_from_slice(itoa::Buffer::new().format(offset.get()).as_bytes());
-                out.push(b'"');
-            }
-            Self::Behind(cursor) => {
-                use std::io::Write as _;
-                // Writing to memory does not fail.
-                let _ = write!(out, ",\"{cursor}\"");
-            }
+    /// Appends what is one recipient's own, as another argument.
+    pub(crate) fn write_own(&self, out: &mut Vec<u8>) {
+        if let Self::Behind(cursor) = self {
+            use std::io::Write as _;
+            // Writing to memory does not fail.
+            let _ = write!(out, ",\"{cursor}\"");
         }
     }
 }

@@ -176,7 +176,7 @@ impl Tenant {
             }
             (ReplyTo::Client { client, ack_id }, Ok(accepted)) => {
                 if let Some(client) = self.present(client) {
-                    Self::acknowledge(turn, client, ack_id, |out| write_accepted(out, accepted));
+                    turn.effects.acknowledge(client, ack_id, |out| write_accepted(out, accepted));
                 }
             }
             (ReplyTo::Client { client, ack_id }, Err(refusal)) => {

@@ -2,8 +2,9 @@
 
 use foodtrack_contract::TenantId;
 use foodtrack_tenant_log::{EntryRef, SubmitError, TenantLog};
-use foodtrack_transport::{ClientKey, CloseReason, FrameMeta};
+use foodtrack_transport::{ClientKey, CloseReason};
 
+use crate::cursor_suffix::CursorSuffix;
 use crate::event_frame::EventFrame;
 use crate::log_link::{Asker, OwnerAsker, ReadJob};
 
@@ -22,8 +23,17 @@ pub(crate) trait Effects {
     /// Sends an event to one client alone.
     fn send_event(&mut self, to: ClientKey, event: &EventFrame<'_>);
 
-    /// Sends a packet to one client alone: `write` appends it as text.
-    fn send_packet(&mut self, to: ClientKey, meta: FrameMeta, write: impl FnOnce(&mut Vec<u8>));
+    /// Sends an event of the server's own to one client alone: `argument` appends its one argument as JSON.
+    fn emit(
+        &mut self,
+        to: ClientKey,
+        event: &str,
+        suffix: &CursorSuffix,
+        argument: impl FnOnce(&mut Vec<u8>),
+    );
+
+    /// Answers a client's event: `answer` appends the answer as JSON.
+    fn acknowledge(&mut self, to: ClientKey, id: u64, answer: impl FnOnce(&mut Vec<u8>));
 
     /// Clients that were to be sent something since this was asked last, and speak a parser in which it cannot be said.
     fn take_unsayable(&mut self) -> Vec<ClientKey>;

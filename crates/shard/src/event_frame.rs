@@ -47,21 +47,9 @@ impl<'a> EventFrame<'a> {
         Self { retries, ack_id, ..Self::of(entry, meta, &CursorSuffix::None) }
     }
 
-    /// Appends it as the text of a packet.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    /// Appends its arguments, all but the cursor that all recipients share.
+    pub(crate) fn write_arguments(&self, out: &mut Vec<u8>) {
         out.reserve(self.message.len() + 96);
-        let mut number = itoa::Buffer::new();
-        if self.attachments.is_empty() {
-            out.push(b'2');
-        } else {
-            out.push(b'5');
-            out.extend_from_slice(number.format(self.attachments.len()).as_bytes());
-            out.push(b'-');
-        }
-        if let Some(id) = self.ack_id {
-            out.extend_from_slice(number.format(id).as_bytes());
-        }
-        out.push(b'[');
         match self.event {
             // Made of letters, ':' and '_'.
             EventName::Builtin(event) => {
@@ -76,7 +64,6 @@ impl<'a> EventFrame<'a> {
             0 => out.extend_from_slice(self.message),
             retries => write_message_again(out, self.message, retries),
         }
-        self.suffix.write(out);
-        out.push(b']');
+        self.suffix.write_own(out);
     }
 }

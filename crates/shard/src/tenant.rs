@@ -12,8 +12,7 @@ use foodtrack_contract::{
     TenantId,
 };
 use foodtrack_tenant_log::{Head, LoggedRoom};
-use foodtrack_transport::{ClientKey, FrameMeta};
-use foodtrack_wire::socket_io::{self, Packet, PacketType};
+use foodtrack_transport::ClientKey;
 use uuid::Uuid;
 
 use crate::clock::rfc3339;
@@ -229,7 +228,6 @@ impl Tenant {
         payload: &str,
     ) {
         let suffix = self.cursor_suffix_for(turn, client);
-        let meta = FrameMeta { place: suffix.place(), ..FrameMeta::default() };
         let timestamp = turn.now.text;
         let message = Message {
             id: Uuid::now_v7(),
@@ -243,15 +241,7 @@ impl Tenant {
             retry_count: 0,
             encrypted: false,
         };
-        let write = |out: &mut Vec<u8>| {
-            out.extend_from_slice(b"2[\"");
-            out.extend_from_slice(event.as_str().as_bytes());
-            out.extend_from_slice(b"\",");
-            message.write_json(out);
-            suffix.write(out);
-            out.push(b']');
-        };
-        turn.effects.send_packet(client, meta, write);
+        turn.effects.emit(client, event.as_str(), &suffix, |out| message.write_json(out));
     }
 
     /// What ends an event to this client.
@@ -266,29 +256,6 @@ impl Tenant {
             Some(replay) => replay.cursor().map_or(CursorSuffix::None, CursorSuffix::of),
             None => self.cursor_suffix(),
         }
-    }
-
-    /// Answers an event that asked for an acknowledgement.
-    pub(crate) fn acknowledge(
-        turn: &mut Turn<'_, impl Effects>,
-        client: ClientKey,
-        id: u64,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) {
-        let packet = Packet {
-            kind: PacketType::Ack,
-            attachments: 0,
-            namespace: "/",
-            id: Some(id),
-            data: None,
-        };
-        let write = |out: &mut Vec<u8>| {
-            socket_io::write_packet(out, &packet);
-            out.push(b'[');
-            write(out);
-            out.push(b']');
-        };
-        turn.effects.send_packet(client, FrameMeta::default(), write);
     }
 
     /// Tells a client that something it sent was refused: in its acknowledgement, or as `system:error`.
@@ -320,7 +287,7 @@ impl Tenant {
             _ => {}
         }
         match ack_id {
-            Some(id) => Self::acknowledge(turn, client, id, |out| {
+            Some(id) => turn.effects.acknowledge(client, id, |out| {
                 out.extend_from_slice(b"{\"success\":false,\"error\":");
                 out.extend_from_slice(refusal.to_json().as_bytes());
                 out.push(b'}');

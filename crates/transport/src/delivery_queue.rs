@@ -5,12 +5,11 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use ahash::HashMap;
-use foodtrack_session::{Backlog, EncodedPacket, Parser};
-use foodtrack_wire::rfc6455::{self, Opcode};
+use foodtrack_session::{Backlog, Parser};
 
-use crate::frame::{Frame, FrameMeta, Urgency, each_server_frame, split_server_frame};
-use crate::outbox::transcode;
-use crate::stamp::restamp;
+use crate::form::{Form, PING};
+use crate::frame::Frame;
+use crate::frame_meta::{FrameMeta, Urgency};
 use crate::waiting::{By, List, NOWHERE, Waiting, WaitingFrames};
 use crate::written_cursor::WrittenCursor;
 
@@ -27,28 +26,28 @@ pub(crate) enum Pushed {
 
 /// What leaves a queue.
 #[derive(Debug)]
-pub(crate) enum Outgoing {
+enum Outgoing {
     /// Engine.IO's ping.
     Ping,
-    /// The bytes that all recipients share.
+    /// As all recipients share it.
     Shared(Arc<Frame>),
-    /// This recipient's own.
-    Own(Box<[u8]>),
+    /// With a cursor of this recipient's own.
+    Own(Arc<Frame>, String),
 }
 
 impl Outgoing {
-    /// As WebSocket frames.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// Appends it in a form. Returns whether it can be said in that.
+    fn append(&self, form: Form, out: &mut Vec<u8>) -> bool {
         match self {
-            Self::Ping => PING,
-            Self::Shared(frame) => &frame.bytes,
-            Self::Own(bytes) => bytes,
+            Self::Ping => {
+                form.join(out, form.ping());
+                true
+            }
+            Self::Shared(frame) => frame.append(form, out),
+            Self::Own(frame, cursor) => frame.append_with(cursor, form, out),
         }
     }
 }
-
-/// Engine.IO's ping as a WebSocket frame.
-const PING: &[u8] = b"\x81\x012";
 
 const LANES: usize = 4;
 
@@ -79,14 +78,14 @@ pub(crate) struct DeliveryQueue {
     written: WrittenCursor,
     /// A ping that waits, and how many frames are to go before it.
     ping_behind: Option<usize>,
-    is_msgpack: bool,
+    parser: Parser,
 }
 
 impl DeliveryQueue {
     /// Whether nothing waits: then the queue is to be let go.
     pub(crate) fn is_empty(&self) -> bool {
         let is_empty = self.waiting.len() == 0 && self.ping_behind.is_none();
-        // Or else the next frame, sent without a queue, would be stamped as if nothing had overtaken.
+        // Or else the next frame, sent without a queue, would carry a cursor as if nothing had overtaken.
         debug_assert!(!is_empty || self.written.beyond().is_empty(), "{:?}", self.written);
         is_empty
     }
@@ -101,9 +100,9 @@ impl DeliveryQueue {
         (self.waiting.len(), self.bytes)
     }
 
-    /// Which encoding the client's packets leave the queue in; they enter it in the default one.
+    /// Which encoding the client's packets leave the queue in.
     pub(crate) fn speak(&mut self, parser: Parser) {
-        self.is_msgpack = parser == Parser::Msgpack;
+        self.parser = parser;
     }
 
     /// Appends a frame within the bounds.
@@ -122,7 +121,7 @@ impl DeliveryQueue {
             }
             self.remove(older);
         }
-        while self.waiting.len() >= messages_max || self.bytes + frame.bytes.len() > bytes_max {
+        while self.waiting.len() >= messages_max || self.bytes + frame.bytes() > bytes_max {
             // A single frame beyond the bound still goes to an empty queue: nothing else could deliver it.
             if self.waiting.len() == 0 {
                 break;
@@ -166,33 +165,38 @@ impl DeliveryQueue {
         (self.last_entry, self.written) = (0, WrittenCursor::default());
     }
 
-    /// Takes what is to go next; `None` when nothing waits.
-    pub(crate) fn pop(&mut self) -> Option<Outgoing> {
-        loop {
-            if self.ping_behind == Some(0) {
-                self.ping_behind = None;
-                return Some(Outgoing::Ping);
-            }
-            let waiting = self.next_place().map(|place| self.remove(place))?;
-            let outgoing = self.stamp(&waiting);
-            if !self.is_msgpack {
-                return Some(outgoing);
-            }
-            // What cannot be said in msgpack is not said.
-            if let Some(outgoing) = in_msgpack(outgoing) {
-                return Some(outgoing);
-            }
-        }
+    /// Takes what is to go next and appends it as WebSocket frames. Returns whether there was anything.
+    pub(crate) fn pop_frames(&mut self, out: &mut Vec<u8>) -> bool {
+        self.pop_as(Form::of(self.parser, false), out)
     }
 
-    /// How large the next one is: bytes, less what a stamp of its own adds, and packets.
+    fn pop_as(&mut self, form: Form, out: &mut Vec<u8>) -> bool {
+        while let Some(outgoing) = self.take() {
+            // What cannot be said in the client's form is not said.
+            if outgoing.append(form, out) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn take(&mut self) -> Option<Outgoing> {
+        if self.ping_behind == Some(0) {
+            self.ping_behind = None;
+            return Some(Outgoing::Ping);
+        }
+        let waiting = self.next_place().map(|place| self.remove(place))?;
+        Some(self.with_cursor(&waiting))
+    }
+
+    /// How large the next one is: bytes of its text form with the cursor that all share, and packets.
     fn next_size(&mut self) -> Option<(usize, usize)> {
         if self.ping_behind == Some(0) {
             return Some((PING.len(), 1));
         }
         let next = self.next_place()?;
         let frame = &self.waiting.get(next)?.frame;
-        Some((frame.bytes.len(), frame.packets()))
+        Some((frame.bytes(), frame.packets()))
     }
 
     fn next_place(&mut self) -> Option<u32> {
@@ -209,23 +213,21 @@ impl DeliveryQueue {
         Some(front)
     }
 
-    /// Gives a frame that goes now the stamp that is true now.
-    fn stamp(&mut self, waiting: &Waiting) -> Outgoing {
-        let (frame, lowest) = (&waiting.frame, self.lowest_offset());
+    /// Gives a frame that goes now the cursor that is true now.
+    fn with_cursor(&mut self, waiting: &Waiting) -> Outgoing {
+        let (frame, lowest) = (Arc::clone(&waiting.frame), self.lowest_offset());
         let Some(place) = frame.meta.place else {
             self.written.settle(lowest);
-            return Outgoing::Shared(Arc::clone(frame));
+            return Outgoing::Shared(frame);
         };
         self.written.pass(place, waiting.is_entry, lowest);
         self.written.settle(lowest);
-        let (through, beyond) = (self.written.through(lowest), self.written.beyond());
-        if !place.is_stamped || (through == place.offset && beyond.is_empty()) {
-            return Outgoing::Shared(Arc::clone(frame));
+        let is_shared_one = self.written.through(lowest) == place.offset;
+        if !frame.has_cursor() || (is_shared_one && self.written.beyond().is_empty()) {
+            return Outgoing::Shared(frame);
         }
-        match restamp(&frame.bytes, place.offset, through, beyond) {
-            Some(bytes) => Outgoing::Own(bytes),
-            None => Outgoing::Shared(Arc::clone(frame)),
-        }
+        let cursor = self.written.to_text(lowest);
+        Outgoing::Own(frame, cursor)
     }
 
     fn lowest_offset(&self) -> Option<u64> {
@@ -236,7 +238,7 @@ impl DeliveryQueue {
     fn insert(&mut self, frame: Arc<Frame>) {
         let meta = frame.meta;
         let lane = meta.lane();
-        self.bytes += frame.bytes.len();
+        self.bytes += frame.bytes();
         let is_entry = self.is_entry(&meta);
         let place = self.waiting.insert(Waiting::new(frame, meta.urgency, is_entry));
         if meta.entity != 0 {
@@ -311,13 +313,13 @@ impl DeliveryQueue {
             && !waiting.is_entry
             && !frame.meta.place.is_some_and(|place| place.is_entry)
             && self.waiting.after(By::Entity, older) == NOWHERE
-            && self.bytes - waiting.frame.bytes.len() + frame.bytes.len() <= bytes_max
+            && self.bytes - waiting.frame.bytes() + frame.bytes() <= bytes_max
     }
 
     fn stand_in(&mut self, frame: Arc<Frame>, older: u32) {
         let Some(waiting) = self.waiting.get_mut(older) else { return };
-        self.bytes += frame.bytes.len();
-        self.bytes -= std::mem::replace(&mut waiting.frame, frame).bytes.len();
+        self.bytes += frame.bytes();
+        self.bytes -= std::mem::replace(&mut waiting.frame, frame).bytes();
     }
 
     /// Drops the oldest droppable frame of the least urgent lane that has one.
@@ -335,7 +337,7 @@ impl DeliveryQueue {
             unreachable!("a list names a frame that does not wait");
         };
         let (meta, lane) = (frame.meta, lane as usize);
-        self.bytes -= frame.bytes.len();
+        self.bytes -= frame.bytes();
         self.waiting.unlink(By::Lane, &mut self.lanes[lane], place);
         if meta.droppable {
             self.waiting.unlink(By::Droppable, &mut self.droppable[lane], place);
@@ -367,32 +369,12 @@ impl Backlog for DeliveryQueue {
         self.next_size()
     }
 
-    fn pop(&mut self, mut each: impl FnMut(EncodedPacket<'_>)) -> bool {
-        let Some(outgoing) = self.pop() else { return false };
-        each_server_frame(outgoing.bytes(), |is_text, payload| {
-            each(match is_text {
-                true => EncodedPacket::Text(payload),
-                false => EncodedPacket::Binary(payload),
-            });
-        });
-        true
+    fn pop(&mut self, body: &mut Vec<u8>) -> bool {
+        self.pop_as(Form::of(self.parser, true), body)
     }
 
     fn is_empty(&self) -> bool {
         self.is_empty()
-    }
-}
-
-/// A Socket.IO packet of the default parser as one of msgpack; anything else as it is.
-fn in_msgpack(outgoing: Outgoing) -> Option<Outgoing> {
-    match split_server_frame(outgoing.bytes()) {
-        Some((true, [b'4', ..], _)) => {
-            let (mut packet, mut frame) = (Vec::new(), Vec::new());
-            transcode(outgoing.bytes(), &mut packet)?;
-            rfc6455::write_frame(&mut frame, Opcode::Binary, &packet);
-            Some(Outgoing::Own(frame.into()))
-        }
-        _ => Some(outgoing),
     }
 }
 

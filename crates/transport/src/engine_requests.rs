@@ -4,6 +4,7 @@ use crate::application::{Application, Flow};
 use crate::client::{HandshakeInfo, OwnedPacket, Protocol};
 use crate::door::DoorRefusal;
 use crate::engine_request::{EngineError, EngineRequest, read_packets};
+use crate::frame_layout::Layout;
 use crate::handover::{Handover, Moved};
 use crate::http::{self, Head};
 use crate::limits::{POSTED_PACKETS_MAX, STRANGER_POSTED_PACKETS_MAX};
@@ -236,9 +237,9 @@ impl Reactor {
         match accept {
             Some(accept) => {
                 self.become_websocket(link, client);
-                let range = self.outbox.direct_raw(|out| accept.write(out));
+                let (range, ()) = self.outbox.direct(|out| accept.write(out));
                 self.outbox.push(client, &mut self.hot[client as usize], range);
-                let range = self.outbox.direct(write_open, &[]);
+                let (range, _) = self.outbox.direct(|out| Layout::text(out, write_open));
                 self.outbox.push(client, &mut self.hot[client as usize], range);
             }
             None => {

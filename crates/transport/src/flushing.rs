@@ -200,11 +200,7 @@ impl Reactor {
         let mut batch = Vec::new();
         while let Some(queue) = &mut state.queue {
             batch.clear();
-            while batch.len() < DRAIN_BYTES_MAX
-                && let Some(outgoing) = queue.pop()
-            {
-                batch.extend_from_slice(outgoing.bytes());
-            }
+            while batch.len() < DRAIN_BYTES_MAX && queue.pop_frames(&mut batch) {}
             if queue.is_empty() {
                 state.queue = None;
             }

@@ -5,6 +5,7 @@ use foodtrack_session::{Beat, CloseReason, Pong};
 use crate::application::Application;
 use crate::client::{ClientId, ClientKey};
 use crate::deadlines::Timer;
+use crate::form::PING;
 use crate::outbox::{Confirmation, Mode};
 use crate::reactor::Reactor;
 use crate::reading::Next;
@@ -96,7 +97,7 @@ impl Reactor {
         }
         state.engine.ping(mark, self.deadlines.now_ms());
         if self.takes_ranges(client) {
-            let range = self.outbox.direct(|out| out.push(b'2'), &[]);
+            let (range, _) = self.outbox.direct(|out| out.extend_from_slice(PING));
             self.outbox.push(client, &mut self.hot[client as usize], range);
         } else {
             self.clients[client as usize].queue.get_or_insert_default().push_ping();

@@ -5,10 +5,10 @@
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use foodtrack_wire::rfc6455::{self, Opcode};
-
-use crate::frame::{Frame, FrameMeta, split_server_frame};
-use crate::stamp::before_offset;
+use crate::form::{Form, Parts};
+use crate::frame::Frame;
+use crate::frame_layout::Layout;
+use crate::frame_meta::FrameMeta;
 
 /// A frame of this turn. Invalid once the turn is flushed; the reactor flushes only between two calls of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,7 @@ struct Node {
 
 struct TurnFrame {
     range: Range,
+    layout: Layout,
     msgpack: Option<Range>,
     meta: FrameMeta,
     shared: Option<Arc<Frame>>,
@@ -115,16 +116,17 @@ impl Outbox {
         self.shared.len() + self.direct.len()
     }
 
-    /// Encodes a frame once for all its recipients: `write` gives the Engine.IO message, `4` and all.
+    /// Encodes a frame once for all its recipients: `write` appends its text form.
     pub(crate) fn frame(
         &mut self,
         meta: FrameMeta,
-        write: impl FnOnce(&mut Vec<u8>),
-        attachments: &[Vec<u8>],
+        write: impl FnOnce(&mut Vec<u8>) -> Layout,
     ) -> FrameId {
-        let range = append(&mut self.shared, write, attachments);
+        let start = place(&self.shared);
+        let layout = write(&mut self.shared);
+        let range = Range { start, end: place(&self.shared) };
         self.note_entry(&meta);
-        self.frames.push(TurnFrame { range, msgpack: None, meta, shared: None });
+        self.frames.push(TurnFrame { range, layout, msgpack: None, meta, shared: None });
         FrameId(u32::try_from(self.frames.len() - 1).unwrap_or(NONE))
     }
 
@@ -133,21 +135,11 @@ impl Outbox {
         self.has_entries |= meta.place.is_some_and(|place| place.is_entry);
     }
 
-    /// Encodes a frame for one recipient.
-    pub(crate) fn direct(
-        &mut self,
-        write: impl FnOnce(&mut Vec<u8>),
-        attachments: &[Vec<u8>],
-    ) -> Range {
-        let range = append(&mut self.direct, write, attachments);
-        Range { start: range.start | DIRECT, end: range.end | DIRECT }
-    }
-
-    /// Appends bytes that are frames already (or an HTTP response) for one recipient.
-    pub(crate) fn direct_raw(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range {
+    /// Encodes something for one recipient: `write` appends a frame in its text form, or what is none of ours.
+    pub(crate) fn direct<L>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> L) -> (Range, L) {
         let start = place(&self.direct);
-        write(&mut self.direct);
-        Range { start: start | DIRECT, end: place(&self.direct) | DIRECT }
+        let layout = write(&mut self.direct);
+        (Range { start: start | DIRECT, end: place(&self.direct) | DIRECT }, layout)
     }
 
     pub(crate) fn range(&self, frame: FrameId) -> Range {
@@ -159,46 +151,42 @@ impl Outbox {
         &buffer[(range.start & !DIRECT) as usize..(range.end & !DIRECT) as usize]
     }
 
-    /// Whether frames end as `meta` says that they do.
-    pub(crate) fn is_stamped_as(&self, range: Range, meta: &FrameMeta) -> bool {
-        meta.place.filter(|place| place.is_stamped).is_none_or(|place| {
-            split_server_frame(self.slice(range))
-                .is_some_and(|(_, text, _)| before_offset(text, place.offset).is_some())
-        })
-    }
-
     /// The frame as something that outlives the turn; made once, whoever else asks.
     pub(crate) fn shared(&mut self, frame: FrameId) -> Arc<Frame> {
-        let place = frame.0 as usize;
-        if let Some(shared) = &self.frames[place].shared {
+        let turn_frame = &self.frames[frame.0 as usize];
+        if let Some(shared) = &turn_frame.shared {
             return Arc::clone(shared);
         }
-        let TurnFrame { range, meta, .. } = self.frames[place];
-        let shared = Arc::new(Frame { bytes: self.slice(range).into(), meta });
-        self.frames[place].shared = Some(Arc::clone(&shared));
+        let TurnFrame { range, msgpack, meta, ref layout, .. } = *turn_frame;
+        let mut shared = Frame::new(meta, layout.clone(), self.slice(range).into());
+        if let Some(range) = msgpack {
+            shared = shared.with_form(Form::WebSocketMsgpack, self.slice(range));
+        }
+        let shared = Arc::new(shared);
+        self.frames[frame.0 as usize].shared = Some(Arc::clone(&shared));
         shared
     }
 
     /// The frame for clients of the msgpack parser; made once. `None` where it cannot be said in msgpack.
     pub(crate) fn msgpack(&mut self, frame: FrameId) -> Option<Range> {
-        let place = frame.0 as usize;
-        if let Some(range) = self.frames[place].msgpack {
-            return Some(range);
+        let TurnFrame { range, msgpack, ref layout, .. } = self.frames[frame.0 as usize];
+        if msgpack.is_some() {
+            return msgpack;
         }
-        let range = self.encode_msgpack(self.frames[place].range, false)?;
-        self.frames[place].msgpack = Some(range);
-        Some(range)
+        let mut encoded = Vec::new();
+        Parts::of(self.slice(range), layout)?.write(Form::WebSocketMsgpack, &mut encoded)?;
+        let start = place(&self.shared);
+        self.shared.extend_from_slice(&encoded);
+        let msgpack = Some(Range { start, end: place(&self.shared) });
+        self.frames[frame.0 as usize].msgpack = msgpack;
+        msgpack
     }
 
-    /// Re-encodes frames of the default parser as one msgpack message.
-    pub(crate) fn encode_msgpack(&mut self, range: Range, direct: bool) -> Option<Range> {
+    /// As [`Self::msgpack`], of a frame for one recipient.
+    pub(crate) fn direct_msgpack(&mut self, range: Range, layout: &Layout) -> Option<Range> {
         let mut encoded = Vec::new();
-        transcode(self.slice(range), &mut encoded)?;
-        let buffer = if direct { &mut self.direct } else { &mut self.shared };
-        let start = place(buffer);
-        rfc6455::write_frame(buffer, Opcode::Binary, &encoded);
-        let bit = if direct { DIRECT } else { 0 };
-        Some(Range { start: start | bit, end: place(buffer) | bit })
+        Parts::of(self.slice(range), layout)?.write(Form::WebSocketMsgpack, &mut encoded)?;
+        Some(self.direct(|out| out.extend_from_slice(&encoded)).0)
     }
 
     /// Adds a range to what the client is to get this turn.
@@ -282,53 +270,6 @@ fn place(buffer: &[u8]) -> u32 {
     u32::try_from(buffer.len()).unwrap_or(DIRECT - 1).min(DIRECT - 1)
 }
 
-/// Appends a text frame that `write` fills, and binary frames behind it.
-fn append(
-    buffer: &mut Vec<u8>,
-    write: impl FnOnce(&mut Vec<u8>),
-    attachments: &[Vec<u8>],
-) -> Range {
-    let start = buffer.len();
-    // The header's length depends on the payload's, which is not known yet: guess the common one, and move if wrong.
-    const GUESS: usize = 4;
-    buffer.extend_from_slice(&[0; GUESS]);
-    write(buffer);
-    let payload_bytes = buffer.len() - start - GUESS;
-    // Written behind the payload first: no memory of its own for ten bytes.
-    let end = buffer.len();
-    rfc6455::write_header(buffer, Opcode::Text, payload_bytes);
-    let mut header = [0; rfc6455::HEADER_BYTES_MAX];
-    let header_bytes = buffer.len() - end;
-    header[..header_bytes].copy_from_slice(&buffer[end..]);
-    buffer.truncate(end);
-    let header = &header[..header_bytes];
-    if header_bytes == GUESS {
-        buffer[start..start + GUESS].copy_from_slice(header);
-    } else {
-        buffer.splice(start..start + GUESS, header.iter().copied());
-    }
-    for attachment in attachments {
-        rfc6455::write_frame(buffer, Opcode::Binary, attachment);
-    }
-    Range { start: place(&buffer[..start]), end: place(buffer) }
-}
-
-/// The frames of one Socket.IO packet as one msgpack packet.
-pub(crate) fn transcode(frames: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let (mut text, mut attachments) = (None, Vec::new());
-    crate::frame::each_server_frame(frames, |is_text, payload| {
-        if is_text {
-            text = std::str::from_utf8(payload).ok().map(str::to_owned);
-        } else {
-            attachments.push(payload.to_vec());
-        }
-    });
-    let text = text?;
-    let packet = foodtrack_wire::socket_io::decode(text.strip_prefix('4')?).ok()?;
-    let attachments: Vec<&[u8]> = attachments.iter().map(Vec::as_slice).collect();
-    foodtrack_wire::msgpack::write_packet(out, &packet, &attachments).ok()
-}
-
 /// Fills `slices` from `parts`; returns how many.
 pub(crate) fn gather<'a>(
     parts: impl Iterator<Item = &'a [u8]>,
@@ -340,4 +281,30 @@ pub(crate) fn gather<'a>(
         count += 1;
     }
     count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame_layout::{Data, write_packet};
+    use crate::packet_parts::PacketParts;
+    use foodtrack_session::NamespaceId;
+
+    #[test]
+    fn a_frame_is_encoded_once_for_a_form_whoever_gets_it() {
+        let mut outbox = Outbox::default();
+        let meta = FrameMeta::default();
+        let head = PacketParts::event(NamespaceId::ROOT, meta).head("/");
+        let data = Data::Arguments(|out: &mut Vec<u8>| out.extend_from_slice(b"\"x\""));
+        let frame = outbox.frame(meta, |out| write_packet(out, &head, data, None, &[]));
+        let range = outbox.msgpack(frame).unwrap();
+        assert_eq!(outbox.msgpack(frame), Some(range));
+        // What is queued has what was encoded for sockets.
+        let shared = outbox.shared(frame);
+        assert!(Arc::ptr_eq(&shared, &outbox.shared(frame)));
+        let mut queued = Vec::new();
+        assert!(shared.append(Form::WebSocketMsgpack, &mut queued));
+        assert_eq!(queued, outbox.slice(range));
+        assert_eq!(outbox.frames.len(), 1);
+    }
 }

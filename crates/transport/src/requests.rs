@@ -278,7 +278,7 @@ impl Reactor {
                 let engine = EngineSession::websocket(link, self.deadlines.now_ms());
                 let client = self.add_client(Protocol::WebSocket, engine);
                 self.become_websocket(link, client);
-                let range = self.outbox.direct_raw(|out| accept.write(out));
+                let (range, ()) = self.outbox.direct(|out| accept.write(out));
                 self.outbox.push(client, &mut self.hot[client as usize], range);
             }
             _ => {

@@ -4,38 +4,33 @@ use std::sync::Arc;
 
 use foodtrack_session::{CloseReason, LinkId, NamespaceId, Parser};
 use foodtrack_wire::rfc6455::Opcode;
-use foodtrack_wire::socket_io::{self, Packet, PacketType};
+use foodtrack_wire::socket_io::{Packet, PacketType};
 
 use crate::client::ClientKey;
 use crate::delivery_queue::Pushed;
-use crate::frame::{Frame, FrameMeta, Urgency};
+use crate::frame::Frame;
+use crate::frame_layout::{Data, Layout, write_packet};
+use crate::frame_meta::{FrameMeta, Urgency};
 use crate::limits::ECHOED_NAMESPACE_BYTES_MAX;
 use crate::outbox::{FrameId, Mode, Range};
+use crate::packet_parts::PacketParts;
 use crate::reactor::Reactor;
 use crate::requests::control;
 
 impl Reactor {
-    /// Encodes an event once for all who get it: `write` appends the Socket.IO packet as text, header and all, whose
-    /// placeholders stand for `attachments`. To be sent within the same call of the application.
+    /// Encodes a packet once for all who get it: `arguments` appends them as JSON, with commas between them, and with
+    /// placeholders for the attachments. To be sent within the same call of the application.
     pub fn frame(
         &mut self,
-        meta: FrameMeta,
-        write: impl FnOnce(&mut Vec<u8>),
-        attachments: &[Vec<u8>],
+        parts: &PacketParts<'_>,
+        arguments: impl FnOnce(&mut Vec<u8>),
     ) -> FrameId {
-        let frame = self.outbox.frame(
-            meta,
-            |out| {
-                out.push(b'4');
-                write(out);
-            },
-            attachments,
-        );
-        debug_assert!(
-            self.outbox.is_stamped_as(self.outbox.range(frame), &meta),
-            "the text lacks the stamp of {meta:?}"
-        );
-        frame
+        debug_assert!(parts.is_consistent(), "{parts:?}");
+        let head = parts.head(self.config.namespaces.name(parts.namespace));
+        let data = Data::Arguments(arguments);
+        let write =
+            |out: &mut Vec<u8>| write_packet(out, &head, data, parts.suffix, parts.attachments);
+        self.outbox.frame(parts.meta, write)
     }
 
     /// Sends a frame to a client. Returns whether the client is there to get it.
@@ -58,7 +53,6 @@ impl Reactor {
 
     #[cold]
     fn send_indirect(&mut self, client: u32, frame: FrameId) {
-        // A queue keeps the text, whose stamp may have to change, and translates what leaves it.
         let is_msgpack = self.clients[client as usize].session.parser() == Parser::Msgpack;
         if is_msgpack {
             // Also where it will wait: then nobody could say of whom it never left.
@@ -78,69 +72,68 @@ impl Reactor {
         std::mem::take(&mut self.unsayable)
     }
 
-    /// Sends a packet of its own to one client: `write` appends it as text, header and all.
+    /// Sends a packet of its own to one client: `arguments` as for [`Self::frame`].
     pub fn send_packet(
         &mut self,
         client: ClientKey,
-        meta: FrameMeta,
-        write: impl FnOnce(&mut Vec<u8>),
-        attachments: &[Vec<u8>],
+        parts: &PacketParts<'_>,
+        arguments: impl FnOnce(&mut Vec<u8>),
     ) {
-        let index = client.index();
-        if self.hot.get(index).is_none_or(|hot| hot.mode == Mode::Gone) {
+        debug_assert!(parts.is_consistent(), "{parts:?}");
+        if self.is_gone(client) {
             return;
         }
-        let packet = |out: &mut Vec<u8>| {
-            out.push(b'4');
-            write(out);
-        };
+        let head = parts.head(self.config.namespaces.name(parts.namespace));
+        let data = Data::Arguments(arguments);
+        let (range, layout) = self
+            .outbox
+            .direct(|out| write_packet(out, &head, data, parts.suffix, parts.attachments));
+        self.send_direct(client, parts.meta, range, layout);
+    }
+
+    /// Sends an Engine.IO or WebSocket message as it is, at an endpoint without Socket.IO.
+    pub fn send_message(&mut self, client: ClientKey, data: crate::Data<'_>) {
+        if self.is_gone(client) {
+            return;
+        }
+        let engine = self.clients[client.index()].protocol == crate::Protocol::EngineIo;
+        let (range, layout) = self.outbox.direct(|out| match data {
+            crate::Data::Text(text) => Layout::text(out, |out| {
+                if engine {
+                    out.push(b'4');
+                }
+                out.extend_from_slice(text.as_bytes());
+            }),
+            crate::Data::Binary(bytes) => Layout::binary(out, bytes),
+        });
+        self.send_range(client.0, FrameMeta::default(), range, layout);
+    }
+
+    fn is_gone(&self, client: ClientKey) -> bool {
+        self.hot.get(client.index()).is_none_or(|hot| hot.mode == Mode::Gone)
+    }
+
+    /// Sends a packet to the one client that it was encoded for, in the client's own form.
+    fn send_direct(&mut self, client: ClientKey, meta: FrameMeta, range: Range, layout: Layout) {
         self.outbox.note_entry(&meta);
-        let mut range = self.outbox.direct(packet, attachments);
-        debug_assert!(
-            self.outbox.is_stamped_as(range, &meta),
-            "the text lacks the stamp of {meta:?}"
-        );
-        if self.clients[index].session.parser() == Parser::Msgpack {
-            let Some(encoded) = self.outbox.encode_msgpack(range, true) else {
+        let mut range = range;
+        if self.clients[client.index()].session.parser() == Parser::Msgpack {
+            let Some(encoded) = self.outbox.direct_msgpack(range, &layout) else {
                 return self.unsayable.push(client);
             };
             if self.takes_ranges(client.0) {
                 range = encoded;
             }
         }
-        self.send_range(client.0, meta, range);
+        self.send_range(client.0, meta, range, layout);
     }
 
-    /// Sends an Engine.IO or WebSocket message as it is, at an endpoint without Socket.IO.
-    pub fn send_message(&mut self, client: ClientKey, data: crate::Data<'_>) {
-        let index = client.index();
-        if self.hot.get(index).is_none_or(|hot| hot.mode == Mode::Gone) {
-            return;
-        }
-        let engine = self.clients[index].protocol == crate::Protocol::EngineIo;
-        let range = match data {
-            crate::Data::Text(text) => self.outbox.direct(
-                |out| {
-                    if engine {
-                        out.push(b'4');
-                    }
-                    out.extend_from_slice(text.as_bytes());
-                },
-                &[],
-            ),
-            crate::Data::Binary(bytes) => self.outbox.direct_raw(|out| {
-                foodtrack_wire::rfc6455::write_frame(out, Opcode::Binary, bytes);
-            }),
-        };
-        self.send_range(client.0, FrameMeta::default(), range);
-    }
-
-    pub(crate) fn send_range(&mut self, client: u32, meta: FrameMeta, range: Range) {
+    fn send_range(&mut self, client: u32, meta: FrameMeta, range: Range, layout: Layout) {
         if self.takes_ranges(client) {
             self.outbox.push(client, &mut self.hot[client as usize], range);
         } else {
-            let bytes = self.outbox.slice(range).into();
-            self.enqueue(client, Arc::new(Frame { bytes, meta }));
+            let text_form = self.outbox.slice(range).into();
+            self.enqueue(client, Arc::new(Frame::new(meta, layout, text_form)));
         }
     }
 
@@ -190,8 +183,8 @@ impl Reactor {
     ) {
         let frame = control(opcode, payload);
         if self.clients[client as usize].engine.websocket_link() == Some(link) {
-            let range = self.outbox.direct_raw(|out| out.extend_from_slice(&frame));
-            self.send_range(client, FrameMeta::CONTROL, range);
+            let (range, ()) = self.outbox.direct(|out| out.extend_from_slice(&frame));
+            self.send_range(client, FrameMeta::CONTROL, range, Layout::Control);
         } else {
             self.send_on_link(link, &frame);
         }
@@ -225,9 +218,17 @@ impl Reactor {
         namespace: &str,
         data: Option<&str>,
     ) {
-        let packet = Packet { kind, attachments: 0, namespace, id: None, data };
-        let write = |out: &mut Vec<u8>| socket_io::write_packet(out, &packet);
-        self.send_packet(ClientKey(client), meta, write, &[]);
+        let client = ClientKey(client);
+        if self.is_gone(client) {
+            return;
+        }
+        let head = Packet { kind, attachments: 0, namespace, id: None, data: None };
+        let data = match data {
+            Some(data) => Data::Value(|out: &mut Vec<u8>| out.extend_from_slice(data.as_bytes())),
+            None => Data::None,
+        };
+        let (range, layout) = self.outbox.direct(|out| write_packet(out, &head, data, None, &[]));
+        self.send_direct(client, meta, range, layout);
     }
 
     pub(crate) fn refuse_unknown(&mut self, client: u32, namespace: &str) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use slab::Slab;
 
-use crate::frame::{Frame, Urgency};
+use crate::frame::Frame;
+use crate::frame_meta::Urgency;
 
 /// No frame's place.
 pub(crate) const NOWHERE: u32 = u32::MAX;

@@ -1,6 +1,6 @@
 //! How far one recipient was written to, while frames of its queue overtake others.
 
-use crate::frame::LogPlace;
+use crate::frame_meta::LogPlace;
 
 /// So many entries may have overtaken lower ones that still wait: a cursor names no more.
 pub(crate) const OVERTAKERS_MAX: usize = 64;
@@ -46,6 +46,17 @@ impl WrittenCursor {
         &self.beyond
     }
 
+    /// What was written, as a cursor says it behind its epoch: `THROUGH+A,B`.
+    pub(crate) fn to_text(&self, lowest: Option<u64>) -> String {
+        let mut digits = itoa::Buffer::new();
+        let mut text = String::from(digits.format(self.through(lowest)));
+        for (nth, offset) in self.beyond.iter().enumerate() {
+            text.push(if nth == 0 { '+' } else { ',' });
+            text.push_str(digits.format(*offset));
+        }
+        text
+    }
+
     /// Whether no entry may overtake another now.
     pub(crate) fn is_full(&self) -> bool {
         self.beyond.len() >= OVERTAKERS_MAX
@@ -57,7 +68,7 @@ mod tests {
     use super::*;
 
     fn written(cursor: &mut WrittenCursor, offset: u64, lowest: Option<u64>) -> (u64, Vec<u64>) {
-        let place = LogPlace { offset, is_entry: true, is_stamped: true };
+        let place = LogPlace { offset, is_entry: true };
         cursor.pass(place, true, lowest);
         cursor.settle(lowest);
         (cursor.through(lowest), cursor.beyond().to_vec())
@@ -77,7 +88,7 @@ mod tests {
     fn nothing_is_claimed_beyond_what_was_queued() {
         let mut cursor = WrittenCursor::default();
         assert_eq!(written(&mut cursor, 3, Some(9)), (3, vec![]));
-        let place = LogPlace { offset: 7, is_entry: false, is_stamped: true };
+        let place = LogPlace { offset: 7, is_entry: false };
         cursor.pass(place, false, Some(9));
         assert_eq!((cursor.through(Some(9)), cursor.beyond()), (7, &[][..]));
     }

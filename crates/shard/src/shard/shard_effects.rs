@@ -3,8 +3,12 @@
 use foodtrack_contract::TenantId;
 use foodtrack_session::NamespaceId;
 use foodtrack_tenant_log::{EntryRef, SubmitError, TenantLog};
-use foodtrack_transport::{ClientKey, CloseReason, FrameId, FrameMeta, Reactor};
+use foodtrack_transport::{
+    ClientKey, CloseReason, FrameId, FrameMeta, PacketKind, PacketParts, Reactor,
+};
+use foodtrack_wire::socket_io;
 
+use crate::cursor_suffix::CursorSuffix;
 use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::log_link::{Asker, LogLink, OwnerAsker, ReadJob};
@@ -20,7 +24,7 @@ impl Effects for ShardEffects<'_> {
     type Frame = FrameId;
 
     fn encode(&mut self, event: &EventFrame<'_>) -> FrameId {
-        self.io.frame(event.meta, |out| event.write(out), event.attachments)
+        with_parts(event, |parts| self.io.frame(parts, |out| event.write_arguments(out)))
     }
 
     #[inline]
@@ -29,11 +33,33 @@ impl Effects for ShardEffects<'_> {
     }
 
     fn send_event(&mut self, to: ClientKey, event: &EventFrame<'_>) {
-        self.io.send_packet(to, event.meta, |out| event.write(out), event.attachments);
+        with_parts(event, |parts| {
+            self.io.send_packet(to, parts, |out| event.write_arguments(out));
+        });
     }
 
-    fn send_packet(&mut self, to: ClientKey, meta: FrameMeta, write: impl FnOnce(&mut Vec<u8>)) {
-        self.io.send_packet(to, meta, write, &[]);
+    fn emit(
+        &mut self,
+        to: ClientKey,
+        event: &str,
+        suffix: &CursorSuffix,
+        argument: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let meta = FrameMeta { place: suffix.place(), ..FrameMeta::default() };
+        with_suffix(suffix, |shared| {
+            let parts =
+                PacketParts { suffix: shared, ..PacketParts::event(NamespaceId::ROOT, meta) };
+            self.io.send_packet(to, &parts, |out| {
+                socket_io::write_json_string(out, event);
+                out.push(b',');
+                argument(out);
+                suffix.write_own(out);
+            });
+        });
+    }
+
+    fn acknowledge(&mut self, to: ClientKey, id: u64, answer: impl FnOnce(&mut Vec<u8>)) {
+        self.io.send_packet(to, &PacketParts::ack(NamespaceId::ROOT, id), answer);
     }
 
     fn take_unsayable(&mut self) -> Vec<ClientKey> {
@@ -91,5 +117,32 @@ impl Effects for ShardEffects<'_> {
 
     fn read_owners(&mut self, tenant: &TenantId, asker: OwnerAsker, orders: Vec<Box<str>>) {
         self.log.read_owners(tenant, asker, orders);
+    }
+}
+
+/// Works with an event in the parts that a frame has.
+fn with_parts<R>(event: &EventFrame<'_>, work: impl FnOnce(&PacketParts<'_>) -> R) -> R {
+    with_suffix(event.suffix, |suffix| {
+        work(&PacketParts {
+            kind: PacketKind::Event { ack_id: event.ack_id },
+            namespace: NamespaceId::ROOT,
+            suffix,
+            attachments: event.attachments,
+            meta: event.meta,
+        })
+    })
+}
+
+/// Works with the part of a suffix that all recipients share.
+fn with_suffix<R>(
+    suffix: &CursorSuffix,
+    work: impl FnOnce(Option<foodtrack_transport::CursorSuffix<'_>>) -> R,
+) -> R {
+    match suffix {
+        CursorSuffix::At(epoch, offset) => work(Some(foodtrack_transport::CursorSuffix {
+            epoch: epoch.digits().as_bytes(),
+            offset: offset.get(),
+        })),
+        CursorSuffix::None | CursorSuffix::Behind(_) => work(None),
     }
 }

@@ -32,9 +32,9 @@ impl Effects for World {
     type Frame = usize;
 
     fn encode(&mut self, event: &EventFrame<'_>) -> usize {
-        let mut text = Vec::new();
-        event.write(&mut text);
-        self.frames.push(String::from_utf8(text).unwrap());
+        let id = event.ack_id.map(|id| id.to_string()).unwrap_or_default();
+        let text = text(&format!("2{id}"), event.suffix, |out| event.write_arguments(out));
+        self.frames.push(text);
         self.frames.len() - 1
     }
 
@@ -48,10 +48,22 @@ impl Effects for World {
         self.send(to, frame);
     }
 
-    fn send_packet(&mut self, to: ClientKey, _: FrameMeta, write: impl FnOnce(&mut Vec<u8>)) {
-        let mut text = Vec::new();
-        write(&mut text);
-        self.sent.push((to.dense(), String::from_utf8(text).unwrap()));
+    fn emit(
+        &mut self,
+        to: ClientKey,
+        event: &str,
+        suffix: &CursorSuffix,
+        argument: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let text = text("2", suffix, |out| {
+            out.extend_from_slice(format!("\"{event}\",").as_bytes());
+            argument(out);
+        });
+        self.sent.push((to.dense(), text));
+    }
+
+    fn acknowledge(&mut self, to: ClientKey, id: u64, answer: impl FnOnce(&mut Vec<u8>)) {
+        self.sent.push((to.dense(), text(&format!("3{id}"), &CursorSuffix::None, answer)));
     }
 
     fn take_unsayable(&mut self) -> Vec<ClientKey> {
@@ -98,6 +110,17 @@ impl Effects for World {
     fn read(&mut self, _: &TenantId, _: Asker, _: ReadJob) {}
 
     fn read_owners(&mut self, _: &TenantId, _: OwnerAsker, _: Vec<Box<str>>) {}
+}
+
+/// A packet as its recipient would read it.
+fn text(head: &str, suffix: &CursorSuffix, arguments: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut text = format!("{head}[").into_bytes();
+    arguments(&mut text);
+    if let CursorSuffix::At(epoch, offset) = suffix {
+        text.extend_from_slice(format!(",\"{epoch}-{}\"", offset.get()).as_bytes());
+    }
+    text.push(b']');
+    String::from_utf8(text).unwrap()
 }
 
 struct Test {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::frame_layout::Layout;
 
 mod conflation;
 mod cursors;
@@ -6,13 +7,24 @@ mod model;
 
 fn frame(name: u8, urgency: Urgency, entity: u64, droppable: bool) -> Arc<Frame> {
     let meta = FrameMeta { urgency, entity, droppable, ..FrameMeta::default() };
-    let mut bytes = vec![name; 10];
-    (bytes[0], bytes[1]) = (0x82, 8);
-    Arc::new(Frame { bytes: bytes.into(), meta })
+    binary(meta, &[name; 8])
 }
 
+fn binary(meta: FrameMeta, payload: &[u8]) -> Arc<Frame> {
+    let mut bytes = Vec::new();
+    let layout = Layout::binary(&mut bytes, payload);
+    Arc::new(Frame::new(meta, layout, bytes.into()))
+}
+
+/// What goes next, as WebSocket frames.
+fn pop(queue: &mut DeliveryQueue) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    queue.pop_frames(&mut out).then_some(out)
+}
+
+/// The first bytes of what goes, in its order.
 fn drain(queue: &mut DeliveryQueue) -> Vec<u8> {
-    std::iter::from_fn(|| queue.pop()).map(|out| out.bytes()[2]).collect()
+    std::iter::from_fn(|| pop(queue)).map(|frames| frames[2]).collect()
 }
 
 #[test]
@@ -99,10 +111,10 @@ fn a_ping_alone_is_something_to_send() {
 fn a_session_that_ended_leaves_nothing_of_the_log_to_the_next_one() {
     let mut queue = DeliveryQueue::default();
     let meta = FrameMeta {
-        place: Some(crate::LogPlace { offset: 5, is_entry: true, is_stamped: false }),
+        place: Some(crate::LogPlace { offset: 5, is_entry: true }),
         ..FrameMeta::default()
     };
-    queue.push(Arc::new(Frame { bytes: Box::new([0x81, 1, b'x']), meta }), 100, 10_000);
+    queue.push(binary(meta, b"x"), 100, 10_000);
     queue.push(frame(b'a', Urgency::Low, 0, false), 100, 10_000);
     queue.push_ping();
     queue.forget_log();

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use foodtrack_session::{Event, HeartbeatConfig, NamespaceId, Namespaces};
 use foodtrack_transport::{
-    Application, ClientKey, CloseReason, Commons, Endpoint, Flow, FrameMeta, Handover, HttpRequest,
-    HttpTicket, Limits, LogPlace, OriginPolicy, Protocol, Reactor, ReactorConfig, ReactorStats,
-    TrustedProxies, Urgency, Verdict, Waker, listen,
+    Application, ClientKey, CloseReason, Commons, CursorSuffix, Endpoint, Flow, FrameMeta,
+    Handover, HttpRequest, HttpTicket, Limits, LogPlace, OriginPolicy, PacketParts, Protocol,
+    Reactor, ReactorConfig, ReactorStats, TrustedProxies, Urgency, Verdict, Waker, listen,
 };
 use foodtrack_wire::socket_io::split_arguments;
 use test_support::{let_pass, wait_until};
@@ -216,15 +216,21 @@ struct App {
     batches: usize,
 }
 
+fn parts(meta: FrameMeta) -> PacketParts<'static> {
+    PacketParts::event(NamespaceId::ROOT, meta)
+}
+
 impl App {
     /// Appends an entry to the log and sends it to the client.
     fn log(&mut self, io: &mut Reactor, client: ClientKey, urgency: Urgency, filler: usize) {
         self.offset += 1;
         self.shown.lock().unwrap().entries = self.offset;
-        let place = Some(LogPlace { offset: self.offset, is_entry: true, is_stamped: true });
+        let place = Some(LogPlace { offset: self.offset, is_entry: true });
         let meta = FrameMeta { urgency, place, ..FrameMeta::default() };
-        let text = format!("2[\"e{0}\",\"{1}\",\"k-{0}\"]", self.offset, "x".repeat(filler));
-        let frame = io.frame(meta, |out| out.extend_from_slice(text.as_bytes()), &[]);
+        let suffix = Some(CursorSuffix { epoch: b"k", offset: self.offset });
+        let stamped = PacketParts { suffix, ..parts(meta) };
+        let arguments = format!("\"e{}\",\"{}\"", self.offset, "x".repeat(filler));
+        let frame = io.frame(&stamped, |out| out.extend_from_slice(arguments.as_bytes()));
         io.send(client, frame);
     }
 
@@ -310,15 +316,11 @@ impl Application for App {
         }
         if let "\"flood\"" | "\"floodAll\"" = name {
             let filler = [b'x'; 64 * 1024];
-            let frame = io.frame(
-                FrameMeta::default(),
-                |out| {
-                    out.extend_from_slice(b"2[\"flood\",\"");
-                    out.extend_from_slice(&filler);
-                    out.extend_from_slice(b"\"]");
-                },
-                &[],
-            );
+            let frame = io.frame(&parts(FrameMeta::default()), |out| {
+                out.extend_from_slice(b"\"flood\",\"");
+                out.extend_from_slice(&filler);
+                out.push(b'"');
+            });
             let everybody = if name == "\"flood\"" { vec![client] } else { io.clients() };
             for _ in 0..count {
                 for client in &everybody {
@@ -327,9 +329,9 @@ impl Application for App {
             }
             return Flow::Continue;
         }
-        let echo = format!("2[\"echo\",{rest}]");
-        let write = |out: &mut Vec<u8>| out.extend_from_slice(echo.as_bytes());
-        io.send_packet(client, FrameMeta::default(), write, &[]);
+        let echo = format!("\"echo\",{rest}");
+        let arguments = |out: &mut Vec<u8>| out.extend_from_slice(echo.as_bytes());
+        io.send_packet(client, &parts(FrameMeta::default()), arguments);
         match name {
             "\"pause\"" => Flow::PauseMs(15),
             "\"yield\"" => Flow::Yield,
@@ -360,8 +362,8 @@ impl Application for App {
             self.log(io, client, Urgency::Medium, 0);
             return io.tell_when_drained(client);
         }
-        let write = |out: &mut Vec<u8>| out.extend_from_slice(b"2[\"drained\",0]");
-        io.send_packet(client, FrameMeta::default(), write, &[]);
+        let arguments = |out: &mut Vec<u8>| out.extend_from_slice(b"\"drained\",0");
+        io.send_packet(client, &parts(FrameMeta::default()), arguments);
     }
 
     fn acknowledged(&mut self, _io: &mut Reactor, _client: ClientKey, _event: Event<'_>) -> bool {

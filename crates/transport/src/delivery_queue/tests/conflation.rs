@@ -4,7 +4,7 @@ use super::*;
 
 fn value(name: u8, entity: u64, conflates: bool) -> Arc<Frame> {
     let meta = FrameMeta { entity, droppable: true, conflates, ..FrameMeta::default() };
-    Arc::new(Frame { bytes: Box::new([0x82, 1, name]), meta })
+    binary(meta, &[name])
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn what_took_a_popped_values_place_conflates_in_its_turn() {
     let mut queue = DeliveryQueue::default();
     queue.push(value(b'a', 42, true), 100, 10_000);
     queue.push(frame(b'b', Urgency::Low, 0, false), 100, 10_000);
-    assert_eq!(queue.pop().unwrap().bytes()[2], b'a');
+    assert_eq!(pop(&mut queue).unwrap()[2], b'a');
     assert_eq!(queue.push(value(b'c', 42, true), 100, 10_000), Pushed::Queued { dropped: 0 });
     assert_eq!(queue.push(value(b'd', 42, true), 100, 10_000), Pushed::Queued { dropped: 1 });
     assert_eq!(drain(&mut queue), *b"db");

@@ -1,39 +1,50 @@
-//! The stamps of frames that overtake.
+//! The cursors of frames that overtake.
 
 use foodtrack_contract::CURSOR_BEYOND_MAX;
+use foodtrack_session::NamespaceId;
 
 use super::*;
-use crate::frame::{LogPlace, each_server_frame};
+use crate::frame_layout::{Data, write_packet};
+use crate::frame_meta::LogPlace;
+use crate::packet_parts::{CursorSuffix, PacketKind, PacketParts};
 use crate::written_cursor::OVERTAKERS_MAX;
 
-pub(super) fn placed(
-    text: &str,
+/// An event with raw arguments; with a cursor at its end, where it has a place and `has_cursor`.
+pub(super) fn event(
+    arguments: &str,
+    ack_id: Option<u64>,
     meta: FrameMeta,
-    offset: u64,
-    is_entry: bool,
-    is_stamped: bool,
+    has_cursor: bool,
 ) -> Arc<Frame> {
+    let suffix = meta.place.filter(|_| has_cursor);
+    let parts = PacketParts {
+        kind: PacketKind::Event { ack_id },
+        suffix: suffix.map(|place| CursorSuffix { epoch: b"k", offset: place.offset }),
+        ..PacketParts::event(NamespaceId::ROOT, meta)
+    };
     let mut bytes = Vec::new();
-    rfc6455::write_frame(&mut bytes, Opcode::Text, text.as_bytes());
-    let place = Some(LogPlace { offset, is_entry, is_stamped });
-    Arc::new(Frame { bytes: bytes.into(), meta: FrameMeta { place, ..meta } })
+    let data = Data::Arguments(|out: &mut Vec<u8>| out.extend_from_slice(arguments.as_bytes()));
+    let layout = write_packet(&mut bytes, &parts.head("/"), data, parts.suffix, &[]);
+    Arc::new(Frame::new(meta, layout, bytes.into()))
+}
+
+pub(super) fn at(offset: u64, is_entry: bool) -> Option<LogPlace> {
+    Some(LogPlace { offset, is_entry })
 }
 
 fn entry(offset: u64, urgency: Urgency, entity: u64) -> Arc<Frame> {
-    let meta = FrameMeta { urgency, entity, ..FrameMeta::default() };
-    placed(&format!("42[\"e{offset}\",\"k-{offset}\"]"), meta, offset, true, true)
+    let meta = FrameMeta { urgency, entity, place: at(offset, true), ..FrameMeta::default() };
+    event(&format!("\"e{offset}\""), None, meta, true)
 }
 
-pub(super) fn text(outgoing: &Outgoing) -> String {
-    let mut text = String::new();
-    each_server_frame(outgoing.bytes(), |_, payload| {
-        text.push_str(std::str::from_utf8(payload).unwrap());
-    });
-    text
+/// The text of what goes next.
+pub(super) fn next_text(queue: &mut DeliveryQueue) -> Option<String> {
+    let mut body = Vec::new();
+    queue.pop_as(Form::PollingText, &mut body).then(|| String::from_utf8(body).unwrap())
 }
 
 fn texts(queue: &mut DeliveryQueue) -> Vec<String> {
-    std::iter::from_fn(|| queue.pop()).map(|outgoing| text(&outgoing)).collect()
+    std::iter::from_fn(|| next_text(queue)).collect()
 }
 
 fn push_all(queue: &mut DeliveryQueue, frames: impl IntoIterator<Item = Arc<Frame>>) {
@@ -51,11 +62,10 @@ fn a_frame_that_overtakes_carries_the_cursor_as_it_stands() {
             entry(5, Urgency::Medium, 0),
             entry(7, Urgency::Medium, 0),
             entry(9, Urgency::Urgent, 0),
-            placed(
-                "42[\"v\",\"k-9\"]",
-                FrameMeta { urgency: Urgency::High, ..FrameMeta::default() },
-                9,
-                false,
+            event(
+                "\"v\"",
+                None,
+                FrameMeta { urgency: Urgency::High, place: at(9, false), ..FrameMeta::default() },
                 true,
             ),
         ],
@@ -74,20 +84,20 @@ fn frames_in_their_order_go_out_as_their_shared_bytes() {
         (1..100).map(|offset| entry(offset, Urgency::Medium, offset % 5)).collect();
     push_all(&mut queue, frames.iter().cloned());
     for frame in &frames {
-        let Some(Outgoing::Shared(popped)) = queue.pop() else { panic!("its own bytes") };
+        let Some(Outgoing::Shared(popped)) = queue.take() else { panic!("its own bytes") };
         assert!(Arc::ptr_eq(frame, &popped));
     }
 }
 
 #[test]
-fn an_entry_that_asks_for_an_acknowledgement_counts_but_bears_no_stamp() {
+fn an_entry_that_asks_for_an_acknowledgement_counts_but_bears_no_cursor() {
     let mut queue = DeliveryQueue::default();
-    let urgent = FrameMeta { urgency: Urgency::Urgent, ..FrameMeta::default() };
+    let urgent = FrameMeta { urgency: Urgency::Urgent, place: at(9, true), ..FrameMeta::default() };
     push_all(
         &mut queue,
         [
             entry(5, Urgency::Medium, 0),
-            placed("429[\"ask\"]", urgent, 9, true, false),
+            event("\"ask\"", Some(9), urgent, false),
             entry(10, Urgency::High, 0),
         ],
     );
@@ -101,8 +111,8 @@ fn an_entry_that_asks_for_an_acknowledgement_counts_but_bears_no_stamp() {
 fn when_the_list_is_full_nothing_overtakes_until_the_lowest_went() {
     assert_eq!(OVERTAKERS_MAX, CURSOR_BEYOND_MAX);
     let mut queue = DeliveryQueue::default();
-    let volatile = FrameMeta { entity: 42, ..FrameMeta::default() };
-    push_all(&mut queue, [placed("42[\"v\",\"k-0\"]", volatile, 0, false, true)]);
+    let volatile = FrameMeta { entity: 42, place: at(0, false), ..FrameMeta::default() };
+    push_all(&mut queue, [event("\"v\"", None, volatile, true)]);
     push_all(&mut queue, [entry(1, Urgency::Medium, 42), entry(2, Urgency::Low, 0)]);
     push_all(&mut queue, (3..100).map(|offset| entry(offset, Urgency::Urgent, 0)));
     let texts = texts(&mut queue);
@@ -125,33 +135,35 @@ fn an_entry_that_comes_again_moves_no_cursor() {
 }
 
 #[test]
-fn a_msgpack_client_reads_its_own_stamp_too() {
+fn a_msgpack_client_reads_its_own_cursor_too() {
     let mut queue = DeliveryQueue::default();
     queue.speak(Parser::Msgpack);
     push_all(&mut queue, [entry(5, Urgency::Medium, 0), entry(9, Urgency::Urgent, 0)]);
     queue.push_ping();
-    let mut stamps = Vec::new();
-    while let Some(outgoing) = queue.pop() {
-        each_server_frame(outgoing.bytes(), |is_text, payload| {
-            if is_text {
-                return stamps.push(String::from_utf8(payload.to_vec()).unwrap());
+    let mut cursors = Vec::new();
+    while let Some(frames) = pop(&mut queue) {
+        match &frames[..] {
+            [0x82, bytes, message @ ..] if message.len() == usize::from(*bytes) => {
+                let packet = foodtrack_wire::msgpack::decode(message, usize::MAX).unwrap();
+                cursors.push(packet.data.unwrap());
             }
-            let packet = foodtrack_wire::msgpack::decode(payload, usize::MAX).unwrap();
-            stamps.push(packet.data.unwrap());
-        });
+            [0x81, 1, ping] => cursors.push(char::from(*ping).into()),
+            frames => panic!("{frames:?}"),
+        }
     }
-    assert_eq!(stamps, [r#"["e9","k-4+9"]"#, r#"["e5","k-9"]"#, "2"]);
+    assert_eq!(cursors, [r#"["e9","k-4+9"]"#, r#"["e5","k-9"]"#, "2"]);
 }
 
 #[test]
 fn what_is_dropped_holds_no_overtaker_back() {
     let mut queue = DeliveryQueue::default();
-    let low = FrameMeta { urgency: Urgency::Low, droppable: true, ..FrameMeta::default() };
-    push_all(&mut queue, [placed("42[\"e5\",\"k-5\"]", low, 5, true, true)]);
+    let place = at(5, true);
+    let low = FrameMeta { urgency: Urgency::Low, droppable: true, place, ..FrameMeta::default() };
+    push_all(&mut queue, [event("\"e5\"", None, low, true)]);
     push_all(&mut queue, [entry(9, Urgency::Urgent, 0)]);
-    assert_eq!(text(&queue.pop().unwrap()), r#"42["e9","k-4+9"]"#);
-    let control = Arc::new(Frame { bytes: Box::new([0x81, 1, b'x']), meta: FrameMeta::CONTROL });
+    assert_eq!(next_text(&mut queue).unwrap(), r#"42["e9","k-4+9"]"#);
+    let control = event("", None, FrameMeta::CONTROL, false);
     assert_eq!(queue.push(control, 1, 1 << 20), Pushed::Queued { dropped: 1 });
-    assert_eq!(text(&queue.pop().unwrap()), "x");
+    assert_eq!(next_text(&mut queue).unwrap(), "42[]");
     assert!(queue.is_empty(), "with nothing left to cover");
 }

@@ -1,11 +1,11 @@
-//! Random backlogs against a client that keeps the last stamp it saw, and may be torn away at any moment.
+//! Random backlogs against a client that keeps the last cursor it saw, and may be torn away at any moment.
 
 use std::collections::HashMap;
 
 use foodtrack_contract::{Cursor, Offset};
 use proptest::prelude::*;
 
-use super::cursors::{placed, text};
+use super::cursors::{at, event, next_text};
 use super::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +13,7 @@ enum Kind {
     Entry,
     /// An entry that asks for an acknowledgement.
     Asking,
-    /// Stamped, but not in the log.
+    /// With a cursor, but not in the log.
     Volatile,
     /// Says nothing of the log.
     Bare,
@@ -71,7 +71,7 @@ struct Model {
     /// By the numbers of what was sent.
     got: Vec<bool>,
     cursor: Cursor,
-    /// Entries that came without a stamp since the last stamp.
+    /// Entries that came without a cursor since the last cursor.
     unconfirmed: Vec<usize>,
     last_of_entity: HashMap<u64, usize>,
     /// What a ping waits for.
@@ -102,13 +102,13 @@ impl Model {
             assert!(last.is_none_or(|last| last < number), "{text} came behind a later one");
         }
         match (sent.kind, parts.nth(1)) {
-            (Kind::Entry | Kind::Volatile, Some(stamp)) => {
-                self.cursor = Cursor::parse(stamp).unwrap_or_else(|| panic!("{stamp}"));
+            (Kind::Entry | Kind::Volatile, Some(cursor)) => {
+                self.cursor = Cursor::parse(cursor).unwrap_or_else(|| panic!("{cursor}"));
                 self.unconfirmed.clear();
             }
             (Kind::Asking, None) => self.unconfirmed.push(number),
             (Kind::Bare, None) => {}
-            (kind, stamp) => panic!("{kind:?} with {stamp:?}"),
+            (kind, cursor) => panic!("{kind:?} with {cursor:?}"),
         }
         // The connection may be torn now.
         for (number, sent) in self.sent.iter().enumerate().filter(|(_, sent)| sent.is_entry()) {
@@ -139,8 +139,8 @@ fn check(operations: &[Operation], messages_max: usize, direct: bool) {
     let drain = |queue: &mut Option<DeliveryQueue>, model: &mut Model, count| {
         for _ in 0..count {
             let Some(some) = queue else { break };
-            let outgoing = some.pop().unwrap();
-            model.receive(&text(&outgoing), !some.is_empty());
+            let text = next_text(some).unwrap();
+            model.receive(&text, !some.is_empty());
             if some.is_empty() {
                 *queue = None;
             }
@@ -163,20 +163,18 @@ fn check(operations: &[Operation], messages_max: usize, direct: bool) {
                 let number = model.sent.len();
                 model.got.push(false);
                 model.sent.push(Sent { kind, entity, droppable, offset: log });
-                let meta = FrameMeta { urgency, entity, droppable, conflates, place: None };
-                let stamped = format!("42[\"{number}\",\"k-{log}\"]");
-                let bare = format!("42[\"{number}\",1]");
-                let frame = match kind {
-                    Kind::Entry => placed(&stamped, meta, log, true, true),
-                    Kind::Asking => placed(&bare, meta, log, true, false),
-                    Kind::Volatile => placed(&stamped, meta, log, false, true),
-                    Kind::Bare => {
-                        let frame = placed(&bare, meta, 0, false, false);
-                        Arc::new(Frame { bytes: frame.bytes.clone(), meta })
-                    }
+                let place = at(log, is_entry).filter(|_| !matches!(kind, Kind::Bare));
+                let meta = FrameMeta { urgency, entity, droppable, conflates, place };
+                let has_cursor = matches!(kind, Kind::Entry | Kind::Volatile);
+                let arguments = match has_cursor {
+                    true => format!("\"{number}\""),
+                    false => format!("\"{number}\",1"),
                 };
+                let frame = event(&arguments, None, meta, has_cursor);
                 if direct && queue.is_none() {
-                    model.receive(&text(&Outgoing::Shared(frame)), false);
+                    let mut text = Vec::new();
+                    assert!(frame.append(Form::PollingText, &mut text));
+                    model.receive(std::str::from_utf8(&text).unwrap(), false);
                     continue;
                 }
                 match queue.get_or_insert_default().push(frame, messages_max, 1 << 20) {
@@ -201,21 +199,21 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_last_stamp_tells_exactly_what_arrived(
+    fn the_last_cursor_tells_exactly_what_arrived(
         operations in prop::collection::vec(operation(), 0..120), direct in any::<bool>()
     ) {
         check(&operations, 10_000, direct);
     }
 
     #[test]
-    fn the_last_stamp_tells_what_arrived_where_frames_are_dropped(
+    fn the_last_cursor_tells_what_arrived_where_frames_are_dropped(
         operations in prop::collection::vec(operation(), 0..200), messages_max in 8..24_usize
     ) {
         check(&operations, messages_max, true);
     }
 
     #[test]
-    fn the_last_stamp_tells_what_arrived_where_the_list_is_full(
+    fn the_last_cursor_tells_what_arrived_where_the_list_is_full(
         pushes in prop::collection::vec(operation(), 100..300)
     ) {
         let pushes: Vec<_> =
