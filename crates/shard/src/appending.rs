@@ -240,6 +240,11 @@ pub(crate) fn away(reason: RefusedReason) -> Refusal {
     if code == ErrorCode::StorageFailed { refusal } else { refusal.retry_after_ms(1_000) }
 }
 
+/// Why what must be kept was not taken.
+pub(crate) fn not_taken(error: SubmitError) -> Refusal {
+    NotAppended::Submit(error).refusal()
+}
+
 /// Why a message is not in the log.
 #[derive(Debug)]
 enum NotAppended {

@@ -10,7 +10,7 @@ use crate::effects::Effects;
 use crate::intake::Stopped;
 use crate::intake::Whose;
 use crate::members::{Connection, Room};
-use crate::sessions::RoomReply;
+use crate::sessions::{RoomChange, RoomReply};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -104,29 +104,24 @@ impl Tenant {
             Topic::Customer => RoomName::User(&id),
             Topic::Route => RoomName::DeliveryRoute(&id),
         };
-        let changed = if joins {
-            self.join_room(turn, place, name)?
-        } else {
-            let was_in = !self.is_always_in(place, name) && self.members.leave(place, name);
-            if was_in {
-                self.has_left(place, name);
-            }
-            was_in
-        };
+        let joins_now = joins && self.join_room(turn, place, name)?;
         let room = name.of(&tenant).to_string();
         let kind = name.room_type();
         let answer = serde_json::json!({ "room": room, "type": kind }).to_string();
         let event = if joins { "subscribed" } else { "unsubscribed" };
         let Some(to) = self.addressee(place) else { return Ok(()) };
-        // Who is told that it is in a room is in it again when its session comes back, whatever happens.
-        let is_own =
-            self.members.get(place).is_some_and(|connection| connection.is_in_from_the_start(name));
-        let must_keep = !is_own && (changed || joins && self.sessions.is_unkept(&to.sid));
-        let joined = (joins && must_keep).then(|| name.into());
-        let reply = RoomReply { to, joined, event, answer, ack_id };
+        // What it is told is so again when its session comes back, whatever happens.
+        let is_own = self.is_always_in(place, name);
+        let must_keep = !is_own && (!joins || joins_now || self.sessions.is_unkept(&to.sid));
+        let change = match (must_keep, joins) {
+            (true, true) => RoomChange::Joined(name.into()),
+            (true, false) => RoomChange::Leaving(name.into()),
+            (false, _) => RoomChange::Nothing,
+        };
+        let reply = RoomReply { to, change, event, answer, ack_id };
         let reply = match (must_keep, joins) {
-            (true, true) => self.keep_joined(turn, place, &name.into(), reply),
-            (true, false) => self.keep_left(turn, place, &name.into(), Some(reply)),
+            (true, true) => self.keep_joined(turn, place, &name.into(), reply)?,
+            (true, false) => self.leave_room(turn, place, &name.into(), reply)?,
             (false, _) => Some(reply),
         };
         if let Some(reply) = reply {

@@ -3,15 +3,15 @@
 //! A room that a session joins is one small row. Rows expire; those of a session that is connected are written anew every
 //! six hours, so that a session is as old as its last connection, also where the server was killed.
 
-use foodtrack_contract::Offset;
+use foodtrack_contract::{Offset, Refusal};
 use foodtrack_tenant_log::{LoggedRoom, Note, RefusedReason};
 use foodtrack_transport::Sid;
 
-use crate::appending::away;
+use crate::appending::{away, not_taken};
 use crate::effects::Effects;
 use crate::members::{Connection, Room};
 use crate::sessions::{
-    KEPT_HOURS, RENEWED_HOURS, RoomReply, SESSION_AGE_HOURS_MAX, SessionFacts, owner,
+    KEPT_HOURS, RENEWED_HOURS, RoomChange, RoomReply, SESSION_AGE_HOURS_MAX, SessionFacts, owner,
 };
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -33,40 +33,76 @@ impl Tenant {
 
     /// Keeps that a connection has joined a room. Returns `reply` where nothing is kept, and it is to be told at once; or
     /// else it is told when that is on disk.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where the log does not take it: the connection is not in the room.
     pub(crate) fn keep_joined(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         place: u32,
         room: &LoggedRoom,
         reply: RoomReply,
-    ) -> Option<RoomReply> {
-        let Some(facts) = self.session_facts(turn, place) else { return Some(reply) };
-        let Some(connection) = self.members.get(place) else { return Some(reply) };
+    ) -> Result<Option<RoomReply>, Refusal> {
+        let Some(facts) = self.session_facts(turn, place) else { return Ok(Some(reply)) };
+        let Some(connection) = self.members.get(place) else { return Ok(Some(reply)) };
         let device = connection.device.as_ref().map(|_| connection.subscriber);
         let device = device.and_then(|it| self.reliability.subscriber(it)).map(|it| it.key.clone());
         let ticket = (!turn.effects.is_log_in_memory()).then(|| self.sessions.next_ticket());
         let (device_row, row) = self.sessions.join(facts, room, device, ticket);
         // In front of the room's own, so that it is on disk when that is.
         self.save_rows(turn, device_row);
-        let reply = self.save_row(turn, row, ticket, Some(reply));
+        if let Err(error) = turn.effects.log().save_note(&self.id, row, ticket) {
+            self.undo_joining(turn, place, room);
+            return Err(not_taken(error));
+        }
         self.shrink_sessions(turn, facts);
-        reply
+        let Some(ticket) = ticket else { return Ok(Some(reply)) };
+        self.sessions.wait(ticket, reply);
+        Ok(None)
     }
 
-    /// Keeps that a connection has left a room. Returns as [`Tenant::keep_joined`].
-    pub(crate) fn keep_left(
+    fn undo_joining(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32, room: &LoggedRoom) {
+        self.members.leave(place, room.name());
+        let facts = self.session_facts(turn, place);
+        let row = facts.and_then(|facts| self.sessions.leave(facts, room));
+        self.save_rows(turn, row);
+    }
+
+    /// Takes a connection out of a room, where something is kept of its being there once that is on disk. Returns `reply`
+    /// where it has left, and is to be told at once.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where the log does not take it: the connection stays.
+    pub(crate) fn leave_room(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         place: u32,
         room: &LoggedRoom,
-        reply: Option<RoomReply>,
-    ) -> Option<RoomReply> {
-        let Some(facts) = self.session_facts(turn, place) else { return reply };
-        let ticket = (reply.is_some() && !turn.effects.is_log_in_memory())
-            .then(|| self.sessions.next_ticket());
-        match self.sessions.leave(facts, room, ticket) {
-            Some(row) => self.save_row(turn, row, ticket, reply),
-            None => reply,
+        reply: RoomReply,
+    ) -> Result<Option<RoomReply>, Refusal> {
+        let facts = self.session_facts(turn, place);
+        if let Some(facts) = facts.filter(|_| !turn.effects.is_log_in_memory()) {
+            let ticket = self.sessions.next_ticket();
+            if let Some(row) = self.sessions.start_leaving(&facts.sid, room, ticket) {
+                if let Err(error) = turn.effects.log().save_note(&self.id, row, Some(ticket)) {
+                    self.sessions.cancel_leaving(&facts.sid, room, ticket);
+                    return Err(not_taken(error));
+                }
+                self.sessions.wait(ticket, reply);
+                return Ok(None);
+            }
+        }
+        self.take_out(place, room);
+        if let Some(facts) = facts {
+            let row = self.sessions.leave(facts, room);
+            self.save_rows(turn, row);
+        }
+        Ok(Some(reply))
+    }
+
+    fn take_out(&mut self, place: u32, room: &LoggedRoom) {
+        if self.members.leave(place, room.name()) {
+            self.has_left(place, room.name());
         }
     }
 
@@ -81,27 +117,6 @@ impl Tenant {
         let row = self.sessions.resume_from(facts, from);
         self.save_rows(turn, [row]);
         self.shrink_sessions(turn, facts);
-    }
-
-    /// Writes a row that somebody may wait for. Returns who is to be told at once.
-    fn save_row(
-        &mut self,
-        turn: &mut Turn<'_, impl Effects>,
-        row: Note,
-        ticket: Option<u64>,
-        reply: Option<RoomReply>,
-    ) -> Option<RoomReply> {
-        if turn.effects.log().save_note(&self.id, row, ticket).is_err() {
-            // It is in the rooms; after a crash it will have to ask for them again.
-            return reply;
-        }
-        match (ticket, reply) {
-            (Some(ticket), Some(reply)) => {
-                self.sessions.wait(ticket, reply);
-                None
-            }
-            (_, reply) => reply,
-        }
     }
 
     /// Writes rows that nobody waits for. What is lost of them is written again six hours later, and meanwhile memory knows.
@@ -167,13 +182,20 @@ impl Tenant {
 
     /// A note is on disk: who waits for it is answered.
     pub(crate) fn noted(&mut self, turn: &mut Turn<'_, impl Effects>, ticket: u64) {
-        if let Some(reply) = self.sessions.saved(ticket) {
-            self.answer_control(turn, &reply);
+        let Some(reply) = self.sessions.saved(ticket) else { return };
+        // The session may have come back on another connection meanwhile.
+        if let RoomChange::Leaving(room) = &reply.change
+            && self.sessions.finish_leaving(&reply.to.sid, room, ticket)
+            && let Some(place) = self.members.find(reply.to.sid.as_str()).map(|(place, _)| place)
+        {
+            self.take_out(place, room);
         }
+        self.answer_control(turn, &reply);
     }
 
-    /// A note was not kept. A room that was joined is left again: a session that came back without it would miss what
-    /// happens there, and say nothing.
+    /// A note was not kept, and what it says was not done. A room that was joined is left again: a session that came back
+    /// without it would miss what happens there, and say nothing. A room that was to be left stays joined: it would be
+    /// again after a restart.
     pub(crate) fn not_noted(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
@@ -181,12 +203,16 @@ impl Tenant {
         reason: RefusedReason,
     ) {
         let Some(reply) = self.sessions.not_saved(ticket) else { return };
-        let (Some(room), Some(client)) = (&reply.joined, self.present(reply.to)) else {
-            return self.answer_control(turn, &reply);
-        };
-        self.members.leave(reply.to.place, room.name());
-        self.keep_left(turn, reply.to.place, room, None);
-        self.refuse(turn, client, reply.ack_id, &away(reason));
+        let client = self.present(reply.to);
+        match &reply.change {
+            RoomChange::Nothing => return self.answer_control(turn, &reply),
+            RoomChange::Joined(_) if client.is_none() => {}
+            RoomChange::Joined(room) => self.undo_joining(turn, reply.to.place, room),
+            RoomChange::Leaving(room) => self.sessions.cancel_leaving(&reply.to.sid, room, ticket),
+        }
+        if let Some(client) = client {
+            self.refuse(turn, client, reply.ack_id, &away(reason));
+        }
     }
 
     /// The rooms of a session that comes back, beyond those of the start; `None` where they are not known, or it is over.

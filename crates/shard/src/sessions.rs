@@ -36,11 +36,20 @@ pub(crate) struct Sessions {
 #[derive(Debug)]
 pub(crate) struct RoomReply {
     pub(crate) to: Addressee,
-    /// The room that was joined, and is left again if that is not kept.
-    pub(crate) joined: Option<LoggedRoom>,
+    pub(crate) change: RoomChange,
     pub(crate) event: &'static str,
     pub(crate) answer: String,
     pub(crate) ack_id: Option<u64>,
+}
+
+/// What the answer to a control event says of a room, where it changes what is kept.
+#[derive(Debug)]
+pub(crate) enum RoomChange {
+    Nothing,
+    /// It was joined at once, and is left again if that is not kept.
+    Joined(LoggedRoom),
+    /// It is left once that is kept: who was told that it has left is not in it again after a restart.
+    Leaving(LoggedRoom),
 }
 
 /// What is known of a connection's session without a look at what is kept of it.
@@ -193,28 +202,55 @@ impl Sessions {
         (device.map(|device| rows::device(&device, Some(&sid), expires_at_ms)), row)
     }
 
-    /// Notes that a session has left a room. Returns the row that says so, to be written with this ticket, if anything is kept.
-    pub(crate) fn leave(
-        &mut self,
-        facts: SessionFacts,
-        room: &LoggedRoom,
-        ticket: Option<u64>,
-    ) -> Option<Note> {
+    /// Notes that a session has left a room. Returns the row that says so, if anything is kept.
+    pub(crate) fn leave(&mut self, facts: SessionFacts, room: &LoggedRoom) -> Option<Note> {
         let (sid, text) = (facts.sid, room.to_text());
         let session = self.kept.change_kept(&sid, |session| {
             session.leave(&text);
-            session.ticket = ticket;
+            session.ticket = None;
         })?;
         let renewed_ms = facts.now_ms + (KEPT_HOURS - RENEWED_HOURS) * HOUR_MS;
         // Its private id says the same, as long as it is young.
         if session.names().is_empty()
             && session.from.is_none()
-            && ticket.is_none()
             && expires_without_rows(facts.began_hours) >= renewed_ms
         {
             self.kept.remove(&sid);
         }
         Some(rows::no_room(&sid, &text))
+    }
+
+    /// Notes that a session leaves a room once the row that is returned, to be written with this ticket, is on disk. `None`
+    /// where nothing is kept of its being there: then it leaves at once.
+    pub(crate) fn start_leaving(
+        &mut self,
+        sid: &Sid,
+        room: &LoggedRoom,
+        ticket: u64,
+    ) -> Option<Note> {
+        let text = room.to_text();
+        let mut is_kept = false;
+        self.kept.change_kept(sid, |session| {
+            is_kept = session.start_leaving(&text, ticket);
+            if is_kept {
+                session.ticket = Some(ticket);
+            }
+        });
+        is_kept.then(|| rows::no_room(sid, &text))
+    }
+
+    /// The row that says that a session leaves a room is on disk. Returns whether it has left it: it may have joined it again.
+    pub(crate) fn finish_leaving(&mut self, sid: &Sid, room: &LoggedRoom, ticket: u64) -> bool {
+        let mut has_left = false;
+        self.kept.change_kept(sid, |session| {
+            has_left = session.finish_leaving(&room.to_text(), ticket);
+        });
+        has_left
+    }
+
+    /// The row that says that a session leaves a room was not kept: it stays.
+    pub(crate) fn cancel_leaving(&mut self, sid: &Sid, room: &LoggedRoom, ticket: u64) {
+        self.kept.change_kept(sid, |session| session.cancel_leaving(&room.to_text(), ticket));
     }
 
     /// Notes that a session gets what its subscriber had missed, from before the session began. Returns the row that says so.
@@ -353,7 +389,7 @@ mod tests {
             let (device, row) = sessions.join(facts(1), &order(room), Some(device.clone()), None);
             rows.extend(device.into_iter().chain([row]));
         }
-        rows.extend(sessions.leave(facts(1), &order("1"), None));
+        rows.extend(sessions.leave(facts(1), &order("1")));
         rows.push(sessions.resume_from(facts(1), Offset::new(9).unwrap()));
         for sessions in [&sessions, &restarted(&rows)] {
             assert_eq!(rooms(sessions, 1), Some(vec![order("2")]));
@@ -391,10 +427,38 @@ mod tests {
         sessions.join(facts(1), &order("1"), None, Some(ticket));
         let to = Addressee { client: ClientKey::from_dense(1), place: 1, sid: sid(1) };
         let (event, answer) = ("subscribed", String::new());
-        sessions.wait(ticket, RoomReply { to, joined: None, event, answer, ack_id: None });
+        sessions.wait(
+            ticket,
+            RoomReply { to, change: RoomChange::Nothing, event, answer, ack_id: None },
+        );
         assert!(sessions.is_unkept(&sid(1)));
         assert!(sessions.saved(ticket).is_some() && !sessions.is_unkept(&sid(1)));
         assert!(sessions.saved(ticket).is_none() && sessions.not_saved(ticket).is_none());
+    }
+
+    #[test]
+    fn a_room_is_left_when_that_is_on_disk_unless_it_was_joined_again_meanwhile() {
+        let mut sessions = Sessions::default();
+        let (sid, room) = (sid(1), order("1"));
+        assert!(sessions.start_leaving(&sid, &room, 1).is_none(), "nothing is kept of it");
+        sessions.join(facts(1), &room, None, None);
+        assert!(sessions.start_leaving(&sid, &room, 2).is_some());
+        assert_eq!(rooms(&sessions, 1), Some(vec![order("1")]), "it is not on disk yet");
+        sessions.cancel_leaving(&sid, &room, 2);
+        assert!(!sessions.finish_leaving(&sid, &room, 2));
+        // Asked twice, it is left with the first row, or with the second where the first was not kept.
+        sessions.start_leaving(&sid, &room, 3);
+        sessions.start_leaving(&sid, &room, 4);
+        sessions.cancel_leaving(&sid, &room, 3);
+        sessions.join(facts(1), &order("2"), None, None);
+        assert!(sessions.finish_leaving(&sid, &room, 4));
+        assert_eq!(rooms(&sessions, 1), Some(vec![order("2")]));
+        sessions.join(facts(1), &room, None, None);
+        sessions.start_leaving(&sid, &room, 5);
+        sessions.join(facts(1), &room, None, Some(6));
+        sessions.start_leaving(&sid, &room, 7);
+        assert!(!sessions.finish_leaving(&sid, &room, 5), "it was joined after that");
+        assert!(sessions.finish_leaving(&sid, &room, 7));
     }
 
     #[test]

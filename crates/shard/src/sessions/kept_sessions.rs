@@ -24,6 +24,8 @@ const ROOM_BYTES: usize = 24;
 pub(super) struct SessionRooms {
     /// Rooms that it joined beyond those of the start, such as `order:42`.
     names: Vec<Box<str>>,
+    /// Those of them that it leaves once that is on disk.
+    leaving: Vec<Leaving>,
     /// Its client left on purpose: it is over, though its private id still proves itself.
     pub(super) is_over: bool,
     /// Its client was sent what it had missed from here on, which is before its session began.
@@ -39,10 +41,19 @@ pub(super) struct SessionRooms {
     pub(super) ticket: Option<u64>,
 }
 
+/// A room that a session leaves, with the tickets of the first and of the last row that say so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Leaving {
+    room: Box<str>,
+    first: u64,
+    last: u64,
+}
+
 impl SessionRooms {
     pub(super) fn new(owner: u64, began_hours: u32, expires_at_ms: u64) -> Self {
         Self {
             names: Vec::new(),
+            leaving: Vec::new(),
             is_over: false,
             from: None,
             device: None,
@@ -275,13 +286,43 @@ impl SessionRooms {
     }
 
     pub(super) fn join(&mut self, name: &str) {
+        self.leaving.retain(|it| *it.room != *name);
         if !self.names.iter().any(|other| **other == *name) {
             self.names.push(name.into());
         }
     }
 
     pub(super) fn leave(&mut self, name: &str) {
+        self.leaving.retain(|it| *it.room != *name);
         self.names.retain(|other| **other != *name);
+    }
+
+    /// Returns whether it is in the room, and leaves it with this ticket.
+    pub(super) fn start_leaving(&mut self, name: &str, ticket: u64) -> bool {
+        let is_in = self.names.iter().any(|other| **other == *name);
+        match self.leaving.iter_mut().find(|it| *it.room == *name) {
+            Some(leaving) => leaving.last = ticket,
+            None if is_in => {
+                self.leaving.push(Leaving { room: name.into(), first: ticket, last: ticket });
+            }
+            None => {}
+        }
+        is_in
+    }
+
+    /// Returns whether it has left the room by the row with this ticket.
+    pub(super) fn finish_leaving(&mut self, name: &str, ticket: u64) -> bool {
+        let is_meant = |it: &Leaving| *it.room == *name && (it.first..=it.last).contains(&ticket);
+        let leaves = self.leaving.iter().any(is_meant);
+        if leaves {
+            self.leave(name);
+        }
+        leaves
+    }
+
+    /// The row with this ticket was not kept: unless a later one is on its way, it stays.
+    pub(super) fn cancel_leaving(&mut self, name: &str, ticket: u64) {
+        self.leaving.retain(|it| *it.room != *name || it.last != ticket);
     }
 }
 

@@ -1,7 +1,9 @@
 //! A tenant without a socket, a clock or a disk: what it does is written down.
 
 use foodtrack_contract::{ApplicationType, Epoch, Offset, PermissionSet};
-use foodtrack_tenant_log::{EntryRef, RefusedReason, SubmitError, TenantLog};
+use foodtrack_tenant_log::{
+    EntryRef, MemoryLog, MemoryStore, RefusedReason, Retention, SubmitError, TenantLog,
+};
 use foodtrack_transport::Sid;
 
 use super::*;
@@ -20,12 +22,21 @@ use crate::session_key::SessionKey;
 use crate::shard_config::RecoveryConfig;
 
 /// What a tenant did, in its order.
-#[derive(Default)]
 struct World {
     frames: Vec<String>,
     /// To which client, and what.
     sent: Vec<(usize, String)>,
     submitted: Vec<u64>,
+    /// Keeps what is noted beside the log.
+    log: MemoryLog,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        let (store, retention) = (MemoryStore::default(), Retention::default());
+        let log = MemoryLog::new(store, retention, Box::new(|_| ()));
+        Self { frames: Vec::new(), sent: Vec::new(), submitted: Vec::new(), log }
+    }
 }
 
 impl Effects for World {
@@ -104,7 +115,7 @@ impl Effects for World {
     }
 
     fn log(&mut self) -> &dyn TenantLog {
-        unreachable!("these tests read and note nothing")
+        &self.log
     }
 
     fn read(&mut self, _: &TenantId, _: Asker, _: ReadJob) {}
@@ -275,4 +286,43 @@ fn who_sends_an_event_again_is_told_with_the_first_answer_and_it_is_delivered_on
         .collect();
     assert_eq!(replies, [false, true], "{sent:?}");
     assert_eq!(test.world.frames.len(), 1);
+}
+
+/// Whether somebody receives what another one says of order 42.
+fn is_followed(test: &mut Test, by: u32, place: u32) -> bool {
+    let at = test.world.submitted.len() as u64 + 1;
+    let event = format!(r#"{{"orderId":"42","number":{at}}}"#);
+    test.publish(by, "delivery:picked_up", &event);
+    let through = Offset::new(at).unwrap();
+    let sent = test.turn(|tenant, turn| tenant.committed(turn, through, through.plus(999)));
+    sent.iter().any(|(to, text)| *to == place as usize && text.starts_with("2[\"delivery"))
+}
+
+fn ask(test: &mut Test, place: u32, joins: bool) -> Vec<(usize, String)> {
+    test.turn(|tenant, turn| {
+        let topic = (crate::control_events::Topic::Order, joins);
+        assert!(tenant.control_room(turn, place, topic, ORDER, Some(7)).is_ok());
+    })
+}
+
+#[test]
+fn who_is_told_that_a_room_is_left_is_not_in_it_again_also_where_the_disk_was_full() {
+    let mut test = Test::new();
+    let courier = test.enter("leo", ApplicationType::DeliveryApp);
+    let other = test.enter("rui", ApplicationType::DeliveryApp);
+    assert_eq!(ask(&mut test, courier, true), []);
+    let sent = test.turn(|tenant, turn| tenant.noted(turn, 1));
+    assert!(sent[0].1.starts_with("2[\"subscribed\""), "{sent:?}");
+    assert!(is_followed(&mut test, other, courier));
+    // The disk is full: what it asks for is refused, and was not done. It is in the room as a restart would find it.
+    assert_eq!(ask(&mut test, courier, false), []);
+    let sent = test.turn(|tenant, turn| tenant.not_noted(turn, 2, RefusedReason::DiskFull));
+    assert!(sent.len() == 1 && sent[0].1.contains("storage_full"), "{sent:?}");
+    assert!(is_followed(&mut test, other, courier));
+    // Its next attempt has to wait for the disk, too.
+    assert_eq!(ask(&mut test, courier, false), []);
+    assert!(is_followed(&mut test, other, courier), "it was not told yet");
+    let sent = test.turn(|tenant, turn| tenant.noted(turn, 3));
+    assert!(sent[0].1.starts_with("2[\"unsubscribed\""), "{sent:?}");
+    assert!(!is_followed(&mut test, other, courier));
 }
