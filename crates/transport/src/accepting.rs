@@ -1,80 +1,61 @@
 //! Taking sockets in, and what is done where there is no room for them.
 
-use std::io;
 use std::time::Instant;
 
 use foodtrack_session::LinkId;
 
-use crate::deadlines::Timer;
+use crate::acceptor::Accepted;
 use crate::door::DoorRefusal;
+use crate::http_response::ResponseHead;
 use crate::limits::ACCEPTS_PER_TURN;
 use crate::link::Link;
+use crate::origin_policy::PageAccess;
 use crate::reactor::Reactor;
-use crate::stranger_turns::Waits;
 use crate::turned_away::TurnedAway;
 
-/// How long to wait before accepting again where it fails, and there is nobody to let go of.
-pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
-/// The longest such wait: each is twice as long as the one before, until a connection is accepted.
-const ACCEPT_RETRY_MS_MAX: u64 = 1_600;
-
-/// Whether the process, or the system, has no descriptor left.
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    error.raw_os_error().is_some_and(|code| matches!(code, libc::EMFILE | libc::ENFILE))
-}
+/// How long a socket for which there is no room may take to ask before it is told all the same.
+const ASK_MS: u64 = 1_000;
 
 impl Reactor {
     /// Takes in who has come, and goes on next turn once it is `until`.
     pub(crate) fn accept(&mut self, until: Instant) {
-        if self.is_accept_timed {
+        if !self.acceptor.begin() {
             return;
         }
-        let mut place = 0;
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self.listeners.get(place) else { return };
-            match Link::accept(listener) {
-                Ok(link) => {
-                    self.accept_retry_ms = ACCEPT_RETRY_MS;
-                    self.take_in(link);
+            match self.acceptor.accept() {
+                Accepted::Link(link) => {
+                    self.take_in(*link);
                     if Instant::now() >= until {
                         break;
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => place += 1,
-                // The peer was gone before it was accepted.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) if is_out_of_descriptors(&error) => {
+                Accepted::Gone => {}
+                Accepted::Nobody => return,
+                Accepted::OutOfDescriptors => {
                     if !self.make_room_for_descriptor() {
-                        return self.accept_later();
+                        return self.acceptor.wait(&mut self.deadlines);
                     }
                 }
-                Err(error) => {
+                Accepted::Failed(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    return self.accept_later();
+                    return self.acceptor.wait(&mut self.deadlines);
                 }
             }
         }
-        self.accept_pending = true;
-    }
-
-    /// Accepts nothing for a while: longer each time, until it succeeds.
-    fn accept_later(&mut self) {
-        let wait_ms = self.accept_retry_ms;
-        self.accept_retry_ms = (wait_ms * 2).min(ACCEPT_RETRY_MS_MAX);
-        self.is_accept_timed = true;
-        self.deadlines.schedule(self.deadlines.now_ms() + wait_ms, Timer::Accept);
+        self.acceptor.announce();
     }
 
     fn take_in(&mut self, mut link: Link) {
-        let peer = link.peer;
+        let address = link.peer().ip();
         let has_room = self.has_room_for_socket();
         if !has_room {
-            self.door.note(peer.ip(), DoorRefusal::TooManyConnections);
-            if !self.strangers.has_room_to_tell() {
-                return TurnedAway::ServerFull.tell(&mut link);
+            self.door.note(address, DoorRefusal::TooManyConnections);
+            if !self.strangers.budget().has_room_to_tell() {
+                return tell_at_once(&mut link, TurnedAway::ServerFull);
             }
         }
-        link.is_proxied = self.config.proxies.trusts(peer.ip());
+        link.set_proxied(self.config.proxies.trusts(address));
         let Some(link) = self.add_link(link) else { return };
         if !has_room {
             self.turn_away_when_asked(link, TurnedAway::ServerFull);
@@ -84,10 +65,7 @@ impl Reactor {
     }
 
     /// Takes a socket in and starts its patience.
-    pub(crate) fn add_link(&mut self, mut link: Link) -> Option<LinkId> {
-        link.timer_ms = u64::MAX;
-        (link.is_output_timed, link.is_resume_timed) = (false, false);
-        (link.lodges, link.waits) = (false, Waits::default());
+    pub(crate) fn add_link(&mut self, link: Link) -> Option<LinkId> {
         let link = match self.links.insert(self.poll.registry(), link) {
             Ok(link) => link,
             Err(error) => {
@@ -100,4 +78,29 @@ impl Reactor {
         self.watch_output(link);
         Some(link)
     }
+
+    /// Tells a link that there is no room, and closes it.
+    pub(crate) fn turn_away(&mut self, link: LinkId, why: TurnedAway) {
+        let (status, body) = why.answer();
+        self.respond_link(link, status, &TurnedAway::HEADERS, body.as_bytes(), false);
+        self.drain_link(link);
+    }
+
+    /// As [`Self::turn_away`], once the link has asked for something.
+    fn turn_away_when_asked(&mut self, link: LinkId, why: TurnedAway) {
+        let Some(state) = self.links.get_mut(link) else { return };
+        state.standing.turn_away(why);
+        self.watch_link(link, self.deadlines.now_ms() + ASK_MS);
+    }
+}
+
+/// Says that there is no room on a link that is not kept: nobody knows which page asks.
+fn tell_at_once(link: &mut Link, why: TurnedAway) {
+    let (status, body) = why.answer();
+    let (headers, page) = (&TurnedAway::HEADERS[..], PageAccess::Own);
+    let mut answer = Vec::with_capacity(256);
+    ResponseHead { status, headers, page, keep_alive: None }.write(&mut answer, body.len());
+    answer.extend_from_slice(body.as_bytes());
+    // Nothing comes of it where the socket does not take it.
+    let _ = link.write(&answer);
 }

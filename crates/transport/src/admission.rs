@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use ahash::HashMap;
 
+use crate::network::network;
 use crate::seldom::Seldom;
-use crate::strangers::network;
 
 /// How many addresses are remembered; beyond that those that have their whole allowance again are forgotten.
 const ADDRESSES_MAX: usize = 65_536;

@@ -1,7 +1,7 @@
 //! Who has a backlog, and the word that it is gone.
 
 use crate::application::Application;
-use crate::client::{ClientKey, DrainedWatch};
+use crate::client::ClientKey;
 use crate::reactor::Reactor;
 
 impl Reactor {
@@ -11,15 +11,14 @@ impl Reactor {
         state.queue.is_some()
             || !state.engine.is_polling()
                 && (state.engine.websocket_link().and_then(|link| self.links.get(link)))
-                    .is_none_or(|link| link.blocked)
+                    .is_none_or(|link| link.output.is_blocked())
     }
 
     /// Makes [`Application::drained`] called for the client, once, when nothing waits for it any more: at the end of this
     /// turn at the earliest, behind what the turn sends. Not where the client closes or moves first.
     pub fn tell_when_drained(&mut self, client: ClientKey) {
         let Some(state) = self.clients.get_mut(client.index()) else { return };
-        if !state.engine.is_closing() && state.drained_watch == DrainedWatch::Off {
-            state.drained_watch = DrainedWatch::Due;
+        if state.watch_drained() {
             self.drained.push(state.id(client.0));
         }
     }
@@ -28,10 +27,9 @@ impl Reactor {
     pub(crate) fn note_drained(&mut self, client: u32) {
         let is_backlogged = self.is_backlogged(ClientKey(client));
         if let Some(state) = self.clients.get_mut(client as usize)
-            && state.drained_watch == DrainedWatch::Backlogged
             && !is_backlogged
+            && state.note_drained()
         {
-            state.drained_watch = DrainedWatch::Due;
             self.drained.push(state.id(client));
         }
     }
@@ -46,14 +44,10 @@ impl Reactor {
             let client = ClientKey(id.place());
             let is_backlogged = self.is_backlogged(client);
             let Some(state) = self.client_of(id) else { continue };
-            // There still, or again: its end is noted.
-            if is_backlogged {
-                state.drained_watch = DrainedWatch::Backlogged;
-                continue;
+            if state.look_at_backlog(is_backlogged) {
+                app.drained(self, client);
+                self.flush_if_large();
             }
-            state.drained_watch = DrainedWatch::Off;
-            app.drained(self, client);
-            self.flush_if_large();
         }
         self.flush();
     }

@@ -1,12 +1,19 @@
 //! A client: one Engine.IO session, over whichever sockets it uses.
 
-use crate::allowance::Allowance;
+mod alarm;
+mod joining;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use foodtrack_session::{EngineSession, Session, Sid};
 
+use crate::allowance::Allowance;
 use crate::delivery_queue::DeliveryQueue;
+
+use alarm::Alarm;
+pub(crate) use alarm::Ring;
+use joining::Joining;
 
 /// A client of this shard, for as long as [`Application::closed`](crate::Application::closed) has not named it. Keys
 /// come from the reactor alone: who was not given one cannot address the client.
@@ -62,7 +69,7 @@ pub struct HandshakeInfo {
 
 impl HandshakeInfo {
     /// Memory of what it told.
-    pub(crate) fn held_bytes(&self) -> usize {
+    fn held_bytes(&self) -> usize {
         let texts = [&self.user_agent, &self.authorization, &self.cookie];
         texts.into_iter().flatten().map(|text| text.len()).sum()
     }
@@ -81,7 +88,7 @@ pub enum Protocol {
 
 /// Whether the application wants to know when a client has no backlog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum DrainedWatch {
+enum DrainedWatch {
     /// It does not.
     #[default]
     Off,
@@ -93,48 +100,159 @@ pub(crate) enum DrainedWatch {
 
 pub(crate) struct Client {
     /// Tells this client from others in the same place.
-    pub(crate) generation: u32,
-    pub(crate) protocol: Protocol,
-    pub(crate) sid: Sid,
+    generation: u32,
+    protocol: Protocol,
+    sid: Sid,
     /// How it is reached, whether it is there, and how it ends.
     pub(crate) engine: EngineSession,
     pub(crate) session: Session,
     /// Frames that a slow or polling client has yet to take.
     pub(crate) queue: Option<Box<DeliveryQueue>>,
-    pub(crate) drained_watch: DrainedWatch,
-    pub(crate) handshake: Option<Box<HandshakeInfo>>,
-    /// The application's own.
-    pub(crate) tag: u64,
-    /// Whether it was ever in a namespace; before that it is a stranger's.
-    pub(crate) has_joined: bool,
-    /// What the strangers' budget counts it for.
-    pub(crate) counted_bytes: u32,
+    pub(crate) joining: Joining,
+    pub(crate) alarm: Alarm,
     pub(crate) allowance: Allowance,
+    handshake: Option<Box<HandshakeInfo>>,
     /// Packets of a polling body that wait until others have had their turn.
-    pub(crate) posted: Option<Box<Packets>>,
-    /// CONNECT packets that came.
-    pub(crate) connects: u8,
-    /// By when it must have joined, however often it tries; 0 before that began.
-    pub(crate) join_deadline_ms: u64,
-    /// By when it must be in a namespace.
-    pub(crate) connect_deadline_ms: u64,
-    /// When the application wants to look at the client; never where it does not.
-    pub(crate) alarm_ms: u64,
-    /// The earliest entry for it in the wheel: there is no more than one that matters.
-    pub(crate) alarm_timer_ms: u64,
-    /// Whether the wheel will ask about that.
-    pub(crate) is_connect_timed: bool,
+    posted: Option<Box<Packets>>,
+    /// The application's own.
+    tag: u64,
+    /// What the strangers' budget counts it for.
+    counted_bytes: u32,
+    drained_watch: DrainedWatch,
 }
 
+// Every idle connection pays for it.
+const _: () = assert!(size_of::<Client>() <= 200);
+
 impl Client {
+    pub(crate) fn new(
+        protocol: Protocol,
+        sid: Sid,
+        engine: EngineSession,
+        handshake: Option<Box<HandshakeInfo>>,
+    ) -> Self {
+        Self {
+            generation: 0,
+            protocol,
+            sid,
+            engine,
+            session: Session::default(),
+            queue: None,
+            joining: Joining::default(),
+            alarm: Alarm::default(),
+            allowance: Allowance::default(),
+            handshake,
+            posted: None,
+            tag: 0,
+            counted_bytes: 0,
+            drained_watch: DrainedWatch::Off,
+        }
+    }
+
+    /// It comes into a table of clients, where it has this generation; what timers and lists knew of it is another shard's.
+    pub(crate) fn arrive(&mut self, generation: u32) {
+        self.generation = generation;
+        self.joining.forget_timer();
+        self.drained_watch = DrainedWatch::Off;
+    }
+
     /// What it is called by what waits for it, while it is in this place.
     pub(crate) fn id(&self, place: u32) -> ClientId {
         ClientId::new(place, self.generation)
     }
 
+    /// What it speaks.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// What requests call it.
+    pub(crate) fn sid(&self) -> &Sid {
+        &self.sid
+    }
+
     /// Whether nothing is known of who it is.
     pub(crate) fn is_stranger(&self) -> bool {
-        self.protocol == Protocol::SocketIo && !self.has_joined
+        self.protocol == Protocol::SocketIo && !self.joining.has_joined()
+    }
+
+    /// The application's own number of it; 0 before it is set.
+    pub(crate) fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    pub(crate) fn set_tag(&mut self, tag: u64) {
+        self.tag = tag;
+    }
+
+    /// What it told when it opened its session, to be [given back](Self::give_handshake_back).
+    pub(crate) fn take_handshake(&mut self) -> Option<Box<HandshakeInfo>> {
+        self.handshake.take()
+    }
+
+    pub(crate) fn give_handshake_back(&mut self, info: Box<HandshakeInfo>) {
+        self.handshake = Some(info);
+    }
+
+    /// Memory of what it told.
+    pub(crate) fn handshake_bytes(&self) -> usize {
+        self.handshake.as_deref().map_or(0, HandshakeInfo::held_bytes)
+    }
+
+    /// What the strangers' budget counts it for.
+    pub(crate) fn counted_bytes(&self) -> u32 {
+        self.counted_bytes
+    }
+
+    /// The strangers' budget counts it for so much from now on. Returns what it was before.
+    pub(crate) fn count(&mut self, bytes: u32) -> u32 {
+        std::mem::replace(&mut self.counted_bytes, bytes)
+    }
+
+    /// Keeps packets of a polling body until others have had their turn.
+    pub(crate) fn post_later(&mut self, packets: Packets) {
+        self.posted = Some(Box::new(packets));
+    }
+
+    /// Packets of a polling body that wait.
+    pub(crate) fn take_posted(&mut self) -> Option<Packets> {
+        self.posted.take().map(|packets| *packets)
+    }
+
+    pub(crate) fn has_posted(&self) -> bool {
+        self.posted.is_some()
+    }
+
+    /// Lets an empty queue go. Returns whether it went.
+    pub(crate) fn drop_empty_queue(&mut self) -> bool {
+        self.queue.take_if(|queue| queue.is_empty()).is_some()
+    }
+
+    /// The application wants to know when it has no backlog. Returns whether it is to be looked at at the end of the turn: not
+    /// where it is already.
+    pub(crate) fn watch_drained(&mut self) -> bool {
+        let is_new = self.drained_watch == DrainedWatch::Off && !self.engine.is_closing();
+        if is_new {
+            self.drained_watch = DrainedWatch::Due;
+        }
+        is_new
+    }
+
+    /// Its backlog is gone. Returns whether it is to be looked at at the end of the turn.
+    pub(crate) fn note_drained(&mut self) -> bool {
+        let is_awaited = self.drained_watch == DrainedWatch::Backlogged;
+        if is_awaited {
+            self.drained_watch = DrainedWatch::Due;
+        }
+        is_awaited
+    }
+
+    /// It is looked at at the end of the turn. Returns whether the application is told: its backlog is gone.
+    pub(crate) fn look_at_backlog(&mut self, is_backlogged: bool) -> bool {
+        // There still, or again: its end is noted.
+        let watch = if is_backlogged { DrainedWatch::Backlogged } else { DrainedWatch::Off };
+        self.drained_watch = watch;
+        !is_backlogged
     }
 }
 

@@ -11,7 +11,7 @@ use crate::door::DoorRefusals;
 use crate::limits::Limits;
 use crate::origin_policy::OriginPolicy;
 use crate::sid::SidDirectory;
-use crate::strangers::StrangerBudget;
+use crate::stranger_budget::StrangerBudget;
 use crate::trusted_proxies::TrustedProxies;
 
 /// A path and what is spoken there.

@@ -8,9 +8,9 @@ use foodtrack_session::LinkId;
 use crate::application::HttpTicket;
 use crate::engine_request::EngineError;
 use crate::http::{Head, HttpError, header_of_unsound};
+use crate::network::network;
 use crate::origin_policy::KeptAccess;
 use crate::reactor::Reactor;
-use crate::strangers::network;
 use crate::trusted_proxies::names_others;
 use crate::turned_away::TurnedAway;
 
@@ -119,8 +119,8 @@ impl Reactor {
     pub(crate) fn note_asker(&mut self, link: LinkId, asker: Option<Asker>) -> bool {
         let Some(asker) = asker else { return true };
         let Some(state) = self.links.get_mut(link) else { return false };
-        state.access = asker.access;
-        let mut turned_away = state.turned_away;
+        state.set_access(asker.access);
+        let mut turned_away = state.standing.turned_away();
         if turned_away.is_none() && !self.note_forwarded(link, asker.forwarded) {
             turned_away = Some(TurnedAway::AddressFull);
         }
@@ -135,14 +135,14 @@ impl Reactor {
         let (origin, host) = (header_of_unsound(bytes, "origin"), header_of_unsound(bytes, "host"));
         let access = self.config.origins.access(origin, host).keep();
         if let Some(state) = self.links.get_mut(link) {
-            state.access = access;
+            state.set_access(access);
         }
     }
 
     /// Counts and logs that whoever is on a link is refused.
     pub(crate) fn note_refused(&self, link: LinkId, code: DoorRefusal) {
         if let Some(link) = self.links.get(link) {
-            self.door.note(link.peer.ip(), code);
+            self.door.note(link.peer().ip(), code);
         }
     }
 
@@ -157,11 +157,11 @@ impl Reactor {
         let Some(state) = self.links.get(link) else { return false };
         // A proxy keeps its connections, for whoever comes next; what it asks for itself comes from itself.
         let Some(client) = client.or_else(|| state.remote_addr().ok()) else { return true };
-        if network(client.ip()) != network(state.peer.ip()) {
+        if network(client.ip()) != network(state.peer().ip()) {
             self.move_lodger(link);
         }
         if let Some(state) = self.links.get_mut(link) {
-            state.peer = client;
+            state.set_peer(client);
         }
         self.lodge(link)
     }
@@ -169,12 +169,12 @@ impl Reactor {
     /// Says, now and then, that an address which is refused for its many handshakes may be a proxy nobody named.
     pub(crate) fn warn_of_proxy(&self, link: LinkId, head: &Head<'_>) {
         let Some(state) = self.links.get(link) else { return };
-        if !state.is_proxied
+        if !state.is_proxied()
             && names_others(head)
             && self.admission.proxy_warning.is_due(self.deadlines.now_ms())
         {
             tracing::warn!(
-                address = %state.peer.ip(),
+                address = %state.peer().ip(),
                 "an address that opens connections too fast sends X-Forwarded-For or Forwarded: if it is your proxy, name it in \
                  security.trustedProxies, and each of its clients has a limit of its own"
             );

@@ -6,7 +6,7 @@ use foodtrack_wire::rfc6455::{self, ProtocolError};
 use crate::application::Application;
 use crate::client::ClientKey;
 use crate::deadlines::Timer;
-use crate::link::{Link, LinkKind};
+use crate::link::Link;
 use crate::outbox::{Hot, Mode};
 use crate::reactor::Reactor;
 
@@ -58,9 +58,10 @@ impl Reactor {
         self.discount_client(&mut state);
         self.hot[client as usize] = Hot::FREE;
         // Requests name a session that polls or once did: they are refused as what they are until now.
-        let is_named = self.polling.get(&state.sid) == Some(&client);
+        let sid = *state.sid();
+        let is_named = self.polling.get(&sid) == Some(&client);
         if is_named {
-            self.polling.remove(&state.sid);
+            self.polling.remove(&sid);
         }
         match state.engine.end(reason, state.queue, self.config.limits.payload_bytes_max) {
             End::WebSocket(link, code) => match (link, code) {
@@ -76,8 +77,7 @@ impl Reactor {
                     self.drop_link(link);
                 }
                 if let Some(last) = last {
-                    let timer_ms =
-                        self.closed_polling.insert(state.sid, last, self.deadlines.now_ms());
+                    let timer_ms = self.closed_polling.insert(sid, last, self.deadlines.now_ms());
                     if let Some(deadline_ms) = timer_ms {
                         self.deadlines.schedule(deadline_ms, Timer::ClosedPolling);
                     }
@@ -87,7 +87,7 @@ impl Reactor {
             }
         }
         if is_named {
-            self.sids.remove(&state.sid);
+            self.sids.remove(&sid);
         }
     }
 
@@ -148,13 +148,13 @@ impl Reactor {
     /// As [`Self::close_websocket`], with a reason of at most 123 bytes.
     pub(crate) fn close_websocket_saying(&mut self, link: LinkId, code: u16, reason: &str) {
         let Some(state) = self.links.get_mut(link) else { return };
-        if let LinkKind::Draining = state.kind {
+        if state.is_draining() {
             return;
         }
         let mut frame = Vec::with_capacity(8);
         rfc6455::write_close(&mut frame, code, reason);
         // A socket that takes nothing gets no close frame: it has not read what came before.
-        if !state.blocked {
+        if !state.output.is_blocked() {
             let _ = state.send(&frame);
         }
         self.drain_link(link);
@@ -165,18 +165,11 @@ impl Reactor {
     pub(crate) fn drain_link(&mut self, link: LinkId) {
         let deadline_ms = self.deadlines.now_ms() + LINGER_MS;
         let Some(state) = self.links.get_mut(link) else { return };
-        state.kind = LinkKind::Draining;
-        state.unread = Vec::new();
-        state.paused = false;
-        if state.unsent.is_empty() {
-            state.end();
-        } else {
-            state.close_when_sent = true;
-        }
-        if state.seen_end {
+        state.begin_draining();
+        if state.input.has_ended() {
             return self.drop_link(link);
         }
-        if state.readable {
+        if state.input.is_readable() {
             self.deferred.push(link);
         }
         self.watch_link(link, deadline_ms);
@@ -185,7 +178,7 @@ impl Reactor {
     /// Everything was sent on a link that closes then.
     pub(crate) fn end_link(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(link) else { return };
-        state.close_when_sent = false;
+        state.output.take_close();
         self.drain_link(link);
     }
 

@@ -8,7 +8,6 @@ use crate::frame_layout::Layout;
 use crate::handover::{Handover, Moved};
 use crate::http::{self, Head};
 use crate::limits::{POSTED_PACKETS_MAX, STRANGER_POSTED_PACKETS_MAX};
-use crate::link::LinkKind;
 use crate::origin_policy::{PageAccess, refused_origin};
 use crate::polling::carrier;
 use crate::reactor::Reactor;
@@ -16,7 +15,6 @@ use crate::reading::Progress;
 use crate::requests::{JSON, TEXT};
 use foodtrack_session::{EngineSession, LinkId, Sid};
 use foodtrack_wire::engine_io::{self, Handshake};
-use foodtrack_wire::rfc6455::MessageDecoder;
 
 impl Reactor {
     pub(crate) fn engine_request<A: Application>(
@@ -102,12 +100,12 @@ impl Reactor {
             return Ok(self.look_again(link, Flow::PauseMs(IN_TRANSIT_MS)));
         };
         let state = self.clients.get(client as usize).ok_or(EngineError::UnknownSid)?;
-        if is_upgrade && state.protocol == protocol && state.engine.has_websocket() {
+        if is_upgrade && state.protocol() == protocol && state.engine.has_websocket() {
             self.refuse_websocket(link, request)?;
             return Ok(Progress::Gone);
         }
         // The id stays the session's after the upgrade, but polling with it is over.
-        if !state.engine.is_polling() || state.protocol != protocol {
+        if !state.engine.is_polling() || state.protocol() != protocol {
             return Err(EngineError::BadRequest);
         }
         if !state.is_stranger() {
@@ -121,7 +119,7 @@ impl Reactor {
         if over_ms > 0 {
             return Ok(self.look_again(link, Flow::PauseMs(over_ms)));
         }
-        if head.method == "POST" && state.posted.is_some() {
+        if head.method == "POST" && state.has_posted() {
             return Ok(self.look_again(link, Flow::Yield));
         }
         self.spend(client, 1, request.body.len());
@@ -194,7 +192,7 @@ impl Reactor {
     ) -> Result<Progress, EngineError> {
         let head = request.head;
         let Some(state) = self.links.get(link) else { return Ok(Progress::Gone) };
-        let peer = state.peer;
+        let peer = state.peer();
         if let Err(retry_after_ms) = self.admission.admit(peer.ip(), self.deadlines.now_ms()) {
             self.note_refused(link, DoorRefusal::HandshakeRateLimited);
             self.warn_of_proxy(link, head);
@@ -214,10 +212,9 @@ impl Reactor {
             Some(_) => EngineSession::websocket(link, self.deadlines.now_ms()),
             None => EngineSession::polling(self.deadlines.now_ms()),
         };
-        let client = self.add_client(protocol, engine);
-        self.clients[client as usize].handshake = Some(Box::new(info));
+        let client = self.add_client(protocol, engine, Some(Box::new(info)));
         self.recount_client(client);
-        let sid = self.clients[client as usize].sid;
+        let sid = *self.clients[client as usize].sid();
         let (interval_ms, timeout_ms) =
             (self.config.heartbeat.interval_ms, self.config.heartbeat.timeout_ms);
         let max_payload = self.config.limits.payload_bytes_max as u64;
@@ -293,7 +290,7 @@ impl Reactor {
             return Err(EngineError::BadRequest);
         }
         if let Some(state) = self.links.get_mut(link) {
-            state.kind = LinkKind::WebSocket { client, decoder: MessageDecoder::default() };
+            state.become_websocket(client);
             self.watch_upgrade(link);
         }
         let mut answer = Vec::with_capacity(192);
@@ -401,7 +398,7 @@ impl Reactor {
         whole: &[u8],
     ) {
         if let Some(mut state) = self.take_link(link) {
-            state.unread = whole.to_vec();
+            state.input.keep_unread(whole.to_vec());
             app.hand_over(shard, Handover(Moved::Request(Box::new(state))));
         }
     }

@@ -3,7 +3,7 @@
 use foodtrack_session::{CloseReason, LinkId};
 
 use crate::application::Application;
-use crate::client::{ClientId, ClientKey};
+use crate::client::{ClientId, ClientKey, Ring};
 use crate::deadlines::{Timer, millis};
 use crate::link::LinkKind;
 use crate::reactor::Reactor;
@@ -15,11 +15,8 @@ impl Reactor {
     /// Gives a link until `deadline_ms` to become something, to say what it wants, or to end.
     pub(crate) fn watch_link(&mut self, link: LinkId, deadline_ms: u64) {
         let Some(state) = self.links.get_mut(link) else { return };
-        state.deadline_ms = deadline_ms;
-        if deadline_ms < state.timer_ms {
-            state.timer_ms = deadline_ms;
-            let timer = Timer::Link(link);
-            self.deadlines.schedule(deadline_ms, timer);
+        if state.patience.set(deadline_ms) {
+            self.deadlines.schedule(deadline_ms, Timer::Link(link));
         }
     }
 
@@ -30,16 +27,13 @@ impl Reactor {
     pub(crate) fn expire<A: Application>(&mut self, app: &mut A) {
         for timer in self.deadlines.expire() {
             match timer {
-                Timer::Accept => {
-                    self.is_accept_timed = false;
-                    self.accept_pending = true;
-                }
+                Timer::Accept => self.acceptor.end_wait(),
                 Timer::ClosedPolling => self.forget_closed(),
                 Timer::Application(what) => app.deadline(self, what),
                 Timer::Link(link) => self.link_deadline(link),
                 Timer::Resume(link) => {
                     if let Some(state) = self.links.get_mut(link) {
-                        state.is_resume_timed = false;
+                        state.input.forget_timer();
                         self.resume(app, link);
                     }
                 }
@@ -56,15 +50,11 @@ impl Reactor {
     pub(crate) fn ring_alarm<A: Application>(&mut self, app: &mut A, id: ClientId) {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.client_of(id) else { return };
-        if state.alarm_timer_ms > now_ms {
-            return;
+        match state.alarm.expire(now_ms) {
+            Ring::No => return,
+            Ring::At(at_ms) => return self.deadlines.schedule(at_ms, Timer::Alarm(id)),
+            Ring::Now => {}
         }
-        state.alarm_timer_ms = u64::MAX;
-        if state.alarm_ms > now_ms {
-            let later_ms = state.alarm_ms - now_ms;
-            return self.set_alarm(ClientKey(id.place()), later_ms);
-        }
-        state.alarm_ms = u64::MAX;
         app.alarm(self, ClientKey(id.place()));
     }
 
@@ -72,14 +62,13 @@ impl Reactor {
         let (now_ms, patience_ms) =
             (self.deadlines.now_ms(), millis(self.config.limits.handshake_timeout));
         let Some(state) = self.links.get_mut(link) else { return };
-        if state.timer_ms > now_ms && state.timer_ms != u64::MAX {
+        if !state.patience.has_come(now_ms) {
             return;
         }
-        state.timer_ms = u64::MAX;
-        let deadline_ms = state.deadline_ms;
-        match state.kind {
+        let deadline_ms = state.patience.deadline_ms();
+        match state.kind() {
             // An answer is still being taken; how long that may last is another deadline's matter.
-            LinkKind::Http if state.blocked => {
+            LinkKind::Http if state.output.is_blocked() => {
                 let deadline_ms = self.handshake_deadline_ms();
                 self.watch_link(link, deadline_ms);
             }
@@ -92,24 +81,26 @@ impl Reactor {
                 if state.may_go_on((now_ms + patience_ms).saturating_sub(deadline_ms)) =>
             {
                 let again_ms = now_ms + LOOK_AGAIN_MS;
-                state.timer_ms = again_ms;
+                state.patience.look_again(again_ms);
                 self.deadlines.schedule(again_ms, Timer::Link(link));
             }
-            LinkKind::Http if let Some(why) = state.turned_away => self.turn_away(link, why),
-            LinkKind::Http | LinkKind::Draining => self.drop_link(link),
+            LinkKind::Http | LinkKind::Draining => match state.standing.turned_away() {
+                Some(why) if !state.is_draining() => self.turn_away(link, why),
+                _ => self.drop_link(link),
+            },
         }
     }
 
     pub(crate) fn connect_deadline(&mut self, id: ClientId) {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.client_of(id) else { return };
-        state.is_connect_timed = false;
-        let deadline_ms = state.connect_deadline_ms;
+        state.joining.forget_timer();
+        let deadline_ms = state.joining.deadline_ms();
         if !state.session.is_idle() {
             return;
         }
         if deadline_ms > now_ms {
-            state.is_connect_timed = true;
+            state.joining.time();
             self.deadlines.schedule(deadline_ms, Timer::Connect(id));
         } else {
             self.close(ClientKey(id.place()), CloseReason::ConnectTimeout);

@@ -74,12 +74,12 @@ impl Reactor {
         for client in clients {
             let hot = &self.hot[*client as usize];
             if let Some((_, link)) = self.links.at_mut(hot.link)
-                && !link.blocked
+                && !link.output.is_blocked()
                 && hot.has_pending()
                 && let Some(bytes) = self.outbox.single(hot)
             {
-                link.is_kept = link.is_kept || ring.keep(hot.link, link.descriptor());
-                let place = link.is_kept.then_some(hot.link);
+                let is_kept = link.keep_in_ring(|descriptor| ring.keep(hot.link, descriptor));
+                let place = is_kept.then_some(hot.link);
                 sends.push(Send { socket: link.descriptor(), place, bytes });
                 senders.push(*client);
             }
@@ -109,12 +109,13 @@ impl Reactor {
         // full; then it asks to be told when it is not. What may have been sent must not be sent again.
         let failed = result == LOST || (sent < bytes.len() && link.send(&bytes[sent..]).is_err());
         hot.clear();
-        if link.blocked && hot.mode == Mode::Direct {
+        if link.output.is_blocked() && hot.mode == Mode::Direct {
             hot.mode = Mode::Indirect;
         }
         // What a turn's frames left behind is no queue's, but waits all the same.
-        let is_slow = link.blocked && link.unsent.len() > self.config.limits.queue_bytes_max;
-        if link.blocked {
+        let is_slow =
+            link.output.is_blocked() && link.output.bytes() > self.config.limits.queue_bytes_max;
+        if link.output.is_blocked() {
             self.watch_output(id);
         }
         if failed {
@@ -133,12 +134,9 @@ impl Reactor {
         }
         let Some((id, link)) = self.links.at_mut(hot.link) else { return hot.clear() };
         let sent = match self.outbox.single(hot) {
-            Some(bytes) => link.write(bytes).map(|sent| {
-                self.stats.sent_bytes += sent as u64;
-                if sent < bytes.len() {
-                    link.unsent.extend_from_slice(&bytes[sent..]);
-                }
-            }),
+            Some(bytes) => {
+                link.write_or_keep(bytes).map(|sent| self.stats.sent_bytes += sent as u64)
+            }
             None => {
                 let mut slices = [IoSlice::new(&[]); SLICES_MAX];
                 let mut parts = self.outbox.each(hot);
@@ -163,12 +161,13 @@ impl Reactor {
             }
         };
         hot.clear();
-        if link.blocked && hot.mode == Mode::Direct {
+        if link.output.is_blocked() && hot.mode == Mode::Direct {
             hot.mode = Mode::Indirect;
         }
         // What a turn's frames left behind is no queue's, but waits all the same.
-        let is_slow = link.blocked && link.unsent.len() > self.config.limits.queue_bytes_max;
-        if link.blocked {
+        let is_slow =
+            link.output.is_blocked() && link.output.bytes() > self.config.limits.queue_bytes_max;
+        if link.output.is_blocked() {
             self.watch_output(id);
         }
         if sent.is_err() {
@@ -186,7 +185,7 @@ impl Reactor {
                 self.answer_poll(client, None);
             }
         } else if let Some(link) = state.engine.websocket_link()
-            && self.links.get(link).is_some_and(|link| !link.blocked)
+            && self.links.get(link).is_some_and(|link| !link.output.is_blocked())
         {
             self.drain_queue(client, link);
         }
@@ -201,12 +200,10 @@ impl Reactor {
         while let Some(queue) = &mut state.queue {
             batch.clear();
             while batch.len() < DRAIN_BYTES_MAX && queue.pop_frames(&mut batch) {}
-            if queue.is_empty() {
-                state.queue = None;
-            }
+            state.drop_empty_queue();
             self.stats.sent_bytes += batch.len() as u64;
             failed = socket.send(&batch).is_err();
-            if failed || socket.blocked {
+            if failed || socket.output.is_blocked() {
                 break;
             }
         }
@@ -233,16 +230,16 @@ impl Reactor {
     pub(crate) fn writable(&mut self, link: LinkId) {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.links.get_mut(link) else { return };
-        if !state.blocked && state.unsent.is_empty() {
+        if !state.output.is_blocked() && state.output.is_empty() {
             return;
         }
         // It takes more because its peer has taken some.
-        state.progress_ms = now_ms;
+        state.output.note_progress(now_ms);
         let sent = state.send_rest();
         let client = state.client();
         match sent {
             Ok(false) => {}
-            Ok(true) if state.close_when_sent => self.end_link(link),
+            Ok(true) if state.output.closes_when_sent() => self.end_link(link),
             Ok(true) => {
                 if let Some(client) = client
                     && let Some(owner) = self.clients.get(client as usize)

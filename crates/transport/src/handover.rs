@@ -3,8 +3,8 @@
 use foodtrack_session::{CloseReason, LinkId, NamespaceId};
 
 use crate::application::Application;
-use crate::client::{Client, ClientKey, DrainedWatch, Packets};
-use crate::link::{Link, LinkKind};
+use crate::client::{Client, ClientKey, Packets};
+use crate::link::Link;
 use crate::outbox::Hot;
 use crate::reactor::Reactor;
 use crate::reading::Next;
@@ -67,9 +67,9 @@ impl Reactor {
         let Some(mut state) = self.clients.try_remove(client as usize) else { return };
         self.discount_client(&mut state);
         self.hot[client as usize] = Hot::FREE;
-        let was_named = self.polling.remove(&state.sid).is_some();
+        let was_named = self.polling.remove(state.sid()).is_some();
         // Requests follow the client from now on, and may be there before it.
-        let claim = was_named.then(|| SidClaim::new(&self.sids, state.sid, shard));
+        let claim = was_named.then(|| SidClaim::new(&self.sids, *state.sid(), shard));
         let links = state.engine.depart();
         let [link, probed] = links.map(|link| link.and_then(|link| self.take_link(link)));
         let moved =
@@ -93,13 +93,10 @@ impl Reactor {
 
     fn adopt_client<A: Application>(&mut self, app: &mut A, moved: MovedClient<A::Transfer>) {
         let MovedClient { mut client, link, probed, namespace, transfer, claim, packets } = moved;
-        client.generation = self.next_generation();
-        client.is_connect_timed = false;
-        client.drained_watch = DrainedWatch::Off;
-        let sid = client.sid;
+        let sid = *client.sid();
         // Its token is good: whoever sends it on knows that.
         let known = |mut link: Link| {
-            link.is_known = true;
+            link.standing.set_known(true);
             link
         };
         let link = link.and_then(|link| self.add_link(known(link)));
@@ -107,8 +104,7 @@ impl Reactor {
         if !client.engine.arrive([link, probed]) {
             return;
         }
-        let beat_ms = self.deadlines.now_ms() + self.config.heartbeat.interval_ms;
-        let client = self.insert_client(client, beat_ms);
+        let client = self.insert_client(client);
         if let Some(claim) = claim {
             claim.keep();
             self.polling.insert(sid, client);
@@ -148,10 +144,8 @@ impl Reactor {
 
     /// Tells a link whose it is on this shard.
     fn name_client(&mut self, link: LinkId, client: u32) {
-        match self.links.get_mut(link).map(|link| &mut link.kind) {
-            Some(LinkKind::WebSocket { client: own, .. }) => *own = client,
-            Some(LinkKind::HttpBusy { client: own, .. }) => *own = Some(client),
-            _ => {}
+        if let Some(link) = self.links.get_mut(link) {
+            link.name_client(client);
         }
     }
 }

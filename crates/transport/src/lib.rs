@@ -4,6 +4,7 @@
 //! [`Reactor`] owns sockets and clients; an [`Application`] decides who may join and what is sent to whom.
 
 mod accepting;
+mod acceptor;
 mod admission;
 mod allowance;
 mod application;
@@ -17,6 +18,7 @@ mod door;
 mod ending;
 mod engine_request;
 mod engine_requests;
+mod evicting;
 mod expiring;
 mod flushing;
 mod form;
@@ -34,6 +36,7 @@ mod link;
 mod links;
 mod listener;
 mod lodgers;
+mod network;
 mod origin_policy;
 mod outbox;
 mod output;
@@ -48,8 +51,10 @@ mod seldom;
 mod send_ring;
 mod sending;
 mod sid;
+mod stranger_budget;
+mod stranger_ledger;
+mod stranger_queue;
 mod stranger_turns;
-mod strangers;
 mod timer_wheel;
 mod trusted_proxies;
 mod turned_away;

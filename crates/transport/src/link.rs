@@ -2,6 +2,11 @@
 //! written here: nobody else knows what carries the bytes.
 #![allow(clippy::disallowed_types, reason = "this is where sockets are read and written")]
 
+mod input;
+mod output;
+mod patience;
+mod standing;
+
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
@@ -11,66 +16,41 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
 use crate::limits::{READ_AHEAD_BYTES_MAX, REQUEST_BYTES_PER_SECOND_MIN};
-use crate::origin_policy::KeptAccess;
-use crate::request_reader::RequestReader;
-use crate::stranger_turns::Waits;
-use crate::turned_away::TurnedAway;
+use crate::origin_policy::{KeptAccess, PageAccess};
+use crate::stranger_queue::Waits;
+
+use input::Input;
+use output::Output;
+use patience::Patience;
+use standing::Standing;
 
 pub(crate) struct Link {
     stream: TcpStream,
     /// Tells it from others in its place of [`Links`](crate::links::Links).
-    pub(crate) generation: u32,
+    generation: u32,
+    kind: LinkKind,
     /// Who is there: the other end, or whom a trusted proxy named in the last request; then port 0 where it named none.
-    pub(crate) peer: SocketAddr,
+    peer: SocketAddr,
+    /// The page's origin that asked last, where it may read the answer, whatever that is and whoever gives it.
+    origin: Option<Box<str>>,
+    /// Whether that page may use cookies.
+    has_credentials: bool,
     /// The other end is a trusted proxy.
-    pub(crate) is_proxied: bool,
-    /// What the page may do that asked last, whatever the answer is and whoever gives it.
-    pub(crate) access: KeptAccess,
-    /// There is no room for it, which it is told when it asks.
-    pub(crate) turned_away: Option<TurnedAway>,
-    pub(crate) kind: LinkKind,
-    /// The start of something that is not all here yet.
-    pub(crate) unread: Vec<u8>,
-    /// Somebody has it who has joined.
-    pub(crate) is_known: bool,
+    is_proxied: bool,
+    /// The kernel keeps it at its place for batched sends, and must be told to let go.
+    is_kept: bool,
     /// What it waits for while it is a stranger's.
     pub(crate) waits: Waits,
-    /// It is counted with the sockets of its address.
-    pub(crate) lodges: bool,
-    /// How far the request was read that `unread` begins with; nothing between requests.
-    pub(crate) request: Option<Box<RequestReader>>,
-    /// A request was answered and the next one has not begun.
-    pub(crate) is_resting: bool,
-    /// What the strangers' budget counts it for.
-    pub(crate) counted_bytes: usize,
-    /// The rest of what the socket did not take: goes before everything else.
-    pub(crate) unsent: Vec<u8>,
-    /// The socket takes no more at the moment; an event will tell.
-    pub(crate) blocked: bool,
-    /// Reading waits: for its turn, for its rate, or for the answer to the request before.
-    pub(crate) paused: bool,
-    /// Whether the wheel will end a pause.
-    pub(crate) is_resume_timed: bool,
-    /// Before then the pause does not end, whoever asks.
-    pub(crate) resume_ms: u64,
-    /// The kernel may hold bytes that were not read while reading waited.
-    pub(crate) readable: bool,
-    /// Reading waits for the peer to take what it was sent.
-    pub(crate) stalled: bool,
-    /// When the peer last took some of what it was sent, while more of it waits.
-    pub(crate) progress_ms: u64,
-    /// Whether the wheel will ask about that.
-    pub(crate) is_output_timed: bool,
-    pub(crate) close_when_sent: bool,
-    pub(crate) seen_end: bool,
-    /// The kernel keeps it at its place for batched sends, and must be told to let go.
-    pub(crate) is_kept: bool,
-    /// When it is given up, unless it is a client's or waits for an answer then.
-    pub(crate) deadline_ms: u64,
-    /// When the wheel will ask about it; `u64::MAX` for never.
-    pub(crate) timer_ms: u64,
+    pub(crate) standing: Standing,
+    pub(crate) input: Input,
+    pub(crate) output: Output,
+    pub(crate) patience: Patience,
 }
 
+// Every idle connection pays for it.
+const _: () = assert!(size_of::<Link>() <= 208);
+
+/// What is spoken on a socket.
 pub(crate) enum LinkKind {
     /// Between HTTP requests, or within one.
     Http,
@@ -92,33 +72,140 @@ impl Link {
         Self {
             stream,
             generation: 0,
-            peer,
-            is_proxied: false,
-            access: None,
-            turned_away: None,
             kind: LinkKind::Http,
-            unread: Vec::new(),
-            is_known: false,
-            waits: Waits::default(),
-            lodges: false,
-            request: None,
-            is_resting: false,
-            counted_bytes: 0,
-            unsent: Vec::new(),
-            blocked: false,
-            paused: false,
-            is_resume_timed: false,
-            resume_ms: 0,
-            readable: false,
-            stalled: false,
-            progress_ms: 0,
-            is_output_timed: false,
-            close_when_sent: false,
-            seen_end: false,
+            peer,
+            origin: None,
+            has_credentials: false,
+            is_proxied: false,
             is_kept: false,
-            deadline_ms: 0,
-            timer_ms: u64::MAX,
+            waits: Waits::default(),
+            standing: Standing::default(),
+            input: Input::default(),
+            output: Output::default(),
+            patience: Patience::new(),
         }
+    }
+
+    /// It comes into a table of sockets, where it has this generation; what timers and queues knew of it is another shard's.
+    pub(crate) fn arrive(&mut self, generation: u32) {
+        self.generation = generation;
+        self.waits = Waits::default();
+        self.standing.arrive();
+        self.input.forget_timer();
+        self.output.forget_timer();
+        self.patience.forget_timer();
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// What is spoken on it.
+    pub(crate) fn kind(&self) -> &LinkKind {
+        &self.kind
+    }
+
+    /// Who is there: the other end, or whom a trusted proxy named in the last request.
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// A trusted proxy names whom the request is of.
+    pub(crate) fn set_peer(&mut self, peer: SocketAddr) {
+        self.peer = peer;
+    }
+
+    /// Whether the other end is a trusted proxy.
+    pub(crate) fn is_proxied(&self) -> bool {
+        self.is_proxied
+    }
+
+    pub(crate) fn set_proxied(&mut self, is_proxied: bool) {
+        self.is_proxied = is_proxied;
+    }
+
+    /// What the page may do that asked last.
+    pub(crate) fn page(&self) -> PageAccess<'_> {
+        PageAccess::kept(self.origin.as_deref(), self.has_credentials)
+    }
+
+    pub(crate) fn set_access(&mut self, access: KeptAccess) {
+        let (origin, has_credentials) = access.unzip();
+        self.origin = origin;
+        self.has_credentials = has_credentials.unwrap_or_default();
+    }
+
+    /// The kernel keeps it at its place for batched sends where `keep` says so; it is asked once.
+    pub(crate) fn keep_in_ring(&mut self, keep: impl FnOnce(RawFd) -> bool) -> bool {
+        self.is_kept = self.is_kept || keep(self.stream.as_raw_fd());
+        self.is_kept
+    }
+
+    /// Whether the kernel keeps it and must be told to let go; asked when it goes.
+    pub(crate) fn leave_ring(&mut self) -> bool {
+        std::mem::take(&mut self.is_kept)
+    }
+
+    /// A request waits for its answer: the application's, or that of a client that polls.
+    pub(crate) fn wait_for_answer(
+        &mut self,
+        client: Option<u32>,
+        keep_alive: bool,
+        head_only: bool,
+    ) {
+        self.kind = LinkKind::HttpBusy { client, keep_alive, head_only };
+    }
+
+    /// The request that waits is answered: the next one may come. Returns whether the connection stays for it.
+    pub(crate) fn end_wait(&mut self) -> Option<Waited> {
+        let LinkKind::HttpBusy { client, keep_alive, head_only } = self.kind else { return None };
+        self.kind = LinkKind::Http;
+        Some(Waited { is_poll: client.is_some(), keep_alive, head_only })
+    }
+
+    /// A client's WebSocket from now on, or one that is probed to become it.
+    pub(crate) fn become_websocket(&mut self, client: u32) {
+        self.kind = LinkKind::WebSocket { client, decoder: MessageDecoder::default() };
+    }
+
+    /// Takes the decoder of a WebSocket, to be [given back](Self::give_decoder_back).
+    pub(crate) fn take_decoder(&mut self) -> Option<(u32, MessageDecoder)> {
+        match &mut self.kind {
+            LinkKind::WebSocket { client, decoder } => Some((*client, std::mem::take(decoder))),
+            _ => None,
+        }
+    }
+
+    /// Gives a decoder back; nothing happens where the link is a WebSocket no more.
+    pub(crate) fn give_decoder_back(&mut self, decoder: MessageDecoder) {
+        if let LinkKind::WebSocket { decoder: own, .. } = &mut self.kind {
+            *own = decoder;
+        }
+    }
+
+    /// Its client is called so on this shard.
+    pub(crate) fn name_client(&mut self, name: u32) {
+        match &mut self.kind {
+            LinkKind::WebSocket { client, .. } => *client = name,
+            LinkKind::HttpBusy { client, .. } => *client = Some(name),
+            LinkKind::Http | LinkKind::Draining => {}
+        }
+    }
+
+    /// Nothing is read any more: our side ends once everything was taken.
+    pub(crate) fn begin_draining(&mut self) {
+        self.kind = LinkKind::Draining;
+        self.input.discard();
+        if self.output.is_empty() {
+            // Where that fails the socket has ended already.
+            let _ = self.stream.shutdown(Shutdown::Write);
+        } else {
+            self.output.close_when_sent();
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        matches!(self.kind, LinkKind::Draining)
     }
 
     /// The client whose transport, probe or waiting poll it is.
@@ -132,20 +219,18 @@ impl Link {
 
     /// Memory of what was read and not used, or written and not taken.
     pub(crate) fn buffered_bytes(&self) -> usize {
-        let request = self.request.as_ref().map_or(0, |request| request.capacity());
-        self.unread.capacity() + request + self.unsent.capacity()
+        self.input.capacity() + self.output.capacity()
     }
 
     /// Whether a request that is `elapsed_ms` old may go on: what its head says is enough, and it does not come too slowly.
     pub(crate) fn may_go_on(&self, elapsed_ms: u64) -> bool {
-        let bytes_min = elapsed_ms.saturating_mul(REQUEST_BYTES_PER_SECOND_MIN) / 1_000;
-        self.request.as_ref().is_some_and(|request| request.may_take_long())
-            && self.unread.len() as u64 >= bytes_min
+        self.input.may_go_on(elapsed_ms.saturating_mul(REQUEST_BYTES_PER_SECOND_MIN) / 1_000)
     }
 
     /// Whether more than enough was read ahead of the answer that the link waits for.
     pub(crate) fn is_ahead(&self) -> bool {
-        matches!(self.kind, LinkKind::HttpBusy { .. }) && self.unread.len() >= READ_AHEAD_BYTES_MAX
+        matches!(self.kind, LinkKind::HttpBusy { .. })
+            && self.input.unread_bytes() >= READ_AHEAD_BYTES_MAX
     }
 
     /// Has events of the socket come with `token`.
@@ -176,12 +261,6 @@ impl Link {
         }
     }
 
-    /// Ends our side.
-    pub(crate) fn end(&self) {
-        // Where that fails the socket has ended already.
-        let _ = self.stream.shutdown(Shutdown::Write);
-    }
-
     /// Reads once. `Ok(None)`: nothing there now; `Ok(Some(0))`: the peer has ended its side.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         loop {
@@ -202,7 +281,7 @@ impl Link {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(more) => written += more,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.blocked = true;
+                    self.output.block();
                     break;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -212,30 +291,50 @@ impl Link {
         Ok(written)
     }
 
+    /// As [`Self::write`], and keeps what the socket does not take.
+    pub(crate) fn write_or_keep(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.write(bytes)?;
+        if written < bytes.len() {
+            self.output.keep(&bytes[written..]);
+        }
+        Ok(written)
+    }
+
     /// Writes slices with one call, as far as the socket takes them now, and returns how many bytes that was. Why it was not all
     /// of it, a plain write finds out.
     pub(crate) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> usize {
-        if self.blocked { 0 } else { self.stream.write_vectored(slices).unwrap_or(0) }
+        if self.output.is_blocked() { 0 } else { self.stream.write_vectored(slices).unwrap_or(0) }
     }
 
-    /// Writes, and keeps what the socket does not take.
+    /// Writes behind what was kept before, and keeps what the socket does not take.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let written = if self.blocked || !self.unsent.is_empty() { 0 } else { self.write(bytes)? };
-        self.unsent.extend_from_slice(&bytes[written..]);
+        let is_behind = self.output.is_blocked() || !self.output.is_empty();
+        let written = if is_behind { 0 } else { self.write(bytes)? };
+        self.output.keep(&bytes[written..]);
         Ok(())
     }
 
     /// Writes what was kept. Returns whether all of it went.
     pub(crate) fn send_rest(&mut self) -> io::Result<bool> {
-        self.blocked = false;
-        if self.unsent.is_empty() {
+        self.output.unblock();
+        if self.output.is_empty() {
             return Ok(true);
         }
-        let unsent = std::mem::take(&mut self.unsent);
+        let unsent = self.output.take();
         let written = self.write(&unsent)?;
         if written < unsent.len() {
-            self.unsent = unsent[written..].to_vec();
+            self.output.keep(&unsent[written..]);
         }
-        Ok(self.unsent.is_empty())
+        Ok(self.output.is_empty())
     }
+}
+
+/// A request that waited for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Waited {
+    /// It is a client's poll, and not the application's.
+    pub(crate) is_poll: bool,
+    pub(crate) keep_alive: bool,
+    /// Its answer is sent without the body.
+    pub(crate) head_only: bool,
 }

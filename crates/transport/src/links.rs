@@ -31,7 +31,7 @@ impl Links {
         let place = entry.key();
         link.register(registry, Token(place))?;
         self.generation = self.generation.wrapping_add(1);
-        link.generation = self.generation;
+        link.arrive(self.generation);
         entry.insert(link);
         Ok(LinkId::new(key(place), self.generation))
     }
@@ -44,29 +44,29 @@ impl Links {
 
     #[inline]
     pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
-        self.places.get(id.place() as usize).filter(|link| link.generation == id.generation())
+        self.places.get(id.place() as usize).filter(|link| link.generation() == id.generation())
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
-        self.places.get_mut(id.place() as usize).filter(|link| link.generation == id.generation())
+        self.places.get_mut(id.place() as usize).filter(|link| link.generation() == id.generation())
     }
 
     /// The socket that is in a place now: whose events the place's token brings.
     #[inline]
     pub(crate) fn id_at(&self, place: usize) -> Option<LinkId> {
-        self.places.get(place).map(|link| LinkId::new(key(place), link.generation))
+        self.places.get(place).map(|link| LinkId::new(key(place), link.generation()))
     }
 
     /// As [`Self::id_at`], for the fan-out, which has 24 bytes a client: it is told where a place becomes another's.
     #[inline]
     pub(crate) fn at_mut(&mut self, place: u32) -> Option<(LinkId, &mut Link)> {
         let link = self.places.get_mut(place as usize)?;
-        Some((LinkId::new(place, link.generation), link))
+        Some((LinkId::new(place, link.generation()), link))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
-        self.places.iter().map(|(place, link)| (LinkId::new(key(place), link.generation), link))
+        self.places.iter().map(|(place, link)| (LinkId::new(key(place), link.generation()), link))
     }
 }
 

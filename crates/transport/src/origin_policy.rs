@@ -73,11 +73,11 @@ impl<'a> PageAccess<'a> {
     }
 
     /// What was kept: as far as it matters to an answer.
-    pub(crate) fn kept(access: &'a KeptAccess) -> Self {
-        match access {
-            Some((origin, true)) => Self::WithCredentials(origin),
-            Some((origin, false)) => Self::WithoutCredentials(origin),
-            None => Self::Own,
+    pub(crate) fn kept(origin: Option<&'a str>, has_credentials: bool) -> Self {
+        match (origin, has_credentials) {
+            (Some(origin), true) => Self::WithCredentials(origin),
+            (Some(origin), false) => Self::WithoutCredentials(origin),
+            (None, _) => Self::Own,
         }
     }
 

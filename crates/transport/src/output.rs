@@ -14,17 +14,18 @@ impl Reactor {
     /// on until half of what may wait for it does: what it is sent is mostly not its own doing.
     #[inline]
     pub(crate) fn is_clogged(&self, link: LinkId) -> bool {
-        self.links.get(link).is_some_and(|link| link.blocked) && self.is_blocked_link_clogged(link)
+        self.links.get(link).is_some_and(|link| link.output.is_blocked())
+            && self.is_blocked_link_clogged(link)
     }
 
     #[cold]
     fn is_blocked_link_clogged(&self, link: LinkId) -> bool {
         let Some(state) = self.links.get(link) else { return false };
-        let unsent_bytes = state.unsent.len();
-        let client = match state.kind {
+        let unsent_bytes = state.output.bytes();
+        let client = match state.kind() {
             // What comes is thrown away.
             LinkKind::Draining => return false,
-            LinkKind::WebSocket { client, .. } => client as usize,
+            LinkKind::WebSocket { client, .. } => *client as usize,
             _ => return true,
         };
         let Some(state) = self.clients.get(client) else { return true };
@@ -40,7 +41,7 @@ impl Reactor {
     /// Notes that a link is not read until its output is taken.
     pub(crate) fn stall(&mut self, link: LinkId) {
         if let Some(link) = self.links.get_mut(link) {
-            (link.readable, link.stalled) = (true, true);
+            link.input.stall();
         }
     }
 
@@ -50,7 +51,7 @@ impl Reactor {
             return;
         }
         let Some(state) = self.links.get_mut(link) else { return };
-        if std::mem::take(&mut state.stalled) {
+        if state.input.end_stall() {
             self.defer(link);
         }
     }
@@ -59,13 +60,10 @@ impl Reactor {
     #[inline]
     pub(crate) fn watch_output(&mut self, link: LinkId) {
         let now_ms = self.deadlines.now_ms();
-        let Some(state) = self.links.get_mut(link).filter(|link| link.blocked) else {
-            return;
-        };
-        if !state.is_output_timed {
-            (state.is_output_timed, state.progress_ms) = (true, now_ms);
-            let timer = Timer::Output(link);
-            self.deadlines.schedule(now_ms + millis(self.config.limits.write_timeout), timer);
+        let Some(state) = self.links.get_mut(link) else { return };
+        if state.output.time(now_ms) {
+            let timeout_ms = millis(self.config.limits.write_timeout);
+            self.deadlines.schedule(now_ms + timeout_ms, Timer::Output(link));
         }
     }
 
@@ -74,13 +72,8 @@ impl Reactor {
         let (now_ms, timeout_ms) =
             (self.deadlines.now_ms(), millis(self.config.limits.write_timeout));
         let Some(state) = self.links.get_mut(link) else { return };
-        state.is_output_timed = false;
-        if !state.blocked {
-            return;
-        }
-        let deadline_ms = state.progress_ms + timeout_ms;
+        let Some(deadline_ms) = state.output.deadline_ms(timeout_ms, now_ms) else { return };
         if deadline_ms > now_ms {
-            state.is_output_timed = true;
             return self.deadlines.schedule(deadline_ms, Timer::Output(link));
         }
         let client = state.client();
@@ -112,7 +105,7 @@ impl Reactor {
     pub(crate) fn message_bytes_max(&self, client: u32) -> usize {
         let limits = &self.config.limits;
         match self.clients.get(client as usize) {
-            Some(state) if state.protocol == crate::Protocol::WebSocket => {
+            Some(state) if state.protocol() == crate::Protocol::WebSocket => {
                 limits.websocket_message_bytes_max
             }
             Some(state) if !state.is_stranger() => limits.payload_bytes_max,
@@ -127,7 +120,7 @@ impl Reactor {
         let burst = if state.is_stranger() { STRANGER_SENSELESS_BURST } else { SENSELESS_BURST };
         let is_too_often = state.allowance.note_senseless(now_ms, burst);
         if is_too_often && !state.engine.is_closing() {
-            tracing::debug!(sid = ?state.sid, "closing a client that sends senseless packets");
+            tracing::debug!(sid = ?state.sid(), "closing a client that sends senseless packets");
             self.close(ClientKey(client), CloseReason::ProtocolError);
         }
         is_too_often

@@ -1,8 +1,8 @@
 //! From packets to the application: what a client says, over whichever transport.
 
 use crate::application::{Application, Data, Flow, Verdict};
-use crate::client::{ClientKey, OwnedPacket, Packets, Protocol};
-use crate::limits::{CONNECTS_MAX, PACKETS_PER_TURN};
+use crate::client::{Client, ClientKey, OwnedPacket, Packets, Protocol};
+use crate::limits::PACKETS_PER_TURN;
 use crate::reactor::Reactor;
 use crate::reading::Next;
 use foodtrack_session::{CloseReason, LinkId, ProbeStep, SessionError, Step};
@@ -22,7 +22,7 @@ impl Reactor {
         if state.engine.is_closing() && !state.engine.is_polling() {
             return Next::Stop;
         }
-        let protocol = state.protocol;
+        let protocol = state.protocol();
         let packet = match message {
             Message::Ping(payload) => {
                 self.control_frame(link, client, Opcode::Pong, payload);
@@ -157,25 +157,25 @@ impl Reactor {
     /// Keeps packets of a polling body until the next turn.
     fn post_later(&mut self, client: u32, packets: Packets) {
         let Some(state) = self.clients.get_mut(client as usize) else { return };
-        state.posted = Some(Box::new(packets));
+        state.post_later(packets);
         self.posting.push(state.id(client));
     }
 
     /// Goes on with polling bodies that had to wait for others' turn.
     pub(crate) fn resume_posted<A: Application>(&mut self, app: &mut A) {
         for id in std::mem::take(&mut self.posting) {
-            let posted = self.client_of(id).and_then(|client| client.posted.take());
+            let posted = self.client_of(id).and_then(Client::take_posted);
             if let Some(packets) = posted {
-                self.polled_packets(app, id.place(), *packets);
+                self.polled_packets(app, id.place(), packets);
             }
         }
     }
 
     fn take_all_posted<A: Application>(&mut self, app: &mut A, client: u32) {
         while let Some(packets) =
-            self.clients.get_mut(client as usize).and_then(|client| client.posted.take())
+            self.clients.get_mut(client as usize).and_then(Client::take_posted)
         {
-            self.polled_packets(app, client, *packets);
+            self.polled_packets(app, client, packets);
         }
     }
 
@@ -189,7 +189,7 @@ impl Reactor {
         let bytes_max = self.message_bytes_max(client);
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
         state.engine.heard(self.deadlines.now_ms());
-        if state.protocol == Protocol::EngineIo {
+        if state.protocol() == Protocol::EngineIo {
             app.message(self, ClientKey(client), data);
             return Next::Continue;
         }
@@ -211,7 +211,7 @@ impl Reactor {
     }
 
     pub(crate) fn log_violation(&self, client: u32, error: &SessionError) {
-        let sid = self.clients.get(client as usize).map(|client| client.sid);
+        let sid = self.clients.get(client as usize).map(|client| *client.sid());
         tracing::debug!(?sid, %error, "closing a client that broke the protocol");
     }
 
@@ -224,11 +224,9 @@ impl Reactor {
         let key = ClientKey(client);
         if let Step::Connect { .. } | Step::ConnectUnknown { .. } = step
             && let Some(state) = self.clients.get_mut(client as usize)
+            && !state.joining.note_connect()
         {
-            if state.connects == CONNECTS_MAX {
-                return Next::Violation;
-            }
-            state.connects += 1;
+            return Next::Violation;
         }
         match step {
             Step::Nothing => {}
@@ -267,10 +265,9 @@ impl Reactor {
         state.engine.forget_mark();
         if let Some(queue) = &mut state.queue {
             queue.forget_log();
-            if queue.is_empty() {
-                state.queue = None;
-                self.note_drained(client);
-            }
+        }
+        if state.drop_empty_queue() {
+            self.note_drained(client);
         }
     }
 
@@ -289,7 +286,7 @@ impl Reactor {
         match verdict {
             Verdict::Accept { answer } => {
                 state.session.accept(namespace);
-                if !std::mem::replace(&mut state.has_joined, true) {
+                if state.joining.join() {
                     state.allowance.forgive();
                     self.make_client_known(client);
                 }

@@ -7,7 +7,7 @@ use crate::deadlines::Timer;
 use crate::deadlines::millis;
 use crate::engine_request::{EngineError, EngineRequest};
 use crate::http::Head;
-use crate::link::LinkKind;
+use crate::link::Waited;
 use crate::links::Links;
 use crate::reactor::Reactor;
 use crate::requests::TEXT;
@@ -44,11 +44,7 @@ impl Reactor {
         is_changing: bool,
     ) {
         if let Some(state) = self.links.get_mut(link) {
-            state.kind = LinkKind::HttpBusy {
-                client: Some(client),
-                keep_alive: request.head.keep_alive,
-                head_only: false,
-            };
+            state.wait_for_answer(Some(client), request.head.keep_alive, false);
         }
         if is_changing {
             self.end_poll_for_upgrade(client);
@@ -78,8 +74,7 @@ impl Reactor {
     pub(crate) fn write_poll_answer(&mut self, answer: &PollAnswer) {
         let (link, body) = (answer.link, &answer.body);
         let Some(state) = self.links.get_mut(link) else { return };
-        let LinkKind::HttpBusy { keep_alive, .. } = state.kind else { return };
-        state.kind = LinkKind::Http;
+        let Some(Waited { keep_alive, .. }) = state.end_wait() else { return };
         self.stats.sent_bytes += body.len() as u64;
         self.respond_poll(link, 200, TEXT, body, keep_alive);
         self.next_request(link);
@@ -146,7 +141,7 @@ impl Reactor {
 pub(crate) fn carrier(links: &Links, link: LinkId) -> Carrier {
     match links.get(link) {
         None => Carrier::Ended,
-        Some(link) if !link.unsent.is_empty() => Carrier::Untaken,
+        Some(link) if !link.output.is_empty() => Carrier::Untaken,
         Some(link) if link.has_ended() => Carrier::Ended,
         Some(_) => Carrier::Open,
     }

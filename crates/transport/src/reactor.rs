@@ -3,17 +3,16 @@
 //! A turn reads what is there, lets the [`Application`] act, and then flushes: whatever was queued for a socket in the
 //! turn goes out in one write.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use foodtrack_session::{ClosedPolling, LinkId, Parser, Sid};
-use mio::net::TcpListener;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Poll, Token};
 use slab::Slab;
 
+use crate::acceptor::Acceptor;
 use crate::admission::Admission;
 use crate::application::Application;
 use crate::client::{Client, ClientId, ClientKey, HandshakeInfo};
@@ -24,24 +23,20 @@ use crate::door::DoorRefusals;
 use crate::limits::READ_BYTES_PER_TURN;
 use crate::link::Link;
 use crate::links::{Links, key};
-use crate::lodgers::Lodgers;
 use crate::outbox::{Hot, Outbox};
 use crate::send_ring::SendRing;
 use crate::sid::{SidDirectory, SidSource};
-use crate::strangers::StrangerBudget;
+use crate::stranger_ledger::StrangerLedger;
+use crate::stranger_queue::StrangerQueue;
 use crate::waker::Waker;
 
 const WAKER: Token = Token(usize::MAX);
-/// The first listener; the others count down from it.
-const LISTENER: Token = Token(usize::MAX - 1);
-/// Listeners of a reactor: far fewer than would meet the sockets' tokens.
-const LISTENERS_MAX: usize = 64;
 const EVENTS_PER_TURN: usize = 1_024;
 /// One shard's sockets, clients and deadlines.
 pub struct Reactor {
     pub(crate) poll: Poll,
     waker: Arc<Waker>,
-    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) acceptor: Acceptor,
     pub(crate) shard: usize,
     pub(crate) config: Arc<ReactorConfig>,
     pub(crate) sids: Arc<SidDirectory>,
@@ -50,14 +45,8 @@ pub struct Reactor {
     /// Closed sessions whose clients are still to be told.
     pub(crate) closed_polling: ClosedPolling<DeliveryQueue>,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) strangers: Arc<StrangerBudget>,
-    /// What strangers hold here.
-    pub(crate) stranger_bytes: usize,
-    /// How many of the others' calls to let go of strangers were heard.
-    pub(crate) calls_heard: u32,
-    pub(crate) lodgers: Lodgers,
-    /// Strangers' links that have something to read.
-    pub(crate) strangers_ready: VecDeque<LinkId>,
+    pub(crate) strangers: StrangerLedger,
+    pub(crate) strangers_ready: StrangerQueue,
     pub(crate) door: Arc<DoorRefusals>,
     pub(crate) deadlines: Deadlines,
     pub(crate) links: Links,
@@ -79,11 +68,6 @@ pub struct Reactor {
     /// That of the newest client.
     generation: u32,
     pub(crate) stats: ReactorStats,
-    pub(crate) accept_pending: bool,
-    /// Whether the wheel will end a wait for descriptors: nothing is accepted before, and there is one timer.
-    pub(crate) is_accept_timed: bool,
-    /// How long the next such wait is.
-    pub(crate) accept_retry_ms: u64,
     /// Made on the reactor's own thread: a ring belongs to the thread that submits.
     pub(crate) ring: Option<SendRing>,
     wants_ring: bool,
@@ -101,29 +85,20 @@ impl Reactor {
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(mio::Waker::new(poll.registry(), WAKER)?));
-        let mut listeners: Vec<_> = listeners.into_iter().map(TcpListener::from_std).collect();
-        if listeners.len() > LISTENERS_MAX {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        for (place, listener) in listeners.iter_mut().enumerate() {
-            poll.registry().register(listener, Token(LISTENER.0 - place), Interest::READABLE)?;
-        }
+        let acceptor = Acceptor::new(poll.registry(), listeners)?;
         commons.strangers.join(Arc::clone(&waker));
         Ok(Self {
             poll,
             waker,
-            listeners,
+            acceptor,
             shard,
             config: Arc::clone(&commons.config),
             sids: Arc::clone(&commons.sids),
             polling: ahash::HashMap::default(),
             closed_polling: ClosedPolling::default(),
             admission: Arc::clone(&commons.admission),
-            strangers: Arc::clone(&commons.strangers),
-            stranger_bytes: 0,
-            calls_heard: 0,
-            lodgers: Lodgers::default(),
-            strangers_ready: VecDeque::new(),
+            strangers: StrangerLedger::new(Arc::clone(&commons.strangers)),
+            strangers_ready: StrangerQueue::default(),
             door: Arc::clone(&commons.door),
             deadlines: Deadlines::new(commons.start),
             links: Links::default(),
@@ -139,9 +114,6 @@ impl Reactor {
             drained: Vec::new(),
             generation: 0,
             stats: ReactorStats::default(),
-            accept_pending: false,
-            is_accept_timed: false,
-            accept_retry_ms: crate::accepting::ACCEPT_RETRY_MS,
             ring: None,
             wants_ring: commons.config.batched_sends,
         })
@@ -164,7 +136,7 @@ impl Reactor {
 
     /// What the client told when it opened its session. Taken once: an idle client does not keep it.
     pub fn take_handshake(&mut self, client: ClientKey) -> Option<Box<HandshakeInfo>> {
-        let info = self.clients.get_mut(client.index())?.handshake.take();
+        let info = self.clients.get_mut(client.index())?.take_handshake();
         self.recount_client(client.0);
         info
     }
@@ -172,7 +144,7 @@ impl Reactor {
     /// Keeps what the client told for its next try.
     pub fn give_handshake_back(&mut self, client: ClientKey, info: Box<HandshakeInfo>) {
         if let Some(state) = self.clients.get_mut(client.index()) {
-            state.handshake = Some(info);
+            state.give_handshake_back(info);
         }
         self.recount_client(client.0);
     }
@@ -184,13 +156,13 @@ impl Reactor {
 
     /// The application's own number of a client; 0 before it is set.
     pub fn tag(&self, client: ClientKey) -> u64 {
-        self.clients.get(client.index()).map_or(0, |client| client.tag)
+        self.clients.get(client.index()).map_or(0, Client::tag)
     }
 
     /// Sets the application's own number of a client.
     pub fn set_tag(&mut self, client: ClientKey, tag: u64) {
         if let Some(client) = self.clients.get_mut(client.index()) {
-            client.tag = tag;
+            client.set_tag(tag);
         }
     }
 
@@ -220,9 +192,7 @@ impl Reactor {
     pub fn set_alarm(&mut self, client: ClientKey, after_ms: u64) {
         let alarm_ms = self.deadlines.now_ms().saturating_add(after_ms);
         let Some(state) = self.clients.get_mut(client.index()) else { return };
-        state.alarm_ms = alarm_ms;
-        if alarm_ms < state.alarm_timer_ms {
-            state.alarm_timer_ms = alarm_ms;
+        if state.alarm.set(alarm_ms) {
             let timer = Timer::Alarm(state.id(client.0));
             self.deadlines.schedule(alarm_ms, timer);
         }
@@ -230,7 +200,7 @@ impl Reactor {
 
     /// Keeps every client from being accepted: for a server that stops.
     pub fn stop_accepting(&mut self) {
-        self.listeners.clear();
+        self.acceptor.stop();
     }
 
     /// Every client, for a server that stops.
@@ -259,7 +229,7 @@ impl Reactor {
         for event in events.iter() {
             match event.token() {
                 WAKER => {}
-                Token(index) if index > LISTENER.0 - LISTENERS_MAX => self.accept_pending = true,
+                token if Acceptor::owns(token) => self.acceptor.announce(),
                 Token(index) => {
                     let Some(link) = self.links.id_at(index) else { continue };
                     if event.is_writable() {
@@ -297,7 +267,7 @@ impl Reactor {
     }
 
     fn patience(&self) -> Option<Duration> {
-        let is_busy = self.accept_pending
+        let is_busy = self.acceptor.is_pending()
             || !self.strangers_ready.is_empty()
             || !self.deferred.is_empty()
             || !self.posting.is_empty()
@@ -318,12 +288,12 @@ impl Reactor {
         let mut deferred = std::mem::take(&mut self.deferred);
         for link in deferred.drain(..) {
             let Some(state) = self.links.get_mut(link) else { continue };
-            if state.is_known {
+            if state.standing.is_known() {
                 self.resume(app, link);
                 self.flush_if_large();
             } else {
-                state.waits.resume = true;
-                self.let_wait(link);
+                state.waits.note_resumed();
+                self.strangers_ready.push(&mut self.links, link);
             }
         }
         // Keep the allocation; what was deferred meanwhile stays.
@@ -347,7 +317,7 @@ impl Reactor {
     /// Makes the kernel forget a socket that it keeps for batched sends: it would keep the connection open, too.
     pub(crate) fn let_go_of(&mut self, link: LinkId, state: &mut Link) {
         self.discount_socket(link, state);
-        if std::mem::take(&mut state.is_kept)
+        if state.leave_ring()
             && let Some(ring) = &mut self.ring
         {
             ring.let_go(link.place());
@@ -359,8 +329,6 @@ impl Reactor {
     /// # Errors
     /// Where the system does not tell, or nothing is listened on.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listeners
-            .first()
-            .map_or(Err(io::ErrorKind::NotConnected.into()), TcpListener::local_addr)
+        self.acceptor.local_addr()
     }
 }

@@ -43,28 +43,28 @@ pub(crate) enum Progress {
 impl Reactor {
     /// A socket may have something to read. `hung_up`: and then its end.
     pub(crate) fn readable<A: Application>(&mut self, app: &mut A, link: LinkId, hung_up: bool) {
-        let is_known = self.links.get(link).is_some_and(|link| link.is_known);
+        let is_known = self.links.get(link).is_some_and(|link| link.standing.is_known());
         let mut left = if is_known { READ_BYTES_PER_TURN } else { STRANGER_BYTES_PER_TURN };
         loop {
             if self.is_clogged(link) {
                 return self.stall(link);
             }
             let Some(state) = self.links.get_mut(link) else { return };
-            if state.paused || state.is_ahead() {
-                state.readable = true;
+            if state.input.is_paused() || state.is_ahead() {
+                return state.input.note_readable();
+            }
+            if state.input.has_ended() {
                 return;
             }
-            if state.seen_end {
-                return;
-            }
-            let kept = !state.unread.is_empty();
+            let kept = state.input.unread_bytes() > 0;
             let mut buffer =
-                std::mem::take(if kept { &mut state.unread } else { &mut self.scratch });
+                if kept { state.input.take_unread() } else { std::mem::take(&mut self.scratch) };
             let start = if kept { buffer.len() } else { 0 };
             // A stranger has a smaller part of its turn.
-            let room_max = if state.is_known { usize::MAX } else { STRANGER_BYTES_PER_TURN };
+            let room_max =
+                if state.standing.is_known() { usize::MAX } else { STRANGER_BYTES_PER_TURN };
             if kept {
-                let missing = match state.kind {
+                let missing = match state.kind() {
                     LinkKind::WebSocket { .. } => MessageDecoder::frame_len(&buffer)
                         .map_or(0, |frame_bytes| frame_bytes.saturating_sub(start)),
                     // A request tells its length too late to know it here: twice as much each time.
@@ -87,13 +87,13 @@ impl Reactor {
                     buffer.shrink_to_fit();
                 }
                 if let Some(state) = self.links.get_mut(link) {
-                    state.unread = buffer;
+                    state.input.keep_unread(buffer);
                 }
             } else {
                 if used < end
                     && let Some(state) = self.links.get_mut(link)
                 {
-                    state.unread = buffer[used..end].to_vec();
+                    state.input.keep_unread(buffer[used..end].to_vec());
                 }
                 self.scratch = buffer;
             }
@@ -110,7 +110,7 @@ impl Reactor {
                         return;
                     }
                     // There may be more, but others have their turn first.
-                    if !state.paused && (left == 0 || !hung_up) {
+                    if !state.input.is_paused() && (left == 0 || !hung_up) {
                         return self.defer(link);
                     }
                 }
@@ -120,7 +120,7 @@ impl Reactor {
 
     pub(crate) fn defer(&mut self, link: LinkId) {
         if let Some(state) = self.links.get_mut(link) {
-            state.readable = true;
+            state.input.note_readable();
         }
         self.deferred.push(link);
     }
@@ -129,26 +129,24 @@ impl Reactor {
     pub(crate) fn resume<A: Application>(&mut self, app: &mut A, link: LinkId) {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.links.get_mut(link) else { return };
-        if state.paused && now_ms < state.resume_ms {
-            if !state.is_resume_timed {
-                state.is_resume_timed = true;
-                let timer = Timer::Resume(link);
-                self.deadlines.schedule(state.resume_ms, timer);
+        if let Some(resume_ms) = state.input.paused_until_ms(now_ms) {
+            if state.input.time_resume() {
+                self.deadlines.schedule(resume_ms, Timer::Resume(link));
             }
             return;
         }
-        let was_readable = std::mem::take(&mut state.readable);
-        state.paused = false;
-        if !state.unread.is_empty() {
-            let mut unread = std::mem::take(&mut state.unread);
+        let was_readable = state.input.resume();
+        if state.input.unread_bytes() > 0 {
+            let mut unread = state.input.take_unread();
             let used = self.use_bytes(app, link, &mut unread);
             let Some(state) = self.links.get_mut(link) else { return };
             unread.drain(..used);
             // What a next request left meanwhile comes behind.
-            unread.append(&mut state.unread);
-            state.unread = unread;
-            if state.paused {
-                state.readable |= was_readable;
+            state.input.keep_unread_first(unread);
+            if state.input.is_paused() {
+                if was_readable {
+                    state.input.note_readable();
+                }
                 return;
             }
         }
@@ -159,17 +157,16 @@ impl Reactor {
 
     fn link_ended(&mut self, link: LinkId, reason: CloseReason) {
         let Some(state) = self.links.get_mut(link) else { return };
-        state.seen_end = true;
+        state.input.end();
         let client = state.client();
         let is_half_closed = client.is_none() && reason == CloseReason::TransportClosed;
         // Who asked the application may have closed only its own side: it gets its answer.
-        if is_half_closed && matches!(state.kind, LinkKind::HttpBusy { .. }) {
+        if is_half_closed && matches!(state.kind(), LinkKind::HttpBusy { .. }) {
             return;
         }
         // A response that is still being written may go on: the peer may have closed only its side.
-        if is_half_closed && !state.unsent.is_empty() {
-            state.close_when_sent = true;
-            return;
+        if is_half_closed && !state.output.is_empty() {
+            return state.output.close_when_sent();
         }
         self.drop_link(link);
         if let Some(client) = client {
@@ -200,7 +197,7 @@ impl Reactor {
         let mut used = 0;
         while used < bytes.len() {
             let Some(state) = self.links.get(link) else { return bytes.len() };
-            if state.paused {
+            if state.input.is_paused() {
                 break;
             }
             if self.is_clogged(link) {
@@ -208,12 +205,12 @@ impl Reactor {
                 break;
             }
             let Some(state) = self.links.get_mut(link) else { return bytes.len() };
-            let progress = match &mut state.kind {
+            let progress = match state.kind() {
                 LinkKind::Draining => return bytes.len(),
                 LinkKind::HttpBusy { .. } => break,
                 LinkKind::Http => self.use_http(app, link, &bytes[used..]),
-                LinkKind::WebSocket { client, decoder } => {
-                    let (client, decoder) = (*client, std::mem::take(decoder));
+                LinkKind::WebSocket { .. } => {
+                    let Some((client, decoder)) = state.take_decoder() else { break };
                     self.use_websocket(app, link, client, decoder, &mut bytes[used..])
                 }
             };
@@ -285,10 +282,8 @@ impl Reactor {
                 next => next,
             };
         }
-        if let Some(link) = self.links.get_mut(link)
-            && let LinkKind::WebSocket { decoder: place, .. } = &mut link.kind
-        {
-            *place = decoder;
+        if let Some(link) = self.links.get_mut(link) {
+            link.give_decoder_back(decoder);
         }
         match next {
             Next::Continue if used == 0 => Progress::NeedMore,
@@ -309,7 +304,7 @@ impl Reactor {
             }
             Next::HandOver { shard, namespace, transfer } => {
                 if let Some(link) = self.links.get_mut(link) {
-                    link.unread = bytes[used..].to_vec();
+                    link.input.keep_unread(bytes[used..].to_vec());
                 }
                 self.move_client(app, client, shard, namespace, transfer, VecDeque::new());
                 Progress::Gone
@@ -321,15 +316,9 @@ impl Reactor {
         let pause_ms = if let Flow::PauseMs(pause_ms) = flow { pause_ms } else { 0 };
         let resume_ms = self.deadlines.now_ms() + u64::from(pause_ms);
         let Some(state) = self.links.get_mut(link) else { return };
-        state.paused = true;
-        state.resume_ms = resume_ms;
-        // What the kernel holds is not announced again.
-        state.readable = true;
-        let is_timed = state.is_resume_timed;
+        state.input.pause(resume_ms);
         if pause_ms > 0 {
-            state.is_resume_timed = true;
-            // One entry in the wheel a link: the one that is there looks again.
-            if !is_timed {
+            if state.input.time_resume() {
                 self.deadlines.schedule(resume_ms, Timer::Resume(link));
             }
         } else {

@@ -3,12 +3,11 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use foodtrack_session::{EngineSession, LinkId, Session, Sid};
-use foodtrack_wire::rfc6455::{self, MessageDecoder, Opcode};
+use foodtrack_session::{EngineSession, LinkId, Sid};
+use foodtrack_wire::rfc6455::{self, Opcode};
 
-use crate::allowance::Allowance;
 use crate::application::{Application, HttpRequest, HttpTicket};
-use crate::client::{Client, ClientId, DrainedWatch, Protocol};
+use crate::client::{Client, HandshakeInfo, Protocol};
 use crate::commons::ReactorConfig;
 use crate::deadlines::Timer;
 use crate::deadlines::millis;
@@ -16,10 +15,8 @@ use crate::door::Asker;
 use crate::engine_request::EngineRequest;
 use crate::http::{self, BodyLength, Head, HttpError};
 use crate::http_response::ResponseHead;
-use crate::limits::CONNECT_TRIES;
-use crate::link::LinkKind;
+use crate::link::{LinkKind, Waited};
 use crate::links::key;
-use crate::origin_policy::PageAccess;
 use crate::outbox::{Hot, Mode};
 use crate::reactor::Reactor;
 use crate::reading::Progress;
@@ -35,8 +32,8 @@ impl Reactor {
         bytes: &[u8],
     ) -> Progress {
         let Some(state) = self.links.get_mut(link) else { return Progress::Gone };
-        let is_proxied = state.is_proxied;
-        let mut begun = state.request.take();
+        let is_proxied = state.is_proxied();
+        let mut begun = state.input.take_request();
         let mut fresh = RequestReader::default();
         let reader = begun.as_deref_mut().unwrap_or(&mut fresh);
         let (config, sids) = (Arc::clone(&self.config), Arc::clone(&self.sids));
@@ -91,8 +88,8 @@ impl Reactor {
     fn expect_more(&mut self, link: LinkId, begun: Box<RequestReader>, invite: bool) {
         let deadline_ms = self.handshake_deadline_ms();
         let Some(state) = self.links.get_mut(link) else { return };
-        state.request = Some(begun);
-        if std::mem::take(&mut state.is_resting) {
+        state.input.keep_request(begun);
+        if state.standing.end_rest() {
             self.watch_link(link, deadline_ms);
         }
         if invite {
@@ -109,11 +106,7 @@ impl Reactor {
         body: Vec<u8>,
     ) {
         let Some(state) = self.links.get_mut(link) else { return };
-        state.kind = LinkKind::HttpBusy {
-            client: None,
-            keep_alive: head.keep_alive,
-            head_only: head.method == "HEAD",
-        };
+        state.wait_for_answer(None, head.keep_alive, head.method == "HEAD");
         let ticket = HttpTicket { link };
         let request = HttpRequest {
             // The same is answered, but for the body, which is left out on its way.
@@ -121,7 +114,7 @@ impl Reactor {
             target: head.target().into_owned(),
             headers: head.owned_headers(),
             body,
-            peer: state.peer,
+            peer: state.peer(),
         };
         app.http(self, request, ticket);
     }
@@ -135,11 +128,9 @@ impl Reactor {
         body: &[u8],
     ) {
         let Some(link) = self.links.get_mut(ticket.link) else { return };
-        let LinkKind::HttpBusy { client: None, keep_alive, head_only, .. } = link.kind else {
-            return;
-        };
-        let keep_alive = keep_alive && !link.seen_end;
-        link.kind = LinkKind::Http;
+        let LinkKind::HttpBusy { client: None, .. } = link.kind() else { return };
+        let Some(Waited { keep_alive, head_only, .. }) = link.end_wait() else { return };
+        let keep_alive = keep_alive && !link.input.has_ended();
         let body_sent = if head_only { &[] } else { body };
         self.respond_saying(ticket.link, status, headers, body.len(), body_sent, keep_alive);
         self.next_request(ticket.link);
@@ -170,18 +161,20 @@ impl Reactor {
         let timeout = keep_alive.then_some(self.config.limits.keep_alive_timeout);
         let mut response = Vec::with_capacity(256 + body.len());
         let Some(state) = self.links.get_mut(link) else { return };
-        let page = PageAccess::kept(&state.access);
+        let page = state.page();
         let head = ResponseHead { status, headers, page, keep_alive: timeout };
         head.write(&mut response, body_bytes);
         response.extend_from_slice(body);
-        state.close_when_sent |= !keep_alive;
+        if !keep_alive {
+            state.output.close_when_sent();
+        }
         self.send_on_link(link, &response);
     }
 
     /// A link is free for its next request, which may be here already.
     pub(crate) fn next_request(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(link) else { return };
-        if !state.unread.is_empty() || state.readable {
+        if state.input.has_more() {
             self.deferred.push(link);
         }
         self.rest_link(link);
@@ -191,42 +184,29 @@ impl Reactor {
     fn rest_link(&mut self, link: LinkId) {
         let deadline_ms = self.deadlines.now_ms() + millis(self.config.limits.keep_alive_timeout);
         if let Some(state) = self.links.get_mut(link)
-            && let LinkKind::Http = state.kind
+            && let LinkKind::Http = state.kind()
         {
-            state.is_resting = true;
+            state.standing.rest();
             self.watch_link(link, deadline_ms);
         }
     }
 
     /// Makes a client, with its heartbeat; it is reached by nothing yet.
-    pub(crate) fn add_client(&mut self, protocol: Protocol, engine: EngineSession) -> u32 {
-        let generation = self.next_generation();
-        let client = Client {
-            generation,
-            protocol,
-            sid: self.sid_source.next(),
-            engine,
-            session: Session::default(),
-            queue: None,
-            drained_watch: DrainedWatch::Off,
-            handshake: None,
-            tag: 0,
-            has_joined: false,
-            counted_bytes: 0,
-            allowance: Allowance::default(),
-            posted: None,
-            connects: 0,
-            join_deadline_ms: 0,
-            connect_deadline_ms: 0,
-            alarm_ms: u64::MAX,
-            alarm_timer_ms: u64::MAX,
-            is_connect_timed: false,
-        };
-        self.insert_client(client, self.deadlines.now_ms() + self.config.heartbeat.interval_ms)
+    pub(crate) fn add_client(
+        &mut self,
+        protocol: Protocol,
+        engine: EngineSession,
+        handshake: Option<Box<HandshakeInfo>>,
+    ) -> u32 {
+        let client = Client::new(protocol, self.sid_source.next(), engine, handshake);
+        self.insert_client(client)
     }
 
-    pub(crate) fn insert_client(&mut self, client: Client, beat_ms: u64) -> u32 {
-        let (generation, protocol) = (client.generation, client.protocol);
+    /// Takes a client in; its heartbeat begins.
+    pub(crate) fn insert_client(&mut self, mut client: Client) -> u32 {
+        let beat_ms = self.deadlines.now_ms() + self.config.heartbeat.interval_ms;
+        client.arrive(self.next_generation());
+        let protocol = client.protocol();
         let index = self.clients.insert(client);
         if self.hot.len() <= index {
             self.hot.resize(index + 1, Hot::FREE);
@@ -235,26 +215,19 @@ impl Reactor {
         self.hot[index].mode = Mode::Indirect;
         let client = key(index);
         if protocol != Protocol::WebSocket {
-            self.deadlines.schedule(beat_ms, Timer::Heartbeat(ClientId::new(client, generation)));
+            let id = self.clients[index].id(client);
+            self.deadlines.schedule(beat_ms, Timer::Heartbeat(id));
         }
         client
     }
 
     pub(crate) fn schedule_connect(&mut self, client: u32) {
         let timeout_ms = millis(self.config.limits.connect_timeout);
-        let mut deadline_ms = self.deadlines.now_ms() + timeout_ms;
         let state = &mut self.clients[client as usize];
-        if state.join_deadline_ms == 0 {
-            state.join_deadline_ms = self.deadlines.now_ms() + CONNECT_TRIES * timeout_ms;
-        }
-        // Refusals do not keep a stranger here for ever.
-        if state.is_stranger() {
-            deadline_ms = deadline_ms.min(state.join_deadline_ms);
-        }
-        state.connect_deadline_ms = deadline_ms;
-        // One entry in the wheel a client, however often it is refused.
-        if state.protocol == Protocol::SocketIo && !state.is_connect_timed {
-            state.is_connect_timed = true;
+        let is_stranger = state.is_stranger();
+        let now_ms = self.deadlines.now_ms();
+        let deadline_ms = state.joining.begin_try(is_stranger, timeout_ms, now_ms);
+        if state.protocol() == Protocol::SocketIo && state.joining.time() {
             self.deadlines.schedule(deadline_ms, Timer::Connect(state.id(client)));
         }
     }
@@ -262,7 +235,7 @@ impl Reactor {
     /// Makes a link the client's WebSocket, frames straight from the turn's buffer.
     pub(crate) fn become_websocket(&mut self, link: LinkId, client: u32) {
         if let Some(state) = self.links.get_mut(link) {
-            state.kind = LinkKind::WebSocket { client, decoder: MessageDecoder::default() };
+            state.become_websocket(client);
         }
         self.hot[client as usize].link = link.place();
         self.settle_mode(client);
@@ -276,7 +249,7 @@ impl Reactor {
         match request.is_upgrade().then(|| request.accept()) {
             Some(Ok(accept)) => {
                 let engine = EngineSession::websocket(link, self.deadlines.now_ms());
-                let client = self.add_client(Protocol::WebSocket, engine);
+                let client = self.add_client(Protocol::WebSocket, engine, None);
                 self.become_websocket(link, client);
                 let (range, ()) = self.outbox.direct(|out| accept.write(out));
                 self.outbox.push(client, &mut self.hot[client as usize], range);

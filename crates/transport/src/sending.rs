@@ -96,7 +96,7 @@ impl Reactor {
         if self.is_gone(client) {
             return;
         }
-        let engine = self.clients[client.index()].protocol == crate::Protocol::EngineIo;
+        let engine = self.clients[client.index()].protocol() == crate::Protocol::EngineIo;
         let (range, layout) = self.outbox.direct(|out| match data {
             crate::Data::Text(text) => Layout::text(out, |out| {
                 if engine {
@@ -140,7 +140,7 @@ impl Reactor {
     /// Whether the client's socket is written from the turn's buffer: a WebSocket without a backlog.
     pub(crate) fn takes_ranges(&self, client: u32) -> bool {
         let state = &self.clients[client as usize];
-        let takes_more = |link| self.links.get(link).is_some_and(|link| !link.blocked);
+        let takes_more = |link| self.links.get(link).is_some_and(|link| !link.output.is_blocked());
         state.queue.is_none() && state.engine.websocket_link().is_some_and(takes_more)
     }
 
@@ -162,13 +162,15 @@ impl Reactor {
     pub(crate) fn send_on_link(&mut self, link: LinkId, bytes: &[u8]) {
         let Some(state) = self.links.get_mut(link) else { return };
         match state.send(bytes) {
-            Ok(()) if state.unsent.is_empty() && state.close_when_sent => self.end_link(link),
+            Ok(()) if state.output.is_empty() && state.output.closes_when_sent() => {
+                self.end_link(link)
+            }
             Ok(()) => {}
             // Its end will be read, too.
-            Err(_) => state.unsent.clear(),
+            Err(_) => state.output.discard(),
         }
         self.watch_output(link);
-        if self.links.get(link).is_some_and(|link| link.blocked) {
+        if self.links.get(link).is_some_and(|link| link.output.is_blocked()) {
             self.count_stranger(link);
         }
     }
