@@ -3,30 +3,21 @@
 //!
 //! [`Reactor`] owns sockets and clients; an [`Application`] decides who may join and what is sent to whom.
 
-mod accepting;
 mod acceptor;
 mod admission;
 mod allowance;
-mod application;
-mod backlog;
 mod chunked;
 mod client;
 mod commons;
 mod deadlines;
 mod delivery_queue;
 mod door;
-mod ending;
 mod engine_request;
-mod engine_requests;
-mod evicting;
-mod expiring;
-mod flushing;
 mod form;
 mod frame;
 mod frame_layout;
 mod frame_meta;
 mod handover;
-mod heartbeats;
 mod http;
 #[cfg(any(test, fuzzing))]
 pub mod http_connection;
@@ -39,22 +30,15 @@ mod lodgers;
 mod network;
 mod origin_policy;
 mod outbox;
-mod output;
 mod packet_parts;
-mod packets;
-mod polling;
 mod reactor;
-mod reading;
 mod request_reader;
-mod requests;
 mod seldom;
 mod send_ring;
-mod sending;
 mod sid;
 mod stranger_budget;
 mod stranger_ledger;
 mod stranger_queue;
-mod stranger_turns;
 mod timer_wheel;
 mod trusted_proxies;
 mod turned_away;
@@ -62,7 +46,6 @@ mod waiting;
 mod waker;
 mod written_cursor;
 
-pub use application::{Application, Data, Flow, HttpRequest, HttpTicket, Verdict};
 pub use client::{ClientKey, HandshakeInfo, Protocol};
 pub use commons::{Commons, Endpoint, ReactorConfig, ReactorStats};
 pub use door::{DoorRefusal, DoorRefusals};
@@ -76,5 +59,6 @@ pub use origin_policy::{OriginPolicy, PageAccess, refused_origin};
 pub use outbox::FrameId;
 pub use packet_parts::{CursorSuffix, PacketKind, PacketParts};
 pub use reactor::Reactor;
+pub use reactor::application::{Application, Data, Flow, HttpRequest, HttpTicket, Verdict};
 pub use trusted_proxies::{MalformedNetwork, TrustedProxies};
 pub use waker::Waker;

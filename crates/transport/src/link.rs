@@ -6,6 +6,7 @@ mod input;
 mod output;
 mod patience;
 mod standing;
+mod waits;
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -17,12 +18,12 @@ use mio::{Interest, Registry, Token};
 
 use crate::limits::{READ_AHEAD_BYTES_MAX, REQUEST_BYTES_PER_SECOND_MIN};
 use crate::origin_policy::{KeptAccess, PageAccess};
-use crate::stranger_queue::Waits;
 
 use input::Input;
 use output::Output;
 use patience::Patience;
 use standing::Standing;
+pub(crate) use waits::Waits;
 
 pub(crate) struct Link {
     stream: TcpStream,

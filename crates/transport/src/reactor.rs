@@ -3,6 +3,25 @@
 //! A turn reads what is there, lets the [`Application`] act, and then flushes: whatever was queued for a socket in the
 //! turn goes out in one write.
 
+mod accepting;
+pub(crate) mod application;
+mod askers;
+mod backlog;
+mod ending;
+mod engine_requests;
+mod evicting;
+mod expiring;
+mod flushing;
+mod heartbeats;
+mod moving;
+mod output;
+mod packets;
+mod polling;
+mod reading;
+mod requests;
+mod sending;
+mod stranger_turns;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +33,6 @@ use slab::Slab;
 
 use crate::acceptor::Acceptor;
 use crate::admission::Admission;
-use crate::application::Application;
 use crate::client::{Client, ClientId, ClientKey, HandshakeInfo};
 use crate::commons::{Commons, ReactorConfig, ReactorStats};
 use crate::deadlines::{Deadlines, Timer};
@@ -30,46 +48,48 @@ use crate::stranger_ledger::StrangerLedger;
 use crate::stranger_queue::StrangerQueue;
 use crate::waker::Waker;
 
+use application::Application;
+
 const WAKER: Token = Token(usize::MAX);
 const EVENTS_PER_TURN: usize = 1_024;
 /// One shard's sockets, clients and deadlines.
 pub struct Reactor {
-    pub(crate) poll: Poll,
+    poll: Poll,
     waker: Arc<Waker>,
-    pub(crate) acceptor: Acceptor,
-    pub(crate) shard: usize,
-    pub(crate) config: Arc<ReactorConfig>,
-    pub(crate) sids: Arc<SidDirectory>,
+    acceptor: Acceptor,
+    shard: usize,
+    config: Arc<ReactorConfig>,
+    sids: Arc<SidDirectory>,
     /// Polling sessions that live here, by id.
-    pub(crate) polling: ahash::HashMap<Sid, u32>,
+    polling: ahash::HashMap<Sid, u32>,
     /// Closed sessions whose clients are still to be told.
-    pub(crate) closed_polling: ClosedPolling<DeliveryQueue>,
-    pub(crate) admission: Arc<Admission>,
-    pub(crate) strangers: StrangerLedger,
-    pub(crate) strangers_ready: StrangerQueue,
-    pub(crate) door: Arc<DoorRefusals>,
-    pub(crate) deadlines: Deadlines,
-    pub(crate) links: Links,
-    pub(crate) clients: Slab<Client>,
+    closed_polling: ClosedPolling<DeliveryQueue>,
+    admission: Arc<Admission>,
+    strangers: StrangerLedger,
+    strangers_ready: StrangerQueue,
+    door: Arc<DoorRefusals>,
+    deadlines: Deadlines,
+    links: Links,
+    clients: Slab<Client>,
     /// By the clients' places.
-    pub(crate) hot: Vec<Hot>,
-    pub(crate) outbox: Outbox,
+    hot: Vec<Hot>,
+    outbox: Outbox,
     /// Who was not sent what cannot be said in its parser.
-    pub(crate) unsayable: Vec<ClientKey>,
-    pub(crate) sid_source: SidSource,
-    pub(crate) scratch: Vec<u8>,
+    unsayable: Vec<ClientKey>,
+    sid_source: SidSource,
+    scratch: Vec<u8>,
     /// Links whose reading goes on next turn.
-    pub(crate) deferred: Vec<LinkId>,
+    deferred: Vec<LinkId>,
     /// Clients whose posted packets go on next turn.
-    pub(crate) posting: Vec<ClientId>,
-    pub(crate) closing: Vec<u32>,
+    posting: Vec<ClientId>,
+    closing: Vec<u32>,
     /// Clients that may be told about as drained at the end of the turn.
-    pub(crate) drained: Vec<ClientId>,
+    drained: Vec<ClientId>,
     /// That of the newest client.
     generation: u32,
-    pub(crate) stats: ReactorStats,
+    stats: ReactorStats,
     /// Made on the reactor's own thread: a ring belongs to the thread that submits.
-    pub(crate) ring: Option<SendRing>,
+    ring: Option<SendRing>,
     wants_ring: bool,
 }
 
@@ -279,7 +299,7 @@ impl Reactor {
         self.deadlines.idle()
     }
 
-    pub(crate) fn next_generation(&mut self) -> u32 {
+    fn next_generation(&mut self) -> u32 {
         self.generation = self.generation.wrapping_add(1);
         self.generation
     }
@@ -302,20 +322,20 @@ impl Reactor {
     }
 
     /// The client of this id, if it is still there and not about to go.
-    pub(crate) fn client_of(&mut self, id: ClientId) -> Option<&mut Client> {
+    fn client_of(&mut self, id: ClientId) -> Option<&mut Client> {
         let client = self.clients.get_mut(id.place() as usize)?;
         (client.id(id.place()) == id && !client.engine.is_closing()).then_some(client)
     }
 
     /// Closes a socket without a word. Closing the descriptor takes it out of the poll.
-    pub(crate) fn drop_link(&mut self, link: LinkId) {
+    fn drop_link(&mut self, link: LinkId) {
         if let Some(mut state) = self.links.remove(link) {
             self.let_go_of(link, &mut state);
         }
     }
 
     /// Makes the kernel forget a socket that it keeps for batched sends: it would keep the connection open, too.
-    pub(crate) fn let_go_of(&mut self, link: LinkId, state: &mut Link) {
+    fn let_go_of(&mut self, link: LinkId, state: &mut Link) {
         self.discount_socket(link, state);
         if state.leave_ring()
             && let Some(ring) = &mut self.ring

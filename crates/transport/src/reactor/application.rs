@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use foodtrack_session::{CloseReason, Event, LinkId, NamespaceId};
 
+use super::Reactor;
 use crate::client::ClientKey;
 use crate::handover::Handover;
-use crate::reactor::Reactor;
 
 /// May a client join?
 #[derive(Debug)]

@@ -2,13 +2,13 @@
 
 use foodtrack_session::{Beat, CloseReason, Pong};
 
-use crate::application::Application;
+use super::Reactor;
+use super::application::Application;
+use super::reading::Next;
 use crate::client::{ClientId, ClientKey};
 use crate::deadlines::Timer;
 use crate::form::PING;
 use crate::outbox::{Confirmation, Mode};
-use crate::reactor::Reactor;
-use crate::reading::Next;
 
 /// How long after something of the log was sent its client is asked whether it arrived. Not all at once, where many were
 /// sent the same: spread over as long again.
@@ -21,7 +21,7 @@ const CONFIRM_PAUSE_MS: u64 = 5_000;
 impl Reactor {
     /// Clients get something this turn, and some of it is of a log: they are asked soon whether it arrived. A client that
     /// gets nothing costs nothing, and one that gets much is asked every few seconds.
-    pub(crate) fn confirm_soon(&mut self, clients: &[u32]) {
+    pub(super) fn confirm_soon(&mut self, clients: &[u32]) {
         for client in clients {
             let hot = &mut self.hot[*client as usize];
             if hot.mode == Mode::Gone || hot.confirmation == Confirmation::Due {
@@ -41,7 +41,7 @@ impl Reactor {
     }
 
     /// The time has come to ask a client whether what it was sent arrived.
-    pub(crate) fn ask_to_confirm<A: Application>(&mut self, app: &mut A, id: ClientId) {
+    pub(super) fn ask_to_confirm<A: Application>(&mut self, app: &mut A, id: ClientId) {
         let now_ms = self.deadlines.now_ms();
         let client = id.place();
         let Some(state) = self.client_of(id) else { return };
@@ -65,7 +65,7 @@ impl Reactor {
     }
 
     /// A client's heartbeat is due.
-    pub(crate) fn beat<A: Application>(&mut self, app: &mut A, id: ClientId) {
+    pub(super) fn beat<A: Application>(&mut self, app: &mut A, id: ClientId) {
         let (now_ms, config) = (self.deadlines.now_ms(), self.config.heartbeat);
         let client = id.place();
         let Some(state) = self.client_of(id) else { return };
@@ -106,7 +106,7 @@ impl Reactor {
     }
 
     /// A client answered a ping, or says that it did.
-    pub(crate) fn pong<A: Application>(&mut self, app: &mut A, client: u32) -> Next<A::Transfer> {
+    pub(super) fn pong<A: Application>(&mut self, app: &mut A, client: u32) -> Next<A::Transfer> {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
         // The last ping has not left yet: this answers an earlier one, or nothing.

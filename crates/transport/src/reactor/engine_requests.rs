@@ -1,6 +1,10 @@
 //! Engine.IO over HTTP: handshakes, polls, posts and the start of an upgrade.
 
-use crate::application::{Application, Flow};
+use super::Reactor;
+use super::application::{Application, Flow};
+use super::polling::carrier;
+use super::reading::Progress;
+use super::requests::{JSON, TEXT};
 use crate::client::{HandshakeInfo, OwnedPacket, Protocol};
 use crate::door::DoorRefusal;
 use crate::engine_request::{EngineError, EngineRequest, read_packets};
@@ -9,15 +13,11 @@ use crate::handover::{Handover, Moved};
 use crate::http::{self, Head};
 use crate::limits::{POSTED_PACKETS_MAX, STRANGER_POSTED_PACKETS_MAX};
 use crate::origin_policy::{PageAccess, refused_origin};
-use crate::polling::carrier;
-use crate::reactor::Reactor;
-use crate::reading::Progress;
-use crate::requests::{JSON, TEXT};
 use foodtrack_session::{EngineSession, LinkId, Sid};
 use foodtrack_wire::engine_io::{self, Handshake};
 
 impl Reactor {
-    pub(crate) fn engine_request<A: Application>(
+    pub(super) fn engine_request<A: Application>(
         &mut self,
         app: &mut A,
         link: LinkId,
@@ -53,7 +53,7 @@ impl Reactor {
         }
     }
 
-    pub(crate) fn try_engine_request<A: Application>(
+    pub(super) fn try_engine_request<A: Application>(
         &mut self,
         app: &mut A,
         link: LinkId,
@@ -184,7 +184,7 @@ impl Reactor {
         Progress::NeedMore
     }
 
-    pub(crate) fn handshake(
+    pub(super) fn handshake(
         &mut self,
         link: LinkId,
         protocol: Protocol,
@@ -254,7 +254,7 @@ impl Reactor {
         Ok(Progress::Used(request.used))
     }
 
-    pub(crate) fn refuse_handshake(&mut self, link: LinkId, retry_after_ms: u64) {
+    pub(super) fn refuse_handshake(&mut self, link: LinkId, retry_after_ms: u64) {
         let body = format!(
             "{{\"code\":\"handshake_rate_limited\",\"message\":\"this address opens connections too fast\",\"retryAfterMs\":{retry_after_ms}}}"
         );
@@ -279,7 +279,7 @@ impl Reactor {
         Ok(())
     }
 
-    pub(crate) fn open_upgrade(
+    pub(super) fn open_upgrade(
         &mut self,
         link: LinkId,
         client: u32,
@@ -299,7 +299,7 @@ impl Reactor {
         Ok(())
     }
 
-    pub(crate) fn post_request<A: Application>(
+    pub(super) fn post_request<A: Application>(
         &mut self,
         app: &mut A,
         link: LinkId,
@@ -358,7 +358,7 @@ impl Reactor {
         Progress::Used(request.used)
     }
 
-    pub(crate) fn respond_preflight(&mut self, link: LinkId, head: &Head<'_>) {
+    pub(super) fn respond_preflight(&mut self, link: LinkId, head: &Head<'_>) {
         let requested = head.header("access-control-request-headers").unwrap_or("");
         let headers: [(&str, &[u8]); 3] = [
             ("access-control-allow-methods", b"GET,POST"),
@@ -373,7 +373,7 @@ impl Reactor {
         self.respond_engine(link, head, 200, b"text/html", b"ok");
     }
 
-    pub(crate) fn respond_engine(
+    pub(super) fn respond_engine(
         &mut self,
         link: LinkId,
         head: &Head<'_>,
@@ -385,12 +385,12 @@ impl Reactor {
     }
 
     /// What the page may do that a request comes from.
-    pub(crate) fn page_access<'a>(&self, head: &Head<'a>) -> PageAccess<'a> {
+    pub(super) fn page_access<'a>(&self, head: &Head<'a>) -> PageAccess<'a> {
         self.config.origins.access(head.origin(), head.host())
     }
 
     /// Takes a request to the shard where its session lives.
-    pub(crate) fn move_request<A: Application>(
+    pub(super) fn move_request<A: Application>(
         &mut self,
         app: &mut A,
         link: LinkId,
@@ -408,7 +408,7 @@ impl Reactor {
 const IN_TRANSIT_MS: u32 = 10;
 
 /// What a refusal says beside its sentence: the version of WebSocket that is spoken here, where another one was asked for.
-pub(crate) fn spoken_version(error: EngineError) -> Option<(&'static str, &'static [u8])> {
+pub(super) fn spoken_version(error: EngineError) -> Option<(&'static str, &'static [u8])> {
     let is_version = error == EngineError::WebSocketVersion;
     is_version.then_some(("sec-websocket-version", &b"13"[..]))
 }

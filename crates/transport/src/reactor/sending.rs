@@ -6,6 +6,8 @@ use foodtrack_session::{CloseReason, LinkId, NamespaceId, Parser};
 use foodtrack_wire::rfc6455::Opcode;
 use foodtrack_wire::socket_io::{Packet, PacketType};
 
+use super::Reactor;
+use super::requests::control;
 use crate::client::ClientKey;
 use crate::delivery_queue::Pushed;
 use crate::frame::Frame;
@@ -14,8 +16,6 @@ use crate::frame_meta::{FrameMeta, Urgency};
 use crate::limits::ECHOED_NAMESPACE_BYTES_MAX;
 use crate::outbox::{FrameId, Mode, Range};
 use crate::packet_parts::PacketParts;
-use crate::reactor::Reactor;
-use crate::requests::control;
 
 impl Reactor {
     /// Encodes a packet once for all who get it: `arguments` appends them as JSON, with commas between them, and with
@@ -138,7 +138,7 @@ impl Reactor {
     }
 
     /// Whether the client's socket is written from the turn's buffer: a WebSocket without a backlog.
-    pub(crate) fn takes_ranges(&self, client: u32) -> bool {
+    pub(super) fn takes_ranges(&self, client: u32) -> bool {
         let state = &self.clients[client as usize];
         let takes_more = |link| self.links.get(link).is_some_and(|link| !link.output.is_blocked());
         state.queue.is_none() && state.engine.websocket_link().is_some_and(takes_more)
@@ -159,11 +159,11 @@ impl Reactor {
     }
 
     /// Writes bytes on a link that is no client's transport (yet).
-    pub(crate) fn send_on_link(&mut self, link: LinkId, bytes: &[u8]) {
+    pub(super) fn send_on_link(&mut self, link: LinkId, bytes: &[u8]) {
         let Some(state) = self.links.get_mut(link) else { return };
         match state.send(bytes) {
             Ok(()) if state.output.is_empty() && state.output.closes_when_sent() => {
-                self.end_link(link)
+                self.end_link(link);
             }
             Ok(()) => {}
             // Its end will be read, too.
@@ -176,7 +176,7 @@ impl Reactor {
     }
 
     /// A WebSocket control frame to a client or to a socket that probes.
-    pub(crate) fn control_frame(
+    pub(super) fn control_frame(
         &mut self,
         link: LinkId,
         client: u32,
@@ -192,11 +192,11 @@ impl Reactor {
         }
     }
 
-    pub(crate) fn send_connect(&mut self, client: u32, namespace: NamespaceId, answer: &str) {
+    pub(super) fn send_connect(&mut self, client: u32, namespace: NamespaceId, answer: &str) {
         self.control_packet(client, PacketType::Connect, namespace, Some(answer));
     }
 
-    pub(crate) fn send_connect_error(&mut self, client: u32, namespace: NamespaceId, error: &str) {
+    pub(super) fn send_connect_error(&mut self, client: u32, namespace: NamespaceId, error: &str) {
         self.control_packet(client, PacketType::ConnectError, namespace, Some(error));
     }
 
@@ -233,7 +233,7 @@ impl Reactor {
         self.send_direct(client, meta, range, layout);
     }
 
-    pub(crate) fn refuse_unknown(&mut self, client: u32, namespace: &str) {
+    pub(super) fn refuse_unknown(&mut self, client: u32, namespace: &str) {
         let error = "{\"message\":\"Invalid namespace\"}";
         let kind = PacketType::ConnectError;
         // No refusal of this renews the time for joining, and none says much more than it was told.

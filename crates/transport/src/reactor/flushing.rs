@@ -1,9 +1,9 @@
 //! The end of a turn: every socket that got something is written once.
 
+use super::Reactor;
 use crate::client::ClientKey;
 use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
 use crate::outbox::{Mode, gather};
-use crate::reactor::Reactor;
 use crate::send_ring::{BATCH, LOST, RingFailed, Send, SendRing};
 use foodtrack_session::{CloseReason, LinkId, Parser};
 use smallvec::SmallVec;
@@ -17,14 +17,14 @@ impl Reactor {
     }
 
     /// Whether so much is gathered that it should go out before more is read.
-    pub(crate) fn flush_if_large(&mut self) {
+    pub(super) fn flush_if_large(&mut self) {
         if self.outbox.bytes() > TURN_BYTES_MAX {
             self.flush();
         }
     }
 
     /// Writes every socket that got something this turn, once.
-    pub(crate) fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         let mut dirty = std::mem::take(&mut self.outbox.dirty);
         if self.outbox.has_entries {
             self.confirm_soon(&dirty);
@@ -64,7 +64,7 @@ impl Reactor {
     /// # Errors
     /// Where the ring failed: it is not to be used any more. Its clients were served all the same, but for those of which
     /// nobody knows whether they were, which are closed: they come back and get what they miss.
-    pub(crate) fn flush_batch(
+    pub(super) fn flush_batch(
         &mut self,
         ring: &mut SendRing,
         clients: &[u32],
@@ -99,7 +99,7 @@ impl Reactor {
     }
 
     /// Does what follows from a send of the ring: `result` is the number of bytes, or a negated error.
-    pub(crate) fn sent_by_ring(&mut self, client: u32, result: i32) {
+    pub(super) fn sent_by_ring(&mut self, client: u32, result: i32) {
         let hot = &mut self.hot[client as usize];
         let Some((id, link)) = self.links.at_mut(hot.link) else { return };
         let Some(bytes) = self.outbox.single(hot) else { return };
@@ -125,7 +125,7 @@ impl Reactor {
         }
     }
 
-    pub(crate) fn flush_client(&mut self, client: u32) {
+    pub(super) fn flush_client(&mut self, client: u32) {
         let index = client as usize;
         let hot = &mut self.hot[index];
         hot.dirty = false;
@@ -178,7 +178,7 @@ impl Reactor {
     }
 
     /// Sends what waits for an indirect client, if it can be sent now.
-    pub(crate) fn flush_queue(&mut self, client: u32) {
+    pub(super) fn flush_queue(&mut self, client: u32) {
         let Some(state) = self.clients.get(client as usize) else { return };
         if let Some(polling) = state.engine.as_polling() {
             if polling.waiting().is_some() && state.queue.is_some() {
@@ -192,7 +192,7 @@ impl Reactor {
     }
 
     /// Moves a backlog to the socket until it is empty or the socket takes no more.
-    pub(crate) fn drain_queue(&mut self, client: u32, link: LinkId) {
+    pub(super) fn drain_queue(&mut self, client: u32, link: LinkId) {
         let Some(state) = self.clients.get_mut(client as usize) else { return };
         let Some(socket) = self.links.get_mut(link) else { return };
         let mut failed = false;
@@ -217,7 +217,7 @@ impl Reactor {
     }
 
     /// Finds the way by which the client's frames go from now on.
-    pub(crate) fn settle_mode(&mut self, client: u32) {
+    pub(super) fn settle_mode(&mut self, client: u32) {
         let state = &self.clients[client as usize];
         let direct = state.session.parser() != Parser::Msgpack && self.takes_ranges(client);
         let hot = &mut self.hot[client as usize];
@@ -227,7 +227,7 @@ impl Reactor {
     }
 
     /// A socket takes more.
-    pub(crate) fn writable(&mut self, link: LinkId) {
+    pub(super) fn writable(&mut self, link: LinkId) {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.links.get_mut(link) else { return };
         if !state.output.is_blocked() && state.output.is_empty() {
@@ -267,7 +267,7 @@ const SLICES_MAX: usize = 64;
 const RING_SENDS_MIN: usize = 4;
 
 /// Writes what a vectored write left, slice by slice.
-pub(crate) fn send_behind(
+pub(super) fn send_behind(
     link: &mut crate::link::Link,
     slices: &[IoSlice<'_>],
     mut skip: usize,

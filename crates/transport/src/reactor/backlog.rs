@@ -1,8 +1,8 @@
 //! Who has a backlog, and the word that it is gone.
 
-use crate::application::Application;
+use super::Reactor;
+use super::application::Application;
 use crate::client::ClientKey;
-use crate::reactor::Reactor;
 
 impl Reactor {
     /// Whether frames wait for the client to take them: its socket is full, or it polls and has not come for them.
@@ -24,7 +24,7 @@ impl Reactor {
     }
 
     /// A backlog may be gone; who asked is told once the turn is flushed.
-    pub(crate) fn note_drained(&mut self, client: u32) {
+    pub(super) fn note_drained(&mut self, client: u32) {
         let is_backlogged = self.is_backlogged(ClientKey(client));
         if let Some(state) = self.clients.get_mut(client as usize)
             && !is_backlogged
@@ -36,7 +36,7 @@ impl Reactor {
 
     /// Tells the application of clients without a backlog, and sends what it says to them. Who asks again meanwhile is told
     /// in the next turn.
-    pub(crate) fn tell_drained<A: Application>(&mut self, app: &mut A) {
+    pub(super) fn tell_drained<A: Application>(&mut self, app: &mut A) {
         if self.drained.is_empty() {
             return;
         }

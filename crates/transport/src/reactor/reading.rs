@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use foodtrack_session::{CloseReason, LinkId, Lost};
 use foodtrack_wire::rfc6455::{self, Message, MessageDecoder, ProtocolError};
 
-use crate::application::{Application, Flow};
+use super::Reactor;
+use super::application::{Application, Flow};
 use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::limits::{
@@ -13,10 +14,9 @@ use crate::limits::{
 };
 use crate::link::LinkKind;
 use crate::outbox::NONE;
-use crate::reactor::Reactor;
 
 /// What follows from a packet for whoever reads on.
-pub(crate) enum Next<T> {
+pub(super) enum Next<T> {
     Continue,
     /// The client or its socket is not this reader's any more.
     Stop,
@@ -33,7 +33,7 @@ pub(crate) enum Next<T> {
 }
 
 /// What became of the front of the bytes on a link.
-pub(crate) enum Progress {
+pub(super) enum Progress {
     Used(usize),
     NeedMore,
     /// The link is gone, or moved with the rest of the bytes.
@@ -42,7 +42,7 @@ pub(crate) enum Progress {
 
 impl Reactor {
     /// A socket may have something to read. `hung_up`: and then its end.
-    pub(crate) fn readable<A: Application>(&mut self, app: &mut A, link: LinkId, hung_up: bool) {
+    pub(super) fn readable<A: Application>(&mut self, app: &mut A, link: LinkId, hung_up: bool) {
         let is_known = self.links.get(link).is_some_and(|link| link.standing.is_known());
         let mut left = if is_known { READ_BYTES_PER_TURN } else { STRANGER_BYTES_PER_TURN };
         loop {
@@ -118,7 +118,7 @@ impl Reactor {
         }
     }
 
-    pub(crate) fn defer(&mut self, link: LinkId) {
+    pub(super) fn defer(&mut self, link: LinkId) {
         if let Some(state) = self.links.get_mut(link) {
             state.input.note_readable();
         }
@@ -126,7 +126,7 @@ impl Reactor {
     }
 
     /// Goes on with a link whose reading waited.
-    pub(crate) fn resume<A: Application>(&mut self, app: &mut A, link: LinkId) {
+    pub(super) fn resume<A: Application>(&mut self, app: &mut A, link: LinkId) {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.links.get_mut(link) else { return };
         if let Some(resume_ms) = state.input.paused_until_ms(now_ms) {
@@ -175,7 +175,7 @@ impl Reactor {
     }
 
     /// A client lost one of its sockets, which is gone or goes its own way from now on.
-    pub(crate) fn link_lost(&mut self, client: u32, link: LinkId, reason: CloseReason) {
+    pub(super) fn link_lost(&mut self, client: u32, link: LinkId, reason: CloseReason) {
         let Some(state) = self.clients.get_mut(client as usize) else { return };
         match state.engine.lose(link) {
             Lost::Nothing => {}
@@ -188,7 +188,7 @@ impl Reactor {
     }
 
     /// Uses what it can of a link's bytes; returns how many.
-    pub(crate) fn use_bytes<A: Application>(
+    pub(super) fn use_bytes<A: Application>(
         &mut self,
         app: &mut A,
         link: LinkId,
@@ -312,7 +312,7 @@ impl Reactor {
         }
     }
 
-    pub(crate) fn pause(&mut self, link: LinkId, flow: Flow) {
+    pub(super) fn pause(&mut self, link: LinkId, flow: Flow) {
         let pause_ms = if let Flow::PauseMs(pause_ms) = flow { pause_ms } else { 0 };
         let resume_ms = self.deadlines.now_ms() + u64::from(pause_ms);
         let Some(state) = self.links.get_mut(link) else { return };

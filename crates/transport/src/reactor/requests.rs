@@ -6,26 +6,26 @@ use std::sync::Arc;
 use foodtrack_session::{EngineSession, LinkId, Sid};
 use foodtrack_wire::rfc6455::{self, Opcode};
 
-use crate::application::{Application, HttpRequest, HttpTicket};
+use super::Reactor;
+use super::application::{Application, HttpRequest, HttpTicket};
+use super::askers::Asker;
+use super::reading::Progress;
 use crate::client::{Client, HandshakeInfo, Protocol};
 use crate::commons::ReactorConfig;
 use crate::deadlines::Timer;
 use crate::deadlines::millis;
-use crate::door::Asker;
 use crate::engine_request::EngineRequest;
 use crate::http::{self, BodyLength, Head, HttpError};
 use crate::http_response::ResponseHead;
 use crate::link::{LinkKind, Waited};
 use crate::links::key;
 use crate::outbox::{Hot, Mode};
-use crate::reactor::Reactor;
-use crate::reading::Progress;
 use crate::request_reader::{BodyLimit, Reading, RequestReader};
 use crate::sid::SidDirectory;
 
 impl Reactor {
     /// Uses the front of a link's bytes as an HTTP request.
-    pub(crate) fn use_http<A: Application>(
+    pub(super) fn use_http<A: Application>(
         &mut self,
         app: &mut A,
         link: LinkId,
@@ -137,7 +137,7 @@ impl Reactor {
     }
 
     /// Writes a whole response on a link.
-    pub(crate) fn respond_link(
+    pub(super) fn respond_link(
         &mut self,
         link: LinkId,
         status: u16,
@@ -172,7 +172,7 @@ impl Reactor {
     }
 
     /// A link is free for its next request, which may be here already.
-    pub(crate) fn next_request(&mut self, link: LinkId) {
+    pub(super) fn next_request(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(link) else { return };
         if state.input.has_more() {
             self.deferred.push(link);
@@ -192,7 +192,7 @@ impl Reactor {
     }
 
     /// Makes a client, with its heartbeat; it is reached by nothing yet.
-    pub(crate) fn add_client(
+    pub(super) fn add_client(
         &mut self,
         protocol: Protocol,
         engine: EngineSession,
@@ -203,7 +203,7 @@ impl Reactor {
     }
 
     /// Takes a client in; its heartbeat begins.
-    pub(crate) fn insert_client(&mut self, mut client: Client) -> u32 {
+    pub(super) fn insert_client(&mut self, mut client: Client) -> u32 {
         let beat_ms = self.deadlines.now_ms() + self.config.heartbeat.interval_ms;
         client.arrive(self.next_generation());
         let protocol = client.protocol();
@@ -221,7 +221,7 @@ impl Reactor {
         client
     }
 
-    pub(crate) fn schedule_connect(&mut self, client: u32) {
+    pub(super) fn schedule_connect(&mut self, client: u32) {
         let timeout_ms = millis(self.config.limits.connect_timeout);
         let state = &mut self.clients[client as usize];
         let is_stranger = state.is_stranger();
@@ -233,7 +233,7 @@ impl Reactor {
     }
 
     /// Makes a link the client's WebSocket, frames straight from the turn's buffer.
-    pub(crate) fn become_websocket(&mut self, link: LinkId, client: u32) {
+    pub(super) fn become_websocket(&mut self, link: LinkId, client: u32) {
         if let Some(state) = self.links.get_mut(link) {
             state.become_websocket(client);
         }
@@ -261,7 +261,7 @@ impl Reactor {
         }
     }
 
-    pub(crate) fn respond_poll(
+    pub(super) fn respond_poll(
         &mut self,
         link: LinkId,
         status: u16,
@@ -317,11 +317,11 @@ fn body_limit(
     }
 }
 
-pub(crate) const JSON: &[u8] = b"application/json";
-pub(crate) const TEXT: &[u8] = b"text/plain; charset=UTF-8";
+pub(super) const JSON: &[u8] = b"application/json";
+pub(super) const TEXT: &[u8] = b"text/plain; charset=UTF-8";
 
 /// A control frame of the WebSocket protocol itself, for one link.
-pub(crate) fn control(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+pub(super) fn control(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(payload.len() + 4);
     rfc6455::write_frame(&mut frame, opcode, payload);
     frame

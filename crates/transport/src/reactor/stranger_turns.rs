@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use foodtrack_session::LinkId;
 
-use crate::application::Application;
-use crate::reactor::Reactor;
+use super::Reactor;
+use super::application::Application;
 
 /// How long strangers are served in a turn, and new sockets accepted. Who is left has the next turn, in the order of coming.
 const STRANGERS_TIME: Duration = Duration::from_millis(2);
 
 impl Reactor {
     /// A socket may have something to read: now, where somebody known has it.
-    pub(crate) fn ready<A: Application>(&mut self, app: &mut A, link: LinkId, hung_up: bool) {
+    pub(super) fn ready<A: Application>(&mut self, app: &mut A, link: LinkId, hung_up: bool) {
         let Some(state) = self.links.get_mut(link) else { return };
         if state.standing.is_known() {
             return self.readable(app, link, hung_up);
@@ -22,7 +22,7 @@ impl Reactor {
     }
 
     /// Serves strangers for their part of the turn.
-    pub(crate) fn serve_strangers<A: Application>(&mut self, app: &mut A) {
+    pub(super) fn serve_strangers<A: Application>(&mut self, app: &mut A) {
         if !self.acceptor.is_pending() && self.strangers_ready.is_empty() {
             return;
         }

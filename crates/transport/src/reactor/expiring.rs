@@ -2,29 +2,29 @@
 
 use foodtrack_session::{CloseReason, LinkId};
 
-use crate::application::Application;
+use super::Reactor;
+use super::application::Application;
 use crate::client::{ClientId, ClientKey, Ring};
 use crate::deadlines::{Timer, millis};
 use crate::link::LinkKind;
-use crate::reactor::Reactor;
 
 /// How often a request that takes long is looked at.
 const LOOK_AGAIN_MS: u64 = 1_000;
 
 impl Reactor {
     /// Gives a link until `deadline_ms` to become something, to say what it wants, or to end.
-    pub(crate) fn watch_link(&mut self, link: LinkId, deadline_ms: u64) {
+    pub(super) fn watch_link(&mut self, link: LinkId, deadline_ms: u64) {
         let Some(state) = self.links.get_mut(link) else { return };
         if state.patience.set(deadline_ms) {
             self.deadlines.schedule(deadline_ms, Timer::Link(link));
         }
     }
 
-    pub(crate) fn handshake_deadline_ms(&self) -> u64 {
+    pub(super) fn handshake_deadline_ms(&self) -> u64 {
         self.deadlines.now_ms() + millis(self.config.limits.handshake_timeout)
     }
 
-    pub(crate) fn expire<A: Application>(&mut self, app: &mut A) {
+    pub(super) fn expire<A: Application>(&mut self, app: &mut A) {
         for timer in self.deadlines.expire() {
             match timer {
                 Timer::Accept => self.acceptor.end_wait(),
@@ -47,7 +47,7 @@ impl Reactor {
         }
     }
 
-    pub(crate) fn ring_alarm<A: Application>(&mut self, app: &mut A, id: ClientId) {
+    pub(super) fn ring_alarm<A: Application>(&mut self, app: &mut A, id: ClientId) {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.client_of(id) else { return };
         match state.alarm.expire(now_ms) {
@@ -58,7 +58,7 @@ impl Reactor {
         app.alarm(self, ClientKey(id.place()));
     }
 
-    pub(crate) fn link_deadline(&mut self, link: LinkId) {
+    pub(super) fn link_deadline(&mut self, link: LinkId) {
         let (now_ms, patience_ms) =
             (self.deadlines.now_ms(), millis(self.config.limits.handshake_timeout));
         let Some(state) = self.links.get_mut(link) else { return };
@@ -91,7 +91,7 @@ impl Reactor {
         }
     }
 
-    pub(crate) fn connect_deadline(&mut self, id: ClientId) {
+    pub(super) fn connect_deadline(&mut self, id: ClientId) {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.client_of(id) else { return };
         state.joining.forget_timer();

@@ -2,6 +2,8 @@
 
 use foodtrack_session::{Carrier, CloseReason, LastPacket, LinkId, PollAnswer, PollStep, Polling};
 
+use super::Reactor;
+use super::requests::TEXT;
 use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::deadlines::millis;
@@ -9,12 +11,10 @@ use crate::engine_request::{EngineError, EngineRequest};
 use crate::http::Head;
 use crate::link::Waited;
 use crate::links::Links;
-use crate::reactor::Reactor;
-use crate::requests::TEXT;
 
 impl Reactor {
     /// A poll: answered now, or when there is something to say.
-    pub(crate) fn poll_request(
+    pub(super) fn poll_request(
         &mut self,
         link: LinkId,
         client: u32,
@@ -54,13 +54,13 @@ impl Reactor {
     }
 
     /// Answers a poll that did not wait.
-    pub(crate) fn respond_with_packets(&mut self, link: LinkId, head: &Head<'_>, body: &[u8]) {
+    pub(super) fn respond_with_packets(&mut self, link: LinkId, head: &Head<'_>, body: &[u8]) {
         self.stats.sent_bytes += body.len() as u64;
         self.respond_engine(link, head, 200, TEXT, body);
     }
 
     /// Answers a waiting poll with what is queued, then `last`.
-    pub(crate) fn answer_poll(&mut self, client: u32, last: Option<LastPacket>) {
+    pub(super) fn answer_poll(&mut self, client: u32, last: Option<LastPacket>) {
         let state = &mut self.clients[client as usize];
         let held_entries = state.queue.as_ref().is_some_and(|queue| queue.held_entries());
         let bytes_max = self.config.limits.payload_bytes_max;
@@ -71,7 +71,7 @@ impl Reactor {
     }
 
     /// Writes the answer to a poll that waited.
-    pub(crate) fn write_poll_answer(&mut self, answer: &PollAnswer) {
+    pub(super) fn write_poll_answer(&mut self, answer: &PollAnswer) {
         let (link, body) = (answer.link, &answer.body);
         let Some(state) = self.links.get_mut(link) else { return };
         let Some(Waited { keep_alive, .. }) = state.end_wait() else { return };
@@ -81,18 +81,18 @@ impl Reactor {
     }
 
     /// Ends a waiting poll so that the client can move to its WebSocket.
-    pub(crate) fn end_poll_for_upgrade(&mut self, client: u32) {
+    pub(super) fn end_poll_for_upgrade(&mut self, client: u32) {
         let empty = self.clients[client as usize].queue.is_none();
         self.answer_poll(client, empty.then_some(LastPacket::Noop));
     }
 
     /// Ends a waiting poll because the client closes its session.
-    pub(crate) fn end_poll_for_close(&mut self, client: u32) {
+    pub(super) fn end_poll_for_close(&mut self, client: u32) {
         self.answer_poll(client, Some(LastPacket::Noop));
     }
 
     /// The probed socket becomes the client's transport; what is queued goes out on it.
-    pub(crate) fn finish_upgrade(&mut self, client: u32, link: LinkId) {
+    pub(super) fn finish_upgrade(&mut self, client: u32, link: LinkId) {
         if let Some(answer) = self.clients[client as usize].engine.finish_upgrade(link) {
             self.write_poll_answer(&answer);
         }
@@ -102,13 +102,13 @@ impl Reactor {
     }
 
     /// Gives an upgrade on a link its deadline.
-    pub(crate) fn watch_upgrade(&mut self, link: LinkId) {
+    pub(super) fn watch_upgrade(&mut self, link: LinkId) {
         let deadline_ms = self.deadlines.now_ms() + millis(self.config.limits.upgrade_timeout);
         self.deadlines.schedule(deadline_ms, Timer::Upgrade(link));
     }
 
     /// An upgrade took too long: its socket closes, the client goes on polling.
-    pub(crate) fn abandon_upgrade(&mut self, link: LinkId) {
+    pub(super) fn abandon_upgrade(&mut self, link: LinkId) {
         let Some(client) = self.links.get_mut(link).and_then(|link| link.client()) else {
             return;
         };
@@ -118,7 +118,7 @@ impl Reactor {
     }
 
     /// Lets go of a client's upgrade, if one is under way.
-    pub(crate) fn give_up_upgrade(&mut self, client: u32) {
+    pub(super) fn give_up_upgrade(&mut self, client: u32) {
         let Some(state) = self.clients.get(client as usize) else { return };
         if let Some(link) = state.engine.as_polling().and_then(Polling::probing) {
             self.end_upgrade(client, link);
@@ -127,7 +127,7 @@ impl Reactor {
     }
 
     /// A client's upgrade comes to nothing, where it is on this link, which is the caller's to close. Returns whether it was.
-    pub(crate) fn end_upgrade(&mut self, client: u32, link: LinkId) -> bool {
+    pub(super) fn end_upgrade(&mut self, client: u32, link: LinkId) -> bool {
         let Some(state) = self.clients.get_mut(client as usize) else { return false };
         let was_there = state.engine.end_upgrade(link);
         if was_there {
@@ -138,7 +138,7 @@ impl Reactor {
 }
 
 /// What is known of a connection that carried an answer.
-pub(crate) fn carrier(links: &Links, link: LinkId) -> Carrier {
+pub(super) fn carrier(links: &Links, link: LinkId) -> Carrier {
     match links.get(link) {
         None => Carrier::Ended,
         Some(link) if !link.output.is_empty() => Carrier::Untaken,

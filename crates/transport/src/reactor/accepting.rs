@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use foodtrack_session::LinkId;
 
+use super::Reactor;
 use crate::acceptor::Accepted;
 use crate::door::DoorRefusal;
 use crate::http_response::ResponseHead;
 use crate::limits::ACCEPTS_PER_TURN;
 use crate::link::Link;
 use crate::origin_policy::PageAccess;
-use crate::reactor::Reactor;
 use crate::turned_away::TurnedAway;
 
 /// How long a socket for which there is no room may take to ask before it is told all the same.
@@ -18,7 +18,7 @@ const ASK_MS: u64 = 1_000;
 
 impl Reactor {
     /// Takes in who has come, and goes on next turn once it is `until`.
-    pub(crate) fn accept(&mut self, until: Instant) {
+    pub(super) fn accept(&mut self, until: Instant) {
         if !self.acceptor.begin() {
             return;
         }
@@ -65,7 +65,7 @@ impl Reactor {
     }
 
     /// Takes a socket in and starts its patience.
-    pub(crate) fn add_link(&mut self, link: Link) -> Option<LinkId> {
+    pub(super) fn add_link(&mut self, link: Link) -> Option<LinkId> {
         let link = match self.links.insert(self.poll.registry(), link) {
             Ok(link) => link,
             Err(error) => {
@@ -80,7 +80,7 @@ impl Reactor {
     }
 
     /// Tells a link that there is no room, and closes it.
-    pub(crate) fn turn_away(&mut self, link: LinkId, why: TurnedAway) {
+    pub(super) fn turn_away(&mut self, link: LinkId, why: TurnedAway) {
         let (status, body) = why.answer();
         self.respond_link(link, status, &TurnedAway::HEADERS, body.as_bytes(), false);
         self.drain_link(link);

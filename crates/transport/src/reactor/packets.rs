@@ -1,16 +1,16 @@
 //! From packets to the application: what a client says, over whichever transport.
 
-use crate::application::{Application, Data, Flow, Verdict};
+use super::Reactor;
+use super::application::{Application, Data, Flow, Verdict};
+use super::reading::Next;
 use crate::client::{Client, ClientKey, OwnedPacket, Packets, Protocol};
 use crate::limits::PACKETS_PER_TURN;
-use crate::reactor::Reactor;
-use crate::reading::Next;
 use foodtrack_session::{CloseReason, LinkId, ProbeStep, SessionError, Step};
 use foodtrack_wire::engine_io::{self, Packet};
 use foodtrack_wire::rfc6455::{self, Message, Opcode};
 
 impl Reactor {
-    pub(crate) fn websocket_message<A: Application>(
+    pub(super) fn websocket_message<A: Application>(
         &mut self,
         app: &mut A,
         link: LinkId,
@@ -73,11 +73,11 @@ impl Reactor {
     }
 
     /// Passes over a packet that can mean nothing, unless it is one of too many.
-    pub(crate) fn senseless<T>(&mut self, client: u32) -> Next<T> {
+    pub(super) fn senseless<T>(&mut self, client: u32) -> Next<T> {
         if self.note_senseless(client) { Next::Stop } else { Next::Continue }
     }
 
-    pub(crate) fn probe_packet<T>(
+    pub(super) fn probe_packet<T>(
         &mut self,
         link: LinkId,
         client: u32,
@@ -107,7 +107,7 @@ impl Reactor {
     }
 
     /// Packets of a polling body. Returns whether more may come; what others have to wait for goes on in the next turn.
-    pub(crate) fn polled_packets<A: Application>(
+    pub(super) fn polled_packets<A: Application>(
         &mut self,
         app: &mut A,
         client: u32,
@@ -162,7 +162,7 @@ impl Reactor {
     }
 
     /// Goes on with polling bodies that had to wait for others' turn.
-    pub(crate) fn resume_posted<A: Application>(&mut self, app: &mut A) {
+    pub(super) fn resume_posted<A: Application>(&mut self, app: &mut A) {
         for id in std::mem::take(&mut self.posting) {
             let posted = self.client_of(id).and_then(Client::take_posted);
             if let Some(packets) = posted {
@@ -180,7 +180,7 @@ impl Reactor {
     }
 
     /// An Engine.IO message of a client, over whichever transport.
-    pub(crate) fn message<A: Application>(
+    pub(super) fn message<A: Application>(
         &mut self,
         app: &mut A,
         client: u32,
@@ -210,12 +210,12 @@ impl Reactor {
         }
     }
 
-    pub(crate) fn log_violation(&self, client: u32, error: &SessionError) {
+    pub(super) fn log_violation(&self, client: u32, error: &SessionError) {
         let sid = self.clients.get(client as usize).map(|client| *client.sid());
         tracing::debug!(?sid, %error, "closing a client that broke the protocol");
     }
 
-    pub(crate) fn step<A: Application>(
+    pub(super) fn step<A: Application>(
         &mut self,
         app: &mut A,
         client: u32,
@@ -272,7 +272,7 @@ impl Reactor {
     }
 
     /// Does what the application decided about a CONNECT.
-    pub(crate) fn apply<A: Application>(
+    pub(super) fn apply<A: Application>(
         &mut self,
         app: &mut A,
         client: u32,

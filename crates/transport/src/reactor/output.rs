@@ -2,18 +2,18 @@
 
 use foodtrack_session::{CloseReason, LinkId};
 
+use super::Reactor;
 use crate::allowance::{SENSELESS_BURST, STRANGER_SENSELESS_BURST};
 use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::deadlines::millis;
 use crate::link::LinkKind;
-use crate::reactor::Reactor;
 
 impl Reactor {
     /// Whether a link is not to be read because its peer does not take what it was sent. A client that has joined may go
     /// on until half of what may wait for it does: what it is sent is mostly not its own doing.
     #[inline]
-    pub(crate) fn is_clogged(&self, link: LinkId) -> bool {
+    pub(super) fn is_clogged(&self, link: LinkId) -> bool {
         self.links.get(link).is_some_and(|link| link.output.is_blocked())
             && self.is_blocked_link_clogged(link)
     }
@@ -39,14 +39,14 @@ impl Reactor {
     }
 
     /// Notes that a link is not read until its output is taken.
-    pub(crate) fn stall(&mut self, link: LinkId) {
+    pub(super) fn stall(&mut self, link: LinkId) {
         if let Some(link) = self.links.get_mut(link) {
             link.input.stall();
         }
     }
 
     /// Goes on reading a link whose output was taken.
-    pub(crate) fn end_stall(&mut self, link: LinkId) {
+    pub(super) fn end_stall(&mut self, link: LinkId) {
         if self.is_clogged(link) {
             return;
         }
@@ -58,7 +58,7 @@ impl Reactor {
 
     /// Gives what waits for a link, if something does, its deadline.
     #[inline]
-    pub(crate) fn watch_output(&mut self, link: LinkId) {
+    pub(super) fn watch_output(&mut self, link: LinkId) {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.links.get_mut(link) else { return };
         if state.output.time(now_ms) {
@@ -68,7 +68,7 @@ impl Reactor {
     }
 
     /// Ends a link whose peer has taken nothing for too long.
-    pub(crate) fn output_deadline(&mut self, link: LinkId) {
+    pub(super) fn output_deadline(&mut self, link: LinkId) {
         let (now_ms, timeout_ms) =
             (self.deadlines.now_ms(), millis(self.config.limits.write_timeout));
         let Some(state) = self.links.get_mut(link) else { return };
@@ -84,7 +84,7 @@ impl Reactor {
     }
 
     /// Spends a client's allowance. Returns for how many milliseconds its reading should wait; 0 for not at all.
-    pub(crate) fn spend(&mut self, client: u32, packets: u32, bytes: usize) -> u32 {
+    pub(super) fn spend(&mut self, client: u32, packets: u32, bytes: usize) -> u32 {
         let (now_ms, rate) = (self.deadlines.now_ms(), self.packet_rate(client));
         let Some(state) = self.clients.get_mut(client as usize) else { return 0 };
         state.allowance.spend(now_ms, packets, bytes, rate)
@@ -102,7 +102,7 @@ impl Reactor {
     }
 
     /// The largest message of a client.
-    pub(crate) fn message_bytes_max(&self, client: u32) -> usize {
+    pub(super) fn message_bytes_max(&self, client: u32) -> usize {
         let limits = &self.config.limits;
         match self.clients.get(client as usize) {
             Some(state) if state.protocol() == crate::Protocol::WebSocket => {
@@ -114,7 +114,7 @@ impl Reactor {
     }
 
     /// A client sent what can mean nothing. Returns whether that was once too often.
-    pub(crate) fn note_senseless(&mut self, client: u32) -> bool {
+    pub(super) fn note_senseless(&mut self, client: u32) -> bool {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.clients.get_mut(client as usize) else { return false };
         let burst = if state.is_stranger() { STRANGER_SENSELESS_BURST } else { SENSELESS_BURST };

@@ -2,13 +2,13 @@
 
 use foodtrack_session::{CloseReason, LinkId};
 
+use super::Reactor;
 use crate::client::{Client, ClientKey};
 use crate::deadlines::millis;
 use crate::door::DoorRefusal;
 use crate::limits::CONNECT_TRIES;
 use crate::link::{Link, LinkKind};
 use crate::links::key;
-use crate::reactor::Reactor;
 use crate::stranger_ledger::Spent;
 
 /// Sockets let go of at once where there are too many.
@@ -30,7 +30,7 @@ enum Lodger {
 impl Reactor {
     /// A socket is there, or is known to be of this address: it lodges until somebody known has it. Where its address has too
     /// many, the oldest of them goes. Returns whether it may stay; otherwise it is the caller's to tell why.
-    pub(crate) fn lodge(&mut self, link: LinkId) -> bool {
+    pub(super) fn lodge(&mut self, link: LinkId) -> bool {
         let Some(state) = self.links.get_mut(link) else { return false };
         // A trusted proxy is nobody by itself: it is bounded by whom it names.
         let address = state.peer().ip();
@@ -52,7 +52,7 @@ impl Reactor {
     }
 
     /// A socket is another address's from now on, which is nobody known.
-    pub(crate) fn move_lodger(&mut self, link: LinkId) {
+    pub(super) fn move_lodger(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(link) else { return };
         state.standing.set_known(false);
         if state.standing.take_lodging() {
@@ -61,7 +61,7 @@ impl Reactor {
     }
 
     /// The socket of somebody who has joined.
-    pub(crate) fn make_known(&mut self, link: LinkId) {
+    pub(super) fn make_known(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(link) else { return };
         if !state.standing.set_known(true) {
             return;
@@ -73,7 +73,7 @@ impl Reactor {
     }
 
     /// A client has joined: so its sockets are known.
-    pub(crate) fn make_client_known(&mut self, client: u32) {
+    pub(super) fn make_client_known(&mut self, client: u32) {
         let Some(state) = self.clients.get(client as usize) else { return };
         let links = state.engine.links();
         self.sids.make_known(state.sid());
@@ -117,7 +117,7 @@ impl Reactor {
     }
 
     /// Whether there is room for one more socket; makes some where there is none.
-    pub(crate) fn has_room_for_socket(&mut self) -> bool {
+    pub(super) fn has_room_for_socket(&mut self) -> bool {
         if !self.strangers.budget().has_too_many_sockets() || self.evict_busiest(0) > 0 {
             return true;
         }
@@ -126,7 +126,7 @@ impl Reactor {
     }
 
     /// The process has no descriptor left. Returns whether somebody was let go of, so that there is one now.
-    pub(crate) fn make_room_for_descriptor(&mut self) -> bool {
+    pub(super) fn make_room_for_descriptor(&mut self) -> bool {
         self.strangers.budget().note_no_descriptor(self.deadlines.now_ms());
         if self.evict_busiest(0) > 0 {
             return true;
@@ -137,7 +137,7 @@ impl Reactor {
     }
 
     /// Lets go of some where another shard asked for it; not of who has just come and may be about to join.
-    pub(crate) fn relieve(&mut self) {
+    pub(super) fn relieve(&mut self) {
         if !self.strangers.hear_call() {
             return;
         }
@@ -148,13 +148,13 @@ impl Reactor {
     }
 
     /// A socket is counted in all, and for what it holds.
-    pub(crate) fn count_socket(&mut self, link: LinkId) {
+    pub(super) fn count_socket(&mut self, link: LinkId) {
         self.strangers.budget().add_socket();
         self.recount_link(link);
     }
 
     /// A socket goes: what it was counted for is free.
-    pub(crate) fn discount_socket(&mut self, link: LinkId, state: &mut Link) {
+    pub(super) fn discount_socket(&mut self, link: LinkId, state: &mut Link) {
         self.strangers.budget().remove_socket();
         if state.standing.take_lodging() {
             self.strangers.leave(state.peer().ip(), link);
@@ -164,7 +164,7 @@ impl Reactor {
 
     /// Counts what a socket holds after it was read or written. When all strangers hold too much, the oldest go.
     #[inline]
-    pub(crate) fn count_stranger(&mut self, link: LinkId) {
+    pub(super) fn count_stranger(&mut self, link: LinkId) {
         let Some(state) = self.links.get(link) else { return };
         let standing = &state.standing;
         if standing.is_known() && standing.counted_bytes() == 0 && state.input.is_empty() {
@@ -190,7 +190,7 @@ impl Reactor {
     }
 
     /// Counts what a session holds that has not joined.
-    pub(crate) fn recount_client(&mut self, client: u32) {
+    pub(super) fn recount_client(&mut self, client: u32) {
         let Some(state) = self.clients.get_mut(client as usize) else { return };
         let now = match state.is_stranger() {
             true => SESSION_BYTES + state.handshake_bytes(),
@@ -202,7 +202,7 @@ impl Reactor {
     }
 
     /// A session goes: what it was counted for is free.
-    pub(crate) fn discount_client(&mut self, state: &mut Client) {
+    pub(super) fn discount_client(&mut self, state: &mut Client) {
         self.strangers.replace_bytes(state.count(0) as usize, 0);
     }
 

@@ -3,12 +3,12 @@
 use foodtrack_session::{CloseReason, Closing, End, Leave, LinkId};
 use foodtrack_wire::rfc6455::{self, ProtocolError};
 
-use crate::application::Application;
+use super::Reactor;
+use super::application::Application;
 use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::link::Link;
 use crate::outbox::{Hot, Mode};
-use crate::reactor::Reactor;
 
 /// How long a closed socket may take to end its side.
 const LINGER_MS: u64 = 1_000;
@@ -29,7 +29,7 @@ impl Reactor {
     }
 
     /// Lets go of the clients that were closed in this turn.
-    pub(crate) fn finish_closing<A: Application>(&mut self, app: &mut A) {
+    pub(super) fn finish_closing<A: Application>(&mut self, app: &mut A) {
         // The application may close others while it is told.
         while let Some(client) = self.closing.pop() {
             let Some(state) = self.clients.get(client as usize) else { continue };
@@ -46,7 +46,7 @@ impl Reactor {
     }
 
     /// The upgrade of a client is over, one way or the other: nothing keeps it any more.
-    pub(crate) fn release_from_upgrade(&mut self, client: u32) {
+    pub(super) fn release_from_upgrade(&mut self, client: u32) {
         if self.clients.get(client as usize).is_some_and(|state| state.engine.is_kept_by_upgrade())
         {
             self.closing.push(client);
@@ -91,7 +91,7 @@ impl Reactor {
         }
     }
 
-    pub(crate) fn forget_closed(&mut self) {
+    pub(super) fn forget_closed(&mut self) {
         while let Some(sid) = self.closed_polling.expire(self.deadlines.now_ms()) {
             self.sids.remove(&sid);
         }
@@ -101,7 +101,7 @@ impl Reactor {
     }
 
     /// The peer broke the WebSocket protocol, or what is spoken over it.
-    pub(crate) fn fail_websocket(&mut self, link: LinkId, client: u32, error: &ProtocolError) {
+    pub(super) fn fail_websocket(&mut self, link: LinkId, client: u32, error: &ProtocolError) {
         let reason = match error {
             ProtocolError::MessageTooBig { message_bytes_max } => {
                 self.too_big(client, *message_bytes_max)
@@ -112,12 +112,12 @@ impl Reactor {
     }
 
     /// The peer broke what is spoken over its WebSocket.
-    pub(crate) fn fail_protocol(&mut self, link: LinkId, client: u32) {
+    pub(super) fn fail_protocol(&mut self, link: LinkId, client: u32) {
         self.fail_link(link, client, 1_002, "a packet breaks the Engine.IO or Socket.IO protocol");
     }
 
     /// Why a message is not taken, in no more than the 123 bytes of a close frame.
-    pub(crate) fn too_big(&self, client: u32, bytes_max: usize) -> String {
+    pub(super) fn too_big(&self, client: u32, bytes_max: usize) -> String {
         let is_stranger =
             self.clients.get(client as usize).is_some_and(|client| client.is_stranger());
         match is_stranger {
@@ -141,12 +141,12 @@ impl Reactor {
     }
 
     /// Sends a close frame and waits a little for the peer to end its side.
-    pub(crate) fn close_websocket(&mut self, link: LinkId, code: u16) {
+    pub(super) fn close_websocket(&mut self, link: LinkId, code: u16) {
         self.close_websocket_saying(link, code, "");
     }
 
     /// As [`Self::close_websocket`], with a reason of at most 123 bytes.
-    pub(crate) fn close_websocket_saying(&mut self, link: LinkId, code: u16, reason: &str) {
+    pub(super) fn close_websocket_saying(&mut self, link: LinkId, code: u16, reason: &str) {
         let Some(state) = self.links.get_mut(link) else { return };
         if state.is_draining() {
             return;
@@ -162,7 +162,7 @@ impl Reactor {
 
     /// Ends our side once everything is sent, throws away what still comes, and closes at the deadline at the latest.
     /// Closing at once would reset the connection, and the peer might lose what it has not read yet.
-    pub(crate) fn drain_link(&mut self, link: LinkId) {
+    pub(super) fn drain_link(&mut self, link: LinkId) {
         let deadline_ms = self.deadlines.now_ms() + LINGER_MS;
         let Some(state) = self.links.get_mut(link) else { return };
         state.begin_draining();
@@ -176,14 +176,14 @@ impl Reactor {
     }
 
     /// Everything was sent on a link that closes then.
-    pub(crate) fn end_link(&mut self, link: LinkId) {
+    pub(super) fn end_link(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(link) else { return };
         state.output.take_close();
         self.drain_link(link);
     }
 
     /// Takes a socket out of this shard, to be given to another.
-    pub(crate) fn take_link(&mut self, link: LinkId) -> Option<Link> {
+    pub(super) fn take_link(&mut self, link: LinkId) -> Option<Link> {
         let mut state = self.links.remove(link)?;
         self.let_go_of(link, &mut state);
         if let Err(error) = state.deregister(self.poll.registry()) {
