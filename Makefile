@@ -16,7 +16,7 @@ TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEBUG := $(TARGET_DIR)/debug
 STAGE := @.ci/stage
 
-.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground bench append compare chaos jitter storm chaos-binaries attack fuzz docs
+.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground typescript bench append compare chaos jitter storm chaos-binaries attack fuzz docs
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,7 @@ test: ## Everything that must hold before a commit; stops at the first stage tha
 	$(STAGE) attack $(DEBUG)/attack --quick
 	$(STAGE) interop tests/interop/run
 	$(STAGE) playground $(MAKE) --no-print-directory playground
+	$(STAGE) typescript $(MAKE) --no-print-directory typescript
 	@echo
 	@echo "== test: every stage passed"
 
@@ -54,7 +55,7 @@ test-doc: ## The examples in the documentation
 tidy: ## What the compiler does not check: who knows whom, licences, leftovers, fresh references
 	cargo xtask tidy
 
-docs: ## Writes what is generated: error codes and docs/reference
+docs: ## Writes what is generated: error codes, docs/reference, the TypeScript contract
 	cargo xtask codegen
 
 binaries:
@@ -67,6 +68,11 @@ playground: ## The playground, clicked through in Chromium
 	cargo build -p foodtrack-server
 	@.ci/setup
 	cd tests/playground && FOODTRACK_BINARY=$(DEBUG)/foodtrack-websocket npm test --silent
+
+typescript: ## The TypeScript packages: built, packed, and tested against the server
+	cargo build -p foodtrack-server
+	@.ci/setup
+	FOODTRACK_BINARY=$(DEBUG)/foodtrack-websocket clients/typescript/check
 
 bench: ## Measures the hub alone, quickly (release build)
 	cargo build --release -p foodtrack-server -p bench

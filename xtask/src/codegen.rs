@@ -1,5 +1,5 @@
 //! What is generated: `error_code.rs` and `docs/reference/errors.md` from `errors.json`, the one table of codes that
-//! clients see; the other references from the code itself.
+//! clients see; the other references and the TypeScript contract from the code itself.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,9 +12,14 @@ use serde::Deserialize;
 const SOURCE: &str = "crates/contract/errors.json";
 const TARGET: &str = "crates/contract/src/error_code.rs";
 const ERRORS_PAGE: &str = "docs/reference/errors.md";
-/// Pages that `reference` prints, a program that is built from the code it tells of.
-const PRINTED_PAGES: [(&str, &str); 2] =
-    [("configuration", "docs/reference/configuration.md"), ("events", "docs/reference/events.md")];
+/// What `reference` prints, a program that is built from the code it tells of.
+const PRINTED: [(&str, &str); 5] = [
+    ("configuration", "docs/reference/configuration.md"),
+    ("events", "docs/reference/events.md"),
+    ("typescript-constants", "clients/typescript/packages/contract/src/generated/constants.ts"),
+    ("typescript-payloads", "clients/typescript/packages/contract/src/generated/payloads.ts"),
+    ("typescript-schemas", "clients/typescript/packages/contract/src/generated/schemas.ts"),
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,7 +71,7 @@ fn generators() -> impl Iterator<Item = (&'static str, Generate)> {
         (TARGET, Box::new(|root| format_source(root, &source(&table(root)?)))),
         (ERRORS_PAGE, Box::new(|root| Ok(errors_page(&table(root)?)))),
     ];
-    let printed = PRINTED_PAGES.map(|(name, path)| {
+    let printed = PRINTED.map(|(name, path)| {
         let generate: Generate = Box::new(move |root| print_page(root, name));
         (path, generate)
     });

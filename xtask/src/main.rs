@@ -17,7 +17,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes error_code.rs and docs/reference.
+    /// Makes error_code.rs, docs/reference and the generated files of clients/typescript.
     Codegen {
         /// Writes nothing; fails when a file is not what would be written.
         #[arg(long)]
