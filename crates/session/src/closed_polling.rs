@@ -9,7 +9,7 @@ use ahash::HashMap;
 use crate::link_id::LinkId;
 use crate::poll_body::{Backlog, LastPacket, poll_body};
 use crate::request_replay::{Carrier, PollReplay, RequestId, RequestReplay};
-use crate::sid::Sid;
+use foodtrack_wire::Sid;
 
 /// What a client that was closed is still to be told, or may ask for again.
 #[derive(Debug)]

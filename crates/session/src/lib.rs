@@ -17,11 +17,11 @@ mod polling;
 mod probe;
 mod request_replay;
 mod session;
-mod sid;
 
 pub use close_reason::CloseReason;
 pub use closed_polling::{ClosedPolling, FinalPoll};
 pub use engine_session::{Closing, End, EngineSession, Leave, Pong};
+pub use foodtrack_wire::Sid;
 pub use heartbeat::{Beat, HeartbeatConfig};
 pub use link_id::LinkId;
 pub use poll_body::{Backlog, LastPacket, POLL_PACKETS_MAX};
@@ -29,4 +29,3 @@ pub use polling::{Lost, PollAnswer, PollStep, Polling};
 pub use probe::ProbeStep;
 pub use request_replay::{Carrier, RequestId};
 pub use session::{Event, NamespaceId, Namespaces, Parser, Session, SessionError, Step};
-pub use sid::Sid;

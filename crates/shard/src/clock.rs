@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use time::OffsetDateTime;
-use time::macros::format_description;
+use foodtrack_tenant::{Now, rfc3339};
 
 /// So far ahead the wall clock is believed at once, in milliseconds: a restart, or a correction over the network.
 const LEAD_MS_MAX: u64 = 5 * 60 * 1_000;
@@ -79,31 +78,6 @@ impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Clock").field("kept_ms", &self.kept_ms).finish_non_exhaustive()
     }
-}
-
-/// RFC 3339 in UTC with milliseconds, such as `2026-11-23T12:00:00.000Z`.
-pub(crate) fn rfc3339(unix_ms: u64) -> String {
-    let format =
-        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000)
-        .ok()
-        .and_then(|time| time.format(&format).ok())
-        .unwrap_or_else(|| String::from("1970-01-01T00:00:00.000Z"))
-}
-
-/// The time of a turn: it comes in with the turn, and is the same throughout.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Now<'t> {
-    /// The shard's clock, which nobody sets, in milliseconds: for what is due, and for rates.
-    pub(crate) monotonic_ms: u64,
-    /// A clock that nobody sets, by the server's source of time: for what is remembered within this run.
-    pub(crate) steady_ms: u64,
-    /// The wall clock in milliseconds since the Unix epoch: for people and tokens.
-    pub(crate) wall_ms: u64,
-    /// Believed time (see [`Clock`]) in milliseconds since the Unix epoch: for whatever is kept and expires. Never goes back.
-    pub(crate) believed_ms: u64,
-    /// The wall clock as RFC 3339.
-    pub(crate) text: &'t str,
 }
 
 /// A shard's clock: read at most once while it is awake, and the time as text at most once a millisecond.
@@ -184,18 +158,13 @@ impl ShardClock {
         self.believed_ms
     }
 
-    /// The wall clock in milliseconds since the Unix epoch, as of the last tick: for people.
-    pub(crate) fn wall_ms(&self) -> u64 {
-        self.wall_ms
-    }
-
     /// The wall clock in seconds since the Unix epoch, as of the last tick: for tokens.
     pub(crate) fn wall_s(&self) -> u64 {
         self.wall_ms / 1_000
     }
 
     /// The time as of the last tick; the shard's own clock shows `monotonic_ms`.
-    pub(crate) fn now(&mut self, monotonic_ms: u64) -> Now<'_> {
+    pub(crate) fn now(&mut self, monotonic_ms: u64, turn: u64, has_others: bool) -> Now<'_> {
         if self.text.is_empty() {
             self.text = rfc3339(self.wall_ms);
         }
@@ -205,6 +174,8 @@ impl ShardClock {
             wall_ms: self.wall_ms,
             believed_ms: self.believed_ms,
             text: &self.text,
+            turn,
+            has_others,
         }
     }
 }
@@ -263,12 +234,6 @@ mod tests {
     }
 
     #[test]
-    fn time_is_rfc_3339_in_utc_with_milliseconds() {
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(rfc3339(1_795_435_200_042), "2026-11-23T12:00:00.042Z");
-    }
-
-    #[test]
     fn a_wall_clock_that_is_days_ahead_for_a_minute_after_the_start_is_not_believed() {
         let mut test = Test::new(NOON_MS + 72 * HOUR_MS, Some(NOON_MS));
         assert_eq!(test.clock.unix_ms(), NOON_MS);
@@ -301,7 +266,7 @@ mod tests {
         let mut test = Test::new(NOON_MS, None);
         assert_eq!(test.set(NOON_MS - HOUR_MS), NOON_MS);
         assert_eq!(test.pass(30), NOON_MS + HOUR_MS / 2);
-        assert_eq!(test.clock.wall_ms(), NOON_MS - HOUR_MS / 2);
+        assert_eq!(test.clock.wall_ms, NOON_MS - HOUR_MS / 2);
         assert_eq!(test.set(NOON_MS + HOUR_MS / 2), NOON_MS + HOUR_MS / 2);
     }
 

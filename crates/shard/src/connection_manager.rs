@@ -1,13 +1,13 @@
 //! Connections and rooms, as the outside sees them.
 
 use foodtrack_contract::{Refusal, Room, TenantId};
+use foodtrack_tenant::{
+    Answer, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, OwnedRoom, Page,
+    PageQuery, Request, RoomInfo, RoomMetadata,
+};
 use tokio::sync::oneshot;
 
-use crate::mailbox::{OwnedRoom, ShardMessage, TenantRequest};
-use crate::model::{
-    ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, Page, PageQuery,
-    RoomInfo, RoomMetadata,
-};
+use crate::mailbox::ShardMessage;
 use crate::shards::Shards;
 
 /// Looks connections up, counts them, and ends them.
@@ -41,7 +41,12 @@ impl ConnectionManager {
     /// # Errors
     /// `overloaded` when the tenant's shard does not take the question.
     pub async fn counts(&self, tenant: &TenantId) -> Result<ConnectionCounts, Refusal> {
-        self.shards.ask(tenant, TenantRequest::Counts).await
+        let request = Request::Counts;
+        let pick = |answer| match answer {
+            Answer::Counts(counts) => Some(counts),
+            _ => None,
+        };
+        self.shards.ask(tenant, request, pick).await
     }
 
     /// A page of one tenant's connections that match, in no order that means anything.
@@ -53,7 +58,12 @@ impl ConnectionManager {
         tenant: &TenantId,
         filter: ConnectionFilter,
     ) -> Result<Page<ConnectionInfo>, Refusal> {
-        self.shards.ask(tenant, |reply| TenantRequest::List(filter, reply)).await
+        let request = Request::List(filter);
+        let pick = |answer| match answer {
+            Answer::Connections(page) => Some(page),
+            _ => None,
+        };
+        self.shards.ask(tenant, request, pick).await
     }
 
     /// Ends connections for good: the client is told to stay away, and does. Returns how many there were.
@@ -65,7 +75,12 @@ impl ConnectionManager {
         tenant: &TenantId,
         target: DisconnectTarget,
     ) -> Result<usize, Refusal> {
-        self.shards.ask(tenant, |reply| TenantRequest::Disconnect(target, reply)).await
+        let request = Request::Disconnect(target);
+        let pick = |answer| match answer {
+            Answer::Disconnected(count) => Some(count),
+            _ => None,
+        };
+        self.shards.ask(tenant, request, pick).await
     }
 
     /// A page of one tenant's rooms, in no order that means anything.
@@ -77,7 +92,12 @@ impl ConnectionManager {
         tenant: &TenantId,
         query: PageQuery,
     ) -> Result<Page<RoomInfo>, Refusal> {
-        self.shards.ask(tenant, |reply| TenantRequest::Rooms(query, reply)).await
+        let request = Request::Rooms(query);
+        let pick = |answer| match answer {
+            Answer::Rooms(page) => Some(page),
+            _ => None,
+        };
+        self.shards.ask(tenant, request, pick).await
     }
 
     /// Says what a room is, before anyone joins it or after.
@@ -91,13 +111,12 @@ impl ConnectionManager {
         metadata: RoomMetadata,
     ) -> Result<RoomInfo, Refusal> {
         let owned = OwnedRoom::new(room);
-        self.shards
-            .ask(room.tenant(), |reply| TenantRequest::DescribeRoom {
-                room: owned,
-                metadata,
-                reply,
-            })
-            .await?
+        let request = Request::DescribeRoom { room: owned, metadata };
+        let pick = |answer| match answer {
+            Answer::Room(info) => Some(info),
+            _ => None,
+        };
+        self.shards.ask(room.tenant(), request, pick).await
     }
 
     /// Lets a user join a room that the rules alone would not let them into.
@@ -106,9 +125,12 @@ impl ConnectionManager {
     /// `overloaded` when the tenant's shard does not take the order, or the tenant has too many grants.
     pub async fn grant(&self, room: &Room<'_>, user: &str) -> Result<(), Refusal> {
         let (owned, user) = (OwnedRoom::new(room), user.to_owned());
-        self.shards
-            .ask(room.tenant(), |reply| TenantRequest::Grant { room: owned, user, reply })
-            .await?
+        let request = Request::Grant { room: owned, user };
+        let pick = |answer| match answer {
+            Answer::Granted => Some(()),
+            _ => None,
+        };
+        self.shards.ask(room.tenant(), request, pick).await
     }
 
     /// Takes a grant back; the user's connections leave the room. Returns whether there was one.
@@ -117,8 +139,11 @@ impl ConnectionManager {
     /// `overloaded` when the tenant's shard does not take the order.
     pub async fn revoke_grant(&self, room: &Room<'_>, user: &str) -> Result<bool, Refusal> {
         let (owned, user) = (OwnedRoom::new(room), user.to_owned());
-        self.shards
-            .ask(room.tenant(), |reply| TenantRequest::RevokeGrant { room: owned, user, reply })
-            .await
+        let request = Request::RevokeGrant { room: owned, user };
+        let pick = |answer| match answer {
+            Answer::Revoked(was_granted) => Some(was_granted),
+            _ => None,
+        };
+        self.shards.ask(room.tenant(), request, pick).await
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
+use foodtrack_tenant::{Answer, Request};
 use foodtrack_tenant_log::{DeadLetter, LogEntry, ReadError, SubscriberKey, TenantLog};
 
-use crate::mailbox::TenantRequest;
 use crate::shards::Shards;
 
 /// A tenant's dead letters. Cheap to clone; reading waits for the disk.
@@ -62,15 +62,13 @@ impl DeadLetters {
             .inspect(tenant, offset)
             .map_err(|error| Refusal::new(ErrorCode::Degraded, error.to_string()))?
             .ok_or_else(|| Refusal::new(ErrorCode::NotFound, "retention has taken the message"))?;
-        let (subscriber_key, entry) = (subscriber.clone(), Box::new(entry));
-        let sent = self
-            .shards
-            .ask(tenant, |reply| TenantRequest::ReplayLetter {
-                subscriber: subscriber_key,
-                entry,
-                reply,
-            })
-            .await?;
+        let request =
+            Request::ReplayLetter { subscriber: subscriber.clone(), entry: Box::new(entry) };
+        let pick = |answer| match answer {
+            Answer::LetterSent(connections) => Some(connections),
+            _ => None,
+        };
+        let sent = self.shards.ask(tenant, request, pick).await?;
         if sent == 0 {
             let message = "the subscriber is not connected: try again when it is";
             return Err(Refusal::new(ErrorCode::Conflict, message));

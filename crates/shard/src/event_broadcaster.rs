@@ -2,8 +2,8 @@
 
 use foodtrack_contract::{Principal, Refusal, TenantId};
 
-use crate::mailbox::TenantRequest;
-use crate::model::{Accepted, Broadcast};
+use foodtrack_tenant::{Accepted, Answer, Broadcast, Request};
+
 use crate::shards::Shards;
 
 /// Sends events to a tenant's connections.
@@ -30,9 +30,8 @@ impl EventBroadcaster {
         argument: String,
     ) -> Result<Accepted, Refusal> {
         let tenant = principal.tenant().clone();
-        self.shards
-            .ask(&tenant, |reply| TenantRequest::Publish { principal, event, argument, reply })
-            .await?
+        let request = Request::Publish { principal, event, argument };
+        self.shards.ask(&tenant, request, |answer| accepted(&answer)).await
     }
 
     /// Sends an event of the server's own to recipients it names, past the rules; its payload is still validated.
@@ -44,6 +43,10 @@ impl EventBroadcaster {
         tenant: &TenantId,
         broadcast: Broadcast,
     ) -> Result<Accepted, Refusal> {
-        self.shards.ask(tenant, |reply| TenantRequest::Broadcast(broadcast, reply)).await?
+        self.shards.ask(tenant, Request::Broadcast(broadcast), |answer| accepted(&answer)).await
     }
+}
+
+fn accepted(answer: &Answer) -> Option<Accepted> {
+    if let Answer::Accepted(accepted) = answer { Some(*accepted) } else { None }
 }

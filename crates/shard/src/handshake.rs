@@ -5,81 +5,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use foodtrack_contract::{
-    ApplicationType, Authenticate, DeviceId, ErrorCode, Principal, Refusal, Source, UserRole,
+    ApplicationType, Authenticate, DeviceId, ErrorCode, Principal, Refusal, UserRole,
 };
+use foodtrack_tenant::{Admission, ClientAbout, EXPIRED_GRACE_S, Resume};
 use foodtrack_transport::HandshakeInfo;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// How long after its end a token still brings a session back, and how long the client then has to show a fresh one.
-/// Applications' libraries reconnect with the token of their first connection.
-pub(crate) const EXPIRED_GRACE_S: u64 = 30;
 /// The longest private id or cursor that is looked at, in bytes.
 const RESUME_BYTES_MAX: usize = 2_048;
 /// The longest text of a client's own description that is kept, in bytes.
 const DESCRIPTION_BYTES_MAX: usize = 256;
 /// How many features a client may list.
 const FEATURES_MAX: usize = 32;
-
-/// A client that may join, on its way into its tenant.
-#[derive(Debug)]
-pub(crate) struct Admission {
-    pub(crate) principal: Principal,
-    /// The application it connects as; a backend service may be none.
-    pub(crate) application: Option<ApplicationType>,
-    pub(crate) device: Option<DeviceId>,
-    pub(crate) about: ClientAbout,
-    /// The session it says it had.
-    pub(crate) resume: Option<Resume>,
-    /// Its token has just expired: only the return of its session lets it in.
-    pub(crate) is_expired: bool,
-    /// How far it is at its home.
-    pub(crate) stage: Stage,
-    /// Of the orders that it comes back to and that are not in memory, those that are its user's; `None` until the log was
-    /// asked.
-    pub(crate) owns: Option<Box<[Box<str>]>>,
-}
-
-/// How far a client is on its way in, at its home. Its socket is not read before it is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// It waits for its turn.
-    Turn,
-    /// It had its turn, and waits for its tenant's log to be opened.
-    Log,
-    /// It waits for the log to say which of the orders that it comes back to are its user's.
-    Orders,
-    /// It waits for nothing.
-    Ready,
-}
-
-/// What a client that comes back shows; nothing of it is proven yet.
-#[derive(Debug)]
-pub(crate) struct Resume {
-    /// The private id.
-    pub(crate) pid: String,
-    /// The cursor of the last event it got, if it got any.
-    pub(crate) offset: Option<String>,
-}
-
-impl Admission {
-    /// What the client's messages come from.
-    pub(crate) fn source(&self) -> Source {
-        match self.principal.role() {
-            UserRole::System => Source::System,
-            _ => self.application.map_or(Source::System, Source::Application),
-        }
-    }
-}
-
-/// What a client told of itself, for people to look at.
-#[derive(Debug)]
-pub(crate) struct ClientAbout {
-    pub(crate) address: SocketAddr,
-    pub(crate) user_agent: Option<Box<str>>,
-    pub(crate) version: Option<Box<str>>,
-    pub(crate) features: Box<[Box<str>]>,
-}
 
 /// The handshake's `auth`, as far as the server reads it. A field of another type than expected counts as absent: what
 /// an application adds for itself must not keep it out.
@@ -161,16 +99,7 @@ pub(crate) fn admit(
         return Err(Refusal::new(ErrorCode::TokenClaims, message));
     }
     let about = about(&auth, info);
-    Ok(Admission {
-        principal,
-        application,
-        device,
-        about,
-        resume,
-        is_expired,
-        stage: Stage::Turn,
-        owns: None,
-    })
+    Ok(Admission { principal, application, device, about, resume, is_expired, owns: None })
 }
 
 fn application(

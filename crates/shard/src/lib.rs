@@ -4,61 +4,20 @@
 //! tenant to another's connections. The outside talks to shards by message, through [`ConnectionManager`] and
 //! [`EventBroadcaster`].
 
-mod acknowledgements;
-mod appending;
-mod broadcasting;
-mod catch_up;
-mod client_events;
 mod clock;
-mod confirming;
-mod connection_lines;
 mod connection_manager;
-mod control_events;
-mod counters;
-mod cursor_suffix;
 mod dead_letters;
-mod delivery;
-mod described_rooms;
-mod effects;
-mod entrance;
+mod entrant;
 mod event_broadcaster;
-mod event_frame;
 mod handshake;
 mod http_service;
-mod intake;
-mod ledger;
 mod log_link;
 mod mailbox;
-mod members;
-mod model;
-mod owner_lookups;
-mod page_limits;
-mod policies;
-mod publishing;
-mod quota;
-mod redelivery;
-mod reliability;
-mod replay;
-mod replay_plan;
-mod reply_to;
-mod retry_policy;
-mod room_notes;
-#[cfg(test)]
-mod samples;
-mod session_keeping;
-mod session_key;
-mod sessions;
 mod shard;
 mod shard_config;
 mod shards;
-mod shared_rate;
 mod start;
 mod tag;
-mod tenant;
-mod turn;
-mod undeliverable;
-mod viewer;
-mod watchdog;
 
 // The integration tests' server and client, for tests that plant a panic: only a build of the crate's own tests can.
 #[cfg(test)]
@@ -74,19 +33,14 @@ mod server;
 
 pub use clock::{Clock, TimeSource};
 pub use connection_manager::ConnectionManager;
-pub use counters::{Counter, Counters};
 pub use dead_letters::DeadLetters;
 pub use event_broadcaster::EventBroadcaster;
-pub use http_service::{HttpService, Responder};
-pub use intake::CHECKS_US_PER_SECOND;
-pub use model::{
-    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
-    Page, PageQuery, Recipients, RoomInfo, RoomMetadata,
+pub use foodtrack_tenant::{
+    Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionCounts, ConnectionFilter, ConnectionInfo,
+    Counter, Counters, DisconnectTarget, Page, PageQuery, Policies, Rate, Recipients,
+    RecoveryConfig, RetryPolicy, RoomInfo, RoomMetadata, SessionKey, TenantLimits,
 };
-pub use policies::Policies;
-pub use quota::Rate;
-pub use retry_policy::RetryPolicy;
-pub use session_key::SessionKey;
-pub use shard_config::{RecoveryConfig, ShardsConfig, TenantLimits};
+pub use http_service::{HttpService, Responder};
+pub use shard_config::ShardsConfig;
 pub use shards::Shards;
 pub use start::{OpensLog, Running, StartError, start};

@@ -8,109 +8,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use foodtrack_contract::{Principal, Refusal, Room, TenantId};
-use foodtrack_tenant_log::{LogEntry, SubscriberKey};
+use foodtrack_contract::TenantId;
+use foodtrack_tenant::{Answer, ConnectionCounts, Policies, Request};
 use foodtrack_transport::{Handover, HttpTicket, Waker};
 use tokio::sync::oneshot;
 
-use crate::handshake::Admission;
-use crate::model::{
-    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
-    Page, PageQuery, RoomInfo, RoomMetadata,
-};
-use crate::policies::Policies;
+use crate::entrant::Entrant;
 
 /// How many messages wait for a shard before a sender is told to decide.
 pub(crate) const MAILBOX_MESSAGES_MAX: usize = 16_384;
 
-/// Where a request's answer goes.
-pub(crate) type Reply<T> = oneshot::Sender<T>;
-
 /// Everything another thread may tell a shard.
 pub(crate) enum ShardMessage {
     /// A client's connection whose tenant lives here. Lost: the client's socket closes, and it connects again.
-    Adopt(Box<Handover<Admission>>),
+    Adopt(Box<Handover<Entrant>>),
     /// The answer to an HTTP request that came in here. Lost: its socket would wait for ever; so it is never lost.
     HttpResponse(HttpTicket, Box<http::Response<bytes::Bytes>>),
     /// Something about one tenant. Lost: the caller's reply channel closes and it reports `timeout`.
-    Tenant(TenantId, TenantRequest),
+    Tenant(TenantId, Request, oneshot::Sender<Answer>),
     /// How many connections the shard holds. Lost: the caller is told nothing of this shard.
-    Totals(Reply<ConnectionCounts>),
+    Totals(oneshot::Sender<ConnectionCounts>),
     /// New rules and schemas. Never lost, and never waited for: see [`ShardSender::apply`].
     Policies(Arc<Policies>),
     /// Close every transport with a reason and stop the loop. Never lost.
     Stop,
-}
-
-/// A request about one tenant, answered by its actor.
-pub(crate) enum TenantRequest {
-    /// An event from a backend service, checked and routed like a client's.
-    Publish {
-        principal: Principal,
-        event: String,
-        argument: String,
-        reply: Reply<Result<Accepted, Refusal>>,
-    },
-    /// An event from the server itself to named recipients, past the rules.
-    Broadcast(Broadcast, Reply<Result<Accepted, Refusal>>),
-    Counts(Reply<ConnectionCounts>),
-    List(ConnectionFilter, Reply<Page<ConnectionInfo>>),
-    Disconnect(DisconnectTarget, Reply<usize>),
-    Rooms(PageQuery, Reply<Page<RoomInfo>>),
-    /// Makes a room known before anyone joins it, or changes what is known of it.
-    DescribeRoom {
-        room: OwnedRoom,
-        metadata: RoomMetadata,
-        reply: Reply<Result<RoomInfo, Refusal>>,
-    },
-    /// Lets a user join a room that the rules alone would not let them into.
-    Grant {
-        room: OwnedRoom,
-        user: String,
-        reply: Reply<Result<(), Refusal>>,
-    },
-    /// Takes a grant back; who joined by it leaves.
-    RevokeGrant {
-        room: OwnedRoom,
-        user: String,
-        reply: Reply<bool>,
-    },
-    /// Sends a message that was given up for a subscriber once more. Replies to how many connections.
-    ReplayLetter {
-        subscriber: SubscriberKey,
-        entry: Box<LogEntry>,
-        reply: Reply<usize>,
-    },
-}
-
-impl TenantRequest {
-    /// Whether it takes the tenant's log: what it changes is kept there.
-    pub(crate) fn needs_log(&self) -> bool {
-        matches!(
-            self,
-            Self::Publish { .. }
-                | Self::Broadcast(..)
-                | Self::DescribeRoom { .. }
-                | Self::Grant { .. }
-                | Self::RevokeGrant { .. }
-                | Self::ReplayLetter { .. }
-        )
-    }
-}
-
-/// A room's full name, checked, as text: what a message can own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OwnedRoom(String);
-
-impl OwnedRoom {
-    pub(crate) fn new(room: &Room<'_>) -> Self {
-        Self(room.to_string())
-    }
-
-    /// The room again. It parses: it was made from one.
-    pub(crate) fn room(&self) -> Option<Room<'_>> {
-        Room::parse(&self.0).ok()
-    }
 }
 
 /// The message was dropped.

@@ -5,10 +5,10 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use foodtrack_contract::{ErrorCode, Refusal, TenantId};
+use foodtrack_tenant::{Answer, Policies, Request};
 use tokio::sync::oneshot;
 
-use crate::mailbox::{Reply, ShardMessage, ShardSender, TenantRequest};
-use crate::policies::Policies;
+use crate::mailbox::{ShardMessage, ShardSender};
 
 /// The shards of this node, and which of them is a tenant's home.
 #[derive(Clone)]
@@ -61,16 +61,21 @@ impl Shards {
         self.senders.iter().for_each(|shard| shard.send(ShardMessage::Stop));
     }
 
+    /// Asks a tenant something; `pick` takes out of the answer what was asked for.
     pub(crate) async fn ask<T>(
         &self,
         tenant: &TenantId,
-        request: impl FnOnce(Reply<T>) -> TenantRequest,
+        request: Request,
+        pick: impl FnOnce(Answer) -> Option<T>,
     ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
         self.senders[self.home(tenant)]
-            .try_send(ShardMessage::Tenant(tenant.clone(), request(reply)))
+            .try_send(ShardMessage::Tenant(tenant.clone(), request, reply))
             .map_err(|_| overloaded())?;
-        answer.await.map_err(|_| unanswered())
+        match answer.await.map_err(|_| unanswered())? {
+            Answer::Refused(refusal) => Err(refusal),
+            answer => pick(answer).ok_or_else(unanswered),
+        }
     }
 }
 

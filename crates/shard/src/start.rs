@@ -8,15 +8,13 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use foodtrack_contract::Authenticate;
+use foodtrack_tenant::{Counters, PageLimits, Policies, Settings};
 use foodtrack_tenant_log::{OnCompletion, OpenError, TenantLog};
 use foodtrack_transport::{Commons, DoorRefusals, Reactor, listen};
 
-use crate::counters::Counters;
 use crate::http_service::HttpService;
 use crate::log_link::{LogLink, NewsSender, on_completion};
 use crate::mailbox::ShardSender;
-use crate::page_limits::PageLimits;
-use crate::policies::Policies;
 use crate::shard::{Shard, ShardParts};
 use crate::shard_config::ShardsConfig;
 use crate::shards::{HomeOf, Shards};
@@ -102,24 +100,27 @@ pub fn start(
     let mut threads = Vec::with_capacity(count);
     let shard_parts = reactors.into_iter().zip(inboxes).zip(links.into_iter().zip(news));
     for (index, ((mut reactor, inbox), (link, news))) in shard_parts.enumerate() {
+        let queue = &config.reactor.limits;
         let parts = ShardParts {
             index,
             shards: shards.clone(),
             inbox,
-            authenticator: Arc::clone(authenticator),
             http: Arc::clone(http),
-            policies: Arc::clone(policies),
             log: link,
             news,
-            limits: config.limits,
-            retry: config.retry,
-            recovery: config.recovery,
-            page: PageLimits::within(&config.reactor.limits),
-            session_key: config.session_key.clone(),
-            emission_key: config.session_key.emission_key(),
+            settings: Settings {
+                policies: Arc::clone(policies),
+                limits: config.limits,
+                retry: config.retry,
+                recovery: config.recovery,
+                page: PageLimits::within(queue.queue_messages_max, queue.queue_bytes_max),
+                session_key: config.session_key.clone(),
+                emission_key: config.session_key.emission_key(),
+                authenticator: Arc::clone(authenticator),
+                counters: Arc::clone(&counters[index]),
+            },
             cookie_name: config.cookie_name.clone(),
             clock: config.clock.clone(),
-            counters: Arc::clone(&counters[index]),
         };
         let thread = thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
             // A panic outside a tenant's turn is nobody's in particular: the thread ends, and whoever looks stops the rest.

@@ -2,7 +2,7 @@
 
 use foodtrack_transport::{ClientKey, Reactor};
 
-/// A client's place in its tenant. As a number never 0, which is nobody.
+/// A client's tenant, and its place there. As a number never 0, which is nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tag {
     pub(crate) tenant: u32,

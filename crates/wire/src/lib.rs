@@ -13,6 +13,8 @@ pub mod engine_io;
 mod json;
 pub mod msgpack;
 pub mod rfc6455;
+mod sid;
 pub mod socket_io;
 
 pub use json::{DEPTH_MAX, READ_DEPTH_MAX};
+pub use sid::Sid;

@@ -3,29 +3,30 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use foodtrack_contract::ErrorCode;
 use foodtrack_session::{Event, NamespaceId};
+use foodtrack_tenant::{
+    Arrival, ClientEvent, ConnectionSlot, Input, Verdict as Decision, stranger_refused,
+};
 use foodtrack_transport::{
     Application, ClientKey, CloseReason, Flow, Handover, HttpRequest, HttpTicket, Reactor, Verdict,
 };
 
 use super::Shard;
 use super::mail::respond;
-use crate::connection_lines;
-use crate::delivery::TURN_DELIVERIES_MAX;
-use crate::effects::Effects;
-use crate::entrance::Replaced;
-use crate::handshake::{self, Admission, Stage};
+use super::shard_effects::Outcome;
+use crate::entrant::{Entrant, Stage};
+use crate::handshake;
 use crate::http_service::Responder;
 use crate::mailbox::ShardMessage;
-use crate::members::Connection;
 use crate::tag::Tag;
 
+/// Deliveries of a shard's turn before sockets have theirs again.
+const TURN_DELIVERIES_MAX: u64 = 8_192;
 /// How long messages are taken from the mailbox in a turn: sockets wait meanwhile.
 const INBOX_TIME: Duration = Duration::from_millis(4);
 
 impl Application for Shard {
-    type Transfer = Admission;
+    type Transfer = Entrant;
 
     fn connect(
         &mut self,
@@ -33,27 +34,28 @@ impl Application for Shard {
         client: ClientKey,
         _namespace: NamespaceId,
         auth: Option<Cow<'_, str>>,
-    ) -> Verdict<Admission> {
+    ) -> Verdict<Entrant> {
         self.clock.tick();
         let info = io.take_handshake(client);
         let admission = handshake::admit(
             auth.as_deref(),
             info.as_deref(),
-            &self.parts.authenticator,
+            self.parts.authenticator(),
             &self.parts.cookie_name,
             self.clock.wall_s(),
         );
         match admission {
-            Ok(mut admission) => {
+            Ok(admission) => {
                 let home = self.parts.shards.home(admission.principal.tenant());
+                let mut entrant = Entrant { admission, stage: Stage::Turn };
                 // To its home, or to wait here: for its turn, or until its tenant's log is open.
                 if home == self.parts.index {
-                    self.advance(io, &mut admission);
+                    self.advance(io, &mut entrant);
                 }
-                if admission.stage != Stage::Ready {
-                    return Verdict::HandOver { shard: home, transfer: admission };
+                if entrant.stage != Stage::Ready {
+                    return Verdict::HandOver { shard: home, transfer: entrant };
                 }
-                self.adopt(io, client, NamespaceId::ROOT, admission)
+                self.adopt(io, client, NamespaceId::ROOT, entrant)
             }
             Err(refusal) => {
                 let address = info.as_ref().map(|info| info.address);
@@ -61,7 +63,7 @@ impl Application for Shard {
                 if let Some(info) = info {
                     io.give_handshake_back(client, info);
                 }
-                connection_lines::stranger_refused(address, &refusal);
+                stranger_refused(address, &refusal);
                 self.turn_away(&refusal)
             }
         }
@@ -72,119 +74,47 @@ impl Application for Shard {
         io: &mut Reactor,
         client: ClientKey,
         _namespace: NamespaceId,
-        mut admission: Admission,
-    ) -> Verdict<Admission> {
+        entrant: Entrant,
+    ) -> Verdict<Entrant> {
         if self.stops_by_ms.is_some() {
             return send_away(io, client);
         }
+        let mut admission = entrant.admission;
         let tenant = self.open_tenant(admission.principal.tenant());
-        let new_id = io.new_id();
-        let entrance =
-            self.with_tenant(io, tenant, |tenant, turn| tenant.entrance(turn, &admission, new_id));
-        let entrance = match entrance {
-            Some(Ok(entrance)) => entrance,
-            Some(Err(refusal)) => {
-                connection_lines::refused(&admission, &refusal);
-                return self.turn_away(&refusal);
-            }
-            None => return send_away(io, client),
-        };
-        for (replaced, why) in self.tenants[tenant as usize].replaced(&admission, &entrance.sid) {
-            match why {
-                // Nothing more is sent to it, and what it still sends is nobody's.
-                Replaced::Zombie => {
-                    self.depart(io, replaced, "resumed_elsewhere");
-                    io.close(replaced, CloseReason::TransportClosed);
-                }
-                Replaced::Device => {
-                    self.with_tenant(io, tenant, |tenant, turn| tenant.send_off(turn, replaced));
-                    self.depart(io, replaced, ErrorCode::DeviceReplaced.as_str());
-                }
-            }
-        }
-        let state = &self.tenants[tenant as usize];
-        // It was dropped meanwhile: somebody who comes again has it opened.
-        if state.ledger.is_closed() {
-            return send_away(io, client);
-        }
-        if let Err(refusal) = state.check_room_for(&admission, &self.parts.limits) {
-            connection_lines::refused(&admission, &refusal);
-            return self.turn_away(&refusal);
-        }
         let user_agent = self.intern(admission.about.user_agent.take().as_deref());
-        let expires_at_s = admission.principal.expires_at_s();
-        let owns = admission.owns.clone().unwrap_or_default();
-        let first = self.tenants[tenant as usize].members.is_empty();
-        let is_expired = admission.is_expired;
-        let place = self.with_tenant(io, tenant, |tenant, turn| {
-            let place = tenant.enter(turn, client, &entrance, admission, user_agent);
-            if let Some(connection) = tenant.members.get(place) {
-                connection_lines::connected(&tenant.id, connection, entrance.is_recovered);
-            }
-            (place, tenant.members.get(place).map_or(0, |it| it.grace_until_s))
-        });
-        let Some((place, grace_until_s)) = place else { return send_away(io, client) };
-        {
-            io.set_tag(client, Tag { tenant, place }.number());
-            self.watch_expiry(io, client, expires_at_s.max(grace_until_s));
-            let counters = &self.parts.counters;
-            counters.connections.add(1);
-            counters.connections_opened.add(1);
-            counters.tenants.add(u64::from(first));
-            let is_recovered = entrance.is_recovered;
-            counters.sessions_recovered.add(u64::from(is_recovered));
-            self.entering =
-                Some(Entering { client, start: entrance.start, owns, is_recovered, is_expired });
+        let arrival = Box::new(Arrival { admission, new_id: io.new_id(), user_agent });
+        let outcome = self.handle_arrival(io, tenant, Input::Connect(arrival), Some(client));
+        match outcome.and_then(|outcome| outcome.verdict) {
+            Some(Decision::Accepted { answer, .. }) => Verdict::Accept { answer },
+            Some(Decision::Refused(refusal)) => self.turn_away(&refusal),
+            // Its tenant was dropped meanwhile: somebody who comes again has it opened.
+            Some(Decision::ComeAgain) | None => send_away(io, client),
         }
-        Verdict::Accept { answer: entrance.answer }
     }
 
     fn connected(&mut self, io: &mut Reactor, client: ClientKey, _namespace: NamespaceId) {
-        let Some(tag) = Tag::of(io, client) else { return };
-        let entering = self.entering.take().filter(|entering| entering.client == client);
-        self.with_tenant(io, tag.tenant, |tenant, turn| {
-            // The answer to CONNECT is out; what was missed follows it, and then what happens from now on.
-            let Some(Entering { start, owns, is_recovered, is_expired, .. }) = entering else {
-                return;
-            };
-            // Even the greeting must not claim more than the client has: it may be the last thing that it gets.
-            tenant.start_catch_up(turn, tag.place, start);
-            tenant.set_owns(tag.place, owns);
-            tenant.greet(turn, tag.place, is_recovered);
-            if is_expired {
-                tenant.ask_for_fresh_token(turn, client);
-            }
-            tenant.go_on(turn, tag.place);
-        });
+        self.handle_of(io, client, Input::Connected);
     }
 
     fn pinged(&mut self, io: &mut Reactor, client: ClientKey) -> u64 {
-        let Some(tag) = Tag::of(io, client) else { return 0 };
-        let mark = self.contained(io, tag.tenant, |shard, _| {
-            shard.tenants.get(tag.tenant as usize).map(|tenant| tenant.ping_mark(tag.place))
-        });
-        mark.flatten().unwrap_or(0)
+        let Some((tenant, slot)) = self.slot_of(io, client) else { return 0 };
+        self.ask(io, tenant, |tenant| tenant.ping_mark(slot)).unwrap_or(0)
     }
 
     fn unconfirmed(&mut self, io: &mut Reactor, client: ClientKey) -> u64 {
-        let Some(tag) = Tag::of(io, client) else { return 0 };
-        let mark = self.contained(io, tag.tenant, |shard, _| {
-            shard.tenants.get(tag.tenant as usize).map(|tenant| tenant.unconfirmed(tag.place))
-        });
-        mark.flatten().unwrap_or(0)
+        let Some((tenant, slot)) = self.slot_of(io, client) else { return 0 };
+        self.ask(io, tenant, |tenant| tenant.unconfirmed(slot)).unwrap_or(0)
     }
 
     fn ponged(&mut self, io: &mut Reactor, client: ClientKey, mark: u64) {
-        let Some(tag) = Tag::of(io, client) else { return };
-        self.with_tenant(io, tag.tenant, |tenant, turn| tenant.ponged(turn, tag.place, mark));
+        self.handle_of(io, client, |slot| Input::Ponged(slot, mark));
     }
 
     fn drained(&mut self, io: &mut Reactor, client: ClientKey) {
-        let Some(tag) = Tag::of(io, client) else { return };
-        self.with_tenant(io, tag.tenant, |tenant, turn| tenant.drained(turn, tag.place));
+        self.handle_of(io, client, Input::Drained);
     }
 
-    fn hand_over(&mut self, shard: usize, handover: Handover<Admission>) {
+    fn hand_over(&mut self, shard: usize, handover: Handover<Entrant>) {
         if shard == self.parts.index {
             return self.wait_at_home(handover);
         }
@@ -196,33 +126,28 @@ impl Application for Shard {
     }
 
     fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
-        let Some(tag) = Tag::of(io, client) else { return Flow::Continue };
-        let take = |shard: &mut Self, io: &mut Reactor| shard.take_event(io, tag, client, &event);
-        self.contained(io, tag.tenant, take).unwrap_or(Flow::Continue)
+        let deliveries = &self.parts.settings.counters.deliveries;
+        self.read_first.get_or_insert_with(|| (Instant::now(), deliveries.get()));
+        let Event { id, data, attachments, .. } = event;
+        let event = ClientEvent { id, data, attachments: attachments.into() };
+        let outcome = self.handle_of(io, client, |slot| Input::Event(slot, event));
+        outcome.map_or(Flow::Continue, |outcome| outcome.flow)
     }
 
     fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> bool {
-        let (Some(tag), Some(id)) = (Tag::of(io, client), event.id) else { return false };
-        let mut was_asked = false;
-        self.with_tenant(io, tag.tenant, |tenant, turn| {
-            was_asked = tenant.members.get_mut(tag.place).is_some_and(Connection::take_asked);
-            tenant.acknowledged(turn, tag.place, id);
-        });
-        was_asked
+        let Some(id) = event.id else { return false };
+        let outcome = self.handle_of(io, client, |slot| Input::Acknowledged(slot, id));
+        outcome.is_some_and(|outcome| outcome.was_asked)
     }
 
     fn left(&mut self, io: &mut Reactor, client: ClientKey, _namespace: NamespaceId) {
-        if let Some(tag) = Tag::of(io, client) {
-            self.with_tenant(io, tag.tenant, |tenant, turn| {
-                tenant.end_session(turn, tag.place);
-            });
-        }
+        self.handle_of(io, client, Input::Left);
         self.depart(io, client, "left");
     }
 
     fn closed(&mut self, io: &mut Reactor, client: ClientKey, reason: CloseReason) {
         if reason == CloseReason::SlowReader {
-            self.parts.counters.slow_readers_closed.add(1);
+            self.parts.settings.counters.slow_readers_closed.add(1);
         }
         self.depart(io, client, reason.as_str());
     }
@@ -250,9 +175,9 @@ impl Application for Shard {
     fn turn(&mut self, io: &mut Reactor) {
         self.hear_of_logs(io);
         self.look_at_waiting(io);
-        let (began, deliveries) = (Instant::now(), self.parts.counters.deliveries.get());
+        let (began, deliveries) = (Instant::now(), self.parts.settings.counters.deliveries.get());
         while began.elapsed() < INBOX_TIME
-            && self.parts.counters.deliveries.get() - deliveries <= TURN_DELIVERIES_MAX as u64
+            && self.parts.settings.counters.deliveries.get() - deliveries <= TURN_DELIVERIES_MAX
         {
             match self.parts.inbox.try_recv() {
                 Some(message) => self.handle_message(io, message),
@@ -264,23 +189,8 @@ impl Application for Shard {
     }
 
     fn alarm(&mut self, io: &mut Reactor, client: ClientKey) {
-        let Some(tag) = Tag::of(io, client) else { return };
-        self.clock.wake();
-        let now_s = self.clock.wall_s();
-        let due = self.with_tenant(io, tag.tenant, |tenant, turn| {
-            let connection = tenant.members.get(tag.place)?;
-            let expires_at_s = connection.principal.expires_at_s().max(connection.grace_until_s);
-            if expires_at_s > now_s {
-                return Some(expires_at_s);
-            }
-            // The transport alone closes: the client comes back by itself, with a fresh token.
-            tenant.token_ended(turn, client);
-            turn.effects.close(client, CloseReason::ServerClosed);
-            None
-        });
-        if let Some(Some(expires_at_s)) = due {
-            self.watch_expiry(io, client, expires_at_s);
-        }
+        self.clock.tick();
+        self.handle_of(io, client, Input::TokenEnds);
     }
 
     fn deadline(&mut self, io: &mut Reactor, what: u64) {
@@ -292,29 +202,33 @@ impl Application for Shard {
         }
         let Ok(tenant) = u32::try_from(what) else { return };
         let now_ms = io.now_ms();
-        if !self.timers.get_mut(tenant as usize).is_some_and(|timer| timer.has_come(now_ms)) {
-            return;
-        }
-        let asks = self.with_tenant(io, tenant, |tenant, turn| tenant.handle_deadline(turn));
-        if asks == Some(true) {
-            self.ask_for_log(io, tenant);
+        if self.tenants.get_mut(tenant as usize).is_some_and(|it| it.has_come(now_ms)) {
+            self.handle(io, tenant, Input::Deadline);
         }
     }
 }
 
-/// Closes a client's transport: then it comes back by itself. An unmodified client that is refused does not.
-fn send_away(io: &mut Reactor, client: ClientKey) -> Verdict<Admission> {
-    io.close(client, CloseReason::ServerClosed);
-    Verdict::Refuse { error: String::new() }
+impl Shard {
+    /// A client's tenant, and its slot there.
+    fn slot_of(&self, io: &Reactor, client: ClientKey) -> Option<(u32, ConnectionSlot)> {
+        let tag = Tag::of(io, client)?;
+        Some((tag.tenant, self.tenants.get(tag.tenant as usize)?.slot(tag)?))
+    }
+
+    /// Has a client's tenant handle an input that is about the client.
+    fn handle_of<'i>(
+        &mut self,
+        io: &mut Reactor,
+        client: ClientKey,
+        input: impl FnOnce(ConnectionSlot) -> Input<'i>,
+    ) -> Option<Outcome> {
+        let (tenant, slot) = self.slot_of(io, client)?;
+        self.handle(io, tenant, input(slot))
+    }
 }
 
-/// A client between the answer to its CONNECT and what follows it.
-#[derive(Debug)]
-pub(super) struct Entering {
-    client: ClientKey,
-    start: crate::replay::Start,
-    /// Orders of its user's that may not be in memory.
-    owns: Box<[Box<str>]>,
-    is_recovered: bool,
-    is_expired: bool,
+/// Closes a client's transport: then it comes back by itself. An unmodified client that is refused does not.
+fn send_away(io: &mut Reactor, client: ClientKey) -> Verdict<Entrant> {
+    io.close(client, CloseReason::ServerClosed);
+    Verdict::Refuse { error: String::new() }
 }

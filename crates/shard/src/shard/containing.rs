@@ -3,11 +3,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use foodtrack_transport::{ClientKey, CloseReason, Reactor};
+use foodtrack_tenant::Tenant;
+use foodtrack_transport::{CloseReason, Reactor};
 
 use super::Shard;
-use crate::tag::Tag;
-use crate::tenant::Tenant;
 
 /// The work panicked. What the panic said is dropped: it may quote a payload.
 pub(super) struct Panicked;
@@ -22,15 +21,16 @@ pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
 }
 
 impl Shard {
-    /// Does work of one tenant that is more than its actor's. `None` after a panic: the tenant was dropped.
-    pub(super) fn contained<T>(
+    /// Asks a tenant something. `None` after a panic: the tenant was dropped.
+    pub(super) fn ask<T>(
         &mut self,
         io: &mut Reactor,
         tenant: u32,
-        work: impl FnOnce(&mut Self, &mut Reactor) -> T,
+        question: impl FnOnce(&Tenant) -> T,
     ) -> Option<T> {
-        match caught(|| work(self, io)) {
-            Ok(result) => Some(result),
+        let state = &self.tenants.get(tenant as usize)?.tenant;
+        match caught(|| question(state)) {
+            Ok(answer) => Some(answer),
             Err(Panicked) => {
                 self.drop_tenant(io, tenant);
                 None
@@ -40,33 +40,30 @@ impl Shard {
 
     /// Drops what a tenant has in memory, and sends its clients away: they come back by themselves and recover.
     pub(super) fn drop_tenant(&mut self, io: &mut Reactor, tenant: u32) {
-        let Some(state) = self.tenants.get_mut(tenant as usize) else { return };
-        let fresh = Tenant::new(state.id.clone());
-        let broken = std::mem::replace(state, fresh);
-        let message = broken.intake.at_work().map(|id| id.to_string());
+        let Some(resident) = self.tenants.get_mut(tenant as usize) else { return };
+        let successor = resident.tenant.successor();
+        let broken = std::mem::replace(&mut resident.tenant, successor);
+        let message = broken.message_at_work().map(|id| id.to_string());
         tracing::error!(
-            tenant = broken.id.as_str(),
+            tenant = broken.id().as_str(),
             message,
             "a panic in a tenant's turn: its clients are sent away, and it is opened again from its log"
         );
-        let counters = &self.parts.counters;
+        let counters = &self.parts.settings.counters;
         counters.tenant_panics.add(1);
-        if broken.ledger.away().is_some() {
-            counters.logs_away.sub(1);
-        }
-        let clients: Vec<ClientKey> = broken.members.iter().map(|(_, it)| it.client).collect();
+        counters.logs_away.sub(u64::from(broken.is_log_away()));
         let mut counted = 0;
-        for client in clients {
-            // One that was just coming in has no tag yet, and was not counted.
-            counted += u64::from(Tag::of(io, client).is_some());
+        for client in resident.clients.take_all() {
+            counted += 1;
             io.set_tag(client, 0);
             io.close(client, CloseReason::ServerClosed);
         }
         counters.connections.sub(counted);
         counters.connections_closed.add(counted);
         counters.tenants.sub(u64::from(counted > 0));
-        // Who waited for its log comes again, and has it opened then.
+        // Who waited for its log comes again, and has it opened then; who waited for its answer is told that nobody knows.
         self.waiting.remove(&tenant);
+        self.replies.drop_of(tenant);
         self.unfinished.retain(|it| *it != tenant);
         if caught(|| drop(broken)).is_err() {
             tracing::error!("what was left of a tenant could not be dropped whole");
@@ -78,7 +75,7 @@ impl Shard {
 mod tests {
     use crate::poller::Poller;
     use crate::server::Server;
-    use crate::shard_config::TenantLimits;
+    use foodtrack_tenant::TenantLimits;
 
     /// The value of a field of JSON text, as text.
     fn field<'t>(text: &'t str, name: &str) -> &'t str {

@@ -1,15 +1,12 @@
 //! What other threads ask of a shard.
 
-use foodtrack_contract::{ErrorCode, Refusal, TenantId};
+use foodtrack_contract::TenantId;
+use foodtrack_tenant::{Answer, ConnectionCounts, Input, Request};
 use foodtrack_transport::{DoorRefusal, HttpTicket, Reactor};
+use tokio::sync::oneshot;
 
 use super::{STOP, STOP_MS_MAX, Shard};
-use crate::effects::Effects;
-use crate::mailbox::{ShardMessage, TenantRequest};
-use crate::model::ConnectionCounts;
-use crate::owner_lookups::{Publication, Revocation};
-use crate::reply_to::ReplyTo;
-use crate::shared_rate::Party;
+use crate::mailbox::ShardMessage;
 
 impl Shard {
     pub(super) fn handle_message(&mut self, io: &mut Reactor, message: ShardMessage) {
@@ -19,16 +16,20 @@ impl Shard {
                 self.asked = self.asked.saturating_sub(1);
                 respond(io, ticket, &response);
             }
-            ShardMessage::Tenant(tenant, request) => self.handle_request(io, &tenant, request),
+            ShardMessage::Tenant(tenant, request, reply) => {
+                self.handle_request(io, &tenant, request, reply);
+            }
             ShardMessage::Totals(reply) => {
                 let mut totals = ConnectionCounts::default();
-                self.tenants.iter().for_each(|(_, tenant)| {
-                    totals.add(&tenant.counts(|client| io.is_polling(client)));
-                });
+                for (_, resident) in &self.tenants {
+                    let client = |slot| resident.clients.get(slot);
+                    let polls = |slot| client(slot).is_some_and(|client| io.is_polling(client));
+                    totals.add(&resident.tenant.counts(polls));
+                }
                 // Who asked may have gone away: nothing is lost with the answer.
                 let _ = reply.send(totals);
             }
-            ShardMessage::Policies(policies) => self.parts.policies = policies,
+            ShardMessage::Policies(policies) => self.parts.settings.policies = policies,
             ShardMessage::Stop => {
                 self.stops_by_ms = Some(io.now_ms() + STOP_MS_MAX);
                 io.schedule(STOP_MS_MAX, STOP);
@@ -37,61 +38,16 @@ impl Shard {
         }
     }
 
-    fn handle_request(&mut self, io: &mut Reactor, id: &TenantId, request: TenantRequest) {
+    fn handle_request(
+        &mut self,
+        io: &mut Reactor,
+        id: &TenantId,
+        request: Request,
+        reply: oneshot::Sender<Answer>,
+    ) {
         let tenant = self.open_tenant(id);
-        if request.needs_log() && !self.open_log(io, id) {
-            return self.request_later(tenant, request);
-        }
-        self.do_request(io, tenant, request);
-    }
-
-    pub(super) fn do_request(&mut self, io: &mut Reactor, tenant: u32, request: TenantRequest) {
-        let now_ms = io.now_ms();
-        // A reply that nobody waits for any more is no loss.
-        self.with_tenant(io, tenant, |tenant, turn| match request {
-            TenantRequest::Publish { principal, event, argument, reply } => {
-                let rate = turn.limits.messages_per_tenant;
-                let reply = ReplyTo::Handle(reply);
-                let publication = Publication { principal, event, argument, reply };
-                match tenant.intake.spend_message(Party::BackEnds, rate, now_ms) {
-                    Ok(()) => tenant.publish_when_known(turn, publication),
-                    Err(after_ms) => {
-                        let message = "the tenant sends more than its limit allows";
-                        let refusal = Refusal::new(ErrorCode::TenantRateLimited, message)
-                            .retry_after_ms(u64::from(after_ms));
-                        tenant.answer(turn, publication.reply, Err(refusal));
-                    }
-                }
-            }
-            TenantRequest::Broadcast(broadcast, reply) => {
-                tenant.broadcast(turn, &broadcast, ReplyTo::Handle(reply));
-            }
-            TenantRequest::Counts(reply) => {
-                _ = reply.send(tenant.counts(|client| turn.effects.is_polling(client)));
-            }
-            TenantRequest::List(filter, reply) => _ = reply.send(tenant.list(turn, &filter)),
-            TenantRequest::Disconnect(target, reply) => {
-                let _ = reply.send(tenant.disconnect(turn, &target));
-            }
-            TenantRequest::Rooms(query, reply) => _ = reply.send(tenant.room_infos(query)),
-            TenantRequest::DescribeRoom { room, metadata, reply } => {
-                let described = room.room().map(|room| tenant.describe_room(turn, &room, metadata));
-                if let Some(described) = described {
-                    let _ = reply.send(described);
-                }
-            }
-            TenantRequest::Grant { room, user, reply } => {
-                if let Some(room) = room.room() {
-                    let _ = reply.send(tenant.grant(turn, &room, &user));
-                }
-            }
-            TenantRequest::RevokeGrant { room, user, reply } => {
-                tenant.revoke_when_known(turn, Revocation { room, user, reply });
-            }
-            TenantRequest::ReplayLetter { subscriber, entry, reply } => {
-                let _ = reply.send(tenant.send_letter(turn, &subscriber, *entry));
-            }
-        });
+        let id = self.replies.add(tenant, reply);
+        self.handle(io, tenant, Input::Request(id, request));
     }
 }
 

@@ -4,12 +4,11 @@
 
 use std::collections::VecDeque;
 
+use foodtrack_tenant::{Admission, Bucket, Party};
 use foodtrack_transport::{Handover, Reactor};
 
 use super::Shard;
-use crate::handshake::{Admission, Stage};
-use crate::quota::Bucket;
-use crate::shared_rate::Party;
+use crate::entrant::{Entrant, Stage};
 
 /// How often those who wait are looked at.
 const LOOK_MS: u64 = 20;
@@ -24,8 +23,8 @@ pub(super) struct Pacing {
     /// Of all tenants of the shard.
     all: Bucket,
     /// Staff and back ends.
-    others: VecDeque<Handover<Admission>>,
-    customers: VecDeque<Handover<Admission>>,
+    others: VecDeque<Handover<Entrant>>,
+    customers: VecDeque<Handover<Entrant>>,
     is_looking: bool,
 }
 
@@ -35,7 +34,7 @@ impl Pacing {
         self.others.is_empty() && (party != Party::Customers || self.customers.is_empty())
     }
 
-    fn queue(&mut self, party: Party) -> &mut VecDeque<Handover<Admission>> {
+    fn queue(&mut self, party: Party) -> &mut VecDeque<Handover<Entrant>> {
         match party {
             Party::Customers => &mut self.customers,
             Party::Staff | Party::BackEnds => &mut self.others,
@@ -49,11 +48,12 @@ fn party(admission: &Admission) -> Party {
 
 impl Shard {
     /// Takes a client whose home is here as far as it can get by now: it takes its turn, and has its tenant's log opened.
-    pub(super) fn advance(&mut self, io: &mut Reactor, admission: &mut Admission) {
-        if admission.stage == Stage::Turn && !self.take_turn(io, admission) {
+    pub(super) fn advance(&mut self, io: &mut Reactor, entrant: &mut Entrant) {
+        let admission = &entrant.admission;
+        if entrant.stage == Stage::Turn && !self.take_turn(io, admission) {
             return;
         }
-        admission.stage = if !self.open_log(io, admission.principal.tenant()) {
+        entrant.stage = if !self.open_log(io, admission.principal.tenant()) {
             Stage::Log
         } else if !self.knows_orders_of(admission) {
             Stage::Orders
@@ -70,37 +70,37 @@ impl Shard {
     }
 
     fn spend_entrance(&mut self, io: &Reactor, admission: &Admission) -> bool {
-        let (now_ms, limits) = (io.now_ms(), self.parts.limits);
+        let (now_ms, limits) = (io.now_ms(), self.parts.settings.limits);
         let tenant = self.open_tenant(admission.principal.tenant()) as usize;
-        let (tenant, party) = (&mut self.tenants[tenant], party(admission));
+        let (entrances, party) = (&mut self.tenants[tenant].entrances, party(admission));
         // The tenant's own first: what it may not use is the others'.
-        if tenant.intake.spend_entrance(party, limits.entrances_per_tenant, now_ms).is_err() {
+        if entrances.spend(party, limits.entrances_per_tenant, 1, now_ms).is_err() {
             return false;
         }
         let has_turn = self.pacing.all.spend(limits.entrances, 1, now_ms).is_ok();
         if !has_turn {
-            tenant.intake.give_back_entrance(party);
+            entrances.give_back(party, 1);
         }
         has_turn
     }
 
     /// A client whose home is here has come from another shard: it comes in, or waits.
-    pub(super) fn receive(&mut self, io: &mut Reactor, mut handover: Handover<Admission>) {
-        if let Some(admission) = handover.transfer_mut() {
-            self.advance(io, admission);
+    pub(super) fn receive(&mut self, io: &mut Reactor, mut handover: Handover<Entrant>) {
+        if let Some(entrant) = handover.transfer_mut() {
+            self.advance(io, entrant);
         }
-        match handover.transfer().map_or(Stage::Ready, |admission| admission.stage) {
+        match handover.transfer().map_or(Stage::Ready, |entrant| entrant.stage) {
             Stage::Ready => io.adopt(self, handover),
             Stage::Turn | Stage::Log | Stage::Orders => self.wait_at_home(handover),
         }
     }
 
     /// Keeps a client until it is its turn, or its tenant's log is open. Its socket is not read meanwhile.
-    pub(super) fn wait_at_home(&mut self, handover: Handover<Admission>) {
-        let Some(admission) = handover.transfer() else { return };
-        match admission.stage {
+    pub(super) fn wait_at_home(&mut self, handover: Handover<Entrant>) {
+        let Some(entrant) = handover.transfer() else { return };
+        match entrant.stage {
             Stage::Turn => {
-                let party = party(admission);
+                let party = party(&entrant.admission);
                 self.wait_for_turn(party, handover);
             }
             Stage::Orders => {
@@ -112,14 +112,14 @@ impl Shard {
         }
     }
 
-    fn wait_for_turn(&mut self, party: Party, handover: Handover<Admission>) {
+    fn wait_for_turn(&mut self, party: Party, handover: Handover<Entrant>) {
         let queue = self.pacing.queue(party);
         if queue.len() >= WAITING_MAX {
             tracing::warn!("too many clients come at once: one was closed");
             return;
         }
         queue.push_back(handover);
-        self.parts.counters.entrances_delayed.add(1);
+        self.parts.settings.counters.entrances_delayed.add(1);
     }
 
     /// Sees to it that those who wait are looked at.
@@ -136,12 +136,12 @@ impl Shard {
         for party in [Party::Staff, Party::Customers] {
             for _ in 0..self.pacing.queue(party).len() {
                 let Some(mut handover) = self.pacing.queue(party).pop_front() else { break };
-                if let Some(admission) = handover.transfer_mut() {
-                    if !self.spend_entrance(io, admission) {
+                if let Some(entrant) = handover.transfer_mut() {
+                    if !self.spend_entrance(io, &entrant.admission) {
                         self.pacing.queue(party).push_back(handover);
                         continue;
                     }
-                    admission.stage = Stage::Log;
+                    entrant.stage = Stage::Log;
                 }
                 self.receive(io, handover);
             }

@@ -1,23 +1,54 @@
 //! A tenant's effects over the shard's reactor and its link to the log.
 
-use foodtrack_contract::TenantId;
+use foodtrack_contract::{Offset, TenantId};
 use foodtrack_session::NamespaceId;
-use foodtrack_tenant_log::{EntryRef, SubmitError, TenantLog};
-use foodtrack_transport::{
-    ClientKey, CloseReason, FrameId, FrameMeta, PacketKind, PacketParts, Reactor,
+use foodtrack_tenant::{
+    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, FrameMeta,
+    LogPlace, Pace, ReadJob, RequestId, Urgency, Verdict,
 };
-use foodtrack_wire::socket_io;
+use foodtrack_tenant_log::{
+    DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, SubscriberKey, TailSnapshot,
+};
+use foodtrack_transport::{
+    self as transport, ClientKey, Flow, FrameId, PacketKind, PacketParts, Reactor,
+};
+use uuid::Uuid;
 
-use crate::cursor_suffix::CursorSuffix;
-use crate::effects::Effects;
-use crate::event_frame::EventFrame;
-use crate::log_link::{Asker, LogLink, OwnerAsker, ReadJob};
+use super::ALARM_MS_MAX;
+use super::client_table::ClientTable;
+use super::replies::Replies;
+use crate::log_link::LogLink;
 use crate::tag::Tag;
 
-/// The effects of one tenant's turn.
+/// The effects of one tenant's input.
 pub(crate) struct ShardEffects<'s> {
     pub(super) io: &'s mut Reactor,
     pub(super) log: &'s mut LogLink,
+    pub(super) replies: &'s mut Replies,
+    pub(super) clients: &'s mut ClientTable,
+    /// The tenant's place among the shard's.
+    pub(super) tenant: u32,
+    pub(super) wall_ms: u64,
+    /// The client that comes in.
+    pub(super) arriving: Option<ClientKey>,
+    pub(super) outcome: Outcome,
+}
+
+/// What the reactor waits to hear of an input.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// Of a client that came in.
+    pub(super) verdict: Option<Verdict>,
+    /// How soon the client is read again.
+    pub(super) flow: Flow,
+    /// Whether an acknowledgement was asked for.
+    pub(super) was_asked: bool,
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self { verdict: None, flow: Flow::Continue, was_asked: true }
+    }
 }
 
 impl Effects for ShardEffects<'_> {
@@ -28,107 +59,223 @@ impl Effects for ShardEffects<'_> {
     }
 
     #[inline]
-    fn send(&mut self, to: ClientKey, frame: FrameId) -> bool {
-        self.io.send(to, frame)
+    fn send(&mut self, to: ConnectionSlot, frame: FrameId) -> bool {
+        self.clients.get(to).is_some_and(|client| self.io.send(client, frame))
     }
 
-    fn send_event(&mut self, to: ClientKey, event: &EventFrame<'_>) {
+    fn send_event(&mut self, to: ConnectionSlot, event: &EventFrame<'_>) {
+        let Some(client) = self.clients.get(to) else { return };
         with_parts(event, |parts| {
-            self.io.send_packet(to, parts, |out| event.write_arguments(out));
+            self.io.send_packet(client, parts, |out| event.write_arguments(out));
         });
     }
 
     fn emit(
         &mut self,
-        to: ClientKey,
+        to: ConnectionSlot,
         event: &str,
         suffix: &CursorSuffix,
         argument: impl FnOnce(&mut Vec<u8>),
     ) {
-        let meta = FrameMeta { place: suffix.place(), ..FrameMeta::default() };
+        let Some(client) = self.clients.get(to) else { return };
+        let place = suffix.place().map(log_place);
+        let meta = transport::FrameMeta { place, ..transport::FrameMeta::default() };
         with_suffix(suffix, |shared| {
             let parts =
                 PacketParts { suffix: shared, ..PacketParts::event(NamespaceId::ROOT, meta) };
-            self.io.send_packet(to, &parts, |out| {
-                socket_io::write_json_string(out, event);
-                out.push(b',');
+            self.io.send_packet(client, &parts, |out| {
+                out.push(b'"');
+                out.extend_from_slice(event.as_bytes());
+                out.extend_from_slice(b"\",");
                 argument(out);
                 suffix.write_own(out);
             });
         });
     }
 
-    fn acknowledge(&mut self, to: ClientKey, id: u64, answer: impl FnOnce(&mut Vec<u8>)) {
-        self.io.send_packet(to, &PacketParts::ack(NamespaceId::ROOT, id), answer);
+    fn acknowledge(&mut self, to: ConnectionSlot, id: u64, answer: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(client) = self.clients.get(to) {
+            self.io.send_packet(client, &PacketParts::ack(NamespaceId::ROOT, id), answer);
+        }
     }
 
-    fn take_unsayable(&mut self) -> Vec<ClientKey> {
-        self.io.take_unsayable()
+    fn take_unsayable(&mut self) -> Vec<ConnectionSlot> {
+        let clients = self.io.take_unsayable().into_iter();
+        let tags = clients.filter_map(|client| Tag::of(self.io, client));
+        tags.filter_map(|tag| self.clients.slot(tag.place)).collect()
     }
 
-    fn ping(&mut self, to: ClientKey, mark: u64) {
-        self.io.ping(to, mark);
+    fn ping(&mut self, to: ConnectionSlot, mark: u64) {
+        if let Some(client) = self.clients.get(to) {
+            self.io.ping(client, mark);
+        }
     }
 
-    fn close(&mut self, who: ClientKey, reason: CloseReason) {
-        self.io.close(who, reason);
+    fn close(&mut self, who: ConnectionSlot, reason: CloseReason) {
+        if let Some(client) = self.clients.get(who) {
+            self.io.close(
+                client,
+                match reason {
+                    CloseReason::TransportClosed => transport::CloseReason::TransportClosed,
+                    CloseReason::ServerClosed => transport::CloseReason::ServerClosed,
+                },
+            );
+        }
     }
 
-    fn disconnect(&mut self, who: ClientKey) {
-        self.io.disconnect(who, NamespaceId::ROOT);
-        self.io.close(who, CloseReason::Disconnected);
+    fn disconnect(&mut self, who: ConnectionSlot) {
+        if let Some(client) = self.clients.get(who) {
+            self.io.disconnect(client, NamespaceId::ROOT);
+            self.io.close(client, transport::CloseReason::Disconnected);
+        }
     }
 
-    fn place_of(&self, client: ClientKey) -> Option<u32> {
-        Tag::of(self.io, client).map(|tag| tag.place)
+    fn release(&mut self, who: ConnectionSlot) {
+        if let Some(client) = self.clients.remove(who) {
+            self.io.set_tag(client, 0);
+        }
     }
 
-    fn is_backlogged(&self, client: ClientKey) -> bool {
-        self.io.is_backlogged(client)
+    fn is_backlogged(&self, client: ConnectionSlot) -> bool {
+        self.clients.get(client).is_some_and(|client| self.io.is_backlogged(client))
     }
 
-    fn tell_when_drained(&mut self, client: ClientKey) {
-        self.io.tell_when_drained(client);
+    fn tell_when_drained(&mut self, client: ConnectionSlot) {
+        if let Some(client) = self.clients.get(client) {
+            self.io.tell_when_drained(client);
+        }
     }
 
-    fn is_polling(&self, client: ClientKey) -> bool {
-        self.io.is_polling(client)
+    fn is_polling(&self, client: ConnectionSlot) -> bool {
+        self.clients.get(client).is_some_and(|client| self.io.is_polling(client))
     }
 
-    fn heard_ms(&self, client: ClientKey) -> u64 {
-        self.io.heard_ms(client)
+    fn heard_ms(&self, client: ConnectionSlot) -> u64 {
+        self.clients.get(client).map_or(0, |client| self.io.heard_ms(client))
+    }
+
+    fn decide(&mut self, verdict: Verdict) {
+        if let (Verdict::Accepted { slot, .. }, Some(client)) = (&verdict, self.arriving) {
+            self.clients.insert(*slot, client);
+            self.io.set_tag(client, Tag { tenant: self.tenant, place: slot.place() }.number());
+        }
+        self.outcome.verdict = Some(verdict);
+    }
+
+    fn watch_expiry(&mut self, client: ConnectionSlot, expires_at_s: u64) {
+        if let Some(client) = self.clients.get(client) {
+            let left_ms = expires_at_s.saturating_mul(1_000).saturating_sub(self.wall_ms);
+            self.io.set_alarm(client, left_ms.min(ALARM_MS_MAX));
+        }
+    }
+
+    fn pace(&mut self, pace: Pace) {
+        self.outcome.flow = match pace {
+            Pace::Yield => Flow::Yield,
+            Pace::PauseMs(ms) => Flow::PauseMs(ms),
+        };
+    }
+
+    fn note_unasked(&mut self, _: ConnectionSlot) {
+        self.outcome.was_asked = false;
+    }
+
+    fn reply(&mut self, to: RequestId, answer: Answer) {
+        self.replies.answer(to, answer);
+    }
+
+    fn new_message_id(&mut self) -> Uuid {
+        Uuid::now_v7()
     }
 
     fn is_log_in_memory(&self) -> bool {
         self.log.is_in_memory
     }
 
+    fn open_log(&mut self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError> {
+        self.log.log().open(tenant, now_ms)
+    }
+
     fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
+        #[cfg(test)]
+        panic_if_planted(entry.message);
         self.log.submit(tenant, entry)
     }
 
-    fn log(&mut self) -> &dyn TenantLog {
-        self.log.log()
+    fn tail(&mut self, tenant: &TenantId) -> TailSnapshot {
+        self.log.log().tail(tenant)
+    }
+
+    fn has_room_for_orders(&mut self, tenant: &TenantId) -> bool {
+        self.log.log().has_room_for_orders(tenant)
+    }
+
+    fn order_owner(&mut self, tenant: &TenantId, order: &str) -> Option<OrderOwner> {
+        self.log.log().order_owner(tenant, order).ok().flatten()
+    }
+
+    fn cursor(&mut self, tenant: &TenantId, subscriber: &SubscriberKey) -> Option<SavedCursor> {
+        self.log.log().cursor(tenant, subscriber).ok().flatten()
+    }
+
+    fn save_cursor(
+        &mut self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        saved: SavedCursor,
+    ) -> Result<(), SubmitError> {
+        self.log.log().save_cursor(tenant, subscriber, saved)
+    }
+
+    fn begin_cursor(
+        &mut self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        first: SavedCursor,
+    ) -> Result<(), SubmitError> {
+        self.log.log().begin_cursor(tenant, subscriber, first)
+    }
+
+    fn save_note(
+        &mut self,
+        tenant: &TenantId,
+        note: Note,
+        ticket: Option<u64>,
+    ) -> Result<(), SubmitError> {
+        self.log.log().save_note(tenant, note, ticket)
+    }
+
+    fn put_dead_letter(
+        &mut self,
+        tenant: &TenantId,
+        letter: DeadLetter,
+    ) -> Result<(), SubmitError> {
+        self.log.log().put_dead_letter(tenant, letter)
+    }
+
+    fn remove_dead_letter(
+        &mut self,
+        tenant: &TenantId,
+        offset: Offset,
+        subscriber: &SubscriberKey,
+    ) -> Result<(), SubmitError> {
+        self.log.log().remove_dead_letter(tenant, offset, subscriber)
     }
 
     fn read(&mut self, tenant: &TenantId, asker: Asker, job: ReadJob) {
         self.log.read(tenant, asker, job);
     }
-
-    fn read_owners(&mut self, tenant: &TenantId, asker: OwnerAsker, orders: Vec<Box<str>>) {
-        self.log.read_owners(tenant, asker, orders);
-    }
 }
 
 /// Works with an event in the parts that a frame has.
 fn with_parts<R>(event: &EventFrame<'_>, work: impl FnOnce(&PacketParts<'_>) -> R) -> R {
-    with_suffix(event.suffix, |suffix| {
+    with_suffix(event.suffix(), |suffix| {
         work(&PacketParts {
-            kind: PacketKind::Event { ack_id: event.ack_id },
+            kind: PacketKind::Event { ack_id: event.ack_id() },
             namespace: NamespaceId::ROOT,
             suffix,
-            attachments: event.attachments,
-            meta: event.meta,
+            attachments: event.attachments(),
+            meta: meta(event.meta()),
         })
     })
 }
@@ -136,13 +283,63 @@ fn with_parts<R>(event: &EventFrame<'_>, work: impl FnOnce(&PacketParts<'_>) -> 
 /// Works with the part of a suffix that all recipients share.
 fn with_suffix<R>(
     suffix: &CursorSuffix,
-    work: impl FnOnce(Option<foodtrack_transport::CursorSuffix<'_>>) -> R,
+    work: impl FnOnce(Option<transport::CursorSuffix<'_>>) -> R,
 ) -> R {
     match suffix {
-        CursorSuffix::At(epoch, offset) => work(Some(foodtrack_transport::CursorSuffix {
+        CursorSuffix::At(epoch, offset) => work(Some(transport::CursorSuffix {
             epoch: epoch.digits().as_bytes(),
             offset: offset.get(),
         })),
         CursorSuffix::None | CursorSuffix::Behind(_) => work(None),
+    }
+}
+
+/// What the reactor's queues must know of a frame.
+fn meta(of: FrameMeta) -> transport::FrameMeta {
+    let FrameMeta { urgency, entity, droppable, conflates, place } = of;
+    transport::FrameMeta {
+        urgency: match urgency {
+            Urgency::Low => transport::Urgency::Low,
+            Urgency::Medium => transport::Urgency::Medium,
+            Urgency::High => transport::Urgency::High,
+            Urgency::Urgent => transport::Urgency::Urgent,
+        },
+        entity,
+        droppable,
+        conflates,
+        place: place.map(log_place),
+    }
+}
+
+fn log_place(of: LogPlace) -> transport::LogPlace {
+    transport::LogPlace { offset: of.offset, is_entry: of.is_entry }
+}
+
+/// Panics in the tenant's turn where a test's event asks for it.
+#[cfg(test)]
+fn panic_if_planted(message: &[u8]) {
+    let message = String::from_utf8_lossy(message);
+    assert!(!message.contains("planted panic"), "a test planted it");
+}
+
+#[cfg(test)]
+mod tests {
+    use foodtrack_tenant::DISCONNECT_REASONS;
+    use foodtrack_transport::CloseReason;
+
+    #[test]
+    fn every_reason_to_close_a_transport_is_counted_by_its_name() {
+        for reason in [
+            CloseReason::TransportClosed,
+            CloseReason::TransportError,
+            CloseReason::PingTimeout,
+            CloseReason::ConnectTimeout,
+            CloseReason::ProtocolError,
+            CloseReason::SlowReader,
+            CloseReason::Disconnected,
+            CloseReason::ServerClosed,
+        ] {
+            assert!(DISCONNECT_REASONS.contains(&reason.as_str()), "{reason:?}");
+        }
     }
 }

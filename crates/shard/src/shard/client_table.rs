@@ -1,0 +1,65 @@
+//! Which client of the reactor is in which slot of a tenant.
+
+use foodtrack_tenant::ConnectionSlot;
+use foodtrack_transport::ClientKey;
+
+/// One tenant's clients by the places of their slots. A slot of another generation finds nobody.
+#[derive(Debug, Default)]
+pub(super) struct ClientTable {
+    clients: Vec<Option<(u32, ClientKey)>>,
+}
+
+impl ClientTable {
+    /// The client in a slot.
+    #[inline]
+    pub(super) fn get(&self, slot: ConnectionSlot) -> Option<ClientKey> {
+        let (generation, client) = (*self.clients.get(slot.place() as usize)?)?;
+        (generation == slot.generation()).then_some(client)
+    }
+
+    /// The slot at a place, where somebody is in it.
+    pub(super) fn slot(&self, place: u32) -> Option<ConnectionSlot> {
+        let (generation, _) = (*self.clients.get(place as usize)?)?;
+        Some(ConnectionSlot::new(place, generation))
+    }
+
+    pub(super) fn insert(&mut self, slot: ConnectionSlot, client: ClientKey) {
+        let place = slot.place() as usize;
+        if self.clients.len() <= place {
+            self.clients.resize(place + 1, None);
+        }
+        self.clients[place] = Some((slot.generation(), client));
+    }
+
+    /// Takes the client out of a slot.
+    pub(super) fn remove(&mut self, slot: ConnectionSlot) -> Option<ClientKey> {
+        let client = self.get(slot)?;
+        self.clients[slot.place() as usize] = None;
+        Some(client)
+    }
+
+    /// Takes all clients out.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = ClientKey> + use<> {
+        std::mem::take(&mut self.clients).into_iter().flatten().map(|(_, client)| client)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_that_outlived_its_client_finds_nobody() {
+        let mut table = ClientTable::default();
+        let (old, new) = (ConnectionSlot::new(2, 7), ConnectionSlot::new(2, 8));
+        let (first, second) = (ClientKey::from_dense(5), ClientKey::from_dense(6));
+        table.insert(old, first);
+        assert_eq!((table.get(old), table.slot(2)), (Some(first), Some(old)));
+        assert_eq!(table.remove(old), Some(first));
+        table.insert(new, second);
+        assert_eq!((table.get(old), table.remove(old)), (None, None));
+        assert_eq!((table.get(new), table.slot(0)), (Some(second), None));
+        assert_eq!(table.take_all().collect::<Vec<_>>(), [second]);
+        assert_eq!(table.slot(2), None);
+    }
+}

@@ -1,0 +1,287 @@
+//! What became of a message that passed every check: the log's next entry, or straight to everyone it is for.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::frame_meta::FrameMeta;
+use crate::frame_meta::LogPlace;
+use crate::frame_meta::Urgency;
+use foodtrack_contract::{
+    DeliveryClass, DeliveryPolicy, ErrorCode, EventName, EventType, Offset, Priority, Refusal,
+};
+use foodtrack_tenant_log::{
+    Admission, Durability, EntryRef, LoggedAudience, OrderOwner, RefusedReason, SubmitError,
+};
+use uuid::Uuid;
+
+use crate::cursor_suffix::CursorSuffix;
+use crate::effects::Effects;
+use crate::event_frame::EventFrame;
+use crate::intake::Emission;
+use crate::ledger::{Pending, Unavailable};
+use crate::model::Accepted;
+use crate::reply_to::ReplyTo;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+/// A message that passed every check, with whom it is for.
+pub(crate) struct Checked<'a> {
+    pub(crate) id: Uuid,
+    /// Whether its sender gave it its id: then it can come twice.
+    pub(crate) is_named: bool,
+    pub(crate) event: EventName,
+    pub(crate) policy: DeliveryPolicy,
+    pub(crate) priority: Priority,
+    pub(crate) audience: LoggedAudience,
+    pub(crate) entity: Option<Cow<'a, str>>,
+    /// The same as [`crate::intake::EmissionKey::order`] says it.
+    pub(crate) entity_hash: u64,
+    pub(crate) creates_order: Option<OrderOwner>,
+    /// What its repeat would be known by.
+    pub(crate) emission: Option<Emission>,
+    /// The whole of it as JSON, as [`Message::to_json`] made it.
+    pub(crate) message: Vec<u8>,
+    /// Whether a later state may take its place at replay.
+    pub(crate) compacts: bool,
+    pub(crate) attachments: &'a [Vec<u8>],
+}
+
+impl Tenant {
+    /// Tells who sent a message again what became of it the first time, now or when that is known.
+    pub(crate) fn answer_repeat(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        id: Uuid,
+        offset: Option<Offset>,
+        reply: ReplyTo,
+    ) {
+        turn.counters.duplicates.add(1);
+        let reply = match offset {
+            Some(offset) => self.ledger.join(offset, reply),
+            None => Some(reply),
+        };
+        if let Some(reply) = reply {
+            let offset = offset.map(Offset::get);
+            self.answer(turn, reply, Ok(Accepted { id, offset, duplicate: true }));
+        }
+    }
+
+    /// Gives a message that passed every check to the log, or straight to its audience.
+    pub(crate) fn take(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        checked: &Checked<'_>,
+        reply: ReplyTo,
+    ) {
+        let class = checked.policy.class;
+        if class != DeliveryClass::Volatile {
+            let may_be_lost = class == DeliveryClass::Recoverable;
+            match self.append(turn, checked) {
+                Ok(Admission::New(offset)) => {
+                    return self.follow(turn, checked, offset, reply);
+                }
+                Ok(Admission::Repeat(offset)) => {
+                    return self.answer_repeat(turn, checked.id, Some(offset), reply);
+                }
+                // What need not be kept goes on without the log.
+                Err(NotAppended::Away(_)) if may_be_lost => {}
+                Err(NotAppended::Submit(_)) if may_be_lost && checked.creates_order.is_none() => {}
+                Err(error) => {
+                    let refusal = error.refusal().of_event(checked.event.as_str());
+                    return self.answer(turn, reply, Err(refusal));
+                }
+            }
+        }
+        self.send_unlogged(turn, checked);
+        self.intake.seen_unlogged(checked);
+        turn.counters.events_accepted.add(1);
+        self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
+    }
+
+    /// Submits a message to the log.
+    fn append(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        checked: &Checked<'_>,
+    ) -> Result<Admission, NotAppended> {
+        let durability = checked.durability(turn);
+        let admission = self.ledger.admit(checked.id, checked.is_named, durability)?;
+        if let Admission::New(offset) = admission {
+            let entry = checked.entry(offset, durability, turn.now.believed_ms);
+            if let Err(error) = turn.effects.submit(&self.id, &entry) {
+                self.ledger.withdraw(checked.id, offset);
+                return Err(NotAppended::Submit(error));
+            }
+            self.intake.submitted(checked, offset);
+        }
+        let (Admission::New(offset) | Admission::Repeat(offset)) = admission;
+        self.intake.seen(checked, offset, turn.now.steady_ms);
+        Ok(admission)
+    }
+
+    /// Delivers a message that was submitted a moment ago, or has it wait for the log.
+    fn follow(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        checked: &Checked<'_>,
+        offset: Offset,
+        reply: ReplyTo,
+    ) {
+        turn.counters.events_accepted.add(1);
+        let entry = checked.entry(offset, checked.durability(turn), turn.now.believed_ms);
+        let (asks_ack, watch) = (checked.policy.acknowledge, checked.policy.watch);
+        let place = LogPlace { offset: offset.get(), is_entry: true };
+        let meta = checked.meta(Some(place));
+        let is_plain = !asks_ack && watch.is_none();
+        if is_plain && !self.is_turn_over(turn.has_others) && self.ledger.is_next(offset) {
+            self.deliver_entry(turn, &entry, meta);
+            return self.answer(turn, reply, Ok(accepted(checked.id, offset, false)));
+        }
+        let (entry, replies) = (Arc::new(entry.to_entry()), smallvec::smallvec![(reply, false)]);
+        self.ledger.wait(Pending { entry, meta, asks_ack, watch, replies });
+        self.deliver_released(turn);
+    }
+
+    fn send_unlogged(&mut self, turn: &mut Turn<'_, impl Effects>, checked: &Checked<'_>) {
+        let suffix = self.cursor_suffix();
+        let meta = checked.meta(suffix.place());
+        self.fan_out(turn, &checked.frame(meta, &suffix), &checked.audience);
+        self.note_unsayable(turn, &checked.event, None);
+        // What should have been in the log is no place of the log's: who catches up gets it now, or never.
+        if checked.policy.is_logged() {
+            for client in self.members.behind(&checked.audience) {
+                let suffix = self.cursor_suffix_for(client);
+                let event = checked.frame(checked.meta(suffix.place()), &suffix);
+                turn.effects.send_event(client, &event);
+            }
+        }
+    }
+}
+
+impl Checked<'_> {
+    fn durability(&self, turn: &Turn<'_, impl Effects>) -> Durability {
+        match self.policy.class {
+            DeliveryClass::Durable if !turn.effects.is_log_in_memory() => Durability::Durable,
+            _ => Durability::Recoverable,
+        }
+    }
+
+    /// The entry that it is in the log.
+    fn entry(&self, offset: Offset, durability: Durability, now_ms: u64) -> EntryRef<'_> {
+        EntryRef {
+            offset,
+            id: self.id,
+            event: &self.event,
+            durability,
+            priority: self.priority,
+            at_ms: now_ms,
+            expires_at_ms: self.policy.time_to_live_ms.map(|ms| now_ms.saturating_add(ms)),
+            audience: &self.audience,
+            entity: self.entity.as_deref(),
+            compacts: self.compacts,
+            creates_order: self.creates_order.as_ref(),
+            fingerprint: self.emission.map(|it| it.fingerprint),
+            message: &self.message,
+            is_message_as_made: true,
+            attachments: self.attachments,
+        }
+    }
+
+    /// It as it goes out where it is no entry of the log.
+    pub(crate) fn frame<'c>(&'c self, meta: FrameMeta, suffix: &'c CursorSuffix) -> EventFrame<'c> {
+        EventFrame {
+            event: &self.event,
+            message: &self.message,
+            retries: 0,
+            attachments: self.attachments,
+            meta,
+            suffix,
+            ack_id: None,
+        }
+    }
+
+    pub(crate) fn meta(&self, place: Option<LogPlace>) -> FrameMeta {
+        let class = self.policy.class;
+        FrameMeta {
+            urgency: urgency(self.priority),
+            entity: self.entity_hash,
+            droppable: match class {
+                DeliveryClass::Volatile => true,
+                DeliveryClass::Recoverable => self.priority == Priority::Low,
+                DeliveryClass::Durable => false,
+            },
+            conflates: class == DeliveryClass::Volatile
+                && self.event == EventName::Builtin(EventType::DeliveryLocationUpdated),
+            place,
+        }
+    }
+}
+
+/// What is answered to who published a message that is in the log.
+pub(crate) fn accepted(id: Uuid, offset: Offset, duplicate: bool) -> Accepted {
+    Accepted { id, offset: Some(offset.get()), duplicate }
+}
+
+pub(crate) fn urgency(priority: Priority) -> Urgency {
+    match priority {
+        Priority::Low => Urgency::Low,
+        Priority::Medium => Urgency::Medium,
+        Priority::High => Urgency::High,
+        Priority::Urgent => Urgency::Urgent,
+    }
+}
+
+/// Why a log that is away does not take what must be kept.
+pub(crate) fn away(reason: RefusedReason) -> Refusal {
+    let code = match reason {
+        RefusedReason::DiskFull => ErrorCode::StorageFull,
+        RefusedReason::Poisoned => ErrorCode::StorageFailed,
+        RefusedReason::OutOfSequence | RefusedReason::Fenced => ErrorCode::Degraded,
+    };
+    let refusal = Refusal::new(code, reason.to_string());
+    if code == ErrorCode::StorageFailed { refusal } else { refusal.retry_after_ms(1_000) }
+}
+
+/// Why what must be kept was not taken.
+pub(crate) fn not_taken(error: SubmitError) -> Refusal {
+    NotAppended::Submit(error).refusal()
+}
+
+/// Why a message is not in the log.
+#[derive(Debug)]
+enum NotAppended {
+    /// The log is away.
+    Away(RefusedReason),
+    /// The log is being opened.
+    NotYet,
+    /// The log does not take it.
+    Submit(SubmitError),
+}
+
+impl From<Unavailable> for NotAppended {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::NotYet => Self::NotYet,
+            Unavailable::Away(reason) => Self::Away(reason),
+        }
+    }
+}
+
+impl NotAppended {
+    fn refusal(self) -> Refusal {
+        match self {
+            Self::Away(reason) => away(reason),
+            Self::NotYet => {
+                let message = "the tenant's log is being opened: try again in a moment";
+                Refusal::new(ErrorCode::Overloaded, message).retry_after_ms(200)
+            }
+            Self::Submit(error @ SubmitError::Overloaded) => {
+                Refusal::new(ErrorCode::Overloaded, error.to_string()).retry_after_ms(100)
+            }
+            Self::Submit(SubmitError::Poisoned) => away(RefusedReason::Poisoned),
+            Self::Submit(error @ SubmitError::Stopped) => {
+                Refusal::new(ErrorCode::Draining, error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Events of the server's own, to recipients it names itself: past the rules, but not past the schemas.
+
+use foodtrack_contract::{
+    ApplicationSet, ErrorCode, EventGroup, EventName, EventType, Message, Refusal, Room, RoomName,
+    Source,
+};
+use foodtrack_router::read_permission;
+use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
+
+use crate::appending::Checked;
+use crate::effects::Effects;
+use crate::intake::tells_a_cancel;
+use crate::model::{Accepted, Broadcast, Recipients};
+use crate::reply_to::ReplyTo;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+impl Tenant {
+    /// An event of the server's own, to recipients it names. One that names rooms, applications or users is logged like
+    /// any other of its class; one that names or leaves out single connections is for those who are here.
+    pub(crate) fn broadcast(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        broadcast: &Broadcast,
+        reply: ReplyTo,
+    ) {
+        let checked = match self.check_broadcast(turn, broadcast) {
+            Ok(checked) => checked,
+            Err(refusal) => return self.answer(turn, reply, Err(refusal)),
+        };
+        if broadcast.to.connections.is_empty() && broadcast.except.is_empty() {
+            return self.take(turn, &checked, reply);
+        }
+        let connections = self.places_of(&broadcast.to.connections);
+        let excepted = self.places_of(&broadcast.except);
+        let suffix = self.cursor_suffix();
+        let frame = checked.frame(checked.meta(suffix.place()), &suffix);
+        let frame = turn.effects.encode(&frame);
+        let recipients = self.members.recipients_with(&checked.audience, &connections, &excepted);
+        let delivered = recipients.send(|_, client| turn.effects.send(client, frame));
+        self.count_deliveries(turn, delivered);
+        turn.counters.events_accepted.add(1);
+        self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
+    }
+
+    fn check_broadcast<'b>(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        broadcast: &'b Broadcast,
+    ) -> Result<Checked<'b>, Refusal> {
+        let policies = turn.policies;
+        let event = match EventType::from_wire(&broadcast.event) {
+            Some(event) => EventName::Builtin(event),
+            None => policies.schemas.resolve(&self.id, &broadcast.event)?,
+        };
+        let system = matches!(&event, EventName::Builtin(it)
+            if it.group() == EventGroup::System);
+        let order = if system {
+            serde_json::from_str::<&serde_json::value::RawValue>(&broadcast.payload).map_err(
+                |_| {
+                    Refusal::new(ErrorCode::MessageMalformed, "the payload is no JSON")
+                        .of_event(event.as_str())
+                },
+            )?;
+            policies.schemas.check_depth(&event, &broadcast.payload)?;
+            None
+        } else {
+            policies.schemas.validate(&self.id, &event, &broadcast.payload)?.order_id
+        };
+        let audience = self.named_audience(&broadcast.to, &event)?;
+        let id = turn.effects.new_message_id();
+        let message = Message {
+            id,
+            event: &broadcast.event,
+            tenant: &self.id,
+            timestamp: turn.now.text,
+            source: Source::System,
+            target: None,
+            payload: &broadcast.payload,
+            priority: broadcast.priority,
+            retry_count: 0,
+            encrypted: false,
+        };
+        let policy = policies.delivery.of(&policies.schemas, &self.id, &event);
+        Ok(Checked {
+            id,
+            is_named: false,
+            compacts: policy.compacts && !tells_a_cancel(&broadcast.payload),
+            policy,
+            priority: broadcast.priority,
+            audience,
+            entity_hash: turn.emission_key.order(order.as_deref()),
+            entity: order,
+            creates_order: None,
+            emission: None,
+            message: message.to_json(),
+            attachments: &[],
+            event,
+        })
+    }
+
+    /// The places of the connections with these ids.
+    fn places_of(&self, ids: &[String]) -> Vec<u32> {
+        ids.iter().filter_map(|id| Some(self.members.find(id)?.0)).collect()
+    }
+
+    fn named_audience(
+        &self,
+        to: &Recipients,
+        event: &EventName,
+    ) -> Result<LoggedAudience, Refusal> {
+        let mut rooms: Vec<LoggedRoom> = Vec::new();
+        if to.everyone {
+            rooms.push(RoomName::Tenant.into());
+        }
+        for name in &to.rooms {
+            let room = Room::parse(name)
+                .map_err(|error| Refusal::new(ErrorCode::RoomMalformed, error.to_string()))?;
+            if *room.tenant() != self.id {
+                let message = "the room is another tenant's";
+                return Err(Refusal::new(ErrorCode::TenantMismatch, message));
+            }
+            rooms.push(room.name().into());
+        }
+        rooms.extend(to.users.iter().map(|user| LoggedRoom::from(RoomName::User(user))));
+        Ok(LoggedAudience {
+            applications: to.applications,
+            rooms,
+            only: ApplicationSet::ALL,
+            read: read_permission(event),
+        })
+    }
+}

@@ -1,0 +1,94 @@
+//! Where a connection's catching up starts: at what it has, or at what its subscriber has confirmed.
+
+use foodtrack_tenant_log::SavedCursor;
+
+use crate::effects::Effects;
+use crate::read_job::{Asker, Job, ReadJob};
+use crate::replay::{Replay, Start};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+impl Tenant {
+    /// Starts to bring a connection up to date. From now on what is sent to it says where it stands; [`Tenant::go_on`] sends
+    /// what it missed, and it is live at once if that is nothing.
+    pub(crate) fn start_catch_up(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        start: Start,
+    ) {
+        let Some(position) = self.ledger.position() else { return };
+        let Some(connection) = self.members.get(place) else { return };
+        let (slot, subscriber) = (connection.slot, connection.subscriber);
+        let known = self.reliability.subscriber(subscriber).and_then(|it| it.confirmed());
+        let asks = turn.policies.delivery.any_acknowledged();
+        let serial = self.next_serial();
+        let mut replay = Replay::new(serial, &position, start, asks, turn.now.monotonic_ms);
+        let mut to_find = None;
+        match (replay.brought().map(|cursor| cursor.through()), known) {
+            (Some(brought), None) if !asks => {
+                // It brings back what it got: that is a confirmation.
+                self.reliability.known(subscriber, brought);
+                self.save_cursor(turn, subscriber);
+            }
+            (Some(brought), Some(_)) => {
+                replay.owe(self.reliability.owed(subscriber, brought));
+                self.arrived(turn, subscriber, brought);
+            }
+            (None, Some(confirmed)) => {
+                let confirmed = replay.go_on_from(confirmed);
+                replay.owe(self.reliability.owed(subscriber, confirmed));
+            }
+            (_, None) => {
+                let since = self.reliability.here_since(subscriber, replay.at());
+                let cursor = replay.find(since);
+                to_find = self.reliability.subscriber(subscriber).map(|it| it.key.clone());
+                self.begin_cursor(turn, subscriber, cursor);
+            }
+        }
+        self.members.set_behind(place, Box::new(replay));
+        self.keep_where_it_goes_on(turn, place);
+        let asker = Asker::Connection(slot, serial);
+        match to_find {
+            // Memory keeps nobody waiting.
+            Some(key) if turn.effects.is_log_in_memory() => {
+                let saved = turn.effects.cursor(&self.id, &key);
+                self.found(turn, place, saved.as_ref());
+            }
+            Some(key) => turn.effects.read(&self.id, asker, ReadJob(Job::Cursor(key))),
+            None => {}
+        }
+    }
+
+    /// Keeps where a client is sent what it missed from, where that is before its session began: what it brings back when
+    /// it comes again may be as old, and nothing older is its own.
+    fn keep_where_it_goes_on(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
+        let replay = self.members.get(place).and_then(|it| it.replay.as_deref());
+        if let Some(from) = replay.and_then(Replay::start_before_session) {
+            self.keep_from(turn, place, from);
+        }
+    }
+
+    /// The store said how far a subscriber had confirmed.
+    pub(super) fn found(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        saved: Option<&SavedCursor>,
+    ) {
+        let Some(position) = self.ledger.position() else { return };
+        let Some(connection) = self.members.get_mut(place) else { return };
+        let subscriber = connection.subscriber;
+        let Some(replay) = connection.replay.as_deref_mut() else { return };
+        let asking = turn.policies.delivery.acknowledged();
+        let found = replay.found(saved, &position, asking);
+        let had = replay.had_through();
+        self.reliability.known(subscriber, found.confirmed);
+        self.reliability.arrived(subscriber, had);
+        self.save_cursor(turn, subscriber);
+        self.keep_where_it_goes_on(turn, place);
+        if found.is_lost {
+            self.tell_reset(turn, place);
+        }
+    }
+}

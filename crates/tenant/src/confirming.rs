@@ -1,0 +1,93 @@
+//! What is known to have reached a subscriber, and how: the place behind which its offline queue begins.
+
+use crate::connection_slot::ConnectionSlot;
+use foodtrack_contract::{Cursor, Offset};
+use foodtrack_tenant_log::SavedCursor;
+
+use crate::effects::Effects;
+use crate::reliability::SubscriberId;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+impl Tenant {
+    /// Saves how far a subscriber has confirmed.
+    pub(crate) fn save_cursor(&self, turn: &mut Turn<'_, impl Effects>, subscriber: SubscriberId) {
+        let Some(position) = self.ledger.position() else { return };
+        let Some(subscriber) = self.reliability.subscriber(subscriber) else { return };
+        let Some(cursor) = subscriber.cursor(position.epoch) else { return };
+        let saved = SavedCursor { cursor, updated_at_ms: turn.now.believed_ms };
+        // A cursor that is not saved shows somebody again what they had, and nothing is lost.
+        let _ = turn.effects.save_cursor(&self.id, &subscriber.key, saved);
+    }
+
+    /// Saves where a subscriber stands that may never have been here: what is published from now on is for it, even if it
+    /// comes back after a crash with nothing in its hands.
+    pub(crate) fn begin_cursor(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        subscriber: SubscriberId,
+        cursor: &Cursor,
+    ) {
+        let Some(subscriber) = self.reliability.subscriber(subscriber) else { return };
+        let first = SavedCursor { cursor: cursor.clone(), updated_at_ms: turn.now.believed_ms };
+        // Without it the subscriber begins where the store finds it next.
+        let _ = turn.effects.begin_cursor(&self.id, &subscriber.key, first);
+    }
+
+    /// Notes that everything up to an offset reached a subscriber.
+    pub(crate) fn arrived(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        subscriber: SubscriberId,
+        through: Offset,
+    ) {
+        if self.reliability.arrived(subscriber, through) {
+            self.save_cursor(turn, subscriber);
+        }
+    }
+
+    /// What a client has when everything is written that was sent to it so far: the mark of a ping.
+    pub fn ping_mark(&self, client: ConnectionSlot) -> u64 {
+        let Some(position) = self.ledger.position() else { return 0 };
+        let Some(connection) = self.present(client) else { return 0 };
+        match &connection.replay {
+            Some(replay) => replay.cursor().map_or(0, |cursor| cursor.through().get()),
+            None => position.delivered_through.get(),
+        }
+    }
+
+    /// As [`Tenant::ping_mark`], but 0 where all of that is known to have arrived.
+    pub fn unconfirmed(&self, client: ConnectionSlot) -> u64 {
+        let mark = self.ping_mark(client);
+        let subscriber = self.present(client).map(|connection| connection.subscriber);
+        let subscriber = subscriber.and_then(|id| self.reliability.subscriber(id));
+        if subscriber.is_some_and(|subscriber| subscriber.arrived().get() >= mark) {
+            0
+        } else {
+            mark
+        }
+    }
+
+    /// Asks a client now whether what it was sent has arrived.
+    pub(crate) fn ping(&self, turn: &mut Turn<'_, impl Effects>, client: ConnectionSlot) {
+        turn.effects.ping(client, self.ping_mark(client));
+    }
+
+    /// A client answered a ping. What it was sent before has reached its process; that its handlers ran is known once it
+    /// answers a ping that was sent after that answer (docs/decisions/pong-confirms.md).
+    pub(crate) fn ponged(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32, mark: u64) {
+        let Some(connection) = self.members.get_mut(place) else { return };
+        let (client, subscriber) = (connection.slot, connection.subscriber);
+        let arrived = std::mem::replace(&mut connection.arrived, mark);
+        let is_second = connection.asked_twice;
+        connection.asked_twice = mark > arrived && !is_second;
+        if let Some(through) = Offset::new(arrived).filter(|through| *through > Offset::ZERO) {
+            self.arrived(turn, subscriber, through);
+        }
+        // One more answer, and all of it is confirmed: do not wait for the next heartbeat with that. What came meanwhile has
+        // its own time: where something comes all the time, pings would follow each other without end.
+        if mark > arrived && !is_second {
+            self.ping(turn, client);
+        }
+    }
+}

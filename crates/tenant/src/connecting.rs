@@ -1,0 +1,173 @@
+//! Clients that come in, and go.
+
+use foodtrack_contract::{DeviceId, ErrorCode, Refusal};
+use foodtrack_tenant_log::LoggedRoom;
+
+use crate::connection_lines;
+use crate::connection_slot::ConnectionSlot;
+use crate::effects::{CloseReason, Effects, Verdict};
+use crate::entrance::{Entrance, Replaced};
+use crate::input::Arrival;
+use crate::members::NewConnection;
+use crate::reliability::subscriber_key;
+use crate::replay::Start;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+/// What follows once the answer to a client's CONNECT is on its way.
+#[derive(Debug)]
+pub(crate) struct Entering {
+    start: Start,
+    /// Orders of its user's that may not be in memory.
+    owns: Box<[Box<str>]>,
+    is_recovered: bool,
+    is_expired: bool,
+}
+
+impl Tenant {
+    /// A client comes in, or may not.
+    pub(crate) fn connect(&mut self, turn: &mut Turn<'_, impl Effects>, arrival: Arrival) {
+        let verdict = match self.entrance(turn, &arrival.admission, arrival.new_id) {
+            _ if self.ledger.is_closed() => Verdict::ComeAgain,
+            Err(refusal) => refused(&arrival, refusal),
+            Ok(entrance) => {
+                for (replaced, why) in self.replaced(&arrival.admission, &entrance.sid) {
+                    self.replace(turn, replaced, why);
+                }
+                match self.check_room_for(&arrival.admission, turn.limits) {
+                    Err(refusal) => refused(&arrival, refusal),
+                    Ok(()) => self.enter(turn, arrival, entrance),
+                }
+            }
+        };
+        let accepted = match &verdict {
+            Verdict::Accepted { slot, .. } => Some(*slot),
+            Verdict::Refused(_) | Verdict::ComeAgain => None,
+        };
+        turn.effects.decide(verdict);
+        if let Some(connection) = accepted.and_then(|slot| self.present(slot)) {
+            turn.effects.watch_expiry(connection.slot, connection.token_ends_s());
+        }
+    }
+
+    /// Ends a connection whose place another one takes.
+    fn replace(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        replaced: ConnectionSlot,
+        why: Replaced,
+    ) {
+        let reason = match why {
+            Replaced::Zombie => {
+                turn.effects.close(replaced, CloseReason::TransportClosed);
+                "resumed_elsewhere"
+            }
+            Replaced::Device => {
+                self.send_off(turn, replaced);
+                ErrorCode::DeviceReplaced.as_str()
+            }
+        };
+        // Nothing more is sent to it, and what it still sends is nobody's.
+        self.let_go(turn, replaced.place(), reason);
+        turn.effects.release(replaced);
+    }
+
+    /// Takes a client in: it is in its tenant's, application's and user's rooms from now on, and in those of its session
+    /// that it still may be in.
+    pub(crate) fn enter(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        arrival: Arrival,
+        entrance: Entrance,
+    ) -> Verdict {
+        let Arrival { mut admission, user_agent, .. } = arrival;
+        let owns = admission.owns.take().unwrap_or_default();
+        let (is_expired, is_recovered) = (admission.is_expired, entrance.is_recovered);
+        let (user, application) = (admission.principal.user(), admission.application);
+        let key = subscriber_key(user, application, admission.device.as_ref());
+        // Names have bounds that make the key fit.
+        let key = key.unwrap_or_else(|| unreachable!("a user's and a device's names fit a key"));
+        let subscriber = self.reliability.enter(key, application);
+        let device = admission.device.as_ref().map(DeviceId::as_str);
+        let sender = turn.emission_key.sender(user.as_str(), device, admission.source());
+        let is_first = self.members.is_empty();
+        let generation = self.next_serial();
+        let slot = self.members.enter(NewConnection {
+            generation,
+            id: entrance.sid,
+            admission,
+            sender,
+            subscriber,
+            user_agent,
+            now_ms: turn.now.wall_ms,
+            began_hours: entrance.began_hours,
+        });
+        self.rejoin(turn, slot, &entrance.rooms, &owns);
+        if let Some(connection) = self.present(slot) {
+            connection_lines::connected(&self.id, connection, is_recovered);
+        }
+        let counters = turn.counters;
+        counters.connections.add(1);
+        counters.connections_opened.add(1);
+        counters.tenants.add(u64::from(is_first));
+        counters.sessions_recovered.add(u64::from(is_recovered));
+        let entering = Entering { start: entrance.start, owns, is_recovered, is_expired };
+        self.entering.insert(slot.place(), entering);
+        Verdict::Accepted { slot, answer: entrance.answer }
+    }
+
+    /// Brings a connection back to the rooms of its session. Permissions are as they are, though the rooms are as they were.
+    fn rejoin(
+        &mut self,
+        turn: &Turn<'_, impl Effects>,
+        slot: ConnectionSlot,
+        rooms: &[LoggedRoom],
+        owns: &[Box<str>],
+    ) {
+        let Some(connection) = self.members.get(slot.place()) else { return };
+        let may = |room: &&LoggedRoom| self.may_join(connection, room.name(), owns).is_ok();
+        let allowed: Vec<&LoggedRoom> = rooms.iter().filter(may).collect();
+        for room in allowed {
+            self.members.join(slot.place(), room.name(), turn.now.wall_ms);
+        }
+    }
+
+    /// The answer to a client's CONNECT is out; what was missed follows it, and then what happens from now on.
+    pub(crate) fn connected(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
+        let Some(entering) = self.entering.remove(&place) else { return };
+        // Even the greeting must not claim more than the client has: it may be the last thing that it gets.
+        self.start_catch_up(turn, place, entering.start);
+        self.set_owns(place, entering.owns);
+        self.greet(turn, place, entering.is_recovered);
+        if entering.is_expired {
+            self.ask_for_fresh_token(turn, place);
+        }
+        self.go_on(turn, place);
+    }
+
+    /// Lets a connection go: its session can come back, and it is in no room any more.
+    pub(crate) fn let_go(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        reason: &'static str,
+    ) {
+        self.keep_for_return(turn, place);
+        self.forget_users(turn);
+        let Some(gone) = self.members.depart(place) else { return };
+        self.entering.remove(&place);
+        self.lookups.detach(place);
+        self.reliability.leave(gone.subscriber);
+        connection_lines::disconnected(&self.id, &gone, reason, turn.now.wall_ms);
+        let counters = turn.counters;
+        counters.connections.sub(1);
+        counters.connections_closed.add(1);
+        counters.disconnects.add(reason);
+        counters.tenants.sub(u64::from(self.members.is_empty()));
+    }
+}
+
+fn refused(arrival: &Arrival, refusal: Refusal) -> Verdict {
+    connection_lines::refused(&arrival.admission, &refusal);
+    Verdict::Refused(refusal)
+}

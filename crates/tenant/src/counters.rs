@@ -1,0 +1,171 @@
+//! What a shard counts. Written by the shard alone, read by whoever renders metrics.
+
+use foodtrack_contract::ErrorCode;
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counters {
+    ($( $(#[$doc:meta])* $name:ident; )*) => {
+        /// One shard's counters; they only grow, except those named as gauges.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $( $(#[$doc])* pub $name: Counter, )*
+            /// Refusals of clients' events and handshakes, by their code; not those that a handle is told.
+            pub refusals: Refusals,
+            /// Authenticated clients that went away, by why.
+            pub disconnects: Disconnects,
+        }
+
+        impl Counters {
+            /// Every counter with its name, for rendering.
+            pub fn each(&self, mut see: impl FnMut(&'static str, u64)) {
+                $( see(stringify!($name), self.$name.get()); )*
+            }
+        }
+    };
+}
+
+counters! {
+    /// Gauge: connections with an authenticated client.
+    connections;
+    /// Gauge: tenants with at least one connection.
+    tenants;
+    /// Clients that authenticated.
+    connections_opened;
+    /// Authenticated clients that went away.
+    connections_closed;
+    /// Handshakes that were refused.
+    handshakes_refused;
+    /// Events accepted from clients and back ends.
+    events_accepted;
+    /// Events refused.
+    events_refused;
+    /// Of the refused, those that named another tenant.
+    tenant_mismatches;
+    /// Of the refused, those over a rate.
+    rate_limited;
+    /// Repeated ids answered with their first result.
+    duplicates;
+    /// Frames handed to a recipient's transport or queue.
+    deliveries;
+    /// Frames dropped for slow readers (volatile and low priority only).
+    deliveries_dropped;
+    /// Events that could not be sent to a client, because they cannot be said in its parser.
+    undeliverable;
+    /// Connections closed for reading too slowly.
+    slow_readers_closed;
+    /// Clients that waited for their turn to come in.
+    entrances_delayed;
+    /// Clients whose session came back.
+    sessions_recovered;
+    /// Sessions that were forgotten because their user or tenant had too many.
+    sessions_forgotten;
+    /// Events sent to clients that had missed them.
+    replayed;
+    /// Clients that got some.
+    replays;
+    /// Sum over these of the time from entering to being up to date, in milliseconds.
+    replay_ms_sum;
+    /// Events that a client had missed and that were past their time.
+    replay_expired;
+    /// Events that a client had missed and that a later one made superfluous.
+    replay_compacted;
+    /// Clients that were told that something they had missed is gone.
+    gaps_told;
+    /// Events that clients acknowledged.
+    acknowledged;
+    /// Events sent again because no acknowledgement came.
+    retries;
+    /// Events given up for a subscriber.
+    dead_letters;
+    /// Events that were not confirmed in time.
+    escalations;
+    /// Panics in a tenant's turn: it was opened again from its log.
+    tenant_panics;
+    /// Gauge: tenants whose log is away.
+    logs_away;
+    /// Gauge: 1 once the disk of the log has failed.
+    log_failed;
+    /// Sum over these turns of the time from reading the first event to having flushed, in microseconds.
+    fan_out_us_sum;
+    /// Turns of the loop in which an event of a client was delivered.
+    fan_out_turns;
+}
+
+/// Refusals by their code: a closed set, so it is bounded.
+#[derive(Debug)]
+pub struct Refusals(Box<[Counter]>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(ErrorCode::ALL.iter().map(|_| Counter::default()).collect())
+    }
+}
+
+impl Refusals {
+    /// Counts one.
+    pub fn add(&self, code: ErrorCode) {
+        if let Some(place) = ErrorCode::ALL.iter().position(|other| *other == code) {
+            self.0[place].add(1);
+        }
+    }
+
+    /// Every code with its number.
+    pub fn each(&self) -> impl Iterator<Item = (ErrorCode, u64)> {
+        ErrorCode::ALL.iter().copied().zip(self.0.iter().map(Counter::get))
+    }
+}
+
+/// Why authenticated clients go away, as logs and metrics name it.
+pub const DISCONNECT_REASONS: [&str; 12] = [
+    "transport_closed",
+    "transport_error",
+    "ping_timeout",
+    "connect_timeout",
+    "protocol_error",
+    "slow_reader",
+    "disconnected",
+    "server_closed",
+    ErrorCode::DeviceReplaced.as_str(),
+    "resumed_elsewhere",
+    "left",
+    "other",
+];
+
+/// Clients that went away, by why: a closed set, so it is bounded.
+#[derive(Debug, Default)]
+pub struct Disconnects([Counter; DISCONNECT_REASONS.len()]);
+
+impl Disconnects {
+    /// Counts one; a reason that is not listed is `other`.
+    pub fn add(&self, reason: &str) {
+        let place = DISCONNECT_REASONS.iter().position(|other| *other == reason);
+        self.0[place.unwrap_or(DISCONNECT_REASONS.len() - 1)].add(1);
+    }
+
+    /// Every reason with its number.
+    pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        DISCONNECT_REASONS.into_iter().zip(self.0.iter().map(Counter::get))
+    }
+}
+
+/// A number that one thread writes.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. A plain load and store: only the shard writes.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Takes `n` off a gauge.
+    pub fn sub(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
+    }
+
+    /// The value now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}

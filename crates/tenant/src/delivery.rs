@@ -1,0 +1,207 @@
+//! From the log to everyone: what is released is delivered in the log's order, each message encoded once, whoever gets it.
+
+use std::sync::Arc;
+
+use crate::frame_meta::FrameMeta;
+use foodtrack_contract::{Offset, Refusal};
+use foodtrack_tenant_log::{EntryRef, LogEntry, LoggedAudience, RefusedReason};
+
+use crate::appending::{accepted, away};
+use crate::cursor_suffix::CursorSuffix;
+use crate::effects::Effects;
+use crate::event_frame::EventFrame;
+use crate::ledger::Pending;
+use crate::model::Accepted;
+use crate::reply_to::ReplyTo;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+/// Deliveries of a tenant before others have their turn, where others are at work.
+pub(crate) const TURN_DELIVERIES_MAX: usize = 8_192;
+
+impl Tenant {
+    /// What ends an event to somebody who got everything.
+    pub(crate) fn cursor_suffix(&self) -> CursorSuffix {
+        let position = self.ledger.position();
+        position.map_or(CursorSuffix::None, |it| CursorSuffix::At(it.epoch, it.delivered_through))
+    }
+
+    /// Whether the tenant had its turn, where others are at work.
+    pub(crate) fn is_turn_over(&self, has_others: bool) -> bool {
+        has_others && self.turn_deliveries > TURN_DELIVERIES_MAX
+    }
+
+    /// Delivers what is released, as much as fits into the tenant's turn.
+    pub(crate) fn deliver_released(&mut self, turn: &mut Turn<'_, impl Effects>) {
+        while self.ledger.has_released() {
+            if self.is_turn_over(turn.has_others) {
+                return;
+            }
+            if let Some(pending) = self.ledger.next_released() {
+                self.deliver_pending(turn, pending);
+            }
+        }
+    }
+
+    fn deliver_pending(&mut self, turn: &mut Turn<'_, impl Effects>, pending: Pending) {
+        let Pending { entry, meta, asks_ack, watch, replies } = pending;
+        if asks_ack {
+            self.deliver_asking(turn, &entry, meta);
+        } else {
+            self.deliver_entry(turn, &entry.by_ref(), meta);
+        }
+        if let Some(watch) = watch {
+            self.watch(turn, &entry, watch);
+        }
+        for (reply, duplicate) in replies {
+            self.answer(turn, reply, Ok(accepted(entry.id, entry.offset, duplicate)));
+        }
+    }
+
+    /// Delivers the next entry.
+    pub(crate) fn deliver_entry(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        entry: &EntryRef<'_>,
+        meta: FrameMeta,
+    ) {
+        let Some(epoch) = self.ledger.deliver(entry.offset) else { return };
+        let suffix = CursorSuffix::At(epoch, entry.offset);
+        let frame = EventFrame {
+            event: entry.event,
+            message: entry.message,
+            retries: 0,
+            attachments: entry.attachments,
+            meta,
+            suffix: &suffix,
+            ack_id: None,
+        };
+        self.fan_out(turn, &frame, entry.audience);
+        self.note_unsayable(turn, entry.event, Some((entry.offset, entry.id)));
+    }
+
+    /// Delivers the next entry, which asks for an acknowledgement.
+    fn deliver_asking(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        entry: &Arc<LogEntry>,
+        meta: FrameMeta,
+    ) {
+        self.ledger.deliver(entry.offset);
+        let Some(recipients) = self.members.recipients(&entry.audience) else { return };
+        let frame = turn.effects.encode(&EventFrame::asking(entry, meta, 0));
+        let mut asked: Vec<u32> = Vec::new();
+        recipients.send(|place, client| {
+            let is_sent = turn.effects.send(client, frame);
+            asked.extend(is_sent.then_some(place));
+            is_sent
+        });
+        self.count_deliveries(turn, asked.len());
+        for place in asked {
+            self.asked(turn, place, entry, 1);
+        }
+        // Retries give it up.
+        self.note_unsayable(turn, &entry.event, None);
+    }
+
+    /// Encodes an event, where anybody is here, and sends it to everyone it is for.
+    pub(crate) fn fan_out(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        frame: &EventFrame<'_>,
+        audience: &LoggedAudience,
+    ) {
+        let Some(recipients) = self.members.recipients(audience) else { return };
+        let frame = turn.effects.encode(frame);
+        let delivered = recipients.send(|_, client| turn.effects.send(client, frame));
+        self.count_deliveries(turn, delivered);
+    }
+
+    pub(crate) fn count_deliveries(&mut self, turn: &Turn<'_, impl Effects>, delivered: usize) {
+        self.turn_deliveries += delivered;
+        turn.counters.deliveries.add(delivered as u64);
+    }
+
+    /// The store kept what was submitted up to here.
+    pub(crate) fn committed(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        through: Offset,
+        reserved_through: Offset,
+    ) {
+        self.ledger.committed(through, reserved_through);
+        self.intake.committed(through);
+        self.deliver_released(turn);
+    }
+
+    /// The store did not keep these. What may be lost was delivered already; the others' publishers are told.
+    pub(crate) fn refused(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        from: Offset,
+        through: Offset,
+        reason: RefusedReason,
+    ) {
+        for pending in self.ledger.refused(from, through) {
+            self.intake.refused(&pending.entry);
+            let refusal = away(reason).of_event(pending.entry.event.as_str());
+            for (reply, _) in pending.replies {
+                self.answer(turn, reply, Err(refusal.clone()));
+            }
+        }
+        self.deliver_released(turn);
+    }
+
+    /// Tells who published a message what became of it.
+    pub(crate) fn answer(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        reply: ReplyTo,
+        result: Result<Accepted, Refusal>,
+    ) {
+        if let Err(refusal) = &result {
+            turn.counters.events_refused.add(1);
+            // Who hears of it by a reply counts it by its code where the reply is told.
+            if !matches!(reply, ReplyTo::Request(_)) {
+                turn.counters.refusals.add(refusal.code());
+            }
+        }
+        match (reply, result) {
+            (ReplyTo::Request(id), result) => turn.effects.reply(id, result.into()),
+            (ReplyTo::Silent(_) | ReplyTo::Nobody, Ok(_)) => {}
+            (ReplyTo::Nobody, Err(refusal)) => {
+                tracing::error!(tenant = self.id.as_str(), %refusal, "an event of the server's own was not published");
+            }
+            (ReplyTo::Client { client, ack_id }, Ok(accepted)) => {
+                if self.present(client).is_some() {
+                    turn.effects.acknowledge(client, ack_id, |out| write_accepted(out, accepted));
+                }
+            }
+            (ReplyTo::Client { client, ack_id }, Err(refusal)) => {
+                if self.present(client).is_some() {
+                    self.say_refused(turn, client, Some(ack_id), &refusal);
+                }
+            }
+            (ReplyTo::Silent(client), Err(refusal)) => {
+                if self.present(client).is_some() {
+                    self.say_refused(turn, client, None, &refusal);
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn write_accepted(out: &mut Vec<u8>, accepted: Accepted) {
+    out.extend_from_slice(b"{\"success\":true,\"data\":{\"id\":\"");
+    let mut buffer = uuid::Uuid::encode_buffer();
+    out.extend_from_slice(accepted.id.hyphenated().encode_lower(&mut buffer).as_bytes());
+    out.push(b'"');
+    if let Some(offset) = accepted.offset {
+        out.extend_from_slice(b",\"offset\":");
+        out.extend_from_slice(itoa::Buffer::new().format(offset).as_bytes());
+    }
+    if accepted.duplicate {
+        out.extend_from_slice(b",\"duplicate\":true");
+    }
+    out.extend_from_slice(b"}}");
+}

@@ -1,0 +1,202 @@
+//! What a tenant does to the world, and what it sees of it while it handles an input: the only way out of a tenant.
+
+use foodtrack_contract::{Offset, Refusal, TenantId};
+use foodtrack_tenant_log::{
+    DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, SubscriberKey, TailSnapshot,
+};
+use uuid::Uuid;
+
+use crate::connection_slot::ConnectionSlot;
+use crate::cursor_suffix::CursorSuffix;
+use crate::event_frame::EventFrame;
+use crate::read_job::{Asker, ReadJob};
+use crate::request::{Answer, RequestId};
+
+/// Clients, back ends and the log. A shard has it over its reactor and its link to the log; dispatch is static, and a call
+/// allocates nothing per recipient.
+pub trait Effects {
+    /// An event in its final bytes.
+    type Frame: Copy;
+
+    /// Encodes an event once, whoever gets it.
+    fn encode(&mut self, event: &EventFrame<'_>) -> Self::Frame;
+
+    /// Sends an encoded event. Returns whether it was handed to the client's transport or queue.
+    fn send(&mut self, to: ConnectionSlot, frame: Self::Frame) -> bool;
+
+    /// Sends an event to one client alone.
+    fn send_event(&mut self, to: ConnectionSlot, event: &EventFrame<'_>);
+
+    /// Sends an event of the server's own to one client alone: `argument` appends its one argument as JSON. Its name is made of
+    /// letters, ':' and '_'.
+    fn emit(
+        &mut self,
+        to: ConnectionSlot,
+        event: &str,
+        suffix: &CursorSuffix,
+        argument: impl FnOnce(&mut Vec<u8>),
+    );
+
+    /// Answers a client's event: `answer` appends the answer as JSON.
+    fn acknowledge(&mut self, to: ConnectionSlot, id: u64, answer: impl FnOnce(&mut Vec<u8>));
+
+    /// Clients that were to be sent something since this was asked last, and speak a parser in which it cannot be said.
+    fn take_unsayable(&mut self) -> Vec<ConnectionSlot>;
+
+    /// Asks a client whether what it was sent has arrived: its answer brings back `mark`.
+    fn ping(&mut self, to: ConnectionSlot, mark: u64);
+
+    /// Closes a client's transport: it comes back by itself.
+    fn close(&mut self, who: ConnectionSlot, reason: CloseReason);
+
+    /// Ends a client for good: it is told, and does not come back by itself.
+    fn disconnect(&mut self, who: ConnectionSlot);
+
+    /// A connection is none of the tenant's any more, though its client may not have gone yet: what it still sends is nobody's.
+    fn release(&mut self, who: ConnectionSlot);
+
+    /// Whether a client has yet to take something that it was sent.
+    fn is_backlogged(&self, client: ConnectionSlot) -> bool;
+
+    /// Has the tenant told once the client has taken everything.
+    fn tell_when_drained(&mut self, client: ConnectionSlot);
+
+    /// Whether a client polls.
+    fn is_polling(&self, client: ConnectionSlot) -> bool;
+
+    /// When a client was heard last, on the clock of [`Now::monotonic_ms`](crate::Now::monotonic_ms).
+    fn heard_ms(&self, client: ConnectionSlot) -> u64;
+
+    /// Says what became of a client that came: once for each [`Input::Connect`](crate::Input::Connect).
+    fn decide(&mut self, verdict: Verdict);
+
+    /// Has the tenant told when a token ends, in seconds since the Unix epoch of the wall clock.
+    fn watch_expiry(&mut self, client: ConnectionSlot, expires_at_s: u64);
+
+    /// Says how soon the client whose event is being handled is read again; not said, it is at once.
+    fn pace(&mut self, pace: Pace);
+
+    /// A client acknowledged something that it was not asked to.
+    fn note_unasked(&mut self, client: ConnectionSlot);
+
+    /// Answers a back end's request, once.
+    fn reply(&mut self, to: RequestId, answer: Answer);
+
+    /// An id for a message whose sender gave it none: UUID version 7.
+    fn new_message_id(&mut self) -> Uuid;
+
+    /// Whether the log ends with the process: then nobody waits for a disk, and it may be read at once.
+    fn is_log_in_memory(&self) -> bool;
+
+    /// Has the tenant's log opened; that it is comes as news. Notes that have expired at `now_ms` are left out.
+    ///
+    /// # Errors
+    /// [`SubmitError`] when the request was not taken.
+    fn open_log(&mut self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError>;
+
+    /// Submits the tenant's next entry; what became of it comes as news.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: nothing was submitted.
+    fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError>;
+
+    /// The end of the log that is in memory, with all that was submitted.
+    fn tail(&mut self, tenant: &TenantId) -> TailSnapshot;
+
+    /// Whether the log can remember the owner of one more order.
+    fn has_room_for_orders(&mut self, tenant: &TenantId) -> bool;
+
+    /// Whose an order is, in a log that is in memory; `None` where it was not made or cannot be read.
+    fn order_owner(&mut self, tenant: &TenantId, order: &str) -> Option<OrderOwner>;
+
+    /// How far a subscriber had confirmed, in a log that is in memory.
+    fn cursor(&mut self, tenant: &TenantId, subscriber: &SubscriberKey) -> Option<SavedCursor>;
+
+    /// Saves how far a subscriber has confirmed.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: it is not saved.
+    fn save_cursor(
+        &mut self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        saved: SavedCursor,
+    ) -> Result<(), SubmitError>;
+
+    /// Saves where a subscriber begins, unless one is saved of it.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: it is not saved.
+    fn begin_cursor(
+        &mut self,
+        tenant: &TenantId,
+        subscriber: &SubscriberKey,
+        first: SavedCursor,
+    ) -> Result<(), SubmitError>;
+
+    /// Saves a note, or takes it away where it has no value. What became of one with a ticket comes as news.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: nothing is saved, and no news comes.
+    fn save_note(
+        &mut self,
+        tenant: &TenantId,
+        note: Note,
+        ticket: Option<u64>,
+    ) -> Result<(), SubmitError>;
+
+    /// Keeps that a message was given up for a subscriber.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: it is not kept.
+    fn put_dead_letter(&mut self, tenant: &TenantId, letter: DeadLetter)
+    -> Result<(), SubmitError>;
+
+    /// Takes away what [`Effects::put_dead_letter`] kept.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: it is still there.
+    fn remove_dead_letter(
+        &mut self,
+        tenant: &TenantId,
+        offset: Offset,
+        subscriber: &SubscriberKey,
+    ) -> Result<(), SubmitError>;
+
+    /// Has something read; the answer comes as [`Input::Read`](crate::Input::Read).
+    fn read(&mut self, tenant: &TenantId, asker: Asker, job: ReadJob);
+}
+
+/// Why a tenant closes a client's transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// Its client has come back on another one.
+    TransportClosed,
+    /// The client is to come back.
+    ServerClosed,
+}
+
+/// How soon a client is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// When others have had their turn.
+    Yield,
+    /// Not before so many milliseconds.
+    PauseMs(u32),
+}
+
+/// What became of a client that came.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It is in: the answer to its CONNECT is on its way before anything else is sent to it.
+    Accepted {
+        /// What it is named by from now on.
+        slot: ConnectionSlot,
+        /// The JSON object of the answer to its CONNECT.
+        answer: String,
+    },
+    /// It may not come in.
+    Refused(Refusal),
+    /// Its transport closes, and it comes again: the tenant's log is not open.
+    ComeAgain,
+}

@@ -1,0 +1,206 @@
+//! How a client enters: as the session it was, from where it says it is, or from where its subscriber is known to be.
+
+use crate::connection_slot::ConnectionSlot;
+use foodtrack_contract::{ApplicationType, Cursor, ErrorCode, EventType, Refusal, RoomName};
+use foodtrack_tenant_log::LoggedRoom;
+use foodtrack_wire::Sid;
+
+use crate::admission::Admission;
+use crate::effects::Effects;
+use crate::intake::Whose;
+use crate::reliability::subscriber_key;
+use crate::replay::Start;
+use crate::session_key::{SessionKey, SessionOwner};
+use crate::sessions::{hours, owner};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+/// How a client enters.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    /// Its public id: the one it had, where its session is back.
+    pub(crate) sid: Sid,
+    /// The JSON of the answer to its CONNECT.
+    pub(crate) answer: String,
+    pub(crate) start: Start,
+    /// When its session began, in hours since the Unix epoch.
+    pub(crate) began_hours: u32,
+    /// Whether its session is back.
+    pub(crate) is_recovered: bool,
+    /// The rooms of its session, beyond those of the start.
+    pub(crate) rooms: Vec<LoggedRoom>,
+}
+
+impl Tenant {
+    /// Decides how a client enters; `new_id` is its public id if it is somebody new.
+    ///
+    /// # Errors
+    /// `token_expired`, where only the return of its session would have let it in.
+    pub(crate) fn entrance(
+        &self,
+        turn: &Turn<'_, impl Effects>,
+        admission: &Admission,
+        new_id: Sid,
+    ) -> Result<Entrance, Refusal> {
+        let expired = || {
+            let message = "the token is past its exp: get a fresh one and connect again";
+            Refusal::new(ErrorCode::TokenExpired, message)
+        };
+        let device = admission.device.as_ref();
+        let subscriber = subscriber_key(admission.principal.user(), admission.application, device);
+        let (Some(position), Some(subscriber)) = (self.ledger.position(), subscriber) else {
+            if admission.is_expired {
+                return Err(expired());
+            }
+            let answer = format!("{{\"sid\":\"{}\"}}", new_id.as_str());
+            return Ok(Entrance {
+                sid: new_id,
+                answer,
+                start: Start::Confirmed,
+                began_hours: hours(turn.now.believed_ms),
+                is_recovered: false,
+                rooms: Vec::new(),
+            });
+        };
+        let session_owner =
+            SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
+        let now_ms = turn.now.believed_ms;
+        let resume = admission.resume.as_ref();
+        let proven = resume.and_then(|resume| turn.session_key.prove(&resume.pid, session_owner));
+        let brought = resume.and_then(|resume| Cursor::parse(resume.offset.as_deref()?));
+        // No client had less than what its session began with: it would be shown what was before its time.
+        let brought = brought.filter(|cursor| {
+            proven.is_some_and(|session| {
+                let kept = self.sessions.resumed_from(&session.sid);
+                let from = kept.map_or(session.start, |from| from.min(session.start));
+                session.epoch == cursor.epoch() && cursor.through() >= from
+            })
+        });
+        if let (Some(session), Some(resume)) = (proven, resume) {
+            let user = owner(turn.emission_key, admission.principal.user().as_str());
+            let rooms = self.known_rooms(&session.sid, user, session.began_hours, now_ms);
+            // Who got nothing yet is where it began.
+            let began =
+                || resume.offset.is_none().then(|| Cursor::new(session.epoch, session.start));
+            let from = brought.clone().or_else(began);
+            if let Some(rooms) = rooms
+                && let Some(from) = from.filter(|from| position.goes_on_from(from))
+            {
+                let start = match brought {
+                    Some(_) => Start::Recovered(from),
+                    None => Start::Since(session.start),
+                };
+                return Ok(Entrance {
+                    sid: session.sid,
+                    // The private id stays as it was, too: that is how the client knows that it is back.
+                    answer: answer(&session.sid, &resume.pid),
+                    start,
+                    began_hours: session.began_hours,
+                    is_recovered: true,
+                    rooms,
+                });
+            }
+        }
+        if admission.is_expired {
+            return Err(expired());
+        }
+        let (start, since) = match (proven, brought.filter(|cursor| position.gave_out(cursor))) {
+            // Its own word, though its session is gone.
+            (Some(_), Some(cursor)) => {
+                let since = cursor.through();
+                (Start::Brought(cursor), since)
+            }
+            // It was here, and got nothing: it has missed everything since, unless more is known of its subscriber.
+            (Some(session), None)
+                if session.epoch == position.epoch
+                    && session.start <= position.delivered_through =>
+            {
+                (Start::Since(session.start), session.start)
+            }
+            _ => (Start::Confirmed, position.delivered_through),
+        };
+        let began_hours = hours(now_ms);
+        let pid =
+            turn.session_key.pid(&new_id, (position.epoch, since), session_owner, began_hours);
+        let answer = answer(&new_id, &pid);
+        Ok(Entrance {
+            sid: new_id,
+            answer,
+            start,
+            began_hours,
+            is_recovered: false,
+            rooms: Vec::new(),
+        })
+    }
+
+    /// Of the orders whose rooms a client may come back to, those of which memory does not know whose they are: the log is to
+    /// say so before the client comes in, for [`Admission::owns`].
+    pub fn unknown_orders_of(&self, admission: &Admission, key: &SessionKey) -> Vec<Box<str>> {
+        let device = admission.device.as_ref();
+        let subscriber = subscriber_key(admission.principal.user(), admission.application, device);
+        let (Some(subscriber), Some(ApplicationType::ClientApp)) =
+            (subscriber, admission.application)
+        else {
+            return Vec::new();
+        };
+        let owner = SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
+        let resume = admission.resume.as_ref();
+        let session = resume.and_then(|resume| key.prove(&resume.pid, owner));
+        let mut rooms =
+            session.map(|session| self.sessions.rooms_of(&session.sid)).unwrap_or_default();
+        if device.is_some() {
+            rooms.extend(self.sessions.last_rooms_of(&subscriber));
+        }
+        let unknown = |room: LoggedRoom| match room.name() {
+            RoomName::Order(order) if self.intake.whose(order) == Whose::Unknown => {
+                Some(Box::from(order))
+            }
+            _ => None,
+        };
+        rooms.into_iter().filter_map(unknown).collect()
+    }
+
+    /// Connections that the one about to enter takes the place of: its own session's, and others of its device.
+    pub(crate) fn replaced(
+        &self,
+        admission: &Admission,
+        sid: &Sid,
+    ) -> Vec<(ConnectionSlot, Replaced)> {
+        let own = self.members.find(sid.as_str());
+        let mut replaced: Vec<_> =
+            own.map(|(_, connection)| (connection.slot, Replaced::Zombie)).into_iter().collect();
+        if let Some(device) = &admission.device {
+            let user = admission.principal.user();
+            let room = self.members.in_room(RoomName::User(user.as_str()));
+            let others = room.map(|(_, other)| other).filter(|other| {
+                other.device.as_ref() == Some(device)
+                    && other.principal.user() == user
+                    && other.application == admission.application
+                    && other.id != *sid
+            });
+            replaced.extend(others.map(|other| (other.slot, Replaced::Device)));
+        }
+        replaced
+    }
+
+    /// Tells a connection that another one of its device has taken its place, for good.
+    pub(crate) fn send_off(&self, turn: &mut Turn<'_, impl Effects>, client: ConnectionSlot) {
+        let message = "this device connected again: the newer connection has its events";
+        let refusal = Refusal::new(ErrorCode::DeviceReplaced, message);
+        self.tell(turn, client, EventType::SystemError, &refusal.to_json());
+        turn.effects.disconnect(client);
+    }
+}
+
+/// Why a connection's place is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replaced {
+    /// Its client has come back, and is not on this one any more.
+    Zombie,
+    /// Its device has connected anew.
+    Device,
+}
+
+fn answer(sid: &Sid, pid: &str) -> String {
+    format!("{{\"sid\":\"{}\",\"pid\":\"{pid}\"}}", sid.as_str())
+}

@@ -1,0 +1,472 @@
+//! Whether an event may come in, and what it is: it owns whose orders are, what was seen before, and the tenant's rates.
+
+mod check_budget;
+mod message_rates;
+mod order_book;
+mod order_owners;
+mod publish_dedup;
+
+use foodtrack_contract::{
+    DeliveryClass, ErrorCode, Incoming, Message, Offset, PermissionSet, Refusal, Source, TenantId,
+    UserRole, read_envelope,
+};
+use foodtrack_router::About;
+use foodtrack_tenant_log::{
+    HEAD_ORDERS_MAX, LastEmission, LogEntry, LoggedAudience, LoggedRoom, RecentIds,
+};
+use uuid::Uuid;
+
+use crate::appending::Checked;
+use crate::effects::Effects;
+use crate::ledger::Unavailable;
+use crate::policies::Policies;
+use crate::quota::Rate;
+use crate::shared_rate::{Party, SharedBucket};
+
+use order_book::OrderBook;
+use publish_dedup::Repeats;
+
+pub use check_budget::CHECKS_US_PER_SECOND;
+pub(crate) use message_rates::OverRate;
+pub(crate) use order_book::{ORDERS_IN_MEMORY_MAX, Whose};
+pub(crate) use order_owners::owner_unknown;
+pub(crate) use publish_dedup::Emission;
+pub use publish_dedup::EmissionKey;
+
+/// The events of one tenant on their way in.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    orders: OrderBook,
+    /// Ids of messages that are in no log.
+    recent: RecentIds<()>,
+    repeats: Repeats,
+    /// Memory for the rooms of the next event's audience.
+    spare_rooms: Vec<LoggedRoom>,
+    messages: SharedBucket,
+    /// Time for the checks of the tenant's own schemas, in microseconds.
+    check_budget: SharedBucket,
+    /// The message at work, for who looks into a panic.
+    at_work: Option<Uuid>,
+}
+
+/// Who publishes: a connection, or a back end over HTTP.
+#[derive(Clone, Copy)]
+pub(crate) struct Publisher<'a> {
+    pub(crate) user: &'a str,
+    /// Who that is on which device, as [`EmissionKey::sender`] says it.
+    pub(crate) sender: u64,
+    pub(crate) role: UserRole,
+    pub(crate) source: Source,
+    pub(crate) permissions: PermissionSet,
+}
+
+/// An event as its sender emitted it.
+#[derive(Clone, Copy)]
+pub(crate) struct Emitted<'a> {
+    pub(crate) name: &'a str,
+    /// Its first argument as raw JSON.
+    pub(crate) argument: &'a str,
+    pub(crate) attachments: &'a [Vec<u8>],
+}
+
+/// Why an event was not taken.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    Refused(Refusal),
+    /// Not yet: the log must say first whose this order is. Nothing was done.
+    Asks(Box<str>),
+}
+
+impl From<Refusal> for Stopped {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// What an event is judged by besides what the intake owns.
+pub(crate) struct Circumstances<'c> {
+    pub(crate) tenant: &'c TenantId,
+    pub(crate) policies: &'c Policies,
+    pub(crate) emission_key: &'c EmissionKey,
+    /// On the shard's clock.
+    pub(crate) now_ms: u64,
+    /// The wall clock, as messages say it.
+    pub(crate) timestamp: &'c str,
+    /// Whether the log can be asked whose an order is, and why not.
+    pub(crate) log: Result<(), Unavailable>,
+}
+
+impl Intake {
+    /// Whether an event may come in, and what it is. `effects` says whether one more order's owner can be remembered, and gives
+    /// an id to what has none.
+    ///
+    /// # Errors
+    /// [`Stopped`]
+    pub(crate) fn check<'a>(
+        &mut self,
+        by: &Circumstances<'_>,
+        publisher: Publisher<'_>,
+        emitted: Emitted<'a>,
+        effects: &mut impl Effects,
+    ) -> Result<Checked<'a>, Stopped> {
+        let Emitted { name, argument, attachments } = emitted;
+        let (tenant, policies) = (by.tenant, by.policies);
+        let event = policies.schemas.resolve(tenant, name)?;
+        self.at_work = None;
+        let incoming = read_envelope(name, argument)?;
+        self.at_work = incoming.id;
+        check_claims(tenant, &incoming, &publisher).map_err(|refusal| refusal.of_event(name))?;
+        let source = incoming.source.unwrap_or(publisher.source);
+        let sender = foodtrack_router::Sender { source, permissions: publisher.permissions };
+        policies.router.authorize(tenant, &event, sender)?;
+        check_attachments(&incoming, attachments).map_err(|refusal| refusal.of_event(name))?;
+        let (schemas, party) = (&policies.schemas, Party::of(publisher.role, publisher.source));
+        let entities =
+            self.validate(tenant, schemas, &event, incoming.payload, party, by.now_ms)?;
+        let order = entities.order_id.as_deref();
+        if let Some(order) = order
+            && self.must_ask(order, by.log)
+        {
+            self.give_back_check(tenant, schemas, &event, incoming.payload, party);
+            return Err(Stopped::Asks(order.into()));
+        }
+        let has_room = || effects.has_room_for_orders(tenant);
+        self.check_order(by.log, &event, &publisher, &entities, has_room)
+            .map_err(|refusal| refusal.of_event(name))?;
+        let mut policy = policies.delivery.of(&policies.schemas, tenant, &event);
+        let entity_hash = by.emission_key.order(order);
+        let emission = Emission::of(
+            by.emission_key,
+            &publisher,
+            &event,
+            &policy,
+            &incoming,
+            entity_hash,
+            attachments,
+        );
+        let creates_order = self.new_order(&event, &publisher, &entities);
+        let customer = match &creates_order {
+            Some(owner) => owner.customer.clone(),
+            None => order.and_then(|order| self.orders.whose(order).customer()).map(Box::from),
+        };
+        // What says whose an order is must be there again after a restart.
+        if creates_order.is_some() && policy.class == DeliveryClass::Volatile {
+            policy.class = DeliveryClass::Recoverable;
+        }
+        let about = About {
+            order,
+            customer: customer.as_deref(),
+            station: entities.station_id.as_deref(),
+            route: entities.route_id.as_deref(),
+            assignee: entities.assignee_id.as_deref(),
+        };
+        let audience = policies.router.audience(tenant, &event, source, incoming.target, &about);
+        let mut rooms = std::mem::take(&mut self.spare_rooms);
+        rooms.extend(audience.rooms.iter().copied().map(LoggedRoom::from));
+        let audience = LoggedAudience {
+            applications: audience.applications,
+            rooms,
+            only: audience.only,
+            read: audience.read,
+        };
+        let id = incoming.id.unwrap_or_else(|| effects.new_message_id());
+        let message = Message {
+            id,
+            event: name,
+            tenant,
+            timestamp: by.timestamp,
+            source,
+            target: incoming.target,
+            payload: incoming.payload,
+            priority: incoming.priority,
+            retry_count: 0,
+            encrypted: false,
+        };
+        Ok(Checked {
+            id,
+            is_named: incoming.id.is_some(),
+            priority: incoming.priority,
+            audience,
+            entity_hash,
+            creates_order,
+            emission,
+            message: message.to_json(),
+            compacts: policy.compacts && !tells_a_cancel(incoming.payload),
+            attachments,
+            policy,
+            event,
+            entity: entities.order_id.clone(),
+        })
+    }
+
+    /// The id of the message that this one repeats, and its offset where it is in the log, if memory knows of one.
+    pub(crate) fn first_of(
+        &mut self,
+        checked: &Checked<'_>,
+        steady_ms: u64,
+    ) -> Option<(Uuid, Option<Offset>)> {
+        if checked.is_named && self.recent.get(&checked.id).is_some() {
+            return Some((checked.id, None));
+        }
+        let (id, offset) = self.repeats.repeated(checked.emission?, steady_ms)?;
+        Some((id, Some(offset)))
+    }
+
+    /// A message was submitted to the log: it says whose its order is.
+    pub(crate) fn submitted(&mut self, checked: &Checked<'_>, offset: Offset) {
+        if let (Some(owner), Some(order)) = (&checked.creates_order, &checked.entity) {
+            self.orders.made(order, owner.customer.as_deref(), offset);
+        }
+    }
+
+    /// A message is in the log at this offset, since now or for long: what repeats it is known by that.
+    pub(crate) fn seen(&mut self, checked: &Checked<'_>, offset: Offset, steady_ms: u64) {
+        if let Some(emission) = checked.emission {
+            self.repeats.note(emission, checked.id, offset, steady_ms);
+        }
+    }
+
+    /// A message was taken and is in no log.
+    pub(crate) fn seen_unlogged(&mut self, checked: &Checked<'_>) {
+        // Only a sender's own id can come twice.
+        if checked.is_named {
+            self.recent.insert(checked.id, ());
+        }
+    }
+
+    /// Takes back the memory of an event that is done.
+    pub(crate) fn done(&mut self, checked: Checked<'_>) {
+        self.spare_rooms = checked.audience.rooms;
+        self.spare_rooms.clear();
+    }
+
+    /// The store has everything on disk up to here.
+    pub(crate) fn committed(&mut self, through: Offset) {
+        self.orders.committed(through);
+    }
+
+    /// The store did not keep an entry: it is as though it had not come.
+    pub(crate) fn refused(&mut self, entry: &LogEntry) {
+        if let (Some(_), Some(order)) = (&entry.creates_order, &entry.entity) {
+            self.orders.withdraw(order);
+        }
+        self.repeats.forget(entry.offset);
+    }
+
+    /// Takes up what the log says of orders and of what was emitted last. `orders_max` are kept in memory.
+    pub(crate) fn opened(
+        &mut self,
+        orders: Vec<(Box<str>, Option<Box<str>>)>,
+        emissions: Vec<LastEmission>,
+        orders_max: usize,
+        key: &EmissionKey,
+        steady_ms: u64,
+    ) {
+        let is_all = orders.len() < HEAD_ORDERS_MAX;
+        self.orders.opened(orders, is_all, orders_max);
+        self.repeats.restore(key, emissions, steady_ms);
+    }
+
+    /// Whose an order is.
+    pub(crate) fn whose(&self, order: &str) -> Whose<'_> {
+        self.orders.whose(order)
+    }
+
+    /// Notes what the log said of an order: its customer if it has one, or that it was not made.
+    pub(crate) fn learn(&mut self, order: &str, owner: Option<Option<Box<str>>>) {
+        self.orders.learn(order, owner);
+    }
+
+    /// Whether the log must say first whose an order is. Where it is away nobody knows, and nobody is asked.
+    pub(crate) fn must_ask(&self, order: &str, log: Result<(), Unavailable>) -> bool {
+        self.orders.whose(order) == Whose::Unknown && log.is_ok()
+    }
+
+    /// Takes a message's share of the tenant's rate, or says after how many milliseconds it can be taken.
+    pub(crate) fn spend_message(
+        &mut self,
+        party: Party,
+        rate: Rate,
+        now_ms: u64,
+    ) -> Result<(), u32> {
+        self.messages.spend(party, rate, 1, now_ms)
+    }
+
+    /// The message at work, if its sender named it.
+    pub(crate) fn at_work(&self) -> Option<Uuid> {
+        self.at_work
+    }
+}
+
+/// What a client may not decide: its tenant, and a source beyond its own.
+fn check_claims(
+    tenant: &TenantId,
+    incoming: &Incoming<'_>,
+    publisher: &Publisher<'_>,
+) -> Result<(), Refusal> {
+    if incoming.tenant.as_deref().is_some_and(|named| named != tenant.as_str()) {
+        let message = "the message names another tenant than the token's";
+        return Err(Refusal::new(ErrorCode::TenantMismatch, message).at("/tenantId", "const"));
+    }
+    let foreign = |source: Source| source != publisher.source;
+    if publisher.role != UserRole::System && incoming.source.is_some_and(foreign) {
+        let message = format!("the message must come from {}, its sender", publisher.source);
+        return Err(Refusal::new(ErrorCode::SourceForbidden, message).at("/source", "const"));
+    }
+    if incoming.encrypted {
+        let message = "payload encryption is off on this server: send the payload in clear";
+        return Err(Refusal::new(ErrorCode::MessageMalformed, message).at("/encrypted", "const"));
+    }
+    Ok(())
+}
+
+/// A cancel is never left out for a later state. Errs on the side of keeping.
+pub(crate) fn tells_a_cancel(payload: &str) -> bool {
+    payload.as_bytes().windows(6).any(|word| word.eq_ignore_ascii_case(b"cancel"))
+}
+
+/// Binary must be part of the payload: elsewhere in the message it would be lost on the way.
+fn check_attachments(incoming: &Incoming<'_>, attachments: &[Vec<u8>]) -> Result<(), Refusal> {
+    if attachments.is_empty() {
+        return Ok(());
+    }
+    let placeholders = incoming.payload.matches("\"_placeholder\"").count();
+    if placeholders == attachments.len() {
+        return Ok(());
+    }
+    let message = "binary may stand in the payload of the event's first argument alone";
+    Err(Refusal::new(ErrorCode::MessageMalformed, message).at("/payload", "binary"))
+}
+
+#[cfg(test)]
+mod tests {
+    use foodtrack_contract::ApplicationType;
+
+    use super::*;
+    use crate::samples::{World, log_entry};
+
+    struct Test {
+        tenant: TenantId,
+        policies: Policies,
+        key: EmissionKey,
+        intake: Intake,
+    }
+
+    impl Test {
+        fn new(is_all_known: bool) -> Self {
+            let mut intake = Intake::default();
+            let key = EmissionKey::new(&[1; 16]);
+            let orders = if is_all_known { 0 } else { HEAD_ORDERS_MAX };
+            let orders = (0..orders).map(|n| (format!("old-{n}").into(), None)).collect();
+            intake.opened(orders, Vec::new(), HEAD_ORDERS_MAX, &key, 0);
+            let tenant = TenantId::parse("t1").unwrap();
+            Self { tenant, policies: Policies::default(), key, intake }
+        }
+
+        fn check<'a>(&mut self, user: &str, name: &'a str, argument: &'a str) -> Checking<'a> {
+            let source = Source::Application(ApplicationType::ClientApp);
+            let publisher = Publisher {
+                user,
+                sender: self.key.sender(user, None, source),
+                role: UserRole::Customer,
+                source,
+                permissions: PermissionSet::ALL,
+            };
+            let circumstances = Circumstances {
+                tenant: &self.tenant,
+                policies: &self.policies,
+                emission_key: &self.key,
+                now_ms: 0,
+                timestamp: "2026-11-23T12:00:00.000Z",
+                log: Ok(()),
+            };
+            let emitted = Emitted { name, argument, attachments: &[] };
+            let mut world = World::default();
+            self.intake.check(&circumstances, publisher, emitted, &mut world)
+        }
+
+        fn refusal(&mut self, user: &str, name: &str, argument: &str) -> ErrorCode {
+            match self.check(user, name, argument) {
+                Err(Stopped::Refused(refusal)) => refusal.code(),
+                Err(Stopped::Asks(order)) => unreachable!("it asks for {order}"),
+                Ok(_) => unreachable!("it passes"),
+            }
+        }
+
+        /// An event that passes and is in the log from now on.
+        fn publish(&mut self, user: &str, name: &str, argument: &str, at: u64) {
+            let Ok(checked) = self.check(user, name, argument) else { unreachable!("it passes") };
+            self.intake.submitted(&checked, offset(at));
+            self.intake.seen(&checked, offset(at), 0);
+            self.intake.done(checked);
+        }
+    }
+
+    type Checking<'a> = Result<Checked<'a>, Stopped>;
+
+    fn offset(n: u64) -> Offset {
+        Offset::new(n).unwrap()
+    }
+
+    const CREATED: &str = "order:created";
+    const ORDER: &str = r#"{"orderId":"42"}"#;
+
+    #[test]
+    fn an_order_is_whose_the_first_accepted_event_says_and_a_check_alone_says_nothing() {
+        let mut test = Test::new(true);
+        assert!(test.check("eve", CREATED, ORDER).is_ok());
+        test.publish("ada", CREATED, ORDER, 1);
+        assert_eq!(test.intake.whose("42"), Whose::Customers("ada"));
+        assert_eq!(test.refusal("eve", CREATED, ORDER), ErrorCode::OrderForbidden);
+        let named = r#"{"orderId":"43","customerId":"ada"}"#;
+        assert_eq!(test.refusal("eve", CREATED, named), ErrorCode::OrderForbidden);
+    }
+
+    #[test]
+    fn what_memory_does_not_know_of_an_order_is_asked_first() {
+        let mut test = Test::new(false);
+        assert!(
+            matches!(test.check("ada", CREATED, ORDER), Err(Stopped::Asks(it)) if &*it == "42")
+        );
+        test.intake.learn("42", Some(Some("eve".into())));
+        assert_eq!(test.refusal("ada", CREATED, ORDER), ErrorCode::OrderForbidden);
+        assert!(test.intake.must_ask("44", Ok(())));
+        assert!(!test.intake.must_ask("44", Err(Unavailable::NotYet)), "nobody can be asked");
+    }
+
+    #[test]
+    fn an_event_that_comes_again_is_known_by_its_id_or_by_what_it_says_until_the_store_refuses_it()
+    {
+        let mut test = Test::new(true);
+        test.publish("ada", CREATED, ORDER, 1);
+        let again = test.check("ada", CREATED, ORDER).unwrap();
+        assert_eq!(test.intake.first_of(&again, 0).unwrap().1, Some(offset(1)));
+        let entry = LogEntry {
+            entity: Some("42".into()),
+            creates_order: Some(foodtrack_tenant_log::OrderOwner { customer: None }),
+            ..log_entry(offset(1))
+        };
+        test.intake.refused(&entry);
+        assert!(test.intake.first_of(&again, 0).is_none());
+        assert_eq!(test.intake.whose("42"), Whose::NotMade);
+        let id = Uuid::from_u128(7);
+        let named = format!("{{\"type\":\"{CREATED}\",\"id\":\"{id}\",\"payload\":{ORDER}}}");
+        let named = test.check("ada", CREATED, &named).unwrap();
+        assert!(named.is_named && test.intake.first_of(&named, 0).is_none());
+        test.intake.seen_unlogged(&named);
+        assert_eq!(test.intake.first_of(&named, 0), Some((id, None)));
+    }
+
+    #[test]
+    fn a_client_does_not_decide_its_tenant_or_its_source() {
+        let mut test = Test::new(true);
+        for (claim, code) in [
+            (r#""tenantId":"t2""#, ErrorCode::TenantMismatch),
+            (r#""source":"kitchen_app""#, ErrorCode::SourceForbidden),
+            (r#""encrypted":true"#, ErrorCode::MessageMalformed),
+        ] {
+            let argument = format!("{{\"type\":\"{CREATED}\",{claim},\"payload\":{ORDER}}}");
+            assert_eq!(test.refusal("ada", CREATED, &argument), code, "{claim}");
+        }
+    }
+}

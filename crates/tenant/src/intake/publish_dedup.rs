@@ -1,0 +1,386 @@
+//! Clients that send again what they got no answer for, without saying so: the same device, event, order and payload
+//! shortly after gets the first answer again.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hasher};
+
+use ahash::RandomState;
+use foodtrack_contract::{
+    ApplicationSet, DeliveryPolicy, EventGroup, EventName, EventType, Incoming, Offset, Source,
+};
+use foodtrack_tenant_log::{HEAD_EMISSIONS_MAX, LastEmission};
+use hashbrown::HashTable;
+use siphasher::sip::SipHasher13;
+use twox_hash::XxHash3_64;
+use uuid::Uuid;
+
+use super::Publisher;
+
+/// How long after the first one an emission counts as its repeat.
+const WINDOW_MS: u64 = 10_000;
+/// How many orders' last emissions are remembered.
+const ORDERS_MAX: usize = HEAD_EMISSIONS_MAX;
+
+/// How long a secret the fast hash wants, with some to spare.
+const CONTENT_SECRET_BYTES: usize = 192;
+
+/// What fingerprints are made with: secret, so that nobody can make two emissions look alike.
+///
+/// Who sent it goes through a hash that withstands people, and what it says through one that is several times as fast:
+/// who found two contents that look alike would be taken for repeating themselves, and never for somebody else.
+pub struct EmissionKey {
+    sender: SipHasher13,
+    content: [u8; CONTENT_SECRET_BYTES],
+    /// For each type, by its number.
+    events: [u64; EventType::ALL.len()],
+    /// For what is in memory alone.
+    order: RandomState,
+}
+
+/// An emission that would say nothing new if it came twice in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Emission {
+    /// The order it is about, hashed. Where two were alike, no more than a repeat would go unnoticed: the fingerprints
+    /// differ.
+    order: u64,
+    /// Over who sent it, which event, and all of what it says.
+    pub(crate) fingerprint: u64,
+}
+
+#[derive(Debug)]
+struct Last {
+    order: u64,
+    fingerprint: u64,
+    id: Uuid,
+    offset: Offset,
+    at_ms: u64,
+}
+
+/// The last emission about each order.
+///
+/// Only the last one counts: a state that is left and entered again is no repeat.
+#[derive(Debug, Default)]
+pub(crate) struct Repeats {
+    /// By the order, which is a hash already.
+    last: HashTable<Last>,
+    /// Where the one stood that was looked for last: that is where it is noted, and the next is most often about the same
+    /// order. After changes it may be another's, or nobody's.
+    looked_at: usize,
+    /// Each of them once, with when it was looked at: about the oldest first.
+    orders: VecDeque<(u64, u64)>,
+}
+
+impl EmissionKey {
+    pub(crate) fn new(key: &[u8; 16]) -> Self {
+        let sender = SipHasher13::new_with_key(key);
+        let secret = |kind: &[u8], of: &[u8]| {
+            let mut hasher = sender;
+            hasher.write(kind);
+            hasher.write(of);
+            hasher.finish()
+        };
+        let mut content = [0; CONTENT_SECRET_BYTES];
+        for (n, bytes) in content.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            *bytes = secret(b"content", &(n as u64).to_le_bytes()).to_le_bytes();
+        }
+        let mut events = [0; EventType::ALL.len()];
+        for event in EventType::ALL {
+            events[*event as usize] = secret(b"event", event.as_str().as_bytes());
+        }
+        Self { sender, content, events, order: RandomState::new() }
+    }
+
+    /// Over who sends: a connection's is the same for all that it sends.
+    pub(crate) fn sender(&self, user: &str, device: Option<&str>, source: Source) -> u64 {
+        let mut hasher = self.sender;
+        let parts = [user.as_bytes(), device.unwrap_or_default().as_bytes()];
+        for part in parts {
+            hasher.write(&(part.len() as u64).to_le_bytes());
+            hasher.write(part);
+        }
+        hasher.write_u8(device.is_some().into());
+        hasher.write(source.as_str().as_bytes());
+        hasher.finish()
+    }
+
+    /// Over what is said: the payload, each attachment, and around them the event's type and how it is to be sent.
+    fn content(
+        &self,
+        payload: &str,
+        attachments: &[Vec<u8>],
+        sent: [u8; 3],
+        event: EventType,
+    ) -> u64 {
+        // Where it is, however long: to put all of it together would take longer than to hash it.
+        let mut said = self.hash(payload.as_bytes());
+        for part in attachments {
+            said = self.hash([said, self.hash(part)].map(u64::to_le_bytes).as_flattened());
+        }
+        // Whoever says another thing, in another event or in another way, changes the one, the other or the last of these:
+        // nobody knows how to change two of them so that they make up for each other.
+        let [a, b, c] = sent;
+        said ^ self.events[event as usize] ^ u64::from(u32::from_le_bytes([a, b, c, 0]))
+    }
+
+    fn hash(&self, bytes: &[u8]) -> u64 {
+        // The secret is long enough.
+        XxHash3_64::oneshot_with_secret(&self.content, bytes).unwrap_or_default()
+    }
+
+    /// What tells one order from another in memory; 0 where there is none. Frames of two that were alike would keep an order
+    /// which they need not keep.
+    pub(crate) fn order(&self, order: Option<&str>) -> u64 {
+        let Some(order) = order else { return 0 };
+        let mut hasher = self.order.build_hasher();
+        hasher.write(order.as_bytes());
+        hasher.finish().max(1)
+    }
+}
+
+impl Emission {
+    /// What the event is as an emission, about an order as [`EmissionKey::order`] says it; `None` where the same twice may
+    /// mean two things, as with ingredients used, or where nothing is remembered.
+    pub(crate) fn of(
+        key: &EmissionKey,
+        publisher: &Publisher<'_>,
+        event: &EventName,
+        policy: &DeliveryPolicy,
+        incoming: &Incoming<'_>,
+        order: u64,
+        attachments: &[Vec<u8>],
+    ) -> Option<Self> {
+        let EventName::Builtin(event_type) = event else { return None };
+        let is_state = matches!(
+            event_type.group(),
+            EventGroup::Order | EventGroup::Kitchen | EventGroup::Delivery | EventGroup::Quality
+        );
+        if !policy.is_logged() || !is_state || order == 0 {
+            return None;
+        }
+        let fingerprint = match &incoming.id {
+            // Whoever names it repeats it by its name; but a state that it changes is left.
+            Some(id) => key.hash(id.as_bytes()),
+            None => {
+                let target = incoming.target;
+                let sent = [
+                    target.is_some().into(),
+                    target.map_or(0, ApplicationSet::bits),
+                    incoming.priority as u8,
+                ];
+                publisher.sender ^ key.content(incoming.payload, attachments, sent, *event_type)
+            }
+        };
+        Some(Self { order, fingerprint })
+    }
+}
+
+impl Repeats {
+    /// What a log had when it was opened, as though it had been taken now: time in which nobody could send does not count.
+    pub(crate) fn restore(&mut self, key: &EmissionKey, emissions: Vec<LastEmission>, now_ms: u64) {
+        for LastEmission { order, fingerprint, id, offset } in emissions {
+            let order = key.order(Some(&order));
+            let emission = Emission { order, fingerprint };
+            self.note(emission, id, offset, now_ms);
+        }
+    }
+
+    /// The one that an emission repeats, if it repeats the last one about its order.
+    pub(crate) fn repeated(&mut self, emission: Emission, now_ms: u64) -> Option<(Uuid, Offset)> {
+        let last = self.find(emission.order)?;
+        let is_repeat = last.fingerprint == emission.fingerprint
+            && now_ms.saturating_sub(last.at_ms) <= WINDOW_MS;
+        is_repeat.then_some((last.id, last.offset))
+    }
+
+    /// Remembers an emission that was taken.
+    pub(crate) fn note(&mut self, emission: Emission, id: Uuid, offset: Offset, now_ms: u64) {
+        let Emission { order, fingerprint } = emission;
+        let new = Last { order, fingerprint, id, offset, at_ms: now_ms };
+        match self.find(order) {
+            Some(last) => *last = new,
+            None => {
+                let place = self.last.insert_unique(order, new, |last| last.order);
+                self.looked_at = place.bucket_index();
+                self.orders.push_back((now_ms, order));
+            }
+        }
+        let is_old = |at_ms: u64| now_ms.saturating_sub(at_ms) > WINDOW_MS;
+        while let Some((at_ms, order)) = self.orders.front().copied()
+            && (self.orders.len() > ORDERS_MAX || is_old(at_ms))
+        {
+            self.orders.pop_front();
+            match self.of(order) {
+                // There was another one since.
+                Some(last) if last.at_ms > at_ms && !is_old(last.at_ms) => {
+                    self.orders.push_back((last.at_ms, order));
+                }
+                _ => self.remove(order),
+            }
+        }
+    }
+
+    /// The order's last one.
+    fn find(&mut self, order: u64) -> Option<&mut Last> {
+        let is_it = |last: &Last| last.order == order;
+        if !self.last.get_bucket(self.looked_at).is_some_and(is_it) {
+            self.looked_at = self.last.find_bucket_index(order, is_it)?;
+        }
+        self.last.get_bucket_mut(self.looked_at)
+    }
+
+    /// What was taken at this offset was not kept after all: its repeat is a new one.
+    pub(crate) fn forget(&mut self, offset: Offset) {
+        self.last.retain(|last| last.offset != offset);
+        let last = &self.last;
+        self.orders.retain(|(_, order)| last.find(*order, |last| last.order == *order).is_some());
+    }
+
+    fn of(&self, order: u64) -> Option<&Last> {
+        self.last.find(order, |last| last.order == order)
+    }
+
+    fn remove(&mut self, order: u64) {
+        if let Ok(last) = self.last.find_entry(order, |last| last.order == order) {
+            last.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use foodtrack_contract::ApplicationType;
+
+    use super::*;
+
+    fn note(repeats: &mut Repeats, emission: Emission, id: Uuid, offset: Offset, now_ms: u64) {
+        assert_eq!(repeats.repeated(emission, now_ms), None);
+        repeats.note(emission, id, offset, now_ms);
+    }
+
+    fn emission(order: u64, fingerprint: u64) -> Emission {
+        Emission { order, fingerprint }
+    }
+
+    fn offset(n: u64) -> Offset {
+        Offset::new(n).unwrap()
+    }
+
+    #[test]
+    fn only_the_last_emission_about_an_order_can_be_repeated() {
+        let mut repeats = Repeats::default();
+        let (ready, cooking) = (emission(42, 1), emission(42, 2));
+        note(&mut repeats, ready, Uuid::from_u128(1), offset(1), 0);
+        assert_eq!(repeats.repeated(ready, 5), Some((Uuid::from_u128(1), offset(1))));
+        assert_eq!(repeats.repeated(emission(43, 1), 5), None);
+        note(&mut repeats, cooking, Uuid::from_u128(2), offset(2), 10);
+        assert_eq!(repeats.repeated(ready, 11), None, "it was left and is entered again");
+        assert!(repeats.repeated(cooking, 10 + WINDOW_MS).is_some());
+        assert_eq!(repeats.repeated(cooking, 11 + WINDOW_MS), None);
+    }
+
+    #[test]
+    fn an_emission_is_noted_where_its_order_stands_whatever_came_since_it_was_looked_for() {
+        // As hashes are, or else nothing would move when there are more.
+        let of = |n: u64, fingerprint| emission(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), fingerprint);
+        let mut repeats = Repeats::default();
+        note(&mut repeats, of(1, 1), Uuid::nil(), offset(1), 0);
+        assert_eq!(repeats.repeated(of(1, 2), 0), None);
+        (2..1_000).for_each(|n| note(&mut repeats, of(n, n), Uuid::nil(), offset(n), 0));
+        repeats.note(of(1, 2), Uuid::nil(), offset(1_000), 0);
+        assert_eq!(repeats.repeated(of(1, 2), 0), Some((Uuid::nil(), offset(1_000))));
+        assert!((2..1_000).all(|n| repeats.repeated(of(n, n), 0).is_some()));
+    }
+
+    #[test]
+    fn what_a_log_brings_along_can_be_repeated_from_its_opening_on() {
+        let (mut repeats, key) = (Repeats::default(), EmissionKey::new(&[1; 16]));
+        let (order, id) = ("42".into(), Uuid::from_u128(1));
+        let last = LastEmission { order, fingerprint: 1, id, offset: offset(1) };
+        repeats.restore(&key, vec![last], 1_000);
+        let again = emission(key.order(Some("42")), 1);
+        assert_eq!(repeats.repeated(again, 1_000 + WINDOW_MS), Some((id, offset(1))));
+        assert_eq!(repeats.repeated(again, 1_001 + WINDOW_MS), None);
+    }
+
+    #[test]
+    fn what_an_emission_says_is_told_apart_by_the_key_and_by_each_part_of_it() {
+        let key = EmissionKey::new(&[1; 16]);
+        let of = |payload: &str, attachments: &[&str], sent, event| {
+            let attachments: Vec<_> = attachments.iter().map(|it| it.as_bytes().to_vec()).collect();
+            key.content(payload, &attachments, sent, event)
+        };
+        let whole = of("{}", &["ab", "c"], [1, 2, 3], EventType::OrderUpdated);
+        let again = EmissionKey::new(&[1; 16]);
+        let parts = [b"ab".to_vec(), b"c".to_vec()];
+        assert_eq!(whole, again.content("{}", &parts, [1, 2, 3], EventType::OrderUpdated));
+        let by_another_key = EmissionKey::new(&[2; 16]);
+        assert_ne!(whole, by_another_key.content("{}", &parts, [1, 2, 3], EventType::OrderUpdated));
+        for other in [
+            of("{ }", &["ab", "c"], [1, 2, 3], EventType::OrderUpdated),
+            of("{}", &["a", "bc"], [1, 2, 3], EventType::OrderUpdated),
+            of("{}", &["c", "ab"], [1, 2, 3], EventType::OrderUpdated),
+            of("{}", &["ab"], [1, 2, 3], EventType::OrderUpdated),
+            of("{}", &[], [1, 2, 3], EventType::OrderUpdated),
+            of("{}", &["ab", "c", ""], [1, 2, 3], EventType::OrderUpdated),
+            of("{}", &["ab", "c"], [1, 2, 4], EventType::OrderUpdated),
+            of("{}", &["ab", "c"], [1, 2, 3], EventType::OrderCancelled),
+        ] {
+            assert_ne!(whole, other);
+        }
+        // Short and long ones go different ways through the hash.
+        for length in [0, 3, 16, 100, 200, 300, 5_000] {
+            let [one, other] = ["7", "6"].map(|last| "7".repeat(length) + last);
+            let of = |payload: &str| of(payload, &[], [0; 3], EventType::OrderUpdated);
+            assert_ne!(of(&one), of(&other), "{length} bytes and one");
+        }
+    }
+
+    #[test]
+    fn a_sender_is_told_by_user_device_and_source_and_the_same_after_a_restart() {
+        let key = EmissionKey::new(&[1; 16]);
+        let kitchen = Source::Application(ApplicationType::KitchenApp);
+        let sender = key.sender("ada", Some("1"), kitchen);
+        for (user, device, source) in [
+            ("ada1", Some(""), kitchen),
+            ("ad", Some("a1"), kitchen),
+            ("ada", None, kitchen),
+            ("ada", Some("1"), Source::System),
+        ] {
+            assert_ne!(sender, key.sender(user, device, source));
+        }
+        assert_eq!(sender, EmissionKey::new(&[1; 16]).sender("ada", Some("1"), kitchen));
+        assert_ne!(sender, EmissionKey::new(&[2; 16]).sender("ada", Some("1"), kitchen));
+    }
+
+    #[test]
+    fn an_order_that_keeps_changing_stays_known_and_one_that_does_not_is_let_go() {
+        let mut repeats = Repeats::default();
+        note(&mut repeats, emission(1, 1), Uuid::nil(), offset(1), 0);
+        for n in 2..100 {
+            note(&mut repeats, emission(42, n), Uuid::nil(), offset(n), n * WINDOW_MS / 4);
+            assert!(repeats.repeated(emission(42, n), n * WINDOW_MS / 4).is_some());
+        }
+        assert_eq!((repeats.last.len(), repeats.orders.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_was_not_kept_is_not_repeated() {
+        let mut repeats = Repeats::default();
+        note(&mut repeats, emission(42, 1), Uuid::from_u128(1), offset(1), 0);
+        repeats.forget(offset(1));
+        assert_eq!(repeats.repeated(emission(42, 1), 1), None);
+        assert!(repeats.orders.is_empty());
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let mut repeats = Repeats::default();
+        for n in 0..3 * ORDERS_MAX as u64 {
+            note(&mut repeats, emission(n, n), Uuid::nil(), offset(n), n / 8);
+        }
+        assert!(repeats.last.len() <= ORDERS_MAX && repeats.orders.len() <= ORDERS_MAX);
+        let newest = 3 * ORDERS_MAX as u64 - 1;
+        assert!(repeats.repeated(emission(newest, newest), newest / 8).is_some());
+        assert!(repeats.repeated(emission(0, 0), 0).is_none());
+    }
+}

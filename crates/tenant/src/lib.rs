@@ -1,0 +1,90 @@
+//! One tenant as a state machine: inputs and time in, effects out. It knows no socket, no clock, no file and no thread.
+//!
+//! [`Tenant::handle`] is the only way in, and [`Effects`] the only way out. [`Tenant::next_deadline_ms`] says when a tenant has
+//! something to do by itself. What it works with and does not own is in [`Settings`].
+//!
+//! It is made of parts that own their fields: `Members` (who is here, and whom an audience means), `Intake` (whether an event
+//! may come in), `Ledger` (what was accepted, kept and delivered), `Sessions` (what can be resumed), `Replay` (one connection
+//! that catches up) and `Reliability` (acknowledgements, retries, watches).
+
+mod acknowledgements;
+mod admission;
+mod appending;
+mod broadcasting;
+mod catch_up;
+mod client_events;
+mod confirming;
+mod connecting;
+mod connection_lines;
+mod connection_slot;
+mod control_events;
+mod counters;
+mod cursor_suffix;
+mod dead_letters;
+mod delivery;
+mod described_rooms;
+mod effects;
+mod entrance;
+mod event_frame;
+mod frame_meta;
+mod fresh_tokens;
+mod input;
+mod intake;
+mod ledger;
+mod log_news;
+mod members;
+mod model;
+mod now;
+mod owner_lookups;
+mod page_limits;
+mod policies;
+mod publishing;
+mod quota;
+mod read_job;
+mod reliability;
+mod replay;
+mod replay_plan;
+mod reply_to;
+mod request;
+mod requests;
+mod retry_policy;
+mod room_notes;
+#[cfg(test)]
+mod samples;
+mod session_keeping;
+mod session_key;
+mod sessions;
+mod settings;
+mod shared_rate;
+mod tenant;
+mod turn;
+mod undeliverable;
+mod viewer;
+mod watchdog;
+
+pub use admission::{Admission, ClientAbout, EXPIRED_GRACE_S, Resume};
+pub use connection_lines::stranger_refused;
+pub use connection_slot::ConnectionSlot;
+pub use counters::{Counter, Counters, DISCONNECT_REASONS};
+
+pub use cursor_suffix::CursorSuffix;
+pub use effects::{CloseReason, Effects, Pace, Verdict};
+pub use event_frame::EventFrame;
+pub use frame_meta::{FrameMeta, LogPlace, Urgency};
+pub use input::{Arrival, ClientEvent, Input};
+pub use intake::{CHECKS_US_PER_SECOND, EmissionKey};
+pub use model::{
+    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
+    Page, PageQuery, Recipients, RoomInfo, RoomMetadata,
+};
+pub use now::{Now, rfc3339};
+pub use page_limits::PageLimits;
+pub use policies::Policies;
+pub use quota::{Bucket, Rate};
+pub use read_job::{Asker, ReadAnswer, ReadJob, read_owner};
+pub use request::{Answer, OwnedRoom, Request, RequestId};
+pub use retry_policy::RetryPolicy;
+pub use session_key::SessionKey;
+pub use settings::{RecoveryConfig, Settings, TenantLimits};
+pub use shared_rate::{Party, SharedBucket};
+pub use tenant::Tenant;

@@ -1,0 +1,121 @@
+//! The tenant's log as the tenant hears of it: it is opened, it is away, and what became of what was submitted and read.
+
+use std::sync::Arc;
+
+use foodtrack_tenant_log::{Completion, Head, RefusedReason, SubmitError};
+
+use crate::effects::Effects;
+use crate::read_job::{Asker, Found, ReadAnswer};
+use crate::replay::Start;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+/// How soon a log that is away is asked for again, in milliseconds.
+const REOPEN_MS: u64 = 1_000;
+
+impl Tenant {
+    /// Has the log opened, if nobody has yet.
+    pub(crate) fn need_log(&mut self, turn: &mut Turn<'_, impl Effects>) {
+        if self.ledger.is_closed() {
+            self.ask_for_log(turn);
+        }
+    }
+
+    /// Asks the store for the log.
+    pub(crate) fn ask_for_log(&mut self, turn: &mut Turn<'_, impl Effects>) {
+        if self.ledger.is_open() || self.ledger.is_opening() {
+            return;
+        }
+        match turn.effects.open_log(&self.id, turn.now.believed_ms) {
+            Ok(()) => self.ledger.asked(),
+            Err(SubmitError::Overloaded) => self.log_is_away(turn, RefusedReason::DiskFull),
+            Err(_) => self.log_is_away(turn, RefusedReason::Poisoned),
+        }
+    }
+
+    fn log_is_away(&mut self, turn: &Turn<'_, impl Effects>, reason: RefusedReason) {
+        let was_away = self.is_log_away();
+        self.ledger.failed(reason, turn.now.monotonic_ms + REOPEN_MS);
+        if !was_away {
+            turn.counters.logs_away.add(1);
+            let tenant = self.id.as_str();
+            tracing::error!(tenant, %reason, "a tenant goes on without its log");
+        }
+    }
+
+    /// Hears what became of what was submitted.
+    pub(crate) fn hear_of_log(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        completion: Completion,
+    ) {
+        match completion {
+            Completion::Opened { head, .. } => {
+                turn.counters.logs_away.sub(u64::from(self.is_log_away()));
+                self.opened(turn, head);
+                self.do_waiting_requests(turn);
+            }
+            Completion::OpenFailed { reason, .. } => {
+                self.log_is_away(turn, reason);
+                self.do_waiting_requests(turn);
+            }
+            Completion::Committed { through, reserved_through, .. } => {
+                self.committed(turn, through, reserved_through);
+            }
+            Completion::Refused { from, through, reason, .. } => {
+                self.refused(turn, from, through, reason);
+            }
+            // Of logs that others write to as well, which shards do not take.
+            Completion::Answered { .. } | Completion::Grown { .. } => {}
+            Completion::Noted { ticket, .. } => self.noted(turn, ticket),
+            Completion::NoteRefused { ticket, reason, .. } => self.not_noted(turn, ticket, reason),
+        }
+    }
+
+    /// Hears what was read.
+    pub(crate) fn hear_of_reading(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        asker: Asker,
+        answer: ReadAnswer,
+    ) {
+        match (asker, answer.0) {
+            (Asker::Order(serial), Found::Owner(order, owner)) => {
+                self.owner_found(turn, serial, &order, owner);
+            }
+            (Asker::Connection(slot, _), Found::Letters { offsets, entries }) => {
+                // Who has left meanwhile is sent it after the next start.
+                if self.present(slot).is_some() {
+                    self.redeliver(turn, slot.place(), offsets, entries);
+                }
+            }
+            (Asker::Connection(slot, serial), found) => {
+                if self.present(slot).is_some() {
+                    self.read_for(turn, slot.place(), serial, found);
+                }
+            }
+            (Asker::Order(_), _) => {}
+        }
+    }
+
+    /// Takes up what the store had of the tenant.
+    fn opened(&mut self, turn: &mut Turn<'_, impl Effects>, mut head: Head) {
+        let orders = std::mem::take(&mut head.orders);
+        let emissions = std::mem::take(&mut head.emissions);
+        let (orders_max, key) = (turn.limits.orders_in_memory_max, turn.emission_key);
+        self.intake.opened(orders, emissions, orders_max, key, turn.now.steady_ms);
+        let notes = std::mem::take(&mut head.notes);
+        let newest: Vec<_> = std::mem::take(&mut head.tail).into_iter().map(Arc::new).collect();
+        self.ledger.opened(head);
+        self.sessions.restore(&notes);
+        self.reliability.restore(&notes);
+        self.restore_rooms(&notes, turn.now.wall_ms);
+        self.watch_again(turn, &newest, &notes);
+        // Those who came while the log was away get what they missed before.
+        let places: Vec<u32> = self.members.iter().map(|(place, _)| place).collect();
+        for place in places {
+            self.start_catch_up(turn, place, Start::Confirmed);
+            self.go_on(turn, place);
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! One tenant's connections: who they are, and what the fan-out loop needs of them.
+
+use std::sync::Arc;
+
+use crate::connection_slot::ConnectionSlot;
+use ahash::AHashMap;
+use foodtrack_contract::{
+    ApplicationSet, ApplicationType, DeviceId, PermissionSet, Principal, ReadPermission, RoomName,
+    Source, UserId,
+};
+use foodtrack_wire::Sid;
+use slab::Slab;
+
+use crate::admission::{Admission, ClientAbout, EXPIRED_GRACE_S};
+use crate::quota::{Bucket, Rate};
+use crate::reliability::SubscriberId;
+use crate::replay::Replay;
+
+use super::rooms::Memberships;
+use super::users::{User, UserPlace, Users};
+
+/// A connection of the tenant.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) slot: ConnectionSlot,
+    /// The Socket.IO id: public, as opposed to the transport session's.
+    pub(crate) id: Sid,
+    pub(crate) principal: Principal,
+    /// Its user among the tenant's.
+    user: UserPlace,
+    pub(crate) application: Option<ApplicationType>,
+    pub(crate) source: Source,
+    pub(crate) device: Option<DeviceId>,
+    /// As [`crate::intake::EmissionKey::sender`] says who sends what it sends.
+    pub(crate) sender: u64,
+    pub(crate) subscriber: SubscriberId,
+    /// Up to here everything has reached the client's process, as its last pong says.
+    pub(crate) arrived: u64,
+    /// Whether the ping that is out is the second of a round: the one that confirms what the first one's answer proved.
+    pub(crate) asked_twice: bool,
+    /// Events it was sent that ask for an acknowledgement, less those it sent.
+    asked: u32,
+    /// What it has yet to get of what it missed; `None` when it is live.
+    pub(crate) replay: Option<Box<Replay>>,
+    /// Its token has expired, and it may stay until then all the same: seconds since the Unix epoch.
+    pub(crate) grace_until_s: u64,
+    pub(crate) about: ClientAbout,
+    /// Interned: thousands of tablets send the same one.
+    pub(crate) user_agent: Option<Arc<str>>,
+    pub(crate) connected_ms: u64,
+    /// When its session began, which may have been another connection's: in hours since the Unix epoch.
+    pub(crate) began_hours: u32,
+    pub(super) memberships: Memberships,
+    pub(crate) messages: Bucket,
+    pub(crate) bytes: Bucket,
+    /// When it was last told that it is over its rate, on the shard's clock.
+    pub(crate) told_ms: u64,
+}
+
+/// A client that comes in.
+pub(crate) struct NewConnection {
+    /// Tells it from others that were in its place.
+    pub(crate) generation: u32,
+    /// The Socket.IO id.
+    pub(crate) id: Sid,
+    pub(crate) admission: Admission,
+    /// As [`crate::intake::EmissionKey::sender`] says who sends what it sends.
+    pub(crate) sender: u64,
+    pub(crate) subscriber: SubscriberId,
+    pub(crate) user_agent: Option<Arc<str>>,
+    /// The wall clock.
+    pub(crate) now_ms: u64,
+    /// When its session began.
+    pub(crate) began_hours: u32,
+}
+
+/// What the fan-out loop touches of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    /// Of the connection in this place.
+    generation: u32,
+    /// The last message that reached it: who is in two rooms of an audience gets it once.
+    stamp: u32,
+    permissions: PermissionSet,
+    application: ApplicationSet,
+    /// One that catches up gets what is published from the log.
+    is_live: bool,
+}
+
+// A room of a thousand stays in cache.
+const _: () = assert!(size_of::<Option<Seat>>() <= 16);
+
+/// A tenant's connections by their places.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    slots: Slab<Connection>,
+    seats: Vec<Option<Seat>>,
+    stamp: u32,
+    applications: [u32; 4],
+    users: Users,
+    by_id: AHashMap<Sid, u32>,
+}
+
+impl Seat {
+    #[inline]
+    fn is_meant(&self, only: ApplicationSet, read: Option<ReadPermission>) -> bool {
+        // A backend service has no application: a target leaves it out.
+        let targeted =
+            only == ApplicationSet::ALL || !only.intersection(self.application).is_empty();
+        targeted && read.is_none_or(|read| read.is_held_by(self.permissions, self.application))
+    }
+}
+
+impl Connection {
+    /// Notes that it is sent an event that asks for an acknowledgement.
+    pub(crate) fn note_asked(&mut self) {
+        self.asked = self.asked.saturating_add(1);
+    }
+
+    /// Takes an acknowledgement of it into account. Returns whether one was still to come.
+    pub(crate) fn take_asked(&mut self) -> bool {
+        let was_asked = self.asked > 0;
+        self.asked = self.asked.saturating_sub(1);
+        was_asked
+    }
+
+    /// When its token, or the time that it may stay without one, ends: seconds since the Unix epoch.
+    pub(crate) fn token_ends_s(&self) -> u64 {
+        self.principal.expires_at_s().max(self.grace_until_s)
+    }
+
+    /// Whether it is in a room without having asked.
+    pub(crate) fn is_in_from_the_start(&self, name: RoomName<'_>) -> bool {
+        match name {
+            RoomName::Tenant => true,
+            RoomName::Application(application) => self.application == Some(application),
+            RoomName::User(user) => self.principal.user().as_str() == user,
+            _ => false,
+        }
+    }
+}
+
+impl Connections {
+    /// The place of the connection with this id.
+    pub(super) fn find(&self, id: &str) -> Option<u32> {
+        self.by_id.get(&Sid::parse(id)?).copied()
+    }
+
+    /// Leaves a connection out of the live fan-out until it has caught up.
+    pub(super) fn set_behind(&mut self, place: u32, replay: Box<Replay>) {
+        if let (Some(connection), Some(Some(seat))) =
+            (self.slots.get_mut(place as usize), self.seats.get_mut(place as usize))
+        {
+            connection.replay = Some(replay);
+            seat.is_live = false;
+        }
+    }
+
+    /// The connection has caught up.
+    pub(super) fn set_live(&mut self, place: u32) -> Option<Box<Replay>> {
+        let connection = self.slots.get_mut(place as usize)?;
+        self.seats.get_mut(place as usize)?.as_mut()?.is_live = true;
+        connection.replay.take()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(super) fn of_application(&self, application: ApplicationType) -> usize {
+        self.applications[application as usize] as usize
+    }
+
+    /// How many users have a connection.
+    pub(super) fn users(&self) -> usize {
+        self.users.here()
+    }
+
+    pub(super) fn of_user(&self, user: &UserId) -> usize {
+        self.users.connections_of(user)
+    }
+
+    pub(super) fn get(&self, place: u32) -> Option<&Connection> {
+        self.slots.get(place as usize)
+    }
+
+    pub(super) fn get_mut(&mut self, place: u32) -> Option<&mut Connection> {
+        self.slots.get_mut(place as usize)
+    }
+
+    pub(super) fn forget_users(&mut self, messages: Rate, bytes: Rate, now_ms: u64) {
+        self.users.forget(messages, bytes, now_ms);
+    }
+
+    /// A connection, with its user.
+    pub(super) fn with_user(&mut self, place: u32) -> Option<(&mut Connection, &mut User)> {
+        let connection = self.slots.get_mut(place as usize)?;
+        let user = self.users.get_mut(connection.user)?;
+        Some((connection, user))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
+        self.slots.iter().map(|(place, connection)| (key(place), connection))
+    }
+
+    /// Connections by their places, from one place on.
+    pub(super) fn from(&self, place: u32) -> impl Iterator<Item = (u32, &Connection)> {
+        let end = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
+        (place..end).filter_map(|place| Some((place, self.get(place)?)))
+    }
+
+    pub(super) fn insert(&mut self, new: NewConnection) -> ConnectionSlot {
+        let NewConnection {
+            generation,
+            id,
+            admission,
+            sender,
+            subscriber,
+            user_agent,
+            now_ms,
+            began_hours,
+        } = new;
+        let source = admission.source();
+        let grace_until_s = match admission.is_expired {
+            true => now_ms / 1_000 + EXPIRED_GRACE_S,
+            false => 0,
+        };
+        let Admission { principal, application, device, about, .. } = admission;
+        let permissions = principal.permissions();
+        let user = self.users.enter(principal.user());
+        let vacant = self.slots.vacant_entry();
+        let place = vacant.key();
+        let slot = ConnectionSlot::new(key(place), generation);
+        vacant.insert(Connection {
+            slot,
+            id,
+            principal,
+            user,
+            application,
+            source,
+            device,
+            sender,
+            subscriber,
+            arrived: 0,
+            asked_twice: false,
+            asked: 0,
+            replay: None,
+            grace_until_s,
+            about,
+            user_agent,
+            connected_ms: now_ms,
+            began_hours,
+            memberships: Memberships::new(),
+            messages: Bucket::default(),
+            bytes: Bucket::default(),
+            told_ms: 0,
+        });
+        if self.seats.len() <= place {
+            self.seats.resize(place + 1, None);
+        }
+        let application_set =
+            application.map_or(ApplicationSet::EMPTY, |it| ApplicationSet::of(&[it]));
+        self.seats[place] = Some(Seat {
+            generation,
+            stamp: self.stamp,
+            permissions,
+            application: application_set,
+            is_live: true,
+        });
+        self.by_id.insert(id, key(place));
+        if let Some(application) = application {
+            self.applications[application as usize] += 1;
+        }
+        slot
+    }
+
+    pub(super) fn remove(&mut self, place: u32) -> Option<Connection> {
+        let connection = self.slots.try_remove(place as usize)?;
+        self.seats[place as usize] = None;
+        if self.by_id.get(&connection.id) == Some(&place) {
+            self.by_id.remove(&connection.id);
+        }
+        if let Some(application) = connection.application {
+            self.applications[application as usize] -= 1;
+        }
+        self.users.leave(connection.user);
+        Some(connection)
+    }
+
+    /// A renewed token may allow other things.
+    pub(super) fn renew(&mut self, place: u32, principal: Principal) {
+        if let (Some(connection), Some(Some(seat))) =
+            (self.slots.get_mut(place as usize), self.seats.get_mut(place as usize))
+        {
+            seat.permissions = principal.permissions();
+            connection.principal = principal;
+            connection.grace_until_s = 0;
+        }
+    }
+
+    /// The client at this place, if it catches up and a message to this audience would be for it.
+    pub(super) fn behind(
+        &self,
+        place: u32,
+        only: ApplicationSet,
+        read: Option<ReadPermission>,
+    ) -> Option<ConnectionSlot> {
+        let seat = self.seats.get(place as usize)?.as_ref()?;
+        (!seat.is_live && seat.is_meant(only, read))
+            .then_some(ConnectionSlot::new(place, seat.generation))
+    }
+
+    /// Starts a message's way to its audience.
+    pub(super) fn begin_message(&mut self) {
+        self.stamp = self.stamp.wrapping_add(1);
+    }
+
+    /// Leaves a connection out of the message under way.
+    pub(super) fn skip(&mut self, place: u32) {
+        if let Some(Some(seat)) = self.seats.get_mut(place as usize) {
+            seat.stamp = self.stamp;
+        }
+    }
+
+    /// The client at this place, if the message under way is for it and has not reached it yet.
+    #[inline]
+    pub(super) fn take_turn(
+        &mut self,
+        place: u32,
+        only: ApplicationSet,
+        read: Option<ReadPermission>,
+    ) -> Option<ConnectionSlot> {
+        let seat = self.seats.get_mut(place as usize)?.as_mut()?;
+        if seat.stamp == self.stamp {
+            return None;
+        }
+        seat.stamp = self.stamp;
+        (seat.is_meant(only, read) && seat.is_live)
+            .then_some(ConnectionSlot::new(place, seat.generation))
+    }
+}
+
+fn key(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}

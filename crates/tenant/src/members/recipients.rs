@@ -1,0 +1,52 @@
+//! The fan-out loop: whom one message reaches, each once.
+
+use crate::connection_slot::ConnectionSlot;
+use foodtrack_contract::{ApplicationSet, ReadPermission};
+use foodtrack_tenant_log::LoggedAudience;
+use smallvec::SmallVec;
+
+use super::connections::Connections;
+
+/// Those whom a message reaches live.
+pub(crate) struct Recipients<'m> {
+    connections: &'m mut Connections,
+    /// Who is in several of these is meant once.
+    places: SmallVec<[&'m [u32]; 8]>,
+    only: ApplicationSet,
+    read: Option<ReadPermission>,
+}
+
+impl<'m> Recipients<'m> {
+    pub(super) fn new(
+        connections: &'m mut Connections,
+        places: SmallVec<[&'m [u32]; 8]>,
+        audience: &LoggedAudience,
+    ) -> Self {
+        connections.begin_message();
+        Self { connections, places, only: audience.only, read: audience.read }
+    }
+
+    /// All of them but the connections at these places.
+    pub(super) fn except(self, places: &[u32]) -> Self {
+        places.iter().for_each(|place| self.connections.skip(*place));
+        self
+    }
+
+    /// Of them, those of these applications.
+    pub(crate) fn only(mut self, applications: ApplicationSet) -> Self {
+        self.only = self.only.intersection(applications);
+        self
+    }
+
+    /// Hands each of them to `send`, which says whether it was sent something, with its place. Returns how many were.
+    #[inline]
+    pub(crate) fn send(self, mut send: impl FnMut(u32, ConnectionSlot) -> bool) -> usize {
+        let mut delivered = 0;
+        for place in self.places.into_iter().flatten() {
+            if let Some(client) = self.connections.take_turn(*place, self.only, self.read) {
+                delivered += usize::from(send(*place, client));
+            }
+        }
+        delivered
+    }
+}

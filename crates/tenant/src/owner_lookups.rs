@@ -1,0 +1,403 @@
+//! What waits until the log has said whose an order is, and what its senders sent behind it.
+//!
+//! A shard does not wait for the disk: the event stands in a line of its sender's, and what the sender sends meanwhile stands
+//! behind it, so that a connection's events keep their order. Whoever else speaks of the order joins those who wait for the
+//! same answer, so nothing can be made of it between the look at the disk and the answer.
+
+use std::collections::VecDeque;
+
+use crate::input::ClientEvent;
+use ahash::AHashMap;
+use foodtrack_contract::{
+    ErrorCode, PermissionSet, Principal, Refusal, Room, RoomName, Source, UserId, UserRole,
+};
+use foodtrack_tenant_log::{OrderOwner, ReadError};
+use slab::Slab;
+
+use crate::connection_slot::ConnectionSlot;
+use crate::effects::Effects;
+use crate::intake::{Emitted, Publisher, Stopped};
+use crate::members::Connection;
+use crate::read_job::{Asker, Job, ReadJob};
+use crate::reply_to::ReplyTo;
+use crate::request::{Answer, OwnedRoom, RequestId};
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+/// How much waits of one connection before it is read more slowly.
+const LINE_LONG: usize = 64;
+/// How many events and requests of a tenant wait; further ones are refused.
+pub(crate) const WAITING_MAX: usize = 16_384;
+/// And how many bytes of them.
+pub(crate) const WAITING_BYTES_MAX: usize = 64 << 20;
+
+/// Who sent something, when it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Sender {
+    pub(crate) user: UserId,
+    pub(crate) sender: u64,
+    pub(crate) role: UserRole,
+    pub(crate) source: Source,
+    pub(crate) permissions: PermissionSet,
+}
+
+impl Sender {
+    pub(crate) fn of(connection: &Connection) -> Self {
+        Self {
+            user: connection.principal.user().clone(),
+            sender: connection.sender,
+            role: connection.principal.role(),
+            source: connection.source,
+            permissions: connection.principal.permissions(),
+        }
+    }
+
+    pub(crate) fn publisher(&self) -> Publisher<'_> {
+        Publisher {
+            user: self.user.as_str(),
+            sender: self.sender,
+            role: self.role,
+            source: self.source,
+            permissions: self.permissions,
+        }
+    }
+}
+
+/// An event of a client's that waits.
+pub(crate) struct WaitingEvent {
+    pub(crate) to: ConnectionSlot,
+    pub(crate) sender: Sender,
+    pub(crate) data: String,
+    pub(crate) attachments: Vec<Vec<u8>>,
+    pub(crate) ack_id: Option<u64>,
+}
+
+impl WaitingEvent {
+    pub(crate) fn new(to: ConnectionSlot, sender: Sender, event: &ClientEvent<'_>) -> Self {
+        let data = event.data.clone().into_owned();
+        Self {
+            to,
+            sender,
+            data,
+            attachments: event.attachments.clone().into_owned(),
+            ack_id: event.id,
+        }
+    }
+}
+
+/// An event that a back end publishes over HTTP.
+pub(crate) struct Publication {
+    pub(crate) principal: Principal,
+    pub(crate) event: String,
+    pub(crate) argument: String,
+    pub(crate) reply: ReplyTo,
+}
+
+/// A grant that is to be taken back.
+pub(crate) struct Revocation {
+    pub(crate) room: OwnedRoom,
+    pub(crate) user: String,
+    pub(crate) id: RequestId,
+}
+
+/// What waits.
+pub(crate) enum Work {
+    Event(Box<WaitingEvent>),
+    Publish(Box<Publication>),
+    Revoke(Box<Revocation>),
+}
+
+impl Work {
+    fn bytes(&self) -> usize {
+        let held = match self {
+            Self::Event(event) => {
+                event.data.len() + event.attachments.iter().map(Vec::len).sum::<usize>()
+            }
+            Self::Publish(publication) => publication.event.len() + publication.argument.len(),
+            Self::Revoke(_) => 0,
+        };
+        held + size_of::<WaitingEvent>()
+    }
+}
+
+/// What one sender has waiting. The first waits for an order's owner, or has its turn.
+#[derive(Default)]
+struct Line {
+    /// The connection, while it is here.
+    place: Option<u32>,
+    work: VecDeque<Work>,
+}
+
+struct Asked {
+    serial: u32,
+    /// In the order in which they came.
+    lines: Vec<u32>,
+}
+
+/// What waits in one tenant.
+#[derive(Default)]
+pub(crate) struct OwnerLookups {
+    lines: Slab<Line>,
+    of_place: AHashMap<u32, u32>,
+    asked: AHashMap<Box<str>, Asked>,
+    /// Lines that may go on.
+    ready: VecDeque<u32>,
+    count: usize,
+    bytes: usize,
+}
+
+impl OwnerLookups {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Whether something could go on at once.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Whether something of this connection waits: what it sends now must wait behind it.
+    pub(crate) fn has_line(&self, place: u32) -> bool {
+        !self.of_place.is_empty() && self.of_place.contains_key(&place)
+    }
+
+    /// Whether so much of this connection waits that it should be read more slowly.
+    pub(crate) fn is_long(&self, place: u32) -> bool {
+        let line = self.of_place.get(&place).and_then(|line| self.lines.get(*line as usize));
+        line.is_some_and(|line| line.work.len() >= LINE_LONG)
+    }
+
+    /// The connection is gone; what it had sent is still done.
+    pub(crate) fn detach(&mut self, place: u32) {
+        if let Some(line) = self.of_place.remove(&place)
+            && let Some(line) = self.lines.get_mut(line as usize)
+        {
+            line.place = None;
+        }
+    }
+
+    /// Puts work behind what waits of the same connection; of nobody's in particular, or where nothing waits, in a line of
+    /// its own. Returns the line, or the work where there is no room.
+    fn push(&mut self, place: Option<u32>, work: Work) -> Result<u32, Work> {
+        let bytes = work.bytes();
+        if self.count >= WAITING_MAX || self.bytes + bytes > WAITING_BYTES_MAX {
+            return Err(work);
+        }
+        let known = place.and_then(|place| self.of_place.get(&place).copied());
+        let line = known.unwrap_or_else(|| {
+            let line = self.lines.insert(Line { place, work: VecDeque::new() });
+            let line = u32::try_from(line).unwrap_or(u32::MAX);
+            place.map(|place| self.of_place.insert(place, line));
+            line
+        });
+        self.lines[line as usize].work.push_back(work);
+        (self.count, self.bytes) = (self.count + 1, self.bytes + bytes);
+        Ok(line)
+    }
+
+    fn pop(&mut self, line: u32) -> Option<Work> {
+        let work = self.lines.get_mut(line as usize)?.work.pop_front();
+        match &work {
+            Some(work) => {
+                (self.count, self.bytes) = (self.count - 1, self.bytes - work.bytes());
+            }
+            None => {
+                if let Some(place) = self.lines.remove(line as usize).place {
+                    self.of_place.remove(&place);
+                }
+            }
+        }
+        work
+    }
+
+    fn push_back_again(&mut self, line: u32, work: Work) {
+        (self.count, self.bytes) = (self.count + 1, self.bytes + work.bytes());
+        self.lines[line as usize].work.push_front(work);
+    }
+}
+
+impl Tenant {
+    /// Puts an event behind what its sender has waiting.
+    pub(crate) fn wait_behind(&mut self, place: u32, event: WaitingEvent) -> Result<(), Refusal> {
+        let pushed = self.lookups.push(Some(place), Work::Event(Box::new(event)));
+        pushed.map(|_| ()).map_err(|_| too_many())
+    }
+
+    /// Has something wait until the log has said whose the order is.
+    pub(crate) fn wait_for_owner(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: Option<u32>,
+        order: Box<str>,
+        work: Work,
+    ) {
+        match self.lookups.push(place, work) {
+            Ok(line) => self.ask_for_owner(turn, line, order),
+            Err(work) => self.refuse_work(turn, work, &too_many()),
+        }
+    }
+
+    fn ask_for_owner(&mut self, turn: &mut Turn<'_, impl Effects>, line: u32, order: Box<str>) {
+        if let Some(asked) = self.lookups.asked.get_mut(&order) {
+            return asked.lines.push(line);
+        }
+        let serial = self.next_serial();
+        turn.effects.read(&self.id, Asker::Order(serial), ReadJob(Job::Owner(order.clone())));
+        self.lookups.asked.insert(order, Asked { serial, lines: vec![line] });
+    }
+
+    /// The log has said whose an order is.
+    pub(crate) fn owner_found(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        serial: u32,
+        order: &str,
+        owner: Result<Option<OrderOwner>, ReadError>,
+    ) {
+        // Another answer is to a question of before a panic.
+        if self.lookups.asked.get(order).is_none_or(|asked| asked.serial != serial) {
+            return;
+        }
+        let lines = self.lookups.asked.remove(order).map(|asked| asked.lines).unwrap_or_default();
+        match owner {
+            Ok(owner) => self.intake.learn(order, owner.map(|owner| owner.customer)),
+            Err(error) => {
+                tracing::error!(tenant = self.id.as_str(), %error, "cannot look up whose an order is");
+                let refusal = self.owner_unknown();
+                for line in &lines {
+                    if let Some(work) = self.lookups.pop(*line) {
+                        self.refuse_work(turn, work, &refusal);
+                    }
+                }
+            }
+        }
+        self.lookups.ready.extend(lines);
+        self.go_on_with_lines(turn);
+    }
+
+    /// Does what had to wait, as much as fits into the tenant's turn.
+    pub(crate) fn go_on_with_lines(&mut self, turn: &mut Turn<'_, impl Effects>) {
+        while let Some(line) = self.lookups.ready.front().copied() {
+            if self.is_turn_over(turn.has_others) {
+                return;
+            }
+            let Some(work) = self.lookups.pop(line) else {
+                self.lookups.ready.pop_front();
+                continue;
+            };
+            if let Some((work, order)) = self.do_work(turn, work) {
+                self.lookups.ready.pop_front();
+                self.lookups.push_back_again(line, work);
+                self.ask_for_owner(turn, line, order);
+            }
+        }
+    }
+
+    /// Does one thing that waited. Returns it where it has to wait for another order's owner.
+    fn do_work(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        work: Work,
+    ) -> Option<(Work, Box<str>)> {
+        match work {
+            Work::Event(event) => {
+                let parts = (event.data.as_str(), event.attachments.as_slice());
+                match self.do_event(turn, event.to, &event.sender, parts, event.ack_id) {
+                    Ok(()) => None,
+                    Err(Stopped::Asks(order)) => Some((Work::Event(event), order)),
+                    Err(Stopped::Refused(refusal)) => {
+                        self.refuse_work(turn, Work::Event(event), &refusal);
+                        None
+                    }
+                }
+            }
+            Work::Publish(publication) => self
+                .publish_for_back_end(turn, *publication)
+                .map(|(publication, order)| (Work::Publish(Box::new(publication)), order)),
+            Work::Revoke(revocation) => {
+                self.revoke(turn, *revocation);
+                None
+            }
+        }
+    }
+
+    fn refuse_work(&mut self, turn: &mut Turn<'_, impl Effects>, work: Work, refusal: &Refusal) {
+        match work {
+            Work::Event(event) if self.present(event.to).is_some() => {
+                self.refuse(turn, event.to, event.ack_id, refusal);
+            }
+            Work::Event(_) => {
+                turn.counters.events_refused.add(1);
+                turn.counters.refusals.add(refusal.code());
+            }
+            Work::Publish(publication) => {
+                self.answer(turn, publication.reply, Err(refusal.clone()));
+            }
+            // In doubt the grant was all that let them in.
+            Work::Revoke(revocation) => self.revoke(turn, *revocation),
+        }
+    }
+
+    /// Publishes an event of a back end's, now or when the log has said whose its order is.
+    pub(crate) fn publish_when_known(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        publication: Publication,
+    ) {
+        if let Some((publication, order)) = self.publish_for_back_end(turn, publication) {
+            self.wait_for_owner(turn, None, order, Work::Publish(Box::new(publication)));
+        }
+    }
+
+    /// Takes a grant back, now or when the log has said whose the order is: its customer stays in the room.
+    pub(crate) fn revoke_when_known(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        revocation: Revocation,
+    ) {
+        let room = revocation.room.room();
+        let found = match room.as_ref().map(Room::name) {
+            Some(RoomName::Order(order)) => self.find_owner(turn, order),
+            _ => Ok(()),
+        };
+        let revocation = Box::new(revocation);
+        match found {
+            Err(Stopped::Asks(order)) => {
+                self.wait_for_owner(turn, None, order, Work::Revoke(revocation));
+            }
+            _ => self.revoke(turn, *revocation),
+        }
+    }
+
+    /// An event of a back end's. Returns it where it has to wait for an order's owner.
+    pub(crate) fn publish_for_back_end(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        publication: Publication,
+    ) -> Option<(Publication, Box<str>)> {
+        let Publication { principal, event, argument, reply } = publication;
+        let (user, source) = (principal.user().as_str(), Source::System);
+        let publisher = Publisher {
+            user,
+            sender: turn.emission_key.sender(user, None, source),
+            role: principal.role(),
+            source,
+            permissions: principal.permissions(),
+        };
+        let emitted = Emitted { name: &event, argument: &argument, attachments: &[] };
+        let waits = self.publish(turn, publisher, emitted, reply).err()?;
+        let publication = Publication { principal, event, argument, reply: waits.reply };
+        Some((publication, waits.order))
+    }
+
+    fn revoke(&mut self, turn: &mut Turn<'_, impl Effects>, revocation: Revocation) {
+        let Revocation { room, user, id } = revocation;
+        let was_granted = room.room().is_some_and(|room| self.revoke_grant(turn, &room, &user));
+        turn.effects.reply(id, Answer::Revoked(was_granted));
+    }
+}
+
+fn too_many() -> Refusal {
+    let message = "too much waits for the log to say whose orders are: try again in a moment";
+    Refusal::new(ErrorCode::Overloaded, message).retry_after_ms(200)
+}

@@ -1,0 +1,98 @@
+//! An event on its way: checked, and then taken into the log or given straight to everyone it is for.
+
+use foodtrack_contract::Refusal;
+
+use crate::appending::Checked;
+use crate::effects::Effects;
+use crate::intake::{Circumstances, Emitted, Publisher, Stopped, owner_unknown};
+use crate::reply_to::ReplyTo;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+/// An event that cannot be published before the log has said whose an order is. Nothing was done.
+#[derive(Debug)]
+pub(crate) struct WaitsForOwner {
+    pub(crate) order: Box<str>,
+    pub(crate) reply: ReplyTo,
+}
+
+impl Tenant {
+    /// Takes an event, and tells who sent it what became of it, now or when the log has said so.
+    ///
+    /// # Errors
+    /// [`WaitsForOwner`]: nothing was done, and nobody was told.
+    pub(crate) fn publish(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        publisher: Publisher<'_>,
+        emitted: Emitted<'_>,
+        reply: ReplyTo,
+    ) -> Result<(), WaitsForOwner> {
+        let checked = match self.check(turn, publisher, emitted) {
+            Err(Stopped::Asks(order)) if turn.effects.is_log_in_memory() => {
+                self.look_up_in_memory(turn, &order);
+                self.check(turn, publisher, emitted)
+            }
+            checked => checked,
+        };
+        match checked {
+            Ok(checked) => {
+                match self.intake.first_of(&checked, turn.now.steady_ms) {
+                    Some((id, offset)) => self.answer_repeat(turn, id, offset, reply),
+                    None => self.take(turn, &checked, reply),
+                }
+                self.intake.done(checked);
+            }
+            Err(Stopped::Refused(refusal)) => self.answer(turn, reply, Err(refusal)),
+            Err(Stopped::Asks(order)) => return Err(WaitsForOwner { order, reply }),
+        }
+        Ok(())
+    }
+
+    fn check<'a>(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        publisher: Publisher<'_>,
+        emitted: Emitted<'a>,
+    ) -> Result<Checked<'a>, Stopped> {
+        let circumstances = Circumstances {
+            tenant: &self.id,
+            policies: turn.policies,
+            emission_key: turn.emission_key,
+            now_ms: turn.now.monotonic_ms,
+            timestamp: turn.now.text,
+            log: self.ledger.availability(),
+        };
+        self.intake.check(&circumstances, publisher, emitted, turn.effects)
+    }
+
+    /// Sees to it that the intake knows whose an order is.
+    ///
+    /// # Errors
+    /// [`Stopped::Asks`] where the log must be asked first.
+    pub(crate) fn find_owner(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        order: &str,
+    ) -> Result<(), Stopped> {
+        if !self.intake.must_ask(order, self.ledger.availability()) {
+            return Ok(());
+        }
+        if !turn.effects.is_log_in_memory() {
+            return Err(Stopped::Asks(order.into()));
+        }
+        self.look_up_in_memory(turn, order);
+        Ok(())
+    }
+
+    /// A log in memory keeps nobody waiting.
+    fn look_up_in_memory(&mut self, turn: &mut Turn<'_, impl Effects>, order: &str) {
+        let owner = turn.effects.order_owner(&self.id, order);
+        self.intake.learn(order, owner.map(|owner| owner.customer));
+    }
+
+    /// Why nobody can say whose an order is.
+    pub(crate) fn owner_unknown(&self) -> Refusal {
+        owner_unknown(self.ledger.availability())
+    }
+}

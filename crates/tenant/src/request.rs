@@ -1,0 +1,121 @@
+//! What back ends and operators ask of a tenant, and what it answers.
+
+use foodtrack_contract::{Principal, Refusal, Room};
+use foodtrack_tenant_log::{LogEntry, SubscriberKey};
+
+use crate::model::{
+    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
+    Page, PageQuery, RoomInfo, RoomMetadata,
+};
+
+/// Which request an answer is to; chosen by who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(pub u64);
+
+/// A request about one tenant. Each is answered once, now or when the log has said what became of it.
+#[derive(Debug)]
+pub enum Request {
+    /// An event from a back end, checked and routed like a client's: [`Answer::Accepted`].
+    Publish {
+        /// Who publishes.
+        principal: Principal,
+        /// The event's name.
+        event: String,
+        /// Its first argument, as JSON text.
+        argument: String,
+    },
+    /// An event from the server itself to named recipients, past the rules: [`Answer::Accepted`].
+    Broadcast(Broadcast),
+    /// How many connections there are: [`Answer::Counts`].
+    Counts,
+    /// Which connections there are: [`Answer::Connections`].
+    List(ConnectionFilter),
+    /// Ends connections for good: [`Answer::Disconnected`].
+    Disconnect(DisconnectTarget),
+    /// Which rooms there are: [`Answer::Rooms`].
+    Rooms(PageQuery),
+    /// Makes a room known before anyone joins it, or changes what is known of it: [`Answer::Room`].
+    DescribeRoom {
+        /// The room.
+        room: OwnedRoom,
+        /// What is said of it from now on.
+        metadata: RoomMetadata,
+    },
+    /// Lets a user join a room that the rules alone would not let them into: [`Answer::Granted`].
+    Grant {
+        /// The room.
+        room: OwnedRoom,
+        /// The user.
+        user: String,
+    },
+    /// Takes a grant back; who joined by it leaves: [`Answer::Revoked`].
+    RevokeGrant {
+        /// The room.
+        room: OwnedRoom,
+        /// The user.
+        user: String,
+    },
+    /// Sends a message that was given up for a subscriber once more: [`Answer::LetterSent`].
+    ReplayLetter {
+        /// The subscriber.
+        subscriber: SubscriberKey,
+        /// The message.
+        entry: Box<LogEntry>,
+    },
+}
+
+/// What a request is answered with.
+#[derive(Debug)]
+pub enum Answer {
+    /// The event was accepted.
+    Accepted(Accepted),
+    /// The request was refused; nothing was done.
+    Refused(Refusal),
+    /// To [`Request::Counts`].
+    Counts(ConnectionCounts),
+    /// To [`Request::List`].
+    Connections(Page<ConnectionInfo>),
+    /// How many connections were ended.
+    Disconnected(usize),
+    /// To [`Request::Rooms`].
+    Rooms(Page<RoomInfo>),
+    /// The room as it is described now.
+    Room(RoomInfo),
+    /// The grant is there.
+    Granted,
+    /// Whether there was a grant.
+    Revoked(bool),
+    /// To how many connections.
+    LetterSent(usize),
+}
+
+impl Request {
+    /// Whether it takes the tenant's log: what it changes is kept there.
+    pub(crate) fn needs_log(&self) -> bool {
+        matches!(
+            self,
+            Self::Publish { .. }
+                | Self::Broadcast(..)
+                | Self::DescribeRoom { .. }
+                | Self::Grant { .. }
+                | Self::RevokeGrant { .. }
+                | Self::ReplayLetter { .. }
+        )
+    }
+}
+
+/// A room's full name, checked, as text: what a request can own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedRoom(String);
+
+impl OwnedRoom {
+    /// The room's name.
+    pub fn new(room: &Room<'_>) -> Self {
+        Self(room.to_string())
+    }
+
+    /// The room again. It parses: it was made from one.
+    pub(crate) fn room(&self) -> Option<Room<'_>> {
+        Room::parse(&self.0).ok()
+    }
+}

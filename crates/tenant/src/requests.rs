@@ -1,0 +1,117 @@
+//! What back ends and operators ask: done at once, or when the tenant's log is open.
+
+use foodtrack_contract::{ErrorCode, Refusal};
+
+use crate::effects::Effects;
+use crate::model::Accepted;
+use crate::owner_lookups::{Publication, Revocation};
+use crate::reply_to::ReplyTo;
+use crate::request::{Answer, Request, RequestId};
+use crate::shared_rate::Party;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+/// Requests that wait for the log to be opened; further ones are refused.
+const WAITING_REQUESTS_MAX: usize = 1_024;
+
+impl Tenant {
+    /// Does what is asked, now or when the log is open.
+    pub(crate) fn request(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        id: RequestId,
+        request: Request,
+    ) {
+        if request.needs_log() {
+            self.need_log(turn);
+            if !self.takes_clients() {
+                return self.request_later(turn, id, request);
+            }
+        }
+        self.do_request(turn, id, request);
+    }
+
+    fn request_later(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        id: RequestId,
+        request: Request,
+    ) {
+        if self.requests.len() < WAITING_REQUESTS_MAX {
+            return self.requests.push((id, request));
+        }
+        let message = "the tenant's log is being opened: try again in a moment";
+        let refusal = Refusal::new(ErrorCode::Overloaded, message).retry_after_ms(500);
+        turn.effects.reply(id, Answer::Refused(refusal));
+    }
+
+    /// Does what waited for the log to be open, or to be known to be away.
+    pub(crate) fn do_waiting_requests(&mut self, turn: &mut Turn<'_, impl Effects>) {
+        for (id, request) in std::mem::take(&mut self.requests) {
+            self.do_request(turn, id, request);
+        }
+    }
+
+    fn do_request(&mut self, turn: &mut Turn<'_, impl Effects>, id: RequestId, request: Request) {
+        let answer = match request {
+            Request::Publish { principal, event, argument } => {
+                let reply = ReplyTo::Request(id);
+                return self
+                    .publish_request(turn, Publication { principal, event, argument, reply });
+            }
+            Request::Broadcast(broadcast) => {
+                return self.broadcast(turn, &broadcast, ReplyTo::Request(id));
+            }
+            Request::RevokeGrant { room, user } => {
+                return self.revoke_when_known(turn, Revocation { room, user, id });
+            }
+            Request::Counts => {
+                Answer::Counts(self.counts(|client| turn.effects.is_polling(client)))
+            }
+            Request::List(filter) => Answer::Connections(self.list(turn, &filter)),
+            Request::Disconnect(target) => Answer::Disconnected(self.disconnect(turn, &target)),
+            Request::Rooms(query) => Answer::Rooms(self.room_infos(query)),
+            Request::DescribeRoom { room, metadata } => match room.room() {
+                Some(room) => match self.describe_room(turn, &room, metadata) {
+                    Ok(info) => Answer::Room(info),
+                    Err(refusal) => Answer::Refused(refusal),
+                },
+                None => malformed_room(),
+            },
+            Request::Grant { room, user } => match room.room() {
+                Some(room) => match self.grant(turn, &room, &user) {
+                    Ok(()) => Answer::Granted,
+                    Err(refusal) => Answer::Refused(refusal),
+                },
+                None => malformed_room(),
+            },
+            Request::ReplayLetter { subscriber, entry } => {
+                Answer::LetterSent(self.send_letter(turn, &subscriber, *entry))
+            }
+        };
+        turn.effects.reply(id, answer);
+    }
+
+    fn publish_request(&mut self, turn: &mut Turn<'_, impl Effects>, publication: Publication) {
+        let (rate, now_ms) = (turn.limits.messages_per_tenant, turn.now.monotonic_ms);
+        match self.intake.spend_message(Party::BackEnds, rate, now_ms) {
+            Ok(()) => self.publish_when_known(turn, publication),
+            Err(after_ms) => {
+                let message = "the tenant sends more than its limit allows";
+                let refusal = Refusal::new(ErrorCode::TenantRateLimited, message)
+                    .retry_after_ms(u64::from(after_ms));
+                self.answer(turn, publication.reply, Err(refusal));
+            }
+        }
+    }
+}
+
+impl From<Result<Accepted, Refusal>> for Answer {
+    fn from(result: Result<Accepted, Refusal>) -> Self {
+        result.map_or_else(Self::Refused, Self::Accepted)
+    }
+}
+
+fn malformed_room() -> Answer {
+    Answer::Refused(Refusal::new(ErrorCode::RoomMalformed, "that is no room's name"))
+}

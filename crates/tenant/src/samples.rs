@@ -1,0 +1,287 @@
+//! Values that tests of several parts are made of.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use foodtrack_contract::{
+    ApplicationSet, ApplicationType, Authenticate, ErrorCode, EventType, Offset, PermissionSet,
+    Principal, Priority, Refusal, TenantId, UserId, UserRole, VerifiedClaims,
+};
+use foodtrack_tenant_log::{
+    DeadLetter, Durability, EntryRef, LogEntry, LoggedAudience, Note, OrderOwner, SavedCursor,
+    SubmitError, SubscriberKey, TailSnapshot,
+};
+use uuid::Uuid;
+
+use crate::admission::{Admission, ClientAbout};
+use crate::connection_slot::ConnectionSlot;
+use crate::counters::Counters;
+use crate::cursor_suffix::CursorSuffix;
+use crate::effects::{CloseReason, Effects, Pace, Verdict};
+use crate::event_frame::EventFrame;
+use crate::page_limits::PageLimits;
+use crate::policies::Policies;
+use crate::read_job::{Asker, ReadJob};
+use crate::request::{Answer, RequestId};
+use crate::retry_policy::RetryPolicy;
+use crate::session_key::SessionKey;
+use crate::settings::{RecoveryConfig, Settings, TenantLimits};
+
+/// What a tenant did, in its order.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) frames: Vec<String>,
+    /// To the connection at which place, and what.
+    pub(crate) sent: Vec<(u32, String)>,
+    pub(crate) submitted: Vec<u64>,
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) answers: Vec<(RequestId, Answer)>,
+    pub(crate) read: Vec<(Asker, ReadJob)>,
+    ids: u128,
+}
+
+impl Effects for World {
+    type Frame = usize;
+
+    fn encode(&mut self, event: &EventFrame<'_>) -> usize {
+        let id = event.ack_id.map(|id| id.to_string()).unwrap_or_default();
+        let text = text(&format!("2{id}"), event.suffix, |out| event.write_arguments(out));
+        self.frames.push(text);
+        self.frames.len() - 1
+    }
+
+    fn send(&mut self, to: ConnectionSlot, frame: usize) -> bool {
+        self.sent.push((to.place(), self.frames[frame].clone()));
+        true
+    }
+
+    fn send_event(&mut self, to: ConnectionSlot, event: &EventFrame<'_>) {
+        let frame = self.encode(event);
+        self.send(to, frame);
+    }
+
+    fn emit(
+        &mut self,
+        to: ConnectionSlot,
+        event: &str,
+        suffix: &CursorSuffix,
+        argument: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let text = text("2", suffix, |out| {
+            out.extend_from_slice(format!("\"{event}\",").as_bytes());
+            argument(out);
+        });
+        self.sent.push((to.place(), text));
+    }
+
+    fn acknowledge(&mut self, to: ConnectionSlot, id: u64, answer: impl FnOnce(&mut Vec<u8>)) {
+        self.sent.push((to.place(), text(&format!("3{id}"), &CursorSuffix::None, answer)));
+    }
+
+    fn take_unsayable(&mut self) -> Vec<ConnectionSlot> {
+        Vec::new()
+    }
+
+    fn ping(&mut self, _: ConnectionSlot, _: u64) {}
+
+    fn close(&mut self, _: ConnectionSlot, _: CloseReason) {}
+
+    fn disconnect(&mut self, _: ConnectionSlot) {}
+
+    fn release(&mut self, _: ConnectionSlot) {}
+
+    fn is_backlogged(&self, _: ConnectionSlot) -> bool {
+        false
+    }
+
+    fn tell_when_drained(&mut self, _: ConnectionSlot) {}
+
+    fn is_polling(&self, _: ConnectionSlot) -> bool {
+        false
+    }
+
+    fn heard_ms(&self, _: ConnectionSlot) -> u64 {
+        0
+    }
+
+    fn decide(&mut self, verdict: Verdict) {
+        self.verdicts.push(verdict);
+    }
+
+    fn watch_expiry(&mut self, _: ConnectionSlot, _: u64) {}
+
+    fn pace(&mut self, _: Pace) {}
+
+    fn note_unasked(&mut self, _: ConnectionSlot) {}
+
+    fn reply(&mut self, to: RequestId, answer: Answer) {
+        self.answers.push((to, answer));
+    }
+
+    fn new_message_id(&mut self) -> Uuid {
+        self.ids += 1;
+        Uuid::from_u128(self.ids)
+    }
+
+    fn is_log_in_memory(&self) -> bool {
+        false
+    }
+
+    fn open_log(&mut self, _: &TenantId, _: u64) -> Result<(), SubmitError> {
+        Ok(())
+    }
+
+    fn submit(&mut self, _: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
+        self.submitted.push(entry.offset.get());
+        Ok(())
+    }
+
+    fn tail(&mut self, _: &TenantId) -> TailSnapshot {
+        TailSnapshot::nothing(Offset::MAX)
+    }
+
+    fn has_room_for_orders(&mut self, _: &TenantId) -> bool {
+        true
+    }
+
+    fn order_owner(&mut self, _: &TenantId, _: &str) -> Option<OrderOwner> {
+        None
+    }
+
+    fn cursor(&mut self, _: &TenantId, _: &SubscriberKey) -> Option<SavedCursor> {
+        None
+    }
+
+    fn save_cursor(
+        &mut self,
+        _: &TenantId,
+        _: &SubscriberKey,
+        _: SavedCursor,
+    ) -> Result<(), SubmitError> {
+        Ok(())
+    }
+
+    fn begin_cursor(
+        &mut self,
+        _: &TenantId,
+        _: &SubscriberKey,
+        _: SavedCursor,
+    ) -> Result<(), SubmitError> {
+        Ok(())
+    }
+
+    fn save_note(&mut self, _: &TenantId, _: Note, _: Option<u64>) -> Result<(), SubmitError> {
+        Ok(())
+    }
+
+    fn put_dead_letter(&mut self, _: &TenantId, _: DeadLetter) -> Result<(), SubmitError> {
+        Ok(())
+    }
+
+    fn remove_dead_letter(
+        &mut self,
+        _: &TenantId,
+        _: Offset,
+        _: &SubscriberKey,
+    ) -> Result<(), SubmitError> {
+        Ok(())
+    }
+
+    fn read(&mut self, _: &TenantId, asker: Asker, job: ReadJob) {
+        self.read.push((asker, job));
+    }
+}
+
+/// A packet as its recipient would read it.
+fn text(head: &str, suffix: &CursorSuffix, arguments: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut text = format!("{head}[").into_bytes();
+    arguments(&mut text);
+    if let CursorSuffix::At(epoch, offset) = suffix {
+        text.extend_from_slice(format!(",\"{epoch}-{}\"", offset.get()).as_bytes());
+    }
+    text.push(b']');
+    String::from_utf8(text).unwrap()
+}
+
+/// Believes no token.
+struct Strict;
+
+impl Authenticate for Strict {
+    fn principal(&self, _: &str, _: u64) -> Result<Principal, Refusal> {
+        Err(Refusal::new(ErrorCode::TokenMissing, "tests renew no token"))
+    }
+}
+
+/// What a tenant of a test works with.
+pub(crate) fn settings() -> Settings {
+    let session_key = SessionKey::new(&[1; 32]);
+    Settings {
+        policies: Arc::new(Policies::default()),
+        limits: TenantLimits::default(),
+        retry: RetryPolicy::default(),
+        recovery: RecoveryConfig::default(),
+        page: PageLimits::within(2, 2),
+        emission_key: session_key.emission_key(),
+        session_key,
+        authenticator: Arc::new(Strict),
+        counters: Arc::new(Counters::default()),
+    }
+}
+
+/// An entry for nobody.
+pub(crate) fn log_entry(offset: Offset) -> LogEntry {
+    LogEntry {
+        offset,
+        id: Uuid::from_u128(offset.get().into()),
+        event: EventType::OrderCreated.into(),
+        durability: Durability::Durable,
+        priority: Priority::High,
+        at_ms: 0,
+        expires_at_ms: None,
+        audience: LoggedAudience {
+            applications: ApplicationSet::EMPTY,
+            rooms: Vec::new(),
+            only: ApplicationSet::ALL,
+            read: None,
+        },
+        entity: None,
+        compacts: false,
+        creates_order: None,
+        fingerprint: None,
+        message: Vec::new().into(),
+        attachments: Vec::new(),
+    }
+}
+
+/// Somebody of an application who may come in.
+pub(crate) fn admission(
+    user: &str,
+    application: ApplicationType,
+    permissions: PermissionSet,
+) -> Admission {
+    let principal = Principal::from_verified_token(VerifiedClaims {
+        tenant: TenantId::parse("t1").unwrap(),
+        user: UserId::parse(user).unwrap(),
+        role: UserRole::Admin,
+        applications: ApplicationSet::of(&[application]),
+        permissions,
+        device: None,
+        token_id: None,
+        expires_at_s: u64::MAX,
+    });
+    let about = ClientAbout {
+        address: SocketAddr::from(([127, 0, 0, 1], 1)),
+        user_agent: None,
+        version: None,
+        features: Box::default(),
+    };
+    Admission {
+        principal,
+        application: Some(application),
+        device: None,
+        about,
+        resume: None,
+        is_expired: false,
+        owns: None,
+    }
+}

@@ -1,0 +1,475 @@
+//! What can be resumed: sessions with the rooms that they were in, and who waits to hear that a room is kept.
+
+mod kept_sessions;
+mod rows;
+
+use ahash::AHashMap;
+use foodtrack_contract::{Offset, Source};
+use foodtrack_tenant_log::{LoggedRoom, Note, SubscriberKey};
+use foodtrack_wire::Sid;
+
+use crate::connection_slot::ConnectionSlot;
+use crate::intake::EmissionKey;
+
+use kept_sessions::{KeptSessions, SessionRooms};
+use rows::SavedSession;
+
+/// How long after it was connected last a session can come back.
+pub(crate) const SESSION_AGE_HOURS_MAX: u64 = 48;
+/// How long a row says something. Six hours more than the session may be away, in which it is written anew if the session
+/// is connected, and two in which it is found that it must be.
+pub(crate) const KEPT_HOURS: u64 = SESSION_AGE_HOURS_MAX + RENEWED_HOURS + 2;
+/// How often the rows of a session that is connected are written anew.
+pub(crate) const RENEWED_HOURS: u64 = 6;
+const HOUR_MS: u64 = 3_600_000;
+
+/// One tenant's sessions. What it changes it says as rows, for who writes them.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    kept: KeptSessions,
+    /// Who waits for a row to be on disk, by its ticket.
+    waiting: AHashMap<u64, RoomReply>,
+    last_ticket: u64,
+}
+
+/// What is told once a row is on disk.
+#[derive(Debug)]
+pub(crate) struct RoomReply {
+    pub(crate) to: ConnectionSlot,
+    /// Its session.
+    pub(crate) sid: Sid,
+    pub(crate) change: RoomChange,
+    pub(crate) event: &'static str,
+    pub(crate) answer: String,
+    pub(crate) ack_id: Option<u64>,
+}
+
+/// What the answer to a control event says of a room, where it changes what is kept.
+#[derive(Debug)]
+pub(crate) enum RoomChange {
+    Nothing,
+    /// It was joined at once, and is left again if that is not kept.
+    Joined(LoggedRoom),
+    /// It is left once that is kept: who was told that it has left is not in it again after a restart.
+    Leaving(LoggedRoom),
+}
+
+/// What is known of a connection's session without a look at what is kept of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionFacts {
+    pub(crate) sid: Sid,
+    /// Whose it is, as [`owner`] says it.
+    pub(crate) owner: u64,
+    /// When it began, in hours since the Unix epoch.
+    pub(crate) began_hours: u32,
+    /// Believed time.
+    pub(crate) now_ms: u64,
+}
+
+/// Whose sessions a connection's are, as a hash that is the same after a restart.
+pub(crate) fn owner(key: &EmissionKey, user: &str) -> u64 {
+    key.sender(user, None, Source::System)
+}
+
+/// Hours since the Unix epoch.
+pub(crate) fn hours(unix_ms: u64) -> u32 {
+    u32::try_from(unix_ms / HOUR_MS).unwrap_or(u32::MAX)
+}
+
+/// When what is written now expires.
+fn expires_at_ms(now_ms: u64) -> u64 {
+    now_ms + KEPT_HOURS * HOUR_MS
+}
+
+/// Until when a session that has no rows is known to have been in no rooms.
+fn expires_without_rows(began_hours: u32) -> u64 {
+    (u64::from(began_hours) + KEPT_HOURS) * HOUR_MS
+}
+
+impl SessionFacts {
+    fn session(self) -> SessionRooms {
+        SessionRooms::new(self.owner, self.began_hours, expires_at_ms(self.now_ms))
+    }
+}
+
+impl Sessions {
+    /// Takes up what a store kept.
+    pub(crate) fn restore(&mut self, notes: &[Note]) {
+        self.kept = KeptSessions::default();
+        self.waiting.clear();
+        let mut devices = Vec::new();
+        for (saved, expires_at_ms) in rows::read(notes) {
+            match saved {
+                SavedSession::Device { device, sid } => devices.push((device, sid)),
+                SavedSession::Forgotten(forgotten) => _ = self.kept.note_forgotten(forgotten),
+                SavedSession::Session { sid, owner, began_hours, rooms, left, from } => {
+                    self.kept.change(
+                        sid,
+                        || SessionRooms::new(owner, began_hours, expires_at_ms),
+                        |session| {
+                            session.is_over = left;
+                            session.from = from;
+                            rooms.iter().for_each(|room| session.join(room));
+                            session.expires_at_ms = session.expires_at_ms.min(expires_at_ms);
+                        },
+                    );
+                }
+                SavedSession::Room { sid, owner, began_hours, room } => {
+                    self.kept.change(
+                        sid,
+                        || SessionRooms::new(owner, began_hours, expires_at_ms),
+                        |session| {
+                            session.join(room);
+                            session.expires_at_ms = session.expires_at_ms.min(expires_at_ms);
+                        },
+                    );
+                }
+            }
+        }
+        // Those that left have no rooms, in whatever order their rows came.
+        for (device, sid) in devices {
+            self.kept.change_kept(&sid, |session| session.device = Some(device));
+        }
+    }
+
+    /// The rooms of a session that comes back, beyond those of the start; `None` where they are not known, or it is over.
+    /// `here` are those of its connection, if that is still here.
+    pub(crate) fn rooms_to_resume(
+        &self,
+        sid: &Sid,
+        owner: u64,
+        began_hours: u32,
+        now_ms: u64,
+        here: impl FnOnce() -> Option<Vec<LoggedRoom>>,
+    ) -> Option<Vec<LoggedRoom>> {
+        if let Some(kept) = self.kept.get(sid) {
+            return (!kept.is_over).then(|| kept.rooms());
+        }
+        here().or_else(|| {
+            let is_young = expires_without_rows(began_hours) > now_ms;
+            (is_young && self.kept.knows_of_none(owner, began_hours)).then(Vec::new)
+        })
+    }
+
+    /// Rooms that are kept of a session.
+    pub(crate) fn rooms_of(&self, sid: &Sid) -> Vec<LoggedRoom> {
+        self.kept.get(sid).map(SessionRooms::rooms).unwrap_or_default()
+    }
+
+    /// The rooms that a device had last.
+    pub(crate) fn last_rooms_of(&self, device: &SubscriberKey) -> Vec<LoggedRoom> {
+        self.kept.last_of(device).map(SessionRooms::rooms).unwrap_or_default()
+    }
+
+    /// Where a session was sent from what it had missed, if that is before it began.
+    pub(crate) fn resumed_from(&self, sid: &Sid) -> Option<Offset> {
+        self.kept.get(sid)?.from
+    }
+
+    /// Whether the rooms that a session is in may not be on disk: it asked for one before, and was not told yet, or never
+    /// will be.
+    pub(crate) fn is_unkept(&self, sid: &Sid) -> bool {
+        self.kept.get(sid).is_some_and(|rooms| rooms.ticket.is_some())
+    }
+
+    pub(crate) fn next_ticket(&mut self) -> u64 {
+        self.last_ticket += 1;
+        self.last_ticket
+    }
+
+    /// Notes that a session has joined a room, on a device where it has one. Returns the rows that say so: the last one is
+    /// the room's own, and to be written with this ticket.
+    pub(crate) fn join(
+        &mut self,
+        facts: SessionFacts,
+        room: &LoggedRoom,
+        device: Option<SubscriberKey>,
+        ticket: Option<u64>,
+    ) -> (Option<Note>, Note) {
+        let (sid, text) = (facts.sid, room.to_text());
+        let mut is_news = false;
+        let session = self.kept.change(
+            sid,
+            || facts.session(),
+            |session| {
+                session.join(&text);
+                session.ticket = ticket;
+                is_news = device.is_some() && session.device != device;
+                session.device.clone_from(&device);
+            },
+        );
+        let expires_at_ms = expires_at_ms(facts.now_ms);
+        let row = rows::room(&sid, &text, session, expires_at_ms);
+        let device = device.filter(|_| is_news);
+        (device.map(|device| rows::device(&device, Some(&sid), expires_at_ms)), row)
+    }
+
+    /// Notes that a session has left a room. Returns the row that says so, if anything is kept.
+    pub(crate) fn leave(&mut self, facts: SessionFacts, room: &LoggedRoom) -> Option<Note> {
+        let (sid, text) = (facts.sid, room.to_text());
+        let session = self.kept.change_kept(&sid, |session| {
+            session.leave(&text);
+            session.ticket = None;
+        })?;
+        let renewed_ms = facts.now_ms + (KEPT_HOURS - RENEWED_HOURS) * HOUR_MS;
+        // Its private id says the same, as long as it is young.
+        if session.names().is_empty()
+            && session.from.is_none()
+            && expires_without_rows(facts.began_hours) >= renewed_ms
+        {
+            self.kept.remove(&sid);
+        }
+        Some(rows::no_room(&sid, &text))
+    }
+
+    /// Notes that a session leaves a room once the row that is returned, to be written with this ticket, is on disk. `None`
+    /// where nothing is kept of its being there: then it leaves at once.
+    pub(crate) fn start_leaving(
+        &mut self,
+        sid: &Sid,
+        room: &LoggedRoom,
+        ticket: u64,
+    ) -> Option<Note> {
+        let text = room.to_text();
+        let mut is_kept = false;
+        self.kept.change_kept(sid, |session| {
+            is_kept = session.start_leaving(&text, ticket);
+            if is_kept {
+                session.ticket = Some(ticket);
+            }
+        });
+        is_kept.then(|| rows::no_room(sid, &text))
+    }
+
+    /// The row that says that a session leaves a room is on disk. Returns whether it has left it: it may have joined it again.
+    pub(crate) fn finish_leaving(&mut self, sid: &Sid, room: &LoggedRoom, ticket: u64) -> bool {
+        let mut has_left = false;
+        self.kept.change_kept(sid, |session| {
+            has_left = session.finish_leaving(&room.to_text(), ticket);
+        });
+        has_left
+    }
+
+    /// The row that says that a session leaves a room was not kept: it stays.
+    pub(crate) fn cancel_leaving(&mut self, sid: &Sid, room: &LoggedRoom, ticket: u64) {
+        self.kept.change_kept(sid, |session| session.cancel_leaving(&room.to_text(), ticket));
+    }
+
+    /// Notes that a session gets what its subscriber had missed, from before the session began. Returns the row that says so.
+    pub(crate) fn resume_from(&mut self, facts: SessionFacts, from: Offset) -> Note {
+        let session = self.kept.change(
+            facts.sid,
+            || facts.session(),
+            |session| session.from = Some(session.from.map_or(from, |other| other.min(from))),
+        );
+        rows::session(&facts.sid, session, expires_at_ms(facts.now_ms))
+    }
+
+    /// A client left on purpose: its session does not come back, and with it its rooms. Returns the rows that say so.
+    pub(crate) fn end(&mut self, facts: SessionFacts) -> Vec<Note> {
+        let sid = facts.sid;
+        let mut rows = Vec::new();
+        if let Some(session) = self.kept.remove(&sid) {
+            rows.extend(session.names().iter().map(|room| rows::no_room(&sid, room)));
+            rows.extend(session.device.as_ref().map(|device| rows::device(device, None, 0)));
+        }
+        let mut over = facts.session();
+        over.is_over = true;
+        rows.push(rows::session(&sid, &over, expires_at_ms(facts.now_ms)));
+        self.kept.put(sid, over);
+        rows
+    }
+
+    /// Whether the rows of a session would last less than so many hours, and it is not over.
+    pub(crate) fn is_due(&self, facts: SessionFacts, left_hours: u64) -> bool {
+        let kept = self.kept.get(&facts.sid);
+        let ends_ms = kept.map_or(expires_without_rows(facts.began_hours), |it| it.expires_at_ms);
+        !kept.is_some_and(|it| it.is_over) && ends_ms < facts.now_ms + left_hours * HOUR_MS
+    }
+
+    /// Keeps a session that is in these rooms for longer. Returns its rows.
+    pub(crate) fn renew(&mut self, facts: SessionFacts, rooms: Vec<Box<str>>) -> Vec<Note> {
+        let (sid, expires_at_ms) = (facts.sid, expires_at_ms(facts.now_ms));
+        let session = self.kept.change(
+            sid,
+            || facts.session(),
+            |session| {
+                session.set_rooms(rooms);
+                session.expires_at_ms = expires_at_ms;
+            },
+        );
+        let rooms = session.names().iter();
+        let rooms = rooms.map(|room| rows::room(&sid, room, session, expires_at_ms));
+        let device = session.device.as_ref();
+        let device = device.map(|device| rows::device(device, Some(&sid), expires_at_ms));
+        rooms.chain(device).chain([rows::session(&sid, session, expires_at_ms)]).collect()
+    }
+
+    /// Forgets the oldest where a user or the tenant has too many. Returns how many, and the rows that say so.
+    pub(crate) fn shrink(&mut self, owner: u64, now_ms: u64) -> (u64, Vec<Note>) {
+        let (mut count, mut rows) = (0, Vec::new());
+        for (sid, session) in self.kept.shrink(owner) {
+            count += 1;
+            // What is forgotten is said before it is: a crash between the two must not claim anything.
+            let forgotten = self.kept.forget(&session);
+            rows.extend(forgotten.map(|it| rows::forgotten(it, expires_at_ms(now_ms))));
+            rows.extend(rows::no_session(&sid, &session));
+            rows.extend(session.device.as_ref().map(|device| rows::device(device, None, 0)));
+        }
+        (count, rows)
+    }
+
+    /// Lets go of sessions that cannot come back any more.
+    pub(crate) fn expire(&mut self, now_ms: u64, is_here: impl Fn(&Sid) -> bool) {
+        let oldest_hours = hours(now_ms.saturating_sub(KEPT_HOURS * HOUR_MS));
+        self.kept.expire(now_ms, oldest_hours, is_here);
+    }
+
+    /// Has somebody told when the row with this ticket is on disk.
+    pub(crate) fn wait(&mut self, ticket: u64, reply: RoomReply) {
+        self.waiting.insert(ticket, reply);
+    }
+
+    /// A row is on disk. Returns who waits for that.
+    pub(crate) fn saved(&mut self, ticket: u64) -> Option<RoomReply> {
+        let reply = self.waiting.remove(&ticket)?;
+        if self.kept.get(&reply.sid).is_some_and(|it| it.ticket == Some(ticket)) {
+            self.kept.set_ticket(&reply.sid, None);
+        }
+        Some(reply)
+    }
+
+    /// A row was not kept. Returns who waits for it.
+    pub(crate) fn not_saved(&mut self, ticket: u64) -> Option<RoomReply> {
+        self.waiting.remove(&ticket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::connection_slot::ConnectionSlot;
+    use foodtrack_contract::RoomName;
+
+    use super::*;
+
+    const NOW_MS: u64 = 1_000 * HOUR_MS;
+
+    fn sid(n: u32) -> Sid {
+        Sid::parse(&format!("{n:0>20}")).unwrap()
+    }
+
+    fn facts(n: u32) -> SessionFacts {
+        SessionFacts { sid: sid(n), owner: 7, began_hours: hours(NOW_MS), now_ms: NOW_MS }
+    }
+
+    fn order(id: &str) -> LoggedRoom {
+        RoomName::Order(id).into()
+    }
+
+    /// The sessions after a restart that finds these rows, of which later ones take the place of earlier ones.
+    fn restarted(rows: &[Note]) -> Sessions {
+        let mut kept: Vec<Note> = Vec::new();
+        for row in rows {
+            kept.retain(|other| other.key != row.key);
+            kept.extend(row.value.is_some().then(|| row.clone()));
+        }
+        let mut sessions = Sessions::default();
+        sessions.restore(&kept);
+        sessions
+    }
+
+    fn rooms(sessions: &Sessions, n: u32) -> Option<Vec<LoggedRoom>> {
+        sessions.rooms_to_resume(&sid(n), 7, hours(NOW_MS), NOW_MS, || None)
+    }
+
+    #[test]
+    fn a_session_comes_back_to_its_rooms_also_after_a_restart() {
+        let mut sessions = Sessions::default();
+        let device = SubscriberKey::new("ada:kitchen_app:t1").unwrap();
+        let mut rows = Vec::new();
+        for room in ["1", "2"] {
+            let (device, row) = sessions.join(facts(1), &order(room), Some(device.clone()), None);
+            rows.extend(device.into_iter().chain([row]));
+        }
+        rows.extend(sessions.leave(facts(1), &order("1")));
+        rows.push(sessions.resume_from(facts(1), Offset::new(9).unwrap()));
+        for sessions in [&sessions, &restarted(&rows)] {
+            assert_eq!(rooms(sessions, 1), Some(vec![order("2")]));
+            assert_eq!(sessions.last_rooms_of(&device), [order("2")]);
+            assert_eq!(sessions.resumed_from(&sid(1)), Offset::new(9));
+        }
+        let rows = sessions.renew(facts(1), vec![order("3").to_text().into()]);
+        assert_eq!(rooms(&restarted(&rows), 1), Some(vec![order("3")]));
+    }
+
+    #[test]
+    fn a_session_that_ended_or_was_forgotten_does_not_come_back_also_after_a_restart() {
+        let mut sessions = Sessions::default();
+        let (_, joined) = sessions.join(facts(1), &order("1"), None, None);
+        let ended: Vec<Note> = [joined].into_iter().chain(sessions.end(facts(1))).collect();
+        assert_eq!(rooms(&sessions, 1), None);
+        assert_eq!(rooms(&restarted(&ended), 1), None);
+        assert_eq!(rooms(&sessions, 2), Some(Vec::new()), "a young one was in no rooms");
+        let mut forgotten = Vec::new();
+        for n in 0..=u32::try_from(kept_sessions::SESSIONS_PER_USER_MAX).unwrap() {
+            let (_, row) = sessions.join(facts(100 + n), &order("1"), None, None);
+            forgotten.push(row);
+            forgotten.extend(sessions.shrink(7, NOW_MS).1);
+        }
+        for sessions in [&sessions, &restarted(&forgotten)] {
+            assert_eq!(rooms(sessions, 100), None);
+            assert_eq!(rooms(sessions, 101), Some(vec![order("1")]));
+        }
+    }
+
+    #[test]
+    fn a_room_is_kept_when_its_row_is_on_disk_and_who_waits_for_it_is_told_once() {
+        let mut sessions = Sessions::default();
+        let ticket = sessions.next_ticket();
+        sessions.join(facts(1), &order("1"), None, Some(ticket));
+        let to = ConnectionSlot::new(1, 0);
+        let (event, answer) = ("subscribed", String::new());
+        let change = RoomChange::Nothing;
+        sessions.wait(ticket, RoomReply { to, sid: sid(1), change, event, answer, ack_id: None });
+        assert!(sessions.is_unkept(&sid(1)));
+        assert!(sessions.saved(ticket).is_some() && !sessions.is_unkept(&sid(1)));
+        assert!(sessions.saved(ticket).is_none() && sessions.not_saved(ticket).is_none());
+    }
+
+    #[test]
+    fn a_room_is_left_when_that_is_on_disk_unless_it_was_joined_again_meanwhile() {
+        let mut sessions = Sessions::default();
+        let (sid, room) = (sid(1), order("1"));
+        assert!(sessions.start_leaving(&sid, &room, 1).is_none(), "nothing is kept of it");
+        sessions.join(facts(1), &room, None, None);
+        assert!(sessions.start_leaving(&sid, &room, 2).is_some());
+        assert_eq!(rooms(&sessions, 1), Some(vec![order("1")]), "it is not on disk yet");
+        sessions.cancel_leaving(&sid, &room, 2);
+        assert!(!sessions.finish_leaving(&sid, &room, 2));
+        // Asked twice, it is left with the first row, or with the second where the first was not kept.
+        sessions.start_leaving(&sid, &room, 3);
+        sessions.start_leaving(&sid, &room, 4);
+        sessions.cancel_leaving(&sid, &room, 3);
+        sessions.join(facts(1), &order("2"), None, None);
+        assert!(sessions.finish_leaving(&sid, &room, 4));
+        assert_eq!(rooms(&sessions, 1), Some(vec![order("2")]));
+        sessions.join(facts(1), &room, None, None);
+        sessions.start_leaving(&sid, &room, 5);
+        sessions.join(facts(1), &room, None, Some(6));
+        sessions.start_leaving(&sid, &room, 7);
+        assert!(!sessions.finish_leaving(&sid, &room, 5), "it was joined after that");
+        assert!(sessions.finish_leaving(&sid, &room, 7));
+    }
+
+    #[test]
+    fn rows_are_due_before_they_expire_unless_their_session_is_over() {
+        let mut sessions = Sessions::default();
+        let later = |hours: u64| SessionFacts { now_ms: NOW_MS + hours * HOUR_MS, ..facts(1) };
+        let left = KEPT_HOURS - RENEWED_HOURS;
+        assert!(!sessions.is_due(later(5), left) && sessions.is_due(later(7), left));
+        sessions.renew(later(7), Vec::new());
+        assert!(!sessions.is_due(later(12), left) && sessions.is_due(later(14), left));
+        sessions.end(later(14));
+        assert!(!sessions.is_due(later(100), left));
+    }
+}

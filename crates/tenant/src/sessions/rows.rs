@@ -1,0 +1,127 @@
+//! How sessions are written down: one small row for each room that one has joined, and one each for what else is known.
+
+use foodtrack_contract::Offset;
+use foodtrack_tenant_log::{Note, NoteKind, SubscriberKey};
+use foodtrack_wire::Sid;
+use serde::{Deserialize, Serialize};
+
+use super::kept_sessions::{Forgotten, SessionRooms};
+
+/// What the key of a device's last session begins with; no session's id does.
+const DEVICE: &str = "~";
+/// What the key of forgotten rooms begins with; no session's id does.
+const FORGOTTEN: &str = "!";
+const SID_CHARACTERS: usize = 20;
+
+/// The row of a session, beside those of its rooms.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct SessionRow {
+    /// As servers before wrote all of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rooms: Vec<Box<str>>,
+    left: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<u64>,
+    owner: u64,
+    began: u32,
+}
+
+fn note(key: String, value: Option<String>, expires_at_ms: u64) -> Note {
+    let value = value.map(Box::from);
+    Note { kind: NoteKind::Session, key: key.into(), value, expires_at_ms: Some(expires_at_ms) }
+}
+
+/// A session has joined a room.
+pub(super) fn room(sid: &Sid, room: &str, session: &SessionRooms, expires_at_ms: u64) -> Note {
+    let value = format!("{:016x}{:06x}", session.owner, session.began_hours);
+    note(format!("{}{room}", sid.as_str()), Some(value), expires_at_ms)
+}
+
+/// A session is not in a room any more.
+pub(super) fn no_room(sid: &Sid, room: &str) -> Note {
+    note(format!("{}{room}", sid.as_str()), None, 0)
+}
+
+/// What is known of a session besides its rooms.
+pub(super) fn session(sid: &Sid, session: &SessionRooms, expires_at_ms: u64) -> Note {
+    let row = SessionRow {
+        rooms: Vec::new(),
+        left: session.is_over,
+        from: session.from.map(Offset::get),
+        owner: session.owner,
+        began: session.began_hours,
+    };
+    note(sid.as_str().into(), serde_json::to_string(&row).ok(), expires_at_ms)
+}
+
+/// A session is forgotten.
+pub(super) fn no_session(sid: &Sid, session: &SessionRooms) -> Vec<Note> {
+    let rooms = session.names().iter().map(|room| no_room(sid, room));
+    rooms.chain([note(sid.as_str().into(), None, 0)]).collect()
+}
+
+/// The session that a device had last, or that it is forgotten.
+pub(super) fn device(device: &SubscriberKey, sid: Option<&Sid>, expires_at_ms: u64) -> Note {
+    let value = sid.map(|sid| sid.as_str().to_owned());
+    note(format!("{DEVICE}{}", device.as_str()), value, expires_at_ms)
+}
+
+/// Whose rooms were forgotten.
+pub(super) fn forgotten(forgotten: Forgotten, expires_at_ms: u64) -> Note {
+    let owner = forgotten.owner.map(|owner| format!("{owner:016x}")).unwrap_or_default();
+    note(format!("{FORGOTTEN}{owner}"), Some(forgotten.hours.to_string()), expires_at_ms)
+}
+
+/// What a row says.
+pub(super) enum SavedSession<'n> {
+    Device {
+        device: SubscriberKey,
+        sid: Sid,
+    },
+    Forgotten(Forgotten),
+    Session {
+        sid: Sid,
+        owner: u64,
+        began_hours: u32,
+        rooms: Vec<Box<str>>,
+        left: bool,
+        from: Option<Offset>,
+    },
+    Room {
+        sid: Sid,
+        owner: u64,
+        began_hours: u32,
+        room: &'n str,
+    },
+}
+
+/// Reads the rows of sessions among these, each with when it expires.
+pub(super) fn read(notes: &[Note]) -> impl Iterator<Item = (SavedSession<'_>, u64)> {
+    let rows = notes.iter().filter(|note| note.kind == NoteKind::Session);
+    rows.filter_map(|note| {
+        Some((read_one(&note.key, note.value.as_deref()?)?, note.expires_at_ms?))
+    })
+}
+
+fn read_one<'n>(key: &'n str, value: &str) -> Option<SavedSession<'n>> {
+    if let Some(device) = key.strip_prefix(DEVICE) {
+        let (device, sid) = (SubscriberKey::new(device)?, Sid::parse(value)?);
+        return Some(SavedSession::Device { device, sid });
+    }
+    if let Some(owner) = key.strip_prefix(FORGOTTEN) {
+        let owner = u64::from_str_radix(owner, 16).ok();
+        return Some(SavedSession::Forgotten(Forgotten { owner, hours: value.parse().ok()? }));
+    }
+    let (sid, room) = key.split_at_checked(SID_CHARACTERS)?;
+    let sid = Sid::parse(sid)?;
+    if room.is_empty() {
+        let SessionRow { rooms, left, from, owner, began } = serde_json::from_str(value).ok()?;
+        let from = from.and_then(Offset::new);
+        return Some(SavedSession::Session { sid, owner, began_hours: began, rooms, left, from });
+    }
+    let (owner, began) = value.split_at_checked(16)?;
+    let owner = u64::from_str_radix(owner, 16).unwrap_or(0);
+    let began_hours = u32::from_str_radix(began, 16).unwrap_or(0);
+    Some(SavedSession::Room { sid, owner, began_hours, room })
+}

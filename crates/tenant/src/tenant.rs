@@ -1,0 +1,366 @@
+//! One tenant's actor: what it owns. Holding a tenant gives no way to name another's connections.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use ahash::AHashMap;
+use foodtrack_contract::{
+    ApplicationType, DeviceId, ErrorCode, EventType, Message, Priority, Refusal, Source, TenantId,
+};
+use uuid::Uuid;
+
+use crate::admission::Admission;
+use crate::connecting::Entering;
+use crate::connection_slot::ConnectionSlot;
+use crate::cursor_suffix::CursorSuffix;
+use crate::effects::Effects;
+use crate::intake::Intake;
+use crate::ledger::Ledger;
+use crate::members::{Connection, Members, Room};
+use crate::model::{
+    ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, Page, page_limit,
+};
+use crate::now::rfc3339;
+use crate::owner_lookups::OwnerLookups;
+use crate::reliability::{Due, Reliability};
+use crate::request::{Request, RequestId};
+use crate::sessions::Sessions;
+use crate::settings::TenantLimits;
+use crate::turn::Turn;
+
+/// One in so many of a tenant's connections is for others than customers, of whom anybody can be one.
+const STAFF_SHARE: usize = 10;
+
+/// One tenant: who is here, what was accepted and delivered, and what waits. See [`Tenant::handle`].
+pub struct Tenant {
+    pub(crate) id: TenantId,
+    pub(crate) members: Members,
+    pub(crate) intake: Intake,
+    pub(crate) lookups: OwnerLookups,
+    pub(crate) ledger: Ledger,
+    pub(crate) sessions: Sessions,
+    pub(crate) reliability: Reliability,
+    /// Clients whose CONNECT is being answered, by their places.
+    pub(crate) entering: AHashMap<u32, Entering>,
+    /// Requests that wait for the log to be opened.
+    pub(crate) requests: Vec<(RequestId, Request)>,
+    /// Deliveries of this turn, so that a busy tenant's turn is bounded.
+    pub(crate) turn_deliveries: usize,
+    pub(crate) turn: u64,
+    /// Event types of which a line was written that they cannot be sent to everybody.
+    pub(crate) told_unsayable: BTreeSet<Box<str>>,
+    /// Counts whatever needs a number of its own.
+    serial: u32,
+}
+
+/// So many numbers a tenant that broke may have given out since they were counted last.
+const SERIALS_AHEAD: u32 = 1 << 16;
+
+impl Tenant {
+    /// A tenant whose log nobody has opened yet.
+    pub fn new(id: TenantId) -> Self {
+        Self {
+            id,
+            members: Members::default(),
+            intake: Intake::default(),
+            lookups: OwnerLookups::default(),
+            ledger: Ledger::default(),
+            sessions: Sessions::default(),
+            reliability: Reliability::default(),
+            entering: AHashMap::new(),
+            requests: Vec::new(),
+            turn_deliveries: 0,
+            turn: 0,
+            told_unsayable: BTreeSet::new(),
+            serial: 0,
+        }
+    }
+
+    /// The same tenant with nothing in memory, to take this one's place after a panic: what is still on its way to this one
+    /// finds nobody there.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        Self { serial: self.serial.wrapping_add(SERIALS_AHEAD), ..Self::new(self.id.clone()) }
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &TenantId {
+        &self.id
+    }
+
+    /// Whether clients can come in: the log is open, or is known to be away, and the tenant goes on without it.
+    pub fn takes_clients(&self) -> bool {
+        self.ledger.is_open() || self.is_log_away()
+    }
+
+    /// Whether the store said that it has no log for the tenant now.
+    pub fn is_log_away(&self) -> bool {
+        self.ledger.away().is_some()
+    }
+
+    /// Whether something is left that did not fit into the turn: see [`Input::GoOn`](crate::Input::GoOn).
+    pub fn has_more(&self) -> bool {
+        self.ledger.has_left_over() || self.lookups.has_ready()
+    }
+
+    /// The message at work, if its sender named it: for who looks into a panic.
+    pub fn message_at_work(&self) -> Option<Uuid> {
+        self.intake.at_work()
+    }
+
+    /// Whether somebody waits for the disk.
+    pub fn owes_answers(&self) -> bool {
+        self.ledger.owes_answers() || !self.lookups.is_empty() || !self.requests.is_empty()
+    }
+
+    /// When the tenant has something to do by itself, on the clock of [`Now::monotonic_ms`](crate::Now::monotonic_ms).
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        self.reliability.next_due_ms().into_iter().chain(self.ledger.ask_at_ms()).min()
+    }
+
+    /// How many connections there are; `is_polling` says which of them poll.
+    pub fn counts(&self, is_polling: impl Fn(ConnectionSlot) -> bool) -> ConnectionCounts {
+        ConnectionCounts {
+            total: self.members.len(),
+            users: self.members.users(),
+            tenants: usize::from(!self.members.is_empty()),
+            by_application: self.members.by_application(),
+            polling: self.members.iter().filter(|(_, it)| is_polling(it.slot)).count(),
+        }
+    }
+
+    /// The connection in a slot, if it is still the same.
+    pub(crate) fn present(&self, slot: ConnectionSlot) -> Option<&Connection> {
+        self.members.get(slot.place()).filter(|connection| connection.slot == slot)
+    }
+
+    pub(crate) fn next_serial(&mut self) -> u32 {
+        self.serial = self.serial.wrapping_add(1);
+        self.serial
+    }
+
+    /// A number for jitter: spread well, and no secret.
+    pub(crate) fn chance(&mut self) -> u64 {
+        u64::from(self.next_serial()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
+    }
+
+    /// Whether a client may come in besides those that are here.
+    pub(crate) fn check_room_for(
+        &self,
+        admission: &Admission,
+        limits: &TenantLimits,
+    ) -> Result<(), Refusal> {
+        let principal = &admission.principal;
+        let over = |limit: usize, count: usize| limit != 0 && count >= limit;
+        // Not the members of the user's room: the dashboard may follow a customer.
+        let of_user = self.members.of_user(principal.user());
+        let is_customer = admission.application == Some(ApplicationType::ClientApp);
+        let customers = self.members.of_application(ApplicationType::ClientApp);
+        let of_customers = limits.connections_max - limits.connections_max / STAFF_SHARE;
+        let what = if over(limits.connections_max, self.members.len()) {
+            "tenant"
+        } else if is_customer && over(of_customers, customers) {
+            "customers' part of the tenant"
+        } else if over(limits.connections_per_user_max, of_user) {
+            "user"
+        } else {
+            return Ok(());
+        };
+        let message = format!("the {what} has as many connections as it may have");
+        Err(Refusal::new(ErrorCode::TooManyConnections, message).retry_after_ms(5_000))
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_deadline(&mut self, turn: &mut Turn<'_, impl Effects>) {
+        let now_ms = turn.now.monotonic_ms;
+        while let Some(due) = self.reliability.take_due(now_ms) {
+            match due {
+                Due::Retry(retry) => self.retry(turn, retry),
+                Due::Watch(watched) => self.look_at(turn, watched),
+            }
+        }
+        if self.ledger.ask_at_ms().is_some_and(|at_ms| at_ms <= now_ms) {
+            self.ask_for_log(turn);
+        }
+    }
+
+    /// Lets go of what has expired: sessions, and users who have gone.
+    pub(crate) fn sweep(&mut self, turn: &mut Turn<'_, impl Effects>, number: u32) {
+        self.renew_sessions(turn, number);
+        self.expire_sessions(turn.now.believed_ms);
+        self.forget_users(turn);
+    }
+
+    /// Greets a client that came in.
+    pub(crate) fn greet(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        is_recovered: bool,
+    ) {
+        let Some(connection) = self.members.get(place) else { return };
+        let payload = serde_json::json!({
+            "connectionId": connection.id.as_str(),
+            "tenantId": self.id.as_str(),
+            "userId": connection.principal.user().as_str(),
+            "role": connection.principal.role(),
+            "application": connection.application,
+            "connectedAt": rfc3339(connection.connected_ms),
+            "recovered": is_recovered,
+        });
+        self.tell(
+            turn,
+            connection.slot,
+            EventType::SystemConnectionEstablished,
+            &payload.to_string(),
+        );
+    }
+
+    /// Lets go of users who have gone and whose rates are as good as new.
+    pub(crate) fn forget_users(&mut self, turn: &Turn<'_, impl Effects>) {
+        let (messages, bytes) = (turn.limits.messages_per_user, turn.limits.bytes_per_user);
+        self.members.forget_users(messages, bytes, turn.now.monotonic_ms);
+    }
+
+    /// Sends an event of the server's own to one client.
+    pub(crate) fn tell(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        client: ConnectionSlot,
+        event: EventType,
+        payload: &str,
+    ) {
+        let suffix = self.cursor_suffix_for(client);
+        let timestamp = turn.now.text;
+        let message = Message {
+            id: turn.effects.new_message_id(),
+            event: event.as_str(),
+            tenant: &self.id,
+            timestamp,
+            source: Source::System,
+            target: None,
+            payload,
+            priority: Priority::High,
+            retry_count: 0,
+            encrypted: false,
+        };
+        turn.effects.emit(client, event.as_str(), &suffix, |out| message.write_json(out));
+    }
+
+    /// What ends an event to this client.
+    pub(crate) fn cursor_suffix_for(&self, client: ConnectionSlot) -> CursorSuffix {
+        match self.present(client).and_then(|connection| connection.replay.as_ref()) {
+            Some(replay) => replay.cursor().map_or(CursorSuffix::None, CursorSuffix::of),
+            None => self.cursor_suffix(),
+        }
+    }
+
+    /// Tells a client that something it sent was refused: in its acknowledgement, or as `system:error`.
+    pub(crate) fn refuse(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        client: ConnectionSlot,
+        ack_id: Option<u64>,
+        refusal: &Refusal,
+    ) {
+        turn.counters.events_refused.add(1);
+        turn.counters.refusals.add(refusal.code());
+        self.say_refused(turn, client, ack_id, refusal);
+    }
+
+    /// As [`Tenant::refuse`], of something that was counted already.
+    pub(crate) fn say_refused(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        client: ConnectionSlot,
+        ack_id: Option<u64>,
+        refusal: &Refusal,
+    ) {
+        match refusal.code() {
+            ErrorCode::TenantMismatch => turn.counters.tenant_mismatches.add(1),
+            ErrorCode::RateLimited | ErrorCode::TenantRateLimited => {
+                turn.counters.rate_limited.add(1);
+            }
+            _ => {}
+        }
+        match ack_id {
+            Some(id) => turn.effects.acknowledge(client, id, |out| {
+                out.extend_from_slice(b"{\"success\":false,\"error\":");
+                out.extend_from_slice(refusal.to_json().as_bytes());
+                out.push(b'}');
+            }),
+            None => self.tell(turn, client, EventType::SystemError, &refusal.to_json()),
+        }
+    }
+
+    pub(crate) fn list(
+        &self,
+        turn: &Turn<'_, impl Effects>,
+        filter: &ConnectionFilter,
+    ) -> Page<ConnectionInfo> {
+        let limit = page_limit(filter.limit);
+        let matches = |connection: &Connection| {
+            let device = connection.device.as_ref().map(DeviceId::as_str);
+            filter.user.as_ref().is_none_or(|user| user == connection.principal.user().as_str())
+                && filter.application.is_none_or(|it| Some(it) == connection.application)
+                && filter.device.as_ref().is_none_or(|it| Some(it.as_str()) == device)
+        };
+        let mut found = self.members.from(filter.cursor.unwrap_or(0));
+        let mut found = found.by_ref().filter(|(_, connection)| matches(connection));
+        let items =
+            found.by_ref().take(limit).map(|(_, connection)| self.info(turn, connection)).collect();
+        Page { items, next: found.next().map(|(place, _)| place) }
+    }
+
+    fn info(&self, turn: &Turn<'_, impl Effects>, connection: &Connection) -> ConnectionInfo {
+        let idle_ms = turn.now.monotonic_ms.saturating_sub(turn.effects.heard_ms(connection.slot));
+        let room = |room: &Room| room.name().of(&self.id).to_string();
+        ConnectionInfo {
+            id: connection.id.as_str().to_owned(),
+            user: connection.principal.user().as_str().to_owned(),
+            role: connection.principal.role(),
+            application: connection.application,
+            device: connection.device.as_ref().map(|device| device.as_str().to_owned()),
+            transport: if turn.effects.is_polling(connection.slot) {
+                "polling"
+            } else {
+                "websocket"
+            },
+            address: connection.about.address.to_string(),
+            user_agent: connection.user_agent.as_deref().map(str::to_owned),
+            version: connection.about.version.as_deref().map(str::to_owned),
+            features: connection.about.features.iter().map(|it| it.to_string()).collect(),
+            connected_at: rfc3339(connection.connected_ms),
+            last_heartbeat_at: rfc3339(turn.now.wall_ms.saturating_sub(idle_ms)),
+            rooms: self.members.rooms_of(connection).map(room).collect(),
+        }
+    }
+
+    /// Ends connections for good: they are told, and do not come back by themselves.
+    pub(crate) fn disconnect(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        target: &DisconnectTarget,
+    ) -> usize {
+        let matches = |connection: &Connection| match target {
+            DisconnectTarget::Connection(id) => connection.id.as_str() == id,
+            DisconnectTarget::User(user) => connection.principal.user().as_str() == user,
+            DisconnectTarget::Device(device) => {
+                connection.device.as_ref().is_some_and(|it| it.as_str() == device)
+            }
+            DisconnectTarget::Tenant => true,
+        };
+        let clients: Vec<ConnectionSlot> = self
+            .members
+            .iter()
+            .filter(|(_, connection)| matches(connection))
+            .map(|(_, connection)| connection.slot)
+            .collect();
+        for client in &clients {
+            turn.effects.disconnect(*client);
+        }
+        clients.len()
+    }
+}

@@ -1,0 +1,194 @@
+//! A tenant without a socket, a clock or a disk: what it does is written down.
+
+use foodtrack_contract::{ApplicationType, Epoch, Offset, PermissionSet, TenantId};
+use foodtrack_tenant_log::{Completion, Head, RefusedReason};
+use foodtrack_wire::Sid;
+
+use super::Tenant;
+use crate::connection_slot::ConnectionSlot;
+use crate::effects::Verdict;
+use crate::input::{Arrival, ClientEvent, Input};
+use crate::now::Now;
+use crate::request::{Answer, Request, RequestId};
+use crate::samples::{World, admission, settings};
+use crate::settings::Settings;
+
+/// What was sent: to the connection at which place, and what.
+type Sent = Vec<(u32, String)>;
+
+struct Test {
+    tenant: Tenant,
+    world: World,
+    settings: Settings,
+}
+
+impl Test {
+    /// A tenant whose log is open.
+    fn new() -> Self {
+        let mut test = Self::closed();
+        test.handle(Input::OpenLog);
+        test.open();
+        test
+    }
+
+    /// A tenant whose log nobody asked for.
+    fn closed() -> Self {
+        let tenant = Tenant::new(TenantId::parse("t1").unwrap());
+        Self { tenant, world: World::default(), settings: settings() }
+    }
+
+    fn open(&mut self) {
+        let head = Head {
+            epoch: Epoch::new(1),
+            next: Offset::new(1).unwrap(),
+            reserved_through: Offset::new(1_000).unwrap(),
+            recent: Vec::new(),
+            trimmed_through: Offset::ZERO,
+            orders: Vec::new(),
+            emissions: Vec::new(),
+            notes: Vec::new(),
+            tail: Vec::new(),
+        };
+        let tenant = self.tenant.id().clone();
+        self.handle(Input::Log(Completion::Opened { tenant, head }));
+    }
+
+    /// Has the tenant handle an input. Returns what it sent.
+    fn handle(&mut self, input: Input<'_>) -> Sent {
+        let now = Now {
+            monotonic_ms: 0,
+            steady_ms: 0,
+            wall_ms: 0,
+            believed_ms: 0,
+            text: "2026-11-23T12:00:00.000Z",
+            turn: 0,
+            has_others: false,
+        };
+        self.tenant.handle(now, &self.settings, input, &mut self.world);
+        std::mem::take(&mut self.world.sent)
+    }
+
+    /// Lets somebody of an application in, who is live from then on.
+    fn enter(&mut self, user: &str, application: ApplicationType) -> ConnectionSlot {
+        let number = self.world.verdicts.len();
+        let arrival = Arrival {
+            admission: admission(user, application, PermissionSet::ALL),
+            new_id: Sid::parse(&format!("{number:0>20}")).unwrap(),
+            user_agent: None,
+        };
+        self.handle(Input::Connect(Box::new(arrival)));
+        let Some(Verdict::Accepted { slot, .. }) = self.world.verdicts.last() else {
+            panic!("{:?}", self.world.verdicts);
+        };
+        *slot
+    }
+
+    fn publish(&mut self, from: ConnectionSlot, name: &str, argument: &str) -> Sent {
+        let data = format!("[\"{name}\",{argument}]").into();
+        let event = ClientEvent { id: Some(7), data, attachments: Vec::new().into() };
+        self.handle(Input::Event(from, event))
+    }
+
+    fn committed(&mut self, through: u64) -> Sent {
+        self.handle(Input::Log(Completion::Committed {
+            tenant: self.tenant.id().clone(),
+            through: Offset::new(through).unwrap(),
+            reserved_through: Offset::new(1_000).unwrap(),
+            is_awaited: true,
+        }))
+    }
+}
+
+const ORDER: &str = r#"{"orderId":"42"}"#;
+
+#[test]
+fn a_durable_event_is_delivered_when_the_log_has_it_and_then_its_sender_is_told() {
+    let mut test = Test::new();
+    let owner = test.enter("olga", ApplicationType::TenantDashboard);
+    let chef = test.enter("chef", ApplicationType::KitchenApp);
+    assert_eq!(test.publish(owner, "order:created", ORDER), []);
+    assert_eq!(test.world.submitted, [1]);
+    let sent = test.committed(1);
+    let (reply, delivered) = sent.split_last().unwrap();
+    assert!(reply.0 == owner.place() && reply.1.starts_with("37[{\"success\":true"), "{sent:?}");
+    assert!(delivered.iter().any(|(to, _)| *to == chef.place()), "{sent:?}");
+    for (_, text) in delivered {
+        assert!(text.starts_with("2[\"order:created\",{") && text.ends_with(",\"1-1\"]"), "{text}");
+    }
+    assert_eq!(test.world.frames.len(), 1, "it was encoded once");
+}
+
+#[test]
+fn what_the_store_did_not_keep_is_delivered_to_nobody_and_its_sender_hears_why() {
+    let mut test = Test::new();
+    let owner = test.enter("olga", ApplicationType::TenantDashboard);
+    test.enter("chef", ApplicationType::KitchenApp);
+    test.publish(owner, "order:created", ORDER);
+    let (at, tenant) = (Offset::new(1).unwrap(), test.tenant.id().clone());
+    let refused =
+        Completion::Refused { tenant, from: at, through: at, reason: RefusedReason::DiskFull };
+    let sent = test.handle(Input::Log(refused));
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert!(sent[0].0 == owner.place() && sent[0].1.contains("storage_full"), "{sent:?}");
+    // Nothing of it is left: it can be sent again.
+    test.publish(owner, "order:created", ORDER);
+    assert_eq!(test.world.submitted, [1, 2]);
+}
+
+#[test]
+fn who_sends_an_event_again_is_told_with_the_first_answer_and_it_is_delivered_once() {
+    let mut test = Test::new();
+    let owner = test.enter("olga", ApplicationType::TenantDashboard);
+    test.publish(owner, "order:created", ORDER);
+    assert_eq!(test.publish(owner, "order:created", ORDER), []);
+    assert_eq!(test.world.submitted, [1]);
+    let sent = test.committed(1);
+    let replies: Vec<bool> = sent
+        .iter()
+        .filter(|(_, text)| text.starts_with("37["))
+        .map(|(_, text)| text.contains("\"duplicate\":true"))
+        .collect();
+    assert_eq!(replies, [false, true], "{sent:?}");
+    assert_eq!(test.world.frames.len(), 1);
+}
+
+#[test]
+fn a_slot_that_outlived_its_connection_finds_nobody() {
+    let mut test = Test::new();
+    let old = test.enter("olga", ApplicationType::TenantDashboard);
+    test.handle(Input::Gone(old, "left"));
+    let new = test.enter("chef", ApplicationType::KitchenApp);
+    assert_eq!((old.place(), old == new), (new.place(), false));
+    assert_eq!(test.publish(old, "order:created", ORDER), []);
+    assert_eq!(test.world.submitted, [0_u64; 0]);
+    test.handle(Input::Gone(old, "left"));
+    assert_eq!(test.settings.counters.connections.get(), 1);
+    assert!(test.tenant.present(new).is_some());
+}
+
+#[test]
+fn a_tenant_that_broke_is_followed_by_one_that_hears_nothing_of_what_was_meant_for_it() {
+    let mut test = Test::new();
+    let old = test.enter("olga", ApplicationType::TenantDashboard);
+    test.tenant = test.tenant.successor();
+    test.handle(Input::OpenLog);
+    test.open();
+    let new = test.enter("chef", ApplicationType::KitchenApp);
+    assert_eq!((old.place(), old == new), (new.place(), false));
+}
+
+#[test]
+fn a_request_that_needs_the_log_waits_for_it_and_is_answered_once() {
+    let mut test = Test::closed();
+    test.handle(Input::Request(RequestId(1), Request::Counts));
+    let metadata = crate::model::RoomMetadata::default();
+    let tenant = test.tenant.id().clone();
+    let room = crate::request::OwnedRoom::new(&foodtrack_contract::RoomName::Tenant.of(&tenant));
+    test.handle(Input::Request(RequestId(2), Request::DescribeRoom { room, metadata }));
+    assert!(matches!(test.world.answers[..], [(RequestId(1), Answer::Counts(_))]));
+    assert!(test.tenant.owes_answers());
+    test.open();
+    let answers: Vec<RequestId> = test.world.answers.iter().map(|(id, _)| *id).collect();
+    assert_eq!(answers, [RequestId(1), RequestId(2)]);
+    assert!(!test.tenant.owes_answers());
+}

@@ -1,0 +1,195 @@
+//! A kitchen ticket that no kitchen screen has got in time: it is sent again, and then people are told.
+
+use std::sync::Arc;
+
+use crate::frame_meta::FrameMeta;
+use crate::frame_meta::Urgency;
+use foodtrack_contract::{ApplicationSet, ApplicationType, EventType, Offset, Priority, Watch};
+use foodtrack_tenant_log::{LogEntry, Note, NoteKind, SubscriberKey, delivery_key};
+
+use crate::connection_slot::ConnectionSlot;
+use crate::effects::Effects;
+use crate::event_frame::EventFrame;
+use crate::model::{Broadcast, Recipients};
+use crate::now::rfc3339;
+use crate::reliability::{Timeline, Watched};
+use crate::reply_to::ReplyTo;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+/// How long the timeline of a watched message is kept: as long as a log usually is.
+const TIMELINE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+
+impl Tenant {
+    /// Watches a message that was just shown.
+    pub(crate) fn watch(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        entry: &Arc<LogEntry>,
+        watch: Watch,
+    ) {
+        // Their answers to a ping tell whether they have it: do not wait for the next one that is due anyway.
+        self.ping_audience(turn, entry, watch.by);
+        self.watch_until(turn, Watched::new(Arc::clone(entry), watch));
+    }
+
+    fn watch_until(&mut self, turn: &Turn<'_, impl Effects>, watched: Watched) {
+        let due_ms = turn.now.monotonic_ms + watched.watch.within_ms;
+        self.reliability.watch(due_ms, watched);
+    }
+
+    /// Goes on, after a restart, with what was watched before it.
+    pub(crate) fn watch_again(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        entries: &[Arc<LogEntry>],
+        notes: &[Note],
+    ) {
+        let now_ms = turn.now.believed_ms;
+        for entry in entries {
+            let policies = turn.policies;
+            let policy = policies.delivery.of(&policies.schemas, &self.id, &entry.event);
+            let Some(watch) = policy.watch else { continue };
+            let Some(key) = note_key(entry.offset, watch.by) else { continue };
+            let note = notes.iter().find(|it| it.kind == NoteKind::Watch && it.key == key);
+            let timeline: Option<Timeline> =
+                note.and_then(|note| serde_json::from_str(note.value.as_deref()?).ok());
+            let is_over = timeline.as_ref().is_some_and(Timeline::is_over)
+                || entry.at_ms.saturating_add(3 * watch.within_ms) < now_ms;
+            if is_over {
+                continue;
+            }
+            let mut watched = Watched::new(Arc::clone(entry), watch);
+            if let Some(timeline) = timeline {
+                watched.timeline = timeline;
+            }
+            // Its screens are just coming back: they get the whole time.
+            self.watch_until(turn, watched);
+        }
+    }
+
+    /// Looks at an event that should have been confirmed by now.
+    pub(crate) fn look_at(&mut self, turn: &mut Turn<'_, impl Effects>, mut watched: Watched) {
+        let (offset, by) = (watched.entry.offset, watched.watch.by);
+        let now = rfc3339(turn.now.wall_ms);
+        if let Some(subscriber) = self.reliability.has_reached(by, offset) {
+            if !watched.timeline.is_empty() {
+                let what = format!("confirmed by {}", subscriber.key.as_str());
+                watched.timeline.note(now, &what);
+                self.keep_timeline(turn, offset, by, &watched.timeline);
+            }
+            return;
+        }
+        turn.counters.escalations.add(1);
+        let order = watched.entry.entity.as_deref().unwrap_or("-");
+        let event = watched.entry.event.as_str();
+        tracing::warn!(
+            tenant = self.id.as_str(),
+            event,
+            order,
+            by = by.as_str(),
+            "not confirmed in time"
+        );
+        if watched.timeline.is_empty() {
+            let devices = self.send_again(turn, &watched.entry, by);
+            watched.timeline.note(now, &format!("not confirmed: sent again to {devices} devices"));
+            self.keep_timeline(turn, offset, by, &watched.timeline);
+            self.watch_until(turn, watched);
+        } else {
+            watched.timeline.note(now, "still not confirmed: the dashboard was alerted");
+            self.keep_timeline(turn, offset, by, &watched.timeline);
+            self.alert(turn, &watched.entry, by);
+        }
+    }
+
+    /// Sends a message once more to every device of an application that it is for; returns how many there are.
+    fn send_again(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        entry: &LogEntry,
+        by: ApplicationType,
+    ) -> usize {
+        let suffix = self.cursor_suffix();
+        let meta =
+            FrameMeta { urgency: Urgency::Urgent, place: suffix.place(), ..FrameMeta::default() };
+        let frame = EventFrame { retries: 1, ..EventFrame::of(entry, meta, &suffix) };
+        let frame = turn.effects.encode(&frame);
+        let mut sent = 0;
+        for client in self.audience_of(entry, by) {
+            sent += usize::from(turn.effects.send(client, frame));
+            self.ping(turn, client);
+        }
+        turn.counters.deliveries.add(sent as u64);
+        sent
+    }
+
+    fn ping_audience(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        entry: &LogEntry,
+        by: ApplicationType,
+    ) {
+        for client in self.audience_of(entry, by) {
+            self.ping(turn, client);
+        }
+    }
+
+    fn audience_of(&mut self, entry: &LogEntry, by: ApplicationType) -> Vec<ConnectionSlot> {
+        let Some(recipients) = self.members.recipients(&entry.audience) else { return Vec::new() };
+        let mut clients = Vec::new();
+        recipients.only(ApplicationSet::of(&[by])).send(|_, client| {
+            clients.push(client);
+            true
+        });
+        clients
+    }
+
+    /// Tells the dashboard.
+    fn alert(&mut self, turn: &mut Turn<'_, impl Effects>, entry: &LogEntry, by: ApplicationType) {
+        let order = entry.entity.as_deref();
+        let about = order.map_or_else(String::new, |order| format!(" of order {order}"));
+        let payload = serde_json::json!({
+            "title": "Nobody has seen it",
+            "message": format!("No device of {by} has confirmed {}{about}.", entry.event),
+            "level": "critical",
+            "orderId": order,
+            "event": entry.event.as_str(),
+            "messageId": entry.id,
+        });
+        let broadcast = Broadcast {
+            event: EventType::NotificationAlert.as_str().to_owned(),
+            payload: payload.to_string(),
+            priority: Priority::Urgent,
+            to: Recipients {
+                applications: ApplicationSet::of(&[ApplicationType::TenantDashboard]),
+                ..Recipients::default()
+            },
+            except: Vec::new(),
+        };
+        self.broadcast(turn, &broadcast, ReplyTo::Nobody);
+    }
+
+    fn keep_timeline(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        offset: Offset,
+        by: ApplicationType,
+        timeline: &Timeline,
+    ) {
+        let Some(key) = note_key(offset, by) else { return };
+        let note = Note {
+            kind: NoteKind::Watch,
+            key,
+            value: serde_json::to_string(timeline).ok().map(Box::from),
+            expires_at_ms: Some(turn.now.believed_ms + TIMELINE_MS),
+        };
+        if let Err(error) = turn.effects.save_note(&self.id, note, None) {
+            tracing::warn!(tenant = self.id.as_str(), %error, "an order's timeline was not kept");
+        }
+    }
+}
+
+/// The key of what is kept of a watched message.
+fn note_key(offset: Offset, by: ApplicationType) -> Option<Box<str>> {
+    Some(delivery_key(offset, &SubscriberKey::new(by.as_str())?))
+}
