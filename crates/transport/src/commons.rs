@@ -83,6 +83,8 @@ pub struct ReactorStats {
     pub sockets: usize,
     /// Engine.IO sessions now.
     pub clients: usize,
+    /// HTTP answers now whose bodies come in pieces.
+    pub streams: usize,
     /// Frames dropped for slow readers.
     pub dropped: u64,
     /// Bytes written to sockets.

@@ -25,6 +25,8 @@ pub(crate) enum Timer {
     Upgrade(LinkId),
     Alarm(ClientId),
     Accept,
+    /// A body that comes in pieces may have been idle for too long.
+    Stream(LinkId),
     /// Closed sessions whose clients did not come for the end.
     ClosedPolling,
     Application(u64),

@@ -22,6 +22,11 @@ pub(crate) struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
+    /// Whether it is HTTP/1.1, whose bodies may come in chunks.
+    pub(crate) fn is_1_1(&self) -> bool {
+        self.is_1_1
+    }
+
     /// Reads a head that is all of `bytes`. Who it is for must be said, once.
     ///
     /// # Errors

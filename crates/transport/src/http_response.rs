@@ -19,6 +19,18 @@ pub(crate) struct ResponseHead<'a> {
 impl ResponseHead<'_> {
     /// Appends the head for a body of so many bytes.
     pub(crate) fn write(&self, out: &mut Vec<u8>, body_bytes: usize) {
+        let mut length = itoa::Buffer::new();
+        let length = ("content-length", length.format(body_bytes).as_bytes());
+        // These have no body, and a length would say otherwise.
+        self.write_framed(out, Some(length).filter(|_| !matches!(self.status, 204 | 304)));
+    }
+
+    /// Appends the head for a body that comes in chunks, or until the connection closes.
+    pub(crate) fn write_for_stream(&self, out: &mut Vec<u8>, is_chunked: bool) {
+        self.write_framed(out, is_chunked.then_some(("transfer-encoding", b"chunked")));
+    }
+
+    fn write_framed(&self, out: &mut Vec<u8>, framing: Option<(&str, &[u8])>) {
         write_status(out, self.status);
         for (name, value) in self.headers {
             write_header(out, name, value);
@@ -27,10 +39,8 @@ impl ResponseHead<'_> {
             write_header(out, name, value);
         }
         write_header(out, "vary", b"origin");
-        // These have no body, and a length would say otherwise.
-        if !matches!(self.status, 204 | 304) {
-            let mut length = itoa::Buffer::new();
-            write_header(out, "content-length", length.format(body_bytes).as_bytes());
+        if let Some((name, value)) = framing {
+            write_header(out, name, value);
         }
         match self.keep_alive {
             Some(timeout) => {

@@ -21,6 +21,8 @@ pub(crate) const ACCEPTS_PER_TURN: usize = 64;
 pub(crate) const CONNECTS_MAX: u8 = 32;
 /// Frames gathered in a turn before they are flushed: they should not leave the processor's cache in between.
 pub(crate) const TURN_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a body that comes in pieces that wait for its peer.
+pub(crate) const STREAM_BYTES_MAX: usize = 256 * 1024;
 /// Bytes taken from a client's queue for one write.
 pub(crate) const DRAIN_BYTES_MAX: usize = 64 * 1024;
 
@@ -69,6 +71,10 @@ pub struct Limits {
     pub keep_alive_timeout: Duration,
     /// How long what was written to a socket may wait without a single byte of it being taken.
     pub write_timeout: Duration,
+    /// After how long without anything else a body that comes in pieces sends its heartbeat, where it has one.
+    pub stream_heartbeat_interval: Duration,
+    /// How long the producer of such a body without a heartbeat may give nothing, before the connection closes.
+    pub stream_idle_timeout: Duration,
     /// How long a client may take for a try to join. It may try again, and has twice as long for all tries together.
     pub connect_timeout: Duration,
     /// How long an upgrade from polling may take.
@@ -97,6 +103,8 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             keep_alive_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(30),
+            stream_heartbeat_interval: Duration::from_secs(15),
+            stream_idle_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(45),
             upgrade_timeout: Duration::from_secs(10),
             strangers_bytes_max: 64 << 20,

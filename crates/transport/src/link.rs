@@ -16,6 +16,7 @@ use foodtrack_wire::rfc6455::MessageDecoder;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
+use crate::http::Head;
 use crate::limits::{READ_AHEAD_BYTES_MAX, REQUEST_BYTES_PER_SECOND_MIN};
 use crate::origin_policy::{KeptAccess, PageAccess};
 
@@ -56,7 +57,9 @@ pub(crate) enum LinkKind {
     /// Between HTTP requests, or within one.
     Http,
     /// A poll waits for packets, or a request for the application's answer.
-    HttpBusy { client: Option<u32>, keep_alive: bool, head_only: bool },
+    HttpBusy { client: Option<u32>, waited: Waited },
+    /// The application answers a request piece by piece.
+    HttpStream,
     /// A client's transport, or one that is probed to become it.
     WebSocket { client: u32, decoder: MessageDecoder },
     /// Closing politely: what still comes is thrown away.
@@ -148,20 +151,38 @@ impl Link {
     }
 
     /// A request waits for its answer: the application's, or that of a client that polls.
-    pub(crate) fn wait_for_answer(
-        &mut self,
-        client: Option<u32>,
-        keep_alive: bool,
-        head_only: bool,
-    ) {
-        self.kind = LinkKind::HttpBusy { client, keep_alive, head_only };
+    pub(crate) fn wait_for_answer(&mut self, client: Option<u32>, waited: Waited) {
+        self.kind = LinkKind::HttpBusy { client, waited };
     }
 
-    /// The request that waits is answered: the next one may come. Returns whether the connection stays for it.
+    /// The request that waits is answered: the next one may come. `None` where none waits.
     pub(crate) fn end_wait(&mut self) -> Option<Waited> {
-        let LinkKind::HttpBusy { client, keep_alive, head_only } = self.kind else { return None };
+        let LinkKind::HttpBusy { waited, .. } = self.kind else { return None };
         self.kind = LinkKind::Http;
-        Some(Waited { is_poll: client.is_some(), keep_alive, head_only })
+        Some(waited)
+    }
+
+    /// The application begins to answer the request that waits piece by piece; `None` where none of its waits.
+    pub(crate) fn begin_stream(&mut self) -> Option<Waited> {
+        let LinkKind::HttpBusy { client: None, waited } = self.kind else { return None };
+        self.kind = LinkKind::HttpStream;
+        Some(waited)
+    }
+
+    /// The application has given all pieces: the connection closes once they were taken.
+    pub(crate) fn end_stream(&mut self) {
+        self.kind = LinkKind::Http;
+        self.output.close_when_sent();
+    }
+
+    /// Whether it waits for an answer of the application's, or for the rest of one.
+    pub(crate) fn is_the_applications(&self) -> bool {
+        matches!(self.kind, LinkKind::HttpBusy { client: None, .. } | LinkKind::HttpStream)
+    }
+
+    /// Whether the application answers piece by piece.
+    pub(crate) fn is_streaming(&self) -> bool {
+        matches!(self.kind, LinkKind::HttpStream)
     }
 
     /// A client's WebSocket from now on, or one that is probed to become it.
@@ -189,7 +210,7 @@ impl Link {
         match &mut self.kind {
             LinkKind::WebSocket { client, .. } => *client = name,
             LinkKind::HttpBusy { client, .. } => *client = Some(name),
-            LinkKind::Http | LinkKind::Draining => {}
+            LinkKind::Http | LinkKind::HttpStream | LinkKind::Draining => {}
         }
     }
 
@@ -214,7 +235,7 @@ impl Link {
         match self.kind {
             LinkKind::WebSocket { client, .. } => Some(client),
             LinkKind::HttpBusy { client, .. } => client,
-            LinkKind::Http | LinkKind::Draining => None,
+            LinkKind::Http | LinkKind::HttpStream | LinkKind::Draining => None,
         }
     }
 
@@ -230,7 +251,7 @@ impl Link {
 
     /// Whether more than enough was read ahead of the answer that the link waits for.
     pub(crate) fn is_ahead(&self) -> bool {
-        matches!(self.kind, LinkKind::HttpBusy { .. })
+        matches!(self.kind, LinkKind::HttpBusy { .. } | LinkKind::HttpStream)
             && self.input.unread_bytes() >= READ_AHEAD_BYTES_MAX
     }
 
@@ -315,6 +336,11 @@ impl Link {
         Ok(())
     }
 
+    /// Keeps bytes for the next [`Self::send_rest`].
+    pub(crate) fn queue(&mut self, bytes: &[u8]) {
+        self.output.keep(bytes);
+    }
+
     /// Writes what was kept. Returns whether all of it went.
     pub(crate) fn send_rest(&mut self) -> io::Result<bool> {
         self.output.unblock();
@@ -330,12 +356,23 @@ impl Link {
     }
 }
 
-/// A request that waited for its answer.
+/// What the answer to a request that waits must know of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waited {
-    /// It is a client's poll, and not the application's.
-    pub(crate) is_poll: bool,
+    /// The connection may stay for another one.
     pub(crate) keep_alive: bool,
     /// Its answer is sent without the body.
     pub(crate) head_only: bool,
+    /// Who asks reads a body in chunks: HTTP/1.1.
+    pub(crate) is_chunkable: bool,
+}
+
+impl Waited {
+    pub(crate) fn new(head: &Head<'_>) -> Self {
+        Self {
+            keep_alive: head.keep_alive,
+            head_only: head.method == "HEAD",
+            is_chunkable: head.is_1_1(),
+        }
+    }
 }

@@ -21,6 +21,7 @@ mod reading;
 mod requests;
 mod sending;
 mod stranger_turns;
+pub(crate) mod streaming;
 
 use std::io;
 use std::net::SocketAddr;
@@ -46,6 +47,7 @@ use crate::send_ring::SendRing;
 use crate::sid::{SidDirectory, SidSource};
 use crate::stranger_ledger::StrangerLedger;
 use crate::stranger_queue::StrangerQueue;
+use crate::streams::Streams;
 use crate::waker::Waker;
 
 use application::Application;
@@ -88,6 +90,7 @@ pub struct Reactor {
     /// That of the newest client.
     generation: u32,
     stats: ReactorStats,
+    streams: Streams,
     /// Made on the reactor's own thread: a ring belongs to the thread that submits.
     ring: Option<SendRing>,
     wants_ring: bool,
@@ -134,6 +137,7 @@ impl Reactor {
             drained: Vec::new(),
             generation: 0,
             stats: ReactorStats::default(),
+            streams: Streams::default(),
             ring: None,
             wants_ring: commons.config.batched_sends,
         })
@@ -151,7 +155,12 @@ impl Reactor {
 
     /// The numbers now.
     pub fn stats(&self) -> ReactorStats {
-        ReactorStats { sockets: self.links.len(), clients: self.clients.len(), ..self.stats }
+        ReactorStats {
+            sockets: self.links.len(),
+            clients: self.clients.len(),
+            streams: self.streams.len(),
+            ..self.stats
+        }
     }
 
     /// What the client told when it opened its session. Taken once: an idle client does not keep it.
@@ -268,6 +277,7 @@ impl Reactor {
         self.expire(app);
         self.flush();
         self.tell_drained(app);
+        self.tell_streams(app);
         self.finish_closing(app);
         Ok(())
     }
@@ -292,7 +302,8 @@ impl Reactor {
             || !self.deferred.is_empty()
             || !self.posting.is_empty()
             || !self.closing.is_empty()
-            || !self.drained.is_empty();
+            || !self.drained.is_empty()
+            || self.streams.has_news();
         if is_busy {
             return Some(Duration::ZERO);
         }
@@ -337,6 +348,9 @@ impl Reactor {
     /// Makes the kernel forget a socket that it keeps for batched sends: it would keep the connection open, too.
     fn let_go_of(&mut self, link: LinkId, state: &mut Link) {
         self.discount_socket(link, state);
+        if state.is_streaming() {
+            self.streams.lose(link);
+        }
         if state.leave_ring()
             && let Some(ring) = &mut self.ring
         {

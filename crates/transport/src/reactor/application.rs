@@ -66,7 +66,7 @@ pub struct HttpRequest {
 }
 
 /// Where the answer to a request goes: to the socket it came on, if that is still there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HttpTicket {
     pub(crate) link: LinkId,
 }
@@ -137,6 +137,13 @@ pub trait Application: Sized {
 
     /// An HTTP request for the application; answer it through [`Reactor::respond`], now or later.
     fn http(&mut self, io: &mut Reactor, request: HttpRequest, ticket: HttpTicket);
+
+    /// The peer of a [stream](Reactor::begin_stream) has taken everything that it was given, after a piece was refused.
+    fn stream_drained(&mut self, _io: &mut Reactor, _ticket: HttpTicket) {}
+
+    /// The peer of a stream is gone, took nothing for too long, or was given nothing for too long: its ticket means nothing from
+    /// now on.
+    fn stream_ended(&mut self, _io: &mut Reactor, _ticket: HttpTicket) {}
 
     /// The reactor was woken, or took a turn: take what came by other ways than sockets.
     fn turn(&mut self, io: &mut Reactor);

@@ -83,9 +83,7 @@ impl Reactor {
 
     /// Whether a lodging socket may be let go of: not while it waits for an answer of the application's.
     fn may_go(&self, link: LinkId) -> bool {
-        self.links
-            .get(link)
-            .is_some_and(|link| !matches!(link.kind(), LinkKind::HttpBusy { client: None, .. }))
+        self.links.get(link).is_some_and(|link| !link.is_the_applications())
     }
 
     fn evict(&mut self, link: LinkId) {

@@ -43,6 +43,7 @@ impl Reactor {
                 Timer::Connect(client) => self.connect_deadline(client),
                 Timer::Upgrade(link) => self.abandon_upgrade(link),
                 Timer::Alarm(client) => self.ring_alarm(app, client),
+                Timer::Stream(link) => self.look_at_stream(link),
             }
         }
     }
@@ -72,7 +73,7 @@ impl Reactor {
                 let deadline_ms = self.handshake_deadline_ms();
                 self.watch_link(link, deadline_ms);
             }
-            LinkKind::WebSocket { .. } | LinkKind::HttpBusy { .. } => {}
+            LinkKind::WebSocket { .. } | LinkKind::HttpBusy { .. } | LinkKind::HttpStream => {}
             LinkKind::Http | LinkKind::Draining if deadline_ms > now_ms => {
                 self.watch_link(link, deadline_ms);
             }

@@ -247,6 +247,7 @@ impl Reactor {
                 {
                     self.drain_queue(client, link);
                 }
+                self.streams.note_drained(link);
             }
             Err(_) => {
                 self.drop_link(link);

@@ -44,7 +44,7 @@ impl Reactor {
         is_changing: bool,
     ) {
         if let Some(state) = self.links.get_mut(link) {
-            state.wait_for_answer(Some(client), request.head.keep_alive, false);
+            state.wait_for_answer(Some(client), Waited::new(request.head));
         }
         if is_changing {
             self.end_poll_for_upgrade(client);

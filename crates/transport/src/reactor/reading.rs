@@ -165,7 +165,7 @@ impl Reactor {
             return;
         }
         // A response that is still being written may go on: the peer may have closed only its side.
-        if is_half_closed && !state.output.is_empty() {
+        if is_half_closed && !state.output.is_empty() && !state.is_streaming() {
             return state.output.close_when_sent();
         }
         self.drop_link(link);
@@ -207,7 +207,7 @@ impl Reactor {
             let Some(state) = self.links.get_mut(link) else { return bytes.len() };
             let progress = match state.kind() {
                 LinkKind::Draining => return bytes.len(),
-                LinkKind::HttpBusy { .. } => break,
+                LinkKind::HttpBusy { .. } | LinkKind::HttpStream => break,
                 LinkKind::Http => self.use_http(app, link, &bytes[used..]),
                 LinkKind::WebSocket { .. } => {
                     let Some((client, decoder)) = state.take_decoder() else { break };

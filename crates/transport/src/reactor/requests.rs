@@ -106,7 +106,7 @@ impl Reactor {
         body: Vec<u8>,
     ) {
         let Some(state) = self.links.get_mut(link) else { return };
-        state.wait_for_answer(None, head.keep_alive, head.method == "HEAD");
+        state.wait_for_answer(None, Waited::new(head));
         let ticket = HttpTicket { link };
         let request = HttpRequest {
             // The same is answered, but for the body, which is left out on its way.

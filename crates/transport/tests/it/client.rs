@@ -100,6 +100,22 @@ impl Wire {
         String::from_utf8(self.read_until(b"\r\n\r\n")).unwrap()
     }
 
+    /// The next chunk of a body that comes in chunks; `None` for the last one.
+    pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
+        let length = String::from_utf8(self.read_until(b"\r\n")).unwrap();
+        let length = usize::from_str_radix(length.trim_end(), 16).unwrap();
+        let mut chunk = self.read_exactly(length + 2);
+        assert!(chunk.ends_with(b"\r\n"));
+        chunk.truncate(length);
+        (length > 0).then_some(chunk)
+    }
+
+    /// Everything until the end of the connection.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        while self.read_more() {}
+        std::mem::take(&mut self.unread)
+    }
+
     pub(crate) fn response(&mut self) -> Response {
         let head = self.head();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();

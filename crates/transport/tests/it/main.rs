@@ -15,5 +15,6 @@ mod repeats;
 mod server;
 mod slow_readers;
 mod strangers;
+mod streams;
 mod unread_output;
 mod upgrade;

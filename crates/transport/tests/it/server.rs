@@ -1,6 +1,7 @@
 //! A server of one or more shards with a tiny application, each shard on its own thread.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,8 +12,9 @@ use std::time::{Duration, Instant};
 use foodtrack_session::{Event, HeartbeatConfig, NamespaceId, Namespaces};
 use foodtrack_transport::{
     Application, ClientKey, CloseReason, Commons, CursorSuffix, Endpoint, Flow, FrameMeta,
-    Handover, HttpRequest, HttpTicket, Limits, LogPlace, OriginPolicy, PacketParts, Protocol,
-    Reactor, ReactorConfig, ReactorStats, TrustedProxies, Urgency, Verdict, Waker, listen,
+    Handover, HttpRequest, HttpTicket, Limits, LogPlace, OriginPolicy, PacketParts, Piece,
+    Protocol, Reactor, ReactorConfig, ReactorStats, TrustedProxies, Urgency, Verdict, Waker,
+    listen,
 };
 use foodtrack_wire::socket_io::split_arguments;
 use test_support::{let_pass, wait_until};
@@ -42,6 +44,11 @@ struct Shown {
     held: u64,
     /// Events it got.
     events: u64,
+    /// Pieces of streams that were taken, and how often one was not.
+    pieces_taken: usize,
+    pieces_refused: usize,
+    /// Streams that their producer did not end itself.
+    streams_ended: usize,
     /// Whether it asks soon after an entry whether that arrived.
     asks_soon: bool,
 }
@@ -92,8 +99,15 @@ impl Server {
             peers.lock().unwrap().push(Peer { inbox, waker: Arc::clone(&waker) });
             let shown = Arc::new(Mutex::new(Shown::default()));
             let (peers, shown_by_app) = (Arc::clone(&peers), Arc::clone(&shown));
-            let app =
-                App { shard, inbox: outbox, peers, shown: shown_by_app, offset: 0, batches: 0 };
+            let app = App {
+                shard,
+                inbox: outbox,
+                peers,
+                shown: shown_by_app,
+                offset: 0,
+                batches: 0,
+                streams: HashMap::new(),
+            };
             let stopped = Arc::clone(&stopped);
             let thread = std::thread::spawn(move || run(reactor, app, &stopped));
             Shard { shown, waker, thread: Some(thread) }
@@ -176,6 +190,21 @@ impl Server {
         self.shards.iter().flat_map(|shard| shard.shown.lock().unwrap().confirmed.clone()).collect()
     }
 
+    /// Pieces of streams that the transport has taken.
+    pub(crate) fn pieces_taken(&self) -> usize {
+        self.shards.iter().map(|shard| shard.shown.lock().unwrap().pieces_taken).sum()
+    }
+
+    /// How often it had no room for one.
+    pub(crate) fn pieces_refused(&self) -> usize {
+        self.shards.iter().map(|shard| shard.shown.lock().unwrap().pieces_refused).sum()
+    }
+
+    /// Of how many streams the producer was told that they ended.
+    pub(crate) fn streams_ended(&self) -> usize {
+        self.shards.iter().map(|shard| shard.shown.lock().unwrap().streams_ended).sum()
+    }
+
     /// How often a client was drained.
     pub(crate) fn drained(&self) -> usize {
         self.shards.iter().map(|shard| shard.shown.lock().unwrap().drained).sum()
@@ -214,6 +243,8 @@ struct App {
     offset: u64,
     /// Batches that are still to be sent, each when the one before is out.
     batches: usize,
+    /// How many pieces of each stream were sent, and how many there are.
+    streams: HashMap<HttpTicket, (usize, usize)>,
 }
 
 fn parts(meta: FrameMeta) -> PacketParts<'static> {
@@ -232,6 +263,38 @@ impl App {
         let arguments = format!("\"e{}\",\"{}\"", self.offset, "x".repeat(filler));
         let frame = io.frame(&stamped, |out| out.extend_from_slice(arguments.as_bytes()));
         io.send(client, frame);
+    }
+
+    /// Begins a stream of `kind`: a number of pieces, `endless`, or none, with a heartbeat (`beating`) or without (`waiting`).
+    fn begin_stream(&mut self, io: &mut Reactor, ticket: HttpTicket, kind: &str) {
+        let heartbeat = (kind == "beating").then_some(&b":\n\n"[..]);
+        if !io.begin_stream(ticket, 200, &[("content-type", b"text/plain")], heartbeat) {
+            return;
+        }
+        match kind {
+            "waiting" | "beating" => return,
+            "endless" => self.streams.insert(ticket, (0, usize::MAX)),
+            count => self.streams.insert(ticket, (0, count.parse().unwrap())),
+        };
+        self.go_on_streaming(io, ticket);
+    }
+
+    /// Sends pieces of 64 KiB, each full of the next letter, until one is refused.
+    fn go_on_streaming(&mut self, io: &mut Reactor, ticket: HttpTicket) {
+        let Some((sent, count)) = self.streams.get_mut(&ticket) else { return };
+        let mut shown = self.shown.lock().unwrap();
+        while *sent < *count {
+            let letter = b"abcdefghijklmnopqrstuvwxyz"[*sent % 26];
+            match io.stream(ticket, &[letter; 64 * 1024]) {
+                Piece::Taken => {}
+                Piece::Full => return shown.pieces_refused += 1,
+                Piece::Gone => panic!("the stream ended without a word"),
+            }
+            *sent += 1;
+            shown.pieces_taken += 1;
+        }
+        self.streams.remove(&ticket);
+        io.end_stream(ticket);
     }
 
     fn accept(&self) -> Verdict<()> {
@@ -377,7 +440,19 @@ impl Application for App {
     }
 
     fn http(&mut self, io: &mut Reactor, request: HttpRequest, ticket: HttpTicket) {
-        io.respond(ticket, 200, &[], request.target.as_bytes());
+        match request.target.strip_prefix("/stream/") {
+            Some(kind) => self.begin_stream(io, ticket, kind),
+            None => io.respond(ticket, 200, &[], request.target.as_bytes()),
+        }
+    }
+
+    fn stream_drained(&mut self, io: &mut Reactor, ticket: HttpTicket) {
+        self.go_on_streaming(io, ticket);
+    }
+
+    fn stream_ended(&mut self, _io: &mut Reactor, ticket: HttpTicket) {
+        self.streams.remove(&ticket);
+        self.shown.lock().unwrap().streams_ended += 1;
     }
 
     fn turn(&mut self, io: &mut Reactor) {
