@@ -1,0 +1,10 @@
+export { type ConnectionState, isConnected } from './connection-state.js';
+export { FoodTrackClient, type EventOptions, type PublishOptions, createClient } from './client.js';
+export type { Handler, Message, MessageOf } from './handlers.js';
+export { IndexedDbStorage } from './indexed-db.js';
+export type { ClientLimits, ClientOptions } from './options.js';
+export type { OutboxResult } from './outbox.js';
+export { PublishError, type PublishErrorCode } from './publish-error.js';
+export type { RoomKind } from './rooms.js';
+export { type ClientStorage, type LiveSession, MemoryStorage, type OutboxEntry, type SessionState } from './storage.js';
+export type { TokenProvider, TokenReason } from './token.js';
