@@ -1,5 +1,8 @@
 //! Engine.IO over HTTP: handshakes, polls, posts and the start of an upgrade.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use super::Reactor;
 use super::application::{Application, Flow};
 use super::polling::carrier;
@@ -87,18 +90,31 @@ impl Reactor {
             return self.handshake(link, protocol, request);
         };
         let sid = Sid::parse(sid).ok_or(EngineError::UnknownSid)?;
-        let shard = self.sids.shard(&sid).ok_or(EngineError::UnknownSid)?;
+        self.session_request(app, link, protocol, &sid, request)
+    }
+
+    /// A request of a session that has begun.
+    fn session_request<A: Application>(
+        &mut self,
+        app: &mut A,
+        link: LinkId,
+        protocol: Protocol,
+        sid: &Sid,
+        request: &EngineRequest<'_>,
+    ) -> Result<Progress, EngineError> {
+        let shard = self.sids.shard(sid).ok_or(EngineError::UnknownSid)?;
         if shard != self.shard {
             self.move_request(app, link, shard, request.whole);
             return Ok(Progress::Gone);
         }
-        if self.closed_polling.contains(&sid) {
-            return self.closed_request(link, &sid, request);
+        if self.closed_polling.contains(sid) {
+            return self.closed_request(link, sid, request);
         }
-        let Some(&client) = self.polling.get(&sid) else {
+        let Some(&client) = self.polling.get(sid) else {
             // The client is on its way here, and this request was faster.
             return Ok(self.look_again(link, Flow::PauseMs(IN_TRANSIT_MS)));
         };
+        let (method, is_upgrade) = (request.head.method, request.is_upgrade());
         let state = self.clients.get(client as usize).ok_or(EngineError::UnknownSid)?;
         if is_upgrade && state.protocol() == protocol && state.engine.has_websocket() {
             self.refuse_websocket(link, request)?;
@@ -119,11 +135,11 @@ impl Reactor {
         if over_ms > 0 {
             return Ok(self.look_again(link, Flow::PauseMs(over_ms)));
         }
-        if head.method == "POST" && state.has_posted() {
+        if method == "POST" && state.has_posted() {
             return Ok(self.look_again(link, Flow::Yield));
         }
         self.spend(client, 1, request.body.len());
-        match head.method {
+        match method {
             "GET" if is_upgrade => self.open_upgrade(link, client, request),
             "GET" => self.poll_request(link, client, request),
             "POST" => return Ok(self.post_request(app, link, client, request)),
@@ -200,24 +216,15 @@ impl Reactor {
             return Ok(Progress::Gone);
         }
         let accept = request.is_upgrade().then(|| request.accept()).transpose()?;
-        let own = |name| head.header(name).map(Box::from);
-        let may_use_cookies = self.page_access(head).has_credentials();
-        let info = HandshakeInfo {
-            address: peer,
-            user_agent: own("user-agent"),
-            authorization: own("authorization"),
-            cookie: may_use_cookies.then(|| head.cookies()).flatten(),
-        };
         let engine = match accept {
             Some(_) => EngineSession::websocket(link, self.deadlines.now_ms()),
             None => EngineSession::polling(self.deadlines.now_ms()),
         };
-        let client = self.add_client(protocol, engine, Some(Box::new(info)));
+        let info = Box::new(self.handshake_info(peer, head));
+        let client = self.add_client(protocol, engine, Some(info));
         self.recount_client(client);
         let sid = *self.clients[client as usize].sid();
-        let (interval_ms, timeout_ms) =
-            (self.config.heartbeat.interval_ms, self.config.heartbeat.timeout_ms);
-        let max_payload = self.config.limits.payload_bytes_max as u64;
+        let config = Arc::clone(&self.config);
         let upgrades: &[&str] = if accept.is_some() { &[] } else { &["websocket"] };
         let write_open = |out: &mut Vec<u8>| {
             engine_io::write_open(
@@ -225,9 +232,9 @@ impl Reactor {
                 &Handshake {
                     sid: sid.as_str(),
                     upgrades,
-                    ping_interval_ms: interval_ms,
-                    ping_timeout_ms: timeout_ms,
-                    max_payload,
+                    ping_interval_ms: config.heartbeat.interval_ms,
+                    ping_timeout_ms: config.heartbeat.timeout_ms,
+                    max_payload: config.limits.payload_bytes_max as u64,
                 },
             );
         };
@@ -252,6 +259,18 @@ impl Reactor {
         }
         self.schedule_connect(client);
         Ok(Progress::Used(request.used))
+    }
+
+    /// What a client tells of itself as it opens its session.
+    fn handshake_info(&self, address: SocketAddr, head: &Head<'_>) -> HandshakeInfo {
+        let own = |name| head.header(name).map(Box::from);
+        let may_use_cookies = self.page_access(head).has_credentials();
+        HandshakeInfo {
+            address,
+            user_agent: own("user-agent"),
+            authorization: own("authorization"),
+            cookie: may_use_cookies.then(|| head.cookies()).flatten(),
+        }
     }
 
     pub(super) fn refuse_handshake(&mut self, link: LinkId, retry_after_ms: u64) {

@@ -1,6 +1,8 @@
 //! From readiness to packets: what comes in on a socket, and whose it is.
 
 use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
 
 use foodtrack_session::{CloseReason, LinkId, Lost};
 use foodtrack_wire::rfc6455::{self, Message, MessageDecoder, ProtocolError};
@@ -40,6 +42,20 @@ pub(super) enum Progress {
     Gone,
 }
 
+/// What came of a read.
+struct Came {
+    read: io::Result<Option<usize>>,
+    /// How many bytes could have been read.
+    room: usize,
+}
+
+/// What was used of a WebSocket's bytes, and what follows.
+struct Decoded<T> {
+    used: usize,
+    packets: u32,
+    next: Next<T>,
+}
+
 impl Reactor {
     /// A socket may have something to read. `hung_up`: and then its end.
     pub(super) fn readable<A: Application>(&mut self, app: &mut A, link: LinkId, hung_up: bool) {
@@ -56,47 +72,7 @@ impl Reactor {
             if state.input.has_ended() {
                 return;
             }
-            let kept = state.input.unread_bytes() > 0;
-            let mut buffer =
-                if kept { state.input.take_unread() } else { std::mem::take(&mut self.scratch) };
-            let start = if kept { buffer.len() } else { 0 };
-            // A stranger has a smaller part of its turn.
-            let room_max =
-                if state.standing.is_known() { usize::MAX } else { STRANGER_BYTES_PER_TURN };
-            if kept {
-                let missing = match state.kind() {
-                    LinkKind::WebSocket { .. } => MessageDecoder::frame_len(&buffer)
-                        .map_or(0, |frame_bytes| frame_bytes.saturating_sub(start)),
-                    // A request tells its length too late to know it here: twice as much each time.
-                    _ => start,
-                };
-                let room = missing.clamp(4 * 1024, 256 * 1024).min(room_max);
-                buffer.resize(start + room, 0);
-            }
-            let room = (buffer.len() - start).min(room_max);
-            let read = state.read(&mut buffer[start..start + room]);
-            let end = start + read.as_ref().map_or(0, |read| read.unwrap_or(0));
-            let mut used = 0;
-            if end > start {
-                used = self.use_bytes(app, link, &mut buffer[..end]);
-            }
-            if kept {
-                buffer.truncate(end);
-                buffer.drain(..used);
-                if used > 0 && buffer.len() < buffer.capacity() / 4 {
-                    buffer.shrink_to_fit();
-                }
-                if let Some(state) = self.links.get_mut(link) {
-                    state.input.keep_unread(buffer);
-                }
-            } else {
-                if used < end
-                    && let Some(state) = self.links.get_mut(link)
-                {
-                    state.input.keep_unread(buffer[used..end].to_vec());
-                }
-                self.scratch = buffer;
-            }
+            let Some(Came { read, room }) = self.read_once(app, link) else { return };
             self.count_stranger(link);
             match read {
                 Ok(None) => return,
@@ -115,6 +91,62 @@ impl Reactor {
                     }
                 }
             }
+        }
+    }
+
+    /// Reads once, behind what was kept, and uses what it can.
+    fn read_once<A: Application>(&mut self, app: &mut A, link: LinkId) -> Option<Came> {
+        let state = self.links.get_mut(link)?;
+        let is_behind = state.input.unread_bytes() > 0;
+        let mut buffer = match is_behind {
+            true => state.input.take_unread(),
+            false => std::mem::take(&mut self.scratch),
+        };
+        let start = if is_behind { buffer.len() } else { 0 };
+        // A stranger has a smaller part of its turn.
+        let room_max = if state.standing.is_known() { usize::MAX } else { STRANGER_BYTES_PER_TURN };
+        if is_behind {
+            let missing = match state.kind() {
+                LinkKind::WebSocket { .. } => MessageDecoder::frame_len(&buffer)
+                    .map_or(0, |frame_bytes| frame_bytes.saturating_sub(start)),
+                // A request tells its length too late to know it here: twice as much each time.
+                _ => start,
+            };
+            buffer.resize(start + missing.clamp(4 * 1024, 256 * 1024).min(room_max), 0);
+        }
+        let room = (buffer.len() - start).min(room_max);
+        let read = state.read(&mut buffer[start..start + room]);
+        let end = start + read.as_ref().map_or(0, |read| read.unwrap_or(0));
+        let used = if end > start { self.use_bytes(app, link, &mut buffer[..end]) } else { 0 };
+        self.keep_unused(link, buffer, used..end, is_behind);
+        Some(Came { read, room })
+    }
+
+    /// Keeps the part of a buffer that was not used: in the buffer itself where it is the link's own.
+    fn keep_unused(
+        &mut self,
+        link: LinkId,
+        mut buffer: Vec<u8>,
+        unused: Range<usize>,
+        is_own: bool,
+    ) {
+        let state = self.links.get_mut(link);
+        if is_own {
+            buffer.truncate(unused.end);
+            buffer.drain(..unused.start);
+            if unused.start > 0 && buffer.len() < buffer.capacity() / 4 {
+                buffer.shrink_to_fit();
+            }
+            if let Some(state) = state {
+                state.input.keep_unread(buffer);
+            }
+        } else {
+            if !unused.is_empty()
+                && let Some(state) = state
+            {
+                state.input.keep_unread(buffer[unused].to_vec());
+            }
+            self.scratch = buffer;
         }
     }
 
@@ -231,48 +263,14 @@ impl Reactor {
         mut decoder: MessageDecoder,
         bytes: &mut [u8],
     ) -> Progress {
-        let mut limits = rfc6455::Limits {
-            message_bytes_max: self.message_bytes_max(client),
-            fragments_max: self.config.limits.fragments_max,
-        };
-        let (mut used, mut packets) = (0, 0);
-        let mut next = loop {
-            // Asked once more at the end of the bytes: that frees a fragmented message that was delivered.
-            match decoder.decode(&mut bytes[used..], &limits) {
-                Ok(decoded) if decoded.consumed == 0 => break Next::Continue,
-                Ok(decoded) => {
-                    used += decoded.consumed;
-                    let next = match decoded.message {
-                        None => {
-                            packets += 1;
-                            Next::Continue
-                        }
-                        Some(message) => {
-                            let is_control = matches!(message, Message::Ping(_) | Message::Pong(_));
-                            packets += if is_control { CONTROL_FRAME_PACKETS } else { 1 };
-                            self.websocket_message(app, link, client, message)
-                        }
-                    };
-                    match next {
-                        Next::Continue if packets >= PACKETS_PER_TURN => {
-                            break Next::Pause(Flow::Yield);
-                        }
-                        // What one read brings may ask for many times its size.
-                        Next::Continue => self.flush_if_large(),
-                        next => break next,
-                    }
-                    if self.is_clogged(link) {
-                        break Next::Continue;
-                    }
-                    // Whoever has joined meanwhile may send more.
-                    limits.message_bytes_max = self.message_bytes_max(client);
-                }
-                Err(error) => {
-                    self.fail_websocket(link, client, &error);
-                    return Progress::Gone;
-                }
+        let decoded = match self.decode_messages(app, link, client, &mut decoder, bytes) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                self.fail_websocket(link, client, &error);
+                return Progress::Gone;
             }
         };
+        let Decoded { used, packets, mut next } = decoded;
         let own = self.links.get_mut(link).and_then(|link| link.client());
         if own == Some(client) {
             let over_ms = self.spend(client, packets, used);
@@ -310,6 +308,53 @@ impl Reactor {
                 Progress::Gone
             }
         }
+    }
+
+    /// Takes messages off the front of a WebSocket's bytes until something else is to be done first.
+    fn decode_messages<A: Application>(
+        &mut self,
+        app: &mut A,
+        link: LinkId,
+        client: u32,
+        decoder: &mut MessageDecoder,
+        bytes: &mut [u8],
+    ) -> Result<Decoded<A::Transfer>, ProtocolError> {
+        let mut limits = rfc6455::Limits {
+            message_bytes_max: self.message_bytes_max(client),
+            fragments_max: self.config.limits.fragments_max,
+        };
+        let (mut used, mut packets) = (0, 0);
+        let next = loop {
+            // Asked once more at the end of the bytes: that frees a fragmented message that was delivered.
+            let decoded = decoder.decode(&mut bytes[used..], &limits)?;
+            if decoded.consumed == 0 {
+                break Next::Continue;
+            }
+            used += decoded.consumed;
+            let next = match decoded.message {
+                None => {
+                    packets += 1;
+                    Next::Continue
+                }
+                Some(message) => {
+                    let is_control = matches!(message, Message::Ping(_) | Message::Pong(_));
+                    packets += if is_control { CONTROL_FRAME_PACKETS } else { 1 };
+                    self.websocket_message(app, link, client, message)
+                }
+            };
+            match next {
+                Next::Continue if packets >= PACKETS_PER_TURN => break Next::Pause(Flow::Yield),
+                // What one read brings may ask for many times its size.
+                Next::Continue => self.flush_if_large(),
+                next => break next,
+            }
+            if self.is_clogged(link) {
+                break Next::Continue;
+            }
+            // Whoever has joined meanwhile may send more.
+            limits.message_bytes_max = self.message_bytes_max(client);
+        };
+        Ok(Decoded { used, packets, next })
     }
 
     pub(super) fn pause(&mut self, link: LinkId, flow: Flow) {

@@ -59,9 +59,15 @@ struct Sent {
     offset: u64,
 }
 
+impl Kind {
+    fn is_entry(self) -> bool {
+        matches!(self, Self::Entry | Self::Asking)
+    }
+}
+
 impl Sent {
     fn is_entry(&self) -> bool {
-        matches!(self.kind, Kind::Entry | Kind::Asking)
+        self.kind.is_entry()
     }
 }
 
@@ -81,6 +87,24 @@ struct Model {
 impl Model {
     fn covers(&self, number: usize) -> bool {
         self.cursor.covers(Offset::new(self.sent[number].offset).unwrap())
+    }
+
+    /// Makes the frame of a push, where the log stands at `log`.
+    fn send(&mut self, push: &Operation, log: u64) -> Arc<Frame> {
+        let Operation::Push { kind, urgency, entity, droppable, conflates, .. } = *push else {
+            panic!("{push:?} sends nothing");
+        };
+        let number = self.sent.len();
+        self.got.push(false);
+        self.sent.push(Sent { kind, entity, droppable, offset: log });
+        let place = at(log, kind.is_entry()).filter(|_| !matches!(kind, Kind::Bare));
+        let meta = FrameMeta { urgency, entity, droppable, conflates, place };
+        let has_cursor = matches!(kind, Kind::Entry | Kind::Volatile);
+        let arguments = match has_cursor {
+            true => format!("\"{number}\""),
+            false => format!("\"{number}\",1"),
+        };
+        event(&arguments, None, meta, has_cursor)
     }
 
     fn receive(&mut self, text: &str, is_left: bool) {
@@ -156,21 +180,10 @@ fn check(operations: &[Operation], messages_max: usize, direct: bool) {
                     model.before_ping = model.sent.len();
                 }
             }
-            Operation::Push { kind, urgency, entity, droppable, conflates, gap } => {
-                let is_entry = matches!(kind, Kind::Entry | Kind::Asking);
+            Operation::Push { kind, gap, .. } => {
                 // Others' entries lie in between; what is no entry shows where the log stands.
-                log += gap - u64::from(!is_entry);
-                let number = model.sent.len();
-                model.got.push(false);
-                model.sent.push(Sent { kind, entity, droppable, offset: log });
-                let place = at(log, is_entry).filter(|_| !matches!(kind, Kind::Bare));
-                let meta = FrameMeta { urgency, entity, droppable, conflates, place };
-                let has_cursor = matches!(kind, Kind::Entry | Kind::Volatile);
-                let arguments = match has_cursor {
-                    true => format!("\"{number}\""),
-                    false => format!("\"{number}\",1"),
-                };
-                let frame = event(&arguments, None, meta, has_cursor);
+                log += gap - u64::from(!kind.is_entry());
+                let frame = model.send(operation, log);
                 if direct && queue.is_none() {
                     let mut text = Vec::new();
                     assert!(frame.append(Form::PollingText, &mut text));
