@@ -2,6 +2,8 @@
 //! and consecutive frames for the same recipient are one range, so that a socket is written once a turn, straight from
 //! the shared bytes: nothing is copied or allocated per recipient.
 
+mod fanout_state;
+
 use std::io::IoSlice;
 use std::sync::Arc;
 
@@ -9,6 +11,9 @@ use crate::form::{Form, Parts};
 use crate::frame::Frame;
 use crate::frame_layout::Layout;
 use crate::frame_meta::FrameMeta;
+
+use fanout_state::NONE;
+pub(crate) use fanout_state::{FanoutState, Mode};
 
 /// A frame of this turn. Invalid once the turn is flushed; the reactor flushes only between two calls of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,66 +27,6 @@ pub(crate) struct Range {
 }
 
 const DIRECT: u32 = 1 << 31;
-/// No node, or no link.
-pub(crate) const NONE: u32 = u32::MAX;
-
-/// How a client's frames reach it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Straight from the turn's buffer.
-    Direct,
-    /// By a longer way: it polls, speaks msgpack, or is backlogged.
-    Indirect,
-    /// Not at all: it is closing, or the place is free.
-    Gone,
-}
-
-/// Whether a client is to be asked soon if what it was sent of the log has arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Confirmation {
-    /// It was sent nothing since it was asked, and no timer runs.
-    None,
-    /// It was sent something, and the timer runs.
-    Due,
-    /// It was asked a moment ago, and was sent nothing since. The timer runs.
-    Asked,
-}
-
-/// What the fan-out loop touches of a client, and nothing else: 24 bytes, so that a room of a thousand stays in cache.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Hot {
-    range: Range,
-    /// Further ranges, as places in the turn's nodes.
-    first: u32,
-    last: u32,
-    pub(crate) link: u32,
-    pub(crate) mode: Mode,
-    pub(crate) dirty: bool,
-    pub(crate) confirmation: Confirmation,
-}
-
-const _: () = assert!(size_of::<Hot>() == 24);
-
-impl Hot {
-    pub(crate) const FREE: Self = Self {
-        range: Range { start: 0, end: 0 },
-        first: NONE,
-        last: NONE,
-        link: NONE,
-        mode: Mode::Gone,
-        dirty: false,
-        confirmation: Confirmation::None,
-    };
-
-    pub(crate) fn has_pending(&self) -> bool {
-        self.range.start != self.range.end
-    }
-
-    pub(crate) fn clear(&mut self) {
-        (self.range, self.first, self.last) = (Range::default(), NONE, NONE);
-    }
-}
-
 struct Node {
     range: Range,
     next: u32,
@@ -104,9 +49,9 @@ pub(crate) struct Outbox {
     direct: Vec<u8>,
     frames: Vec<TurnFrame>,
     nodes: Vec<Node>,
-    pub(crate) dirty: Vec<u32>,
+    dirty: Vec<u32>,
     /// Whether one of the frames is an entry of a log.
-    pub(crate) has_entries: bool,
+    has_entries: bool,
     /// The kernel may still read the buffers.
     is_kept_for_good: bool,
 }
@@ -114,6 +59,23 @@ pub(crate) struct Outbox {
 impl Outbox {
     pub(crate) fn bytes(&self) -> usize {
         self.shared.len() + self.direct.len()
+    }
+
+    /// Takes the clients that are to be looked at at the end of the turn, to be [given back](Self::give_dirty_back).
+    pub(crate) fn take_dirty(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// Gives the list back, for its memory; who was marked meanwhile is looked at next time.
+    pub(crate) fn give_dirty_back(&mut self, mut dirty: Vec<u32>) {
+        dirty.clear();
+        dirty.append(&mut self.dirty);
+        self.dirty = dirty;
+    }
+
+    /// Whether one of the turn's frames is an entry of a log.
+    pub(crate) fn has_entries(&self) -> bool {
+        self.has_entries
     }
 
     /// Encodes a frame once for all its recipients: `write` appends its text form.
@@ -190,32 +152,32 @@ impl Outbox {
     }
 
     /// Adds a range to what the client is to get this turn.
-    pub(crate) fn push(&mut self, client: u32, hot: &mut Hot, range: Range) {
-        if !hot.has_pending() {
-            hot.range = range;
-            self.mark(client, hot);
-        } else if hot.first == NONE {
-            if hot.range.end == range.start {
-                hot.range.end = range.end;
+    pub(crate) fn push(&mut self, client: u32, state: &mut FanoutState, range: Range) {
+        if !state.has_pending() {
+            state.range = range;
+            self.mark(client, state);
+        } else if state.first == NONE {
+            if state.range.end == range.start {
+                state.range.end = range.end;
             } else {
                 let node = self.node(range);
-                (hot.first, hot.last) = (node, node);
+                (state.first, state.last) = (node, node);
             }
         } else {
-            let last = &mut self.nodes[hot.last as usize];
+            let last = &mut self.nodes[state.last as usize];
             if last.range.end == range.start {
                 last.range.end = range.end;
             } else {
                 let node = self.node(range);
-                self.nodes[hot.last as usize].next = node;
-                hot.last = node;
+                self.nodes[state.last as usize].next = node;
+                state.last = node;
             }
         }
     }
 
-    pub(crate) fn mark(&mut self, client: u32, hot: &mut Hot) {
-        if !hot.dirty {
-            hot.dirty = true;
+    pub(crate) fn mark(&mut self, client: u32, state: &mut FanoutState) {
+        if !state.is_dirty {
+            state.is_dirty = true;
             self.dirty.push(client);
         }
     }
@@ -226,14 +188,14 @@ impl Outbox {
     }
 
     /// What the client is to get: the whole of it if it is one stretch.
-    pub(crate) fn single(&self, hot: &Hot) -> Option<&[u8]> {
-        (hot.first == NONE).then(|| self.slice(hot.range))
+    pub(crate) fn single(&self, state: &FanoutState) -> Option<&[u8]> {
+        (state.first == NONE).then(|| self.slice(state.range))
     }
 
     /// What the client is to get, stretch by stretch, in order.
-    pub(crate) fn each<'a>(&'a self, hot: &Hot) -> impl Iterator<Item = &'a [u8]> {
-        let mut next = hot.first;
-        std::iter::once(self.slice(hot.range)).chain(std::iter::from_fn(move || {
+    pub(crate) fn each<'a>(&'a self, state: &FanoutState) -> impl Iterator<Item = &'a [u8]> {
+        let mut next = state.first;
+        std::iter::once(self.slice(state.range)).chain(std::iter::from_fn(move || {
             let node = self.nodes.get(next as usize)?;
             next = node.next;
             Some(self.slice(node.range))

@@ -42,7 +42,7 @@ use crate::door::DoorRefusals;
 use crate::limits::READ_BYTES_PER_TURN;
 use crate::link::Link;
 use crate::links::{Links, key};
-use crate::outbox::{Hot, Outbox};
+use crate::outbox::{FanoutState, Outbox};
 use crate::send_ring::SendRing;
 use crate::sid::{SidDirectory, SidSource};
 use crate::stranger_ledger::StrangerLedger;
@@ -74,7 +74,7 @@ pub struct Reactor {
     links: Links,
     clients: Slab<Client>,
     /// By the clients' places.
-    hot: Vec<Hot>,
+    fanout: Vec<FanoutState>,
     outbox: Outbox,
     /// Who was not sent what cannot be said in its parser.
     unsayable: Vec<ClientKey>,
@@ -126,7 +126,7 @@ impl Reactor {
             deadlines: Deadlines::new(commons.start),
             links: Links::default(),
             clients: Slab::new(),
-            hot: Vec::new(),
+            fanout: Vec::new(),
             outbox: Outbox::default(),
             unsayable: Vec::new(),
             sid_source: SidSource::new(),

@@ -8,7 +8,7 @@ use super::application::Application;
 use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::link::Link;
-use crate::outbox::{Hot, Mode};
+use crate::outbox::FanoutState;
 
 /// How long a closed socket may take to end its side.
 const LINGER_MS: u64 = 1_000;
@@ -20,7 +20,7 @@ impl Reactor {
         let Some(state) = self.clients.get_mut(client.index()) else { return };
         match state.engine.close(reason) {
             Closing::Begun => {
-                self.hot[client.index()].mode = Mode::Gone;
+                self.fanout[client.index()].close();
                 self.closing.push(client.0);
             }
             Closing::Already => {}
@@ -56,7 +56,7 @@ impl Reactor {
     fn let_go(&mut self, client: u32, reason: CloseReason) {
         let mut state = self.clients.remove(client as usize);
         self.discount_client(&mut state);
-        self.hot[client as usize] = Hot::FREE;
+        self.fanout[client as usize] = FanoutState::FREE;
         // Requests name a session that polls or once did: they are refused as what they are until now.
         let sid = *state.sid();
         let is_named = self.polling.get(&sid) == Some(&client);

@@ -242,9 +242,9 @@ impl Reactor {
             Some(accept) => {
                 self.become_websocket(link, client);
                 let (range, ()) = self.outbox.direct(|out| accept.write(out));
-                self.outbox.push(client, &mut self.hot[client as usize], range);
+                self.outbox.push(client, &mut self.fanout[client as usize], range);
                 let (range, _) = self.outbox.direct(|out| Layout::text(out, write_open));
-                self.outbox.push(client, &mut self.hot[client as usize], range);
+                self.outbox.push(client, &mut self.fanout[client as usize], range);
             }
             None => {
                 self.sids.insert(sid, self.shard);

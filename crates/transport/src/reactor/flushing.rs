@@ -3,7 +3,7 @@
 use super::Reactor;
 use crate::client::ClientKey;
 use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
-use crate::outbox::{Mode, gather};
+use crate::outbox::gather;
 use crate::send_ring::{BATCH, LOST, RingFailed, Send, SendRing};
 use foodtrack_session::{CloseReason, LinkId, Parser};
 use smallvec::SmallVec;
@@ -25,8 +25,8 @@ impl Reactor {
 
     /// Writes every socket that got something this turn, once.
     pub(super) fn flush(&mut self) {
-        let mut dirty = std::mem::take(&mut self.outbox.dirty);
-        if self.outbox.has_entries {
+        let dirty = self.outbox.take_dirty();
+        if self.outbox.has_entries() {
             self.confirm_soon(&dirty);
         }
         // No socket is dropped while the ring is away: a flush only notes which clients are to be closed.
@@ -52,10 +52,8 @@ impl Reactor {
                 dirty.iter().for_each(|client| self.flush_client(*client));
             }
         }
-        dirty.clear();
         // Flushing may have marked more (a socket that failed closes its client): their turn is the next.
-        dirty.append(&mut self.outbox.dirty);
-        self.outbox.dirty = dirty;
+        self.outbox.give_dirty_back(dirty);
         self.outbox.reset();
     }
 
@@ -72,14 +70,14 @@ impl Reactor {
         let mut sends = SmallVec::<[Send<'_>; BATCH]>::new();
         let mut senders = SmallVec::<[u32; BATCH]>::new();
         for client in clients {
-            let hot = &self.hot[*client as usize];
-            if let Some((_, link)) = self.links.at_mut(hot.link)
+            let state = &self.fanout[*client as usize];
+            if let Some((_, link)) = self.links.at_mut(state.link())
                 && !link.output.is_blocked()
-                && hot.has_pending()
-                && let Some(bytes) = self.outbox.single(hot)
+                && state.has_pending()
+                && let Some(bytes) = self.outbox.single(state)
             {
-                let is_kept = link.keep_in_ring(|descriptor| ring.keep(hot.link, descriptor));
-                let place = is_kept.then_some(hot.link);
+                let is_kept = link.keep_in_ring(|descriptor| ring.keep(state.link(), descriptor));
+                let place = is_kept.then_some(state.link());
                 sends.push(Send { socket: link.descriptor(), place, bytes });
                 senders.push(*client);
             }
@@ -100,17 +98,17 @@ impl Reactor {
 
     /// Does what follows from a send of the ring: `result` is the number of bytes, or a negated error.
     pub(super) fn sent_by_ring(&mut self, client: u32, result: i32) {
-        let hot = &mut self.hot[client as usize];
-        let Some((id, link)) = self.links.at_mut(hot.link) else { return };
-        let Some(bytes) = self.outbox.single(hot) else { return };
+        let state = &mut self.fanout[client as usize];
+        let Some((id, link)) = self.links.at_mut(state.link()) else { return };
+        let Some(bytes) = self.outbox.single(state) else { return };
         let sent = usize::try_from(result).unwrap_or(0);
         self.stats.sent_bytes += sent as u64;
         // A plain write of the rest finds out whether it was the socket or the ring that failed, and whether the socket is
         // full; then it asks to be told when it is not. What may have been sent must not be sent again.
         let failed = result == LOST || (sent < bytes.len() && link.send(&bytes[sent..]).is_err());
-        hot.clear();
-        if link.output.is_blocked() && hot.mode == Mode::Direct {
-            hot.mode = Mode::Indirect;
+        state.clear();
+        if link.output.is_blocked() {
+            state.note_blocked();
         }
         // What a turn's frames left behind is no queue's, but waits all the same.
         let is_slow =
@@ -127,19 +125,19 @@ impl Reactor {
 
     pub(super) fn flush_client(&mut self, client: u32) {
         let index = client as usize;
-        let hot = &mut self.hot[index];
-        hot.dirty = false;
-        if !hot.has_pending() {
+        let state = &mut self.fanout[index];
+        state.begin_flush();
+        if !state.has_pending() {
             return self.flush_queue(client);
         }
-        let Some((id, link)) = self.links.at_mut(hot.link) else { return hot.clear() };
-        let sent = match self.outbox.single(hot) {
+        let Some((id, link)) = self.links.at_mut(state.link()) else { return state.clear() };
+        let sent = match self.outbox.single(state) {
             Some(bytes) => {
                 link.write_or_keep(bytes).map(|sent| self.stats.sent_bytes += sent as u64)
             }
             None => {
                 let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-                let mut parts = self.outbox.each(hot);
+                let mut parts = self.outbox.each(state);
                 let mut result = Ok(());
                 loop {
                     let count = gather(parts.by_ref(), &mut slices);
@@ -160,9 +158,9 @@ impl Reactor {
                 result
             }
         };
-        hot.clear();
-        if link.output.is_blocked() && hot.mode == Mode::Direct {
-            hot.mode = Mode::Indirect;
+        state.clear();
+        if link.output.is_blocked() {
+            state.note_blocked();
         }
         // What a turn's frames left behind is no queue's, but waits all the same.
         let is_slow =
@@ -220,10 +218,7 @@ impl Reactor {
     pub(super) fn settle_mode(&mut self, client: u32) {
         let state = &self.clients[client as usize];
         let direct = state.session.parser() != Parser::Msgpack && self.takes_ranges(client);
-        let hot = &mut self.hot[client as usize];
-        if hot.mode != Mode::Gone {
-            hot.mode = if direct { Mode::Direct } else { Mode::Indirect };
-        }
+        self.fanout[client as usize].settle(direct);
     }
 
     /// A socket takes more.

@@ -8,7 +8,7 @@ use super::reading::Next;
 use crate::client::{ClientId, ClientKey};
 use crate::deadlines::Timer;
 use crate::form::PING;
-use crate::outbox::{Confirmation, Mode};
+use crate::outbox::FanoutState;
 
 /// How long after something of the log was sent its client is asked whether it arrived. Not all at once, where many were
 /// sent the same: spread over as long again.
@@ -23,13 +23,9 @@ impl Reactor {
     /// gets nothing costs nothing, and one that gets much is asked every few seconds.
     pub(super) fn confirm_soon(&mut self, clients: &[u32]) {
         for client in clients {
-            let hot = &mut self.hot[*client as usize];
-            if hot.mode == Mode::Gone || hot.confirmation == Confirmation::Due {
-                continue;
-            }
-            let is_timed = hot.confirmation == Confirmation::Asked;
-            hot.confirmation = Confirmation::Due;
-            if !is_timed && let Some(state) = self.clients.get(*client as usize) {
+            if self.fanout[*client as usize].confirm_soon()
+                && let Some(state) = self.clients.get(*client as usize)
+            {
                 let id = state.id(*client);
                 // A few places of the wheel: each is memory of its own.
                 let part = u64::from(*client) % CONFIRM_PARTS;
@@ -46,17 +42,16 @@ impl Reactor {
         let client = id.place();
         let Some(state) = self.client_of(id) else { return };
         let may_mark = state.engine.may_mark();
-        let hot = &mut self.hot[client as usize];
-        if hot.confirmation != Confirmation::Due {
-            hot.confirmation = Confirmation::None;
+        let state = &mut self.fanout[client as usize];
+        if !state.is_confirmation_due() {
             return;
         }
         // While a ping is out, nothing is learned from another one.
         if may_mark {
-            hot.confirmation = Confirmation::Asked;
+            state.note_asked();
             let mark = app.unconfirmed(self, ClientKey(client));
             if mark == 0 {
-                self.hot[client as usize].confirmation = Confirmation::None;
+                self.fanout[client as usize].forget_confirmation();
                 return;
             }
             self.ping(ClientKey(client), mark);
@@ -87,7 +82,7 @@ impl Reactor {
     /// client polls in a way that proves nothing.
     pub fn ping(&mut self, client: ClientKey, mark: u64) {
         let client = client.0;
-        if self.hot.get(client as usize).is_none_or(|hot| hot.mode == Mode::Gone) {
+        if self.fanout.get(client as usize).is_none_or(FanoutState::is_gone) {
             return;
         }
         let state = &mut self.clients[client as usize];
@@ -98,10 +93,10 @@ impl Reactor {
         state.engine.ping(mark, self.deadlines.now_ms());
         if self.takes_ranges(client) {
             let (range, _) = self.outbox.direct(|out| out.extend_from_slice(PING));
-            self.outbox.push(client, &mut self.hot[client as usize], range);
+            self.outbox.push(client, &mut self.fanout[client as usize], range);
         } else {
             self.clients[client as usize].queue.get_or_insert_default().push_ping();
-            self.outbox.mark(client, &mut self.hot[client as usize]);
+            self.outbox.mark(client, &mut self.fanout[client as usize]);
         }
     }
 

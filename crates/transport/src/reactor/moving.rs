@@ -5,7 +5,7 @@ use foodtrack_session::{CloseReason, LinkId, NamespaceId};
 use crate::client::{ClientKey, Packets};
 use crate::handover::{Handover, Moved, MovedClient};
 use crate::link::Link;
-use crate::outbox::Hot;
+use crate::outbox::FanoutState;
 use crate::sid::SidClaim;
 use crate::turned_away::TurnedAway;
 
@@ -28,7 +28,7 @@ impl Reactor {
         self.flush();
         let Some(mut state) = self.clients.try_remove(client as usize) else { return };
         self.discount_client(&mut state);
-        self.hot[client as usize] = Hot::FREE;
+        self.fanout[client as usize] = FanoutState::FREE;
         let was_named = self.polling.remove(state.sid()).is_some();
         // Requests follow the client from now on, and may be there before it.
         let claim = was_named.then(|| SidClaim::new(&self.sids, *state.sid(), shard));
@@ -91,7 +91,7 @@ impl Reactor {
         self.name_client(link, client);
         let Some(state) = self.clients.get(client as usize) else { return };
         if !state.engine.is_polling() {
-            self.hot[client as usize].link = link.place();
+            self.fanout[client as usize].attach(link);
             self.settle_mode(client);
         }
     }

@@ -49,7 +49,7 @@ impl Reactor {
         if is_changing {
             self.end_poll_for_upgrade(client);
         } else {
-            self.outbox.mark(client, &mut self.hot[client as usize]);
+            self.outbox.mark(client, &mut self.fanout[client as usize]);
         }
     }
 
@@ -96,7 +96,7 @@ impl Reactor {
         if let Some(answer) = self.clients[client as usize].engine.finish_upgrade(link) {
             self.write_poll_answer(&answer);
         }
-        self.hot[client as usize].link = link.place();
+        self.fanout[client as usize].attach(link);
         self.drain_queue(client, link);
         self.release_from_upgrade(client);
     }

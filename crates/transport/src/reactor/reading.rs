@@ -15,7 +15,6 @@ use crate::limits::{
     CONTROL_FRAME_PACKETS, PACKETS_PER_TURN, READ_BYTES_PER_TURN, STRANGER_BYTES_PER_TURN,
 };
 use crate::link::LinkKind;
-use crate::outbox::NONE;
 
 /// What follows from a packet for whoever reads on.
 pub(super) enum Next<T> {
@@ -213,7 +212,7 @@ impl Reactor {
             Lost::Nothing => {}
             Lost::Upgrade => self.release_from_upgrade(client),
             Lost::Client => {
-                self.hot[client as usize].link = NONE;
+                self.fanout[client as usize].detach();
                 self.close(ClientKey(client), reason);
             }
         }

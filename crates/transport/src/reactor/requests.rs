@@ -19,7 +19,7 @@ use crate::http::{self, BodyLength, Head, HttpError};
 use crate::http_response::ResponseHead;
 use crate::link::{LinkKind, Waited};
 use crate::links::key;
-use crate::outbox::{Hot, Mode};
+use crate::outbox::FanoutState;
 use crate::request_reader::{BodyLimit, Reading, RequestReader};
 use crate::sid::SidDirectory;
 
@@ -208,11 +208,10 @@ impl Reactor {
         client.arrive(self.next_generation());
         let protocol = client.protocol();
         let index = self.clients.insert(client);
-        if self.hot.len() <= index {
-            self.hot.resize(index + 1, Hot::FREE);
+        if self.fanout.len() <= index {
+            self.fanout.resize(index + 1, FanoutState::FREE);
         }
-        self.hot[index] = Hot::FREE;
-        self.hot[index].mode = Mode::Indirect;
+        self.fanout[index] = FanoutState::NEW;
         let client = key(index);
         if protocol != Protocol::WebSocket {
             let id = self.clients[index].id(client);
@@ -237,7 +236,7 @@ impl Reactor {
         if let Some(state) = self.links.get_mut(link) {
             state.become_websocket(client);
         }
-        self.hot[client as usize].link = link.place();
+        self.fanout[client as usize].attach(link);
         self.settle_mode(client);
         if !self.clients[client as usize].is_stranger() {
             self.make_known(link);
@@ -252,7 +251,7 @@ impl Reactor {
                 let client = self.add_client(Protocol::WebSocket, engine, None);
                 self.become_websocket(link, client);
                 let (range, ()) = self.outbox.direct(|out| accept.write(out));
-                self.outbox.push(client, &mut self.hot[client as usize], range);
+                self.outbox.push(client, &mut self.fanout[client as usize], range);
             }
             _ => {
                 let headers = [("upgrade", &b"websocket"[..]), ("sec-websocket-version", b"13")];

@@ -14,7 +14,7 @@ use crate::frame::Frame;
 use crate::frame_layout::{Data, Layout, write_packet};
 use crate::frame_meta::{FrameMeta, Urgency};
 use crate::limits::ECHOED_NAMESPACE_BYTES_MAX;
-use crate::outbox::{FrameId, Mode, Range};
+use crate::outbox::{FanoutState, FrameId, Mode, Range};
 use crate::packet_parts::PacketParts;
 
 impl Reactor {
@@ -36,11 +36,11 @@ impl Reactor {
     /// Sends a frame to a client. Returns whether the client is there to get it.
     #[inline]
     pub fn send(&mut self, client: ClientKey, frame: FrameId) -> bool {
-        let Some(hot) = self.hot.get_mut(client.index()) else { return false };
-        match hot.mode {
+        let Some(state) = self.fanout.get_mut(client.index()) else { return false };
+        match state.mode() {
             Mode::Direct => {
                 let range = self.outbox.range(frame);
-                self.outbox.push(client.0, hot, range);
+                self.outbox.push(client.0, state, range);
                 true
             }
             Mode::Indirect => {
@@ -60,7 +60,7 @@ impl Reactor {
                 return self.unsayable.push(ClientKey(client));
             };
             if self.takes_ranges(client) {
-                return self.outbox.push(client, &mut self.hot[client as usize], range);
+                return self.outbox.push(client, &mut self.fanout[client as usize], range);
             }
         }
         let shared = self.outbox.shared(frame);
@@ -110,7 +110,7 @@ impl Reactor {
     }
 
     fn is_gone(&self, client: ClientKey) -> bool {
-        self.hot.get(client.index()).is_none_or(|hot| hot.mode == Mode::Gone)
+        self.fanout.get(client.index()).is_none_or(FanoutState::is_gone)
     }
 
     /// Sends a packet to the one client that it was encoded for, in the client's own form.
@@ -130,7 +130,7 @@ impl Reactor {
 
     fn send_range(&mut self, client: u32, meta: FrameMeta, range: Range, layout: Layout) {
         if self.takes_ranges(client) {
-            self.outbox.push(client, &mut self.hot[client as usize], range);
+            self.outbox.push(client, &mut self.fanout[client as usize], range);
         } else {
             let text_form = self.outbox.slice(range).into();
             self.enqueue(client, Arc::new(Frame::new(meta, layout, text_form)));
@@ -155,7 +155,7 @@ impl Reactor {
             }
             Pushed::Overflow => self.close(ClientKey(client), CloseReason::SlowReader),
         }
-        self.outbox.mark(client, &mut self.hot[client as usize]);
+        self.outbox.mark(client, &mut self.fanout[client as usize]);
     }
 
     /// Writes bytes on a link that is no client's transport (yet).
