@@ -9,6 +9,7 @@ mod admission;
 mod allowance;
 mod chunked;
 mod client;
+mod clients;
 mod commons;
 mod deadlines;
 mod delivery_queue;

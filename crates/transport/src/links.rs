@@ -15,6 +15,8 @@ pub(crate) struct Links {
     places: Slab<Link>,
     /// That of the newest socket.
     generation: u32,
+    /// Those whose reading goes on next turn.
+    deferred: Vec<LinkId>,
 }
 
 impl Links {
@@ -63,6 +65,26 @@ impl Links {
     pub(crate) fn at_mut(&mut self, place: u32) -> Option<(LinkId, &mut Link)> {
         let link = self.places.get_mut(place as usize)?;
         Some((LinkId::new(place, link.generation()), link))
+    }
+
+    /// Reading goes on next turn.
+    pub(crate) fn defer(&mut self, id: LinkId) {
+        self.deferred.push(id);
+    }
+
+    /// Those whose reading waited for this turn, to be [given back](Self::give_deferred_back).
+    pub(crate) fn take_deferred(&mut self) -> Vec<LinkId> {
+        std::mem::take(&mut self.deferred)
+    }
+
+    /// Gives the empty list back, for its memory; what was deferred meanwhile stays.
+    pub(crate) fn give_deferred_back(&mut self, mut deferred: Vec<LinkId>) {
+        deferred.append(&mut self.deferred);
+        self.deferred = deferred;
+    }
+
+    pub(crate) fn has_deferred(&self) -> bool {
+        !self.deferred.is_empty()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {

@@ -30,18 +30,18 @@ use std::time::Duration;
 
 use foodtrack_session::{ClosedPolling, LinkId, Parser, Sid};
 use mio::{Events, Poll, Token};
-use slab::Slab;
 
 use crate::acceptor::Acceptor;
 use crate::admission::Admission;
-use crate::client::{Client, ClientId, ClientKey, HandshakeInfo};
+use crate::client::{Client, ClientKey, HandshakeInfo};
+use crate::clients::Clients;
 use crate::commons::{Commons, ReactorConfig, ReactorStats};
 use crate::deadlines::{Deadlines, Timer};
 use crate::delivery_queue::DeliveryQueue;
 use crate::door::DoorRefusals;
 use crate::limits::READ_BYTES_PER_TURN;
 use crate::link::Link;
-use crate::links::{Links, key};
+use crate::links::Links;
 use crate::outbox::{FanoutState, Outbox};
 use crate::send_ring::SendRing;
 use crate::sid::{SidDirectory, SidSource};
@@ -54,6 +54,7 @@ use application::Application;
 
 const WAKER: Token = Token(usize::MAX);
 const EVENTS_PER_TURN: usize = 1_024;
+
 /// One shard's sockets, clients and deadlines.
 pub struct Reactor {
     poll: Poll,
@@ -62,8 +63,6 @@ pub struct Reactor {
     shard: usize,
     config: Arc<ReactorConfig>,
     sids: Arc<SidDirectory>,
-    /// Polling sessions that live here, by id.
-    polling: ahash::HashMap<Sid, u32>,
     /// Closed sessions whose clients are still to be told.
     closed_polling: ClosedPolling<DeliveryQueue>,
     admission: Arc<Admission>,
@@ -72,7 +71,7 @@ pub struct Reactor {
     door: Arc<DoorRefusals>,
     deadlines: Deadlines,
     links: Links,
-    clients: Slab<Client>,
+    clients: Clients,
     /// By the clients' places.
     fanout: Vec<FanoutState>,
     outbox: Outbox,
@@ -80,15 +79,6 @@ pub struct Reactor {
     unsayable: Vec<ClientKey>,
     sid_source: SidSource,
     scratch: Vec<u8>,
-    /// Links whose reading goes on next turn.
-    deferred: Vec<LinkId>,
-    /// Clients whose posted packets go on next turn.
-    posting: Vec<ClientId>,
-    closing: Vec<u32>,
-    /// Clients that may be told about as drained at the end of the turn.
-    drained: Vec<ClientId>,
-    /// That of the newest client.
-    generation: u32,
     stats: ReactorStats,
     streams: Streams,
     /// Made on the reactor's own thread: a ring belongs to the thread that submits.
@@ -117,7 +107,6 @@ impl Reactor {
             shard,
             config: Arc::clone(&commons.config),
             sids: Arc::clone(&commons.sids),
-            polling: ahash::HashMap::default(),
             closed_polling: ClosedPolling::default(),
             admission: Arc::clone(&commons.admission),
             strangers: StrangerLedger::new(Arc::clone(&commons.strangers)),
@@ -125,17 +114,12 @@ impl Reactor {
             door: Arc::clone(&commons.door),
             deadlines: Deadlines::new(commons.start),
             links: Links::default(),
-            clients: Slab::new(),
+            clients: Clients::default(),
             fanout: Vec::new(),
             outbox: Outbox::default(),
             unsayable: Vec::new(),
             sid_source: SidSource::new(),
             scratch: vec![0; READ_BYTES_PER_TURN],
-            deferred: Vec::new(),
-            posting: Vec::new(),
-            closing: Vec::new(),
-            drained: Vec::new(),
-            generation: 0,
             stats: ReactorStats::default(),
             streams: Streams::default(),
             ring: None,
@@ -234,7 +218,7 @@ impl Reactor {
 
     /// Every client, for a server that stops.
     pub fn clients(&self) -> Vec<ClientKey> {
-        self.clients.iter().map(|(index, _)| ClientKey(key(index))).collect()
+        self.clients.iter().map(|(index, _)| ClientKey(index)).collect()
     }
 
     /// Takes one turn: waits until there is something to do, does it, flushes.
@@ -299,10 +283,8 @@ impl Reactor {
     fn patience(&self) -> Option<Duration> {
         let is_busy = self.acceptor.is_pending()
             || !self.strangers_ready.is_empty()
-            || !self.deferred.is_empty()
-            || !self.posting.is_empty()
-            || !self.closing.is_empty()
-            || !self.drained.is_empty()
+            || self.links.has_deferred()
+            || self.clients.has_work()
             || self.streams.has_news();
         if is_busy {
             return Some(Duration::ZERO);
@@ -310,13 +292,8 @@ impl Reactor {
         self.deadlines.idle()
     }
 
-    fn next_generation(&mut self) -> u32 {
-        self.generation = self.generation.wrapping_add(1);
-        self.generation
-    }
-
     fn resume_deferred<A: Application>(&mut self, app: &mut A) {
-        let mut deferred = std::mem::take(&mut self.deferred);
+        let mut deferred = self.links.take_deferred();
         for link in deferred.drain(..) {
             let Some(state) = self.links.get_mut(link) else { continue };
             if state.standing.is_known() {
@@ -327,15 +304,7 @@ impl Reactor {
                 self.strangers_ready.push(&mut self.links, link);
             }
         }
-        // Keep the allocation; what was deferred meanwhile stays.
-        deferred.append(&mut self.deferred);
-        self.deferred = deferred;
-    }
-
-    /// The client of this id, if it is still there and not about to go.
-    fn client_of(&mut self, id: ClientId) -> Option<&mut Client> {
-        let client = self.clients.get_mut(id.place() as usize)?;
-        (client.id(id.place()) == id && !client.engine.is_closing()).then_some(client)
+        self.links.give_deferred_back(deferred);
     }
 
     /// Closes a socket without a word. Closing the descriptor takes it out of the poll.

@@ -17,33 +17,27 @@ impl Reactor {
     /// Makes [`Application::drained`] called for the client, once, when nothing waits for it any more: at the end of this
     /// turn at the earliest, behind what the turn sends. Not where the client closes or moves first.
     pub fn tell_when_drained(&mut self, client: ClientKey) {
-        let Some(state) = self.clients.get_mut(client.index()) else { return };
-        if state.watch_drained() {
-            self.drained.push(state.id(client.0));
-        }
+        self.clients.watch_drained(client.0);
     }
 
     /// A backlog may be gone; who asked is told once the turn is flushed.
     pub(super) fn note_drained(&mut self, client: u32) {
-        let is_backlogged = self.is_backlogged(ClientKey(client));
-        if let Some(state) = self.clients.get_mut(client as usize)
-            && !is_backlogged
-            && state.note_drained()
-        {
-            self.drained.push(state.id(client));
+        if !self.is_backlogged(ClientKey(client)) {
+            self.clients.note_drained(client);
         }
     }
 
     /// Tells the application of clients without a backlog, and sends what it says to them. Who asks again meanwhile is told
     /// in the next turn.
     pub(super) fn tell_drained<A: Application>(&mut self, app: &mut A) {
-        if self.drained.is_empty() {
+        let drained = self.clients.take_drained();
+        if drained.is_empty() {
             return;
         }
-        for id in std::mem::take(&mut self.drained) {
+        for id in drained {
             let client = ClientKey(id.place());
             let is_backlogged = self.is_backlogged(client);
-            let Some(state) = self.client_of(id) else { continue };
+            let Some(state) = self.clients.open(id) else { continue };
             if state.look_at_backlog(is_backlogged) {
                 app.drained(self, client);
                 self.flush_if_large();

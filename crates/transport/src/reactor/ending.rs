@@ -21,7 +21,7 @@ impl Reactor {
         match state.engine.close(reason) {
             Closing::Begun => {
                 self.fanout[client.index()].close();
-                self.closing.push(client.0);
+                self.clients.let_go_later(client.0);
             }
             Closing::Already => {}
             Closing::GiveUpUpgrade => self.give_up_upgrade(client.0),
@@ -31,7 +31,7 @@ impl Reactor {
     /// Lets go of the clients that were closed in this turn.
     pub(super) fn finish_closing<A: Application>(&mut self, app: &mut A) {
         // The application may close others while it is told.
-        while let Some(client) = self.closing.pop() {
+        while let Some(client) = self.clients.next_to_let_go() {
             let Some(state) = self.clients.get(client as usize) else { continue };
             let Some(Leave { reason, is_news }) = state.engine.leave() else { continue };
             if is_news {
@@ -49,20 +49,15 @@ impl Reactor {
     pub(super) fn release_from_upgrade(&mut self, client: u32) {
         if self.clients.get(client as usize).is_some_and(|state| state.engine.is_kept_by_upgrade())
         {
-            self.closing.push(client);
+            self.clients.let_go_later(client);
         }
     }
 
     fn let_go(&mut self, client: u32, reason: CloseReason) {
-        let mut state = self.clients.remove(client as usize);
+        let Some((mut state, is_named)) = self.clients.remove(client) else { return };
         self.discount_client(&mut state);
         self.fanout[client as usize] = FanoutState::FREE;
-        // Requests name a session that polls or once did: they are refused as what they are until now.
         let sid = *state.sid();
-        let is_named = self.polling.get(&sid) == Some(&client);
-        if is_named {
-            self.polling.remove(&sid);
-        }
         match state.engine.end(reason, state.queue, self.config.limits.payload_bytes_max) {
             End::WebSocket(link, code) => match (link, code) {
                 (Some(link), Some(code)) => self.close_websocket(link, code),
@@ -170,7 +165,7 @@ impl Reactor {
             return self.drop_link(link);
         }
         if state.input.is_readable() {
-            self.deferred.push(link);
+            self.links.defer(link);
         }
         self.watch_link(link, deadline_ms);
     }

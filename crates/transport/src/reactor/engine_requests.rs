@@ -110,7 +110,7 @@ impl Reactor {
         if self.closed_polling.contains(sid) {
             return self.closed_request(link, sid, request);
         }
-        let Some(&client) = self.polling.get(sid) else {
+        let Some(client) = self.clients.named(sid) else {
             // The client is on its way here, and this request was faster.
             return Ok(self.look_again(link, Flow::PauseMs(IN_TRANSIT_MS)));
         };
@@ -251,7 +251,7 @@ impl Reactor {
                 if !self.clients[client as usize].is_stranger() {
                     self.sids.make_known(&sid);
                 }
-                self.polling.insert(sid, client);
+                self.clients.name(client);
                 let mut body = Vec::with_capacity(128);
                 write_open(&mut body);
                 self.respond_engine(link, head, 200, TEXT, &body);

@@ -8,7 +8,6 @@ use crate::deadlines::millis;
 use crate::door::DoorRefusal;
 use crate::limits::CONNECT_TRIES;
 use crate::link::{Link, LinkKind};
-use crate::links::key;
 use crate::stranger_ledger::Spent;
 
 /// Sockets let go of at once where there are too many.
@@ -262,7 +261,7 @@ impl Reactor {
         });
         lonely.map(move |(index, client)| {
             let since_ms = client.joining.last_deadline_ms().saturating_sub(connect_ms);
-            (since_ms, client.counted_bytes() as usize, Lodger::Client(key(index)))
+            (since_ms, client.counted_bytes() as usize, Lodger::Client(index))
         })
     }
 }

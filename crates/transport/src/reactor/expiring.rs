@@ -50,7 +50,7 @@ impl Reactor {
 
     pub(super) fn ring_alarm<A: Application>(&mut self, app: &mut A, id: ClientId) {
         let now_ms = self.deadlines.now_ms();
-        let Some(state) = self.client_of(id) else { return };
+        let Some(state) = self.clients.open(id) else { return };
         match state.alarm.expire(now_ms) {
             Ring::No => return,
             Ring::At(at_ms) => return self.deadlines.schedule(at_ms, Timer::Alarm(id)),
@@ -94,7 +94,7 @@ impl Reactor {
 
     pub(super) fn connect_deadline(&mut self, id: ClientId) {
         let now_ms = self.deadlines.now_ms();
-        let Some(state) = self.client_of(id) else { return };
+        let Some(state) = self.clients.open(id) else { return };
         state.joining.forget_timer();
         let deadline_ms = state.joining.deadline_ms();
         if !state.session.is_idle() {

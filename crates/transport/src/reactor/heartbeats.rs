@@ -40,7 +40,7 @@ impl Reactor {
     pub(super) fn ask_to_confirm<A: Application>(&mut self, app: &mut A, id: ClientId) {
         let now_ms = self.deadlines.now_ms();
         let client = id.place();
-        let Some(state) = self.client_of(id) else { return };
+        let Some(state) = self.clients.open(id) else { return };
         let may_mark = state.engine.may_mark();
         let state = &mut self.fanout[client as usize];
         if !state.is_confirmation_due() {
@@ -63,7 +63,7 @@ impl Reactor {
     pub(super) fn beat<A: Application>(&mut self, app: &mut A, id: ClientId) {
         let (now_ms, config) = (self.deadlines.now_ms(), self.config.heartbeat);
         let client = id.place();
-        let Some(state) = self.client_of(id) else { return };
+        let Some(state) = self.clients.open(id) else { return };
         let deadline_ms = match state.engine.beat(now_ms, &config) {
             Beat::Ping { deadline_ms } => {
                 let may_mark = state.engine.may_mark();

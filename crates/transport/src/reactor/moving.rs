@@ -26,10 +26,9 @@ impl Reactor {
     ) {
         // What was sent to it here goes out here.
         self.flush();
-        let Some(mut state) = self.clients.try_remove(client as usize) else { return };
+        let Some((mut state, was_named)) = self.clients.remove(client) else { return };
         self.discount_client(&mut state);
         self.fanout[client as usize] = FanoutState::FREE;
-        let was_named = self.polling.remove(state.sid()).is_some();
         // Requests follow the client from now on, and may be there before it.
         let claim = was_named.then(|| SidClaim::new(&self.sids, *state.sid(), shard));
         let links = state.engine.depart();
@@ -55,7 +54,6 @@ impl Reactor {
 
     fn adopt_client<A: Application>(&mut self, app: &mut A, moved: MovedClient<A::Transfer>) {
         let MovedClient { mut client, link, probed, namespace, transfer, claim, packets } = moved;
-        let sid = *client.sid();
         // Its token is good: whoever sends it on knows that.
         let known = |mut link: Link| {
             link.standing.set_known(true);
@@ -69,7 +67,7 @@ impl Reactor {
         let client = self.insert_client(client);
         if let Some(claim) = claim {
             claim.keep();
-            self.polling.insert(sid, client);
+            self.clients.name(client);
         }
         if let Some(link) = link {
             self.attach(client, link);

@@ -118,7 +118,7 @@ impl Reactor {
         while let Some(packet) = packets.pop_front() {
             if taken == PACKETS_PER_TURN {
                 packets.push_front(packet);
-                self.post_later(client, packets);
+                self.clients.post_later(client, packets);
                 return flow;
             }
             taken += 1;
@@ -154,17 +154,10 @@ impl Reactor {
         flow
     }
 
-    /// Keeps packets of a polling body until the next turn.
-    fn post_later(&mut self, client: u32, packets: Packets) {
-        let Some(state) = self.clients.get_mut(client as usize) else { return };
-        state.post_later(packets);
-        self.posting.push(state.id(client));
-    }
-
     /// Goes on with polling bodies that had to wait for others' turn.
     pub(super) fn resume_posted<A: Application>(&mut self, app: &mut A) {
-        for id in std::mem::take(&mut self.posting) {
-            let posted = self.client_of(id).and_then(Client::take_posted);
+        for id in self.clients.take_posting() {
+            let posted = self.clients.open(id).and_then(Client::take_posted);
             if let Some(packets) = posted {
                 self.polled_packets(app, id.place(), packets);
             }

@@ -153,7 +153,7 @@ impl Reactor {
         if let Some(state) = self.links.get_mut(link) {
             state.input.note_readable();
         }
-        self.deferred.push(link);
+        self.links.defer(link);
     }
 
     /// Goes on with a link whose reading waited.
@@ -366,7 +366,7 @@ impl Reactor {
                 self.deadlines.schedule(resume_ms, Timer::Resume(link));
             }
         } else {
-            self.deferred.push(link);
+            self.links.defer(link);
         }
     }
 }

@@ -18,7 +18,6 @@ use crate::engine_request::EngineRequest;
 use crate::http::{self, BodyLength, Head, HttpError};
 use crate::http_response::ResponseHead;
 use crate::link::{LinkKind, Waited};
-use crate::links::key;
 use crate::outbox::FanoutState;
 use crate::request_reader::{BodyLimit, Reading, RequestReader};
 use crate::sid::SidDirectory;
@@ -175,7 +174,7 @@ impl Reactor {
     pub(super) fn next_request(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(link) else { return };
         if state.input.has_more() {
-            self.deferred.push(link);
+            self.links.defer(link);
         }
         self.rest_link(link);
     }
@@ -203,16 +202,15 @@ impl Reactor {
     }
 
     /// Takes a client in; its heartbeat begins.
-    pub(super) fn insert_client(&mut self, mut client: Client) -> u32 {
+    pub(super) fn insert_client(&mut self, client: Client) -> u32 {
         let beat_ms = self.deadlines.now_ms() + self.config.heartbeat.interval_ms;
-        client.arrive(self.next_generation());
         let protocol = client.protocol();
-        let index = self.clients.insert(client);
+        let client = self.clients.insert(client);
+        let index = client as usize;
         if self.fanout.len() <= index {
             self.fanout.resize(index + 1, FanoutState::FREE);
         }
         self.fanout[index] = FanoutState::NEW;
-        let client = key(index);
         if protocol != Protocol::WebSocket {
             let id = self.clients[index].id(client);
             self.deadlines.schedule(beat_ms, Timer::Heartbeat(id));
