@@ -10,13 +10,15 @@ T ?= 60
 # How many schedules `make chaos` makes, and from what.
 SCHEDULES ?= 500
 SEED ?= 1
+# How many seeds `make simulate` runs, from SEED on.
+SEEDS ?= 10000
 FUZZ ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEBUG := $(TARGET_DIR)/debug
 STAGE := @.ci/stage
 
-.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground typescript bench append compare chaos jitter storm chaos-binaries attack fuzz docs
+.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground typescript bench append compare simulate chaos jitter storm chaos-binaries attack fuzz docs
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +88,10 @@ compare: ## Measures the hub and its peers in turns; writes bench/results
 	bench/setup-peers
 	cargo build --release -p foodtrack-server -p bench
 	$(TARGET_DIR)/release/bench compare
+
+simulate: ## Whole nodes on one thread, a seed each (SEEDS=10000 SEED=1); tells the short story of those that fail (release build)
+	cargo build --release -p foodtrack-simulation
+	$(TARGET_DIR)/release/simulate --seeds $(SEEDS) --seed $(SEED)
 
 chaos: chaos-binaries ## Faults by the hundred, made from a seed (SCHEDULES=500 SEED=1); the judge must find nothing
 	$(TARGET_DIR)/release/chaos campaign --schedules $(SCHEDULES) --seed $(SEED) --remains $(TARGET_DIR)/chaos

@@ -91,6 +91,7 @@ impl<'a> Checker<'a> {
             Class::Durable => event.acknowledged.is_some() || event.seen,
             Class::Recoverable => {
                 event.acknowledged.is_some()
+                    && !event.is_unlogged
                     && self.facts.forgot_at.is_none_or(|at| at < event.first_attempt)
             }
             Class::Volatile => false,
@@ -221,8 +222,15 @@ impl<'a> Checker<'a> {
         let ranked = parsed.and_then(|cursor| Some((facts.rank(tenant, cursor.epoch())?, cursor)));
         let Some((rank, cursor)) = ranked else {
             // Before the hub knows where a new session stands it says nothing; what is in no log may come all the same.
-            let is_in_no_log =
-                event.is_none_or(|event| facts.events[event].attempt.class == Class::Volatile);
+            let is_in_no_log = event.is_none_or(|event| {
+                let event = &facts.events[event];
+                match event.attempt.class {
+                    Class::Durable => false,
+                    // Where the log is away, what need not be kept goes on without it.
+                    Class::Recoverable => event.place.is_none(),
+                    Class::Volatile => true,
+                }
+            });
             let may_lack = receipt.cursor.is_none() && is_in_no_log && session.last.is_none();
             if !may_lack && !std::mem::replace(&mut session.said_cursor_is_missing, true) {
                 let about = format!("{name}: {what} came with {:?}, no cursor", receipt.cursor);

@@ -20,6 +20,8 @@ pub(crate) struct Event<'a> {
     pub(crate) acknowledged: Option<usize>,
     /// Where it lies in the log, as far as anybody was told.
     pub(crate) place: Option<Place>,
+    /// Whether its publisher was told that it is in no log: what need not be kept goes on without one.
+    pub(crate) is_unlogged: bool,
     /// Whether it reached anybody.
     pub(crate) seen: bool,
     /// The last place that its tenant's publishers had been told when it was first sent.
@@ -66,6 +68,8 @@ pub(crate) struct Stream<'a> {
     /// Orders whose room it asked for, and the record of the answer that it has left; the largest number before that.
     pub(crate) asked_for: HashMap<&'a str, usize>,
     pub(crate) is_open: bool,
+    /// Whether the hub gave it a private id when it connected last.
+    has_pid: bool,
 }
 
 impl Stream<'_> {
@@ -80,9 +84,14 @@ impl Stream<'_> {
 
 /// Those whose cursor on the hub is one: a device, or a user with an application.
 #[derive(Default)]
-pub(crate) struct Subscriber {
-    /// The record of its first connection.
+pub(crate) struct Subscriber<'a> {
+    tenant: &'a str,
+    /// The record of its first connection, as far as the hub can know of it: what it notes of somebody who came is safe once
+    /// something durable that was sent later is.
     pub(crate) since: Option<usize>,
+    is_kept: bool,
+    /// A crash may have taken it: only who still has their private id brings it back.
+    is_doubtful: bool,
 }
 
 /// The whole.
@@ -90,7 +99,7 @@ pub(crate) struct Subscriber {
 pub(crate) struct Facts<'a> {
     pub(crate) events: Vec<Event<'a>>,
     pub(crate) streams: Vec<Stream<'a>>,
-    pub(crate) subscribers: Vec<Subscriber>,
+    pub(crate) subscribers: Vec<Subscriber<'a>>,
     by_id: HashMap<(&'a str, &'a str), usize>,
     by_name: HashMap<&'a str, usize>,
     epochs: HashMap<&'a str, Vec<Epoch>>,
@@ -124,6 +133,7 @@ impl<'a> Facts<'a> {
                     {
                         (facts.forgot_at, freed_at) = (Some(at), None);
                     }
+                    facts.keep_subscribers(tenant, id);
                     let place = facts.acknowledged(at, tenant, id, offset.as_deref(), verdict);
                     if let Some(place) = place {
                         let last = told.entry(tenant).or_insert(place);
@@ -144,16 +154,18 @@ impl<'a> Facts<'a> {
                     let device = who.device.as_deref();
                     let key = (&*who.tenant, &*who.user, &*who.application, device);
                     let subscriber = *subscribers.entry(key).or_insert_with(|| {
-                        facts.subscribers.push(Subscriber::default());
+                        let tenant = &who.tenant;
+                        facts.subscribers.push(Subscriber { tenant, ..Subscriber::default() });
                         facts.subscribers.len() - 1
                     });
                     facts.by_name.insert(&who.recipient, facts.streams.len());
                     let (chains, asked_for) = (Vec::new(), HashMap::new());
-                    let is_open = false;
-                    facts.streams.push(Stream { who, subscriber, chains, asked_for, is_open });
+                    let (is_open, has_pid) = (false, false);
+                    let stream = Stream { who, subscriber, chains, asked_for, is_open, has_pid };
+                    facts.streams.push(stream);
                 }
-                What::Opened { recipient, recovered, .. } => {
-                    facts.opened(at, recipient, *recovered, verdict);
+                What::Opened { recipient, recovered, is_unknown, .. } => {
+                    facts.opened(at, recipient, (*recovered, *is_unknown), verdict);
                     if !recovered {
                         cursors.remove(recipient.as_str());
                     }
@@ -187,7 +199,10 @@ impl<'a> Facts<'a> {
                         facts.streams[stream].is_open = false;
                     }
                 }
-                What::HubKilled => (facts.forgot_at, facts.ended_at) = (Some(at), Some(at)),
+                What::HubKilled => {
+                    (facts.forgot_at, facts.ended_at) = (Some(at), Some(at));
+                    facts.subscribers.iter_mut().for_each(|it| it.is_doubtful |= !it.is_kept);
+                }
                 What::HubStopping => facts.ended_at = Some(at),
                 What::DiskFull => facts.forgot_at = Some(at),
                 What::DiskFreed => (facts.forgot_at, freed_at) = (Some(at), Some(at)),
@@ -243,6 +258,7 @@ impl<'a> Facts<'a> {
                 certain_refusals: 0,
                 acknowledged: None,
                 place: None,
+                is_unlogged: false,
                 seen: false,
                 told_before,
             });
@@ -271,9 +287,22 @@ impl<'a> Facts<'a> {
             verdict.add(Kind::Answer, format!("{tenant}: {id} was answered with two offsets"));
         }
         event.acknowledged.get_or_insert(at);
+        if offset.is_none() && event.attempt.class == Class::Recoverable {
+            (event.is_unlogged, event.place) = (true, None);
+            return None;
+        }
         // The answer counts for more than what a frame seemed to say.
         event.place = place.or(event.place);
         event.place
+    }
+
+    /// Something durable was acknowledged: what was noted before it was sent is safe.
+    fn keep_subscribers(&mut self, tenant: &str, id: &str) {
+        let event = self.find(tenant, id).map(|event| &self.events[event]);
+        let Some(event) = event.filter(|it| it.attempt.class == Class::Durable) else { return };
+        for subscriber in self.subscribers.iter_mut().filter(|it| it.tenant == tenant) {
+            subscriber.is_kept |= subscriber.since.is_some_and(|at| at < event.first_attempt);
+        }
     }
 
     /// The place that an answer names: a cursor, or an offset alone, which is one of the latest epoch that was shown.
@@ -285,7 +314,13 @@ impl<'a> Facts<'a> {
         text.parse().ok().and_then(Offset::new).map(|offset| (latest, offset))
     }
 
-    fn opened(&mut self, at: usize, name: &str, recovered: bool, verdict: &mut Verdict) {
+    fn opened(
+        &mut self,
+        at: usize,
+        name: &str,
+        (recovered, is_unknown): (bool, bool),
+        verdict: &mut Verdict,
+    ) {
         let Some(stream) = self.stream(name) else { return };
         let stream = &mut self.streams[stream];
         verdict.reconnected += usize::from(!stream.chains.is_empty());
@@ -294,7 +329,14 @@ impl<'a> Facts<'a> {
             stream.chains.push(Chain::default());
         }
         stream.is_open = true;
-        self.subscribers[stream.subscriber].since.get_or_insert(at);
+        let brings_nothing = !std::mem::replace(&mut stream.has_pid, !is_unknown);
+        let subscriber = &mut self.subscribers[stream.subscriber];
+        if brings_nothing && std::mem::take(&mut subscriber.is_doubtful) {
+            subscriber.since = None;
+        }
+        if !is_unknown {
+            subscriber.since.get_or_insert(at);
+        }
     }
 
     fn received(&mut self, receipt: &'a Receipt, cursors: &mut HashMap<&'a str, Cursor>) {
@@ -314,7 +356,7 @@ impl<'a> Facts<'a> {
         let event = receipt.id.as_deref().and_then(|id| self.find(tenant, id));
         let Some(event) = event.map(|event| &mut self.events[event]) else { return };
         event.seen = true;
-        if event.attempt.class != Class::Volatile {
+        if event.attempt.class != Class::Volatile && !event.is_unlogged {
             event.place = event.place.or(place);
         }
     }

@@ -56,6 +56,9 @@ pub enum What {
         recovered: bool,
         /// The cursor that the client brought.
         brought: Option<String>,
+        /// Whether the hub gave no private id: its log is away, and it keeps nothing of who comes.
+        #[serde(default)]
+        is_unknown: bool,
     },
     /// A handshake was refused by a `CONNECT_ERROR`.
     TurnedAway {

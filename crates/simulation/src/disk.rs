@@ -89,9 +89,39 @@ impl<R> Disk<R> {
         self.fails_next_sync = true;
     }
 
+    /// Lets it fail no more than it has.
+    pub fn spare_next_sync(&mut self) {
+        self.fails_next_sync = false;
+    }
+
     /// Changes how much fits: 0 fills it up, whatever is there stays.
     pub fn set_room(&mut self, room: usize) {
         self.room = room;
+    }
+
+    /// Whether so many more records fit.
+    pub fn has_room_for(&self, records: usize) -> bool {
+        self.records.len() + records <= self.room
+    }
+
+    /// Whether it failed.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// Changes how long syncs that begin from now on take.
+    pub fn set_sync_ms_max(&mut self, sync_ms_max: u64) {
+        self.sync_ms_max = sync_ms_max;
+    }
+
+    /// The process that wrote is gone, and the machine runs on: what was written is there, and nobody waits for a sync.
+    pub fn lose_process(&mut self) {
+        self.syncing = None;
+    }
+
+    /// What is not safe is gone.
+    pub fn lose_unsafe(&mut self) {
+        self.records.truncate(self.safe);
     }
 
     /// The power goes: of what was not safe a part that chance chooses is there when it comes back, from the first on. A disk

@@ -12,6 +12,9 @@ use crate::{Backoff, Heard, SocketIo};
 /// Between the packets of a payload.
 const SEPARATOR: &str = "\u{1e}";
 
+/// How long the library waits for a connection to open, in milliseconds: its Manager's `timeout`.
+const OPEN_MS_MAX: u64 = 20_000;
+
 /// How packets travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -49,6 +52,8 @@ pub enum Input<'a> {
     Closed(Way),
     /// The application sends an event: its name, and its argument as JSON.
     Emit(&'a str, &'a str),
+    /// The application acknowledges an event that asked for it.
+    Acknowledge(u64),
     /// Time has passed.
     Tick,
 }
@@ -76,7 +81,7 @@ struct Line {
     is_posting: bool,
     /// Packets that wait for the line to take them.
     unsent: Vec<String>,
-    /// When the server counts as gone; the largest number before its handshake.
+    /// When the server counts as gone.
     expires_ms: u64,
     patience_ms: u64,
 }
@@ -133,6 +138,28 @@ impl ModelClient {
         self.is_joined
     }
 
+    /// The same with other delays between attempts.
+    #[must_use]
+    pub fn with_backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// The cursor that it would bring.
+    pub fn offset(&self) -> Option<&str> {
+        self.io.offset()
+    }
+
+    /// Whether the hub gave it a private id.
+    pub fn has_pid(&self) -> bool {
+        self.io.has_pid()
+    }
+
+    /// Whether it was told to stay away.
+    pub fn is_dismissed(&self) -> bool {
+        matches!(self.state, State::Dismissed)
+    }
+
     /// How it is connected now.
     pub fn way(&self) -> Option<Way> {
         match &self.state {
@@ -145,7 +172,7 @@ impl ModelClient {
     pub fn next_ms(&self) -> Option<u64> {
         match &self.state {
             State::Away { again_ms } => Some(*again_ms),
-            State::Up(line) => (line.expires_ms != u64::MAX).then_some(line.expires_ms),
+            State::Up(line) => Some(line.expires_ms),
             State::Dismissed => None,
         }
     }
@@ -161,6 +188,7 @@ impl ModelClient {
         match input {
             Input::Tick => self.tick(now_ms, &mut actions),
             Input::Emit(name, argument) => self.emit(name, argument),
+            Input::Acknowledge(id) => self.give(format!("43{id}[]")),
             Input::Posted => {
                 if let State::Up(line) = &mut self.state {
                     line.is_posting = false;
@@ -184,7 +212,7 @@ impl ModelClient {
                     is_polling: way == Way::Polling,
                     is_posting: false,
                     unsent: Vec::new(),
-                    expires_ms: u64::MAX,
+                    expires_ms: now_ms + OPEN_MS_MAX,
                     patience_ms: 0,
                 });
             }
@@ -195,6 +223,11 @@ impl ModelClient {
 
     fn emit(&mut self, name: &str, argument: &str) {
         let (packet, _) = self.io.event_packet(name, argument);
+        self.give(packet);
+    }
+
+    /// Gives a packet to the line, or keeps it until there is one.
+    fn give(&mut self, packet: String) {
         match &mut self.state {
             State::Up(line) if self.is_joined => line.unsent.push(packet),
             _ => self.kept.push(packet),

@@ -1,12 +1,24 @@
 //! A network that delivers in order, late, and tears anywhere.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use fastrand::Rng;
 
 /// A link of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkIndex(usize);
+
+impl LinkIndex {
+    /// How many links were opened before it.
+    pub const fn number(self) -> usize {
+        self.0
+    }
+
+    /// The link of this number.
+    pub(crate) const fn from_number(number: usize) -> Self {
+        Self(number)
+    }
+}
 
 /// A side of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +92,8 @@ impl<P> Pipe<P> {
 pub struct Network<P> {
     /// Of each link what flies to the client, and what flies to the server.
     links: Vec<[Pipe<P>; 2]>,
+    /// Links in which something is on its way.
+    busy: BTreeSet<usize>,
     latency_ms_max: u64,
     rng: Rng,
 }
@@ -87,7 +101,8 @@ pub struct Network<P> {
 impl<P> Network<P> {
     /// A network without links, whose packets take up to `latency_ms_max`; chance decides by the seed.
     pub fn new(seed: u64, latency_ms_max: u64) -> Self {
-        Self { links: Vec::new(), latency_ms_max, rng: Rng::with_seed(seed) }
+        let (links, busy) = (Vec::new(), BTreeSet::new());
+        Self { links, busy, latency_ms_max, rng: Rng::with_seed(seed) }
     }
 
     /// Opens a link.
@@ -100,6 +115,7 @@ impl<P> Network<P> {
     pub fn send(&mut self, now_ms: u64, link: LinkIndex, to: End, packet: P) {
         let at_ms = self.arrival_ms(now_ms);
         self.links[link.0][to as usize].push(at_ms, Arrival::Packet(packet));
+        self.busy.insert(link.0);
     }
 
     /// Ends a link; see [`Tear`] for what still arrives.
@@ -129,29 +145,39 @@ impl<P> Network<P> {
                 }
             }
         }
+        self.busy.insert(link.0);
     }
 
     /// When the next thing arrives; `None` where nothing is on its way.
     pub fn next_ms(&self) -> Option<u64> {
-        self.links.iter().flatten().filter_map(|pipe| Some(pipe.flying.front()?.0)).min()
+        let pipes = self.busy.iter().flat_map(|link| &self.links[*link]);
+        pipes.filter_map(|pipe| Some(pipe.flying.front()?.0)).min()
     }
 
     /// Takes what has arrived by now, one at a time; among links that are due at once the one that was opened first.
     pub fn deliver(&mut self, now_ms: u64) -> Option<Delivery<P>> {
-        for (index, pipes) in self.links.iter_mut().enumerate() {
-            for (to, pipe) in [End::Client, End::Server].into_iter().zip(pipes) {
-                if pipe.flying.front().is_some_and(|(at_ms, _)| *at_ms <= now_ms)
-                    && let Some((_, arrival)) = pipe.flying.pop_front()
-                {
-                    return Some(Delivery { link: LinkIndex(index), to, arrival });
-                }
+        let mut idle = Vec::new();
+        let mut found = None;
+        for index in &self.busy {
+            let pipes = &mut self.links[*index];
+            if pipes.iter().all(|pipe| pipe.flying.is_empty()) {
+                idle.push(*index);
+                continue;
+            }
+            let mut ends = [End::Client, End::Server].into_iter().zip(pipes);
+            let is_due = |pipe: &Pipe<P>| pipe.flying.front().is_some_and(|(at, _)| *at <= now_ms);
+            let due = ends.find(|(_, pipe)| is_due(pipe));
+            found = due.and_then(|(to, pipe)| Some((*index, to, pipe.flying.pop_front()?.1)));
+            if found.is_some() {
+                break;
             }
         }
-        None
+        idle.iter().for_each(|link| _ = self.busy.remove(link));
+        found.map(|(link, to, arrival)| Delivery { link: LinkIndex(link), to, arrival })
     }
 
     fn arrival_ms(&mut self, now_ms: u64) -> u64 {
-        now_ms + self.rng.u64(0..=self.latency_ms_max)
+        now_ms + self.rng.u64(1..=self.latency_ms_max.max(1))
     }
 }
 

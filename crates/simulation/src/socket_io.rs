@@ -54,6 +54,11 @@ impl SocketIo {
         self.offset.as_deref().filter(|_| self.pid.is_some())
     }
 
+    /// Whether the hub gave it a private id.
+    pub fn has_pid(&self) -> bool {
+        self.pid.is_some()
+    }
+
     /// The CONNECT packet.
     pub fn connect_packet(&self) -> String {
         let mut data = Map::new();
@@ -115,7 +120,7 @@ impl SocketIo {
 
     fn event(&mut self, rest: &str, ear: &mut impl FnMut(Heard<'_>)) {
         let (id, data) = split_id(rest);
-        let Some(event) = Event::read(data) else { return };
+        let Some(event) = Event::read(id, data) else { return };
         // Where an acknowledgement is asked for, the last argument is the callback.
         if id.is_none()
             && self.pid.is_some()

@@ -17,7 +17,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("shard", &["tenant", "session", "tenant-log", "transport", "contract"]),
     ("server", &["shard", "transport", "session", "auth", "router", "tenant-log", "contract"]),
     ("history-checker", &["contract"]),
-    ("simulation", &[]),
+    (
+        "simulation",
+        &["tenant", "session", "tenant-log", "router", "wire", "contract", "history-checker"],
+    ),
     ("conformance", &["auth", "contract", "session", "transport", "wire"]),
 ];
 

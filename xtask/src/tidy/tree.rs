@@ -113,6 +113,7 @@ fn may_make_principals(path: &Path) -> bool {
     path.starts_with("crates/auth")
         || path.starts_with("xtask")
         || path.starts_with("fuzz")
+        || path.starts_with("crates/simulation")
         || path
             .components()
             .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "benches")

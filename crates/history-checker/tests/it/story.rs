@@ -35,7 +35,12 @@ impl Story {
     }
 
     pub(crate) fn opened(self, name: &str, recovered: bool) -> Self {
-        self.and(What::Opened { recipient: name.into(), recovered, brought: None })
+        self.and(What::Opened {
+            recipient: name.into(),
+            recovered,
+            brought: None,
+            is_unknown: false,
+        })
     }
 
     pub(crate) fn torn(self, name: &str) -> Self {

@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::job::Job;
 use super::plan::{Person, Plan};
-use crate::client::{Message, Observer, Opened, Swarm};
-use crate::hub::Answer;
+use crate::client::{Observer, Opened, Swarm};
 use crate::recorder::Recorder;
 use foodtrack_history_checker::{Receipt, Recipient, What};
-use foodtrack_simulation::Event;
+use foodtrack_simulation::Answer;
+use foodtrack_simulation::{Event, Message};
 
 /// How long a publisher waits for an answer on a connection that lives.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -198,7 +198,8 @@ impl Observer for Clients {
         let socket = &mut self.sockets[client];
         let (recipient, brought) = (socket.name.clone(), opened.brought.map(str::to_owned));
         let recovered = opened.recovered;
-        self.recorder.note(What::Opened { recipient, recovered, brought });
+        let is_unknown = false;
+        self.recorder.note(What::Opened { recipient, recovered, brought, is_unknown });
         if !recovered {
             // As applications do on `connect`.
             let orders = self.members[socket.member].person.orders.iter();

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::publication::Publication;
-use crate::hub::Answer;
 use crate::recorder::Recorder;
 use foodtrack_history_checker::What;
+use foodtrack_simulation::Answer;
+use foodtrack_simulation::Publication;
 
 /// Between a refusal that may change and the next attempt.
 const RETRY: Duration = Duration::from_millis(50);

@@ -4,8 +4,6 @@ mod back_end;
 mod clients;
 mod job;
 mod plan;
-mod publication;
-mod role;
 mod run;
 mod supervisor;
 
@@ -17,8 +15,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 pub use plan::{Person, Plan, Step};
-pub use publication::{Publication, Topic};
-pub use role::Role;
 pub use run::{RunError, run};
 
 use foodtrack_history_checker::{Record, Verdict, check, write_lines};

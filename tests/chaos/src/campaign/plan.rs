@@ -7,9 +7,8 @@ use fastrand::Rng;
 use foodtrack_contract::Priority;
 use uuid::Uuid;
 
-use super::publication::{Publication, Topic};
-use super::role::Role;
 use crate::client::Tear;
+use foodtrack_simulation::{Publication, Role, Topic};
 
 /// How long things go wrong.
 const LENGTH_MS: std::ops::Range<u64> = 700..1_300;

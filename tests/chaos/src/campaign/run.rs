@@ -12,13 +12,13 @@ use super::back_end::BackEnd;
 use super::clients::Clients;
 use super::job::Job;
 use super::plan::{Plan, Step};
-use super::publication::{Publication, Topic};
 use super::supervisor::Supervisor;
 use crate::client::{ClientOptions, Swarm, SwarmError};
-use crate::hub::{Answer, Claims, DataDisk, Hub, HubError, HubSpec, publish, token};
+use crate::hub::{Claims, DataDisk, Hub, HubError, HubSpec, publish, token};
 use crate::recorder::Recorder;
 use foodtrack_history_checker::{Record, What};
 use foodtrack_simulation::Backoff;
+use foodtrack_simulation::{Answer, Publication, Topic};
 
 /// How long anything may take that must happen.
 const PATIENCE: Duration = Duration::from_secs(8);

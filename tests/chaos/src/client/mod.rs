@@ -1,10 +1,8 @@
 //! Unmodified Socket.IO clients on real sockets: thousands on a thread.
 
 mod frames;
-mod message;
 mod observer;
 mod swarm;
 
-pub use message::Message;
 pub use observer::{Observer, Opened};
 pub use swarm::{ClientOptions, Swarm, SwarmError, Tear};

@@ -1,13 +1,11 @@
 //! The process under test, its disk, and its HTTP door.
 
-mod answer;
 mod data_disk;
 mod hub_process;
 mod os;
 mod publisher;
 mod token;
 
-pub use answer::Answer;
 pub use data_disk::DataDisk;
 pub use hub_process::{Hub, HubError, HubSpec, Status, find_hub};
 pub use os::raise_descriptors_max;

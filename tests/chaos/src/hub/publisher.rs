@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use super::Answer;
+use foodtrack_simulation::Answer;
 
 /// Sends a message on a connection of its own. Whatever breaks on the way leaves the outcome unknown, but for a connection
 /// that was never made.

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use foodtrack_contract::Priority;
 
-use crate::campaign::{Publication, Topic};
-use crate::hub::{Answer, publish};
+use crate::hub::publish;
 use crate::recorder::Recorder;
 use foodtrack_history_checker::What;
+use foodtrack_simulation::{Answer, Publication, Topic};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(20);

@@ -9,10 +9,10 @@ use foodtrack_contract::UserRole;
 use serde_json::{Map, json};
 
 use super::listeners::Listeners;
-use crate::campaign::Role;
 use crate::client::{ClientOptions, Swarm, SwarmError};
 use crate::hub::{Claims, Hub, HubError, HubSpec, raise_descriptors_max, token};
 use foodtrack_simulation::Backoff;
+use foodtrack_simulation::Role;
 
 /// Handshakes a second while a load opens: what is measured comes later.
 const OPENED_PER_SECOND: f64 = 2_500.0;

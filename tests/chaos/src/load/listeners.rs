@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::client::{Message, Observer, Opened};
+use crate::client::{Observer, Opened};
 use foodtrack_simulation::Event;
+use foodtrack_simulation::Message;
 
 /// All sessions of a load.
 pub(super) struct Listeners {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::fixture::{LoadError, TENANT, auth};
-use crate::campaign::Role;
 use foodtrack_history_checker::{Record, read_lines};
+use foodtrack_simulation::Role;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node/clients.mjs");
 /// Their users are none of the sessions'.

@@ -3,11 +3,11 @@
 use foodtrack_contract::{ApplicationType, Priority};
 use serde_json::{Value, json};
 
-use super::role::Role;
+use crate::Role;
 use foodtrack_history_checker::{Attempt, Audience, Class};
 
 /// What a schedule publishes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
     /// What it is known by: the message's id, or where it has none, a name in its payload.
     pub id: String,
@@ -123,6 +123,11 @@ impl Topic {
 }
 
 impl Publication {
+    /// Whether whom it is for depends on an order that was made before.
+    pub fn needs_order(&self) -> bool {
+        self.topic.is_for_the_order() && self.topic != Topic::Created && self.customer.is_some()
+    }
+
     /// Text that no packing makes smaller, or else it would fill no disk.
     fn padding(&self) -> String {
         let mut random = fastrand::Rng::with_seed(self.number);

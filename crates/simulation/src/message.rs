@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use foodtrack_simulation::Event;
+use crate::Event;
 use serde::Deserialize;
 
 /// What a recipient notes of a message.
@@ -15,6 +15,8 @@ pub struct Message<'a> {
     /// The tenant that it names.
     #[serde(borrow)]
     pub tenant_id: Option<Cow<'a, str>>,
+    /// How often it was sent before.
+    pub retry_count: u64,
     /// What the publisher put into it.
     #[serde(borrow)]
     pub payload: Payload<'a>,

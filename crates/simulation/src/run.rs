@@ -1,0 +1,408 @@
+//! A schedule, run from its beginning until all is quiet again.
+
+mod applications;
+mod faults;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use foodtrack_history_checker::{Record, Verdict, What, check};
+use foodtrack_session::HeartbeatConfig;
+
+use crate::job::Job;
+use crate::page::Page;
+use crate::plan::{Plan, Step};
+use crate::{
+    Answer, Arrival, Counted, Coverage, End, Fault, Hub, LinkIndex, ModelLog, ModelTime, Network,
+    Node, Output, Packet, Tear,
+};
+
+/// The wall clock at the beginning of a run.
+const WALL_MS: u64 = 1_764_000_000_000;
+/// How long after its last step a run may take until all is quiet.
+const QUIET_MS_MAX: u64 = 180_000;
+/// How long a process goes on whose disk has failed, before somebody starts it anew.
+const FAILED_MS: u64 = 2_000;
+/// More turns than any run takes that gets anywhere.
+const TURNS_MAX: u64 = 30_000;
+
+/// What lives in a process, made anew for each over the store that outlives it.
+pub type MakeHub<'h> = &'h dyn Fn(&ModelLog, u64, Option<Fault>) -> Box<dyn Hub>;
+
+/// What came of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// What was broken.
+    pub verdict: Verdict,
+    /// What it went through.
+    pub coverage: Coverage,
+    /// What happened, by time in milliseconds; only where it was asked for.
+    pub story: Vec<(u64, String)>,
+    /// The history that was judged.
+    pub records: Vec<Record>,
+}
+
+/// Runs a schedule. `tells`: what happens is written down to be read.
+pub fn run(plan: &Plan, make_hub: MakeHub<'_>, fault: Option<Fault>, tells: bool) -> Outcome {
+    let mut run = Run::new(plan, make_hub, fault, tells);
+    run.go();
+    let mut coverage = run.coverage;
+    let counts = run.log.counts();
+    coverage.add(Counted::Commits, counts.commits);
+    coverage.add(Counted::DiskFull, counts.full);
+    coverage.add(Counted::SyncFailed, counts.failed);
+    coverage.add(Counted::ChangesLost, counts.lost);
+    for page in &run.pages {
+        coverage.add(Counted::Repeated, page.host.repeated());
+    }
+    let verdict = check(&run.records);
+    Outcome { verdict, coverage, story: run.story.unwrap_or_default(), records: run.records }
+}
+
+struct Run<'p> {
+    plan: &'p Plan,
+    make_hub: MakeHub<'p>,
+    fault: Option<Fault>,
+    now_ms: u64,
+    clock_offset_ms: i64,
+    network: Network<Packet>,
+    log: ModelLog,
+    node: Option<Node>,
+    /// When the process is started again.
+    starts_at_ms: Option<u64>,
+    /// When it is started anew because its disk has failed.
+    replaces_disk_at_ms: Option<u64>,
+    processes: u64,
+    next_client: u32,
+    pages: Vec<Page>,
+    /// The page that each person has now.
+    page_of: Vec<Option<usize>>,
+    by_link: HashMap<LinkIndex, usize>,
+    /// Links that the process knows.
+    open_links: BTreeSet<LinkIndex>,
+    jobs: Vec<Job>,
+    requests: BTreeMap<LinkIndex, Job>,
+    next_step: usize,
+    /// Orders that are known to be made, by tenant.
+    made: BTreeSet<(String, String)>,
+    fences: Vec<String>,
+    /// Events that a page got in the session it is in.
+    records: Vec<Record>,
+    coverage: Coverage,
+    story: Option<Vec<(u64, String)>>,
+}
+
+impl<'p> Run<'p> {
+    fn new(plan: &'p Plan, make_hub: MakeHub<'p>, fault: Option<Fault>, tells: bool) -> Self {
+        let log = ModelLog::new(plan.seed ^ 3, usize::MAX >> 1, plan.sync_ms_max);
+        match fault {
+            Some(Fault::ReusesOffsets) => log.reuse_offsets(),
+            Some(Fault::ForgetsRooms) => log.forget_rooms(),
+            Some(Fault::OvertakesOwnEntity) => log.hide_entities(),
+            _ => {}
+        }
+        Self {
+            plan,
+            make_hub,
+            fault,
+            now_ms: 0,
+            clock_offset_ms: 0,
+            network: Network::new(plan.seed ^ 2, plan.latency_ms_max),
+            log,
+            node: None,
+            starts_at_ms: Some(0),
+            replaces_disk_at_ms: None,
+            processes: 0,
+            next_client: 0,
+            pages: Vec::new(),
+            page_of: vec![None; plan.people.len()],
+            by_link: HashMap::new(),
+            open_links: BTreeSet::new(),
+            jobs: Vec::new(),
+            requests: BTreeMap::new(),
+            next_step: 0,
+            made: BTreeSet::new(),
+            fences: Vec::new(),
+            records: Vec::new(),
+            coverage: Coverage::default(),
+            story: tells.then(Vec::new),
+        }
+    }
+
+    fn time(&self) -> ModelTime {
+        let wall_ms = (WALL_MS + self.now_ms).saturating_add_signed(self.clock_offset_ms);
+        let believed_ms = WALL_MS + self.now_ms;
+        ModelTime { monotonic_ms: self.now_ms, wall_ms, believed_ms }
+    }
+
+    fn note(&mut self, what: What) {
+        if self.story.is_some() {
+            let line = crate::story::line_of(&what);
+            self.say(line);
+        }
+        self.records.push(Record { at_us: self.now_ms * 1_000, what });
+    }
+
+    fn say(&mut self, line: String) {
+        let now_ms = self.now_ms;
+        if let Some(story) = &mut self.story {
+            story.push((now_ms, line));
+        }
+    }
+
+    fn go(&mut self) {
+        let last_ms = self.plan.steps.last().map_or(0, |(at_ms, _)| *at_ms);
+        let joins_ms = self.plan.people.iter().map(|person| person.joins_ms).max().unwrap_or(0);
+        let ends_ms = last_ms.max(joins_ms) + QUIET_MS_MAX;
+        let mut turns = 0;
+        let mut is_healed = false;
+        loop {
+            self.do_what_is_due();
+            if self.is_over() {
+                return;
+            }
+            turns += 1;
+            if self.now_ms > ends_ms || turns > TURNS_MAX {
+                let about = self.what_is_missing();
+                return self.note(What::Stuck { about });
+            }
+            let all_said = self.next_step >= self.plan.steps.len() && self.now_ms >= joins_ms;
+            if all_said && !std::mem::replace(&mut is_healed, true) {
+                self.heal();
+            }
+            // By then everybody knows whose connection is dead.
+            let is_late = self.now_ms > last_ms.max(joins_ms) + 4 * self.plan.heartbeat_ms;
+            if all_said && is_late && self.fences.is_empty() && self.is_quiet() {
+                self.raise_fences();
+                continue;
+            }
+            match self.next_ms() {
+                Some(next_ms) => self.now_ms = self.now_ms.max(next_ms),
+                None => {
+                    let about = format!("nothing is left to happen: {}", self.what_is_missing());
+                    return self.note(What::Stuck { about });
+                }
+            }
+        }
+    }
+
+    /// When something happens next.
+    fn next_ms(&self) -> Option<u64> {
+        let step = self.plan.steps.get(self.next_step).map(|(at_ms, _)| *at_ms);
+        let joins = self.plan.people.iter().zip(&self.page_of);
+        let joins = joins.filter(|(_, page)| page.is_none()).map(|(person, _)| person.joins_ms);
+        let pages = self.pages.iter().filter(|page| !page.is_gone);
+        let pages = pages.filter_map(|page| page.model.next_ms());
+        let jobs = self.jobs.iter().map(|job| job.not_before_ms).filter(|at| *at > self.now_ms);
+        let node = self.node.as_ref().and_then(Node::next_ms);
+        let log = self.node.as_ref().and_then(|_| self.log.next_ms());
+        let network = self.network.next_ms();
+        let all = [step, node, log, self.starts_at_ms, self.replaces_disk_at_ms, network];
+        all.into_iter().flatten().chain(joins).chain(pages).chain(jobs).min()
+    }
+
+    fn do_what_is_due(&mut self) {
+        while let Some((at_ms, step)) = self.plan.steps.get(self.next_step)
+            && *at_ms <= self.now_ms
+        {
+            self.next_step += 1;
+            self.take_step(step);
+        }
+        if self.starts_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms) {
+            self.start_process();
+        }
+        let has_failed = self.node.is_some() && self.log.with_disk(|disk| disk.has_failed());
+        if has_failed
+            && *self.replaces_disk_at_ms.get_or_insert(self.now_ms + FAILED_MS) <= self.now_ms
+        {
+            self.replaces_disk_at_ms = None;
+            self.replace_failed_disk();
+        }
+        self.open_pages();
+        while let Some(delivery) = self.network.deliver(self.now_ms) {
+            match delivery.to {
+                End::Client => self.client_hears(delivery.link, delivery.arrival),
+                End::Server => self.node_hears(delivery.link, delivery.arrival),
+            }
+        }
+        for page in 0..self.pages.len() {
+            let is_due = self.pages[page].model.next_ms().is_some_and(|at| at <= self.now_ms);
+            if is_due && !self.pages[page].is_gone {
+                self.tick(page);
+            }
+        }
+        self.pump();
+        let time = self.time();
+        if let Some(node) = &mut self.node {
+            node.wake(time);
+        }
+        self.carry_out();
+    }
+
+    fn start_process(&mut self) {
+        self.starts_at_ms = None;
+        self.processes += 1;
+        let hub = (self.make_hub)(&self.log, self.plan.seed ^ (self.processes << 8), self.fault);
+        let heartbeat = HeartbeatConfig {
+            interval_ms: self.plan.heartbeat_ms,
+            timeout_ms: self.plan.heartbeat_ms / 2 + 2 * self.plan.latency_ms_max,
+            missed_max: 2,
+        };
+        let seed = self.plan.seed ^ self.processes;
+        let mut node = Node::new(seed, self.next_client, heartbeat, hub);
+        node.clients_mut().plant(self.fault);
+        self.node = Some(node);
+        self.note(What::HubUp);
+    }
+
+    /// Ends the process: what it had on links goes the way of all that a dead process leaves.
+    fn end_process(&mut self, down_ms: u64) {
+        let Some(node) = self.node.take() else { return };
+        self.coverage.add(Counted::Upgraded, node.upgrades());
+        self.next_client = node.next_client();
+        for link in std::mem::take(&mut self.open_links) {
+            self.network.tear(self.now_ms, link, Tear::Reset);
+        }
+        self.starts_at_ms = Some(self.now_ms + down_ms);
+        self.replaces_disk_at_ms = None;
+    }
+
+    fn node_hears(&mut self, link: LinkIndex, arrival: Arrival<Packet>) {
+        let time = self.time();
+        let Some(node) = &mut self.node else {
+            // Nobody listens: the kernel says so.
+            return match arrival {
+                Arrival::Packet(_) => self.network.tear(self.now_ms, link, Tear::Reset),
+                Arrival::Closed => {}
+            };
+        };
+        match arrival {
+            Arrival::Packet(packet) => {
+                self.open_links.insert(link);
+                node.arrived(time, link, packet);
+            }
+            Arrival::Closed => {
+                self.open_links.remove(&link);
+                node.link_closed(time, link);
+            }
+        }
+        self.carry_out();
+    }
+
+    /// Puts what the process sends on its links.
+    fn carry_out(&mut self) {
+        let Some(node) = &mut self.node else { return };
+        for output in node.take_outputs() {
+            match output {
+                Output::Send(link, packet) => {
+                    let is_answer = matches!(packet, Packet::Answer(_));
+                    self.coverage.add(Counted::Polled, u64::from(is_answer));
+                    self.network.send(self.now_ms, link, End::Client, packet);
+                }
+                Output::Close(link) => {
+                    self.open_links.remove(&link);
+                    self.network.tear(self.now_ms, link, Tear::Close(End::Server));
+                }
+            }
+        }
+    }
+
+    fn client_hears(&mut self, link: LinkIndex, arrival: Arrival<Packet>) {
+        if let Some(job) = self.requests.remove(&link) {
+            let answer = match arrival {
+                Arrival::Packet(Packet::Answer(Some(text))) => Answer::read(&text),
+                _ => Answer::Unknown,
+            };
+            self.network.tear(self.now_ms, link, Tear::Close(End::Client));
+            return self.answered(job, answer);
+        }
+        let Some(page) = self.by_link.get(&link).copied() else { return };
+        let now_ms = self.now_ms;
+        let state = &mut self.pages[page];
+        let (news, opened) = state.host.arrived(now_ms, &mut self.network, link, arrival);
+        self.by_link.extend(opened.map(|link| (link, page)));
+        if let Some(news) = news {
+            let (noticed, actions) = self.pages[page].hear(now_ms, &news);
+            self.after(page, noticed, actions);
+        }
+    }
+
+    fn tick(&mut self, page: usize) {
+        let (noticed, actions) = self.pages[page].handle(self.now_ms, crate::Input::Tick);
+        self.after(page, noticed, actions);
+    }
+
+    /// Does what a page's library asks for, and hears what its application noticed.
+    fn after(
+        &mut self,
+        page: usize,
+        noticed: Vec<crate::page::Noticed>,
+        actions: Vec<crate::Action>,
+    ) {
+        let opened = self.pages[page].host.act(self.now_ms, &mut self.network, actions);
+        self.by_link.extend(opened.into_iter().map(|link| (link, page)));
+        for one in noticed {
+            self.notice(page, one);
+        }
+    }
+
+    /// Whether everybody has the fence of their tenant: all that came before it has arrived.
+    fn is_over(&self) -> bool {
+        !self.fences.is_empty()
+            && self.is_quiet()
+            && self.pages.iter().all(|page| page.is_gone || page.saw_fence)
+    }
+
+    /// Whether everybody is connected and nobody waits for an answer.
+    fn is_quiet(&self) -> bool {
+        let is_settled = |page: &Page| {
+            page.is_gone
+                || page.model.is_joined() && page.wishes.is_empty() && page.asked.is_empty()
+        };
+        self.node.is_some()
+            && self.jobs.is_empty()
+            && self.requests.is_empty()
+            && self.page_of.iter().all(Option::is_some)
+            && self.pages.iter().all(is_settled)
+    }
+
+    fn what_is_missing(&self) -> String {
+        let pages = self.pages.iter().filter(|page| !page.is_gone);
+        let pages = pages
+            .filter(|page| !page.model.is_joined() || !page.asked.is_empty() || !page.saw_fence);
+        let names: Vec<String> = pages
+            .map(|page| {
+                let is_joined = page.model.is_joined();
+                format!(
+                    "{} of {} (connected: {is_joined}, waits for {} answers)",
+                    page.name,
+                    page.tenant,
+                    page.asked.len()
+                )
+            })
+            .collect();
+        format!(
+            "{} publications, {} requests, {}",
+            self.jobs.len(),
+            self.requests.len(),
+            names.join(", ")
+        )
+    }
+
+    /// A process whose disk has failed is started anew, as its operator is told to, on another disk.
+    fn replace_failed_disk(&mut self) {
+        if self.log.with_disk(|disk| disk.has_failed()) {
+            self.take_step(&Step::Kill { with_power: true, down_ms: 100 });
+        }
+    }
+
+    /// Ends what makes trouble: the rest is to be well again.
+    fn heal(&mut self) {
+        self.set_disk_full(false);
+        let sync_ms_max = self.plan.sync_ms_max;
+        self.log.with_disk(|disk| {
+            disk.set_sync_ms_max(sync_ms_max);
+            disk.spare_next_sync();
+        });
+        self.replace_failed_disk();
+    }
+}

@@ -1,0 +1,150 @@
+//! The steps of a schedule, as they happen.
+
+use foodtrack_history_checker::What;
+
+use super::Run;
+use crate::job::Job;
+use crate::page::{Noticed, Wish};
+use crate::plan::Step;
+use crate::{Counted, End, Input, Tear};
+
+impl Run<'_> {
+    pub(super) fn take_step(&mut self, step: &Step) {
+        if self.story.is_some() {
+            let line = crate::story::line_of_step(self.plan, step);
+            self.say(line);
+        }
+        match step {
+            Step::Publish { tenant, person, publication, insists, again } => {
+                let Some(tenant) = self.plan.tenants.get(*tenant) else { return };
+                self.jobs.push(Job {
+                    tenant: tenant.clone(),
+                    person: *person,
+                    publication: publication.clone(),
+                    insists: *insists,
+                    again: *again,
+                    not_before_ms: self.now_ms,
+                    tried_ms: None,
+                });
+            }
+            Step::Kill { with_power, down_ms } => self.kill(*with_power, *down_ms),
+            Step::Stop(down_ms) => self.stop(*down_ms),
+            Step::FillDisk => self.set_disk_full(true),
+            Step::FreeDisk => self.set_disk_full(false),
+            Step::FailSync => self.log.with_disk(|disk| disk.fail_next_sync()),
+            Step::SlowDisk(ms) => self.log.with_disk(|disk| disk.set_sync_ms_max(*ms)),
+            Step::JumpClock(ms) => {
+                self.coverage.add(Counted::ClockJumped, 1);
+                self.clock_offset_ms += ms;
+            }
+            Step::Tear(person, how) => self.tear(*person, *how),
+            Step::Pause(person, ms) => self.pause(*person, *ms),
+            Step::Reload(person) => self.reload(*person),
+            Step::Subscribe(person, order) => self.wants(*person, order, true),
+            Step::Unsubscribe(person, order) => self.wants(*person, order, false),
+        }
+    }
+
+    fn kill(&mut self, with_power: bool, down_ms: u64) {
+        if self.node.is_none() {
+            return;
+        }
+        self.coverage.add(if with_power { Counted::PowerLost } else { Counted::Killed }, 1);
+        self.end_process(down_ms);
+        self.log.crash(with_power);
+        self.note(What::HubKilled);
+    }
+
+    fn stop(&mut self, down_ms: u64) {
+        let time = self.time();
+        let Some(node) = &mut self.node else { return };
+        self.coverage.add(Counted::Stopped, 1);
+        node.drain(time);
+        self.note(What::HubStopping);
+        self.carry_out();
+        self.log.settle();
+        // It stays until nobody waits for it any more.
+        if let Some(node) = &mut self.node {
+            node.wake(time);
+        }
+        self.carry_out();
+        let is_ill = self.log.with_disk(|disk| disk.has_failed() || disk.is_full());
+        self.end_process(down_ms);
+        self.log.crash(false);
+        if is_ill {
+            // What it could not write is gone, as if it had been killed.
+            self.note(What::HubKilled);
+        }
+    }
+
+    pub(super) fn set_disk_full(&mut self, is_full: bool) {
+        self.log.with_disk(|disk| disk.set_full(is_full));
+        self.note(if is_full { What::DiskFull } else { What::DiskFreed });
+    }
+
+    fn tear(&mut self, person: usize, how: Tear) {
+        let Some(page) = self.page_of.get(person).copied().flatten() else { return };
+        let links: Vec<_> = self.pages[page].host.links().collect();
+        if links.is_empty() || self.pages[page].is_gone {
+            return;
+        }
+        self.coverage.add(Counted::Torn, 1);
+        let time = self.time();
+        for link in links {
+            self.network.tear(self.now_ms, link, how);
+            if how == Tear::Close(End::Server)
+                && let Some(node) = &mut self.node
+            {
+                // A proxy closed it: the node hears of it as well.
+                self.open_links.remove(&link);
+                node.link_closed(time, link);
+            }
+        }
+        self.carry_out();
+        if how == Tear::Vanish && self.pages[page].person.is_multiple_of(2) {
+            // The machine has another network now, and its browser knows.
+            self.pages[page].host.forget();
+            if let Some(way) = self.pages[page].model.way() {
+                let (noticed, actions) = self.pages[page].handle(self.now_ms, Input::Closed(way));
+                self.after(page, noticed, actions);
+            }
+        }
+    }
+
+    fn pause(&mut self, person: usize, ms: u64) {
+        let Some(page) = self.page_of.get(person).copied().flatten() else { return };
+        let Some(node) = &mut self.node else { return };
+        self.coverage.add(Counted::Paused, 1);
+        for link in self.pages[page].host.links() {
+            node.clients_mut().stall(link, self.now_ms + ms);
+        }
+    }
+
+    fn reload(&mut self, person: usize) {
+        let Some(page) = self.page_of.get(person).copied().flatten() else { return };
+        if self.pages[page].is_gone {
+            return;
+        }
+        self.coverage.add(Counted::Reloaded, 1);
+        for link in self.pages[page].host.links() {
+            self.network.tear(self.now_ms, link, Tear::Close(End::Client));
+        }
+        if self.pages[page].model.is_joined() {
+            self.notice(page, Noticed::Torn);
+        }
+        self.close_page(page);
+        self.open_page(person);
+    }
+
+    fn wants(&mut self, person: usize, order: &str, joins: bool) {
+        let Some(page) = self.page_of.get(person).copied().flatten() else { return };
+        let page = &mut self.pages[page];
+        page.orders.retain(|one| one != order);
+        if joins {
+            page.orders.push(order.to_owned());
+        }
+        if !page.is_gone {
+            page.wishes.push(Wish { order: order.to_owned(), joins });
+        }
+    }
+}

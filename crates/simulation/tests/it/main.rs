@@ -1,0 +1,89 @@
+//! Real tenants in simulated runs: seeds hold, and rules that are broken on purpose are found.
+
+use foodtrack_simulation::{Coverage, Fault, Outcome, Plan, TenantHub, run, shrink, tell};
+
+fn run_seed(seed: u64, fault: Option<Fault>) -> Outcome {
+    run(&Plan::from_seed(seed), &TenantHub::boxed, fault, false)
+}
+
+#[test]
+fn seeds_hold_and_go_through_everything() {
+    let mut coverage = Coverage::default();
+    for seed in 1..=150 {
+        let outcome = run_seed(seed, None);
+        let told = || tell(&run(&Plan::from_seed(seed), &TenantHub::boxed, None, true).story);
+        let verdict = &outcome.verdict;
+        assert!(verdict.holds(), "seed {seed}: {:#?}\n{}", verdict.violations, told());
+        coverage.absorb(&outcome.coverage);
+    }
+    let missing: Vec<&str> = coverage.missing().map(|what| what.as_str()).collect();
+    assert!(missing.is_empty(), "never happened: {missing:?}\n{coverage}");
+}
+
+#[test]
+fn a_seed_repeats_its_run() {
+    for seed in 1..=20 {
+        assert!(run_seed(seed, None).records == run_seed(seed, None).records, "seed {seed}");
+    }
+}
+
+/// Within how many seeds a broken rule is found; and as a short story.
+#[track_caller]
+fn is_found(fault: Fault, seeds_max: u64) {
+    let seed = (1..=seeds_max).find(|seed| !run_seed(*seed, Some(fault)).verdict.holds());
+    let seed = seed.unwrap_or_else(|| panic!("{fault}: not found in {seeds_max} seeds"));
+    let plan = Plan::from_seed(seed);
+    let short = shrink(&plan, 150, |plan| {
+        let outcome = run(plan, &TenantHub::boxed, Some(fault), false);
+        outcome.verdict.violations.iter().map(|violation| violation.kind).collect()
+    });
+    let outcome = run(&short, &TenantHub::boxed, Some(fault), true);
+    assert!(!outcome.verdict.holds(), "{fault}: the short schedule holds");
+    assert!(short.steps.len() < plan.steps.len(), "{fault}: {short:#?}");
+    eprintln!(
+        "{fault}: found after {seed} seeds; {} of {} steps tell it\n{}",
+        short.steps.len(),
+        plan.steps.len(),
+        tell(&outcome.story),
+    );
+}
+
+#[test]
+fn an_entry_that_is_shown_in_front_of_the_one_before_it_is_found() {
+    is_found(Fault::ReleasesOutOfOrder, 20);
+}
+
+#[test]
+fn an_offset_that_is_used_twice_is_found() {
+    is_found(Fault::ReusesOffsets, 150);
+}
+
+#[test]
+fn a_cursor_that_says_more_than_was_written_is_found() {
+    is_found(Fault::RunsAheadWithCursors, 20);
+}
+
+#[test]
+fn an_urgent_event_that_overtakes_its_own_entity_is_found() {
+    is_found(Fault::OvertakesOwnEntity, 150);
+}
+
+#[test]
+fn rooms_that_a_session_has_lost_are_found() {
+    is_found(Fault::ForgetsRooms, 150);
+}
+
+#[test]
+fn a_cursor_that_moves_on_write_is_found() {
+    is_found(Fault::ConfirmsOnWrite, 300);
+}
+
+#[test]
+fn a_replay_in_front_of_connect_is_found() {
+    is_found(Fault::ReplaysBeforeConnect, 150);
+}
+
+#[test]
+fn a_frame_that_is_shared_across_tenants_is_found() {
+    is_found(Fault::SharesFramesAcrossTenants, 20);
+}
