@@ -2,11 +2,23 @@
 //!
 //! A turn reads what is there, lets the [`Application`] act, and then flushes: whatever was queued for a socket in the
 //! turn goes out in one write.
+//!
+//! What the reactor owns is in types of their own, which know nothing of it: [`Links`], [`Clients`], [`Outbox`], [`Deadlines`],
+//! [`Acceptor`], [`StrangerLedger`], [`Streams`]. The modules below are the steps of a turn; each calls only those before it:
+//!
+//! - `sockets`, `closing`: a socket, whoever has it; a client that is closed.
+//! - `evicting`, `askers`, `accepting`: who may be here.
+//! - `backlog`, `output`, `arriving`, `polling`, `flushing`, `streaming`, `sending`, `ending`: what goes out, and how it ends.
+//! - `heartbeats`, `moving`, `packets`, `engine_requests`, `requests`, `reading`: what comes in.
+//! - `stranger_turns`, `adopting`, `expiring`: when.
 
 mod accepting;
+mod adopting;
 pub(crate) mod application;
+mod arriving;
 mod askers;
 mod backlog;
+mod closing;
 mod ending;
 mod engine_requests;
 mod evicting;
@@ -14,12 +26,14 @@ mod expiring;
 mod flushing;
 mod heartbeats;
 mod moving;
+mod next;
 mod output;
 mod packets;
 mod polling;
 mod reading;
 mod requests;
 mod sending;
+mod sockets;
 mod stranger_turns;
 pub(crate) mod streaming;
 
@@ -28,7 +42,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use foodtrack_session::{ClosedPolling, LinkId, Parser, Sid};
+use foodtrack_session::{ClosedPolling, Parser, Sid};
 use mio::{Events, Poll, Token};
 
 use crate::acceptor::Acceptor;
@@ -40,7 +54,6 @@ use crate::deadlines::{Deadlines, Timer};
 use crate::delivery_queue::DeliveryQueue;
 use crate::door::DoorRefusals;
 use crate::limits::READ_BYTES_PER_TURN;
-use crate::link::Link;
 use crate::links::Links;
 use crate::outbox::{FanoutState, Outbox};
 use crate::send_ring::SendRing;
@@ -259,6 +272,7 @@ impl Reactor {
         self.serve_strangers(app);
         app.turn(self);
         self.expire(app);
+        self.evict_if_spent();
         self.flush();
         self.tell_drained(app);
         self.tell_streams(app);
@@ -305,26 +319,6 @@ impl Reactor {
             }
         }
         self.links.give_deferred_back(deferred);
-    }
-
-    /// Closes a socket without a word. Closing the descriptor takes it out of the poll.
-    fn drop_link(&mut self, link: LinkId) {
-        if let Some(mut state) = self.links.remove(link) {
-            self.let_go_of(link, &mut state);
-        }
-    }
-
-    /// Makes the kernel forget a socket that it keeps for batched sends: it would keep the connection open, too.
-    fn let_go_of(&mut self, link: LinkId, state: &mut Link) {
-        self.discount_socket(link, state);
-        if state.is_streaming() {
-            self.streams.lose(link);
-        }
-        if state.leave_ring()
-            && let Some(ring) = &mut self.ring
-        {
-            ring.let_go(link.place());
-        }
     }
 
     /// The address that the first listener of this server is bound to.

@@ -64,28 +64,6 @@ impl Reactor {
         }
     }
 
-    /// Takes a socket in and starts its patience.
-    pub(super) fn add_link(&mut self, link: Link) -> Option<LinkId> {
-        let link = match self.links.insert(self.poll.registry(), link) {
-            Ok(link) => link,
-            Err(error) => {
-                tracing::warn!(%error, "cannot watch a connection");
-                return None;
-            }
-        };
-        self.count_socket(link);
-        self.watch_link(link, self.handshake_deadline_ms());
-        self.watch_output(link);
-        Some(link)
-    }
-
-    /// Tells a link that there is no room, and closes it.
-    pub(super) fn turn_away(&mut self, link: LinkId, why: TurnedAway) {
-        let (status, body) = why.answer();
-        self.respond_link(link, status, &TurnedAway::HEADERS, body.as_bytes(), false);
-        self.drain_link(link);
-    }
-
     /// As [`Self::turn_away`], once the link has asked for something.
     fn turn_away_when_asked(&mut self, link: LinkId, why: TurnedAway) {
         let Some(state) = self.links.get_mut(link) else { return };

@@ -47,13 +47,6 @@ impl Reactor {
         }
     }
 
-    /// Counts and logs that whoever is on a link is refused.
-    pub(super) fn note_refused(&self, link: LinkId, code: DoorRefusal) {
-        if let Some(link) = self.links.get(link) {
-            self.door.note(link.peer().ip(), code);
-        }
-    }
-
     /// As [`Self::note_refused`], of whoever asked what the application answers.
     pub fn note_refused_request(&self, ticket: HttpTicket, code: DoorRefusal) {
         self.note_refused(ticket.link, code);

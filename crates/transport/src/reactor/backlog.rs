@@ -1,7 +1,6 @@
-//! Who has a backlog, and the word that it is gone.
+//! Whether frames wait for a client, and who wants to know when they do not any more.
 
 use super::Reactor;
-use super::application::Application;
 use crate::client::ClientKey;
 
 impl Reactor {
@@ -25,24 +24,5 @@ impl Reactor {
         if !self.is_backlogged(ClientKey(client)) {
             self.clients.note_drained(client);
         }
-    }
-
-    /// Tells the application of clients without a backlog, and sends what it says to them. Who asks again meanwhile is told
-    /// in the next turn.
-    pub(super) fn tell_drained<A: Application>(&mut self, app: &mut A) {
-        let drained = self.clients.take_drained();
-        if drained.is_empty() {
-            return;
-        }
-        for id in drained {
-            let client = ClientKey(id.place());
-            let is_backlogged = self.is_backlogged(client);
-            let Some(state) = self.clients.open(id) else { continue };
-            if state.look_at_backlog(is_backlogged) {
-                app.drained(self, client);
-                self.flush_if_large();
-            }
-        }
-        self.flush();
     }
 }

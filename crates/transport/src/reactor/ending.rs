@@ -1,33 +1,15 @@
-//! How clients and sockets end: closes from either side, and the politeness due.
+//! How clients end: what they and the application are told, and what is left of a session that polled.
 
-use foodtrack_session::{CloseReason, Closing, End, Leave, LinkId};
-use foodtrack_wire::rfc6455::{self, ProtocolError};
+use foodtrack_session::{CloseReason, End, Leave, LinkId};
+use foodtrack_wire::rfc6455::ProtocolError;
 
 use super::Reactor;
 use super::application::Application;
 use crate::client::ClientKey;
 use crate::deadlines::Timer;
-use crate::link::Link;
 use crate::outbox::FanoutState;
 
-/// How long a closed socket may take to end its side.
-const LINGER_MS: u64 = 1_000;
-
 impl Reactor {
-    /// Ends a client: its transport closes after this turn's frames, and the application is told then. Clients of the
-    /// library connect again by themselves, unless they were [disconnected](Reactor::disconnect) before.
-    pub fn close(&mut self, client: ClientKey, reason: CloseReason) {
-        let Some(state) = self.clients.get_mut(client.index()) else { return };
-        match state.engine.close(reason) {
-            Closing::Begun => {
-                self.fanout[client.index()].close();
-                self.clients.let_go_later(client.0);
-            }
-            Closing::Already => {}
-            Closing::GiveUpUpgrade => self.give_up_upgrade(client.0),
-        }
-    }
-
     /// Lets go of the clients that were closed in this turn.
     pub(super) fn finish_closing<A: Application>(&mut self, app: &mut A) {
         // The application may close others while it is told.
@@ -42,14 +24,6 @@ impl Reactor {
             if !self.clients[client as usize].engine.stay_for_upgrade() {
                 self.let_go(client, reason);
             }
-        }
-    }
-
-    /// The upgrade of a client is over, one way or the other: nothing keeps it any more.
-    pub(super) fn release_from_upgrade(&mut self, client: u32) {
-        if self.clients.get(client as usize).is_some_and(|state| state.engine.is_kept_by_upgrade())
-        {
-            self.clients.let_go_later(client);
         }
     }
 
@@ -135,56 +109,22 @@ impl Reactor {
         }
     }
 
-    /// Sends a close frame and waits a little for the peer to end its side.
-    pub(super) fn close_websocket(&mut self, link: LinkId, code: u16) {
-        self.close_websocket_saying(link, code, "");
-    }
-
-    /// As [`Self::close_websocket`], with a reason of at most 123 bytes.
-    pub(super) fn close_websocket_saying(&mut self, link: LinkId, code: u16, reason: &str) {
-        let Some(state) = self.links.get_mut(link) else { return };
-        if state.is_draining() {
+    /// Tells the application of clients without a backlog, and sends what it says to them. Who asks again meanwhile is told
+    /// in the next turn.
+    pub(super) fn tell_drained<A: Application>(&mut self, app: &mut A) {
+        let drained = self.clients.take_drained();
+        if drained.is_empty() {
             return;
         }
-        let mut frame = Vec::with_capacity(8);
-        rfc6455::write_close(&mut frame, code, reason);
-        // A socket that takes nothing gets no close frame: it has not read what came before.
-        if !state.output.is_blocked() {
-            let _ = state.send(&frame);
+        for id in drained {
+            let client = ClientKey(id.place());
+            let is_backlogged = self.is_backlogged(client);
+            let Some(state) = self.clients.open(id) else { continue };
+            if state.look_at_backlog(is_backlogged) {
+                app.drained(self, client);
+                self.flush_if_large();
+            }
         }
-        self.drain_link(link);
-    }
-
-    /// Ends our side once everything is sent, throws away what still comes, and closes at the deadline at the latest.
-    /// Closing at once would reset the connection, and the peer might lose what it has not read yet.
-    pub(super) fn drain_link(&mut self, link: LinkId) {
-        let deadline_ms = self.deadlines.now_ms() + LINGER_MS;
-        let Some(state) = self.links.get_mut(link) else { return };
-        state.begin_draining();
-        if state.input.has_ended() {
-            return self.drop_link(link);
-        }
-        if state.input.is_readable() {
-            self.links.defer(link);
-        }
-        self.watch_link(link, deadline_ms);
-    }
-
-    /// Everything was sent on a link that closes then.
-    pub(super) fn end_link(&mut self, link: LinkId) {
-        let Some(state) = self.links.get_mut(link) else { return };
-        state.output.take_close();
-        self.drain_link(link);
-    }
-
-    /// Takes a socket out of this shard, to be given to another.
-    pub(super) fn take_link(&mut self, link: LinkId) -> Option<Link> {
-        let mut state = self.links.remove(link)?;
-        self.let_go_of(link, &mut state);
-        if let Err(error) = state.deregister(self.poll.registry()) {
-            tracing::warn!(%error, "cannot hand a connection over");
-            return None;
-        }
-        Some(state)
+        self.flush();
     }
 }

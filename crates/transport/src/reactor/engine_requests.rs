@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Reactor;
 use super::application::{Application, Flow};
+use super::next::Progress;
 use super::polling::carrier;
-use super::reading::Progress;
 use super::requests::{JSON, TEXT};
 use crate::client::{HandshakeInfo, OwnedPacket, Protocol};
 use crate::door::DoorRefusal;

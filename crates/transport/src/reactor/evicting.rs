@@ -7,15 +7,12 @@ use crate::client::{Client, ClientKey};
 use crate::deadlines::millis;
 use crate::door::DoorRefusal;
 use crate::limits::CONNECT_TRIES;
-use crate::link::{Link, LinkKind};
 use crate::stranger_ledger::Spent;
 
 /// Sockets let go of at once where there are too many.
 const EVICTED_AT_ONCE_MAX: usize = 64;
 /// How long one shard spares a newcomer where another one needs room.
 const NEWCOMER_MS: u64 = 500;
-/// What a stranger's socket counts for beside what is buffered for it: its place here, and some of what the kernel keeps.
-const SOCKET_BYTES: usize = 512;
 /// What a stranger's session counts for beside what it told.
 const SESSION_BYTES: usize = 1_024;
 
@@ -144,21 +141,6 @@ impl Reactor {
         self.evict_if_spent();
     }
 
-    /// A socket is counted in all, and for what it holds.
-    pub(super) fn count_socket(&mut self, link: LinkId) {
-        self.strangers.budget().add_socket();
-        self.recount_link(link);
-    }
-
-    /// A socket goes: what it was counted for is free.
-    pub(super) fn discount_socket(&mut self, link: LinkId, state: &mut Link) {
-        self.strangers.budget().remove_socket();
-        if state.standing.take_lodging() {
-            self.strangers.leave(state.peer().ip(), link);
-        }
-        self.strangers.replace_bytes(state.standing.count(0), 0);
-    }
-
     /// Counts what a socket holds after it was read or written. When all strangers hold too much, the oldest go.
     #[inline]
     pub(super) fn count_stranger(&mut self, link: LinkId) {
@@ -169,21 +151,6 @@ impl Reactor {
         }
         self.recount_link(link);
         self.evict_if_spent();
-    }
-
-    fn recount_link(&mut self, link: LinkId) {
-        let Some(link) = self.links.get_mut(link) else { return };
-        let is_known = link.standing.is_known();
-        let now = match link.kind() {
-            // What somebody known sends there has limits of its own.
-            LinkKind::WebSocket { .. } if is_known => 0,
-            LinkKind::WebSocket { decoder, .. } => {
-                SOCKET_BYTES + link.buffered_bytes() + decoder.held_bytes()
-            }
-            _ if is_known => link.buffered_bytes(),
-            _ => SOCKET_BYTES + link.buffered_bytes(),
-        };
-        self.strangers.replace_bytes(link.standing.count(now), now);
     }
 
     /// Counts what a session holds that has not joined.
@@ -203,7 +170,8 @@ impl Reactor {
         self.strangers.replace_bytes(state.count(0) as usize, 0);
     }
 
-    fn evict_if_spent(&mut self) {
+    /// Lets go of the oldest where strangers hold too much memory.
+    pub(super) fn evict_if_spent(&mut self) {
         match self.strangers.spent() {
             Spent::No => {}
             Spent::Elsewhere => self.strangers.call_others(),

@@ -12,18 +12,6 @@ use crate::link::LinkKind;
 const LOOK_AGAIN_MS: u64 = 1_000;
 
 impl Reactor {
-    /// Gives a link until `deadline_ms` to become something, to say what it wants, or to end.
-    pub(super) fn watch_link(&mut self, link: LinkId, deadline_ms: u64) {
-        let Some(state) = self.links.get_mut(link) else { return };
-        if state.patience.set(deadline_ms) {
-            self.deadlines.schedule(deadline_ms, Timer::Link(link));
-        }
-    }
-
-    pub(super) fn handshake_deadline_ms(&self) -> u64 {
-        self.deadlines.now_ms() + millis(self.config.limits.handshake_timeout)
-    }
-
     pub(super) fn expire<A: Application>(&mut self, app: &mut A) {
         for timer in self.deadlines.expire() {
             match timer {

@@ -2,12 +2,19 @@
 
 use super::Reactor;
 use crate::client::ClientKey;
+use crate::deadlines::Timer;
 use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
 use crate::outbox::gather;
 use crate::send_ring::{BATCH, LOST, RingFailed, Send, SendRing};
-use foodtrack_session::{CloseReason, LinkId, Parser};
+use foodtrack_session::{CloseReason, LinkId};
 use smallvec::SmallVec;
 use std::io::IoSlice;
+
+/// How long after something of the log was sent its client is asked whether it arrived. Not all at once, where many were
+/// sent the same: spread over as long again.
+const CONFIRM_AFTER_MS: u64 = 1_000;
+/// In how many parts.
+const CONFIRM_PARTS: u64 = 16;
 
 impl Reactor {
     /// Sends what is gathered, if it is so much that it should go out before there is more. Between two messages of the
@@ -214,13 +221,6 @@ impl Reactor {
         }
     }
 
-    /// Finds the way by which the client's frames go from now on.
-    pub(super) fn settle_mode(&mut self, client: u32) {
-        let state = &self.clients[client as usize];
-        let direct = state.session.parser() != Parser::Msgpack && self.takes_ranges(client);
-        self.fanout[client as usize].settle(direct);
-    }
-
     /// A socket takes more.
     pub(super) fn writable(&mut self, link: LinkId) {
         let now_ms = self.deadlines.now_ms();
@@ -253,6 +253,33 @@ impl Reactor {
         }
         self.watch_output(link);
         self.end_stall(link);
+    }
+
+    /// Clients get something this turn, and some of it is of a log: they are asked soon whether it arrived. A client that
+    /// gets nothing costs nothing, and one that gets much is asked every few seconds.
+    pub(super) fn confirm_soon(&mut self, clients: &[u32]) {
+        for client in clients {
+            if self.fanout[*client as usize].confirm_soon()
+                && let Some(state) = self.clients.get(*client as usize)
+            {
+                let id = state.id(*client);
+                // A few places of the wheel: each is memory of its own.
+                let part = u64::from(*client) % CONFIRM_PARTS;
+                let after_ms = CONFIRM_AFTER_MS + part * (CONFIRM_AFTER_MS / CONFIRM_PARTS);
+                let timer = Timer::Confirm(id);
+                self.deadlines.schedule(self.deadlines.now_ms() + after_ms, timer);
+            }
+        }
+    }
+
+    /// The probed socket becomes the client's transport; what is queued goes out on it.
+    pub(super) fn finish_upgrade(&mut self, client: u32, link: LinkId) {
+        if let Some(answer) = self.clients[client as usize].engine.finish_upgrade(link) {
+            self.write_poll_answer(&answer);
+        }
+        self.fanout[client as usize].attach(link);
+        self.drain_queue(client, link);
+        self.release_from_upgrade(client);
     }
 }
 

@@ -4,38 +4,16 @@ use foodtrack_session::{Beat, CloseReason, Pong};
 
 use super::Reactor;
 use super::application::Application;
-use super::reading::Next;
+use super::next::Next;
 use crate::client::{ClientId, ClientKey};
 use crate::deadlines::Timer;
 use crate::form::PING;
 use crate::outbox::FanoutState;
 
-/// How long after something of the log was sent its client is asked whether it arrived. Not all at once, where many were
-/// sent the same: spread over as long again.
-const CONFIRM_AFTER_MS: u64 = 1_000;
-/// In how many parts.
-const CONFIRM_PARTS: u64 = 16;
 /// How long a client that was asked is not asked again.
 const CONFIRM_PAUSE_MS: u64 = 5_000;
 
 impl Reactor {
-    /// Clients get something this turn, and some of it is of a log: they are asked soon whether it arrived. A client that
-    /// gets nothing costs nothing, and one that gets much is asked every few seconds.
-    pub(super) fn confirm_soon(&mut self, clients: &[u32]) {
-        for client in clients {
-            if self.fanout[*client as usize].confirm_soon()
-                && let Some(state) = self.clients.get(*client as usize)
-            {
-                let id = state.id(*client);
-                // A few places of the wheel: each is memory of its own.
-                let part = u64::from(*client) % CONFIRM_PARTS;
-                let after_ms = CONFIRM_AFTER_MS + part * (CONFIRM_AFTER_MS / CONFIRM_PARTS);
-                let timer = Timer::Confirm(id);
-                self.deadlines.schedule(self.deadlines.now_ms() + after_ms, timer);
-            }
-        }
-    }
-
     /// The time has come to ask a client whether what it was sent arrived.
     pub(super) fn ask_to_confirm<A: Application>(&mut self, app: &mut A, id: ClientId) {
         let now_ms = self.deadlines.now_ms();

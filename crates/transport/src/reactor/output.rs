@@ -3,6 +3,7 @@
 use foodtrack_session::{CloseReason, LinkId};
 
 use super::Reactor;
+use super::next::Next;
 use crate::allowance::{SENSELESS_BURST, STRANGER_SENSELESS_BURST};
 use crate::client::ClientKey;
 use crate::deadlines::Timer;
@@ -38,13 +39,6 @@ impl Reactor {
             || bytes + unsent_bytes > limits.queue_bytes_max / 2
     }
 
-    /// Notes that a link is not read until its output is taken.
-    pub(super) fn stall(&mut self, link: LinkId) {
-        if let Some(link) = self.links.get_mut(link) {
-            link.input.stall();
-        }
-    }
-
     /// Goes on reading a link whose output was taken.
     pub(super) fn end_stall(&mut self, link: LinkId) {
         if self.is_clogged(link) {
@@ -53,17 +47,6 @@ impl Reactor {
         let Some(state) = self.links.get_mut(link) else { return };
         if state.input.end_stall() {
             self.defer(link);
-        }
-    }
-
-    /// Gives what waits for a link, if something does, its deadline.
-    #[inline]
-    pub(super) fn watch_output(&mut self, link: LinkId) {
-        let now_ms = self.deadlines.now_ms();
-        let Some(state) = self.links.get_mut(link) else { return };
-        if state.output.time(now_ms) {
-            let timeout_ms = millis(self.config.limits.write_timeout);
-            self.deadlines.schedule(now_ms + timeout_ms, Timer::Output(link));
         }
     }
 
@@ -124,5 +107,10 @@ impl Reactor {
             self.close(ClientKey(client), CloseReason::ProtocolError);
         }
         is_too_often
+    }
+
+    /// Passes over a packet that can mean nothing, unless it is one of too many.
+    pub(super) fn senseless<T>(&mut self, client: u32) -> Next<T> {
+        if self.note_senseless(client) { Next::Stop } else { Next::Continue }
     }
 }

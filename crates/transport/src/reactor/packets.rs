@@ -2,7 +2,7 @@
 
 use super::Reactor;
 use super::application::{Application, Data, Flow, Verdict};
-use super::reading::Next;
+use super::next::Next;
 use crate::client::{Client, ClientKey, OwnedPacket, Packets, Protocol};
 use crate::limits::PACKETS_PER_TURN;
 use foodtrack_session::{CloseReason, LinkId, ProbeStep, SessionError, Step};
@@ -70,11 +70,6 @@ impl Reactor {
             }
             Packet::Open(_) | Packet::Ping(_) | Packet::Upgrade => Next::Violation,
         }
-    }
-
-    /// Passes over a packet that can mean nothing, unless it is one of too many.
-    pub(super) fn senseless<T>(&mut self, client: u32) -> Next<T> {
-        if self.note_senseless(client) { Next::Stop } else { Next::Continue }
     }
 
     pub(super) fn probe_packet<T>(

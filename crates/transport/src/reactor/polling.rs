@@ -1,6 +1,6 @@
 //! Long-polling on sockets: what a session's machine says of polls and upgrades, done to its connections.
 
-use foodtrack_session::{Carrier, CloseReason, LastPacket, LinkId, PollAnswer, PollStep, Polling};
+use foodtrack_session::{Carrier, CloseReason, LastPacket, LinkId, PollAnswer, PollStep};
 
 use super::Reactor;
 use super::requests::TEXT;
@@ -9,7 +9,7 @@ use crate::deadlines::Timer;
 use crate::deadlines::millis;
 use crate::engine_request::{EngineError, EngineRequest};
 use crate::http::Head;
-use crate::link::Waited;
+use crate::link::{LinkKind, Waited};
 use crate::links::Links;
 
 impl Reactor {
@@ -56,7 +56,7 @@ impl Reactor {
     /// Answers a poll that did not wait.
     pub(super) fn respond_with_packets(&mut self, link: LinkId, head: &Head<'_>, body: &[u8]) {
         self.stats.sent_bytes += body.len() as u64;
-        self.respond_engine(link, head, 200, TEXT, body);
+        self.respond_poll(link, 200, TEXT, body, head.keep_alive);
     }
 
     /// Answers a waiting poll with what is queued, then `last`.
@@ -91,49 +91,42 @@ impl Reactor {
         self.answer_poll(client, Some(LastPacket::Noop));
     }
 
-    /// The probed socket becomes the client's transport; what is queued goes out on it.
-    pub(super) fn finish_upgrade(&mut self, client: u32, link: LinkId) {
-        if let Some(answer) = self.clients[client as usize].engine.finish_upgrade(link) {
-            self.write_poll_answer(&answer);
-        }
-        self.fanout[client as usize].attach(link);
-        self.drain_queue(client, link);
-        self.release_from_upgrade(client);
-    }
-
     /// Gives an upgrade on a link its deadline.
     pub(super) fn watch_upgrade(&mut self, link: LinkId) {
         let deadline_ms = self.deadlines.now_ms() + millis(self.config.limits.upgrade_timeout);
         self.deadlines.schedule(deadline_ms, Timer::Upgrade(link));
     }
 
-    /// An upgrade took too long: its socket closes, the client goes on polling.
-    pub(super) fn abandon_upgrade(&mut self, link: LinkId) {
-        let Some(client) = self.links.get_mut(link).and_then(|link| link.client()) else {
-            return;
-        };
-        if self.end_upgrade(client, link) {
-            self.drop_link(link);
+    /// A link is free for its next request, which may be here already.
+    pub(super) fn next_request(&mut self, link: LinkId) {
+        let Some(state) = self.links.get_mut(link) else { return };
+        if state.input.has_more() {
+            self.links.defer(link);
+        }
+        self.rest_link(link);
+    }
+
+    /// A request is answered: the next one may be a while.
+    pub(super) fn rest_link(&mut self, link: LinkId) {
+        let deadline_ms = self.deadlines.now_ms() + millis(self.config.limits.keep_alive_timeout);
+        if let Some(state) = self.links.get_mut(link)
+            && let LinkKind::Http = state.kind()
+        {
+            state.standing.rest();
+            self.watch_link(link, deadline_ms);
         }
     }
 
-    /// Lets go of a client's upgrade, if one is under way.
-    pub(super) fn give_up_upgrade(&mut self, client: u32) {
-        let Some(state) = self.clients.get(client as usize) else { return };
-        if let Some(link) = state.engine.as_polling().and_then(Polling::probing) {
-            self.end_upgrade(client, link);
-            self.drop_link(link);
-        }
-    }
-
-    /// A client's upgrade comes to nothing, where it is on this link, which is the caller's to close. Returns whether it was.
-    pub(super) fn end_upgrade(&mut self, client: u32, link: LinkId) -> bool {
-        let Some(state) = self.clients.get_mut(client as usize) else { return false };
-        let was_there = state.engine.end_upgrade(link);
-        if was_there {
-            self.release_from_upgrade(client);
-        }
-        was_there
+    pub(super) fn respond_poll(
+        &mut self,
+        link: LinkId,
+        status: u16,
+        content_type: &[u8],
+        body: &[u8],
+        keep_alive: bool,
+    ) {
+        let headers = [("content-type", content_type), ("cache-control", b"no-store")];
+        self.respond_link(link, status, &headers, body, keep_alive);
     }
 }
 

@@ -4,42 +4,17 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 
-use foodtrack_session::{CloseReason, LinkId, Lost};
+use foodtrack_session::{CloseReason, LinkId};
 use foodtrack_wire::rfc6455::{self, Message, MessageDecoder, ProtocolError};
 
 use super::Reactor;
 use super::application::{Application, Flow};
-use crate::client::ClientKey;
+use super::next::{Next, Progress};
 use crate::deadlines::Timer;
 use crate::limits::{
     CONTROL_FRAME_PACKETS, PACKETS_PER_TURN, READ_BYTES_PER_TURN, STRANGER_BYTES_PER_TURN,
 };
 use crate::link::LinkKind;
-
-/// What follows from a packet for whoever reads on.
-pub(super) enum Next<T> {
-    Continue,
-    /// The client or its socket is not this reader's any more.
-    Stop,
-    Pause(Flow),
-    HandOver {
-        shard: usize,
-        namespace: foodtrack_session::NamespaceId,
-        transfer: T,
-    },
-    /// The peer broke the protocol.
-    Violation,
-    /// What came is larger than it may be, in bytes, once it is read.
-    TooLarge(usize),
-}
-
-/// What became of the front of the bytes on a link.
-pub(super) enum Progress {
-    Used(usize),
-    NeedMore,
-    /// The link is gone, or moved with the rest of the bytes.
-    Gone,
-}
 
 /// What came of a read.
 struct Came {
@@ -149,13 +124,6 @@ impl Reactor {
         }
     }
 
-    pub(super) fn defer(&mut self, link: LinkId) {
-        if let Some(state) = self.links.get_mut(link) {
-            state.input.note_readable();
-        }
-        self.links.defer(link);
-    }
-
     /// Goes on with a link whose reading waited.
     pub(super) fn resume<A: Application>(&mut self, app: &mut A, link: LinkId) {
         let now_ms = self.deadlines.now_ms();
@@ -202,19 +170,6 @@ impl Reactor {
         self.drop_link(link);
         if let Some(client) = client {
             self.link_lost(client, link, reason);
-        }
-    }
-
-    /// A client lost one of its sockets, which is gone or goes its own way from now on.
-    pub(super) fn link_lost(&mut self, client: u32, link: LinkId, reason: CloseReason) {
-        let Some(state) = self.clients.get_mut(client as usize) else { return };
-        match state.engine.lose(link) {
-            Lost::Nothing => {}
-            Lost::Upgrade => self.release_from_upgrade(client),
-            Lost::Client => {
-                self.fanout[client as usize].detach();
-                self.close(ClientKey(client), reason);
-            }
         }
     }
 
@@ -354,19 +309,5 @@ impl Reactor {
             limits.message_bytes_max = self.message_bytes_max(client);
         };
         Ok(Decoded { used, packets, next })
-    }
-
-    pub(super) fn pause(&mut self, link: LinkId, flow: Flow) {
-        let pause_ms = if let Flow::PauseMs(pause_ms) = flow { pause_ms } else { 0 };
-        let resume_ms = self.deadlines.now_ms() + u64::from(pause_ms);
-        let Some(state) = self.links.get_mut(link) else { return };
-        state.input.pause(resume_ms);
-        if pause_ms > 0 {
-            if state.input.time_resume() {
-                self.deadlines.schedule(resume_ms, Timer::Resume(link));
-            }
-        } else {
-            self.links.defer(link);
-        }
     }
 }

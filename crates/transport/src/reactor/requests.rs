@@ -9,16 +9,12 @@ use foodtrack_wire::rfc6455::{self, Opcode};
 use super::Reactor;
 use super::application::{Application, HttpRequest, HttpTicket};
 use super::askers::Asker;
-use super::reading::Progress;
-use crate::client::{Client, HandshakeInfo, Protocol};
+use super::next::Progress;
+use crate::client::Protocol;
 use crate::commons::ReactorConfig;
-use crate::deadlines::Timer;
-use crate::deadlines::millis;
 use crate::engine_request::EngineRequest;
 use crate::http::{self, BodyLength, Head, HttpError};
-use crate::http_response::ResponseHead;
 use crate::link::{LinkKind, Waited};
-use crate::outbox::FanoutState;
 use crate::request_reader::{BodyLimit, Reading, RequestReader};
 use crate::sid::SidDirectory;
 
@@ -135,112 +131,6 @@ impl Reactor {
         self.next_request(ticket.link);
     }
 
-    /// Writes a whole response on a link.
-    pub(super) fn respond_link(
-        &mut self,
-        link: LinkId,
-        status: u16,
-        headers: &[(&str, &[u8])],
-        body: &[u8],
-        keep_alive: bool,
-    ) {
-        self.respond_saying(link, status, headers, body.len(), body, keep_alive);
-    }
-
-    /// Writes a response that says the length of a body, and sends as much of it as there is: none, for HEAD.
-    fn respond_saying(
-        &mut self,
-        link: LinkId,
-        status: u16,
-        headers: &[(&str, &[u8])],
-        body_bytes: usize,
-        body: &[u8],
-        keep_alive: bool,
-    ) {
-        let timeout = keep_alive.then_some(self.config.limits.keep_alive_timeout);
-        let mut response = Vec::with_capacity(256 + body.len());
-        let Some(state) = self.links.get_mut(link) else { return };
-        let page = state.page();
-        let head = ResponseHead { status, headers, page, keep_alive: timeout };
-        head.write(&mut response, body_bytes);
-        response.extend_from_slice(body);
-        if !keep_alive {
-            state.output.close_when_sent();
-        }
-        self.send_on_link(link, &response);
-    }
-
-    /// A link is free for its next request, which may be here already.
-    pub(super) fn next_request(&mut self, link: LinkId) {
-        let Some(state) = self.links.get_mut(link) else { return };
-        if state.input.has_more() {
-            self.links.defer(link);
-        }
-        self.rest_link(link);
-    }
-
-    /// A request is answered: the next one may be a while.
-    fn rest_link(&mut self, link: LinkId) {
-        let deadline_ms = self.deadlines.now_ms() + millis(self.config.limits.keep_alive_timeout);
-        if let Some(state) = self.links.get_mut(link)
-            && let LinkKind::Http = state.kind()
-        {
-            state.standing.rest();
-            self.watch_link(link, deadline_ms);
-        }
-    }
-
-    /// Makes a client, with its heartbeat; it is reached by nothing yet.
-    pub(super) fn add_client(
-        &mut self,
-        protocol: Protocol,
-        engine: EngineSession,
-        handshake: Option<Box<HandshakeInfo>>,
-    ) -> u32 {
-        let client = Client::new(protocol, self.sid_source.next(), engine, handshake);
-        self.insert_client(client)
-    }
-
-    /// Takes a client in; its heartbeat begins.
-    pub(super) fn insert_client(&mut self, client: Client) -> u32 {
-        let beat_ms = self.deadlines.now_ms() + self.config.heartbeat.interval_ms;
-        let protocol = client.protocol();
-        let client = self.clients.insert(client);
-        let index = client as usize;
-        if self.fanout.len() <= index {
-            self.fanout.resize(index + 1, FanoutState::FREE);
-        }
-        self.fanout[index] = FanoutState::NEW;
-        if protocol != Protocol::WebSocket {
-            let id = self.clients[index].id(client);
-            self.deadlines.schedule(beat_ms, Timer::Heartbeat(id));
-        }
-        client
-    }
-
-    pub(super) fn schedule_connect(&mut self, client: u32) {
-        let timeout_ms = millis(self.config.limits.connect_timeout);
-        let state = &mut self.clients[client as usize];
-        let is_stranger = state.is_stranger();
-        let now_ms = self.deadlines.now_ms();
-        let deadline_ms = state.joining.begin_try(is_stranger, timeout_ms, now_ms);
-        if state.protocol() == Protocol::SocketIo && state.joining.time() {
-            self.deadlines.schedule(deadline_ms, Timer::Connect(state.id(client)));
-        }
-    }
-
-    /// Makes a link the client's WebSocket, frames straight from the turn's buffer.
-    pub(super) fn become_websocket(&mut self, link: LinkId, client: u32) {
-        if let Some(state) = self.links.get_mut(link) {
-            state.become_websocket(client);
-        }
-        self.fanout[client as usize].attach(link);
-        self.settle_mode(client);
-        if !self.clients[client as usize].is_stranger() {
-            self.make_known(link);
-        }
-    }
-
     fn open_raw(&mut self, link: LinkId, head: &Head<'_>) {
         let request = EngineRequest { head, body: &[], whole: &[], used: 0 };
         match request.is_upgrade().then(|| request.accept()) {
@@ -256,18 +146,6 @@ impl Reactor {
                 self.respond_link(link, 426, &headers, b"", head.keep_alive);
             }
         }
-    }
-
-    pub(super) fn respond_poll(
-        &mut self,
-        link: LinkId,
-        status: u16,
-        content_type: &[u8],
-        body: &[u8],
-        keep_alive: bool,
-    ) {
-        let headers = [("content-type", content_type), ("cache-control", b"no-store")];
-        self.respond_link(link, status, &headers, body, keep_alive);
     }
 }
 

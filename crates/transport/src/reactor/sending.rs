@@ -1,4 +1,4 @@
-//! From frames to sockets: who gets a frame, by which way, and the flush at the end of a turn.
+//! From frames to clients: how a frame is encoded for a client, and where it waits.
 
 use std::sync::Arc;
 
@@ -137,13 +137,6 @@ impl Reactor {
         }
     }
 
-    /// Whether the client's socket is written from the turn's buffer: a WebSocket without a backlog.
-    pub(super) fn takes_ranges(&self, client: u32) -> bool {
-        let state = &self.clients[client as usize];
-        let takes_more = |link| self.links.get(link).is_some_and(|link| !link.output.is_blocked());
-        state.queue.is_none() && state.engine.websocket_link().is_some_and(takes_more)
-    }
-
     fn enqueue(&mut self, client: u32, frame: Arc<Frame>) {
         let limits = &self.config.limits;
         let state = &mut self.clients[client as usize];
@@ -156,23 +149,6 @@ impl Reactor {
             Pushed::Overflow => self.close(ClientKey(client), CloseReason::SlowReader),
         }
         self.outbox.mark(client, &mut self.fanout[client as usize]);
-    }
-
-    /// Writes bytes on a link that is no client's transport (yet).
-    pub(super) fn send_on_link(&mut self, link: LinkId, bytes: &[u8]) {
-        let Some(state) = self.links.get_mut(link) else { return };
-        match state.send(bytes) {
-            Ok(()) if state.output.is_empty() && state.output.closes_when_sent() => {
-                self.end_link(link);
-            }
-            Ok(()) => {}
-            // Its end will be read, too.
-            Err(_) => state.output.discard(),
-        }
-        self.watch_output(link);
-        if self.links.get(link).is_some_and(|link| link.output.is_blocked()) {
-            self.count_stranger(link);
-        }
     }
 
     /// A WebSocket control frame to a client or to a socket that probes.
