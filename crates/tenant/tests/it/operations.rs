@@ -1,0 +1,347 @@
+//! A tenant driven by a string of operations, each a byte and its argument: clients that come, come back, send, subscribe,
+//! confirm and go; back ends that ask; a log that answers late or refuses; time that jumps.
+//!
+//! What must hold, whatever comes: nothing panics; nothing is sent to a slot that is nobody's; an entry is sent to a connection
+//! once, and a durable one not before it is on disk; cursors do not go back; and what was asked is answered once.
+
+use std::sync::Arc;
+
+use foodtrack_contract::{
+    ApplicationSet, ApplicationType, Authenticate, DeviceId, ErrorCode, PermissionSet, Principal,
+    Priority, Refusal, RoomName, TenantId, UserId, UserRole, VerifiedClaims,
+};
+use foodtrack_tenant::{
+    Admission, Arrival, Broadcast, ClientAbout, ClientEvent, ConnectionFilter, ConnectionSlot,
+    Counters, DisconnectTarget, Input, Now, OwnedRoom, PageLimits, PageQuery, Policies, Rate,
+    Recipients, RecoveryConfig, Request, RequestId, Resume, RetryPolicy, RoomMetadata, SessionKey,
+    Settings, Tenant, TenantLimits, Verdict, rfc3339,
+};
+use foodtrack_wire::Sid;
+
+use super::outside::Outside;
+
+/// Who there is. The last one uses a device.
+const USERS: [(&str, ApplicationType, UserRole); 5] = [
+    ("ada", ApplicationType::ClientApp, UserRole::Customer),
+    ("bob", ApplicationType::ClientApp, UserRole::Customer),
+    ("olga", ApplicationType::TenantDashboard, UserRole::Admin),
+    ("chef", ApplicationType::KitchenApp, UserRole::Admin),
+    ("dora", ApplicationType::DeliveryApp, UserRole::Admin),
+];
+const EVENTS: [&str; 5] = [
+    r#"["order:created",{"orderId":"@"}]"#,
+    r#"["order:status_updated",{"orderId":"@","status":"ready"}]"#,
+    r#"["notification:info",{"message":"@"}]"#,
+    r#"["delivery:location_updated",{"orderId":"@","latitude":1,"longitude":2}]"#,
+    r#"["no:such_event",{"#,
+];
+const CONTROLS: [&str; 6] = [
+    r#"["subscribe:order","@"]"#,
+    r#"["unsubscribe:order","@"]"#,
+    r#"["subscribe:kitchen","@"]"#,
+    r#"["ping"]"#,
+    r#"["health_check"]"#,
+    r#"["authenticate","good"]"#,
+];
+const START_MS: u64 = 1_795_435_200_000;
+
+/// Runs the operations that the bytes are. The first says whether the log is one in memory.
+///
+/// # Panics
+/// Where something does not hold that must.
+pub(crate) fn run(bytes: &[u8]) {
+    let Some((first, operations)) = bytes.split_first() else { return };
+    let mut world = World::new(first & 1 == 1);
+    for operation in operations.chunks_exact(2) {
+        world.step(operation[0], operation[1]);
+    }
+    world.settle();
+}
+
+/// Knows one good token for each user, which begins with their name.
+struct Tokens;
+
+impl Authenticate for Tokens {
+    fn principal(&self, token: &str, now_s: u64) -> Result<Principal, Refusal> {
+        match token {
+            "good" => Ok(principal(0, now_s + 60)),
+            _ => Err(Refusal::new(ErrorCode::TokenMissing, "not one of them")),
+        }
+    }
+}
+
+fn principal(user: usize, expires_at_s: u64) -> Principal {
+    let (name, application, role) = USERS[user];
+    Principal::from_verified_token(VerifiedClaims {
+        tenant: TenantId::parse("t1").unwrap(),
+        user: UserId::parse(name).unwrap(),
+        role,
+        applications: ApplicationSet::of(&[application]),
+        permissions: PermissionSet::ALL,
+        device: None,
+        token_id: None,
+        expires_at_s,
+    })
+}
+
+struct World {
+    tenant: Tenant,
+    outside: Outside,
+    settings: Settings,
+    now_ms: u64,
+    turn: u64,
+    serial: u64,
+    /// The private ids that users have, each with the cursor that was theirs last.
+    resumes: [Option<(String, Option<String>)>; USERS.len()],
+    of_user: Vec<(ConnectionSlot, usize)>,
+}
+
+impl World {
+    fn new(is_in_memory: bool) -> Self {
+        let session_key = SessionKey::new(&[1; 32]);
+        let limits = TenantLimits {
+            connections_max: 12,
+            orders_in_memory_max: 4,
+            messages_per_connection: Rate { per_second: 20, burst: 20 },
+            ..TenantLimits::default()
+        };
+        let settings = Settings {
+            policies: Arc::new(Policies::default()),
+            limits,
+            retry: RetryPolicy::default(),
+            recovery: RecoveryConfig::default(),
+            page: PageLimits::within(4, 4_096),
+            emission_key: session_key.emission_key(),
+            session_key,
+            authenticator: Arc::new(Tokens),
+            counters: Arc::new(Counters::default()),
+        };
+        let mut world = Self {
+            tenant: Tenant::new(TenantId::parse("t1").unwrap()),
+            outside: Outside::new(is_in_memory),
+            settings,
+            now_ms: 1,
+            turn: 0,
+            serial: 0,
+            resumes: Default::default(),
+            of_user: Vec::new(),
+        };
+        world.handle(Input::OpenLog);
+        world
+    }
+
+    fn handle(&mut self, input: Input<'_>) {
+        let wall_ms = START_MS + self.now_ms;
+        let text = rfc3339(wall_ms);
+        let now = Now {
+            monotonic_ms: self.now_ms,
+            steady_ms: self.now_ms,
+            wall_ms,
+            believed_ms: wall_ms,
+            text: &text,
+            turn: self.turn,
+            has_others: self.turn % 2 == 1,
+        };
+        self.tenant.handle(now, &self.settings, input, &mut self.outside);
+        if self.tenant.has_more() {
+            self.turn += 1;
+            self.handle(Input::GoOn);
+        }
+    }
+
+    /// A client by a number, if anybody is here.
+    fn client(&self, argument: u8) -> Option<ConnectionSlot> {
+        let clients = &self.outside.clients;
+        clients.keys().nth(argument as usize % clients.len().max(1)).copied()
+    }
+
+    fn step(&mut self, operation: u8, argument: u8) {
+        self.turn += 1;
+        let client = self.client(argument / 16);
+        match (operation % 16, client) {
+            (0, _) => self.connect(argument as usize % USERS.len(), argument & 0x80 != 0),
+            (1 | 2, Some(client)) => self.send(client, &EVENTS, argument),
+            (3, Some(client)) => self.send(client, &CONTROLS, argument),
+            (4, Some(client)) => self.handle(Input::Acknowledged(client, u64::from(argument % 8))),
+            (5, Some(client)) => {
+                let mark = self.outside.clients[&client].mark;
+                self.handle(Input::Ponged(client, mark));
+            }
+            (6, Some(client)) => self.drain_or_fill(client),
+            (7, Some(client)) => self.leave(client, argument & 1 == 1),
+            (8, _) => self.hear(usize::from(argument % 4) + 1),
+            (9, _) => self.read(usize::from(argument % 4) + 1),
+            (10, _) => self.pass(u64::from(argument) * 40),
+            (11, _) => self.request(argument),
+            (12, _) => self.outside.refuse_next(),
+            (13, _) => self.handle(Input::Sweep(argument.into())),
+            (14, Some(client)) => self.handle(Input::TokenEnds(client)),
+            (15, _) => self.stale(argument),
+            _ => {}
+        }
+    }
+
+    fn connect(&mut self, user: usize, comes_back: bool) {
+        if !self.tenant.takes_clients() {
+            return;
+        }
+        self.serial += 1;
+        let resume = self.resumes[user].clone().filter(|_| comes_back);
+        let (_, application, _) = USERS[user];
+        let is_device = user + 1 == USERS.len();
+        let admission = Admission {
+            principal: principal(user, (START_MS + self.now_ms) / 1_000 + 60),
+            application: Some(application),
+            device: is_device.then(|| DeviceId::parse("d1").unwrap()),
+            about: ClientAbout {
+                address: ([127, 0, 0, 1], 1).into(),
+                user_agent: None,
+                version: None,
+                features: Box::default(),
+            },
+            resume: resume.map(|(pid, offset)| Resume { pid, offset }),
+            is_expired: false,
+            owns: None,
+        };
+        let new_id = Sid::parse(&format!("{:0>20}", self.serial)).unwrap();
+        let arrival = Arrival { admission, new_id, user_agent: None };
+        self.handle(Input::Connect(Box::new(arrival)));
+        match self.outside.verdict.take().expect("nothing was decided") {
+            Verdict::Accepted { slot, answer } => {
+                let pid = answer.split("\"pid\":\"").nth(1).and_then(|it| it.split('"').next());
+                self.resumes[user] = pid.map(|pid| (pid.to_owned(), None));
+                self.of_user.push((slot, user));
+                self.handle(Input::Connected(slot));
+            }
+            Verdict::Refused(_) | Verdict::ComeAgain => {}
+        }
+    }
+
+    fn send(&mut self, client: ConnectionSlot, events: &[&str], argument: u8) {
+        self.serial += 1;
+        let text = events[usize::from(argument) % events.len()];
+        let data = text.replace('@', &(argument % 7).to_string());
+        let id = (argument & 8 == 0).then_some(self.serial);
+        if let (Some(id), Some(client)) = (id, self.outside.clients.get_mut(&client)) {
+            client.asked.insert(id);
+        }
+        let event = ClientEvent { id, data: data.into(), attachments: Vec::new().into() };
+        self.handle(Input::Event(client, event));
+    }
+
+    fn drain_or_fill(&mut self, slot: ConnectionSlot) {
+        let Some(client) = self.outside.clients.get_mut(&slot) else { return };
+        client.is_backlogged = !client.is_backlogged && !client.waits_to_drain;
+        if std::mem::take(&mut client.waits_to_drain) {
+            client.is_backlogged = false;
+            self.handle(Input::Drained(slot));
+        }
+    }
+
+    fn leave(&mut self, slot: ConnectionSlot, on_purpose: bool) {
+        let Some(client) = self.outside.clients.get(&slot) else { return };
+        let cursor = client.cursor.as_ref().map(|(epoch, offset)| format!("{epoch}-{offset}"));
+        if let Some((_, user)) = self.of_user.iter().find(|(of, _)| *of == slot)
+            && let Some((_, last)) = &mut self.resumes[*user]
+        {
+            *last = cursor;
+        }
+        if on_purpose {
+            self.handle(Input::Left(slot));
+        }
+        // From now on nobody is there to be sent anything.
+        self.outside.clients.remove(&slot);
+        self.handle(Input::Gone(slot, "left"));
+    }
+
+    fn hear(&mut self, count: usize) {
+        for _ in 0..count {
+            let news = self.outside.news.lock().unwrap().pop_front();
+            let Some(news) = news else { return };
+            self.outside.heard(&news);
+            self.handle(Input::Log(news));
+        }
+    }
+
+    fn read(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some((asker, job)) = self.outside.jobs.pop_front() else { return };
+            let answer = job.run(&self.outside.log, self.tenant.id());
+            self.handle(Input::Read(asker, answer));
+        }
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now_ms += ms;
+        if self.tenant.next_deadline_ms().is_some_and(|due_ms| due_ms <= self.now_ms) {
+            self.handle(Input::Deadline);
+            let next_ms = self.tenant.next_deadline_ms();
+            assert!(next_ms.is_none_or(|due_ms| due_ms > self.now_ms), "it is due for ever");
+        }
+    }
+
+    fn request(&mut self, argument: u8) {
+        self.serial += 1;
+        let tenant = self.tenant.id().clone();
+        let order = (argument % 7).to_string();
+        let room = OwnedRoom::new(&RoomName::Order(&order).of(&tenant));
+        let user = USERS[usize::from(argument) % USERS.len()].0.to_owned();
+        let request = match argument % 9 {
+            0 => Request::Counts,
+            1 => Request::List(ConnectionFilter::default()),
+            2 => Request::Rooms(PageQuery::default()),
+            3 => Request::Grant { room, user },
+            4 => Request::RevokeGrant { room, user },
+            5 => Request::DescribeRoom { room, metadata: RoomMetadata::default() },
+            6 => Request::Disconnect(DisconnectTarget::User(user)),
+            7 => Request::Broadcast(Broadcast {
+                event: "system:announcement".to_owned(),
+                payload: "{}".to_owned(),
+                priority: Priority::default(),
+                to: Recipients { everyone: true, ..Recipients::default() },
+                except: Vec::new(),
+            }),
+            _ => Request::Publish {
+                principal: principal(2, u64::MAX),
+                event: "order:created".to_owned(),
+                argument: format!(r#"{{"orderId":"{order}","customerId":"ada"}}"#),
+            },
+        };
+        self.outside.requests.insert(self.serial);
+        self.handle(Input::Request(RequestId(self.serial), request));
+    }
+
+    /// What is late for a connection that has gone.
+    fn stale(&mut self, argument: u8) {
+        let gone = self.of_user.iter().map(|(slot, _)| *slot);
+        let gone = gone.filter(|slot| !self.outside.clients.contains_key(slot));
+        let Some(slot) = gone.max_by_key(|slot| slot.generation() % (u32::from(argument) + 2))
+        else {
+            return;
+        };
+        let event =
+            ClientEvent { id: Some(1), data: r#"["ping"]"#.into(), attachments: Vec::new().into() };
+        self.handle(Input::Event(slot, event));
+        self.handle(Input::Gone(slot, "left"));
+        self.handle(Input::Ponged(slot, 1));
+        self.handle(Input::Drained(slot));
+    }
+
+    /// Lets everything come to an end: then nobody waits for an answer any more.
+    fn settle(&mut self) {
+        for _ in 0..10_000 {
+            self.pass(10);
+            self.hear(usize::MAX);
+            self.read(usize::MAX);
+            let news = self.outside.news.lock().unwrap().is_empty();
+            if news && self.outside.jobs.is_empty() && !self.tenant.owes_answers() {
+                break;
+            }
+        }
+        assert!(!self.tenant.owes_answers(), "somebody waits for ever");
+        assert!(self.outside.requests.is_empty(), "{:?}", self.outside.requests);
+        for (slot, client) in &self.outside.clients {
+            assert!(client.asked.is_empty(), "{slot:?} waits for {:?}", client.asked);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Whatever a tenant is told, in whatever order: nothing is sent to a connection that is nobody's, nothing twice, nothing before
+//! it is on disk, and what was asked is answered once.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../crates/tenant/tests/it/operations.rs"]
+mod operations;
+#[path = "../../crates/tenant/tests/it/outside.rs"]
+mod outside;
+
+fuzz_target!(|bytes: &[u8]| operations::run(bytes));
