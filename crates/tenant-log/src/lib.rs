@@ -50,8 +50,8 @@ pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};
 pub use sqlite::{
     BackupError, CheckError, CheckReport, Commit, CommitError, CommitGate, Compacted, DiskBudget,
-    OpenError, SqliteLog, SqliteOptions, SqliteReader, backup, check, check_with_progress, compact,
-    renew_epochs,
+    OpenError, Progress, SqliteLog, SqliteOptions, SqliteReader, backup, check,
+    check_with_progress, compact, renew_epochs,
 };
 pub use storage_status::{DiskRoom, StorageState, StorageStatus};
 pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};

@@ -17,6 +17,7 @@ mod maintenance;
 mod migrating_5;
 mod offset_index;
 mod opening;
+mod progress;
 mod queue;
 mod reader;
 mod reading;
@@ -42,6 +43,7 @@ pub use check::{CheckError, CheckReport, check, check_with_progress, renew_epoch
 pub use commit_gate::{Commit, CommitError, CommitGate};
 pub use compacting::{Compacted, compact};
 pub use opening::OpenError;
+pub use progress::Progress;
 pub use reader::SqliteReader;
 
 use crate::storage_status::{StorageStatus, StorageWatch, disk_room};
@@ -106,7 +108,9 @@ impl SqliteLog {
     ) -> Result<Self, OpenError> {
         let directory = DataDirectory::lock(directory)?;
         directory.check_is_no_copy()?;
-        let connection = directory.open_database()?;
+        let connection = directory.open_database(&mut |progress| {
+            tracing::info!(?progress, "the log is of an older layout and is brought over");
+        })?;
         let file = directory.file();
         let queue = Arc::new(Queue::default());
         let heeding = Arc::clone(&queue);

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Params};
 
 use super::garbage_collector::STRETCH_BITS;
 use super::opening::{DataDirectory, OpenError};
+use super::progress::Progress;
 use super::rows::{self, ENTRIES, ENTRIES_COLUMNS};
 use crate::memory::random_epoch;
 
@@ -48,19 +49,19 @@ pub struct CheckReport {
 /// # Errors
 /// [`CheckError`]
 pub fn check(directory: &Path) -> Result<CheckReport, CheckError> {
-    check_with_progress(directory, &mut |_, _| {})
+    check_with_progress(directory, &mut |_| {})
 }
 
-/// As [`check`]; tells `on_step` before each step which one it is, from 1, and of how many.
+/// As [`check`]; tells `on_step` from time to time how far it is.
 ///
 /// # Errors
 /// [`CheckError`]
 pub fn check_with_progress(
     directory: &Path,
-    on_step: &mut dyn FnMut(usize, usize),
+    on_step: &mut dyn FnMut(Progress),
 ) -> Result<CheckReport, CheckError> {
     let directory = DataDirectory::lock_existing(directory)?;
-    let connection = directory.open_database()?;
+    let connection = directory.open_database(on_step)?;
     report(&connection, on_step)
         .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })
 }
@@ -74,7 +75,7 @@ pub fn check_with_progress(
 /// [`CheckError`]; no epoch was changed.
 pub fn renew_epochs(directory: &Path) -> Result<usize, CheckError> {
     let directory = DataDirectory::lock_existing(directory)?;
-    let mut connection = directory.open_database()?;
+    let mut connection = directory.open_database(&mut |_| {})?;
     let tenants = renew(&mut connection)
         .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })?;
     // Only now, and on the disk: a crash in between costs a second renewal.
@@ -98,21 +99,21 @@ fn renew(connection: &mut Connection) -> rusqlite::Result<usize> {
 
 fn report(
     connection: &Connection,
-    on_step: &mut dyn FnMut(usize, usize),
+    on_step: &mut dyn FnMut(Progress),
 ) -> rusqlite::Result<CheckReport> {
     let number = |sql: &str| connection.query_row(sql, (), |row| rows::unsigned(row, 0));
-    let steps = 3 + PROMISES.len();
-    on_step(1, steps);
+    let of = 3 + PROMISES.len();
+    on_step(Progress::Checking { step: 1, of });
     let mut findings =
         sentences(connection, &format!("PRAGMA integrity_check({FINDINGS_MAX})"), ())?;
     findings.retain(|finding| finding != "ok");
     for (step, sql) in (2..).zip(PROMISES) {
-        on_step(step, steps);
+        on_step(Progress::Checking { step, of });
         findings.extend(sentences(connection, sql, ())?);
     }
-    on_step(steps - 1, steps);
+    on_step(Progress::Checking { step: of - 1, of });
     findings.extend(sentences(connection, LEFTOVERS, [STRETCH_BITS])?);
-    on_step(steps, steps);
+    on_step(Progress::Checking { step: of, of });
     findings.extend(check_batches(connection)?);
     findings.truncate(FINDINGS_MAX);
     let page_bytes = number("PRAGMA page_size")?;

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::check::CheckError;
 use super::garbage_collector::{Effort, GarbageCollector};
 use super::opening::DataDirectory;
+use super::progress::Progress;
 
 /// How many seqs a step of deleting looks through.
 const COLLECT_SEQS: i64 = 4_096;
@@ -24,13 +25,16 @@ pub struct Compacted {
 }
 
 /// Deletes what retention took from the log in `directory`, which no server may be using, and gives the free pages back.
-/// Tells `on_step`, now and then, how many bytes are still to be given back.
+/// Tells `on_step` from time to time how far it is.
 ///
 /// # Errors
 /// [`CheckError`]; the log is whole all the same, and what was done stays done.
-pub fn compact(directory: &Path, on_step: &mut dyn FnMut(u64)) -> Result<Compacted, CheckError> {
+pub fn compact(
+    directory: &Path,
+    on_step: &mut dyn FnMut(Progress),
+) -> Result<Compacted, CheckError> {
     let directory = DataDirectory::lock_existing(directory)?;
-    let connection = directory.open_database()?;
+    let connection = directory.open_database(on_step)?;
     let bytes = || std::fs::metadata(directory.file()).map_or(0, |it| it.len());
     let bytes_before = bytes();
     work(&connection, on_step)
@@ -38,7 +42,7 @@ pub fn compact(directory: &Path, on_step: &mut dyn FnMut(u64)) -> Result<Compact
     Ok(Compacted { bytes_before, bytes_after: bytes() })
 }
 
-fn work(connection: &Connection, on_step: &mut dyn FnMut(u64)) -> rusqlite::Result<()> {
+fn work(connection: &Connection, on_step: &mut dyn FnMut(Progress)) -> rusqlite::Result<()> {
     let mut garbage = GarbageCollector::default();
     garbage.look_again();
     while garbage.find_out(connection, Effort::Full)? {
@@ -51,7 +55,7 @@ fn work(connection: &Connection, on_step: &mut dyn FnMut(u64)) -> rusqlite::Resu
     let page_bytes = number("PRAGMA page_size")?;
     loop {
         let free = number("PRAGMA freelist_count")?;
-        on_step(free * page_bytes);
+        on_step(Progress::GivingBack { bytes: free * page_bytes });
         if free == 0 {
             break;
         }

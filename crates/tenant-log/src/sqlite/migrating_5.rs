@@ -18,6 +18,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::disk_reserve::DiskReserve;
 use super::opening::OpenError;
+use super::progress::Progress;
 use super::rows;
 use crate::encoding::ID_BYTES;
 use crate::packing::{Packer, unpack};
@@ -48,33 +49,34 @@ pub(super) fn is_under_way(connection: &Connection) -> rusqlite::Result<bool> {
         .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'runs_5'", (), |row| row.get(0))
 }
 
-/// Begins where the database `file` is of layout 5, and goes on until it is of the newest.
+/// Begins where the database `file` is of layout 5, and goes on until it is of the newest. Tells `on_step` how far it is, at the
+/// beginning and every few seconds.
 ///
 /// # Errors
 /// [`OpenError`]: where something is missing or damaged before it begins, nothing was changed. Otherwise the next start goes on.
-pub(super) fn bring_over(connection: &Connection, file: &Path) -> Result<(), OpenError> {
-    move_all(Moving::new(connection, file)).map_err(|failure| match failure {
+pub(super) fn bring_over(
+    connection: &Connection,
+    file: &Path,
+    on_step: &mut dyn FnMut(Progress),
+) -> Result<(), OpenError> {
+    move_all(Moving::new(connection, file), on_step).map_err(|failure| match failure {
         Failure::Store(error) => OpenError::store(file, &error),
         Failure::Open(error) => error,
     })
 }
 
-fn move_all(mut moving: Moving<'_>) -> Result<(), Failure> {
+fn move_all(mut moving: Moving<'_>, on_step: &mut dyn FnMut(Progress)) -> Result<(), Failure> {
     if !is_under_way(moving.connection)? {
         moving.begin()?;
     }
     // A full disk may need its room.
     DiskReserve::beside(&moving.file).give();
-    let (mut told_at, all) = (Instant::now(), moving.count()?);
-    tracing::info!(runs = all, "the log is brought over from layout 5");
+    let (mut told_at, of) = (Instant::now(), moving.count()?);
+    on_step(Progress::BringingOver { left: of, of });
     while moving.step(STEP_RUNS_MAX)? {
         if told_at.elapsed() >= TOLD_EVERY {
             told_at = Instant::now();
-            tracing::info!(
-                left = moving.count()?,
-                of = all,
-                "the log is brought over from layout 5"
-            );
+            on_step(Progress::BringingOver { left: moving.count()?, of });
         }
     }
     moving.end()
@@ -149,10 +151,10 @@ impl<'c> Moving<'c> {
     }
 
     /// About how many runs are still to be moved.
-    fn count(&self) -> rusqlite::Result<i64> {
+    fn count(&self) -> rusqlite::Result<u64> {
         let sql =
             "SELECT coalesce((SELECT max(seq) FROM runs_5) + 1 - (SELECT min(seq) FROM runs_5), 0)";
-        self.connection.query_row(sql, (), |row| row.get(0))
+        self.connection.query_row(sql, (), |row| rows::unsigned(row, 0))
     }
 
     fn begin(&mut self) -> Result<(), Failure> {
@@ -371,7 +373,8 @@ mod tests {
 
     /// Every row of the log in a directory, which is brought over first.
     fn rows_of(directory: &Path) -> Vec<Vec<Value>> {
-        let connection = DataDirectory::lock(directory).unwrap().open_database().unwrap();
+        let connection =
+            DataDirectory::lock(directory).unwrap().open_database(&mut |_| {}).unwrap();
         assert!(!is_under_way(&connection).unwrap());
         let names = std::fs::read_dir(directory).unwrap().map(|it| it.unwrap().file_name());
         assert!(!names.into_iter().any(|it| it.to_str().unwrap().starts_with(SEGMENT_NAME)));
@@ -425,7 +428,7 @@ mod tests {
         let whole = std::fs::read(&segment).unwrap();
         for length in [0, 1, 50_000] {
             std::fs::write(&segment, &whole[..length]).unwrap();
-            let opened = DataDirectory::lock(directory.path()).unwrap().open_database();
+            let opened = DataDirectory::lock(directory.path()).unwrap().open_database(&mut |_| {});
             let sentence = opened.unwrap_err().to_string();
             assert!(sentence.contains(&format!("it has {length} of 73088 bytes")), "{sentence}");
         }
@@ -441,7 +444,7 @@ mod tests {
         let mut bytes = std::fs::read(&segment).unwrap();
         bytes[20_000] ^= 1;
         std::fs::write(&segment, bytes).unwrap();
-        drop(DataDirectory::lock(directory.path()).unwrap().open_database().unwrap());
+        drop(DataDirectory::lock(directory.path()).unwrap().open_database(&mut |_| {}).unwrap());
         let report = crate::check(directory.path()).unwrap();
         let [finding] = &report.findings[..] else { panic!("{:?}", report.findings) };
         assert!(finding.contains("tenant two: the entry at 13 cannot be understood"), "{finding}");

@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrating_5;
+use super::progress::Progress;
 use crate::{make_private_directory, private_options};
 
 /// In the file's header: says that a database is a log of this project.
@@ -188,8 +189,12 @@ impl DataDirectory {
         self.path.join(FILE)
     }
 
-    /// A connection that writes, to a database that is whole and of this version.
-    pub(super) fn open_database(&self) -> Result<Connection, OpenError> {
+    /// A connection that writes, to a database that is whole and of this version: one of an older layout is brought over first,
+    /// and `on_step` told how far that is.
+    pub(super) fn open_database(
+        &self,
+        on_step: &mut dyn FnMut(Progress),
+    ) -> Result<Connection, OpenError> {
         let file = self.file();
         match read_header(&file) {
             Ok(header) => check_header(&file, &header)?,
@@ -201,7 +206,7 @@ impl DataDirectory {
         let connection = Connection::open_with_flags(&file, flags).map_err(store)?;
         configure(&connection).map_err(store)?;
         check_whole(&connection, &file)?;
-        migrate(&connection, &file)?;
+        migrate(&connection, &file, on_step)?;
         // What the last server left beside the database goes into it, and onto the disk, before anything is added: after a
         // failed fsync the kernel may show data that the disk does not have.
         let left: i64 = connection
@@ -337,7 +342,11 @@ pub(super) fn check_version(connection: &Connection, file: &Path) -> Result<(), 
 }
 
 /// Brings a database to the newest layout, each step in a transaction of its own.
-fn migrate(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+fn migrate(
+    connection: &Connection,
+    file: &Path,
+    on_step: &mut dyn FnMut(Progress),
+) -> Result<(), OpenError> {
     let store = |error: rusqlite::Error| OpenError::store(file, &error);
     let found: i32 =
         connection.query_row("PRAGMA user_version", (), |row| row.get(0)).map_err(store)?;
@@ -362,7 +371,7 @@ fn migrate(connection: &Connection, file: &Path) -> Result<(), OpenError> {
         connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(store)?;
     }
     if found < WITHOUT_CHECKSUMS || migrating_5::is_under_way(connection).map_err(store)? {
-        migrating_5::bring_over(connection, file)?;
+        migrating_5::bring_over(connection, file, on_step)?;
     }
     Ok(())
 }

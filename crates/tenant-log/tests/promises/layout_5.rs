@@ -4,8 +4,8 @@ use std::path::Path;
 
 use foodtrack_contract::{ApplicationSet, Cursor, EventType, Priority, ReadPermission, RoomName};
 use foodtrack_tenant_log::{
-    DeadLetterReason, Durability, LogEntry, LoggedAudience, Note, NoteKind, OrderOwner,
-    SqliteOptions, SubscriberKey, check,
+    DeadLetterReason, Durability, LogEntry, LoggedAudience, Note, NoteKind, OrderOwner, Progress,
+    SqliteOptions, SubscriberKey, check, check_with_progress, compact,
 };
 
 use crate::support::{
@@ -139,4 +139,23 @@ fn a_log_of_layout_5_is_brought_over_whole() {
         }
     }
     assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
+}
+
+#[test]
+fn commands_that_bring_a_log_over_tell_how_far_they_are() {
+    let commands: [fn(&Path, &mut dyn FnMut(Progress)); 2] = [
+        |directory, on_step| drop(compact(directory, on_step).unwrap()),
+        |directory, on_step| drop(check_with_progress(directory, on_step).unwrap()),
+    ];
+    for command in commands {
+        let directory = tempfile::tempdir().unwrap();
+        crate::old_layouts::unpack_layout_5(directory.path());
+        let mut told = Vec::new();
+        command(directory.path(), &mut |progress| told.push(progress));
+        assert_eq!(told[0], Progress::BringingOver { left: 32, of: 32 });
+        assert!(told.len() > 1, "and of what it was called for: {told:?}");
+        let mut again = Vec::new();
+        command(directory.path(), &mut |progress| again.push(progress));
+        assert!(!again.iter().any(|it| matches!(it, Progress::BringingOver { .. })), "{again:?}");
+    }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use foodtrack_tenant_log::check_with_progress;
 
-use super::{LogDirectory, size_text};
+use super::{LogDirectory, size_text, tell};
 use crate::cli::Run;
 use crate::cli::outcome::{note, print};
 
@@ -28,9 +28,7 @@ pub(in crate::cli) struct Check {
 
 impl Check {
     pub(in crate::cli) fn run(self) -> Run {
-        let report = check_with_progress(&self.directory.path, &mut |step, steps| {
-            note(format_args!("step {step} of {steps}"));
-        })?;
+        let report = check_with_progress(&self.directory.path, &mut tell)?;
         report.findings.iter().for_each(print);
         note(format_args!(
             "{} tenants, {} entries, {} on disk, {} of it free",

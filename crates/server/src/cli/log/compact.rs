@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::Args;
 use foodtrack_tenant_log::compact;
 
-use super::{LogDirectory, size_text};
+use super::{LogDirectory, size_text, tell};
 use crate::cli::Run;
-use crate::cli::outcome::{note, print};
+use crate::cli::outcome::print;
 
 const AFTER_HELP: &str = "\
 A server uses freed space again by itself, but never makes the file smaller. It can be interrupted: what was given back stays so.
@@ -26,9 +26,7 @@ pub(in crate::cli) struct Compact {
 
 impl Compact {
     pub(in crate::cli) fn run(self) -> Run {
-        let done = compact(&self.directory.path, &mut |bytes| {
-            note(format_args!("{} to give back", size_text(bytes)));
-        })?;
+        let done = compact(&self.directory.path, &mut tell)?;
         let (before, after) = (size_text(done.bytes_before), size_text(done.bytes_after));
         print(format_args!("{before} before, {after} now"));
         Ok(ExitCode::SUCCESS)

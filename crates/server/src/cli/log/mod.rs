@@ -13,10 +13,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
-use foodtrack_tenant_log::{Page, PageStart, ReadRequest, SqliteReader};
+use foodtrack_tenant_log::{Page, PageStart, Progress, ReadRequest, SqliteReader};
 
 use super::Run;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, note};
 
 /// How many bytes of entries are read at once.
 const PAGE_BYTES_MAX: u64 = 4 << 20;
@@ -95,6 +95,19 @@ pub(super) fn parse_tenant(text: &str) -> Result<TenantId, String> {
 pub(super) fn parse_offset(text: &str) -> Result<Offset, String> {
     let offset = text.parse().ok().and_then(Offset::new);
     offset.ok_or_else(|| String::from("write an offset, such as 42"))
+}
+
+/// Says on stderr how far a long command is.
+fn tell(progress: Progress) {
+    match progress {
+        Progress::BringingOver { left, of } => {
+            note(format_args!("older layout: {left} of {of} rows to bring over"));
+        }
+        Progress::Checking { step, of } => note(format_args!("step {step} of {of}")),
+        Progress::GivingBack { bytes } => {
+            note(format_args!("{} to give back", size_text(bytes)));
+        }
+    }
 }
 
 /// The next page after `place`.
