@@ -197,6 +197,7 @@ impl ErrorCode {
     }
 
     /// What the code is about, in a sentence.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     pub const fn about(self) -> &'static str {
         match self {
             Self::RateLimited => "The connection sends more than its limit allows.",

@@ -189,6 +189,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What a keyword costs beside the others; `None` for those that say nothing about payloads.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn keyword(
         &mut self,
         keyword: &str,

@@ -8,6 +8,7 @@ use crate::{Destination, Rule};
 ///
 /// `delivery:assigned` has a rule of its own and no part in the other deliveries' rules: a courier reports on a
 /// delivery and does not assign one.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub fn default_rules() -> Vec<Rule> {
     use Destination::{Assignee, Customer, EveryApplication, OrderRoom, RouteRoom, StationRoom};
     use EventType as E;

@@ -146,9 +146,39 @@ impl Writer {
         }
     }
 
+    /// Does what was asked for, and maintenance where that is due.
     fn turn(&mut self, requests: &mut Vec<Request>) {
-        let mut writes = Vec::with_capacity(requests.len());
-        let (mut has_tickets, is_quiet) = (false, requests.is_empty());
+        let is_quiet = requests.is_empty();
+        let (writes, has_tickets) = self.note_requests(requests);
+        if !self.is_poisoned {
+            self.keep_to_budget();
+        }
+        let notes_are_due = self.notes.wait().is_some_and(|wait| wait.is_zero());
+        let has_writes = !writes.is_empty() || has_tickets || notes_are_due;
+        let needs_room = has_writes || self.maintenance.is_in_round();
+        if self.is_full && needs_room && !self.is_poisoned {
+            let _ = self.make_room();
+        } else if self.is_full && is_quiet && !self.is_poisoned {
+            self.look_for_room();
+        }
+        let is_maintenance_due = self.maintenance.is_in_round()
+            || is_quiet && !self.is_full && self.is_maintenance_due();
+        if self.is_poisoned {
+            return self.sink.refuse_all(writes.into_iter());
+        }
+        if has_writes || is_maintenance_due && !self.is_full {
+            self.transact_all(writes, is_quiet);
+        }
+        if self.is_compacting && !self.is_poisoned {
+            self.compact_step();
+        }
+        self.move_in_when_due();
+    }
+
+    /// Notes requests that wait for the next transaction, whatever it is. Returns those that need one, and whether somebody
+    /// waits for what was noted.
+    fn note_requests(&mut self, requests: &mut Vec<Request>) -> (Vec<Request>, bool) {
+        let (mut writes, mut has_tickets) = (Vec::with_capacity(requests.len()), false);
         for request in requests.drain(..) {
             match request {
                 Request::SaveCursor(tenant, key, saved) => {
@@ -178,40 +208,23 @@ impl Writer {
                 request => writes.push(request),
             }
         }
-        if !self.is_poisoned {
-            self.keep_to_budget();
-        }
-        let notes_are_due = self.notes.wait().is_some_and(|wait| wait.is_zero());
-        let has_writes = !writes.is_empty() || has_tickets || notes_are_due;
-        let needs_room = has_writes || self.maintenance.is_in_round();
-        if self.is_full && needs_room && !self.is_poisoned {
-            let _ = self.make_room();
-        } else if self.is_full && is_quiet && !self.is_poisoned {
-            self.look_for_room();
-        }
-        let is_maintenance_due = self.maintenance.is_in_round()
-            || is_quiet && !self.is_full && self.is_maintenance_due();
-        if self.is_poisoned {
-            return self.sink.refuse_all(writes.into_iter());
-        }
-        if has_writes || is_maintenance_due && !self.is_full {
-            let mut writes = writes.into_iter().peekable();
-            loop {
-                let some = take_some(&mut writes);
-                self.transact(some, is_quiet);
-                self.move_in_when_due();
-                if writes.peek().is_none() {
-                    break;
-                }
-                if self.is_poisoned {
-                    return self.sink.refuse_all(writes);
-                }
+        (writes, has_tickets)
+    }
+
+    /// Makes as many transactions as these take, at least one.
+    fn transact_all(&mut self, writes: Vec<Request>, is_quiet: bool) {
+        let mut writes = writes.into_iter().peekable();
+        loop {
+            let some = take_some(&mut writes);
+            self.transact(some, is_quiet);
+            self.move_in_when_due();
+            if writes.peek().is_none() {
+                break;
+            }
+            if self.is_poisoned {
+                return self.sink.refuse_all(writes);
             }
         }
-        if self.is_compacting && !self.is_poisoned {
-            self.compact_step();
-        }
-        self.move_in_when_due();
     }
 
     fn move_in_when_due(&mut self) {
