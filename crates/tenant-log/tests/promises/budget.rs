@@ -70,8 +70,11 @@ fn what_cannot_yield_is_refused_at_the_budget() {
     assert_eq!(open.log.storage().state, StorageState::Full);
 }
 
-/// A file system that has as much free as the test says.
-struct Told(Arc<AtomicU64>);
+/// A file system that has as much free as the test says; counts how often it was looked at.
+struct Told {
+    free: Arc<AtomicU64>,
+    looks: Arc<AtomicU64>,
+}
 
 impl CommitGate for Told {
     fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError> {
@@ -79,7 +82,8 @@ impl CommitGate for Told {
     }
 
     fn disk_room(&self, _: &Path) -> Option<DiskRoom> {
-        let free_bytes = self.0.load(Ordering::Relaxed);
+        let free_bytes = self.free.load(Ordering::Relaxed);
+        self.looks.fetch_add(1, Ordering::Relaxed);
         Some(DiskRoom { free_bytes, all_bytes: 1_000 * MIB })
     }
 }
@@ -87,11 +91,12 @@ impl CommitGate for Told {
 #[test]
 fn below_the_floor_of_free_bytes_logs_yield_then_durable_events_are_refused_until_there_is_room() {
     let directory = tempfile::tempdir().unwrap();
-    let free = Arc::new(AtomicU64::new(500 * MIB));
+    let (free, looks) = (Arc::new(AtomicU64::new(500 * MIB)), Arc::new(AtomicU64::new(0)));
+    let gate = Told { free: Arc::clone(&free), looks: Arc::clone(&looks) };
     let options = SqliteOptions {
         retention: KEEPS_ALL,
         budget: DiskBudget { bytes_max: None, free_bytes_min: 50 * MIB },
-        commit_gate: Box::new(Told(Arc::clone(&free))),
+        commit_gate: Box::new(gate),
         ..SqliteOptions::default()
     };
     let open = open_sqlite(directory.path(), options);
@@ -102,10 +107,19 @@ fn below_the_floor_of_free_bytes_logs_yield_then_durable_events_are_refused_unti
     }
     assert_eq!(open.everything(&writer.tenant).len(), 40);
     // Somebody else takes the room: 7 MiB more than the floor's half above it should be free.
-    free.store(68 * MIB, Ordering::Relaxed);
+    let leave_free = |bytes| {
+        free.store(bytes, Ordering::Relaxed);
+        let before = looks.load(Ordering::Relaxed);
+        wait_for(|| {
+            // Whatever the writer is asked for has it look, once that is due.
+            open.log.trim(1).unwrap();
+            looks.load(Ordering::Relaxed) > before
+        });
+    };
+    leave_free(68 * MIB);
     append(&mut writer, 41, 100);
-    std::thread::sleep(std::time::Duration::from_millis(1_100));
-    free.store(61 * MIB, Ordering::Relaxed);
+    assert!(!open.log.storage().is_yielding);
+    leave_free(61 * MIB);
     append(&mut writer, 42, 100);
     wait_for(|| open.everything(&writer.tenant).len() < 40);
     assert!(open.log.storage().is_yielding);
@@ -113,8 +127,7 @@ fn below_the_floor_of_free_bytes_logs_yield_then_durable_events_are_refused_unti
     assert!(left > 2, "no more goes than must");
 
     // Nothing helps: what is free stays below the floor, and what was let go of is used up.
-    free.store(10 * MIB, Ordering::Relaxed);
-    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    leave_free(10 * MIB);
     // However quickly logs yield, this is more than all of them.
     let entry = crate::support::entry(writer.sequence.next(), id(100));
     writer.submit_entry(&LogEntry { message: noise(100, 100_000).repeat(300).into(), ..entry });

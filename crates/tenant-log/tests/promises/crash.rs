@@ -4,16 +4,12 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
 
 use foodtrack_contract::Offset;
-use foodtrack_tenant_log::{
-    Admission, Commit, CommitError, CommitGate, Durability, SqliteOptions, check,
-};
+use foodtrack_tenant_log::{Admission, Durability, SqliteOptions, check};
 
 use crate::large_commits;
-use crate::support::{OpenLog, id, offset, open_sqlite, tenant};
+use crate::support::{Held, Holding, OpenLog, id, offset, open_sqlite, tenant};
 
 const DIRECTORY: &str = "FOODTRACK_TENANT_LOG_DIRECTORY";
 
@@ -124,30 +120,19 @@ fn a_kill_loses_nothing_of_large_commits_and_leaves_nothing_behind() {
     }
 }
 
-/// Holds a commit until it is told to go on.
-struct Held(Receiver<()>);
-
-impl CommitGate for Held {
-    fn pass(&mut self, commit: &mut Commit<'_>) -> Result<(), CommitError> {
-        // Nobody is left to hold it when the test is over.
-        let _ = self.0.recv();
-        commit()
-    }
-}
-
 /// A log whose first commit passes, and each other one when it is told to.
-fn open_held(directory: &Path) -> (OpenLog, Sender<()>) {
-    let (go_on, held) = channel();
-    let options = SqliteOptions { commit_gate: Box::new(Held(held)), ..SqliteOptions::default() };
-    let open = open_sqlite(directory, options);
-    go_on.send(()).unwrap();
-    (open, go_on)
+fn open_held(directory: &Path) -> (OpenLog, Held) {
+    let (gate, held) = Holding::new();
+    let open =
+        open_sqlite(directory, SqliteOptions { commit_gate: gate, ..SqliteOptions::default() });
+    held.let_go();
+    (open, held)
 }
 
 #[test]
 fn an_offset_that_was_shown_before_a_power_loss_is_not_used_again() {
     let directory = tempfile::tempdir().unwrap();
-    let (open, go_on) = open_held(directory.path());
+    let (open, held) = open_held(directory.path());
     let mut writer = open.writer("t");
     let mut shown = Offset::ZERO;
     for n in 1..=100 {
@@ -160,7 +145,7 @@ fn an_offset_that_was_shown_before_a_power_loss_is_not_used_again() {
     for name in ["log.db", "log.db-wal"] {
         std::fs::copy(directory.path().join(name), image.path().join(name)).unwrap();
     }
-    drop(go_on);
+    drop(held);
     let epoch = writer.sequence.epoch();
     let open = open_sqlite(image.path(), SqliteOptions::default());
     assert_eq!(open.everything(&tenant("t")), []);
@@ -172,34 +157,36 @@ fn an_offset_that_was_shown_before_a_power_loss_is_not_used_again() {
 #[test]
 fn recoverable_entries_are_shown_at_once_however_many_the_disk_is_behind() {
     let directory = tempfile::tempdir().unwrap();
-    let (open, go_on) = open_held(directory.path());
+    let (open, held) = open_held(directory.path());
     let mut writer = open.writer("t");
+    held.wait();
     let mut n = 0;
     // The first waits for its commit alone, and what comes meanwhile is then taken all at once.
-    for count in [1, 65_000, 65_000] {
+    for (commit, count) in [1, 65_000, 65_000].into_iter().enumerate() {
         for _ in 0..count {
             n += 1;
             writer.submit(id(n), Durability::Recoverable, 1);
             assert_eq!(writer.sequence.release(), offset(n));
         }
-        std::thread::sleep(Duration::from_millis(100));
-        go_on.send(()).unwrap();
-        std::thread::sleep(Duration::from_millis(100));
+        if commit > 0 {
+            held.let_go();
+        }
+        held.wait();
     }
-    drop(go_on);
+    drop(held);
 }
 
 #[test]
 fn a_recoverable_entry_is_not_released_before_the_durable_one_in_front_of_it() {
     let directory = tempfile::tempdir().unwrap();
-    let (open, go_on) = open_held(directory.path());
+    let (open, held) = open_held(directory.path());
     let mut writer = open.writer("t");
     writer.submit(id(1), Durability::Recoverable, 1);
     writer.submit(id(2), Durability::Durable, 2);
     let last = writer.submit(id(3), Durability::Recoverable, 3);
     assert_eq!(last, Admission::New(offset(3)));
     assert_eq!(writer.sequence.release(), offset(1));
-    drop(go_on);
+    drop(held);
     writer.settle();
     assert_eq!(writer.sequence.released(), offset(3));
 }

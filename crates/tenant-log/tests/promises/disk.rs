@@ -1,7 +1,6 @@
 //! A disk that is full, and one that fails.
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{
@@ -46,16 +45,11 @@ fn a_full_disk_refuses_and_what_retention_frees_is_used_again() {
 
     open.log.trim(10_000).unwrap();
     // The one that was refused may come again, and gets an offset that nobody ever saw.
-    let mut tries = 0;
-    let again = loop {
-        let taken = writer.append(n);
-        if writer.refused.pop().is_none() {
-            break taken;
-        }
-        tries += 1;
-        assert!(tries < 200, "no room was made");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    };
+    let mut again = Offset::ZERO;
+    wait_for(|| {
+        again = writer.append(n);
+        writer.refused.pop().is_none()
+    });
     assert!(again > offset(n));
     let page = open.page(&writer.tenant, again.get() - 1, 1);
     assert_eq!((page.entries[0].offset, page.entries[0].id), (again, id(n)));
@@ -256,17 +250,12 @@ fn fill_disk_with(message_bytes: usize, writer: &mut Writer<'_>, first: u64, at_
 
 /// Tries until there is room, without letting time pass for retention.
 fn append_when_there_is_room(writer: &mut Writer<'_>, n: u64) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
+    wait_for(|| {
+        writer.refused.clear();
         writer.submit(id(n), Durability::Durable, 1);
         writer.settle();
-        if writer.refused.is_empty() {
-            return;
-        }
-        writer.refused.clear();
-        assert!(Instant::now() < deadline, "no room was found");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+        writer.refused.is_empty()
+    });
 }
 
 #[test]

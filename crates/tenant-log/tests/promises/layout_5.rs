@@ -143,9 +143,14 @@ fn a_log_of_layout_5_is_brought_over_whole() {
 
 #[test]
 fn commands_that_bring_a_log_over_tell_how_far_they_are() {
-    let commands: [fn(&Path, &mut dyn FnMut(Progress)); 2] = [
-        |directory, on_step| drop(compact(directory, on_step).unwrap()),
-        |directory, on_step| drop(check_with_progress(directory, on_step).unwrap()),
+    type Command = fn(&Path, &mut dyn FnMut(Progress));
+    let commands: [Command; 2] = [
+        |directory, on_step| {
+            compact(directory, on_step).unwrap();
+        },
+        |directory, on_step| {
+            check_with_progress(directory, on_step).unwrap();
+        },
     ];
     for command in commands {
         let directory = tempfile::tempdir().unwrap();
