@@ -1,4 +1,4 @@
-//! What waits for the writer. Whoever fills it does not wait: a full queue makes them decide.
+//! The writer's bounded queue. Submitting never blocks: a full queue is an error that the submitter handles.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,16 +17,16 @@ use crate::{Completion, DeadLetter, Note, SavedCursor, SubmitError, SubscriberKe
 pub(super) const QUEUE_REQUESTS_MAX: usize = 131_072;
 /// How many bytes of messages may wait.
 const QUEUE_BYTES_MAX: u64 = 64 << 20;
-/// How long recoverable entries wait for others, or for something durable whose fsync they can share.
+/// How long recoverable entries wait for others, or for a durable entry whose fsync they share.
 pub(super) const DELAY: Duration = Duration::from_millis(50);
-/// How long notes and cursors wait, and recoverable entries once [`LOAD_MIN`] of them wait: what commits cost counts then.
+/// How long notes and cursors wait, and recoverable entries once [`LOAD_MIN`] of them wait: under load, fewer commits count more.
 pub(super) const LONG_DELAY: Duration = Duration::from_millis(250);
 const LOAD_MIN: usize = 4_096;
-/// With so much waiting it is not waited any longer.
+/// With so much in the queue the writer begins at once.
 const PATIENT_REQUESTS_MAX: usize = 65_536;
 const PATIENT_BYTES_MAX: u64 = 32 << 20;
 
-/// What the writer is asked for.
+/// A request to the writer.
 #[derive(Debug)]
 pub(super) enum Request {
     Open(TenantId, u64),
@@ -45,7 +45,7 @@ pub(super) enum Request {
 }
 
 impl Request {
-    /// How long it may wait.
+    /// How long it may wait for others to share its commit.
     fn delay(&self) -> Duration {
         match self {
             Self::SaveCursor(..)
@@ -57,7 +57,7 @@ impl Request {
         }
     }
 
-    /// What it takes of the queue.
+    /// How many bytes it counts for in the queue.
     fn bytes(&self) -> u64 {
         match self {
             Self::Append(_, batch) => batch.bytes,
@@ -66,7 +66,7 @@ impl Request {
         }
     }
 
-    /// What it takes of a transaction, besides a row.
+    /// How many bytes it adds to a transaction, without its row.
     pub(super) fn written_bytes(&self) -> u64 {
         match self {
             Self::Append(_, batch) => batch.encoded.len() as u64,
@@ -75,12 +75,12 @@ impl Request {
     }
 }
 
-/// How long the writer may sleep where nothing is due; `None` is for ever.
+/// How long the writer may sleep while no request is due; `None` is for ever.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Nap {
-    /// In any case.
+    /// Whatever is in the queue.
     pub(super) at_most: Option<Duration>,
-    /// Where nothing waits either: what does may be joined.
+    /// Only while the queue is empty: work of the writer's own can share the commit of what is in it.
     pub(super) in_quiet: Option<Duration>,
 }
 
@@ -97,7 +97,7 @@ pub(super) struct Taken {
 pub(super) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
-    /// For who looks without the lock: whether [`State::refusal`] refused the least there is when anything changed last.
+    /// Whether [`State::refusal`] refused one byte at the last change, to be read without the lock.
     may_refuse: AtomicBool,
 }
 
@@ -106,7 +106,7 @@ struct State {
     requests: Vec<Request>,
     /// The newest entries of every tenant that was opened.
     tails: AHashMap<TenantId, TailCache>,
-    /// Tenants of which something is gathered that is not among the requests yet.
+    /// Tenants that have entries which are not among the requests yet.
     gathering: Vec<TenantId>,
     packer: Packer,
     /// Entries, and requests of other kinds.
@@ -114,7 +114,7 @@ struct State {
     bytes: u64,
     /// The shortest patience of those that wait, and when it ends; `None` when nothing waits.
     due: Option<(Duration, Instant)>,
-    /// What the writer sleeps for; `None` while it is awake, so that nobody wakes it in vain.
+    /// What the writer sleeps for; `None` while it is awake and must not be notified.
     sleep: Option<Sleep>,
     is_stopped: bool,
     is_poisoned: bool,
@@ -167,7 +167,7 @@ impl State {
         }
     }
 
-    /// Puts what was gathered of a tenant behind the requests.
+    /// Finishes the batch that was gathered of a tenant, as a request.
     fn finish(&mut self, tenant: &TenantId) {
         let Some(tail) = self.tails.get_mut(tenant) else { return };
         if tail.has_gathered() {
@@ -185,7 +185,7 @@ impl State {
         }
     }
 
-    /// Why so many bytes more are not taken, if they are not.
+    /// Why so many more bytes are refused, if they are.
     fn refusal(&self, bytes: u64) -> Option<SubmitError> {
         let is_too_much = self.bytes + bytes > QUEUE_BYTES_MAX && self.bytes > 0;
         if self.is_poisoned {
@@ -197,7 +197,7 @@ impl State {
         }
     }
 
-    /// Counts what was asked for, and sees to it that it does not wait for longer than it may.
+    /// Counts a request, and moves the time forward at which the writer begins, if it must.
     fn note_added(&mut self, delay: Duration, count: usize, bytes: u64) {
         let before = self.count;
         self.count += count;
@@ -212,7 +212,7 @@ impl State {
         }
     }
 
-    /// Whether the writer sleeps and has to know of the last request.
+    /// Whether the writer must be woken because of the last request.
     fn must_wake(&self) -> bool {
         match self.sleep {
             None => false,
@@ -227,7 +227,7 @@ impl State {
 
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Every change of the state is one step: a panic leaves it whole.
+        // Each change of the state is complete before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -246,7 +246,7 @@ impl Queue {
         })
     }
 
-    /// Whether entries are taken. Most often it takes no lock to know.
+    /// Whether entries are accepted. Usually takes no lock.
     pub(super) fn takes_entries(&self) -> Result<(), SubmitError> {
         match self.may_refuse.load(Ordering::Relaxed) {
             false => Ok(()),
@@ -289,12 +289,12 @@ impl Queue {
         }
     }
 
-    /// Notes for who looks without the lock whether something may be refused.
+    /// Updates what [`Queue::takes_entries`] reads without the lock.
     fn note_refusal(&self, state: &State) {
         self.may_refuse.store(state.refusal(1).is_some(), Ordering::Relaxed);
     }
 
-    /// Notes what became of a tenant's entries.
+    /// Applies a completion to the tenant's tail.
     pub(super) fn heed(&self, completion: &Completion) {
         let state = &mut *self.lock();
         match completion {
@@ -320,7 +320,7 @@ impl Queue {
         }
     }
 
-    /// What is in memory of a tenant's newest entries; nothing at all of one that is not open.
+    /// The newest entries of an open tenant that are in memory; `None` where the tenant is not open.
     pub(super) fn tail(&self, tenant: &TenantId) -> Option<TailSnapshot> {
         self.lock().tails.get(tenant).map(TailCache::snapshot)
     }

@@ -1,7 +1,8 @@
-//! One thread's way to the queue: what need not wait for the disk is gathered first, and handed over together.
+//! A thread's way to the queue. Entries that do not wait for the disk are gathered in the thread and flushed together: the
+//! queue's lock is taken once a turn.
 //!
-//! To take the queue's lock, a processor waits until all that it wrote before is in its caches. An entry has just been
-//! written down then, and it would wait so twice for each.
+//! To take a lock, a processor waits until its earlier writes have reached its caches. An entry has just been written then, so
+//! a lock for each entry would cost that wait twice an entry.
 
 use std::sync::Arc;
 
@@ -13,14 +14,14 @@ use crate::packing::Packer;
 use crate::record_batch::RecordBatch;
 use crate::{Durability, EntryRef, LogWriter, SubmitError, Submitted};
 
-/// So many bytes of entries are gathered, and then handed over.
+/// How many bytes of entries are gathered before they are flushed.
 const GATHERED_BYTES_MAX: u64 = 4 << 20;
 
-/// Neighbouring entries of one tenant on their way to the queue.
+/// Consecutive entries of one tenant on their way to the queue.
 pub(super) enum Part {
-    /// As many as a batch takes.
+    /// A full batch.
     Finished(Arc<RecordBatch>),
-    /// Others may still join them.
+    /// A batch that may still grow.
     Open(BatchBuilder),
 }
 
@@ -74,7 +75,7 @@ impl LogWriter for QueueSubmitter {
     }
 }
 
-/// What was submitted is submitted.
+/// Flushes what was submitted.
 impl Drop for QueueSubmitter {
     fn drop(&mut self) {
         self.flush();
@@ -94,7 +95,7 @@ impl Gathered {
         self.bytes += entry.bytes();
     }
 
-    /// Makes the last entries ready to go, however few they are.
+    /// Ends the batch at hand, however small it is.
     fn end_batch(&mut self) {
         if let Some(tenant) = &self.last
             && !self.batch.is_empty()

@@ -1,4 +1,4 @@
-//! Retention: what each tenant's log lets go of, a few batches at a time.
+//! Retention: releases the oldest entries of each tenant's log, a few batches at a time.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -41,7 +41,7 @@ impl Limits<'_> {
 /// Releases at most `batches_max` of a tenant's oldest indexed batches, and of the next one what goes.
 /// Returns how many whole batches it took.
 ///
-/// They are gone for every reader; their rows are deleted later, with their neighbours.
+/// Released entries are gone for every reader; the garbage collector deletes their rows later.
 pub(super) fn trim(
     connection: &Connection,
     no: i64,

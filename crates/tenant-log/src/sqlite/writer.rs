@@ -1,4 +1,4 @@
-//! The one thread that writes: everything that waits becomes one transaction, and then its owners are told.
+//! The writer thread: everything in the queue becomes one transaction with one fsync; then completions are reported.
 
 mod budgeting;
 mod making_room;
@@ -28,17 +28,18 @@ use super::tenants::{self, OpenTenants};
 use crate::Head;
 use crate::record_batch::RecordBatch;
 
-/// How long a commit waits for as many as the last one had: those who were just told are about to send their next.
+/// How long a commit waits for as many requests as the last one had: clients that were just answered are about to send their
+/// next.
 const GATHER_MAX: Duration = Duration::from_micros(100);
 /// How many batches and other requests one transaction takes.
 const COMMIT_WRITES_MAX: usize = 16_384;
-/// About what a commit writes besides the messages: pages that are not full yet.
+/// About how many bytes a commit writes besides the messages: pages that are not full yet.
 const COMMIT_BYTES: u64 = 12 << 10;
-/// About what a transaction's worth of maintenance writes.
+/// About how many bytes one step of maintenance writes.
 const MAINTENANCE_BYTES: u64 = 256 << 10;
-/// How long after it was in vain it is tried again to make room on a full disk.
+/// How long after a failed attempt the next one is made to free space on a full disk.
 const ROOM_DELAY: Duration = Duration::from_millis(100);
-/// How often a full disk is asked whether there is room again where nobody appends.
+/// How often a full disk is probed while nobody appends.
 const ROOM_PROBE: Duration = Duration::from_secs(1);
 /// How many pages one step of compaction gives back.
 const COMPACT_PAGES: u32 = 128;
@@ -58,12 +59,12 @@ pub(super) struct Writer {
     reserve: DiskReserve,
     budget: Budget,
     directory: PathBuf,
-    /// There was no room for the last transaction.
+    /// The last transaction found the disk full.
     is_full: bool,
-    /// When it was last tried to make some.
+    /// When the last attempt was made to free space.
     room_tried_at: Option<Instant>,
     checkpointer: Checkpointer,
-    /// About how much stands beside the database.
+    /// About how many bytes the write-ahead log has.
     write_ahead_bytes: u64,
     is_poisoned: bool,
 }
@@ -125,7 +126,7 @@ impl Writer {
         self.finish();
     }
 
-    /// How long it may sleep where nobody asks for anything.
+    /// How long it may sleep while the queue is empty.
     fn nap(&self) -> Nap {
         if self.is_poisoned {
             return Nap::default();
@@ -368,7 +369,7 @@ impl Writer {
         }
     }
 
-    /// Moves what stands beside the database into it.
+    /// Checkpoints the write-ahead log into the database.
     fn checkpoint(&mut self, mode: &str) {
         let result = self.checkpointer.wait().and_then(|()| checkpoint(&self.connection, mode));
         self.write_ahead_bytes = 0;
