@@ -334,7 +334,7 @@ impl EngineSession {
     }
 
     /// Whether a session that was closed, of which the application knows now, stays all the same. A client that is told of its
-    /// end while it changes its transport would hear on neither: it has its last words on the WebSocket, once it has changed.
+    /// end while it changes its transport would hear on neither: it is told on the WebSocket, once it has changed.
     pub fn stay_for_upgrade(&mut self) -> bool {
         let (Phase::Closing(reason) | Phase::Changing(reason)) = self.phase else { return true };
         let is_changing = self.as_polling().is_some_and(Polling::is_changing);

@@ -17,36 +17,36 @@ pub(crate) fn patient_server() -> Server {
     Server::start(Limits { queue_bytes_max: 64 << 20, ..Limits::default() })
 }
 
-/// A client of the library, as far as the log goes: it keeps the last stamp it saw.
+/// A client of the library, as far as the log goes: it keeps the last cursor it saw.
 struct Reader {
     cursor: Cursor,
     got: Vec<u64>,
-    stamps_with_overtakers: usize,
+    cursors_with_overtakers: usize,
 }
 
 impl Reader {
     fn new() -> Self {
-        Self { cursor: Cursor::parse("k-0").unwrap(), got: Vec::new(), stamps_with_overtakers: 0 }
+        Self { cursor: Cursor::parse("k-0").unwrap(), got: Vec::new(), cursors_with_overtakers: 0 }
     }
 
-    /// Takes an entry. The connection may be torn behind it: then its stamp must tell exactly what arrived.
+    /// Takes an entry. The connection may be torn behind it: then its cursor must tell exactly what arrived.
     fn read(&mut self, packet: &str) {
         let name = packet.strip_prefix("42[\"e").unwrap_or_else(|| panic!("{packet:.80}"));
         let offset = name.split('"').next().unwrap().parse().unwrap();
-        let stamp = packet.strip_suffix("\"]").unwrap().rsplit('"').next().unwrap();
-        self.cursor = Cursor::parse(stamp).unwrap_or_else(|| panic!("{stamp}"));
+        let suffix = packet.strip_suffix("\"]").unwrap().rsplit('"').next().unwrap();
+        self.cursor = Cursor::parse(suffix).unwrap_or_else(|| panic!("{suffix}"));
         self.got.push(offset);
-        self.stamps_with_overtakers += usize::from(!self.cursor.beyond().is_empty());
+        self.cursors_with_overtakers += usize::from(!self.cursor.beyond().is_empty());
         for offset in 1..=ENTRIES + 3 {
             let is_covered = self.cursor.covers(Offset::new(offset).unwrap());
-            assert_eq!(is_covered, self.got.contains(&offset), "{offset} by {stamp}");
+            assert_eq!(is_covered, self.got.contains(&offset), "{offset} by {suffix}");
         }
     }
 
     fn expect_all(&self) {
         assert_eq!(self.got.len() as u64, ENTRIES + 3);
         assert_eq!(self.cursor.to_string(), format!("k-{}", ENTRIES + 3));
-        assert!(self.stamps_with_overtakers > 0, "nothing overtook");
+        assert!(self.cursors_with_overtakers > 0, "nothing overtook");
         assert_eq!(self.got.last(), Some(&ENTRIES));
     }
 }
@@ -61,7 +61,7 @@ pub(crate) fn blocked_websocket(server: &Server) -> Wire {
 }
 
 #[test]
-fn the_stamps_behind_a_blocked_socket_tell_what_arrived() {
+fn the_cursors_behind_a_blocked_socket_tell_what_arrived() {
     let server = patient_server();
     let mut wire = blocked_websocket(&server);
     wire.send_text(&[event("urgent", 3)]);
@@ -75,7 +75,7 @@ fn the_stamps_behind_a_blocked_socket_tell_what_arrived() {
 }
 
 #[test]
-fn the_stamps_in_polls_tell_what_arrived() {
+fn the_cursors_in_polls_tell_what_arrived() {
     let server = patient_server();
     let poller = Poller::open(server.address);
     poller.post(&["40".to_owned()]);

@@ -259,9 +259,9 @@ impl App {
         let place = Some(LogPlace { offset: self.offset, is_entry: true });
         let meta = FrameMeta { urgency, place, ..FrameMeta::default() };
         let suffix = Some(CursorSuffix { epoch: b"k", offset: self.offset });
-        let stamped = PacketParts { suffix, ..parts(meta) };
+        let with_cursor = PacketParts { suffix, ..parts(meta) };
         let arguments = format!("\"e{}\",\"{}\"", self.offset, "x".repeat(filler));
-        let frame = io.frame(&stamped, |out| out.extend_from_slice(arguments.as_bytes()));
+        let frame = io.frame(&with_cursor, |out| out.extend_from_slice(arguments.as_bytes()));
         io.send(client, frame);
     }
 
