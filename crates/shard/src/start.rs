@@ -99,7 +99,7 @@ pub fn start(
     let counters: Vec<Arc<Counters>> = (0..count).map(|_| Arc::default()).collect();
     let mut threads = Vec::with_capacity(count);
     let shard_parts = reactors.into_iter().zip(inboxes).zip(links.into_iter().zip(news));
-    for (index, ((mut reactor, inbox), (link, news))) in shard_parts.enumerate() {
+    for (index, ((reactor, inbox), (link, news))) in shard_parts.enumerate() {
         let queue = &config.reactor.limits;
         let parts = ShardParts {
             index,
@@ -122,19 +122,24 @@ pub fn start(
             cookie_name: config.cookie_name.clone(),
             clock: config.clock.clone(),
         };
-        let thread = thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
-            // A panic outside a tenant's turn is nobody's in particular: the thread ends, and whoever looks stops the rest.
-            let run = || Shard::new(parts).run(&mut reactor);
-            match catch_unwind(AssertUnwindSafe(run)) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, index, "a shard has stopped"),
-                Err(_) => {
-                    tracing::error!(index, "a panic outside a tenant's turn: a shard has stopped");
-                }
-            }
-        })?;
-        threads.push(thread);
+        threads.push(run(parts, reactor)?);
     }
     let door = commons.door();
     Ok(Running { shards, address, counters, door, log, threads, readers })
+}
+
+/// Runs a shard on a thread of its own.
+fn run(parts: ShardParts, mut reactor: Reactor) -> io::Result<JoinHandle<()>> {
+    let index = parts.index;
+    thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
+        // A panic outside a tenant's turn is nobody's in particular: the thread ends, and whoever looks stops the rest.
+        let run = || Shard::new(parts).run(&mut reactor);
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, index, "a shard has stopped"),
+            Err(_) => {
+                tracing::error!(index, "a panic outside a tenant's turn: a shard has stopped");
+            }
+        }
+    })
 }

@@ -8,9 +8,10 @@ use foodtrack_wire::Sid;
 use crate::admission::Admission;
 use crate::effects::Effects;
 use crate::intake::Whose;
+use crate::ledger::Position;
 use crate::reliability::subscriber_key;
 use crate::replay::Start;
-use crate::session_key::{SessionKey, SessionOwner};
+use crate::session_key::{ProvenSession, SessionKey, SessionOwner};
 use crate::sessions::{hours, owner};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -31,6 +32,27 @@ pub(crate) struct Entrance {
     pub(crate) rooms: Vec<LoggedRoom>,
 }
 
+/// What a client that comes back has shown.
+struct Shown {
+    /// What its private id proves.
+    proven: Option<ProvenSession>,
+    /// The cursor that it brings, where its session can have got so far.
+    brought: Option<Cursor>,
+}
+
+impl Entrance {
+    /// Of somebody whose session begins.
+    fn anew(sid: Sid, answer: String, start: Start, now_ms: u64) -> Self {
+        let began_hours = hours(now_ms);
+        Self { sid, answer, start, began_hours, is_recovered: false, rooms: Vec::new() }
+    }
+}
+
+fn expired() -> Refusal {
+    let message = "the token is past its exp: get a fresh one and connect again";
+    Refusal::new(ErrorCode::TokenExpired, message)
+}
+
 impl Tenant {
     /// Decides how a client enters; `new_id` is its public id if it is somebody new.
     ///
@@ -42,10 +64,6 @@ impl Tenant {
         admission: &Admission,
         new_id: Sid,
     ) -> Result<Entrance, Refusal> {
-        let expired = || {
-            let message = "the token is past its exp: get a fresh one and connect again";
-            Refusal::new(ErrorCode::TokenExpired, message)
-        };
         let device = admission.device.as_ref();
         let subscriber = subscriber_key(admission.principal.user(), admission.application, device);
         let (Some(position), Some(subscriber)) = (self.ledger.position(), subscriber) else {
@@ -53,57 +71,17 @@ impl Tenant {
                 return Err(expired());
             }
             let answer = format!("{{\"sid\":\"{}\"}}", new_id.as_str());
-            return Ok(Entrance {
-                sid: new_id,
-                answer,
-                start: Start::Confirmed,
-                began_hours: hours(turn.now.believed_ms),
-                is_recovered: false,
-                rooms: Vec::new(),
-            });
+            return Ok(Entrance::anew(new_id, answer, Start::Confirmed, turn.now.believed_ms));
         };
-        let session_owner =
-            SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
-        let now_ms = turn.now.believed_ms;
-        let resume = admission.resume.as_ref();
-        let proven = resume.and_then(|resume| turn.session_key.prove(&resume.pid, session_owner));
-        let brought = resume.and_then(|resume| Cursor::parse(resume.offset.as_deref()?));
-        // No client had less than what its session began with: it would be shown what was before its time.
-        let brought = brought.filter(|cursor| {
-            proven.is_some_and(|session| {
-                let kept = self.sessions.resumed_from(&session.sid);
-                let from = kept.map_or(session.start, |from| from.min(session.start));
-                session.epoch == cursor.epoch() && cursor.through() >= from
-            })
-        });
-        if let (Some(session), Some(resume)) = (proven, resume) {
-            let user = owner(turn.emission_key, admission.principal.user().as_str());
-            let rooms = self.known_rooms(&session.sid, user, session.began_hours, now_ms);
-            // Who got nothing yet is where it began.
-            let began =
-                || resume.offset.is_none().then(|| Cursor::new(session.epoch, session.start));
-            let from = brought.clone().or_else(began);
-            if let Some(rooms) = rooms
-                && let Some(from) = from.filter(|from| position.goes_on_from(from))
-            {
-                let start = match brought {
-                    Some(_) => Start::Recovered(from),
-                    None => Start::Since(session.start),
-                };
-                return Ok(Entrance {
-                    sid: session.sid,
-                    // The private id stays as it was, too: that is how the client knows that it is back.
-                    answer: answer(&session.sid, &resume.pid),
-                    start,
-                    began_hours: session.began_hours,
-                    is_recovered: true,
-                    rooms,
-                });
-            }
+        let owner = SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
+        let shown = self.shown(turn, admission, owner);
+        if let Some(entrance) = self.resumed(turn, admission, &position, &shown) {
+            return Ok(entrance);
         }
         if admission.is_expired {
             return Err(expired());
         }
+        let Shown { proven, brought } = shown;
         let (start, since) = match (proven, brought.filter(|cursor| position.gave_out(cursor))) {
             // Its own word, though its session is gone.
             (Some(_), Some(cursor)) => {
@@ -119,17 +97,60 @@ impl Tenant {
             }
             _ => (Start::Confirmed, position.delivered_through),
         };
-        let began_hours = hours(now_ms);
-        let pid =
-            turn.session_key.pid(&new_id, (position.epoch, since), session_owner, began_hours);
-        let answer = answer(&new_id, &pid);
-        Ok(Entrance {
-            sid: new_id,
-            answer,
+        let now_ms = turn.now.believed_ms;
+        let pid = turn.session_key.pid(&new_id, (position.epoch, since), owner, hours(now_ms));
+        Ok(Entrance::anew(new_id, answer(&new_id, &pid), start, now_ms))
+    }
+
+    /// What a client that comes back shows of its session, as far as it is proven.
+    fn shown(
+        &self,
+        turn: &Turn<'_, impl Effects>,
+        admission: &Admission,
+        owner: SessionOwner<'_>,
+    ) -> Shown {
+        let resume = admission.resume.as_ref();
+        let proven = resume.and_then(|resume| turn.session_key.prove(&resume.pid, owner));
+        let brought = resume.and_then(|resume| Cursor::parse(resume.offset.as_deref()?));
+        // No client had less than what its session began with: it would be shown what was before its time.
+        let brought = brought.filter(|cursor| {
+            proven.is_some_and(|session| {
+                let kept = self.sessions.resumed_from(&session.sid);
+                let from = kept.map_or(session.start, |from| from.min(session.start));
+                session.epoch == cursor.epoch() && cursor.through() >= from
+            })
+        });
+        Shown { proven, brought }
+    }
+
+    /// How a client enters whose session is back; `None` where it is not.
+    fn resumed(
+        &self,
+        turn: &Turn<'_, impl Effects>,
+        admission: &Admission,
+        position: &Position,
+        shown: &Shown,
+    ) -> Option<Entrance> {
+        let (session, resume) = (shown.proven?, admission.resume.as_ref()?);
+        let user = owner(turn.emission_key, admission.principal.user().as_str());
+        let now_ms = turn.now.believed_ms;
+        let rooms = self.known_rooms(&session.sid, user, session.began_hours, now_ms)?;
+        // Who got nothing yet is where it began.
+        let began = || resume.offset.is_none().then(|| Cursor::new(session.epoch, session.start));
+        let from = shown.brought.clone().or_else(began);
+        let from = from.filter(|from| position.goes_on_from(from))?;
+        let start = match shown.brought {
+            Some(_) => Start::Recovered(from),
+            None => Start::Since(session.start),
+        };
+        Some(Entrance {
+            sid: session.sid,
+            // The private id stays as it was, too: that is how the client knows that it is back.
+            answer: answer(&session.sid, &resume.pid),
             start,
-            began_hours,
-            is_recovered: false,
-            rooms: Vec::new(),
+            began_hours: session.began_hours,
+            is_recovered: true,
+            rooms,
         })
     }
 

@@ -7,12 +7,12 @@ mod order_owners;
 mod publish_dedup;
 
 use foodtrack_contract::{
-    DeliveryClass, ErrorCode, Incoming, Message, Offset, PermissionSet, Refusal, Source, TenantId,
-    UserRole, read_envelope,
+    DeliveryClass, Entities, ErrorCode, EventName, Incoming, Message, Offset, PermissionSet,
+    Refusal, Source, TenantId, UserRole, read_envelope,
 };
 use foodtrack_router::About;
 use foodtrack_tenant_log::{
-    HEAD_ORDERS_MAX, LastEmission, LogEntry, LoggedAudience, LoggedRoom, RecentIds,
+    HEAD_ORDERS_MAX, LastEmission, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, RecentIds,
 };
 use uuid::Uuid;
 
@@ -96,6 +96,14 @@ pub(crate) struct Circumstances<'c> {
     pub(crate) log: Result<(), Unavailable>,
 }
 
+/// An event that may come in.
+struct Judged<'a> {
+    event: EventName,
+    incoming: Incoming<'a>,
+    source: Source,
+    entities: Entities<'a>,
+}
+
 impl Intake {
     /// Whether an event may come in, and what it is. `effects` says whether one more order's owner can be remembered, and gives
     /// an id to what has none.
@@ -109,73 +117,33 @@ impl Intake {
         emitted: Emitted<'a>,
         effects: &mut impl Effects,
     ) -> Result<Checked<'a>, Stopped> {
-        let Emitted { name, argument, attachments } = emitted;
+        let judged = self.judge(by, publisher, emitted, effects)?;
+        let Judged { event, incoming, source, entities } = &judged;
         let (tenant, policies) = (by.tenant, by.policies);
-        let event = policies.schemas.resolve(tenant, name)?;
-        self.at_work = None;
-        let incoming = read_envelope(name, argument)?;
-        self.at_work = incoming.id;
-        check_claims(tenant, &incoming, &publisher).map_err(|refusal| refusal.of_event(name))?;
-        let source = incoming.source.unwrap_or(publisher.source);
-        let sender = foodtrack_router::Sender { source, permissions: publisher.permissions };
-        policies.router.authorize(tenant, &event, sender)?;
-        check_attachments(&incoming, attachments).map_err(|refusal| refusal.of_event(name))?;
-        let (schemas, party) = (&policies.schemas, Party::of(publisher.role, publisher.source));
-        let entities =
-            self.validate(tenant, schemas, &event, incoming.payload, party, by.now_ms)?;
-        let order = entities.order_id.as_deref();
-        if let Some(order) = order
-            && self.must_ask(order, by.log)
-        {
-            self.give_back_check(tenant, schemas, &event, incoming.payload, party);
-            return Err(Stopped::Asks(order.into()));
-        }
-        let has_room = || effects.has_room_for_orders(tenant);
-        self.check_order(by.log, &event, &publisher, &entities, has_room)
-            .map_err(|refusal| refusal.of_event(name))?;
-        let mut policy = policies.delivery.of(&policies.schemas, tenant, &event);
-        let entity_hash = by.emission_key.order(order);
+        let mut policy = policies.delivery.of(&policies.schemas, tenant, event);
+        let entity_hash = by.emission_key.order(entities.order_id.as_deref());
         let emission = Emission::of(
             by.emission_key,
             &publisher,
-            &event,
+            event,
             &policy,
-            &incoming,
+            incoming,
             entity_hash,
-            attachments,
+            emitted.attachments,
         );
-        let creates_order = self.new_order(&event, &publisher, &entities);
-        let customer = match &creates_order {
-            Some(owner) => owner.customer.clone(),
-            None => order.and_then(|order| self.orders.whose(order).customer()).map(Box::from),
-        };
+        let creates_order = self.new_order(event, &publisher, entities);
         // What says whose an order is must be there again after a restart.
         if creates_order.is_some() && policy.class == DeliveryClass::Volatile {
             policy.class = DeliveryClass::Recoverable;
         }
-        let about = About {
-            order,
-            customer: customer.as_deref(),
-            station: entities.station_id.as_deref(),
-            route: entities.route_id.as_deref(),
-            assignee: entities.assignee_id.as_deref(),
-        };
-        let audience = policies.router.audience(tenant, &event, source, incoming.target, &about);
-        let mut rooms = std::mem::take(&mut self.spare_rooms);
-        rooms.extend(audience.rooms.iter().copied().map(LoggedRoom::from));
-        let audience = LoggedAudience {
-            applications: audience.applications,
-            rooms,
-            only: audience.only,
-            read: audience.read,
-        };
+        let audience = self.audience(by, &judged, creates_order.as_ref());
         let id = incoming.id.unwrap_or_else(|| effects.new_message_id());
         let message = Message {
             id,
-            event: name,
+            event: emitted.name,
             tenant,
             timestamp: by.timestamp,
-            source,
+            source: *source,
             target: incoming.target,
             payload: incoming.payload,
             priority: incoming.priority,
@@ -192,11 +160,77 @@ impl Intake {
             emission,
             message: message.to_json(),
             compacts: policy.compacts && !tells_a_cancel(incoming.payload),
-            attachments,
+            attachments: emitted.attachments,
             policy,
-            event,
-            entity: entities.order_id.clone(),
+            event: judged.event,
+            entity: judged.entities.order_id,
         })
+    }
+
+    /// Whether an event may come in: it is well formed, its sender may send it, and it is about an order that they may touch.
+    fn judge<'a>(
+        &mut self,
+        by: &Circumstances<'_>,
+        publisher: Publisher<'_>,
+        emitted: Emitted<'a>,
+        effects: &mut impl Effects,
+    ) -> Result<Judged<'a>, Stopped> {
+        let Emitted { name, argument, attachments } = emitted;
+        let (tenant, policies) = (by.tenant, by.policies);
+        let event = policies.schemas.resolve(tenant, name)?;
+        self.at_work = None;
+        let incoming = read_envelope(name, argument)?;
+        self.at_work = incoming.id;
+        check_claims(tenant, &incoming, &publisher).map_err(|refusal| refusal.of_event(name))?;
+        let source = incoming.source.unwrap_or(publisher.source);
+        let sender = foodtrack_router::Sender { source, permissions: publisher.permissions };
+        policies.router.authorize(tenant, &event, sender)?;
+        check_attachments(&incoming, attachments).map_err(|refusal| refusal.of_event(name))?;
+        let (schemas, party) = (&policies.schemas, Party::of(publisher.role, publisher.source));
+        let entities =
+            self.validate(tenant, schemas, &event, incoming.payload, party, by.now_ms)?;
+        if let Some(order) = entities.order_id.as_deref()
+            && self.must_ask(order, by.log)
+        {
+            self.give_back_check(tenant, schemas, &event, incoming.payload, party);
+            return Err(Stopped::Asks(order.into()));
+        }
+        let has_room = || effects.has_room_for_orders(tenant);
+        self.check_order(by.log, &event, &publisher, &entities, has_room)
+            .map_err(|refusal| refusal.of_event(name))?;
+        Ok(Judged { event, incoming, source, entities })
+    }
+
+    /// Whom an event is for; `creates_order` says whose its order is from now on.
+    fn audience(
+        &mut self,
+        by: &Circumstances<'_>,
+        judged: &Judged<'_>,
+        creates_order: Option<&OrderOwner>,
+    ) -> LoggedAudience {
+        let Judged { event, incoming, source, entities } = judged;
+        let order = entities.order_id.as_deref();
+        let customer = match creates_order {
+            Some(owner) => owner.customer.as_deref(),
+            None => order.and_then(|order| self.orders.whose(order).customer()),
+        };
+        let about = About {
+            order,
+            customer,
+            station: entities.station_id.as_deref(),
+            route: entities.route_id.as_deref(),
+            assignee: entities.assignee_id.as_deref(),
+        };
+        let router = &by.policies.router;
+        let audience = router.audience(by.tenant, event, *source, incoming.target, &about);
+        let mut rooms = std::mem::take(&mut self.spare_rooms);
+        rooms.extend(audience.rooms.iter().copied().map(LoggedRoom::from));
+        LoggedAudience {
+            applications: audience.applications,
+            rooms,
+            only: audience.only,
+            read: audience.read,
+        }
     }
 
     /// The id of the message that this one repeats, and its offset where it is in the log, if memory knows of one.

@@ -259,23 +259,32 @@ impl Connections {
             bytes: Bucket::default(),
             told_ms: 0,
         });
-        if self.seats.len() <= place {
-            self.seats.resize(place + 1, None);
-        }
-        let application_set =
-            application.map_or(ApplicationSet::EMPTY, |it| ApplicationSet::of(&[it]));
-        self.seats[place] = Some(Seat {
-            generation,
-            stamp: self.stamp,
-            permissions,
-            application: application_set,
-            is_live: true,
-        });
-        self.by_id.insert(id, key(place));
+        self.seat(slot, permissions, application);
+        self.by_id.insert(id, slot.place());
         if let Some(application) = application {
             self.applications[application as usize] += 1;
         }
         slot
+    }
+
+    /// Makes known to the fan-out who is in a slot.
+    fn seat(
+        &mut self,
+        slot: ConnectionSlot,
+        permissions: PermissionSet,
+        application: Option<ApplicationType>,
+    ) {
+        let place = slot.place() as usize;
+        if self.seats.len() <= place {
+            self.seats.resize(place + 1, None);
+        }
+        self.seats[place] = Some(Seat {
+            generation: slot.generation(),
+            stamp: self.stamp,
+            permissions,
+            application: application.map_or(ApplicationSet::EMPTY, |it| ApplicationSet::of(&[it])),
+            is_live: true,
+        });
     }
 
     pub(super) fn remove(&mut self, place: u32) -> Option<Connection> {
