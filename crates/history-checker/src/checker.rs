@@ -20,8 +20,12 @@ pub fn check(records: &[Record]) -> Verdict {
     for (at, record) in records.iter().enumerate() {
         match &record.what {
             What::Opened { recipient, recovered, .. } => checker.opened(recipient, *recovered),
-            What::Received(receipt) => checker.received(at, receipt, &mut verdict),
+            What::Received(receipt) => {
+                checker.now_us = record.at_us;
+                checker.received(at, receipt, &mut verdict);
+            }
             What::Torn { recipient } => checker.torn(at, recipient),
+            What::Confirmed { recipient, id } => checker.confirmed(record.at_us, recipient, id),
             _ => {}
         }
     }
@@ -47,8 +51,15 @@ struct Session {
     said_cursor_is_missing: bool,
 }
 
+/// How long an event may be on its way to somebody whose acknowledgement of it has come, in microseconds.
+const ON_ITS_WAY_US_MAX: u64 = 12_000_000;
+
 struct Checker<'a> {
     facts: &'a Facts<'a>,
+    now_us: u64,
+    /// When an acknowledgement came, by stream and event, on the connection that there is. Who comes back brings no cursor that
+    /// says that they had it: it may come once more.
+    confirmed: HashMap<(usize, usize), u64>,
     /// How urgent each event is in effect: an urgent one takes earlier ones of its entity along.
     urgency: Vec<usize>,
     sessions: Vec<Option<Session>>,
@@ -61,10 +72,35 @@ impl<'a> Checker<'a> {
         let streams = facts.streams.len();
         Self {
             facts,
+            now_us: 0,
+            confirmed: HashMap::new(),
             urgency: urgency(facts),
             sessions: (0..streams).map(|_| None).collect(),
             received: vec![HashSet::new(); streams],
             received_by_subscriber: vec![HashSet::new(); facts.subscribers.len()],
+        }
+    }
+
+    fn confirmed(&mut self, at_us: u64, name: &str, id: &str) {
+        let Some(stream) = self.facts.stream(name) else { return };
+        if let Some(event) = self.facts.find(&self.facts.streams[stream].who.tenant, id) {
+            self.confirmed.entry((stream, event)).or_insert(at_us);
+        }
+    }
+
+    /// Takes in an event that asks for an acknowledgement: it comes in any order, and again, until the hub has that.
+    fn arrived_asking(&mut self, stream: usize, event: usize, name: &str, verdict: &mut Verdict) {
+        let subscriber = self.facts.streams[stream].subscriber;
+        let confirmed = self.confirmed.get(&(stream, event));
+        if confirmed.is_some_and(|at_us| self.now_us > at_us + ON_ITS_WAY_US_MAX) {
+            let id = &self.facts.events[event].attempt.id;
+            let about = format!("{name} got {id} again after the hub had its acknowledgement");
+            verdict.add(Kind::Repeated, about);
+        }
+        self.received[stream].insert(event);
+        self.received_by_subscriber[subscriber].insert(event);
+        if let Some(session) = &mut self.sessions[stream] {
+            session.received.insert(event);
         }
     }
 
@@ -109,6 +145,7 @@ impl<'a> Checker<'a> {
     /// What is due for a room that was left, and did not arrive while the line held, is due no more.
     fn torn(&mut self, at: usize, name: &str) {
         let Some(stream) = self.facts.stream(name) else { return };
+        self.confirmed.retain(|(of, _), _| *of != stream);
         let Some(Session { chain, due, received, last, .. }) = &mut self.sessions[stream] else {
             return;
         };
@@ -142,6 +179,9 @@ impl<'a> Checker<'a> {
         let event = id.and_then(|id| self.facts.find(&who.tenant, id));
         if let (Some(id), None) = (id, event) {
             verdict.add(Kind::Foreign, format!("{name} got {id}, which nobody sent"));
+        }
+        if let (true, Some(event)) = (receipt.asks, event) {
+            return self.arrived_asking(stream, event, &name, verdict);
         }
         let is_repeat = event.is_some_and(|event| !self.arrived(stream, event, &name, verdict));
         self.cursor(at, stream, receipt, event.filter(|_| !is_repeat), &name, verdict);

@@ -105,6 +105,8 @@ pub(crate) struct Facts<'a> {
     epochs: HashMap<&'a str, Vec<Epoch>>,
     /// The last record after which what only memory held may be gone.
     pub(crate) forgot_at: Option<usize>,
+    /// Whether no hub listens: who is heard to have connected did so before its end.
+    is_down: bool,
     /// The last end of a hub's process.
     pub(crate) ended_at: Option<usize>,
 }
@@ -202,10 +204,12 @@ impl<'a> Facts<'a> {
                 What::HubKilled => {
                     (facts.forgot_at, facts.ended_at) = (Some(at), Some(at));
                     facts.subscribers.iter_mut().for_each(|it| it.is_doubtful |= !it.is_kept);
+                    facts.is_down = true;
                 }
                 What::HubStopping => facts.ended_at = Some(at),
                 What::DiskFull => facts.forgot_at = Some(at),
                 What::DiskFreed => (facts.forgot_at, freed_at) = (Some(at), Some(at)),
+                What::HubUp if std::mem::take(&mut facts.is_down) && freed_at.is_none() => {}
                 // A new process finds the disk as it is.
                 What::HubUp if freed_at.take().is_some() => facts.forgot_at = Some(at),
                 What::Stuck { about } => verdict.add(Kind::Stuck, about.clone()),
@@ -335,6 +339,7 @@ impl<'a> Facts<'a> {
             subscriber.since = None;
         }
         if !is_unknown {
+            subscriber.is_doubtful |= self.is_down && subscriber.since.is_none();
             subscriber.since.get_or_insert(at);
         }
     }

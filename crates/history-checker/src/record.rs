@@ -97,6 +97,13 @@ pub enum What {
         /// The order.
         order: String,
     },
+    /// The hub has a recipient's acknowledgement of an event that asked for one.
+    Confirmed {
+        /// Who.
+        recipient: String,
+        /// The message's id.
+        id: String,
+    },
     /// A connection ended, or was left behind.
     Torn {
         /// Who.
@@ -204,6 +211,9 @@ pub struct Receipt {
     /// The tenant whose publisher wrote the payload: the payload says so itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// Whether it asked for an acknowledgement: then it has no cursor, and comes again until it is acknowledged.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub asks: bool,
     /// The string behind the arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,

@@ -36,6 +36,8 @@ counted! {
     Refused => "publications refused",
     Unanswered => "publications whose answer was lost",
     Delivered => "events delivered",
+    AskedFor => "events that asked for an acknowledgement",
+    Confirmed => "acknowledgements of them that came",
     Connected => "sessions begun",
     Recovered => "sessions recovered",
     Torn => "connections torn",

@@ -48,7 +48,7 @@ pub use packet::Packet;
 pub use plan::{Person, Plan, Step};
 pub use publication::{Publication, Topic};
 pub use role::Role;
-pub use run::{MakeHub, Outcome, run};
+pub use run::{HubSettings, MakeHub, Outcome, run};
 pub use shrink::shrink;
 pub use socket_io::{Heard, SocketIo};
 pub use story::tell;

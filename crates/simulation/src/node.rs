@@ -9,6 +9,7 @@ pub struct Node {
     clients: Clients,
     hub: Box<dyn Hub>,
     upgrades: u64,
+    acknowledged: Vec<u64>,
 }
 
 impl Node {
@@ -19,7 +20,12 @@ impl Node {
         heartbeat: HeartbeatConfig,
         hub: Box<dyn Hub>,
     ) -> Self {
-        Self { clients: Clients::new(seed, first_client, heartbeat), hub, upgrades: 0 }
+        Self {
+            clients: Clients::new(seed, first_client, heartbeat),
+            hub,
+            upgrades: 0,
+            acknowledged: Vec::new(),
+        }
     }
 
     /// The clients, for faults to be planted.
@@ -30,6 +36,11 @@ impl Node {
     /// The number of the next process's first client.
     pub fn next_client(&self) -> u32 {
         self.clients.next_client()
+    }
+
+    /// The numbers of the events whose acknowledgements have come since this was asked last.
+    pub fn take_acknowledged(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.acknowledged)
     }
 
     /// How many clients have changed from polling to a WebSocket.
@@ -102,7 +113,10 @@ impl Node {
                 let event = Event { namespace, id, data: data.into(), attachments };
                 hub.event(now, clients, client, &event);
             }
-            Call::Acknowledged(client, id) => hub.acknowledged(now, clients, client, id),
+            Call::Acknowledged(client, id) => {
+                self.acknowledged.push(id);
+                hub.acknowledged(now, clients, client, id);
+            }
             Call::Ponged(client, mark) => hub.ponged(now, clients, client, mark),
             Call::Drained(client) => hub.drained(now, clients, client),
             Call::Upgraded(_) => self.upgrades += 1,

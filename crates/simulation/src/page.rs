@@ -58,6 +58,8 @@ pub(crate) struct Page {
     pub(crate) wishes: Vec<Wish>,
     pub(crate) asked: BTreeMap<u64, Asked>,
     emitted: u64,
+    /// The messages of the events that asked for an acknowledgement, by its number.
+    pub(crate) asking: BTreeMap<u64, String>,
     pub(crate) saw_fence: bool,
     /// Closed, or told to stay away.
     pub(crate) is_gone: bool,
@@ -94,6 +96,7 @@ impl Page {
             wishes: Vec::new(),
             asked: BTreeMap::new(),
             emitted: 0,
+            asking: BTreeMap::new(),
             saw_fence: false,
             is_gone: false,
         }

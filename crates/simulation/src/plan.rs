@@ -21,6 +21,8 @@ pub struct Plan {
     pub people: Vec<Person>,
     /// The heartbeat's interval, in milliseconds.
     pub heartbeat_ms: u64,
+    /// Whether clients are asked to acknowledge events of a kind.
+    pub asks: bool,
     /// The longest that a packet takes.
     pub latency_ms_max: u64,
     /// The longest that a sync of the disk takes.
@@ -107,6 +109,7 @@ impl Plan {
             seed,
             people: Vec::new(),
             heartbeat_ms: rng.u64(1_000..8_000),
+            asks: rng.u8(0..3) == 0,
             latency_ms_max: *pick(&mut rng, &[0, 5, 50, 400]),
             sync_ms_max: *pick(&mut rng, &[0, 5, 40, 300]),
             steps: Vec::new(),

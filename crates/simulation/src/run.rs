@@ -26,7 +26,18 @@ const FAILED_MS: u64 = 2_000;
 const TURNS_MAX: u64 = 30_000;
 
 /// What lives in a process, made anew for each over the store that outlives it.
-pub type MakeHub<'h> = &'h dyn Fn(&ModelLog, u64, Option<Fault>) -> Box<dyn Hub>;
+pub type MakeHub<'h> = &'h dyn Fn(&ModelLog, HubSettings) -> Box<dyn Hub>;
+
+/// How what lives in a process is made.
+#[derive(Clone, Copy, Debug)]
+pub struct HubSettings {
+    /// What its chance comes from.
+    pub seed: u64,
+    /// Whether clients are asked to acknowledge events of a kind.
+    pub asks: bool,
+    /// The rule that is broken.
+    pub fault: Option<Fault>,
+}
 
 /// What came of a run.
 #[derive(Clone, Debug, Default)]
@@ -241,7 +252,9 @@ impl<'p> Run<'p> {
     fn start_process(&mut self) {
         self.starts_at_ms = None;
         self.processes += 1;
-        let hub = (self.make_hub)(&self.log, self.plan.seed ^ (self.processes << 8), self.fault);
+        let seed = self.plan.seed ^ (self.processes << 8);
+        let settings = HubSettings { seed, asks: self.plan.asks, fault: self.fault };
+        let hub = (self.make_hub)(&self.log, settings);
         let heartbeat = HeartbeatConfig {
             interval_ms: self.plan.heartbeat_ms,
             timeout_ms: self.plan.heartbeat_ms / 2 + 2 * self.plan.latency_ms_max,
@@ -279,6 +292,8 @@ impl<'p> Run<'p> {
             Arrival::Packet(packet) => {
                 self.open_links.insert(link);
                 node.arrived(time, link, packet);
+                let acknowledged = node.take_acknowledged();
+                self.note_acknowledged(link, &acknowledged);
             }
             Arrival::Closed => {
                 self.open_links.remove(&link);

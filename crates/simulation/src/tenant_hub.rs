@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use foodtrack_contract::TenantId;
+use foodtrack_contract::{DeliveryClass, DeliveryPolicy, TenantId};
 use foodtrack_session::{CloseReason, Event};
 use foodtrack_tenant::{
     Admission, Answer, Arrival, Asker, ClientEvent, ConnectionSlot, Counters, Input, Now,
@@ -16,7 +16,9 @@ use foodtrack_tenant::{
 };
 use foodtrack_tenant_log::Completion;
 
-use crate::{ClientIndex, Clients, Fault, Hub, ModelLog, ModelTime, Packet, Ticket};
+use crate::{
+    ClientIndex, Clients, Fault, Hub, HubSettings, ModelLog, ModelTime, Packet, Ticket, Topic,
+};
 use effects::{Frames, HubEffects};
 use handshake::{Tokens, back_end};
 
@@ -60,12 +62,23 @@ struct Outcome {
 
 impl TenantHub {
     /// A process without tenants over a store.
-    pub fn new(log: &ModelLog, seed: u64, fault: Option<Fault>) -> Self {
+    pub fn new(log: &ModelLog, HubSettings { seed, asks, fault }: HubSettings) -> Self {
+        let mut policies = Policies::default();
+        if asks {
+            let policy = DeliveryPolicy::of_class(DeliveryClass::Durable);
+            let policy = DeliveryPolicy { acknowledge: true, ..policy };
+            policies.delivery.set(Topic::Started.event_type(), policy);
+        }
         let session_key = SessionKey::new(&SECRET);
         let settings = Settings {
-            policies: Arc::new(Policies::default()),
+            policies: Arc::new(policies),
             limits: TenantLimits::default(),
-            retry: RetryPolicy::default(),
+            // Nobody gives an event up here: it would be no loss, and look like one.
+            retry: RetryPolicy {
+                attempts_max: 1_000,
+                delay_ms_max: 4_000,
+                ..RetryPolicy::default()
+            },
             recovery: RecoveryConfig::default(),
             page: PageLimits::within(8, 64 << 10),
             emission_key: session_key.emission_key(),
@@ -91,8 +104,8 @@ impl TenantHub {
     }
 
     /// As [`crate::MakeHub`].
-    pub fn boxed(log: &ModelLog, seed: u64, fault: Option<Fault>) -> Box<dyn Hub> {
-        Box::new(Self::new(log, seed, fault))
+    pub fn boxed(log: &ModelLog, settings: HubSettings) -> Box<dyn Hub> {
+        Box::new(Self::new(log, settings))
     }
 
     fn handle(&mut self, now: ModelTime, clients: &mut Clients, id: &TenantId, input: Input<'_>) {

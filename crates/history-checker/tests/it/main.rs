@@ -3,3 +3,4 @@
 mod promises;
 mod rules;
 mod story;
+mod without_log;

@@ -125,6 +125,7 @@ fn a_shared_frame_is_its_tenants_own() {
         event_type: "order:updated".into(),
         tenant: Some("a".into()),
         origin: Some("b".into()),
+        asks: false,
         cursor: Some("e-1".into()),
     });
     story().gets("kitchen", "1", "e-1").and(mixed).breaks(&[Kind::Foreign]);

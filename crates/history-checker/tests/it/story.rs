@@ -119,6 +119,7 @@ impl Story {
             event_type: "order:updated".into(),
             tenant: Some(tenant.into()),
             origin: Some(tenant.into()),
+            asks: false,
             cursor: Some(cursor.into()),
         }))
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Run;
 use crate::job::Job;
 use crate::page::{Asked, Noticed, Page, SeenEvent, Wish};
-use crate::{Answer, Counted, End, Input, Packet, Publication, Topic};
+use crate::{Answer, Counted, End, Input, LinkIndex, Packet, Publication, Topic};
 
 impl Run<'_> {
     /// Opens the pages whose time has come.
@@ -230,7 +230,10 @@ impl Run<'_> {
         self.coverage.add(Counted::Delivered, u64::from(!is_own));
         let state = &mut self.pages[page];
         state.saw_fence |= event.id.as_ref().is_some_and(|id| self.fences.contains(id));
+        let asks = event.ack_id.is_some();
         if let Some(ack_id) = event.ack_id {
+            self.coverage.add(Counted::AskedFor, 1);
+            state.asking.extend(event.id.clone().map(|id| (ack_id, id)));
             let (noticed, actions) = state.handle(self.now_ms, Input::Acknowledge(ack_id));
             self.after(page, noticed, actions);
         }
@@ -241,8 +244,21 @@ impl Run<'_> {
             event_type: event.name,
             tenant: event.tenant,
             origin: event.origin,
+            asks,
             cursor: event.cursor,
         }));
+    }
+
+    /// The process has what came on a link: acknowledgements of these numbers.
+    pub(super) fn note_acknowledged(&mut self, link: LinkIndex, numbers: &[u64]) {
+        let Some(page) = self.by_link.get(&link).map(|page| &self.pages[*page]) else { return };
+        let ids: Vec<String> =
+            numbers.iter().filter_map(|it| page.asking.get(it).cloned()).collect();
+        let recipient = page.name.clone();
+        for id in ids {
+            self.coverage.add(Counted::Confirmed, 1);
+            self.note(What::Confirmed { recipient: recipient.clone(), id });
+        }
     }
 
     fn was_answered(&mut self, page: usize, id: u64, answer: &str) {

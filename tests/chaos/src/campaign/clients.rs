@@ -222,6 +222,7 @@ impl Observer for Clients {
             event_type: event.name.clone().into_owned(),
             tenant: own(message.tenant_id),
             origin: own(message.payload.origin),
+            asks: event.ack_id.is_some(),
             cursor: event.cursor.as_deref().map(str::to_owned),
         }));
     }

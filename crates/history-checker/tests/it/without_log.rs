@@ -1,0 +1,77 @@
+//! What a checker makes of a hub whose log is away, and of events that ask for an acknowledgement.
+
+use foodtrack_contract::Priority;
+use foodtrack_history_checker::{Class, Kind, Receipt, What};
+
+use crate::story::Story;
+
+fn asked(story: Story) -> Story {
+    story.and(What::Received(Receipt {
+        recipient: "kitchen".into(),
+        id: Some("1".into()),
+        event_type: "order:updated".into(),
+        asks: true,
+        ..Receipt::default()
+    }))
+}
+
+#[test]
+fn who_was_away_is_not_due_what_is_in_no_log() {
+    let story = |offset: Option<&str>| {
+        let story = Story::new().torn("kitchen");
+        let story = story.tries("1", "1", Priority::Medium, Class::Recoverable);
+        let (tenant, id, offset) = ("a".into(), "1".into(), offset.map(String::from));
+        let story = story.and(What::Acknowledged { tenant, id, offset });
+        story.opened("kitchen", true).greeted("kitchen", "e-0")
+    };
+    story(None).holds(0);
+    story(Some("e-1")).breaks(&[Kind::Lost]);
+}
+
+#[test]
+fn who_came_while_the_log_was_away_is_not_known_when_they_come_again() {
+    let story = |is_unknown: bool| {
+        let (recipient, recovered, brought) = (String::from("bar"), false, None);
+        let story = Story::new().joins("bar", "kitchen_app", Some("tablet"));
+        // The first connection is in front of everything: the same without a private id.
+        let story = Story {
+            records: story
+                .records
+                .into_iter()
+                .map(|mut record| {
+                    if let What::Opened { recipient: name, is_unknown: it, .. } = &mut record.what {
+                        *it = is_unknown && name == "bar";
+                    }
+                    record
+                })
+                .collect(),
+        };
+        let story = story.torn("bar").publishes("1", "e-1").gets("kitchen", "1", "e-1");
+        let again = What::Opened { recipient, recovered, brought, is_unknown: false };
+        story.and(again).greeted("bar", "e-1")
+    };
+    story(true).holds(0);
+    story(false).breaks(&[Kind::Cursor, Kind::Lost]);
+}
+
+#[test]
+fn an_event_that_asks_may_come_again_and_must_come_once() {
+    let story = || Story::new().publishes("1", "e-1");
+    asked(asked(story())).holds(0);
+    story().breaks(&[Kind::Lost]);
+}
+
+#[test]
+fn an_event_that_asks_does_not_come_long_after_its_acknowledgement() {
+    let story = |later_us: u64| {
+        let (recipient, id) = ("kitchen".into(), "1".into());
+        let story = asked(Story::new().publishes("1", "e-1"));
+        let mut story = asked(story.and(What::Confirmed { recipient, id }));
+        if let Some(last) = story.records.last_mut() {
+            last.at_us += later_us;
+        }
+        story
+    };
+    story(1_000_000).holds(0);
+    story(60_000_000).breaks(&[Kind::Repeated]);
+}
