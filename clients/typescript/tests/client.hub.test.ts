@@ -100,6 +100,22 @@ test('the hub is killed in the middle of a stream: each event comes once, in ord
   await eventually(() => kitchen.state.status === 'live');
 });
 
+test('a log that was started anew is told as a gap, and its events come', async () => {
+  const kitchen = await live(client());
+  const got = ids(kitchen);
+  const gaps: string[] = [];
+  kitchen.onGap(({ payload }) => void gaps.push(payload.reason));
+  await hub.publish('order:created', { orderId: '1' });
+  await eventually(() => got.length === 1);
+  await hub.kill();
+  await hub.wipe();
+  await hub.start();
+  // A hub that lost everything tells nothing: the first event of its new log does.
+  const id = await hub.publish('order:created', { orderId: '1' });
+  await eventually(() => got.length === 2);
+  expect([gaps, got[1]]).toEqual([['reset'], id]);
+});
+
 test('what is published offline is kept, and arrives once and in order', async () => {
   const owner = await live(dashboard());
   const got: unknown[] = [];

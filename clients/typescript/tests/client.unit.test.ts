@@ -192,6 +192,18 @@ describe('the inbox', () => {
     expect(inbox.cursor).toBe('f-1');
   });
 
+  test('a log that is a new one is told once, whether the hub says so or not', async () => {
+    const got: Message[] = [];
+    const inbox = await load(got);
+    const reset = message('r', 'system:reconnection_required', { payload: { reason: 'reset', message: '' } });
+    take(inbox, '1', 'e-70');
+    take(inbox, '2', 'f-1');
+    inbox.take({ message: reset, cursor: 'f-1', acknowledge: undefined });
+    take(inbox, '3', 'f-2');
+    expect(got.map(({ id, type }) => (type === reset.type ? 'reset' : id))).toEqual(['1', 'reset', '2', '3']);
+    expect(inbox.cursor).toBe('f-2');
+  });
+
   test('what is encrypted is decrypted in its order, and what cannot be is told and left out', async () => {
     const [got, errors]: [Message[], unknown[]] = [[], []];
     const decrypt = async ({ payload }: Message) => {

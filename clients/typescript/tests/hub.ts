@@ -88,6 +88,11 @@ export class Hub {
     await gone;
   }
 
+  /** Takes everything that it kept. It must not be running. */
+  async wipe(): Promise<void> {
+    await rm(this.#directory, { recursive: true });
+  }
+
   async stop(): Promise<void> {
     await this.kill();
     await rm(this.#directory, { recursive: true, force: true });

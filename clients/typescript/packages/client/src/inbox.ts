@@ -32,6 +32,8 @@ export class Inbox {
   #arrivals: Arrival[] = [];
   #isDecrypting = false;
   #highest: Cursor | undefined;
+  /** The log that was told to be a new one. */
+  #told: string | undefined;
 
   /** The inbox of a session, as the last page left it. */
   static async load(storage: ClientStorage, key: string, parts: InboxParts): Promise<Inbox> {
@@ -87,20 +89,27 @@ export class Inbox {
       if (!arrival) return;
       const { message, cursor, acknowledge } = arrival;
       if (this.#underway.has(message.id)) continue;
+      const place = parseCursor(cursor);
+      if (this.#isAnew(message, place)) {
+        this.progress.reset();
+        this.#highest = undefined;
+        this.#told = place?.epoch;
+        if (!isReset(message)) this.#tellReset(message);
+      } else if (isReset(message)) {
+        // It was told already.
+        acknowledge?.();
+        continue;
+      }
       const isAgain = this.stillOwed.has(message.id);
       if (!isAgain && (this.seen.has(message.id) || this.#isBehind(arrival))) {
         acknowledge?.();
         continue;
       }
-      if (isReset(message)) {
-        this.progress.reset();
-        this.#highest = undefined;
-      }
       const isKept = isLogged(message.type);
       if (isKept) {
         this.#underway.add(message.id);
         this.progress.take(message.id, cursor);
-        this.#raise(parseCursor(cursor));
+        this.#raise(place);
       }
       const settle: Settle = {
         handled: () => {
@@ -141,6 +150,19 @@ export class Inbox {
     this.stillOwed.delete(id);
     this.progress.finish(id);
     this.storage.saveSession(this.key, this);
+  }
+
+  /** Whether the hub's log was started anew: the hub says so, or what comes has another epoch than what came before. */
+  #isAnew(message: Message, place: Cursor | undefined): boolean {
+    if (isReset(message)) return place === undefined || place.epoch !== this.#told;
+    return place !== undefined && this.#highest !== undefined && place.epoch !== this.#highest.epoch;
+  }
+
+  /** The hub may have lost so much that it does not know that somebody was there before. */
+  #tellReset(message: Message): void {
+    const payload = { reason: 'reset', message: 'the log was started anew since you were here: load the present state anew' };
+    const reset = { ...message, id: crypto.randomUUID(), type: 'system:reconnection_required', source: 'system', payload } as const;
+    this.parts.deliver(reset, { handled: () => {}, done: () => {} }, false);
   }
 
   #raise(place: Cursor | undefined): void {
