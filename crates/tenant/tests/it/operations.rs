@@ -4,7 +4,7 @@
 //! What must hold, whatever comes: nothing panics; nothing is sent to a slot that is nobody's; an entry is sent to a connection
 //! once, and a durable one not before it is on disk; cursors do not go back; and what was asked is answered once.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use foodtrack_contract::{
     ApplicationSet, ApplicationType, Authenticate, DeviceId, ErrorCode, PermissionSet, Principal,
@@ -43,6 +43,9 @@ const CONTROLS: [&str; 6] = [
     r#"["health_check"]"#,
     r#"["authenticate","good"]"#,
 ];
+/// Made once: schemas take long to compile.
+static POLICIES: LazyLock<Arc<Policies>> = LazyLock::new(Arc::default);
+
 const START_MS: u64 = 1_795_435_200_000;
 
 /// Runs the operations that the bytes are. The first says whether the log is one in memory.
@@ -106,7 +109,7 @@ impl World {
             ..TenantLimits::default()
         };
         let settings = Settings {
-            policies: Arc::new(Policies::default()),
+            policies: Arc::clone(&POLICIES),
             limits,
             retry: RetryPolicy::default(),
             recovery: RecoveryConfig::default(),
