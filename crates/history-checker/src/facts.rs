@@ -353,7 +353,15 @@ impl<'a> Facts<'a> {
         // A frame that stands for itself alone; where others had overtaken, its cursor may say more than its own place.
         let is_plain = |cursor: &Cursor| cursor.beyond().is_empty();
         let plain = is_plain(&cursor) && cursors.get(&*receipt.recipient).is_none_or(is_plain);
-        self.saw(tenant, receipt, plain.then(|| (rank, cursor.through())));
+        // One that overtook is what its cursor names beside the rest and the one before did not.
+        let before = cursors.get(&*receipt.recipient);
+        let mut fresh =
+            cursor.beyond().iter().filter(|it| !before.is_some_and(|at| at.covers(**it)));
+        let overtook = match (fresh.next(), fresh.next()) {
+            (Some(offset), None) => Some((rank, *offset)),
+            _ => None,
+        };
+        self.saw(tenant, receipt, plain.then(|| (rank, cursor.through())).or(overtook));
         cursors.insert(&receipt.recipient, cursor);
     }
 

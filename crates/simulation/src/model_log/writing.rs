@@ -123,6 +123,13 @@ impl State {
                 (Change::Note(tenant, _), Told::Note(ticket)) => {
                     Some(Completion::NoteRefused { tenant: tenant.clone(), ticket, reason })
                 }
+                // What nobody is told of is tried again, as the product's stores do it.
+                (change, _) if reason == RefusedReason::DiskFull => {
+                    let (change, told, is_urgent) = (change.clone(), Told::Nobody, false);
+                    self.lazy_at_ms.get_or_insert(self.now_ms + LAZY_MS);
+                    self.waiting.push(Waiting { change, told, is_urgent });
+                    None
+                }
                 _ => None,
             };
             self.completions.extend(completion);
