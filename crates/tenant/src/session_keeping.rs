@@ -80,6 +80,11 @@ impl Tenant {
         room: &LoggedRoom,
         reply: RoomReply,
     ) -> Result<Option<RoomReply>, Refusal> {
+        if let (Some(reason), Some(connection)) = (self.ledger.away(), self.members.get(place))
+            && self.sessions.rooms_of(&connection.id).contains(room)
+        {
+            return Err(away(reason));
+        }
         let facts = self.session_facts(turn, place);
         if let Some(facts) = facts.filter(|_| !turn.effects.is_log_in_memory()) {
             let ticket = self.sessions.next_ticket();

@@ -278,10 +278,7 @@ impl Run<'_> {
             return;
         }
         let (recipient, order) = (state.name.clone(), wish.order.clone());
-        // A room that is left while the disk has failed can come back with the session: not yet held against the hub.
-        let has_failed = self.log.with_disk(|disk| disk.has_failed());
         match Answer::read(answer) {
-            Answer::Acknowledged(_) if !wish.joins && has_failed => {}
             Answer::Acknowledged(_) if wish.joins => {
                 self.coverage.add(Counted::Subscribed, 1);
                 self.note(What::Subscribed { recipient, order });

@@ -192,3 +192,52 @@ fn a_request_that_needs_the_log_waits_for_it_and_is_answered_once() {
     assert_eq!(answers, [RequestId(1), RequestId(2)]);
     assert!(!test.tenant.owes_answers());
 }
+
+/// Whether somebody receives what another one says of order 42.
+fn is_followed(test: &mut Test, by: ConnectionSlot, who: ConnectionSlot) -> bool {
+    let at = test.world.submitted.len() as u64 + 1;
+    test.publish(by, "delivery:picked_up", &format!(r#"{{"orderId":"42","number":{at}}}"#));
+    let sent = test.committed(at);
+    sent.iter().any(|(to, text)| *to == who.place() && text.starts_with("2[\"delivery"))
+}
+
+fn noted(test: &mut Test, ticket: u64) -> Sent {
+    let tenant = test.tenant.id().clone();
+    test.handle(Input::Log(Completion::Noted { tenant, ticket }))
+}
+
+#[test]
+fn who_is_told_that_a_room_is_left_is_not_in_it_again_also_where_the_disk_was_full() {
+    let mut test = Test::new();
+    let courier = test.enter("leo", ApplicationType::DeliveryApp);
+    let other = test.enter("rui", ApplicationType::DeliveryApp);
+    assert_eq!(test.publish(courier, "subscribe:order", ORDER), []);
+    let sent = noted(&mut test, 1);
+    assert!(sent[0].1.starts_with("2[\"subscribed\""), "{sent:?}");
+    assert!(is_followed(&mut test, other, courier));
+    // The disk is full: what it asks for is refused, and was not done. It is in the room as a restart would find it.
+    assert_eq!(test.publish(courier, "unsubscribe:order", ORDER), []);
+    let (tenant, reason) = (test.tenant.id().clone(), RefusedReason::DiskFull);
+    let refused = Completion::NoteRefused { tenant, ticket: 2, reason };
+    let sent = test.handle(Input::Log(refused));
+    assert!(sent.len() == 1 && sent[0].1.contains("storage_full"), "{sent:?}");
+    assert!(is_followed(&mut test, other, courier));
+    // Its next attempt has to wait for the disk, too.
+    assert_eq!(test.publish(courier, "unsubscribe:order", ORDER), []);
+    assert!(is_followed(&mut test, other, courier), "it was not told yet");
+    let sent = noted(&mut test, 3);
+    assert!(sent[0].1.starts_with("2[\"unsubscribed\""), "{sent:?}");
+    assert!(!is_followed(&mut test, other, courier));
+}
+
+#[test]
+fn a_room_that_is_kept_cannot_be_left_while_the_log_is_away() {
+    let mut test = Test::new();
+    let courier = test.enter("leo", ApplicationType::DeliveryApp);
+    test.publish(courier, "subscribe:order", ORDER);
+    noted(&mut test, 1);
+    let (tenant, reason) = (test.tenant.id().clone(), RefusedReason::Poisoned);
+    test.handle(Input::Log(Completion::OpenFailed { tenant, reason }));
+    let sent = test.publish(courier, "unsubscribe:order", ORDER);
+    assert!(sent.len() == 1 && sent[0].1.contains("storage_failed"), "{sent:?}");
+}
