@@ -108,9 +108,11 @@ test('a log that was started anew is told as a gap, and its events come', async 
   await hub.publish('order:created', { orderId: '1' });
   await eventually(() => got.length === 1);
   await hub.kill();
+  await eventually(() => kitchen.state.status !== 'live');
   await hub.wipe();
   await hub.start();
   // A hub that lost everything tells nothing: the first event of its new log does.
+  await live(kitchen);
   const id = await hub.publish('order:created', { orderId: '1' });
   await eventually(() => got.length === 2);
   expect([gaps, got[1]]).toEqual([['reset'], id]);
