@@ -133,13 +133,15 @@ scenario('the focus stays where the person was, whatever else is drawn', { ...WI
   // Another ticket goes: the button of this one keeps the focus.
   await kitchen.getByRole('button', { name: `Start: order ${orders[1]}` }).focus();
   await page.page.evaluate((orderId) => document.querySelector(`[aria-label="Start: order ${orderId}"]`).click(), orders[0]);
-  await page.customerSees(orders[2], 'placed');
+  await kitchen.getByRole('button', { name: `Start: order ${orders[2]}` }).waitFor();
   await kitchen.getByRole('button', { name: `Ready: order ${orders[0]}` }).waitFor();
   assert.equal(await focused(), `Start: order ${orders[1]}`);
-  // Its own ticket goes: the next one's button has the focus.
+  // Its own ticket goes: the next one's button has the focus. The hub may have brought a ticket that no kitchen of a page before
+  // this one confirmed: then that is the next.
+  const next = await kitchen.locator(`[data-order-id="${orders[1]}"] + .ticket`).getByRole('button').getAttribute('aria-label');
   await page.page.keyboard.press('Enter');
   await kitchen.getByRole('button', { name: `Ready: order ${orders[1]}` }).waitFor();
-  assert.equal(await focused(), `Start: order ${orders[2]}`);
+  assert.equal(await focused(), next);
 });
 
 scenario('a message can be opened, and says what it says', WIDE, async (page) => {
