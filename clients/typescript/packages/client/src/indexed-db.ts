@@ -92,11 +92,7 @@ export class IndexedDbStorage implements ClientStorage {
     this.#unwritten.set(key, { session, handled, isNew: true });
     const { pid, cursor, owed } = session;
     const journal: Journal = { pid, cursor, handled, owed };
-    try {
-      globalThis.localStorage?.setItem(this.#journalName(key), JSON.stringify(journal));
-    } catch {
-      // Full, or forbidden: then only what IndexedDB has survives a reload.
-    }
+    this.#writeJournal(this.#journalName(key), JSON.stringify(journal));
     // Where it fails, the journal has it, and the next event tries again.
     this.#timer ??= setTimeout(() => this.flush().catch(() => {}), WRITE_DELAY_MS);
   }
@@ -127,15 +123,25 @@ export class IndexedDbStorage implements ClientStorage {
   }
 
   async isDone(effect: string): Promise<boolean> {
-    return await answer((await this.#store('done', 'readonly')).getKey(effect)) !== undefined;
+    // A page that was reloaded before IndexedDB had it has left it in the journal.
+    const isInJournal = this.#readJournal(this.#doneName(effect)) !== null;
+    if (isInJournal) await this.#putDone(effect);
+    return isInJournal || await answer((await this.#store('done', 'readonly')).getKey(effect)) !== undefined;
   }
 
   async markDone(effect: string, max: number): Promise<void> {
+    // Before anything else can happen: a reload may overtake what follows.
+    this.#writeJournal(this.#doneName(effect), '1');
+    await this.#putDone(effect, max);
+  }
+
+  async #putDone(effect: string, max = Infinity): Promise<void> {
     const store = await this.#store('done', 'readwrite');
     await answer(store.put({ effect, at: Date.now() }));
     const over = await answer(store.count()) - max;
     if (over > 0) for (const oldest of await answer(store.index('at').getAllKeys(null, over))) store.delete(oldest);
     await committed(store.transaction);
+    globalThis.localStorage?.removeItem(this.#doneName(effect));
   }
 
   async flush(): Promise<void> {
@@ -163,14 +169,34 @@ export class IndexedDbStorage implements ClientStorage {
 
   #journal(key: string): Journal | undefined {
     try {
-      return JSON.parse(globalThis.localStorage?.getItem(this.#journalName(key)) ?? 'null') ?? undefined;
+      return JSON.parse(this.#readJournal(this.#journalName(key)) ?? 'null') ?? undefined;
     } catch {
       return undefined;
     }
   }
 
+  #writeJournal(name: string, text: string): void {
+    try {
+      globalThis.localStorage?.setItem(name, text);
+    } catch {
+      // Full, or forbidden: then only what IndexedDB has survives a reload.
+    }
+  }
+
+  #readJournal(name: string): string | null {
+    try {
+      return globalThis.localStorage?.getItem(name) ?? null;
+    } catch {
+      return null;
+    }
+  }
+
   #journalName(key: string): string {
     return `${this.name}:${key}`;
+  }
+
+  #doneName(effect: string): string {
+    return `${this.name}:done:${effect}`;
   }
 
   async #store(name: string, mode: IDBTransactionMode): Promise<IDBObjectStore> {
