@@ -10,7 +10,7 @@ use crate::effects::Effects;
 use crate::intake::Stopped;
 use crate::intake::Whose;
 use crate::members::{Connection, Room};
-use crate::sessions::{RoomChange, RoomReply};
+use crate::sessions::RoomReply;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -115,15 +115,10 @@ impl Tenant {
         // What it is told is so again when its session comes back, whatever happens.
         let is_own = self.is_always_in(place, name);
         let must_keep = !is_own && (!joins || joins_now || self.sessions.is_unkept(&sid));
-        let change = match (must_keep, joins) {
-            (true, true) => RoomChange::Joined(name.into()),
-            (true, false) => RoomChange::Leaving(name.into()),
-            (false, _) => RoomChange::Nothing,
-        };
-        let reply = RoomReply { to, sid, change, event, answer, ack_id };
+        let reply = RoomReply { to, sid, event, answer, ack_id };
         let reply = match (must_keep, joins) {
-            (true, true) => self.keep_joined(turn, place, &name.into(), reply)?,
-            (true, false) => self.leave_room(turn, place, &name.into(), reply)?,
+            (true, true) => self.keep_joined(turn, place, name.into(), reply)?,
+            (true, false) => self.leave_room(turn, place, name.into(), reply)?,
             (false, _) => Some(reply),
         };
         if let Some(reply) = reply {

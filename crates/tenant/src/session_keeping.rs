@@ -40,7 +40,7 @@ impl Tenant {
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         place: u32,
-        room: &LoggedRoom,
+        room: LoggedRoom,
         reply: RoomReply,
     ) -> Result<Option<RoomReply>, Refusal> {
         let Some(facts) = self.session_facts(turn, place) else { return Ok(Some(reply)) };
@@ -48,16 +48,16 @@ impl Tenant {
         let device = connection.device.as_ref().map(|_| connection.subscriber);
         let device = device.and_then(|it| self.reliability.subscriber(it)).map(|it| it.key.clone());
         let ticket = (!turn.effects.is_log_in_memory()).then(|| self.sessions.next_ticket());
-        let (device_row, row) = self.sessions.join(facts, room, device, ticket);
+        let (device_row, row) = self.sessions.join(facts, &room, device, ticket);
         // In front of the room's own, so that it is on disk when that is.
         self.save_rows(turn, device_row);
         if let Err(error) = turn.effects.save_note(&self.id, row, ticket) {
-            self.undo_joining(turn, place, room);
+            self.undo_joining(turn, place, &room);
             return Err(not_taken(error));
         }
         self.shrink_sessions(turn, facts);
         let Some(ticket) = ticket else { return Ok(Some(reply)) };
-        self.sessions.wait(ticket, reply);
+        self.sessions.wait(ticket, reply, RoomChange::Joined(room));
         Ok(None)
     }
 
@@ -77,29 +77,29 @@ impl Tenant {
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         place: u32,
-        room: &LoggedRoom,
+        room: LoggedRoom,
         reply: RoomReply,
     ) -> Result<Option<RoomReply>, Refusal> {
         if let (Some(reason), Some(connection)) = (self.ledger.away(), self.members.get(place))
-            && self.sessions.rooms_of(&connection.id).contains(room)
+            && self.sessions.rooms_of(&connection.id).contains(&room)
         {
             return Err(away(reason));
         }
         let facts = self.session_facts(turn, place);
         if let Some(facts) = facts.filter(|_| !turn.effects.is_log_in_memory()) {
             let ticket = self.sessions.next_ticket();
-            if let Some(row) = self.sessions.start_leaving(&facts.sid, room, ticket) {
+            if let Some(row) = self.sessions.start_leaving(&facts.sid, &room, ticket) {
                 if let Err(error) = turn.effects.save_note(&self.id, row, Some(ticket)) {
-                    self.sessions.cancel_leaving(&facts.sid, room, ticket);
+                    self.sessions.cancel_leaving(&facts.sid, &room, ticket);
                     return Err(not_taken(error));
                 }
-                self.sessions.wait(ticket, reply);
+                self.sessions.wait(ticket, reply, RoomChange::Leaving(room));
                 return Ok(None);
             }
         }
-        self.take_out(place, room);
+        self.take_out(place, &room);
         if let Some(facts) = facts {
-            let row = self.sessions.leave(facts, room);
+            let row = self.sessions.leave(facts, &room);
             self.save_rows(turn, row);
         }
         Ok(Some(reply))
@@ -187,9 +187,9 @@ impl Tenant {
 
     /// A note is on disk: who waits for it is answered.
     pub(crate) fn noted(&mut self, turn: &mut Turn<'_, impl Effects>, ticket: u64) {
-        let Some(reply) = self.sessions.saved(ticket) else { return };
+        let Some((reply, change)) = self.sessions.saved(ticket) else { return };
         // The session may have come back on another connection meanwhile.
-        if let RoomChange::Leaving(room) = &reply.change
+        if let RoomChange::Leaving(room) = &change
             && self.sessions.finish_leaving(&reply.sid, room, ticket)
             && let Some(place) = self.members.find(reply.sid.as_str()).map(|(place, _)| place)
         {
@@ -207,10 +207,9 @@ impl Tenant {
         ticket: u64,
         reason: RefusedReason,
     ) {
-        let Some(reply) = self.sessions.not_saved(ticket) else { return };
+        let Some((reply, change)) = self.sessions.not_saved(ticket) else { return };
         let client = self.present(reply.to).map(|connection| connection.slot);
-        match &reply.change {
-            RoomChange::Nothing => return self.answer_control(turn, &reply),
+        match &change {
             RoomChange::Joined(_) if client.is_none() => {}
             RoomChange::Joined(room) => self.undo_joining(turn, reply.to.place(), room),
             RoomChange::Leaving(room) => self.sessions.cancel_leaving(&reply.sid, room, ticket),

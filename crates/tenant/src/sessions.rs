@@ -28,7 +28,7 @@ const HOUR_MS: u64 = 3_600_000;
 pub(crate) struct Sessions {
     kept: KeptSessions,
     /// Who waits for a row to be on disk, by its ticket.
-    waiting: AHashMap<u64, RoomReply>,
+    waiting: AHashMap<u64, (RoomReply, RoomChange)>,
     last_ticket: u64,
 }
 
@@ -38,16 +38,14 @@ pub(crate) struct RoomReply {
     pub(crate) to: ConnectionSlot,
     /// Its session.
     pub(crate) sid: Sid,
-    pub(crate) change: RoomChange,
     pub(crate) event: &'static str,
     pub(crate) answer: String,
     pub(crate) ack_id: Option<u64>,
 }
 
-/// What the answer to a control event says of a room, where it changes what is kept.
+/// What a row says of a room, whose writing somebody waits for.
 #[derive(Debug)]
 pub(crate) enum RoomChange {
-    Nothing,
     /// It was joined at once, and is left again if that is not kept.
     Joined(LoggedRoom),
     /// It is left once that is kept: who was told that it has left is not in it again after a restart.
@@ -326,21 +324,21 @@ impl Sessions {
     }
 
     /// Has somebody told when the row with this ticket is on disk.
-    pub(crate) fn wait(&mut self, ticket: u64, reply: RoomReply) {
-        self.waiting.insert(ticket, reply);
+    pub(crate) fn wait(&mut self, ticket: u64, reply: RoomReply, change: RoomChange) {
+        self.waiting.insert(ticket, (reply, change));
     }
 
-    /// A row is on disk. Returns who waits for that.
-    pub(crate) fn saved(&mut self, ticket: u64) -> Option<RoomReply> {
-        let reply = self.waiting.remove(&ticket)?;
+    /// A row is on disk. Returns who waits for that, and what it says.
+    pub(crate) fn saved(&mut self, ticket: u64) -> Option<(RoomReply, RoomChange)> {
+        let (reply, change) = self.waiting.remove(&ticket)?;
         if self.kept.get(&reply.sid).is_some_and(|it| it.ticket == Some(ticket)) {
             self.kept.set_ticket(&reply.sid, None);
         }
-        Some(reply)
+        Some((reply, change))
     }
 
-    /// A row was not kept. Returns who waits for it.
-    pub(crate) fn not_saved(&mut self, ticket: u64) -> Option<RoomReply> {
+    /// A row was not kept. Returns who waits for it, and what it says.
+    pub(crate) fn not_saved(&mut self, ticket: u64) -> Option<(RoomReply, RoomChange)> {
         self.waiting.remove(&ticket)
     }
 }
@@ -429,8 +427,8 @@ mod tests {
         sessions.join(facts(1), &order("1"), None, Some(ticket));
         let to = ConnectionSlot::new(1, 0);
         let (event, answer) = ("subscribed", String::new());
-        let change = RoomChange::Nothing;
-        sessions.wait(ticket, RoomReply { to, sid: sid(1), change, event, answer, ack_id: None });
+        let reply = RoomReply { to, sid: sid(1), event, answer, ack_id: None };
+        sessions.wait(ticket, reply, RoomChange::Joined(order("1")));
         assert!(sessions.is_unkept(&sid(1)));
         assert!(sessions.saved(ticket).is_some() && !sessions.is_unkept(&sid(1)));
         assert!(sessions.saved(ticket).is_none() && sessions.not_saved(ticket).is_none());
