@@ -5,6 +5,7 @@ mod joining;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
 use foodtrack_session::{EngineSession, Session, Sid};
 
@@ -15,42 +16,38 @@ use alarm::Alarm;
 pub(crate) use alarm::Ring;
 use joining::Joining;
 
-/// A client of this shard, for as long as [`Application::closed`](crate::Application::closed) has not named it. Keys
-/// come from the reactor alone: who was not given one cannot address the client.
+/// A client of this shard: its place, and the generation of that place. The next client there has another, so a key that
+/// outlives its client finds nobody. Keys come from the reactor alone: who was not given one cannot address the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientKey(pub(crate) u32);
+pub struct ClientKey {
+    place: u32,
+    generation: Generation,
+}
+
+/// Which of the clients that were in a place one after another; never 0, so that the absence of a key takes no room.
+pub(crate) type Generation = NonZeroU32;
+
+/// That of no client.
+pub(crate) const NOBODY: Generation = Generation::MAX;
 
 impl ClientKey {
-    pub(crate) fn index(self) -> usize {
-        self.0 as usize
-    }
+    /// No client's.
+    pub const NOBODY: Self = Self::new(u32::MAX, NOBODY);
 
-    /// The key as a dense index, for tables beside the reactor's.
-    pub fn dense(self) -> usize {
-        self.index()
-    }
-
-    /// The key that had this index; for who keeps it where nothing of the transport is known.
-    pub fn from_dense(index: u32) -> Self {
-        Self(index)
-    }
-}
-
-/// A client that something waits for: its place, and the generation of that place. The next client there has another, so an id
-/// that outlives its client finds nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ClientId {
-    place: u32,
-    generation: u32,
-}
-
-impl ClientId {
-    pub(crate) const fn new(place: u32, generation: u32) -> Self {
+    pub(crate) const fn new(place: u32, generation: Generation) -> Self {
         Self { place, generation }
     }
 
     pub(crate) const fn place(self) -> u32 {
         self.place
+    }
+
+    pub(crate) const fn generation(self) -> Generation {
+        self.generation
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        self.place as usize
     }
 }
 
@@ -100,7 +97,7 @@ enum DrainedWatch {
 
 pub(crate) struct Client {
     /// Tells this client from others in the same place.
-    generation: u32,
+    generation: Generation,
     protocol: Protocol,
     sid: Sid,
     /// How it is reached, whether it is there, and how it ends.
@@ -132,7 +129,7 @@ impl Client {
         handshake: Option<Box<HandshakeInfo>>,
     ) -> Self {
         Self {
-            generation: 0,
+            generation: NOBODY,
             protocol,
             sid,
             engine,
@@ -150,15 +147,15 @@ impl Client {
     }
 
     /// It comes into a table of clients, where it has this generation; what timers and lists knew of it is another shard's.
-    pub(crate) fn arrive(&mut self, generation: u32) {
+    pub(crate) fn arrive(&mut self, generation: Generation) {
         self.generation = generation;
         self.joining.forget_timer();
         self.drained_watch = DrainedWatch::Off;
     }
 
     /// What it is called by what waits for it, while it is in this place.
-    pub(crate) fn id(&self, place: u32) -> ClientId {
-        ClientId::new(place, self.generation)
+    pub(crate) fn key(&self, place: u32) -> ClientKey {
+        ClientKey::new(place, self.generation)
     }
 
     /// What it speaks.

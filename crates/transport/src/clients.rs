@@ -6,7 +6,7 @@ use ahash::HashMap;
 use foodtrack_session::Sid;
 use slab::Slab;
 
-use crate::client::{Client, ClientId, Packets};
+use crate::client::{Client, ClientKey, Generation, NOBODY, Packets};
 use crate::links::key;
 
 /// The table. An index is given out again when its client is gone, and its next client has another generation.
@@ -14,15 +14,15 @@ use crate::links::key;
 pub(crate) struct Clients {
     slab: Slab<Client>,
     /// That of the newest client.
-    generation: u32,
+    newest: Option<Generation>,
     /// Those whose requests name them: they poll, or polled once.
     by_sid: HashMap<Sid, u32>,
     /// Those that were closed, to be let go of at the end of the turn.
     closing: Vec<u32>,
     /// Those whose posted packets go on next turn.
-    posting: Vec<ClientId>,
+    posting: Vec<ClientKey>,
     /// Those of which the application may be told at the end of the turn that they have no backlog.
-    drained: Vec<ClientId>,
+    drained: Vec<ClientKey>,
 }
 
 impl Clients {
@@ -45,15 +45,32 @@ impl Clients {
     }
 
     /// The client of this id, if it is still there and not about to go.
-    pub(crate) fn open(&mut self, id: ClientId) -> Option<&mut Client> {
-        let client = self.slab.get_mut(id.place() as usize)?;
-        (client.id(id.place()) == id && !client.engine.is_closing()).then_some(client)
+    pub(crate) fn open(&mut self, key: ClientKey) -> Option<&mut Client> {
+        self.find_mut(key).filter(|client| !client.engine.is_closing())
+    }
+
+    /// The client of this key, if it is still in its place.
+    pub(crate) fn find(&self, key: ClientKey) -> Option<&Client> {
+        self.slab.get(key.index()).filter(|client| client.key(key.place()) == key)
+    }
+
+    /// As [`Self::find`], to be changed.
+    pub(crate) fn find_mut(&mut self, key: ClientKey) -> Option<&mut Client> {
+        self.slab.get_mut(key.index()).filter(|client| client.key(key.place()) == key)
+    }
+
+    /// The key of the client that is at an index now.
+    pub(crate) fn key(&self, index: u32) -> ClientKey {
+        let client = self.slab.get(index as usize);
+        client.map_or(ClientKey::NOBODY, |client| client.key(index))
     }
 
     /// Takes a client in. Returns its index.
     pub(crate) fn insert(&mut self, mut client: Client) -> u32 {
-        self.generation = self.generation.wrapping_add(1);
-        client.arrive(self.generation);
+        let next = self.newest.and_then(|newest| newest.checked_add(1));
+        let generation = next.filter(|next| *next != NOBODY).unwrap_or(Generation::MIN);
+        self.newest = Some(generation);
+        client.arrive(generation);
         key(self.slab.insert(client))
     }
 
@@ -93,21 +110,19 @@ impl Clients {
     pub(crate) fn post_later(&mut self, index: u32, packets: Packets) {
         if let Some(client) = self.slab.get_mut(index as usize) {
             client.post_later(packets);
-            self.posting.push(client.id(index));
+            self.posting.push(client.key(index));
         }
     }
 
     /// Those whose packets waited for this turn.
-    pub(crate) fn take_posting(&mut self) -> Vec<ClientId> {
+    pub(crate) fn take_posting(&mut self) -> Vec<ClientKey> {
         std::mem::take(&mut self.posting)
     }
 
     /// The application wants to know when the client has no backlog.
-    pub(crate) fn watch_drained(&mut self, index: u32) {
-        if let Some(client) = self.slab.get_mut(index as usize)
-            && client.watch_drained()
-        {
-            self.drained.push(client.id(index));
+    pub(crate) fn watch_drained(&mut self, key: ClientKey) {
+        if self.find_mut(key).is_some_and(Client::watch_drained) {
+            self.drained.push(key);
         }
     }
 
@@ -116,12 +131,12 @@ impl Clients {
         if let Some(client) = self.slab.get_mut(index as usize)
             && client.note_drained()
         {
-            self.drained.push(client.id(index));
+            self.drained.push(client.key(index));
         }
     }
 
     /// Those that may have no backlog any more, and whose application waits for that.
-    pub(crate) fn take_drained(&mut self) -> Vec<ClientId> {
+    pub(crate) fn take_drained(&mut self) -> Vec<ClientKey> {
         std::mem::take(&mut self.drained)
     }
 
@@ -163,13 +178,16 @@ mod tests {
     fn an_id_that_was_kept_too_long_finds_nobody() {
         let (mut clients, mut sids) = (Clients::default(), SidSource::new());
         let first = clients.insert(client(&mut sids));
-        let id = clients[first as usize].id(first);
-        assert!(clients.open(id).is_some());
+        let id = clients.key(first);
+        assert!(clients.open(id).is_some() && clients.find(id).is_some());
         assert!(clients.remove(first).is_some() && clients.remove(first).is_none());
         let next = clients.insert(client(&mut sids));
         assert_eq!(next, first);
         assert!(clients.open(id).is_none());
-        let id = clients[next as usize].id(next);
+        assert!(clients.find(id).is_none() && clients.find_mut(id).is_none());
+        clients.watch_drained(id);
+        assert!(!clients.has_work());
+        let id = clients.key(next);
         clients[next as usize].engine.close(CloseReason::ServerClosed);
         assert!(clients.open(id).is_none(), "it is about to go");
     }
@@ -192,8 +210,8 @@ mod tests {
         let index = clients.insert(client(&mut sids));
         clients.note_drained(index);
         assert!(!clients.has_work(), "nobody asked");
-        clients.watch_drained(index);
-        clients.watch_drained(index);
+        clients.watch_drained(clients.key(index));
+        clients.watch_drained(clients.key(index));
         assert_eq!(clients.take_drained().len(), 1);
     }
 }

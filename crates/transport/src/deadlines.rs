@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use foodtrack_session::LinkId;
 
-use crate::client::ClientId;
+use crate::client::ClientKey;
 use crate::timer_wheel::TimerWheel;
 
 /// What may come due. There is one entry of a kind a link or client, but for what its owner outlived.
@@ -16,14 +16,14 @@ pub(crate) enum Timer {
     Resume(LinkId),
     /// Some of what waits for a link must have been taken by now.
     Output(LinkId),
-    Heartbeat(ClientId),
+    Heartbeat(ClientKey),
     /// A client was sent something of the log a moment ago.
-    Confirm(ClientId),
+    Confirm(ClientKey),
     /// A client must be in a namespace by now.
-    Connect(ClientId),
+    Connect(ClientKey),
     /// The probe on a link must have ended by now.
     Upgrade(LinkId),
-    Alarm(ClientId),
+    Alarm(ClientKey),
     Accept,
     /// A body that comes in pieces may have been idle for too long.
     Stream(LinkId),

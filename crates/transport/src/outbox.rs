@@ -153,25 +153,21 @@ impl Outbox {
 
     /// Adds a range to what the client is to get this turn.
     pub(crate) fn push(&mut self, client: u32, state: &mut FanoutState, range: Range) {
+        let index_of_next = crate::links::key(self.nodes.len());
         if !state.has_pending() {
             state.range = range;
             self.mark(client, state);
-        } else if state.first == NONE {
-            if state.range.end == range.start {
-                state.range.end = range.end;
-            } else {
-                let node = self.node(range);
-                (state.first, state.last) = (node, node);
-            }
-        } else {
-            let last = &mut self.nodes[state.last as usize];
+        } else if let Some(last) = self.nodes.get_mut(state.last as usize) {
             if last.range.end == range.start {
                 last.range.end = range.end;
             } else {
-                let node = self.node(range);
-                self.nodes[state.last as usize].next = node;
-                state.last = node;
+                let next = std::mem::replace(&mut last.next, index_of_next);
+                state.last = self.node(range, next);
             }
+        } else if state.range.end == range.start {
+            state.range.end = range.end;
+        } else {
+            state.last = self.node(range, index_of_next);
         }
     }
 
@@ -182,23 +178,27 @@ impl Outbox {
         }
     }
 
-    fn node(&mut self, range: Range) -> u32 {
-        self.nodes.push(Node { range, next: NONE });
-        u32::try_from(self.nodes.len() - 1).unwrap_or(NONE)
+    fn node(&mut self, range: Range, next: u32) -> u32 {
+        self.nodes.push(Node { range, next });
+        crate::links::key(self.nodes.len() - 1)
     }
 
     /// What the client is to get: the whole of it if it is one stretch.
     pub(crate) fn single(&self, state: &FanoutState) -> Option<&[u8]> {
-        (state.first == NONE).then(|| self.slice(state.range))
+        (state.last == NONE).then(|| self.slice(state.range))
     }
 
     /// What the client is to get, stretch by stretch, in order.
     pub(crate) fn each<'a>(&'a self, state: &FanoutState) -> impl Iterator<Item = &'a [u8]> {
-        let mut next = state.first;
+        let (last, mut at) = (state.last, state.last);
+        let mut is_over = last == NONE;
         std::iter::once(self.slice(state.range)).chain(std::iter::from_fn(move || {
-            let node = self.nodes.get(next as usize)?;
-            next = node.next;
-            Some(self.slice(node.range))
+            if is_over {
+                return None;
+            }
+            at = self.nodes.get(at as usize)?.next;
+            is_over = at == last;
+            Some(self.slice(self.nodes.get(at as usize)?.range))
         }))
     }
 

@@ -162,17 +162,17 @@ impl Reactor {
 
     /// What the client told when it opened its session. Taken once: an idle client does not keep it.
     pub fn take_handshake(&mut self, client: ClientKey) -> Option<Box<HandshakeInfo>> {
-        let info = self.clients.get_mut(client.index())?.take_handshake();
-        self.recount_client(client.0);
+        let info = self.clients.find_mut(client)?.take_handshake();
+        self.recount_client(client.place());
         info
     }
 
     /// Keeps what the client told for its next try.
     pub fn give_handshake_back(&mut self, client: ClientKey, info: Box<HandshakeInfo>) {
-        if let Some(state) = self.clients.get_mut(client.index()) {
+        if let Some(state) = self.clients.find_mut(client) {
             state.give_handshake_back(info);
+            self.recount_client(client.place());
         }
-        self.recount_client(client.0);
     }
 
     /// An unguessable id, for a client's public name.
@@ -182,30 +182,30 @@ impl Reactor {
 
     /// The application's own number of a client; 0 before it is set.
     pub fn tag(&self, client: ClientKey) -> u64 {
-        self.clients.get(client.index()).map_or(0, Client::tag)
+        self.clients.find(client).map_or(0, Client::tag)
     }
 
     /// Sets the application's own number of a client.
     pub fn set_tag(&mut self, client: ClientKey, tag: u64) {
-        if let Some(client) = self.clients.get_mut(client.index()) {
+        if let Some(client) = self.clients.find_mut(client) {
             client.set_tag(tag);
         }
     }
 
     /// Which parser the client speaks, as far as it has shown.
     pub fn parser(&self, client: ClientKey) -> Parser {
-        let client = self.clients.get(client.index());
+        let client = self.clients.find(client);
         client.map_or(Parser::Unknown, |client| client.session.parser())
     }
 
     /// Whether the client polls at the moment.
     pub fn is_polling(&self, client: ClientKey) -> bool {
-        self.clients.get(client.index()).is_some_and(|client| client.engine.is_polling())
+        self.clients.find(client).is_some_and(|client| client.engine.is_polling())
     }
 
     /// When the client was last heard, on the clock of [`Self::now_ms`].
     pub fn heard_ms(&self, client: ClientKey) -> u64 {
-        self.clients.get(client.index()).map_or(0, |client| client.engine.heard_ms())
+        self.clients.find(client).map_or(0, |client| client.engine.heard_ms())
     }
 
     /// Makes the application's [`deadline`](Application::deadline) called with `what` once `after_ms` have passed.
@@ -217,9 +217,9 @@ impl Reactor {
     /// when an earlier call said.
     pub fn set_alarm(&mut self, client: ClientKey, after_ms: u64) {
         let alarm_ms = self.deadlines.now_ms().saturating_add(after_ms);
-        let Some(state) = self.clients.get_mut(client.index()) else { return };
+        let Some(state) = self.clients.find_mut(client) else { return };
         if state.alarm.set(alarm_ms) {
-            let timer = Timer::Alarm(state.id(client.0));
+            let timer = Timer::Alarm(state.key(client.place()));
             self.deadlines.schedule(alarm_ms, timer);
         }
     }
@@ -231,7 +231,7 @@ impl Reactor {
 
     /// Every client, for a server that stops.
     pub fn clients(&self) -> Vec<ClientKey> {
-        self.clients.iter().map(|(index, _)| ClientKey(index)).collect()
+        self.clients.iter().map(|(index, client)| client.key(index)).collect()
     }
 
     /// Takes one turn: waits until there is something to do, does it, flushes.
@@ -304,6 +304,11 @@ impl Reactor {
             return Some(Duration::ZERO);
         }
         self.deadlines.idle()
+    }
+
+    /// The key of the client that is at an index now.
+    fn key(&self, index: u32) -> ClientKey {
+        self.clients.key(index)
     }
 
     fn resume_deferred<A: Application>(&mut self, app: &mut A) {

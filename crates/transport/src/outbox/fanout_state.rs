@@ -3,6 +3,7 @@
 use foodtrack_session::LinkId;
 
 use super::Range;
+use crate::client::{ClientKey, Generation, NOBODY};
 
 /// No node, or no link.
 pub(super) const NONE: u32 = u32::MAX;
@@ -34,11 +35,12 @@ enum Confirmation {
 pub(crate) struct FanoutState {
     /// What it is to get this turn.
     pub(super) range: Range,
-    /// Further ranges, as indexes of the turn's nodes.
-    pub(super) first: u32,
+    /// The last of further ranges, as an index of the turn's nodes: each names the next, and the last one the first.
     pub(super) last: u32,
     /// The index of its socket.
     link: u32,
+    /// That of the client: a key of another one finds nobody here.
+    generation: Generation,
     mode: Mode,
     pub(super) is_dirty: bool,
     confirmation: Confirmation,
@@ -50,16 +52,24 @@ impl FanoutState {
     /// Of an index where no client is.
     pub(crate) const FREE: Self = Self {
         range: Range { start: 0, end: 0 },
-        first: NONE,
         last: NONE,
         link: NONE,
+        generation: NOBODY,
         mode: Mode::Gone,
         is_dirty: false,
         confirmation: Confirmation::None,
     };
 
     /// Of a client that is reached by nothing yet.
-    pub(crate) const NEW: Self = Self { mode: Mode::Indirect, ..Self::FREE };
+    pub(crate) const fn of(client: ClientKey) -> Self {
+        Self { mode: Mode::Indirect, generation: client.generation(), ..Self::FREE }
+    }
+
+    /// Whether the client of this key is the one here.
+    #[inline]
+    pub(crate) fn is_of(&self, client: ClientKey) -> bool {
+        self.generation == client.generation()
+    }
 
     pub(crate) fn has_pending(&self) -> bool {
         self.range.start != self.range.end
@@ -67,7 +77,7 @@ impl FanoutState {
 
     /// Forgets what it was to get this turn.
     pub(crate) fn clear(&mut self) {
-        (self.range, self.first, self.last) = (Range::default(), NONE, NONE);
+        (self.range, self.last) = (Range::default(), NONE);
     }
 
     /// The client is looked at at the end of the turn: what comes from now on marks it anew.
@@ -152,9 +162,11 @@ impl FanoutState {
 mod tests {
     use super::*;
 
+    const KEY: ClientKey = ClientKey::NOBODY;
+
     #[test]
     fn a_client_has_one_timer_however_much_it_is_sent() {
-        let mut state = FanoutState::NEW;
+        let mut state = FanoutState::of(KEY);
         assert!(state.confirm_soon() && !state.confirm_soon());
         assert!(state.is_confirmation_due());
         state.note_asked();
@@ -167,7 +179,7 @@ mod tests {
 
     #[test]
     fn who_is_gone_gets_nothing_whatever_its_socket_does() {
-        let mut state = FanoutState::NEW;
+        let mut state = FanoutState::of(KEY);
         state.settle(true);
         state.note_blocked();
         assert_eq!(state.mode(), Mode::Indirect);

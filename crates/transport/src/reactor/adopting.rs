@@ -5,7 +5,6 @@ use foodtrack_session::{CloseReason, LinkId};
 use super::Reactor;
 use super::application::Application;
 use super::next::Next;
-use crate::client::ClientKey;
 use crate::handover::{Handover, Moved, MovedClient};
 use crate::link::Link;
 use crate::turned_away::TurnedAway;
@@ -52,7 +51,7 @@ impl Reactor {
         }
         self.attach_probed(client, probed);
         self.schedule_connect(client);
-        let key = ClientKey(client);
+        let key = self.key(client);
         let verdict = app.adopt(self, key, namespace, transfer);
         if let Next::HandOver { .. } = self.apply(app, client, namespace, verdict) {
             // A shard that was given a client is its home: sending it on would go round for ever.

@@ -28,10 +28,10 @@ impl Reactor {
         if self.fanout.len() <= index {
             self.fanout.resize(index + 1, FanoutState::FREE);
         }
-        self.fanout[index] = FanoutState::NEW;
+        let key = self.clients.key(client);
+        self.fanout[index] = FanoutState::of(key);
         if protocol != Protocol::WebSocket {
-            let id = self.clients[index].id(client);
-            self.deadlines.schedule(beat_ms, Timer::Heartbeat(id));
+            self.deadlines.schedule(beat_ms, Timer::Heartbeat(key));
         }
         client
     }
@@ -43,7 +43,7 @@ impl Reactor {
         let now_ms = self.deadlines.now_ms();
         let deadline_ms = state.joining.begin_try(is_stranger, timeout_ms, now_ms);
         if state.protocol() == Protocol::SocketIo && state.joining.time() {
-            self.deadlines.schedule(deadline_ms, Timer::Connect(state.id(client)));
+            self.deadlines.schedule(deadline_ms, Timer::Connect(state.key(client)));
         }
     }
 

@@ -9,14 +9,14 @@ impl Reactor {
     /// Ends a client: its transport closes after this turn's frames, and the application is told then. Clients of the
     /// library connect again by themselves, unless they were [disconnected](Reactor::disconnect) before.
     pub fn close(&mut self, client: ClientKey, reason: CloseReason) {
-        let Some(state) = self.clients.get_mut(client.index()) else { return };
+        let Some(state) = self.clients.find_mut(client) else { return };
         match state.engine.close(reason) {
             Closing::Begun => {
                 self.fanout[client.index()].close();
-                self.clients.let_go_later(client.0);
+                self.clients.let_go_later(client.place());
             }
             Closing::Already => {}
-            Closing::GiveUpUpgrade => self.give_up_upgrade(client.0),
+            Closing::GiveUpUpgrade => self.give_up_upgrade(client.place()),
         }
     }
 
@@ -28,7 +28,7 @@ impl Reactor {
             Lost::Upgrade => self.release_from_upgrade(client),
             Lost::Client => {
                 self.fanout[client as usize].detach();
-                self.close(ClientKey(client), reason);
+                self.close(self.key(client), reason);
             }
         }
     }

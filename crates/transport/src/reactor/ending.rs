@@ -5,7 +5,6 @@ use foodtrack_wire::rfc6455::ProtocolError;
 
 use super::Reactor;
 use super::application::Application;
-use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::outbox::FanoutState;
 
@@ -17,7 +16,7 @@ impl Reactor {
             let Some(state) = self.clients.get(client as usize) else { continue };
             let Some(Leave { reason, is_news }) = state.engine.leave() else { continue };
             if is_news {
-                app.closed(self, ClientKey(client), reason);
+                app.closed(self, self.key(client), reason);
                 // What it sent to others meanwhile goes out before this place can be another's.
                 self.flush();
             }
@@ -117,7 +116,7 @@ impl Reactor {
             return;
         }
         for id in drained {
-            let client = ClientKey(id.place());
+            let client = id;
             let is_backlogged = self.is_backlogged(client);
             let Some(state) = self.clients.open(id) else { continue };
             if state.look_at_backlog(is_backlogged) {

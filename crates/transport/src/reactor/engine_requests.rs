@@ -335,7 +335,7 @@ impl Reactor {
         let bytes_max = self.message_bytes_max(client);
         if request.body.len() > bytes_max {
             let reason = self.too_big(client, bytes_max);
-            self.close(crate::ClientKey(client), crate::CloseReason::ProtocolError);
+            self.close(self.key(client), crate::CloseReason::ProtocolError);
             self.respond_engine(link, head, 413, TEXT, reason.as_bytes());
             return Progress::Used(request.used);
         }
@@ -347,7 +347,7 @@ impl Reactor {
         };
         let packets = text.and_then(|text| read_packets(text, packets_max));
         let Some(packets) = packets else {
-            self.close(crate::ClientKey(client), crate::CloseReason::ProtocolError);
+            self.close(self.key(client), crate::CloseReason::ProtocolError);
             let (code, status, message) = EngineError::BadRequest.parts();
             let body = format!("{{\"code\":{code},\"message\":\"{message}\"}}");
             self.respond_engine(link, head, status, JSON, body.as_bytes());

@@ -3,7 +3,7 @@
 use foodtrack_session::{CloseReason, LinkId};
 
 use super::Reactor;
-use crate::client::{Client, ClientKey};
+use crate::client::Client;
 use crate::deadlines::millis;
 use crate::door::DoorRefusal;
 use crate::limits::CONNECT_TRIES;
@@ -197,7 +197,7 @@ impl Reactor {
             match lodger {
                 Lodger::Link(link) => self.evict(link),
                 Lodger::Client(client) => {
-                    self.close(ClientKey(client), CloseReason::ConnectTimeout);
+                    self.close(self.key(client), CloseReason::ConnectTimeout);
                 }
             }
         }

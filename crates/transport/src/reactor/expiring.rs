@@ -4,7 +4,7 @@ use foodtrack_session::{CloseReason, LinkId};
 
 use super::Reactor;
 use super::application::Application;
-use crate::client::{ClientId, ClientKey, Ring};
+use crate::client::{ClientKey, Ring};
 use crate::deadlines::{Timer, millis};
 use crate::link::LinkKind;
 
@@ -36,7 +36,7 @@ impl Reactor {
         }
     }
 
-    pub(super) fn ring_alarm<A: Application>(&mut self, app: &mut A, id: ClientId) {
+    pub(super) fn ring_alarm<A: Application>(&mut self, app: &mut A, id: ClientKey) {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.clients.open(id) else { return };
         match state.alarm.expire(now_ms) {
@@ -44,7 +44,7 @@ impl Reactor {
             Ring::At(at_ms) => return self.deadlines.schedule(at_ms, Timer::Alarm(id)),
             Ring::Now => {}
         }
-        app.alarm(self, ClientKey(id.place()));
+        app.alarm(self, id);
     }
 
     pub(super) fn link_deadline(&mut self, link: LinkId) {
@@ -80,7 +80,7 @@ impl Reactor {
         }
     }
 
-    pub(super) fn connect_deadline(&mut self, id: ClientId) {
+    pub(super) fn connect_deadline(&mut self, id: ClientKey) {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.clients.open(id) else { return };
         state.joining.forget_timer();
@@ -92,7 +92,7 @@ impl Reactor {
             state.joining.time();
             self.deadlines.schedule(deadline_ms, Timer::Connect(id));
         } else {
-            self.close(ClientKey(id.place()), CloseReason::ConnectTimeout);
+            self.close(id, CloseReason::ConnectTimeout);
         }
     }
 }

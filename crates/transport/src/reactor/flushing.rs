@@ -1,7 +1,6 @@
 //! The end of a turn: every socket that got something is written once.
 
 use super::Reactor;
-use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
 use crate::outbox::gather;
@@ -124,9 +123,9 @@ impl Reactor {
             self.watch_output(id);
         }
         if failed {
-            self.close(ClientKey(client), CloseReason::TransportError);
+            self.close(self.key(client), CloseReason::TransportError);
         } else if is_slow {
-            self.close(ClientKey(client), CloseReason::SlowReader);
+            self.close(self.key(client), CloseReason::SlowReader);
         }
     }
 
@@ -176,9 +175,9 @@ impl Reactor {
             self.watch_output(id);
         }
         if sent.is_err() {
-            self.close(ClientKey(client), CloseReason::TransportError);
+            self.close(self.key(client), CloseReason::TransportError);
         } else if is_slow {
-            self.close(ClientKey(client), CloseReason::SlowReader);
+            self.close(self.key(client), CloseReason::SlowReader);
         }
     }
 
@@ -214,7 +213,7 @@ impl Reactor {
         }
         self.watch_output(link);
         if failed {
-            self.close(ClientKey(client), CloseReason::TransportError);
+            self.close(self.key(client), CloseReason::TransportError);
         } else {
             self.settle_mode(client);
             self.note_drained(client);
@@ -262,7 +261,7 @@ impl Reactor {
             if self.fanout[*client as usize].confirm_soon()
                 && let Some(state) = self.clients.get(*client as usize)
             {
-                let id = state.id(*client);
+                let id = state.key(*client);
                 // A few places of the wheel: each is memory of its own.
                 let part = u64::from(*client) % CONFIRM_PARTS;
                 let after_ms = CONFIRM_AFTER_MS + part * (CONFIRM_AFTER_MS / CONFIRM_PARTS);

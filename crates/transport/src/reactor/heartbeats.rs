@@ -5,17 +5,16 @@ use foodtrack_session::{Beat, CloseReason, Pong};
 use super::Reactor;
 use super::application::Application;
 use super::next::Next;
-use crate::client::{ClientId, ClientKey};
+use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::form::PING;
-use crate::outbox::FanoutState;
 
 /// How long a client that was asked is not asked again.
 const CONFIRM_PAUSE_MS: u64 = 5_000;
 
 impl Reactor {
     /// The time has come to ask a client whether what it was sent arrived.
-    pub(super) fn ask_to_confirm<A: Application>(&mut self, app: &mut A, id: ClientId) {
+    pub(super) fn ask_to_confirm<A: Application>(&mut self, app: &mut A, id: ClientKey) {
         let now_ms = self.deadlines.now_ms();
         let client = id.place();
         let Some(state) = self.clients.open(id) else { return };
@@ -27,30 +26,30 @@ impl Reactor {
         // While a ping is out, nothing is learned from another one.
         if may_mark {
             state.note_asked();
-            let mark = app.unconfirmed(self, ClientKey(client));
+            let mark = app.unconfirmed(self, self.key(client));
             if mark == 0 {
                 self.fanout[client as usize].forget_confirmation();
                 return;
             }
-            self.ping(ClientKey(client), mark);
+            self.ping(self.key(client), mark);
         }
         self.deadlines.schedule(now_ms + CONFIRM_PAUSE_MS, Timer::Confirm(id));
     }
 
     /// A client's heartbeat is due.
-    pub(super) fn beat<A: Application>(&mut self, app: &mut A, id: ClientId) {
+    pub(super) fn beat<A: Application>(&mut self, app: &mut A, id: ClientKey) {
         let (now_ms, config) = (self.deadlines.now_ms(), self.config.heartbeat);
         let client = id.place();
         let Some(state) = self.clients.open(id) else { return };
         let deadline_ms = match state.engine.beat(now_ms, &config) {
             Beat::Ping { deadline_ms } => {
                 let may_mark = state.engine.may_mark();
-                let mark = if may_mark { app.pinged(self, ClientKey(client)) } else { 0 };
-                self.ping(ClientKey(client), mark);
+                let mark = if may_mark { app.pinged(self, self.key(client)) } else { 0 };
+                self.ping(self.key(client), mark);
                 deadline_ms
             }
             Beat::Wait { deadline_ms } => deadline_ms,
-            Beat::GiveUp => return self.close(ClientKey(client), CloseReason::PingTimeout),
+            Beat::GiveUp => return self.close(self.key(client), CloseReason::PingTimeout),
         };
         self.deadlines.schedule(deadline_ms, Timer::Heartbeat(id));
     }
@@ -59,10 +58,10 @@ impl Reactor {
     /// `mark` comes back then, as in [`Application::ponged`]. It is forgotten where another one is still out, and where a
     /// client polls in a way that proves nothing.
     pub fn ping(&mut self, client: ClientKey, mark: u64) {
-        let client = client.0;
-        if self.fanout.get(client as usize).is_none_or(FanoutState::is_gone) {
+        if self.is_gone(client) {
             return;
         }
+        let client = client.place();
         let state = &mut self.clients[client as usize];
         // One that still waits behind a backlog asks as well, and claims less.
         if state.queue.as_ref().is_some_and(|queue| queue.holds_ping()) {
@@ -87,7 +86,7 @@ impl Reactor {
         match state.engine.pong(waiting, now_ms) {
             Pong::Senseless => return self.senseless(client),
             Pong::Answers => {}
-            Pong::Confirms(mark) => app.ponged(self, ClientKey(client), mark),
+            Pong::Confirms(mark) => app.ponged(self, self.key(client), mark),
         }
         Next::Continue
     }

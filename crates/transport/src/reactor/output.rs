@@ -5,7 +5,6 @@ use foodtrack_session::{CloseReason, LinkId};
 use super::Reactor;
 use super::next::Next;
 use crate::allowance::{SENSELESS_BURST, STRANGER_SENSELESS_BURST};
-use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::deadlines::millis;
 use crate::link::LinkKind;
@@ -104,7 +103,7 @@ impl Reactor {
         let is_too_often = state.allowance.note_senseless(now_ms, burst);
         if is_too_often && !state.engine.is_closing() {
             tracing::debug!(sid = ?state.sid(), "closing a client that sends senseless packets");
-            self.close(ClientKey(client), CloseReason::ProtocolError);
+            self.close(self.key(client), CloseReason::ProtocolError);
         }
         is_too_often
     }

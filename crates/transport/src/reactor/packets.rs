@@ -3,7 +3,7 @@
 use super::Reactor;
 use super::application::{Application, Data, Flow, Verdict};
 use super::next::Next;
-use crate::client::{Client, ClientKey, OwnedPacket, Packets, Protocol};
+use crate::client::{Client, OwnedPacket, Packets, Protocol};
 use crate::limits::PACKETS_PER_TURN;
 use foodtrack_session::{CloseReason, LinkId, ProbeStep, SessionError, Step};
 use foodtrack_wire::engine_io::{self, Packet};
@@ -39,11 +39,11 @@ impl Reactor {
                 return Next::Stop;
             }
             Message::Text(text) if protocol == Protocol::WebSocket => {
-                app.message(self, ClientKey(client), Data::Text(text));
+                app.message(self, self.key(client), Data::Text(text));
                 return Next::Continue;
             }
             Message::Binary(bytes) if protocol == Protocol::WebSocket => {
-                app.message(self, ClientKey(client), Data::Binary(bytes));
+                app.message(self, self.key(client), Data::Binary(bytes));
                 return Next::Continue;
             }
             Message::Text(text) => match engine_io::decode_text(text) {
@@ -65,7 +65,7 @@ impl Reactor {
             Packet::Pong(_) => self.pong(app, client),
             Packet::Noop => self.senseless(client),
             Packet::Close => {
-                self.close(ClientKey(client), CloseReason::TransportClosed);
+                self.close(self.key(client), CloseReason::TransportClosed);
                 Next::Stop
             }
             Packet::Open(_) | Packet::Ping(_) | Packet::Upgrade => Next::Violation,
@@ -127,7 +127,7 @@ impl Reactor {
                 OwnedPacket::Pong => self.pong(app, client),
                 OwnedPacket::Close => {
                     self.end_poll_for_close(client);
-                    self.close(ClientKey(client), CloseReason::TransportClosed);
+                    self.close(self.key(client), CloseReason::TransportClosed);
                     return flow;
                 }
                 OwnedPacket::Other => Next::Violation,
@@ -137,7 +137,7 @@ impl Reactor {
                 Next::Pause(longer) => flow = flow.max(longer),
                 Next::Stop => return flow,
                 Next::Violation | Next::TooLarge(_) => {
-                    self.close(ClientKey(client), CloseReason::ProtocolError);
+                    self.close(self.key(client), CloseReason::ProtocolError);
                     return flow;
                 }
                 Next::HandOver { shard, namespace, transfer } => {
@@ -178,7 +178,7 @@ impl Reactor {
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
         state.engine.heard(self.deadlines.now_ms());
         if state.protocol() == Protocol::EngineIo {
-            app.message(self, ClientKey(client), data);
+            app.message(self, self.key(client), data);
             return Next::Continue;
         }
         let namespaces = &self.config.namespaces;
@@ -209,7 +209,7 @@ impl Reactor {
         client: u32,
         step: Step<'_>,
     ) -> Next<A::Transfer> {
-        let key = ClientKey(client);
+        let key = self.key(client);
         if let Step::Connect { .. } | Step::ConnectUnknown { .. } = step
             && let Some(state) = self.clients.get_mut(client as usize)
             && !state.joining.note_connect()
@@ -279,7 +279,7 @@ impl Reactor {
                     self.make_client_known(client);
                 }
                 self.send_connect(client, namespace, &answer);
-                app.connected(self, ClientKey(client), namespace);
+                app.connected(self, self.key(client), namespace);
                 Next::Continue
             }
             Verdict::Refuse { error } => {

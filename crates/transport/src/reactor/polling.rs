@@ -4,7 +4,6 @@ use foodtrack_session::{Carrier, CloseReason, LastPacket, LinkId, PollAnswer, Po
 
 use super::Reactor;
 use super::requests::TEXT;
-use crate::client::ClientKey;
 use crate::deadlines::Timer;
 use crate::deadlines::millis;
 use crate::engine_request::{EngineError, EngineRequest};
@@ -25,7 +24,7 @@ impl Reactor {
         match step.ok_or(EngineError::BadRequest)? {
             PollStep::Again(answer) => self.respond_with_packets(link, request.head, &answer),
             PollStep::Conflict => {
-                self.close(ClientKey(client), CloseReason::ProtocolError);
+                self.close(self.key(client), CloseReason::ProtocolError);
                 return Err(EngineError::BadRequest);
             }
             PollStep::Waits { given_up, is_changing, .. } => {

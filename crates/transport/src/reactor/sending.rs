@@ -14,7 +14,7 @@ use crate::frame::Frame;
 use crate::frame_layout::{Data, Layout, write_packet};
 use crate::frame_meta::{FrameMeta, Urgency};
 use crate::limits::ECHOED_NAMESPACE_BYTES_MAX;
-use crate::outbox::{FanoutState, FrameId, Mode, Range};
+use crate::outbox::{FrameId, Mode, Range};
 use crate::packet_parts::PacketParts;
 
 impl Reactor {
@@ -37,14 +37,17 @@ impl Reactor {
     #[inline]
     pub fn send(&mut self, client: ClientKey, frame: FrameId) -> bool {
         let Some(state) = self.fanout.get_mut(client.index()) else { return false };
+        if !state.is_of(client) {
+            return false;
+        }
         match state.mode() {
             Mode::Direct => {
                 let range = self.outbox.range(frame);
-                self.outbox.push(client.0, state, range);
+                self.outbox.push(client.place(), state, range);
                 true
             }
             Mode::Indirect => {
-                self.send_indirect(client.0, frame);
+                self.send_indirect(client.place(), frame);
                 true
             }
             Mode::Gone => false,
@@ -57,7 +60,7 @@ impl Reactor {
         if is_msgpack {
             // Also where it will wait: then nobody could say of whom it never left.
             let Some(range) = self.outbox.msgpack(frame) else {
-                return self.unsayable.push(ClientKey(client));
+                return self.unsayable.push(self.key(client));
             };
             if self.takes_ranges(client) {
                 return self.outbox.push(client, &mut self.fanout[client as usize], range);
@@ -106,11 +109,13 @@ impl Reactor {
             }),
             crate::Data::Binary(bytes) => Layout::binary(out, bytes),
         });
-        self.send_range(client.0, FrameMeta::default(), range, layout);
+        self.send_range(client.place(), FrameMeta::default(), range, layout);
     }
 
-    fn is_gone(&self, client: ClientKey) -> bool {
-        self.fanout.get(client.index()).is_none_or(FanoutState::is_gone)
+    /// Whether nothing can be sent to the client any more.
+    pub(super) fn is_gone(&self, client: ClientKey) -> bool {
+        let state = self.fanout.get(client.index());
+        state.is_none_or(|state| state.is_gone() || !state.is_of(client))
     }
 
     /// Sends a packet to the one client that it was encoded for, in the client's own form.
@@ -121,11 +126,11 @@ impl Reactor {
             let Some(encoded) = self.outbox.direct_msgpack(range, &layout) else {
                 return self.unsayable.push(client);
             };
-            if self.takes_ranges(client.0) {
+            if self.takes_ranges(client.place()) {
                 range = encoded;
             }
         }
-        self.send_range(client.0, meta, range, layout);
+        self.send_range(client.place(), meta, range, layout);
     }
 
     fn send_range(&mut self, client: u32, meta: FrameMeta, range: Range, layout: Layout) {
@@ -146,7 +151,7 @@ impl Reactor {
             Pushed::Queued { dropped } | Pushed::Dropped { dropped } => {
                 self.stats.dropped += u64::from(dropped);
             }
-            Pushed::Overflow => self.close(ClientKey(client), CloseReason::SlowReader),
+            Pushed::Overflow => self.close(self.key(client), CloseReason::SlowReader),
         }
         self.outbox.mark(client, &mut self.fanout[client as usize]);
     }
@@ -196,7 +201,7 @@ impl Reactor {
         namespace: &str,
         data: Option<&str>,
     ) {
-        let client = ClientKey(client);
+        let client = self.key(client);
         if self.is_gone(client) {
             return;
         }
@@ -220,14 +225,14 @@ impl Reactor {
 
     /// Takes a client out of a namespace for good: it is told, and does not come back by itself.
     pub fn disconnect(&mut self, client: ClientKey, namespace: NamespaceId) {
-        let Some(state) = self.clients.get_mut(client.index()) else { return };
+        let Some(state) = self.clients.find_mut(client) else { return };
         if state.session.leave(namespace) {
             state.engine.forget_mark();
             let config = Arc::clone(&self.config);
             let namespace = config.namespaces.name(namespace);
             // Nothing is heard in a namespace after its end: it comes behind all that was sent before.
             let meta = FrameMeta { urgency: Urgency::Low, ..FrameMeta::CONTROL };
-            self.named_packet(client.0, meta, PacketType::Disconnect, namespace, None);
+            self.named_packet(client.place(), meta, PacketType::Disconnect, namespace, None);
         }
     }
 }

@@ -7,9 +7,9 @@ use std::net::{Ipv4Addr, TcpStream};
 use foodtrack_session::{Event, HeartbeatConfig, NamespaceId, Namespaces};
 
 use crate::{
-    Application, ClientKey, CloseReason, Commons, Data, Endpoint, Flow, Handover, HttpRequest,
-    HttpTicket, Limits, OriginPolicy, Protocol, Reactor, ReactorConfig, TrustedProxies, Verdict,
-    listen,
+    Application, ClientKey, CloseReason, Commons, Data, Endpoint, Flow, FrameMeta, Handover,
+    HttpRequest, HttpTicket, Limits, OriginPolicy, PacketParts, Protocol, Reactor, ReactorConfig,
+    TrustedProxies, Verdict, listen,
 };
 
 /// Sends every message to everybody.
@@ -53,7 +53,7 @@ impl Application for Everybody {
     fn left(&mut self, _io: &mut Reactor, _client: ClientKey, _namespace: NamespaceId) {}
 
     fn closed(&mut self, _io: &mut Reactor, _client: ClientKey, reason: CloseReason) {
-        panic!("a client was closed: {reason:?}");
+        assert_eq!(reason, CloseReason::ServerClosed);
     }
 
     fn message(&mut self, io: &mut Reactor, _client: ClientKey, data: Data<'_>) {
@@ -100,21 +100,21 @@ fn receive(reactor: &mut Reactor, client: &mut TcpStream, count: usize) -> Vec<u
     received
 }
 
+/// Opens a WebSocket.
+fn connect(reactor: &mut Reactor) -> TcpStream {
+    let request = "GET /raw HTTP/1.1\r\nhost: hub\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+                   sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut client = TcpStream::connect(reactor.local_addr().unwrap()).unwrap();
+    client.write_all(request.as_bytes()).unwrap();
+    let switched = receive(reactor, &mut client, 129);
+    assert!(switched.ends_with(b"\r\n\r\n"), "{}", String::from_utf8_lossy(&switched));
+    client
+}
+
 #[test]
 fn a_ring_that_fails_loses_nothing_and_repeats_nothing() {
     let mut reactor = reactor();
-    let address = reactor.local_addr().unwrap();
-    let request = "GET /raw HTTP/1.1\r\nhost: hub\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
-                   sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    let mut clients: Vec<_> = (0..8)
-        .map(|_| {
-            let mut client = TcpStream::connect(address).unwrap();
-            client.write_all(request.as_bytes()).unwrap();
-            let switched = receive(&mut reactor, &mut client, 129);
-            assert!(switched.ends_with(b"\r\n\r\n"), "{}", String::from_utf8_lossy(&switched));
-            client
-        })
-        .collect();
+    let mut clients: Vec<_> = (0..8).map(|_| connect(&mut reactor)).collect();
     let had_a_ring = reactor.ring.is_some();
     for n in 0..10_u8 {
         if n == 5
@@ -134,4 +134,35 @@ fn a_ring_that_fails_loses_nothing_and_repeats_nothing() {
     }
     // Where the machine has no io_uring, the other way was in use all along.
     assert!(!had_a_ring || reactor.ring.is_none(), "the ring that failed is still in use");
+}
+
+#[test]
+fn a_key_that_was_kept_too_long_finds_nobody() {
+    let mut reactor = reactor();
+    let _first = connect(&mut reactor);
+    let [kept] = reactor.clients()[..] else { panic!("one client") };
+    reactor.close(kept, CloseReason::ServerClosed);
+    reactor.waker().wake();
+    reactor.turn(&mut Everybody, &mut Reactor::events()).unwrap();
+    assert_eq!(reactor.clients(), []);
+    let mut second = connect(&mut reactor);
+    let [there] = reactor.clients()[..] else { panic!("one client") };
+    assert_eq!((kept.place(), kept == there), (there.place(), false));
+    assert!(reactor.clients.find(kept).is_none() && reactor.clients.find(there).is_some());
+
+    reactor.set_tag(kept, 7);
+    assert_eq!((reactor.tag(kept), reactor.tag(there)), (0, 0));
+    let parts = PacketParts::event(NamespaceId::ROOT, FrameMeta::default());
+    let frame = reactor.frame(&parts, |out| out.extend_from_slice(b"\"many\""));
+    assert!(!reactor.send(kept, frame) && reactor.send(there, frame));
+    reactor.send_packet(kept, &parts, |out| out.extend_from_slice(b"\"one\""));
+    reactor.send_message(kept, Data::Text("raw"));
+    reactor.ping(kept, 1);
+    reactor.disconnect(kept, NamespaceId::ROOT);
+    reactor.close(kept, CloseReason::ServerClosed);
+    reactor.tell_when_drained(kept);
+    assert!(!reactor.clients.has_work());
+    assert!(reactor.take_handshake(kept).is_none());
+    assert_eq!(receive(&mut reactor, &mut second, 12), *b"\x81\x0a42[\"many\"]");
+    assert_eq!(reactor.clients(), [there]);
 }
