@@ -26,4 +26,5 @@ mod session_age;
 mod shards;
 mod storage;
 mod support;
+mod tables;
 mod watchdog;

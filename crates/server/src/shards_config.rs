@@ -102,6 +102,7 @@ fn tenant_limits(limits: &LimitsConfig) -> TenantLimits {
         connections_max: count(limits.connections_per_tenant_max),
         connections_per_user_max: count(limits.connections_per_user_max),
         rooms_per_connection_max: count(limits.rooms_per_connection_max),
+        table_bytes_max: count(limits.table_bytes_max),
         messages_per_connection: rate(
             limits.messages_per_second_per_connection,
             limits.messages_burst_per_connection,

@@ -163,6 +163,11 @@ impl ShardClock {
         self.wall_ms / 1_000
     }
 
+    /// The clock that nobody sets, as of the last tick, in milliseconds.
+    pub(crate) fn steady_ms(&self) -> u64 {
+        self.steady_ms
+    }
+
     /// The time as of the last tick; the shard's own clock shows `monotonic_ms`.
     pub(crate) fn now(&mut self, monotonic_ms: u64, turn: u64, has_others: bool) -> Now<'_> {
         if self.text.is_empty() {

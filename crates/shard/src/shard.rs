@@ -10,6 +10,7 @@ mod pacing;
 mod replies;
 mod resident;
 mod shard_effects;
+mod table_budget;
 mod tenant_timer;
 
 use std::collections::VecDeque;
@@ -38,6 +39,7 @@ use pacing::Pacing;
 use replies::Replies;
 use resident::Resident;
 use shard_effects::{Outcome, ShardEffects};
+use table_budget::TableBudget;
 
 /// User agents kept once for all who send them.
 const USER_AGENTS_MAX: usize = 1_024;
@@ -81,6 +83,7 @@ pub(crate) struct Shard {
     /// Clients that wait until it is known which of the orders that they come back to are theirs.
     entrants: AHashMap<u32, Handover<Entrant>>,
     pacing: Pacing,
+    tables: TableBudget,
     /// Tenants that had more to do than fits into their turn.
     unfinished: Vec<u32>,
     user_agents: AHashMap<Box<str>, Arc<str>>,
@@ -105,6 +108,8 @@ pub(crate) struct Shard {
 impl Shard {
     pub(crate) fn new(parts: ShardParts) -> Self {
         let clock = ShardClock::new(parts.clock.clone());
+        let tables =
+            TableBudget::new(parts.settings.limits.table_bytes_max / parts.shards.senders().len());
         Self {
             parts,
             tenants: Slab::new(),
@@ -113,6 +118,7 @@ impl Shard {
             waiting: AHashMap::new(),
             entrants: AHashMap::new(),
             pacing: Pacing::default(),
+            tables,
             unfinished: Vec::new(),
             user_agents: AHashMap::new(),
             clock,
@@ -150,6 +156,7 @@ impl Shard {
                 }
             }
             self.count_turn(io.stats().dropped);
+            self.keep_tables_within_budget();
             self.turn += 1;
             self.busy_before = std::mem::take(&mut self.busy);
         }
@@ -198,6 +205,7 @@ impl Shard {
         if resident.turn != self.turn {
             resident.turn = self.turn;
             self.busy += 1;
+            self.tables.touched(tenant);
         }
         self.clock.wake();
         let has_others = self.busy.max(self.busy_before) > 1;

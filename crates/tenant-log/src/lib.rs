@@ -12,6 +12,7 @@ mod completion;
 mod dead_letter;
 mod encoding;
 mod entry;
+mod id_filter;
 mod log_admin;
 mod log_reader;
 mod log_writer;

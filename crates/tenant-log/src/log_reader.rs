@@ -62,7 +62,8 @@ pub trait LogReader: Send + Sync {
         entries_max: usize,
     ) -> Result<Vec<LogEntry>, ReadError>;
 
-    /// Where the message of an id is; the newest, where there are two. Looks through the tenant's ids. Waits for the disk.
+    /// Where the message of an id is, among the newest [`RECENT_IDS_MAX`](crate::RECENT_IDS_MAX); the newest, where there are
+    /// two. Looks through their ids. Waits for the disk.
     ///
     /// # Errors
     /// [`ReadError`]

@@ -7,6 +7,8 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use uuid::Uuid;
 
+use crate::id_filter::IdFilter;
+
 /// How many ids a tenant remembers.
 pub const RECENT_IDS_MAX: usize = 65_536;
 
@@ -26,6 +28,8 @@ pub struct RecentIds<T> {
     first: u32,
     /// The numbers of those that are known, by their ids.
     numbers: HashTable<u32>,
+    /// Those that were given up: of them the log knows the rest.
+    given_up: IdFilter,
     /// Keyed: ids are made by strangers.
     hasher: RandomState,
 }
@@ -37,6 +41,7 @@ impl<T> Default for RecentIds<T> {
             order: VecDeque::new(),
             first: 0,
             numbers: HashTable::new(),
+            given_up: IdFilter::default(),
             hasher: RandomState::new(),
         }
     }
@@ -58,7 +63,7 @@ impl<T: Copy + Ord> RecentIds<T> {
         if let Some(place) = self.find_made(&id) {
             return Some(self.made[place].1);
         }
-        let Self { made: _, order, first, numbers, hasher } = self;
+        let Self { order, first, numbers, hasher, .. } = self;
         let hash_of = |number: &u32| hasher.hash_one(order[place(*first, *number)].0);
         let is_it = |number: &u32| order[place(*first, *number)].0 == id;
         // More than the bound, less than what a number can count.
@@ -94,7 +99,7 @@ impl<T: Copy + Ord> RecentIds<T> {
 
     /// Forgets the oldest, where there are as many as there may be.
     fn make_room(&mut self) {
-        let Self { made, order, first, numbers, hasher } = self;
+        let Self { made, order, first, numbers, hasher, .. } = self;
         if made.len() + order.len() < RECENT_IDS_MAX {
             return;
         }
@@ -120,11 +125,46 @@ impl<T: Copy + Ord> RecentIds<T> {
             return;
         }
         // Its place in the order stays until it is the oldest.
-        let Self { made: _, order, first, numbers, hasher } = self;
+        let Self { order, first, numbers, hasher, .. } = self;
         let is_it = |number: &u32| order[place(*first, *number)] == (id, about);
         if let Ok(known) = numbers.find_entry(hasher.hash_one(id), is_it) {
             known.remove();
         }
+    }
+
+    /// Whether an id may be among those that were given up, and is not known otherwise.
+    pub fn may_be_given_up(&self, id: &Uuid) -> bool {
+        self.given_up.may_have(self.hasher.hash_one(id)) && self.get(id).is_none()
+    }
+
+    /// Gives up what is known about ids up to `through`, for whom the log can be asked instead: it is remembered that they
+    /// were there, in about two bytes each.
+    pub fn give_up(&mut self, through: T) {
+        // A log does not find the nil id: it stands there for one that was lost.
+        let is_kept = |(id, about): &(Uuid, T)| *about > through || id.is_nil();
+        let kept = |ids: &VecDeque<(Uuid, T)>| {
+            ids.iter().copied().filter(is_kept).collect::<VecDeque<_>>()
+        };
+        let made = kept(&self.made);
+        // Of the others not all are still known.
+        let mut order = kept(&self.order);
+        order.retain(|(id, about)| self.get(id) == Some(*about));
+        self.given_up.reserve(self.made.len() + self.order.len() - made.len() - order.len());
+        for (id, _) in self.made.iter().chain(&self.order).filter(|it| !is_kept(it)) {
+            self.given_up.insert(self.hasher.hash_one(id));
+        }
+        self.made = made;
+        (self.order, self.first, self.numbers) = (VecDeque::new(), 0, HashTable::new());
+        for (id, about) in order {
+            self.insert(id, about);
+        }
+    }
+
+    /// What it takes in memory, and of that, what [`RecentIds::give_up`] could give back.
+    pub fn bytes(&self) -> (usize, usize) {
+        let ids = (self.made.capacity() + self.order.capacity()) * size_of::<(Uuid, T)>();
+        let tables = ids + self.numbers.allocation_size();
+        (tables + self.given_up.bytes(), tables)
     }
 }
 
@@ -194,6 +234,32 @@ mod tests {
         }
         assert!((0..RECENT_IDS_MAX).all(|n| ids.get(&id(n)).is_none()));
         assert!((RECENT_IDS_MAX..2 * RECENT_IDS_MAX).all(|n| ids.get(&id(n)) == Some(n)));
+    }
+
+    #[test]
+    fn what_was_given_up_may_be_known_and_what_is_newer_is_known() {
+        let mut ids = RecentIds::default();
+        for n in 0..10_000 {
+            if n % 3 == 0 { ids.insert_made(id(n), n) } else { _ = ids.insert(id(n), n) }
+        }
+        ids.forget(id(9_998), 9_998);
+        let before = ids.bytes();
+        ids.give_up(9_989);
+        assert!((1..9_990).all(|n| ids.get(&id(n)).is_none() && ids.may_be_given_up(&id(n))));
+        assert_eq!(ids.get(&Uuid::nil()), Some(0));
+        for n in 9_990..10_000 {
+            assert_eq!(ids.get(&id(n)), (n != 9_998).then_some(n));
+            assert_eq!(ids.insert(id(n), n), (n != 9_998).then_some(n));
+        }
+        let wrong = (10_000..20_000).filter(|n| ids.may_be_given_up(&id(*n))).count();
+        assert!(wrong < 200, "{wrong} of 10 000");
+        let (bytes, to_give) = ids.bytes();
+        assert!(bytes < 24 << 10 && to_give < 1 << 10, "{bytes}, {to_give} of {before:?}");
+        // What the log said of one is known like any other.
+        ids.insert(id(7), 7);
+        assert_eq!((ids.get(&id(7)), ids.may_be_given_up(&id(7))), (Some(7), false));
+        ids.give_up(20_000);
+        assert!(ids.get(&id(9_999)).is_none() && ids.may_be_given_up(&id(9_999)));
     }
 
     #[test]

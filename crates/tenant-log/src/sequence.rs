@@ -73,6 +73,26 @@ impl Sequence {
         self.next
     }
 
+    /// Whether the log must say first whether an id is in it: [`LogReader::find`](crate::LogReader::find) knows.
+    pub fn must_ask(&self, id: &Uuid) -> bool {
+        self.recent.may_be_given_up(id)
+    }
+
+    /// Notes where the log found an id.
+    pub fn found(&mut self, id: Uuid, offset: Offset) {
+        self.recent.insert(id, offset);
+    }
+
+    /// Gives up the table of ids, but for those that the log could not find yet.
+    pub fn give_up_ids(&mut self) {
+        self.recent.give_up(self.committed);
+    }
+
+    /// What the table of ids takes, and of that, what [`Sequence::give_up_ids`] could give back; in bytes.
+    pub fn ids_bytes(&self) -> (usize, usize) {
+        self.recent.bytes()
+    }
+
     /// Gives a message its offset, unless its id was accepted before.
     pub fn admit(&mut self, id: Uuid, durability: Durability) -> Admission {
         let offset = self.next;
@@ -253,6 +273,25 @@ mod tests {
         assert_eq!((sequence.release(), sequence.waiting()), (offset(7), 0));
         assert_eq!(admit(&mut sequence, 2, Durability::Recoverable), offset(8));
         assert_eq!(sequence.release(), offset(8));
+    }
+
+    #[test]
+    fn ids_that_the_log_has_are_asked_of_it_and_those_that_wait_are_kept() {
+        let mut sequence = sequence(1, 100);
+        (1..=3).for_each(|id| _ = admit(&mut sequence, id, Durability::Durable));
+        sequence.committed(offset(2), offset(100));
+        sequence.give_up_ids();
+        let [first, third, new] = [1, 3, 4].map(Uuid::from_u128);
+        assert!(sequence.must_ask(&first) && !sequence.must_ask(&third));
+        assert!(!sequence.must_ask(&new));
+        let repeat = |at| Admission::Repeat(offset(at));
+        assert_eq!(sequence.admit(third, Durability::Durable), repeat(3));
+        sequence.found(first, offset(1));
+        assert!(!sequence.must_ask(&first));
+        assert_eq!(sequence.admit(first, Durability::Durable), repeat(1));
+        assert_eq!(admit(&mut sequence, 4, Durability::Durable), offset(4));
+        sequence.refused(offset(3), offset(3));
+        assert_eq!(admit(&mut sequence, 3, Durability::Durable), offset(5));
     }
 
     #[test]

@@ -110,9 +110,9 @@ impl Tenant {
         match self.do_event(turn, to, &sender, (&event.data, &event.attachments), event.id) {
             Ok(()) => Ok(()),
             Err(Stopped::Refused(refusal)) => Err(refusal),
-            Err(Stopped::Asks(order)) => {
+            Err(Stopped::Asks(question)) => {
                 let event = Box::new(WaitingEvent::new(to, sender, event));
-                self.wait_for_owner(turn, Some(place), order, Work::Event(event));
+                self.wait_for_log(turn, Some(place), question, Work::Event(event));
                 Ok(())
             }
         }
@@ -158,7 +158,7 @@ impl Tenant {
         let emitted = Emitted { name: &said.name, argument, attachments };
         // Who it is to be told is known wherever it waits.
         let published = self.publish(turn, sender.publisher(), emitted, reply);
-        published.map_err(|waits| Stopped::Asks(waits.order))
+        published.map_err(|waits| Stopped::Asks(waits.question))
     }
 }
 

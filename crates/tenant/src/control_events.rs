@@ -218,7 +218,7 @@ impl Tenant {
                 Whose::Unknown if owns.iter().any(|own| **own == *order) => {
                     needs(Permission::ReadOrders)
                 }
-                Whose::Unknown => Err(self.owner_unknown()),
+                Whose::Unknown => Err(self.log_unknown()),
                 _ => refuse("a customer may follow only orders of their own"),
             },
             RoomName::Order(_) => needs(Permission::ReadOrders),

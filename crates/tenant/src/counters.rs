@@ -82,6 +82,10 @@ counters! {
     escalations;
     /// Panics in a tenant's turn: it was opened again from its log.
     tenant_panics;
+    /// Gauge: what tenants' tables of ids, orders and emissions take, in bytes.
+    table_bytes;
+    /// Tables of a tenant that were given up: its log is asked instead.
+    tables_given_up;
     /// Gauge: tenants whose log is away.
     logs_away;
     /// Gauge: 1 once the disk of the log has failed.
@@ -162,6 +166,11 @@ impl Counter {
     /// Takes `n` off a gauge.
     pub fn sub(&self, n: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
     }
 
     /// The value now.

@@ -109,6 +109,9 @@ pub trait Effects {
     /// Whose an order is, in a log that is in memory; `None` where it was not made or cannot be read.
     fn order_owner(&mut self, tenant: &TenantId, order: &str) -> Option<OrderOwner>;
 
+    /// Where the message of an id is, in a log that is in memory.
+    fn find_message(&mut self, tenant: &TenantId, id: Uuid) -> Option<Offset>;
+
     /// How far a subscriber had confirmed, in a log that is in memory.
     fn cursor(&mut self, tenant: &TenantId, subscriber: &SubscriberKey) -> Option<SavedCursor>;
 

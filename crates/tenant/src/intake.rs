@@ -31,7 +31,7 @@ use publish_dedup::Repeats;
 pub use check_budget::CHECKS_US_PER_SECOND;
 pub(crate) use message_rates::OverRate;
 pub(crate) use order_book::{ORDERS_IN_MEMORY_MAX, Whose};
-pub(crate) use order_owners::owner_unknown;
+pub(crate) use order_owners::log_unknown;
 pub(crate) use publish_dedup::Emission;
 pub use publish_dedup::EmissionKey;
 
@@ -49,6 +49,8 @@ pub(crate) struct Intake {
     check_budget: SharedBucket,
     /// The message at work, for who looks into a panic.
     at_work: Option<Uuid>,
+    /// When an event came last, on the shard's clock.
+    used_ms: u64,
 }
 
 /// Who publishes: a connection, or a back end over HTTP.
@@ -71,12 +73,21 @@ pub(crate) struct Emitted<'a> {
     pub(crate) attachments: &'a [Vec<u8>],
 }
 
+/// What memory does not know, and the log does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Question {
+    /// Whose this order is.
+    OwnerOf(Box<str>),
+    /// Where the message of this id is, if it is there.
+    Message(Uuid),
+}
+
 /// Why an event was not taken.
 #[derive(Debug)]
 pub(crate) enum Stopped {
     Refused(Refusal),
-    /// Not yet: the log must say first whose this order is. Nothing was done.
-    Asks(Box<str>),
+    /// Not yet: the log must say something first. Nothing was done.
+    Asks(Question),
 }
 
 impl From<Refusal> for Stopped {
@@ -96,6 +107,8 @@ pub(crate) struct Circumstances<'c> {
     pub(crate) timestamp: &'c str,
     /// Whether the log can be asked whose an order is, and why not.
     pub(crate) log: Result<(), Unavailable>,
+    /// Whether the log must say first if it has a message of an id.
+    pub(crate) must_ask_for: &'c dyn Fn(&Uuid) -> bool,
 }
 
 /// An event that may come in.
@@ -181,6 +194,7 @@ impl Intake {
         let (tenant, policies) = (by.tenant, by.policies);
         let event = policies.schemas.resolve(tenant, name)?;
         self.at_work = None;
+        self.used_ms = by.now_ms;
         let incoming = read_envelope(name, argument)?;
         self.at_work = incoming.id;
         check_claims(tenant, &incoming, &publisher).map_err(|refusal| refusal.of_event(name))?;
@@ -188,6 +202,9 @@ impl Intake {
         let sender = foodtrack_router::Sender { source, permissions: publisher.permissions };
         policies.router.authorize(tenant, &event, sender)?;
         check_attachments(&incoming, attachments).map_err(|refusal| refusal.of_event(name))?;
+        if let Some(id) = incoming.id.filter(by.must_ask_for) {
+            return Err(Stopped::Asks(Question::Message(id)));
+        }
         let (schemas, party) = (&policies.schemas, Party::of(publisher.role, publisher.source));
         let entities =
             self.validate(tenant, schemas, &event, incoming.payload, party, by.now_ms)?;
@@ -195,7 +212,7 @@ impl Intake {
             && self.must_ask(order, by.log)
         {
             self.give_back_check(tenant, schemas, &event, incoming.payload, party);
-            return Err(Stopped::Asks(order.into()));
+            return Err(Stopped::Asks(Question::OwnerOf(order.into())));
         }
         let has_room = || effects.has_room_for_orders(tenant);
         self.check_order(by.log, &event, &publisher, &entities, has_room)
@@ -326,6 +343,28 @@ impl Intake {
         now_ms: u64,
     ) -> Result<(), u32> {
         self.messages.spend(party, rate, 1, now_ms)
+    }
+
+    /// When an event came last, on the shard's clock.
+    pub(crate) fn used_ms(&self) -> u64 {
+        self.used_ms
+    }
+
+    /// Lets go of emissions that nothing can repeat any more.
+    pub(crate) fn expire(&mut self, steady_ms: u64) {
+        self.repeats.expire(steady_ms);
+    }
+
+    /// Forgets what the log can be asked for, and what is of no use any more.
+    pub(crate) fn give_up(&mut self, steady_ms: u64) {
+        self.orders.give_up();
+        self.repeats.expire(steady_ms);
+    }
+
+    /// What the tables take, and of that, what [`Intake::give_up`] could give back now or soon; in bytes.
+    pub(crate) fn bytes(&self) -> (usize, usize) {
+        let to_give = self.orders.bytes() + self.repeats.bytes();
+        (to_give + self.recent.bytes().0, to_give)
     }
 
     /// The message at work, if its sender named it.

@@ -184,6 +184,30 @@ impl Ledger {
         self.open().is_some_and(|open| !open.pending.is_empty())
     }
 
+    /// Whether the log must say first whether it has a message of this id, which was not seen lately.
+    pub(crate) fn must_ask(&self, id: &Uuid) -> bool {
+        self.open().is_some_and(|open| open.sequence.must_ask(id))
+    }
+
+    /// The log has a message of this id here.
+    pub(crate) fn found(&mut self, id: Uuid, offset: Offset) {
+        if let Some(open) = self.open_mut() {
+            open.sequence.found(id, offset);
+        }
+    }
+
+    /// Forgets the ids that the log can be asked for.
+    pub(crate) fn give_up_ids(&mut self) {
+        if let Some(open) = self.open_mut() {
+            open.sequence.give_up_ids();
+        }
+    }
+
+    /// What the ids seen take, and of that, what [`Ledger::give_up_ids`] could give back; in bytes.
+    pub(crate) fn ids_bytes(&self) -> (usize, usize) {
+        self.open().map_or((0, 0), |open| open.sequence.ids_bytes())
+    }
+
     /// Gives a message the next offset. `is_named` where its sender gave it its id, so that it can have come before.
     ///
     /// # Errors

@@ -56,6 +56,7 @@ mod session_key;
 mod sessions;
 mod settings;
 mod shared_rate;
+mod tables;
 mod tenant;
 mod turn;
 mod undeliverable;

@@ -80,8 +80,11 @@ impl Tenant {
         answer: ReadAnswer,
     ) {
         match (asker, answer.0) {
-            (Asker::Order(serial), Found::Owner(order, owner)) => {
+            (Asker::Events(serial), Found::Owner(order, owner)) => {
                 self.owner_found(turn, serial, &order, owner);
+            }
+            (Asker::Events(serial), Found::Message(id, found)) => {
+                self.message_found(turn, serial, id, found);
             }
             (Asker::Connection(slot, _), Found::Letters { offsets, entries }) => {
                 // Who has left meanwhile is sent it after the next start.
@@ -94,7 +97,7 @@ impl Tenant {
                     self.read_for(turn, slot.place(), serial, found);
                 }
             }
-            (Asker::Order(_), _) => {}
+            (Asker::Events(_), _) => {}
         }
     }
 

@@ -1,22 +1,23 @@
-//! What waits until the log has said whose an order is, and what its senders sent behind it.
+//! What waits until the log has said whose an order is or whether it has a message, and what its senders sent behind it.
 //!
 //! A shard does not wait for the disk: the event stands in a line of its sender's, and what the sender sends meanwhile stands
-//! behind it, so that a connection's events keep their order. Whoever else speaks of the order joins those who wait for the
-//! same answer, so nothing can be made of it between the look at the disk and the answer.
+//! behind it, so that a connection's events keep their order. Whoever else asks the same joins those who wait for the
+//! answer, so nothing can be made of it between the look at the disk and the answer.
 
 use std::collections::VecDeque;
 
 use crate::input::ClientEvent;
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use foodtrack_contract::{
-    ErrorCode, PermissionSet, Principal, Refusal, Room, RoomName, Source, UserId, UserRole,
+    ErrorCode, Offset, PermissionSet, Principal, Refusal, Room, RoomName, Source, UserId, UserRole,
 };
 use foodtrack_tenant_log::{OrderOwner, ReadError};
 use slab::Slab;
+use uuid::Uuid;
 
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::Effects;
-use crate::intake::{Emitted, Publisher, Stopped};
+use crate::intake::{Emitted, Publisher, Question, Stopped};
 use crate::members::Connection;
 use crate::read_job::{Asker, Job, ReadJob};
 use crate::reply_to::ReplyTo;
@@ -120,7 +121,7 @@ impl Work {
     }
 }
 
-/// What one sender has waiting. The first waits for an order's owner, or has its turn.
+/// What one sender has waiting. The first waits for the log's answer, or has its turn.
 #[derive(Default)]
 struct Line {
     /// The connection, while it is here.
@@ -139,7 +140,9 @@ struct Asked {
 pub(crate) struct OwnerLookups {
     lines: Slab<Line>,
     of_place: AHashMap<u32, u32>,
-    asked: AHashMap<Box<str>, Asked>,
+    asked: AHashMap<Question, Asked>,
+    /// Messages that the log does not have, while those who asked have their turn.
+    absent: AHashSet<Uuid>,
     /// Lines that may go on.
     ready: VecDeque<u32>,
     count: usize,
@@ -154,6 +157,23 @@ impl OwnerLookups {
     /// Whether something could go on at once.
     pub(crate) fn has_ready(&self) -> bool {
         !self.ready.is_empty()
+    }
+
+    /// Whether the log has said that it does not have a message. Whoever was before has left it in memory since.
+    pub(crate) fn is_absent(&self, id: &Uuid) -> bool {
+        !self.absent.is_empty() && self.absent.contains(id)
+    }
+
+    /// Notes that the log does not have a message, until nothing waits any more.
+    pub(crate) fn note_absent(&mut self, id: Uuid) {
+        self.absent.insert(id);
+    }
+
+    /// Forgets what was noted, where nothing waits any more.
+    pub(crate) fn forget_absent(&mut self) {
+        if self.lines.is_empty() {
+            self.absent.clear();
+        }
     }
 
     /// Whether something of this connection waits: what it sends now must wait behind it.
@@ -205,6 +225,7 @@ impl OwnerLookups {
                 if let Some(place) = self.lines.remove(line as usize).place {
                     self.of_place.remove(&place);
                 }
+                self.forget_absent();
             }
         }
         work
@@ -223,27 +244,31 @@ impl Tenant {
         pushed.map(|_| ()).map_err(|_| too_many())
     }
 
-    /// Has something wait until the log has said whose the order is.
-    pub(crate) fn wait_for_owner(
+    /// Has something wait until the log has answered.
+    pub(crate) fn wait_for_log(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         place: Option<u32>,
-        order: Box<str>,
+        question: Question,
         work: Work,
     ) {
         match self.lookups.push(place, work) {
-            Ok(line) => self.ask_for_owner(turn, line, order),
+            Ok(line) => self.ask_log(turn, line, question),
             Err(work) => self.refuse_work(turn, work, &too_many()),
         }
     }
 
-    fn ask_for_owner(&mut self, turn: &mut Turn<'_, impl Effects>, line: u32, order: Box<str>) {
-        if let Some(asked) = self.lookups.asked.get_mut(&order) {
+    fn ask_log(&mut self, turn: &mut Turn<'_, impl Effects>, line: u32, question: Question) {
+        if let Some(asked) = self.lookups.asked.get_mut(&question) {
             return asked.lines.push(line);
         }
         let serial = self.next_serial();
-        turn.effects.read(&self.id, Asker::Order(serial), ReadJob(Job::Owner(order.clone())));
-        self.lookups.asked.insert(order, Asked { serial, lines: vec![line] });
+        let job = match &question {
+            Question::OwnerOf(order) => Job::Owner(order.clone()),
+            Question::Message(id) => Job::Message(*id),
+        };
+        turn.effects.read(&self.id, Asker::Events(serial), ReadJob(job));
+        self.lookups.asked.insert(question, Asked { serial, lines: vec![line] });
     }
 
     /// The log has said whose an order is.
@@ -254,16 +279,54 @@ impl Tenant {
         order: &str,
         owner: Result<Option<OrderOwner>, ReadError>,
     ) {
+        let learned = owner.map(|owner| owner.map(|owner| owner.customer));
+        let question = Question::OwnerOf(order.into());
+        self.answered(turn, serial, &question, learned, |tenant, owner| {
+            tenant.intake.learn(order, owner);
+        });
+    }
+
+    /// The log has said whether it has a message, and where.
+    pub(crate) fn message_found(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        serial: u32,
+        id: Uuid,
+        found: Result<Option<Offset>, ReadError>,
+    ) {
+        self.answered(turn, serial, &Question::Message(id), found, |tenant, found| {
+            tenant.learn_message(id, found);
+        });
+    }
+
+    /// Notes where the log has a message, or that it does not have it.
+    pub(crate) fn learn_message(&mut self, id: Uuid, found: Option<Offset>) {
+        match found {
+            Some(offset) => self.ledger.found(id, offset),
+            None => self.lookups.note_absent(id),
+        }
+    }
+
+    /// The log has answered: those who asked go on.
+    fn answered<T>(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        serial: u32,
+        question: &Question,
+        answer: Result<T, ReadError>,
+        learn: impl FnOnce(&mut Self, T),
+    ) {
         // Another answer is to a question of before a panic.
-        if self.lookups.asked.get(order).is_none_or(|asked| asked.serial != serial) {
+        if self.lookups.asked.get(question).is_none_or(|asked| asked.serial != serial) {
             return;
         }
-        let lines = self.lookups.asked.remove(order).map(|asked| asked.lines).unwrap_or_default();
-        match owner {
-            Ok(owner) => self.intake.learn(order, owner.map(|owner| owner.customer)),
+        let asked = self.lookups.asked.remove(question);
+        let lines = asked.map(|asked| asked.lines).unwrap_or_default();
+        match answer {
+            Ok(answer) => learn(self, answer),
             Err(error) => {
-                tracing::error!(tenant = self.id.as_str(), %error, "cannot look up whose an order is");
-                let refusal = self.owner_unknown();
+                tracing::error!(tenant = self.id.as_str(), %error, "cannot look up what the log knows");
+                let refusal = self.log_unknown();
                 for line in &lines {
                     if let Some(work) = self.lookups.pop(*line) {
                         self.refuse_work(turn, work, &refusal);
@@ -285,26 +348,26 @@ impl Tenant {
                 self.lookups.ready.pop_front();
                 continue;
             };
-            if let Some((work, order)) = self.do_work(turn, work) {
+            if let Some((work, question)) = self.do_work(turn, work) {
                 self.lookups.ready.pop_front();
                 self.lookups.push_back_again(line, work);
-                self.ask_for_owner(turn, line, order);
+                self.ask_log(turn, line, question);
             }
         }
     }
 
-    /// Does one thing that waited. Returns it where it has to wait for another order's owner.
+    /// Does one thing that waited. Returns it where it has to wait for another answer.
     fn do_work(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         work: Work,
-    ) -> Option<(Work, Box<str>)> {
+    ) -> Option<(Work, Question)> {
         match work {
             Work::Event(event) => {
                 let parts = (event.data.as_str(), event.attachments.as_slice());
                 match self.do_event(turn, event.to, &event.sender, parts, event.ack_id) {
                     Ok(()) => None,
-                    Err(Stopped::Asks(order)) => Some((Work::Event(event), order)),
+                    Err(Stopped::Asks(question)) => Some((Work::Event(event), question)),
                     Err(Stopped::Refused(refusal)) => {
                         self.refuse_work(turn, Work::Event(event), &refusal);
                         None
@@ -313,7 +376,7 @@ impl Tenant {
             }
             Work::Publish(publication) => self
                 .publish_for_back_end(turn, *publication)
-                .map(|(publication, order)| (Work::Publish(Box::new(publication)), order)),
+                .map(|(publication, question)| (Work::Publish(Box::new(publication)), question)),
             Work::Revoke(revocation) => {
                 self.revoke(turn, *revocation);
                 None
@@ -338,14 +401,14 @@ impl Tenant {
         }
     }
 
-    /// Publishes an event of a back end's, now or when the log has said whose its order is.
+    /// Publishes an event of a back end's, now or when the log has said what it must say first.
     pub(crate) fn publish_when_known(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         publication: Publication,
     ) {
-        if let Some((publication, order)) = self.publish_for_back_end(turn, publication) {
-            self.wait_for_owner(turn, None, order, Work::Publish(Box::new(publication)));
+        if let Some((publication, question)) = self.publish_for_back_end(turn, publication) {
+            self.wait_for_log(turn, None, question, Work::Publish(Box::new(publication)));
         }
     }
 
@@ -362,19 +425,19 @@ impl Tenant {
         };
         let revocation = Box::new(revocation);
         match found {
-            Err(Stopped::Asks(order)) => {
-                self.wait_for_owner(turn, None, order, Work::Revoke(revocation));
+            Err(Stopped::Asks(question)) => {
+                self.wait_for_log(turn, None, question, Work::Revoke(revocation));
             }
             _ => self.revoke(turn, *revocation),
         }
     }
 
-    /// An event of a back end's. Returns it where it has to wait for an order's owner.
+    /// An event of a back end's. Returns it where it has to wait for the log's answer.
     pub(crate) fn publish_for_back_end(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         publication: Publication,
-    ) -> Option<(Publication, Box<str>)> {
+    ) -> Option<(Publication, Question)> {
         let Publication { principal, event, argument, reply } = publication;
         let (user, source) = (principal.user().as_str(), Source::System);
         let publisher = Publisher {
@@ -387,7 +450,7 @@ impl Tenant {
         let emitted = Emitted { name: &event, argument: &argument, attachments: &[] };
         let waits = self.publish(turn, publisher, emitted, reply).err()?;
         let publication = Publication { principal, event, argument, reply: waits.reply };
-        Some((publication, waits.order))
+        Some((publication, waits.question))
     }
 
     fn revoke(&mut self, turn: &mut Turn<'_, impl Effects>, revocation: Revocation) {

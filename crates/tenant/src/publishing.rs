@@ -4,15 +4,15 @@ use foodtrack_contract::Refusal;
 
 use crate::appending::Checked;
 use crate::effects::Effects;
-use crate::intake::{Circumstances, Emitted, Publisher, Stopped, owner_unknown};
+use crate::intake::{Circumstances, Emitted, Publisher, Question, Stopped, log_unknown};
 use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
-/// An event that cannot be published before the log has said whose an order is. Nothing was done.
+/// An event that cannot be published before the log has said something. Nothing was done.
 #[derive(Debug)]
-pub(crate) struct WaitsForOwner {
-    pub(crate) order: Box<str>,
+pub(crate) struct WaitsForLog {
+    pub(crate) question: Question,
     pub(crate) reply: ReplyTo,
 }
 
@@ -20,21 +20,24 @@ impl Tenant {
     /// Takes an event, and tells who sent it what became of it, now or when the log has said so.
     ///
     /// # Errors
-    /// [`WaitsForOwner`]: nothing was done, and nobody was told.
+    /// [`WaitsForLog`]: nothing was done, and nobody was told.
     pub(crate) fn publish(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         publisher: Publisher<'_>,
         emitted: Emitted<'_>,
         reply: ReplyTo,
-    ) -> Result<(), WaitsForOwner> {
-        let checked = match self.check(turn, publisher, emitted) {
-            Err(Stopped::Asks(order)) if turn.effects.is_log_in_memory() => {
-                self.look_up_in_memory(turn, &order);
-                self.check(turn, publisher, emitted)
+    ) -> Result<(), WaitsForLog> {
+        let checked = loop {
+            match self.check(turn, publisher, emitted) {
+                // What it has answered it need not be asked again.
+                Err(Stopped::Asks(question)) if turn.effects.is_log_in_memory() => {
+                    self.look_up_in_memory(turn, &question);
+                }
+                checked => break checked,
             }
-            checked => checked,
         };
+        self.lookups.forget_absent();
         match checked {
             Ok(checked) => {
                 match self.intake.first_of(&checked, turn.now.steady_ms) {
@@ -44,7 +47,7 @@ impl Tenant {
                 self.intake.done(checked);
             }
             Err(Stopped::Refused(refusal)) => self.answer(turn, reply, Err(refusal)),
-            Err(Stopped::Asks(order)) => return Err(WaitsForOwner { order, reply }),
+            Err(Stopped::Asks(question)) => return Err(WaitsForLog { question, reply }),
         }
         Ok(())
     }
@@ -62,6 +65,7 @@ impl Tenant {
             now_ms: turn.now.monotonic_ms,
             timestamp: turn.now.text,
             log: self.ledger.availability(),
+            must_ask_for: &|id| self.ledger.must_ask(id) && !self.lookups.is_absent(id),
         };
         self.intake.check(&circumstances, publisher, emitted, turn.effects)
     }
@@ -78,21 +82,30 @@ impl Tenant {
         if !self.intake.must_ask(order, self.ledger.availability()) {
             return Ok(());
         }
+        let question = Question::OwnerOf(order.into());
         if !turn.effects.is_log_in_memory() {
-            return Err(Stopped::Asks(order.into()));
+            return Err(Stopped::Asks(question));
         }
-        self.look_up_in_memory(turn, order);
+        self.look_up_in_memory(turn, &question);
         Ok(())
     }
 
     /// A log in memory keeps nobody waiting.
-    fn look_up_in_memory(&mut self, turn: &mut Turn<'_, impl Effects>, order: &str) {
-        let owner = turn.effects.order_owner(&self.id, order);
-        self.intake.learn(order, owner.map(|owner| owner.customer));
+    fn look_up_in_memory(&mut self, turn: &mut Turn<'_, impl Effects>, question: &Question) {
+        match question {
+            Question::OwnerOf(order) => {
+                let owner = turn.effects.order_owner(&self.id, order);
+                self.intake.learn(order, owner.map(|owner| owner.customer));
+            }
+            Question::Message(id) => {
+                let found = turn.effects.find_message(&self.id, *id);
+                self.learn_message(*id, found);
+            }
+        }
     }
 
-    /// Why nobody can say whose an order is.
-    pub(crate) fn owner_unknown(&self) -> Refusal {
-        owner_unknown(self.ledger.availability())
+    /// Why nobody can say what the log knows.
+    pub(crate) fn log_unknown(&self) -> Refusal {
+        log_unknown(self.ledger.availability())
     }
 }

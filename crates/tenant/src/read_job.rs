@@ -4,6 +4,7 @@ use foodtrack_contract::{Epoch, Offset, TenantId};
 use foodtrack_tenant_log::{
     LogEntry, OrderOwner, ReadError, ReadRequest, SavedCursor, SubscriberKey, TenantLog,
 };
+use uuid::Uuid;
 
 use crate::connection_slot::ConnectionSlot;
 use crate::replay_plan::{Plan, Window};
@@ -17,8 +18,8 @@ const READ_STEP: usize = 16;
 pub enum Asker {
     /// A connection that catches up; the number tells its question from one of before.
     Connection(ConnectionSlot, u32),
-    /// Events that are about one order, by the number of the question.
-    Order(u32),
+    /// Events that wait for one answer, by the number of the question.
+    Events(u32),
 }
 
 /// Something to read.
@@ -49,6 +50,8 @@ pub(crate) enum Job {
     },
     /// Whose an order is.
     Owner(Box<str>),
+    /// Where the message of an id is.
+    Message(Uuid),
 }
 
 #[derive(Debug)]
@@ -63,12 +66,14 @@ pub(crate) enum Found {
     Letters { offsets: Vec<Offset>, entries: Result<Vec<LogEntry>, ReadError> },
     /// Whose the order is; `None` where it was not made.
     Owner(Box<str>, Result<Option<OrderOwner>, ReadError>),
+    /// Where the message of an id is; `None` where the log does not have it.
+    Message(Uuid, Result<Option<Offset>, ReadError>),
 }
 
 impl ReadJob {
     /// Whether it is one small look: those must not wait behind whole replays.
     pub fn is_small(&self) -> bool {
-        matches!(self.0, Job::Owner(_))
+        matches!(self.0, Job::Owner(_) | Job::Message(_))
     }
 
     /// Reads it. May wait for the disk.
@@ -92,6 +97,14 @@ impl ReadJob {
             Job::Owner(order) => {
                 let owner = read_owner(log, tenant, &order);
                 Found::Owner(order, owner)
+            }
+            Job::Message(id) => {
+                let found = match log.find(tenant, id) {
+                    // What cannot be read is not known after a restart either.
+                    Err(ReadError::Damaged { .. } | ReadError::UnknownTenant(_)) => Ok(None),
+                    found => found,
+                };
+                Found::Message(id, found)
             }
         })
     }

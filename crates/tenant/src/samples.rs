@@ -148,6 +148,10 @@ impl Effects for World {
         None
     }
 
+    fn find_message(&mut self, _: &TenantId, _: Uuid) -> Option<Offset> {
+        None
+    }
+
     fn cursor(&mut self, _: &TenantId, _: &SubscriberKey) -> Option<SavedCursor> {
         None
     }

@@ -51,6 +51,9 @@ pub struct TenantLimits {
     pub grants_per_room_max: usize,
     /// Orders of one tenant of which it is in memory whose they are; of others the log is asked.
     pub orders_in_memory_max: usize,
+    /// What the tables of ids seen, of orders' owners and of what was emitted last may take, of all tenants of all shards
+    /// together, in bytes: beyond it the least recently used tenants' are given up, and their logs are asked instead.
+    pub table_bytes_max: usize,
     /// Messages of one connection.
     pub messages_per_connection: Rate,
     /// Bytes of one connection.
@@ -77,6 +80,7 @@ impl Default for TenantLimits {
             described_rooms_max: 10_000,
             grants_per_room_max: 1_000,
             orders_in_memory_max: ORDERS_IN_MEMORY_MAX,
+            table_bytes_max: 512 << 20,
             messages_per_connection: Rate { per_second: 100, burst: 200 },
             bytes_per_connection: Rate { per_second: 1_000_000, burst: 4_000_000 },
             messages_per_user: Rate { per_second: 200, burst: 400 },

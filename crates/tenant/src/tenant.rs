@@ -191,6 +191,7 @@ impl Tenant {
         self.renew_sessions(turn, number);
         self.expire_sessions(turn.now.believed_ms);
         self.forget_users(turn);
+        self.intake.expire(turn.now.steady_ms);
     }
 
     /// Greets a client that came in.

@@ -21,8 +21,8 @@ use foodtrack_transport::{
     Endpoint, Limits, OriginPolicy, Protocol, ReactorConfig, TrustedProxies,
 };
 
-use super::Address;
 use super::token::SECRET;
+use super::{Address, table_bytes_max};
 use test_support::wait_until;
 
 /// The secret that private ids are made with.
@@ -171,6 +171,7 @@ fn shards_config() -> ShardsConfig {
             messages_per_user: unlimited,
             bytes_per_user: unlimited,
             messages_per_tenant: unlimited,
+            table_bytes_max: table_bytes_max() as usize,
             ..TenantLimits::default()
         },
         retry: RetryPolicy::default(),

@@ -25,7 +25,7 @@ pub(crate) use hands::Hands;
 pub(crate) use http::HttpConnection;
 pub(crate) use hub::{Gate, Hub, KEEPS_ALL, SESSION_SECRET, Shut};
 pub(crate) use process::Process;
-pub(crate) use server::{Server, config, limits};
+pub(crate) use server::{Server, config, limits, table_bytes_max};
 pub(crate) use token::{Who, now_s};
 
 /// Where clients connect.

@@ -33,7 +33,16 @@ pub(crate) fn limits() -> LimitsConfig {
         bytes_per_second_per_connection: 0,
         sessions_per_second_per_tenant: 0,
         sessions_per_second: 0,
+        table_bytes_max: table_bytes_max(),
         ..LimitsConfig::default()
+    }
+}
+
+/// What tenants may remember: the promises hold also where that is nearly nothing, and the whole suite can be run so.
+pub(crate) fn table_bytes_max() -> u32 {
+    match std::env::var("FOODTRACK_TEST_TABLE_BYTES_MAX") {
+        Ok(bytes) => bytes.parse().unwrap(),
+        Err(_) => LimitsConfig::default().table_bytes_max,
     }
 }
 

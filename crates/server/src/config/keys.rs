@@ -102,6 +102,7 @@ keys! {
     "limits.apiRequestsPerSecondPerToken" Scalar: "The same of one token, by its user and `jti`; 0 lifts the limit.";
     "limits.apiRequestsBurstPerToken" Scalar: "Requests of one token to the HTTP API at once.";
     "limits.strangersPerAddressMax" Scalar: "Connections that have not joined, of one address (IPv6: one /64): beyond it the oldest of them go; 0 lifts the limit, and so does security.rateLimiting.handshakesPerMinute = 0.";
+    "limits.tableBytesMax" Scalar: "What all tenants may remember in memory of what their logs know, in bytes: ids seen, whose orders are, what was emitted last. Beyond it the least recently used tenants forget, and their logs are asked instead.";
     "limits.strangersBytesMax" Scalar: "What all connections that have not joined may hold in memory, in bytes: beyond it the oldest of them go.";
     "limits.roomsPerConnectionMax" Scalar: "Rooms a connection may be in.";
     "limits.queueMessagesMax" Scalar: "Messages that wait for a slow reader before it is closed.";

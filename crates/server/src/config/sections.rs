@@ -167,6 +167,9 @@ pub struct LimitsConfig {
     pub strangers_per_address_max: u32,
     /// What all connections that have not joined may hold in memory: beyond it the oldest of them go. Default: 64 MiB.
     pub strangers_bytes_max: u32,
+    /// What all tenants may remember in memory of what their logs know: ids seen, whose orders are, what was emitted last.
+    /// Beyond it the least recently used tenants forget, and their logs are asked instead. Default: 512 MiB.
+    pub table_bytes_max: u32,
     /// Rooms a connection may be in. Default: 256.
     pub rooms_per_connection_max: u32,
     /// Messages that wait for a slow reader before it is closed. Default: 1 024.
@@ -212,6 +215,7 @@ impl Default for LimitsConfig {
             api_requests_burst_per_token: 100,
             strangers_per_address_max: 256,
             strangers_bytes_max: 64 * 1_024 * 1_024,
+            table_bytes_max: 512 * 1_024 * 1_024,
             rooms_per_connection_max: 256,
             queue_messages_max: 1_024,
             queue_bytes_max: 4 * 1_024 * 1_024,
@@ -225,8 +229,9 @@ impl Default for LimitsConfig {
 
 impl LimitsConfig {
     /// The limits that cannot be lifted, with their keys.
-    pub(crate) fn unliftable(&self) -> [(&'static str, u32); 10] {
+    pub(crate) fn unliftable(&self) -> [(&'static str, u32); 11] {
         [
+            ("limits.tableBytesMax", self.table_bytes_max),
             ("limits.strangersBytesMax", self.strangers_bytes_max),
             ("limits.payloadBytesMax", self.payload_bytes_max),
             ("limits.declaredPayloadBytesMax", self.declared_payload_bytes_max),

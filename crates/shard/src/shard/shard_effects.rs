@@ -214,6 +214,10 @@ impl Effects for ShardEffects<'_> {
         self.log.log().order_owner(tenant, order).ok().flatten()
     }
 
+    fn find_message(&mut self, tenant: &TenantId, id: Uuid) -> Option<Offset> {
+        self.log.log().find(tenant, id).ok().flatten()
+    }
+
     fn cursor(&mut self, tenant: &TenantId, subscriber: &SubscriberKey) -> Option<SavedCursor> {
         self.log.log().cursor(tenant, subscriber).ok().flatten()
     }

@@ -201,6 +201,10 @@ impl Effects for HubEffects<'_> {
         LogReader::order_owner(self.log, tenant, order).ok().flatten()
     }
 
+    fn find_message(&mut self, tenant: &TenantId, id: Uuid) -> Option<Offset> {
+        LogReader::find(self.log, tenant, id).ok().flatten()
+    }
+
     fn cursor(&mut self, tenant: &TenantId, subscriber: &SubscriberKey) -> Option<SavedCursor> {
         SubscriberStore::cursor(self.log, tenant, subscriber).ok().flatten()
     }

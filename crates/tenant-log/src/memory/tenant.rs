@@ -114,7 +114,8 @@ impl Tenant {
 
     /// Where the message of an id is; the newest, where there are two.
     pub(super) fn offset_of(&self, id: Uuid) -> Option<Offset> {
-        self.entries.iter().rev().find(|(it, _)| it.id == id).map(|(it, _)| it.offset)
+        let mut newest_first = self.entries.iter().rev().take(RECENT_IDS_MAX);
+        newest_first.find(|(it, _)| it.id == id).map(|(it, _)| it.offset)
     }
 
     /// The entries after a place, oldest first.

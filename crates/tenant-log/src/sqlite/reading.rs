@@ -14,8 +14,8 @@ use super::tenants;
 use crate::encoding::{Damage, Head};
 use crate::memory::ascending;
 use crate::{
-    DeadLetter, DeadLetterReason, LogEntry, Note, OrderOwner, OutlinePage, Page, ReadError,
-    ReadRequest, SavedCursor, SubscriberKey, TenantStats,
+    DeadLetter, DeadLetterReason, LogEntry, Note, OrderOwner, OutlinePage, Page, RECENT_IDS_MAX,
+    ReadError, ReadRequest, SavedCursor, SubscriberKey, TenantStats,
 };
 
 /// How many connections are kept when nobody reads.
@@ -206,8 +206,9 @@ impl Readers {
 
     pub(super) fn find(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Offset>, ReadError> {
         self.look(tenant, |connection, row| {
-            let (mut found, mut unknown) = (None, None);
+            let (mut found, mut unknown, mut left) = (None, None, RECENT_IDS_MAX);
             row.scan.descend_ids(connection, |offset, it| {
+                left -= 1;
                 match it {
                     Ok(it) => found = (it == id).then_some(offset),
                     Err(damage) if offset > row.trimmed_through => {
@@ -215,7 +216,7 @@ impl Readers {
                     }
                     Err(_) => {}
                 }
-                found.is_none()
+                found.is_none() && left > 0 && offset > row.trimmed_through
             })?;
             match (found.filter(|offset| *offset > row.trimmed_through), unknown) {
                 // It may be among those that cannot be read.

@@ -23,6 +23,8 @@ pub(crate) struct OrderBook {
     /// Up to here the log has everything on disk.
     committed: Offset,
     max: usize,
+    /// What the names of `orders` take.
+    text_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -113,7 +115,30 @@ impl OrderBook {
 
     /// The entry was not accepted after all.
     pub(crate) fn withdraw(&mut self, order: &str) {
-        self.orders.remove(order);
+        if let Some((order, known)) = self.orders.remove_entry(order) {
+            self.text_bytes -= text_bytes(&order, &known);
+        }
+    }
+
+    /// Forgets what the log can be asked for.
+    pub(crate) fn give_up(&mut self) {
+        let (before, committed) = (self.orders.len(), self.committed);
+        let kept = std::mem::take(&mut self.orders);
+        let is_kept = |(_, known): &(Arc<str>, Order)| known.made_at > committed;
+        self.orders = kept.into_iter().filter(is_kept).collect();
+        self.is_whole &= self.orders.len() == before;
+        let orders = &self.orders;
+        self.listed
+            .retain(|(number, order)| orders.get(order).map(|it| it.number) == Some(*number));
+        self.listed.shrink_to_fit();
+        self.text_bytes = orders.iter().map(|(order, known)| text_bytes(order, known)).sum();
+    }
+
+    /// What it takes in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.orders.capacity() * (size_of::<(Arc<str>, Order)>() + 1)
+            + self.listed.capacity() * size_of::<(u64, Arc<str>)>()
+            + self.text_bytes
     }
 
     /// The log has everything on disk up to here.
@@ -125,7 +150,11 @@ impl OrderBook {
         self.number += 1;
         let (number, order): (u64, Arc<str>) = (self.number, order.into());
         self.listed.push_back((number, Arc::clone(&order)));
-        self.orders.insert(order, Order { owner, number, made_at });
+        let new = Order { owner, number, made_at };
+        self.text_bytes += text_bytes(&order, &new);
+        if let Some(old) = self.orders.insert(Arc::clone(&order), new) {
+            self.text_bytes -= text_bytes(&order, &old);
+        }
         while self.orders.len() > self.max
             && let Some((number, oldest)) = self.listed.front()
         {
@@ -133,6 +162,7 @@ impl OrderBook {
                 if known.made_at > self.committed {
                     break;
                 }
+                self.text_bytes -= text_bytes(oldest, known);
                 self.orders.remove(oldest);
                 self.is_whole = false;
             }
@@ -146,6 +176,15 @@ impl OrderBook {
             self.listed.retain(is_listed);
         }
     }
+}
+
+/// What the names of an order take, with what the allocator and the counts of an `Arc` add to each.
+fn text_bytes(order: &str, known: &Order) -> usize {
+    let customer = match &known.owner {
+        Owner::Customer(customer) => customer.len() + 16,
+        Owner::Nobody | Owner::NotMade => 0,
+    };
+    order.len() + 32 + customer
 }
 
 #[cfg(test)]
@@ -173,6 +212,25 @@ mod tests {
         book.made("43", None, at(3));
         book.made("43", Some("eve"), at(4));
         assert_eq!(book.whose("43"), Whose::Nobodys);
+    }
+
+    #[test]
+    fn what_was_given_up_is_asked_of_the_log_and_what_it_has_not_yet_is_kept() {
+        let mut book = book(true);
+        book.give_up();
+        assert_eq!(book.whose("41"), Whose::NotMade, "nothing was forgotten");
+        book.made("42", Some("ada"), at(1));
+        book.made("43", Some("bob"), at(2));
+        book.committed(at(1));
+        book.give_up();
+        assert_eq!(book.whose("42"), Whose::Unknown);
+        assert_eq!(book.whose("43"), Whose::Customers("bob"));
+        assert_eq!(book.text_bytes, text_bytes("43", &book.orders["43"]));
+        book.learn("42", Some(Some("ada".into())));
+        assert_eq!(book.whose("42"), Whose::Customers("ada"));
+        book.committed(at(2));
+        book.give_up();
+        assert_eq!((book.text_bytes, book.bytes()), (0, 0));
     }
 
     #[test]

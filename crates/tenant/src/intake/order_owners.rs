@@ -10,12 +10,13 @@ use super::{Intake, Publisher};
 use crate::appending::away;
 use crate::ledger::Unavailable;
 
-/// Why nobody can say whose an order is.
-pub(crate) fn owner_unknown(log: Result<(), Unavailable>) -> Refusal {
+/// Why nobody can say what the log knows.
+pub(crate) fn log_unknown(log: Result<(), Unavailable>) -> Refusal {
     match log {
         Err(Unavailable::Away(reason)) => away(reason),
         _ => {
-            let message = "whose the order is cannot be looked up now: try again in a moment";
+            let message =
+                "the log cannot be asked now what it knows of this event: try again in a moment";
             Refusal::new(ErrorCode::Degraded, message).retry_after_ms(1_000)
         }
     }
@@ -51,7 +52,7 @@ impl Intake {
                 let message = "the server knows of as many orders as it may in memory whose they are, and forgets none";
                 Err(Refusal::new(ErrorCode::StorageFull, message))
             }
-            Whose::Unknown => Err(owner_unknown(log)),
+            Whose::Unknown => Err(log_unknown(log)),
             _ => refuse("the order is not one of this customer's", "/orderId"),
         }
     }

@@ -204,6 +204,24 @@ impl Repeats {
                 self.orders.push_back((now_ms, order));
             }
         }
+        self.let_go(now_ms);
+    }
+
+    /// Lets go of those that nothing can repeat any more, and of the memory that they took.
+    pub(crate) fn expire(&mut self, now_ms: u64) {
+        self.let_go(now_ms);
+        if self.orders.len() <= self.orders.capacity() / 2 {
+            self.last.shrink_to_fit(|last| last.order);
+            self.orders.shrink_to_fit();
+        }
+    }
+
+    /// What it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.last.allocation_size() + self.orders.capacity() * size_of::<(u64, u64)>()
+    }
+
+    fn let_go(&mut self, now_ms: u64) {
         let is_old = |at_ms: u64| now_ms.saturating_sub(at_ms) > WINDOW_MS;
         while let Some((at_ms, order)) = self.orders.front().copied()
             && (self.orders.len() > ORDERS_MAX || is_old(at_ms))
@@ -361,6 +379,18 @@ mod tests {
             assert!(repeats.repeated(emission(42, n), n * WINDOW_MS / 4).is_some());
         }
         assert_eq!((repeats.last.len(), repeats.orders.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_nothing_can_repeat_any_more_takes_no_memory() {
+        let mut repeats = Repeats::default();
+        (0..10_000).for_each(|n| note(&mut repeats, emission(n, n), Uuid::nil(), offset(n), n));
+        assert!(repeats.bytes() > 500_000);
+        repeats.expire(9_999 + WINDOW_MS);
+        assert!(repeats.repeated(emission(9_999, 9_999), 9_999 + WINDOW_MS).is_some());
+        assert!(repeats.bytes() < 1_000, "{}", repeats.bytes());
+        repeats.expire(10_000 + WINDOW_MS);
+        assert_eq!(repeats.bytes(), 0);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::connection_slot::ConnectionSlot;
 use crate::effects::Verdict;
 use crate::input::{Arrival, ClientEvent, Input};
 use crate::now::Now;
+use crate::read_job::{Asker, Found, Job, ReadAnswer};
 use crate::request::{Answer, Request, RequestId};
 use crate::samples::{World, admission, settings};
 use crate::settings::Settings;
@@ -240,4 +241,64 @@ fn a_room_that_is_kept_cannot_be_left_while_the_log_is_away() {
     test.handle(Input::Log(Completion::OpenFailed { tenant, reason }));
     let sent = test.publish(courier, "unsubscribe:order", ORDER);
     assert!(sent.len() == 1 && sent[0].1.contains("storage_failed"), "{sent:?}");
+}
+
+/// Whether the log was asked for a message, and the number of the question that was asked last.
+fn asked_for(test: &Test) -> (Vec<uuid::Uuid>, u32) {
+    let (mut ids, mut last) = (Vec::new(), 0);
+    for (asker, job) in &test.world.read {
+        if let (Asker::Events(serial), Job::Message(id)) = (asker, &job.0) {
+            ids.push(*id);
+            last = *serial;
+        }
+    }
+    (ids, last)
+}
+
+/// No emission, so nothing else would tell that it is a repeat.
+const NAMED: &str = r#"{"type":"notification:info","id":"00000000-0000-0000-0000-000000000007","payload":{"message":"hello"}}"#;
+
+#[test]
+fn an_id_whose_table_was_given_up_is_asked_of_the_log_and_answered_with_its_first_offset() {
+    let mut test = Test::new();
+    let owner = test.enter("olga", ApplicationType::TenantDashboard);
+    test.publish(owner, "notification:info", NAMED);
+    test.committed(1);
+    test.tenant.forget_tables(0);
+    let answers = |sent: &Sent| {
+        let is_answer = |(_, text): &&(u32, String)| text.starts_with("37[");
+        sent.iter().filter(is_answer).map(|(_, text)| text.clone()).collect::<Vec<_>>()
+    };
+    // Twice at once: both wait for one answer.
+    for _ in 0..2 {
+        let sent = test.publish(owner, "notification:info", NAMED);
+        assert_eq!(answers(&sent), [""; 0]);
+    }
+    let (ids, serial) = asked_for(&test);
+    assert_eq!(ids, [uuid::Uuid::from_u128(7)]);
+    let found = ReadAnswer(Found::Message(ids[0], Ok(Some(Offset::new(1).unwrap()))));
+    let answers = answers(&test.handle(Input::Read(Asker::Events(serial), found)));
+    assert_eq!(answers.len(), 2, "{answers:?}");
+    for answer in answers {
+        let is_first = answer.contains("\"offset\":1");
+        assert!(answer.contains("\"duplicate\":true") && is_first, "{answer}");
+    }
+    assert_eq!(test.world.submitted, [1], "it was not kept a second time");
+}
+
+#[test]
+fn an_id_that_only_seems_to_be_known_is_taken_once_the_log_has_said_so_and_once_alone() {
+    let mut test = Test::new();
+    let owner = test.enter("olga", ApplicationType::TenantDashboard);
+    test.publish(owner, "notification:info", NAMED);
+    test.committed(1);
+    test.tenant.forget_tables(0);
+    (0..2).for_each(|_| _ = test.publish(owner, "notification:info", NAMED));
+    let (ids, serial) = asked_for(&test);
+    assert_eq!(ids.len(), 1);
+    assert!(!test.tenant.may_forget_tables(), "an answer is on its way");
+    let found = ReadAnswer(Found::Message(ids[0], Ok(None)));
+    test.handle(Input::Read(Asker::Events(serial), found));
+    assert_eq!(test.world.submitted, [1, 2], "the second of them repeats the first");
+    assert!(test.tenant.may_forget_tables());
 }

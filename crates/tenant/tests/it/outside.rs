@@ -259,6 +259,10 @@ impl Effects for Outside {
         self.log.order_owner(tenant, order).ok().flatten()
     }
 
+    fn find_message(&mut self, tenant: &TenantId, id: Uuid) -> Option<Offset> {
+        self.log.find(tenant, id).ok().flatten()
+    }
+
     fn cursor(&mut self, tenant: &TenantId, subscriber: &SubscriberKey) -> Option<SavedCursor> {
         self.log.cursor(tenant, subscriber).ok().flatten()
     }
