@@ -85,6 +85,8 @@ pub(crate) struct LogLink {
     log: Arc<dyn TenantLog>,
     /// Whether entries end with the process: then none waits for a disk.
     pub(crate) is_in_memory: bool,
+    /// Whether others write to it as well.
+    pub(crate) is_shared: bool,
     queries: Sender<Query>,
     small_queries: Sender<Query>,
     shard: usize,
@@ -111,6 +113,7 @@ impl LogLink {
             writer: log.writer(),
             log: Arc::clone(log),
             is_in_memory: !log.survives_restart(),
+            is_shared: log.is_shared(),
             queries: queries.0.clone(),
             small_queries: small_queries.0.clone(),
             shard,
@@ -123,12 +126,8 @@ impl LogLink {
         &mut self,
         tenant: &TenantId,
         entry: &EntryRef<'_>,
-    ) -> Result<(), SubmitError> {
-        match self.writer.submit(tenant, entry)? {
-            Submitted::At(_) => Ok(()),
-            // A log that says so is not taken by `start`.
-            Submitted::Later(_) => Err(SubmitError::Stopped),
-        }
+    ) -> Result<Submitted, SubmitError> {
+        self.writer.submit(tenant, entry)
     }
 
     /// Hands over what was submitted: not later than at the end of a turn.

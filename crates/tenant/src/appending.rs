@@ -10,7 +10,7 @@ use foodtrack_contract::{
     DeliveryClass, DeliveryPolicy, ErrorCode, EventName, EventType, Offset, Priority, Refusal,
 };
 use foodtrack_tenant_log::{
-    Admission, Durability, EntryRef, LoggedAudience, OrderOwner, RefusedReason, SubmitError,
+    Durability, EntryRef, LoggedAudience, OrderOwner, RefusedReason, SubmitError, Submitted,
 };
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::cursor_suffix::CursorSuffix;
 use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::intake::Emission;
-use crate::ledger::{Pending, Unavailable};
+use crate::ledger::{Admitted, Pending, Unavailable};
 use crate::model::Accepted;
 use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
@@ -58,7 +58,7 @@ impl Tenant {
         turn.counters.duplicates.add(1);
         let reply = match offset {
             Some(offset) => self.ledger.join(offset, reply),
-            None => Some(reply),
+            None => self.ledger.join_submitted(id, reply),
         };
         if let Some(reply) = reply {
             let offset = offset.map(Offset::get);
@@ -77,11 +77,16 @@ impl Tenant {
         if class != DeliveryClass::Volatile {
             let may_be_lost = class == DeliveryClass::Recoverable;
             match self.append(turn, checked) {
-                Ok(Admission::New(offset)) => {
-                    return self.follow(turn, checked, offset, reply);
+                Ok(Appended::At(offset)) => {
+                    return self.deliver_or_wait(turn, checked, offset, reply);
                 }
-                Ok(Admission::Repeat(offset)) => {
-                    return self.answer_repeat(turn, checked.id, Some(offset), reply);
+                Ok(Appended::Later(ticket)) => {
+                    turn.counters.events_accepted.add(1);
+                    let pending = checked.pending(turn, Offset::ZERO, reply);
+                    return self.ledger.wait_for_answer(ticket, pending);
+                }
+                Ok(Appended::Repeats(offset)) => {
+                    return self.answer_repeat(turn, checked.id, offset, reply);
                 }
                 // What need not be kept goes on without the log.
                 Err(NotAppended::Away(_)) if may_be_lost => {}
@@ -103,24 +108,50 @@ impl Tenant {
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         checked: &Checked<'_>,
-    ) -> Result<Admission, NotAppended> {
+    ) -> Result<Appended, NotAppended> {
         let durability = checked.durability(turn);
-        let admission = self.ledger.admit(checked.id, checked.is_named, durability)?;
-        if let Admission::New(offset) = admission {
-            let entry = checked.entry(offset, durability, turn.now.believed_ms);
-            if let Err(error) = turn.effects.submit(&self.id, &entry) {
-                self.ledger.withdraw(checked.id, offset);
-                return Err(NotAppended::Submit(error));
+        let offset = match self.ledger.admit(checked.id, checked.is_named, durability)? {
+            Admitted::At(offset) => offset,
+            Admitted::Unplaced => return self.append_unplaced(turn, checked),
+            Admitted::Repeat(offset) => {
+                self.intake.seen(checked, offset, turn.now.steady_ms);
+                return Ok(Appended::Repeats(Some(offset)));
             }
-            self.intake.submitted(checked, offset);
+            Admitted::Submitted => return Ok(Appended::Repeats(None)),
+        };
+        let entry = checked.entry(offset, durability, turn.now.believed_ms);
+        match turn.effects.submit(&self.id, &entry) {
+            Ok(Submitted::Later(_)) => unreachable!("the log said that nobody else writes to it"),
+            Ok(Submitted::At(_)) => {
+                self.intake.submitted(checked, offset);
+                self.intake.seen(checked, offset, turn.now.steady_ms);
+                Ok(Appended::At(offset))
+            }
+            Err(error) => {
+                self.ledger.withdraw(checked.id, offset);
+                Err(NotAppended::Submit(error))
+            }
         }
-        let (Admission::New(offset) | Admission::Repeat(offset)) = admission;
-        self.intake.seen(checked, offset, turn.now.steady_ms);
-        Ok(admission)
+    }
+
+    /// Submits a message to a log that says later where it is.
+    fn append_unplaced(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        checked: &Checked<'_>,
+    ) -> Result<Appended, NotAppended> {
+        let entry = checked.entry(Offset::ZERO, checked.durability(turn), turn.now.believed_ms);
+        match turn.effects.submit(&self.id, &entry).map_err(NotAppended::Submit)? {
+            Submitted::Later(ticket) => {
+                self.intake.submitted_unplaced(checked, turn.now.steady_ms);
+                Ok(Appended::Later(ticket))
+            }
+            Submitted::At(_) => unreachable!("the log said that others write to it"),
+        }
     }
 
     /// Delivers a message that was submitted a moment ago, or has it wait for the log.
-    fn follow(
+    fn deliver_or_wait(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         checked: &Checked<'_>,
@@ -129,16 +160,13 @@ impl Tenant {
     ) {
         turn.counters.events_accepted.add(1);
         let entry = checked.entry(offset, checked.durability(turn), turn.now.believed_ms);
-        let (asks_ack, watch) = (checked.policy.acknowledge, checked.policy.watch);
-        let place = LogPlace { offset: offset.get(), is_entry: true };
-        let meta = checked.meta(Some(place));
-        let is_plain = !asks_ack && watch.is_none();
+        let is_plain = !checked.policy.acknowledge && checked.policy.watch.is_none();
         if is_plain && !self.is_turn_over(turn.has_others) && self.ledger.is_next(offset) {
-            self.deliver_entry(turn, &entry, meta);
+            let place = LogPlace { offset: offset.get(), is_entry: true };
+            self.deliver_entry(turn, &entry, checked.meta(Some(place)));
             return self.answer(turn, reply, Ok(accepted(checked.id, offset, false)));
         }
-        let (entry, replies) = (Arc::new(entry.to_entry()), smallvec::smallvec![(reply, false)]);
-        self.ledger.wait(Pending { entry, meta, asks_ack, watch, replies });
+        self.ledger.wait(checked.pending(turn, offset, reply));
         self.deliver_released(turn);
     }
 
@@ -187,6 +215,18 @@ impl Checked<'_> {
         }
     }
 
+    /// It as it waits for the log.
+    fn pending(&self, turn: &Turn<'_, impl Effects>, offset: Offset, reply: ReplyTo) -> Pending {
+        let entry = self.entry(offset, self.durability(turn), turn.now.believed_ms);
+        Pending {
+            entry: Arc::new(entry.to_entry()),
+            meta: self.meta(Some(LogPlace { offset: offset.get(), is_entry: true })),
+            asks_ack: self.policy.acknowledge,
+            watch: self.policy.watch,
+            replies: smallvec::smallvec![(reply, false)],
+        }
+    }
+
     /// It as it goes out where it is no entry of the log.
     pub(crate) fn frame<'c>(&'c self, meta: FrameMeta, suffix: &'c CursorSuffix) -> EventFrame<'c> {
         EventFrame {
@@ -201,19 +241,28 @@ impl Checked<'_> {
     }
 
     pub(crate) fn meta(&self, place: Option<LogPlace>) -> FrameMeta {
-        let class = self.policy.class;
-        FrameMeta {
-            urgency: urgency(self.priority),
-            entity: self.entity_hash,
-            droppable: match class {
-                DeliveryClass::Volatile => true,
-                DeliveryClass::Recoverable => self.priority == Priority::Low,
-                DeliveryClass::Durable => false,
-            },
-            conflates: class == DeliveryClass::Volatile
-                && self.event == EventName::Builtin(EventType::DeliveryLocationUpdated),
-            place,
-        }
+        meta_of((self.policy.class, self.priority), &self.event, self.entity_hash, place)
+    }
+}
+
+/// What a queue must know of an event of this class and priority, about an entity as a hash.
+pub(crate) fn meta_of(
+    (class, priority): (DeliveryClass, Priority),
+    event: &EventName,
+    entity: u64,
+    place: Option<LogPlace>,
+) -> FrameMeta {
+    FrameMeta {
+        urgency: urgency(priority),
+        entity,
+        droppable: match class {
+            DeliveryClass::Volatile => true,
+            DeliveryClass::Recoverable => priority == Priority::Low,
+            DeliveryClass::Durable => false,
+        },
+        conflates: class == DeliveryClass::Volatile
+            && *event == EventName::Builtin(EventType::DeliveryLocationUpdated),
+        place,
     }
 }
 
@@ -245,6 +294,17 @@ pub(crate) fn away(reason: RefusedReason) -> Refusal {
 /// Why what must be kept was not taken.
 pub(crate) fn not_taken(error: SubmitError) -> Refusal {
     NotAppended::Submit(error).refusal()
+}
+
+/// What became of a message that was given to the log.
+#[derive(Clone, Copy, Debug)]
+enum Appended {
+    /// It was submitted, and this is its offset.
+    At(Offset),
+    /// It was submitted with this ticket, and the store will say where it is.
+    Later(u64),
+    /// It came before, at this offset, where that is known.
+    Repeats(Option<Offset>),
 }
 
 /// Why a message is not in the log.

@@ -47,7 +47,7 @@ impl Tenant {
                 }
             }
             Found::Entries(Ok((entries, places))) => replay.read(entries, places),
-            Found::Letters { .. } | Found::Owner(..) | Found::Message(..) => {}
+            Found::Letters { .. } | Found::Owner(..) | Found::Message(..) | Found::Followed(_) => {}
             // A log without this tenant has nothing of it; the writer made it a moment ago.
             Found::Cursor(Err(ReadError::UnknownTenant(_))) => {
                 self.found(turn, place, None);
@@ -80,6 +80,7 @@ impl Tenant {
             match replay.next(end, must_drain, || turn.effects.is_backlogged(client)) {
                 Next::Nothing => return,
                 Next::Live => return self.go_live(turn, place),
+                Next::Ahead => return self.wait_ahead(turn, client),
                 Next::Drain => return turn.effects.tell_when_drained(client),
                 Next::Entry => {
                     let Some(entry) = self.next_entry(turn, place) else { return };
@@ -254,7 +255,7 @@ impl Tenant {
     }
 
     /// Tells a client that what it missed is gone.
-    fn tell_gap(
+    pub(crate) fn tell_gap(
         &self,
         turn: &mut Turn<'_, impl Effects>,
         place: u32,

@@ -51,7 +51,10 @@ impl Tenant {
         let Some(position) = self.ledger.position() else { return 0 };
         let Some(connection) = self.present(client) else { return 0 };
         match &connection.replay {
-            Some(replay) => replay.cursor().map_or(0, |cursor| cursor.through().get()),
+            // What it brought may be more than was delivered here.
+            Some(replay) => replay
+                .cursor()
+                .map_or(0, |cursor| cursor.through().min(position.delivered_through).get()),
             None => position.delivered_through.get(),
         }
     }

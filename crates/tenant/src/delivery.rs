@@ -45,6 +45,9 @@ impl Tenant {
 
     fn deliver_pending(&mut self, turn: &mut Turn<'_, impl Effects>, pending: Pending) {
         let Pending { entry, meta, asks_ack, watch, replies } = pending;
+        if self.ledger.is_shared() {
+            self.take_in(turn, &entry);
+        }
         if asks_ack {
             self.deliver_asking(turn, &entry, meta);
         } else {
@@ -150,6 +153,9 @@ impl Tenant {
             }
         }
         self.deliver_released(turn);
+        if reason == RefusedReason::Fenced {
+            self.log_is_lost(turn);
+        }
     }
 
     /// Tells who published a message what became of it.

@@ -2,7 +2,8 @@
 
 use foodtrack_contract::{Offset, Refusal, TenantId};
 use foodtrack_tenant_log::{
-    DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, SubscriberKey, TailSnapshot,
+    DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted, SubscriberKey,
+    TailSnapshot,
 };
 use uuid::Uuid;
 
@@ -88,17 +89,21 @@ pub trait Effects {
     /// Whether the log ends with the process: then nobody waits for a disk, and it may be read at once.
     fn is_log_in_memory(&self) -> bool;
 
+    /// Whether others write to the log as well: then it counts the offsets, and what others wrote is read.
+    fn is_log_shared(&self) -> bool;
+
     /// Has the tenant's log opened; that it is comes as news. Notes that have expired at `now_ms` are left out.
     ///
     /// # Errors
     /// [`SubmitError`] when the request was not taken.
     fn open_log(&mut self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError>;
 
-    /// Submits the tenant's next entry; what became of it comes as news.
+    /// Submits the tenant's next entry; what became of it comes as news. A log that is shared does not look at its offset.
     ///
     /// # Errors
     /// [`SubmitError`]: nothing was submitted.
-    fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError>;
+    fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>)
+    -> Result<Submitted, SubmitError>;
 
     /// The end of the log that is in memory, with all that was submitted.
     fn tail(&mut self, tenant: &TenantId) -> TailSnapshot;

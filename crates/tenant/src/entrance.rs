@@ -90,8 +90,7 @@ impl Tenant {
             }
             // It was here, and got nothing: it has missed everything since, unless more is known of its subscriber.
             (Some(session), None)
-                if session.epoch == position.epoch
-                    && session.start <= position.delivered_through =>
+                if session.epoch == position.epoch && session.start <= position.given_through =>
             {
                 (Start::Since(session.start), session.start)
             }

@@ -106,8 +106,7 @@ impl Tenant {
             Input::Request(id, request) => self.request(turn, id, request),
             Input::Deadline => self.handle_deadline(turn),
             Input::GoOn => {
-                self.deliver_released(turn);
-                self.go_on_with_lines(turn);
+                self.go_on_following(turn);
             }
             Input::Sweep(number) => self.sweep(turn, number),
             Input::Connected(slot) => self.of(slot, |tenant, place| tenant.connected(turn, place)),

@@ -252,7 +252,7 @@ impl Intake {
         }
     }
 
-    /// The id of the message that this one repeats, and its offset where it is in the log, if memory knows of one.
+    /// The id of the message that this one repeats, and its offset where the log has said it, if memory knows of one.
     pub(crate) fn first_of(
         &mut self,
         checked: &Checked<'_>,
@@ -261,8 +261,7 @@ impl Intake {
         if checked.is_named && self.recent.get(&checked.id).is_some() {
             return Some((checked.id, None));
         }
-        let (id, offset) = self.repeats.repeated(checked.emission?, steady_ms)?;
-        Some((id, Some(offset)))
+        self.repeats.repeated(checked.emission?, steady_ms)
     }
 
     /// A message was submitted to the log: it says whose its order is.
@@ -275,8 +274,45 @@ impl Intake {
     /// A message is in the log at this offset, since now or for long: what repeats it is known by that.
     pub(crate) fn seen(&mut self, checked: &Checked<'_>, offset: Offset, steady_ms: u64) {
         if let Some(emission) = checked.emission {
-            self.repeats.note(emission, checked.id, offset, steady_ms);
+            self.repeats.note(emission, checked.id, Some(offset), steady_ms);
         }
+    }
+
+    /// A message was submitted to a log that says later where it is.
+    pub(crate) fn submitted_unplaced(&mut self, checked: &Checked<'_>, steady_ms: u64) {
+        if let (Some(_), Some(order)) = (&checked.creates_order, &checked.entity) {
+            self.orders.being_made(order);
+        }
+        if let Some(emission) = checked.emission {
+            self.repeats.note(emission, checked.id, None, steady_ms);
+        }
+    }
+
+    /// The next entry of a log that others write to as well, whoever wrote it.
+    pub(crate) fn in_log(&mut self, entry: &LogEntry, key: &EmissionKey, steady_ms: u64) {
+        let Some(order) = &entry.entity else { return };
+        if let Some(owner) = &entry.creates_order {
+            self.orders.made(order, owner.customer.as_deref(), entry.offset);
+            self.orders.committed(entry.offset);
+        }
+        if let Some(fingerprint) = entry.fingerprint {
+            let (order, id, offset) = (order.clone(), entry.id, entry.offset);
+            let emission = LastEmission { order, fingerprint, id, offset };
+            self.repeats.note_logged(key, emission, steady_ms);
+        }
+    }
+
+    /// What was submitted to a log that others write to as well is not in it.
+    pub(crate) fn not_in_log(&mut self, entry: &LogEntry) {
+        if let (Some(_), Some(order)) = (&entry.creates_order, &entry.entity) {
+            self.orders.not_made(order);
+        }
+        self.repeats.forget_submitted(entry.id);
+    }
+
+    /// Whether the log will say whose an order is, since an entry was submitted that says it.
+    pub(crate) fn is_being_made(&self, order: &str) -> bool {
+        self.orders.is_being_made(order)
     }
 
     /// A message was taken and is in no log.
@@ -306,16 +342,18 @@ impl Intake {
         self.repeats.forget(entry.offset);
     }
 
-    /// Takes up what the log says of orders and of what was emitted last. `orders_max` are kept in memory.
+    /// Takes up what the log says of orders and of what was emitted last. `orders_max` are kept in memory. Where others write
+    /// to the log as well, it `is_shared`: then orders may be made of which nothing is heard.
     pub(crate) fn opened(
         &mut self,
         orders: Vec<(Box<str>, Option<Box<str>>)>,
         emissions: Vec<LastEmission>,
         orders_max: usize,
+        is_shared: bool,
         key: &EmissionKey,
         steady_ms: u64,
     ) {
-        let is_all = orders.len() < HEAD_ORDERS_MAX;
+        let is_all = !is_shared && orders.len() < HEAD_ORDERS_MAX;
         self.orders.opened(orders, is_all, orders_max);
         self.repeats.restore(key, emissions, steady_ms);
     }

@@ -1,5 +1,12 @@
 //! What one tenant has accepted, what its log has kept of it and what was delivered: in the log's order, each once.
 
+mod counted_by_store;
+mod following;
+#[cfg(test)]
+mod following_tests;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -10,6 +17,9 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::reply_to::ReplyTo;
+use counted_by_store::CountedByStore;
+
+pub(crate) use counted_by_store::{Followed, NextRead};
 
 /// A tenant's log as its home keeps it.
 #[derive(Debug, Default)]
@@ -25,6 +35,12 @@ enum State {
     /// The store was asked. Who comes meanwhile waits.
     Opening,
     Open(Box<Open>),
+    /// Another writer took the log over, or it was begun anew: the store is asked for it again. Connections stay as they are.
+    Lost {
+        open: Box<Open>,
+        /// As in `Away`.
+        ask_at_ms: Option<u64>,
+    },
     /// The store said no. Nothing is logged, and clients have no cursor.
     Away {
         reason: RefusedReason,
@@ -35,7 +51,7 @@ enum State {
 
 #[derive(Debug)]
 struct Open {
-    sequence: Sequence,
+    counting: Counting,
     /// Everything up to here is gone, as far as the store has said.
     trimmed_through: Offset,
     /// Everything up to here was handed to everyone it is for.
@@ -43,6 +59,42 @@ struct Open {
     /// Accepted and not delivered yet; ascending.
     pending: VecDeque<Pending>,
 }
+
+/// Who counts a log's offsets.
+#[derive(Debug)]
+enum Counting {
+    /// This node: the log is its own.
+    Here(Sequence),
+    /// The store: others write to the log as well.
+    ByStore(CountedByStore),
+}
+
+/// What becomes of a message that is to be in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admitted {
+    /// It is new, and this is its offset.
+    At(Offset),
+    /// The store will say where it is, or that it came before.
+    Unplaced,
+    /// It was accepted before, at this offset.
+    Repeat(Offset),
+    /// It was submitted before, and the store has not answered yet.
+    Submitted,
+}
+
+/// What the opening of a log means for those who are here.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    /// It was not open before, or was begun anew since.
+    Fresh(NotKept),
+    /// It goes on where it was, and what others wrote meanwhile is read.
+    GoesOn,
+    /// It goes on, but what was written meanwhile is not delivered: live connections have everything up to here.
+    Behind(Offset, NotKept),
+}
+
+/// What was accepted and is not in the log, as far as this node will ever hear.
+pub(crate) type NotKept = Vec<Pending>;
 
 /// An accepted message on its way to the disk.
 #[derive(Debug)]
@@ -73,13 +125,15 @@ pub(crate) struct Position {
     pub(crate) trimmed_through: Offset,
     /// Everything up to here was handed to everyone it is for.
     pub(crate) delivered_through: Offset,
+    /// A cursor up to here may have been given out, here or by another node of a log that is shared.
+    pub(crate) given_through: Offset,
 }
 
 impl Position {
     /// Whether a cursor may be one that this log gave out.
     pub(crate) fn gave_out(&self, cursor: &Cursor) -> bool {
         let last = cursor.beyond().last().copied().unwrap_or(cursor.through());
-        cursor.epoch() == self.epoch && last <= self.delivered_through
+        cursor.epoch() == self.epoch && last <= self.given_through
     }
 
     /// Whether a cursor is one that this log gave out, and nothing behind it is gone.
@@ -92,33 +146,68 @@ impl Ledger {
     /// Notes that the store was asked for the log. A tenant that does without it goes on so until the store has answered.
     pub(crate) fn asked(&mut self) {
         match &mut self.state {
-            State::Away { ask_at_ms, .. } => *ask_at_ms = None,
+            State::Away { ask_at_ms, .. } | State::Lost { ask_at_ms, .. } => *ask_at_ms = None,
             state => *state = State::Opening,
         }
     }
 
-    /// The store has opened the log. The rest of `head` is others'.
-    pub(crate) fn opened(&mut self, head: Head) {
+    /// The store has opened the log. The rest of `head` is others'. `is_shared` where others write to the log as well.
+    pub(crate) fn opened(&mut self, head: Head, is_shared: bool) -> Opened {
         let last = Offset::ZERO.plus(head.next.get().saturating_sub(1));
-        let trimmed_through = head.trimmed_through;
+        let opened = match std::mem::take(&mut self.state) {
+            State::Lost { mut open, .. } if open.epoch() == head.epoch => {
+                if let (Counting::ByStore(store), true) = (&mut open.counting, is_shared) {
+                    store.reopened(last);
+                    self.state = State::Open(open);
+                    return Opened::GoesOn;
+                }
+                Opened::Behind(open.delivered_through, open.into_undelivered())
+            }
+            State::Lost { open, .. } => Opened::Fresh(open.into_undelivered()),
+            _ => Opened::Fresh(NotKept::new()),
+        };
+        let (epoch, trimmed_through) = (head.epoch, head.trimmed_through);
         self.state = State::Open(Box::new(Open {
-            sequence: Sequence::new(head),
+            counting: match is_shared {
+                false => Counting::Here(Sequence::new(head)),
+                true => Counting::ByStore(CountedByStore::new(epoch, last)),
+            },
             trimmed_through,
             delivered_through: last,
             pending: VecDeque::new(),
         }));
+        opened
     }
 
     /// The store does not open the log; it is to be asked again at `ask_at_ms` on the shard's clock.
     pub(crate) fn failed(&mut self, reason: RefusedReason, ask_at_ms: u64) {
-        self.state = State::Away { reason, ask_at_ms: Some(ask_at_ms) };
+        match &mut self.state {
+            State::Lost { ask_at_ms: at_ms, .. } => *at_ms = Some(ask_at_ms),
+            state => *state = State::Away { reason, ask_at_ms: Some(ask_at_ms) },
+        }
     }
 
-    /// When the store is to be asked for the log again.
-    pub(crate) fn ask_at_ms(&self) -> Option<u64> {
-        match self.state {
-            State::Away { ask_at_ms, .. } => ask_at_ms,
-            _ => None,
+    /// Another writer has taken the log over, or it was begun anew: it takes nothing before it is opened again. Returns
+    /// whether that is news.
+    pub(crate) fn lost(&mut self) -> bool {
+        match std::mem::take(&mut self.state) {
+            State::Open(open) => {
+                self.state = State::Lost { open, ask_at_ms: None };
+                true
+            }
+            state => {
+                self.state = state;
+                false
+            }
+        }
+    }
+
+    /// When the store is to be asked again: for the log, or for what could not be read of it.
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        match &self.state {
+            State::Away { ask_at_ms, .. } | State::Lost { ask_at_ms, .. } => *ask_at_ms,
+            State::Open(open) => open.by_store().and_then(CountedByStore::again_at_ms),
+            State::Closed | State::Opening => None,
         }
     }
 
@@ -146,15 +235,22 @@ impl Ledger {
 
     fn open(&self) -> Option<&Open> {
         match &self.state {
-            State::Open(open) => Some(open),
+            State::Open(open) | State::Lost { open, .. } => Some(open),
             _ => None,
         }
     }
 
     fn open_mut(&mut self) -> Option<&mut Open> {
         match &mut self.state {
-            State::Open(open) => Some(open),
+            State::Open(open) | State::Lost { open, .. } => Some(open),
             _ => None,
+        }
+    }
+
+    fn by_store_mut(&mut self) -> Option<&mut CountedByStore> {
+        match &mut self.open_mut()?.counting {
+            Counting::ByStore(store) => Some(store),
+            Counting::Here(_) => None,
         }
     }
 
@@ -166,49 +262,62 @@ impl Ledger {
         match self.state {
             State::Open(_) => Ok(()),
             State::Away { reason, .. } => Err(Unavailable::Away(reason)),
+            State::Lost { .. } => Err(Unavailable::Away(RefusedReason::Fenced)),
             State::Closed | State::Opening => Err(Unavailable::NotYet),
         }
+    }
+
+    /// Whether others write to the log as well.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.open().is_some_and(|open| open.by_store().is_some())
     }
 
     /// How far the log is; `None` where it is not open.
     pub(crate) fn position(&self) -> Option<Position> {
         self.open().map(|open| Position {
-            epoch: open.sequence.epoch(),
+            epoch: open.epoch(),
             trimmed_through: open.trimmed_through,
             delivered_through: open.delivered_through,
+            given_through: match open.counting {
+                Counting::Here(_) => open.delivered_through,
+                Counting::ByStore(_) => Offset::MAX,
+            },
         })
     }
 
     /// Whether somebody waits to hear what became of a message.
     pub(crate) fn owes_answers(&self) -> bool {
-        self.open().is_some_and(|open| !open.pending.is_empty())
+        self.open().is_some_and(|open| {
+            !open.pending.is_empty() || open.by_store().is_some_and(CountedByStore::waits)
+        })
     }
 
     /// Whether the log must say first whether it has a message of this id, which was not seen lately.
     pub(crate) fn must_ask(&self, id: &Uuid) -> bool {
-        self.open().is_some_and(|open| open.sequence.must_ask(id))
+        self.sequence().is_some_and(|sequence| sequence.must_ask(id))
     }
 
     /// The log has a message of this id here.
     pub(crate) fn found(&mut self, id: Uuid, offset: Offset) {
-        if let Some(open) = self.open_mut() {
-            open.sequence.found(id, offset);
+        if let Some(sequence) = self.sequence_mut() {
+            sequence.found(id, offset);
         }
     }
 
     /// Forgets the ids that the log can be asked for.
     pub(crate) fn give_up_ids(&mut self) {
-        if let Some(open) = self.open_mut() {
-            open.sequence.give_up_ids();
+        if let Some(sequence) = self.sequence_mut() {
+            sequence.give_up_ids();
         }
     }
 
     /// What the ids seen take, and of that, what [`Ledger::give_up_ids`] could give back; in bytes.
     pub(crate) fn ids_bytes(&self) -> (usize, usize) {
-        self.open().map_or((0, 0), |open| open.sequence.ids_bytes())
+        self.sequence().map_or((0, 0), Sequence::ids_bytes)
     }
 
-    /// Gives a message the next offset. `is_named` where its sender gave it its id, so that it can have come before.
+    /// Gives a message the next offset, where this node counts them. `is_named` where its sender gave it its id, so that it can
+    /// have come before.
     ///
     /// # Errors
     /// [`Unavailable`]
@@ -217,10 +326,18 @@ impl Ledger {
         id: Uuid,
         is_named: bool,
         durability: Durability,
-    ) -> Result<Admission, Unavailable> {
+    ) -> Result<Admitted, Unavailable> {
         match &mut self.state {
-            State::Open(open) if is_named => Ok(open.sequence.admit(id, durability)),
-            State::Open(open) => Ok(Admission::New(open.sequence.admit_made(id, durability))),
+            State::Open(open) => Ok(match &mut open.counting {
+                Counting::Here(sequence) if is_named => match sequence.admit(id, durability) {
+                    Admission::New(offset) => Admitted::At(offset),
+                    Admission::Repeat(offset) => Admitted::Repeat(offset),
+                },
+                Counting::Here(sequence) => Admitted::At(sequence.admit_made(id, durability)),
+                Counting::ByStore(store) if store.has_submitted(id) => Admitted::Submitted,
+                Counting::ByStore(_) => Admitted::Unplaced,
+            }),
+            State::Lost { .. } => Err(Unavailable::Away(RefusedReason::Fenced)),
             State::Away { reason, .. } => Err(Unavailable::Away(*reason)),
             State::Closed | State::Opening => Err(Unavailable::NotYet),
         }
@@ -228,8 +345,8 @@ impl Ledger {
 
     /// A message that was admitted last is not submitted after all.
     pub(crate) fn withdraw(&mut self, id: Uuid, offset: Offset) {
-        if let Some(open) = self.open_mut() {
-            open.sequence.withdraw(id, offset);
+        if let Some(sequence) = self.sequence_mut() {
+            sequence.withdraw(id, offset);
         }
     }
 
@@ -242,8 +359,7 @@ impl Ledger {
 
     /// Whether a message that was submitted a moment ago is the next to be delivered, and may be.
     pub(crate) fn is_next(&mut self, offset: Offset) -> bool {
-        self.open_mut()
-            .is_some_and(|open| open.pending.is_empty() && open.sequence.release() >= offset)
+        self.open_mut().is_some_and(|open| open.pending.is_empty() && open.release() >= offset)
     }
 
     /// Has whoever sent a message again told with its first sender. Returns the reply where nobody need wait.
@@ -263,13 +379,15 @@ impl Ledger {
 
     /// Whether something is released that was not delivered yet.
     pub(crate) fn has_released(&mut self) -> bool {
-        self.open_mut().is_some_and(|open| open.delivered_through < open.sequence.release())
+        self.open_mut().is_some_and(|open| open.release() > open.delivered_through)
     }
 
     /// Whether something that was found released is left, since it did not fit into the tenant's turn.
     pub(crate) fn has_left_over(&self) -> bool {
         match &self.state {
-            State::Open(open) => open.delivered_through < open.sequence.released(),
+            State::Open(open) | State::Lost { open, .. } => {
+                open.delivered_through < open.released()
+            }
             _ => false,
         }
     }
@@ -277,7 +395,7 @@ impl Ledger {
     /// Takes the next message that may be delivered.
     pub(crate) fn next_released(&mut self) -> Option<Pending> {
         let open = self.open_mut()?;
-        let released = open.sequence.release();
+        let released = open.release();
         let next = open.pending.pop_front_if(|first| first.entry.offset <= released);
         if next.is_none() {
             // What lies between was refused.
@@ -290,20 +408,22 @@ impl Ledger {
     pub(crate) fn deliver(&mut self, offset: Offset) -> Option<Epoch> {
         let open = self.open_mut()?;
         open.delivered_through = offset;
-        Some(open.sequence.epoch())
+        Some(open.epoch())
     }
 
     /// The store kept what was submitted up to here.
     pub(crate) fn committed(&mut self, through: Offset, reserved_through: Offset) {
-        if let Some(open) = self.open_mut() {
-            open.sequence.committed(through, reserved_through);
+        if let Some(sequence) = self.sequence_mut() {
+            sequence.committed(through, reserved_through);
         }
     }
 
     /// Takes out what the store did not keep and nobody was shown.
     pub(crate) fn refused(&mut self, from: Offset, through: Offset) -> Vec<Pending> {
         let Some(open) = self.open_mut() else { return Vec::new() };
-        open.sequence.refused(from, through);
+        if let Counting::Here(sequence) = &mut open.counting {
+            sequence.refused(from, through);
+        }
         let is_refused = |pending: &Pending| (from..=through).contains(&pending.entry.offset);
         let (refused, kept) = open.pending.drain(..).partition::<Vec<_>, _>(is_refused);
         open.pending = kept.into();
@@ -316,127 +436,59 @@ impl Ledger {
             open.trimmed_through = open.trimmed_through.max(through);
         }
     }
+
+    fn sequence(&self) -> Option<&Sequence> {
+        match &self.open()?.counting {
+            Counting::Here(sequence) => Some(sequence),
+            Counting::ByStore(_) => None,
+        }
+    }
+
+    fn sequence_mut(&mut self) -> Option<&mut Sequence> {
+        match &mut self.open_mut()?.counting {
+            Counting::Here(sequence) => Some(sequence),
+            Counting::ByStore(_) => None,
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use smallvec::smallvec;
-
-    use super::*;
-    use crate::samples::log_entry;
-
-    fn offset(n: u64) -> Offset {
-        Offset::new(n).unwrap()
-    }
-
-    fn ledger() -> Ledger {
-        let mut ledger = Ledger::default();
-        ledger.opened(Head {
-            epoch: Epoch::new(1),
-            next: offset(1),
-            reserved_through: offset(1_000),
-            trimmed_through: Offset::ZERO,
-            recent: Vec::new(),
-            tail: Vec::new(),
-            orders: Vec::new(),
-            emissions: Vec::new(),
-            notes: Vec::new(),
-        });
-        ledger
-    }
-
-    /// Admits a message, and has it wait. Returns its offset.
-    fn admit(ledger: &mut Ledger, n: u128, durability: Durability) -> Offset {
-        let Ok(Admission::New(at)) = ledger.admit(Uuid::from_u128(n), true, durability) else {
-            unreachable!("it is new")
-        };
-        let entry = LogEntry { id: Uuid::from_u128(n), durability, ..log_entry(at) };
-        ledger.wait(Pending {
-            entry: Arc::new(entry),
-            meta: FrameMeta::default(),
-            asks_ack: false,
-            watch: None,
-            replies: smallvec![(ReplyTo::Nobody, false)],
-        });
-        at
-    }
-
-    /// Delivers what is released.
-    fn delivered(ledger: &mut Ledger) -> Vec<u64> {
-        let mut delivered = Vec::new();
-        while ledger.has_released() {
-            let Some(pending) = ledger.next_released() else { continue };
-            ledger.deliver(pending.entry.offset);
-            delivered.push(pending.entry.offset.get());
+impl Open {
+    fn by_store(&self) -> Option<&CountedByStore> {
+        match &self.counting {
+            Counting::Here(_) => None,
+            Counting::ByStore(store) => Some(store),
         }
-        delivered
     }
 
-    #[test]
-    fn what_is_behind_a_durable_message_waits_with_it_and_each_is_released_once() {
-        let mut ledger = ledger();
-        assert!(ledger.is_next(offset(0)), "nothing waits");
-        assert_eq!(admit(&mut ledger, 1, Durability::Durable), offset(1));
-        assert_eq!(admit(&mut ledger, 2, Durability::Recoverable), offset(2));
-        assert!(ledger.owes_answers() && !ledger.is_next(offset(3)));
-        assert_eq!(delivered(&mut ledger), [0; 0]);
-        ledger.committed(offset(1), offset(1_000));
-        assert_eq!(delivered(&mut ledger), [1, 2]);
-        assert_eq!(delivered(&mut ledger), [0; 0]);
-        assert!(!ledger.owes_answers());
+    fn epoch(&self) -> Epoch {
+        match &self.counting {
+            Counting::Here(sequence) => sequence.epoch(),
+            Counting::ByStore(store) => store.epoch(),
+        }
     }
 
-    #[test]
-    fn what_the_store_refused_is_never_delivered_and_what_follows_is() {
-        let mut ledger = ledger();
-        (1..=3).for_each(|n| _ = admit(&mut ledger, n, Durability::Durable));
-        let refused = ledger.refused(offset(1), offset(2));
-        let refused: Vec<u64> = refused.iter().map(|it| it.entry.offset.get()).collect();
-        assert_eq!(refused, [1, 2]);
-        ledger.committed(offset(3), offset(1_000));
-        assert_eq!(delivered(&mut ledger), [3]);
-        assert_eq!(ledger.position().unwrap().delivered_through, offset(3));
+    /// What is not delivered.
+    fn into_undelivered(self) -> Vec<Pending> {
+        let mut undelivered: Vec<Pending> = self.pending.into();
+        if let Counting::ByStore(store) = self.counting {
+            undelivered.extend(store.into_submitted());
+        }
+        undelivered
     }
 
-    #[test]
-    fn who_sends_a_message_again_waits_with_its_first_sender_or_hears_at_once() {
-        let mut ledger = ledger();
-        let at = admit(&mut ledger, 1, Durability::Durable);
-        let again = ledger.admit(Uuid::from_u128(1), true, Durability::Durable);
-        assert_eq!(again, Ok(Admission::Repeat(at)));
-        assert!(ledger.join(at, ReplyTo::Nobody).is_none());
-        ledger.committed(at, offset(1_000));
-        let repeats: Vec<bool> =
-            ledger.next_released().unwrap().replies.iter().map(|(_, repeat)| *repeat).collect();
-        assert_eq!(repeats, [false, true]);
-        assert!(ledger.join(at, ReplyTo::Nobody).is_some());
+    /// Releases what may be delivered now, and returns up to where that is.
+    fn release(&mut self) -> Offset {
+        match &mut self.counting {
+            Counting::Here(sequence) => sequence.release(),
+            Counting::ByStore(store) => store.complete_through(),
+        }
     }
 
-    #[test]
-    fn a_log_that_is_away_is_asked_for_once_and_takes_nothing_meanwhile() {
-        let mut ledger = Ledger::default();
-        let admit = |ledger: &mut Ledger| ledger.admit(Uuid::nil(), true, Durability::Durable);
-        assert!(ledger.is_closed());
-        assert_eq!(admit(&mut ledger), Err(Unavailable::NotYet));
-        ledger.asked();
-        assert!(ledger.is_opening() && ledger.ask_at_ms().is_none());
-        ledger.failed(RefusedReason::DiskFull, 1_000);
-        assert_eq!(admit(&mut ledger), Err(Unavailable::Away(RefusedReason::DiskFull)));
-        assert_eq!(ledger.ask_at_ms(), Some(1_000));
-        ledger.asked();
-        assert!(ledger.ask_at_ms().is_none() && ledger.away().is_some() && !ledger.is_opening());
-    }
-
-    #[test]
-    fn a_cursor_goes_on_from_what_was_given_out_and_is_still_kept() {
-        let mut ledger = ledger();
-        (1..=5).for_each(|n| _ = admit(&mut ledger, n, Durability::Recoverable));
-        assert_eq!(delivered(&mut ledger), [1, 2, 3, 4, 5]);
-        ledger.trimmed(offset(2));
-        let position = ledger.position().unwrap();
-        let of = |epoch, n| Cursor::new(Epoch::new(epoch), offset(n));
-        assert!(position.goes_on_from(&of(1, 2)) && position.goes_on_from(&of(1, 5)));
-        assert!(!position.goes_on_from(&of(1, 1)) && position.gave_out(&of(1, 1)));
-        assert!(!position.gave_out(&of(1, 6)) && !position.gave_out(&of(2, 3)));
+    /// Up to where may be delivered what was released.
+    fn released(&self) -> Offset {
+        match &self.counting {
+            Counting::Here(sequence) => sequence.released(),
+            Counting::ByStore(store) => store.complete_through(),
+        }
     }
 }

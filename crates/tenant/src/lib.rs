@@ -26,6 +26,7 @@ mod described_rooms;
 mod effects;
 mod entrance;
 mod event_frame;
+mod following;
 mod frame_meta;
 mod fresh_tokens;
 mod input;

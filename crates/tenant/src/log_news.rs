@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use foodtrack_tenant_log::{Completion, Head, RefusedReason, SubmitError};
+use foodtrack_tenant_log::{Completion, Head, LogEntry, Note, RefusedReason, SubmitError};
 
 use crate::effects::Effects;
+use crate::ledger::Opened;
 use crate::read_job::{Asker, Found, ReadAnswer};
 use crate::replay::Start;
 use crate::tenant::Tenant;
@@ -36,7 +37,8 @@ impl Tenant {
     fn log_is_away(&mut self, turn: &Turn<'_, impl Effects>, reason: RefusedReason) {
         let was_away = self.is_log_away();
         self.ledger.failed(reason, turn.now.monotonic_ms + REOPEN_MS);
-        if !was_away {
+        // A log that was open is still known, and waits to be opened again.
+        if !was_away && self.is_log_away() {
             turn.counters.logs_away.add(1);
             let tenant = self.id.as_str();
             tracing::error!(tenant, %reason, "a tenant goes on without its log");
@@ -65,8 +67,10 @@ impl Tenant {
             Completion::Refused { from, through, reason, .. } => {
                 self.refused(turn, from, through, reason);
             }
-            // Of logs that others write to as well, which shards do not take.
-            Completion::Answered { .. } | Completion::Grown { .. } => {}
+            Completion::Answered { ticket, answer, .. } => {
+                self.submission_answered(turn, ticket, answer);
+            }
+            Completion::Grown { through, .. } => self.grown(turn, through),
             Completion::Noted { ticket, .. } => self.noted(turn, ticket),
             Completion::NoteRefused { ticket, reason, .. } => self.not_noted(turn, ticket, reason),
         }
@@ -97,23 +101,51 @@ impl Tenant {
                     self.read_for(turn, slot.place(), serial, found);
                 }
             }
-            (Asker::Events(_), _) => {}
+            (Asker::Log(serial), Found::Followed(page)) => self.followed(turn, serial, page),
+            (Asker::Events(_) | Asker::Log(_), _) => {}
         }
     }
 
     /// Takes up what the store had of the tenant.
     fn opened(&mut self, turn: &mut Turn<'_, impl Effects>, mut head: Head) {
+        if self.ledger.position().is_some_and(|position| position.epoch != head.epoch) {
+            self.start_anew(turn);
+        }
         let orders = std::mem::take(&mut head.orders);
         let emissions = std::mem::take(&mut head.emissions);
+        let is_shared = turn.effects.is_log_shared();
         let (orders_max, key) = (turn.limits.orders_in_memory_max, turn.emission_key);
-        self.intake.opened(orders, emissions, orders_max, key, turn.now.steady_ms);
+        self.intake.opened(orders, emissions, orders_max, is_shared, key, turn.now.steady_ms);
         let notes = std::mem::take(&mut head.notes);
         let newest: Vec<_> = std::mem::take(&mut head.tail).into_iter().map(Arc::new).collect();
-        self.ledger.opened(head);
-        self.sessions.restore(&notes);
-        self.reliability.restore(&notes);
-        self.restore_rooms(&notes, turn.now.wall_ms);
-        self.watch_again(turn, &newest, &notes);
+        match self.ledger.opened(head, is_shared) {
+            Opened::Fresh(not_kept) => {
+                self.not_kept(turn, not_kept, RefusedReason::Fenced);
+                self.restore(turn, &newest, &notes, is_shared);
+            }
+            Opened::Behind(through, not_kept) => {
+                self.not_kept(turn, not_kept, RefusedReason::Fenced);
+                self.fall_behind(turn, through);
+            }
+            Opened::GoesOn => {}
+        }
+        self.go_on_following(turn);
+    }
+
+    fn restore(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        newest: &[Arc<LogEntry>],
+        notes: &[Note],
+        is_shared: bool,
+    ) {
+        self.reliability.restore(notes);
+        self.restore_rooms(notes, turn.now.wall_ms);
+        // Other nodes change their sessions, of which nothing is heard here, and watch what they accepted.
+        if !is_shared {
+            self.sessions.restore(notes);
+            self.watch_again(turn, newest, notes);
+        }
         // Those who came while the log was away get what they missed before.
         let places: Vec<u32> = self.members.iter().map(|(place, _)| place).collect();
         for place in places {

@@ -264,11 +264,23 @@ impl Tenant {
         }
         let serial = self.next_serial();
         let job = match &question {
-            Question::OwnerOf(order) => Job::Owner(order.clone()),
-            Question::Message(id) => Job::Message(*id),
+            // The store may not have heard yet what the log will say.
+            Question::OwnerOf(order) if self.intake.is_being_made(order) => None,
+            Question::OwnerOf(order) => Some(Job::Owner(order.clone())),
+            Question::Message(id) => Some(Job::Message(*id)),
         };
-        turn.effects.read(&self.id, Asker::Events(serial), ReadJob(job));
+        if let Some(job) = job {
+            turn.effects.read(&self.id, Asker::Events(serial), ReadJob(job));
+        }
         self.lookups.asked.insert(question, Asked { serial, lines: vec![line] });
+    }
+
+    /// What was submitted about an order is in a log that others write to as well, or will not be: who waits for that goes on
+    /// in the next call of [`Tenant::go_on_with_lines`].
+    pub(crate) fn order_decided(&mut self, order: &str) {
+        if let Some(asked) = self.lookups.asked.remove(&Question::OwnerOf(order.into())) {
+            self.lookups.ready.extend(asked.lines);
+        }
     }
 
     /// The log has said whose an order is.

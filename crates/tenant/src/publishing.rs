@@ -87,7 +87,10 @@ impl Tenant {
             return Err(Stopped::Asks(question));
         }
         self.look_up_in_memory(turn, &question);
-        Ok(())
+        match self.intake.is_being_made(order) {
+            true => Err(Stopped::Asks(question)),
+            false => Ok(()),
+        }
     }
 
     /// A log in memory keeps nobody waiting.

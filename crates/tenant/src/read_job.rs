@@ -2,11 +2,13 @@
 
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use foodtrack_tenant_log::{
-    LogEntry, OrderOwner, ReadError, ReadRequest, SavedCursor, SubscriberKey, TenantLog,
+    LogEntry, OrderOwner, Page, ReadError, ReadRequest, SavedCursor, SubscriberKey, TenantLog,
 };
 use uuid::Uuid;
 
 use crate::connection_slot::ConnectionSlot;
+use crate::ledger::NextRead;
+use crate::page_limits::{PAGE_BYTES_MAX, PAGE_ENTRIES};
 use crate::replay_plan::{Plan, Window};
 use crate::viewer::Viewer;
 
@@ -20,6 +22,8 @@ pub enum Asker {
     Connection(ConnectionSlot, u32),
     /// Events that wait for one answer, by the number of the question.
     Events(u32),
+    /// The tenant itself, which follows what others write to its log; by the number of the question.
+    Log(u32),
 }
 
 /// Something to read.
@@ -52,6 +56,8 @@ pub(crate) enum Job {
     Owner(Box<str>),
     /// Where the message of an id is.
     Message(Uuid),
+    /// What others wrote.
+    Follow(NextRead),
 }
 
 #[derive(Debug)]
@@ -68,12 +74,14 @@ pub(crate) enum Found {
     Owner(Box<str>, Result<Option<OrderOwner>, ReadError>),
     /// Where the message of an id is; `None` where the log does not have it.
     Message(Uuid, Result<Option<Offset>, ReadError>),
+    /// The next page of the log.
+    Followed(Result<Page, ReadError>),
 }
 
 impl ReadJob {
-    /// Whether it is one small look: those must not wait behind whole replays.
+    /// Whether it is one small look, or everybody waits for it: those must not wait behind whole replays.
     pub fn is_small(&self) -> bool {
-        matches!(self.0, Job::Owner(_) | Job::Message(_))
+        matches!(self.0, Job::Owner(_) | Job::Message(_) | Job::Follow(_))
     }
 
     /// Reads it. May wait for the disk.
@@ -106,6 +114,7 @@ impl ReadJob {
                 };
                 Found::Message(id, found)
             }
+            Job::Follow(next) => Found::Followed(follow(log, tenant, &next)),
         })
     }
 }
@@ -124,6 +133,22 @@ pub fn read_owner(
         Err(ReadError::UnknownTenant(_)) => Ok(None),
         owner => owner,
     }
+}
+
+/// The next page of a log that others write to as well. One that looks for what nobody told of sees to it that what comes
+/// later is told.
+fn follow(log: &dyn TenantLog, tenant: &TenantId, next: &NextRead) -> Result<Page, ReadError> {
+    if next.through.is_none() {
+        log.follow(tenant)?;
+    }
+    log.read(&ReadRequest {
+        tenant: tenant.clone(),
+        epoch: Some(next.epoch),
+        after: next.after,
+        through: next.through.unwrap_or(Offset::MAX),
+        entries_max: PAGE_ENTRIES,
+        bytes_max: PAGE_BYTES_MAX,
+    })
 }
 
 /// One page that has all of these, where they ascend and little else lies between: the cheapest way to read them.

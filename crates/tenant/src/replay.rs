@@ -80,6 +80,8 @@ enum State {
     Finding,
     /// The store is asked for a plan or for entries.
     Reading,
+    /// It has more than was delivered here.
+    Ahead,
     /// The client has yet to take what was sent.
     Draining,
     /// There is something to do at once.
@@ -93,6 +95,8 @@ pub(crate) enum Next {
     Nothing,
     /// It is up to date.
     Live,
+    /// It has more than was delivered here: another node is further.
+    Ahead,
     /// The client must take what it was sent.
     Drain,
     /// The entry that [`Replay::take`] gives, or else the first of [`Replay::ahead`] that is there.
@@ -257,6 +261,10 @@ impl Replay {
         if self.state != State::Ready {
             return Next::Nothing;
         }
+        if self.has() > end {
+            self.state = State::Ahead;
+            return Next::Ahead;
+        }
         let next = self.plan.next();
         if next.is_none() {
             self.at = self.at.max(self.plan.through);
@@ -274,6 +282,26 @@ impl Replay {
             Some(_) => Next::Entry,
             None => Next::Plan { after: self.at },
         }
+    }
+
+    /// The last that it has, or need not get.
+    fn has(&self) -> Offset {
+        self.had.beyond().last().copied().unwrap_or(self.had.through()).max(self.at)
+    }
+
+    /// Goes on where it was ahead, if everything was delivered that it has. If not, and `is_over`, since the log has no more, it
+    /// cannot have that: it goes on from what was delivered. Returns whether it goes on.
+    pub(crate) fn reached(&mut self, position: &Position, is_over: bool) -> bool {
+        let end = position.delivered_through;
+        let is_reached = self.has() <= end;
+        if !is_reached && is_over {
+            (self.cursor, self.at) = (Cursor::new(position.epoch, end), end);
+            self.had = self.cursor.clone();
+        }
+        if (is_reached || is_over) && self.state == State::Ahead {
+            self.state = State::Ready;
+        }
+        is_reached || is_over
     }
 
     /// The next places of the plan, to be read together. Costs as much as there are: ask once a page, not for each entry.

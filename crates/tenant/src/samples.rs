@@ -9,7 +9,7 @@ use foodtrack_contract::{
 };
 use foodtrack_tenant_log::{
     DeadLetter, Durability, EntryRef, LogEntry, LoggedAudience, Note, OrderOwner, SavedCursor,
-    SubmitError, SubscriberKey, TailSnapshot,
+    SubmitError, Submitted, SubscriberKey, TailSnapshot,
 };
 use uuid::Uuid;
 
@@ -131,9 +131,13 @@ impl Effects for World {
         Ok(())
     }
 
-    fn submit(&mut self, _: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
+    fn is_log_shared(&self) -> bool {
+        false
+    }
+
+    fn submit(&mut self, _: &TenantId, entry: &EntryRef<'_>) -> Result<Submitted, SubmitError> {
         self.submitted.push(entry.offset.get());
-        Ok(())
+        Ok(Submitted::At(entry.offset))
     }
 
     fn tail(&mut self, _: &TenantId) -> TailSnapshot {

@@ -163,6 +163,12 @@ impl Tenant {
     /// A connection is about to go: its session can be away for as long as any.
     pub(crate) fn keep_for_return(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
         self.renew_session(turn, place, SESSION_AGE_HOURS_MAX);
+        if self.ledger.is_shared()
+            && let Some(facts) = self.session_facts(turn, place)
+        {
+            self.sessions.remember(facts);
+            self.shrink_sessions(turn, facts);
+        }
     }
 
     /// Writes a session's rows anew where they would last less than so many hours.
@@ -231,6 +237,10 @@ impl Tenant {
             let (_, connection) = self.members.find(sid.as_str())?;
             Some(self.joined_rooms(connection))
         };
+        // Where other nodes have sessions too, nobody here knows the rooms of those.
+        if self.ledger.is_shared() && !self.sessions.has(sid) {
+            return here();
+        }
         self.sessions.rooms_to_resume(sid, owner, began_hours, now_ms, here)
     }
 

@@ -149,6 +149,16 @@ impl Sessions {
         })
     }
 
+    /// Whether anything is known of a session.
+    pub(crate) fn has(&self, sid: &Sid) -> bool {
+        self.kept.get(sid).is_some()
+    }
+
+    /// Notes that a session was here, whatever its rooms.
+    pub(crate) fn remember(&mut self, facts: SessionFacts) {
+        self.kept.change(facts.sid, || facts.session(), |_| ());
+    }
+
     /// Rooms that are kept of a session.
     pub(crate) fn rooms_of(&self, sid: &Sid) -> Vec<LoggedRoom> {
         self.kept.get(sid).map(SessionRooms::rooms).unwrap_or_default()

@@ -40,6 +40,9 @@ pub struct Tenant {
     pub(crate) intake: Intake,
     pub(crate) lookups: OwnerLookups,
     pub(crate) ledger: Ledger,
+    /// Connections that have more than was delivered here, each with the number of the look that will say whether the log has
+    /// it.
+    pub(crate) ahead: Vec<(ConnectionSlot, u64)>,
     pub(crate) sessions: Sessions,
     pub(crate) reliability: Reliability,
     /// Clients whose CONNECT is being answered, by their places.
@@ -67,6 +70,7 @@ impl Tenant {
             intake: Intake::default(),
             lookups: OwnerLookups::default(),
             ledger: Ledger::default(),
+            ahead: Vec::new(),
             sessions: Sessions::default(),
             reliability: Reliability::default(),
             entering: AHashMap::new(),
@@ -117,7 +121,7 @@ impl Tenant {
 
     /// When the tenant has something to do by itself, on the clock of [`Now::monotonic_ms`](crate::Now::monotonic_ms).
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        self.reliability.next_due_ms().into_iter().chain(self.ledger.ask_at_ms()).min()
+        self.reliability.next_due_ms().into_iter().chain(self.ledger.due_ms()).min()
     }
 
     /// How many connections there are; `is_polling` says which of them poll.
@@ -181,13 +185,17 @@ impl Tenant {
                 Due::Watch(watched) => self.look_at(turn, watched),
             }
         }
-        if self.ledger.ask_at_ms().is_some_and(|at_ms| at_ms <= now_ms) {
-            self.ask_for_log(turn);
+        if self.ledger.due_ms().is_some_and(|at_ms| at_ms <= now_ms) {
+            match self.ledger.is_open() {
+                true => self.read_on(turn),
+                false => self.ask_for_log(turn),
+            }
         }
     }
 
     /// Lets go of what has expired: sessions, and users who have gone.
     pub(crate) fn sweep(&mut self, turn: &mut Turn<'_, impl Effects>, number: u32) {
+        self.look_at_log(turn);
         self.renew_sessions(turn, number);
         self.expire_sessions(turn.now.believed_ms);
         self.forget_users(turn);

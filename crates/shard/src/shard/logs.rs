@@ -2,7 +2,7 @@
 
 use foodtrack_contract::TenantId;
 use foodtrack_tenant::Input;
-use foodtrack_tenant_log::{Completion, RefusedReason};
+use foodtrack_tenant_log::{Answer, Completion, RefusedReason};
 use foodtrack_transport::{Handover, Reactor};
 
 use super::Shard;
@@ -61,7 +61,11 @@ impl Shard {
     }
 
     fn hear_completion(&mut self, io: &mut Reactor, tenant: u32, completion: Completion) {
-        if let Completion::Refused { reason: reason @ RefusedReason::Poisoned, .. } = &completion
+        if let Completion::Refused { reason: reason @ RefusedReason::Poisoned, .. }
+        | Completion::Answered {
+            answer: Answer::Refused(reason @ RefusedReason::Poisoned),
+            ..
+        } = &completion
             && self.parts.settings.counters.log_failed.get() == 0
         {
             self.parts.settings.counters.log_failed.add(1);

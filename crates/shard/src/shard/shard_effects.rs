@@ -7,7 +7,8 @@ use foodtrack_tenant::{
     LogPlace, Pace, ReadJob, RequestId, Urgency, Verdict,
 };
 use foodtrack_tenant_log::{
-    DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, SubscriberKey, TailSnapshot,
+    DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted, SubscriberKey,
+    TailSnapshot,
 };
 use foodtrack_transport::{
     self as transport, ClientKey, Flow, FrameId, PacketKind, PacketParts, Reactor,
@@ -196,7 +197,15 @@ impl Effects for ShardEffects<'_> {
         self.log.log().open(tenant, now_ms)
     }
 
-    fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
+    fn is_log_shared(&self) -> bool {
+        self.log.is_shared
+    }
+
+    fn submit(
+        &mut self,
+        tenant: &TenantId,
+        entry: &EntryRef<'_>,
+    ) -> Result<Submitted, SubmitError> {
         #[cfg(test)]
         panic_if_planted(entry.message);
         self.log.submit(tenant, entry)

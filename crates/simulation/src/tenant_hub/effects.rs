@@ -10,7 +10,7 @@ use foodtrack_tenant::{
 };
 use foodtrack_tenant_log::{
     DeadLetter, EntryRef, LogReader, LogWriter, Note, OrderOwner, SavedCursor, SubmitError,
-    SubscriberKey, SubscriberStore, TailSnapshot, TenantLog,
+    Submitted, SubscriberKey, SubscriberStore, TailSnapshot, TenantLog,
 };
 use uuid::Uuid;
 
@@ -185,8 +185,16 @@ impl Effects for HubEffects<'_> {
         TenantLog::open(self.log, tenant, now_ms)
     }
 
-    fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
-        self.log.submit(tenant, entry).map(|_| ())
+    fn is_log_shared(&self) -> bool {
+        TenantLog::is_shared(self.log)
+    }
+
+    fn submit(
+        &mut self,
+        tenant: &TenantId,
+        entry: &EntryRef<'_>,
+    ) -> Result<Submitted, SubmitError> {
+        self.log.submit(tenant, entry)
     }
 
     fn tail(&mut self, tenant: &TenantId) -> TailSnapshot {

@@ -25,15 +25,17 @@ impl Tenant {
         let serial = self.next_serial();
         let mut replay = Replay::new(serial, &position, start, asks, turn.now.monotonic_ms);
         let mut to_find = None;
+        // What it brings may be more than was delivered here, and is not believed before the log has it.
+        let here = position.delivered_through;
         match (replay.brought().map(|cursor| cursor.through()), known) {
             (Some(brought), None) if !asks => {
                 // It brings back what it got: that is a confirmation.
-                self.reliability.known(subscriber, brought);
+                self.reliability.known(subscriber, brought.min(here));
                 self.save_cursor(turn, subscriber);
             }
             (Some(brought), Some(_)) => {
                 replay.owe(self.reliability.owed(subscriber, brought));
-                self.arrived(turn, subscriber, brought);
+                self.arrived(turn, subscriber, brought.min(here));
             }
             (None, Some(confirmed)) => {
                 let confirmed = replay.go_on_from(confirmed);
@@ -84,7 +86,7 @@ impl Tenant {
         let found = replay.found(saved, &position, asking);
         let had = replay.had_through();
         self.reliability.known(subscriber, found.confirmed);
-        self.reliability.arrived(subscriber, had);
+        self.reliability.arrived(subscriber, had.min(position.delivered_through));
         self.save_cursor(turn, subscriber);
         self.keep_where_it_goes_on(turn, place);
         if found.is_lost {

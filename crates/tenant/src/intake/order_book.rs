@@ -40,6 +40,8 @@ enum Owner {
     Customer(Box<str>),
     Nobody,
     NotMade,
+    /// An entry that says so was submitted to a log that others write to as well: there another's may come first.
+    Undecided,
 }
 
 /// Whose an order is.
@@ -87,6 +89,7 @@ impl OrderBook {
             Some(Owner::Customer(customer)) => Whose::Customers(customer),
             Some(Owner::Nobody) => Whose::Nobodys,
             Some(Owner::NotMade) => Whose::NotMade,
+            Some(Owner::Undecided) => Whose::Unknown,
             None if self.is_whole => Whose::NotMade,
             None => Whose::Unknown,
         }
@@ -94,7 +97,8 @@ impl OrderBook {
 
     /// Notes an accepted entry that says whose an order is. Only the first one counts.
     pub(crate) fn made(&mut self, order: &str, customer: Option<&str>, at: Offset) {
-        if self.orders.get(order).is_some_and(|known| known.owner != Owner::NotMade) {
+        let is_decided = |known: &Order| matches!(known.owner, Owner::Customer(_) | Owner::Nobody);
+        if self.orders.get(order).is_some_and(is_decided) {
             return;
         }
         self.insert(order, customer.map_or(Owner::Nobody, |it| Owner::Customer(it.into())), at);
@@ -111,6 +115,23 @@ impl OrderBook {
             None => Owner::NotMade,
         };
         self.insert(order, owner, Offset::ZERO);
+    }
+
+    /// Notes that an entry was submitted which says whose an order is, if none comes before it in the log.
+    pub(crate) fn being_made(&mut self, order: &str) {
+        // The log's answer is waited for: until then it is not forgotten.
+        self.insert(order, Owner::Undecided, Offset::MAX);
+    }
+
+    pub(crate) fn is_being_made(&self, order: &str) -> bool {
+        self.orders.get(order).is_some_and(|known| known.owner == Owner::Undecided)
+    }
+
+    /// The entry that was submitted is not in the log. What another one said stands.
+    pub(crate) fn not_made(&mut self, order: &str) {
+        if self.is_being_made(order) {
+            self.withdraw(order);
+        }
     }
 
     /// The entry was not accepted after all.
@@ -182,7 +203,7 @@ impl OrderBook {
 fn text_bytes(order: &str, known: &Order) -> usize {
     let customer = match &known.owner {
         Owner::Customer(customer) => customer.len() + 16,
-        Owner::Nobody | Owner::NotMade => 0,
+        Owner::Nobody | Owner::NotMade | Owner::Undecided => 0,
     };
     order.len() + 32 + customer
 }
@@ -282,6 +303,24 @@ mod tests {
         assert_eq!(book.whose("42"), Whose::NotMade);
         book.made("42", Some("ada"), at(2));
         assert_eq!(book.whose("42"), Whose::Customers("ada"));
+    }
+
+    #[test]
+    fn the_first_entry_of_a_shared_log_decides_and_until_then_nobody_knows() {
+        let mut book = book(true);
+        book.being_made("42");
+        (1..=9).for_each(|n| book.made(&n.to_string(), None, at(n)));
+        book.committed(at(9));
+        assert_eq!(book.whose("42"), Whose::Unknown);
+        book.learn("42", None);
+        assert!(book.is_being_made("42"), "the store has not heard of it yet");
+        book.made("42", Some("ada"), at(10));
+        book.made("42", Some("eve"), at(11));
+        book.not_made("42");
+        assert_eq!(book.whose("42"), Whose::Customers("ada"));
+        book.being_made("43");
+        book.not_made("43");
+        assert_eq!(book.whose("43"), Whose::Unknown, "some were forgotten meanwhile");
     }
 
     #[test]

@@ -52,7 +52,8 @@ struct Last {
     order: u64,
     fingerprint: u64,
     id: Uuid,
-    offset: Offset,
+    /// `None` while the store has not said it.
+    offset: Option<Offset>,
     at_ms: u64,
 }
 
@@ -180,20 +181,45 @@ impl Repeats {
         for LastEmission { order, fingerprint, id, offset } in emissions {
             let order = key.order(Some(&order));
             let emission = Emission { order, fingerprint };
-            self.note(emission, id, offset, now_ms);
+            self.note(emission, id, Some(offset), now_ms);
         }
     }
 
     /// The one that an emission repeats, if it repeats the last one about its order.
-    pub(crate) fn repeated(&mut self, emission: Emission, now_ms: u64) -> Option<(Uuid, Offset)> {
+    pub(crate) fn repeated(
+        &mut self,
+        emission: Emission,
+        now_ms: u64,
+    ) -> Option<(Uuid, Option<Offset>)> {
         let last = self.find(emission.order)?;
         let is_repeat = last.fingerprint == emission.fingerprint
             && now_ms.saturating_sub(last.at_ms) <= WINDOW_MS;
         is_repeat.then_some((last.id, last.offset))
     }
 
-    /// Remembers an emission that was taken.
-    pub(crate) fn note(&mut self, emission: Emission, id: Uuid, offset: Offset, now_ms: u64) {
+    /// Remembers an emission that a log which others write to as well has at an offset. An own one of which the store has not
+    /// said where it is comes after it.
+    pub(crate) fn note_logged(
+        &mut self,
+        key: &EmissionKey,
+        LastEmission { order, fingerprint, id, offset }: LastEmission,
+        now_ms: u64,
+    ) {
+        let order = key.order(Some(&order));
+        if self.of(order).is_some_and(|last| last.offset.is_none() && last.id != id) {
+            return;
+        }
+        self.note(Emission { order, fingerprint }, id, Some(offset), now_ms);
+    }
+
+    /// Remembers an emission that was taken, with its offset where that is known.
+    pub(crate) fn note(
+        &mut self,
+        emission: Emission,
+        id: Uuid,
+        offset: Option<Offset>,
+        now_ms: u64,
+    ) {
         let Emission { order, fingerprint } = emission;
         let new = Last { order, fingerprint, id, offset, at_ms: now_ms };
         match self.find(order) {
@@ -248,7 +274,16 @@ impl Repeats {
 
     /// What was taken at this offset was not kept after all: its repeat is a new one.
     pub(crate) fn forget(&mut self, offset: Offset) {
-        self.last.retain(|last| last.offset != offset);
+        self.retain(|last| last.offset != Some(offset));
+    }
+
+    /// What was taken with this id was not kept after all, or is not where it could have been.
+    pub(crate) fn forget_submitted(&mut self, id: Uuid) {
+        self.retain(|last| last.offset.is_some() || last.id != id);
+    }
+
+    fn retain(&mut self, is_kept: impl Fn(&Last) -> bool) {
+        self.last.retain(|last| is_kept(last));
         let last = &self.last;
         self.orders.retain(|(_, order)| last.find(*order, |last| last.order == *order).is_some());
     }
@@ -272,7 +307,7 @@ mod tests {
 
     fn note(repeats: &mut Repeats, emission: Emission, id: Uuid, offset: Offset, now_ms: u64) {
         assert_eq!(repeats.repeated(emission, now_ms), None);
-        repeats.note(emission, id, offset, now_ms);
+        repeats.note(emission, id, Some(offset), now_ms);
     }
 
     fn emission(order: u64, fingerprint: u64) -> Emission {
@@ -288,7 +323,7 @@ mod tests {
         let mut repeats = Repeats::default();
         let (ready, cooking) = (emission(42, 1), emission(42, 2));
         note(&mut repeats, ready, Uuid::from_u128(1), offset(1), 0);
-        assert_eq!(repeats.repeated(ready, 5), Some((Uuid::from_u128(1), offset(1))));
+        assert_eq!(repeats.repeated(ready, 5), Some((Uuid::from_u128(1), Offset::new(1))));
         assert_eq!(repeats.repeated(emission(43, 1), 5), None);
         note(&mut repeats, cooking, Uuid::from_u128(2), offset(2), 10);
         assert_eq!(repeats.repeated(ready, 11), None, "it was left and is entered again");
@@ -304,8 +339,8 @@ mod tests {
         note(&mut repeats, of(1, 1), Uuid::nil(), offset(1), 0);
         assert_eq!(repeats.repeated(of(1, 2), 0), None);
         (2..1_000).for_each(|n| note(&mut repeats, of(n, n), Uuid::nil(), offset(n), 0));
-        repeats.note(of(1, 2), Uuid::nil(), offset(1_000), 0);
-        assert_eq!(repeats.repeated(of(1, 2), 0), Some((Uuid::nil(), offset(1_000))));
+        repeats.note(of(1, 2), Uuid::nil(), Offset::new(1_000), 0);
+        assert_eq!(repeats.repeated(of(1, 2), 0), Some((Uuid::nil(), Offset::new(1_000))));
         assert!((2..1_000).all(|n| repeats.repeated(of(n, n), 0).is_some()));
     }
 
@@ -316,8 +351,31 @@ mod tests {
         let last = LastEmission { order, fingerprint: 1, id, offset: offset(1) };
         repeats.restore(&key, vec![last], 1_000);
         let again = emission(key.order(Some("42")), 1);
-        assert_eq!(repeats.repeated(again, 1_000 + WINDOW_MS), Some((id, offset(1))));
+        assert_eq!(repeats.repeated(again, 1_000 + WINDOW_MS), Some((id, Offset::new(1))));
         assert_eq!(repeats.repeated(again, 1_001 + WINDOW_MS), None);
+    }
+
+    #[test]
+    fn what_the_store_has_not_placed_yet_comes_after_what_others_wrote_before_it() {
+        let (mut repeats, key) = (Repeats::default(), EmissionKey::new(&[1; 16]));
+        let own = Uuid::from_u128(1);
+        let order = key.order(Some("42"));
+        repeats.note(emission(order, 1), own, None, 0);
+        let logged = |id, fingerprint, n| LastEmission {
+            order: "42".into(),
+            fingerprint,
+            id,
+            offset: offset(n),
+        };
+        repeats.note_logged(&key, logged(Uuid::from_u128(2), 2, 1), 0);
+        assert_eq!(repeats.repeated(emission(order, 1), 0), Some((own, None)));
+        repeats.note_logged(&key, logged(own, 1, 2), 0);
+        assert_eq!(repeats.repeated(emission(order, 1), 0), Some((own, Offset::new(2))));
+        repeats.note_logged(&key, logged(Uuid::from_u128(3), 2, 3), 0);
+        assert_eq!(repeats.repeated(emission(order, 1), 0), None, "it was left");
+        repeats.note(emission(order, 5), own, None, 0);
+        repeats.forget_submitted(own);
+        assert_eq!(repeats.repeated(emission(order, 5), 0), None);
     }
 
     #[test]

@@ -18,7 +18,7 @@ impl Test {
         let key = EmissionKey::new(&[1; 16]);
         let orders = if is_all_known { 0 } else { HEAD_ORDERS_MAX };
         let orders = (0..orders).map(|n| (format!("old-{n}").into(), None)).collect();
-        intake.opened(orders, Vec::new(), HEAD_ORDERS_MAX, &key, 0);
+        intake.opened(orders, Vec::new(), HEAD_ORDERS_MAX, false, &key, 0);
         let tenant = TenantId::parse("t1").unwrap();
         Self { tenant, policies: Policies::default(), key, intake }
     }

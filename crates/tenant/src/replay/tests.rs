@@ -17,7 +17,12 @@ fn cursor(n: u64) -> Cursor {
 const END: u64 = 10;
 
 fn position() -> Position {
-    Position { epoch: Epoch::new(1), trimmed_through: Offset::ZERO, delivered_through: offset(END) }
+    Position {
+        epoch: Epoch::new(1),
+        trimmed_through: Offset::ZERO,
+        delivered_through: offset(END),
+        given_through: Offset::MAX,
+    }
 }
 
 fn start(start: Start) -> Replay {
@@ -124,4 +129,27 @@ fn another_sockets_confirmation_does_not_count_for_a_session_that_got_nothing() 
     assert_eq!(start(Start::Since(offset(4))).go_on_from(offset(2)), offset(2));
     replay.owe(vec![offset(2), offset(3)]);
     assert_eq!(replay.at(), offset(1), "what is owed is looked at again");
+}
+
+#[test]
+fn who_has_more_than_was_delivered_here_waits_for_it_and_a_cursor_of_no_log_is_not_believed() {
+    for brought in [cursor(END + 2), Cursor::parse("1-4+12").unwrap()] {
+        let mut ahead = start(Start::Recovered(brought));
+        assert_eq!(next(&mut ahead, false), Next::Ahead);
+        assert_eq!(next(&mut ahead, false), Next::Nothing, "once is enough");
+        assert!(!ahead.reached(&position(), false));
+        let mut later = Position { delivered_through: offset(END + 2), ..position() };
+        assert!(ahead.reached(&later, false));
+        let end = later.delivered_through;
+        match ahead.cursor().unwrap().beyond() {
+            [] => assert_eq!(ahead.next(end, false, || false), Next::Live),
+            _ => assert_eq!(ahead.next(end, false, || false), Next::Plan { after: offset(4) }),
+        }
+        let mut foreign = start(Start::Recovered(cursor(END + 90)));
+        assert_eq!(next(&mut foreign, false), Next::Ahead);
+        later.delivered_through = offset(END);
+        assert!(foreign.reached(&later, true));
+        assert_eq!(next(&mut foreign, false), Next::Live);
+        assert_eq!(foreign.cursor(), Some(&cursor(END)));
+    }
 }

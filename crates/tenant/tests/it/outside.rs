@@ -10,7 +10,7 @@ use foodtrack_tenant::{
 };
 use foodtrack_tenant_log::{
     Completion, DeadLetter, Durability, EntryRef, LogReader, LogWriter, MemoryLog, MemoryStore,
-    Note, OrderOwner, RefusedReason, Retention, SavedCursor, SubmitError, SubscriberKey,
+    Note, OrderOwner, RefusedReason, Retention, SavedCursor, SubmitError, Submitted, SubscriberKey,
     SubscriberStore, TailSnapshot, TenantLog,
 };
 use uuid::Uuid;
@@ -240,11 +240,19 @@ impl Effects for Outside {
         self.log.open(tenant, now_ms)
     }
 
-    fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) -> Result<(), SubmitError> {
+    fn is_log_shared(&self) -> bool {
+        self.log.is_shared()
+    }
+
+    fn submit(
+        &mut self,
+        tenant: &TenantId,
+        entry: &EntryRef<'_>,
+    ) -> Result<Submitted, SubmitError> {
         if entry.durability == Durability::Durable {
             self.unsafe_entries.insert(entry.offset.get());
         }
-        self.log.submit(tenant, entry).map(|_| ())
+        self.log.submit(tenant, entry)
     }
 
     fn tail(&mut self, tenant: &TenantId) -> TailSnapshot {
