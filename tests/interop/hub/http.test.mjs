@@ -69,8 +69,8 @@ for (const [what, message, options, status, code] of REFUSED) {
     if (status) assert.equal(answer.status, status);
     assert.ok(answer.status >= 400 && answer.status < 500, `${answer.status}`);
     assert.equal(answer.body.success, false);
-    assert.ok(answer.body.error.message.length > 0);
-    if (code) assert.equal(answer.body.error.code, code);
+    assert.ok(answer.body.detail.length > 0);
+    if (code) assert.equal(answer.body.code, code);
   });
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use foodtrack_contract::{ErrorCode, Refusal};
 use serde::Serialize;
 
+use super::problem::{CONTENT_TYPE, Problem};
 use super::refusals::RefusedWith;
 
 /// When to try again where a refusal does not say.
@@ -27,13 +28,6 @@ struct ListSuccess<T> {
     data: T,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<u32>,
-}
-
-/// `{"success":false,"error":{code,number,message,..}}`
-#[derive(Serialize)]
-struct Failure {
-    success: bool,
-    error: Refusal,
 }
 
 /// What a request gave, as the body of a 200.
@@ -80,14 +74,13 @@ impl ApiError {
         let Self { status, refusal } = self;
         let code = refusal.code();
         let retry_after_s = refusal.retry_after().map(|ms| ms.div_ceil(1_000).max(1));
-        let failure = Failure { success: false, error: refusal };
         // Texts and numbers only: it cannot fail to be JSON.
-        let body = serde_json::to_vec(&failure).unwrap_or_default();
+        let body = serde_json::to_vec(&Problem::new(status, &refusal)).unwrap_or_default();
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
         response.extensions_mut().insert(RefusedWith(code));
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         match status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 let seconds = retry_after_s.unwrap_or(RETRY_AFTER_S);
@@ -103,7 +96,7 @@ impl ApiError {
 }
 
 /// The status that says the same as the code.
-fn status_of(code: ErrorCode) -> StatusCode {
+pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
     use ErrorCode as E;
     match code {
         E::MessageMalformed

@@ -78,13 +78,13 @@ pub(crate) fn malformed(sentence: impl Into<std::borrow::Cow<'static, str>>) -> 
 /// The named parts of the path.
 pub(crate) struct Segments<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<Arc<Hub>> for Segments<T> {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segments<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let unreadable =
             |error: PathRejection| malformed(format!("the path: {}", error.body_text()));
-        let Path(segments) = Path::from_request_parts(parts, hub).await.map_err(unreadable)?;
+        let Path(segments) = Path::from_request_parts(parts, state).await.map_err(unreadable)?;
         Ok(Self(segments))
     }
 }

@@ -11,6 +11,7 @@ mod explain;
 mod extract;
 mod idempotency;
 mod performance;
+mod problem;
 mod publish;
 mod refusals;
 mod rooms;
@@ -52,6 +53,8 @@ pub(crate) fn routes(hub: Arc<Hub>, demo: Option<Demo>) -> Router {
         .route("/api/v1/rules/{id}", delete(rules::remove))
         .route("/api/v1/explain", post(explain::explain))
         .route("/api/v1/performance", get(performance::performance))
+        .route("/api/v1/errors", get(problem::list))
+        .route("/api/v1/errors/{code}", get(problem::explain))
         .with_state(Arc::clone(&hub));
     let routes = match demo {
         Some(demo) => routes.merge(demo.routes()),

@@ -48,7 +48,7 @@ fn what_cannot_be_published_is_refused_with_its_status_and_code() {
         assert_eq!(answer.header("www-authenticate").is_some(), status == 401, "{answer:?}");
     }
     let invalid = publish(&system, r#"{"type":"order:created","payload":{"orderId":7}}"#).json();
-    assert_eq!(invalid["error"]["pointer"], "/orderId", "{invalid}");
+    assert_eq!(invalid["pointer"], "/orderId", "{invalid}");
     server.stop();
 }
 
@@ -59,6 +59,23 @@ fn a_body_over_the_limit_is_413() {
     let system = token("t1", UserRole::System);
     let answer = call(server.local_addr(), "POST /api/v1/publish", &system, &body);
     assert_eq!(answer.status, 413);
+    server.stop();
+}
+
+#[test]
+fn the_type_of_a_problem_leads_to_what_its_code_means() {
+    let server = serve(config());
+    let address = server.local_addr();
+    let problem = request(address, "GET /api/v1/nowhere", &[], "").json();
+    let place = format!("GET {}", problem["type"].as_str().unwrap());
+    let explained = request(address, &place, &[], "").data();
+    for member in ["code", "number", "status"] {
+        assert_eq!(explained[member], problem[member], "{explained}");
+    }
+    assert_eq!((&explained["about"], &explained["reaction"]), (&problem["title"], &json!("stop")));
+    let all = request(address, "GET /api/v1/errors", &[], "").data();
+    assert!(all.as_array().unwrap().contains(&explained), "{all}");
+    assert_eq!(request(address, "GET /api/v1/errors/no_such_code", &[], "").code(), "not_found");
     server.stop();
 }
 
@@ -170,9 +187,9 @@ fn a_question_that_does_not_fit_is_refused_at_its_place() {
     let ask = |question: &str| call(server.local_addr(), "POST /api/v1/explain", &system, question);
     assert_eq!(ask(r#"{"event":"order:eaten"}"#).code(), "event_unknown");
     let source = ask(r#"{"event":"order:created","source":"fridge"}"#).json();
-    assert_eq!(source["error"]["pointer"], "/source", "{source}");
+    assert_eq!(source["pointer"], "/source", "{source}");
     let role = ask(r#"{"event":"order:created","role":"thief"}"#).json();
-    assert_eq!(role["error"]["pointer"], "/role", "{role}");
+    assert_eq!(role["pointer"], "/role", "{role}");
     server.stop();
 }
 

@@ -141,7 +141,8 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             "event": "order:created", "source": "client_app", "role": "customer", "permissions": ["write:orders"],
             "target": ["kitchen_app"], "order": "7", "customer": "u7", "station": "s", "route": "r", "assignee": "u8"
         }).to_string()),
-        "GET /api/v1/rules" | "GET /api/v1/performance" | "GET /health" | "GET /ready" | "GET /metrics" => plain(""),
+        "GET /api/v1/errors/{code}" => (row.request.replace("{code}", "not_found"), String::new()),
+        "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/performance" | "GET /health" | "GET /ready" | "GET /metrics" => plain(""),
         other => panic!("no test makes the request {other}"),
     }
 }
@@ -167,6 +168,8 @@ fn each_path_of_the_page_answers_whom_it_says_with_the_fields_it_says() {
             assert_eq!(answer.status, 200, "{line}: {answer:?}");
             if line == "GET /metrics" {
                 assert!(answer.body.starts_with("# HELP ") && !answer.body.contains("t1"));
+            } else if line.starts_with("GET /api/") {
+                check_fields(row, &answer.data());
             } else {
                 check_fields(row, &answer.json());
             }

@@ -63,12 +63,14 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
-    /// `error.code` of a refusal.
+    /// `code` of a refusal, which is a problem document.
     #[track_caller]
     pub(crate) fn code(&self) -> String {
         let json = self.json();
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         assert_eq!(json["success"], false, "{self:?}");
-        json["error"]["code"].as_str().unwrap().to_owned()
+        assert_eq!(json["status"], self.status, "{self:?}");
+        json["code"].as_str().unwrap().to_owned()
     }
 
     /// `data` of a success.
