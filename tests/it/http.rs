@@ -118,10 +118,7 @@ fn what_is_asked_of_the_api_and_what_is_said_of_rooms_is_bounded() {
     let (owner, other) = (Who::owner(TENANT, "olga").token(), Who::owner(TENANT, "ella").token());
     let line = format!("PUT /api/v1/rooms/order:{TENANT}:1");
     let large = http.call(&line, &owner, &json!({ "description": "d".repeat(900_000) }));
-    assert_eq!(
-        (large.status, large.json()["pointer"].clone()),
-        (400, json!("/description"))
-    );
+    assert_eq!((large.status, large.json()["pointer"].clone()), (400, json!("/description")));
     let small = http.call(&line, &owner, &json!({ "description": "d", "tags": ["vip"] }));
     assert_eq!(small.status, 200);
     let over = (0..9).find_map(|_| {

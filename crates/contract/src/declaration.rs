@@ -18,7 +18,7 @@ pub const CHECK_NS_MAX: u64 = 2_000_000;
 pub const DECLARED_PAYLOAD_BYTES_MIN: usize = 1024;
 
 /// An event type of a tenant's own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EventDeclaration {
     /// `group:name`, of `a-z 0-9 _ : . -`, at most 64 characters.
@@ -29,6 +29,7 @@ pub struct EventDeclaration {
     pub schema: Value,
     /// How the events travel.
     #[serde(default = "recoverable")]
+    #[schema(value_type = String, example = "recoverable")]
     pub delivery_class: DeliveryClass,
     /// What the event is for, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]

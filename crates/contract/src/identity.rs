@@ -111,7 +111,18 @@ impl fmt::Debug for TenantId {
 }
 
 /// What a user is to the tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum UserRole {
     /// Orders food.
@@ -196,7 +207,7 @@ impl fmt::Display for UserRole {
 }
 
 /// One thing a token may allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[repr(u8)]
 pub enum Permission {
     /// `read:orders`

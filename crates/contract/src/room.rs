@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ApplicationType, IdentifierError, TenantId, is_identifier};
 
 /// What a room gathers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RoomType {
     /// Everyone of the tenant.

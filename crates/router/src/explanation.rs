@@ -12,7 +12,7 @@ use crate::message_router::read_permission;
 use crate::{About, Destination, Rule, Sender};
 
 /// Which rules cover an event, why its sender may send it or not, and each destination with the rules that named it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
     /// The tenant.
@@ -25,6 +25,7 @@ pub struct Explanation {
     pub is_allowed: bool,
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub refusal: Option<Refusal>,
     /// Every rule that covers the event, whoever sends it.
     pub rules: Vec<ExplainedRule>,
@@ -32,16 +33,19 @@ pub struct Explanation {
     pub destinations: Vec<ExplainedDestination>,
     /// What the message's `target` leaves of the applications; absent where it names none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<foodtrack_contract::ApplicationType>>)]
     pub target: Option<ApplicationSet>,
     /// The applications that the rules name and the target removed.
+    #[schema(value_type = Vec<foodtrack_contract::ApplicationType>)]
     pub removed_by_target: ApplicationSet,
     /// What receiving takes: one of these permissions; absent where everyone of the tenant may.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Permission>>)]
     pub read: Option<ReadPermission>,
 }
 
 /// A rule that covers the event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedRule {
     /// The rule.
@@ -54,10 +58,11 @@ pub struct ExplainedRule {
 }
 
 /// A destination that the rules for this source name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedDestination {
     /// The destination as rules spell it.
+    #[schema(value_type = String)]
     pub to: Destination,
     /// The room's whole name, where it is one and the event names what the room is for.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -16,23 +16,26 @@ pub const RULES_PER_TENANT_MAX: usize = 256;
 ///
 /// Rules add up: an event goes to the union of what every rule names that covers it and its source. In configuration
 /// and over HTTP: `{ id, tenant?, events, from: [..], permission?, to: [..] }`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
     /// Unique among the rules that hold for the same tenant.
     pub id: String,
     /// The one tenant that the rule is for; every tenant where absent.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "tenant_text")]
+    #[schema(value_type = Option<String>)]
     pub tenant: Option<TenantId>,
     /// An event's name, a group such as `order:*`, or `*`.
     pub events: String,
     /// Who may send them, by the names on the wire.
     #[serde(with = "source_texts")]
+    #[schema(value_type = Vec<String>, example = json!(["tenant_dashboard", "system"]))]
     pub from: Vec<Source>,
     /// What sending takes besides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permission: Option<Permission>,
     /// Where they go.
+    #[schema(value_type = Vec<String>, example = json!(["client_app", "order_room"]))]
     pub to: Vec<Destination>,
 }
 

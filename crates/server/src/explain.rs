@@ -8,7 +8,7 @@ use foodtrack_shard::Policies;
 use serde::Deserialize;
 
 /// An event that might be sent: by whom, and about what.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Question {
     /// The event's name.

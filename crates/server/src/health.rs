@@ -11,7 +11,7 @@ const MEMORY_DEGRADED_PERCENT: f64 = 90.0;
 const MEMORY_UNHEALTHY_PERCENT: f64 = 97.0;
 
 /// How well the node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthState {
     /// All is well.
@@ -23,7 +23,7 @@ pub enum HealthState {
 }
 
 /// The node's health; nothing in it is any tenant's.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthStatus {
     /// How well it is.
@@ -44,7 +44,7 @@ pub struct HealthStatus {
 }
 
 /// Memory of the process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct MemoryUsage {
     /// Resident now, in bytes.
     pub used: u64,
@@ -55,7 +55,7 @@ pub struct MemoryUsage {
 }
 
 /// An error that was logged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct LastError {
     /// What was logged; never a payload or a token.
     pub message: String,

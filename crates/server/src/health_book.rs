@@ -16,7 +16,7 @@ const HAPPENED_HOLDS: Duration = Duration::from_secs(300);
 const CLOCK_STEP_MAX: Duration = Duration::from_secs(2);
 
 /// A reason for the node to be `degraded`. Each is a name in `/health`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthCondition {
     /// A tenant goes on without its log.
@@ -36,7 +36,7 @@ pub enum HealthCondition {
 }
 
 /// A condition that holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConditionReport {
     /// Which one.

@@ -16,7 +16,7 @@ pub(crate) const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 const SAMPLES_MAX: usize = 11;
 
 /// How the node performs: rates and averages over the last ten seconds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PerformanceMetrics {
     /// Clients that authenticated, per second.

@@ -34,6 +34,29 @@ impl EventBroadcaster {
         self.shards.ask(&tenant, request, |answer| accepted(&answer)).await
     }
 
+    /// Publishes several events in their order, each as [`EventBroadcaster::publish`] does: `(event, argument)`. Their answers
+    /// are in the same order.
+    pub async fn publish_all(
+        &self,
+        principal: &Principal,
+        events: Vec<(String, String)>,
+    ) -> Vec<Result<Accepted, Refusal>> {
+        let requests = events.into_iter().map(|(event, argument)| {
+            let principal = principal.clone();
+            Request::Publish { principal, event, argument }
+        });
+        let mut answers = Vec::with_capacity(requests.len());
+        // All are asked before the first is awaited.
+        let asked: Vec<_> = self.shards.ask_all(principal.tenant(), requests).collect();
+        for asked in asked {
+            answers.push(match asked {
+                Ok(asked) => asked.answer(|answer| accepted(&answer)).await,
+                Err(refusal) => Err(refusal),
+            });
+        }
+        answers
+    }
+
     /// Sends an event of the server's own to recipients it names, past the rules; its payload is still validated.
     ///
     /// # Errors

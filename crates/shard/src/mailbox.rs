@@ -70,6 +70,14 @@ impl ShardSender {
         Ok(())
     }
 
+    /// Sends several as [`ShardSender::try_send`] does, and wakes the shard once.
+    pub(crate) fn try_send_all(&self, messages: Vec<ShardMessage>) -> Vec<Result<(), NotTaken>> {
+        let send = |message| self.messages.try_send(message).map_err(|_| NotTaken);
+        let taken = messages.into_iter().map(send).collect();
+        self.waker.wake();
+        taken
+    }
+
     /// Sends without waiting; a full mailbox gives the message back.
     pub(crate) fn offer(&self, message: ShardMessage) -> Result<(), Box<ShardMessage>> {
         match self.messages.try_send(message) {

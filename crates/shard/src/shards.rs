@@ -68,15 +68,45 @@ impl Shards {
         request: Request,
         pick: impl FnOnce(Answer) -> Option<T>,
     ) -> Result<T, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        self.senders[self.home(tenant)]
-            .try_send(ShardMessage::Tenant(tenant.clone(), request, reply))
-            .map_err(|_| overloaded())?;
-        match answer.await.map_err(|_| unanswered())? {
+        let (message, asked) = asking(tenant, request);
+        self.sender(self.home(tenant)).try_send(message).map_err(|_| overloaded())?;
+        asked.answer(pick).await
+    }
+
+    /// Asks a tenant several things, in their order and before any is answered. What finds no room is refused.
+    pub(crate) fn ask_all(
+        &self,
+        tenant: &TenantId,
+        requests: impl Iterator<Item = Request>,
+    ) -> impl Iterator<Item = Result<Asked, Refusal>> {
+        let (messages, asked): (Vec<_>, Vec<_>) = requests.map(|it| asking(tenant, it)).unzip();
+        let taken = self.sender(self.home(tenant)).try_send_all(messages);
+        taken
+            .into_iter()
+            .zip(asked)
+            .map(|(taken, asked)| taken.map(|()| asked).map_err(|_| overloaded()))
+    }
+}
+
+/// Something that a shard was asked.
+pub(crate) struct Asked(oneshot::Receiver<Answer>);
+
+impl Asked {
+    /// The answer, once it is there; `pick` takes out of it what was asked for.
+    pub(crate) async fn answer<T>(
+        self,
+        pick: impl FnOnce(Answer) -> Option<T>,
+    ) -> Result<T, Refusal> {
+        match self.0.await.map_err(|_| unanswered())? {
             Answer::Refused(refusal) => Err(refusal),
             answer => pick(answer).ok_or_else(unanswered),
         }
     }
+}
+
+fn asking(tenant: &TenantId, request: Request) -> (ShardMessage, Asked) {
+    let (reply, answer) = oneshot::channel();
+    (ShardMessage::Tenant(tenant.clone(), request, reply), Asked(answer))
 }
 
 fn overloaded() -> Refusal {

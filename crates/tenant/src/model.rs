@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// An event was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Accepted {
     /// The message's id: the sender's own, or the one the server made.
     pub id: Uuid,
@@ -52,7 +52,7 @@ pub struct Recipients {
 }
 
 /// How many connections there are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionCounts {
     /// All of them.
@@ -81,7 +81,8 @@ impl ConnectionCounts {
 }
 
 /// Which of a tenant's connections to list.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConnectionFilter {
     /// Only this user's.
@@ -91,16 +92,19 @@ pub struct ConnectionFilter {
     /// Only this device's.
     pub device: Option<String>,
     /// At most so many; 100 where absent, 1000 at most.
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
     /// Goes on where another page ended: its [`Page::next`].
     pub cursor: Option<u32>,
 }
 
 /// Which part of a list.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PageQuery {
     /// At most so many; 100 where absent, 1000 at most.
+    #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
     /// Goes on where another page ended: its [`Page::next`].
     pub cursor: Option<u32>,
@@ -133,7 +137,7 @@ const TAG_BYTES_MAX: usize = 64;
 const MEMBERS_MAX: u32 = 1_000_000;
 
 /// What is known of a connection.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionInfo {
     /// The Socket.IO id.
@@ -178,7 +182,7 @@ pub enum DisconnectTarget {
 }
 
 /// What a backend service may say of a room.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RoomMetadata {
     /// For people.
@@ -220,7 +224,7 @@ impl RoomMetadata {
 }
 
 /// What is known of a room.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomInfo {
     /// The full name.

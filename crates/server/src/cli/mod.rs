@@ -6,6 +6,7 @@ mod demo;
 mod explain;
 mod log;
 mod log_text;
+mod openapi;
 mod outcome;
 mod schema;
 mod serve;
@@ -54,6 +55,9 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Print the JSON Schemas of the built-in events.
     Schema(schema::Schema),
+    /// Print the description of the HTTP API, OpenAPI 3.1.
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
     /// Say where an event would go, and why.
     Explain(explain::Explain),
     /// Look through the tenants' log, read it, and put it in order.
@@ -80,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Token(token) => token.run(),
         Command::CheckConfig(check) => check.run(),
         Command::Schema(schema) => schema.run(),
+        Command::OpenApi(openapi) => openapi.run(),
         Command::Explain(explain) => explain.run(),
         Command::Log(log) => log.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),

@@ -9,23 +9,26 @@ use serde::Serialize;
 
 use super::ApiError;
 use super::caller::Administrator;
-use super::error::{Data, Part};
+use super::error::{Data, ListSuccess, Part, Success};
 use super::extract::{Parameters, Segments, check_limit};
 use crate::hub::Hub;
 
 /// The tenant's connections: all of them counted, those asked for listed.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Listing {
     counts: ConnectionCounts,
     connections: Vec<ConnectionInfo>,
 }
 
 /// How many connections were ended.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Disconnected {
     disconnected: usize,
 }
 
+/// Counts all of the tenant's connections, and lists those asked for.
+#[utoipa::path(get, path = "/api/v1/connections", operation_id = "listConnections", tag = "connections", params(ConnectionFilter),
+    responses((status = 200, body = ListSuccess<Listing>)))]
 pub(crate) async fn list(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
@@ -37,6 +40,9 @@ pub(crate) async fn list(
     Ok(Part(Listing { counts, connections: page.items }, page.next))
 }
 
+/// Ends one connection by its Socket.IO id; its client does not come back by itself.
+#[utoipa::path(delete, path = "/api/v1/connections/{id}", operation_id = "disconnect", tag = "connections", params(("id" = String, Path, description = "The connection's Socket.IO id")),
+    responses((status = 200, body = Success<Disconnected>)))]
 pub(crate) async fn disconnect(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
@@ -51,6 +57,9 @@ pub(crate) async fn disconnect(
     }
 }
 
+/// Ends every connection of a user.
+#[utoipa::path(delete, path = "/api/v1/users/{user}/connections", operation_id = "disconnectUser", tag = "connections", params(("user" = String, Path, description = "The user's id")),
+    responses((status = 200, body = Success<Disconnected>)))]
 pub(crate) async fn disconnect_user(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,

@@ -14,18 +14,27 @@ use super::refusals::RefusedWith;
 const RETRY_AFTER_S: u64 = 1;
 
 /// `{"success":true,"data":..}`
-#[derive(Serialize)]
-struct Success<T> {
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct Success<T> {
+    /// Always `true`.
     success: bool,
     data: T,
 }
 
+impl<T> Success<T> {
+    pub(crate) fn of(data: T) -> Self {
+        Self { success: true, data }
+    }
+}
+
 /// `{"success":true,"data":..,"nextCursor":..}`, the last where there is more.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ListSuccess<T> {
+pub(crate) struct ListSuccess<T> {
+    /// Always `true`.
     success: bool,
     data: T,
+    /// The `cursor` of the next request; absent where this part is the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<u32>,
 }
@@ -35,7 +44,7 @@ pub(crate) struct Data<T>(pub(crate) T);
 
 impl<T: Serialize> IntoResponse for Data<T> {
     fn into_response(self) -> Response {
-        Json(Success { success: true, data: self.0 }).into_response()
+        Json(Success::of(self.0)).into_response()
     }
 }
 

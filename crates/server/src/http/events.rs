@@ -10,16 +10,18 @@ use serde::Serialize;
 use super::ApiError;
 use super::caller::Administrator;
 use super::changes::change;
-use super::error::Data;
+use super::error::{Data, Success};
 use super::extract::{Body, Segments};
 use crate::hub::Hub;
 
 /// A declaration that was taken back.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Withdrawn {
     withdrawn: String,
 }
 
+/// Lists the event types that the tenant declared.
+#[utoipa::path(get, path = "/api/v1/events", operation_id = "listEventTypes", tag = "event types", responses((status = 200, body = Success<Vec<EventDeclaration>>)))]
 pub(crate) async fn list(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
@@ -28,6 +30,8 @@ pub(crate) async fn list(
 }
 
 /// Declares an event type, or replaces its declaration: the same request twice is the same as once.
+#[utoipa::path(post, path = "/api/v1/events", operation_id = "declareEventType", tag = "event types", request_body = EventDeclaration,
+    responses((status = 201, body = Success<EventDeclaration>)))]
 pub(crate) async fn declare(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
@@ -40,6 +44,9 @@ pub(crate) async fn declare(
     Ok((StatusCode::CREATED, Data(declared)))
 }
 
+/// Withdraws a declaration.
+#[utoipa::path(delete, path = "/api/v1/events/{name}", operation_id = "withdrawEventType", tag = "event types", params(("name" = String, Path, description = "The event type")),
+    responses((status = 200, body = Success<Withdrawn>)))]
 pub(crate) async fn withdraw(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,

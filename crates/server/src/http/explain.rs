@@ -8,11 +8,14 @@ use foodtrack_router::Explanation;
 
 use super::ApiError;
 use super::caller::Administrator;
-use super::error::Data;
+use super::error::{Data, Success};
 use super::extract::Body;
 use crate::explain::{ExplainError, Question};
 use crate::hub::Hub;
 
+/// Says where an event would go, and why; sends nothing.
+#[utoipa::path(post, path = "/api/v1/explain", operation_id = "explain", tag = "rules", request_body = Question,
+    responses((status = 200, body = Success<Explanation>)))]
 pub(crate) async fn explain(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,

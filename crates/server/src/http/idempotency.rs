@@ -31,7 +31,17 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
 
 /// The id of the message that `tenant` publishes under `key`: the same for ever, another tenant's never.
 pub(crate) fn id_of(tenant: &TenantId, key: &str) -> Uuid {
-    let digest = digest(&[b"foodtrack publish", tenant.as_str().as_bytes(), key.as_bytes()]);
+    id(&[b"foodtrack publish", tenant.as_str().as_bytes(), key.as_bytes()])
+}
+
+/// The id of the message at this place of the batch that `tenant` publishes under `key`, as [`id_of`] gives it.
+pub(crate) fn id_in_batch(tenant: &TenantId, key: &str, place: usize) -> Uuid {
+    let place = (place as u64).to_le_bytes();
+    id(&[b"foodtrack batch", tenant.as_str().as_bytes(), key.as_bytes(), &place])
+}
+
+fn id(parts: &[&[u8]]) -> Uuid {
+    let digest = digest(parts);
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
@@ -43,7 +53,7 @@ fn fingerprint(body: &str) -> u64 {
     digest[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// A NUL is in no tenant's name and no header, so the parts stay apart.
+/// A NUL is in no tenant's name and no header, so the parts stay apart; a place is the last.
 fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     for part in parts {

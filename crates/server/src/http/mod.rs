@@ -10,6 +10,7 @@ mod events;
 mod explain;
 mod extract;
 mod idempotency;
+mod openapi;
 mod performance;
 mod problem;
 mod publish;
@@ -22,10 +23,12 @@ mod status;
 use std::sync::Arc;
 
 use axum::http::{Method, Uri};
-use axum::routing::{delete, get, post, put};
+use axum::routing::get;
 use axum::{Extension, Router};
 use foodtrack_contract::{ErrorCode, Refusal};
 use foodtrack_transport::DoorRefusal;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::demo::Demo;
 use crate::hub::Hub;
@@ -37,24 +40,49 @@ pub(crate) use idempotency::IdempotencyKeys;
 pub(crate) use service::{ApiThreads, OpenApiThreads};
 pub(crate) use status::StatusPages;
 
+/// What is asked of a tenant.
+fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
+    OpenApiRouter::new()
+        .routes(routes!(publish::publish))
+        .routes(routes!(publish::publish_batch))
+        .routes(routes!(connections::list))
+        .routes(routes!(connections::disconnect))
+        .routes(routes!(connections::disconnect_user))
+        .routes(routes!(rooms::list))
+        .routes(routes!(rooms::describe))
+        .routes(routes!(rooms::grant, rooms::revoke))
+        .routes(routes!(events::list, events::declare))
+        .routes(routes!(events::withdraw))
+        .routes(routes!(rules::list, rules::add))
+        .routes(routes!(rules::remove))
+        .routes(routes!(explain::explain))
+        .routes(routes!(performance::performance))
+        .routes(routes!(problem::list))
+        .routes(routes!(problem::explain))
+}
+
+/// What is asked of the node.
+fn node_routes() -> OpenApiRouter<Arc<Hub>> {
+    OpenApiRouter::new()
+        .routes(routes!(status::health))
+        .routes(routes!(status::ready))
+        .routes(routes!(status::metrics))
+}
+
+/// The API's description, OpenAPI 3.1.
+pub(crate) fn description() -> utoipa::openapi::OpenApi {
+    let mut description = openapi::base();
+    for routes in [tenant_routes(), node_routes()] {
+        description.merge(routes.into_openapi());
+    }
+    openapi::complete(description)
+}
+
 /// Every path that is about a tenant, and the demo's where there is one.
 pub(crate) fn routes(hub: Arc<Hub>, demo: Option<Demo>) -> Router {
-    let routes = Router::new()
-        .route("/api/v1/publish", post(publish::publish))
-        .route("/api/v1/connections", get(connections::list))
-        .route("/api/v1/connections/{id}", delete(connections::disconnect))
-        .route("/api/v1/users/{user}/connections", delete(connections::disconnect_user))
-        .route("/api/v1/rooms", get(rooms::list))
-        .route("/api/v1/rooms/{name}", put(rooms::describe))
-        .route("/api/v1/rooms/{name}/grants/{user}", put(rooms::grant).delete(rooms::revoke))
-        .route("/api/v1/events", get(events::list).post(events::declare))
-        .route("/api/v1/events/{name}", delete(events::withdraw))
-        .route("/api/v1/rules", get(rules::list).post(rules::add))
-        .route("/api/v1/rules/{id}", delete(rules::remove))
-        .route("/api/v1/explain", post(explain::explain))
-        .route("/api/v1/performance", get(performance::performance))
-        .route("/api/v1/errors", get(problem::list))
-        .route("/api/v1/errors/{code}", get(problem::explain))
+    let (routes, _) = tenant_routes().split_for_parts();
+    let routes = routes
+        .route("/api/v1/openapi.json", get(openapi::description))
         .with_state(Arc::clone(&hub));
     let routes = match demo {
         Some(demo) => routes.merge(demo.routes()),
@@ -65,11 +93,8 @@ pub(crate) fn routes(hub: Arc<Hub>, demo: Option<Demo>) -> Router {
 
 /// Every path that is about the node.
 pub(crate) fn status_routes(hub: Arc<Hub>) -> Router {
-    let routes = Router::new()
-        .route("/health", get(status::health))
-        .route("/ready", get(status::ready))
-        .route("/metrics", get(status::metrics))
-        .with_state(Arc::clone(&hub));
+    let (routes, _) = node_routes().split_for_parts();
+    let routes = routes.with_state(Arc::clone(&hub));
     whole(routes, hub)
 }
 

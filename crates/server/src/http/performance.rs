@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::extract::State;
 
 use super::caller::Administrator;
-use super::error::Data;
+use super::error::{Data, Success};
 use crate::hub::Hub;
 use crate::performance::PerformanceMetrics;
 
+/// How the node performs, over the last ten seconds.
+#[utoipa::path(get, path = "/api/v1/performance", operation_id = "getPerformance", tag = "status", responses((status = 200, body = Success<PerformanceMetrics>)))]
 pub(crate) async fn performance(
     State(hub): State<Arc<Hub>>,
     _caller: Administrator,

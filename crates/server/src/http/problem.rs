@@ -2,10 +2,12 @@
 
 use foodtrack_contract::{ErrorCode, Reaction, Refusal};
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+use utoipa::openapi::{Ref, RefOr, Schema};
 
 use super::ApiError;
-use super::error::{Data, status_of};
+use super::error::{Data, Success, status_of};
 use super::extract::Segments;
 
 /// The media type of a refusal's body.
@@ -15,7 +17,7 @@ pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
 const ERRORS_PATH: &str = "/api/v1/errors";
 
 /// A request was refused.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Problem<'a> {
     /// Where the code is explained, on this server.
@@ -66,8 +68,25 @@ impl<'a> Problem<'a> {
     }
 }
 
+/// A refusal among other answers, as a problem.
+pub(crate) struct OwnedProblem(pub(crate) Refusal);
+
+impl Serialize for OwnedProblem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Problem::new(status_of(self.0.code()), &self.0).serialize(serializer)
+    }
+}
+
+impl utoipa::PartialSchema for OwnedProblem {
+    fn schema() -> RefOr<Schema> {
+        Ref::from_schema_name(Problem::name()).into()
+    }
+}
+
+impl ToSchema for OwnedProblem {}
+
 /// What a code means.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ErrorInfo {
     /// The code.
@@ -94,15 +113,17 @@ impl From<ErrorCode> for ErrorInfo {
     }
 }
 
-/// Every code, by number.
+/// Every code of a refusal, by number.
+#[utoipa::path(get, path = "/api/v1/errors", operation_id = "listErrors", tag = "errors",
+    responses((status = 200, body = Success<Vec<ErrorInfo>>)))]
 pub(crate) async fn list() -> Data<Vec<ErrorInfo>> {
     Data(ErrorCode::ALL.iter().map(|code| (*code).into()).collect())
 }
 
-/// One code: where a problem's `type` points.
-pub(crate) async fn explain(
-    Segments(name): Segments<String>,
-) -> Result<Data<ErrorInfo>, ApiError> {
+/// What one code means: where a problem's `type` points.
+#[utoipa::path(get, path = "/api/v1/errors/{code}", operation_id = "explainError", tag = "errors", params(("code" = String, Path, description = "The code")),
+    responses((status = 200, body = Success<ErrorInfo>)))]
+pub(crate) async fn explain(Segments(name): Segments<String>) -> Result<Data<ErrorInfo>, ApiError> {
     let code = ErrorCode::ALL.iter().find(|code| code.as_str() == name);
     let Some(code) = code else {
         let sentence = format!("there is no such code; {ERRORS_PATH} lists all of them");

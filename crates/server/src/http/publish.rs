@@ -5,18 +5,46 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
-use foodtrack_contract::ErrorCode;
+use foodtrack_contract::{ErrorCode, Refusal};
 use foodtrack_shard::Accepted;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::ApiError;
 use super::caller::Backend;
-use super::error::Data;
+use super::error::{Data, Success};
 use super::extract::{self, Text};
 use super::idempotency;
+use super::problem::OwnedProblem;
 use crate::hub::Hub;
+
+/// A message as a back end publishes it. What is absent the server fills in.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it describes the body, which is read with the message's envelope")]
+#[schema(rename_all = "camelCase")]
+pub(crate) struct Publication {
+    /// The event's type.
+    #[schema(example = "order:created")]
+    r#type: String,
+    /// By the type's schema.
+    #[schema(value_type = Object, example = json!({ "orderId": "42", "customerId": "ada" }))]
+    payload: serde_json::Value,
+    /// The same id twice is delivered once.
+    id: Option<Uuid>,
+    /// An application, or `system`, which it is where absent.
+    source: Option<String>,
+    /// One application or several: narrows the audience.
+    #[schema(value_type = Option<Object>)]
+    target: Option<serde_json::Value>,
+    /// `low`, `medium`, `high` or `urgent`.
+    #[schema(example = "high")]
+    priority: Option<String>,
+    /// The token's, where it is there.
+    tenant_id: Option<String>,
+    /// RFC 3339; read and not used, since the server's own counts.
+    timestamp: Option<String>,
+}
 
 /// What must be there; the other fields of a whole message are read with the envelope.
 #[derive(Deserialize)]
@@ -29,6 +57,59 @@ struct Head<'a> {
     id: Option<&'a RawValue>,
 }
 
+impl Head<'_> {
+    /// Whether the message leaves its id to an `Idempotency-Key`.
+    fn check_unnamed(&self, pointer: &str) -> Result<(), Refusal> {
+        if self.id.is_none() {
+            return Ok(());
+        }
+        let sentence = "an Idempotency-Key is the message's id; leave `id` or the header out";
+        Err(extract::malformed(sentence).at(pointer, "type"))
+    }
+}
+
+/// How many events a batch may have.
+const BATCH_EVENTS_MAX: usize = 1_000;
+
+/// Events that are published together.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it describes the body, whose events are read one by one")]
+pub(crate) struct Batch {
+    /// 1 to 1 000 of them; they are taken in this order.
+    #[schema(min_items = 1, max_items = 1000)]
+    events: Vec<Publication>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchBody<'a> {
+    #[serde(borrow)]
+    events: Vec<&'a RawValue>,
+}
+
+/// What became of one event of a batch.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub(crate) enum Outcome {
+    /// It was accepted.
+    Accepted(Success<Accepted>),
+    /// It was refused; the others were not refused for it.
+    Refused(OwnedProblem),
+}
+
+impl From<Result<Accepted, Refusal>> for Outcome {
+    fn from(result: Result<Accepted, Refusal>) -> Self {
+        match result {
+            Ok(accepted) => Self::Accepted(Success::of(accepted)),
+            Err(refusal) => Self::Refused(OwnedProblem(refusal)),
+        }
+    }
+}
+
+/// Publishes an event, checked and routed as a client's; answered once its class's promise holds.
+#[utoipa::path(post, path = "/api/v1/publish", operation_id = "publish", tag = "publish", request_body = Publication,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters instead of an `id`")),
+    responses((status = 200, body = Success<Accepted>)))]
 pub(crate) async fn publish(
     State(hub): State<Arc<Hub>>,
     Backend(principal): Backend,
@@ -40,21 +121,75 @@ pub(crate) async fn publish(
     let Some(key) = idempotency::key(&headers)? else {
         return Ok(Data(hub.broadcaster.publish(principal, event, message).await?));
     };
-    if head.id.is_some() {
-        let sentence = "an Idempotency-Key is the message's id; leave `id` or the header out";
-        return Err(extract::malformed(sentence).at("/id", "type").into());
-    }
+    head.check_unnamed("/id")?;
     let id = idempotency::id_of(principal.tenant(), key);
     let is_new = hub.idempotency.claim(id, &message)?;
     let published = hub.broadcaster.publish(principal, event, with_id(&message, id)?).await;
-    // Where nobody knows what became of it, the key stays: the same request may be sent again.
-    if let Err(refusal) = &published
-        && is_new
-        && refusal.code() != ErrorCode::Timeout
-    {
+    if is_new && published.as_ref().is_err_and(is_certain) {
         hub.idempotency.forget(id);
     }
     Ok(Data(published?))
+}
+
+/// Publishes up to 1 000 events in their order, each as though it had come alone; each has an answer of its own.
+#[utoipa::path(post, path = "/api/v1/publish/batch", operation_id = "publishBatch", tag = "publish", request_body = Batch,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters instead of each event's `id`")),
+    responses((status = 200, description = "What became of each, in their order", body = Success<Vec<Outcome>>)))]
+pub(crate) async fn publish_batch(
+    State(hub): State<Arc<Hub>>,
+    Backend(principal): Backend,
+    headers: HeaderMap,
+    Text(body): Text,
+) -> Result<Data<Vec<Outcome>>, ApiError> {
+    let batch: BatchBody<'_> = extract::read(&body)?;
+    if !(1..=BATCH_EVENTS_MAX).contains(&batch.events.len()) {
+        let sentence = format!("a batch has 1 to {BATCH_EVENTS_MAX} events");
+        return Err(extract::malformed(sentence).at("/events", "maxItems").into());
+    }
+    let key = idempotency::key(&headers)?;
+    let mut events = Vec::with_capacity(batch.events.len());
+    for (place, message) in batch.events.iter().enumerate() {
+        let message = message.get();
+        let head: Head<'_> = extract::read(message).map_err(|refusal| of_event(&refusal, place))?;
+        let event = head.event.clone().into_owned();
+        let Some(key) = key else {
+            events.push((event, message.to_owned()));
+            continue;
+        };
+        head.check_unnamed(&format!("/events/{place}/id"))?;
+        let id = idempotency::id_in_batch(principal.tenant(), key, place);
+        events.push((event, with_id(message, id)?));
+    }
+    let claimed = match key {
+        Some(key) => {
+            let id = idempotency::id_in_batch(principal.tenant(), key, usize::MAX);
+            hub.idempotency.claim(id, &body)?.then_some(id)
+        }
+        None => None,
+    };
+    let published = hub.broadcaster.publish_all(&principal, events).await;
+    // A batch of which nothing was taken may be corrected.
+    if let Some(id) = claimed
+        && published.iter().all(|it| it.as_ref().is_err_and(is_certain))
+    {
+        hub.idempotency.forget(id);
+    }
+    for refusal in published.iter().filter_map(|it| it.as_ref().err()) {
+        hub.status_pages.refusals.add(refusal.code());
+    }
+    Ok(Data(published.into_iter().map(Outcome::from).collect()))
+}
+
+/// Whether it is certain that nothing was done: where nobody knows, the key stays, and the same request may be sent again.
+fn is_certain(refusal: &Refusal) -> bool {
+    refusal.code() != ErrorCode::Timeout
+}
+
+/// A refusal of one event of a batch, as one of the whole body.
+fn of_event(refusal: &Refusal, place: usize) -> Refusal {
+    let pointer = format!("/events/{place}{}", refusal.pointer().unwrap_or_default());
+    let rule = refusal.rule().unwrap_or("type").to_owned();
+    Refusal::new(refusal.code(), refusal.message().to_owned()).at(pointer, rule)
 }
 
 /// The message with this id. It is an object with fields already: it was read as one.

@@ -9,18 +9,21 @@ use serde::Serialize;
 
 use super::ApiError;
 use super::caller::Administrator;
-use super::error::{Data, Part};
+use super::error::{Data, ListSuccess, Part, Success};
 use super::extract::{Body, Parameters, Segments, check_limit};
 use crate::hub::Hub;
 
 /// A grant as it stands after the request.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Grant {
     room: String,
     user: String,
     granted: bool,
 }
 
+/// Lists the tenant's rooms.
+#[utoipa::path(get, path = "/api/v1/rooms", operation_id = "listRooms", tag = "rooms", params(PageQuery),
+    responses((status = 200, body = ListSuccess<Vec<RoomInfo>>)))]
 pub(crate) async fn list(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
@@ -31,6 +34,9 @@ pub(crate) async fn list(
     Ok(Part(page.items, page.next))
 }
 
+/// Says what a room is, before anyone joins it or after.
+#[utoipa::path(put, path = "/api/v1/rooms/{name}", operation_id = "describeRoom", tag = "rooms", params(("name" = String, Path, description = "The room's whole name")), request_body = RoomMetadata,
+    responses((status = 200, body = Success<RoomInfo>)))]
 pub(crate) async fn describe(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
@@ -41,6 +47,9 @@ pub(crate) async fn describe(
     Ok(Data(hub.connections.describe_room(&room, metadata).await?))
 }
 
+/// Lets a user join a room that would be refused otherwise.
+#[utoipa::path(put, path = "/api/v1/rooms/{name}/grants/{user}", operation_id = "grantRoom", tag = "rooms", params(("name" = String, Path, description = "The room's whole name"), ("user" = String, Path, description = "The user's id")),
+    responses((status = 200, body = Success<Grant>)))]
 pub(crate) async fn grant(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
@@ -55,6 +64,9 @@ pub(crate) async fn grant(
     Ok(Data(Grant { room: name, user, granted: true }))
 }
 
+/// Takes a grant back; who is in the room by no other right leaves it.
+#[utoipa::path(delete, path = "/api/v1/rooms/{name}/grants/{user}", operation_id = "revokeRoom", tag = "rooms", params(("name" = String, Path, description = "The room's whole name"), ("user" = String, Path, description = "The user's id")),
+    responses((status = 200, body = Success<Grant>)))]
 pub(crate) async fn revoke(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,

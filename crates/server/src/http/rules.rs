@@ -10,22 +10,25 @@ use serde::Serialize;
 use super::ApiError;
 use super::caller::Administrator;
 use super::changes::change;
-use super::error::Data;
+use super::error::{Data, Success};
 use super::extract::{Body, Segments};
 use crate::hub::Hub;
 
 /// A rule that was taken away.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Removed {
     removed: String,
 }
 
-/// Those for every tenant, and the tenant's own; never another's.
+/// Lists the routing rules that the tenant's events follow: those for every tenant, and its own.
+#[utoipa::path(get, path = "/api/v1/rules", operation_id = "listRules", tag = "rules", responses((status = 200, body = Success<Vec<Rule>>)))]
 pub(crate) async fn list(State(hub): State<Arc<Hub>>, caller: Administrator) -> Data<Vec<Rule>> {
     Data(hub.policies.current().router.rules_of(caller.tenant()).cloned().collect())
 }
 
 /// Adds a rule for event types of the tenant's own, or replaces it: the same request twice is the same as once.
+#[utoipa::path(post, path = "/api/v1/rules", operation_id = "addRule", tag = "rules", request_body = Rule,
+    responses((status = 201, body = Success<Rule>)))]
 pub(crate) async fn add(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
@@ -38,6 +41,9 @@ pub(crate) async fn add(
     Ok((StatusCode::CREATED, Data(added)))
 }
 
+/// Takes a rule away that was added over HTTP.
+#[utoipa::path(delete, path = "/api/v1/rules/{id}", operation_id = "removeRule", tag = "rules", params(("id" = String, Path, description = "The rule's id")),
+    responses((status = 200, body = Success<Removed>)))]
 pub(crate) async fn remove(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,

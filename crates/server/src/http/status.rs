@@ -8,11 +8,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
-use serde_json::json;
+use serde::Serialize;
 
 use super::refusals::HttpRefusals;
-use crate::health::HealthState;
+use crate::health::{HealthState, HealthStatus};
 use crate::hub::Hub;
+
+/// Whether the node should get clients.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct Readiness {
+    ready: bool,
+    /// `draining` or `unhealthy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
 
 /// How old a page may be.
 const PAGE_AGE_MAX: Duration = Duration::from_secs(1);
@@ -115,15 +124,16 @@ impl Pages {
             HealthState::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
         };
         let ready = match (status, health.draining) {
-            (StatusCode::OK, _) => json!({ "ready": true }),
-            (_, true) => json!({ "ready": false, "reason": "draining" }),
-            (_, false) => json!({ "ready": false, "reason": "unhealthy" }),
+            (StatusCode::OK, _) => Readiness { ready: true, reason: None },
+            (_, true) => Readiness { ready: false, reason: Some("draining") },
+            (_, false) => Readiness { ready: false, reason: Some("unhealthy") },
         };
+        let ready = serde_json::to_vec(&ready).unwrap_or_default();
         // Texts and numbers only: it cannot fail to be JSON.
         let health = serde_json::to_vec(&health).unwrap_or_default();
         Self {
             health: (status, health.into()),
-            ready: (status, ready.to_string().into()),
+            ready: (status, ready.into()),
             metrics: hub.metrics().into(),
         }
     }
@@ -152,14 +162,23 @@ async fn answer(hub: &Hub, page: StatusPage) -> axum::response::Response {
     hub.status_pages.get(hub).await.response(page).map(Into::into)
 }
 
+/// How the node is, and what it lacks.
+#[utoipa::path(get, path = "/health", operation_id = "getHealth", tag = "status", responses(
+    (status = 200, description = "The node should get clients", body = HealthStatus),
+    (status = 503, description = "It should not", body = HealthStatus)))]
 pub(crate) async fn health(State(hub): State<Arc<Hub>>) -> axum::response::Response {
     answer(&hub, StatusPage::Health).await
 }
 
+/// Whether the node should get clients.
+#[utoipa::path(get, path = "/ready", operation_id = "getReadiness", tag = "status", responses(
+    (status = 200, description = "It should", body = Readiness), (status = 503, description = "It should not", body = Readiness)))]
 pub(crate) async fn ready(State(hub): State<Arc<Hub>>) -> axum::response::Response {
     answer(&hub, StatusPage::Ready).await
 }
 
+/// Metrics for Prometheus.
+#[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", tag = "status", responses((status = 200, content_type = "text/plain", body = String)))]
 pub(crate) async fn metrics(State(hub): State<Arc<Hub>>) -> axum::response::Response {
     answer(&hub, StatusPage::Metrics).await
 }

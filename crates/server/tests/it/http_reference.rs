@@ -1,6 +1,6 @@
 //! docs/reference/http.md, line by line: each path with its answer's fields and who may ask, each limit, each example, each status.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use foodtrack_contract::UserRole;
@@ -54,6 +54,54 @@ fn check_fields(row: &Row, value: &Value) {
     }
 }
 
+/// The description that the server gives of itself.
+fn description(address: SocketAddr) -> Value {
+    request(address, "GET /api/v1/openapi.json", &[], "").json()
+}
+
+/// Whether an answer is of the shape that the description promises for it.
+#[track_caller]
+fn check_described(description: &Value, row: &Row, answer: &Answer) {
+    let (method, path) = row.request.split_once(' ').unwrap();
+    let operation = &description["paths"][path][method.to_lowercase()];
+    let response = operation["responses"].get(answer.status.to_string());
+    let response = response.unwrap_or(&operation["responses"]["default"]);
+    let kind = answer.header("content-type").unwrap().split(';').next().unwrap();
+    let mut schema = response["content"][kind]["schema"].clone();
+    assert!(schema.is_object(), "{}: {kind} of {} is not described", row.request, answer.status);
+    if kind == "text/plain" {
+        return;
+    }
+    schema["components"] = description["components"].clone();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let faults: Vec<_> = validator.iter_errors(&answer.json()).map(|it| it.to_string()).collect();
+    assert!(faults.is_empty(), "{}: {faults:?}: {answer:?}", row.request);
+}
+
+#[test]
+fn the_description_for_programs_has_the_paths_of_the_page_and_no_others() {
+    let server = serve(config());
+    let description = description(server.local_addr());
+    server.stop();
+    assert_eq!(description["openapi"], "3.1.0");
+    let paths = description["paths"].as_object().unwrap();
+    let described = paths.iter().flat_map(|(path, item)| {
+        let methods = item.as_object().unwrap().keys();
+        methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    let told = rows().into_iter().map(|row| row.request.to_owned());
+    let told: BTreeSet<String> = told.filter(|it| !it.ends_with("/openapi.json")).collect();
+    assert_eq!(described.collect::<BTreeSet<_>>(), told);
+    let operations: Vec<&Value> =
+        paths.values().flat_map(|item| item.as_object().unwrap().values()).collect();
+    let ids: BTreeSet<&str> =
+        operations.iter().map(|it| it["operationId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), operations.len(), "an operation's id is another's: {ids:?}");
+    for operation in operations {
+        assert!(operation["summary"].is_string() && operation["responses"]["default"].is_object());
+    }
+}
+
 fn owner() -> String {
     token("t1", UserRole::RestaurantOwner)
 }
@@ -96,6 +144,7 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
     let plain = |body: &str| (row.request.to_owned(), body.to_owned());
     match row.request {
         "POST /api/v1/publish" => plain(&order),
+        "POST /api/v1/publish/batch" => plain(&format!("{{\"events\":[{order}]}}")),
         "GET /api/v1/connections" => {
             sid();
             plain("")
@@ -142,7 +191,7 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             "target": ["kitchen_app"], "order": "7", "customer": "u7", "station": "s", "route": "r", "assignee": "u8"
         }).to_string()),
         "GET /api/v1/errors/{code}" => (row.request.replace("{code}", "not_found"), String::new()),
-        "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/performance" | "GET /health" | "GET /ready" | "GET /metrics" => plain(""),
+        "GET /api/v1/openapi.json" | "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/performance" | "GET /health" | "GET /ready" | "GET /metrics" => plain(""),
         other => panic!("no test makes the request {other}"),
     }
 }
@@ -166,6 +215,10 @@ fn each_path_of_the_page_answers_whom_it_says_with_the_fields_it_says() {
         if row.who == "anyone" {
             let answer = request(address, &line, &[], "");
             assert_eq!(answer.status, 200, "{line}: {answer:?}");
+            if line.ends_with("/openapi.json") {
+                continue;
+            }
+            check_described(&description(address), row, &answer);
             if line == "GET /metrics" {
                 assert!(answer.body.starts_with("# HELP ") && !answer.body.contains("t1"));
             } else if line.starts_with("GET /api/") {
@@ -176,7 +229,9 @@ fn each_path_of_the_page_answers_whom_it_says_with_the_fields_it_says() {
             server.stop();
             continue;
         }
+        let description = description(address);
         let refused = call(address, &line, &token("t1", UserRole::Chef), &body);
+        check_described(&description, row, &refused);
         assert_eq!((refused.status, refused.code().as_str()), (403, "permission_denied"), "{line}");
         assert_eq!(request(address, &line, &[], &body).status, 401, "{line}");
         let good = match row.who {
@@ -190,6 +245,7 @@ fn each_path_of_the_page_answers_whom_it_says_with_the_fields_it_says() {
         let answer = call(address, &line, &good, &body);
         let status = if row.what.contains("; 201") { 201 } else { 200 };
         assert_eq!(answer.status, status, "{line}: {answer:?}");
+        check_described(&description, row, &answer);
         check_fields(row, &answer.data());
         server.stop();
     }

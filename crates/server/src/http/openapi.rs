@@ -1,0 +1,84 @@
+//! The API's description for programs (OpenAPI 3.1), made from the handlers and their types.
+
+use axum::Json;
+use foodtrack_contract::ErrorCode;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi as Description, Ref, ResponseBuilder};
+use utoipa::{OpenApi, ToSchema};
+
+use super::problem::{CONTENT_TYPE, Problem};
+
+/// The name of the scheme by which tokens come.
+const BEARER: &str = "bearer";
+/// What is asked without a token.
+const OPEN_TAGS: [&str; 2] = ["errors", "status"];
+/// The exception among them.
+const PERFORMANCE: &str = "/api/v1/performance";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "FoodTrack WebSocket",
+        description = "The real-time hub's HTTP API, on the port of its sockets. The tenant is always the token's."
+    ),
+    components(schemas(Problem<'static>)),
+    tags(
+        (name = "publish", description = "Events from back ends"),
+        (name = "connections", description = "Who is connected"),
+        (name = "rooms", description = "Rooms, and who may join them"),
+        (name = "event types", description = "Event types of the tenant's own"),
+        (name = "rules", description = "Where events go, and why"),
+        (name = "errors", description = "What the codes of refusals mean"),
+        (name = "status", description = "How the node is")
+    )
+)]
+struct Base;
+
+/// What is there before the paths.
+pub(crate) fn base() -> Description {
+    Base::openapi()
+}
+
+/// Adds what every path has: how to be refused, and how to say who asks.
+pub(crate) fn complete(mut description: Description) -> Description {
+    let mut components = description.components.take().unwrap_or_default();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
+    description.components = Some(components);
+    for (path, item) in &mut description.paths.paths {
+        for operation in operations(item) {
+            let is_open = operation
+                .tags
+                .iter()
+                .flatten()
+                .any(|tag| OPEN_TAGS.contains(&tag.as_str()) && path != PERFORMANCE);
+            if !is_open {
+                operation.security = Some(vec![SecurityRequirement::new(BEARER, [""; 0])]);
+            }
+            operation.responses.responses.insert("default".into(), refused().into());
+        }
+    }
+    description
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, .. } = item;
+    [get, put, post, delete].into_iter().flatten()
+}
+
+fn refused() -> utoipa::openapi::Response {
+    let schema = Ref::from_schema_name(Problem::name());
+    let codes = ErrorCode::ALL.len();
+    ResponseBuilder::new()
+        .description(format!(
+            "Refused, with one of {codes} codes and the status that says the same"
+        ))
+        .content(CONTENT_TYPE, ContentBuilder::new().schema(Some(schema)).build())
+        .build()
+}
+
+/// `GET /api/v1/openapi.json`
+pub(crate) async fn description() -> Json<Description> {
+    Json(super::description())
+}
