@@ -3,7 +3,6 @@
 mod architecture;
 mod licences;
 mod metadata;
-mod routes;
 mod spdx;
 mod tree;
 
@@ -35,7 +34,6 @@ pub(crate) fn run(root: &Path) -> Vec<String> {
         }
         Err(failure) => failures.push(failure),
     }
-    failures.extend(routes::check(root));
     failures.extend(codegen::check(root));
     failures
 }
