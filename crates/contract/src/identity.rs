@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ApplicationSet;
+use crate::{ApplicationSet, ApplicationType};
 
 /// The longest identifier of the contract, in characters.
 pub const IDENTIFIER_CHARACTERS_MAX: usize = 128;
@@ -173,6 +173,20 @@ impl UserRole {
     /// Reads the name on the wire.
     pub fn from_wire(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+
+    /// What the login of this role opens when its token lists no applications: see [`crate::LoginRole`].
+    pub const fn default_applications(self) -> ApplicationSet {
+        use ApplicationType as A;
+        match self {
+            Self::Customer => ApplicationSet::of(&[A::ClientApp]),
+            Self::KitchenStaff | Self::Chef => ApplicationSet::of(&[A::KitchenApp]),
+            Self::DeliveryPersonnel => ApplicationSet::of(&[A::DeliveryApp]),
+            Self::RestaurantManager | Self::RestaurantOwner | Self::Admin => {
+                ApplicationSet::of(&[A::TenantDashboard, A::KitchenApp, A::DeliveryApp])
+            }
+            Self::System => ApplicationSet::EMPTY,
+        }
     }
 
     /// What a token of this role may do when it lists no permissions.

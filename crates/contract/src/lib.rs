@@ -11,6 +11,7 @@ mod error_code;
 mod event_hint;
 mod event_type;
 mod identity;
+mod login_role;
 mod message;
 mod nearest;
 mod payload;
@@ -38,6 +39,7 @@ pub use identity::{
     Authenticate, DeviceId, IDENTIFIER_CHARACTERS_MAX, IdentifierError, Permission, PermissionSet,
     Principal, TenantId, TokenId, UserId, UserRole, VerifiedClaims, is_identifier,
 };
+pub use login_role::LoginRole;
 pub use message::{Message, write_message_again};
 pub use nearest::nearest;
 pub use payload::{Entities, PAYLOAD_DEPTH_MAX, builtin_schemas};

@@ -11,6 +11,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("session", &["wire", "contract"]),
     ("auth", &["contract"]),
     ("router", &["contract"]),
+    ("profile", &["contract"]),
     ("tenant-log", &["contract"]),
     ("transport", &["wire", "session"]),
     ("tenant", &["router", "wire", "contract", "tenant-log"]),
