@@ -1,4 +1,5 @@
 //! Tables that are wrong are told so, with the line and what was probably meant.
+#![allow(clippy::unwrap_used)]
 
 use foodtrack_contract::{ApplicationType, EventType};
 use foodtrack_profile::{BUILTIN, Profile, Tables};

@@ -1,4 +1,5 @@
 //! Whatever payload the contract accepts: what an application is sent of it does not break its page.
+#![allow(clippy::unwrap_used)]
 
 use foodtrack_contract::{
     ApplicationType as App, EventGroup, EventType, Message, Priority, Schemas, Source, TenantId,

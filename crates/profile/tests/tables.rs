@@ -1,4 +1,5 @@
 //! Each row of what today's four applications listen to and send.
+#![allow(clippy::unwrap_used)]
 
 use foodtrack_contract::{ApplicationType as App, EventType, TenantId};
 use foodtrack_contract::{Message, Priority, Source};
