@@ -13,7 +13,7 @@ use crate::config::CheckedConfig;
 use crate::data::Declarations;
 use crate::health::{HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
-use crate::http::{ApiQuota, Changes, IdempotencyKeys, StatusPages};
+use crate::http::{ApiQuota, DiskWork, IdempotencyKeys, StatusPages};
 use crate::logging;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
@@ -29,7 +29,7 @@ pub(crate) struct Hub {
     pub(crate) dead_letters: DeadLetters,
     pub(crate) policies: Arc<PolicyBook>,
     pub(crate) declarations: Declarations,
-    pub(crate) changes: Changes,
+    pub(crate) disk_work: DiskWork,
     pub(crate) performance: Performance,
     pub(crate) config: CheckedConfig,
     pub(crate) api_quota: ApiQuota,
@@ -38,7 +38,7 @@ pub(crate) struct Hub {
     pub(crate) status_pages: Arc<StatusPages>,
     pub(crate) idempotency: IdempotencyKeys,
     authenticator: Arc<dyn Authenticate>,
-    log: Arc<dyn TenantLog>,
+    pub(crate) log: Arc<dyn TenantLog>,
     door: Arc<DoorRefusals>,
     started_at: Instant,
     /// What was known at the last look.
@@ -63,7 +63,7 @@ impl Hub {
             dead_letters: DeadLetters::new(running.shards.clone(), Arc::clone(&running.log)),
             policies,
             declarations,
-            changes: Changes::default(),
+            disk_work: DiskWork::default(),
             performance,
             api_quota: api_quota(&config),
             authenticator: config.authenticator(),

@@ -42,6 +42,7 @@ mod health;
 mod health_book;
 mod http;
 mod hub;
+mod log_report;
 mod logging;
 mod metrics;
 mod performance;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::ApiError;
 use super::caller::Administrator;
-use super::changes::change;
+use super::disk_work::change;
 use super::error::{Data, Success};
 use super::extract::{Body, Segments};
 use crate::hub::Hub;

@@ -2,14 +2,16 @@
 
 mod api_quota;
 mod caller;
-mod changes;
 mod connections;
 mod cors;
+mod dead_letters;
+mod disk_work;
 mod error;
 mod events;
 mod explain;
 mod extract;
 mod idempotency;
+mod log;
 mod openapi;
 mod performance;
 mod problem;
@@ -33,7 +35,7 @@ use utoipa_axum::routes;
 use crate::demo::Demo;
 use crate::hub::Hub;
 pub(crate) use api_quota::ApiQuota;
-pub(crate) use changes::Changes;
+pub(crate) use disk_work::DiskWork;
 pub(crate) use error::ApiError;
 pub(crate) use extract::Parameters;
 pub(crate) use idempotency::IdempotencyKeys;
@@ -56,6 +58,10 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(rules::list, rules::add))
         .routes(routes!(rules::remove))
         .routes(routes!(explain::explain))
+        .routes(routes!(log::list))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::inspect, dead_letters::drop_letters))
+        .routes(routes!(dead_letters::replay))
         .routes(routes!(performance::performance))
         .routes(routes!(problem::list))
         .routes(routes!(problem::explain))

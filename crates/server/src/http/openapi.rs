@@ -29,6 +29,7 @@ const PERFORMANCE: &str = "/api/v1/performance";
         (name = "rooms", description = "Rooms, and who may join them"),
         (name = "event types", description = "Event types of the tenant's own"),
         (name = "rules", description = "Where events go, and why"),
+        (name = "log", description = "What was accepted, and what could not be delivered"),
         (name = "errors", description = "What the codes of refusals mean"),
         (name = "status", description = "How the node is")
     )

@@ -18,6 +18,7 @@ use http_body_util::BodyExt;
 use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
+use super::disk_work;
 use super::error::ApiError;
 use super::status::{StatusPage, StatusPages};
 use crate::demo::Demo;
@@ -138,8 +139,8 @@ impl OpenApiThreads {
 fn spawn(name: &str, run: impl Future<Output = ()> + Send + 'static) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
-        // Changes wait for the disk on it, one at a time.
-        .max_blocking_threads(1)
+        // What waits for the disk waits on these.
+        .max_blocking_threads(disk_work::THREADS)
         .build()?;
     std::thread::Builder::new().name(name.into()).spawn(move || runtime.block_on(run))
 }

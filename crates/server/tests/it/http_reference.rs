@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use foodtrack_contract::UserRole;
-use foodtrack_server::{LimitsConfig, WebSocketServer};
+use foodtrack_server::{
+    DeliveryConfig, LimitsConfig, RetryConfig, WebSocketConfig, WebSocketServer,
+};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, call, config, request, serve, token};
@@ -132,6 +136,33 @@ fn declaration() -> String {
     json!({ "name": "loyalty:points_earned", "schema": { "type": "object" }, "deliveryClass": "durable", "description": "for a test" }).to_string()
 }
 
+/// An order that a client got and never acknowledged: where it is in the log.
+fn dead_letter(address: SocketAddr) -> String {
+    connect(address, &owner());
+    let order = json!({ "type": "order:created", "payload": { "orderId": "8" } }).to_string();
+    let published = call(address, "POST /api/v1/publish", &system(), &order);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while call(address, "GET /api/v1/dead-letters", &owner(), "").data() == json!([]) {
+        assert!(Instant::now() < deadline, "it was not given up");
+        sleep(Duration::from_millis(10));
+    }
+    published.data()["offset"].to_string()
+}
+
+/// A server that gives up at once what is not acknowledged.
+fn impatient() -> WebSocketConfig {
+    let retry = RetryConfig { max_attempts: 1, base_delay_ms: 1, ..Default::default() };
+    config().limits(unlimited()).retry(retry).deliver(DeliveryConfig {
+        event: "order:created".into(),
+        class: None,
+        time_to_live_seconds: None,
+        compact: false,
+        acknowledge: true,
+        confirm_within_seconds: None,
+        confirm_by: None,
+    })
+}
+
 /// Makes a request of the page so that it works, and what it needs before. Returns its line and body.
 fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
     let address = server.local_addr();
@@ -186,6 +217,19 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             assert_eq!(call(address, "POST /api/v1/rules", &owner(), example()).status, 201);
             (row.request.replace("{id}", "loyalty"), String::new())
         }
+        "GET /api/v1/log" => {
+            assert_eq!(call(address, "POST /api/v1/publish", &system(), &order).status, 200);
+            plain("")
+        }
+        "GET /api/v1/dead-letters" => {
+            dead_letter(address);
+            plain("")
+        }
+        "GET /api/v1/dead-letters/{offset}"
+        | "POST /api/v1/dead-letters/{offset}/replay"
+        | "DELETE /api/v1/dead-letters/{offset}" => {
+            (row.request.replace("{offset}", &dead_letter(address)), String::new())
+        }
         "POST /api/v1/explain" => plain(&json!({
             "event": "order:created", "source": "client_app", "role": "customer", "permissions": ["write:orders"],
             "target": ["kitchen_app"], "order": "7", "customer": "u7", "station": "s", "route": "r", "assignee": "u8"
@@ -209,7 +253,7 @@ fn each_path_of_the_page_answers_whom_it_says_with_the_fields_it_says() {
     let rows = rows();
     assert!(rows.len() >= 19, "{} rows", rows.len());
     for row in &rows {
-        let server = serve(config().limits(unlimited()));
+        let server = serve(impatient());
         let address = server.local_addr();
         let (line, body) = prepared(&server, row);
         if row.who == "anyone" {

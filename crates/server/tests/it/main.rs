@@ -10,6 +10,7 @@ mod door;
 mod http_api;
 mod http_reference;
 mod log;
+mod log_over_http;
 mod logging;
 mod origins;
 mod process;

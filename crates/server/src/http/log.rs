@@ -1,0 +1,173 @@
+//! `GET /api/v1/log`: what a tenant accepted, as its log has it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use foodtrack_contract::{Cursor, Epoch, ErrorCode, Offset, Refusal, TenantId};
+use foodtrack_tenant_log::{LogEntry, PageStart, ReadError, ReadRequest};
+use serde::{Deserialize, Serialize};
+
+use super::ApiError;
+use super::caller::Administrator;
+use super::disk_work;
+use super::extract::{Parameters, check_limit, malformed};
+use crate::hub::Hub;
+use crate::log_report::{EntryReport, cursor_text};
+
+const LISTED_DEFAULT: usize = 100;
+/// How many bytes of entries an answer holds, but for the first entry.
+const ANSWER_BYTES_MAX: u64 = 4 << 20;
+/// How many entries a request looks at, of which it may want few.
+const LOOKED_AT_MAX: usize = 10_000;
+
+/// Which part of the log.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct LogQuery {
+    /// Goes on after this place: a cursor such as `1k3f9z-42`, as answers and clients have them. The log's beginning where absent.
+    cursor: Option<String>,
+    /// At most so many; 100 where absent, 1000 at most. There may be fewer although there is more.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+    /// Only events of this type.
+    event: Option<String>,
+    /// Only what is about this order: the newest. Takes no `cursor`.
+    order: Option<String>,
+}
+
+/// A part of the log.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogPart {
+    /// Always `true`.
+    success: bool,
+    data: Vec<EntryReport>,
+    /// The `cursor` of the next request; absent where the log ended here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+    /// Entries after the `cursor` of this request and up to here are gone: retention took them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gone_through: Option<u64>,
+}
+
+/// Lists what the tenant accepted and its log still has, oldest first. What came in the last quarter of a second may be missing.
+#[utoipa::path(get, path = "/api/v1/log", operation_id = "listLog", tag = "log", params(LogQuery),
+    responses((status = 200, body = LogPart)))]
+pub(crate) async fn list(
+    State(hub): State<Arc<Hub>>,
+    caller: Administrator,
+    Parameters(query): Parameters<LogQuery>,
+) -> Result<Json<LogPart>, ApiError> {
+    check_limit(query.limit)?;
+    if query.order.is_some() && query.cursor.is_some() {
+        return Err(malformed("order takes no cursor: its newest entries are listed").into());
+    }
+    let read = move |hub: &Hub, tenant: &TenantId| query.read(hub, tenant);
+    Ok(Json(disk_work::read(&hub, caller.tenant(), read).await?))
+}
+
+impl LogQuery {
+    fn read(&self, hub: &Hub, tenant: &TenantId) -> Result<LogPart, Refusal> {
+        let found = match &self.order {
+            Some(order) => self.read_order(hub, tenant, order),
+            None => self.read_on(hub, tenant),
+        };
+        match found {
+            Ok(part) => part,
+            // Nothing was accepted yet.
+            Err(ReadError::UnknownTenant(_)) => Ok(LogPart::new(Vec::new())),
+            Err(error) => Err(unreadable(&error)),
+        }
+    }
+
+    fn wants(&self, entry: &LogEntry) -> bool {
+        self.event.as_deref().is_none_or(|event| entry.event.as_str() == event)
+    }
+
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(LISTED_DEFAULT)
+    }
+
+    fn read_order(
+        &self,
+        hub: &Hub,
+        tenant: &TenantId,
+        order: &str,
+    ) -> Result<Result<LogPart, Refusal>, ReadError> {
+        let entries = hub.log.entity_history(tenant, order, self.limit())?;
+        let epoch = hub.log.stats(tenant)?.last.epoch();
+        let wanted = entries.iter().filter(|entry| self.wants(entry));
+        Ok(Ok(LogPart::new(wanted.map(|entry| EntryReport::new(epoch, entry)).collect())))
+    }
+
+    fn read_on(&self, hub: &Hub, tenant: &TenantId) -> Result<Result<LogPart, Refusal>, ReadError> {
+        let (epoch, mut after) = match self.place() {
+            Ok(place) => place,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let mut part = LogPart::new(Vec::new());
+        let (mut bytes, mut looked_at) = (0, 0);
+        loop {
+            let left = self.limit() - part.data.len();
+            let page = hub.log.read(&ReadRequest {
+                tenant: tenant.clone(),
+                epoch,
+                after,
+                through: Offset::MAX,
+                entries_max: left,
+                bytes_max: ANSWER_BYTES_MAX,
+            })?;
+            match page.start {
+                PageStart::Whole => {}
+                PageStart::Gap { through } if after > Offset::ZERO => {
+                    part.gone_through = Some(through.get());
+                }
+                PageStart::Gap { .. } => {}
+                PageStart::Reset => return Ok(Err(other_epoch(page.epoch))),
+            }
+            looked_at += page.entries.len();
+            for entry in page.entries.iter().filter(|entry| self.wants(entry)) {
+                bytes += entry.bytes();
+                part.data.push(EntryReport::new(page.epoch, entry));
+            }
+            after = page.next;
+            let is_full = part.data.len() >= self.limit()
+                || bytes >= ANSWER_BYTES_MAX
+                || looked_at >= LOOKED_AT_MAX;
+            if page.is_last || is_full {
+                part.next_cursor = (!page.is_last).then(|| cursor_text(page.epoch, after));
+                return Ok(Ok(part));
+            }
+        }
+    }
+
+    /// Where to read on; the beginning where the query does not say.
+    fn place(&self) -> Result<(Option<Epoch>, Offset), Refusal> {
+        let Some(text) = &self.cursor else { return Ok((None, Offset::ZERO)) };
+        let cursor = Cursor::parse(text).ok_or_else(|| {
+            malformed("a cursor is what an answer or an event ends with, such as 1k3f9z-42")
+                .at("/cursor", "pattern")
+        })?;
+        Ok((Some(cursor.epoch()), cursor.through()))
+    }
+}
+
+impl LogPart {
+    fn new(data: Vec<EntryReport>) -> Self {
+        Self { success: true, data, next_cursor: None, gone_through: None }
+    }
+}
+
+fn other_epoch(epoch: Epoch) -> Refusal {
+    let sentence = format!(
+        "the log never gave out this cursor: it is of epoch {epoch} now; leave the cursor out to read from its beginning"
+    );
+    Refusal::new(ErrorCode::Conflict, sentence)
+}
+
+/// The log could not be read. The error names the tenant and no payload.
+pub(super) fn unreadable(error: &ReadError) -> Refusal {
+    Refusal::new(ErrorCode::Degraded, error.to_string()).retry_after_ms(1_000)
+}
