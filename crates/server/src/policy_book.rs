@@ -27,6 +27,14 @@ impl PolicyBook {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What `change` would give; nothing changes.
+    pub(crate) fn rehearse<T, E>(
+        &self,
+        change: impl FnOnce(&mut Policies) -> Result<T, E>,
+    ) -> Result<T, E> {
+        change(&mut Policies::clone(&self.current()))
+    }
+
     /// Changes a copy and gives it to every shard; nothing changes when `change` fails.
     pub(crate) fn change<T, E>(
         &self,

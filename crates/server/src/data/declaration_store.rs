@@ -99,6 +99,23 @@ impl DeclarationStore {
         tenant: &TenantId,
         declaration: &EventDeclaration,
     ) -> Result<EventDeclaration, Refusal> {
+        let (kept, read_back) = self.check(policies, tenant, declaration)?;
+        self.change(tenant, |of_tenant| {
+            of_tenant.declarations.insert(declaration.name.clone(), kept);
+        })?;
+        Ok(read_back)
+    }
+
+    /// What [`DeclarationStore::declare`] would keep, and what a restart would read back of it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::DeclarationInvalid`]: it breaks a rule of declarations, now or after a restart.
+    pub(super) fn check(
+        &self,
+        policies: &mut Policies,
+        tenant: &TenantId,
+        declaration: &EventDeclaration,
+    ) -> Result<(KeptDeclaration, EventDeclaration), Refusal> {
         let invalid = |message: &'static str| {
             Refusal::new(ErrorCode::DeclarationInvalid, message).of_event(&*declaration.name)
         };
@@ -111,10 +128,7 @@ impl DeclarationStore {
                 "with those in configuration, which come back with a restart, the tenant would have over 256 event types",
             ));
         }
-        self.change(tenant, |of_tenant| {
-            of_tenant.declarations.insert(declaration.name.clone(), kept);
-        })?;
-        Ok(read_back)
+        Ok((kept, read_back))
     }
 
     /// Forgets a declaration, where it is kept. Blocks until it is off the disk.

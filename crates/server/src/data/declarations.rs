@@ -39,6 +39,20 @@ impl Declarations {
         self.book.change(|policies| self.store().declare(policies, tenant, declaration))
     }
 
+    /// What [`Declarations::declare`] would give; nothing changes.
+    ///
+    /// # Errors
+    /// [`ErrorCode::DeclarationInvalid`]
+    pub(crate) fn rehearse_declaration(
+        &self,
+        tenant: &TenantId,
+        declaration: &EventDeclaration,
+    ) -> Result<EventDeclaration, Refusal> {
+        let checked =
+            self.book.rehearse(|policies| self.store().check(policies, tenant, declaration));
+        checked.map(|(_, read_back)| read_back)
+    }
+
     /// Takes a declaration back.
     ///
     /// # Errors
@@ -62,20 +76,23 @@ impl Declarations {
     /// - [`ErrorCode::Degraded`]: it cannot be kept.
     ///
     /// Nothing changed then.
-    pub(crate) fn add_rule(&self, tenant: &TenantId, mut rule: Rule) -> Result<Rule, Refusal> {
-        if rule.tenant.get_or_insert_with(|| tenant.clone()) != tenant {
-            let message = "the rule names another tenant than the token's; leave `tenant` out";
-            return Err(Refusal::new(ErrorCode::TenantMismatch, message).at("/tenant", "const"));
-        }
+    pub(crate) fn add_rule(&self, tenant: &TenantId, rule: Rule) -> Result<Rule, Refusal> {
+        let rule = of_tenant(rule, tenant)?;
         self.book.change(|policies| {
-            check_events(policies, tenant, &rule.events)?;
             let mut store = self.store();
-            if store.keeps_rule(tenant, &rule.id) {
-                policies.router.remove(Some(tenant), &rule.id);
-            }
-            policies.router.add(rule.clone()).map_err(|error| refusal(&error))?;
+            put_rule(policies, &store, tenant, &rule)?;
             store.keep_rule(tenant, rule.clone())
         })?;
+        Ok(rule)
+    }
+
+    /// What [`Declarations::add_rule`] would give; nothing changes.
+    ///
+    /// # Errors
+    /// As there, but for [`ErrorCode::Degraded`].
+    pub(crate) fn rehearse_rule(&self, tenant: &TenantId, rule: Rule) -> Result<Rule, Refusal> {
+        let rule = of_tenant(rule, tenant)?;
+        self.book.rehearse(|policies| put_rule(policies, &self.store(), tenant, &rule))?;
         Ok(rule)
     }
 
@@ -98,6 +115,29 @@ impl Declarations {
     fn store(&self) -> MutexGuard<'_, DeclarationStore> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The rule as this tenant's.
+fn of_tenant(mut rule: Rule, tenant: &TenantId) -> Result<Rule, Refusal> {
+    if rule.tenant.get_or_insert_with(|| tenant.clone()) == tenant {
+        return Ok(rule);
+    }
+    let message = "the rule names another tenant than the token's; leave `tenant` out";
+    Err(Refusal::new(ErrorCode::TenantMismatch, message).at("/tenant", "const"))
+}
+
+/// Puts a rule in the place of the one of its id that was added over HTTP.
+fn put_rule(
+    policies: &mut Policies,
+    store: &DeclarationStore,
+    tenant: &TenantId,
+    rule: &Rule,
+) -> Result<(), Refusal> {
+    check_events(policies, tenant, &rule.events)?;
+    if store.keeps_rule(tenant, &rule.id) {
+        policies.router.remove(Some(tenant), &rule.id);
+    }
+    policies.router.add(rule.clone()).map_err(|error| refusal(&error))
 }
 
 /// A tenant routes what it declared, and nothing else: how the built-in events travel is the operator's to say.

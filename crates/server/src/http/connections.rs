@@ -57,6 +57,19 @@ pub(crate) async fn disconnect(
     }
 }
 
+/// Ends every connection of a device.
+#[utoipa::path(delete, path = "/api/v1/devices/{device}/connections", operation_id = "disconnectDevice", tag = "connections", params(("device" = String, Path, description = "The device's id, as its handshake or token names it")),
+    responses((status = 200, body = Success<Disconnected>)))]
+pub(crate) async fn disconnect_device(
+    State(hub): State<Arc<Hub>>,
+    caller: Administrator,
+    Segments(device): Segments<String>,
+) -> Result<Data<Disconnected>, ApiError> {
+    let target = DisconnectTarget::Device(device);
+    let disconnected = hub.connections.disconnect(caller.tenant(), target).await?;
+    Ok(Data(Disconnected { disconnected }))
+}
+
 /// Ends every connection of a user.
 #[utoipa::path(delete, path = "/api/v1/users/{user}/connections", operation_id = "disconnectUser", tag = "connections", params(("user" = String, Path, description = "The user's id")),
     responses((status = 200, body = Success<Disconnected>)))]

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foodtrack_contract::{ErrorCode, Refusal, TenantId};
+use http::StatusCode;
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::ApiError;
@@ -84,6 +86,23 @@ impl Drop for Place {
             Some(of_tenant) if *of_tenant > 1 => *of_tenant -= 1,
             _ => drop(waiting.remove(&self.tenant)),
         }
+    }
+}
+
+/// Whether a change is only to be tried.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DryRun {
+    /// `true`: says what would be in force, or why not, and changes nothing; 200.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
+}
+
+impl DryRun {
+    /// The status of an answer of success.
+    pub(crate) fn status(self) -> StatusCode {
+        if self.dry_run { StatusCode::OK } else { StatusCode::CREATED }
     }
 }
 

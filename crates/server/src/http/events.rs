@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::ApiError;
 use super::caller::Administrator;
-use super::disk_work::change;
+use super::disk_work::{DryRun, change};
 use super::error::{Data, Success};
-use super::extract::{Body, Segments};
+use super::extract::{Body, Parameters, Segments};
 use crate::hub::Hub;
 
 /// A declaration that was taken back.
@@ -31,17 +31,20 @@ pub(crate) async fn list(
 
 /// Declares an event type, or replaces its declaration: the same request twice is the same as once.
 #[utoipa::path(post, path = "/api/v1/events", operation_id = "declareEventType", tag = "event types", request_body = EventDeclaration,
-    responses((status = 201, body = Success<EventDeclaration>)))]
+    params(DryRun),
+    responses((status = 201, body = Success<EventDeclaration>), (status = 200, description = "It would be taken; `dryRun`", body = Success<EventDeclaration>)))]
 pub(crate) async fn declare(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
+    Parameters(dry): Parameters<DryRun>,
     Body(declaration): Body<EventDeclaration>,
 ) -> Result<(StatusCode, Data<EventDeclaration>), ApiError> {
-    let declared = change(hub, caller.tenant(), move |declarations, tenant| {
-        declarations.declare(tenant, &declaration)
+    let declared = change(hub, caller.tenant(), move |declarations, tenant| match dry.dry_run {
+        true => declarations.rehearse_declaration(tenant, &declaration),
+        false => declarations.declare(tenant, &declaration),
     })
     .await?;
-    Ok((StatusCode::CREATED, Data(declared)))
+    Ok((dry.status(), Data(declared)))
 }
 
 /// Withdraws a declaration.

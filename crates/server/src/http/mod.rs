@@ -50,6 +50,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(connections::list))
         .routes(routes!(connections::disconnect))
         .routes(routes!(connections::disconnect_user))
+        .routes(routes!(connections::disconnect_device))
         .routes(routes!(rooms::list))
         .routes(routes!(rooms::describe))
         .routes(routes!(rooms::grant, rooms::revoke))

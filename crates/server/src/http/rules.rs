@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::ApiError;
 use super::caller::Administrator;
-use super::disk_work::change;
+use super::disk_work::{DryRun, change};
 use super::error::{Data, Success};
-use super::extract::{Body, Segments};
+use super::extract::{Body, Parameters, Segments};
 use crate::hub::Hub;
 
 /// A rule that was taken away.
@@ -28,17 +28,20 @@ pub(crate) async fn list(State(hub): State<Arc<Hub>>, caller: Administrator) -> 
 
 /// Adds a rule for event types of the tenant's own, or replaces it: the same request twice is the same as once.
 #[utoipa::path(post, path = "/api/v1/rules", operation_id = "addRule", tag = "rules", request_body = Rule,
-    responses((status = 201, body = Success<Rule>)))]
+    params(DryRun),
+    responses((status = 201, body = Success<Rule>), (status = 200, description = "It would be taken; `dryRun`", body = Success<Rule>)))]
 pub(crate) async fn add(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
+    Parameters(dry): Parameters<DryRun>,
     Body(rule): Body<Rule>,
 ) -> Result<(StatusCode, Data<Rule>), ApiError> {
-    let added = change(hub, caller.tenant(), move |declarations, tenant| {
-        declarations.add_rule(tenant, rule)
+    let added = change(hub, caller.tenant(), move |declarations, tenant| match dry.dry_run {
+        true => declarations.rehearse_rule(tenant, rule),
+        false => declarations.add_rule(tenant, rule),
     })
     .await?;
-    Ok((StatusCode::CREATED, Data(added)))
+    Ok((dry.status(), Data(added)))
 }
 
 /// Takes a rule away that was added over HTTP.

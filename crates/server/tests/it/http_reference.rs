@@ -181,6 +181,9 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             plain("")
         }
         "DELETE /api/v1/connections/{id}" => (row.request.replace("{id}", &sid()), String::new()),
+        "DELETE /api/v1/devices/{device}/connections" => {
+            (row.request.replace("{device}", "tablet"), String::new())
+        }
         "DELETE /api/v1/users/{user}/connections" => {
             sid();
             (row.request.replace("{user}", "u1"), String::new())

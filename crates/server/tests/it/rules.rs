@@ -203,3 +203,29 @@ fn a_configuration_s_rule_is_not_replaced_over_http() {
     assert_eq!(own(address, "t1").len(), 1);
     server.stop();
 }
+
+#[test]
+fn a_dry_run_says_what_would_be_in_force_and_changes_nothing() {
+    let server = serve(config());
+    let address = server.local_addr();
+    let owner = token("t1", UserRole::RestaurantOwner);
+    let post = |path: &str, body: &Value| {
+        call(address, &format!("POST {path}"), &owner, &body.to_string())
+    };
+    let event = json!({ "name": "loyalty:points_earned", "schema": { "type": "object" } });
+    let rule = json!({ "id": "loyalty", "events": "loyalty:points_earned", "from": ["system"], "to": ["client_app"] });
+    let dry = post("/api/v1/events?dryRun=true", &event);
+    assert_eq!((dry.status, &dry.data()["name"]), (200, &event["name"]));
+    assert_eq!(call(address, "GET /api/v1/events", &owner, "").data(), json!([]));
+    let bad = json!({ "name": "loyalty:points_earned", "schema": { "type": "objekt" } });
+    assert_eq!(post("/api/v1/events?dryRun=true", &bad).code(), "declaration_invalid");
+    // A rule is tried against what is declared.
+    assert_eq!(post("/api/v1/rules?dryRun=true", &rule).code(), "declaration_invalid");
+    assert_eq!(post("/api/v1/events", &event).status, 201);
+    let before = call(address, "GET /api/v1/rules", &owner, "").data();
+    let dry = post("/api/v1/rules?dryRun=true", &rule);
+    assert_eq!((dry.status, &dry.data()["tenant"]), (200, &json!("t1")));
+    assert_eq!(call(address, "GET /api/v1/rules", &owner, "").data(), before);
+    assert_eq!(post("/api/v1/rules?dryRun=perhaps", &rule).code(), "message_malformed");
+    server.stop();
+}
