@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 use crate::metric::Cell;
 use crate::workload::fan_out::{self, Rooms};
 use crate::workload::{
-    Fixture, WorkloadError, idle, noisy, orders, replay, request, scale, steady,
+    Fixture, WorkloadError, http_publish, idle, noisy, orders, replay, request, scale, steady,
 };
 
 /// A load.
@@ -39,6 +39,8 @@ pub(crate) enum Scenario {
     TenantOrders10k,
     /// A client comes back that has missed 100 000 events (hub only)
     Replay,
+    /// A back end publishes batches of 50 over HTTP, each event to 10 subscribers (hub only)
+    HttpPublish,
 }
 
 impl Scenario {
@@ -50,6 +52,7 @@ impl Scenario {
                 Self::ScaleTenants
                     | Self::NoisyNeighbour
                     | Self::Replay
+                    | Self::HttpPublish
                     | Self::TenantOrders1k
                     | Self::TenantOrders10k
             )
@@ -93,6 +96,7 @@ impl Scenario {
             Self::TenantOrders1k => orders::run(fixture, 1_000),
             Self::TenantOrders10k => orders::run(fixture, 10_000),
             Self::Replay => replay::run(fixture),
+            Self::HttpPublish => http_publish::run(fixture),
         }
     }
 }

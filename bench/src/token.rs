@@ -37,6 +37,14 @@ pub(crate) fn customer(tenant: &str, user: &str) -> Result<String, jsonwebtoken:
     sign(tenant, user, "customer", "client_app")
 }
 
+/// The same of a back end.
+///
+/// # Errors
+/// As [`courier`].
+pub(crate) fn service(tenant: &str) -> Result<String, jsonwebtoken::errors::Error> {
+    sign(tenant, "gateway", "system", "system")
+}
+
 fn sign(
     tenant: &str,
     user: &str,

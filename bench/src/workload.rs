@@ -2,6 +2,7 @@
 
 mod client;
 pub(crate) mod fan_out;
+pub(crate) mod http_publish;
 pub(crate) mod idle;
 pub(crate) mod noisy;
 pub(crate) mod orders;

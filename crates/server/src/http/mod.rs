@@ -16,6 +16,7 @@ mod openapi;
 mod performance;
 mod problem;
 mod publish;
+mod reference_page;
 mod refusals;
 mod rooms;
 mod rules;
@@ -90,6 +91,7 @@ pub(crate) fn routes(hub: Arc<Hub>, demo: Option<Demo>) -> Router {
     let (routes, _) = tenant_routes().split_for_parts();
     let routes = routes
         .route("/api/v1/openapi.json", get(openapi::description))
+        .merge(reference_page::routes())
         .with_state(Arc::clone(&hub));
     let routes = match demo {
         Some(demo) => routes.merge(demo.routes()),

@@ -22,7 +22,7 @@ use crate::hub::Hub;
 /// A message as a back end publishes it. What is absent the server fills in.
 #[derive(utoipa::ToSchema)]
 #[expect(dead_code, reason = "it describes the body, which is read with the message's envelope")]
-#[schema(rename_all = "camelCase")]
+#[schema(rename_all = "camelCase", example = json!({ "type": "order:created", "payload": { "orderId": "42", "customerId": "ada" } }))]
 pub(crate) struct Publication {
     /// The event's type.
     #[schema(example = "order:created")]
