@@ -13,7 +13,7 @@ use crate::config::CheckedConfig;
 use crate::data::Declarations;
 use crate::health::{HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
-use crate::http::{ApiQuota, DiskWork, IdempotencyKeys, StatusPages};
+use crate::http::{ApiQuota, DiskWork, IdempotencyKeys, StatusPages, TenantQueue, batches};
 use crate::logging;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
@@ -30,6 +30,7 @@ pub(crate) struct Hub {
     pub(crate) policies: Arc<PolicyBook>,
     pub(crate) declarations: Declarations,
     pub(crate) disk_work: DiskWork,
+    pub(crate) batches: TenantQueue,
     pub(crate) performance: Performance,
     pub(crate) config: CheckedConfig,
     pub(crate) api_quota: ApiQuota,
@@ -64,6 +65,7 @@ impl Hub {
             policies,
             declarations,
             disk_work: DiskWork::default(),
+            batches: batches(),
             performance,
             api_quota: api_quota(&config),
             authenticator: config.authenticator(),

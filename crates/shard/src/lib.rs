@@ -41,6 +41,7 @@ pub use foodtrack_tenant::{
     RecoveryConfig, RetryPolicy, RoomInfo, RoomMetadata, SessionKey, TenantLimits,
 };
 pub use http_service::{HttpService, Responder};
+pub use mailbox::MAILBOX_MESSAGES_MAX;
 pub use shard_config::ShardsConfig;
 pub use shards::Shards;
 pub use start::{OpensLog, Running, StartError, start};

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::entrant::Entrant;
 
 /// How many messages wait for a shard before a sender is told to decide.
-pub(crate) const MAILBOX_MESSAGES_MAX: usize = 16_384;
+pub const MAILBOX_MESSAGES_MAX: usize = 16_384;
 
 /// Everything another thread may tell a shard.
 pub(crate) enum ShardMessage {

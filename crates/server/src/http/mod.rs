@@ -22,6 +22,7 @@ mod rooms;
 mod rules;
 mod service;
 mod status;
+mod tenant_queue;
 
 use std::sync::Arc;
 
@@ -40,8 +41,10 @@ pub(crate) use disk_work::DiskWork;
 pub(crate) use error::ApiError;
 pub(crate) use extract::Parameters;
 pub(crate) use idempotency::IdempotencyKeys;
+pub(crate) use publish::batches;
 pub(crate) use service::{ApiThreads, OpenApiThreads};
 pub(crate) use status::StatusPages;
+pub(crate) use tenant_queue::TenantQueue;
 
 /// What is asked of a tenant.
 fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use foodtrack_contract::{ErrorCode, Refusal};
-use foodtrack_shard::Accepted;
+use foodtrack_shard::{Accepted, MAILBOX_MESSAGES_MAX};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -17,6 +17,7 @@ use super::error::{Data, Success};
 use super::extract::{self, Text};
 use super::idempotency;
 use super::problem::OwnedProblem;
+use super::tenant_queue::{QueueLimits, TenantQueue};
 use crate::hub::Hub;
 
 /// A message as a back end publishes it. What is absent the server fills in.
@@ -70,6 +71,16 @@ impl Head<'_> {
 
 /// How many events a batch may have.
 const BATCH_EVENTS_MAX: usize = 1_000;
+
+/// Of a batch so many are handed to the tenant's shard at once. Its mailbox has room for all batches that are published at a time.
+const EVENTS_AT_ONCE: usize = 128;
+const BATCHES: QueueLimits = QueueLimits { at_once: 32, in_all: 256, per_tenant: 16 };
+const _: () = assert!(EVENTS_AT_ONCE * BATCHES.at_once * 4 <= MAILBOX_MESSAGES_MAX);
+
+/// The batches that are published, and those that wait for that.
+pub(crate) fn batches() -> TenantQueue {
+    TenantQueue::new(BATCHES)
+}
 
 /// Events that are published together.
 #[derive(utoipa::ToSchema)]
@@ -147,6 +158,8 @@ pub(crate) async fn publish_batch(
         return Err(extract::malformed(sentence).at("/events", "maxItems").into());
     }
     let key = idempotency::key(&headers)?;
+    let sentence = "too many batches of the tenant are being published; try again shortly";
+    let _turn = hub.batches.turn(principal.tenant(), sentence).await?;
     let mut events = Vec::with_capacity(batch.events.len());
     for (place, message) in batch.events.iter().enumerate() {
         let message = message.get();
@@ -167,7 +180,15 @@ pub(crate) async fn publish_batch(
         }
         None => None,
     };
-    let published = hub.broadcaster.publish_all(&principal, events).await;
+    let mut published = Vec::with_capacity(events.len());
+    let mut events = events.into_iter();
+    loop {
+        let part: Vec<_> = events.by_ref().take(EVENTS_AT_ONCE).collect();
+        if part.is_empty() {
+            break;
+        }
+        published.extend(hub.broadcaster.publish_all(&principal, part).await);
+    }
     // A batch of which nothing was taken may be corrected.
     if let Some(id) = claimed
         && published.iter().all(|it| it.as_ref().is_err_and(is_certain))

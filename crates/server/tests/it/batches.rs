@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use foodtrack_contract::UserRole;
+use foodtrack_server::LimitsConfig;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, call, config, request, serve, token};
@@ -105,5 +106,44 @@ fn a_batch_that_cannot_be_read_is_refused_whole_at_its_place() {
     assert_eq!(answer.json()["pointer"], "/events/1/id", "{answer:?}");
     // Nothing of them was published.
     assert_eq!(publish(address, &[order("1")]).data()[0]["data"]["offset"], 1);
+    server.stop();
+}
+
+#[test]
+fn one_tenants_batches_leave_others_to_publish_and_each_event_is_answered_or_its_batch_refused() {
+    let limits = LimitsConfig { messages_per_second_per_tenant: 0, ..Default::default() };
+    let server = serve(config().limits(limits));
+    let address = server.local_addr();
+    let flood: Vec<_> = (0..40)
+        .map(|batch| {
+            let events: Vec<Value> = (0..500).map(|n| order(&format!("{batch}-{n}"))).collect();
+            std::thread::spawn(move || publish(address, &events))
+        })
+        .collect();
+    let other = token("t2", UserRole::System);
+    let mut others = 0;
+    while others == 0 || flood.iter().any(|batch| !batch.is_finished()) {
+        let answer = call(address, "POST /api/v1/publish", &other, &order("1").to_string());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        others += 1;
+    }
+    let mut taken = 0;
+    for batch in flood {
+        let answer = batch.join().unwrap();
+        if answer.status == 503 {
+            assert_eq!(
+                (answer.code().as_str(), answer.header("retry-after")),
+                ("overloaded", Some("1"))
+            );
+            continue;
+        }
+        let data = answer.data();
+        let refused = data.as_array().unwrap().iter().find(|it| it["success"] != true);
+        assert_eq!(refused, None);
+        taken += 1;
+    }
+    assert!(taken >= 16, "{taken}");
+    // Each has a place of its own.
+    assert_eq!(publish(address, &[order("last")]).data()[0]["data"]["offset"], taken * 500 + 1);
     server.stop();
 }
