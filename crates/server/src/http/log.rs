@@ -18,8 +18,11 @@ use crate::log_report::{EntryReport, cursor_text};
 const LISTED_DEFAULT: usize = 100;
 /// How many bytes of entries an answer holds, but for the first entry.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
-/// How many entries a request looks at, of which it may want few.
+/// How many entries a request looks at, of which it may want few, and how many bytes of them.
 const LOOKED_AT_MAX: usize = 10_000;
+const LOOKED_AT_BYTES_MAX: u64 = 32 << 20;
+/// How many of them are read at once.
+const PAGE_ENTRIES: usize = 500;
 
 /// Which part of the log.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -107,39 +110,42 @@ impl LogQuery {
             Ok(place) => place,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let mut part = LogPart::new(Vec::new());
-        let (mut bytes, mut looked_at) = (0, 0);
+        let (mut part, mut looked_at) = (LogPart::new(Vec::new()), LookedAt::default());
+        // Who wants few of many is not read a page for each.
+        let entries_max = if self.event.is_some() { PAGE_ENTRIES } else { self.limit() };
         loop {
-            let left = self.limit() - part.data.len();
             let page = hub.log.read(&ReadRequest {
                 tenant: tenant.clone(),
                 epoch,
                 after,
                 through: Offset::MAX,
-                entries_max: left,
+                entries_max,
                 bytes_max: ANSWER_BYTES_MAX,
             })?;
             match page.start {
-                PageStart::Whole => {}
                 PageStart::Gap { through } if after > Offset::ZERO => {
                     part.gone_through = Some(through.get());
                 }
-                PageStart::Gap { .. } => {}
+                PageStart::Whole | PageStart::Gap { .. } => {}
                 PageStart::Reset => return Ok(Err(other_epoch(page.epoch))),
             }
-            looked_at += page.entries.len();
-            for entry in page.entries.iter().filter(|entry| self.wants(entry)) {
-                bytes += entry.bytes();
-                part.data.push(EntryReport::new(page.epoch, entry));
+            let last = page.entries.last().map(|entry| entry.offset);
+            for entry in &page.entries {
+                let is_wanted = self.wants(entry);
+                looked_at.add(entry, is_wanted);
+                if is_wanted {
+                    part.data.push(EntryReport::new(page.epoch, entry));
+                }
+                if part.data.len() >= self.limit() || looked_at.is_enough() {
+                    let is_end = page.is_last && last == Some(entry.offset);
+                    part.next_cursor = (!is_end).then(|| cursor_text(page.epoch, entry.offset));
+                    return Ok(Ok(part));
+                }
             }
-            after = page.next;
-            let is_full = part.data.len() >= self.limit()
-                || bytes >= ANSWER_BYTES_MAX
-                || looked_at >= LOOKED_AT_MAX;
-            if page.is_last || is_full {
-                part.next_cursor = (!page.is_last).then(|| cursor_text(page.epoch, after));
+            if page.is_last {
                 return Ok(Ok(part));
             }
+            after = page.next;
         }
     }
 
@@ -151,6 +157,28 @@ impl LogQuery {
                 .at("/cursor", "pattern")
         })?;
         Ok((Some(cursor.epoch()), cursor.through()))
+    }
+}
+
+/// What a request has looked at so far.
+#[derive(Debug, Default)]
+struct LookedAt {
+    entries: usize,
+    bytes: u64,
+    wanted_bytes: u64,
+}
+
+impl LookedAt {
+    fn add(&mut self, entry: &LogEntry, is_wanted: bool) {
+        self.entries += 1;
+        self.bytes += entry.bytes();
+        self.wanted_bytes += if is_wanted { entry.bytes() } else { 0 };
+    }
+
+    fn is_enough(&self) -> bool {
+        self.entries >= LOOKED_AT_MAX
+            || self.bytes >= LOOKED_AT_BYTES_MAX
+            || self.wanted_bytes >= ANSWER_BYTES_MAX
     }
 }
 

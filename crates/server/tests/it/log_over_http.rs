@@ -68,6 +68,45 @@ fn the_log_is_filtered_by_order_and_by_event() {
 }
 
 #[test]
+fn what_is_wanted_is_found_among_much_else_in_parts_and_once() {
+    let server = serve(config());
+    let address = server.local_addr();
+    let other = json!({ "type": "order:created", "payload": { "orderId": "x" } });
+    let batch = |n: usize| {
+        let events: Vec<_> = (0..700)
+            .map(|of| {
+                let mut event = other.clone();
+                event["payload"]["orderId"] = format!("{n}-{of}").into();
+                event
+            })
+            .collect();
+        let system = token("t1", UserRole::System);
+        let body = json!({ "events": events }).to_string();
+        assert_eq!(call(address, "POST /api/v1/publish/batch", &system, &body).status, 200);
+    };
+    let mut wanted = Vec::new();
+    for n in 0..3 {
+        batch(n);
+        // The same twice in a row would be one.
+        for order in ["7", "8"] {
+            wanted.push(publish(address, "t1", "order:status_changed", &format!("{order}-{n}")));
+        }
+    }
+    let (mut found, mut query) = (Vec::new(), String::new());
+    for part in 0.. {
+        assert!(part < 9, "there is no end");
+        let answer = log(address, "t1", &format!("?event=order:status_changed&limit=1{query}"));
+        found.extend(offsets(&answer));
+        match answer.json().get("nextCursor") {
+            Some(cursor) => query = format!("&cursor={}", cursor.as_str().unwrap()),
+            None => break,
+        }
+    }
+    assert_eq!(found, wanted);
+    server.stop();
+}
+
+#[test]
 fn a_cursor_that_the_log_never_gave_out_is_refused_and_not_taken_for_the_beginning() {
     let server = serve(config());
     let address = server.local_addr();
