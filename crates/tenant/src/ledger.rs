@@ -4,6 +4,7 @@ mod counted_by_store;
 mod following;
 #[cfg(test)]
 mod following_tests;
+mod position;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::frame_meta::FrameMeta;
-use foodtrack_contract::{Cursor, Epoch, Offset, Watch};
+use foodtrack_contract::{Epoch, Offset, Watch};
 use foodtrack_tenant_log::{Admission, Durability, Head, LogEntry, RefusedReason, Sequence};
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -20,6 +21,7 @@ use crate::reply_to::ReplyTo;
 use counted_by_store::CountedByStore;
 
 pub(crate) use counted_by_store::{Followed, NextRead};
+pub(crate) use position::{Position, last_of};
 
 /// A tenant's log as its home keeps it.
 #[derive(Debug, Default)]
@@ -115,31 +117,6 @@ pub(crate) enum Unavailable {
     NotYet,
     /// The store said no.
     Away(RefusedReason),
-}
-
-/// How far an open log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Position {
-    pub(crate) epoch: Epoch,
-    /// Everything up to here is gone, as far as the store has said.
-    pub(crate) trimmed_through: Offset,
-    /// Everything up to here was handed to everyone it is for.
-    pub(crate) delivered_through: Offset,
-    /// A cursor up to here may have been given out, here or by another node of a log that is shared.
-    pub(crate) given_through: Offset,
-}
-
-impl Position {
-    /// Whether a cursor may be one that this log gave out.
-    pub(crate) fn gave_out(&self, cursor: &Cursor) -> bool {
-        let last = cursor.beyond().last().copied().unwrap_or(cursor.through());
-        cursor.epoch() == self.epoch && last <= self.given_through
-    }
-
-    /// Whether a cursor is one that this log gave out, and nothing behind it is gone.
-    pub(crate) fn goes_on_from(&self, cursor: &Cursor) -> bool {
-        self.gave_out(cursor) && cursor.through() >= self.trimmed_through
-    }
 }
 
 impl Ledger {

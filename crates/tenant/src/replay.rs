@@ -10,7 +10,7 @@ use foodtrack_contract::{CURSOR_BEYOND_MAX, Cursor, Offset};
 use foodtrack_tenant_log::{LogEntry, LoggedRoom, SavedCursor};
 
 use crate::cursor_suffix::CursorSuffix;
-use crate::ledger::Position;
+use crate::ledger::{Position, last_of};
 use crate::page_limits::PAGE_ENTRIES;
 use crate::replay_plan::{Owed, Plan, Window};
 
@@ -286,7 +286,7 @@ impl Replay {
 
     /// The last that it has, or need not get.
     fn has(&self) -> Offset {
-        self.had.beyond().last().copied().unwrap_or(self.had.through()).max(self.at)
+        last_of(&self.had).max(self.at)
     }
 
     /// Goes on where it was ahead, if everything was delivered that it has. If not, and `is_over`, since the log has no more, it

@@ -261,7 +261,13 @@ impl Tenant {
     /// What ends an event to this client.
     pub(crate) fn cursor_suffix_for(&self, client: ConnectionSlot) -> CursorSuffix {
         match self.present(client).and_then(|connection| connection.replay.as_ref()) {
-            Some(replay) => replay.cursor().map_or(CursorSuffix::None, CursorSuffix::of),
+            // What it brought may be more than was delivered here: then nobody knows yet whether the log has it.
+            Some(replay) => match (replay.cursor(), self.ledger.position()) {
+                (Some(cursor), Some(position)) if position.has_delivered(cursor) => {
+                    CursorSuffix::of(cursor)
+                }
+                _ => CursorSuffix::None,
+            },
             None => self.cursor_suffix(),
         }
     }

@@ -1,5 +1,6 @@
 //! What is released of a log, in its order, and what is not.
 
+use foodtrack_contract::Cursor;
 use smallvec::smallvec;
 
 use super::*;

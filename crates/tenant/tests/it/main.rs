@@ -3,6 +3,7 @@
 
 mod operations;
 mod outside;
+mod two_nodes;
 
 /// Operations from a seed.
 fn operations(mut seed: u64) -> Vec<u8> {
@@ -14,6 +15,15 @@ fn operations(mut seed: u64) -> Vec<u8> {
         (mixed >> 56) as u8
     };
     (0..401).map(|_| next()).collect()
+}
+
+#[test]
+fn whatever_two_nodes_of_one_log_are_told_in_whatever_order_what_must_hold_does() {
+    for seed in 0..40 {
+        let bytes = operations(seed);
+        let outcome = std::panic::catch_unwind(|| operations::run_on_two_nodes(&bytes));
+        assert!(outcome.is_ok(), "seed {seed}");
+    }
 }
 
 #[test]

@@ -16,9 +16,10 @@ use foodtrack_tenant::{
     Recipients, RecoveryConfig, Request, RequestId, Resume, RetryPolicy, RoomMetadata, SessionKey,
     Settings, Tenant, TenantLimits, Verdict, rfc3339,
 };
+use foodtrack_tenant_log::{Completion, MemoryStore};
 use foodtrack_wire::Sid;
 
-use super::outside::Outside;
+use super::outside::{Client, Outside};
 
 /// Who there is. The last one uses a device.
 const USERS: [(&str, ApplicationType, UserRole); 5] = [
@@ -61,6 +62,42 @@ pub(crate) fn run(bytes: &[u8]) {
     world.settle();
 }
 
+/// Runs the operations on two nodes with one log. The first byte decides which notices are lost.
+///
+/// # Panics
+/// As [`run`], and where a node does not get to the log's end.
+pub(crate) fn run_on_two_nodes(bytes: &[u8]) {
+    let Some((first, operations)) = bytes.split_first() else { return };
+    let store = MemoryStore::default();
+    let mut nodes = [1, 2].map(|node| World::sharing(&store, node));
+    for (n, operation) in operations.chunks_exact(2).enumerate() {
+        let node = &mut nodes[usize::from(operation[0] / 16 % 2)];
+        node.step(operation[0], operation[1]);
+        if n % 7 == usize::from(first % 7) {
+            node.outside.news.lock().unwrap().retain(|it| !matches!(it, Completion::Grown { .. }));
+        }
+    }
+    for _ in 0..3 {
+        nodes.iter_mut().for_each(World::settle);
+        nodes.iter_mut().for_each(World::sweep);
+    }
+    nodes.iter_mut().for_each(World::settle);
+    // What comes last is the last for somebody new on either.
+    let olgas = nodes.each_mut().map(World::enter_alone);
+    for _ in 0..200 {
+        // The log was told to refuse some.
+        let said = nodes[0].say(olgas[0], r#"["notification:info",{"message":"the end"}]"#);
+        nodes[0].pass(1_000);
+        nodes.iter_mut().for_each(World::settle);
+        let answers = &nodes[0].outside.clients[&olgas[0]].answers;
+        if answers[&said].contains("\"success\":true") {
+            break;
+        }
+    }
+    let [one, other] = [0, 1].map(|it| nodes[it].outside.clients[&olgas[it]].got.last().copied());
+    assert!(one.is_some() && one == other, "{one:?} and {other:?} are not the log's end");
+}
+
 /// Knows one good token for each user, which begins with their name.
 struct Tokens;
 
@@ -80,27 +117,40 @@ fn principal(user: usize, expires_at_s: u64) -> Principal {
         user: UserId::parse(name).unwrap(),
         role,
         applications: ApplicationSet::of(&[application]),
-        permissions: PermissionSet::ALL,
+        permissions: match role {
+            UserRole::Customer => role.default_permissions(),
+            _ => PermissionSet::ALL,
+        },
         device: None,
         token_id: None,
         expires_at_s,
     })
 }
 
-struct World {
-    tenant: Tenant,
-    outside: Outside,
+pub(crate) struct World {
+    pub(crate) tenant: Tenant,
+    pub(crate) outside: Outside,
     settings: Settings,
-    now_ms: u64,
+    pub(crate) now_ms: u64,
     turn: u64,
     serial: u64,
     /// The private ids that users have, each with the cursor that was theirs last.
-    resumes: [Option<(String, Option<String>)>; USERS.len()],
+    pub(crate) resumes: [Option<(String, Option<String>)>; USERS.len()],
     of_user: Vec<(ConnectionSlot, usize)>,
 }
 
 impl World {
     fn new(is_in_memory: bool) -> Self {
+        Self::within(Outside::new(is_in_memory))
+    }
+
+    /// A node whose log others write to as well.
+    pub(crate) fn sharing(store: &MemoryStore, node: u32) -> Self {
+        // No two nodes give clients the same name.
+        Self { serial: u64::from(node) << 32, ..Self::within(Outside::sharing(store, false, node)) }
+    }
+
+    fn within(outside: Outside) -> Self {
         let session_key = SessionKey::new(&[1; 32]);
         let limits = TenantLimits {
             connections_max: 12,
@@ -121,7 +171,7 @@ impl World {
         };
         let mut world = Self {
             tenant: Tenant::new(TenantId::parse("t1").unwrap()),
-            outside: Outside::new(is_in_memory),
+            outside,
             settings,
             now_ms: 1,
             turn: 0,
@@ -158,7 +208,7 @@ impl World {
         clients.keys().nth(argument as usize % clients.len().max(1)).copied()
     }
 
-    fn step(&mut self, operation: u8, argument: u8) {
+    pub(crate) fn step(&mut self, operation: u8, argument: u8) {
         self.turn += 1;
         let client = self.client(argument / 16);
         match (operation % 16, client) {
@@ -182,6 +232,61 @@ impl World {
             (15, _) => self.stale(argument),
             _ => {}
         }
+    }
+
+    /// Lets somebody in. Returns where they are.
+    pub(crate) fn enter(&mut self, user: usize) -> ConnectionSlot {
+        self.connect(user, false);
+        self.of_user.last().map(|(slot, _)| *slot).unwrap()
+    }
+
+    /// Lets somebody in with what is their own by [`World::resumes`].
+    pub(crate) fn come_back(&mut self, user: usize) -> ConnectionSlot {
+        self.connect(user, true);
+        self.of_user.last().map(|(slot, _)| *slot).unwrap()
+    }
+
+    /// Lets somebody in after all others have gone, and brings them up to date.
+    fn enter_alone(&mut self) -> ConnectionSlot {
+        let clients: Vec<ConnectionSlot> = self.outside.clients.keys().copied().collect();
+        clients.into_iter().for_each(|client| self.leave(client, false));
+        let olga = self.enter(2);
+        self.settle();
+        while self.outside.clients[&olga].waits_to_drain {
+            self.drain();
+            self.settle();
+        }
+        olga
+    }
+
+    /// The incarnation of the log, as clients say it.
+    pub(crate) fn epoch(&self) -> String {
+        let mut cursors = self.outside.clients.values().filter_map(|it| it.cursor.clone());
+        cursors.next().unwrap().0
+    }
+
+    /// Has a client send something. Returns the number of the acknowledgement that it asks for.
+    pub(crate) fn say(&mut self, client: ConnectionSlot, data: &str) -> u64 {
+        self.serial += 1;
+        let id = self.serial;
+        self.outside.clients.get_mut(&client).unwrap().asked.insert(id);
+        let data = data.to_owned().into();
+        let event = ClientEvent { id: Some(id), data, attachments: Vec::new().into() };
+        self.turn += 1;
+        self.handle(Input::Event(client, event));
+        id
+    }
+
+    /// Lets every client take what it was sent.
+    pub(crate) fn drain(&mut self) {
+        let waits = |(slot, it): (&ConnectionSlot, &Client)| it.waits_to_drain.then_some(*slot);
+        for slot in self.outside.clients.iter().filter_map(waits).collect::<Vec<_>>() {
+            self.drain_or_fill(slot);
+        }
+    }
+
+    pub(crate) fn sweep(&mut self) {
+        self.handle(Input::Sweep(1));
     }
 
     fn connect(&mut self, user: usize, comes_back: bool) {
@@ -241,7 +346,7 @@ impl World {
         }
     }
 
-    fn leave(&mut self, slot: ConnectionSlot, on_purpose: bool) {
+    pub(crate) fn leave(&mut self, slot: ConnectionSlot, on_purpose: bool) {
         let Some(client) = self.outside.clients.get(&slot) else { return };
         let cursor = client.cursor.as_ref().map(|(epoch, offset)| format!("{epoch}-{offset}"));
         if let Some((_, user)) = self.of_user.iter().find(|(of, _)| *of == slot)
@@ -257,7 +362,7 @@ impl World {
         self.handle(Input::Gone(slot, "left"));
     }
 
-    fn hear(&mut self, count: usize) {
+    pub(crate) fn hear(&mut self, count: usize) {
         for _ in 0..count {
             let news = self.outside.news.lock().unwrap().pop_front();
             let Some(news) = news else { return };
@@ -266,7 +371,7 @@ impl World {
         }
     }
 
-    fn read(&mut self, count: usize) {
+    pub(crate) fn read(&mut self, count: usize) {
         for _ in 0..count {
             let Some((asker, job)) = self.outside.jobs.pop_front() else { return };
             let answer = job.run(&self.outside.log, self.tenant.id());
@@ -331,7 +436,7 @@ impl World {
     }
 
     /// Lets everything come to an end: then nobody waits for an answer any more.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for _ in 0..10_000 {
             self.pass(10);
             self.hear(usize::MAX);

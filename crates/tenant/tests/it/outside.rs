@@ -10,8 +10,8 @@ use foodtrack_tenant::{
 };
 use foodtrack_tenant_log::{
     Completion, DeadLetter, Durability, EntryRef, LogReader, LogWriter, MemoryLog, MemoryStore,
-    Note, OrderOwner, RefusedReason, Retention, SavedCursor, SubmitError, Submitted, SubscriberKey,
-    SubscriberStore, TailSnapshot, TenantLog,
+    Note, OnCompletion, OrderOwner, RefusedReason, Retention, SavedCursor, SubmitError, Submitted,
+    SubscriberKey, SubscriberStore, TailSnapshot, TenantLog,
 };
 use uuid::Uuid;
 
@@ -22,6 +22,12 @@ pub(crate) struct Client {
     pub(crate) cursor: Option<(String, u64)>,
     /// Entries that it was sent, but for those sent once more.
     entries: BTreeSet<u64>,
+    /// The same, in their order.
+    pub(crate) got: Vec<u64>,
+    /// What was answered to what it asked.
+    pub(crate) answers: BTreeMap<u64, String>,
+    /// Whether it was told that its session is back.
+    pub(crate) is_recovered: bool,
     /// Numbers of the acknowledgements that it asked for and has not got.
     pub(crate) asked: BTreeSet<u64>,
     /// The mark of the last ping.
@@ -62,11 +68,26 @@ pub(crate) struct Outside {
 
 impl Outside {
     pub(crate) fn new(is_in_memory: bool) -> Self {
+        Self::over(is_in_memory, |tell| {
+            MemoryLog::new(MemoryStore::default(), Retention::default(), tell)
+        })
+    }
+
+    /// That of a node whose log others write to as well.
+    pub(crate) fn sharing(store: &MemoryStore, is_in_memory: bool, node: u32) -> Self {
+        let outside = Self::over(is_in_memory, |tell| {
+            MemoryLog::shared(store.clone(), Retention::default(), tell)
+        });
+        // No two nodes make the same id.
+        Self { ids: u128::from(node) << 64, ..outside }
+    }
+
+    fn over(is_in_memory: bool, log: impl FnOnce(OnCompletion) -> MemoryLog) -> Self {
         let news = Arc::<Mutex<VecDeque<Completion>>>::default();
         let heard = Arc::clone(&news);
         let tell = Box::new(move |completion| heard.lock().unwrap().push_back(completion));
         Self {
-            log: MemoryLog::new(MemoryStore::default(), Retention::default(), tell),
+            log: log(tell),
             is_in_memory,
             news,
             clients: BTreeMap::new(),
@@ -107,6 +128,7 @@ impl Outside {
         let client = self.client(to);
         if let Some(entry) = frame.entry {
             assert!(client.entries.insert(entry), "{entry} was sent twice to {to:?}");
+            client.got.push(entry);
         }
         if let Some((epoch, offset)) = &frame.cursor {
             let last = client.cursor.as_ref().map_or(0, |(_, last)| *last);
@@ -159,13 +181,19 @@ impl Effects for Outside {
         suffix: &CursorSuffix,
         argument: impl FnOnce(&mut Vec<u8>),
     ) {
-        argument(&mut Vec::new());
+        let mut said = Vec::new();
+        argument(&mut said);
+        let said = String::from_utf8(said).unwrap();
+        self.client(to).is_recovered |= said.contains(r#""recovered":true"#);
         self.receive(to, &Frame { entry: None, cursor: cursor(suffix) });
     }
 
     fn acknowledge(&mut self, to: ConnectionSlot, id: u64, answer: impl FnOnce(&mut Vec<u8>)) {
-        answer(&mut Vec::new());
-        assert!(self.client(to).asked.remove(&id), "{id} of {to:?} is answered unasked or again");
+        let mut said = Vec::new();
+        answer(&mut said);
+        let client = self.client(to);
+        assert!(client.asked.remove(&id), "{id} of {to:?} is answered unasked or again");
+        client.answers.insert(id, String::from_utf8(said).unwrap());
     }
 
     fn take_unsayable(&mut self) -> Vec<ConnectionSlot> {
@@ -249,7 +277,8 @@ impl Effects for Outside {
         tenant: &TenantId,
         entry: &EntryRef<'_>,
     ) -> Result<Submitted, SubmitError> {
-        if entry.durability == Durability::Durable {
+        // One that has no offset yet is not sent before it has.
+        if entry.durability == Durability::Durable && !self.log.is_shared() {
             self.unsafe_entries.insert(entry.offset.get());
         }
         self.log.submit(tenant, entry)
