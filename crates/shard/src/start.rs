@@ -87,11 +87,6 @@ pub fn start(
         reactors.iter().map(|reactor| NewsSender::new(reactor.waker())).unzip();
     let homes = HomeOf { shards: count };
     let log = open_log(on_completion(homes, news_senders.clone()))?;
-    if log.is_shared() {
-        // Shards count its offsets.
-        let sentence = "others write to the log as well; shards need a log of their own";
-        return Err(io::Error::new(io::ErrorKind::Unsupported, sentence).into());
-    }
     let (links, readers) = LogLink::start(&log, &news_senders)?;
     let (senders, inboxes): (Vec<_>, Vec<_>) =
         reactors.iter().map(|reactor| ShardSender::new(reactor.waker())).unzip();

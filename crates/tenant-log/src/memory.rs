@@ -28,6 +28,15 @@ pub struct MemoryStore {
     tenants: Arc<Mutex<AHashMap<TenantId, Tenant>>>,
     /// How many logs there were.
     logs: Arc<AtomicU64>,
+    /// The incarnation of every log, where chance does not decide it.
+    epoch: Option<Epoch>,
+}
+
+impl MemoryStore {
+    /// A store whose logs are all of one incarnation: for simulations, which must come out the same again.
+    pub fn of_epoch(epoch: Epoch) -> Self {
+        Self { epoch: Some(epoch), ..Self::default() }
+    }
 }
 
 /// A log in memory. It tells completions on the caller's thread, before the call returns, unless it is told to wait.
@@ -199,7 +208,9 @@ impl LogWriter for MemoryLog {
 impl TenantLog for MemoryLog {
     fn open(&self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError> {
         self.tell(|tenants| {
-            let known = tenants.entry(tenant.clone()).or_insert_with(Tenant::new);
+            let known = tenants
+                .entry(tenant.clone())
+                .or_insert_with(|| Tenant::new(self.store.epoch.unwrap_or_else(random_epoch)));
             known.writers = if self.is_shared { Writers::Shared } else { Writers::One(self.no) };
             Completion::Opened { tenant: tenant.clone(), head: known.head(now_ms) }
         });
@@ -340,7 +351,13 @@ impl SubscriberStore for MemoryLog {
         saved: SavedCursor,
     ) -> Result<(), SubmitError> {
         self.change(tenant, |tenant| {
-            tenant.save_cursor(subscriber.clone(), saved);
+            let is_behind = |known: &SavedCursor| {
+                known.cursor.epoch() == saved.cursor.epoch()
+                    && known.cursor.through() > saved.cursor.through()
+            };
+            if !(self.is_shared && tenant.cursors.get(subscriber).is_some_and(is_behind)) {
+                tenant.save_cursor(subscriber.clone(), saved);
+            }
         });
         Ok(())
     }

@@ -9,6 +9,9 @@ pub trait SubscriberStore: Send + Sync {
     /// Saves how far a subscriber has confirmed; the latest wins. Does not wait, and is not on disk at once: after a
     /// crash the subscriber may be shown again what it had confirmed in the last quarter of a second.
     ///
+    /// In a log that several nodes write to, a subscriber may have connections on some of them, of which none knows how far the
+    /// others are: there the furthest of an incarnation wins.
+    ///
     /// # Errors
     /// [`SubmitError`] when it was not taken.
     fn save_cursor(

@@ -12,6 +12,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use foodtrack_shard::{Rate, TenantLimits};
+use foodtrack_tenant_log::MemoryStore;
 use foodtrack_wire::rfc6455::{Opcode, write_client_frame};
 use test_support::{let_pass, wait_until};
 
@@ -148,4 +149,33 @@ fn a_panic_outside_a_tenants_turn_ends_the_shard_and_whoever_looks_sees_it() {
     let mut heard = Vec::new();
     let _ = socket.read_to_end(&mut heard);
     drop(server);
+}
+
+#[test]
+fn clients_of_one_tenant_on_two_nodes_of_a_shared_log_get_the_same_events_in_the_same_order() {
+    let store = MemoryStore::default();
+    let nodes = [0; 2].map(|_| Server::start_sharing(&store));
+    let olgas =
+        nodes.each_ref().map(|node| Poller::join(node, "t1 olga admin tenant_dashboard 60"));
+    // Both are live: what is published from now on is for them.
+    olgas
+        .iter()
+        .for_each(|olga| assert!(olga.ask(r#"["health_check"]"#).contains("\"success\":true")));
+    for n in 0..20 {
+        olgas[n % 2].emit(&format!(r#"["notification:info",{{"message":"number {n}."}}]"#));
+    }
+    let got = olgas.each_ref().map(|olga| {
+        let next = |_| olga.find("42[\"notification:info\"");
+        let events: Vec<String> = (0..20).map(next).collect();
+        events.iter().map(|it| it.split("number ").nth(1).unwrap()[..2].to_owned()).collect()
+    });
+    let [one, other]: [Vec<String>; 2] = got;
+    assert_eq!(one, other);
+    let mut each = one;
+    each.sort_unstable();
+    each.dedup();
+    assert_eq!(each.len(), 20, "{each:?}");
+    // Each is told where its own are.
+    let told = olgas[0].ask(r#"["notification:info",{"message":"the last"}]"#);
+    assert!(told.contains(r#""offset":21"#), "{told}");
 }

@@ -73,7 +73,19 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(limits: TenantLimits) -> Self {
-        Self::start_with(limits, |on_completion| on_completion)
+        Self::start_with(limits, Self::in_memory)
+    }
+
+    /// One of several nodes that write to the same logs.
+    pub(crate) fn start_sharing(store: &MemoryStore) -> Self {
+        let store = store.clone();
+        Self::start_with(TenantLimits::default(), |on_completion| {
+            MemoryLog::shared(store, Retention::in_memory(), on_completion)
+        })
+    }
+
+    fn in_memory(on_completion: OnCompletion) -> MemoryLog {
+        MemoryLog::new(MemoryStore::default(), Retention::in_memory(), on_completion)
     }
 
     /// Its log says nothing before `opened` does.
@@ -85,13 +97,13 @@ impl Server {
                 completions.into_iter().for_each(on_completion);
             });
             // A log that is not heard any more may say what it likes.
-            Box::new(move |completion| _ = said.send(completion))
+            Self::in_memory(Box::new(move |completion| _ = said.send(completion)))
         })
     }
 
     fn start_with(
         limits: TenantLimits,
-        told: impl FnOnce(OnCompletion) -> OnCompletion + Send + 'static,
+        make_log: impl FnOnce(OnCompletion) -> MemoryLog + Send + 'static,
     ) -> Self {
         let reactor = ReactorConfig {
             endpoints: vec![Endpoint { path: "/socket.io/".into(), protocol: Protocol::SocketIo }],
@@ -115,8 +127,7 @@ impl Server {
             clock: Clock::system(),
         };
         let open = move |on_completion| -> Result<Arc<dyn TenantLog>, OpenError> {
-            let (store, retention) = (MemoryStore::default(), Retention::in_memory());
-            Ok(Arc::new(MemoryLog::new(store, retention, told(on_completion))))
+            Ok(Arc::new(make_log(on_completion)))
         };
         let (authenticator, http): (Arc<dyn Authenticate>, Arc<dyn HttpService>) =
             (Arc::new(Trusting), Arc::new(NoService));

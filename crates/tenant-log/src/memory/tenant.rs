@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::answers::Answers;
 use super::orders::Orders;
-use super::random_epoch;
 use crate::retention::Tally;
 use crate::{
     DeadLetter, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX,
@@ -46,9 +45,9 @@ pub(super) enum Writers {
 }
 
 impl Tenant {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(epoch: Epoch) -> Self {
         Self {
-            epoch: random_epoch(),
+            epoch,
             next: Offset::ZERO.next(),
             trimmed_through: Offset::ZERO,
             last: Tally::default(),

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, channel};
 use foodtrack_contract::Cursor;
 use foodtrack_tenant_log::{
     Answer, Completion, LogEntry, LogReader, LogWriter, MemoryLog, MemoryStore, RefusedReason,
-    Retention, SavedCursor, Submitted, SubscriberKey, TenantLog,
+    Retention, SavedCursor, Submitted, SubscriberKey, SubscriberStore, TenantLog,
 };
 
 use crate::support::{InMemory, KEEPS_ALL, Store, entry, id, offset, tenant};
@@ -107,6 +107,25 @@ fn a_repeat_is_known_whoever_wrote_the_first_and_is_not_kept_twice() {
     submit(&mut other, 1, 3);
     assert_eq!(answer(&of_other), (1, Answer::Repeated(offset(1))));
     assert_eq!(ids(&other), [id(1), id(2)]);
+}
+
+#[test]
+fn of_two_nodes_that_say_how_far_a_subscriber_is_the_further_one_wins() {
+    for is_shared in [false, true] {
+        let (log, completions) = log(&MemoryStore::default(), is_shared);
+        log.open(&tenant("t"), 0).unwrap();
+        let Ok(Completion::Opened { head, .. }) = completions.recv() else { panic!() };
+        let key = SubscriberKey::new("ada").unwrap();
+        let save = |epoch, n| {
+            let saved = SavedCursor { cursor: Cursor::new(epoch, offset(n)), updated_at_ms: 0 };
+            log.save_cursor(&tenant("t"), &key, saved).unwrap();
+            log.cursor(&tenant("t"), &key).unwrap().unwrap().cursor.through()
+        };
+        assert_eq!(save(head.epoch, 3), offset(3));
+        assert_eq!(save(head.epoch, 2), offset(if is_shared { 3 } else { 2 }));
+        assert_eq!(save(head.epoch, 5), offset(5));
+        assert_eq!(save(foodtrack_contract::Epoch::new(1 << 41), 1), offset(1));
+    }
 }
 
 #[test]
