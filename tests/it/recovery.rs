@@ -119,6 +119,10 @@ on_both_transports! {
             let mut thief = thief.resume(&server);
             assert!(!thief.recovered, "another {what}");
             assert_ne!(thief.id, own_id, "another {what}");
+            if what == "tenant" {
+                // What it brings is of another log than its own tenant's: it is told that, as whoever has lost their place.
+                assert_eq!(thief.next().payload("reason"), "reset");
+            }
             // It is somebody new: nothing is replayed to it, and it is live.
             expect_numbers(&mut thief, &[], &format!("another {what}"));
         }
@@ -139,7 +143,7 @@ on_both_transports! {
             assert_ne!(client.pid.as_deref(), Some(&*pid));
         }
         let (beyond, list) = (format!("{epoch}-999999"), format!("{epoch}-2+999999"));
-        for garbage in ["", "subscribed", "-", "0-0", "zz-3", &beyond, &list, &format!("{epoch}-02"), &long] {
+        for garbage in ["", "subscribed", "-", "zz-", &beyond, &list, &format!("{epoch}-02"), &long] {
             let mut client = away.clone().with("offset", json!(garbage)).resume(&server);
             expect_numbers(&mut client, &[1, 2, 3, 4, 5], garbage);
         }
@@ -408,6 +412,29 @@ fn a_gap_is_told_and_never_silent() {
             events.iter().filter(|it| it.name == "order:updated").map(number).collect();
         assert_eq!(rest, (31..=40).collect::<Vec<_>>(), "{what}: what is left comes");
     }
+}
+
+#[test]
+fn who_was_here_before_the_log_was_started_anew_is_told_and_gets_what_the_new_one_has() {
+    let (before, after) = (Server::start(), Server::start());
+    let mut client = Client::join(&before, Transport::WebSocket, &chef());
+    publish(&mut back_end(&before), 1..=1);
+    client.take(1);
+    let away = client.tear();
+    let mut sender = back_end(&after);
+    let mut device = Client::join(&after, Transport::WebSocket, &chef());
+    publish(&mut sender, 2..=2);
+    device.take(1);
+    // Its subscriber is known to the new log by now, and nothing is confirmed.
+    let mut back = away.resume(&after);
+    assert!(!back.recovered);
+    let told = back.next();
+    assert_eq!(told.name, "system:reconnection_required");
+    assert_eq!(told.payload("reason"), "reset");
+    expect_numbers(&mut back, &[2], "the new log has it");
+    let away = back.tear();
+    publish(&mut sender, 3..=3);
+    expect_numbers(&mut away.resume(&after), &[3], "it is told once");
 }
 
 #[test]

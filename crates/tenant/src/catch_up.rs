@@ -69,6 +69,10 @@ impl Tenant {
         let Some(client) = self.members.get(place).map(|connection| connection.slot) else {
             return;
         };
+        // The greeting is before it, and what the log has behind it.
+        if self.replay_mut(place).is_some_and(Replay::take_reset) {
+            self.tell_reset(turn, place);
+        }
         // A poll takes what is there when it comes: a page must be ready for it, not an entry.
         let was_backlogged = turn.effects.is_backlogged(client);
         let (mut entries, mut bytes) = (0, 0);
@@ -276,7 +280,7 @@ impl Tenant {
     }
 
     /// Tells a client that everything it could have missed is gone.
-    pub(crate) fn tell_reset(&self, turn: &mut Turn<'_, impl Effects>, place: u32) {
+    fn tell_reset(&self, turn: &mut Turn<'_, impl Effects>, place: u32) {
         let Some(connection) = self.members.get(place) else { return };
         let payload = serde_json::json!({
             "reason": "reset",

@@ -111,6 +111,7 @@ impl Tenant {
         counters.connections_opened.add(1);
         counters.tenants.add(u64::from(is_first));
         counters.sessions_recovered.add(u64::from(is_recovered));
+        self.returning.extend(entrance.shown.map(|shown| (slot.place(), shown)));
         let entering = Entering { start: entrance.start, owns, is_recovered, is_expired };
         self.entering.insert(slot.place(), entering);
         Verdict::Accepted { slot, answer: entrance.answer }
@@ -156,6 +157,7 @@ impl Tenant {
         self.forget_users(turn);
         let Some(gone) = self.members.depart(place) else { return };
         self.entering.remove(&place);
+        self.returning.remove(&place);
         self.lookups.detach(place);
         self.reliability.leave(gone.subscriber);
         connection_lines::disconnected(&self.id, &gone, reason, turn.now.wall_ms);

@@ -1,7 +1,7 @@
 //! How a client enters: as the session it was, from where it says it is, or from where its subscriber is known to be.
 
 use crate::connection_slot::ConnectionSlot;
-use foodtrack_contract::{ApplicationType, Cursor, ErrorCode, EventType, Refusal, RoomName};
+use foodtrack_contract::{ApplicationType, Cursor, Epoch, ErrorCode, EventType, Refusal, RoomName};
 use foodtrack_tenant_log::LoggedRoom;
 use foodtrack_wire::Sid;
 
@@ -30,21 +30,42 @@ pub(crate) struct Entrance {
     pub(crate) is_recovered: bool,
     /// The rooms of its session, beyond those of the start.
     pub(crate) rooms: Vec<LoggedRoom>,
+    /// What it has shown, where that is looked at once the log is open.
+    pub(crate) shown: Option<Shown>,
 }
 
 /// What a client that comes back has shown.
-struct Shown {
+#[derive(Debug)]
+pub(crate) struct Shown {
     /// What its private id proves.
     proven: Option<ProvenSession>,
-    /// The cursor that it brings, where its session can have got so far.
-    brought: Option<Cursor>,
+    /// The cursor that it says it has.
+    cursor: Option<Cursor>,
 }
 
 impl Entrance {
     /// Of somebody whose session begins.
     fn anew(sid: Sid, answer: String, start: Start, now_ms: u64) -> Self {
-        let began_hours = hours(now_ms);
-        Self { sid, answer, start, began_hours, is_recovered: false, rooms: Vec::new() }
+        let (began_hours, rooms) = (hours(now_ms), Vec::new());
+        Self { sid, answer, start, began_hours, is_recovered: false, rooms, shown: None }
+    }
+}
+
+impl Shown {
+    /// `None` where it shows nothing, or nothing that says anything.
+    fn new(admission: &Admission, key: &SessionKey, owner: SessionOwner<'_>) -> Option<Self> {
+        let resume = admission.resume.as_ref()?;
+        let proven = key.prove(&resume.pid, owner);
+        let cursor = resume.offset.as_deref().and_then(Cursor::parse);
+        (proven.is_some() || cursor.is_some()).then_some(Self { proven, cursor })
+    }
+
+    /// Whether it was here in another incarnation of the log, as far as it says. What is not proven counts as well: it is
+    /// told that it has missed something, and shown nothing. The key that would prove it may be lost with the log.
+    fn is_of_another_log(&self, epoch: Epoch) -> bool {
+        let (proven, cursor) = (self.proven.as_ref(), self.cursor.as_ref());
+        proven.is_some_and(|session| session.epoch != epoch)
+            || cursor.is_some_and(|cursor| cursor.epoch() != epoch)
     }
 }
 
@@ -66,60 +87,64 @@ impl Tenant {
     ) -> Result<Entrance, Refusal> {
         let device = admission.device.as_ref();
         let subscriber = subscriber_key(admission.principal.user(), admission.application, device);
-        let (Some(position), Some(subscriber)) = (self.ledger.position(), subscriber) else {
+        // Names have bounds that make the key fit.
+        let subscriber =
+            subscriber.unwrap_or_else(|| unreachable!("a user's and a device's names fit a key"));
+        let owner = SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
+        let shown = Shown::new(admission, turn.session_key, owner);
+        let now_ms = turn.now.believed_ms;
+        let Some(position) = self.ledger.position() else {
             if admission.is_expired {
                 return Err(expired());
             }
             let answer = format!("{{\"sid\":\"{}\"}}", new_id.as_str());
-            return Ok(Entrance::anew(new_id, answer, Start::Confirmed, turn.now.believed_ms));
+            let entrance = Entrance::anew(new_id, answer, Start::Confirmed, now_ms);
+            return Ok(Entrance { shown, ..entrance });
         };
-        let owner = SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
-        let shown = self.shown(turn, admission, owner);
-        if let Some(entrance) = self.resumed(turn, admission, &position, &shown) {
+        let shown = shown.as_ref();
+        if let Some(entrance) =
+            shown.and_then(|shown| self.resumed(turn, admission, &position, shown))
+        {
             return Ok(entrance);
         }
         if admission.is_expired {
             return Err(expired());
         }
-        let Shown { proven, brought } = shown;
-        let (start, since) = match (proven, brought.filter(|cursor| position.gave_out(cursor))) {
-            // Its own word, though its session is gone.
-            (Some(_), Some(cursor)) => {
-                let since = cursor.through();
-                (Start::Brought(cursor), since)
-            }
-            // It was here, and got nothing: it has missed everything since, unless more is known of its subscriber.
-            (Some(session), None)
-                if session.epoch == position.epoch && session.start <= position.given_through =>
-            {
-                (Start::Since(session.start), session.start)
-            }
-            _ => (Start::Confirmed, position.delivered_through),
+        let start = shown.map_or(Start::Confirmed, |shown| self.start_of(shown, &position));
+        let since = match &start {
+            Start::Recovered(cursor) | Start::Brought(cursor) => cursor.through(),
+            Start::Since(since) => *since,
+            Start::Confirmed | Start::Reset => position.delivered_through,
         };
-        let now_ms = turn.now.believed_ms;
         let pid = turn.session_key.pid(&new_id, (position.epoch, since), owner, hours(now_ms));
         Ok(Entrance::anew(new_id, answer(&new_id, &pid), start, now_ms))
     }
 
-    /// What a client that comes back shows of its session, as far as it is proven.
-    fn shown(
-        &self,
-        turn: &Turn<'_, impl Effects>,
-        admission: &Admission,
-        owner: SessionOwner<'_>,
-    ) -> Shown {
-        let resume = admission.resume.as_ref();
-        let proven = resume.and_then(|resume| turn.session_key.prove(&resume.pid, owner));
-        let brought = resume.and_then(|resume| Cursor::parse(resume.offset.as_deref()?));
+    /// Where a client starts that has shown this, and whose session is not back.
+    pub(crate) fn start_of(&self, shown: &Shown, position: &Position) -> Start {
+        if shown.is_of_another_log(position.epoch) {
+            return Start::Reset;
+        }
+        let brought = self.brought(shown).filter(|cursor| position.gave_out(cursor));
+        match (shown.proven, brought) {
+            // Its own word, though its session is gone.
+            (Some(_), Some(cursor)) => Start::Brought(cursor.clone()),
+            // It was here, and got nothing: it has missed everything since, unless more is known of its subscriber.
+            (Some(session), None) if session.start <= position.given_through => {
+                Start::Since(session.start)
+            }
+            _ => Start::Confirmed,
+        }
+    }
+
+    /// The cursor that a client brings, where its session can have got so far.
+    fn brought<'s>(&self, shown: &'s Shown) -> Option<&'s Cursor> {
+        let session = shown.proven?;
         // No client had less than what its session began with: it would be shown what was before its time.
-        let brought = brought.filter(|cursor| {
-            proven.is_some_and(|session| {
-                let kept = self.sessions.resumed_from(&session.sid);
-                let from = kept.map_or(session.start, |from| from.min(session.start));
-                session.epoch == cursor.epoch() && cursor.through() >= from
-            })
-        });
-        Shown { proven, brought }
+        let kept = self.sessions.resumed_from(&session.sid);
+        let from = kept.map_or(session.start, |from| from.min(session.start));
+        let cursor = shown.cursor.as_ref();
+        cursor.filter(|it| session.epoch == it.epoch() && it.through() >= from)
     }
 
     /// How a client enters whose session is back; `None` where it is not.
@@ -136,11 +161,12 @@ impl Tenant {
         let rooms = self.known_rooms(&session.sid, user, session.began_hours, now_ms)?;
         // Who got nothing yet is where it began.
         let began = || resume.offset.is_none().then(|| Cursor::new(session.epoch, session.start));
-        let from = shown.brought.clone().or_else(began);
-        let from = from.filter(|from| position.goes_on_from(from))?;
-        let start = match shown.brought {
-            Some(_) => Start::Recovered(from),
-            None => Start::Since(session.start),
+        let brought = self.brought(shown).cloned();
+        let has_brought = brought.is_some();
+        let from = brought.or_else(began).filter(|from| position.goes_on_from(from))?;
+        let start = match has_brought {
+            true => Start::Recovered(from),
+            false => Start::Since(session.start),
         };
         Some(Entrance {
             sid: session.sid,
@@ -150,6 +176,7 @@ impl Tenant {
             began_hours: session.began_hours,
             is_recovered: true,
             rooms,
+            shown: None,
         })
     }
 

@@ -148,8 +148,11 @@ impl Tenant {
         }
         // Those who came while the log was away get what they missed before.
         let places: Vec<u32> = self.members.iter().map(|(place, _)| place).collect();
+        let returning = std::mem::take(&mut self.returning);
         for place in places {
-            self.start_catch_up(turn, place, Start::Confirmed);
+            let (shown, position) = (returning.get(&place), self.ledger.position());
+            let start = shown.zip(position).map(|(shown, it)| self.start_of(shown, &it));
+            self.start_catch_up(turn, place, start.unwrap_or(Start::Confirmed));
             self.go_on(turn, place);
         }
     }

@@ -30,6 +30,8 @@ pub(crate) enum Start {
     Confirmed,
     /// The same; but from here on, if its subscriber has confirmed nothing.
     Since(Offset),
+    /// It was here before the log was started anew: as far as its subscriber has confirmed since then. It is told.
+    Reset,
 }
 
 /// A connection on its way to be live.
@@ -39,6 +41,8 @@ pub(crate) struct Replay {
     serial: u32,
     state: State,
     origin: Origin,
+    /// Its log is gone with what it missed, and it was not told yet.
+    is_reset: bool,
     /// What the recipient has: what it had when it came, and what was sent since or is not for it.
     cursor: Cursor,
     /// What it had when it came.
@@ -105,15 +109,6 @@ pub(crate) enum Next {
     Plan { after: Offset },
 }
 
-/// What the store knew of a subscriber.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    /// How far it had confirmed.
-    pub(crate) confirmed: Offset,
-    /// Its log is gone with what it missed.
-    pub(crate) is_lost: bool,
-}
-
 impl Replay {
     /// One that starts while the log stands at `position`. `asks` where messages are to be acknowledged.
     pub(crate) fn new(
@@ -126,12 +121,15 @@ impl Replay {
         let (epoch, end) = (position.epoch, position.delivered_through);
         let nothing = Cursor::new(epoch, Offset::ZERO);
         let subscribers = |began, session_start| Origin::Subscriber { began, session_start };
+        let is_reset = start == Start::Reset;
         let (origin, cursor, had) = match start {
             Start::Recovered(cursor) => {
                 (Origin::Brought { was_away: false }, cursor.clone(), cursor)
             }
             Start::Brought(cursor) => (Origin::Brought { was_away: true }, cursor.clone(), cursor),
-            Start::Confirmed => (subscribers(None, end), Cursor::new(epoch, end), nothing),
+            Start::Confirmed | Start::Reset => {
+                (subscribers(None, end), Cursor::new(epoch, end), nothing)
+            }
             Start::Since(since) => {
                 let began = (!asks).then_some(since);
                 (subscribers(began, since), Cursor::new(epoch, since), nothing)
@@ -141,6 +139,7 @@ impl Replay {
             serial,
             state: State::Ready,
             origin,
+            is_reset,
             at: cursor.through(),
             cursor,
             had,
@@ -173,6 +172,11 @@ impl Replay {
     /// Whether it was away for long.
     pub(crate) fn was_away(&self) -> bool {
         !matches!(self.origin, Origin::Brought { was_away: false })
+    }
+
+    /// Whether it is to be told now that its log is gone with what it missed. Asked once.
+    pub(crate) fn take_reset(&mut self) -> bool {
+        self.state != State::Finding && std::mem::take(&mut self.is_reset)
     }
 
     /// Everything up to here the recipient had when it came.
@@ -228,13 +232,14 @@ impl Replay {
         &self.cursor
     }
 
-    /// The store has said how far its subscriber had confirmed. `asking` are the types that ask for acknowledgements.
+    /// The store has said how far its subscriber had confirmed; returns how far that is in this log. `asking` are the types
+    /// that ask for acknowledgements.
     pub(crate) fn found(
         &mut self,
         saved: Option<&SavedCursor>,
         position: &Position,
         asking: Vec<Box<str>>,
-    ) -> Found {
+    ) -> Offset {
         self.state = State::Ready;
         let known = saved.filter(|saved| saved.cursor.epoch() == position.epoch);
         // Somebody who was never here has missed nothing.
@@ -247,7 +252,8 @@ impl Replay {
             let at = self.not_beyond_began(confirmed);
             (self.cursor, self.at) = (Cursor::new(position.epoch, at), at);
         }
-        Found { confirmed, is_lost: saved.is_some() && known.is_none() }
+        self.is_reset |= saved.is_some() && known.is_none();
+        confirmed
     }
 
     /// What it needs next, while everything was delivered up to `end`. `must_drain` where a page is sent, and `is_backlogged`

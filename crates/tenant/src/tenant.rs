@@ -16,6 +16,7 @@ use crate::connecting::Entering;
 use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
 use crate::effects::Effects;
+use crate::entrance::Shown;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
 use crate::members::{Connection, Members, Room};
@@ -47,6 +48,8 @@ pub struct Tenant {
     pub(crate) reliability: Reliability,
     /// Clients whose CONNECT is being answered, by their places.
     pub(crate) entering: AHashMap<u32, Entering>,
+    /// What clients have shown that came back while the log was away, by their places.
+    pub(crate) returning: AHashMap<u32, Shown>,
     /// Requests that wait for the log to be opened.
     pub(crate) requests: Vec<(RequestId, Request)>,
     /// Deliveries of this turn, so that a busy tenant's turn is bounded.
@@ -74,6 +77,7 @@ impl Tenant {
             sessions: Sessions::default(),
             reliability: Reliability::default(),
             entering: AHashMap::new(),
+            returning: AHashMap::new(),
             requests: Vec::new(),
             turn_deliveries: 0,
             turn: 0,

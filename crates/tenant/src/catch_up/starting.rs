@@ -83,14 +83,11 @@ impl Tenant {
         let subscriber = connection.subscriber;
         let Some(replay) = connection.replay.as_deref_mut() else { return };
         let asking = turn.policies.delivery.acknowledged();
-        let found = replay.found(saved, &position, asking);
+        let confirmed = replay.found(saved, &position, asking);
         let had = replay.had_through();
-        self.reliability.known(subscriber, found.confirmed);
+        self.reliability.known(subscriber, confirmed);
         self.reliability.arrived(subscriber, had.min(position.delivered_through));
         self.save_cursor(turn, subscriber);
         self.keep_where_it_goes_on(turn, place);
-        if found.is_lost {
-            self.tell_reset(turn, place);
-        }
     }
 }

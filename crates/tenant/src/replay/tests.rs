@@ -106,18 +106,31 @@ fn the_store_says_where_a_subscriber_goes_on_and_until_then_nothing_is_claimed()
         cursor: Cursor::new(Epoch::new(epoch), offset(n)),
         updated_at_ms: 0,
     };
-    let found = replay.found(Some(&saved(1, 3)), &position(), Vec::new());
-    assert_eq!(found, Found { confirmed: offset(3), is_lost: false });
+    assert_eq!(replay.found(Some(&saved(1, 3)), &position(), Vec::new()), offset(3));
+    assert!(!replay.take_reset());
     assert_eq!(replay.start_before_session(), Some(offset(3)));
     assert_eq!(next(&mut replay, false), Next::Plan { after: offset(3) });
     let mut other = start(Start::Confirmed);
     other.find(offset(END));
-    assert!(other.found(Some(&saved(2, 3)), &position(), Vec::new()).is_lost);
+    assert_eq!(other.found(Some(&saved(2, 3)), &position(), Vec::new()), offset(END));
+    assert!(other.take_reset() && !other.take_reset());
     let mut nobody = start(Start::Confirmed);
     nobody.find(offset(END));
-    let found = nobody.found(None, &position(), Vec::new());
-    assert_eq!(found, Found { confirmed: offset(END), is_lost: false });
+    assert_eq!(nobody.found(None, &position(), Vec::new()), offset(END));
+    assert!(!nobody.take_reset());
     assert_eq!(next(&mut nobody, false), Next::Live);
+}
+
+#[test]
+fn who_was_in_another_log_is_told_once_when_it_is_known_where_it_goes_on() {
+    let mut replay = start(Start::Reset);
+    replay.find(offset(END));
+    assert!(!replay.take_reset());
+    replay.found(None, &position(), Vec::new());
+    assert!(replay.take_reset() && !replay.take_reset());
+    let mut known = start(Start::Reset);
+    assert_eq!(known.go_on_from(offset(9)), offset(9));
+    assert!(known.take_reset());
 }
 
 #[test]

@@ -5,11 +5,12 @@ use foodtrack_tenant_log::{Completion, Head, RefusedReason};
 use foodtrack_wire::Sid;
 
 use super::Tenant;
+use crate::admission::{Admission, Resume};
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::Verdict;
 use crate::input::{Arrival, ClientEvent, Input};
 use crate::now::Now;
-use crate::read_job::{Asker, Found, Job, ReadAnswer};
+use crate::read_job::{Asker, Found, Job, ReadAnswer, ReadJob};
 use crate::request::{Answer, Request, RequestId};
 use crate::samples::{World, admission, settings};
 use crate::settings::Settings;
@@ -39,9 +40,14 @@ impl Test {
     }
 
     fn open(&mut self) {
+        self.open_as(1, 1);
+    }
+
+    /// The store has opened the log: its epoch, and the next offset.
+    fn open_as(&mut self, epoch: u64, next: u64) -> Sent {
         let head = Head {
-            epoch: Epoch::new(1),
-            next: Offset::new(1).unwrap(),
+            epoch: Epoch::new(epoch),
+            next: Offset::new(next).unwrap(),
             reserved_through: Offset::new(1_000).unwrap(),
             recent: Vec::new(),
             trimmed_through: Offset::ZERO,
@@ -51,7 +57,7 @@ impl Test {
             tail: Vec::new(),
         };
         let tenant = self.tenant.id().clone();
-        self.handle(Input::Log(Completion::Opened { tenant, head }));
+        self.handle(Input::Log(Completion::Opened { tenant, head }))
     }
 
     /// Has the tenant handle an input. Returns what it sent.
@@ -71,17 +77,41 @@ impl Test {
 
     /// Lets somebody of an application in, who is live from then on.
     fn enter(&mut self, user: &str, application: ApplicationType) -> ConnectionSlot {
+        self.connect(user, application, None).0
+    }
+
+    /// Lets somebody in who shows this. Returns the private id as well.
+    fn connect(
+        &mut self,
+        user: &str,
+        application: ApplicationType,
+        resume: Option<Resume>,
+    ) -> (ConnectionSlot, String) {
         let number = self.world.verdicts.len();
         let arrival = Arrival {
-            admission: admission(user, application, PermissionSet::ALL),
+            admission: Admission { resume, ..admission(user, application, PermissionSet::ALL) },
             new_id: Sid::parse(&format!("{number:0>20}")).unwrap(),
             user_agent: None,
         };
         self.handle(Input::Connect(Box::new(arrival)));
-        let Some(Verdict::Accepted { slot, .. }) = self.world.verdicts.last() else {
+        let Some(Verdict::Accepted { slot, answer }) = self.world.verdicts.last() else {
             panic!("{:?}", self.world.verdicts);
         };
-        *slot
+        let pid = answer.split("\"pid\":\"").nth(1).unwrap_or_default();
+        (*slot, pid.trim_end_matches("\"}").to_owned())
+    }
+
+    /// The answer to a client's CONNECT is on its way. The store knows nothing of its subscriber. Returns what it is sent.
+    fn begin(&mut self, slot: ConnectionSlot) -> Sent {
+        let mut sent = self.handle(Input::Connected(slot));
+        for (asker, ReadJob(job)) in std::mem::take(&mut self.world.read) {
+            let found = match job {
+                Job::Cursor(_) => Found::Cursor(Ok(None)),
+                job => panic!("{job:?}"),
+            };
+            sent.extend(self.handle(Input::Read(asker, ReadAnswer(found))));
+        }
+        sent
     }
 
     fn publish(&mut self, from: ConnectionSlot, name: &str, argument: &str) -> Sent {
@@ -301,4 +331,71 @@ fn an_id_that_only_seems_to_be_known_is_taken_once_the_log_has_said_so_and_once_
     test.handle(Input::Read(Asker::Events(serial), found));
     assert_eq!(test.world.submitted, [1, 2], "the second of them repeats the first");
     assert!(test.tenant.may_forget_tables());
+}
+
+/// Whether somebody is told that everything they missed is gone.
+fn is_told_of_reset(sent: &Sent) -> bool {
+    let is_it = |text: &str| {
+        text.starts_with("2[\"system:reconnection_required\"") && text.contains("\"reset\"")
+    };
+    let told = sent.iter().filter(|(_, text)| is_it(text)).count();
+    assert!(told < 2, "told more than once: {sent:?}");
+    assert!(
+        sent.iter().take(1).all(|(_, text)| !is_it(text)),
+        "in front of the greeting: {sent:?}"
+    );
+    told == 1
+}
+
+#[test]
+fn who_comes_back_to_a_log_that_was_started_anew_is_told() {
+    let mut before = Test::new();
+    let (slot, pid) = before.connect("chef", ApplicationType::KitchenApp, None);
+    assert!(!is_told_of_reset(&before.begin(slot)));
+    let shown = |pid: &str, offset: Option<&str>| {
+        Some(Resume { pid: pid.to_owned(), offset: offset.map(str::to_owned) })
+    };
+    // The key of sessions may be lost with the log: then the private id proves nothing any more.
+    for pid in [&*pid, "unknown"] {
+        // Its subscriber is unknown to the new log, and then known.
+        let mut after = Test::closed();
+        after.handle(Input::OpenLog);
+        after.open_as(2, 5);
+        for _ in 0..2 {
+            let resume = shown(pid, Some("1-3"));
+            let (slot, _) = after.connect("chef", ApplicationType::KitchenApp, resume);
+            let sent = after.begin(slot);
+            assert!(is_told_of_reset(&sent), "{pid}: {sent:?}");
+            assert!(sent.iter().all(|(_, text)| !text.contains(",\"1-")), "{sent:?}");
+        }
+    }
+    let mut after = Test::closed();
+    after.handle(Input::OpenLog);
+    after.open_as(2, 5);
+    let (slot, anew) = after.connect("chef", ApplicationType::KitchenApp, shown(&pid, None));
+    assert!(is_told_of_reset(&after.begin(slot)), "it had got nothing, and missed all");
+    // Who tears before that reached it has a new private id, and its old cursor.
+    let (slot, _) = after.connect("chef", ApplicationType::KitchenApp, shown(&anew, Some("1-3")));
+    assert!(is_told_of_reset(&after.begin(slot)));
+    for offset in [None, Some("2-4"), Some("no cursor")] {
+        let (slot, _) = after.connect("chef", ApplicationType::KitchenApp, shown(&anew, offset));
+        assert!(!is_told_of_reset(&after.begin(slot)), "{offset:?} is of this log");
+    }
+}
+
+#[test]
+fn who_comes_back_while_the_log_is_away_is_told_that_it_was_started_anew_once_it_is_open() {
+    let mut before = Test::new();
+    let (_, pid) = before.connect("chef", ApplicationType::KitchenApp, None);
+    let mut after = Test::closed();
+    after.handle(Input::OpenLog);
+    let (tenant, reason) = (after.tenant.id().clone(), RefusedReason::DiskFull);
+    after.handle(Input::Log(Completion::OpenFailed { tenant, reason }));
+    let resume = Some(Resume { pid, offset: Some("1-3".into()) });
+    let (slot, _) = after.connect("chef", ApplicationType::KitchenApp, resume);
+    let mut sent = after.begin(slot);
+    assert!(!is_told_of_reset(&sent), "nobody knows yet");
+    sent.extend(after.open_as(2, 1));
+    sent.extend(after.begin(slot));
+    assert!(is_told_of_reset(&sent), "{sent:?}");
 }
