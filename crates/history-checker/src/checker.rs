@@ -25,6 +25,7 @@ pub fn check(records: &[Record]) -> Verdict {
                 checker.received(at, receipt, &mut verdict);
             }
             What::Torn { recipient } => checker.torn(at, recipient),
+            What::HubUp => checker.confirmed.clear(),
             What::Confirmed { recipient, id } => checker.confirmed(record.at_us, recipient, id),
             _ => {}
         }
@@ -57,8 +58,8 @@ const ON_ITS_WAY_US_MAX: u64 = 12_000_000;
 struct Checker<'a> {
     facts: &'a Facts<'a>,
     now_us: u64,
-    /// When an acknowledgement came, by stream and event, on the connection that there is. Who comes back brings no cursor that
-    /// says that they had it: it may come once more.
+    /// When an acknowledgement came, by stream and event. A process that begins anew may not know of it: then it may come once
+    /// more.
     confirmed: HashMap<(usize, usize), u64>,
     /// How urgent each event is in effect: an urgent one takes earlier ones of its entity along.
     urgency: Vec<usize>,
@@ -145,7 +146,6 @@ impl<'a> Checker<'a> {
     /// What is due for a room that was left, and did not arrive while the line held, is due no more.
     fn torn(&mut self, at: usize, name: &str) {
         let Some(stream) = self.facts.stream(name) else { return };
-        self.confirmed.retain(|(of, _), _| *of != stream);
         let Some(Session { chain, due, received, last, .. }) = &mut self.sessions[stream] else {
             return;
         };
@@ -211,6 +211,9 @@ impl<'a> Checker<'a> {
             // Of what memory alone held, a new process cannot know the ids.
             let gone_at = match attempt.class {
                 Class::Durable => None,
+                Class::Recoverable if facts.is_unlogged => {
+                    self.facts.forgot_at.max(self.facts.ended_at)
+                }
                 Class::Recoverable => self.facts.forgot_at,
                 Class::Volatile => self.facts.ended_at,
             };

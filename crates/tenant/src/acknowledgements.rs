@@ -45,11 +45,15 @@ impl Tenant {
     /// A client acknowledged the entry at an offset.
     pub(crate) fn acknowledged(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32, id: u64) {
         let Some(connection) = self.members.get_mut(place) else { return };
-        let (slot, subscriber) = (connection.slot, connection.subscriber);
-        if !connection.take_asked() {
+        let (slot, subscriber, sid) = (connection.slot, connection.subscriber, connection.id);
+        let was_asked = connection.take_asked();
+        if !was_asked {
             turn.effects.note_unasked(slot);
         }
         let Some(offset) = Offset::new(id) else { return };
+        if was_asked {
+            self.reliability.acknowledged_by(subscriber, sid, offset);
+        }
         // Any of a subscriber's sockets speaks for it; what was not asked for is no answer.
         let Some(settled) = self.reliability.acknowledge(subscriber, offset) else { return };
         turn.counters.acknowledged.add(1);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ahash::AHashMap;
 use foodtrack_contract::{ApplicationType, Offset};
 use foodtrack_tenant_log::{LogEntry, Note, NoteKind, SubscriberKey, parse_delivery_key};
+use foodtrack_wire::Sid;
 
 use crate::connection_slot::ConnectionSlot;
 
@@ -131,6 +132,17 @@ impl Reliability {
     /// A subscriber acknowledged an event. `None` where it did not owe that.
     pub(crate) fn acknowledge(&mut self, id: SubscriberId, offset: Offset) -> Option<Settled> {
         self.owes(id, offset).then(|| self.settle(id, offset))
+    }
+
+    /// A session acknowledged an event that its connection was sent: that arrived, whatever is before it.
+    pub(crate) fn acknowledged_by(&mut self, id: SubscriberId, sid: Sid, offset: Offset) {
+        self.subscribers.acknowledged_by(id, sid, offset);
+    }
+
+    /// Events that are known to have arrived, ascending, though what is before them is not: those that a session
+    /// acknowledged, or any.
+    pub(crate) fn acknowledged(&self, id: SubscriberId, by: Option<&Sid>) -> Vec<Offset> {
+        self.subscribers.acknowledged(id, by)
     }
 
     /// A subscriber need not acknowledge an event any more.

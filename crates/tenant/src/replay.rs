@@ -50,6 +50,8 @@ pub(crate) struct Replay {
     /// Everything up to here was looked at.
     at: Offset,
     owed: Owed,
+    /// What it acknowledged beyond what it had: as in [`Window::acknowledged`].
+    acknowledged: Vec<Offset>,
     plan: Plan,
     /// Read, and not sent yet; in the plan's order.
     read: VecDeque<Arc<LogEntry>>,
@@ -144,6 +146,7 @@ impl Replay {
             cursor,
             had,
             owed: Owed::These(Vec::new()),
+            acknowledged: Vec::new(),
             plan: Plan::default(),
             read: VecDeque::new(),
             has_lists: false,
@@ -220,6 +223,11 @@ impl Replay {
             self.at = self.at.min(Offset::ZERO.plus(first.get().saturating_sub(1)));
         }
         self.owed = Owed::These(offsets);
+    }
+
+    /// Leaves these out, ascending: they were acknowledged.
+    pub(crate) fn leave_out(&mut self, acknowledged: Vec<Offset>) {
+        self.acknowledged = acknowledged;
     }
 
     /// Waits until the store has said how far its subscriber had confirmed, which has been here since the log ended at
@@ -320,6 +328,7 @@ impl Replay {
         Window {
             entries_max: WINDOW_ENTRIES,
             had: self.had.clone(),
+            acknowledged: self.acknowledged.clone(),
             owed: self.owed.clone(),
             overtaking_max: CURSOR_BEYOND_MAX - self.cursor.beyond().len(),
             was_away: self.was_away(),

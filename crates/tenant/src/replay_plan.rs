@@ -17,6 +17,8 @@ pub(crate) struct Window {
     pub(crate) entries_max: usize,
     /// What the recipient has already.
     pub(crate) had: Cursor,
+    /// What it has besides, ascending: it acknowledged that.
+    pub(crate) acknowledged: Vec<Offset>,
     /// What of it is sent again all the same, since it waits for an acknowledgement.
     pub(crate) owed: Owed,
     /// How many may overtake: as many as the recipient's cursor can still list.
@@ -144,7 +146,8 @@ impl Plan {
 
 fn is_due(entry: &Outline, window: &Window, viewer: &Viewer) -> bool {
     let is_new = !window.had.covers(entry.offset) || window.owed.has(entry);
-    is_new && viewer.sees(entry.offset, &entry.audience)
+    let is_acknowledged = window.acknowledged.binary_search(&entry.offset).is_ok();
+    is_new && !is_acknowledged && viewer.sees(entry.offset, &entry.audience)
 }
 
 /// Entries of which a later one of the same event and order is among those seen.
@@ -233,6 +236,7 @@ mod tests {
         Window {
             entries_max: 100,
             had: Cursor::new(Epoch::new(1), Offset::ZERO),
+            acknowledged: Vec::new(),
             owed: Owed::These(Vec::new()),
             was_away: true,
             oldest_ms: NOW_MS - 24 * HOUR_MS,

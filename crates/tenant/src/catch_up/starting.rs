@@ -19,11 +19,15 @@ impl Tenant {
     ) {
         let Some(position) = self.ledger.position() else { return };
         let Some(connection) = self.members.get(place) else { return };
-        let (slot, subscriber) = (connection.slot, connection.subscriber);
+        let (slot, subscriber, sid) = (connection.slot, connection.subscriber, connection.id);
+        let is_device = connection.device.is_some();
         let known = self.reliability.subscriber(subscriber).and_then(|it| it.confirmed());
         let asks = turn.policies.delivery.any_acknowledged();
         let serial = self.next_serial();
         let mut replay = Replay::new(serial, &position, start, asks, turn.now.monotonic_ms);
+        // Another socket that brings its own place did not get what this subscriber's others acknowledged.
+        let by = (replay.brought().is_some() && !is_device).then_some(&sid);
+        replay.leave_out(self.reliability.acknowledged(subscriber, by));
         let mut to_find = None;
         // What it brings may be more than was delivered here, and is not believed before the log has it.
         let here = position.delivered_through;

@@ -1,14 +1,17 @@
 //! How far each subscriber of one tenant has confirmed: the offline queue is everything behind that.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ahash::AHashMap;
 use foodtrack_contract::{ApplicationType, Cursor, DeviceId, Epoch, Offset, UserId};
 use foodtrack_tenant_log::SubscriberKey;
+use foodtrack_wire::Sid;
 use slab::Slab;
 
 /// How many subscribers without a connection are remembered: what they confirmed last may not be on disk yet.
 const GONE_MAX: usize = 256;
+/// How many acknowledged events of a subscriber are remembered that are not known to have arrived by what came before them.
+const ACKNOWLEDGED_MAX: usize = 1_024;
 
 /// A subscriber's place among its tenant's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub(crate) struct Subscriber {
     since: Option<Offset>,
     /// Up to here something arrived, though not all of it may be acknowledged.
     arrived: Offset,
+    /// What was acknowledged beyond that, and by which sessions: that arrived, whatever is before it.
+    acknowledged: BTreeMap<Offset, Vec<Sid>>,
     connections: u32,
 }
 
@@ -89,6 +94,7 @@ impl Subscribers {
             redelivered: BTreeSet::new(),
             since: None,
             arrived: Offset::ZERO,
+            acknowledged: BTreeMap::new(),
             connections: 1,
         });
         let place = u32::try_from(place).unwrap_or(u32::MAX);
@@ -156,9 +162,33 @@ impl Subscribers {
         owed.unwrap_or_default()
     }
 
+    /// A session acknowledged an event.
+    pub(super) fn acknowledged_by(&mut self, id: SubscriberId, sid: Sid, offset: Offset) {
+        let Some(subscriber) = self.slots.get_mut(id.0 as usize) else { return };
+        let is_known = subscriber.acknowledged.contains_key(&offset);
+        if offset > subscriber.arrived
+            && (is_known || subscriber.acknowledged.len() < ACKNOWLEDGED_MAX)
+        {
+            let sids = subscriber.acknowledged.entry(offset).or_default();
+            if !sids.contains(&sid) {
+                sids.push(sid);
+            }
+        }
+    }
+
+    /// Events that are known to have arrived, ascending, though what is before them is not: those that a session
+    /// acknowledged, or any.
+    pub(super) fn acknowledged(&self, id: SubscriberId, by: Option<&Sid>) -> Vec<Offset> {
+        let Some(subscriber) = self.get(id) else { return Vec::new() };
+        let counts = |sids: &Vec<Sid>| by.is_none_or(|sid| sids.contains(sid));
+        let acknowledged = subscriber.acknowledged.iter().filter(|(_, sids)| counts(sids));
+        acknowledged.map(|(offset, _)| *offset).collect()
+    }
+
     /// An event is sent that was given up before: it is to be acknowledged though all around it may be confirmed.
     pub(super) fn asked_again(&mut self, id: SubscriberId, offset: Offset) {
         if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
+            subscriber.acknowledged.remove(&offset);
             subscriber.unacknowledged.insert(offset);
             subscriber.redelivered.insert(offset);
         }
@@ -196,7 +226,7 @@ impl Subscriber {
     /// Whether the event at `offset` reached a device of this subscriber, as far as is known.
     pub(crate) fn has(&self, offset: Offset) -> bool {
         let through = self.confirmed.unwrap_or(Offset::ZERO).max(self.arrived);
-        offset <= through && !self.owes(offset)
+        (offset <= through || self.acknowledged.contains_key(&offset)) && !self.owes(offset)
     }
 
     /// The cursor that is saved.
@@ -205,6 +235,15 @@ impl Subscriber {
     }
 
     fn confirm(&mut self) -> Option<Offset> {
+        let mut through = self.arrived.max(self.confirmed.unwrap_or(Offset::ZERO));
+        while let Some(first) = self.acknowledged.first_entry()
+            && *first.key() <= through.next()
+            && !self.unacknowledged.contains(first.key())
+        {
+            through = through.max(*first.key());
+            first.remove();
+        }
+        self.arrived = self.arrived.max(through);
         let before = |offset: &Offset| Offset::ZERO.plus(offset.get() - 1);
         let bound = self.unacknowledged.first().map_or(Offset::MAX, before);
         let through = self.arrived.min(bound);
@@ -248,6 +287,43 @@ mod tests {
         assert!(!all.get(id).unwrap().has(offset(3)) && all.get(id).unwrap().has(offset(4)));
         assert_eq!(all.settled(id, offset(3)), Some(offset(5)));
         assert_eq!(all.arrived(id, offset(4)), None);
+    }
+
+    #[test]
+    fn what_was_acknowledged_has_arrived_whatever_is_before_it() {
+        let mut all = Subscribers::default();
+        let sid = |n: u64| Sid::parse(&format!("{n:0>20}")).unwrap();
+        let id = all.enter(key("a"), None);
+        all.known(id, offset(4));
+        let acknowledge = |all: &mut Subscribers, n: u64, by: u64| {
+            all.asked(id, offset(n));
+            all.acknowledged_by(id, sid(by), offset(n));
+            all.settled(id, offset(n))
+        };
+        assert_eq!(acknowledge(&mut all, 7, 1), None, "5 and 6 may be on their way");
+        assert_eq!(acknowledge(&mut all, 9, 2), None);
+        assert_eq!(all.acknowledged(id, None), [offset(7), offset(9)]);
+        assert_eq!(all.acknowledged(id, Some(&sid(1))), [offset(7)], "the other socket lacks 9");
+        assert!(all.get(id).unwrap().has(offset(7)) && !all.get(id).unwrap().has(offset(6)));
+        assert_eq!(acknowledge(&mut all, 5, 1), Some(offset(5)));
+        assert_eq!(all.arrived(id, offset(6)), Some(offset(7)), "and 7 is behind it");
+        assert_eq!(all.acknowledged(id, None), [offset(9)]);
+        all.asked_again(id, offset(9));
+        assert!(all.acknowledged(id, None).is_empty(), "it is to be sent once more");
+    }
+
+    #[test]
+    fn the_acknowledged_events_that_are_remembered_are_bounded() {
+        let mut all = Subscribers::default();
+        let sid = Sid::parse(&format!("{:0>20}", 1)).unwrap();
+        let id = all.enter(key("a"), None);
+        for n in 0..2 * ACKNOWLEDGED_MAX as u64 {
+            all.acknowledged_by(id, sid, offset(2 + 2 * n));
+        }
+        assert_eq!(all.acknowledged(id, None).len(), ACKNOWLEDGED_MAX);
+        all.known(id, offset(0));
+        all.arrived(id, offset(10_000));
+        assert!(all.acknowledged(id, None).is_empty());
     }
 
     #[test]
