@@ -119,11 +119,6 @@ impl<R> Disk<R> {
         self.syncing = None;
     }
 
-    /// What is not safe is gone.
-    pub fn lose_unsafe(&mut self) {
-        self.records.truncate(self.safe);
-    }
-
     /// The power goes: of what was not safe a part that chance chooses is there when it comes back, from the first on. A disk
     /// that had failed is another one then.
     pub fn lose_power(&mut self) {

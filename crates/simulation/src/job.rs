@@ -41,8 +41,6 @@ impl Job {
                 (What::Acknowledged { tenant, id, offset }, std::mem::take(&mut self.again))
             }
             Answer::Refused { code, certain, may_retry } => {
-                // A disk that failed may have kept it: nobody knows before it is read again.
-                let certain = certain && code != "storage_failed";
                 (What::Refused { tenant, id, code, certain }, may_retry && self.insists)
             }
             Answer::Unknown => (What::Unknown { tenant, id }, self.insists),

@@ -127,10 +127,6 @@ impl ModelLog {
     pub fn crash(&self, with_power: bool) {
         let mut state = self.state();
         let before = state.disk.records().len() + state.waiting.len() + state.lazy.len();
-        if state.disk.has_failed() {
-            // The other disk has what was safe, and nothing else.
-            state.disk.lose_unsafe();
-        }
         if with_power || state.disk.has_failed() {
             state.disk.lose_power();
         } else {

@@ -33,7 +33,7 @@ pub enum Completion {
         /// Whether something may wait for it: not where all of it could be shown before, and no offsets were reserved.
         is_awaited: bool,
     },
-    /// These were not kept. Their offsets stay unused for ever.
+    /// These were not kept, or nobody knows ([`RefusedReason::Unknown`]). Their offsets are not used again.
     Refused {
         /// The tenant.
         tenant: TenantId,
@@ -114,6 +114,11 @@ pub enum RefusedReason {
     /// The disk failed while writing. What it holds is unknown, so nothing is taken until the store is opened anew.
     #[error("the disk failed while writing: nothing is accepted until the log is opened again")]
     Poisoned,
+    /// The disk failed while this was made safe: it may be there or not, and that is known once the store is opened anew.
+    #[error(
+        "the disk failed while this was written: whether it is kept is known once the log is opened again"
+    )]
+    Unknown,
     /// An entry was not the one after the last, or its tenant was not open; a note's tenant has no log.
     #[error("the entry is not the next of an open log")]
     OutOfSequence,

@@ -88,7 +88,7 @@ impl StorageWatch {
     pub(crate) fn note_refused(&self, entries: u64, reason: RefusedReason) {
         let counter = match reason {
             RefusedReason::DiskFull => &self.refused_full,
-            RefusedReason::Poisoned => &self.refused_failed,
+            RefusedReason::Poisoned | RefusedReason::Unknown => &self.refused_failed,
             RefusedReason::OutOfSequence | RefusedReason::Fenced => return,
         };
         counter.fetch_add(entries, Ordering::Relaxed);

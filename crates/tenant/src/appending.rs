@@ -56,6 +56,9 @@ impl Tenant {
         reply: ReplyTo,
     ) {
         turn.counters.duplicates.add(1);
+        if offset.is_some_and(|offset| self.ledger.is_in_doubt(offset)) {
+            return self.answer(turn, reply, Err(away(RefusedReason::Unknown)));
+        }
         let reply = match offset {
             Some(offset) => self.ledger.join(offset, reply),
             None => self.ledger.join_submitted(id, reply),
@@ -280,11 +283,12 @@ pub(crate) fn urgency(priority: Priority) -> Urgency {
     }
 }
 
-/// Why a log that is away does not take what must be kept.
+/// Why a log did not take what must be kept, or that nobody knows whether it has.
 pub(crate) fn away(reason: RefusedReason) -> Refusal {
     let code = match reason {
         RefusedReason::DiskFull => ErrorCode::StorageFull,
         RefusedReason::Poisoned => ErrorCode::StorageFailed,
+        RefusedReason::Unknown => ErrorCode::Timeout,
         RefusedReason::OutOfSequence | RefusedReason::Fenced => ErrorCode::Degraded,
     };
     let refusal = Refusal::new(code, reason.to_string());

@@ -137,7 +137,7 @@ impl Tenant {
         self.deliver_released(turn);
     }
 
-    /// The store did not keep these. What may be lost was delivered already; the others' publishers are told.
+    /// The store did not keep these, or nobody knows. What may be lost was delivered already; the others' publishers are told.
     pub(crate) fn refused(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
@@ -145,8 +145,16 @@ impl Tenant {
         through: Offset,
         reason: RefusedReason,
     ) {
-        for pending in self.ledger.refused(from, through) {
-            self.intake.refused(&pending.entry);
+        let is_unknown = reason == RefusedReason::Unknown;
+        let refused = match is_unknown {
+            true => self.ledger.doubt(from, through),
+            false => self.ledger.refused(from, through),
+        };
+        for pending in refused {
+            // Who sends again what may be there repeats it.
+            if !is_unknown {
+                self.intake.refused(&pending.entry);
+            }
             let refusal = away(reason).of_event(pending.entry.event.as_str());
             for (reply, _) in pending.replies {
                 self.answer(turn, reply, Err(refusal.clone()));

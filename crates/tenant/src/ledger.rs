@@ -4,6 +4,7 @@ mod counted_by_store;
 mod following;
 #[cfg(test)]
 mod following_tests;
+mod open_log;
 mod position;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 use crate::reply_to::ReplyTo;
 use counted_by_store::CountedByStore;
+use open_log::{Counting, OpenLog};
 
 pub(crate) use counted_by_store::{Followed, NextRead};
 pub(crate) use position::{Position, last_of};
@@ -36,10 +38,10 @@ enum State {
     Closed,
     /// The store was asked. Who comes meanwhile waits.
     Opening,
-    Open(Box<Open>),
+    Open(Box<OpenLog>),
     /// Another writer took the log over, or it was begun anew: the store is asked for it again. Connections stay as they are.
     Lost {
-        open: Box<Open>,
+        open: Box<OpenLog>,
         /// As in `Away`.
         ask_at_ms: Option<u64>,
     },
@@ -49,26 +51,6 @@ enum State {
         /// When the store is asked again, on the shard's clock; `None` while it was and has not answered.
         ask_at_ms: Option<u64>,
     },
-}
-
-#[derive(Debug)]
-struct Open {
-    counting: Counting,
-    /// Everything up to here is gone, as far as the store has said.
-    trimmed_through: Offset,
-    /// Everything up to here was handed to everyone it is for.
-    delivered_through: Offset,
-    /// Accepted and not delivered yet; ascending.
-    pending: VecDeque<Pending>,
-}
-
-/// Who counts a log's offsets.
-#[derive(Debug)]
-enum Counting {
-    /// This node: the log is its own.
-    Here(Sequence),
-    /// The store: others write to the log as well.
-    ByStore(CountedByStore),
 }
 
 /// What becomes of a message that is to be in the log.
@@ -144,7 +126,7 @@ impl Ledger {
             _ => Opened::Fresh(NotKept::new()),
         };
         let (epoch, trimmed_through) = (head.epoch, head.trimmed_through);
-        self.state = State::Open(Box::new(Open {
+        self.state = State::Open(Box::new(OpenLog {
             counting: match is_shared {
                 false => Counting::Here(Sequence::new(head)),
                 true => Counting::ByStore(CountedByStore::new(epoch, last)),
@@ -152,6 +134,7 @@ impl Ledger {
             trimmed_through,
             delivered_through: last,
             pending: VecDeque::new(),
+            in_doubt: None,
         }));
         opened
     }
@@ -210,14 +193,14 @@ impl Ledger {
         }
     }
 
-    fn open(&self) -> Option<&Open> {
+    fn open(&self) -> Option<&OpenLog> {
         match &self.state {
             State::Open(open) | State::Lost { open, .. } => Some(open),
             _ => None,
         }
     }
 
-    fn open_mut(&mut self) -> Option<&mut Open> {
+    fn open_mut(&mut self) -> Option<&mut OpenLog> {
         match &mut self.state {
             State::Open(open) | State::Lost { open, .. } => Some(open),
             _ => None,
@@ -401,10 +384,25 @@ impl Ledger {
         if let Counting::Here(sequence) = &mut open.counting {
             sequence.refused(from, through);
         }
-        let is_refused = |pending: &Pending| (from..=through).contains(&pending.entry.offset);
-        let (refused, kept) = open.pending.drain(..).partition::<Vec<_>, _>(is_refused);
-        open.pending = kept.into();
-        refused
+        open.take_out(from, through)
+    }
+
+    /// Takes out what nobody was shown, and of which nobody knows whether the store has it: the store must be opened anew. Its
+    /// ids stay known, and nothing is delivered behind it.
+    pub(crate) fn doubt(&mut self, from: Offset, through: Offset) -> Vec<Pending> {
+        let Some(open) = self.open_mut() else { return Vec::new() };
+        let from = from.max(open.delivered_through.next());
+        if from <= through {
+            let (first, last) = open.in_doubt.unwrap_or((from, through));
+            open.in_doubt = Some((first.min(from), last.max(through)));
+        }
+        open.take_out(from, through)
+    }
+
+    /// Whether nobody knows whether the store has the message at an offset.
+    pub(crate) fn is_in_doubt(&self, offset: Offset) -> bool {
+        let in_doubt = self.open().and_then(|open| open.in_doubt);
+        in_doubt.is_some_and(|(first, last)| (first..=last).contains(&offset))
     }
 
     /// The store said that everything up to here is gone.
@@ -425,47 +423,6 @@ impl Ledger {
         match &mut self.open_mut()?.counting {
             Counting::Here(sequence) => Some(sequence),
             Counting::ByStore(_) => None,
-        }
-    }
-}
-
-impl Open {
-    fn by_store(&self) -> Option<&CountedByStore> {
-        match &self.counting {
-            Counting::Here(_) => None,
-            Counting::ByStore(store) => Some(store),
-        }
-    }
-
-    fn epoch(&self) -> Epoch {
-        match &self.counting {
-            Counting::Here(sequence) => sequence.epoch(),
-            Counting::ByStore(store) => store.epoch(),
-        }
-    }
-
-    /// What is not delivered.
-    fn into_undelivered(self) -> Vec<Pending> {
-        let mut undelivered: Vec<Pending> = self.pending.into();
-        if let Counting::ByStore(store) = self.counting {
-            undelivered.extend(store.into_submitted());
-        }
-        undelivered
-    }
-
-    /// Releases what may be delivered now, and returns up to where that is.
-    fn release(&mut self) -> Offset {
-        match &mut self.counting {
-            Counting::Here(sequence) => sequence.release(),
-            Counting::ByStore(store) => store.complete_through(),
-        }
-    }
-
-    /// Up to where may be delivered what was released.
-    fn released(&self) -> Offset {
-        match &self.counting {
-            Counting::Here(sequence) => sequence.released(),
-            Counting::ByStore(store) => store.complete_through(),
         }
     }
 }

@@ -61,11 +61,9 @@ impl Shard {
     }
 
     fn hear_completion(&mut self, io: &mut Reactor, tenant: u32, completion: Completion) {
-        if let Completion::Refused { reason: reason @ RefusedReason::Poisoned, .. }
-        | Completion::Answered {
-            answer: Answer::Refused(reason @ RefusedReason::Poisoned),
-            ..
-        } = &completion
+        if let Completion::Refused { reason, .. }
+        | Completion::Answered { answer: Answer::Refused(reason), .. } = &completion
+            && matches!(reason, RefusedReason::Poisoned | RefusedReason::Unknown)
             && self.parts.settings.counters.log_failed.get() == 0
         {
             self.parts.settings.counters.log_failed.add(1);

@@ -34,7 +34,7 @@ impl State {
                 Ok(_) => self.committed(&batch),
                 Err(_) => {
                     self.counts.failed += 1;
-                    self.refused(&batch, RefusedReason::Poisoned);
+                    self.refused(&batch, RefusedReason::Unknown);
                     let waiting = std::mem::take(&mut self.waiting);
                     self.refused(&waiting, RefusedReason::Poisoned);
                     (self.lazy, self.lazy_at_ms) = (Vec::new(), None);
@@ -111,6 +111,10 @@ impl State {
                         open.asked_through = reserved.unwrap_or(Offset::ZERO);
                     }
                     let tenant = tenant.clone();
+                    let reason = match reason {
+                        RefusedReason::Unknown => RefusedReason::Poisoned,
+                        reason => reason,
+                    };
                     matches!(told, Told::Open { .. })
                         .then_some(Completion::OpenFailed { tenant, reason })
                 }

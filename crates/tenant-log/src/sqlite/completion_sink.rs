@@ -60,14 +60,16 @@ impl CompletionSink {
         self.not_noted(outcome.ticketed.refused, RefusedReason::OutOfSequence);
     }
 
-    /// The transaction never was.
+    /// The transaction never was, or nobody knows.
     pub(super) fn refused(&self, outcome: Outcome, reason: RefusedReason) {
         for (tenant, Appended { from, through, .. }) in outcome.appended {
             self.1.note_refused(through.get() - from.get() + 1, reason);
             (self.0)(Completion::Refused { tenant, from, through, reason });
         }
         let failed = outcome.opened.into_iter().map(|(tenant, _)| (tenant, None)).collect();
-        self.opened(failed, reason);
+        // To be open is nothing that a disk could have kept.
+        let is_unknown = reason == RefusedReason::Unknown;
+        self.opened(failed, if is_unknown { RefusedReason::Poisoned } else { reason });
         self.out_of_sequence(outcome.out_of_sequence);
     }
 

@@ -91,7 +91,7 @@ fn check_poisoned(arrives: bool) {
         let error = CommitError::Disk(String::from("fsync"));
         let open = open_sqlite(directory.path(), failing(4, arrives, error));
         let mut writer = open.writer("t");
-        assert_eq!(fill(&mut writer, 1..100), (4, RefusedReason::Poisoned));
+        assert_eq!(fill(&mut writer, 1..100), (4, RefusedReason::Unknown));
         let entry = crate::support::entry(offset(5), id(5));
         assert_eq!(writer.try_submit(&entry), Err(SubmitError::Poisoned));
         assert_eq!(open.log.open(&tenant("u"), 0), Err(SubmitError::Poisoned));

@@ -5,7 +5,7 @@ use foodtrack_tenant_log::{Answer, LogEntry, Page};
 use uuid::Uuid;
 
 use super::counted_by_store::{CountedByStore, Followed, NextRead};
-use super::{Counting, Ledger, Open, Pending};
+use super::{Counting, Ledger, OpenLog, Pending};
 use crate::reply_to::ReplyTo;
 
 /// Where nobody else writes to the log, nothing of this happens.
@@ -28,7 +28,7 @@ impl Ledger {
     /// The store has said what became of what was submitted with a ticket. Returns that where it is not delivered from here:
     /// it was read and delivered already, repeats an earlier one, or was not kept.
     pub(crate) fn answered(&mut self, ticket: u64, answer: Answer) -> Option<Pending> {
-        let Open { counting: Counting::ByStore(store), pending, .. } = self.open_mut()? else {
+        let OpenLog { counting: Counting::ByStore(store), pending, .. } = self.open_mut()? else {
             return None;
         };
         store.answered(ticket, answer, pending)
@@ -68,7 +68,8 @@ impl Ledger {
         page: &mut Page,
         to_pending: impl Fn(LogEntry) -> Pending,
     ) -> Followed {
-        let Some(Open { counting: Counting::ByStore(store), pending, .. }) = self.open_mut() else {
+        let Some(OpenLog { counting: Counting::ByStore(store), pending, .. }) = self.open_mut()
+        else {
             return Followed::Whole;
         };
         store.followed(serial, page, pending, to_pending)

@@ -128,3 +128,24 @@ fn a_cursor_goes_on_from_what_was_given_out_and_is_still_kept() {
     assert!(!position.goes_on_from(&of(1, 1)) && position.gave_out(&of(1, 1)));
     assert!(!position.gave_out(&of(1, 6)) && !position.gave_out(&of(2, 3)));
 }
+
+#[test]
+fn nothing_is_delivered_behind_what_nobody_knows_to_be_kept_and_who_sends_that_again_repeats_it() {
+    let mut ledger = ledger();
+    assert_eq!(admit(&mut ledger, 1, Durability::Recoverable), offset(1));
+    assert_eq!(delivered(&mut ledger), [1]);
+    assert_eq!(admit(&mut ledger, 2, Durability::Durable), offset(2));
+    assert_eq!(admit(&mut ledger, 3, Durability::Recoverable), offset(3));
+    assert_eq!(admit(&mut ledger, 4, Durability::Recoverable), offset(4));
+    let in_doubt = ledger.doubt(offset(1), offset(3));
+    let in_doubt: Vec<u64> = in_doubt.iter().map(|it| it.entry.offset.get()).collect();
+    assert_eq!(in_doubt, [2, 3]);
+    assert!(!ledger.is_in_doubt(offset(1)), "that was shown");
+    assert!(ledger.is_in_doubt(offset(2)) && ledger.is_in_doubt(offset(3)));
+    assert_eq!(delivered(&mut ledger), [0; 0], "its cursor would be beyond what may be there");
+    let again = ledger.admit(Uuid::from_u128(2), true, Durability::Durable);
+    assert_eq!(again, Ok(Admitted::Repeat(offset(2))));
+    assert_eq!(ledger.refused(offset(4), offset(4)).len(), 1);
+    assert!(!ledger.owes_answers());
+    assert_eq!(ledger.position().unwrap().delivered_through, offset(1));
+}

@@ -167,6 +167,29 @@ fn what_the_store_did_not_keep_is_delivered_to_nobody_and_its_sender_hears_why()
 }
 
 #[test]
+fn what_may_be_on_a_disk_that_failed_is_answered_so_and_nothing_behind_it_is_shown() {
+    let mut test = Test::new();
+    let owner = test.enter("olga", ApplicationType::TenantDashboard);
+    test.publish(owner, "order:created", ORDER);
+    test.publish(owner, "notification:info", r#"{"message":"behind it"}"#);
+    let at = |n| Offset::new(n).unwrap();
+    let refused = |from, through, reason| {
+        let (tenant, from, through) = (TenantId::parse("t1").unwrap(), at(from), at(through));
+        Input::Log(Completion::Refused { tenant, from, through, reason })
+    };
+    let sent = test.handle(refused(1, 1, RefusedReason::Unknown));
+    assert!(sent.len() == 1 && sent[0].1.contains("\"timeout\""), "{sent:?}");
+    // Who sends it again repeats it.
+    let sent = test.publish(owner, "order:created", ORDER);
+    assert!(sent.len() == 1 && sent[0].1.contains("\"timeout\""), "{sent:?}");
+    assert_eq!(test.world.submitted, [1, 2]);
+    // Of what never came to the disk it is known.
+    let sent = test.handle(refused(2, 2, RefusedReason::Poisoned));
+    assert!(sent.len() == 1 && sent[0].1.contains("storage_failed"), "{sent:?}");
+    assert!(test.world.frames.is_empty(), "nobody was shown anything");
+}
+
+#[test]
 fn who_sends_an_event_again_is_told_with_the_first_answer_and_it_is_delivered_once() {
     let mut test = Test::new();
     let owner = test.enter("olga", ApplicationType::TenantDashboard);
@@ -259,6 +282,51 @@ fn who_is_told_that_a_room_is_left_is_not_in_it_again_also_where_the_disk_was_fu
     let sent = noted(&mut test, 3);
     assert!(sent[0].1.starts_with("2[\"unsubscribed\""), "{sent:?}");
     assert!(!is_followed(&mut test, other, courier));
+}
+
+fn not_noted(test: &mut Test, ticket: u64) -> Sent {
+    let (tenant, reason) = (test.tenant.id().clone(), RefusedReason::DiskFull);
+    test.handle(Input::Log(Completion::NoteRefused { tenant, ticket, reason }))
+}
+
+#[test]
+fn who_asks_again_for_a_room_is_in_it_where_either_row_is_kept() {
+    for (is_first_kept, is_second_kept) in [(true, false), (false, true), (false, false)] {
+        let mut test = Test::new();
+        let courier = test.enter("leo", ApplicationType::DeliveryApp);
+        let other = test.enter("rui", ApplicationType::DeliveryApp);
+        // It does not know whether the first one arrived.
+        test.publish(courier, "subscribe:order", ORDER);
+        test.publish(courier, "subscribe:order", ORDER);
+        for (ticket, is_kept) in [(1, is_first_kept), (2, is_second_kept)] {
+            let answer = if is_kept { "2[\"subscribed\"" } else { "37[{\"success\":false" };
+            let sent =
+                if is_kept { noted(&mut test, ticket) } else { not_noted(&mut test, ticket) };
+            assert!(sent[0].1.starts_with(answer), "{sent:?}");
+        }
+        let is_in = is_first_kept || is_second_kept;
+        assert_eq!(is_followed(&mut test, other, courier), is_in, "{is_first_kept}");
+    }
+}
+
+#[test]
+fn a_room_that_was_left_and_joined_again_is_left_where_that_is_not_kept() {
+    for is_left in [true, false] {
+        let mut test = Test::new();
+        let courier = test.enter("leo", ApplicationType::DeliveryApp);
+        let other = test.enter("rui", ApplicationType::DeliveryApp);
+        test.publish(courier, "subscribe:order", ORDER);
+        noted(&mut test, 1);
+        test.publish(courier, "unsubscribe:order", ORDER);
+        test.publish(courier, "subscribe:order", ORDER);
+        if is_left {
+            noted(&mut test, 2)
+        } else {
+            not_noted(&mut test, 2)
+        };
+        not_noted(&mut test, 3);
+        assert_eq!(is_followed(&mut test, other, courier), !is_left, "as the disk says");
+    }
 }
 
 #[test]

@@ -41,8 +41,10 @@ impl Writer {
     /// for it and it `opens_again`.
     fn try_transact(&mut self, writes: Vec<Request>, is_quiet: bool, opens_again: bool) -> bool {
         let mut outcome = Outcome::default();
-        let result = self.write(writes, is_quiet, &mut outcome).and_then(|()| self.commit());
-        match result {
+        let written = self.write(writes, is_quiet, &mut outcome);
+        // What was not committed is not there. Of a commit that failed nobody knows: the disk may have it all the same.
+        let is_in_doubt = written.is_ok();
+        match written.and_then(|()| self.commit()) {
             Ok(()) => {
                 self.notes.clear();
                 let was_full = std::mem::take(&mut self.is_full);
@@ -65,6 +67,7 @@ impl Writer {
                 self.failed(&error);
                 let reason = match error {
                     CommitError::DiskFull => RefusedReason::DiskFull,
+                    CommitError::Disk(_) if is_in_doubt => RefusedReason::Unknown,
                     CommitError::Disk(_) => RefusedReason::Poisoned,
                 };
                 let opens_again = opens_again && !self.is_poisoned;
