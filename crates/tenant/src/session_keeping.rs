@@ -61,7 +61,11 @@ impl Tenant {
         Ok(None)
     }
 
+    /// The row that says that a connection has joined a room is not kept: it leaves it again, unless another row says the same.
     fn undo_joining(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32, room: &LoggedRoom) {
+        if self.members.get(place).is_some_and(|it| self.sessions.stays_in(&it.id, room)) {
+            return;
+        }
         self.members.leave(place, room.name());
         let facts = self.session_facts(turn, place);
         let row = facts.and_then(|facts| self.sessions.leave(facts, room));

@@ -26,6 +26,8 @@ pub(super) struct SessionRooms {
     names: Vec<Box<str>>,
     /// Those of them that it leaves once that is on disk.
     leaving: Vec<Leaving>,
+    /// Those of them of which no row on disk says that it is in them.
+    unkept: Vec<Box<str>>,
     /// Its client left on purpose: it is over, though its private id still proves itself.
     pub(super) is_over: bool,
     /// Its client was sent what it had missed from here on, which is before its session began.
@@ -54,6 +56,7 @@ impl SessionRooms {
         Self {
             names: Vec::new(),
             leaving: Vec::new(),
+            unkept: Vec::new(),
             is_over: false,
             from: None,
             device: None,
@@ -283,23 +286,45 @@ impl KeptSessions {
 impl SessionRooms {
     pub(super) fn set_rooms(&mut self, names: Vec<Box<str>>) {
         self.names = names;
+        self.unkept.retain(|room| self.names.contains(room));
     }
 
-    pub(super) fn join(&mut self, name: &str) {
+    fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|other| **other == *name)
+    }
+
+    /// Notes that its being in a room, if it is, is on disk by now, or is not.
+    pub(super) fn set_kept(&mut self, name: &str, is_kept: bool) {
+        self.unkept.retain(|other| **other != *name);
+        if !is_kept && self.has(name) {
+            self.unkept.push(name.into());
+        }
+    }
+
+    /// Whether it is in a room, and a row on disk says so.
+    pub(super) fn is_kept(&self, name: &str) -> bool {
+        self.has(name) && !self.unkept.iter().any(|other| **other == *name)
+    }
+
+    /// Returns whether it was not in the room before.
+    pub(super) fn join(&mut self, name: &str) -> bool {
         self.leaving.retain(|it| *it.room != *name);
-        if !self.names.iter().any(|other| **other == *name) {
+        let is_new = !self.has(name);
+        if is_new {
             self.names.push(name.into());
         }
+        is_new
     }
 
     pub(super) fn leave(&mut self, name: &str) {
         self.leaving.retain(|it| *it.room != *name);
+        self.unkept.retain(|other| **other != *name);
         self.names.retain(|other| **other != *name);
     }
 
     /// Returns whether it is in the room, and leaves it with this ticket.
     pub(super) fn start_leaving(&mut self, name: &str, ticket: u64) -> bool {
-        let is_in = self.names.iter().any(|other| **other == *name);
+        let is_in = self.has(name);
         match self.leaving.iter_mut().find(|it| *it.room == *name) {
             Some(leaving) => leaving.last = ticket,
             None if is_in => {
@@ -316,6 +341,9 @@ impl SessionRooms {
         let leaves = self.leaving.iter().any(is_meant);
         if leaves {
             self.leave(name);
+        } else {
+            // It joined it again, and the row that says so is behind this one.
+            self.set_kept(name, false);
         }
         leaves
     }
@@ -336,7 +364,7 @@ mod tests {
 
     fn session(owner: u64, began_hours: u32, rooms: usize, letters: usize) -> SessionRooms {
         let mut session = SessionRooms::new(owner, began_hours, u64::from(began_hours));
-        (0..rooms).for_each(|n| session.join(&format!("order:{n:x<letters$}")));
+        (0..rooms).for_each(|n| _ = session.join(&format!("order:{n:x<letters$}")));
         session
     }
 
