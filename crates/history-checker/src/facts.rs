@@ -281,12 +281,14 @@ impl<'a> Facts<'a> {
     ) -> Option<Place> {
         let event = self.find(tenant, id)?;
         let place = offset.and_then(|text| self.place(tenant, text));
-        let forgot_at = self.forgot_at;
+        // A process without its log does not know what that has, and what need not be kept goes on without it.
+        let ended_at = self.ended_at.filter(|_| offset.is_none());
+        let gone_at = self.forgot_at.max(ended_at);
         let event = &mut self.events[event];
         // A process that took a recoverable event to its grave leaves the next one free to give it another place; the answer
         // may arrive after its sender's end was noted.
         let is_gone = event.attempt.class == Class::Recoverable
-            && forgot_at.is_some_and(|at| at > event.first_attempt);
+            && gone_at.is_some_and(|at| at > event.first_attempt);
         if event.acknowledged.is_some() && event.place != place && !is_gone {
             verdict.add(Kind::Answer, format!("{tenant}: {id} was answered with two offsets"));
         }
