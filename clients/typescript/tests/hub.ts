@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 const START_TIMEOUT_MS = 30_000;
 const SECRET = 'a secret for tests of at least thirty-two bytes';
-const BINARY = process.env['FOODTRACK_BINARY']
+export const BINARY = process.env['FOODTRACK_BINARY']
   ?? fileURLToPath(new URL('../../../target/debug/foodtrack-websocket', import.meta.url));
 
 export interface Claims {

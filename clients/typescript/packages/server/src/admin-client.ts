@@ -1,0 +1,162 @@
+import type {
+  ConnectionInfo, ConnectionList, ConnectionQuery, DeadLetter, EventDeclaration, Explanation, Grant, HubHealth, LogEntry,
+  LogPart, LogQuery, PerformanceMetrics, Question, RoomDescription, RoomInfo, RoomList, Rule,
+} from './admin-types.js';
+import { HubHttp, type HubOptions } from './hub-http.js';
+
+/** Looks without changing anything: what would be in force, or why it is refused. */
+export interface DryRun {
+  dryRun?: boolean;
+}
+
+const part = encodeURIComponent;
+
+/**
+ * The HTTP API for one tenant, whose token it has: a back end's, or a person's with `admin:access`. Every method makes one
+ * request and rejects with a `HubError` where it is refused; nothing is repeated.
+ */
+export class AdminClient {
+  readonly #http: HubHttp;
+
+  constructor(options: HubOptions) {
+    this.#http = new HubHttp(options);
+  }
+
+  /** Counts all of the tenant's connections and lists a part of those asked for. */
+  async connections(query: ConnectionQuery = {}): Promise<ConnectionList> {
+    type Data = Omit<ConnectionList, 'nextCursor'>;
+    const { data, nextCursor } = await this.#http.call<Data>('GET', '/api/v1/connections', { query: { ...query } });
+    return { ...data, ...(typeof nextCursor === 'number' && { nextCursor }) };
+  }
+
+  /** All connections asked for, part by part. */
+  async *eachConnection(query: Omit<ConnectionQuery, 'cursor'> = {}): AsyncGenerator<ConnectionInfo, void> {
+    for (let cursor: number | undefined; ;) {
+      const list = await this.connections({ limit: 1_000, ...query, ...(cursor !== undefined && { cursor }) });
+      yield* list.connections;
+      if (list.nextCursor === undefined) return;
+      cursor = list.nextCursor;
+    }
+  }
+
+  /** Ends a connection; its client does not come back by itself. Answers how many were ended. */
+  disconnectConnection(id: string): Promise<number> {
+    return this.#disconnect(`/api/v1/connections/${part(id)}`);
+  }
+
+  disconnectUser(user: string): Promise<number> {
+    return this.#disconnect(`/api/v1/users/${part(user)}/connections`);
+  }
+
+  disconnectDevice(device: string): Promise<number> {
+    return this.#disconnect(`/api/v1/devices/${part(device)}/connections`);
+  }
+
+  async rooms(query: { limit?: number; cursor?: number } = {}): Promise<RoomList> {
+    const { data, nextCursor } = await this.#http.call<RoomInfo[]>('GET', '/api/v1/rooms', { query: { ...query } });
+    return { rooms: data, ...(typeof nextCursor === 'number' && { nextCursor }) };
+  }
+
+  /** Says what a room is; `name` is the full one, as `orderRoom` makes it. */
+  describeRoom(name: string, description: RoomDescription): Promise<RoomInfo> {
+    return this.#data('PUT', `/api/v1/rooms/${part(name)}`, { body: JSON.stringify(description) });
+  }
+
+  /** Lets a user join a room that would be refused otherwise. */
+  grant(room: string, user: string): Promise<Grant> {
+    return this.#data('PUT', `/api/v1/rooms/${part(room)}/grants/${part(user)}`);
+  }
+
+  revoke(room: string, user: string): Promise<Grant> {
+    return this.#data('DELETE', `/api/v1/rooms/${part(room)}/grants/${part(user)}`);
+  }
+
+  /** The event types that the tenant declared. */
+  eventTypes(): Promise<EventDeclaration[]> {
+    return this.#data('GET', '/api/v1/events');
+  }
+
+  declareEventType(declaration: EventDeclaration, { dryRun }: DryRun = {}): Promise<EventDeclaration> {
+    return this.#data('POST', '/api/v1/events', { query: { dryRun }, body: JSON.stringify(declaration) });
+  }
+
+  async withdrawEventType(name: string): Promise<void> {
+    await this.#data('DELETE', `/api/v1/events/${part(name)}`);
+  }
+
+  /** The rules that the tenant's events follow: built-in ones, configured ones and its own. */
+  rules(): Promise<Rule[]> {
+    return this.#data('GET', '/api/v1/rules');
+  }
+
+  /** Adds a rule for the tenant's own event types, or replaces the one of its id. */
+  addRule(rule: Rule, { dryRun }: DryRun = {}): Promise<Rule> {
+    return this.#data('POST', '/api/v1/rules', { query: { dryRun }, body: JSON.stringify(rule) });
+  }
+
+  async removeRule(id: string): Promise<void> {
+    await this.#data('DELETE', `/api/v1/rules/${part(id)}`);
+  }
+
+  /** Where an event would go, and why. */
+  explain(question: Question): Promise<Explanation> {
+    return this.#data('POST', '/api/v1/explain', { body: JSON.stringify(question) });
+  }
+
+  /** What the tenant accepted, oldest first, part by part up to its present end. */
+  async *log(query: LogQuery = {}): AsyncGenerator<LogPart, void> {
+    for (let cursor = query.cursor; ;) {
+      const { data, nextCursor, goneThrough } = await this.#http.call<LogEntry[]>('GET', '/api/v1/log', { query: { ...query, cursor } });
+      yield {
+        entries: data,
+        ...(typeof nextCursor === 'string' && { nextCursor }),
+        ...(typeof goneThrough === 'number' && { goneThrough }),
+      };
+      if (typeof nextCursor !== 'string') return;
+      cursor = nextCursor;
+    }
+  }
+
+  /** Messages that a subscriber did not get, oldest first; to read on, `after` the last one's offset. */
+  deadLetters(query: { after?: number; limit?: number } = {}): Promise<DeadLetter[]> {
+    return this.#data('GET', '/api/v1/dead-letters', { query: { ...query } });
+  }
+
+  /** One such message; `entry` is null once retention has taken it. */
+  deadLetter(offset: number): Promise<{ entry?: LogEntry | null; deadLetters: DeadLetter[] }> {
+    return this.#data('GET', `/api/v1/dead-letters/${offset}`);
+  }
+
+  /** Sends it again to who did not get it, or to one of them. */
+  replayDeadLetter(offset: number, subscriber?: string): Promise<{ subscriber: string; connections: number }[]> {
+    return this.#data('POST', `/api/v1/dead-letters/${offset}/replay`, { query: { subscriber } });
+  }
+
+  /** Gives it up for good; answers whose letters were dropped. */
+  async dropDeadLetter(offset: number, subscriber?: string): Promise<string[]> {
+    const { dropped } = await this.#data<{ dropped: string[] }>('DELETE', `/api/v1/dead-letters/${offset}`, { query: { subscriber } });
+    return dropped;
+  }
+
+  performance(): Promise<PerformanceMetrics> {
+    return this.#data('GET', '/api/v1/performance');
+  }
+
+  /** Of the node, of all tenants; answered whatever the status is. */
+  health(): Promise<HubHealth> {
+    return this.#http.status('/health');
+  }
+
+  ready(): Promise<{ ready: boolean; reason?: string | null }> {
+    return this.#http.status('/ready');
+  }
+
+  async #disconnect(path: string): Promise<number> {
+    const { disconnected } = await this.#data<{ disconnected: number }>('DELETE', path);
+    return disconnected;
+  }
+
+  async #data<T>(...request: Parameters<HubHttp['call']>): Promise<T> {
+    return (await this.#http.call<T>(...request)).data;
+  }
+}

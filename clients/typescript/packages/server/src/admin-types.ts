@@ -1,0 +1,208 @@
+// What the HTTP API answers with and takes; the reference page of the HTTP API has a sentence for each.
+
+import type {
+  ApplicationType, DeliveryClass, ErrorCode, MessagePriority, Permission, RoomType, Source, UserRole,
+} from '@foodtrack/websocket-contract';
+
+export interface ConnectionInfo {
+  /** The Socket.IO id. */
+  id: string;
+  user: string;
+  role: UserRole;
+  /** Absent or null for a back end. */
+  application?: ApplicationType | null;
+  device?: string | null;
+  transport: 'websocket' | 'polling';
+  address: string;
+  userAgent?: string | null;
+  version?: string | null;
+  features: string[];
+  /** RFC 3339, as all times here. */
+  connectedAt: string;
+  lastHeartbeatAt: string;
+  /** Full names. */
+  rooms: string[];
+}
+
+export interface ConnectionCounts {
+  /** All of the tenant's, those of back ends among them. */
+  total: number;
+  users: number;
+  tenants: number;
+  byApplication: Partial<Record<ApplicationType, number>>;
+  polling: number;
+}
+
+export interface ConnectionQuery {
+  user?: string;
+  application?: ApplicationType;
+  device?: string;
+  /** From 1 to 1 000; 100 where absent. */
+  limit?: number;
+  cursor?: number;
+}
+
+export interface ConnectionList {
+  counts: ConnectionCounts;
+  connections: ConnectionInfo[];
+  /** Absent where this part is the last. */
+  nextCursor?: number;
+}
+
+export interface RoomDescription {
+  description?: string | null;
+  maxMembers?: number | null;
+  isPrivate?: boolean;
+  tags?: string[];
+}
+
+export interface RoomInfo {
+  name: string;
+  type: RoomType;
+  /** Connections in it now. */
+  members: number;
+  createdAt: string;
+  metadata: RoomDescription;
+}
+
+export interface RoomList {
+  rooms: RoomInfo[];
+  nextCursor?: number;
+}
+
+export interface Grant {
+  room: string;
+  user: string;
+  granted: boolean;
+}
+
+export interface EventDeclaration {
+  /** `group:name`. */
+  name: string;
+  /** A JSON Schema (2020-12) of the payload. */
+  schema: unknown;
+  /** `recoverable` where absent. */
+  deliveryClass?: DeliveryClass;
+  description?: string | null;
+}
+
+/** Where a rule leads. */
+export type Destination =
+  | ApplicationType | 'every_application' | 'order_room' | 'customer' | 'assignee' | 'station_room' | 'route_room';
+
+export interface Rule {
+  id: string;
+  /** Absent for rules of every tenant. */
+  tenant?: string | null;
+  /** An event type, a group such as `loyalty:*`, or `*`. */
+  events: string;
+  from: Source[];
+  permission?: Permission | null;
+  to: Destination[];
+}
+
+export interface Question {
+  event: string;
+  /** `system` where absent. */
+  source?: Source;
+  role?: UserRole;
+  permissions?: Permission[];
+  target?: ApplicationType[];
+  order?: string;
+  customer?: string;
+  station?: string;
+  route?: string;
+  assignee?: string;
+}
+
+export interface Explanation {
+  tenant: string;
+  event: string;
+  source: string;
+  isAllowed: boolean;
+  refusal?: { code: ErrorCode; message: string } | null;
+  /** Every rule that covers the event. */
+  rules: { id: string; isForSource: boolean; lacking?: Permission | null }[];
+  destinations: { to: Destination; rules: string[]; room?: string | null; leftOut?: string | null }[];
+  target?: ApplicationType[] | null;
+  removedByTarget: ApplicationType[];
+  read?: Permission[] | null;
+}
+
+export interface LogQuery {
+  /** Where to read on; a client's cursor will do. From the start where absent. */
+  cursor?: string;
+  /** Of one part: from 1 to 1 000; 100 where absent. */
+  limit?: number;
+  /** One event type. */
+  event?: string;
+  /** The newest entries about one order; takes no `cursor`, and has one part. */
+  order?: string;
+}
+
+export interface LogEntry {
+  offset: number;
+  cursor: string;
+  id: string;
+  event: string;
+  at: string;
+  /** Milliseconds since 1970, as `expiresAtMs`. */
+  atMs: number;
+  expiresAtMs?: number | null;
+  priority: MessagePriority;
+  durable: boolean;
+  orderId?: string | null;
+  createsOrder: boolean;
+  customerId?: string | null;
+  audience: { applications: ApplicationType[]; rooms: string[]; only: ApplicationType[]; read?: Permission[] | null };
+  /** The message as it was delivered. */
+  message: Record<string, unknown>;
+  /** Binary parts, as base64. */
+  attachments: string[];
+}
+
+export interface LogPart {
+  entries: LogEntry[];
+  /** Where the next part begins; absent at the end. */
+  nextCursor?: string;
+  /** Entries up to this offset are gone: retention took them. */
+  goneThrough?: number;
+}
+
+export interface DeadLetter {
+  offset: number;
+  subscriber: string;
+  id: string;
+  /** `failed`: nobody acknowledged it. `expired`: its time was over. */
+  reason: string;
+  attempts: number;
+  at: string;
+  atMs: number;
+}
+
+/** What `GET /health` says. */
+export interface HubHealth {
+  status: 'healthy' | 'degraded' | 'unhealthy';
+  /** Since the hub's start, in seconds. */
+  uptime: number;
+  /** Of all tenants. */
+  connections: number;
+  /** In bytes; `percentage` from 0 to 100. */
+  memoryUsage: { used: number; total: number; percentage: number };
+  draining: boolean;
+  conditions: { condition: string; message: string; since: string }[];
+  lastError?: { message: string; timestamp: string } | null;
+}
+
+/** Rates and averages over the last ten seconds. */
+export interface PerformanceMetrics {
+  connectionsPerSecond: number;
+  messagesPerSecond: number;
+  /** In milliseconds. */
+  averageLatency: number;
+  /** From 0 to 1. */
+  errorRate: number;
+  memoryUsage: { used: number; total: number; percentage: number };
+  /** In per cent of one core. */
+  cpuUsage: number;
+}
