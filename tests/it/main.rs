@@ -27,4 +27,5 @@ mod shards;
 mod storage;
 mod support;
 mod tables;
+mod upstream;
 mod watchdog;

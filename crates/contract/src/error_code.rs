@@ -99,6 +99,8 @@ pub enum ErrorCode {
     MethodNotAllowed = 3118,
     /// The Idempotency-Key was used with another body.
     IdempotencyConflict = 3119,
+    /// The business back end refused the request; the message says why.
+    UpstreamRefused = 3120,
 }
 
 impl ErrorCode {
@@ -146,6 +148,7 @@ impl ErrorCode {
         Self::DeclarationInvalid,
         Self::MethodNotAllowed,
         Self::IdempotencyConflict,
+        Self::UpstreamRefused,
     ];
 
     /// The name on the wire.
@@ -193,6 +196,7 @@ impl ErrorCode {
             Self::DeclarationInvalid => "declaration_invalid",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::IdempotencyConflict => "idempotency_conflict",
+            Self::UpstreamRefused => "upstream_refused",
         }
     }
 
@@ -272,6 +276,9 @@ impl ErrorCode {
                 "The path does not take the method; the Allow header says which it takes."
             }
             Self::IdempotencyConflict => "The Idempotency-Key was used with another body.",
+            Self::UpstreamRefused => {
+                "The business back end refused the request; the message says why."
+            }
         }
     }
 

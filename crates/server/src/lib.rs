@@ -49,12 +49,13 @@ mod performance;
 mod policy_book;
 mod process;
 mod shards_config;
+mod upstream;
 mod websocket_config;
 mod websocket_server;
 
 pub use config::{
     CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, LimitsConfig, LogConfig,
-    RetryConfig,
+    RetryConfig, Secret, UpstreamConfig,
 };
 pub use data::DataDirError;
 pub use explain::{ExplainError, Question};

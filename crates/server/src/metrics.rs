@@ -62,6 +62,7 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter retries: "Events sent again because no acknowledgement came.";
     counter dead_letters: "Events given up for a subscriber.";
     counter escalations: "Events that were not confirmed in time.";
+    counter requests_forwarded: "Clients' requests that were handed on to the business back end.";
     counter tenant_panics: "Panics in a tenant's turn: its clients connected again, and it was opened again from its log.";
     gauge table_bytes: "Memory of tenants' tables of ids seen, of orders' owners and of what was emitted last, about.";
     counter tables_given_up: "Tables of a tenant that were given up for others': its log is asked instead.";

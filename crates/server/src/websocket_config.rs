@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{
     CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig,
     LimitsConfig, LogConfig, LogFormat, LoggingConfig, RetryConfig, Secret, SecurityConfig,
-    ShutdownConfig, Unavailable, check,
+    ShutdownConfig, Unavailable, UpstreamConfig, check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
@@ -60,6 +60,8 @@ pub struct WebSocketConfig {
     pub log: LogConfig,
     /// What is promised of each event type, where it is not what the type says.
     pub delivery: Vec<DeliveryConfig>,
+    /// The business back end that answers clients' requests.
+    pub upstream: UpstreamConfig,
     /// The cluster's Redis, which this version does not have.
     pub redis: Option<Unavailable>,
 }
@@ -84,6 +86,7 @@ impl Default for WebSocketConfig {
             retry: RetryConfig::default(),
             log: LogConfig::default(),
             delivery: Vec::new(),
+            upstream: UpstreamConfig::default(),
             redis: None,
         }
     }
@@ -215,6 +218,13 @@ impl WebSocketConfig {
     #[must_use]
     pub fn retry(mut self, retry: RetryConfig) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// The business back end that answers clients' requests. Default: [`UpstreamConfig::default`], which is none.
+    #[must_use]
+    pub fn upstream(mut self, upstream: UpstreamConfig) -> Self {
+        self.upstream = upstream;
         self
     }
 

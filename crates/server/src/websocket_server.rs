@@ -5,10 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use foodtrack_shard::{
-    ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, Running, StartError as ShardsError,
+    ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, Running, Services,
+    StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
     MemoryLog, MemoryStore, OnCompletion, OpenError, SqliteLog, SqliteOptions, TenantLog,
@@ -26,6 +28,7 @@ use crate::hub::Hub;
 use crate::performance::{Performance, PerformanceMetrics};
 use crate::policy_book::{PolicyBook, RoutingRules};
 use crate::shards_config::{disk_budget, retention, shards_config};
+use crate::upstream;
 
 /// What helps where an address cannot be listened on.
 fn what_to_do(error: &io::Error) -> &'static str {
@@ -63,6 +66,14 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
+/// The thread that asks the business back end, where there is one.
+fn start_upstream(config: &CheckedConfig) -> io::Result<Option<upstream::Started>> {
+    let said = config.said();
+    let Some(url) = &said.upstream.url else { return Ok(None) };
+    let bytes_max = usize::try_from(said.limits.payload_bytes_max).unwrap_or(usize::MAX);
+    upstream::start(&said.upstream, url, bytes_max).map(Some)
+}
+
 /// The log where the configuration says: in the data directory, or in memory.
 fn open_log(config: &CheckedConfig) -> OpensLog {
     let (retention, budget) = (retention(config), disk_budget(config));
@@ -87,6 +98,7 @@ pub struct WebSocketServer {
     running: Running,
     api: OpenApiThreads,
     clock: Option<ClockKeeper>,
+    upstream: Option<JoinHandle<()>>,
 }
 
 impl WebSocketServer {
@@ -123,17 +135,22 @@ impl WebSocketServer {
         let pages = Arc::new(StatusPages::default());
         let (api, service) =
             ApiThreads::start(demo, Arc::clone(&pages)).map_err(StartError::Thread)?;
+        let upstream = start_upstream(&config).map_err(StartError::Thread)?;
+        let (upstream_thread, upstream) = upstream.unzip();
+        let services = Services { http: service, upstream };
         let running = foodtrack_shard::start(
             &shards_config(&config, session_key, clock.clone()),
             &config.authenticator(),
             &policies,
-            &service,
+            &services,
             open_log(&config),
         )
         .map_err(|error| match error {
             ShardsError::Io(source) => StartError::Bind { address, source },
             ShardsError::Log(error) => StartError::Log(error),
         })?;
+        // The shards hold what is left of them, and let it go when they end.
+        drop(services);
         let clock = mark.map(|file| ClockKeeper::start(file, clock)).transpose();
         let clock = clock.map_err(StartError::Thread)?;
         let performance = Performance::new(running.counters.clone());
@@ -152,7 +169,7 @@ impl WebSocketServer {
             handshakes_per_minute = said.security.rate_limiting.handshakes_per_minute,
             "listening"
         );
-        Ok(Self { hub, running, api, clock })
+        Ok(Self { hub, running, api, clock, upstream: upstream_thread })
     }
 
     /// Where it listens: the port is the real one, also where 0 was asked for.
@@ -233,6 +250,11 @@ impl WebSocketServer {
         self.running.join();
         drop(self.clock.take());
         self.api.join();
+        if let Some(thread) = self.upstream.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that asks the back end had panicked");
+        }
         // The last to hold the log: it leaves everything on disk.
         let uptime_s = self.hub.uptime_s().round();
         drop(self.hub);

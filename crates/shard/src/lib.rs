@@ -18,6 +18,7 @@ mod shard_config;
 mod shards;
 mod start;
 mod tag;
+mod upstream;
 
 // The integration tests' server and client, for tests that plant a panic: only a build of the crate's own tests can.
 #[cfg(test)]
@@ -37,11 +38,12 @@ pub use dead_letters::DeadLetters;
 pub use event_broadcaster::EventBroadcaster;
 pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionCounts, ConnectionFilter, ConnectionInfo,
-    Counter, Counters, DisconnectTarget, Page, PageQuery, Policies, Rate, Recipients,
-    RecoveryConfig, RetryPolicy, RoomInfo, RoomMetadata, SessionKey, TenantLimits,
+    Counter, Counters, DisconnectTarget, Forwarded, Page, PageQuery, Policies, Rate, Recipients,
+    RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, SessionKey, TenantLimits,
 };
 pub use http_service::{HttpService, Responder};
 pub use mailbox::MAILBOX_MESSAGES_MAX;
 pub use shard_config::ShardsConfig;
 pub use shards::Shards;
-pub use start::{OpensLog, Running, StartError, start};
+pub use start::{OpensLog, Running, Services, StartError, start};
+pub use upstream::{Relay, Upstream, UpstreamAnswer};

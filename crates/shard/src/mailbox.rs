@@ -9,11 +9,12 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foodtrack_contract::TenantId;
-use foodtrack_tenant::{Answer, ConnectionCounts, Policies, Request};
+use foodtrack_tenant::{Answer, ConnectionCounts, Policies, Request, Requester};
 use foodtrack_transport::{Handover, HttpTicket, Waker};
 use tokio::sync::oneshot;
 
 use crate::entrant::Entrant;
+use crate::upstream::UpstreamAnswer;
 
 /// How many messages wait for a shard before a sender is told to decide.
 pub const MAILBOX_MESSAGES_MAX: usize = 16_384;
@@ -26,6 +27,8 @@ pub(crate) enum ShardMessage {
     HttpResponse(HttpTicket, Box<http::Response<bytes::Bytes>>),
     /// Something about one tenant. Lost: the caller's reply channel closes and it reports `timeout`.
     Tenant(TenantId, Request, oneshot::Sender<Answer>),
+    /// What the business back end answered a client. Lost: the client is left to its own timeout.
+    Answered(TenantId, Requester, UpstreamAnswer),
     /// How many connections the shard holds. Lost: the caller is told nothing of this shard.
     Totals(oneshot::Sender<ConnectionCounts>),
     /// New rules and schemas. Never lost, and never waited for: see [`ShardSender::apply`].

@@ -33,6 +33,7 @@ use crate::log_link::{LogLink, LogNews};
 use crate::mailbox::Inbox;
 use crate::shards::Shards;
 use crate::tag::Tag;
+use crate::upstream::Upstream;
 
 use containing::caught;
 use pacing::Pacing;
@@ -58,6 +59,8 @@ pub(crate) struct ShardParts {
     pub(crate) shards: Shards,
     pub(crate) inbox: Inbox,
     pub(crate) http: Arc<dyn HttpService>,
+    /// Whom clients' requests are handed on to.
+    pub(crate) upstream: Option<Arc<dyn Upstream>>,
     pub(crate) log: LogLink,
     pub(crate) news: Receiver<LogNews>,
     /// What its tenants work with.
@@ -214,6 +217,8 @@ impl Shard {
             io: &mut *io,
             log: &mut self.parts.log,
             replies: &mut self.replies,
+            upstream: self.parts.upstream.as_deref(),
+            own_mailbox: self.parts.shards.sender(self.parts.index),
             clients: &mut resident.clients,
             tenant,
             wall_ms: now.wall_ms,

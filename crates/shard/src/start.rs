@@ -18,6 +18,7 @@ use crate::mailbox::ShardSender;
 use crate::shard::{Shard, ShardParts};
 use crate::shard_config::ShardsConfig;
 use crate::shards::{HomeOf, Shards};
+use crate::upstream::Upstream;
 
 /// Why shards did not start.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,15 @@ impl Running {
     }
 }
 
+/// What shards ask that others answer.
+#[derive(Clone)]
+pub struct Services {
+    /// HTTP requests that are not Engine.IO's.
+    pub http: Arc<dyn HttpService>,
+    /// Clients' requests to the business back end.
+    pub upstream: Option<Arc<dyn Upstream>>,
+}
+
 /// Binds the port, opens the log and starts the shards.
 ///
 /// # Errors
@@ -72,7 +82,7 @@ pub fn start(
     config: &ShardsConfig,
     authenticator: &Arc<dyn Authenticate>,
     policies: &Arc<Policies>,
-    http: &Arc<dyn HttpService>,
+    services: &Services,
     open_log: OpensLog,
 ) -> Result<Running, StartError> {
     let listener = listen(config.address)?;
@@ -100,7 +110,8 @@ pub fn start(
             index,
             shards: shards.clone(),
             inbox,
-            http: Arc::clone(http),
+            http: Arc::clone(&services.http),
+            upstream: services.upstream.clone(),
             log: link,
             news,
             settings: Settings {

@@ -147,6 +147,10 @@ impl Tenant {
             }
             return Ok(());
         }
+        if turn.policies.requests.has(&said.name) {
+            self.forward(turn, to, &said, (attachments, ack_id))?;
+            return Ok(());
+        }
         let Some(argument) = said.argument else {
             let message = "the event carries no message: send one as its first argument";
             return Err(Refusal::new(ErrorCode::MessageMalformed, message)

@@ -80,6 +80,8 @@ counters! {
     dead_letters;
     /// Events that were not confirmed in time.
     escalations;
+    /// Clients' requests that were handed on to the business back end.
+    requests_forwarded;
     /// Panics in a tenant's turn: it was opened again from its log.
     tenant_panics;
     /// Gauge: what tenants' tables of ids, orders and emissions take, in bytes.

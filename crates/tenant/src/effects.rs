@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
 use crate::event_frame::EventFrame;
+use crate::forwarding::Forwarded;
 use crate::read_job::{Asker, ReadJob};
 use crate::request::{Answer, RequestId};
 
@@ -82,6 +83,12 @@ pub trait Effects {
 
     /// Answers a back end's request, once.
     fn reply(&mut self, to: RequestId, answer: Answer);
+
+    /// Hands a request of a client's on to the business back end; the answer comes as [`Input::Answered`](crate::Input::Answered).
+    ///
+    /// # Errors
+    /// Why it is not asked; no answer comes.
+    fn forward(&mut self, request: Forwarded) -> Result<(), Refusal>;
 
     /// An id for a message whose sender gave it none: UUID version 7.
     fn new_message_id(&mut self) -> Uuid;

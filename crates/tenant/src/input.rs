@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use foodtrack_contract::Refusal;
 use foodtrack_tenant_log::Completion;
 use foodtrack_wire::Sid;
 
 use crate::admission::Admission;
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::Effects;
+use crate::forwarding::Requester;
 use crate::now::Now;
 use crate::read_job::{Asker, ReadAnswer};
 use crate::request::{Request, RequestId};
@@ -44,6 +46,9 @@ pub enum Input<'i> {
     Gone(ConnectionSlot, &'static str),
     /// A back end asks for something; answered once by [`Effects::reply`].
     Request(RequestId, Request),
+    /// What the business back end answered to [`Effects::forward`]: JSON as it is to be told, or why there is none. An answer that
+    /// is too late for who asked finds nobody.
+    Answered(Requester, Result<Box<[u8]>, Refusal>),
     /// The time of [`Tenant::next_deadline_ms`] has come.
     Deadline,
     /// The tenant goes on with what did not fit into its turn: see [`Tenant::has_more`].
@@ -104,6 +109,9 @@ impl Tenant {
             Input::Read(asker, answer) => self.hear_of_reading(turn, asker, answer),
             Input::Connect(arrival) => self.connect(turn, *arrival),
             Input::Request(id, request) => self.request(turn, id, request),
+            Input::Answered(requester, answer) => {
+                self.relay(turn, requester, answer.as_deref());
+            }
             Input::Deadline => self.handle_deadline(turn),
             Input::GoOn => {
                 self.go_on_following(turn);

@@ -3,6 +3,8 @@
 use foodtrack_contract::{DeliveryPolicies, Schemas};
 use foodtrack_router::MessageRouter;
 
+use crate::forwarding::RequestNames;
+
 /// The rules, schemas and delivery policies in force. A change makes a new snapshot; a message is judged by one of them throughout.
 #[derive(Clone)]
 pub struct Policies {
@@ -12,6 +14,8 @@ pub struct Policies {
     pub schemas: Schemas,
     /// What is promised of each event type.
     pub delivery: DeliveryPolicies,
+    /// Which events are requests to the business back end.
+    pub requests: RequestNames,
 }
 
 impl Default for Policies {
@@ -20,6 +24,7 @@ impl Default for Policies {
             router: MessageRouter::with_default_rules(),
             schemas: Schemas::new(),
             delivery: DeliveryPolicies::default(),
+            requests: RequestNames::default(),
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::counters::Counters;
 use crate::cursor_suffix::CursorSuffix;
 use crate::effects::{CloseReason, Effects, Pace, Verdict};
 use crate::event_frame::EventFrame;
+use crate::forwarding::Forwarded;
 use crate::page_limits::PageLimits;
 use crate::policies::Policies;
 use crate::read_job::{Asker, ReadJob};
@@ -37,6 +38,7 @@ pub(crate) struct World {
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) answers: Vec<(RequestId, Answer)>,
     pub(crate) read: Vec<(Asker, ReadJob)>,
+    pub(crate) forwarded: Vec<Forwarded>,
     ids: u128,
 }
 
@@ -116,6 +118,11 @@ impl Effects for World {
 
     fn reply(&mut self, to: RequestId, answer: Answer) {
         self.answers.push((to, answer));
+    }
+
+    fn forward(&mut self, request: Forwarded) -> Result<(), Refusal> {
+        self.forwarded.push(request);
+        Ok(())
     }
 
     fn new_message_id(&mut self) -> Uuid {

@@ -263,6 +263,22 @@ impl Client {
         argument: Value,
         attachments: &[Vec<u8>],
     ) -> Value {
+        let id = self.begin_to_ask(name, argument, attachments);
+        self.answer(id, name)
+    }
+
+    /// Emits several events without waiting between, and then waits for their acknowledgements.
+    #[track_caller]
+    pub(crate) fn ask_all(&mut self, events: &[(&str, Value)]) -> Vec<Value> {
+        let mut ids = Vec::new();
+        for (name, argument) in events {
+            ids.push(self.begin_to_ask(name, argument.clone(), &[]));
+        }
+        ids.into_iter().zip(events).map(|(id, (name, _))| self.answer(id, name)).collect()
+    }
+
+    #[track_caller]
+    fn begin_to_ask(&mut self, name: &str, argument: Value, attachments: &[Vec<u8>]) -> u64 {
         let id = self.next_ack_id;
         self.next_ack_id += 1;
         let data = json!([name, argument]);
@@ -270,6 +286,11 @@ impl Client {
             self.send_packet(PacketType::Event, Some(id), &data, attachments),
             "the server has closed the transport"
         );
+        id
+    }
+
+    #[track_caller]
+    fn answer(&mut self, id: u64, name: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let is_answer =

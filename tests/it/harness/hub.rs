@@ -11,7 +11,7 @@ use foodtrack_server::TenantId;
 use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_shard::{
     Clock, ConnectionManager, EventBroadcaster, HttpService, Policies, Rate, RecoveryConfig,
-    Responder, RetryPolicy, Running, SessionKey, ShardsConfig, TenantLimits, start,
+    Responder, RetryPolicy, Running, Services, SessionKey, ShardsConfig, TenantLimits, start,
 };
 use foodtrack_tenant_log::{
     Commit, CommitError, CommitGate, MemoryLog, MemoryStore, OnCompletion, Retention, SqliteLog,
@@ -65,7 +65,8 @@ impl Hub {
         }
         let http: Arc<dyn HttpService> = Arc::new(NoHttp);
         let open = Box::new(move |on_completion: OnCompletion| Ok(log(on_completion)));
-        let running = start(&config, &authenticator, &Arc::new(all), &http, open).unwrap();
+        let services = Services { http, upstream: None };
+        let running = start(&config, &authenticator, &Arc::new(all), &services, open).unwrap();
         Self { running, clock: config.clock }
     }
 

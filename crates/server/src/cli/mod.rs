@@ -12,6 +12,7 @@ mod schema;
 mod serve;
 mod shutdown;
 mod token;
+mod upstream;
 
 use std::process::ExitCode;
 
@@ -60,6 +61,9 @@ enum Command {
     OpenApi(openapi::OpenApi),
     /// Say where an event would go, and why.
     Explain(explain::Explain),
+    /// Ask the business back end as the hub does.
+    #[command(subcommand)]
+    Upstream(upstream::Upstream),
     /// Look through the tenants' log, read it, and put it in order.
     #[command(subcommand)]
     Log(log::Log),
@@ -85,6 +89,7 @@ pub fn run() -> ExitCode {
         Command::CheckConfig(check) => check.run(),
         Command::Schema(schema) => schema.run(),
         Command::OpenApi(openapi) => openapi.run(),
+        Command::Upstream(upstream) => upstream.run(),
         Command::Explain(explain) => explain.run(),
         Command::Log(log) => log.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),

@@ -116,6 +116,12 @@ keys! {
     "logging.level" Text: "error, warn, info, debug or trace, or a filter such as info,foodtrack_shard=debug.";
     "logging.format" Text: "human, json, or auto: human on a terminal, JSON elsewhere.";
     "shutdown.drainDelayMs" Scalar: "How long `/ready` and `/health` say that the node is about to stop before it does, in milliseconds; clients are served meanwhile.";
+    "upstream.url" Text "UPSTREAM_URL": "Where clients' requests to the business back end are posted, such as http://127.0.0.1:3000/hub/requests.";
+    "upstream.secret" Text "UPSTREAM_SECRET": "What these requests are signed with, at least 32 bytes.";
+    "upstream.events" TextList: "Which events are requests: names, or groups such as admin:*.";
+    "upstream.timeoutMs" Scalar: "How long the back end's answer may take, in milliseconds.";
+    "upstream.concurrentPerTenantMax" Scalar: "Requests of one tenant that are with the back end at once.";
+    "upstream.concurrentMax" Scalar: "Requests of all tenants that are with the back end at once.";
     "redis" Tables: "The cluster's Redis.";
 }
 

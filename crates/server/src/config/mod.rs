@@ -20,4 +20,5 @@ pub use secret::Secret;
 pub use sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, LogFormat,
     LoggingConfig, RateLimitingConfig, RetryConfig, SecurityConfig, ShutdownConfig, Unavailable,
+    UpstreamConfig,
 };

@@ -113,3 +113,32 @@ fn a_secret_is_never_shown() {
     assert!(!shown.contains("staple"), "{shown}");
     assert!(shown.contains("(redacted)"), "{shown}");
 }
+
+#[test]
+fn a_back_end_needs_a_url_a_secret_and_names_that_are_no_events() {
+    let with = |upstream: &str| {
+        from_toml(&format!(
+            "[security]\njwtSecret = 'a secret of at least thirty-two bytes'\n[upstream]\n{upstream}"
+        ))
+    };
+    let (url, secret) =
+        ("url = 'http://127.0.0.1/x'", "secret = 'thirty-two bytes, or some few more'");
+    let good = format!("{url}\n{secret}\nevents = ['kitchen:get_orders', 'reports:*']");
+    assert!(with(&good).check().is_ok());
+    assert!(with("timeoutMs = 1").check().is_ok(), "nobody is asked");
+    for (upstream, key) in [
+        (url.to_owned(), "upstream.secret"),
+        (format!("url = 'gateway:3000'\n{secret}"), "upstream.url"),
+        (format!("url = 'ftp://gateway/x'\n{secret}"), "upstream.url"),
+        (format!("{url}\nsecret = 'short'"), "upstream.secret"),
+        (format!("{good}\ntimeoutMs = 0"), "upstream.timeoutMs"),
+        (format!("{good}\nconcurrentMax = 0"), "upstream.concurrentMax"),
+    ] {
+        let problems = problems(with(&upstream));
+        assert!(problems.len() == 1 && problems[0].starts_with(key), "{upstream}: {problems:?}");
+    }
+    for event in ["order:created", "order:*", "*", "ping", "subscribe:order", "a*b", "kitchen*"] {
+        let problems = problems(with(&format!("{url}\n{secret}\nevents = ['{event}']")));
+        assert!(problems[0].starts_with("upstream.events"), "{event}: {problems:?}");
+    }
+}

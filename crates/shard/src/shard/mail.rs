@@ -19,6 +19,12 @@ impl Shard {
             ShardMessage::Tenant(tenant, request, reply) => {
                 self.handle_request(io, &tenant, request, reply);
             }
+            ShardMessage::Answered(tenant, requester, answer) => {
+                // Where the tenant is not here, nobody waits.
+                if let Some(tenant) = self.by_name.get(&tenant).copied() {
+                    self.handle(io, tenant, Input::Answered(requester, answer));
+                }
+            }
             ShardMessage::Totals(reply) => {
                 let mut totals = ConnectionCounts::default();
                 for (_, resident) in &self.tenants {

@@ -1,10 +1,10 @@
 //! A tenant's effects over the shard's reactor and its link to the log.
 
-use foodtrack_contract::{Offset, TenantId};
+use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_session::NamespaceId;
 use foodtrack_tenant::{
-    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, FrameMeta,
-    LogPlace, Pace, ReadJob, RequestId, Urgency, Verdict,
+    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded,
+    FrameMeta, LogPlace, Pace, ReadJob, RequestId, Urgency, Verdict,
 };
 use foodtrack_tenant_log::{
     DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted, SubscriberKey,
@@ -19,13 +19,18 @@ use super::ALARM_MS_MAX;
 use super::client_table::ClientTable;
 use super::replies::Replies;
 use crate::log_link::LogLink;
+use crate::mailbox::ShardSender;
 use crate::tag::Tag;
+use crate::upstream::{Relay, Upstream};
 
 /// The effects of one tenant's input.
 pub(crate) struct ShardEffects<'s> {
     pub(super) io: &'s mut Reactor,
     pub(super) log: &'s mut LogLink,
     pub(super) replies: &'s mut Replies,
+    pub(super) upstream: Option<&'s dyn Upstream>,
+    /// Where answers from elsewhere come in.
+    pub(super) own_mailbox: &'s ShardSender,
     pub(super) clients: &'s mut ClientTable,
     /// The tenant's place among the shard's.
     pub(super) tenant: u32,
@@ -183,6 +188,16 @@ impl Effects for ShardEffects<'_> {
 
     fn reply(&mut self, to: RequestId, answer: Answer) {
         self.replies.answer(to, answer);
+    }
+
+    fn forward(&mut self, request: Forwarded) -> Result<(), Refusal> {
+        let Some(upstream) = self.upstream else {
+            let message = "this server has no back end to ask; set upstream.url";
+            return Err(Refusal::new(ErrorCode::Degraded, message));
+        };
+        let tenant = request.principal.tenant().clone();
+        let relay = Relay::new(self.own_mailbox.clone(), tenant, request.requester);
+        upstream.forward(request, relay)
     }
 
     fn new_message_id(&mut self) -> Uuid {

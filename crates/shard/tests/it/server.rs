@@ -11,8 +11,8 @@ use foodtrack_contract::{
 };
 use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_shard::{
-    Clock, Counters, HttpService, RecoveryConfig, Responder, RetryPolicy, Running, SessionKey,
-    ShardsConfig, TenantLimits, start,
+    Clock, Counters, HttpService, RecoveryConfig, Responder, RetryPolicy, Running, Services,
+    SessionKey, ShardsConfig, TenantLimits, start,
 };
 use foodtrack_tenant_log::{MemoryLog, MemoryStore, OnCompletion, OpenError, Retention, TenantLog};
 use foodtrack_transport::{
@@ -131,8 +131,14 @@ impl Server {
         };
         let (authenticator, http): (Arc<dyn Authenticate>, Arc<dyn HttpService>) =
             (Arc::new(Trusting), Arc::new(NoService));
-        let running =
-            start(&config, &authenticator, &Arc::default(), &http, Box::new(open)).unwrap();
+        let running = start(
+            &config,
+            &authenticator,
+            &Arc::default(),
+            &Services { http, upstream: None },
+            Box::new(open),
+        )
+        .unwrap();
         Self { running, is_asked_to_stop: false }
     }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use fastrand::Rng;
-use foodtrack_contract::{Cursor, Offset, TenantId};
+use foodtrack_contract::{Cursor, ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_tenant::{
-    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Pace, ReadJob,
-    RequestId, Verdict,
+    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded, Pace,
+    ReadJob, RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
     DeadLetter, EntryRef, LogReader, LogWriter, Note, OrderOwner, SavedCursor, SubmitError,
@@ -169,6 +169,10 @@ impl Effects for HubEffects<'_> {
 
     fn reply(&mut self, to: RequestId, answer: Answer) {
         self.outcome.answers.push((to, answer));
+    }
+
+    fn forward(&mut self, _: Forwarded) -> Result<(), Refusal> {
+        Err(Refusal::new(ErrorCode::Degraded, "there is no back end"))
     }
 
     fn new_message_id(&mut self) -> Uuid {

@@ -8,8 +8,10 @@ use super::Tenant;
 use crate::admission::{Admission, Resume};
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::Verdict;
+use crate::forwarding::{RequestNames, Requester};
 use crate::input::{Arrival, ClientEvent, Input};
 use crate::now::Now;
+use crate::policies::Policies;
 use crate::read_job::{Asker, Found, Job, ReadAnswer, ReadJob};
 use crate::request::{Answer, Request, RequestId};
 use crate::samples::{World, admission, settings};
@@ -466,4 +468,32 @@ fn who_comes_back_while_the_log_is_away_is_told_that_it_was_started_anew_once_it
     sent.extend(after.open_as(2, 1));
     sent.extend(after.begin(slot));
     assert!(is_told_of_reset(&sent), "{sent:?}");
+}
+
+#[test]
+fn a_request_goes_to_the_back_end_and_its_answer_to_who_asked_and_to_nobody_else() {
+    let mut test = Test::new();
+    let policies = Policies { requests: RequestNames::new(["kitchen:*"]), ..Policies::default() };
+    test.settings.policies = std::sync::Arc::new(policies);
+    let chef = test.enter("chef", ApplicationType::KitchenApp);
+    let other = test.enter("carl", ApplicationType::KitchenApp);
+    assert_eq!(test.publish(chef, "kitchen:get_orders", r#"{"limit":3}"#), []);
+    let request = test.world.forwarded.pop().unwrap();
+    assert_eq!(
+        (request.event.as_str(), request.payload.as_str()),
+        ("kitchen:get_orders", r#"{"limit":3}"#)
+    );
+    assert_eq!((request.principal.user().as_str(), request.requester.ack_id), ("chef", Some(7)));
+    let answer = || Ok(Box::from(&br#"{"success":true,"data":[]}"#[..]));
+    let sent = test.handle(Input::Answered(request.requester, answer()));
+    assert_eq!(sent, [(chef.place(), r#"37[{"success":true,"data":[]}]"#.to_owned())]);
+    // Slots are given out again: whoever has this one now did not ask.
+    let stale = Requester { slot: other, ..request.requester };
+    assert_eq!(test.handle(Input::Answered(stale, answer())), []);
+    test.handle(Input::Gone(chef, "transport close"));
+    assert_eq!(test.handle(Input::Answered(request.requester, answer())), []);
+    // What is no request is an event like any other.
+    let sent = test.publish(other, "order:get_details", ORDER);
+    assert!(sent[0].1.contains("event_unknown"), "{sent:?}");
+    assert!(test.world.forwarded.is_empty());
 }

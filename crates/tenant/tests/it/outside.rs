@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use foodtrack_contract::{Offset, TenantId};
+use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_tenant::{
-    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Pace, ReadJob,
-    RequestId, Verdict,
+    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded, Pace,
+    ReadJob, RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
     Completion, DeadLetter, Durability, EntryRef, LogReader, LogWriter, MemoryLog, MemoryStore,
@@ -253,6 +253,10 @@ impl Effects for Outside {
 
     fn reply(&mut self, to: RequestId, _: Answer) {
         assert!(self.requests.remove(&to.0), "{to:?} is answered again");
+    }
+
+    fn forward(&mut self, _: Forwarded) -> Result<(), Refusal> {
+        Err(Refusal::new(ErrorCode::Degraded, "there is no back end"))
     }
 
     fn new_message_id(&mut self) -> Uuid {

@@ -179,6 +179,7 @@ export const ErrorCode = {
   DeclarationInvalid: 'declaration_invalid',
   MethodNotAllowed: 'method_not_allowed',
   IdempotencyConflict: 'idempotency_conflict',
+  UpstreamRefused: 'upstream_refused',
 } as const;
 
 /** Why something was refused. */
@@ -284,6 +285,7 @@ export const errors: Readonly<Record<ErrorCode, ErrorInfo>> = {
   'declaration_invalid': { number: 3117, about: 'The declaration of an event type or a rule does not hold.', reaction: 'stop' },
   'method_not_allowed': { number: 3118, about: 'The path does not take the method; the Allow header says which it takes.', reaction: 'stop' },
   'idempotency_conflict': { number: 3119, about: 'The Idempotency-Key was used with another body.', reaction: 'stop' },
+  'upstream_refused': { number: 3120, about: 'The business back end refused the request; the message says why.', reaction: 'stop' },
 };
 
 /** What the hub's limits are; `payloadBytesMax` unless its configuration says otherwise. */

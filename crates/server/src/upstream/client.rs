@@ -1,0 +1,235 @@
+//! Asks the back end one thing, over HTTP.
+
+use std::io;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::hmac;
+use foodtrack_contract::{ApplicationType, ErrorCode, Permission, PermissionSet, Refusal};
+use foodtrack_shard::{Forwarded, UpstreamAnswer};
+use reqwest::{Client, StatusCode, Url, redirect};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{answer, signature};
+use crate::config::UpstreamConfig;
+
+/// Connections that are kept for the next requests.
+const IDLE_CONNECTIONS_MAX: usize = 64;
+
+/// What the back end is sent.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Question<'a> {
+    /// The event's name.
+    pub(crate) event: &'a str,
+    /// Its first argument.
+    pub(crate) payload: &'a RawValue,
+    pub(crate) tenant_id: &'a str,
+    pub(crate) user_id: &'a str,
+    pub(crate) role: &'a str,
+    /// Absent for back ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) application: Option<&'a str>,
+    pub(crate) permissions: Vec<&'a str>,
+    /// The Socket.IO id of the connection.
+    pub(crate) connection_id: &'a str,
+}
+
+impl<'a> Question<'a> {
+    /// What a client asks; `None` where its argument is not JSON.
+    pub(super) fn of(request: &'a Forwarded) -> Option<Self> {
+        let Forwarded { requester, principal, application, event, payload } = request;
+        Some(Self {
+            event,
+            payload: serde_json::from_str(payload).ok()?,
+            tenant_id: principal.tenant().as_str(),
+            user_id: principal.user().as_str(),
+            role: principal.role().as_str(),
+            application: application.map(ApplicationType::as_str),
+            permissions: names(principal.permissions()),
+            connection_id: requester.id.as_str(),
+        })
+    }
+}
+
+/// The names of permissions.
+pub(crate) fn names(permissions: PermissionSet) -> Vec<&'static str> {
+    let all = Permission::ALL.into_iter().filter(|one| permissions.allows(*one));
+    all.map(Permission::as_str).collect()
+}
+
+/// The way to the back end.
+pub(crate) struct UpstreamClient {
+    http: Client,
+    url: Url,
+    key: hmac::Key,
+    answer_bytes_max: usize,
+}
+
+/// One question, and what became of it.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    /// The body that was sent.
+    pub(crate) sent: String,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// The status and the body of the answer, as far as they came.
+    pub(crate) status: Option<u16>,
+    pub(crate) body: Vec<u8>,
+    outcome: Result<UpstreamAnswer, Failure>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("it did not answer in time")]
+    Timeout,
+    /// Without the URL: it may have a secret in it.
+    #[error("it cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("it answers with status {0}")]
+    Status(u16),
+    #[error("its answer is longer than {0} bytes")]
+    TooLong(usize),
+    #[error(transparent)]
+    Unreadable(#[from] answer::Unreadable),
+}
+
+impl UpstreamClient {
+    /// # Errors
+    /// The URL is none, or TLS cannot be set up.
+    pub(crate) fn new(
+        config: &UpstreamConfig,
+        url: &str,
+        answer_bytes_max: usize,
+    ) -> io::Result<Self> {
+        let timeout = Duration::from_millis(config.timeout_ms.into());
+        let http = Client::builder()
+            // A back end that sends elsewhere is not followed: where requests go is configured.
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .timeout(timeout)
+            .connect_timeout(timeout)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .user_agent(concat!("foodtrack-websocket/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(io::Error::other)?;
+        let url = Url::parse(url).map_err(io::Error::other)?;
+        let secret = config.secret.as_ref().map(|secret| secret.reveal().as_bytes());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.unwrap_or_default());
+        Ok(Self { http, url, key, answer_bytes_max })
+    }
+
+    /// Asks once.
+    pub(crate) async fn ask(&self, question: &Question<'_>) -> Exchange {
+        let begin = Instant::now();
+        let mut exchange = Exchange {
+            // Texts, and JSON that was read as such: it cannot fail.
+            sent: serde_json::to_string(question).unwrap_or_default(),
+            took: Duration::ZERO,
+            status: None,
+            body: Vec::new(),
+            outcome: Err(Failure::Timeout),
+        };
+        exchange.outcome = match self.post(&mut exchange).await {
+            Ok(()) => read(&exchange),
+            Err(failure) => Err(failure),
+        };
+        exchange.took = begin.elapsed();
+        exchange
+    }
+
+    async fn post(&self, exchange: &mut Exchange) -> Result<(), Failure> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let signature = signature::sign(&self.key, now.as_secs(), exchange.sent.as_bytes());
+        let mut response = self
+            .http
+            .post(self.url.clone())
+            .header("content-type", "application/json")
+            .header(signature::HEADER, signature)
+            .body(exchange.sent.clone())
+            .send()
+            .await
+            .map_err(Failure::from)?;
+        exchange.status = Some(response.status().as_u16());
+        while let Some(chunk) = response.chunk().await.map_err(Failure::from)? {
+            if exchange.body.len() + chunk.len() > self.answer_bytes_max {
+                return Err(Failure::TooLong(self.answer_bytes_max));
+            }
+            exchange.body.extend_from_slice(&chunk);
+        }
+        Ok(())
+    }
+}
+
+fn read(exchange: &Exchange) -> Result<UpstreamAnswer, Failure> {
+    let status = exchange.status.unwrap_or_default();
+    let is_answer = StatusCode::from_u16(status)
+        .is_ok_and(|status| status.is_success() || status.is_client_error());
+    match answer::read(&exchange.body) {
+        Ok(answer) if is_answer => Ok(answer),
+        // An answer in another shape says no more than its status.
+        Err(unreadable) if StatusCode::from_u16(status).is_ok_and(|it| it.is_success()) => {
+            Err(unreadable.into())
+        }
+        _ => Err(Failure::Status(status)),
+    }
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            return Self::Timeout;
+        }
+        let mut cause: &dyn std::error::Error = &error.without_url();
+        let mut sentence = cause.to_string();
+        while let Some(source) = cause.source() {
+            sentence = format!("{sentence}: {source}");
+            cause = source;
+        }
+        Self::Unreachable(sentence)
+    }
+}
+
+impl Exchange {
+    /// Whether the back end answers, whatever it says.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.outcome.is_ok()
+    }
+
+    /// What the client that asked is told.
+    pub(crate) fn into_answer(self) -> UpstreamAnswer {
+        match self.outcome {
+            Ok(answer) => answer,
+            Err(failure) => {
+                let code = match failure {
+                    Failure::Timeout => ErrorCode::Timeout,
+                    _ => ErrorCode::Degraded,
+                };
+                tracing::warn!(%failure, "the back end gave no answer to a request");
+                Err(Refusal::new(
+                    code,
+                    format!("the back end gave no answer: {}", failure.for_clients()),
+                ))
+            }
+        }
+    }
+
+    /// Why there is no answer, for the operator.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.outcome.as_ref().err()
+    }
+}
+
+impl Failure {
+    /// Without what a client need not know of the back end.
+    fn for_clients(&self) -> &'static str {
+        match self {
+            Self::Timeout => {
+                "it did not answer in time; whether it did what was asked, nobody knows"
+            }
+            Self::Unreachable(_) => "it cannot be reached",
+            Self::Status(_) | Self::TooLong(_) | Self::Unreadable(_) => "its answer is none",
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Clients' requests to the business back end: asked over HTTP on a thread of its own, signed, bounded, and answered in time.
+
+mod answer;
+mod breaker;
+mod client;
+mod in_flight;
+mod signature;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use foodtrack_contract::{ErrorCode, Refusal};
+use foodtrack_shard::{Forwarded, Relay, Upstream, UpstreamAnswer};
+use tokio::sync::mpsc;
+
+use breaker::CircuitBreaker;
+pub(crate) use client::{Question, UpstreamClient, names};
+use in_flight::InFlight;
+
+use crate::config::UpstreamConfig;
+
+/// Requests that wait for the thread; more are refused.
+const WAITING_MAX: usize = 1_024;
+/// How long an answer waits before it asks a full mailbox again.
+const MAILBOX_FULL_WAIT: Duration = Duration::from_millis(1);
+
+/// One request, and where its answer goes. Lost: its client is told that nobody knows.
+struct Job {
+    request: Forwarded,
+    relay: Relay,
+}
+
+/// The way to the thread for the shards.
+struct UpstreamService(mpsc::Sender<Job>);
+
+impl Upstream for UpstreamService {
+    fn forward(&self, request: Forwarded, relay: Relay) -> Result<(), Refusal> {
+        self.0.try_send(Job { request, relay }).map_err(|error| {
+            let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) =
+                error;
+            job.relay.release();
+            overloaded("too many requests wait for the back end; try again shortly")
+        })
+    }
+}
+
+fn overloaded(sentence: &'static str) -> Refusal {
+    Refusal::new(ErrorCode::Overloaded, sentence).retry_after_ms(1_000)
+}
+
+/// The thread, and the way to it.
+pub(crate) type Started = (JoinHandle<()>, Arc<dyn Upstream>);
+
+/// Starts the thread that asks the back end. It ends when the shards have.
+///
+/// # Errors
+/// The system gave no thread or no runtime, or no HTTP client can be made.
+pub(crate) fn start(
+    config: &UpstreamConfig,
+    url: &str,
+    answer_bytes_max: usize,
+) -> io::Result<Started> {
+    let client = UpstreamClient::new(config, url, answer_bytes_max)?;
+    let (sender, jobs) = mpsc::channel(WAITING_MAX);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let limits = InFlight::new(
+        usize::try_from(config.concurrent_max).unwrap_or(usize::MAX),
+        usize::try_from(config.concurrent_per_tenant_max).unwrap_or(usize::MAX),
+    );
+    let desk = Arc::new(Desk { client, limits, breaker: CircuitBreaker::default() });
+    let thread = std::thread::Builder::new()
+        .name("upstream".into())
+        .spawn(move || runtime.block_on(answer_all(desk, jobs)))?;
+    Ok((thread, Arc::new(UpstreamService(sender))))
+}
+
+/// What every request needs.
+struct Desk {
+    client: UpstreamClient,
+    limits: InFlight,
+    breaker: CircuitBreaker,
+}
+
+async fn answer_all(desk: Arc<Desk>, mut jobs: mpsc::Receiver<Job>) {
+    while let Some(Job { request, relay }) = jobs.recv().await {
+        let desk = Arc::clone(&desk);
+        tokio::spawn(async move {
+            let answer = desk.answer(&request).await;
+            send(relay, answer).await;
+        });
+    }
+}
+
+impl Desk {
+    async fn answer(&self, request: &Forwarded) -> UpstreamAnswer {
+        let Some(_place) = self.limits.take(request.principal.tenant()) else {
+            return Err(overloaded(
+                "as many requests as may be are with the back end; try again shortly",
+            ));
+        };
+        let Some(question) = Question::of(request) else {
+            let sentence = "the request's argument is not JSON";
+            return Err(Refusal::new(ErrorCode::MessageMalformed, sentence));
+        };
+        if let Err(after) = self.breaker.admit(Instant::now()) {
+            let sentence = "the back end has not answered lately; it is asked again in a moment";
+            let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+            return Err(Refusal::new(ErrorCode::Degraded, sentence).retry_after_ms(after_ms));
+        }
+        let exchange = self.client.ask(&question).await;
+        match self.breaker.note(exchange.is_healthy(), Instant::now()) {
+            breaker::Change::Opened => {
+                tracing::error!("the back end does not answer: requests are refused for a while");
+            }
+            breaker::Change::Closed => tracing::info!("the back end answers again"),
+            breaker::Change::None => {}
+        }
+        exchange.into_answer()
+    }
+}
+
+async fn send(relay: Relay, answer: UpstreamAnswer) {
+    let mut unsent = relay.try_send(answer);
+    // This answer waits for a shard that has too much to do; the others do not.
+    while let Err(again) = unsent {
+        tokio::time::sleep(MAILBOX_FULL_WAIT).await;
+        let (relay, answer) = *again;
+        unsent = relay.try_send(answer);
+    }
+}
