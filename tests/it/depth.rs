@@ -87,7 +87,15 @@ fn a_back_end_may_nest_a_payload_as_deep_as_every_reader_can_get_it() {
     let (server, mut readers) = readers();
     let token = Who::service(TENANT).token();
     let mut http = HttpConnection::open(server.address());
-    check(&mut readers, |depth| http.call("POST /api/v1/publish", &token, &whole(depth)).json());
+    check(&mut readers, |depth| {
+        let answer = http.call("POST /api/v1/publish", &token, &whole(depth));
+        if answer.status == 200 {
+            return answer.json();
+        }
+        let mut problem = answer.json();
+        problem["message"] = problem["detail"].take();
+        json!({ "error": problem })
+    });
     let bearer = format!("Bearer {token}");
     let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
     let body =

@@ -49,6 +49,7 @@ mod performance;
 mod policy_book;
 mod process;
 mod shards_config;
+mod tenant_places;
 mod upstream;
 mod websocket_config;
 mod websocket_server;

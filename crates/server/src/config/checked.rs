@@ -16,7 +16,7 @@ use super::event_names;
 use super::problems::ConfigErrors;
 use super::sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, RetryConfig,
-    SecurityConfig, UpstreamConfig,
+    SecurityConfig,
 };
 use crate::{WebSocketConfig, logging};
 
@@ -116,7 +116,7 @@ pub(crate) fn check(said: WebSocketConfig) -> Result<CheckedConfig, ConfigErrors
     }
     check_retry(&said.retry, &mut errors);
     check_log(&said.log, &mut errors);
-    check_upstream(&said.upstream, &mut errors);
+    said.upstream.check(&mut errors);
     if said.shutdown.drain_delay_ms > DRAIN_DELAY_MS_LIMIT {
         errors.add("shutdown.drainDelayMs", format!("at most {DRAIN_DELAY_MS_LIMIT} (10 minutes)"));
     }
@@ -262,71 +262,6 @@ fn check_log(log: &LogConfig, errors: &mut ConfigErrors) {
                 log.age_hours_max
             ),
         );
-    }
-}
-
-/// The longest that a client may wait for the back end.
-const UPSTREAM_TIMEOUT_MS_LIMIT: u32 = 120_000;
-/// As of tokens.
-const UPSTREAM_SECRET_BYTES_MIN: usize = 32;
-
-fn check_upstream(upstream: &UpstreamConfig, errors: &mut ConfigErrors) {
-    let Some(url) = &upstream.url else { return };
-    let uri: Option<http::Uri> = url.parse().ok();
-    let is_http = |uri: &http::Uri| matches!(uri.scheme_str(), Some("http" | "https"));
-    if uri.is_none_or(|uri| !is_http(&uri) || uri.host().is_none_or(str::is_empty)) {
-        errors.add("upstream.url", "no URL; write one such as http://127.0.0.1:3000/hub/requests");
-    }
-    let secret = upstream.secret.as_ref().map_or(0, |secret| secret.reveal().len());
-    if secret < UPSTREAM_SECRET_BYTES_MIN {
-        errors.add(
-            "upstream.secret",
-            format!("at least {UPSTREAM_SECRET_BYTES_MIN} bytes: the back end knows by it that a request is the hub's"),
-        );
-    }
-    for event in &upstream.events {
-        check_request_name(event, errors);
-    }
-    if !(1..=UPSTREAM_TIMEOUT_MS_LIMIT).contains(&upstream.timeout_ms) {
-        errors.add("upstream.timeoutMs", format!("from 1 to {UPSTREAM_TIMEOUT_MS_LIMIT}"));
-    }
-    for (key, max) in [
-        ("upstream.concurrentPerTenantMax", upstream.concurrent_per_tenant_max),
-        ("upstream.concurrentMax", upstream.concurrent_max),
-    ] {
-        if max == 0 {
-            errors.add(key, "0 would let nothing through; at least 1");
-        }
-    }
-}
-
-/// What is an event is delivered, and asks nobody.
-fn check_request_name(event: &str, errors: &mut ConfigErrors) {
-    let is_known = |name: &str| match event.strip_suffix('*') {
-        Some(group) => name.starts_with(group),
-        None => name == event,
-    };
-    let taken = EventType::ALL.iter().map(|known| known.as_str()).find(|name| is_known(name));
-    if event.strip_suffix(":*").unwrap_or(event).is_empty()
-        || event.trim_end_matches('*').contains('*')
-        || (event.ends_with('*') && !event.ends_with(":*"))
-    {
-        errors.add(
-            "upstream.events",
-            format!("{event:?} is no name and no group; write kitchen:get_orders or admin:*"),
-        );
-    } else if let Some(taken) = taken {
-        errors.add(
-            "upstream.events",
-            format!("{event:?} covers {taken}, which is an event that the hub delivers"),
-        );
-    } else if is_known("ping")
-        || is_known("health_check")
-        || is_known("authenticate")
-        || event.starts_with("subscribe:")
-        || event.starts_with("unsubscribe:")
-    {
-        errors.add("upstream.events", format!("{event:?} is answered by the hub itself"));
     }
 }
 

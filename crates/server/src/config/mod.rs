@@ -11,6 +11,7 @@ mod problems;
 mod secret;
 mod sections;
 mod tables;
+mod upstream;
 
 pub use checked::CheckedConfig;
 pub(crate) use checked::{check, policies};
@@ -20,5 +21,5 @@ pub use secret::Secret;
 pub use sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, LogFormat,
     LoggingConfig, RateLimitingConfig, RetryConfig, SecurityConfig, ShutdownConfig, Unavailable,
-    UpstreamConfig,
 };
+pub use upstream::UpstreamConfig;

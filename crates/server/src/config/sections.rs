@@ -401,54 +401,6 @@ pub struct DeliveryConfig {
     pub confirm_by: Option<ApplicationType>,
 }
 
-/// The business back end that answers clients' requests.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct UpstreamConfig {
-    /// Where requests are posted. Default: none, and requests are unknown events.
-    pub url: Option<String>,
-    /// What requests are signed with. Default: none; it must be there with a URL.
-    pub secret: Option<Secret>,
-    /// Which events are requests: names, or groups such as `admin:*`. Default: those of the platform.
-    pub events: Vec<String>,
-    /// How long an answer may take. Default: 5 000 ms.
-    pub timeout_ms: u32,
-    /// Requests of one tenant that are with the back end at once. Default: 32.
-    pub concurrent_per_tenant_max: u32,
-    /// Requests of all tenants that are with the back end at once. Default: 512.
-    pub concurrent_max: u32,
-}
-
-impl Default for UpstreamConfig {
-    fn default() -> Self {
-        Self {
-            url: None,
-            secret: None,
-            events: UPSTREAM_EVENTS.map(String::from).into(),
-            timeout_ms: 5_000,
-            concurrent_per_tenant_max: 32,
-            concurrent_max: 512,
-        }
-    }
-}
-
-/// What the platform's applications and scripts ask of the business back end.
-const UPSTREAM_EVENTS: [&str; 13] = [
-    "kitchen:get_orders",
-    "kitchen:update_order_status",
-    "kitchen:update_item_status",
-    "kitchen:get_stations",
-    "order:get_details",
-    "order:get_transitions",
-    "order:update_status",
-    "tenant:get_stats",
-    "tenant:get_recent_orders",
-    "tenant:get_kitchen_status",
-    "customer:get_orders",
-    "customer:track_order",
-    "admin:get_connection_stats",
-];
-
 /// How the server stops.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

@@ -3,7 +3,6 @@
 mod answer;
 mod breaker;
 mod client;
-mod in_flight;
 mod signature;
 
 use std::io;
@@ -17,9 +16,9 @@ use tokio::sync::mpsc;
 
 use breaker::CircuitBreaker;
 pub(crate) use client::{Question, UpstreamClient, names};
-use in_flight::InFlight;
 
 use crate::config::UpstreamConfig;
+use crate::tenant_places::TenantPlaces;
 
 /// Requests that wait for the thread; more are refused.
 const WAITING_MAX: usize = 1_024;
@@ -65,11 +64,11 @@ pub(crate) fn start(
     let client = UpstreamClient::new(config, url, answer_bytes_max)?;
     let (sender, jobs) = mpsc::channel(WAITING_MAX);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let limits = InFlight::new(
+    let places = TenantPlaces::new(
         usize::try_from(config.concurrent_max).unwrap_or(usize::MAX),
         usize::try_from(config.concurrent_per_tenant_max).unwrap_or(usize::MAX),
     );
-    let desk = Arc::new(Desk { client, limits, breaker: CircuitBreaker::default() });
+    let desk = Arc::new(Desk { client, places, breaker: CircuitBreaker::default() });
     let thread = std::thread::Builder::new()
         .name("upstream".into())
         .spawn(move || runtime.block_on(answer_all(desk, jobs)))?;
@@ -79,7 +78,7 @@ pub(crate) fn start(
 /// What every request needs.
 struct Desk {
     client: UpstreamClient,
-    limits: InFlight,
+    places: TenantPlaces,
     breaker: CircuitBreaker,
 }
 
@@ -95,7 +94,7 @@ async fn answer_all(desk: Arc<Desk>, mut jobs: mpsc::Receiver<Job>) {
 
 impl Desk {
     async fn answer(&self, request: &Forwarded) -> UpstreamAnswer {
-        let Some(_place) = self.limits.take(request.principal.tenant()) else {
+        let Some(_place) = self.places.take(request.principal.tenant()) else {
             return Err(overloaded(
                 "as many requests as may be are with the back end; try again shortly",
             ));
