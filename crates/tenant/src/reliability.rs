@@ -139,8 +139,7 @@ impl Reliability {
         self.subscribers.acknowledged_by(id, sid, offset);
     }
 
-    /// Events that are known to have arrived, ascending, though what is before them is not: those that a session
-    /// acknowledged, or any.
+    /// Events that were acknowledged last, ascending: by a session, or by any.
     pub(crate) fn acknowledged(&self, id: SubscriberId, by: Option<&Sid>) -> Vec<Offset> {
         self.subscribers.acknowledged(id, by)
     }

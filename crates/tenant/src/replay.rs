@@ -50,7 +50,7 @@ pub(crate) struct Replay {
     /// Everything up to here was looked at.
     at: Offset,
     owed: Owed,
-    /// What it acknowledged beyond what it had: as in [`Window::acknowledged`].
+    /// What it acknowledged: as in [`Window::acknowledged`].
     acknowledged: Vec<Offset>,
     plan: Plan,
     /// Read, and not sent yet; in the plan's order.

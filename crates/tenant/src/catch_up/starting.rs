@@ -25,8 +25,8 @@ impl Tenant {
         let asks = turn.policies.delivery.any_acknowledged();
         let serial = self.next_serial();
         let mut replay = Replay::new(serial, &position, start, asks, turn.now.monotonic_ms);
-        // Another socket that brings its own place did not get what this subscriber's others acknowledged.
-        let by = (replay.brought().is_some() && !is_device).then_some(&sid);
+        // Another socket did not get what this subscriber's others acknowledged.
+        let by = (!is_device).then_some(&sid);
         replay.leave_out(self.reliability.acknowledged(subscriber, by));
         let mut to_find = None;
         // What it brings may be more than was delivered here, and is not believed before the log has it.
