@@ -355,12 +355,14 @@ impl<'a> Facts<'a> {
         // A frame that stands for itself alone; where others had overtaken, its cursor may say more than its own place.
         let is_plain = |cursor: &Cursor| cursor.beyond().is_empty();
         let plain = is_plain(&cursor) && cursors.get(&*receipt.recipient).is_none_or(is_plain);
-        // One that overtook is what its cursor names beside the rest and the one before did not.
+        // One that overtook is what its cursor names beside the rest and the one before did not. Where the rest is more than
+        // before, it did not overtake: what is named came without a cursor of its own, and asked for an acknowledgement.
         let before = cursors.get(&*receipt.recipient);
+        let goes_on = before.is_some_and(|before| cursor.through() > before.through());
         let mut fresh =
             cursor.beyond().iter().filter(|it| !before.is_some_and(|at| at.covers(**it)));
         let overtook = match (fresh.next(), fresh.next()) {
-            (Some(offset), None) => Some((rank, *offset)),
+            (Some(offset), None) if !goes_on => Some((rank, *offset)),
             _ => None,
         };
         self.saw(tenant, receipt, plain.then(|| (rank, cursor.through())).or(overtook));

@@ -111,8 +111,13 @@ impl Plan {
         viewer: &Viewer,
     ) -> Self {
         let mut plan = Self { through, ..Self::default() };
+        let overtaken = overtaken(entries, window);
+        let is_new = |entry: &&Outline| {
+            let has_later = entry.entity.as_deref().and_then(|entity| overtaken.get(entity));
+            has_later.is_none_or(|later| *later < entry.offset) || window.owed.has(entry)
+        };
         let seen: Vec<&Outline> =
-            entries.iter().filter(|entry| is_due(entry, window, viewer)).collect();
+            entries.iter().filter(|it| is_due(it, window, viewer) && is_new(it)).collect();
         let superseded = if window.was_away { superseded(&seen) } else { AHashSet::new() };
         let mut due: Vec<&Outline> = Vec::with_capacity(seen.len());
         for entry in seen {
@@ -148,6 +153,17 @@ fn is_due(entry: &Outline, window: &Window, viewer: &Viewer) -> bool {
     let is_new = !window.had.covers(entry.offset) || window.owed.has(entry);
     let is_acknowledged = window.acknowledged.binary_search(&entry.offset).is_ok();
     is_new && !is_acknowledged && viewer.sees(entry.offset, &entry.audience)
+}
+
+/// For each order the last entry that the recipient has beyond what it has all of. Such an entry took with it what came before
+/// it of its order: what is not there was not for the recipient then, and must not come behind it.
+fn overtaken<'e>(entries: &'e [Outline], window: &Window) -> AHashMap<&'e str, Offset> {
+    if window.had.beyond().is_empty() {
+        return AHashMap::new();
+    }
+    let had = entries.iter().filter(|it| it.offset > window.had.through());
+    let had = had.filter(|it| window.had.covers(it.offset));
+    had.filter_map(|entry| Some((entry.entity.as_deref()?, entry.offset))).collect()
 }
 
 /// Entries of which a later one of the same event and order is among those seen.
@@ -342,13 +358,29 @@ mod tests {
 
     #[test]
     fn what_the_recipient_has_is_not_sent_unless_it_owes_an_acknowledgement() {
-        let entries: Vec<Outline> = (1..=8).map(|n| entry(n, "a", Priority::Medium)).collect();
+        let entries: Vec<Outline> =
+            (1..=8).map(|n| entry(n, &n.to_string(), Priority::Medium)).collect();
         let had = Cursor::parse("1-3+5,7").unwrap();
         check(&entries, &Window { had: had.clone(), ..window() }, &[4, 6, 8]);
         let owed = Owed::These(vec![offset(2), offset(7)]);
         check(&entries, &Window { had: had.clone(), owed, ..window() }, &[2, 4, 6, 7, 8]);
         let owed = Owed::AllOf(vec!["order:status_changed".into()]);
         check(&entries, &Window { had, owed, ..window() }, &[1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn what_was_not_for_the_recipient_when_its_order_overtook_does_not_come_behind_that() {
+        let entries = [
+            entry(3, "b", Priority::Medium),
+            // It entered the order's room when this was past, and then got the urgent one.
+            entry(4, "a", Priority::Medium),
+            entry(5, "a", Priority::Urgent),
+            entry(6, "a", Priority::Medium),
+        ];
+        let had = Cursor::parse("1-2+5").unwrap();
+        check(&entries, &Window { had: had.clone(), ..window() }, &[3, 6]);
+        let owed = Owed::These(vec![offset(4)]);
+        check(&entries, &Window { had, owed, ..window() }, &[3, 4, 6]);
     }
 
     #[test]

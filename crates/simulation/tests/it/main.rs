@@ -47,6 +47,16 @@ fn a_process_without_its_log_may_not_know_what_is_in_it() {
 }
 
 #[test]
+fn what_is_named_beside_a_cursor_that_went_on_came_before_and_asked_for_an_acknowledgement() {
+    hold(&[2_001_736, 3_001_452]);
+}
+
+#[test]
+fn an_event_from_before_a_room_was_entered_does_not_come_behind_a_later_one_of_its_order() {
+    hold(&[2_002_234]);
+}
+
+#[test]
 fn a_seed_repeats_its_run() {
     for seed in 1..=8 {
         assert!(run_seed(seed, None).records == run_seed(seed, None).records, "seed {seed}");
