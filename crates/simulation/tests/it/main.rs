@@ -66,7 +66,14 @@ fn a_seed_repeats_its_run() {
 /// Within how many seeds a broken rule is found; and as a short story.
 #[track_caller]
 fn is_found(fault: Fault, seeds_max: u64) {
-    let seed = (1..=seeds_max).find(|seed| !run_seed(*seed, Some(fault)).verdict.holds());
+    is_found_from(1, fault, seeds_max);
+}
+
+/// The same from a seed on.
+#[track_caller]
+fn is_found_from(first: u64, fault: Fault, seeds_max: u64) {
+    let mut seeds = first..=seeds_max;
+    let seed = seeds.find(|seed| !run_seed(*seed, Some(fault)).verdict.holds());
     let seed = seed.unwrap_or_else(|| panic!("{fault}: not found in {seeds_max} seeds"));
     let plan = Plan::from_seed(seed);
     let short = shrink(&plan, 60, |plan| {
@@ -77,7 +84,7 @@ fn is_found(fault: Fault, seeds_max: u64) {
     assert!(!outcome.verdict.holds(), "{fault}: the short schedule holds");
     assert!(short.steps.len() < plan.steps.len(), "{fault}: {short:#?}");
     eprintln!(
-        "{fault}: found after {seed} seeds; {} of {} steps tell it\n{}",
+        "{fault}: found with seed {seed}; {} of {} steps tell it\n{}",
         short.steps.len(),
         plan.steps.len(),
         tell(&outcome.story),
@@ -91,7 +98,8 @@ fn an_entry_that_is_shown_in_front_of_the_one_before_it_is_found() {
 
 #[test]
 fn an_offset_that_is_used_twice_is_found() {
-    is_found(Fault::ReusesOffsets, 150);
+    // The tenth seed finds it too, and takes thirty times as long to be made short: its clients ask again and again.
+    is_found_from(11, Fault::ReusesOffsets, 150);
 }
 
 #[test]
