@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::frame_meta::FrameMeta;
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{DeadLetter, DeadLetterReason, LogEntry};
+use foodtrack_wire::FrameMeta;
 use uuid::Uuid;
 
 use crate::effects::Effects;

@@ -3,15 +3,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::frame_meta::FrameMeta;
-use crate::frame_meta::LogPlace;
-use crate::frame_meta::Urgency;
 use foodtrack_contract::{
     DeliveryClass, DeliveryPolicy, ErrorCode, EventName, EventType, Offset, Priority, Refusal,
 };
 use foodtrack_tenant_log::{
     Durability, EntryRef, LoggedAudience, OrderOwner, RefusedReason, SubmitError, Submitted,
 };
+use foodtrack_wire::{FrameMeta, LogPlace, Urgency};
 use uuid::Uuid;
 
 use crate::cursor_suffix::CursorSuffix;

@@ -7,10 +7,9 @@ mod starting;
 
 use std::sync::Arc;
 
-use crate::frame_meta::FrameMeta;
-use crate::frame_meta::LogPlace;
 use foodtrack_contract::{Cursor, EventType, Offset, RoomName};
 use foodtrack_tenant_log::{DeadLetterReason, LogEntry, LoggedRoom, ReadError};
+use foodtrack_wire::{FrameMeta, LogPlace};
 
 use crate::cursor_suffix::CursorSuffix;
 use crate::effects::{CloseReason, Effects};

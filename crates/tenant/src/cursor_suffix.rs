@@ -1,7 +1,7 @@
 //! The cursor that ends every event to a client: what it brings back when it comes again.
 
-use crate::frame_meta::LogPlace;
 use foodtrack_contract::{Cursor, Epoch, Offset};
+use foodtrack_wire::LogPlace;
 
 /// What ends an event to one recipient or to all.
 #[derive(Clone, Debug)]

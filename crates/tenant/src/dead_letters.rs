@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::frame_meta::FrameMeta;
 use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{LogEntry, Note, NoteKind, ReadError, SubscriberKey, delivery_key};
+use foodtrack_wire::FrameMeta;
 
 use crate::effects::Effects;
 use crate::event_frame::EventFrame;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::frame_meta::FrameMeta;
 use foodtrack_contract::{Offset, Refusal};
 use foodtrack_tenant_log::{EntryRef, LogEntry, LoggedAudience, RefusedReason};
+use foodtrack_wire::FrameMeta;
 
 use crate::appending::{accepted, away};
 use crate::cursor_suffix::CursorSuffix;

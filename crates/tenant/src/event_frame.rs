@@ -1,9 +1,8 @@
 //! One event as it goes out: the packet, and what its recipients' queues must know of it.
 
-use crate::frame_meta::FrameMeta;
 use foodtrack_contract::{EventName, PAYLOAD_DEPTH_MAX, write_message_again};
 use foodtrack_tenant_log::LogEntry;
-use foodtrack_wire::socket_io;
+use foodtrack_wire::{FrameMeta, socket_io};
 
 use crate::cursor_suffix::CursorSuffix;
 

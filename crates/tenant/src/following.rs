@@ -8,7 +8,7 @@ use foodtrack_tenant_log::{Answer, LogEntry, Page, ReadError, RefusedReason};
 use crate::appending::{accepted, away, meta_of};
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::{CloseReason, Effects};
-use crate::frame_meta::LogPlace;
+use foodtrack_wire::LogPlace;
 use crate::intake::EmissionKey;
 use crate::ledger::{Followed, Pending};
 use crate::policies::Policies;

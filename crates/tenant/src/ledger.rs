@@ -12,9 +12,9 @@ mod tests;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::frame_meta::FrameMeta;
 use foodtrack_contract::{Epoch, Offset, Watch};
 use foodtrack_tenant_log::{Admission, Durability, Head, LogEntry, RefusedReason, Sequence};
+use foodtrack_wire::FrameMeta;
 use smallvec::SmallVec;
 use uuid::Uuid;
 

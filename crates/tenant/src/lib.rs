@@ -28,7 +28,6 @@ mod entrance;
 mod event_frame;
 mod following;
 mod forwarding;
-mod frame_meta;
 mod fresh_tokens;
 mod input;
 mod intake;
@@ -74,7 +73,6 @@ pub use cursor_suffix::CursorSuffix;
 pub use effects::{CloseReason, Effects, Pace, Verdict};
 pub use event_frame::EventFrame;
 pub use forwarding::{Forwarded, RequestNames, Requester};
-pub use frame_meta::{FrameMeta, LogPlace, Urgency};
 pub use input::{Arrival, ClientEvent, Input};
 pub use intake::{CHECKS_US_PER_SECOND, EmissionKey};
 pub use model::{

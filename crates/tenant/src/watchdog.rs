@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::frame_meta::FrameMeta;
-use crate::frame_meta::Urgency;
 use foodtrack_contract::{ApplicationSet, ApplicationType, EventType, Offset, Priority, Watch};
 use foodtrack_tenant_log::{LogEntry, Note, NoteKind, SubscriberKey, delivery_key};
+use foodtrack_wire::{FrameMeta, Urgency};
 
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::Effects;

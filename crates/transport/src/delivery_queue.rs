@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use ahash::HashMap;
 use foodtrack_session::{Backlog, Parser};
+use foodtrack_wire::{FrameMeta, Urgency};
 
 use crate::form::{Form, PING};
 use crate::frame::Frame;
-use crate::frame_meta::{FrameMeta, Urgency};
 use crate::waiting::{By, List, NOWHERE, Waiting, WaitingFrames};
 use crate::written_cursor::WrittenCursor;
 
@@ -237,7 +237,7 @@ impl DeliveryQueue {
 
     fn insert(&mut self, frame: Arc<Frame>) {
         let meta = frame.meta;
-        let lane = meta.lane();
+        let lane = meta.urgency as usize;
         self.bytes += frame.bytes();
         let is_entry = self.is_entry(&meta);
         let place = self.waiting.insert(Waiting::new(frame, meta.urgency, is_entry));

@@ -2,9 +2,10 @@
 
 use std::sync::OnceLock;
 
+use foodtrack_wire::FrameMeta;
+
 use crate::form::{Form, Parts};
 use crate::frame_layout::Layout;
-use crate::frame_meta::FrameMeta;
 
 /// A message in its parts, and encoded once for each form that somebody speaks who waits for it.
 #[derive(Debug)]

@@ -18,7 +18,6 @@ mod engine_request;
 mod form;
 mod frame;
 mod frame_layout;
-mod frame_meta;
 mod handover;
 mod http;
 #[cfg(any(test, fuzzing))]
@@ -53,7 +52,7 @@ pub use client::{ClientKey, HandshakeInfo, Protocol};
 pub use commons::{Commons, Endpoint, ReactorConfig, ReactorStats};
 pub use door::{DoorRefusal, DoorRefusals};
 pub use foodtrack_session::{CloseReason, Sid};
-pub use frame_meta::{FrameMeta, LogPlace, Urgency};
+pub use foodtrack_wire::{FrameMeta, LogPlace, Urgency};
 pub use handover::Handover;
 pub use limits::Limits;
 pub use listener::listen;

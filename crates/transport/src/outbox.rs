@@ -7,10 +7,11 @@ mod fanout_state;
 use std::io::IoSlice;
 use std::sync::Arc;
 
+use foodtrack_wire::FrameMeta;
+
 use crate::form::{Form, Parts};
 use crate::frame::Frame;
 use crate::frame_layout::Layout;
-use crate::frame_meta::FrameMeta;
 
 use fanout_state::NONE;
 pub(crate) use fanout_state::{FanoutState, Mode};

@@ -1,9 +1,8 @@
 //! What is sent, in its parts: who sends it names them, and nobody looks for them in the bytes again.
 
 use foodtrack_session::NamespaceId;
+use foodtrack_wire::FrameMeta;
 use foodtrack_wire::socket_io::{Packet, PacketType};
-
-use crate::frame_meta::FrameMeta;
 
 /// What a packet is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

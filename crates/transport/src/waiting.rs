@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use foodtrack_wire::Urgency;
+
 use slab::Slab;
 
 use crate::frame::Frame;
-use crate::frame_meta::Urgency;
 
 /// No frame's place.
 pub(crate) const NOWHERE: u32 = u32::MAX;

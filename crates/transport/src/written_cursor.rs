@@ -1,6 +1,6 @@
 //! How far one recipient was written to, while frames of its queue overtake others.
 
-use crate::frame_meta::LogPlace;
+use foodtrack_wire::LogPlace;
 
 /// So many entries may have overtaken lower ones that still wait: a cursor names no more.
 pub(crate) const OVERTAKERS_MAX: usize = 64;

@@ -3,15 +3,15 @@
 use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_session::NamespaceId;
 use foodtrack_tenant::{
-    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded,
-    FrameMeta, LogPlace, Pace, ReadJob, RequestId, Urgency, Verdict,
+    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded, Pace,
+    ReadJob, RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
     DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted, SubscriberKey,
     TailSnapshot,
 };
 use foodtrack_transport::{
-    self as transport, ClientKey, Flow, FrameId, PacketKind, PacketParts, Reactor,
+    self as transport, ClientKey, Flow, FrameId, FrameMeta, PacketKind, PacketParts, Reactor,
 };
 use uuid::Uuid;
 
@@ -84,8 +84,7 @@ impl Effects for ShardEffects<'_> {
         argument: impl FnOnce(&mut Vec<u8>),
     ) {
         let Some(client) = self.clients.get(to) else { return };
-        let place = suffix.place().map(log_place);
-        let meta = transport::FrameMeta { place, ..transport::FrameMeta::default() };
+        let meta = FrameMeta { place: suffix.place(), ..FrameMeta::default() };
         with_suffix(suffix, |shared| {
             let parts =
                 PacketParts { suffix: shared, ..PacketParts::event(NamespaceId::ROOT, meta) };
@@ -303,7 +302,7 @@ fn with_parts<R>(event: &EventFrame<'_>, work: impl FnOnce(&PacketParts<'_>) -> 
             namespace: NamespaceId::ROOT,
             suffix,
             attachments: event.attachments(),
-            meta: meta(event.meta()),
+            meta: event.meta(),
         })
     })
 }
@@ -320,27 +319,6 @@ fn with_suffix<R>(
         })),
         CursorSuffix::None | CursorSuffix::Behind(_) => work(None),
     }
-}
-
-/// What the reactor's queues must know of a frame.
-fn meta(of: FrameMeta) -> transport::FrameMeta {
-    let FrameMeta { urgency, entity, droppable, conflates, place } = of;
-    transport::FrameMeta {
-        urgency: match urgency {
-            Urgency::Low => transport::Urgency::Low,
-            Urgency::Medium => transport::Urgency::Medium,
-            Urgency::High => transport::Urgency::High,
-            Urgency::Urgent => transport::Urgency::Urgent,
-        },
-        entity,
-        droppable,
-        conflates,
-        place: place.map(log_place),
-    }
-}
-
-fn log_place(of: LogPlace) -> transport::LogPlace {
-    transport::LogPlace { offset: of.offset, is_entry: of.is_entry }
 }
 
 /// Panics in the tenant's turn where a test's event asks for it.

@@ -10,7 +10,7 @@ use foodtrack_tenant_log::{Answer, LogEntry, Page, PageStart};
 use uuid::Uuid;
 
 use super::Pending;
-use crate::frame_meta::LogPlace;
+use foodtrack_wire::LogPlace;
 use crate::reply_to::ReplyTo;
 
 /// How much of a log is known that its store counts.

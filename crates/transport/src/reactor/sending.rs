@@ -5,6 +5,7 @@ use std::sync::Arc;
 use foodtrack_session::{CloseReason, LinkId, NamespaceId, Parser};
 use foodtrack_wire::rfc6455::Opcode;
 use foodtrack_wire::socket_io::{Packet, PacketType};
+use foodtrack_wire::{FrameMeta, Urgency};
 
 use super::Reactor;
 use super::requests::control;
@@ -12,7 +13,6 @@ use crate::client::ClientKey;
 use crate::delivery_queue::Pushed;
 use crate::frame::Frame;
 use crate::frame_layout::{Data, Layout, write_packet};
-use crate::frame_meta::{FrameMeta, Urgency};
 use crate::limits::ECHOED_NAMESPACE_BYTES_MAX;
 use crate::outbox::{FrameId, Mode, Range};
 use crate::packet_parts::PacketParts;

@@ -2,10 +2,10 @@
 
 use foodtrack_contract::CURSOR_BEYOND_MAX;
 use foodtrack_session::NamespaceId;
+use foodtrack_wire::LogPlace;
 
 use super::*;
 use crate::frame_layout::{Data, write_packet};
-use crate::frame_meta::LogPlace;
 use crate::packet_parts::{CursorSuffix, PacketKind, PacketParts};
 use crate::written_cursor::OVERTAKERS_MAX;
 

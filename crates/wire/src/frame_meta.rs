@@ -1,6 +1,6 @@
-//! What a queue must know of a frame.
+//! What a client's queue must know of a frame that waits in it.
 
-/// How urgent a frame is in a backlogged queue. Control packets are urgent.
+/// How urgent a frame is among others that wait in a client's queue. Packets of the protocol itself are urgent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Urgency {
@@ -15,7 +15,7 @@ pub enum Urgency {
     Urgent,
 }
 
-/// What a queue must know of a frame.
+/// What a client's queue must know of a frame: who makes the frame says it, and the queue never looks into the bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FrameMeta {
     /// Its place among other entities' frames.
@@ -44,16 +44,12 @@ pub struct LogPlace {
 }
 
 impl FrameMeta {
-    /// A packet of the protocol itself.
-    pub(crate) const CONTROL: Self = Self {
+    /// That of a packet of the protocol itself.
+    pub const CONTROL: Self = Self {
         urgency: Urgency::Urgent,
         entity: 0,
         droppable: false,
         conflates: false,
         place: None,
     };
-
-    pub(crate) const fn lane(&self) -> usize {
-        self.urgency as usize
-    }
 }
