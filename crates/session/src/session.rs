@@ -2,41 +2,32 @@
 
 use std::borrow::Cow;
 
+use foodtrack_wire::NamespaceId;
 use foodtrack_wire::msgpack::{self, MsgpackError};
 use foodtrack_wire::socket_io::{self, PacketError, PacketType, Reassembly};
 use smallvec::SmallVec;
 
-/// The namespaces a server has, in a fixed order. At most 16.
+/// The namespaces a server has, in a fixed order: at most [`NamespaceId::COUNT_MAX`].
 #[derive(Clone, Debug)]
 pub struct Namespaces(SmallVec<[Box<str>; 2]>);
-
-/// A namespace by its place in [`Namespaces`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct NamespaceId(u8);
-
-impl NamespaceId {
-    /// The first namespace, in every server of this project `/`.
-    pub const ROOT: Self = Self(0);
-}
 
 impl Namespaces {
     /// The namespaces with these names, each starting with `/`.
     ///
     /// # Panics
-    /// For more than 16 names: the set is part of the program, not input.
+    /// For more than [`NamespaceId::COUNT_MAX`] names: the set is part of the program, not input.
     pub fn new(names: &[&str]) -> Self {
-        assert!(names.len() <= 16, "a server has at most 16 namespaces");
+        assert!(names.len() <= NamespaceId::COUNT_MAX, "a server has too many namespaces");
         Self(names.iter().map(|name| Box::from(*name)).collect())
     }
 
     /// The namespace's name.
     pub fn name(&self, id: NamespaceId) -> &str {
-        self.0.get(usize::from(id.0)).map_or("/", |name| name)
+        self.0.get(id.place()).map_or("/", |name| name)
     }
 
     fn find(&self, name: &str) -> Option<NamespaceId> {
-        let place = self.0.iter().position(|known| **known == *name)?;
-        u8::try_from(place).ok().map(NamespaceId)
+        self.0.iter().position(|known| **known == *name).and_then(NamespaceId::at)
     }
 }
 
@@ -167,7 +158,9 @@ impl Session {
     /// The namespaces that the client is in.
     pub fn joined(&self) -> impl Iterator<Item = NamespaceId> + use<> {
         let joined = self.joined;
-        (0..16).map(NamespaceId).filter(move |namespace| joined & bit(*namespace) != 0)
+        (0..NamespaceId::COUNT_MAX)
+            .filter_map(NamespaceId::at)
+            .filter(move |namespace| joined & bit(*namespace) != 0)
     }
 
     /// Takes an Engine.IO text message.
@@ -286,5 +279,5 @@ impl Session {
 }
 
 const fn bit(namespace: NamespaceId) -> u16 {
-    1 << namespace.0
+    1 << namespace.place()
 }

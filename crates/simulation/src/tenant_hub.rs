@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use foodtrack_contract::{DeliveryClass, DeliveryPolicy, TenantId};
-use foodtrack_session::{CloseReason, Event};
+use foodtrack_session::{CloseReason, Event, NamespaceId};
 use foodtrack_tenant::{
     Admission, Answer, Arrival, Asker, ClientEvent, ConnectionSlot, Counters, Input, Now,
     PageLimits, Policies, ReadJob, RecoveryConfig, Request, RequestId, RetryPolicy, SessionKey,
@@ -200,8 +200,8 @@ impl TenantHub {
         if !self.tenants.get(&id).is_some_and(|it| it.tenant.takes_clients()) {
             return self.waiting.push((client, admission));
         }
-        let new_id = clients.new_id();
-        let arrival = Box::new(Arrival { admission, new_id, user_agent: None });
+        let (new_id, namespace) = (clients.new_id(), NamespaceId::ROOT);
+        let arrival = Box::new(Arrival { admission, new_id, namespace, user_agent: None });
         self.handle_for(now, clients, &id, Input::Connect(arrival), Some(client));
     }
 

@@ -12,6 +12,7 @@ use crate::effects::Effects;
 use crate::intake::tells_a_cancel;
 use crate::model::{Accepted, Broadcast, Recipients};
 use crate::reply_to::ReplyTo;
+use crate::shared_frame::SharedFrame;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -34,10 +35,10 @@ impl Tenant {
         let connections = self.places_of(&broadcast.to.connections);
         let excepted = self.places_of(&broadcast.except);
         let suffix = self.cursor_suffix();
-        let frame = checked.frame(checked.meta(suffix.place()), &suffix);
-        let frame = turn.effects.encode(&frame);
+        let event = checked.frame(checked.meta(suffix.place()), &suffix);
+        let mut frame = SharedFrame::new(&event);
         let recipients = self.members.recipients_with(&checked.audience, &connections, &excepted);
-        let delivered = recipients.send(|_, client| turn.effects.send(client, frame));
+        let delivered = recipients.send(|_, client| frame.send(turn.effects, client));
         self.count_deliveries(turn, delivered);
         turn.counters.events_accepted.add(1);
         self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));

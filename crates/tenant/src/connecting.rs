@@ -4,7 +4,7 @@ use foodtrack_contract::{DeviceId, ErrorCode, Refusal};
 use foodtrack_tenant_log::LoggedRoom;
 
 use crate::connection_lines;
-use crate::connection_slot::ConnectionSlot;
+use crate::connection_slot::{ConnectionSlot, Generation};
 use crate::effects::{CloseReason, Effects, Verdict};
 use crate::entrance::{Entrance, Replaced};
 use crate::input::Arrival;
@@ -80,7 +80,7 @@ impl Tenant {
         arrival: Arrival,
         entrance: Entrance,
     ) -> Verdict {
-        let Arrival { mut admission, user_agent, .. } = arrival;
+        let Arrival { mut admission, namespace, user_agent, .. } = arrival;
         let owns = admission.owns.take().unwrap_or_default();
         let (is_expired, is_recovered) = (admission.is_expired, entrance.is_recovered);
         let (user, application) = (admission.principal.user(), admission.application);
@@ -91,7 +91,7 @@ impl Tenant {
         let device = admission.device.as_ref().map(DeviceId::as_str);
         let sender = turn.emission_key.sender(user.as_str(), device, admission.source());
         let is_first = self.members.is_empty();
-        let generation = self.next_serial();
+        let generation = Generation::new(self.next_serial(), namespace);
         let slot = self.members.enter(NewConnection {
             generation,
             id: entrance.sid,

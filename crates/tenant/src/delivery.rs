@@ -13,6 +13,7 @@ use crate::event_frame::EventFrame;
 use crate::ledger::Pending;
 use crate::model::Accepted;
 use crate::reply_to::ReplyTo;
+use crate::shared_frame::SharedFrame;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -92,10 +93,11 @@ impl Tenant {
     ) {
         self.ledger.deliver(entry.offset);
         let Some(recipients) = self.members.recipients(&entry.audience) else { return };
-        let frame = turn.effects.encode(&EventFrame::asking(entry, meta, 0));
+        let event = EventFrame::asking(entry, meta, 0);
+        let mut frame = SharedFrame::new(&event);
         let mut asked: Vec<u32> = Vec::new();
         recipients.send(|place, client| {
-            let is_sent = turn.effects.send(client, frame);
+            let is_sent = frame.send(turn.effects, client);
             asked.extend(is_sent.then_some(place));
             is_sent
         });
@@ -107,16 +109,16 @@ impl Tenant {
         self.note_unsayable(turn, &entry.event, None);
     }
 
-    /// Encodes an event, where anybody is here, and sends it to everyone it is for.
+    /// Sends an event to everyone here whom it is for.
     pub(crate) fn fan_out(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
-        frame: &EventFrame<'_>,
+        event: &EventFrame<'_>,
         audience: &LoggedAudience,
     ) {
         let Some(recipients) = self.members.recipients(audience) else { return };
-        let frame = turn.effects.encode(frame);
-        let delivered = recipients.send(|_, client| turn.effects.send(client, frame));
+        let mut frame = SharedFrame::new(event);
+        let delivered = recipients.send(|_, client| frame.send(turn.effects, client));
         self.count_deliveries(turn, delivered);
     }
 

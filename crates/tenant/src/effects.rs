@@ -5,6 +5,7 @@ use foodtrack_tenant_log::{
     DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted, SubscriberKey,
     TailSnapshot,
 };
+use foodtrack_wire::NamespaceId;
 use uuid::Uuid;
 
 use crate::connection_slot::ConnectionSlot;
@@ -15,15 +16,15 @@ use crate::read_job::{Asker, ReadJob};
 use crate::request::{Answer, RequestId};
 
 /// Clients, back ends and the log. A shard has it over its reactor and its link to the log; dispatch is static, and a call
-/// allocates nothing per recipient.
+/// allocates nothing per recipient. A client is sent packets of the namespace that it joined: its slot says which.
 pub trait Effects {
     /// An event in its final bytes.
     type Frame: Copy;
 
-    /// Encodes an event once, whoever gets it.
-    fn encode(&mut self, event: &EventFrame<'_>) -> Self::Frame;
+    /// Encodes an event as a packet of a namespace, for all recipients in that namespace.
+    fn encode(&mut self, event: &EventFrame<'_>, namespace: NamespaceId) -> Self::Frame;
 
-    /// Sends an encoded event. Returns whether it was handed to the client's transport or queue.
+    /// Sends an event that is encoded for the client's namespace. Returns whether it was handed to the client's transport or queue.
     fn send(&mut self, to: ConnectionSlot, frame: Self::Frame) -> bool;
 
     /// Sends an event to one client alone.

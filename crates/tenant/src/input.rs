@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foodtrack_contract::Refusal;
 use foodtrack_tenant_log::Completion;
-use foodtrack_wire::Sid;
+use foodtrack_wire::{NamespaceId, Sid};
 
 use crate::admission::Admission;
 use crate::connection_slot::ConnectionSlot;
@@ -64,6 +64,8 @@ pub struct Arrival {
     pub admission: Admission,
     /// Its public id, unless its session is back.
     pub new_id: Sid,
+    /// The namespace that it joins.
+    pub namespace: NamespaceId,
     /// What it calls itself, kept once for all who call themselves so.
     pub user_agent: Option<Arc<str>>,
 }

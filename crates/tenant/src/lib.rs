@@ -56,6 +56,7 @@ mod session_keeping;
 mod session_key;
 mod sessions;
 mod settings;
+mod shared_frame;
 mod shared_rate;
 mod tables;
 mod tenant;
@@ -66,7 +67,7 @@ mod watchdog;
 
 pub use admission::{Admission, ClientAbout, EXPIRED_GRACE_S, Resume};
 pub use connection_lines::stranger_refused;
-pub use connection_slot::ConnectionSlot;
+pub use connection_slot::{ConnectionSlot, Generation};
 pub use counters::{Counter, Counters, DISCONNECT_REASONS};
 
 pub use cursor_suffix::CursorSuffix;

@@ -261,9 +261,10 @@ fn members_of<'r>(rooms: &'r Rooms, audience: &LoggedAudience) -> SmallVec<[&'r 
 #[cfg(test)]
 mod tests {
     use foodtrack_contract::{ApplicationSet, PermissionSet, ReadPermission};
-    use foodtrack_wire::Sid;
+    use foodtrack_wire::{NamespaceId, Sid};
 
     use super::*;
+    use crate::connection_slot::Generation;
     use crate::reliability::{Reliability, subscriber_key};
     use crate::samples::admission;
 
@@ -272,7 +273,7 @@ mod tests {
         let admission = admission(user, application, PermissionSet::NONE);
         let key = subscriber_key(admission.principal.user(), Some(application), None).unwrap();
         let slot = members.enter(NewConnection {
-            generation: n,
+            generation: Generation::new(n, NamespaceId::ROOT),
             id: Sid::parse(&format!("{n:0>20}")).unwrap(),
             admission,
             sender: 0,

@@ -204,7 +204,7 @@ mod tests {
     }
 
     fn to(place: u32) -> ConnectionSlot {
-        ConnectionSlot::new(place, 0)
+        crate::samples::slot(place)
     }
 
     fn enter(all: &mut Reliability, name: &str) -> SubscriberId {

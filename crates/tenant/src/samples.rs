@@ -11,10 +11,11 @@ use foodtrack_tenant_log::{
     DeadLetter, Durability, EntryRef, LogEntry, LoggedAudience, Note, OrderOwner, SavedCursor,
     SubmitError, Submitted, SubscriberKey, TailSnapshot,
 };
+use foodtrack_wire::NamespaceId;
 use uuid::Uuid;
 
 use crate::admission::{Admission, ClientAbout};
-use crate::connection_slot::ConnectionSlot;
+use crate::connection_slot::{ConnectionSlot, Generation};
 use crate::counters::Counters;
 use crate::cursor_suffix::CursorSuffix;
 use crate::effects::{CloseReason, Effects, Pace, Verdict};
@@ -32,6 +33,8 @@ use crate::settings::{RecoveryConfig, Settings, TenantLimits};
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) frames: Vec<String>,
+    /// The namespace of each frame.
+    pub(crate) encoded: Vec<NamespaceId>,
     /// To the connection at which place, and what.
     pub(crate) sent: Vec<(u32, String)>,
     pub(crate) submitted: Vec<u64>,
@@ -45,7 +48,8 @@ pub(crate) struct World {
 impl Effects for World {
     type Frame = usize;
 
-    fn encode(&mut self, event: &EventFrame<'_>) -> usize {
+    fn encode(&mut self, event: &EventFrame<'_>, namespace: NamespaceId) -> usize {
+        self.encoded.push(namespace);
         let id = event.ack_id.map(|id| id.to_string()).unwrap_or_default();
         let text = text(&format!("2{id}"), event.suffix, |out| event.write_arguments(out));
         self.frames.push(text);
@@ -53,12 +57,13 @@ impl Effects for World {
     }
 
     fn send(&mut self, to: ConnectionSlot, frame: usize) -> bool {
+        assert_eq!(self.encoded[frame], to.namespace(), "to {to:?}");
         self.sent.push((to.place(), self.frames[frame].clone()));
         true
     }
 
     fn send_event(&mut self, to: ConnectionSlot, event: &EventFrame<'_>) {
-        let frame = self.encode(event);
+        let frame = self.encode(event, to.namespace());
         self.send(to, frame);
     }
 
@@ -241,6 +246,11 @@ pub(crate) fn settings() -> Settings {
         authenticator: Arc::new(Strict),
         counters: Arc::new(Counters::default()),
     }
+}
+
+/// The slot of the first connection at a place.
+pub(crate) fn slot(place: u32) -> ConnectionSlot {
+    ConnectionSlot::new(place, Generation::new(0, NamespaceId::ROOT))
 }
 
 /// An entry for nobody.

@@ -13,6 +13,7 @@ use crate::model::{Broadcast, Recipients};
 use crate::now::rfc3339;
 use crate::reliability::{Timeline, Watched};
 use crate::reply_to::ReplyTo;
+use crate::shared_frame::SharedFrame;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -111,11 +112,11 @@ impl Tenant {
         let suffix = self.cursor_suffix();
         let meta =
             FrameMeta { urgency: Urgency::Urgent, place: suffix.place(), ..FrameMeta::default() };
-        let frame = EventFrame { retries: 1, ..EventFrame::of(entry, meta, &suffix) };
-        let frame = turn.effects.encode(&frame);
+        let event = EventFrame { retries: 1, ..EventFrame::of(entry, meta, &suffix) };
+        let mut frame = SharedFrame::new(&event);
         let mut sent = 0;
         for client in self.audience_of(entry, by) {
-            sent += usize::from(turn.effects.send(client, frame));
+            sent += usize::from(frame.send(turn.effects, client));
             self.ping(turn, client);
         }
         turn.counters.deliveries.add(sent as u64);

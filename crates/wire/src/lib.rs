@@ -4,6 +4,7 @@
 //! - [`engine_io`]: Engine.IO 4 packets, in WebSocket messages and in polling bodies.
 //! - [`socket_io`]: Socket.IO 5 packets as text, their arguments as raw JSON, their attachments.
 //! - [`msgpack`]: the same packets as `socket.io-msgpack-parser` writes them.
+//! - [`NamespaceId`]: which of a server's namespaces a packet is of.
 //! - [`FrameMeta`]: what travels with an encoded packet to a client's queue.
 //!
 //! Decoders borrow from their input. Incomplete input is an answer, not an error; malformed input
@@ -15,10 +16,12 @@ pub mod engine_io;
 mod frame_meta;
 mod json;
 pub mod msgpack;
+mod namespace_id;
 pub mod rfc6455;
 mod sid;
 pub mod socket_io;
 
 pub use frame_meta::{FrameMeta, LogPlace, Urgency};
 pub use json::{DEPTH_MAX, READ_DEPTH_MAX};
+pub use namespace_id::NamespaceId;
 pub use sid::Sid;

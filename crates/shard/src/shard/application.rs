@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
+use foodtrack_contract::{ErrorCode, Refusal};
 use foodtrack_session::{Event, NamespaceId};
 use foodtrack_tenant::{
     Arrival, ClientEvent, ConnectionSlot, Input, Verdict as Decision, stranger_refused,
@@ -32,9 +33,13 @@ impl Application for Shard {
         &mut self,
         io: &mut Reactor,
         client: ClientKey,
-        _namespace: NamespaceId,
+        namespace: NamespaceId,
         auth: Option<Cow<'_, str>>,
     ) -> Verdict<Entrant> {
+        if Tag::of(io, client).is_some() {
+            let message = "the connection has joined another namespace: use a connection for each";
+            return self.turn_away(&Refusal::new(ErrorCode::NamespaceUnknown, message));
+        }
         self.clock.tick();
         let info = io.take_handshake(client);
         let admission = handshake::admit(
@@ -55,7 +60,7 @@ impl Application for Shard {
                 if entrant.stage != Stage::Ready {
                     return Verdict::HandOver { shard: home, transfer: entrant };
                 }
-                self.adopt(io, client, NamespaceId::ROOT, entrant)
+                self.adopt(io, client, namespace, entrant)
             }
             Err(refusal) => {
                 let address = info.as_ref().map(|info| info.address);
@@ -73,7 +78,7 @@ impl Application for Shard {
         &mut self,
         io: &mut Reactor,
         client: ClientKey,
-        _namespace: NamespaceId,
+        namespace: NamespaceId,
         entrant: Entrant,
     ) -> Verdict<Entrant> {
         if self.stops_by_ms.is_some() {
@@ -82,7 +87,8 @@ impl Application for Shard {
         let mut admission = entrant.admission;
         let tenant = self.open_tenant(admission.principal.tenant());
         let user_agent = self.intern(admission.about.user_agent.take().as_deref());
-        let arrival = Box::new(Arrival { admission, new_id: io.new_id(), user_agent });
+        let new_id = io.new_id();
+        let arrival = Box::new(Arrival { admission, new_id, namespace, user_agent });
         let outcome = self.handle_arrival(io, tenant, Input::Connect(arrival), Some(client));
         match outcome.and_then(|outcome| outcome.verdict) {
             Some(Decision::Accepted { answer, .. }) => Verdict::Accept { answer },
@@ -92,8 +98,8 @@ impl Application for Shard {
         }
     }
 
-    fn connected(&mut self, io: &mut Reactor, client: ClientKey, _namespace: NamespaceId) {
-        self.handle_of(io, client, Input::Connected);
+    fn connected(&mut self, io: &mut Reactor, client: ClientKey, namespace: NamespaceId) {
+        self.handle_in(io, client, namespace, Input::Connected);
     }
 
     fn pinged(&mut self, io: &mut Reactor, client: ClientKey) -> u64 {
@@ -128,21 +134,23 @@ impl Application for Shard {
     fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
         let deliveries = &self.parts.settings.counters.deliveries;
         self.read_first.get_or_insert_with(|| (Instant::now(), deliveries.get()));
-        let Event { id, data, attachments, .. } = event;
+        let Event { namespace, id, data, attachments } = event;
         let event = ClientEvent { id, data, attachments: attachments.into() };
-        let outcome = self.handle_of(io, client, |slot| Input::Event(slot, event));
+        let outcome = self.handle_in(io, client, namespace, |slot| Input::Event(slot, event));
         outcome.map_or(Flow::Continue, |outcome| outcome.flow)
     }
 
     fn acknowledged(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> bool {
         let Some(id) = event.id else { return false };
-        let outcome = self.handle_of(io, client, |slot| Input::Acknowledged(slot, id));
+        let acknowledged = |slot| Input::Acknowledged(slot, id);
+        let outcome = self.handle_in(io, client, event.namespace, acknowledged);
         outcome.is_some_and(|outcome| outcome.was_asked)
     }
 
-    fn left(&mut self, io: &mut Reactor, client: ClientKey, _namespace: NamespaceId) {
-        self.handle_of(io, client, Input::Left);
-        self.depart(io, client, "left");
+    fn left(&mut self, io: &mut Reactor, client: ClientKey, namespace: NamespaceId) {
+        if self.handle_in(io, client, namespace, Input::Left).is_some() {
+            self.depart(io, client, "left");
+        }
     }
 
     fn closed(&mut self, io: &mut Reactor, client: ClientKey, reason: CloseReason) {
@@ -213,6 +221,21 @@ impl Shard {
     fn slot_of(&self, io: &Reactor, client: ClientKey) -> Option<(u32, ConnectionSlot)> {
         let tag = Tag::of(io, client)?;
         Some((tag.tenant, self.tenants.get(tag.tenant as usize)?.slot(tag)?))
+    }
+
+    /// As [`Shard::handle_of`], of a packet that came in a namespace: one of another namespace than its connection's is nobody's.
+    fn handle_in<'i>(
+        &mut self,
+        io: &mut Reactor,
+        client: ClientKey,
+        namespace: NamespaceId,
+        input: impl FnOnce(ConnectionSlot) -> Input<'i>,
+    ) -> Option<Outcome> {
+        let (tenant, slot) = self.slot_of(io, client)?;
+        if slot.namespace() != namespace {
+            return None;
+        }
+        self.handle(io, tenant, input(slot))
     }
 
     /// Has a client's tenant handle an input that is about the client.

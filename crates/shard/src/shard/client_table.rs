@@ -1,15 +1,15 @@
 //! Which client of the reactor is in which slot of a tenant.
 
-use foodtrack_tenant::ConnectionSlot;
+use foodtrack_tenant::{ConnectionSlot, Generation};
 use foodtrack_transport::ClientKey;
 
 // Every idle connection pays for it.
-const _: () = assert!(size_of::<Option<(u32, ClientKey)>>() == 12);
+const _: () = assert!(size_of::<Option<(Generation, ClientKey)>>() == 12);
 
 /// One tenant's clients by the places of their slots. A slot of another generation finds nobody.
 #[derive(Debug, Default)]
 pub(super) struct ClientTable {
-    clients: Vec<Option<(u32, ClientKey)>>,
+    clients: Vec<Option<(Generation, ClientKey)>>,
 }
 
 impl ClientTable {
@@ -49,12 +49,15 @@ impl ClientTable {
 
 #[cfg(test)]
 mod tests {
+    use foodtrack_session::NamespaceId;
+
     use super::*;
 
     #[test]
     fn a_slot_that_outlived_its_client_finds_nobody() {
         let mut table = ClientTable::default();
-        let (old, new) = (ConnectionSlot::new(2, 7), ConnectionSlot::new(2, 8));
+        let slot = |serial| ConnectionSlot::new(2, Generation::new(serial, NamespaceId::ROOT));
+        let (old, new) = (slot(7), slot(8));
         let client = ClientKey::NOBODY;
         table.insert(old, client);
         assert_eq!((table.get(old), table.slot(2)), (Some(client), Some(old)));

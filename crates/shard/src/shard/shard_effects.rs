@@ -60,8 +60,8 @@ impl Default for Outcome {
 impl Effects for ShardEffects<'_> {
     type Frame = FrameId;
 
-    fn encode(&mut self, event: &EventFrame<'_>) -> FrameId {
-        with_parts(event, |parts| self.io.frame(parts, |out| event.write_arguments(out)))
+    fn encode(&mut self, event: &EventFrame<'_>, namespace: NamespaceId) -> FrameId {
+        with_parts(event, namespace, |parts| self.io.frame(parts, |out| event.write_arguments(out)))
     }
 
     #[inline]
@@ -71,7 +71,7 @@ impl Effects for ShardEffects<'_> {
 
     fn send_event(&mut self, to: ConnectionSlot, event: &EventFrame<'_>) {
         let Some(client) = self.clients.get(to) else { return };
-        with_parts(event, |parts| {
+        with_parts(event, to.namespace(), |parts| {
             self.io.send_packet(client, parts, |out| event.write_arguments(out));
         });
     }
@@ -86,8 +86,7 @@ impl Effects for ShardEffects<'_> {
         let Some(client) = self.clients.get(to) else { return };
         let meta = FrameMeta { place: suffix.place(), ..FrameMeta::default() };
         with_suffix(suffix, |shared| {
-            let parts =
-                PacketParts { suffix: shared, ..PacketParts::event(NamespaceId::ROOT, meta) };
+            let parts = PacketParts { suffix: shared, ..PacketParts::event(to.namespace(), meta) };
             self.io.send_packet(client, &parts, |out| {
                 out.push(b'"');
                 out.extend_from_slice(event.as_bytes());
@@ -100,7 +99,7 @@ impl Effects for ShardEffects<'_> {
 
     fn acknowledge(&mut self, to: ConnectionSlot, id: u64, answer: impl FnOnce(&mut Vec<u8>)) {
         if let Some(client) = self.clients.get(to) {
-            self.io.send_packet(client, &PacketParts::ack(NamespaceId::ROOT, id), answer);
+            self.io.send_packet(client, &PacketParts::ack(to.namespace(), id), answer);
         }
     }
 
@@ -130,7 +129,7 @@ impl Effects for ShardEffects<'_> {
 
     fn disconnect(&mut self, who: ConnectionSlot) {
         if let Some(client) = self.clients.get(who) {
-            self.io.disconnect(client, NamespaceId::ROOT);
+            self.io.disconnect(client, who.namespace());
             self.io.close(client, transport::CloseReason::Disconnected);
         }
     }
@@ -295,11 +294,15 @@ impl Effects for ShardEffects<'_> {
 }
 
 /// Works with an event in the parts that a frame has.
-fn with_parts<R>(event: &EventFrame<'_>, work: impl FnOnce(&PacketParts<'_>) -> R) -> R {
+fn with_parts<R>(
+    event: &EventFrame<'_>,
+    namespace: NamespaceId,
+    work: impl FnOnce(&PacketParts<'_>) -> R,
+) -> R {
     with_suffix(event.suffix(), |suffix| {
         work(&PacketParts {
             kind: PacketKind::Event { ack_id: event.ack_id() },
-            namespace: NamespaceId::ROOT,
+            namespace,
             suffix,
             attachments: event.attachments(),
             meta: event.meta(),

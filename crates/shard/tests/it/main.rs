@@ -1,6 +1,7 @@
 //! Shards on a real port, and clients that poll by hand.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod namespaces;
 #[allow(dead_code, reason = "the crate's own tests use the rest")]
 mod poller;
 #[allow(dead_code, reason = "the crate's own tests use the rest")]

@@ -47,6 +47,11 @@ impl Poller {
         self.find("4")
     }
 
+    /// Sends packets.
+    pub(crate) fn post(&self, packets: &str) {
+        self.request("POST", packets);
+    }
+
     /// Emits an event and waits for nothing.
     pub(crate) fn emit(&self, data: &str) {
         self.request("POST", &format!("42{data}"));

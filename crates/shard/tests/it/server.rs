@@ -107,7 +107,7 @@ impl Server {
     ) -> Self {
         let reactor = ReactorConfig {
             endpoints: vec![Endpoint { path: "/socket.io/".into(), protocol: Protocol::SocketIo }],
-            namespaces: Namespaces::new(&["/"]),
+            namespaces: Namespaces::new(&["/", "/second"]),
             heartbeat: HeartbeatConfig { interval_ms: 25_000, timeout_ms: 20_000, missed_max: 1 },
             limits: Limits::default(),
             origins: OriginPolicy::default(),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use fastrand::Rng;
 use foodtrack_contract::{Cursor, ErrorCode, Offset, Refusal, TenantId};
+use foodtrack_session::NamespaceId;
 use foodtrack_tenant::{
     Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded, Pace,
     ReadJob, RequestId, Verdict,
@@ -64,7 +65,7 @@ impl HubEffects<'_> {
 impl Effects for HubEffects<'_> {
     type Frame = usize;
 
-    fn encode(&mut self, event: &EventFrame<'_>) -> usize {
+    fn encode(&mut self, event: &EventFrame<'_>, _: NamespaceId) -> usize {
         let frame = self.text_of(event);
         self.frames.texts.push(frame);
         self.frames.texts.len() - 1

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::connection_slot::ConnectionSlot;
+use crate::connection_slot::{ConnectionSlot, Generation};
 use ahash::AHashMap;
 use foodtrack_contract::{
     ApplicationSet, ApplicationType, DeviceId, PermissionSet, Principal, ReadPermission, RoomName,
@@ -60,7 +60,7 @@ pub(crate) struct Connection {
 /// A client that comes in.
 pub(crate) struct NewConnection {
     /// Tells it from others that were in its place.
-    pub(crate) generation: u32,
+    pub(crate) generation: Generation,
     /// The Socket.IO id.
     pub(crate) id: Sid,
     pub(crate) admission: Admission,
@@ -78,7 +78,7 @@ pub(crate) struct NewConnection {
 #[derive(Clone, Copy, Debug)]
 struct Seat {
     /// Of the connection in this place.
-    generation: u32,
+    generation: Generation,
     /// The last message that reached it: who is in two rooms of an audience gets it once.
     stamp: u32,
     permissions: PermissionSet,

@@ -1,6 +1,5 @@
 //! What comes back of sessions, and who is told when it is kept.
 
-use crate::connection_slot::ConnectionSlot;
 use foodtrack_contract::RoomName;
 
 use super::*;
@@ -80,7 +79,7 @@ fn a_room_is_kept_when_its_row_is_on_disk_and_who_waits_for_it_is_told_once() {
     let mut sessions = Sessions::default();
     let ticket = sessions.next_ticket();
     sessions.join(facts(1), &order("1"), None, Some(ticket));
-    let to = ConnectionSlot::new(1, 0);
+    let to = crate::samples::slot(1);
     let (event, answer) = ("subscribed", String::new());
     let reply = RoomReply { to, sid: sid(1), event, answer, ack_id: None };
     sessions.wait(ticket, reply, RoomChange::Joined(order("1")));

@@ -2,7 +2,7 @@
 
 use foodtrack_contract::{ApplicationType, Epoch, Offset, PermissionSet, TenantId};
 use foodtrack_tenant_log::{Completion, Head, RefusedReason};
-use foodtrack_wire::Sid;
+use foodtrack_wire::{NamespaceId, Sid};
 
 use super::Tenant;
 use crate::admission::{Admission, Resume};
@@ -89,10 +89,21 @@ impl Test {
         application: ApplicationType,
         resume: Option<Resume>,
     ) -> (ConnectionSlot, String) {
+        self.connect_in(NamespaceId::ROOT, user, application, resume)
+    }
+
+    fn connect_in(
+        &mut self,
+        namespace: NamespaceId,
+        user: &str,
+        application: ApplicationType,
+        resume: Option<Resume>,
+    ) -> (ConnectionSlot, String) {
         let number = self.world.verdicts.len();
         let arrival = Arrival {
             admission: Admission { resume, ..admission(user, application, PermissionSet::ALL) },
             new_id: Sid::parse(&format!("{number:0>20}")).unwrap(),
+            namespace,
             user_agent: None,
         };
         self.handle(Input::Connect(Box::new(arrival)));
@@ -149,6 +160,19 @@ fn a_durable_event_is_delivered_when_the_log_has_it_and_then_its_sender_is_told(
         assert!(text.starts_with("2[\"order:created\",{") && text.ends_with(",\"1-1\"]"), "{text}");
     }
     assert_eq!(test.world.frames.len(), 1, "it was encoded once");
+}
+
+#[test]
+fn everyone_gets_an_event_in_the_namespace_that_they_joined_and_each_form_is_made_once() {
+    let mut test = Test::new();
+    let second = NamespaceId::at(1).unwrap();
+    let owner = test.enter("olga", ApplicationType::TenantDashboard);
+    let chefs = ["ada", "bob", "eve"]
+        .map(|chef| test.connect_in(second, chef, ApplicationType::KitchenApp, None).0);
+    assert!(chefs.iter().all(|chef| chef.namespace() == second));
+    test.publish(owner, "order:created", ORDER);
+    test.committed(1);
+    assert_eq!(test.world.encoded, [NamespaceId::ROOT, second]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use foodtrack_tenant::{
     Settings, Tenant, TenantLimits, Verdict, rfc3339,
 };
 use foodtrack_tenant_log::{Completion, MemoryStore};
-use foodtrack_wire::Sid;
+use foodtrack_wire::{NamespaceId, Sid};
 
 use super::outside::{Client, Outside};
 
@@ -312,7 +312,8 @@ impl World {
             owns: None,
         };
         let new_id = Sid::parse(&format!("{:0>20}", self.serial)).unwrap();
-        let arrival = Arrival { admission, new_id, user_agent: None };
+        let namespace = NamespaceId::at(user % 2).unwrap();
+        let arrival = Arrival { admission, new_id, namespace, user_agent: None };
         self.handle(Input::Connect(Box::new(arrival)));
         match self.outside.verdict.take().expect("nothing was decided") {
             Verdict::Accepted { slot, answer } => {
@@ -423,7 +424,8 @@ impl World {
     fn stale(&mut self, argument: u8) {
         let gone = self.of_user.iter().map(|(slot, _)| *slot);
         let gone = gone.filter(|slot| !self.outside.clients.contains_key(slot));
-        let Some(slot) = gone.max_by_key(|slot| slot.generation() % (u32::from(argument) + 2))
+        let Some(slot) =
+            gone.max_by_key(|slot| slot.generation().serial() % (u32::from(argument) + 2))
         else {
             return;
         };

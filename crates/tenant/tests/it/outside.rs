@@ -13,6 +13,7 @@ use foodtrack_tenant_log::{
     Note, OnCompletion, OrderOwner, RefusedReason, Retention, SavedCursor, SubmitError, Submitted,
     SubscriberKey, SubscriberStore, TailSnapshot, TenantLog,
 };
+use foodtrack_wire::NamespaceId;
 use uuid::Uuid;
 
 /// A client whose connection is open.
@@ -62,7 +63,7 @@ pub(crate) struct Outside {
     unsafe_entries: BTreeSet<u64>,
     /// Durable entries that the log refused.
     refused: BTreeSet<u64>,
-    frames: Vec<Frame>,
+    frames: Vec<(NamespaceId, Frame)>,
     ids: u128,
 }
 
@@ -159,13 +160,14 @@ impl Frame {
 impl Effects for Outside {
     type Frame = usize;
 
-    fn encode(&mut self, event: &EventFrame<'_>) -> usize {
-        self.frames.push(Frame::of(event));
+    fn encode(&mut self, event: &EventFrame<'_>, namespace: NamespaceId) -> usize {
+        self.frames.push((namespace, Frame::of(event)));
         self.frames.len() - 1
     }
 
     fn send(&mut self, to: ConnectionSlot, frame: usize) -> bool {
-        let frame = self.frames[frame].clone();
+        let (namespace, frame) = self.frames[frame].clone();
+        assert_eq!(namespace, to.namespace());
         self.receive(to, &frame);
         true
     }
