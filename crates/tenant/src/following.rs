@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use foodtrack_contract::{Cursor, Offset, TenantId};
 use foodtrack_tenant_log::{Answer, LogEntry, Page, ReadError, RefusedReason};
+use foodtrack_wire::LogPlace;
 
 use crate::appending::{accepted, away, meta_of};
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::{CloseReason, Effects};
-use foodtrack_wire::LogPlace;
 use crate::intake::EmissionKey;
 use crate::ledger::{Followed, Pending};
 use crate::policies::Policies;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use ahash::AHashMap;
 use foodtrack_contract::{Epoch, Offset};
 use foodtrack_tenant_log::{Answer, LogEntry, Page, PageStart};
+use foodtrack_wire::LogPlace;
 use uuid::Uuid;
 
 use super::Pending;
-use foodtrack_wire::LogPlace;
 use crate::reply_to::ReplyTo;
 
 /// How much of a log is known that its store counts.
