@@ -23,9 +23,8 @@ const _: () = assert!(NamespaceId::COUNT_MAX <= 1 << NAMESPACE_BITS);
 impl Generation {
     /// That of a connection in a namespace. Of the serial number 28 bits count: a slot finds somebody else's connection only
     /// after 268 million others.
-    pub const fn new(serial: u32, namespace: NamespaceId) -> Self {
-        // A place in the list of namespaces fits, as asserted above.
-        Self(serial << NAMESPACE_BITS | namespace.place() as u32)
+    pub fn new(serial: u32, namespace: NamespaceId) -> Self {
+        Self(serial << NAMESPACE_BITS | u32::from(namespace.number()))
     }
 
     /// Its serial number, as far as it counts.

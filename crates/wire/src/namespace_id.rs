@@ -16,6 +16,12 @@ impl NamespaceId {
         (place < Self::COUNT_MAX).then_some(Self(id))
     }
 
+    /// Its place as a number of a byte.
+    #[inline]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
     /// Its place in the server's list, below [`NamespaceId::COUNT_MAX`].
     #[inline]
     pub const fn place(self) -> usize {
