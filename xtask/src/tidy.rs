@@ -3,6 +3,7 @@
 mod architecture;
 mod licences;
 mod metadata;
+mod modules;
 mod spdx;
 mod tree;
 
@@ -28,6 +29,8 @@ pub(crate) fn run(root: &Path) -> Vec<String> {
         Ok(files) => {
             failures.extend(tree::leftovers(&files));
             failures.extend(tree::makers_of_principals(&files));
+            failures.extend(modules::circles(&files));
+            failures.extend(modules::reactor_steps(&files));
             for warning in tree::long_files(&files) {
                 eprintln!("warning: {warning}");
             }

@@ -1,6 +1,7 @@
 //! A client: one Engine.IO session, over whichever sockets it uses.
 
 mod alarm;
+mod backlog;
 mod joining;
 
 use std::collections::VecDeque;
@@ -104,7 +105,7 @@ pub(crate) struct Client {
     pub(crate) engine: EngineSession,
     pub(crate) session: Session,
     /// Frames that a slow or polling client has yet to take.
-    pub(crate) queue: Option<Box<DeliveryQueue>>,
+    queue: Option<Box<DeliveryQueue>>,
     pub(crate) joining: Joining,
     pub(crate) alarm: Alarm,
     pub(crate) allowance: Allowance,
@@ -218,11 +219,6 @@ impl Client {
 
     pub(crate) fn has_posted(&self) -> bool {
         self.posted.is_some()
-    }
-
-    /// Lets an empty queue go. Returns whether it went.
-    pub(crate) fn drop_empty_queue(&mut self) -> bool {
-        self.queue.take_if(|queue| queue.is_empty()).is_some()
     }
 
     /// The application wants to know when it has no backlog. Returns whether it is to be looked at at the end of the turn: not

@@ -90,3 +90,15 @@ pub struct ReactorStats {
     /// Bytes written to sockets.
     pub sent_bytes: u64,
 }
+
+impl ReactorStats {
+    /// So many bytes were written to a socket.
+    pub(crate) fn note_sent(&mut self, bytes: usize) {
+        self.sent_bytes += bytes as u64;
+    }
+
+    /// So many frames were dropped for a slow reader.
+    pub(crate) fn note_dropped(&mut self, frames: u32) {
+        self.dropped += u64::from(frames);
+    }
+}

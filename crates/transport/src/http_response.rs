@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use crate::origin_policy::PageAccess;
 
+/// The type of a body that is JSON.
+pub(crate) const JSON: &[u8] = b"application/json";
+/// The type of a body that is text.
+pub(crate) const TEXT: &[u8] = b"text/plain; charset=UTF-8";
+
 /// A response but for its body.
 pub(crate) struct ResponseHead<'a> {
     pub(crate) status: u16,

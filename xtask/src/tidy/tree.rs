@@ -14,6 +14,37 @@ pub(super) struct File {
 }
 
 impl File {
+    #[cfg(test)]
+    pub(super) fn new(path: &str, text: &str) -> Self {
+        Self { path: path.into(), text: text.to_owned() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it is of one of these [`test_modules`].
+    pub(super) fn is_of_tests(&self, modules: &BTreeSet<PathBuf>) -> bool {
+        let is_of = |module: &PathBuf| {
+            self.path.starts_with(module) || self.path == module.with_extension("rs")
+        };
+        modules.iter().any(is_of)
+    }
+
+    /// As [`File::code`], up to the tests at its end.
+    pub(super) fn code_without_tests(&self) -> impl Iterator<Item = (usize, &str)> {
+        let mut lines = self.code().peekable();
+        std::iter::from_fn(move || {
+            let (number, line) = lines.next()?;
+            let is_before_module = lines.peek().is_some_and(|(_, next)| next.ends_with('{'));
+            (line != "#[cfg(test)]" || !is_before_module).then_some((number, line))
+        })
+    }
+
     fn is_rust(&self) -> bool {
         self.path.extension().is_some_and(|extension| extension == "rs")
     }
@@ -89,14 +120,12 @@ pub(super) fn makers_of_principals(files: &[File]) -> Vec<String> {
     let tests = test_modules(files);
     let mut failures = Vec::new();
     for file in files.iter().filter(|file| file.is_rust() && !may_make_principals(&file.path)) {
-        if tests
-            .iter()
-            .any(|module| file.path.starts_with(module) || file.path == module.with_extension("rs"))
-        {
+        if file.is_of_tests(&tests) {
             continue;
         }
-        let before_tests = file.code().take_while(|(_, line)| line.trim() != "#[cfg(test)]");
-        for (number, line) in before_tests.filter(|(_, line)| contains(line, MAKER, true)) {
+        for (number, line) in
+            file.code_without_tests().filter(|(_, line)| contains(line, MAKER, true))
+        {
             // The definition itself.
             if !line.contains(&format!("fn {MAKER}")) {
                 failures.push(format!(
@@ -120,7 +149,7 @@ fn may_make_principals(path: &Path) -> bool {
 }
 
 /// The modules in files of their own that are compiled for tests alone, as the path of their folder.
-fn test_modules(files: &[File]) -> BTreeSet<PathBuf> {
+pub(super) fn test_modules(files: &[File]) -> BTreeSet<PathBuf> {
     let mut modules = BTreeSet::new();
     for file in files.iter().filter(|file| file.is_rust()) {
         let stem = file.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
@@ -153,7 +182,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str, text: &str) -> File {
-        File { path: path.into(), text: text.to_owned() }
+        File::new(path, text)
     }
 
     #[test]

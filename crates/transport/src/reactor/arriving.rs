@@ -70,6 +70,6 @@ impl Reactor {
     pub(super) fn takes_ranges(&self, client: u32) -> bool {
         let state = &self.clients[client as usize];
         let takes_more = |link| self.links.get(link).is_some_and(|link| !link.output.is_blocked());
-        state.queue.is_none() && state.engine.websocket_link().is_some_and(takes_more)
+        state.queue().is_none() && state.engine.websocket_link().is_some_and(takes_more)
     }
 }

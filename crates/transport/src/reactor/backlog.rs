@@ -7,7 +7,7 @@ impl Reactor {
     /// Whether frames wait for the client to take them: its socket is full, or it polls and has not come for them.
     pub fn is_backlogged(&self, client: ClientKey) -> bool {
         let Some(state) = self.clients.find(client) else { return false };
-        state.queue.is_some()
+        state.queue().is_some()
             || !state.engine.is_polling()
                 && (state.engine.websocket_link().and_then(|link| self.links.get(link)))
                     .is_none_or(|link| link.output.is_blocked())

@@ -31,7 +31,7 @@ impl Reactor {
         self.discount_client(&mut state);
         self.fanout[client as usize] = FanoutState::FREE;
         let sid = *state.sid();
-        match state.engine.end(reason, state.queue, self.config.limits.payload_bytes_max) {
+        match state.end(reason, self.config.limits.payload_bytes_max) {
             End::WebSocket(link, code) => match (link, code) {
                 (Some(link), Some(code)) => self.close_websocket(link, code),
                 (Some(link), None) => self.drop_link(link),

@@ -2,7 +2,7 @@
 
 use super::Reactor;
 use crate::deadlines::Timer;
-use crate::limits::{DRAIN_BYTES_MAX, TURN_BYTES_MAX};
+use crate::limits::TURN_BYTES_MAX;
 use crate::outbox::gather;
 use crate::send_ring::{BATCH, LOST, RingFailed, Send, SendRing};
 use foodtrack_session::{CloseReason, LinkId};
@@ -108,7 +108,7 @@ impl Reactor {
         let Some((id, link)) = self.links.at_mut(state.link()) else { return };
         let Some(bytes) = self.outbox.single(state) else { return };
         let sent = usize::try_from(result).unwrap_or(0);
-        self.stats.sent_bytes += sent as u64;
+        self.stats.note_sent(sent);
         // A plain write of the rest finds out whether it was the socket or the ring that failed, and whether the socket is
         // full; then it asks to be told when it is not. What may have been sent must not be sent again.
         let failed = result == LOST || (sent < bytes.len() && link.send(&bytes[sent..]).is_err());
@@ -138,9 +138,7 @@ impl Reactor {
         }
         let Some((id, link)) = self.links.at_mut(state.link()) else { return state.clear() };
         let sent = match self.outbox.single(state) {
-            Some(bytes) => {
-                link.write_or_keep(bytes).map(|sent| self.stats.sent_bytes += sent as u64)
-            }
+            Some(bytes) => link.write_or_keep(bytes).map(|sent| self.stats.note_sent(sent)),
             None => {
                 let mut slices = [IoSlice::new(&[]); SLICES_MAX];
                 let mut parts = self.outbox.each(state);
@@ -152,7 +150,7 @@ impl Reactor {
                     }
                     let total: usize = slices[..count].iter().map(|slice| slice.len()).sum();
                     let first = link.write_vectored(&slices[..count]);
-                    self.stats.sent_bytes += first as u64;
+                    self.stats.note_sent(first);
                     // The rest, if any, by the plain way: it finds out why and keeps what is left.
                     if first < total
                         && let Err(error) = send_behind(link, &slices[..count], first)
@@ -185,7 +183,7 @@ impl Reactor {
     pub(super) fn flush_queue(&mut self, client: u32) {
         let Some(state) = self.clients.get(client as usize) else { return };
         if let Some(polling) = state.engine.as_polling() {
-            if polling.waiting().is_some() && state.queue.is_some() {
+            if polling.waiting().is_some() && state.queue().is_some() {
                 self.answer_poll(client, None);
             }
         } else if let Some(link) = state.engine.websocket_link()
@@ -201,11 +199,8 @@ impl Reactor {
         let Some(socket) = self.links.get_mut(link) else { return };
         let mut failed = false;
         let mut batch = Vec::new();
-        while let Some(queue) = &mut state.queue {
-            batch.clear();
-            while batch.len() < DRAIN_BYTES_MAX && queue.pop_frames(&mut batch) {}
-            state.drop_empty_queue();
-            self.stats.sent_bytes += batch.len() as u64;
+        while state.take_batch(&mut batch) {
+            self.stats.note_sent(batch.len());
             failed = socket.send(&batch).is_err();
             if failed || socket.output.is_blocked() {
                 break;

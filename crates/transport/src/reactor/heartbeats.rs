@@ -64,7 +64,7 @@ impl Reactor {
         let client = client.place();
         let state = &mut self.clients[client as usize];
         // One that still waits behind a backlog asks as well, and claims less.
-        if state.queue.as_ref().is_some_and(|queue| queue.holds_ping()) {
+        if state.holds_ping() {
             return;
         }
         state.engine.ping(mark, self.deadlines.now_ms());
@@ -72,7 +72,7 @@ impl Reactor {
             let (range, _) = self.outbox.direct(|out| out.extend_from_slice(PING));
             self.outbox.push(client, &mut self.fanout[client as usize], range);
         } else {
-            self.clients[client as usize].queue.get_or_insert_default().push_ping();
+            self.clients[client as usize].enqueue_ping();
             self.outbox.mark(client, &mut self.fanout[client as usize]);
         }
     }
@@ -82,7 +82,7 @@ impl Reactor {
         let now_ms = self.deadlines.now_ms();
         let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
         // The last ping has not left yet: this answers an earlier one, or nothing.
-        let waiting = u8::from(state.queue.as_ref().is_some_and(|queue| queue.holds_ping()));
+        let waiting = u8::from(state.holds_ping());
         match state.engine.pong(waiting, now_ms) {
             Pong::Senseless => return self.senseless(client),
             Pong::Answers => {}

@@ -32,7 +32,7 @@ impl Reactor {
         if state.engine.websocket_link() != Some(link) || state.is_stranger() {
             return true;
         }
-        let (messages, bytes) = state.queue.as_ref().map_or((0, 0), |queue| queue.size());
+        let (messages, bytes) = state.queue().map_or((0, 0), |queue| queue.size());
         let limits = &self.config.limits;
         messages > limits.queue_messages_max / 2
             || bytes + unsent_bytes > limits.queue_bytes_max / 2

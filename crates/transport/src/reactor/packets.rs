@@ -250,11 +250,7 @@ impl Reactor {
     /// Whom the log's frames were for has left: whoever joins by the same transport must not get them.
     fn forget_log(&mut self, client: u32) {
         let Some(state) = self.clients.get_mut(client as usize) else { return };
-        state.engine.forget_mark();
-        if let Some(queue) = &mut state.queue {
-            queue.forget_log();
-        }
-        if state.drop_empty_queue() {
+        if state.forget_log() {
             self.note_drained(client);
         }
     }

@@ -3,11 +3,11 @@
 use foodtrack_session::{Carrier, CloseReason, LastPacket, LinkId, PollAnswer, PollStep};
 
 use super::Reactor;
-use super::requests::TEXT;
 use crate::deadlines::Timer;
 use crate::deadlines::millis;
 use crate::engine_request::{EngineError, EngineRequest};
 use crate::http::Head;
+use crate::http_response::TEXT;
 use crate::link::{LinkKind, Waited};
 use crate::links::Links;
 
@@ -54,16 +54,14 @@ impl Reactor {
 
     /// Answers a poll that did not wait.
     pub(super) fn respond_with_packets(&mut self, link: LinkId, head: &Head<'_>, body: &[u8]) {
-        self.stats.sent_bytes += body.len() as u64;
+        self.stats.note_sent(body.len());
         self.respond_poll(link, 200, TEXT, body, head.keep_alive);
     }
 
     /// Answers a waiting poll with what is queued, then `last`.
     pub(super) fn answer_poll(&mut self, client: u32, last: Option<LastPacket>) {
-        let state = &mut self.clients[client as usize];
-        let held_entries = state.queue.as_ref().is_some_and(|queue| queue.held_entries());
         let bytes_max = self.config.limits.payload_bytes_max;
-        let answer = state.engine.answer_poll(&mut state.queue, held_entries, bytes_max, last);
+        let answer = self.clients[client as usize].answer_poll(bytes_max, last);
         let Some(answer) = answer else { return };
         self.write_poll_answer(&answer);
         self.note_drained(client);
@@ -74,14 +72,14 @@ impl Reactor {
         let (link, body) = (answer.link, &answer.body);
         let Some(state) = self.links.get_mut(link) else { return };
         let Some(Waited { keep_alive, .. }) = state.end_wait() else { return };
-        self.stats.sent_bytes += body.len() as u64;
+        self.stats.note_sent(body.len());
         self.respond_poll(link, 200, TEXT, body, keep_alive);
         self.next_request(link);
     }
 
     /// Ends a waiting poll so that the client can move to its WebSocket.
     pub(super) fn end_poll_for_upgrade(&mut self, client: u32) {
-        let empty = self.clients[client as usize].queue.is_none();
+        let empty = self.clients[client as usize].queue().is_none();
         self.answer_poll(client, empty.then_some(LastPacket::Noop));
     }
 

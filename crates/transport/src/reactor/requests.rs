@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use foodtrack_session::{EngineSession, LinkId, Sid};
-use foodtrack_wire::rfc6455::{self, Opcode};
 
 use super::Reactor;
 use super::application::{Application, HttpRequest, HttpTicket};
@@ -190,14 +189,4 @@ fn body_limit(
             stranger(http::error(401, "a body this large takes `Authorization: Bearer TOKEN`"))
         }
     }
-}
-
-pub(super) const JSON: &[u8] = b"application/json";
-pub(super) const TEXT: &[u8] = b"text/plain; charset=UTF-8";
-
-/// A control frame of the WebSocket protocol itself, for one link.
-pub(super) fn control(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(payload.len() + 4);
-    rfc6455::write_frame(&mut frame, opcode, payload);
-    frame
 }

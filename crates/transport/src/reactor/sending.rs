@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use foodtrack_session::{CloseReason, LinkId, NamespaceId, Parser};
-use foodtrack_wire::rfc6455::Opcode;
+use foodtrack_wire::rfc6455::{self, Opcode};
 use foodtrack_wire::socket_io::{Packet, PacketType};
 use foodtrack_wire::{FrameMeta, Urgency};
 
 use super::Reactor;
-use super::requests::control;
 use crate::client::ClientKey;
 use crate::delivery_queue::Pushed;
 use crate::frame::Frame;
@@ -143,13 +142,9 @@ impl Reactor {
     }
 
     fn enqueue(&mut self, client: u32, frame: Arc<Frame>) {
-        let limits = &self.config.limits;
-        let state = &mut self.clients[client as usize];
-        let queue = state.queue.get_or_insert_default();
-        queue.speak(state.session.parser());
-        match queue.push(frame, limits.queue_messages_max, limits.queue_bytes_max) {
+        match self.clients[client as usize].enqueue(frame, &self.config.limits) {
             Pushed::Queued { dropped } | Pushed::Dropped { dropped } => {
-                self.stats.dropped += u64::from(dropped);
+                self.stats.note_dropped(dropped);
             }
             Pushed::Overflow => self.close(self.key(client), CloseReason::SlowReader),
         }
@@ -164,7 +159,8 @@ impl Reactor {
         opcode: Opcode,
         payload: &[u8],
     ) {
-        let frame = control(opcode, payload);
+        let mut frame = Vec::with_capacity(payload.len() + 4);
+        rfc6455::write_frame(&mut frame, opcode, payload);
         if self.clients[client as usize].engine.websocket_link() == Some(link) {
             let (range, ()) = self.outbox.direct(|out| out.extend_from_slice(&frame));
             self.send_range(client, FrameMeta::CONTROL, range, Layout::Control);

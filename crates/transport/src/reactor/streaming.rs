@@ -121,7 +121,7 @@ impl Reactor {
             }
             let before = state.output.bytes();
             let sent = state.send_rest();
-            self.stats.sent_bytes += (before - state.output.bytes()) as u64;
+            self.stats.note_sent(before - state.output.bytes());
             match sent {
                 Ok(true) if state.output.closes_when_sent() => self.end_link(link),
                 Ok(true) => self.streams.note_drained(link),
