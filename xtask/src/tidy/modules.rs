@@ -29,6 +29,7 @@ const MAY_CIRCLE: &[(&str, &[&str])] = &[
         &["config", "demo", "health", "health_book", "http", "hub", "logging", "shards_config"],
     ),
     ("tenant-log", &["id_filter", "recent_ids"]),
+    ("profile", &["check", "incoming", "outgoing", "profile"]),
 ];
 
 /// Whom each module knows.
