@@ -43,9 +43,9 @@ export interface WebSocketServer {
   start(port?: number): Promise<void>;
   /** Waits for what is being published, then ends the hub; one by `hubUrl` goes on. */
   stop(): Promise<void>;
-  /** Of all tenants, at most a second old. */
+  /** Of all tenants; at most two seconds old, since the hub itself counts these once a second. */
   getConnectionCount(): number;
-  /** At most a second old; `unhealthy` while the hub does not run or does not answer. */
+  /** At most two seconds old; `unhealthy` while the hub does not run or does not answer. */
   getHealthStatus(): HealthStatus;
   /** Whether it is started, and its hub is up. */
   isRunning(): boolean;
