@@ -40,10 +40,11 @@ pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionCounts, ConnectionFilter, ConnectionInfo,
     Counter, Counters, DisconnectTarget, Forwarded, Page, PageQuery, Policies, Rate, Recipients,
     RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, SessionKey, TenantLimits,
+    UpstreamAnswer,
 };
 pub use http_service::{HttpService, Responder};
 pub use mailbox::MAILBOX_MESSAGES_MAX;
 pub use shard_config::ShardsConfig;
 pub use shards::Shards;
 pub use start::{OpensLog, Running, Services, StartError, start};
-pub use upstream::{Relay, Upstream, UpstreamAnswer};
+pub use upstream::{Relay, Upstream};

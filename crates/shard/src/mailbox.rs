@@ -9,12 +9,11 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foodtrack_contract::TenantId;
-use foodtrack_tenant::{Answer, ConnectionCounts, Policies, Request, Requester};
+use foodtrack_tenant::{Answer, ConnectionCounts, Policies, Request, Requester, UpstreamAnswer};
 use foodtrack_transport::{Handover, HttpTicket, Waker};
 use tokio::sync::oneshot;
 
 use crate::entrant::Entrant;
-use crate::upstream::UpstreamAnswer;
 
 /// How many messages wait for a shard before a sender is told to decide.
 pub const MAILBOX_MESSAGES_MAX: usize = 16_384;

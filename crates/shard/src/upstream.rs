@@ -1,12 +1,9 @@
 //! Clients' requests to the business back end: answered elsewhere, on another thread, and brought back to who asked.
 
 use foodtrack_contract::{ErrorCode, Refusal, TenantId};
-use foodtrack_tenant::{Forwarded, Requester};
+use foodtrack_tenant::{Forwarded, Requester, UpstreamAnswer};
 
 use crate::mailbox::{ShardMessage, ShardSender};
-
-/// What a back end answered: JSON as the client is told it, or why there is none.
-pub type UpstreamAnswer = Result<Box<[u8]>, Refusal>;
 
 /// Asks the business back end. Called on a shard's thread: it must hand the request on and return at once.
 pub trait Upstream: Send + Sync {

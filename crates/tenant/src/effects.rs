@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
 use crate::event_frame::EventFrame;
-use crate::forwarding::Forwarded;
+use crate::forwarded::Forwarded;
 use crate::read_job::{Asker, ReadJob};
 use crate::request::{Answer, RequestId};
 

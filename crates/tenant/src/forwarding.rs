@@ -1,70 +1,13 @@
-//! Events that are requests to the business back end: the hub hands them on and relays the answers.
+//! Requests to the business back end: the tenant hands them on and relays the answers.
 
-use ahash::AHashSet;
-use foodtrack_contract::{ApplicationType, ErrorCode, Principal, Refusal, Source};
-use foodtrack_wire::Sid;
+use foodtrack_contract::{ErrorCode, Refusal, Source};
 
 use crate::client_events::Said;
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::Effects;
+use crate::forwarded::{Forwarded, Requester};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
-
-/// Which events are requests, by their names. Default: none.
-#[derive(Clone, Debug, Default)]
-pub struct RequestNames {
-    names: AHashSet<Box<str>>,
-    /// `admin:` for `admin:*`.
-    groups: Vec<Box<str>>,
-}
-
-impl RequestNames {
-    /// Each is an event's name, or a group such as `admin:*`.
-    pub fn new<'n>(patterns: impl IntoIterator<Item = &'n str>) -> Self {
-        let mut requests = Self::default();
-        for pattern in patterns {
-            match pattern.strip_suffix('*') {
-                Some(group) => requests.groups.push(group.into()),
-                None => _ = requests.names.insert(pattern.into()),
-            }
-        }
-        requests
-    }
-
-    /// Whether an event of this name is a request.
-    pub fn has(&self, name: &str) -> bool {
-        (!self.names.is_empty() && self.names.contains(name))
-            || self.groups.iter().any(|group| name.starts_with(&**group))
-    }
-}
-
-/// Who is to be answered: a client's request, by the number of its acknowledgement.
-///
-/// The Socket.IO id is there because a tenant that was opened again gives its slots out anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Requester {
-    /// The connection.
-    pub slot: ConnectionSlot,
-    /// Its Socket.IO id.
-    pub id: Sid,
-    /// `None` where the client asked for no answer.
-    pub ack_id: Option<u64>,
-}
-
-/// A request on its way to the back end.
-#[derive(Debug)]
-pub struct Forwarded {
-    /// Who is to be answered.
-    pub requester: Requester,
-    /// Who asks.
-    pub principal: Principal,
-    /// With which application; back ends have none.
-    pub application: Option<ApplicationType>,
-    /// The event's name.
-    pub event: String,
-    /// Its first argument, as JSON text.
-    pub payload: String,
-}
 
 impl Tenant {
     /// Hands a request on. The answer comes as [`Input::Answered`](crate::Input::Answered).
@@ -115,25 +58,5 @@ impl Tenant {
             (Ok(_), None) => {}
             (Err(refusal), ack_id) => self.refuse(turn, slot, ack_id, refusal),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_known_by_its_name_or_its_group() {
-        let requests = RequestNames::new(["kitchen:get_orders", "admin:*"]);
-        for (name, is_request) in [
-            ("kitchen:get_orders", true),
-            ("kitchen:get_orders2", false),
-            ("kitchen:notification", false),
-            ("admin:get_connection_stats", true),
-            ("administrator", false),
-        ] {
-            assert_eq!(requests.has(name), is_request, "{name}");
-        }
-        assert!(!RequestNames::default().has("kitchen:get_orders"));
     }
 }

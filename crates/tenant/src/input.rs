@@ -3,14 +3,13 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use foodtrack_contract::Refusal;
 use foodtrack_tenant_log::Completion;
 use foodtrack_wire::{NamespaceId, Sid};
 
 use crate::admission::Admission;
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::Effects;
-use crate::forwarding::Requester;
+use crate::forwarded::{Requester, UpstreamAnswer};
 use crate::now::Now;
 use crate::read_job::{Asker, ReadAnswer};
 use crate::request::{Request, RequestId};
@@ -48,7 +47,7 @@ pub enum Input<'i> {
     Request(RequestId, Request),
     /// What the business back end answered to [`Effects::forward`]: JSON as it is to be told, or why there is none. An answer that
     /// is too late for who asked finds nobody.
-    Answered(Requester, Result<Box<[u8]>, Refusal>),
+    Answered(Requester, UpstreamAnswer),
     /// The time of [`Tenant::next_deadline_ms`] has come.
     Deadline,
     /// The tenant goes on with what did not fit into its turn: see [`Tenant::has_more`].

@@ -3,7 +3,7 @@
 use foodtrack_contract::{DeliveryPolicies, Schemas};
 use foodtrack_router::MessageRouter;
 
-use crate::forwarding::RequestNames;
+use crate::request_names::RequestNames;
 
 /// The rules, schemas and delivery policies in force. A change makes a new snapshot; a message is judged by one of them throughout.
 #[derive(Clone)]

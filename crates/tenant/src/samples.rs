@@ -20,7 +20,7 @@ use crate::counters::Counters;
 use crate::cursor_suffix::CursorSuffix;
 use crate::effects::{CloseReason, Effects, Pace, Verdict};
 use crate::event_frame::EventFrame;
-use crate::forwarding::Forwarded;
+use crate::forwarded::Forwarded;
 use crate::page_limits::PageLimits;
 use crate::policies::Policies;
 use crate::read_job::{Asker, ReadJob};

@@ -8,12 +8,13 @@ use super::Tenant;
 use crate::admission::{Admission, Resume};
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::Verdict;
-use crate::forwarding::{RequestNames, Requester};
+use crate::forwarded::Requester;
 use crate::input::{Arrival, ClientEvent, Input};
 use crate::now::Now;
 use crate::policies::Policies;
 use crate::read_job::{Asker, Found, Job, ReadAnswer, ReadJob};
 use crate::request::{Answer, Request, RequestId};
+use crate::request_names::RequestNames;
 use crate::samples::{World, admission, settings};
 use crate::settings::Settings;
 
