@@ -16,7 +16,7 @@ const MAY_CIRCLE: &[(&str, &[&str])] = &[
             "entrance",
             "input",
             "intake",
-            "log_lookups",
+            "owner_lookups",
             "session_key",
             "sessions",
             "settings",
