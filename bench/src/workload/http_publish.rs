@@ -52,9 +52,12 @@ fn play(
     let (address, pace) = (fixture.swarm.address(), fixture.pace);
     let token = token::service(TENANT)?;
     let publishers: Vec<_> = (0..CONNECTIONS)
-        .map(|_| {
-            let request = request(&token);
-            thread::spawn(move || publish(address, &request, period, pace.warm_up, pace.measured))
+        .map(|connection| {
+            // Another load of the same run says other things.
+            let connection = connection + usize::from(period.is_some()) * CONNECTIONS;
+            let token = token.clone();
+            let request = move |batch| request(&token, connection, batch);
+            thread::spawn(move || publish(address, request, period, pace.warm_up, pace.measured))
         })
         .collect();
     fixture.swarm.run_for(pace.warm_up, &mut |_, payload, _| refusal(payload))?;
@@ -76,12 +79,16 @@ fn play(
     Ok(cell.with(Metric::EventsPerSecond, events / measured.elapsed.as_secs_f64()))
 }
 
-fn request(token: &str) -> Vec<u8> {
-    let event = format!(
-        "{{\"type\":\"delivery:in_transit\",\"payload\":{{\"orderId\":\"{ROOM}\",\"reason\":\"{:0>100}\"}}}}",
-        1
-    );
-    let body = format!("{{\"events\":[{}]}}", vec![event; EVENTS_PER_BATCH].join(","));
+/// The request of a batch. No event says the same as another: that would be one sent again.
+fn request(token: &str, connection: usize, batch: usize) -> Vec<u8> {
+    let event = |place: usize| {
+        let reason = format!("{connection}-{batch}-{place}");
+        format!(
+            "{{\"type\":\"delivery:in_transit\",\"payload\":{{\"orderId\":\"{ROOM}\",\"reason\":\"{reason:0>100}\"}}}}"
+        )
+    };
+    let events: Vec<String> = (0..EVENTS_PER_BATCH).map(event).collect();
+    let body = format!("{{\"events\":[{}]}}", events.join(","));
     format!(
         "POST /api/v1/publish/batch HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
@@ -89,10 +96,10 @@ fn request(token: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Publishes the same batch again and again. Returns how long each answer took that came after the warm-up.
+/// Publishes batch after batch. Returns how long each answer took that came after the warm-up.
 fn publish(
     address: SocketAddr,
-    request: &[u8],
+    request: impl Fn(usize) -> Vec<u8>,
     period: Option<Duration>,
     warm_up: Duration,
     measured: Duration,
@@ -104,7 +111,11 @@ fn publish(
     let begin = Instant::now();
     let (warm, end) = (begin + warm_up, begin + warm_up + measured);
     let mut due = begin;
-    while due < end {
+    for batch in 0.. {
+        if due >= end {
+            break;
+        }
+        let request = request(batch);
         if let Some(period) = period {
             thread::sleep(due.saturating_duration_since(Instant::now()));
             due += period;
@@ -112,7 +123,7 @@ fn publish(
             due = Instant::now();
         }
         let sent = Instant::now();
-        stream.write_all(request)?;
+        stream.write_all(&request)?;
         read_answer(&mut stream, &mut answer)?;
         if sent >= warm {
             took.push(u64::try_from(sent.elapsed().as_nanos()).unwrap_or(u64::MAX));
