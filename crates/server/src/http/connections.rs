@@ -65,9 +65,7 @@ pub(crate) async fn disconnect_device(
     caller: Administrator,
     Segments(device): Segments<String>,
 ) -> Result<Data<Disconnected>, ApiError> {
-    let target = DisconnectTarget::Device(device);
-    let disconnected = hub.connections.disconnect(caller.tenant(), target).await?;
-    Ok(Data(Disconnected { disconnected }))
+    end_all(&hub, &caller, DisconnectTarget::Device(device)).await
 }
 
 /// Ends every connection of a user.
@@ -78,7 +76,15 @@ pub(crate) async fn disconnect_user(
     caller: Administrator,
     Segments(user): Segments<String>,
 ) -> Result<Data<Disconnected>, ApiError> {
-    let target = DisconnectTarget::User(user);
+    end_all(&hub, &caller, DisconnectTarget::User(user)).await
+}
+
+/// Ends every connection of the caller's tenant that is meant, where there is any.
+async fn end_all(
+    hub: &Hub,
+    caller: &Administrator,
+    target: DisconnectTarget,
+) -> Result<Data<Disconnected>, ApiError> {
     let disconnected = hub.connections.disconnect(caller.tenant(), target).await?;
     Ok(Data(Disconnected { disconnected }))
 }

@@ -1,6 +1,10 @@
 //! The API's description for programs (OpenAPI 3.1), made from the handlers and their types.
 
-use axum::Json;
+use std::sync::LazyLock;
+
+use axum::http::header;
+use axum::response::IntoResponse;
+use bytes::Bytes;
 use foodtrack_contract::ErrorCode;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
@@ -79,7 +83,13 @@ fn refused() -> utoipa::openapi::Response {
         .build()
 }
 
+/// The description as it is sent. It is made once: whoever asks keeps nobody waiting.
+static TEXT: LazyLock<Bytes> = LazyLock::new(|| {
+    // Made of texts and numbers: it cannot fail to be JSON.
+    serde_json::to_vec(&super::description()).unwrap_or_default().into()
+});
+
 /// `GET /api/v1/openapi.json`
-pub(crate) async fn description() -> Json<Description> {
-    Json(super::description())
+pub(crate) async fn description() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.clone())
 }
