@@ -22,8 +22,7 @@ pub(super) struct OpenApi {}
 impl OpenApi {
     #[expect(clippy::unused_self, reason = "every command is run alike")]
     pub(super) fn run(self) -> Run {
-        // Made of texts and numbers: it cannot fail to be JSON.
-        print(crate::http::description().to_pretty_json().unwrap_or_default());
+        print(format!("{:#}", crate::http::description()));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -81,7 +81,7 @@ fn node_routes() -> OpenApiRouter<Arc<Hub>> {
 }
 
 /// The API's description, OpenAPI 3.1.
-pub(crate) fn description() -> utoipa::openapi::OpenApi {
+pub(crate) fn description() -> serde_json::Value {
     let mut description = openapi::base();
     for routes in [tenant_routes(), node_routes()] {
         description.merge(routes.into_openapi());

@@ -6,6 +6,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use foodtrack_contract::ErrorCode;
+use serde_json::Value;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi as Description, Ref, ResponseBuilder};
@@ -46,7 +47,7 @@ pub(crate) fn base() -> Description {
 }
 
 /// Adds what every path has: how to be refused, and how to say who asks.
-pub(crate) fn complete(mut description: Description) -> Description {
+pub(crate) fn complete(mut description: Description) -> Value {
     let mut components = description.components.take().unwrap_or_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
@@ -64,7 +65,27 @@ pub(crate) fn complete(mut description: Description) -> Description {
             operation.responses.responses.insert("default".into(), refused().into());
         }
     }
+    // Made of texts and numbers: it cannot fail to be JSON.
+    let mut description = serde_json::to_value(description).unwrap_or_default();
+    name_unsigned(&mut description);
     description
+}
+
+/// The macros call an unsigned number `int32` or `int64`, whose largest number is half of what is taken.
+fn name_unsigned(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if fields.get("minimum").is_some_and(|minimum| minimum == 0)
+                && let Some(Value::String(format)) = fields.get_mut("format")
+                && format.starts_with("int")
+            {
+                format.insert(0, 'u');
+            }
+            fields.values_mut().for_each(name_unsigned);
+        }
+        Value::Array(items) => items.iter_mut().for_each(name_unsigned),
+        _ => {}
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -84,10 +105,7 @@ fn refused() -> utoipa::openapi::Response {
 }
 
 /// The description as it is sent. It is made once: whoever asks keeps nobody waiting.
-static TEXT: LazyLock<Bytes> = LazyLock::new(|| {
-    // Made of texts and numbers: it cannot fail to be JSON.
-    serde_json::to_vec(&super::description()).unwrap_or_default().into()
-});
+static TEXT: LazyLock<Bytes> = LazyLock::new(|| super::description().to_string().into());
 
 /// `GET /api/v1/openapi.json`
 pub(crate) async fn description() -> impl IntoResponse {

@@ -107,6 +107,16 @@ fn the_description_for_programs_has_the_paths_of_the_page_and_no_others() {
     }
 }
 
+/// `int32` ends at 2147483647: a program made from the description would refuse what the server takes.
+#[test]
+fn the_description_for_programs_gives_unsigned_numbers_their_whole_range() {
+    let server = serve(config());
+    let text = request(server.local_addr(), "GET /api/v1/openapi.json", &[], "").body;
+    server.stop();
+    assert!(!text.contains(r#""format":"int"#), "{text}");
+    assert!(text.contains(r#""format":"uint32""#) && text.contains(r#""format":"uint64""#));
+}
+
 fn owner() -> String {
     token("t1", UserRole::RestaurantOwner)
 }
