@@ -29,3 +29,4 @@ mod support;
 mod tables;
 mod upstream;
 mod watchdog;
+mod webhooks;

@@ -1,22 +1,21 @@
 //! Clients ask the business back end through the hub, whatever that back end does.
 
-mod back_end;
-
 use std::time::{Duration, Instant};
 
 use foodtrack_server::{UpstreamConfig, WebSocketConfig};
 use serde_json::{Value, json};
 
-use crate::harness::{Client, Server, Transport, Who, config, on_both_transports};
+use crate::harness::{
+    BackEnd, Client, Reply, SIGNING_SECRET, Server, Transport, Who, config, on_both_transports,
+};
 use crate::support::TENANT;
-use back_end::{BackEnd, Reply, SECRET};
 
 const QUESTION: &str = "kitchen:get_orders";
 
 fn asking(url: String) -> WebSocketConfig {
     config().upstream(UpstreamConfig {
         url: Some(url),
-        secret: Some(foodtrack_server::Secret::new(SECRET)),
+        secret: Some(foodtrack_server::Secret::new(SIGNING_SECRET)),
         timeout_ms: 500,
         concurrent_per_tenant_max: 2,
         ..UpstreamConfig::default()

@@ -18,6 +18,7 @@ use crate::logging;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
 use crate::shards_config::api_quota;
+use crate::webhooks::Webhooks;
 
 /// How long a shard may take to count its connections before the node counts as unhealthy.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -38,6 +39,7 @@ pub(crate) struct Hub {
     pub(crate) health_book: HealthBook,
     pub(crate) status_pages: Arc<StatusPages>,
     pub(crate) idempotency: IdempotencyKeys,
+    pub(crate) webhooks: Arc<Webhooks>,
     authenticator: Arc<dyn Authenticate>,
     pub(crate) log: Arc<dyn TenantLog>,
     door: Arc<DoorRefusals>,
@@ -57,6 +59,7 @@ impl Hub {
         running: &Running,
         performance: Performance,
         status_pages: Arc<StatusPages>,
+        webhooks: Arc<Webhooks>,
     ) -> Self {
         Self {
             connections: ConnectionManager::new(running.shards.clone()),
@@ -75,6 +78,7 @@ impl Hub {
             health_book: HealthBook::default(),
             status_pages,
             idempotency: IdempotencyKeys::default(),
+            webhooks,
             started_at: Instant::now(),
             panics_seen: AtomicU64::new(logging::panics()),
             log_lines_dropped_seen: AtomicU64::new(logging::lines_dropped()),
@@ -121,6 +125,7 @@ impl Hub {
             &self.door,
             self.uptime_s(),
             self.storage(),
+            &self.webhooks.counts(),
         )
     }
 

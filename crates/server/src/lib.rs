@@ -48,15 +48,18 @@ mod metrics;
 mod performance;
 mod policy_book;
 mod process;
+mod public_targets;
 mod shards_config;
+mod signature;
 mod tenant_places;
 mod upstream;
+mod webhooks;
 mod websocket_config;
 mod websocket_server;
 
 pub use config::{
     CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, LimitsConfig, LogConfig,
-    RetryConfig, Secret, UpstreamConfig,
+    RetryConfig, Secret, UpstreamConfig, WebhookConfig,
 };
 pub use data::DataDirError;
 pub use explain::{ExplainError, Question};

@@ -8,6 +8,7 @@ use foodtrack_shard::Counters;
 use foodtrack_tenant_log::{StorageState, StorageStatus};
 use foodtrack_transport::DoorRefusals;
 
+use crate::webhooks::WebhookCounts;
 use crate::{logging, process};
 
 /// What a number is, for who reads the page.
@@ -79,6 +80,7 @@ pub(crate) fn render(
     door: &DoorRefusals,
     uptime_s: f64,
     storage: StorageStatus,
+    webhooks: &[WebhookCounts<'_>],
 ) -> String {
     let mut page = String::with_capacity(16_384);
     of_shards(&mut page, shards);
@@ -99,6 +101,7 @@ pub(crate) fn render(
     number(&mut page, "foodtrack_panics_total", help, false, Some(logging::panics()));
     number(&mut page, "foodtrack_uptime_seconds", "Since the start.", true, Some(uptime_s));
     of_storage(&mut page, storage);
+    of_webhooks(&mut page, webhooks);
     let cpu_s = process::cpu_time().map(|time| time.as_secs_f64());
     number(&mut page, "process_cpu_seconds_total", "Processor time used.", false, cpu_s);
     let resident = process::resident_bytes();
@@ -107,6 +110,31 @@ pub(crate) fn render(
     head(&mut page, "foodtrack_build_info", "The version that runs.", true);
     let _ = writeln!(page, "foodtrack_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
     page
+}
+
+/// What each webhook did.
+fn of_webhooks(page: &mut String, webhooks: &[WebhookCounts<'_>]) {
+    type Read = fn(&WebhookCounts<'_>) -> u64;
+    let numbers: [(&str, &str, bool, Read); 4] = [
+        ("delivered_total", "Events that a webhook's receiver took.", false, |it| it.delivered),
+        (
+            "failed_requests_total",
+            "Requests that a webhook's receiver did not take.",
+            false,
+            |it| it.failed,
+        ),
+        ("dead_letters_total", "Events that a webhook gave up.", false, |it| it.dead_letters),
+        ("receiver_away", "Whether a webhook's receiver is away.", true, |it| {
+            it.is_receiver_away.into()
+        }),
+    ];
+    for (name, help, is_gauge, read) in numbers {
+        let name = format!("foodtrack_webhook_{name}");
+        head(page, &name, help, is_gauge);
+        for webhook in webhooks {
+            let _ = writeln!(page, "{name}{{webhook=\"{}\"}} {}", webhook.name, read(webhook));
+        }
+    }
 }
 
 /// What each shard counts.
@@ -219,7 +247,8 @@ mod tests {
     fn every_shard_has_its_own_line_under_one_heading() {
         let shards = [Arc::new(Counters::default()), Arc::default()];
         shards[1].deliveries.add(7);
-        let page = render(&shards, |_| 0, &DoorRefusals::default(), 1.5, StorageStatus::default());
+        let page =
+            render(&shards, |_| 0, &DoorRefusals::default(), 1.5, StorageStatus::default(), &[]);
         assert!(page.contains("foodtrack_deliveries_total{shard=\"0\"} 0\n"), "{page}");
         assert!(page.contains("foodtrack_deliveries_total{shard=\"1\"} 7\n"), "{page}");
         assert_eq!(page.matches("# TYPE foodtrack_deliveries_total counter\n").count(), 1);
@@ -231,7 +260,8 @@ mod tests {
     #[test]
     fn the_page_is_what_promtool_accepts() {
         let shards = [Arc::new(Counters::default()), Arc::default()];
-        let page = render(&shards, |_| 0, &DoorRefusals::default(), 1.5, StorageStatus::default());
+        let page =
+            render(&shards, |_| 0, &DoorRefusals::default(), 1.5, StorageStatus::default(), &[]);
         assert!(page.ends_with('\n'));
         let mut types: std::collections::BTreeMap<&str, &str> = Default::default();
         let (mut helped, mut series) = (Vec::new(), std::collections::BTreeSet::new());
@@ -271,7 +301,7 @@ mod tests {
         shard.disconnects.add("slow_reader");
         let of_http = |code| u64::from(code == ErrorCode::TokenExpired) * 2;
         let page =
-            render(&[shard], of_http, &DoorRefusals::default(), 1.5, StorageStatus::default());
+            render(&[shard], of_http, &DoorRefusals::default(), 1.5, StorageStatus::default(), &[]);
         assert!(page.contains("foodtrack_refusals_total{code=\"token_expired\"} 3\n"), "{page}");
         assert!(page.contains("foodtrack_refusals_total{code=\"overloaded\"} 0\n"), "{page}");
         let line = "foodtrack_disconnects_total{reason=\"slow_reader\"} 1\n";
@@ -283,7 +313,8 @@ mod tests {
         let shard = Arc::new(Counters::default());
         shard.replay_ms_sum.add(2_500);
         shard.fan_out_us_sum.add(1);
-        let page = render(&[shard], |_| 0, &DoorRefusals::default(), 1.5, StorageStatus::default());
+        let page =
+            render(&[shard], |_| 0, &DoorRefusals::default(), 1.5, StorageStatus::default(), &[]);
         assert!(page.contains("foodtrack_replay_seconds_total{shard=\"0\"} 2.5\n"), "{page}");
         assert!(page.contains("foodtrack_fan_out_seconds_total{shard=\"0\"} 0.000001\n"), "{page}");
     }

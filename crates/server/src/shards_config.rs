@@ -26,13 +26,7 @@ pub(crate) fn shards_config(
         shards: usize::from(config.shards()),
         reactor: reactor_config(config),
         limits: tenant_limits(&said.limits),
-        retry: RetryPolicy {
-            attempts_max: said.retry.max_attempts,
-            base_delay_ms: said.retry.base_delay_ms,
-            delay_ms_max: said.retry.max_delay_ms,
-            backoff_percent: percent(said.retry.backoff_multiplier),
-            jitter_percent: said.retry.jitter_percent,
-        },
+        retry: retry_policy(config),
         recovery: RecoveryConfig {
             offline_age_ms_max: hours_ms(said.log.offline_hours_max),
             ..RecoveryConfig::default()
@@ -40,6 +34,18 @@ pub(crate) fn shards_config(
         session_key,
         cookie_name: said.security.cookie_name.clone(),
         clock,
+    }
+}
+
+/// How what is not taken is sent again.
+pub(crate) fn retry_policy(config: &CheckedConfig) -> RetryPolicy {
+    let retry = &config.said().retry;
+    RetryPolicy {
+        attempts_max: retry.max_attempts,
+        base_delay_ms: retry.base_delay_ms,
+        delay_ms_max: retry.max_delay_ms,
+        backoff_percent: percent(retry.backoff_multiplier),
+        jitter_percent: retry.jitter_percent,
     }
 }
 

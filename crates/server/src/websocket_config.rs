@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{
     CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig,
     LimitsConfig, LogConfig, LogFormat, LoggingConfig, RetryConfig, Secret, SecurityConfig,
-    ShutdownConfig, Unavailable, UpstreamConfig, check,
+    ShutdownConfig, Unavailable, UpstreamConfig, WebhookConfig, check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
@@ -62,6 +62,8 @@ pub struct WebSocketConfig {
     pub delivery: Vec<DeliveryConfig>,
     /// The business back end that answers clients' requests.
     pub upstream: UpstreamConfig,
+    /// Back ends that are told of events.
+    pub webhooks: Vec<WebhookConfig>,
     /// The cluster's Redis, which this version does not have.
     pub redis: Option<Unavailable>,
 }
@@ -87,6 +89,7 @@ impl Default for WebSocketConfig {
             log: LogConfig::default(),
             delivery: Vec::new(),
             upstream: UpstreamConfig::default(),
+            webhooks: Vec::new(),
             redis: None,
         }
     }
@@ -225,6 +228,13 @@ impl WebSocketConfig {
     #[must_use]
     pub fn upstream(mut self, upstream: UpstreamConfig) -> Self {
         self.upstream = upstream;
+        self
+    }
+
+    /// Tells a back end of events. Default: none.
+    #[must_use]
+    pub fn webhook(mut self, webhook: WebhookConfig) -> Self {
+        self.webhooks.push(webhook);
         self
     }
 

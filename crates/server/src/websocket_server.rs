@@ -29,6 +29,7 @@ use crate::performance::{Performance, PerformanceMetrics};
 use crate::policy_book::{PolicyBook, RoutingRules};
 use crate::shards_config::{disk_budget, retention, shards_config};
 use crate::upstream;
+use crate::webhooks::Webhooks;
 
 /// What helps where an address cannot be listened on.
 fn what_to_do(error: &io::Error) -> &'static str {
@@ -75,17 +76,21 @@ fn start_upstream(config: &CheckedConfig) -> io::Result<Option<upstream::Started
 }
 
 /// The log where the configuration says: in the data directory, or in memory.
-fn open_log(config: &CheckedConfig) -> OpensLog {
+fn open_log(config: &CheckedConfig, webhooks: &Arc<Webhooks>) -> OpensLog {
     let (retention, budget) = (retention(config), disk_budget(config));
     let directory = config.said().data_dir.as_ref().map(PathBuf::from);
+    let webhooks = Arc::clone(webhooks);
     Box::new(move |on_completion: OnCompletion| -> Result<Arc<dyn TenantLog>, OpenError> {
-        match directory {
+        let on_completion = webhooks.listen(on_completion);
+        let log: Arc<dyn TenantLog> = match directory {
             Some(directory) => {
                 let options = SqliteOptions { retention, budget, ..SqliteOptions::default() };
-                Ok(Arc::new(SqliteLog::open(&directory, options, on_completion)?))
+                Arc::new(SqliteLog::open(&directory, options, on_completion)?)
             }
-            None => Ok(Arc::new(MemoryLog::new(MemoryStore::default(), retention, on_completion))),
-        }
+            None => Arc::new(MemoryLog::new(MemoryStore::default(), retention, on_completion)),
+        };
+        webhooks.begin(&*log);
+        Ok(log)
     })
 }
 
@@ -99,6 +104,7 @@ pub struct WebSocketServer {
     api: OpenApiThreads,
     clock: Option<ClockKeeper>,
     upstream: Option<JoinHandle<()>>,
+    webhooks: Option<JoinHandle<()>>,
 }
 
 impl WebSocketServer {
@@ -125,6 +131,7 @@ impl WebSocketServer {
         let session_key = session_key(directory.as_ref())?;
         let clock = clock(directory.as_ref())?;
         let mark = directory.as_ref().map(mark_file);
+        let webhooks = Arc::new(Webhooks::new(&config, directory.as_ref())?);
         let (store, policies) = match directory {
             Some(directory) => {
                 let (store, policies) = DeclarationStore::open(directory, config.policies())?;
@@ -143,7 +150,7 @@ impl WebSocketServer {
             &config.authenticator(),
             &policies,
             &services,
-            open_log(&config),
+            open_log(&config, &webhooks),
         )
         .map_err(|error| match error {
             ShardsError::Io(source) => StartError::Bind { address, source },
@@ -156,7 +163,16 @@ impl WebSocketServer {
         let performance = Performance::new(running.counters.clone());
         let policies = Arc::new(PolicyBook::new(policies, running.shards.clone()));
         let declarations = Declarations::new(Arc::clone(&policies), store);
-        let hub = Arc::new(Hub::new(config, policies, declarations, &running, performance, pages));
+        let webhooks_thread = webhooks.start(&running.log).map_err(StartError::Thread)?;
+        let hub = Arc::new(Hub::new(
+            config,
+            policies,
+            declarations,
+            &running,
+            performance,
+            pages,
+            webhooks,
+        ));
         let api = api.open(&hub);
         let said = hub.config.said();
         tracing::info!(
@@ -169,7 +185,7 @@ impl WebSocketServer {
             handshakes_per_minute = said.security.rate_limiting.handshakes_per_minute,
             "listening"
         );
-        Ok(Self { hub, running, api, clock, upstream: upstream_thread })
+        Ok(Self { hub, running, api, clock, upstream: upstream_thread, webhooks: webhooks_thread })
     }
 
     /// Where it listens: the port is the real one, also where 0 was asked for.
@@ -254,6 +270,12 @@ impl WebSocketServer {
             && thread.join().is_err()
         {
             tracing::error!("the thread that asks the back end had panicked");
+        }
+        self.hub.webhooks.stop();
+        if let Some(thread) = self.webhooks.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the webhooks' thread had panicked");
         }
         // The last to hold the log: it leaves everything on disk.
         let uptime_s = self.hub.uptime_s().round();

@@ -29,7 +29,7 @@ impl Default for RetryPolicy {
 
 impl RetryPolicy {
     /// How long to wait for an acknowledgement after so many attempts, in milliseconds. `chance` is any number.
-    pub(crate) fn delay_ms(&self, attempts: u32, chance: u64) -> u64 {
+    pub fn delay_ms(&self, attempts: u32, chance: u64) -> u64 {
         let mut delay = u64::from(self.base_delay_ms);
         let longest = u64::from(self.delay_ms_max.max(self.base_delay_ms));
         for _ in 1..attempts {

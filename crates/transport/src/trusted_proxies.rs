@@ -2,46 +2,25 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::cidr_blocks::{CidrBlocks, MalformedCidrBlock};
 use crate::http::Head;
 
 /// Proxies in front of the server: addresses and networks.
 #[derive(Clone, Debug, Default)]
-pub struct TrustedProxies {
-    networks: Vec<Network>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
-    address: IpAddr,
-    prefix_bits: u32,
-}
-
-/// A text that names neither an address nor a network.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{text:?} is neither an address nor a network; write such as 10.0.0.7, 10.0.0.0/8 or fd00::/8"
-)]
-pub struct MalformedNetwork {
-    text: String,
-}
+pub struct TrustedProxies(CidrBlocks);
 
 impl TrustedProxies {
     /// Trusts these addresses, and networks such as `10.0.0.0/8`. None means that nobody is trusted.
     ///
     /// # Errors
-    /// [`MalformedNetwork`]: the first text that is neither.
-    pub fn new<S: AsRef<str>>(texts: &[S]) -> Result<Self, MalformedNetwork> {
-        let network = |text: &S| {
-            let text = text.as_ref();
-            Network::parse(text).ok_or_else(|| MalformedNetwork { text: text.to_owned() })
-        };
-        Ok(Self { networks: texts.iter().map(network).collect::<Result<_, _>>()? })
+    /// [`MalformedCidrBlock`]: the first text that is neither.
+    pub fn new<S: AsRef<str>>(texts: &[S]) -> Result<Self, MalformedCidrBlock> {
+        CidrBlocks::new(texts).map(Self)
     }
 
     /// Whether what this address says of others is believed.
     pub fn trusts(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.networks.iter().any(|network| network.holds(address))
+        self.0.hold(address)
     }
 
     /// Who a request comes from, by the headers of a trusted proxy; `None` where they do not say. Each proxy adds the address
@@ -92,44 +71,6 @@ pub(crate) fn names_others(head: &Head<'_>) -> bool {
         name.eq_ignore_ascii_case(X_FORWARDED_FOR) || name.eq_ignore_ascii_case(FORWARDED)
     };
     head.headers.iter().any(|header| is_one(header.name))
-}
-
-impl Network {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let written: IpAddr = address.trim().parse().ok()?;
-        let address = written.to_canonical();
-        let all_bits = if address.is_ipv4() { 32 } else { 128 };
-        let prefix_bits = match prefix {
-            // A number and nothing else: no sign, no mask.
-            Some(prefix) if prefix.bytes().all(|byte| byte.is_ascii_digit()) => {
-                prefix.parse::<u32>().ok()?
-            }
-            Some(_) => return None,
-            None => all_bits,
-        };
-        // ::ffff:10.0.0.0/104 is written with the bits of IPv6.
-        let is_mapped = written.is_ipv6() && address.is_ipv4() && prefix.is_some();
-        let prefix_bits = if is_mapped { prefix_bits.checked_sub(96)? } else { prefix_bits };
-        (prefix_bits <= all_bits).then_some(Self { address, prefix_bits })
-    }
-
-    fn holds(&self, other: IpAddr) -> bool {
-        match (self.address, other) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let differing = u32::from(own) ^ u32::from(other);
-                differing.checked_shr(32 - self.prefix_bits).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let differing = u128::from(own) ^ u128::from(other);
-                differing.checked_shr(128 - self.prefix_bits).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
-    }
 }
 
 /// The address in such as `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::1`, `"[2001:db8::1]:4711"`; port 0 where none is named.

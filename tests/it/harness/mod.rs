@@ -1,6 +1,7 @@
 //! A server in this process, and clients that speak the protocol over real sockets with blocking calls.
 
 mod away;
+mod back_end;
 mod client;
 mod event;
 mod hands;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use test_support::let_pass;
 
 pub(crate) use away::Away;
+pub(crate) use back_end::{BackEnd, Reply, SIGNING_SECRET};
 pub(crate) use client::{Client, Connect, Options, Parser, Transport};
 pub(crate) use event::Event;
 pub(crate) use hands::Hands;

@@ -13,6 +13,7 @@ mod serve;
 mod shutdown;
 mod token;
 mod upstream;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -64,6 +65,9 @@ enum Command {
     /// Ask the business back end as the hub does.
     #[command(subcommand)]
     Upstream(upstream::Upstream),
+    /// Say how webhooks do, try, pause and repeat them.
+    #[command(subcommand)]
+    Webhooks(webhooks::Webhooks),
     /// Look through the tenants' log, read it, and put it in order.
     #[command(subcommand)]
     Log(log::Log),
@@ -90,6 +94,7 @@ pub fn run() -> ExitCode {
         Command::Schema(schema) => schema.run(),
         Command::OpenApi(openapi) => openapi.run(),
         Command::Upstream(upstream) => upstream.run(),
+        Command::Webhooks(webhooks) => webhooks.run(),
         Command::Explain(explain) => explain.run(),
         Command::Log(log) => log.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),

@@ -18,6 +18,7 @@ use super::sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, RetryConfig,
     SecurityConfig,
 };
+use super::webhook;
 use crate::{WebSocketConfig, logging};
 
 /// No message is larger, whatever the configuration says.
@@ -89,7 +90,7 @@ impl std::fmt::Debug for CheckedConfig {
     }
 }
 
-pub(crate) fn check(said: WebSocketConfig) -> Result<CheckedConfig, ConfigErrors> {
+pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigErrors> {
     let mut errors = ConfigErrors::default();
     let ip = check_host(&said.host, &mut errors);
     check_path(&said.path, &mut errors);
@@ -117,6 +118,7 @@ pub(crate) fn check(said: WebSocketConfig) -> Result<CheckedConfig, ConfigErrors
     check_retry(&said.retry, &mut errors);
     check_log(&said.log, &mut errors);
     said.upstream.check(&mut errors);
+    webhook::check(&mut said, &mut errors);
     if said.shutdown.drain_delay_ms > DRAIN_DELAY_MS_LIMIT {
         errors.add("shutdown.drainDelayMs", format!("at most {DRAIN_DELAY_MS_LIMIT} (10 minutes)"));
     }

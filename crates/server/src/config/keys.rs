@@ -77,6 +77,7 @@ keys! {
     "security.cookieName" Text: "The cookie that may carry the token, for browsers that cannot set it otherwise.";
     "security.encryptionKey" Text "WEBSOCKET_ENCRYPTION_KEY": "The master key of payload encryption.";
     "security.rateLimiting.handshakesPerMinute" Scalar: "Handshakes per minute and address; 0 lifts the limit.";
+    "security.webhookNetworks" TextList: "Private and local addresses and networks that webhooks may go to, such as 10.0.0.0/8; public addresses need no permission.";
     "security.trustedProxies" TextList: "Proxies in front of the server, as addresses or networks such as 10.0.0.0/8. Whom their X-Forwarded-For (or, without one, Forwarded) names counts for limits and logs.";
     "limits.payloadBytesMax" Scalar: "The largest message, in bytes.";
     "limits.declaredPayloadBytesMax" Scalar: "The largest payload of an event type that a tenant declared, in bytes; one whose schema is dear to check has less.";
@@ -122,6 +123,7 @@ keys! {
     "upstream.timeoutMs" Scalar: "How long the back end's answer may take, in milliseconds.";
     "upstream.concurrentPerTenantMax" Scalar: "Requests of one tenant that are with the back end at once.";
     "upstream.concurrentMax" Scalar: "Requests of all tenants that are with the back end at once.";
+    "webhooks" Tables: "Back ends that are told of events: name, url, secret or secretFile, events, tenants, timeoutMs, batchMax.";
     "redis" Tables: "The cluster's Redis.";
 }
 

@@ -12,6 +12,7 @@ mod secret;
 mod sections;
 mod tables;
 mod upstream;
+mod webhook;
 
 pub use checked::CheckedConfig;
 pub(crate) use checked::{check, policies};
@@ -23,3 +24,4 @@ pub use sections::{
     LoggingConfig, RateLimitingConfig, RetryConfig, SecurityConfig, ShutdownConfig, Unavailable,
 };
 pub use upstream::UpstreamConfig;
+pub use webhook::WebhookConfig;

@@ -72,6 +72,8 @@ pub struct SecurityConfig {
     pub rate_limiting: RateLimitingConfig,
     /// Proxies whose `X-Forwarded-For` or `Forwarded` is believed: addresses or networks. Default: none.
     pub trusted_proxies: Vec<String>,
+    /// Private and local networks that webhooks may go to. Default: none.
+    pub webhook_networks: Vec<String>,
 }
 
 impl Default for SecurityConfig {
@@ -88,6 +90,7 @@ impl Default for SecurityConfig {
             encryption_key: None,
             rate_limiting: RateLimitingConfig::default(),
             trusted_proxies: Vec::new(),
+            webhook_networks: Vec::new(),
         }
     }
 }

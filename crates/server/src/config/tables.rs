@@ -1,4 +1,4 @@
-//! The shapes of the lists of tables, `[[rules]]`, `[[events]]` and `[[delivery]]`: every fault in one is told at its place, and
+//! The shapes of the lists of tables, `[[rules]]`, `[[events]]`, `[[delivery]]` and `[[webhooks]]`: every fault in one is told at its place, and
 //! replaced by something that holds, so that the next one is found too.
 
 use figment::value::{Dict, Value};
@@ -12,6 +12,7 @@ enum Shape {
     Text,
     OneOf(&'static [&'static str]),
     ListOf(&'static [&'static str]),
+    Texts,
     Number,
     Truth,
     /// What is looked at elsewhere.
@@ -89,10 +90,23 @@ const DELIVERY: &[Field] = &[
     optional("confirmWithinSeconds", Shape::Number),
     optional("confirmBy", Shape::OneOf(&APPLICATIONS)),
 ];
+const WEBHOOKS: &[Field] = &[
+    required("name", Shape::Text),
+    required("url", Shape::Text),
+    optional("secret", Shape::Any),
+    optional("secretFile", Shape::Text),
+    required("events", Shape::Texts),
+    optional("tenants", Shape::Texts),
+    optional("timeoutMs", Shape::Number),
+    optional("batchMax", Shape::Number),
+];
+/// The lists, by their keys.
+const TABLES: [(&str, &[Field]); 4] =
+    [("rules", RULES), ("events", EVENTS), ("delivery", DELIVERY), ("webhooks", WEBHOOKS)];
 
 /// Tells `fault` of everything in the lists of tables that does not have their shape, by its path and in a sentence, and mends it.
 pub(super) fn mend_tables(values: &mut Dict, fault: &mut dyn FnMut(String, String)) {
-    for (key, fields) in [("rules", RULES), ("events", EVENTS), ("delivery", DELIVERY)] {
+    for (key, fields) in TABLES {
         let Some(value) = values.get_mut(key) else { continue };
         let Value::Array(_, tables) = value else {
             fault(key.into(), format!("is a list of tables; write [[{key}]]"));
@@ -181,7 +195,16 @@ fn mend(
             }
             return true;
         }
+        (Shape::Texts, Value::Array(_, items)) => {
+            for (i, item) in items.iter_mut().enumerate() {
+                if !mend(item, &format!("{place}.{i}"), Shape::Text, fault) {
+                    *item = "*".into();
+                }
+            }
+            return true;
+        }
         (Shape::Text | Shape::OneOf(_), _) => "is text in quotes".into(),
+        (Shape::Texts, _) => "is a list of texts in quotes".into(),
         (Shape::ListOf(names), _) => format!("is a list of {}", names.join(", ")),
         (Shape::Number, _) => format!("is a whole number up to {}", u32::MAX),
         (Shape::Truth, _) => "is true or false".into(),
@@ -209,6 +232,11 @@ fn substitute(field: &Field, path: &str) -> Value {
     let number = path.rsplit('.').next().unwrap_or_default();
     match field.shape {
         Shape::Text if field.name == "events" => "*".into(),
+        Shape::Texts => Value::from(vec![Value::from("*")]),
+        Shape::Text if field.name == "url" => "https://hub.example".into(),
+        Shape::Text if path.starts_with("webhooks") && field.name == "name" => {
+            format!("unknown-{number}").into()
+        }
         Shape::Text if field.name == "tenant" => format!("tenant-{number}").into(),
         Shape::Text if field.name == "name" || field.name == "event" => {
             format!("unknown:{number}").into()
@@ -236,7 +264,7 @@ mod tests {
         for destination in DESTINATIONS {
             assert!(destination.parse::<Destination>().is_ok(), "{destination}");
         }
-        for (key, fields) in [("rules", RULES), ("events", EVENTS), ("delivery", DELIVERY)] {
+        for (key, fields) in TABLES {
             let whole: Dict = fields
                 .iter()
                 .map(|field| (field.name.to_owned(), substitute(field, &format!("{key}.0"))))

@@ -16,4 +16,5 @@ pub(crate) use data_dir::DataDir;
 pub use data_dir::DataDirError;
 pub(crate) use declaration_store::DeclarationStore;
 pub(crate) use declarations::Declarations;
+pub(crate) use folder::MarkFile;
 pub(crate) use session_secret::session_key;

@@ -23,6 +23,7 @@ mod rules;
 mod service;
 mod status;
 mod tenant_queue;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -67,6 +68,11 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::inspect, dead_letters::drop_letters))
         .routes(routes!(dead_letters::replay))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::pause))
+        .routes(routes!(webhooks::resume))
+        .routes(routes!(webhooks::replay))
         .routes(routes!(performance::performance))
         .routes(routes!(problem::list))
         .routes(routes!(problem::explain))

@@ -35,6 +35,7 @@ const PERFORMANCE: &str = "/api/v1/performance";
         (name = "event types", description = "Event types of the tenant's own"),
         (name = "rules", description = "Where events go, and why"),
         (name = "log", description = "What was accepted, and what could not be delivered"),
+        (name = "webhooks", description = "Back ends that are told of events"),
         (name = "errors", description = "What the codes of refusals mean"),
         (name = "status", description = "How the node is")
     )

@@ -10,8 +10,9 @@ use reqwest::{Client, StatusCode, Url, redirect};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{answer, signature};
+use super::answer;
 use crate::config::UpstreamConfig;
+use crate::signature;
 
 /// Connections that are kept for the next requests.
 const IDLE_CONNECTIONS_MAX: usize = 64;

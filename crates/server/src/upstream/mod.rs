@@ -3,7 +3,6 @@
 mod answer;
 mod breaker;
 mod client;
-mod signature;
 
 use std::io;
 use std::sync::Arc;

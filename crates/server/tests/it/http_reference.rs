@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use foodtrack_contract::UserRole;
 use foodtrack_server::{
-    DeliveryConfig, LimitsConfig, RetryConfig, WebSocketConfig, WebSocketServer,
+    DeliveryConfig, LimitsConfig, RetryConfig, Secret, WebSocketConfig, WebSocketServer,
+    WebhookConfig,
 };
 use serde_json::{Value, json};
 
@@ -160,10 +161,23 @@ fn dead_letter(address: SocketAddr) -> String {
     published.data()["offset"].to_string()
 }
 
+/// A webhook whose receiver is away.
+fn nobodys() -> WebhookConfig {
+    WebhookConfig {
+        name: "billing".into(),
+        url: "http://127.0.0.1:9/hub".into(),
+        secret: Some(Secret::new("a secret for tests, of at least 32 bytes")),
+        events: vec!["order:*".into()],
+        ..WebhookConfig::default()
+    }
+}
+
 /// A server that gives up at once what is not acknowledged.
 fn impatient() -> WebSocketConfig {
     let retry = RetryConfig { max_attempts: 1, base_delay_ms: 1, ..Default::default() };
-    config().limits(unlimited()).retry(retry).deliver(DeliveryConfig {
+    let mut config = config().webhook(nobodys());
+    config.security.webhook_networks = vec!["127.0.0.0/8".into()];
+    config.limits(unlimited()).retry(retry).deliver(DeliveryConfig {
         event: "order:created".into(),
         class: None,
         time_to_live_seconds: None,
@@ -248,6 +262,13 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             "event": "order:created", "source": "client_app", "role": "customer", "permissions": ["write:orders"],
             "target": ["kitchen_app"], "order": "7", "customer": "u7", "station": "s", "route": "r", "assignee": "u8"
         }).to_string()),
+        "GET /api/v1/webhooks" => plain(""),
+        "POST /api/v1/webhooks/{name}/test"
+        | "POST /api/v1/webhooks/{name}/pause"
+        | "POST /api/v1/webhooks/{name}/resume"
+        | "POST /api/v1/webhooks/{name}/replay" => {
+            (row.request.replace("{name}", "billing"), String::new())
+        }
         "GET /api/v1/errors/{code}" => (row.request.replace("{code}", "not_found"), String::new()),
         "GET /api/v1/openapi.json" | "GET /api/v1/reference" | "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/performance" | "GET /health" | "GET /ready" | "GET /metrics" => plain(""),
         other => panic!("no test makes the request {other}"),

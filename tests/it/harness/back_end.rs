@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use serde_json::Value;
 
-pub(crate) const SECRET: &str = "what the hub signs its requests with";
+pub(crate) const SIGNING_SECRET: &str = "what the hub signs its requests with";
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl Asked {
         let header = self.header("x-foodtrack-signature").unwrap_or_default();
         let Some((at, signature)) = header.split_once(",v1=") else { return false };
         let at = at.strip_prefix("t=").unwrap_or_default();
-        let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, SIGNING_SECRET.as_bytes());
         let signed = [at.as_bytes(), b".", &self.body].concat();
         let expected: String =
             hmac::sign(&key, &signed).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();

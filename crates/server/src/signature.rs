@@ -1,14 +1,14 @@
-//! What proves to the back end that a request is the hub's, and of now.
+//! What proves to a back end that a request is the hub's, and of now.
 
 use std::fmt::Write as _;
 
 use aws_lc_rs::hmac;
 
 /// The header with the time and the signature: `t=SECONDS,v1=HEX`.
-pub(super) const HEADER: &str = "x-foodtrack-signature";
+pub(crate) const HEADER: &str = "x-foodtrack-signature";
 
 /// HMAC-SHA256 over the time in seconds, a dot, and the body. Who verifies it refuses times that are more than a few minutes off.
-pub(super) fn sign(key: &hmac::Key, at_s: u64, body: &[u8]) -> String {
+pub(crate) fn sign(key: &hmac::Key, at_s: u64, body: &[u8]) -> String {
     let mut context = hmac::Context::with_key(key);
     context.update(at_s.to_string().as_bytes());
     context.update(b".");

@@ -1,0 +1,346 @@
+//! Back ends that are told of events: read from the tenants' logs, posted in batches, signed, at least once and in the log's order.
+//!
+//! A webhook has a place in each tenant's log. It moves when the receiver has taken what comes next, so that a receiver that was
+//! away, or a hub that was killed, costs no event.
+
+mod event_filter;
+mod kept;
+mod place;
+mod receiver;
+mod receiver_health;
+mod report;
+mod turns;
+mod webhook;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use foodtrack_contract::{Cursor, ErrorCode, Refusal, TenantId};
+use foodtrack_tenant_log::{Completion, OnCompletion, ReadError, TenantLog};
+use foodtrack_transport::CidrBlocks;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
+
+use kept::Kept;
+use place::Place;
+use receiver::{Delivery, Receiver};
+pub(crate) use report::{TestReport, WebhookReport};
+use webhook::{TurnEnd, Webhook, now_ms};
+
+use crate::config::{CheckedConfig, WebhookConfig};
+use crate::data::{DataDir, DataDirError};
+use crate::shards_config::retry_policy;
+
+/// Requests to one receiver at once, each of another tenant.
+const REQUESTS_MAX: usize = 8;
+/// How long requests that are under way may go on when the server stops; what is not answered by then is sent again.
+const STOP_WAIT: Duration = Duration::from_secs(1);
+
+/// Every webhook of the configuration.
+pub(crate) struct Webhooks {
+    all: Vec<Arc<Webhook>>,
+    kept: Kept,
+    stop: Notify,
+    /// Of the thread that sends; not before it runs.
+    runtime: OnceLock<Handle>,
+}
+
+impl Webhooks {
+    /// Those of the configuration.
+    ///
+    /// # Errors
+    /// [`DataDirError`]: what is kept of them cannot be read, or no HTTP client can be made.
+    pub(crate) fn new(
+        config: &CheckedConfig,
+        directory: Option<&DataDir>,
+    ) -> Result<Self, DataDirError> {
+        let said = config.said();
+        let kept = Kept::open(directory)?;
+        let all = said.webhooks.iter().map(|webhook| {
+            let webhook = Webhook::new(webhook, allowed(config), retry_policy(config))?;
+            Ok(Arc::new(webhook))
+        });
+        let all = all
+            .collect::<io::Result<_>>()
+            .map_err(|source| DataDirError::Unusable { path: "webhooks".into(), source })?;
+        Ok(Self { all, kept, stop: Notify::new(), runtime: OnceLock::new() })
+    }
+
+    /// Hears of a log's commits before `next` does.
+    pub(crate) fn listen(self: &Arc<Self>, next: OnCompletion) -> OnCompletion {
+        if self.all.is_empty() {
+            return next;
+        }
+        let webhooks = Arc::clone(self);
+        Box::new(move |completion| {
+            let grown = match &completion {
+                Completion::Committed { tenant, .. } | Completion::Grown { tenant, .. } => {
+                    Some(tenant.clone())
+                }
+                _ => None,
+            };
+            next(completion);
+            webhooks.add(grown.as_slice());
+        })
+    }
+
+    fn of(&self, tenant: &TenantId) -> impl Iterator<Item = &Arc<Webhook>> {
+        self.all.iter().filter(|webhook| webhook.covers(tenant))
+    }
+
+    /// Webhooks that were not there before are told of what is accepted from now on. Before the first event of this process.
+    pub(crate) fn begin(&self, log: &dyn TenantLog) {
+        let names: BTreeSet<String> = self.all.iter().map(|webhook| webhook.name.clone()).collect();
+        let mut new = self.all.iter().filter(|webhook| !self.kept.knows(&webhook.name));
+        let begun = new.try_for_each(|webhook| begin_at_the_ends(webhook, log));
+        let kept = begun.and_then(|()| Ok(self.kept.set_known(&names)?));
+        if let Err(error) = kept {
+            tracing::error!(%error, "new webhooks may be told of old events: where they begin is not kept");
+        }
+    }
+
+    /// Starts the thread that sends. It ends with [`Webhooks::stop`].
+    ///
+    /// # Errors
+    /// The system gave no thread or no runtime.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        log: &Arc<dyn TenantLog>,
+    ) -> io::Result<Option<JoinHandle<()>>> {
+        if self.all.is_empty() {
+            return Ok(None);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_name("webhooks-disk")
+            .max_blocking_threads(2)
+            .build()?;
+        // It is started once.
+        let _ = self.runtime.set(runtime.handle().clone());
+        let (webhooks, log) = (Arc::clone(self), Arc::clone(log));
+        let thread = std::thread::Builder::new().name("webhooks".into()).spawn(move || {
+            match log.tenants() {
+                Ok(tenants) => webhooks.add(&tenants),
+                Err(error) => {
+                    tracing::error!(%error, "webhooks hear of a tenant only once it has a new event");
+                }
+            }
+            runtime.block_on(async {
+                for webhook in &webhooks.all {
+                    let (webhooks, webhook, log) =
+                        (Arc::clone(&webhooks), Arc::clone(webhook), Arc::clone(&log));
+                    tokio::spawn(async move { webhooks.run(&webhook, &log).await });
+                }
+                webhooks.stop.notified().await;
+            });
+            runtime.shutdown_timeout(STOP_WAIT);
+        })?;
+        Ok(Some(thread))
+    }
+
+    /// Ends the thread.
+    pub(crate) fn stop(&self) {
+        self.stop.notify_one();
+    }
+
+    fn add(&self, tenants: &[TenantId]) {
+        for tenant in tenants {
+            self.of(tenant).for_each(|webhook| webhook.turns.add(tenant));
+        }
+    }
+
+    /// Gives one webhook's tenants their turns.
+    async fn run(self: &Arc<Self>, webhook: &Arc<Webhook>, log: &Arc<dyn TenantLog>) {
+        let places = Arc::new(Semaphore::new(REQUESTS_MAX));
+        loop {
+            // Nobody closes it.
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let tenant = webhook.turns.next().await;
+            let mut rest = webhook.health.rest();
+            while !rest.is_zero() {
+                tokio::time::sleep(rest).await;
+                rest = webhook.health.rest();
+            }
+            let (webhooks, webhook, log) = (Arc::clone(self), Arc::clone(webhook), Arc::clone(log));
+            tokio::spawn(async move {
+                let end = if webhooks.kept.is_paused(&webhook.name, &tenant) {
+                    TurnEnd::Done
+                } else {
+                    webhook.turn(&log, &tenant).await
+                };
+                drop(place);
+                if let TurnEnd::Refused(delay) = end {
+                    tokio::time::sleep(delay).await;
+                }
+                webhook.turns.end(&tenant, !matches!(end, TurnEnd::Done));
+            });
+        }
+    }
+
+    /// Numbers for Prometheus: each webhook with what it has delivered, failed to deliver and given up, and whether its receiver is
+    /// away.
+    pub(crate) fn counts(&self) -> Vec<WebhookCounts<'_>> {
+        let counts = self.all.iter().map(|webhook| WebhookCounts {
+            name: &webhook.name,
+            delivered: webhook.counts.delivered.load(Ordering::Relaxed),
+            failed: webhook.counts.failed.load(Ordering::Relaxed),
+            dead_letters: webhook.counts.dead_letters.load(Ordering::Relaxed),
+            is_receiver_away: webhook.health.report().failures > 0,
+        });
+        counts.collect()
+    }
+
+    /// How the webhooks of a tenant do. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub(crate) fn list(
+        &self,
+        log: &dyn TenantLog,
+        tenant: &TenantId,
+    ) -> Result<Vec<WebhookReport>, ReadError> {
+        let last = match log.stats(tenant) {
+            Ok(stats) => Some(stats.last),
+            Err(ReadError::UnknownTenant(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let report = |webhook: &Arc<Webhook>| -> Result<WebhookReport, ReadError> {
+            let place = match webhook.place(tenant) {
+                Some(place) => place,
+                None => place::find(log, tenant, &webhook.key)?,
+            };
+            let is_paused = self.kept.is_paused(&webhook.name, tenant);
+            Ok(WebhookReport::new(webhook, place, last.as_ref(), is_paused))
+        };
+        self.of(tenant).map(report).collect()
+    }
+
+    /// Sends nothing of a tenant for now, or goes on where it was. Blocks for one fsync.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`]: the tenant has no such webhook. [`ErrorCode::Degraded`]: it cannot be kept.
+    pub(crate) fn set_paused(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        is_paused: bool,
+    ) -> Result<(), Refusal> {
+        let webhook = self.find(tenant, name)?;
+        self.kept
+            .set_paused(name, tenant, is_paused)
+            .map_err(|error| Refusal::new(ErrorCode::Degraded, error.to_string()))?;
+        if !is_paused {
+            webhook.turns.add(tenant);
+        }
+        Ok(())
+    }
+
+    /// Sends a tenant's events again, those after `from`; all that its log has where there is none. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`]: the tenant has no such webhook. [`ErrorCode::Conflict`]: the log never gave out this cursor.
+    /// [`ErrorCode::Degraded`]: the log cannot be read.
+    pub(crate) fn replay(
+        &self,
+        log: &dyn TenantLog,
+        tenant: &TenantId,
+        name: &str,
+        from: Option<&Cursor>,
+    ) -> Result<(), Refusal> {
+        let webhook = self.find(tenant, name)?;
+        let degraded = |error: String| Refusal::new(ErrorCode::Degraded, error);
+        let last = match log.stats(tenant) {
+            Ok(stats) => stats.last,
+            // Nothing was accepted yet.
+            Err(ReadError::UnknownTenant(_)) if from.is_none() => return Ok(()),
+            Err(error) => return Err(degraded(error.to_string())),
+        };
+        let place = match from {
+            None => Place { epoch: Some(last.epoch()), ..Place::BEGINNING },
+            Some(cursor)
+                if cursor.epoch() == last.epoch() && cursor.through() <= last.through() =>
+            {
+                cursor.into()
+            }
+            Some(_) => {
+                let sentence = "the log never gave out this cursor; leave it out to send everything that the log has";
+                return Err(Refusal::new(ErrorCode::Conflict, sentence));
+            }
+        };
+        place::keep(log, tenant, &webhook.key, place, now_ms())
+            .map_err(|error| degraded(error.to_string()))?;
+        webhook.move_to(tenant, place);
+        Ok(())
+    }
+
+    /// Sends a request without events, and says what came of it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`]: the tenant has no such webhook. [`ErrorCode::Draining`]: the server is about to stop.
+    pub(crate) async fn test(&self, tenant: &TenantId, name: &str) -> Result<TestReport, Refusal> {
+        let (webhook, tenant) = (Arc::clone(self.find(tenant, name)?), tenant.clone());
+        let draining = || Refusal::new(ErrorCode::Draining, "the server starts or stops");
+        let post = async move {
+            let delivery = Delivery::test(&webhook.name, &tenant);
+            TestReport::new(&webhook.receiver, webhook.receiver.post(&delivery).await)
+        };
+        // Whoever asks may have a runtime without sockets.
+        let posted = self.runtime.get().ok_or_else(draining)?.spawn(post);
+        posted.await.map_err(|_| draining())
+    }
+
+    fn find(&self, tenant: &TenantId, name: &str) -> Result<&Arc<Webhook>, Refusal> {
+        self.of(tenant).find(|webhook| webhook.name == name).ok_or_else(|| {
+            let sentence =
+                "the tenant has no such webhook; GET /api/v1/webhooks lists what there is";
+            Refusal::new(ErrorCode::NotFound, sentence)
+        })
+    }
+}
+
+/// A webhook's numbers since the start.
+pub(crate) struct WebhookCounts<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) delivered: u64,
+    pub(crate) failed: u64,
+    pub(crate) dead_letters: u64,
+    pub(crate) is_receiver_away: bool,
+}
+
+/// Sends the receiver of a configuration's webhook one request without events.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub(crate) async fn test_once(
+    config: &CheckedConfig,
+    webhook: &WebhookConfig,
+    tenant: &TenantId,
+) -> io::Result<TestReport> {
+    let receiver = Receiver::new(webhook, allowed(config))?;
+    let exchange = receiver.post(&Delivery::test(&webhook.name, tenant)).await;
+    Ok(TestReport::new(&receiver, exchange))
+}
+
+/// The private networks that webhooks may go to.
+fn allowed(config: &CheckedConfig) -> CidrBlocks {
+    // The configuration is checked: they are networks.
+    CidrBlocks::new(&config.said().security.webhook_networks).unwrap_or_default()
+}
+
+/// A webhook that is new begins at the end of each log that there is.
+fn begin_at_the_ends(
+    webhook: &Webhook,
+    log: &dyn TenantLog,
+) -> Result<(), Box<dyn std::error::Error>> {
+    for tenant in log.tenants()?.iter().filter(|tenant| webhook.covers(tenant)) {
+        let end = log.stats(tenant)?.last;
+        place::keep(log, tenant, &webhook.key, (&end).into(), now_ms())?;
+        // What is kept is read back only once it is on disk.
+        webhook.move_to(tenant, (&end).into());
+    }
+    Ok(())
+}
