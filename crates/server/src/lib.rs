@@ -47,6 +47,7 @@ mod logging;
 mod metrics;
 mod performance;
 mod policy_book;
+mod posting;
 mod process;
 mod public_targets;
 mod shards_config;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use foodtrack_transport::CidrBlocks;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, Url};
+
+use crate::posting;
 
 /// Connections to one receiver that are kept for the next requests.
 const IDLE_CONNECTIONS_MAX: usize = 8;
@@ -32,14 +34,7 @@ pub(crate) fn target_fault(url: &str, allowed: &CidrBlocks) -> Option<String> {
 /// # Errors
 /// TLS cannot be set up.
 pub(crate) fn client(allowed: CidrBlocks, timeout: Duration) -> io::Result<Client> {
-    Client::builder()
-        // A receiver that sends elsewhere is not followed: where events go is configured.
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .timeout(timeout)
-        .connect_timeout(timeout)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-        .user_agent(concat!("foodtrack-websocket/", env!("CARGO_PKG_VERSION")))
+    posting::client(timeout, IDLE_CONNECTIONS_MAX)
         .dns_resolver(Arc::new(CheckedResolver { allowed: Arc::new(allowed) }))
         .build()
         .map_err(io::Error::other)

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::hmac;
 use foodtrack_contract::{ApplicationType, ErrorCode, Permission, PermissionSet, Refusal};
 use foodtrack_shard::{Forwarded, UpstreamAnswer};
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::{Client, StatusCode, Url};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::answer;
 use crate::config::UpstreamConfig;
+use crate::posting::{self, NoAnswer};
 use crate::signature;
 
 /// Connections that are kept for the next requests.
@@ -83,11 +84,8 @@ pub(crate) struct Exchange {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    #[error("it did not answer in time")]
-    Timeout,
-    /// Without the URL: it may have a secret in it.
-    #[error("it cannot be reached: {0}")]
-    Unreachable(String),
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
     #[error("it answers with status {0}")]
     Status(u16),
     #[error("its answer is longer than {0} bytes")]
@@ -105,16 +103,8 @@ impl UpstreamClient {
         answer_bytes_max: usize,
     ) -> io::Result<Self> {
         let timeout = Duration::from_millis(config.timeout_ms.into());
-        let http = Client::builder()
-            // A back end that sends elsewhere is not followed: where requests go is configured.
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .timeout(timeout)
-            .connect_timeout(timeout)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .user_agent(concat!("foodtrack-websocket/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(io::Error::other)?;
+        let http =
+            posting::client(timeout, IDLE_CONNECTIONS_MAX).build().map_err(io::Error::other)?;
         let url = Url::parse(url).map_err(io::Error::other)?;
         let secret = config.secret.as_ref().map(|secret| secret.reveal().as_bytes());
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.unwrap_or_default());
@@ -130,7 +120,7 @@ impl UpstreamClient {
             took: Duration::ZERO,
             status: None,
             body: Vec::new(),
-            outcome: Err(Failure::Timeout),
+            outcome: Err(NoAnswer::Timeout.into()),
         };
         exchange.outcome = match self.post(&mut exchange).await {
             Ok(()) => read(&exchange),
@@ -151,9 +141,9 @@ impl UpstreamClient {
             .body(exchange.sent.clone())
             .send()
             .await
-            .map_err(Failure::from)?;
+            .map_err(NoAnswer::from)?;
         exchange.status = Some(response.status().as_u16());
-        while let Some(chunk) = response.chunk().await.map_err(Failure::from)? {
+        while let Some(chunk) = response.chunk().await.map_err(NoAnswer::from)? {
             if exchange.body.len() + chunk.len() > self.answer_bytes_max {
                 return Err(Failure::TooLong(self.answer_bytes_max));
             }
@@ -177,21 +167,6 @@ fn read(exchange: &Exchange) -> Result<UpstreamAnswer, Failure> {
     }
 }
 
-impl From<reqwest::Error> for Failure {
-    fn from(error: reqwest::Error) -> Self {
-        if error.is_timeout() {
-            return Self::Timeout;
-        }
-        let mut cause: &dyn std::error::Error = &error.without_url();
-        let mut sentence = cause.to_string();
-        while let Some(source) = cause.source() {
-            sentence = format!("{sentence}: {source}");
-            cause = source;
-        }
-        Self::Unreachable(sentence)
-    }
-}
-
 impl Exchange {
     /// Whether the back end answers, whatever it says.
     pub(crate) fn is_healthy(&self) -> bool {
@@ -204,7 +179,7 @@ impl Exchange {
             Ok(answer) => answer,
             Err(failure) => {
                 let code = match failure {
-                    Failure::Timeout => ErrorCode::Timeout,
+                    Failure::NoAnswer(NoAnswer::Timeout) => ErrorCode::Timeout,
                     _ => ErrorCode::Degraded,
                 };
                 tracing::warn!(%failure, "the back end gave no answer to a request");
@@ -226,10 +201,10 @@ impl Failure {
     /// Without what a client need not know of the back end.
     fn for_clients(&self) -> &'static str {
         match self {
-            Self::Timeout => {
+            Self::NoAnswer(NoAnswer::Timeout) => {
                 "it did not answer in time; whether it did what was asked, nobody knows"
             }
-            Self::Unreachable(_) => "it cannot be reached",
+            Self::NoAnswer(NoAnswer::Unreachable(_)) => "it cannot be reached",
             Self::Status(_) | Self::TooLong(_) | Self::Unreadable(_) => "its answer is none",
         }
     }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::config::WebhookConfig;
 use crate::log_report::EntryReport;
+use crate::posting::NoAnswer;
 use crate::public_targets;
 use crate::signature;
 
@@ -52,11 +53,8 @@ pub(super) struct Exchange {
 /// Why a receiver did not take what it was sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    #[error("it did not answer in time")]
-    Timeout,
-    /// Without the URL: it may have a secret in it.
-    #[error("it cannot be reached: {0}")]
-    Unreachable(String),
+    #[error(transparent)]
+    NoAnswer(#[from] NoAnswer),
     /// With the beginning of what it said.
     #[error("it answered with status {0}{1}")]
     Status(StatusCode, String),
@@ -120,7 +118,8 @@ impl Receiver {
             .header(signature::HEADER, signature)
             .body(body)
             .send()
-            .await?;
+            .await
+            .map_err(NoAnswer::from)?;
         let answered = response.status();
         *status = Some(answered);
         if answered.is_success() {
@@ -140,26 +139,6 @@ impl Receiver {
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
         Err(Failure::Status(answered, said))
     }
-}
-
-impl From<reqwest::Error> for Failure {
-    fn from(error: reqwest::Error) -> Self {
-        if error.is_timeout() {
-            return Self::Timeout;
-        }
-        Self::Unreachable(sentence(&error.without_url()))
-    }
-}
-
-/// An error and what caused it.
-fn sentence(error: &dyn std::error::Error) -> String {
-    let mut sentence = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        sentence = format!("{sentence}: {source}");
-        cause = source.source();
-    }
-    sentence
 }
 
 impl Delivery<'_> {

@@ -80,13 +80,14 @@ impl ReceiverHealth {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::posting::NoAnswer;
 
     #[test]
     fn requests_that_fail_together_count_once_and_a_success_ends_the_rest() {
         let health = ReceiverHealth::default();
         let (begun_at, delay) = (Instant::now(), |_| Duration::from_secs(60));
-        assert!(health.note_failure(&Failure::Timeout, begun_at, delay));
-        assert!(!health.note_failure(&Failure::Timeout, begun_at, delay));
+        assert!(health.note_failure(&NoAnswer::Timeout.into(), begun_at, delay));
+        assert!(!health.note_failure(&NoAnswer::Timeout.into(), begun_at, delay));
         assert_eq!(health.report().failures, 1);
         assert!(health.rest() > Duration::from_secs(50));
         assert!(health.note_success(7));
