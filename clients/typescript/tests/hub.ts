@@ -38,14 +38,14 @@ export class Hub {
   #directory = '';
   port = 0;
 
-  static async start(environment: Record<string, string> = {}): Promise<Hub> {
-    const hub = new Hub(environment);
+  static async start(environment: Record<string, string> = {}, flags: readonly string[] = []): Promise<Hub> {
+    const hub = new Hub(environment, flags);
     hub.#directory = await mkdtemp(join(tmpdir(), 'foodtrack-typescript-'));
     await hub.start();
     return hub;
   }
 
-  private constructor(private readonly environment: Record<string, string>) {}
+  private constructor(private readonly environment: Record<string, string>, private readonly flags: readonly string[]) {}
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
@@ -53,7 +53,7 @@ export class Hub {
 
   /** Starts it, on the port it had before. */
   async start(): Promise<void> {
-    const options = ['serve', '--host', '127.0.0.1', '--port', String(this.port), '--data-dir', this.#directory];
+    const options = ['serve', '--host', '127.0.0.1', '--port', String(this.port), '--data-dir', this.#directory, ...this.flags];
     const env = {
       ...process.env, JWT_SECRET: SECRET, ALLOWED_ORIGINS: '*', FOODTRACK__CORS__CREDENTIALS: 'false', ...this.environment,
     };

@@ -96,6 +96,7 @@ test('the README\'s other examples do what they say', async () => {
     ['new Publisher', /taken: 100.*refused: payload_invalid \/orderId/s],
     ['AdminClient', /0 connections.*order:created/s],
     ['hubUrl', /running: true/],
+    ['upstreamHandler', /answering/],
   ] as const;
   for (const [word, said] of examples) {
     const { code, out } = await example(word, environment);

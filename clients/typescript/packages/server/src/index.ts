@@ -17,9 +17,11 @@ export type { HubOptions } from './hub-http.js';
 export type { HubLink } from './hub-link.js';
 export { HubProcess, type HubProcessOptions } from './hub-process.js';
 export type { Logger } from './logger.js';
+export type { FastifyLike, FastifyPlugin, HandlerOptions, HttpAnswer, HubRequestHandler, NodeHandler, RequestWithBody } from './http-handler.js';
 export { MessageRouter } from './message-router.js';
 export { ApplicationType, EventType, MessagePriority, Permission, QueueStatus, RoomType, UserRole } from './names.js';
 export { type PublishOutcome, type PublishableMessage, Publisher, type PublisherOptions, publish, publishBatch } from './publisher.js';
+export { SIGNATURE_HEADER, type SignatureOptions, isSignedByHub } from './signature.js';
 export type {
   AuthResult, AuthenticatedUser, Connection, ConnectionMetadata, HealthStatus, HeartbeatConfig, QueuedMessage, RetryConfig, Room,
   RoomMetadata, RoutingResult, RoutingRule, SocketLike, ValidationResult, WebSocketConfig, WebSocketEvent, WebSocketMessage,
@@ -28,3 +30,5 @@ export {
   type MintOptions, type TokenClaims, type TokenProvider, type VerifiedToken, applicationsOfRole, mintToken, verifyToken,
 } from './tokens.js';
 export { WebSocketServer, type WebSocketServerOptions } from './websocket-server.js';
+export { RequestRefused, type UpstreamAnswerer, type UpstreamRequest, upstreamHandler } from './upstream-handler.js';
+export { EventRefused, type WebhookDelivery, type WebhookReceiver, webhookHandler } from './webhook-handler.js';

@@ -1,0 +1,56 @@
+import type { ApplicationType, Permission, UserRole } from '@foodtrack/websocket-contract';
+
+import { type HandlerOptions, type HttpAnswer, type HubRequestHandler, hubRequestHandler } from './http-handler.js';
+
+/** What a client asks through the hub. */
+export interface UpstreamRequest {
+  /** The event's name, such as `kitchen:get_orders`. */
+  event: string;
+  /** Its argument, as the client sent it: nobody has checked it. */
+  payload: unknown;
+  /** Who asks, by the token that the hub has verified. Decide by this, never by fields of `payload`. */
+  tenantId: string;
+  userId: string;
+  role: UserRole;
+  permissions: readonly Permission[];
+  /** With which application; absent for back ends. */
+  application?: ApplicationType;
+  /** The connection's Socket.IO id. */
+  connectionId: string;
+}
+
+/** Says no to a client, in words that it gets. Anything else that is thrown is a fault of the back end, and the client is told no more. */
+export class RequestRefused extends Error {
+  override readonly name = 'RequestRefused';
+}
+
+/** Answers a request: what it gives becomes the acknowledgement's `data`. */
+export type UpstreamAnswerer = (request: UpstreamRequest) => unknown;
+
+function isRequest(body: unknown): body is UpstreamRequest {
+  const it = body as Partial<UpstreamRequest> | null;
+  return typeof it === 'object' && it !== null && typeof it.event === 'string' && typeof it.tenantId === 'string'
+    && typeof it.userId === 'string' && typeof it.role === 'string' && Array.isArray(it.permissions);
+}
+
+/**
+ * Answers clients' requests that the hub forwards (`[upstream]` of its configuration): one function for each event's name.
+ *
+ * ```js
+ * const upstream = upstreamHandler({ 'kitchen:get_orders': ({ tenantId }) => orders.of(tenantId) }, { secret });
+ * createServer(upstream.node).listen(3000);
+ * ```
+ */
+export function upstreamHandler(answerers: Readonly<Record<string, UpstreamAnswerer>>, options: HandlerOptions): HubRequestHandler {
+  return hubRequestHandler(options, async (body): Promise<HttpAnswer> => {
+    if (!isRequest(body)) return { status: 400, body: { success: false, error: 'this is no request of the hub' } };
+    const answerer = Object.hasOwn(answerers, body.event) ? answerers[body.event] : undefined;
+    if (answerer === undefined) return { status: 404, body: { success: false, error: `nobody answers ${body.event}` } };
+    try {
+      return { status: 200, body: { success: true, data: (await answerer(body)) ?? null } };
+    } catch (error) {
+      if (!(error instanceof RequestRefused)) throw error;
+      return { status: 200, body: { success: false, error: error.message } };
+    }
+  });
+}
