@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{
     BackEnd, Client, Reply, SIGNING_SECRET, Server, Transport, Who, config, on_both_transports,
 };
-use crate::support::TENANT;
+use crate::support::{TENANT, numbers};
 
 const QUESTION: &str = "kitchen:get_orders";
 
@@ -61,6 +61,29 @@ on_both_transports! {
         chef.emit(QUESTION, json!({}));
         assert_eq!(chef.expect("system:error").argument["payload"]["code"], "upstream_refused");
     }
+}
+
+#[test]
+fn what_an_answer_publishes_is_accepted_in_order_before_the_client_is_answered() {
+    let back_end = BackEnd::start(|asked| {
+        let note = asked.json()["payload"]["note"].clone();
+        let event = |number: u64| json!({ "type": "order:updated", "payload": { "orderId": "1", "number": number } });
+        let bad = json!({ "type": "order:created", "payload": {} });
+        let events =
+            if note == "bad" { vec![event(9), bad] } else { (1..=50).map(event).collect() };
+        Reply::json(&json!({ "success": true, "data": 7, "events": events }).to_string())
+    });
+    let server = Server::with(asking(back_end.url()));
+    let mut carl = chef(&server, Transport::WebSocket, TENANT);
+    let mut other = chef(&server, Transport::WebSocket, "sushi-kyoto");
+    // All of it is there before the answer: on one connection, what was sent first comes first.
+    assert_eq!(carl.ask(QUESTION, json!({})), json!({ "success": true, "data": 7 }));
+    let told = numbers(&carl.take(50));
+    assert_eq!(told, (1..=50).collect::<Vec<_>>());
+    let refused = carl.ask(QUESTION, json!({ "note": "bad" }));
+    assert_eq!(refused["error"]["code"], "degraded", "{refused}");
+    assert_eq!(numbers(&carl.take(1)), [9], "what was before it is published");
+    assert_eq!(other.drain_names(), [""; 0]);
 }
 
 #[test]

@@ -396,6 +396,21 @@ impl Principal {
         Self { tenant, user, role, applications, permissions, device, token_id, expires_at_s }
     }
 
+    /// The back end that answers this principal: the same tenant's, with what back ends may do. Only `server/src/upstream` may call it,
+    /// for what the configured back end answered; `xtask tidy` checks that.
+    #[must_use]
+    pub fn as_back_end(&self) -> Self {
+        let role = UserRole::System;
+        Self {
+            role,
+            applications: ApplicationSet::EMPTY,
+            permissions: role.default_permissions(),
+            device: None,
+            token_id: None,
+            ..self.clone()
+        }
+    }
+
     /// The tenant.
     pub fn tenant(&self) -> &TenantId {
         &self.tenant

@@ -143,8 +143,10 @@ impl WebSocketServer {
         let (api, service) =
             ApiThreads::start(demo, Arc::clone(&pages)).map_err(StartError::Thread)?;
         let upstream = start_upstream(&config).map_err(StartError::Thread)?;
-        let (upstream_thread, upstream) = upstream.unzip();
-        let services = Services { http: service, upstream };
+        let services = Services {
+            http: service,
+            upstream: upstream.as_ref().map(|it| Arc::clone(&it.upstream)),
+        };
         let running = foodtrack_shard::start(
             &shards_config(&config, session_key, clock.clone()),
             &config.authenticator(),
@@ -156,6 +158,11 @@ impl WebSocketServer {
             ShardsError::Io(source) => StartError::Bind { address, source },
             ShardsError::Log(error) => StartError::Log(error),
         })?;
+        let upstream_thread = upstream.map(|started| {
+            // It is set once.
+            let _ = started.broadcaster.set(EventBroadcaster::new(running.shards.clone()));
+            started.thread
+        });
         // The shards hold what is left of them, and let it go when they end.
         drop(services);
         let clock = mark.map(|file| ClockKeeper::start(file, clock)).transpose();

@@ -11,7 +11,7 @@ use super::Run;
 use super::outcome::{Outcome, print};
 use super::token::{parse_application, parse_role};
 use crate::config::{Layers, load_checked};
-use crate::upstream::{Question, UpstreamClient, names};
+use crate::upstream::{Question, Said, UpstreamClient, names};
 
 const AFTER_HELP: &str = "\
 Asks the back end of the configuration one question, as the hub does for a client, and shows what went and what came.
@@ -96,7 +96,11 @@ impl Test {
         if let Some(failure) = exchange.failure() {
             return Err(Outcome::Failed(format!("no answer after {ms:.1} ms: {failure}")));
         }
-        match exchange.into_answer() {
+        let Said { answer, events } = exchange.into_said();
+        for (_, message) in &events {
+            print(format_args!("published first:\n{message}\n"));
+        }
+        match answer {
             Ok(answer) => {
                 print(format_args!("the client gets, after {ms:.1} ms:"));
                 print(String::from_utf8_lossy(&answer));

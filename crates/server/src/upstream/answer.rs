@@ -1,5 +1,7 @@
 //! What a back end's answer is to the client that asked.
 
+use std::borrow::Cow;
+
 use foodtrack_contract::{ErrorCode, PAYLOAD_DEPTH_MAX, Refusal};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -7,7 +9,10 @@ use serde_json::value::RawValue;
 /// The longest sentence of a back end's that is relayed, in characters.
 const SENTENCE_CHARACTERS_MAX: usize = 1_000;
 
-/// `{ success, data?, error? }`; more fields are not read.
+/// How many events an answer may publish.
+const EVENTS_MAX: usize = 100;
+
+/// `{ success, data?, error?, events? }`; more fields are not read.
 #[derive(Deserialize)]
 struct Body<'a> {
     success: bool,
@@ -15,6 +20,24 @@ struct Body<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    events: Vec<&'a RawValue>,
+}
+
+/// The name of a message: its `type`.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(rename = "type", borrow)]
+    event: Cow<'a, str>,
+}
+
+/// What a back end says.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The acknowledgement as JSON, or the refusal.
+    pub(crate) answer: Result<Box<[u8]>, Refusal>,
+    /// Messages to publish before the client is answered: each one's name, and all of it as JSON.
+    pub(crate) events: Vec<(String, String)>,
 }
 
 /// The fields of an error that is an object.
@@ -30,23 +53,36 @@ pub(crate) enum Unreadable {
     Shape,
     #[error("the answer's data is nested deeper than {PAYLOAD_DEPTH_MAX} levels")]
     Depth,
+    #[error("one of the answer's events is no message with a type")]
+    Event,
+    #[error("the answer has more than {EVENTS_MAX} events")]
+    Events,
 }
 
-/// Reads a body: the acknowledgement as JSON, or the refusal.
+/// Reads a body.
 ///
 /// # Errors
 /// [`Unreadable`]
-pub(super) fn read(body: &[u8]) -> Result<Result<Box<[u8]>, Refusal>, Unreadable> {
+pub(super) fn read(body: &[u8]) -> Result<Said, Unreadable> {
     let body: Body<'_> = serde_json::from_slice(body).map_err(|_| Unreadable::Shape)?;
+    if body.events.len() > EVENTS_MAX {
+        return Err(Unreadable::Events);
+    }
+    let event = |message: &&RawValue| {
+        let head: Head<'_> = serde_json::from_str(message.get()).map_err(|_| Unreadable::Event)?;
+        Ok((head.event.into_owned(), message.get().to_owned()))
+    };
+    let events = body.events.iter().map(event).collect::<Result<_, _>>()?;
     if !body.success {
-        return Ok(Err(refusal(body.error)));
+        return Ok(Said { answer: Err(refusal(body.error)), events });
     }
     let data = body.data.map_or("null", RawValue::get);
     // Within `{"success":..,"data":..}`, and the packet around that.
     if depth(data) > PAYLOAD_DEPTH_MAX {
         return Err(Unreadable::Depth);
     }
-    Ok(Ok(format!("{{\"success\":true,\"data\":{data}}}").into_bytes().into()))
+    let answer = format!("{{\"success\":true,\"data\":{data}}}").into_bytes().into();
+    Ok(Said { answer: Ok(answer), events })
 }
 
 fn refusal(error: Option<&RawValue>) -> Refusal {
@@ -82,7 +118,7 @@ mod tests {
     use super::*;
 
     fn told(body: &str) -> Result<String, String> {
-        match read(body.as_bytes()).unwrap() {
+        match read(body.as_bytes()).unwrap().answer {
             Ok(answer) => Ok(String::from_utf8(answer.into()).unwrap()),
             Err(refusal) => Err(refusal.to_string()),
         }
@@ -105,6 +141,18 @@ mod tests {
         assert_eq!(unsaid, "upstream_refused: the back end did not say why");
         let long = format!(r#"{{"success":false,"error":"{}"}}"#, "é".repeat(5_000));
         assert!(told(&long).unwrap_err().chars().count() < 1_100);
+    }
+
+    #[test]
+    fn events_are_messages_and_not_too_many() {
+        let body = |events: &str| format!(r#"{{"success":true,"events":{events}}}"#);
+        let said = read(body(r#"[{"type":"order:updated","payload":{"orderId":"1"}}]"#).as_bytes());
+        let message = r#"{"type":"order:updated","payload":{"orderId":"1"}}"#;
+        assert_eq!(said.unwrap().events, [("order:updated".into(), message.into())]);
+        assert_eq!(read(body("[7]").as_bytes()), Err(Unreadable::Event));
+        assert_eq!(read(body(r#"[{"event":"order:updated"}]"#).as_bytes()), Err(Unreadable::Event));
+        let many = vec![r#"{"type":"a:b"}"#; EVENTS_MAX + 1].join(",");
+        assert_eq!(read(body(&format!("[{many}]")).as_bytes()), Err(Unreadable::Events));
     }
 
     #[test]

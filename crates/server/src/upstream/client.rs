@@ -5,12 +5,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac;
 use foodtrack_contract::{ApplicationType, ErrorCode, Permission, PermissionSet, Refusal};
-use foodtrack_shard::{Forwarded, UpstreamAnswer};
+use foodtrack_shard::Forwarded;
 use reqwest::{Client, StatusCode, Url};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answer;
+use super::answer::{self, Said};
 use crate::config::UpstreamConfig;
 use crate::posting::{self, NoAnswer};
 use crate::signature;
@@ -78,7 +78,7 @@ pub(crate) struct Exchange {
     /// The status and the body of the answer, as far as they came.
     pub(crate) status: Option<u16>,
     pub(crate) body: Vec<u8>,
-    outcome: Result<UpstreamAnswer, Failure>,
+    outcome: Result<Said, Failure>,
 }
 
 /// Why there is no answer.
@@ -153,7 +153,7 @@ impl UpstreamClient {
     }
 }
 
-fn read(exchange: &Exchange) -> Result<UpstreamAnswer, Failure> {
+fn read(exchange: &Exchange) -> Result<Said, Failure> {
     let status = exchange.status.unwrap_or_default();
     let is_answer = StatusCode::from_u16(status)
         .is_ok_and(|status| status.is_success() || status.is_client_error());
@@ -173,20 +173,18 @@ impl Exchange {
         self.outcome.is_ok()
     }
 
-    /// What the client that asked is told.
-    pub(crate) fn into_answer(self) -> UpstreamAnswer {
+    /// What the client that asked is told, and what is published before.
+    pub(crate) fn into_said(self) -> Said {
         match self.outcome {
-            Ok(answer) => answer,
+            Ok(said) => said,
             Err(failure) => {
                 let code = match failure {
                     Failure::NoAnswer(NoAnswer::Timeout) => ErrorCode::Timeout,
                     _ => ErrorCode::Degraded,
                 };
                 tracing::warn!(%failure, "the back end gave no answer to a request");
-                Err(Refusal::new(
-                    code,
-                    format!("the back end gave no answer: {}", failure.for_clients()),
-                ))
+                let sentence = format!("the back end gave no answer: {}", failure.for_clients());
+                Said { answer: Err(Refusal::new(code, sentence)), events: Vec::new() }
             }
         }
     }

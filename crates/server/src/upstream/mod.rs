@@ -5,14 +5,15 @@ mod breaker;
 mod client;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use foodtrack_contract::{ErrorCode, Refusal};
-use foodtrack_shard::{Forwarded, Relay, Upstream, UpstreamAnswer};
+use foodtrack_contract::{ErrorCode, Principal, Refusal};
+use foodtrack_shard::{EventBroadcaster, Forwarded, Relay, Upstream, UpstreamAnswer};
 use tokio::sync::mpsc;
 
+pub(crate) use answer::Said;
 use breaker::CircuitBreaker;
 pub(crate) use client::{Question, UpstreamClient, names};
 
@@ -48,8 +49,14 @@ fn overloaded(sentence: &'static str) -> Refusal {
     Refusal::new(ErrorCode::Overloaded, sentence).retry_after_ms(1_000)
 }
 
-/// The thread, and the way to it.
-pub(crate) type Started = (JoinHandle<()>, Arc<dyn Upstream>);
+/// What runs.
+pub(crate) struct Started {
+    pub(crate) thread: JoinHandle<()>,
+    /// The way to it for the shards.
+    pub(crate) upstream: Arc<dyn Upstream>,
+    /// Through which answers' events are published, once there are shards.
+    pub(crate) broadcaster: Arc<OnceLock<EventBroadcaster>>,
+}
 
 /// Starts the thread that asks the back end. It ends when the shards have.
 ///
@@ -67,11 +74,17 @@ pub(crate) fn start(
         usize::try_from(config.concurrent_max).unwrap_or(usize::MAX),
         usize::try_from(config.concurrent_per_tenant_max).unwrap_or(usize::MAX),
     );
-    let desk = Arc::new(Desk { client, places, breaker: CircuitBreaker::default() });
+    let broadcaster = Arc::<OnceLock<EventBroadcaster>>::default();
+    let desk = Arc::new(Desk {
+        client,
+        places,
+        breaker: CircuitBreaker::default(),
+        broadcaster: Arc::clone(&broadcaster),
+    });
     let thread = std::thread::Builder::new()
         .name("upstream".into())
         .spawn(move || runtime.block_on(answer_all(desk, jobs)))?;
-    Ok((thread, Arc::new(UpstreamService(sender))))
+    Ok(Started { thread, upstream: Arc::new(UpstreamService(sender)), broadcaster })
 }
 
 /// What every request needs.
@@ -79,6 +92,7 @@ struct Desk {
     client: UpstreamClient,
     places: TenantPlaces,
     breaker: CircuitBreaker,
+    broadcaster: Arc<OnceLock<EventBroadcaster>>,
 }
 
 async fn answer_all(desk: Arc<Desk>, mut jobs: mpsc::Receiver<Job>) {
@@ -115,7 +129,30 @@ impl Desk {
             breaker::Change::Closed => tracing::info!("the back end answers again"),
             breaker::Change::None => {}
         }
-        exchange.into_answer()
+        let Said { answer, events } = exchange.into_said();
+        if !events.is_empty() {
+            self.publish(&request.principal, events).await?;
+        }
+        answer
+    }
+
+    /// Publishes what an answer brings along, in its order; the client is answered once all of it is accepted.
+    async fn publish(
+        &self,
+        asker: &Principal,
+        events: Vec<(String, String)>,
+    ) -> Result<(), Refusal> {
+        let Some(broadcaster) = self.broadcaster.get() else {
+            return Err(overloaded("the server starts; try again shortly"));
+        };
+        let published = broadcaster.publish_all(&asker.as_back_end(), events).await;
+        for (place, refusal) in published.iter().enumerate() {
+            let Err(refusal) = refusal else { continue };
+            tracing::warn!(place, %refusal, "an event in the back end's answer was refused");
+            let sentence = "the back end answered with an event that was refused; whether the rest was done, nobody knows";
+            return Err(Refusal::new(ErrorCode::Degraded, sentence));
+        }
+        Ok(())
     }
 }
 
