@@ -16,7 +16,7 @@ import fastify from 'fastify';
 import { io } from 'socket.io-client';
 import { afterEach, expect, test } from 'vitest';
 
-import { CHEF, Hub, eventually, token } from './hub.js';
+import { CHEF, DASHBOARD, Hub, eventually, token } from './hub.js';
 
 const SECRET = 'what the hub and the gateway know of each other';
 const quiet = { error() {} };
@@ -114,7 +114,12 @@ test('a secret can be changed while both are in use', () => {
 test('with a hub: a kitchen asks, and a receiver that fails, refuses and comes back is told of every order once in effect', async () => {
   const effects: string[] = [];
   let failures = 3;
-  const upstream = upstreamHandler({ 'kitchen:get_orders': ({ userId }) => [userId] }, { secret: SECRET });
+  const upstream = upstreamHandler({
+    'kitchen:get_orders': ({ userId }, { publish }) => {
+      publish({ type: 'kitchen:preparation_started', payload: { orderId: '7' } });
+      return [userId];
+    },
+  }, { secret: SECRET });
   const webhook = webhookHandler(({ events }) => {
     if (failures-- > 0) throw new Error('the database is away');
     if (events.some((event) => event.orderId === 'cursed')) throw new EventRefused('no such order in the books');
@@ -144,7 +149,14 @@ events = ["order:*"]
   ends.push(() => hub.stop());
   const socket = io(hub.url, { auth: { token: token(CHEF) }, transports: ['websocket'] });
   ends.push(() => socket.disconnect());
+  const heard: string[] = [];
+  const dashboard = io(hub.url, { auth: { token: token(DASHBOARD) }, transports: ['websocket'] });
+  ends.push(() => dashboard.disconnect());
+  dashboard.on('kitchen:preparation_started', ({ payload }) => heard.push(payload.orderId));
+  await new Promise<void>((resolve) => dashboard.once('connect', resolve));
   expect(await socket.emitWithAck('kitchen:get_orders', {})).toEqual({ success: true, data: ['carla'] });
+  await eventually(() => heard.length > 0, 'what the answer published');
+  expect(heard).toEqual(['7']);
   const ids: string[] = [];
   for (const orderId of ['1', 'cursed', '2', '3']) {
     const id = await hub.publish('order:created', { orderId, customerId: 'ana' });

@@ -30,5 +30,5 @@ export {
   type MintOptions, type TokenClaims, type TokenProvider, type VerifiedToken, applicationsOfRole, mintToken, verifyToken,
 } from './tokens.js';
 export { WebSocketServer, type WebSocketServerOptions } from './websocket-server.js';
-export { RequestRefused, type UpstreamAnswerer, type UpstreamRequest, upstreamHandler } from './upstream-handler.js';
+export { RequestRefused, type UpstreamAnswerer, type UpstreamReply, type UpstreamRequest, upstreamHandler } from './upstream-handler.js';
 export { EventRefused, type WebhookDelivery, type WebhookReceiver, webhookHandler } from './webhook-handler.js';

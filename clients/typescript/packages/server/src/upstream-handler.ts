@@ -1,5 +1,6 @@
 import type { ApplicationType, Permission, UserRole } from '@foodtrack/websocket-contract';
 
+import type { PublishableMessage } from './publisher.js';
 import { type HandlerOptions, type HttpAnswer, type HubRequestHandler, hubRequestHandler } from './http-handler.js';
 
 /** What a client asks through the hub. */
@@ -24,8 +25,15 @@ export class RequestRefused extends Error {
   override readonly name = 'RequestRefused';
 }
 
+/** What comes with an answer. */
+export interface UpstreamReply {
+  /** Has the hub publish an event as the back end's, before the client is answered; up to 100, in their order. Give it an `id`, so that
+   * a client that asks again does not publish it again. */
+  publish(event: PublishableMessage): void;
+}
+
 /** Answers a request: what it gives becomes the acknowledgement's `data`. */
-export type UpstreamAnswerer = (request: UpstreamRequest) => unknown;
+export type UpstreamAnswerer = (request: UpstreamRequest, reply: UpstreamReply) => unknown;
 
 function isRequest(body: unknown): body is UpstreamRequest {
   const it = body as Partial<UpstreamRequest> | null;
@@ -46,8 +54,11 @@ export function upstreamHandler(answerers: Readonly<Record<string, UpstreamAnswe
     if (!isRequest(body)) return { status: 400, body: { success: false, error: 'this is no request of the hub' } };
     const answerer = Object.hasOwn(answerers, body.event) ? answerers[body.event] : undefined;
     if (answerer === undefined) return { status: 404, body: { success: false, error: `nobody answers ${body.event}` } };
+    const events: PublishableMessage[] = [];
+    const publish = (event: PublishableMessage) => void events.push(event);
     try {
-      return { status: 200, body: { success: true, data: (await answerer(body)) ?? null } };
+      const data = (await answerer(body, { publish })) ?? null;
+      return { status: 200, body: { success: true, data, ...(events.length > 0 && { events }) } };
     } catch (error) {
       if (!(error instanceof RequestRefused)) throw error;
       return { status: 200, body: { success: false, error: error.message } };
