@@ -13,6 +13,8 @@ const GONE_MAX: usize = 256;
 /// How many events that were acknowledged last are remembered of a subscriber: a client that comes back with a cursor from before
 /// them has them all the same.
 const ACKNOWLEDGED_MAX: usize = 256;
+/// How many of the sessions that acknowledged an event are remembered: those that did it last.
+const ACKNOWLEDGED_BY_MAX: usize = 16;
 
 /// A subscriber's place among its tenant's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,9 +169,11 @@ impl Subscribers {
     pub(super) fn acknowledged_by(&mut self, id: SubscriberId, sid: Sid, offset: Offset) {
         let Some(subscriber) = self.slots.get_mut(id.0 as usize) else { return };
         let sids = subscriber.acknowledged.entry(offset).or_default();
-        if !sids.contains(&sid) {
-            sids.push(sid);
+        sids.retain(|other| *other != sid);
+        if sids.len() >= ACKNOWLEDGED_BY_MAX {
+            sids.remove(0);
         }
+        sids.push(sid);
         if subscriber.acknowledged.len() > ACKNOWLEDGED_MAX {
             subscriber.acknowledged.pop_first();
         }
@@ -316,6 +320,23 @@ mod tests {
         let acknowledged = all.acknowledged(id, None);
         assert_eq!(acknowledged.len(), ACKNOWLEDGED_MAX);
         assert_eq!(acknowledged.last(), Some(&offset(4 * ACKNOWLEDGED_MAX as u64)), "the last");
+    }
+
+    #[test]
+    fn of_the_sessions_that_acknowledged_an_event_the_newest_are_remembered() {
+        let mut all = Subscribers::default();
+        let sid = |n: usize| Sid::parse(&format!("{n:0>20}")).unwrap();
+        let id = all.enter(key("a"), None);
+        (1..=ACKNOWLEDGED_BY_MAX).for_each(|n| all.acknowledged_by(id, sid(n), offset(5)));
+        // The first one says it again, and is the newest by that.
+        all.acknowledged_by(id, sid(1), offset(5));
+        all.acknowledged_by(id, sid(99), offset(5));
+        assert_eq!(all.get(id).unwrap().acknowledged[&offset(5)].len(), ACKNOWLEDGED_BY_MAX);
+        assert_eq!(all.acknowledged(id, Some(&sid(2))), [], "it was the oldest");
+        for n in [1, 3, ACKNOWLEDGED_BY_MAX, 99] {
+            assert_eq!(all.acknowledged(id, Some(&sid(n))), [offset(5)], "{n}");
+        }
+        assert_eq!(all.acknowledged(id, None), [offset(5)]);
     }
 
     #[test]

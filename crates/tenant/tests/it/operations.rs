@@ -31,7 +31,7 @@ const USERS: [(&str, ApplicationType, UserRole); 5] = [
 ];
 const EVENTS: [&str; 5] = [
     r#"["order:created",{"orderId":"@"}]"#,
-    r#"["order:status_updated",{"orderId":"@","status":"ready"}]"#,
+    r#"["order:status_changed",{"orderId":"@","status":"ready"}]"#,
     r#"["notification:info",{"message":"@"}]"#,
     r#"["delivery:location_updated",{"orderId":"@","latitude":1,"longitude":2}]"#,
     r#"["no:such_event",{"#,
