@@ -383,6 +383,15 @@ fn urgency(facts: &Facts<'_>) -> Vec<usize> {
         (0..urgency.len()).filter(|event| facts.events[*event].place.is_some()).collect();
     order.sort_unstable_by_key(|event| std::cmp::Reverse(facts.events[*event].place));
     let mut highest: HashMap<(&str, &str), usize> = HashMap::new();
+    // One that asked for an acknowledgement, and whose publisher was told nothing, may lie behind any.
+    let may_be_behind = |event: &&Event<'_>| {
+        event.seen && event.place.is_none() && event.attempt.class == Class::Durable
+    };
+    for event in facts.events.iter().filter(may_be_behind) {
+        let Some(entity) = &event.attempt.entity else { continue };
+        let highest = highest.entry((&event.attempt.tenant, entity)).or_insert(0);
+        *highest = (event.attempt.priority as usize).max(*highest);
+    }
     for event in order {
         let attempt = facts.events[event].attempt;
         let Some(entity) = &attempt.entity else { continue };

@@ -70,6 +70,26 @@ fn urgent_takes_its_own_along() {
 }
 
 #[test]
+fn urgent_takes_its_own_along_also_where_nobody_was_told_its_place() {
+    let story = |last: Priority| {
+        let story = Story::new().publishes("1", "e-1");
+        let story = story.publishes_about("2", "e-2", "x", Priority::Low);
+        let story = story.tries("3", "x", last, Class::Durable);
+        let story = story.gets("kitchen", "2", "e-0+2");
+        let receipt = Receipt {
+            recipient: String::from("kitchen"),
+            id: Some(String::from("3")),
+            event_type: String::from("order:status_changed"),
+            asks: true,
+            ..Receipt::default()
+        };
+        story.and(What::Received(receipt)).gets("kitchen", "1", "e-2")
+    };
+    story(Priority::Urgent).holds(0);
+    story(Priority::Low).breaks(&[Kind::Disorder]);
+}
+
+#[test]
 fn what_was_acknowledged_by_its_reader_does_not_come_again() {
     let read = || Story::new().publishes("1", "e-1").gets("kitchen", "1", "e-1").torn("kitchen");
     read().opened("kitchen", true).greeted("kitchen", "e-1").holds(0);
