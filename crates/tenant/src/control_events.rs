@@ -114,7 +114,8 @@ impl Tenant {
         };
         // What it is told is so again when its session comes back, whatever happens.
         let is_own = self.is_always_in(place, name);
-        let must_keep = !is_own && (!joins || joins_now || self.sessions.is_unkept(&sid));
+        let is_kept = || self.sessions.is_kept(&sid, &name.into());
+        let must_keep = !is_own && (!joins || joins_now || !is_kept());
         let reply = RoomReply { to, sid, event, answer, ack_id };
         let reply = match (must_keep, joins) {
             (true, true) => self.keep_joined(turn, place, name.into(), reply)?,

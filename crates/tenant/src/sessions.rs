@@ -176,10 +176,9 @@ impl Sessions {
         self.kept.get(sid)?.from
     }
 
-    /// Whether the rooms that a session is in may not be on disk: it asked for one before, and was not told yet, or never
-    /// will be.
-    pub(crate) fn is_unkept(&self, sid: &Sid) -> bool {
-        self.kept.get(sid).is_some_and(|rooms| rooms.ticket.is_some())
+    /// Whether a session is in a room, a row on disk says so, and none that may say otherwise is on its way.
+    pub(crate) fn is_kept(&self, sid: &Sid, room: &LoggedRoom) -> bool {
+        self.kept.get(sid).is_some_and(|it| it.ticket.is_none() && it.is_kept(&room.to_text()))
     }
 
     pub(crate) fn next_ticket(&mut self) -> u64 {
@@ -219,10 +218,7 @@ impl Sessions {
     /// Notes that a session has left a room. Returns the row that says so, if anything is kept.
     pub(crate) fn leave(&mut self, facts: SessionFacts, room: &LoggedRoom) -> Option<Note> {
         let (sid, text) = (facts.sid, room.to_text());
-        let session = self.kept.change_kept(&sid, |session| {
-            session.leave(&text);
-            session.ticket = None;
-        })?;
+        let session = self.kept.change_kept(&sid, |session| session.leave(&text))?;
         let renewed_ms = facts.now_ms + (KEPT_HOURS - RENEWED_HOURS) * HOUR_MS;
         // Its private id says the same, as long as it is young.
         if session.names().is_empty()

@@ -39,7 +39,7 @@ pub(super) struct SessionRooms {
     /// When it began, in hours since the Unix epoch.
     pub(super) began_hours: u32,
     pub(super) expires_at_ms: u64,
-    /// What is told once its rooms are on disk; they may not be before.
+    /// The last row of a room that it asked for, until that is on disk.
     pub(super) ticket: Option<u64>,
 }
 

@@ -83,9 +83,40 @@ fn a_room_is_kept_when_its_row_is_on_disk_and_who_waits_for_it_is_told_once() {
     let (event, answer) = ("subscribed", String::new());
     let reply = RoomReply { to, sid: sid(1), event, answer, ack_id: None };
     sessions.wait(ticket, reply, RoomChange::Joined(order("1")));
-    assert!(sessions.is_unkept(&sid(1)));
-    assert!(sessions.saved(ticket).is_some() && !sessions.is_unkept(&sid(1)));
+    assert!(!sessions.is_kept(&sid(1), &order("1")));
+    assert!(sessions.saved(ticket).is_some() && sessions.is_kept(&sid(1), &order("1")));
     assert!(sessions.saved(ticket).is_none() && sessions.not_saved(ticket).is_none());
+}
+
+#[test]
+fn a_room_whose_row_is_not_on_disk_is_not_kept_though_another_room_was_left() {
+    let mut sessions = Sessions::default();
+    for (ticket, id) in [(1, "1"), (2, "2")] {
+        sessions.join(facts(1), &order(id), None, Some(ticket));
+        let (event, answer) = ("subscribed", String::new());
+        let to = crate::samples::slot(1);
+        let reply = RoomReply { to, sid: sid(1), event, answer, ack_id: None };
+        sessions.wait(ticket, reply, RoomChange::Joined(order(id)));
+    }
+    // The first is refused, and its client does not follow it any more.
+    assert!(sessions.not_saved(1).is_some());
+    sessions.leave(facts(1), &order("1"));
+    assert!(!sessions.is_kept(&sid(1), &order("2")));
+    assert!(sessions.not_saved(2).is_some());
+    assert!(!sessions.is_kept(&sid(1), &order("2")), "no row says so");
+}
+
+#[test]
+fn a_room_that_is_joined_again_while_a_row_that_it_was_left_is_on_its_way_is_not_kept() {
+    let mut sessions = Sessions::default();
+    sessions.join(facts(1), &order("1"), None, None);
+    assert!(sessions.is_kept(&sid(1), &order("1")));
+    sessions.start_leaving(&sid(1), &order("1"), 1);
+    sessions.join(facts(1), &order("1"), None, Some(2));
+    assert!(!sessions.is_kept(&sid(1), &order("1")));
+    sessions.join(facts(1), &order("2"), None, Some(3));
+    sessions.leave(facts(1), &order("2"));
+    assert!(!sessions.is_kept(&sid(1), &order("1")));
 }
 
 #[test]
