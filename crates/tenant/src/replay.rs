@@ -73,7 +73,8 @@ enum Origin {
     /// What is known of its subscriber.
     Subscriber {
         /// Where its session began, if it is back and has had nothing since: what another socket of its subscriber got and
-        /// confirmed, this one did not get. Not set where messages are acknowledged: the subscriber's word is enough there.
+        /// confirmed, this one did not get. Not set for a device where messages are acknowledged: it has no other socket, and
+        /// its acknowledgements say more than the cursor that it does not have.
         began: Option<Offset>,
         /// Where its session begins, as its private id says.
         session_start: Offset,
@@ -112,12 +113,13 @@ pub(crate) enum Next {
 }
 
 impl Replay {
-    /// One that starts while the log stands at `position`. `asks` where messages are to be acknowledged.
+    /// One that starts while the log stands at `position`. `trusts_subscriber` where a session that is back and brings no cursor
+    /// may have what its subscriber has confirmed: it is a device's, and messages are to be acknowledged.
     pub(crate) fn new(
         serial: u32,
         position: &Position,
         start: Start,
-        asks: bool,
+        trusts_subscriber: bool,
         now_ms: u64,
     ) -> Self {
         let (epoch, end) = (position.epoch, position.delivered_through);
@@ -133,7 +135,7 @@ impl Replay {
                 (subscribers(None, end), Cursor::new(epoch, end), nothing)
             }
             Start::Since(since) => {
-                let began = (!asks).then_some(since);
+                let began = (!trusts_subscriber).then_some(since);
                 (subscribers(began, since), Cursor::new(epoch, since), nothing)
             }
         };

@@ -24,7 +24,9 @@ impl Tenant {
         let known = self.reliability.subscriber(subscriber).and_then(|it| it.confirmed());
         let asks = turn.policies.delivery.any_acknowledged();
         let serial = self.next_serial();
-        let mut replay = Replay::new(serial, &position, start, asks, turn.now.monotonic_ms);
+        let trusts_subscriber = asks && is_device;
+        let now_ms = turn.now.monotonic_ms;
+        let mut replay = Replay::new(serial, &position, start, trusts_subscriber, now_ms);
         // Another socket did not get what this subscriber's others acknowledged.
         let by = (!is_device).then_some(&sid);
         replay.leave_out(self.reliability.acknowledged(subscriber, by));
