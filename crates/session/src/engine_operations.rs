@@ -261,7 +261,7 @@ impl World {
             return;
         }
         let Some(session) = &mut self.session else { return };
-        match session.poll(id, link, carrier) {
+        match session.poll(id, link, self.now_ms, carrier) {
             None => panic!("a poll of who polls is refused"),
             Some(PollStep::Conflict) => panic!("one poll at a time is too many"),
             Some(PollStep::Again(body)) => self.read_or_lose(id, link, &body),

@@ -157,9 +157,10 @@ impl EngineSession {
         &mut self,
         id: Option<RequestId>,
         link: LinkId,
+        now_ms: u64,
         carrier: impl Fn(LinkId) -> Carrier,
     ) -> Option<PollStep> {
-        let step = self.as_polling_mut()?.poll(id, link, carrier);
+        let step = self.as_polling_mut()?.poll(id, link, now_ms, carrier);
         if let PollStep::Waits { is_doubtful: true, .. } = step {
             // A pong must not claim the answer.
             self.pings.forget_mark();

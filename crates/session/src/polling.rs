@@ -8,12 +8,18 @@ use crate::poll_body::{Backlog, LastPacket, poll_body};
 use crate::probe::{Probe, ProbeStep};
 use crate::request_replay::{Carrier, PollReplay, RequestId, RequestReplay};
 
+/// How long a clock stands still at most from which a client takes what it calls its requests, and how much later than another
+/// a request may come that was sent at the same time.
+const SAME_TIME_MS_MAX: u64 = 100;
+
 /// One client's polls and posts, and its upgrade while that is under way. It knows connections by their ids alone: what it
 /// says of one, the owner of the sockets does.
 #[derive(Debug, Default)]
 pub struct Polling {
     /// The request that waits for packets.
     poll: Option<LinkId>,
+    /// When the last poll came.
+    polled_ms: u64,
     upgrade: Option<Upgrade>,
     replay: RequestReplay,
 }
@@ -96,9 +102,17 @@ impl Polling {
         &mut self,
         id: Option<RequestId>,
         link: LinkId,
+        now_ms: u64,
         carrier: impl Fn(LinkId) -> Carrier,
     ) -> PollStep {
-        let is_doubtful = match self.replay.replay_poll(id, link, &carrier) {
+        // What is called as the last one so much later is that again: its client lost a connection that seems to live, since
+        // nobody has said so yet, or since a proxy keeps it.
+        let is_late = now_ms > self.polled_ms + SAME_TIME_MS_MAX;
+        let as_known = |link| match carrier(link) {
+            Carrier::Open if is_late => Carrier::Ended,
+            known => known,
+        };
+        let is_doubtful = match self.replay.replay_poll(id, link, as_known) {
             PollReplay::Again(answer) => return PollStep::Again(answer),
             replay => replay == PollReplay::Doubtful,
         };
@@ -111,7 +125,7 @@ impl Polling {
         let before = self.replay.answered_on().filter(|before| *before != link);
         let untaken = before.filter(|before| carrier(*before) == Carrier::Untaken);
         self.replay.begin_poll(id);
-        self.poll = Some(link);
+        (self.poll, self.polled_ms) = (Some(link), now_ms);
         let is_changing = self.is_changing();
         PollStep::Waits { given_up: [untaken, abandoned], is_changing, is_doubtful }
     }
@@ -273,7 +287,7 @@ mod tests {
     fn a_poll_waits_and_is_answered_once() {
         let mut polling = Polling::default();
         assert_eq!(answer(&mut polling, &["42"]), None, "no poll waits");
-        assert_eq!(polling.poll(id("a"), FIRST, |_| Carrier::Open), waits([None, None]));
+        assert_eq!(polling.poll(id("a"), FIRST, 0, |_| Carrier::Open), waits([None, None]));
         assert_eq!(answer(&mut polling, &["42", "43"]), Some((FIRST, "42\u{1e}43".into())));
         assert_eq!(answer(&mut polling, &["44"]), None);
     }
@@ -281,11 +295,11 @@ mod tests {
     #[test]
     fn two_polls_at_once_end_the_session_unless_one_repeats_the_other() {
         let mut polling = Polling::default();
-        polling.poll(id("a"), FIRST, |_| Carrier::Open);
-        let repeated = polling.poll(id("a"), SECOND, |_| Carrier::Open);
+        polling.poll(id("a"), FIRST, 0, |_| Carrier::Open);
+        let repeated = polling.poll(id("a"), SECOND, 0, |_| Carrier::Open);
         assert_eq!(repeated, waits([None, Some(FIRST)]));
-        assert_eq!(polling.poll(id("b"), THIRD, |_| Carrier::Open), PollStep::Conflict);
-        assert_eq!(polling.poll(None, THIRD, |_| Carrier::Open), PollStep::Conflict);
+        assert_eq!(polling.poll(id("b"), THIRD, 0, |_| Carrier::Open), PollStep::Conflict);
+        assert_eq!(polling.poll(None, THIRD, 0, |_| Carrier::Open), PollStep::Conflict);
         // The one that waits goes on.
         assert_eq!(answer(&mut polling, &["42"]), Some((SECOND, "42".into())));
     }
@@ -293,31 +307,36 @@ mod tests {
     #[test]
     fn who_asks_on_gives_up_an_answer_that_is_not_taken() {
         let mut polling = Polling::default();
-        polling.poll(id("a"), FIRST, |_| Carrier::Open);
+        polling.poll(id("a"), FIRST, 0, |_| Carrier::Open);
         answer(&mut polling, &["42"]);
-        let next = polling.poll(id("b"), SECOND, |_| Carrier::Untaken);
+        let next = polling.poll(id("b"), SECOND, 0, |_| Carrier::Untaken);
         assert_eq!(next, waits([Some(FIRST), None]));
     }
 
     #[test]
     fn a_lost_answer_is_given_again_and_one_that_may_be_lost_is_doubtful() {
         let mut polling = Polling::default();
-        polling.poll(id("a"), FIRST, |_| Carrier::Open);
+        polling.poll(id("a"), FIRST, 0, |_| Carrier::Open);
         answer(&mut polling, &["42"]);
-        let again = polling.poll(id("a"), SECOND, |_| Carrier::Ended);
+        let again = polling.poll(id("a"), SECOND, 0, |_| Carrier::Ended);
         assert_eq!(again, PollStep::Again(b"42".to_vec()));
-        let PollStep::Waits { is_doubtful, .. } = polling.poll(id("a"), THIRD, |_| Carrier::Open)
+        let PollStep::Waits { is_doubtful, .. } =
+            polling.poll(id("a"), THIRD, 0, |_| Carrier::Open)
         else {
             panic!("it is another poll")
         };
         assert!(is_doubtful);
+        // Later than any clock stands still it is the last one, whose answer was lost.
+        answer(&mut polling, &["43"]);
+        let again = polling.poll(id("a"), SECOND, SAME_TIME_MS_MAX + 1, |_| Carrier::Open);
+        assert_eq!(again, PollStep::Again(b"43".to_vec()));
     }
 
     #[test]
     fn an_answer_that_nobody_can_ask_for_again_is_not_kept() {
         let mut polling = Polling::default();
         for (t, is_kept) in [("a", true), ("", false)] {
-            polling.poll(id(t), FIRST, |_| Carrier::Open);
+            polling.poll(id(t), FIRST, 0, |_| Carrier::Open);
             let answer = polling.answer(&mut Texts::of(&["42"]), 100, None).unwrap();
             assert_eq!(answer.is_kept, is_kept, "{t}");
         }
@@ -326,14 +345,14 @@ mod tests {
     #[test]
     fn a_poll_of_who_is_changing_is_to_be_answered_at_once() {
         let mut polling = changing();
-        let step = polling.poll(id("a"), FIRST, |_| Carrier::Open);
+        let step = polling.poll(id("a"), FIRST, 0, |_| Carrier::Open);
         assert!(matches!(step, PollStep::Waits { is_changing: true, .. }), "{step:?}");
     }
 
     #[test]
     fn a_finished_upgrade_ends_the_poll_and_takes_nothing_with_it() {
         let mut polling = changing();
-        polling.poll(id("a"), FIRST, |_| Carrier::Open);
+        polling.poll(id("a"), FIRST, 0, |_| Carrier::Open);
         assert_eq!(polling.probe(SECOND, &Packet::Upgrade), Some(ProbeStep::Upgrade));
         assert_eq!(said(polling.finish_upgrade()), Some((FIRST, "6".into())));
     }
@@ -351,7 +370,7 @@ mod tests {
     #[test]
     fn who_loses_the_connection_of_its_poll_is_gone_and_by_no_other() {
         let mut polling = Polling::default();
-        polling.poll(id("a"), FIRST, |_| Carrier::Open);
+        polling.poll(id("a"), FIRST, 0, |_| Carrier::Open);
         assert_eq!(polling.lose(LinkId::new(FIRST.place(), 2)), Lost::Nothing);
         assert_eq!(polling.lose(FIRST), Lost::Client);
         assert_eq!(polling.waiting(), None);
@@ -362,7 +381,7 @@ mod tests {
         let told = |is_polling: bool, texts: &[&str]| {
             let mut polling = Polling::default();
             if is_polling {
-                polling.poll(id("a"), FIRST, |_| Carrier::Open);
+                polling.poll(id("a"), FIRST, 0, |_| Carrier::Open);
             }
             let mut end = polling.end(Texts::of(texts).filter(|it| !it.is_empty()), 100);
             let next = end.last.answer(id("b"), SECOND, 100, |_| Carrier::Open);
@@ -378,7 +397,7 @@ mod tests {
     #[test]
     fn who_moves_takes_its_poll_and_its_probe_along() {
         let mut polling = changing();
-        polling.poll(id("a"), FIRST, |_| Carrier::Open);
+        polling.poll(id("a"), FIRST, 0, |_| Carrier::Open);
         assert_eq!(polling.depart(), [Some(FIRST), Some(SECOND)]);
         polling.arrive([Some(THIRD), Some(FIRST)]);
         assert_eq!((polling.waiting(), polling.probing()), (Some(THIRD), Some(FIRST)));

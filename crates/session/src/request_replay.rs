@@ -1,6 +1,7 @@
 //! Requests that come twice. A browser repeats one by itself when its connection, used before, is reset without an answer.
 //! The repeated one bears the same `t`: by that it is known, and answered as the first was. Where the connection lives that
-//! carried the answer, it is another request: some clients take `t` from a clock that stands still for a while.
+//! carried the answer, it is another request where it comes at about the same time: some clients take `t` from a clock, which
+//! may stand still for a while.
 
 use ahash::RandomState;
 

@@ -11,7 +11,7 @@ fn id(t: &str) -> Option<RequestId> {
 /// A client that polls on [`FIRST`] and was told on [`SECOND`] that it may change.
 fn changing() -> EngineSession {
     let mut session = EngineSession::polling(0);
-    session.poll(id("a"), FIRST, |_| Carrier::Open);
+    session.poll(id("a"), FIRST, 0, |_| Carrier::Open);
     assert!(session.open_upgrade(SECOND));
     assert_eq!(session.probe(SECOND, &Packet::Ping("probe")), Some(ProbeStep::Answer));
     session
@@ -25,7 +25,7 @@ fn an_upgrade_makes_the_probed_connection_the_transport() {
     let answer = session.finish_upgrade(SECOND).unwrap();
     assert_eq!((answer.link, answer.body), (FIRST, b"6".to_vec()));
     assert_eq!((session.websocket_link(), session.is_polling()), (Some(SECOND), false));
-    assert_eq!(session.poll(id("b"), FIRST, |_| Carrier::Open), None);
+    assert_eq!(session.poll(id("b"), FIRST, 0, |_| Carrier::Open), None);
     assert!(!session.open_upgrade(FIRST));
     // The connection of the last poll is nobody's now.
     assert_eq!(session.lose(FIRST), Lost::Nothing);
@@ -50,7 +50,7 @@ fn an_answer_that_nobody_can_ask_for_again_proves_nothing_about_the_log() {
     for (t, proves) in [("a", true), ("", false)] {
         let mut session = EngineSession::polling(0);
         session.ping(7, 0);
-        session.poll(id(t), FIRST, |_| Carrier::Open);
+        session.poll(id(t), FIRST, 0, |_| Carrier::Open);
         session.answer_poll(&mut Texts::of(&["42"]), true, 100, None).unwrap();
         assert_eq!(session.pong(0, 1), if proves { Pong::Confirms(7) } else { Pong::Answers });
         assert_eq!(session.may_mark(), proves, "{t}");
@@ -58,7 +58,7 @@ fn an_answer_that_nobody_can_ask_for_again_proves_nothing_about_the_log() {
     // Where there was nothing of the log, only this answer is not claimed.
     let mut session = EngineSession::polling(0);
     session.ping(7, 0);
-    session.poll(None, FIRST, |_| Carrier::Open);
+    session.poll(None, FIRST, 0, |_| Carrier::Open);
     session.answer_poll(&mut Texts::of(&["42"]), false, 100, None).unwrap();
     assert_eq!((session.pong(0, 1), session.may_mark()), (Pong::Answers, true));
 }
@@ -66,10 +66,10 @@ fn an_answer_that_nobody_can_ask_for_again_proves_nothing_about_the_log() {
 #[test]
 fn a_poll_that_may_be_a_repeated_one_proves_nothing_from_then_on() {
     let mut session = EngineSession::polling(0);
-    session.poll(id("a"), FIRST, |_| Carrier::Open);
+    session.poll(id("a"), FIRST, 0, |_| Carrier::Open);
     session.answer_poll(&mut Texts::of(&["42"]), true, 100, None).unwrap();
     session.ping(7, 0);
-    session.poll(id("a"), SECOND, |_| Carrier::Open);
+    session.poll(id("a"), SECOND, 0, |_| Carrier::Open);
     assert_eq!((session.pong(0, 1), session.may_mark()), (Pong::Answers, false));
 }
 

@@ -87,7 +87,7 @@ impl Clients {
         let now_ms = self.now.monotonic_ms;
         let Some(state) = self.clients.get_mut(&client) else { return };
         state.engine.heard(now_ms);
-        match state.engine.poll(request, link_id(link), carrier) {
+        match state.engine.poll(request, link_id(link), now_ms, carrier) {
             None => self.outputs.push(Output::Send(link, Packet::Answer(None))),
             Some(PollStep::Conflict) => {
                 self.outputs.push(Output::Send(link, Packet::Answer(None)));

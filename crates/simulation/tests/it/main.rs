@@ -57,6 +57,26 @@ fn an_event_from_before_a_room_was_entered_does_not_come_behind_a_later_one_of_i
 }
 
 #[test]
+fn what_an_order_takes_along_is_in_order_though_nobody_was_told_its_place() {
+    hold(&[305_678]);
+}
+
+#[test]
+fn a_room_that_was_refused_leaves_others_unkept_until_their_rows_are_on_disk() {
+    hold(&[2_014_378]);
+}
+
+#[test]
+fn a_session_goes_on_where_it_began_though_another_socket_confirmed_more() {
+    hold(&[2_010_671]);
+}
+
+#[test]
+fn an_answer_that_was_lost_is_given_again_before_the_end_of_its_connection_is_heard() {
+    hold(&[2_004_806]);
+}
+
+#[test]
 fn a_seed_repeats_its_run() {
     for seed in 1..=8 {
         assert!(run_seed(seed, None).records == run_seed(seed, None).records, "seed {seed}");

@@ -19,8 +19,9 @@ impl Reactor {
         client: u32,
         request: &EngineRequest<'_>,
     ) -> Result<(), EngineError> {
+        let now_ms = self.deadlines.now_ms();
         let state = &mut self.clients[client as usize];
-        let step = state.engine.poll(request.id(), link, |link| carrier(&self.links, link));
+        let step = state.engine.poll(request.id(), link, now_ms, |link| carrier(&self.links, link));
         match step.ok_or(EngineError::BadRequest)? {
             PollStep::Again(answer) => self.respond_with_packets(link, request.head, &answer),
             PollStep::Conflict => {
