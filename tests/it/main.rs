@@ -5,6 +5,7 @@
 
 mod acknowledgements;
 mod backpressure;
+mod closing;
 mod cursors;
 mod delivery;
 mod depth;

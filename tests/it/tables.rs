@@ -54,6 +54,27 @@ on_both_transports! {
         }
     }
 
+    fn ids_that_memory_forgot_are_answered_alike_after_a_restart_and_so_are_those_of_volatile_events(transport) {
+        let mut server = forgetful();
+        let mut owner = Client::join(&server, transport, &Who::manager(TENANTS[0], "mia"));
+        let first = say(&mut owner, 1, "first");
+        server.restart();
+        let mut owner = owner.tear().resume(&server);
+        let again = say(&mut owner, 1, "again");
+        assert_eq!((&again["offset"], &again["duplicate"]), (&first["offset"], &json!(true)));
+        // In no log: it is not forgotten, however much else is.
+        let mut courier = Client::join(&server, transport, &Who::courier(TENANTS[0], "dora"));
+        let id = Uuid::from_u128(7);
+        let place = json!({ "type": "delivery:location_updated", "id": id,
+            "payload": { "orderId": "1", "driverId": "dora", "latitude": 41.9, "longitude": 12.5 } });
+        let known = |answer: Value| answer["duplicate"] == json!(true);
+        assert!(!known(courier.accepted("delivery:location_updated", place.clone())));
+        let before = given_up(&server);
+        (100..110).for_each(|id| _ = say(&mut owner, id, "more"));
+        assert!(given_up(&server) > before);
+        assert!(known(courier.accepted("delivery:location_updated", place)));
+    }
+
     fn an_order_that_memory_forgot_is_its_customers_in_each_of_two_tenants(transport) {
         let server = forgetful();
         let order = || json!({ "orderId": "42" });

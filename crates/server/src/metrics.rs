@@ -67,6 +67,7 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter tenant_panics: "Panics in a tenant's turn: its clients connected again, and it was opened again from its log.";
     gauge table_bytes: "Memory of tenants' tables of ids seen, of orders' owners and of what was emitted last, about.";
     counter tables_given_up: "Tables of a tenant that were given up for others': its log is asked instead.";
+    counter tenants_closed: "Tenants whose log was closed because nobody had been there for a while.";
     gauge logs_away: "Tenants that go on without their log.";
     gauge log_failed: "1 once the disk of the log has failed: durable events are refused until the server is started anew.";
     counter fan_out_us_sum "fan_out_seconds" 1_000_000: "Time from reading events to flushing their frames.";

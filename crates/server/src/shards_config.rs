@@ -10,7 +10,7 @@ use foodtrack_tenant_log::{DiskBudget, Retention};
 use foodtrack_transport::{Endpoint, Limits, Protocol, ReactorConfig};
 
 use crate::WebSocketConfig;
-use crate::config::{CheckedConfig, LimitsConfig};
+use crate::config::{CheckedConfig, LimitsConfig, LogConfig};
 use crate::descriptors;
 use crate::http::ApiQuota;
 
@@ -27,10 +27,7 @@ pub(crate) fn shards_config(
         reactor: reactor_config(config),
         limits: tenant_limits(&said.limits),
         retry: retry_policy(config),
-        recovery: RecoveryConfig {
-            offline_age_ms_max: hours_ms(said.log.offline_hours_max),
-            ..RecoveryConfig::default()
-        },
+        recovery: recovery(&said.log),
         session_key,
         cookie_name: said.security.cookie_name.clone(),
         clock,
@@ -46,6 +43,21 @@ pub(crate) fn retry_policy(config: &CheckedConfig) -> RetryPolicy {
         delay_ms_max: retry.max_delay_ms,
         backoff_percent: percent(retry.backoff_multiplier),
         jitter_percent: retry.jitter_percent,
+    }
+}
+
+/// How long somebody may be away.
+fn recovery(log: &LogConfig) -> RecoveryConfig {
+    let (close_after_ms, default) =
+        (u64::from(log.close_after_seconds) * 1_000, RecoveryConfig::default());
+    RecoveryConfig {
+        offline_age_ms_max: hours_ms(log.offline_hours_max),
+        // Who is to be closed is looked for in sweeps.
+        sweep_ms: match close_after_ms {
+            0 => default.sweep_ms,
+            after_ms => default.sweep_ms.min(after_ms),
+        },
+        close_after_ms,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod application;
 mod client_table;
+mod closing;
 mod containing;
 mod entrants;
 mod logs;
@@ -92,6 +93,8 @@ pub(crate) struct Shard {
     user_agents: AHashMap<Box<str>, Arc<str>>,
     clock: ShardClock,
     serial: u32,
+    /// The last number that a tenant has given out that was closed.
+    serials_from: u32,
     /// How often what has expired was let go.
     sweeps: u32,
     /// The number of this turn, and how many tenants were at work in it and in the one before.
@@ -126,6 +129,7 @@ impl Shard {
             user_agents: AHashMap::new(),
             clock,
             serial: 0,
+            serials_from: 0,
             sweeps: 0,
             turn: 0,
             busy: 0,
@@ -210,6 +214,9 @@ impl Shard {
             self.busy += 1;
             self.tables.touched(tenant);
         }
+        if !matches!(input, Input::Sweep(_)) {
+            resident.held.used_ms = io.now_ms();
+        }
         self.clock.wake();
         let has_others = self.busy.max(self.busy_before) > 1;
         let now = self.clock.now(io.now_ms(), self.turn, has_others);
@@ -220,6 +227,7 @@ impl Shard {
             upstream: self.parts.upstream.as_deref(),
             own_mailbox: self.parts.shards.sender(self.parts.index),
             clients: &mut resident.clients,
+            held: &mut resident.held,
             tenant,
             wall_ms: now.wall_ms,
             arriving,
@@ -247,6 +255,7 @@ impl Shard {
         for tenant in tenants {
             self.handle(io, tenant, Input::Sweep(self.sweeps));
         }
+        self.close_quiet_tenants(io);
         // One shard speaks for all.
         if self.parts.index == 0 && self.parts.log.log().trim(self.clock.unix_ms()).is_err() {
             tracing::warn!("the log does not trim: it is full or has failed");
@@ -259,7 +268,8 @@ impl Shard {
             return *tenant;
         }
         let tenant =
-            u32::try_from(self.tenants.insert(Resident::new(id.clone()))).unwrap_or(u32::MAX);
+            u32::try_from(self.tenants.insert(Resident::new(id.clone(), self.serials_from)))
+                .unwrap_or(u32::MAX);
         self.by_name.insert(id.clone(), tenant);
         tenant
     }

@@ -56,6 +56,9 @@ counted! {
     SyncFailed => "syncs that failed",
     ChangesLost => "changes that a crash took from the disk",
     ClockJumped => "jumps of the wall clock",
+    Absent => "times when nobody was there for minutes",
+    LogsClosed => "logs closed because nobody was there",
+    LookedFor => "messages looked for by their ids",
 }
 
 impl Coverage {

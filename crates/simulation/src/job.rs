@@ -1,6 +1,6 @@
 //! One publication on its way, until it is told or given up.
 
-use foodtrack_history_checker::What;
+use foodtrack_history_checker::{Class, What};
 
 use crate::{Answer, Publication};
 
@@ -8,6 +8,8 @@ use crate::{Answer, Publication};
 const RETRY_MS: u64 = 300;
 /// How long an event is repeated that bears no id: the hub knows it again for ten seconds.
 const REPEATS_MS_MAX: u64 = 8_000;
+/// How long a volatile event is repeated: minutes later it is of no use.
+const VOLATILE_MS_MAX: u64 = 120_000;
 
 /// A publication, and who publishes it.
 #[derive(Clone, Debug)]
@@ -29,7 +31,9 @@ impl Job {
     /// Notes that it is tried now. Returns whether it still may be.
     pub(crate) fn may_try(&mut self, now_ms: u64) -> bool {
         let first_ms = *self.tried_ms.get_or_insert(now_ms);
-        self.publication.has_id || now_ms <= first_ms + REPEATS_MS_MAX
+        let is_volatile = self.publication.topic.class() == Class::Volatile;
+        (self.publication.has_id || now_ms <= first_ms + REPEATS_MS_MAX)
+            && !(is_volatile && now_ms > first_ms + VOLATILE_MS_MAX)
     }
 
     /// Notes what became of an attempt; gives the job back where there is to be another.

@@ -53,6 +53,10 @@ pub struct DiskCounts {
     pub failed: u64,
     /// Changes that a crash took.
     pub lost: u64,
+    /// Logs that were closed.
+    pub closed: u64,
+    /// Messages that were looked for by their ids.
+    pub looked_for: u64,
 }
 
 /// A tenant as this process writes it.

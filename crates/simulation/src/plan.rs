@@ -7,6 +7,10 @@ use crate::{Publication, Role, Tear, Topic, Way};
 
 /// How long things go wrong, in milliseconds.
 const LENGTH_MS: std::ops::Range<u64> = 3_000..30_000;
+/// How long nobody is there, where that happens: until logs are closed, and a while longer.
+const ABSENCE_MS: std::ops::Range<u64> = 400_000..500_000;
+/// The number of the first event that is published meanwhile: above all others.
+const ABSENCE_NUMBER: u64 = 10_000;
 /// Orders that every tenant has before anything goes wrong.
 const ORDERS: usize = 3;
 
@@ -23,6 +27,8 @@ pub struct Plan {
     pub heartbeat_ms: u64,
     /// Whether clients are asked to acknowledge events of a kind.
     pub asks: bool,
+    /// Whether tenants forget at once what their logs can be asked for.
+    pub forgets: bool,
     /// The longest that a packet takes.
     pub latency_ms_max: u64,
     /// The longest that a sync of the disk takes.
@@ -91,10 +97,22 @@ pub enum Step {
     Pause(usize, u64),
     /// Somebody opens their page anew: without what the page before it knew.
     Reload(usize),
+    /// Everybody's machine sleeps for so long: tenants have nobody but back ends.
+    Absence(u64),
     /// Somebody enters an order's room.
     Subscribe(usize, String),
     /// Somebody leaves an order's room.
     Unsubscribe(usize, String),
+}
+
+impl Step {
+    /// How long it takes until it is over, in milliseconds.
+    pub(crate) fn lasts_ms(&self) -> u64 {
+        match self {
+            Self::Absence(ms) => *ms,
+            _ => 0,
+        }
+    }
 }
 
 impl Plan {
@@ -110,6 +128,7 @@ impl Plan {
             people: Vec::new(),
             heartbeat_ms: rng.u64(1_000..8_000),
             asks: rng.u8(0..3) == 0,
+            forgets: false,
             latency_ms_max: *pick(&mut rng, &[0, 5, 50, 400]),
             sync_ms_max: *pick(&mut rng, &[0, 5, 40, 300]),
             steps: Vec::new(),
@@ -130,6 +149,10 @@ impl Plan {
         plan.add_process_faults(&mut rng, length_ms);
         plan.add_disk_faults(&mut rng, length_ms);
         plan.add_client_faults(&mut rng, &orders, length_ms);
+        plan.forgets = rng.u8(0..4) == 0;
+        if rng.u8(0..5) == 0 {
+            plan.add_absence(&mut rng, &orders, length_ms);
+        }
         plan.steps.sort_by_key(|(at_ms, _)| *at_ms);
         plan
     }
@@ -259,6 +282,29 @@ impl Plan {
                     self.steps.push((until_ms, Step::Unsubscribe(person, order)));
                 }
             }
+        }
+    }
+
+    /// Nobody is there for so long that logs are closed, while a back end publishes now and then.
+    fn add_absence(&mut self, rng: &mut Rng, orders: &[Publication], length_ms: u64) {
+        let (from_ms, absence_ms) = (rng.u64(0..length_ms), rng.u64(ABSENCE_MS));
+        self.steps.push((from_ms, Step::Absence(absence_ms)));
+        let mut maker = Maker { ids: Rng::with_seed(rng.u64(..)), number: ABSENCE_NUMBER };
+        for _ in 0..rng.usize(1..4) {
+            let known = pick(rng, orders);
+            let topic = *pick(rng, &[Topic::Started, Topic::Notification]);
+            let about = match topic {
+                Topic::Notification => String::from("hello"),
+                _ => known.about.clone(),
+            };
+            let mut publication = maker.publication(topic, about);
+            if topic == Topic::Started {
+                publication.customer = known.customer.clone();
+            }
+            let tenant = rng.usize(0..self.tenants.len());
+            let (person, insists, again) = (None, true, rng.bool());
+            let step = Step::Publish { tenant, person, publication, insists, again };
+            self.steps.push((from_ms + rng.u64(ABSENCE_MS.start - 10_000..absence_ms), step));
         }
     }
 

@@ -89,7 +89,7 @@ impl Topic {
         }
     }
 
-    const fn class(self) -> Class {
+    pub(crate) const fn class(self) -> Class {
         match self {
             Self::Location => Class::Volatile,
             Self::Notification => Class::Recoverable,

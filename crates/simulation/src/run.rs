@@ -35,6 +35,8 @@ pub struct HubSettings {
     pub seed: u64,
     /// Whether clients are asked to acknowledge events of a kind.
     pub asks: bool,
+    /// Whether tenants forget at once what their logs can be asked for.
+    pub forgets: bool,
     /// The rule that is broken.
     pub fault: Option<Fault>,
 }
@@ -62,6 +64,8 @@ pub fn run(plan: &Plan, make_hub: MakeHub<'_>, fault: Option<Fault>, tells: bool
     coverage.add(Counted::DiskFull, counts.full);
     coverage.add(Counted::SyncFailed, counts.failed);
     coverage.add(Counted::ChangesLost, counts.lost);
+    coverage.add(Counted::LogsClosed, counts.closed);
+    coverage.add(Counted::LookedFor, counts.looked_for);
     for page in &run.pages {
         coverage.add(Counted::Repeated, page.host.repeated());
     }
@@ -96,6 +100,8 @@ struct Run<'p> {
     /// Orders that are known to be made, by tenant.
     made: BTreeSet<(String, String)>,
     fences: Vec<String>,
+    /// Until then everybody's machine sleeps.
+    absent_until_ms: u64,
     /// Events that a page got in the session it is in.
     records: Vec<Record>,
     coverage: Coverage,
@@ -133,6 +139,7 @@ impl<'p> Run<'p> {
             next_step: 0,
             made: BTreeSet::new(),
             fences: Vec::new(),
+            absent_until_ms: 0,
             records: Vec::new(),
             coverage: Coverage::default(),
             story: tells.then(Vec::new),
@@ -161,7 +168,8 @@ impl<'p> Run<'p> {
     }
 
     fn go(&mut self) {
-        let last_ms = self.plan.steps.last().map_or(0, |(at_ms, _)| *at_ms);
+        let ends = self.plan.steps.iter().map(|(at_ms, step)| at_ms + step.lasts_ms());
+        let last_ms = ends.max().unwrap_or(0);
         let joins_ms = self.plan.people.iter().map(|person| person.joins_ms).max().unwrap_or(0);
         let ends_ms = last_ms.max(joins_ms) + QUIET_MS_MAX;
         let mut turns = 0;
@@ -203,6 +211,7 @@ impl<'p> Run<'p> {
         let joins = joins.filter(|(_, page)| page.is_none()).map(|(person, _)| person.joins_ms);
         let pages = self.pages.iter().filter(|page| !page.is_gone);
         let pages = pages.filter_map(|page| page.model.next_ms());
+        let pages = pages.map(|at_ms| at_ms.max(self.absent_until_ms));
         let jobs = self.jobs.iter().map(|job| job.not_before_ms).filter(|at| *at > self.now_ms);
         let node = self.node.as_ref().and_then(Node::next_ms);
         let log = self.node.as_ref().and_then(|_| self.log.next_ms());
@@ -237,7 +246,7 @@ impl<'p> Run<'p> {
         }
         for page in 0..self.pages.len() {
             let is_due = self.pages[page].model.next_ms().is_some_and(|at| at <= self.now_ms);
-            if is_due && !self.pages[page].is_gone {
+            if is_due && !self.pages[page].is_gone && self.now_ms >= self.absent_until_ms {
                 self.tick(page);
             }
         }
@@ -253,7 +262,12 @@ impl<'p> Run<'p> {
         self.starts_at_ms = None;
         self.processes += 1;
         let seed = self.plan.seed ^ (self.processes << 8);
-        let settings = HubSettings { seed, asks: self.plan.asks, fault: self.fault };
+        let settings = HubSettings {
+            seed,
+            asks: self.plan.asks,
+            forgets: self.plan.forgets,
+            fault: self.fault,
+        };
         let hub = (self.make_hub)(&self.log, settings);
         let heartbeat = HeartbeatConfig {
             interval_ms: self.plan.heartbeat_ms,

@@ -19,6 +19,7 @@ pub fn shrink(plan: &Plan, runs_max: usize, mut fails: impl FnMut(&Plan) -> Vec<
         best = without_people(best, &mut is_as_bad);
         best = without_tenants(best, &mut is_as_bad);
         for calm in [
+            Plan { forgets: false, ..best.clone() },
             Plan { latency_ms_max: 0, ..best.clone() },
             Plan { sync_ms_max: 0, ..best.clone() },
             Plan { people: joining_at_once(&best), ..best.clone() },

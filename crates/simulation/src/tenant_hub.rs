@@ -14,7 +14,7 @@ use foodtrack_tenant::{
     PageLimits, Policies, ReadJob, RecoveryConfig, Request, RequestId, RetryPolicy, SessionKey,
     Settings, Tenant, TenantLimits, Verdict, rfc3339,
 };
-use foodtrack_tenant_log::Completion;
+use foodtrack_tenant_log::{Completion, TenantLog as _};
 
 use crate::{
     ClientIndex, Clients, Fault, Hub, HubSettings, ModelLog, ModelTime, Packet, Ticket, Topic,
@@ -40,6 +40,9 @@ pub struct TenantHub {
     frames: Frames,
     turn: u64,
     now_ms: u64,
+    /// The last number that a tenant has given out that was closed.
+    serials_from: u32,
+    forgets: bool,
     fault: Option<Fault>,
     next_sweep_ms: u64,
     sweeps: u32,
@@ -49,6 +52,8 @@ pub struct TenantHub {
 struct Resident {
     tenant: Tenant,
     clients: BTreeMap<ConnectionSlot, ClientIndex>,
+    /// When it was told something last but a sweep.
+    used_ms: u64,
 }
 
 /// What came of an input, beside what was sent.
@@ -62,7 +67,8 @@ struct Outcome {
 
 impl TenantHub {
     /// A process without tenants over a store.
-    pub fn new(log: &ModelLog, HubSettings { seed, asks, fault }: HubSettings) -> Self {
+    pub fn new(log: &ModelLog, settings: HubSettings) -> Self {
+        let HubSettings { seed, asks, forgets, fault } = settings;
         let mut policies = Policies::default();
         if asks {
             let policy = DeliveryPolicy::of_class(DeliveryClass::Durable);
@@ -79,7 +85,7 @@ impl TenantHub {
                 delay_ms_max: 4_000,
                 ..RetryPolicy::default()
             },
-            recovery: RecoveryConfig::default(),
+            recovery: RecoveryConfig { close_after_ms: 10_000, ..RecoveryConfig::default() },
             page: PageLimits::within(8, 64 << 10),
             emission_key: session_key.emission_key(),
             session_key,
@@ -97,6 +103,8 @@ impl TenantHub {
             frames: Frames::default(),
             turn: 0,
             now_ms: 0,
+            serials_from: 0,
+            forgets,
             fault,
             next_sweep_ms: 60_000,
             sweeps: 0,
@@ -123,18 +131,17 @@ impl TenantHub {
     ) {
         self.now_ms = now.monotonic_ms;
         self.turn += 1;
-        let fresh = || Resident { tenant: Tenant::new(id.clone()), clients: BTreeMap::new() };
-        let resident = self.tenants.entry(id.clone()).or_insert_with(fresh);
-        let text = rfc3339(now.wall_ms);
-        let turn_now = Now {
-            monotonic_ms: now.monotonic_ms,
-            steady_ms: now.monotonic_ms,
-            wall_ms: now.wall_ms,
-            believed_ms: now.believed_ms,
-            text: &text,
-            turn: self.turn,
-            has_others: false,
+        let fresh = || Resident {
+            tenant: Tenant::numbered_after(id.clone(), self.serials_from),
+            clients: BTreeMap::new(),
+            used_ms: now.monotonic_ms,
         };
+        let resident = self.tenants.entry(id.clone()).or_insert_with(fresh);
+        if !matches!(input, Input::Sweep(_)) {
+            resident.used_ms = now.monotonic_ms;
+        }
+        let text = rfc3339(now.wall_ms);
+        let turn_now = turn_now(now, &text, self.turn);
         let mut outcome = Outcome::default();
         let mut effects = HubEffects {
             clients,
@@ -148,6 +155,9 @@ impl TenantHub {
             fault: self.fault,
         };
         resident.tenant.handle(turn_now, &self.settings, input, &mut effects);
+        if self.forgets && resident.tenant.may_forget_tables() {
+            resident.tenant.forget_tables(now.monotonic_ms);
+        }
         for slot in &outcome.released {
             if let Some(client) = resident.clients.remove(slot) {
                 self.clients.remove(&client);
@@ -207,6 +217,9 @@ impl TenantHub {
 
     fn hear(&mut self, now: ModelTime, clients: &mut Clients, completion: Completion) {
         let id = completion.tenant().clone();
+        if !self.tenants.contains_key(&id) {
+            return;
+        }
         let lets_in =
             matches!(completion, Completion::Opened { .. } | Completion::OpenFailed { .. });
         self.handle(now, clients, &id, Input::Log(completion));
@@ -220,9 +233,40 @@ impl TenantHub {
         }
     }
 
+    /// Closes the logs of tenants where nobody has been for a while, as a shard does.
+    fn close_quiet_tenants(&mut self, now: ModelTime) {
+        if self.log.with_disk(|disk| disk.is_full() || disk.has_failed()) {
+            return;
+        }
+        let (settings, turn) = (&self.settings, self.turn);
+        let text = rfc3339(now.wall_ms);
+        let is_quiet = |resident: &Resident| {
+            now.monotonic_ms - resident.used_ms >= settings.recovery.close_after_ms
+                && resident.tenant.is_at_rest(turn_now(now, &text, turn), settings)
+        };
+        for (id, closed) in self.tenants.extract_if(.., |_, resident| is_quiet(resident)) {
+            self.serials_from = self.serials_from.max(closed.tenant.last_serial());
+            // It answers nobody.
+            let _ = self.log.close(&id);
+        }
+    }
+
     fn is_due(&self, id: &TenantId, now_ms: u64) -> bool {
         let deadline = self.tenants.get(id).and_then(|it| it.tenant.next_deadline_ms());
         deadline.is_some_and(|at_ms| at_ms <= now_ms)
+    }
+}
+
+/// The time of a turn in a tenant's words.
+fn turn_now(now: ModelTime, text: &str, turn: u64) -> Now<'_> {
+    Now {
+        monotonic_ms: now.monotonic_ms,
+        steady_ms: now.monotonic_ms,
+        wall_ms: now.wall_ms,
+        believed_ms: now.believed_ms,
+        text,
+        turn,
+        has_others: false,
     }
 }
 
@@ -332,6 +376,7 @@ impl Hub for TenantHub {
             for id in &ids {
                 self.handle(now, clients, id, Input::Sweep(self.sweeps));
             }
+            self.close_quiet_tenants(now);
         }
     }
 

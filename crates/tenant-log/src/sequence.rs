@@ -85,6 +85,7 @@ impl Sequence {
 
     /// Gives up the table of ids, but for those that the log could not find yet.
     pub fn give_up_ids(&mut self) {
+        self.waiting.shrink_to_fit();
         self.recent.give_up(self.committed);
     }
 
@@ -179,6 +180,11 @@ impl Sequence {
     /// Up to here, what was not refused is on disk.
     pub fn committed_through(&self) -> Offset {
         self.committed
+    }
+
+    /// Whether all that was admitted is on disk. After a refusal that is not known until something is committed.
+    pub fn is_committed(&self) -> bool {
+        self.committed.next() == self.next
     }
 
     /// How many messages wait to be released.
@@ -292,6 +298,9 @@ mod tests {
         assert_eq!(admit(&mut sequence, 4, Durability::Durable), offset(4));
         sequence.refused(offset(3), offset(3));
         assert_eq!(admit(&mut sequence, 3, Durability::Durable), offset(5));
+        assert!(!sequence.is_committed());
+        sequence.committed(offset(5), offset(100));
+        assert!(sequence.is_committed());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::connection_slot::ConnectionSlot;
 use crate::control_events::ControlEvent;
 use crate::effects::{Effects, Pace};
 use crate::intake::{Emitted, OverRate, Stopped};
-use crate::owner_lookups::{Sender, WaitingEvent, Work};
+use crate::log_lookups::{Sender, WaitingEvent, Work};
 use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
 use crate::turn::Turn;

@@ -88,6 +88,8 @@ counters! {
     table_bytes;
     /// Tables of a tenant that were given up: its log is asked instead.
     tables_given_up;
+    /// Tenants that were dropped from memory because nobody had been there for a while.
+    tenants_closed;
     /// Gauge: tenants whose log is away.
     logs_away;
     /// Gauge: 1 once the disk of the log has failed.

@@ -49,8 +49,6 @@ pub(crate) struct Intake {
     check_budget: SharedBucket,
     /// The message at work, for who looks into a panic.
     at_work: Option<Uuid>,
-    /// When an event came last, on the shard's clock.
-    used_ms: u64,
 }
 
 /// Who publishes: a connection, or a back end over HTTP.
@@ -194,7 +192,6 @@ impl Intake {
         let (tenant, policies) = (by.tenant, by.policies);
         let event = policies.schemas.resolve(tenant, name)?;
         self.at_work = None;
-        self.used_ms = by.now_ms;
         let incoming = read_envelope(name, argument)?;
         self.at_work = incoming.id;
         check_claims(tenant, &incoming, &publisher).map_err(|refusal| refusal.of_event(name))?;
@@ -383,11 +380,6 @@ impl Intake {
         self.messages.spend(party, rate, 1, now_ms)
     }
 
-    /// When an event came last, on the shard's clock.
-    pub(crate) fn used_ms(&self) -> u64 {
-        self.used_ms
-    }
-
     /// Lets go of emissions that nothing can repeat any more.
     pub(crate) fn expire(&mut self, steady_ms: u64) {
         self.repeats.expire(steady_ms);
@@ -403,6 +395,15 @@ impl Intake {
     pub(crate) fn bytes(&self) -> (usize, usize) {
         let to_give = self.orders.bytes() + self.repeats.bytes();
         (to_give + self.recent.bytes().0, to_give)
+    }
+
+    /// Whether a new intake would judge as this one does, once it has heard what the log says. `rate` is the tenant's.
+    ///
+    /// Ids of messages that are in no log are not known to the new one.
+    pub(crate) fn is_at_rest(&self, rate: Rate, now_ms: u64, steady_ms: u64) -> bool {
+        self.messages.is_full(rate, now_ms)
+            && self.check_budget.is_full(CHECKS_US_PER_SECOND, now_ms)
+            && self.repeats.is_at_rest(steady_ms)
     }
 
     /// The message at work, if its sender named it.

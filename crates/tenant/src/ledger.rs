@@ -264,8 +264,11 @@ impl Ledger {
         }
     }
 
-    /// Forgets the ids that the log can be asked for.
+    /// Forgets the ids that the log can be asked for, and gives back the memory that many pending messages took once.
     pub(crate) fn give_up_ids(&mut self) {
+        if let Some(open) = self.open_mut() {
+            open.pending.shrink_to_fit();
+        }
         if let Some(sequence) = self.sequence_mut() {
             sequence.give_up_ids();
         }
@@ -274,6 +277,19 @@ impl Ledger {
     /// What the ids seen take, and of that, what [`Ledger::give_up_ids`] could give back; in bytes.
     pub(crate) fn ids_bytes(&self) -> (usize, usize) {
         self.sequence().map_or((0, 0), Sequence::ids_bytes)
+    }
+
+    /// Whether the log has all that was submitted to it, or was never opened. One that others write to as well is never
+    /// at rest.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        match &self.state {
+            State::Closed => true,
+            State::Open(open) => match &open.counting {
+                Counting::Here(sequence) => open.pending.is_empty() && sequence.is_committed(),
+                Counting::ByStore(_) => false,
+            },
+            State::Opening | State::Lost { .. } | State::Away { .. } => false,
+        }
     }
 
     /// Gives a message the next offset, where this node counts them. `is_named` where its sender gave it its id, so that it can

@@ -168,6 +168,11 @@ impl Members {
         self.connections.forget_users(messages, bytes, now_ms);
     }
 
+    /// Whether somebody is here, or was and has not got back all that they spent of their rates.
+    pub(crate) fn has_users(&self) -> bool {
+        self.connections.has_users()
+    }
+
     /// A renewed token may allow other things.
     pub(crate) fn renew(&mut self, place: u32, principal: Principal) {
         self.connections.renew(place, principal);

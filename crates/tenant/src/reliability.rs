@@ -20,7 +20,7 @@ use watches::Watches;
 
 pub(crate) use retries::Retry;
 pub(crate) use subscribers::{Subscriber, SubscriberId, subscriber_key};
-pub(crate) use watches::{Timeline, Watched};
+pub(crate) use watches::{Timeline, WATCHED_AGAIN_TIMES, Watched};
 
 /// What one tenant has sent and is not sure of.
 #[derive(Debug, Default)]
@@ -55,6 +55,11 @@ impl Reliability {
     pub(crate) fn next_due_ms(&self) -> Option<u64> {
         let (retry, watch) = (self.retries.next_due_ms(), self.watches.next_due_ms());
         retry.into_iter().chain(watch).min()
+    }
+
+    /// Whether nothing is due, now or later.
+    pub(crate) fn is_at_rest(&self, now_ms: u64) -> bool {
+        self.next_due_ms().is_none() && self.watches.is_at_rest(now_ms)
     }
 
     /// Takes out something that is due by now.

@@ -3,8 +3,8 @@
 use foodtrack_contract::{ErrorCode, Refusal};
 
 use crate::effects::Effects;
+use crate::log_lookups::{Publication, Revocation};
 use crate::model::Accepted;
-use crate::owner_lookups::{Publication, Revocation};
 use crate::reply_to::ReplyTo;
 use crate::request::{Answer, Request, RequestId};
 use crate::shared_rate::Party;

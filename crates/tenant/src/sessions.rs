@@ -338,6 +338,11 @@ impl Sessions {
         self.waiting.insert(ticket, (reply, change));
     }
 
+    /// Whether somebody waits for a row to be on disk.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// A row is on disk. Returns who waits for that, and what it says.
     pub(crate) fn saved(&mut self, ticket: u64) -> Option<(RoomReply, RoomChange)> {
         let (reply, change) = self.waiting.remove(&ticket)?;

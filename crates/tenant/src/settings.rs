@@ -99,10 +99,17 @@ pub struct RecoveryConfig {
     pub offline_age_ms_max: u64,
     /// How often what has expired is let go, and what is still in use is kept for longer, in milliseconds.
     pub sweep_ms: u64,
+    /// A tenant where nobody has been for so long is dropped from memory, and its log is closed, in milliseconds; 0 for
+    /// never. Whoever comes next has it opened again.
+    pub close_after_ms: u64,
 }
 
 impl Default for RecoveryConfig {
     fn default() -> Self {
-        Self { offline_age_ms_max: 24 * 60 * 60 * 1_000, sweep_ms: 60_000 }
+        Self {
+            offline_age_ms_max: 24 * 60 * 60 * 1_000,
+            sweep_ms: 60_000,
+            close_after_ms: 15 * 60_000,
+        }
     }
 }

@@ -72,6 +72,13 @@ impl SharedBucket {
         })
     }
 
+    /// Whether all that was spent is back: it is as good as a new one.
+    pub fn is_full(&self, rate: Rate, now_ms: u64) -> bool {
+        self.all.is_full(rate, now_ms)
+            && self.people.is_full(rate.tenths(PEOPLE_IN_TEN), now_ms)
+            && self.customers.is_full(rate.tenths(CUSTOMERS_IN_TEN), now_ms)
+    }
+
     /// Takes back what was spent in vain.
     pub fn give_back(&mut self, party: Party, cost: u32) {
         self.all.give_back(cost);
@@ -115,6 +122,7 @@ mod tests {
         assert_eq!(flood(&mut bucket, Party::BackEnds, 0), 2_000);
         assert_eq!(flood(&mut bucket, Party::Customers, 0), 0);
         assert_eq!(flood(&mut bucket, Party::Customers, 1_000), 1_000);
+        assert!(!bucket.is_full(RATE, 2_999) && bucket.is_full(RATE, 3_000));
         let mut bucket = SharedBucket::default();
         assert_eq!(flood(&mut bucket, Party::Staff, 0), 1_800);
         bucket.give_back(Party::Staff, 100);

@@ -3,11 +3,6 @@
 use crate::tenant::Tenant;
 
 impl Tenant {
-    /// When an event came last, on the clock of [`Now::monotonic_ms`](crate::Now::monotonic_ms).
-    pub fn used_ms(&self) -> u64 {
-        self.intake.used_ms()
-    }
-
     /// What the tables of ids seen, of orders' owners and of what was emitted last take, and of that, what
     /// [`Tenant::forget_tables`] could give back now or soon; in bytes.
     pub fn table_bytes(&self) -> (usize, usize) {

@@ -19,12 +19,12 @@ use crate::effects::Effects;
 use crate::entrance::Shown;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
+use crate::log_lookups::LogLookups;
 use crate::members::{Connection, Members, Room};
 use crate::model::{
     ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, Page, page_limit,
 };
 use crate::now::rfc3339;
-use crate::owner_lookups::OwnerLookups;
 use crate::reliability::{Due, Reliability};
 use crate::request::{Request, RequestId};
 use crate::sessions::Sessions;
@@ -39,7 +39,7 @@ pub struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) members: Members,
     pub(crate) intake: Intake,
-    pub(crate) lookups: OwnerLookups,
+    pub(crate) lookups: LogLookups,
     pub(crate) ledger: Ledger,
     /// Connections that have more than was delivered here, each with the number of the look that will say whether the log has
     /// it.
@@ -71,7 +71,7 @@ impl Tenant {
             id,
             members: Members::default(),
             intake: Intake::default(),
-            lookups: OwnerLookups::default(),
+            lookups: LogLookups::default(),
             ledger: Ledger::default(),
             ahead: Vec::new(),
             sessions: Sessions::default(),
@@ -84,6 +84,18 @@ impl Tenant {
             told_unsayable: BTreeSet::new(),
             serial: 0,
         }
+    }
+
+    /// As [`Tenant::new`], where a tenant of this name was dropped that had given out numbers up to this: what is still on its
+    /// way to that one finds nobody here.
+    #[must_use]
+    pub fn numbered_after(id: TenantId, serial: u32) -> Self {
+        Self { serial, ..Self::new(id) }
+    }
+
+    /// The last number that it has given out.
+    pub fn last_serial(&self) -> u32 {
+        self.serial
     }
 
     /// The same tenant with nothing in memory, to take this one's place after a panic: what is still on its way to this one

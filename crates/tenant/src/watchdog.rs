@@ -11,7 +11,7 @@ use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::model::{Broadcast, Recipients};
 use crate::now::rfc3339;
-use crate::reliability::{Timeline, Watched};
+use crate::reliability::{Timeline, WATCHED_AGAIN_TIMES, Watched};
 use crate::reply_to::ReplyTo;
 use crate::shared_frame::SharedFrame;
 use crate::tenant::Tenant;
@@ -55,7 +55,7 @@ impl Tenant {
             let timeline: Option<Timeline> =
                 note.and_then(|note| serde_json::from_str(note.value.as_deref()?).ok());
             let is_over = timeline.as_ref().is_some_and(Timeline::is_over)
-                || entry.at_ms.saturating_add(3 * watch.within_ms) < now_ms;
+                || entry.at_ms.saturating_add(WATCHED_AGAIN_TIMES * watch.within_ms) < now_ms;
             if is_over {
                 continue;
             }

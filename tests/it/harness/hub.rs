@@ -90,6 +90,21 @@ impl Hub {
         Self::start_with(open, &[], config)
     }
 
+    /// The same, and tenants are closed as soon as they are at rest.
+    pub(crate) fn on_disk_closing(directory: &Path, options: SqliteOptions, clock: Clock) -> Self {
+        let path = directory.to_owned();
+        let open = move |on_completion| -> Arc<dyn TenantLog> {
+            Arc::new(SqliteLog::open(&path, options, on_completion).unwrap())
+        };
+        let mut config = shards_config();
+        (config.clock, config.recovery.sweep_ms) = (clock, 10);
+        config.recovery.close_after_ms = 1;
+        // It soon knows who has gone.
+        let (interval_ms, timeout_ms) = (1_500, 3_000);
+        config.reactor.heartbeat = HeartbeatConfig { interval_ms, timeout_ms, missed_max: 1 };
+        Self::start_with(open, &[], config)
+    }
+
     /// The same, with so few orders in memory that the log is asked whose most of them are.
     pub(crate) fn on_disk_remembering(
         orders: usize,
@@ -136,6 +151,11 @@ impl Hub {
     /// Tells it to stop, without waiting until it has.
     pub(crate) fn begin_to_stop(&self) {
         self.running.shards.stop();
+    }
+
+    /// How many tenants were closed because nobody was there.
+    pub(crate) fn tenants_closed(&self) -> u64 {
+        self.running.counters.iter().map(|counters| counters.tenants_closed.get()).sum()
     }
 
     /// Whether the disk is known to have failed: by this /health knows.

@@ -5,6 +5,7 @@ use foodtrack_tenant::{ConnectionSlot, SharedBucket, Tenant};
 use foodtrack_transport::Reactor;
 
 use super::client_table::ClientTable;
+use super::closing::Held;
 use super::tenant_timer::TenantTimer;
 use crate::tag::Tag;
 
@@ -16,16 +17,19 @@ pub(super) struct Resident {
     pub(super) entrances: SharedBucket,
     /// The last turn in which it was at work.
     pub(super) turn: u64,
+    pub(super) held: Held,
     timer: TenantTimer,
 }
 
 impl Resident {
-    pub(super) fn new(id: TenantId) -> Self {
+    /// Its numbers begin after `serial`.
+    pub(super) fn new(id: TenantId, serial: u32) -> Self {
         Self {
-            tenant: Tenant::new(id),
+            tenant: Tenant::numbered_after(id, serial),
             clients: ClientTable::default(),
             entrances: SharedBucket::default(),
             turn: 0,
+            held: Held::default(),
             timer: TenantTimer::default(),
         }
     }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::ALARM_MS_MAX;
 use super::client_table::ClientTable;
+use super::closing::Held;
 use super::replies::Replies;
 use crate::log_link::LogLink;
 use crate::mailbox::ShardSender;
@@ -32,6 +33,7 @@ pub(crate) struct ShardEffects<'s> {
     /// Where answers from elsewhere come in.
     pub(super) own_mailbox: &'s ShardSender,
     pub(super) clients: &'s mut ClientTable,
+    pub(super) held: &'s mut Held,
     /// The tenant's place among the shard's.
     pub(super) tenant: u32,
     pub(super) wall_ms: u64,
@@ -250,7 +252,7 @@ impl Effects for ShardEffects<'_> {
         subscriber: &SubscriberKey,
         saved: SavedCursor,
     ) -> Result<(), SubmitError> {
-        self.log.log().save_cursor(tenant, subscriber, saved)
+        self.held.note(self.log.log().save_cursor(tenant, subscriber, saved))
     }
 
     fn begin_cursor(
@@ -259,7 +261,7 @@ impl Effects for ShardEffects<'_> {
         subscriber: &SubscriberKey,
         first: SavedCursor,
     ) -> Result<(), SubmitError> {
-        self.log.log().begin_cursor(tenant, subscriber, first)
+        self.held.note(self.log.log().begin_cursor(tenant, subscriber, first))
     }
 
     fn save_note(
@@ -268,7 +270,9 @@ impl Effects for ShardEffects<'_> {
         note: Note,
         ticket: Option<u64>,
     ) -> Result<(), SubmitError> {
-        self.log.log().save_note(tenant, note, ticket)
+        let taken = self.log.log().save_note(tenant, note, ticket);
+        // With a ticket, what it says is undone where it is not taken.
+        if ticket.is_some() { taken } else { self.held.note(taken) }
     }
 
     fn put_dead_letter(

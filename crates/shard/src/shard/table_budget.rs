@@ -62,10 +62,10 @@ impl Shard {
     }
 
     fn give_tables_up(&mut self) {
-        let may_give = |(place, Resident { tenant, .. }): (usize, &Resident)| {
+        let may_give = |(place, Resident { tenant, held, .. }): (usize, &Resident)| {
             let (place, to_give) = (u32::try_from(place).ok()?, tenant.table_bytes().1);
             let is_worth = to_give >= WORTH_BYTES.min(self.tables.bytes_max);
-            let giver = Giver { used_ms: tenant.used_ms(), place, to_give };
+            let giver = Giver { used_ms: held.used_ms, place, to_give };
             (is_worth && tenant.may_forget_tables()).then_some(giver)
         };
         let givers = self.tenants.iter().filter_map(may_give).collect();

@@ -126,7 +126,8 @@ impl LogReader for ModelLog {
     }
 
     fn find(&self, tenant: &TenantId, id: Uuid) -> Result<Option<Offset>, ReadError> {
-        let state = self.state();
+        let mut state = self.state();
+        state.counts.looked_for += 1;
         let known = state.known(tenant)?;
         Ok(known.entries.values().rev().find(|it| it.id == id).map(|it| it.offset))
     }

@@ -193,6 +193,7 @@ impl TenantLog for ModelLog {
     }
 
     fn close(&self, _tenant: &TenantId) -> Result<(), SubmitError> {
+        self.state().counts.closed += 1;
         Ok(())
     }
 

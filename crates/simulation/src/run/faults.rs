@@ -40,6 +40,7 @@ impl Run<'_> {
             Step::Tear(person, how) => self.tear(*person, *how),
             Step::Pause(person, ms) => self.pause(*person, *ms),
             Step::Reload(person) => self.reload(*person),
+            Step::Absence(ms) => self.leave_all(*ms),
             Step::Subscribe(person, order) => self.wants(*person, order, true),
             Step::Unsubscribe(person, order) => self.wants(*person, order, false),
         }
@@ -108,6 +109,14 @@ impl Run<'_> {
                 let (noticed, actions) = self.pages[page].handle(self.now_ms, Input::Closed(way));
                 self.after(page, noticed, actions);
             }
+        }
+    }
+
+    fn leave_all(&mut self, ms: u64) {
+        self.coverage.add(Counted::Absent, 1);
+        self.absent_until_ms = self.now_ms + ms;
+        for person in 0..self.page_of.len() {
+            self.tear(person, Tear::Reset);
         }
     }
 

@@ -263,6 +263,11 @@ impl Writer {
     ) -> Result<(), CommitError> {
         // After the first failure the rest is only noted, so that everybody is told.
         let mut result = self.begin().map_err(CommitError::from);
+        let has_open = writes.iter().any(|it| matches!(it, Request::Open(..)));
+        if has_open && result.is_ok() && !self.notes.is_empty() {
+            // What was noted before a tenant is opened is part of what it opens with.
+            result = self.notes.write(&self.connection).map(|_| ()).map_err(CommitError::from);
+        }
         for request in writes {
             let step = match request {
                 Request::Append(tenant, batch) => {

@@ -199,13 +199,15 @@ impl OrderBook {
     }
 }
 
-/// What the names of an order take, with what the allocator and the counts of an `Arc` add to each.
+/// What the names of an order take, as allocators give it out: with 8 bytes of their own, in sixteens, and 32 at least.
 fn text_bytes(order: &str, known: &Order) -> usize {
+    let taken = |bytes: usize| (bytes + 8).next_multiple_of(16).max(32);
     let customer = match &known.owner {
-        Owner::Customer(customer) => customer.len() + 16,
+        Owner::Customer(customer) => taken(customer.len()),
         Owner::Nobody | Owner::NotMade | Owner::Undecided => 0,
     };
-    order.len() + 32 + customer
+    // An `Arc` counts its references in two words.
+    taken(order.len() + 16) + customer
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use ahash::RandomState;
 use foodtrack_contract::{
     ApplicationSet, DeliveryPolicy, EventGroup, EventName, EventType, Incoming, Offset, Source,
 };
-use foodtrack_tenant_log::{HEAD_EMISSIONS_MAX, LastEmission};
+use foodtrack_tenant_log::{HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, LastEmission};
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 use twox_hash::XxHash3_64;
@@ -69,6 +69,8 @@ pub(crate) struct Repeats {
     looked_at: usize,
     /// Each of them once, with when it was looked at: about the oldest first.
     orders: VecDeque<(u64, u64)>,
+    /// When the newest of all was noted; `None` where there never was one.
+    noted_ms: Option<u64>,
 }
 
 impl EmissionKey {
@@ -220,6 +222,7 @@ impl Repeats {
         offset: Option<Offset>,
         now_ms: u64,
     ) {
+        self.noted_ms = Some(now_ms);
         let Emission { order, fingerprint } = emission;
         let new = Last { order, fingerprint, id, offset, at_ms: now_ms };
         match self.find(order) {
@@ -240,6 +243,11 @@ impl Repeats {
             self.last.shrink_to_fit(|last| last.order);
             self.orders.shrink_to_fit();
         }
+    }
+
+    /// Whether nothing can be repeated, now or were the log opened now, which brings along what is older.
+    pub(crate) fn is_at_rest(&self, now_ms: u64) -> bool {
+        self.noted_ms.is_none_or(|it| now_ms.saturating_sub(it) > HEAD_EMISSIONS_AGE_MS_MAX)
     }
 
     /// What it takes in memory.

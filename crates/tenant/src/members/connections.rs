@@ -192,6 +192,11 @@ impl Connections {
         self.slots.get_mut(place as usize)
     }
 
+    /// Whether somebody is here, or their rates are remembered.
+    pub(super) fn has_users(&self) -> bool {
+        !self.users.is_empty()
+    }
+
     pub(super) fn forget_users(&mut self, messages: Rate, bytes: Rate, now_ms: u64) {
         self.users.forget(messages, bytes, now_ms);
     }

@@ -94,6 +94,11 @@ impl Users {
         }
     }
 
+    /// Whether nobody is here, and nothing is remembered of anybody who was.
+    pub(super) fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
     pub(super) fn get_mut(&mut self, place: UserPlace) -> Option<&mut User> {
         self.users.get_mut(place.0 as usize)
     }

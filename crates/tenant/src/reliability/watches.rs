@@ -8,11 +8,16 @@ use foodtrack_contract::{Offset, Watch};
 use foodtrack_tenant_log::LogEntry;
 use serde::{Deserialize, Serialize};
 
+/// For how many times its `within_ms` an event is watched again where its log is opened.
+pub(crate) const WATCHED_AGAIN_TIMES: u64 = 3;
+
 /// Events that must be confirmed, the next to be looked at first.
 #[derive(Debug, Default)]
 pub(super) struct Watches {
     waiting: BinaryHeap<Reverse<(u64, Offset)>>,
     watched: BTreeMap<Offset, Watched>,
+    /// From then on an opening of the log would have none of them watched again.
+    over_at_ms: u64,
 }
 
 /// An event that must be confirmed.
@@ -43,6 +48,9 @@ struct TimelineStep {
 
 impl Watches {
     pub(super) fn push(&mut self, due_ms: u64, watched: Watched) {
+        // See `Tenant::watch_again`: its event is `within_ms` old at least when it is due.
+        let over_at_ms = due_ms + (WATCHED_AGAIN_TIMES - 1) * watched.watch.within_ms + 1;
+        self.over_at_ms = self.over_at_ms.max(over_at_ms);
         let offset = watched.entry.offset;
         self.waiting.push(Reverse((due_ms, offset)));
         self.watched.insert(offset, watched);
@@ -50,6 +58,11 @@ impl Watches {
 
     pub(super) fn next_due_ms(&self) -> Option<u64> {
         self.waiting.peek().map(|Reverse((due_ms, _))| *due_ms)
+    }
+
+    /// Whether nothing is watched, nor would be if the log was opened now.
+    pub(super) fn is_at_rest(&self, now_ms: u64) -> bool {
+        self.waiting.is_empty() && self.over_at_ms <= now_ms
     }
 
     pub(super) fn take_due(&mut self, now_ms: u64) -> Option<Watched> {

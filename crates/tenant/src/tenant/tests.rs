@@ -1,5 +1,7 @@
 //! A tenant without a socket, a clock or a disk: what it does is written down.
 
+mod resting;
+
 use foodtrack_contract::{ApplicationType, Epoch, Offset, PermissionSet, TenantId};
 use foodtrack_tenant_log::{Completion, Head, RefusedReason};
 use foodtrack_wire::{NamespaceId, Sid};
@@ -25,6 +27,20 @@ struct Test {
     tenant: Tenant,
     world: World,
     settings: Settings,
+    now_ms: u64,
+}
+
+/// That time, on every clock.
+fn at(now_ms: u64) -> Now<'static> {
+    Now {
+        monotonic_ms: now_ms,
+        steady_ms: now_ms,
+        wall_ms: now_ms,
+        believed_ms: now_ms,
+        text: "2026-11-23T12:00:00.000Z",
+        turn: 0,
+        has_others: false,
+    }
 }
 
 impl Test {
@@ -39,7 +55,7 @@ impl Test {
     /// A tenant whose log nobody asked for.
     fn closed() -> Self {
         let tenant = Tenant::new(TenantId::parse("t1").unwrap());
-        Self { tenant, world: World::default(), settings: settings() }
+        Self { tenant, world: World::default(), settings: settings(), now_ms: 0 }
     }
 
     fn open(&mut self) {
@@ -65,17 +81,12 @@ impl Test {
 
     /// Has the tenant handle an input. Returns what it sent.
     fn handle(&mut self, input: Input<'_>) -> Sent {
-        let now = Now {
-            monotonic_ms: 0,
-            steady_ms: 0,
-            wall_ms: 0,
-            believed_ms: 0,
-            text: "2026-11-23T12:00:00.000Z",
-            turn: 0,
-            has_others: false,
-        };
-        self.tenant.handle(now, &self.settings, input, &mut self.world);
+        self.tenant.handle(at(self.now_ms), &self.settings, input, &mut self.world);
         std::mem::take(&mut self.world.sent)
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.tenant.is_at_rest(at(self.now_ms), &self.settings)
     }
 
     /// Lets somebody of an application in, who is live from then on.

@@ -137,7 +137,7 @@ struct Asked {
 
 /// What waits in one tenant.
 #[derive(Default)]
-pub(crate) struct OwnerLookups {
+pub(crate) struct LogLookups {
     lines: Slab<Line>,
     of_place: AHashMap<u32, u32>,
     asked: AHashMap<Question, Asked>,
@@ -149,7 +149,7 @@ pub(crate) struct OwnerLookups {
     bytes: usize,
 }
 
-impl OwnerLookups {
+impl LogLookups {
     pub(crate) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
