@@ -36,7 +36,7 @@ fn asking_every(delay_ms: u32, attempts_max: u32) -> WebSocketConfig {
     config().retry(retry).deliver(asks(ASKING, None))
 }
 
-fn asks(event: &str, time_to_live_seconds: Option<u64>) -> DeliveryConfig {
+pub(crate) fn asks(event: &str, time_to_live_seconds: Option<u64>) -> DeliveryConfig {
     DeliveryConfig {
         event: event.into(),
         class: None,
@@ -256,6 +256,25 @@ on_both_transports! {
         server.restart();
         let mut chef = chef.tear().resume(&server);
         expect_nothing(&mut chef, "all was acknowledged");
+    }
+
+    fn what_was_acknowledged_does_not_come_again_after_a_planned_restart(transport) {
+        let mut server = Server::durable(asking_every(60_000, 5));
+        let mut chef = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
+        let mut sender = back_end(&server);
+        publish(&mut sender, 1..=1);
+        expect_numbers(&mut chef, &[1], "its cursor");
+        ticket(&mut sender, 2);
+        let got = expect_ticket(&mut chef, 2);
+        chef.acknowledge(&got);
+        chef.settle();
+        for restart in ["one", "another one"] {
+            server.restart();
+            let mut back = chef.tear().resume(&server);
+            assert!(back.recovered, "{restart}");
+            expect_nothing(&mut back, restart);
+            chef = back;
+        }
     }
 
     fn any_socket_of_a_subscriber_speaks_for_it_and_no_other_does(transport) {

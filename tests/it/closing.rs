@@ -3,18 +3,19 @@
 use std::time::Duration;
 
 use foodtrack_contract::Priority;
-use foodtrack_server::{Broadcast, LogConfig, Recipients, TenantId};
+use foodtrack_server::{Broadcast, LogConfig, Recipients, TenantId, WebSocketConfig};
 use foodtrack_shard::Clock;
 use foodtrack_tenant_log::SqliteOptions;
 use serde_json::{Value, json};
 use test_support::let_pass;
 use uuid::Uuid;
 
+use crate::acknowledgements::asks;
 use crate::harness::{
     Away, Client, Hands, HttpConnection, Hub, Server, Transport, Who, config, eventually,
     on_both_transports,
 };
-use crate::support::{TENANT, expect_numbers, publish, update};
+use crate::support::{TENANT, expect_nothing, expect_numbers, publish, update};
 
 /// The dashboard's, who gets whatever is said.
 fn owner() -> Who {
@@ -23,8 +24,12 @@ fn owner() -> Who {
 
 /// A server that closes a tenant after a second, and soon knows who has gone.
 fn server() -> Server {
+    closing(config())
+}
+
+fn closing(config: WebSocketConfig) -> Server {
     let log = LogConfig { close_after_seconds: 1, ..LogConfig::default() };
-    let mut config = config().log(log);
+    let mut config = config.log(log);
     config.heartbeat.interval_ms = 1_500;
     (config.heartbeat.timeout_ms, config.heartbeat.max_missed) = (3_000, 1);
     Server::durable(config)
@@ -94,6 +99,23 @@ on_both_transports! {
         let again = back.accepted("notification:info", message(1, "again"));
         assert_eq!((&again["offset"], &again["duplicate"]), (&json!(1), &json!(true)), "{again}");
         assert_eq!(texts(&mut back), [""; 0]);
+    }
+
+    fn what_was_acknowledged_does_not_come_again_after_the_log_was_closed(transport) {
+        let server = closing(config().deliver(asks("notification:info", None)));
+        let mut client = Client::join(&server, transport, &owner());
+        client.accepted("notification:info", message(1, "one"));
+        let got = client.expect("notification:info");
+        client.acknowledge(&got);
+        client.settle();
+        for closing in ["once", "twice"] {
+            let before = server.metric("tenants_closed_total");
+            let away = client.tear();
+            wait_until_closed(&server, before);
+            client = away.resume(&server);
+            assert!(client.recovered, "{closing}");
+            expect_nothing(&mut client, closing);
+        }
     }
 
     fn an_order_of_before_the_log_was_closed_is_its_customers_and_its_follower_is_in_its_room(transport) {

@@ -52,11 +52,14 @@ pub enum NoteKind {
     Watch,
     /// An entry that a subscriber is to get once more.
     Redelivery,
+    /// What a subscriber acknowledged last.
+    Acknowledged,
 }
 
 impl NoteKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Session, Self::Room, Self::Watch, Self::Redelivery];
+    pub const ALL: [Self; 5] =
+        [Self::Session, Self::Room, Self::Watch, Self::Redelivery, Self::Acknowledged];
 
     /// As a store keeps it.
     pub const fn as_str(self) -> &'static str {
@@ -65,6 +68,7 @@ impl NoteKind {
             Self::Room => "room",
             Self::Watch => "watch",
             Self::Redelivery => "redelivery",
+            Self::Acknowledged => "acknowledged",
         }
     }
 

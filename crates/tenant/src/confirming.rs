@@ -6,6 +6,7 @@ use foodtrack_tenant_log::SavedCursor;
 
 use crate::effects::Effects;
 use crate::reliability::SubscriberId;
+use crate::sessions::expires_at_ms;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -18,6 +19,21 @@ impl Tenant {
         let saved = SavedCursor { cursor, updated_at_ms: turn.now.believed_ms };
         // A cursor that is not saved shows somebody again what they had, and nothing is lost.
         let _ = turn.effects.save_cursor(&self.id, &subscriber.key, saved);
+    }
+
+    /// Saves what a subscriber acknowledged since that was saved last: its client may come back with a cursor from before.
+    pub(crate) fn save_acknowledged(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        subscriber: SubscriberId,
+    ) {
+        let Some(position) = self.ledger.position() else { return };
+        let expires_at_ms = expires_at_ms(turn.now.believed_ms);
+        let note = self.reliability.to_save(subscriber, position.epoch, expires_at_ms);
+        // What is not saved may be shown to it once more, and nothing is lost.
+        if note.is_some_and(|note| turn.effects.save_note(&self.id, note, None).is_ok()) {
+            self.reliability.set_saved(subscriber);
+        }
     }
 
     /// Saves where a subscriber stands that may never have been here: what is published from now on is for it, even if it

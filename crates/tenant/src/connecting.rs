@@ -159,6 +159,7 @@ impl Tenant {
         self.entering.remove(&place);
         self.returning.remove(&place);
         self.lookups.detach(place);
+        self.save_acknowledged(turn, gone.subscriber);
         self.reliability.leave(gone.subscriber);
         connection_lines::disconnected(&self.id, &gone, reason, turn.now.wall_ms);
         let counters = turn.counters;

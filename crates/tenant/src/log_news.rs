@@ -139,7 +139,9 @@ impl Tenant {
         notes: &[Note],
         is_shared: bool,
     ) {
-        self.reliability.restore(notes);
+        if let Some(position) = self.ledger.position() {
+            self.reliability.restore(notes, position.epoch);
+        }
         self.restore_rooms(notes, turn.now.wall_ms);
         // Other nodes change their sessions, of which nothing is heard here, and watch what they accepted.
         if !is_shared {

@@ -1,6 +1,7 @@
 //! What was sent and is not known to have arrived: how far each subscriber has confirmed, what waits for an acknowledgement,
 //! what is watched, and when something of it is due.
 
+mod acknowledged;
 mod retries;
 mod subscribers;
 mod watches;
@@ -8,14 +9,14 @@ mod watches;
 use std::sync::Arc;
 
 use ahash::AHashMap;
-use foodtrack_contract::{ApplicationType, Offset};
+use foodtrack_contract::{ApplicationType, Epoch, Offset};
 use foodtrack_tenant_log::{LogEntry, Note, NoteKind, SubscriberKey, parse_delivery_key};
 use foodtrack_wire::Sid;
 
 use crate::connection_slot::ConnectionSlot;
 
 use retries::Retries;
-use subscribers::Subscribers;
+use subscribers::{GONE_MAX, Subscribers};
 use watches::Watches;
 
 pub(crate) use retries::Retry;
@@ -57,9 +58,11 @@ impl Reliability {
         retry.into_iter().chain(watch).min()
     }
 
-    /// Whether nothing is due, now or later.
+    /// Whether nothing is due, now or later, and what was acknowledged is noted.
     pub(crate) fn is_at_rest(&self, now_ms: u64) -> bool {
-        self.next_due_ms().is_none() && self.watches.is_at_rest(now_ms)
+        self.next_due_ms().is_none()
+            && self.watches.is_at_rest(now_ms)
+            && self.subscribers.are_saved()
     }
 
     /// Takes out something that is due by now.
@@ -166,10 +169,32 @@ impl Reliability {
         self.subscribers.iter().find(|it| it.application == Some(by) && it.has(offset))
     }
 
-    /// Takes up what was asked to be sent once more while no server ran.
-    pub(crate) fn restore(&mut self, notes: &[Note]) {
+    /// The note that says what a subscriber acknowledged last, if none does yet.
+    pub(crate) fn to_save(
+        &self,
+        id: SubscriberId,
+        epoch: Epoch,
+        expires_at_ms: u64,
+    ) -> Option<Note> {
+        self.subscribers.to_save(id, epoch, expires_at_ms)
+    }
+
+    /// That note was taken.
+    pub(crate) fn set_saved(&mut self, id: SubscriberId) {
+        self.subscribers.set_saved(id);
+    }
+
+    /// Takes up what was noted in this incarnation of the log: what subscribers acknowledged who were here before, and what is
+    /// to be sent once more.
+    pub(crate) fn restore(&mut self, notes: &[Note], epoch: Epoch) {
+        let of_kind = |kind| notes.iter().filter(move |note| note.kind == kind);
+        let mut acknowledged: Vec<&Note> = of_kind(NoteKind::Acknowledged).collect();
+        acknowledged.sort_by_key(|note| note.expires_at_ms);
+        // The newest: no more are remembered.
+        let first = acknowledged.len().saturating_sub(GONE_MAX);
+        acknowledged[first..].iter().for_each(|note| self.subscribers.restore(note, epoch));
         self.redeliveries.clear();
-        let asked = notes.iter().filter(|note| note.kind == NoteKind::Redelivery);
+        let asked = of_kind(NoteKind::Redelivery);
         for (offset, subscriber) in asked.filter_map(|note| parse_delivery_key(&note.key)) {
             self.send_later(subscriber, [offset]);
         }

@@ -77,7 +77,7 @@ pub(crate) fn hours(unix_ms: u64) -> u32 {
 }
 
 /// When what is written now expires.
-fn expires_at_ms(now_ms: u64) -> u64 {
+pub(crate) fn expires_at_ms(now_ms: u64) -> u64 {
     now_ms + KEPT_HOURS * HOUR_MS
 }
 

@@ -1,20 +1,17 @@
 //! How far each subscriber of one tenant has confirmed: the offline queue is everything behind that.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use ahash::AHashMap;
 use foodtrack_contract::{ApplicationType, Cursor, DeviceId, Epoch, Offset, UserId};
-use foodtrack_tenant_log::SubscriberKey;
+use foodtrack_tenant_log::{Note, SubscriberKey};
 use foodtrack_wire::Sid;
 use slab::Slab;
 
+use super::acknowledged::Acknowledged;
+
 /// How many subscribers without a connection are remembered: what they confirmed last may not be on disk yet.
-const GONE_MAX: usize = 256;
-/// How many events that were acknowledged last are remembered of a subscriber: a client that comes back with a cursor from before
-/// them has them all the same.
-const ACKNOWLEDGED_MAX: usize = 256;
-/// How many of the sessions that acknowledged an event are remembered: those that did it last.
-const ACKNOWLEDGED_BY_MAX: usize = 16;
+pub(super) const GONE_MAX: usize = 256;
 
 /// A subscriber's place among its tenant's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +32,7 @@ pub(crate) struct Subscriber {
     since: Option<Offset>,
     /// Up to here something arrived, though not all of it may be acknowledged.
     arrived: Offset,
-    /// What was acknowledged last, and by which sessions: that arrived, whatever is before it.
-    acknowledged: BTreeMap<Offset, Vec<Sid>>,
+    acknowledged: Acknowledged,
     connections: u32,
 }
 
@@ -86,7 +82,9 @@ impl Subscribers {
         application: Option<ApplicationType>,
     ) -> SubscriberId {
         if let Some(id) = self.find(&key) {
-            self.slots[id.0 as usize].connections += 1;
+            let subscriber = &mut self.slots[id.0 as usize];
+            subscriber.connections += 1;
+            subscriber.application = subscriber.application.or(application);
             return id;
         }
         let place = self.slots.insert(Subscriber {
@@ -97,7 +95,7 @@ impl Subscribers {
             redelivered: BTreeSet::new(),
             since: None,
             arrived: Offset::ZERO,
-            acknowledged: BTreeMap::new(),
+            acknowledged: Acknowledged::default(),
             connections: 1,
         });
         let place = u32::try_from(place).unwrap_or(u32::MAX);
@@ -167,30 +165,51 @@ impl Subscribers {
 
     /// A session acknowledged an event.
     pub(super) fn acknowledged_by(&mut self, id: SubscriberId, sid: Sid, offset: Offset) {
-        let Some(subscriber) = self.slots.get_mut(id.0 as usize) else { return };
-        let sids = subscriber.acknowledged.entry(offset).or_default();
-        sids.retain(|other| *other != sid);
-        if sids.len() >= ACKNOWLEDGED_BY_MAX {
-            sids.remove(0);
-        }
-        sids.push(sid);
-        if subscriber.acknowledged.len() > ACKNOWLEDGED_MAX {
-            subscriber.acknowledged.pop_first();
+        if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
+            subscriber.acknowledged.add(sid, offset);
         }
     }
 
     /// Events that were acknowledged last, ascending: by a session, or by any.
     pub(super) fn acknowledged(&self, id: SubscriberId, by: Option<&Sid>) -> Vec<Offset> {
-        let Some(subscriber) = self.get(id) else { return Vec::new() };
-        let counts = |sids: &Vec<Sid>| by.is_none_or(|sid| sids.contains(sid));
-        let acknowledged = subscriber.acknowledged.iter().filter(|(_, sids)| counts(sids));
-        acknowledged.map(|(offset, _)| *offset).collect()
+        self.get(id).map(|it| it.acknowledged.offsets(by)).unwrap_or_default()
+    }
+
+    /// The note that says what a subscriber acknowledged last, if none does yet.
+    pub(super) fn to_save(
+        &self,
+        id: SubscriberId,
+        epoch: Epoch,
+        expires_at_ms: u64,
+    ) -> Option<Note> {
+        let subscriber = self.get(id)?;
+        subscriber.acknowledged.to_save(&subscriber.key, epoch, expires_at_ms)
+    }
+
+    /// That note was taken.
+    pub(super) fn set_saved(&mut self, id: SubscriberId) {
+        if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
+            subscriber.acknowledged.set_saved();
+        }
+    }
+
+    /// Whether notes say what everybody acknowledged last.
+    pub(super) fn are_saved(&self) -> bool {
+        self.iter().all(|it| it.acknowledged.is_saved())
+    }
+
+    /// Takes up such a note: its subscriber was here before this tenant was.
+    pub(super) fn restore(&mut self, note: &Note, epoch: Epoch) {
+        let Some(key) = SubscriberKey::new(&note.key) else { return };
+        let id = self.enter(key, None);
+        self.slots[id.0 as usize].acknowledged.restore(note, epoch);
+        self.leave(id);
     }
 
     /// An event is sent that was given up before: it is to be acknowledged though all around it may be confirmed.
     pub(super) fn asked_again(&mut self, id: SubscriberId, offset: Offset) {
         if let Some(subscriber) = self.slots.get_mut(id.0 as usize) {
-            subscriber.acknowledged.remove(&offset);
+            subscriber.acknowledged.remove(offset);
             subscriber.unacknowledged.insert(offset);
             subscriber.redelivered.insert(offset);
         }
@@ -228,7 +247,7 @@ impl Subscriber {
     /// Whether the event at `offset` reached a device of this subscriber, as far as is known.
     pub(crate) fn has(&self, offset: Offset) -> bool {
         let through = self.confirmed.unwrap_or(Offset::ZERO).max(self.arrived);
-        (offset <= through || self.acknowledged.contains_key(&offset)) && !self.owes(offset)
+        (offset <= through || self.acknowledged.contains(offset)) && !self.owes(offset)
     }
 
     /// The cursor that is saved.
@@ -238,7 +257,7 @@ impl Subscriber {
 
     fn confirm(&mut self) -> Option<Offset> {
         let mut through = self.arrived.max(self.confirmed.unwrap_or(Offset::ZERO));
-        while self.acknowledged.contains_key(&through.next()) && !self.owes(through.next()) {
+        while self.acknowledged.contains(through.next()) && !self.owes(through.next()) {
             through = through.next();
         }
         self.arrived = self.arrived.max(through);
@@ -307,36 +326,6 @@ mod tests {
         assert_eq!(all.arrived(id, offset(6)), Some(offset(7)), "and 7 is behind it");
         all.asked_again(id, offset(9));
         assert_eq!(all.acknowledged(id, None), [5, 7].map(offset), "9 is to be sent once more");
-    }
-
-    #[test]
-    fn the_acknowledged_events_that_are_remembered_are_bounded() {
-        let mut all = Subscribers::default();
-        let sid = Sid::parse(&format!("{:0>20}", 1)).unwrap();
-        let id = all.enter(key("a"), None);
-        for n in 0..2 * ACKNOWLEDGED_MAX as u64 {
-            all.acknowledged_by(id, sid, offset(2 + 2 * n));
-        }
-        let acknowledged = all.acknowledged(id, None);
-        assert_eq!(acknowledged.len(), ACKNOWLEDGED_MAX);
-        assert_eq!(acknowledged.last(), Some(&offset(4 * ACKNOWLEDGED_MAX as u64)), "the last");
-    }
-
-    #[test]
-    fn of_the_sessions_that_acknowledged_an_event_the_newest_are_remembered() {
-        let mut all = Subscribers::default();
-        let sid = |n: usize| Sid::parse(&format!("{n:0>20}")).unwrap();
-        let id = all.enter(key("a"), None);
-        (1..=ACKNOWLEDGED_BY_MAX).for_each(|n| all.acknowledged_by(id, sid(n), offset(5)));
-        // The first one says it again, and is the newest by that.
-        all.acknowledged_by(id, sid(1), offset(5));
-        all.acknowledged_by(id, sid(99), offset(5));
-        assert_eq!(all.get(id).unwrap().acknowledged[&offset(5)].len(), ACKNOWLEDGED_BY_MAX);
-        assert_eq!(all.acknowledged(id, Some(&sid(2))), [], "it was the oldest");
-        for n in [1, 3, ACKNOWLEDGED_BY_MAX, 99] {
-            assert_eq!(all.acknowledged(id, Some(&sid(n))), [offset(5)], "{n}");
-        }
-        assert_eq!(all.acknowledged(id, None), [offset(5)]);
     }
 
     #[test]
