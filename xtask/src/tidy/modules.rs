@@ -16,7 +16,7 @@ const MAY_CIRCLE: &[(&str, &[&str])] = &[
             "entrance",
             "input",
             "intake",
-            "owner_lookups",
+            "log_lookups",
             "session_key",
             "sessions",
             "settings",
