@@ -12,6 +12,10 @@ use crate::support::{
     KEEPS_ALL, OpenLog, id, letter, noise, offset, open_sqlite, request, saved, tenant,
 };
 
+/// The kinds of notes that there were.
+const KINDS: [NoteKind; 4] =
+    [NoteKind::Session, NoteKind::Room, NoteKind::Watch, NoteKind::Redelivery];
+
 /// The tenants of the log. Each has orders of the same names.
 const TENANTS: [&str; 4] = ["one", "two", "three", "four"];
 /// Retention kept so many of the first 35.
@@ -62,7 +66,7 @@ fn notes(tenant: &str) -> Vec<Note> {
         value: Some(format!("of {tenant}").into()),
         expires_at_ms: (n == 0).then_some(1_000_000),
     };
-    (0..).zip(NoteKind::ALL).map(note).collect()
+    (0..).zip(KINDS).map(note).collect()
 }
 
 /// Each tenant's epoch, and up to where its offsets were reserved.
