@@ -61,6 +61,8 @@ struct Checker<'a> {
     /// When an acknowledgement came, by stream and event. A process that begins anew may not know of it: then it may come once
     /// more.
     confirmed: HashMap<(usize, usize), u64>,
+    /// What each stream acknowledged, and the hub heard of: a session that it begins anew need not bring that again.
+    acknowledged: Vec<HashSet<usize>>,
     /// How urgent each event is in effect: an urgent one takes earlier ones of its entity along.
     urgency: Vec<usize>,
     sessions: Vec<Option<Session>>,
@@ -75,6 +77,7 @@ impl<'a> Checker<'a> {
             facts,
             now_us: 0,
             confirmed: HashMap::new(),
+            acknowledged: vec![HashSet::new(); streams],
             urgency: urgency(facts),
             sessions: (0..streams).map(|_| None).collect(),
             received: vec![HashSet::new(); streams],
@@ -86,6 +89,7 @@ impl<'a> Checker<'a> {
         let Some(stream) = self.facts.stream(name) else { return };
         if let Some(event) = self.facts.find(&self.facts.streams[stream].who.tenant, id) {
             self.confirmed.entry((stream, event)).or_insert(at_us);
+            self.acknowledged[stream].insert(event);
         }
     }
 
@@ -258,6 +262,7 @@ impl<'a> Checker<'a> {
         verdict: &mut Verdict,
     ) {
         let facts = self.facts;
+        let acknowledged = &self.acknowledged[stream];
         let Some(session) = &mut self.sessions[stream] else { return };
         let what = &receipt.event_type;
         let tenant = &facts.streams[stream].who.tenant;
@@ -316,7 +321,7 @@ impl<'a> Checker<'a> {
         }
         let lacks = |place: &Place, event: &usize| {
             let before = session.start.as_ref().is_some_and(|(r, start)| covers(*r, start, *place));
-            !before && !session.received.contains(event)
+            !before && !session.received.contains(event) && !acknowledged.contains(event)
         };
         let through = (rank, cursor.through());
         let reach = session.due.partition_point(|(place, _)| *place <= through);
@@ -367,7 +372,9 @@ impl<'a> Checker<'a> {
                 let begins_behind =
                     session.start.as_ref().is_none_or(|(rank, start)| covers(*rank, start, *place));
                 let is_told = told.contains(&(subscriber, *index));
-                if !begins_behind && !is_told && !session.received.contains(index) {
+                let has_it =
+                    session.received.contains(index) || self.acknowledged[stream].contains(index);
+                if !begins_behind && !is_told && !has_it {
                     lost(stream, &facts.events[*index], verdict);
                 }
             }

@@ -75,3 +75,17 @@ fn an_event_that_asks_does_not_come_long_after_its_acknowledgement() {
     story(1_000_000).holds(0);
     story(60_000_000).breaks(&[Kind::Repeated]);
 }
+
+#[test]
+fn what_a_recipient_acknowledged_need_not_come_in_a_session_that_it_begins_anew() {
+    let story = |by: &str| {
+        let (recipient, id) = (by.into(), "1".into());
+        let story = asked(Story::new().publishes("1", "e-1"));
+        let torn = story.and(What::Confirmed { recipient, id }).torn("kitchen");
+        let anew = torn.opened("kitchen", false).greeted("kitchen", "e-0");
+        anew.publishes("2", "e-2").gets("kitchen", "2", "e-2")
+    };
+    story("kitchen").holds(0);
+    // What somebody else acknowledged is no sign that the kitchen has it.
+    story("dashboard").breaks(&[Kind::Cursor, Kind::Lost]);
+}
