@@ -2,7 +2,6 @@
 //!
 //! [`Authenticator`] verifies tokens, [`TokenSigner`] makes them for a command line, a demo and tests. Time is an
 //! argument, never read; a refusal names a code and what to do, and never the token.
-#![warn(clippy::too_many_lines)]
 
 mod algorithm;
 mod auth_config;

@@ -52,6 +52,31 @@ struct Session {
     said_cursor_is_missing: bool,
 }
 
+impl Session {
+    /// Takes the cursor of a frame, and names to `lacking` what it newly covers, was due and did not arrive.
+    fn take_cursor(
+        &mut self,
+        (rank, cursor): (usize, Cursor),
+        mut lacking: impl FnMut(Place, usize, &Cursor),
+    ) {
+        let through = (rank, cursor.through());
+        let reach = self.due.partition_point(|(place, _)| *place <= through);
+        let newly = self.due.get(self.covered..reach).unwrap_or_default();
+        let beyond = self.due[reach..].iter().filter(|(place, _)| {
+            covers(rank, &cursor, *place)
+                && !self.last.as_ref().is_some_and(|(r, last)| covers(*r, last, *place))
+        });
+        for (place, event) in newly.iter().chain(beyond) {
+            let before = self.start.as_ref().is_some_and(|(r, start)| covers(*r, start, *place));
+            if !before && !self.received.contains(event) {
+                lacking(*place, *event, &cursor);
+            }
+        }
+        self.covered = self.covered.max(reach);
+        self.last = Some((rank, cursor));
+    }
+}
+
 /// How long an event may be on its way to somebody whose acknowledgement of it has come, in microseconds.
 const ON_ITS_WAY_US_MAX: u64 = 12_000_000;
 
@@ -270,15 +295,7 @@ impl<'a> Checker<'a> {
         let ranked = parsed.and_then(|cursor| Some((facts.rank(tenant, cursor.epoch())?, cursor)));
         let Some((rank, cursor)) = ranked else {
             // Before the hub knows where a new session stands it says nothing; what is in no log may come all the same.
-            let is_in_no_log = event.is_none_or(|event| {
-                let event = &facts.events[event];
-                match event.attempt.class {
-                    Class::Durable => false,
-                    // Where the log is away, what need not be kept goes on without it.
-                    Class::Recoverable => event.place.is_none(),
-                    Class::Volatile => true,
-                }
-            });
+            let is_in_no_log = event.is_none_or(|event| may_be_in_no_log(&facts.events[event]));
             let may_lack = receipt.cursor.is_none() && is_in_no_log && session.last.is_none();
             if !may_lack && !std::mem::replace(&mut session.said_cursor_is_missing, true) {
                 let about = format!("{name}: {what} came with {:?}, no cursor", receipt.cursor);
@@ -319,27 +336,14 @@ impl<'a> Checker<'a> {
                 }
             }
         }
-        let lacks = |place: &Place, event: &usize| {
-            let before = session.start.as_ref().is_some_and(|(r, start)| covers(*r, start, *place));
-            !before && !session.received.contains(event) && !acknowledged.contains(event)
-        };
-        let through = (rank, cursor.through());
-        let reach = session.due.partition_point(|(place, _)| *place <= through);
-        let newly = session.due.get(session.covered..reach).unwrap_or_default();
-        let beyond = session.due[reach..].iter().filter(|(place, _)| {
-            covers(rank, &cursor, *place)
-                && !session.last.as_ref().is_some_and(|(r, last)| covers(*r, last, *place))
-        });
-        for (place, event) in newly.iter().chain(beyond) {
-            if lacks(place, event) {
-                let id = &facts.events[*event].attempt.id;
-                let about =
-                    format!("{name}: {cursor} came with {what}, but {id} at {place:?} did not");
-                verdict.add(Kind::Cursor, about);
+        session.take_cursor((rank, cursor), |place, event, cursor| {
+            if acknowledged.contains(&event) {
+                return;
             }
-        }
-        session.covered = session.covered.max(reach);
-        session.last = Some((rank, cursor));
+            let id = &facts.events[event].attempt.id;
+            let about = format!("{name}: {cursor} came with {what}, but {id} at {place:?} did not");
+            verdict.add(Kind::Cursor, about);
+        });
     }
 
     /// Who lacks what, now that all is quiet.
@@ -379,6 +383,15 @@ impl<'a> Checker<'a> {
                 }
             }
         }
+    }
+}
+
+/// Whether the event may come without the log: where the log is away, what need not be kept goes on without it.
+fn may_be_in_no_log(event: &Event<'_>) -> bool {
+    match event.attempt.class {
+        Class::Durable => false,
+        Class::Recoverable => event.place.is_none(),
+        Class::Volatile => true,
     }
 }
 

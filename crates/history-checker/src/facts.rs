@@ -1,10 +1,13 @@
 //! What a history says before anybody judges it: events with their places, recipients with their sessions.
 
+mod reader;
+
 use std::collections::HashMap;
 
 use foodtrack_contract::{Cursor, Epoch, Offset};
 
-use crate::{Attempt, Class, Kind, Receipt, Recipient, Record, Verdict, What};
+use self::reader::Reader;
+use crate::{Attempt, Class, Kind, Receipt, Recipient, Record, Verdict};
 
 /// A place in a tenant's log. Epochs are ranked as they appeared.
 pub(crate) type Place = (usize, Offset);
@@ -114,114 +117,7 @@ pub(crate) struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Reads a history; what publishers were told is judged on the way.
     pub(crate) fn read(records: &'a [Record], verdict: &mut Verdict) -> Self {
-        let mut facts = Self::default();
-        let mut told: HashMap<&str, Place> = HashMap::new();
-        let mut freed_at = None;
-        let mut owners: HashMap<(&str, Place), &str> = HashMap::new();
-        let mut subscribers: HashMap<(&str, &str, &str, Option<&str>), usize> = HashMap::new();
-        let mut cursors: HashMap<&str, Cursor> = HashMap::new();
-        for (at, record) in records.iter().enumerate() {
-            match &record.what {
-                What::Attempted(attempt) => {
-                    facts.attempted(at, attempt, told.get(attempt.tenant.as_str()).copied());
-                }
-                What::Acknowledged { tenant, id, offset } => {
-                    verdict.acknowledged += 1;
-                    // The log tries a full disk again by and by. Once it keeps what was sent since, it has found out.
-                    if let Some(freed) = freed_at
-                        && let Some(event) = facts.find(tenant, id).map(|it| &facts.events[it])
-                        && event.attempt.class == Class::Durable
-                        && event.first_attempt > freed
-                    {
-                        (facts.forgot_at, freed_at) = (Some(at), None);
-                    }
-                    facts.keep_subscribers(tenant, id);
-                    let place = facts.acknowledged(at, tenant, id, offset.as_deref(), verdict);
-                    if let Some(place) = place {
-                        let last = told.entry(tenant).or_insert(place);
-                        *last = place.max(*last);
-                        let owner = *owners.entry((tenant, place)).or_insert(id);
-                        if owner != id {
-                            let about = format!("{tenant}: {owner} and {id} have one offset");
-                            verdict.add(Kind::Answer, about);
-                        }
-                    }
-                }
-                What::Refused { tenant, id, certain: true, .. } => {
-                    if let Some(event) = facts.find(tenant, id) {
-                        facts.events[event].certain_refusals += 1;
-                    }
-                }
-                What::Recipient(who) => {
-                    let device = who.device.as_deref();
-                    let key = (&*who.tenant, &*who.user, &*who.application, device);
-                    let subscriber = *subscribers.entry(key).or_insert_with(|| {
-                        let tenant = &who.tenant;
-                        facts.subscribers.push(Subscriber { tenant, ..Subscriber::default() });
-                        facts.subscribers.len() - 1
-                    });
-                    facts.by_name.insert(&who.recipient, facts.streams.len());
-                    let (chains, asked_for) = (Vec::new(), HashMap::new());
-                    let (is_open, has_pid) = (false, false);
-                    let stream = Stream { who, subscriber, chains, asked_for, is_open, has_pid };
-                    facts.streams.push(stream);
-                }
-                What::Opened { recipient, recovered, is_unknown, .. } => {
-                    facts.opened(at, recipient, (*recovered, *is_unknown), verdict);
-                    if !recovered {
-                        cursors.remove(recipient.as_str());
-                    }
-                }
-                What::Received(receipt) => facts.received(receipt, &mut cursors),
-                What::Subscribing { recipient, order } => {
-                    if let Some(stream) = facts.stream(recipient) {
-                        facts.streams[stream].asked_for.insert(order, usize::MAX);
-                    }
-                }
-                What::Subscribed { recipient, order } => {
-                    if let Some(chain) = facts.chain(recipient) {
-                        chain.subscriptions.push((order, at, usize::MAX));
-                    }
-                }
-                What::Unsubscribing { recipient, order } => {
-                    if let Some(chain) = facts.chain(recipient) {
-                        let open = |entry: &&mut (&str, usize, usize)| {
-                            entry.0 == order && entry.2 == usize::MAX
-                        };
-                        chain.subscriptions.iter_mut().filter(open).for_each(|entry| entry.2 = at);
-                    }
-                }
-                What::Unsubscribed { recipient, order } => {
-                    if let Some(stream) = facts.stream(recipient) {
-                        facts.streams[stream].asked_for.insert(order, at);
-                    }
-                }
-                What::Torn { recipient } | What::Ended { recipient } => {
-                    if let Some(stream) = facts.stream(recipient) {
-                        facts.streams[stream].is_open = false;
-                    }
-                }
-                What::HubKilled => {
-                    (facts.forgot_at, facts.ended_at) = (Some(at), Some(at));
-                    facts.subscribers.iter_mut().for_each(|it| it.is_doubtful |= !it.is_kept);
-                    facts.is_down = true;
-                }
-                What::HubStopping => facts.ended_at = Some(at),
-                What::DiskFull => facts.forgot_at = Some(at),
-                What::DiskFreed => (facts.forgot_at, freed_at) = (Some(at), Some(at)),
-                What::HubUp if std::mem::take(&mut facts.is_down) && freed_at.is_none() => {}
-                // A new process finds the disk as it is.
-                What::HubUp if freed_at.take().is_some() => facts.forgot_at = Some(at),
-                What::Stuck { about } => verdict.add(Kind::Stuck, about.clone()),
-                _ => {}
-            }
-        }
-        if freed_at.is_some() {
-            facts.forgot_at = Some(records.len());
-        }
-        facts.forget_places();
-        facts.check_offsets_rise(verdict);
-        facts
+        Reader::new(verdict).read(records)
     }
 
     /// An event by its tenant and id.
@@ -232,6 +128,13 @@ impl<'a> Facts<'a> {
     /// A recipient by its name.
     pub(crate) fn stream(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
+    }
+
+    /// A recipient asked to be in an order's room; `left_at` is as in [`Stream::asked_for`].
+    fn asks_for(&mut self, name: &str, order: &'a str, left_at: usize) {
+        if let Some(stream) = self.stream(name) {
+            self.streams[stream].asked_for.insert(order, left_at);
+        }
     }
 
     fn chain(&mut self, name: &str) -> Option<&mut Chain<'a>> {

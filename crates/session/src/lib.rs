@@ -3,7 +3,6 @@
 //! [`EngineSession`] is the Engine.IO side: by which connections a client is reached, its upgrade from long-polling, its
 //! heartbeat, requests that come twice, and how the session ends. [`Session`] is the Socket.IO side: which namespaces are
 //! joined, which binary packet is half here, which parser the client speaks.
-#![warn(clippy::too_many_lines)]
 
 mod close_reason;
 mod closed_polling;

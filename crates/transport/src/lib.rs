@@ -2,7 +2,6 @@
 //! only crate that opens sockets of clients.
 //!
 //! [`Reactor`] owns sockets and clients; an [`Application`] decides who may join and what is sent to whom.
-#![warn(clippy::too_many_lines)]
 
 mod acceptor;
 mod admission;

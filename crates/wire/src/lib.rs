@@ -10,7 +10,6 @@
 //! Decoders borrow from their input. Incomplete input is an answer, not an error; malformed input
 //! is an error and never a panic, and no decoder allocates more than a small multiple of what it
 //! was given.
-#![warn(clippy::too_many_lines)]
 
 pub mod engine_io;
 mod frame_meta;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const LINES_MAX: usize = 500;
+const FUNCTION_LINES: &str = "too-many-lines-threshold = 60";
 /// What makes a principal, and the one folder that may call it beside tests.
 const MAKERS: [(&str, &str); 2] =
     [("from_verified_token", "crates/auth"), ("as_back_end", "crates/server/src/upstream")];
@@ -169,6 +170,15 @@ pub(super) fn test_modules(files: &[File]) -> BTreeSet<PathBuf> {
     modules
 }
 
+/// A sentence for each `clippy.toml` that lets functions grow longer: Clippy reads the nearest one and merges nothing.
+pub(super) fn lenient_lints(files: &[File]) -> Vec<String> {
+    let settings = files.iter().filter(|file| file.path.ends_with("clippy.toml"));
+    settings
+        .filter(|file| !file.text.lines().any(|line| line == FUNCTION_LINES))
+        .map(|file| format!("{} does not say {FUNCTION_LINES}", file.path.display()))
+        .collect()
+}
+
 /// A sentence for each Rust file that grew long.
 pub(super) fn long_files(files: &[File]) -> Vec<String> {
     let rust = files.iter().filter(|file| file.is_rust());
@@ -233,5 +243,14 @@ mod tests {
     fn long_files_are_named() {
         assert!(long_files(&[file("a.rs", &"x\n".repeat(500))]).is_empty());
         assert_eq!(long_files(&[file("a.rs", &"x\n".repeat(501))]).len(), 1);
+    }
+    #[test]
+    fn each_setting_of_clippy_bounds_functions() {
+        let check = |text: &str, count: usize| {
+            assert_eq!(lenient_lints(&[file("crates/a/clippy.toml", text)]).len(), count);
+        };
+        check("# Rules.\ntoo-many-lines-threshold = 60\n", 0);
+        check("allow-unwrap-in-tests = true", 1);
+        check("too-many-lines-threshold = 600", 1);
     }
 }

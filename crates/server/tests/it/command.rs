@@ -167,11 +167,8 @@ fn the_demo_gives_tokens_of_its_own_restaurants_to_its_page() {
     assert_eq!(served.wait(), 0);
 }
 
-#[test]
-fn every_fault_of_a_configuration_is_told_at_once_with_its_line_and_what_was_meant() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("hub.toml");
-    let file = "\
+/// A configuration with a fault of each kind.
+const FAULTY: &str = "\
 secret = 'x'
 shards = 'many'
 pingInterval = 5
@@ -200,7 +197,12 @@ class = 'durable'
 [limits]
 queueBytesMax = 10
 ";
-    std::fs::write(&path, file).unwrap();
+
+#[test]
+fn every_fault_of_a_configuration_is_told_at_once_with_its_line_and_what_was_meant() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hub.toml");
+    std::fs::write(&path, FAULTY).unwrap();
     let path = path.to_str().unwrap();
     let expected = [
         format!("{path}:1: secret: no such key; did you mean security.jwtSecret?"),

@@ -12,6 +12,7 @@ use crate::request::{binary_frame, text_frame};
 
 const LARGE_BYTES: usize = 990_000;
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn all() -> Vec<Attack> {
     vec![
         Attack::new(
