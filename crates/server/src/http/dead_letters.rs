@@ -12,7 +12,7 @@ use super::caller::Administrator;
 use super::disk_work;
 use super::error::{Data, Success};
 use super::extract::{Parameters, Segments, check_limit, malformed};
-use super::log::unreadable;
+use super::log_failure::{LogFailure, unreadable};
 use crate::hub::Hub;
 use crate::log_report::{EntryReport, LetterReport};
 
@@ -170,12 +170,8 @@ fn letters(
     after: Offset,
     letters_max: usize,
 ) -> Result<Vec<DeadLetter>, Refusal> {
-    match hub.dead_letters.list(tenant, after, letters_max) {
-        Ok(letters) => Ok(letters),
-        // Nothing was accepted yet.
-        Err(ReadError::UnknownTenant(_)) => Ok(Vec::new()),
-        Err(error) => Err(unreadable(&error)),
-    }
+    let letters = hub.dead_letters.list(tenant, after, letters_max);
+    letters.or_else(|error| LogFailure::from(error).or_empty(Vec::new()))
 }
 
 /// The letters of the message at an offset.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use foodtrack_contract::{Cursor, Epoch, ErrorCode, Offset, Refusal, TenantId};
-use foodtrack_tenant_log::{LogEntry, PageStart, ReadError, ReadRequest};
+use foodtrack_tenant_log::{LogEntry, PageStart, ReadRequest};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::caller::Administrator;
 use super::disk_work;
 use super::extract::{Parameters, check_limit, malformed};
+use super::log_failure::LogFailure;
 use crate::hub::Hub;
 use crate::log_report::{EntryReport, cursor_text};
 
@@ -77,12 +78,7 @@ impl LogQuery {
             Some(order) => self.read_order(hub, tenant, order),
             None => self.read_on(hub, tenant),
         };
-        match found {
-            Ok(part) => part,
-            // Nothing was accepted yet.
-            Err(ReadError::UnknownTenant(_)) => Ok(LogPart::new(Vec::new())),
-            Err(error) => Err(unreadable(&error)),
-        }
+        found.or_else(|failure| failure.or_empty(LogPart::new(Vec::new())))
     }
 
     fn wants(&self, entry: &LogEntry) -> bool {
@@ -98,18 +94,15 @@ impl LogQuery {
         hub: &Hub,
         tenant: &TenantId,
         order: &str,
-    ) -> Result<Result<LogPart, Refusal>, ReadError> {
+    ) -> Result<LogPart, LogFailure> {
         let entries = hub.log.entity_history(tenant, order, self.limit())?;
         let epoch = hub.log.stats(tenant)?.last.epoch();
         let wanted = entries.iter().filter(|entry| self.wants(entry));
-        Ok(Ok(LogPart::new(wanted.map(|entry| EntryReport::new(epoch, entry)).collect())))
+        Ok(LogPart::new(wanted.map(|entry| EntryReport::new(epoch, entry)).collect()))
     }
 
-    fn read_on(&self, hub: &Hub, tenant: &TenantId) -> Result<Result<LogPart, Refusal>, ReadError> {
-        let (epoch, mut after) = match self.place() {
-            Ok(place) => place,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+    fn read_on(&self, hub: &Hub, tenant: &TenantId) -> Result<LogPart, LogFailure> {
+        let (epoch, mut after) = self.place()?;
         let (mut part, mut looked_at) = (LogPart::new(Vec::new()), LookedAt::default());
         // Who wants few of many is not read a page for each.
         let entries_max = if self.event.is_some() { PAGE_ENTRIES } else { self.limit() };
@@ -127,7 +120,7 @@ impl LogQuery {
                     part.gone_through = Some(through.get());
                 }
                 PageStart::Whole | PageStart::Gap { .. } => {}
-                PageStart::Reset => return Ok(Err(other_epoch(page.epoch))),
+                PageStart::Reset => return Err(other_epoch(page.epoch).into()),
             }
             let last = page.entries.last().map(|entry| entry.offset);
             for entry in &page.entries {
@@ -139,11 +132,11 @@ impl LogQuery {
                 if part.data.len() >= self.limit() || looked_at.is_enough() {
                     let is_end = page.is_last && last == Some(entry.offset);
                     part.next_cursor = (!is_end).then(|| cursor_text(page.epoch, entry.offset));
-                    return Ok(Ok(part));
+                    return Ok(part);
                 }
             }
             if page.is_last {
-                return Ok(Ok(part));
+                return Ok(part);
             }
             after = page.next;
         }
@@ -193,9 +186,4 @@ fn other_epoch(epoch: Epoch) -> Refusal {
         "the log never gave out this cursor: it is of epoch {epoch} now; leave the cursor out to read from its beginning"
     );
     Refusal::new(ErrorCode::Conflict, sentence)
-}
-
-/// The log could not be read. The error names the tenant and no payload.
-pub(super) fn unreadable(error: &ReadError) -> Refusal {
-    Refusal::new(ErrorCode::Degraded, error.to_string()).retry_after_ms(1_000)
 }

@@ -12,6 +12,7 @@ mod explain;
 mod extract;
 mod idempotency;
 mod log;
+mod log_failure;
 mod openapi;
 mod performance;
 mod problem;
