@@ -160,12 +160,18 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsRawFd;
 
+    use test_support::{skipped, wait_until};
+
     use super::*;
+
+    /// Where the machine has none there is nothing to test: the other way to send is in use.
+    fn ring() -> Option<SendRing> {
+        SendRing::new().inspect_err(|error| skipped(&format!("no io_uring: {error}"))).ok()
+    }
 
     #[test]
     fn a_batch_reaches_every_socket_and_a_full_one_says_so() {
-        // Where the machine has no io_uring there is nothing to test: the other back end is in use.
-        let Ok(mut ring) = SendRing::new() else { return };
+        let Some(mut ring) = ring() else { return };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let pairs: Vec<_> = (0..BATCH)
             .map(|_| {
@@ -198,13 +204,17 @@ mod tests {
         let sends = [Send { socket: pairs[0].1.as_raw_fd(), place: None, bytes: &huge }];
         ring.send_all(&sends, &mut results).unwrap();
         assert!((1..64 << 20).contains(&results[0]), "{}", results[0]);
-        ring.send_all(&sends, &mut results).unwrap();
-        assert_eq!(results[0], -libc::EAGAIN);
+        // The kernel may still be moving what it took to the reader's side, and then has room for a little more.
+        wait_until("no room is left", || {
+            ring.send_all(&sends, &mut results).unwrap();
+            assert!(results[0] > 0 || results[0] == -libc::EAGAIN, "{}", results[0]);
+            results[0] == -libc::EAGAIN
+        });
     }
 
     #[test]
     fn a_ring_that_fails_says_what_it_did_not_send() {
-        let Ok(mut ring) = SendRing::new() else { return };
+        let Some(mut ring) = ring() else { return };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let server = listener.accept().unwrap().0;
