@@ -124,9 +124,8 @@ fn broadcast(publisher: &mut Socket, recipients: &mut [Socket]) {
     // A recoverable event: what a fan-out costs with the log on. Each differs from the one before, or it would be a repeat.
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    publisher.send(&format!(
-        r#"42["order:updated",{{"orderId":"1","items":[{{"number":{number}}}]}}]"#
-    ));
+    publisher
+        .send(&format!(r#"42["order:updated",{{"orderId":"1","items":[{{"number":{number}}}]}}]"#));
     for recipient in recipients {
         recipient.read_through(b"[\"order:updated\",");
     }

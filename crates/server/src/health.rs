@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::health_book::ConditionReport;
+use crate::last_error::LastError;
 use crate::process;
 
 /// Above this share of memory the node is degraded, in percent.
@@ -52,15 +53,6 @@ pub struct MemoryUsage {
     pub total: u64,
     /// The share of it that is used: 0 to 100.
     pub percentage: f64,
-}
-
-/// An error that was logged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct LastError {
-    /// What was logged; never a payload or a token.
-    pub message: String,
-    /// RFC 3339.
-    pub timestamp: String,
 }
 
 impl MemoryUsage {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::health::LastError;
+use crate::last_error::LastError;
 
 /// How long something that happened, and has no end of its own, keeps the node degraded.
 const HAPPENED_HOLDS: Duration = Duration::from_secs(300);

@@ -9,11 +9,12 @@ use foodtrack_shard::{ConnectionManager, Counters, DeadLetters, EventBroadcaster
 use foodtrack_tenant_log::{StorageState, StorageStatus, TenantLog};
 use foodtrack_transport::DoorRefusals;
 
+use crate::api_quota::ApiQuota;
 use crate::config::CheckedConfig;
 use crate::data::Declarations;
 use crate::health::{HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
-use crate::http::{ApiQuota, DiskWork, IdempotencyKeys, StatusPages, TenantQueue, batches};
+use crate::http::{DiskWork, IdempotencyKeys, StatusPages, TenantQueue, batches};
 use crate::logging;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;

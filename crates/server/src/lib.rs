@@ -32,6 +32,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod api_quota;
 pub mod cli;
 pub mod config;
 mod data;
@@ -42,6 +43,7 @@ mod health;
 mod health_book;
 mod http;
 mod hub;
+mod last_error;
 mod log_report;
 mod logging;
 mod metrics;
@@ -74,8 +76,9 @@ pub use foodtrack_shard::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, ConnectionManager,
     DisconnectTarget, EventBroadcaster, Page, PageQuery, Recipients, RoomInfo, RoomMetadata,
 };
-pub use health::{HealthState, HealthStatus, LastError, MemoryUsage};
+pub use health::{HealthState, HealthStatus, MemoryUsage};
 pub use health_book::{ConditionReport, HealthCondition};
+pub use last_error::LastError;
 pub use performance::PerformanceMetrics;
 pub use policy_book::RoutingRules;
 pub use websocket_config::WebSocketConfig;

@@ -10,9 +10,9 @@ use foodtrack_tenant_log::{DiskBudget, Retention};
 use foodtrack_transport::{Endpoint, Limits, Protocol, ReactorConfig};
 
 use crate::WebSocketConfig;
+use crate::api_quota::ApiQuota;
 use crate::config::{CheckedConfig, LimitsConfig, LogConfig};
 use crate::descriptors;
-use crate::http::ApiQuota;
 
 /// What the shards are told of a checked configuration.
 pub(crate) fn shards_config(

@@ -11,7 +11,6 @@ mod completion;
 mod dead_letter;
 mod encoding;
 mod entry;
-mod id_filter;
 mod log_admin;
 mod log_reader;
 mod log_writer;

@@ -1,5 +1,7 @@
 //! The ids a tenant has seen lately, so that publishing twice publishes once.
 
+mod id_filter;
+
 use std::collections::VecDeque;
 
 use ahash::RandomState;
@@ -7,7 +9,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use uuid::Uuid;
 
-use crate::id_filter::IdFilter;
+use self::id_filter::IdFilter;
 
 /// How many ids a tenant remembers.
 pub const RECENT_IDS_MAX: usize = 65_536;

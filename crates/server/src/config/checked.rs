@@ -13,13 +13,14 @@ use foodtrack_shard::{Policies, RequestNames};
 use foodtrack_transport::{OriginPolicy, TrustedProxies};
 
 use super::event_names;
+use super::log_level::check_level;
 use super::problems::ConfigErrors;
 use super::sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, RetryConfig,
     SecurityConfig,
 };
 use super::webhook;
-use crate::{WebSocketConfig, logging};
+use crate::WebSocketConfig;
 
 /// No message is larger, whatever the configuration says.
 const PAYLOAD_BYTES_LIMIT: u32 = 64 * 1_024 * 1_024;
@@ -122,7 +123,7 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     if said.shutdown.drain_delay_ms > DRAIN_DELAY_MS_LIMIT {
         errors.add("shutdown.drainDelayMs", format!("at most {DRAIN_DELAY_MS_LIMIT} (10 minutes)"));
     }
-    if let Err(error) = logging::check_level(&said.logging.level) {
+    if let Err(error) = check_level(&said.logging.level) {
         errors.add("logging.level", error);
     }
     let policies = policies(&said, &mut errors);

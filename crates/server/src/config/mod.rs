@@ -5,6 +5,7 @@ mod event_names;
 pub mod keys;
 mod layers;
 mod lines;
+mod log_level;
 mod nearest_key;
 mod places;
 mod problems;

@@ -89,12 +89,7 @@ impl LogQuery {
         self.limit.unwrap_or(LISTED_DEFAULT)
     }
 
-    fn read_order(
-        &self,
-        hub: &Hub,
-        tenant: &TenantId,
-        order: &str,
-    ) -> Result<LogPart, LogFailure> {
+    fn read_order(&self, hub: &Hub, tenant: &TenantId, order: &str) -> Result<LogPart, LogFailure> {
         let entries = hub.log.entity_history(tenant, order, self.limit())?;
         let epoch = hub.log.stats(tenant)?.last.epoch();
         let wanted = entries.iter().filter(|entry| self.wants(entry));

@@ -1,6 +1,5 @@
 //! The HTTP API: one file per resource, JSON in and out, the tenant always the token's.
 
-mod api_quota;
 mod caller;
 mod connections;
 mod cors;
@@ -38,7 +37,6 @@ use utoipa_axum::routes;
 
 use crate::demo::Demo;
 use crate::hub::Hub;
-pub(crate) use api_quota::ApiQuota;
 pub(crate) use disk_work::DiskWork;
 pub(crate) use error::ApiError;
 pub(crate) use extract::Parameters;

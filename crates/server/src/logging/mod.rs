@@ -22,7 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::{LogFormat, LoggingConfig};
-use crate::health::LastError;
+use crate::last_error::LastError;
 use queue::{LogQueue, QueueWriter};
 use repeats::{CountRepeats, Repeats};
 
@@ -40,16 +40,6 @@ static PANICS: AtomicU64 = AtomicU64::new(0);
 
 /// How long the process's end waits for the last lines to be read.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Whether `level` is a filter; the sentence says what one looks like.
-pub(crate) fn check_level(level: &str) -> Result<(), String> {
-    // A word alone would be read as the name of a module.
-    let known = |word: &str| word.parse::<Level>().is_ok() || word == "off";
-    if !level.contains(['=', ',', '[']) && !known(level) {
-        return Err("not a level; write error, warn, info, debug or trace".into());
-    }
-    EnvFilter::try_new(level).map(drop).map_err(|error| format!("not a filter: {error}"))
-}
 
 /// Starts logging for the process; later calls change nothing. `RUST_LOG` goes before the configured level.
 pub(crate) fn start(config: &LoggingConfig) {
@@ -161,16 +151,6 @@ impl Visit for MessageOf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_level_is_one_of_five_or_a_filter() {
-        for level in ["info", "TRACE", "off", "info,foodtrack_shard=debug"] {
-            assert_eq!(check_level(level), Ok(()), "{level}");
-        }
-        for level in ["loud", "", "info,foodtrack=loud"] {
-            assert!(check_level(level).is_err(), "{level}");
-        }
-    }
 
     #[test]
     fn the_last_error_is_kept_without_its_fields() {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::recent_ids::RECENT_IDS_MAX;
+use super::RECENT_IDS_MAX;
 
 /// Bits of memory for each id. With [`PROBES`] of them set, one in 300 of those that are new looks as though it were known.
 const BITS_PER_ID: usize = 12;

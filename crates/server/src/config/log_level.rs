@@ -1,0 +1,29 @@
+//! What `logging.level` may say.
+
+use tracing::Level;
+use tracing_subscriber::EnvFilter;
+
+/// Whether `level` is a filter; the sentence says what one looks like.
+pub(super) fn check_level(level: &str) -> Result<(), String> {
+    // A word alone would be read as the name of a module.
+    let known = |word: &str| word.parse::<Level>().is_ok() || word == "off";
+    if !level.contains(['=', ',', '[']) && !known(level) {
+        return Err("not a level; write error, warn, info, debug or trace".into());
+    }
+    EnvFilter::try_new(level).map(drop).map_err(|error| format!("not a filter: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_one_of_five_or_a_filter() {
+        for level in ["info", "TRACE", "off", "info,foodtrack_shard=debug"] {
+            assert_eq!(check_level(level), Ok(()), "{level}");
+        }
+        for level in ["loud", "", "info,foodtrack=loud"] {
+            assert!(check_level(level).is_err(), "{level}");
+        }
+    }
+}
