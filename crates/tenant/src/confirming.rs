@@ -97,15 +97,13 @@ impl Tenant {
     pub(crate) fn ponged(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32, mark: u64) {
         let Some(connection) = self.members.get_mut(place) else { return };
         let (client, subscriber) = (connection.slot, connection.subscriber);
-        let arrived = std::mem::replace(&mut connection.arrived, mark);
-        let is_second = connection.asked_twice;
-        connection.asked_twice = mark > arrived && !is_second;
-        if let Some(through) = Offset::new(arrived).filter(|through| *through > Offset::ZERO) {
+        let (proven, asks_again) = connection.pongs.take(mark);
+        if let Some(through) = Offset::new(proven).filter(|through| *through > Offset::ZERO) {
             self.arrived(turn, subscriber, through);
         }
         // One more answer, and all of it is confirmed: do not wait for the next heartbeat with that. What came meanwhile has
         // its own time: where something comes all the time, pings would follow each other without end.
-        if mark > arrived && !is_second {
+        if asks_again {
             self.ping(turn, client);
         }
     }

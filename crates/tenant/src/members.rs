@@ -1,6 +1,7 @@
 //! Who is here: one tenant's connections and the rooms that they are in. Nobody else says whom an audience means.
 
 mod connections;
+mod pongs;
 mod recipients;
 mod rooms;
 mod users;

@@ -11,7 +11,7 @@ use super::caller::Administrator;
 use super::disk_work;
 use super::error::{Data, Success};
 use super::extract::{Parameters, Segments, malformed};
-use super::log::unreadable;
+use super::log_failure::unreadable;
 use crate::hub::Hub;
 use crate::webhooks::{TestReport, WebhookReport};
 

@@ -194,9 +194,8 @@ impl Maintenance {
         let index_is_due = index.is_due() || has_time && index.is_worth_it();
         if index_is_due {
             index.fill(connection)?;
-            let grown = tenants
-                .iter_mut()
-                .filter_map(|(tenant, open)| std::mem::take(&mut open.is_grown).then_some(tenant));
+            let grown =
+                tenants.iter_mut().filter_map(|(tenant, open)| open.take_grown().then_some(tenant));
             self.to_trim.extend(grown.cloned());
             // Where each append is so large, nothing else would have its turn.
             if appended < UNINDEXED_MAX {

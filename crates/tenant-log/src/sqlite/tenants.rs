@@ -31,7 +31,7 @@ pub(super) struct OpenTenant {
     pub(super) now: Changing,
     committed: Changing,
     /// Something was appended since retention was last looked at.
-    pub(super) is_grown: bool,
+    is_grown: bool,
     /// The transaction that opened it is not durable yet.
     is_new: bool,
 }
@@ -44,6 +44,16 @@ pub(super) struct Changing {
 }
 
 impl OpenTenant {
+    /// Something was appended: retention is to look at it.
+    pub(super) fn note_grown(&mut self) {
+        self.is_grown = true;
+    }
+
+    /// Whether something was appended since this was asked last.
+    pub(super) fn take_grown(&mut self) -> bool {
+        std::mem::take(&mut self.is_grown)
+    }
+
     /// The transaction is durable.
     pub(super) fn keep(&mut self) {
         self.committed = self.now;

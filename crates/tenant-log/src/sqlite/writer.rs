@@ -339,7 +339,7 @@ impl Writer {
             return Ok(());
         }
         open.now.last = open.now.last.plus(batch.entries, batch.bytes);
-        open.is_grown = true;
+        open.note_grown();
         self.maintenance.note_appended(batch.entries, batch.bytes, batch.at_ms);
         let connection = &self.connection;
         tenants::add_orders(connection, open.no, batch)?;

@@ -7,9 +7,6 @@ use crate::members::{Connection, User};
 use crate::settings::TenantLimits;
 use crate::shared_rate::Party;
 
-/// How often a connection is told, without being asked, that it is over its rate.
-const OVER_RATE_TELL_MS: u64 = 1_000;
-
 /// An event that came over a rate.
 pub(crate) struct OverRate {
     pub(crate) refusal: Refusal,
@@ -53,10 +50,7 @@ impl Intake {
         } else {
             return Ok(());
         };
-        let tell = now_ms.saturating_sub(connection.told_ms) >= OVER_RATE_TELL_MS;
-        if tell {
-            connection.told_ms = now_ms;
-        }
+        let tell = connection.take_over_rate_notice(now_ms);
         let message = format!("the {what} sends more than the limit allows");
         let refusal = Refusal::new(code, message).retry_after_ms(u64::from(after_ms));
         Err(OverRate { refusal, tell })

@@ -16,8 +16,12 @@ use crate::quota::{Bucket, Rate};
 use crate::reliability::SubscriberId;
 use crate::replay::Replay;
 
+use super::pongs::Pongs;
 use super::rooms::Memberships;
 use super::users::{User, UserPlace, Users};
+
+/// How often a connection is told, without being asked, that it is over its rate.
+const OVER_RATE_TELL_MS: u64 = 1_000;
 
 /// A connection of the tenant.
 #[derive(Debug)]
@@ -34,10 +38,7 @@ pub(crate) struct Connection {
     /// As [`crate::intake::EmissionKey::sender`] says who sends what it sends.
     pub(crate) sender: u64,
     pub(crate) subscriber: SubscriberId,
-    /// Up to here everything has reached the client's process, as its last pong says.
-    pub(crate) arrived: u64,
-    /// Whether the ping that is out is the second of a round: the one that confirms what the first one's answer proved.
-    pub(crate) asked_twice: bool,
+    pub(crate) pongs: Pongs,
     /// Events it was sent that ask for an acknowledgement, less those it sent.
     asked: u32,
     /// What it has yet to get of what it missed; `None` when it is live.
@@ -54,7 +55,7 @@ pub(crate) struct Connection {
     pub(crate) messages: Bucket,
     pub(crate) bytes: Bucket,
     /// When it was last told that it is over its rate, on the shard's clock.
-    pub(crate) told_ms: u64,
+    told_ms: u64,
 }
 
 /// A client that comes in.
@@ -122,6 +123,15 @@ impl Connection {
         let was_asked = self.asked > 0;
         self.asked = self.asked.saturating_sub(1);
         was_asked
+    }
+
+    /// Whether it is told now, without having asked, that it is over its rate: once in a while.
+    pub(crate) fn take_over_rate_notice(&mut self, now_ms: u64) -> bool {
+        let tell = now_ms.saturating_sub(self.told_ms) >= OVER_RATE_TELL_MS;
+        if tell {
+            self.told_ms = now_ms;
+        }
+        tell
     }
 
     /// When its token, or the time that it may stay without one, ends: seconds since the Unix epoch.
@@ -250,8 +260,7 @@ impl Connections {
             device,
             sender,
             subscriber,
-            arrived: 0,
-            asked_twice: false,
+            pongs: Pongs::default(),
             asked: 0,
             replay: None,
             grace_until_s,
