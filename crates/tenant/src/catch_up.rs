@@ -11,6 +11,7 @@ use foodtrack_contract::{Cursor, EventType, Offset, RoomName};
 use foodtrack_tenant_log::{DeadLetterReason, LogEntry, LoggedRoom, ReadError};
 use foodtrack_wire::{FrameMeta, LogPlace};
 
+use crate::audience_filter::AudienceFilter;
 use crate::cursor_suffix::CursorSuffix;
 use crate::effects::{CloseReason, Effects};
 use crate::event_frame::EventFrame;
@@ -21,7 +22,6 @@ use crate::replay::{Next, Replay};
 use crate::replay_plan::Plan;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
-use crate::viewer::Viewer;
 
 impl Tenant {
     /// Hears what was read for a connection.
@@ -132,7 +132,7 @@ impl Tenant {
         after: Offset,
         position: &Position,
     ) -> bool {
-        let viewer = self.viewer(place);
+        let filter = self.audience_filter(place);
         let now_ms = turn.now.believed_ms;
         let oldest_ms = now_ms.saturating_sub(turn.recovery.offline_age_ms_max);
         let Some(connection) = self.members.get_mut(place) else { return false };
@@ -140,15 +140,15 @@ impl Tenant {
         let window = replay.window(oldest_ms, now_ms);
         let (end, tail) = (position.delivered_through, turn.effects.tail(&self.id));
         if after >= tail.after() {
-            let plan = Plan::new(&tail.outline(after, end), end, &window, &viewer);
+            let plan = Plan::new(&tail.outline(after, end), end, &window, &filter);
             self.planned(turn, place, plan);
             return true;
         }
         replay.wait();
         let asker = Asker::Connection(connection.slot, replay.serial());
         // The disk may have more than was delivered.
-        let (through, viewer) = (tail.after().min(end), Box::new(viewer));
-        let job = Job::Plan { epoch: position.epoch, after, through, window, viewer };
+        let (through, filter) = (tail.after().min(end), Box::new(filter));
+        let job = Job::Plan { epoch: position.epoch, after, through, window, filter };
         turn.effects.read(&self.id, asker, ReadJob(job));
         false
     }
@@ -233,8 +233,8 @@ impl Tenant {
     }
 
     /// What a connection may see.
-    pub(crate) fn viewer(&self, place: u32) -> Viewer {
-        let Some(connection) = self.members.get(place) else { return Viewer::nobody() };
+    pub(crate) fn audience_filter(&self, place: u32) -> AudienceFilter {
+        let Some(connection) = self.members.get(place) else { return AudienceFilter::nobody() };
         let application = connection.application;
         let own = self.members.rooms_of(connection).map(|room| room.name().into());
         let mut rooms: Vec<LoggedRoom> = own.collect();
@@ -249,7 +249,7 @@ impl Tenant {
             let may = |room: &LoggedRoom| self.may_join(connection, room.name(), owns).is_ok();
             rooms.extend(last.into_iter().filter(may));
         }
-        Viewer {
+        AudienceFilter {
             application: application.into_iter().collect(),
             permissions: connection.principal.permissions(),
             rooms,

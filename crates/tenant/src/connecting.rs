@@ -6,11 +6,11 @@ use foodtrack_tenant_log::LoggedRoom;
 use crate::connection_lines;
 use crate::connection_slot::{ConnectionSlot, Generation};
 use crate::effects::{CloseReason, Effects, Verdict};
-use crate::entrance::{Entrance, Replaced};
 use crate::input::Arrival;
 use crate::members::NewConnection;
 use crate::reliability::subscriber_key;
 use crate::replay::Start;
+use crate::session_resume::{Replaced, SessionResume};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -27,16 +27,16 @@ pub(crate) struct Entering {
 impl Tenant {
     /// A client comes in, or may not.
     pub(crate) fn connect(&mut self, turn: &mut Turn<'_, impl Effects>, arrival: Arrival) {
-        let verdict = match self.entrance(turn, &arrival.admission, arrival.new_id) {
+        let verdict = match self.resume_session(turn, &arrival.admission, arrival.new_id) {
             _ if self.ledger.is_closed() => Verdict::ComeAgain,
             Err(refusal) => refused(&arrival, refusal),
-            Ok(entrance) => {
-                for (replaced, why) in self.replaced(&arrival.admission, &entrance.sid) {
+            Ok(resume) => {
+                for (replaced, why) in self.replaced(&arrival.admission, &resume.sid) {
                     self.replace(turn, replaced, why);
                 }
                 match self.check_room_for(&arrival.admission, turn.limits) {
                     Err(refusal) => refused(&arrival, refusal),
-                    Ok(()) => self.enter(turn, arrival, entrance),
+                    Ok(()) => self.enter(turn, arrival, resume),
                 }
             }
         };
@@ -78,11 +78,11 @@ impl Tenant {
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         arrival: Arrival,
-        entrance: Entrance,
+        resume: SessionResume,
     ) -> Verdict {
         let Arrival { mut admission, namespace, user_agent, .. } = arrival;
         let owns = admission.owns.take().unwrap_or_default();
-        let (is_expired, is_recovered) = (admission.is_expired, entrance.is_recovered);
+        let (is_expired, is_recovered) = (admission.is_expired, resume.is_recovered);
         let (user, application) = (admission.principal.user(), admission.application);
         let key = subscriber_key(user, application, admission.device.as_ref());
         // Names have bounds that make the key fit.
@@ -94,15 +94,15 @@ impl Tenant {
         let generation = Generation::new(self.next_serial(), namespace);
         let slot = self.members.enter(NewConnection {
             generation,
-            id: entrance.sid,
+            id: resume.sid,
             admission,
             sender,
             subscriber,
             user_agent,
             now_ms: turn.now.wall_ms,
-            began_hours: entrance.began_hours,
+            began_hours: resume.began_hours,
         });
-        self.rejoin(turn, slot, &entrance.rooms, &owns);
+        self.rejoin(turn, slot, &resume.rooms, &owns);
         if let Some(connection) = self.present(slot) {
             connection_lines::connected(&self.id, connection, is_recovered);
         }
@@ -111,10 +111,10 @@ impl Tenant {
         counters.connections_opened.add(1);
         counters.tenants.add(u64::from(is_first));
         counters.sessions_recovered.add(u64::from(is_recovered));
-        self.returning.extend(entrance.shown.map(|shown| (slot.place(), shown)));
-        let entering = Entering { start: entrance.start, owns, is_recovered, is_expired };
+        self.returning.extend(resume.shown.map(|shown| (slot.place(), shown)));
+        let entering = Entering { start: resume.start, owns, is_recovered, is_expired };
         self.entering.insert(slot.place(), entering);
-        Verdict::Accepted { slot, answer: entrance.answer }
+        Verdict::Accepted { slot, answer: resume.answer }
     }
 
     /// Brings a connection back to the rooms of its session. Permissions are as they are, though the rooms are as they were.

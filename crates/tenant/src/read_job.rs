@@ -6,11 +6,11 @@ use foodtrack_tenant_log::{
 };
 use uuid::Uuid;
 
+use crate::audience_filter::AudienceFilter;
 use crate::connection_slot::ConnectionSlot;
 use crate::ledger::NextRead;
 use crate::page_limits::{PAGE_BYTES_MAX, PAGE_ENTRIES};
 use crate::replay_plan::{Plan, Window};
-use crate::viewer::Viewer;
 
 /// Entries are read so many at a time, so that large ones do not pile up in memory.
 const READ_STEP: usize = 16;
@@ -42,7 +42,7 @@ pub(crate) enum Job {
         after: Offset,
         through: Offset,
         window: Window,
-        viewer: Box<Viewer>,
+        filter: Box<AudienceFilter>,
     },
     Entries {
         offsets: Vec<Offset>,
@@ -88,10 +88,10 @@ impl ReadJob {
     pub fn run(self, log: &dyn TenantLog, tenant: &TenantId) -> ReadAnswer {
         ReadAnswer(match self.0 {
             Job::Cursor(key) => Found::Cursor(log.cursor(tenant, &key)),
-            Job::Plan { epoch, after, through, window, viewer } => {
+            Job::Plan { epoch, after, through, window, filter } => {
                 let outline = log.outline(tenant, Some(epoch), after, through, window.entries_max);
                 Found::Plan(outline.map(|outline| {
-                    let plan = Plan::new(&outline.entries, outline.next, &window, &viewer);
+                    let plan = Plan::new(&outline.entries, outline.next, &window, &filter);
                     (outline.trimmed_through, plan)
                 }))
             }

@@ -8,7 +8,7 @@ use foodtrack_contract::{Cursor, EventName, Offset, Priority};
 use foodtrack_tenant_log::Outline;
 use uuid::Uuid;
 
-use crate::viewer::Viewer;
+use crate::audience_filter::AudienceFilter;
 
 /// How to look at a stretch of the log.
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ impl Plan {
         entries: &[Outline],
         through: Offset,
         window: &Window,
-        viewer: &Viewer,
+        filter: &AudienceFilter,
     ) -> Self {
         let mut plan = Self { through, ..Self::default() };
         let overtaken = overtaken(entries, window);
@@ -117,7 +117,7 @@ impl Plan {
             has_later.is_none_or(|later| *later < entry.offset) || window.owed.has(entry)
         };
         let seen: Vec<&Outline> =
-            entries.iter().filter(|it| is_due(it, window, viewer) && is_new(it)).collect();
+            entries.iter().filter(|it| is_due(it, window, filter) && is_new(it)).collect();
         let superseded = if window.was_away { superseded(&seen) } else { AHashSet::new() };
         let mut due: Vec<&Outline> = Vec::with_capacity(seen.len());
         for entry in seen {
@@ -149,10 +149,10 @@ impl Plan {
     }
 }
 
-fn is_due(entry: &Outline, window: &Window, viewer: &Viewer) -> bool {
+fn is_due(entry: &Outline, window: &Window, filter: &AudienceFilter) -> bool {
     let is_new = !window.had.covers(entry.offset) || window.owed.has(entry);
     let is_acknowledged = window.acknowledged.binary_search(&entry.offset).is_ok();
-    is_new && !is_acknowledged && viewer.sees(entry.offset, &entry.audience)
+    is_new && !is_acknowledged && filter.sees(entry.offset, &entry.audience)
 }
 
 /// For each order the last entry that the recipient has beyond what it has all of. Such an entry took with it what came before
@@ -238,8 +238,8 @@ mod tests {
         }
     }
 
-    fn chef() -> Viewer {
-        Viewer {
+    fn chef() -> AudienceFilter {
+        AudienceFilter {
             application: ApplicationSet::of(&[ApplicationType::KitchenApp]),
             permissions: PermissionSet::of(&[Permission::ReadOrders]),
             rooms: vec![RoomName::Application(ApplicationType::KitchenApp).into()],
@@ -262,8 +262,8 @@ mod tests {
     }
 
     /// What is sent, in its order.
-    fn sent(entries: &[Outline], window: &Window, viewer: &Viewer) -> Vec<u64> {
-        let mut plan = Plan::new(entries, offset(1_000), window, viewer);
+    fn sent(entries: &[Outline], window: &Window, filter: &AudienceFilter) -> Vec<u64> {
+        let mut plan = Plan::new(entries, offset(1_000), window, filter);
         let mut sent = Vec::new();
         while let Some((offset, _)) = plan.next() {
             sent.push(offset.get());
@@ -408,7 +408,7 @@ mod tests {
         assert_eq!(sent(&entries, &window(), &inside), [1, 2]);
         inside.permissions = PermissionSet::NONE;
         assert_eq!(sent(&entries, &window(), &inside), [0; 0]);
-        assert_eq!(sent(&entries, &window(), &Viewer::nobody()), [0; 0]);
+        assert_eq!(sent(&entries, &window(), &AudienceFilter::nobody()), [0; 0]);
     }
 
     /// Whatever is missed: all of it once, each order's in the log's order, and the cursor true all along.

@@ -16,7 +16,6 @@ use crate::connecting::Entering;
 use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
 use crate::effects::Effects;
-use crate::entrance::Shown;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
 use crate::log_lookups::LogLookups;
@@ -27,6 +26,7 @@ use crate::model::{
 use crate::now::rfc3339;
 use crate::reliability::{Due, Reliability};
 use crate::request::{Request, RequestId};
+use crate::session_resume::Shown;
 use crate::sessions::Sessions;
 use crate::settings::TenantLimits;
 use crate::turn::Turn;

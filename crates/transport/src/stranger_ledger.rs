@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use foodtrack_session::LinkId;
 
-use crate::lodgers::Lodgers;
 use crate::network::network;
 use crate::stranger_budget::StrangerBudget;
+use crate::strangers_by_address::StrangersByAddress;
 
 /// Whether strangers hold more memory than they may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +26,12 @@ pub(crate) struct StrangerLedger {
     bytes: usize,
     /// How many of the others' calls to let go of strangers were heard.
     calls_heard: u32,
-    lodgers: Lodgers,
+    by_address: StrangersByAddress,
 }
 
 impl StrangerLedger {
     pub(crate) fn new(budget: Arc<StrangerBudget>) -> Self {
-        Self { budget, bytes: 0, calls_heard: 0, lodgers: Lodgers::default() }
+        Self { budget, bytes: 0, calls_heard: 0, by_address: StrangersByAddress::default() }
     }
 
     /// What all shards count together.
@@ -41,24 +41,24 @@ impl StrangerLedger {
 
     /// A socket of this address comes. Returns whether the address has no more of them than it may.
     pub(crate) fn enter(&mut self, address: IpAddr, link: LinkId) -> bool {
-        let count = self.lodgers.enter(network(address), link);
+        let count = self.by_address.enter(network(address), link);
         let count_max = self.budget.per_address_max();
         count_max == 0 || count <= count_max
     }
 
     /// A socket of this address goes, or is known from now on.
     pub(crate) fn leave(&mut self, address: IpAddr, link: LinkId) {
-        self.lodgers.leave(network(address), link);
+        self.by_address.leave(network(address), link);
     }
 
     /// The sockets of an address, the oldest first.
     pub(crate) fn of(&self, address: IpAddr) -> impl Iterator<Item = LinkId> {
-        self.lodgers.of(network(address))
+        self.by_address.of(network(address))
     }
 
     /// The sockets of the address that has most of them here, the oldest first.
     pub(crate) fn of_busiest(&self) -> impl Iterator<Item = LinkId> {
-        self.lodgers.busiest().into_iter().flat_map(|busiest| self.lodgers.of(busiest))
+        self.by_address.busiest().into_iter().flat_map(|busiest| self.by_address.of(busiest))
     }
 
     /// Counts what a socket or session holds now instead of what it held before.

@@ -13,7 +13,7 @@ const MAY_CIRCLE: &[(&str, &[&str])] = &[
         &[
             "appending",
             "connecting",
-            "entrance",
+            "session_resume",
             "input",
             "intake",
             "log_lookups",

@@ -77,7 +77,7 @@ pub(crate) struct NewConnection {
 
 /// What the fan-out loop touches of a connection.
 #[derive(Clone, Copy, Debug)]
-struct Seat {
+struct FanoutSlot {
     /// Of the connection in this place.
     generation: Generation,
     /// The last message that reached it: who is in two rooms of an audience gets it once.
@@ -89,20 +89,20 @@ struct Seat {
 }
 
 // A room of a thousand stays in cache.
-const _: () = assert!(size_of::<Option<Seat>>() <= 16);
+const _: () = assert!(size_of::<Option<FanoutSlot>>() <= 16);
 
 /// A tenant's connections by their places.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     slots: Slab<Connection>,
-    seats: Vec<Option<Seat>>,
+    fanout: Vec<Option<FanoutSlot>>,
     stamp: u32,
     applications: [u32; 4],
     users: Users,
     by_id: AHashMap<Sid, u32>,
 }
 
-impl Seat {
+impl FanoutSlot {
     #[inline]
     fn is_meant(&self, only: ApplicationSet, read: Option<ReadPermission>) -> bool {
         // A backend service has no application: a target leaves it out.
@@ -158,18 +158,18 @@ impl Connections {
 
     /// Leaves a connection out of the live fan-out until it has caught up.
     pub(super) fn set_behind(&mut self, place: u32, replay: Box<Replay>) {
-        if let (Some(connection), Some(Some(seat))) =
-            (self.slots.get_mut(place as usize), self.seats.get_mut(place as usize))
+        if let (Some(connection), Some(Some(entry))) =
+            (self.slots.get_mut(place as usize), self.fanout.get_mut(place as usize))
         {
             connection.replay = Some(replay);
-            seat.is_live = false;
+            entry.is_live = false;
         }
     }
 
     /// The connection has caught up.
     pub(super) fn set_live(&mut self, place: u32) -> Option<Box<Replay>> {
         let connection = self.slots.get_mut(place as usize)?;
-        self.seats.get_mut(place as usize)?.as_mut()?.is_live = true;
+        self.fanout.get_mut(place as usize)?.as_mut()?.is_live = true;
         connection.replay.take()
     }
 
@@ -224,7 +224,7 @@ impl Connections {
 
     /// Connections by their places, from one place on.
     pub(super) fn from(&self, place: u32) -> impl Iterator<Item = (u32, &Connection)> {
-        let end = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
+        let end = u32::try_from(self.fanout.len()).unwrap_or(u32::MAX);
         (place..end).filter_map(|place| Some((place, self.get(place)?)))
     }
 
@@ -273,7 +273,7 @@ impl Connections {
             bytes: Bucket::default(),
             told_ms: 0,
         });
-        self.seat(slot, permissions, application);
+        self.add_to_fanout(slot, permissions, application);
         self.by_id.insert(id, slot.place());
         if let Some(application) = application {
             self.applications[application as usize] += 1;
@@ -282,17 +282,17 @@ impl Connections {
     }
 
     /// Makes known to the fan-out who is in a slot.
-    fn seat(
+    fn add_to_fanout(
         &mut self,
         slot: ConnectionSlot,
         permissions: PermissionSet,
         application: Option<ApplicationType>,
     ) {
         let place = slot.place() as usize;
-        if self.seats.len() <= place {
-            self.seats.resize(place + 1, None);
+        if self.fanout.len() <= place {
+            self.fanout.resize(place + 1, None);
         }
-        self.seats[place] = Some(Seat {
+        self.fanout[place] = Some(FanoutSlot {
             generation: slot.generation(),
             stamp: self.stamp,
             permissions,
@@ -303,7 +303,7 @@ impl Connections {
 
     pub(super) fn remove(&mut self, place: u32) -> Option<Connection> {
         let connection = self.slots.try_remove(place as usize)?;
-        self.seats[place as usize] = None;
+        self.fanout[place as usize] = None;
         if self.by_id.get(&connection.id) == Some(&place) {
             self.by_id.remove(&connection.id);
         }
@@ -316,10 +316,10 @@ impl Connections {
 
     /// A renewed token may allow other things.
     pub(super) fn renew(&mut self, place: u32, principal: Principal) {
-        if let (Some(connection), Some(Some(seat))) =
-            (self.slots.get_mut(place as usize), self.seats.get_mut(place as usize))
+        if let (Some(connection), Some(Some(entry))) =
+            (self.slots.get_mut(place as usize), self.fanout.get_mut(place as usize))
         {
-            seat.permissions = principal.permissions();
+            entry.permissions = principal.permissions();
             connection.principal = principal;
             connection.grace_until_s = 0;
         }
@@ -332,9 +332,9 @@ impl Connections {
         only: ApplicationSet,
         read: Option<ReadPermission>,
     ) -> Option<ConnectionSlot> {
-        let seat = self.seats.get(place as usize)?.as_ref()?;
-        (!seat.is_live && seat.is_meant(only, read))
-            .then_some(ConnectionSlot::new(place, seat.generation))
+        let entry = self.fanout.get(place as usize)?.as_ref()?;
+        (!entry.is_live && entry.is_meant(only, read))
+            .then_some(ConnectionSlot::new(place, entry.generation))
     }
 
     /// Starts a message's way to its audience.
@@ -344,8 +344,8 @@ impl Connections {
 
     /// Leaves a connection out of the message under way.
     pub(super) fn skip(&mut self, place: u32) {
-        if let Some(Some(seat)) = self.seats.get_mut(place as usize) {
-            seat.stamp = self.stamp;
+        if let Some(Some(entry)) = self.fanout.get_mut(place as usize) {
+            entry.stamp = self.stamp;
         }
     }
 
@@ -357,13 +357,13 @@ impl Connections {
         only: ApplicationSet,
         read: Option<ReadPermission>,
     ) -> Option<ConnectionSlot> {
-        let seat = self.seats.get_mut(place as usize)?.as_mut()?;
-        if seat.stamp == self.stamp {
+        let entry = self.fanout.get_mut(place as usize)?.as_mut()?;
+        if entry.stamp == self.stamp {
             return None;
         }
-        seat.stamp = self.stamp;
-        (seat.is_meant(only, read) && seat.is_live)
-            .then_some(ConnectionSlot::new(place, seat.generation))
+        entry.stamp = self.stamp;
+        (entry.is_meant(only, read) && entry.is_live)
+            .then_some(ConnectionSlot::new(place, entry.generation))
     }
 }
 

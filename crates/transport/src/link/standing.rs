@@ -10,7 +10,7 @@ pub(crate) struct Standing {
     /// Somebody has it who has joined.
     is_known: bool,
     /// It is counted with the sockets of its address.
-    lodges: bool,
+    is_counted: bool,
     /// A request was answered and the next one has not begun.
     is_resting: bool,
     /// There is no room for it, which it is told when it asks.
@@ -27,18 +27,18 @@ impl Standing {
         std::mem::replace(&mut self.is_known, is_known) != is_known
     }
 
-    pub(crate) fn lodges(&self) -> bool {
-        self.lodges
+    pub(crate) fn is_counted(&self) -> bool {
+        self.is_counted
     }
 
     /// It is counted with the sockets of its address from now on.
-    pub(crate) fn lodge(&mut self) {
-        self.lodges = true;
+    pub(crate) fn set_counted(&mut self) {
+        self.is_counted = true;
     }
 
     /// It is counted with the sockets of its address no more. Returns whether it was.
-    pub(crate) fn take_lodging(&mut self) -> bool {
-        std::mem::take(&mut self.lodges)
+    pub(crate) fn take_counted(&mut self) -> bool {
+        std::mem::take(&mut self.is_counted)
     }
 
     /// What the strangers' budget counts it for.
@@ -78,6 +78,6 @@ impl Standing {
 
     /// It comes to another shard, where it is counted anew.
     pub(crate) fn arrive(&mut self) {
-        (self.counted_bytes, self.lodges) = (0, false);
+        (self.counted_bytes, self.is_counted) = (0, false);
     }
 }

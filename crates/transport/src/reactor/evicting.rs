@@ -17,24 +17,24 @@ const NEWCOMER_MS: u64 = 500;
 const SESSION_BYTES: usize = 1_024;
 
 /// Somebody who may have to go.
-enum Lodger {
+enum Stranger {
     Link(LinkId),
     /// A session without a socket.
     Client(u32),
 }
 
 impl Reactor {
-    /// A socket is there, or is known to be of this address: it lodges until somebody known has it. Where its address has too
+    /// A socket is there, or is known to be of this address: it is counted as a stranger's until somebody known has it. Where its address has too
     /// many, the oldest of them goes. Returns whether it may stay; otherwise it is the caller's to tell why.
-    pub(super) fn lodge(&mut self, link: LinkId) -> bool {
+    pub(super) fn count_stranger(&mut self, link: LinkId) -> bool {
         let Some(state) = self.links.get_mut(link) else { return false };
         // A trusted proxy is nobody by itself: it is bounded by whom it names.
         let address = state.peer().ip();
         let is_proxy = state.is_proxied() && self.config.proxies.trusts(address);
-        if state.standing.is_known() || state.standing.lodges() || is_proxy {
+        if state.standing.is_known() || state.standing.is_counted() || is_proxy {
             return true;
         }
-        state.standing.lodge();
+        state.standing.set_counted();
         if self.strangers.enter(address, link) {
             return true;
         }
@@ -48,10 +48,10 @@ impl Reactor {
     }
 
     /// A socket is another address's from now on, which is nobody known.
-    pub(super) fn move_lodger(&mut self, link: LinkId) {
+    pub(super) fn uncount_stranger(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(link) else { return };
         state.standing.set_known(false);
-        if state.standing.take_lodging() {
+        if state.standing.take_counted() {
             self.strangers.leave(state.peer().ip(), link);
         }
     }
@@ -62,7 +62,7 @@ impl Reactor {
         if !state.standing.set_known(true) {
             return;
         }
-        if state.standing.take_lodging() {
+        if state.standing.take_counted() {
             self.strangers.leave(state.peer().ip(), link);
         }
         self.recount_link(link);
@@ -77,7 +77,7 @@ impl Reactor {
         self.recount_client(client);
     }
 
-    /// Whether a lodging socket may be let go of: not while it waits for an answer of the application's.
+    /// Whether a stranger's socket may be let go of: not while it waits for an answer of the application's.
     fn may_go(&self, link: LinkId) -> bool {
         self.links.get(link).is_some_and(|link| !link.is_the_applications())
     }
@@ -94,7 +94,7 @@ impl Reactor {
         }
     }
 
-    /// Lets go of the oldest lodging sockets of the address that has most of them here, of those that are so old. Returns how
+    /// Lets go of the oldest strangers' sockets of the address that has most of them here, of those that are so old. Returns how
     /// many went.
     fn evict_busiest(&mut self, age_ms: u64) -> usize {
         let patience_ms = millis(self.config.limits.handshake_timeout);
@@ -187,16 +187,16 @@ impl Reactor {
         let mut oldest: Vec<_> = self.links_by_age().chain(self.clients_by_age()).collect();
         oldest.sort_by_key(|(since_ms, ..)| *since_ms);
         let (mut left, mut evicted) = (self.strangers.bytes(), 0);
-        for (_, bytes, lodger) in oldest {
+        for (_, bytes, stranger) in oldest {
             if left <= bytes_max {
                 break;
             }
             // A session is gone at the end of the turn.
             left = left.saturating_sub(bytes);
             evicted += 1;
-            match lodger {
-                Lodger::Link(link) => self.evict(link),
-                Lodger::Client(client) => {
+            match stranger {
+                Stranger::Link(link) => self.evict(link),
+                Stranger::Client(client) => {
                     self.close(self.key(client), CloseReason::ConnectTimeout);
                 }
             }
@@ -205,7 +205,7 @@ impl Reactor {
     }
 
     /// Strangers' sockets: since when each is here, and what it counts for.
-    fn links_by_age(&self) -> impl Iterator<Item = (u64, usize, Lodger)> {
+    fn links_by_age(&self) -> impl Iterator<Item = (u64, usize, Stranger)> {
         let handshake_ms = millis(self.config.limits.handshake_timeout);
         let keep_alive_ms = millis(self.config.limits.keep_alive_timeout);
         let counted = self.links.iter().filter(|(_, link)| link.standing.counted_bytes() > 0);
@@ -215,12 +215,12 @@ impl Reactor {
             let since_ms = link.patience.deadline_ms().saturating_sub(patience_ms);
             let session = link.client().and_then(|client| self.clients.get(client as usize));
             let session_bytes = session.map_or(0, |client| client.counted_bytes() as usize);
-            (since_ms, link.standing.counted_bytes() + session_bytes, Lodger::Link(id))
+            (since_ms, link.standing.counted_bytes() + session_bytes, Stranger::Link(id))
         })
     }
 
     /// Strangers' sessions that have no socket now, as [`Self::links_by_age`].
-    fn clients_by_age(&self) -> impl Iterator<Item = (u64, usize, Lodger)> {
+    fn clients_by_age(&self) -> impl Iterator<Item = (u64, usize, Stranger)> {
         let connect_ms = CONNECT_TRIES * millis(self.config.limits.connect_timeout);
         let lonely = self.clients.iter().filter(|(_, client)| {
             client.counted_bytes() > 0
@@ -229,7 +229,7 @@ impl Reactor {
         });
         lonely.map(move |(index, client)| {
             let since_ms = client.joining.last_deadline_ms().saturating_sub(connect_ms);
-            (since_ms, client.counted_bytes() as usize, Lodger::Client(index))
+            (since_ms, client.counted_bytes() as usize, Stranger::Client(index))
         })
     }
 }

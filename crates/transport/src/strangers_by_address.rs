@@ -7,11 +7,11 @@ use foodtrack_session::LinkId;
 
 /// A shard's table. It knows of an address as long as that has a socket here, so it is no larger than they are many.
 #[derive(Default)]
-pub(crate) struct Lodgers {
+pub(crate) struct StrangersByAddress {
     by_address: ahash::HashMap<IpAddr, VecDeque<LinkId>>,
 }
 
-impl Lodgers {
+impl StrangersByAddress {
     /// A socket comes. Returns how many its address has now.
     pub(crate) fn enter(&mut self, address: IpAddr, link: LinkId) -> usize {
         let links = self.by_address.entry(address).or_default();
@@ -55,23 +55,23 @@ mod tests {
 
     #[test]
     fn sockets_of_an_address_are_told_in_the_order_in_which_they_came() {
-        let mut lodgers = Lodgers::default();
-        assert_eq!([3, 1, 2].map(|place| lodgers.enter(address(1), link(place))), [1, 2, 3]);
-        lodgers.leave(address(1), link(1));
-        lodgers.leave(address(1), link(9));
-        assert!(lodgers.of(address(1)).eq([3, 2].map(link)));
-        assert_eq!(lodgers.of(address(2)).count(), 0);
+        let mut strangers = StrangersByAddress::default();
+        assert_eq!([3, 1, 2].map(|place| strangers.enter(address(1), link(place))), [1, 2, 3]);
+        strangers.leave(address(1), link(1));
+        strangers.leave(address(1), link(9));
+        assert!(strangers.of(address(1)).eq([3, 2].map(link)));
+        assert_eq!(strangers.of(address(2)).count(), 0);
     }
 
     #[test]
     fn the_busiest_address_has_most_sockets_and_who_has_none_is_forgotten() {
-        let mut lodgers = Lodgers::default();
-        assert_eq!(lodgers.busiest(), None);
-        lodgers.enter(address(1), link(0));
-        (1..4).for_each(|place| _ = lodgers.enter(address(2), link(place)));
-        assert_eq!(lodgers.busiest(), Some(address(2)));
-        (1..4).for_each(|place| lodgers.leave(address(2), link(place)));
-        assert_eq!(lodgers.busiest(), Some(address(1)));
-        assert_eq!(lodgers.by_address.len(), 1);
+        let mut strangers = StrangersByAddress::default();
+        assert_eq!(strangers.busiest(), None);
+        strangers.enter(address(1), link(0));
+        (1..4).for_each(|place| _ = strangers.enter(address(2), link(place)));
+        assert_eq!(strangers.busiest(), Some(address(2)));
+        (1..4).for_each(|place| strangers.leave(address(2), link(place)));
+        assert_eq!(strangers.busiest(), Some(address(1)));
+        assert_eq!(strangers.by_address.len(), 1);
     }
 }

@@ -18,7 +18,7 @@ use crate::turn::Turn;
 
 /// How a client enters.
 #[derive(Debug)]
-pub(crate) struct Entrance {
+pub(crate) struct SessionResume {
     /// Its public id: the one it had, where its session is back.
     pub(crate) sid: Sid,
     /// The JSON of the answer to its CONNECT.
@@ -43,7 +43,7 @@ pub(crate) struct Shown {
     cursor: Option<Cursor>,
 }
 
-impl Entrance {
+impl SessionResume {
     /// Of somebody whose session begins.
     fn anew(sid: Sid, answer: String, start: Start, now_ms: u64) -> Self {
         let (began_hours, rooms) = (hours(now_ms), Vec::new());
@@ -79,12 +79,12 @@ impl Tenant {
     ///
     /// # Errors
     /// `token_expired`, where only the return of its session would have let it in.
-    pub(crate) fn entrance(
+    pub(crate) fn resume_session(
         &self,
         turn: &Turn<'_, impl Effects>,
         admission: &Admission,
         new_id: Sid,
-    ) -> Result<Entrance, Refusal> {
+    ) -> Result<SessionResume, Refusal> {
         let device = admission.device.as_ref();
         let subscriber = subscriber_key(admission.principal.user(), admission.application, device);
         // Names have bounds that make the key fit.
@@ -98,14 +98,14 @@ impl Tenant {
                 return Err(expired());
             }
             let answer = format!("{{\"sid\":\"{}\"}}", new_id.as_str());
-            let entrance = Entrance::anew(new_id, answer, Start::Confirmed, now_ms);
-            return Ok(Entrance { shown, ..entrance });
+            let resume = SessionResume::anew(new_id, answer, Start::Confirmed, now_ms);
+            return Ok(SessionResume { shown, ..resume });
         };
         let shown = shown.as_ref();
-        if let Some(entrance) =
+        if let Some(resume) =
             shown.and_then(|shown| self.resumed(turn, admission, &position, shown))
         {
-            return Ok(entrance);
+            return Ok(resume);
         }
         if admission.is_expired {
             return Err(expired());
@@ -117,7 +117,7 @@ impl Tenant {
             Start::Confirmed | Start::Reset => position.delivered_through,
         };
         let pid = turn.session_key.pid(&new_id, (position.epoch, since), owner, hours(now_ms));
-        Ok(Entrance::anew(new_id, answer(&new_id, &pid), start, now_ms))
+        Ok(SessionResume::anew(new_id, answer(&new_id, &pid), start, now_ms))
     }
 
     /// Where a client starts that has shown this, and whose session is not back.
@@ -154,7 +154,7 @@ impl Tenant {
         admission: &Admission,
         position: &Position,
         shown: &Shown,
-    ) -> Option<Entrance> {
+    ) -> Option<SessionResume> {
         let (session, resume) = (shown.proven?, admission.resume.as_ref()?);
         let user = owner(turn.emission_key, admission.principal.user().as_str());
         let now_ms = turn.now.believed_ms;
@@ -168,7 +168,7 @@ impl Tenant {
             true => Start::Recovered(from),
             false => Start::Since(session.start),
         };
-        Some(Entrance {
+        Some(SessionResume {
             sid: session.sid,
             // The private id stays as it was, too: that is how the client knows that it is back.
             answer: answer(&session.sid, &resume.pid),

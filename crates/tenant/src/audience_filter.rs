@@ -5,7 +5,7 @@ use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
 
 /// One connection as it stands: the rooms it is in, what its token allows.
 #[derive(Clone, Debug)]
-pub(crate) struct Viewer {
+pub(crate) struct AudienceFilter {
     /// Empty for a backend service.
     pub(crate) application: ApplicationSet,
     pub(crate) permissions: PermissionSet,
@@ -15,7 +15,7 @@ pub(crate) struct Viewer {
     pub(crate) left: Vec<(LoggedRoom, Offset)>,
 }
 
-impl Viewer {
+impl AudienceFilter {
     /// Sees nothing.
     pub(crate) fn nobody() -> Self {
         Self {
@@ -26,7 +26,7 @@ impl Viewer {
         }
     }
 
-    /// Whether the entry at an offset, with this audience, is for the viewer: the same answer that the live fan-out gives.
+    /// Whether the entry at an offset, with this audience, is for that connection: the same answer that the live fan-out gives.
     pub(crate) fn sees(&self, offset: Offset, audience: &LoggedAudience) -> bool {
         let targeted = audience.only == ApplicationSet::ALL
             || !audience.only.intersection(self.application).is_empty();
