@@ -16,7 +16,7 @@ use crate::sessions::{hours, owner};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
-/// How a client enters.
+/// How a client enters: whether its session is back, and where it starts.
 #[derive(Debug)]
 pub(crate) struct SessionResume {
     /// Its public id: the one it had, where its session is back.
