@@ -25,8 +25,7 @@ enum Stranger {
 
 impl Reactor {
     /// A socket is there, or is known to be of this address: it counts as a stranger's until somebody known has it. Where its
-    /// address has too
-    /// many, the oldest of them goes. Returns whether it may stay; otherwise it is the caller's to tell why.
+    /// address has too many, the oldest of them goes. Returns whether it may stay; otherwise it is the caller's to tell why.
     pub(super) fn count_stranger(&mut self, link: LinkId) -> bool {
         let Some(state) = self.links.get_mut(link) else { return false };
         // A trusted proxy is nobody by itself: it is bounded by whom it names.
