@@ -10,7 +10,7 @@ pub(crate) struct Standing {
     /// Somebody has it who has joined.
     is_known: bool,
     /// It is counted with the sockets of its address.
-    is_counted: bool,
+    is_listed: bool,
     /// A request was answered and the next one has not begun.
     is_resting: bool,
     /// There is no room for it, which it is told when it asks.
@@ -27,18 +27,18 @@ impl Standing {
         std::mem::replace(&mut self.is_known, is_known) != is_known
     }
 
-    pub(crate) fn is_counted(&self) -> bool {
-        self.is_counted
+    pub(crate) fn is_listed(&self) -> bool {
+        self.is_listed
     }
 
     /// It is counted with the sockets of its address from now on.
-    pub(crate) fn set_counted(&mut self) {
-        self.is_counted = true;
+    pub(crate) fn set_listed(&mut self) {
+        self.is_listed = true;
     }
 
     /// It is counted with the sockets of its address no more. Returns whether it was.
-    pub(crate) fn take_counted(&mut self) -> bool {
-        std::mem::take(&mut self.is_counted)
+    pub(crate) fn take_listed(&mut self) -> bool {
+        std::mem::take(&mut self.is_listed)
     }
 
     /// What the strangers' budget counts it for.
@@ -78,6 +78,6 @@ impl Standing {
 
     /// It comes to another shard, where it is counted anew.
     pub(crate) fn arrive(&mut self) {
-        (self.counted_bytes, self.is_counted) = (0, false);
+        (self.counted_bytes, self.is_listed) = (0, false);
     }
 }

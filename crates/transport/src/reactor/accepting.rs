@@ -59,7 +59,7 @@ impl Reactor {
         let Some(link) = self.add_link(link) else { return };
         if !has_room {
             self.turn_away_when_asked(link, TurnedAway::ServerFull);
-        } else if !self.count_stranger(link) {
+        } else if !self.list_stranger(link) {
             self.turn_away_when_asked(link, TurnedAway::AddressFull);
         }
     }

@@ -15,7 +15,7 @@ impl Reactor {
         match handover.0 {
             Moved::Request(link) => {
                 let Some(link) = self.add_link(*link) else { return };
-                match self.count_stranger(link) {
+                match self.list_stranger(link) {
                     true => self.defer(link),
                     false => self.turn_away(link, TurnedAway::AddressFull),
                 }

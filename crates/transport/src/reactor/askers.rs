@@ -59,12 +59,12 @@ impl Reactor {
         // A proxy keeps its connections, for whoever comes next; what it asks for itself comes from itself.
         let Some(client) = client.or_else(|| state.remote_addr().ok()) else { return true };
         if network(client.ip()) != network(state.peer().ip()) {
-            self.uncount_stranger(link);
+            self.unlist_stranger(link);
         }
         if let Some(state) = self.links.get_mut(link) {
             state.set_peer(client);
         }
-        self.count_stranger(link)
+        self.list_stranger(link)
     }
 
     /// Says, now and then, that an address which is refused for its many handshakes may be a proxy nobody named.

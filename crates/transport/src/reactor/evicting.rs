@@ -24,17 +24,17 @@ enum Stranger {
 }
 
 impl Reactor {
-    /// A socket is there, or is known to be of this address: it counts as a stranger's until somebody known has it. Where its
+    /// A socket is there, or is known to be of this address: it is listed under it until somebody known has it. Where the
     /// address has too many, the oldest of them goes. Returns whether it may stay; otherwise it is the caller's to tell why.
-    pub(super) fn count_stranger(&mut self, link: LinkId) -> bool {
+    pub(super) fn list_stranger(&mut self, link: LinkId) -> bool {
         let Some(state) = self.links.get_mut(link) else { return false };
         // A trusted proxy is nobody by itself: it is bounded by whom it names.
         let address = state.peer().ip();
         let is_proxy = state.is_proxied() && self.config.proxies.trusts(address);
-        if state.standing.is_known() || state.standing.is_counted() || is_proxy {
+        if state.standing.is_known() || state.standing.is_listed() || is_proxy {
             return true;
         }
-        state.standing.set_counted();
+        state.standing.set_listed();
         if self.strangers.enter(address, link) {
             return true;
         }
@@ -48,10 +48,10 @@ impl Reactor {
     }
 
     /// A socket is another address's from now on, which is nobody known.
-    pub(super) fn uncount_stranger(&mut self, link: LinkId) {
+    pub(super) fn unlist_stranger(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(link) else { return };
         state.standing.set_known(false);
-        if state.standing.take_counted() {
+        if state.standing.take_listed() {
             self.strangers.leave(state.peer().ip(), link);
         }
     }
@@ -62,7 +62,7 @@ impl Reactor {
         if !state.standing.set_known(true) {
             return;
         }
-        if state.standing.take_counted() {
+        if state.standing.take_listed() {
             self.strangers.leave(state.peer().ip(), link);
         }
         self.recount_link(link);

@@ -72,7 +72,7 @@ impl Reactor {
     /// A socket goes: what it was counted for is free.
     pub(super) fn discount_socket(&mut self, link: LinkId, state: &mut Link) {
         self.strangers.budget().remove_socket();
-        if state.standing.take_counted() {
+        if state.standing.take_listed() {
             self.strangers.leave(state.peer().ip(), link);
         }
         self.strangers.replace_bytes(state.standing.count(0), 0);
