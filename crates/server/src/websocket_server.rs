@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use foodtrack_shard::{
-    ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, Running, Services,
-    StartError as ShardsError,
+    ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, Policies, Running, Services,
+    ShardsConfig, StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
     MemoryLog, MemoryStore, OnCompletion, OpenError, SqliteLog, SqliteOptions, TenantLog,
@@ -30,6 +30,37 @@ use crate::policy_book::{PolicyBook, RoutingRules};
 use crate::shards_config::{disk_budget, retention, shards_config};
 use crate::upstream;
 use crate::webhooks::Webhooks;
+
+/// Starts the shards: from then on there are clients.
+fn start_shards(
+    config: &CheckedConfig,
+    shards: &ShardsConfig,
+    policies: &Arc<Policies>,
+    services: &Services,
+    webhooks: &Arc<Webhooks>,
+) -> Result<Running, StartError> {
+    let log = open_log(config, webhooks);
+    let started = foodtrack_shard::start(shards, &config.authenticator(), policies, services, log);
+    started.map_err(|error| match error {
+        ShardsError::Io(source) => StartError::Bind { address: config.address(), source },
+        ShardsError::Log(error) => StartError::Log(error),
+    })
+}
+
+/// Says what listens where.
+fn log_start(config: &CheckedConfig, address: SocketAddr) {
+    let said = config.said();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        address = %address,
+        data_dir = said.data_dir.as_deref().unwrap_or("(none: in memory)"),
+        shards = config.shards(),
+        payload_bytes_max = said.limits.payload_bytes_max,
+        connections_per_tenant_max = said.limits.connections_per_tenant_max,
+        handshakes_per_minute = said.security.rate_limiting.handshakes_per_minute,
+        "listening"
+    );
+}
 
 /// What helps where an address cannot be listened on.
 fn what_to_do(error: &io::Error) -> &'static str {
@@ -121,7 +152,6 @@ impl WebSocketServer {
 
     /// As [`WebSocketServer::bind`], with the demo's pages.
     pub(crate) fn bind_with(config: CheckedConfig, demo: Option<Demo>) -> Result<Self, StartError> {
-        let address = config.address();
         let directory = config
             .said()
             .data_dir
@@ -147,17 +177,8 @@ impl WebSocketServer {
             http: service,
             upstream: upstream.as_ref().map(|it| Arc::clone(&it.upstream)),
         };
-        let running = foodtrack_shard::start(
-            &shards_config(&config, session_key, clock.clone()),
-            &config.authenticator(),
-            &policies,
-            &services,
-            open_log(&config, &webhooks),
-        )
-        .map_err(|error| match error {
-            ShardsError::Io(source) => StartError::Bind { address, source },
-            ShardsError::Log(error) => StartError::Log(error),
-        })?;
+        let shards = shards_config(&config, session_key, clock.clone());
+        let running = start_shards(&config, &shards, &policies, &services, &webhooks)?;
         let upstream_thread = upstream.map(|started| {
             // It is set once.
             let _ = started.broadcaster.set(EventBroadcaster::new(running.shards.clone()));
@@ -181,17 +202,7 @@ impl WebSocketServer {
             webhooks,
         ));
         let api = api.open(&hub);
-        let said = hub.config.said();
-        tracing::info!(
-            version = env!("CARGO_PKG_VERSION"),
-            address = %running.address,
-            data_dir = said.data_dir.as_deref().unwrap_or("(none: in memory)"),
-            shards = hub.config.shards(),
-            payload_bytes_max = said.limits.payload_bytes_max,
-            connections_per_tenant_max = said.limits.connections_per_tenant_max,
-            handshakes_per_minute = said.security.rate_limiting.handshakes_per_minute,
-            "listening"
-        );
+        log_start(&hub.config, running.address);
         Ok(Self { hub, running, api, clock, upstream: upstream_thread, webhooks: webhooks_thread })
     }
 
