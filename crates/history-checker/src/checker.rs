@@ -86,7 +86,8 @@ struct Checker<'a> {
     /// When an acknowledgement came, by stream and event. A process that begins anew may not know of it: then it may come once
     /// more.
     confirmed: HashMap<(usize, usize), u64>,
-    /// What each stream acknowledged, and the hub heard of: a session that it begins anew need not bring that again.
+    /// What each stream or another page of its device acknowledged, and the hub heard of: a session that it begins anew need
+    /// not bring that again.
     acknowledged: Vec<HashSet<usize>>,
     /// How urgent each event is in effect: an urgent one takes earlier ones of its entity along.
     urgency: Vec<usize>,
@@ -114,7 +115,13 @@ impl<'a> Checker<'a> {
         let Some(stream) = self.facts.stream(name) else { return };
         if let Some(event) = self.facts.find(&self.facts.streams[stream].who.tenant, id) {
             self.confirmed.entry((stream, event)).or_insert(at_us);
-            self.acknowledged[stream].insert(event);
+            let own = &self.facts.streams[stream];
+            for (place, other) in self.facts.streams.iter().enumerate() {
+                let is_same_device = own.who.device.is_some() && other.subscriber == own.subscriber;
+                if place == stream || is_same_device {
+                    self.acknowledged[place].insert(event);
+                }
+            }
         }
     }
 

@@ -259,9 +259,10 @@ impl<'a> Facts<'a> {
         let is_plain = |cursor: &Cursor| cursor.beyond().is_empty();
         let plain = is_plain(&cursor) && cursors.get(&*receipt.recipient).is_none_or(is_plain);
         // One that overtook is what its cursor names beside the rest and the one before did not. Where the rest is more than
-        // before, it did not overtake: what is named came without a cursor of its own, and asked for an acknowledgement.
+        // before, it did not overtake: what is named came without a cursor of its own, and asked for an acknowledgement. So it may
+        // be where there was no cursor before.
         let before = cursors.get(&*receipt.recipient);
-        let goes_on = before.is_some_and(|before| cursor.through() > before.through());
+        let goes_on = before.is_none_or(|before| cursor.through() > before.through());
         let mut fresh =
             cursor.beyond().iter().filter(|it| !before.is_some_and(|at| at.covers(**it)));
         let overtook = match (fresh.next(), fresh.next()) {

@@ -90,6 +90,27 @@ fn urgent_takes_its_own_along_also_where_nobody_was_told_its_place() {
 }
 
 #[test]
+fn what_a_device_acknowledged_need_not_come_to_its_next_page() {
+    let story = |device: Option<&str>| {
+        let story = Story::default().joins("page", "kitchen_app", device).greeted("page", "e-0");
+        let receipt = Receipt {
+            recipient: String::from("page"),
+            id: Some(String::from("1")),
+            event_type: String::from("order:updated"),
+            asks: true,
+            ..Receipt::default()
+        };
+        let story = story.publishes("1", "e-1").and(What::Received(receipt));
+        let story = story.and(What::Confirmed { recipient: "page".into(), id: "1".into() });
+        let story = story.torn("page").joins("next", "kitchen_app", device);
+        let story = story.greeted("next", "e-0").publishes("2", "e-2").gets("next", "2", "e-2");
+        story.and(What::Ended { recipient: "page".into() })
+    };
+    story(Some("tablet")).holds(0);
+    story(None).breaks(&[Kind::Cursor, Kind::Lost]);
+}
+
+#[test]
 fn what_was_acknowledged_by_its_reader_does_not_come_again() {
     let read = || Story::new().publishes("1", "e-1").gets("kitchen", "1", "e-1").torn("kitchen");
     read().opened("kitchen", true).greeted("kitchen", "e-1").holds(0);

@@ -48,7 +48,7 @@ fn a_process_without_its_log_may_not_know_what_is_in_it() {
 
 #[test]
 fn what_is_named_beside_a_cursor_that_went_on_came_before_and_asked_for_an_acknowledgement() {
-    hold(&[2_001_736, 3_001_452]);
+    hold(&[2_001_736, 3_001_452, 4_001_029]);
 }
 
 #[test]
@@ -74,6 +74,11 @@ fn a_session_goes_on_where_it_began_though_another_socket_confirmed_more() {
 #[test]
 fn an_answer_that_was_lost_is_given_again_before_the_end_of_its_connection_is_heard() {
     hold(&[2_004_806]);
+}
+
+#[test]
+fn what_a_device_acknowledged_need_not_come_to_its_next_page() {
+    hold(&[4_000_016, 4_000_327]);
 }
 
 #[test]
