@@ -175,6 +175,7 @@ fn a_fan_out_allocates_nothing_for_a_recipient() {
     let many = allocations_per_broadcast(1_000);
     eprintln!("allocations per broadcast: {few} to 10 recipients, {many} to 1000");
     assert!(few > 0, "nothing was counted");
-    // One allocation for a hundred recipients would make 10 more; the rest is other threads' noise.
-    assert!(many < few + 3, "{few} to 10 recipients, but {many} to 1000");
+    // One allocation for a hundred recipients would make 10 more. The rest is the noise of other threads: a broadcast to many
+    // takes longer, and they work meanwhile.
+    assert!(many < few + 9, "{few} to 10 recipients, but {many} to 1000");
 }

@@ -154,13 +154,16 @@ fn a_polling_clients_pong_confirms_what_its_polls_brought() {
 
 #[test]
 fn polls_without_a_t_prove_nothing() {
-    let server = server(200, 5_000, 1);
+    let server = server(200, 60_000, 1);
     let poller = Poller::open(server.address);
     poller.post(&["40".to_owned()]);
     poller.poll();
     poller.post(&[event("urgent", 1)]);
-    assert_eq!(poller.poll().len(), 1);
-    assert_eq!(poller.poll(), ["2"]);
+    // An entry and a ping, in whichever order and by however many polls.
+    let mut came = 0;
+    while came < 2 {
+        came += poller.poll().len();
+    }
     poller.post(&[PONG.to_owned()]);
     // Nor does a better poll, or a WebSocket, know what became of the entry.
     assert_eq!(poller.poll_as("ping"), ["2"]);
