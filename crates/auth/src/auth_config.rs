@@ -1,7 +1,9 @@
 //! What an [`Authenticator`](crate::Authenticator) trusts.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use foodtrack_contract::LoginRole;
 use serde::Deserialize;
 
 use crate::Algorithm;
@@ -26,6 +28,9 @@ pub struct AuthConfig {
     pub leeway_s: u64,
     /// The longest token that is looked at, in bytes.
     pub token_bytes_max: usize,
+    /// What a login's role means, where its token lists no applications; `None` where such tokens open nothing. A role of the
+    /// contract that is not in it means itself.
+    pub logins: Option<BTreeMap<String, LoginRole>>,
 }
 
 impl AuthConfig {
@@ -38,6 +43,7 @@ impl AuthConfig {
             audience: Vec::new(),
             leeway_s: LEEWAY_S_DEFAULT,
             token_bytes_max: TOKEN_BYTES_MAX_DEFAULT,
+            logins: None,
         }
     }
 

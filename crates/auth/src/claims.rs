@@ -1,14 +1,16 @@
 //! A token's header and claims as they are written, and what they mean.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, DeviceId, ErrorCode, Permission, PermissionSet, Principal,
-    Refusal, TenantId, TokenId, UserId, UserRole, VerifiedClaims,
+    ApplicationSet, ApplicationType, DeviceId, ErrorCode, LoginRole, Permission, PermissionSet,
+    Principal, Refusal, TenantId, TokenId, UserId, UserRole, VerifiedClaims,
 };
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, de};
+use serde_json::value::RawValue;
 
 use crate::AuthConfig;
 
@@ -55,6 +57,9 @@ pub(crate) struct Claims<'a> {
     jti: Option<Text<'a>>,
     #[serde(borrow, default)]
     device_id: Option<Text<'a>>,
+    /// What the token is for, where its issuer makes several kinds.
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
 }
 
 impl<'a> Claims<'a> {
@@ -65,6 +70,11 @@ impl<'a> Claims<'a> {
 
     /// What the claims say of their bearer at `now_s`.
     pub(crate) fn principal(self, config: &AuthConfig, now_s: u64) -> Result<Principal, Refusal> {
+        if self.kind.is_some_and(|kind| is_refresh(kind.get())) {
+            return Err(claims_refusal(
+                "the token is one to get fresh ones with (type refresh): connect with the one that it gets",
+            ));
+        }
         let expires_at_s = self.check_times(config, now_s)?;
         self.check_issuer_and_audience(config)?;
         let user = match (&self.user_id, &self.sub) {
@@ -81,25 +91,8 @@ impl<'a> Claims<'a> {
         let tenant = TenantId::parse(&tenant.0).map_err(|_| {
             claims_refusal("tenantId is not 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'")
         })?;
-        let role = self.role.ok_or_else(|| missing("role"))?;
-        let role = UserRole::from_wire(&role.0).ok_or_else(|| {
-            let roles = UserRole::ALL.map(UserRole::as_str).join(", ");
-            claims_refusal(format!("role is none of {roles}"))
-        })?;
-        let applications = match self.application_types {
-            // A typing mistake in a person's token shows where it was made; a back end may list services beside them.
-            Some(applications) if applications.has_unknown && role != UserRole::System => {
-                return Err(claims_refusal(format!(
-                    "the claim applicationTypes must be {APPLICATIONS_SHAPE}, and be there once"
-                )));
-            }
-            Some(applications) => applications.known,
-            None if role == UserRole::System => ApplicationSet::EMPTY,
-            None => return Err(missing("applicationTypes")),
-        };
-        let permissions = self
-            .permissions
-            .map_or_else(|| role.default_permissions(), |permissions| permissions.0);
+        let LoginRole { role, applications, permissions } =
+            login(config, self.role, self.application_types, self.permissions)?;
         let device = match self.device_id {
             Some(id) => Some(
                 DeviceId::parse(&id.0)
@@ -169,6 +162,50 @@ impl<'a> Claims<'a> {
         }
         Ok(())
     }
+}
+
+/// What a token's bearer may do: its claims, and where they are absent, what its role means.
+fn login(
+    config: &AuthConfig,
+    role: Option<Text<'_>>,
+    applications: Option<Applications>,
+    permissions: Option<Permissions>,
+) -> Result<LoginRole, Refusal> {
+    let said = role.ok_or_else(|| missing("role"))?;
+    let login = match (&config.logins, &applications) {
+        (Some(logins), None) => login_role(logins, &said.0),
+        _ => None,
+    };
+    let role = login.map(|login| login.role).or_else(|| UserRole::from_wire(&said.0));
+    let role = role.ok_or_else(|| {
+        let mut known: Vec<&str> = UserRole::ALL.iter().map(|role| role.as_str()).collect();
+        known.extend(config.logins.iter().flatten().map(|(name, _)| name.as_str()));
+        claims_refusal(format!("role is none of {}", known.join(", ")))
+    })?;
+    let applications = match applications {
+        // A typing mistake in a person's token shows where it was made; a back end may list services beside them.
+        Some(applications) if applications.has_unknown && role != UserRole::System => {
+            return Err(claims_refusal(format!(
+                "the claim applicationTypes must be {APPLICATIONS_SHAPE}, and be there once"
+            )));
+        }
+        Some(applications) => applications.known,
+        None if role == UserRole::System => ApplicationSet::EMPTY,
+        None => login.ok_or_else(|| missing("applicationTypes"))?.applications,
+    };
+    let usual = || login.map_or_else(|| role.default_permissions(), |login| login.permissions);
+    let permissions = permissions.map_or_else(usual, |permissions| permissions.0);
+    Ok(LoginRole { role, applications, permissions })
+}
+
+/// What the role of a login means; no login is a back end.
+fn login_role(logins: &BTreeMap<String, LoginRole>, said: &str) -> Option<LoginRole> {
+    let own = || UserRole::from_wire(said).filter(|role| *role != UserRole::System);
+    logins.get(said).copied().or_else(|| own().map(LoginRole::of))
+}
+
+fn is_refresh(kind: &str) -> bool {
+    serde_json::from_str::<String>(kind).is_ok_and(|kind| kind == "refresh")
 }
 
 fn claims_refusal(sentence: impl Into<Cow<'static, str>>) -> Refusal {

@@ -3,5 +3,6 @@
 
 mod claims;
 mod keys;
+mod logins;
 mod properties;
 mod support;
