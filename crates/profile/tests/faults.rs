@@ -117,3 +117,13 @@ fn an_operators_file_adds_and_replaces() {
     assert_eq!(name(EventType::OrderUpdated), Some("order:modified"), "as it was");
     assert_eq!(profile.application_of("https://kitchen.example"), Some(kitchen));
 }
+
+#[test]
+fn the_tables_of_the_guide_are_good() {
+    let guide = include_str!("../../../docs/guides/todays-applications.md");
+    let tables = guide.split("```toml\n").map(|block| block.split("```").next().unwrap());
+    let tables = tables.filter(|block| block.starts_with("# tables.toml"));
+    let tables: Vec<&str> = tables.collect();
+    assert_eq!(tables.len(), 1);
+    assert!(problems(tables[0]).is_empty(), "{:?}", problems(tables[0]));
+}

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{
     CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig,
-    LimitsConfig, LogConfig, LogFormat, LoggingConfig, RetryConfig, Secret, SecurityConfig,
-    ShutdownConfig, Unavailable, UpstreamConfig, WebhookConfig, check,
+    LimitsConfig, LogConfig, LogFormat, LoggingConfig, ProfileChoice, RetryConfig, Secret,
+    SecurityConfig, ShutdownConfig, Unavailable, UpstreamConfig, WebhookConfig, check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
@@ -46,6 +46,10 @@ pub struct WebSocketConfig {
     pub security: SecurityConfig,
     /// How much of everything there may be.
     pub limits: LimitsConfig,
+    /// How connections are spoken to whose handshake names no profile.
+    pub profile: ProfileChoice,
+    /// A file with tables of the profile `foodtrack`.
+    pub profile_tables: Option<String>,
     /// Event types that tenants declare.
     pub events: Vec<EventConfig>,
     /// Routing rules beside the default ones.
@@ -81,6 +85,8 @@ impl Default for WebSocketConfig {
             heartbeat: HeartbeatConfig::default(),
             security: SecurityConfig::default(),
             limits: LimitsConfig::default(),
+            profile: ProfileChoice::Canonical,
+            profile_tables: None,
             events: Vec::new(),
             rules: Vec::new(),
             logging: LoggingConfig::default(),
@@ -200,6 +206,20 @@ impl WebSocketConfig {
     #[must_use]
     pub fn limits(mut self, limits: LimitsConfig) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// How connections are spoken to whose handshake names no profile. Default: canonical.
+    #[must_use]
+    pub fn profile(mut self, profile: ProfileChoice) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// A TOML file with tables of the profile `foodtrack`, over the built-in ones. Default: none.
+    #[must_use]
+    pub fn profile_tables(mut self, path: impl Into<String>) -> Self {
+        self.profile_tables = Some(path.into());
         self
     }
 

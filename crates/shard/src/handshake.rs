@@ -7,7 +7,7 @@ use std::sync::Arc;
 use foodtrack_contract::{
     ApplicationType, Authenticate, DeviceId, ErrorCode, Principal, Refusal, UserRole,
 };
-use foodtrack_tenant::{Admission, ClientAbout, EXPIRED_GRACE_S, Resume};
+use foodtrack_tenant::{Admission, ClientAbout, Dialect, EXPIRED_GRACE_S, Profiles, Resume};
 use foodtrack_transport::HandshakeInfo;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -28,6 +28,8 @@ struct Auth<'a> {
     token: Option<&'a RawValue>,
     #[serde(borrow)]
     application: Option<&'a RawValue>,
+    #[serde(borrow)]
+    profile: Option<&'a RawValue>,
     #[serde(borrow)]
     device_id: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -51,6 +53,7 @@ pub(crate) fn admit(
     auth: Option<&str>,
     info: Option<&HandshakeInfo>,
     authenticator: &Arc<dyn Authenticate>,
+    profiles: &Profiles,
     cookie_name: &str,
     now_s: u64,
 ) -> Result<Admission, Refusal> {
@@ -85,7 +88,14 @@ pub(crate) fn admit(
         }
         verdict => (verdict?, false),
     };
-    let application = application(text(auth.application).as_deref(), &principal)?;
+    let speaks_profile = profiles.speaks(text(auth.profile).as_deref())?;
+    let origin = info.and_then(|info| info.origin.as_deref()).filter(|_| speaks_profile);
+    let from_origin = origin.and_then(|origin| profiles.tables.application_of(origin));
+    let application = application(text(auth.application).as_deref(), from_origin, &principal)?;
+    let dialect = match application {
+        Some(application) if speaks_profile => Dialect::Profile(application),
+        _ => Dialect::Canonical,
+    };
     let device = match text(auth.device_id) {
         Some(device) => Some(DeviceId::parse(&device).map_err(|_| {
             Refusal::new(ErrorCode::MessageMalformed, "deviceId must be 1 to 128 characters")
@@ -99,15 +109,26 @@ pub(crate) fn admit(
         return Err(Refusal::new(ErrorCode::TokenClaims, message));
     }
     let about = about(&auth, info);
-    Ok(Admission { principal, application, device, about, resume, is_expired, owns: None })
+    Ok(Admission { principal, application, dialect, device, about, resume, is_expired, owns: None })
 }
 
+/// The application that somebody connects as: what the handshake names, else whose pages come from its origin, else the only
+/// one that the token opens. A name and an origin prove nothing.
 fn application(
     named: Option<&str>,
+    from_origin: Option<ApplicationType>,
     principal: &Principal,
 ) -> Result<Option<ApplicationType>, Refusal> {
     let allowed = principal.applications();
-    let Some(named) = named else {
+    let named = named.map(|named| {
+        ApplicationType::from_handshake(named).ok_or_else(|| {
+            Refusal::new(
+                ErrorCode::ApplicationUnknown,
+                "auth.application must be client_app, tenant_dashboard, kitchen_app or delivery_app",
+            )
+        })
+    });
+    let Some(application) = named.transpose()?.or(from_origin) else {
         let mut applications = allowed.iter();
         return match (applications.next(), applications.next()) {
             (Some(only), None) => Ok(Some(only)),
@@ -118,12 +139,6 @@ fn application(
             )),
         };
     };
-    let application = ApplicationType::from_handshake(named).ok_or_else(|| {
-        Refusal::new(
-            ErrorCode::ApplicationUnknown,
-            "auth.application must be client_app, tenant_dashboard, kitchen_app or delivery_app",
-        )
-    })?;
     if allowed.contains(application) || principal.role() == UserRole::System {
         return Ok(Some(application));
     }
@@ -198,8 +213,16 @@ mod tests {
     }
 
     fn check(auth: Option<&str>, info: Option<&HandshakeInfo>) -> Result<Admission, ErrorCode> {
+        check_with(auth, info, &Profiles::default())
+    }
+
+    fn check_with(
+        auth: Option<&str>,
+        info: Option<&HandshakeInfo>,
+        profiles: &Profiles,
+    ) -> Result<Admission, ErrorCode> {
         let authenticator: Arc<dyn Authenticate> = Arc::new(Trusting);
-        admit(auth, info, &authenticator, "token", 0).map_err(|refusal| refusal.code())
+        admit(auth, info, &authenticator, profiles, "token", 0).map_err(|refusal| refusal.code())
     }
 
     fn info(authorization: Option<&str>, cookie: Option<&str>) -> HandshakeInfo {
@@ -208,6 +231,7 @@ mod tests {
             user_agent: None,
             authorization: authorization.map(Box::from),
             cookie: cookie.map(Box::from),
+            origin: None,
         }
     }
 
@@ -255,6 +279,39 @@ mod tests {
         let unknown = r#"{"token":"kitchen_app","application":"toaster"}"#;
         assert_eq!(application(unknown), Err(ErrorCode::ApplicationUnknown));
         assert_eq!(application(r#"{"token":"service"}"#), Ok(None));
+    }
+
+    #[test]
+    fn the_handshake_names_the_profile_and_the_origin_the_application_of_todays_pages() {
+        let today = Profiles { is_default: true, ..Profiles::default() };
+        let from = |origin: &str| HandshakeInfo { origin: Some(origin.into()), ..info(None, None) };
+        let (kitchen, dashboard) = (ApplicationType::KitchenApp, ApplicationType::TenantDashboard);
+        let spoken = |auth: &str, origin: &str, profiles: &Profiles| {
+            check_with(Some(auth), Some(&from(origin)), profiles).map(|admission| admission.dialect)
+        };
+        let all = r#"{"token":"kitchen_app,tenant_dashboard"}"#;
+        let page = "http://localhost:3002";
+        assert_eq!(spoken(all, page, &today), Ok(Dialect::Profile(kitchen)));
+        // What it says itself counts for more.
+        let named = r#"{"token":"kitchen_app,tenant_dashboard","application":"tenant"}"#;
+        assert_eq!(spoken(named, page, &today), Ok(Dialect::Profile(dashboard)));
+        let new = r#"{"token":"kitchen_app","profile":"canonical"}"#;
+        assert_eq!(spoken(new, page, &today), Ok(Dialect::Canonical));
+        // The origin proves nothing: the token decides.
+        let client = "http://localhost:3000";
+        assert_eq!(spoken(all, client, &today), Err(ErrorCode::ApplicationForbidden));
+        let elsewhere = "https://example.com";
+        assert_eq!(spoken(all, elsewhere, &today), Err(ErrorCode::ApplicationRequired));
+        let only = r#"{"token":"kitchen_app"}"#;
+        assert_eq!(spoken(only, elsewhere, &today), Ok(Dialect::Profile(kitchen)));
+        // Without the profile an origin says nothing.
+        let canonical = Profiles::default();
+        assert_eq!(spoken(all, page, &canonical), Err(ErrorCode::ApplicationRequired));
+        assert_eq!(spoken(only, page, &canonical), Ok(Dialect::Canonical));
+        let asked = r#"{"token":"kitchen_app","profile":"foodtrack"}"#;
+        assert_eq!(spoken(asked, page, &canonical), Ok(Dialect::Profile(kitchen)));
+        let odd = r#"{"token":"kitchen_app","profile":"toaster"}"#;
+        assert_eq!(spoken(odd, page, &canonical), Err(ErrorCode::MessageMalformed));
     }
 
     #[test]

@@ -38,9 +38,9 @@ pub use dead_letters::DeadLetters;
 pub use event_broadcaster::EventBroadcaster;
 pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionCounts, ConnectionFilter, ConnectionInfo,
-    Counter, Counters, DisconnectTarget, Forwarded, Page, PageQuery, Policies, Rate, Recipients,
-    RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, SessionKey, TenantLimits,
-    UpstreamAnswer,
+    Counter, Counters, DisconnectTarget, Forwarded, Page, PageQuery, Policies, Profiles, Rate,
+    Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, SessionKey,
+    TenantLimits, UpstreamAnswer,
 };
 pub use http_service::{HttpService, Responder};
 pub use mailbox::MAILBOX_MESSAGES_MAX;

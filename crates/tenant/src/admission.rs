@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use foodtrack_contract::{ApplicationType, DeviceId, Principal, Source, UserRole};
 
+use crate::dialect::Dialect;
+
 /// How long after its end a token still brings a session back, and how long the client then has to show a fresh one, in
 /// seconds. Applications' libraries reconnect with the token of their first connection.
 pub const EXPIRED_GRACE_S: u64 = 30;
@@ -15,6 +17,8 @@ pub struct Admission {
     pub principal: Principal,
     /// The application it connects as; a backend service may be none.
     pub application: Option<ApplicationType>,
+    /// How it is spoken to.
+    pub dialect: Dialect,
     /// The device, where the handshake or the token names one.
     pub device: Option<DeviceId>,
     /// What it told of itself.

@@ -181,7 +181,7 @@ impl Tenant {
             for client in self.members.behind(&checked.audience) {
                 let suffix = self.cursor_suffix_for(client);
                 let event = checked.frame(checked.meta(suffix.place()), &suffix);
-                turn.effects.send_event(client, &event);
+                self.send_to(turn, client, &event);
             }
         }
     }
@@ -238,6 +238,7 @@ impl Checked<'_> {
             meta,
             suffix,
             ack_id: None,
+            words: None,
         }
     }
 

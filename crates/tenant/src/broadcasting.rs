@@ -8,11 +8,11 @@ use foodtrack_router::read_permission;
 use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
 
 use crate::appending::Checked;
+use crate::delivery::send_to_each;
 use crate::effects::Effects;
 use crate::intake::tells_a_cancel;
 use crate::model::{Accepted, Broadcast, Recipients};
 use crate::reply_to::ReplyTo;
-use crate::shared_frame::SharedFrame;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
@@ -35,10 +35,9 @@ impl Tenant {
         let connections = self.places_of(&broadcast.to.connections);
         let excepted = self.places_of(&broadcast.except);
         let suffix = self.cursor_suffix();
-        let event = checked.frame(checked.meta(suffix.place()), &suffix);
-        let mut frame = SharedFrame::new(&event);
+        let frame = checked.frame(checked.meta(suffix.place()), &suffix);
         let recipients = self.members.recipients_with(&checked.audience, &connections, &excepted);
-        let delivered = recipients.send(|_, client| frame.send(turn.effects, client));
+        let delivered = send_to_each(turn, recipients, &frame);
         self.count_deliveries(turn, delivered);
         turn.counters.events_accepted.add(1);
         self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));

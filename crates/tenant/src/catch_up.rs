@@ -13,6 +13,7 @@ use foodtrack_wire::{FrameMeta, LogPlace};
 
 use crate::audience_filter::AudienceFilter;
 use crate::cursor_suffix::CursorSuffix;
+use crate::dialect::Dialect;
 use crate::effects::{CloseReason, Effects};
 use crate::event_frame::EventFrame;
 use crate::ledger::Position;
@@ -68,6 +69,9 @@ impl Tenant {
         let Some(client) = self.members.get(place).map(|connection| connection.slot) else {
             return;
         };
+        if self.pages.is_waiting(place) {
+            return;
+        }
         // The greeting is before it, and what the log has behind it.
         if self.replay_mut(place).is_some_and(Replay::take_reset) {
             self.tell_reset(turn, place);
@@ -181,7 +185,8 @@ impl Tenant {
         let Some(connection) = self.members.get_mut(place) else { return };
         let client = connection.slot;
         let Some(replay) = connection.replay.as_deref_mut() else { return };
-        let (suffix, ack_id) = match policy.acknowledge {
+        let asks = policy.acknowledge && connection.dialect == Dialect::Canonical;
+        let (suffix, ack_id) = match asks {
             true => (CursorSuffix::None, Some(entry.offset.get())),
             false => (replay.suffix(), None),
         };
@@ -190,13 +195,15 @@ impl Tenant {
         let entity = turn.emission_key.order(entry.entity.as_deref());
         let meta = FrameMeta { place: Some(place_in_log), entity, ..FrameMeta::default() };
         let event = EventFrame { ack_id, ..EventFrame::of(entry, meta, &suffix) };
-        turn.effects.send_event(client, &event);
+        if !self.send_to(turn, client, &event) {
+            return;
+        }
         turn.counters.replayed.add(1);
         turn.counters.deliveries.add(1);
         // What is to be acknowledged is not, and is given up by the retries.
-        let place_in_log = (!policy.acknowledge).then_some((entry.offset, entry.id));
+        let place_in_log = (!asks).then_some((entry.offset, entry.id));
         self.note_unsayable(turn, &entry.event, place_in_log);
-        if policy.acknowledge {
+        if asks {
             self.asked(turn, place, entry, 1);
         }
     }
@@ -207,7 +214,9 @@ impl Tenant {
             turn.counters.replays.add(1);
             turn.counters.replay_ms_sum.add(took_ms);
         }
-        self.ask_for_letters(turn, place);
+        if self.members.get(place).is_some_and(|it| it.dialect == Dialect::Canonical) {
+            self.ask_for_letters(turn, place);
+        }
     }
 
     /// The client took what it was sent.

@@ -11,6 +11,7 @@ use crate::control_events::ControlEvent;
 use crate::effects::{Effects, Pace};
 use crate::intake::{Emitted, OverRate, Stopped};
 use crate::log_lookups::{Sender, WaitingEvent, Work};
+use crate::pages::Heard;
 use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -62,6 +63,13 @@ impl Tenant {
         event: &ClientEvent<'_>,
     ) {
         let Some(to) = self.members.get(place).map(|connection| connection.slot) else { return };
+        let dialect = self.dialect_of(to);
+        let heard = dialect.application().map(|it| self.hear_page(turn, place, it, event));
+        let event = match &heard {
+            Some(Heard::Taken) => return,
+            Some(Heard::Means(meant)) => meant,
+            Some(Heard::AsItIs | Heard::Refused(_)) | None => event,
+        };
         let (limits, now_ms) = (turn.limits, turn.now.monotonic_ms);
         if let Some(sender) = self.members.with_user(place)
             && let Err(over) = self.intake.check_rates(sender, event.bytes(), limits, now_ms)
@@ -69,7 +77,11 @@ impl Tenant {
             self.refuse_over_rate(turn, to, event.id, &over);
             return turn.effects.pace(Pace::PauseMs(OVER_RATE_PAUSE_MS));
         }
-        if let Err(refusal) = self.do_or_keep(turn, to, event) {
+        let done = match &heard {
+            Some(Heard::Refused(refusal)) => Err(refusal.clone()),
+            _ => self.do_or_keep(turn, to, event),
+        };
+        if let Err(refusal) = done {
             self.refuse(turn, to, event.id, &refusal);
         }
         if self.lookups.is_long(place) {

@@ -5,6 +5,7 @@ use foodtrack_contract::{Cursor, Offset};
 use foodtrack_tenant_log::SavedCursor;
 
 use crate::effects::Effects;
+use crate::pages::NOT_LISTENING;
 use crate::reliability::SubscriberId;
 use crate::sessions::expires_at_ms;
 use crate::tenant::Tenant;
@@ -66,6 +67,9 @@ impl Tenant {
     pub fn ping_mark(&self, client: ConnectionSlot) -> u64 {
         let Some(position) = self.ledger.position() else { return 0 };
         let Some(connection) = self.present(client) else { return 0 };
+        if self.pages.is_waiting(client.place()) {
+            return NOT_LISTENING;
+        }
         match &connection.replay {
             // What it brought may be more than was delivered here.
             Some(replay) => replay
@@ -95,6 +99,10 @@ impl Tenant {
     /// A client answered a ping. What it was sent before has reached its process; that its handlers ran is known once it
     /// answers a ping that was sent after that answer (docs/decisions/pong-confirms.md).
     pub(crate) fn ponged(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32, mark: u64) {
+        // A page that did not listen then has got nothing by it.
+        if self.page_answered(turn, place) || mark == NOT_LISTENING {
+            return;
+        }
         let Some(connection) = self.members.get_mut(place) else { return };
         let (client, subscriber) = (connection.slot, connection.subscriber);
         let (proven, asks_again) = connection.pongs.take(mark);

@@ -139,6 +139,7 @@ impl Tenant {
         // Even the greeting must not claim more than the client has: it may be the last thing that it gets.
         self.start_catch_up(turn, place, entering.start);
         self.set_owns(place, entering.owns);
+        self.wait_for_page(turn, place);
         self.greet(turn, place, entering.is_recovered);
         if entering.is_expired {
             self.ask_for_fresh_token(turn, place);
@@ -158,6 +159,7 @@ impl Tenant {
         let Some(gone) = self.members.depart(place) else { return };
         self.entering.remove(&place);
         self.returning.remove(&place);
+        self.pages.forget(place);
         self.lookups.detach(place);
         self.save_acknowledged(turn, gone.subscriber);
         self.reliability.leave(gone.subscriber);

@@ -6,6 +6,7 @@ use foodtrack_contract::{
 };
 use serde_json::Value;
 
+use crate::dialect::Dialect;
 use crate::effects::Effects;
 use crate::intake::Stopped;
 use crate::intake::Whose;
@@ -134,7 +135,10 @@ impl Tenant {
             return;
         }
         let client = reply.to;
-        self.emit(turn, client, reply.event, &reply.answer);
+        // No application of the profile listens to it, and one of their pages asks without end.
+        if self.dialect_of(client) == Dialect::Canonical {
+            self.emit(turn, client, reply.event, &reply.answer);
+        }
         if let Some(id) = reply.ack_id {
             Self::acknowledge_success(turn, client, id, &reply.answer);
         }
@@ -315,7 +319,7 @@ impl Tenant {
 }
 
 /// The room's id: the argument itself, or the field of it that names it.
-fn room_id(topic: Topic, argument: &str) -> Result<String, Refusal> {
+pub(crate) fn room_id(topic: Topic, argument: &str) -> Result<String, Refusal> {
     let malformed = || {
         let field = topic.field();
         let message = format!("name the room by its id as a string, or by an object with {field}");

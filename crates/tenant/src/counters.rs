@@ -52,6 +52,9 @@ counters! {
     deliveries_dropped;
     /// Events that could not be sent to a client, because they cannot be said in its parser.
     undeliverable;
+    /// Events that an application's page would not survive, or that cannot be said in its names: not sent to its connections,
+    /// counted once for each application.
+    untranslated;
     /// Connections closed for reading too slowly.
     slow_readers_closed;
     /// Clients that waited for their turn to come in.

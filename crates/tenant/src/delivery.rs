@@ -8,13 +8,16 @@ use foodtrack_wire::FrameMeta;
 
 use crate::appending::{accepted, away};
 use crate::cursor_suffix::CursorSuffix;
+use crate::dialect::Dialect;
 use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::ledger::Pending;
+use crate::members::Recipients;
 use crate::model::Accepted;
 use crate::reply_to::ReplyTo;
 use crate::shared_frame::SharedFrame;
 use crate::tenant::Tenant;
+use crate::translating::Frames;
 use crate::turn::Turn;
 
 /// Deliveries of a tenant before others have their turn, where others are at work.
@@ -79,6 +82,7 @@ impl Tenant {
             meta,
             suffix: &suffix,
             ack_id: None,
+            words: None,
         };
         self.fan_out(turn, &frame, entry.audience);
         self.note_unsayable(turn, entry.event, Some((entry.offset, entry.id)));
@@ -91,17 +95,23 @@ impl Tenant {
         entry: &Arc<LogEntry>,
         meta: FrameMeta,
     ) {
-        self.ledger.deliver(entry.offset);
+        let epoch = self.ledger.deliver(entry.offset);
         let Some(recipients) = self.members.recipients(&entry.audience) else { return };
-        let event = EventFrame::asking(entry, meta, 0);
-        let mut frame = SharedFrame::new(&event);
+        let frame = EventFrame::asking(entry, meta, 0);
+        // Applications of the profile never call an acknowledgement: they get it as any other.
+        let suffix =
+            epoch.map_or(CursorSuffix::None, |epoch| CursorSuffix::At(epoch, entry.offset));
+        let plain = EventFrame::of(entry, meta, &suffix);
+        let (mut frames, mut plain) = (Frames::of(&frame), Frames::of(&plain));
         let mut asked: Vec<u32> = Vec::new();
-        recipients.send(|place, client| {
-            let is_sent = frame.send(turn.effects, client);
-            asked.extend(is_sent.then_some(place));
+        let delivered = recipients.send_in_dialects(|place, client, dialect| {
+            let asks = dialect == Dialect::Canonical;
+            let frames = if asks { &mut frames } else { &mut plain };
+            let is_sent = frames.send(turn, client, dialect);
+            asked.extend((asks && is_sent).then_some(place));
             is_sent
         });
-        self.count_deliveries(turn, asked.len());
+        self.count_deliveries(turn, delivered);
         for place in asked {
             self.asked(turn, place, entry, 1);
         }
@@ -117,8 +127,7 @@ impl Tenant {
         audience: &LoggedAudience,
     ) {
         let Some(recipients) = self.members.recipients(audience) else { return };
-        let mut frame = SharedFrame::new(event);
-        let delivered = recipients.send(|_, client| frame.send(turn.effects, client));
+        let delivered = send_to_each(turn, recipients, event);
         self.count_deliveries(turn, delivered);
     }
 
@@ -205,6 +214,20 @@ impl Tenant {
             }
         }
     }
+}
+
+/// Sends an event to everyone it is for: encoded once, or once for each dialect that is spoken there.
+pub(crate) fn send_to_each(
+    turn: &mut Turn<'_, impl Effects>,
+    recipients: Recipients<'_>,
+    event: &EventFrame<'_>,
+) -> usize {
+    if !recipients.are_mixed() {
+        let mut frame = SharedFrame::new(event);
+        return recipients.send(|_, client| frame.send(turn.effects, client));
+    }
+    let mut frames = Frames::of(event);
+    recipients.send_in_dialects(|_, client, dialect| frames.send(turn, client, dialect))
 }
 
 pub(crate) fn write_accepted(out: &mut Vec<u8>, accepted: Accepted) {

@@ -23,6 +23,8 @@ pub struct EventFrame<'a> {
     pub(crate) suffix: &'a CursorSuffix,
     /// Asks for an acknowledgement by this number.
     pub(crate) ack_id: Option<u64>,
+    /// Its name and message in another dialect.
+    pub(crate) words: Option<&'a [u8]>,
 }
 
 impl<'a> EventFrame<'a> {
@@ -36,7 +38,16 @@ impl<'a> EventFrame<'a> {
             meta,
             suffix,
             ack_id: None,
+            words: None,
         }
+    }
+
+    /// The same in other words, which have no attachments.
+    pub(crate) fn translated<'b>(&self, words: &'b [u8]) -> EventFrame<'b>
+    where
+        'a: 'b,
+    {
+        EventFrame { words: Some(words), attachments: &[], ..*self }
     }
 
     /// An entry of the log that asks for an acknowledgement, after it was sent so many times. A client takes no cursor from
@@ -68,6 +79,10 @@ impl<'a> EventFrame<'a> {
 
     /// Appends its arguments, all but the cursor that all recipients share.
     pub fn write_arguments(&self, out: &mut Vec<u8>) {
+        if let Some(words) = self.words {
+            out.extend_from_slice(words);
+            return self.suffix.write_own(out);
+        }
         out.reserve(self.message.len() + 96);
         match self.event {
             // Made of letters, ':' and '_'.

@@ -3,6 +3,7 @@
 use foodtrack_contract::{DeliveryPolicies, Schemas};
 use foodtrack_router::MessageRouter;
 
+use crate::dialect::Profiles;
 use crate::request_names::RequestNames;
 
 /// The rules, schemas and delivery policies in force. A change makes a new snapshot; a message is judged by one of them throughout.
@@ -16,6 +17,8 @@ pub struct Policies {
     pub delivery: DeliveryPolicies,
     /// Which events are requests to the business back end.
     pub requests: RequestNames,
+    /// How applications are spoken to that are older than the contract.
+    pub profiles: Profiles,
 }
 
 impl Default for Policies {
@@ -25,6 +28,7 @@ impl Default for Policies {
             schemas: Schemas::new(),
             delivery: DeliveryPolicies::default(),
             requests: RequestNames::default(),
+            profiles: Profiles::default(),
         }
     }
 }

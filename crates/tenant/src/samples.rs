@@ -18,6 +18,7 @@ use crate::admission::{Admission, ClientAbout};
 use crate::connection_slot::{ConnectionSlot, Generation};
 use crate::counters::Counters;
 use crate::cursor_suffix::CursorSuffix;
+use crate::dialect::Dialect;
 use crate::effects::{CloseReason, Effects, Pace, Verdict};
 use crate::event_frame::EventFrame;
 use crate::forwarded::Forwarded;
@@ -42,6 +43,8 @@ pub(crate) struct World {
     pub(crate) answers: Vec<(RequestId, Answer)>,
     pub(crate) read: Vec<(Asker, ReadJob)>,
     pub(crate) forwarded: Vec<Forwarded>,
+    /// Whom, with which mark.
+    pub(crate) pings: Vec<(u32, u64)>,
     ids: u128,
 }
 
@@ -89,7 +92,9 @@ impl Effects for World {
         Vec::new()
     }
 
-    fn ping(&mut self, _: ConnectionSlot, _: u64) {}
+    fn ping(&mut self, to: ConnectionSlot, mark: u64) {
+        self.pings.push((to.place(), mark));
+    }
 
     fn close(&mut self, _: ConnectionSlot, _: CloseReason) {}
 
@@ -303,6 +308,7 @@ pub(crate) fn admission(
     Admission {
         principal,
         application: Some(application),
+        dialect: Dialect::Canonical,
         device: None,
         about,
         resume: None,

@@ -6,6 +6,7 @@ use foodtrack_tenant_log::LoggedRoom;
 use foodtrack_wire::Sid;
 
 use crate::admission::Admission;
+use crate::dialect::Dialect;
 use crate::effects::Effects;
 use crate::intake::Whose;
 use crate::ledger::Position;
@@ -216,13 +217,16 @@ impl Tenant {
         let own = self.members.find(sid.as_str());
         let mut replaced: Vec<_> =
             own.map(|(_, connection)| (connection.slot, Replaced::Zombie)).into_iter().collect();
-        if let Some(device) = &admission.device {
+        // Pages of the profile open several sockets, and go deaf when one of them is ended.
+        let may_end = admission.dialect == Dialect::Canonical;
+        if let Some(device) = admission.device.as_ref().filter(|_| may_end) {
             let user = admission.principal.user();
             let room = self.members.in_room(RoomName::User(user.as_str()));
             let others = room.map(|(_, other)| other).filter(|other| {
                 other.device.as_ref() == Some(device)
                     && other.principal.user() == user
                     && other.application == admission.application
+                    && other.dialect == Dialect::Canonical
                     && other.id != *sid
             });
             replaced.extend(others.map(|other| (other.slot, Replaced::Device)));

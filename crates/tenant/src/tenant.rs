@@ -15,6 +15,7 @@ use crate::admission::Admission;
 use crate::connecting::Entering;
 use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
+use crate::dialect::Dialect;
 use crate::effects::Effects;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
@@ -24,6 +25,7 @@ use crate::model::{
     ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, Page, page_limit,
 };
 use crate::now::rfc3339;
+use crate::pages::Pages;
 use crate::reliability::{Due, Reliability};
 use crate::request::{Request, RequestId};
 use crate::session_resume::Shown;
@@ -50,6 +52,7 @@ pub struct Tenant {
     pub(crate) entering: AHashMap<u32, Entering>,
     /// What clients have shown that came back while the log was away, by their places.
     pub(crate) returning: AHashMap<u32, Shown>,
+    pub(crate) pages: Pages,
     /// Requests that wait for the log to be opened.
     pub(crate) requests: Vec<(RequestId, Request)>,
     /// Deliveries of this turn, so that a busy tenant's turn is bounded.
@@ -78,6 +81,7 @@ impl Tenant {
             reliability: Reliability::default(),
             entering: AHashMap::new(),
             returning: AHashMap::new(),
+            pages: Pages::default(),
             requests: Vec::new(),
             turn_deliveries: 0,
             turn: 0,
@@ -137,7 +141,8 @@ impl Tenant {
 
     /// When the tenant has something to do by itself, on the clock of [`Now::monotonic_ms`](crate::Now::monotonic_ms).
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        self.reliability.next_due_ms().into_iter().chain(self.ledger.due_ms()).min()
+        let due = [self.reliability.next_due_ms(), self.ledger.due_ms(), self.pages.due_ms()];
+        due.into_iter().flatten().min()
     }
 
     /// How many connections there are; `is_polling` says which of them poll.
@@ -201,6 +206,7 @@ impl Tenant {
                 Due::Watch(watched) => self.look_at(turn, watched),
             }
         }
+        self.look_at_pages(turn);
         if self.ledger.due_ms().is_some_and(|at_ms| at_ms <= now_ms) {
             match self.ledger.is_open() {
                 true => self.read_on(turn),
@@ -257,6 +263,10 @@ impl Tenant {
         event: EventType,
         payload: &str,
     ) {
+        // No application of the profile has a name for what the server says of itself.
+        if self.dialect_of(client) != Dialect::Canonical {
+            return;
+        }
         let suffix = self.cursor_suffix_for(client);
         let timestamp = turn.now.text;
         let message = Message {

@@ -13,8 +13,8 @@ use crate::model::{Broadcast, Recipients};
 use crate::now::rfc3339;
 use crate::reliability::{Timeline, WATCHED_AGAIN_TIMES, Watched};
 use crate::reply_to::ReplyTo;
-use crate::shared_frame::SharedFrame;
 use crate::tenant::Tenant;
+use crate::translating::Frames;
 use crate::turn::Turn;
 
 /// How long the timeline of a watched message is kept: as long as a log usually is.
@@ -112,11 +112,11 @@ impl Tenant {
         let suffix = self.cursor_suffix();
         let meta =
             FrameMeta { urgency: Urgency::Urgent, place: suffix.place(), ..FrameMeta::default() };
-        let event = EventFrame { retries: 1, ..EventFrame::of(entry, meta, &suffix) };
-        let mut frame = SharedFrame::new(&event);
+        let frame = EventFrame { retries: 1, ..EventFrame::of(entry, meta, &suffix) };
+        let mut frames = Frames::of(&frame);
         let mut sent = 0;
         for client in self.audience_of(entry, by) {
-            sent += usize::from(frame.send(turn.effects, client));
+            sent += usize::from(frames.send(turn, client, self.dialect_of(client)));
             self.ping(turn, client);
         }
         turn.counters.deliveries.add(sent as u64);

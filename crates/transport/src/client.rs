@@ -63,12 +63,14 @@ pub struct HandshakeInfo {
     pub authorization: Option<Box<str>>,
     /// `Cookie`
     pub cookie: Option<Box<str>>,
+    /// `Origin`
+    pub origin: Option<Box<str>>,
 }
 
 impl HandshakeInfo {
     /// Memory of what it told.
     fn held_bytes(&self) -> usize {
-        let texts = [&self.user_agent, &self.authorization, &self.cookie];
+        let texts = [&self.user_agent, &self.authorization, &self.cookie, &self.origin];
         texts.into_iter().flatten().map(|text| text.len()).sum()
     }
 }

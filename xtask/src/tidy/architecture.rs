@@ -14,9 +14,12 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("profile", &["contract"]),
     ("tenant-log", &["contract"]),
     ("transport", &["wire", "session"]),
-    ("tenant", &["router", "wire", "contract", "tenant-log"]),
+    ("tenant", &["router", "profile", "wire", "contract", "tenant-log"]),
     ("shard", &["tenant", "session", "tenant-log", "transport", "contract"]),
-    ("server", &["shard", "transport", "session", "auth", "router", "tenant-log", "contract"]),
+    (
+        "server",
+        &["shard", "transport", "session", "auth", "router", "profile", "tenant-log", "contract"],
+    ),
     ("history-checker", &["contract"]),
     (
         "simulation",

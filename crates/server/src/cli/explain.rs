@@ -7,6 +7,7 @@ use clap::Args;
 use foodtrack_contract::{ApplicationType, Permission, TenantId, UserRole};
 
 use super::Run;
+use super::explain_profile::ProfileQuestion;
 use super::outcome::{Outcome, print};
 use super::token::{parse_application, parse_permission, parse_role};
 use crate::config::{ConfigErrors, Layers, load, policies};
@@ -19,6 +20,8 @@ Examples:
   foodtrack-websocket explain --event order:created --source client_app --order 42
   foodtrack-websocket explain --event order:status_changed --source kitchen_app --role chef --order 42 --customer u7
   foodtrack-websocket explain --event notification:info --source tenant_dashboard --target kitchen_app --json
+  foodtrack-websocket explain --profile --event accept_delivery
+  foodtrack-websocket explain --profile --event order:cancelled --payload '{"orderId":"42","reason":"burnt"}'
 
 Exit codes: 0 explained, also where the event would be refused; 2 bad usage or configuration.";
 
@@ -64,6 +67,12 @@ pub(super) struct Explain {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Show what today's applications are sent of the event, or what they mean by a name of theirs
+    #[arg(long, conflicts_with = "json")]
+    profile: bool,
+    /// With --profile, a payload to show it with
+    #[arg(long, value_name = "JSON", requires = "profile")]
+    payload: Option<String>,
 }
 
 impl Explain {
@@ -74,6 +83,17 @@ impl Explain {
         let mut errors = ConfigErrors::default();
         let policies = policies(&config, &mut errors);
         let policies = errors.or(policies)?;
+        if self.profile {
+            let question = ProfileQuestion {
+                tables: &policies.profiles.tables,
+                tenant: &tenant,
+                name: &self.event,
+                payload: self.payload.as_deref(),
+            };
+            let sentence = || format!("no application of today has the name {}", self.event);
+            print(question.answer().ok_or_else(|| Outcome::Usage(sentence()))?.trim_end());
+            return Ok(ExitCode::SUCCESS);
+        }
         let question = Question {
             event: self.event,
             source: Some(self.source),

@@ -4,6 +4,7 @@ mod check_config;
 mod dead_letters;
 mod demo;
 mod explain;
+mod explain_profile;
 mod log;
 mod log_text;
 mod openapi;

@@ -1,13 +1,15 @@
 //! What the configuration means: parsed, related limits compared, keys and schemas read.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use foodtrack_auth::{Algorithm, AuthConfig, Authenticator, KeySource};
 use foodtrack_contract::{
     ApplicationType, Authenticate, DeliveryClass, DeliveryPolicy, EventDeclaration, EventGroup,
-    EventType, TenantId, Watch,
+    EventType, LoginRole, TenantId, Watch,
 };
+use foodtrack_profile::Profile;
 use foodtrack_router::MessageRouter;
 use foodtrack_shard::{Policies, RequestNames};
 use foodtrack_transport::{OriginPolicy, TrustedProxies};
@@ -15,6 +17,7 @@ use foodtrack_transport::{OriginPolicy, TrustedProxies};
 use super::event_names;
 use super::log_level::check_level;
 use super::problems::ConfigErrors;
+use super::profile::profiles;
 use super::sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, RetryConfig,
     SecurityConfig,
@@ -127,7 +130,9 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
         errors.add("logging.level", error);
     }
     let policies = policies(&said, &mut errors);
-    let authenticator = authenticator(&said.security, &mut errors);
+    let tables = &policies.profiles.tables;
+    let logins = policies.profiles.is_default.then(|| logins(tables));
+    let authenticator = authenticator(&said.security, logins, &mut errors);
     let address = SocketAddr::new(ip, said.port);
     match authenticator {
         Some(authenticator) => {
@@ -324,6 +329,7 @@ pub(crate) fn policies(said: &WebSocketConfig, errors: &mut ConfigErrors) -> Pol
     if said.upstream.url.is_some() {
         policies.requests = RequestNames::new(said.upstream.events.iter().map(String::as_str));
     }
+    policies.profiles = profiles(said, errors);
     let bytes = usize::try_from(said.limits.declared_payload_bytes_max).unwrap_or(usize::MAX);
     policies.schemas = policies.schemas.with_declared_payload_bytes_max(bytes);
     for (i, event) in said.events.iter().enumerate() {
@@ -417,8 +423,14 @@ fn declaration(event: &EventConfig) -> Result<(TenantId, EventDeclaration), Stri
     Ok((tenant, declaration))
 }
 
+/// What the roles of today's login mean.
+fn logins(tables: &Profile) -> BTreeMap<String, LoginRole> {
+    tables.roles().map(|(name, role)| (name.to_owned(), role)).collect()
+}
+
 fn authenticator(
     security: &SecurityConfig,
+    logins: Option<BTreeMap<String, LoginRole>>,
     errors: &mut ConfigErrors,
 ) -> Option<Arc<dyn Authenticate>> {
     let file =
@@ -467,6 +479,7 @@ fn authenticator(
         audience: security.audience.clone(),
         leeway_s: security.leeway_seconds.into(),
         token_bytes_max: 8_192,
+        logins,
     };
     match Authenticator::new(config) {
         Ok(authenticator) => Some(Arc::new(authenticator)),

@@ -113,6 +113,8 @@ keys! {
     "limits.keepAliveTimeoutMs" Scalar: "How long a connection may stay idle between two requests, in milliseconds; answers say it in Keep-Alive. Balancers in front should close theirs earlier.";
     "limits.writeTimeoutMs" Scalar: "How long what was written to a connection may wait without a byte of it being taken, in milliseconds.";
     "limits.connectTimeoutMs" Scalar: "How long a client may stay without a token, in milliseconds.";
+    "profile" Text: "How connections are spoken to whose handshake names no profile: canonical, as the contract has it, or foodtrack, as today's four applications were written; then tokens of today's login are good too.";
+    "profileTables" Text: "A TOML file with names, shapes and words of the profile foodtrack, over the built-in ones.";
     "events" Tables: "Event types that tenants declare: tenant, name, schema or schemaFile, deliveryClass, description.";
     "rules" Tables: "Routing rules beside the default ones: id, tenant, events, from, permission, to.";
     "logging.level" Text: "error, warn, info, debug or trace, or a filter such as info,foodtrack_shard=debug.";

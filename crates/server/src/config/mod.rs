@@ -9,6 +9,7 @@ mod log_level;
 mod nearest_key;
 mod places;
 mod problems;
+mod profile;
 mod secret;
 mod sections;
 mod tables;
@@ -19,6 +20,7 @@ pub use checked::CheckedConfig;
 pub(crate) use checked::{check, policies};
 pub use layers::{Layers, load, load_checked};
 pub use problems::{ConfigErrors, ConfigProblem};
+pub use profile::ProfileChoice;
 pub use secret::Secret;
 pub use sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, LogFormat,

@@ -46,6 +46,7 @@ impl Application for Shard {
             auth.as_deref(),
             info.as_deref(),
             self.parts.authenticator(),
+            &self.parts.settings.policies.profiles,
             &self.parts.cookie_name,
             self.clock.wall_s(),
         );

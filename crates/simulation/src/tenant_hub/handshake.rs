@@ -7,7 +7,7 @@ use foodtrack_contract::{
     ApplicationSet, ApplicationType, Authenticate, DeviceId, ErrorCode, Principal, Refusal,
     TenantId, UserId, UserRole, VerifiedClaims,
 };
-use foodtrack_tenant::{Accepted, Admission, Answer, ClientAbout, Resume};
+use foodtrack_tenant::{Accepted, Admission, Answer, ClientAbout, Dialect, Resume};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -76,7 +76,8 @@ pub(super) fn admit(
         features: Box::default(),
     };
     let (is_expired, owns) = (false, None);
-    Ok(Admission { principal, application, device, about, resume, is_expired, owns })
+    let dialect = Dialect::Canonical;
+    Ok(Admission { principal, application, dialect, device, about, resume, is_expired, owns })
 }
 
 /// The JSON of a CONNECT_ERROR.

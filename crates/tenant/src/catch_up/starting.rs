@@ -2,6 +2,7 @@
 
 use foodtrack_tenant_log::SavedCursor;
 
+use crate::dialect::Dialect;
 use crate::effects::Effects;
 use crate::read_job::{Asker, Job, ReadJob};
 use crate::replay::{Replay, Start};
@@ -22,7 +23,8 @@ impl Tenant {
         let (slot, subscriber, sid) = (connection.slot, connection.subscriber, connection.id);
         let is_device = connection.device.is_some();
         let known = self.reliability.subscriber(subscriber).and_then(|it| it.confirmed());
-        let asks = turn.policies.delivery.any_acknowledged();
+        let is_canonical = connection.dialect == Dialect::Canonical;
+        let asks = is_canonical && turn.policies.delivery.any_acknowledged();
         let serial = self.next_serial();
         let trusts_subscriber = asks && is_device;
         let now_ms = turn.now.monotonic_ms;
@@ -88,7 +90,11 @@ impl Tenant {
         let Some(connection) = self.members.get_mut(place) else { return };
         let subscriber = connection.subscriber;
         let Some(replay) = connection.replay.as_deref_mut() else { return };
-        let asking = turn.policies.delivery.acknowledged();
+        let asking = match connection.dialect {
+            Dialect::Canonical => turn.policies.delivery.acknowledged(),
+            // It is asked for no acknowledgement.
+            Dialect::Profile(_) => Vec::new(),
+        };
         let confirmed = replay.found(saved, &position, asking);
         let had = replay.had_through();
         self.reliability.known(subscriber, confirmed);

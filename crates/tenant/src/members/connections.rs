@@ -12,6 +12,7 @@ use foodtrack_wire::Sid;
 use slab::Slab;
 
 use crate::admission::{Admission, ClientAbout, EXPIRED_GRACE_S};
+use crate::dialect::Dialect;
 use crate::quota::{Bucket, Rate};
 use crate::reliability::SubscriberId;
 use crate::replay::Replay;
@@ -33,6 +34,7 @@ pub(crate) struct Connection {
     /// Its user among the tenant's.
     user: UserPlace,
     pub(crate) application: Option<ApplicationType>,
+    pub(crate) dialect: Dialect,
     pub(crate) source: Source,
     pub(crate) device: Option<DeviceId>,
     /// As [`crate::intake::EmissionKey::sender`] says who sends what it sends.
@@ -86,6 +88,7 @@ struct FanoutSlot {
     application: ApplicationSet,
     /// One that catches up gets what is published from the log.
     is_live: bool,
+    dialect: Dialect,
 }
 
 // A room of a thousand stays in cache.
@@ -98,6 +101,8 @@ pub(super) struct Connections {
     fanout: Vec<Option<FanoutSlot>>,
     stamp: u32,
     applications: [u32; 4],
+    /// Of them, those that are not spoken to as the contract has it.
+    translated: u32,
     users: Users,
     by_id: AHashMap<Sid, u32>,
 }
@@ -151,6 +156,17 @@ impl Connection {
 }
 
 impl Connections {
+    /// Whether somebody is here who is not spoken to as the contract has it.
+    pub(super) fn has_translated(&self) -> bool {
+        self.translated > 0
+    }
+
+    /// How the connection at this place is spoken to.
+    pub(super) fn dialect(&self, place: u32) -> Dialect {
+        let seat = self.seats.get(place as usize).and_then(Option::as_ref);
+        seat.map_or(Dialect::Canonical, |seat| seat.dialect)
+    }
+
     /// The place of the connection with this id.
     pub(super) fn find(&self, id: &str) -> Option<u32> {
         self.by_id.get(&Sid::parse(id)?).copied()
@@ -244,7 +260,7 @@ impl Connections {
             true => now_ms / 1_000 + EXPIRED_GRACE_S,
             false => 0,
         };
-        let Admission { principal, application, device, about, .. } = admission;
+        let Admission { principal, application, dialect, device, about, .. } = admission;
         let permissions = principal.permissions();
         let user = self.users.enter(principal.user());
         let vacant = self.slots.vacant_entry();
@@ -256,6 +272,7 @@ impl Connections {
             principal,
             user,
             application,
+            dialect,
             source,
             device,
             sender,
@@ -273,7 +290,8 @@ impl Connections {
             bytes: Bucket::default(),
             told_ms: 0,
         });
-        self.add_to_fanout(slot, permissions, application);
+        self.add_to_fanout(slot, permissions, application, dialect);
+        self.translated += u32::from(dialect != Dialect::Canonical);
         self.by_id.insert(id, slot.place());
         if let Some(application) = application {
             self.applications[application as usize] += 1;
@@ -287,6 +305,7 @@ impl Connections {
         slot: ConnectionSlot,
         permissions: PermissionSet,
         application: Option<ApplicationType>,
+        dialect: Dialect,
     ) {
         let place = slot.place() as usize;
         if self.fanout.len() <= place {
@@ -298,6 +317,7 @@ impl Connections {
             permissions,
             application: application.map_or(ApplicationSet::EMPTY, |it| ApplicationSet::of(&[it])),
             is_live: true,
+            dialect,
         });
     }
 
@@ -310,6 +330,7 @@ impl Connections {
         if let Some(application) = connection.application {
             self.applications[application as usize] -= 1;
         }
+        self.translated -= u32::from(connection.dialect != Dialect::Canonical);
         self.users.leave(connection.user);
         Some(connection)
     }

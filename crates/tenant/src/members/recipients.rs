@@ -1,6 +1,7 @@
 //! The fan-out loop: whom one message reaches, each once.
 
 use crate::connection_slot::ConnectionSlot;
+use crate::dialect::Dialect;
 use foodtrack_contract::{ApplicationSet, ReadPermission};
 use foodtrack_tenant_log::LoggedAudience;
 use smallvec::SmallVec;
@@ -36,6 +37,26 @@ impl<'m> Recipients<'m> {
     pub(crate) fn only(mut self, applications: ApplicationSet) -> Self {
         self.only = self.only.intersection(applications);
         self
+    }
+
+    /// Whether some of them may be spoken to otherwise than as the contract has it.
+    pub(crate) fn are_mixed(&self) -> bool {
+        self.connections.has_translated()
+    }
+
+    /// As [`Recipients::send`], with how each is spoken to.
+    pub(crate) fn send_in_dialects(
+        self,
+        mut send: impl FnMut(u32, ConnectionSlot, Dialect) -> bool,
+    ) -> usize {
+        let mut delivered = 0;
+        for place in self.places.into_iter().flatten() {
+            if let Some(client) = self.connections.take_turn(*place, self.only, self.read) {
+                let dialect = self.connections.dialect(*place);
+                delivered += usize::from(send(*place, client, dialect));
+            }
+        }
+        delivered
     }
 
     /// Hands each of them to `send`, which says whether it was sent something, with its place. Returns how many were.

@@ -1,6 +1,7 @@
 //! A tenant without a socket, a clock or a disk: what it does is written down.
 
 mod epochs;
+mod profile;
 mod resting;
 
 use foodtrack_contract::{ApplicationType, Epoch, Offset, PermissionSet, TenantId};

@@ -12,9 +12,9 @@ use foodtrack_contract::{
 };
 use foodtrack_tenant::{
     Admission, Arrival, Broadcast, ClientAbout, ClientEvent, ConnectionFilter, ConnectionSlot,
-    Counters, DisconnectTarget, Input, Now, OwnedRoom, PageLimits, PageQuery, Policies, Rate,
-    Recipients, RecoveryConfig, Request, RequestId, Resume, RetryPolicy, RoomMetadata, SessionKey,
-    Settings, Tenant, TenantLimits, Verdict, rfc3339,
+    Counters, Dialect, DisconnectTarget, Input, Now, OwnedRoom, PageLimits, PageQuery, Policies,
+    Rate, Recipients, RecoveryConfig, Request, RequestId, Resume, RetryPolicy, RoomMetadata,
+    SessionKey, Settings, Tenant, TenantLimits, Verdict, rfc3339,
 };
 use foodtrack_tenant_log::{Completion, MemoryStore};
 use foodtrack_wire::{NamespaceId, Sid};
@@ -300,6 +300,11 @@ impl World {
         let admission = Admission {
             principal: principal(user, (START_MS + self.now_ms) / 1_000 + 60),
             application: Some(application),
+            // One of them is spoken to as an application of today.
+            dialect: match application {
+                ApplicationType::KitchenApp => Dialect::Profile(application),
+                _ => Dialect::Canonical,
+            },
             device: is_device.then(|| DeviceId::parse("d1").unwrap()),
             about: ClientAbout {
                 address: ([127, 0, 0, 1], 1).into(),

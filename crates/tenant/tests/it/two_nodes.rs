@@ -38,7 +38,8 @@ impl Pair {
 
     /// Lets everything come to an end on both nodes.
     fn settle(&mut self) {
-        for _ in 0..20 {
+        // An application of today begins late, and gets what it missed two at a time.
+        for _ in 0..40 {
             self.nodes.iter_mut().for_each(World::settle);
             self.nodes.iter_mut().for_each(World::drain);
         }

@@ -270,6 +270,7 @@ impl Reactor {
             user_agent: own("user-agent"),
             authorization: own("authorization"),
             cookie: may_use_cookies.then(|| head.cookies()).flatten(),
+            origin: own("origin"),
         }
     }
 

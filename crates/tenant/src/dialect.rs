@@ -1,0 +1,78 @@
+//! How a connection is spoken to: in the contract's names and shapes, or in those of an application that is older.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use foodtrack_contract::{ApplicationType, ErrorCode, Refusal};
+use foodtrack_profile::Profile;
+
+/// How a connection is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// As the contract has it.
+    #[default]
+    Canonical,
+    /// As the profile's tables have it for this application.
+    Profile(ApplicationType),
+}
+
+impl Dialect {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 1 + ApplicationType::ALL.len();
+
+    /// Its place among all of them.
+    pub(crate) fn place(self) -> usize {
+        match self {
+            Self::Canonical => 0,
+            Self::Profile(application) => 1 + application as usize,
+        }
+    }
+
+    /// The application whose names it has.
+    pub(crate) fn application(self) -> Option<ApplicationType> {
+        match self {
+            Self::Canonical => None,
+            Self::Profile(application) => Some(application),
+        }
+    }
+}
+
+/// The tables of the profile, and who is spoken to by them.
+#[derive(Clone)]
+pub struct Profiles {
+    /// The tables.
+    pub tables: Arc<Profile>,
+    /// Whether connections are spoken to by them whose handshake says nothing of it.
+    pub is_default: bool,
+}
+
+impl Profiles {
+    /// Whether a connection is spoken to by the tables, as its handshake says.
+    ///
+    /// # Errors
+    /// `message_malformed`: it names a profile that there is not.
+    pub fn speaks(&self, said: Option<&str>) -> Result<bool, Refusal> {
+        match said {
+            None => Ok(self.is_default),
+            Some("canonical") => Ok(false),
+            Some("foodtrack") => Ok(true),
+            Some(_) => {
+                let message = "auth.profile must be canonical or foodtrack";
+                Err(Refusal::new(ErrorCode::MessageMalformed, message))
+            }
+        }
+    }
+}
+
+impl Default for Profiles {
+    fn default() -> Self {
+        static BUILTIN: LazyLock<Arc<Profile>> = LazyLock::new(|| Arc::new(Profile::builtin()));
+        Self { tables: Arc::clone(&BUILTIN), is_default: false }
+    }
+}
+
+impl fmt::Debug for Profiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profiles").field("is_default", &self.is_default).finish_non_exhaustive()
+    }
+}
