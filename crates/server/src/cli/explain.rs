@@ -21,7 +21,7 @@ Examples:
   foodtrack-websocket explain --event order:status_changed --source kitchen_app --role chef --order 42 --customer u7
   foodtrack-websocket explain --event notification:info --source tenant_dashboard --target kitchen_app --json
   foodtrack-websocket explain --profile --event accept_delivery
-  foodtrack-websocket explain --profile --event order:cancelled --payload '{"orderId":"42","reason":"burnt"}'
+  foodtrack-websocket explain --profile --event order:cancelled --payload '{ \"orderId\": \"42\" }'
 
 Exit codes: 0 explained, also where the event would be refused; 2 bad usage or configuration.";
 

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use foodtrack_contract::{ApplicationType, EventName, EventType, Message, Priority, Source, TenantId};
+use foodtrack_contract::{
+    ApplicationType, EventName, EventType, Message, Priority, Source, TenantId,
+};
 use foodtrack_profile::{Incoming, Meaning, Profile};
 use uuid::Uuid;
 
@@ -32,7 +34,9 @@ impl ProfileQuestion<'_> {
         for application in ApplicationType::ALL {
             let _ = match self.tables.outgoing_name(application, event) {
                 None => writeln!(told, "  {application}: not; it has no name for it"),
-                Some(name) => writeln!(told, "  {application}: as {name}{}", self.shown(application, event)),
+                Some(name) => {
+                    writeln!(told, "  {application}: as {name}{}", self.shown(application, event))
+                }
             };
         }
         for application in ApplicationType::ALL {
@@ -79,7 +83,11 @@ impl ProfileQuestion<'_> {
                     writeln!(told, "{application} means {event} by {}{payload}", self.name)
                 }
                 Some(Incoming::Control(control)) => {
-                    writeln!(told, "{application} means the control event {control} by {}", self.name)
+                    writeln!(
+                        told,
+                        "{application} means the control event {control} by {}",
+                        self.name
+                    )
                 }
                 Some(Incoming::Ignored) => {
                     writeln!(told, "{application} may send {}, and nothing follows", self.name)
@@ -100,7 +108,8 @@ mod tests {
 
     #[test]
     fn an_event_is_shown_as_each_application_gets_it_and_a_name_of_theirs_as_what_it_means() {
-        let told = ask("order:cancelled", Some(r#"{"orderId":"o1","status":"cancelled"}"#)).unwrap();
+        let told =
+            ask("order:cancelled", Some(r#"{"orderId":"o1","status":"cancelled"}"#)).unwrap();
         assert!(told.contains("kitchen_app: as order:modified: [\"order:modified\",{"), "{told}");
         assert!(told.contains("client_app: as ORDER_CANCELLED"), "{told}");
         let told = ask("station:help_requested", None).unwrap();
