@@ -163,8 +163,8 @@ impl Connections {
 
     /// How the connection at this place is spoken to.
     pub(super) fn dialect(&self, place: u32) -> Dialect {
-        let seat = self.seats.get(place as usize).and_then(Option::as_ref);
-        seat.map_or(Dialect::Canonical, |seat| seat.dialect)
+        let slot = self.fanout.get(place as usize).and_then(Option::as_ref);
+        slot.map_or(Dialect::Canonical, |slot| slot.dialect)
     }
 
     /// The place of the connection with this id.

@@ -150,7 +150,8 @@ fn a_page_is_sent_nothing_before_it_answered_three_pings_and_a_pause_is_over() {
     assert!(test.is_live(page));
     // An answer that comes late confirms nothing.
     test.handle(Input::Ponged(page, NOT_LISTENING));
-    assert_eq!(test.tenant.members.get(page.place()).unwrap().arrived, 0);
+    let pongs = &mut test.tenant.members.get_mut(page.place()).unwrap().pongs;
+    assert_eq!(pongs.take(0), (0, false));
 }
 
 #[test]
