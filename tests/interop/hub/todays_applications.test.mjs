@@ -248,6 +248,8 @@ test("a tracking screen that leaves and joins without end keeps its connection a
 test("a dashboard that asks again at each event is answered by none", { skip }, async () => {
   // As above.
   const tenant = await Page.open(server, "tenant", login("otto", "admin"));
+  // It asks when it listens, and not before.
+  await until(() => tenant.socket.hasListeners("SYSTEM_NOTIFICATION"), "the page listens");
   const came = tenant.came.length;
   for (let i = 0; i < 500; i += 1) {
     tenant.socket.emit("subscribe_to_orders", undefined);
