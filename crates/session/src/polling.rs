@@ -105,11 +105,12 @@ impl Polling {
         now_ms: u64,
         carrier: impl Fn(LinkId) -> Carrier,
     ) -> PollStep {
-        // What is called as the last one so much later is that again: its client lost a connection that seems to live, since
-        // nobody has said so yet, or since a proxy keeps it.
+        // What is called as the last one, by more than a time or so much later, is that again: its client lost a connection that
+        // seems to live, since nobody has said so yet, or since a proxy keeps it.
         let is_late = now_ms > self.polled_ms + SAME_TIME_MS_MAX;
+        let names_one = is_late || id.is_some_and(|id| !id.is_time());
         let as_known = |link| match carrier(link) {
-            Carrier::Open if is_late => Carrier::Ended,
+            Carrier::Open if names_one => Carrier::Ended,
             known => known,
         };
         let is_doubtful = match self.replay.replay_poll(id, link, as_known) {
@@ -316,20 +317,30 @@ mod tests {
     #[test]
     fn a_lost_answer_is_given_again_and_one_that_may_be_lost_is_doubtful() {
         let mut polling = Polling::default();
-        polling.poll(id("a"), FIRST, 0, |_| Carrier::Open);
+        let time = "1700000000123";
+        polling.poll(id(time), FIRST, 0, |_| Carrier::Open);
         answer(&mut polling, &["42"]);
-        let again = polling.poll(id("a"), SECOND, 0, |_| Carrier::Ended);
+        let again = polling.poll(id(time), SECOND, 0, |_| Carrier::Ended);
         assert_eq!(again, PollStep::Again(b"42".to_vec()));
         let PollStep::Waits { is_doubtful, .. } =
-            polling.poll(id("a"), THIRD, 0, |_| Carrier::Open)
+            polling.poll(id(time), THIRD, 0, |_| Carrier::Open)
         else {
             panic!("it is another poll")
         };
         assert!(is_doubtful);
         // Later than any clock stands still it is the last one, whose answer was lost.
         answer(&mut polling, &["43"]);
-        let again = polling.poll(id("a"), SECOND, SAME_TIME_MS_MAX + 1, |_| Carrier::Open);
+        let again = polling.poll(id(time), SECOND, SAME_TIME_MS_MAX + 1, |_| Carrier::Open);
         assert_eq!(again, PollStep::Again(b"43".to_vec()));
+    }
+
+    #[test]
+    fn a_poll_that_is_called_by_more_than_a_time_is_the_last_one_however_soon_it_comes() {
+        let mut polling = Polling::default();
+        polling.poll(id("PkVfbF2"), FIRST, 0, |_| Carrier::Open);
+        answer(&mut polling, &["42"]);
+        let again = polling.poll(id("PkVfbF2"), SECOND, 0, |_| Carrier::Open);
+        assert_eq!(again, PollStep::Again(b"42".to_vec()));
     }
 
     #[test]

@@ -30,6 +30,13 @@ impl RequestId {
         bytes.get_mut(..id.len())?.copy_from_slice(id);
         Some(Self { bytes, length: u8::try_from(id.len()).ok()? })
     }
+
+    /// Whether it is a time, as Dart's and Python's clients send it: two requests of one moment are called the same. Others add
+    /// what makes each request another.
+    pub(crate) fn is_time(&self) -> bool {
+        let id = self.bytes.get(..usize::from(self.length)).unwrap_or_default();
+        id.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+    }
 }
 
 /// What is known of a connection that carried an answer.

@@ -66,10 +66,11 @@ fn an_answer_that_nobody_can_ask_for_again_proves_nothing_about_the_log() {
 #[test]
 fn a_poll_that_may_be_a_repeated_one_proves_nothing_from_then_on() {
     let mut session = EngineSession::polling(0);
-    session.poll(id("a"), FIRST, 0, |_| Carrier::Open);
+    let time = "1700000000.123";
+    session.poll(id(time), FIRST, 0, |_| Carrier::Open);
     session.answer_poll(&mut Texts::of(&["42"]), true, 100, None).unwrap();
     session.ping(7, 0);
-    session.poll(id("a"), SECOND, 0, |_| Carrier::Open);
+    session.poll(id(time), SECOND, 0, |_| Carrier::Open);
     assert_eq!((session.pong(0, 1), session.may_mark()), (Pong::Answers, false));
 }
 

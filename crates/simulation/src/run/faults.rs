@@ -69,6 +69,8 @@ impl Run<'_> {
             node.wake(time);
         }
         self.carry_out();
+        // What was taken in that turn is on disk as well.
+        self.log.settle();
         let is_ill = self.log.with_disk(|disk| disk.has_failed() || disk.is_full());
         self.end_process(down_ms);
         self.log.crash(false);

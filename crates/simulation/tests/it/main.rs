@@ -82,6 +82,21 @@ fn what_a_device_acknowledged_need_not_come_to_its_next_page() {
 }
 
 #[test]
+fn a_poll_that_is_repeated_at_once_is_answered_as_the_first_was() {
+    hold(&[4_126_720]);
+}
+
+#[test]
+fn a_room_is_not_left_while_the_log_is_away() {
+    hold(&[4_130_485]);
+}
+
+#[test]
+fn what_is_taken_while_the_process_ends_is_there_after_it() {
+    hold(&[4_123_281]);
+}
+
+#[test]
 fn a_seed_repeats_its_run() {
     for seed in 1..=8 {
         assert!(run_seed(seed, None).records == run_seed(seed, None).records, "seed {seed}");
