@@ -1,8 +1,12 @@
 //! What all requests to back ends have in common.
 
-use std::time::Duration;
+use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reqwest::{Client, ClientBuilder, redirect};
+use aws_lc_rs::hmac;
+use reqwest::{Client, ClientBuilder, Response, Url, redirect};
+
+use crate::signature;
 
 /// A client that answers within `timeout`, and keeps so many idle connections to a host for the next requests.
 pub(crate) fn client(timeout: Duration, idle_connections_max: usize) -> ClientBuilder {
@@ -14,6 +18,43 @@ pub(crate) fn client(timeout: Duration, idle_connections_max: usize) -> ClientBu
         .connect_timeout(timeout)
         .pool_max_idle_per_host(idle_connections_max)
         .user_agent(concat!("foodtrack-websocket/", env!("CARGO_PKG_VERSION")))
+}
+
+/// Where signed requests go: one URL, and what both sides know.
+pub(crate) struct Target {
+    http: Client,
+    url: Url,
+    key: hmac::Key,
+}
+
+impl Target {
+    /// # Errors
+    /// The URL is none.
+    pub(crate) fn new(http: Client, url: &str, secret: &str) -> io::Result<Self> {
+        let url = Url::parse(url).map_err(io::Error::other)?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        Ok(Self { http, url, key })
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Posts JSON, signed as of now.
+    ///
+    /// # Errors
+    /// [`NoAnswer`]
+    pub(crate) async fn post(&self, body: Vec<u8>) -> Result<Response, NoAnswer> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let signature = signature::sign(&self.key, now.as_secs(), &body);
+        let request = self
+            .http
+            .post(self.url.clone())
+            .header("content-type", "application/json")
+            .header(signature::HEADER, signature)
+            .body(body);
+        Ok(request.send().await?)
+    }
 }
 
 /// A back end gave no answer.

@@ -102,6 +102,12 @@ impl From<ReadError> for Outcome {
     }
 }
 
+/// Waits for what needs sockets and time.
+pub(super) fn wait<T>(future: impl Future<Output = T>) -> Result<T, Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(|error| Outcome::Failed(error.to_string()))?.block_on(future))
+}
+
 /// A line for programs that read all of what a command prints: it waits for them.
 pub(super) fn print(line: impl Display) {
     let mut stdout = std::io::stdout().lock();

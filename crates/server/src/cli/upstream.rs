@@ -8,7 +8,7 @@ use foodtrack_contract::{ApplicationType, TenantId, UserRole};
 use serde_json::value::RawValue;
 
 use super::Run;
-use super::outcome::{Outcome, print};
+use super::outcome::{Outcome, print, wait};
 use super::token::{parse_application, parse_role};
 use crate::config::{Layers, load_checked};
 use crate::upstream::{Question, Said, UpstreamClient, names};
@@ -86,8 +86,7 @@ impl Test {
             permissions: names(self.role.default_permissions()),
             connection_id: "test",
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let exchange = runtime.map_err(failed)?.block_on(client.ask(&question));
+        let exchange = wait(client.ask(&question))?;
         print(format_args!("POST {url}\n{}\n", exchange.sent));
         if let Some(status) = exchange.status {
             print(format_args!("{status}\n{}\n", String::from_utf8_lossy(&exchange.body)));

@@ -10,7 +10,7 @@ use reqwest::{Client, Method};
 use serde_json::Value;
 
 use super::Run;
-use super::outcome::{Outcome, print};
+use super::outcome::{Outcome, print, wait};
 use crate::config::{Layers, load_checked};
 use crate::webhooks::test_once;
 
@@ -18,8 +18,8 @@ use crate::webhooks::test_once;
 const TIMEOUT: Duration = Duration::from_secs(150);
 
 const AFTER_HELP: &str = "\
-Webhooks are set up in the configuration ([[webhooks]]). These commands ask a running hub, for the tenant of the token; `test` can also be
-asked without one.
+Webhooks are set up in the configuration ([[webhooks]]). These commands ask a running hub, for the tenant of the token; `test` needs
+neither.
 
 Examples:
   TOKEN=$(foodtrack-websocket token --tenant pizza-roma --user gateway --role system)
@@ -107,11 +107,6 @@ impl Webhooks {
 
 fn failed(error: &dyn std::fmt::Display) -> Outcome {
     Outcome::Failed(error.to_string())
-}
-
-fn wait<T>(future: impl Future<Output = T>) -> Result<T, Outcome> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    Ok(runtime.map_err(|error| failed(&error))?.block_on(future))
 }
 
 impl Running {

@@ -6,7 +6,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use bytes::Bytes;
-use foodtrack_contract::{ErrorCode, Refusal};
+use foodtrack_contract::{Cursor, ErrorCode, Refusal};
 use serde::de::DeserializeOwned;
 
 use super::ApiError;
@@ -73,6 +73,17 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 
 pub(crate) fn malformed(sentence: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
     Refusal::new(ErrorCode::MessageMalformed, sentence)
+}
+
+/// Reads a cursor of the query.
+///
+/// # Errors
+/// [`ErrorCode::MessageMalformed`]: the text is none.
+pub(crate) fn cursor(text: &str) -> Result<Cursor, Refusal> {
+    Cursor::parse(text).ok_or_else(|| {
+        malformed("a cursor is what an answer or an event ends with, such as 1k3f9z-42")
+            .at("/cursor", "pattern")
+    })
 }
 
 /// The named parts of the path.

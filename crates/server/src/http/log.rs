@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use foodtrack_contract::{Cursor, Epoch, ErrorCode, Offset, Refusal, TenantId};
+use foodtrack_contract::{Epoch, ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_tenant_log::{LogEntry, PageStart, ReadRequest};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::caller::Administrator;
 use super::disk_work;
-use super::extract::{Parameters, check_limit, malformed};
+use super::extract::{self, Parameters, check_limit, malformed};
 use super::log_failure::LogFailure;
 use crate::hub::Hub;
 use crate::log_report::{EntryReport, cursor_text};
@@ -140,10 +140,7 @@ impl LogQuery {
     /// Where to read on; the beginning where the query does not say.
     fn place(&self) -> Result<(Option<Epoch>, Offset), Refusal> {
         let Some(text) = &self.cursor else { return Ok((None, Offset::ZERO)) };
-        let cursor = Cursor::parse(text).ok_or_else(|| {
-            malformed("a cursor is what an answer or an event ends with, such as 1k3f9z-42")
-                .at("/cursor", "pattern")
-        })?;
+        let cursor = extract::cursor(text)?;
         Ok((Some(cursor.epoch()), cursor.through()))
     }
 }

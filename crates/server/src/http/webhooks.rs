@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use foodtrack_contract::{Cursor, TenantId};
+use foodtrack_contract::TenantId;
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::caller::Administrator;
 use super::disk_work;
 use super::error::{Data, Success};
-use super::extract::{Parameters, Segments, malformed};
+use super::extract::{self, Parameters, Segments};
 use super::log_failure::unreadable;
 use crate::hub::Hub;
 use crate::webhooks::{TestReport, WebhookReport};
@@ -114,13 +114,7 @@ pub(crate) async fn replay(
     Segments(name): Segments<String>,
     Parameters(query): Parameters<ReplayQuery>,
 ) -> Result<Data<Restarted>, ApiError> {
-    let cursor = query.cursor.as_deref().map(|text| {
-        Cursor::parse(text).ok_or_else(|| {
-            malformed("a cursor is what an answer or an event ends with, such as 1k3f9z-42")
-                .at("/cursor", "pattern")
-        })
-    });
-    let cursor = cursor.transpose()?;
+    let cursor = query.cursor.as_deref().map(extract::cursor).transpose()?;
     let restart = move |hub: &Hub, tenant: &TenantId| {
         hub.webhooks.replay(&*hub.log, tenant, &name, cursor.as_ref())?;
         Ok(Restarted { webhook: name })

@@ -1,19 +1,17 @@
 //! Asks the back end one thing, over HTTP.
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use aws_lc_rs::hmac;
 use foodtrack_contract::{ApplicationType, ErrorCode, Permission, PermissionSet, Refusal};
 use foodtrack_shard::Forwarded;
-use reqwest::{Client, StatusCode, Url};
+use reqwest::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::answer::{self, Said};
-use crate::config::UpstreamConfig;
-use crate::posting::{self, NoAnswer};
-use crate::signature;
+use crate::config::{Secret, UpstreamConfig};
+use crate::posting::{self, NoAnswer, Target};
 
 /// Connections that are kept for the next requests.
 const IDLE_CONNECTIONS_MAX: usize = 64;
@@ -62,9 +60,7 @@ pub(crate) fn names(permissions: PermissionSet) -> Vec<&'static str> {
 
 /// The way to the back end.
 pub(crate) struct UpstreamClient {
-    http: Client,
-    url: Url,
-    key: hmac::Key,
+    target: Target,
     answer_bytes_max: usize,
 }
 
@@ -105,10 +101,8 @@ impl UpstreamClient {
         let timeout = Duration::from_millis(config.timeout_ms.into());
         let http =
             posting::client(timeout, IDLE_CONNECTIONS_MAX).build().map_err(io::Error::other)?;
-        let url = Url::parse(url).map_err(io::Error::other)?;
-        let secret = config.secret.as_ref().map(|secret| secret.reveal().as_bytes());
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.unwrap_or_default());
-        Ok(Self { http, url, key, answer_bytes_max })
+        let target = Target::new(http, url, config.secret.as_ref().map_or("", Secret::reveal))?;
+        Ok(Self { target, answer_bytes_max })
     }
 
     /// Asks once.
@@ -131,17 +125,7 @@ impl UpstreamClient {
     }
 
     async fn post(&self, exchange: &mut Exchange) -> Result<(), Failure> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let signature = signature::sign(&self.key, now.as_secs(), exchange.sent.as_bytes());
-        let mut response = self
-            .http
-            .post(self.url.clone())
-            .header("content-type", "application/json")
-            .header(signature::HEADER, signature)
-            .body(exchange.sent.clone())
-            .send()
-            .await
-            .map_err(NoAnswer::from)?;
+        let mut response = self.target.post(exchange.sent.clone().into()).await?;
         exchange.status = Some(response.status().as_u16());
         while let Some(chunk) = response.chunk().await.map_err(NoAnswer::from)? {
             if exchange.body.len() + chunk.len() > self.answer_bytes_max {

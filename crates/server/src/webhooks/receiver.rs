@@ -1,19 +1,17 @@
 //! One webhook's receiver, and what it says to a request.
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use aws_lc_rs::hmac;
 use foodtrack_contract::TenantId;
 use foodtrack_transport::CidrBlocks;
-use reqwest::{Client, StatusCode, Url};
+use reqwest::StatusCode;
 use serde::Serialize;
 
-use crate::config::WebhookConfig;
+use crate::config::{Secret, WebhookConfig};
 use crate::log_report::EntryReport;
-use crate::posting::NoAnswer;
+use crate::posting::{NoAnswer, Target};
 use crate::public_targets;
-use crate::signature;
 
 /// How much of an answer that refuses is read, for the operator.
 const ANSWER_BYTES_MAX: usize = 512;
@@ -36,11 +34,7 @@ pub(super) struct Delivery<'a> {
 }
 
 /// The way to a receiver.
-pub(super) struct Receiver {
-    http: Client,
-    url: Url,
-    key: hmac::Key,
-}
+pub(super) struct Receiver(Target);
 
 /// What became of a request.
 #[derive(Debug)]
@@ -82,15 +76,13 @@ impl Receiver {
     pub(super) fn new(config: &WebhookConfig, allowed: CidrBlocks) -> io::Result<Self> {
         let http =
             public_targets::client(allowed, Duration::from_millis(config.timeout_ms.into()))?;
-        let url = Url::parse(&config.url).map_err(io::Error::other)?;
-        let secret = config.secret.as_ref().map(|secret| secret.reveal().as_bytes());
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.unwrap_or_default());
-        Ok(Self { http, url, key })
+        let secret = config.secret.as_ref().map_or("", Secret::reveal);
+        Ok(Self(Target::new(http, &config.url, secret)?))
     }
 
     /// Where events go, without what may be secret in it.
     pub(super) fn shown_url(&self) -> String {
-        let mut url = self.url.clone();
+        let mut url = self.0.url().clone();
         url.set_query(None);
         // Of http and https: neither can fail.
         let _ = url.set_password(None);
@@ -109,17 +101,7 @@ impl Receiver {
     }
 
     async fn send(&self, body: Vec<u8>, status: &mut Option<StatusCode>) -> Result<(), Failure> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let signature = signature::sign(&self.key, now.as_secs(), &body);
-        let mut response = self
-            .http
-            .post(self.url.clone())
-            .header("content-type", "application/json")
-            .header(signature::HEADER, signature)
-            .body(body)
-            .send()
-            .await
-            .map_err(NoAnswer::from)?;
+        let mut response = self.0.post(body).await?;
         let answered = response.status();
         *status = Some(answered);
         if answered.is_success() {
