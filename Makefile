@@ -18,7 +18,7 @@ TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEBUG := $(TARGET_DIR)/debug
 STAGE := @.ci/stage
 
-.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground typescript bench append compare simulate chaos jitter storm chaos-binaries attack fuzz docs
+.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare simulate chaos jitter storm chaos-binaries attack fuzz docs
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ run: ## Builds the hub and starts its demo; open http://127.0.0.1:4001/ (PORT=80
 	cargo build -p foodtrack-server
 	@$(DEBUG)/foodtrack-websocket demo --port $(PORT)
 
-setup: ## Installs what the tests need beside Rust: Node packages, a Python environment, Chromium, nginx
+setup: ## Installs what the tests need beside Rust: Node packages, Python environments, Chromium, nginx
 	@.ci/setup
 
 test: ## Everything that must hold before a commit; stops at the first stage that fails
@@ -41,6 +41,7 @@ test: ## Everything that must hold before a commit; stops at the first stage tha
 	$(STAGE) interop tests/interop/run
 	$(STAGE) playground $(MAKE) --no-print-directory playground
 	$(STAGE) typescript $(MAKE) --no-print-directory typescript
+	$(STAGE) python $(MAKE) --no-print-directory python
 	@echo
 	@echo "== test: every stage passed"
 
@@ -75,6 +76,11 @@ typescript: ## The TypeScript packages: built, packed, and tested against the se
 	cargo build -p foodtrack-server
 	@.ci/setup
 	FOODTRACK_BINARY=$(DEBUG)/foodtrack-websocket clients/typescript/check
+
+python: ## The Python package: built as a wheel, and tested against the server
+	cargo build -p foodtrack-server
+	@.ci/setup
+	FOODTRACK_BINARY=$(DEBUG)/foodtrack-websocket clients/python/check
 
 bench: ## Measures the hub alone, quickly (release build)
 	cargo build --release -p foodtrack-server -p bench
