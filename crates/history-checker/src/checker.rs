@@ -83,8 +83,8 @@ const ON_ITS_WAY_US_MAX: u64 = 12_000_000;
 struct Checker<'a> {
     facts: &'a Facts<'a>,
     now_us: u64,
-    /// When an acknowledgement came, by stream and event. A process that begins anew may not know of it: then it may come once
-    /// more.
+    /// When an acknowledgement came, by stream and event. A process that begins anew may not know of it, and neither does a
+    /// session that begins anew without a device: then the event may come once more.
     confirmed: HashMap<(usize, usize), u64>,
     /// What each stream or another page of its device acknowledged, and the hub heard of: a session that it begins anew need
     /// not bring that again.
@@ -145,6 +145,10 @@ impl<'a> Checker<'a> {
         let Some(stream) = self.facts.stream(name) else { return };
         if recovered && self.sessions[stream].is_some() {
             return;
+        }
+        // Without a device the hub knows what a session acknowledged, and not what the one before it did.
+        if self.facts.streams[stream].who.device.is_none() {
+            self.confirmed.retain(|(other, _), _| *other != stream);
         }
         let chain = self.sessions[stream].take().map_or(0, |session| session.chain + 1);
         let mut due: Vec<(Place, usize)> = (0..self.facts.events.len())

@@ -209,7 +209,8 @@ impl Tenant {
 
     /// A note was not kept, and what it says was not done. A room that was joined is left again: a session that came back
     /// without it would miss what happens there, and say nothing. A room that was to be left stays joined: it would be
-    /// again after a restart.
+    /// again after a restart. Where nobody knows whether the note was kept, the client is told that, and stays in the room
+    /// in either case: what it asks for next is written, and not believed.
     pub(crate) fn not_noted(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
@@ -218,10 +219,16 @@ impl Tenant {
     ) {
         let Some((reply, change)) = self.sessions.not_saved(ticket) else { return };
         let client = self.present(reply.to).map(|connection| connection.slot);
+        let is_unknown = reason == RefusedReason::Unknown;
         match &change {
-            RoomChange::Joined(_) if client.is_none() => {}
+            RoomChange::Joined(_) if client.is_none() || is_unknown => {}
             RoomChange::Joined(room) => self.undo_joining(turn, reply.to.place(), room),
-            RoomChange::Leaving(room) => self.sessions.cancel_leaving(&reply.sid, room, ticket),
+            RoomChange::Leaving(room) => {
+                self.sessions.cancel_leaving(&reply.sid, room, ticket);
+                if is_unknown {
+                    self.sessions.doubt(&reply.sid, room);
+                }
+            }
         }
         if let Some(client) = client {
             self.refuse(turn, client, reply.ack_id, &away(reason));

@@ -263,6 +263,11 @@ impl Sessions {
         self.kept.change_kept(sid, |session| session.cancel_leaving(&room.to_text(), ticket));
     }
 
+    /// Whether a row on disk says that a session is in a room is unknown: what it asks for next is written.
+    pub(crate) fn doubt(&mut self, sid: &Sid, room: &LoggedRoom) {
+        self.kept.change_kept(sid, |session| session.set_kept(&room.to_text(), false));
+    }
+
     /// Notes that a session gets what its subscriber had missed, from before the session began. Returns the row that says so.
     pub(crate) fn resume_from(&mut self, facts: SessionFacts, from: Offset) -> Note {
         let session = self.kept.change(

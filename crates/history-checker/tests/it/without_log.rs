@@ -89,3 +89,19 @@ fn what_a_recipient_acknowledged_need_not_come_in_a_session_that_it_begins_anew(
     // What somebody else acknowledged is no sign that the kitchen has it.
     story("dashboard").breaks(&[Kind::Cursor, Kind::Lost]);
 }
+
+#[test]
+fn what_was_acknowledged_comes_again_in_a_session_that_begins_anew_and_in_no_other() {
+    let story = |is_recovered: bool| {
+        let (recipient, id) = ("kitchen".into(), "1".into());
+        let story = asked(Story::new().publishes("1", "e-1"));
+        let torn = story.and(What::Confirmed { recipient, id }).torn("kitchen");
+        let mut story = asked(torn.opened("kitchen", is_recovered));
+        if let Some(last) = story.records.last_mut() {
+            last.at_us += 60_000_000;
+        }
+        story
+    };
+    story(false).holds(0);
+    story(true).breaks(&[Kind::Repeated]);
+}

@@ -92,6 +92,16 @@ fn a_room_is_not_left_while_the_log_is_away() {
 }
 
 #[test]
+fn where_nobody_knows_whether_a_room_is_kept_it_is_left_once_the_disk_says_so() {
+    hold(&[4_015_421]);
+}
+
+#[test]
+fn a_session_that_begins_anew_without_a_device_may_get_what_the_one_before_it_acknowledged() {
+    hold(&[5_002_903, 5_003_851]);
+}
+
+#[test]
 fn what_is_taken_while_the_process_ends_is_there_after_it() {
     hold(&[4_123_281]);
 }

@@ -370,6 +370,28 @@ fn a_room_that_was_left_and_joined_again_is_left_where_that_is_not_kept() {
 }
 
 #[test]
+fn where_nobody_knows_whether_a_room_is_kept_both_leaving_and_joining_it_are_written() {
+    let mut test = Test::new();
+    let courier = test.enter("leo", ApplicationType::DeliveryApp);
+    let other = test.enter("rui", ApplicationType::DeliveryApp);
+    let unknown = |test: &mut Test, ticket| {
+        let (tenant, reason) = (test.tenant.id().clone(), RefusedReason::Unknown);
+        let sent = test.handle(Input::Log(Completion::NoteRefused { tenant, ticket, reason }));
+        assert!(sent.len() == 1 && sent[0].1.contains("\"timeout\""), "{sent:?}");
+    };
+    test.publish(courier, "subscribe:order", ORDER);
+    unknown(&mut test, 1);
+    // A row may say that it is in the room, so another one has to say that it is not.
+    assert_eq!(test.publish(courier, "unsubscribe:order", ORDER), [], "it waits for the disk");
+    unknown(&mut test, 2);
+    // A row may say that it is not.
+    assert_eq!(test.publish(courier, "subscribe:order", ORDER), [], "it waits for the disk");
+    let sent = noted(&mut test, 3);
+    assert!(sent[0].1.starts_with("2[\"subscribed\""), "{sent:?}");
+    assert!(is_followed(&mut test, other, courier));
+}
+
+#[test]
 fn a_room_that_is_kept_cannot_be_left_while_the_log_is_away() {
     let mut test = Test::new();
     let courier = test.enter("leo", ApplicationType::DeliveryApp);
