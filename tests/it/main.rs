@@ -13,6 +13,7 @@ mod devices;
 mod handshake;
 mod harness;
 mod http;
+mod hub_events;
 mod isolation;
 mod limits;
 mod noisy_neighbour;

@@ -13,11 +13,11 @@ use crate::harness::{
 use crate::support::{NOTHING, TENANT, back_end, publish, update};
 
 /// Takes all.
-fn takes() -> Reply {
+pub(crate) fn takes() -> Reply {
     Reply::json("")
 }
 
-fn webhook(name: &str, receiver: &BackEnd, events: &[&str]) -> WebhookConfig {
+pub(crate) fn webhook(name: &str, receiver: &BackEnd, events: &[&str]) -> WebhookConfig {
     WebhookConfig {
         name: name.into(),
         url: receiver.url(),
@@ -29,7 +29,7 @@ fn webhook(name: &str, receiver: &BackEnd, events: &[&str]) -> WebhookConfig {
 }
 
 /// With short waits, and permission to post to this machine.
-fn telling(webhooks: impl IntoIterator<Item = WebhookConfig>) -> WebSocketConfig {
+pub(crate) fn telling(webhooks: impl IntoIterator<Item = WebhookConfig>) -> WebSocketConfig {
     let retry = RetryConfig {
         base_delay_ms: 10,
         max_delay_ms: 50,
@@ -42,7 +42,7 @@ fn telling(webhooks: impl IntoIterator<Item = WebhookConfig>) -> WebSocketConfig
 }
 
 /// The events that a receiver took of a tenant, in the order in which they came.
-fn events(receiver: &BackEnd, tenant: &str) -> Vec<Value> {
+pub(crate) fn events(receiver: &BackEnd, tenant: &str) -> Vec<Value> {
     let mut events = Vec::new();
     for mut asked in receiver.taken().iter().map(|asked| asked.json()) {
         if asked["tenantId"] == tenant {

@@ -9,6 +9,7 @@ mod envelope;
 mod error_code;
 mod event_hint;
 mod event_type;
+mod hub_event;
 mod identity;
 mod login_role;
 mod message;
@@ -34,6 +35,7 @@ pub use envelope::{Incoming, read_envelope};
 pub use error_code::{ErrorCode, Reaction};
 pub use event_hint::CONTROL_EVENTS;
 pub use event_type::{DeliveryClass, EventGroup, EventName, EventType};
+pub use hub_event::HubEvent;
 pub use identity::{
     Authenticate, DeviceId, IDENTIFIER_CHARACTERS_MAX, IdentifierError, Permission, PermissionSet,
     Principal, TenantId, TokenId, UserId, UserRole, VerifiedClaims, is_identifier,

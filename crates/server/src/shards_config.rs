@@ -57,6 +57,7 @@ fn recovery(log: &LogConfig) -> RecoveryConfig {
             0 => default.sweep_ms,
             after_ms => default.sweep_ms.min(after_ms),
         },
+        offline_after_ms: u64::from(log.offline_after_seconds) * 1_000,
         close_after_ms,
     }
 }

@@ -191,7 +191,9 @@ impl WebSocketServer {
         let performance = Performance::new(running.counters.clone());
         let policies = Arc::new(PolicyBook::new(policies, running.shards.clone()));
         let declarations = Declarations::new(Arc::clone(&policies), store);
-        let webhooks_thread = webhooks.start(&running.log).map_err(StartError::Thread)?;
+        let webhooks_thread = webhooks
+            .start(&running.log, &ConnectionManager::new(running.shards.clone()))
+            .map_err(StartError::Thread)?;
         let hub = Arc::new(Hub::new(
             config,
             policies,

@@ -49,6 +49,15 @@ impl ConnectionManager {
         self.shards.ask(tenant, request, pick).await
     }
 
+    /// Opens a tenant's log, so that what it says to be done is done though nobody comes. Answers once that is open.
+    ///
+    /// # Errors
+    /// `overloaded` when the tenant's shard does not take the question.
+    pub async fn open(&self, tenant: &TenantId) -> Result<(), Refusal> {
+        let pick = |answer| matches!(answer, Answer::Counts(_)).then_some(());
+        self.shards.ask(tenant, Request::Open, pick).await
+    }
+
     /// A page of one tenant's connections that match, in no order that means anything.
     ///
     /// # Errors

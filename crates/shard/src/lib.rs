@@ -40,7 +40,7 @@ pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionCounts, ConnectionFilter, ConnectionInfo,
     Counter, Counters, DisconnectTarget, Forwarded, Page, PageQuery, Policies, Profiles, Rate,
     Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, SessionKey,
-    TenantLimits, UpstreamAnswer,
+    TenantLimits, UpstreamAnswer, WantedHubEvents,
 };
 pub use http_service::{HttpService, Responder};
 pub use mailbox::MAILBOX_MESSAGES_MAX;

@@ -2,7 +2,7 @@
 
 use foodtrack_contract::{Cursor, Offset, TenantId};
 
-use crate::{ReadError, StorageStatus, SubmitError};
+use crate::{NoteKind, ReadError, StorageStatus, SubmitError};
 
 /// A log as the command line and the operators' API see it.
 pub trait LogAdmin: Send + Sync {
@@ -11,6 +11,12 @@ pub trait LogAdmin: Send + Sync {
     /// # Errors
     /// [`ReadError`]
     fn tenants(&self) -> Result<Vec<TenantId>, ReadError>;
+
+    /// Every tenant of which a note of this kind is kept, by name. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn tenants_noted(&self, kind: NoteKind) -> Result<Vec<TenantId>, ReadError>;
 
     /// What a tenant's log holds. Waits for the disk.
     ///

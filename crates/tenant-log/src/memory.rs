@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use crate::{
     Answer, Completion, DeadLetter, EntryRef, LogAdmin, LogEntry, LogReader, LogWriter, Note,
-    OnCompletion, OrderOwner, Outline, OutlinePage, Page, ReadError, ReadRequest, RefusedReason,
-    Retention, SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore, TailSnapshot,
-    TenantLog, TenantStats,
+    NoteKind, OnCompletion, OrderOwner, Outline, OutlinePage, Page, ReadError, ReadRequest,
+    RefusedReason, Retention, SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore,
+    TailSnapshot, TenantLog, TenantStats,
 };
 
 use answers::Answers;
@@ -456,6 +456,15 @@ impl LogAdmin for MemoryLog {
         let mut tenants: Vec<_> = lock(&self.store.tenants).keys().cloned().collect();
         tenants.sort_unstable();
         Ok(tenants)
+    }
+
+    fn tenants_noted(&self, kind: NoteKind) -> Result<Vec<TenantId>, ReadError> {
+        let tenants = lock(&self.store.tenants);
+        let is_noted = |tenant: &Tenant| tenant.notes.keys().any(|(it, _)| *it == kind);
+        let noted = tenants.iter().filter(|(_, tenant)| is_noted(tenant));
+        let mut names: Vec<_> = noted.map(|(name, _)| name.clone()).collect();
+        names.sort_unstable();
+        Ok(names)
     }
 
     fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {

@@ -54,12 +54,20 @@ pub enum NoteKind {
     Redelivery,
     /// What a subscriber acknowledged last.
     Acknowledged,
+    /// A device that is here, for back ends that are told when it goes.
+    Presence,
 }
 
 impl NoteKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Session, Self::Room, Self::Watch, Self::Redelivery, Self::Acknowledged];
+    pub const ALL: [Self; 6] = [
+        Self::Session,
+        Self::Room,
+        Self::Watch,
+        Self::Redelivery,
+        Self::Acknowledged,
+        Self::Presence,
+    ];
 
     /// As a store keeps it.
     pub const fn as_str(self) -> &'static str {
@@ -69,6 +77,7 @@ impl NoteKind {
             Self::Watch => "watch",
             Self::Redelivery => "redelivery",
             Self::Acknowledged => "acknowledged",
+            Self::Presence => "presence",
         }
     }
 

@@ -48,7 +48,7 @@ pub use reader::SqliteReader;
 
 use crate::storage_status::{StorageStatus, StorageWatch, disk_room};
 use crate::{
-    DeadLetter, LogAdmin, LogEntry, LogReader, LogWriter, Note, OnCompletion, OrderOwner,
+    DeadLetter, LogAdmin, LogEntry, LogReader, LogWriter, Note, NoteKind, OnCompletion, OrderOwner,
     OutlinePage, Page, ReadError, ReadRequest, Retention, SavedCursor, SubmitError, SubscriberKey,
     SubscriberStore, TailSnapshot, TenantLog, TenantStats,
 };
@@ -286,6 +286,10 @@ impl SubscriberStore for SqliteLog {
 impl LogAdmin for SqliteLog {
     fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
         self.readers.tenants()
+    }
+
+    fn tenants_noted(&self, kind: NoteKind) -> Result<Vec<TenantId>, ReadError> {
+        self.readers.tenants_noted(kind)
     }
 
     fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {

@@ -145,6 +145,7 @@ impl Tenant {
             self.ask_for_fresh_token(turn, place);
         }
         self.go_on(turn, place);
+        self.device_came(turn, place);
     }
 
     /// Lets a connection go: its session can come back, and it is in no room any more.
@@ -163,6 +164,7 @@ impl Tenant {
         self.lookups.detach(place);
         self.save_acknowledged(turn, gone.subscriber);
         self.reliability.leave(gone.subscriber);
+        self.device_went(turn, &gone);
         connection_lines::disconnected(&self.id, &gone, reason, turn.now.wall_ms);
         let counters = turn.counters;
         counters.connections.sub(1);

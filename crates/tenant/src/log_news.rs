@@ -147,6 +147,7 @@ impl Tenant {
         if !is_shared {
             self.sessions.restore(notes);
             self.watch_again(turn, newest, notes);
+            self.restore_devices(turn, notes);
         }
         // Those who came while the log was away get what they missed before.
         let places: Vec<u32> = self.members.iter().map(|(place, _)| place).collect();

@@ -5,6 +5,7 @@ use foodtrack_router::MessageRouter;
 
 use crate::dialect::Profiles;
 use crate::request_names::RequestNames;
+use crate::wanted_hub_events::WantedHubEvents;
 
 /// The rules, schemas and delivery policies in force. A change makes a new snapshot; a message is judged by one of them throughout.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub struct Policies {
     pub delivery: DeliveryPolicies,
     /// Which events are requests to the business back end.
     pub requests: RequestNames,
+    /// Which events of the hub's own are logged, for webhooks.
+    pub hub_events: WantedHubEvents,
     /// How applications are spoken to that are older than the contract.
     pub profiles: Profiles,
 }
@@ -28,6 +31,7 @@ impl Default for Policies {
             schemas: Schemas::new(),
             delivery: DeliveryPolicies::default(),
             requests: RequestNames::default(),
+            hub_events: WantedHubEvents::default(),
             profiles: Profiles::default(),
         }
     }

@@ -20,7 +20,7 @@ use subscribers::{GONE_MAX, Subscribers};
 use watches::Watches;
 
 pub(crate) use retries::Retry;
-pub(crate) use subscribers::{Subscriber, SubscriberId, subscriber_key};
+pub(crate) use subscribers::{Subscriber, SubscriberId, read_subscriber_key, subscriber_key};
 pub(crate) use watches::{Timeline, WATCHED_AGAIN_TIMES, Watched};
 
 /// What one tenant has sent and is not sure of.

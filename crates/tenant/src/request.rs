@@ -28,6 +28,8 @@ pub enum Request {
     Broadcast(Broadcast),
     /// How many connections there are: [`Answer::Counts`].
     Counts,
+    /// Opens the log, so that what it says to be done is done though nobody comes: [`Answer::Counts`].
+    Open,
     /// Which connections there are: [`Answer::Connections`].
     List(ConnectionFilter),
     /// Ends connections for good: [`Answer::Disconnected`].
@@ -71,7 +73,7 @@ pub enum Answer {
     Accepted(Accepted),
     /// The request was refused; nothing was done.
     Refused(Refusal),
-    /// To [`Request::Counts`].
+    /// To [`Request::Counts`] and [`Request::Open`].
     Counts(ConnectionCounts),
     /// To [`Request::List`].
     Connections(Page<ConnectionInfo>),
@@ -95,6 +97,7 @@ impl Request {
         matches!(
             self,
             Self::Publish { .. }
+                | Self::Open
                 | Self::Broadcast(..)
                 | Self::DescribeRoom { .. }
                 | Self::Grant { .. }

@@ -65,7 +65,7 @@ impl Tenant {
             Request::RevokeGrant { room, user } => {
                 return self.revoke_when_known(turn, Revocation { room, user, id });
             }
-            Request::Counts => {
+            Request::Counts | Request::Open => {
                 Answer::Counts(self.counts(|client| turn.effects.is_polling(client)))
             }
             Request::List(filter) => Answer::Connections(self.list(turn, &filter)),

@@ -221,7 +221,8 @@ impl Tenant {
         let client = self.present(reply.to).map(|connection| connection.slot);
         let is_unknown = reason == RefusedReason::Unknown;
         match &change {
-            RoomChange::Joined(_) if client.is_none() || is_unknown => {}
+            RoomChange::Joined(room) if is_unknown => self.sessions.doubt(&reply.sid, room),
+            RoomChange::Joined(_) if client.is_none() => {}
             RoomChange::Joined(room) => self.undo_joining(turn, reply.to.place(), room),
             RoomChange::Leaving(room) => {
                 self.sessions.cancel_leaving(&reply.sid, room, ticket);

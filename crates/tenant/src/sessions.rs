@@ -263,9 +263,9 @@ impl Sessions {
         self.kept.change_kept(sid, |session| session.cancel_leaving(&room.to_text(), ticket));
     }
 
-    /// Whether a row on disk says that a session is in a room is unknown: what it asks for next is written.
+    /// Whether a row on disk says that a session is in a room is unknown: it stays until another row says what is true.
     pub(crate) fn doubt(&mut self, sid: &Sid, room: &LoggedRoom) {
-        self.kept.change_kept(sid, |session| session.set_kept(&room.to_text(), false));
+        self.kept.change_kept(sid, |session| session.doubt(&room.to_text()));
     }
 
     /// Notes that a session gets what its subscriber had missed, from before the session began. Returns the row that says so.
@@ -360,13 +360,14 @@ impl Sessions {
         Some((reply, change))
     }
 
-    /// Whether a session is in a room whatever becomes of the row that it asked for last: one that is on disk says so, or
-    /// one that is on its way.
+    /// Whether a session is in a room whatever becomes of the row that it asked for last: one that is on disk says so, or may
+    /// say so, or one that is on its way.
     pub(crate) fn stays_in(&self, sid: &Sid, room: &LoggedRoom) -> bool {
         let is_meant = |(reply, change): &(RoomReply, RoomChange)| {
             reply.sid == *sid && matches!(change, RoomChange::Joined(other) if other == room)
         };
-        self.kept.get(sid).is_some_and(|it| it.is_kept(&room.to_text()))
+        let text = room.to_text();
+        self.kept.get(sid).is_some_and(|it| it.is_kept(&text) || it.is_in_doubt(&text))
             || self.waiting.values().any(is_meant)
     }
 

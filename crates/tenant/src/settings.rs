@@ -99,6 +99,8 @@ pub struct RecoveryConfig {
     pub offline_age_ms_max: u64,
     /// How often what has expired is let go, and what is still in use is kept for longer, in milliseconds.
     pub sweep_ms: u64,
+    /// A device that has gone is away when it has not come back for so long, in milliseconds.
+    pub offline_after_ms: u64,
     /// A tenant where nobody has been for so long is dropped from memory, and its log is closed, in milliseconds; 0 for
     /// never. Whoever comes next has it opened again.
     pub close_after_ms: u64,
@@ -109,6 +111,7 @@ impl Default for RecoveryConfig {
         Self {
             offline_age_ms_max: 24 * 60 * 60 * 1_000,
             sweep_ms: 60_000,
+            offline_after_ms: 120_000,
             close_after_ms: 15 * 60_000,
         }
     }

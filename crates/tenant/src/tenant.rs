@@ -26,6 +26,7 @@ use crate::model::{
 };
 use crate::now::rfc3339;
 use crate::pages::Pages;
+use crate::presence::Presence;
 use crate::reliability::{Due, Reliability};
 use crate::request::{Request, RequestId};
 use crate::session_resume::Shown;
@@ -53,6 +54,7 @@ pub struct Tenant {
     /// What clients have shown that came back while the log was away, by their places.
     pub(crate) returning: AHashMap<u32, Shown>,
     pub(crate) pages: Pages,
+    pub(crate) presence: Presence,
     /// Requests that wait for the log to be opened.
     pub(crate) requests: Vec<(RequestId, Request)>,
     /// Deliveries of this turn, so that a busy tenant's turn is bounded.
@@ -82,6 +84,7 @@ impl Tenant {
             entering: AHashMap::new(),
             returning: AHashMap::new(),
             pages: Pages::default(),
+            presence: Presence::default(),
             requests: Vec::new(),
             turn_deliveries: 0,
             turn: 0,
@@ -141,7 +144,12 @@ impl Tenant {
 
     /// When the tenant has something to do by itself, on the clock of [`Now::monotonic_ms`](crate::Now::monotonic_ms).
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let due = [self.reliability.next_due_ms(), self.ledger.due_ms(), self.pages.due_ms()];
+        let due = [
+            self.reliability.next_due_ms(),
+            self.ledger.due_ms(),
+            self.pages.due_ms(),
+            self.presence.due_ms(),
+        ];
         due.into_iter().flatten().min()
     }
 
@@ -207,6 +215,9 @@ impl Tenant {
             }
         }
         self.look_at_pages(turn);
+        if self.presence.due_ms().is_some_and(|at_ms| at_ms <= now_ms) {
+            self.look_at_devices(turn);
+        }
         if self.ledger.due_ms().is_some_and(|at_ms| at_ms <= now_ms) {
             match self.ledger.is_open() {
                 true => self.read_on(turn),

@@ -99,6 +99,7 @@ impl Tenant {
             watched.timeline.note(now, "still not confirmed: the dashboard was alerted");
             self.keep_timeline(turn, offset, by, &watched.timeline);
             self.alert(turn, &watched.entry, by);
+            self.tell_unconfirmed(turn, &watched.entry, by.as_str(), &watched.timeline);
         }
     }
 

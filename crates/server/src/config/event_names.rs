@@ -1,6 +1,6 @@
 //! Whether the event types exist that the configuration's rules and promises of delivery name.
 
-use foodtrack_contract::{EventType, nearest};
+use foodtrack_contract::{EventType, HubEvent, nearest};
 use foodtrack_router::Rule;
 
 use super::problems::meant;
@@ -45,7 +45,8 @@ pub(super) fn check_rule(rule: &Rule, said: &WebSocketConfig) -> Result<(), Stri
 /// What is promised of a type may be said before a tenant declares it; a name that is nearly that of one that exists is a fault.
 pub(super) fn check_delivery(name: &str, said: &WebSocketConfig) -> Result<(), String> {
     let declared = said.events.iter().map(|event| event.name.as_str());
-    let names: Vec<&str> = builtin().chain(declared).collect();
+    let own = HubEvent::ALL.map(HubEvent::as_str);
+    let names: Vec<&str> = builtin().chain(declared).chain(own).collect();
     match nearest(name, names.iter().copied()) {
         Some(nearest) if nearest != name => Err(format!("no such event type; {}", meant(nearest))),
         _ => Ok(()),

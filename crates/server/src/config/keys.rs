@@ -66,6 +66,7 @@ keys! {
     "log.diskBytesMax" Scalar: "All tenants' logs together take no more bytes of the disk than this; near it the oldest events of the tenants with the largest logs go, whatever their age, and at it durable events are refused. 0 is no limit.";
     "log.freeBytesMin" Scalar: "So many bytes of the disk of `dataDir` stay free, or a tenth of it where that is less; near it the same happens. 0 is none.";
     "log.offlineHoursMax" Scalar: "Events older than this are not replayed to somebody whose session is gone, in hours.";
+    "log.offlineAfterSeconds" Scalar: "Webhooks that name device.offline are told of a device when it has gone and has not come back for so long.";
     "log.closeAfterSeconds" Scalar: "When nobody has been at a tenant for so long, its log is closed and what memory has of the tenant goes; whoever comes next has it opened again. 0 is never.";
     "delivery" Tables: "What is promised of an event type: event, class, timeToLiveSeconds, compact, acknowledge, confirmWithinSeconds, confirmBy.";
     "security.jwtSecret" Text "JWT_SECRET": "The HMAC secret that tokens are signed with, at least 32 bytes.";

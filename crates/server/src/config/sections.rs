@@ -363,6 +363,8 @@ pub struct LogConfig {
     pub free_bytes_min: u64,
     /// Events older than this are not replayed to somebody whose session is gone. Default: 24 hours.
     pub offline_hours_max: u32,
+    /// Back ends are told that a device is offline when it has not come back for so long. Default: 120 s.
+    pub offline_after_seconds: u32,
     /// A tenant's log is closed, and what memory has of the tenant goes, when nobody has been there for so long; 0 for never.
     /// Default: 900 s, a quarter of an hour.
     pub close_after_seconds: u32,
@@ -377,6 +379,7 @@ impl Default for LogConfig {
             disk_bytes_max: 0,
             free_bytes_min: 256 << 20,
             offline_hours_max: 24,
+            offline_after_seconds: 120,
             close_after_seconds: 900,
         }
     }

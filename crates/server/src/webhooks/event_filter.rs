@@ -1,5 +1,7 @@
 //! Which events a webhook is told of.
 
+use foodtrack_contract::HubEvent;
+
 /// Names, groups, or all.
 #[derive(Clone, Debug)]
 pub(super) struct EventFilter(Vec<Pattern>);
@@ -23,10 +25,10 @@ impl EventFilter {
         Self(events.iter().map(pattern).collect())
     }
 
-    /// Whether events of this name are among them.
+    /// Whether events of this name are among them. Those of the hub's own are named, or not wanted.
     pub(super) fn wants(&self, event: &str) -> bool {
         self.0.iter().any(|pattern| match pattern {
-            Pattern::All => true,
+            Pattern::All => HubEvent::from_name(event).is_none(),
             Pattern::Group(group) => event.starts_with(group),
             Pattern::Name(name) => event == name,
         })
@@ -45,6 +47,7 @@ mod tests {
         let some = filter(&["order:*", "delivery:assigned"]);
         assert!(some.wants("order:created") && some.wants("delivery:assigned"));
         assert!(!some.wants("orders:created") && !some.wants("delivery:assigned_again"));
-        assert!(filter(&["*"]).wants("loyalty:earned"));
+        assert!(filter(&["*"]).wants("loyalty:earned") && !filter(&["*"]).wants("device.online"));
+        assert!(filter(&["device.online"]).wants("device.online"));
     }
 }

@@ -19,8 +19,9 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use foodtrack_contract::{Cursor, ErrorCode, Refusal, TenantId};
-use foodtrack_tenant_log::{Completion, OnCompletion, ReadError, TenantLog};
+use foodtrack_contract::{Cursor, ErrorCode, HubEvent, Refusal, TenantId};
+use foodtrack_shard::ConnectionManager;
+use foodtrack_tenant_log::{Completion, NoteKind, OnCompletion, ReadError, TenantLog};
 use foodtrack_transport::CidrBlocks;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
@@ -110,6 +111,7 @@ impl Webhooks {
     pub(crate) fn start(
         self: &Arc<Self>,
         log: &Arc<dyn TenantLog>,
+        connections: &ConnectionManager,
     ) -> io::Result<Option<JoinHandle<()>>> {
         if self.all.is_empty() {
             return Ok(None);
@@ -121,7 +123,7 @@ impl Webhooks {
             .build()?;
         // It is started once.
         let _ = self.runtime.set(runtime.handle().clone());
-        let (webhooks, log) = (Arc::clone(self), Arc::clone(log));
+        let (webhooks, log, connections) = (Arc::clone(self), Arc::clone(log), connections.clone());
         let thread = std::thread::Builder::new().name("webhooks".into()).spawn(move || {
             match log.tenants() {
                 Ok(tenants) => webhooks.add(&tenants),
@@ -129,7 +131,9 @@ impl Webhooks {
                     tracing::error!(%error, "webhooks hear of a tenant only once it has a new event");
                 }
             }
+            let noted = webhooks.tenants_with_devices(&*log);
             runtime.block_on(async {
+                tokio::spawn(open_all(connections, noted));
                 for webhook in &webhooks.all {
                     let (webhooks, webhook, log) =
                         (Arc::clone(&webhooks), Arc::clone(webhook), Arc::clone(&log));
@@ -140,6 +144,23 @@ impl Webhooks {
             runtime.shutdown_timeout(STOP_WAIT);
         })?;
         Ok(Some(thread))
+    }
+
+    /// Tenants whose devices somebody follows, and that had some when the server ended.
+    fn tenants_with_devices(&self, log: &dyn TenantLog) -> Vec<TenantId> {
+        let follows = |webhook: &Arc<Webhook>| {
+            let device = [HubEvent::DeviceOnline, HubEvent::DeviceOffline].map(HubEvent::as_str);
+            webhook.events.iter().any(|event| device.contains(&&**event))
+        };
+        if !self.all.iter().any(follows) {
+            return Vec::new();
+        }
+        let mut noted = log.tenants_noted(NoteKind::Presence).unwrap_or_else(|error| {
+            tracing::error!(%error, "webhooks hear of a device that is offline only once somebody of its tenant comes");
+            Vec::new()
+        });
+        noted.retain(|tenant| self.of(tenant).any(follows));
+        noted
     }
 
     /// Ends the thread.
@@ -299,6 +320,15 @@ impl Webhooks {
                 "the tenant has no such webhook; GET /api/v1/webhooks lists what there is";
             Refusal::new(ErrorCode::NotFound, sentence)
         })
+    }
+}
+
+/// Opens tenants one after the other: devices of theirs that do not come back are told of.
+async fn open_all(connections: ConnectionManager, tenants: Vec<TenantId>) {
+    for tenant in tenants {
+        while connections.open(&tenant).await.is_err() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
 }
 

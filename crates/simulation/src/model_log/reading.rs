@@ -2,8 +2,8 @@
 
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use foodtrack_tenant_log::{
-    LogAdmin, LogEntry, LogReader, OrderOwner, Outline, OutlinePage, Page, PageStart, ReadError,
-    ReadRequest, SubmitError, TailEntries, TailSnapshot, TenantStats,
+    LogAdmin, LogEntry, LogReader, NoteKind, OrderOwner, Outline, OutlinePage, Page, PageStart,
+    ReadError, ReadRequest, SubmitError, TailEntries, TailSnapshot, TenantStats,
 };
 use uuid::Uuid;
 
@@ -142,6 +142,11 @@ impl LogReader for ModelLog {
 impl LogAdmin for ModelLog {
     fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
         Ok(self.state().records.tenants().cloned().collect())
+    }
+
+    fn tenants_noted(&self, _kind: NoteKind) -> Result<Vec<TenantId>, ReadError> {
+        // The simulator's hubs are asked by nobody.
+        Ok(Vec::new())
     }
 
     fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {

@@ -14,8 +14,8 @@ use super::tenants;
 use crate::encoding::{Damage, Head};
 use crate::memory::ascending;
 use crate::{
-    DeadLetter, DeadLetterReason, LogEntry, Note, OrderOwner, OutlinePage, Page, RECENT_IDS_MAX,
-    ReadError, ReadRequest, SavedCursor, SubscriberKey, TenantStats,
+    DeadLetter, DeadLetterReason, LogEntry, Note, NoteKind, OrderOwner, OutlinePage, Page,
+    RECENT_IDS_MAX, ReadError, ReadRequest, SavedCursor, SubscriberKey, TenantStats,
 };
 
 /// How many connections are kept when nobody reads.
@@ -237,11 +237,25 @@ impl Readers {
     }
 
     pub(super) fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
+        self.names("SELECT name FROM tenants ORDER BY name", ())
+    }
+
+    pub(super) fn tenants_noted(&self, kind: NoteKind) -> Result<Vec<TenantId>, ReadError> {
+        let sql =
+            "SELECT DISTINCT tenants.name FROM notes JOIN tenants ON tenants.no = notes.tenant
+                   WHERE notes.kind = ? ORDER BY tenants.name";
+        self.names(sql, [kind.as_str()])
+    }
+
+    fn names(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params + Copy,
+    ) -> Result<Vec<TenantId>, ReadError> {
         self.look_around(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT name FROM tenants ORDER BY name")?;
+            let mut statement = connection.prepare_cached(sql)?;
             let names = statement
-                .query_map((), |row| row.get::<_, String>(0))?
+                .query_map(params, |row| row.get::<_, String>(0))?
                 .collect::<rusqlite::Result<Vec<_>>>()?;
             let parse = |name: String| {
                 let unreadable = format!("a tenant's name is damaged: {name:?}");

@@ -62,6 +62,21 @@ pub(crate) fn subscriber_key(
     SubscriberKey::new(&format!("{user}:{application}:{device}"))
 }
 
+/// Reads what [`subscriber_key`] writes: the user, the application, and the device where it is named.
+pub(crate) fn read_subscriber_key(key: &SubscriberKey) -> (String, &str, Option<&str>) {
+    let (user, rest) = key.as_str().split_once(':').unwrap_or((key.as_str(), ""));
+    let (application, device) = rest.split_once(':').unwrap_or((rest, ""));
+    let user = user.replace("%3A", ":").replace("%25", "%");
+    (user, application, Some(device).filter(|device| !device.is_empty()))
+}
+
+impl Subscriber {
+    /// Whether it has a connection.
+    pub(crate) fn is_here(&self) -> bool {
+        self.connections > 0
+    }
+}
+
 impl Subscribers {
     pub(super) fn get(&self, id: SubscriberId) -> Option<&Subscriber> {
         self.slots.get(id.0 as usize)

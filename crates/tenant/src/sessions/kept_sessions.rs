@@ -28,6 +28,8 @@ pub(super) struct SessionRooms {
     leaving: Vec<Leaving>,
     /// Those of them of which no row on disk says that it is in them.
     unkept: Vec<Box<str>>,
+    /// Those of them of which nobody knows whether a row on disk says that it is in them.
+    in_doubt: Vec<Box<str>>,
     /// Its client left on purpose: it is over, though its private id still proves itself.
     pub(super) is_over: bool,
     /// Its client was sent what it had missed from here on, which is before its session began.
@@ -57,6 +59,7 @@ impl SessionRooms {
             names: Vec::new(),
             leaving: Vec::new(),
             unkept: Vec::new(),
+            in_doubt: Vec::new(),
             is_over: false,
             from: None,
             device: None,
@@ -287,6 +290,7 @@ impl SessionRooms {
     pub(super) fn set_rooms(&mut self, names: Vec<Box<str>>) {
         self.names = names;
         self.unkept.retain(|room| self.names.contains(room));
+        self.in_doubt.retain(|room| self.names.contains(room));
     }
 
     fn has(&self, name: &str) -> bool {
@@ -299,6 +303,22 @@ impl SessionRooms {
         if !is_kept && self.has(name) {
             self.unkept.push(name.into());
         }
+        if is_kept {
+            self.in_doubt.retain(|other| **other != *name);
+        }
+    }
+
+    /// Notes that nobody knows whether its being in a room is on disk.
+    pub(super) fn doubt(&mut self, name: &str) {
+        self.set_kept(name, false);
+        if self.has(name) && !self.is_in_doubt(name) {
+            self.in_doubt.push(name.into());
+        }
+    }
+
+    /// Whether nobody knows whether its being in a room is on disk.
+    pub(super) fn is_in_doubt(&self, name: &str) -> bool {
+        self.in_doubt.iter().any(|other| **other == *name)
     }
 
     /// Whether it is in a room, and a row on disk says so.
@@ -319,6 +339,7 @@ impl SessionRooms {
     pub(super) fn leave(&mut self, name: &str) {
         self.leaving.retain(|it| *it.room != *name);
         self.unkept.retain(|other| **other != *name);
+        self.in_doubt.retain(|other| **other != *name);
         self.names.retain(|other| **other != *name);
     }
 

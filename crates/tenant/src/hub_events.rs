@@ -1,0 +1,189 @@
+//! What the hub tells back ends of itself: entries of the log that no client gets, and only those that somebody wants.
+
+use foodtrack_contract::{
+    ApplicationSet, DeliveryClass, DeliveryPolicy, HubEvent, Message, Offset, Priority, Source,
+};
+use foodtrack_tenant_log::{LogEntry, LoggedAudience, Note, NoteKind, SubscriberKey};
+use serde_json::{Value, json};
+
+use crate::appending::Checked;
+use crate::effects::Effects;
+use crate::members::Connection;
+use crate::now::rfc3339;
+use crate::reliability::{SubscriberId, Timeline, read_subscriber_key};
+use crate::reply_to::ReplyTo;
+use crate::tenant::Tenant;
+use crate::turn::Turn;
+
+/// While the log is away, devices that have gone are looked at again after so long.
+const AGAIN_MS: u64 = 5_000;
+
+impl Tenant {
+    /// Logs an event of the hub's own, about an order where it is about one. If the log does not take it, nobody is told.
+    fn tell_back_ends(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        event: HubEvent,
+        order: Option<&str>,
+        payload: &Value,
+    ) {
+        if !turn.policies.hub_events.has(&self.id, event) {
+            return;
+        }
+        let (id, payload) = (turn.effects.new_message_id(), payload.to_string());
+        let message = Message {
+            id,
+            event: event.as_str(),
+            tenant: &self.id,
+            timestamp: turn.now.text,
+            source: Source::System,
+            target: None,
+            payload: &payload,
+            priority: Priority::Medium,
+            retry_count: 0,
+            encrypted: false,
+        };
+        let nobody = LoggedAudience {
+            applications: ApplicationSet::EMPTY,
+            rooms: Vec::new(),
+            only: ApplicationSet::EMPTY,
+            read: None,
+        };
+        let checked = Checked {
+            id,
+            is_named: false,
+            event: event.into(),
+            policy: DeliveryPolicy::of_class(DeliveryClass::Durable),
+            priority: Priority::Medium,
+            audience: nobody,
+            entity_hash: turn.emission_key.order(order),
+            entity: order.map(Into::into),
+            creates_order: None,
+            emission: None,
+            message: message.to_json(),
+            compacts: false,
+            attachments: &[],
+        };
+        self.take(turn, &checked, ReplyTo::Nobody);
+    }
+
+    /// An event was given up for a subscriber.
+    pub(crate) fn tell_failed(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        subscriber: SubscriberId,
+        (offset, id): (Offset, uuid::Uuid),
+        (reason, attempts): (&'static str, u32),
+    ) {
+        let Some(known) = self.reliability.subscriber(subscriber) else { return };
+        let mut payload = device(&known.key);
+        payload["messageId"] = json!(id);
+        payload["offset"] = json!(offset.get());
+        payload["reason"] = json!(reason);
+        payload["attempts"] = json!(attempts);
+        self.tell_back_ends(turn, HubEvent::MessageFailed, None, &payload);
+    }
+
+    /// Nobody has confirmed an event.
+    pub(crate) fn tell_unconfirmed(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        entry: &LogEntry,
+        by: &str,
+        timeline: &Timeline,
+    ) {
+        let payload = json!({
+            "messageId": entry.id,
+            "event": entry.event.as_str(),
+            "orderId": entry.entity,
+            "applicationType": by,
+            "timeline": timeline,
+        });
+        self.tell_back_ends(turn, HubEvent::OrderUnconfirmed, entry.entity.as_deref(), &payload);
+    }
+
+    /// A connection has come in.
+    pub(crate) fn device_came(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
+        // Where others write to the log too, a device may have gone to another node.
+        if !turn.policies.hub_events.has_devices(&self.id)
+            || !self.ledger.is_open()
+            || self.ledger.is_shared()
+        {
+            return;
+        }
+        // A back end is no device.
+        let connection = self.members.get(place).filter(|it| it.application.is_some());
+        let known = connection.and_then(|it| self.reliability.subscriber(it.subscriber));
+        let Some(key) = known.map(|known| known.key.clone()) else { return };
+        if !self.presence.came(&key) {
+            return;
+        }
+        // First the note: if the server is killed now, nobody is here for ever.
+        self.note_presence(turn, &key, Some("1".into()));
+        let payload = at(turn, device(&key));
+        self.tell_back_ends(turn, HubEvent::DeviceOnline, None, &payload);
+    }
+
+    /// A connection has gone, perhaps the last one of its device.
+    pub(crate) fn device_went(&mut self, turn: &Turn<'_, impl Effects>, gone: &Connection) {
+        if let Some(known) = self.reliability.subscriber(gone.subscriber)
+            && !known.is_here()
+        {
+            let due_ms = turn.now.monotonic_ms + turn.recovery.offline_after_ms;
+            self.presence.went(&known.key, due_ms);
+        }
+    }
+
+    /// Tells of devices that have gone and not come back.
+    pub(crate) fn look_at_devices(&mut self, turn: &mut Turn<'_, impl Effects>) {
+        let now_ms = turn.now.monotonic_ms;
+        if !self.ledger.is_open() {
+            return self.presence.put_off(now_ms, now_ms + AGAIN_MS);
+        }
+        while let Some(key) = self.presence.take_due(now_ms) {
+            let payload = at(turn, device(&key));
+            self.tell_back_ends(turn, HubEvent::DeviceOffline, None, &payload);
+            // Behind what it says is done: if that is not kept, it is said after the next start.
+            self.note_presence(turn, &key, None);
+        }
+    }
+
+    /// Goes on, after a restart, with the devices that were here before it, and with those that came before the log.
+    pub(crate) fn restore_devices(&mut self, turn: &mut Turn<'_, impl Effects>, notes: &[Note]) {
+        let noted = notes.iter().filter(|note| note.kind == NoteKind::Presence);
+        let keys: Vec<_> = noted.filter_map(|note| SubscriberKey::new(&note.key)).collect();
+        if !turn.policies.hub_events.has_devices(&self.id) {
+            // Nobody wants to know any more.
+            return keys.iter().for_each(|key| self.note_presence(turn, key, None));
+        }
+        let due_ms = turn.now.monotonic_ms + turn.recovery.offline_after_ms;
+        self.presence.restore(keys.into_iter(), due_ms);
+        let places: Vec<u32> = self.members.iter().map(|(place, _)| place).collect();
+        places.into_iter().for_each(|place| self.device_came(turn, place));
+    }
+
+    fn note_presence(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        key: &SubscriberKey,
+        value: Option<Box<str>>,
+    ) {
+        let note =
+            Note { kind: NoteKind::Presence, key: key.as_str().into(), value, expires_at_ms: None };
+        if let Err(error) = turn.effects.save_note(&self.id, note, None) {
+            tracing::warn!(tenant = self.id.as_str(), %error, "whether a device is here was not noted");
+        }
+    }
+}
+
+/// Whose device it is.
+fn device(key: &SubscriberKey) -> Value {
+    let (user, application, device) = read_subscriber_key(key);
+    json!({ "userId": user, "applicationType": application, "deviceId": device })
+}
+
+/// With the time of it.
+fn at(turn: &Turn<'_, impl Effects>, mut payload: Value) -> Value {
+    payload["at"] = json!(rfc3339(turn.now.wall_ms));
+    payload
+}
