@@ -230,12 +230,12 @@ impl<'a> Checker<'a> {
     /// Takes an event in; false where it is a repeat.
     fn arrived(&mut self, stream: usize, event: usize, name: &str, verdict: &mut Verdict) -> bool {
         let facts = &self.facts.events[event];
-        let own = &self.facts.streams[stream];
-        let who = own.who;
+        let own_stream = &self.facts.streams[stream];
+        let who = own_stream.who;
         // What a device missed in the rooms it was in is for it also when it has begun anew.
         let may_hear = |other: &&Stream<'_>| {
-            let is_same_device = who.device.is_some() && other.subscriber == own.subscriber;
-            (is_same_device || std::ptr::eq(*other, own)) && other.may_hear_in_a_room(facts)
+            let is_same_device = who.device.is_some() && other.subscriber == own_stream.subscriber;
+            (is_same_device || std::ptr::eq(*other, own_stream)) && other.may_hear_in_a_room(facts)
         };
         let attempt = facts.attempt;
         let described = format!("{} {}", attempt.event_type, attempt.id);
@@ -270,7 +270,12 @@ impl<'a> Checker<'a> {
         self.received_by_subscriber[self.facts.streams[stream].subscriber].insert(event);
         if let Some(place) = facts.place {
             let own = attempt.priority as usize;
-            let overtook = session.furthest[..=own].iter().flatten().any(|other| *other > place);
+            // What is for it by a room alone that it entered later may come once the hub knows that it is in there.
+            let chain = own_stream.chains.get(session.chain);
+            let is_due = facts.stands_for(who)
+                || chain.is_some_and(|it| it.leavings(facts).next().is_some());
+            let is_behind = |other: &Place| *other > place;
+            let overtook = is_due && session.furthest[..=own].iter().flatten().any(is_behind);
             let entity = attempt.entity.as_deref();
             let before = entity.and_then(|entity| session.furthest_of_entity.get(entity));
             if overtook || before.is_some_and(|before| *before > place) {

@@ -171,3 +171,25 @@ fn a_shared_frame_is_its_tenants_own() {
     });
     story().gets("kitchen", "1", "e-1").and(mixed).breaks(&[Kind::Foreign]);
 }
+
+#[test]
+fn an_event_from_before_its_room_was_entered_may_come_late_but_in_its_order_s_order() {
+    let enters = |story: Story, order: &str| {
+        let (recipient, order) = ("courier".to_owned(), order.to_owned());
+        let asks = What::Subscribing { recipient: recipient.clone(), order: order.clone() };
+        story.and(asks).and(What::Subscribed { recipient, order })
+    };
+    let late = |story: Story| {
+        let story = story.gets("kitchen", "1", "e-1").gets("kitchen", "2", "e-2");
+        enters(story.gets("courier", "2", "e-0+2"), "x").gets("courier", "1", "e-2")
+    };
+    let joined = || Story::new().joins("courier", "delivery_app", None).greeted("courier", "e-0");
+    let publishes = |story: Story, second: &str| {
+        let story = story.publishes_about("1", "e-1", "x", Priority::Medium);
+        story.publishes_about("2", "e-2", second, Priority::Medium)
+    };
+    late(publishes(enters(joined(), "y"), "y")).holds(0);
+    // Where it was in the room already, or the later one is about the same order, it is out of order.
+    late(publishes(enters(enters(joined(), "y"), "x"), "y")).breaks(&[Kind::Disorder]);
+    late(publishes(enters(joined(), "x"), "x")).breaks(&[Kind::Disorder]);
+}
