@@ -1,6 +1,7 @@
 //! A log in memory: for tests and simulations, and for what need not outlive its process.
 
 mod answers;
+mod log_admin;
 mod orders;
 mod tenant;
 
@@ -8,14 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ahash::AHashMap;
-use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
+use foodtrack_contract::{Epoch, Offset, TenantId};
 use uuid::Uuid;
 
 use crate::{
-    Answer, Completion, DeadLetter, EntryRef, LogAdmin, LogEntry, LogReader, LogWriter, Note,
-    NoteKind, OnCompletion, OrderOwner, Outline, OutlinePage, Page, ReadError, ReadRequest,
-    RefusedReason, Retention, SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore,
-    TailSnapshot, TenantLog, TenantStats,
+    Answer, Completion, DeadLetter, EntryRef, LogEntry, LogReader, LogWriter, Note, OnCompletion,
+    OrderOwner, Outline, OutlinePage, Page, ReadError, ReadRequest, RefusedReason, Retention,
+    SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore, TailSnapshot, TenantLog,
 };
 
 use answers::Answers;
@@ -448,45 +448,6 @@ impl SubscriberStore for MemoryLog {
             }
             taken
         })
-    }
-}
-
-impl LogAdmin for MemoryLog {
-    fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {
-        let mut tenants: Vec<_> = lock(&self.store.tenants).keys().cloned().collect();
-        tenants.sort_unstable();
-        Ok(tenants)
-    }
-
-    fn tenants_noted(&self, kind: NoteKind) -> Result<Vec<TenantId>, ReadError> {
-        let tenants = lock(&self.store.tenants);
-        let is_noted = |tenant: &Tenant| tenant.notes.keys().any(|(it, _)| *it == kind);
-        let noted = tenants.iter().filter(|(_, tenant)| is_noted(tenant));
-        let mut names: Vec<_> = noted.map(|(name, _)| name.clone()).collect();
-        names.sort_unstable();
-        Ok(names)
-    }
-
-    fn stats(&self, tenant: &TenantId) -> Result<TenantStats, ReadError> {
-        self.with(tenant, |tenant| {
-            let last = tenant.entries.back().map_or(tenant.trimmed_through, |(it, _)| it.offset);
-            TenantStats {
-                last: Cursor::new(tenant.epoch, last),
-                trimmed_through: tenant.trimmed_through,
-                entries: tenant.entries.len() as u64,
-                bytes: tenant.entries.iter().map(|(entry, _)| entry.bytes()).sum(),
-                dead_letters: tenant.dead_letters.len() as u64,
-            }
-        })
-    }
-
-    fn trim(&self, now_ms: u64) -> Result<(), SubmitError> {
-        let mut tenants = lock(&self.store.tenants);
-        for tenant in tenants.values_mut() {
-            tenant.trim(self.retention, now_ms);
-            tenant.notes.retain(|_, note| note.is_alive(now_ms));
-        }
-        Ok(())
     }
 }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use foodtrack_auth::{Algorithm, AuthConfig, Authenticator, KeySource};
 use foodtrack_contract::{
     ApplicationType, Authenticate, DeliveryClass, DeliveryPolicy, EventDeclaration, EventGroup,
-    EventType, HubEvent, LoginRole, TenantId, Watch,
+    EventType, LoginRole, TenantId, Watch,
 };
 use foodtrack_profile::Profile;
 use foodtrack_router::MessageRouter;
-use foodtrack_shard::{Policies, RequestNames, WantedHubEvents};
+use foodtrack_shard::{Policies, RequestNames};
 use foodtrack_transport::{OriginPolicy, TrustedProxies};
 
 use super::event_names;
@@ -322,22 +322,6 @@ fn check_limits(limits: &LimitsConfig, errors: &mut ConfigErrors) {
     }
 }
 
-/// What webhooks name of the hub's own events.
-fn wanted_hub_events(said: &WebSocketConfig) -> WantedHubEvents {
-    let mut wanted = WantedHubEvents::default();
-    for webhook in &said.webhooks {
-        for event in webhook.events.iter().filter_map(|name| HubEvent::from_name(name)) {
-            if webhook.tenants.is_empty() {
-                wanted.add(event, None);
-            }
-            // Names that are none are told where webhooks are checked.
-            let tenants = webhook.tenants.iter().filter_map(|name| TenantId::parse(name).ok());
-            tenants.for_each(|tenant| wanted.add(event, Some(tenant)));
-        }
-    }
-    wanted
-}
-
 /// The default rules and schemas, and what the configuration adds.
 pub(crate) fn policies(said: &WebSocketConfig, errors: &mut ConfigErrors) -> Policies {
     let mut policies =
@@ -345,7 +329,7 @@ pub(crate) fn policies(said: &WebSocketConfig, errors: &mut ConfigErrors) -> Pol
     if said.upstream.url.is_some() {
         policies.requests = RequestNames::new(said.upstream.events.iter().map(String::as_str));
     }
-    policies.hub_events = wanted_hub_events(said);
+    policies.hub_events = webhook::wanted_hub_events(said);
     policies.profiles = profiles(said, errors);
     let bytes = usize::try_from(said.limits.declared_payload_bytes_max).unwrap_or(usize::MAX);
     policies.schemas = policies.schemas.with_declared_payload_bytes_max(bytes);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use foodtrack_contract::TenantId;
+use foodtrack_contract::{HubEvent, TenantId};
+use foodtrack_shard::WantedHubEvents;
 use foodtrack_transport::CidrBlocks;
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +108,22 @@ pub(super) fn check(said: &mut WebSocketConfig, errors: &mut ConfigErrors) {
         }
     }
     said.webhooks = webhooks;
+}
+
+/// What webhooks name of the hub's own events.
+pub(super) fn wanted_hub_events(said: &WebSocketConfig) -> WantedHubEvents {
+    let mut wanted = WantedHubEvents::default();
+    for webhook in &said.webhooks {
+        for event in webhook.events.iter().filter_map(|name| HubEvent::from_name(name)) {
+            if webhook.tenants.is_empty() {
+                wanted.add(event, None);
+            }
+            // Names that are none are told where webhooks are checked.
+            let tenants = webhook.tenants.iter().filter_map(|name| TenantId::parse(name).ok());
+            tenants.for_each(|tenant| wanted.add(event, Some(tenant)));
+        }
+    }
+    wanted
 }
 
 impl WebhookConfig {
