@@ -89,23 +89,42 @@ impl Tenant {
             return Err(away(reason));
         }
         let facts = self.session_facts(turn, place);
+        let former = facts.and_then(|facts| self.former_session(place, &facts.sid));
         if let Some(facts) = facts.filter(|_| !turn.effects.is_log_in_memory()) {
             let ticket = self.sessions.next_ticket();
-            if let Some(row) = self.sessions.start_leaving(&facts.sid, &room, ticket) {
-                if let Err(error) = turn.effects.save_note(&self.id, row, Some(ticket)) {
-                    self.sessions.cancel_leaving(&facts.sid, &room, ticket);
+            let sids = former.into_iter().chain([facts.sid]);
+            let mut rows: Vec<Note> =
+                sids.filter_map(|sid| self.sessions.start_leaving(&sid, &room, ticket)).collect();
+            if let Some(row) = rows.pop() {
+                // In front of the one that is waited for, so that it is on disk when that is.
+                self.save_rows(turn, rows);
+                let saved = turn.effects.save_note(&self.id, row, Some(ticket));
+                if let Err(error) = saved {
+                    for sid in former.iter().chain([&facts.sid]) {
+                        self.sessions.cancel_leaving(sid, &room, ticket);
+                    }
                     return Err(not_taken(error));
                 }
-                self.sessions.wait(ticket, reply, RoomChange::Leaving(room));
+                self.sessions.wait(ticket, reply, RoomChange::Leaving { room, former });
                 return Ok(None);
             }
         }
         self.take_out(place, &room);
         if let Some(facts) = facts {
-            let row = self.sessions.leave(facts, &room);
-            self.save_rows(turn, row);
+            for sid in former.into_iter().chain([facts.sid]) {
+                let row = self.sessions.leave(SessionFacts { sid, ..facts }, &room);
+                self.save_rows(turn, row);
+            }
         }
         Ok(Some(reply))
+    }
+
+    /// The session that a connection's device was in before, where that is another one: what it missed in its rooms is brought
+    /// to the device.
+    fn former_session(&self, place: u32, sid: &Sid) -> Option<Sid> {
+        let connection = self.members.get(place).filter(|it| it.device.is_some())?;
+        let subscriber = self.reliability.subscriber(connection.subscriber)?;
+        self.sessions.last_of(&subscriber.key).filter(|former| former != sid)
     }
 
     fn take_out(&mut self, place: u32, room: &LoggedRoom) {
@@ -198,11 +217,13 @@ impl Tenant {
     pub(crate) fn noted(&mut self, turn: &mut Turn<'_, impl Effects>, ticket: u64) {
         let Some((reply, change)) = self.sessions.saved(ticket) else { return };
         // The session may have come back on another connection meanwhile.
-        if let RoomChange::Leaving(room) = &change
-            && self.sessions.finish_leaving(&reply.sid, room, ticket)
-            && let Some(place) = self.members.find(reply.sid.as_str()).map(|(place, _)| place)
-        {
-            self.take_out(place, room);
+        if let RoomChange::Leaving { room, former } = &change {
+            former.iter().for_each(|sid| _ = self.sessions.finish_leaving(sid, room, ticket));
+            if self.sessions.finish_leaving(&reply.sid, room, ticket)
+                && let Some(place) = self.members.find(reply.sid.as_str()).map(|(place, _)| place)
+            {
+                self.take_out(place, room);
+            }
         }
         self.answer_control(turn, &reply);
     }
@@ -224,10 +245,12 @@ impl Tenant {
             RoomChange::Joined(room) if is_unknown => self.sessions.doubt(&reply.sid, room),
             RoomChange::Joined(_) if client.is_none() => {}
             RoomChange::Joined(room) => self.undo_joining(turn, reply.to.place(), room),
-            RoomChange::Leaving(room) => {
-                self.sessions.cancel_leaving(&reply.sid, room, ticket);
-                if is_unknown {
-                    self.sessions.doubt(&reply.sid, room);
+            RoomChange::Leaving { room, former } => {
+                for sid in former.iter().chain([&reply.sid]) {
+                    self.sessions.cancel_leaving(sid, room, ticket);
+                    if is_unknown {
+                        self.sessions.doubt(sid, room);
+                    }
                 }
             }
         }

@@ -50,8 +50,9 @@ pub(crate) struct RoomReply {
 pub(crate) enum RoomChange {
     /// It was joined at once, and is left again if that is not kept.
     Joined(LoggedRoom),
-    /// It is left once that is kept: who was told that it has left is not in it again after a restart.
-    Leaving(LoggedRoom),
+    /// It is left once that is kept: who was told that it has left is not in it again after a restart. So is the session that
+    /// its device was in before, if that was in the room.
+    Leaving { room: LoggedRoom, former: Option<Sid> },
 }
 
 /// What is known of a connection's session without a look at what is kept of it.
@@ -166,6 +167,11 @@ impl Sessions {
         self.kept.get(sid).map(SessionRooms::rooms).unwrap_or_default()
     }
 
+    /// The session whose rooms a device had last.
+    pub(crate) fn last_of(&self, device: &SubscriberKey) -> Option<Sid> {
+        self.kept.last_sid_of(device)
+    }
+
     /// The rooms that a device had last.
     pub(crate) fn last_rooms_of(&self, device: &SubscriberKey) -> Vec<LoggedRoom> {
         self.kept.last_of(device).map(SessionRooms::rooms).unwrap_or_default()
@@ -249,13 +255,13 @@ impl Sessions {
         is_kept.then(|| rows::no_room(sid, &text))
     }
 
-    /// The row that says that a session leaves a room is on disk. Returns whether it has left it: it may have joined it again.
+    /// The row that says that a session leaves a room is on disk. Returns whether it is out of it: it may have joined it again.
     pub(crate) fn finish_leaving(&mut self, sid: &Sid, room: &LoggedRoom, ticket: u64) -> bool {
-        let mut has_left = false;
+        let mut is_out = true;
         self.kept.change_kept(sid, |session| {
-            has_left = session.finish_leaving(&room.to_text(), ticket);
+            is_out = session.finish_leaving(&room.to_text(), ticket);
         });
-        has_left
+        is_out
     }
 
     /// The row that says that a session leaves a room was not kept: it stays.

@@ -97,6 +97,11 @@ fn where_nobody_knows_whether_a_room_is_kept_it_is_left_once_the_disk_says_so() 
 }
 
 #[test]
+fn a_room_that_a_device_left_is_left_also_by_the_session_that_it_was_in_before() {
+    hold(&[7_017_204, 7_070_688]);
+}
+
+#[test]
 fn an_event_from_before_its_room_was_entered_may_come_behind_later_ones_of_other_orders() {
     hold(&[6_062_647]);
 }

@@ -197,9 +197,14 @@ impl KeptSessions {
         Some(session)
     }
 
+    /// The session whose rooms a device had last.
+    pub(super) fn last_sid_of(&self, device: &SubscriberKey) -> Option<Sid> {
+        self.devices.get(device).copied()
+    }
+
     /// The rooms that a device had last.
     pub(super) fn last_of(&self, device: &SubscriberKey) -> Option<&SessionRooms> {
-        self.kept.get(self.devices.get(device)?)
+        self.kept.get(&self.last_sid_of(device)?)
     }
 
     /// Forgets the oldest where a user or the tenant has too many. Returns what was forgotten.
@@ -356,17 +361,17 @@ impl SessionRooms {
         is_in
     }
 
-    /// Returns whether it has left the room by the row with this ticket.
+    /// The row with this ticket, which says that it leaves the room, is on disk. Returns whether it is out of it.
     pub(super) fn finish_leaving(&mut self, name: &str, ticket: u64) -> bool {
         let is_meant = |it: &Leaving| *it.room == *name && (it.first..=it.last).contains(&ticket);
         let leaves = self.leaving.iter().any(is_meant);
         if leaves {
             self.leave(name);
         } else {
-            // It joined it again, and the row that says so is behind this one.
+            // If it is in it, it joined it again, and the row that says so is behind this one.
             self.set_kept(name, false);
         }
-        leaves
+        !self.has(name)
     }
 
     /// The row with this ticket was not kept: unless a later one is on its way, it stays.

@@ -3,8 +3,9 @@
 mod epochs;
 mod profile;
 mod resting;
+mod rooms;
 
-use foodtrack_contract::{ApplicationType, Epoch, Offset, PermissionSet, TenantId};
+use foodtrack_contract::{ApplicationType, DeviceId, Epoch, Offset, PermissionSet, TenantId};
 use foodtrack_tenant_log::{Completion, Head, RefusedReason};
 use foodtrack_wire::{NamespaceId, Sid};
 
@@ -30,6 +31,8 @@ struct Test {
     world: World,
     settings: Settings,
     now_ms: u64,
+    /// Of whoever comes in.
+    device: Option<DeviceId>,
 }
 
 /// That time, on every clock.
@@ -57,7 +60,7 @@ impl Test {
     /// A tenant whose log nobody asked for.
     fn closed() -> Self {
         let tenant = Tenant::new(TenantId::parse("t1").unwrap());
-        Self { tenant, world: World::default(), settings: settings(), now_ms: 0 }
+        Self { tenant, world: World::default(), settings: settings(), now_ms: 0, device: None }
     }
 
     fn open(&mut self) {
@@ -115,7 +118,11 @@ impl Test {
     ) -> (ConnectionSlot, String) {
         let number = self.world.verdicts.len();
         let arrival = Arrival {
-            admission: Admission { resume, ..admission(user, application, PermissionSet::ALL) },
+            admission: Admission {
+                resume,
+                device: self.device.clone(),
+                ..admission(user, application, PermissionSet::ALL)
+            },
             new_id: Sid::parse(&format!("{number:0>20}")).unwrap(),
             namespace,
             user_agent: None,
@@ -285,125 +292,6 @@ fn a_request_that_needs_the_log_waits_for_it_and_is_answered_once() {
     let answers: Vec<RequestId> = test.world.answers.iter().map(|(id, _)| *id).collect();
     assert_eq!(answers, [RequestId(1), RequestId(2)]);
     assert!(!test.tenant.owes_answers());
-}
-
-/// Whether somebody receives what another one says of order 42.
-fn is_followed(test: &mut Test, by: ConnectionSlot, who: ConnectionSlot) -> bool {
-    let at = test.world.submitted.len() as u64 + 1;
-    test.publish(by, "delivery:picked_up", &format!(r#"{{"orderId":"42","number":{at}}}"#));
-    let sent = test.committed(at);
-    sent.iter().any(|(to, text)| *to == who.place() && text.starts_with("2[\"delivery"))
-}
-
-fn noted(test: &mut Test, ticket: u64) -> Sent {
-    let tenant = test.tenant.id().clone();
-    test.handle(Input::Log(Completion::Noted { tenant, ticket }))
-}
-
-#[test]
-fn who_is_told_that_a_room_is_left_is_not_in_it_again_also_where_the_disk_was_full() {
-    let mut test = Test::new();
-    let courier = test.enter("leo", ApplicationType::DeliveryApp);
-    let other = test.enter("rui", ApplicationType::DeliveryApp);
-    assert_eq!(test.publish(courier, "subscribe:order", ORDER), []);
-    let sent = noted(&mut test, 1);
-    assert!(sent[0].1.starts_with("2[\"subscribed\""), "{sent:?}");
-    assert!(is_followed(&mut test, other, courier));
-    // The disk is full: what it asks for is refused, and was not done. It is in the room as a restart would find it.
-    assert_eq!(test.publish(courier, "unsubscribe:order", ORDER), []);
-    let (tenant, reason) = (test.tenant.id().clone(), RefusedReason::DiskFull);
-    let refused = Completion::NoteRefused { tenant, ticket: 2, reason };
-    let sent = test.handle(Input::Log(refused));
-    assert!(sent.len() == 1 && sent[0].1.contains("storage_full"), "{sent:?}");
-    assert!(is_followed(&mut test, other, courier));
-    // Its next attempt has to wait for the disk, too.
-    assert_eq!(test.publish(courier, "unsubscribe:order", ORDER), []);
-    assert!(is_followed(&mut test, other, courier), "it was not told yet");
-    let sent = noted(&mut test, 3);
-    assert!(sent[0].1.starts_with("2[\"unsubscribed\""), "{sent:?}");
-    assert!(!is_followed(&mut test, other, courier));
-}
-
-fn not_noted(test: &mut Test, ticket: u64) -> Sent {
-    let (tenant, reason) = (test.tenant.id().clone(), RefusedReason::DiskFull);
-    test.handle(Input::Log(Completion::NoteRefused { tenant, ticket, reason }))
-}
-
-#[test]
-fn who_asks_again_for_a_room_is_in_it_where_either_row_is_kept() {
-    for (is_first_kept, is_second_kept) in [(true, false), (false, true), (false, false)] {
-        let mut test = Test::new();
-        let courier = test.enter("leo", ApplicationType::DeliveryApp);
-        let other = test.enter("rui", ApplicationType::DeliveryApp);
-        // It does not know whether the first one arrived.
-        test.publish(courier, "subscribe:order", ORDER);
-        test.publish(courier, "subscribe:order", ORDER);
-        for (ticket, is_kept) in [(1, is_first_kept), (2, is_second_kept)] {
-            let answer = if is_kept { "2[\"subscribed\"" } else { "37[{\"success\":false" };
-            let sent =
-                if is_kept { noted(&mut test, ticket) } else { not_noted(&mut test, ticket) };
-            assert!(sent[0].1.starts_with(answer), "{sent:?}");
-        }
-        let is_in = is_first_kept || is_second_kept;
-        assert_eq!(is_followed(&mut test, other, courier), is_in, "{is_first_kept}");
-    }
-}
-
-#[test]
-fn a_room_that_was_left_and_joined_again_is_left_where_that_is_not_kept() {
-    for is_left in [true, false] {
-        let mut test = Test::new();
-        let courier = test.enter("leo", ApplicationType::DeliveryApp);
-        let other = test.enter("rui", ApplicationType::DeliveryApp);
-        test.publish(courier, "subscribe:order", ORDER);
-        noted(&mut test, 1);
-        test.publish(courier, "unsubscribe:order", ORDER);
-        test.publish(courier, "subscribe:order", ORDER);
-        if is_left {
-            noted(&mut test, 2)
-        } else {
-            not_noted(&mut test, 2)
-        };
-        not_noted(&mut test, 3);
-        assert_eq!(is_followed(&mut test, other, courier), !is_left, "as the disk says");
-    }
-}
-
-#[test]
-fn where_nobody_knows_whether_a_room_is_kept_both_leaving_and_joining_it_are_written() {
-    let mut test = Test::new();
-    let courier = test.enter("leo", ApplicationType::DeliveryApp);
-    let other = test.enter("rui", ApplicationType::DeliveryApp);
-    let unknown = |test: &mut Test, ticket| {
-        let (tenant, reason) = (test.tenant.id().clone(), RefusedReason::Unknown);
-        let sent = test.handle(Input::Log(Completion::NoteRefused { tenant, ticket, reason }));
-        assert!(sent.len() == 1 && sent[0].1.contains("\"timeout\""), "{sent:?}");
-    };
-    test.publish(courier, "subscribe:order", ORDER);
-    unknown(&mut test, 1);
-    // It asks again, and this one is refused for certain: what the first one left on disk is as doubtful as before.
-    test.publish(courier, "subscribe:order", ORDER);
-    not_noted(&mut test, 2);
-    // A row may say that it is in the room, so another one has to say that it is not.
-    assert_eq!(test.publish(courier, "unsubscribe:order", ORDER), [], "it waits for the disk");
-    unknown(&mut test, 3);
-    // A row may say that it is not.
-    assert_eq!(test.publish(courier, "subscribe:order", ORDER), [], "it waits for the disk");
-    let sent = noted(&mut test, 4);
-    assert!(sent[0].1.starts_with("2[\"subscribed\""), "{sent:?}");
-    assert!(is_followed(&mut test, other, courier));
-}
-
-#[test]
-fn a_room_that_is_kept_cannot_be_left_while_the_log_is_away() {
-    let mut test = Test::new();
-    let courier = test.enter("leo", ApplicationType::DeliveryApp);
-    test.publish(courier, "subscribe:order", ORDER);
-    noted(&mut test, 1);
-    let (tenant, reason) = (test.tenant.id().clone(), RefusedReason::Poisoned);
-    test.handle(Input::Log(Completion::OpenFailed { tenant, reason }));
-    let sent = test.publish(courier, "unsubscribe:order", ORDER);
-    assert!(sent.len() == 1 && sent[0].1.contains("storage_failed"), "{sent:?}");
 }
 
 /// Whether the log was asked for a message, and the number of the question that was asked last.
