@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+from fake_ws import FakeHub
 from foodtrack_websocket import Event, SyncPublisher
 from hub import SECRET, Hub, eventually, service_token
 from test_signed_requests import SECRET as WEBHOOK_SECRET
@@ -34,7 +36,9 @@ class Program:
         self.output = folder / "output"
         with self.output.open("w") as output:
             env = {**os.environ, **environment}
-            self.process = subprocess.Popen([sys.executable, str(file)], env=env, stdout=output, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                [sys.executable, str(file)], env=env, stdout=output, stderr=subprocess.STDOUT, cwd=folder
+            )
 
     def lines(self) -> list[str]:
         return self.output.read_text().splitlines()
@@ -66,6 +70,24 @@ def test_a_script_publishes(hub: Hub, tmp_path: Path) -> None:
 
 def test_a_program_on_asyncio_publishes(hub: Hub, tmp_path: Path) -> None:
     assert run(tmp_path, "Publish from asyncio", hub) == ["20 orders"]
+
+
+def test_a_consumer_prints_each_ticket_once_though_it_is_killed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with FakeHub() as hub:
+            tickets: list[str] = []
+            for at in range(3):
+                program = Program(tmp_path, example("Consume"), HUB_URL=hub.url, JWT_SECRET=SECRET)
+                try:
+                    await hub.emit(2 * at, 2 * at + 1)
+                    await hub.until(lambda: bool(hub.acks) and hub.acks[-1] == {"cursor": str(len(hub.log))})
+                finally:
+                    program.stop()
+                tickets += program.lines()
+            assert tickets == [f"ticket for {at}" for at in range(6)]
+            assert [hello["deviceId"] for hello in hub.connects] == ["ticket-printer"] * 3
+
+    asyncio.run(scenario())
 
 
 def test_a_receiver_reads_what_the_hub_posts(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
-"""FoodTrack's real-time hub for back offices and scripts: publish, and verify what the hub posts."""
+"""FoodTrack's real-time hub for back offices and scripts: publish, consume, and verify what the hub posts."""
 
+from .consumer import Consumer, Room
 from .delivery import Retry
 from .errors import (
     BodyError,
+    EndedError,
     HubError,
     Problem,
     ProblemError,
@@ -15,6 +17,8 @@ from .errors import (
     UnreachableError,
 )
 from .event import Application, Event, Outcome, Priority, Published
+from .hub_socket import ReceivedEvent
+from .place import FilePlaceStore, PlaceStore
 from .publisher import Publisher, SyncPublisher
 from .signed_requests import (
     SIGNATURE_HEADER,
@@ -31,17 +35,23 @@ __all__ = [
     "SIGNATURE_HEADER",
     "Application",
     "BodyError",
+    "Consumer",
+    "EndedError",
     "Event",
+    "FilePlaceStore",
     "HubError",
     "LoggedEvent",
     "Outcome",
+    "PlaceStore",
     "Priority",
     "Problem",
     "ProblemError",
     "Published",
     "Publisher",
+    "ReceivedEvent",
     "RefusedError",
     "Retry",
+    "Room",
     "SignatureError",
     "SyncPublisher",
     "SyncTokenProvider",

@@ -53,6 +53,11 @@ def _whole(value: object) -> int | None:
     return value if type(value) is int else None
 
 
+def retry_after_ms(header: str | None) -> int | None:
+    """What a `Retry-After` in seconds says, in milliseconds."""
+    return int(header) * 1_000 if header and header.isascii() and header.isdecimal() else None
+
+
 class HubError(Exception):
     """Something was refused or failed; its text says what to do."""
 
@@ -119,6 +124,14 @@ class TokenError(ProblemError):
 
 class RefusedError(ProblemError):
     """Codes 3000 to 3999: the same request will be refused again."""
+
+
+class EndedError(HubError):
+    """The hub has ended a connection for good: over HTTP, or because the device has connected anew (`problem` says so)."""
+
+    def __init__(self, problem: Problem | None) -> None:
+        super().__init__(f"the hub has ended the connection: {problem.detail if problem else 'it was disconnected'}")
+        self.problem = problem
 
 
 class SignatureError(Exception):

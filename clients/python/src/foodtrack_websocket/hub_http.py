@@ -3,15 +3,13 @@ token that has expired."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import threading
 from dataclasses import dataclass
 
 import httpx
 
-from .errors import HubError, Problem, ProblemError, UnansweredError, UnexpectedAnswerError, UnreachableError
-from .tokens import SyncTokenProvider, TokenInUse, TokenProvider
+from .errors import HubError, Problem, ProblemError, UnansweredError, UnexpectedAnswerError, UnreachableError, retry_after_ms
+from .tokens import SyncTokenProvider, TokenInUse, TokenProvider, Tokens
 
 TIMEOUT_SECONDS = 10.0
 
@@ -47,10 +45,7 @@ def data_of(answer: httpx.Response) -> object:
     if answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
         # The port refuses what is too large before the API has it, in plain text.
         raise ProblemError.of(Problem("payload_too_large", 3_105, answer.text[:200], status=answer.status_code))
-    seconds = answer.headers.get("Retry-After", "")
-    raise UnexpectedAnswerError(
-        answer.status_code, answer.text, int(seconds) * 1_000 if seconds.isascii() and seconds.isdecimal() else None
-    )
+    raise UnexpectedAnswerError(answer.status_code, answer.text, retry_after_ms(answer.headers.get("Retry-After")))
 
 
 def _is_tls(url: str) -> bool:
@@ -64,18 +59,12 @@ def _error_of(error: httpx.TransportError, url: str) -> HubError:
     return UnreachableError(f"{url} cannot be reached: {error or type(error).__name__}")
 
 
-def _is_over(error: ProblemError, token: TokenInUse, used: str) -> bool:
-    return error.code == "token_expired" and token.give_up(used)
-
-
 class HubHttp:
     """Asynchronous; connections stay open until `close`. It belongs to one event loop."""
 
     def __init__(self, url: str, token: TokenProvider, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.url = url.rstrip("/")
-        self._provider = token
-        self._token = TokenInUse(token)
-        self._asking = asyncio.Lock()
+        self._tokens = Tokens(token)
         self._client = httpx.AsyncClient(timeout=timeout_seconds, trust_env=False, verify=_is_tls(url))
 
     async def post(self, request: Request) -> object:
@@ -83,26 +72,13 @@ class HubHttp:
 
         Raises HubError, and whatever the function that gives tokens raises.
         """
-        token = await self.token()
+        token = await self._tokens.get()
         try:
             return await self._once(request, token)
         except ProblemError as error:
-            if not _is_over(error, self._token, token):
+            if error.code != "token_expired" or not self._tokens.give_up(token):
                 raise
-            return await self._once(request, await self.token())
-
-    async def token(self) -> str:
-        """The token in use; asks for a new one where it is about to end."""
-        async with self._asking:
-            if (token := self._token.get()) is not None:
-                return token
-            assert not isinstance(self._provider, str)  # noqa: S101 (a fixed token never ends here)
-            given = self._provider()
-            return self._token.put(await given if inspect.isawaitable(given) else given)
-
-    def give_up(self, token: str) -> None:
-        """Says that the hub takes `token` no longer."""
-        self._token.give_up(token)
+            return await self._once(request, await self._tokens.get())
 
     async def _once(self, request: Request, token: str) -> object:
         try:
@@ -131,15 +107,15 @@ class SyncHubHttp:
 
         Raises HubError, and whatever the function that gives tokens raises.
         """
-        token = self.token()
+        token = self._current()
         try:
             return self._once(request, token)
         except ProblemError as error:
-            if not _is_over(error, self._token, token):
+            if error.code != "token_expired" or not self._token.give_up(token):
                 raise
-            return self._once(request, self.token())
+            return self._once(request, self._current())
 
-    def token(self) -> str:
+    def _current(self) -> str:
         """The token in use; asks for a new one where it is about to end."""
         with self._asking:
             if (token := self._token.get()) is not None:

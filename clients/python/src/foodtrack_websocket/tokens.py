@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
+import inspect
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -86,6 +88,28 @@ class TokenInUse:
         if self._token == token:
             self._token = None
         return True
+
+
+class Tokens:
+    """The token in use of an asynchronous client: asked for once, and again before it ends."""
+
+    def __init__(self, provider: TokenProvider) -> None:
+        self._provider = provider
+        self._token = TokenInUse(provider)
+        self._asking = asyncio.Lock()
+
+    async def get(self) -> str:
+        """A token that is good. Raises whatever the function that gives tokens raises."""
+        async with self._asking:
+            if (token := self._token.get()) is not None:
+                return token
+            assert not isinstance(self._provider, str)  # noqa: S101 (a fixed token never ends here)
+            given = self._provider()
+            return self._token.put(await given if inspect.isawaitable(given) else given)
+
+    def give_up(self, token: str) -> bool:
+        """Says that the hub takes `token` no longer; answers whether another one can be asked for."""
+        return self._token.give_up(token)
 
 
 def _renew_at(token: str) -> float:
