@@ -18,6 +18,7 @@ mod isolation;
 mod limits;
 mod noisy_neighbour;
 mod offline;
+mod operators;
 mod ordering;
 mod ownership;
 mod recovery;

@@ -2,6 +2,8 @@
 //! The repeated one bears the same `t`: by that it is known, and answered as the first was. Where the connection lives that
 //! carried the answer, it is another request where it comes at about the same time: some clients take `t` from a clock, which
 //! may stand still for a while.
+//!
+//! The first of two may also come behind the second one, and behind what the client asked next: nobody listens there.
 
 use ahash::RandomState;
 
@@ -61,6 +63,11 @@ pub(crate) enum PollReplay {
     Again(Vec<u8>),
 }
 
+/// What a poll is answered that nobody waits for: a noop.
+const NOTHING: &[u8] = b"6";
+/// So many polls are remembered besides the last one.
+const FORMER_POLLS: usize = 2;
+
 /// The last poll and the last post of a polling session.
 ///
 /// Cost: the body of one answer, from when it was given until the next poll comes; nothing where requests bear no id.
@@ -70,6 +77,8 @@ pub(crate) struct RequestReplay {
     /// The answer to that poll, once it was given.
     answer: Option<Box<[u8]>>,
     answered_on: Option<LinkId>,
+    /// The polls before it, the newest first, and which connections carried their answers.
+    former: [Option<(RequestId, LinkId)>; FORMER_POLLS],
     post: Option<(RequestId, u64)>,
     post_answered_on: Option<LinkId>,
 }
@@ -97,6 +106,9 @@ impl RequestReplay {
         link: LinkId,
         carrier: impl Fn(LinkId) -> Carrier,
     ) -> PollReplay {
+        if self.is_former_poll(id, link) {
+            return PollReplay::Again(NOTHING.to_vec());
+        }
         let Some(answer) = self.answer.as_deref().filter(|_| self.is_last_poll(id)) else {
             return PollReplay::New;
         };
@@ -108,8 +120,21 @@ impl RequestReplay {
         if self.answered_on == Some(link) { PollReplay::New } else { PollReplay::Doubtful }
     }
 
+    /// Whether a poll is an earlier one again, by another connection: its client has asked on, and does not listen there.
+    fn is_former_poll(&self, id: Option<RequestId>, link: LinkId) -> bool {
+        let is_it =
+            |(former, carrier): &(RequestId, LinkId)| id == Some(*former) && *carrier != link;
+        !self.is_last_poll(id) && self.former.iter().flatten().any(is_it)
+    }
+
     /// A new poll came: who asks again has read the answer before.
     pub(crate) fn begin_poll(&mut self, id: Option<RequestId>) {
+        // A time is another client's of the same moment, or the same one's once more.
+        let last = self.poll.filter(|last| !last.is_time()).zip(self.answered_on);
+        if last.is_some() && !self.is_last_poll(id) {
+            self.former.rotate_right(1);
+            self.former[0] = last;
+        }
         (self.poll, self.answer, self.answered_on) = (id, None, None);
     }
 
@@ -147,6 +172,7 @@ impl RequestReplay {
     /// The session moves to another shard, where these connections are not.
     pub(crate) fn forget_carriers(&mut self) {
         (self.answered_on, self.post_answered_on) = (None, None);
+        self.former = [None; FORMER_POLLS];
     }
 }
 
@@ -223,6 +249,33 @@ mod tests {
         replay.keep_answer(b"42", FIRST);
         let next_in_its_place = LinkId::new(FIRST.place(), FIRST.generation() + 1);
         assert_eq!(replay.replay_poll(id, next_in_its_place, |_| Carrier::Ended), again(b"42"));
+    }
+
+    #[test]
+    fn a_poll_that_comes_behind_the_next_one_takes_nothing_away() {
+        let (first, second, third) =
+            (RequestId::parse("a"), RequestId::parse("b"), RequestId::parse("c"));
+        let mut replay = RequestReplay::default();
+        let open = |_| Carrier::Open;
+        for id in [first, second] {
+            replay.begin_poll(id);
+            replay.keep_answer(b"42", FIRST);
+        }
+        replay.begin_poll(third);
+        // Answered or not: nobody listens on a connection that the client has left.
+        for id in [first, second] {
+            assert_eq!(replay.replay_poll(id, SECOND, open), again(b"6"));
+        }
+        // A client that names its polls in turns has one connection, as a rule.
+        assert_eq!(replay.replay_poll(first, FIRST, open), PollReplay::New);
+        // Nobody tells two requests apart that are called after the time.
+        let mut replay = RequestReplay::default();
+        let times = [RequestId::parse("1764114000517"), RequestId::parse("1764114000518")];
+        for id in times {
+            replay.begin_poll(id);
+            replay.keep_answer(b"42", FIRST);
+        }
+        assert_eq!(replay.replay_poll(times[0], SECOND, open), PollReplay::New);
     }
 
     #[test]

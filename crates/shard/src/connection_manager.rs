@@ -1,10 +1,11 @@
 //! Connections and rooms, as the outside sees them.
 
-use foodtrack_contract::{Refusal, Room, TenantId};
+use foodtrack_contract::{Offset, Refusal, Room, TenantId};
 use foodtrack_tenant::{
-    Answer, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, OwnedRoom, Page,
-    PageQuery, Request, RoomInfo, RoomMetadata,
+    Answer, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, EntryTrace,
+    OwnedRoom, Page, PageQuery, Request, RoomInfo, RoomMetadata, TracedEntry,
 };
+use foodtrack_tenant_log::SubscriberKey;
 use tokio::sync::oneshot;
 
 use crate::mailbox::ShardMessage;
@@ -56,6 +57,38 @@ impl ConnectionManager {
     pub async fn open(&self, tenant: &TenantId) -> Result<(), Refusal> {
         let pick = |answer| matches!(answer, Answer::Counts(_)).then_some(());
         self.shards.ask(tenant, Request::Open, pick).await
+    }
+
+    /// Who is here of those whom entries of a tenant's log are for, and who has them; in the order of the entries.
+    ///
+    /// # Errors
+    /// `overloaded` when the tenant's shard does not take the question.
+    pub async fn trace(
+        &self,
+        tenant: &TenantId,
+        entries: Vec<TracedEntry>,
+    ) -> Result<Vec<EntryTrace>, Refusal> {
+        let pick = |answer| match answer {
+            Answer::Traced(traces) => Some(traces),
+            _ => None,
+        };
+        self.shards.ask(tenant, Request::Trace(entries), pick).await
+    }
+
+    /// Moves where a subscriber that is not here begins when it comes: what waits for it up to `through` is dropped, and what
+    /// comes after it is brought to it, also if it had it.
+    ///
+    /// # Errors
+    /// `conflict`: the subscriber is connected, or the log does not reach so far. `overloaded` when the tenant's shard does not
+    /// take the order; the log's own.
+    pub async fn move_queue(
+        &self,
+        tenant: &TenantId,
+        subscriber: SubscriberKey,
+        through: Offset,
+    ) -> Result<(), Refusal> {
+        let pick = |answer| matches!(answer, Answer::QueueMoved).then_some(());
+        self.shards.ask(tenant, Request::MoveQueue { subscriber, through }, pick).await
     }
 
     /// A page of one tenant's connections that match, in no order that means anything.

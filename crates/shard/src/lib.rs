@@ -38,9 +38,10 @@ pub use dead_letters::DeadLetters;
 pub use event_broadcaster::EventBroadcaster;
 pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionCounts, ConnectionFilter, ConnectionInfo,
-    Counter, Counters, DisconnectTarget, Forwarded, Page, PageQuery, Policies, Profiles, Rate,
-    Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, SessionKey,
-    TenantLimits, UpstreamAnswer, WantedHubEvents,
+    Counter, Counters, DeviceTrace, DisconnectTarget, EntryTrace, Forwarded, Page, PageQuery,
+    Policies, Profiles, Rate, Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo,
+    RoomMetadata, SessionKey, TenantLimits, TracedEntry, UpstreamAnswer, WantedHubEvents,
+    read_subscriber_key,
 };
 pub use http_service::{HttpService, Responder};
 pub use mailbox::MAILBOX_MESSAGES_MAX;

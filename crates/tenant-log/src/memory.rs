@@ -13,9 +13,10 @@ use foodtrack_contract::{Epoch, Offset, TenantId};
 use uuid::Uuid;
 
 use crate::{
-    Answer, Completion, DeadLetter, EntryRef, LogEntry, LogReader, LogWriter, Note, OnCompletion,
-    OrderOwner, Outline, OutlinePage, Page, ReadError, ReadRequest, RefusedReason, Retention,
-    SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore, TailSnapshot, TenantLog,
+    Answer, Completion, DeadLetter, EntryRef, LogEntry, LogReader, LogWriter, Note, NoteKind,
+    OnCompletion, OrderOwner, Outline, OutlinePage, Page, ReadError, ReadRequest, RefusedReason,
+    Retention, SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore, TailSnapshot,
+    TenantLog,
 };
 
 use answers::Answers;
@@ -382,6 +383,27 @@ impl SubscriberStore for MemoryLog {
         subscriber: &SubscriberKey,
     ) -> Result<Option<SavedCursor>, ReadError> {
         self.with(tenant, |tenant| tenant.cursors.get(subscriber).cloned())
+    }
+
+    fn cursors(
+        &self,
+        tenant: &TenantId,
+        after: Option<&SubscriberKey>,
+        cursors_max: usize,
+    ) -> Result<Vec<(SubscriberKey, SavedCursor)>, ReadError> {
+        self.with(tenant, |tenant| {
+            let wanted = tenant.cursors.iter().filter(|(key, _)| after.is_none_or(|it| *key > it));
+            let mut cursors: Vec<_> = wanted.map(|(key, it)| (key.clone(), it.clone())).collect();
+            cursors.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            cursors.truncate(cursors_max);
+            cursors
+        })
+    }
+
+    fn notes(&self, tenant: &TenantId, kind: NoteKind) -> Result<Vec<Note>, ReadError> {
+        self.with(tenant, |tenant| {
+            tenant.notes.values().filter(|note| note.kind == kind).cloned().collect()
+        })
     }
 
     fn save_note(

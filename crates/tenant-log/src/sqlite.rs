@@ -251,6 +251,22 @@ impl SubscriberStore for SqliteLog {
         self.readers.cursor(tenant, subscriber)
     }
 
+    fn cursors(
+        &self,
+        tenant: &TenantId,
+        after: Option<&SubscriberKey>,
+        cursors_max: usize,
+    ) -> Result<Vec<(SubscriberKey, SavedCursor)>, ReadError> {
+        self.readers.cursors(tenant, after, cursors_max)
+    }
+
+    fn notes(&self, tenant: &TenantId, kind: NoteKind) -> Result<Vec<Note>, ReadError> {
+        let mut notes = self.readers.notes(tenant, 0)?;
+        notes.retain(|note| note.kind == kind);
+        notes.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(notes)
+    }
+
     fn save_note(
         &self,
         tenant: &TenantId,

@@ -2,7 +2,7 @@
 
 use foodtrack_contract::{Offset, TenantId};
 
-use crate::{DeadLetter, Note, ReadError, SavedCursor, SubmitError, SubscriberKey};
+use crate::{DeadLetter, Note, NoteKind, ReadError, SavedCursor, SubmitError, SubscriberKey};
 
 /// Cursors, notes and dead letters. Saving does not wait; reading waits for the disk.
 pub trait SubscriberStore: Send + Sync {
@@ -42,6 +42,24 @@ pub trait SubscriberStore: Send + Sync {
         tenant: &TenantId,
         subscriber: &SubscriberKey,
     ) -> Result<Option<SavedCursor>, ReadError>;
+
+    /// How far a tenant's subscribers had confirmed, by key, after a key: at most so many. What was saved in the last quarter of
+    /// a second may be missing. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn cursors(
+        &self,
+        tenant: &TenantId,
+        after: Option<&SubscriberKey>,
+        cursors_max: usize,
+    ) -> Result<Vec<(SubscriberKey, SavedCursor)>, ReadError>;
+
+    /// A tenant's notes of one kind, by key, also those that have expired and are still kept. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn notes(&self, tenant: &TenantId, kind: NoteKind) -> Result<Vec<Note>, ReadError>;
 
     /// Notes something beside a tenant's log; of the same kind and key the latest counts. Does not wait.
     ///

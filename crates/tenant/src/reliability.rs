@@ -20,7 +20,8 @@ use subscribers::{GONE_MAX, Subscribers};
 use watches::Watches;
 
 pub(crate) use retries::Retry;
-pub(crate) use subscribers::{Subscriber, SubscriberId, read_subscriber_key, subscriber_key};
+pub use subscribers::read_subscriber_key;
+pub(crate) use subscribers::{Subscriber, SubscriberId, subscriber_key};
 pub(crate) use watches::{Timeline, WATCHED_AGAIN_TIMES, Watched};
 
 /// What one tenant has sent and is not sure of.
@@ -83,6 +84,12 @@ impl Reliability {
     /// One connection less.
     pub(crate) fn leave(&mut self, id: SubscriberId) {
         self.subscribers.leave(id);
+    }
+
+    /// Forgets what is known of a subscriber that is not here. Returns false where it is here.
+    pub(crate) fn forget(&mut self, key: &SubscriberKey) -> bool {
+        self.redeliveries.remove(key);
+        self.subscribers.forget(key)
     }
 
     pub(crate) fn subscriber(&self, id: SubscriberId) -> Option<&Subscriber> {

@@ -1,8 +1,9 @@
 //! What back ends and operators ask of a tenant, and what it answers.
 
-use foodtrack_contract::{Principal, Refusal, Room};
+use foodtrack_contract::{Offset, Principal, Refusal, Room};
 use foodtrack_tenant_log::{LogEntry, SubscriberKey};
 
+use crate::entry_trace::{EntryTrace, TracedEntry};
 use crate::model::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
     Page, PageQuery, RoomInfo, RoomMetadata,
@@ -57,6 +58,16 @@ pub enum Request {
         /// The user.
         user: String,
     },
+    /// Who is here of those whom entries are for, and who has them: [`Answer::Traced`].
+    Trace(Vec<TracedEntry>),
+    /// Moves where a subscriber that is not here begins when it comes, which drops what waits for it, or brings it again:
+    /// [`Answer::QueueMoved`].
+    MoveQueue {
+        /// The subscriber.
+        subscriber: SubscriberKey,
+        /// It gets what comes after this.
+        through: Offset,
+    },
     /// Sends a message that was given up for a subscriber once more: [`Answer::LetterSent`].
     ReplayLetter {
         /// The subscriber.
@@ -89,6 +100,10 @@ pub enum Answer {
     Revoked(bool),
     /// To how many connections.
     LetterSent(usize),
+    /// To [`Request::Trace`], in the order of the entries.
+    Traced(Vec<EntryTrace>),
+    /// To [`Request::MoveQueue`].
+    QueueMoved,
 }
 
 impl Request {
@@ -103,6 +118,8 @@ impl Request {
                 | Self::Grant { .. }
                 | Self::RevokeGrant { .. }
                 | Self::ReplayLetter { .. }
+                | Self::Trace(..)
+                | Self::MoveQueue { .. }
         )
     }
 }

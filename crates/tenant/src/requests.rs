@@ -85,6 +85,15 @@ impl Tenant {
                 },
                 None => malformed_room(),
             },
+            Request::Trace(entries) => {
+                Answer::Traced(entries.iter().map(|entry| self.trace(entry)).collect())
+            }
+            Request::MoveQueue { subscriber, through } => {
+                match self.move_queue(turn, &subscriber, through) {
+                    Ok(()) => Answer::QueueMoved,
+                    Err(refusal) => Answer::Refused(refusal),
+                }
+            }
             Request::ReplayLetter { subscriber, entry } => {
                 Answer::LetterSent(self.send_letter(turn, &subscriber, *entry))
             }

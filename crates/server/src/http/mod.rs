@@ -12,7 +12,9 @@ mod extract;
 mod idempotency;
 mod log;
 mod log_failure;
+mod offline_queues;
 mod openapi;
+mod orders;
 mod performance;
 mod problem;
 mod publish;
@@ -64,6 +66,10 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(rules::remove))
         .routes(routes!(explain::explain))
         .routes(routes!(log::list))
+        .routes(routes!(orders::timeline))
+        .routes(routes!(offline_queues::list))
+        .routes(routes!(offline_queues::inspect, offline_queues::drop_queue))
+        .routes(routes!(offline_queues::replay))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::inspect, dead_letters::drop_letters))
         .routes(routes!(dead_letters::replay))

@@ -87,6 +87,11 @@ fn a_poll_that_is_repeated_at_once_is_answered_as_the_first_was() {
 }
 
 #[test]
+fn a_poll_that_comes_behind_the_next_one_takes_nothing_away() {
+    hold(&[8_034_296]);
+}
+
+#[test]
 fn a_room_is_not_left_while_the_log_is_away() {
     hold(&[4_130_485]);
 }

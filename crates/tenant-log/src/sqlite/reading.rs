@@ -286,6 +286,37 @@ impl Readers {
         })
     }
 
+    pub(super) fn cursors(
+        &self,
+        tenant: &TenantId,
+        after: Option<&SubscriberKey>,
+        cursors_max: usize,
+    ) -> Result<Vec<(SubscriberKey, SavedCursor)>, ReadError> {
+        self.look(tenant, |connection, row| {
+            let mut statement = connection.prepare_cached(
+                "SELECT key, cursor, updated_at_ms FROM subscribers WHERE tenant = ? AND key > ?
+                 ORDER BY key LIMIT ?",
+            )?;
+            let after = after.map_or("", SubscriberKey::as_str);
+            let max = number(cursors_max as u64);
+            let rows = statement.query_map(params![row.scan.no, after, max], |row| {
+                let (key, text) = (row.get::<_, String>(0)?, row.get::<_, String>(1)?);
+                Ok((key, text, rows::unsigned(row, 2)?))
+            })?;
+            let mut cursors = Vec::new();
+            for row in rows {
+                let (key, text, updated_at_ms) = row?;
+                let cursor = Cursor::parse(&text);
+                cursors.extend(
+                    SubscriberKey::new(&key)
+                        .zip(cursor)
+                        .map(|(key, cursor)| (key, SavedCursor { cursor, updated_at_ms })),
+                );
+            }
+            Ok(cursors)
+        })
+    }
+
     pub(super) fn order_owner(
         &self,
         tenant: &TenantId,

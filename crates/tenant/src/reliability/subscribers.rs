@@ -62,8 +62,8 @@ pub(crate) fn subscriber_key(
     SubscriberKey::new(&format!("{user}:{application}:{device}"))
 }
 
-/// Reads what [`subscriber_key`] writes: the user, the application, and the device where it is named.
-pub(crate) fn read_subscriber_key(key: &SubscriberKey) -> (String, &str, Option<&str>) {
+/// Who a subscriber is: the user, the application, and the device where it is named.
+pub fn read_subscriber_key(key: &SubscriberKey) -> (String, &str, Option<&str>) {
     let (user, rest) = key.as_str().split_once(':').unwrap_or((key.as_str(), ""));
     let (application, device) = rest.split_once(':').unwrap_or((rest, ""));
     let user = user.replace("%3A", ":").replace("%25", "%");
@@ -136,6 +136,18 @@ impl Subscribers {
                 self.by_key.remove(&subscriber.key);
             }
         }
+    }
+
+    /// Forgets a subscriber that is not here. Returns false where it is here.
+    pub(super) fn forget(&mut self, key: &SubscriberKey) -> bool {
+        let Some(place) = self.by_key.get(key).copied() else { return true };
+        if self.slots.get(place as usize).is_some_and(Subscriber::is_here) {
+            return false;
+        }
+        self.gone.retain(|gone| *gone != place);
+        self.slots.try_remove(place as usize);
+        self.by_key.remove(key);
+        true
     }
 
     /// Notes that a subscriber is here while the log ends at `shown`. Returns where it ended when it was first here, as far
