@@ -161,6 +161,22 @@ fn dead_letter(address: SocketAddr) -> String {
     published.data()["offset"].to_string()
 }
 
+/// Somebody who was here and has gone: its key.
+fn subscriber(address: SocketAddr) -> String {
+    let sid = connect(address, &owner());
+    let gone = call(address, &format!("DELETE /api/v1/connections/{sid}"), &owner(), "");
+    assert_eq!(gone.status, 200);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let queues = call(address, "GET /api/v1/offline-queues", &owner(), "").data();
+        if let Some(key) = queues[0]["subscriber"].as_str() {
+            return key.to_owned();
+        }
+        assert!(Instant::now() < deadline, "its cursor is not kept: {queues}");
+        sleep(Duration::from_millis(10));
+    }
+}
+
 /// A webhook whose receiver is away.
 fn nobodys() -> WebhookConfig {
     WebhookConfig {
@@ -258,6 +274,20 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
         | "POST /api/v1/dead-letters/{offset}/replay"
         | "DELETE /api/v1/dead-letters/{offset}" => {
             (row.request.replace("{offset}", &dead_letter(address)), String::new())
+        }
+        "GET /api/v1/orders/{order}/timeline" => {
+            subscriber(address);
+            assert_eq!(call(address, "POST /api/v1/publish", &system(), &order).status, 200);
+            (row.request.replace("{order}", "7"), String::new())
+        }
+        "GET /api/v1/offline-queues" => {
+            subscriber(address);
+            plain("")
+        }
+        "GET /api/v1/offline-queues/{subscriber}"
+        | "POST /api/v1/offline-queues/{subscriber}/replay"
+        | "DELETE /api/v1/offline-queues/{subscriber}" => {
+            (row.request.replace("{subscriber}", &subscriber(address)), String::new())
         }
         "POST /api/v1/explain" => plain(&json!({
             "event": "order:created", "source": "client_app", "role": "customer", "permissions": ["write:orders"],

@@ -255,6 +255,20 @@ impl SubscriberStore for ModelLog {
         Ok(found.cloned())
     }
 
+    fn cursors(
+        &self,
+        _tenant: &TenantId,
+        _after: Option<&SubscriberKey>,
+        _cursors_max: usize,
+    ) -> Result<Vec<(SubscriberKey, SavedCursor)>, ReadError> {
+        // The simulator's hubs have no operators.
+        Ok(Vec::new())
+    }
+
+    fn notes(&self, _tenant: &TenantId, _kind: NoteKind) -> Result<Vec<Note>, ReadError> {
+        Ok(Vec::new())
+    }
+
     fn save_note(
         &self,
         tenant: &TenantId,
