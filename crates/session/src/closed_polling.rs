@@ -15,19 +15,19 @@ use foodtrack_wire::Sid;
 #[derive(Debug)]
 pub struct FinalPoll<B> {
     backlog: Option<Box<B>>,
-    replay: RequestReplay,
+    replay: Box<RequestReplay>,
     is_told: bool,
 }
 
 impl<B: Backlog> FinalPoll<B> {
     /// That of a client that was closed between two polls: its backlog, and the word that it is the end.
     pub(crate) fn untold(backlog: Option<Box<B>>, replay: RequestReplay) -> Self {
-        Self { backlog, replay, is_told: false }
+        Self { backlog, replay: Box::new(replay), is_told: false }
     }
 
     /// That of a client whose last poll was answered with the word that it is the end.
     pub(crate) fn told(replay: RequestReplay) -> Self {
-        Self { backlog: None, replay, is_told: true }
+        Self { backlog: None, replay: Box::new(replay), is_told: true }
     }
 
     /// What a poll is answered with that comes on `link`; `None` where a new one comes behind the end.

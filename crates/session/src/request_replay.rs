@@ -77,8 +77,8 @@ pub(crate) struct RequestReplay {
     /// The answer to that poll, once it was given.
     answer: Option<Box<[u8]>>,
     answered_on: Option<LinkId>,
-    /// The polls before it, the newest first, and which connections carried their answers.
-    former: [Option<(RequestId, LinkId)>; FORMER_POLLS],
+    /// Hashes of the ids of the polls before it, the newest first, and which connections carried their answers.
+    former: [Option<(u64, LinkId)>; FORMER_POLLS],
     post: Option<(RequestId, u64)>,
     post_answered_on: Option<LinkId>,
 }
@@ -122,15 +122,17 @@ impl RequestReplay {
 
     /// Whether a poll is an earlier one again, by another connection: its client has asked on, and does not listen there.
     fn is_former_poll(&self, id: Option<RequestId>, link: LinkId) -> bool {
-        let is_it =
-            |(former, carrier): &(RequestId, LinkId)| id == Some(*former) && *carrier != link;
-        !self.is_last_poll(id) && self.former.iter().flatten().any(is_it)
+        let Some(id) = id.filter(|id| self.poll != Some(*id)).map(|id| hash(&id.bytes)) else {
+            return false;
+        };
+        self.former.iter().flatten().any(|(former, carrier)| id == *former && *carrier != link)
     }
 
     /// A new poll came: who asks again has read the answer before.
     pub(crate) fn begin_poll(&mut self, id: Option<RequestId>) {
         // A time is another client's of the same moment, or the same one's once more.
-        let last = self.poll.filter(|last| !last.is_time()).zip(self.answered_on);
+        let last = self.poll.filter(|last| !last.is_time()).map(|last| hash(&last.bytes));
+        let last = last.zip(self.answered_on);
         if last.is_some() && !self.is_last_poll(id) {
             self.former.rotate_right(1);
             self.former[0] = last;
