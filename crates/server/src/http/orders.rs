@@ -145,7 +145,7 @@ impl Found {
         let none = EntryTrace::default();
         let of = |(i, entry): (usize, &LogEntry)| {
             let trace = traces.get(i).unwrap_or(&none);
-            let mut devices = self.devices(entry, Cursor::new(epoch, entry.offset), trace);
+            let mut devices = self.devices(entry, &Cursor::new(epoch, entry.offset), trace);
             let cut = devices.len().saturating_sub(DEVICES_MAX);
             devices.truncate(DEVICES_MAX);
             EventTimeline {
@@ -160,7 +160,7 @@ impl Found {
     }
 
     /// Those that are here, and those of the entry's applications that are away.
-    fn devices(&self, entry: &LogEntry, place: Cursor, trace: &EntryTrace) -> Vec<DeviceReport> {
+    fn devices(&self, entry: &LogEntry, place: &Cursor, trace: &EntryTrace) -> Vec<DeviceReport> {
         let here: BTreeSet<&SubscriberKey> =
             trace.devices.iter().map(|it| &it.subscriber).collect();
         let present = trace.devices.iter().map(|it| {
