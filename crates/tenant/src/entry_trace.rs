@@ -1,41 +1,10 @@
 //! Who is here of those whom an entry of the log is for, and who of them has it.
 
-use foodtrack_contract::Offset;
-use foodtrack_tenant_log::{LoggedAudience, SubscriberKey};
-
+use crate::model::{DeviceTrace, EntryTrace, TracedEntry};
 use crate::tenant::Tenant;
 
 /// So many devices are named of one entry.
 pub(crate) const TRACED_DEVICES_MAX: usize = 100;
-
-/// Which entry, and whom it is for.
-#[derive(Clone, Debug)]
-pub struct TracedEntry {
-    /// Its place.
-    pub offset: Offset,
-    /// Whom it is for.
-    pub audience: LoggedAudience,
-}
-
-/// Those who are here and whom an entry is for.
-#[derive(Clone, Debug, Default)]
-pub struct EntryTrace {
-    /// A hundred at most, each once.
-    pub devices: Vec<DeviceTrace>,
-    /// How many devices that are here are not among them.
-    pub unnamed: usize,
-}
-
-/// One that is here.
-#[derive(Clone, Debug)]
-pub struct DeviceTrace {
-    /// Who.
-    pub subscriber: SubscriberKey,
-    /// Whether it is known to have the entry.
-    pub has_it: bool,
-    /// Whether it was sent what came before it and may have been sent it: or else it is catching up.
-    pub is_live: bool,
-}
 
 impl Tenant {
     /// Who is here of those whom an entry is for, now: whoever joined its rooms later is among them.

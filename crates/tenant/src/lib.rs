@@ -84,14 +84,13 @@ pub use counters::{Counter, Counters, DISCONNECT_REASONS};
 pub use cursor_suffix::CursorSuffix;
 pub use dialect::{Dialect, Profiles};
 pub use effects::{CloseReason, Effects, Pace, Verdict};
-pub use entry_trace::{DeviceTrace, EntryTrace, TracedEntry};
 pub use event_frame::EventFrame;
 pub use forwarded::{Forwarded, Requester, UpstreamAnswer};
 pub use input::{Arrival, ClientEvent, Input};
 pub use intake::{CHECKS_US_PER_SECOND, EmissionKey};
 pub use model::{
-    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
-    Page, PageQuery, Recipients, RoomInfo, RoomMetadata,
+    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DeviceTrace,
+    DisconnectTarget, EntryTrace, Page, PageQuery, Recipients, RoomInfo, RoomMetadata, TracedEntry,
 };
 pub use now::{Now, rfc3339};
 pub use page_limits::PageLimits;

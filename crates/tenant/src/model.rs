@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, ErrorCode, Priority, Refusal, Room, RoomType, UserRole,
+    ApplicationSet, ApplicationType, ErrorCode, Offset, Priority, Refusal, Room, RoomType, UserRole,
 };
+use foodtrack_tenant_log::{LoggedAudience, SubscriberKey};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -49,6 +50,35 @@ pub struct Recipients {
     pub users: Vec<String>,
     /// These connections, by id.
     pub connections: Vec<String>,
+}
+
+/// Which entry, and whom it is for.
+#[derive(Clone, Debug)]
+pub struct TracedEntry {
+    /// Its place.
+    pub offset: Offset,
+    /// Whom it is for.
+    pub audience: LoggedAudience,
+}
+
+/// Those who are here and whom an entry is for.
+#[derive(Clone, Debug, Default)]
+pub struct EntryTrace {
+    /// A hundred at most, each once.
+    pub devices: Vec<DeviceTrace>,
+    /// How many devices that are here are not among them.
+    pub unnamed: usize,
+}
+
+/// One that is here.
+#[derive(Clone, Debug)]
+pub struct DeviceTrace {
+    /// Who.
+    pub subscriber: SubscriberKey,
+    /// Whether it is known to have the entry.
+    pub has_it: bool,
+    /// Whether it was sent what came before it and may have been sent it: or else it is catching up.
+    pub is_live: bool,
 }
 
 /// How many connections there are.

@@ -3,10 +3,9 @@
 use foodtrack_contract::{Offset, Principal, Refusal, Room};
 use foodtrack_tenant_log::{LogEntry, SubscriberKey};
 
-use crate::entry_trace::{EntryTrace, TracedEntry};
 use crate::model::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
-    Page, PageQuery, RoomInfo, RoomMetadata,
+    EntryTrace, Page, PageQuery, RoomInfo, RoomMetadata, TracedEntry,
 };
 
 /// Which request an answer is to; chosen by who asks.
