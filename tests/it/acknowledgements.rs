@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::harness::{
     Client, Event, PATIENCE, Process, Server, Transport, Who, config, eventually,
-    on_both_transports,
+    on_every_transport,
 };
 use crate::support::{
     TENANT, back_end, cursor, expect_nothing, expect_numbers, number, offset, publish, update,
@@ -75,7 +75,7 @@ fn carl() -> SubscriberKey {
     SubscriberKey::new("carl:kitchen_app:").unwrap()
 }
 
-on_both_transports! {
+on_every_transport! {
     fn an_event_that_asks_is_sent_again_until_it_is_acknowledged(transport) {
         let server = Server::with(asking(50));
         let mut chef = Client::join(&server, transport, &Who::chef(TENANT, "carl"));

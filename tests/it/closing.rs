@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::acknowledgements::asks;
 use crate::harness::{
     Away, Client, Hands, HttpConnection, Hub, Server, Transport, Who, config, eventually,
-    on_both_transports,
+    on_every_transport,
 };
 use crate::support::{TENANT, expect_nothing, expect_numbers, publish, update};
 
@@ -61,7 +61,7 @@ fn away_until_closed(server: &Server, transport: Transport) -> Away {
     away
 }
 
-on_both_transports! {
+on_every_transport! {
     fn who_comes_back_after_the_log_was_closed_is_the_same_session_and_has_missed_nothing(transport) {
         let server = server();
         let away = away_until_closed(&server, transport);

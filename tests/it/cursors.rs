@@ -10,7 +10,7 @@ use test_support::let_pass;
 
 use crate::harness::{
     Address, Away, Client, Event, Gate, Hub, Options, Parser, Process, Server, Transport, Who,
-    config, eventually, limits, on_both_transports,
+    config, eventually, limits, on_every_transport,
 };
 use crate::support::{
     TENANT, back_end, cursor, expect_nothing, expect_numbers, message, number, numbers, offset,
@@ -76,7 +76,7 @@ fn check_all_once(got: &[Event], count: u64, what: &str) {
     check_each_order(got, what);
 }
 
-on_both_transports! {
+on_every_transport! {
     fn every_event_ends_with_the_cursor(transport) {
         let server = Server::start();
         for (parser, user) in [(Parser::Json, "mia"), (Parser::Msgpack, "mike")] {

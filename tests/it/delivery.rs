@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use test_support::let_pass;
 use uuid::Uuid;
 
-use crate::harness::{Client, Event, Options, Parser, Server, Transport, Who, on_both_transports};
+use crate::harness::{Client, Event, Options, Parser, Server, Transport, Who, on_every_transport};
 
 const TENANT: &str = "pizza-roma";
 
@@ -65,7 +65,7 @@ impl Cast {
     }
 }
 
-on_both_transports! {
+on_every_transport! {
     fn every_row_of_the_routing_table_holds_end_to_end(transport) {
         let server = Server::start();
         let mut cast = Cast::join(&server, transport);
@@ -261,7 +261,7 @@ fn binary_reaches_clients_of_every_parser_and_transport() {
         Client::join_with(&server, &Options { parser, ..Options::new(transport, auth) })
     };
     let mut clients = Vec::new();
-    for transport in Transport::ALL {
+    for transport in Transport::SOCKET_IO {
         for parser in [Parser::Json, Parser::Msgpack] {
             clients.push(join(transport, parser, "mia"));
         }
@@ -283,7 +283,7 @@ fn binary_reaches_clients_of_every_parser_and_transport() {
 #[test]
 fn clients_of_the_msgpack_parser_speak_and_hear_all_of_it() {
     let server = Server::start();
-    for transport in Transport::ALL {
+    for transport in Transport::SOCKET_IO {
         let auth = json!({ "token": Who::owner(TENANT, &format!("{transport:?}")).token() });
         let options = Options { parser: Parser::Msgpack, ..Options::new(transport, auth) };
         let mut client = Client::join_with(&server, &options);

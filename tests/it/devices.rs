@@ -4,7 +4,7 @@ use foodtrack_wire::socket_io::PacketType;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, Options, PATIENCE, Server, Transport, Who, config, on_both_transports,
+    Client, Options, PATIENCE, Server, Transport, Who, config, on_every_transport,
 };
 use crate::support::{TENANT, back_end, expect_numbers, number, numbers, publish};
 
@@ -14,7 +14,7 @@ fn tablet(server: &Server, transport: Transport, device: &str) -> Client {
     Client::join_with(server, &Options::new(transport, auth))
 }
 
-on_both_transports! {
+on_every_transport! {
     fn the_newest_connection_of_a_device_has_its_events(transport) {
         let server = Server::start();
         let mut older = tablet(&server, transport, "tablet-1");

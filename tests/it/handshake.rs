@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use foodtrack_wire::socket_io::PacketType;
 
 use crate::harness::{
-    Client, Connect, Options, Server, Transport, Who, config, now_s, on_both_transports,
+    Client, Connect, Options, Server, Transport, Who, config, now_s, on_every_transport,
 };
 
 const TENANT: &str = "pizza-roma";
@@ -27,7 +27,7 @@ fn punctual() -> Server {
     Server::with(config)
 }
 
-on_both_transports! {
+on_every_transport! {
     fn every_refusal_is_a_connect_error_with_message_and_data(transport) {
         let server = Server::start();
         let auth = |who: &Who| json!({ "token": who.token() });

@@ -4,12 +4,12 @@ use foodtrack_wire::socket_io::PacketType;
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, HttpConnection, PATIENCE, Server, Transport, Who, config, limits, on_both_transports,
+    Client, HttpConnection, PATIENCE, Server, Transport, Who, config, limits, on_every_transport,
 };
 
 const TENANT: &str = "pizza-roma";
 
-on_both_transports! {
+on_every_transport! {
     fn what_a_backend_publishes_reaches_its_audience_once(transport) {
         let server = Server::start();
         let mut http = HttpConnection::open(server.address());

@@ -5,7 +5,7 @@ use foodtrack_server::{Broadcast, Recipients, TenantId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Client, Server, Transport, Who, on_both_transports};
+use crate::harness::{Client, Server, Transport, Who, on_every_transport};
 
 const TENANTS: [&str; 2] = ["pizza-roma", "sushi-kyoto"];
 const ORDERS: [&str; 3] = ["1", "2", "3"];
@@ -110,7 +110,7 @@ fn whatever_two_tenants_with_equal_names_do_each_sees_its_own_alone() {
     assert_eq!(server.metric("tenant_mismatches_total"), 0);
 }
 
-on_both_transports! {
+on_every_transport! {
     fn a_message_that_names_another_tenant_is_refused_and_counted(transport) {
         let server = Server::start();
         let mut chef = Client::join(&server, transport, &Who::chef("pizza-roma", "ada"));

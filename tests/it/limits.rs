@@ -12,7 +12,7 @@ use test_support::let_pass;
 
 use crate::harness::{
     Client, Connect, HttpConnection, Options, Server, Transport, Who, config, eventually, limits,
-    on_both_transports,
+    on_every_transport,
 };
 
 const TENANT: &str = "pizza-roma";
@@ -30,7 +30,7 @@ fn thirty(client: &mut Client) -> (usize, Vec<Value>) {
     (accepted.len(), refused.into_iter().map(|mut answer| answer["error"].take()).collect())
 }
 
-on_both_transports! {
+on_every_transport! {
     fn a_connection_over_its_rate_is_refused_and_stays(transport) {
         let server = Server::with(config().limits(LimitsConfig {
             messages_per_second_per_connection: 5, messages_burst_per_connection: 10, ..limits()
@@ -187,7 +187,7 @@ fn clients_that_come_at_once_wait_for_their_turn_and_others_do_not() {
     std::thread::scope(|scope| {
         for n in 0..CLIENTS {
             let server = &server;
-            let transport = Transport::ALL[n % 2];
+            let transport = Transport::ALL[n % Transport::ALL.len()];
             scope.spawn(move || Client::join(server, transport, &Who::chef("stormy", "carl")));
         }
         // The neighbour comes in between.
@@ -213,7 +213,9 @@ fn while_customers_wait_to_open_sessions_staff_and_back_ends_come_in_at_once() {
         for n in 0..24 {
             let server = &server;
             let who = Who::customer(TENANT, &format!("eve-{n}"));
-            scope.spawn(move || Client::join(server, Transport::ALL[n % 2], &who));
+            scope.spawn(move || {
+                Client::join(server, Transport::ALL[n % Transport::ALL.len()], &who)
+            });
         }
         // All have come once no more of them begin to wait; those who wait have three a second.
         eventually(|| (delayed() > 5).then_some(()));

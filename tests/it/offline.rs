@@ -9,7 +9,7 @@ use serde_json::json;
 use test_support::{let_pass, wait_until};
 
 use crate::harness::{
-    Away, Client, Options, Process, Server, Transport, Who, config, eventually, on_both_transports,
+    Away, Client, Options, Process, Server, Transport, Who, config, eventually, on_every_transport,
 };
 use crate::support::{
     TENANT, back_end, expect_nothing, expect_numbers, number, numbers, publish, slow_client, update,
@@ -37,7 +37,7 @@ fn answer_pings(client: &mut Client, count: u32) {
     });
 }
 
-on_both_transports! {
+on_every_transport! {
     fn somebody_who_was_never_here_has_missed_nothing(transport) {
         let mut server = Server::durable(config());
         let mut sender = back_end(&server);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     Address, Client, Event, Gate, Hub, KEEPS_ALL, Process, Server, Transport, Who, config,
-    eventually, on_both_transports,
+    eventually, on_every_transport,
 };
 use crate::support::{TENANT, back_end, expect_numbers, numbers, update};
 
@@ -47,7 +47,7 @@ fn check_owned(server: &impl Address, transport: Transport, id: &str) {
     assert!(events.iter().any(is_news), "{events:?}");
 }
 
-on_both_transports! {
+on_every_transport! {
     fn an_order_that_memory_forgot_is_its_customers_also_after_a_restart(transport) {
         let directory = tempfile::tempdir().unwrap();
         let hub = forgetful(directory.path());

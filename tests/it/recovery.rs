@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::harness::{
     Away, Client, Connect, Hub, KEEPS_ALL, Options, Process, SESSION_SECRET, Server, Transport,
-    Who, config, eventually, now_s, on_both_transports,
+    Who, config, eventually, now_s, on_every_transport,
 };
 use crate::support::{
     NOTHING, TENANT, back_end, expect_nothing, expect_numbers, number, numbers, publish,
@@ -36,7 +36,7 @@ fn chef_who_missed_some(
     (sender, away)
 }
 
-on_both_transports! {
+on_every_transport! {
     fn the_session_is_the_same_and_what_was_missed_comes_once_in_order(transport) {
         let server = Server::start();
         let client = Client::join(&server, transport, &chef());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Client, Process, Server, Transport, Who, config, on_both_transports};
+use crate::harness::{Client, Process, Server, Transport, Who, config, on_every_transport};
 use crate::support::{TENANT, back_end, update};
 
 /// What the dashboard shows of an order's states.
@@ -25,7 +25,7 @@ fn status(status: &str) -> Value {
     json!({ "orderId": "1", "status": status })
 }
 
-on_both_transports! {
+on_every_transport! {
     fn the_same_id_gets_the_same_answer_before_and_after_a_restart(transport) {
         let mut server = Server::durable(config());
         let mut dashboard = Client::join(&server, transport, &Who::manager(TENANT, "mia"));

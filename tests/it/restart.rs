@@ -4,11 +4,11 @@ use foodtrack_server::{PageQuery, RoomMetadata, RoomName, TenantId};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Client, HttpConnection, Process, Server, Transport, Who, config, on_both_transports,
+    Client, HttpConnection, Process, Server, Transport, Who, config, on_every_transport,
 };
 use crate::support::{TENANT, back_end, expect_numbers, publish, update};
 
-on_both_transports! {
+on_every_transport! {
     fn an_orders_customer_is_known_after_a_restart(transport) {
         let mut server = Server::durable(config());
         let mut sender = back_end(&server);

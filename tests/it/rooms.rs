@@ -8,7 +8,7 @@ use foodtrack_server::{
 };
 use serde_json::json;
 
-use crate::harness::{Client, Server, Transport, Who, config, limits, on_both_transports};
+use crate::harness::{Client, Server, Transport, Who, config, limits, on_every_transport};
 
 const TENANT: &str = "pizza-roma";
 
@@ -28,7 +28,7 @@ fn tell_room(server: &Server, room: &str) {
     server.wait(server.broadcaster().broadcast(&tenant(), broadcast)).unwrap();
 }
 
-on_both_transports! {
+on_every_transport! {
     fn a_subscription_is_answered_and_ends_when_asked(transport) {
         let server = Server::start();
         let mut chef = Client::join(&server, transport, &Who::chef(TENANT, "carl"));

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::harness::{Client, Options, Parser, Server, Transport, Who, config, on_both_transports};
+use crate::harness::{Client, Options, Parser, Server, Transport, Who, config, on_every_transport};
 
 const SHARDS: u16 = 4;
 
-on_both_transports! {
+on_every_transport! {
     fn all_connections_of_a_tenant_live_on_one_shard(transport) {
         let server = Server::with(config().shards(SHARDS));
         let mut homes = Vec::new();
@@ -66,7 +66,13 @@ on_both_transports! {
 fn a_tenant_is_one_whatever_transport_its_clients_came_by() {
     let server = Server::with(config().shards(SHARDS));
     let mut clients: Vec<Client> = (0..20)
-        .map(|n| Client::join(&server, Transport::ALL[n % 2], &Who::chef("t1", "carl")))
+        .map(|n| {
+            Client::join(
+                &server,
+                Transport::ALL[n % Transport::ALL.len()],
+                &Who::chef("t1", "carl"),
+            )
+        })
         .collect();
     for sender in &mut clients {
         sender.accepted("kitchen:notification", json!({ "message": "m" }));

@@ -15,7 +15,7 @@ use test_support::{skipped, wait_until};
 
 use crate::harness::{
     Address, Client, Gate, HttpConnection, Hub, PATIENCE, Process, Shut, Transport, Who, config,
-    eventually, on_both_transports,
+    eventually, on_every_transport,
 };
 use crate::support::{TENANT, back_end, expect_nothing, expect_numbers, number, publish, update};
 
@@ -67,7 +67,7 @@ fn on_gated_disk(directory: &tempfile::TempDir) -> (Hub, Gate) {
     (Hub::on_disk(directory, options), gate)
 }
 
-on_both_transports! {
+on_every_transport! {
     fn a_full_disk_refuses_what_must_be_kept_and_takes_it_again_when_there_is_room(transport) {
         let directory = tempfile::tempdir().unwrap();
         let (hub, gate) = on_gated_disk(&directory);

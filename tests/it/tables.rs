@@ -4,7 +4,7 @@ use foodtrack_server::LimitsConfig;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Client, Server, Transport, Who, config, limits, on_both_transports};
+use crate::harness::{Client, Server, Transport, Who, config, limits, on_every_transport};
 use crate::support::update;
 
 const TENANTS: [&str; 2] = ["ristorante", "taverna"];
@@ -25,7 +25,7 @@ fn say(client: &mut Client, id: u128, text: &str) -> Value {
     client.accepted("notification:info", message)
 }
 
-on_both_transports! {
+on_every_transport! {
     fn an_id_that_memory_forgot_is_answered_as_the_first_time_in_each_of_two_tenants(transport) {
         let server = forgetful();
         let mut owners =

@@ -6,7 +6,7 @@ use foodtrack_server::{UpstreamConfig, WebSocketConfig};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    BackEnd, Client, Reply, SIGNING_SECRET, Server, Transport, Who, config, on_both_transports,
+    BackEnd, Client, Reply, SIGNING_SECRET, Server, Transport, Who, config, on_every_transport,
 };
 use crate::support::{TENANT, numbers};
 
@@ -32,7 +32,7 @@ fn ask_at_once(client: &mut Client, count: usize) -> Vec<Value> {
     client.ask_all(&events)
 }
 
-on_both_transports! {
+on_every_transport! {
     fn a_client_asks_and_gets_what_the_back_end_says(transport) {
         let back_end = BackEnd::start(|_| Reply::json(r#"{"success":true,"data":{"orders":[{"id":"42"}]}}"#));
         let server = Server::with(asking(back_end.url()));

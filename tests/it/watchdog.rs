@@ -6,7 +6,7 @@ use foodtrack_server::{DeliveryConfig, WebSocketConfig};
 use serde_json::json;
 
 use crate::harness::{
-    Client, Process, Server, Transport, Who, config, eventually, on_both_transports,
+    Client, Process, Server, Transport, Who, config, eventually, on_every_transport,
 };
 use crate::support::{TENANT, back_end, number};
 
@@ -29,7 +29,7 @@ fn ticket(sender: &mut Client, number: u64) {
     sender.accepted(TICKET, json!({ "orderId": "42", "number": number }));
 }
 
-on_both_transports! {
+on_every_transport! {
     fn a_ticket_that_no_screen_confirms_is_sent_again_and_then_the_dashboard_is_alerted(transport) {
         let server = Server::with(watching());
         let mut mute = Client::join(&server, transport, &Who::chef(TENANT, "carl"));

@@ -18,7 +18,8 @@ use crate::request_replay::{Carrier, RequestId};
 pub struct EngineSession {
     transport: Transport,
     phase: Phase,
-    /// Whether it was sent something of the log of which nobody will know whether it arrived.
+    /// Whether it was sent something of the log of which nobody will know whether it arrived, or of which the client says by itself
+    /// that it did.
     is_unproven: bool,
     heartbeat: Heartbeat,
     pings: Pings,
@@ -301,6 +302,17 @@ impl EngineSession {
     /// Confirms nothing by the pings that are out.
     pub fn forget_mark(&mut self) {
         self.pings.forget_mark();
+    }
+
+    /// The client says by itself how far it is, or never answers a ping: no pong confirms anything from now on.
+    pub fn forgo_proof(&mut self) {
+        self.pings.forget_mark();
+        self.is_unproven = true;
+    }
+
+    /// Whether no pong will confirm anything any more.
+    pub fn forgoes_proof(&self) -> bool {
+        self.is_unproven
     }
 
     /// Ends the session.

@@ -2,7 +2,8 @@
 //!
 //! [`EngineSession`] is the Engine.IO side: by which connections a client is reached, its upgrade from long-polling, its
 //! heartbeat, requests that come twice, and how the session ends. [`Session`] is the Socket.IO side: which namespaces are
-//! joined, which binary packet is half here, which parser the client speaks.
+//! joined, which binary packet is half here, which parser the client speaks. Clients that speak plain JSON have the same
+//! session: [`PlainStep`].
 
 mod close_reason;
 mod closed_polling;
@@ -12,6 +13,7 @@ mod engine_session;
 mod heartbeat;
 mod link_id;
 mod pings;
+mod plain_json;
 mod poll_body;
 mod polling;
 mod probe;
@@ -24,6 +26,7 @@ pub use engine_session::{Closing, End, EngineSession, Leave, Pong};
 pub use foodtrack_wire::{NamespaceId, Sid};
 pub use heartbeat::{Beat, HeartbeatConfig};
 pub use link_id::LinkId;
+pub use plain_json::PlainStep;
 pub use poll_body::{Backlog, LastPacket, POLL_PACKETS_MAX};
 pub use polling::{Lost, PollAnswer, PollStep, Polling};
 pub use probe::ProbeStep;

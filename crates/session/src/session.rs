@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use foodtrack_wire::NamespaceId;
 use foodtrack_wire::msgpack::{self, MsgpackError};
+use foodtrack_wire::plain_json::PlainJsonError;
 use foodtrack_wire::socket_io::{self, PacketError, PacketType, Reassembly};
 use smallvec::SmallVec;
 
@@ -31,7 +32,7 @@ impl Namespaces {
     }
 }
 
-/// Which encoding the client's Socket.IO packets have; its first packet tells.
+/// Which encoding the client's packets have; with Socket.IO its first packet tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Parser {
     /// Nothing came yet.
@@ -41,6 +42,8 @@ pub enum Parser {
     Json,
     /// `socket.io-msgpack-parser`: one binary message a packet.
     Msgpack,
+    /// Not Socket.IO's: one JSON object a message. Of a client that came so.
+    PlainJson,
 }
 
 /// An event or an acknowledgement of a client.
@@ -102,6 +105,9 @@ pub enum SessionError {
     /// A packet that only servers send.
     #[error("packet of a type that clients do not send")]
     Direction,
+    /// A message in plain JSON does not parse.
+    #[error(transparent)]
+    PlainJson(#[from] PlainJsonError),
     /// The parts of a binary packet are larger together than a message may be, or a packet in msgpack is as JSON.
     #[error(
         "packet over the limit of {bytes_max} bytes (limits.payloadBytesMax), its binary and its JSON text together"
@@ -122,6 +128,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// Of a client that speaks so from the start.
+    pub fn speaking(parser: Parser) -> Self {
+        Self { parser, ..Self::default() }
+    }
+
     /// The parser that the client's first packet showed.
     pub fn parser(&self) -> Parser {
         self.parser
@@ -232,7 +243,7 @@ impl Session {
         self.step(packet.kind, namespace, packet.id, data, packet.attachments, namespaces)
     }
 
-    fn step<'a>(
+    pub(crate) fn step<'a>(
         &mut self,
         kind: PacketType,
         namespace: Cow<'a, str>,

@@ -8,7 +8,7 @@ use foodtrack_contract::{
     ApplicationType, Authenticate, DeviceId, ErrorCode, Principal, Refusal, UserRole,
 };
 use foodtrack_tenant::{Admission, ClientAbout, Dialect, EXPIRED_GRACE_S, Profiles, Resume};
-use foodtrack_transport::HandshakeInfo;
+use foodtrack_transport::{HandshakeInfo, Protocol};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -88,7 +88,11 @@ pub(crate) fn admit(
         }
         verdict => (verdict?, false),
     };
-    let speaks_profile = profiles.speaks(text(auth.profile).as_deref())?;
+    let speaks_profile = match info.map(|info| info.protocol) {
+        // Applications that are older than the contract speak Socket.IO.
+        Some(Protocol::PlainJson) => false,
+        _ => profiles.speaks(text(auth.profile).as_deref())?,
+    };
     let origin = info.and_then(|info| info.origin.as_deref()).filter(|_| speaks_profile);
     let from_origin = origin.and_then(|origin| profiles.tables.application_of(origin));
     let application = application(text(auth.application).as_deref(), from_origin, &principal)?;
@@ -227,6 +231,7 @@ mod tests {
 
     fn info(authorization: Option<&str>, cookie: Option<&str>) -> HandshakeInfo {
         HandshakeInfo {
+            protocol: Protocol::SocketIo,
             address: SocketAddr::from(([127, 0, 0, 1], 1)),
             user_agent: None,
             authorization: authorization.map(Box::from),
@@ -310,6 +315,9 @@ mod tests {
         assert_eq!(spoken(only, page, &canonical), Ok(Dialect::Canonical));
         let asked = r#"{"token":"kitchen_app","profile":"foodtrack"}"#;
         assert_eq!(spoken(asked, page, &canonical), Ok(Dialect::Profile(kitchen)));
+        let plain = HandshakeInfo { protocol: Protocol::PlainJson, ..from(page) };
+        let dialect = check_with(Some(only), Some(&plain), &today).map(|it| it.dialect);
+        assert_eq!(dialect, Ok(Dialect::Canonical), "the profile is Socket.IO's");
         let odd = r#"{"token":"kitchen_app","profile":"toaster"}"#;
         assert_eq!(spoken(odd, page, &canonical), Err(ErrorCode::MessageMalformed));
     }

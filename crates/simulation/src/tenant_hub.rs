@@ -173,9 +173,9 @@ impl TenantHub {
         }
         let Some(client) = arriving else { return };
         match outcome.verdict {
-            Some(Verdict::Accepted { slot, answer }) => {
+            Some(Verdict::Accepted { slot, welcome }) => {
                 self.clients.insert(client, (id.clone(), slot));
-                clients.accept(client, &answer);
+                clients.accept(client, &welcome.to_json());
                 self.handle(now, clients, id, Input::Connected(slot));
             }
             Some(Verdict::Refused(refusal)) => {

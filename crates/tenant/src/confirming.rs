@@ -91,6 +91,23 @@ impl Tenant {
         }
     }
 
+    /// A client says that it has dealt with everything through a cursor: its own word, as far as it was sent that much.
+    pub(crate) fn confirmed(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        client: ConnectionSlot,
+        cursor: &Cursor,
+    ) {
+        let (Some(position), Some(connection)) = (self.ledger.position(), self.present(client))
+        else {
+            return;
+        };
+        let sent = Offset::new(self.ping_mark(client)).filter(|sent| *sent > Offset::ZERO);
+        if let Some(sent) = sent.filter(|_| cursor.epoch() == position.epoch) {
+            self.arrived(turn, connection.subscriber, cursor.through().min(sent));
+        }
+    }
+
     /// Asks a client now whether what it was sent has arrived.
     pub(crate) fn ping(&self, turn: &mut Turn<'_, impl Effects>, client: ConnectionSlot) {
         turn.effects.ping(client, self.ping_mark(client));

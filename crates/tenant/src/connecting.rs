@@ -13,6 +13,7 @@ use crate::replay::Start;
 use crate::session_resume::{Replaced, SessionResume};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
+use crate::welcome::Welcome;
 
 /// What follows once the answer to a client's CONNECT is on its way.
 #[derive(Debug)]
@@ -114,7 +115,8 @@ impl Tenant {
         self.returning.extend(resume.shown.map(|shown| (slot.place(), shown)));
         let entering = Entering { start: resume.start, owns, is_recovered, is_expired };
         self.entering.insert(slot.place(), entering);
-        Verdict::Accepted { slot, answer: resume.answer }
+        let welcome = Welcome { sid: resume.sid, pid: resume.pid, is_recovered };
+        Verdict::Accepted { slot, welcome }
     }
 
     /// Brings a connection back to the rooms of its session. Permissions are as they are, though the rooms are as they were.

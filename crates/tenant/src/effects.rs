@@ -14,6 +14,7 @@ use crate::event_frame::EventFrame;
 use crate::forwarded::Forwarded;
 use crate::read_job::{Asker, ReadJob};
 use crate::request::{Answer, RequestId};
+use crate::welcome::Welcome;
 
 /// Clients, back ends and the log. A shard has it over its reactor and its link to the log; dispatch is static, and a call
 /// allocates nothing per recipient. A client is sent packets of the namespace that it joined: its slot says which.
@@ -208,8 +209,8 @@ pub enum Verdict {
     Accepted {
         /// What it is named by from now on.
         slot: ConnectionSlot,
-        /// The JSON object of the answer to its CONNECT.
-        answer: String,
+        /// What it is told.
+        welcome: Welcome,
     },
     /// It may not come in.
     Refused(Refusal),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use foodtrack_contract::Cursor;
 use foodtrack_tenant_log::Completion;
 use foodtrack_wire::{NamespaceId, Sid};
 
@@ -35,6 +36,8 @@ pub enum Input<'i> {
     Acknowledged(ConnectionSlot, u64),
     /// A client answered a ping that took this mark along.
     Ponged(ConnectionSlot, u64),
+    /// A client says that it has dealt with everything through this cursor.
+    Confirmed(ConnectionSlot, Cursor),
     /// A client has taken everything that it was sent: see [`Effects::tell_when_drained`].
     Drained(ConnectionSlot),
     /// A client's token may have ended: see [`Effects::watch_expiry`].
@@ -127,6 +130,9 @@ impl Tenant {
             }
             Input::Ponged(slot, mark) => {
                 self.of(slot, |tenant, place| tenant.ponged(turn, place, mark));
+            }
+            Input::Confirmed(slot, cursor) => {
+                self.of(slot, |tenant, _| tenant.confirmed(turn, slot, &cursor));
             }
             Input::Drained(slot) => self.of(slot, |tenant, place| tenant.drained(turn, place)),
             Input::TokenEnds(slot) => self.of(slot, |tenant, place| tenant.token_ends(turn, place)),

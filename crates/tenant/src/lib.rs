@@ -75,6 +75,7 @@ mod turn;
 mod undeliverable;
 mod wanted_hub_events;
 mod watchdog;
+mod welcome;
 
 pub use admission::{Admission, ClientAbout, EXPIRED_GRACE_S, Resume};
 pub use connection_lines::stranger_refused;
@@ -106,3 +107,4 @@ pub use settings::{RecoveryConfig, Settings, TenantLimits};
 pub use shared_rate::{Party, SharedBucket};
 pub use tenant::Tenant;
 pub use wanted_hub_events::WantedHubEvents;
+pub use welcome::Welcome;

@@ -22,8 +22,8 @@ use crate::turn::Turn;
 pub(crate) struct SessionResume {
     /// Its public id: the one it had, where its session is back.
     pub(crate) sid: Sid,
-    /// The JSON of the answer to its CONNECT.
-    pub(crate) answer: String,
+    /// What it brings when it comes again; `None` where its tenant's log is not known yet.
+    pub(crate) pid: Option<String>,
     pub(crate) start: Start,
     /// When its session began, in hours since the Unix epoch.
     pub(crate) began_hours: u32,
@@ -46,9 +46,9 @@ pub(crate) struct Shown {
 
 impl SessionResume {
     /// Of somebody whose session begins.
-    fn anew(sid: Sid, answer: String, start: Start, now_ms: u64) -> Self {
+    fn anew(sid: Sid, pid: Option<String>, start: Start, now_ms: u64) -> Self {
         let (began_hours, rooms) = (hours(now_ms), Vec::new());
-        Self { sid, answer, start, began_hours, is_recovered: false, rooms, shown: None }
+        Self { sid, pid, start, began_hours, is_recovered: false, rooms, shown: None }
     }
 }
 
@@ -98,8 +98,7 @@ impl Tenant {
             if admission.is_expired {
                 return Err(expired());
             }
-            let answer = format!("{{\"sid\":\"{}\"}}", new_id.as_str());
-            let resume = SessionResume::anew(new_id, answer, Start::Confirmed, now_ms);
+            let resume = SessionResume::anew(new_id, None, Start::Confirmed, now_ms);
             return Ok(SessionResume { shown, ..resume });
         };
         let shown = shown.as_ref();
@@ -118,7 +117,7 @@ impl Tenant {
             Start::Confirmed | Start::Reset => position.delivered_through,
         };
         let pid = turn.session_key.pid(&new_id, (position.epoch, since), owner, hours(now_ms));
-        Ok(SessionResume::anew(new_id, answer(&new_id, &pid), start, now_ms))
+        Ok(SessionResume::anew(new_id, Some(pid), start, now_ms))
     }
 
     /// Where a client starts that has shown this, and whose session is not back.
@@ -172,7 +171,7 @@ impl Tenant {
         Some(SessionResume {
             sid: session.sid,
             // The private id stays as it was, too: that is how the client knows that it is back.
-            answer: answer(&session.sid, &resume.pid),
+            pid: Some(resume.pid.clone()),
             start,
             began_hours: session.began_hours,
             is_recovered: true,
@@ -250,8 +249,4 @@ pub(crate) enum Replaced {
     Zombie,
     /// Its device has connected anew.
     Device,
-}
-
-fn answer(sid: &Sid, pid: &str) -> String {
-    format!("{{\"sid\":\"{}\",\"pid\":\"{pid}\"}}", sid.as_str())
 }

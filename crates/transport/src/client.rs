@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
-use foodtrack_session::{EngineSession, Session, Sid};
+use foodtrack_session::{EngineSession, Parser, Session, Sid};
 
 use crate::allowance::Allowance;
 use crate::delivery_queue::DeliveryQueue;
@@ -55,6 +55,8 @@ impl ClientKey {
 /// What a client told when it opened its session; kept until the application takes it.
 #[derive(Clone, Debug)]
 pub struct HandshakeInfo {
+    /// What is spoken where it came.
+    pub protocol: Protocol,
     /// The peer's address.
     pub address: SocketAddr,
     /// `User-Agent`
@@ -84,6 +86,15 @@ pub enum Protocol {
     EngineIo,
     /// WebSocket messages, as they are: no handshake, no heartbeat.
     WebSocket,
+    /// One JSON object a WebSocket message: what Socket.IO says, for clients without its library.
+    PlainJson,
+}
+
+impl Protocol {
+    /// Whether clients join a namespace, and are strangers before that.
+    pub(crate) fn has_namespaces(self) -> bool {
+        matches!(self, Self::SocketIo | Self::PlainJson)
+    }
 }
 
 /// Whether the application wants to know when a client has no backlog.
@@ -131,12 +142,16 @@ impl Client {
         engine: EngineSession,
         handshake: Option<Box<HandshakeInfo>>,
     ) -> Self {
+        let session = match protocol {
+            Protocol::PlainJson => Session::speaking(Parser::PlainJson),
+            Protocol::SocketIo | Protocol::EngineIo | Protocol::WebSocket => Session::default(),
+        };
         Self {
             generation: NOBODY,
             protocol,
             sid,
             engine,
-            session: Session::default(),
+            session,
             queue: None,
             joining: Joining::default(),
             alarm: Alarm::default(),
@@ -173,7 +188,7 @@ impl Client {
 
     /// Whether nothing is known of who it is.
     pub(crate) fn is_stranger(&self) -> bool {
-        self.protocol == Protocol::SocketIo && !self.joining.has_joined()
+        self.protocol.has_namespaces() && !self.joining.has_joined()
     }
 
     /// The application's own number of it; 0 before it is set.

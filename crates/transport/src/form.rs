@@ -2,9 +2,9 @@
 
 use foodtrack_session::Parser;
 use foodtrack_wire::engine_io::{self, SEPARATOR};
-use foodtrack_wire::msgpack;
 use foodtrack_wire::rfc6455::{self, Opcode};
 use foodtrack_wire::socket_io::Packet;
+use foodtrack_wire::{msgpack, plain_json};
 
 use crate::frame_layout::{Layout, PacketLayout};
 
@@ -17,6 +17,8 @@ pub(crate) enum Form {
     WebSocketText,
     /// One binary WebSocket frame of `socket.io-msgpack-parser`.
     WebSocketMsgpack,
+    /// One text WebSocket frame with a JSON object.
+    PlainJson,
     /// A stretch of the answer to a poll: text, and base64 of each attachment.
     PollingText,
     /// A stretch of the answer to a poll: base64 of a msgpack message.
@@ -24,12 +26,16 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    pub(crate) const COUNT: usize = 4;
+    pub(crate) const COUNT: usize = 5;
+    /// How many there are that a socket is written in straight from the turn's buffer: the first ones.
+    pub(crate) const DIRECT_COUNT: usize = 3;
 
     pub(crate) fn of(parser: Parser, is_polling: bool) -> Self {
         match (parser, is_polling) {
             (Parser::Unknown | Parser::Json, false) => Self::WebSocketText,
             (Parser::Unknown | Parser::Json, true) => Self::PollingText,
+            // It has no other transport.
+            (Parser::PlainJson, _) => Self::PlainJson,
             (Parser::Msgpack, false) => Self::WebSocketMsgpack,
             (Parser::Msgpack, true) => Self::PollingMsgpack,
         }
@@ -43,9 +49,10 @@ impl Form {
         out.extend_from_slice(message);
     }
 
-    /// Engine.IO's ping.
+    /// The server's ping.
     pub(crate) fn ping(self) -> &'static [u8] {
         match self {
+            Self::PlainJson => PLAIN_JSON_PING,
             Self::WebSocketText | Self::WebSocketMsgpack => PING,
             Self::PollingText | Self::PollingMsgpack => &PING[2..],
         }
@@ -54,6 +61,8 @@ impl Form {
 
 /// Engine.IO's ping as a WebSocket frame.
 pub(crate) const PING: &[u8] = b"\x81\x012";
+/// [`plain_json::PING`] as a WebSocket frame.
+const PLAIN_JSON_PING: &[u8] = b"\x81\x0f{\"type\":\"ping\"}";
 
 /// A frame's parts.
 pub(crate) enum Parts<'a> {
@@ -125,19 +134,30 @@ impl<'a> Parts<'a> {
                 let message = in_msgpack(head, attachments)?;
                 engine_io::append_to_payload(out, engine_io::Packet::Binary(&message));
             }
-            (Self::Text(text), Form::WebSocketText | Form::WebSocketMsgpack) => {
+            (Self::Packet { head, attachments, .. }, Form::PlainJson) => {
+                let mut message = Vec::new();
+                plain_json::write_packet(&mut message, head, attachments)?;
+                rfc6455::write_frame(out, Opcode::Text, &message);
+            }
+            (Self::Text(text), Form::WebSocketText | Form::WebSocketMsgpack | Form::PlainJson) => {
                 rfc6455::write_frame(out, Opcode::Text, text);
             }
             (Self::Text(text), Form::PollingText | Form::PollingMsgpack) => {
                 out.extend_from_slice(text);
             }
-            (Self::Binary(bytes), Form::WebSocketText | Form::WebSocketMsgpack) => {
+            (
+                Self::Binary(bytes),
+                Form::WebSocketText | Form::WebSocketMsgpack | Form::PlainJson,
+            ) => {
                 rfc6455::write_frame(out, Opcode::Binary, bytes);
             }
             (Self::Binary(bytes), Form::PollingText | Form::PollingMsgpack) => {
                 engine_io::append_to_payload(out, engine_io::Packet::Binary(bytes));
             }
-            (Self::Control(frame), Form::WebSocketText | Form::WebSocketMsgpack) => {
+            (
+                Self::Control(frame),
+                Form::WebSocketText | Form::WebSocketMsgpack | Form::PlainJson,
+            ) => {
                 out.extend_from_slice(frame);
             }
             // Who polls has no WebSocket that it could be about.
@@ -151,4 +171,16 @@ fn in_msgpack(head: &Packet<'_>, attachments: &[&[u8]]) -> Option<Vec<u8>> {
     let mut message = Vec::new();
     msgpack::write_packet(&mut message, head, attachments).ok()?;
     Some(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ping_in_plain_json_is_one_frame() {
+        let mut frame = Vec::new();
+        rfc6455::write_frame(&mut frame, Opcode::Text, plain_json::PING.as_bytes());
+        assert_eq!(Form::PlainJson.ping(), frame);
+    }
 }

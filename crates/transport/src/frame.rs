@@ -25,10 +25,10 @@ impl Frame {
         Self { meta, layout, text_form, other_forms: [const { OnceLock::new() }; Form::COUNT] }
     }
 
-    /// It with a form that is there already.
-    pub(crate) fn with_form(self, form: Form, bytes: &[u8]) -> Self {
+    /// It with a form, by its number, that is there already.
+    pub(crate) fn with_form(self, form: usize, bytes: &[u8]) -> Self {
         // It is new: the form is not set yet.
-        let _ = self.other_forms[form as usize].set(Some(bytes.into()));
+        let _ = self.other_forms[form].set(Some(bytes.into()));
         self
     }
 

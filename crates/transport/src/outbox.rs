@@ -36,7 +36,8 @@ struct Node {
 struct TurnFrame {
     range: Range,
     layout: Layout,
-    msgpack: Option<Range>,
+    /// The forms other than the text form that sockets were written in, by number.
+    forms: [Option<Range>; Form::DIRECT_COUNT],
     meta: FrameMeta,
     shared: Option<Arc<Frame>>,
 }
@@ -89,7 +90,13 @@ impl Outbox {
         let layout = write(&mut self.shared);
         let range = Range { start, end: place(&self.shared) };
         self.note_entry(&meta);
-        self.frames.push(TurnFrame { range, layout, msgpack: None, meta, shared: None });
+        self.frames.push(TurnFrame {
+            range,
+            layout,
+            forms: [None; Form::DIRECT_COUNT],
+            meta,
+            shared: None,
+        });
         FrameId(u32::try_from(self.frames.len() - 1).unwrap_or(NONE))
     }
 
@@ -120,35 +127,37 @@ impl Outbox {
         if let Some(shared) = &turn_frame.shared {
             return Arc::clone(shared);
         }
-        let TurnFrame { range, msgpack, meta, ref layout, .. } = *turn_frame;
+        let TurnFrame { range, forms, meta, ref layout, .. } = *turn_frame;
         let mut shared = Frame::new(meta, layout.clone(), self.slice(range).into());
-        if let Some(range) = msgpack {
-            shared = shared.with_form(Form::WebSocketMsgpack, self.slice(range));
+        for (form, range) in forms.into_iter().enumerate() {
+            if let Some(range) = range {
+                shared = shared.with_form(form, self.slice(range));
+            }
         }
         let shared = Arc::new(shared);
         self.frames[frame.0 as usize].shared = Some(Arc::clone(&shared));
         shared
     }
 
-    /// The frame for clients of the msgpack parser; made once. `None` where it cannot be said in msgpack.
-    pub(crate) fn msgpack(&mut self, frame: FrameId) -> Option<Range> {
-        let TurnFrame { range, msgpack, ref layout, .. } = self.frames[frame.0 as usize];
-        if msgpack.is_some() {
-            return msgpack;
+    /// The frame in a form that sockets are written in, other than the text form; made once. `None` where it cannot be said in that.
+    pub(crate) fn in_form(&mut self, frame: FrameId, form: Form) -> Option<Range> {
+        let TurnFrame { range, forms, ref layout, .. } = self.frames[frame.0 as usize];
+        if let Some(known) = forms.get(form as usize)?.as_ref() {
+            return Some(*known);
         }
         let mut encoded = Vec::new();
-        Parts::of(self.slice(range), layout)?.write(Form::WebSocketMsgpack, &mut encoded)?;
+        Parts::of(self.slice(range), layout)?.write(form, &mut encoded)?;
         let start = place(&self.shared);
         self.shared.extend_from_slice(&encoded);
-        let msgpack = Some(Range { start, end: place(&self.shared) });
-        self.frames[frame.0 as usize].msgpack = msgpack;
-        msgpack
+        let made = Some(Range { start, end: place(&self.shared) });
+        self.frames[frame.0 as usize].forms[form as usize] = made;
+        made
     }
 
-    /// As [`Self::msgpack`], of a frame for one recipient.
-    pub(crate) fn direct_msgpack(&mut self, range: Range, layout: &Layout) -> Option<Range> {
+    /// As [`Self::in_form`], of a frame for one recipient.
+    pub(crate) fn direct_in(&mut self, range: Range, layout: &Layout, form: Form) -> Option<Range> {
         let mut encoded = Vec::new();
-        Parts::of(self.slice(range), layout)?.write(Form::WebSocketMsgpack, &mut encoded)?;
+        Parts::of(self.slice(range), layout)?.write(form, &mut encoded)?;
         Some(self.direct(|out| out.extend_from_slice(&encoded)).0)
     }
 
@@ -260,14 +269,19 @@ mod tests {
         let head = PacketParts::event(NamespaceId::ROOT, meta).head("/");
         let data = Data::Arguments(|out: &mut Vec<u8>| out.extend_from_slice(b"\"x\""));
         let frame = outbox.frame(meta, |out| write_packet(out, &head, data, None, &[]));
-        let range = outbox.msgpack(frame).unwrap();
-        assert_eq!(outbox.msgpack(frame), Some(range));
+        let range = outbox.in_form(frame, Form::WebSocketMsgpack).unwrap();
+        assert_eq!(outbox.in_form(frame, Form::WebSocketMsgpack), Some(range));
+        let plain = outbox.in_form(frame, Form::PlainJson).unwrap();
+        assert_eq!(outbox.in_form(frame, Form::PlainJson), Some(plain));
         // What is queued has what was encoded for sockets.
         let shared = outbox.shared(frame);
         assert!(Arc::ptr_eq(&shared, &outbox.shared(frame)));
         let mut queued = Vec::new();
         assert!(shared.append(Form::WebSocketMsgpack, &mut queued));
         assert_eq!(queued, outbox.slice(range));
+        queued.clear();
+        assert!(shared.append(Form::PlainJson, &mut queued));
+        assert_eq!(queued, outbox.slice(plain));
         assert_eq!(outbox.frames.len(), 1);
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::event::Event;
 use super::link::{Link, Outgoing, Received};
 use super::packet::{WholePacket, encode};
+use super::plain_json::PlainJsonLink;
 use super::polling::PollingLink;
 use super::websocket::WebSocketLink;
 use super::{Address, Away, PATIENCE, Who, eventually};
@@ -19,10 +20,14 @@ use super::{Address, Away, PATIENCE, Who, eventually};
 pub(crate) enum Transport {
     WebSocket,
     Polling,
+    /// No Socket.IO: a WebSocket with a JSON object a message.
+    PlainJson,
 }
 
 impl Transport {
-    pub(crate) const ALL: [Self; 2] = [Self::WebSocket, Self::Polling];
+    pub(crate) const ALL: [Self; 3] = [Self::WebSocket, Self::Polling, Self::PlainJson];
+    /// Those that Socket.IO has.
+    pub(crate) const SOCKET_IO: [Self; 2] = [Self::WebSocket, Self::Polling];
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +157,10 @@ impl Client {
         let link: Box<dyn Link + Send> = match options.transport {
             Transport::WebSocket => Box::new(
                 WebSocketLink::open(address, headers, options.receive_bytes)
+                    .map_err(|refused| refused.0)?,
+            ),
+            Transport::PlainJson => Box::new(
+                PlainJsonLink::open(address, headers, options.receive_bytes)
                     .map_err(|refused| refused.0)?,
             ),
             Transport::Polling => Box::new(

@@ -177,7 +177,10 @@ fn shards_config() -> ShardsConfig {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         shards: 2,
         reactor: ReactorConfig {
-            endpoints: vec![Endpoint { path: "/socket.io/".into(), protocol: Protocol::SocketIo }],
+            endpoints: vec![
+                Endpoint { path: "/socket.io/".into(), protocol: Protocol::SocketIo },
+                Endpoint { path: "/ws".into(), protocol: Protocol::PlainJson },
+            ],
             namespaces: Namespaces::new(&["/"]),
             heartbeat: HeartbeatConfig::default(),
             limits: Limits::default(),

@@ -9,6 +9,7 @@ mod http;
 mod hub;
 mod link;
 mod packet;
+mod plain_json;
 mod polling;
 mod process;
 mod server;
@@ -64,7 +65,7 @@ fn tear(stream: &TcpStream) {
 }
 
 /// Two tests of one scenario, one for each transport.
-macro_rules! on_both_transports {
+macro_rules! on_every_transport {
     ($( fn $name:ident($transport:ident) $body:block )+) => {
         $( mod $name {
             use super::*;
@@ -80,7 +81,12 @@ macro_rules! on_both_transports {
             fn polling() {
                 scenario(Transport::Polling);
             }
+
+            #[test]
+            fn plain_json() {
+                scenario(Transport::PlainJson);
+            }
         } )+
     };
 }
-pub(crate) use on_both_transports;
+pub(crate) use on_every_transport;

@@ -31,6 +31,17 @@ impl WebSocketLink {
         headers: &[(String, String)],
         receive_bytes: Option<usize>,
     ) -> Result<Self, Refused> {
+        let path = "/socket.io/?EIO=4&transport=websocket";
+        Self::open_at(address, path, headers, receive_bytes)
+    }
+
+    /// As [`Self::open`], at another path.
+    pub(crate) fn open_at(
+        address: SocketAddr,
+        path: &str,
+        headers: &[(String, String)],
+        receive_bytes: Option<usize>,
+    ) -> Result<Self, Refused> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         if let Some(bytes) = receive_bytes {
             socket.set_recv_buffer_size(bytes).unwrap();
@@ -40,7 +51,7 @@ impl WebSocketLink {
         stream.set_nodelay(true).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         let mut request = format!(
-            "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {address}\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\n\
              Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         );

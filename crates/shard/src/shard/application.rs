@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-use foodtrack_contract::{ErrorCode, Refusal};
-use foodtrack_session::{Event, NamespaceId};
+use foodtrack_contract::{Cursor, ErrorCode, Refusal};
+use foodtrack_session::{Event, NamespaceId, Parser};
 use foodtrack_tenant::{
     Arrival, ClientEvent, ConnectionSlot, Input, Verdict as Decision, stranger_refused,
 };
@@ -92,7 +92,17 @@ impl Application for Shard {
         let arrival = Box::new(Arrival { admission, new_id, namespace, user_agent });
         let outcome = self.handle_arrival(io, tenant, Input::Connect(arrival), Some(client));
         match outcome.and_then(|outcome| outcome.verdict) {
-            Some(Decision::Accepted { answer, .. }) => Verdict::Accept { answer },
+            Some(Decision::Accepted { slot, welcome }) => {
+                let answer = match io.parser(client) {
+                    Parser::PlainJson => {
+                        let said =
+                            self.ask(io, tenant, |tenant| tenant.introduction(slot, &welcome));
+                        said.flatten().unwrap_or_default()
+                    }
+                    Parser::Unknown | Parser::Json | Parser::Msgpack => welcome.to_json(),
+                };
+                Verdict::Accept { answer }
+            }
             Some(Decision::Refused(refusal)) => self.turn_away(&refusal),
             // Its tenant was dropped meanwhile: somebody who comes again has it opened.
             Some(Decision::ComeAgain) | None => send_away(io, client),
@@ -115,6 +125,13 @@ impl Application for Shard {
 
     fn ponged(&mut self, io: &mut Reactor, client: ClientKey, mark: u64) {
         self.handle_of(io, client, |slot| Input::Ponged(slot, mark));
+    }
+
+    fn confirmed(&mut self, io: &mut Reactor, client: ClientKey, cursor: &str) {
+        // What is no cursor of the log's confirms nothing.
+        if let Some(cursor) = Cursor::parse(cursor) {
+            self.handle_of(io, client, |slot| Input::Confirmed(slot, cursor));
+        }
     }
 
     fn drained(&mut self, io: &mut Reactor, client: ClientKey) {

@@ -128,11 +128,10 @@ impl Test {
             user_agent: None,
         };
         self.handle(Input::Connect(Box::new(arrival)));
-        let Some(Verdict::Accepted { slot, answer }) = self.world.verdicts.last() else {
+        let Some(Verdict::Accepted { slot, welcome }) = self.world.verdicts.last() else {
             panic!("{:?}", self.world.verdicts);
         };
-        let pid = answer.split("\"pid\":\"").nth(1).unwrap_or_default();
-        (*slot, pid.trim_end_matches("\"}").to_owned())
+        (*slot, welcome.pid.clone().unwrap_or_default())
     }
 
     /// The answer to a client's CONNECT is on its way. The store knows nothing of its subscriber. Returns what it is sent.

@@ -29,7 +29,9 @@ impl Client {
 
     /// Adds a ping to what waits for it.
     pub(crate) fn enqueue_ping(&mut self) {
-        self.queue.get_or_insert_default().push_ping();
+        let queue = self.queue.get_or_insert_default();
+        queue.speak(self.session.parser());
+        queue.push_ping();
     }
 
     /// Takes a batch of what waits for a socket, into `batch`. Returns whether anything waited.

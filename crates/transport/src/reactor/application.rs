@@ -123,6 +123,10 @@ pub trait Application: Sized {
     /// its requests.
     fn ponged(&mut self, _io: &mut Reactor, _client: ClientKey, _mark: u64) {}
 
+    /// A client says that it has dealt with everything through this cursor, which is not checked yet. From then on it is not asked
+    /// whether what it was sent arrived.
+    fn confirmed(&mut self, _io: &mut Reactor, _client: ClientKey, _cursor: &str) {}
+
     /// A client that [`Reactor::tell_when_drained`] was called for has taken everything it was sent.
     fn drained(&mut self, _io: &mut Reactor, _client: ClientKey) {}
 

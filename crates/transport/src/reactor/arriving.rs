@@ -1,10 +1,11 @@
 //! Clients that come, and by what they are reached.
 
-use foodtrack_session::{EngineSession, LinkId, Parser};
+use foodtrack_session::{EngineSession, LinkId};
 
 use super::Reactor;
 use crate::client::{Client, HandshakeInfo, Protocol};
 use crate::deadlines::{Timer, millis};
+use crate::form::Form;
 use crate::outbox::FanoutState;
 
 impl Reactor {
@@ -42,7 +43,7 @@ impl Reactor {
         let is_stranger = state.is_stranger();
         let now_ms = self.deadlines.now_ms();
         let deadline_ms = state.joining.begin_try(is_stranger, timeout_ms, now_ms);
-        if state.protocol() == Protocol::SocketIo && state.joining.time() {
+        if state.protocol().has_namespaces() && state.joining.time() {
             self.deadlines.schedule(deadline_ms, Timer::Connect(state.key(client)));
         }
     }
@@ -62,7 +63,8 @@ impl Reactor {
     /// Finds the way by which the client's frames go from now on.
     pub(super) fn settle_mode(&mut self, client: u32) {
         let state = &self.clients[client as usize];
-        let direct = state.session.parser() != Parser::Msgpack && self.takes_ranges(client);
+        let is_text = Form::of(state.session.parser(), false) == Form::WebSocketText;
+        let direct = is_text && self.takes_ranges(client);
         self.fanout[client as usize].settle(direct);
     }
 

@@ -33,7 +33,11 @@ impl Reactor {
             self.respond_link(link, 405, &allow, b"", request.head.keep_alive);
             return Progress::Used(request.used);
         }
-        match self.try_engine_request(app, link, protocol, request) {
+        let tried = match protocol {
+            Protocol::PlainJson => self.open_plain_json(link, request),
+            _ => self.try_engine_request(app, link, protocol, request),
+        };
+        match tried {
             Ok(progress) => progress,
             Err(error) => {
                 self.note_refused(link, error.into());
@@ -54,6 +58,28 @@ impl Reactor {
                 Progress::Used(request.used)
             }
         }
+    }
+
+    /// The only request at an endpoint of plain JSON: one for a WebSocket.
+    fn open_plain_json(
+        &mut self,
+        link: LinkId,
+        request: &EngineRequest<'_>,
+    ) -> Result<Progress, EngineError> {
+        if self.page_access(request.head) == PageAccess::Refused {
+            return Err(EngineError::Forbidden);
+        }
+        if !request.is_upgrade() {
+            self.ask_for_upgrade(link, request.head);
+            return Ok(Progress::Used(request.used));
+        }
+        self.handshake(link, Protocol::PlainJson, request)
+    }
+
+    /// Says that a path is one for WebSockets alone.
+    pub(super) fn ask_for_upgrade(&mut self, link: LinkId, head: &Head<'_>) {
+        let headers = [("upgrade", &b"websocket"[..]), ("sec-websocket-version", b"13")];
+        self.respond_link(link, 426, &headers, b"", head.keep_alive);
     }
 
     pub(super) fn try_engine_request<A: Application>(
@@ -220,7 +246,7 @@ impl Reactor {
             Some(_) => EngineSession::websocket(link, self.deadlines.now_ms()),
             None => EngineSession::polling(self.deadlines.now_ms()),
         };
-        let info = Box::new(self.handshake_info(peer, head));
+        let info = Box::new(self.handshake_info(protocol, peer, head));
         let client = self.add_client(protocol, engine, Some(info));
         self.recount_client(client);
         let sid = *self.clients[client as usize].sid();
@@ -243,8 +269,12 @@ impl Reactor {
                 self.become_websocket(link, client);
                 let (range, ()) = self.outbox.direct(|out| accept.write(out));
                 self.outbox.push(client, &mut self.fanout[client as usize], range);
-                let (range, _) = self.outbox.direct(|out| Layout::text(out, write_open));
-                self.outbox.push(client, &mut self.fanout[client as usize], range);
+                if protocol == Protocol::PlainJson {
+                    self.send_plain_json_open(client);
+                } else {
+                    let (range, _) = self.outbox.direct(|out| Layout::text(out, write_open));
+                    self.outbox.push(client, &mut self.fanout[client as usize], range);
+                }
             }
             None => {
                 self.sids.insert(sid, self.shard);
@@ -261,11 +291,27 @@ impl Reactor {
         Ok(Progress::Used(request.used))
     }
 
+    /// Tells a client that speaks plain JSON what it may do.
+    fn send_plain_json_open(&mut self, client: u32) {
+        let (heartbeat, limits) = (&self.config.heartbeat, &self.config.limits);
+        let open = format!(
+            "{{\"type\":\"open\",\"pingIntervalMs\":{},\"pingTimeoutMs\":{},\"payloadBytesMax\":{}}}",
+            heartbeat.interval_ms, heartbeat.timeout_ms, limits.payload_bytes_max
+        );
+        self.send_plain_json(client, &open);
+    }
+
     /// What a client tells of itself as it opens its session.
-    fn handshake_info(&self, address: SocketAddr, head: &Head<'_>) -> HandshakeInfo {
+    fn handshake_info(
+        &self,
+        protocol: Protocol,
+        address: SocketAddr,
+        head: &Head<'_>,
+    ) -> HandshakeInfo {
         let own = |name| head.header(name).map(Box::from);
         let may_use_cookies = self.page_access(head).has_credentials();
         HandshakeInfo {
+            protocol,
             address,
             user_agent: own("user-agent"),
             authorization: own("authorization"),

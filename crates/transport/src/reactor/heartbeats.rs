@@ -7,7 +7,6 @@ use super::application::Application;
 use super::next::Next;
 use crate::client::ClientKey;
 use crate::deadlines::Timer;
-use crate::form::PING;
 
 /// How long a client that was asked is not asked again.
 const CONFIRM_PAUSE_MS: u64 = 5_000;
@@ -18,10 +17,13 @@ impl Reactor {
         let now_ms = self.deadlines.now_ms();
         let client = id.place();
         let Some(state) = self.clients.open(id) else { return };
-        let may_mark = state.engine.may_mark();
+        let (may_mark, is_asked) = (state.engine.may_mark(), !state.engine.forgoes_proof());
         let state = &mut self.fanout[client as usize];
         if !state.is_confirmation_due() {
             return;
+        }
+        if !is_asked {
+            return state.forget_confirmation();
         }
         // While a ping is out, nothing is learned from another one.
         if may_mark {
@@ -69,7 +71,8 @@ impl Reactor {
         }
         state.engine.ping(mark, self.deadlines.now_ms());
         if self.takes_ranges(client) {
-            let (range, _) = self.outbox.direct(|out| out.extend_from_slice(PING));
+            let ping = self.socket_form(client).ping();
+            let (range, _) = self.outbox.direct(|out| out.extend_from_slice(ping));
             self.outbox.push(client, &mut self.fanout[client as usize], range);
         } else {
             self.clients[client as usize].enqueue_ping();

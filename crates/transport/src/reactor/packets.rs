@@ -5,8 +5,9 @@ use super::application::{Application, Data, Flow, Verdict};
 use super::next::Next;
 use crate::client::{Client, OwnedPacket, Packets, Protocol};
 use crate::limits::PACKETS_PER_TURN;
-use foodtrack_session::{CloseReason, LinkId, ProbeStep, SessionError, Step};
+use foodtrack_session::{CloseReason, LinkId, PlainStep, ProbeStep, SessionError, Step};
 use foodtrack_wire::engine_io::{self, Packet};
+use foodtrack_wire::plain_json;
 use foodtrack_wire::rfc6455::{self, Message, Opcode};
 
 impl Reactor {
@@ -45,6 +46,14 @@ impl Reactor {
             Message::Binary(bytes) if protocol == Protocol::WebSocket => {
                 app.message(self, self.key(client), Data::Binary(bytes));
                 return Next::Continue;
+            }
+            Message::Text(text) if protocol == Protocol::PlainJson => {
+                return self.plain_json_message(app, client, text);
+            }
+            Message::Binary(_) if protocol == Protocol::PlainJson => {
+                let error = SessionError::OutOfStep;
+                self.send_plain_json_error(client, &error);
+                return Next::Violation;
             }
             Message::Text(text) => match engine_io::decode_text(text) {
                 Ok(packet) => packet,
@@ -196,6 +205,42 @@ impl Reactor {
                 }
             }
         }
+    }
+
+    /// A message of a client that speaks plain JSON.
+    fn plain_json_message<A: Application>(
+        &mut self,
+        app: &mut A,
+        client: u32,
+        message: &str,
+    ) -> Next<A::Transfer> {
+        let now_ms = self.deadlines.now_ms();
+        let Some(state) = self.clients.get_mut(client as usize) else { return Next::Stop };
+        state.engine.heard(now_ms);
+        match state.session.handle_plain_json(message, &self.config.namespaces) {
+            Ok(PlainStep::Packet(step)) => self.step(app, client, step),
+            Ok(PlainStep::Confirm(cursor)) => {
+                state.engine.forgo_proof();
+                app.confirmed(self, self.key(client), &cursor);
+                Next::Continue
+            }
+            Ok(PlainStep::Ping) => {
+                self.send_plain_json(client, plain_json::PONG);
+                Next::Continue
+            }
+            Ok(PlainStep::Pong) => self.pong(app, client),
+            Err(error) => {
+                self.log_violation(client, &error);
+                self.send_plain_json_error(client, &error);
+                Next::Violation
+            }
+        }
+    }
+
+    /// Tells a client that speaks plain JSON why its connection closes.
+    fn send_plain_json_error(&mut self, client: u32, error: &SessionError) {
+        let message = format!("{{\"type\":\"error\",\"error\":{}}}", error.to_json());
+        self.send_plain_json(client, &message);
     }
 
     pub(super) fn log_violation(&self, client: u32, error: &SessionError) {

@@ -140,10 +140,7 @@ impl Reactor {
                 let (range, ()) = self.outbox.direct(|out| accept.write(out));
                 self.outbox.push(client, &mut self.fanout[client as usize], range);
             }
-            _ => {
-                let headers = [("upgrade", &b"websocket"[..]), ("sec-websocket-version", b"13")];
-                self.respond_link(link, 426, &headers, b"", head.keep_alive);
-            }
+            _ => self.ask_for_upgrade(link, head),
         }
     }
 }

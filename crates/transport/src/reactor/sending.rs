@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use foodtrack_session::{CloseReason, LinkId, NamespaceId, Parser};
+use foodtrack_session::{CloseReason, LinkId, NamespaceId};
 use foodtrack_wire::rfc6455::{self, Opcode};
 use foodtrack_wire::socket_io::{Packet, PacketType};
 use foodtrack_wire::{FrameMeta, Urgency};
@@ -10,6 +10,7 @@ use foodtrack_wire::{FrameMeta, Urgency};
 use super::Reactor;
 use crate::client::ClientKey;
 use crate::delivery_queue::Pushed;
+use crate::form::Form;
 use crate::frame::Frame;
 use crate::frame_layout::{Data, Layout, write_packet};
 use crate::limits::ECHOED_NAMESPACE_BYTES_MAX;
@@ -55,10 +56,10 @@ impl Reactor {
 
     #[cold]
     fn send_indirect(&mut self, client: u32, frame: FrameId) {
-        let is_msgpack = self.clients[client as usize].session.parser() == Parser::Msgpack;
-        if is_msgpack {
+        let form = self.socket_form(client);
+        if form != Form::WebSocketText {
             // Also where it will wait: then nobody could say of whom it never left.
-            let Some(range) = self.outbox.msgpack(frame) else {
+            let Some(range) = self.outbox.in_form(frame, form) else {
                 return self.unsayable.push(self.key(client));
             };
             if self.takes_ranges(client) {
@@ -67,6 +68,11 @@ impl Reactor {
         }
         let shared = self.outbox.shared(frame);
         self.enqueue(client, shared);
+    }
+
+    /// What a socket of the client's is written in.
+    pub(super) fn socket_form(&self, client: u32) -> Form {
+        Form::of(self.clients[client as usize].session.parser(), false)
     }
 
     /// Clients that were not sent what was for them since this was asked last: it cannot be said in their parser, msgpack.
@@ -121,8 +127,9 @@ impl Reactor {
     fn send_direct(&mut self, client: ClientKey, meta: FrameMeta, range: Range, layout: Layout) {
         self.outbox.note_entry(&meta);
         let mut range = range;
-        if self.clients[client.index()].session.parser() == Parser::Msgpack {
-            let Some(encoded) = self.outbox.direct_msgpack(range, &layout) else {
+        let form = self.socket_form(client.place());
+        if form != Form::WebSocketText {
+            let Some(encoded) = self.outbox.direct_in(range, &layout, form) else {
                 return self.unsayable.push(client);
             };
             if self.takes_ranges(client.place()) {
@@ -229,6 +236,25 @@ impl Reactor {
             // Nothing is heard in a namespace after its end: it comes behind all that was sent before.
             let meta = FrameMeta { urgency: Urgency::Low, ..FrameMeta::CONTROL };
             self.named_packet(client.place(), meta, PacketType::Disconnect, namespace, None);
+            self.close_who_cannot_return(client);
         }
+    }
+
+    /// A Socket.IO client that was told that it is out may join again by the same connection. Others cannot.
+    fn close_who_cannot_return(&mut self, client: ClientKey) {
+        let Some(state) = self.clients.find(client) else { return };
+        if state.protocol() == crate::Protocol::PlainJson {
+            self.close(client, CloseReason::Disconnected);
+        }
+    }
+
+    /// Sends a message of the protocol's own to a client that speaks plain JSON.
+    pub(super) fn send_plain_json(&mut self, client: u32, message: &str) {
+        if self.is_gone(self.key(client)) {
+            return;
+        }
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(message.as_bytes());
+        let (range, layout) = self.outbox.direct(|out| Layout::text(out, write));
+        self.send_range(client, FrameMeta::CONTROL, range, layout);
     }
 }
