@@ -21,6 +21,8 @@ use crate::support::{
 fn roomy() -> Server {
     let mut roomy = limits();
     (roomy.queue_messages_max, roomy.queue_bytes_max) = (100_000, 256 << 20);
+    // Readers wait for each other.
+    roomy.write_timeout_ms = 300_000;
     Server::with(config().limits(roomy))
 }
 
@@ -245,7 +247,7 @@ on_every_transport! {
 
 /// Publishes more than a kernel takes in, under the number 0.
 fn clog(sender: &mut Client, transport: Transport) {
-    if transport == Transport::WebSocket {
+    if transport != Transport::Polling {
         for order in 0..60 {
             let order = format!("z{order}");
             let mut message = message(&order, 0, "medium");

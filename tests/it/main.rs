@@ -21,6 +21,7 @@ mod offline;
 mod operators;
 mod ordering;
 mod ownership;
+mod plain_json;
 mod recovery;
 mod repeats;
 mod restart;

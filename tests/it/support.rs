@@ -21,7 +21,7 @@ pub(crate) fn back_end(server: &impl Address) -> Client {
 /// A client for which events wait in a queue until it reads: its kernel takes little in for it.
 pub(crate) fn slow_client(server: &impl Address, transport: Transport, who: &Who) -> Client {
     let auth = json!({ "token": who.token() });
-    let receive_bytes = (transport == Transport::WebSocket).then_some(4_096);
+    let receive_bytes = (transport != Transport::Polling).then_some(4_096);
     Client::join_with(server, &Options { receive_bytes, ..Options::new(transport, auth) })
 }
 

@@ -170,7 +170,11 @@ impl Client {
         let mut client = Self {
             link,
             options: options.clone(),
-            parser: options.parser,
+            parser: match options.transport {
+                // It has one form.
+                Transport::PlainJson => Parser::Json,
+                Transport::WebSocket | Transport::Polling => options.parser,
+            },
             id: String::new(),
             pid: None,
             offset: None,

@@ -27,9 +27,11 @@ pub(crate) use event::Event;
 pub(crate) use hands::Hands;
 pub(crate) use http::HttpConnection;
 pub(crate) use hub::{Gate, Hub, KEEPS_ALL, SESSION_SECRET, Shut};
+pub(crate) use link::{Link, Outgoing, Received};
 pub(crate) use process::Process;
 pub(crate) use server::{Server, config, limits, table_bytes_max};
 pub(crate) use token::{Who, now_s};
+pub(crate) use websocket::WebSocketLink;
 
 /// Where clients connect.
 pub(crate) trait Address {
@@ -64,7 +66,29 @@ fn tear(stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Both);
 }
 
-/// Two tests of one scenario, one for each transport.
+/// Tests of one scenario, one for each transport of Socket.IO's.
+macro_rules! on_both_transports {
+    ($( fn $name:ident($transport:ident) $body:block )+) => {
+        $( mod $name {
+            use super::*;
+
+            fn scenario($transport: Transport) $body
+
+            #[test]
+            fn websocket() {
+                scenario(Transport::WebSocket);
+            }
+
+            #[test]
+            fn polling() {
+                scenario(Transport::Polling);
+            }
+        } )+
+    };
+}
+pub(crate) use on_both_transports;
+
+/// Tests of one scenario, one for each transport.
 macro_rules! on_every_transport {
     ($( fn $name:ident($transport:ident) $body:block )+) => {
         $( mod $name {

@@ -122,7 +122,7 @@ fn who_asks_elsewhere_is_told_where_clients_connect() {
     let upgrade = [("Upgrade", "websocket"), ("Connection", "Upgrade")];
     for (line, headers) in [
         (format!("GET {POLL}"), &[][..]),
-        ("GET /ws".to_owned(), &upgrade),
+        ("GET /socket".to_owned(), &upgrade),
         ("GET /live?EIO=4&transport=websocket".to_owned(), &upgrade),
     ] {
         let answer = request(server.local_addr(), &line, headers, "");
