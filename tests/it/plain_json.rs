@@ -1,5 +1,6 @@
 //! What the page of the plain WebSocket says (`docs/reference/ws.md`), frame by frame. Every other scenario runs over it as well.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use foodtrack_contract::ApplicationType;
@@ -13,13 +14,17 @@ use crate::harness::{
 use crate::support::{TENANT, back_end, publish};
 
 /// A connection to `/ws` that says and hears JSON.
-struct Plain(WebSocketLink);
+struct Plain {
+    link: WebSocketLink,
+    /// Events that came while something else was waited for.
+    events: VecDeque<Value>,
+}
 
 impl Plain {
     #[track_caller]
     fn open(server: &impl Address) -> Self {
         let link = WebSocketLink::open_at(server.address(), "/ws", &[], None).unwrap();
-        let mut plain = Self(link);
+        let mut plain = Self { link, events: VecDeque::new() };
         let open = plain.hear();
         assert_eq!(open["type"], "open", "{open}");
         assert!(open["pingIntervalMs"].is_u64() && open["pingTimeoutMs"].is_u64(), "{open}");
@@ -47,11 +52,11 @@ impl Plain {
     }
 
     fn say_text(&mut self, text: &str) {
-        self.0.send(&[Outgoing::Text(text.to_owned())]);
+        self.link.send(&[Outgoing::Text(text.to_owned())]);
     }
 
     fn receive(&mut self) -> Received {
-        self.0.receive(Instant::now() + PATIENCE)
+        self.link.receive(Instant::now() + PATIENCE)
     }
 
     /// The next message, whatever it is.
@@ -66,6 +71,14 @@ impl Plain {
     /// The next message but for pings, which are answered.
     #[track_caller]
     fn hear_next(&mut self) -> Value {
+        if let Some(event) = self.events.pop_front() {
+            return event;
+        }
+        self.hear_new()
+    }
+
+    #[track_caller]
+    fn hear_new(&mut self) -> Value {
         loop {
             let message = self.hear();
             if message["type"] != "ping" {
@@ -94,17 +107,18 @@ impl Plain {
         (0..count).map(|_| number(self.hear_event())).collect()
     }
 
-    /// Publishes, and hears the answer before anything else but events.
+    /// Publishes, and hears the answer; events that come before it are heard later.
     #[track_caller]
     fn ask(&mut self, id: u64, event: &str, message: Value) -> Value {
         self.say(&json!({ "type": "publish", "id": id, "event": event, "message": message }));
         loop {
-            let message = self.hear_next();
+            let message = self.hear_new();
             if message["type"] == "ack" {
                 assert_eq!(message["id"], id);
                 return message["answer"].clone();
             }
             assert_eq!(message["type"], "event", "{message}");
+            self.events.push_back(message);
         }
     }
 
@@ -143,7 +157,10 @@ fn a_whole_conversation_is_as_the_page_says() {
     }
     let answer = chef.ask(1, "subscribe:order", json!("order-7"));
     assert_eq!(answer["success"], true, "{answer}");
-    let message = json!({ "payload": { "orderId": "order-7", "status": "ready" } });
+    let subscribed = chef.hear_event();
+    assert_eq!(subscribed["event"], "subscribed");
+    assert_eq!(subscribed["message"]["type"], "order");
+    let message = json!({ "orderId": "order-7", "status": "ready" });
     let answer = chef.ask(9_007_199_254_740_991, "order:status_changed", message);
     assert_eq!(answer["success"], true, "{answer}");
     let event = chef.hear_event();
@@ -168,6 +185,7 @@ fn a_session_is_back_with_its_rooms_and_what_was_missed_comes_once() {
     let who = Who::courier(TENANT, "dora");
     let (mut courier, connected) = Plain::connect(&server, token(&who));
     assert_eq!(courier.ask(1, "subscribe:order", json!("1"))["success"], true);
+    assert_eq!(courier.hear_event()["event"], "subscribed");
     let mut sender = back_end(&server);
     publish(&mut sender, 1..=1);
     let event = courier.hear_event();
@@ -202,7 +220,7 @@ fn an_acknowledged_cursor_confirms_exactly_and_pongs_confirm_nothing_beside_it()
     // Nor does any pong: the hub would ask within two seconds.
     let until = Instant::now() + Duration::from_secs(4);
     while Instant::now() < until {
-        if let Received::Text(text) = tablet.0.receive(until) {
+        if let Received::Text(text) = tablet.link.receive(until) {
             assert!(text.contains("ping"), "{text}");
             tablet.say(&json!({ "type": "pong" }));
         }
@@ -246,7 +264,7 @@ fn a_malformed_frame_is_explained_and_closes_its_sender_alone() {
         assert_eq!(code, Some(1_002), "{frame}");
     }
     let (mut plain, _) = Plain::connect(&server, connect.clone());
-    plain.0.send(&[Outgoing::Binary(vec![1, 2, 3])]);
+    plain.link.send(&[Outgoing::Binary(vec![1, 2, 3])]);
     assert_eq!(plain.until_closed().1, Some(1_002));
     // Before it has connected it may say nothing else.
     let mut plain = Plain::open(&server);
