@@ -321,9 +321,8 @@ impl World {
         let arrival = Arrival { admission, new_id, namespace, user_agent: None };
         self.handle(Input::Connect(Box::new(arrival)));
         match self.outside.verdict.take().expect("nothing was decided") {
-            Verdict::Accepted { slot, answer } => {
-                let pid = answer.split("\"pid\":\"").nth(1).and_then(|it| it.split('"').next());
-                self.resumes[user] = pid.map(|pid| (pid.to_owned(), None));
+            Verdict::Accepted { slot, welcome } => {
+                self.resumes[user] = welcome.pid.map(|pid| (pid, None));
                 self.of_user.push((slot, user));
                 self.handle(Input::Connected(slot));
             }
