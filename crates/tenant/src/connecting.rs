@@ -5,7 +5,7 @@ use foodtrack_tenant_log::LoggedRoom;
 
 use crate::connection_lines;
 use crate::connection_slot::{ConnectionSlot, Generation};
-use crate::effects::{CloseReason, Effects, Verdict};
+use crate::effects::{CloseReason, Effects, Verdict, Welcome};
 use crate::input::Arrival;
 use crate::members::NewConnection;
 use crate::reliability::subscriber_key;
@@ -13,7 +13,6 @@ use crate::replay::Start;
 use crate::session_resume::{Replaced, SessionResume};
 use crate::tenant::Tenant;
 use crate::turn::Turn;
-use crate::welcome::Welcome;
 
 /// What follows once the answer to a client's CONNECT is on its way.
 #[derive(Debug)]
@@ -148,6 +147,23 @@ impl Tenant {
         }
         self.go_on(turn, place);
         self.device_came(turn, place);
+    }
+
+    /// The JSON object that tells a client without a Socket.IO library who it is here; `None` where it has gone.
+    pub fn introduction(&self, client: ConnectionSlot, welcome: &Welcome) -> Option<String> {
+        let connection = self.present(client)?;
+        let mut about = serde_json::json!({
+            "sid": welcome.sid.as_str(),
+            "recovered": welcome.is_recovered,
+            "tenant": self.id.as_str(),
+            "user": connection.principal.user().as_str(),
+            "role": connection.principal.role(),
+            "application": connection.application,
+        });
+        if let (Some(pid), Some(fields)) = (&welcome.pid, about.as_object_mut()) {
+            fields.insert("session".to_owned(), pid.as_str().into());
+        }
+        Some(about.to_string())
     }
 
     /// Lets a connection go: its session can come back, and it is in no room any more.

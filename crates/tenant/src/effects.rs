@@ -5,7 +5,7 @@ use foodtrack_tenant_log::{
     DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted, SubscriberKey,
     TailSnapshot,
 };
-use foodtrack_wire::NamespaceId;
+use foodtrack_wire::{NamespaceId, Sid};
 use uuid::Uuid;
 
 use crate::connection_slot::ConnectionSlot;
@@ -14,7 +14,6 @@ use crate::event_frame::EventFrame;
 use crate::forwarded::Forwarded;
 use crate::read_job::{Asker, ReadJob};
 use crate::request::{Answer, RequestId};
-use crate::welcome::Welcome;
 
 /// Clients, back ends and the log. A shard has it over its reactor and its link to the log; dispatch is static, and a call
 /// allocates nothing per recipient. A client is sent packets of the namespace that it joined: its slot says which.
@@ -200,6 +199,28 @@ pub enum Pace {
     Yield,
     /// Not before so many milliseconds.
     PauseMs(u32),
+}
+
+/// A session that began, or is back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Welcome {
+    /// Its public id.
+    pub sid: Sid,
+    /// What it brings when it comes again; `None` where its tenant's log is not known, so that there is nothing to come back to.
+    pub pid: Option<String>,
+    /// Whether it is back.
+    pub is_recovered: bool,
+}
+
+impl Welcome {
+    /// The JSON object of the answer to a Socket.IO client's CONNECT.
+    pub fn to_json(&self) -> String {
+        let sid = self.sid.as_str();
+        match &self.pid {
+            Some(pid) => format!("{{\"sid\":\"{sid}\",\"pid\":\"{pid}\"}}"),
+            None => format!("{{\"sid\":\"{sid}\"}}"),
+        }
+    }
 }
 
 /// What became of a client that came.

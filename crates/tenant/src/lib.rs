@@ -75,7 +75,6 @@ mod turn;
 mod undeliverable;
 mod wanted_hub_events;
 mod watchdog;
-mod welcome;
 
 pub use admission::{Admission, ClientAbout, EXPIRED_GRACE_S, Resume};
 pub use connection_lines::stranger_refused;
@@ -84,7 +83,7 @@ pub use counters::{Counter, Counters, DISCONNECT_REASONS};
 
 pub use cursor_suffix::CursorSuffix;
 pub use dialect::{Dialect, Profiles};
-pub use effects::{CloseReason, Effects, Pace, Verdict};
+pub use effects::{CloseReason, Effects, Pace, Verdict, Welcome};
 pub use event_frame::EventFrame;
 pub use forwarded::{Forwarded, Requester, UpstreamAnswer};
 pub use input::{Arrival, ClientEvent, Input};
@@ -107,4 +106,3 @@ pub use settings::{RecoveryConfig, Settings, TenantLimits};
 pub use shared_rate::{Party, SharedBucket};
 pub use tenant::Tenant;
 pub use wanted_hub_events::WantedHubEvents;
-pub use welcome::Welcome;
