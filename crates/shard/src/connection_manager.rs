@@ -161,6 +161,18 @@ impl ConnectionManager {
         self.shards.ask(room.tenant(), request, pick).await
     }
 
+    /// Who may join a room by a grant, by id.
+    ///
+    /// # Errors
+    /// `overloaded` when the tenant's shard does not take the question.
+    pub async fn grants(&self, room: &Room<'_>) -> Result<Vec<String>, Refusal> {
+        let pick = |answer| match answer {
+            Answer::Grants(users) => Some(users),
+            _ => None,
+        };
+        self.shards.ask(room.tenant(), Request::Grants(OwnedRoom::new(room)), pick).await
+    }
+
     /// Lets a user join a room that the rules alone would not let them into.
     ///
     /// # Errors

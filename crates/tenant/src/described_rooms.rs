@@ -93,6 +93,13 @@ impl Tenant {
         Ok(())
     }
 
+    /// Who may join a room by a grant, by id.
+    pub(crate) fn grants_of(&self, name: RoomName<'_>) -> Vec<String> {
+        let described = self.members.room(name).and_then(|room| room.described());
+        let grants = described.into_iter().flat_map(|described| &described.grants);
+        grants.map(|user| user.to_string()).collect()
+    }
+
     pub(crate) fn revoke_grant(
         &mut self,
         turn: &mut Turn<'_, impl Effects>,

@@ -50,6 +50,8 @@ pub enum Request {
         /// The user.
         user: String,
     },
+    /// Who may join a room by a grant: [`Answer::Grants`].
+    Grants(OwnedRoom),
     /// Takes a grant back; who joined by it leaves: [`Answer::Revoked`].
     RevokeGrant {
         /// The room.
@@ -95,6 +97,8 @@ pub enum Answer {
     Room(RoomInfo),
     /// The grant is there.
     Granted,
+    /// Users, by id.
+    Grants(Vec<String>),
     /// Whether there was a grant.
     Revoked(bool),
     /// To how many connections.
@@ -115,6 +119,7 @@ impl Request {
                 | Self::Broadcast(..)
                 | Self::DescribeRoom { .. }
                 | Self::Grant { .. }
+                | Self::Grants(..)
                 | Self::RevokeGrant { .. }
                 | Self::ReplayLetter { .. }
                 | Self::Trace(..)

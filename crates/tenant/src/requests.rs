@@ -85,6 +85,10 @@ impl Tenant {
                 },
                 None => malformed_room(),
             },
+            Request::Grants(room) => match room.room() {
+                Some(room) => Answer::Grants(self.grants_of(room.name())),
+                None => malformed_room(),
+            },
             Request::Trace(entries) => {
                 Answer::Traced(entries.iter().map(|entry| self.trace(entry)).collect())
             }

@@ -59,6 +59,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(connections::disconnect_device))
         .routes(routes!(rooms::list))
         .routes(routes!(rooms::describe))
+        .routes(routes!(rooms::grants))
         .routes(routes!(rooms::grant, rooms::revoke))
         .routes(routes!(events::list, events::declare))
         .routes(routes!(events::withdraw))

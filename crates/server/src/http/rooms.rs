@@ -21,6 +21,12 @@ pub(crate) struct Grant {
     granted: bool,
 }
 
+/// Who may join a room by a grant.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct GrantedUser {
+    user: String,
+}
+
 /// Lists the tenant's rooms.
 #[utoipa::path(get, path = "/api/v1/rooms", operation_id = "listRooms", tag = "rooms", params(PageQuery),
     responses((status = 200, body = ListSuccess<Vec<RoomInfo>>)))]
@@ -45,6 +51,19 @@ pub(crate) async fn describe(
 ) -> Result<Data<RoomInfo>, ApiError> {
     let room = own_room(&name, caller.tenant())?;
     Ok(Data(hub.connections.describe_room(&room, metadata).await?))
+}
+
+/// Lists who may join a room by a grant; at most 1 000 users.
+#[utoipa::path(get, path = "/api/v1/rooms/{name}/grants", operation_id = "listGrants", tag = "rooms", params(("name" = String, Path, description = "The room's whole name")),
+    responses((status = 200, body = Success<Vec<GrantedUser>>)))]
+pub(crate) async fn grants(
+    State(hub): State<Arc<Hub>>,
+    caller: Administrator,
+    Segments(name): Segments<String>,
+) -> Result<Data<Vec<GrantedUser>>, ApiError> {
+    let room = own_room(&name, caller.tenant())?;
+    let users = hub.connections.grants(&room).await?;
+    Ok(Data(users.into_iter().map(|user| GrantedUser { user }).collect()))
 }
 
 /// Lets a user join a room that would be refused otherwise.

@@ -102,6 +102,7 @@ fn administration_takes_admin_access_or_a_backend_service() {
         "DELETE /api/v1/users/u1/connections",
         "GET /api/v1/rooms",
         "PUT /api/v1/rooms/order:t1:7",
+        "GET /api/v1/rooms/order:t1:7/grants",
         "PUT /api/v1/rooms/order:t1:7/grants/u1",
         "DELETE /api/v1/rooms/order:t1:7/grants/u1",
         "GET /api/v1/events",
@@ -197,7 +198,11 @@ fn a_question_that_does_not_fit_is_refused_at_its_place() {
 fn another_tenants_room_can_be_neither_described_nor_granted() {
     let server = serve(config());
     let system = token("t1", UserRole::System);
-    for line in ["PUT /api/v1/rooms/order:t2:7", "PUT /api/v1/rooms/order:t2:7/grants/u1"] {
+    for line in [
+        "PUT /api/v1/rooms/order:t2:7",
+        "PUT /api/v1/rooms/order:t2:7/grants/u1",
+        "GET /api/v1/rooms/order:t2:7/grants",
+    ] {
         let answer = call(server.local_addr(), line, &system, "{}");
         assert_eq!((answer.status, answer.code().as_str()), (403, "tenant_mismatch"), "{line}");
     }

@@ -238,6 +238,11 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             let body = json!({ "description": "d", "maxMembers": 5, "isPrivate": true, "tags": ["a"] });
             (grant(room), body.to_string())
         }
+        "GET /api/v1/rooms/{name}/grants" => {
+            let line = "PUT /api/v1/rooms/order:t1:7/grants/u7";
+            assert_eq!(call(address, line, &owner(), "").status, 200);
+            (grant(room), String::new())
+        }
         "PUT /api/v1/rooms/{name}/grants/{user}" => (grant(room), String::new()),
         "DELETE /api/v1/rooms/{name}/grants/{user}" => {
             let line = grant(room);
