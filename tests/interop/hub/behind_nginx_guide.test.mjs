@@ -9,10 +9,11 @@ import path from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { io } from "socket.io-client-4-8-1";
+import WebSocket from "ws";
 import { BRISK, connected, leaveAll, Member, newOrderId, publishOrder } from "../support/hub.mjs";
 import { start, TARGET } from "../support/servers.mjs";
-import { nowSeconds, sign } from "../support/token.mjs";
-import { next, PATIENCE_MS, until } from "../support/wait.mjs";
+import { nowSeconds, sign, userToken } from "../support/token.mjs";
+import { Inbox, next, PATIENCE_MS, until } from "../support/wait.mjs";
 
 const NGINX = process.env.NGINX_BIN ?? "/usr/sbin/nginx";
 const read = (page) => readFileSync(fileURLToPath(new URL(`../../../docs/${page}`, import.meta.url)), "utf8");
@@ -149,6 +150,22 @@ test("a page of today dials one port for everything", { skip }, async () => {
     assert.equal(message.payload.order.id, orderId);
   } finally {
     page.disconnect();
+  }
+});
+
+test("a plain WebSocket goes through nginx", { skip }, async () => {
+  const socket = new WebSocket(`${nginx.url.replace("http", "ws")}/ws`);
+  const heard = new Inbox();
+  socket.on("message", (text) => heard.push(JSON.parse(text)));
+  try {
+    assert.equal((await heard.next("open")).type, "open");
+    const token = userToken("roma", "kitchen_app", "plain");
+    socket.send(JSON.stringify({ type: "connect", token, profile: "canonical" }));
+    await heard.find(({ type }) => type === "connected", "connected");
+    const id = await publishOrder(hub, "roma");
+    await heard.find(({ type, message }) => type === "event" && message.id === id, "the order");
+  } finally {
+    socket.terminate();
   }
 });
 

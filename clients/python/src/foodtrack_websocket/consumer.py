@@ -203,9 +203,11 @@ class Consumer:
         await asyncio.sleep(seconds)
 
     async def close(self) -> None:
-        """Closes the connection. The event in hand is not done by that."""
+        """Closes the connection. The event in hand is not done by that; those before it are told to the hub."""
         socket, self._socket = self._socket, None
         if socket is not None:
+            if self._unacknowledged > 0 and self._place is not None:
+                await socket.send({"type": "ack", "cursor": self._place.cursor})
             await socket.close()
 
     async def __aenter__(self) -> Self:
