@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from post_server import post_server
 
 
 @dataclass
@@ -58,38 +59,15 @@ def fake_hub(answer: Answerer = lambda _call, _nth: None) -> Iterator[tuple[str,
     calls: list[Call] = []
     lock = threading.Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def handle(path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Mapping[str, str], bytes] | None:
+        value = json.loads(body)
+        call = Call(path, headers["authorization"], headers.get("idempotency-key"), value.get("events", [value]))
+        with lock:
+            calls.append(call)
+            nth = len(calls)
+        reply = answer(call, nth) or taken(call)
+        text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
+        return None if reply.breaks else (reply.status, reply.headers, text.encode())
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            events = body.get("events", [body])
-            call = Call(self.path, self.headers["Authorization"], self.headers["Idempotency-Key"], events)
-            with lock:
-                calls.append(call)
-                nth = len(calls)
-            reply = answer(call, nth) or taken(call)
-            if reply.breaks:
-                self.close_connection = True
-                return
-            text = reply.body.encode() if isinstance(reply.body, str) else json.dumps(reply.body).encode()
-            self.send_response(reply.status)
-            for name, value in {"Content-Length": str(len(text)), **reply.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            with suppress(ConnectionError):  # who asked has not waited for it
-                self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", calls
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with post_server(handle) as port:
+        yield f"http://127.0.0.1:{port}", calls

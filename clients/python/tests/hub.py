@@ -20,7 +20,7 @@ import httpx
 from foodtrack_websocket import mint_token
 
 START_SECONDS_MAX = 30.0
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 SECRET = "a secret for tests of at least thirty-two bytes"
 TENANT = "pizza-roma"
 BINARY = os.environ.get("FOODTRACK_BINARY", str(Path(__file__).resolve().parents[3] / "target/debug/foodtrack-websocket"))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -26,6 +24,7 @@ from foodtrack_websocket import (
     read_webhook,
 )
 from hub import Hub, eventually, service_token
+from post_server import post_server
 
 SECRET = "what both sides of a request know of each other"
 
@@ -72,31 +71,12 @@ def test_a_body_that_is_not_the_hubs_is_told_from_one_that_is_nobodys() -> None:
 def back_end(answer: Callable[[str | None, bytes], tuple[int, object]]) -> Iterator[int]:
     """A back end in a few lines; gives its port."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def handle(_: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+        status, value = answer(headers.get(SIGNATURE_HEADER), body)
+        return status, {}, json.dumps(value).encode()
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, value = answer(self.headers[SIGNATURE_HEADER], body)
-            text = json.dumps(value).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with post_server(handle) as port:
+        yield port
 
 
 def webhook_to(port: int) -> str:
