@@ -11,6 +11,7 @@ use test_support::let_pass;
 use uuid::Uuid;
 
 use crate::acknowledgements::asks;
+use crate::couriers::check_is_doras;
 use crate::harness::{
     Away, Client, Hands, HttpConnection, Hub, Server, Transport, Who, config, eventually,
     on_every_transport,
@@ -139,6 +140,19 @@ on_every_transport! {
         assert!(courier.recovered);
         publish(&mut Client::join(&hub, transport, &Who::service(TENANT)), 7..=7);
         expect_numbers(&mut courier, &[7], "of the order that it follows");
+    }
+
+    fn a_courier_has_the_order_also_after_the_log_was_closed(transport) {
+        let (directory, hands) = (tempfile::tempdir().unwrap(), Hands::now());
+        let hub = Hub::on_disk_closing(directory.path(), SqliteOptions::default(), hands.clock());
+        let before = hub.tenants_closed();
+        let mut dora = Client::join(&hub, transport, &Who::courier(TENANT, "dora"));
+        let accepting = json!({ "orderId": "42", "assigneeId": "dora" });
+        let first = dora.accepted("delivery:assigned", accepting);
+        drop(dora.tear());
+        hands.pass_s(400);
+        eventually(|| (hub.tenants_closed() > before).then_some(()));
+        check_is_doras(&hub, transport, "42", &first);
     }
 }
 

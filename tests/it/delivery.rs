@@ -81,8 +81,8 @@ on_every_transport! {
             ("service", "delivery:assigned", &["dashboard", "courier"]),
             ("kitchen", "kitchen:preparation_started", &["dashboard", "kitchen"]),
             ("kitchen", "kitchen:preparation_completed", &["dashboard", "kitchen", "courier"]),
-            ("courier", "delivery:picked_up", &["ada", "dashboard"]),
-            ("courier", "delivery:location_updated", &["ada", "dashboard"]),
+            ("courier", "delivery:picked_up", &["ada", "dashboard", "courier"]),
+            ("courier", "delivery:location_updated", &["ada", "dashboard", "courier"]),
             ("kitchen", "inventory:low_stock", &["dashboard", "kitchen"]),
             ("dashboard", "product:availability_changed", &["ada", "bob", "dashboard", "kitchen", "courier"]),
             ("kitchen", "quality:issue_reported", &["dashboard", "kitchen"]),
@@ -96,7 +96,7 @@ on_every_transport! {
         let cancelled = json!({ "orderId": "1" });
         assert_eq!(cast.bob.refused("order:cancelled", cancelled.clone()), "order_forbidden");
         cast.ada.accepted("order:cancelled", cancelled);
-        assert_eq!(cast.who_got("order:cancelled"), ["ada", "dashboard", "kitchen"]);
+        assert_eq!(cast.who_got("order:cancelled"), ["ada", "dashboard", "kitchen", "courier"]);
         for (sender, event, code) in [
             ("ada", "order:status_changed", "source_forbidden"),
             ("courier", "order:created", "source_forbidden"),

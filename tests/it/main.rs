@@ -6,6 +6,7 @@
 mod acknowledgements;
 mod backpressure;
 mod closing;
+mod couriers;
 mod cursors;
 mod delivery;
 mod depth;

@@ -81,6 +81,8 @@ pub enum ErrorCode {
     PermissionDenied = 3108,
     /// A customer may only touch orders of their own, and name nobody else as customer.
     OrderForbidden = 3109,
+    /// The order is assigned to another courier already; a dashboard or a back end may assign it anew.
+    OrderTaken = 3110,
     /// The argument names no room.
     RoomMalformed = 3111,
     /// The connection may not join this room.
@@ -139,6 +141,7 @@ impl ErrorCode {
         Self::SourceForbidden,
         Self::PermissionDenied,
         Self::OrderForbidden,
+        Self::OrderTaken,
         Self::RoomMalformed,
         Self::RoomForbidden,
         Self::RoomFull,
@@ -187,6 +190,7 @@ impl ErrorCode {
             Self::SourceForbidden => "source_forbidden",
             Self::PermissionDenied => "permission_denied",
             Self::OrderForbidden => "order_forbidden",
+            Self::OrderTaken => "order_taken",
             Self::RoomMalformed => "room_malformed",
             Self::RoomForbidden => "room_forbidden",
             Self::RoomFull => "room_full",
@@ -264,6 +268,9 @@ impl ErrorCode {
             Self::PermissionDenied => "The token does not allow it.",
             Self::OrderForbidden => {
                 "A customer may only touch orders of their own, and name nobody else as customer."
+            }
+            Self::OrderTaken => {
+                "The order is assigned to another courier already; a dashboard or a back end may assign it anew."
             }
             Self::RoomMalformed => "The argument names no room.",
             Self::RoomForbidden => "The connection may not join this room.",

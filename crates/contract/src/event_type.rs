@@ -31,6 +31,11 @@ macro_rules! event_types {
                 match self { $( Self::$variant => EventGroup::$group, )* }
             }
 
+            /// Whether it says who an order is assigned to.
+            pub const fn assigns_order(self) -> bool {
+                matches!(self, Self::OrderAssigned | Self::DeliveryAssigned)
+            }
+
             /// How the type travels unless configuration says otherwise.
             pub const fn delivery_class(self) -> DeliveryClass {
                 match self { $( Self::$variant => DeliveryClass::$class, )* }

@@ -10,6 +10,8 @@ mod kinds;
 
 use std::borrow::Cow;
 
+use crate::EventName;
+
 pub(crate) use builtin::BuiltinSchemas;
 pub use builtin::builtin_schemas;
 pub(crate) use declared::lenient_entities;
@@ -32,6 +34,13 @@ pub struct Entities<'a> {
 }
 
 impl Entities<'_> {
+    /// Whether an event that is about this assigns its order.
+    pub fn assigns(&self, event: &EventName) -> bool {
+        matches!(event, EventName::Builtin(event) if event.assigns_order())
+            && self.order_id.is_some()
+            && self.assignee_id.is_some()
+    }
+
     /// The same, of its own.
     pub(crate) fn into_owned(self) -> Entities<'static> {
         let owned = |id: Option<Cow<'_, str>>| id.map(|id| Cow::Owned(id.into_owned()));

@@ -6,8 +6,8 @@ use crate::{Destination, Rule};
 
 /// The rules that every tenant has unless configuration removes them.
 ///
-/// `delivery:assigned` has a rule of its own and no part in the other deliveries' rules: a courier reports on a
-/// delivery and does not assign one.
+/// `delivery:assigned` has a rule of its own and no part in the other deliveries' rules: a courier may send it for
+/// themselves alone, of an order that is nobody's yet, which the tenant sees to.
 #[expect(clippy::too_many_lines, reason = "a table")]
 pub fn default_rules() -> Vec<Rule> {
     use Destination::{Assignee, Customer, EveryApplication, OrderRoom, RouteRoom, StationRoom};
@@ -30,20 +30,15 @@ pub fn default_rules() -> Vec<Rule> {
             &[TO_DASHBOARD, TO_KITCHEN, OrderRoom, Customer],
         )
     };
-    let assignment = |event: EventType| {
-        rule(
-            event.as_str(),
-            &[DASHBOARD, SYSTEM],
-            Some(P::WriteDelivery),
-            &[Assignee, TO_DASHBOARD, OrderRoom],
-        )
+    let assignment = |event: EventType, from: &[Source]| {
+        rule(event.as_str(), from, Some(P::WriteDelivery), &[Assignee, TO_DASHBOARD, OrderRoom])
     };
     let delivery = |event: EventType| {
         rule(
             event.as_str(),
             &[DELIVERY, SYSTEM],
             Some(P::WriteDelivery),
-            &[TO_DASHBOARD, OrderRoom, Customer, RouteRoom],
+            &[TO_DASHBOARD, OrderRoom, Customer, Assignee, RouteRoom],
         )
     };
     let kitchen = |events: &str, to: &[Destination]| {
@@ -54,15 +49,18 @@ pub fn default_rules() -> Vec<Rule> {
     vec![
         order(E::OrderCreated),
         order(E::OrderUpdated),
-        order(E::OrderCancelled),
+        Rule {
+            to: vec![TO_DASHBOARD, TO_KITCHEN, OrderRoom, Customer, Assignee],
+            ..order(E::OrderCancelled)
+        },
         rule(
             E::OrderStatusChanged.as_str(),
             &[KITCHEN, DASHBOARD, DELIVERY, SYSTEM],
             Some(P::WriteOrders),
             &[TO_DASHBOARD, TO_KITCHEN, TO_DELIVERY, OrderRoom, Customer],
         ),
-        assignment(E::OrderAssigned),
-        assignment(E::DeliveryAssigned),
+        assignment(E::OrderAssigned, &[DASHBOARD, SYSTEM]),
+        assignment(E::DeliveryAssigned, &[DASHBOARD, DELIVERY, SYSTEM]),
         kitchen("kitchen:*", &[TO_KITCHEN, StationRoom, TO_DASHBOARD, OrderRoom]),
         kitchen(E::KitchenPreparationCompleted.as_str(), &[TO_DELIVERY]),
         delivery(E::DeliveryPickedUp),

@@ -11,8 +11,8 @@ use foodtrack_contract::{
 use crate::event_pattern::{group_of, is_reserved};
 use crate::table::{CompiledRule, SOURCES, Table};
 use crate::{
-    About, Audience, Explanation, RULE_ID_CHARACTERS_MAX, RULE_LIST_MAX, RULES_PER_TENANT_MAX,
-    Rule, RuleError, default_rules,
+    About, Audience, Destination, Explanation, RULE_ID_CHARACTERS_MAX, RULE_LIST_MAX,
+    RULES_PER_TENANT_MAX, Rule, RuleError, default_rules,
 };
 
 /// Who sends: a source that the session vouches for, and what the token allows.
@@ -211,6 +211,11 @@ impl MessageRouter {
             only,
             read: read_permission(event),
         }
+    }
+
+    /// Whether an event goes to who its order is assigned to.
+    pub fn goes_to_assignee(&self, tenant: &TenantId, event: &EventName, source: Source) -> bool {
+        self.table(tenant).plan(event, source).goes_to(Destination::Assignee)
     }
 
     /// Says in full what [`MessageRouter::authorize`] and [`MessageRouter::audience`] say in short, and by which rules.

@@ -78,6 +78,12 @@ impl Plan {
             && (self.is_open || self.permissions.iter().any(|needed| permissions.allows(needed)))
     }
 
+    /// Whether one of the rules names this room.
+    pub(crate) fn goes_to(&self, room: Destination) -> bool {
+        let bit = Destination::ROOMS.iter().position(|it| *it == room);
+        bit.is_some_and(|bit| self.rooms & 1 << bit != 0)
+    }
+
     pub(crate) fn rooms<'a>(&self, about: &About<'a>) -> SmallVec<[RoomName<'a>; 4]> {
         let mut rooms = SmallVec::new();
         let mut bits = self.rooms;

@@ -29,11 +29,18 @@ struct Row {
 
 const TABLE: &[Row] = &[
     Row {
-        events: &["order:created", "order:updated", "order:cancelled"],
+        events: &["order:created", "order:updated"],
         from: &["client_app", "tenant_dashboard", "system"],
         needs: Some("write:orders"),
         applications: &["tenant_dashboard", "kitchen_app"],
         rooms: &["order:t1:o1", "user:t1:c1"],
+    },
+    Row {
+        events: &["order:cancelled"],
+        from: &["client_app", "tenant_dashboard", "system"],
+        needs: Some("write:orders"),
+        applications: &["tenant_dashboard", "kitchen_app"],
+        rooms: &["order:t1:o1", "user:t1:c1", "user:t1:a1"],
     },
     Row {
         events: &["order:status_changed"],
@@ -43,8 +50,15 @@ const TABLE: &[Row] = &[
         rooms: &["order:t1:o1", "user:t1:c1"],
     },
     Row {
-        events: &["order:assigned", "delivery:assigned"],
+        events: &["order:assigned"],
         from: &["tenant_dashboard", "system"],
+        needs: Some("write:delivery"),
+        applications: &["tenant_dashboard"],
+        rooms: &["order:t1:o1", "user:t1:a1"],
+    },
+    Row {
+        events: &["delivery:assigned"],
+        from: &["tenant_dashboard", "delivery_app", "system"],
         needs: Some("write:delivery"),
         applications: &["tenant_dashboard"],
         rooms: &["order:t1:o1", "user:t1:a1"],
@@ -79,7 +93,7 @@ const TABLE: &[Row] = &[
         from: &["delivery_app", "system"],
         needs: Some("write:delivery"),
         applications: &["tenant_dashboard"],
-        rooms: &["order:t1:o1", "user:t1:c1", "delivery_route:t1:r1"],
+        rooms: &["order:t1:o1", "user:t1:c1", "user:t1:a1", "delivery_route:t1:r1"],
     },
     Row {
         events: &["inventory:low_stock", "inventory:usage_update"],

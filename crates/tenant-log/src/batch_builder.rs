@@ -5,7 +5,7 @@ use foodtrack_contract::Offset;
 use crate::encoding::Encoded;
 use crate::packing::{Packer, leave, seal};
 use crate::record_batch::{RecordBatch, checksum_beside};
-use crate::{Durability, EntryRef};
+use crate::{Assignment, Durability, EntryRef};
 
 /// How many entries a batch takes: a reader of one of them reads them all. With more, their ids would not fit into a row of
 /// the index, and each of its rows would need an overflow page.
@@ -24,6 +24,7 @@ pub(crate) struct BatchBuilder {
     bytes: u64,
     at_ms: u64,
     creates_orders: bool,
+    assignments: Vec<(Box<str>, Assignment)>,
     has_durable: bool,
     encoded: Encoded,
 }
@@ -57,6 +58,7 @@ impl BatchBuilder {
         self.bytes += entry.bytes();
         self.at_ms = entry.at_ms;
         self.creates_orders |= entry.creates_order.is_some();
+        self.assignments.extend(entry.assignment().map(|(order, it)| (order.into(), it)));
         self.has_durable |= entry.durability == Durability::Durable;
         self.encoded.push(entry);
     }
@@ -71,6 +73,7 @@ impl BatchBuilder {
         self.bytes += batch.bytes;
         self.at_ms = batch.at_ms;
         self.creates_orders |= batch.creates_orders;
+        self.assignments.extend(batch.assignments);
         self.has_durable |= batch.has_durable;
         self.encoded.append(&batch.encoded);
     }
@@ -129,6 +132,7 @@ impl BatchBuilder {
             bytes: self.bytes,
             at_ms: self.at_ms,
             creates_orders: self.creates_orders,
+            assignments: self.assignments.clone(),
             has_durable: self.has_durable,
             heads_end,
             encoded,

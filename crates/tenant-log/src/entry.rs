@@ -1,10 +1,13 @@
 //! What a log keeps of one accepted message.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use foodtrack_contract::{
     ApplicationSet, ApplicationType, Epoch, EventName, Offset, Priority, ReadPermission, RoomName,
     RoomType,
 };
+use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::Note;
@@ -110,6 +113,26 @@ impl EntryRef<'_> {
         bytes_of(self.message.len() + parts)
     }
 
+    /// The order that it assigns, and to whom.
+    pub fn assignment(&self) -> Option<(&str, Assignment)> {
+        #[derive(Deserialize)]
+        struct Message<'a> {
+            #[serde(borrow)]
+            payload: Payload<'a>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Payload<'a> {
+            #[serde(borrow)]
+            assignee_id: Cow<'a, str>,
+        }
+        let EventName::Builtin(event) = self.event else { return None };
+        let order = self.entity.filter(|_| event.assigns_order())?;
+        let message: Message<'_> = serde_json::from_slice(self.message).ok()?;
+        let user = message.payload.assignee_id.into();
+        Some((order, Assignment { user, id: self.id, offset: self.offset }))
+    }
+
     /// The same, owned.
     pub fn to_entry(&self) -> LogEntry {
         LogEntry {
@@ -156,6 +179,17 @@ pub(crate) fn bytes_of(content_bytes: usize) -> u64 {
 pub struct OrderOwner {
     /// The customer's user id, where the order has one.
     pub customer: Option<Box<str>>,
+}
+
+/// Who an order is assigned to, by the last entry that says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The assignee's user id.
+    pub user: Box<str>,
+    /// The message that says so.
+    pub id: Uuid,
+    /// Its place.
+    pub offset: Offset,
 }
 
 /// Says nothing of what the message contains.
@@ -278,6 +312,8 @@ pub struct Head {
     pub trimmed_through: Offset,
     /// The orders of which it is known whose they are, and their customers, oldest first: the newest [`HEAD_ORDERS_MAX`].
     pub orders: Vec<(Box<str>, Option<Box<str>>)>,
+    /// Whether an entry ever assigned an order.
+    pub has_assignments: bool,
     /// The last emission about each of the orders that were spoken of lately, oldest first: at most
     /// [`HEAD_EMISSIONS_MAX`], of the last [`HEAD_EMISSIONS_AGE_MS_MAX`], among the newest
     /// [`crate::RECENT_IDS_MAX`] entries.

@@ -34,9 +34,9 @@ use foodtrack_contract::TenantId;
 pub use completion::{Answer, Completion, OnCompletion, RefusedReason, SubmitError};
 pub use dead_letter::{DeadLetter, DeadLetterReason};
 pub use entry::{
-    Durability, EntryRef, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX,
-    HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, LoggedAudience,
-    LoggedRoom, OrderOwner, Outline, OutlinePage,
+    Assignment, Durability, EntryRef, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX,
+    HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry,
+    LoggedAudience, LoggedRoom, OrderOwner, Outline, OutlinePage,
 };
 pub use log_admin::{LogAdmin, TenantStats};
 pub use log_reader::LogReader;

@@ -3,7 +3,9 @@
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use uuid::Uuid;
 
-use crate::{LogEntry, OrderOwner, OutlinePage, Page, ReadError, ReadRequest, TailSnapshot};
+use crate::{
+    Assignment, LogEntry, OrderOwner, OutlinePage, Page, ReadError, ReadRequest, TailSnapshot,
+};
 
 /// Reads what is in tenants' logs: for threads that may wait for the disk.
 pub trait LogReader: Send + Sync {
@@ -75,6 +77,13 @@ pub trait LogReader: Send + Sync {
     /// # Errors
     /// [`ReadError`]
     fn order_owner(&self, tenant: &TenantId, order: &str) -> Result<Option<OrderOwner>, ReadError>;
+
+    /// Who an order is assigned to; `None` where no entry said so. What was committed is known for good, as
+    /// [`LogReader::order_owner`] knows it. Waits for the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn assignment(&self, tenant: &TenantId, order: &str) -> Result<Option<Assignment>, ReadError>;
 
     /// Whether one more order's owner can be remembered: where not, customers must make no more orders. Does not wait.
     fn has_room_for_orders(&self, _tenant: &TenantId) -> bool {

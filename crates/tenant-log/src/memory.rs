@@ -13,10 +13,10 @@ use foodtrack_contract::{Epoch, Offset, TenantId};
 use uuid::Uuid;
 
 use crate::{
-    Answer, Completion, DeadLetter, EntryRef, LogEntry, LogReader, LogWriter, Note, NoteKind,
-    OnCompletion, OrderOwner, Outline, OutlinePage, Page, ReadError, ReadRequest, RefusedReason,
-    Retention, SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore, TailSnapshot,
-    TenantLog,
+    Answer, Assignment, Completion, DeadLetter, EntryRef, LogEntry, LogReader, LogWriter, Note,
+    NoteKind, OnCompletion, OrderOwner, Outline, OutlinePage, Page, ReadError, ReadRequest,
+    RefusedReason, Retention, SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore,
+    TailSnapshot, TenantLog,
 };
 
 use answers::Answers;
@@ -95,6 +95,9 @@ impl MemoryLog {
         known.next = offset.next();
         if let (Some(owner), Some(order)) = (entry.creates_order, entry.entity) {
             known.orders.add(order, owner);
+        }
+        if let Some((order, assignment)) = entry.assignment() {
+            known.orders.assign(order, Assignment { offset, ..assignment });
         }
         known.last = known.last.plus(1, entry.bytes());
         known.entries.push_back((LogEntry { offset, ..entry.to_entry() }, known.last));
@@ -337,6 +340,10 @@ impl LogReader for MemoryLog {
 
     fn order_owner(&self, tenant: &TenantId, order: &str) -> Result<Option<OrderOwner>, ReadError> {
         self.with(tenant, |tenant| tenant.orders.owner(order))
+    }
+
+    fn assignment(&self, tenant: &TenantId, order: &str) -> Result<Option<Assignment>, ReadError> {
+        self.with(tenant, |tenant| tenant.orders.assignment(order))
     }
 
     fn has_room_for_orders(&self, tenant: &TenantId) -> bool {

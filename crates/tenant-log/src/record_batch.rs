@@ -8,7 +8,7 @@ use foodtrack_contract::Offset;
 
 use crate::encoding::{Entries, Heads, ID_BYTES};
 use crate::packing::unpack;
-use crate::{LogEntry, Outline};
+use crate::{Assignment, LogEntry, Outline};
 
 /// Entries with consecutive offsets, compressed and immutable.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct RecordBatch {
     pub(crate) at_ms: u64,
     /// Whether one of the entries makes an order.
     pub(crate) creates_orders: bool,
+    /// The orders that its entries assign, in their order. They stand in no column.
+    pub(crate) assignments: Vec<(Box<str>, Assignment)>,
     /// Whether one of the entries is durable.
     pub(crate) has_durable: bool,
     pub(crate) heads_end: usize,

@@ -205,6 +205,7 @@ mod tests {
             recent: Vec::new(),
             trimmed_through: Offset::ZERO,
             orders: Vec::new(),
+            has_assignments: false,
             emissions: Vec::new(),
             notes: Vec::new(),
             tail: Vec::new(),

@@ -48,9 +48,9 @@ pub use reader::SqliteReader;
 
 use crate::storage_status::{StorageStatus, StorageWatch, disk_room};
 use crate::{
-    DeadLetter, LogAdmin, LogEntry, LogReader, LogWriter, Note, NoteKind, OnCompletion, OrderOwner,
-    OutlinePage, Page, ReadError, ReadRequest, Retention, SavedCursor, SubmitError, SubscriberKey,
-    SubscriberStore, TailSnapshot, TenantLog, TenantStats,
+    Assignment, DeadLetter, LogAdmin, LogEntry, LogReader, LogWriter, Note, NoteKind, OnCompletion,
+    OrderOwner, OutlinePage, Page, ReadError, ReadRequest, Retention, SavedCursor, SubmitError,
+    SubscriberKey, SubscriberStore, TailSnapshot, TenantLog, TenantStats,
 };
 use completion_sink::CompletionSink;
 use opening::DataDirectory;
@@ -221,6 +221,10 @@ impl LogReader for SqliteLog {
 
     fn order_owner(&self, tenant: &TenantId, order: &str) -> Result<Option<OrderOwner>, ReadError> {
         self.readers.order_owner(tenant, order)
+    }
+
+    fn assignment(&self, tenant: &TenantId, order: &str) -> Result<Option<Assignment>, ReadError> {
+        self.readers.assignment(tenant, order)
     }
 }
 

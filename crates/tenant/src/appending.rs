@@ -35,6 +35,10 @@ pub(crate) struct Checked<'a> {
     /// The same as [`crate::intake::EmissionKey::order`] says it.
     pub(crate) entity_hash: u64,
     pub(crate) creates_order: Option<OrderOwner>,
+    /// Who it assigns its order to.
+    pub(crate) assigns: Option<Cow<'a, str>>,
+    /// The message that said the same before, and its place.
+    pub(crate) said_before: Option<(Uuid, Offset)>,
     /// What its repeat would be known by.
     pub(crate) emission: Option<Emission>,
     /// The whole of it as JSON, as [`Message::to_json`] made it.

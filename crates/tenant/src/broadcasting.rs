@@ -1,8 +1,8 @@
 //! Events of the server's own, to recipients it names itself: past the rules, but not past the schemas.
 
 use foodtrack_contract::{
-    ApplicationSet, ErrorCode, EventGroup, EventName, EventType, Message, Refusal, Room, RoomName,
-    Source,
+    ApplicationSet, Entities, ErrorCode, EventGroup, EventName, EventType, Message, Refusal, Room,
+    RoomName, Source,
 };
 use foodtrack_router::read_permission;
 use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
@@ -55,7 +55,7 @@ impl Tenant {
         };
         let system = matches!(&event, EventName::Builtin(it)
             if it.group() == EventGroup::System);
-        let order = if system {
+        let entities = if system {
             serde_json::from_str::<&serde_json::value::RawValue>(&broadcast.payload).map_err(
                 |_| {
                     Refusal::new(ErrorCode::MessageMalformed, "the payload is no JSON")
@@ -63,10 +63,12 @@ impl Tenant {
                 },
             )?;
             policies.schemas.check_depth(&event, &broadcast.payload)?;
-            None
+            Entities::default()
         } else {
-            policies.schemas.validate(&self.id, &event, &broadcast.payload)?.order_id
+            policies.schemas.validate(&self.id, &event, &broadcast.payload)?
         };
+        let assigns = entities.assigns(&event);
+        let order = entities.order_id;
         let audience = self.named_audience(&broadcast.to, &event)?;
         let id = turn.effects.new_message_id();
         let message = Message {
@@ -92,6 +94,8 @@ impl Tenant {
             entity_hash: turn.emission_key.order(order.as_deref()),
             entity: order,
             creates_order: None,
+            assigns: entities.assignee_id.filter(|_| assigns),
+            said_before: None,
             emission: None,
             message: message.to_json(),
             attachments: &[],

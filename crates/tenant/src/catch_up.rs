@@ -47,7 +47,11 @@ impl Tenant {
                 }
             }
             Found::Entries(Ok((entries, places))) => replay.read(entries, places),
-            Found::Letters { .. } | Found::Owner(..) | Found::Message(..) | Found::Followed(_) => {}
+            Found::Letters { .. }
+            | Found::Owner(..)
+            | Found::Assignee(..)
+            | Found::Message(..)
+            | Found::Followed(_) => {}
             // A log without this tenant has nothing of it; the writer made it a moment ago.
             Found::Cursor(Err(ReadError::UnknownTenant(_))) => {
                 self.found(turn, place, None);

@@ -2,8 +2,8 @@
 
 use foodtrack_contract::{Offset, Refusal, TenantId};
 use foodtrack_tenant_log::{
-    DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted, SubscriberKey,
-    TailSnapshot,
+    Assignment, DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted,
+    SubscriberKey, TailSnapshot,
 };
 use foodtrack_wire::{NamespaceId, Sid};
 use uuid::Uuid;
@@ -121,6 +121,9 @@ pub trait Effects {
 
     /// Whose an order is, in a log that is in memory; `None` where it was not made or cannot be read.
     fn order_owner(&mut self, tenant: &TenantId, order: &str) -> Option<OrderOwner>;
+
+    /// Who an order is assigned to, in a log that is in memory.
+    fn assignment(&mut self, tenant: &TenantId, order: &str) -> Option<Assignment>;
 
     /// Where the message of an id is, in a log that is in memory.
     fn find_message(&mut self, tenant: &TenantId, id: Uuid) -> Option<Offset>;

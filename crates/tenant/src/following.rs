@@ -161,7 +161,9 @@ impl Tenant {
     }
 
     fn decide_order(&mut self, entry: &LogEntry) {
-        if let (Some(_), Some(order)) = (&entry.creates_order, &entry.entity) {
+        if let Some(order) = &entry.entity
+            && (entry.creates_order.is_some() || entry.by_ref().assignment().is_some())
+        {
             self.order_decided(order);
         }
     }

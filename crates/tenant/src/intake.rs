@@ -1,9 +1,12 @@
 //! Whether an event may come in, and what it is: it owns whose orders are, what was seen before, and the tenant's rates.
 
+mod acceptances;
+mod assignments;
 mod check_budget;
 mod message_rates;
 mod order_book;
 mod order_owners;
+mod order_table;
 mod publish_dedup;
 #[cfg(test)]
 mod tests;
@@ -14,7 +17,8 @@ use foodtrack_contract::{
 };
 use foodtrack_router::About;
 use foodtrack_tenant_log::{
-    HEAD_ORDERS_MAX, LastEmission, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, RecentIds,
+    Assignment, HEAD_ORDERS_MAX, LastEmission, LogEntry, LoggedAudience, LoggedRoom, OrderOwner,
+    RecentIds,
 };
 use uuid::Uuid;
 
@@ -25,6 +29,8 @@ use crate::policies::Policies;
 use crate::quota::Rate;
 use crate::shared_rate::{Party, SharedBucket};
 
+use acceptances::needs_assignee;
+use assignments::{AssignedTo, Assignments};
 use order_book::OrderBook;
 use publish_dedup::Repeats;
 
@@ -39,6 +45,7 @@ pub use publish_dedup::EmissionKey;
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
     orders: OrderBook,
+    assignments: Assignments,
     /// Ids of messages that are in no log.
     recent: RecentIds<()>,
     repeats: Repeats,
@@ -76,6 +83,8 @@ pub(crate) struct Emitted<'a> {
 pub(crate) enum Question {
     /// Whose this order is.
     OwnerOf(Box<str>),
+    /// Who this order is assigned to.
+    AssigneeOf(Box<str>),
     /// Where the message of this id is, if it is there.
     Message(Uuid),
 }
@@ -107,6 +116,17 @@ pub(crate) struct Circumstances<'c> {
     pub(crate) log: Result<(), Unavailable>,
     /// Whether the log must say first if it has a message of an id.
     pub(crate) must_ask_for: &'c dyn Fn(&Uuid) -> bool,
+}
+
+/// What a log says as it is opened.
+pub(crate) struct OpenedLog {
+    /// The newest orders and their customers, oldest first.
+    pub(crate) orders: Vec<(Box<str>, Option<Box<str>>)>,
+    /// Whether an order was ever assigned.
+    pub(crate) has_assignments: bool,
+    pub(crate) emissions: Vec<LastEmission>,
+    /// Whether others write to it as well: then orders may be made of which nothing is heard.
+    pub(crate) is_shared: bool,
 }
 
 /// An event that may come in.
@@ -149,6 +169,11 @@ impl Intake {
         if creates_order.is_some() && policy.class == DeliveryClass::Volatile {
             policy.class = DeliveryClass::Recoverable;
         }
+        let assigns = entities.assigns(event);
+        if assigns {
+            policy.class = DeliveryClass::Durable;
+        }
+        let said_before = self.assigned_already(event, &publisher, entities);
         let audience = self.audience(by, &judged, creates_order.as_ref());
         let id = incoming.id.unwrap_or_else(|| effects.new_message_id());
         let message = Message {
@@ -176,6 +201,8 @@ impl Intake {
             attachments: emitted.attachments,
             policy,
             event: judged.event,
+            said_before,
+            assigns: judged.entities.assignee_id.filter(|_| assigns),
             entity: judged.entities.order_id,
         })
     }
@@ -205,14 +232,16 @@ impl Intake {
         let (schemas, party) = (&policies.schemas, Party::of(publisher.role, publisher.source));
         let entities =
             self.validate(tenant, schemas, &event, incoming.payload, party, by.now_ms)?;
+        let must_know = || needs_assignee(policies, tenant, &event, source, &publisher, &entities);
         if let Some(order) = entities.order_id.as_deref()
-            && self.must_ask(order, by.log)
+            && let Some(question) = self.must_ask_of(order, by.log, must_know)
         {
             self.give_back_check(tenant, schemas, &event, incoming.payload, party);
-            return Err(Stopped::Asks(Question::OwnerOf(order.into())));
+            return Err(Stopped::Asks(question));
         }
         let has_room = || effects.has_room_for_orders(tenant);
         self.check_order(by.log, &event, &publisher, &entities, has_room)
+            .and_then(|()| self.check_acceptance(by.log, &event, &publisher, &entities))
             .map_err(|refusal| refusal.of_event(name))?;
         Ok(Judged { event, incoming, source, entities })
     }
@@ -235,7 +264,12 @@ impl Intake {
             customer,
             station: entities.station_id.as_deref(),
             route: entities.route_id.as_deref(),
-            assignee: entities.assignee_id.as_deref(),
+            assignee: entities.assignee_id.as_deref().or(
+                match order.map(|it| self.assignments.of(it)) {
+                    Some(AssignedTo::Somebody(assignment)) => Some(&assignment.user),
+                    _ => None,
+                },
+            ),
         };
         let router = &by.policies.router;
         let audience = router.audience(by.tenant, event, *source, incoming.target, &about);
@@ -258,13 +292,18 @@ impl Intake {
         if checked.is_named && self.recent.get(&checked.id).is_some() {
             return Some((checked.id, None));
         }
-        self.repeats.repeated(checked.emission?, steady_ms)
+        let repeated = checked.emission.and_then(|it| self.repeats.repeated(it, steady_ms));
+        repeated.or_else(|| checked.said_before.map(|(id, offset)| (id, Some(offset))))
     }
 
     /// A message was submitted to the log: it says whose its order is.
     pub(crate) fn submitted(&mut self, checked: &Checked<'_>, offset: Offset) {
         if let (Some(owner), Some(order)) = (&checked.creates_order, &checked.entity) {
             self.orders.made(order, owner.customer.as_deref(), offset);
+        }
+        if let (Some(user), Some(order)) = (checked.assigns.as_deref(), &checked.entity) {
+            self.assignments
+                .assigned(order, Assignment { user: user.into(), id: checked.id, offset });
         }
     }
 
@@ -280,6 +319,9 @@ impl Intake {
         if let (Some(_), Some(order)) = (&checked.creates_order, &checked.entity) {
             self.orders.being_made(order);
         }
+        if let (Some(_), Some(order)) = (&checked.assigns, &checked.entity) {
+            self.assignments.being_assigned(order);
+        }
         if let Some(emission) = checked.emission {
             self.repeats.note(emission, checked.id, None, steady_ms);
         }
@@ -291,6 +333,10 @@ impl Intake {
         if let Some(owner) = &entry.creates_order {
             self.orders.made(order, owner.customer.as_deref(), entry.offset);
             self.orders.committed(entry.offset);
+        }
+        if let Some((order, assignment)) = entry.by_ref().assignment() {
+            self.assignments.assigned(order, assignment);
+            self.assignments.committed(entry.offset);
         }
         if let Some(fingerprint) = entry.fingerprint {
             let (order, id, offset) = (order.clone(), entry.id, entry.offset);
@@ -304,12 +350,19 @@ impl Intake {
         if let (Some(_), Some(order)) = (&entry.creates_order, &entry.entity) {
             self.orders.not_made(order);
         }
+        if let Some((order, _)) = entry.by_ref().assignment() {
+            self.assignments.not_assigned(order);
+        }
         self.repeats.forget_submitted(entry.id);
     }
 
-    /// Whether the log will say whose an order is, since an entry was submitted that says it.
-    pub(crate) fn is_being_made(&self, order: &str) -> bool {
-        self.orders.is_being_made(order)
+    /// Whether the log will say it by itself, since an entry was submitted that says it.
+    pub(crate) fn is_being_said(&self, question: &Question) -> bool {
+        match question {
+            Question::OwnerOf(order) => self.orders.is_being_made(order),
+            Question::AssigneeOf(order) => self.assignments.is_being_assigned(order),
+            Question::Message(_) => false,
+        }
     }
 
     /// A message was taken and is in no log.
@@ -329,6 +382,7 @@ impl Intake {
     /// The store has everything on disk up to here.
     pub(crate) fn committed(&mut self, through: Offset) {
         self.orders.committed(through);
+        self.assignments.committed(through);
     }
 
     /// The store did not keep an entry: it is as though it had not come.
@@ -336,22 +390,24 @@ impl Intake {
         if let (Some(_), Some(order)) = (&entry.creates_order, &entry.entity) {
             self.orders.withdraw(order);
         }
+        if let Some((order, assignment)) = entry.by_ref().assignment() {
+            self.assignments.withdraw(order, assignment.offset);
+        }
         self.repeats.forget(entry.offset);
     }
 
-    /// Takes up what the log says of orders and of what was emitted last. `orders_max` are kept in memory. Where others write
-    /// to the log as well, it `is_shared`: then orders may be made of which nothing is heard.
+    /// Takes up what the log says of orders and of what was emitted last. `orders_max` are kept in memory.
     pub(crate) fn opened(
         &mut self,
-        orders: Vec<(Box<str>, Option<Box<str>>)>,
-        emissions: Vec<LastEmission>,
+        log: OpenedLog,
         orders_max: usize,
-        is_shared: bool,
         key: &EmissionKey,
         steady_ms: u64,
     ) {
+        let OpenedLog { orders, has_assignments, emissions, is_shared } = log;
         let is_all = !is_shared && orders.len() < HEAD_ORDERS_MAX;
         self.orders.opened(orders, is_all, orders_max);
+        self.assignments.opened(!is_shared && !has_assignments, orders_max);
         self.repeats.restore(key, emissions, steady_ms);
     }
 
@@ -363,6 +419,11 @@ impl Intake {
     /// Notes what the log said of an order: its customer if it has one, or that it was not made.
     pub(crate) fn learn(&mut self, order: &str, owner: Option<Option<Box<str>>>) {
         self.orders.learn(order, owner);
+    }
+
+    /// Notes what the log said of who an order is assigned to.
+    pub(crate) fn learn_assignment(&mut self, order: &str, assignment: Option<Assignment>) {
+        self.assignments.learn(order, assignment);
     }
 
     /// Whether the log must say first whose an order is. Where it is away nobody knows, and nobody is asked.
@@ -388,12 +449,13 @@ impl Intake {
     /// Forgets what the log can be asked for, and what is of no use any more.
     pub(crate) fn give_up(&mut self, steady_ms: u64) {
         self.orders.give_up();
+        self.assignments.give_up();
         self.repeats.expire(steady_ms);
     }
 
     /// What the tables take, and of that, what [`Intake::give_up`] could give back now or soon; in bytes.
     pub(crate) fn bytes(&self) -> (usize, usize) {
-        let to_give = self.orders.bytes() + self.repeats.bytes();
+        let to_give = self.orders.bytes() + self.assignments.bytes() + self.repeats.bytes();
         (to_give + self.recent.bytes().0, to_give)
     }
 

@@ -11,7 +11,7 @@ use ahash::{AHashMap, AHashSet};
 use foodtrack_contract::{
     ErrorCode, Offset, PermissionSet, Principal, Refusal, Room, RoomName, Source, UserId, UserRole,
 };
-use foodtrack_tenant_log::{OrderOwner, ReadError};
+use foodtrack_tenant_log::{Assignment, OrderOwner, ReadError};
 use slab::Slab;
 use uuid::Uuid;
 
@@ -265,8 +265,9 @@ impl Tenant {
         let serial = self.next_serial();
         let job = match &question {
             // The store may not have heard yet what the log will say.
-            Question::OwnerOf(order) if self.intake.is_being_made(order) => None,
+            question if self.intake.is_being_said(question) => None,
             Question::OwnerOf(order) => Some(Job::Owner(order.clone())),
+            Question::AssigneeOf(order) => Some(Job::Assignee(order.clone())),
             Question::Message(id) => Some(Job::Message(*id)),
         };
         if let Some(job) = job {
@@ -278,8 +279,11 @@ impl Tenant {
     /// What was submitted about an order is in a log that others write to as well, or will not be: who waits for that goes on
     /// in the next call of [`Tenant::go_on_with_lines`].
     pub(crate) fn order_decided(&mut self, order: &str) {
-        if let Some(asked) = self.lookups.asked.remove(&Question::OwnerOf(order.into())) {
-            self.lookups.ready.extend(asked.lines);
+        for question in [Question::OwnerOf(order.into()), Question::AssigneeOf(order.into())] {
+            let is_asked = !self.intake.is_being_said(&question);
+            if let Some(asked) = is_asked.then(|| self.lookups.asked.remove(&question)).flatten() {
+                self.lookups.ready.extend(asked.lines);
+            }
         }
     }
 
@@ -295,6 +299,20 @@ impl Tenant {
         let question = Question::OwnerOf(order.into());
         self.answered(turn, serial, &question, learned, |tenant, owner| {
             tenant.intake.learn(order, owner);
+        });
+    }
+
+    /// The log has said who an order is assigned to.
+    pub(crate) fn assignment_found(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        serial: u32,
+        order: &str,
+        assignment: Result<Option<Assignment>, ReadError>,
+    ) {
+        let question = Question::AssigneeOf(order.into());
+        self.answered(turn, serial, &question, assignment, |tenant, assignment| {
+            tenant.intake.learn_assignment(order, assignment);
         });
     }
 

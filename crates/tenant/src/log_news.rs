@@ -5,6 +5,7 @@ use std::sync::Arc;
 use foodtrack_tenant_log::{Completion, Head, LogEntry, Note, RefusedReason, SubmitError};
 
 use crate::effects::Effects;
+use crate::intake::OpenedLog;
 use crate::ledger::Opened;
 use crate::read_job::{Asker, Found, ReadAnswer};
 use crate::replay::Start;
@@ -87,6 +88,9 @@ impl Tenant {
             (Asker::Events(serial), Found::Owner(order, owner)) => {
                 self.owner_found(turn, serial, &order, owner);
             }
+            (Asker::Events(serial), Found::Assignee(order, assignment)) => {
+                self.assignment_found(turn, serial, &order, assignment);
+            }
             (Asker::Events(serial), Found::Message(id, found)) => {
                 self.message_found(turn, serial, id, found);
             }
@@ -112,10 +116,12 @@ impl Tenant {
             self.start_anew(turn);
         }
         let orders = std::mem::take(&mut head.orders);
-        let emissions = std::mem::take(&mut head.emissions);
+        let (has_assignments, emissions) =
+            (head.has_assignments, std::mem::take(&mut head.emissions));
         let is_shared = turn.effects.is_log_shared();
         let (orders_max, key) = (turn.limits.orders_in_memory_max, turn.emission_key);
-        self.intake.opened(orders, emissions, orders_max, is_shared, key, turn.now.steady_ms);
+        let log = OpenedLog { orders, has_assignments, emissions, is_shared };
+        self.intake.opened(log, orders_max, key, turn.now.steady_ms);
         let notes = std::mem::take(&mut head.notes);
         let newest: Vec<_> = std::mem::take(&mut head.tail).into_iter().map(Arc::new).collect();
         match self.ledger.opened(head, is_shared) {

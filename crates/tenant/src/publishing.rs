@@ -31,7 +31,9 @@ impl Tenant {
         let checked = loop {
             match self.check(turn, publisher, emitted) {
                 // What it has answered it need not be asked again.
-                Err(Stopped::Asks(question)) if turn.effects.is_log_in_memory() => {
+                Err(Stopped::Asks(question))
+                    if turn.effects.is_log_in_memory() && !self.intake.is_being_said(&question) =>
+                {
                     self.look_up_in_memory(turn, &question);
                 }
                 checked => break checked,
@@ -87,7 +89,7 @@ impl Tenant {
             return Err(Stopped::Asks(question));
         }
         self.look_up_in_memory(turn, &question);
-        match self.intake.is_being_made(order) {
+        match self.intake.is_being_said(&question) {
             true => Err(Stopped::Asks(question)),
             false => Ok(()),
         }
@@ -99,6 +101,10 @@ impl Tenant {
             Question::OwnerOf(order) => {
                 let owner = turn.effects.order_owner(&self.id, order);
                 self.intake.learn(order, owner.map(|owner| owner.customer));
+            }
+            Question::AssigneeOf(order) => {
+                let assignment = turn.effects.assignment(&self.id, order);
+                self.intake.learn_assignment(order, assignment);
             }
             Question::Message(id) => {
                 let found = turn.effects.find_message(&self.id, *id);

@@ -2,7 +2,8 @@
 
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use foodtrack_tenant_log::{
-    LogEntry, OrderOwner, Page, ReadError, ReadRequest, SavedCursor, SubscriberKey, TenantLog,
+    Assignment, LogEntry, OrderOwner, Page, ReadError, ReadRequest, SavedCursor, SubscriberKey,
+    TenantLog,
 };
 use uuid::Uuid;
 
@@ -54,6 +55,8 @@ pub(crate) enum Job {
     },
     /// Whose an order is.
     Owner(Box<str>),
+    /// Who an order is assigned to.
+    Assignee(Box<str>),
     /// Where the message of an id is.
     Message(Uuid),
     /// What others wrote.
@@ -72,6 +75,8 @@ pub(crate) enum Found {
     Letters { offsets: Vec<Offset>, entries: Result<Vec<LogEntry>, ReadError> },
     /// Whose the order is; `None` where it was not made.
     Owner(Box<str>, Result<Option<OrderOwner>, ReadError>),
+    /// Who the order is assigned to, if anybody is.
+    Assignee(Box<str>, Result<Option<Assignment>, ReadError>),
     /// Where the message of an id is; `None` where the log does not have it.
     Message(Uuid, Result<Option<Offset>, ReadError>),
     /// The next page of the log.
@@ -81,7 +86,7 @@ pub(crate) enum Found {
 impl ReadJob {
     /// Whether it is one small look, or everybody waits for it: those must not wait behind whole replays.
     pub fn is_small(&self) -> bool {
-        matches!(self.0, Job::Owner(_) | Job::Message(_) | Job::Follow(_))
+        matches!(self.0, Job::Owner(_) | Job::Assignee(_) | Job::Message(_) | Job::Follow(_))
     }
 
     /// Reads it. May wait for the disk.
@@ -105,6 +110,14 @@ impl ReadJob {
             Job::Owner(order) => {
                 let owner = read_owner(log, tenant, &order);
                 Found::Owner(order, owner)
+            }
+            Job::Assignee(order) => {
+                let assignment = match log.assignment(tenant, &order) {
+                    // As of an owner.
+                    Err(ReadError::UnknownTenant(_)) => Ok(None),
+                    assignment => assignment,
+                };
+                Found::Assignee(order, assignment)
             }
             Job::Message(id) => {
                 let found = match log.find(tenant, id) {

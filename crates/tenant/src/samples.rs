@@ -8,8 +8,8 @@ use foodtrack_contract::{
     Principal, Priority, Refusal, TenantId, UserId, UserRole, VerifiedClaims,
 };
 use foodtrack_tenant_log::{
-    DeadLetter, Durability, EntryRef, LogEntry, LoggedAudience, Note, OrderOwner, SavedCursor,
-    SubmitError, Submitted, SubscriberKey, TailSnapshot,
+    Assignment, DeadLetter, Durability, EntryRef, LogEntry, LoggedAudience, Note, OrderOwner,
+    SavedCursor, SubmitError, Submitted, SubscriberKey, TailSnapshot,
 };
 use foodtrack_wire::NamespaceId;
 use uuid::Uuid;
@@ -166,6 +166,10 @@ impl Effects for World {
     }
 
     fn order_owner(&mut self, _: &TenantId, _: &str) -> Option<OrderOwner> {
+        None
+    }
+
+    fn assignment(&mut self, _: &TenantId, _: &str) -> Option<Assignment> {
         None
     }
 

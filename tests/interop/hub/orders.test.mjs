@@ -108,7 +108,14 @@ test("an order's whole life is seen by those it concerns, in order", async () =>
     "delivery:location_updated",
     "delivery:completed",
   ]);
-  assert.deepEqual(heard.courier, ["order:status_changed", "kitchen:preparation_completed", "delivery:assigned"]);
+  assert.deepEqual(heard.courier, [
+    "order:status_changed",
+    "kitchen:preparation_completed",
+    "delivery:assigned",
+    "delivery:picked_up",
+    "delivery:location_updated",
+    "delivery:completed",
+  ]);
   assert.deepEqual(heard.bob, []);
 });
 

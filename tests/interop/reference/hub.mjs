@@ -20,12 +20,13 @@ const KITCHEN_OR_DELIVERY = "read:kitchen or read:delivery";
 
 // [pattern, from, write permission, read permission, to, rooms]
 const RULES = [
-  [/^order:(created|updated|cancelled)$/, [C, D], "write:orders", "read:orders", [D, K], ["order", "customer"]],
+  [/^order:(created|updated)$/, [C, D], "write:orders", "read:orders", [D, K], ["order", "customer"]],
+  [/^order:cancelled$/, [C, D], "write:orders", "read:orders", [D, K], ["order", "customer", "assignee"]],
   [/^order:status_changed$/, [K, D, V], "write:orders", "read:orders", [D, K, V], ["order", "customer"]],
   [/^(order|delivery):assigned$/, [D], "write:delivery", "read:delivery", [D], ["assignee", "order"]],
   [/^kitchen:preparation_completed$/, [K], "write:kitchen", KITCHEN_OR_DELIVERY, [K, D, V], ["order", "station"]],
   [/^kitchen:(order_received|preparation_started|notification|station_assignment)$/, [K], "write:kitchen", "read:kitchen", [K, D], ["order", "station"]],
-  [/^delivery:(picked_up|in_transit|completed|delayed|location_updated)$/, [V], "write:delivery", "read:delivery", [D], ["order", "customer", "route"]],
+  [/^delivery:(picked_up|in_transit|completed|delayed|location_updated)$/, [V], "write:delivery", "read:delivery", [D], ["order", "customer", "assignee", "route"]],
   [/^inventory:(low_stock|usage_update)$/, [K], "write:inventory", "read:inventory", [D, K], []],
   [/^product:(created|updated|deleted|availability_changed)$/, [D], "write:inventory", null, APPLICATIONS, []],
   [/^(quality:issue_reported|station:help_requested)$/, [K], "write:kitchen", null, [D, K], []],
@@ -111,6 +112,7 @@ function claimsOf(token) {
 }
 
 const orders = new Map();
+const assignees = new Map();
 const seen = new Map();
 const http = createServer((request, response) => serveHttp(request, response).catch(() => response.destroy()));
 const cors = { origin: [3000, 3001, 3002, 3003].map((port) => `http://localhost:${port}`), methods: ["GET", "POST"], credentials: true };
@@ -155,10 +157,11 @@ function accept(principal, name, argument) {
     source: whole.source ?? principal.application ?? "system", target: whole.target, payload, priority, retryCount: 0, encrypted: false,
   };
   seen.set(key, true);
+  if (event.endsWith(":assigned")) assignees.set(orderKey, payload.assigneeId);
   const named = {
     order: payload.orderId && `order:${tenant}:${payload.orderId}`,
     customer: orders.has(orderKey) && `user:${tenant}:${orders.get(orderKey)}`,
-    assignee: payload.assigneeId && `user:${tenant}:${payload.assigneeId}`,
+    assignee: assignees.has(orderKey) && `user:${tenant}:${assignees.get(orderKey)}`,
     station: payload.stationId && `kitchen_station:${tenant}:${payload.stationId}`,
     route: payload.routeId && `delivery_route:${tenant}:${payload.routeId}`,
   };

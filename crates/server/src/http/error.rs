@@ -134,7 +134,7 @@ pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
         E::NotFound | E::NamespaceUnknown => StatusCode::NOT_FOUND,
         E::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         E::IdempotencyConflict | E::UpstreamRefused => StatusCode::UNPROCESSABLE_ENTITY,
-        E::Conflict | E::RoomFull | E::RoomsTooMany => StatusCode::CONFLICT,
+        E::Conflict | E::OrderTaken | E::RoomFull | E::RoomsTooMany => StatusCode::CONFLICT,
         E::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         E::RateLimited | E::TenantRateLimited | E::HandshakeRateLimited | E::TooManyConnections => {
             StatusCode::TOO_MANY_REQUESTS

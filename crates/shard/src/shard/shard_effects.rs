@@ -7,8 +7,8 @@ use foodtrack_tenant::{
     ReadJob, RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
-    DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted, SubscriberKey,
-    TailSnapshot,
+    Assignment, DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted,
+    SubscriberKey, TailSnapshot,
 };
 use foodtrack_transport::{
     self as transport, ClientKey, Flow, FrameId, FrameMeta, PacketKind, PacketParts, Reactor,
@@ -236,6 +236,10 @@ impl Effects for ShardEffects<'_> {
 
     fn order_owner(&mut self, tenant: &TenantId, order: &str) -> Option<OrderOwner> {
         self.log.log().order_owner(tenant, order).ok().flatten()
+    }
+
+    fn assignment(&mut self, tenant: &TenantId, order: &str) -> Option<Assignment> {
+        self.log.log().assignment(tenant, order).ok().flatten()
     }
 
     fn find_message(&mut self, tenant: &TenantId, id: Uuid) -> Option<Offset> {

@@ -2,8 +2,8 @@
 
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
 use foodtrack_tenant_log::{
-    LogAdmin, LogEntry, LogReader, NoteKind, OrderOwner, Outline, OutlinePage, Page, PageStart,
-    ReadError, ReadRequest, SubmitError, TailEntries, TailSnapshot, TenantStats,
+    Assignment, LogAdmin, LogEntry, LogReader, NoteKind, OrderOwner, Outline, OutlinePage, Page,
+    PageStart, ReadError, ReadRequest, SubmitError, TailEntries, TailSnapshot, TenantStats,
 };
 use uuid::Uuid;
 
@@ -136,6 +136,10 @@ impl LogReader for ModelLog {
         let state = self.state();
         let customer = state.known(tenant)?.orders.get(order).cloned();
         Ok(customer.map(|customer| OrderOwner { customer }))
+    }
+
+    fn assignment(&self, tenant: &TenantId, order: &str) -> Result<Option<Assignment>, ReadError> {
+        Ok(self.state().known(tenant)?.assignments.get(order).cloned())
     }
 }
 

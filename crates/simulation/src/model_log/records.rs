@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use foodtrack_tenant_log::{
-    DeadLetter, Head, LastEmission, LogEntry, Note, NoteKind, SavedCursor, SubscriberKey,
+    Assignment, DeadLetter, Head, LastEmission, LogEntry, Note, NoteKind, SavedCursor,
+    SubscriberKey,
 };
 
 /// How long before an opening an emission may have been that is known again, in milliseconds.
@@ -38,6 +39,7 @@ pub(super) struct TenantRecords {
     /// Customers by order, and the orders, oldest first.
     pub(super) orders: BTreeMap<Box<str>, Option<Box<str>>>,
     made: Vec<Box<str>>,
+    pub(super) assignments: BTreeMap<Box<str>, Assignment>,
 }
 
 impl Records {
@@ -101,6 +103,7 @@ impl TenantRecords {
             letters: BTreeMap::new(),
             orders: BTreeMap::new(),
             made: Vec::new(),
+            assignments: BTreeMap::new(),
         }
     }
 
@@ -110,6 +113,9 @@ impl TenantRecords {
         {
             self.orders.insert(order.clone(), owner.customer.clone());
             self.made.push(order.clone());
+        }
+        if let Some((order, assignment)) = entry.by_ref().assignment() {
+            self.assignments.insert(order.into(), assignment);
         }
         self.entries.insert(entry.offset, entry.clone());
     }
@@ -131,6 +137,7 @@ impl TenantRecords {
             recent: self.entries.values().map(|it| (it.id, it.offset)).collect(),
             trimmed_through: Offset::ZERO,
             orders: orders.collect(),
+            has_assignments: !self.assignments.is_empty(),
             emissions: self.emissions(now_ms),
             notes: self.notes.values().filter(alive).cloned().collect(),
             tail: self.entries.values().cloned().collect(),

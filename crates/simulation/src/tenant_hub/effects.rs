@@ -10,8 +10,8 @@ use foodtrack_tenant::{
     ReadJob, RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
-    DeadLetter, EntryRef, LogReader, LogWriter, Note, OrderOwner, SavedCursor, SubmitError,
-    Submitted, SubscriberKey, SubscriberStore, TailSnapshot, TenantLog,
+    Assignment, DeadLetter, EntryRef, LogReader, LogWriter, Note, OrderOwner, SavedCursor,
+    SubmitError, Submitted, SubscriberKey, SubscriberStore, TailSnapshot, TenantLog,
 };
 use uuid::Uuid;
 
@@ -212,6 +212,10 @@ impl Effects for HubEffects<'_> {
 
     fn order_owner(&mut self, tenant: &TenantId, order: &str) -> Option<OrderOwner> {
         LogReader::order_owner(self.log, tenant, order).ok().flatten()
+    }
+
+    fn assignment(&mut self, tenant: &TenantId, order: &str) -> Option<Assignment> {
+        LogReader::assignment(self.log, tenant, order).ok().flatten()
     }
 
     fn find_message(&mut self, tenant: &TenantId, id: Uuid) -> Option<Offset> {

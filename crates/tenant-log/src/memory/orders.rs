@@ -1,10 +1,11 @@
 //! Whose orders are whose, in memory.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ahash::AHashMap;
 
-use crate::OrderOwner;
+use crate::{Assignment, OrderOwner};
 
 /// Of how many orders a tenant's log in memory knows whose they are. Those stay: an order that was forgotten could be claimed
 /// by somebody else. So beyond it there is no room, and [`crate::LogReader::has_room_for_orders`] says so.
@@ -16,6 +17,9 @@ pub(super) struct Orders {
     owners: AHashMap<Arc<str>, Option<Box<str>>>,
     /// Oldest first.
     made: Vec<Arc<str>>,
+    assignments: AHashMap<Arc<str>, Assignment>,
+    /// Those of `assignments`, oldest first.
+    assigned: VecDeque<Arc<str>>,
 }
 
 impl Orders {
@@ -31,6 +35,30 @@ impl Orders {
 
     pub(super) fn owner(&self, order: &str) -> Option<OrderOwner> {
         self.owners.get(order).map(|customer| OrderOwner { customer: customer.clone() })
+    }
+
+    /// Notes who an order is assigned to. Of [`MEMORY_ORDERS_MAX`] orders it is known; of older ones nobody is.
+    pub(super) fn assign(&mut self, order: &str, assignment: Assignment) {
+        if let Some(known) = self.assignments.get_mut(order) {
+            *known = assignment;
+            return;
+        }
+        let order: Arc<str> = order.into();
+        self.assigned.push_back(Arc::clone(&order));
+        self.assignments.insert(order, assignment);
+        if self.assigned.len() > MEMORY_ORDERS_MAX
+            && let Some(oldest) = self.assigned.pop_front()
+        {
+            self.assignments.remove(&oldest);
+        }
+    }
+
+    pub(super) fn assignment(&self, order: &str) -> Option<Assignment> {
+        self.assignments.get(order).cloned()
+    }
+
+    pub(super) fn has_assignments(&self) -> bool {
+        !self.assignments.is_empty()
     }
 
     pub(super) fn has_room(&self) -> bool {

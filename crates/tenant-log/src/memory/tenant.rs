@@ -71,6 +71,7 @@ impl Tenant {
             recent: self.entries.range(first..).map(|(it, _)| (it.id, it.offset)).collect(),
             trimmed_through: self.trimmed_through,
             orders: self.orders.newest(HEAD_ORDERS_MAX),
+            has_assignments: self.orders.has_assignments(),
             emissions: self.emissions(now_ms),
             notes: self.notes.values().filter(|note| note.is_alive(now_ms)).cloned().collect(),
             tail: self.tail(),

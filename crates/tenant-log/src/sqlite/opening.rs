@@ -14,10 +14,16 @@ use crate::{make_private_directory, private_options};
 /// In the file's header: says that a database is a log of this project.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTlr");
 /// The layout that this version writes.
-const SCHEMA_VERSION: i32 = 7;
+const SCHEMA_VERSION: i32 = 8;
 /// The last one whose rows have no checksums; they are read as they are.
 const WITHOUT_CHECKSUMS: i32 = 6;
-const SCHEMA: &str = concat!(include_str!("schema/6.sql"), include_str!("schema/6_runs.sql"));
+/// The last one whose orders are assigned to nobody.
+const WITHOUT_ASSIGNMENTS: i32 = 7;
+const SCHEMA: &str = concat!(
+    include_str!("schema/6.sql"),
+    include_str!("schema/6_runs.sql"),
+    include_str!("schema/8.sql"),
+);
 /// What leads from each earlier layout to the next, up to 5: `migrating_5.rs` leads on to the newest.
 const MIGRATIONS: [&str; 4] = [
     include_str!("schema/2.sql"),
@@ -366,12 +372,17 @@ fn migrate(
             return Err(store(error));
         }
     }
-    if found == WITHOUT_CHECKSUMS {
-        // Earlier versions must not read what is new.
-        connection.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(store)?;
-    }
     if found < WITHOUT_CHECKSUMS || migrating_5::is_under_way(connection).map_err(store)? {
         migrating_5::bring_over(connection, file, on_step)?;
+    }
+    if found <= WITHOUT_ASSIGNMENTS {
+        // Earlier versions must not read what is new, which has checksums as well.
+        let step =
+            concat!("BEGIN;", include_str!("schema/8.sql"), "PRAGMA user_version = 8; COMMIT");
+        if let Err(error) = connection.execute_batch(step) {
+            let _ = connection.execute_batch("ROLLBACK");
+            return Err(store(error));
+        }
     }
     Ok(())
 }

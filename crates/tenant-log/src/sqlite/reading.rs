@@ -14,8 +14,8 @@ use super::tenants;
 use crate::encoding::{Damage, Head};
 use crate::memory::ascending;
 use crate::{
-    DeadLetter, DeadLetterReason, LogEntry, Note, NoteKind, OrderOwner, OutlinePage, Page,
-    RECENT_IDS_MAX, ReadError, ReadRequest, SavedCursor, SubscriberKey, TenantStats,
+    Assignment, DeadLetter, DeadLetterReason, LogEntry, Note, NoteKind, OrderOwner, OutlinePage,
+    Page, RECENT_IDS_MAX, ReadError, ReadRequest, SavedCursor, SubscriberKey, TenantStats,
 };
 
 /// How many connections are kept when nobody reads.
@@ -331,6 +331,25 @@ impl Readers {
                 })
                 .optional()?;
             Ok(owner)
+        })
+    }
+
+    pub(super) fn assignment(
+        &self,
+        tenant: &TenantId,
+        order: &str,
+    ) -> Result<Option<Assignment>, ReadError> {
+        self.look(tenant, |connection, row| {
+            let mut statement = connection.prepare_cached(
+                "SELECT user, id, offset FROM assignments WHERE tenant = ? AND order_id = ?",
+            )?;
+            let assignment = statement
+                .query_row(params![row.scan.no, order], |row| {
+                    let (user, id) = (row.get(0)?, Uuid::from_bytes(row.get(1)?));
+                    Ok(Assignment { user, id, offset: rows::offset(row, 2)? })
+                })
+                .optional()?;
+            Ok(assignment)
         })
     }
 

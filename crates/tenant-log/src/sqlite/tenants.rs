@@ -12,8 +12,9 @@ use crate::memory::random_epoch;
 use crate::record_batch::RecordBatch;
 use crate::retention::Tally;
 use crate::{
-    HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX,
-    HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, Note, NoteKind, RECENT_IDS_MAX,
+    Assignment, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX,
+    HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, Note, NoteKind,
+    RECENT_IDS_MAX,
 };
 
 /// How many offsets are made safe at once. After a crash what is left of them is skipped.
@@ -125,6 +126,7 @@ pub(super) fn open(
         recent: recent(connection, scan, trimmed_through)?,
         trimmed_through,
         orders: orders(connection, no)?,
+        has_assignments: has_assignments(connection, no)?,
         emissions: emissions(connection, scan, trimmed_through, now_ms)?,
         notes: notes(connection, no, now_ms)?,
         tail: tail(connection, scan, trimmed_through)?,
@@ -238,6 +240,26 @@ pub(super) fn add_orders(
         }
     }
     Ok(())
+}
+
+/// Notes the orders that a batch assigns, in the place of what was known of them.
+pub(super) fn add_assignments(
+    connection: &Connection,
+    no: i64,
+    batch: &RecordBatch,
+) -> rusqlite::Result<()> {
+    for (order, Assignment { user, id, offset }) in &batch.assignments {
+        let mut add = connection
+            .prepare_cached("INSERT OR REPLACE INTO assignments VALUES (?, ?, ?, ?, ?)")?;
+        add.execute(params![no, order, user, id.as_bytes(), number(offset.get())])?;
+    }
+    Ok(())
+}
+
+fn has_assignments(connection: &Connection, no: i64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM assignments WHERE tenant = ?)")?
+        .query_row([no], |row| row.get(0))
 }
 
 type OrderAndCustomer = (Box<str>, Option<Box<str>>);

@@ -72,11 +72,25 @@ fn a_foreign_file_is_refused() {
 fn a_later_versions_file_is_refused() {
     let (directory, file) = with_log(1);
     let connection = rusqlite::Connection::open(&file).unwrap();
-    connection.pragma_update(None, "user_version", 8).unwrap();
+    connection.pragma_update(None, "user_version", 9).unwrap();
     drop(connection);
     check_refused(directory.path(), |error| {
-        matches!(error, OpenError::FutureVersion { found: 8, known: 7, .. })
+        matches!(error, OpenError::FutureVersion { found: 9, known: 8, .. })
     });
+}
+
+#[test]
+fn a_log_of_before_assignments_were_noted_notes_them_from_then_on() {
+    let (directory, file) = with_log(3);
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.execute_batch("DROP TABLE assignments; PRAGMA user_version = 7").unwrap();
+    drop(connection);
+    {
+        let open = open_sqlite(directory.path(), SqliteOptions::default());
+        assert_eq!(open.page(&tenant("t"), 0, 100).entries.len(), 3);
+        assert!(!open.head(&tenant("t")).has_assignments);
+    }
+    assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
 }
 
 #[test]

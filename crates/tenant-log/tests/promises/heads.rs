@@ -1,14 +1,16 @@
 //! What a tenant's writer starts from, in memory and SQLite.
 
+use foodtrack_contract::{EventName, EventType};
 use foodtrack_tenant_log::{
-    Durability, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, LogEntry,
-    OrderOwner, RECENT_IDS_MAX, Retention,
+    Assignment, Durability, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX,
+    LogEntry, OrderOwner, RECENT_IDS_MAX, Retention,
 };
 
 use crate::support::{KEEPS_ALL, Store, entry, id, offset, suite, tenant, wait_for};
 
 suite! {
     whose_an_order_is_outlives_the_log_that_said_so
+    the_last_entry_that_assigns_an_order_says_to_whom_for_good
     a_head_knows_what_may_be_sent_again
     a_head_looks_no_further_for_what_may_be_sent_again_than_for_ids
     a_head_brings_the_newest_entries_along
@@ -57,6 +59,49 @@ fn whose_an_order_is_outlives_the_log_that_said_so<S: Store>() {
     assert_eq!(owner("1"), Some(Some("c".into())));
     assert_eq!((owner("2"), owner("3")), (Some(None), None));
     assert!(open.log.has_room_for_orders(&tenant("t")));
+}
+
+fn assigning(n: u64, order: &str, user: &str) -> LogEntry {
+    let message =
+        format!(r#"{{"id":"{}","payload":{{"note":"\ud800","assigneeId":"{user}"}}}}"#, id(n));
+    LogEntry {
+        event: EventName::Builtin(EventType::DeliveryAssigned),
+        entity: Some(order.into()),
+        message: message.into(),
+        at_ms: n,
+        ..entry(offset(n), id(n))
+    }
+}
+
+fn the_last_entry_that_assigns_an_order_says_to_whom_for_good<S: Store>() {
+    let store = S::new();
+    let retention = Retention { age_ms_max: 10, entries_min: 2, ..KEEPS_ALL };
+    let last = |user: &str, n| Some(Assignment { user: user.into(), id: id(n), offset: offset(n) });
+    {
+        let open = store.open(retention);
+        let mut writer = open.writer("t");
+        assert!(!open.head(&tenant("t")).has_assignments);
+        let other = EventName::Builtin(EventType::DeliveryPickedUp);
+        let no_assignment = LogEntry { event: other, ..assigning(4, "1", "eve") };
+        let plain = [entry(offset(5), id(5)), entry(offset(6), id(6))];
+        let first =
+            [assigning(1, "1", "dora"), assigning(2, "2", "dino"), assigning(3, "1", "dino")];
+        for it in first.into_iter().chain([no_assignment]).chain(plain) {
+            writer.submit_entry(&it);
+        }
+        writer.settle();
+        assert_eq!(open.log.assignment(&tenant("t"), "1").unwrap(), last("dino", 3));
+    }
+    let open = store.open(retention);
+    open.log.trim(1_000).unwrap();
+    wait_for(|| open.log.stats(&tenant("t")).unwrap().entries == 2);
+    drop(open);
+    let open = store.open(retention);
+    assert!(open.head(&tenant("t")).has_assignments);
+    let assignment = |order| open.log.assignment(&tenant("t"), order).unwrap();
+    assert_eq!(assignment("1"), last("dino", 3));
+    assert_eq!(assignment("2"), last("dino", 2));
+    assert_eq!(assignment("3"), None);
 }
 
 fn a_head_knows_what_may_be_sent_again<S: Store>() {

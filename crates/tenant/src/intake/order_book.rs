@@ -1,38 +1,16 @@
 //! Whose order is whose, as far as memory knows.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-
-use ahash::AHashMap;
 use foodtrack_contract::Offset;
+
+use super::order_table::{OrderFact, OrderTable, allocated};
 
 /// Of how many of a tenant's orders it is in memory whose they are, by default. The log knows it of all.
 pub(crate) const ORDERS_IN_MEMORY_MAX: usize = 65_536;
 
 /// The customer of each order: the one that the first accepted entry to say so named, for good.
-///
-/// What was forgotten here must be looked up. What is not on disk yet is not forgotten, for there it would not be found.
 #[derive(Debug, Default)]
 pub(crate) struct OrderBook {
-    orders: AHashMap<Arc<str>, Order>,
-    /// Oldest first. An order that is not here any more is still listed, by a number that is nobody's.
-    listed: VecDeque<(u64, Arc<str>)>,
-    number: u64,
-    /// Whether what is not here was never made: then nothing need be looked up.
-    is_whole: bool,
-    /// Up to here the log has everything on disk.
-    committed: Offset,
-    max: usize,
-    /// What the names of `orders` take.
-    text_bytes: usize,
-}
-
-#[derive(Debug)]
-struct Order {
-    owner: Owner,
-    number: u64,
-    /// The entry that said so, if this server accepted it.
-    made_at: Offset,
+    orders: OrderTable<Owner>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +20,15 @@ enum Owner {
     NotMade,
     /// An entry that says so was submitted to a log that others write to as well: there another's may come first.
     Undecided,
+}
+
+impl OrderFact for Owner {
+    fn text_bytes(&self) -> usize {
+        match self {
+            Self::Customer(customer) => allocated(customer.len()),
+            Self::Nobody | Self::NotMade | Self::Undecided => 0,
+        }
+    }
 }
 
 /// Whose an order is.
@@ -74,10 +61,9 @@ impl OrderBook {
         is_all: bool,
         max: usize,
     ) {
-        (self.is_whole, self.max) = (is_all, max);
         // The oldest would be forgotten at once.
         let forgotten = orders.len().saturating_sub(max);
-        self.is_whole &= forgotten == 0;
+        self.orders.opened(is_all && forgotten == 0, max);
         for (order, customer) in orders.into_iter().skip(forgotten) {
             self.learn(&order, Some(customer));
         }
@@ -85,28 +71,28 @@ impl OrderBook {
 
     /// Whose an order is.
     pub(crate) fn whose(&self, order: &str) -> Whose<'_> {
-        match self.orders.get(order).map(|order| &order.owner) {
+        match self.orders.get(order) {
             Some(Owner::Customer(customer)) => Whose::Customers(customer),
             Some(Owner::Nobody) => Whose::Nobodys,
             Some(Owner::NotMade) => Whose::NotMade,
             Some(Owner::Undecided) => Whose::Unknown,
-            None if self.is_whole => Whose::NotMade,
+            None if self.orders.is_whole() => Whose::NotMade,
             None => Whose::Unknown,
         }
     }
 
     /// Notes an accepted entry that says whose an order is. Only the first one counts.
     pub(crate) fn made(&mut self, order: &str, customer: Option<&str>, at: Offset) {
-        let is_decided = |known: &Order| matches!(known.owner, Owner::Customer(_) | Owner::Nobody);
-        if self.orders.get(order).is_some_and(is_decided) {
+        if matches!(self.orders.get(order), Some(Owner::Customer(_) | Owner::Nobody)) {
             return;
         }
-        self.insert(order, customer.map_or(Owner::Nobody, |it| Owner::Customer(it.into())), at);
+        let owner = customer.map_or(Owner::Nobody, |it| Owner::Customer(it.into()));
+        self.orders.insert(order, owner, at);
     }
 
     /// Notes what the log said of an order: its customer if it has one, or that it was not made.
     pub(crate) fn learn(&mut self, order: &str, owner: Option<Option<Box<str>>>) {
-        if self.orders.contains_key(order) {
+        if self.orders.get(order).is_some() {
             return;
         }
         let owner = match owner {
@@ -114,17 +100,17 @@ impl OrderBook {
             Some(None) => Owner::Nobody,
             None => Owner::NotMade,
         };
-        self.insert(order, owner, Offset::ZERO);
+        self.orders.insert(order, owner, Offset::ZERO);
     }
 
     /// Notes that an entry was submitted which says whose an order is, if none comes before it in the log.
     pub(crate) fn being_made(&mut self, order: &str) {
         // The log's answer is waited for: until then it is not forgotten.
-        self.insert(order, Owner::Undecided, Offset::MAX);
+        self.orders.insert(order, Owner::Undecided, Offset::MAX);
     }
 
     pub(crate) fn is_being_made(&self, order: &str) -> bool {
-        self.orders.get(order).is_some_and(|known| known.owner == Owner::Undecided)
+        self.orders.get(order) == Some(&Owner::Undecided)
     }
 
     /// The entry that was submitted is not in the log. What another one said stands.
@@ -136,78 +122,23 @@ impl OrderBook {
 
     /// The entry was not accepted after all.
     pub(crate) fn withdraw(&mut self, order: &str) {
-        if let Some((order, known)) = self.orders.remove_entry(order) {
-            self.text_bytes -= text_bytes(&order, &known);
-        }
+        self.orders.remove(order);
     }
 
     /// Forgets what the log can be asked for.
     pub(crate) fn give_up(&mut self) {
-        let (before, committed) = (self.orders.len(), self.committed);
-        let kept = std::mem::take(&mut self.orders);
-        let is_kept = |(_, known): &(Arc<str>, Order)| known.made_at > committed;
-        self.orders = kept.into_iter().filter(is_kept).collect();
-        self.is_whole &= self.orders.len() == before;
-        let orders = &self.orders;
-        self.listed
-            .retain(|(number, order)| orders.get(order).map(|it| it.number) == Some(*number));
-        self.listed.shrink_to_fit();
-        self.text_bytes = orders.iter().map(|(order, known)| text_bytes(order, known)).sum();
+        self.orders.give_up();
     }
 
     /// What it takes in memory, about.
     pub(crate) fn bytes(&self) -> usize {
-        self.orders.capacity() * (size_of::<(Arc<str>, Order)>() + 1)
-            + self.listed.capacity() * size_of::<(u64, Arc<str>)>()
-            + self.text_bytes
+        self.orders.bytes()
     }
 
     /// The log has everything on disk up to here.
     pub(crate) fn committed(&mut self, through: Offset) {
-        self.committed = self.committed.max(through);
+        self.orders.committed(through);
     }
-
-    fn insert(&mut self, order: &str, owner: Owner, made_at: Offset) {
-        self.number += 1;
-        let (number, order): (u64, Arc<str>) = (self.number, order.into());
-        self.listed.push_back((number, Arc::clone(&order)));
-        let new = Order { owner, number, made_at };
-        self.text_bytes += text_bytes(&order, &new);
-        if let Some(old) = self.orders.insert(Arc::clone(&order), new) {
-            self.text_bytes -= text_bytes(&order, &old);
-        }
-        while self.orders.len() > self.max
-            && let Some((number, oldest)) = self.listed.front()
-        {
-            if let Some(known) = self.orders.get(oldest).filter(|it| it.number == *number) {
-                if known.made_at > self.committed {
-                    break;
-                }
-                self.text_bytes -= text_bytes(oldest, known);
-                self.orders.remove(oldest);
-                self.is_whole = false;
-            }
-            self.listed.pop_front();
-        }
-        if self.listed.len() > 2 * self.orders.len().max(self.max) {
-            let orders = &self.orders;
-            let is_listed = |(number, order): &(u64, Arc<str>)| {
-                orders.get(order).map(|it| it.number) == Some(*number)
-            };
-            self.listed.retain(is_listed);
-        }
-    }
-}
-
-/// What the names of an order take, as allocators give it out: with 8 bytes of their own, in sixteens, and 32 at least.
-fn text_bytes(order: &str, known: &Order) -> usize {
-    let taken = |bytes: usize| (bytes + 8).next_multiple_of(16).max(32);
-    let customer = match &known.owner {
-        Owner::Customer(customer) => taken(customer.len()),
-        Owner::Nobody | Owner::NotMade | Owner::Undecided => 0,
-    };
-    // An `Arc` counts its references in two words.
-    taken(order.len() + 16) + customer
 }
 
 #[cfg(test)]
@@ -248,12 +179,12 @@ mod tests {
         book.give_up();
         assert_eq!(book.whose("42"), Whose::Unknown);
         assert_eq!(book.whose("43"), Whose::Customers("bob"));
-        assert_eq!(book.text_bytes, text_bytes("43", &book.orders["43"]));
+        assert_eq!(book.orders.all_text_bytes(), allocated(2 + 16) + allocated(3));
         book.learn("42", Some(Some("ada".into())));
         assert_eq!(book.whose("42"), Whose::Customers("ada"));
         book.committed(at(2));
         book.give_up();
-        assert_eq!((book.text_bytes, book.bytes()), (0, 0));
+        assert_eq!((book.orders.all_text_bytes(), book.bytes()), (0, 0));
     }
 
     #[test]
@@ -332,6 +263,6 @@ mod tests {
             book.made("42", Some("eve"), at(n));
             book.withdraw("42");
         }
-        assert!(book.listed.len() <= 2 * MAX && book.orders.is_empty());
+        assert!(book.orders.listed_len() <= 2 * MAX && book.orders.len() == 0);
     }
 }

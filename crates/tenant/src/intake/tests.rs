@@ -18,7 +18,9 @@ impl Test {
         let key = EmissionKey::new(&[1; 16]);
         let orders = if is_all_known { 0 } else { HEAD_ORDERS_MAX };
         let orders = (0..orders).map(|n| (format!("old-{n}").into(), None)).collect();
-        intake.opened(orders, Vec::new(), HEAD_ORDERS_MAX, false, &key, 0);
+        let has_assignments = !is_all_known;
+        let log = OpenedLog { orders, has_assignments, emissions: Vec::new(), is_shared: false };
+        intake.opened(log, HEAD_ORDERS_MAX, &key, 0);
         let tenant = TenantId::parse("t1").unwrap();
         Self { tenant, policies: Policies::default(), key, intake }
     }

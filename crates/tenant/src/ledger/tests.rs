@@ -25,6 +25,7 @@ pub(super) fn head(next: u64) -> Head {
         recent: Vec::new(),
         tail: Vec::new(),
         orders: Vec::new(),
+        has_assignments: false,
         emissions: Vec::new(),
         notes: Vec::new(),
     }

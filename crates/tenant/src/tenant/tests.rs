@@ -76,6 +76,7 @@ impl Test {
             recent: Vec::new(),
             trimmed_through: Offset::ZERO,
             orders: Vec::new(),
+            has_assignments: false,
             emissions: Vec::new(),
             notes: Vec::new(),
             tail: Vec::new(),

@@ -9,9 +9,9 @@ use foodtrack_tenant::{
     ReadJob, RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
-    Completion, DeadLetter, Durability, EntryRef, LogReader, LogWriter, MemoryLog, MemoryStore,
-    Note, OnCompletion, OrderOwner, RefusedReason, Retention, SavedCursor, SubmitError, Submitted,
-    SubscriberKey, SubscriberStore, TailSnapshot, TenantLog,
+    Assignment, Completion, DeadLetter, Durability, EntryRef, LogReader, LogWriter, MemoryLog,
+    MemoryStore, Note, OnCompletion, OrderOwner, RefusedReason, Retention, SavedCursor,
+    SubmitError, Submitted, SubscriberKey, SubscriberStore, TailSnapshot, TenantLog,
 };
 use foodtrack_wire::NamespaceId;
 use uuid::Uuid;
@@ -300,6 +300,10 @@ impl Effects for Outside {
 
     fn order_owner(&mut self, tenant: &TenantId, order: &str) -> Option<OrderOwner> {
         self.log.order_owner(tenant, order).ok().flatten()
+    }
+
+    fn assignment(&mut self, tenant: &TenantId, order: &str) -> Option<Assignment> {
+        self.log.assignment(tenant, order).ok().flatten()
     }
 
     fn find_message(&mut self, tenant: &TenantId, id: Uuid) -> Option<Offset> {
