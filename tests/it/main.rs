@@ -17,6 +17,7 @@ mod http;
 mod hub_events;
 mod isolation;
 mod limits;
+mod metrics;
 mod noisy_neighbour;
 mod offline;
 mod operators;

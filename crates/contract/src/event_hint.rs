@@ -20,7 +20,7 @@ pub const CONTROL_EVENTS: [&str; 13] = [
 ];
 
 /// Names that applications used before, and what they are called now. Where a typo tells the name, it is not here.
-const FORMER_NAMES: [(&str, &str); 32] = [
+const FORMER_NAMES: [(&str, &str); 33] = [
     ("accept_delivery", "delivery:assigned"),
     ("complete_delivery", "delivery:completed"),
     ("delivery_location_update", "delivery:location_updated"),
@@ -50,6 +50,7 @@ const FORMER_NAMES: [(&str, &str); 32] = [
     ("subscribe:delivery", "subscribe:route"),
     ("subscribe:user", "subscribe:customer"),
     ("subscribe_to_orders", "subscribe:tenant"),
+    ("real_time_metrics", "tenant:metrics"),
     ("system_alert", "notification:alert"),
     ("system_notification", "notification:info"),
     ("update_delivery_location", "delivery:location_updated"),

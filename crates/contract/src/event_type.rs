@@ -72,6 +72,7 @@ event_types! {
     NotificationAlert = "notification:alert", Notification, Recoverable;
     NotificationInfo = "notification:info", Notification, Recoverable;
     NotificationWarning = "notification:warning", Notification, Recoverable;
+    TenantMetrics = "tenant:metrics", Tenant, Volatile;
     SystemConnectionEstablished = "system:connection_established", System, Volatile;
     SystemHeartbeat = "system:heartbeat", System, Volatile;
     SystemError = "system:error", System, Volatile;
@@ -104,6 +105,8 @@ pub enum EventGroup {
     Station,
     /// A word to people.
     Notification,
+    /// The restaurant as a whole.
+    Tenant,
     /// The server's own.
     System,
 }

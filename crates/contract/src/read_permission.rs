@@ -40,7 +40,10 @@ impl ReadPermission {
             EventGroup::Kitchen | EventGroup::Quality | EventGroup::Station => Some(Self::Kitchen),
             EventGroup::Delivery => Some(Self::Delivery),
             EventGroup::Inventory => Some(Self::Inventory),
-            EventGroup::Product | EventGroup::Notification | EventGroup::System => None,
+            EventGroup::Product
+            | EventGroup::Notification
+            | EventGroup::Tenant
+            | EventGroup::System => None,
         }
     }
 

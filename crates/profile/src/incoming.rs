@@ -69,6 +69,13 @@ impl Profile {
         fields.to_json()
     }
 
+    /// Every name that applications have for what they send.
+    pub fn own_names(&self) -> impl Iterator<Item = (ApplicationType, &str)> {
+        ApplicationType::ALL.into_iter().flat_map(|application| {
+            self.of(application).incoming.keys().map(move |name| (application, &**name))
+        })
+    }
+
     /// The name by which an application says an event of the contract, if it has one.
     pub fn own_name(&self, application: ApplicationType, event: &EventName) -> Option<&str> {
         let EventName::Builtin(wanted) = event else { return None };

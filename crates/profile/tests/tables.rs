@@ -203,6 +203,7 @@ fn every_other_name_is_the_one_that_is_listened_to() {
     let order = json!({ "orderId": "o1", "assigneeId": "u1", "status": "ready" });
     let product = json!({ "productId": "p1", "available": true });
     let word = json!({ "message": "closing" });
+    let figures = json!({ "totalRevenueToday": 9.5, "completedOrdersToday": 1, "activeOrders": 2 });
     for (application, event, payload, name) in [
         (App::ClientApp, "product:updated", &product, "PRODUCT_UPDATED"),
         (App::ClientApp, "product:availability_changed", &product, "PRODUCT_AVAILABILITY_CHANGED"),
@@ -221,6 +222,7 @@ fn every_other_name_is_the_one_that_is_listened_to() {
         (App::TenantDashboard, "delivery:picked_up", &order, "DELIVERY_STARTED"),
         (App::TenantDashboard, "delivery:completed", &order, "DELIVERY_COMPLETED"),
         (App::TenantDashboard, "notification:warning", &word, "SYSTEM_NOTIFICATION"),
+        (App::TenantDashboard, "tenant:metrics", &figures, "REAL_TIME_METRICS"),
         (App::DeliveryApp, "order:created", &order, "ORDER_CREATED"),
         (App::DeliveryApp, "order:cancelled", &order, "ORDER_CANCELLED"),
         (App::DeliveryApp, "kitchen:preparation_completed", &order, "KITCHEN_ORDER_COMPLETED"),
@@ -239,6 +241,7 @@ fn every_other_name_is_the_one_that_is_listened_to() {
         (App::DeliveryApp, "order:assigned", &order),
         (App::KitchenApp, "kitchen:order_received", &order),
         (App::KitchenApp, "notification:info", &word),
+        (App::DeliveryApp, "tenant:metrics", &figures),
     ] {
         let verdict = sent(application, event, payload);
         assert_eq!(verdict, Err(NotSent::NoName), "{event} for {application}");

@@ -78,6 +78,7 @@ pub fn default_rules() -> Vec<Rule> {
         trouble("quality:*"),
         trouble("station:*"),
         rule("notification:*", &[DASHBOARD, SYSTEM], None, &[EveryApplication]),
+        rule(E::TenantMetrics.as_str(), &[SYSTEM], None, &[TO_DASHBOARD]),
     ]
 }
 

@@ -86,6 +86,7 @@ pub(crate) fn group_of(event: &str) -> Option<EventGroup> {
         "quality" => EventGroup::Quality,
         "station" => EventGroup::Station,
         "notification" => EventGroup::Notification,
+        "tenant" => EventGroup::Tenant,
         "system" => EventGroup::System,
         _ => return None,
     })

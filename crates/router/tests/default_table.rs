@@ -115,6 +115,13 @@ const TABLE: &[Row] = &[
         rooms: &[],
     },
     Row {
+        events: &["tenant:metrics"],
+        from: &["system"],
+        needs: None,
+        applications: &["tenant_dashboard"],
+        rooms: &[],
+    },
+    Row {
         events: &["quality:issue_reported", "station:help_requested"],
         from: &["kitchen_app"],
         needs: Some("write:kitchen"),

@@ -93,12 +93,7 @@ impl MemoryLog {
     fn append(&self, known: &mut Tenant, entry: &EntryRef<'_>) -> Offset {
         let offset = known.next;
         known.next = offset.next();
-        if let (Some(owner), Some(order)) = (entry.creates_order, entry.entity) {
-            known.orders.add(order, owner);
-        }
-        if let Some((order, assignment)) = entry.assignment() {
-            known.orders.assign(order, Assignment { offset, ..assignment });
-        }
+        known.orders.note(&EntryRef { offset, ..*entry });
         known.last = known.last.plus(1, entry.bytes());
         known.entries.push_back((LogEntry { offset, ..entry.to_entry() }, known.last));
         known.trim(self.retention, entry.at_ms);

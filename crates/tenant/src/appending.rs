@@ -102,7 +102,10 @@ impl Tenant {
                 }
             }
         }
-        self.send_unlogged(turn, checked);
+        match checked.event {
+            EventName::Builtin(EventType::TenantMetrics) => self.send_at_pace(turn, checked),
+            _ => self.send_unlogged(turn, checked),
+        }
         self.intake.seen_unlogged(checked);
         turn.counters.events_accepted.add(1);
         self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
@@ -175,7 +178,11 @@ impl Tenant {
         self.deliver_released(turn);
     }
 
-    fn send_unlogged(&mut self, turn: &mut Turn<'_, impl Effects>, checked: &Checked<'_>) {
+    pub(crate) fn send_unlogged(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        checked: &Checked<'_>,
+    ) {
         let suffix = self.cursor_suffix();
         let meta = checked.meta(suffix.place());
         self.fan_out(turn, &checked.frame(meta, &suffix), &checked.audience);

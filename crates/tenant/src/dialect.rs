@@ -28,6 +28,17 @@ impl Dialect {
         }
     }
 
+    /// A refusal as JSON: today's applications read a sentence, and whoever reads on a code in front of it.
+    pub(crate) fn error(self, refusal: &Refusal) -> String {
+        let sentence = match (self, refusal.code()) {
+            (Self::Canonical, _) => return refusal.to_json(),
+            // The back end's own words.
+            (Self::Profile(_), ErrorCode::UpstreamRefused) => refusal.message().to_owned(),
+            (Self::Profile(_), _) => refusal.to_string(),
+        };
+        serde_json::Value::String(sentence).to_string()
+    }
+
     /// The application whose names it has.
     pub(crate) fn application(self) -> Option<ApplicationType> {
         match self {

@@ -3,6 +3,7 @@
 mod acceptances;
 mod assignments;
 mod check_budget;
+mod claims;
 mod message_rates;
 mod order_book;
 mod order_owners;
@@ -12,8 +13,8 @@ mod publish_dedup;
 mod tests;
 
 use foodtrack_contract::{
-    DeliveryClass, Entities, ErrorCode, EventName, Incoming, Message, Offset, PermissionSet,
-    Refusal, Source, TenantId, UserRole, read_envelope,
+    DeliveryClass, Entities, EventName, Incoming, Message, Offset, PermissionSet, Refusal, Source,
+    TenantId, UserRole, read_envelope,
 };
 use foodtrack_router::About;
 use foodtrack_tenant_log::{
@@ -31,6 +32,7 @@ use crate::shared_rate::{Party, SharedBucket};
 
 use acceptances::needs_assignee;
 use assignments::{AssignedTo, Assignments};
+use claims::{check_attachments, check_claims};
 use order_book::OrderBook;
 use publish_dedup::Repeats;
 
@@ -474,42 +476,7 @@ impl Intake {
     }
 }
 
-/// What a client may not decide: its tenant, and a source beyond its own.
-fn check_claims(
-    tenant: &TenantId,
-    incoming: &Incoming<'_>,
-    publisher: &Publisher<'_>,
-) -> Result<(), Refusal> {
-    if incoming.tenant.as_deref().is_some_and(|named| named != tenant.as_str()) {
-        let message = "the message names another tenant than the token's";
-        return Err(Refusal::new(ErrorCode::TenantMismatch, message).at("/tenantId", "const"));
-    }
-    let foreign = |source: Source| source != publisher.source;
-    if publisher.role != UserRole::System && incoming.source.is_some_and(foreign) {
-        let message = format!("the message must come from {}, its sender", publisher.source);
-        return Err(Refusal::new(ErrorCode::SourceForbidden, message).at("/source", "const"));
-    }
-    if incoming.encrypted {
-        let message = "payload encryption is off on this server: send the payload in clear";
-        return Err(Refusal::new(ErrorCode::MessageMalformed, message).at("/encrypted", "const"));
-    }
-    Ok(())
-}
-
 /// A cancel is never left out for a later state. Errs on the side of keeping.
 pub(crate) fn tells_a_cancel(payload: &str) -> bool {
     payload.as_bytes().windows(6).any(|word| word.eq_ignore_ascii_case(b"cancel"))
-}
-
-/// Binary must be part of the payload: elsewhere in the message it would be lost on the way.
-fn check_attachments(incoming: &Incoming<'_>, attachments: &[Vec<u8>]) -> Result<(), Refusal> {
-    if attachments.is_empty() {
-        return Ok(());
-    }
-    let placeholders = incoming.payload.matches("\"_placeholder\"").count();
-    if placeholders == attachments.len() {
-        return Ok(());
-    }
-    let message = "binary may stand in the payload of the event's first argument alone";
-    Err(Refusal::new(ErrorCode::MessageMalformed, message).at("/payload", "binary"))
 }

@@ -39,6 +39,7 @@ mod ledger;
 mod log_lookups;
 mod log_news;
 mod members;
+mod metrics_pace;
 mod model;
 mod now;
 mod offline_queues;

@@ -21,6 +21,7 @@ use crate::intake::Intake;
 use crate::ledger::Ledger;
 use crate::log_lookups::LogLookups;
 use crate::members::{Connection, Members, Room};
+use crate::metrics_pace::MetricsPace;
 use crate::model::{
     ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, Page, page_limit,
 };
@@ -55,6 +56,7 @@ pub struct Tenant {
     pub(crate) returning: AHashMap<u32, Shown>,
     pub(crate) pages: Pages,
     pub(crate) presence: Presence,
+    pub(crate) metrics: MetricsPace,
     /// Requests that wait for the log to be opened.
     pub(crate) requests: Vec<(RequestId, Request)>,
     /// Deliveries of this turn, so that a busy tenant's turn is bounded.
@@ -85,6 +87,7 @@ impl Tenant {
             returning: AHashMap::new(),
             pages: Pages::default(),
             presence: Presence::default(),
+            metrics: MetricsPace::default(),
             requests: Vec::new(),
             turn_deliveries: 0,
             turn: 0,
@@ -149,6 +152,7 @@ impl Tenant {
             self.ledger.due_ms(),
             self.pages.due_ms(),
             self.presence.due_ms(),
+            self.metrics.due_ms(),
         ];
         due.into_iter().flatten().min()
     }
@@ -218,6 +222,7 @@ impl Tenant {
         if self.presence.due_ms().is_some_and(|at_ms| at_ms <= now_ms) {
             self.look_at_devices(turn);
         }
+        self.send_held_metrics(turn);
         if self.ledger.due_ms().is_some_and(|at_ms| at_ms <= now_ms) {
             match self.ledger.is_open() {
                 true => self.read_on(turn),
@@ -337,10 +342,11 @@ impl Tenant {
             }
             _ => {}
         }
+        let error = self.dialect_of(client).error(refusal);
         match ack_id {
             Some(id) => turn.effects.acknowledge(client, id, |out| {
                 out.extend_from_slice(b"{\"success\":false,\"error\":");
-                out.extend_from_slice(refusal.to_json().as_bytes());
+                out.extend_from_slice(error.as_bytes());
                 out.push(b'}');
             }),
             None => self.tell(turn, client, EventType::SystemError, &refusal.to_json()),

@@ -1,121 +1,22 @@
-// Today's four applications, as their hooks do it: a login's token, their own names, and handlers that come late.
+// Today's four applications through a whole order, and what their screens do without end.
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { io } from "socket.io-client-4-8-1";
-import { BRISK, connected, leaveAll, Member, newOrderId, publish } from "../support/hub.mjs";
+import { leaveAll, Member, newOrderId, publish } from "../support/hub.mjs";
 import { start, TARGET } from "../support/servers.mjs";
+import { closePages, ENV, login, Page } from "../support/todays_page.mjs";
 import { nowSeconds, sign } from "../support/token.mjs";
-import { Inbox, pause, until } from "../support/wait.mjs";
+import { pause, until } from "../support/wait.mjs";
 
-// No page here is away without a word, and a machine that is busy must not look so.
-const ENV = { ...BRISK, FOODTRACK__HEARTBEAT__TIMEOUT_MS: "20000", FOODTRACK__PROFILE: "foodtrack" };
 // The stand-in speaks as the contract has it.
 const skip = TARGET === "reference";
 
-/** What today's login signs. */
-const login = (userId, role, changes = {}) =>
-  sign({
-    userId,
-    tenantId: "roma",
-    email: `${userId}@example.com`,
-    role,
-    iat: nowSeconds(),
-    exp: nowSeconds() + 3600,
-    ...changes,
-  });
-
-const HEARS = {
-  client: ["ORDER_CREATED", "ORDER_UPDATED", "ORDER_STATUS_CHANGED", "ORDER_CANCELLED", "SYSTEM_NOTIFICATION", "SYSTEM_ALERT"],
-  tenant: [
-    ...["ORDER_CREATED", "ORDER_UPDATED", "ORDER_STATUS_CHANGED", "ORDER_ASSIGNED", "ORDER_CANCELLED"],
-    ...["KITCHEN_ORDER_RECEIVED", "KITCHEN_ORDER_STARTED", "KITCHEN_ORDER_COMPLETED"],
-    ...["DELIVERY_ASSIGNED", "DELIVERY_STARTED", "DELIVERY_COMPLETED", "SYSTEM_NOTIFICATION", "SYSTEM_ALERT"],
-  ],
-  kitchen: [
-    ...["order:new", "order:modified", "order:status-update", "inventory:low-stock", "inventory:usage-update"],
-    ...["station:assignment", "station:help-request", "quality:issue-reported"],
-  ],
-  delivery: [
-    ...["DELIVERY_ASSIGNED", "DELIVERY_STARTED", "DELIVERY_COMPLETED", "DELIVERY_LOCATION_UPDATE"],
-    ...["ORDER_CREATED", "ORDER_STATUS_CHANGED", "ORDER_CANCELLED", "KITCHEN_ORDER_COMPLETED"],
-    ...["SYSTEM_NOTIFICATION", "SYSTEM_ALERT"],
-  ],
-};
-const PORT = { client: 3000, tenant: 3001, kitchen: 3002, delivery: 3003 };
-/** Client and kitchen say nothing of who they are. */
-const NAMES_ITSELF = { tenant: "tenant", delivery: "delivery" };
-/** How long after `connect` a page attaches its handlers: a later task, on a slow machine. */
-const LATE_MS = 60;
-
-/** A page: it handles what it listens to while it has its handlers. */
-class Page {
-  heard = new Inbox();
-  /** Everything that came, listened to or not. */
-  came = [];
-
-  constructor(server, kind, token) {
-    const application = NAMES_ITSELF[kind];
-    this.socket = io(server.url, {
-      auth: application ? { token, application } : { token },
-      transports: ["websocket", "polling"],
-      timeout: 10_000,
-      reconnection: true,
-      reconnectionAttempts: 5,
-      reconnectionDelay: 50,
-      forceNew: true,
-      extraHeaders: { origin: `http://localhost:${PORT[kind]}` },
-    });
-    this.socket.onAny((name) => this.came.push(name));
-    this.socket.on("connect", () => {
-      this.timer = setTimeout(() => this.listen(kind), LATE_MS);
-    });
-    this.socket.on("disconnect", () => {
-      clearTimeout(this.timer);
-      for (const name of HEARS[kind]) this.socket.off(name);
-    });
-  }
-
-  static async open(server, kind, token) {
-    const page = new Page(server, kind, token);
-    pages.add(page);
-    await connected(page.socket);
-    return page;
-  }
-
-  listen(kind) {
-    for (const name of HEARS[kind]) {
-      this.socket.off(name);
-      this.socket.on(name, (argument) => this.heard.push({ name, argument }));
-    }
-  }
-
-  async hears(name) {
-    const { argument } = await this.heard.find((it) => it.name === name, name);
-    return argument;
-  }
-
-  /** The line tears; the library comes back by itself. */
-  async outage() {
-    const back = new Promise((resolve) => this.socket.once("connect", resolve));
-    this.socket.io.engine.close();
-    await back;
-  }
-
-  close() {
-    clearTimeout(this.timer);
-    this.socket.disconnect();
-  }
-}
-
-const pages = new Set();
 let server;
 before(async () => {
   server = await start("hub", [], { env: ENV });
 });
 afterEach(() => {
-  for (const page of pages) page.close();
-  pages.clear();
+  closePages();
   leaveAll();
 });
 after(() => server.stop());
@@ -158,11 +59,16 @@ test("an order goes its way through the four applications", { skip }, async () =
     ({ name, argument }) => name === "ORDER_STATUS_CHANGED" && argument.payload.order.status === "ready",
     "the offer",
   );
+  delivery.socket.emit("accept_delivery", { orderId });
+  assert.equal((await delivery.hears("DELIVERY_ASSIGNED")).payload.deliveryAgentId, "dora");
+  assert.equal((await tenant.hears("DELIVERY_ASSIGNED")).payload.deliveryAgentId, "dora");
   delivery.socket.emit("start_delivery", { orderId });
+  assert.equal((await delivery.hears("DELIVERY_STARTED")).payload.orderId, orderId);
   assert.equal((await tenant.hears("DELIVERY_STARTED")).payload.orderId, orderId);
   delivery.socket.emit("update_delivery_location", { orderId, location: { lat: 41.9, lng: 12.5 } });
   delivery.socket.emit("complete_delivery", { orderId });
   assert.equal((await tenant.hears("DELIVERY_COMPLETED")).payload.orderId, orderId);
+  assert.equal((await delivery.hears("DELIVERY_COMPLETED")).payload.orderId, orderId);
   await says("order:status_changed", { orderId, status: "delivered" });
   await client.heard.find(
     ({ name, argument }) => name === "ORDER_STATUS_CHANGED" && argument.payload.order.status === "delivered",
@@ -260,10 +166,34 @@ test("a dashboard that asks again at each event is answered by none", { skip }, 
   assert.deepEqual(tenant.came.slice(came), ["SYSTEM_NOTIFICATION"]);
 });
 
+test("the figures of the day reach the dashboard alone, at a pace at which it can ask again after each", { skip }, async () => {
+  const tenant = await Page.open(server, "tenant", login("oona", "admin"));
+  const kitchen = await Page.open(server, "kitchen", login("kora", "operator"));
+  await until(() => tenant.socket.hasListeners("REAL_TIME_METRICS"), "the page listens");
+  // It is live: what is volatile is not kept for it.
+  await says("notification:info", { message: "opening" });
+  await tenant.hears("SYSTEM_NOTIFICATION");
+  tenant.socket.onAny(() => {
+    tenant.socket.emit("subscribe_to_orders", undefined);
+    tenant.socket.emit("subscribe_to_metrics", undefined);
+  });
+  const begun_ms = performance.now();
+  for (let revenue = 1; revenue <= 30; revenue += 1) {
+    await says("tenant:metrics", { totalRevenueToday: revenue + 0.5, completedOrdersToday: 3, activeOrders: 2 });
+  }
+  const figures = () => tenant.heard.all.filter(({ name }) => name === "REAL_TIME_METRICS").map(({ argument }) => argument);
+  await until(() => figures().at(-1)?.payload.totalRevenueToday === 30.5, "the latest figures");
+  assert.equal(figures()[0].type, "REAL_TIME_METRICS");
+  assert.deepEqual(figures()[0].payload, { totalRevenueToday: 1.5, completedOrdersToday: 3, activeOrders: 2 });
+  assert.ok(figures().length <= 2 + (performance.now() - begun_ms) / 1_000, `${figures().length} times`);
+  await pause(200);
+  assert.deepEqual(tenant.came.filter((name) => !["REAL_TIME_METRICS", "SYSTEM_NOTIFICATION"].includes(name) && !name.startsWith("ORDER")), []);
+  assert.deepEqual(kitchen.came.filter((name) => /metrics/i.test(name)), []);
+});
+
 test("a token to get fresh ones with, and an application that is not open, are refused with a sentence", { skip }, async () => {
   const refused = async (kind, token) => {
     const page = new Page(server, kind, token);
-    pages.add(page);
     return new Promise((resolve) => page.socket.once("connect_error", resolve));
   };
   const refresh = await refused("tenant", sign({ userId: "olga", type: "refresh", exp: nowSeconds() + 60 }));

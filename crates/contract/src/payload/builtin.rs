@@ -56,6 +56,7 @@ macro_rules! for_payload_of {
             E::NotificationAlert | E::NotificationInfo | E::NotificationWarning => {
                 $function::<kinds::Notification>($($argument),*)
             }
+            E::TenantMetrics => $function::<kinds::TenantMetrics>($($argument),*),
             E::SystemConnectionEstablished
             | E::SystemHeartbeat
             | E::SystemError

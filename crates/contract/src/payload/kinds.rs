@@ -442,3 +442,22 @@ impl<'a> Payload<'a> for Notification {
         Entities::default()
     }
 }
+
+/// A restaurant's figures of the day. More numbers pass.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "to read a field is to check it; not all are kept")]
+pub(super) struct TenantMetrics {
+    /// What was taken today.
+    total_revenue_today: Number,
+    /// How many orders were completed today.
+    completed_orders_today: Number,
+    /// How many orders are under way.
+    active_orders: Number,
+}
+
+impl<'a> Payload<'a> for TenantMetrics {
+    fn entities(self) -> Entities<'a> {
+        Entities::default()
+    }
+}

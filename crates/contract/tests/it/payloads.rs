@@ -338,6 +338,9 @@ fn a_payload_says_what_it_is_about() {
     check("station:help_requested", full, [None, None, s, None, None]);
     check("product:updated", full, [None; 5]);
     check("notification:info", full, [None; 5]);
+    let figures =
+        r#"{"totalRevenueToday":1,"completedOrdersToday":2,"activeOrders":3,"orderId":"o"}"#;
+    check("tenant:metrics", figures, [None; 5]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use foodtrack_transport::{OriginPolicy, TrustedProxies};
 use super::event_names;
 use super::log_level::check_level;
 use super::problems::ConfigErrors;
-use super::profile::profiles;
+use super::profile::{check_own_names, profiles};
 use super::sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, RetryConfig,
     SecurityConfig,
@@ -331,6 +331,7 @@ pub(crate) fn policies(said: &WebSocketConfig, errors: &mut ConfigErrors) -> Pol
     }
     policies.hub_events = webhook::wanted_hub_events(said);
     policies.profiles = profiles(said, errors);
+    check_own_names(&policies, said, errors);
     let bytes = usize::try_from(said.limits.declared_payload_bytes_max).unwrap_or(usize::MAX);
     policies.schemas = policies.schemas.with_declared_payload_bytes_max(bytes);
     for (i, event) in said.events.iter().enumerate() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use foodtrack_profile::{BUILTIN, Profile, Tables};
-use foodtrack_shard::Profiles;
+use foodtrack_shard::{Policies, Profiles};
 use serde::{Deserialize, Serialize};
 
 use super::problems::ConfigErrors;
@@ -46,6 +46,25 @@ pub(super) fn profiles(said: &WebSocketConfig, errors: &mut ConfigErrors) -> Pro
     }
 }
 
+/// A name that an application has for an event would hide what else is called so.
+pub(super) fn check_own_names(
+    policies: &Policies,
+    said: &WebSocketConfig,
+    errors: &mut ConfigErrors,
+) {
+    for (application, name) in policies.profiles.tables.own_names() {
+        let what = if policies.requests.has(name) {
+            "a request to the back end (upstream.events)"
+        } else if said.events.iter().any(|event| event.name == name) {
+            "a declared event type (events)"
+        } else {
+            continue;
+        };
+        let why = format!("{name}, which {application} sends, collides with {what}; rename one");
+        errors.add("profileTables", why);
+    }
+}
+
 fn read(path: &str) -> Result<String, String> {
     let unreadable = |error: std::io::Error| format!("{path} cannot be read: {error}");
     if std::fs::metadata(path).map_err(unreadable)?.len() > TABLES_BYTES_MAX {
@@ -57,6 +76,7 @@ fn read(path: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::secret::Secret;
 
     fn problems(text: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
@@ -77,6 +97,23 @@ mod tests {
             told.contains("own.toml:2") && told.contains("did you mean kitchen_app?"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn a_name_that_would_hide_another_is_told() {
+        let text = "[applications.kitchen_app.incoming]\n\"kitchen:get_orders\" = { event = \"order:updated\" }";
+        assert_eq!(problems(text), "", "nobody is asked");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("own.toml");
+        std::fs::write(&path, text).unwrap();
+        let mut config = WebSocketConfig::default()
+            .jwt_secret("a secret of at least thirty-two bytes")
+            .profile_tables(path.to_str().unwrap());
+        config.upstream.url = Some("http://127.0.0.1:3000/".into());
+        config.upstream.secret = Some(Secret::new("what both sides of a request know"));
+        let told = config.check().unwrap_err().to_string();
+        let expected = "kitchen:get_orders, which kitchen_app sends, collides with a request";
+        assert!(told.contains("profileTables") && told.contains(expected), "{told}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ahash::AHashMap;
 
-use crate::{Assignment, OrderOwner};
+use crate::{Assignment, EntryRef, OrderOwner};
 
 /// Of how many orders a tenant's log in memory knows whose they are. Those stay: an order that was forgotten could be claimed
 /// by somebody else. So beyond it there is no room, and [`crate::LogReader::has_room_for_orders`] says so.
@@ -23,8 +23,18 @@ pub(super) struct Orders {
 }
 
 impl Orders {
+    /// Notes what an entry says of an order.
+    pub(super) fn note(&mut self, entry: &EntryRef<'_>) {
+        if let (Some(owner), Some(order)) = (entry.creates_order, entry.entity) {
+            self.add(order, owner);
+        }
+        if let Some((order, assignment)) = entry.assignment() {
+            self.assign(order, assignment);
+        }
+    }
+
     /// Notes whose an order is, unless that is known or there is no room.
-    pub(super) fn add(&mut self, order: &str, owner: &OrderOwner) {
+    fn add(&mut self, order: &str, owner: &OrderOwner) {
         if !self.has_room() || self.owners.contains_key(order) {
             return;
         }
@@ -38,7 +48,7 @@ impl Orders {
     }
 
     /// Notes who an order is assigned to. Of [`MEMORY_ORDERS_MAX`] orders it is known; of older ones nobody is.
-    pub(super) fn assign(&mut self, order: &str, assignment: Assignment) {
+    fn assign(&mut self, order: &str, assignment: Assignment) {
         if let Some(known) = self.assignments.get_mut(order) {
             *known = assignment;
             return;

@@ -26,7 +26,22 @@ impl Test {
     }
 
     fn check<'a>(&mut self, user: &str, name: &'a str, argument: &'a str) -> Checking<'a> {
-        let source = Source::Application(ApplicationType::ClientApp);
+        self.check_by(ApplicationType::ClientApp, user, name, argument)
+    }
+
+    /// Of a courier, who accepts an order.
+    fn accept<'a>(&mut self, user: &str, argument: &'a str) -> Checking<'a> {
+        self.check_by(ApplicationType::DeliveryApp, user, "delivery:assigned", argument)
+    }
+
+    fn check_by<'a>(
+        &mut self,
+        application: ApplicationType,
+        user: &str,
+        name: &'a str,
+        argument: &'a str,
+    ) -> Checking<'a> {
+        let source = Source::Application(application);
         let publisher = Publisher {
             user,
             sender: self.key.sender(user, None, source),
@@ -129,4 +144,34 @@ fn a_client_does_not_decide_its_tenant_or_its_source() {
         let argument = format!("{{\"type\":\"{CREATED}\",{claim},\"payload\":{ORDER}}}");
         assert_eq!(test.refusal("ada", CREATED, &argument), code, "{claim}");
     }
+}
+
+#[test]
+fn a_courier_has_an_order_from_when_it_is_submitted_until_the_store_refuses_it() {
+    let mut test = Test::new(true);
+    let by_dora = r#"{"orderId":"42","assigneeId":"dora"}"#;
+    let by_dino = r#"{"orderId":"42","assigneeId":"dino"}"#;
+    let first = test.accept("dora", by_dora).unwrap();
+    assert!(test.accept("dino", by_dino).is_ok(), "a check alone says nothing");
+    test.intake.submitted(&first, offset(1));
+    let Err(Stopped::Refused(refusal)) = test.accept("dino", by_dino) else { unreachable!() };
+    assert_eq!(refusal.code(), ErrorCode::OrderTaken);
+    let again = test.accept("dora", by_dora).unwrap();
+    assert_eq!(test.intake.first_of(&again, 0), Some((first.id, Some(offset(1)))));
+    let entry = LogEntry {
+        event: EventName::Builtin(foodtrack_contract::EventType::DeliveryAssigned),
+        entity: Some("42".into()),
+        message: first.message.clone().into(),
+        ..log_entry(offset(1))
+    };
+    test.intake.refused(&entry);
+    let asked = Question::AssigneeOf("42".into());
+    assert!(matches!(test.accept("dino", by_dino), Err(Stopped::Asks(it)) if it == asked));
+    test.intake.learn_assignment("42", None);
+    assert!(test.accept("dino", by_dino).is_ok());
+    let Err(Stopped::Refused(refusal)) = test.accept("dino", by_dora) else { unreachable!() };
+    assert_eq!(
+        (refusal.code(), refusal.pointer()),
+        (ErrorCode::PermissionDenied, Some("/assigneeId"))
+    );
 }

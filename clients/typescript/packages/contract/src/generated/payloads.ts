@@ -236,6 +236,18 @@ export interface StationHelpRequestedPayload {
   [field: string]: unknown;
 }
 
+/** A restaurant's figures of the day. More numbers pass. */
+export interface TenantMetricsPayload {
+  /** What was taken today. */
+  totalRevenueToday: number;
+  /** How many orders were completed today. */
+  completedOrdersToday: number;
+  /** How many orders are under way. */
+  activeOrders: number;
+  /** More fields pass through the hub unchanged. */
+  [field: string]: unknown;
+}
+
 /** The payload of each event that clients may send. */
 export interface EventPayloads {
   'order:created': OrderPayload;
@@ -265,4 +277,5 @@ export interface EventPayloads {
   'notification:alert': NotificationPayload;
   'notification:info': NotificationPayload;
   'notification:warning': NotificationPayload;
+  'tenant:metrics': TenantMetricsPayload;
 }

@@ -138,6 +138,13 @@ export const stationHelpRequestedPayload = /* @__PURE__ */ (() => z.looseObject(
   message: z.string().nullable().optional(),
 }))();
 
+/** A restaurant's figures of the day. More numbers pass. */
+export const tenantMetricsPayload = /* @__PURE__ */ (() => z.looseObject({
+  totalRevenueToday: z.number(),
+  completedOrdersToday: z.number(),
+  activeOrders: z.number(),
+}))();
+
 /** The schema of each payload that clients may send. */
 export const payloadSchemas = {
   'order:created': orderPayload,
@@ -167,6 +174,7 @@ export const payloadSchemas = {
   'notification:alert': notificationPayload,
   'notification:info': notificationPayload,
   'notification:warning': notificationPayload,
+  'tenant:metrics': tenantMetricsPayload,
 } as const;
 
 /** The envelope as it arrives. */
