@@ -1,6 +1,6 @@
 //! The intake alone: what may come in, and what is known of it then.
 
-use foodtrack_contract::ApplicationType;
+use foodtrack_contract::{ApplicationType, ErrorCode, EventType};
 
 use super::*;
 use crate::samples::{World, log_entry};
@@ -159,7 +159,7 @@ fn a_courier_has_an_order_from_when_it_is_submitted_until_the_store_refuses_it()
     let again = test.accept("dora", by_dora).unwrap();
     assert_eq!(test.intake.first_of(&again, 0), Some((first.id, Some(offset(1)))));
     let entry = LogEntry {
-        event: EventName::Builtin(foodtrack_contract::EventType::DeliveryAssigned),
+        event: EventName::Builtin(EventType::DeliveryAssigned),
         entity: Some("42".into()),
         message: first.message.clone().into(),
         ..log_entry(offset(1))
