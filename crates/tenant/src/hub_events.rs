@@ -59,6 +59,8 @@ impl Tenant {
             entity_hash: turn.emission_key.order(order),
             entity: order.map(Into::into),
             creates_order: None,
+            assigns: None,
+            said_before: None,
             emission: None,
             message: message.to_json(),
             compacts: false,
