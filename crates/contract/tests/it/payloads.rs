@@ -128,6 +128,11 @@ fn table() -> Vec<(Vec<&'static str>, Value, Vec<&'static str>)> {
             json!({ "message": "closing", "title": "", "level": "loud" }),
             vec!["message"],
         ),
+        (
+            vec!["tenant:metrics"],
+            json!({ "totalRevenueToday": 9.5, "completedOrdersToday": 1, "activeOrders": 0, "averagePreparationTime": 3 }),
+            vec!["totalRevenueToday", "completedOrdersToday", "activeOrders"],
+        ),
     ]
 }
 
