@@ -62,6 +62,7 @@ mod retry_policy;
 mod room_notes;
 #[cfg(test)]
 mod samples;
+mod sending_metrics;
 mod session_keeping;
 mod session_key;
 mod session_resume;

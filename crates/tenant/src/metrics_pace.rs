@@ -5,12 +5,6 @@
 use foodtrack_contract::{EventName, Priority};
 use foodtrack_tenant_log::LoggedAudience;
 
-use crate::appending::{Checked, meta_of};
-use crate::effects::Effects;
-use crate::event_frame::EventFrame;
-use crate::tenant::Tenant;
-use crate::turn::Turn;
-
 /// They go out once in so many milliseconds at most.
 const METRICS_EVERY_MS: u64 = 1_000;
 
@@ -19,17 +13,17 @@ const METRICS_EVERY_MS: u64 = 1_000;
 pub(crate) struct MetricsPace {
     /// On the clock of the shard.
     next_ms: u64,
-    held: Option<Held>,
+    held: Option<HeldMetrics>,
 }
 
 /// Figures whose time has not come.
 #[derive(Debug)]
-struct Held {
-    event: EventName,
-    priority: Priority,
-    audience: LoggedAudience,
-    message: Vec<u8>,
-    attachments: Vec<Vec<u8>>,
+pub(crate) struct HeldMetrics {
+    pub(crate) event: EventName,
+    pub(crate) priority: Priority,
+    pub(crate) audience: LoggedAudience,
+    pub(crate) message: Vec<u8>,
+    pub(crate) attachments: Vec<Vec<u8>>,
 }
 
 impl MetricsPace {
@@ -37,49 +31,25 @@ impl MetricsPace {
     pub(crate) fn due_ms(&self) -> Option<u64> {
         self.held.is_some().then_some(self.next_ms)
     }
-}
 
-impl Tenant {
-    /// Sends figures to those they are for, now or in the place of those that wait.
-    pub(crate) fn send_at_pace(
-        &mut self,
-        turn: &mut Turn<'_, impl Effects>,
-        checked: &Checked<'_>,
-    ) {
-        let now_ms = turn.now.monotonic_ms;
-        if now_ms >= self.metrics.next_ms {
-            self.metrics = MetricsPace { next_ms: now_ms + METRICS_EVERY_MS, held: None };
-            return self.send_unlogged(turn, checked);
+    /// Whether figures that came now go out at once, in the place of any that are held.
+    pub(crate) fn goes_now(&mut self, now_ms: u64) -> bool {
+        let is_time = now_ms >= self.next_ms;
+        if is_time {
+            *self = Self { next_ms: now_ms + METRICS_EVERY_MS, held: None };
         }
-        self.metrics.held = Some(Held {
-            event: checked.event.clone(),
-            priority: checked.priority,
-            audience: checked.audience.clone(),
-            message: checked.message.clone(),
-            attachments: checked.attachments.to_vec(),
-        });
+        is_time
     }
 
-    /// The time of [`MetricsPace::due_ms`] may have come.
-    pub(crate) fn send_held_metrics(&mut self, turn: &mut Turn<'_, impl Effects>) {
-        let now_ms = turn.now.monotonic_ms;
-        if now_ms < self.metrics.next_ms {
-            return;
-        }
-        let Some(held) = self.metrics.held.take() else { return };
-        self.metrics.next_ms = now_ms + METRICS_EVERY_MS;
-        let suffix = self.cursor_suffix();
-        let class = foodtrack_contract::DeliveryClass::Volatile;
-        let frame = EventFrame {
-            event: &held.event,
-            message: &held.message,
-            retries: 0,
-            attachments: &held.attachments,
-            meta: meta_of((class, held.priority), &held.event, 0, suffix.place()),
-            suffix: &suffix,
-            ack_id: None,
-            words: None,
-        };
-        self.fan_out(turn, &frame, &held.audience);
+    /// Holds figures in the place of those that were held.
+    pub(crate) fn hold(&mut self, metrics: HeldMetrics) {
+        self.held = Some(metrics);
+    }
+
+    /// What is to go out now.
+    pub(crate) fn take_due(&mut self, now_ms: u64) -> Option<HeldMetrics> {
+        let held = self.held.take_if(|_| now_ms >= self.next_ms)?;
+        self.next_ms = now_ms + METRICS_EVERY_MS;
+        Some(held)
     }
 }
