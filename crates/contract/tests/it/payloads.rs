@@ -130,7 +130,7 @@ fn table() -> Vec<(Vec<&'static str>, Value, Vec<&'static str>)> {
         ),
         (
             vec!["tenant:metrics"],
-            json!({ "totalRevenueToday": 9.5, "completedOrdersToday": 1, "activeOrders": 0, "averagePreparationTime": 3 }),
+            json!({ "totalRevenueToday": 9.5, "completedOrdersToday": 1, "activeOrders": 0 }),
             vec!["totalRevenueToday", "completedOrdersToday", "activeOrders"],
         ),
     ]
