@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from foodtrack_websocket import (
@@ -26,12 +25,6 @@ from foodtrack_websocket import (
 from hub import PATIENCE_SECONDS, SECRET, Hub, new_tenant, service_token
 
 QUICK = Retry(pause_seconds=0.02, pause_seconds_max=0.2)
-
-
-@pytest.fixture(autouse=True)
-def _plain_websocket(hub: Hub) -> None:
-    if httpx.get(f"{hub.url}/ws", trust_env=False).status_code == httpx.codes.NOT_FOUND:
-        pytest.skip("this hub has no /ws")
 
 
 class Restaurant:
