@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use foodtrack_contract::{ApplicationSet, Cursor, EventType, Priority, ReadPermission, RoomName};
+use foodtrack_contract::{ApplicationSet, Cursor, Priority, ReadPermission, RoomName};
 use foodtrack_tenant_log::{
     DeadLetterReason, Durability, LogEntry, LoggedAudience, Note, NoteKind, OrderOwner, Progress,
     SqliteOptions, SubscriberKey, check, check_with_progress, compact,
 };
 
 use crate::support::{
-    KEEPS_ALL, OpenLog, id, letter, noise, offset, open_sqlite, request, saved, tenant,
+    KEEPS_ALL, OpenLog, event_type, id, letter, noise, offset, open_sqlite, request, saved, tenant,
 };
 
 /// The kinds of notes that there were.
@@ -34,7 +34,7 @@ fn expected(tenant: &str, n: u64) -> LogEntry {
     LogEntry {
         offset: offset(n),
         id,
-        event: EventType::ALL[at(1) % EventType::ALL.len()].into(),
+        event: event_type(n).into(),
         durability: if is_large { Durability::Recoverable } else { Durability::Durable },
         priority: Priority::ALL[at(1) % 4],
         at_ms: n,

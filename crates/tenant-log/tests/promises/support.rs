@@ -249,6 +249,12 @@ impl Writer<'_> {
     }
 }
 
+/// An event type for a number, of those that there were when the logs of old layouts were written.
+pub(crate) fn event_type(n: u64) -> EventType {
+    let old = || EventType::ALL.iter().filter(|it| **it != EventType::TenantMetrics);
+    *old().nth(n as usize % old().count()).unwrap()
+}
+
 /// An entry whose every part differs with its id.
 pub(crate) fn entry(offset: Offset, id: Uuid) -> LogEntry {
     let n = id.as_u128() as u64;
@@ -256,7 +262,7 @@ pub(crate) fn entry(offset: Offset, id: Uuid) -> LogEntry {
     LogEntry {
         offset,
         id,
-        event: EventType::ALL[n as usize % EventType::ALL.len()].into(),
+        event: event_type(n).into(),
         durability: Durability::Durable,
         priority: Priority::ALL[n as usize % 4],
         at_ms: n,
