@@ -191,9 +191,10 @@ impl WebSocketServer {
         let performance = Performance::new(running.counters.clone());
         let policies = Arc::new(PolicyBook::new(policies, running.shards.clone()));
         let declarations = Declarations::new(Arc::clone(&policies), store);
-        let webhooks_thread = webhooks
-            .start(&running.log, &ConnectionManager::new(running.shards.clone()))
-            .map_err(StartError::Thread)?;
+        let connections = ConnectionManager::new(running.shards.clone());
+        let wanted = &policies.current().hub_events;
+        let webhooks_thread =
+            webhooks.start(&running.log, &connections, wanted).map_err(StartError::Thread)?;
         let hub = Arc::new(Hub::new(
             config,
             policies,

@@ -44,3 +44,16 @@ impl DeadLetterReason {
         [Self::Failed, Self::Expired].into_iter().find(|reason| reason.as_str() == text)
     }
 }
+
+/// The dead letters of the message at an offset. `read` gives those of the first message after an offset.
+///
+/// # Errors
+/// `read`'s.
+pub fn dead_letters_at<E>(
+    offset: Offset,
+    read: impl FnOnce(Offset) -> Result<Vec<DeadLetter>, E>,
+) -> Result<Vec<DeadLetter>, E> {
+    let mut letters = read(Offset::ZERO.plus(offset.get().saturating_sub(1)))?;
+    letters.retain(|letter| letter.offset == offset);
+    Ok(letters)
+}

@@ -32,7 +32,7 @@ mod tail_snapshot;
 use foodtrack_contract::TenantId;
 
 pub use completion::{Answer, Completion, OnCompletion, RefusedReason, SubmitError};
-pub use dead_letter::{DeadLetter, DeadLetterReason};
+pub use dead_letter::{DeadLetter, DeadLetterReason, dead_letters_at};
 pub use entry::{
     Assignment, Durability, EntryRef, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX,
     HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry,

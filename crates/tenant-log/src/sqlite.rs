@@ -265,10 +265,7 @@ impl SubscriberStore for SqliteLog {
     }
 
     fn notes(&self, tenant: &TenantId, kind: NoteKind) -> Result<Vec<Note>, ReadError> {
-        let mut notes = self.readers.notes(tenant, 0)?;
-        notes.retain(|note| note.kind == kind);
-        notes.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(notes)
+        self.readers.notes(tenant, kind, 0)
     }
 
     fn save_note(

@@ -1,8 +1,7 @@
 //! Events of the server's own, to recipients it names itself: past the rules, but not past the schemas.
 
 use foodtrack_contract::{
-    ApplicationSet, Entities, ErrorCode, EventGroup, EventName, EventType, Message, Refusal, Room,
-    RoomName, Source,
+    ApplicationSet, Entities, ErrorCode, EventGroup, EventName, EventType, Refusal, Room, RoomName,
 };
 use foodtrack_router::read_permission;
 use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
@@ -71,18 +70,8 @@ impl Tenant {
         let order = entities.order_id;
         let audience = self.named_audience(&broadcast.to, &event)?;
         let id = turn.effects.new_message_id();
-        let message = Message {
-            id,
-            event: &broadcast.event,
-            tenant: &self.id,
-            timestamp: turn.now.text,
-            source: Source::System,
-            target: None,
-            payload: &broadcast.payload,
-            priority: broadcast.priority,
-            retry_count: 0,
-            encrypted: false,
-        };
+        let Broadcast { event: name, payload, priority, .. } = broadcast;
+        let message = self.own_message(turn.now, id, name, payload, *priority);
         let policy = policies.delivery.of(&policies.schemas, &self.id, &event);
         Ok(Checked {
             id,

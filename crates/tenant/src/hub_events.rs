@@ -1,7 +1,7 @@
 //! What the hub tells back ends of itself: entries of the log that no client gets, and only those that somebody wants.
 
 use foodtrack_contract::{
-    ApplicationSet, DeliveryClass, DeliveryPolicy, HubEvent, Message, Offset, Priority, Source,
+    ApplicationSet, DeliveryClass, DeliveryPolicy, HubEvent, Offset, Priority,
 };
 use foodtrack_tenant_log::{LogEntry, LoggedAudience, Note, NoteKind, SubscriberKey};
 use serde_json::{Value, json};
@@ -31,18 +31,7 @@ impl Tenant {
             return;
         }
         let (id, payload) = (turn.effects.new_message_id(), payload.to_string());
-        let message = Message {
-            id,
-            event: event.as_str(),
-            tenant: &self.id,
-            timestamp: turn.now.text,
-            source: Source::System,
-            target: None,
-            payload: &payload,
-            priority: Priority::Medium,
-            retry_count: 0,
-            encrypted: false,
-        };
+        let message = self.own_message(turn.now, id, event.as_str(), &payload, Priority::Medium);
         let nobody = LoggedAudience {
             applications: ApplicationSet::EMPTY,
             rooms: Vec::new(),

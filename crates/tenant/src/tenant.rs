@@ -25,7 +25,7 @@ use crate::metrics_pace::MetricsPace;
 use crate::model::{
     ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, Page, page_limit,
 };
-use crate::now::rfc3339;
+use crate::now::{Now, rfc3339};
 use crate::pages::Pages;
 use crate::presence::Presence;
 use crate::reliability::{Due, Reliability};
@@ -271,6 +271,29 @@ impl Tenant {
         self.members.forget_users(messages, bytes, turn.now.monotonic_ms);
     }
 
+    /// A message of the server's own.
+    pub(crate) fn own_message<'m>(
+        &'m self,
+        now: Now<'m>,
+        id: Uuid,
+        event: &'m str,
+        payload: &'m str,
+        priority: Priority,
+    ) -> Message<'m> {
+        Message {
+            id,
+            event,
+            tenant: &self.id,
+            timestamp: now.text,
+            source: Source::System,
+            target: None,
+            payload,
+            priority,
+            retry_count: 0,
+            encrypted: false,
+        }
+    }
+
     /// Sends an event of the server's own to one client.
     pub(crate) fn tell(
         &self,
@@ -284,19 +307,8 @@ impl Tenant {
             return;
         }
         let suffix = self.cursor_suffix_for(client);
-        let timestamp = turn.now.text;
-        let message = Message {
-            id: turn.effects.new_message_id(),
-            event: event.as_str(),
-            tenant: &self.id,
-            timestamp,
-            source: Source::System,
-            target: None,
-            payload,
-            priority: Priority::High,
-            retry_count: 0,
-            encrypted: false,
-        };
+        let id = turn.effects.new_message_id();
+        let message = self.own_message(turn.now, id, event.as_str(), payload, Priority::High);
         turn.effects.emit(client, event.as_str(), &suffix, |out| message.write_json(out));
     }
 

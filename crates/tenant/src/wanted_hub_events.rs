@@ -22,6 +22,11 @@ impl WantedHubEvents {
         }
     }
 
+    /// Whether nobody wants any.
+    pub fn is_empty(&self) -> bool {
+        self.of_all.is_empty() && self.of_tenants.is_empty()
+    }
+
     /// Whether a tenant's event is wanted.
     pub fn has(&self, tenant: &TenantId, event: HubEvent) -> bool {
         self.of_all.contains(&event)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
-use foodtrack_tenant_log::{DeadLetter, ReadError, SubscriberKey};
+use foodtrack_tenant_log::{DeadLetter, ReadError, SubscriberKey, dead_letters_at};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -188,11 +188,8 @@ fn letters_at(
         }
         None => None,
     };
-    let before = Offset::ZERO.plus(place.get().saturating_sub(1));
-    let mut letters = letters(hub, tenant, before, 1)?;
-    letters.retain(|it| {
-        it.offset == place && subscriber.as_ref().is_none_or(|key| *key == it.subscriber)
-    });
+    let mut letters = dead_letters_at(place, |after| letters(hub, tenant, after, 1))?;
+    letters.retain(|it| subscriber.as_ref().is_none_or(|key| *key == it.subscriber));
     if letters.is_empty() {
         let sentence = "there is no such dead letter; GET /api/v1/dead-letters lists what there is";
         return Err(Refusal::new(ErrorCode::NotFound, sentence));

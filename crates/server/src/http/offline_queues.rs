@@ -17,7 +17,7 @@ use super::ApiError;
 use super::caller::Administrator;
 use super::disk_work;
 use super::error::{Data, Success};
-use super::extract::{Parameters, Segments, check_limit, malformed};
+use super::extract::{self, Parameters, Segments, check_limit, malformed};
 use super::log_failure::{LogFailure, unreadable};
 use crate::hub::Hub;
 use crate::log_report::{EntryReport, time_text};
@@ -176,18 +176,13 @@ pub(crate) async fn replay(
     Parameters(query): Parameters<ReplayQuery>,
 ) -> Result<Data<MovedQueue>, ApiError> {
     let key = subscriber_key(&subscriber)?;
+    let cursor = query.cursor.as_deref().map(extract::cursor).transpose()?;
     let last = known(&hub, caller.tenant(), key.clone()).await?;
-    let from = match query.cursor.as_deref() {
-        None => Cursor::new(last.epoch(), Offset::ZERO),
-        Some(text) => match Cursor::parse(text) {
-            Some(cursor) if cursor.epoch() == last.epoch() => cursor,
-            Some(_) => {
-                let sentence = "the cursor is of another incarnation of the log";
-                return Err(Refusal::new(ErrorCode::Conflict, sentence).into());
-            }
-            None => return Err(malformed("cursor is no cursor, such as 1k3f9z-42").into()),
-        },
-    };
+    let from = cursor.unwrap_or_else(|| Cursor::new(last.epoch(), Offset::ZERO));
+    if from.epoch() != last.epoch() {
+        let sentence = "the cursor is of another incarnation of the log";
+        return Err(Refusal::new(ErrorCode::Conflict, sentence).into());
+    }
     move_to(&hub, caller.tenant(), key, from).await
 }
 

@@ -7,7 +7,8 @@ use axum::extract::State;
 use foodtrack_contract::{ApplicationType, Cursor, Offset, Refusal, TenantId};
 use foodtrack_shard::{EntryTrace, TracedEntry, read_subscriber_key};
 use foodtrack_tenant_log::{
-    DeadLetter, LogEntry, Note, NoteKind, SavedCursor, SubscriberKey, parse_delivery_key,
+    DeadLetter, LogEntry, Note, NoteKind, SavedCursor, SubscriberKey, dead_letters_at,
+    parse_delivery_key,
 };
 use serde::{Deserialize, Serialize};
 
@@ -126,10 +127,7 @@ impl Found {
     fn read(hub: &Hub, tenant: &TenantId, order: &str, limit: usize) -> Result<Self, LogFailure> {
         let entries = hub.log.entity_history(tenant, order, limit)?;
         let letters = |entry: &LogEntry| {
-            let before = Offset::ZERO.plus(entry.offset.get().saturating_sub(1));
-            let mut letters = hub.log.dead_letters(tenant, before, 1)?;
-            letters.retain(|letter| letter.offset == entry.offset);
-            Ok::<_, LogFailure>(letters)
+            dead_letters_at(entry.offset, |after| hub.log.dead_letters(tenant, after, 1))
         };
         Ok(Self {
             epoch: Some(hub.log.stats(tenant)?.last.epoch()),

@@ -19,8 +19,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use foodtrack_contract::{Cursor, ErrorCode, HubEvent, Refusal, TenantId};
-use foodtrack_shard::ConnectionManager;
+use foodtrack_contract::{Cursor, ErrorCode, Refusal, TenantId};
+use foodtrack_shard::{ConnectionManager, WantedHubEvents};
 use foodtrack_tenant_log::{Completion, NoteKind, OnCompletion, ReadError, TenantLog};
 use foodtrack_transport::CidrBlocks;
 use tokio::runtime::Handle;
@@ -112,6 +112,7 @@ impl Webhooks {
         self: &Arc<Self>,
         log: &Arc<dyn TenantLog>,
         connections: &ConnectionManager,
+        wanted: &WantedHubEvents,
     ) -> io::Result<Option<JoinHandle<()>>> {
         if self.all.is_empty() {
             return Ok(None);
@@ -123,6 +124,7 @@ impl Webhooks {
             .build()?;
         // It is started once.
         let _ = self.runtime.set(runtime.handle().clone());
+        let wanted = wanted.clone();
         let (webhooks, log, connections) = (Arc::clone(self), Arc::clone(log), connections.clone());
         let thread = std::thread::Builder::new().name("webhooks".into()).spawn(move || {
             match log.tenants() {
@@ -131,7 +133,7 @@ impl Webhooks {
                     tracing::error!(%error, "webhooks hear of a tenant only once it has a new event");
                 }
             }
-            let noted = webhooks.tenants_with_devices(&*log);
+            let noted = tenants_with_devices(&*log, &wanted);
             runtime.block_on(async {
                 tokio::spawn(open_all(connections, noted));
                 for webhook in &webhooks.all {
@@ -144,23 +146,6 @@ impl Webhooks {
             runtime.shutdown_timeout(STOP_WAIT);
         })?;
         Ok(Some(thread))
-    }
-
-    /// Tenants whose devices somebody follows, and that had some when the server ended.
-    fn tenants_with_devices(&self, log: &dyn TenantLog) -> Vec<TenantId> {
-        let follows = |webhook: &Arc<Webhook>| {
-            let device = [HubEvent::DeviceOnline, HubEvent::DeviceOffline].map(HubEvent::as_str);
-            webhook.events.iter().any(|event| device.contains(&&**event))
-        };
-        if !self.all.iter().any(follows) {
-            return Vec::new();
-        }
-        let mut noted = log.tenants_noted(NoteKind::Presence).unwrap_or_else(|error| {
-            tracing::error!(%error, "webhooks hear of a device that is offline only once somebody of its tenant comes");
-            Vec::new()
-        });
-        noted.retain(|tenant| self.of(tenant).any(follows));
-        noted
     }
 
     /// Ends the thread.
@@ -321,6 +306,19 @@ impl Webhooks {
             Refusal::new(ErrorCode::NotFound, sentence)
         })
     }
+}
+
+/// Tenants whose devices somebody follows, and that had some when the server ended.
+fn tenants_with_devices(log: &dyn TenantLog, wanted: &WantedHubEvents) -> Vec<TenantId> {
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let mut noted = log.tenants_noted(NoteKind::Presence).unwrap_or_else(|error| {
+        tracing::error!(%error, "webhooks hear of a device that is offline only once somebody of its tenant comes");
+        Vec::new()
+    });
+    noted.retain(|tenant| wanted.has_devices(tenant));
+    noted
 }
 
 /// Opens tenants one after the other: devices of theirs that do not come back are told of.

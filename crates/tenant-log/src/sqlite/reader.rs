@@ -6,7 +6,10 @@ use foodtrack_contract::{Offset, TenantId};
 
 use super::opening::{self, OpenError};
 use super::reading::Readers;
-use crate::{DeadLetter, LogEntry, Note, NoteKind, Page, ReadError, ReadRequest, TenantStats};
+use crate::{
+    DeadLetter, LogEntry, Note, NoteKind, Page, ReadError, ReadRequest, TenantStats,
+    dead_letters_at,
+};
 
 /// Reads a data directory's log, whether a server uses it or not. Changes nothing, and holds nobody up.
 pub struct SqliteReader {
@@ -96,10 +99,7 @@ impl SqliteReader {
         tenant: &TenantId,
         offset: Offset,
     ) -> Result<Vec<DeadLetter>, ReadError> {
-        let before = Offset::ZERO.plus(offset.get().saturating_sub(1));
-        let mut letters = self.readers.dead_letters(tenant, before, 1)?;
-        letters.retain(|letter| letter.offset == offset);
-        Ok(letters)
+        dead_letters_at(offset, |after| self.readers.dead_letters(tenant, after, 1))
     }
 
     /// A tenant's notes of one kind, those that have expired at `now_ms` left out, by key.
@@ -112,9 +112,6 @@ impl SqliteReader {
         kind: NoteKind,
         now_ms: u64,
     ) -> Result<Vec<Note>, ReadError> {
-        let mut notes = self.readers.notes(tenant, now_ms)?;
-        notes.retain(|note| note.kind == kind);
-        notes.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(notes)
+        self.readers.notes(tenant, kind, now_ms)
     }
 }

@@ -232,8 +232,16 @@ impl Readers {
         check_version(&connection, file)
     }
 
-    pub(super) fn notes(&self, tenant: &TenantId, now_ms: u64) -> Result<Vec<Note>, ReadError> {
-        self.look(tenant, |connection, row| Ok(tenants::notes(connection, row.scan.no, now_ms)?))
+    /// Those of one kind, by key.
+    pub(super) fn notes(
+        &self,
+        tenant: &TenantId,
+        kind: NoteKind,
+        now_ms: u64,
+    ) -> Result<Vec<Note>, ReadError> {
+        self.look(tenant, |connection, row| {
+            Ok(tenants::notes_of(connection, row.scan.no, kind, now_ms)?)
+        })
     }
 
     pub(super) fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {

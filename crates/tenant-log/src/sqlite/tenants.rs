@@ -2,7 +2,7 @@
 
 use ahash::{AHashMap, AHashSet};
 use foodtrack_contract::{Epoch, Offset, TenantId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::queue::QUEUE_REQUESTS_MAX;
@@ -282,13 +282,31 @@ pub(super) fn notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::
         "SELECT kind, key, value, expires_at_ms FROM notes
          WHERE tenant = ?1 AND (expires_at_ms IS NULL OR expires_at_ms > ?2)",
     )?;
-    let rows = statement.query_map(params![no, number(now_ms)], |row| {
-        let Some(kind) = NoteKind::from_text(row.get_ref(0)?.as_str()?) else { return Ok(None) };
-        let expires_at_ms =
-            row.get::<_, Option<i64>>(3)?.and_then(|at_ms| u64::try_from(at_ms).ok());
-        Ok(Some(Note { kind, key: row.get(1)?, value: Some(row.get(2)?), expires_at_ms }))
-    })?;
+    let rows = statement.query_map(params![no, number(now_ms)], note)?;
     rows.filter_map(Result::transpose).collect()
+}
+
+/// Those of one kind that have not expired, by key.
+pub(super) fn notes_of(
+    connection: &Connection,
+    no: i64,
+    kind: NoteKind,
+    now_ms: u64,
+) -> rusqlite::Result<Vec<Note>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT kind, key, value, expires_at_ms FROM notes
+         WHERE tenant = ?1 AND kind = ?2 AND (expires_at_ms IS NULL OR expires_at_ms > ?3)
+         ORDER BY key",
+    )?;
+    let rows = statement.query_map(params![no, kind.as_str(), number(now_ms)], note)?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// Reads a note; `None` where this version does not know its kind.
+fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
+    let Some(kind) = NoteKind::from_text(row.get_ref(0)?.as_str()?) else { return Ok(None) };
+    let expires_at_ms = row.get::<_, Option<i64>>(3)?.and_then(|at_ms| u64::try_from(at_ms).ok());
+    Ok(Some(Note { kind, key: row.get(1)?, value: Some(row.get(2)?), expires_at_ms }))
 }
 
 fn tail(
