@@ -18,7 +18,7 @@ use crate::support::{
 };
 
 /// A server whose queues hold whatever a test leaves unread.
-fn roomy() -> Server {
+pub(crate) fn roomy() -> Server {
     let mut roomy = limits();
     (roomy.queue_messages_max, roomy.queue_bytes_max) = (100_000, 256 << 20);
     // Readers wait for each other.
@@ -45,7 +45,7 @@ fn mixed(count: u64) -> Vec<(String, u64, &'static str)> {
 }
 
 #[track_caller]
-fn publish_mixed(sender: &mut Client, count: u64, filling: &str) {
+pub(crate) fn publish_mixed(sender: &mut Client, count: u64, filling: &str) {
     for (order, number, priority) in mixed(count) {
         let mut message = message(&order, number, priority);
         message["payload"]["filling"] = json!(filling);

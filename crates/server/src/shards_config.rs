@@ -65,9 +65,13 @@ fn recovery(log: &LogConfig) -> RecoveryConfig {
 fn reactor_config(config: &CheckedConfig) -> ReactorConfig {
     let said = config.said();
     ReactorConfig {
-        endpoints: [(said.path.as_str(), Protocol::SocketIo), ("/ws", Protocol::PlainJson)]
-            .map(|(path, protocol)| Endpoint { path: path.to_owned(), protocol })
-            .into(),
+        endpoints: [
+            (said.path.as_str(), Protocol::SocketIo),
+            ("/ws", Protocol::PlainJson),
+            ("/events", Protocol::EventStream),
+        ]
+        .map(|(path, protocol)| Endpoint { path: path.to_owned(), protocol })
+        .into(),
         namespaces: Namespaces::new(&["/"]),
         heartbeat: HeartbeatConfig {
             interval_ms: said.heartbeat.interval_ms.into(),

@@ -44,6 +44,8 @@ pub enum Parser {
     Msgpack,
     /// Not Socket.IO's: one JSON object a message. Of a client that came so.
     PlainJson,
+    /// Not Socket.IO's: server-sent events, whose client says nothing. Of a client that came so.
+    EventStream,
 }
 
 /// An event or an acknowledgement of a client.

@@ -90,7 +90,7 @@ pub(crate) fn admit(
     };
     let speaks_profile = match info.map(|info| info.protocol) {
         // Applications that are older than the contract speak Socket.IO.
-        Some(Protocol::PlainJson) => false,
+        Some(Protocol::PlainJson | Protocol::EventStream) => false,
         _ => profiles.speaks(text(auth.profile).as_deref())?,
     };
     let origin = info.and_then(|info| info.origin.as_deref()).filter(|_| speaks_profile);
@@ -98,6 +98,7 @@ pub(crate) fn admit(
     let application = application(text(auth.application).as_deref(), from_origin, &principal)?;
     let dialect = match application {
         Some(application) if speaks_profile => Dialect::Profile(application),
+        _ if info.is_some_and(|info| info.protocol == Protocol::EventStream) => Dialect::Listening,
         _ => Dialect::Canonical,
     };
     let device = match text(auth.device_id) {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use foodtrack_contract::Refusal;
 use foodtrack_transport::HttpTicket;
 
 use crate::mailbox::{ShardMessage, ShardSender};
@@ -19,6 +20,9 @@ pub trait HttpService: Send + Sync {
         peer: SocketAddr,
         respond: Responder,
     ) -> Result<(), Box<http::Response<Bytes>>>;
+
+    /// The answer to a request that the shard refuses itself.
+    fn refusal(&self, refusal: &Refusal) -> http::Response<Bytes>;
 }
 
 /// The way back to the socket of a request. Dropped without an answer it says 500, so that nobody waits for ever.

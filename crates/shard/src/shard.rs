@@ -274,9 +274,18 @@ impl Shard {
         tenant
     }
 
-    fn turn_away(&self, refusal: &Refusal) -> Verdict<Entrant> {
+    fn turn_away(
+        &self,
+        io: &mut Reactor,
+        client: ClientKey,
+        refusal: &Refusal,
+    ) -> Verdict<Entrant> {
         self.parts.settings.counters.handshakes_refused.add(1);
         self.parts.settings.counters.refusals.add(refusal.code());
+        if let Some(ticket) = io.refuse_stream(client) {
+            mail::respond(io, ticket, &self.parts.http.refusal(refusal));
+            return Verdict::Refuse { error: String::new() };
+        }
         let message = serde_json::Value::from(refusal.message());
         let error = format!("{{\"message\":{message},\"data\":{}}}", refusal.to_json());
         Verdict::Refuse { error }

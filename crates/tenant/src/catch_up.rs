@@ -13,7 +13,6 @@ use foodtrack_wire::{FrameMeta, LogPlace};
 
 use crate::audience_filter::AudienceFilter;
 use crate::cursor_suffix::CursorSuffix;
-use crate::dialect::Dialect;
 use crate::effects::{CloseReason, Effects};
 use crate::event_frame::EventFrame;
 use crate::ledger::Position;
@@ -79,6 +78,9 @@ impl Tenant {
         // The greeting is before it, and what the log has behind it.
         if self.replay_mut(place).is_some_and(Replay::take_reset) {
             self.tell_reset(turn, place);
+        }
+        if let Some((after, through)) = self.replay_mut(place).and_then(Replay::take_passed_over) {
+            self.tell_gap(turn, place, after, through);
         }
         // A poll takes what is there when it comes: a page must be ready for it, not an entry.
         let was_backlogged = turn.effects.is_backlogged(client);
@@ -189,7 +191,7 @@ impl Tenant {
         let Some(connection) = self.members.get_mut(place) else { return };
         let client = connection.slot;
         let Some(replay) = connection.replay.as_deref_mut() else { return };
-        let asks = policy.acknowledge && connection.dialect == Dialect::Canonical;
+        let asks = policy.acknowledge && connection.dialect.acknowledges();
         let (suffix, ack_id) = match asks {
             true => (CursorSuffix::None, Some(entry.offset.get())),
             false => (replay.suffix(), None),
@@ -218,7 +220,7 @@ impl Tenant {
             turn.counters.replays.add(1);
             turn.counters.replay_ms_sum.add(took_ms);
         }
-        if self.members.get(place).is_some_and(|it| it.dialect == Dialect::Canonical) {
+        if self.members.get(place).is_some_and(|it| it.dialect.acknowledges()) {
             self.ask_for_letters(turn, place);
         }
     }

@@ -6,7 +6,6 @@ use foodtrack_contract::{
 };
 use serde_json::Value;
 
-use crate::dialect::Dialect;
 use crate::effects::Effects;
 use crate::intake::Stopped;
 use crate::intake::Whose;
@@ -136,7 +135,7 @@ impl Tenant {
         }
         let client = reply.to;
         // No application of the profile listens to it, and one of their pages asks without end.
-        if self.dialect_of(client) == Dialect::Canonical {
+        if !self.dialect_of(client).is_profile() {
             self.emit(turn, client, reply.event, &reply.answer);
         }
         if let Some(id) = reply.ack_id {

@@ -6,7 +6,6 @@ use foodtrack_contract::Offset;
 use foodtrack_tenant_log::{LogEntry, Note, NoteKind, ReadError, SubscriberKey, delivery_key};
 use foodtrack_wire::FrameMeta;
 
-use crate::dialect::Dialect;
 use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::members::Connection;
@@ -64,7 +63,7 @@ impl Tenant {
         let Some(id) = self.reliability.find(subscriber) else { return 0 };
         // Applications of the profile acknowledge nothing: what they were sent was never given up.
         let is_own = |connection: &Connection| {
-            connection.subscriber == id && connection.dialect == Dialect::Canonical
+            connection.subscriber == id && connection.dialect.acknowledges()
         };
         let own = self.members.iter().filter(|(_, connection)| is_own(connection));
         let places: Vec<u32> = own.map(|(place, _)| place).collect();

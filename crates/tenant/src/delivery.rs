@@ -8,7 +8,6 @@ use foodtrack_wire::FrameMeta;
 
 use crate::appending::{accepted, away};
 use crate::cursor_suffix::CursorSuffix;
-use crate::dialect::Dialect;
 use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::ledger::Pending;
@@ -98,14 +97,14 @@ impl Tenant {
         let epoch = self.ledger.deliver(entry.offset);
         let Some(recipients) = self.members.recipients(&entry.audience) else { return };
         let frame = EventFrame::asking(entry, meta, 0);
-        // Applications of the profile never call an acknowledgement: they get it as any other.
+        // Who never acknowledges gets it as any other.
         let suffix =
             epoch.map_or(CursorSuffix::None, |epoch| CursorSuffix::At(epoch, entry.offset));
         let plain = EventFrame::of(entry, meta, &suffix);
         let (mut frames, mut plain) = (Frames::of(&frame), Frames::of(&plain));
         let mut asked: Vec<u32> = Vec::new();
         let delivered = recipients.send_in_dialects(|place, client, dialect| {
-            let asks = dialect == Dialect::Canonical;
+            let asks = dialect.acknowledges();
             let frames = if asks { &mut frames } else { &mut plain };
             let is_sent = frames.send(turn, client, dialect);
             asked.extend((asks && is_sent).then_some(place));

@@ -12,6 +12,8 @@ pub enum Dialect {
     /// As the contract has it.
     #[default]
     Canonical,
+    /// The same, to somebody who only listens, and acknowledges nothing.
+    Listening,
     /// As the profile's tables have it for this application.
     Profile(ApplicationType),
 }
@@ -23,7 +25,8 @@ impl Dialect {
     /// Its place among all of them.
     pub(crate) fn place(self) -> usize {
         match self {
-            Self::Canonical => 0,
+            // What is said is the same.
+            Self::Canonical | Self::Listening => 0,
             Self::Profile(application) => 1 + application as usize,
         }
     }
@@ -31,7 +34,7 @@ impl Dialect {
     /// A refusal as JSON: today's applications read a sentence, and whoever reads on a code in front of it.
     pub(crate) fn error(self, refusal: &Refusal) -> String {
         let sentence = match (self, refusal.code()) {
-            (Self::Canonical, _) => return refusal.to_json(),
+            (Self::Canonical | Self::Listening, _) => return refusal.to_json(),
             // The back end's own words.
             (Self::Profile(_), ErrorCode::UpstreamRefused) => refusal.message().to_owned(),
             (Self::Profile(_), _) => refusal.to_string(),
@@ -42,9 +45,19 @@ impl Dialect {
     /// The application whose names it has.
     pub(crate) fn application(self) -> Option<ApplicationType> {
         match self {
-            Self::Canonical => None,
+            Self::Canonical | Self::Listening => None,
             Self::Profile(application) => Some(application),
         }
+    }
+
+    /// Whether it is the profile's.
+    pub(crate) fn is_profile(self) -> bool {
+        self.application().is_some()
+    }
+
+    /// Whether it is asked for acknowledgements.
+    pub(crate) fn acknowledges(self) -> bool {
+        self == Self::Canonical
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Start {
     Brought(Cursor),
     /// As far as its subscriber has confirmed; from now on, if that was never here.
     Confirmed,
+    /// The same, or where it says that it is, if that is further: without a proof, its word confirms and opens nothing.
+    Said(Cursor),
     /// The same; but from here on, if its subscriber has confirmed nothing.
     Since(Offset),
     /// It was here before the log was started anew: as far as its subscriber has confirmed since then. It is told.
@@ -43,6 +45,8 @@ pub(crate) struct Replay {
     origin: Origin,
     /// Its log is gone with what it missed, and it was not told yet.
     is_reset: bool,
+    /// What it says that it has not got and will not be sent, behind the one and up to the other, and was not told yet.
+    passed_over: Option<(Offset, Offset)>,
     /// What the recipient has: what it had when it came, and what was sent since or is not for it.
     cursor: Cursor,
     /// What it had when it came.
@@ -79,6 +83,8 @@ enum Origin {
         /// Where its session begins, as its private id says.
         session_start: Offset,
     },
+    /// It said so itself and proves nothing: no further back than what is known of its subscriber.
+    Said(Cursor),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +140,7 @@ impl Replay {
             Start::Confirmed | Start::Reset => {
                 (subscribers(None, end), Cursor::new(epoch, end), nothing)
             }
+            Start::Said(cursor) => (Origin::Said(cursor), Cursor::new(epoch, end), nothing),
             Start::Since(since) => {
                 let began = (!trusts_subscriber).then_some(since);
                 (subscribers(began, since), Cursor::new(epoch, since), nothing)
@@ -144,6 +151,7 @@ impl Replay {
             state: State::Ready,
             origin,
             is_reset,
+            passed_over: None,
             at: cursor.through(),
             cursor,
             had,
@@ -199,24 +207,43 @@ impl Replay {
         let from = self.cursor()?.through();
         match self.origin {
             Origin::Subscriber { session_start, .. } => (from < session_start).then_some(from),
-            Origin::Brought { .. } => None,
+            Origin::Brought { .. } | Origin::Said(_) => None,
         }
     }
 
-    /// Where it goes on, while its subscriber has `confirmed`.
-    fn not_beyond_began(&self, confirmed: Offset) -> Offset {
-        match self.origin {
-            Origin::Subscriber { began: Some(began), .. } => confirmed.min(began),
-            _ => confirmed,
-        }
+    /// Whether it has said how far it is, without a proof.
+    pub(crate) fn has_said(&self) -> bool {
+        matches!(self.origin, Origin::Said(_))
     }
 
-    /// Goes on where its subscriber has confirmed. Returns where that is.
+    /// What it is to be told that it will not be sent: what is behind the one offset and up to the other. Asked once.
+    pub(crate) fn take_passed_over(&mut self) -> Option<(Offset, Offset)> {
+        self.passed_over.take()
+    }
+
+    /// Goes on where its subscriber has confirmed, or else where it says that it is. Returns through which offset that is.
     pub(crate) fn go_on_from(&mut self, confirmed: Offset) -> Offset {
-        let confirmed = self.not_beyond_began(confirmed);
-        self.cursor = Cursor::new(self.cursor.epoch(), confirmed);
-        (self.had, self.at) = (self.cursor.clone(), confirmed);
-        confirmed
+        self.set_out_from(confirmed);
+        self.had = self.cursor.clone();
+        self.at
+    }
+
+    fn set_out_from(&mut self, confirmed: Offset) {
+        self.cursor = match &self.origin {
+            Origin::Said(said) => {
+                if said.through() < confirmed {
+                    self.passed_over = Some((said.through(), confirmed));
+                }
+                let mut cursor = said.clone();
+                cursor.advance(confirmed);
+                cursor
+            }
+            Origin::Subscriber { began: Some(began), .. } => {
+                Cursor::new(self.cursor.epoch(), confirmed.min(*began))
+            }
+            _ => Cursor::new(self.cursor.epoch(), confirmed),
+        };
+        self.at = self.cursor.through();
     }
 
     /// Sends these again, ascending, though the recipient had them.
@@ -259,8 +286,10 @@ impl Replay {
             self.owed = Owed::AllOf(asking);
             self.at = confirmed.min(self.had.through()).max(position.trimmed_through);
         } else {
-            let at = self.not_beyond_began(confirmed);
-            (self.cursor, self.at) = (Cursor::new(position.epoch, at), at);
+            self.set_out_from(confirmed);
+            if self.has_said() {
+                self.had = self.cursor.clone();
+            }
         }
         self.is_reset |= saved.is_some() && known.is_none();
         confirmed

@@ -42,6 +42,8 @@ pub(crate) struct Shown {
     proven: Option<ProvenSession>,
     /// The cursor that it says it has.
     cursor: Option<Cursor>,
+    /// Whether it only listens: it has no private id, and its cursor is its word alone.
+    is_listener: bool,
 }
 
 impl SessionResume {
@@ -58,7 +60,8 @@ impl Shown {
         let resume = admission.resume.as_ref()?;
         let proven = key.prove(&resume.pid, owner);
         let cursor = resume.offset.as_deref().and_then(Cursor::parse);
-        (proven.is_some() || cursor.is_some()).then_some(Self { proven, cursor })
+        let is_listener = admission.dialect == Dialect::Listening;
+        (proven.is_some() || cursor.is_some()).then_some(Self { proven, cursor, is_listener })
     }
 
     /// Whether it was here in another incarnation of the log, as far as it says. What is not proven counts as well: it is
@@ -114,7 +117,7 @@ impl Tenant {
         let since = match &start {
             Start::Recovered(cursor) | Start::Brought(cursor) => cursor.through(),
             Start::Since(since) => *since,
-            Start::Confirmed | Start::Reset => position.delivered_through,
+            Start::Confirmed | Start::Said(_) | Start::Reset => position.delivered_through,
         };
         let pid = turn.session_key.pid(&new_id, (position.epoch, since), owner, hours(now_ms));
         Ok(SessionResume::anew(new_id, Some(pid), start, now_ms))
@@ -132,6 +135,10 @@ impl Tenant {
             // It was here, and got nothing: it has missed everything since, unless more is known of its subscriber.
             (Some(session), None) if session.start <= position.given_through => {
                 Start::Since(session.start)
+            }
+            (None, _) if shown.is_listener => {
+                let said = shown.cursor.clone().filter(|cursor| position.gave_out(cursor));
+                said.map_or(Start::Confirmed, Start::Said)
             }
             _ => Start::Confirmed,
         }
@@ -217,7 +224,7 @@ impl Tenant {
         let mut replaced: Vec<_> =
             own.map(|(_, connection)| (connection.slot, Replaced::Zombie)).into_iter().collect();
         // Pages of the profile open several sockets, and go deaf when one of them is ended.
-        let may_end = admission.dialect == Dialect::Canonical;
+        let may_end = !admission.dialect.is_profile();
         if let Some(device) = admission.device.as_ref().filter(|_| may_end) {
             let user = admission.principal.user();
             let room = self.members.in_room(RoomName::User(user.as_str()));
@@ -225,7 +232,7 @@ impl Tenant {
                 other.device.as_ref() == Some(device)
                     && other.principal.user() == user
                     && other.application == admission.application
-                    && other.dialect == Dialect::Canonical
+                    && !other.dialect.is_profile()
                     && other.id != *sid
             });
             replaced.extend(others.map(|other| (other.slot, Replaced::Device)));

@@ -15,7 +15,6 @@ use crate::admission::Admission;
 use crate::connecting::Entering;
 use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
-use crate::dialect::Dialect;
 use crate::effects::Effects;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
@@ -303,7 +302,7 @@ impl Tenant {
         payload: &str,
     ) {
         // No application of the profile has a name for what the server says of itself.
-        if self.dialect_of(client) != Dialect::Canonical {
+        if self.dialect_of(client).is_profile() {
             return;
         }
         let suffix = self.cursor_suffix_for(client);

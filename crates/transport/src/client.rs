@@ -88,12 +88,14 @@ pub enum Protocol {
     WebSocket,
     /// One JSON object a WebSocket message: what Socket.IO says, for clients without its library.
     PlainJson,
+    /// Server-sent events: one answer to a request, for clients that only listen.
+    EventStream,
 }
 
 impl Protocol {
     /// Whether clients join a namespace, and are strangers before that.
     pub(crate) fn has_namespaces(self) -> bool {
-        matches!(self, Self::SocketIo | Self::PlainJson)
+        matches!(self, Self::SocketIo | Self::PlainJson | Self::EventStream)
     }
 }
 
@@ -144,6 +146,7 @@ impl Client {
     ) -> Self {
         let session = match protocol {
             Protocol::PlainJson => Session::speaking(Parser::PlainJson),
+            Protocol::EventStream => Session::speaking(Parser::EventStream),
             Protocol::SocketIo | Protocol::EngineIo | Protocol::WebSocket => Session::default(),
         };
         Self {

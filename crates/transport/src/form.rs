@@ -4,7 +4,7 @@ use foodtrack_session::Parser;
 use foodtrack_wire::engine_io::{self, SEPARATOR};
 use foodtrack_wire::rfc6455::{self, Opcode};
 use foodtrack_wire::socket_io::Packet;
-use foodtrack_wire::{msgpack, plain_json};
+use foodtrack_wire::{event_stream, msgpack, plain_json};
 
 use crate::frame_layout::{Layout, PacketLayout};
 
@@ -19,6 +19,8 @@ pub(crate) enum Form {
     WebSocketMsgpack,
     /// One text WebSocket frame with a JSON object.
     PlainJson,
+    /// A server-sent event.
+    EventStream,
     /// A stretch of the answer to a poll: text, and base64 of each attachment.
     PollingText,
     /// A stretch of the answer to a poll: base64 of a msgpack message.
@@ -26,9 +28,9 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    pub(crate) const COUNT: usize = 5;
+    pub(crate) const COUNT: usize = 6;
     /// How many there are that a socket is written in straight from the turn's buffer: the first ones.
-    pub(crate) const DIRECT_COUNT: usize = 3;
+    pub(crate) const DIRECT_COUNT: usize = 4;
 
     pub(crate) fn of(parser: Parser, is_polling: bool) -> Self {
         match (parser, is_polling) {
@@ -36,6 +38,7 @@ impl Form {
             (Parser::Unknown | Parser::Json, true) => Self::PollingText,
             // It has no other transport.
             (Parser::PlainJson, _) => Self::PlainJson,
+            (Parser::EventStream, _) => Self::EventStream,
             (Parser::Msgpack, false) => Self::WebSocketMsgpack,
             (Parser::Msgpack, true) => Self::PollingMsgpack,
         }
@@ -53,6 +56,7 @@ impl Form {
     pub(crate) fn ping(self) -> &'static [u8] {
         match self {
             Self::PlainJson => PLAIN_JSON_PING,
+            Self::EventStream => event_stream::HEARTBEAT,
             Self::WebSocketText | Self::WebSocketMsgpack => PING,
             Self::PollingText | Self::PollingMsgpack => &PING[2..],
         }
@@ -160,8 +164,12 @@ impl<'a> Parts<'a> {
             ) => {
                 out.extend_from_slice(frame);
             }
-            // Who polls has no WebSocket that it could be about.
-            (Self::Control(_), Form::PollingText | Form::PollingMsgpack) => return None,
+            (Self::Packet { head, attachments, .. }, Form::EventStream) => {
+                event_stream::write_packet(out, head, attachments)?;
+            }
+            // Who polls or reads a stream has no WebSocket that it could be about; nothing but events is for readers of streams.
+            (Self::Control(_), Form::PollingText | Form::PollingMsgpack | Form::EventStream)
+            | (Self::Text(_) | Self::Binary(_), Form::EventStream) => return None,
         }
         Some(())
     }

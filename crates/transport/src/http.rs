@@ -254,6 +254,23 @@ pub(crate) fn query_value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+/// As [`query_value`], without its percent-encoding; what is no UTF-8 is replaced.
+pub(crate) fn decoded_query_value<'a>(query: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let value = query_value(query, name)?;
+    if !value.contains('%') {
+        return Some(Cow::Borrowed(value));
+    }
+    let (mut bytes, mut rest) = (Vec::with_capacity(value.len()), value.as_bytes());
+    while let Some((&byte, behind)) = rest.split_first() {
+        let digit = |at: usize| char::from(*behind.get(at)?).to_digit(16);
+        let decoded = || u8::try_from(digit(0)? * 16 + digit(1)?).ok();
+        let decoded = if byte == b'%' { decoded() } else { None };
+        bytes.push(decoded.unwrap_or(byte));
+        rest = if decoded.is_some() { &behind[2..] } else { behind };
+    }
+    Some(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
 /// Where a request's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyLength {

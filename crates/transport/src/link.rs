@@ -60,6 +60,8 @@ pub(crate) enum LinkKind {
     HttpBusy { client: Option<u32>, waited: Waited },
     /// The application answers a request piece by piece.
     HttpStream,
+    /// A client reads events, and says nothing.
+    EventStream { client: u32 },
     /// A client's transport, or one that is probed to become it.
     WebSocket { client: u32, decoder: MessageDecoder },
     /// Closing politely: what still comes is thrown away.
@@ -190,6 +192,11 @@ impl Link {
         self.kind = LinkKind::WebSocket { client, decoder: MessageDecoder::default() };
     }
 
+    /// A client's stream of events from now on.
+    pub(crate) fn become_event_stream(&mut self, client: u32) {
+        self.kind = LinkKind::EventStream { client };
+    }
+
     /// Takes the decoder of a WebSocket, to be [given back](Self::give_decoder_back).
     pub(crate) fn take_decoder(&mut self) -> Option<(u32, MessageDecoder)> {
         match &mut self.kind {
@@ -208,7 +215,9 @@ impl Link {
     /// Its client is called so on this shard.
     pub(crate) fn name_client(&mut self, name: u32) {
         match &mut self.kind {
-            LinkKind::WebSocket { client, .. } => *client = name,
+            LinkKind::WebSocket { client, .. } | LinkKind::EventStream { client } => {
+                *client = name;
+            }
             LinkKind::HttpBusy { client, .. } => *client = Some(name),
             LinkKind::Http | LinkKind::HttpStream | LinkKind::Draining => {}
         }
@@ -233,7 +242,7 @@ impl Link {
     /// The client whose transport, probe or waiting poll it is.
     pub(crate) fn client(&self) -> Option<u32> {
         match self.kind {
-            LinkKind::WebSocket { client, .. } => Some(client),
+            LinkKind::WebSocket { client, .. } | LinkKind::EventStream { client } => Some(client),
             LinkKind::HttpBusy { client, .. } => client,
             LinkKind::Http | LinkKind::HttpStream | LinkKind::Draining => None,
         }

@@ -8,8 +8,8 @@
 //!
 //! - `sockets`, `closing`: a socket, whoever has it; a client that is closed.
 //! - `evicting`, `askers`, `accepting`: who may be here.
-//! - `backlog`, `output`, `arriving`, `polling`, `flushing`, `streaming`, `sending`, `ending`: what goes out, and how it ends.
-//! - `heartbeats`, `moving`, `packets`, `engine_requests`, `requests`, `reading`: what comes in.
+//! - `backlog`, `output`, `arriving`, `polling`, `flushing`, `streaming`, `sending`, `event_streams`, `ending`: what goes out, and how it ends.
+//! - `heartbeats`, `moving`, `packets`, `engine_requests`, `stream_requests`, `requests`, `reading`: what comes in.
 //! - `stranger_turns`, `adopting`, `expiring`: when.
 
 mod accepting;
@@ -21,6 +21,7 @@ mod backlog;
 mod closing;
 mod ending;
 mod engine_requests;
+mod event_streams;
 mod evicting;
 mod expiring;
 mod flushing;
@@ -35,6 +36,7 @@ mod requests;
 mod sending;
 mod sockets;
 mod stranger_turns;
+mod stream_requests;
 pub(crate) mod streaming;
 
 use std::io;

@@ -5,6 +5,7 @@
 //! - [`socket_io`]: Socket.IO 5 packets as text, their arguments as raw JSON, their attachments.
 //! - [`msgpack`]: the same packets as `socket.io-msgpack-parser` writes them.
 //! - [`plain_json`]: one JSON object a WebSocket message, for clients without a Socket.IO library.
+//! - [`event_stream`]: server-sent events.
 //! - [`NamespaceId`]: which of a server's namespaces a packet is of.
 //! - [`FrameMeta`]: what travels with an encoded packet to a client's queue.
 //!
@@ -13,6 +14,7 @@
 //! was given.
 
 pub mod engine_io;
+pub mod event_stream;
 mod frame_meta;
 mod json;
 pub mod msgpack;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use bytes::Bytes;
 use foodtrack_auth::{AuthConfig, Authenticator};
-use foodtrack_contract::{Authenticate, DeliveryPolicy, EventType};
+use foodtrack_contract::{Authenticate, DeliveryPolicy, EventType, Refusal};
 use foodtrack_server::TenantId;
 use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_shard::{
@@ -180,6 +180,7 @@ fn shards_config() -> ShardsConfig {
             endpoints: vec![
                 Endpoint { path: "/socket.io/".into(), protocol: Protocol::SocketIo },
                 Endpoint { path: "/ws".into(), protocol: Protocol::PlainJson },
+                Endpoint { path: "/events".into(), protocol: Protocol::EventStream },
             ],
             namespaces: Namespaces::new(&["/"]),
             heartbeat: HeartbeatConfig::default(),
@@ -217,6 +218,10 @@ impl HttpService for NoHttp {
     ) -> Result<(), Box<http::Response<Bytes>>> {
         respond.release();
         Err(Box::new(http::Response::new(Bytes::new())))
+    }
+
+    fn refusal(&self, _refusal: &Refusal) -> http::Response<Bytes> {
+        http::Response::new(Bytes::new())
     }
 }
 

@@ -64,6 +64,14 @@ impl HttpService for ApiService {
             Box::new(busy())
         })
     }
+
+    fn refusal(&self, refusal: &Refusal) -> Response<Bytes> {
+        refusal_response(refusal)
+    }
+}
+
+fn refusal_response(refusal: &Refusal) -> Response<Bytes> {
+    ApiError::from(refusal.clone()).into_whole_response()
 }
 
 fn busy() -> Response<Bytes> {

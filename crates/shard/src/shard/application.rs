@@ -9,7 +9,8 @@ use foodtrack_tenant::{
     Arrival, ClientEvent, ConnectionSlot, Input, Verdict as Decision, stranger_refused,
 };
 use foodtrack_transport::{
-    Application, ClientKey, CloseReason, Flow, Handover, HttpRequest, HttpTicket, Reactor, Verdict,
+    Application, ClientKey, CloseReason, DoorRefusal, Flow, Handover, HttpRequest, HttpTicket,
+    Reactor, Verdict,
 };
 
 use super::Shard;
@@ -38,7 +39,8 @@ impl Application for Shard {
     ) -> Verdict<Entrant> {
         if Tag::of(io, client).is_some() {
             let message = "the connection has joined another namespace: use a connection for each";
-            return self.turn_away(&Refusal::new(ErrorCode::NamespaceUnknown, message));
+            let refusal = Refusal::new(ErrorCode::NamespaceUnknown, message);
+            return self.turn_away(io, client, &refusal);
         }
         self.clock.tick();
         let info = io.take_handshake(client);
@@ -70,7 +72,7 @@ impl Application for Shard {
                     io.give_handshake_back(client, info);
                 }
                 stranger_refused(address, &refusal);
-                self.turn_away(&refusal)
+                self.turn_away(io, client, &refusal)
             }
         }
     }
@@ -83,7 +85,7 @@ impl Application for Shard {
         entrant: Entrant,
     ) -> Verdict<Entrant> {
         if self.stops_by_ms.is_some() {
-            return send_away(io, client);
+            return self.send_away(io, client);
         }
         let mut admission = entrant.admission;
         let tenant = self.open_tenant(admission.principal.tenant());
@@ -99,13 +101,15 @@ impl Application for Shard {
                             self.ask(io, tenant, |tenant| tenant.introduction(slot, &welcome));
                         said.flatten().unwrap_or_default()
                     }
+                    // The events that follow say it all.
+                    Parser::EventStream => String::new(),
                     Parser::Unknown | Parser::Json | Parser::Msgpack => welcome.to_json(),
                 };
                 Verdict::Accept { answer }
             }
-            Some(Decision::Refused(refusal)) => self.turn_away(&refusal),
+            Some(Decision::Refused(refusal)) => self.turn_away(io, client, &refusal),
             // Its tenant was dropped meanwhile: somebody who comes again has it opened.
-            Some(Decision::ComeAgain) | None => send_away(io, client),
+            Some(Decision::ComeAgain) | None => self.send_away(io, client),
         }
     }
 
@@ -198,6 +202,26 @@ impl Application for Shard {
         }
     }
 
+    fn stream_refused(
+        &mut self,
+        io: &mut Reactor,
+        ticket: HttpTicket,
+        why: DoorRefusal,
+        retry_after_ms: Option<u64>,
+    ) {
+        let refusal = match (why, retry_after_ms) {
+            (DoorRefusal::HandshakeRateLimited, Some(after_ms)) => {
+                let message = "this address opens connections too fast";
+                Refusal::new(ErrorCode::HandshakeRateLimited, message).retry_after_ms(after_ms)
+            }
+            _ => {
+                let message = "pages of this origin may not connect; cors.origin allows it";
+                Refusal::new(ErrorCode::PermissionDenied, message)
+            }
+        };
+        respond(io, ticket, &self.parts.http.refusal(&refusal));
+    }
+
     fn turn(&mut self, io: &mut Reactor) {
         self.hear_of_logs(io);
         self.look_at_waiting(io);
@@ -256,6 +280,19 @@ impl Shard {
         self.handle(io, tenant, input(slot))
     }
 
+    /// Closes a client's transport: then it comes back by itself. An unmodified client that is refused does not.
+    fn send_away(&self, io: &mut Reactor, client: ClientKey) -> Verdict<Entrant> {
+        if let Some(ticket) = io.refuse_stream(client) {
+            let code =
+                if self.stops_by_ms.is_some() { ErrorCode::Draining } else { ErrorCode::Degraded };
+            let refusal = Refusal::new(code, "come again in a moment");
+            respond(io, ticket, &self.parts.http.refusal(&refusal));
+        } else {
+            io.close(client, CloseReason::ServerClosed);
+        }
+        Verdict::Refuse { error: String::new() }
+    }
+
     /// Has a client's tenant handle an input that is about the client.
     fn handle_of<'i>(
         &mut self,
@@ -266,10 +303,4 @@ impl Shard {
         let (tenant, slot) = self.slot_of(io, client)?;
         self.handle(io, tenant, input(slot))
     }
-}
-
-/// Closes a client's transport: then it comes back by itself. An unmodified client that is refused does not.
-fn send_away(io: &mut Reactor, client: ClientKey) -> Verdict<Entrant> {
-    io.close(client, CloseReason::ServerClosed);
-    Verdict::Refuse { error: String::new() }
 }

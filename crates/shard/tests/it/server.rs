@@ -63,6 +63,10 @@ impl HttpService for NoService {
         respond.release();
         Err(Box::new(http::Response::new(Bytes::new())))
     }
+
+    fn refusal(&self, _refusal: &Refusal) -> http::Response<Bytes> {
+        http::Response::new(Bytes::new())
+    }
 }
 
 /// Stops its shard when it is dropped.

@@ -23,8 +23,8 @@ impl Tenant {
         let (slot, subscriber, sid) = (connection.slot, connection.subscriber, connection.id);
         let is_device = connection.device.is_some();
         let known = self.reliability.subscriber(subscriber).and_then(|it| it.confirmed());
-        let is_canonical = connection.dialect == Dialect::Canonical;
-        let asks = is_canonical && turn.policies.delivery.any_acknowledged();
+        let acknowledges = connection.dialect.acknowledges();
+        let asks = acknowledges && turn.policies.delivery.any_acknowledged();
         let serial = self.next_serial();
         let trusts_subscriber = asks && is_device;
         let now_ms = turn.now.monotonic_ms;
@@ -47,6 +47,10 @@ impl Tenant {
             }
             (None, Some(confirmed)) => {
                 let confirmed = replay.go_on_from(confirmed);
+                if replay.has_said() {
+                    // It brings back what it got: that is a confirmation.
+                    self.arrived(turn, subscriber, confirmed.min(here));
+                }
                 replay.owe(self.reliability.owed(subscriber, confirmed));
             }
             (_, None) => {
@@ -93,7 +97,7 @@ impl Tenant {
         let asking = match connection.dialect {
             Dialect::Canonical => turn.policies.delivery.acknowledged(),
             // It is asked for no acknowledgement.
-            Dialect::Profile(_) => Vec::new(),
+            Dialect::Listening | Dialect::Profile(_) => Vec::new(),
         };
         let confirmed = replay.found(saved, &position, asking);
         let had = replay.had_through();

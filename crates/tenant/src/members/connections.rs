@@ -291,7 +291,7 @@ impl Connections {
             told_ms: 0,
         });
         self.add_to_fanout(slot, permissions, application, dialect);
-        self.translated += u32::from(dialect != Dialect::Canonical);
+        self.translated += u32::from(dialect.is_profile());
         self.by_id.insert(id, slot.place());
         if let Some(application) = application {
             self.applications[application as usize] += 1;
@@ -330,7 +330,7 @@ impl Connections {
         if let Some(application) = connection.application {
             self.applications[application as usize] -= 1;
         }
-        self.translated -= u32::from(connection.dialect != Dialect::Canonical);
+        self.translated -= u32::from(connection.dialect.is_profile());
         self.users.leave(connection.user);
         Some(connection)
     }

@@ -6,6 +6,7 @@ use foodtrack_session::{CloseReason, Event, LinkId, NamespaceId};
 
 use super::Reactor;
 use crate::client::ClientKey;
+use crate::door::DoorRefusal;
 use crate::handover::Handover;
 
 /// May a client join?
@@ -141,6 +142,17 @@ pub trait Application: Sized {
 
     /// An HTTP request for the application; answer it through [`Reactor::respond`], now or later.
     fn http(&mut self, io: &mut Reactor, request: HttpRequest, ticket: HttpTicket);
+
+    /// A request for a stream of events is refused before its client is known; answer it through [`Reactor::respond`] now.
+    fn stream_refused(
+        &mut self,
+        io: &mut Reactor,
+        ticket: HttpTicket,
+        _why: DoorRefusal,
+        _retry_after_ms: Option<u64>,
+    ) {
+        io.respond(ticket, 403, &[], b"");
+    }
 
     /// The peer of a [stream](Reactor::begin_stream) has taken everything that it was given, after a piece was refused.
     fn stream_drained(&mut self, _io: &mut Reactor, _ticket: HttpTicket) {}

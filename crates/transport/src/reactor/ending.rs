@@ -5,6 +5,7 @@ use foodtrack_wire::rfc6455::ProtocolError;
 
 use super::Reactor;
 use super::application::Application;
+use crate::client::Protocol;
 use crate::deadlines::Timer;
 use crate::outbox::FanoutState;
 
@@ -30,9 +31,10 @@ impl Reactor {
         let Some((mut state, is_named)) = self.clients.remove(client) else { return };
         self.discount_client(&mut state);
         self.fanout[client as usize] = FanoutState::FREE;
-        let sid = *state.sid();
+        let (sid, is_stream) = (*state.sid(), state.protocol() == Protocol::EventStream);
         match state.end(reason, self.config.limits.payload_bytes_max) {
             End::WebSocket(link, code) => match (link, code) {
+                (Some(link), Some(_)) if is_stream => self.drain_link(link),
                 (Some(link), Some(code)) => self.close_websocket(link, code),
                 (Some(link), None) => self.drop_link(link),
                 (None, _) => {}
@@ -92,6 +94,13 @@ impl Reactor {
             true => format!("a message before joining a namespace may have {bytes_max} bytes"),
             false => format!("a message may have {bytes_max} bytes (limits.payloadBytesMax)"),
         }
+    }
+
+    /// The peer says something on its stream of events.
+    pub(super) fn fail_event_stream(&mut self, link: LinkId, client: u32) {
+        self.flush();
+        self.drain_link(link);
+        self.link_lost(client, link, CloseReason::ProtocolError);
     }
 
     fn fail_link(&mut self, link: LinkId, client: u32, code: u16, reason: &str) {

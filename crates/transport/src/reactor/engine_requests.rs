@@ -302,7 +302,7 @@ impl Reactor {
     }
 
     /// What a client tells of itself as it opens its session.
-    fn handshake_info(
+    pub(super) fn handshake_info(
         &self,
         protocol: Protocol,
         address: SocketAddr,

@@ -61,7 +61,10 @@ impl Reactor {
                 let deadline_ms = self.handshake_deadline_ms();
                 self.watch_link(link, deadline_ms);
             }
-            LinkKind::WebSocket { .. } | LinkKind::HttpBusy { .. } | LinkKind::HttpStream => {}
+            LinkKind::WebSocket { .. }
+            | LinkKind::EventStream { .. }
+            | LinkKind::HttpBusy { .. }
+            | LinkKind::HttpStream => {}
             LinkKind::Http | LinkKind::Draining if deadline_ms > now_ms => {
                 self.watch_link(link, deadline_ms);
             }

@@ -5,7 +5,7 @@ use foodtrack_session::{Beat, CloseReason, Pong};
 use super::Reactor;
 use super::application::Application;
 use super::next::Next;
-use crate::client::ClientKey;
+use crate::client::{ClientKey, Protocol};
 use crate::deadlines::Timer;
 
 /// How long a client that was asked is not asked again.
@@ -43,6 +43,10 @@ impl Reactor {
         let (now_ms, config) = (self.deadlines.now_ms(), self.config.heartbeat);
         let client = id.place();
         let Some(state) = self.clients.open(id) else { return };
+        if state.protocol() == Protocol::EventStream {
+            self.beat_event_stream(client);
+            return self.deadlines.schedule(now_ms + config.interval_ms, Timer::Heartbeat(id));
+        }
         let deadline_ms = match state.engine.beat(now_ms, &config) {
             Beat::Ping { deadline_ms } => {
                 let may_mark = state.engine.may_mark();
@@ -65,8 +69,8 @@ impl Reactor {
         }
         let client = client.place();
         let state = &mut self.clients[client as usize];
-        // One that still waits behind a backlog asks as well, and claims less.
-        if state.holds_ping() {
+        // One that still waits behind a backlog asks as well, and claims less. Who only listens answers none.
+        if state.holds_ping() || state.protocol() == Protocol::EventStream {
             return;
         }
         state.engine.ping(mark, self.deadlines.now_ms());

@@ -319,7 +319,10 @@ impl Reactor {
                     state.allowance.forgive();
                     self.make_client_known(client);
                 }
-                self.send_connect(client, namespace, &answer);
+                match self.clients[client as usize].protocol() {
+                    Protocol::EventStream => self.begin_event_stream(client),
+                    _ => self.send_connect(client, namespace, &answer),
+                }
                 app.connected(self, self.key(client), namespace);
                 Next::Continue
             }

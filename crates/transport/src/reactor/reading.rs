@@ -194,6 +194,11 @@ impl Reactor {
             let progress = match state.kind() {
                 LinkKind::Draining => return bytes.len(),
                 LinkKind::HttpBusy { .. } | LinkKind::HttpStream => break,
+                LinkKind::EventStream { client } => {
+                    let client = *client;
+                    self.fail_event_stream(link, client);
+                    Progress::Gone
+                }
                 LinkKind::Http => self.use_http(app, link, &bytes[used..]),
                 LinkKind::WebSocket { .. } => {
                     let Some((client, decoder)) = state.take_decoder() else { break };

@@ -45,6 +45,10 @@ impl Reactor {
             let endpoint = config.endpoints.iter().find(|end| end.path == head.path());
             match endpoint.map(|endpoint| endpoint.protocol) {
                 Some(Protocol::WebSocket) => self.open_raw(link, head),
+                Some(Protocol::EventStream) => {
+                    let request = EngineRequest { head, body: &body, whole: bytes, used };
+                    return self.open_event_stream(app, link, &request);
+                }
                 Some(protocol) => {
                     let request = EngineRequest { head, body: &body, whole: bytes, used };
                     return self.engine_request(app, link, protocol, &request);

@@ -8,7 +8,7 @@ use foodtrack_wire::socket_io::{Packet, PacketType};
 use foodtrack_wire::{FrameMeta, Urgency};
 
 use super::Reactor;
-use crate::client::ClientKey;
+use crate::client::{ClientKey, Protocol};
 use crate::delivery_queue::Pushed;
 use crate::form::Form;
 use crate::frame::Frame;
@@ -243,7 +243,7 @@ impl Reactor {
     /// A Socket.IO client that was told that it is out may join again by the same connection. Others cannot.
     fn close_who_cannot_return(&mut self, client: ClientKey) {
         let Some(state) = self.clients.find(client) else { return };
-        if state.protocol() == crate::Protocol::PlainJson {
+        if matches!(state.protocol(), Protocol::PlainJson | Protocol::EventStream) {
             self.close(client, CloseReason::Disconnected);
         }
     }

@@ -82,8 +82,8 @@ impl Reactor {
         let Some(link) = self.links.get_mut(link) else { return };
         let is_known = link.standing.is_known();
         let now = match link.kind() {
-            // What somebody known sends there has limits of its own.
-            LinkKind::WebSocket { .. } if is_known => 0,
+            // What somebody known sends and is sent there has limits of its own.
+            LinkKind::WebSocket { .. } | LinkKind::EventStream { .. } if is_known => 0,
             LinkKind::WebSocket { decoder, .. } => {
                 SOCKET_BYTES + link.buffered_bytes() + decoder.held_bytes()
             }

@@ -4,6 +4,7 @@ mod client_message;
 mod writer;
 
 pub use client_message::{ClientMessage, ID_MAX, PlainJsonError, decode};
+pub(crate) use writer::write_attachments;
 pub use writer::write_packet;
 
 /// The hub's ping.

@@ -67,7 +67,7 @@ fn write_all(out: &mut Vec<u8>, attachments: &[&[u8]]) {
 }
 
 /// Appends attachments as the field of an object.
-fn write_attachments(out: &mut Vec<u8>, attachments: &[&[u8]]) {
+pub(crate) fn write_attachments(out: &mut Vec<u8>, attachments: &[&[u8]]) {
     out.extend_from_slice(br#""attachments":["#);
     for (nth, attachment) in attachments.iter().enumerate() {
         out.extend_from_slice(if nth == 0 { b"\"" } else { b",\"" });
