@@ -11,6 +11,8 @@ mod cursors;
 mod delivery;
 mod depth;
 mod devices;
+mod event_stream_audience;
+mod event_stream_doors;
 mod event_stream_recovery;
 mod event_streams;
 mod handshake;
