@@ -1,15 +1,13 @@
 // A page in Chromium, with the library as a script, against the hub itself.
 
-import assert from "node:assert/strict";
 import http from "node:http";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { Browser, noChromium } from "../support/chromium.mjs";
+import { becomes, Browser, noChromium } from "../support/chromium.mjs";
 import { BRISK, publishOrder, publishOrders } from "../support/hub.mjs";
 import { DurableHub, TARGET } from "../support/servers.mjs";
 import { userToken } from "../support/token.mjs";
-import { pause } from "../support/wait.mjs";
 
 const skip = noChromium || (TARGET === "reference" && "Socket.IO's own server keeps nothing on a disk");
 const LIBRARY = fileURLToPath(new URL("../node_modules/socket.io-client/dist/socket.io.js", import.meta.url));
@@ -53,16 +51,6 @@ after(async () => {
   pages?.close();
   pages?.closeAllConnections();
 });
-
-async function becomes(page, expression, expected) {
-  let value;
-  for (let waited_ms = 0; waited_ms < 5000; waited_ms += 20) {
-    value = await page.run(expression);
-    if (JSON.stringify(value) === JSON.stringify(expected)) return;
-    await pause(20);
-  }
-  assert.deepEqual(value, expected, expression);
-}
 
 for (const way of ["websocket", "polling"]) {
   for (const place of ["in front", "in a hidden tab"]) {

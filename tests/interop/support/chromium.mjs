@@ -1,12 +1,13 @@
 // Chromium, told what to do over its debugging protocol. No driver library: those make every page believe that it is
 // in front, and what a page does in the back is one of the questions.
 
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import WebSocket from "ws";
-import { pause, within } from "./wait.mjs";
+import { PATIENCE_MS, pause, within } from "./wait.mjs";
 
 export const CHROMIUM = process.env.CHROMIUM_BIN ?? "/usr/bin/chromium";
 /** Why a test is skipped, or false. */
@@ -105,4 +106,15 @@ class Page {
   close() {
     return this.browser.send("Target.closeTarget", { targetId: this.targetId });
   }
+}
+
+/** Waits until an expression has a value in a page. */
+export async function becomes(page, expression, expected, limit_ms = PATIENCE_MS) {
+  let value;
+  for (let waited_ms = 0; waited_ms < limit_ms; waited_ms += 20) {
+    value = await page.run(expression);
+    if (JSON.stringify(value) === JSON.stringify(expected)) return;
+    await pause(20);
+  }
+  assert.deepEqual(value, expected, expression);
 }
