@@ -8,7 +8,8 @@ use crate::dialect::Dialect;
 use crate::metric::Cell;
 use crate::workload::fan_out::{self, Rooms};
 use crate::workload::{
-    Fixture, WorkloadError, http_publish, idle, noisy, orders, replay, request, scale, steady,
+    Fixture, WorkloadError, http_publish, idle, idle_streams, noisy, orders, replay, request,
+    scale, steady,
 };
 
 /// A load.
@@ -27,6 +28,8 @@ pub(crate) enum Scenario {
     Idle10k,
     /// 19 000 connections in three rooms each
     Idle19k,
+    /// 10 000 streams of server-sent events (hub only)
+    IdleStreams10k,
     /// A delivery's cost among 10, 1 000 and 100 000 rooms
     ScaleRooms,
     /// A delivery's cost among 1, 100 and 10 000 tenants (hub only)
@@ -53,6 +56,7 @@ impl Scenario {
                     | Self::NoisyNeighbour
                     | Self::Replay
                     | Self::HttpPublish
+                    | Self::IdleStreams10k
                     | Self::TenantOrders1k
                     | Self::TenantOrders10k
             )
@@ -90,6 +94,7 @@ impl Scenario {
             Self::Steady => steady::run(fixture),
             Self::Idle10k => idle::run(fixture, 10_000),
             Self::Idle19k => idle::run(fixture, 19_000),
+            Self::IdleStreams10k => idle_streams::run(fixture, 10_000),
             Self::ScaleRooms => scale::rooms(fixture),
             Self::ScaleTenants => scale::tenants(fixture),
             Self::NoisyNeighbour => noisy::run(fixture, limit_events_per_second),

@@ -77,6 +77,9 @@ pub(crate) fn judge(report: &Report) -> Vec<Verdict> {
         let measured = hub(cell, Metric::CpuUsPerConnection);
         verdicts.push(Verdict::new(format!("CPU us per new connection: {cell}"), 60.0, measured));
     }
+    let streams = "10000 idle streams";
+    let measured = hub(streams, Metric::RssKibPerConnection);
+    verdicts.push(Verdict::new(format!("RSS KiB per connection: {streams}"), 2.0, measured));
     for cells in
         [["10 rooms", "1000 rooms", "100000 rooms"], ["1 tenant", "100 tenants", "10000 tenants"]]
     {

@@ -4,6 +4,7 @@ mod client;
 pub(crate) mod fan_out;
 pub(crate) mod http_publish;
 pub(crate) mod idle;
+pub(crate) mod idle_streams;
 pub(crate) mod noisy;
 pub(crate) mod orders;
 pub(crate) mod replay;

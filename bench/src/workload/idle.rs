@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Fixture, OPEN_TIMEOUT, Snapshot, WorkloadError, settle};
+use super::{Fixture, OPEN_TIMEOUT, Snapshot, Window, WorkloadError, settle};
 use crate::dialect::Dialect;
 use crate::latencies::Latencies;
 use crate::metric::{Cell, Metric};
 use crate::swarm::Attention;
 
-const TENANTS: usize = 100;
+pub(super) const TENANTS: usize = 100;
 
 /// `connections` clients of a hundred tenants, each in three rooms: its tenant's, its application's and its own. The hub puts
 /// them there by itself; peers are told.
@@ -32,11 +32,15 @@ pub(crate) fn run(fixture: &mut Fixture, connections: usize) -> Result<Vec<Cell>
     let connecting = start.until_now(fixture)?;
     settle(fixture, Duration::from_secs(2))?;
     let rss_kib = fixture.server.rss_kib()?.saturating_sub(rss_before_kib);
+    Ok(vec![cell(&connecting, &format!("{connections} idle"), connections, rss_kib)])
+}
+
+/// What connecting cost in its window, and what all of them keep.
+pub(super) fn cell(connecting: &Window, name: &str, connections: usize, rss_kib: u64) -> Cell {
     let count = connections as f64;
-    let cell = connecting
-        .cell(format!("{connections} idle"), &mut Latencies::default())
+    connecting
+        .cell(name, &mut Latencies::default())
         .with(Metric::RssKibPerConnection, rss_kib as f64 / count)
         .with(Metric::CpuUsPerConnection, connecting.server.total_us() / count)
-        .with(Metric::ConnectionsPerSecond, count / connecting.elapsed.as_secs_f64());
-    Ok(vec![cell])
+        .with(Metric::ConnectionsPerSecond, count / connecting.elapsed.as_secs_f64())
 }
