@@ -11,10 +11,12 @@ mod waits;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
 
 use foodtrack_wire::rfc6455::MessageDecoder;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
+use socket2::SockRef;
 
 use crate::http::Head;
 use crate::limits::{READ_AHEAD_BYTES_MAX, REQUEST_BYTES_PER_SECOND_MIN};
@@ -195,6 +197,13 @@ impl Link {
     /// A client's stream of events from now on.
     pub(crate) fn become_event_stream(&mut self, client: u32) {
         self.kind = LinkKind::EventStream { client };
+    }
+
+    /// The kernel gives the connection up where its peer acknowledges nothing for so long of what is under way. Nothing else
+    /// tells of a peer that says nothing that it is gone without a word.
+    pub(crate) fn give_up_after(&self, patience: Duration) {
+        // Where that fails the socket has ended already.
+        let _ = SockRef::from(&self.stream).set_tcp_user_timeout(Some(patience));
     }
 
     /// Takes the decoder of a WebSocket, to be [given back](Self::give_decoder_back).

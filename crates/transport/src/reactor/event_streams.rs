@@ -1,11 +1,14 @@
 //! Answers that are a client's events, one after another: how they begin, show that the server is there, and are refused.
 
+use std::time::Duration;
+
 use foodtrack_session::CloseReason;
 use foodtrack_wire::event_stream;
 
 use super::Reactor;
 use super::application::HttpTicket;
 use crate::client::{ClientKey, Protocol};
+use crate::commons::ReactorConfig;
 use crate::http_response::ResponseHead;
 use crate::link::Waited;
 
@@ -19,11 +22,21 @@ const HEADERS: [(&str, &[u8]); 3] = [
 /// When a reader that lost its connection is to come again, in milliseconds.
 const RETRY: &[u8] = b"retry: 2000\n\n";
 
+/// How long a reader may acknowledge nothing of what it was sent: as long as other clients may answer no pings, and no shorter
+/// than it may take nothing.
+fn patience(config: &ReactorConfig) -> Duration {
+    let heartbeat = config.heartbeat;
+    let pings_ms = heartbeat.interval_ms.saturating_mul(heartbeat.missed_max.into());
+    let unanswered = Duration::from_millis(pings_ms.saturating_add(heartbeat.timeout_ms));
+    unanswered.max(config.limits.write_timeout)
+}
+
 impl Reactor {
     /// The client is in: its answer begins, and its events follow. The answer ends with its connection.
     pub(super) fn begin_event_stream(&mut self, client: u32) {
         let link = self.clients[client as usize].engine.websocket_link();
         let Some(link) = link.and_then(|link| self.links.get(link)) else { return };
+        link.give_up_after(patience(&self.config));
         let head =
             ResponseHead { status: 200, headers: &HEADERS, page: link.page(), keep_alive: None };
         let (range, ()) = self.outbox.direct(|out| {
