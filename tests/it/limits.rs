@@ -193,7 +193,7 @@ fn clients_that_come_at_once_wait_for_their_turn_and_others_do_not() {
             scope.spawn(move || Client::join(server, transport, &Who::chef("stormy", "carl")));
         }
         // The neighbour comes in between.
-        eventually(|| (server.metric("entrances_delayed_total") > 0).then_some(()));
+        eventually(|| (server.metric("arrivals_delayed_total") > 0).then_some(()));
         let came = Instant::now();
         Client::join(&server, Transport::WebSocket, &Who::chef("calm", "carl"));
         assert!(came.elapsed() < Duration::from_millis(500), "it took {:?}", came.elapsed());
@@ -210,7 +210,7 @@ fn while_customers_wait_to_open_sessions_staff_and_back_ends_come_in_at_once() {
         sessions_burst_per_tenant: 10,
         ..limits()
     }));
-    let delayed = || server.metric("entrances_delayed_total");
+    let delayed = || server.metric("arrivals_delayed_total");
     thread::scope(|scope| {
         for n in 0..24 {
             let server = &server;

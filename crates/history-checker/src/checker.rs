@@ -258,14 +258,14 @@ impl<'a> Checker<'a> {
                 Class::Volatile => self.facts.ended_at,
             };
             if gone_at.is_some_and(|at| at > facts.first_attempt) {
-                verdict.reshown += 1;
+                verdict.count_reshown();
             } else {
                 verdict.add(Kind::Repeated, format!("{name} got {described} twice in one session"));
             }
             return false;
         }
         if !self.received[stream].insert(event) {
-            verdict.reshown += 1;
+            verdict.count_reshown();
         }
         self.received_by_subscriber[self.facts.streams[stream].subscriber].insert(event);
         if let Some(place) = facts.place {
@@ -380,7 +380,7 @@ impl<'a> Checker<'a> {
                 if !self.is_due(stream, None, index) || !told.insert((subscriber, index)) {
                     continue;
                 }
-                verdict.expected += 1;
+                verdict.count_expected();
                 if !self.received_by_subscriber[subscriber].contains(&index) {
                     lost(stream, event, verdict);
                 } else {

@@ -232,8 +232,7 @@ impl<'a> Facts<'a> {
     ) {
         let Some(stream) = self.stream(name) else { return };
         let stream = &mut self.streams[stream];
-        verdict.reconnected += usize::from(!stream.chains.is_empty());
-        verdict.recovered += usize::from(recovered);
+        verdict.count_connection(!stream.chains.is_empty(), recovered);
         if !recovered || stream.chains.is_empty() {
             stream.chains.push(Chain::default());
         }

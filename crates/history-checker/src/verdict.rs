@@ -55,6 +55,24 @@ impl Verdict {
         self.violations.push(Violation { kind, about });
     }
 
+    pub(crate) fn count_acknowledged(&mut self) {
+        self.acknowledged += 1;
+    }
+
+    pub(crate) fn count_reshown(&mut self) {
+        self.reshown += 1;
+    }
+
+    pub(crate) fn count_expected(&mut self) {
+        self.expected += 1;
+    }
+
+    /// A connection was made, perhaps after another one of its recipient, and perhaps with its session back.
+    pub(crate) fn count_connection(&mut self, is_again: bool, is_recovered: bool) {
+        self.reconnected += usize::from(is_again);
+        self.recovered += usize::from(is_recovered);
+    }
+
     /// How often a promise broke.
     pub fn count(&self, kind: Kind) -> usize {
         self.violations.iter().filter(|violation| violation.kind == kind).count()

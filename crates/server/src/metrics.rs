@@ -51,7 +51,7 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter untranslated: "Events that were not sent to the connections of an application of the profile, because they cannot be made what its pages survive; once for each application.";
     counter undeliverable: "Events that cannot be said in the parser of a client that they were for.";
     counter slow_readers_closed: "Connections closed for reading too slowly.";
-    counter entrances_delayed: "Clients that waited for their turn to come in.";
+    counter arrivals_delayed: "Clients that waited for their turn to come in.";
     counter sessions_recovered: "Clients whose session came back.";
     counter sessions_forgotten: "Sessions that were forgotten because their user or tenant had too many.";
     counter replayed: "Events sent to clients that had missed them.";

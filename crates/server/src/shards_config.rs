@@ -148,11 +148,11 @@ fn tenant_limits(limits: &LimitsConfig) -> TenantLimits {
             limits.messages_per_second_per_tenant,
             limits.messages_burst_per_tenant,
         ),
-        entrances_per_tenant: rate(
+        arrivals_per_tenant: rate(
             limits.sessions_per_second_per_tenant,
             limits.sessions_burst_per_tenant,
         ),
-        entrances: rate(limits.sessions_per_second, limits.sessions_burst),
+        arrivals: rate(limits.sessions_per_second, limits.sessions_burst),
         ..TenantLimits::default()
     }
 }

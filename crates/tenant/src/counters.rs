@@ -58,7 +58,7 @@ counters! {
     /// Connections closed for reading too slowly.
     slow_readers_closed;
     /// Clients that waited for their turn to come in.
-    entrances_delayed;
+    arrivals_delayed;
     /// Clients whose session came back.
     sessions_recovered;
     /// Sessions that were forgotten because their user or tenant had too many.

@@ -65,9 +65,9 @@ pub struct TenantLimits {
     /// Messages of one tenant, from clients and back ends; customers, and staff with them, may use only a part of it.
     pub messages_per_tenant: Rate,
     /// Sessions that begin, of one tenant; those that come back are not counted.
-    pub entrances_per_tenant: Rate,
+    pub arrivals_per_tenant: Rate,
     /// Sessions that begin, of all tenants of a shard.
-    pub entrances: Rate,
+    pub arrivals: Rate,
 }
 
 impl Default for TenantLimits {
@@ -86,8 +86,8 @@ impl Default for TenantLimits {
             messages_per_user: Rate { per_second: 200, burst: 400 },
             bytes_per_user: Rate { per_second: 2_000_000, burst: 8_000_000 },
             messages_per_tenant: Rate { per_second: 5_000, burst: 10_000 },
-            entrances_per_tenant: Rate { per_second: 1_000, burst: 2_000 },
-            entrances: Rate { per_second: 5_000, burst: 5_000 },
+            arrivals_per_tenant: Rate { per_second: 1_000, burst: 2_000 },
+            arrivals: Rate { per_second: 5_000, burst: 5_000 },
         }
     }
 }

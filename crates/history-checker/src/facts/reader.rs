@@ -70,7 +70,7 @@ impl<'a, 'v> Reader<'a, 'v> {
     }
 
     fn acknowledged(&mut self, at: usize, tenant: &'a str, id: &'a str, offset: Option<&str>) {
-        self.verdict.acknowledged += 1;
+        self.verdict.count_acknowledged();
         // The log tries a full disk again by and by. Once it keeps what was sent since, it has found out.
         if let Some(freed) = self.freed_at
             && let Some(event) = self.facts.find(tenant, id).map(|it| &self.facts.events[it])

@@ -45,8 +45,8 @@ impl Shard {
         let may_close = |(place, resident): (usize, &Resident)| {
             let place = u32::try_from(place).ok()?;
             let is_at_rest = || {
-                let rate = settings.limits.entrances_per_tenant;
-                resident.entrances.is_full(rate, now.monotonic_ms)
+                let rate = settings.limits.arrivals_per_tenant;
+                resident.arrivals.is_full(rate, now.monotonic_ms)
                     && resident.tenant.is_at_rest(now, settings)
             };
             let may_close = is_quiet(&resident.held)

@@ -72,14 +72,14 @@ impl Shard {
     fn spend_entrance(&mut self, io: &Reactor, admission: &Admission) -> bool {
         let (now_ms, limits) = (io.now_ms(), self.parts.settings.limits);
         let tenant = self.open_tenant(admission.principal.tenant()) as usize;
-        let (entrances, party) = (&mut self.tenants[tenant].entrances, party(admission));
+        let (arrivals, party) = (&mut self.tenants[tenant].arrivals, party(admission));
         // The tenant's own first: what it may not use is the others'.
-        if entrances.spend(party, limits.entrances_per_tenant, 1, now_ms).is_err() {
+        if arrivals.spend(party, limits.arrivals_per_tenant, 1, now_ms).is_err() {
             return false;
         }
-        let has_turn = self.pacing.all.spend(limits.entrances, 1, now_ms).is_ok();
+        let has_turn = self.pacing.all.spend(limits.arrivals, 1, now_ms).is_ok();
         if !has_turn {
-            entrances.give_back(party, 1);
+            arrivals.give_back(party, 1);
         }
         has_turn
     }
@@ -119,7 +119,7 @@ impl Shard {
             return;
         }
         queue.push_back(handover);
-        self.parts.settings.counters.entrances_delayed.add(1);
+        self.parts.settings.counters.arrivals_delayed.add(1);
     }
 
     /// Sees to it that those who wait are looked at.

@@ -14,7 +14,7 @@ pub(super) struct Resident {
     pub(super) tenant: Tenant,
     pub(super) clients: ClientTable,
     /// Sessions that begin.
-    pub(super) entrances: SharedBucket,
+    pub(super) arrivals: SharedBucket,
     /// The last turn in which it was at work.
     pub(super) turn: u64,
     pub(super) held: Held,
@@ -27,7 +27,7 @@ impl Resident {
         Self {
             tenant: Tenant::numbered_after(id, serial),
             clients: ClientTable::default(),
-            entrances: SharedBucket::default(),
+            arrivals: SharedBucket::default(),
             turn: 0,
             held: Held::default(),
             timer: TenantTimer::default(),

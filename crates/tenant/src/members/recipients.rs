@@ -49,23 +49,21 @@ impl<'m> Recipients<'m> {
         self,
         mut send: impl FnMut(u32, ConnectionSlot, Dialect) -> bool,
     ) -> usize {
-        let mut delivered = 0;
-        for place in self.places.into_iter().flatten() {
-            if let Some(client) = self.connections.take_turn(*place, self.only, self.read) {
-                let dialect = self.connections.dialect(*place);
-                delivered += usize::from(send(*place, client, dialect));
-            }
-        }
-        delivered
+        self.each(|connections, place, slot| send(place, slot, connections.dialect(place)))
     }
 
     /// Hands each of them to `send`, which says whether it was sent something, with its place. Returns how many were.
     #[inline]
     pub(crate) fn send(self, mut send: impl FnMut(u32, ConnectionSlot) -> bool) -> usize {
+        self.each(|_, place, slot| send(place, slot))
+    }
+
+    #[inline]
+    fn each(self, mut send: impl FnMut(&Connections, u32, ConnectionSlot) -> bool) -> usize {
         let mut delivered = 0;
         for place in self.places.into_iter().flatten() {
-            if let Some(client) = self.connections.take_turn(*place, self.only, self.read) {
-                delivered += usize::from(send(*place, client));
+            if let Some(slot) = self.connections.take_turn(*place, self.only, self.read) {
+                delivered += usize::from(send(self.connections, *place, slot));
             }
         }
         delivered
