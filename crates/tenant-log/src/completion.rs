@@ -122,6 +122,9 @@ pub enum RefusedReason {
     /// An entry was not the one after the last, or its tenant was not open; a note's tenant has no log.
     #[error("the entry is not the next of an open log")]
     OutOfSequence,
+    /// The store cannot be reached, or is not ready: nothing was written. Later ones are tried afresh.
+    #[error("the log cannot be reached: nothing was written; try again later")]
+    Away,
     /// Another writer has taken the tenant's log over: open it again to go on.
     #[error("another writer has taken the log over")]
     Fenced,

@@ -4,7 +4,7 @@
 //! submits entries, and is told by [`Completion`]s how far they are on disk. Reading waits for the disk: it is for
 //! threads that may.
 //!
-//! Two stores keep the same promises, and one suite (`tests/promises.rs`) checks both: [`MemoryLog`] and [`SqliteLog`].
+//! Three stores keep the same promises, and one suite (`tests/promises.rs`) checks them: [`MemoryLog`], [`SqliteLog`] and [`RedisLog`].
 
 mod batch_builder;
 mod completion;
@@ -21,6 +21,7 @@ mod page;
 mod private_files;
 mod recent_ids;
 mod record_batch;
+mod redis;
 mod retention;
 mod sequence;
 mod sqlite;
@@ -46,6 +47,7 @@ pub use note::{Note, NoteKind, delivery_key, parse_delivery_key};
 pub use page::{Page, PageStart, ReadError, ReadRequest};
 pub use private_files::{make_private_directory, private_options};
 pub use recent_ids::{RECENT_IDS_MAX, RecentIds};
+pub use redis::{RedisLog, RedisOpenError, RedisOptions};
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};
 pub use sqlite::{

@@ -89,7 +89,7 @@ impl StorageWatch {
         let counter = match reason {
             RefusedReason::DiskFull => &self.refused_full,
             RefusedReason::Poisoned | RefusedReason::Unknown => &self.refused_failed,
-            RefusedReason::OutOfSequence | RefusedReason::Fenced => return,
+            RefusedReason::OutOfSequence | RefusedReason::Away | RefusedReason::Fenced => return,
         };
         counter.fetch_add(entries, Ordering::Relaxed);
     }

@@ -1,7 +1,11 @@
 //! What tests of several packages share: waiting for a fact, letting time pass, saying that a test was skipped.
 
+mod redis_server;
+
 use std::io::Write as _;
 use std::time::{Duration, Instant};
+
+pub use redis_server::RedisServer;
 
 /// How long a fact may take to come about. Generous: the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(20);

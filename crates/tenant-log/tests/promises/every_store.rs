@@ -15,11 +15,8 @@ use crate::support::{
 suite! {
     what_was_appended_is_read_back_whole
     the_same_id_twice_is_appended_once
-    the_same_id_is_known_after_a_restart
     offsets_follow_each_other_without_gaps_also_after_a_restart
     an_offset_is_never_used_twice_though_everything_was_trimmed
-    an_entry_out_of_sequence_is_refused
-    a_tenant_that_is_not_open_takes_nothing
     an_epoch_outlives_a_restart
     two_tenants_with_equal_everything_stay_apart
     retention_by_count_keeps_the_newest
@@ -36,6 +33,10 @@ suite! {
     an_orders_history_is_its_own
     a_message_is_found_by_its_id
     tenants_are_listed_by_name
+    ; counted here:
+    the_same_id_is_known_after_a_restart
+    an_entry_out_of_sequence_is_refused
+    a_tenant_that_is_not_open_takes_nothing
 }
 
 fn what_was_appended_is_read_back_whole<S: Store>() {

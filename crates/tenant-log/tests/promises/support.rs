@@ -1,5 +1,6 @@
 //! A store to open again and again, and a tenant's writer that counts as a shard does.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -10,21 +11,35 @@ use foodtrack_contract::{
     TenantId,
 };
 use foodtrack_tenant_log::{
-    Admission, Commit, CommitError, CommitGate, Completion, DeadLetter, DeadLetterReason,
+    Admission, Answer, Commit, CommitError, CommitGate, Completion, DeadLetter, DeadLetterReason,
     Durability, Head, LogEntry, LogWriter, LoggedAudience, MemoryLog, MemoryStore, OnCompletion,
-    OrderOwner, Page, ReadRequest, RefusedReason, Retention, SavedCursor, Sequence, SqliteLog,
-    SqliteOptions, SubmitError, SubscriberKey, TenantLog,
+    OrderOwner, Page, ReadRequest, RedisLog, RedisOptions, RefusedReason, Retention, SavedCursor, Sequence, SqliteLog,
+    SqliteOptions, SubmitError, Submitted, SubscriberKey, TenantLog,
 };
+use test_support::RedisServer;
 use uuid::Uuid;
 
-/// Each promise as a test against either store.
+/// Each promise as a test against every store. Those after `counted here` are of logs that nobody else writes to: their writer counts
+/// the offsets, and the others do not look at what it counts.
 macro_rules! suite {
-    ($($promise:ident)*) => {
+    ($($promise:ident)* $(; counted here: $($counted:ident)*)?) => {
         mod memory {
             $(#[test] fn $promise() { super::$promise::<crate::support::InMemory>(); })*
+            $($(#[test] fn $counted() { super::$counted::<crate::support::InMemory>(); })*)?
+        }
+        mod shared_memory {
+            $(#[test] fn $promise() { super::$promise::<crate::support::InSharedMemory>(); })*
         }
         mod sqlite {
             $(#[test] fn $promise() { super::$promise::<crate::support::InSqlite>(); })*
+            $($(#[test] fn $counted() { super::$counted::<crate::support::InSqlite>(); })*)?
+        }
+        mod redis {
+            $(#[test] fn $promise() {
+                if crate::support::is_redis_here() {
+                    super::$promise::<crate::support::InRedis>();
+                }
+            })*
         }
     };
 }
@@ -66,6 +81,44 @@ impl Store for InMemory {
 
     fn open_with(&self, retention: Retention, on_completion: OnCompletion) -> Box<dyn TenantLog> {
         Box::new(MemoryLog::new(self.0.clone(), retention, on_completion))
+    }
+}
+
+pub(crate) struct InSharedMemory(MemoryStore);
+
+impl Store for InSharedMemory {
+    fn new() -> Self {
+        Self(MemoryStore::default())
+    }
+
+    fn open_with(&self, retention: Retention, on_completion: OnCompletion) -> Box<dyn TenantLog> {
+        Box::new(MemoryLog::shared(self.0.clone(), retention, on_completion))
+    }
+}
+
+/// Whether there is a Redis to test with; says so where there is none.
+pub(crate) fn is_redis_here() -> bool {
+    let is_here = std::process::Command::new("redis-server")
+        .arg("--version")
+        .stdout(std::process::Stdio::null())
+        .status()
+        .is_ok();
+    if !is_here {
+        test_support::skipped("redis-server is not installed");
+    }
+    is_here
+}
+
+pub(crate) struct InRedis(pub(crate) RedisServer);
+
+impl Store for InRedis {
+    fn new() -> Self {
+        Self(RedisServer::start(&[]).unwrap())
+    }
+
+    fn open_with(&self, retention: Retention, on_completion: OnCompletion) -> Box<dyn TenantLog> {
+        let options = RedisOptions { url: self.0.url(), retention, ..RedisOptions::default() };
+        Box::new(RedisLog::open(options, on_completion).unwrap())
     }
 }
 
@@ -129,7 +182,8 @@ impl OpenLog {
         let tenant = tenant(name);
         let head = self.head(&tenant);
         let submitter = self.log.writer();
-        Writer { open: self, submitter, sequence: Sequence::new(head), tenant, refused: Vec::new() }
+        let (sequence, refused, expected) = (Sequence::new(head), Vec::new(), VecDeque::new());
+        Writer { open: self, submitter, sequence, tenant, refused, expected }
     }
 
     pub(crate) fn page(&self, tenant: &TenantId, after: u64, entries_max: usize) -> Page {
@@ -168,6 +222,8 @@ pub(crate) struct Writer<'l> {
     pub(crate) tenant: TenantId,
     pub(crate) sequence: Sequence,
     pub(crate) refused: Vec<(Offset, Offset, RefusedReason)>,
+    /// Where entries must come to stand whose offsets the store counts.
+    expected: VecDeque<Offset>,
 }
 
 impl Writer<'_> {
@@ -183,7 +239,7 @@ impl Writer<'_> {
 
     /// Submits an entry whatever its offset is, and hands it over.
     pub(crate) fn try_submit(&mut self, entry: &LogEntry) -> Result<(), SubmitError> {
-        self.submitter.submit(&self.tenant, &entry.by_ref())?;
+        self.gather(entry)?;
         self.submitter.flush();
         Ok(())
     }
@@ -198,7 +254,14 @@ impl Writer<'_> {
     pub(crate) fn gather_entry(&mut self, entry: &LogEntry) {
         let admission = self.sequence.admit(entry.id, entry.durability);
         assert_eq!(admission, Admission::New(entry.offset));
-        self.submitter.submit(&self.tenant, &entry.by_ref()).unwrap();
+        self.gather(entry).unwrap();
+    }
+
+    fn gather(&mut self, entry: &LogEntry) -> Result<(), SubmitError> {
+        if let Submitted::Later(_) = self.submitter.submit(&self.tenant, &entry.by_ref())? {
+            self.expected.push_back(entry.offset);
+        }
+        Ok(())
     }
 
     /// Appends durably and waits.
@@ -242,6 +305,20 @@ impl Writer<'_> {
             Completion::Refused { tenant, from, through, reason } if tenant == self.tenant => {
                 self.sequence.refused(from, through);
                 self.refused.push((from, through, reason));
+            }
+            Completion::Answered { tenant, answer, .. } if tenant == self.tenant => {
+                let expected = self.expected.pop_front().unwrap();
+                match answer {
+                    Answer::Committed(offset) => {
+                        assert_eq!(offset, expected);
+                        self.sequence.committed(offset, Offset::MAX);
+                    }
+                    Answer::Repeated(offset) => panic!("{expected} is at {offset} already"),
+                    Answer::Refused(reason) => {
+                        self.sequence.refused(expected, expected);
+                        self.refused.push((expected, expected, reason));
+                    }
+                }
             }
             _ => {}
         }

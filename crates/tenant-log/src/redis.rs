@@ -1,0 +1,169 @@
+//! A log in Redis, which any number of nodes write to.
+//!
+//! A tenant's log is a stream under keys with the tenant's name as their hash tag. One script appends: it knows an entry by its id,
+//! gives it the next offset, applies retention, and publishes the entry to who follows the tenant. So all nodes are alike, and Redis
+//! alone says what the order is.
+//!
+//! One task writes: what waits for it goes to Redis in one pipeline ([`worker`]). Another hears what others append
+//! ([`follower`]). Both run on one thread; readers wait on threads of their own.
+
+mod batch;
+mod follower;
+mod full_tenants;
+mod head;
+mod keys;
+mod letters;
+mod link;
+mod log_admin;
+mod log_reader;
+mod news;
+mod notes;
+mod opening;
+mod pipeline;
+mod questions;
+mod queue;
+mod row;
+mod scripts;
+mod subscriber_store;
+mod tails;
+mod values;
+mod worker;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use foodtrack_contract::TenantId;
+use redis::Client;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use crate::{LogWriter, OnCompletion, Retention, SubmitError, TenantLog};
+
+use follower::{Follow, Follower};
+use full_tenants::FullTenants;
+use keys::Keys;
+use link::Link;
+use pipeline::CommandBuilder;
+use questions::Questions;
+use queue::{Command, Queue, QueueWriter};
+use tails::Tails;
+use worker::{Tell, Worker};
+
+/// How Redis is used.
+#[derive(Clone, Debug)]
+pub struct RedisOptions {
+    /// Where it is: `redis://[user][:password@]host[:port][/database]`, `rediss://` with TLS.
+    pub url: String,
+    /// What every key begins with. Nodes of one cluster have the same, and two clusters never.
+    pub prefix: String,
+    /// What each tenant's log keeps.
+    pub retention: Retention,
+    /// Of how many orders of a tenant it is known whose they are. Those stay: an order that was forgotten could be claimed by
+    /// somebody else. So beyond it there is no room, and [`crate::LogReader::has_room_for_orders`] says so.
+    pub orders_max: u64,
+    /// How long an answer of Redis is waited for, and how long what cannot be sent waits before it is refused.
+    pub patience: Duration,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self {
+            url: String::from("redis://127.0.0.1:6379"),
+            prefix: String::from("foodtrack"),
+            retention: Retention::default(),
+            orders_max: 1_000_000,
+            patience: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Why a log in Redis could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisOpenError {
+    /// The address is none.
+    #[error("the address of Redis cannot be used: {0}")]
+    Url(String),
+    /// Its thread could not be started.
+    #[error("the thread for Redis cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// The log in Redis.
+pub struct RedisLog {
+    keys: Keys,
+    queue: Queue,
+    questions: Questions,
+    follows: UnboundedSender<Follow>,
+    tails: Arc<Tails>,
+    full: Arc<FullTenants>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl RedisLog {
+    /// Opens the log. Does not wait for Redis: where it cannot be reached, entries are refused until it can.
+    ///
+    /// # Errors
+    /// [`RedisOpenError`]
+    pub fn open(options: RedisOptions, on_completion: OnCompletion) -> Result<Self, RedisOpenError> {
+        let client = Client::open(options.url.as_str())
+            .map_err(|error| RedisOpenError::Url(error.to_string()))?;
+        let link = || Link::new(client.clone(), options.patience);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let keys = Keys::new(&options.prefix);
+        let (node, _) = uuid::Uuid::new_v4().as_u64_pair();
+        let node = node.to_le_bytes();
+        let (queue, commands, gauge) = Queue::new();
+        let (tell, tails) = (Tell::new(on_completion), Arc::new(Tails::default()));
+        let (follows, requests) = unbounded_channel();
+        let builder = CommandBuilder { keys: keys.clone(), options: options.clone(), node };
+        let full = Arc::new(FullTenants::new(options.orders_max));
+        let worker =
+            Worker::new(builder, link(), (commands, gauge), tell.clone(), Arc::clone(&full));
+        let to_follow = (client.clone(), link());
+        let follower =
+            Follower::new(to_follow, keys.clone(), node, tell, Arc::clone(&tails), requests);
+        let questions = Questions::new(runtime.handle().clone(), link(), options.patience);
+        let thread = std::thread::Builder::new().name(String::from("redis-log")).spawn(move || {
+            runtime.block_on(async move {
+                tokio::spawn(follower.run());
+                worker.run().await;
+            });
+        })?;
+        Ok(Self { keys, queue, questions, follows, tails, full, thread: Some(thread) })
+    }
+}
+
+impl Drop for RedisLog {
+    fn drop(&mut self) {
+        self.queue.stop();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread for Redis has panicked");
+        }
+    }
+}
+
+impl TenantLog for RedisLog {
+    fn open(&self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError> {
+        self.queue.send(Command::Open { tenant: tenant.clone(), now_ms })
+    }
+
+    fn close(&self, tenant: &TenantId) -> Result<(), SubmitError> {
+        // It may have ended.
+        let _ = self.follows.send(Follow::End(tenant.clone()));
+        self.queue.send(Command::Close { tenant: tenant.clone() })
+    }
+
+    fn writer(&self) -> Box<dyn LogWriter> {
+        Box::new(QueueWriter::new(self.queue.clone()))
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn survives_restart(&self) -> bool {
+        true
+    }
+}

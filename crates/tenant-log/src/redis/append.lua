@@ -1,0 +1,81 @@
+-- Appends entries to a tenant's log, each once.
+--
+-- KEYS: 1 head, 2 stream, 3 dead letters, 4-5 ids, 6-7 last emissions, 8-9 assignments, 10 orders.
+-- ARGV: 1 epoch, 2-5 retention, 6 how to publish, 7 channel, 8 who appends, 9 how many orders are known at most, 10 how many
+-- bytes of entries are published at most, 11 milliseconds in which an emission is a repeat; then for each entry: id, time, bytes, head,
+-- body, entity, fingerprint, whose the order is that it makes ('' none, '-' nobody's, '=' and the customer), whom it assigns.
+--
+-- Answers the epoch alone where it is another one; else the epoch, of how many orders it is known whose they are, and for each entry
+-- its offset, negative where it was there before.
+local ENTRIES_AT, FIELDS = 11, 9
+-- Of so many ids, emissions and assignments it is known at least; of twice as many at most.
+local IDS, EMISSIONS, ASSIGNMENTS = 65536, 4096, 131072
+
+local head = read_head()
+if not head or head.epoch ~= ARGV[1] then
+  return { head and head.epoch or '' }
+end
+local retention = retention_at(2)
+
+-- Two tables take turns: the older one is dropped when it is its turn again.
+local function keep(first, count, span, field, value)
+  local here = first + math.floor(count / span) % 2
+  if count % span == 0 then redis.call('UNLINK', KEYS[here]) end
+  redis.call('HDEL', KEYS[first + first + 1 - here], field)
+  redis.call('HSET', KEYS[here], field, value)
+end
+local function look(first, field)
+  return redis.call('HGET', KEYS[first], field) or redis.call('HGET', KEYS[first + 1], field)
+end
+
+local answers, news, news_bytes = { head.epoch, 0 }, {}, 0
+local appended, now_ms = 0, 0
+for at = ENTRIES_AT + 1, #ARGV, FIELDS do
+  local id, at_ms, bytes, entity, fingerprint = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 5], ARGV[at + 6]
+  local known = look(4, id)
+  if not known and fingerprint ~= '' then
+    local last = look(6, entity)
+    if last then
+      local offset, ms, said = string.match(last, '^(%d+) (%d+) (%d+)')
+      if said == fingerprint and tonumber(at_ms) - tonumber(ms) <= tonumber(ARGV[11]) then known = offset end
+    end
+  end
+  if known then
+    answers[#answers + 1] = -tonumber(known)
+  else
+    head.last = head.last + 1
+    local offset = digits(head.last)
+    keep(4, head.last, IDS, id, offset)
+    redis.call('XADD', KEYS[2], offset .. '-0', 't', at_ms, 's', bytes, 'i', id, 'h', ARGV[at + 3], 'b', ARGV[at + 4])
+    now_ms = tonumber(at_ms)
+    if head.entries == 0 then head.oldest_ms, head.oldest_bytes = now_ms, tonumber(bytes) end
+    head.entries, head.bytes = head.entries + 1, head.bytes + tonumber(bytes)
+    if fingerprint ~= '' then
+      keep(6, head.emitted, EMISSIONS, entity, offset .. ' ' .. at_ms .. ' ' .. fingerprint .. ' ' .. id)
+      head.emitted = head.emitted + 1
+    end
+    local owner, assignee = ARGV[at + 7], ARGV[at + 8]
+    if owner ~= '' and redis.call('HLEN', KEYS[10]) < tonumber(ARGV[9]) then
+      redis.call('HSETNX', KEYS[10], entity, offset .. owner)
+    end
+    if assignee ~= '' then
+      keep(8, head.assigned, ASSIGNMENTS, entity, offset .. ' ' .. id .. assignee)
+      head.assigned = head.assigned + 1
+    end
+    answers[#answers + 1] = head.last
+    appended = appended + 1
+    if news_bytes <= tonumber(ARGV[10]) then
+      local heads, body = ARGV[at + 3], ARGV[at + 4]
+      news[#news + 1] = struct.pack('>I8I4I4', head.last, #heads, #body) .. id .. heads .. body
+      news_bytes = news_bytes + #heads + #body
+    end
+  end
+end
+if appended > 0 then
+  trim(head, retention, now_ms, 2 * appended + 32)
+  write_head(head)
+  local said = news_bytes <= tonumber(ARGV[10]) and table.concat(news) or ''
+  redis.call(ARGV[6], ARGV[7], 'L' .. ARGV[8] .. struct.pack('>I8', head.last) .. head.epoch .. ' ' .. said)
+end
+answers[2] = redis.call('HLEN', KEYS[10])
+return answers

@@ -1,0 +1,83 @@
+//! What the keys in Redis are called. A tenant's have its name as their hash tag, so that one script reaches all of them on one
+//! node of a Redis Cluster.
+
+use foodtrack_contract::TenantId;
+
+use crate::NoteKind;
+
+/// The names under one prefix.
+#[derive(Clone, Debug)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+/// What there is of a tenant.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    /// The log's incarnation and where it stands: a hash.
+    Head,
+    /// The entries, by their offsets: a stream.
+    Log,
+    /// A sorted set by offset.
+    DeadLetters,
+    /// The newest messages' ids: two hashes that take turns, and so the next two.
+    Ids,
+    Emissions,
+    Assignments,
+    /// Whose the orders are: a hash.
+    Orders,
+    /// How far subscribers have confirmed: a hash.
+    Cursors,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    fn of(&self, tenant: &TenantId, name: &str) -> String {
+        format!("{}:{{{}}}:{name}", self.prefix, tenant.as_str())
+    }
+
+    pub(super) fn part(&self, tenant: &TenantId, part: Part) -> String {
+        self.of(
+            tenant,
+            match part {
+                Part::Head => "head",
+                Part::Log => "log",
+                Part::DeadLetters => "dead-letters",
+                Part::Ids => "ids:0",
+                Part::Emissions => "emissions:0",
+                Part::Assignments => "assignments:0",
+                Part::Orders => "orders",
+                Part::Cursors => "cursors",
+            },
+        )
+    }
+
+    /// A table of which there are two that take turns.
+    pub(super) fn pair(&self, tenant: &TenantId, part: Part) -> [String; 2] {
+        let first = self.part(tenant, part);
+        let second = format!("{}1", first.trim_end_matches('0'));
+        [first, second]
+    }
+
+    pub(super) fn notes(&self, tenant: &TenantId, kind: NoteKind) -> String {
+        self.of(tenant, &format!("notes:{}", kind.as_str()))
+    }
+
+    /// Where a tenant's followers are told of news.
+    pub(super) fn channel(&self, tenant: &TenantId) -> String {
+        self.of(tenant, "news")
+    }
+
+    /// Every tenant that has a log: a set.
+    pub(super) fn tenants(&self) -> String {
+        format!("{}:tenants", self.prefix)
+    }
+
+    /// Every tenant of which a note of this kind was ever kept: a set.
+    pub(super) fn noted(&self, kind: NoteKind) -> String {
+        format!("{}:noted:{}", self.prefix, kind.as_str())
+    }
+}

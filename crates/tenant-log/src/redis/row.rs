@@ -1,0 +1,142 @@
+//! An entry as it stands in Redis: what scripts look at in arguments and fields of their own, the rest as in every store.
+
+use foodtrack_contract::{Offset, TenantId};
+use redis::Value;
+use uuid::Uuid;
+
+use super::values::{bytes, number, parsed};
+use crate::batch_builder::BatchBuilder;
+use crate::packing::Packer;
+use crate::record_batch::UnpackedBatch;
+use crate::{EntryRef, LogEntry, Outline, ReadError};
+
+/// An entry on its way to Redis.
+#[derive(Debug)]
+pub(super) struct Row {
+    id: Uuid,
+    at_ms: u64,
+    bytes: u64,
+    heads: Box<[u8]>,
+    body: Box<[u8]>,
+    entity: Option<Box<str>>,
+    fingerprint: Option<u64>,
+    /// Empty, `-`, or `=` and the customer, as the script has it.
+    owner: Box<str>,
+    assignee: Option<Box<str>>,
+}
+
+impl Row {
+    pub(super) fn new(entry: &EntryRef<'_>, packer: &mut Packer) -> Self {
+        let mut builder = BatchBuilder::default();
+        // Where it will stand is not known yet.
+        builder.push(&EntryRef { offset: Offset::ZERO, ..*entry });
+        let batch = builder.finish(packer);
+        let [_, heads, body] = batch.columns();
+        let owner = entry.creates_order.filter(|_| entry.entity.is_some());
+        Self {
+            id: entry.id,
+            at_ms: entry.at_ms,
+            bytes: entry.bytes(),
+            heads: heads.into(),
+            body: body.into(),
+            entity: entry.entity.map(Box::from),
+            fingerprint: entry.fingerprint.filter(|_| entry.entity.is_some()),
+            owner: owner.map_or_else(Box::default, |owner| owner_text(owner.customer.as_deref())),
+            assignee: entry.assignment().map(|(_, assignment)| assignment.user),
+        }
+    }
+
+    /// About what it takes while it waits.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.heads.len() + self.body.len() + size_of::<Self>()
+    }
+
+    /// Its arguments for the script that appends.
+    pub(super) fn add_to(&self, command: &mut redis::Cmd) {
+        command
+            .arg(self.id.as_bytes())
+            .arg(self.at_ms)
+            .arg(self.bytes)
+            .arg(&*self.heads)
+            .arg(&*self.body)
+            .arg(self.entity.as_deref().unwrap_or_default())
+            .arg(self.fingerprint.map(|it| it.to_string()).unwrap_or_default())
+            .arg(&*self.owner)
+            .arg(self.assignee.as_deref().unwrap_or_default());
+    }
+}
+
+fn owner_text(customer: Option<&str>) -> Box<str> {
+    customer.map_or_else(|| "-".into(), |customer| format!("={customer}").into())
+}
+
+/// An entry that was read: a stream's id and fields, or what was published of it.
+pub(super) struct ReadRow<'v> {
+    pub(super) offset: Offset,
+    pub(super) at_ms: u64,
+    pub(super) bytes: u64,
+    pub(super) id: &'v [u8],
+    pub(super) heads: &'v [u8],
+    pub(super) body: &'v [u8],
+}
+
+impl<'v> ReadRow<'v> {
+    /// Reads an entry of a stream: its id, then fields and values in the order in which the script writes them.
+    pub(super) fn of_stream(entry: &'v Value) -> Option<Self> {
+        let Value::Array(parts) = entry else { return None };
+        let [id, Value::Array(fields)] = parts.as_slice() else { return None };
+        let [_, at_ms, _, size, _, message_id, _, heads, _, body] = fields.as_slice() else {
+            return None;
+        };
+        let offset = std::str::from_utf8(bytes(id)?).ok()?.split_once('-')?.0;
+        Some(Self {
+            offset: offset.parse().ok().and_then(Offset::new)?,
+            at_ms: number(at_ms)?,
+            bytes: number(size)?,
+            id: bytes(message_id)?,
+            heads: bytes(heads)?,
+            body: bytes(body)?,
+        })
+    }
+
+    pub(super) fn message_id(&self) -> Option<Uuid> {
+        Uuid::from_slice(self.id).ok()
+    }
+
+    pub(super) fn entry(&self, tenant: &TenantId) -> Result<LogEntry, ReadError> {
+        let batch = UnpackedBatch::new(Offset::ZERO, self.id, self.heads, Some(self.body));
+        let entry = batch.iter().next().map_or(Err("id"), |(_, it)| it);
+        let entry = entry.and_then(|(head, body)| head.entry(self.offset, body));
+        entry.map_err(|column| self.damaged(tenant, column))
+    }
+
+    pub(super) fn outline(&self, tenant: &TenantId) -> Result<Outline, ReadError> {
+        let batch = UnpackedBatch::new(Offset::ZERO, self.id, self.heads, None);
+        let head = batch.iter_heads().next().map_or(Err("id"), |(_, it)| it);
+        let outline = head.and_then(|head| head.outline(self.offset));
+        outline.map_err(|column| self.damaged(tenant, column))
+    }
+
+    /// The order that it is about.
+    pub(super) fn entity(&self) -> Option<Box<str>> {
+        let batch = UnpackedBatch::new(Offset::ZERO, self.id, self.heads, None);
+        let (_, head) = batch.iter_heads().next()?;
+        head.ok()?.entity().ok().flatten().map(Box::from)
+    }
+
+    fn damaged(&self, tenant: &TenantId, column: &'static str) -> ReadError {
+        ReadError::Damaged { tenant: tenant.clone(), offset: self.offset, column }
+    }
+}
+
+/// Whose an order is, as the script keeps it: where the entry is that said so, and `-` or `=` and the customer.
+pub(super) fn parse_owner(text: &str) -> Option<(Offset, Option<Box<str>>)> {
+    let end = text.find(|it: char| !it.is_ascii_digit())?;
+    let (offset, owner) = text.split_at(end);
+    let customer = match owner.strip_prefix('=') {
+        Some(customer) => Some(customer.into()),
+        None if owner == "-" => None,
+        None => return None,
+    };
+    Some((parsed(offset)?, customer))
+}

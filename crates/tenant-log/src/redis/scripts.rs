@@ -1,0 +1,29 @@
+//! The scripts that run in Redis, each called by the hash of its text.
+
+use std::sync::LazyLock;
+
+use redis::aio::MultiplexedConnection;
+use redis::{RedisError, Script};
+
+macro_rules! scripts {
+    ($($name:ident = $($file:literal)+;)*) => {
+        $(pub(super) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(concat!($(include_str!($file)),+)));)*
+
+        /// Brings all of them to a server.
+        pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+            let mut pipeline = redis::pipe();
+            $(pipeline.cmd("SCRIPT").arg("LOAD").arg(concat!($(include_str!($file)),+)).ignore();)*
+            pipeline.query_async(connection).await
+        }
+    };
+}
+
+scripts! {
+    OPEN = "opening.lua";
+    APPEND = "trimming.lua" "append.lua";
+    TRIM = "trimming.lua" "trim.lua";
+    NOTE = "note.lua";
+    CURSORS = "cursors.lua";
+    LETTER = "letter.lua";
+}

@@ -1,0 +1,111 @@
+//! The newest entries of followed tenants, as they were published: who reads on from there need not ask Redis.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ahash::AHashMap;
+use foodtrack_contract::{Epoch, TenantId};
+
+use crate::{LogEntry, Page, PageStart, ReadRequest};
+
+/// How many bytes of entries a tenant has here, by [`LogEntry::bytes`].
+const TENANT_BYTES_MAX: u64 = 256 << 10;
+
+#[derive(Debug, Default)]
+pub(super) struct Tails {
+    tenants: Mutex<AHashMap<TenantId, Tail>>,
+}
+
+#[derive(Debug)]
+struct Tail {
+    epoch: Epoch,
+    /// Without gaps, to the newest that was published.
+    entries: VecDeque<Arc<LogEntry>>,
+    bytes: u64,
+}
+
+impl Tails {
+    fn with<T>(&self, work: impl FnOnce(&mut AHashMap<TenantId, Tail>) -> T) -> T {
+        // Each change is one step: a panic elsewhere leaves it whole.
+        work(&mut self.tenants.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn forget(&self, tenant: &TenantId) {
+        self.with(|tenants| _ = tenants.remove(tenant));
+    }
+
+    pub(super) fn forget_all(&self) {
+        self.with(|tenants| tenants.clear());
+    }
+
+    /// Takes in what was published last. Where something is missing before it, what was there goes.
+    pub(super) fn add(&self, tenant: &TenantId, epoch: Epoch, new: Vec<Arc<LogEntry>>) {
+        self.with(|tenants| {
+            if new.is_empty() {
+                // It was too large to be published.
+                tenants.remove(tenant);
+                return;
+            }
+            let tail = tenants.entry(tenant.clone()).or_insert_with(|| Tail::new(epoch));
+            let goes_on = tail.entries.back().zip(new.first());
+            if tail.epoch != epoch || goes_on.is_some_and(|(a, b)| a.offset.next() != b.offset) {
+                *tail = Tail::new(epoch);
+            }
+            tail.add(new);
+        });
+    }
+
+    /// The page that was asked for, where all of it is here. `is_last` says what was published, and there may be more by now.
+    pub(super) fn read(&self, request: &ReadRequest) -> Option<Page> {
+        self.with(|tenants| {
+            let tail = tenants.get(&request.tenant)?;
+            if request.epoch.is_some_and(|epoch| epoch != tail.epoch) {
+                return None;
+            }
+            let (first, last) = (tail.entries.front()?.offset, tail.entries.back()?.offset);
+            let is_here = request.after.next() >= first && request.after < last;
+            is_here.then(|| tail.page(request))
+        })
+    }
+}
+
+impl Tail {
+    fn new(epoch: Epoch) -> Self {
+        Self { epoch, entries: VecDeque::new(), bytes: 0 }
+    }
+
+    fn add(&mut self, new: Vec<Arc<LogEntry>>) {
+        self.bytes += new.iter().map(|it| it.bytes()).sum::<u64>();
+        self.entries.extend(new);
+        while self.bytes > TENANT_BYTES_MAX
+            && let Some(oldest) = self.entries.pop_front()
+        {
+            self.bytes -= oldest.bytes();
+        }
+    }
+
+    fn page(&self, request: &ReadRequest) -> Page {
+        let start = self.entries.partition_point(|it| it.offset <= request.after);
+        let mut page = Page {
+            epoch: self.epoch,
+            start: PageStart::Whole,
+            entries: Vec::new(),
+            next: request.after,
+            is_last: true,
+        };
+        let mut bytes = 0;
+        for entry in self.entries.range(start..) {
+            bytes += entry.bytes();
+            if entry.offset > request.through {
+                break;
+            }
+            if page.is_full(request, bytes) {
+                page.is_last = false;
+                break;
+            }
+            page.next = entry.offset;
+            page.entries.push(LogEntry::clone(entry));
+        }
+        page
+    }
+}

@@ -1,0 +1,369 @@
+//! The one task that changes what is in Redis: whatever waits goes there in one pipeline, and is answered in its order.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ahash::{AHashMap, AHashSet};
+use foodtrack_contract::{Epoch, Offset, TenantId};
+use redis::{Pipeline, RedisError, Value};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::batch::{Batch, Step};
+use super::full_tenants::FullTenants;
+use super::link::{Link, is_again};
+use super::pipeline::CommandBuilder;
+use super::queue::{Command, Gauge};
+use super::row::Row;
+use super::values::{array, number, text};
+use super::opening;
+use crate::{Answer, Completion, NoteKind, OnCompletion, RefusedReason};
+
+/// How many commands go together at most.
+const COMMANDS_TOGETHER_MAX: usize = 4_096;
+/// And how many bytes of them.
+const BYTES_TOGETHER_MAX: usize = 1 << 20;
+/// How many tenants are looked at together for retention.
+const TRIMMED_TOGETHER_MAX: usize = 256;
+
+/// Told on the runtime's thread, by the worker and by the follower.
+#[derive(Clone)]
+pub(super) struct Tell(Arc<Mutex<OnCompletion>>);
+
+impl Tell {
+    pub(super) fn new(on_completion: OnCompletion) -> Self {
+        Self(Arc::new(Mutex::new(on_completion)))
+    }
+
+    pub(super) fn tell(&self, completion: Completion) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)(completion);
+    }
+}
+
+pub(super) struct Worker {
+    builder: CommandBuilder,
+    link: Link,
+    commands: UnboundedReceiver<Command>,
+    gauge: Arc<Gauge>,
+    tell: Tell,
+    full: Arc<FullTenants>,
+    /// Tenants that are open here.
+    open: AHashMap<TenantId, OpenTenant>,
+    /// What the sets of tenants with notes have from here.
+    noted: AHashSet<(NoteKind, TenantId)>,
+    /// Redis did not answer for so long that those who waited were refused: what comes is refused without waiting.
+    is_away: bool,
+}
+
+/// What is known of a tenant that is open.
+#[derive(Clone, Copy)]
+struct OpenTenant {
+    epoch: Epoch,
+    /// The last offset that its log is known to have.
+    last: Offset,
+}
+
+impl Worker {
+    pub(super) fn new(
+        builder: CommandBuilder,
+        link: Link,
+        (commands, gauge): (UnboundedReceiver<Command>, Arc<Gauge>),
+        tell: Tell,
+        full: Arc<FullTenants>,
+    ) -> Self {
+        let (open, noted) = (AHashMap::new(), AHashSet::new());
+        Self { builder, link, commands, gauge, tell, full, open, noted, is_away: false }
+    }
+
+    /// Ends when the log is stopped and what came before is done.
+    pub(super) async fn run(mut self) {
+        let mut is_stopped = false;
+        while !is_stopped {
+            let Some(first) = self.commands.recv().await else { return };
+            let mut bytes = first.waiting_bytes();
+            let mut commands = vec![first];
+            // What comes behind a trim comes after it.
+            while commands.len() < COMMANDS_TOGETHER_MAX
+                && bytes < BYTES_TOGETHER_MAX
+                && !matches!(commands.last(), Some(Command::Trim { .. }))
+                && let Ok(next) = self.commands.try_recv()
+            {
+                bytes += next.waiting_bytes();
+                commands.push(next);
+            }
+            commands.iter().for_each(|command| self.gauge.taken(command));
+            is_stopped = commands.iter().any(|it| matches!(it, Command::Stop));
+            self.carry_out(Batch::of(commands)).await;
+        }
+    }
+
+    async fn carry_out(&mut self, steps: Vec<Step>) {
+        let mut pipeline = redis::pipe();
+        pipeline.ignore_errors();
+        let mut counted = Vec::with_capacity(steps.len());
+        let mut trims = None;
+        for step in steps {
+            match &step {
+                Step::Close { tenant } => _ = self.open.remove(tenant),
+                Step::Trim { now_ms } => trims = Some(*now_ms),
+                Step::SaveNote { tenant, note, .. } => {
+                    if self.noted.insert((note.kind, tenant.clone())) {
+                        let noted = self.builder.noted(tenant, note.kind);
+                        pipeline.add_command(noted).ignore();
+                    }
+                }
+                _ => {}
+            }
+            let known = step.tenant().and_then(|tenant| self.open.get(tenant)).copied();
+            let before = pipeline.len();
+            self.builder.add(&mut pipeline, &step, known.map(|it| it.epoch));
+            counted.push((step, pipeline.len() - before, known));
+        }
+        let answers = match pipeline.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.send(&pipeline).await,
+        };
+        match answers {
+            Ok(answers) => {
+                let mut answers = answers.into_iter();
+                for (step, count, known) in counted {
+                    self.answered(step, answers.by_ref().take(count).collect(), known);
+                }
+            }
+            Err(reason) => counted.into_iter().for_each(|(step, ..)| self.refuse(step, reason)),
+        }
+        if let Some(now_ms) = trims {
+            self.trim(now_ms).await;
+        }
+    }
+
+    /// Sends a pipeline until it is answered, or nobody should wait any longer. All of it can be sent again: entries are known by
+    /// their ids, and the rest says what is to be, whatever was.
+    async fn send(
+        &mut self,
+        pipeline: &Pipeline,
+    ) -> Result<Vec<Result<Value, RedisError>>, RefusedReason> {
+        let patience = self.builder.options.patience;
+        let give_up = Instant::now() + if self.is_away { Duration::ZERO } else { patience };
+        let mut was_sent = false;
+        loop {
+            if let Some(at) = self.link.next_attempt() {
+                if at > give_up && at > Instant::now() {
+                    return Err(self.gone_away(was_sent));
+                }
+                tokio::time::sleep_until(at.into()).await;
+            }
+            was_sent |= self.link.is_connected();
+            match self.link.run(pipeline).await {
+                Ok(answers) if !answers.iter().any(is_again) => {
+                    if std::mem::take(&mut self.is_away) {
+                        tracing::info!("Redis answers again");
+                    }
+                    return Ok(answers);
+                }
+                Ok(answers) if Instant::now() >= give_up => return Ok(answers),
+                Ok(_) => {
+                    was_sent = true;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "Redis does not answer");
+                    if Instant::now() >= give_up {
+                        return Err(self.gone_away(was_sent));
+                    }
+                }
+            }
+        }
+    }
+
+    fn gone_away(&mut self, was_sent: bool) -> RefusedReason {
+        if !std::mem::replace(&mut self.is_away, true) {
+            tracing::warn!("Redis does not answer: what must be kept is refused until it does");
+        }
+        // What was sent may have come through.
+        if was_sent { RefusedReason::Unknown } else { RefusedReason::Away }
+    }
+
+    fn answered(
+        &mut self,
+        step: Step,
+        answers: Vec<Result<Value, RedisError>>,
+        known: Option<OpenTenant>,
+    ) {
+        match step {
+            Step::Open { tenant, now_ms } => self.opened(tenant, answers, now_ms),
+            Step::Append { tenant, entries } => self.appended(&tenant, entries, answers, known),
+            Step::SaveNote { tenant, ticket: Some(ticket), .. } => {
+                let refused = match answers.into_iter().next() {
+                    Some(Ok(Value::Int(1))) => None,
+                    Some(Err(error)) => Some(reason(&error)),
+                    _ => Some(RefusedReason::OutOfSequence),
+                };
+                self.tell.tell(match refused {
+                    None => Completion::Noted { tenant, ticket },
+                    Some(reason) => Completion::NoteRefused { tenant, ticket, reason },
+                });
+            }
+            _ => {
+                for error in answers.iter().filter_map(|it| it.as_ref().err()) {
+                    tracing::warn!(%error, "Redis did not keep what stands beside a log");
+                }
+            }
+        }
+    }
+
+    fn opened(
+        &mut self,
+        tenant: TenantId,
+        answers: Vec<Result<Value, RedisError>>,
+        now_ms: u64,
+    ) {
+        let answers: Result<Vec<Value>, RedisError> = answers.into_iter().collect();
+        let head = match &answers {
+            Ok(answers) => opening::read(&tenant, answers, now_ms).ok_or_else(|| {
+                tracing::error!(
+                    tenant = tenant.as_str(),
+                    "what stands in Redis under the tenant's keys is no log of this version"
+                );
+                RefusedReason::Away
+            }),
+            Err(error) => Err(reason(error)),
+        };
+        self.tell.tell(match head {
+            Ok(head) => {
+                let last = Offset::ZERO.plus(head.next.get().saturating_sub(1));
+                self.open.insert(tenant.clone(), OpenTenant { epoch: head.epoch, last });
+                Completion::Opened { tenant, head }
+            }
+            Err(reason) => Completion::OpenFailed { tenant, reason },
+        });
+    }
+
+    fn appended(
+        &mut self,
+        tenant: &TenantId,
+        entries: Vec<(u64, Row)>,
+        answers: Vec<Result<Value, RedisError>>,
+        known: Option<OpenTenant>,
+    ) {
+        let answer = answers.into_iter().next();
+        let appended = match (&answer, known) {
+            (Some(Ok(value)), Some(known)) => read_appended(value, known),
+            (Some(Err(error)), _) => {
+                tracing::debug!(%error, tenant = tenant.as_str(), "Redis did not append");
+                Err(reason(error))
+            }
+            _ => Err(RefusedReason::OutOfSequence),
+        };
+        match &appended {
+            Ok(appended) => self.full.note(tenant, appended.orders),
+            Err(RefusedReason::Fenced) => _ = self.open.remove(tenant),
+            Err(_) => {}
+        }
+        let last = known.map_or(Offset::ZERO, |known| known.last);
+        for (place, (ticket, _)) in entries.into_iter().enumerate() {
+            let answer = match &appended {
+                Ok(appended) => match appended.offsets.get(place) {
+                    Some(Ok(offset)) => Answer::Committed(*offset),
+                    // It came through when it was sent first, and the answer was lost.
+                    Some(Err(offset)) if *offset > last => Answer::Committed(*offset),
+                    Some(Err(offset)) => Answer::Repeated(*offset),
+                    None => Answer::Refused(RefusedReason::Away),
+                },
+                Err(reason) => Answer::Refused(*reason),
+            };
+            if let (Answer::Committed(offset), Some(open)) = (answer, self.open.get_mut(tenant)) {
+                open.last = open.last.max(offset);
+            }
+            self.tell.tell(Completion::Answered { tenant: tenant.clone(), ticket, answer });
+        }
+    }
+
+    fn refuse(&mut self, step: Step, reason: RefusedReason) {
+        match step {
+            Step::Open { tenant, .. } => {
+                self.tell.tell(Completion::OpenFailed { tenant, reason });
+            }
+            Step::Append { tenant, entries } => {
+                for (ticket, _) in entries {
+                    let (tenant, answer) = (tenant.clone(), Answer::Refused(reason));
+                    self.tell.tell(Completion::Answered { tenant, ticket, answer });
+                }
+            }
+            Step::SaveNote { tenant, ticket: Some(ticket), .. } => {
+                self.tell.tell(Completion::NoteRefused { tenant, ticket, reason });
+            }
+            _ => {}
+        }
+    }
+
+    /// Applies retention to every tenant, unless another node does.
+    async fn trim(&mut self, now_ms: u64) {
+        let mut tenants = match self.tenants_to_trim().await {
+            Ok(tenants) => tenants,
+            Err(error) => return tracing::warn!(%error, "retention waits for Redis"),
+        };
+        while !tenants.is_empty() {
+            let mut pipeline = redis::pipe();
+            pipeline.ignore_errors();
+            let some: Vec<_> =
+                tenants.drain(..tenants.len().min(TRIMMED_TOGETHER_MAX)).collect();
+            some.iter().for_each(|it| _ = pipeline.add_command(self.builder.trim(it, now_ms)));
+            match self.link.run(&pipeline).await {
+                // Those that have more to let go have another turn.
+                Ok(answers) => tenants.extend(
+                    some.into_iter()
+                        .zip(answers)
+                        .filter(|(_, answer)| matches!(answer, Ok(Value::Int(1))))
+                        .map(|(tenant, _)| tenant),
+                ),
+                Err(error) => return tracing::warn!(%error, "retention waits for Redis"),
+            }
+        }
+    }
+
+    async fn tenants_to_trim(&mut self) -> Result<Vec<TenantId>, RedisError> {
+        let mut pipeline = redis::pipe();
+        pipeline.ignore_errors().add_command(self.builder.all_tenants());
+        let answers = self.link.run(&pipeline).await?;
+        let names = answers.into_iter().next().unwrap_or(Ok(Value::Nil))?;
+        let names = array(&names).unwrap_or_default().iter().filter_map(text);
+        Ok(names.filter_map(|name| TenantId::parse(name).ok()).collect())
+    }
+}
+
+/// What the script that appends answers.
+struct Appended {
+    /// Of how many orders it is known whose they are.
+    orders: u64,
+    /// Where the entries are, `Err` for those that were there before.
+    offsets: Vec<Result<Offset, Offset>>,
+}
+
+fn read_appended(
+    value: &Value,
+    known: OpenTenant,
+) -> Result<Appended, RefusedReason> {
+    let [epoch, answers @ ..] = array(value).unwrap_or_default() else {
+        return Err(RefusedReason::Away);
+    };
+    let [orders, offsets @ ..] = answers else { return Err(RefusedReason::Fenced) };
+    if text(epoch).and_then(Epoch::parse) != Some(known.epoch) {
+        return Err(RefusedReason::Fenced);
+    }
+    let orders = number(orders).ok_or(RefusedReason::Away)?;
+    let offsets = offsets.iter().map(|it| {
+        let number: i64 = number(it)?;
+        let offset = Offset::new(number.unsigned_abs())?;
+        Some(if number < 0 { Err(offset) } else { Ok(offset) })
+    });
+    let offsets = offsets.collect::<Option<_>>().ok_or(RefusedReason::Away)?;
+    Ok(Appended { orders, offsets })
+}
+
+/// Why something was not kept.
+fn reason(error: &RedisError) -> RefusedReason {
+    match error.code() {
+        Some("OOM") => RefusedReason::DiskFull,
+        _ => RefusedReason::Away,
+    }
+}

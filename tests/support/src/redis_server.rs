@@ -1,0 +1,110 @@
+//! A Redis of a test's own: Debian's `redis-server` on a free port, gone with the value.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use crate::wait_until;
+
+/// A running server, with its files in a directory of its own.
+#[derive(Debug)]
+pub struct RedisServer {
+    child: Child,
+    port: u16,
+    directory: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl RedisServer {
+    /// Starts one, with further arguments. `None` where `redis-server` is not installed: say [`skipped`](crate::skipped) then.
+    ///
+    /// # Panics
+    /// Where it does not come up.
+    pub fn start(arguments: &[&str]) -> Option<Self> {
+        let is_there = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
+        is_there.ok().filter(std::process::ExitStatus::success)?;
+        let listener = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+        let port = listener.unwrap_or_else(|error| panic!("no free port: {error}")).port();
+        let name = format!("foodtrack-redis-{}-{port}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory)
+            .unwrap_or_else(|error| panic!("no directory for Redis: {error}"));
+        let arguments: Vec<String> = arguments.iter().map(|&it| it.to_owned()).collect();
+        let child = spawn(port, &directory, &arguments);
+        let server = Self { child, port, directory, arguments };
+        server.wait_until_it_answers();
+        Some(server)
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The port that it listens on, of 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again on the same port, with what it kept in its files.
+    ///
+    /// # Panics
+    /// Where it does not come up.
+    pub fn start_again(&mut self) {
+        self.child = spawn(self.port, &self.directory, &self.arguments);
+        self.wait_until_it_answers();
+    }
+
+    /// Sends a command, words with spaces between, and returns what came of it, as it stood on the wire.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub fn command(&self, words: &str) -> String {
+        self.try_command(words).unwrap_or_else(|| panic!("Redis does not answer to {words}"))
+    }
+
+    fn try_command(&self, words: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        stream.write_all(format!("{words}\r\n").as_bytes()).ok()?;
+        let mut answer = vec![0; 64 << 10];
+        let read = stream.read(&mut answer).ok()?;
+        Some(String::from_utf8_lossy(answer.get(..read)?).trim_end().to_owned())
+    }
+
+    fn wait_until_it_answers(&self) {
+        wait_until("redis-server answers", || {
+            self.try_command("PING").is_some_and(|answer| answer == "+PONG")
+        });
+    }
+}
+
+fn spawn(port: u16, directory: &PathBuf, arguments: &[String]) -> Child {
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
+    command.args(["--loglevel", "warning", "--dir"]).arg(directory).args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap_or_else(|error| panic!("redis-server does not start: {error}"))
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+        // Nobody needs its files any more.
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
