@@ -2,7 +2,7 @@
 
 use foodtrack_contract::{Offset, TenantId};
 
-use crate::Head;
+use crate::{Head, Note};
 
 /// What became of what was submitted. A tenant's entries are answered in the order of their submission, and so are its
 /// notes; an entry and a note of one commit come in either order.
@@ -60,6 +60,19 @@ pub enum Completion {
         /// Everything up to here can be read.
         through: Offset,
     },
+    /// The tenant's log is another one than was opened: it was begun anew, or may have lost what it had. Nothing is taken until it
+    /// is opened again.
+    Lost {
+        /// The tenant.
+        tenant: TenantId,
+    },
+    /// Another node noted something beside the tenant's log, which is [followed](crate::LogReader::follow).
+    NotedElsewhere {
+        /// The tenant.
+        tenant: TenantId,
+        /// What it noted.
+        note: Note,
+    },
     /// A note that came with a ticket is on disk.
     Noted {
         /// The tenant.
@@ -88,6 +101,8 @@ impl Completion {
             | Self::Refused { tenant, .. }
             | Self::Answered { tenant, .. }
             | Self::Grown { tenant, .. }
+            | Self::Lost { tenant }
+            | Self::NotedElsewhere { tenant, .. }
             | Self::Noted { tenant, .. }
             | Self::NoteRefused { tenant, .. } => tenant,
         }

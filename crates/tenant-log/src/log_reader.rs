@@ -31,6 +31,15 @@ pub trait LogReader: Send + Sync {
         Ok(())
     }
 
+    /// Returns once everything that others noted before the call has been told by
+    /// [`Completion::NotedElsewhere`](crate::Completion::NotedElsewhere), of a tenant that is followed.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    fn hear_notes(&self, _tenant: &TenantId) -> Result<(), ReadError> {
+        Ok(())
+    }
+
     /// What a stretch of a log is about, ascending, at most `entries_max`: for one who has to look through much and will
     /// want little of it. Does not touch messages. Waits for the disk.
     ///

@@ -155,8 +155,7 @@ impl MemoryLog {
                     Some(offset) => Answer::Repeated(offset),
                     None => {
                         through = self.append(known, entry);
-                        followers
-                            .extend(known.followers.iter().filter(|it| it.0 != self.no).cloned());
+                        followers = known.followers_but(self.no);
                         Answer::Committed(through)
                     }
                 },
@@ -165,10 +164,20 @@ impl MemoryLog {
             Completion::Answered { tenant: tenant.clone(), ticket, answer }
         });
         // Without a lock of its own: they may be telling this one.
-        for follower in followers.iter().filter_map(|(_, answers)| answers.upgrade()) {
+        for follower in followers {
             lock(&follower).tell(Completion::Grown { tenant: tenant.clone(), through });
         }
         Submitted::Later(ticket)
+    }
+
+    /// Tells the other nodes that follow a tenant what was noted here.
+    fn tell_of_note(&self, tenant: &TenantId, note: Option<Note>) {
+        let Some(note) = note else { return };
+        let followers = self.with(tenant, |tenant| tenant.followers_but(self.no));
+        for follower in followers.into_iter().flatten() {
+            let (tenant, note) = (tenant.clone(), note.clone());
+            lock(&follower).tell(Completion::NotedElsewhere { tenant, note });
+        }
     }
 
     fn with<T>(&self, tenant: &TenantId, read: impl FnOnce(&Tenant) -> T) -> Result<T, ReadError> {
@@ -414,8 +423,10 @@ impl SubscriberStore for MemoryLog {
         note: Note,
         ticket: Option<u64>,
     ) -> Result<(), SubmitError> {
+        let heard = self.is_shared.then(|| note.clone());
         let Some(ticket) = ticket else {
             self.change(tenant, |tenant| tenant.note(note));
+            self.tell_of_note(tenant, heard);
             return Ok(());
         };
         self.tell(|tenants| {
@@ -431,6 +442,7 @@ impl SubscriberStore for MemoryLog {
                 }
             }
         });
+        self.tell_of_note(tenant, heard);
         Ok(())
     }
 

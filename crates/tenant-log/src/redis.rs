@@ -12,6 +12,7 @@ mod follower;
 mod full_tenants;
 mod head;
 mod keys;
+mod known_places;
 mod letters;
 mod link;
 mod log_admin;
@@ -42,6 +43,7 @@ use crate::{LogWriter, OnCompletion, Retention, SubmitError, TenantLog};
 use follower::{Follow, Follower};
 use full_tenants::FullTenants;
 use keys::Keys;
+use known_places::KnownPlaces;
 use link::Link;
 use pipeline::CommandBuilder;
 use questions::Questions;
@@ -50,7 +52,7 @@ use tails::Tails;
 use worker::{Tell, Worker};
 
 /// How Redis is used.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RedisOptions {
     /// Where it is: `redis://[user][:password@]host[:port][/database]`, `rediss://` with TLS.
     pub url: String,
@@ -74,6 +76,18 @@ impl Default for RedisOptions {
             orders_max: 1_000_000,
             patience: Duration::from_secs(3),
         }
+    }
+}
+
+/// Says nothing of the address, in which a password may stand.
+impl std::fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisOptions")
+            .field("prefix", &self.prefix)
+            .field("retention", &self.retention)
+            .field("orders_max", &self.orders_max)
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,7 +118,10 @@ impl RedisLog {
     ///
     /// # Errors
     /// [`RedisOpenError`]
-    pub fn open(options: RedisOptions, on_completion: OnCompletion) -> Result<Self, RedisOpenError> {
+    pub fn open(
+        options: &RedisOptions,
+        on_completion: OnCompletion,
+    ) -> Result<Self, RedisOpenError> {
         let client = Client::open(options.url.as_str())
             .map_err(|error| RedisOpenError::Url(error.to_string()))?;
         let link = || Link::new(client.clone(), options.patience);
@@ -116,12 +133,15 @@ impl RedisLog {
         let (tell, tails) = (Tell::new(on_completion), Arc::new(Tails::default()));
         let (follows, requests) = unbounded_channel();
         let builder = CommandBuilder { keys: keys.clone(), options: options.clone(), node };
-        let full = Arc::new(FullTenants::new(options.orders_max));
+        let (known, full) =
+            (Arc::new(KnownPlaces::default()), Arc::new(FullTenants::new(options.orders_max)));
+        let shared = (Arc::clone(&known), Arc::clone(&full));
         let worker =
-            Worker::new(builder, link(), (commands, gauge), tell.clone(), Arc::clone(&full));
+            Worker::new(builder.clone(), link(), (commands, gauge), tell.clone(), shared);
         let to_follow = (client.clone(), link());
+        let to_hear = (queue.clone(), requests);
         let follower =
-            Follower::new(to_follow, keys.clone(), node, tell, Arc::clone(&tails), requests);
+            Follower::new(builder, to_follow, tell, (known, Arc::clone(&tails)), to_hear);
         let questions = Questions::new(runtime.handle().clone(), link(), options.patience);
         let thread = std::thread::Builder::new().name(String::from("redis-log")).spawn(move || {
             runtime.block_on(async move {

@@ -33,6 +33,8 @@ mod memory;
 mod old_layouts;
 #[path = "promises/patience.rs"]
 mod patience;
+#[path = "promises/redis.rs"]
+mod redis;
 #[path = "promises/submitting.rs"]
 mod submitting;
 #[path = "promises/support.rs"]

@@ -299,7 +299,9 @@ pub(crate) fn away(reason: RefusedReason) -> Refusal {
         RefusedReason::DiskFull => ErrorCode::StorageFull,
         RefusedReason::Poisoned => ErrorCode::StorageFailed,
         RefusedReason::Unknown => ErrorCode::Timeout,
-        RefusedReason::OutOfSequence | RefusedReason::Fenced => ErrorCode::Degraded,
+        RefusedReason::OutOfSequence | RefusedReason::Away | RefusedReason::Fenced => {
+            ErrorCode::Degraded
+        }
     };
     let refusal = Refusal::new(code, reason.to_string());
     if code == ErrorCode::StorageFailed { refusal } else { refusal.retry_after_ms(1_000) }

@@ -72,6 +72,7 @@ impl Tenant {
                 self.submission_answered(turn, ticket, answer);
             }
             Completion::Grown { through, .. } => self.grown(turn, through),
+            Completion::Lost { .. } => self.log_is_lost(turn),
             Completion::Noted { ticket, .. } => self.noted(turn, ticket),
             Completion::NoteRefused { ticket, reason, .. } => self.not_noted(turn, ticket, reason),
         }

@@ -1,7 +1,7 @@
 //! One tenant's log in memory, and what is beside it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use ahash::{AHashMap, AHashSet};
 use foodtrack_contract::{Epoch, Offset};
@@ -110,6 +110,12 @@ impl Tenant {
         let mut tail: Vec<_> = fits.cloned().collect();
         tail.reverse();
         tail
+    }
+
+    /// The logs that follow it, but this one.
+    pub(super) fn followers_but(&self, no: u64) -> Vec<Arc<Mutex<Answers>>> {
+        let others = self.followers.iter().filter(|(it, _)| *it != no);
+        others.filter_map(|(_, answers)| answers.upgrade()).collect()
     }
 
     /// Where the message of an id is; the newest, where there are two.

@@ -2,17 +2,19 @@
 --
 -- KEYS: 1 head, 2 stream, 3 dead letters, 4-5 ids, 6-7 last emissions, 8-9 assignments, 10 orders.
 -- ARGV: 1 epoch, 2-5 retention, 6 how to publish, 7 channel, 8 who appends, 9 how many orders are known at most, 10 how many
--- bytes of entries are published at most, 11 milliseconds in which an emission is a repeat; then for each entry: id, time, bytes, head,
+-- bytes of entries are published at most, 11 milliseconds in which an emission is a repeat, 12 a known offset, 13 what stood there, 14 a new
+-- epoch; then for each entry: id, time, bytes, head,
 -- body, entity, fingerprint, whose the order is that it makes ('' none, '-' nobody's, '=' and the customer), whom it assigns.
 --
 -- Answers the epoch alone where it is another one; else the epoch, of how many orders it is known whose they are, and for each entry
 -- its offset, negative where it was there before.
-local ENTRIES_AT, FIELDS = 11, 9
+local ENTRIES_AT, FIELDS = 14, 9
 -- Of so many ids, emissions and assignments it is known at least; of twice as many at most.
 local IDS, EMISSIONS, ASSIGNMENTS = 65536, 4096, 131072
 
 local head = read_head()
-if not head or head.epoch ~= ARGV[1] then
+if not head or head.epoch ~= ARGV[1]
+  or is_renewed(head, tonumber(ARGV[12]), ARGV[13], ARGV[14], ARGV[6], ARGV[7], ARGV[8]) then
   return { head and head.epoch or '' }
 end
 local retention = retention_at(2)
@@ -45,8 +47,9 @@ for at = ENTRIES_AT + 1, #ARGV, FIELDS do
   else
     head.last = head.last + 1
     local offset = digits(head.last)
-    keep(4, head.last, IDS, id, offset)
+    -- First, since a server that is full refuses it, and whatever comes behind something that it does not refuse it lets pass.
     redis.call('XADD', KEYS[2], offset .. '-0', 't', at_ms, 's', bytes, 'i', id, 'h', ARGV[at + 3], 'b', ARGV[at + 4])
+    keep(4, head.last, IDS, id, offset)
     now_ms = tonumber(at_ms)
     if head.entries == 0 then head.oldest_ms, head.oldest_bytes = now_ms, tonumber(bytes) end
     head.entries, head.bytes = head.entries + 1, head.bytes + tonumber(bytes)

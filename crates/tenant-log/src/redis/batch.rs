@@ -44,7 +44,7 @@ impl Batch {
 
     fn add(&mut self, command: Command) {
         let step = match command {
-            Command::Append { tenant, entries } => return self.append(tenant, entries),
+            Command::Append { tenant, entries } => return self.append(&tenant, entries),
             Command::SaveCursor { tenant, subscriber, saved, is_first } => {
                 return self.save_cursor(tenant, (subscriber, saved, is_first));
             }
@@ -72,9 +72,9 @@ impl Batch {
         self.cursors.remove(tenant);
     }
 
-    fn append(&mut self, tenant: TenantId, mut entries: Vec<(u64, Row)>) {
+    fn append(&mut self, tenant: &TenantId, mut entries: Vec<(u64, Row)>) {
         while !entries.is_empty() {
-            let place = self.appends.get(&tenant).copied();
+            let place = self.appends.get(tenant).copied();
             let step = place.and_then(|place| self.steps.get_mut(place));
             if let Some(Step::Append { entries: gathered, .. }) = step
                 && gathered.len() < APPENDED_TOGETHER_MAX

@@ -9,7 +9,9 @@ use super::RedisLog;
 use super::follower::Follow;
 use super::head::{HEAD_FIELDS, StoredHead};
 use super::keys::Part;
+use super::pipeline::call;
 use super::row::{ReadRow, parse_owner};
+use super::scripts;
 use super::values::{array, bytes, offset, text};
 use crate::memory::ascending;
 use crate::{
@@ -23,10 +25,9 @@ pub(super) const READ_TOGETHER_MAX: usize = 512;
 const READ_FIRST: usize = 32;
 
 impl RedisLog {
-    /// A question about a tenant, which begins with where its log stands. All of it is answered as of one moment.
+    /// A question about a tenant, which begins with where its log stands.
     pub(super) fn about(&self, tenant: &TenantId) -> Pipeline {
         let mut pipeline = redis::pipe();
-        pipeline.atomic();
         pipeline.cmd("HMGET").arg(self.keys.part(tenant, Part::Head)).arg(&HEAD_FIELDS);
         pipeline
     }
@@ -43,6 +44,11 @@ impl RedisLog {
         Ok((head, answers.collect()))
     }
 
+    fn follow_request(&self, request: Follow) -> Result<(), ReadError> {
+        let gone = |_| ReadError::Store(String::from("the log was shut down"));
+        self.follows.send(request).map_err(gone)
+    }
+
     /// The entries after `after` and up to `through`, at most so many, and where the log stands.
     fn range(
         &self,
@@ -50,16 +56,21 @@ impl RedisLog {
         (after, through): (Offset, Offset),
         entries_max: usize,
     ) -> Result<(StoredHead, Value), ReadError> {
-        let mut pipeline = self.about(tenant);
-        pipeline
-            .cmd("XRANGE")
-            .arg(self.keys.part(tenant, Part::Log))
-            .arg(format!("{}-0", after.next()))
-            .arg(format!("{through}-0"))
-            .arg("COUNT")
-            .arg(entries_max);
-        let (head, answers) = self.ask_about(tenant, pipeline)?;
-        Ok((head, answers.into_iter().next().unwrap_or_default()))
+        let mut command = call(
+            &scripts::READ,
+            &[Part::Head, Part::Log].map(|part| self.keys.part(tenant, part)),
+        );
+        command.arg(format!("{}-0", after.next())).arg(format!("{through}-0"));
+        command.arg(entries_max).arg(&HEAD_FIELDS);
+        let mut pipeline = redis::pipe();
+        pipeline.add_command(command);
+        let answer = self.questions.ask(pipeline)?.into_iter().next().unwrap_or_default();
+        let Some([head, stream]) = array(&answer) else {
+            return Err(ReadError::UnknownTenant(tenant.clone()));
+        };
+        let head = StoredHead::read(head);
+        let head = head.ok_or_else(|| ReadError::UnknownTenant(tenant.clone()))?;
+        Ok((head, stream.clone()))
     }
 }
 
@@ -122,11 +133,14 @@ impl LogReader for RedisLog {
 
     fn follow(&self, tenant: &TenantId) -> Result<(), ReadError> {
         let (answer, answered) = oneshot::channel();
-        let gone = || ReadError::Store(String::from("the log was shut down"));
-        self.follows.send(Follow::Begin(tenant.clone(), answer)).map_err(|_| gone())?;
-        // Where Redis cannot be reached, it is subscribed to as soon as it can.
-        drop(answered);
-        Ok(())
+        self.follow_request(Follow::Begin(tenant.clone(), answer))?;
+        self.questions.wait(answered)
+    }
+
+    fn hear_notes(&self, _tenant: &TenantId) -> Result<(), ReadError> {
+        let (answer, answered) = oneshot::channel();
+        self.follow_request(Follow::HearAll(answer))?;
+        self.questions.wait(answered)
     }
 
     fn outline(

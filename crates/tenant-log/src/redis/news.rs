@@ -69,5 +69,5 @@ fn take_row<'n>(rest: &mut &'n [u8]) -> Option<ReadRow<'n>> {
     let (body, left) = left.split_at_checked(length(body)?)?;
     *rest = left;
     let offset = Offset::new(u64::from_be_bytes(*offset))?;
-    Some(ReadRow { offset, at_ms: 0, bytes: 0, id, heads, body })
+    Some(ReadRow { offset, bytes: 0, id, heads, body })
 }

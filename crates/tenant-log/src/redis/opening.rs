@@ -3,33 +3,26 @@
 use std::collections::BTreeMap;
 
 use foodtrack_contract::{Offset, TenantId};
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 use uuid::Uuid;
 
 use super::head::{HEAD_FIELDS, StoredHead};
 use super::keys::{Keys, Part};
 use super::notes::read_notes;
-use super::pipeline::call;
 use super::row::{ReadRow, parse_owner};
-use super::scripts;
 use super::values::{array, bytes, pairs, text};
-use crate::memory::random_epoch;
 use crate::{
     HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX,
     Head, LastEmission, LogEntry, Note, NoteKind, RECENT_IDS_MAX,
 };
 
 /// Where there are more orders, none is named: the log is asked for each.
-const ORDERS_MAX: usize = 4_096;
+pub(super) const ORDERS_MAX: usize = 4_096;
 
-/// How many commands [`add`] adds.
-pub(super) const COMMANDS: usize = 6 + NoteKind::ALL.len();
-
-pub(super) fn add(pipeline: &mut Pipeline, keys: &Keys, tenant: &TenantId) {
+/// Adds the commands; `open` is a call of the script.
+pub(super) fn add(pipeline: &mut Pipeline, keys: &Keys, tenant: &TenantId, open: Cmd) {
     let part = |part| keys.part(tenant, part);
     pipeline.cmd("SADD").arg(keys.tenants()).arg(tenant.as_str());
-    let mut open = call(&scripts::OPEN, &[part(Part::Head), part(Part::Orders)]);
-    open.arg(random_epoch().to_string()).arg(ORDERS_MAX);
     pipeline.add_command(open);
     pipeline.cmd("HMGET").arg(part(Part::Head)).arg(&HEAD_FIELDS);
     for key in keys.pair(tenant, Part::Emissions) {

@@ -1,13 +1,15 @@
 //! Steps as commands of Redis.
 
-use foodtrack_contract::{Epoch, TenantId};
+use foodtrack_contract::{Epoch, Offset, TenantId};
 use redis::{Cmd, Pipeline, Script};
 
 use super::batch::Step;
 use super::keys::{Keys, Part};
+use super::known_places::KnownPlace;
 use super::notes::{note_text, published_note};
 use super::row::Row;
 use super::{RedisOptions, letters, opening, scripts};
+use crate::memory::random_epoch;
 use crate::{Note, NoteKind, Retention, SavedCursor, SubscriberKey};
 
 /// An emission within so many milliseconds of the last about its order is a repeat of it.
@@ -15,7 +17,18 @@ const EMISSION_REPEATS_MS: u64 = 10_000;
 /// More bytes of entries are not published with the news of them: followers read them.
 const PUBLISHED_BYTES_MAX: usize = 64 << 10;
 
+/// Adds what the scripts compare, and the epoch that the log gets where it is another one.
+fn add_known(command: &mut Cmd, known: KnownPlace) {
+    command.arg(known.last.get());
+    match known.id {
+        Some(id) => command.arg(id.as_bytes()),
+        None => command.arg(""),
+    };
+    command.arg(random_epoch().to_string());
+}
+
 /// Makes commands.
+#[derive(Clone)]
 pub(super) struct CommandBuilder {
     pub(super) keys: Keys,
     pub(super) options: RedisOptions,
@@ -32,15 +45,15 @@ pub(super) fn call(script: &Script, keys: &[String]) -> Cmd {
 }
 
 impl CommandBuilder {
-    /// Adds a step's commands; `epoch` is the incarnation of its tenant's log, where that is open.
-    pub(super) fn add(&self, pipeline: &mut Pipeline, step: &Step, epoch: Option<Epoch>) {
+    /// Adds a step's commands; `known` is what is known of its tenant's log, where that is open.
+    pub(super) fn add(&self, pipeline: &mut Pipeline, step: &Step, known: Option<KnownPlace>) {
         match step {
             Step::Open { tenant, .. } => {
-                opening::add(pipeline, &self.keys, tenant);
+                opening::add(pipeline, &self.keys, tenant, self.open(tenant, known));
             }
             Step::Append { tenant, entries } => {
-                if let Some(epoch) = epoch {
-                    pipeline.add_command(self.append(tenant, epoch, entries));
+                if let Some(known) = known {
+                    pipeline.add_command(self.append(tenant, known, entries));
                 }
             }
             Step::SaveCursors { tenant, cursors } => {
@@ -59,7 +72,18 @@ impl CommandBuilder {
         }
     }
 
-    fn append(&self, tenant: &TenantId, epoch: Epoch, entries: &[(u64, Row)]) -> Cmd {
+    fn open(&self, tenant: &TenantId, known: Option<KnownPlace>) -> Cmd {
+        let keys =
+            [Part::Head, Part::Log, Part::Orders].map(|part| self.keys.part(tenant, part));
+        let mut command = call(&scripts::OPEN, &keys);
+        command.arg(opening::ORDERS_MAX).arg("PUBLISH").arg(self.keys.channel(tenant));
+        command.arg(&self.node).arg(known.map(|it| it.epoch.to_string()).unwrap_or_default());
+        let nothing = KnownPlace { epoch: Epoch::new(0), last: Offset::ZERO, id: None };
+        add_known(&mut command, known.unwrap_or(nothing));
+        command
+    }
+
+    fn append(&self, tenant: &TenantId, known: KnownPlace, entries: &[(u64, Row)]) -> Cmd {
         let part = |part| self.keys.part(tenant, part);
         let mut keys = vec![part(Part::Head), part(Part::Log), part(Part::DeadLetters)];
         for pair in [Part::Ids, Part::Emissions, Part::Assignments] {
@@ -67,7 +91,7 @@ impl CommandBuilder {
         }
         keys.push(part(Part::Orders));
         let mut command = call(&scripts::APPEND, &keys);
-        command.arg(epoch.to_string());
+        command.arg(known.epoch.to_string());
         self.add_retention(&mut command);
         command
             .arg("PUBLISH")
@@ -76,7 +100,18 @@ impl CommandBuilder {
             .arg(self.options.orders_max)
             .arg(PUBLISHED_BYTES_MAX)
             .arg(EMISSION_REPEATS_MS);
+        add_known(&mut command, known);
         entries.iter().for_each(|(_, row)| row.add_to(&mut command));
+        command
+    }
+
+    /// Looks where a tenant's log stands, and whether it still has what it is known to have had.
+    pub(super) fn look(&self, tenant: &TenantId, known: KnownPlace) -> Cmd {
+        let keys = [Part::Head, Part::Log].map(|part| self.keys.part(tenant, part));
+        let mut command = call(&scripts::LOOK, &keys);
+        command.arg(known.epoch.to_string());
+        add_known(&mut command, known);
+        command.arg("PUBLISH").arg(self.keys.channel(tenant)).arg(&self.node);
         command
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::{Pipeline, RedisError, Value};
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
 use super::link::{Link, is_again};
 use crate::ReadError;
@@ -43,6 +43,19 @@ impl Questions {
             Ok(Ok(values)) => Ok(values),
             Ok(Err(error)) => Err(ReadError::Store(error.to_string())),
             Err(_) => Err(ReadError::Store(String::from("Redis does not answer"))),
+        }
+    }
+
+    /// Waits for what is answered elsewhere.
+    pub(super) fn wait(&self, answer: oneshot::Receiver<()>) -> Result<(), ReadError> {
+        let (told, is_told) = sync_channel(1);
+        self.runtime.spawn(async move {
+            // Who waits may have lost patience.
+            let _ = told.send(answer.await.is_ok());
+        });
+        match is_told.recv_timeout(self.patience) {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(ReadError::Store(String::from("Redis does not answer"))),
         }
     }
 }

@@ -46,6 +46,10 @@ impl Row {
         }
     }
 
+    pub(super) fn id(&self) -> Uuid {
+        self.id
+    }
+
     /// About what it takes while it waits.
     pub(super) fn waiting_bytes(&self) -> usize {
         self.heads.len() + self.body.len() + size_of::<Self>()
@@ -73,7 +77,6 @@ fn owner_text(customer: Option<&str>) -> Box<str> {
 /// An entry that was read: a stream's id and fields, or what was published of it.
 pub(super) struct ReadRow<'v> {
     pub(super) offset: Offset,
-    pub(super) at_ms: u64,
     pub(super) bytes: u64,
     pub(super) id: &'v [u8],
     pub(super) heads: &'v [u8],
@@ -85,22 +88,17 @@ impl<'v> ReadRow<'v> {
     pub(super) fn of_stream(entry: &'v Value) -> Option<Self> {
         let Value::Array(parts) = entry else { return None };
         let [id, Value::Array(fields)] = parts.as_slice() else { return None };
-        let [_, at_ms, _, size, _, message_id, _, heads, _, body] = fields.as_slice() else {
+        let [_, _at_ms, _, size, _, message_id, _, heads, _, body] = fields.as_slice() else {
             return None;
         };
         let offset = std::str::from_utf8(bytes(id)?).ok()?.split_once('-')?.0;
         Some(Self {
             offset: offset.parse().ok().and_then(Offset::new)?,
-            at_ms: number(at_ms)?,
             bytes: number(size)?,
             id: bytes(message_id)?,
             heads: bytes(heads)?,
             body: bytes(body)?,
         })
-    }
-
-    pub(super) fn message_id(&self) -> Option<Uuid> {
-        Uuid::from_slice(self.id).ok()
     }
 
     pub(super) fn entry(&self, tenant: &TenantId) -> Result<LogEntry, ReadError> {

@@ -20,8 +20,10 @@ macro_rules! scripts {
 }
 
 scripts! {
-    OPEN = "opening.lua";
-    APPEND = "trimming.lua" "append.lua";
+    OPEN = "trimming.lua" "continuity.lua" "opening.lua";
+    APPEND = "trimming.lua" "continuity.lua" "append.lua";
+    LOOK = "trimming.lua" "continuity.lua" "looking.lua";
+    READ = "reading.lua";
     TRIM = "trimming.lua" "trim.lua";
     NOTE = "note.lua";
     CURSORS = "cursors.lua";

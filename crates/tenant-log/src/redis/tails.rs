@@ -55,7 +55,7 @@ impl Tails {
         });
     }
 
-    /// The page that was asked for, where all of it is here. `is_last` says what was published, and there may be more by now.
+    /// The page that was asked for, where all of it is here.
     pub(super) fn read(&self, request: &ReadRequest) -> Option<Page> {
         self.with(|tenants| {
             let tail = tenants.get(&request.tenant)?;
@@ -63,7 +63,8 @@ impl Tails {
                 return None;
             }
             let (first, last) = (tail.entries.front()?.offset, tail.entries.back()?.offset);
-            let is_here = request.after.next() >= first && request.after < last;
+            // What lies beyond may be there, and not have been heard of.
+            let is_here = request.after.next() >= first && request.through <= last;
             is_here.then(|| tail.page(request))
         })
     }

@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashSet;
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use redis::{Pipeline, RedisError, Value};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::batch::{Batch, Step};
 use super::full_tenants::FullTenants;
+use super::known_places::{KnownPlace, KnownPlaces};
 use super::link::{Link, is_again};
 use super::pipeline::CommandBuilder;
 use super::queue::{Command, Gauge};
@@ -46,20 +47,11 @@ pub(super) struct Worker {
     gauge: Arc<Gauge>,
     tell: Tell,
     full: Arc<FullTenants>,
-    /// Tenants that are open here.
-    open: AHashMap<TenantId, OpenTenant>,
+    known: Arc<KnownPlaces>,
     /// What the sets of tenants with notes have from here.
     noted: AHashSet<(NoteKind, TenantId)>,
     /// Redis did not answer for so long that those who waited were refused: what comes is refused without waiting.
     is_away: bool,
-}
-
-/// What is known of a tenant that is open.
-#[derive(Clone, Copy)]
-struct OpenTenant {
-    epoch: Epoch,
-    /// The last offset that its log is known to have.
-    last: Offset,
 }
 
 impl Worker {
@@ -68,10 +60,10 @@ impl Worker {
         link: Link,
         (commands, gauge): (UnboundedReceiver<Command>, Arc<Gauge>),
         tell: Tell,
-        full: Arc<FullTenants>,
+        (known, full): (Arc<KnownPlaces>, Arc<FullTenants>),
     ) -> Self {
-        let (open, noted) = (AHashMap::new(), AHashSet::new());
-        Self { builder, link, commands, gauge, tell, full, open, noted, is_away: false }
+        let noted = AHashSet::new();
+        Self { builder, link, commands, gauge, tell, full, known, noted, is_away: false }
     }
 
     /// Ends when the log is stopped and what came before is done.
@@ -103,19 +95,18 @@ impl Worker {
         let mut trims = None;
         for step in steps {
             match &step {
-                Step::Close { tenant } => _ = self.open.remove(tenant),
+                Step::Close { tenant } => _ = self.known.remove(tenant),
                 Step::Trim { now_ms } => trims = Some(*now_ms),
-                Step::SaveNote { tenant, note, .. } => {
-                    if self.noted.insert((note.kind, tenant.clone())) {
-                        let noted = self.builder.noted(tenant, note.kind);
-                        pipeline.add_command(noted).ignore();
-                    }
+                Step::SaveNote { tenant, note, .. }
+                    if self.noted.insert((note.kind, tenant.clone())) =>
+                {
+                    pipeline.add_command(self.builder.noted(tenant, note.kind)).ignore();
                 }
                 _ => {}
             }
-            let known = step.tenant().and_then(|tenant| self.open.get(tenant)).copied();
+            let known = step.tenant().and_then(|tenant| self.known.get(tenant));
             let before = pipeline.len();
-            self.builder.add(&mut pipeline, &step, known.map(|it| it.epoch));
+            self.builder.add(&mut pipeline, &step, known);
             counted.push((step, pipeline.len() - before, known));
         }
         let answers = match pipeline.is_empty() {
@@ -147,10 +138,10 @@ impl Worker {
         let mut was_sent = false;
         loop {
             if let Some(at) = self.link.next_attempt() {
-                if at > give_up && at > Instant::now() {
+                if self.is_away && at > Instant::now() {
                     return Err(self.gone_away(was_sent));
                 }
-                tokio::time::sleep_until(at.into()).await;
+                tokio::time::sleep_until(at.min(give_up).into()).await;
             }
             was_sent |= self.link.is_connected();
             match self.link.run(pipeline).await {
@@ -187,7 +178,7 @@ impl Worker {
         &mut self,
         step: Step,
         answers: Vec<Result<Value, RedisError>>,
-        known: Option<OpenTenant>,
+        known: Option<KnownPlace>,
     ) {
         match step {
             Step::Open { tenant, now_ms } => self.opened(tenant, answers, now_ms),
@@ -231,7 +222,8 @@ impl Worker {
         self.tell.tell(match head {
             Ok(head) => {
                 let last = Offset::ZERO.plus(head.next.get().saturating_sub(1));
-                self.open.insert(tenant.clone(), OpenTenant { epoch: head.epoch, last });
+                let id = head.tail.last().filter(|it| it.offset == last).map(|it| it.id);
+                self.known.set(&tenant, KnownPlace { epoch: head.epoch, last, id });
                 Completion::Opened { tenant, head }
             }
             Err(reason) => Completion::OpenFailed { tenant, reason },
@@ -243,7 +235,7 @@ impl Worker {
         tenant: &TenantId,
         entries: Vec<(u64, Row)>,
         answers: Vec<Result<Value, RedisError>>,
-        known: Option<OpenTenant>,
+        known: Option<KnownPlace>,
     ) {
         let answer = answers.into_iter().next();
         let appended = match (&answer, known) {
@@ -256,11 +248,11 @@ impl Worker {
         };
         match &appended {
             Ok(appended) => self.full.note(tenant, appended.orders),
-            Err(RefusedReason::Fenced) => _ = self.open.remove(tenant),
+            Err(RefusedReason::Fenced) => _ = self.known.remove(tenant),
             Err(_) => {}
         }
         let last = known.map_or(Offset::ZERO, |known| known.last);
-        for (place, (ticket, _)) in entries.into_iter().enumerate() {
+        for (place, (ticket, row)) in entries.into_iter().enumerate() {
             let answer = match &appended {
                 Ok(appended) => match appended.offsets.get(place) {
                     Some(Ok(offset)) => Answer::Committed(*offset),
@@ -271,8 +263,9 @@ impl Worker {
                 },
                 Err(reason) => Answer::Refused(*reason),
             };
-            if let (Answer::Committed(offset), Some(open)) = (answer, self.open.get_mut(tenant)) {
-                open.last = open.last.max(offset);
+            if let (Answer::Committed(last), Some(known)) = (answer, known) {
+                let id = Some(row.id());
+                self.known.advance(tenant, KnownPlace { last, id, ..known });
             }
             self.tell.tell(Completion::Answered { tenant: tenant.clone(), ticket, answer });
         }
@@ -341,7 +334,7 @@ struct Appended {
 
 fn read_appended(
     value: &Value,
-    known: OpenTenant,
+    known: KnownPlace,
 ) -> Result<Appended, RefusedReason> {
     let [epoch, answers @ ..] = array(value).unwrap_or_default() else {
         return Err(RefusedReason::Away);

@@ -315,6 +315,8 @@ impl Queue {
             Completion::OpenFailed { .. }
             | Completion::Answered { .. }
             | Completion::Grown { .. }
+            | Completion::Lost { .. }
+            | Completion::NotedElsewhere { .. }
             | Completion::Noted { .. }
             | Completion::NoteRefused { .. } => {}
         }

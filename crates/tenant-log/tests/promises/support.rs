@@ -118,7 +118,7 @@ impl Store for InRedis {
 
     fn open_with(&self, retention: Retention, on_completion: OnCompletion) -> Box<dyn TenantLog> {
         let options = RedisOptions { url: self.0.url(), retention, ..RedisOptions::default() };
-        Box::new(RedisLog::open(options, on_completion).unwrap())
+        Box::new(RedisLog::open(&options, on_completion).unwrap())
     }
 }
 

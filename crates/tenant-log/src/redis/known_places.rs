@@ -1,0 +1,57 @@
+//! How far the logs of open tenants are known here, so that a log that went back is found out.
+
+use std::sync::{Mutex, PoisonError};
+
+use ahash::AHashMap;
+use foodtrack_contract::{Epoch, Offset, TenantId};
+use uuid::Uuid;
+
+/// A place that a log is known to have had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KnownPlace {
+    pub(super) epoch: Epoch,
+    /// The last offset that is known.
+    pub(super) last: Offset,
+    /// Which message stands there, where that is known.
+    pub(super) id: Option<Uuid>,
+}
+
+/// Those of every tenant that is open.
+#[derive(Debug, Default)]
+pub(super) struct KnownPlaces(Mutex<AHashMap<TenantId, KnownPlace>>);
+
+impl KnownPlaces {
+    fn with<T>(&self, work: impl FnOnce(&mut AHashMap<TenantId, KnownPlace>) -> T) -> T {
+        // Each change is one step: a panic elsewhere leaves it whole.
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn get(&self, tenant: &TenantId) -> Option<KnownPlace> {
+        self.with(|known| known.get(tenant).copied())
+    }
+
+    pub(super) fn set(&self, tenant: &TenantId, place: KnownPlace) {
+        self.with(|known| _ = known.insert(tenant.clone(), place));
+    }
+
+    pub(super) fn remove(&self, tenant: &TenantId) -> bool {
+        self.with(|known| known.remove(tenant).is_some())
+    }
+
+    /// A log was seen further on. Returns `false` where the tenant was open with another incarnation: it is not open any more.
+    pub(super) fn advance(&self, tenant: &TenantId, seen: KnownPlace) -> bool {
+        self.with(|known| match known.get_mut(tenant) {
+            Some(place) if place.epoch == seen.epoch => {
+                if place.last < seen.last {
+                    *place = seen;
+                }
+                true
+            }
+            Some(_) => {
+                known.remove(tenant);
+                false
+            }
+            None => true,
+        })
+    }
+}
