@@ -136,19 +136,19 @@ impl RedisLog {
         let (known, full) =
             (Arc::new(KnownPlaces::default()), Arc::new(FullTenants::new(options.orders_max)));
         let shared = (Arc::clone(&known), Arc::clone(&full));
-        let worker =
-            Worker::new(builder.clone(), link(), (commands, gauge), tell.clone(), shared);
+        let worker = Worker::new(builder.clone(), link(), (commands, gauge), tell.clone(), shared);
         let to_follow = (client.clone(), link());
         let to_hear = (queue.clone(), requests);
         let follower =
             Follower::new(builder, to_follow, tell, (known, Arc::clone(&tails)), to_hear);
         let questions = Questions::new(runtime.handle().clone(), link(), options.patience);
-        let thread = std::thread::Builder::new().name(String::from("redis-log")).spawn(move || {
-            runtime.block_on(async move {
-                tokio::spawn(follower.run());
-                worker.run().await;
-            });
-        })?;
+        let thread =
+            std::thread::Builder::new().name(String::from("redis-log")).spawn(move || {
+                runtime.block_on(async move {
+                    tokio::spawn(follower.run());
+                    worker.run().await;
+                });
+            })?;
         Ok(Self { keys, queue, questions, follows, tails, full, thread: Some(thread) })
     }
 }

@@ -77,18 +77,7 @@ impl Follower {
         (queue, requests): (Queue, UnboundedReceiver<Follow>),
     ) -> Self {
         let (followed, who_hears_all) = (AHashMap::new(), Vec::new());
-        Self {
-            client,
-            link,
-            builder,
-            tell,
-            known,
-            tails,
-            queue,
-            requests,
-            followed,
-            who_hears_all,
-        }
+        Self { client, link, builder, tell, known, tails, queue, requests, followed, who_hears_all }
     }
 
     /// Ends when nobody can ask any more.

@@ -116,8 +116,6 @@ pub(super) fn is_again<T>(answer: &Result<T, RedisError>) -> bool {
     let Err(error) = answer else { return false };
     matches!(
         error.kind(),
-        ErrorKind::Server(
-            BusyLoading | ClusterDown | MasterDown | NoScript | ReadOnly | TryAgain
-        )
+        ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | NoScript | ReadOnly | TryAgain)
     )
 }

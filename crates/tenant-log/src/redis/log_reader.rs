@@ -56,10 +56,8 @@ impl RedisLog {
         (after, through): (Offset, Offset),
         entries_max: usize,
     ) -> Result<(StoredHead, Value), ReadError> {
-        let mut command = call(
-            &scripts::READ,
-            &[Part::Head, Part::Log].map(|part| self.keys.part(tenant, part)),
-        );
+        let mut command =
+            call(&scripts::READ, &[Part::Head, Part::Log].map(|part| self.keys.part(tenant, part)));
         command.arg(format!("{}-0", after.next())).arg(format!("{through}-0"));
         command.arg(entries_max).arg(&HEAD_FIELDS);
         let mut pipeline = redis::pipe();
@@ -109,9 +107,8 @@ impl LogReader for RedisLog {
             if is_foreign || after > head.last {
                 return Ok(Page::reset(head.epoch));
             }
-            let page = page.get_or_insert_with(|| {
-                Page::starting(head.epoch, request, head.trimmed_through)
-            });
+            let page = page
+                .get_or_insert_with(|| Page::starting(head.epoch, request, head.trimmed_through));
             let mut read = 0;
             for row in rows(tenant, &stream) {
                 let row = row?;

@@ -73,8 +73,7 @@ impl CommandBuilder {
     }
 
     fn open(&self, tenant: &TenantId, known: Option<KnownPlace>) -> Cmd {
-        let keys =
-            [Part::Head, Part::Log, Part::Orders].map(|part| self.keys.part(tenant, part));
+        let keys = [Part::Head, Part::Log, Part::Orders].map(|part| self.keys.part(tenant, part));
         let mut command = call(&scripts::OPEN, &keys);
         command.arg(opening::ORDERS_MAX).arg("PUBLISH").arg(self.keys.channel(tenant));
         command.arg(&self.node).arg(known.map(|it| it.epoch.to_string()).unwrap_or_default());

@@ -10,8 +10,7 @@ use super::notes::read_notes;
 use super::queue::Command;
 use super::values::{pairs, text};
 use crate::{
-    DeadLetter, Note, NoteKind, ReadError, SavedCursor, SubmitError, SubscriberKey,
-    SubscriberStore,
+    DeadLetter, Note, NoteKind, ReadError, SavedCursor, SubmitError, SubscriberKey, SubscriberStore,
 };
 
 impl RedisLog {

@@ -12,11 +12,11 @@ use super::batch::{Batch, Step};
 use super::full_tenants::FullTenants;
 use super::known_places::{KnownPlace, KnownPlaces};
 use super::link::{Link, is_again};
+use super::opening;
 use super::pipeline::CommandBuilder;
 use super::queue::{Command, Gauge};
 use super::row::Row;
 use super::values::{array, number, text};
-use super::opening;
 use crate::{Answer, Completion, NoteKind, OnCompletion, RefusedReason};
 
 /// How many commands go together at most.
@@ -202,12 +202,7 @@ impl Worker {
         }
     }
 
-    fn opened(
-        &mut self,
-        tenant: TenantId,
-        answers: Vec<Result<Value, RedisError>>,
-        now_ms: u64,
-    ) {
+    fn opened(&mut self, tenant: TenantId, answers: Vec<Result<Value, RedisError>>, now_ms: u64) {
         let answers: Result<Vec<Value>, RedisError> = answers.into_iter().collect();
         let head = match &answers {
             Ok(answers) => opening::read(&tenant, answers, now_ms).ok_or_else(|| {
@@ -298,8 +293,7 @@ impl Worker {
         while !tenants.is_empty() {
             let mut pipeline = redis::pipe();
             pipeline.ignore_errors();
-            let some: Vec<_> =
-                tenants.drain(..tenants.len().min(TRIMMED_TOGETHER_MAX)).collect();
+            let some: Vec<_> = tenants.drain(..tenants.len().min(TRIMMED_TOGETHER_MAX)).collect();
             some.iter().for_each(|it| _ = pipeline.add_command(self.builder.trim(it, now_ms)));
             match self.link.run(&pipeline).await {
                 // Those that have more to let go have another turn.
@@ -332,10 +326,7 @@ struct Appended {
     offsets: Vec<Result<Offset, Offset>>,
 }
 
-fn read_appended(
-    value: &Value,
-    known: KnownPlace,
-) -> Result<Appended, RefusedReason> {
+fn read_appended(value: &Value, known: KnownPlace) -> Result<Appended, RefusedReason> {
     let [epoch, answers @ ..] = array(value).unwrap_or_default() else {
         return Err(RefusedReason::Away);
     };

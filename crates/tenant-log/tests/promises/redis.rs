@@ -139,10 +139,8 @@ fn nodes_append_beside_each_other_redis_counts_the_offsets_and_followers_are_tol
     assert_eq!(one.append(3), Answer::Committed(offset(3)));
     assert_eq!((one.ids(), other.ids()), (vec![1, 2, 3], vec![1, 2, 3]));
     // Followers have in memory what was published, and read the rest.
-    let through = foodtrack_tenant_log::ReadRequest {
-        through: offset(3),
-        ..request(&tenant("t"), 1, 100)
-    };
+    let through =
+        foodtrack_tenant_log::ReadRequest { through: offset(3), ..request(&tenant("t"), 1, 100) };
     let page = one.log.read(&through).unwrap();
     assert_eq!(page.entries, [entry(offset(2), id(2)), entry(offset(3), id(3))]);
     // One that goes leaves the other.
@@ -279,10 +277,8 @@ fn a_server_that_forgot_everything_is_another_log_and_says_so() {
     one.open_again();
     assert_ne!(one.head.epoch, before);
     assert_eq!(one.append(3), Answer::Committed(offset(1)));
-    let place = foodtrack_tenant_log::ReadRequest {
-        epoch: Some(before),
-        ..request(&tenant("t"), 0, 10)
-    };
+    let place =
+        foodtrack_tenant_log::ReadRequest { epoch: Some(before), ..request(&tenant("t"), 0, 10) };
     assert_eq!(one.log.read(&place).unwrap().start, PageStart::Reset);
 }
 

@@ -13,8 +13,8 @@ use foodtrack_contract::{
 use foodtrack_tenant_log::{
     Admission, Answer, Commit, CommitError, CommitGate, Completion, DeadLetter, DeadLetterReason,
     Durability, Head, LogEntry, LogWriter, LoggedAudience, MemoryLog, MemoryStore, OnCompletion,
-    OrderOwner, Page, ReadRequest, RedisLog, RedisOptions, RefusedReason, Retention, SavedCursor, Sequence, SqliteLog,
-    SqliteOptions, SubmitError, Submitted, SubscriberKey, TenantLog,
+    OrderOwner, Page, ReadRequest, RedisLog, RedisOptions, RefusedReason, Retention, SavedCursor,
+    Sequence, SqliteLog, SqliteOptions, SubmitError, Submitted, SubscriberKey, TenantLog,
 };
 use test_support::RedisServer;
 use uuid::Uuid;
