@@ -24,6 +24,9 @@ pub(crate) struct Entering {
     is_expired: bool,
 }
 
+/// Why a connection is over whose client has come back on another one.
+pub(crate) const RESUMED_ELSEWHERE: &str = "resumed_elsewhere";
+
 impl Tenant {
     /// A client comes in, or may not.
     pub(crate) fn connect(&mut self, turn: &mut Turn<'_, impl Effects>, arrival: Arrival) {
@@ -60,7 +63,7 @@ impl Tenant {
         let reason = match why {
             Replaced::Zombie => {
                 turn.effects.close(replaced, CloseReason::TransportClosed);
-                "resumed_elsewhere"
+                RESUMED_ELSEWHERE
             }
             Replaced::Device => {
                 self.send_off(turn, replaced);
@@ -112,6 +115,9 @@ impl Tenant {
         counters.tenants.add(u64::from(is_first));
         counters.sessions_recovered.add(u64::from(is_recovered));
         self.returning.extend(resume.shown.map(|shown| (slot.place(), shown)));
+        if is_recovered {
+            self.claim_session(turn, slot.place());
+        }
         let entering = Entering { start: resume.start, owns, is_recovered, is_expired };
         self.entering.insert(slot.place(), entering);
         let welcome = Welcome { sid: resume.sid, pid: resume.pid, is_recovered };
@@ -174,6 +180,16 @@ impl Tenant {
         reason: &'static str,
     ) {
         self.keep_for_return(turn, place);
+        self.depart(turn, place, reason);
+    }
+
+    /// Takes a connection out, of whose session nothing is kept here.
+    pub(crate) fn depart(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        place: u32,
+        reason: &'static str,
+    ) {
         self.forget_users(turn);
         let Some(gone) = self.members.depart(place) else { return };
         self.entering.remove(&place);

@@ -73,6 +73,7 @@ impl Tenant {
             }
             Completion::Grown { through, .. } => self.grown(turn, through),
             Completion::Lost { .. } => self.log_is_lost(turn),
+            Completion::NotedElsewhere { note, .. } => self.noted_elsewhere(turn, &note),
             Completion::Noted { ticket, .. } => self.noted(turn, ticket),
             Completion::NoteRefused { ticket, reason, .. } => self.not_noted(turn, ticket, reason),
         }
@@ -132,9 +133,10 @@ impl Tenant {
             }
             Opened::Behind(through, not_kept) => {
                 self.not_kept(turn, not_kept, RefusedReason::Fenced);
+                self.take_up_notes(turn, &notes);
                 self.fall_behind(turn, through);
             }
-            Opened::GoesOn => {}
+            Opened::GoesOn => self.take_up_notes(turn, &notes),
         }
         self.go_on_following(turn);
     }
@@ -150,9 +152,9 @@ impl Tenant {
             self.reliability.restore(notes, position.epoch);
         }
         self.restore_rooms(notes, turn.now.wall_ms);
-        // Other nodes change their sessions, of which nothing is heard here, and watch what they accepted.
+        self.sessions.restore(notes);
+        // Other nodes watch what they accepted, and their devices.
         if !is_shared {
-            self.sessions.restore(notes);
             self.watch_again(turn, newest, notes);
             self.restore_devices(turn, notes);
         }

@@ -8,10 +8,12 @@ use foodtrack_tenant_log::{LoggedRoom, Note, RefusedReason};
 use foodtrack_wire::Sid;
 
 use crate::appending::{away, not_taken};
-use crate::effects::Effects;
+use crate::connecting::RESUMED_ELSEWHERE;
+use crate::effects::{CloseReason, Effects};
 use crate::members::{Connection, Room};
 use crate::sessions::{
     KEPT_HOURS, RENEWED_HOURS, RoomChange, RoomReply, SESSION_AGE_HOURS_MAX, SessionFacts, owner,
+    session_of,
 };
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -185,11 +187,34 @@ impl Tenant {
     /// A connection is about to go: its session can be away for as long as any.
     pub(crate) fn keep_for_return(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
         self.renew_session(turn, place, SESSION_AGE_HOURS_MAX);
-        if self.ledger.is_shared()
-            && let Some(facts) = self.session_facts(turn, place)
-        {
-            self.sessions.remember(facts);
-            self.shrink_sessions(turn, facts);
+    }
+
+    /// A session is back here that may have been on another node, which hears of it, and lets go of what it has of it.
+    pub(crate) fn claim_session(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
+        if self.ledger.is_shared() {
+            // However long its rows would last.
+            self.renew_session(turn, place, 2 * KEPT_HOURS);
+        }
+    }
+
+    /// Another node noted something.
+    pub(crate) fn noted_elsewhere(&mut self, turn: &mut Turn<'_, impl Effects>, note: &Note) {
+        let here = session_of(note).and_then(|sid| self.members.find(sid.as_str()));
+        if let Some(client) = here.map(|(_, connection)| connection.slot) {
+            // Its client is there now, and what it does there counts.
+            turn.effects.close(client, CloseReason::TransportClosed);
+            self.depart(turn, client.place(), RESUMED_ELSEWHERE);
+            turn.effects.release(client);
+        }
+        self.take_up_notes(turn, std::slice::from_ref(note));
+    }
+
+    /// Takes up what other nodes noted, or may have noted.
+    pub(crate) fn take_up_notes(&mut self, turn: &Turn<'_, impl Effects>, notes: &[Note]) {
+        self.sessions.hear(notes);
+        self.restore_rooms(notes, turn.now.wall_ms);
+        if let Some(position) = self.ledger.position() {
+            self.reliability.hear(notes, position.epoch);
         }
     }
 
@@ -271,10 +296,6 @@ impl Tenant {
             let (_, connection) = self.members.find(sid.as_str())?;
             Some(self.joined_rooms(connection))
         };
-        // Where other nodes have sessions too, nobody here knows the rooms of those.
-        if self.ledger.is_shared() && !self.sessions.has(sid) {
-            return here();
-        }
         self.sessions.rooms_to_resume(sid, owner, began_hours, now_ms, here)
     }
 

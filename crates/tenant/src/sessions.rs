@@ -14,7 +14,8 @@ use crate::connection_slot::ConnectionSlot;
 use crate::intake::EmissionKey;
 
 use kept_sessions::{KeptSessions, SessionRooms};
-use rows::SavedSession;
+use rows::{GoneRow, SavedSession};
+pub(crate) use rows::session_of;
 
 /// How long after it was connected last a session can come back.
 pub(crate) const SESSION_AGE_HOURS_MAX: u64 = 48;
@@ -98,6 +99,11 @@ impl Sessions {
     pub(crate) fn restore(&mut self, notes: &[Note]) {
         self.kept = KeptSessions::default();
         self.waiting.clear();
+        self.take_up(notes, u64::min);
+    }
+
+    /// Takes up what was noted, beside what is known. Of two times at which a session expires, `expires` says which counts.
+    fn take_up(&mut self, notes: &[Note], expires: fn(u64, u64) -> u64) {
         let mut devices = Vec::new();
         for (saved, expires_at_ms) in rows::read(notes) {
             match saved {
@@ -111,7 +117,7 @@ impl Sessions {
                             session.is_over = left;
                             session.from = from;
                             rooms.iter().for_each(|room| _ = session.join(room));
-                            session.expires_at_ms = session.expires_at_ms.min(expires_at_ms);
+                            session.expires_at_ms = expires(session.expires_at_ms, expires_at_ms);
                         },
                     );
                 }
@@ -121,7 +127,7 @@ impl Sessions {
                         || SessionRooms::new(owner, began_hours, expires_at_ms),
                         |session| {
                             session.join(room);
-                            session.expires_at_ms = session.expires_at_ms.min(expires_at_ms);
+                            session.expires_at_ms = expires(session.expires_at_ms, expires_at_ms);
                         },
                     );
                 }
@@ -130,6 +136,24 @@ impl Sessions {
         // Those that left have no rooms, in whatever order their rows came.
         for (device, sid) in devices {
             self.kept.change_kept(&sid, |session| session.device = Some(device));
+        }
+    }
+
+    /// Takes up what other nodes noted, or may have noted, of sessions.
+    pub(crate) fn hear(&mut self, notes: &[Note]) {
+        self.take_up(notes, u64::max);
+        for gone in rows::read_gone(notes) {
+            match gone {
+                GoneRow::Device(device) => {
+                    if let Some(sid) = self.kept.last_sid_of(&device) {
+                        self.kept.change_kept(&sid, |session| session.device = None);
+                    }
+                }
+                GoneRow::Session(sid) => _ = self.kept.remove(&sid),
+                GoneRow::Room { sid, room } => {
+                    self.kept.change_kept(&sid, |session| session.leave(room));
+                }
+            }
         }
     }
 
@@ -150,16 +174,6 @@ impl Sessions {
             let is_young = expires_without_rows(began_hours) > now_ms;
             (is_young && self.kept.knows_of_none(owner, began_hours)).then(Vec::new)
         })
-    }
-
-    /// Whether anything is known of a session.
-    pub(crate) fn has(&self, sid: &Sid) -> bool {
-        self.kept.get(sid).is_some()
-    }
-
-    /// Notes that a session was here, whatever its rooms.
-    pub(crate) fn remember(&mut self, facts: SessionFacts) {
-        self.kept.change(facts.sid, || facts.session(), |_| ());
     }
 
     /// Rooms that are kept of a session.

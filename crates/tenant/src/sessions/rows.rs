@@ -104,6 +104,33 @@ pub(super) fn read(notes: &[Note]) -> impl Iterator<Item = (SavedSession<'_>, u6
     })
 }
 
+/// What a row is not there for any more.
+pub(super) enum GoneRow<'n> {
+    Device(SubscriberKey),
+    Session(Sid),
+    Room { sid: Sid, room: &'n str },
+}
+
+/// Reads which rows of sessions were taken away.
+pub(super) fn read_gone(notes: &[Note]) -> impl Iterator<Item = GoneRow<'_>> {
+    let gone = notes.iter().filter(|it| it.kind == NoteKind::Session && it.value.is_none());
+    gone.filter_map(|note| {
+        if let Some(device) = note.key.strip_prefix(DEVICE) {
+            return SubscriberKey::new(device).map(GoneRow::Device);
+        }
+        let (sid, room) = note.key.split_at_checked(SID_CHARACTERS)?;
+        let sid = Sid::parse(sid)?;
+        Some(if room.is_empty() { GoneRow::Session(sid) } else { GoneRow::Room { sid, room } })
+    })
+}
+
+/// The session of which a row says that it is, or was, somewhere.
+pub(crate) fn session_of(note: &Note) -> Option<Sid> {
+    let is_one = note.kind == NoteKind::Session && note.value.is_some();
+    let (sid, _) = note.key.split_at_checked(SID_CHARACTERS).filter(|_| is_one)?;
+    Sid::parse(sid)
+}
+
 fn read_one<'n>(key: &'n str, value: &str) -> Option<SavedSession<'n>> {
     if let Some(device) = key.strip_prefix(DEVICE) {
         let (device, sid) = (SubscriberKey::new(device)?, Sid::parse(value)?);

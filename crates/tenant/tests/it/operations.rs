@@ -424,6 +424,17 @@ impl World {
         self.handle(Input::Request(RequestId(self.serial), request));
     }
 
+    /// The names of the rooms that a user's connection is in, the last one's.
+    pub(crate) fn rooms_of(&mut self, user: usize) -> Vec<String> {
+        self.serial += 1;
+        self.outside.requests.insert(self.serial);
+        let list = Request::List(ConnectionFilter::default());
+        self.handle(Input::Request(RequestId(self.serial), list));
+        let Some(foodtrack_tenant::Answer::Connections(page)) = self.outside.last_reply.take() else { panic!() };
+        let mut own = page.items.into_iter().filter(|it| it.user == USERS[user].0);
+        own.next_back().unwrap().rooms
+    }
+
     /// What is late for a connection that has gone.
     fn stale(&mut self, argument: u8) {
         let gone = self.of_user.iter().map(|(slot, _)| *slot);

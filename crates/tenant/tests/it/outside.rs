@@ -57,6 +57,7 @@ pub(crate) struct Outside {
     pub(crate) jobs: VecDeque<(Asker, ReadJob)>,
     /// Requests that wait for their answer.
     pub(crate) requests: BTreeSet<u64>,
+    pub(crate) last_reply: Option<Answer>,
     /// What became of the client that came last.
     pub(crate) verdict: Option<Verdict>,
     /// Durable entries of which the tenant has not heard that they are on disk.
@@ -94,6 +95,7 @@ impl Outside {
             clients: BTreeMap::new(),
             jobs: VecDeque::new(),
             requests: BTreeSet::new(),
+            last_reply: None,
             verdict: None,
             unsafe_entries: BTreeSet::new(),
             refused: BTreeSet::new(),
@@ -253,8 +255,9 @@ impl Effects for Outside {
         self.client(client);
     }
 
-    fn reply(&mut self, to: RequestId, _: Answer) {
+    fn reply(&mut self, to: RequestId, answer: Answer) {
         assert!(self.requests.remove(&to.0), "{to:?} is answered again");
+        self.last_reply = Some(answer);
     }
 
     fn forward(&mut self, _: Forwarded) -> Result<(), Refusal> {
