@@ -209,7 +209,8 @@ impl Reliability {
 
     /// Takes up what other nodes noted of what subscribers acknowledged.
     pub(crate) fn hear(&mut self, notes: &[Note], epoch: Epoch) {
-        let acknowledged = |note: &&Note| note.kind == NoteKind::Acknowledged && note.value.is_some();
+        let acknowledged =
+            |note: &&Note| note.kind == NoteKind::Acknowledged && note.value.is_some();
         notes.iter().filter(acknowledged).for_each(|note| self.subscribers.restore(note, epoch));
     }
 

@@ -430,7 +430,10 @@ impl World {
         self.outside.requests.insert(self.serial);
         let list = Request::List(ConnectionFilter::default());
         self.handle(Input::Request(RequestId(self.serial), list));
-        let Some(foodtrack_tenant::Answer::Connections(page)) = self.outside.last_reply.take() else { panic!() };
+        let Some(foodtrack_tenant::Answer::Connections(page)) = self.outside.last_reply.take()
+        else {
+            panic!()
+        };
         let mut own = page.items.into_iter().filter(|it| it.user == USERS[user].0);
         own.next_back().unwrap().rooms
     }
