@@ -14,9 +14,10 @@ use test_support::let_pass;
 
 use crate::cursors::{publish_mixed, roomy};
 use crate::harness::{
-    Address, EventSource, HttpConnection, Hub, KEEPS_ALL, Process, Server, Who, config, eventually,
+    Address, Client, EventSource, HttpConnection, Hub, KEEPS_ALL, Options, Process, Server,
+    Transport, Who, config, eventually,
 };
-use crate::support::{TENANT, back_end, publish, update};
+use crate::support::{TENANT, back_end, expect_numbers, publish, update};
 
 fn carl() -> Who {
     Who::chef(TENANT, "carl")
@@ -335,14 +336,28 @@ fn streams_live_where_their_tenant_does() {
         sources.insert(tenant, streams);
     }
     for (number, tenant) in (1..).zip(tenants) {
-        let mut sender = crate::harness::Client::join(
-            &server,
-            crate::harness::Transport::WebSocket,
-            &Who::service(tenant),
-        );
+        let mut sender = Client::join(&server, Transport::WebSocket, &Who::service(tenant));
         publish(&mut sender, number..=number);
         for source in sources.get_mut(tenant).unwrap() {
             assert_eq!(source.numbers(1), [number], "{tenant}");
         }
     }
+}
+
+#[test]
+fn a_stream_of_a_device_leaves_its_rooms_to_its_next_connection() {
+    let server = Server::durable(config());
+    let dora = Who::courier(TENANT, "dora");
+    let auth = json!({ "token": dora.token(), "deviceId": "phone" });
+    let options = Options::new(Transport::WebSocket, auth);
+    let mut phone = Client::join_with(&server, &options);
+    phone.subscribe("order", "1");
+    drop(phone);
+    publish(&mut back_end(&server), 1..=1);
+    // What it missed in its rooms comes to whatever it opens first, and again while nothing confirms it.
+    for _ in 0..2 {
+        let mut source = EventSource::open(&server, &dora, "?deviceId=phone", None);
+        assert_eq!(source.numbers(1), [1]);
+    }
+    expect_numbers(&mut Client::join_with(&server, &options), &[1], "as before");
 }
