@@ -1,11 +1,11 @@
 //! A packet reads back as it was written; its arguments are JSON exactly when another parser says
-//! so; and what was accepted can be sent as msgpack.
+//! so; and what was accepted can be sent as msgpack, as plain JSON and as a server-sent event.
 
 #![no_main]
 
-use foodtrack_wire::msgpack;
+use foodtrack_wire::{event_stream, msgpack, plain_json};
 use foodtrack_wire::socket_io::{
-    ARGUMENTS_MAX, PacketError, PacketType, decode, event_name, split_arguments, write_json_string,
+    ARGUMENTS_MAX, Packet, PacketError, PacketType, decode, event_name, split_arguments, write_json_string,
     write_packet,
 };
 use libfuzzer_sys::fuzz_target;
@@ -31,6 +31,25 @@ fn check_arguments(data: &str) {
     }
 }
 
+/// What clients without a Socket.IO library are told of a packet.
+fn check_other_forms(packet: &Packet<'_>, attachments: &[&[u8]]) {
+    let mut written = Vec::new();
+    match plain_json::write_packet(&mut written, packet, attachments) {
+        Some(()) => assert!(serde_json::from_slice::<&RawValue>(&written).is_ok(), "{packet:?}"),
+        None => assert!(written.is_empty()),
+    }
+    written.clear();
+    let Some(()) = event_stream::write_packet(&mut written, packet, attachments) else {
+        return assert!(written.is_empty());
+    };
+    let written = String::from_utf8(written).expect("text");
+    let block = written.strip_suffix("\n\n").expect("one event ends in an empty line");
+    // A line that began with anything else, or an empty one, would say what nobody sent.
+    let names: Vec<_> = block.split(['\n', '\r']).map(|line| line.split(':').next()).collect();
+    let (event, id, data) = (Some("event"), Some("id"), Some("data"));
+    assert!(names == [event, data] || names == [event, id, data], "{packet:?}: {written}");
+}
+
 fuzz_target!(|text: &str| {
     let Ok(packet) = decode(text) else { return };
     let mut written = Vec::new();
@@ -46,6 +65,7 @@ fuzz_target!(|text: &str| {
         check_arguments(data);
     }
     let attachments = vec![text.as_bytes(); usize::from(packet.attachments)];
+    check_other_forms(&packet, &attachments);
     let mut binary = Vec::new();
     match msgpack::write_packet(&mut binary, &packet, &attachments) {
         Ok(()) => {

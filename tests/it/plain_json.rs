@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use foodtrack_contract::ApplicationType;
 use foodtrack_server::LimitsConfig;
 use serde_json::{Value, json};
+use test_support::let_pass;
 
 use crate::harness::{
     Address, Client, HttpConnection, Link as _, Outgoing, PATIENCE, Received, Server, Transport,
@@ -348,4 +349,80 @@ fn the_path_is_for_websockets_of_allowed_origins() {
     let foreign = [("origin".to_owned(), "https://evil.example".to_owned())];
     let refused = WebSocketLink::open_at(server.address(), "/ws", &foreign, None);
     assert!(refused.is_err_and(|refused| refused.0.starts_with("HTTP/1.1 403")));
+}
+
+/// Says the same again and again until the hub closes or `patience` is over. What came, and the code where it closed.
+fn flood(
+    plain: &mut Plain,
+    message: &str,
+    patience: Duration,
+) -> (Vec<Value>, Option<Option<u16>>) {
+    let batch: Vec<_> = (0..100).map(|_| Outgoing::Text(message.to_owned())).collect();
+    let (deadline, mut heard) = (Instant::now() + patience, Vec::new());
+    let mut is_open = true;
+    while Instant::now() < deadline {
+        is_open = is_open && plain.link.send(&batch);
+        loop {
+            match plain.link.receive(Instant::now() + Duration::from_millis(1)) {
+                Received::Text(text) => heard.push(serde_json::from_str(&text).unwrap()),
+                Received::Closed(code) => return (heard, Some(code)),
+                _ => break,
+            }
+        }
+    }
+    (heard, None)
+}
+
+#[test]
+fn floods_of_strangers_and_of_members_are_bounded_and_delay_nobody() {
+    let limits = LimitsConfig {
+        messages_per_second_per_connection: 20,
+        messages_burst_per_connection: 40,
+        ..limits()
+    };
+    let server = Server::with(config().limits(limits));
+    let (mut other, _) = Plain::connect(&server, token(&Who::manager(TENANT, "mia")));
+    let mut sender = back_end(&server);
+    let patience = Duration::from_secs(2);
+    let stranger = |message: &str| flood(&mut Plain::open(&server), message, patience);
+    let member = |message: &str| {
+        let (mut plain, _) = Plain::connect(&server, token(&Who::chef(TENANT, "carl")));
+        flood(&mut plain, message, patience)
+    };
+    let flooding = std::thread::scope(|scope| {
+        let forged = scope.spawn(|| stranger(r#"{"type":"connect","token":"a.b.c"}"#));
+        let early = scope.spawn(|| stranger(r#"{"type":"ping"}"#));
+        let pongs = scope.spawn(|| member(r#"{"type":"pong"}"#));
+        let acks = scope.spawn(|| member(r#"{"type":"ack","id":7}"#));
+        let message =
+            r#"{"type":"publish","id":1,"event":"kitchen:notification","message":{"message":"m"}}"#;
+        let events = scope.spawn(|| member(message));
+        let floods = [forged, early, pongs, acks, events];
+        let mut number = 0;
+        while floods.iter().any(|flood| !flood.is_finished()) {
+            number += 1;
+            // Within its own rate.
+            let_pass(Duration::from_millis(100));
+            publish(&mut sender, number..=number);
+            // The flood of events is for it as well.
+            let began = Instant::now();
+            while other.hear_event()["message"]["payload"]["number"] != number {}
+            assert!(began.elapsed() < Duration::from_secs(5), "{number}: {:?}", began.elapsed());
+        }
+        floods.map(|flood| flood.join().unwrap())
+    });
+    let [forged, early, pongs, acks, events] = flooding;
+    // Each try is answered, and after so many the transport closes.
+    assert!(forged.0.len() <= 32 && forged.1.is_some(), "{forged:?}");
+    assert!(forged.0.iter().all(|it| it["error"]["code"] == "token_malformed"), "{forged:?}");
+    // Fifty a second are read, and as many at once.
+    assert!((1..300).contains(&early.0.len()), "{} pings were answered", early.0.len());
+    assert!(pongs.1.is_some() && acks.1.is_some(), "what nobody asked for closes its sender");
+    // Who is only too fast stays, and is refused what is over its rate.
+    assert_eq!(events.1, None);
+    let is_accepted = |it: &&Value| it["type"] == "ack" && it["answer"]["success"] == true;
+    let accepted = events.0.iter().filter(is_accepted).count();
+    assert!((1..200).contains(&accepted), "{accepted}");
+    let is_refused = |it: &Value| it["answer"]["error"]["code"] == "rate_limited";
+    assert!(events.0.iter().any(is_refused));
 }
