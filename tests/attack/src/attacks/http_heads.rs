@@ -52,6 +52,15 @@ pub(super) fn all() -> Vec<Attack> {
         Attack::new("abandoned-handshakes", "handshakes whose client is gone at once", 200, |_| {
             Box::new(Once::new(vec![UPGRADE.to_owned()]))
         }),
+        Attack::new(
+            "refused-streams",
+            "streams of events without a token, or a wrong one",
+            300,
+            |_| {
+                let wrong = ["/events", "/events?token=a.b.c", "/events?cursor=k-1&deviceId=x"];
+                Box::new(Once::new(wrong.map(get).to_vec()))
+            },
+        ),
         Attack::new("metrics-flood", "1 200 sockets on /metrics and /health", 1_200, |number| {
             let path = if number % 2 == 0 { "/metrics" } else { "/health" };
             Asker::boxed(move |_| get(path))
