@@ -2,13 +2,13 @@
 //! confirm and go; back ends that ask; a log that answers late or refuses; time that jumps.
 //!
 //! What must hold, whatever comes: nothing panics; nothing is sent to a slot that is nobody's; an entry is sent to a connection
-//! once, and a durable one not before it is on disk; cursors do not go back; and what was asked is answered once.
+//! once, and a durable one not before it is on disk; what a listener brings back it is not sent again; cursors do not go back; and what was asked is answered once.
 
 use std::sync::{Arc, LazyLock};
 
 use foodtrack_contract::{
-    ApplicationSet, ApplicationType, Authenticate, DeviceId, ErrorCode, PermissionSet, Principal,
-    Priority, Refusal, RoomName, TenantId, UserId, UserRole, VerifiedClaims,
+    ApplicationSet, ApplicationType, Authenticate, Cursor, DeviceId, ErrorCode, PermissionSet,
+    Principal, Priority, Refusal, RoomName, TenantId, UserId, UserRole, VerifiedClaims,
 };
 use foodtrack_tenant::{
     Admission, Arrival, Broadcast, ClientAbout, ClientEvent, ConnectionFilter, ConnectionSlot,
@@ -21,14 +21,17 @@ use foodtrack_wire::{NamespaceId, Sid};
 
 use super::outside::{Client, Outside};
 
-/// Who there is. The last one uses a device.
-const USERS: [(&str, ApplicationType, UserRole); 5] = [
+/// Who there is. The last two use a device.
+const USERS: [(&str, ApplicationType, UserRole); 6] = [
     ("ada", ApplicationType::ClientApp, UserRole::Customer),
     ("bob", ApplicationType::ClientApp, UserRole::Customer),
     ("olga", ApplicationType::TenantDashboard, UserRole::Admin),
     ("chef", ApplicationType::KitchenApp, UserRole::Admin),
     ("dora", ApplicationType::DeliveryApp, UserRole::Admin),
+    ("eve", ApplicationType::TenantDashboard, UserRole::Admin),
 ];
+/// Only listens. It has no private id: the cursor that it brings is its word alone.
+const LISTENER: usize = 5;
 const EVENTS: [&str; 5] = [
     r#"["order:created",{"orderId":"@"}]"#,
     r#"["order:status_changed",{"orderId":"@","status":"ready"}]"#,
@@ -216,6 +219,7 @@ impl World {
             (1 | 2, Some(client)) => self.send(client, &EVENTS, argument),
             (3, Some(client)) => self.send(client, &CONTROLS, argument),
             (4, Some(client)) => self.handle(Input::Acknowledged(client, u64::from(argument % 8))),
+            (5, Some(client)) if operation & 0x40 != 0 => self.confirm(client, argument),
             (5, Some(client)) => {
                 let mark = self.outside.clients[&client].mark;
                 self.handle(Input::Ponged(client, mark));
@@ -294,15 +298,23 @@ impl World {
             return;
         }
         self.serial += 1;
-        let resume = self.resumes[user].clone().filter(|_| comes_back);
+        let mut resume = self.resumes[user].clone().filter(|_| comes_back);
         let (_, application, _) = USERS[user];
-        let is_device = user + 1 == USERS.len();
+        let is_device = user + 2 >= USERS.len();
+        let mut had = None;
+        if user == LISTENER
+            && let Some((pid, offset)) = &mut resume
+        {
+            pid.clear();
+            had.clone_from(offset);
+        }
         let admission = Admission {
             principal: principal(user, (START_MS + self.now_ms) / 1_000 + 60),
             application: Some(application),
             // One of them is spoken to as an application of today.
             dialect: match application {
                 ApplicationType::KitchenApp => Dialect::Profile(application),
+                _ if user == LISTENER => Dialect::Listening,
                 _ => Dialect::Canonical,
             },
             device: is_device.then(|| DeviceId::parse("d1").unwrap()),
@@ -324,6 +336,7 @@ impl World {
             Verdict::Accepted { slot, welcome } => {
                 self.resumes[user] = welcome.pid.map(|pid| (pid, None));
                 self.of_user.push((slot, user));
+                self.outside.clients.get_mut(&slot).unwrap().had = had;
                 self.handle(Input::Connected(slot));
             }
             Verdict::Refused(_) | Verdict::ComeAgain => {}
@@ -340,6 +353,20 @@ impl World {
         }
         let event = ClientEvent { id, data: data.into(), attachments: Vec::new().into() };
         self.handle(Input::Event(client, event));
+    }
+
+    /// A client says that it has dealt with what it got, with some of it, with more, or with what is of another log.
+    fn confirm(&mut self, slot: ConnectionSlot, argument: u8) {
+        let Some((epoch, offset)) = self.outside.clients[&slot].cursor.clone() else { return };
+        let said = match argument % 4 {
+            0 => format!("{epoch}-{offset}"),
+            1 => format!("{epoch}-{}", offset / 2),
+            2 => format!("{epoch}-{}", offset + 1_000),
+            _ => format!("{epoch}x-{offset}"),
+        };
+        if let Some(cursor) = Cursor::parse(&said) {
+            self.handle(Input::Confirmed(slot, cursor));
+        }
     }
 
     fn drain_or_fill(&mut self, slot: ConnectionSlot) {
@@ -452,6 +479,7 @@ impl World {
         self.handle(Input::Event(slot, event));
         self.handle(Input::Gone(slot, "left"));
         self.handle(Input::Ponged(slot, 1));
+        self.handle(Input::Confirmed(slot, Cursor::parse("1-1").unwrap()));
         self.handle(Input::Drained(slot));
     }
 

@@ -21,6 +21,8 @@ use uuid::Uuid;
 pub(crate) struct Client {
     /// The last cursor that it was sent.
     pub(crate) cursor: Option<(String, u64)>,
+    /// The cursor that it brought, where it is to be sent nothing up to there.
+    pub(crate) had: Option<String>,
     /// Entries that it was sent, but for those sent once more.
     entries: BTreeSet<u64>,
     /// The same, in their order.
@@ -131,6 +133,12 @@ impl Outside {
         let client = self.client(to);
         if let Some(entry) = frame.entry {
             assert!(client.entries.insert(entry), "{entry} was sent twice to {to:?}");
+            if let (Some(had), Some((epoch, _))) = (&client.had, &frame.cursor)
+                && let Some(("", had)) =
+                    had.strip_prefix(&**epoch).and_then(|it| it.split_once('-'))
+            {
+                assert!(had.parse::<u64>().unwrap() < entry, "{to:?} had {entry}");
+            }
             client.got.push(entry);
         }
         if let Some((epoch, offset)) = &frame.cursor {
