@@ -17,6 +17,7 @@ mod event_stream_recovery;
 mod event_streams;
 mod handshake;
 mod harness;
+mod hooks;
 mod http;
 mod hub_events;
 mod isolation;

@@ -79,6 +79,23 @@ for (const [name, serve] of Object.entries(servers)) {
     expect(JSON.stringify(broken.body)).not.toContain('secret of the database');
   });
 
+  test(`hooks let in, keep out, and are no client's to ask: ${name}`, async () => {
+    const url = await serve(upstreamHandler({}, {
+      secret: SECRET,
+      logger: quiet,
+      hooks: {
+        connect: ({ userId }) => { if (userId === 'carla') throw new RequestRefused('the account is closed'); },
+        join: async ({ type, id, room }) => { if (room !== `${type}:pizza-roma:${id}`) throw new Error('another room'); },
+      },
+    }));
+    const refused = { status: 200, body: { success: false, error: 'the account is closed' } };
+    expect(await post(url, question('hook:connect'))).toEqual(refused);
+    const join = { ...JSON.parse(question('hook:join')), payload: { room: 'order:pizza-roma:42', type: 'order', id: '42' } };
+    expect(await post(url, JSON.stringify(join))).toEqual({ status: 200, body: { success: true, data: null } });
+    const without = await serve(upstreamHandler({}, { secret: SECRET }));
+    expect((await post(without, question('hook:connect'))).body).toMatchObject({ success: false });
+  });
+
   test(`nobody but the hub is listened to: ${name}`, async () => {
     const taken: WebhookDelivery[] = [];
     const url = await serve(webhookHandler((delivery) => taken.push(delivery), { secret: SECRET, bodyBytesMax: 10_000, logger: quiet }));

@@ -61,8 +61,8 @@ mod websocket_config;
 mod websocket_server;
 
 pub use config::{
-    CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, LimitsConfig, LogConfig,
-    ProfileChoice, RetryConfig, Secret, UpstreamConfig, WebhookConfig,
+    CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, HooksConfig, LimitsConfig,
+    LogConfig, ProfileChoice, RetryConfig, Secret, UpstreamConfig, WebhookConfig,
 };
 pub use data::DataDirError;
 pub use explain::{ExplainError, Question};

@@ -15,7 +15,9 @@ pub(crate) struct Entrant {
 pub(crate) enum Stage {
     /// It waits for its turn.
     Turn,
-    /// It had its turn, and waits for its tenant's log to be opened.
+    /// It had its turn, and waits for the business back end to let it in.
+    Hook,
+    /// It waits for its tenant's log to be opened.
     Log,
     /// It waits for the log to say which of the orders that it comes back to are its user's.
     Orders,

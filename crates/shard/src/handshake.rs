@@ -114,7 +114,18 @@ pub(crate) fn admit(
         return Err(Refusal::new(ErrorCode::TokenClaims, message));
     }
     let about = about(&auth, info);
-    Ok(Admission { principal, application, dialect, device, about, resume, is_expired, owns: None })
+    let (owns, permit) = (None, None);
+    Ok(Admission {
+        principal,
+        application,
+        dialect,
+        device,
+        about,
+        resume,
+        is_expired,
+        owns,
+        permit,
+    })
 }
 
 /// The application that somebody connects as: what the handshake names, else whose pages come from its origin, else the only

@@ -10,6 +10,8 @@ mod dead_letters;
 mod entrant;
 mod event_broadcaster;
 mod handshake;
+mod hook_answer;
+mod hook_book;
 mod http_service;
 mod log_link;
 mod mailbox;
@@ -38,14 +40,15 @@ pub use dead_letters::DeadLetters;
 pub use event_broadcaster::EventBroadcaster;
 pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionCounts, ConnectionFilter, ConnectionInfo,
-    Counter, Counters, DeviceTrace, DisconnectTarget, EntryTrace, Forwarded, Page, PageQuery,
-    Policies, Profiles, Rate, Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo,
-    RoomMetadata, SessionKey, TenantLimits, TracedEntry, UpstreamAnswer, WantedHubEvents,
-    read_subscriber_key,
+    Counter, Counters, DeviceTrace, DisconnectTarget, EntryTrace, Forwarded, Hook, HookQuestion,
+    Page, PageQuery, Policies, Profiles, Rate, Recipients, RecoveryConfig, RequestNames,
+    RetryPolicy, RoomInfo, RoomMetadata, SessionKey, TenantLimits, TracedEntry, UpstreamAnswer,
+    WantedHubEvents, read_subscriber_key,
 };
+pub use hook_answer::HookAnswer;
 pub use http_service::{HttpService, Responder};
 pub use mailbox::MAILBOX_MESSAGES_MAX;
 pub use shard_config::ShardsConfig;
 pub use shards::Shards;
 pub use start::{OpensLog, Running, Services, StartError, start};
-pub use upstream::{Relay, Upstream};
+pub use upstream::{HookRelay, Hooks, Relay, Upstream};

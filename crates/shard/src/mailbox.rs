@@ -9,11 +9,14 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foodtrack_contract::TenantId;
-use foodtrack_tenant::{Answer, ConnectionCounts, Policies, Request, Requester, UpstreamAnswer};
+use foodtrack_tenant::{
+    Answer, ConnectionCounts, HookQuestion, Policies, Request, Requester, UpstreamAnswer,
+};
 use foodtrack_transport::{Handover, HttpTicket, Waker};
 use tokio::sync::oneshot;
 
 use crate::entrant::Entrant;
+use crate::hook_answer::HookAnswer;
 
 /// How many messages wait for a shard before a sender is told to decide.
 pub const MAILBOX_MESSAGES_MAX: usize = 16_384;
@@ -28,6 +31,8 @@ pub(crate) enum ShardMessage {
     Tenant(TenantId, Request, oneshot::Sender<Answer>),
     /// What the business back end answered a client. Lost: the client is left to its own timeout.
     Answered(TenantId, Requester, UpstreamAnswer),
+    /// What the business back end answered to a hook. Lost: those who wait for it are left to their own timeouts.
+    Permitted(Arc<HookQuestion>, HookAnswer),
     /// How many connections the shard holds. Lost: the caller is told nothing of this shard.
     Totals(oneshot::Sender<ConnectionCounts>),
     /// New rules and schemas. Never lost, and never waited for: see [`ShardSender::apply`].

@@ -8,6 +8,7 @@ mod entrants;
 mod logs;
 mod mail;
 mod pacing;
+mod permits;
 mod replies;
 mod resident;
 mod shard_effects;
@@ -23,12 +24,13 @@ use std::time::Instant;
 
 use ahash::AHashMap;
 use foodtrack_contract::{Authenticate, Refusal, TenantId};
-use foodtrack_tenant::{Input, Settings};
+use foodtrack_tenant::{HookQuestion, Input, Settings};
 use foodtrack_transport::{ClientKey, CloseReason, Handover, Reactor, Verdict};
 use slab::Slab;
 
 use crate::clock::{Clock, ShardClock};
 use crate::entrant::Entrant;
+use crate::hook_book::HookBook;
 use crate::http_service::HttpService;
 use crate::log_link::{LogLink, LogNews};
 use crate::mailbox::Inbox;
@@ -86,6 +88,10 @@ pub(crate) struct Shard {
     waiting: AHashMap<u32, VecDeque<Handover<Entrant>>>,
     /// Clients that wait until it is known which of the orders that they come back to are theirs.
     entrants: AHashMap<u32, Handover<Entrant>>,
+    /// What the business back end has a say in, where it has one.
+    hooks: Option<HookBook>,
+    /// Clients that wait for the business back end to let them in.
+    at_hook: AHashMap<Arc<HookQuestion>, Vec<Handover<Entrant>>>,
     pacing: Pacing,
     tables: TableBudget,
     /// Tenants that had more to do than fits into their turn.
@@ -116,8 +122,14 @@ impl Shard {
         let clock = ShardClock::new(parts.clock.clone());
         let tables =
             TableBudget::new(parts.settings.limits.table_bytes_max / parts.shards.senders().len());
+        let hooks = parts.upstream.clone().and_then(|upstream| {
+            let senders = parts.shards.senders();
+            HookBook::new(upstream, senders[parts.index].clone(), senders.len())
+        });
         Self {
             parts,
+            hooks,
+            at_hook: AHashMap::new(),
             tenants: Slab::new(),
             by_name: AHashMap::new(),
             replies: Replies::default(),
@@ -225,6 +237,7 @@ impl Shard {
             log: &mut self.parts.log,
             replies: &mut self.replies,
             upstream: self.parts.upstream.as_deref(),
+            hooks: self.hooks.as_mut(),
             own_mailbox: self.parts.shards.sender(self.parts.index),
             clients: &mut resident.clients,
             held: &mut resident.held,
@@ -256,6 +269,9 @@ impl Shard {
             self.handle(io, tenant, Input::Sweep(self.sweeps));
         }
         self.close_quiet_tenants(io);
+        if let Some(hooks) = &mut self.hooks {
+            hooks.sweep(io.now_ms());
+        }
         // One shard speaks for all.
         if self.parts.index == 0 && self.parts.log.log().trim(self.clock.unix_ms()).is_err() {
             tracing::warn!("the log does not trim: it is full or has failed");

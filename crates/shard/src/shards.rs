@@ -124,7 +124,7 @@ fn unanswered() -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
@@ -144,7 +144,8 @@ mod tests {
         (Shards::new(vec![sender]), inbox)
     }
 
-    fn reactor() -> Reactor {
+    /// A reactor that listens nowhere.
+    pub(crate) fn reactor() -> Reactor {
         let config = ReactorConfig {
             endpoints: Vec::new(),
             namespaces: Namespaces::new(&["/"]),

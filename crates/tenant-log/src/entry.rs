@@ -213,13 +213,13 @@ pub struct LoggedAudience {
 }
 
 /// A room's name within its tenant, owned.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LoggedRoom {
     kind: LoggedRoomKind,
     id: Box<str>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum LoggedRoomKind {
     Application(ApplicationType),
     Named(RoomType),

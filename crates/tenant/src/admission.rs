@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use foodtrack_contract::{ApplicationType, DeviceId, Principal, Source, UserRole};
 
 use crate::dialect::Dialect;
+use crate::hook::{Hook, HookQuestion, Permit};
 
 /// How long after its end a token still brings a session back, and how long the client then has to show a fresh one, in
 /// seconds. Applications' libraries reconnect with the token of their first connection.
@@ -30,6 +31,8 @@ pub struct Admission {
     /// Of the orders that it comes back to and that are not in memory, those that are its user's; `None` until the log was
     /// asked.
     pub owns: Option<Box<[Box<str>]>>,
+    /// What the business back end says to its coming in; `None` where it was not asked.
+    pub permit: Option<Permit>,
 }
 
 /// What a client that comes back shows; nothing of it is proven yet.
@@ -42,6 +45,11 @@ pub struct Resume {
 }
 
 impl Admission {
+    /// What the business back end is asked before it comes in, where it is.
+    pub fn hook_question(&self) -> Option<HookQuestion> {
+        HookQuestion::new(Hook::Connect, &self.principal, self.application, self.device.as_ref())
+    }
+
     /// What the client's messages come from.
     pub fn source(&self) -> Source {
         match self.principal.role() {

@@ -10,11 +10,11 @@ use crate::connection_slot::ConnectionSlot;
 use crate::control_events::ControlEvent;
 use crate::effects::{Effects, Pace};
 use crate::intake::{Emitted, OverRate, Stopped};
-use crate::log_lookups::{Sender, WaitingEvent, Work};
 use crate::pages::Heard;
 use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
+use crate::waiting_work::{Sender, WaitingEvent, Work};
 
 /// How long a connection over its rate is not read.
 const OVER_RATE_PAUSE_MS: u32 = 50;

@@ -29,8 +29,23 @@ pub(crate) const RESUMED_ELSEWHERE: &str = "resumed_elsewhere";
 
 impl Tenant {
     /// A client comes in, or may not.
-    pub(crate) fn connect(&mut self, turn: &mut Turn<'_, impl Effects>, arrival: Arrival) {
-        let verdict = match self.resume_session(turn, &arrival.admission, arrival.new_id) {
+    pub(crate) fn connect(&mut self, turn: &mut Turn<'_, impl Effects>, mut arrival: Arrival) {
+        let verdict = match arrival.admission.permit.take() {
+            Some(Err(refusal)) => refused(&arrival, refusal),
+            Some(Ok(())) | None => self.let_in(turn, arrival),
+        };
+        let accepted = match &verdict {
+            Verdict::Accepted { slot, .. } => Some(*slot),
+            Verdict::Refused(_) | Verdict::ComeAgain => None,
+        };
+        turn.effects.decide(verdict);
+        if let Some(connection) = accepted.and_then(|slot| self.present(slot)) {
+            turn.effects.watch_expiry(connection.slot, connection.token_ends_s());
+        }
+    }
+
+    fn let_in(&mut self, turn: &mut Turn<'_, impl Effects>, arrival: Arrival) -> Verdict {
+        match self.resume_session(turn, &arrival.admission, arrival.new_id) {
             _ if self.ledger.is_closed() => Verdict::ComeAgain,
             Err(refusal) => refused(&arrival, refusal),
             Ok(resume) => {
@@ -42,14 +57,6 @@ impl Tenant {
                     Ok(()) => self.enter(turn, arrival, resume),
                 }
             }
-        };
-        let accepted = match &verdict {
-            Verdict::Accepted { slot, .. } => Some(*slot),
-            Verdict::Refused(_) | Verdict::ComeAgain => None,
-        };
-        turn.effects.decide(verdict);
-        if let Some(connection) = accepted.and_then(|slot| self.present(slot)) {
-            turn.effects.watch_expiry(connection.slot, connection.token_ends_s());
         }
     }
 

@@ -1,5 +1,7 @@
 //! The control events of the contract: rooms, ping, health, and a fresh token.
 
+use std::sync::Arc;
+
 use crate::connection_slot::ConnectionSlot;
 use foodtrack_contract::{
     ApplicationType, ErrorCode, Permission, Refusal, RoomName, UserRole, is_identifier,
@@ -7,8 +9,8 @@ use foodtrack_contract::{
 use serde_json::Value;
 
 use crate::effects::Effects;
-use crate::intake::Stopped;
-use crate::intake::Whose;
+use crate::hook::{Hook, HookQuestion};
+use crate::intake::{Question, Stopped, Whose};
 use crate::members::{Connection, Room};
 use crate::sessions::RoomReply;
 use crate::tenant::Tenant;
@@ -149,7 +151,7 @@ impl Tenant {
         turn: &mut Turn<'_, impl Effects>,
         place: u32,
         name: RoomName<'_>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, Stopped> {
         let Some(connection) = self.members.get(place) else { return Ok(false) };
         if self.members.is_in(connection, name) {
             return Ok(false);
@@ -160,14 +162,43 @@ impl Tenant {
                 "a connection may be in {} rooms at once",
                 turn.limits.rooms_per_connection_max
             );
-            return Err(Refusal::new(ErrorCode::RoomsTooMany, message));
+            return Err(Refusal::new(ErrorCode::RoomsTooMany, message).into());
         }
         if self.members.room(name).is_some_and(Room::is_full) {
             let message = "the room has as many members as it may have";
-            return Err(Refusal::new(ErrorCode::RoomFull, message));
+            return Err(Refusal::new(ErrorCode::RoomFull, message).into());
         }
         self.check_room(turn, name)?;
+        self.ask_to_join(turn, connection, name)?;
         Ok(self.members.join(place, name, turn.now.wall_ms))
+    }
+
+    /// Asks the back end about a join that policy allows, where it has a say.
+    fn ask_to_join(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        connection: &Connection,
+        name: RoomName<'_>,
+    ) -> Result<(), Stopped> {
+        if !turn.effects.asks_to_join() {
+            return Ok(());
+        }
+        let Some(question) = Self::question_to_join(connection, name) else {
+            return Ok(());
+        };
+        if self.lookups.is_permitted(&question) {
+            return Ok(());
+        }
+        match turn.effects.permit(&question) {
+            Some(permit) => Ok(permit?),
+            None => Err(Stopped::Asks(Question::Permit(question))),
+        }
+    }
+
+    fn question_to_join(connection: &Connection, name: RoomName<'_>) -> Option<Arc<HookQuestion>> {
+        let Connection { principal, application, device, .. } = connection;
+        let hook = Hook::Join(name.into());
+        HookQuestion::new(hook, principal, *application, device.as_ref()).map(Arc::new)
     }
 
     /// Sees to it that the book knows whose an order is, where that decides whether a connection may follow it.

@@ -3,6 +3,7 @@
 use foodtrack_contract::{ErrorCode, Refusal, Room, RoomName, TenantId};
 
 use crate::effects::Effects;
+use crate::hook::PermitsOf;
 use crate::members::{self, Described};
 use crate::model::{Page, PageQuery, RoomInfo, RoomMetadata, page_limit};
 use crate::now::rfc3339;
@@ -107,6 +108,7 @@ impl Tenant {
         user: &str,
     ) -> bool {
         let name = room.name();
+        turn.effects.forget_permits(&self.id, PermitsOf::User(user));
         if !self.members.room(name).is_some_and(|room| room.is_granted(user)) {
             return false;
         }

@@ -1,5 +1,7 @@
 //! What a tenant does to the world, and what it sees of it while it handles an input: the only way out of a tenant.
 
+use std::sync::Arc;
+
 use foodtrack_contract::{Offset, Refusal, TenantId};
 use foodtrack_tenant_log::{
     Assignment, DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted,
@@ -12,6 +14,7 @@ use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
 use crate::event_frame::EventFrame;
 use crate::forwarded::Forwarded;
+use crate::hook::{HookQuestion, Permit, PermitsOf};
 use crate::read_job::{Asker, ReadJob};
 use crate::request::{Answer, RequestId};
 
@@ -90,6 +93,16 @@ pub trait Effects {
     /// # Errors
     /// Why it is not asked; no answer comes.
     fn forward(&mut self, request: Forwarded) -> Result<(), Refusal>;
+
+    /// Whether the business back end has a say in who joins a room.
+    fn asks_to_join(&self) -> bool;
+
+    /// Asks the business back end whether somebody may do something. `None`: the answer comes as
+    /// [`Input::Permitted`](crate::Input::Permitted), also where it is asked the same already.
+    fn permit(&mut self, question: &Arc<HookQuestion>) -> Option<Permit>;
+
+    /// Has the business back end asked anew about some of a tenant's people, where its answers are remembered.
+    fn forget_permits(&mut self, tenant: &TenantId, whose: PermitsOf<'_>);
 
     /// An id for a message whose sender gave it none: UUID version 7.
     fn new_message_id(&mut self) -> Uuid;

@@ -11,6 +11,7 @@ use crate::admission::Admission;
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::Effects;
 use crate::forwarded::{Requester, UpstreamAnswer};
+use crate::hook::{HookQuestion, Permit};
 use crate::now::Now;
 use crate::read_job::{Asker, ReadAnswer};
 use crate::request::{Request, RequestId};
@@ -51,6 +52,8 @@ pub enum Input<'i> {
     /// What the business back end answered to [`Effects::forward`]: JSON as it is to be told, or why there is none. An answer that
     /// is too late for who asked finds nobody.
     Answered(Requester, UpstreamAnswer),
+    /// What the business back end answered to [`Effects::permit`].
+    Permitted(Arc<HookQuestion>, Permit),
     /// The time of [`Tenant::next_deadline_ms`] has come.
     Deadline,
     /// The tenant goes on with what did not fit into its turn: see [`Tenant::has_more`].
@@ -116,6 +119,7 @@ impl Tenant {
             Input::Answered(requester, answer) => {
                 self.relay(turn, requester, answer.as_deref());
             }
+            Input::Permitted(question, permit) => self.permitted(turn, &question, &permit),
             Input::Deadline => self.handle_deadline(turn),
             Input::GoOn => {
                 self.go_on_following(turn);

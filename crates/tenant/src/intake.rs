@@ -12,6 +12,8 @@ mod publish_dedup;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use foodtrack_contract::{
     DeliveryClass, Entities, EventName, Incoming, Message, Offset, PermissionSet, Refusal, Source,
     TenantId, UserRole, read_envelope,
@@ -25,6 +27,7 @@ use uuid::Uuid;
 
 use crate::appending::Checked;
 use crate::effects::Effects;
+use crate::hook::HookQuestion;
 use crate::ledger::Unavailable;
 use crate::policies::Policies;
 use crate::quota::Rate;
@@ -80,7 +83,7 @@ pub(crate) struct Emitted<'a> {
     pub(crate) attachments: &'a [Vec<u8>],
 }
 
-/// What memory does not know, and the log does.
+/// What memory does not know, and the log does, or the back end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Question {
     /// Whose this order is.
@@ -89,13 +92,15 @@ pub(crate) enum Question {
     AssigneeOf(Box<str>),
     /// Where the message of this id is, if it is there.
     Message(Uuid),
+    /// Whether somebody may join a room: the back end knows.
+    Permit(Arc<HookQuestion>),
 }
 
 /// Why an event was not taken.
 #[derive(Debug)]
 pub(crate) enum Stopped {
     Refused(Refusal),
-    /// Not yet: the log must say something first. Nothing was done.
+    /// Not yet: somebody must say something first. Nothing was done.
     Asks(Question),
 }
 
@@ -363,7 +368,7 @@ impl Intake {
         match question {
             Question::OwnerOf(order) => self.orders.is_being_made(order),
             Question::AssigneeOf(order) => self.assignments.is_being_assigned(order),
-            Question::Message(_) => false,
+            Question::Message(_) | Question::Permit(_) => false,
         }
     }
 

@@ -32,6 +32,7 @@ mod following;
 mod forwarded;
 mod forwarding;
 mod fresh_tokens;
+mod hook;
 mod hub_events;
 mod input;
 mod intake;
@@ -75,6 +76,7 @@ mod tenant;
 mod translating;
 mod turn;
 mod undeliverable;
+mod waiting_work;
 mod wanted_hub_events;
 mod watchdog;
 
@@ -88,6 +90,7 @@ pub use dialect::{Dialect, Profiles};
 pub use effects::{CloseReason, Effects, Pace, Verdict, Welcome};
 pub use event_frame::EventFrame;
 pub use forwarded::{Forwarded, Requester, UpstreamAnswer};
+pub use hook::{Hook, HookQuestion, Permit, PermitsOf};
 pub use input::{Arrival, ClientEvent, Input};
 pub use intake::{CHECKS_US_PER_SECOND, EmissionKey};
 pub use model::{

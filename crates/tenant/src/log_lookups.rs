@@ -1,29 +1,29 @@
-//! What waits until the log has said whose an order is or whether it has a message, and what its senders sent behind it.
+//! What waits until the log has said whose an order is or whether it has a message, or until the back end has said who may join
+//! a room; and what its senders sent behind it.
 //!
 //! A shard does not wait for the disk: the event stands in a line of its sender's, and what the sender sends meanwhile stands
 //! behind it, so that a connection's events keep their order. Whoever else asks the same joins those who wait for the
 //! answer, so nothing can be made of it between the look at the disk and the answer.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::input::ClientEvent;
 use ahash::{AHashMap, AHashSet};
-use foodtrack_contract::{
-    ErrorCode, Offset, PermissionSet, Principal, Refusal, Room, RoomName, Source, UserId, UserRole,
-};
+use foodtrack_contract::{ErrorCode, Offset, Refusal, Room, RoomName, Source};
 use foodtrack_tenant_log::{Assignment, OrderOwner, ReadError};
 use slab::Slab;
 use uuid::Uuid;
 
 use crate::connection_slot::ConnectionSlot;
 use crate::effects::Effects;
+use crate::hook::{HookQuestion, Permit};
+use crate::input::ClientEvent;
 use crate::intake::{Emitted, Publisher, Question, Stopped};
-use crate::members::Connection;
 use crate::read_job::{Asker, Job, ReadJob};
-use crate::reply_to::ReplyTo;
-use crate::request::{Answer, OwnedRoom, RequestId};
+use crate::request::Answer;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
+use crate::waiting_work::{Publication, Revocation, Sender, WaitingEvent, Work};
 
 /// How much waits of one connection before it is read more slowly.
 const LINE_LONG: usize = 64;
@@ -32,27 +32,7 @@ pub(crate) const WAITING_MAX: usize = 16_384;
 /// And how many bytes of them.
 pub(crate) const WAITING_BYTES_MAX: usize = 64 << 20;
 
-/// Who sent something, when it came.
-#[derive(Clone, Debug)]
-pub(crate) struct Sender {
-    pub(crate) user: UserId,
-    pub(crate) sender: u64,
-    pub(crate) role: UserRole,
-    pub(crate) source: Source,
-    pub(crate) permissions: PermissionSet,
-}
-
 impl Sender {
-    pub(crate) fn of(connection: &Connection) -> Self {
-        Self {
-            user: connection.principal.user().clone(),
-            sender: connection.sender,
-            role: connection.principal.role(),
-            source: connection.source,
-            permissions: connection.principal.permissions(),
-        }
-    }
-
     pub(crate) fn publisher(&self) -> Publisher<'_> {
         Publisher {
             user: self.user.as_str(),
@@ -64,15 +44,6 @@ impl Sender {
     }
 }
 
-/// An event of a client's that waits.
-pub(crate) struct WaitingEvent {
-    pub(crate) to: ConnectionSlot,
-    pub(crate) sender: Sender,
-    pub(crate) data: String,
-    pub(crate) attachments: Vec<Vec<u8>>,
-    pub(crate) ack_id: Option<u64>,
-}
-
 impl WaitingEvent {
     pub(crate) fn new(to: ConnectionSlot, sender: Sender, event: &ClientEvent<'_>) -> Self {
         let data = event.data.clone().into_owned();
@@ -82,42 +53,8 @@ impl WaitingEvent {
             data,
             attachments: event.attachments.clone().into_owned(),
             ack_id: event.id,
+            permit: None,
         }
-    }
-}
-
-/// An event that a back end publishes over HTTP.
-pub(crate) struct Publication {
-    pub(crate) principal: Principal,
-    pub(crate) event: String,
-    pub(crate) argument: String,
-    pub(crate) reply: ReplyTo,
-}
-
-/// A grant that is to be taken back.
-pub(crate) struct Revocation {
-    pub(crate) room: OwnedRoom,
-    pub(crate) user: String,
-    pub(crate) id: RequestId,
-}
-
-/// What waits.
-pub(crate) enum Work {
-    Event(Box<WaitingEvent>),
-    Publish(Box<Publication>),
-    Revoke(Box<Revocation>),
-}
-
-impl Work {
-    fn bytes(&self) -> usize {
-        let held = match self {
-            Self::Event(event) => {
-                event.data.len() + event.attachments.iter().map(Vec::len).sum::<usize>()
-            }
-            Self::Publish(publication) => publication.event.len() + publication.argument.len(),
-            Self::Revoke(_) => 0,
-        };
-        held + size_of::<WaitingEvent>()
     }
 }
 
@@ -143,6 +80,8 @@ pub(crate) struct LogLookups {
     asked: AHashMap<Question, Asked>,
     /// Messages that the log does not have, while those who asked have their turn.
     absent: AHashSet<Uuid>,
+    /// What the back end allows the event at work.
+    permit: Option<Arc<HookQuestion>>,
     /// Lines that may go on.
     ready: VecDeque<u32>,
     count: usize,
@@ -162,6 +101,11 @@ impl LogLookups {
     /// Whether the log has said that it does not have a message. Whoever was before has left it in memory since.
     pub(crate) fn is_absent(&self, id: &Uuid) -> bool {
         !self.absent.is_empty() && self.absent.contains(id)
+    }
+
+    /// Whether the back end has said so to what is at work.
+    pub(crate) fn is_permitted(&self, question: &HookQuestion) -> bool {
+        self.permit.as_deref() == Some(question)
     }
 
     /// Notes that the log does not have a message, until nothing waits any more.
@@ -231,6 +175,10 @@ impl LogLookups {
         work
     }
 
+    fn first_of(&mut self, line: u32) -> Option<&mut Work> {
+        self.lines.get_mut(line as usize)?.work.front_mut()
+    }
+
     fn push_back_again(&mut self, line: u32, work: Work) {
         (self.count, self.bytes) = (self.count + 1, self.bytes + work.bytes());
         self.lines[line as usize].work.push_front(work);
@@ -269,6 +217,8 @@ impl Tenant {
             Question::OwnerOf(order) => Some(Job::Owner(order.clone())),
             Question::AssigneeOf(order) => Some(Job::Assignee(order.clone())),
             Question::Message(id) => Some(Job::Message(*id)),
+            // It was asked when it did not know at once.
+            Question::Permit(_) => None,
         };
         if let Some(job) = job {
             turn.effects.read(&self.id, Asker::Events(serial), ReadJob(job));
@@ -337,6 +287,32 @@ impl Tenant {
         }
     }
 
+    /// The back end has said whether somebody may join a room: what waits for that goes on, or is refused.
+    pub(crate) fn permitted(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        question: &Arc<HookQuestion>,
+        permit: &Permit,
+    ) {
+        let asked = self.lookups.asked.remove(&Question::Permit(Arc::clone(question)));
+        let lines = asked.map(|asked| asked.lines).unwrap_or_default();
+        for line in &lines {
+            match (permit, self.lookups.first_of(*line)) {
+                (Ok(()), Some(Work::Event(event))) => event.permit = Some(Arc::clone(question)),
+                (Err(refusal), Some(_)) => self.refuse_first(turn, *line, refusal),
+                _ => {}
+            }
+        }
+        self.lookups.ready.extend(lines);
+        self.go_on_with_lines(turn);
+    }
+
+    fn refuse_first(&mut self, turn: &mut Turn<'_, impl Effects>, line: u32, refusal: &Refusal) {
+        if let Some(work) = self.lookups.pop(line) {
+            self.refuse_work(turn, work, refusal);
+        }
+    }
+
     /// The log has answered: those who asked go on.
     fn answered<T>(
         &mut self,
@@ -357,11 +333,7 @@ impl Tenant {
             Err(error) => {
                 tracing::error!(tenant = self.id.as_str(), %error, "cannot look up what the log knows");
                 let refusal = self.log_unknown();
-                for line in &lines {
-                    if let Some(work) = self.lookups.pop(*line) {
-                        self.refuse_work(turn, work, &refusal);
-                    }
-                }
+                lines.iter().for_each(|line| self.refuse_first(turn, *line, &refusal));
             }
         }
         self.lookups.ready.extend(lines);
@@ -393,9 +365,12 @@ impl Tenant {
         work: Work,
     ) -> Option<(Work, Question)> {
         match work {
-            Work::Event(event) => {
+            Work::Event(mut event) => {
                 let parts = (event.data.as_str(), event.attachments.as_slice());
-                match self.do_event(turn, event.to, &event.sender, parts, event.ack_id) {
+                self.lookups.permit = event.permit.take();
+                let done = self.do_event(turn, event.to, &event.sender, parts, event.ack_id);
+                self.lookups.permit = None;
+                match done {
                     Ok(()) => None,
                     Err(Stopped::Asks(question)) => Some((Work::Event(event), question)),
                     Err(Stopped::Refused(refusal)) => {

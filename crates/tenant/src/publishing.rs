@@ -110,6 +110,8 @@ impl Tenant {
                 let found = turn.effects.find_message(&self.id, *id);
                 self.learn_message(*id, found);
             }
+            // That is not in a log.
+            Question::Permit(_) => {}
         }
     }
 

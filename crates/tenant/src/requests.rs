@@ -3,13 +3,13 @@
 use foodtrack_contract::{ErrorCode, Refusal};
 
 use crate::effects::Effects;
-use crate::log_lookups::{Publication, Revocation};
 use crate::model::Accepted;
 use crate::reply_to::ReplyTo;
 use crate::request::{Answer, Request, RequestId};
 use crate::shared_rate::Party;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
+use crate::waiting_work::{Publication, Revocation};
 
 /// Requests that wait for the log to be opened; further ones are refused.
 const WAITING_REQUESTS_MAX: usize = 1_024;

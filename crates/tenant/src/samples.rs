@@ -22,6 +22,7 @@ use crate::dialect::Dialect;
 use crate::effects::{CloseReason, Effects, Pace, Verdict};
 use crate::event_frame::EventFrame;
 use crate::forwarded::Forwarded;
+use crate::hook::{HookQuestion, Permit, PermitsOf};
 use crate::page_limits::PageLimits;
 use crate::policies::Policies;
 use crate::read_job::{Asker, ReadJob};
@@ -43,6 +44,8 @@ pub(crate) struct World {
     pub(crate) answers: Vec<(RequestId, Answer)>,
     pub(crate) read: Vec<(Asker, ReadJob)>,
     pub(crate) forwarded: Vec<Forwarded>,
+    pub(crate) asks_to_join: bool,
+    pub(crate) hooks: Vec<Arc<HookQuestion>>,
     /// Whom, with which mark.
     pub(crate) pings: Vec<(u32, u64)>,
     ids: u128,
@@ -134,6 +137,17 @@ impl Effects for World {
         self.forwarded.push(request);
         Ok(())
     }
+
+    fn asks_to_join(&self) -> bool {
+        self.asks_to_join
+    }
+
+    fn permit(&mut self, question: &Arc<HookQuestion>) -> Option<Permit> {
+        self.hooks.push(Arc::clone(question));
+        None
+    }
+
+    fn forget_permits(&mut self, _: &TenantId, _: PermitsOf<'_>) {}
 
     fn new_message_id(&mut self) -> Uuid {
         self.ids += 1;
@@ -318,5 +332,6 @@ pub(crate) fn admission(
         resume: None,
         is_expired: false,
         owns: None,
+        permit: None,
     }
 }

@@ -16,6 +16,7 @@ use crate::connecting::Entering;
 use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
 use crate::effects::Effects;
+use crate::hook::PermitsOf;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
 use crate::log_lookups::LogLookups;
@@ -427,6 +428,16 @@ impl Tenant {
             .filter(|(_, connection)| matches(connection))
             .map(|(_, connection)| connection.slot)
             .collect();
+        let of_connection = clients.first().and_then(|client| self.present(*client));
+        let whose = match target {
+            DisconnectTarget::Connection(_) => {
+                of_connection.map(|it| PermitsOf::User(it.principal.user().as_str()))
+            }
+            DisconnectTarget::User(user) => Some(PermitsOf::User(user)),
+            DisconnectTarget::Device(device) => Some(PermitsOf::Device(device)),
+            DisconnectTarget::Tenant => Some(PermitsOf::Tenant),
+        };
+        whose.into_iter().for_each(|whose| turn.effects.forget_permits(&self.id, whose));
         for client in &clients {
             turn.effects.disconnect(*client);
         }

@@ -1,14 +1,14 @@
 // The back end of docs/guides/requests.md, run as it stands there.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { leaveAll, Restaurant } from "../support/hub.mjs";
-import { start, TARGET } from "../support/servers.mjs";
+import { SECRET, start, TARGET } from "../support/servers.mjs";
 
 const skip = TARGET === "reference" && "the guide is the hub's";
 const guide = readFileSync(fileURLToPath(new URL("../../../docs/guides/requests.md", import.meta.url)), "utf8");
@@ -22,6 +22,13 @@ async function backEnd(file, secret) {
     child.stdout.setEncoding("utf8").on("data", (text) => resolve(Number(/listening (\d+)/.exec(text)[1])));
   });
   return { port, stop: () => child.kill("SIGKILL") };
+}
+
+/** What `upstream test` says when it asks a hook. */
+function asked(env, ...options) {
+  const run = spawnSync(process.env.HUB_BIN, ["upstream", "test", ...options], { env: { ...process.env, ...env, JWT_SECRET: SECRET }, encoding: "utf8" });
+  assert.equal(run.status, 0, run.stderr);
+  return run.stdout;
 }
 
 test("the guide's back end answers the kitchen's requests and nobody's without the secret", { skip }, async () => {
@@ -44,6 +51,12 @@ test("the guide's back end answers the kitchen's requests and nobody's without t
         assert.deepEqual(orders, { success: true, data: [{ id: "42", tenantId: "roma", status: "preparing" }] });
         assert.equal(details.error.code, "upstream_refused");
         assert.equal(details.error.message, "nobody answers order:get_details");
+        const lets = asked(env, "--hook", "connect", "--user", "ada", "--device", "phone-7");
+        assert.match(lets, /"event":"hook:connect","payload":\{\}.*"deviceId":"phone-7"/);
+        assert.match(lets, /the client gets/);
+        assert.match(asked(env, "--hook", "connect", "--user", "mallory"), /the client is refused.*the account is closed/s);
+        const joins = asked(env, "--hook", "join", "--tenant", "roma", "--room", "order:roma:42");
+        assert.match(joins, /"payload":\{"room":"order:roma:42","type":"order","id":"42"\}/);
       } else {
         assert.equal(orders.error.code, "degraded");
       }

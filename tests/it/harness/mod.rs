@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use test_support::let_pass;
 
 pub(crate) use away::Away;
-pub(crate) use back_end::{BackEnd, Reply, SIGNING_SECRET};
+pub(crate) use back_end::{Asked, BackEnd, Reply, SIGNING_SECRET};
 pub(crate) use client::{Client, Connect, Options, Parser, Transport};
 pub(crate) use event::Event;
 pub(crate) use event_source::EventSource;

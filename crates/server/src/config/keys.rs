@@ -127,6 +127,11 @@ keys! {
     "upstream.timeoutMs" Scalar: "How long the back end's answer may take, in milliseconds.";
     "upstream.concurrentPerTenantMax" Scalar: "Requests of one tenant that are with the back end at once.";
     "upstream.concurrentMax" Scalar: "Requests of all tenants that are with the back end at once.";
+    "upstream.hooks.connect" Scalar: "Whether the back end is asked before a client comes in whose token is good.";
+    "upstream.hooks.join" Scalar: "Whether the back end is asked before a client joins a room that it may join.";
+    "upstream.hooks.cacheMs" Scalar: "How long a permission of the back end is good for whoever asks the same, in milliseconds.";
+    "upstream.hooks.refusedCacheMs" Scalar: "How long a refusal of the back end is, in milliseconds.";
+    "upstream.hooks.allowWithoutAnswer" Scalar: "Whether a client is let in where the back end gives no answer; else it is told to try again.";
     "webhooks" Tables: "Back ends that are told of events: name, url, secret or secretFile, events, tenants, timeoutMs, batchMax.";
     "redis" Tables: "The cluster's Redis.";
 }

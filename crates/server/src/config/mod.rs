@@ -26,5 +26,5 @@ pub use sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, LogFormat,
     LoggingConfig, RateLimitingConfig, RetryConfig, SecurityConfig, ShutdownConfig, Unavailable,
 };
-pub use upstream::UpstreamConfig;
+pub use upstream::{HooksConfig, UpstreamConfig};
 pub use webhook::WebhookConfig;

@@ -22,6 +22,36 @@ pub struct UpstreamConfig {
     pub concurrent_per_tenant_max: u32,
     /// Requests of all tenants that are with the back end at once. Default: 512.
     pub concurrent_max: u32,
+    /// What the back end has a say in. Default: nothing.
+    pub hooks: HooksConfig,
+}
+
+/// Whether the business back end is asked before somebody comes in or joins a room.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct HooksConfig {
+    /// Before a client comes in whose token is good. Default: not.
+    pub connect: bool,
+    /// Before a client joins a room that it may join. Default: not.
+    pub join: bool,
+    /// How long a permission is good for whoever asks the same. Default: 60 000 ms.
+    pub cache_ms: u32,
+    /// How long a refusal is. Default: 5 000 ms.
+    pub refused_cache_ms: u32,
+    /// Whether somebody is let in where the back end gives no answer. Default: not; they are told to try again.
+    pub allow_without_answer: bool,
+}
+
+impl Default for HooksConfig {
+    fn default() -> Self {
+        Self {
+            connect: false,
+            join: false,
+            cache_ms: 60_000,
+            refused_cache_ms: 5_000,
+            allow_without_answer: false,
+        }
+    }
 }
 
 impl Default for UpstreamConfig {
@@ -33,6 +63,7 @@ impl Default for UpstreamConfig {
             timeout_ms: 5_000,
             concurrent_per_tenant_max: 32,
             concurrent_max: 512,
+            hooks: HooksConfig::default(),
         }
     }
 }
@@ -56,12 +87,15 @@ const UPSTREAM_EVENTS: [&str; 13] = [
 
 /// The longest that a client may wait for the back end.
 const UPSTREAM_TIMEOUT_MS_LIMIT: u32 = 120_000;
+/// The longest that an answer to a hook is good.
+const HOOK_CACHE_MS_LIMIT: u32 = 3_600_000;
 /// As of tokens.
 const UPSTREAM_SECRET_BYTES_MIN: usize = 32;
 
 impl UpstreamConfig {
     /// Says what is wrong with it.
     pub(super) fn check(&self, errors: &mut ConfigErrors) {
+        self.hooks.check(self.url.is_some(), errors);
         let Some(url) = &self.url else { return };
         let uri: Option<http::Uri> = url.parse().ok();
         let is_http = |uri: &http::Uri| matches!(uri.scheme_str(), Some("http" | "https"));
@@ -95,6 +129,26 @@ impl UpstreamConfig {
     }
 }
 
+impl HooksConfig {
+    fn check(&self, has_url: bool, errors: &mut ConfigErrors) {
+        for (key, is_on) in
+            [("upstream.hooks.connect", self.connect), ("upstream.hooks.join", self.join)]
+        {
+            if is_on && !has_url {
+                errors.add(key, "there is nobody to ask; set upstream.url");
+            }
+        }
+        for (key, ms) in [
+            ("upstream.hooks.cacheMs", self.cache_ms),
+            ("upstream.hooks.refusedCacheMs", self.refused_cache_ms),
+        ] {
+            if ms > HOOK_CACHE_MS_LIMIT {
+                errors.add(key, format!("from 0 to {HOOK_CACHE_MS_LIMIT}"));
+            }
+        }
+    }
+}
+
 /// What is an event is delivered, and asks nobody.
 fn check_request_name(event: &str, errors: &mut ConfigErrors) {
     let is_known = |name: &str| match event.strip_suffix('*') {
@@ -120,7 +174,8 @@ fn check_request_name(event: &str, errors: &mut ConfigErrors) {
         || is_known("authenticate")
         || event.starts_with("subscribe:")
         || event.starts_with("unsubscribe:")
+        || event.starts_with("hook:")
     {
-        errors.add("upstream.events", format!("{event:?} is answered by the hub itself"));
+        errors.add("upstream.events", format!("{event:?} is the hub's own"));
     }
 }

@@ -3,13 +3,16 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use foodtrack_contract::{ApplicationType, ErrorCode, Permission, PermissionSet, Refusal};
-use foodtrack_shard::Forwarded;
+use foodtrack_contract::{
+    ApplicationType, DeviceId, ErrorCode, Permission, PermissionSet, Refusal,
+};
+use foodtrack_shard::{Forwarded, HookQuestion};
 use reqwest::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::answer::{self, Said};
+use super::hooks;
 use crate::config::{Secret, UpstreamConfig};
 use crate::posting::{self, NoAnswer, Target};
 
@@ -31,8 +34,12 @@ pub(crate) struct Question<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) application: Option<&'a str>,
     pub(crate) permissions: Vec<&'a str>,
-    /// The Socket.IO id of the connection.
-    pub(crate) connection_id: &'a str,
+    /// The Socket.IO id of the connection; absent in hooks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) connection_id: Option<&'a str>,
+    /// In hooks alone, where the device has a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) device_id: Option<&'a str>,
 }
 
 impl<'a> Question<'a> {
@@ -47,8 +54,24 @@ impl<'a> Question<'a> {
             role: principal.role().as_str(),
             application: application.map(ApplicationType::as_str),
             permissions: names(principal.permissions()),
-            connection_id: requester.id.as_str(),
+            connection_id: Some(requester.id.as_str()),
+            device_id: None,
         })
+    }
+
+    /// What a hook asks; `payload` is its argument.
+    pub(crate) fn of_hook(question: &'a HookQuestion, payload: &'a RawValue) -> Self {
+        Self {
+            event: hooks::event(&question.hook),
+            payload,
+            tenant_id: question.tenant.as_str(),
+            user_id: question.user.as_str(),
+            role: question.role.as_str(),
+            application: question.application.map(ApplicationType::as_str),
+            permissions: names(question.permissions),
+            connection_id: None,
+            device_id: question.device.as_ref().map(DeviceId::as_str),
+        }
     }
 }
 

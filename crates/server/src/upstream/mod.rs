@@ -3,6 +3,7 @@
 mod answer;
 mod breaker;
 mod client;
+mod hooks;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -10,14 +11,17 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use foodtrack_contract::{ErrorCode, Principal, Refusal};
-use foodtrack_shard::{EventBroadcaster, Forwarded, Relay, Upstream, UpstreamAnswer};
+use foodtrack_shard::{
+    EventBroadcaster, Forwarded, HookQuestion, HookRelay, Hooks, Relay, Upstream, UpstreamAnswer,
+};
 use tokio::sync::mpsc;
 
 pub(crate) use answer::Said;
 use breaker::CircuitBreaker;
-pub(crate) use client::{Question, UpstreamClient, names};
+pub(crate) use client::{Exchange, Question, UpstreamClient, names};
+pub(crate) use hooks::payload as hook_payload;
 
-use crate::config::UpstreamConfig;
+use crate::config::{HooksConfig, UpstreamConfig};
 use crate::tenant_places::TenantPlaces;
 
 /// Requests that wait for the thread; more are refused.
@@ -31,17 +35,37 @@ struct Job {
     relay: Relay,
 }
 
+/// One question of a hook, and where its answer goes. Lost: who waits for it is refused for now.
+struct HookJob {
+    question: Arc<HookQuestion>,
+    relay: HookRelay,
+}
+
 /// The way to the thread for the shards.
-struct UpstreamService(mpsc::Sender<Job>);
+struct UpstreamService {
+    requests: mpsc::Sender<Job>,
+    /// The shards ask no more at once than they are told to.
+    questions: mpsc::UnboundedSender<HookJob>,
+    hooks: Hooks,
+}
 
 impl Upstream for UpstreamService {
     fn forward(&self, request: Forwarded, relay: Relay) -> Result<(), Refusal> {
-        self.0.try_send(Job { request, relay }).map_err(|error| {
+        self.requests.try_send(Job { request, relay }).map_err(|error| {
             let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) =
                 error;
             job.relay.release();
             overloaded("too many requests wait for the back end; try again shortly")
         })
+    }
+
+    fn hooks(&self) -> Hooks {
+        self.hooks
+    }
+
+    fn authorize(&self, question: Arc<HookQuestion>, relay: HookRelay) {
+        // A relay that is dropped says that there is no answer.
+        let _ = self.questions.send(HookJob { question, relay });
     }
 }
 
@@ -68,7 +92,8 @@ pub(crate) fn start(
     answer_bytes_max: usize,
 ) -> io::Result<Started> {
     let client = UpstreamClient::new(config, url, answer_bytes_max)?;
-    let (sender, jobs) = mpsc::channel(WAITING_MAX);
+    let (requests, jobs) = mpsc::channel(WAITING_MAX);
+    let (questions, hook_jobs) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let places = TenantPlaces::new(
         usize::try_from(config.concurrent_max).unwrap_or(usize::MAX),
@@ -80,11 +105,15 @@ pub(crate) fn start(
         places,
         breaker: CircuitBreaker::default(),
         broadcaster: Arc::clone(&broadcaster),
+        hooks: config.hooks.clone(),
     });
-    let thread = std::thread::Builder::new()
-        .name("upstream".into())
-        .spawn(move || runtime.block_on(answer_all(desk, jobs)))?;
-    Ok(Started { thread, upstream: Arc::new(UpstreamService(sender)), broadcaster })
+    let thread = std::thread::Builder::new().name("upstream".into()).spawn(move || {
+        runtime.block_on(async {
+            tokio::join!(answer_all(Arc::clone(&desk), jobs), authorize_all(desk, hook_jobs))
+        });
+    })?;
+    let service = UpstreamService { requests, questions, hooks: hooks::hooks(config) };
+    Ok(Started { thread, upstream: Arc::new(service), broadcaster })
 }
 
 /// What every request needs.
@@ -93,6 +122,7 @@ struct Desk {
     places: TenantPlaces,
     breaker: CircuitBreaker,
     broadcaster: Arc<OnceLock<EventBroadcaster>>,
+    hooks: HooksConfig,
 }
 
 async fn answer_all(desk: Arc<Desk>, mut jobs: mpsc::Receiver<Job>) {
@@ -100,7 +130,17 @@ async fn answer_all(desk: Arc<Desk>, mut jobs: mpsc::Receiver<Job>) {
         let desk = Arc::clone(&desk);
         tokio::spawn(async move {
             let answer = desk.answer(&request).await;
-            send(relay, answer).await;
+            tell((relay, answer), |(relay, answer)| relay.try_send(answer)).await;
+        });
+    }
+}
+
+async fn authorize_all(desk: Arc<Desk>, mut jobs: mpsc::UnboundedReceiver<HookJob>) {
+    while let Some(HookJob { question, relay }) = jobs.recv().await {
+        let desk = Arc::clone(&desk);
+        tokio::spawn(async move {
+            let answer = desk.authorize(&question).await;
+            tell((relay, answer), |(relay, answer)| relay.try_send(answer)).await;
         });
     }
 }
@@ -116,12 +156,24 @@ impl Desk {
             let sentence = "the request's argument is not JSON";
             return Err(Refusal::new(ErrorCode::MessageMalformed, sentence));
         };
-        if let Err(after) = self.breaker.admit(Instant::now()) {
+        let exchange = self.exchange(&question).await.map_err(|after| {
             let sentence = "the back end has not answered lately; it is asked again in a moment";
-            let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-            return Err(Refusal::new(ErrorCode::Degraded, sentence).retry_after_ms(after_ms));
+            Refusal::new(ErrorCode::Degraded, sentence).retry_after_ms(millis(after))
+        })?;
+        let Said { answer, events } = exchange.into_said();
+        if !events.is_empty() {
+            self.publish(&request.principal, events).await?;
         }
-        let exchange = self.client.ask(&question).await;
+        answer
+    }
+
+    /// Asks the back end, unless it is left alone.
+    ///
+    /// # Errors
+    /// When it is asked again.
+    async fn exchange(&self, question: &Question<'_>) -> Result<Exchange, Duration> {
+        self.breaker.admit(Instant::now())?;
+        let exchange = self.client.ask(question).await;
         match self.breaker.note(exchange.is_healthy(), Instant::now()) {
             breaker::Change::Opened => {
                 tracing::error!("the back end does not answer: requests are refused for a while");
@@ -129,11 +181,7 @@ impl Desk {
             breaker::Change::Closed => tracing::info!("the back end answers again"),
             breaker::Change::None => {}
         }
-        let Said { answer, events } = exchange.into_said();
-        if !events.is_empty() {
-            self.publish(&request.principal, events).await?;
-        }
-        answer
+        Ok(exchange)
     }
 
     /// Publishes what an answer brings along, in its order; the client is answered once all of it is accepted.
@@ -156,12 +204,16 @@ impl Desk {
     }
 }
 
-async fn send(relay: Relay, answer: UpstreamAnswer) {
-    let mut unsent = relay.try_send(answer);
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Tells a shard something, again and again until it takes it.
+async fn tell<T>(what: T, try_send: impl Fn(T) -> Result<(), Box<T>>) {
+    let mut unsent = try_send(what);
     // This answer waits for a shard that has too much to do; the others do not.
     while let Err(again) = unsent {
         tokio::time::sleep(MAILBOX_FULL_WAIT).await;
-        let (relay, answer) = *again;
-        unsent = relay.try_send(answer);
+        unsent = try_send(*again);
     }
 }

@@ -133,11 +133,15 @@ fn a_back_end_needs_a_url_a_secret_and_names_that_are_no_events() {
         (format!("{url}\nsecret = 'short'"), "upstream.secret"),
         (format!("{good}\ntimeoutMs = 0"), "upstream.timeoutMs"),
         (format!("{good}\nconcurrentMax = 0"), "upstream.concurrentMax"),
+        (format!("{good}\nhooks.cacheMs = 3_600_001"), "upstream.hooks.cacheMs"),
+        ("hooks.connect = true".to_owned(), "upstream.hooks.connect"),
+        ("hooks.join = true".to_owned(), "upstream.hooks.join"),
     ] {
         let problems = problems(with(&upstream));
         assert!(problems.len() == 1 && problems[0].starts_with(key), "{upstream}: {problems:?}");
     }
-    for event in ["order:created", "order:*", "*", "ping", "subscribe:order", "a*b", "kitchen*"] {
+    for event in ["order:created", "order:*", "*", "ping", "hook:*", "hook:join", "a*b", "kitchen*"]
+    {
         let problems = problems(with(&format!("{url}\n{secret}\nevents = ['{event}']")));
         assert!(problems[0].starts_with("upstream.events"), "{event}: {problems:?}");
     }

@@ -25,6 +25,9 @@ impl Shard {
                     self.handle(io, tenant, Input::Answered(requester, answer));
                 }
             }
+            ShardMessage::Permitted(question, answer) => {
+                self.hear_permit(io, &question, answer);
+            }
             ShardMessage::Totals(reply) => {
                 let mut totals = ConnectionCounts::default();
                 for (_, resident) in &self.tenants {

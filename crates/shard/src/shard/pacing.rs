@@ -49,11 +49,16 @@ fn party(admission: &Admission) -> Party {
 impl Shard {
     /// Takes a client whose home is here as far as it can get by now: it takes its turn, and has its tenant's log opened.
     pub(super) fn advance(&mut self, io: &mut Reactor, entrant: &mut Entrant) {
-        let admission = &entrant.admission;
-        if entrant.stage == Stage::Turn && !self.take_turn(io, admission) {
+        if entrant.stage == Stage::Turn && !self.take_turn(io, &entrant.admission) {
             return;
         }
-        entrant.stage = if !self.open_log(io, admission.principal.tenant()) {
+        let is_answered = self.ask_to_connect(io, &mut entrant.admission);
+        let admission = &entrant.admission;
+        entrant.stage = if !is_answered {
+            Stage::Hook
+        } else if matches!(admission.permit, Some(Err(_))) {
+            Stage::Ready
+        } else if !self.open_log(io, admission.principal.tenant()) {
             Stage::Log
         } else if !self.knows_orders_of(admission) {
             Stage::Orders
@@ -91,7 +96,7 @@ impl Shard {
         }
         match handover.transfer().map_or(Stage::Ready, |entrant| entrant.stage) {
             Stage::Ready => io.adopt(self, handover),
-            Stage::Turn | Stage::Log | Stage::Orders => self.wait_at_home(handover),
+            Stage::Turn | Stage::Hook | Stage::Log | Stage::Orders => self.wait_at_home(handover),
         }
     }
 
@@ -103,6 +108,7 @@ impl Shard {
                 let party = party(&entrant.admission);
                 self.wait_for_turn(party, handover);
             }
+            Stage::Hook => self.wait_for_permit(handover),
             Stage::Orders => {
                 if let Some(handover) = self.ask_for_orders(handover) {
                     self.wait_for_log(handover);

@@ -1,10 +1,12 @@
 //! A tenant's effects over the shard's reactor and its link to the log.
 
+use std::sync::Arc;
+
 use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_session::NamespaceId;
 use foodtrack_tenant::{
-    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded, Pace,
-    ReadJob, RequestId, Verdict,
+    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded,
+    HookQuestion, Pace, Permit, PermitsOf, ReadJob, RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
     Assignment, DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted,
@@ -19,6 +21,7 @@ use super::ALARM_MS_MAX;
 use super::client_table::ClientTable;
 use super::closing::Held;
 use super::replies::Replies;
+use crate::hook_book::HookBook;
 use crate::log_link::LogLink;
 use crate::mailbox::ShardSender;
 use crate::tag::Tag;
@@ -30,6 +33,7 @@ pub(crate) struct ShardEffects<'s> {
     pub(super) log: &'s mut LogLink,
     pub(super) replies: &'s mut Replies,
     pub(super) upstream: Option<&'s dyn Upstream>,
+    pub(super) hooks: Option<&'s mut HookBook>,
     /// Where answers from elsewhere come in.
     pub(super) own_mailbox: &'s ShardSender,
     pub(super) clients: &'s mut ClientTable,
@@ -198,6 +202,21 @@ impl Effects for ShardEffects<'_> {
         let tenant = request.principal.tenant().clone();
         let relay = Relay::new(self.own_mailbox.clone(), tenant, request.requester);
         upstream.forward(request, relay)
+    }
+
+    fn asks_to_join(&self) -> bool {
+        self.hooks.as_ref().is_some_and(|hooks| hooks.hooks().join)
+    }
+
+    fn permit(&mut self, question: &Arc<HookQuestion>) -> Option<Permit> {
+        let now_ms = self.io.now_ms();
+        self.hooks.as_mut().map_or(Some(Ok(())), |hooks| hooks.ask(question, now_ms))
+    }
+
+    fn forget_permits(&mut self, tenant: &TenantId, whose: PermitsOf<'_>) {
+        if let Some(hooks) = &mut self.hooks {
+            hooks.forget(tenant, whose);
+        }
     }
 
     fn new_message_id(&mut self) -> Uuid {

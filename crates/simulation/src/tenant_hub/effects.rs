@@ -1,13 +1,14 @@
 //! A tenant's effects over the model's clients and its log.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use fastrand::Rng;
 use foodtrack_contract::{Cursor, ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_session::NamespaceId;
 use foodtrack_tenant::{
-    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded, Pace,
-    ReadJob, RequestId, Verdict,
+    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded,
+    HookQuestion, Pace, Permit, PermitsOf, ReadJob, RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
     Assignment, DeadLetter, EntryRef, LogReader, LogWriter, Note, OrderOwner, SavedCursor,
@@ -175,6 +176,16 @@ impl Effects for HubEffects<'_> {
     fn forward(&mut self, _: Forwarded) -> Result<(), Refusal> {
         Err(Refusal::new(ErrorCode::Degraded, "there is no back end"))
     }
+
+    fn asks_to_join(&self) -> bool {
+        false
+    }
+
+    fn permit(&mut self, _: &Arc<HookQuestion>) -> Option<Permit> {
+        Some(Ok(()))
+    }
+
+    fn forget_permits(&mut self, _: &TenantId, _: PermitsOf<'_>) {}
 
     fn new_message_id(&mut self) -> Uuid {
         let mut random = [0; 10];

@@ -75,9 +75,19 @@ pub(super) fn admit(
         version: None,
         features: Box::default(),
     };
-    let (is_expired, owns) = (false, None);
+    let (is_expired, owns, permit) = (false, None, None);
     let dialect = Dialect::Canonical;
-    Ok(Admission { principal, application, dialect, device, about, resume, is_expired, owns })
+    Ok(Admission {
+        principal,
+        application,
+        dialect,
+        device,
+        about,
+        resume,
+        is_expired,
+        owns,
+        permit,
+    })
 }
 
 /// The JSON of a CONNECT_ERROR.

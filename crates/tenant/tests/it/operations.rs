@@ -327,6 +327,7 @@ impl World {
             resume: resume.map(|(pid, offset)| Resume { pid, offset }),
             is_expired: false,
             owns: None,
+            permit: None,
         };
         let new_id = Sid::parse(&format!("{:0>20}", self.serial)).unwrap();
         let namespace = NamespaceId::at(user % 2).unwrap();

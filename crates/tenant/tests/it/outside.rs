@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_tenant::{
-    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded, Pace,
-    ReadJob, RequestId, Verdict,
+    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded,
+    HookQuestion, Pace, Permit, PermitsOf, ReadJob, RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
     Assignment, Completion, DeadLetter, Durability, EntryRef, LogReader, LogWriter, MemoryLog,
@@ -271,6 +271,16 @@ impl Effects for Outside {
     fn forward(&mut self, _: Forwarded) -> Result<(), Refusal> {
         Err(Refusal::new(ErrorCode::Degraded, "there is no back end"))
     }
+
+    fn asks_to_join(&self) -> bool {
+        false
+    }
+
+    fn permit(&mut self, _: &Arc<HookQuestion>) -> Option<Permit> {
+        Some(Ok(()))
+    }
+
+    fn forget_permits(&mut self, _: &TenantId, _: PermitsOf<'_>) {}
 
     fn new_message_id(&mut self) -> Uuid {
         self.ids += 1;

@@ -30,5 +30,8 @@ export {
   type MintOptions, type TokenClaims, type TokenProvider, type VerifiedToken, applicationsOfRole, mintToken, verifyToken,
 } from './tokens.js';
 export { WebSocketServer, type WebSocketServerOptions } from './websocket-server.js';
-export { RequestRefused, type UpstreamAnswerer, type UpstreamReply, type UpstreamRequest, upstreamHandler } from './upstream-handler.js';
+export {
+  type ConnectHook, type JoinHook, RequestRefused, type UpstreamAnswerer, type UpstreamHooks, type UpstreamOptions, type UpstreamReply,
+  type UpstreamRequest, upstreamHandler,
+} from './upstream-handler.js';
 export { EventRefused, type WebhookDelivery, type WebhookReceiver, webhookHandler } from './webhook-handler.js';

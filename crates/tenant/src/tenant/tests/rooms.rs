@@ -1,6 +1,6 @@
 //! Rooms that are joined and left: who is told so finds it so after a restart.
 
-use foodtrack_contract::{ApplicationType, DeviceId};
+use foodtrack_contract::{ApplicationType, DeviceId, ErrorCode, Refusal};
 use foodtrack_tenant_log::{Completion, RefusedReason};
 
 use super::{ORDER, Sent, Test};
@@ -145,4 +145,39 @@ fn a_room_that_is_kept_cannot_be_left_while_the_log_is_away() {
     test.handle(Input::Log(Completion::OpenFailed { tenant, reason }));
     let sent = test.publish(courier, "unsubscribe:order", ORDER);
     assert!(sent.len() == 1 && sent[0].1.contains("storage_failed"), "{sent:?}");
+}
+
+#[test]
+fn a_join_that_the_back_end_has_a_say_in_keeps_its_senders_order_and_is_asked_about_once() {
+    let mut test = Test::new();
+    test.world.asks_to_join = true;
+    let courier = test.enter("leo", ApplicationType::DeliveryApp);
+    let other = test.enter("rui", ApplicationType::DeliveryApp);
+    assert_eq!(test.publish(courier, "subscribe:order", ORDER), []);
+    assert_eq!(test.publish(courier, "ping", "null"), [], "it stands behind");
+    assert!(test.publish(other, "ping", "null")[0].1.contains("pong"), "others do not");
+    assert!(!is_followed(&mut test, other, courier));
+    let question = test.world.hooks.remove(0);
+    let sent = test.handle(Input::Permitted(question.clone(), Ok(())));
+    assert!(sent[0].1.contains("pong"), "what it joined is told when that is on disk: {sent:?}");
+    assert!(is_followed(&mut test, other, courier));
+    assert!(test.world.hooks.is_empty(), "the answer was enough, though nobody remembers it");
+    // An answer that nobody waits for changes nothing.
+    assert_eq!(test.handle(Input::Permitted(question, Ok(()))), []);
+}
+
+#[test]
+fn a_join_that_the_back_end_refuses_is_not_made_and_what_stands_behind_it_is_done() {
+    let mut test = Test::new();
+    test.world.asks_to_join = true;
+    let courier = test.enter("leo", ApplicationType::DeliveryApp);
+    let other = test.enter("rui", ApplicationType::DeliveryApp);
+    test.publish(courier, "subscribe:order", ORDER);
+    test.publish(courier, "ping", "null");
+    let question = test.world.hooks.remove(0);
+    let refusal = Refusal::new(ErrorCode::UpstreamRefused, "not yours");
+    let sent = test.handle(Input::Permitted(question, Err(refusal)));
+    assert!(sent[0].1.contains("not yours"), "{sent:?}");
+    assert!(sent[1].1.contains("pong"), "{sent:?}");
+    assert!(!is_followed(&mut test, other, courier));
 }
