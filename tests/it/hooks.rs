@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use test_support::let_pass;
 
 use crate::harness::{
-    Asked, BackEnd, Client, Connect, Options, Reply, SIGNING_SECRET, Server, Transport, Who,
-    config, eventually, on_every_transport,
+    Asked, BackEnd, Client, Connect, EventSource, Options, Reply, SIGNING_SECRET, Server,
+    Transport, Who, config, eventually, on_every_transport,
 };
 use crate::support::{TENANT, update};
 
@@ -136,6 +136,20 @@ on_every_transport! {
         let controls: Vec<_> = names.iter().filter(|name| name.ends_with("subscribed")).collect();
         assert_eq!(controls, ["subscribed", "subscribed", "unsubscribed", "subscribed"]);
     }
+}
+
+#[test]
+fn the_back_end_says_who_listens_to_events() {
+    let back_end =
+        BackEnd::start(|asked| Reply::json(if asked.json()["userId"] == "eve" { NO } else { YES }));
+    let server = Server::with(hooked(back_end.url(), connect()));
+    EventSource::open(&server, &Who::chef(TENANT, "carl"), "", None);
+    let query = format!("?token={}", Who::chef(TENANT, "eve").token());
+    for _ in 0..2 {
+        let refused = EventSource::ask(&server, &query, &[]);
+        assert!(refused.head.starts_with("http/1.1 403"), "{}", refused.head);
+    }
+    assert_eq!(back_end.taken().len(), 2, "the second time it was remembered");
 }
 
 #[test]

@@ -130,10 +130,11 @@ pub(crate) fn status_of(code: ErrorCode) -> StatusCode {
         | E::SourceForbidden
         | E::PermissionDenied
         | E::OrderForbidden
-        | E::RoomForbidden => StatusCode::FORBIDDEN,
+        | E::RoomForbidden
+        | E::UpstreamRefused => StatusCode::FORBIDDEN,
         E::NotFound | E::NamespaceUnknown => StatusCode::NOT_FOUND,
         E::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        E::IdempotencyConflict | E::UpstreamRefused => StatusCode::UNPROCESSABLE_ENTITY,
+        E::IdempotencyConflict => StatusCode::UNPROCESSABLE_ENTITY,
         E::Conflict | E::OrderTaken | E::RoomFull | E::RoomsTooMany => StatusCode::CONFLICT,
         E::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         E::RateLimited | E::TenantRateLimited | E::HandshakeRateLimited | E::TooManyConnections => {
