@@ -101,18 +101,7 @@ pub(crate) fn admit(
         _ if info.is_some_and(|info| info.protocol == Protocol::EventStream) => Dialect::Listening,
         _ => Dialect::Canonical,
     };
-    let device = match text(auth.device_id) {
-        Some(device) => Some(DeviceId::parse(&device).map_err(|_| {
-            Refusal::new(ErrorCode::MessageMalformed, "deviceId must be 1 to 128 characters")
-        })?),
-        None => principal.device().cloned(),
-    };
-    if let (Some(own), Some(claimed)) = (principal.device(), &device)
-        && own != claimed
-    {
-        let message = "the token was made for another device than the handshake names";
-        return Err(Refusal::new(ErrorCode::TokenClaims, message));
-    }
+    let device = device(text(auth.device_id).as_deref(), &principal)?;
     let about = about(&auth, info);
     let (owns, permit) = (None, None);
     Ok(Admission {
@@ -126,6 +115,23 @@ pub(crate) fn admit(
         owns,
         permit,
     })
+}
+
+/// The device that the handshake names, or the token.
+fn device(named: Option<&str>, principal: &Principal) -> Result<Option<DeviceId>, Refusal> {
+    let device = match named {
+        Some(device) => Some(DeviceId::parse(device).map_err(|_| {
+            Refusal::new(ErrorCode::MessageMalformed, "deviceId must be 1 to 128 characters")
+        })?),
+        None => principal.device().cloned(),
+    };
+    if let (Some(own), Some(claimed)) = (principal.device(), &device)
+        && own != claimed
+    {
+        let message = "the token was made for another device than the handshake names";
+        return Err(Refusal::new(ErrorCode::TokenClaims, message));
+    }
+    Ok(device)
 }
 
 /// The application that somebody connects as: what the handshake names, else whose pages come from its origin, else the only
