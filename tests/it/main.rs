@@ -6,6 +6,7 @@
 mod acknowledgements;
 mod backpressure;
 mod closing;
+mod cluster;
 mod couriers;
 mod cursors;
 mod delivery;

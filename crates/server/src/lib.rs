@@ -62,7 +62,7 @@ mod websocket_server;
 
 pub use config::{
     CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, HooksConfig, LimitsConfig,
-    LogConfig, ProfileChoice, RetryConfig, Secret, UpstreamConfig, WebhookConfig,
+    LogConfig, ProfileChoice, RedisConfig, RetryConfig, Secret, UpstreamConfig, WebhookConfig,
 };
 pub use data::DataDirError;
 pub use explain::{ExplainError, Question};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{
     CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig,
     LimitsConfig, LogConfig, LogFormat, LoggingConfig, ProfileChoice, RetryConfig, Secret,
-    SecurityConfig, ShutdownConfig, Unavailable, UpstreamConfig, WebhookConfig, check,
+    RedisConfig, SecurityConfig, ShutdownConfig, UpstreamConfig, WebhookConfig, check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
@@ -68,8 +68,8 @@ pub struct WebSocketConfig {
     pub upstream: UpstreamConfig,
     /// Back ends that are told of events.
     pub webhooks: Vec<WebhookConfig>,
-    /// The cluster's Redis, which this version does not have.
-    pub redis: Option<Unavailable>,
+    /// The cluster's Redis.
+    pub redis: RedisConfig,
 }
 
 impl Default for WebSocketConfig {
@@ -96,7 +96,7 @@ impl Default for WebSocketConfig {
             delivery: Vec::new(),
             upstream: UpstreamConfig::default(),
             webhooks: Vec::new(),
-            redis: None,
+            redis: RedisConfig::default(),
         }
     }
 }
@@ -241,6 +241,13 @@ impl WebSocketConfig {
     #[must_use]
     pub fn retry(mut self, retry: RetryConfig) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// The cluster's Redis. Default: [`RedisConfig::default`], which is none: the node is alone.
+    #[must_use]
+    pub fn redis(mut self, redis: RedisConfig) -> Self {
+        self.redis = redis;
         self
     }
 

@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use foodtrack_shard::{
     ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, Policies, Running, Services,
-    ShardsConfig, StartError as ShardsError,
+    SessionKey, ShardsConfig, StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
-    MemoryLog, MemoryStore, OnCompletion, OpenError, SqliteLog, SqliteOptions, TenantLog,
+    MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, SqliteLog, SqliteOptions, TenantLog,
+    shared_secret,
 };
 
 use crate::config::CheckedConfig;
 use crate::data::{
-    ClockKeeper, DataDir, DataDirError, DeclarationStore, Declarations, clock, mark_file,
-    session_key,
+    ClockKeeper, DataDir, DataDirError, DeclarationStore, Declarations, clock, fresh_secret,
+    mark_file, session_key,
 };
 use crate::demo::Demo;
 use crate::health::HealthStatus;
@@ -93,6 +94,9 @@ pub enum StartError {
     /// The tenants' log cannot be opened as it is.
     #[error(transparent)]
     Log(#[from] foodtrack_tenant_log::OpenError),
+    /// The cluster's Redis cannot be used as it is.
+    #[error(transparent)]
+    Redis(#[from] foodtrack_tenant_log::RedisOpenError),
     /// The system gave no thread.
     #[error("cannot start the HTTP API's thread: {0}")]
     Thread(#[source] io::Error),
@@ -106,19 +110,23 @@ fn start_upstream(config: &CheckedConfig) -> io::Result<Option<upstream::Started
     upstream::start(&said.upstream, url, bytes_max).map(Some)
 }
 
-/// The log where the configuration says: in the data directory, or in memory.
+/// The log where the configuration says: in Redis, in the data directory, or in memory.
 fn open_log(config: &CheckedConfig, webhooks: &Arc<Webhooks>) -> OpensLog {
     let (retention, budget) = (retention(config), disk_budget(config));
     let directory = config.said().data_dir.as_ref().map(PathBuf::from);
     let webhooks = Arc::clone(webhooks);
+    let redis = config.said().redis.options(retention);
     Box::new(move |on_completion: OnCompletion| -> Result<Arc<dyn TenantLog>, OpenError> {
         let on_completion = webhooks.listen(on_completion);
-        let log: Arc<dyn TenantLog> = match directory {
-            Some(directory) => {
+        let log: Arc<dyn TenantLog> = match (redis, directory) {
+            (Some(options), _) => Arc::new(RedisLog::open(&options, on_completion)?),
+            (None, Some(directory)) => {
                 let options = SqliteOptions { retention, budget, ..SqliteOptions::default() };
                 Arc::new(SqliteLog::open(&directory, options, on_completion)?)
             }
-            None => Arc::new(MemoryLog::new(MemoryStore::default(), retention, on_completion)),
+            (None, None) => {
+                Arc::new(MemoryLog::new(MemoryStore::default(), retention, on_completion))
+            }
         };
         webhooks.begin(&*log);
         Ok(log)
@@ -144,6 +152,7 @@ impl WebSocketServer {
     /// # Errors
     /// - [`StartError::DataDir`]: the data directory is another server's, or what is in it cannot be read.
     /// - [`StartError::Log`]: the tenants' log in it is damaged, foreign, of a later version, or the disk does not take it.
+    /// - [`StartError::Redis`]: the cluster's Redis cannot be reached, or is another one's.
     /// - [`StartError::Bind`]: the address cannot be listened on.
     /// - [`StartError::Thread`]: the system gave no thread.
     pub fn bind(config: CheckedConfig) -> Result<Self, StartError> {
@@ -158,7 +167,11 @@ impl WebSocketServer {
             .as_ref()
             .map(|path| DataDir::open(Path::new(path)))
             .transpose()?;
-        let session_key = session_key(directory.as_ref())?;
+        let session_key = match config.said().redis.options(retention(&config)) {
+            // A session goes on at whichever node.
+            Some(options) => SessionKey::new(&shared_secret(&options, fresh_secret()?)?),
+            None => session_key(directory.as_ref())?,
+        };
         let clock = clock(directory.as_ref())?;
         let mark = directory.as_ref().map(mark_file);
         let webhooks = Arc::new(Webhooks::new(&config, directory.as_ref())?);

@@ -8,6 +8,8 @@ pub(crate) struct Entrant {
     pub(crate) admission: Admission,
     /// How far it is at its home.
     pub(crate) stage: Stage,
+    /// Whether all is heard that other nodes noted before it came.
+    pub(crate) has_heard_notes: bool,
 }
 
 /// How far a client is on its way in, at its home. Its socket is not read before it is in.
@@ -19,6 +21,8 @@ pub(crate) enum Stage {
     Hook,
     /// It waits for its tenant's log to be opened.
     Log,
+    /// It comes back, and waits until all is heard that other nodes noted of its session.
+    Notes,
     /// It waits for the log to say which of the orders that it comes back to are its user's.
     Orders,
     /// It waits for nothing.

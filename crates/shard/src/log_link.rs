@@ -26,6 +26,8 @@ pub(crate) enum LogNews {
         asker: Asker,
         answer: ReadAnswer,
     },
+    /// All is heard that other nodes noted, or cannot be, before a client comes back; `serial` says which client.
+    NotesHeard { serial: u32, is_all: bool },
     /// Whose the orders are that a client comes back to; `serial` says which client.
     Owners {
         serial: u32,
@@ -75,6 +77,8 @@ struct Query {
 enum Wants {
     /// For the tenant itself.
     Read(Asker, ReadJob),
+    /// All that other nodes noted, for a client on its way in.
+    Notes(u32),
     /// Whose these orders are, for a client on its way in.
     Owners(u32, Vec<Box<str>>),
 }
@@ -147,6 +151,11 @@ impl LogLink {
         self.ask(tenant, Wants::Read(asker, job), is_small);
     }
 
+    /// Has all heard that other nodes noted, for a client that comes back; that it is comes as news.
+    pub(crate) fn hear_notes(&mut self, tenant: &TenantId, serial: u32) {
+        self.ask(tenant, Wants::Notes(serial), true);
+    }
+
     /// Has it looked up whose the orders are that a client comes back to; the answer comes as news.
     pub(crate) fn read_owners(&mut self, tenant: &TenantId, serial: u32, orders: Vec<Box<str>>) {
         self.ask(tenant, Wants::Owners(serial, orders), true);
@@ -169,6 +178,12 @@ fn read_on(log: &dyn TenantLog, waiting: &Mutex<Receiver<Query>>, senders: &[New
             Wants::Read(asker, job) => {
                 let answer = job.run(log, &tenant);
                 LogNews::Read { tenant, asker, answer }
+            }
+            Wants::Notes(serial) => {
+                let heard = log.hear_notes(&tenant).inspect_err(|error| {
+                    tracing::warn!(%error, "what other nodes noted of sessions is not heard");
+                });
+                LogNews::NotesHeard { serial, is_all: heard.is_ok() }
             }
             Wants::Owners(serial, orders) => {
                 let owners = orders.iter().map(|order| read_owner(log, &tenant, order)).collect();

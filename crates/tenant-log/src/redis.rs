@@ -25,20 +25,24 @@ mod questions;
 mod queue;
 mod row;
 mod scripts;
+mod shared_secret;
 mod subscriber_store;
 mod tails;
 mod values;
 mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use foodtrack_contract::TenantId;
-use redis::Client;
+use redis::{Client, RedisError};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{LogWriter, OnCompletion, Retention, SubmitError, TenantLog};
+
+pub use shared_secret::shared_secret;
 
 use follower::{Follow, Follower};
 use full_tenants::FullTenants;
@@ -97,9 +101,27 @@ pub enum RedisOpenError {
     /// The address is none.
     #[error("the address of Redis cannot be used: {0}")]
     Url(String),
+    /// It cannot be reached, or does not answer.
+    #[error("Redis cannot be reached: {0}; start it, or check redis.url")]
+    Away(String),
+    /// It wants another user or password.
+    #[error("Redis refuses the user or password; check redis.username and redis.password")]
+    NotLetIn,
+    /// Something else has this key.
+    #[error(
+        "what Redis has under {0:?} is no hub's: give redis.prefix another value, or take the key away"
+    )]
+    Foreign(String),
     /// Its thread could not be started.
     #[error("the thread for Redis cannot be started: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+impl RedisOpenError {
+    fn address(error: &RedisError) -> Self {
+        // What it says has nothing of the address.
+        Self::Url(error.to_string())
+    }
 }
 
 /// The log in Redis.
@@ -109,6 +131,8 @@ pub struct RedisLog {
     questions: Questions,
     follows: UnboundedSender<Follow>,
     tails: Arc<Tails>,
+    known: Arc<KnownPlaces>,
+    listening: Arc<AtomicU64>,
     full: Arc<FullTenants>,
     thread: Option<JoinHandle<()>>,
 }
@@ -122,8 +146,7 @@ impl RedisLog {
         options: &RedisOptions,
         on_completion: OnCompletion,
     ) -> Result<Self, RedisOpenError> {
-        let client = Client::open(options.url.as_str())
-            .map_err(|error| RedisOpenError::Url(error.to_string()))?;
+        let client = Client::open(options.url.as_str()).map_err(|error| RedisOpenError::address(&error))?;
         let link = || Link::new(client.clone(), options.patience);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let keys = Keys::new(&options.prefix);
@@ -138,9 +161,11 @@ impl RedisLog {
         let shared = (Arc::clone(&known), Arc::clone(&full));
         let worker = Worker::new(builder.clone(), link(), (commands, gauge), tell.clone(), shared);
         let to_follow = (client.clone(), link());
+        let listening = Arc::new(AtomicU64::new(follower::UNHEARD));
+        let places = (Arc::clone(&known), Arc::clone(&tails));
         let to_hear = (queue.clone(), requests);
         let follower =
-            Follower::new(builder, to_follow, tell, (known, Arc::clone(&tails)), to_hear);
+            Follower::new(builder, to_follow, tell, places, to_hear, Arc::clone(&listening));
         let questions = Questions::new(runtime.handle().clone(), link(), options.patience);
         let thread =
             std::thread::Builder::new().name(String::from("redis-log")).spawn(move || {
@@ -149,7 +174,8 @@ impl RedisLog {
                     worker.run().await;
                 });
             })?;
-        Ok(Self { keys, queue, questions, follows, tails, full, thread: Some(thread) })
+        let thread = Some(thread);
+        Ok(Self { keys, queue, questions, follows, tails, known, listening, full, thread })
     }
 }
 
@@ -166,7 +192,9 @@ impl Drop for RedisLog {
 
 impl TenantLog for RedisLog {
     fn open(&self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError> {
-        self.queue.send(Command::Open { tenant: tenant.clone(), now_ms })
+        // It is listened to before, so that nothing lies between what it is opened with and what is heard.
+        let request = Follow::Open { tenant: tenant.clone(), now_ms };
+        self.follows.send(request).map_err(|_| SubmitError::Stopped)
     }
 
     fn close(&self, tenant: &TenantId) -> Result<(), SubmitError> {

@@ -122,7 +122,15 @@ impl Ledger {
                 }
                 Opened::Behind(open.delivered_through, open.into_undelivered())
             }
-            State::Lost { open, .. } => Opened::Fresh(open.into_undelivered()),
+            // Its store was away for a while, and says anew what it has.
+            State::Open(mut open) if open.epoch() == head.epoch && is_shared => {
+                if let Counting::ByStore(store) = &mut open.counting {
+                    store.reopened(last);
+                }
+                self.state = State::Open(open);
+                return Opened::GoesOn;
+            }
+            State::Lost { open, .. } | State::Open(open) => Opened::Fresh(open.into_undelivered()),
             _ => Opened::Fresh(NotKept::new()),
         };
         let (epoch, trimmed_through) = (head.epoch, head.trimmed_through);

@@ -31,7 +31,7 @@ pub(crate) use http::HttpConnection;
 pub(crate) use hub::{Gate, Hub, KEEPS_ALL, SESSION_SECRET, Shut};
 pub(crate) use link::{Link, Outgoing, Received};
 pub(crate) use process::Process;
-pub(crate) use server::{Server, config, limits, table_bytes_max};
+pub(crate) use server::{Server, config, limits, redis_at, table_bytes_max};
 pub(crate) use token::{Who, now_s};
 pub(crate) use websocket::WebSocketLink;
 

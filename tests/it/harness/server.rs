@@ -4,8 +4,8 @@ use std::future::Future;
 use std::net::SocketAddr;
 
 use foodtrack_server::{
-    ConnectionManager, EventBroadcaster, LimitsConfig, RoutingRules, TenantId, WebSocketConfig,
-    WebSocketServer,
+    ConnectionManager, EventBroadcaster, LimitsConfig, RedisConfig, RoutingRules, Secret, TenantId,
+    WebSocketConfig, WebSocketServer,
 };
 
 use foodtrack_shard::DeadLetters;
@@ -22,6 +22,21 @@ pub(crate) fn config() -> WebSocketConfig {
         .jwt_secret(SECRET)
         .handshakes_per_minute(0)
         .limits(limits())
+        .redis(redis())
+}
+
+/// None, unless the whole suite is to run on one: `FOODTRACK_TEST_REDIS_URL` says where it is, and each server has its own prefix.
+fn redis() -> RedisConfig {
+    match std::env::var("FOODTRACK_TEST_REDIS_URL") {
+        Ok(url) => redis_at(&url),
+        Err(_) => RedisConfig::default(),
+    }
+}
+
+/// A Redis, under a prefix of the test's own.
+pub(crate) fn redis_at(url: &str) -> RedisConfig {
+    let prefix = format!("test-{}", uuid::Uuid::new_v4());
+    RedisConfig { url: Some(Secret::new(url)), prefix, ..RedisConfig::default() }
 }
 
 /// No rates and no bound on connections: tests are faster than people.

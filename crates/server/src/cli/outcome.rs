@@ -60,7 +60,7 @@ impl From<StartError> for Outcome {
         match error {
             StartError::Bind { .. } => Self::CannotListen(error.to_string()),
             StartError::DataDir(_) | StartError::Log(_) => Self::Usage(error.to_string()),
-            StartError::Thread(_) => Self::Failed(error.to_string()),
+            StartError::Thread(_) | StartError::Redis(_) => Self::Failed(error.to_string()),
         }
     }
 }

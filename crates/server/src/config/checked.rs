@@ -112,13 +112,13 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     if said.data_dir.as_deref() == Some("") {
         errors.add("dataDir", "names no directory; give one, or take the key out");
     }
-    for (key, unavailable) in
-        [("redis", said.redis), ("security.encryptionKey", said.security.encryption_key)]
-    {
-        if unavailable.is_some() {
-            errors.add(key, "not available in this version; take the key out");
-        }
+    if said.security.encryption_key.is_some() {
+        errors.add(
+            "security.encryptionKey",
+            "not available in this version; take the key out",
+        );
     }
+    said.redis.check(&mut errors);
     check_retry(&said.retry, &mut errors);
     check_log(&said.log, &mut errors);
     said.upstream.check(&mut errors);

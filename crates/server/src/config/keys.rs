@@ -133,12 +133,17 @@ keys! {
     "upstream.hooks.refusedCacheMs" Scalar: "How long a refusal of the back end is, in milliseconds.";
     "upstream.hooks.allowWithoutAnswer" Scalar: "Whether a client is let in where the back end gives no answer; else it is told to try again.";
     "webhooks" Tables: "Back ends that are told of events: name, url, secret or secretFile, events, tenants, timeoutMs, batchMax.";
-    "redis" Tables: "The cluster's Redis.";
+    "redis.url" Text "REDIS_URL": "The Redis of a cluster, in one line, such as redis://user:password@10.0.0.5:6379/0; rediss:// with TLS. Without it and redis.host the node is alone.";
+    "redis.host" Text "REDIS_HOST": "Its host, where there is no URL.";
+    "redis.port" Scalar "REDIS_PORT": "Its port.";
+    "redis.username" Text: "The ACL user.";
+    "redis.password" Text "REDIS_PASSWORD": "The password.";
+    "redis.db" Scalar "REDIS_DB": "The database's number.";
+    "redis.tls" Scalar: "Whether the host is spoken to with TLS.";
+    "redis.prefix" Text: "What every key begins with: nodes of one cluster have the same, two clusters never.";
+    "redis.timeoutMs" Scalar: "How long an answer of Redis is waited for, and how long what cannot be sent waits before it is refused, in milliseconds.";
+    "redis.ordersMax" Scalar: "Of how many orders of a tenant it is known whose they are; beyond it customers make no new ones.";
 }
-
-/// The names that the platform's environment uses for parts that this version does not have.
-pub(crate) const UNAVAILABLE_ENVIRONMENT: &[&str] =
-    &["REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB", "REDIS_URL"];
 
 /// The key whose place in the file is `path`.
 pub fn find(path: &str) -> Option<&'static Key> {

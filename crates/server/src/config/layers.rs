@@ -240,9 +240,6 @@ fn environment(variables: &[(String, String)], errors: &mut ConfigErrors) -> Vec
     let mut said = Vec::new();
     // The platform's names first: the product's own, more exact ones go before them.
     for (name, value) in variables.iter().filter(|(_, value)| !value.is_empty()) {
-        if keys::UNAVAILABLE_ENVIRONMENT.contains(&name.as_str()) {
-            errors.add_at(name, "redis", "not available in this version; unset the variable");
-        }
         if let Some(key) = keys::KEYS.iter().find(|key| key.environment == Some(name)) {
             said.push(Said::one(name, key.path, read(key, value)));
         }
@@ -412,9 +409,10 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_of_a_part_that_is_not_there_is_refused() {
-        let problems = with_file("", &[("REDIS_URL", "redis://localhost")]).unwrap_err();
-        let expected = "REDIS_URL: redis: not available in this version; unset the variable";
-        assert_eq!(problems, [expected]);
+    fn the_platforms_names_say_where_redis_is() {
+        let variables = [("REDIS_HOST", "cache"), ("REDIS_PORT", "6380"), ("REDIS_PASSWORD", "p")];
+        let said = with_file("", &variables).unwrap();
+        let options = said.redis.options(foodtrack_tenant_log::Retention::default()).unwrap();
+        assert_eq!(options.url, "redis://:p@cache:6380/0");
     }
 }

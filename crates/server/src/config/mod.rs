@@ -10,6 +10,7 @@ mod nearest_key;
 mod places;
 mod problems;
 mod profile;
+mod redis;
 mod secret;
 mod sections;
 mod tables;
@@ -21,6 +22,7 @@ pub(crate) use checked::{check, policies};
 pub use layers::{Layers, load, load_checked};
 pub use problems::{ConfigErrors, ConfigProblem};
 pub use profile::ProfileChoice;
+pub use redis::RedisConfig;
 pub use secret::Secret;
 pub use sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, LogFormat,

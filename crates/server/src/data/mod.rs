@@ -17,4 +17,4 @@ pub use data_dir::DataDirError;
 pub(crate) use declaration_store::DeclarationStore;
 pub(crate) use declarations::Declarations;
 pub(crate) use folder::MarkFile;
-pub(crate) use session_secret::session_key;
+pub(crate) use session_secret::{fresh_secret, session_key};

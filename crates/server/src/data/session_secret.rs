@@ -14,7 +14,7 @@ const SECRET_BYTES: usize = 32;
 /// # Errors
 /// [`DataDirError`]: the file is not what a server wrote, or the directory does not take it.
 pub(crate) fn session_key(directory: Option<&DataDir>) -> Result<SessionKey, DataDirError> {
-    let Some(directory) = directory else { return Ok(SessionKey::new(&fresh()?)) };
+    let Some(directory) = directory else { return Ok(SessionKey::new(&fresh_secret()?)) };
     let file = directory.file(FILE);
     let secret = match directory.read(FILE)? {
         Some(bytes) => bytes.try_into().map_err(|bytes: Vec<u8>| DataDirError::Damaged {
@@ -22,7 +22,7 @@ pub(crate) fn session_key(directory: Option<&DataDir>) -> Result<SessionKey, Dat
             reason: format!("it has {} bytes and not {SECRET_BYTES}", bytes.len()),
         })?,
         None => {
-            let secret = fresh()?;
+            let secret = fresh_secret()?;
             directory
                 .replace(FILE, &secret)
                 .map_err(|source| DataDirError::Unusable { path: file, source })?;
@@ -32,7 +32,11 @@ pub(crate) fn session_key(directory: Option<&DataDir>) -> Result<SessionKey, Dat
     Ok(SessionKey::new(&secret))
 }
 
-fn fresh() -> Result<[u8; SECRET_BYTES], DataDirError> {
+/// A new secret.
+///
+/// # Errors
+/// [`DataDirError`]: the system gives no randomness.
+pub(crate) fn fresh_secret() -> Result<[u8; SECRET_BYTES], DataDirError> {
     let mut secret = [0; SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(|error| DataDirError::Unusable {
         path: FILE.into(),

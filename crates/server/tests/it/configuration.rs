@@ -34,7 +34,8 @@ fn all_problems_are_told_at_once() {
         jwtSecret = "short"
         encryptionKey = "0123"
         [redis]
-        host = "localhost"
+        url = "localhost"
+        prefix = "{}"
         [retry]
         maxAttempts = 0
         [log]
@@ -66,7 +67,8 @@ fn all_problems_are_told_at_once() {
         "limits.roomsPerConnectionMax:",
         "security.jwtSecret:",
         "security.encryptionKey: not available",
-        "redis: not available",
+        "redis.url: no address",
+        "redis.prefix:",
         "retry.maxAttempts:",
         "log.offlineHoursMax:",
         "delivery.0 (delivery:location_updated): a volatile event",

@@ -55,7 +55,7 @@ impl Application for Shard {
         match admission {
             Ok(admission) => {
                 let home = self.parts.shards.home(admission.principal.tenant());
-                let mut entrant = Entrant { admission, stage: Stage::Turn };
+                let mut entrant = Entrant { admission, stage: Stage::Turn, has_heard_notes: false };
                 // To its home, or to wait here: for its turn, or until its tenant's log is open.
                 if home == self.parts.index {
                     self.advance(io, &mut entrant);

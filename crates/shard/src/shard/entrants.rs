@@ -1,4 +1,4 @@
-//! Clients that come back to rooms of orders which memory does not know: the log is asked before they come in.
+//! Clients that come back where memory does not know enough: the log is asked before they come in.
 
 use foodtrack_tenant::Admission;
 use foodtrack_tenant_log::{OrderOwner, ReadError};
@@ -38,6 +38,32 @@ impl Shard {
         self.parts.log.read_owners(&tenant, self.serial, orders);
         self.entrants.insert(self.serial, handover);
         None
+    }
+
+    /// Whether a client comes back of whose session another node may have noted something that was not heard here yet.
+    pub(super) fn must_hear_notes(&self, entrant: &Entrant) -> bool {
+        self.parts.log.is_shared && entrant.admission.resume.is_some() && !entrant.has_heard_notes
+    }
+
+    pub(super) fn wait_for_notes(&mut self, handover: Handover<Entrant>) {
+        let Some(Entrant { admission, .. }) = handover.transfer() else { return };
+        self.serial = self.serial.wrapping_add(1);
+        let tenant = admission.principal.tenant().clone();
+        self.parts.log.hear_notes(&tenant, self.serial);
+        self.entrants.insert(self.serial, handover);
+    }
+
+    /// All is heard that other nodes noted of the session of a client that comes back, or cannot be: then its session is not back,
+    /// since it may have been in rooms that nobody here knows.
+    pub(super) fn heard_notes(&mut self, io: &mut Reactor, serial: u32, is_all: bool) {
+        let Some(mut handover) = self.entrants.remove(&serial) else { return };
+        if let Some(entrant) = handover.transfer_mut() {
+            entrant.has_heard_notes = true;
+            if let Some(resume) = entrant.admission.resume.as_mut().filter(|_| !is_all) {
+                resume.pid.clear();
+            }
+        }
+        self.receive(io, handover);
     }
 
     /// The log has said whose the orders are that a client comes back to.

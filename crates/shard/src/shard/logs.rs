@@ -50,6 +50,7 @@ impl Shard {
                     self.handle(io, tenant, Input::Read(asker, answer));
                 }
             }
+            LogNews::NotesHeard { serial, is_all } => self.heard_notes(io, serial, is_all),
             LogNews::Owners { serial, orders, owners } => {
                 self.hear_of_owners(io, serial, orders, owners);
             }

@@ -60,6 +60,8 @@ impl Shard {
             Stage::Ready
         } else if !self.open_log(io, admission.principal.tenant()) {
             Stage::Log
+        } else if self.must_hear_notes(entrant) {
+            Stage::Notes
         } else if !self.knows_orders_of(admission) {
             Stage::Orders
         } else {
@@ -96,7 +98,7 @@ impl Shard {
         }
         match handover.transfer().map_or(Stage::Ready, |entrant| entrant.stage) {
             Stage::Ready => io.adopt(self, handover),
-            Stage::Turn | Stage::Hook | Stage::Log | Stage::Orders => self.wait_at_home(handover),
+            _ => self.wait_at_home(handover),
         }
     }
 
@@ -109,6 +111,7 @@ impl Shard {
                 self.wait_for_turn(party, handover);
             }
             Stage::Hook => self.wait_for_permit(handover),
+            Stage::Notes => self.wait_for_notes(handover),
             Stage::Orders => {
                 if let Some(handover) = self.ask_for_orders(handover) {
                     self.wait_for_log(handover);

@@ -3,7 +3,7 @@
 use ahash::AHashMap;
 use foodtrack_contract::{Offset, TenantId};
 
-use super::queue::Command;
+use super::queue::{Command, Opening};
 use super::row::Row;
 use crate::{DeadLetter, Note, SavedCursor, SubscriberKey};
 
@@ -15,7 +15,7 @@ const SAVED_TOGETHER_MAX: usize = 512;
 /// What one or a few commands of the pipeline do.
 #[derive(Debug)]
 pub(super) enum Step {
-    Open { tenant: TenantId, now_ms: u64 },
+    Open { tenant: TenantId, opening: Opening },
     Close { tenant: TenantId },
     Append { tenant: TenantId, entries: Vec<(u64, Row)> },
     SaveCursors { tenant: TenantId, cursors: Vec<(SubscriberKey, SavedCursor, bool)> },
@@ -48,9 +48,9 @@ impl Batch {
             Command::SaveCursor { tenant, subscriber, saved, is_first } => {
                 return self.save_cursor(tenant, (subscriber, saved, is_first));
             }
-            Command::Open { tenant, now_ms } => {
+            Command::Open { tenant, opening } => {
                 self.forget(&tenant);
-                Step::Open { tenant, now_ms }
+                Step::Open { tenant, opening }
             }
             Command::Close { tenant } => {
                 self.forget(&tenant);

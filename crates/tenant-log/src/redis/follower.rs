@@ -2,6 +2,7 @@
 //! it could not hear.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ahash::{AHashMap, AHashSet};
@@ -16,15 +17,20 @@ use super::known_places::{KnownPlace, KnownPlaces};
 use super::link::Link;
 use super::news::News;
 use super::pipeline::CommandBuilder;
-use super::queue::{Command, Queue};
+use super::queue::{Command, Opening, Queue};
 use super::tails::Tails;
 use super::values::{array, offset, text};
 use super::worker::Tell;
-use crate::Completion;
+use crate::{Completion, RefusedReason};
 
 /// How long to wait before a broken subscription is made again.
-const SUBSCRIBE_AGAIN: Duration = Duration::from_millis(200);
-
+const LISTEN_AGAIN: Duration = Duration::from_millis(200);
+/// How often it is seen to that a silent connection is not a broken one.
+const PROVE_EVERY: Duration = Duration::from_secs(5);
+/// How long Redis may take for what is asked of it here.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// The number of no listening.
+pub(super) const UNHEARD: u64 = 0;
 /// How many tenants' logs are looked at together.
 const LOOKED_AT_TOGETHER_MAX: usize = 512;
 
@@ -44,10 +50,33 @@ fn other_than(epoch: Epoch) -> Epoch {
     Epoch::new(epoch.get() ^ 1)
 }
 
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, RedisError>>,
+) -> Result<T, RedisError> {
+    let late = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
+    tokio::time::timeout(ANSWER_WITHIN, answer).await.map_err(late)?
+}
+
+async fn change(
+    sink: &mut PubSubSink,
+    new: Vec<String>,
+    ended: Vec<String>,
+) -> Result<(), RedisError> {
+    if !ended.is_empty() {
+        sink.unsubscribe(ended).await?;
+    }
+    if !new.is_empty() {
+        sink.subscribe(new).await?;
+    }
+    Ok(())
+}
+
 /// What the follower is asked.
 pub(super) enum Follow {
-    /// To hear of a tenant; answered once it does.
-    Begin(TenantId, oneshot::Sender<()>),
+    /// To listen to a tenant, and then to have it opened.
+    Open { tenant: TenantId, now_ms: u64 },
+    /// To tell how far a tenant's log goes; answered once that is told.
+    Look(TenantId, oneshot::Sender<()>),
     End(TenantId),
     /// Answered once all is heard that was published before.
     HearAll(oneshot::Sender<()>),
@@ -61,6 +90,8 @@ pub(super) struct Follower {
     known: Arc<KnownPlaces>,
     tails: Arc<Tails>,
     queue: Queue,
+    /// The number of this listening; each time it breaks, there is another one.
+    listening: Arc<AtomicU64>,
     requests: UnboundedReceiver<Follow>,
     /// By their channels.
     followed: AHashMap<String, TenantId>,
@@ -75,44 +106,101 @@ impl Follower {
         tell: Tell,
         (known, tails): (Arc<KnownPlaces>, Arc<Tails>),
         (queue, requests): (Queue, UnboundedReceiver<Follow>),
+        listening: Arc<AtomicU64>,
     ) -> Self {
         let (followed, who_hears_all) = (AHashMap::new(), Vec::new());
-        Self { client, link, builder, tell, known, tails, queue, requests, followed, who_hears_all }
+        Self {
+            client,
+            link,
+            builder,
+            tell,
+            known,
+            tails,
+            queue,
+            listening,
+            requests,
+            followed,
+            who_hears_all,
+        }
     }
 
     /// Ends when nobody can ask any more.
     pub(super) async fn run(mut self) {
         let mut is_broken = false;
-        loop {
-            match self.listen().await {
+        while !self.requests.is_closed() {
+            match self.listen(&mut is_broken).await {
                 Ok(()) => return,
                 Err(error) => {
-                    // What was published meanwhile is not known: reading finds it.
+                    // What is published meanwhile is not known: reading finds it.
                     self.tails.forget_all();
                     if !std::mem::replace(&mut is_broken, true) {
                         tracing::warn!(%error, "what other nodes append is not heard for a while");
                     }
-                    tokio::time::sleep(SUBSCRIBE_AGAIN).await;
+                    self.wait_a_little().await;
                 }
             }
         }
     }
 
-    async fn listen(&mut self) -> Result<(), RedisError> {
-        let (mut sink, mut stream) = self.client.get_async_pubsub().await?.split();
-        let channels: Vec<String> = self.followed.keys().cloned().collect();
-        if !channels.is_empty() {
-            sink.subscribe(channels).await?;
-            let tenants: Vec<_> = self.followed.values().cloned().collect();
-            self.look(tenants.clone()).await?;
-            // What was noted meanwhile is in what the log is opened with.
-            let now_ms = unix_ms();
-            for tenant in tenants {
-                // Where too much waits, the next look at the log finds what can be found.
-                let _ = self.queue.send(Command::Open { tenant, now_ms });
+    /// Waits until it is worth while to listen again. Who opens a tenant is told meanwhile whether that is possible.
+    async fn wait_a_little(&mut self) {
+        let until = tokio::time::Instant::now() + LISTEN_AGAIN;
+        while let Ok(Some(request)) = tokio::time::timeout_at(until, self.requests.recv()).await {
+            match request {
+                Follow::Open { tenant, now_ms } => {
+                    self.followed.insert(self.builder.keys.channel(&tenant), tenant.clone());
+                    self.open(tenant, now_ms, UNHEARD);
+                }
+                Follow::Look(tenant, _) => {
+                    self.followed.insert(self.builder.keys.channel(&tenant), tenant);
+                }
+                Follow::End(tenant) => {
+                    self.followed.remove(&self.builder.keys.channel(&tenant));
+                }
+                // Who waits is told that nobody answers.
+                Follow::HearAll(_) => {}
             }
         }
+    }
+
+    /// Has a tenant opened. What is noted later is heard from the listening of this number on.
+    fn open(&self, tenant: TenantId, now_ms: u64, heard_since: u64) {
+        let name = tenant.clone();
+        let opening = Opening { now_ms, heard_since, is_refresh: false };
+        if self.queue.send(Command::Open { tenant, opening }).is_err() {
+            let reason = RefusedReason::Away;
+            self.tell.tell(Completion::OpenFailed { tenant: name, reason });
+        }
+    }
+
+    /// Has tenants told anew what is noted beside their logs, of which something may not have been heard.
+    fn refresh(&self) {
+        let heard_since = self.listening.load(Ordering::Relaxed);
+        let opening = Opening { now_ms: unix_ms(), heard_since, is_refresh: true };
+        for tenant in self.followed.values() {
+            if self.known.get(tenant).is_some_and(|it| it.heard_since != heard_since) {
+                // Where too much waits, it is tried again.
+                let _ = self.queue.send(Command::Open { tenant: tenant.clone(), opening });
+            }
+        }
+    }
+
+    async fn listen(&mut self, is_broken: &mut bool) -> Result<(), RedisError> {
+        let (mut sink, mut stream) = in_time(self.client.get_async_pubsub()).await?.split();
+        self.listening.fetch_add(1, Ordering::Relaxed);
+        let channels: Vec<String> = self.followed.keys().cloned().collect();
+        if !channels.is_empty() {
+            in_time(sink.subscribe(channels)).await?;
+            let tenants: Vec<_> = self.followed.values().cloned().collect();
+            self.look(tenants).await?;
+            self.refresh();
+        }
+        if std::mem::take(is_broken) {
+            tracing::info!("what other nodes append is heard again");
+        }
+        let mut proof = tokio::time::interval(PROVE_EVERY);
         loop {
+            let mut must_prove = false;
             tokio::select! {
                 request = self.requests.recv() => match request {
                     None => return Ok(()),
@@ -122,10 +210,14 @@ impl Follower {
                     None => return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
                     Some(message) => self.hear(&message),
                 },
+                _ = proof.tick() => must_prove = true,
             }
-            if !self.who_hears_all.is_empty() {
+            if must_prove {
+                self.refresh();
+            }
+            if must_prove || !self.who_hears_all.is_empty() {
                 // What was published before this comes before its answer.
-                sink.ping::<Value>().await?;
+                in_time(sink.ping::<Value>()).await?;
                 while let Some(Some(message)) = stream.next().now_or_never() {
                     self.hear(&message);
                 }
@@ -137,14 +229,18 @@ impl Follower {
 
     /// Heeds a request, and those that wait behind it: tenants that are opened together are subscribed to together.
     async fn heed(&mut self, first: Follow, sink: &mut PubSubSink) -> Result<(), RedisError> {
-        let (mut begun, mut ended, mut answers) = (AHashSet::new(), Vec::new(), Vec::new());
+        let (mut new, mut ended, mut opens) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut looks, mut answers) = (AHashSet::new(), Vec::new());
         let mut next = Some(first);
         while let Some(request) = next {
             match request {
-                Follow::Begin(tenant, answer) => {
-                    let channel = self.builder.keys.channel(&tenant);
-                    self.followed.insert(channel, tenant.clone());
-                    begun.insert(tenant);
+                Follow::Open { tenant, now_ms } => {
+                    new.extend(self.follow(&tenant));
+                    opens.push((tenant, now_ms));
+                }
+                Follow::Look(tenant, answer) => {
+                    new.extend(self.follow(&tenant));
+                    looks.insert(tenant);
                     answers.push(answer);
                 }
                 Follow::HearAll(answer) => self.who_hears_all.push(answer),
@@ -152,24 +248,30 @@ impl Follower {
                     let channel = self.builder.keys.channel(&tenant);
                     self.followed.remove(&channel);
                     self.tails.forget(&tenant);
-                    begun.remove(&tenant);
                     ended.push(channel);
                 }
             }
             next = self.requests.try_recv().ok();
         }
         ended.retain(|channel| !self.followed.contains_key(channel));
-        if !ended.is_empty() {
-            sink.unsubscribe(ended).await?;
-        }
-        if !begun.is_empty() {
-            let channels: Vec<_> = begun.iter().map(|it| self.builder.keys.channel(it)).collect();
-            sink.subscribe(channels).await?;
-            self.look(begun.into_iter().collect()).await?;
-        }
+        let changed = in_time(change(sink, new, ended)).await;
+        let listening = match &changed {
+            Ok(()) => self.listening.load(Ordering::Relaxed),
+            Err(_) => UNHEARD,
+        };
+        opens.into_iter().for_each(|(tenant, now_ms)| self.open(tenant, now_ms, listening));
+        changed?;
+        self.look(looks.into_iter().collect()).await?;
         // Who asked may have gone.
         answers.into_iter().for_each(|answer| _ = answer.send(()));
         Ok(())
+    }
+
+    /// Returns the channel of a tenant that is not followed yet.
+    fn follow(&mut self, tenant: &TenantId) -> Option<String> {
+        let channel = self.builder.keys.channel(tenant);
+        let is_new = self.followed.insert(channel.clone(), tenant.clone()).is_none();
+        is_new.then_some(channel)
     }
 
     /// Tells how far tenants' logs go.
@@ -189,7 +291,7 @@ impl Follower {
                         // One that is gone has lost what it had.
                         let gone = || (other_than(known.epoch), Offset::ZERO);
                         let (epoch, last) = found.unwrap_or_else(gone);
-                        self.stands(tenant, KnownPlace { epoch, last, id: None }, true);
+                        self.stands(tenant, KnownPlace { epoch, last, id: None, heard_since: UNHEARD }, true);
                     }
                     Err(error) => {
                         tracing::warn!(%error, tenant = tenant.as_str(), "the log cannot be looked at");
@@ -218,7 +320,7 @@ impl Follower {
                 let id = entries.last().map(|newest| newest.id);
                 self.tails.add(tenant, epoch, entries);
                 let is_news = node != self.builder.node;
-                self.stands(tenant, KnownPlace { epoch, last, id }, is_news);
+                self.stands(tenant, KnownPlace { epoch, last, id, heard_since: UNHEARD }, is_news);
             }
             Some(News::Noted { node, note }) => {
                 if node != self.builder.node {

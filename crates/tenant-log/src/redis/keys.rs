@@ -71,6 +71,11 @@ impl Keys {
         self.of(tenant, "news")
     }
 
+    /// What all nodes of a cluster know.
+    pub(super) fn secret(&self) -> String {
+        format!("{}:secret", self.prefix)
+    }
+
     /// Every tenant that has a log: a set.
     pub(super) fn tenants(&self) -> String {
         format!("{}:tenants", self.prefix)

@@ -14,6 +14,8 @@ pub(super) struct KnownPlace {
     pub(super) last: Offset,
     /// Which message stands there, where that is known.
     pub(super) id: Option<Uuid>,
+    /// In which listening of the follower everything was heard that was noted since the log was opened.
+    pub(super) heard_since: u64,
 }
 
 /// Those of every tenant that is open.
@@ -43,7 +45,7 @@ impl KnownPlaces {
         self.with(|known| match known.get_mut(tenant) {
             Some(place) if place.epoch == seen.epoch => {
                 if place.last < seen.last {
-                    *place = seen;
+                    *place = KnownPlace { heard_since: place.heard_since, ..seen };
                 }
                 true
             }

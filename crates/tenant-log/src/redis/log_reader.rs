@@ -1,5 +1,8 @@
 //! Reading logs in Redis.
 
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use redis::{Pipeline, Value};
 use tokio::sync::oneshot;
@@ -19,6 +22,8 @@ use crate::{
     ReadError, ReadRequest, TailSnapshot,
 };
 
+/// How often it is looked whether a log is opened anew.
+const LOOK_AGAIN: Duration = Duration::from_millis(3);
 /// How many entries are read at once: Redis serves nobody else meanwhile.
 pub(super) const READ_TOGETHER_MAX: usize = 512;
 /// How many are read first, of which it is not known how large they are.
@@ -130,14 +135,26 @@ impl LogReader for RedisLog {
 
     fn follow(&self, tenant: &TenantId) -> Result<(), ReadError> {
         let (answer, answered) = oneshot::channel();
-        self.follow_request(Follow::Begin(tenant.clone(), answer))?;
+        self.follow_request(Follow::Look(tenant.clone(), answer))?;
         self.questions.wait(answered)
     }
 
-    fn hear_notes(&self, _tenant: &TenantId) -> Result<(), ReadError> {
-        let (answer, answered) = oneshot::channel();
-        self.follow_request(Follow::HearAll(answer))?;
-        self.questions.wait(answered)
+    fn hear_notes(&self, tenant: &TenantId) -> Result<(), ReadError> {
+        let give_up = Instant::now() + self.questions.patience();
+        loop {
+            let (answer, answered) = oneshot::channel();
+            self.follow_request(Follow::HearAll(answer))?;
+            self.questions.wait(answered)?;
+            let listening = self.listening.load(Ordering::Relaxed);
+            match self.known.get(tenant) {
+                Some(place) if place.heard_since == listening => return Ok(()),
+                _ if Instant::now() >= give_up => {
+                    return Err(ReadError::Store(String::from("not all that was noted is known")));
+                }
+                // It is being opened anew, since something may have been missed.
+                _ => std::thread::sleep(LOOK_AGAIN),
+            }
+        }
     }
 
     fn outline(

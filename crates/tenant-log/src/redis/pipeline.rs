@@ -4,6 +4,7 @@ use foodtrack_contract::{Epoch, Offset, TenantId};
 use redis::{Cmd, Pipeline, Script};
 
 use super::batch::Step;
+use super::follower::UNHEARD;
 use super::keys::{Keys, Part};
 use super::known_places::KnownPlace;
 use super::notes::{note_text, published_note};
@@ -77,7 +78,12 @@ impl CommandBuilder {
         let mut command = call(&scripts::OPEN, &keys);
         command.arg(opening::ORDERS_MAX).arg("PUBLISH").arg(self.keys.channel(tenant));
         command.arg(&self.node).arg(known.map(|it| it.epoch.to_string()).unwrap_or_default());
-        let nothing = KnownPlace { epoch: Epoch::new(0), last: Offset::ZERO, id: None };
+        let nothing = KnownPlace {
+            epoch: Epoch::new(0),
+            last: Offset::ZERO,
+            id: None,
+            heard_since: UNHEARD,
+        };
         add_known(&mut command, known.unwrap_or(nothing));
         command
     }

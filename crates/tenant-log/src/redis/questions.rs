@@ -46,6 +46,10 @@ impl Questions {
         }
     }
 
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// Waits for what is answered elsewhere.
     pub(super) fn wait(&self, answer: oneshot::Receiver<()>) -> Result<(), ReadError> {
         let (told, is_told) = sync_channel(1);

@@ -18,10 +18,20 @@ const WAITING_BYTES_MAX: usize = 64 << 20;
 /// How many commands may wait.
 const WAITING_COMMANDS_MAX: usize = 262_144;
 
+/// How a tenant is opened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opening {
+    pub(super) now_ms: u64,
+    /// In which listening of the follower everything is heard that is noted from now on.
+    pub(super) heard_since: u64,
+    /// It is open, and is told anew what stands beside its log. Where the log is another one by now, or cannot be read, it is not opened.
+    pub(super) is_refresh: bool,
+}
+
 /// What Redis is asked to change.
 #[derive(Debug)]
 pub(super) enum Command {
-    Open { tenant: TenantId, now_ms: u64 },
+    Open { tenant: TenantId, opening: Opening },
     Close { tenant: TenantId },
     Append { tenant: TenantId, entries: Vec<(u64, Row)> },
     SaveCursor { tenant: TenantId, subscriber: SubscriberKey, saved: SavedCursor, is_first: bool },

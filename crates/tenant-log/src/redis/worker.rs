@@ -14,10 +14,10 @@ use super::known_places::{KnownPlace, KnownPlaces};
 use super::link::{Link, is_again};
 use super::opening;
 use super::pipeline::CommandBuilder;
-use super::queue::{Command, Gauge};
+use super::queue::{Command, Gauge, Opening};
 use super::row::Row;
 use super::values::{array, number, text};
-use crate::{Answer, Completion, NoteKind, OnCompletion, RefusedReason};
+use crate::{Answer, Completion, Head, NoteKind, OnCompletion, RefusedReason};
 
 /// How many commands go together at most.
 const COMMANDS_TOGETHER_MAX: usize = 4_096;
@@ -181,7 +181,7 @@ impl Worker {
         known: Option<KnownPlace>,
     ) {
         match step {
-            Step::Open { tenant, now_ms } => self.opened(tenant, answers, now_ms),
+            Step::Open { tenant, opening } => self.opened(tenant, answers, opening),
             Step::Append { tenant, entries } => self.appended(&tenant, entries, answers, known),
             Step::SaveNote { tenant, ticket: Some(ticket), .. } => {
                 let refused = match answers.into_iter().next() {
@@ -202,10 +202,15 @@ impl Worker {
         }
     }
 
-    fn opened(&mut self, tenant: TenantId, answers: Vec<Result<Value, RedisError>>, now_ms: u64) {
+    fn opened(
+        &mut self,
+        tenant: TenantId,
+        answers: Vec<Result<Value, RedisError>>,
+        opening: Opening,
+    ) {
         let answers: Result<Vec<Value>, RedisError> = answers.into_iter().collect();
         let head = match &answers {
-            Ok(answers) => opening::read(&tenant, answers, now_ms).ok_or_else(|| {
+            Ok(answers) => opening::read(&tenant, answers, opening.now_ms).ok_or_else(|| {
                 tracing::error!(
                     tenant = tenant.as_str(),
                     "what stands in Redis under the tenant's keys is no log of this version"
@@ -214,15 +219,30 @@ impl Worker {
             }),
             Err(error) => Err(reason(error)),
         };
-        self.tell.tell(match head {
-            Ok(head) => {
-                let last = Offset::ZERO.plus(head.next.get().saturating_sub(1));
-                let id = head.tail.last().filter(|it| it.offset == last).map(|it| it.id);
-                self.known.set(&tenant, KnownPlace { epoch: head.epoch, last, id });
-                Completion::Opened { tenant, head }
+        match head {
+            Ok(head) => self.tell_opened(tenant, head, opening),
+            // The follower tries again.
+            Err(_) if opening.is_refresh => {}
+            Err(reason) => self.tell.tell(Completion::OpenFailed { tenant, reason }),
+        }
+    }
+
+    fn tell_opened(&self, tenant: TenantId, head: Head, opening: Opening) {
+        if opening.is_refresh && self.known.get(&tenant).is_none_or(|it| it.epoch != head.epoch) {
+            // What its tenant submits meanwhile is of the log that it knows: it opens the other one itself.
+            if self.known.remove(&tenant) {
+                self.tell.tell(Completion::Lost { tenant });
             }
-            Err(reason) => Completion::OpenFailed { tenant, reason },
-        });
+            return;
+        }
+        let last = Offset::ZERO.plus(head.next.get().saturating_sub(1));
+        let id = head.tail.last().filter(|it| it.offset == last).map(|it| it.id);
+        let heard_since = opening.heard_since;
+        let place = KnownPlace { epoch: head.epoch, last, id, heard_since };
+        let name = tenant.clone();
+        self.tell.tell(Completion::Opened { tenant, head });
+        // Behind it: who waits until all is heard has heard what it was opened with.
+        self.known.set(&name, place);
     }
 
     fn appended(
@@ -268,7 +288,7 @@ impl Worker {
 
     fn refuse(&mut self, step: Step, reason: RefusedReason) {
         match step {
-            Step::Open { tenant, .. } => {
+            Step::Open { tenant, opening } if !opening.is_refresh => {
                 self.tell.tell(Completion::OpenFailed { tenant, reason });
             }
             Step::Append { tenant, entries } => {

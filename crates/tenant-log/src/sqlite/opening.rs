@@ -44,6 +44,9 @@ const QUICK_CHECK_BYTES_MAX: u64 = 64 << 20;
 /// Why a log cannot be opened. Nothing of what is there was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The log is in Redis, which cannot be used as it is.
+    #[error(transparent)]
+    Redis(#[from] crate::RedisOpenError),
     /// A file or the directory cannot be used.
     #[error("{}: {source}; check the data directory's owner, permissions and disk", path.display())]
     Io {

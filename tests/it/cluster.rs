@@ -1,0 +1,174 @@
+//! Nodes beside each other with one Redis: whichever a client comes to, it gets the same, and the end of a node or of Redis costs
+//! nothing that was accepted.
+
+use std::time::Duration;
+
+use foodtrack_server::RedisConfig;
+use serde_json::json;
+use test_support::{RedisServer, skipped, wait_until};
+
+use crate::harness::{
+    Client, Server, Transport, Who, config, on_every_transport, redis_at,
+};
+use crate::support::{TENANT, back_end, expect_nothing, expect_numbers, numbers, publish, update};
+
+/// A Redis, and nodes that share it.
+struct Cluster {
+    redis: RedisServer,
+    nodes: Vec<Server>,
+}
+
+/// What Redis keeps is there again after a crash.
+const KEEPS: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
+impl Cluster {
+    /// `None` where there is no Redis to start.
+    fn of(nodes: usize) -> Option<Self> {
+        let Some(redis) = RedisServer::start(&KEEPS) else {
+            skipped("redis-server is not installed");
+            return None;
+        };
+        let shared = RedisConfig { timeout_ms: 1_000, ..redis_at(&redis.url()) };
+        let nodes = (0..nodes).map(|_| Server::with(config().redis(shared.clone()))).collect();
+        Some(Self { redis, nodes })
+    }
+}
+
+fn chef() -> Who {
+    Who::chef(TENANT, "carl")
+}
+
+on_every_transport! {
+    fn clients_of_every_node_get_each_event_once_in_one_order(transport) {
+        let Some(cluster) = Cluster::of(2) else { return };
+        let mut chefs: Vec<Client> =
+            cluster.nodes.iter().map(|node| Client::join(node, transport, &chef())).collect();
+        let mut senders: Vec<Client> = cluster.nodes.iter().map(back_end).collect();
+        for number in 1..=30 {
+            senders[number as usize % 2].accepted("order:updated", update("1", number));
+        }
+        for chef in &mut chefs {
+            expect_numbers(chef, &(1..=30).collect::<Vec<_>>(), "");
+        }
+    }
+
+    fn a_client_that_comes_to_another_node_is_the_session_it_was_with_its_rooms(transport) {
+        let Some(cluster) = Cluster::of(2) else { return };
+        let [one, other] = &cluster.nodes[..] else { panic!() };
+        let mut ada = Client::join(one, transport, &Who::customer(TENANT, "ada"));
+        let mut sender = back_end(one);
+        let made = |order: &str| json!({ "orderId": order, "customerId": "ada" });
+        sender.accepted("order:created", made("1"));
+        ada.expect("order:created");
+        ada.subscribe("order", "1");
+        publish(&mut sender, 1..=2);
+        assert_eq!(numbers(&ada.take(2)), [1, 2]);
+        let id = ada.id.clone();
+        let away = ada.tear();
+        publish(&mut sender, 3..=4);
+        let mut back = away.resume(other);
+        assert!(back.recovered);
+        assert_eq!(back.id, id);
+        publish(&mut sender, 5..=5);
+        publish(&mut back_end(other), 6..=6);
+        expect_numbers(&mut back, &[3, 4, 5, 6], "");
+        // And back.
+        let mut home = back.tear().resume(one);
+        assert!(home.recovered);
+        publish(&mut sender, 7..=7);
+        expect_numbers(&mut home, &[7], "");
+    }
+}
+
+#[test]
+fn a_node_that_ends_costs_its_clients_a_connection_and_no_event() {
+    let Some(mut cluster) = Cluster::of(2) else { return };
+    let mut carl = Client::join(&cluster.nodes[0], Transport::WebSocket, &chef());
+    let mut sender = back_end(&cluster.nodes[1]);
+    publish(&mut sender, 1..=3);
+    assert_eq!(numbers(&carl.take(3)), [1, 2, 3]);
+    let away = carl.away();
+    drop(cluster.nodes.remove(0));
+    publish(&mut sender, 4..=6);
+    let mut back = away.resume(&cluster.nodes[0]);
+    assert!(back.recovered);
+    expect_numbers(&mut back, &[4, 5, 6], "");
+}
+
+#[test]
+fn the_same_message_through_two_nodes_is_one() {
+    let Some(cluster) = Cluster::of(2) else { return };
+    let mut carl = Client::join(&cluster.nodes[0], Transport::WebSocket, &chef());
+    let message = json!({
+        "id": uuid::Uuid::from_u128(7),
+        "type": "order:updated",
+        "payload": update("1", 1),
+    });
+    let answers: Vec<_> = cluster
+        .nodes
+        .iter()
+        .map(|node| back_end(node).accepted("order:updated", message.clone()))
+        .collect();
+    assert_eq!(answers[0]["offset"], answers[1]["offset"]);
+    assert_eq!(answers[1]["duplicate"], true);
+    expect_numbers(&mut carl, &[1], "");
+}
+
+#[test]
+fn tenants_with_equal_everything_stay_apart_on_every_node() {
+    let Some(cluster) = Cluster::of(2) else { return };
+    let other = "pizza-Roma";
+    let mut theirs: Vec<Client> = cluster
+        .nodes
+        .iter()
+        .map(|node| Client::join(node, Transport::WebSocket, &Who::chef(other, "carl")))
+        .collect();
+    let mut ours = Client::join(&cluster.nodes[1], Transport::WebSocket, &chef());
+    publish(&mut back_end(&cluster.nodes[0]), 1..=3);
+    expect_numbers(&mut ours, &[1, 2, 3], "");
+    for client in &mut theirs {
+        expect_nothing(client, "another tenant's");
+    }
+}
+
+#[test]
+fn while_redis_is_away_connections_stay_and_what_must_be_kept_is_refused() {
+    let Some(mut cluster) = Cluster::of(2) else { return };
+    let mut carl = Client::join(&cluster.nodes[0], Transport::WebSocket, &chef());
+    let mut sender = back_end(&cluster.nodes[1]);
+    publish(&mut sender, 1..=2);
+    expect_numbers(&mut carl, &[1, 2], "");
+    cluster.redis.kill();
+    let mut refused = 0;
+    while refused < 3 {
+        let answer = sender.ask("order:updated", update("1", 90 + refused));
+        let code = answer["error"]["code"].as_str().unwrap_or_default();
+        assert!(["degraded", "timeout"].contains(&code), "{answer}");
+        refused += 1;
+    }
+    assert_eq!(cluster.nodes[0].count(TENANT), 1);
+    cluster.redis.start_again();
+    wait_until("it is taken again", || {
+        sender.ask("order:updated", update("1", 3))["success"] == true
+    });
+    publish(&mut sender, 4..=4);
+    let mut got = Vec::new();
+    while got.last() != Some(&4) {
+        got.extend(numbers(&carl.take(1)));
+    }
+    // What nobody knew about may have come through; it comes once, and everything else as well.
+    got.retain(|it| *it < 90);
+    assert_eq!(got, [3, 4]);
+    assert!(carl.next_within(Duration::from_millis(100)).is_none());
+}
+
+#[test]
+fn a_redis_that_is_not_there_is_said_at_the_start() {
+    let nowhere = redis_at("redis://127.0.0.1:1");
+    let Err(error) = foodtrack_server::WebSocketServer::bind(
+        config().redis(nowhere).check().unwrap(),
+    ) else {
+        panic!("it starts without Redis")
+    };
+    assert!(error.to_string().contains("Redis cannot be reached"), "{error}");
+}
