@@ -188,10 +188,16 @@ impl Tenant {
             }
             let is_over = self.ledger.has_looked(look);
             let replay = self.members.get_mut(client.place()).and_then(|it| it.replay.as_mut());
-            match replay.is_some_and(|it| it.reached(&position, is_over)) {
-                true => self.go_on(turn, client.place()),
-                false => self.ahead.push((client, look)),
+            let is_reached = replay.is_some_and(|it| it.reached(&position));
+            if !is_reached && !is_over {
+                self.ahead.push((client, look));
+                continue;
             }
+            if !is_reached {
+                // The log has no more: nobody can have that.
+                self.start_catch_up(turn, client.place(), Start::Confirmed);
+            }
+            self.go_on(turn, client.place());
         }
     }
 

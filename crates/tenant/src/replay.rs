@@ -334,19 +334,13 @@ impl Replay {
         last_of(&self.had).max(self.at)
     }
 
-    /// Goes on where it was ahead, if everything was delivered that it has. If not, and `is_over`, since the log has no more, it
-    /// cannot have that: it goes on from what was delivered. Returns whether it goes on.
-    pub(crate) fn reached(&mut self, position: &Position, is_over: bool) -> bool {
-        let end = position.delivered_through;
-        let is_reached = self.has() <= end;
-        if !is_reached && is_over {
-            (self.cursor, self.at) = (Cursor::new(position.epoch, end), end);
-            self.had = self.cursor.clone();
-        }
-        if (is_reached || is_over) && self.state == State::Ahead {
+    /// Goes on where it was ahead, if everything was delivered that it has. Returns whether it does.
+    pub(crate) fn reached(&mut self, position: &Position) -> bool {
+        let is_reached = self.has() <= position.delivered_through;
+        if is_reached && self.state == State::Ahead {
             self.state = State::Ready;
         }
-        is_reached || is_over
+        is_reached
     }
 
     /// The next places of the plan, to be read together. Costs as much as there are: ask once a page, not for each entry.

@@ -91,9 +91,11 @@ fn rows<'v>(
 }
 
 impl LogReader for RedisLog {
-    /// Nothing is shown that cannot be read.
-    fn tail(&self, _tenant: &TenantId) -> TailSnapshot {
-        TailSnapshot::nothing(Offset::MAX)
+    fn tail(&self, tenant: &TenantId) -> TailSnapshot {
+        let known = self.known.get(tenant).map(|place| (place.epoch, place.last));
+        let tail = known.and_then(|(epoch, last)| self.tails.snapshot(tenant, epoch, last));
+        // Nothing is shown that cannot be read.
+        tail.unwrap_or_else(|| TailSnapshot::nothing(Offset::MAX))
     }
 
     fn read(&self, request: &ReadRequest) -> Result<Page, ReadError> {

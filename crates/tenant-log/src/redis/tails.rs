@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ahash::AHashMap;
-use foodtrack_contract::{Epoch, TenantId};
+use foodtrack_contract::{Epoch, Offset, TenantId};
 
-use crate::{LogEntry, Page, PageStart, ReadRequest};
+use crate::{LogEntry, Outline, Page, PageStart, ReadRequest, TailEntries, TailSnapshot};
 
 /// How many bytes of entries a tenant has here, by [`LogEntry::bytes`].
 const TENANT_BYTES_MAX: u64 = 256 << 10;
@@ -55,6 +55,22 @@ impl Tails {
         });
     }
 
+    /// What is here of a log that goes on to `last`, where it goes as far as that.
+    pub(super) fn snapshot(
+        &self,
+        tenant: &TenantId,
+        epoch: Epoch,
+        last: Offset,
+    ) -> Option<TailSnapshot> {
+        self.with(|tenants| {
+            let tail = tenants.get(tenant).filter(|tail| tail.epoch == epoch)?;
+            let (first, newest) = (tail.entries.front()?.offset, tail.entries.back()?.offset);
+            let after = Offset::ZERO.plus(first.get().saturating_sub(1));
+            let entries = Snapshot(tail.entries.iter().cloned().collect());
+            (newest >= last).then(|| TailSnapshot::new(after, Box::new(entries)))
+        })
+    }
+
     /// The page that was asked for, where all of it is here.
     pub(super) fn read(&self, request: &ReadRequest) -> Option<Page> {
         self.with(|tenants| {
@@ -67,6 +83,31 @@ impl Tails {
             let is_here = request.after.next() >= first && request.through <= last;
             is_here.then(|| tail.page(request))
         })
+    }
+}
+
+/// Entries without a gap.
+#[derive(Debug)]
+struct Snapshot(Vec<Arc<LogEntry>>);
+
+impl TailEntries for Snapshot {
+    fn outline(&self, after: Offset, through: Offset) -> Vec<Outline> {
+        let wanted = self.0.iter().filter(|it| after < it.offset && it.offset <= through);
+        wanted.map(|it| Outline::from(&**it)).collect()
+    }
+
+    fn read_at(&self, offsets: &[Offset], bytes_max: u64) -> Vec<LogEntry> {
+        let mut bytes = 0;
+        let found = offsets.iter().map_while(|offset| {
+            let place = self.0.binary_search_by_key(offset, |it| it.offset).ok()?;
+            self.0.get(place)
+        });
+        let fits = found.take_while(|entry| {
+            let fits = bytes < bytes_max;
+            bytes += entry.bytes();
+            fits
+        });
+        fits.map(|entry| LogEntry::clone(entry)).collect()
     }
 }
 

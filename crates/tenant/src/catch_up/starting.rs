@@ -36,14 +36,16 @@ impl Tenant {
         // What it brings may be more than was delivered here, and is not believed before the log has it.
         let here = position.delivered_through;
         match (replay.brought().map(|cursor| cursor.through()), known) {
-            (Some(brought), None) if !asks => {
+            (Some(brought), None) if !asks && brought <= here => {
                 // It brings back what it got: that is a confirmation.
-                self.reliability.known(subscriber, brought.min(here));
+                self.reliability.known(subscriber, brought);
                 self.save_cursor(turn, subscriber);
             }
             (Some(brought), Some(_)) => {
                 replay.owe(self.reliability.owed(subscriber, brought));
-                self.arrived(turn, subscriber, brought.min(here));
+                if brought <= here {
+                    self.arrived(turn, subscriber, brought);
+                }
             }
             (None, Some(confirmed)) => {
                 let confirmed = replay.go_on_from(confirmed);
