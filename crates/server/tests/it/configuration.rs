@@ -35,7 +35,6 @@ fn all_problems_are_told_at_once() {
         encryptionKey = "0123"
         [redis]
         url = "localhost"
-        prefix = "{}"
         [retry]
         maxAttempts = 0
         [log]
@@ -68,7 +67,6 @@ fn all_problems_are_told_at_once() {
         "security.jwtSecret:",
         "security.encryptionKey: not available",
         "redis.url: no address",
-        "redis.prefix:",
         "retry.maxAttempts:",
         "log.offlineHoursMax:",
         "delivery.0 (delivery:location_updated): a volatile event",
