@@ -7,9 +7,7 @@ use foodtrack_server::RedisConfig;
 use serde_json::json;
 use test_support::{RedisServer, skipped, wait_until};
 
-use crate::harness::{
-    Client, Server, Transport, Who, config, on_every_transport, redis_at,
-};
+use crate::harness::{Client, Server, Transport, Who, config, on_every_transport, redis_at};
 use crate::support::{TENANT, back_end, expect_nothing, expect_numbers, numbers, publish, update};
 
 /// A Redis, and nodes that share it.
@@ -165,9 +163,9 @@ fn while_redis_is_away_connections_stay_and_what_must_be_kept_is_refused() {
 #[test]
 fn a_redis_that_is_not_there_is_said_at_the_start() {
     let nowhere = redis_at("redis://127.0.0.1:1");
-    let Err(error) = foodtrack_server::WebSocketServer::bind(
-        config().redis(nowhere).check().unwrap(),
-    ) else {
+    let Err(error) =
+        foodtrack_server::WebSocketServer::bind(config().redis(nowhere).check().unwrap())
+    else {
         panic!("it starts without Redis")
     };
     assert!(error.to_string().contains("Redis cannot be reached"), "{error}");

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{
     CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig,
-    LimitsConfig, LogConfig, LogFormat, LoggingConfig, ProfileChoice, RetryConfig, Secret,
-    RedisConfig, SecurityConfig, ShutdownConfig, UpstreamConfig, WebhookConfig, check,
+    LimitsConfig, LogConfig, LogFormat, LoggingConfig, ProfileChoice, RedisConfig, RetryConfig,
+    Secret, SecurityConfig, ShutdownConfig, UpstreamConfig, WebhookConfig, check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.

@@ -27,7 +27,10 @@ pub(crate) enum LogNews {
         answer: ReadAnswer,
     },
     /// All is heard that other nodes noted, or cannot be, before a client comes back; `serial` says which client.
-    NotesHeard { serial: u32, is_all: bool },
+    NotesHeard {
+        serial: u32,
+        is_all: bool,
+    },
     /// Whose the orders are that a client comes back to; `serial` says which client.
     Owners {
         serial: u32,

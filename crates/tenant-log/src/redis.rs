@@ -146,7 +146,8 @@ impl RedisLog {
         options: &RedisOptions,
         on_completion: OnCompletion,
     ) -> Result<Self, RedisOpenError> {
-        let client = Client::open(options.url.as_str()).map_err(|error| RedisOpenError::address(&error))?;
+        let client =
+            Client::open(options.url.as_str()).map_err(|error| RedisOpenError::address(&error))?;
         let link = || Link::new(client.clone(), options.patience);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let keys = Keys::new(&options.prefix);

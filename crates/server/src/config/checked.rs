@@ -113,10 +113,7 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
         errors.add("dataDir", "names no directory; give one, or take the key out");
     }
     if said.security.encryption_key.is_some() {
-        errors.add(
-            "security.encryptionKey",
-            "not available in this version; take the key out",
-        );
+        errors.add("security.encryptionKey", "not available in this version; take the key out");
     }
     said.redis.check(&mut errors);
     check_retry(&said.retry, &mut errors);

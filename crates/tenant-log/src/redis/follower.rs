@@ -50,9 +50,7 @@ fn other_than(epoch: Epoch) -> Epoch {
     Epoch::new(epoch.get() ^ 1)
 }
 
-async fn in_time<T>(
-    answer: impl Future<Output = Result<T, RedisError>>,
-) -> Result<T, RedisError> {
+async fn in_time<T>(answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, RedisError> {
     let late = |_| RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut));
     tokio::time::timeout(ANSWER_WITHIN, answer).await.map_err(late)?
 }
@@ -74,7 +72,10 @@ async fn change(
 /// What the follower is asked.
 pub(super) enum Follow {
     /// To listen to a tenant, and then to have it opened.
-    Open { tenant: TenantId, now_ms: u64 },
+    Open {
+        tenant: TenantId,
+        now_ms: u64,
+    },
     /// To tell how far a tenant's log goes; answered once that is told.
     Look(TenantId, oneshot::Sender<()>),
     End(TenantId),
@@ -291,7 +292,11 @@ impl Follower {
                         // One that is gone has lost what it had.
                         let gone = || (other_than(known.epoch), Offset::ZERO);
                         let (epoch, last) = found.unwrap_or_else(gone);
-                        self.stands(tenant, KnownPlace { epoch, last, id: None, heard_since: UNHEARD }, true);
+                        self.stands(
+                            tenant,
+                            KnownPlace { epoch, last, id: None, heard_since: UNHEARD },
+                            true,
+                        );
                     }
                     Err(error) => {
                         tracing::warn!(%error, tenant = tenant.as_str(), "the log cannot be looked at");

@@ -78,12 +78,8 @@ impl CommandBuilder {
         let mut command = call(&scripts::OPEN, &keys);
         command.arg(opening::ORDERS_MAX).arg("PUBLISH").arg(self.keys.channel(tenant));
         command.arg(&self.node).arg(known.map(|it| it.epoch.to_string()).unwrap_or_default());
-        let nothing = KnownPlace {
-            epoch: Epoch::new(0),
-            last: Offset::ZERO,
-            id: None,
-            heard_since: UNHEARD,
-        };
+        let nothing =
+            KnownPlace { epoch: Epoch::new(0), last: Offset::ZERO, id: None, heard_since: UNHEARD };
         add_known(&mut command, known.unwrap_or(nothing));
         command
     }

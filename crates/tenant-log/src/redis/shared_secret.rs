@@ -16,7 +16,8 @@ pub fn shared_secret(
     options: &RedisOptions,
     fresh: [u8; SECRET_BYTES],
 ) -> Result<[u8; SECRET_BYTES], RedisOpenError> {
-    let client = Client::open(options.url.as_str()).map_err(|error| RedisOpenError::address(&error))?;
+    let client =
+        Client::open(options.url.as_str()).map_err(|error| RedisOpenError::address(&error))?;
     let key = Keys::new(&options.prefix).secret();
     let ask = || -> Result<Vec<u8>, RedisError> {
         let mut connection = client.get_connection_with_timeout(options.patience)?;
