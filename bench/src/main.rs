@@ -3,6 +3,7 @@
 //! The generator runs pinned to one core and the server to another; the server's CPU time and memory are read from `/proc`.
 #![allow(clippy::print_stdout, reason = "a command-line tool: its results are its output")]
 
+mod back_end;
 mod contender;
 mod dialect;
 mod frame;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::back_end::BackEnd;
 use crate::contender::Contender;
 use crate::metric::{Cell, Metric};
 use crate::report::{Failure, Measurement, Origin, Report, number};
@@ -111,8 +112,13 @@ fn measure(
 ) -> Result<Vec<Cell>, WorkloadError> {
     let config =
         if scenario.needs_limits() { &options.hub_limited_config } else { &options.hub_config };
+    let back_end = scenario.needs_back_end().then(BackEnd::start).transpose()?;
+    let to = Path::new("target/bench/back-end.toml");
+    let with_back_end = back_end.as_ref().map(|it| it.configure(config, to)).transpose()?;
+    let config = with_back_end.as_deref().unwrap_or(config);
     let mut fixture =
         fixture(contender, [&options.hub, config], contender.name(), options, interrupted)?;
+    fixture.back_end = back_end;
     let result = scenario.run(&mut fixture, options.tenant_events_per_second);
     or_last_words(result, &mut fixture.server)
 }
@@ -153,7 +159,7 @@ pub(crate) fn fixture(
     let swarm = Swarm::new(contender.dialect(), server.address, Arc::clone(interrupted))?;
     let cores = [options.server_core, options.generator_core];
     let pace = if options.quick { Pace::QUICK } else { Pace::FULL };
-    Ok(Fixture { server, swarm, pace, cores })
+    Ok(Fixture { server, swarm, pace, cores, back_end: None })
 }
 
 fn print_progress(round: u32, contender: Contender, cell: &Cell) {
@@ -163,6 +169,7 @@ fn print_progress(round: u32, contender: Contender, cell: &Cell) {
         Metric::RssKibPerConnection,
         Metric::CpuUsPerConnection,
         Metric::DeliveriesPerSecond,
+        Metric::EventsPerSecond,
         Metric::LatencyUsP50,
         Metric::LatencyUsP99,
     ];

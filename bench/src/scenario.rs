@@ -9,7 +9,7 @@ use crate::metric::Cell;
 use crate::workload::fan_out::{self, Rooms};
 use crate::workload::{
     Fixture, WorkloadError, http_publish, idle, idle_streams, noisy, orders, replay, request,
-    scale, steady,
+    scale, steady, upstream, webhooks,
 };
 
 /// A load.
@@ -44,6 +44,10 @@ pub(crate) enum Scenario {
     Replay,
     /// A back end publishes batches of 50 over HTTP, each event to 10 subscribers (hub only)
     HttpPublish,
+    /// A client's request that a back end answers at once, 1 in flight (hub only)
+    Upstream,
+    /// A back end publishes, and another is told by webhook (hub only)
+    Webhooks,
 }
 
 impl Scenario {
@@ -56,6 +60,8 @@ impl Scenario {
                     | Self::NoisyNeighbour
                     | Self::Replay
                     | Self::HttpPublish
+                    | Self::Upstream
+                    | Self::Webhooks
                     | Self::IdleStreams10k
                     | Self::TenantOrders1k
                     | Self::TenantOrders10k
@@ -65,6 +71,11 @@ impl Scenario {
     /// Whether the hub runs with its limits on tenants as a production server would.
     pub(crate) fn needs_limits(self) -> bool {
         self == Self::NoisyNeighbour
+    }
+
+    /// Whether there is a business back end beside the hub.
+    pub(crate) fn needs_back_end(self) -> bool {
+        matches!(self, Self::Upstream | Self::Webhooks)
     }
 
     /// Whether a quick run does without it.
@@ -102,6 +113,8 @@ impl Scenario {
             Self::TenantOrders10k => orders::run(fixture, 10_000),
             Self::Replay => replay::run(fixture),
             Self::HttpPublish => http_publish::run(fixture),
+            Self::Upstream => upstream::run(fixture),
+            Self::Webhooks => webhooks::run(fixture),
         }
     }
 }

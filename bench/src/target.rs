@@ -77,6 +77,12 @@ pub(crate) fn judge(report: &Report) -> Vec<Verdict> {
         let measured = hub(cell, Metric::CpuUsPerConnection);
         verdicts.push(Verdict::new(format!("CPU us per new connection: {cell}"), 60.0, measured));
     }
+    let measured = hub("the hub's own time of a request to a back end", Metric::LatencyUsP50);
+    verdicts.push(Verdict::new(
+        "us of the hub's own in a request to a back end, p50",
+        1_000.0,
+        measured,
+    ));
     let streams = "10000 idle streams";
     let measured = hub(streams, Metric::RssKibPerConnection);
     verdicts.push(Verdict::new(format!("RSS KiB per connection: {streams}"), 2.0, measured));

@@ -11,11 +11,14 @@ pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod scale;
 pub(crate) mod steady;
+pub(crate) mod upstream;
+pub(crate) mod webhooks;
 
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::back_end::BackEnd;
 use crate::dialect::{Member, Refused, refusal};
 use crate::latencies::Latencies;
 use crate::metric::{Cell, Metric};
@@ -74,6 +77,8 @@ pub(crate) struct Fixture {
     pub(crate) pace: Pace,
     /// The server's and the generator's.
     pub(crate) cores: [usize; 2],
+    /// Where the load needs one.
+    pub(crate) back_end: Option<BackEnd>,
 }
 
 impl Fixture {

@@ -16,9 +16,9 @@ use crate::token;
 
 const ROOM: &str = "o1";
 const SUBSCRIBERS: usize = 10;
-const EVENTS_PER_BATCH: usize = 50;
+pub(super) const EVENTS_PER_BATCH: usize = 50;
 /// Each has one batch under way.
-const CONNECTIONS: usize = 4;
+pub(super) const CONNECTIONS: usize = 4;
 /// The rate at which latency is measured: half of what is promised.
 const STEADY_EVENTS_PER_SECOND: u32 = 10_000;
 /// The answer to a batch of which something was refused.
@@ -88,6 +88,11 @@ fn request(token: &str, connection: usize, batch: usize) -> Vec<u8> {
         )
     };
     let events: Vec<String> = (0..EVENTS_PER_BATCH).map(event).collect();
+    batch_of(token, &events)
+}
+
+/// The request that publishes these events.
+pub(super) fn batch_of(token: &str, events: &[String]) -> Vec<u8> {
     let body = format!("{{\"events\":[{}]}}", events.join(","));
     format!(
         "POST /api/v1/publish/batch HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
@@ -97,7 +102,7 @@ fn request(token: &str, connection: usize, batch: usize) -> Vec<u8> {
 }
 
 /// Publishes batch after batch. Returns how long each answer took that came after the warm-up.
-fn publish(
+pub(super) fn publish(
     address: SocketAddr,
     request: impl Fn(usize) -> Vec<u8>,
     period: Option<Duration>,
@@ -115,13 +120,13 @@ fn publish(
         if due >= end {
             break;
         }
-        let request = request(batch);
         if let Some(period) = period {
             thread::sleep(due.saturating_duration_since(Instant::now()));
             due += period;
         } else {
             due = Instant::now();
         }
+        let request = request(batch);
         let sent = Instant::now();
         stream.write_all(&request)?;
         read_answer(&mut stream, &mut answer)?;

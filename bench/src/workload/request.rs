@@ -31,13 +31,21 @@ impl Asker {
 
 /// Runs the load.
 pub(crate) fn run(fixture: &mut Fixture) -> Result<Vec<Cell>, WorkloadError> {
-    const NAME: &str = "request, 1 in flight";
+    let template = fixture.swarm.dialect().request();
+    Ok(vec![ask(fixture, "request, 1 in flight", template)?])
+}
+
+/// One client says `template` again and again, each time once it was answered.
+pub(super) fn ask(
+    fixture: &mut Fixture,
+    name: &str,
+    template: Template,
+) -> Result<Cell, WorkloadError> {
     let member = fixture.member(TENANT, "asker", Vec::new())?;
     let client = fixture.swarm.open(vec![(member, Attention::Watches)], OPEN_TIMEOUT)?;
     let dialect = fixture.swarm.dialect();
     let latencies = Latencies::default();
-    let mut asker =
-        Asker { dialect, template: dialect.request(), asked_ns: stamp::now_ns(), latencies };
+    let mut asker = Asker { dialect, template, asked_ns: stamp::now_ns(), latencies };
     fixture.swarm.send(client, asker.template.stamped(asker.asked_ns))?;
     fixture.swarm.run_for(fixture.pace.warm_up, &mut |_, p, out| asker.on_frame(p, out))?;
     asker.latencies.clear();
@@ -48,8 +56,8 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<Vec<Cell>, WorkloadError> {
     let measured = start.until_now(fixture)?;
     let requests = asker.latencies.len();
     if requests == 0 {
-        return Err(WorkloadError::Silence { cell: NAME.to_owned(), waited: duration });
+        return Err(WorkloadError::Silence { cell: name.to_owned(), waited: duration });
     }
-    let cell = measured.cell(NAME, &mut asker.latencies);
-    Ok(vec![cell.with(Metric::CpuUsPerRequest, measured.server.total_us() / requests as f64)])
+    let cell = measured.cell(name, &mut asker.latencies);
+    Ok(cell.with(Metric::CpuUsPerRequest, measured.server.total_us() / requests as f64))
 }
