@@ -175,6 +175,42 @@ scenario('an event of one\'s own is sent, and the hub\'s answer shown', WIDE, as
   await page.screenshot('wide-light-own-event');
 });
 
+for (const [name, view] of [['wide-light', { width: 1280, height: 800 }], ['narrow-dark', { ...NARROW, colorScheme: 'dark' }]]) {
+  scenario(`the back end is asked, and answers, refuses or is too late: ${name}`, { ...view, ...QUIET }, async (page) => {
+    const orderId = await page.order('Margherita');
+    const lab = await page.pane('lab');
+    if (!page.narrow) await page.stage.getByRole('group', { name: 'Experiments' }).getByRole('button', { name: 'Back end' }).click();
+    const pane = page.stage.locator('[data-role="back-end"]');
+    const ask = async (label, as = 'dashboard') => {
+      await pane.locator('select[name="as"]').selectOption({ label: as });
+      await pane.locator('select[name="request"]').selectOption({ label });
+      await pane.getByRole('button', { name: 'Ask', exact: true }).click();
+      await pane.locator('.outcome', { hasText: /after \d+\.\d ms/ }).waitFor();
+      await pane.getByRole('button', { name: 'Ask', exact: true }).waitFor();
+      return JSON.parse(await pane.locator('.answer').textContent());
+    };
+    assert.deepEqual(await ask('order:get_details (the newest order)'), { success: true, data: { orderId, events: ['order:created'] } });
+    await page.screenshot(`${name}-back-end`);
+    assert.ok(await page.overflowPx() <= 0);
+    const refused = await ask('order:get_details (an order that is not there)');
+    assert.equal(refused.error.code, 'upstream_refused');
+    assert.equal(refused.error.message, 'no such order: NOSUCH');
+    const secret = await ask('admin:get_connection_stats (for administrators alone)', 'kitchen');
+    assert.equal(secret.error.message, 'only an administrator may know who is connected');
+    const late = await ask('demo:answer_late (answered too late)');
+    assert.equal(late.error.code, 'timeout');
+    await page.screenshot(`${name}-back-end-late`);
+    assert.equal(await lab.count(), 1);
+  });
+}
+
+scenario('an event has its name of today beside it, where that is another', { ...WIDE, ...QUIET }, async (page) => {
+  const orderId = await page.order('Margherita');
+  const row = (to) => page.stage.locator(`.event[data-type="order:created"][data-to="${to}"]`, { hasText: `#${orderId}` });
+  await row('kitchen').waitFor();
+  assert.match(await row('kitchen').locator('.today').textContent(), /^today's \w+/);
+});
+
 test('the latency is the way from the hub, not the painting of the page', { timeout: TEST_TIMEOUT_MS }, () =>
   withPage(WIDE, async (page) => {
     // The page is kept busy for 80 ms of each 100: what is painted late has arrived in time.

@@ -1,6 +1,7 @@
 // The page: two restaurants, of which one is in view; both are always at work.
 
 import { Autopilot, AutopilotSwitches } from './autopilot.js';
+import { BackEndPane } from './back_end_pane.js';
 import { CourierPane } from './courier_pane.js';
 import { CustomerPane } from './customer_pane.js';
 import { DashboardPane } from './dashboard_pane.js';
@@ -14,6 +15,7 @@ import { KitchenPane } from './kitchen_pane.js';
 import { LabPane } from './lab_pane.js';
 import { Latency, WINDOW, inMs } from './latency.js';
 import { Restaurant } from './restaurant.js';
+import { SidePanes } from './side_panes.js';
 
 const NOTICE_MS = 6_000;
 const NARROW_PANES = [
@@ -28,13 +30,16 @@ const fetchJson = async (path) => {
 
 /** The panes of one restaurant, and when to draw them. */
 class Stage {
-  constructor(restaurant, other, switches, latency) {
+  constructor(restaurant, other, switches, latency, todaysNames) {
     this.restaurant = restaurant;
-    const stream = new EventStream(restaurant, latency);
-    const lab = new LabPane(restaurant, other);
+    const stream = new EventStream(restaurant, latency, todaysNames);
+    const side = new SidePanes([
+      { title: 'Experiments', pane: new LabPane(restaurant, other) },
+      { title: 'Back end', pane: new BackEndPane(restaurant) },
+    ]);
     const panes = [
       new CustomerPane(restaurant, switches), new DashboardPane(restaurant, switches),
-      new KitchenPane(restaurant, switches), new CourierPane(restaurant, switches), stream, lab,
+      new KitchenPane(restaurant, switches), new CourierPane(restaurant, switches), stream, side,
     ];
     this.element = el('div', { class: 'stage', 'data-tenant': restaurant.id, hidden: true },
       panes.map(({ element }) => element));
@@ -95,7 +100,7 @@ async function start() {
   restaurants.forEach(({ id }) => latency.measure(id, `meter-${tab}`));
   const stages = restaurants.map((restaurant, i) => {
     restaurant.onNotice = tell;
-    return new Stage(restaurant, restaurants[(i + 1) % restaurants.length], switches, latency);
+    return new Stage(restaurant, restaurants[(i + 1) % restaurants.length], switches, latency, info.todaysNames);
   });
   const watch = new HubWatch(document.querySelector('#hub'),
     () => restaurants.flatMap(({ seats }) => seats.map(({ connection }) => connection)));

@@ -123,7 +123,7 @@ export class Connection {
   async ask(name, argument) {
     let answer;
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt += 1) {
-      answer = await this.#askOnce(name, argument);
+      answer = await this.askOnce(name, argument);
       const { number = 0, code, retryAfterMs } = answer.error ?? {};
       const mayRetry = code === 'line_lost' || (number >= 1000 && number < 2000);
       if (!mayRetry) return answer;
@@ -132,7 +132,8 @@ export class Connection {
     return answer;
   }
 
-  async #askOnce(name, argument) {
+  /** As `ask`, but a refusal stands, whatever it is. */
+  async askOnce(name, argument) {
     try {
       return await this.#socket.timeout(ACK_TIMEOUT_MS).emitWithAck(name, argument);
     } catch (cause) {

@@ -9,6 +9,7 @@ const ROWS_MAX = 120;
 /** The event stream of one restaurant. Locations of one ride fold into one row that counts them. */
 export class EventStream {
   #latency;
+  #todaysNames;
   #rows = [];
   #list;
   #next = 0;
@@ -16,9 +17,10 @@ export class EventStream {
   #count;
   #paused;
 
-  /** `latency` knows how long events took. */
-  constructor(restaurant, latency) {
+  /** `latency` knows how long events took, `todaysNames` what today's applications call them. */
+  constructor(restaurant, latency, todaysNames) {
     this.#latency = latency;
+    this.#todaysNames = todaysNames;
     const list = el('ol', { class: 'events plain', 'aria-label': 'Events, newest first' });
     this.#list = new KeyedList(list, (row) => this.#row(row));
     this.#count = el('span', { class: 'count' }, '0');
@@ -72,6 +74,7 @@ export class EventStream {
         this.draw();
       },
     }, first.type, times);
+    const today = this.#todaysNames[first.application]?.[first.type];
     const element = el('li', { class: 'event', 'data-type': first.type, 'data-to': first.to },
       time,
       el('span', { class: 'to', 'data-application': first.application }, first.to),
@@ -79,6 +82,7 @@ export class EventStream {
       el('span', { class: 'order' }, first.orderId && `#${first.orderId}`),
       el('span', { class: 'from soft' }, first.source),
       latency,
+      today && el('span', { class: 'today soft' }, 'today\'s ', el('code', {}, today)),
       content);
     return {
       element,

@@ -13,11 +13,13 @@ use clap::Args;
 use super::outcome::{Outcome, announce};
 use super::shutdown::Shutdown;
 use super::{Run, parse_port};
-use crate::demo::{Demo as Pages, gateway::Gateway};
-use crate::{WebSocketConfig, WebSocketServer, descriptors, logging};
+use crate::demo::{Demo as Pages, gateway::Gateway, requests::RequestDesk};
+use crate::{Secret, UpstreamConfig, WebSocketConfig, WebSocketServer, descriptors, logging};
 
 /// How often the simulated gateway orders in each restaurant.
 const ORDER_INTERVAL: Duration = Duration::from_secs(12);
+/// How long the toy back end may take: somebody watches.
+const UPSTREAM_TIMEOUT_MS: u32 = 2_000;
 /// The secret's randomness.
 const SECRET_BYTES: usize = 48;
 
@@ -61,7 +63,11 @@ impl Demo {
             None => random_secret()?,
         };
         let pages = Pages::new(&secret);
+        let desk = std::net::TcpListener::bind("127.0.0.1:0").map_err(failed)?;
+        let upstream = upstream(desk.local_addr().map_err(failed)?)?;
+        let signing_secret = upstream.secret.as_ref().map(|it| it.reveal().to_owned());
         let config = WebSocketConfig::default()
+            .upstream(upstream)
             .host(self.host)
             .port(self.port)
             .jwt_secret(secret)
@@ -74,7 +80,8 @@ impl Demo {
         let shutdown = Shutdown::listen().map_err(failed)?;
         let server = WebSocketServer::bind_with(config, Some(pages.clone()))?;
         let address = reachable(server.local_addr());
-        start_gateway(address, pages).map_err(failed)?;
+        let signing_secret = signing_secret.unwrap_or_default();
+        start_gateway(address, pages, desk, &signing_secret).map_err(failed)?;
         announce(format_args!("listening on {}", server.local_addr()));
         announce(format_args!("open http://{address}/ in a browser; stop with Ctrl+C"));
         shutdown.stop(server)
@@ -117,13 +124,38 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Orders from a thread of its own, for as long as the process lives.
-fn start_gateway(hub: SocketAddr, pages: Pages) -> std::io::Result<()> {
+/// Clients' requests go to the toy back end at this address.
+fn upstream(desk: SocketAddr) -> Result<UpstreamConfig, Outcome> {
+    let mut upstream = UpstreamConfig {
+        url: Some(format!("http://{desk}/hub/requests")),
+        secret: Some(Secret::new(random_secret()?)),
+        timeout_ms: UPSTREAM_TIMEOUT_MS,
+        ..UpstreamConfig::default()
+    };
+    upstream.events.push("demo:*".into());
+    Ok(upstream)
+}
+
+/// Orders, and answers requests, from a thread of its own, for as long as the process lives.
+fn start_gateway(
+    hub: SocketAddr,
+    pages: Pages,
+    desk: std::net::TcpListener,
+    signing_secret: &str,
+) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    desk.set_nonblocking(true)?;
+    // An unsigned token would be refused and logged; a restaurant's id is always a tenant's.
+    let token = move |tenant: &str| pages.service_token(tenant).unwrap_or_default();
+    let answers = RequestDesk::new(hub, signing_secret, token.clone());
+    let orders = Gateway::new(hub, ORDER_INTERVAL, token);
     std::thread::Builder::new().name("demo-gateway".into()).spawn(move || {
-        // An unsigned token would be refused and logged; a restaurant's id is always a tenant's.
-        let token = move |tenant: &str| pages.service_token(tenant).unwrap_or_default();
-        runtime.block_on(Gateway::new(hub, ORDER_INTERVAL, token).run());
+        runtime.block_on(async {
+            match tokio::net::TcpListener::from_std(desk) {
+                Ok(desk) => drop(tokio::join!(orders.run(), answers.run(desk))),
+                Err(error) => tracing::error!(%error, "the demo's back end cannot answer requests"),
+            }
+        });
     })?;
     Ok(())
 }

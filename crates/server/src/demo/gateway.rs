@@ -1,49 +1,18 @@
 //! A stand-in for the platform's API gateway: it publishes simulated customers' orders as a real back end would, over
 //! HTTP, with a service token.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time;
 use uuid::Uuid;
 
+use super::http_call::{CallError, call};
 use super::restaurants::{Restaurant, restaurants};
 
-/// How long one publication may take.
-const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
-/// How much of an answer is read; the rest could not matter.
-const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 /// Letters of an order's id; without those that are easily confused.
 const ORDER_LETTERS: &[u8; 31] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
-
-/// Why an order was not published.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// The hub cannot be reached, or the connection broke.
-    #[error("publish over HTTP to {hub}")]
-    Connection {
-        /// Where the hub should have been.
-        hub: SocketAddr,
-        /// What happened.
-        source: io::Error,
-    },
-    /// No answer came in time.
-    #[error("no answer from {hub} within {} ms", PUBLISH_TIMEOUT.as_millis())]
-    Timeout {
-        /// The hub that was asked.
-        hub: SocketAddr,
-    },
-    /// The hub answered, but not with success.
-    #[error("the hub answered with status {status}")]
-    Refused {
-        /// The HTTP status; 0 where the answer was not HTTP.
-        status: u16,
-    },
-}
 
 /// Publishes an order for each of the demo's restaurants in turn.
 pub struct Gateway<T> {
@@ -78,42 +47,12 @@ impl<T: Fn(&str) -> String> Gateway<T> {
     }
 }
 
-/// Publishes one message through `POST /api/v1/publish`.
+/// Publishes one message through `POST /api/v1/publish`. Its `id` makes it safe to publish it again.
 ///
 /// # Errors
-/// See [`PublishError`]; whether the hub took the message is unknown after all but [`PublishError::Refused`]. The
-/// message's `id` makes it safe to publish it again.
-pub async fn publish(hub: SocketAddr, token: &str, message: &Value) -> Result<(), PublishError> {
-    let answer = time::timeout(PUBLISH_TIMEOUT, post(hub, token, message))
-        .await
-        .map_err(|_| PublishError::Timeout { hub })?
-        .map_err(|source| PublishError::Connection { hub, source })?;
-    match status(&answer) {
-        200..=299 => Ok(()),
-        status => Err(PublishError::Refused { status }),
-    }
-}
-
-async fn post(hub: SocketAddr, token: &str, message: &Value) -> io::Result<Vec<u8>> {
-    let body = message.to_string();
-    let request = format!(
-        "POST /api/v1/publish HTTP/1.1\r\nHost: {hub}\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len(),
-    );
-    let mut stream = TcpStream::connect(hub).await?;
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
-    Ok(answer)
-}
-
-/// The status of an HTTP/1 answer, 0 where it is none.
-fn status(answer: &[u8]) -> u16 {
-    let code = answer.strip_prefix(b"HTTP/1.1 ").or_else(|| answer.strip_prefix(b"HTTP/1.0 "));
-    code.and_then(|code| code.get(..3))
-        .and_then(|code| str::from_utf8(code).ok()?.parse().ok())
-        .unwrap_or(0)
+/// See [`CallError`].
+async fn publish(hub: SocketAddr, token: &str, message: &Value) -> Result<(), CallError> {
+    call(hub, token, "POST /api/v1/publish", message).await.map(drop)
 }
 
 /// An order of some dishes, for somebody in town.
@@ -155,6 +94,7 @@ fn random_below(bound: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     /// Answers one request with `answer`, and hands the request over.
@@ -203,7 +143,7 @@ mod tests {
     async fn a_refusal_is_an_error_that_names_the_status() {
         let (address, _request) = hub("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").await;
         let error = publish(address, "token", &json!({})).await.unwrap_err();
-        assert!(matches!(error, PublishError::Refused { status: 403 }), "{error}");
+        assert!(matches!(error, CallError::Refused { status: 403 }), "{error}");
     }
 
     #[tokio::test]
@@ -212,15 +152,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let error = publish(address, "token", &json!({})).await.unwrap_err();
-        assert!(matches!(error, PublishError::Connection { .. }), "{error}");
-    }
-
-    #[test]
-    fn what_is_not_http_has_no_status() {
-        for answer in [&b""[..], b"HTTP/1.1 ", b"HTTP/1.1 2x0 OK", b"hello"] {
-            assert_eq!(status(answer), 0);
-        }
-        assert_eq!(status(b"HTTP/1.1 200 OK\r\n\r\n"), 200);
+        assert!(matches!(error, CallError::Connection { .. }), "{error}");
     }
 
     #[test]

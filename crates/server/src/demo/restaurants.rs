@@ -1,8 +1,10 @@
 //! The demo's two restaurants: the tenants there are, what they cook and where they deliver.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use foodtrack_contract::{ApplicationType, UserRole};
+use foodtrack_contract::{ApplicationType, EventType, UserRole};
+use foodtrack_profile::Profile;
 use serde::{Deserialize, Serialize};
 
 /// One made-up restaurant, as `playground/menus.json` describes it for the page and for the gateway.
@@ -62,9 +64,12 @@ pub fn restaurants() -> &'static [Restaurant] {
 
 /// The answer to `GET /demo/info`.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Info {
     /// Every tenant of the demo.
     pub tenants: Vec<InfoTenant>,
+    /// What today's applications call events, by the application and the event's name, where it is another name.
+    pub todays_names: BTreeMap<ApplicationType, BTreeMap<&'static str, String>>,
     /// The hub's version.
     pub version: &'static str,
 }
@@ -83,7 +88,17 @@ pub fn info() -> Info {
     let tenants = restaurants()
         .iter()
         .map(|restaurant| InfoTenant { id: &restaurant.id, name: &restaurant.name });
-    Info { tenants: tenants.collect(), version: env!("CARGO_PKG_VERSION") }
+    let todays_names = ApplicationType::ALL.map(|it| (it, todays_names(it))).into();
+    Info { tenants: tenants.collect(), todays_names, version: env!("CARGO_PKG_VERSION") }
+}
+
+fn todays_names(application: ApplicationType) -> BTreeMap<&'static str, String> {
+    let profile = Profile::builtin();
+    let name = |event: &EventType| {
+        let name = profile.outgoing_name(application, *event)?;
+        (name != event.as_str()).then(|| (event.as_str(), name.to_owned()))
+    };
+    EventType::ALL.iter().filter_map(name).collect()
 }
 
 /// The role that `GET /demo/token` gives a user of `application`.
@@ -122,5 +137,6 @@ mod tests {
             serde_json::json!({ "id": "pizza-roma", "name": "Pizza Roma" })
         );
         assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
+        assert!(info["todaysNames"]["kitchen_app"]["order:created"].is_string(), "{info}");
     }
 }
