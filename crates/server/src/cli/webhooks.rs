@@ -26,6 +26,7 @@ Examples:
   foodtrack-websocket webhooks list --token $TOKEN
   foodtrack-websocket webhooks pause billing --token $TOKEN
   foodtrack-websocket webhooks replay billing --cursor 1k3f9z-42 --token $TOKEN
+  foodtrack-websocket webhooks replay-letter billing --offset 420 --token $TOKEN
   foodtrack-websocket webhooks test billing --config hub.toml --tenant pizza-roma
 
 Exit codes: 0 done; 1 the hub refused, or the receiver did not take a test; 2 bad usage or configuration.";
@@ -41,6 +42,8 @@ pub(super) enum Webhooks {
     Resume(Named),
     /// Send a webhook the tenant's events again.
     Replay(Replay),
+    /// Post the event of a webhook's dead letter to its receiver once more.
+    ReplayLetter(ReplayLetter),
     /// Post a request without events to a webhook's receiver, from here, by the configuration.
     Test(Test),
 }
@@ -76,6 +79,17 @@ pub(super) struct Replay {
 }
 
 #[derive(Args)]
+pub(super) struct ReplayLetter {
+    /// The webhook's name
+    name: String,
+    /// The event's offset, as the list of dead letters shows it
+    #[arg(long, value_name = "OFFSET")]
+    offset: u64,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Args)]
 pub(super) struct Test {
     /// The webhook's name
     name: String,
@@ -99,6 +113,10 @@ impl Webhooks {
             }
             Self::Replay(Replay { name, cursor, running }) => {
                 running.ask(Method::POST, &[&name, "replay"], cursor.as_deref())
+            }
+            Self::ReplayLetter(ReplayLetter { name, offset, running }) => {
+                let offset = offset.to_string();
+                running.ask(Method::POST, &[&name, "dead-letters", &offset, "replay"], None)
             }
             Self::Test(test) => test.run(),
         }

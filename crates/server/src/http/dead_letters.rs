@@ -160,7 +160,8 @@ pub(crate) async fn drop_letters(
     Ok(Data(disk_work::read(&hub, caller.tenant(), drop_all).await?))
 }
 
-fn offset(number: u64) -> Result<Offset, Refusal> {
+/// An offset that a request names.
+pub(super) fn offset(number: u64) -> Result<Offset, Refusal> {
     Offset::new(number).ok_or_else(|| malformed("that is larger than an offset can be"))
 }
 

@@ -79,6 +79,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(webhooks::pause))
         .routes(routes!(webhooks::resume))
         .routes(routes!(webhooks::replay))
+        .routes(routes!(webhooks::replay_letter))
         .routes(routes!(performance::performance))
         .routes(routes!(problem::list))
         .routes(routes!(problem::explain))

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiError;
 use super::caller::Administrator;
+use super::dead_letters;
 use super::disk_work;
 use super::error::{Data, Success};
 use super::extract::{self, Parameters, Segments};
@@ -101,6 +102,21 @@ async fn set_paused(
         Ok(Changed { webhook, is_paused })
     };
     Ok(Data(disk_work::read(hub, caller.tenant(), change).await?))
+}
+
+/// Posts the event of a webhook's dead letter to its receiver once more, alone. The letter goes once the receiver has taken it.
+#[utoipa::path(post, path = "/api/v1/webhooks/{name}/dead-letters/{offset}/replay", operation_id = "replayWebhookDeadLetter", tag = "webhooks",
+    params(("name" = String, Path, description = "The webhook's name"),
+        ("offset" = u64, Path, description = "The event's offset")),
+    responses((status = 200, description = "What the receiver said; with `isTaken` false the letter stays",
+        body = Success<TestReport>)))]
+pub(crate) async fn replay_letter(
+    State(hub): State<Arc<Hub>>,
+    caller: Administrator,
+    Segments((name, offset)): Segments<(String, u64)>,
+) -> Result<Data<TestReport>, ApiError> {
+    let offset = dead_letters::offset(offset)?;
+    Ok(Data(hub.webhooks.replay_letter(&hub.log, caller.tenant(), &name, offset).await?))
 }
 
 /// Sends a webhook the tenant's events again, from a cursor on, or all that the log has. Receivers know events that come again by their

@@ -5,6 +5,7 @@
 
 mod event_filter;
 mod kept;
+mod letters;
 mod place;
 mod receiver;
 mod receiver_health;

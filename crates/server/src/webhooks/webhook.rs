@@ -10,6 +10,7 @@ use foodtrack_contract::{Offset, TenantId};
 use foodtrack_shard::RetryPolicy;
 use foodtrack_tenant_log::{DeadLetter, DeadLetterReason, SubscriberKey, TenantLog};
 use foodtrack_transport::CidrBlocks;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::event_filter::EventFilter;
@@ -31,6 +32,8 @@ pub(super) struct Webhook {
     pub(super) turns: Turns,
     pub(super) health: ReceiverHealth,
     pub(super) counts: Counts,
+    /// One dead letter is posted at once.
+    pub(super) letters: Semaphore,
     filter: EventFilter,
     /// Empty: all.
     tenants: BTreeSet<String>,
@@ -94,6 +97,7 @@ impl Webhook {
             turns: Turns::default(),
             health: ReceiverHealth::default(),
             counts: Counts::default(),
+            letters: Semaphore::new(1),
             filter: EventFilter::new(&config.events),
             tenants: config.tenants.iter().cloned().collect(),
             events_max: usize::try_from(config.batch_max).unwrap_or(usize::MAX),
