@@ -39,6 +39,8 @@ use crate::shards_config::retry_policy;
 
 /// Requests to one receiver at once, each of another tenant.
 const REQUESTS_MAX: usize = 8;
+/// How long a tenant of whose events none was wanted is not looked at: it may have many of them, one commit after another.
+const GATHER: Duration = Duration::from_millis(20);
 /// How long requests that are under way may go on when the server stops; what is not answered by then is sent again.
 const STOP_WAIT: Duration = Duration::from_secs(1);
 
@@ -180,10 +182,12 @@ impl Webhooks {
                     webhook.turn(&log, &tenant).await
                 };
                 drop(place);
-                if let TurnEnd::Refused(delay) = end {
-                    tokio::time::sleep(delay).await;
+                match end {
+                    TurnEnd::Refused(delay) => tokio::time::sleep(delay).await,
+                    TurnEnd::Unwanted => tokio::time::sleep(GATHER).await,
+                    TurnEnd::Done | TurnEnd::More | TurnEnd::Down => {}
                 }
-                webhook.turns.end(&tenant, !matches!(end, TurnEnd::Done));
+                webhook.turns.end(&tenant, !matches!(end, TurnEnd::Done | TurnEnd::Unwanted));
             });
         }
     }

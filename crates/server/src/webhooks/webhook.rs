@@ -72,6 +72,8 @@ struct Progress {
 pub(super) enum TurnEnd {
     /// There is nothing more.
     Done,
+    /// Nothing of it was wanted, and there is nothing more.
+    Unwanted,
     /// There is more.
     More,
     /// These events are to be tried again after a while; others go on.
@@ -154,7 +156,7 @@ impl Webhook {
         };
         if batch.events.is_empty() {
             self.advance(&**log, tenant, &progress, &batch);
-            return TurnEnd::after(&batch);
+            return if batch.is_last { TurnEnd::Unwanted } else { TurnEnd::More };
         }
         let delivery = Delivery {
             webhook: &self.name,
