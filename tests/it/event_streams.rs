@@ -1,5 +1,6 @@
 //! `/events`: who only listens gets what a connection gets, and comes back by the id of the last event.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use foodtrack_contract::ApplicationType;
@@ -277,4 +278,14 @@ fn a_stream_on_which_its_reader_says_something_ends_and_no_other_does() {
     assert!(source.next().is_none(), "the stream has ended");
     publish(&mut back_end(&server), 1..=1);
     assert_eq!(quiet.numbers(1), [1]);
+}
+
+#[test]
+fn readers_that_lose_their_connections_together_do_not_come_back_together() {
+    let server = Server::start();
+    let who = Who::chef(TENANT, "carl");
+    let sources: Vec<_> = (0..20).map(|_| EventSource::open(&server, &who, "", None)).collect();
+    let retries: BTreeSet<u64> = sources.iter().map(|source| source.retry_ms.unwrap()).collect();
+    assert!(retries.iter().all(|retry_ms| (1_000..3_000).contains(retry_ms)), "{retries:?}");
+    assert!(retries.len() > 10, "{retries:?}");
 }

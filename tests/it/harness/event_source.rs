@@ -33,6 +33,8 @@ pub(crate) struct EventSource {
     pub(crate) head: String,
     /// The id of the last event that had one.
     pub(crate) last_id: Option<String>,
+    /// When it is to come again after a lost connection.
+    pub(crate) retry_ms: Option<u64>,
     /// How many comments came.
     pub(crate) heartbeats: usize,
 }
@@ -56,7 +58,7 @@ impl EventSource {
         }
         stream.write_all(format!("{request}\r\n").as_bytes()).ok()?;
         let (read, head) = (Vec::new(), String::new());
-        let mut source = Self { stream, read, head, last_id: None, heartbeats: 0 };
+        let mut source = Self { stream, read, head, last_id: None, retry_ms: None, heartbeats: 0 };
         let head = source.until(b"\r\n\r\n")?;
         source.head = String::from_utf8(head).unwrap().to_ascii_lowercase();
         Some(source)
@@ -143,6 +145,7 @@ impl EventSource {
                 block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned)
             };
             self.heartbeats += usize::from(block == ":");
+            self.retry_ms = field("retry: ").map_or(self.retry_ms, |ms| ms.parse().ok());
             let (Some(event), Some(data)) = (field("event: "), field("data: ")) else { continue };
             let id = field("id: ");
             self.last_id = id.clone().or_else(|| self.last_id.take());

@@ -19,8 +19,12 @@ const HEADERS: [(&str, &[u8]); 3] = [
     ("x-accel-buffering", b"no"),
 ];
 
-/// When a reader that lost its connection is to come again, in milliseconds.
-const RETRY: &[u8] = b"retry: 2000\n\n";
+/// When a reader that lost its connection is to come again, at the earliest; and over how much time those are spread that lost
+/// theirs together. In milliseconds.
+const RETRY_AFTER_MS: u32 = 1_000;
+const RETRY_SPREAD_MS: u32 = 2_000;
+/// Has no divisor in common with the spread: all of it is used.
+const RETRY_STEP_MS: u32 = 1_237;
 
 /// How long a reader may acknowledge nothing of what it was sent: as long as other clients may answer no pings, and no shorter
 /// than it may take nothing.
@@ -41,7 +45,11 @@ impl Reactor {
             ResponseHead { status: 200, headers: &HEADERS, page: link.page(), keep_alive: None };
         let (range, ()) = self.outbox.direct(|out| {
             head.write_for_stream(out, false);
-            out.extend_from_slice(RETRY);
+            // Neighbours in the table are far from each other in time.
+            let retry_ms = RETRY_AFTER_MS + client.wrapping_mul(RETRY_STEP_MS) % RETRY_SPREAD_MS;
+            out.extend_from_slice(b"retry: ");
+            out.extend_from_slice(itoa::Buffer::new().format(retry_ms).as_bytes());
+            out.extend_from_slice(b"\n\n");
         });
         self.outbox.push(client, &mut self.fanout[client as usize], range);
     }
