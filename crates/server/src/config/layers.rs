@@ -340,6 +340,15 @@ mod tests {
     }
 
     #[test]
+    fn numbers_in_lists_of_tables_are_read_from_a_file() {
+        let file = "[[delivery]]\nevent = 'order:created'\ntimeToLiveSeconds = 60\n\
+            [[webhooks]]\nname = 'billing'\nurl = 'https://example.com/hub'\nevents = ['order:*']\nbatchMax = 500";
+        let config = with_file(file, &[]).unwrap();
+        assert_eq!(config.delivery[0].time_to_live_seconds, Some(60));
+        assert_eq!(config.webhooks[0].batch_max, 500);
+    }
+
+    #[test]
     fn flags_go_before_the_environment_before_the_file_before_the_defaults() {
         let file = "port = 1\nhost = '127.0.0.1'\n[heartbeat]\nintervalMs = 5\ntimeoutMs = 6";
         let directory = tempfile::tempdir().unwrap();

@@ -178,7 +178,10 @@ fn mend(
         (Shape::Any, _) | (Shape::Text, Value::String(..)) | (Shape::Truth, Value::Bool(..)) => {
             return true;
         }
-        (Shape::Number, number) if number.to_u128().is_some_and(|it| it <= u32::MAX.into()) => {
+        (Shape::Number, Value::Num(_, number))
+            // TOML's numbers have a sign.
+            if number.to_u128_lossy().is_some_and(|it| it <= u32::MAX.into()) =>
+        {
             return true;
         }
         (Shape::OneOf(names), Value::String(_, said)) => {
