@@ -7,7 +7,9 @@ use foodtrack_server::RedisConfig;
 use serde_json::json;
 use test_support::{RedisServer, skipped, wait_until};
 
-use crate::harness::{Client, Server, Transport, Who, config, on_every_transport, redis_at};
+use crate::harness::{
+    Client, HttpConnection, Server, Transport, Who, config, on_every_transport, redis_at,
+};
 use crate::support::{TENANT, back_end, expect_nothing, expect_numbers, numbers, publish, update};
 
 /// A Redis, and nodes that share it.
@@ -81,6 +83,25 @@ on_every_transport! {
 }
 
 #[test]
+fn what_is_in_no_log_reaches_the_clients_of_every_node_and_of_no_other_tenant() {
+    let Some(cluster) = Cluster::of(2) else { return };
+    let [one, other] = &cluster.nodes[..] else { panic!() };
+    let owner =
+        |node, tenant: &str| Client::join(node, Transport::WebSocket, &Who::manager(tenant, "mia"));
+    let mut ours = [owner(one, TENANT), owner(other, TENANT)];
+    let mut theirs = owner(other, "pizza-Roma");
+    ours.iter_mut().chain([&mut theirs]).for_each(|client| _ = client.drain());
+    let mut courier = Client::join(one, Transport::WebSocket, &Who::courier(TENANT, "dora"));
+    let place = json!({ "orderId": "1", "latitude": 41, "longitude": 12 });
+    courier.accepted("delivery:location_updated", place);
+    for client in &mut ours {
+        client.expect("delivery:location_updated");
+        expect_nothing(client, "once");
+    }
+    expect_nothing(&mut theirs, "another tenant's");
+}
+
+#[test]
 fn a_node_that_ends_costs_its_clients_a_connection_and_no_event() {
     let Some(mut cluster) = Cluster::of(2) else { return };
     let mut carl = Client::join(&cluster.nodes[0], Transport::WebSocket, &chef());
@@ -135,7 +156,7 @@ fn tenants_with_equal_everything_stay_apart_on_every_node() {
 fn while_redis_is_away_connections_stay_and_what_must_be_kept_is_refused() {
     let Some(mut cluster) = Cluster::of(2) else { return };
     let mut carl = Client::join(&cluster.nodes[0], Transport::WebSocket, &chef());
-    let mut sender = back_end(&cluster.nodes[1]);
+    let (mut here, mut sender) = (back_end(&cluster.nodes[0]), back_end(&cluster.nodes[1]));
     publish(&mut sender, 1..=2);
     expect_numbers(&mut carl, &[1, 2], "");
     cluster.redis.kill();
@@ -146,11 +167,20 @@ fn while_redis_is_away_connections_stay_and_what_must_be_kept_is_refused() {
         assert!(["degraded", "timeout"].contains(&code), "{answer}");
         refused += 1;
     }
-    assert_eq!(cluster.nodes[0].count(TENANT), 1);
+    assert_eq!(cluster.nodes[0].count(TENANT), 2);
+    let health = || HttpConnection::open(cluster.nodes[0].address()).get("/health").json();
+    wait_until("its health says so", || health().to_string().contains("redis_away"));
+    // What need not be kept goes on among a node's own clients.
+    wait_until("its node has found out", || {
+        here.ask("notification:info", json!({ "message": "no network" }))["success"] == true
+    });
+    carl.expect("notification:info");
     cluster.redis.start_again();
     wait_until("it is taken again", || {
         sender.ask("order:updated", update("1", 3))["success"] == true
     });
+    let health = || HttpConnection::open(cluster.nodes[0].address()).get("/health").json();
+    wait_until("its health says so, too", || !health().to_string().contains("redis_away"));
     publish(&mut sender, 4..=4);
     let mut got = Vec::new();
     while got.last() != Some(&4) {

@@ -27,6 +27,8 @@ pub enum HealthCondition {
     StorageYielding,
     /// The disk of the log has failed: durable events are refused until the server is started anew.
     StorageFailed,
+    /// The cluster's Redis does not answer: durable events are refused until it does.
+    RedisAway,
     /// A panic was caught, and its tenant's clients connected again.
     Panic,
     /// The wall clock was set, by more than adjusting it does.

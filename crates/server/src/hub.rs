@@ -171,6 +171,8 @@ impl Hub {
         let sentence =
             "the disk of the log failed: durable events are refused; mend the disk and start anew";
         book.set(Condition::StorageFailed, has_failed, sentence);
+        let sentence = "the cluster's Redis does not answer: durable events are refused, and others go on among this node's own clients; see that it runs and can be reached";
+        book.set(Condition::RedisAway, storage.state == StorageState::Away, sentence);
         if grew(&self.panics_seen, logging::panics()) {
             book.happened(Condition::Panic, "a panic was caught; report it with its log line", now);
         }

@@ -13,8 +13,8 @@ use foodtrack_shard::{
     SessionKey, ShardsConfig, StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
-    MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, SqliteLog, SqliteOptions, TenantLog,
-    shared_secret,
+    MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisPersistence, SqliteLog,
+    SqliteOptions, TenantLog, first_look,
 };
 
 use crate::config::CheckedConfig;
@@ -61,6 +61,16 @@ fn log_start(config: &CheckedConfig, address: SocketAddr) {
         handshakes_per_minute = said.security.rate_limiting.handshakes_per_minute,
         "listening"
     );
+}
+
+/// Says what an acknowledgement is worth where Redis has the logs.
+fn log_cluster(persistence: RedisPersistence) {
+    let promise = persistence.as_str();
+    if persistence.is_safe() {
+        tracing::info!(promise, "the tenants' logs are in Redis");
+    } else {
+        tracing::warn!(promise, "the tenants' logs are in Redis, which may lose durable events");
+    }
 }
 
 /// What helps where an address cannot be listened on.
@@ -169,7 +179,11 @@ impl WebSocketServer {
             .transpose()?;
         let session_key = match config.said().redis.options(retention(&config)) {
             // A session goes on at whichever node.
-            Some(options) => SessionKey::new(&shared_secret(&options, fresh_secret()?)?),
+            Some(options) => {
+                let look = first_look(&options, fresh_secret()?)?;
+                log_cluster(look.persistence);
+                SessionKey::new(&look.secret)
+            }
             None => session_key(directory.as_ref())?,
         };
         let clock = clock(directory.as_ref())?;

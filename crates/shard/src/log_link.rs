@@ -137,6 +137,11 @@ impl LogLink {
         self.writer.submit(tenant, entry)
     }
 
+    /// Passes an event on that is in no log, as [`LogWriter::pass_on`] does.
+    pub(crate) fn pass_on(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) {
+        self.writer.pass_on(tenant, entry);
+    }
+
     /// Hands over what was submitted: not later than at the end of a turn.
     pub(crate) fn hand_over(&mut self) {
         self.writer.flush();

@@ -2,7 +2,7 @@
 
 use foodtrack_contract::{Offset, TenantId};
 
-use crate::{Head, Note};
+use crate::{Head, LogEntry, Note};
 
 /// What became of what was submitted. A tenant's entries are answered in the order of their submission, and so are its
 /// notes; an entry and a note of one commit come in either order.
@@ -73,6 +73,13 @@ pub enum Completion {
         /// What it noted.
         note: Note,
     },
+    /// Another node passed an event on that is in no log.
+    PassedOn {
+        /// The tenant.
+        tenant: TenantId,
+        /// The event; its offset says nothing.
+        entry: Box<LogEntry>,
+    },
     /// A note that came with a ticket is on disk.
     Noted {
         /// The tenant.
@@ -103,6 +110,7 @@ impl Completion {
             | Self::Grown { tenant, .. }
             | Self::Lost { tenant }
             | Self::NotedElsewhere { tenant, .. }
+            | Self::PassedOn { tenant, .. }
             | Self::Noted { tenant, .. }
             | Self::NoteRefused { tenant, .. } => tenant,
         }
@@ -154,6 +162,9 @@ pub enum SubmitError {
     /// As [`RefusedReason::Poisoned`].
     #[error("the disk failed while writing: nothing is accepted until the log is opened again")]
     Poisoned,
+    /// As [`RefusedReason::Away`].
+    #[error("the log cannot be reached: nothing was written; try again later")]
+    Away,
     /// The log was shut down.
     #[error("the log was shut down")]
     Stopped,

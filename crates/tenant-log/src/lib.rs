@@ -47,7 +47,9 @@ pub use note::{Note, NoteKind, delivery_key, parse_delivery_key};
 pub use page::{Page, PageStart, ReadError, ReadRequest};
 pub use private_files::{make_private_directory, private_options};
 pub use recent_ids::{RECENT_IDS_MAX, RecentIds};
-pub use redis::{RedisLog, RedisOpenError, RedisOptions, shared_secret};
+pub use redis::{
+    RedisFirstLook, RedisLog, RedisOpenError, RedisOptions, RedisPersistence, first_look,
+};
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};
 pub use sqlite::{

@@ -18,6 +18,10 @@ pub trait LogWriter: Send {
     fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>)
     -> Result<Submitted, SubmitError>;
 
+    /// Passes an event on that is in no log, to the other nodes where its tenant has clients: at most once, and without a word of what
+    /// became of it. Where there are no other nodes, nothing happens.
+    fn pass_on(&mut self, _tenant: &TenantId, _entry: &EntryRef<'_>) {}
+
     /// Hands over what was submitted. Until then nobody can read it, in [`LogReader::tail`](crate::LogReader::tail) or
     /// elsewhere, and its time to the disk has not begun: call it before looking, and before going to sleep.
     fn flush(&mut self);

@@ -209,6 +209,17 @@ impl LogWriter for MemoryLog {
         })
     }
 
+    fn pass_on(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) {
+        if !self.is_shared {
+            return;
+        }
+        let followers = self.with(tenant, |tenant| tenant.followers_but(self.no));
+        for follower in followers.into_iter().flatten() {
+            let (tenant, entry) = (tenant.clone(), Box::new(entry.to_entry()));
+            lock(&follower).tell(Completion::PassedOn { tenant, entry });
+        }
+    }
+
     /// Each is there as soon as it is submitted.
     fn flush(&mut self) {}
 }

@@ -8,6 +8,7 @@
 //! ([`follower`]). Both run on one thread; readers wait on threads of their own.
 
 mod batch;
+mod first_look;
 mod follower;
 mod full_tenants;
 mod head;
@@ -25,7 +26,6 @@ mod questions;
 mod queue;
 mod row;
 mod scripts;
-mod shared_secret;
 mod subscriber_store;
 mod tails;
 mod values;
@@ -42,7 +42,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{LogWriter, OnCompletion, Retention, SubmitError, TenantLog};
 
-pub use shared_secret::shared_secret;
+pub use first_look::{RedisFirstLook, RedisPersistence, first_look};
 
 use follower::{Follow, Follower};
 use full_tenants::FullTenants;

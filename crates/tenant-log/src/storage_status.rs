@@ -21,6 +21,8 @@ pub enum StorageState {
     Full,
     /// A write or an fsync failed: entries are refused until the log is opened anew.
     Failed,
+    /// It cannot be reached: entries are refused until it can.
+    Away,
 }
 
 /// How a log's disk is doing.

@@ -7,7 +7,8 @@ use foodtrack_contract::{
     DeliveryClass, DeliveryPolicy, ErrorCode, EventName, EventType, Offset, Priority, Refusal,
 };
 use foodtrack_tenant_log::{
-    Durability, EntryRef, LoggedAudience, OrderOwner, RefusedReason, SubmitError, Submitted,
+    Durability, EntryRef, LogEntry, LoggedAudience, OrderOwner, RefusedReason, SubmitError,
+    Submitted,
 };
 use foodtrack_wire::{FrameMeta, LogPlace, Urgency};
 use uuid::Uuid;
@@ -195,6 +196,21 @@ impl Tenant {
                 self.send_to(turn, client, &event);
             }
         }
+        if self.ledger.is_shared() {
+            let now_ms = turn.now.believed_ms;
+            let entry = checked.entry(Offset::ZERO, Durability::Recoverable, now_ms);
+            turn.effects.pass_on(&self.id, &entry);
+        }
+    }
+
+    /// Another node passed an event on that is in no log.
+    pub(crate) fn passed_on(&mut self, turn: &mut Turn<'_, impl Effects>, entry: &LogEntry) {
+        let suffix = self.cursor_suffix();
+        let policy = turn.policies.delivery.of(&turn.policies.schemas, &self.id, &entry.event);
+        let entity = turn.emission_key.order(entry.entity.as_deref());
+        let meta = meta_of((policy.class, entry.priority), &entry.event, entity, suffix.place());
+        self.fan_out(turn, &EventFrame::of(entry, meta, &suffix), &entry.audience);
+        self.note_unsayable(turn, &entry.event, None);
     }
 }
 
@@ -355,6 +371,7 @@ impl NotAppended {
                 Refusal::new(ErrorCode::Overloaded, error.to_string()).retry_after_ms(100)
             }
             Self::Submit(SubmitError::Poisoned) => away(RefusedReason::Poisoned),
+            Self::Submit(SubmitError::Away) => away(RefusedReason::Away),
             Self::Submit(error @ SubmitError::Stopped) => {
                 Refusal::new(ErrorCode::Draining, error.to_string())
             }

@@ -126,6 +126,9 @@ pub trait Effects {
     fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>)
     -> Result<Submitted, SubmitError>;
 
+    /// Passes an event on that is in no log, to the other nodes where the tenant has clients.
+    fn pass_on(&mut self, _tenant: &TenantId, _entry: &EntryRef<'_>) {}
+
     /// The end of the log that is in memory, with all that was submitted.
     fn tail(&mut self, tenant: &TenantId) -> TailSnapshot;
 

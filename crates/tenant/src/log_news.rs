@@ -73,6 +73,7 @@ impl Tenant {
             }
             Completion::Grown { through, .. } => self.grown(turn, through),
             Completion::Lost { .. } => self.log_is_lost(turn),
+            Completion::PassedOn { entry, .. } => self.passed_on(turn, &entry),
             Completion::NotedElsewhere { note, .. } => self.noted_elsewhere(turn, &note),
             Completion::Noted { ticket, .. } => self.noted(turn, ticket),
             Completion::NoteRefused { ticket, reason, .. } => self.not_noted(turn, ticket, reason),

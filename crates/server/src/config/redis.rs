@@ -69,6 +69,11 @@ impl RedisConfig {
         })
     }
 
+    /// Whether the node is one of a cluster.
+    pub(super) fn is_on(&self) -> bool {
+        self.url.is_some() || self.host.is_some()
+    }
+
     fn address(&self) -> Option<String> {
         if let Some(url) = &self.url {
             return Some(url.reveal().to_owned());

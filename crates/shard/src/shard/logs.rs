@@ -65,6 +65,8 @@ impl Shard {
         if let Completion::Refused { reason, .. }
         | Completion::Answered { answer: Answer::Refused(reason), .. } = &completion
             && matches!(reason, RefusedReason::Poisoned | RefusedReason::Unknown)
+            // One that others write to as well mends itself.
+            && !self.parts.log.is_shared
             && self.parts.settings.counters.log_failed.get() == 0
         {
             self.parts.settings.counters.log_failed.add(1);

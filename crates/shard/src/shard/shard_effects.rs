@@ -245,6 +245,10 @@ impl Effects for ShardEffects<'_> {
         self.log.submit(tenant, entry)
     }
 
+    fn pass_on(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) {
+        self.log.pass_on(tenant, entry);
+    }
+
     fn tail(&mut self, tenant: &TenantId) -> TailSnapshot {
         self.log.log().tail(tenant)
     }

@@ -18,6 +18,7 @@ pub(super) enum Step {
     Open { tenant: TenantId, opening: Opening },
     Close { tenant: TenantId },
     Append { tenant: TenantId, entries: Vec<(u64, Row)> },
+    PassOn { tenant: TenantId, entry: Row },
     SaveCursors { tenant: TenantId, cursors: Vec<(SubscriberKey, SavedCursor, bool)> },
     SaveNote { tenant: TenantId, note: Note, ticket: Option<u64> },
     PutDeadLetter { tenant: TenantId, letter: DeadLetter },
@@ -56,6 +57,7 @@ impl Batch {
                 self.forget(&tenant);
                 Step::Close { tenant }
             }
+            Command::PassOn { tenant, entry } => Step::PassOn { tenant, entry },
             Command::SaveNote { tenant, note, ticket } => Step::SaveNote { tenant, note, ticket },
             Command::PutDeadLetter { tenant, letter } => Step::PutDeadLetter { tenant, letter },
             Command::RemoveDeadLetter { tenant, offset, subscriber } => {
@@ -110,6 +112,7 @@ impl Step {
             Self::Open { tenant, .. }
             | Self::Close { tenant }
             | Self::Append { tenant, .. }
+            | Self::PassOn { tenant, .. }
             | Self::SaveCursors { tenant, .. }
             | Self::SaveNote { tenant, .. }
             | Self::PutDeadLetter { tenant, .. }

@@ -327,6 +327,12 @@ impl Follower {
                 let is_news = node != self.builder.node;
                 self.stands(tenant, KnownPlace { epoch, last, id, heard_since: UNHEARD }, is_news);
             }
+            Some(News::PassedOn { node, entry }) => {
+                if node != self.builder.node {
+                    let tenant = tenant.clone();
+                    self.tell.tell(Completion::PassedOn { tenant, entry });
+                }
+            }
             Some(News::Noted { node, note }) => {
                 if node != self.builder.node {
                     let tenant = tenant.clone();

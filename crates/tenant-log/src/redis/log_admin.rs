@@ -7,7 +7,7 @@ use super::RedisLog;
 use super::keys::Part;
 use super::queue::Command;
 use super::values::{array, number, text};
-use crate::{LogAdmin, NoteKind, ReadError, SubmitError, TenantStats};
+use crate::{LogAdmin, NoteKind, ReadError, StorageState, StorageStatus, SubmitError, TenantStats};
 
 impl RedisLog {
     fn ask_names(&self, command: Cmd) -> Result<Vec<TenantId>, ReadError> {
@@ -63,5 +63,10 @@ impl LogAdmin for RedisLog {
 
     fn trim(&self, now_ms: u64) -> Result<(), SubmitError> {
         self.queue.send(Command::Trim { now_ms })
+    }
+
+    fn storage(&self) -> StorageStatus {
+        let state = if self.queue.is_away() { StorageState::Away } else { StorageState::Well };
+        StorageStatus { state, ..StorageStatus::default() }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use foodtrack_contract::{Epoch, Offset, TenantId};
 
 use super::notes::parse_note;
-use super::row::ReadRow;
+use super::row::{ReadRow, Row};
 use crate::{LogEntry, Note, NoteKind};
 
 /// Something that happened to a tenant's log.
@@ -13,6 +13,8 @@ use crate::{LogEntry, Note, NoteKind};
 pub(super) enum News {
     /// It goes on to `last`. The entries are some of the newest ones, without a gap between them, or none.
     Grown { node: [u8; 8], epoch: Epoch, last: Offset, entries: Vec<Arc<LogEntry>> },
+    /// An event that is in no log.
+    PassedOn { node: [u8; 8], entry: Box<LogEntry> },
     /// Something was noted beside it.
     Noted { node: [u8; 8], note: Note },
 }
@@ -24,6 +26,7 @@ impl News {
         let (node, rest) = rest.split_first_chunk::<8>()?;
         match kind {
             b'L' => Self::parse_grown(tenant, *node, rest),
+            b'V' => Self::parse_passed_on(tenant, *node, rest),
             b'N' => Self::parse_noted(*node, rest),
             _ => None,
         }
@@ -49,6 +52,12 @@ impl News {
         Some(Self::Grown { node, epoch, last, entries })
     }
 
+    fn parse_passed_on(tenant: &TenantId, node: [u8; 8], mut rest: &[u8]) -> Option<Self> {
+        let row = take_row(&mut rest)?;
+        let entry = Box::new(row.entry(tenant).ok()?);
+        Some(Self::PassedOn { node, entry })
+    }
+
     fn parse_noted(node: [u8; 8], rest: &[u8]) -> Option<Self> {
         let mut parts = std::str::from_utf8(rest).ok()?.splitn(3, ' ');
         let kind = NoteKind::from_text(parts.next()?)?;
@@ -56,6 +65,14 @@ impl News {
         let (key, kept) = parts.next()?.split_at_checked(length)?;
         Some(Self::Noted { node, note: parse_note(kind, key, kept)? })
     }
+}
+
+/// What followers are told of an event that is in no log.
+pub(super) fn published_entry(node: [u8; 8], entry: &Row) -> Vec<u8> {
+    let mut news = vec![b'V'];
+    news.extend_from_slice(&node);
+    entry.publish(&mut news);
+    news
 }
 
 /// An offset, the lengths of head and body, the id, head and body.

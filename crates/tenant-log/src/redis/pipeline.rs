@@ -7,6 +7,7 @@ use super::batch::Step;
 use super::follower::UNHEARD;
 use super::keys::{Keys, Part};
 use super::known_places::KnownPlace;
+use super::news::published_entry;
 use super::notes::{note_text, published_note};
 use super::row::Row;
 use super::{RedisOptions, letters, opening, scripts};
@@ -56,6 +57,11 @@ impl CommandBuilder {
                 if let Some(known) = known {
                     pipeline.add_command(self.append(tenant, known, entries));
                 }
+            }
+            Step::PassOn { tenant, entry } => {
+                let mut command = redis::cmd("PUBLISH");
+                command.arg(self.keys.channel(tenant)).arg(published_entry(self.node, entry));
+                pipeline.add_command(command);
             }
             Step::SaveCursors { tenant, cursors } => {
                 pipeline.add_command(self.save_cursors(tenant, cursors));

@@ -31,14 +31,45 @@ pub(super) struct Opening {
 /// What Redis is asked to change.
 #[derive(Debug)]
 pub(super) enum Command {
-    Open { tenant: TenantId, opening: Opening },
-    Close { tenant: TenantId },
-    Append { tenant: TenantId, entries: Vec<(u64, Row)> },
-    SaveCursor { tenant: TenantId, subscriber: SubscriberKey, saved: SavedCursor, is_first: bool },
-    SaveNote { tenant: TenantId, note: Note, ticket: Option<u64> },
-    PutDeadLetter { tenant: TenantId, letter: DeadLetter },
-    RemoveDeadLetter { tenant: TenantId, offset: Offset, subscriber: SubscriberKey },
-    Trim { now_ms: u64 },
+    Open {
+        tenant: TenantId,
+        opening: Opening,
+    },
+    Close {
+        tenant: TenantId,
+    },
+    Append {
+        tenant: TenantId,
+        entries: Vec<(u64, Row)>,
+    },
+    /// An event that is in no log.
+    PassOn {
+        tenant: TenantId,
+        entry: Row,
+    },
+    SaveCursor {
+        tenant: TenantId,
+        subscriber: SubscriberKey,
+        saved: SavedCursor,
+        is_first: bool,
+    },
+    SaveNote {
+        tenant: TenantId,
+        note: Note,
+        ticket: Option<u64>,
+    },
+    PutDeadLetter {
+        tenant: TenantId,
+        letter: DeadLetter,
+    },
+    RemoveDeadLetter {
+        tenant: TenantId,
+        offset: Offset,
+        subscriber: SubscriberKey,
+    },
+    Trim {
+        now_ms: u64,
+    },
     Stop,
 }
 
@@ -47,6 +78,7 @@ impl Command {
     pub(super) fn waiting_bytes(&self) -> usize {
         match self {
             Self::Append { entries, .. } => entries.iter().map(|(_, it)| it.waiting_bytes()).sum(),
+            Self::PassOn { entry, .. } => entry.waiting_bytes(),
             Self::SaveNote { note, .. } => {
                 note.key.len() + note.value.as_ref().map_or(0, |it| it.len())
             }
@@ -68,11 +100,22 @@ pub(super) struct Gauge {
     commands: AtomicUsize,
     bytes: AtomicUsize,
     is_stopped: AtomicBool,
+    /// Redis does not answer: what must be kept is refused without waiting.
+    is_away: AtomicBool,
     tickets: AtomicU64,
 }
 
 impl Gauge {
-    /// These have been taken out.
+    pub(super) fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// Returns what it was before.
+    pub(super) fn set_away(&self, is_away: bool) -> bool {
+        self.is_away.swap(is_away, Ordering::Relaxed)
+    }
+
+    /// This has been taken out.
     pub(super) fn taken(&self, command: &Command) {
         self.commands.fetch_sub(1, Ordering::Relaxed);
         self.bytes.fetch_sub(command.waiting_bytes(), Ordering::Relaxed);
@@ -84,6 +127,11 @@ impl Queue {
         let (commands, waiting) = unbounded_channel();
         let gauge = Arc::new(Gauge::default());
         (Self { commands, gauge: Arc::clone(&gauge) }, waiting, gauge)
+    }
+
+    /// Whether Redis does not answer.
+    pub(super) fn is_away(&self) -> bool {
+        self.gauge.is_away()
     }
 
     pub(super) fn send(&self, command: Command) -> Result<(), SubmitError> {
@@ -138,6 +186,9 @@ impl LogWriter for QueueWriter {
         if gauge.is_stopped.load(Ordering::Relaxed) {
             return Err(SubmitError::Stopped);
         }
+        if gauge.is_away() {
+            return Err(SubmitError::Away);
+        }
         if gauge.bytes.load(Ordering::Relaxed) + self.gathered_bytes >= WAITING_BYTES_MAX {
             return Err(SubmitError::Overloaded);
         }
@@ -152,6 +203,14 @@ impl LogWriter for QueueWriter {
             self.flush();
         }
         Ok(Submitted::Later(ticket))
+    }
+
+    fn pass_on(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) {
+        if !self.queue.gauge.is_away() {
+            let entry = Row::new(entry, &mut self.packer);
+            // Nobody waits for it, and where too much waits it is lost.
+            let _ = self.queue.send(Command::PassOn { tenant: tenant.clone(), entry });
+        }
     }
 
     fn flush(&mut self) {

@@ -55,6 +55,17 @@ impl Row {
         self.heads.len() + self.body.len() + size_of::<Self>()
     }
 
+    /// As the script publishes it: an offset, the lengths of head and body, the id, head and body.
+    pub(super) fn publish(&self, out: &mut Vec<u8>) {
+        let length = |part: &[u8]| u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
+        out.extend_from_slice(&Offset::ZERO.get().to_be_bytes());
+        out.extend_from_slice(&length(&self.heads));
+        out.extend_from_slice(&length(&self.body));
+        out.extend_from_slice(self.id.as_bytes());
+        out.extend_from_slice(&self.heads);
+        out.extend_from_slice(&self.body);
+    }
+
     /// Its arguments for the script that appends.
     pub(super) fn add_to(&self, command: &mut redis::Cmd) {
         command

@@ -23,6 +23,8 @@ use crate::{Answer, Completion, Head, NoteKind, OnCompletion, RefusedReason};
 const COMMANDS_TOGETHER_MAX: usize = 4_096;
 /// And how many bytes of them.
 const BYTES_TOGETHER_MAX: usize = 1 << 20;
+/// How often it is looked whether Redis answers again.
+const PROBE_EVERY: Duration = Duration::from_millis(300);
 /// How many tenants are looked at together for retention.
 const TRIMMED_TOGETHER_MAX: usize = 256;
 
@@ -50,8 +52,6 @@ pub(super) struct Worker {
     known: Arc<KnownPlaces>,
     /// What the sets of tenants with notes have from here.
     noted: AHashSet<(NoteKind, TenantId)>,
-    /// Redis did not answer for so long that those who waited were refused: what comes is refused without waiting.
-    is_away: bool,
 }
 
 impl Worker {
@@ -63,14 +63,25 @@ impl Worker {
         (known, full): (Arc<KnownPlaces>, Arc<FullTenants>),
     ) -> Self {
         let noted = AHashSet::new();
-        Self { builder, link, commands, gauge, tell, full, known, noted, is_away: false }
+        Self { builder, link, commands, gauge, tell, full, known, noted }
     }
 
     /// Ends when the log is stopped and what came before is done.
     pub(super) async fn run(mut self) {
         let mut is_stopped = false;
         while !is_stopped {
-            let Some(first) = self.commands.recv().await else { return };
+            let first = match self.gauge.is_away() {
+                false => self.commands.recv().await,
+                true => match tokio::time::timeout(PROBE_EVERY, self.commands.recv()).await {
+                    Ok(first) => first,
+                    // Nothing must be kept meanwhile, and somebody has to find out that it could be.
+                    Err(_) => {
+                        self.probe().await;
+                        continue;
+                    }
+                },
+            };
+            let Some(first) = first else { return };
             let mut bytes = first.waiting_bytes();
             let mut commands = vec![first];
             // What comes behind a trim comes after it.
@@ -86,6 +97,13 @@ impl Worker {
             is_stopped = commands.iter().any(|it| matches!(it, Command::Stop));
             self.carry_out(Batch::of(commands)).await;
         }
+    }
+
+    async fn probe(&mut self) {
+        let mut pipeline = redis::pipe();
+        pipeline.ignore_errors().cmd("PING");
+        // It notes what comes of it.
+        let _ = self.send(&pipeline).await;
     }
 
     async fn carry_out(&mut self, steps: Vec<Step>) {
@@ -134,11 +152,11 @@ impl Worker {
         pipeline: &Pipeline,
     ) -> Result<Vec<Result<Value, RedisError>>, RefusedReason> {
         let patience = self.builder.options.patience;
-        let give_up = Instant::now() + if self.is_away { Duration::ZERO } else { patience };
+        let give_up = Instant::now() + if self.gauge.is_away() { Duration::ZERO } else { patience };
         let mut was_sent = false;
         loop {
             if let Some(at) = self.link.next_attempt() {
-                if self.is_away && at > Instant::now() {
+                if self.gauge.is_away() && at > Instant::now() {
                     return Err(self.gone_away(was_sent));
                 }
                 tokio::time::sleep_until(at.min(give_up).into()).await;
@@ -146,7 +164,7 @@ impl Worker {
             was_sent |= self.link.is_connected();
             match self.link.run(pipeline).await {
                 Ok(answers) if !answers.iter().any(is_again) => {
-                    if std::mem::take(&mut self.is_away) {
+                    if self.gauge.set_away(false) {
                         tracing::info!("Redis answers again");
                     }
                     return Ok(answers);
@@ -166,8 +184,8 @@ impl Worker {
         }
     }
 
-    fn gone_away(&mut self, was_sent: bool) -> RefusedReason {
-        if !std::mem::replace(&mut self.is_away, true) {
+    fn gone_away(&self, was_sent: bool) -> RefusedReason {
+        if !self.gauge.set_away(true) {
             tracing::warn!("Redis does not answer: what must be kept is refused until it does");
         }
         // What was sent may have come through.

@@ -317,6 +317,7 @@ impl Queue {
             | Completion::Grown { .. }
             | Completion::Lost { .. }
             | Completion::NotedElsewhere { .. }
+            | Completion::PassedOn { .. }
             | Completion::Noted { .. }
             | Completion::NoteRefused { .. } => {}
         }

@@ -311,6 +311,10 @@ impl Effects for Outside {
         self.log.submit(tenant, entry)
     }
 
+    fn pass_on(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) {
+        self.log.pass_on(tenant, entry);
+    }
+
     fn tail(&mut self, tenant: &TenantId) -> TailSnapshot {
         self.log.tail(tenant)
     }
