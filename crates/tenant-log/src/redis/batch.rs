@@ -24,6 +24,7 @@ pub(super) enum Step {
     PutDeadLetter { tenant: TenantId, letter: DeadLetter },
     RemoveDeadLetter { tenant: TenantId, offset: Offset, subscriber: SubscriberKey },
     Trim { now_ms: u64 },
+    Probe,
 }
 
 /// The steps of a pipeline.
@@ -64,6 +65,7 @@ impl Batch {
                 Step::RemoveDeadLetter { tenant, offset, subscriber }
             }
             Command::Trim { now_ms } => Step::Trim { now_ms },
+            Command::Probe => Step::Probe,
             Command::Stop => return,
         };
         self.steps.push(step);
@@ -117,7 +119,7 @@ impl Step {
             | Self::SaveNote { tenant, .. }
             | Self::PutDeadLetter { tenant, .. }
             | Self::RemoveDeadLetter { tenant, .. } => Some(tenant),
-            Self::Trim { .. } => None,
+            Self::Trim { .. } | Self::Probe => None,
         }
     }
 }

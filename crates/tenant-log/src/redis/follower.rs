@@ -136,6 +136,8 @@ impl Follower {
                     self.tails.forget_all();
                     if !std::mem::replace(&mut is_broken, true) {
                         tracing::warn!(%error, "what other nodes append is not heard for a while");
+                        // Where nothing is to be kept, nobody else would find out; where too much waits, somebody does.
+                        let _ = self.queue.send(Command::Probe);
                     }
                     self.wait_a_little().await;
                 }

@@ -75,6 +75,7 @@ impl CommandBuilder {
             Step::RemoveDeadLetter { tenant, offset, subscriber } => {
                 pipeline.add_command(letters::remove(&self.keys, tenant, *offset, subscriber));
             }
+            Step::Probe => _ = pipeline.cmd("PING"),
             Step::Close { .. } | Step::Trim { .. } => {}
         }
     }

@@ -70,6 +70,8 @@ pub(super) enum Command {
     Trim {
         now_ms: u64,
     },
+    /// To see whether Redis answers.
+    Probe,
     Stop,
 }
 

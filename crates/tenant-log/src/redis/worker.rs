@@ -76,7 +76,7 @@ impl Worker {
                     Ok(first) => first,
                     // Nothing must be kept meanwhile, and somebody has to find out that it could be.
                     Err(_) => {
-                        self.probe().await;
+                        self.carry_out(vec![Step::Probe]).await;
                         continue;
                     }
                 },
@@ -97,13 +97,6 @@ impl Worker {
             is_stopped = commands.iter().any(|it| matches!(it, Command::Stop));
             self.carry_out(Batch::of(commands)).await;
         }
-    }
-
-    async fn probe(&mut self) {
-        let mut pipeline = redis::pipe();
-        pipeline.ignore_errors().cmd("PING");
-        // It notes what comes of it.
-        let _ = self.send(&pipeline).await;
     }
 
     async fn carry_out(&mut self, steps: Vec<Step>) {

@@ -70,8 +70,15 @@ impl Node {
     }
 
     fn append(&mut self, n: u64) -> Answer {
-        let ticket = self.submit(n);
-        self.answer(ticket)
+        match self.writer.submit(&tenant("t"), &entry(offset(1), id(n)).by_ref()) {
+            Ok(Submitted::Later(ticket)) => {
+                self.writer.flush();
+                self.answer(ticket)
+            }
+            // What is known is answered at once.
+            Err(SubmitError::Away) => Answer::Refused(RefusedReason::Away),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Appends as a publisher does who sends again what was refused, until it is taken.
