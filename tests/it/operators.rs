@@ -163,7 +163,7 @@ fn another_tenant_s_operators_see_and_move_nothing_and_staff_without_the_right_n
     expect_numbers(&mut chef, &[1], "it is here");
     chef.settle();
     drop(chef);
-    wait_until("it is gone", || server.metric("connections_closed_total") == 1);
+    wait_until("it and the back end are gone", || server.metric("connections_closed_total") == 2);
     let foreign = Who::owner("sushi-kyoto", "olga").token();
     let key = "carl:kitchen_app:tablet-1";
     assert_eq!(ask(&server, &format!("GET {QUEUES}/{key}"), &owner()).0, 200);
