@@ -1,7 +1,8 @@
 //! docs/reference/http.md, line by line: each path with its answer's fields and who may ask, each limit, each example, each status.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use foodtrack_server::{
     WebhookConfig,
 };
 use serde_json::{Value, json};
+use test_support::eventually;
 
 use crate::support::{Answer, call, config, request, serve, token};
 
@@ -188,6 +190,37 @@ fn nobodys() -> WebhookConfig {
     }
 }
 
+/// The request that needs a letter of a webhook, and so a receiver that refuses.
+const WEBHOOK_LETTER: &str = "POST /api/v1/webhooks/{name}/dead-letters/{offset}/replay";
+
+/// A receiver that refuses whatever it is posted. Returns its URL.
+fn refusing() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/hub", listener.local_addr().unwrap());
+    // It ends with the test's process.
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 16 << 10];
+            // Whoever hangs up is not answered.
+            let _ = stream.read(&mut request);
+            let answer = "HTTP/1.1 422 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+/// Waits for the letter of the webhook. Returns its offset.
+fn letter_of_webhook(address: SocketAddr) -> u64 {
+    eventually("the webhook's letter", || {
+        let letters = call(address, "GET /api/v1/dead-letters", &owner(), "").data();
+        let mut letters = letters.as_array().cloned().unwrap_or_default().into_iter();
+        let of_webhook =
+            |it: &Value| it["subscriber"].as_str().is_some_and(|it| it.contains("billing"));
+        letters.find(of_webhook).and_then(|it| it["offset"].as_u64())
+    })
+}
+
 /// A server that gives up at once what is not acknowledged.
 fn impatient() -> WebSocketConfig {
     let retry = RetryConfig { max_attempts: 1, base_delay_ms: 1, ..Default::default() };
@@ -305,6 +338,11 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
         | "POST /api/v1/webhooks/{name}/replay" => {
             (row.request.replace("{name}", "billing"), String::new())
         }
+        WEBHOOK_LETTER => {
+            assert_eq!(call(address, "POST /api/v1/publish", &system(), &order).status, 200);
+            let offset = letter_of_webhook(address).to_string();
+            (row.request.replace("{name}", "billing").replace("{offset}", &offset), String::new())
+        }
         "GET /api/v1/errors/{code}" => (row.request.replace("{code}", "not_found"), String::new()),
         "GET /api/v1/openapi.json" | "GET /api/v1/reference" | "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/performance" | "GET /health" | "GET /ready" | "GET /metrics" => plain(""),
         other => panic!("no test makes the request {other}"),
@@ -324,7 +362,11 @@ fn each_path_of_the_page_answers_whom_it_says_with_the_fields_it_says() {
     let rows = rows();
     assert!(rows.len() >= 19, "{} rows", rows.len());
     for row in &rows {
-        let server = serve(impatient());
+        let mut config = impatient();
+        if row.request == WEBHOOK_LETTER {
+            config.webhooks.iter_mut().for_each(|it| it.url = refusing());
+        }
+        let server = serve(config);
         let address = server.local_addr();
         let (line, body) = prepared(&server, row);
         if row.who == "anyone" {

@@ -120,14 +120,15 @@ impl Worker {
             self.builder.add(&mut pipeline, &step, known);
             counted.push((step, pipeline.len() - before, known));
         }
-        let answers = match pipeline.is_empty() {
-            true => Ok(Vec::new()),
+        let sent = match pipeline.is_empty() {
+            true => Ok((Vec::new(), false)),
             false => self.send(&pipeline).await,
         };
-        match answers {
-            Ok(answers) => {
+        match sent {
+            Ok((answers, was_sent_before)) => {
                 let mut answers = answers.into_iter();
                 for (step, count, known) in counted {
+                    let known = (known, was_sent_before);
                     self.answered(step, answers.by_ref().take(count).collect(), known);
                 }
             }
@@ -139,11 +140,11 @@ impl Worker {
     }
 
     /// Sends a pipeline until it is answered, or nobody should wait any longer. All of it can be sent again: entries are known by
-    /// their ids, and the rest says what is to be, whatever was.
+    /// their ids, and the rest says what is to be, whatever was. Returns the answers, and whether it was sent before those.
     async fn send(
         &mut self,
         pipeline: &Pipeline,
-    ) -> Result<Vec<Result<Value, RedisError>>, RefusedReason> {
+    ) -> Result<(Vec<Result<Value, RedisError>>, bool), RefusedReason> {
         let patience = self.builder.options.patience;
         let give_up = Instant::now() + if self.gauge.is_away() { Duration::ZERO } else { patience };
         let mut was_sent = false;
@@ -154,19 +155,23 @@ impl Worker {
                 }
                 tokio::time::sleep_until(at.min(give_up).into()).await;
             }
-            was_sent |= self.link.is_connected();
+            if let Err(error) = self.link.connect().await {
+                tracing::debug!(%error, "Redis cannot be reached");
+                if Instant::now() >= give_up {
+                    return Err(self.gone_away(was_sent));
+                }
+                continue;
+            }
+            let was_sent_before = std::mem::replace(&mut was_sent, true);
             match self.link.run(pipeline).await {
                 Ok(answers) if !answers.iter().any(is_again) => {
                     if self.gauge.set_away(false) {
                         tracing::info!("Redis answers again");
                     }
-                    return Ok(answers);
+                    return Ok((answers, was_sent_before));
                 }
-                Ok(answers) if Instant::now() >= give_up => return Ok(answers),
-                Ok(_) => {
-                    was_sent = true;
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
+                Ok(answers) if Instant::now() >= give_up => return Ok((answers, was_sent_before)),
+                Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Err(error) => {
                     tracing::debug!(%error, "Redis does not answer");
                     if Instant::now() >= give_up {
@@ -189,7 +194,7 @@ impl Worker {
         &mut self,
         step: Step,
         answers: Vec<Result<Value, RedisError>>,
-        known: Option<KnownPlace>,
+        known: (Option<KnownPlace>, bool),
     ) {
         match step {
             Step::Open { tenant, opening } => self.opened(tenant, answers, opening),
@@ -261,7 +266,7 @@ impl Worker {
         tenant: &TenantId,
         entries: Vec<(u64, Row)>,
         answers: Vec<Result<Value, RedisError>>,
-        known: Option<KnownPlace>,
+        (known, was_sent_before): (Option<KnownPlace>, bool),
     ) {
         let answer = answers.into_iter().next();
         let appended = match (&answer, known) {
@@ -283,7 +288,9 @@ impl Worker {
                 Ok(appended) => match appended.offsets.get(place) {
                     Some(Ok(offset)) => Answer::Committed(*offset),
                     // It came through when it was sent first, and the answer was lost.
-                    Some(Err(offset)) if *offset > last => Answer::Committed(*offset),
+                    Some(Err(offset)) if was_sent_before && *offset > last => {
+                        Answer::Committed(*offset)
+                    }
                     Some(Err(offset)) => Answer::Repeated(*offset),
                     None => Answer::Refused(RefusedReason::Away),
                 },
