@@ -27,7 +27,7 @@ run: ## Builds the hub and starts its demo; open http://127.0.0.1:4001/ (PORT=80
 	cargo build -p foodtrack-server
 	@$(DEBUG)/foodtrack-websocket demo --port $(PORT)
 
-setup: ## Installs what the tests need beside Rust: Node packages, Python environments, Chromium, nginx
+setup: ## Installs what the tests need beside Rust: Node packages, Python environments, Chromium, nginx, Redis
 	@.ci/setup
 
 test: ## Everything that must hold before a commit; stops at the first stage that fails

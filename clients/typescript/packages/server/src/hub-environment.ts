@@ -1,7 +1,7 @@
 import { configFrom } from './config.js';
 import type { WebSocketConfig } from './surface.js';
 
-/** Known to the hub as a cluster's, which this version does not have: it would not start with them. A gateway may use them itself. */
+/** Known to the hub as its cluster's. A gateway may have them for itself, and a hub that is its child is one node. */
 const REDIS = ['REDIS_HOST', 'REDIS_PORT', 'REDIS_PASSWORD', 'REDIS_DB', 'REDIS_URL'];
 
 /**

@@ -224,7 +224,7 @@ class HubWebSocketServer implements WebSocketServer {
     const { host, port } = this.config.redis;
     const usual = configFrom({}).redis;
     if (host === usual.host && port === usual.port) this.#logger.info('one node: no Redis is named for a cluster');
-    else this.#logger.warn(`one node: this version of the hub has no cluster, and ${host}:${port} of redis is not used`);
+    else this.#logger.warn(`one node: a hub that is started here is in no cluster, and ${host}:${port} of redis is not used`);
   }
 
   async #end(): Promise<void> {
