@@ -286,19 +286,7 @@ impl LogReader for MemoryLog {
                 return Page::reset(epoch);
             }
             let mut page = Page::starting(epoch, request, tenant.trimmed_through);
-            let mut bytes = 0;
-            for entry in tenant.after(page.next) {
-                bytes += entry.bytes();
-                if entry.offset > request.through {
-                    break;
-                }
-                if page.is_full(request, bytes) {
-                    page.is_last = false;
-                    break;
-                }
-                page.next = entry.offset;
-                page.entries.push(LogEntry::clone(entry));
-            }
+            page.fill(request, tenant.after(page.next));
             page
         })
     }

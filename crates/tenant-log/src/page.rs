@@ -102,6 +102,24 @@ impl Page {
         Self { epoch, start, entries: Vec::new(), next, is_last: true }
     }
 
+    /// Takes entries that follow on the page, as far as the request goes and there is room.
+    pub(crate) fn fill<'e>(
+        &mut self,
+        request: &ReadRequest,
+        entries: impl Iterator<Item = &'e LogEntry>,
+    ) {
+        let mut bytes = 0;
+        for entry in entries.take_while(|entry| entry.offset <= request.through) {
+            bytes += entry.bytes();
+            if self.is_full(request, bytes) {
+                self.is_last = false;
+                break;
+            }
+            self.next = entry.offset;
+            self.entries.push(LogEntry::clone(entry));
+        }
+    }
+
     /// Whether one more entry, which would make the page `bytes`, is too much.
     pub(crate) fn is_full(&self, request: &ReadRequest, bytes: u64) -> bool {
         !self.entries.is_empty()

@@ -6,7 +6,7 @@ use redis::{Cmd, Value};
 use super::RedisLog;
 use super::keys::Part;
 use super::queue::Command;
-use super::values::{array, number, text};
+use super::values::{number, tenants};
 use crate::{LogAdmin, NoteKind, ReadError, StorageState, StorageStatus, SubmitError, TenantStats};
 
 impl RedisLog {
@@ -14,9 +14,7 @@ impl RedisLog {
         let mut pipeline = redis::pipe();
         pipeline.add_command(command);
         let answers = self.questions.ask(pipeline)?;
-        let names = answers.first().and_then(array).unwrap_or_default().iter();
-        let mut names: Vec<_> =
-            names.filter_map(text).filter_map(|name| TenantId::parse(name).ok()).collect();
+        let mut names = answers.first().map(tenants).unwrap_or_default();
         names.sort_unstable();
         Ok(names)
     }

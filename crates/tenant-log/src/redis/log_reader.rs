@@ -68,12 +68,10 @@ impl RedisLog {
         let mut pipeline = redis::pipe();
         pipeline.add_command(command);
         let answer = self.questions.ask(pipeline)?.into_iter().next().unwrap_or_default();
-        let Some([head, stream]) = array(&answer) else {
-            return Err(ReadError::UnknownTenant(tenant.clone()));
-        };
-        let head = StoredHead::read(head);
-        let head = head.ok_or_else(|| ReadError::UnknownTenant(tenant.clone()))?;
-        Ok((head, stream.clone()))
+        let unknown = || ReadError::UnknownTenant(tenant.clone());
+        let Value::Array(parts) = answer else { return Err(unknown()) };
+        let [head, stream]: [Value; 2] = parts.try_into().map_err(|_| unknown())?;
+        Ok((StoredHead::read(&head).ok_or_else(unknown)?, stream))
     }
 }
 

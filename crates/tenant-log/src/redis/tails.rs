@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ahash::AHashMap;
 use foodtrack_contract::{Epoch, Offset, TenantId};
 
-use crate::{LogEntry, Outline, Page, PageStart, ReadRequest, TailEntries, TailSnapshot};
+use crate::{LogEntry, Outline, Page, ReadRequest, TailEntries, TailSnapshot};
 
 /// How many bytes of entries a tenant has here, by [`LogEntry::bytes`].
 const TENANT_BYTES_MAX: u64 = 256 << 10;
@@ -65,9 +65,11 @@ impl Tails {
         self.with(|tenants| {
             let tail = tenants.get(tenant).filter(|tail| tail.epoch == epoch)?;
             let (first, newest) = (tail.entries.front()?.offset, tail.entries.back()?.offset);
-            let after = Offset::ZERO.plus(first.get().saturating_sub(1));
-            let entries = Snapshot(tail.entries.iter().cloned().collect());
-            (newest >= last).then(|| TailSnapshot::new(after, Box::new(entries)))
+            (newest >= last).then(|| {
+                let after = Offset::ZERO.plus(first.get().saturating_sub(1));
+                let entries = Snapshot(tail.entries.iter().cloned().collect());
+                TailSnapshot::new(after, Box::new(entries))
+            })
         })
     }
 
@@ -128,26 +130,8 @@ impl Tail {
 
     fn page(&self, request: &ReadRequest) -> Page {
         let start = self.entries.partition_point(|it| it.offset <= request.after);
-        let mut page = Page {
-            epoch: self.epoch,
-            start: PageStart::Whole,
-            entries: Vec::new(),
-            next: request.after,
-            is_last: true,
-        };
-        let mut bytes = 0;
-        for entry in self.entries.range(start..) {
-            bytes += entry.bytes();
-            if entry.offset > request.through {
-                break;
-            }
-            if page.is_full(request, bytes) {
-                page.is_last = false;
-                break;
-            }
-            page.next = entry.offset;
-            page.entries.push(LogEntry::clone(entry));
-        }
+        let mut page = Page::starting(self.epoch, request, Offset::ZERO);
+        page.fill(request, self.entries.range(start..).map(|it| &**it));
         page
     }
 }

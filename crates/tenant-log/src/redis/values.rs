@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use foodtrack_contract::Offset;
+use foodtrack_contract::{Offset, TenantId};
 use redis::Value;
 
 pub(super) fn bytes(value: &Value) -> Option<&[u8]> {
@@ -37,6 +37,12 @@ pub(super) fn array(value: &Value) -> Option<&[Value]> {
         Value::Array(values) | Value::Set(values) => Some(values),
         _ => None,
     }
+}
+
+/// The tenants that a set names.
+pub(super) fn tenants(names: &Value) -> Vec<TenantId> {
+    let names = array(names).unwrap_or_default().iter().filter_map(text);
+    names.filter_map(|name| TenantId::parse(name).ok()).collect()
 }
 
 /// Fields and values of a hash, whichever version of the protocol brought them.

@@ -16,7 +16,7 @@ use super::opening;
 use super::pipeline::CommandBuilder;
 use super::queue::{Command, Gauge, Opening};
 use super::row::Row;
-use super::values::{array, number, text};
+use super::values::{array, number, tenants, text};
 use crate::{Answer, Completion, Head, NoteKind, OnCompletion, RefusedReason};
 
 /// How many commands go together at most.
@@ -322,7 +322,7 @@ impl Worker {
         }
     }
 
-    /// Applies retention to every tenant, unless another node does.
+    /// Applies retention to every tenant.
     async fn trim(&mut self, now_ms: u64) {
         let mut tenants = match self.tenants_to_trim().await {
             Ok(tenants) => tenants,
@@ -351,8 +351,7 @@ impl Worker {
         pipeline.ignore_errors().add_command(self.builder.all_tenants());
         let answers = self.link.run(&pipeline).await?;
         let names = answers.into_iter().next().unwrap_or(Ok(Value::Nil))?;
-        let names = array(&names).unwrap_or_default().iter().filter_map(text);
-        Ok(names.filter_map(|name| TenantId::parse(name).ok()).collect())
+        Ok(tenants(&names))
     }
 }
 
