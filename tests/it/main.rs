@@ -24,6 +24,8 @@ mod hub_events;
 mod isolation;
 mod limits;
 mod metrics;
+mod node_requests;
+mod nodes;
 mod noisy_neighbour;
 mod offline;
 mod operators;

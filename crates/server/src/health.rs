@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::cluster::NodeInfo;
 use crate::health_book::ConditionReport;
 use crate::last_error::LastError;
 use crate::process;
@@ -39,6 +40,9 @@ pub struct HealthStatus {
     pub draining: bool,
     /// Why it is degraded; empty where all is well.
     pub conditions: Vec<ConditionReport>,
+    /// The nodes of the cluster that live, this one among them; absent where there is no cluster.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeInfo>,
     /// The last error that was logged or raised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
@@ -87,6 +91,7 @@ pub(crate) struct Signs {
     pub(crate) conditions: Vec<ConditionReport>,
     pub(crate) last_error: Option<LastError>,
     pub(crate) is_draining: bool,
+    pub(crate) nodes: Vec<NodeInfo>,
 }
 
 impl HealthStatus {
@@ -105,6 +110,7 @@ impl HealthStatus {
             memory_usage,
             draining: signs.is_draining,
             conditions: signs.conditions,
+            nodes: signs.nodes,
             last_error: signs.last_error,
         }
     }
@@ -131,6 +137,7 @@ mod tests {
             conditions: Vec::new(),
             last_error: None,
             is_draining: false,
+            nodes: Vec::new(),
         }
     }
 

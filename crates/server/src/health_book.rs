@@ -29,6 +29,10 @@ pub enum HealthCondition {
     StorageFailed,
     /// The cluster's Redis does not answer: durable events are refused until it does.
     RedisAway,
+    /// This node's lease in the cluster's Redis is not renewed: other nodes take it for ended.
+    NodeLeaseLost,
+    /// Nodes of another cluster are under the same prefix of the same Redis.
+    ClusterMixed,
     /// A panic was caught, and its tenant's clients connected again.
     Panic,
     /// The wall clock was set, by more than adjusting it does.

@@ -10,6 +10,7 @@ use foodtrack_tenant_log::{StorageState, StorageStatus, TenantLog};
 use foodtrack_transport::DoorRefusals;
 
 use crate::api_quota::ApiQuota;
+use crate::cluster::{Cluster, NodeInfo};
 use crate::config::CheckedConfig;
 use crate::data::Declarations;
 use crate::health::{HealthStatus, Signs};
@@ -41,6 +42,7 @@ pub(crate) struct Hub {
     pub(crate) status_pages: Arc<StatusPages>,
     pub(crate) idempotency: IdempotencyKeys,
     pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) cluster: Arc<Cluster>,
     authenticator: Arc<dyn Authenticate>,
     pub(crate) log: Arc<dyn TenantLog>,
     door: Arc<DoorRefusals>,
@@ -52,16 +54,28 @@ pub(crate) struct Hub {
     is_stopping: AtomicBool,
 }
 
+/// What a hub is made of beside its shards.
+pub(crate) struct HubParts {
+    pub(crate) config: CheckedConfig,
+    pub(crate) policies: Arc<PolicyBook>,
+    pub(crate) declarations: Declarations,
+    pub(crate) performance: Performance,
+    pub(crate) status_pages: Arc<StatusPages>,
+    pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) cluster: Arc<Cluster>,
+}
+
 impl Hub {
-    pub(crate) fn new(
-        config: CheckedConfig,
-        policies: Arc<PolicyBook>,
-        declarations: Declarations,
-        running: &Running,
-        performance: Performance,
-        status_pages: Arc<StatusPages>,
-        webhooks: Arc<Webhooks>,
-    ) -> Self {
+    pub(crate) fn new(parts: HubParts, running: &Running) -> Self {
+        let HubParts {
+            config,
+            policies,
+            declarations,
+            performance,
+            status_pages,
+            webhooks,
+            cluster,
+        } = parts;
         Self {
             connections: ConnectionManager::new(running.shards.clone()),
             broadcaster: EventBroadcaster::new(running.shards.clone()),
@@ -80,6 +94,7 @@ impl Hub {
             status_pages,
             idempotency: IdempotencyKeys::default(),
             webhooks,
+            cluster,
             started_at: Instant::now(),
             panics_seen: AtomicU64::new(logging::panics()),
             log_lines_dropped_seen: AtomicU64::new(logging::lines_dropped()),
@@ -105,6 +120,7 @@ impl Hub {
     /// From now on `/health` and `/ready` tell whoever sends clients here to send them elsewhere; all else goes on.
     pub(crate) fn begin_draining(&self) {
         self.is_draining.store(true, Ordering::Relaxed);
+        self.cluster.book.begin_draining();
         self.status_pages.forget();
     }
 
@@ -127,6 +143,7 @@ impl Hub {
             self.uptime_s(),
             self.storage(),
             &self.webhooks.counts(),
+            &self.cluster.counts(),
         )
     }
 
@@ -144,7 +161,17 @@ impl Hub {
             conditions: self.health_book.conditions(Instant::now()),
             last_error: logging::last_error().or_else(|| self.health_book.last_error()),
             is_draining: self.is_draining(),
+            nodes: self.cluster_nodes(),
         })
+    }
+
+    /// The nodes of the cluster, without their addresses; none where there is no cluster.
+    fn cluster_nodes(&self) -> Vec<NodeInfo> {
+        if self.cluster.is_alone() {
+            return Vec::new();
+        }
+        let nodes = self.cluster.book.nodes().into_iter();
+        nodes.map(|node| NodeInfo { address: None, ..node }).collect()
     }
 
     /// Looks at all that others count or tell, and writes in the health book what is wrong. Once a second.
@@ -173,6 +200,11 @@ impl Hub {
         book.set(Condition::StorageFailed, has_failed, sentence);
         let sentence = "the cluster's Redis does not answer: durable events are refused, and others go on among this node's own clients; see that it runs and can be reached";
         book.set(Condition::RedisAway, storage.state == StorageState::Away, sentence);
+        let sentence = "this node's lease in Redis is not renewed: other nodes take it for ended; see the log lines about it";
+        book.set(Condition::NodeLeaseLost, self.cluster.has_lost_lease(), sentence);
+        let is_mixed = self.cluster.book.trouble().is_mixed;
+        let sentence = "nodes with another secret are in Redis under the same redis.prefix: give each cluster a prefix of its own, or, where Redis forgot the secret, start the nodes anew one by one";
+        book.set(Condition::ClusterMixed, is_mixed, sentence);
         if grew(&self.panics_seen, logging::panics()) {
             book.happened(Condition::Panic, "a panic was caught; report it with its log line", now);
         }

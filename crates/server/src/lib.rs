@@ -34,6 +34,7 @@
 
 mod api_quota;
 pub mod cli;
+mod cluster;
 pub mod config;
 mod data;
 pub mod demo;
@@ -60,6 +61,7 @@ mod webhooks;
 mod websocket_config;
 mod websocket_server;
 
+pub use cluster::NodeInfo;
 pub use config::{
     CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, HooksConfig, LimitsConfig,
     LogConfig, ProfileChoice, RedisConfig, RetryConfig, Secret, UpstreamConfig, WebhookConfig,

@@ -8,6 +8,7 @@ use foodtrack_shard::Counters;
 use foodtrack_tenant_log::{StorageState, StorageStatus};
 use foodtrack_transport::DoorRefusals;
 
+use crate::cluster::ClusterCounts;
 use crate::webhooks::WebhookCounts;
 use crate::{logging, process};
 
@@ -83,6 +84,7 @@ pub(crate) fn render(
     uptime_s: f64,
     storage: StorageStatus,
     webhooks: &[WebhookCounts<'_>],
+    cluster: &ClusterCounts,
 ) -> String {
     let mut page = String::with_capacity(16_384);
     of_shards(&mut page, shards);
@@ -104,6 +106,7 @@ pub(crate) fn render(
     number(&mut page, "foodtrack_uptime_seconds", "Since the start.", true, Some(uptime_s));
     of_storage(&mut page, storage);
     of_webhooks(&mut page, webhooks);
+    of_cluster(&mut page, cluster);
     let cpu_s = process::cpu_time().map(|time| time.as_secs_f64());
     number(&mut page, "process_cpu_seconds_total", "Processor time used.", false, cpu_s);
     let resident = process::resident_bytes();
@@ -136,6 +139,19 @@ fn of_webhooks(page: &mut String, webhooks: &[WebhookCounts<'_>]) {
         for webhook in webhooks {
             let _ = writeln!(page, "{name}{{webhook=\"{}\"}} {}", webhook.name, read(webhook));
         }
+    }
+}
+
+/// Who else is there, and what was not theirs.
+fn of_cluster(page: &mut String, cluster: &ClusterCounts) {
+    let help = "Nodes of the cluster that live, this one among them.";
+    number(page, "foodtrack_cluster_nodes", help, true, Some(cluster.nodes));
+    let help = "Values among the nodes in Redis that are no node's.";
+    number(page, "foodtrack_cluster_strange_values", help, true, Some(cluster.strange));
+    let name = "foodtrack_node_requests_refused_total";
+    head(page, name, "Requests between nodes that were refused, by why.", false);
+    for (reason, count) in &cluster.refused {
+        let _ = writeln!(page, "{name}{{reason=\"{reason}\"}} {count}");
     }
 }
 
@@ -238,6 +254,10 @@ fn number(
 mod tests {
     use super::*;
 
+    fn counts() -> ClusterCounts {
+        ClusterCounts { nodes: 1, strange: 0, refused: vec![("forged", 0)] }
+    }
+
     #[test]
     fn every_counter_of_a_shard_is_described() {
         Counters::default().each(|name, _| {
@@ -249,8 +269,15 @@ mod tests {
     fn every_shard_has_its_own_line_under_one_heading() {
         let shards = [Arc::new(Counters::default()), Arc::default()];
         shards[1].deliveries.add(7);
-        let page =
-            render(&shards, |_| 0, &DoorRefusals::default(), 1.5, StorageStatus::default(), &[]);
+        let page = render(
+            &shards,
+            |_| 0,
+            &DoorRefusals::default(),
+            1.5,
+            StorageStatus::default(),
+            &[],
+            &counts(),
+        );
         assert!(page.contains("foodtrack_deliveries_total{shard=\"0\"} 0\n"), "{page}");
         assert!(page.contains("foodtrack_deliveries_total{shard=\"1\"} 7\n"), "{page}");
         assert_eq!(page.matches("# TYPE foodtrack_deliveries_total counter\n").count(), 1);
@@ -262,8 +289,15 @@ mod tests {
     #[test]
     fn the_page_is_what_promtool_accepts() {
         let shards = [Arc::new(Counters::default()), Arc::default()];
-        let page =
-            render(&shards, |_| 0, &DoorRefusals::default(), 1.5, StorageStatus::default(), &[]);
+        let page = render(
+            &shards,
+            |_| 0,
+            &DoorRefusals::default(),
+            1.5,
+            StorageStatus::default(),
+            &[],
+            &counts(),
+        );
         assert!(page.ends_with('\n'));
         let mut types: std::collections::BTreeMap<&str, &str> = Default::default();
         let (mut helped, mut series) = (Vec::new(), std::collections::BTreeSet::new());
@@ -302,8 +336,15 @@ mod tests {
         shard.refusals.add(ErrorCode::TokenExpired);
         shard.disconnects.add("slow_reader");
         let of_http = |code| u64::from(code == ErrorCode::TokenExpired) * 2;
-        let page =
-            render(&[shard], of_http, &DoorRefusals::default(), 1.5, StorageStatus::default(), &[]);
+        let page = render(
+            &[shard],
+            of_http,
+            &DoorRefusals::default(),
+            1.5,
+            StorageStatus::default(),
+            &[],
+            &counts(),
+        );
         assert!(page.contains("foodtrack_refusals_total{code=\"token_expired\"} 3\n"), "{page}");
         assert!(page.contains("foodtrack_refusals_total{code=\"overloaded\"} 0\n"), "{page}");
         let line = "foodtrack_disconnects_total{reason=\"slow_reader\"} 1\n";
@@ -315,8 +356,15 @@ mod tests {
         let shard = Arc::new(Counters::default());
         shard.replay_ms_sum.add(2_500);
         shard.fan_out_us_sum.add(1);
-        let page =
-            render(&[shard], |_| 0, &DoorRefusals::default(), 1.5, StorageStatus::default(), &[]);
+        let page = render(
+            &[shard],
+            |_| 0,
+            &DoorRefusals::default(),
+            1.5,
+            StorageStatus::default(),
+            &[],
+            &counts(),
+        );
         assert!(page.contains("foodtrack_replay_seconds_total{shard=\"0\"} 2.5\n"), "{page}");
         assert!(page.contains("foodtrack_fan_out_seconds_total{shard=\"0\"} 0.000001\n"), "{page}");
     }

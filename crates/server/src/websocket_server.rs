@@ -13,10 +13,11 @@ use foodtrack_shard::{
     SessionKey, ShardsConfig, StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
-    MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisPersistence, SqliteLog,
-    SqliteOptions, TenantLog, first_look,
+    MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisOptions, RedisPersistence,
+    SqliteLog, SqliteOptions, TenantLog, first_look,
 };
 
+use crate::cluster::{Cluster, ClusterOptions, ClusterSecret};
 use crate::config::CheckedConfig;
 use crate::data::{
     ClockKeeper, DataDir, DataDirError, DeclarationStore, Declarations, clock, fresh_secret,
@@ -25,7 +26,7 @@ use crate::data::{
 use crate::demo::Demo;
 use crate::health::HealthStatus;
 use crate::http::{ApiThreads, OpenApiThreads, StatusPages};
-use crate::hub::Hub;
+use crate::hub::{Hub, HubParts};
 use crate::performance::{Performance, PerformanceMetrics};
 use crate::policy_book::{PolicyBook, RoutingRules};
 use crate::shards_config::{disk_budget, retention, shards_config};
@@ -143,6 +144,33 @@ fn open_log(config: &CheckedConfig, webhooks: &Arc<Webhooks>) -> OpensLog {
     })
 }
 
+/// What the cluster's Redis says at the start, where there is one.
+fn look_at_redis(
+    config: &CheckedConfig,
+) -> Result<Option<(RedisOptions, ClusterSecret)>, StartError> {
+    let Some(options) = config.said().redis.options(retention(config)) else { return Ok(None) };
+    let look = first_look(&options, fresh_secret()?)?;
+    log_cluster(look.persistence);
+    Ok(Some((options, ClusterSecret::new(look.secret))))
+}
+
+/// What this node is among those of its cluster.
+fn cluster_options(
+    config: &CheckedConfig,
+    redis: Option<(RedisOptions, ClusterSecret)>,
+    running: &Running,
+) -> ClusterOptions {
+    let said = &config.said().redis;
+    ClusterOptions {
+        redis,
+        name: said.node_name.clone(),
+        advertise: said.advertise.clone(),
+        lease: Duration::from_millis(said.node_lease_ms.into()),
+        listens_at: running.address,
+        counters: running.counters.clone(),
+    }
+}
+
 /// A hub that runs: shards that own the sockets, and two threads for the HTTP API.
 ///
 /// Its handles are cheap to clone, may be used from any thread or runtime, and answer `overloaded` once it has stopped.
@@ -177,28 +205,22 @@ impl WebSocketServer {
             .as_ref()
             .map(|path| DataDir::open(Path::new(path)))
             .transpose()?;
-        let session_key = match config.said().redis.options(retention(&config)) {
+        let redis = look_at_redis(&config)?;
+        let session_key = match &redis {
             // A session goes on at whichever node.
-            Some(options) => {
-                let look = first_look(&options, fresh_secret()?)?;
-                log_cluster(look.persistence);
-                SessionKey::new(&look.secret)
-            }
+            Some((_, secret)) => SessionKey::new(&secret.bytes()),
             None => session_key(directory.as_ref())?,
         };
         let clock = clock(directory.as_ref())?;
         let mark = directory.as_ref().map(mark_file);
         let webhooks = Arc::new(Webhooks::new(&config, directory.as_ref())?);
         let (store, policies) = match directory {
-            Some(directory) => {
-                let (store, policies) = DeclarationStore::open(directory, config.policies())?;
-                (store, policies)
-            }
+            Some(directory) => DeclarationStore::open(directory, config.policies())?,
             None => (DeclarationStore::in_memory(config.policies()), config.policies()),
         };
         let pages = Arc::new(StatusPages::default());
-        let (api, service) =
-            ApiThreads::start(demo, Arc::clone(&pages)).map_err(StartError::Thread)?;
+        let (api, service) = ApiThreads::start(demo, Arc::clone(&pages), redis.is_some())
+            .map_err(StartError::Thread)?;
         let upstream = start_upstream(&config).map_err(StartError::Thread)?;
         let services = Services {
             http: service,
@@ -222,15 +244,17 @@ impl WebSocketServer {
         let wanted = &policies.current().hub_events;
         let webhooks_thread =
             webhooks.start(&running.log, &connections, wanted).map_err(StartError::Thread)?;
-        let hub = Arc::new(Hub::new(
+        let cluster = Arc::new(Cluster::start(cluster_options(&config, redis, &running))?);
+        let parts = HubParts {
             config,
             policies,
             declarations,
-            &running,
             performance,
-            pages,
+            status_pages: pages,
             webhooks,
-        ));
+            cluster,
+        };
+        let hub = Arc::new(Hub::new(parts, &running));
         let api = api.open(&hub);
         log_start(&hub.config, running.address);
         Ok(Self { hub, running, api, clock, upstream: upstream_thread, webhooks: webhooks_thread })
@@ -319,6 +343,7 @@ impl WebSocketServer {
         {
             tracing::error!("the thread that asks the back end had panicked");
         }
+        self.hub.cluster.stop();
         self.hub.webhooks.stop();
         if let Some(thread) = self.webhooks.take()
             && thread.join().is_err()

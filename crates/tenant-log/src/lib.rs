@@ -48,7 +48,8 @@ pub use page::{Page, PageStart, ReadError, ReadRequest};
 pub use private_files::{make_private_directory, private_options};
 pub use recent_ids::{RECENT_IDS_MAX, RecentIds};
 pub use redis::{
-    RedisFirstLook, RedisLog, RedisOpenError, RedisOptions, RedisPersistence, first_look,
+    NODE_CARD_BYTES_MAX, NODES_MAX, NodeCensus, NodeRegistry, NodeRegistryError, RedisFirstLook,
+    RedisLog, RedisOpenError, RedisOptions, RedisPersistence, first_look,
 };
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};

@@ -19,6 +19,7 @@ mod link;
 mod log_admin;
 mod log_reader;
 mod news;
+mod node_registry;
 mod notes;
 mod opening;
 mod pipeline;
@@ -43,6 +44,9 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use crate::{LogWriter, OnCompletion, Retention, SubmitError, TenantLog};
 
 pub use first_look::{RedisFirstLook, RedisPersistence, first_look};
+pub use node_registry::{
+    NODE_CARD_BYTES_MAX, NODES_MAX, NodeCensus, NodeRegistry, NodeRegistryError,
+};
 
 use follower::{Follow, Follower};
 use full_tenants::FullTenants;

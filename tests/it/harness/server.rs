@@ -144,6 +144,11 @@ impl Server {
         self.wait(self.connections().counts(&tenant)).unwrap().total
     }
 
+    /// The page of metrics as it is now: over HTTP it may be a second old.
+    pub(crate) fn metrics_page(&self) -> String {
+        self.server().metrics()
+    }
+
     /// Memory resident now, of the test's own process, which the server runs in.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let page = self.server.as_ref().unwrap().metrics();

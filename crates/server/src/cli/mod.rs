@@ -7,8 +7,10 @@ mod explain;
 mod explain_profile;
 mod log;
 mod log_text;
+mod nodes;
 mod openapi;
 mod outcome;
+mod running_hub;
 mod schema;
 mod serve;
 mod shutdown;
@@ -69,6 +71,8 @@ enum Command {
     /// Say how webhooks do, try, pause and repeat them.
     #[command(subcommand)]
     Webhooks(webhooks::Webhooks),
+    /// List the nodes of a cluster: where they are, since when, and their load.
+    Nodes(nodes::Nodes),
     /// Look through the tenants' log, read it, and put it in order.
     #[command(subcommand)]
     Log(log::Log),
@@ -97,6 +101,7 @@ pub fn run() -> ExitCode {
         Command::Upstream(upstream) => upstream.run(),
         Command::Webhooks(webhooks) => webhooks.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Nodes(nodes) => nodes.run(),
         Command::Log(log) => log.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),
     };

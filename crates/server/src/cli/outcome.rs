@@ -108,6 +108,11 @@ pub(super) fn wait<T>(future: impl Future<Output = T>) -> Result<T, Outcome> {
     Ok(runtime.map_err(|error| Outcome::Failed(error.to_string()))?.block_on(future))
 }
 
+/// What went wrong while a command ran.
+pub(super) fn failed(error: &dyn Display) -> Outcome {
+    Outcome::Failed(error.to_string())
+}
+
 /// A line for programs that read all of what a command prints: it waits for them.
 pub(super) fn print(line: impl Display) {
     let mut stdout = std::io::stdout().lock();

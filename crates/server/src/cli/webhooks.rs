@@ -2,20 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use foodtrack_contract::TenantId;
-use reqwest::{Client, Method};
-use serde_json::Value;
+use reqwest::Method;
 
 use super::Run;
-use super::outcome::{Outcome, print, wait};
+use super::outcome::{Outcome, failed, print, wait};
+use super::running_hub::RunningHub;
 use crate::config::{Layers, load_checked};
 use crate::webhooks::test_once;
-
-/// How long a hub may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(150);
 
 const AFTER_HELP: &str = "\
 Webhooks are set up in the configuration ([[webhooks]]). These commands ask a running hub, for the tenant of the token; `test` needs
@@ -35,7 +31,7 @@ Exit codes: 0 done; 1 the hub refused, or the receiver did not take a test; 2 ba
 #[command(after_help = AFTER_HELP)]
 pub(super) enum Webhooks {
     /// Say how the tenant's webhooks do, as JSON.
-    List(Running),
+    List(RunningHub),
     /// Send a webhook nothing of the tenant for now.
     Pause(Named),
     /// Go on with what waited.
@@ -48,23 +44,12 @@ pub(super) enum Webhooks {
     Test(Test),
 }
 
-/// A hub that runs.
-#[derive(Args)]
-pub(super) struct Running {
-    /// Where it listens
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4001")]
-    hub: String,
-    /// A back end's or an administrator's token
-    #[arg(long, value_name = "TOKEN", env = "FOODTRACK_TOKEN", hide_env_values = true)]
-    token: String,
-}
-
 #[derive(Args)]
 pub(super) struct Named {
     /// The webhook's name
     name: String,
     #[command(flatten)]
-    running: Running,
+    running: RunningHub,
 }
 
 #[derive(Args)]
@@ -75,7 +60,7 @@ pub(super) struct Replay {
     #[arg(long, value_name = "CURSOR")]
     cursor: Option<String>,
     #[command(flatten)]
-    running: Running,
+    running: RunningHub,
 }
 
 #[derive(Args)]
@@ -86,7 +71,7 @@ pub(super) struct ReplayLetter {
     #[arg(long, value_name = "OFFSET")]
     offset: u64,
     #[command(flatten)]
-    running: Running,
+    running: RunningHub,
 }
 
 #[derive(Args)]
@@ -104,55 +89,23 @@ pub(super) struct Test {
 impl Webhooks {
     pub(super) fn run(self) -> Run {
         match self {
-            Self::List(running) => running.ask(Method::GET, &[], None),
+            Self::List(running) => running.ask(Method::GET, &["webhooks"], None),
             Self::Pause(Named { name, running }) => {
-                running.ask(Method::POST, &[&name, "pause"], None)
+                running.ask(Method::POST, &["webhooks", &name, "pause"], None)
             }
             Self::Resume(Named { name, running }) => {
-                running.ask(Method::POST, &[&name, "resume"], None)
+                running.ask(Method::POST, &["webhooks", &name, "resume"], None)
             }
             Self::Replay(Replay { name, cursor, running }) => {
-                running.ask(Method::POST, &[&name, "replay"], cursor.as_deref())
+                running.ask(Method::POST, &["webhooks", &name, "replay"], cursor.as_deref())
             }
             Self::ReplayLetter(ReplayLetter { name, offset, running }) => {
                 let offset = offset.to_string();
-                running.ask(Method::POST, &[&name, "dead-letters", &offset, "replay"], None)
+                let path = ["webhooks", &name, "dead-letters", &offset, "replay"];
+                running.ask(Method::POST, &path, None)
             }
             Self::Test(test) => test.run(),
         }
-    }
-}
-
-fn failed(error: &dyn std::fmt::Display) -> Outcome {
-    Outcome::Failed(error.to_string())
-}
-
-impl Running {
-    /// Asks the hub, and prints what it says.
-    fn ask(&self, method: Method, path: &[&str], cursor: Option<&str>) -> Run {
-        let usage = |sentence: &str| Outcome::Usage(format!("--hub {}: {sentence}", self.hub));
-        let mut url = reqwest::Url::parse(&self.hub).map_err(|error| usage(&error.to_string()))?;
-        url.path_segments_mut()
-            .map_err(|()| usage("no URL of a hub; write one such as http://127.0.0.1:4001"))?
-            .pop_if_empty()
-            .extend(["api", "v1", "webhooks"])
-            .extend(path);
-        if let Some(cursor) = cursor {
-            url.query_pairs_mut().append_pair("cursor", cursor);
-        }
-        let ask = async {
-            let client = Client::builder().timeout(TIMEOUT).no_proxy().build()?;
-            let answer = client.request(method, url).bearer_auth(&self.token).send().await?;
-            answer.bytes().await
-        };
-        let answer = wait(ask)?.map_err(|error| failed(&format!("{}: {error}", self.hub)))?;
-        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-        if answer["success"] == true {
-            print(format_args!("{:#}", answer["data"]));
-            return Ok(ExitCode::SUCCESS);
-        }
-        let sentence = answer["detail"].as_str().unwrap_or("the answer is not a hub's");
-        Err(failed(&sentence))
     }
 }
 

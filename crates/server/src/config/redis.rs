@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problems::ConfigErrors;
 use super::secret::Secret;
+use crate::cluster::{NODE_NAME_BYTES_MAX, is_plain as is_plain_name, parse_address};
 
 /// The Redis that keeps the tenants' logs of a cluster: nodes that name the same one, with the same prefix, are one hub.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,6 +34,12 @@ pub struct RedisConfig {
     pub timeout_ms: u32,
     /// Of how many orders of a tenant it is known whose they are. Default: one million.
     pub orders_max: u64,
+    /// Where the other nodes reach this one, such as `http://10.0.0.7:4001`. Default: where it listens, unless that is every address.
+    pub advertise: Option<String>,
+    /// What this node is called; its id begins with it. Default: none, and its id is random.
+    pub node_name: Option<String>,
+    /// How long the others take a node to live that they hear nothing of. Default: 10 000 ms.
+    pub node_lease_ms: u32,
 }
 
 impl Default for RedisConfig {
@@ -48,6 +55,9 @@ impl Default for RedisConfig {
             prefix: String::from("foodtrack"),
             timeout_ms: 3_000,
             orders_max: 1_000_000,
+            advertise: None,
+            node_name: None,
+            node_lease_ms: 10_000,
         }
     }
 }
@@ -56,6 +66,8 @@ impl Default for RedisConfig {
 const TIMEOUT_MS_LIMIT: u32 = 60_000;
 /// The longest prefix.
 const PREFIX_BYTES_MAX: usize = 64;
+/// How long a node's lease may be.
+const NODE_LEASE_MS: std::ops::RangeInclusive<u32> = 1_000..=300_000;
 
 impl RedisConfig {
     /// How Redis is used; `None` where the node is alone.
@@ -129,6 +141,28 @@ impl RedisConfig {
         if self.orders_max == 0 {
             errors.add("redis.ordersMax", "0 would let no order be made; at least 1");
         }
+        self.check_node(errors);
+    }
+
+    fn check_node(&self, errors: &mut ConfigErrors) {
+        if self.advertise.as_deref().is_some_and(|it| parse_address(it).is_none()) {
+            errors.add(
+                "redis.advertise",
+                "no address of a node; write scheme, host and port, such as http://10.0.0.7:4001",
+            );
+        }
+        let is_name =
+            |name: &str| (1..=NODE_NAME_BYTES_MAX).contains(&name.len()) && is_plain_name(name);
+        if self.node_name.as_deref().is_some_and(|name| !is_name(name)) {
+            errors.add(
+                "redis.nodeName",
+                format!("1 to {NODE_NAME_BYTES_MAX} letters, digits, and any of _ -"),
+            );
+        }
+        if !NODE_LEASE_MS.contains(&self.node_lease_ms) {
+            let (least, most) = (NODE_LEASE_MS.start(), NODE_LEASE_MS.end());
+            errors.add("redis.nodeLeaseMs", format!("from {least} to {most}"));
+        }
     }
 }
 
@@ -186,8 +220,11 @@ mod tests {
             prefix: "{x}".into(),
             timeout_ms: 1,
             orders_max: 0,
+            advertise: Some("10.0.0.7:4001".into()),
+            node_name: Some("a b".into()),
+            node_lease_ms: 1,
             ..RedisConfig::default()
         };
-        assert_eq!(problems(&bad).len(), 4, "{:?}", problems(&bad));
+        assert_eq!(problems(&bad).len(), 7, "{:?}", problems(&bad));
     }
 }

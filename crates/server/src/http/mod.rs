@@ -12,6 +12,7 @@ mod extract;
 mod idempotency;
 mod log;
 mod log_failure;
+mod nodes;
 mod offline_queues;
 mod openapi;
 mod orders;
@@ -80,6 +81,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(webhooks::resume))
         .routes(routes!(webhooks::replay))
         .routes(routes!(webhooks::replay_letter))
+        .routes(routes!(nodes::list))
         .routes(routes!(performance::performance))
         .routes(routes!(problem::list))
         .routes(routes!(problem::explain))

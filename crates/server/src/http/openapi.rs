@@ -18,8 +18,8 @@ use super::problem::{CONTENT_TYPE, Problem};
 const BEARER: &str = "bearer";
 /// What is asked without a token.
 const OPEN_TAGS: [&str; 2] = ["errors", "status"];
-/// The exception among them.
-const PERFORMANCE: &str = "/api/v1/performance";
+/// The exceptions among them.
+const CLOSED: [&str; 2] = ["/api/v1/performance", "/api/v1/nodes"];
 
 #[derive(OpenApi)]
 #[openapi(
@@ -55,11 +55,10 @@ pub(crate) fn complete(mut description: Description) -> Value {
     description.components = Some(components);
     for (path, item) in &mut description.paths.paths {
         for operation in operations(item) {
-            let is_open = operation
-                .tags
-                .iter()
-                .flatten()
-                .any(|tag| OPEN_TAGS.contains(&tag.as_str()) && path != PERFORMANCE);
+            let is_open =
+                operation.tags.iter().flatten().any(|tag| {
+                    OPEN_TAGS.contains(&tag.as_str()) && !CLOSED.contains(&path.as_str())
+                });
             if !is_open {
                 operation.security = Some(vec![SecurityRequirement::new(BEARER, [""; 0])]);
             }

@@ -1,5 +1,6 @@
 //! The API's own threads: requests come from the shards, which own the sockets, and answers go back to them. One thread
-//! answers what is asked of a tenant, another what is asked of the node, so that neither waits behind the other.
+//! answers what is asked of a tenant, another what is asked of the node, and in a cluster a third what other nodes ask, so that none
+//! waits behind another.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tower::ServiceExt;
 use super::disk_work;
 use super::error::ApiError;
 use super::status::{StatusPage, StatusPages};
+use crate::cluster::{self, NODE_PATHS};
 use crate::demo::Demo;
 use crate::hub::Hub;
 use crate::performance::SAMPLE_INTERVAL;
@@ -40,6 +42,8 @@ struct Job {
 struct ApiService {
     tenants: mpsc::Sender<Job>,
     status: mpsc::Sender<Job>,
+    /// What other nodes ask; `None` where there are none.
+    nodes: Option<mpsc::Sender<Job>>,
     pages: Arc<StatusPages>,
 }
 
@@ -55,7 +59,11 @@ impl HttpService for ApiService {
             respond.release();
             return Err(Box::new(answer));
         }
-        let queue = if page.is_some() { &self.status } else { &self.tenants };
+        let queue = match &self.nodes {
+            _ if page.is_some() => &self.status,
+            Some(nodes) if request.uri().path().starts_with(NODE_PATHS) => nodes,
+            _ => &self.tenants,
+        };
         queue.try_send(Job { request, respond }).map_err(|error| {
             let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) =
                 error;
@@ -84,7 +92,7 @@ fn busy() -> Response<Bytes> {
 
 /// The threads that the API runs on.
 pub(crate) struct ApiThreads {
-    hubs: [oneshot::Sender<Arc<Hub>>; 2],
+    hubs: Vec<oneshot::Sender<Arc<Hub>>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -101,6 +109,7 @@ impl ApiThreads {
     pub(crate) fn start(
         demo: Option<Demo>,
         pages: Arc<StatusPages>,
+        has_other_nodes: bool,
     ) -> io::Result<(Self, Arc<dyn HttpService>)> {
         let (tenants, queue) = mpsc::channel(REQUESTS_WAITING_MAX);
         let (tenants_hub, opened) = oneshot::channel();
@@ -118,9 +127,25 @@ impl ApiThreads {
                 watch.abort();
             }
         })?;
-        let threads = vec![about_tenants, about_status];
-        let service = ApiService { tenants, status, pages };
-        Ok((Self { hubs: [tenants_hub, status_hub], threads }, Arc::new(service)))
+        let mut threads = vec![about_tenants, about_status];
+        let mut hubs = vec![tenants_hub, status_hub];
+        let nodes = if has_other_nodes {
+            let (nodes, queue) = mpsc::channel(REQUESTS_WAITING_MAX);
+            let (nodes_hub, opened) = oneshot::channel::<Arc<Hub>>();
+            threads.push(spawn("http-nodes", async move {
+                if let Ok(answers) = opened.await.map(|hub| hub.cluster.answers())
+                    && let Some(answers) = answers
+                {
+                    answer_all(cluster::routes(answers), queue).await;
+                }
+            })?);
+            hubs.push(nodes_hub);
+            Some(nodes)
+        } else {
+            None
+        };
+        let service = ApiService { tenants, status, nodes, pages };
+        Ok((Self { hubs, threads }, Arc::new(service)))
     }
 
     /// Begins to answer.

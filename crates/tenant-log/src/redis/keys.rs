@@ -76,6 +76,11 @@ impl Keys {
         format!("{}:secret", self.prefix)
     }
 
+    /// The nodes that live: a hash.
+    pub(super) fn nodes(&self) -> String {
+        format!("{}:nodes", self.prefix)
+    }
+
     /// Every tenant that has a log: a set.
     pub(super) fn tenants(&self) -> String {
         format!("{}:tenants", self.prefix)

@@ -28,4 +28,5 @@ scripts! {
     NOTE = "note.lua";
     CURSORS = "cursors.lua";
     LETTER = "letter.lua";
+    NODES = "nodes.lua";
 }

@@ -1,0 +1,64 @@
+//! A hub that runs, asked over its HTTP API.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::{Client, Method};
+use serde_json::Value;
+
+use super::Run;
+use super::outcome::{Outcome, failed, print, wait};
+
+/// How long a hub may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(150);
+
+/// A hub that runs.
+#[derive(Args)]
+pub(super) struct RunningHub {
+    /// Where it listens
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4001")]
+    hub: String,
+    /// A back end's or an administrator's token
+    #[arg(long, value_name = "TOKEN", env = "FOODTRACK_TOKEN", hide_env_values = true)]
+    token: String,
+}
+
+impl RunningHub {
+    /// Asks the hub, at a path below `/api/v1`, and prints what it says.
+    pub(super) fn ask(&self, method: Method, path: &[&str], cursor: Option<&str>) -> Run {
+        print(format_args!("{:#}", self.data(method, path, cursor)?));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Asks the hub, at a path below `/api/v1`; returns the `data` of its answer.
+    pub(super) fn data(
+        &self,
+        method: Method,
+        path: &[&str],
+        cursor: Option<&str>,
+    ) -> Result<Value, Outcome> {
+        let usage = |sentence: &str| Outcome::Usage(format!("--hub {}: {sentence}", self.hub));
+        let mut url = reqwest::Url::parse(&self.hub).map_err(|error| usage(&error.to_string()))?;
+        url.path_segments_mut()
+            .map_err(|()| usage("no URL of a hub; write one such as http://127.0.0.1:4001"))?
+            .pop_if_empty()
+            .extend(["api", "v1"])
+            .extend(path);
+        if let Some(cursor) = cursor {
+            url.query_pairs_mut().append_pair("cursor", cursor);
+        }
+        let ask = async {
+            let client = Client::builder().timeout(TIMEOUT).no_proxy().build()?;
+            let answer = client.request(method, url).bearer_auth(&self.token).send().await?;
+            answer.bytes().await
+        };
+        let answer = wait(ask)?.map_err(|error| failed(&format!("{}: {error}", self.hub)))?;
+        let mut answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        if answer["success"] == true {
+            return Ok(answer["data"].take());
+        }
+        let sentence = answer["detail"].as_str().unwrap_or("the answer is not a hub's");
+        Err(failed(&sentence))
+    }
+}

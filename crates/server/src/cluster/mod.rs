@@ -1,0 +1,246 @@
+//! The nodes of a cluster know each other, and ask each other: a lease each in Redis, with the address at which the others reach it;
+//! requests over HTTP, signed with what the cluster's secret gives.
+
+mod cluster_secret;
+mod hex;
+mod membership;
+mod node_book;
+mod node_card;
+mod node_client;
+mod node_gate;
+mod node_id;
+mod node_routes;
+mod node_signature;
+mod replay_guard;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use foodtrack_shard::Counters;
+use foodtrack_tenant_log::{NodeRegistry, RedisOpenError, RedisOptions};
+use tokio::runtime::Runtime;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+pub(crate) use cluster_secret::ClusterSecret;
+use membership::Membership;
+pub(crate) use node_book::NodeBook;
+pub use node_book::NodeInfo;
+use node_card::OwnNode;
+pub(crate) use node_card::parse_address;
+use node_client::NodeClient;
+use node_gate::{NodeGate, NodeRefusal};
+use node_id::NodeId;
+pub(crate) use node_id::{NODE_NAME_BYTES_MAX, is_plain};
+use node_routes::NodeAnswers;
+pub(crate) use node_routes::{NODE_PATHS, routes};
+use node_signature::NodeKeys;
+
+/// How long a stopping node may take to give its lease up, and to say so.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+/// How long another node may take to hear that one has come or gone; it sees that at its next look by itself.
+const TELL_WITHIN: Duration = Duration::from_millis(500);
+
+/// What a node is started with.
+pub(crate) struct ClusterOptions {
+    /// The Redis that the nodes share, and the secret that is there; `None`: the node is alone.
+    pub(crate) redis: Option<(RedisOptions, ClusterSecret)>,
+    /// What the configuration calls it.
+    pub(crate) name: Option<String>,
+    /// Where the configuration says that others reach it.
+    pub(crate) advertise: Option<String>,
+    /// How long its lease is.
+    pub(crate) lease: Duration,
+    /// Where it listens.
+    pub(crate) listens_at: SocketAddr,
+    /// What its shards count.
+    pub(crate) counters: Vec<Arc<Counters>>,
+}
+
+/// This node among the others.
+pub(crate) struct Cluster {
+    pub(crate) book: Arc<NodeBook>,
+    lease: Duration,
+    /// `None` where the node is alone, by configuration.
+    others: Option<Others>,
+}
+
+/// What a node has that has others beside it.
+struct Others {
+    answers: Arc<NodeAnswers>,
+    gate: Arc<NodeGate>,
+    stop: Arc<Notify>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Numbers for Prometheus.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClusterCounts {
+    /// Nodes that live, this one among them.
+    pub(crate) nodes: usize,
+    /// Values among them that are no node's.
+    pub(crate) strange: u64,
+    /// Requests of other nodes, or of who says to be one, that were refused, by why.
+    pub(crate) refused: Vec<(&'static str, u64)>,
+}
+
+impl Cluster {
+    /// Makes the node known to the others, where it is not alone. Waits until it is, but no longer than Redis is waited for.
+    ///
+    /// # Errors
+    /// [`RedisOpenError`]: the address of Redis is none, or there is no thread.
+    pub(crate) fn start(options: ClusterOptions) -> Result<Self, RedisOpenError> {
+        let address = options.advertise.or_else(|| reachable(options.listens_at));
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let secret = options.redis.as_ref().map(|(_, secret)| secret);
+        let own = OwnNode {
+            mark: secret.map(ClusterSecret::mark).unwrap_or_default(),
+            address,
+            started_at_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
+            counters: options.counters,
+        };
+        if own.address.is_none() && options.redis.is_some() {
+            tracing::warn!(
+                listens_at = %options.listens_at,
+                "other nodes cannot reach this one: it listens on every address and does not know which of them is theirs; set redis.advertise, such as http://10.0.0.7:4001"
+            );
+        }
+        let book = Arc::new(NodeBook::new(NodeId::fresh(options.name.as_deref()), own));
+        let others = match options.redis {
+            Some((redis, secret)) => {
+                let registry = NodeRegistry::new(&redis, secret.bytes())?;
+                let membership = Membership::new(registry, Arc::clone(&book), options.lease);
+                Some(Others::start(&book, &secret, membership, redis.patience)?)
+            }
+            None => None,
+        };
+        Ok(Self { book, lease: options.lease, others })
+    }
+
+    /// Whether there are no others, by configuration.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.others.is_none()
+    }
+
+    /// What other nodes are answered; `None` where there are none, by configuration.
+    pub(crate) fn answers(&self) -> Option<Arc<NodeAnswers>> {
+        self.others.as_ref().map(|others| Arc::clone(&others.answers))
+    }
+
+    /// Whether this node's lease has ended because Redis did not renew it: others take it for ended.
+    pub(crate) fn has_lost_lease(&self) -> bool {
+        !self.is_alone() && self.book.age().is_none_or(|age| age > self.lease)
+    }
+
+    /// What is counted of the nodes and their requests.
+    pub(crate) fn counts(&self) -> ClusterCounts {
+        let refused = match &self.others {
+            Some(others) => others.gate.refused(),
+            None => NodeRefusal::ALL.map(|why| (why, 0)),
+        };
+        ClusterCounts {
+            nodes: self.book.others().len() + 1,
+            strange: self.book.trouble().strange,
+            refused: refused.map(|(why, count)| (why.as_str(), count)).into(),
+        }
+    }
+
+    /// Gives the lease up, and ends the thread.
+    pub(crate) fn stop(&self) {
+        let Some(others) = &self.others else { return };
+        others.stop.notify_one();
+        let thread = others.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the cluster's thread had panicked");
+        }
+    }
+}
+
+/// The address of a listener that others can reach; `None` of one that listens on every address.
+fn reachable(listens_at: SocketAddr) -> Option<String> {
+    (!listens_at.ip().is_unspecified()).then(|| format!("http://{listens_at}"))
+}
+
+impl Others {
+    /// Starts the thread that renews the lease and asks other nodes. Returns once the lease was had, or could not be.
+    fn start(
+        book: &Arc<NodeBook>,
+        secret: &ClusterSecret,
+        membership: Membership,
+        patience: Duration,
+    ) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let keys = NodeKeys::new(secret);
+        let gate = Arc::new(NodeGate::new(Arc::clone(book), keys.clone()));
+        let client = NodeClient::new(Arc::clone(book), keys, runtime.handle().clone())?;
+        let answers = Arc::new(NodeAnswers::new(Arc::clone(book), Arc::clone(&gate)));
+        let stop = Arc::new(Notify::new());
+        let crier = Crier { book: Arc::clone(book), client };
+        let thread = keep_membership(runtime, membership, crier, Arc::clone(&stop), patience)?;
+        Ok(Self { answers, gate, stop, thread: Mutex::new(Some(thread)) })
+    }
+}
+
+/// Renews the lease on a thread of its own until the node stops. Returns once it was renewed, or could not be.
+fn keep_membership(
+    runtime: Runtime,
+    mut membership: Membership,
+    crier: Crier,
+    stop: Arc<Notify>,
+    patience: Duration,
+) -> io::Result<JoinHandle<()>> {
+    let (known, is_known) = sync_channel(1);
+    let thread = std::thread::Builder::new().name("cluster".into()).spawn(move || {
+        runtime.block_on(async {
+            membership.renew().await;
+            // Who waits may have lost patience.
+            let _ = known.send(());
+            let crying = tokio::spawn(crier.clone().cry());
+            tokio::select! {
+                () = membership.run() => {}
+                () = stop.notified() => {}
+            }
+            crying.abort();
+            let leaving = async {
+                membership.leave().await;
+                crier.cry().await;
+            };
+            // The lease ends by itself.
+            let _ = tokio::time::timeout(LEAVE_WITHIN, leaving).await;
+        });
+    })?;
+    // It goes on without it, and others know of it later.
+    let _ = is_known.recv_timeout(patience);
+    Ok(thread)
+}
+
+/// Tells the other nodes that this one has come or gone.
+#[derive(Clone)]
+struct Crier {
+    book: Arc<NodeBook>,
+    client: NodeClient,
+}
+
+impl Crier {
+    async fn cry(self) {
+        let mut told = JoinSet::new();
+        let deadline = Instant::now() + TELL_WITHIN;
+        for (node, _) in self.book.others() {
+            let client = self.client.clone();
+            told.spawn(async move {
+                let asked = client.post(&node, node_routes::LOOK, Bytes::new(), deadline).await;
+                if let Err(error) = asked {
+                    tracing::debug!(node = node.as_str(), %error, "another node is not told");
+                }
+            });
+        }
+        while told.join_next().await.is_some() {}
+    }
+}
