@@ -89,17 +89,6 @@ impl MemoryLog {
         answers.tell(completion);
     }
 
-    /// Appends an entry, whose offset is the next. Returns the offset.
-    fn append(&self, known: &mut Tenant, entry: &EntryRef<'_>) -> Offset {
-        let offset = known.next;
-        known.next = offset.next();
-        known.orders.note(&EntryRef { offset, ..*entry });
-        known.last = known.last.plus(1, entry.bytes());
-        known.entries.push_back((LogEntry { offset, ..entry.to_entry() }, known.last));
-        known.trim(self.retention, entry.at_ms);
-        offset
-    }
-
     /// Why a tenant takes nothing of this log's, if it does not.
     fn refusal(&self, known: Option<&Tenant>) -> Option<RefusedReason> {
         match known.map(|known| known.writers) {
@@ -118,7 +107,7 @@ impl MemoryLog {
             let reason = match tenants.get_mut(&tenant) {
                 Some(known) if fenced.is_none() && known.next == offset => match refused {
                     None => {
-                        let through = self.append(known, entry);
+                        let through = known.append(entry, self.retention);
                         let reserved_through = Offset::MAX;
                         let is_awaited = false;
                         return Completion::Committed {
@@ -154,7 +143,7 @@ impl MemoryLog {
                 (None, Some(known)) => match known.offset_of(entry.id) {
                     Some(offset) => Answer::Repeated(offset),
                     None => {
-                        through = self.append(known, entry);
+                        through = known.append(entry, self.retention);
                         followers = known.followers_but(self.no);
                         Answer::Committed(through)
                     }

@@ -121,7 +121,7 @@ impl Tenant {
         counters.connections_opened.add(1);
         counters.tenants.add(u64::from(is_first));
         counters.sessions_recovered.add(u64::from(is_recovered));
-        self.returning.extend(resume.shown.map(|shown| (slot.place(), shown)));
+        self.returning.extend(resume.claim.map(|claim| (slot.place(), claim)));
         if is_recovered {
             self.claim_session(turn, slot.place());
         }

@@ -31,13 +31,13 @@ pub(crate) struct SessionResume {
     pub(crate) is_recovered: bool,
     /// The rooms of its session, beyond those of the start.
     pub(crate) rooms: Vec<LoggedRoom>,
-    /// What it has shown, where that is looked at once the log is open.
-    pub(crate) shown: Option<Shown>,
+    /// What it says of itself, where that is looked at once the log is open.
+    pub(crate) claim: Option<ResumeClaim>,
 }
 
-/// What a client that comes back has shown.
+/// What a client that comes back has claim.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct ResumeClaim {
     /// What its private id proves.
     proven: Option<ProvenSession>,
     /// The cursor that it says it has.
@@ -50,11 +50,11 @@ impl SessionResume {
     /// Of somebody whose session begins.
     fn anew(sid: Sid, pid: Option<String>, start: Start, now_ms: u64) -> Self {
         let (began_hours, rooms) = (hours(now_ms), Vec::new());
-        Self { sid, pid, start, began_hours, is_recovered: false, rooms, shown: None }
+        Self { sid, pid, start, began_hours, is_recovered: false, rooms, claim: None }
     }
 }
 
-impl Shown {
+impl ResumeClaim {
     /// `None` where it shows nothing, or nothing that says anything.
     fn new(admission: &Admission, key: &SessionKey, owner: SessionOwner<'_>) -> Option<Self> {
         let resume = admission.resume.as_ref()?;
@@ -95,25 +95,25 @@ impl Tenant {
         let subscriber =
             subscriber.unwrap_or_else(|| unreachable!("a user's and a device's names fit a key"));
         let owner = SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
-        let shown = Shown::new(admission, turn.session_key, owner);
+        let claim = ResumeClaim::new(admission, turn.session_key, owner);
         let now_ms = turn.now.believed_ms;
         let Some(position) = self.ledger.position() else {
             if admission.is_expired {
                 return Err(expired());
             }
             let resume = SessionResume::anew(new_id, None, Start::Confirmed, now_ms);
-            return Ok(SessionResume { shown, ..resume });
+            return Ok(SessionResume { claim, ..resume });
         };
-        let shown = shown.as_ref();
+        let claim = claim.as_ref();
         if let Some(resume) =
-            shown.and_then(|shown| self.resumed(turn, admission, &position, shown))
+            claim.and_then(|claim| self.resumed(turn, admission, &position, claim))
         {
             return Ok(resume);
         }
         if admission.is_expired {
             return Err(expired());
         }
-        let start = shown.map_or(Start::Confirmed, |shown| self.start_of(shown, &position));
+        let start = claim.map_or(Start::Confirmed, |claim| self.start_of(claim, &position));
         let since = match &start {
             Start::Recovered(cursor) | Start::Brought(cursor) => cursor.through(),
             Start::Since(since) => *since,
@@ -123,21 +123,21 @@ impl Tenant {
         Ok(SessionResume::anew(new_id, Some(pid), start, now_ms))
     }
 
-    /// Where a client starts that has shown this, and whose session is not back.
-    pub(crate) fn start_of(&self, shown: &Shown, position: &Position) -> Start {
-        if shown.is_of_another_log(position.epoch) {
+    /// Where a client starts that claims this, and whose session is not back.
+    pub(crate) fn start_of(&self, claim: &ResumeClaim, position: &Position) -> Start {
+        if claim.is_of_another_log(position.epoch) {
             return Start::Reset;
         }
-        let brought = self.brought(shown).filter(|cursor| position.gave_out(cursor));
-        match (shown.proven, brought) {
+        let brought = self.brought(claim).filter(|cursor| position.gave_out(cursor));
+        match (claim.proven, brought) {
             // Its own word, though its session is gone.
             (Some(_), Some(cursor)) => Start::Brought(cursor.clone()),
             // It was here, and got nothing: it has missed everything since, unless more is known of its subscriber.
             (Some(session), None) if session.start <= position.given_through => {
                 Start::Since(session.start)
             }
-            (None, _) if shown.is_listener => {
-                let said = shown.cursor.clone().filter(|cursor| position.gave_out(cursor));
+            (None, _) if claim.is_listener => {
+                let said = claim.cursor.clone().filter(|cursor| position.gave_out(cursor));
                 said.map_or(Start::Confirmed, Start::Said)
             }
             _ => Start::Confirmed,
@@ -145,12 +145,12 @@ impl Tenant {
     }
 
     /// The cursor that a client brings, where its session can have got so far.
-    fn brought<'s>(&self, shown: &'s Shown) -> Option<&'s Cursor> {
-        let session = shown.proven?;
+    fn brought<'s>(&self, claim: &'s ResumeClaim) -> Option<&'s Cursor> {
+        let session = claim.proven?;
         // No client had less than what its session began with: it would be shown what was before its time.
         let kept = self.sessions.resumed_from(&session.sid);
         let from = kept.map_or(session.start, |from| from.min(session.start));
-        let cursor = shown.cursor.as_ref();
+        let cursor = claim.cursor.as_ref();
         cursor.filter(|it| session.epoch == it.epoch() && it.through() >= from)
     }
 
@@ -160,15 +160,15 @@ impl Tenant {
         turn: &Turn<'_, impl Effects>,
         admission: &Admission,
         position: &Position,
-        shown: &Shown,
+        claim: &ResumeClaim,
     ) -> Option<SessionResume> {
-        let (session, resume) = (shown.proven?, admission.resume.as_ref()?);
+        let (session, resume) = (claim.proven?, admission.resume.as_ref()?);
         let user = owner(turn.emission_key, admission.principal.user().as_str());
         let now_ms = turn.now.believed_ms;
         let rooms = self.known_rooms(&session.sid, user, session.began_hours, now_ms)?;
         // Who got nothing yet is where it began.
         let began = || resume.offset.is_none().then(|| Cursor::new(session.epoch, session.start));
-        let brought = self.brought(shown).cloned();
+        let brought = self.brought(claim).cloned();
         let has_brought = brought.is_some();
         let from = brought.or_else(began).filter(|from| position.goes_on_from(from))?;
         let start = match has_brought {
@@ -183,7 +183,7 @@ impl Tenant {
             began_hours: session.began_hours,
             is_recovered: true,
             rooms,
-            shown: None,
+            claim: None,
         })
     }
 

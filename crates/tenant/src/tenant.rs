@@ -30,7 +30,7 @@ use crate::pages::Pages;
 use crate::presence::Presence;
 use crate::reliability::{Due, Reliability};
 use crate::request::{Request, RequestId};
-use crate::session_resume::Shown;
+use crate::session_resume::ResumeClaim;
 use crate::sessions::Sessions;
 use crate::settings::TenantLimits;
 use crate::turn::Turn;
@@ -53,7 +53,7 @@ pub struct Tenant {
     /// Clients whose CONNECT is being answered, by their places.
     pub(crate) entering: AHashMap<u32, Entering>,
     /// What clients have shown that came back while the log was away, by their places.
-    pub(crate) returning: AHashMap<u32, Shown>,
+    pub(crate) returning: AHashMap<u32, ResumeClaim>,
     pub(crate) pages: Pages,
     pub(crate) presence: Presence,
     pub(crate) metrics: MetricsPace,

@@ -11,7 +11,7 @@ use super::answers::Answers;
 use super::orders::Orders;
 use crate::retention::Tally;
 use crate::{
-    DeadLetter, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX,
+    DeadLetter, EntryRef, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX,
     HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, Note, NoteKind,
     RECENT_IDS_MAX, Retention, SavedCursor, SubscriberKey,
 };
@@ -25,6 +25,8 @@ pub(super) struct Tenant {
     pub(super) trimmed_through: Offset,
     pub(super) last: Tally,
     pub(super) entries: VecDeque<(LogEntry, Tally)>,
+    /// Where the newest message of each id is.
+    offsets: AHashMap<Uuid, Offset>,
     pub(super) cursors: AHashMap<SubscriberKey, SavedCursor>,
     pub(super) dead_letters: BTreeMap<(Offset, SubscriberKey), DeadLetter>,
     pub(super) notes: BTreeMap<(NoteKind, Box<str>), Note>,
@@ -52,6 +54,7 @@ impl Tenant {
             trimmed_through: Offset::ZERO,
             last: Tally::default(),
             entries: VecDeque::new(),
+            offsets: AHashMap::new(),
             cursors: AHashMap::new(),
             dead_letters: BTreeMap::new(),
             notes: BTreeMap::new(),
@@ -118,10 +121,23 @@ impl Tenant {
         others.filter_map(|(_, answers)| answers.upgrade()).collect()
     }
 
-    /// Where the message of an id is; the newest, where there are two.
+    /// Appends an entry, whose offset is the next. Returns the offset.
+    pub(super) fn append(&mut self, entry: &EntryRef<'_>, retention: Retention) -> Offset {
+        let offset = self.next;
+        self.next = offset.next();
+        self.orders.note(&EntryRef { offset, ..*entry });
+        self.last = self.last.plus(1, entry.bytes());
+        self.offsets.insert(entry.id, offset);
+        self.entries.push_back((LogEntry { offset, ..entry.to_entry() }, self.last));
+        self.trim(retention, entry.at_ms);
+        offset
+    }
+
+    /// Where the message of an id is, if it is one of the newest [`RECENT_IDS_MAX`]; the newest, where there are two.
     pub(super) fn offset_of(&self, id: Uuid) -> Option<Offset> {
-        let mut newest_first = self.entries.iter().rev().take(RECENT_IDS_MAX);
-        newest_first.find(|(it, _)| it.id == id).map(|(it, _)| it.offset)
+        let offset = *self.offsets.get(&id)?;
+        let oldest = self.entries.len().saturating_sub(RECENT_IDS_MAX);
+        self.entries.get(oldest).is_some_and(|(it, _)| it.offset <= offset).then_some(offset)
     }
 
     /// The entries after a place, oldest first.
@@ -156,6 +172,9 @@ impl Tenant {
             .pop_front_if(|(entry, tally)| retention.lets_go(*tally, entry.at_ms, last, now_ms))
         {
             self.trimmed_through = entry.offset;
+            if self.offsets.get(&entry.id) == Some(&entry.offset) {
+                self.offsets.remove(&entry.id);
+            }
         }
         if let Some(first_kept) = self.dead_letters.keys().next()
             && first_kept.0 <= self.trimmed_through

@@ -82,8 +82,8 @@ pub(crate) struct NewConnection {
 struct FanoutSlot {
     /// Of the connection in this place.
     generation: Generation,
-    /// The last message that reached it: who is in two rooms of an audience gets it once.
-    stamp: u32,
+    /// The number of the last message that reached it: who is in two rooms of an audience gets it once.
+    message_no: u32,
     permissions: PermissionSet,
     application: ApplicationSet,
     /// One that catches up gets what is published from the log.
@@ -99,7 +99,8 @@ const _: () = assert!(size_of::<Option<FanoutSlot>>() <= 16);
 pub(super) struct Connections {
     slots: Slab<Connection>,
     fanout: Vec<Option<FanoutSlot>>,
-    stamp: u32,
+    /// The number of the message under way; it wraps.
+    message_no: u32,
     applications: [u32; 4],
     /// Of them, those that are not spoken to as the contract has it.
     translated: u32,
@@ -313,7 +314,7 @@ impl Connections {
         }
         self.fanout[place] = Some(FanoutSlot {
             generation: slot.generation(),
-            stamp: self.stamp,
+            message_no: self.message_no,
             permissions,
             application: application.map_or(ApplicationSet::EMPTY, |it| ApplicationSet::of(&[it])),
             is_live: true,
@@ -360,13 +361,13 @@ impl Connections {
 
     /// Starts a message's way to its audience.
     pub(super) fn begin_message(&mut self) {
-        self.stamp = self.stamp.wrapping_add(1);
+        self.message_no = self.message_no.wrapping_add(1);
     }
 
     /// Leaves a connection out of the message under way.
     pub(super) fn skip(&mut self, place: u32) {
         if let Some(Some(entry)) = self.fanout.get_mut(place as usize) {
-            entry.stamp = self.stamp;
+            entry.message_no = self.message_no;
         }
     }
 
@@ -379,10 +380,10 @@ impl Connections {
         read: Option<ReadPermission>,
     ) -> Option<ConnectionSlot> {
         let entry = self.fanout.get_mut(place as usize)?.as_mut()?;
-        if entry.stamp == self.stamp {
+        if entry.message_no == self.message_no {
             return None;
         }
-        entry.stamp = self.stamp;
+        entry.message_no = self.message_no;
         (entry.is_meant(only, read) && entry.is_live)
             .then_some(ConnectionSlot::new(place, entry.generation))
     }
