@@ -18,7 +18,7 @@ TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEBUG := $(TARGET_DIR)/debug
 STAGE := @.ci/stage
 
-.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare simulate chaos jitter storm chaos-binaries attack fuzz docs
+.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare simulate chaos chaos-cluster jitter storm chaos-binaries attack fuzz docs
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,10 @@ simulate: ## Whole nodes on one thread, a seed each (SEEDS=10000 SEED=1); tells 
 
 chaos: chaos-binaries ## Faults by the hundred, made from a seed (SCHEDULES=500 SEED=1); the judge must find nothing
 	$(TARGET_DIR)/release/chaos campaign --schedules $(SCHEDULES) --seed $(SEED) --remains $(TARGET_DIR)/chaos
+
+chaos-cluster: chaos-binaries ## The same for three nodes that share a Redis: kills, freezes, cut lines, a Redis that is away or full
+	@.ci/install redis-server redis-server
+	$(TARGET_DIR)/release/chaos campaign --cluster --schedules $(SCHEDULES) --seed $(SEED) --remains $(TARGET_DIR)/chaos-cluster
 
 jitter: chaos-binaries ## 10 000 sessions whose connections tear all the time; all must get all
 	$(TARGET_DIR)/release/chaos jitter --sessions 10000 --seconds 60

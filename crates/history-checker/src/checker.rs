@@ -25,7 +25,7 @@ pub fn check(records: &[Record]) -> Verdict {
                 checker.received(at, receipt, &mut verdict);
             }
             What::Torn { recipient } => checker.torn(at, recipient),
-            What::HubUp => checker.confirmed.clear(),
+            What::HubUp | What::NodeKilled { .. } => checker.confirmed.clear(),
             What::Confirmed { recipient, id } => checker.confirmed(record.at_us, recipient, id),
             _ => {}
         }

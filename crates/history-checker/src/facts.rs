@@ -2,7 +2,7 @@
 
 mod reader;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foodtrack_contract::{Cursor, Epoch, Offset};
 
@@ -108,8 +108,8 @@ pub(crate) struct Facts<'a> {
     epochs: HashMap<&'a str, Vec<Epoch>>,
     /// The last record after which what only memory held may be gone.
     pub(crate) forgot_at: Option<usize>,
-    /// Whether no hub listens: who is heard to have connected did so before its end.
-    is_down: bool,
+    /// Hubs that do not listen: who is heard to have connected did so before their end, perhaps.
+    down: HashSet<usize>,
     /// The last end of a hub's process.
     pub(crate) ended_at: Option<usize>,
 }
@@ -243,7 +243,7 @@ impl<'a> Facts<'a> {
             subscriber.since = None;
         }
         if !is_unknown {
-            subscriber.is_doubtful |= self.is_down && subscriber.since.is_none();
+            subscriber.is_doubtful |= !self.down.is_empty() && subscriber.since.is_none();
             subscriber.since.get_or_insert(at);
         }
     }
@@ -279,6 +279,13 @@ impl<'a> Facts<'a> {
         if event.attempt.class != Class::Volatile && !event.is_unlogged {
             event.place = event.place.or(place);
         }
+    }
+
+    /// A process ended: what it was noting of those who came to it may be gone.
+    fn killed(&mut self, at: usize, node: usize) {
+        self.ended_at = Some(at);
+        self.subscribers.iter_mut().for_each(|it| it.is_doubtful |= !it.is_kept);
+        self.down.insert(node);
     }
 
     /// A recoverable event that went with a process, and was published again, has two places.

@@ -125,6 +125,26 @@ pub enum What {
     HubStopping,
     /// The hub listens.
     HubUp,
+    /// One of several nodes that share a log was killed: what it had told nobody is gone.
+    NodeKilled {
+        /// Its number.
+        node: usize,
+    },
+    /// One of several nodes was asked to stop.
+    NodeStopping {
+        /// Its number.
+        node: usize,
+    },
+    /// One of several nodes listens.
+    NodeUp {
+        /// Its number.
+        node: usize,
+    },
+    /// The log that nodes share, or a node's way to it, was disturbed.
+    LogDisturbed {
+        /// How.
+        about: String,
+    },
     /// The hub's disk takes nothing more.
     DiskFull,
     /// The hub's disk has room again.

@@ -114,7 +114,7 @@ impl Crowd {
     /// # Errors
     /// [`CrowdError`]
     pub(crate) fn gather(hub: SocketAddr, size: CrowdSize) -> Result<Self, CrowdError> {
-        let mut swarm = Swarm::new(hub, 1)?;
+        let mut swarm = Swarm::new(vec![hub], 1)?;
         let clients = size.rooms * (1 + ROOM_SUBSCRIBERS);
         for client in 0..clients {
             let tenant = TENANTS[room_of(client, size.rooms) % TENANTS.len()];

@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chaos::campaign::{Campaign, Plan};
+use chaos::campaign::{Campaign, Plan, Setting};
 use chaos::hub::find_hub;
 use chaos::load::{How, Jitter, Storm};
 
@@ -20,11 +20,12 @@ fn hub() -> PathBuf {
 }
 
 #[track_caller]
-fn check_campaign(schedules: u64, calm: bool) {
+fn check_campaign(schedules: u64, setting: Setting, calm: bool) {
     let outcome = Campaign {
         seeds: (0..schedules).map(|index| Plan::seed(1, index)).collect(),
         hub: hub(),
         remains: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("chaos"),
+        setting,
         jobs: 2,
         calm,
     }
@@ -35,12 +36,35 @@ fn check_campaign(schedules: u64, calm: bool) {
 
 #[test]
 fn a_calm_run_loses_nothing() {
-    check_campaign(2, true);
+    check_campaign(2, Setting::Alone, true);
 }
 
 #[test]
 fn short_campaign_loses_nothing() {
-    check_campaign(8, false);
+    check_campaign(8, Setting::Alone, false);
+}
+
+/// Whether a Redis can be started for nodes to share.
+fn has_redis() -> bool {
+    let is_there = test_support::RedisServer::start(&[]).is_some();
+    if !is_there {
+        test_support::skipped("redis-server is not installed");
+    }
+    is_there
+}
+
+#[test]
+fn a_calm_run_of_nodes_beside_each_other_loses_nothing() {
+    if has_redis() {
+        check_campaign(2, Setting::Cluster, true);
+    }
+}
+
+#[test]
+fn a_short_campaign_of_nodes_beside_each_other_loses_nothing() {
+    if has_redis() {
+        check_campaign(6, Setting::Cluster, false);
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What tests of several packages share: waiting for a fact, letting time pass, saying that a test was skipped.
 
+mod line;
 mod redis_server;
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+pub use line::Line;
 pub use redis_server::RedisServer;
 
 /// How long a fact may take to come about. Generous: the machine may be busy.

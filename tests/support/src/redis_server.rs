@@ -23,10 +23,18 @@ impl RedisServer {
     /// # Panics
     /// Where it does not come up.
     pub fn start(arguments: &[&str]) -> Option<Self> {
-        let is_there = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
-        is_there.ok().filter(std::process::ExitStatus::success)?;
         let listener = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
         let port = listener.unwrap_or_else(|error| panic!("no free port: {error}")).port();
+        Self::start_on(port, arguments)
+    }
+
+    /// The same on a port that the caller keeps free.
+    ///
+    /// # Panics
+    /// Where it does not come up.
+    pub fn start_on(port: u16, arguments: &[&str]) -> Option<Self> {
+        let is_there = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
+        is_there.ok().filter(std::process::ExitStatus::success)?;
         let name = format!("foodtrack-redis-{}-{port}", std::process::id());
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&directory)
@@ -65,8 +73,18 @@ impl RedisServer {
     /// # Panics
     /// Where it does not come up.
     pub fn start_again(&mut self) {
-        self.child = spawn(self.port, &self.directory, &self.arguments);
+        self.spawn_again();
         self.wait_until_it_answers();
+    }
+
+    /// The same without waiting until it answers.
+    pub fn spawn_again(&mut self) {
+        self.child = spawn(self.port, &self.directory, &self.arguments);
+    }
+
+    /// Whether it answers now.
+    pub fn answers(&self) -> bool {
+        self.try_command("PING").is_some_and(|answer| answer == "+PONG")
     }
 
     /// Sends a command, words with spaces between, and returns what came of it, as it stood on the wire.
@@ -75,6 +93,14 @@ impl RedisServer {
     /// Where it does not answer.
     pub fn command(&self, words: &str) -> String {
         self.try_command(words).unwrap_or_else(|| panic!("Redis does not answer to {words}"))
+    }
+
+    /// Sends a command and waits for nothing: it is taken when the server takes something.
+    pub fn tell(&self, words: &str) {
+        // Whoever is not there is told nothing.
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
+            let _ = stream.write_all(format!("{words}\r\n").as_bytes());
+        }
     }
 
     fn try_command(&self, words: &str) -> Option<String> {
@@ -87,9 +113,7 @@ impl RedisServer {
     }
 
     fn wait_until_it_answers(&self) {
-        wait_until("redis-server answers", || {
-            self.try_command("PING").is_some_and(|answer| answer == "+PONG")
-        });
+        wait_until("redis-server answers", || self.answers());
     }
 }
 

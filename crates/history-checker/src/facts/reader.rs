@@ -147,20 +147,22 @@ impl<'a, 'v> Reader<'a, 'v> {
         let facts = &mut self.facts;
         match what {
             What::HubKilled => {
-                (facts.forgot_at, facts.ended_at) = (Some(at), Some(at));
-                facts.subscribers.iter_mut().for_each(|it| it.is_doubtful |= !it.is_kept);
-                facts.is_down = true;
+                facts.forgot_at = Some(at);
+                facts.killed(at, 0);
             }
-            What::HubStopping => facts.ended_at = Some(at),
+            // What the nodes share outlives each of them, and what need not be kept as well.
+            What::NodeKilled { node } => facts.killed(at, *node),
+            What::HubStopping | What::NodeStopping { .. } => facts.ended_at = Some(at),
             What::DiskFull => facts.forgot_at = Some(at),
             What::DiskFreed => (facts.forgot_at, self.freed_at) = (Some(at), Some(at)),
             What::HubUp => {
-                facts.is_down = false;
+                facts.down.clear();
                 // A new process finds the disk as it is.
                 if self.freed_at.take().is_some() {
                     facts.forgot_at = Some(at);
                 }
             }
+            What::NodeUp { node } => _ = facts.down.remove(node),
             What::Stuck { about } => self.verdict.add(Kind::Stuck, about.clone()),
             _ => {}
         }

@@ -22,7 +22,7 @@ pub(super) struct BackEnd {
 
 impl BackEnd {
     pub(super) fn start(
-        address: SocketAddr,
+        addresses: &[SocketAddr],
         tenant: &str,
         token: &str,
         recorder: &Recorder,
@@ -30,7 +30,7 @@ impl BackEnd {
         let (sender, jobs) = channel();
         let (pending, gives_up) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let desk = Desk {
-            address,
+            addresses: addresses.to_vec(),
             tenant: tenant.to_owned(),
             token: token.to_owned(),
             recorder: recorder.clone(),
@@ -67,7 +67,7 @@ impl Drop for BackEnd {
 }
 
 struct Desk {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     tenant: String,
     token: String,
     recorder: Recorder,
@@ -77,12 +77,15 @@ struct Desk {
 
 impl Desk {
     fn work(&self, jobs: &Receiver<Job>) {
+        // As a balancer does it that knows nothing of the nodes.
+        let mut addresses = self.addresses.iter().copied().cycle();
         for job in jobs {
             let mut job = Some(job);
             while let Some(next) = job.take().filter(|_| !self.gives_up.load(Ordering::SeqCst)) {
                 thread::sleep(next.not_before.saturating_duration_since(Instant::now()));
                 let message = next.attempt(&self.tenant, &self.recorder);
-                let answer = publish(self.address, &self.token, &message, TIMEOUT);
+                let Some(address) = addresses.next() else { return };
+                let answer = publish(address, &self.token, &message, TIMEOUT);
                 job = next.answered(&self.tenant, answer, &self.recorder);
             }
             self.pending.fetch_sub(1, Ordering::SeqCst);

@@ -5,6 +5,7 @@ mod clients;
 mod job;
 mod plan;
 mod run;
+mod shared_redis;
 mod supervisor;
 
 use std::fs::{self, File};
@@ -14,7 +15,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-pub use plan::{Person, Plan, Step};
+pub use plan::{Disturbance, Person, Plan, Setting, Step};
 pub use run::{RunError, run};
 
 use foodtrack_history_checker::{Record, Verdict, check, write_lines};
@@ -28,6 +29,8 @@ pub struct Campaign {
     pub hub: PathBuf,
     /// Where what is left of a failed schedule goes: its plan, its history, the hub's log.
     pub remains: PathBuf,
+    /// Where they run.
+    pub setting: Setting,
     /// Schedules at once.
     pub jobs: usize,
     /// Without anything that goes wrong.
@@ -82,7 +85,10 @@ impl Campaign {
     }
 
     fn one(&self, seed: u64, tell: &(impl Fn(&str) + Sync)) -> Result<Verdict, RunError> {
-        let plan = if self.calm { Plan::calm(seed) } else { Plan::from_seed(seed) };
+        let plan = match self.calm {
+            true => Plan::calm(seed, self.setting),
+            false => Plan::from_seed(seed, self.setting),
+        };
         let folder = tempfile::Builder::new().prefix("chaos-").tempdir()?;
         let records = match run(&plan, &self.hub, folder.path()) {
             Ok(records) => records,
@@ -123,8 +129,15 @@ impl Campaign {
             writeln!(violations, "{:?}: {}", violation.kind, violation.about)?;
         }
         violations.flush()?;
-        if folder.join("hub.log").is_file() {
-            fs::copy(folder.join("hub.log"), kept.join("hub.log"))?;
+        for node in 0..plan.setting.nodes() {
+            let log = run::node_folder(folder, plan.setting, node).join("hub.log");
+            if log.is_file() {
+                let name = match plan.setting {
+                    Setting::Alone => String::from("hub.log"),
+                    Setting::Cluster => format!("node-{node}.log"),
+                };
+                fs::copy(log, kept.join(name))?;
+            }
         }
         Ok(kept)
     }

@@ -1,5 +1,7 @@
 //! A schedule: everything that a seed decides.
 
+mod faults;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -8,20 +10,43 @@ use foodtrack_contract::Priority;
 use uuid::Uuid;
 
 use crate::client::Tear;
+pub use faults::Disturbance;
 use foodtrack_simulation::{Publication, Role, Topic};
 
 /// How long things go wrong.
 const LENGTH_MS: std::ops::Range<u64> = 700..1_300;
+const CLUSTER_LENGTH_MS: std::ops::Range<u64> = 1_000..2_500;
 /// How much later somebody repeats an event that bears no id. The hub knows it for ten seconds.
 const AGAIN_AFTER_MS_MAX: u64 = 1_000;
 /// Orders that every tenant has before anything goes wrong.
 const ORDERS: usize = 6;
+
+/// Where a schedule runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// A hub with its log on a disk.
+    Alone,
+    /// Three nodes that share a Redis, which keeps what it has acknowledged.
+    Cluster,
+}
+
+impl Setting {
+    /// How many nodes there are.
+    pub fn nodes(self) -> usize {
+        match self {
+            Self::Alone => 1,
+            Self::Cluster => 3,
+        }
+    }
+}
 
 /// One schedule.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// What it was made from.
     pub seed: u64,
+    /// Where it runs.
+    pub setting: Setting,
     /// Its tenants' names.
     pub tenants: Vec<String>,
     /// The hub's shards.
@@ -71,10 +96,12 @@ pub enum Step {
         /// Whether they send it once more although they were told.
         again: bool,
     },
-    /// The hub is killed, and started again after a while.
-    Kill(Duration),
-    /// The hub is asked to stop, and started again a while after it did.
-    Stop(Duration),
+    /// A node is killed, and started again after a while.
+    Kill(usize, Duration),
+    /// A node is asked to stop, and started again a while after it did.
+    Stop(usize, Duration),
+    /// What the nodes share is disturbed.
+    Disturb(Disturbance),
     /// The disk fills up.
     FillDisk,
     /// The disk has room again.
@@ -102,14 +129,14 @@ impl Plan {
     }
 
     /// A schedule without anything that goes wrong, to see whether the harness itself is right.
-    pub fn calm(seed: u64) -> Self {
-        let mut plan = Self::from_seed(seed);
+    pub fn calm(seed: u64, setting: Setting) -> Self {
+        let mut plan = Self::from_seed(seed, setting);
         plan.steps.retain(|(_, step)| matches!(step, Step::Publish { .. } | Step::Subscribe(..)));
         plan
     }
 
     /// The schedule that a seed means.
-    pub fn from_seed(seed: u64) -> Self {
+    pub fn from_seed(seed: u64, setting: Setting) -> Self {
         let mut rng = Rng::with_seed(seed);
         let tenants = (0..rng.usize(2..=4)).map(|n| format!("tenant-{n}")).collect::<Vec<_>>();
         let mut maker = Maker { ids: Rng::with_seed(rng.u64(..)), number: 0 };
@@ -118,7 +145,10 @@ impl Plan {
         for tenant in 0..tenants.len() {
             add_people(&mut rng, tenant, &orders, &mut people);
         }
-        let length_ms = rng.u64(LENGTH_MS);
+        let length_ms = rng.u64(match setting {
+            Setting::Alone => LENGTH_MS,
+            Setting::Cluster => CLUSTER_LENGTH_MS,
+        });
         let mut steps = Vec::new();
         for tenant in 0..tenants.len() {
             // The ids of one tenant are those of the others too.
@@ -129,12 +159,16 @@ impl Plan {
                 &mut rng, tenant, &people, &mine, &orders, &mut maker, length_ms, &mut steps,
             );
         }
-        add_faults(&mut rng, length_ms, &mut steps);
+        match setting {
+            Setting::Alone => faults::alone(&mut rng, length_ms, &mut steps),
+            Setting::Cluster => faults::in_a_cluster(&mut rng, length_ms, &mut steps),
+        }
         add_tears(&mut rng, &people, length_ms, &mut steps);
         add_rooms(&mut rng, &people, &orders, length_ms, &mut steps);
         steps.sort_by_key(|(at, _)| *at);
         Self {
             seed,
+            setting,
             shards: rng.u32(1..=2),
             heartbeat_ms: rng.u64(100..500),
             queue_messages_max: *pick(&mut rng, &[16, 64, 1_024]),
@@ -264,23 +298,6 @@ fn add_publications(
     }
 }
 
-fn add_faults(rng: &mut Rng, length_ms: u64, steps: &mut Vec<(Duration, Step)>) {
-    let ms = Duration::from_millis;
-    for _ in 0..rng.usize(0..=2) {
-        let (at, down) = (ms(rng.u64(0..length_ms)), ms(rng.u64(0..200)));
-        steps.push((at, if rng.u8(0..3) > 0 { Step::Kill(down) } else { Step::Stop(down) }));
-    }
-    if rng.u8(0..4) == 0 {
-        let (from, length) = (rng.u64(0..length_ms / 2), rng.u64(50..400));
-        steps.push((ms(from), Step::FillDisk));
-        steps.push((ms(from + length), Step::FreeDisk));
-        if rng.bool() {
-            let (at, down) = (ms(from + rng.u64(0..length)), ms(rng.u64(0..100)));
-            steps.push((at, Step::Kill(down)));
-        }
-    }
-}
-
 fn add_tears(rng: &mut Rng, people: &[Person], length_ms: u64, steps: &mut Vec<(Duration, Step)>) {
     let ms = Duration::from_millis;
     for (person, who) in people.iter().enumerate() {
@@ -328,54 +345,4 @@ fn pick<'a, T>(rng: &mut Rng, from: &'a [T]) -> &'a T {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_seed_means_one_schedule_and_neighbours_others() {
-        let seeds = [0, 1, 2].map(|index| Plan::seed(1, index));
-        let plans = seeds.map(|seed| Plan::from_seed(seed).describe());
-        assert_eq!(plans[0], Plan::from_seed(seeds[0]).describe());
-        assert_ne!(plans[0], plans[1]);
-        assert_ne!(plans[1], plans[2]);
-    }
-
-    #[test]
-    fn a_few_hundred_schedules_hold_every_kind_of_step() {
-        let mut seen = std::collections::BTreeSet::new();
-        for index in 0..200 {
-            for (_, step) in Plan::from_seed(Plan::seed(1, index)).steps {
-                let text = format!("{step:?}");
-                seen.insert(text.split(['(', ' ']).next().unwrap().to_owned());
-            }
-        }
-        let all = [
-            "FillDisk",
-            "FreeDisk",
-            "Kill",
-            "OpenAnother",
-            "Pause",
-            "Publish",
-            "Stop",
-            "Subscribe",
-            "Tear",
-            "Unsubscribe",
-        ];
-        assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
-    }
-
-    #[test]
-    fn tenants_share_ids() {
-        let plan = Plan::from_seed(Plan::seed(1, 0));
-        let first_of = |tenant: usize| {
-            plan.steps.iter().find_map(|(_, step)| match step {
-                Step::Publish { tenant: of, publication, .. } if *of == tenant => {
-                    Some(publication.id.clone())
-                }
-                _ => None,
-            })
-        };
-        assert!(first_of(0).is_some());
-        assert_eq!(first_of(0), first_of(1));
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,11 @@ use serde_json::{Map, json};
 use super::back_end::BackEnd;
 use super::clients::Clients;
 use super::job::Job;
-use super::plan::{Plan, Step};
+use super::plan::{Disturbance, Plan, Setting, Step};
+use super::shared_redis::SharedRedis;
 use super::supervisor::Supervisor;
 use crate::client::{ClientOptions, Swarm, SwarmError};
-use crate::hub::{Claims, DataDisk, Hub, HubError, HubSpec, publish, token};
+use crate::hub::{Claims, DataDisk, Hub, HubError, HubSpec, freeze, publish, thaw, token};
 use crate::recorder::Recorder;
 use foodtrack_history_checker::{Record, What};
 use foodtrack_simulation::Backoff;
@@ -24,6 +26,8 @@ use foodtrack_simulation::{Answer, Publication, Topic};
 const PATIENCE: Duration = Duration::from_secs(8);
 /// A wait's longest step, so that the hub's process is looked at.
 const TURN: Duration = Duration::from_millis(5);
+/// How long a node waits for Redis before it calls it away.
+const REDIS_TIMEOUT_MS: u32 = 500;
 /// For repeats that come behind the fence.
 const STRAGGLERS: Duration = Duration::from_millis(30);
 
@@ -42,6 +46,9 @@ pub enum RunError {
     /// The disk that is to be filled.
     #[error("the run's disk")]
     Disk(#[from] io::Error),
+    /// A cluster cannot run here.
+    #[error("redis-server is not installed: .ci/setup does that")]
+    NoRedis,
     /// Not even before anything goes wrong.
     #[error("before anything goes wrong: {0}")]
     Prologue(String),
@@ -70,9 +77,10 @@ struct Run<'a> {
     back_ends: Vec<BackEnd>,
     clients: Clients,
     swarm: Swarm,
-    supervisor: Supervisor,
+    supervisors: Vec<Supervisor>,
     disk: Option<DataDisk>,
-    address: std::net::SocketAddr,
+    redis: Option<SharedRedis>,
+    addresses: Vec<SocketAddr>,
     people: Vec<ClientOptions>,
 }
 
@@ -87,16 +95,29 @@ impl<'a> Run<'a> {
         // Who may not mount runs the schedule without the full disk.
         let disk =
             if plan.fills_disk() { DataDisk::mount(&folder.join("disk")).ok() } else { None };
-        let data_dir = disk.as_ref().map_or_else(|| folder.join("data"), DataDisk::data_dir);
-        let spec = HubSpec {
-            program: program.to_owned(),
-            folder: PathBuf::from(folder),
-            config: config(plan),
-            data_dir: Some(data_dir),
+        let nodes = plan.setting.nodes();
+        let redis = match plan.setting {
+            Setting::Alone => None,
+            Setting::Cluster => {
+                Some(SharedRedis::start(nodes, recorder)?.ok_or(RunError::NoRedis)?)
+            }
         };
-        let hub = Hub::new(spec)?;
-        let address = hub.address();
-        let supervisor = Supervisor::start(hub, recorder)?;
+        let mut supervisors = Vec::new();
+        let mut addresses = Vec::new();
+        for node in 0..nodes {
+            let folder = node_folder(folder, plan.setting, node);
+            let data_dir = disk.as_ref().map_or_else(|| folder.join("data"), DataDisk::data_dir);
+            let shared = redis.as_ref().map(|redis| redis.address_for(node));
+            let hub = Hub::new(HubSpec {
+                program: program.to_owned(),
+                folder,
+                config: config(plan, shared),
+                data_dir: Some(data_dir),
+            })?;
+            addresses.push(hub.address());
+            let number = (plan.setting == Setting::Cluster).then_some(node);
+            supervisors.push(Supervisor::start(hub, number, recorder)?);
+        }
         let mut back_end_tokens = Vec::new();
         for tenant in &plan.tenants {
             let role = foodtrack_contract::UserRole::System;
@@ -107,7 +128,7 @@ impl<'a> Run<'a> {
             .tenants
             .iter()
             .zip(&back_end_tokens)
-            .map(|(tenant, token)| BackEnd::start(address, tenant, token, recorder))
+            .map(|(tenant, token)| BackEnd::start(&addresses, tenant, token, recorder))
             .collect();
         Ok(Self {
             plan,
@@ -115,10 +136,11 @@ impl<'a> Run<'a> {
             back_end_tokens,
             back_ends,
             clients: Clients::new(plan, recorder),
-            swarm: Swarm::new(address, plan.seed)?,
-            supervisor,
+            swarm: Swarm::new(addresses.clone(), plan.seed)?,
+            supervisors,
             disk,
-            address,
+            redis,
+            addresses,
             people: people(plan)?,
         })
     }
@@ -162,8 +184,9 @@ impl<'a> Run<'a> {
                     None => self.back_ends[*tenant].take(job),
                 }
             }
-            Step::Kill(down) => self.supervisor.kill(*down),
-            Step::Stop(down) => self.supervisor.stop(*down),
+            Step::Kill(node, down) => self.supervisors[*node].kill(*down),
+            Step::Stop(node, down) => self.supervisors[*node].stop(*down),
+            Step::Disturb(disturbance) => self.disturb(*disturbance)?,
             Step::FillDisk => {
                 if let Some(disk) = &self.disk {
                     self.recorder.note(What::DiskFull);
@@ -193,18 +216,32 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    fn disturb(&mut self, disturbance: Disturbance) -> Result<(), RunError> {
+        if let Some(redis) = &mut self.redis {
+            redis.take(disturbance);
+        }
+        let pid = |node: usize| self.supervisors[node].pid();
+        match disturbance {
+            Disturbance::Freeze(node) => pid(node).map_or(Ok(()), freeze)?,
+            Disturbance::Thaw(node) => pid(node).map_or(Ok(()), thaw)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Everything goes well again: everybody comes back, and has seen all that there was.
     fn quiesce(&mut self) -> Result<(), RunError> {
         let is_idle = |run: &Self| {
-            run.supervisor.is_up()
+            run.supervisors.iter().all(Supervisor::is_up)
+                && run.redis.as_ref().is_none_or(SharedRedis::is_up)
                 && run.everybody_is_in()
                 && run.clients.pending(&run.swarm) == 0
                 && run.back_ends.iter().all(|back_end| back_end.pending() == 0)
         };
         if !self.wait(is_idle)? {
             let mut about = String::from("not all is well in time:");
-            if !self.supervisor.is_up() {
-                about += &format!(" the hub is not up ({} starts)", self.supervisor.failed_starts);
+            for supervisor in self.supervisors.iter().filter(|it| !it.is_up()) {
+                about += &format!(" a hub is not up ({} starts)", supervisor.failed_starts);
             }
             for socket in self.sockets_out() {
                 about += &format!(" {} is out,", self.clients.name(socket));
@@ -261,12 +298,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Publishes over HTTP, and waits for the answer.
-    fn publish(&self, tenant: usize, publication: &Publication) -> Answer {
+    /// Publishes over HTTP to one node after the other, and waits for the answer.
+    fn publish(&mut self, tenant: usize, publication: &Publication) -> Answer {
         let (name, token) = (&self.plan.tenants[tenant], &self.back_end_tokens[tenant]);
         let job = Job::new(publication.clone(), false, false);
         let message = job.attempt(name, &self.recorder);
-        let answer = publish(self.address, token, &message, Duration::from_secs(3));
+        self.addresses.rotate_left(1);
+        let answer = publish(self.addresses[0], token, &message, Duration::from_secs(3));
         job.answered(name, answer.clone(), &self.recorder);
         answer
     }
@@ -304,7 +342,10 @@ impl<'a> Run<'a> {
     fn turn(&mut self, end: Instant) -> Result<(), RunError> {
         self.swarm.turn(end.min(Instant::now() + TURN), &mut self.clients)?;
         self.clients.pump(&mut self.swarm);
-        Ok(self.supervisor.turn()?)
+        for supervisor in &mut self.supervisors {
+            supervisor.turn()?;
+        }
+        Ok(())
     }
 }
 
@@ -336,14 +377,27 @@ fn people(plan: &Plan) -> Result<Vec<ClientOptions>, SignError> {
         .collect()
 }
 
-fn config(plan: &Plan) -> String {
+/// Where a node keeps its files.
+pub(super) fn node_folder(folder: &Path, setting: Setting, node: usize) -> PathBuf {
+    match setting {
+        Setting::Alone => folder.to_owned(),
+        Setting::Cluster => folder.join(format!("node-{node}")),
+    }
+}
+
+fn config(plan: &Plan, redis: Option<SocketAddr>) -> String {
+    let shared = redis.map(|address| {
+        format!("\n[redis]\nurl = \"redis://{address}\"\ntimeoutMs = {REDIS_TIMEOUT_MS}\n")
+    });
+
     let Plan { shards, heartbeat_ms, queue_messages_max, .. } = plan;
-    format!(
+    let own = format!(
         "shards = {shards}\n\n[heartbeat]\nintervalMs = {heartbeat_ms}\ntimeoutMs = 4000\n\n\
          [security.rateLimiting]\nhandshakesPerMinute = 0\n\n\
          [limits]\nconnectionsPerTenantMax = 0\nconnectionsPerUserMax = 0\n\
          messagesPerSecondPerConnection = 0\nmessagesPerSecondPerTenant = 0\n\
          bytesPerSecondPerConnection = 0\nqueueMessagesMax = {queue_messages_max}\n\n\
          [logging]\nlevel = \"info\"\n"
-    )
+    );
+    own + &shared.unwrap_or_default()
 }

@@ -13,6 +13,8 @@ const START_AGAIN: Duration = Duration::from_millis(100);
 
 pub(super) struct Supervisor {
     hub: Hub,
+    /// Its number, where it is one of several.
+    node: Option<usize>,
     recorder: Recorder,
     wish: Wish,
     /// Starts that failed.
@@ -33,11 +35,29 @@ enum Wish {
 
 impl Supervisor {
     /// Starts the hub.
-    pub(super) fn start(mut hub: Hub, recorder: &Recorder) -> Result<Self, HubError> {
+    pub(super) fn start(
+        mut hub: Hub,
+        node: Option<usize>,
+        recorder: &Recorder,
+    ) -> Result<Self, HubError> {
         hub.start_and_wait(Duration::from_secs(20))?;
-        recorder.note(What::HubUp);
         let recorder = recorder.clone();
-        Ok(Self { hub, recorder, wish: Wish::Up, failed_starts: 0 })
+        let supervisor = Self { hub, node, recorder, wish: Wish::Up, failed_starts: 0 };
+        supervisor.note_up();
+        Ok(supervisor)
+    }
+
+    /// The process, while there is one.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.hub.pid()
+    }
+
+    fn note_up(&self) {
+        self.recorder.note(self.node.map_or(What::HubUp, |node| What::NodeUp { node }));
+    }
+
+    fn note_killed(&self) {
+        self.recorder.note(self.node.map_or(What::HubKilled, |node| What::NodeKilled { node }));
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -48,14 +68,15 @@ impl Supervisor {
         if matches!(self.wish, Wish::StartAt(_)) {
             return;
         }
-        self.recorder.note(What::HubKilled);
+        self.note_killed();
         self.hub.kill();
         self.wish = Wish::StartAt(Instant::now() + down);
     }
 
     pub(super) fn stop(&mut self, down: Duration) {
         if self.is_up() {
-            self.recorder.note(What::HubStopping);
+            let stopping = self.node.map(|node| What::NodeStopping { node });
+            self.recorder.note(stopping.unwrap_or(What::HubStopping));
             self.hub.terminate();
             self.wish = Wish::Stopping { asked: Instant::now(), down };
         }
@@ -72,7 +93,7 @@ impl Supervisor {
             Wish::StartAt(_) => {}
             Wish::Starting => match self.hub.status() {
                 Status::Up => {
-                    self.recorder.note(What::HubUp);
+                    self.note_up();
                     self.wish = Wish::Up;
                 }
                 Status::Down => {
@@ -99,7 +120,7 @@ impl Supervisor {
                     let about = format!("the hub ended by itself: {:?}", self.hub.last_exit());
                     self.recorder.note(What::Stuck { about });
                     // Whatever it had in memory alone is gone.
-                    self.recorder.note(What::HubKilled);
+                    self.note_killed();
                     self.wish = Wish::StartAt(now);
                 }
             }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use chaos::campaign::{Campaign as Schedules, Plan};
+use chaos::campaign::{Campaign as Schedules, Plan, Setting};
 use chaos::hub::find_hub;
 use clap::Args;
 
@@ -26,6 +26,9 @@ pub(super) struct Campaign {
     /// Where what is left of a failed schedule goes
     #[arg(long, value_name = "FOLDER", default_value = "target/chaos")]
     remains: PathBuf,
+    /// Three nodes that share a Redis, in place of one hub with its log on a disk
+    #[arg(long)]
+    cluster: bool,
     /// Schedules at once
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -42,7 +45,8 @@ impl Campaign {
         };
         let hub = find_hub(self.hub.as_deref())?;
         let (remains, jobs, calm) = (self.remains, self.jobs, self.calm);
-        let campaign = Schedules { seeds, hub, remains, jobs, calm };
+        let setting = if self.cluster { Setting::Cluster } else { Setting::Alone };
+        let campaign = Schedules { seeds, hub, remains, setting, jobs, calm };
         let outcome = campaign.run(&|text| println!("{text}"));
         for error in &outcome.errors {
             println!("{error}");

@@ -1,5 +1,11 @@
 //! A server's WebSocket frames: unmasked and whole, as a hub without extensions sends them.
 
+/// What opens a WebSocket to a hub.
+pub(super) const UPGRADE: &[u8] =
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\n\
+    Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 /// A frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame<'a> {

@@ -16,7 +16,7 @@ use mio::{Events, Interest, Poll, Token};
 use serde_json::{Map, Value};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::frames::{Frame, take};
+use super::frames::{Frame, UPGRADE, take};
 use super::{Observer, Opened};
 
 const READ_BYTES: usize = 256 * 1024;
@@ -94,9 +94,9 @@ enum Alarm {
     Resume,
 }
 
-/// Clients of one hub.
+/// Clients of one hub, or of nodes that are one.
 pub struct Swarm {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     poll: Poll,
     events: Events,
     buffer: Box<[u8]>,
@@ -107,13 +107,13 @@ pub struct Swarm {
 }
 
 impl Swarm {
-    /// A swarm without clients yet; chance decides its delays, by the seed.
+    /// A swarm without clients yet; chance decides its delays, by the seed, and which address each connection goes to.
     ///
     /// # Errors
     /// The system gives no `epoll`.
-    pub fn new(address: SocketAddr, seed: u64) -> Result<Self, SwarmError> {
+    pub fn new(addresses: Vec<SocketAddr>, seed: u64) -> Result<Self, SwarmError> {
         Ok(Self {
-            address,
+            addresses,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
@@ -275,9 +275,13 @@ impl Swarm {
         let shared = Ipv4Addr::new(127, 0, 0, host);
         let source = self.clients[client].options.source.unwrap_or(shared);
         socket.bind(&SocketAddr::from((source, 0)).into())?;
+        let address = match self.addresses.as_slice() {
+            [only] => *only,
+            several => several[self.rng.usize(..several.len())],
+        };
         let target = &mut self.clients[client];
         target.generation += 1;
-        match socket.connect(&self.address.into()) {
+        match socket.connect(&address.into()) {
             Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
                 let delay = target.backoff.next(&mut self.rng);
                 self.alarm(client, delay, Alarm::Connect);
@@ -305,13 +309,7 @@ impl Swarm {
                 return self.lost(client, observer);
             }
             target.stage = Stage::Upgrading;
-            let request = format!(
-                "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {}\r\n\
-                 Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                self.address
-            );
-            target.unsent.extend_from_slice(request.as_bytes());
+            target.unsent.extend_from_slice(UPGRADE);
         }
         target.flush();
     }

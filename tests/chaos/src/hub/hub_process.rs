@@ -239,7 +239,11 @@ impl Drop for Hub {
     }
 }
 
-fn free_address() -> io::Result<SocketAddr> {
+/// An address of this machine that nothing listens on, and that the system gives to no client.
+///
+/// # Errors
+/// There is none.
+pub fn free_address() -> io::Result<SocketAddr> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let span = PORTS.end - PORTS.start;
     // A process never tries one twice. Others begin elsewhere, far enough from it though their numbers follow each other: a

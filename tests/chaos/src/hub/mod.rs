@@ -7,7 +7,7 @@ mod publisher;
 mod token;
 
 pub use data_disk::DataDisk;
-pub use hub_process::{Hub, HubError, HubSpec, Status, find_hub};
-pub use os::raise_descriptors_max;
+pub use hub_process::{Hub, HubError, HubSpec, Status, find_hub, free_address};
+pub use os::{freeze, raise_descriptors_max, thaw};
 pub use publisher::publish;
 pub use token::{Claims, SECRET, token};

@@ -24,9 +24,29 @@ pub(super) fn limit_descriptors(command: &mut Command, descriptors_max: u64) {
 
 /// Sends SIGTERM to a child that was not waited for yet, so that its id is still its own.
 pub(super) fn terminate(child: &Child) -> io::Result<()> {
-    let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
+    signal(child.id(), libc::SIGTERM)
+}
+
+/// Stops a child from running, as a machine that is suspended does, until it may go on.
+///
+/// # Errors
+/// There is no such child.
+pub fn freeze(pid: u32) -> io::Result<()> {
+    signal(pid, libc::SIGSTOP)
+}
+
+/// Lets a child run again.
+///
+/// # Errors
+/// There is no such child.
+pub fn thaw(pid: u32) -> io::Result<()> {
+    signal(pid, libc::SIGCONT)
+}
+
+fn signal(pid: u32, signal: libc::c_int) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
     // SAFETY: `kill` takes no pointers.
-    check(unsafe { libc::kill(pid, libc::SIGTERM) })
+    check(unsafe { libc::kill(pid, signal) })
 }
 
 /// Raises the soft limit of descriptors to the hard one, which the children inherit, and returns it.

@@ -69,7 +69,7 @@ impl Fixture {
         };
         let mut hub = Hub::new(spec)?;
         hub.start_and_wait(Duration::from_secs(20))?;
-        let mut swarm = Swarm::new(hub.address(), seed)?;
+        let mut swarm = Swarm::new(vec![hub.address()], seed)?;
         for session in 0..sessions {
             let delay = Duration::from_secs_f64(session as f64 / OPENED_PER_SECOND);
             let options = ClientOptions {
