@@ -102,6 +102,26 @@ fn what_is_in_no_log_reaches_the_clients_of_every_node_and_of_no_other_tenant() 
 }
 
 #[test]
+fn what_is_in_no_log_and_is_sent_again_through_another_node_is_one() {
+    let Some(cluster) = Cluster::of(2) else { return };
+    let owner = |node| Client::join(node, Transport::WebSocket, &Who::manager(TENANT, "mia"));
+    let mut owners: Vec<Client> = cluster.nodes.iter().map(owner).collect();
+    let place = json!({ "orderId": "1", "latitude": 41, "longitude": 12 });
+    let message = json!({
+        "id": uuid::Uuid::from_u128(7), "type": "delivery:location_updated", "payload": place,
+    });
+    owners.iter_mut().for_each(|owner| _ = owner.drain());
+    for (node, is_repeat) in cluster.nodes.iter().zip([false, true]) {
+        let answer = back_end(node).accepted("delivery:location_updated", message.clone());
+        assert_eq!(answer["duplicate"] == true, is_repeat, "{answer}");
+        if !is_repeat {
+            owners.iter_mut().for_each(|owner| _ = owner.expect("delivery:location_updated"));
+        }
+    }
+    owners.iter_mut().for_each(|owner| expect_nothing(owner, "once"));
+}
+
+#[test]
 fn a_node_that_ends_costs_its_clients_a_connection_and_no_event() {
     let Some(mut cluster) = Cluster::of(2) else { return };
     let mut carl = Client::join(&cluster.nodes[0], Transport::WebSocket, &chef());

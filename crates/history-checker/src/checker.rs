@@ -252,10 +252,11 @@ impl<'a> Checker<'a> {
             let gone_at = match attempt.class {
                 Class::Durable => None,
                 Class::Recoverable if facts.is_unlogged => {
-                    self.facts.forgot_at.max(self.facts.ended_at)
+                    self.facts.forgot_at.max(self.facts.ended_at).max(self.facts.disturbed_at)
                 }
                 Class::Recoverable => self.facts.forgot_at,
-                Class::Volatile => self.facts.ended_at,
+                // What nodes pass on to each other is late where the way between them is, and then its recipient may have moved.
+                Class::Volatile => self.facts.ended_at.max(self.facts.disturbed_at),
             };
             if gone_at.is_some_and(|at| at > facts.first_attempt) {
                 verdict.count_reshown();
@@ -312,7 +313,9 @@ impl<'a> Checker<'a> {
         let Some((rank, cursor)) = ranked else {
             // Before the hub knows where a new session stands it says nothing; what is in no log may come all the same.
             let is_in_no_log = event.is_none_or(|event| may_be_in_no_log(&facts.events[event]));
-            let may_lack = receipt.cursor.is_none() && is_in_no_log && session.last.is_none();
+            // Nor does a node that does not know yet how far the log goes from which the session is back.
+            let is_elsewhere = session.last.is_none() || facts.disturbed_at.is_some();
+            let may_lack = receipt.cursor.is_none() && is_in_no_log && is_elsewhere;
             if !may_lack && !std::mem::replace(&mut session.said_cursor_is_missing, true) {
                 let about = format!("{name}: {what} came with {:?}, no cursor", receipt.cursor);
                 verdict.add(Kind::Cursor, about);

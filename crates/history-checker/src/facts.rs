@@ -110,6 +110,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) forgot_at: Option<usize>,
     /// Hubs that do not listen: who is heard to have connected did so before their end, perhaps.
     down: HashSet<usize>,
+    /// The last time that a log which nodes share was disturbed, or a node of it began.
+    pub(crate) disturbed_at: Option<usize>,
     /// The last end of a hub's process.
     pub(crate) ended_at: Option<usize>,
 }
@@ -192,7 +194,11 @@ impl<'a> Facts<'a> {
         // may arrive after its sender's end was noted.
         let is_gone = event.attempt.class == Class::Recoverable
             && gone_at.is_some_and(|at| at > event.first_attempt);
-        if event.acknowledged.is_some() && event.place != place && !is_gone {
+        // A node whose log is away takes what need not be kept without it, as another one may have taken it into the log.
+        let is_beside_the_log = event.attempt.class == Class::Recoverable
+            && (offset.is_none() || event.is_unlogged)
+            && self.disturbed_at.is_some();
+        if event.acknowledged.is_some() && event.place != place && !is_gone && !is_beside_the_log {
             verdict.add(Kind::Answer, format!("{tenant}: {id} was answered with two offsets"));
         }
         event.acknowledged.get_or_insert(at);

@@ -199,12 +199,18 @@ impl Tenant {
         if self.ledger.is_shared() {
             let now_ms = turn.now.believed_ms;
             let entry = checked.entry(Offset::ZERO, Durability::Recoverable, now_ms);
-            turn.effects.pass_on(&self.id, &entry);
+            // Only a sender's own id can come again through another node.
+            let id = if checked.is_named { entry.id } else { Uuid::nil() };
+            turn.effects.pass_on(&self.id, &EntryRef { id, ..entry });
         }
     }
 
-    /// Another node passed an event on that is in no log.
+    /// Another node passed an event on that is in no log. Its id is nil where nobody can send it again.
     pub(crate) fn passed_on(&mut self, turn: &mut Turn<'_, impl Effects>, entry: &LogEntry) {
+        if self.intake.passed_on(entry.id) {
+            turn.counters.duplicates.add(1);
+            return;
+        }
         let suffix = self.cursor_suffix();
         let policy = turn.policies.delivery.of(&turn.policies.schemas, &self.id, &entry.event);
         let entity = turn.emission_key.order(entry.entity.as_deref());

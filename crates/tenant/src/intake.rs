@@ -380,6 +380,11 @@ impl Intake {
         }
     }
 
+    /// Another node took a message that is in no log. Says whether it came here as well; it is known from now on.
+    pub(crate) fn passed_on(&mut self, id: Uuid) -> bool {
+        !id.is_nil() && self.recent.insert(id, ()).is_some()
+    }
+
     /// Takes back the memory of an event that is done.
     pub(crate) fn done(&mut self, checked: Checked<'_>) {
         self.spare_rooms = checked.audience.rooms;

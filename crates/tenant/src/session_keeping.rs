@@ -209,9 +209,12 @@ impl Tenant {
         self.take_up_notes(turn, std::slice::from_ref(note));
     }
 
-    /// Takes up what other nodes noted, or may have noted.
+    /// Takes up what other nodes noted, or may have noted. Of a session whose client is here, this node knows more than what was
+    /// read of it: a room that it leaves meanwhile would be joined again.
     pub(crate) fn take_up_notes(&mut self, turn: &Turn<'_, impl Effects>, notes: &[Note]) {
-        self.sessions.hear(notes);
+        let is_here = |sid: Sid| self.members.find(sid.as_str()).is_some();
+        let news = notes.iter().filter(|note| !session_of(note).is_some_and(is_here));
+        self.sessions.hear(news);
         self.restore_rooms(notes, turn.now.wall_ms);
         if let Some(position) = self.ledger.position() {
             self.reliability.hear(notes, position.epoch);

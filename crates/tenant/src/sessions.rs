@@ -99,11 +99,11 @@ impl Sessions {
     pub(crate) fn restore(&mut self, notes: &[Note]) {
         self.kept = KeptSessions::default();
         self.waiting.clear();
-        self.take_up(notes, u64::min);
+        self.take_up(notes.iter(), u64::min);
     }
 
     /// Takes up what was noted, beside what is known. Of two times at which a session expires, `expires` says which counts.
-    fn take_up(&mut self, notes: &[Note], expires: fn(u64, u64) -> u64) {
+    fn take_up<'n>(&mut self, notes: impl Iterator<Item = &'n Note>, expires: fn(u64, u64) -> u64) {
         let mut devices = Vec::new();
         for (saved, expires_at_ms) in rows::read(notes) {
             match saved {
@@ -140,8 +140,8 @@ impl Sessions {
     }
 
     /// Takes up what other nodes noted, or may have noted, of sessions.
-    pub(crate) fn hear(&mut self, notes: &[Note]) {
-        self.take_up(notes, u64::max);
+    pub(crate) fn hear<'n>(&mut self, notes: impl Iterator<Item = &'n Note> + Clone) {
+        self.take_up(notes.clone(), u64::max);
         for gone in rows::read_gone(notes) {
             match gone {
                 GoneRow::Device(device) => {

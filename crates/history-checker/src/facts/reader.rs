@@ -162,7 +162,11 @@ impl<'a, 'v> Reader<'a, 'v> {
                     facts.forgot_at = Some(at);
                 }
             }
-            What::NodeUp { node } => _ = facts.down.remove(node),
+            What::NodeUp { node } => {
+                facts.down.remove(node);
+                facts.disturbed_at = Some(at);
+            }
+            What::LogDisturbed { .. } => facts.disturbed_at = Some(at),
             What::Stuck { about } => self.verdict.add(Kind::Stuck, about.clone()),
             _ => {}
         }

@@ -97,8 +97,10 @@ pub(super) enum SavedSession<'n> {
 }
 
 /// Reads the rows of sessions among these, each with when it expires.
-pub(super) fn read(notes: &[Note]) -> impl Iterator<Item = (SavedSession<'_>, u64)> {
-    let rows = notes.iter().filter(|note| note.kind == NoteKind::Session);
+pub(super) fn read<'n>(
+    notes: impl Iterator<Item = &'n Note>,
+) -> impl Iterator<Item = (SavedSession<'n>, u64)> {
+    let rows = notes.filter(|note| note.kind == NoteKind::Session);
     rows.filter_map(|note| {
         Some((read_one(&note.key, note.value.as_deref()?)?, note.expires_at_ms?))
     })
@@ -112,8 +114,10 @@ pub(super) enum GoneRow<'n> {
 }
 
 /// Reads which rows of sessions were taken away.
-pub(super) fn read_gone(notes: &[Note]) -> impl Iterator<Item = GoneRow<'_>> {
-    let gone = notes.iter().filter(|it| it.kind == NoteKind::Session && it.value.is_none());
+pub(super) fn read_gone<'n>(
+    notes: impl Iterator<Item = &'n Note>,
+) -> impl Iterator<Item = GoneRow<'n>> {
+    let gone = notes.filter(|it| it.kind == NoteKind::Session && it.value.is_none());
     gone.filter_map(|note| {
         if let Some(device) = note.key.strip_prefix(DEVICE) {
             return SubscriberKey::new(device).map(GoneRow::Device);

@@ -326,6 +326,26 @@ fn whose_an_order_is_is_known_on_every_node_and_by_the_logs_order() {
 }
 
 #[test]
+fn who_is_told_that_a_room_is_left_is_out_of_it_also_where_the_notes_were_read_anew_before() {
+    let mut pair = Pair::new();
+    pair.nodes[0].say(pair.olgas[0], &order("42", ""));
+    pair.settle();
+    let dora = pair.nodes[0].enter(DORA);
+    pair.nodes[0].say(dora, r#"["subscribe:order","42"]"#);
+    pair.settle();
+    // As a node does it that may not have heard something for a while; meanwhile she leaves.
+    let tenant = pair.nodes[0].tenant.id().clone();
+    pair.nodes[0].outside.log.open(&tenant, 0).unwrap();
+    let leaves = pair.nodes[0].say(dora, r#"["unsubscribe:order","42"]"#);
+    pair.settle();
+    let told = pair.nodes[0].outside.clients[&dora].answers[&leaves].clone();
+    assert!(told.contains(r#""success":true"#), "{told}");
+    pair.nodes[1].say(pair.olgas[1], r#"["order:updated",{"orderId":"42"}]"#);
+    pair.settle();
+    assert_eq!(pair.nodes[0].outside.clients[&dora].got, [0_u64; 0]);
+}
+
+#[test]
 fn a_session_brings_its_rooms_to_another_node_and_the_one_where_it_was_lets_go_of_it() {
     let mut pair = Pair::new();
     let dora = pair.nodes[0].enter(DORA);
