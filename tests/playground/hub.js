@@ -10,9 +10,9 @@ const START_TIMEOUT_MS = 20_000;
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BINARY = process.env.FOODTRACK_BINARY ?? `${ROOT}target/debug/foodtrack-websocket`;
 
-/** Starts `demo` on `port`, or on one of its own choice; answers `{ url, port, stop }` once it listens. */
-export async function startHub(port = 0) {
-  const child = spawn(BINARY, ['demo', '--port', String(port)], { stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts `demo` on `port`, or on one of its own choice, with more arguments; answers `{ url, port, stop }` once it listens. */
+export async function startHub(port = 0, more = []) {
+  const child = spawn(BINARY, ['demo', '--port', String(port), ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
   const log = [];
   const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;

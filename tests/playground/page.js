@@ -49,6 +49,13 @@ export class Playground {
     return this.stage.locator(`[data-role="${role}"]`);
   }
 
+  /** One of the panes that share a place, by its title there. */
+  async sidePane(title, role) {
+    await this.pane('lab');
+    if (!this.narrow) await this.stage.getByRole('group', { name: 'Experiments' }).getByRole('button', { name: title }).click();
+    return this.stage.locator(`[data-role="${role}"]`);
+  }
+
   async connected(role) {
     const pane = await this.pane(role);
     await pane.locator('.chip[data-state="connected"]').waitFor();

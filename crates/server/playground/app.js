@@ -14,6 +14,7 @@ import { tabCode } from './ids.js';
 import { KitchenPane } from './kitchen_pane.js';
 import { LabPane } from './lab_pane.js';
 import { Latency, WINDOW, inMs } from './latency.js';
+import { ListenPane } from './listen_pane.js';
 import { Restaurant } from './restaurant.js';
 import { SidePanes } from './side_panes.js';
 
@@ -30,12 +31,13 @@ const fetchJson = async (path) => {
 
 /** The panes of one restaurant, and when to draw them. */
 class Stage {
-  constructor(restaurant, other, switches, latency, todaysNames) {
+  constructor(restaurant, other, switches, latency, { todaysNames, eventTypes }) {
     this.restaurant = restaurant;
     const stream = new EventStream(restaurant, latency, todaysNames);
     const side = new SidePanes([
       { title: 'Experiments', pane: new LabPane(restaurant, other) },
       { title: 'Back end', pane: new BackEndPane(restaurant) },
+      { title: 'Listen', pane: new ListenPane(restaurant, eventTypes) },
     ]);
     const panes = [
       new CustomerPane(restaurant, switches), new DashboardPane(restaurant, switches),
@@ -100,7 +102,7 @@ async function start() {
   restaurants.forEach(({ id }) => latency.measure(id, `meter-${tab}`));
   const stages = restaurants.map((restaurant, i) => {
     restaurant.onNotice = tell;
-    return new Stage(restaurant, restaurants[(i + 1) % restaurants.length], switches, latency, info.todaysNames);
+    return new Stage(restaurant, restaurants[(i + 1) % restaurants.length], switches, latency, info);
   });
   const watch = new HubWatch(document.querySelector('#hub'),
     () => restaurants.flatMap(({ seats }) => seats.map(({ connection }) => connection)));

@@ -3,6 +3,9 @@
 import { el, setText } from './dom.js';
 import { keepFocus } from './focus.js';
 
+/** Between what became of a request and its answer. */
+const LINE_GAP_PX = 8;
+
 /** Requests to begin with; `orderId` stands for the newest order. */
 const REQUESTS = [
   { name: 'order:get_details', says: 'the newest order', payload: { orderId: '' } },
@@ -87,12 +90,25 @@ export class BackEndPane {
     this.#say(answer.success, answer.success ? 'answered' : answer.error.code, `after ${tookMs.toFixed(1)} ms`, JSON.stringify(answer, null, 2));
   }
 
+  /** Brings the answer into view with what became of it: where the pane is too low for all of it, the question moves out. */
+  #showAnswer() {
+    const line = this.#outcome.parentElement;
+    const scroller = line.parentElement;
+    if (scroller.scrollHeight > scroller.clientHeight) {
+      // As high as what is left, so that the line can come to the top.
+      this.#answer.style.minHeight = `${scroller.clientHeight - line.offsetHeight - LINE_GAP_PX}px`;
+      scroller.scrollTop += line.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
+    } else {
+      this.#answer.scrollIntoView({ block: 'nearest' });
+    }
+  }
+
   #say(success, outcome, took, text) {
     this.element.dataset.success = String(success);
     this.#hint.hidden = true;
     setText(this.#outcome, outcome);
     setText(this.#took, took);
     setText(this.#answer, text);
-    this.#answer.scrollIntoView({ block: 'nearest' });
+    this.#showAnswer();
   }
 }

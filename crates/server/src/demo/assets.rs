@@ -57,6 +57,8 @@ static ASSETS: &[Asset] = assets![
     JAVASCRIPT "lab_pane.js",
     JAVASCRIPT "latency.js",
     JAVASCRIPT "latency_worker.js",
+    JAVASCRIPT "listen_pane.js",
+    JAVASCRIPT "listener.js",
     JAVASCRIPT "order_book.js",
     JAVASCRIPT "pane.js",
     JAVASCRIPT "restaurant.js",

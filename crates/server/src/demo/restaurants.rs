@@ -70,6 +70,8 @@ pub struct Info {
     pub tenants: Vec<InfoTenant>,
     /// What today's applications call events, by the application and the event's name, where it is another name.
     pub todays_names: BTreeMap<ApplicationType, BTreeMap<&'static str, String>>,
+    /// The name of every built-in event.
+    pub event_types: Vec<&'static str>,
     /// The hub's version.
     pub version: &'static str,
 }
@@ -89,7 +91,13 @@ pub fn info() -> Info {
         .iter()
         .map(|restaurant| InfoTenant { id: &restaurant.id, name: &restaurant.name });
     let todays_names = ApplicationType::ALL.map(|it| (it, todays_names(it))).into();
-    Info { tenants: tenants.collect(), todays_names, version: env!("CARGO_PKG_VERSION") }
+    let event_types = EventType::ALL.iter().map(|event| event.as_str()).collect();
+    Info {
+        tenants: tenants.collect(),
+        todays_names,
+        event_types,
+        version: env!("CARGO_PKG_VERSION"),
+    }
 }
 
 fn todays_names(application: ApplicationType) -> BTreeMap<&'static str, String> {
