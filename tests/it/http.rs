@@ -57,6 +57,25 @@ on_every_transport! {
         assert_eq!(server.count(TENANT), 0);
     }
 
+    fn an_event_for_one_connection_reaches_it_alone(transport) {
+        let server = Server::start();
+        let mut http = HttpConnection::open(server.address());
+        let mut chef = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
+        let mut same_user = Client::join(&server, transport, &Who::chef(TENANT, "carl"));
+        let mut other = Client::join(&server, transport, &Who::owner("sushi-kyoto", "ada"));
+        let line = format!("POST /api/v1/connections/{}/events", chef.id);
+        let event = json!({ "type": "notification:info", "payload": { "message": "for you" }, "priority": "high" });
+        let answer = http.call(&line, &Who::service(TENANT).token(), &event);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let sent = answer.json()["data"].take();
+        assert_eq!(sent["delivered"], true, "{sent}");
+        let got = chef.expect("notification:info");
+        assert_eq!((&got.argument["id"], &got.argument["source"]), (&sent["id"], &json!("system")));
+        assert_eq!((got.payload("message"), &got.argument["priority"]), (&json!("for you"), &json!("high")));
+        assert_eq!(same_user.drain_names(), [""; 0]);
+        assert_eq!(other.drain_names(), [""; 0]);
+    }
+
     fn a_tenants_own_event_type_is_sent_and_checked_once_declared(transport) {
         let server = Server::start();
         let mut http = HttpConnection::open(server.address());
@@ -78,6 +97,56 @@ on_every_transport! {
         assert_eq!(publish(event(json!(1))), (200, Value::Null));
         assert_eq!(ada.drain_names(), ["loyalty:points_earned"]);
     }
+}
+
+#[test]
+fn an_event_for_one_connection_is_refused_to_who_may_not_send_or_read_it() {
+    let server = Server::start();
+    let mut http = HttpConnection::open(server.address());
+    let mut courier = Client::join(&server, Transport::WebSocket, &Who::courier(TENANT, "cora"));
+    let (own, foreign) = (Who::service(TENANT).token(), Who::service("sushi-kyoto").token());
+    let (id, gone) = (courier.id.clone(), "nobody".to_owned());
+    let info = json!({ "type": "notification:info", "payload": { "message": "m" } });
+    let mut check = |id: &str, token: &str, body: &Value, refused: (u16, &str)| {
+        let answer = http.call(&format!("POST /api/v1/connections/{id}/events"), token, body);
+        assert_eq!((answer.status, answer.json()["code"].as_str().unwrap()), refused, "{body}");
+    };
+    check(&id, &foreign, &info, (404, "not_found"));
+    check(&gone, &own, &info, (404, "not_found"));
+    check(&id, &Who::owner(TENANT, "olga").token(), &info, (403, "permission_denied"));
+    let low = json!({ "type": "inventory:low_stock",
+        "payload": { "ingredientId": "i", "currentStock": 1, "minimumStock": 2 } });
+    check(&id, &own, &low, (403, "permission_denied"));
+    let system = json!({ "type": "system:error", "payload": { "code": "x", "message": "m" } });
+    check(&id, &own, &system, (403, "event_reserved"));
+    let unknown = json!({ "type": "loyalty:points", "payload": {} });
+    check(&id, &own, &unknown, (400, "event_unknown"));
+    let wrong = json!({ "type": "notification:info", "payload": {} });
+    check(&id, &own, &wrong, (400, "payload_invalid"));
+    let more = json!({ "type": "notification:info", "payload": { "message": "m" }, "target": "client_app" });
+    check(&id, &own, &more, (400, "message_malformed"));
+    assert_eq!(courier.drain_names(), [""; 0]);
+}
+
+#[test]
+fn an_event_for_one_connection_is_in_no_log_and_counts_against_the_tenants_rate() {
+    let mut few = limits();
+    (few.messages_per_second_per_tenant, few.messages_burst_per_tenant) = (1, 4);
+    let server = Server::with(config().limits(few));
+    let mut http = HttpConnection::open(server.address());
+    let mut chef = Client::join(&server, Transport::WebSocket, &Who::chef(TENANT, "carl"));
+    let service = Who::service(TENANT).token();
+    let line = format!("POST /api/v1/connections/{}/events", chef.id);
+    let order = json!({ "type": "order:created", "payload": { "orderId": "1" } });
+    let over = (0..9).find_map(|_| {
+        let answer = http.call(&line, &service, &order);
+        (answer.status != 200).then_some(answer)
+    });
+    let over = over.expect("the tenant has its rate");
+    assert_eq!((over.status, over.json()["code"].clone()), (429, json!("tenant_rate_limited")));
+    assert_eq!(chef.expect("order:created").payload("orderId"), "1");
+    let log = http.call("GET /api/v1/log", &service, &Value::Null).json();
+    assert_eq!(log["data"], json!([]), "{log}");
 }
 
 #[test]

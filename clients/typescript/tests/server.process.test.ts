@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -39,8 +40,8 @@ async function directory(): Promise<string> {
   return made;
 }
 
-async function started(options: WebSocketServerOptions = {}): Promise<WebSocketServer> {
-  const server = new WebSocketServer(config, {
+async function started(options: WebSocketServerOptions = {}, by = config): Promise<WebSocketServer> {
+  const server = new WebSocketServer(by, {
     binary: BINARY, host: '127.0.0.1', dataDir: await directory(), logger: quiet, viewIntervalMs: 100, ...options,
   });
   await server.start(0);
@@ -215,7 +216,56 @@ test('broadcasts go where the rules lead, and what cannot be is refused', async 
   const other = { type: 'order:updated', payload: { orderId: '8' }, priority: MessagePriority.LOW };
   await expect(broadcaster.broadcastToRoom(`order:${TENANT}:7`, other)).rejects.toThrow('not to');
   await expect(broadcaster.broadcastToRoom(`user:${TENANT}:ada`, info('x'))).rejects.toThrow('unsupported');
-  await expect(broadcaster.broadcastToSocket(ada.id!, info('x'))).rejects.toThrow('unsupported');
+});
+
+test('an event for one socket reaches it alone, and nobody\'s who may not read it', async () => {
+  const server = await started({ tenants: [TENANT] });
+  const broadcaster = server.getEventBroadcaster();
+  const [cook, second, ada] = [
+    await connect(server, 'carla', 'chef'), await connect(server, 'carla', 'chef'), await connect(server, 'ada', 'customer'),
+  ];
+  const got: string[] = [];
+  for (const [name, socket] of [['cook', cook], ['second', second], ['ada', ada]] as const) {
+    socket.onAny((type: string, { payload, priority }: { payload?: { message?: string }; priority?: string }) => {
+      if (type === 'notification:info') got.push(`${name} ${payload?.message} ${priority}`);
+    });
+  }
+  const info = (text: string) => ({ type: 'notification:info', payload: { message: text }, priority: MessagePriority.HIGH });
+  await broadcaster.broadcastToSocket(cook.id!, info('for you'));
+  await broadcaster.broadcastToTenant(TENANT, info('all'));
+  await eventually(() => got.length === 4, `four events: ${got.join(', ')}`);
+  expect(got.sort()).toEqual(['ada all high', 'cook all high', 'cook for you high', 'second all high']);
+  const stock = { ingredientId: 'flour', currentStock: 1, minimumStock: 2 };
+  await expect(broadcaster.broadcastToSocket(ada.id!, { type: 'inventory:low_stock', payload: stock, priority: MessagePriority.LOW }))
+    .rejects.toThrow('permission_denied');
+  await expect(broadcaster.broadcastToSocket(cook.id!, { type: 'notification:info', payload: {}, priority: MessagePriority.LOW }))
+    .rejects.toThrow('payload_invalid');
+  await expect(broadcaster.broadcastToSocket('nobody', info('x'))).rejects.toThrow('not_found');
+});
+
+test('a view has all connections of a tenant, however many', async () => {
+  const rateLimiting = { windowMs: 60_000, maxRequests: 100_000 };
+  const many = createWebSocketConfig({ security: { ...config.security, rateLimiting } });
+  const server = await started({ tenants: [TENANT] }, many);
+  const manager = server.getConnectionManager();
+  const all = 1_050;
+  // Streams of events: the least that a connection is.
+  const listen = (_: unknown, at: number) => new Promise<void>((resolve, reject) => {
+    const token = mintToken({ tenantId: TENANT, userId: `till-${at}`, role: 'chef' }, SECRET);
+    const request = get(`${server.url}/events`, { agent: false, headers: { Authorization: `Bearer ${token}` } }, (answer) => {
+      answer.once('data', () => resolve()).once('error', reject);
+    });
+    request.once('error', reject);
+    ends.push(() => request.off('error', reject).on('error', () => undefined).destroy());
+  });
+  for (let opened = 1; opened < all; opened += 50) {
+    await Promise.all(Array.from({ length: Math.min(50, all - opened) }, listen));
+  }
+  const last = await connect(server, 'carla', 'chef');
+  await eventually(() => manager.getConnectionsByTenant(TENANT).length === all, 'all connections', 30_000);
+  expect(manager.getConnectionCount(TENANT)).toBe(all);
+  expect(manager.isConnectionActive(last.id!)).toBe(true);
+  expect(new Set(manager.getConnectionsByTenant(TENANT).map(({ socketId }) => socketId)).size).toBe(all);
 });
 
 test('a hub that dies is started again on its port, and nothing is lost', async () => {

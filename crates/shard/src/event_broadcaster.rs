@@ -2,7 +2,7 @@
 
 use foodtrack_contract::{Principal, Refusal, TenantId};
 
-use foodtrack_tenant::{Accepted, Answer, Broadcast, Request};
+use foodtrack_tenant::{Accepted, Answer, Broadcast, DirectEvent, Request, Sent};
 
 use crate::shards::Shards;
 
@@ -55,6 +55,17 @@ impl EventBroadcaster {
             });
         }
         answers
+    }
+
+    /// Sends a back end's event to one connection, past the rules: at most once, and only while it is here. It must be of a type that
+    /// the connection's token may read.
+    ///
+    /// # Errors
+    /// A refusal that names what is wrong with the event, or says that there is no such connection or that it catches up. Nothing was
+    /// sent.
+    pub async fn send_to(&self, tenant: &TenantId, event: DirectEvent) -> Result<Sent, Refusal> {
+        let sent = |answer: Answer| if let Answer::Sent(sent) = answer { Some(sent) } else { None };
+        self.shards.ask(tenant, Request::SendTo(event), sent).await
     }
 
     /// Sends an event of the server's own to recipients it names, past the rules; its payload is still validated.

@@ -10,10 +10,13 @@ use crate::appending::Checked;
 use crate::delivery::send_to_each;
 use crate::effects::Effects;
 use crate::intake::tells_a_cancel;
-use crate::model::{Accepted, Broadcast, Recipients};
+use crate::model::{Accepted, Broadcast, DirectEvent, Recipients, Sent};
 use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
+
+/// When to try again to send to a connection that catches up, in milliseconds.
+const CATCHES_UP_MS: u64 = 250;
 
 impl Tenant {
     /// An event of the server's own, to recipients it names. One that names rooms, applications or users is logged like
@@ -40,6 +43,57 @@ impl Tenant {
         self.count_deliveries(turn, delivered);
         turn.counters.events_accepted.add(1);
         self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
+    }
+
+    /// An event of a back end's to one connection, past the rules: whom it is for is said. It must be one that a back end may send, and
+    /// that the connection's token may read.
+    ///
+    /// # Errors
+    /// The refusal that says what is wrong with the event or the connection. Nothing was sent.
+    pub(crate) fn send_direct(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        direct: DirectEvent,
+    ) -> Result<Sent, Refusal> {
+        self.spend_back_end_message(turn)?;
+        let DirectEvent { connection, event, payload, priority } = direct;
+        if EventType::from_wire(&event).is_some_and(|it| it.group() == EventGroup::System) {
+            let code = ErrorCode::EventReserved;
+            return Err(Refusal::new(code, code.about()).of_event(&event));
+        }
+        let to = Recipients { connections: vec![connection], ..Recipients::default() };
+        let broadcast = Broadcast { event, payload, priority, to, except: Vec::new() };
+        let checked = self.check_broadcast(turn, &broadcast)?;
+        let places = [self.place_for(&broadcast.to.connections[0], &checked)?];
+        let suffix = self.cursor_suffix();
+        let frame = checked.frame(checked.meta(suffix.place()), &suffix);
+        let recipients = self.members.recipients_with(&checked.audience, &places, &[]);
+        let delivered = send_to_each(turn, recipients, &frame);
+        self.note_unsayable(turn, &checked.event, None);
+        self.count_deliveries(turn, delivered);
+        turn.counters.events_accepted.add(1);
+        Ok(Sent { id: checked.id, delivered: delivered > 0 })
+    }
+
+    /// The place of the connection of this id, if it can be sent this now.
+    fn place_for(&self, connection: &str, checked: &Checked<'_>) -> Result<u32, Refusal> {
+        let Some((place, connection)) = self.members.find(connection) else {
+            let sentence = "the tenant has no connection of this id";
+            return Err(Refusal::new(ErrorCode::NotFound, sentence));
+        };
+        let applications =
+            connection.application.map_or(ApplicationSet::EMPTY, |it| ApplicationSet::of(&[it]));
+        let permissions = connection.principal.permissions();
+        if checked.audience.read.is_some_and(|read| !read.is_held_by(permissions, applications)) {
+            let sentence = "the connection's token does not allow to read events of this type";
+            let refusal = Refusal::new(ErrorCode::PermissionDenied, sentence);
+            return Err(refusal.of_event(checked.event.as_str()));
+        }
+        if connection.replay.is_some() {
+            let sentence = "the connection catches up with what it missed: try again in a moment";
+            return Err(Refusal::new(ErrorCode::Overloaded, sentence).retry_after_ms(CATCHES_UP_MS));
+        }
+        Ok(place)
     }
 
     fn check_broadcast<'b>(

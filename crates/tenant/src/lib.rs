@@ -95,7 +95,8 @@ pub use input::{Arrival, ClientEvent, Input};
 pub use intake::{CHECKS_US_PER_SECOND, EmissionKey};
 pub use model::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DeviceTrace,
-    DisconnectTarget, EntryTrace, Page, PageQuery, Recipients, RoomInfo, RoomMetadata, TracedEntry,
+    DirectEvent, DisconnectTarget, EntryTrace, Page, PageQuery, Recipients, RoomInfo, RoomMetadata,
+    Sent, TracedEntry,
 };
 pub use now::{Now, rfc3339};
 pub use page_limits::PageLimits;

@@ -52,6 +52,28 @@ pub struct Recipients {
     pub connections: Vec<String>,
 }
 
+/// An event of a back end's for one connection that is here: it is in no log, and nobody gets it later.
+#[derive(Clone, Debug)]
+pub struct DirectEvent {
+    /// The connection's Socket.IO id.
+    pub connection: String,
+    /// The event's name.
+    pub event: String,
+    /// The payload as JSON text.
+    pub payload: String,
+    /// How urgent it is.
+    pub priority: Priority,
+}
+
+/// What became of a [`DirectEvent`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Sent {
+    /// The message's id.
+    pub id: Uuid,
+    /// False where the connection's application has no name for the event, or its parser cannot say it.
+    pub delivered: bool,
+}
+
 /// Which entry, and whom it is for.
 #[derive(Clone, Debug)]
 pub struct TracedEntry {

@@ -4,8 +4,8 @@ use foodtrack_contract::{Offset, Principal, Refusal, Room};
 use foodtrack_tenant_log::{LogEntry, SubscriberKey};
 
 use crate::model::{
-    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget,
-    EntryTrace, Page, PageQuery, RoomInfo, RoomMetadata, TracedEntry,
+    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DirectEvent,
+    DisconnectTarget, EntryTrace, Page, PageQuery, RoomInfo, RoomMetadata, Sent, TracedEntry,
 };
 
 /// Which request an answer is to; chosen by who asks.
@@ -26,6 +26,8 @@ pub enum Request {
     },
     /// An event from the server itself to named recipients, past the rules: [`Answer::Accepted`].
     Broadcast(Broadcast),
+    /// An event from a back end to one connection that is here: [`Answer::Sent`].
+    SendTo(DirectEvent),
     /// How many connections there are: [`Answer::Counts`].
     Counts,
     /// Opens the log, so that what it says to be done is done though nobody comes: [`Answer::Counts`].
@@ -83,6 +85,8 @@ pub enum Request {
 pub enum Answer {
     /// The event was accepted.
     Accepted(Accepted),
+    /// To [`Request::SendTo`].
+    Sent(Sent),
     /// The request was refused; nothing was done.
     Refused(Refusal),
     /// To [`Request::Counts`] and [`Request::Open`].

@@ -62,6 +62,10 @@ impl Tenant {
             Request::Broadcast(broadcast) => {
                 return self.broadcast(turn, &broadcast, ReplyTo::Request(id));
             }
+            Request::SendTo(event) => match self.send_direct(turn, event) {
+                Ok(sent) => Answer::Sent(sent),
+                Err(refusal) => Answer::Refused(refusal),
+            },
             Request::RevokeGrant { room, user } => {
                 return self.revoke_when_known(turn, Revocation { room, user, id });
             }
@@ -106,16 +110,25 @@ impl Tenant {
     }
 
     fn publish_request(&mut self, turn: &mut Turn<'_, impl Effects>, publication: Publication) {
-        let (rate, now_ms) = (turn.limits.messages_per_tenant, turn.now.monotonic_ms);
-        match self.intake.spend_message(Party::BackEnds, rate, now_ms) {
+        match self.spend_back_end_message(turn) {
             Ok(()) => self.publish_when_known(turn, publication),
-            Err(after_ms) => {
-                let message = "the tenant sends more than its limit allows";
-                let refusal = Refusal::new(ErrorCode::TenantRateLimited, message)
-                    .retry_after_ms(u64::from(after_ms));
-                self.answer(turn, publication.reply, Err(refusal));
-            }
+            Err(refusal) => self.answer(turn, publication.reply, Err(refusal)),
         }
+    }
+
+    /// Counts a back end's event against what the tenant may send.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TenantRateLimited`].
+    pub(crate) fn spend_back_end_message(
+        &mut self,
+        turn: &Turn<'_, impl Effects>,
+    ) -> Result<(), Refusal> {
+        let (rate, now_ms) = (turn.limits.messages_per_tenant, turn.now.monotonic_ms);
+        self.intake.spend_message(Party::BackEnds, rate, now_ms).map_err(|after_ms| {
+            let message = "the tenant sends more than its limit allows";
+            Refusal::new(ErrorCode::TenantRateLimited, message).retry_after_ms(u64::from(after_ms))
+        })
     }
 }
 

@@ -1,16 +1,19 @@
-//! `/api/v1/connections`: the tenant's own connections, listed and ended.
+//! `/api/v1/connections`: the tenant's own connections, listed, sent to and ended.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use foodtrack_contract::{ErrorCode, Refusal};
-use foodtrack_shard::{ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget};
-use serde::Serialize;
+use foodtrack_contract::{ErrorCode, Priority, Refusal};
+use foodtrack_shard::{
+    ConnectionCounts, ConnectionFilter, ConnectionInfo, DirectEvent, DisconnectTarget, Sent,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::ApiError;
-use super::caller::Administrator;
+use super::caller::{Administrator, Backend};
 use super::error::{Data, ListSuccess, Part, Success};
-use super::extract::{Parameters, Segments, check_limit};
+use super::extract::{Parameters, Segments, Text, check_limit, read};
 use crate::hub::Hub;
 
 /// The tenant's connections: all of them counted, those asked for listed.
@@ -38,6 +41,37 @@ pub(crate) async fn list(
     let counts = hub.connections.counts(caller.tenant()).await?;
     let page = hub.connections.list(caller.tenant(), filter).await?;
     Ok(Part(Listing { counts, connections: page.items }, page.next))
+}
+
+/// What is sent to a single connection.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "type": "notification:info", "payload": { "message": "Your table is ready" } }))]
+pub(crate) struct Direct {
+    /// The event's type.
+    #[schema(example = "notification:info")]
+    r#type: String,
+    /// By the type's schema.
+    #[schema(value_type = Object, example = json!({ "message": "Your table is ready" }))]
+    payload: Box<RawValue>,
+    /// `medium` where absent.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "high")]
+    priority: Priority,
+}
+
+/// Sends an event to one connection that is here, past the rules: at most once, in no log, and of a type that its token may read.
+#[utoipa::path(post, path = "/api/v1/connections/{id}/events", operation_id = "sendToConnection", tag = "connections", request_body = Direct,
+    params(("id" = String, Path, description = "The connection's Socket.IO id")), responses((status = 200, body = Success<Sent>)))]
+pub(crate) async fn send(
+    State(hub): State<Arc<Hub>>,
+    Backend(principal): Backend,
+    Segments(connection): Segments<String>,
+    Text(body): Text,
+) -> Result<Data<Sent>, ApiError> {
+    let Direct { r#type: event, payload, priority } = read(&body)?;
+    let event = DirectEvent { connection, event, payload: payload.get().to_owned(), priority };
+    Ok(Data(hub.broadcaster.send_to(principal.tenant(), event).await?))
 }
 
 /// Ends one connection by its Socket.IO id; its client does not come back by itself.

@@ -56,6 +56,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(publish::publish_batch))
         .routes(routes!(connections::list))
         .routes(routes!(connections::disconnect))
+        .routes(routes!(connections::send))
         .routes(routes!(connections::disconnect_user))
         .routes(routes!(connections::disconnect_device))
         .routes(routes!(rooms::list))

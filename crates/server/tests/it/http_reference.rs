@@ -256,6 +256,10 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             plain("")
         }
         "DELETE /api/v1/connections/{id}" => (row.request.replace("{id}", &sid()), String::new()),
+        "POST /api/v1/connections/{id}/events" => {
+            let body = json!({ "type": "notification:info", "payload": { "message": "m" } });
+            (row.request.replace("{id}", &sid()), body.to_string())
+        }
         "DELETE /api/v1/devices/{device}/connections" => {
             (row.request.replace("{device}", "tablet"), String::new())
         }

@@ -1,6 +1,6 @@
 import type {
-  ConnectionInfo, ConnectionList, ConnectionQuery, DeadLetter, EventDeclaration, Explanation, Grant, HubHealth, LogEntry,
-  LogPart, LogQuery, PerformanceMetrics, Question, RoomDescription, RoomInfo, RoomList, Rule,
+  ConnectionInfo, ConnectionList, ConnectionQuery, DeadLetter, DirectEvent, EventDeclaration, Explanation, Grant, HubHealth, LogEntry,
+  LogPart, LogQuery, PerformanceMetrics, Question, RoomDescription, RoomInfo, RoomList, Rule, Sent,
 } from './admin-types.js';
 import { HubHttp, type HubOptions } from './hub-http.js';
 
@@ -37,6 +37,14 @@ export class AdminClient {
       if (list.nextCursor === undefined) return;
       cursor = list.nextCursor;
     }
+  }
+
+  /**
+   * Sends an event to one connection, whoever the rules would send it to: at most once, while it is here, and of a type that its token
+   * may read. A back end's token alone may.
+   */
+  sendToConnection(id: string, { type, payload, priority }: DirectEvent): Promise<Sent> {
+    return this.#data('POST', `/api/v1/connections/${part(id)}/events`, { body: JSON.stringify({ type, payload, priority }) });
   }
 
   /** Ends a connection; its client does not come back by itself. Answers how many were ended. */

@@ -49,6 +49,21 @@ export interface ConnectionList {
   nextCursor?: number;
 }
 
+/** What is sent to one connection. */
+export interface DirectEvent {
+  type: string;
+  payload: unknown;
+  /** `medium` where absent. */
+  priority?: MessagePriority;
+}
+
+/** What became of it. */
+export interface Sent {
+  id: string;
+  /** False where the connection's application has no name for the event, or its parser cannot say it. */
+  delivered: boolean;
+}
+
 export interface RoomDescription {
   description?: string | null;
   maxMembers?: number | null;

@@ -1,8 +1,8 @@
 import type { ApplicationType } from '@foodtrack/websocket-contract';
 
 import type { ConnectionInfo } from './admin-types.js';
-import { HubError, unsupported } from './hub-error.js';
-import { type HubLink, linkOf, runningOf } from './hub-link.js';
+import { unsupported } from './hub-error.js';
+import { type HubLink, linkOf, runningOf, withConnection } from './hub-link.js';
 import { logged } from './logger.js';
 import type { AuthResult, AuthenticatedUser, Connection, HeartbeatConfig, SocketLike } from './surface.js';
 import { verifyToken } from './tokens.js';
@@ -116,22 +116,7 @@ class HubConnectionManager implements ConnectionManager {
   }
 
   async #remove(socketId: string): Promise<void> {
-    const { view, access } = runningOf(this.link, PART);
-    const tenantId = view.find(socketId)?.tenantId;
-    if (tenantId !== undefined) {
-      await access.admin(tenantId).disconnectConnection(socketId);
-      return;
-    }
-    // It may have connected since the view was read.
-    for (const tenant of view.followed) {
-      try {
-        await access.admin(tenant).disconnectConnection(socketId);
-        return;
-      } catch (error) {
-        if (!(error instanceof HubError) || error.code !== 'not_found') throw error;
-      }
-    }
-    throw new HubError('not_found', `no tenant that is followed has a connection ${socketId}`);
+    await withConnection(runningOf(this.link, PART), socketId, (admin) => admin.disconnectConnection(socketId));
   }
 }
 

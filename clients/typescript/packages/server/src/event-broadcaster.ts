@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { ApplicationType, RoomType } from '@foodtrack/websocket-contract';
 
-import type { Destination } from './admin-types.js';
+import type { Destination, DirectEvent } from './admin-types.js';
 import { covers } from './audience.js';
-import { unsupported } from './hub-error.js';
-import { type HubLink, runningOf } from './hub-link.js';
+import { HubError, unsupported } from './hub-error.js';
+import { type HubLink, runningOf, withConnection } from './hub-link.js';
 import type { PublishableMessage } from './publisher.js';
 import type { WebSocketEvent } from './surface.js';
 
@@ -27,10 +29,12 @@ export interface EventBroadcaster {
    */
   broadcastToRoom(room: string, event: WebSocketEvent): Promise<void>;
   /**
-   * Always rejects: the hub has no events for a single connection, since what a user should get must also reach their other devices
-   * and be replayed after an outage.
+   * To one connection of a tenant that is followed, by its Socket.IO id, past the rules: at most once, and only while it is here. A
+   * client that lost its connection comes back under another id and does not get it: what a user must get is broadcast to their
+   * application, order or room.
    *
-   * @throws HubError `unsupported`
+   * @throws HubError `not_found` where no tenant that is followed has it, `permission_denied` where its token may not read such events,
+   * `unsupported` where its application has no name for them.
    */
   broadcastToSocket(socketId: string, event: WebSocketEvent): Promise<void>;
   /** To one application of the tenant, of those that the event's rules name. */
@@ -46,6 +50,25 @@ const ROOMS: Readonly<Record<string, { field: string; to: Destination }>> = {
   [RoomType.KitchenStation]: { field: 'stationId', to: 'station_room' },
   [RoomType.DeliveryRoute]: { field: 'routeId', to: 'route_room' },
 };
+
+/** How long what the hub refuses for the moment is sent again, and how soon where it does not say. */
+const SOCKET_GIVE_UP_MS = 5_000;
+const SOCKET_PAUSE_MS = 250;
+
+/** Repeats what was refused for the moment. Where nobody knows whether it was done, it is not repeated: it might be done twice. */
+async function withoutDoubt<T>(act: () => Promise<T>): Promise<T> {
+  const giveUpAtMs = Date.now() + SOCKET_GIVE_UP_MS;
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      const isRefused = error instanceof HubError && error.number !== undefined && error.code !== 'timeout' && error.isRetryable;
+      const pauseMs = isRefused ? (error.retryAfterMs ?? SOCKET_PAUSE_MS) : 0;
+      if (!isRefused || Date.now() + pauseMs > giveUpAtMs) throw error;
+      await sleep(pauseMs);
+    }
+  }
+}
 
 const isApplication = (name: string): name is ApplicationType => (Object.values(ApplicationType) as string[]).includes(name);
 
@@ -74,8 +97,11 @@ class HubEventBroadcaster implements EventBroadcaster {
     return this.#publish(tenantId, { ...event, payload: { ...payload, [way.field]: id } });
   }
 
-  async broadcastToSocket(socketId: string, _event: WebSocketEvent): Promise<void> {
-    throw unsupported(`the hub has no events for one connection (${socketId}): publish one for its user, order or application`);
+  async broadcastToSocket(socketId: string, { type, payload, priority }: WebSocketEvent): Promise<void> {
+    const event = { type, payload, priority } as DirectEvent;
+    const running = runningOf(this.link, PART);
+    const { delivered } = await withoutDoubt(() => withConnection(running, socketId, (admin) => admin.sendToConnection(socketId, event)));
+    if (!delivered) throw unsupported(`the application of ${socketId} has no name for ${type}, or its parser cannot say it`);
   }
 
   broadcastToApplication(appType: ApplicationType, tenantId: string, event: WebSocketEvent): Promise<void> {

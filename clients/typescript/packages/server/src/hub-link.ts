@@ -1,3 +1,4 @@
+import type { AdminClient } from './admin-client.js';
 import type { HubAccess } from './hub-access.js';
 import { HubError } from './hub-error.js';
 import type { HubView } from './hub-view.js';
@@ -24,4 +25,25 @@ export function runningOf(link: HubLink | undefined, part: string): NonNullable<
   const { running } = linkOf(link, part);
   if (running) return running;
   throw new HubError('closed', 'the server is not started');
+}
+
+/**
+ * Does something with a connection of a tenant that is followed, as that tenant's back end.
+ *
+ * @throws HubError `not_found` where none of them has it.
+ */
+export async function withConnection<T>(
+  { view, access }: NonNullable<HubLink['running']>, socketId: string, act: (admin: AdminClient) => Promise<T>,
+): Promise<T> {
+  const tenantId = view.find(socketId)?.tenantId;
+  if (tenantId !== undefined) return act(access.admin(tenantId));
+  // It may have connected since the view was read.
+  for (const tenant of view.followed) {
+    try {
+      return await act(access.admin(tenant));
+    } catch (error) {
+      if (!(error instanceof HubError) || error.code !== 'not_found') throw error;
+    }
+  }
+  throw new HubError('not_found', `no tenant that is followed has a connection ${socketId}`);
 }

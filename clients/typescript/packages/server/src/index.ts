@@ -1,8 +1,9 @@
 /** FoodTrack's hub for back ends in Node. */
 export { AdminClient, type DryRun } from './admin-client.js';
 export type {
-  ConnectionCounts, ConnectionInfo, ConnectionList, ConnectionQuery, DeadLetter, Destination, EventDeclaration, Explanation,
-  Grant, HubHealth, LogEntry, LogPart, LogQuery, PerformanceMetrics, Question, RoomDescription, RoomInfo, RoomList, Rule,
+  ConnectionCounts, ConnectionInfo, ConnectionList, ConnectionQuery, DeadLetter, Destination, DirectEvent, EventDeclaration,
+  Explanation, Grant, HubHealth, LogEntry, LogPart, LogQuery, PerformanceMetrics, Question, RoomDescription, RoomInfo, RoomList, Rule,
+  Sent,
 } from './admin-types.js';
 export { createWebSocketConfig, defaultWebSocketConfig } from './config.js';
 export { ConnectionManager } from './connection-manager.js';
