@@ -130,6 +130,11 @@ impl<'a> Head<'a> {
         Ok(EventType::from_wire(text).map_or_else(declared, EventName::Builtin))
     }
 
+    /// Whether its event is one that assigns an order.
+    pub(crate) fn assigns_order(&self) -> bool {
+        matches!(self.event(), Ok(EventName::Builtin(event)) if event.assigns_order())
+    }
+
     fn priority(&self) -> Result<Priority, Damage> {
         Priority::ALL.get(usize::from(self.fixed[PRIORITY])).copied().ok_or("priority")
     }

@@ -15,6 +15,7 @@ mod disk_reserve;
 mod garbage_collector;
 mod maintenance;
 mod migrating_5;
+mod migrating_7;
 mod offset_index;
 mod opening;
 mod progress;

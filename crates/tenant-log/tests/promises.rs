@@ -27,6 +27,8 @@ mod large_commits;
 mod layout_5;
 #[path = "promises/layout_6.rs"]
 mod layout_6;
+#[path = "promises/layout_7.rs"]
+mod layout_7;
 #[path = "promises/memory.rs"]
 mod memory;
 #[path = "fixtures/old_layouts.rs"]

@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrating_5;
+use super::migrating_7;
 use super::progress::Progress;
 use crate::{make_private_directory, private_options};
 
@@ -17,14 +18,14 @@ const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTlr");
 const SCHEMA_VERSION: i32 = 8;
 /// The last one whose rows have no checksums; they are read as they are.
 const WITHOUT_CHECKSUMS: i32 = 6;
-/// The last one whose orders are assigned to nobody.
+/// The last one that does not note who an order is assigned to.
 const WITHOUT_ASSIGNMENTS: i32 = 7;
 const SCHEMA: &str = concat!(
     include_str!("schema/6.sql"),
     include_str!("schema/6_runs.sql"),
     include_str!("schema/8.sql"),
 );
-/// What leads from each earlier layout to the next, up to 5: `migrating_5.rs` leads on to the newest.
+/// What leads from each earlier layout to the next, up to 5: `migrating_5.rs` and `migrating_7.rs` lead on to the newest.
 const MIGRATIONS: [&str; 4] = [
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
@@ -379,13 +380,7 @@ fn migrate(
         migrating_5::bring_over(connection, file, on_step)?;
     }
     if found <= WITHOUT_ASSIGNMENTS {
-        // Earlier versions must not read what is new, which has checksums as well.
-        let step =
-            concat!("BEGIN;", include_str!("schema/8.sql"), "PRAGMA user_version = 8; COMMIT");
-        if let Err(error) = connection.execute_batch(step) {
-            let _ = connection.execute_batch("ROLLBACK");
-            return Err(store(error));
-        }
+        migrating_7::bring_over(connection, file, on_step)?;
     }
     Ok(())
 }

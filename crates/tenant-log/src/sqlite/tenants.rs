@@ -242,13 +242,13 @@ pub(super) fn add_orders(
     Ok(())
 }
 
-/// Notes the orders that a batch assigns, in the place of what was known of them.
+/// Notes the orders that the tenant's entries assign, in the place of what was known of them.
 pub(super) fn add_assignments(
     connection: &Connection,
     no: i64,
-    batch: &RecordBatch,
+    assignments: &[(Box<str>, Assignment)],
 ) -> rusqlite::Result<()> {
-    for (order, Assignment { user, id, offset }) in &batch.assignments {
+    for (order, Assignment { user, id, offset }) in assignments {
         let mut add = connection
             .prepare_cached("INSERT OR REPLACE INTO assignments VALUES (?, ?, ?, ?, ?)")?;
         add.execute(params![no, order, user, id.as_bytes(), number(offset.get())])?;

@@ -343,7 +343,7 @@ impl Writer {
         self.maintenance.note_appended(batch.entries, batch.bytes, batch.at_ms);
         let connection = &self.connection;
         tenants::add_orders(connection, open.no, batch)?;
-        tenants::add_assignments(connection, open.no, batch)?;
+        tenants::add_assignments(connection, open.no, &batch.assignments)?;
         let seq = self.index.next(batch.entries, batch.bytes);
         outcome.bytes += rows::insert_batch(connection, seq, open.no, batch, open.now.last)?;
         appended.is_awaited |= open.reserve(connection)?;

@@ -80,20 +80,6 @@ fn a_later_versions_file_is_refused() {
 }
 
 #[test]
-fn a_log_of_before_assignments_were_noted_notes_them_from_then_on() {
-    let (directory, file) = with_log(3);
-    let connection = rusqlite::Connection::open(&file).unwrap();
-    connection.execute_batch("DROP TABLE assignments; PRAGMA user_version = 7").unwrap();
-    drop(connection);
-    {
-        let open = open_sqlite(directory.path(), SqliteOptions::default());
-        assert_eq!(open.page(&tenant("t"), 0, 100).entries.len(), 3);
-        assert!(!open.head(&tenant("t")).has_assignments);
-    }
-    assert_eq!(check(directory.path()).unwrap().findings, Vec::<String>::new());
-}
-
-#[test]
 fn a_full_runs_place_in_the_index_takes_no_page_of_its_own() {
     let directory = tempfile::tempdir().unwrap();
     let open = open_sqlite(directory.path(), SqliteOptions::default());
