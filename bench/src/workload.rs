@@ -1,5 +1,6 @@
 //! The loads, and what they share: the fixture they run on and the window they measure in.
 
+mod batch_publishers;
 mod client;
 pub(crate) mod fan_out;
 pub(crate) mod http_publish;
