@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foodtrack_server::{DeliveryConfig, LogConfig};
 use foodtrack_tenant_log::{MemoryLog, MemoryStore, Retention};
@@ -89,6 +89,9 @@ fn an_id_is_true_wherever_a_stream_with_a_backlog_is_torn() {
     assert!(torn_behind_an_overtaking_one > 0, "nothing overtook: this proves nothing");
 }
 
+/// How long a reader or publisher goes on at most: where the test fails meanwhile, nobody kills and starts the server for it any more.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(90);
+
 /// Where the server is now: killed and started again, it has another port.
 #[derive(Clone)]
 struct Place(Arc<Mutex<SocketAddr>>);
@@ -103,7 +106,13 @@ impl Address for Place {
 fn read_until(place: &Place, device: &str, last: u64) -> Vec<u64> {
     let query = format!("?deviceId={device}");
     let (mut got, mut last_id) = (Vec::new(), None);
+    let deadline = Instant::now() + LOAD_TIMEOUT;
     loop {
+        assert!(
+            Instant::now() < deadline,
+            "{device}: the last number has not come within {LOAD_TIMEOUT:?}; the server at {} does not answer, or lost it",
+            place.address(),
+        );
         let Some(mut source) = EventSource::try_open(place, &carl(), &query, last_id.as_deref())
         else {
             let_pass(Duration::from_millis(20));
@@ -129,7 +138,9 @@ fn publish_until(place: &Place, is_over: &AtomicBool) -> Vec<u64> {
     let headers = [("authorization", &*token), ("content-type", "application/json")];
     let mut accepted = Vec::new();
     let mut numbers = 1..;
+    let deadline = Instant::now() + LOAD_TIMEOUT;
     while !is_over.load(Ordering::Relaxed) {
+        assert!(Instant::now() < deadline, "nobody said that it is over within {LOAD_TIMEOUT:?}");
         let mut http = match std::net::TcpStream::connect(place.address()) {
             Ok(_) => HttpConnection::open(place.address()),
             Err(_) => continue,
@@ -138,7 +149,7 @@ fn publish_until(place: &Place, is_over: &AtomicBool) -> Vec<u64> {
             let body = json!({ "type": "order:updated", "payload": update("1", number) });
             let is_answered = http
                 .send("POST /api/v1/publish", &headers, &body.to_string())
-                .and_then(|()| http.receive(std::time::Instant::now() + crate::harness::PATIENCE));
+                .and_then(|()| http.receive(Instant::now() + crate::harness::PATIENCE));
             match is_answered {
                 Ok(Some(answer)) if answer.status == 200 => accepted.push(number),
                 _ => break,
