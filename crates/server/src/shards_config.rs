@@ -1,5 +1,7 @@
 //! The configuration in the words of the shards.
 
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use foodtrack_session::{HeartbeatConfig, Namespaces};
@@ -17,12 +19,14 @@ use crate::descriptors;
 /// What the shards are told of a checked configuration.
 pub(crate) fn shards_config(
     config: &CheckedConfig,
+    listener: Option<TcpListener>,
     session_key: SessionKey,
     clock: Clock,
 ) -> ShardsConfig {
     let said = config.said();
     ShardsConfig {
         address: config.address(),
+        listener: listener.map(Arc::new),
         shards: usize::from(config.shards()),
         reactor: reactor_config(config),
         limits: tenant_limits(&said.limits),

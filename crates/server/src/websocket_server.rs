@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -194,11 +194,24 @@ impl WebSocketServer {
     /// - [`StartError::Bind`]: the address cannot be listened on.
     /// - [`StartError::Thread`]: the system gave no thread.
     pub fn bind(config: CheckedConfig) -> Result<Self, StartError> {
-        Self::bind_with(config, None)
+        Self::bind_with(config, None, None)
     }
 
-    /// As [`WebSocketServer::bind`], with the demo's pages.
-    pub(crate) fn bind_with(config: CheckedConfig, demo: Option<Demo>) -> Result<Self, StartError> {
+    /// As [`WebSocketServer::bind`], on a listener that somebody else has bound and keeps: who connects while the server is started anew
+    /// waits, and is not refused. The configuration's address counts for nothing.
+    ///
+    /// # Errors
+    /// Those of [`WebSocketServer::bind`].
+    pub fn bind_on(config: CheckedConfig, listener: TcpListener) -> Result<Self, StartError> {
+        Self::bind_with(config, Some(listener), None)
+    }
+
+    /// As [`WebSocketServer::bind_on`] where there is a listener, with the demo's pages where there are.
+    pub(crate) fn bind_with(
+        config: CheckedConfig,
+        listener: Option<TcpListener>,
+        demo: Option<Demo>,
+    ) -> Result<Self, StartError> {
         let directory = config
             .said()
             .data_dir
@@ -226,7 +239,7 @@ impl WebSocketServer {
             http: service,
             upstream: upstream.as_ref().map(|it| Arc::clone(&it.upstream)),
         };
-        let shards = shards_config(&config, session_key, clock.clone());
+        let shards = shards_config(&config, listener, session_key, clock.clone());
         let running = start_shards(&config, &shards, &policies, &services, &webhooks)?;
         let upstream_thread = upstream.map(|started| {
             // It is set once.

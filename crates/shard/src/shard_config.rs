@@ -1,6 +1,7 @@
 //! What the shards of a server are told once, at the start.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use foodtrack_tenant::{RecoveryConfig, RetryPolicy, SessionKey, TenantLimits};
 use foodtrack_transport::ReactorConfig;
@@ -12,6 +13,8 @@ use crate::clock::Clock;
 pub struct ShardsConfig {
     /// Where to listen.
     pub address: SocketAddr,
+    /// What to listen on in the place of `address`: somebody else has bound it.
+    pub listener: Option<Arc<TcpListener>>,
     /// How many shards; 0 for one a core.
     pub shards: usize,
     /// Sockets, heartbeats, limits on strangers.

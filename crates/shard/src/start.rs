@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use foodtrack_contract::Authenticate;
 use foodtrack_tenant::{Counters, PageLimits, Policies, Settings};
 use foodtrack_tenant_log::{OnCompletion, OpenError, TenantLog};
-use foodtrack_transport::{Commons, DoorRefusals, Reactor, listen};
+use foodtrack_transport::{Commons, DoorRefusals, Reactor, adopt, listen};
 
 use crate::http_service::HttpService;
 use crate::log_link::{LogLink, NewsSender, on_completion};
@@ -85,7 +85,10 @@ pub fn start(
     services: &Services,
     open_log: OpensLog,
 ) -> Result<Running, StartError> {
-    let listener = listen(config.address)?;
+    let listener = match &config.listener {
+        Some(given) => adopt(given.try_clone()?)?,
+        None => listen(config.address)?,
+    };
     let address = listener.local_addr()?;
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let count = if config.shards == 0 { cores } else { config.shards };

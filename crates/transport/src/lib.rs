@@ -56,7 +56,7 @@ pub use foodtrack_session::{CloseReason, Sid};
 pub use foodtrack_wire::{FrameMeta, LogPlace, Urgency};
 pub use handover::Handover;
 pub use limits::Limits;
-pub use listener::listen;
+pub use listener::{adopt, listen};
 pub use mio::Events;
 pub use origin_policy::{OriginPolicy, PageAccess, refused_origin};
 pub use outbox::FrameId;

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Connections that wait to be accepted; a reconnect storm must not overflow it (the kernel caps it by `somaxconn`).
 const BACKLOG: i32 = 4_096;
@@ -22,4 +22,14 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Makes a listener that somebody else has bound as one of [`listen`].
+///
+/// # Errors
+/// The system's.
+pub fn adopt(listener: TcpListener) -> io::Result<TcpListener> {
+    SockRef::from(&listener).set_tcp_nodelay(true)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }

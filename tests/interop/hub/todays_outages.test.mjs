@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { newOrderId, publish } from "../support/hub.mjs";
+import { HeldHub } from "../support/held_hub.mjs";
 import { Relay } from "../support/relay.mjs";
 import { start, TARGET } from "../support/servers.mjs";
 import { closePages, ENV, HookedPage, login } from "../support/todays_page.mjs";
@@ -42,11 +43,14 @@ const HEARS = {
 };
 const ROLE = { client: "customer", tenant: "admin", kitchen: "operator", delivery: "operator" };
 
-/** The orders that a page heard of, each once. */
-function orders(kind, page) {
+/** What a page heard, by order. */
+function heard(kind, page) {
   const [wanted, id] = HEARS[kind];
-  return [...new Set(page.heard.all.filter(({ name }) => name === wanted).map(({ argument }) => id(argument)))];
+  return page.heard.all.filter(({ name }) => name === wanted).map(({ argument }) => id(argument));
 }
+
+/** The orders that a page heard of, each once. */
+const orders = (kind, page) => [...new Set(heard(kind, page))];
 
 for (const seconds of [1, 5, 15, 40]) {
   test(`what happens in an outage of ${seconds} s reaches every page, in order`, { skip }, async () => {
@@ -80,6 +84,52 @@ for (const seconds of [1, 5, 15, 40]) {
     for (const [kind, page] of pages) {
       assert.deepEqual(orders(kind, page), expected, kind);
       assert.ok(page.live() <= 6, `${kind} has ${page.live()} sockets`);
+    }
+  });
+}
+
+for (const [seconds, how] of [[1, "kill"], [4, "stop"], [8, "kill"]]) {
+  test(`pages that dial while the port stays open have one socket and each event once: ${how} for ${seconds} s`, { skip }, async () => {
+    const held = await HeldHub.open(ENV);
+    try {
+      await held.start();
+      // The kitchen's hook dials beside its library whatever is done.
+      const kinds = Object.keys(HEARS).filter((kind) => kind !== "kitchen");
+      const pages = kinds.map((kind) => [kind, new HookedPage(held, kind, login(kind, ROLE[kind]), SECOND_MS)]);
+      await until(() => pages.every(([, page]) => page.listens()), "the pages");
+      const publishes = [];
+      const expected = [];
+      const one = () => {
+        const orderId = newOrderId();
+        expected.push(orderId);
+        const customerId = "client";
+        return publish(held, "roma", { type: "order:created", payload: { orderId, customerId } })
+          .then(() => publish(held, "roma", { type: "order:status_changed", payload: { orderId, status: "ready" } }))
+          .then(({ status }) => assert.equal(status, 200));
+      };
+      await one();
+      const all = () => pages.every(([kind, page]) => heard(kind, page).includes(expected.at(-1)));
+      await until(all, "the first order");
+      // It is confirmed.
+      await pause(1_000);
+      await held[how]();
+      await until(() => pages.every(([, page]) => page.gone.length > 0), "the pages lose their lines");
+      // Back ends wait as the pages do.
+      publishes.push(one());
+      await pause(seconds * SECOND_MS);
+      await held.start();
+      await Promise.all(publishes);
+      await until(() => pages.every(([, page]) => page.listens()), "the pages are back");
+      await one();
+      await until(all, "an order after the restart");
+      for (const [kind, page] of pages) {
+        assert.deepEqual(heard(kind, page), expected, kind);
+        assert.deepEqual(page.errors, [], kind);
+        assert.equal(page.live(), 1, kind);
+      }
+    } finally {
+      closePages();
+      await held.close();
     }
   });
 }

@@ -16,7 +16,7 @@ export const TARGET = process.env.INTEROP_TARGET ?? "hub";
 export const SECRET = "interop-secret-that-is-longer-than-32-bytes";
 
 const CONFORMANCE = process.env.CONFORMANCE_BIN ?? path.join(root, "target/debug/conformance");
-const HUB = process.env.HUB_BIN ?? path.join(root, "target/debug/foodtrack-websocket");
+export const HUB = process.env.HUB_BIN ?? path.join(root, "target/debug/foodtrack-websocket");
 
 let inMemory;
 /** What keeps a hub without a data directory from asking for one. */

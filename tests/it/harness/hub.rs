@@ -174,6 +174,7 @@ impl Drop for Hub {
 fn shards_config() -> ShardsConfig {
     let unlimited = Rate { per_second: 0, burst: 0 };
     ShardsConfig {
+        listener: None,
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         shards: 2,
         reactor: ReactorConfig {

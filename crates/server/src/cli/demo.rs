@@ -78,7 +78,7 @@ impl Demo {
         logging::start(&config.said().logging);
         descriptors::raise_limit();
         let shutdown = Shutdown::listen().map_err(failed)?;
-        let server = WebSocketServer::bind_with(config, Some(pages.clone()))?;
+        let server = WebSocketServer::bind_with(config, None, Some(pages.clone()))?;
         let address = reachable(server.local_addr());
         let signing_secret = signing_secret.unwrap_or_default();
         start_gateway(address, pages, desk, &signing_secret).map_err(failed)?;

@@ -5,6 +5,7 @@ mod dead_letters;
 mod demo;
 mod explain;
 mod explain_profile;
+mod given_listener;
 mod log;
 mod log_text;
 mod nodes;

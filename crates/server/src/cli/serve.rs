@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::given_listener::given_listener;
 use super::outcome::{Outcome, announce};
 use super::shutdown::Shutdown;
 use super::{Run, parse_port};
@@ -20,6 +21,9 @@ FOODTRACK__SECTION__KEY for every key), that before the file, that before the de
 
 SIGTERM or SIGINT stops it: /ready and /health say so for --drain-delay-ms, then the listener closes and clients are told to \
 connect elsewhere. A second signal ends it at once.
+
+A listener that the parent gives (LISTEN_FDS, systemd's socket activation) is listened on in the place of --host and --port: who connects \
+while the server is started anew waits.
 
 Examples:
   JWT_SECRET=... foodtrack-websocket serve
@@ -76,7 +80,7 @@ impl Serve {
         }
         // Before clients can connect: a signal must not find the process without its handler.
         let shutdown = Shutdown::listen().map_err(|error| Outcome::Failed(error.to_string()))?;
-        let server = WebSocketServer::bind(config)?;
+        let server = WebSocketServer::bind_with(config, given_listener()?, None)?;
         announce(format_args!("listening on {}", server.local_addr()));
         shutdown.stop(server)
     }

@@ -120,6 +120,7 @@ impl Server {
             batched_sends: false,
         };
         let config = ShardsConfig {
+            listener: None,
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             shards: 1,
             reactor,
