@@ -33,6 +33,8 @@ pub enum HealthCondition {
     NodeLeaseLost,
     /// Nodes of another cluster are under the same prefix of the same Redis.
     ClusterMixed,
+    /// Fewer replicas of it than must have what is written: whether a durable event is kept, nobody is told.
+    RedisUnreplicated,
     /// A panic was caught, and its tenant's clients connected again.
     Panic,
     /// The wall clock was set, by more than adjusting it does.

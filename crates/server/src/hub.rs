@@ -205,6 +205,9 @@ impl Hub {
         let is_mixed = self.cluster.book.trouble().is_mixed;
         let sentence = "nodes with another secret are in Redis under the same redis.prefix: give each cluster a prefix of its own, or, where Redis forgot the secret, start the nodes anew one by one";
         book.set(Condition::ClusterMixed, is_mixed, sentence);
+        let is_unreplicated = storage.state == StorageState::Unreplicated;
+        let sentence = "fewer replicas of the cluster's Redis than redis.waitReplicas have what is written: durable events are answered with timeout; see that the replicas run";
+        book.set(Condition::RedisUnreplicated, is_unreplicated, sentence);
         if grew(&self.panics_seen, logging::panics()) {
             book.happened(Condition::Panic, "a panic was caught; report it with its log line", now);
         }

@@ -126,7 +126,7 @@ fn open_log(config: &CheckedConfig, webhooks: &Arc<Webhooks>) -> OpensLog {
     let (retention, budget) = (retention(config), disk_budget(config));
     let directory = config.said().data_dir.as_ref().map(PathBuf::from);
     let webhooks = Arc::clone(webhooks);
-    let redis = config.said().redis.options(retention);
+    let redis = config.redis(retention);
     Box::new(move |on_completion: OnCompletion| -> Result<Arc<dyn TenantLog>, OpenError> {
         let on_completion = webhooks.listen(on_completion);
         let log: Arc<dyn TenantLog> = match (redis, directory) {
@@ -148,7 +148,7 @@ fn open_log(config: &CheckedConfig, webhooks: &Arc<Webhooks>) -> OpensLog {
 fn look_at_redis(
     config: &CheckedConfig,
 ) -> Result<Option<(RedisOptions, ClusterSecret)>, StartError> {
-    let Some(options) = config.said().redis.options(retention(config)) else { return Ok(None) };
+    let Some(options) = config.redis(retention(config)) else { return Ok(None) };
     let look = first_look(&options, fresh_secret()?)?;
     log_cluster(look.persistence);
     Ok(Some((options, ClusterSecret::new(look.secret))))

@@ -49,7 +49,7 @@ pub use private_files::{make_private_directory, private_options};
 pub use recent_ids::{RECENT_IDS_MAX, RecentIds};
 pub use redis::{
     NODE_CARD_BYTES_MAX, NODES_MAX, NodeCensus, NodeRegistry, NodeRegistryError, RedisFirstLook,
-    RedisLog, RedisOpenError, RedisOptions, RedisPersistence, first_look,
+    RedisLog, RedisOpenError, RedisOptions, RedisPersistence, RedisSentinels, RedisTls, first_look,
 };
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};

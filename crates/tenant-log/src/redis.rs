@@ -22,11 +22,15 @@ mod news;
 mod node_registry;
 mod notes;
 mod opening;
+mod options;
 mod pipeline;
 mod questions;
 mod queue;
+mod replicas;
 mod row;
 mod scripts;
+mod sentinels;
+mod servers;
 mod subscriber_store;
 mod tails;
 mod values;
@@ -35,18 +39,17 @@ mod worker;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use foodtrack_contract::TenantId;
-use redis::{Client, RedisError};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::{LogWriter, OnCompletion, Retention, SubmitError, TenantLog};
+use crate::{LogWriter, OnCompletion, SubmitError, TenantLog};
 
 pub use first_look::{RedisFirstLook, RedisPersistence, first_look};
 pub use node_registry::{
     NODE_CARD_BYTES_MAX, NODES_MAX, NodeCensus, NodeRegistry, NodeRegistryError,
 };
+pub use options::{RedisOpenError, RedisOptions, RedisSentinels, RedisTls};
 
 use follower::{Follow, Follower};
 use full_tenants::FullTenants;
@@ -56,77 +59,9 @@ use link::Link;
 use pipeline::CommandBuilder;
 use questions::Questions;
 use queue::{Command, Queue, QueueWriter};
+use servers::Servers;
 use tails::Tails;
 use worker::{Tell, Worker};
-
-/// How Redis is used.
-#[derive(Clone)]
-pub struct RedisOptions {
-    /// Where it is: `redis://[user][:password@]host[:port][/database]`, `rediss://` with TLS.
-    pub url: String,
-    /// What every key begins with. Nodes of one cluster have the same, and two clusters never.
-    pub prefix: String,
-    /// What each tenant's log keeps.
-    pub retention: Retention,
-    /// Of how many orders of a tenant it is known whose they are. Those stay: an order that was forgotten could be claimed by
-    /// somebody else. So beyond it there is no room, and [`crate::LogReader::has_room_for_orders`] says so.
-    pub orders_max: u64,
-    /// How long an answer of Redis is waited for, and how long what cannot be sent waits before it is refused.
-    pub patience: Duration,
-}
-
-impl Default for RedisOptions {
-    fn default() -> Self {
-        Self {
-            url: String::from("redis://127.0.0.1:6379"),
-            prefix: String::from("foodtrack"),
-            retention: Retention::default(),
-            orders_max: 1_000_000,
-            patience: Duration::from_secs(3),
-        }
-    }
-}
-
-/// Says nothing of the address, in which a password may stand.
-impl std::fmt::Debug for RedisOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisOptions")
-            .field("prefix", &self.prefix)
-            .field("retention", &self.retention)
-            .field("orders_max", &self.orders_max)
-            .field("patience", &self.patience)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why a log in Redis could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum RedisOpenError {
-    /// The address is none.
-    #[error("the address of Redis cannot be used: {0}")]
-    Url(String),
-    /// It cannot be reached, or does not answer.
-    #[error("Redis cannot be reached: {0}; start it, or check redis.url")]
-    Away(String),
-    /// It wants another user or password.
-    #[error("Redis refuses the user or password; check redis.username and redis.password")]
-    NotLetIn,
-    /// Something else has this key.
-    #[error(
-        "what Redis has under {0:?} is no hub's: give redis.prefix another value, or take the key away"
-    )]
-    Foreign(String),
-    /// Its thread could not be started.
-    #[error("the thread for Redis cannot be started: {0}")]
-    Thread(#[from] std::io::Error),
-}
-
-impl RedisOpenError {
-    fn address(error: &RedisError) -> Self {
-        // What it says has nothing of the address.
-        Self::Url(error.to_string())
-    }
-}
 
 /// The log in Redis.
 pub struct RedisLog {
@@ -150,9 +85,8 @@ impl RedisLog {
         options: &RedisOptions,
         on_completion: OnCompletion,
     ) -> Result<Self, RedisOpenError> {
-        let client =
-            Client::open(options.url.as_str()).map_err(|error| RedisOpenError::address(&error))?;
-        let link = || Link::new(client.clone(), options.patience);
+        let servers = Servers::new(options)?;
+        let link = || Link::new(servers.clone(), options.patience);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let keys = Keys::new(&options.prefix);
         let (node, _) = uuid::Uuid::new_v4().as_u64_pair();
@@ -165,7 +99,7 @@ impl RedisLog {
             (Arc::new(KnownPlaces::default()), Arc::new(FullTenants::new(options.orders_max)));
         let shared = (Arc::clone(&known), Arc::clone(&full));
         let worker = Worker::new(builder.clone(), link(), (commands, gauge), tell.clone(), shared);
-        let to_follow = (client.clone(), link());
+        let to_follow = (servers.clone(), link());
         let listening = Arc::new(AtomicU64::new(follower::UNHEARD));
         let places = (Arc::clone(&known), Arc::clone(&tails));
         let to_hear = (queue.clone(), requests);
@@ -175,6 +109,7 @@ impl RedisLog {
         let thread =
             std::thread::Builder::new().name(String::from("redis-log")).spawn(move || {
                 runtime.block_on(async move {
+                    tokio::spawn(servers.watch());
                     tokio::spawn(follower.run());
                     worker.run().await;
                 });

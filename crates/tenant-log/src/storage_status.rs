@@ -23,6 +23,8 @@ pub enum StorageState {
     Failed,
     /// It cannot be reached: entries are refused until it can.
     Away,
+    /// It takes them, and fewer replicas have them than must: nobody is told that a durable one is kept.
+    Unreplicated,
 }
 
 /// How a log's disk is doing.

@@ -37,6 +37,16 @@ mod old_layouts;
 mod patience;
 #[path = "promises/redis.rs"]
 mod redis;
+#[path = "promises/redis_answers.rs"]
+mod redis_answers;
+#[path = "promises/redis_doors.rs"]
+mod redis_doors;
+#[path = "promises/redis_node.rs"]
+mod redis_node;
+#[path = "promises/redis_replicas.rs"]
+mod redis_replicas;
+#[path = "promises/redis_sentinel.rs"]
+mod redis_sentinel;
 #[path = "promises/submitting.rs"]
 mod submitting;
 #[path = "promises/support.rs"]

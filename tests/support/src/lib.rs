@@ -1,13 +1,17 @@
 //! What tests of several packages share: waiting for a fact, letting time pass, saying that a test was skipped.
 
+mod certificates;
 mod line;
+mod redis_sentinels;
 mod redis_server;
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+pub use certificates::Certificates;
 pub use line::Line;
-pub use redis_server::RedisServer;
+pub use redis_sentinels::RedisSentinels;
+pub use redis_server::{RedisServer, free_port};
 
 /// How long a fact may take to come about. Generous: the machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(20);

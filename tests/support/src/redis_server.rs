@@ -2,11 +2,20 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::wait_until;
+
+/// A port that nobody listens on now.
+///
+/// # Panics
+/// Where there is none.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+    listener.unwrap_or_else(|error| panic!("no free port: {error}")).port()
+}
 
 /// A running server, with its files in a directory of its own.
 #[derive(Debug)]
@@ -23,9 +32,7 @@ impl RedisServer {
     /// # Panics
     /// Where it does not come up.
     pub fn start(arguments: &[&str]) -> Option<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-        let port = listener.unwrap_or_else(|error| panic!("no free port: {error}")).port();
-        Self::start_on(port, arguments)
+        Self::start_on(free_port(), arguments)
     }
 
     /// The same on a port that the caller keeps free.
@@ -87,6 +94,11 @@ impl RedisServer {
         self.try_command("PING").is_some_and(|answer| answer == "+PONG")
     }
 
+    /// Its directory, where its files are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Sends a command, words with spaces between, and returns what came of it, as it stood on the wire.
     ///
     /// # Panics
@@ -103,18 +115,24 @@ impl RedisServer {
         }
     }
 
-    fn try_command(&self, words: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        stream.write_all(format!("{words}\r\n").as_bytes()).ok()?;
-        let mut answer = vec![0; 64 << 10];
-        let read = stream.read(&mut answer).ok()?;
-        Some(String::from_utf8_lossy(answer.get(..read)?).trim_end().to_owned())
+    /// As [`Self::command`]; `None` where it does not answer.
+    pub fn try_command(&self, words: &str) -> Option<String> {
+        command(self.port, words)
     }
 
     fn wait_until_it_answers(&self) {
         wait_until("redis-server answers", || self.answers());
     }
+}
+
+/// Sends a command to a port, and returns what came of it.
+pub(crate) fn command(port: u16, words: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    stream.write_all(format!("{words}\r\n").as_bytes()).ok()?;
+    let mut answer = vec![0; 64 << 10];
+    let read = stream.read(&mut answer).ok()?;
+    Some(String::from_utf8_lossy(answer.get(..read)?).trim_end().to_owned())
 }
 
 fn spawn(port: u16, directory: &PathBuf, arguments: &[String]) -> Child {

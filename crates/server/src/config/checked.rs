@@ -12,6 +12,7 @@ use foodtrack_contract::{
 use foodtrack_profile::Profile;
 use foodtrack_router::MessageRouter;
 use foodtrack_shard::{Policies, RequestNames};
+use foodtrack_tenant_log::{RedisOptions, RedisTls, Retention};
 use foodtrack_transport::{OriginPolicy, TrustedProxies};
 
 use super::event_names;
@@ -43,6 +44,7 @@ pub struct CheckedConfig {
     proxies: TrustedProxies,
     authenticator: Arc<dyn Authenticate>,
     policies: Arc<Policies>,
+    redis_files: RedisTls,
     said: WebSocketConfig,
 }
 
@@ -65,6 +67,11 @@ impl CheckedConfig {
     /// Who may enter.
     pub(crate) fn authenticator(&self) -> Arc<dyn Authenticate> {
         Arc::clone(&self.authenticator)
+    }
+
+    /// How the cluster's Redis is used; `None` where the node is alone.
+    pub(crate) fn redis(&self, retention: Retention) -> Option<RedisOptions> {
+        self.said.redis.options(retention, &self.redis_files)
     }
 
     /// The rules and schemas to start with.
@@ -115,7 +122,7 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     if said.security.encryption_key.is_some() {
         errors.add("security.encryptionKey", "not available in this version; take the key out");
     }
-    said.redis.check(&mut errors);
+    let redis_files = said.redis.check(&mut errors);
     if said.redis.is_on() && !said.webhooks.is_empty() {
         let sentence = "are not available in a cluster yet: every node would post each event; take them out, or redis";
         errors.add("webhooks", sentence);
@@ -138,7 +145,14 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     match authenticator {
         Some(authenticator) => {
             let policies = Arc::new(policies);
-            errors.or(CheckedConfig { address, proxies, authenticator, policies, said })
+            errors.or(CheckedConfig {
+                address,
+                proxies,
+                authenticator,
+                policies,
+                redis_files,
+                said,
+            })
         }
         None => Err(errors),
     }

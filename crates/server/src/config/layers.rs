@@ -421,7 +421,7 @@ mod tests {
     fn the_platforms_names_say_where_redis_is() {
         let variables = [("REDIS_HOST", "cache"), ("REDIS_PORT", "6380"), ("REDIS_PASSWORD", "p")];
         let said = with_file("", &variables).unwrap();
-        let options = said.redis.options(foodtrack_tenant_log::Retention::default()).unwrap();
+        let options = said.redis.options(Default::default(), &Default::default()).unwrap();
         assert_eq!(options.url, "redis://:p@cache:6380/0");
     }
 }

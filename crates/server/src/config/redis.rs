@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use foodtrack_tenant_log::{RedisOptions, Retention};
+use foodtrack_tenant_log::{RedisOptions, RedisSentinels, RedisTls, Retention};
 use serde::{Deserialize, Serialize};
 
 use super::problems::ConfigErrors;
@@ -28,10 +28,26 @@ pub struct RedisConfig {
     pub db: u16,
     /// Whether the host is spoken to with TLS. Default: false.
     pub tls: bool,
+    /// A file with the authorities that are trusted to sign Redis's certificate, as PEM. Default: none, which is those of the system.
+    pub ca_file: Option<String>,
+    /// A file with the certificate that Redis is shown, as PEM. Default: none.
+    pub cert_file: Option<String>,
+    /// A file with its key. Default: none.
+    pub key_file: Option<String>,
+    /// Sentinels that say which server is the master, as `host:port`. Default: none.
+    pub sentinels: Vec<String>,
+    /// What they call the master. Default: none.
+    pub master: Option<String>,
+    /// The user that they want. Default: none.
+    pub sentinel_username: Option<String>,
+    /// The password that they want. Default: none.
+    pub sentinel_password: Option<Secret>,
     /// What every key begins with. Default: `foodtrack`.
     pub prefix: String,
     /// How long an answer is waited for, and how long what cannot be sent waits before it is refused. Default: 3 000 ms.
     pub timeout_ms: u32,
+    /// How many replicas must have a durable event before it is answered. Default: 0.
+    pub wait_replicas: u16,
     /// Of how many orders of a tenant it is known whose they are. Default: one million.
     pub orders_max: u64,
     /// Where the other nodes reach this one, such as `http://10.0.0.7:4001`. Default: where it listens, unless that is every address.
@@ -52,8 +68,16 @@ impl Default for RedisConfig {
             password: None,
             db: 0,
             tls: false,
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            sentinels: Vec::new(),
+            master: None,
+            sentinel_username: None,
+            sentinel_password: None,
             prefix: String::from("foodtrack"),
             timeout_ms: 3_000,
+            wait_replicas: 0,
             orders_max: 1_000_000,
             advertise: None,
             node_name: None,
@@ -64,33 +88,55 @@ impl Default for RedisConfig {
 
 /// The longest that Redis may be waited for.
 const TIMEOUT_MS_LIMIT: u32 = 60_000;
+/// More replicas than anybody has of one master.
+const REPLICAS_LIMIT: u16 = 100;
+/// How many sentinels are asked.
+const SENTINELS_MAX: usize = 16;
 /// The longest prefix.
 const PREFIX_BYTES_MAX: usize = 64;
 /// How long a node's lease may be.
 const NODE_LEASE_MS: std::ops::RangeInclusive<u32> = 1_000..=300_000;
 
 impl RedisConfig {
-    /// How Redis is used; `None` where the node is alone.
-    pub(crate) fn options(&self, retention: Retention) -> Option<RedisOptions> {
+    /// How Redis is used, with what its files have; `None` where the node is alone.
+    pub(crate) fn options(&self, retention: Retention, files: &RedisTls) -> Option<RedisOptions> {
         Some(RedisOptions {
             url: self.address()?,
+            tls: files.clone(),
+            sentinels: self.sentinels(),
             prefix: self.prefix.clone(),
             retention,
             orders_max: self.orders_max,
             patience: Duration::from_millis(self.timeout_ms.into()),
+            wait_replicas: self.wait_replicas,
         })
     }
 
     /// Whether the node is one of a cluster.
     pub(super) fn is_on(&self) -> bool {
-        self.url.is_some() || self.host.is_some()
+        self.url.is_some() || self.host.is_some() || !self.sentinels.is_empty()
+    }
+
+    fn sentinels(&self) -> Option<RedisSentinels> {
+        let addresses: Vec<_> = self.sentinels.iter().filter_map(|it| host_and_port(it)).collect();
+        Some(RedisSentinels {
+            master: self.master.clone().filter(|_| !addresses.is_empty())?,
+            addresses,
+            username: self.sentinel_username.clone(),
+            password: self.sentinel_password.as_ref().map(|it| it.reveal().to_owned()),
+        })
     }
 
     fn address(&self) -> Option<String> {
         if let Some(url) = &self.url {
             return Some(url.reveal().to_owned());
         }
-        let host = self.host.as_ref()?;
+        // Sentinels say where it is: one of them stands for it here.
+        let of_sentinel = self.sentinels.first().and_then(|it| host_and_port(it));
+        let (host, port) = match (&self.host, of_sentinel) {
+            (Some(host), _) => (host.clone(), self.port),
+            (None, of_sentinel) => of_sentinel?,
+        };
         let scheme = if self.tls { "rediss" } else { "redis" };
         let mut address = format!("{scheme}://");
         if self.username.is_some() || self.password.is_some() {
@@ -101,13 +147,12 @@ impl RedisConfig {
             address.push('@');
         }
         // An IPv6 address has colons of its own.
-        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        _ = write!(address, "{host}:{}/{}", self.port, self.db);
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        _ = write!(address, "{host}:{port}/{}", self.db);
         Some(address)
     }
 
-    /// Says what is wrong with it.
-    pub(super) fn check(&self, errors: &mut ConfigErrors) {
+    fn check_address(&self, errors: &mut ConfigErrors) {
         if let Some(url) = &self.url {
             let schemes = ["redis://", "rediss://", "redis+unix://", "unix://"];
             if !schemes.iter().any(|scheme| url.reveal().starts_with(scheme)) {
@@ -121,11 +166,62 @@ impl RedisConfig {
             if is_said_twice {
                 errors.add("redis.url", "says it all; take redis.host and what belongs to it out");
             }
-        } else if self.host.is_none()
+        } else if !self.is_on()
             && (self.username.is_some() || self.password.is_some() || self.db != 0 || self.tls)
         {
             errors.add("redis.host", "is missing: nobody knows where Redis is");
         }
+    }
+
+    fn check_sentinels(&self, errors: &mut ConfigErrors) {
+        for sentinel in &self.sentinels {
+            if host_and_port(sentinel).is_none() {
+                errors.add(
+                    "redis.sentinels",
+                    format!("{sentinel:?} is no address; write one such as 10.0.0.5:26379"),
+                );
+            }
+        }
+        if self.sentinels.len() > SENTINELS_MAX {
+            errors.add("redis.sentinels", format!("at most {SENTINELS_MAX}"));
+        }
+        if self.sentinels.is_empty() != self.master.is_none() {
+            errors.add("redis.master", "belongs with redis.sentinels: give both, or neither");
+        }
+        if !self.sentinels.is_empty() && (self.url.is_some() || self.host.is_some()) {
+            errors.add("redis.sentinels", "say where Redis is; take redis.url and redis.host out");
+        }
+        let has_user = self.sentinel_username.is_some() || self.sentinel_password.is_some();
+        if has_user && self.sentinels.is_empty() {
+            errors.add("redis.sentinels", "are missing: nobody wants their password");
+        }
+    }
+
+    fn read_files(&self, errors: &mut ConfigErrors) -> RedisTls {
+        let with_tls = |url: &Secret| url.reveal().starts_with("rediss://");
+        let is_with_tls = self.tls || self.url.as_ref().is_some_and(with_tls);
+        let files = [&self.ca_file, &self.cert_file, &self.key_file];
+        if files.iter().any(|file| file.is_some()) && !is_with_tls {
+            errors.add(
+                "redis.tls",
+                "certificates are of no use without TLS: set it, or write rediss://",
+            );
+        }
+        let mut read = |key, file: &Option<String>| read(key, file.as_deref()?, errors);
+        let authorities = read("redis.caFile", &self.ca_file);
+        let shown =
+            (read("redis.certFile", &self.cert_file), read("redis.keyFile", &self.key_file));
+        if self.cert_file.is_some() != self.key_file.is_some() {
+            errors.add("redis.certFile", "belongs with redis.keyFile: give both, or neither");
+        }
+        let (certificate, key) = shown;
+        RedisTls { authorities, identity: certificate.zip(key) }
+    }
+
+    /// Says what is wrong with it. Returns what its files have.
+    pub(super) fn check(&self, errors: &mut ConfigErrors) -> RedisTls {
+        self.check_address(errors);
+        self.check_sentinels(errors);
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
         if !(1..=PREFIX_BYTES_MAX).contains(&self.prefix.len())
             || !self.prefix.bytes().all(is_plain)
@@ -138,10 +234,14 @@ impl RedisConfig {
         if !(100..=TIMEOUT_MS_LIMIT).contains(&self.timeout_ms) {
             errors.add("redis.timeoutMs", format!("from 100 to {TIMEOUT_MS_LIMIT}"));
         }
+        if self.wait_replicas > REPLICAS_LIMIT {
+            errors.add("redis.waitReplicas", format!("at most {REPLICAS_LIMIT}"));
+        }
         if self.orders_max == 0 {
             errors.add("redis.ordersMax", "0 would let no order be made; at least 1");
         }
         self.check_node(errors);
+        self.read_files(errors)
     }
 
     fn check_node(&self, errors: &mut ConfigErrors) {
@@ -164,6 +264,28 @@ impl RedisConfig {
             errors.add("redis.nodeLeaseMs", format!("from {least} to {most}"));
         }
     }
+}
+
+/// A sentinel's address; without a port it is the usual one.
+fn host_and_port(text: &str) -> Option<(String, u16)> {
+    const USUAL: u16 = 26_379;
+    let (host, port) = match text.rsplit_once(':') {
+        // An IPv6 address stands in brackets.
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+        _ => (text, USUAL),
+    };
+    let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    let is_host = !host.is_empty() && !host.contains(['/', '@', ' ', '[', ']', ':']);
+    match bare {
+        Some(address) => Some((address.parse::<std::net::Ipv6Addr>().ok()?.to_string(), port)),
+        None => is_host.then(|| (host.to_owned(), port)),
+    }
+}
+
+/// A file's bytes.
+fn read(key: &str, path: &str, errors: &mut ConfigErrors) -> Option<Vec<u8>> {
+    let unreadable = |error| errors.add(key, format!("{path} cannot be read: {error}"));
+    std::fs::read(path).map_err(unreadable).ok()
 }
 
 /// Text as it stands in an address.
@@ -202,10 +324,12 @@ mod tests {
             tls: true,
             ..RedisConfig::default()
         };
-        let address = config.options(Retention::default()).unwrap().url;
+        let address = config.options(Retention::default(), &RedisTls::default()).unwrap().url;
         assert_eq!(address, "rediss://hub:p%40ss%2Fw%3Ard@[::1]:6379/3");
         assert!(problems(&config).is_empty());
-        assert!(RedisConfig::default().options(Retention::default()).is_none());
+        assert!(
+            RedisConfig::default().options(Retention::default(), &RedisTls::default()).is_none()
+        );
     }
 
     #[test]
@@ -226,5 +350,47 @@ mod tests {
             ..RedisConfig::default()
         };
         assert_eq!(problems(&bad).len(), 7, "{:?}", problems(&bad));
+    }
+
+    #[test]
+    fn sentinels_say_where_redis_is_and_the_rest_how_it_is_spoken_to() {
+        let config = RedisConfig {
+            sentinels: ["10.0.0.5:1", "[::1]:2", "cache"].map(String::from).to_vec(),
+            master: Some("hub".into()),
+            password: Some(Secret::new("p")),
+            tls: true,
+            sentinel_password: Some(Secret::new("s")),
+            ..RedisConfig::default()
+        };
+        assert!(problems(&config).is_empty());
+        assert!(config.is_on());
+        let options = config.options(Retention::default(), &RedisTls::default()).unwrap();
+        assert!(options.url.starts_with("rediss://:p@"), "{}", options.url);
+        let sentinels = options.sentinels.unwrap();
+        let expected = [("10.0.0.5", 1), ("::1", 2), ("cache", 26_379)];
+        assert_eq!(sentinels.addresses, expected.map(|(host, port)| (host.to_owned(), port)));
+        assert_eq!((&*sentinels.master, sentinels.password.as_deref()), ("hub", Some("s")));
+        let wrong = RedisConfig {
+            sentinels: ["redis://a:1", "::1", "a:b"].map(String::from).to_vec(),
+            host: Some("a".into()),
+            master: None,
+            ..config
+        };
+        assert_eq!(problems(&wrong).len(), 5, "{:?}", problems(&wrong));
+    }
+
+    #[test]
+    fn certificates_that_cannot_be_read_or_are_of_no_use_are_told() {
+        let config = RedisConfig {
+            host: Some("a".into()),
+            ca_file: Some("/nowhere/ca.pem".into()),
+            cert_file: Some("/nowhere/cert.pem".into()),
+            ..RedisConfig::default()
+        };
+        let told = problems(&config).join("\n");
+        for expected in ["redis.tls", "/nowhere/ca.pem cannot be read", "redis.keyFile: give both"]
+        {
+            assert!(told.contains(expected), "{expected} in {told}");
+        }
     }
 }

@@ -80,5 +80,10 @@ if appended > 0 then
   local said = news_bytes <= tonumber(ARGV[10]) and table.concat(news) or ''
   redis.call(ARGV[6], ARGV[7], 'L' .. ARGV[8] .. struct.pack('>I8', head.last) .. head.epoch .. ' ' .. said)
 end
+if appended == 0 then
+  -- Who waits for replicas waits for this, and so for what was written before it, by whomever. Where there is no room for it, a repeat
+  -- is one all the same.
+  redis.pcall('HSET', KEYS[1], 'last', digits(head.last))
+end
 answers[2] = redis.call('HLEN', KEYS[10])
 return answers

@@ -108,6 +108,14 @@ impl Batch {
 }
 
 impl Step {
+    /// Whether it appends what replicas are waited for.
+    pub(super) fn is_durable(&self) -> bool {
+        match self {
+            Self::Append { entries, .. } => entries.iter().any(|(_, row)| row.is_durable()),
+            _ => false,
+        }
+    }
+
     /// Whose it is.
     pub(super) fn tenant(&self) -> Option<&TenantId> {
         match self {

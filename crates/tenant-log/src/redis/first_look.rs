@@ -1,8 +1,11 @@
 //! What a node learns of its cluster's Redis when it starts.
 
-use redis::{Client, Connection, ErrorKind, RedisError};
+use redis::RedisError;
+use redis::aio::MultiplexedConnection;
 
 use super::keys::Keys;
+use super::link::Link;
+use super::servers::Servers;
 use super::{RedisOpenError, RedisOptions};
 
 /// How many bytes the secret has.
@@ -61,37 +64,39 @@ pub fn first_look(
     options: &RedisOptions,
     fresh: [u8; SECRET_BYTES],
 ) -> Result<RedisFirstLook, RedisOpenError> {
-    let client =
-        Client::open(options.url.as_str()).map_err(|error| RedisOpenError::address(&error))?;
+    let mut link = Link::new(Servers::new(options)?, options.patience);
     let key = Keys::new(&options.prefix).secret();
-    let ask = || -> Result<(Vec<u8>, RedisPersistence), RedisError> {
-        let mut connection = client.get_connection_with_timeout(options.patience)?;
-        connection.set_read_timeout(Some(options.patience))?;
-        connection.set_write_timeout(Some(options.patience))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let look = async {
+        let connection = link.connect().await?;
         let mut pipeline = redis::pipe();
         pipeline.cmd("SETNX").arg(&key).arg(&fresh).ignore().cmd("GET").arg(&key);
-        let (secret,) = pipeline.query(&mut connection)?;
-        Ok((secret, persistence(&mut connection)))
+        let (secret,): (Vec<u8>,) = pipeline.query_async(connection).await?;
+        Ok::<_, RedisError>((secret, persistence(connection).await))
     };
-    let (secret, persistence) = ask().map_err(|error| match error.kind() {
-        ErrorKind::AuthenticationFailed => RedisOpenError::NotLetIn,
-        _ => RedisOpenError::Away(error.to_string()),
-    })?;
+    // Who starts a node may do so on a thread that runs tasks, where nothing can be waited for.
+    let looked = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| runtime.block_on(look));
+        waiting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    let (secret, persistence) = looked.map_err(|error| RedisOpenError::of_connecting(&error))?;
     let secret = secret.try_into().map_err(|_| RedisOpenError::Foreign(key))?;
     Ok(RedisFirstLook { secret, persistence })
 }
 
-fn persistence(connection: &mut Connection) -> RedisPersistence {
-    let mut get = |name: &str| -> Option<String> {
-        let (_, value): (String, String) =
-            redis::cmd("CONFIG").arg("GET").arg(name).query(connection).ok()?;
-        Some(value)
-    };
-    match (get("appendonly").as_deref(), get("appendfsync").as_deref()) {
-        (Some("yes"), Some("always")) => RedisPersistence::Always,
-        (Some("yes"), Some("everysec")) => RedisPersistence::EverySecond,
-        (Some("yes"), Some("no")) => RedisPersistence::WhenTheSystemDoes,
-        (Some("no"), _) => RedisPersistence::Snapshots,
+async fn persistence(connection: &mut MultiplexedConnection) -> RedisPersistence {
+    let mut said = [const { None }; 2];
+    for (name, said) in ["appendonly", "appendfsync"].into_iter().zip(&mut said) {
+        let mut get = redis::cmd("CONFIG");
+        let answer: Result<(String, String), _> =
+            get.arg("GET").arg(name).query_async(connection).await;
+        *said = answer.ok().map(|(_, value)| value);
+    }
+    match said.each_ref().map(Option::as_deref) {
+        [Some("yes"), Some("always")] => RedisPersistence::Always,
+        [Some("yes"), Some("everysec")] => RedisPersistence::EverySecond,
+        [Some("yes"), Some("no")] => RedisPersistence::WhenTheSystemDoes,
+        [Some("no"), _] => RedisPersistence::Snapshots,
         _ => RedisPersistence::Unknown,
     }
 }

@@ -9,7 +9,7 @@ use ahash::{AHashMap, AHashSet};
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use futures_util::{FutureExt as _, StreamExt as _};
 use redis::aio::PubSubSink;
-use redis::{Client, Msg, RedisError, Value};
+use redis::{ErrorKind, Msg, RedisError, Value};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
@@ -18,6 +18,7 @@ use super::link::Link;
 use super::news::News;
 use super::pipeline::CommandBuilder;
 use super::queue::{Command, Opening, Queue};
+use super::servers::Servers;
 use super::tails::Tails;
 use super::values::{array, offset, text};
 use super::worker::Tell;
@@ -84,7 +85,7 @@ pub(super) enum Follow {
 }
 
 pub(super) struct Follower {
-    client: Client,
+    servers: Servers,
     link: Link,
     builder: CommandBuilder,
     tell: Tell,
@@ -103,7 +104,7 @@ pub(super) struct Follower {
 impl Follower {
     pub(super) fn new(
         builder: CommandBuilder,
-        (client, link): (Client, Link),
+        (servers, link): (Servers, Link),
         tell: Tell,
         (known, tails): (Arc<KnownPlaces>, Arc<Tails>),
         (queue, requests): (Queue, UnboundedReceiver<Follow>),
@@ -111,7 +112,7 @@ impl Follower {
     ) -> Self {
         let (followed, who_hears_all) = (AHashMap::new(), Vec::new());
         Self {
-            client,
+            servers,
             link,
             builder,
             tell,
@@ -189,7 +190,9 @@ impl Follower {
     }
 
     async fn listen(&mut self, is_broken: &mut bool) -> Result<(), RedisError> {
-        let (mut sink, mut stream) = in_time(self.client.get_async_pubsub()).await?.split();
+        let servers = self.servers.clone();
+        let found = in_time(servers.find()).await?;
+        let (mut sink, mut stream) = in_time(found.client.get_async_pubsub()).await?.split();
         self.listening.fetch_add(1, Ordering::Relaxed);
         let channels: Vec<String> = self.followed.keys().cloned().collect();
         if !channels.is_empty() {
@@ -214,6 +217,9 @@ impl Follower {
                     Some(message) => self.hear(&message),
                 },
                 _ = proof.tick() => must_prove = true,
+                () = servers.replaced(&found) => {
+                    return Err((ErrorKind::Client, "another server is the master now").into());
+                }
             }
             if must_prove {
                 self.refresh();
@@ -326,7 +332,8 @@ impl Follower {
             Some(News::Grown { node, epoch, last, entries }) => {
                 let id = entries.last().map(|newest| newest.id);
                 self.tails.add(tenant, epoch, entries);
-                let is_news = node != self.builder.node;
+                // What this node wrote it is told by the answer, if there was one.
+                let is_news = node != self.builder.node || self.known.is_in_doubt(tenant);
                 self.stands(tenant, KnownPlace { epoch, last, id, heard_since: UNHEARD }, is_news);
             }
             Some(News::PassedOn { node, entry }) => {

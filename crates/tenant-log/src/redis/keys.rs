@@ -81,6 +81,11 @@ impl Keys {
         format!("{}:nodes", self.prefix)
     }
 
+    /// A key that never is: who takes it away changes nothing, and is refused where nothing may be changed.
+    pub(super) fn probe(&self) -> String {
+        format!("{}:probe", self.prefix)
+    }
+
     /// Every tenant that has a log: a set.
     pub(super) fn tenants(&self) -> String {
         format!("{}:tenants", self.prefix)

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use uuid::Uuid;
 
@@ -20,12 +20,16 @@ pub(super) struct KnownPlace {
 
 /// Those of every tenant that is open.
 #[derive(Debug, Default)]
-pub(super) struct KnownPlaces(Mutex<AHashMap<TenantId, KnownPlace>>);
+pub(super) struct KnownPlaces {
+    places: Mutex<AHashMap<TenantId, KnownPlace>>,
+    /// To whose logs something was sent of which nobody knows whether it is there.
+    in_doubt: Mutex<AHashSet<TenantId>>,
+}
 
 impl KnownPlaces {
     fn with<T>(&self, work: impl FnOnce(&mut AHashMap<TenantId, KnownPlace>) -> T) -> T {
         // Each change is one step: a panic elsewhere leaves it whole.
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.places.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn get(&self, tenant: &TenantId) -> Option<KnownPlace> {
@@ -36,7 +40,22 @@ impl KnownPlaces {
         self.with(|known| _ = known.insert(tenant.clone(), place));
     }
 
+    /// Something was sent to a log, and may come to be there yet: nobody here is told of it by an answer.
+    pub(super) fn doubt(&self, tenant: &TenantId) {
+        self.in_doubt.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.clone());
+    }
+
+    /// Something was answered that came behind it: what is before that is read.
+    pub(super) fn end_doubt(&self, tenant: &TenantId) {
+        self.in_doubt.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
+    }
+
+    pub(super) fn is_in_doubt(&self, tenant: &TenantId) -> bool {
+        self.in_doubt.lock().unwrap_or_else(PoisonError::into_inner).contains(tenant)
+    }
+
     pub(super) fn remove(&self, tenant: &TenantId) -> bool {
+        self.end_doubt(tenant);
         self.with(|known| known.remove(tenant).is_some())
     }
 

@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::{AsyncConnectionConfig, ErrorKind, RedisError, ServerErrorKind, Value};
 
 use super::scripts;
+use super::servers::{Found, Servers};
+use super::values::{array, text};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -20,17 +22,18 @@ const BACK_OFF: [Duration; 5] = [
 
 /// One connection, and how it is made.
 pub(super) struct Link {
-    client: Client,
+    servers: Servers,
     response_timeout: Duration,
-    connection: Option<MultiplexedConnection>,
+    /// The connection, and the server that it leads to.
+    connection: Option<(MultiplexedConnection, Found)>,
     /// Attempts that failed in a row, and when the last one was.
     failed: usize,
     tried_at: Option<Instant>,
 }
 
 impl Link {
-    pub(super) fn new(client: Client, response_timeout: Duration) -> Self {
-        Self { client, response_timeout, connection: None, failed: 0, tried_at: None }
+    pub(super) fn new(servers: Servers, response_timeout: Duration) -> Self {
+        Self { servers, response_timeout, connection: None, failed: 0, tried_at: None }
     }
 
     /// The connection is of no use any more.
@@ -53,8 +56,9 @@ impl Link {
         self.tried_at.map(|at| at + back_off / 2 + jitter)
     }
 
-    /// The connection, made where there is none.
+    /// The connection, made where there is none, or where another server is the master by now.
     pub(super) async fn connect(&mut self) -> Result<&mut MultiplexedConnection, RedisError> {
+        self.connection.take_if(|(_, found)| self.servers.is_replaced(found));
         if self.connection.is_none() {
             self.tried_at = Some(Instant::now());
             match self.make().await {
@@ -68,17 +72,23 @@ impl Link {
                 }
             }
         }
-        Ok(self.connection.as_mut().unwrap_or_else(|| unreachable!("it was just made")))
+        let (connection, _) =
+            self.connection.as_mut().unwrap_or_else(|| unreachable!("it was just made"));
+        Ok(connection)
     }
 
-    async fn make(&self) -> Result<MultiplexedConnection, RedisError> {
+    async fn make(&self) -> Result<(MultiplexedConnection, Found), RedisError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(Some(self.response_timeout));
+        let found = self.servers.find().await?;
         let mut connection =
-            self.client.get_multiplexed_async_connection_with_config(&config).await?;
+            found.client.get_multiplexed_async_connection_with_config(&config).await?;
+        if found.is_one_of_many() {
+            see_to_master(&mut connection).await?;
+        }
         scripts::load(&mut connection).await?;
-        Ok(connection)
+        Ok((connection, found))
     }
 
     /// Runs a pipeline. Each command has its own answer; an error of the whole breaks the connection.
@@ -90,8 +100,9 @@ impl Link {
         let answers: Result<Vec<Result<Value, RedisError>>, _> =
             pipeline.query_async(connection).await;
         let answers = answers.inspect_err(|_| self.connection = None)?;
-        // Scripts are gone after SCRIPT FLUSH or a fail-over: the next connection brings them.
-        if answers.iter().any(|it| it.as_ref().is_err_and(is_script_gone)) {
+        // Scripts are gone after SCRIPT FLUSH or a restart: the next connection brings them. A server that has become a replica is not
+        // written to: the next connection looks for the master.
+        if answers.iter().any(|it| it.as_ref().is_err_and(is_of_no_use)) {
             self.connection = None;
         }
         Ok(answers)
@@ -106,16 +117,38 @@ fn random_part() -> f64 {
     f64::from(low) / f64::from(u32::MAX)
 }
 
-fn is_script_gone(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+/// A sentinel may name a server that is not the master yet, or not any more.
+async fn see_to_master(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+    let role: Result<Value, RedisError> = redis::cmd("ROLE").query_async(connection).await;
+    let role = match &role {
+        Ok(answer) => array(answer).and_then(|parts| text(parts.first()?)),
+        // Who may not ask finds out when it writes.
+        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => return Ok(()),
+        Err(error) => return Err(error.clone()),
+    };
+    match role {
+        Some("master") => Ok(()),
+        _ => {
+            Err((ErrorKind::Client, "the server that the sentinels name is not the master").into())
+        }
+    }
+}
+
+/// Whether the connection leads to a server that does not know what it must, or may not write.
+fn is_of_no_use(error: &RedisError) -> bool {
+    use ServerErrorKind::{MasterDown, NoScript, ReadOnly};
+    matches!(error.kind(), ErrorKind::Server(MasterDown | NoScript | ReadOnly))
 }
 
 /// Whether a command is to be sent again for its answer: the server was not ready for it, and did nothing.
 pub(super) fn is_again<T>(answer: &Result<T, RedisError>) -> bool {
     use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, NoScript, ReadOnly, TryAgain};
     let Err(error) = answer else { return false };
-    matches!(
-        error.kind(),
-        ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | NoScript | ReadOnly | TryAgain)
-    )
+    match error.kind() {
+        ErrorKind::Server(kind) => {
+            matches!(kind, BusyLoading | ClusterDown | MasterDown | NoScript | ReadOnly | TryAgain)
+        }
+        // It cannot write to its disk, or has fewer replicas than it is to have, and takes nothing that it could lose.
+        _ => matches!(error.code(), Some("MISCONF" | "NOREPLICAS")),
+    }
 }

@@ -64,7 +64,13 @@ impl LogAdmin for RedisLog {
     }
 
     fn storage(&self) -> StorageStatus {
-        let state = if self.queue.is_away() { StorageState::Away } else { StorageState::Well };
+        let state = if self.queue.is_away() {
+            StorageState::Away
+        } else if self.queue.is_unreplicated() {
+            StorageState::Unreplicated
+        } else {
+            StorageState::Well
+        };
         StorageStatus { state, ..StorageStatus::default() }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use redis::{Client, Value};
+use redis::Value;
 
 use super::keys::Keys;
 use super::link::Link;
 use super::pipeline::call;
+use super::servers::Servers;
 use super::values::{array, bytes, number};
 use super::{RedisOpenError, RedisOptions, scripts};
 
@@ -46,12 +47,10 @@ impl NodeRegistry {
     /// so that nodes that come later have the same.
     ///
     /// # Errors
-    /// [`RedisOpenError::Url`]
+    /// [`RedisOpenError`]
     pub fn new(options: &RedisOptions, own_secret: [u8; 32]) -> Result<Self, RedisOpenError> {
-        let client =
-            Client::open(options.url.as_str()).map_err(|error| RedisOpenError::address(&error))?;
         let keys = Keys::new(&options.prefix);
-        let link = Link::new(client, options.patience);
+        let link = Link::new(Servers::new(options)?, options.patience);
         Ok(Self { link, nodes: keys.nodes(), secret: keys.secret(), own_secret })
     }
 

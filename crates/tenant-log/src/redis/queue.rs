@@ -104,6 +104,8 @@ pub(super) struct Gauge {
     is_stopped: AtomicBool,
     /// Redis does not answer: what must be kept is refused without waiting.
     is_away: AtomicBool,
+    /// Fewer replicas than must have what was written last.
+    is_unreplicated: AtomicBool,
     tickets: AtomicU64,
 }
 
@@ -115,6 +117,15 @@ impl Gauge {
     /// Returns what it was before.
     pub(super) fn set_away(&self, is_away: bool) -> bool {
         self.is_away.swap(is_away, Ordering::Relaxed)
+    }
+
+    pub(super) fn is_unreplicated(&self) -> bool {
+        self.is_unreplicated.load(Ordering::Relaxed)
+    }
+
+    /// Returns what it was before.
+    pub(super) fn set_unreplicated(&self, is_unreplicated: bool) -> bool {
+        self.is_unreplicated.swap(is_unreplicated, Ordering::Relaxed)
     }
 
     /// This has been taken out.
@@ -134,6 +145,11 @@ impl Queue {
     /// Whether Redis does not answer.
     pub(super) fn is_away(&self) -> bool {
         self.gauge.is_away()
+    }
+
+    /// Whether fewer replicas than must have what was written last.
+    pub(super) fn is_unreplicated(&self) -> bool {
+        self.gauge.is_unreplicated()
     }
 
     pub(super) fn send(&self, command: Command) -> Result<(), SubmitError> {

@@ -8,12 +8,13 @@ use super::values::{bytes, number, parsed};
 use crate::batch_builder::BatchBuilder;
 use crate::packing::Packer;
 use crate::record_batch::UnpackedBatch;
-use crate::{EntryRef, LogEntry, Outline, ReadError};
+use crate::{Durability, EntryRef, LogEntry, Outline, ReadError};
 
 /// An entry on its way to Redis.
 #[derive(Debug)]
 pub(super) struct Row {
     id: Uuid,
+    is_durable: bool,
     at_ms: u64,
     bytes: u64,
     heads: Box<[u8]>,
@@ -35,6 +36,7 @@ impl Row {
         let owner = entry.creates_order.filter(|_| entry.entity.is_some());
         Self {
             id: entry.id,
+            is_durable: entry.durability == Durability::Durable,
             at_ms: entry.at_ms,
             bytes: entry.bytes(),
             heads: heads.into(),
@@ -48,6 +50,10 @@ impl Row {
 
     pub(super) fn id(&self) -> Uuid {
         self.id
+    }
+
+    pub(super) fn is_durable(&self) -> bool {
+        self.is_durable
     }
 
     /// About what it takes while it waits.

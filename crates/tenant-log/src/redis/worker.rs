@@ -15,6 +15,7 @@ use super::link::{Link, is_again};
 use super::opening;
 use super::pipeline::CommandBuilder;
 use super::queue::{Command, Gauge, Opening};
+use super::replicas::Replicas;
 use super::row::Row;
 use super::values::{array, number, tenants, text};
 use crate::{Answer, Completion, Head, NoteKind, OnCompletion, RefusedReason};
@@ -45,6 +46,7 @@ impl Tell {
 pub(super) struct Worker {
     builder: CommandBuilder,
     link: Link,
+    replicas: Replicas,
     commands: UnboundedReceiver<Command>,
     gauge: Arc<Gauge>,
     tell: Tell,
@@ -63,14 +65,16 @@ impl Worker {
         (known, full): (Arc<KnownPlaces>, Arc<FullTenants>),
     ) -> Self {
         let noted = AHashSet::new();
-        Self { builder, link, commands, gauge, tell, full, known, noted }
+        let options = &builder.options;
+        let replicas = Replicas::new(options.wait_replicas, options.patience / 2);
+        Self { builder, link, replicas, commands, gauge, tell, full, known, noted }
     }
 
     /// Ends when the log is stopped and what came before is done.
     pub(super) async fn run(mut self) {
         let mut is_stopped = false;
         while !is_stopped {
-            let first = match self.gauge.is_away() {
+            let first = match self.gauge.is_away() || self.gauge.is_unreplicated() {
                 false => self.commands.recv().await,
                 true => match tokio::time::timeout(PROBE_EVERY, self.commands.recv()).await {
                     Ok(first) => first,
@@ -120,12 +124,17 @@ impl Worker {
             self.builder.add(&mut pipeline, &step, known);
             counted.push((step, pipeline.len() - before, known));
         }
+        let is_for_replicas = counted.iter().any(|(step, ..)| Replicas::is_for(step));
+        let is_waiting = self.replicas.wait_behind(&mut pipeline, is_for_replicas);
         let sent = match pipeline.is_empty() {
             true => Ok((Vec::new(), false)),
             false => self.send(&pipeline).await,
         };
         match sent {
-            Ok((answers, was_sent_before)) => {
+            Ok((mut answers, was_sent_before)) => {
+                if is_waiting {
+                    self.hear_of_replicas(answers.pop().as_ref());
+                }
                 let mut answers = answers.into_iter();
                 for (step, count, known) in counted {
                     let known = (known, was_sent_before);
@@ -136,6 +145,18 @@ impl Worker {
         }
         if let Some(now_ms) = trims {
             self.trim(now_ms).await;
+        }
+    }
+
+    fn hear_of_replicas(&mut self, answer: Option<&Result<Value, RedisError>>) {
+        self.replicas.heard(answer);
+        let is_lacking = self.replicas.is_lacking();
+        match (self.gauge.set_unreplicated(is_lacking), is_lacking) {
+            (false, true) => tracing::warn!(
+                "fewer replicas than redis.waitReplicas have what was written: durable events are answered with timeout until they do"
+            ),
+            (true, false) => tracing::info!("enough replicas have what is written again"),
+            _ => {}
         }
     }
 
@@ -151,14 +172,14 @@ impl Worker {
         loop {
             if let Some(at) = self.link.next_attempt() {
                 if self.gauge.is_away() && at > Instant::now() {
-                    return Err(self.gone_away(was_sent));
+                    return Err(self.gone_away(was_sent, None));
                 }
                 tokio::time::sleep_until(at.min(give_up).into()).await;
             }
             if let Err(error) = self.link.connect().await {
                 tracing::debug!(%error, "Redis cannot be reached");
                 if Instant::now() >= give_up {
-                    return Err(self.gone_away(was_sent));
+                    return Err(self.gone_away(was_sent, Some(&error)));
                 }
                 continue;
             }
@@ -170,22 +191,35 @@ impl Worker {
                     }
                     return Ok((answers, was_sent_before));
                 }
-                Ok(answers) if Instant::now() >= give_up => return Ok((answers, was_sent_before)),
+                Ok(answers) if Instant::now() >= give_up => {
+                    let error = answers.iter().find(|it| is_again(it)).map(|it| it.as_ref().err());
+                    self.set_away(error.flatten());
+                    return Ok((answers, was_sent_before));
+                }
                 Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Err(error) => {
                     tracing::debug!(%error, "Redis does not answer");
                     if Instant::now() >= give_up {
-                        return Err(self.gone_away(was_sent));
+                        return Err(self.gone_away(was_sent, Some(&error)));
                     }
                 }
             }
         }
     }
 
-    fn gone_away(&self, was_sent: bool) -> RefusedReason {
+    /// Redis takes nothing that must be kept.
+    fn set_away(&self, error: Option<&RedisError>) {
         if !self.gauge.set_away(true) {
-            tracing::warn!("Redis does not answer: what must be kept is refused until it does");
+            let error = error.map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(
+                error,
+                "Redis takes nothing: what must be kept is refused until it does"
+            );
         }
+    }
+
+    fn gone_away(&self, was_sent: bool, error: Option<&RedisError>) -> RefusedReason {
+        self.set_away(error);
         // What was sent may have come through.
         if was_sent { RefusedReason::Unknown } else { RefusedReason::Away }
     }
@@ -283,6 +317,7 @@ impl Worker {
             Err(_) => {}
         }
         let last = known.map_or(Offset::ZERO, |known| known.last);
+        let mut in_doubt = None;
         for (place, (ticket, row)) in entries.into_iter().enumerate() {
             let answer = match &appended {
                 Ok(appended) => match appended.offsets.get(place) {
@@ -299,8 +334,22 @@ impl Worker {
             if let (Answer::Committed(last), Some(known)) = (answer, known) {
                 let id = Some(row.id());
                 self.known.advance(tenant, KnownPlace { last, id, ..known });
+                self.known.end_doubt(tenant);
             }
+            let answer = match answer {
+                Answer::Committed(offset) | Answer::Repeated(offset)
+                    if row.is_durable() && self.replicas.is_lacking() =>
+                {
+                    in_doubt = in_doubt.max(Some(offset));
+                    Answer::Refused(RefusedReason::Unknown)
+                }
+                answer => answer,
+            };
             self.tell.tell(Completion::Answered { tenant: tenant.clone(), ticket, answer });
+        }
+        // It is in the log, as far as anybody can see: it is delivered as what others wrote.
+        if let Some(through) = in_doubt {
+            self.tell.tell(Completion::Grown { tenant: tenant.clone(), through });
         }
     }
 
@@ -310,6 +359,9 @@ impl Worker {
                 self.tell.tell(Completion::OpenFailed { tenant, reason });
             }
             Step::Append { tenant, entries } => {
+                if reason == RefusedReason::Unknown {
+                    self.known.doubt(&tenant);
+                }
                 for (ticket, _) in entries {
                     let (tenant, answer) = (tenant.clone(), Answer::Refused(reason));
                     self.tell.tell(Completion::Answered { tenant, ticket, answer });

@@ -1,144 +1,19 @@
 //! What a log in Redis promises beyond the suite: several nodes, a server that goes away, forgets, goes back, is full, or has other
 //! things under the same keys.
 
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use foodtrack_contract::{Cursor, TenantId};
 use foodtrack_tenant_log::{
-    Answer, Completion, Head, LogAdmin, LogEntry, LogReader, LogWriter, Note, NoteKind, OrderOwner,
-    PageStart, ReadError, RedisLog, RedisOptions, RefusedReason, Retention, SavedCursor,
-    SubmitError, Submitted, SubscriberKey, SubscriberStore, TenantLog,
+    Answer, Completion, LogAdmin, LogEntry, LogReader, Note, NoteKind, OrderOwner, PageStart,
+    ReadError, RedisLog, RedisOptions, RefusedReason, Retention, SavedCursor, SubmitError,
+    SubscriberKey, SubscriberStore, TenantLog,
 };
 use test_support::{RedisServer, wait_until};
 
-use crate::support::{KEEPS_ALL, entry, id, is_redis_here, noise, offset, request, tenant};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// One node's log, with the tenant `t` open.
-struct Node {
-    log: RedisLog,
-    writer: Box<dyn LogWriter>,
-    completions: Receiver<Completion>,
-    head: Head,
-}
-
-fn options(server: &RedisServer) -> RedisOptions {
-    let patience = Duration::from_millis(1_500);
-    RedisOptions { url: server.url(), retention: KEEPS_ALL, patience, ..RedisOptions::default() }
-}
-
-impl Node {
-    fn of(server: &RedisServer) -> Self {
-        Self::with(&options(server))
-    }
-
-    fn with(options: &RedisOptions) -> Self {
-        let (sender, completions) = channel();
-        let log = RedisLog::open(options, Box::new(move |it| _ = sender.send(it))).unwrap();
-        let writer = log.writer();
-        let head = open(&log, &completions);
-        Self { log, writer, completions, head }
-    }
-
-    fn open_again(&mut self) {
-        self.head = open(&self.log, &self.completions);
-    }
-
-    fn submit_entry(&mut self, entry: &LogEntry) -> u64 {
-        let submitted = self.writer.submit(&tenant("t"), &entry.by_ref()).unwrap();
-        self.writer.flush();
-        let Submitted::Later(ticket) = submitted else { panic!("{submitted:?}") };
-        ticket
-    }
-
-    fn submit(&mut self, n: u64) -> u64 {
-        self.submit_entry(&entry(offset(1), id(n)))
-    }
-
-    fn next(&self, is_wanted: impl Fn(&Completion) -> bool) -> Completion {
-        next(&self.completions, is_wanted)
-    }
-
-    fn answer(&self, ticket: u64) -> Answer {
-        let is_it = |it: &Completion| matches!(it, Completion::Answered { ticket: of, .. } if *of == ticket);
-        match self.next(is_it) {
-            Completion::Answered { answer, .. } => answer,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn append(&mut self, n: u64) -> Answer {
-        match self.writer.submit(&tenant("t"), &entry(offset(1), id(n)).by_ref()) {
-            Ok(Submitted::Later(ticket)) => {
-                self.writer.flush();
-                self.answer(ticket)
-            }
-            // What is known is answered at once.
-            Err(SubmitError::Away) => Answer::Refused(RefusedReason::Away),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Appends as a publisher does who sends again what was refused, until it is taken.
-    fn append_until_taken(&mut self, n: u64) -> Answer {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match self.append(n) {
-                Answer::Refused(RefusedReason::Away | RefusedReason::Unknown) => {
-                    assert!(Instant::now() < deadline, "{n} is never taken");
-                }
-                answer => return answer,
-            }
-        }
-    }
-
-    fn hears_of(&self, n: u64) {
-        self.next(|it| matches!(it, Completion::Grown { through, .. } if *through == offset(n)));
-    }
-
-    fn ids(&self) -> Vec<u64> {
-        let page = self.log.read(&request(&tenant("t"), 0, 10_000)).unwrap();
-        assert!(page.entries.windows(2).all(|it| it[0].offset.next() == it[1].offset));
-        page.entries.iter().map(|it| it.id.as_u128() as u64).collect()
-    }
-}
-
-fn next(completions: &Receiver<Completion>, is_wanted: impl Fn(&Completion) -> bool) -> Completion {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let completion = completions.recv_timeout(left).expect("the log does not say it");
-        if is_wanted(&completion) {
-            return completion;
-        }
-    }
-}
-
-fn open(log: &RedisLog, completions: &Receiver<Completion>) -> Head {
-    log.open(&tenant("t"), 0).unwrap();
-    match next(completions, |it| {
-        matches!(it, Completion::Opened { .. } | Completion::OpenFailed { .. })
-    }) {
-        Completion::Opened { head, .. } => head,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// Whether the log is another one now, of which the node knows, or finds it out by this.
-fn is_shut_out(answer: Answer) -> bool {
-    use RefusedReason::{Fenced, OutOfSequence};
-    matches!(answer, Answer::Refused(Fenced | OutOfSequence))
-}
-
-/// A server, where there is one to start.
-fn server(arguments: &[&str]) -> Option<RedisServer> {
-    is_redis_here().then(|| RedisServer::start(arguments).unwrap())
-}
-
-/// One that has everything again after a crash.
-const KEEPS: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+use crate::redis_node::{KEEPS, Node, is_shut_out, next, options, server};
+use crate::support::{KEEPS_ALL, entry, id, noise, offset, request, tenant};
 
 #[test]
 fn nodes_append_beside_each_other_redis_counts_the_offsets_and_followers_are_told() {
@@ -271,6 +146,24 @@ fn a_server_that_does_not_answer_holds_up_nobody_for_ever_and_what_waits_is_boun
     assert_eq!(node.answer(ticket), Answer::Refused(RefusedReason::Unknown));
     signal("-CONT");
     assert!(matches!(node.append_until_taken(3), Answer::Committed(_)));
+}
+
+#[test]
+fn what_nobody_knew_of_is_told_to_its_own_node_when_it_turns_out_to_be_in_the_log() {
+    let Some(server) = server(&[]) else { return };
+    let mut node = Node::of(&server);
+    node.log.follow(&tenant("t")).unwrap();
+    node.hears_of(0);
+    let signal = |name: &str| {
+        let pid = server.pid().to_string();
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    signal("-STOP");
+    let ticket = node.submit(1);
+    assert_eq!(node.answer(ticket), Answer::Refused(RefusedReason::Unknown));
+    signal("-CONT");
+    node.hears_of(1);
+    assert_eq!(node.ids(), [1]);
 }
 
 #[test]
