@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-# The port of `make run`.
+# The port of `make run` and `make cluster`.
 PORT ?= 4001
 # Seconds that `make fuzz` spends on each target, and which targets.
 T ?= 60
@@ -18,7 +18,7 @@ TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEBUG := $(TARGET_DIR)/debug
 STAGE := @.ci/stage
 
-.PHONY: help run setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare simulate chaos chaos-cluster jitter storm chaos-binaries attack fuzz docs
+.PHONY: help run cluster setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare simulate chaos chaos-cluster jitter storm chaos-binaries attack fuzz docs
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ help: ## Lists the targets
 run: ## Builds the hub and starts its demo; open http://127.0.0.1:4001/ (PORT=8080 for another)
 	cargo build -p foodtrack-server
 	@$(DEBUG)/foodtrack-websocket demo --port $(PORT)
+
+cluster: ## Builds the hub and starts a demo of three nodes behind nginx with a Redis; needs redis-server and nginx
+	cargo build -p foodtrack-server
+	@$(DEBUG)/foodtrack-websocket demo --nodes 3 --port $(PORT)
 
 setup: ## Installs what the tests need beside Rust: Node packages, Python environments, Chromium, nginx, Redis
 	@.ci/setup

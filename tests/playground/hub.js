@@ -10,7 +10,7 @@ const START_TIMEOUT_MS = 20_000;
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BINARY = process.env.FOODTRACK_BINARY ?? `${ROOT}target/debug/foodtrack-websocket`;
 
-/** Starts `demo` on `port`, or on one of its own choice, with more arguments; answers `{ url, port, stop }` once it listens. */
+/** Starts `demo` on `port`, or on one of its own choice, with more arguments; answers `{ url, port, pid, signal, stop }` once it listens. */
 export async function startHub(port = 0, more = []) {
   const child = spawn(BINARY, ['demo', '--port', String(port), ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
   const log = [];
@@ -41,5 +41,6 @@ export async function startHub(port = 0, more = []) {
     await stop();
     throw cause;
   });
-  return { url: `http://127.0.0.1:${listening}/`, port: listening, stop };
+  const signal = (name) => child.kill(name);
+  return { url: `http://127.0.0.1:${listening}/`, port: listening, pid: child.pid, signal, stop };
 }

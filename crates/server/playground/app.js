@@ -15,6 +15,8 @@ import { KitchenPane } from './kitchen_pane.js';
 import { LabPane } from './lab_pane.js';
 import { Latency, WINDOW, inMs } from './latency.js';
 import { ListenPane } from './listen_pane.js';
+import { NodeWatch } from './node_watch.js';
+import { NodesPane } from './nodes_pane.js';
 import { Restaurant } from './restaurant.js';
 import { SidePanes } from './side_panes.js';
 
@@ -31,13 +33,14 @@ const fetchJson = async (path) => {
 
 /** The panes of one restaurant, and when to draw them. */
 class Stage {
-  constructor(restaurant, other, switches, latency, { todaysNames, eventTypes }) {
+  constructor(restaurant, other, switches, latency, { todaysNames, eventTypes }, nodes) {
     this.restaurant = restaurant;
     const stream = new EventStream(restaurant, latency, todaysNames);
     const side = new SidePanes([
       { title: 'Experiments', pane: new LabPane(restaurant, other) },
       { title: 'Back end', pane: new BackEndPane(restaurant) },
       { title: 'Listen', pane: new ListenPane(restaurant, eventTypes) },
+      ...(nodes ? [{ title: 'Nodes', pane: new NodesPane(restaurant, nodes) }] : []),
     ]);
     const panes = [
       new CustomerPane(restaurant, switches), new DashboardPane(restaurant, switches),
@@ -100,9 +103,10 @@ async function start() {
   const restaurants = info.tenants.map(({ id, name }) =>
     new Restaurant({ ...menus.find((menu) => menu.id === id), id, name }, tab));
   restaurants.forEach(({ id }) => latency.measure(id, `meter-${tab}`));
+  const nodes = info.hasNodes ? new NodeWatch(() => stages.forEach(({ draw }) => draw())) : null;
   const stages = restaurants.map((restaurant, i) => {
     restaurant.onNotice = tell;
-    return new Stage(restaurant, restaurants[(i + 1) % restaurants.length], switches, latency, info);
+    return new Stage(restaurant, restaurants[(i + 1) % restaurants.length], switches, latency, info, nodes);
   });
   const watch = new HubWatch(document.querySelector('#hub'),
     () => restaurants.flatMap(({ seats }) => seats.map(({ connection }) => connection)));

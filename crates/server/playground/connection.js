@@ -16,7 +16,8 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 /**
  * A connection of one user, in one application, of one tenant.
  *
- * `onMessage(message)` is called for every event received, `onState()` when the line's state changes.
+ * `onMessage(message)` is called for every event received, `onState()` when the line's state changes, `onTaken(id)` when an event that
+ * was sent is in the log.
  */
 export class Connection {
   /** `connecting`, `connected`, `reconnecting` or `refused`. */
@@ -32,10 +33,12 @@ export class Connection {
   refusal = '';
 
   #socket;
+  #onTaken;
   #wasConnected = false;
   #lostAt = 0;
 
-  constructor({ tenant, application, user, onMessage, onState }) {
+  constructor({ tenant, application, user, onMessage, onState, onTaken }) {
+    this.#onTaken = onTaken;
     Object.assign(this, { tenant, application, user });
     this.#socket = io({
       transports: ['websocket', 'polling'],
@@ -106,8 +109,10 @@ export class Connection {
   }
 
   /** Sends an event and answers its acknowledgement, as `ask` does. A repeat keeps the id, so the hub takes it once. */
-  send(type, payload) {
-    return this.ask(type, { id: uuid(), type, payload });
+  async send(type, payload) {
+    const answer = await this.ask(type, { id: uuid(), type, payload });
+    if (answer.success && answer.data?.offset !== undefined) this.#onTaken(answer.data.id);
+    return answer;
   }
 
   /** Sends an event that may be lost, and nobody answers for. */

@@ -1,6 +1,7 @@
 // One restaurant as this page sees it: its applications' connections, and what people in them can do.
 
 import { Connection } from './connection.js';
+import { DeliveryCheck } from './delivery_check.js';
 import { shortCode } from './ids.js';
 import { OrderBook, isFinished } from './order_book.js';
 import { Ride } from './street_map.js';
@@ -23,9 +24,11 @@ class Seat {
       user,
       onMessage: (message) => {
         this.book.apply(message);
+        if (application === 'tenant_dashboard') restaurant.deliveries.came(message.id);
         restaurant.onEvent(this, message);
       },
       onState: () => restaurant.onChange(),
+      onTaken: (id) => restaurant.deliveries.taken(id),
     });
   }
 }
@@ -36,6 +39,8 @@ export class Restaurant {
   onEvent = () => {};
   onChange = () => {};
   onNotice = () => {};
+  /** What the hub acknowledged, and what of it arrived. */
+  deliveries = new DeliveryCheck();
 
   #underWay = new Set();
   #rides = new Map();

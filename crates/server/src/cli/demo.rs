@@ -1,27 +1,18 @@
 //! `foodtrack-websocket demo`
 
 use std::io::{ErrorKind, Write};
-use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 
+use super::demo_cluster;
+use super::demo_parts::{random_secret, reachable, start_gateway, upstream};
 use super::outcome::{Outcome, announce};
 use super::shutdown::Shutdown;
 use super::{Run, parse_port};
-use crate::demo::{Demo as Pages, gateway::Gateway, requests::RequestDesk};
-use crate::{Secret, UpstreamConfig, WebSocketConfig, WebSocketServer, descriptors, logging};
-
-/// How often the simulated gateway orders in each restaurant.
-const ORDER_INTERVAL: Duration = Duration::from_secs(12);
-/// How long the toy back end may take: somebody watches.
-const UPSTREAM_TIMEOUT_MS: u32 = 2_000;
-/// The secret's randomness.
-const SECRET_BYTES: usize = 48;
+use crate::demo::Demo as Pages;
+use crate::{WebSocketConfig, WebSocketServer, descriptors, logging};
 
 /// Where a demo that is to go on after a restart keeps its secret.
 const SECRET: &str = "demo-secret";
@@ -31,13 +22,17 @@ Makes a secret of its own, so it needs no configuration, and gives tokens to who
 Events are kept in a temporary directory that goes with the demo, or in --data-dir: then kill it, start it again, and every \
 pane of the playground is where it was, and has what happened meanwhile.
 
+With --nodes, `redis-server` and `nginx` must be installed. They and the nodes run on free ports with a temporary directory, and all of it \
+ends with the demo.
+
 Examples:
   foodtrack-websocket demo
   foodtrack-websocket demo --port 8080
   foodtrack-websocket demo --data-dir demo-data
+  foodtrack-websocket demo --nodes 3
   curl 'http://127.0.0.1:4001/demo/token?tenant=pizza-roma&application=kitchen_app&user=ada'
 
-Exit codes: 0 stopped by a signal, 1 failed while running, 2 bad usage, 3 cannot listen.";
+Exit codes: 0 stopped by a signal, 1 failed while running, 2 bad usage or a missing program, 3 cannot listen.";
 
 #[derive(Args)]
 #[command(after_help = AFTER_HELP)]
@@ -51,10 +46,16 @@ pub(super) struct Demo {
     /// A directory for what is to be there again after a restart [default: a temporary one]
     #[arg(long, value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
+    /// How many nodes: several share a Redis behind nginx, and the page shows them, kills them and starts them again
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9), conflicts_with = "data_dir")]
+    nodes: u16,
 }
 
 impl Demo {
     pub(super) fn run(self) -> Run {
+        if self.nodes > 1 {
+            return demo_cluster::run(&self.host, self.port, self.nodes);
+        }
         let failed = |error: std::io::Error| Outcome::Failed(error.to_string());
         let temporary = tempfile::tempdir().map_err(failed)?;
         let directory = self.data_dir.as_deref().unwrap_or(temporary.path());
@@ -64,10 +65,9 @@ impl Demo {
         };
         let pages = Pages::new(&secret);
         let desk = std::net::TcpListener::bind("127.0.0.1:0").map_err(failed)?;
-        let upstream = upstream(desk.local_addr().map_err(failed)?)?;
-        let signing_secret = upstream.secret.as_ref().map(|it| it.reveal().to_owned());
+        let signing_secret = random_secret()?;
         let config = WebSocketConfig::default()
-            .upstream(upstream)
+            .upstream(upstream(desk.local_addr().map_err(failed)?, &signing_secret))
             .host(self.host)
             .port(self.port)
             .jwt_secret(secret)
@@ -80,7 +80,6 @@ impl Demo {
         let shutdown = Shutdown::listen().map_err(failed)?;
         let server = WebSocketServer::bind_with(config, None, Some(pages.clone()))?;
         let address = reachable(server.local_addr());
-        let signing_secret = signing_secret.unwrap_or_default();
         start_gateway(address, pages, desk, &signing_secret).map_err(failed)?;
         announce(format_args!("listening on {}", server.local_addr()));
         announce(format_args!("open http://{address}/ in a browser; stop with Ctrl+C"));
@@ -104,58 +103,4 @@ fn kept_secret(directory: &Path) -> Result<String, Outcome> {
         }
         Err(error) => Err(unusable(error)),
     }
-}
-
-fn random_secret() -> Result<String, Outcome> {
-    let mut bytes = [0; SECRET_BYTES];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Outcome::Failed(format!("no randomness for a secret: {error}")))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-/// The address as somebody on this machine reaches it: every interface includes loopback.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
-}
-
-/// Clients' requests go to the toy back end at this address.
-fn upstream(desk: SocketAddr) -> Result<UpstreamConfig, Outcome> {
-    let mut upstream = UpstreamConfig {
-        url: Some(format!("http://{desk}/hub/requests")),
-        secret: Some(Secret::new(random_secret()?)),
-        timeout_ms: UPSTREAM_TIMEOUT_MS,
-        ..UpstreamConfig::default()
-    };
-    upstream.events.push("demo:*".into());
-    Ok(upstream)
-}
-
-/// Orders, and answers requests, from a thread of its own, for as long as the process lives.
-fn start_gateway(
-    hub: SocketAddr,
-    pages: Pages,
-    desk: std::net::TcpListener,
-    signing_secret: &str,
-) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    desk.set_nonblocking(true)?;
-    // An unsigned token would be refused and logged; a restaurant's id is always a tenant's.
-    let token = move |tenant: &str| pages.service_token(tenant).unwrap_or_default();
-    let answers = RequestDesk::new(hub, signing_secret, token.clone());
-    let orders = Gateway::new(hub, ORDER_INTERVAL, token);
-    std::thread::Builder::new().name("demo-gateway".into()).spawn(move || {
-        runtime.block_on(async {
-            match tokio::net::TcpListener::from_std(desk) {
-                Ok(desk) => drop(tokio::join!(orders.run(), answers.run(desk))),
-                Err(error) => tracing::error!(%error, "the demo's back end cannot answer requests"),
-            }
-        });
-    })?;
-    Ok(())
 }

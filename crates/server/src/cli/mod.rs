@@ -3,9 +3,13 @@
 mod check_config;
 mod dead_letters;
 mod demo;
+mod demo_cluster;
+mod demo_node;
+mod demo_parts;
 mod explain;
 mod explain_profile;
 mod given_listener;
+mod held_child;
 mod log;
 mod log_text;
 mod nodes;
@@ -55,6 +59,12 @@ enum Command {
     Serve(serve::Serve),
     /// Run the hub with two made-up restaurants and a page to play with; needs no configuration.
     Demo(demo::Demo),
+    /// One node of a demo of several.
+    #[command(hide = true)]
+    DemoNode(demo_node::DemoNode),
+    /// Run a program that ends with the process that started it.
+    #[command(hide = true)]
+    HeldChild(held_child::HeldChild),
     /// Make a token for a client or a backend service; prints nothing but the token.
     Token(token::Token),
     /// Say what the configuration amounts to, or everything that is wrong with it.
@@ -95,6 +105,8 @@ pub fn run() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
+        Command::DemoNode(node) => node.run(),
+        Command::HeldChild(child) => child.run(),
         Command::Token(token) => token.run(),
         Command::CheckConfig(check) => check.run(),
         Command::Schema(schema) => schema.run(),

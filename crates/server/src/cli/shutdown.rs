@@ -43,6 +43,11 @@ impl Shutdown {
         Ok(Self { first })
     }
 
+    /// Whether the first signal has come.
+    pub(super) fn is_asked(&self) -> bool {
+        self.first.try_recv().is_ok()
+    }
+
     /// Blocks until the first signal, and then stops the server.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// Why there is no answer of success.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum CallError {
+pub(crate) enum CallError {
     /// The hub cannot be reached, or the connection broke.
     #[error("ask the hub at {hub}")]
     Connection {
@@ -43,7 +43,7 @@ pub(super) enum CallError {
 ///
 /// # Errors
 /// See [`CallError`]; whether the hub did what was asked is unknown after all but [`CallError::Refused`].
-pub(super) async fn call(
+pub(crate) async fn call(
     hub: SocketAddr,
     token: &str,
     line: &str,

@@ -3,7 +3,8 @@
 
 pub mod assets;
 pub mod gateway;
-mod http_call;
+pub(crate) mod http_call;
+pub(crate) mod http_request;
 mod pages;
 pub(crate) mod requests;
 pub mod restaurants;

@@ -24,6 +24,7 @@ const TOKEN_TTL_S: u64 = 12 * 3_600;
 #[derive(Clone)]
 pub(crate) struct Demo {
     signer: Arc<TokenSigner>,
+    has_nodes: bool,
 }
 
 /// Whose token is wanted.
@@ -48,7 +49,12 @@ struct Token {
 impl Demo {
     /// Signs with the secret that the demo's hub verifies with.
     pub(crate) fn new(secret: &str) -> Self {
-        Self { signer: Arc::new(TokenSigner::hs256(secret)) }
+        Self { signer: Arc::new(TokenSigner::hs256(secret)), has_nodes: false }
+    }
+
+    /// Of a node among several, which the page shows: `/demo/nodes` is answered by who started them.
+    pub(crate) fn of_several_nodes(self) -> Self {
+        Self { has_nodes: true, ..self }
     }
 
     /// `/`, its files, `/demo/info` and `/demo/token`.
@@ -107,8 +113,8 @@ async fn file(uri: Uri) -> Result<Response, ApiError> {
     Ok((headers, file.body).into_response())
 }
 
-async fn info() -> Json<Info> {
-    Json(restaurants::info())
+async fn info(State(demo): State<Demo>) -> Json<Info> {
+    Json(restaurants::info(demo.has_nodes))
 }
 
 async fn token(

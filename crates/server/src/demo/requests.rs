@@ -8,16 +8,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::{constant_time, hmac};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time;
 
 use super::http_call::{CallError, call};
+use super::http_request::{header, next_request, write_answer};
 use super::restaurants::{Restaurant, restaurants};
 use crate::signature;
 
-/// The longest request that is read, in bytes.
-const REQUEST_BYTES_MAX: usize = 2 << 20;
 /// How far the clocks may differ, in seconds.
 const CLOCK_S_MAX: u64 = 300;
 /// How long a connection may bring nothing.
@@ -69,25 +67,20 @@ impl<T: Fn(&str) -> String + Send + Sync + 'static> RequestDesk<T> {
         stream.set_nodelay(true)?;
         let mut read = Vec::new();
         while let Some((head, body)) =
-            time::timeout(IDLE_MAX, next(&mut stream, &mut read)).await??
+            time::timeout(IDLE_MAX, next_request(&mut stream, &mut read)).await??
         {
             let (status, answer) = match self.is_signed(&head, &body) {
                 true => (200, self.answer(&body).await),
                 false => (401, json!({ "success": false, "error": "this is not the hub's" })),
             };
-            let answer = answer.to_string();
-            let head = format!(
-                "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-                answer.len()
-            );
-            stream.write_all((head + &answer).as_bytes()).await?;
+            write_answer(&mut stream, status, &answer).await?;
         }
         Ok(())
     }
 
     fn is_signed(&self, head: &str, body: &[u8]) -> bool {
         let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let Some(header) = value(head, signature::HEADER) else { return false };
+        let Some(header) = header(head, signature::HEADER) else { return false };
         let at_s = header.strip_prefix("t=").and_then(|rest| rest.split_once(','));
         let Some(at_s) = at_s.and_then(|(at_s, _)| at_s.parse().ok()) else { return false };
         let expected = signature::sign(&self.key, at_s, body);
@@ -160,36 +153,6 @@ impl<T: Fn(&str) -> String + Send + Sync + 'static> RequestDesk<T> {
             String::from("the back end does not know at the moment")
         })
     }
-}
-
-/// The next request: its head, and its body. `None` where the connection has ended.
-async fn next(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<Option<(String, Vec<u8>)>> {
-    loop {
-        if let Some(end) = read.windows(4).position(|window| window == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&read[..end]).into_owned();
-            let bytes = value(&head, "content-length").and_then(|bytes| bytes.parse().ok());
-            let bytes: usize =
-                bytes.filter(|it| *it <= REQUEST_BYTES_MAX).ok_or(io::ErrorKind::InvalidData)?;
-            if read.len() >= end + 4 + bytes {
-                let body = read[end + 4..end + 4 + bytes].to_vec();
-                read.drain(..end + 4 + bytes);
-                return Ok(Some((head, body)));
-            }
-        } else if read.len() > REQUEST_BYTES_MAX {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        if stream.read_buf(read).await? == 0 {
-            return Ok(None);
-        }
-    }
-}
-
-/// The value of a header.
-fn value<'h>(head: &'h str, name: &str) -> Option<&'h str> {
-    head.lines().find_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        key.trim().eq_ignore_ascii_case(name).then_some(value.trim())
-    })
 }
 
 #[cfg(test)]

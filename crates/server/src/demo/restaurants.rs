@@ -72,6 +72,8 @@ pub struct Info {
     pub todays_names: BTreeMap<ApplicationType, BTreeMap<&'static str, String>>,
     /// The name of every built-in event.
     pub event_types: Vec<&'static str>,
+    /// Whether there are several nodes, which `/demo/nodes` tells of.
+    pub has_nodes: bool,
     /// The hub's version.
     pub version: &'static str,
 }
@@ -86,7 +88,7 @@ pub struct InfoTenant {
 }
 
 /// What `GET /demo/info` tells the page.
-pub fn info() -> Info {
+pub fn info(has_nodes: bool) -> Info {
     let tenants = restaurants()
         .iter()
         .map(|restaurant| InfoTenant { id: &restaurant.id, name: &restaurant.name });
@@ -96,6 +98,7 @@ pub fn info() -> Info {
         tenants: tenants.collect(),
         todays_names,
         event_types,
+        has_nodes,
         version: env!("CARGO_PKG_VERSION"),
     }
 }
@@ -139,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_page_learns_ids_and_names() {
-        let info = serde_json::to_value(info()).unwrap();
+        let info = serde_json::to_value(info(false)).unwrap();
         assert_eq!(
             info["tenants"][0],
             serde_json::json!({ "id": "pizza-roma", "name": "Pizza Roma" })
