@@ -12,6 +12,7 @@ mod cursors;
 mod delivery;
 mod depth;
 mod devices;
+mod elsewhere;
 mod event_stream_audience;
 mod event_stream_doors;
 mod event_stream_recovery;

@@ -102,6 +102,7 @@ fn config(flags: &Flags, namespaces: Namespaces) -> ReactorConfig {
         handshakes_per_minute: 0,
         proxies: TrustedProxies::default(),
         batched_sends: true,
+        node: None,
     };
     if flags.mode == Mode::Suites {
         config.endpoints.push(endpoint("/engine.io/", Protocol::EngineIo));

@@ -153,6 +153,11 @@ fn of_cluster(page: &mut String, cluster: &ClusterCounts) {
     for (reason, count) in &cluster.refused {
         let _ = writeln!(page, "{name}{{reason=\"{reason}\"}} {count}");
     }
+    let name = "foodtrack_passed_on_total";
+    head(page, name, "Requests about other nodes' sessions that those answered, by kind.", false);
+    for (kind, count) in &cluster.passed_on {
+        let _ = writeln!(page, "{name}{{kind=\"{kind}\"}} {count}");
+    }
 }
 
 /// What each shard counts.
@@ -255,7 +260,8 @@ mod tests {
     use super::*;
 
     fn counts() -> ClusterCounts {
-        ClusterCounts { nodes: 1, strange: 0, refused: vec![("forged", 0)] }
+        let passed_on = [("request", 0), ("socket", 0)];
+        ClusterCounts { nodes: 1, strange: 0, refused: vec![("forged", 0)], passed_on }
     }
 
     #[test]

@@ -88,6 +88,7 @@ fn reactor_config(config: &CheckedConfig) -> ReactorConfig {
         handshakes_per_minute: said.security.rate_limiting.handshakes_per_minute,
         proxies: config.proxies(),
         batched_sends: said.io_uring,
+        node: None,
     }
 }
 

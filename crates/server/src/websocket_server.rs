@@ -17,7 +17,7 @@ use foodtrack_tenant_log::{
     SqliteLog, SqliteOptions, TenantLog, first_look,
 };
 
-use crate::cluster::{Cluster, ClusterOptions, ClusterSecret};
+use crate::cluster::{Cluster, ClusterOptions, ClusterSecret, NodeId, Relay, RelayThread};
 use crate::config::CheckedConfig;
 use crate::data::{
     ClockKeeper, DataDir, DataDirError, DeclarationStore, Declarations, clock, fresh_secret,
@@ -88,6 +88,9 @@ fn what_to_do(error: &io::Error) -> &'static str {
     }
 }
 
+/// How much longer another node's answer to a poll may take than the poll waits there.
+const RELAY_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -154,16 +157,42 @@ fn look_at_redis(
     Ok(Some((options, ClusterSecret::new(look.secret))))
 }
 
+/// What private ids of sessions are made with: a session goes on at whichever node.
+fn key_of_sessions(
+    redis: Option<&(RedisOptions, ClusterSecret)>,
+    directory: Option<&DataDir>,
+) -> Result<SessionKey, StartError> {
+    match redis {
+        Some((_, secret)) => Ok(SessionKey::new(&secret.bytes())),
+        None => Ok(session_key(directory)?),
+    }
+}
+
+/// What passes on requests about sessions of other nodes, where there are any.
+fn start_relay(
+    config: &CheckedConfig,
+    has_others: bool,
+) -> io::Result<(Option<Relay>, Option<RelayThread>)> {
+    let heartbeat = &config.said().heartbeat;
+    // A poll waits until the next ping at the latest.
+    let poll_ms = u64::from(heartbeat.interval_ms) + u64::from(heartbeat.timeout_ms);
+    let patience = Duration::from_millis(poll_ms) + RELAY_PATIENCE;
+    let started = has_others.then(|| Relay::start(patience)).transpose()?;
+    Ok(started.unzip())
+}
+
 /// What this node is among those of its cluster.
 fn cluster_options(
     config: &CheckedConfig,
     redis: Option<(RedisOptions, ClusterSecret)>,
+    (id, relay): (NodeId, Option<RelayThread>),
     running: &Running,
 ) -> ClusterOptions {
     let said = &config.said().redis;
     ClusterOptions {
         redis,
-        name: said.node_name.clone(),
+        id,
+        relay,
         advertise: said.advertise.clone(),
         lease: Duration::from_millis(said.node_lease_ms.into()),
         listens_at: running.address,
@@ -219,11 +248,7 @@ impl WebSocketServer {
             .map(|path| DataDir::open(Path::new(path)))
             .transpose()?;
         let redis = look_at_redis(&config)?;
-        let session_key = match &redis {
-            // A session goes on at whichever node.
-            Some((_, secret)) => SessionKey::new(&secret.bytes()),
-            None => session_key(directory.as_ref())?,
-        };
+        let session_key = key_of_sessions(redis.as_ref(), directory.as_ref())?;
         let clock = clock(directory.as_ref())?;
         let mark = directory.as_ref().map(mark_file);
         let webhooks = Arc::new(Webhooks::new(&config, directory.as_ref())?);
@@ -232,14 +257,18 @@ impl WebSocketServer {
             None => (DeclarationStore::in_memory(config.policies()), config.policies()),
         };
         let pages = Arc::new(StatusPages::default());
-        let (api, service) = ApiThreads::start(demo, Arc::clone(&pages), redis.is_some())
-            .map_err(StartError::Thread)?;
+        let id = NodeId::fresh(config.said().redis.node_name.as_deref());
+        let (relay, relay_thread) =
+            start_relay(&config, redis.is_some()).map_err(StartError::Thread)?;
+        let (api, service) =
+            ApiThreads::start(demo, Arc::clone(&pages), relay).map_err(StartError::Thread)?;
         let upstream = start_upstream(&config).map_err(StartError::Thread)?;
         let services = Services {
             http: service,
             upstream: upstream.as_ref().map(|it| Arc::clone(&it.upstream)),
         };
-        let shards = shards_config(&config, listener, session_key, clock.clone());
+        let mut shards = shards_config(&config, listener, session_key, clock.clone());
+        shards.reactor.node = redis.as_ref().map(|(_, secret)| secret.node_mark(&id));
         let running = start_shards(&config, &shards, &policies, &services, &webhooks)?;
         let upstream_thread = upstream.map(|started| {
             // It is set once.
@@ -257,7 +286,8 @@ impl WebSocketServer {
         let wanted = &policies.current().hub_events;
         let webhooks_thread =
             webhooks.start(&running.log, &connections, wanted).map_err(StartError::Thread)?;
-        let cluster = Arc::new(Cluster::start(cluster_options(&config, redis, &running))?);
+        let options = cluster_options(&config, redis, (id, relay_thread), &running);
+        let cluster = Arc::new(Cluster::start(options)?);
         let parts = HubParts {
             config,
             policies,
@@ -347,6 +377,7 @@ impl WebSocketServer {
         }
         tracing::info!("stopping: the listener closes, and clients are told to connect elsewhere");
         self.hub.begin_stopping();
+        self.hub.cluster.stop_passing_on();
         self.running.shards.stop();
         self.running.join();
         drop(self.clock.take());

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use foodtrack_contract::Refusal;
-use foodtrack_transport::HttpTicket;
+use foodtrack_transport::{HttpTicket, PassedSocket};
 
 use crate::mailbox::{ShardMessage, ShardSender};
 
@@ -20,6 +20,10 @@ pub trait HttpService: Send + Sync {
         peer: SocketAddr,
         respond: Responder,
     ) -> Result<(), Box<http::Response<Bytes>>>;
+
+    /// Takes a request for the WebSocket of a session of another node's, which [`PassOn`](foodtrack_transport::PassOn) names among
+    /// its extensions. Dropping the socket closes it.
+    fn pass_on(&self, _request: http::Request<Bytes>, _socket: PassedSocket) {}
 
     /// The answer to a request that the shard refuses itself.
     fn refusal(&self, refusal: &Refusal) -> http::Response<Bytes>;

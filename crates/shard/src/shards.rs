@@ -155,6 +155,7 @@ pub(crate) mod tests {
             handshakes_per_minute: 0,
             proxies: TrustedProxies::default(),
             batched_sends: false,
+            node: None,
         };
         Reactor::new(&Commons::new(config, 1), 0, None).unwrap()
     }

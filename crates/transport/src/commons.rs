@@ -9,6 +9,7 @@ use crate::admission::Admission;
 use crate::client::Protocol;
 use crate::door::DoorRefusals;
 use crate::limits::Limits;
+use crate::node_mark::NodeMark;
 use crate::origin_policy::OriginPolicy;
 use crate::sid::SidDirectory;
 use crate::stranger_budget::StrangerBudget;
@@ -42,6 +43,8 @@ pub struct ReactorConfig {
     pub proxies: TrustedProxies,
     /// Whether a turn's sends go to the kernel as one submission, where it has io_uring and allows it.
     pub batched_sends: bool,
+    /// What this node marks session ids with, where there are others that are to know whose they are.
+    pub node: Option<NodeMark>,
 }
 
 /// What the shards of one server share: session ids, admission, one clock.

@@ -288,6 +288,11 @@ impl Link {
         self.stream.peer_addr()
     }
 
+    /// The socket alone, for who speaks on it from now on.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// What the kernel calls the socket, for sends that go out together.
     pub(crate) fn descriptor(&self) -> RawFd {
         self.stream.as_raw_fd()

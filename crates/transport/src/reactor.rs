@@ -9,7 +9,7 @@
 //! - `sockets`, `closing`: a socket, whoever has it; a client that is closed.
 //! - `evicting`, `askers`, `accepting`: who may be here.
 //! - `backlog`, `output`, `arriving`, `polling`, `flushing`, `streaming`, `sending`, `event_streams`, `ending`: what goes out, and how it ends.
-//! - `heartbeats`, `moving`, `packets`, `engine_requests`, `stream_requests`, `requests`, `reading`: what comes in.
+//! - `heartbeats`, `moving`, `packets`, `passing_on`, `engine_requests`, `stream_requests`, `requests`, `reading`: what comes in.
 //! - `stranger_turns`, `adopting`, `expiring`: when.
 
 mod accepting;
@@ -30,6 +30,7 @@ mod moving;
 mod next;
 mod output;
 mod packets;
+mod passing_on;
 mod polling;
 mod reading;
 mod requests;

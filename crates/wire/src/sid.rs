@@ -15,12 +15,20 @@ impl Sid {
     /// How many random bytes an id is made of.
     pub const RANDOM_BYTES: usize = Self::CHARACTERS / 4 * 3;
 
-    /// The id that these bytes make. They must be unguessable.
+    /// The id that these bytes make. All of them together must be unguessable.
     pub fn from_random(bytes: [u8; Self::RANDOM_BYTES]) -> Self {
         let mut sid = [b'A'; Self::CHARACTERS];
         // Fifteen bytes are exactly twenty characters.
         let _ = URL_SAFE_NO_PAD.encode_slice(bytes, &mut sid);
         Self(sid)
+    }
+
+    /// The bytes that make the id.
+    pub fn bytes(&self) -> [u8; Self::RANDOM_BYTES] {
+        let mut bytes = [0; Self::RANDOM_BYTES];
+        // Twenty characters of base64 are exactly fifteen bytes.
+        let _ = URL_SAFE_NO_PAD.decode_slice(self.0, &mut bytes);
+        bytes
     }
 
     /// The id as text.
@@ -52,6 +60,7 @@ mod tests {
     fn an_id_parses_back_and_garbage_does_not() {
         let sid = Sid::from_random([251; Sid::RANDOM_BYTES]);
         assert_eq!(Sid::parse(sid.as_str()), Some(sid));
+        assert_eq!(sid.bytes(), [251; Sid::RANDOM_BYTES]);
         ["", "abc", "ééééé"].iter().for_each(|text| assert_eq!(Sid::parse(text), None));
     }
 

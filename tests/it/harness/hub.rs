@@ -190,6 +190,7 @@ fn shards_config() -> ShardsConfig {
             handshakes_per_minute: 0,
             proxies: TrustedProxies::default(),
             batched_sends: true,
+            node: None,
         },
         limits: TenantLimits {
             messages_per_connection: unlimited,

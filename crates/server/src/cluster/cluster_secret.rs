@@ -1,8 +1,10 @@
 //! What all nodes of a cluster know, and what is made of it. The secret itself signs nothing here.
 
 use aws_lc_rs::hmac;
+use foodtrack_transport::{NodeMark, NodeTag};
 
 use super::hex;
+use super::node_id::NodeId;
 
 /// The secret that the cluster's Redis holds.
 #[derive(Clone)]
@@ -25,6 +27,13 @@ impl ClusterSecret {
     /// The key of one purpose, which its label names.
     pub(super) fn key(&self, label: &str) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, self.derive(label).as_ref())
+    }
+
+    /// What this node marks its clients' session ids with.
+    pub(crate) fn node_mark(&self, node: &NodeId) -> NodeMark {
+        let key = self.derive("foodtrack session ids 1");
+        let (key, _) = key.as_ref().split_first_chunk().unwrap_or((&[0; 16], &[]));
+        NodeMark::new(NodeTag::of(node.as_str()), *key)
     }
 
     fn derive(&self, label: &str) -> hmac::Tag {

@@ -11,6 +11,7 @@ mod node_gate;
 mod node_id;
 mod node_routes;
 mod node_signature;
+mod relay;
 mod replay_guard;
 
 use std::io;
@@ -35,11 +36,13 @@ use node_card::OwnNode;
 pub(crate) use node_card::parse_address;
 use node_client::NodeClient;
 use node_gate::{NodeGate, NodeRefusal};
-use node_id::NodeId;
+pub(crate) use node_id::NodeId;
 pub(crate) use node_id::{NODE_NAME_BYTES_MAX, is_plain};
 use node_routes::NodeAnswers;
 pub(crate) use node_routes::{NODE_PATHS, routes};
 use node_signature::NodeKeys;
+use relay::OpenRelay;
+pub(crate) use relay::{Relay, RelayThread};
 
 /// How long a stopping node may take to give its lease up, and to say so.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
@@ -50,8 +53,10 @@ const TELL_WITHIN: Duration = Duration::from_millis(500);
 pub(crate) struct ClusterOptions {
     /// The Redis that the nodes share, and the secret that is there; `None`: the node is alone.
     pub(crate) redis: Option<(RedisOptions, ClusterSecret)>,
-    /// What the configuration calls it.
-    pub(crate) name: Option<String>,
+    /// What it is called.
+    pub(crate) id: NodeId,
+    /// What passes on requests about other nodes' sessions, where there are any.
+    pub(crate) relay: Option<RelayThread>,
     /// Where the configuration says that others reach it.
     pub(crate) advertise: Option<String>,
     /// How long its lease is.
@@ -68,6 +73,7 @@ pub(crate) struct Cluster {
     lease: Duration,
     /// `None` where the node is alone, by configuration.
     others: Option<Others>,
+    relay: Option<OpenRelay>,
 }
 
 /// What a node has that has others beside it.
@@ -87,6 +93,8 @@ pub(crate) struct ClusterCounts {
     pub(crate) strange: u64,
     /// Requests of other nodes, or of who says to be one, that were refused, by why.
     pub(crate) refused: Vec<(&'static str, u64)>,
+    /// Requests about sessions of other nodes that were passed on, by what they are.
+    pub(crate) passed_on: [(&'static str, u64); 2],
 }
 
 impl Cluster {
@@ -110,7 +118,7 @@ impl Cluster {
                 "other nodes cannot reach this one: it listens on every address and does not know which of them is theirs; set redis.advertise, such as http://10.0.0.7:4001"
             );
         }
-        let book = Arc::new(NodeBook::new(NodeId::fresh(options.name.as_deref()), own));
+        let book = Arc::new(NodeBook::new(options.id, own));
         let others = match options.redis {
             Some((redis, secret)) => {
                 let registry = NodeRegistry::new(&redis, secret.bytes())?;
@@ -119,7 +127,8 @@ impl Cluster {
             }
             None => None,
         };
-        Ok(Self { book, lease: options.lease, others })
+        let relay = options.relay.map(|relay| relay.open(Arc::clone(&book)));
+        Ok(Self { book, lease: options.lease, others, relay })
     }
 
     /// Whether there are no others, by configuration.
@@ -147,6 +156,17 @@ impl Cluster {
             nodes: self.book.others().len() + 1,
             strange: self.book.trouble().strange,
             refused: refused.map(|(why, count)| (why.as_str(), count)).into(),
+            passed_on: self
+                .relay
+                .as_ref()
+                .map_or([("request", 0), ("socket", 0)], OpenRelay::counts),
+        }
+    }
+
+    /// Passes nothing on any more: what is under way ends, and its clients come back elsewhere.
+    pub(crate) fn stop_passing_on(&self) {
+        if let Some(relay) = &self.relay {
+            relay.stop();
         }
     }
 

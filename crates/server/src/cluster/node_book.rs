@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use foodtrack_tenant_log::{NODES_MAX, NodeCensus};
+use foodtrack_transport::NodeTag;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -109,6 +110,13 @@ impl NodeBook {
     pub(crate) fn address_of(&self, node: &str) -> Option<String> {
         let known = self.known();
         let (_, card) = known.others.iter().find(|(id, _)| id.as_str() == node)?;
+        card.address.clone()
+    }
+
+    /// The same of the node whose session ids have this tag.
+    pub(crate) fn address_of_tag(&self, tag: NodeTag) -> Option<String> {
+        let known = self.known();
+        let (_, card) = known.others.iter().find(|(id, _)| NodeTag::of(id.as_str()) == tag)?;
         card.address.clone()
     }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use foodtrack_auth::{Algorithm, AuthConfig, Authenticator, KeySource};
 use foodtrack_contract::{
     ApplicationType, Authenticate, DeliveryClass, DeliveryPolicy, EventDeclaration, EventGroup,
     EventType, LoginRole, TenantId, Watch,
@@ -15,13 +14,13 @@ use foodtrack_shard::{Policies, RequestNames};
 use foodtrack_tenant_log::{RedisOptions, RedisTls, Retention};
 use foodtrack_transport::{OriginPolicy, TrustedProxies};
 
+use super::authenticator::authenticator;
 use super::event_names;
 use super::log_level::check_level;
 use super::problems::ConfigErrors;
 use super::profile::{check_own_names, profiles};
 use super::sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, RetryConfig,
-    SecurityConfig,
 };
 use super::webhook;
 use crate::WebSocketConfig;
@@ -443,66 +442,4 @@ fn declaration(event: &EventConfig) -> Result<(TenantId, EventDeclaration), Stri
 /// What the roles of today's login mean.
 fn logins(tables: &Profile) -> BTreeMap<String, LoginRole> {
     tables.roles().map(|(name, role)| (name.to_owned(), role)).collect()
-}
-
-fn authenticator(
-    security: &SecurityConfig,
-    logins: Option<BTreeMap<String, LoginRole>>,
-    errors: &mut ConfigErrors,
-) -> Option<Arc<dyn Authenticate>> {
-    let file =
-        |key: &str, path: &str, errors: &mut ConfigErrors| match std::fs::read_to_string(path) {
-            Ok(text) => Some(text),
-            Err(error) => {
-                errors.add(key, format!("{path} cannot be read: {error}"));
-                None
-            }
-        };
-    let (key, keys, usual) = match (&security.jwt_secret, &security.public_key, &security.jwks) {
-        (Some(secret), None, None) => {
-            let keys = KeySource::Secret(secret.reveal().into());
-            ("security.jwtSecret", keys, vec![Algorithm::HS256])
-        }
-        (None, Some(path), None) => {
-            let pem = file("security.publicKey", path, errors)?;
-            if security.algorithms.is_empty() {
-                errors.add("security.algorithms", "name the key's algorithm, such as [\"RS256\"]");
-                return None;
-            }
-            ("security.publicKey", KeySource::PublicKeyPem(pem), Vec::new())
-        }
-        (None, None, Some(path)) => {
-            let jwks = KeySource::Jwks(file("security.jwks", path, errors)?);
-            ("security.jwks", jwks, vec![Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA])
-        }
-        (None, None, None) => {
-            errors.add(
-                "security.jwtSecret",
-                "no key to verify tokens with; set JWT_SECRET (at least 32 bytes), security.publicKey or security.jwks",
-            );
-            return None;
-        }
-        _ => {
-            errors.add("security", "give one of jwtSecret, publicKey and jwks, not several");
-            return None;
-        }
-    };
-    let algorithms =
-        if security.algorithms.is_empty() { usual } else { security.algorithms.clone() };
-    let config = AuthConfig {
-        keys,
-        algorithms,
-        issuer: security.issuer.clone(),
-        audience: security.audience.clone(),
-        leeway_s: security.leeway_seconds.into(),
-        token_bytes_max: 8_192,
-        logins,
-    };
-    match Authenticator::new(config) {
-        Ok(authenticator) => Some(Arc::new(authenticator)),
-        Err(error) => {
-            errors.add(key, error.to_string());
-            None
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! Configuration: first what was said ([`crate::WebSocketConfig`]), then what it means ([`CheckedConfig`]).
 
+mod authenticator;
 mod checked;
 mod event_names;
 pub mod keys;

@@ -13,7 +13,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use foodtrack_contract::{ErrorCode, Refusal};
 use foodtrack_shard::{HttpService, Responder};
-use foodtrack_transport::DoorRefusal;
+use foodtrack_transport::{DoorRefusal, PassOn, PassedSocket};
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::sync::{mpsc, oneshot};
@@ -22,7 +22,7 @@ use tower::ServiceExt;
 use super::disk_work;
 use super::error::ApiError;
 use super::status::{StatusPage, StatusPages};
-use crate::cluster::{self, NODE_PATHS};
+use crate::cluster::{self, NODE_PATHS, Relay};
 use crate::demo::Demo;
 use crate::hub::Hub;
 use crate::performance::SAMPLE_INTERVAL;
@@ -44,6 +44,8 @@ struct ApiService {
     status: mpsc::Sender<Job>,
     /// What other nodes ask; `None` where there are none.
     nodes: Option<mpsc::Sender<Job>>,
+    /// What is about sessions of other nodes; `None` where there are none.
+    relay: Option<Relay>,
     pages: Arc<StatusPages>,
 }
 
@@ -54,6 +56,11 @@ impl HttpService for ApiService {
         _peer: SocketAddr,
         respond: Responder,
     ) -> Result<(), Box<Response<Bytes>>> {
+        if request.extensions().get::<PassOn>().is_some()
+            && let Some(relay) = &self.relay
+        {
+            return relay.pass_on(request, respond);
+        }
         let page = StatusPage::at(request.uri().path());
         if let Some(answer) = page.and_then(|page| self.pages.made(page, &request)) {
             respond.release();
@@ -71,6 +78,12 @@ impl HttpService for ApiService {
             self.pages.refusals.add(ErrorCode::Overloaded);
             Box::new(busy())
         })
+    }
+
+    fn pass_on(&self, request: Request<Bytes>, socket: PassedSocket) {
+        if let Some(relay) = &self.relay {
+            relay.pass_socket(request, socket);
+        }
     }
 
     fn refusal(&self, refusal: &Refusal) -> Response<Bytes> {
@@ -109,7 +122,7 @@ impl ApiThreads {
     pub(crate) fn start(
         demo: Option<Demo>,
         pages: Arc<StatusPages>,
-        has_other_nodes: bool,
+        relay: Option<Relay>,
     ) -> io::Result<(Self, Arc<dyn HttpService>)> {
         let (tenants, queue) = mpsc::channel(REQUESTS_WAITING_MAX);
         let (tenants_hub, opened) = oneshot::channel();
@@ -129,7 +142,7 @@ impl ApiThreads {
         })?;
         let mut threads = vec![about_tenants, about_status];
         let mut hubs = vec![tenants_hub, status_hub];
-        let nodes = if has_other_nodes {
+        let nodes = if relay.is_some() {
             let (nodes, queue) = mpsc::channel(REQUESTS_WAITING_MAX);
             let (nodes_hub, opened) = oneshot::channel::<Arc<Hub>>();
             threads.push(spawn("http-nodes", async move {
@@ -144,7 +157,7 @@ impl ApiThreads {
         } else {
             None
         };
-        let service = ApiService { tenants, status, nodes, pages };
+        let service = ApiService { tenants, status, nodes, relay, pages };
         Ok((Self { hubs, threads }, Arc::new(service)))
     }
 

@@ -10,7 +10,7 @@ use foodtrack_tenant::{
 };
 use foodtrack_transport::{
     Application, ClientKey, CloseReason, DoorRefusal, Flow, Handover, HttpRequest, HttpTicket,
-    Reactor, Verdict,
+    PassedSocket, Reactor, Verdict,
 };
 
 use super::Shard;
@@ -184,12 +184,7 @@ impl Application for Shard {
 
     fn http(&mut self, io: &mut Reactor, request: HttpRequest, ticket: HttpTicket) {
         let peer = request.peer;
-        let mut built =
-            http::Request::builder().method(request.method.as_str()).uri(&request.target);
-        for (name, value) in &request.headers {
-            built = built.header(name.as_str(), value.as_slice());
-        }
-        match built.body(bytes::Bytes::from(request.body)) {
+        match to_http(request) {
             Ok(request) => {
                 let shard = self.parts.shards.sender(self.parts.index).clone();
                 let responder = Responder::new(shard, ticket);
@@ -199,6 +194,12 @@ impl Application for Shard {
                 }
             }
             Err(_) => io.respond(ticket, 400, &[], b"malformed request"),
+        }
+    }
+
+    fn pass_on(&mut self, _io: &mut Reactor, request: HttpRequest, socket: PassedSocket) {
+        if let Ok(request) = to_http(request) {
+            self.parts.http.pass_on(request, socket);
         }
     }
 
@@ -303,4 +304,16 @@ impl Shard {
         let (tenant, slot) = self.slot_of(io, client)?;
         self.handle(io, tenant, input(slot))
     }
+}
+
+/// A request with what it says in the words of the API; whom it is passed on to is among its extensions.
+fn to_http(request: HttpRequest) -> Result<http::Request<bytes::Bytes>, http::Error> {
+    let mut built = http::Request::builder().method(request.method.as_str()).uri(&request.target);
+    for (name, value) in &request.headers {
+        built = built.header(name.as_str(), value.as_slice());
+    }
+    if let Some(pass_on) = request.pass_on {
+        built = built.extension(pass_on);
+    }
+    built.body(bytes::Bytes::from(request.body))
 }

@@ -118,6 +118,7 @@ impl Server {
             handshakes_per_minute: 0,
             proxies: TrustedProxies::default(),
             batched_sends: false,
+            node: None,
         };
         let config = ShardsConfig {
             listener: None,

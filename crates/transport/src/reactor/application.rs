@@ -8,6 +8,7 @@ use super::Reactor;
 use crate::client::ClientKey;
 use crate::door::DoorRefusal;
 use crate::handover::Handover;
+use crate::passed_on::{PassOn, PassedSocket};
 
 /// May a client join?
 #[derive(Debug)]
@@ -64,6 +65,8 @@ pub struct HttpRequest {
     pub body: Vec<u8>,
     /// Who asks.
     pub peer: std::net::SocketAddr,
+    /// It is about a session of another node's, which is to answer it.
+    pub pass_on: Option<PassOn>,
 }
 
 /// Where the answer to a request goes: to the socket it came on, if that is still there.
@@ -142,6 +145,9 @@ pub trait Application: Sized {
 
     /// An HTTP request for the application; answer it through [`Reactor::respond`], now or later.
     fn http(&mut self, io: &mut Reactor, request: HttpRequest, ticket: HttpTicket);
+
+    /// A request for the WebSocket of a session of another node's, which goes there with its socket. Dropping that closes it.
+    fn pass_on(&mut self, _io: &mut Reactor, _request: HttpRequest, _socket: PassedSocket) {}
 
     /// A request for a stream of events is refused before its client is known; answer it through [`Reactor::respond`] now.
     fn stream_refused(

@@ -16,7 +16,9 @@ impl Reactor {
         engine: EngineSession,
         handshake: Option<Box<HandshakeInfo>>,
     ) -> u32 {
-        let client = Client::new(protocol, self.sid_source.next(), engine, handshake);
+        let sid = self.sid_source.next();
+        let sid = self.config.node.as_ref().map_or(sid, |node| node.mark(&sid));
+        let client = Client::new(protocol, sid, engine, handshake);
         self.insert_client(client)
     }
 

@@ -128,7 +128,9 @@ impl Reactor {
         sid: &Sid,
         request: &EngineRequest<'_>,
     ) -> Result<Progress, EngineError> {
-        let shard = self.sids.shard(sid).ok_or(EngineError::UnknownSid)?;
+        let Some(shard) = self.sids.shard(sid) else {
+            return self.pass_on(app, link, sid, request);
+        };
         if shard != self.shard {
             self.move_request(app, link, shard, request.whole);
             return Ok(Progress::Gone);

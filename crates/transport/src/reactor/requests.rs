@@ -34,7 +34,11 @@ impl Reactor {
         let asker = Cell::new(None);
         let limit = |head: &Head<'_>, length| {
             let access = config.origins.access(head.origin(), head.host()).keep();
-            let forwarded = is_proxied.then(|| config.proxies.client(head));
+            let vouched = config.node.as_ref().and_then(|node| node.vouched(head));
+            let forwarded = match vouched {
+                Some(client) => Some(Some(client)),
+                None => is_proxied.then(|| config.proxies.client(head)),
+            };
             asker.set(Some(Asker { access, forwarded }));
             body_limit(&config, &sids, head, length)
         };
@@ -113,6 +117,7 @@ impl Reactor {
             headers: head.owned_headers(),
             body,
             peer: state.peer(),
+            pass_on: None,
         };
         app.http(self, request, ticket);
     }
@@ -149,6 +154,11 @@ impl Reactor {
     }
 }
 
+/// Whether a session is another node's.
+fn is_others(config: &ReactorConfig, sid: &Sid) -> bool {
+    config.node.as_ref().is_some_and(|node| node.other(sid).is_some())
+}
+
 /// How large a request's body may be, and whether it may take long. A small one may come from whomever. Otherwise the session id says so for Engine.IO,
 /// and for the application it takes an `Authorization`.
 fn body_limit(
@@ -172,6 +182,8 @@ fn body_limit(
         let sid = http::query_value(head.query(), "sid").and_then(Sid::parse);
         return match sid.and_then(|sid| sids.is_known(&sid)) {
             Some(true) => known(),
+            // The node whose session it is looks at it again.
+            None if sid.is_some_and(|sid| is_others(config, &sid)) => known(),
             Some(false) => {
                 let message =
                     format!("a message before joining a namespace may have {bytes_max} bytes");

@@ -76,6 +76,7 @@ pub(crate) fn config(limits: Limits) -> ReactorConfig {
         handshakes_per_minute: 0,
         proxies: TrustedProxies::default(),
         batched_sends: true,
+        node: None,
     }
 }
 

@@ -77,6 +77,7 @@ fn reactor() -> Reactor {
         handshakes_per_minute: 0,
         proxies: TrustedProxies::default(),
         batched_sends: true,
+        node: None,
     };
     let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     Reactor::new(&Commons::new(config, 1), 0, Some(listener)).unwrap()
