@@ -201,7 +201,9 @@ impl Tenant {
             let entry = checked.entry(Offset::ZERO, Durability::Recoverable, now_ms);
             // Only a sender's own id can come again through another node.
             let id = if checked.is_named { entry.id } else { Uuid::nil() };
-            turn.effects.pass_on(&self.id, &EntryRef { id, ..entry });
+            // The message has its own id all the same.
+            let is_message_as_made = entry.is_message_as_made && checked.is_named;
+            turn.effects.pass_on(&self.id, &EntryRef { id, is_message_as_made, ..entry });
         }
     }
 
