@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
+import { io } from 'socket.io-client';
 import { ROOT, startHub } from './hub.js';
 import { Playground, launch } from './page.js';
 
@@ -112,6 +113,30 @@ test('connections are spread over the nodes, and another origin\'s page cannot k
     assert.equal(nobody.status, 404);
   } finally {
     await page.close();
+  }
+});
+
+test('clients that only poll keep their session behind the balancer, and hear what others do', { skip, timeout: TEST_TIMEOUT_MS }, async () => {
+  const token = async (application, user) =>
+    (await (await fetch(new URL(`/demo/token?tenant=pizza-roma&application=${application}&user=${user}`, hub.url))).json()).token;
+  const heard = [];
+  const sockets = await Promise.all(['one', 'two', 'three'].map(async (user) => {
+    const auth = { token: await token('kitchen_app', user), application: 'kitchen_app' };
+    const socket = io(hub.url, { auth, transports: ['polling'], forceNew: true });
+    socket.on('order:created', ({ payload }) => heard.push(`${user} ${payload.orderId}`));
+    await new Promise((resolve, reject) => socket.once('connect', resolve).once('connect_error', reject));
+    return socket;
+  }));
+  try {
+    const customer = io(hub.url, { auth: { token: await token('client_app', 'polly'), application: 'client_app' }, transports: ['websocket'] });
+    sockets.push(customer);
+    const payload = { orderId: 'POLLED', customerId: 'polly' };
+    assert.equal((await customer.timeout(8_000).emitWithAck('order:created', payload)).success, true);
+    const expected = ['one POLLED', 'three POLLED', 'two POLLED'];
+    await eventually(() => heard.filter((it) => it.endsWith('POLLED')).length === 3, 'all three hear it');
+    assert.deepEqual(heard.filter((it) => it.endsWith('POLLED')).sort(), expected);
+  } finally {
+    for (const socket of sockets) socket.disconnect();
   }
 });
 
