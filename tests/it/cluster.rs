@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use foodtrack_server::RedisConfig;
+use foodtrack_server::{RedisConfig, WebSocketConfig};
 use serde_json::json;
 use test_support::{RedisServer, skipped, wait_until};
 
@@ -24,12 +24,21 @@ const KEEPS: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 impl Cluster {
     /// `None` where there is no Redis to start.
     fn of(nodes: usize) -> Option<Self> {
+        Self::with(nodes, |_, config| config)
+    }
+
+    /// The same; each node's configuration is changed by its number.
+    fn with(
+        nodes: usize,
+        change: impl Fn(usize, WebSocketConfig) -> WebSocketConfig,
+    ) -> Option<Self> {
         let Some(redis) = RedisServer::start(&KEEPS) else {
             skipped("redis-server is not installed");
             return None;
         };
         let shared = RedisConfig { timeout_ms: 1_000, ..redis_at(&redis.url()) };
-        let nodes = (0..nodes).map(|_| Server::with(config().redis(shared.clone()))).collect();
+        let start = |node| Server::with(change(node, config().redis(shared.clone())));
+        let nodes = (0..nodes).map(start).collect();
         Some(Self { redis, nodes })
     }
 }
@@ -134,6 +143,41 @@ fn a_node_that_ends_costs_its_clients_a_connection_and_no_event() {
     let mut back = away.resume(&cluster.nodes[0]);
     assert!(back.recovered);
     expect_numbers(&mut back, &[4, 5, 6], "");
+}
+
+#[test]
+fn a_node_that_stops_sends_its_clients_elsewhere_little_by_little_and_none_misses_anything() {
+    let within = Duration::from_millis(1_500);
+    let spread = |node, config: WebSocketConfig| match node {
+        0 => config.spread(within),
+        _ => config,
+    };
+    let Some(mut cluster) = Cluster::with(2, spread) else { return };
+    let leaving = cluster.nodes.remove(0);
+    let join = |_| Client::join(&leaving, Transport::WebSocket, &chef());
+    let mut chefs: Vec<Client> = (0..10).map(join).collect();
+    let mut sender = back_end(&cluster.nodes[0]);
+    publish(&mut sender, 1..=1);
+    for chef in &mut chefs {
+        expect_numbers(chef, &[1], "");
+    }
+    let began = std::time::Instant::now();
+    let stopped = std::thread::spawn(move || drop(leaving));
+    let mut gone_after = Vec::new();
+    for chef in &mut chefs {
+        chef.until_closed();
+        gone_after.push(began.elapsed());
+    }
+    let first = gone_after.iter().min().unwrap();
+    let last = gone_after.iter().max().unwrap();
+    assert!(*last - *first > within / 3, "{gone_after:?}");
+    stopped.join().unwrap();
+    publish(&mut sender, 2..=2);
+    for chef in chefs {
+        let mut back = chef.away().resume(&cluster.nodes[0]);
+        assert!(back.recovered);
+        expect_numbers(&mut back, &[2], "");
+    }
 }
 
 #[test]

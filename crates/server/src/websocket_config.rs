@@ -123,6 +123,13 @@ impl WebSocketConfig {
         self
     }
 
+    /// How long it then takes to send clients elsewhere, at most ten minutes. Default: five seconds in a cluster, and 0 elsewhere.
+    #[must_use]
+    pub fn spread(mut self, within: Duration) -> Self {
+        self.shutdown.spread_ms = Some(whole_ms(within));
+        self
+    }
+
     /// Threads that own tenants and their connections; 0 is one per core. Default: 0.
     #[must_use]
     pub fn shards(mut self, shards: u16) -> Self {

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foodtrack_shard::{
     ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, Policies, Running, Services,
@@ -32,6 +32,9 @@ use crate::policy_book::{PolicyBook, RoutingRules};
 use crate::shards_config::{disk_budget, retention, shards_config};
 use crate::upstream;
 use crate::webhooks::Webhooks;
+
+/// How often it is looked whether clients are still here.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Starts the shards: from then on there are clients.
 fn start_shards(
@@ -361,8 +364,24 @@ impl WebSocketServer {
         self.hub.dead_letters.clone()
     }
 
+    /// Sends clients elsewhere, some at a time, until none is left or the time is over. The listener stays open: who looks at
+    /// `/ready` is answered, and who comes all the same is sent on.
+    fn send_elsewhere(&self, within: Duration) {
+        if within.is_zero() || self.has_ended() {
+            return;
+        }
+        let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(within_ms, "clients are told to connect elsewhere, some at a time");
+        self.running.shards.send_elsewhere(within);
+        let until = Instant::now() + within;
+        let is_anybody_here = || self.running.counters.iter().any(|it| it.connections.get() > 0);
+        while is_anybody_here() && Instant::now() < until {
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
     /// Stops: `/health` and `/ready` say so, and for `shutdown.drainDelayMs` nothing else changes, so that whoever sends
-    /// clients here can send them elsewhere. Then every client's transport closes with a reason (its library connects
+    /// clients here can send them elsewhere. For `shutdown.spreadMs` clients are sent there, some at a time. Then every client's transport closes with a reason (its library connects
     /// elsewhere or again), the threads end, and what was accepted is on disk. Blocks until then.
     pub fn stop(mut self) {
         self.hub.begin_draining();
@@ -375,6 +394,7 @@ impl WebSocketServer {
             );
             std::thread::sleep(Duration::from_millis(delay_ms.into()));
         }
+        self.send_elsewhere(self.hub.config.spread());
         tracing::info!("stopping: the listener closes, and clients are told to connect elsewhere");
         self.hub.begin_stopping();
         self.hub.cluster.stop_passing_on();

@@ -11,6 +11,7 @@ mod pacing;
 mod permits;
 mod replies;
 mod resident;
+mod sending_elsewhere;
 mod shard_effects;
 mod table_budget;
 mod tenant_timer;
@@ -53,6 +54,8 @@ pub(crate) const SWEEP: u64 = u64::MAX;
 const STOP_MS_MAX: u64 = 3_000;
 /// The number of the deadline that ends that; no tenant's.
 pub(crate) const STOP: u64 = u64::MAX - 2;
+/// The number of the deadline at which some clients are sent elsewhere; no tenant's.
+pub(crate) const SEND_ELSEWHERE: u64 = u64::MAX - 3;
 /// The longest that an alarm is set for; tokens may live longer, and are looked at again then.
 pub(crate) const ALARM_MS_MAX: u64 = 3_600_000;
 
@@ -111,6 +114,8 @@ pub(crate) struct Shard {
     read_first: Option<(Instant, u64)>,
     /// When it stops at the latest, whoever still waits for an answer; `None` until it is told to.
     stops_by_ms: Option<u64>,
+    /// By when all clients are sent elsewhere; `None` until it is told to.
+    sends_elsewhere_by_ms: Option<u64>,
     /// Requests that the HTTP API has to answer.
     asked: usize,
     /// A shard cannot leave the thread that made it.
@@ -148,6 +153,7 @@ impl Shard {
             busy_before: 0,
             read_first: None,
             stops_by_ms: None,
+            sends_elsewhere_by_ms: None,
             asked: 0,
             pinned: PhantomData,
         }

@@ -3,6 +3,7 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use foodtrack_contract::{ErrorCode, Refusal, TenantId};
 use foodtrack_tenant::{Answer, Policies, Request};
@@ -54,6 +55,13 @@ impl Shards {
     /// Gives every shard new rules and schemas, without waiting for any, however full its mailbox is.
     pub fn apply(&self, policies: &Arc<Policies>) {
         self.senders.iter().for_each(|shard| shard.apply(Arc::clone(policies)));
+    }
+
+    /// Tells every shard to send its clients elsewhere, some at a time, and all of them within this time: then those that take
+    /// them are not asked by all at once. Who comes meanwhile is served, until it is sent on.
+    pub fn send_elsewhere(&self, within: Duration) {
+        let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+        self.senders.iter().for_each(|shard| shard.send(ShardMessage::SendElsewhere { within_ms }));
     }
 
     /// Asks every shard to close its transports and stop. Waits for room in their mailboxes.

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use foodtrack_server::{
     ConnectionManager, EventBroadcaster, LimitsConfig, RedisConfig, RoutingRules, Secret, TenantId,
@@ -21,6 +22,7 @@ pub(crate) fn config() -> WebSocketConfig {
         .shards(2)
         .jwt_secret(SECRET)
         .handshakes_per_minute(0)
+        .spread(Duration::ZERO)
         .limits(limits())
         .redis(redis())
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use foodtrack_contract::{
     ApplicationType, Authenticate, DeliveryClass, DeliveryPolicy, EventDeclaration, EventGroup,
@@ -35,6 +36,8 @@ const DISK_BYTES_LEAST: u64 = 16 * 1_024 * 1_024;
 
 /// A node that is asked to stop does it some time.
 const DRAIN_DELAY_MS_LIMIT: u32 = 600_000;
+/// How long a node of a cluster takes to send its clients elsewhere, where nobody says.
+const CLUSTER_SPREAD_MS: u32 = 5_000;
 
 /// A configuration without problems: `WebSocketServer::bind` takes this type and re-checks nothing.
 #[derive(Clone)]
@@ -56,6 +59,12 @@ impl CheckedConfig {
     /// Whose word is believed about who a request comes from.
     pub(crate) fn proxies(&self) -> TrustedProxies {
         self.proxies.clone()
+    }
+
+    /// How long a node that stops takes to send its clients elsewhere.
+    pub(crate) fn spread(&self) -> Duration {
+        let default_ms = if self.said.redis.is_on() { CLUSTER_SPREAD_MS } else { 0 };
+        Duration::from_millis(self.said.shutdown.spread_ms.unwrap_or(default_ms).into())
     }
 
     /// What was said; every value in it holds.
@@ -132,6 +141,9 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     webhook::check(&mut said, &mut errors);
     if said.shutdown.drain_delay_ms > DRAIN_DELAY_MS_LIMIT {
         errors.add("shutdown.drainDelayMs", format!("at most {DRAIN_DELAY_MS_LIMIT} (10 minutes)"));
+    }
+    if said.shutdown.spread_ms.is_some_and(|it| it > DRAIN_DELAY_MS_LIMIT) {
+        errors.add("shutdown.spreadMs", format!("at most {DRAIN_DELAY_MS_LIMIT} (10 minutes)"));
     }
     if let Err(error) = check_level(&said.logging.level) {
         errors.add("logging.level", error);

@@ -417,6 +417,8 @@ pub struct DeliveryConfig {
 pub struct ShutdownConfig {
     /// How long `/ready` and `/health` say that the node is about to stop before it does. Default: 0.
     pub drain_delay_ms: u32,
+    /// How long it then takes to send its clients elsewhere. Default: 5 000 in a cluster, and 0 elsewhere: nobody else takes them.
+    pub spread_ms: Option<u32>,
 }
 
 /// What is logged, and how.

@@ -248,6 +248,7 @@ impl Application for Shard {
         self.clock.tick();
         match what {
             super::SWEEP => return self.sweep(io),
+            super::SEND_ELSEWHERE => return self.send_some_elsewhere(io),
             super::pacing::LOOK => return self.let_in(io),
             _ => {}
         }

@@ -39,6 +39,7 @@ impl Shard {
                 let _ = reply.send(totals);
             }
             ShardMessage::Policies(policies) => self.parts.settings.policies = policies,
+            ShardMessage::SendElsewhere { within_ms } => self.send_elsewhere_within(io, within_ms),
             ShardMessage::Stop => {
                 self.stops_by_ms = Some(io.now_ms() + STOP_MS_MAX);
                 io.schedule(STOP_MS_MAX, STOP);

@@ -387,7 +387,10 @@ pub(super) fn node_folder(folder: &Path, setting: Setting, node: usize) -> PathB
 
 fn config(plan: &Plan, redis: Option<SocketAddr>) -> String {
     let shared = redis.map(|address| {
-        format!("\n[redis]\nurl = \"redis://{address}\"\ntimeoutMs = {REDIS_TIMEOUT_MS}\n")
+        format!(
+            "\n[redis]\nurl = \"redis://{address}\"\ntimeoutMs = {REDIS_TIMEOUT_MS}\n\n\
+             [shutdown]\nspreadMs = 300\n"
+        )
     });
 
     let Plan { shards, heartbeat_ms, queue_messages_max, .. } = plan;
