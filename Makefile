@@ -95,6 +95,7 @@ append: ## Measures the log beside Redis Streams; installs Debian's redis-server
 	cargo bench -p foodtrack-tenant-log --bench append
 
 compare: ## Measures the hub and its peers in turns; writes bench/results
+	@.ci/install redis-server redis-server
 	bench/setup-peers
 	cargo build --release -p foodtrack-server -p bench
 	$(TARGET_DIR)/release/bench compare

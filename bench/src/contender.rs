@@ -25,6 +25,8 @@ pub(crate) enum Contender {
     Socketio,
     /// socketioxide on tokio, current-thread
     Socketioxide,
+    /// express and Socket.IO on Node with the Redis Streams adapter, and its Redis: answers once Redis has the event
+    Express,
 }
 
 impl Contender {
@@ -36,6 +38,7 @@ impl Contender {
             Self::Bun => "bun",
             Self::Socketio => "socketio",
             Self::Socketioxide => "socketioxide",
+            Self::Express => "express",
         }
     }
 
@@ -43,8 +46,13 @@ impl Contender {
         match self {
             Self::Hub | Self::HubRecoverable | Self::HubVolatile => Dialect::Hub,
             Self::Bun => Dialect::Topics,
-            Self::Socketio | Self::Socketioxide => Dialect::SocketIo,
+            Self::Socketio | Self::Socketioxide | Self::Express => Dialect::SocketIo,
         }
+    }
+
+    /// Whether a Redis is to be there, as `REDIS_URL` says.
+    pub(crate) fn needs_redis(self) -> bool {
+        self == Self::Express
     }
 
     /// How to start it. `hub` and `hub_config` are the hub's binary and configuration file; `scratch` is a folder of its own
@@ -82,9 +90,12 @@ impl Contender {
                 folder: scratch.to_owned(),
                 hint: SETUP,
             },
-            Self::Socketio => Launch {
+            Self::Socketio | Self::Express => Launch {
                 program: PathBuf::from("node"),
-                arguments: vec![argument(peers.join("node/server.mjs"))],
+                arguments: vec![argument(peers.join(match self {
+                    Self::Express => "node/express.mjs",
+                    _ => "node/server.mjs",
+                }))],
                 files: vec![peers.join("node/node_modules/socket.io")],
                 environment: vec![("NODE_ENV", "production".to_owned())],
                 folder: scratch.to_owned(),

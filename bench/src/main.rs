@@ -11,6 +11,7 @@ mod latencies;
 mod metric;
 mod os;
 mod pair;
+mod redis;
 mod report;
 mod run;
 mod scenario;
@@ -39,10 +40,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum BenchCommand {
-    /// Measure one server
+    /// Measure one server, or a few beside each other
     Run {
-        #[arg(long, value_enum)]
-        server: Contender,
+        #[arg(long, value_enum, value_delimiter = ',', required = true)]
+        server: Vec<Contender>,
         /// Write the results there, as JSON
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
@@ -55,7 +56,9 @@ enum BenchCommand {
             long,
             value_enum,
             value_delimiter = ',',
-            default_values_t = [Contender::Hub, Contender::Bun, Contender::Socketio, Contender::Socketioxide]
+            default_values_t = [
+                Contender::Hub, Contender::Bun, Contender::Socketio, Contender::Socketioxide, Contender::Express
+            ]
         )]
         servers: Vec<Contender>,
         /// Folder for `DATE-COMMIT.json` and `.md`
@@ -130,7 +133,7 @@ fn in_flight(text: &str) -> Result<usize, String> {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         BenchCommand::Run { server, json, options } => {
-            run::run(&[server], &options).and_then(|report| {
+            run::run(&server, &options).and_then(|report| {
                 println!("{}", report.markdown());
                 json.map_or(Ok(()), |file| run::write_json(&report, &file))?;
                 Ok(report.failures.is_empty())

@@ -25,6 +25,8 @@ pub(crate) enum Metric {
     ConnectionsLost,
     EventBytes,
     ServerBusyPercent,
+    /// Of the same core, what the server's Redis used.
+    RedisBusyPercent,
     /// Near 100: the generator, not the server, was the bottleneck, and rates say nothing.
     ClientBusyPercent,
     /// Of both cores' time, what neither the server nor the generator used: somebody else was at work here.
@@ -51,6 +53,7 @@ impl Metric {
             Self::ConnectionsLost => "connections lost",
             Self::EventBytes => "event bytes",
             Self::ServerBusyPercent => "server core %",
+            Self::RedisBusyPercent => "Redis, same core %",
             Self::ClientBusyPercent => "generator core %",
             Self::OthersBusyPercent => "others, both cores %",
         }
@@ -62,6 +65,7 @@ impl Metric {
             self,
             Self::EventBytes
                 | Self::ServerBusyPercent
+                | Self::RedisBusyPercent
                 | Self::ClientBusyPercent
                 | Self::OthersBusyPercent
         )

@@ -20,7 +20,7 @@ use crate::scenario::Scenario;
 use crate::server_process::ServerProcess;
 use crate::swarm::{Swarm, SwarmError};
 use crate::workload::{Fixture, Pace, WorkloadError};
-use crate::{Options, os};
+use crate::{Options, os, redis};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
@@ -153,13 +153,22 @@ pub(crate) fn fixture(
     }
     let absolute = |path: &Path| std::path::absolute(path);
     let [hub, config] = hub;
-    let launch = contender.launch(&absolute(hub)?, &absolute(config)?, &absolute(&scratch)?);
+    let mut launch = contender.launch(&absolute(hub)?, &absolute(config)?, &absolute(&scratch)?);
     let log = scratch.with_extension("log");
+    // On the server's core: what it keeps there is the server's cost.
+    let redis = if contender.needs_redis() {
+        let (redis, log) =
+            (redis::launch(&absolute(&scratch)?), scratch.with_extension("redis.log"));
+        Some(ServerProcess::start(&redis, options.server_core, &log)?)
+    } else {
+        None
+    };
+    launch.environment.extend(redis.as_ref().map(|redis| ("REDIS_URL", redis::url(redis))));
     let server = ServerProcess::start(&launch, options.server_core, &log)?;
     let swarm = Swarm::new(contender.dialect(), server.address, Arc::clone(interrupted))?;
     let cores = [options.server_core, options.generator_core];
     let pace = if options.quick { Pace::QUICK } else { Pace::FULL };
-    Ok(Fixture { server, swarm, pace, cores, back_end: None })
+    Ok(Fixture { server, swarm, pace, cores, redis, back_end: None })
 }
 
 fn print_progress(round: u32, contender: Contender, cell: &Cell) {

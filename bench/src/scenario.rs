@@ -8,8 +8,8 @@ use crate::dialect::Dialect;
 use crate::metric::Cell;
 use crate::workload::fan_out::{self, Rooms};
 use crate::workload::{
-    Fixture, WorkloadError, http_publish, idle, idle_streams, noisy, orders, replay, request,
-    scale, steady, upstream, webhooks,
+    Fixture, WorkloadError, http_publish, http_single, idle, idle_streams, noisy, orders, replay,
+    request, scale, steady, upstream, webhooks,
 };
 
 /// A load.
@@ -44,6 +44,8 @@ pub(crate) enum Scenario {
     Replay,
     /// A back end publishes batches of 50 over HTTP, each event to 10 subscribers (hub only)
     HttpPublish,
+    /// A back end publishes durable events one by one over HTTP, 50 in flight, each to 10 subscribers (hub and express only)
+    HttpSingle,
     /// A client's request that a back end answers at once, 1 in flight (hub only)
     Upstream,
     /// A back end publishes, and another is told by webhook (hub only)
@@ -51,8 +53,11 @@ pub(crate) enum Scenario {
 }
 
 impl Scenario {
-    /// Whether the load means anything to a server: peers know neither tenants nor limits.
+    /// Whether the load means anything to a server: peers know neither tenants nor limits, and only one of them keeps events.
     pub(crate) fn applies_to(self, contender: Contender) -> bool {
+        if contender == Contender::Express {
+            return self == Self::HttpSingle;
+        }
         contender.dialect() == Dialect::Hub
             || !matches!(
                 self,
@@ -60,6 +65,7 @@ impl Scenario {
                     | Self::NoisyNeighbour
                     | Self::Replay
                     | Self::HttpPublish
+                    | Self::HttpSingle
                     | Self::Upstream
                     | Self::Webhooks
                     | Self::IdleStreams10k
@@ -113,6 +119,7 @@ impl Scenario {
             Self::TenantOrders10k => orders::run(fixture, 10_000),
             Self::Replay => replay::run(fixture),
             Self::HttpPublish => http_publish::run(fixture),
+            Self::HttpSingle => http_single::run(fixture),
             Self::Upstream => upstream::run(fixture),
             Self::Webhooks => webhooks::run(fixture),
         }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::contender::Contender;
 use crate::metric::Metric;
 use crate::report::{Report, number};
+use crate::workload::http_single;
 
 /// One promise and what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -94,11 +95,22 @@ pub(crate) fn judge(report: &Report) -> Vec<Verdict> {
         let promise = format!("CPU per delivery, dearest / {}, up to {}", cells[0], cells[2]);
         verdicts.push(Verdict::new(promise, 1.2, measured));
     }
-    let [flooded, quiet] =
-        ["neighbour floods", "neighbour quiet"].map(|cell| hub(cell, Metric::LatencyUsP99));
-    let measured = flooded.zip(quiet).map(|(flooded, quiet)| flooded / quiet);
-    verdicts.push(Verdict::new("p99 of a quiet tenant, neighbour floods / quiet", 2.0, measured));
+    verdicts.extend([quiet_tenant(report), single_publishes(report)]);
     verdicts
+}
+
+fn quiet_tenant(report: &Report) -> Verdict {
+    let p99 = |cell| report.median(Contender::Hub, cell, Metric::LatencyUsP99);
+    let measured = p99("neighbour floods").zip(p99("neighbour quiet"));
+    let measured = measured.map(|(flooded, quiet)| flooded / quiet);
+    Verdict::new("p99 of a quiet tenant, neighbour floods / quiet", 2.0, measured)
+}
+
+fn single_publishes(report: &Report) -> Verdict {
+    let rate = |contender| report.median(contender, http_single::CELL, Metric::EventsPerSecond);
+    let measured = rate(Contender::Express).zip(rate(Contender::Hub));
+    let measured = measured.map(|(express, hub)| express / hub);
+    Verdict::new("durable events/s one by one over HTTP, express / hub", 0.25, measured)
 }
 
 #[cfg(test)]

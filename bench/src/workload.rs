@@ -3,7 +3,9 @@
 mod batch_publishers;
 mod client;
 pub(crate) mod fan_out;
+mod http_answer;
 pub(crate) mod http_publish;
+pub(crate) mod http_single;
 pub(crate) mod idle;
 pub(crate) mod idle_streams;
 pub(crate) mod noisy;
@@ -11,6 +13,7 @@ pub(crate) mod orders;
 pub(crate) mod replay;
 pub(crate) mod request;
 pub(crate) mod scale;
+mod single_publishers;
 pub(crate) mod steady;
 pub(crate) mod upstream;
 pub(crate) mod webhooks;
@@ -78,6 +81,8 @@ pub(crate) struct Fixture {
     pub(crate) pace: Pace,
     /// The server's and the generator's.
     pub(crate) cores: [usize; 2],
+    /// Where the server needs one.
+    pub(crate) redis: Option<ServerProcess>,
     /// Where the load needs one.
     pub(crate) back_end: Option<BackEnd>,
 }
@@ -155,6 +160,7 @@ impl Publishers {
 pub(crate) struct Snapshot {
     at: Instant,
     server: Cpu,
+    redis: Option<Cpu>,
     client: Cpu,
     busy_us: f64,
     deliveries: u64,
@@ -165,6 +171,7 @@ pub(crate) struct Snapshot {
 pub(crate) struct Window {
     pub(crate) elapsed: Duration,
     pub(crate) server: Cpu,
+    redis: Option<Cpu>,
     client: Cpu,
     busy_us: f64,
     pub(crate) deliveries: u64,
@@ -176,6 +183,7 @@ impl Snapshot {
         Ok(Self {
             at: Instant::now(),
             server: fixture.server.cpu()?,
+            redis: fixture.redis.as_ref().map(ServerProcess::cpu).transpose()?,
             client: server_process::cpu("self")?,
             busy_us: server_process::busy_us(fixture.cores)?,
             deliveries: fixture.swarm.deliveries,
@@ -188,6 +196,7 @@ impl Snapshot {
         Ok(Window {
             elapsed: now.at - self.at,
             server: now.server.since(self.server),
+            redis: now.redis.zip(self.redis).map(|(now, before)| now.since(before)),
             client: now.client.since(self.client),
             busy_us: now.busy_us - self.busy_us,
             deliveries: now.deliveries - self.deliveries,
@@ -197,16 +206,23 @@ impl Snapshot {
 }
 
 impl Window {
+    /// CPU time of the server, and of the Redis that it needs.
+    pub(crate) fn all_servers_us(&self) -> f64 {
+        self.server.total_us() + self.redis.map_or(0.0, Cpu::total_us)
+    }
+
     /// A cell of what every load measures.
     pub(crate) fn cell(&self, name: impl Into<String>, latencies: &mut Latencies) -> Cell {
         latencies.sort();
         let elapsed_us = self.elapsed.as_secs_f64() * 1e6;
-        let others_us = (self.busy_us - self.server.total_us() - self.client.total_us()).max(0.0);
+        let others_us = (self.busy_us - self.all_servers_us() - self.client.total_us()).max(0.0);
+        let redis_percent = self.redis.map(|redis| 100.0 * redis.total_us() / elapsed_us);
         Cell::new(name)
             .with(Metric::LatencyUsP50, latencies.percentile_us(500))
             .with(Metric::LatencyUsP99, latencies.percentile_us(990))
             .with(Metric::LatencyUsP999, latencies.percentile_us(999))
             .with(Metric::ServerBusyPercent, 100.0 * self.server.total_us() / elapsed_us)
+            .with(Metric::RedisBusyPercent, redis_percent)
             .with(Metric::ClientBusyPercent, 100.0 * self.client.total_us() / elapsed_us)
             .with(Metric::OthersBusyPercent, 100.0 * others_us / (2.0 * elapsed_us))
     }

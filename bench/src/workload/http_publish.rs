@@ -10,12 +10,21 @@ use crate::metric::{Cell, Metric};
 use crate::swarm::Attention;
 
 const ROOM: &str = "o1";
-const SUBSCRIBERS: usize = 10;
+pub(super) const SUBSCRIBERS: usize = 10;
 /// The rate at which latency is measured: half of what is promised.
 const STEADY_EVENTS_PER_SECOND: u32 = 10_000;
 
 /// As fast as answers come, and then at a steady rate.
 pub(crate) fn run(fixture: &mut Fixture) -> Result<Vec<Cell>, WorkloadError> {
+    open_subscribers(fixture)?;
+    Ok(vec![
+        play(fixture, "batches of 50, as fast as answers come", None)?,
+        play(fixture, "batches of 50, 10 000 events/s", Some(steady(STEADY_EVENTS_PER_SECOND)))?,
+    ])
+}
+
+/// Connects those who get every [`event`].
+pub(super) fn open_subscribers(fixture: &mut Fixture) -> Result<(), WorkloadError> {
     let members = (0..SUBSCRIBERS)
         .map(|n| {
             let member = fixture.member(TENANT, &format!("m{n}"), vec![ROOM.to_owned()])?;
@@ -23,10 +32,7 @@ pub(crate) fn run(fixture: &mut Fixture) -> Result<Vec<Cell>, WorkloadError> {
         })
         .collect::<Result<Vec<_>, WorkloadError>>()?;
     fixture.swarm.open(members, OPEN_TIMEOUT)?;
-    Ok(vec![
-        play(fixture, "batches of 50, as fast as answers come", None)?,
-        play(fixture, "batches of 50, 10 000 events/s", Some(steady(STEADY_EVENTS_PER_SECOND)))?,
-    ])
+    Ok(())
 }
 
 /// `period` is how often each connection sends; as soon as it was answered where there is none.
@@ -54,7 +60,7 @@ fn play(
 }
 
 /// No event says the same as another: that would be one sent again.
-fn event(reason: &str) -> String {
+pub(super) fn event(reason: &str) -> String {
     format!(
         "{{\"type\":\"delivery:in_transit\",\"payload\":{{\"orderId\":\"{ROOM}\",\"reason\":\"{reason:0>100}\"}}}}"
     )
