@@ -13,9 +13,9 @@ use crate::harness::{
 use crate::support::{TENANT, back_end, expect_nothing, expect_numbers, numbers, publish, update};
 
 /// A Redis, and nodes that share it.
-struct Cluster {
-    redis: RedisServer,
-    nodes: Vec<Server>,
+pub(crate) struct Cluster {
+    pub(crate) redis: RedisServer,
+    pub(crate) nodes: Vec<Server>,
 }
 
 /// What Redis keeps is there again after a crash.
@@ -32,15 +32,28 @@ impl Cluster {
         nodes: usize,
         change: impl Fn(usize, WebSocketConfig) -> WebSocketConfig,
     ) -> Option<Self> {
-        let Some(redis) = RedisServer::start(&KEEPS) else {
-            skipped("redis-server is not installed");
-            return None;
-        };
-        let shared = RedisConfig { timeout_ms: 1_000, ..redis_at(&redis.url()) };
+        let (redis, shared) = shared_redis()?;
         let start = |node| Server::with(change(node, config().redis(shared.clone())));
         let nodes = (0..nodes).map(start).collect();
         Some(Self { redis, nodes })
     }
+
+    /// Nodes of this configuration, and the Redis.
+    pub(crate) fn alike(nodes: usize, config: impl Fn() -> WebSocketConfig) -> Option<Self> {
+        let (redis, shared) = shared_redis()?;
+        let nodes = (0..nodes).map(|_| Server::with(config().redis(shared.clone()))).collect();
+        Some(Self { redis, nodes })
+    }
+}
+
+/// A Redis, and how nodes use it that find out soon what becomes of it and of each other. `None` where there is none to start.
+pub(crate) fn shared_redis() -> Option<(RedisServer, RedisConfig)> {
+    let Some(redis) = RedisServer::start(&KEEPS) else {
+        skipped("redis-server is not installed");
+        return None;
+    };
+    let shared = RedisConfig { timeout_ms: 1_000, lease_ms: 1_500, ..redis_at(&redis.url()) };
+    Some((redis, shared))
 }
 
 fn chef() -> Who {

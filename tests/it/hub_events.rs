@@ -10,17 +10,17 @@ use crate::harness::{BackEnd, Client, Process, SIGNING_SECRET, Server, Transport
 use crate::support::{TENANT, back_end, publish, update};
 use crate::webhooks::{events, takes, telling, webhook};
 
-const DEVICES: [&str; 2] = ["device.online", "device.offline"];
-const TICKET: &str = "kitchen:order_received";
+pub(crate) const DEVICES: [&str; 2] = ["device.online", "device.offline"];
+pub(crate) const TICKET: &str = "kitchen:order_received";
 
 /// A device that has gone is away after a second.
-fn telling_of(receiver: &BackEnd, names: &[&str]) -> WebSocketConfig {
+pub(crate) fn telling_of(receiver: &BackEnd, names: &[&str]) -> WebSocketConfig {
     telling([webhook("screens", receiver, names)])
         .log(LogConfig { offline_after_seconds: 1, ..LogConfig::default() })
 }
 
 /// What a receiver was told of a tenant, without repeats: the event's name, and the device's.
-fn told(receiver: &BackEnd, tenant: &str) -> Vec<(String, String)> {
+pub(crate) fn told(receiver: &BackEnd, tenant: &str) -> Vec<(String, String)> {
     let mut told: Vec<(String, String, String)> = Vec::new();
     for event in events(receiver, tenant) {
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
@@ -33,14 +33,14 @@ fn told(receiver: &BackEnd, tenant: &str) -> Vec<(String, String)> {
     told.into_iter().map(|(_, event, device)| (event, device)).collect()
 }
 
-fn wait_for(receiver: &BackEnd, expected: &[(&str, &str)]) {
+pub(crate) fn wait_for(receiver: &BackEnd, expected: &[(&str, &str)]) {
     let expected: Vec<_> =
         expected.iter().map(|(event, of)| ((*event).into(), (*of).into())).collect();
     wait_until("the receiver is told", || told(receiver, TENANT).len() >= expected.len());
     assert_eq!(told(receiver, TENANT), expected);
 }
 
-fn tablet(server: &impl crate::harness::Address, tenant: &str, device: &str) -> Client {
+pub(crate) fn tablet(server: &impl crate::harness::Address, tenant: &str, device: &str) -> Client {
     Client::join(server, Transport::WebSocket, &Who::chef(tenant, "carl").device(device))
 }
 
@@ -177,7 +177,7 @@ fn a_back_end_is_told_of_an_order_that_nobody_has_confirmed() {
     assert_eq!(payload["timeline"]["steps"].as_array().map(Vec::len), Some(2), "{payload}");
 }
 
-fn of_tickets() -> DeliveryConfig {
+pub(crate) fn of_tickets() -> DeliveryConfig {
     DeliveryConfig {
         event: TICKET.into(),
         class: None,

@@ -13,7 +13,7 @@ use crate::support::{TENANT, back_end, number};
 const TICKET: &str = "kitchen:order_received";
 
 /// Tickets are to be confirmed within a second.
-fn watching() -> WebSocketConfig {
+pub(crate) fn watching() -> WebSocketConfig {
     config().deliver(DeliveryConfig {
         event: TICKET.into(),
         class: None,
@@ -25,7 +25,7 @@ fn watching() -> WebSocketConfig {
     })
 }
 
-fn ticket(sender: &mut Client, number: u64) {
+pub(crate) fn ticket(sender: &mut Client, number: u64) {
     sender.accepted(TICKET, json!({ "orderId": "42", "number": number }));
 }
 

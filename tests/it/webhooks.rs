@@ -53,7 +53,7 @@ pub(crate) fn events(receiver: &BackEnd, tenant: &str) -> Vec<Value> {
 }
 
 /// The numbers of its updates.
-fn numbers(receiver: &BackEnd) -> Vec<u64> {
+pub(crate) fn numbers(receiver: &BackEnd) -> Vec<u64> {
     let number = |event: &Value| event["message"]["payload"]["number"].as_u64();
     events(receiver, TENANT).iter().filter_map(number).collect()
 }
@@ -69,7 +69,7 @@ fn first_numbers(receiver: &BackEnd) -> Vec<u64> {
     first
 }
 
-fn wait_for_numbers(receiver: &BackEnd, expected: std::ops::RangeInclusive<u64>) {
+pub(crate) fn wait_for_numbers(receiver: &BackEnd, expected: std::ops::RangeInclusive<u64>) {
     let expected: Vec<u64> = expected.collect();
     wait_until("the receiver has all", || first_numbers(receiver).len() >= expected.len());
     assert_eq!(first_numbers(receiver), expected);
@@ -118,7 +118,7 @@ fn what_is_accepted_while_a_receiver_is_away_comes_afterwards_in_order() {
     assert_eq!(letters, json!([]), "an absence is nobody's fault");
 }
 
-fn dead_letters(server: &Server) -> Value {
+pub(crate) fn dead_letters(server: &Server) -> Value {
     let mut http = HttpConnection::open(server.address());
     let owner = Who::owner(TENANT, "olga").token();
     http.call("GET /api/v1/dead-letters", &owner, &Value::Null).json()["data"].take()

@@ -76,6 +76,12 @@ impl DeliveryPolicies {
         self.acknowledged_names().next().is_some()
     }
 
+    /// Whether any event must be confirmed in time.
+    pub fn any_watched(&self) -> bool {
+        let builtin = self.builtin.iter().map(|(_, policy)| policy);
+        builtin.chain(self.declared.values()).any(|policy| policy.watch.is_some())
+    }
+
     /// Events that ask for an acknowledgement, by name.
     pub fn acknowledged(&self) -> Vec<Box<str>> {
         self.acknowledged_names().map(Box::from).collect()
@@ -109,7 +115,10 @@ mod tests {
         policies.set("order:created", policy);
         assert_eq!(of(&policies, EventType::OrderCreated), policy);
         assert_eq!(of(&policies, EventType::OrderUpdated).class, DeliveryClass::Durable);
-        assert!(policies.any_acknowledged());
+        assert!(policies.any_acknowledged() && !policies.any_watched());
+        let watch = Some(Watch { by: ApplicationType::KitchenApp, within_ms: 1 });
+        policies.set("loyalty:earned", DeliveryPolicy { watch, ..policy });
+        assert!(policies.any_watched());
         assert!(!of(&policies, EventType::DeliveryLocationUpdated).is_logged());
     }
 }

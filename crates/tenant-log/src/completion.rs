@@ -2,7 +2,7 @@
 
 use foodtrack_contract::{Offset, TenantId};
 
-use crate::{Head, LogEntry, Note};
+use crate::{Duty, Head, LogEntry, Note};
 
 /// What became of what was submitted. A tenant's entries are answered in the order of their submission, and so are its
 /// notes; an entry and a note of one commit come in either order.
@@ -73,6 +73,22 @@ pub enum Completion {
         /// What it noted.
         note: Note,
     },
+    /// A duty that was [wanted](crate::Leases::want) is this node's; or it was already, and a node has gone that may have left something
+    /// behind.
+    Claimed {
+        /// The tenant.
+        tenant: TenantId,
+        /// What this node does for it from now on.
+        duty: Duty,
+    },
+    /// Nobody has a duty any more that a node had until it ended: whoever hears this is to claim it, or to
+    /// [rest](crate::Leases::rest) it where nothing is to be done.
+    Abandoned {
+        /// The tenant.
+        tenant: TenantId,
+        /// What nobody does for it.
+        duty: Duty,
+    },
     /// Another node passed an event on that is in no log.
     PassedOn {
         /// The tenant.
@@ -110,6 +126,8 @@ impl Completion {
             | Self::Grown { tenant, .. }
             | Self::Lost { tenant }
             | Self::NotedElsewhere { tenant, .. }
+            | Self::Claimed { tenant, .. }
+            | Self::Abandoned { tenant, .. }
             | Self::PassedOn { tenant, .. }
             | Self::Noted { tenant, .. }
             | Self::NoteRefused { tenant, .. } => tenant,
@@ -124,6 +142,8 @@ pub enum Answer {
     Committed(Offset),
     /// An entry of its id was there before, here: it was not kept a second time.
     Repeated(Offset),
+    /// What it tells was known already: see [`Fact`](crate::Fact). It was not kept.
+    NoNews,
     /// It was not kept.
     Refused(RefusedReason),
 }

@@ -10,7 +10,7 @@ use foodtrack_contract::{
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::Note;
+use crate::{Fact, Note};
 
 /// What waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,6 +78,7 @@ impl LogEntry {
             fingerprint: self.fingerprint,
             message: &self.message,
             is_message_as_made: false,
+            fact: None,
             attachments: &self.attachments,
         }
     }
@@ -103,6 +104,8 @@ pub struct EntryRef<'a> {
     /// Whether the message is as [`foodtrack_contract::Message::to_json`] made it of this id. Where that is not known, the
     /// log looks whether the id stands in front.
     pub is_message_as_made: bool,
+    /// What it tells: in a log that others write to as well it is left out where that is known.
+    pub fact: Option<Fact<'a>>,
     pub attachments: &'a [Vec<u8>],
 }
 

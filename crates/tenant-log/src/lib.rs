@@ -11,6 +11,8 @@ mod completion;
 mod dead_letter;
 mod encoding;
 mod entry;
+mod fact;
+mod leases;
 mod log_admin;
 mod log_reader;
 mod log_writer;
@@ -29,6 +31,7 @@ mod storage_status;
 mod subscriber;
 mod subscriber_store;
 mod tail_snapshot;
+mod webhook_places;
 
 use foodtrack_contract::TenantId;
 
@@ -39,6 +42,8 @@ pub use entry::{
     HEAD_ORDERS_MAX, HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry,
     LoggedAudience, LoggedRoom, OrderOwner, Outline, OutlinePage,
 };
+pub use fact::{Fact, LeftDevice};
+pub use leases::{Duty, Lease, Leases};
 pub use log_admin::{LogAdmin, TenantStats};
 pub use log_reader::LogReader;
 pub use log_writer::{LogWriter, Submitted};
@@ -62,6 +67,7 @@ pub use storage_status::{DiskRoom, StorageState, StorageStatus};
 pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};
 pub use subscriber_store::SubscriberStore;
 pub use tail_snapshot::{TailEntries, TailSnapshot};
+pub use webhook_places::{WebhookPlace, WebhookPlaces, WebhookStep};
 
 /// A store of every tenant's log.
 ///
@@ -72,7 +78,7 @@ pub use tail_snapshot::{TailEntries, TailSnapshot};
 ///   committed any more until the store is opened anew.
 /// - Completions of a tenant come in the order of its submissions.
 /// - Nothing here crosses tenants: every call names one, and answers of that one alone.
-pub trait TenantLog: LogReader + SubscriberStore + LogAdmin {
+pub trait TenantLog: LogReader + SubscriberStore + LogAdmin + Leases {
     /// Opens a tenant for appending: answered by [`Completion::Opened`]. Does not wait. Notes that have expired at
     /// `now_ms` are not handed out.
     ///
@@ -92,6 +98,11 @@ pub trait TenantLog: LogReader + SubscriberStore + LogAdmin {
     /// Whether others write to it as well: then the store counts the offsets ([`Submitted::Later`]).
     fn is_shared(&self) -> bool {
         false
+    }
+
+    /// What all nodes know of webhooks, where several tell them of it.
+    fn webhook_places(&self) -> Option<&dyn WebhookPlaces> {
+        None
     }
 
     /// Whether entries are there again after the process ended. Where they are not, nobody need wait for a disk.

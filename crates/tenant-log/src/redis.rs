@@ -14,6 +14,9 @@ mod full_tenants;
 mod head;
 mod keys;
 mod known_places;
+mod lease_keeper;
+mod lease_table;
+mod leases;
 mod letters;
 mod link;
 mod log_admin;
@@ -34,6 +37,7 @@ mod servers;
 mod subscriber_store;
 mod tails;
 mod values;
+mod webhook_places;
 mod worker;
 
 use std::sync::Arc;
@@ -43,7 +47,7 @@ use std::thread::JoinHandle;
 use foodtrack_contract::TenantId;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::{LogWriter, OnCompletion, SubmitError, TenantLog};
+use crate::{LogWriter, OnCompletion, SubmitError, TenantLog, WebhookPlaces};
 
 pub use first_look::{RedisFirstLook, RedisPersistence, first_look};
 pub use node_registry::{
@@ -55,6 +59,8 @@ use follower::{Follow, Follower};
 use full_tenants::FullTenants;
 use keys::Keys;
 use known_places::KnownPlaces;
+use lease_keeper::{LeaseKeeper, OpenTenants};
+use lease_table::LeaseTable;
 use link::Link;
 use pipeline::CommandBuilder;
 use questions::Questions;
@@ -66,6 +72,8 @@ use worker::{Tell, Worker};
 /// The log in Redis.
 pub struct RedisLog {
     keys: Keys,
+    builder: CommandBuilder,
+    leases: Arc<LeaseTable>,
     queue: Queue,
     questions: Questions,
     follows: UnboundedSender<Follow>,
@@ -99,23 +107,49 @@ impl RedisLog {
             (Arc::new(KnownPlaces::default()), Arc::new(FullTenants::new(options.orders_max)));
         let shared = (Arc::clone(&known), Arc::clone(&full));
         let worker = Worker::new(builder.clone(), link(), (commands, gauge), tell.clone(), shared);
+        let leases = Arc::new(LeaseTable::default());
+        let [keeper, last] = [(); 2].map(|()| {
+            let open = OpenTenants { known: Arc::clone(&known), queue: queue.clone() };
+            LeaseKeeper::new(builder.clone(), link(), tell.clone(), Arc::clone(&leases), open)
+        });
         let to_follow = (servers.clone(), link());
         let listening = Arc::new(AtomicU64::new(follower::UNHEARD));
         let places = (Arc::clone(&known), Arc::clone(&tails));
         let to_hear = (queue.clone(), requests);
-        let follower =
-            Follower::new(builder, to_follow, tell, places, to_hear, Arc::clone(&listening));
+        let follower = Follower::new(
+            builder.clone(),
+            to_follow,
+            tell,
+            places,
+            to_hear,
+            Arc::clone(&listening),
+        );
         let questions = Questions::new(runtime.handle().clone(), link(), options.patience);
         let thread =
             std::thread::Builder::new().name(String::from("redis-log")).spawn(move || {
                 runtime.block_on(async move {
                     tokio::spawn(servers.watch());
                     tokio::spawn(follower.run());
+                    let keeping = tokio::spawn(keeper.run());
                     worker.run().await;
+                    keeping.abort();
+                    last.end().await;
                 });
             })?;
         let thread = Some(thread);
-        Ok(Self { keys, queue, questions, follows, tails, known, listening, full, thread })
+        Ok(Self {
+            keys,
+            builder,
+            leases,
+            queue,
+            questions,
+            follows,
+            tails,
+            known,
+            listening,
+            full,
+            thread,
+        })
     }
 }
 
@@ -140,6 +174,7 @@ impl TenantLog for RedisLog {
     fn close(&self, tenant: &TenantId) -> Result<(), SubmitError> {
         // It may have ended.
         let _ = self.follows.send(Follow::End(tenant.clone()));
+        self.leases.closed(tenant);
         self.queue.send(Command::Close { tenant: tenant.clone() })
     }
 
@@ -153,5 +188,9 @@ impl TenantLog for RedisLog {
 
     fn survives_restart(&self) -> bool {
         true
+    }
+
+    fn webhook_places(&self) -> Option<&dyn WebhookPlaces> {
+        Some(self)
     }
 }

@@ -49,9 +49,9 @@ pub use reader::SqliteReader;
 
 use crate::storage_status::{StorageStatus, StorageWatch, disk_room};
 use crate::{
-    Assignment, DeadLetter, LogAdmin, LogEntry, LogReader, LogWriter, Note, NoteKind, OnCompletion,
-    OrderOwner, OutlinePage, Page, ReadError, ReadRequest, Retention, SavedCursor, SubmitError,
-    SubscriberKey, SubscriberStore, TailSnapshot, TenantLog, TenantStats,
+    Assignment, DeadLetter, Leases, LogAdmin, LogEntry, LogReader, LogWriter, Note, NoteKind,
+    OnCompletion, OrderOwner, OutlinePage, Page, ReadError, ReadRequest, Retention, SavedCursor,
+    SubmitError, SubscriberKey, SubscriberStore, TailSnapshot, TenantLog, TenantStats,
 };
 use completion_sink::CompletionSink;
 use opening::DataDirectory;
@@ -163,6 +163,8 @@ impl Drop for SqliteLog {
         }
     }
 }
+
+impl Leases for SqliteLog {}
 
 impl TenantLog for SqliteLog {
     fn open(&self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError> {

@@ -8,6 +8,11 @@ use foodtrack_contract::Cursor;
 /// The longest subscriber key, in bytes: user, application and device with what separates them.
 pub const SUBSCRIBER_KEY_BYTES_MAX: usize = 1_200;
 
+/// How many devices of one user in one application have cursors; beyond it the one that was not heard of for longest goes.
+pub(crate) const DEVICES_MAX: u64 = 256;
+/// After so many milliseconds without news a cursor goes, if what it leads to is gone.
+pub(crate) const CURSOR_AGE_MS_MAX: u64 = 90 * 24 * 3_600_000;
+
 /// Who reads: a user of an application, and the device where it is named, with ':' between. Unique within a tenant.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SubscriberKey(Arc<str>);

@@ -13,6 +13,8 @@ mod budget;
 mod crash;
 #[path = "promises/cursors.rs"]
 mod cursors;
+#[path = "promises/devices.rs"]
+mod devices;
 #[path = "promises/disk.rs"]
 mod disk;
 #[path = "promises/every_store.rs"]
@@ -29,6 +31,10 @@ mod layout_5;
 mod layout_6;
 #[path = "promises/layout_7.rs"]
 mod layout_7;
+#[path = "promises/leases.rs"]
+mod leases;
+#[path = "promises/line.rs"]
+mod line;
 #[path = "promises/memory.rs"]
 mod memory;
 #[path = "fixtures/old_layouts.rs"]
@@ -39,6 +45,8 @@ mod patience;
 mod redis;
 #[path = "promises/redis_answers.rs"]
 mod redis_answers;
+#[path = "promises/redis_cursors.rs"]
+mod redis_cursors;
 #[path = "promises/redis_doors.rs"]
 mod redis_doors;
 #[path = "promises/redis_node.rs"]

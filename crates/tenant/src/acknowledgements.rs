@@ -114,6 +114,11 @@ impl Tenant {
         if settled.has_confirmed {
             self.save_cursor(turn, subscriber);
         }
-        self.tell_failed(turn, subscriber, (offset, id), (reason.as_str(), attempts));
+        self.tell_failed(
+            turn,
+            subscriber,
+            (offset, id),
+            (reason.as_str(), attempts, settled.has_letter),
+        );
     }
 }

@@ -7,7 +7,7 @@ use foodtrack_contract::{
     DeliveryClass, DeliveryPolicy, ErrorCode, EventName, EventType, Offset, Priority, Refusal,
 };
 use foodtrack_tenant_log::{
-    Durability, EntryRef, LogEntry, LoggedAudience, OrderOwner, RefusedReason, SubmitError,
+    Durability, EntryRef, Fact, LogEntry, LoggedAudience, OrderOwner, RefusedReason, SubmitError,
     Submitted,
 };
 use foodtrack_wire::{FrameMeta, LogPlace, Urgency};
@@ -46,6 +46,8 @@ pub(crate) struct Checked<'a> {
     pub(crate) message: Vec<u8>,
     /// Whether a later state may take its place at replay.
     pub(crate) compacts: bool,
+    /// What it is told for: it is left out of a log that several nodes write to where that is known there.
+    pub(crate) fact: Option<Fact<'a>>,
     pub(crate) attachments: &'a [Vec<u8>],
 }
 
@@ -247,6 +249,7 @@ impl Checked<'_> {
             fingerprint: self.emission.map(|it| it.fingerprint),
             message: &self.message,
             is_message_as_made: true,
+            fact: self.fact,
             attachments: self.attachments,
         }
     }

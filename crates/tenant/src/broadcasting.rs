@@ -5,6 +5,7 @@ use foodtrack_contract::{
 };
 use foodtrack_router::read_permission;
 use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
+use uuid::Uuid;
 
 use crate::appending::Checked;
 use crate::delivery::send_to_each;
@@ -27,7 +28,19 @@ impl Tenant {
         broadcast: &Broadcast,
         reply: ReplyTo,
     ) {
-        let checked = match self.check_broadcast(turn, broadcast) {
+        let id = turn.effects.new_message_id();
+        self.broadcast_as(turn, id, broadcast, reply);
+    }
+
+    /// As [`Tenant::broadcast`], with the id of the message.
+    pub(crate) fn broadcast_as(
+        &mut self,
+        turn: &mut Turn<'_, impl Effects>,
+        id: Uuid,
+        broadcast: &Broadcast,
+        reply: ReplyTo,
+    ) {
+        let checked = match self.check_broadcast(turn, id, broadcast) {
             Ok(checked) => checked,
             Err(refusal) => return self.answer(turn, reply, Err(refusal)),
         };
@@ -63,7 +76,8 @@ impl Tenant {
         }
         let to = Recipients { connections: vec![connection], ..Recipients::default() };
         let broadcast = Broadcast { event, payload, priority, to, except: Vec::new() };
-        let checked = self.check_broadcast(turn, &broadcast)?;
+        let id = turn.effects.new_message_id();
+        let checked = self.check_broadcast(turn, id, &broadcast)?;
         let places = [self.place_for(&broadcast.to.connections[0], &checked)?];
         let suffix = self.cursor_suffix();
         let frame = checked.frame(checked.meta(suffix.place()), &suffix);
@@ -99,6 +113,7 @@ impl Tenant {
     fn check_broadcast<'b>(
         &self,
         turn: &mut Turn<'_, impl Effects>,
+        id: Uuid,
         broadcast: &'b Broadcast,
     ) -> Result<Checked<'b>, Refusal> {
         let policies = turn.policies;
@@ -123,7 +138,6 @@ impl Tenant {
         let assigns = entities.assigns(&event);
         let order = entities.order_id;
         let audience = self.named_audience(&broadcast.to, &event)?;
-        let id = turn.effects.new_message_id();
         let Broadcast { event: name, payload, priority, .. } = broadcast;
         let message = self.own_message(turn.now, id, name, payload, *priority);
         let policy = policies.delivery.of(&policies.schemas, &self.id, &event);
@@ -141,6 +155,7 @@ impl Tenant {
             said_before: None,
             emission: None,
             message: message.to_json(),
+            fact: None,
             attachments: &[],
             event,
         })

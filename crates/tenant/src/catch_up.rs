@@ -50,7 +50,8 @@ impl Tenant {
             | Found::Owner(..)
             | Found::Assignee(..)
             | Found::Message(..)
-            | Found::Followed(_) => {}
+            | Found::Followed(_)
+            | Found::LeftDevices(_) => {}
             // A log without this tenant has nothing of it; the writer made it a moment ago.
             Found::Cursor(Err(ReadError::UnknownTenant(_))) => {
                 self.found(turn, place, None);

@@ -50,6 +50,7 @@ impl Tenant {
         let Pending { entry, meta, asks_ack, watch, replies } = pending;
         if self.ledger.is_shared() {
             self.take_in(turn, &entry);
+            self.presence.is_known(entry.id);
         }
         if asks_ack {
             self.deliver_asking(turn, &entry, meta);

@@ -126,6 +126,15 @@ pub trait Effects {
     fn submit(&mut self, tenant: &TenantId, entry: &EntryRef<'_>)
     -> Result<Submitted, SubmitError>;
 
+    /// Has this node watch over the tenant as soon as it can, where several have it open: returns whether it does already. Where it
+    /// does not, that it does comes as news.
+    fn want_watch(&mut self, _tenant: &TenantId) -> bool {
+        true
+    }
+
+    /// There is nothing to watch for now.
+    fn rest_from_watching(&mut self, _tenant: &TenantId) {}
+
     /// Passes an event on that is in no log, to the other nodes where the tenant has clients.
     fn pass_on(&mut self, _tenant: &TenantId, _entry: &EntryRef<'_>) {}
 

@@ -12,6 +12,7 @@ use crate::effects::{CloseReason, Effects};
 use crate::intake::EmissionKey;
 use crate::ledger::{Followed, Pending};
 use crate::policies::Policies;
+use crate::presence::Presence;
 use crate::read_job::{Asker, Job, ReadJob};
 use crate::reliability::Reliability;
 use crate::replay::{Replay, Start};
@@ -38,6 +39,10 @@ impl Tenant {
                     turn.counters.duplicates.add(1);
                     self.forget_submitted(&pending);
                     self.tell_senders(turn, pending, offset, true);
+                }
+                Answer::NoNews => {
+                    self.presence.is_known(pending.entry.id);
+                    self.forget_submitted(&pending);
                 }
                 Answer::Refused(reason) => self.not_kept(turn, [pending], reason),
             }
@@ -70,6 +75,7 @@ impl Tenant {
     ) {
         for pending in all {
             self.forget_submitted(&pending);
+            self.device_not_told(turn, pending.entry.id);
             let refusal = away(reason).of_event(pending.entry.event.as_str());
             for (reply, _) in pending.replies {
                 self.answer(turn, reply, Err(refusal.clone()));
@@ -236,10 +242,12 @@ impl Tenant {
             turn.effects.release(client);
         }
         (self.sessions, self.reliability) = (Sessions::default(), Reliability::default());
+        // Who comes back is news to the new one.
+        self.presence = Presence::default();
     }
 }
 
-/// An entry that was read, as it waits to be delivered. Whoever wrote it watches it.
+/// An entry that was read, as it waits to be delivered.
 fn pending_of(
     policies: &Policies,
     key: &EmissionKey,
@@ -254,7 +262,7 @@ fn pending_of(
         entry: Arc::new(entry),
         meta,
         asks_ack: policy.acknowledge,
-        watch: None,
+        watch: policy.watch,
         replies: smallvec::SmallVec::new(),
     }
 }

@@ -205,6 +205,7 @@ impl Intake {
             emission,
             message: message.to_json(),
             compacts: policy.compacts && !tells_a_cancel(incoming.payload),
+            fact: None,
             attachments: emitted.attachments,
             policy,
             event: judged.event,

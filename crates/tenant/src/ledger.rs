@@ -327,6 +327,14 @@ impl Ledger {
         }
     }
 
+    /// Whether a message of this id was submitted to a log that others write to as well, and is not answered yet.
+    pub(crate) fn waits_for(&self, id: Uuid) -> bool {
+        match &self.state {
+            State::Open(open) => open.by_store().is_some_and(|store| store.has_submitted(id)),
+            _ => false,
+        }
+    }
+
     /// A message that was admitted last is not submitted after all.
     pub(crate) fn withdraw(&mut self, id: Uuid, offset: Offset) {
         if let Some(sequence) = self.sequence_mut() {

@@ -69,6 +69,7 @@ mod session_key;
 mod session_resume;
 mod sessions;
 mod settings;
+mod shared_devices;
 mod shared_frame;
 mod shared_rate;
 mod tables;
@@ -78,7 +79,9 @@ mod turn;
 mod undeliverable;
 mod waiting_work;
 mod wanted_hub_events;
+mod watch_duty;
 mod watchdog;
+mod watching;
 
 pub use admission::{Admission, ClientAbout, EXPIRED_GRACE_S, Resume};
 pub use connection_lines::stranger_refused;

@@ -73,6 +73,8 @@ impl Tenant {
             }
             Completion::Grown { through, .. } => self.grown(turn, through),
             Completion::Lost { .. } => self.log_is_lost(turn),
+            Completion::Claimed { .. } => self.got_watch(turn),
+            Completion::Abandoned { .. } => self.take_up_watch(turn),
             Completion::PassedOn { entry, .. } => self.passed_on(turn, &entry),
             Completion::NotedElsewhere { note, .. } => self.noted_elsewhere(turn, &note),
             Completion::Noted { ticket, .. } => self.noted(turn, ticket),
@@ -109,6 +111,7 @@ impl Tenant {
                 }
             }
             (Asker::Log(serial), Found::Followed(page)) => self.followed(turn, serial, page),
+            (Asker::Log(_), Found::LeftDevices(left)) => self.hear_of_left_devices(turn, left),
             (Asker::Events(_) | Asker::Log(_), _) => {}
         }
     }
@@ -139,6 +142,11 @@ impl Tenant {
             }
             Opened::GoesOn => self.take_up_notes(turn, &notes),
         }
+        if is_shared {
+            self.watch_from_the_start(turn);
+            self.say_who_is_here(turn);
+        }
+        self.hear_of_watches(turn, &notes);
         self.go_on_following(turn);
     }
 
@@ -154,9 +162,9 @@ impl Tenant {
         }
         self.restore_rooms(notes, turn.now.wall_ms);
         self.sessions.restore(notes);
-        // Other nodes watch what they accepted, and their devices.
+        self.watch_again(turn, newest, notes);
+        // Other nodes know of their devices.
         if !is_shared {
-            self.watch_again(turn, newest, notes);
             self.restore_devices(turn, notes);
         }
         // Those who came while the log was away get what they missed before.

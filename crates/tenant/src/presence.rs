@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use ahash::AHashMap;
-use foodtrack_tenant_log::SubscriberKey;
+use foodtrack_tenant_log::{LeftDevice, SubscriberKey};
+use uuid::Uuid;
 
 /// So many devices are followed; further ones are not told of. Each costs about 200 bytes.
 pub(crate) const DEVICES_MAX: usize = 100_000;
@@ -14,6 +15,19 @@ pub(crate) struct Presence {
     /// When one that has gone is away, on the shard's clock; `None` for one that is here.
     devices: AHashMap<SubscriberKey, Option<u64>>,
     due: BTreeSet<(u64, SubscriberKey)>,
+    /// What was said of devices to a log that several nodes write to, and is not known to be there.
+    said: AHashMap<Uuid, SaidOf>,
+    /// Devices at nodes that have gone, and when they are away.
+    left: AHashMap<LeftDevice, u64>,
+    /// When those are to be asked for, on the shard's clock.
+    asks_at_ms: Option<u64>,
+}
+
+/// What was said of a device.
+#[derive(Clone, Debug)]
+pub(crate) enum SaidOf {
+    Came(SubscriberKey),
+    Went(SubscriberKey),
 }
 
 impl Presence {
@@ -49,9 +63,76 @@ impl Presence {
         }
     }
 
-    /// When the next device is away.
+    /// When the next device is away, or something is to be asked.
     pub(crate) fn due_ms(&self) -> Option<u64> {
-        self.due.first().map(|(due_ms, _)| *due_ms)
+        let next = self.due.first().map(|(due_ms, _)| *due_ms);
+        next.into_iter().chain(self.asks_at_ms).min()
+    }
+
+    /// Whether any device is followed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.devices.is_empty() && self.left.is_empty()
+    }
+
+    /// Devices that are here, as far as they are followed.
+    pub(crate) fn here(&self) -> impl Iterator<Item = &SubscriberKey> {
+        self.devices.iter().filter(|(_, due_ms)| due_ms.is_none()).map(|(device, _)| device)
+    }
+
+    /// This was said of a device in a message of this id.
+    pub(crate) fn said(&mut self, id: Uuid, what: SaidOf) {
+        self.said.insert(id, what);
+    }
+
+    /// What was said in this message is in the log, or known already.
+    pub(crate) fn is_known(&mut self, id: Uuid) {
+        self.said.remove(&id);
+    }
+
+    /// What was said in this message is not in the log: it is said again at `again_at_ms`, as far as it is true by then.
+    pub(crate) fn is_not_known(&mut self, id: Uuid, again_at_ms: u64) {
+        match self.said.remove(&id) {
+            Some(SaidOf::Came(device)) if self.devices.get(&device) == Some(&None) => {
+                // Whoever is here is news once more.
+                self.devices.remove(&device);
+                self.asks_at_ms =
+                    Some(self.asks_at_ms.map_or(again_at_ms, |at| at.min(again_at_ms)));
+            }
+            Some(SaidOf::Went(device)) if !self.devices.contains_key(&device) => {
+                self.due.insert((again_at_ms, device.clone()));
+                self.devices.insert(device, Some(again_at_ms));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it is time to ask for what is left of nodes that have gone, and to see who is here.
+    pub(crate) fn takes_time_to_ask(&mut self, now_ms: u64) -> bool {
+        self.asks_at_ms.take_if(|at_ms| *at_ms <= now_ms).is_some()
+    }
+
+    /// Has that asked at a time.
+    pub(crate) fn ask_at(&mut self, at_ms: u64) {
+        self.asks_at_ms = Some(self.asks_at_ms.map_or(at_ms, |at| at.min(at_ms)));
+    }
+
+    /// These are at nodes that have gone. Returns those that are away by now: they were there for so long. The others are looked at again
+    /// when they are.
+    pub(crate) fn are_left(
+        &mut self,
+        left: Vec<LeftDevice>,
+        now_ms: u64,
+        after_ms: u64,
+    ) -> Vec<LeftDevice> {
+        let before = std::mem::take(&mut self.left);
+        let due_ms = |device: &LeftDevice| before.get(device).copied().unwrap_or(now_ms + after_ms);
+        let (away, left): (Vec<_>, Vec<_>) =
+            left.into_iter().map(|it| (due_ms(&it), it)).partition(|(due_ms, _)| *due_ms <= now_ms);
+        if let Some(next_ms) = left.iter().map(|(due_ms, _)| *due_ms).min() {
+            self.ask_at(next_ms);
+        }
+        self.left.extend(left.into_iter().map(|(due_ms, device)| (device, due_ms)));
+        away.into_iter().map(|(_, device)| device).collect()
     }
 
     /// Takes out a device that is away by now.
@@ -64,6 +145,9 @@ impl Presence {
 
     /// Nobody could be told that devices are away: they are looked at again at `due_ms`.
     pub(crate) fn put_off(&mut self, now_ms: u64, due_ms: u64) {
+        if self.takes_time_to_ask(now_ms) {
+            self.ask_at(due_ms);
+        }
         while let Some(device) = self.take_due(now_ms) {
             self.due.insert((due_ms, device.clone()));
             self.devices.insert(device, Some(due_ms));

@@ -2,8 +2,8 @@
 
 use foodtrack_contract::{Epoch, Offset, TenantId};
 use foodtrack_tenant_log::{
-    Assignment, LogEntry, OrderOwner, Page, ReadError, ReadRequest, SavedCursor, SubscriberKey,
-    TenantLog,
+    Assignment, LeftDevice, LogEntry, OrderOwner, Page, ReadError, ReadRequest, SavedCursor,
+    SubscriberKey, TenantLog,
 };
 use uuid::Uuid;
 
@@ -61,6 +61,8 @@ pub(crate) enum Job {
     Message(Uuid),
     /// What others wrote.
     Follow(NextRead),
+    /// Which devices are at nodes that have gone.
+    LeftDevices,
 }
 
 #[derive(Debug)]
@@ -81,6 +83,8 @@ pub(crate) enum Found {
     Message(Uuid, Result<Option<Offset>, ReadError>),
     /// The next page of the log.
     Followed(Result<Page, ReadError>),
+    /// Devices at nodes that have gone.
+    LeftDevices(Result<Vec<LeftDevice>, ReadError>),
 }
 
 impl ReadJob {
@@ -128,6 +132,7 @@ impl ReadJob {
                 Found::Message(id, found)
             }
             Job::Follow(next) => Found::Followed(follow(log, tenant, &next)),
+            Job::LeftDevices => Found::LeftDevices(log.left_devices(tenant)),
         })
     }
 }

@@ -22,7 +22,7 @@ use watches::Watches;
 pub(crate) use retries::Retry;
 pub use subscribers::read_subscriber_key;
 pub(crate) use subscribers::{Subscriber, SubscriberId, subscriber_key};
-pub(crate) use watches::{Timeline, WATCHED_AGAIN_TIMES, Watched};
+pub(crate) use watches::{Timeline, Watched};
 
 /// What one tenant has sent and is not sure of.
 #[derive(Debug, Default)]
@@ -171,6 +171,19 @@ impl Reliability {
         self.watches.push(due_ms, watched);
     }
 
+    /// Whether nothing is watched.
+    pub(crate) fn watches_nothing(&self) -> bool {
+        self.watches.is_empty()
+    }
+
+    /// Another node noted what was done about an event. Returns it where there is something to do here: it is not watched any more
+    /// until it is put back.
+    pub(crate) fn hear_of_watch(&mut self, note: &Note) -> Option<Watched> {
+        let (offset, by) = parse_delivery_key(&note.key)?;
+        let timeline = serde_json::from_str(note.value.as_deref()?).ok()?;
+        self.watches.heard(offset, ApplicationType::from_wire(by.as_str())?, timeline)
+    }
+
     /// A subscriber of an application that an event has reached, as far as is known.
     pub(crate) fn has_reached(&self, by: ApplicationType, offset: Offset) -> Option<&Subscriber> {
         self.subscribers.iter().find(|it| it.application == Some(by) && it.has(offset))
@@ -263,7 +276,7 @@ mod tests {
         assert_eq!(all.next_due_ms(), None);
         let id = enter(&mut all, "a");
         let watch = Watch { by: KITCHEN, within_ms: 10 };
-        all.watch(30, Watched::new(entry(2), watch));
+        all.watch(30, Watched::new(entry(2), watch, false));
         all.ask(to(0), id, &entry(1), 1, 50);
         all.ask(to(0), id, &entry(3), 1, 20);
         let mut due = Vec::new();
@@ -310,7 +323,7 @@ mod tests {
     #[test]
     fn a_timeline_is_over_after_its_second_step() {
         let watch = Watch { by: KITCHEN, within_ms: 10 };
-        let mut timeline = Watched::new(entry(1), watch).timeline;
+        let mut timeline = Watched::new(entry(1), watch, false).timeline;
         assert!(timeline.is_empty() && !timeline.is_over());
         timeline.note(String::new(), "sent again");
         assert!(!timeline.is_empty() && !timeline.is_over());

@@ -33,7 +33,11 @@ impl RetryPolicy {
         let mut delay = u64::from(self.base_delay_ms);
         let longest = u64::from(self.delay_ms_max.max(self.base_delay_ms));
         for _ in 1..attempts {
-            delay = (delay * u64::from(self.backoff_percent) / 100).min(longest);
+            let next = (delay * u64::from(self.backoff_percent) / 100).min(longest);
+            // However many there are, it does not change any more.
+            if next == std::mem::replace(&mut delay, next) {
+                break;
+            }
         }
         let spread = delay * u64::from(self.jitter_percent.min(100)) / 100;
         delay - spread + chance % (2 * spread + 1)
@@ -47,9 +51,15 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest_and_differ_by_a_quarter() {
         let policy = RetryPolicy::default();
-        for (attempts, expected_ms) in
-            [(1, 1_000), (2, 2_000), (3, 4_000), (4, 8_000), (5, 16_000), (6, 30_000), (60, 30_000)]
-        {
+        for (attempts, expected_ms) in [
+            (1, 1_000),
+            (2, 2_000),
+            (3, 4_000),
+            (4, 8_000),
+            (5, 16_000),
+            (6, 30_000),
+            (u32::MAX, 30_000),
+        ] {
             for chance in [0, 1, 77, u64::MAX] {
                 let delay_ms = policy.delay_ms(attempts, chance);
                 assert!(

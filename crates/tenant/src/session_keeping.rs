@@ -207,6 +207,7 @@ impl Tenant {
             turn.effects.release(client);
         }
         self.take_up_notes(turn, std::slice::from_ref(note));
+        self.hear_of_watches(turn, std::slice::from_ref(note));
     }
 
     /// Takes up what other nodes noted, or may have noted. Of a session whose client is here, this node knows more than what was

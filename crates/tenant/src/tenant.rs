@@ -34,6 +34,7 @@ use crate::session_resume::ResumeClaim;
 use crate::sessions::Sessions;
 use crate::settings::TenantLimits;
 use crate::turn::Turn;
+use crate::watch_duty::WatchDuty;
 
 /// One in so many of a tenant's connections is for others than customers, of whom anybody can be one.
 const STAFF_SHARE: usize = 10;
@@ -50,6 +51,7 @@ pub struct Tenant {
     pub(crate) ahead: Vec<(ConnectionSlot, u64)>,
     pub(crate) sessions: Sessions,
     pub(crate) reliability: Reliability,
+    pub(crate) watch_duty: WatchDuty,
     /// Clients whose CONNECT is being answered, by their places.
     pub(crate) entering: AHashMap<u32, Entering>,
     /// What clients have shown that came back while the log was away, by their places.
@@ -83,6 +85,7 @@ impl Tenant {
             ahead: Vec::new(),
             sessions: Sessions::default(),
             reliability: Reliability::default(),
+            watch_duty: WatchDuty::default(),
             entering: AHashMap::new(),
             returning: AHashMap::new(),
             pages: Pages::default(),
@@ -229,6 +232,7 @@ impl Tenant {
                 false => self.ask_for_log(turn),
             }
         }
+        self.rest_from_watching(turn);
     }
 
     /// Lets go of what has expired: sessions, and users who have gone.
@@ -238,6 +242,7 @@ impl Tenant {
         self.expire_sessions(turn.now.believed_ms);
         self.forget_users(turn);
         self.intake.expire(turn.now.steady_ms);
+        self.rest_from_watching(turn);
     }
 
     /// Greets a client that came in.

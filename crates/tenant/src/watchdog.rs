@@ -11,7 +11,7 @@ use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::model::{Broadcast, Recipients};
 use crate::now::rfc3339;
-use crate::reliability::{Timeline, WATCHED_AGAIN_TIMES, Watched};
+use crate::reliability::{Timeline, Watched};
 use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
 use crate::translating::Frames;
@@ -19,6 +19,8 @@ use crate::turn::Turn;
 
 /// How long the timeline of a watched message is kept: as long as a log usually is.
 const TIMELINE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// How long other nodes have to say that an event was confirmed there, in milliseconds.
+const HEARD_WITHIN_MS: u64 = 1_000;
 
 impl Tenant {
     /// Watches a message that was just shown.
@@ -28,14 +30,20 @@ impl Tenant {
         entry: &Arc<LogEntry>,
         watch: Watch,
     ) {
+        let watched = Watched::new(Arc::clone(entry), watch, self.ledger.is_shared());
+        // What others wrote may be read much later.
+        if watched.until_ms < turn.now.believed_ms {
+            return;
+        }
         // Their answers to a ping tell whether they have it: do not wait for the next one that is due anyway.
         self.ping_audience(turn, entry, watch.by);
-        self.watch_until(turn, Watched::new(Arc::clone(entry), watch));
+        self.watch_until(turn, watched);
     }
 
-    fn watch_until(&mut self, turn: &Turn<'_, impl Effects>, watched: Watched) {
+    fn watch_until(&mut self, turn: &mut Turn<'_, impl Effects>, watched: Watched) {
         let due_ms = turn.now.monotonic_ms + watched.watch.within_ms;
         self.reliability.watch(due_ms, watched);
+        self.watch_over(turn);
     }
 
     /// Goes on, after a restart, with what was watched before it.
@@ -45,7 +53,6 @@ impl Tenant {
         entries: &[Arc<LogEntry>],
         notes: &[Note],
     ) {
-        let now_ms = turn.now.believed_ms;
         for entry in entries {
             let policies = turn.policies;
             let policy = policies.delivery.of(&policies.schemas, &self.id, &entry.event);
@@ -54,12 +61,12 @@ impl Tenant {
             let note = notes.iter().find(|it| it.kind == NoteKind::Watch && it.key == key);
             let timeline: Option<Timeline> =
                 note.and_then(|note| serde_json::from_str(note.value.as_deref()?).ok());
-            let is_over = timeline.as_ref().is_some_and(Timeline::is_over)
-                || entry.at_ms.saturating_add(WATCHED_AGAIN_TIMES * watch.within_ms) < now_ms;
-            if is_over {
+            let mut watched = Watched::new(Arc::clone(entry), watch, self.ledger.is_shared());
+            if timeline.as_ref().is_some_and(Timeline::is_over)
+                || watched.until_ms < turn.now.believed_ms
+            {
                 continue;
             }
-            let mut watched = Watched::new(Arc::clone(entry), watch);
             if let Some(timeline) = timeline {
                 watched.timeline = timeline;
             }
@@ -71,15 +78,38 @@ impl Tenant {
     /// Looks at an event that should have been confirmed by now.
     pub(crate) fn look_at(&mut self, turn: &mut Turn<'_, impl Effects>, mut watched: Watched) {
         let (offset, by) = (watched.entry.offset, watched.watch.by);
-        let now = rfc3339(turn.now.wall_ms);
         if let Some(subscriber) = self.reliability.has_reached(by, offset) {
+            let is_shared = self.ledger.is_shared();
             if !watched.timeline.is_empty() {
                 let what = format!("confirmed by {}", subscriber.key.as_str());
-                watched.timeline.note(now, &what);
-                self.keep_timeline(turn, offset, by, &watched.timeline);
+                watched.timeline.note(rfc3339(turn.now.wall_ms), &what);
+            }
+            if is_shared {
+                // Other nodes cannot see it.
+                watched.timeline.confirm();
+            }
+            if is_shared || !watched.timeline.is_empty() {
+                self.keep_timeline(turn, &watched);
             }
             return;
         }
+        if !self.ledger.is_shared() {
+            return self.escalate(turn, watched);
+        }
+        let is_new = !std::mem::replace(&mut watched.has_waited, true);
+        if !is_new && turn.effects.want_watch(&self.id) {
+            watched.has_waited = false;
+            return self.escalate(turn, watched);
+        }
+        // Other nodes say what they know, and one of them does what is to be done: if it ends, this one may be the next.
+        if watched.until_ms > turn.now.believed_ms {
+            self.reliability.watch(turn.now.monotonic_ms + HEARD_WITHIN_MS, watched);
+        }
+    }
+
+    fn escalate(&mut self, turn: &mut Turn<'_, impl Effects>, mut watched: Watched) {
+        let by = watched.watch.by;
+        let now = rfc3339(turn.now.wall_ms);
         turn.counters.escalations.add(1);
         let order = watched.entry.entity.as_deref().unwrap_or("-");
         let event = watched.entry.event.as_str();
@@ -93,14 +123,26 @@ impl Tenant {
         if watched.timeline.is_empty() {
             let devices = self.send_again(turn, &watched.entry, by);
             watched.timeline.note(now, &format!("not confirmed: sent again to {devices} devices"));
-            self.keep_timeline(turn, offset, by, &watched.timeline);
+            self.keep_timeline(turn, &watched);
             self.watch_until(turn, watched);
         } else {
             watched.timeline.note(now, "still not confirmed: the dashboard was alerted");
-            self.keep_timeline(turn, offset, by, &watched.timeline);
             self.alert(turn, &watched.entry, by);
             self.tell_unconfirmed(turn, &watched.entry, by.as_str(), &watched.timeline);
+            // Behind what it says is done: a node that takes over does it again, and the log has it once.
+            self.keep_timeline(turn, &watched);
         }
+    }
+
+    /// Other nodes noted what was done about events: what is sent again there is sent again here.
+    pub(crate) fn hear_of_watches(&mut self, turn: &mut Turn<'_, impl Effects>, notes: &[Note]) {
+        for note in notes.iter().filter(|note| note.kind == NoteKind::Watch) {
+            if let Some(watched) = self.reliability.hear_of_watch(note) {
+                self.send_again(turn, &watched.entry, watched.watch.by);
+                self.watch_until(turn, watched);
+            }
+        }
+        self.rest_from_watching(turn);
     }
 
     /// Sends a message once more to every device of an application that it is for; returns how many there are.
@@ -167,22 +209,24 @@ impl Tenant {
             },
             except: Vec::new(),
         };
-        self.broadcast(turn, &broadcast, ReplyTo::Nobody);
+        let said = ["alert", &self.place_text(entry.offset), by.as_str()];
+        let id = self.id_of_fact(turn, &said);
+        self.broadcast_as(turn, id, &broadcast, ReplyTo::Nobody);
     }
 
-    fn keep_timeline(
-        &self,
-        turn: &mut Turn<'_, impl Effects>,
-        offset: Offset,
-        by: ApplicationType,
-        timeline: &Timeline,
-    ) {
-        let Some(key) = note_key(offset, by) else { return };
+    fn keep_timeline(&self, turn: &mut Turn<'_, impl Effects>, watched: &Watched) {
+        let Some(key) = note_key(watched.entry.offset, watched.watch.by) else { return };
+        let now_ms = turn.now.believed_ms;
+        // Where nothing was done, it is for those who watch it now.
+        let span_ms = match watched.timeline.is_empty() {
+            true => watched.until_ms.saturating_sub(now_ms).max(watched.watch.within_ms),
+            false => TIMELINE_MS,
+        };
         let note = Note {
             kind: NoteKind::Watch,
             key,
-            value: serde_json::to_string(timeline).ok().map(Box::from),
-            expires_at_ms: Some(turn.now.believed_ms + TIMELINE_MS),
+            value: serde_json::to_string(&watched.timeline).ok().map(Box::from),
+            expires_at_ms: Some(now_ms + span_ms),
         };
         if let Err(error) = turn.effects.save_note(&self.id, note, None) {
             tracing::warn!(tenant = self.id.as_str(), %error, "an order's timeline was not kept");

@@ -5,13 +5,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use foodtrack_server::{WebSocketConfig, WebSocketServer};
+use foodtrack_server::{Secret, WebSocketConfig, WebSocketServer};
 
 use super::Address;
 use super::server::config;
 use super::token::SECRET;
 
 const CONFIG: &str = "ACCEPTANCE_SERVE";
+/// An address may have a password in it, and is not written down with the rest.
+const REDIS_URL: &str = "ACCEPTANCE_REDIS_URL";
 const LISTENING: &str = "listening on ";
 
 /// A server process, killed at the end where the test did not end it.
@@ -39,7 +41,9 @@ impl Process {
     /// As [`Process::serve`], in surroundings that a line of shell makes: it ends in `exec "$0" "$@"`.
     pub(crate) fn serve_within(line: &str, directory: &Path, config: &WebSocketConfig) -> Self {
         let config = config.clone().data_dir(directory.to_str().unwrap());
+        let redis = config.redis.url.as_ref().map(|url| (REDIS_URL, url.reveal()));
         let mut process = Command::new("sh")
+            .envs(redis)
             .args(["-c", line])
             .arg(std::env::current_exe().unwrap())
             .args(["--exact", "harness::process::serve_for_another", "--nocapture"])
@@ -62,6 +66,13 @@ impl Process {
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// Has it pause (`STOP`) or go on (`CONT`).
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.id().to_string();
+        let status = Command::new("kill").args([&format!("-{name}"), &pid]).status();
+        assert!(status.unwrap().success());
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -89,8 +100,7 @@ impl Drop for Process {
 fn serve_for_another() {
     let Ok(said) = std::env::var(CONFIG) else { return };
     let mut said: WebSocketConfig = serde_json::from_str(&said).unwrap();
-    // An address may have a password in it, and is not written down.
-    said.redis.url = config().redis.url;
+    said.redis.url = std::env::var(REDIS_URL).ok().map(Secret::new);
     let server = WebSocketServer::bind(said.jwt_secret(SECRET).check().unwrap()).unwrap();
     println!("{LISTENING}{}", server.local_addr());
     let mut rest = Vec::new();

@@ -131,10 +131,6 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
         errors.add("security.encryptionKey", "not available in this version; take the key out");
     }
     let redis_files = said.redis.check(&mut errors);
-    if said.redis.is_on() && !said.webhooks.is_empty() {
-        let sentence = "are not available in a cluster yet: every node would post each event; take them out, or redis";
-        errors.add("webhooks", sentence);
-    }
     check_retry(&said.retry, &mut errors);
     check_log(&said.log, &mut errors);
     said.upstream.check(&mut errors);

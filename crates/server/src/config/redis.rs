@@ -56,6 +56,8 @@ pub struct RedisConfig {
     pub node_name: Option<String>,
     /// How long the others take a node to live that they hear nothing of. Default: 10 000 ms.
     pub node_lease_ms: u32,
+    /// How long it takes until others go on with what a node did for tenants that was killed. Default: 10 000 ms.
+    pub lease_ms: u32,
 }
 
 impl Default for RedisConfig {
@@ -82,6 +84,7 @@ impl Default for RedisConfig {
             advertise: None,
             node_name: None,
             node_lease_ms: 10_000,
+            lease_ms: 10_000,
         }
     }
 }
@@ -92,6 +95,10 @@ const TIMEOUT_MS_LIMIT: u32 = 60_000;
 const REPLICAS_LIMIT: u16 = 100;
 /// How many sentinels are asked.
 const SENTINELS_MAX: usize = 16;
+/// A shorter time would be over before a node that is busy has said that it lives.
+const LEASE_MS_MIN: u32 = 1_000;
+/// And a longer one would leave restaurants alone for too long.
+const LEASE_MS_LIMIT: u32 = 300_000;
 /// The longest prefix.
 const PREFIX_BYTES_MAX: usize = 64;
 /// How long a node's lease may be.
@@ -109,6 +116,7 @@ impl RedisConfig {
             orders_max: self.orders_max,
             patience: Duration::from_millis(self.timeout_ms.into()),
             wait_replicas: self.wait_replicas,
+            lease: Duration::from_millis(self.lease_ms.into()),
         })
     }
 
@@ -237,6 +245,9 @@ impl RedisConfig {
         if self.wait_replicas > REPLICAS_LIMIT {
             errors.add("redis.waitReplicas", format!("at most {REPLICAS_LIMIT}"));
         }
+        if !(LEASE_MS_MIN..=LEASE_MS_LIMIT).contains(&self.lease_ms) {
+            errors.add("redis.leaseMs", format!("from {LEASE_MS_MIN} to {LEASE_MS_LIMIT}"));
+        }
         if self.orders_max == 0 {
             errors.add("redis.ordersMax", "0 would let no order be made; at least 1");
         }
@@ -347,9 +358,10 @@ mod tests {
             advertise: Some("10.0.0.7:4001".into()),
             node_name: Some("a b".into()),
             node_lease_ms: 1,
+            lease_ms: 999,
             ..RedisConfig::default()
         };
-        assert_eq!(problems(&bad).len(), 7, "{:?}", problems(&bad));
+        assert_eq!(problems(&bad).len(), 8, "{:?}", problems(&bad));
     }
 
     #[test]

@@ -98,7 +98,7 @@ async fn set_paused(
     is_paused: bool,
 ) -> Result<Data<Changed>, ApiError> {
     let change = move |hub: &Hub, tenant: &TenantId| {
-        hub.webhooks.set_paused(tenant, &webhook, is_paused)?;
+        hub.webhooks.set_paused(&*hub.log, tenant, &webhook, is_paused)?;
         Ok(Changed { webhook, is_paused })
     };
     Ok(Data(disk_work::read(hub, caller.tenant(), change).await?))

@@ -1,19 +1,22 @@
 //! Back ends that are told of events: read from the tenants' logs, posted in batches, signed, at least once and in the log's order.
 //!
 //! A webhook has a place in each tenant's log. It moves when the receiver has taken what comes next, so that a receiver that was
-//! away, or a hub that was killed, costs no event.
+//! away, or a hub that was killed, costs no event. Where several nodes share a log, one at a time tells a webhook of a tenant, under a
+//! lease, and all find there how far it is.
 
+mod desk;
 mod event_filter;
 mod kept;
 mod letters;
 mod place;
+mod progress;
 mod receiver;
 mod receiver_health;
 mod report;
+mod strays;
 mod turns;
 mod webhook;
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -22,7 +25,9 @@ use std::time::Duration;
 
 use foodtrack_contract::{Cursor, ErrorCode, Refusal, TenantId};
 use foodtrack_shard::{ConnectionManager, WantedHubEvents};
-use foodtrack_tenant_log::{Completion, NoteKind, OnCompletion, ReadError, TenantLog};
+use foodtrack_tenant_log::{
+    Answer, Completion, Duty, NoteKind, OnCompletion, ReadError, TenantLog,
+};
 use foodtrack_transport::CidrBlocks;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
@@ -31,7 +36,8 @@ use kept::Kept;
 use place::Place;
 use receiver::{Delivery, Receiver};
 pub(crate) use report::{TestReport, WebhookReport};
-use webhook::{TurnEnd, Webhook, now_ms};
+use strays::Strays;
+use webhook::{TurnEnd, Webhook};
 
 use crate::config::{CheckedConfig, WebhookConfig};
 use crate::data::{DataDir, DataDirError};
@@ -48,6 +54,9 @@ const STOP_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Webhooks {
     all: Vec<Arc<Webhook>>,
     kept: Kept,
+    strays: Strays,
+    /// How soon it is looked again at what another node is to do.
+    looks_again: Duration,
     stop: Notify,
     /// Of the thread that sends; not before it runs.
     runtime: OnceLock<Handle>,
@@ -71,7 +80,9 @@ impl Webhooks {
         let all = all
             .collect::<io::Result<_>>()
             .map_err(|source| DataDirError::Unusable { path: "webhooks".into(), source })?;
-        Ok(Self { all, kept, stop: Notify::new(), runtime: OnceLock::new() })
+        let looks_again = Duration::from_millis(said.redis.lease_ms.into()) / 3;
+        let (strays, stop, runtime) = (Strays::default(), Notify::new(), OnceLock::new());
+        Ok(Self { all, kept, strays, looks_again, stop, runtime })
     }
 
     /// Hears of a log's commits before `next` does.
@@ -82,8 +93,14 @@ impl Webhooks {
         let webhooks = Arc::clone(self);
         Box::new(move |completion| {
             let grown = match &completion {
-                Completion::Committed { tenant, .. } | Completion::Grown { tenant, .. } => {
+                Completion::Committed { tenant, .. }
+                | Completion::Grown { tenant, .. }
+                | Completion::Answered { tenant, answer: Answer::Committed(_), .. } => {
                     Some(tenant.clone())
+                }
+                Completion::Abandoned { tenant, duty } => {
+                    webhooks.take_up(tenant, duty);
+                    None
                 }
                 _ => None,
             };
@@ -98,12 +115,19 @@ impl Webhooks {
 
     /// Webhooks that were not there before are told of what is accepted from now on. Before the first event of this process.
     pub(crate) fn begin(&self, log: &dyn TenantLog) {
-        let names: BTreeSet<String> = self.all.iter().map(|webhook| webhook.name.clone()).collect();
-        let mut new = self.all.iter().filter(|webhook| !self.kept.knows(&webhook.name));
-        let begun = new.try_for_each(|webhook| begin_at_the_ends(webhook, log));
-        let kept = begun.and_then(|()| Ok(self.kept.set_known(&names)?));
-        if let Err(error) = kept {
+        if let Err(error) = self.kept.begin(log, &self.all) {
             tracing::error!(%error, "new webhooks may be told of old events: where they begin is not kept");
+        }
+    }
+
+    /// No node tells a webhook any more.
+    fn take_up(&self, tenant: &TenantId, duty: &Duty) {
+        if !matches!(duty, Duty::Webhook(_)) {
+            return;
+        }
+        match self.of(tenant).find(|webhook| webhook.duty == *duty) {
+            Some(webhook) => webhook.turns.add(tenant),
+            None => self.strays.add(tenant, duty.clone()),
         }
     }
 
@@ -139,6 +163,8 @@ impl Webhooks {
             let noted = tenants_with_devices(&*log, &wanted);
             runtime.block_on(async {
                 tokio::spawn(open_all(connections, noted));
+                let (own, strays) = (Arc::clone(&webhooks), Arc::clone(&log));
+                tokio::spawn(async move { own.strays.give_back(&strays).await });
                 for webhook in &webhooks.all {
                     let (webhooks, webhook, log) =
                         (Arc::clone(&webhooks), Arc::clone(webhook), Arc::clone(&log));
@@ -176,7 +202,8 @@ impl Webhooks {
             }
             let (webhooks, webhook, log) = (Arc::clone(self), Arc::clone(webhook), Arc::clone(log));
             tokio::spawn(async move {
-                let end = if webhooks.kept.is_paused(&webhook.name, &tenant) {
+                let is_alone = log.webhook_places().is_none();
+                let end = if is_alone && webhooks.kept.is_paused(&webhook.name, &tenant) {
                     TurnEnd::Done
                 } else {
                     webhook.turn(&log, &tenant).await
@@ -185,9 +212,14 @@ impl Webhooks {
                 match end {
                     TurnEnd::Refused(delay) => tokio::time::sleep(delay).await,
                     TurnEnd::Unwanted => tokio::time::sleep(GATHER).await,
+                    TurnEnd::Elsewhere => tokio::time::sleep(webhooks.looks_again).await,
                     TurnEnd::Done | TurnEnd::More | TurnEnd::Down => {}
                 }
-                webhook.turns.end(&tenant, !matches!(end, TurnEnd::Done | TurnEnd::Unwanted));
+                let is_over = matches!(end, TurnEnd::Done | TurnEnd::Unwanted);
+                if is_over {
+                    log.rest(&tenant, &webhook.duty);
+                }
+                webhook.turns.end(&tenant, !is_over);
             });
         }
     }
@@ -220,34 +252,24 @@ impl Webhooks {
             Err(error) => return Err(error),
         };
         let report = |webhook: &Arc<Webhook>| -> Result<WebhookReport, ReadError> {
-            let place = match webhook.place(tenant) {
-                Some(place) => place,
-                None => place::find(log, tenant, &webhook.key)?,
-            };
-            let is_paused = self.kept.is_paused(&webhook.name, tenant);
-            Ok(WebhookReport::new(webhook, place, last.as_ref(), is_paused))
+            let standing = self.kept.standing(log, webhook, tenant)?;
+            Ok(WebhookReport::new(webhook, &standing, last.as_ref()))
         };
         self.of(tenant).map(report).collect()
     }
 
-    /// Sends nothing of a tenant for now, or goes on where it was. Blocks for one fsync.
+    /// Sends nothing of a tenant for now, or goes on where it was, whichever node tells it. Blocks for one fsync.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`]: the tenant has no such webhook. [`ErrorCode::Degraded`]: it cannot be kept.
     pub(crate) fn set_paused(
         &self,
+        log: &dyn TenantLog,
         tenant: &TenantId,
         name: &str,
         is_paused: bool,
     ) -> Result<(), Refusal> {
-        let webhook = self.find(tenant, name)?;
-        self.kept
-            .set_paused(name, tenant, is_paused)
-            .map_err(|error| Refusal::new(ErrorCode::Degraded, error.to_string()))?;
-        if !is_paused {
-            webhook.turns.add(tenant);
-        }
-        Ok(())
+        self.kept.pause(log, self.find(tenant, name)?, tenant, is_paused)
     }
 
     /// Sends a tenant's events again, those after `from`; all that its log has where there is none. Waits for the disk.
@@ -282,10 +304,7 @@ impl Webhooks {
                 return Err(Refusal::new(ErrorCode::Conflict, sentence));
             }
         };
-        place::keep(log, tenant, &webhook.key, place, now_ms())
-            .map_err(|error| degraded(error.to_string()))?;
-        webhook.move_to(tenant, place);
-        Ok(())
+        self.kept.move_to(log, webhook, tenant, place)
     }
 
     /// Sends a request without events, and says what came of it.
@@ -362,18 +381,4 @@ pub(crate) async fn test_once(
 fn allowed(config: &CheckedConfig) -> CidrBlocks {
     // The configuration is checked: they are networks.
     CidrBlocks::new(&config.said().security.webhook_networks).unwrap_or_default()
-}
-
-/// A webhook that is new begins at the end of each log that there is.
-fn begin_at_the_ends(
-    webhook: &Webhook,
-    log: &dyn TenantLog,
-) -> Result<(), Box<dyn std::error::Error>> {
-    for tenant in log.tenants()?.iter().filter(|tenant| webhook.covers(tenant)) {
-        let end = log.stats(tenant)?.last;
-        place::keep(log, tenant, &webhook.key, (&end).into(), now_ms())?;
-        // What is kept is read back only once it is on disk.
-        webhook.move_to(tenant, (&end).into());
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use foodtrack_contract::Cursor;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::place::Place;
+use super::desk::Standing;
 use super::receiver::{Exchange, Receiver};
 use super::webhook::Webhook;
 use crate::log_report::time_text;
@@ -50,12 +50,8 @@ pub(crate) struct TestReport {
 }
 
 impl WebhookReport {
-    pub(super) fn new(
-        webhook: &Webhook,
-        place: Place,
-        last: Option<&Cursor>,
-        is_paused: bool,
-    ) -> Self {
+    pub(super) fn new(webhook: &Webhook, standing: &Standing, last: Option<&Cursor>) -> Self {
+        let Standing { place, is_paused } = *standing;
         let health = webhook.health.report();
         let behind = last.map_or(0, |last| last.through().get());
         let is_same_log = place.epoch.is_none_or(|epoch| last.is_none_or(|it| it.epoch() == epoch));

@@ -8,13 +8,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use foodtrack_contract::{Offset, TenantId};
 use foodtrack_shard::RetryPolicy;
-use foodtrack_tenant_log::{DeadLetter, DeadLetterReason, SubscriberKey, TenantLog};
+use foodtrack_tenant_log::{
+    DeadLetter, DeadLetterReason, Duty, Lease, ReadError, SavedCursor, SubscriberKey, TenantLog,
+    WebhookPlace, WebhookStep,
+};
 use foodtrack_transport::CidrBlocks;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::event_filter::EventFilter;
 use super::place::{self, Batch, Place};
+use super::progress::Progress;
 use super::receiver::{Delivery, Exchange, Failure, Receiver};
 use super::receiver_health::ReceiverHealth;
 use super::turns::Turns;
@@ -23,10 +27,25 @@ use crate::config::WebhookConfig;
 /// So many entries that nobody wants may be looked at again after a restart.
 const UNKEPT_MAX: u64 = 1_000;
 
+/// What a turn begins with.
+enum Ready {
+    /// These are next.
+    With(Progress, Batch),
+    /// It is told nothing for now.
+    Paused,
+    /// Another node tells it; whether it has not told it of all yet.
+    Elsewhere { is_behind: bool },
+}
+
+/// How soon a log is read again that could not be read.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
 /// A webhook that runs.
 pub(super) struct Webhook {
     pub(super) name: String,
     pub(super) key: SubscriberKey,
+    /// Telling it.
+    pub(super) duty: Duty,
     pub(super) events: Vec<String>,
     pub(super) receiver: Receiver,
     pub(super) turns: Turns,
@@ -53,20 +72,6 @@ pub(super) struct Counts {
     pub(super) dead_letters: AtomicU64,
 }
 
-/// How far it is with one tenant.
-#[derive(Clone, Debug)]
-struct Progress {
-    place: Place,
-    /// As far as is kept.
-    kept: Offset,
-    /// Counts how often somebody else moved it, so that a turn that was under way does not move it back.
-    moves: u64,
-    /// How often the next events were refused.
-    refusals: u32,
-    /// Up to here events go one by one: among them is one that the receiver finds fault with.
-    alone_through: Offset,
-}
-
 /// How a tenant's turn ended.
 #[derive(Debug)]
 pub(super) enum TurnEnd {
@@ -80,6 +85,8 @@ pub(super) enum TurnEnd {
     Refused(Duration),
     /// The receiver is not well: nothing is sent to it for a while.
     Down,
+    /// Another node tells it, and has not told it of all yet.
+    Elsewhere,
 }
 
 impl Webhook {
@@ -93,6 +100,7 @@ impl Webhook {
         let key = place::key(&config.name).ok_or_else(|| io::Error::other("the name is no key"))?;
         Ok(Self {
             name: config.name.clone(),
+            duty: Duty::Webhook(key.clone()),
             key,
             events: config.events.clone(),
             receiver: Receiver::new(config, allowed)?,
@@ -145,17 +153,19 @@ impl Webhook {
         // It waits for the disk.
         let read = tokio::task::spawn_blocking(move || webhook.read(&*store, &of)).await;
         let (progress, batch) = match read {
-            Ok(Ok(read)) => read,
-            Ok(Err(foodtrack_tenant_log::ReadError::UnknownTenant(_))) => return TurnEnd::Done,
+            Ok(Ok(Ready::With(progress, batch))) => (progress, batch),
+            Ok(Ok(Ready::Elsewhere { is_behind: true })) => return TurnEnd::Elsewhere,
+            Ok(Ok(Ready::Elsewhere { .. } | Ready::Paused)) => return TurnEnd::Done,
+            Ok(Err(ReadError::UnknownTenant(_))) => return TurnEnd::Done,
             Ok(Err(error)) => {
                 tracing::warn!(webhook = self.name, %error, "a webhook cannot read the log");
-                return TurnEnd::Refused(self.delay(u32::MAX));
+                return TurnEnd::Refused(READ_AGAIN);
             }
             // The runtime ends.
             Err(_) => return TurnEnd::Done,
         };
         if batch.events.is_empty() {
-            self.advance(&**log, tenant, &progress, &batch);
+            self.advance(log, tenant, &progress, (&batch, None)).await;
             return if batch.is_last { TurnEnd::Unwanted } else { TurnEnd::More };
         }
         let delivery = Delivery {
@@ -165,6 +175,10 @@ impl Webhook {
             is_after_gap: batch.is_after_gap,
             events: &batch.events,
         };
+        // Reading may have taken its time.
+        if !progress.lease.is_valid_at(Instant::now()) {
+            return TurnEnd::More;
+        }
         let Exchange { outcome, .. } = self.receiver.post(&delivery).await;
         match outcome {
             Ok(()) => {
@@ -172,66 +186,124 @@ impl Webhook {
                     tracing::info!(webhook = self.name, "the receiver of a webhook answers again");
                 }
                 self.counts.delivered.fetch_add(batch.events.len() as u64, Ordering::Relaxed);
-                self.advance(&**log, tenant, &progress, &batch);
+                self.advance(log, tenant, &progress, (&batch, None)).await;
                 TurnEnd::after(&batch)
             }
             Err(failure) => {
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
-                self.failed(&**log, tenant, &progress, &batch, &failure, begun_at)
+                self.failed(log, tenant, (&progress, &batch), &failure, begun_at).await
             }
         }
     }
 
-    fn read(
-        &self,
-        log: &dyn TenantLog,
-        tenant: &TenantId,
-    ) -> Result<(Progress, Batch), foodtrack_tenant_log::ReadError> {
+    fn read(&self, log: &dyn TenantLog, tenant: &TenantId) -> Result<Ready, ReadError> {
         let known = {
             let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
             progress.get(tenant).cloned()
         };
-        let progress = match known {
-            Some(progress) => progress,
-            None => Progress::at(place::find(log, tenant, &self.key)?),
+        let progress = match (log.webhook_places(), known) {
+            (Some(places), known) => {
+                let lease = log.claim(tenant, &self.duty)?;
+                // Behind the claim: nobody else moves on from it.
+                let kept = places.place(tenant, &self.key)?;
+                if kept.is_paused {
+                    return Ok(Ready::Paused);
+                }
+                let Some(lease) = lease else {
+                    return Ok(Ready::Elsewhere { is_behind: is_behind(log, tenant, &kept)? });
+                };
+                let place = kept.cursor.as_ref().map_or(Place::BEGINNING, Place::from);
+                match known.filter(|it| it.is_as_kept(lease, &kept)) {
+                    Some(known) => Progress { lease, ..known },
+                    None => Progress::under(lease, place, kept.moves),
+                }
+            }
+            (None, Some(progress)) => progress,
+            (None, None) => Progress::at(place::find(log, tenant, &self.key)?),
         };
         let is_alone = progress.place.after < progress.alone_through;
         let events_max = if is_alone { 1 } else { self.events_max };
         let batch = place::read(log, tenant, progress.place, &self.filter, events_max)?;
-        Ok((progress, batch))
+        Ok(Ready::With(progress, batch))
     }
 
     /// Goes on behind what was sent, or given up.
-    fn advance(&self, log: &dyn TenantLog, tenant: &TenantId, before: &Progress, batch: &Batch) {
-        let mut next = Progress { place: batch.next, refusals: 0, ..before.clone() };
-        let is_other_log = before.place.epoch.is_some_and(|epoch| Some(epoch) != batch.next.epoch);
-        let looked_at = batch.next.after.get().saturating_sub(before.kept.get());
-        if is_other_log || looked_at > if batch.events.is_empty() { UNKEPT_MAX } else { 0 } {
-            match place::keep(log, tenant, &self.key, batch.next, now_ms()) {
-                Ok(()) => next.kept = batch.next.after,
+    async fn advance(
+        self: &Arc<Self>,
+        log: &Arc<dyn TenantLog>,
+        tenant: &TenantId,
+        before: &Progress,
+        (batch, letter): (&Batch, Option<DeadLetter>),
+    ) {
+        let place = batch.next;
+        let mut next = Progress { place, refusals: 0, is_fresh: false, ..before.clone() };
+        let is_other_log = before.place.epoch.is_some_and(|epoch| Some(epoch) != place.epoch);
+        let looked_at = place.after.get().saturating_sub(before.kept.after.get());
+        // Who took a duty over says how far it is: it may be looked for.
+        let unkept_max = if batch.events.is_empty() && !before.is_fresh { UNKEPT_MAX } else { 0 };
+        if is_other_log || looked_at > unkept_max {
+            match self.keep(log, tenant, before, place, letter).await {
+                Ok(true) => next.kept = place,
+                // Another node tells it, or somebody moved it: it is looked up again.
+                Ok(false) => return self.forget(tenant),
                 // After a crash the receiver is sent these events again.
                 Err(error) => {
                     tracing::warn!(webhook = self.name, %error, "a webhook's place is not kept");
+                    if before.lease != Lease::ALONE {
+                        return self.forget(tenant);
+                    }
                 }
             }
         }
         self.note(tenant, next);
     }
 
+    /// Keeps how far it is, and what was given up. Returns whether that is still this node's to say.
+    async fn keep(
+        self: &Arc<Self>,
+        log: &Arc<dyn TenantLog>,
+        tenant: &TenantId,
+        before: &Progress,
+        place: Place,
+        letter: Option<DeadLetter>,
+    ) -> Result<bool, Box<dyn std::error::Error>> {
+        let Some(cursor) = place.cursor() else { return Ok(true) };
+        if log.webhook_places().is_none() {
+            if let Some(letter) = letter {
+                log.put_dead_letter(tenant, letter)?;
+            }
+            place::keep(&**log, tenant, &self.key, place, now_ms())?;
+            return Ok(true);
+        }
+        let to = SavedCursor { cursor, updated_at_ms: now_ms() };
+        let step = WebhookStep { lease: before.lease, moves: before.moves, to, letter };
+        let (webhook, log, tenant) = (Arc::clone(self), Arc::clone(log), tenant.clone());
+        // It waits for the answer.
+        let kept = tokio::task::spawn_blocking(move || match log.webhook_places() {
+            Some(places) => places.step(&tenant, &webhook.key, &step),
+            None => Ok(true),
+        });
+        Ok(kept.await??)
+    }
+
+    fn forget(&self, tenant: &TenantId) {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant);
+    }
+
     /// Notes how far a tenant's turn came, unless somebody moved it meanwhile.
     fn note(&self, tenant: &TenantId, next: Progress) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        if progress.get(tenant).is_none_or(|it| it.moves == next.moves) {
+        let is_shared = next.lease != Lease::ALONE;
+        if is_shared || progress.get(tenant).is_none_or(|it| it.moves == next.moves) {
             progress.insert(tenant.clone(), next);
         }
     }
 
-    fn failed(
-        &self,
-        log: &dyn TenantLog,
+    async fn failed(
+        self: &Arc<Self>,
+        log: &Arc<dyn TenantLog>,
         tenant: &TenantId,
-        progress: &Progress,
-        batch: &Batch,
+        (progress, batch): (&Progress, &Batch),
         failure: &Failure,
         begun_at: Instant,
     ) -> TurnEnd {
@@ -249,8 +321,8 @@ impl Webhook {
         }
         match &batch.places[..] {
             [alone] => {
-                self.give_up(log, tenant, *alone, refusals, failure);
-                self.advance(log, tenant, progress, batch);
+                let letter = self.give_up(*alone, refusals, failure);
+                self.advance(log, tenant, progress, (batch, Some(letter))).await;
             }
             places => {
                 let alone_through = places.last().map_or(Offset::ZERO, |(offset, _)| *offset);
@@ -260,34 +332,37 @@ impl Webhook {
         TurnEnd::More
     }
 
+    /// The letter of an event that the receiver does not take.
     fn give_up(
         &self,
-        log: &dyn TenantLog,
-        tenant: &TenantId,
         (offset, id): (Offset, Uuid),
         attempts: u32,
         failure: &Failure,
-    ) {
+    ) -> DeadLetter {
         self.counts.dead_letters.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(webhook = self.name, offset = offset.get(), %failure, "a webhook's event is a dead letter");
-        let letter = DeadLetter {
+        DeadLetter {
             offset,
             subscriber: self.key.clone(),
             id,
             reason: DeadLetterReason::Failed,
             attempts,
             at_ms: now_ms(),
-        };
-        if let Err(error) = log.put_dead_letter(tenant, letter) {
-            tracing::error!(webhook = self.name, offset = offset.get(), %error, "a dead letter is not kept");
         }
     }
 }
 
-impl Progress {
-    fn at(place: Place) -> Self {
-        Self { place, kept: place.after, moves: 0, refusals: 0, alone_through: Offset::ZERO }
-    }
+/// Whether somebody has not told a webhook of all yet.
+fn is_behind(
+    log: &dyn TenantLog,
+    tenant: &TenantId,
+    kept: &WebhookPlace,
+) -> Result<bool, ReadError> {
+    let last = log.stats(tenant)?.last;
+    Ok(kept
+        .cursor
+        .as_ref()
+        .is_none_or(|it| it.epoch() != last.epoch() || it.through() < last.through()))
 }
 
 impl TurnEnd {

@@ -2,7 +2,7 @@
 
 use foodtrack_contract::TenantId;
 use foodtrack_tenant::Input;
-use foodtrack_tenant_log::{Answer, Completion, RefusedReason};
+use foodtrack_tenant_log::{Answer, Completion, Duty, RefusedReason};
 use foodtrack_transport::{Handover, Reactor};
 
 use super::Shard;
@@ -53,6 +53,12 @@ impl Shard {
             LogNews::NotesHeard { serial, is_all } => self.heard_notes(io, serial, is_all),
             LogNews::Owners { serial, orders, owners } => {
                 self.hear_of_owners(io, serial, orders, owners);
+            }
+            // What tells webhooks hears of theirs.
+            LogNews::Completion(Completion::Abandoned { duty: Duty::Webhook(_), .. }) => {}
+            LogNews::Completion(completion @ Completion::Abandoned { .. }) => {
+                let tenant = self.open_tenant(completion.tenant());
+                self.hear_completion(io, tenant, completion);
             }
             LogNews::Completion(completion) => {
                 let Some(tenant) = self.by_name.get(completion.tenant()).copied() else { return };

@@ -9,7 +9,7 @@ use foodtrack_tenant::{
     HookQuestion, Pace, Permit, PermitsOf, ReadJob, RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
-    Assignment, DeadLetter, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted,
+    Assignment, DeadLetter, Duty, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted,
     SubscriberKey, TailSnapshot,
 };
 use foodtrack_transport::{
@@ -243,6 +243,14 @@ impl Effects for ShardEffects<'_> {
         #[cfg(test)]
         panic_if_planted(entry.message);
         self.log.submit(tenant, entry)
+    }
+
+    fn want_watch(&mut self, tenant: &TenantId) -> bool {
+        self.log.log().want(tenant, &Duty::Watch)
+    }
+
+    fn rest_from_watching(&mut self, tenant: &TenantId) {
+        self.log.log().rest(tenant, &Duty::Watch);
     }
 
     fn pass_on(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) {

@@ -2,9 +2,9 @@
 
 use foodtrack_contract::{Offset, TenantId};
 use foodtrack_tenant_log::{
-    Completion, DeadLetter, DeadLetterReason, Durability, EntryRef, LogWriter, Note, NoteKind,
-    ReadError, RefusedReason, SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore,
-    TenantLog,
+    Completion, DeadLetter, DeadLetterReason, Durability, EntryRef, Leases, LogWriter, Note,
+    NoteKind, ReadError, RefusedReason, SavedCursor, SubmitError, Submitted, SubscriberKey,
+    SubscriberStore, TenantLog,
 };
 
 use super::{Change, LAZY_MS, ModelLog, Open, RESERVE, State, Told, Waiting};
@@ -186,6 +186,8 @@ impl LogWriter for ModelLog {
 
     fn flush(&mut self) {}
 }
+
+impl Leases for ModelLog {}
 
 impl TenantLog for ModelLog {
     fn open(&self, tenant: &TenantId, now_ms: u64) -> Result<(), SubmitError> {

@@ -83,6 +83,7 @@ impl Driver {
             fingerprint: None,
             message: self.messages.nth(self.next),
             is_message_as_made: false,
+            fact: None,
             attachments: &[],
         };
         self.submitter.submit(tenant, &entry)?;

@@ -4,7 +4,9 @@ use foodtrack_contract::{Cursor, TenantId};
 
 use super::tenant::Tenant;
 use super::{MemoryLog, lock};
-use crate::{LogAdmin, NoteKind, ReadError, SubmitError, TenantStats};
+use crate::{Leases, LogAdmin, NoteKind, ReadError, SubmitError, TenantStats};
+
+impl Leases for MemoryLog {}
 
 impl LogAdmin for MemoryLog {
     fn tenants(&self) -> Result<Vec<TenantId>, ReadError> {

@@ -1,14 +1,17 @@
 -- Appends entries to a tenant's log, each once.
 --
--- KEYS: 1 head, 2 stream, 3 dead letters, 4-5 ids, 6-7 last emissions, 8-9 assignments, 10 orders.
+-- KEYS: 1 head, 2 stream, 3 dead letters, 4-5 ids, 6-7 last emissions, 8-9 assignments, 10 orders, 11 devices.
 -- ARGV: 1 epoch, 2-5 retention, 6 how to publish, 7 channel, 8 who appends, 9 how many orders are known at most, 10 how many
 -- bytes of entries are published at most, 11 milliseconds in which an emission is a repeat, 12 a known offset, 13 what stood there, 14 a new
 -- epoch; then for each entry: id, time, bytes, head,
--- body, entity, fingerprint, whose the order is that it makes ('' none, '-' nobody's, '=' and the customer), whom it assigns.
+-- body, entity, fingerprint, whose the order is that it makes ('' none, '-' nobody's, '=' and the customer), whom it
+-- assigns, and what it tells of a device ('' nothing, 'c' or 'w', the node that it came to or went from, and the device).
 --
 -- Answers the epoch alone where it is another one; else the epoch, of how many orders it is known whose they are, and for each entry
--- its offset, negative where it was there before.
-local ENTRIES_AT, FIELDS = 14, 9
+-- its offset, negative where it was there before, or nothing where what it tells is known.
+local ENTRIES_AT, FIELDS = 14, 10
+-- So many devices are followed, each at so many nodes at most.
+local DEVICES, NODES = 100000, 16
 -- Of so many ids, emissions and assignments it is known at least; of twice as many at most.
 local IDS, EMISSIONS, ASSIGNMENTS = 65536, 4096, 131072
 
@@ -30,6 +33,28 @@ local function look(first, field)
   return redis.call('HGET', KEYS[first], field) or redis.call('HGET', KEYS[first + 1], field)
 end
 
+-- Notes where a device is, and returns whether that is to be told.
+local function is_news(fact)
+  local what, node, device = string.match(fact, '^(%a)(%x+) (.*)$')
+  local at = redis.pcall('HGET', KEYS[11], device)
+  -- Where something else has the key, the other entries are appended, and nothing is told of devices.
+  if type(at) == 'table' then return false end
+  local nodes = {}
+  for name in string.gmatch(at or '', '%x+') do
+    if name ~= node and #nodes < NODES - 1 then nodes[#nodes + 1] = name end
+  end
+  if what == 'c' then
+    if not at and redis.call('HLEN', KEYS[11]) >= DEVICES then return false end
+    nodes[#nodes + 1] = node
+  end
+  if #nodes > 0 then
+    redis.call('HSET', KEYS[11], device, table.concat(nodes, ' '))
+    return not at
+  end
+  redis.call('HDEL', KEYS[11], device)
+  return at ~= false
+end
+
 local answers, news, news_bytes = { head.epoch, 0 }, {}, 0
 local appended, now_ms = 0, 0
 for at = ENTRIES_AT + 1, #ARGV, FIELDS do
@@ -44,6 +69,8 @@ for at = ENTRIES_AT + 1, #ARGV, FIELDS do
   end
   if known then
     answers[#answers + 1] = -tonumber(known)
+  elseif ARGV[at + 9] ~= '' and not is_news(ARGV[at + 9]) then
+    answers[#answers + 1] = ''
   else
     head.last = head.last + 1
     local offset = digits(head.last)

@@ -1,13 +1,18 @@
--- Saves how far subscribers have confirmed. KEYS: 1 head, 2 cursors. ARGV, for each: subscriber, 'f' where it is the first and gives way
--- to any other, epoch, through, and the text that is kept. Of one incarnation the furthest wins.
+-- Saves how far subscribers have confirmed. KEYS: 1 head, 2 cursors. ARGV: 1 how many devices of a user are kept, then for each: subscriber,
+-- 'f' where it is the first and gives way to any other, epoch, through, when, and the text that is kept. Of one incarnation the furthest
+-- wins.
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-for at = 1, #ARGV, 5 do
+for at = 2, #ARGV, 6 do
   local known = redis.call('HGET', KEYS[2], ARGV[at])
   local wins = true
   if known then
     local through, epoch = string.match(known, '^(%d+) (%S+) ')
-    wins = ARGV[at + 1] ~= 'f' and (epoch ~= ARGV[at + 2] or tonumber(through) <= tonumber(ARGV[at + 3]))
+    wins = not through
+      or ARGV[at + 1] ~= 'f' and (epoch ~= ARGV[at + 2] or tonumber(through) <= tonumber(ARGV[at + 3]))
   end
-  if wins then redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 4]) end
+  if wins then
+    redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 5])
+    heard_of(KEYS[2], ARGV[at], ARGV[at + 4], tonumber(ARGV[1]))
+  end
 end
 return 1

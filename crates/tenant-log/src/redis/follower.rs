@@ -41,7 +41,7 @@ fn read_look(answer: &Value) -> Option<(Epoch, Offset)> {
     Some((Epoch::parse(text(epoch)?)?, offset(last)?))
 }
 
-fn unix_ms() -> u64 {
+pub(super) fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

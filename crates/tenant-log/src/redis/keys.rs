@@ -3,7 +3,7 @@
 
 use foodtrack_contract::TenantId;
 
-use crate::NoteKind;
+use crate::{Duty, NoteKind};
 
 /// The names under one prefix.
 #[derive(Clone, Debug)]
@@ -28,6 +28,10 @@ pub(super) enum Part {
     Orders,
     /// How far subscribers have confirmed: a hash.
     Cursors,
+    /// At which nodes devices are: a hash.
+    Devices,
+    /// How far webhooks are, which of them pause, and how often they were moved: a hash.
+    Webhooks,
 }
 
 impl Keys {
@@ -51,6 +55,8 @@ impl Keys {
                 Part::Assignments => "assignments:0",
                 Part::Orders => "orders",
                 Part::Cursors => "cursors",
+                Part::Devices => "devices",
+                Part::Webhooks => "webhooks",
             },
         )
     }
@@ -84,6 +90,41 @@ impl Keys {
     /// A key that never is: who takes it away changes nothing, and is refused where nothing may be changed.
     pub(super) fn probe(&self) -> String {
         format!("{}:probe", self.prefix)
+    }
+
+    /// Who has a duty of a tenant.
+    pub(super) fn lease(&self, tenant: &TenantId, duty: &Duty) -> String {
+        self.of(tenant, &format!("lease:{}", duty.name()))
+    }
+
+    /// What the keys of who tells webhooks begin with; the webhook's own key comes behind it.
+    pub(super) fn leases_of_webhooks(&self, tenant: &TenantId) -> String {
+        self.of(tenant, "lease:webhooks:")
+    }
+
+    /// The tokens that were given out with a tenant's leases: a hash by duty.
+    pub(super) fn tokens(&self, tenant: &TenantId) -> String {
+        self.of(tenant, "tokens")
+    }
+
+    /// The leases of all tenants, by when they end: a sorted set. No tenant is called so.
+    pub(super) fn leases(&self) -> String {
+        format!("{}:{{!}}:leases", self.prefix)
+    }
+
+    /// The nodes' logs, by when they are taken for gone: a sorted set.
+    pub(super) fn alive(&self) -> String {
+        format!("{}:{{!}}:alive", self.prefix)
+    }
+
+    /// Which node applies retention.
+    pub(super) fn retention(&self) -> String {
+        format!("{}:retention", self.prefix)
+    }
+
+    /// Every webhook that there ever was: a set.
+    pub(super) fn webhooks(&self) -> String {
+        format!("{}:webhooks", self.prefix)
     }
 
     /// Every tenant that has a log: a set.

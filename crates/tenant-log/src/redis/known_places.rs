@@ -36,6 +36,10 @@ impl KnownPlaces {
         self.with(|known| known.get(tenant).copied())
     }
 
+    pub(super) fn tenants(&self) -> Vec<TenantId> {
+        self.with(|known| known.keys().cloned().collect())
+    }
+
     pub(super) fn set(&self, tenant: &TenantId, place: KnownPlace) {
         self.with(|known| _ = known.insert(tenant.clone(), place));
     }

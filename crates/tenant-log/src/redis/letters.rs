@@ -23,11 +23,17 @@ fn command(keys: &Keys, tenant: &TenantId, at: Offset, subscriber: &SubscriberKe
 }
 
 pub(super) fn put(keys: &Keys, tenant: &TenantId, letter: &DeadLetter) -> Cmd {
-    let DeadLetter { offset, subscriber, id, reason, attempts, at_ms } = letter;
-    let mut command = command(keys, tenant, *offset, subscriber);
-    let of_subscriber = of_subscriber(subscriber);
-    command.arg(format!("{of_subscriber}{id} {} {attempts} {at_ms}", reason.as_str()));
+    let mut command = command(keys, tenant, letter.offset, &letter.subscriber);
+    command.arg(letter_text(letter).1);
     command
+}
+
+/// What is kept of a letter, behind what all of its subscriber begin with.
+pub(super) fn letter_text(letter: &DeadLetter) -> (String, String) {
+    let DeadLetter { subscriber, id, reason, attempts, at_ms, .. } = letter;
+    let of_subscriber = of_subscriber(subscriber);
+    let text = format!("{of_subscriber}{id} {} {attempts} {at_ms}", reason.as_str());
+    (of_subscriber, text)
 }
 
 pub(super) fn remove(

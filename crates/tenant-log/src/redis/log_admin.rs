@@ -20,7 +20,8 @@ impl RedisLog {
     }
 }
 
-fn members(key: String) -> Cmd {
+/// Asks for all members of a set.
+pub(super) fn members(key: String) -> Cmd {
     let mut command = redis::cmd("SMEMBERS");
     command.arg(key);
     command

@@ -24,6 +24,8 @@ pub struct RedisOptions {
     pub orders_max: u64,
     /// How long an answer of Redis is waited for, and how long what cannot be sent waits before it is refused.
     pub patience: Duration,
+    /// How long a node that does not say that it lives keeps what it does for tenants. It says so three times in that.
+    pub lease: Duration,
     /// How many replicas must have a durable entry before it is answered, for which half of `patience` is waited. 0 waits for none.
     pub wait_replicas: u16,
 }
@@ -70,6 +72,7 @@ impl Default for RedisOptions {
             retention: Retention::default(),
             orders_max: 1_000_000,
             patience: Duration::from_secs(3),
+            lease: Duration::from_secs(10),
             wait_replicas: 0,
         }
     }
@@ -83,6 +86,7 @@ impl std::fmt::Debug for RedisOptions {
             .field("retention", &self.retention)
             .field("orders_max", &self.orders_max)
             .field("patience", &self.patience)
+            .field("lease", &self.lease)
             .finish_non_exhaustive()
     }
 }

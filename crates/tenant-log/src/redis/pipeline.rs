@@ -10,8 +10,10 @@ use super::known_places::KnownPlace;
 use super::news::published_entry;
 use super::notes::{note_text, published_note};
 use super::row::Row;
+use super::subscriber_store::cursor_text;
 use super::{RedisOptions, letters, opening, scripts};
 use crate::memory::random_epoch;
+use crate::subscriber::{CURSOR_AGE_MS_MAX, DEVICES_MAX};
 use crate::{Note, NoteKind, Retention, SavedCursor, SubscriberKey};
 
 /// An emission within so many milliseconds of the last about its order is a repeat of it.
@@ -98,7 +100,7 @@ impl CommandBuilder {
         for pair in [Part::Ids, Part::Emissions, Part::Assignments] {
             keys.extend(self.keys.pair(tenant, pair));
         }
-        keys.push(part(Part::Orders));
+        keys.extend([part(Part::Orders), part(Part::Devices)]);
         let mut command = call(&scripts::APPEND, &keys);
         command.arg(known.epoch.to_string());
         self.add_retention(&mut command);
@@ -110,7 +112,8 @@ impl CommandBuilder {
             .arg(PUBLISHED_BYTES_MAX)
             .arg(EMISSION_REPEATS_MS);
         add_known(&mut command, known);
-        entries.iter().for_each(|(_, row)| row.add_to(&mut command));
+        let node = self.node_name();
+        entries.iter().for_each(|(_, row)| row.add_to(&mut command, &node));
         command
     }
 
@@ -131,14 +134,17 @@ impl CommandBuilder {
         }
     }
 
-    /// Applies retention to a tenant that has become quiet.
-    pub(super) fn trim(&self, tenant: &TenantId, now_ms: u64) -> Cmd {
+    /// Applies retention to a tenant that has become quiet, and asks which of these webhooks nobody tells of it.
+    pub(super) fn trim(&self, tenant: &TenantId, now_ms: u64, webhooks: &[SubscriberKey]) -> Cmd {
         let part = |part| self.keys.part(tenant, part);
-        let mut keys = vec![part(Part::Head), part(Part::Log), part(Part::DeadLetters)];
+        let mut keys = [Part::Head, Part::Log, Part::DeadLetters, Part::Cursors, Part::Webhooks]
+            .map(part)
+            .to_vec();
         keys.extend(NoteKind::ALL.map(|kind| self.keys.notes(tenant, kind)));
         let mut command = call(&scripts::TRIM, &keys);
         self.add_retention(&mut command);
-        command.arg(now_ms);
+        command.arg(now_ms).arg(CURSOR_AGE_MS_MAX).arg(self.keys.leases_of_webhooks(tenant));
+        webhooks.iter().for_each(|webhook| _ = command.arg(webhook.as_str()));
         command
     }
 
@@ -149,13 +155,6 @@ impl CommandBuilder {
         command
     }
 
-    /// Asks for every tenant that has a log.
-    pub(super) fn all_tenants(&self) -> Cmd {
-        let mut command = redis::cmd("SMEMBERS");
-        command.arg(self.keys.tenants());
-        command
-    }
-
     fn save_cursors(
         &self,
         tenant: &TenantId,
@@ -163,6 +162,7 @@ impl CommandBuilder {
     ) -> Cmd {
         let keys = [Part::Head, Part::Cursors].map(|part| self.keys.part(tenant, part));
         let mut command = call(&scripts::CURSORS, &keys);
+        command.arg(DEVICES_MAX);
         for (subscriber, saved, is_first) in cursors {
             let (epoch, through) = (saved.cursor.epoch(), saved.cursor.through());
             command
@@ -170,7 +170,8 @@ impl CommandBuilder {
                 .arg(if *is_first { "f" } else { "" })
                 .arg(epoch.to_string())
                 .arg(through.get())
-                .arg(format!("{through} {epoch} {} {}", saved.updated_at_ms, saved.cursor));
+                .arg(saved.updated_at_ms)
+                .arg(cursor_text(saved));
         }
         command
     }

@@ -29,7 +29,7 @@ impl Questions {
         Self { runtime, link: Arc::new(Mutex::new(link)), patience }
     }
 
-    /// Asks, and waits. Nothing that is asked may change anything: it may be asked twice.
+    /// Asks, and waits. It may be asked twice: what changes something must say what is to be, whatever was.
     pub(super) fn ask(&self, pipeline: Pipeline) -> Result<Vec<Value>, ReadError> {
         let (answer, answered) = sync_channel(1);
         let link = Arc::clone(&self.link);

@@ -8,7 +8,7 @@ use super::values::{bytes, number, parsed};
 use crate::batch_builder::BatchBuilder;
 use crate::packing::Packer;
 use crate::record_batch::UnpackedBatch;
-use crate::{Durability, EntryRef, LogEntry, Outline, ReadError};
+use crate::{Durability, EntryRef, Fact, LogEntry, Outline, ReadError, SubscriberKey};
 
 /// An entry on its way to Redis.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Row {
     /// Empty, `-`, or `=` and the customer, as the script has it.
     owner: Box<str>,
     assignee: Option<Box<str>>,
+    /// What it tells, without the node where that is this one.
+    fact: Option<(char, Option<Box<str>>, SubscriberKey)>,
 }
 
 impl Row {
@@ -45,6 +47,10 @@ impl Row {
             fingerprint: entry.fingerprint.filter(|_| entry.entity.is_some()),
             owner: owner.map_or_else(Box::default, |owner| owner_text(owner.customer.as_deref())),
             assignee: entry.assignment().map(|(_, assignment)| assignment.user),
+            fact: entry.fact.map(|fact| match fact {
+                Fact::Came(device) => ('c', None, device.clone()),
+                Fact::Went { device, from } => ('w', from.map(Box::from), device.clone()),
+            }),
         }
     }
 
@@ -73,7 +79,10 @@ impl Row {
     }
 
     /// Its arguments for the script that appends.
-    pub(super) fn add_to(&self, command: &mut redis::Cmd) {
+    pub(super) fn add_to(&self, command: &mut redis::Cmd, node: &str) {
+        let fact = self.fact.as_ref().map_or_else(String::new, |(what, from, device)| {
+            format!("{what}{} {}", from.as_deref().unwrap_or(node), device.as_str())
+        });
         command
             .arg(self.id.as_bytes())
             .arg(self.at_ms)
@@ -83,7 +92,8 @@ impl Row {
             .arg(self.entity.as_deref().unwrap_or_default())
             .arg(self.fingerprint.map(|it| it.to_string()).unwrap_or_default())
             .arg(&*self.owner)
-            .arg(self.assignee.as_deref().unwrap_or_default());
+            .arg(self.assignee.as_deref().unwrap_or_default())
+            .arg(fact);
     }
 }
 

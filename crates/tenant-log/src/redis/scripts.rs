@@ -24,9 +24,14 @@ scripts! {
     APPEND = "trimming.lua" "continuity.lua" "append.lua";
     LOOK = "trimming.lua" "continuity.lua" "looking.lua";
     READ = "reading.lua";
-    TRIM = "trimming.lua" "trim.lua";
+    TRIM = "trimming.lua" "forgetting.lua" "trim.lua";
     NOTE = "note.lua";
-    CURSORS = "cursors.lua";
+    CURSORS = "forgetting.lua" "cursors.lua";
     LETTER = "letter.lua";
     NODES = "nodes.lua";
+    LEASE = "lease.lua";
+    GIVE_BACK = "give_back.lua";
+    ROLL_CALL = "roll_call.lua";
+    STEP = "step.lua";
+    STEER = "steer.lua";
 }

@@ -26,8 +26,14 @@ impl RedisLog {
     }
 }
 
+/// What is kept of a cursor, which [`read_cursor`] reads.
+pub(super) fn cursor_text(saved: &SavedCursor) -> String {
+    let (epoch, through) = (saved.cursor.epoch(), saved.cursor.through());
+    format!("{through} {epoch} {} {}", saved.updated_at_ms, saved.cursor)
+}
+
 /// Where it leads and its epoch, for the script, then when it was saved, and the cursor.
-fn read_cursor(kept: &Value) -> Option<SavedCursor> {
+pub(super) fn read_cursor(kept: &Value) -> Option<SavedCursor> {
     let mut parts = text(kept)?.splitn(4, ' ').skip(2);
     let updated_at_ms = parts.next()?.parse().ok()?;
     Some(SavedCursor { cursor: Cursor::parse(parts.next()?)?, updated_at_ms })

@@ -12,13 +12,14 @@ use super::batch::{Batch, Step};
 use super::full_tenants::FullTenants;
 use super::known_places::{KnownPlace, KnownPlaces};
 use super::link::{Link, is_again};
+use super::log_admin::members;
 use super::opening;
 use super::pipeline::CommandBuilder;
 use super::queue::{Command, Gauge, Opening};
 use super::replicas::Replicas;
 use super::row::Row;
 use super::values::{array, number, tenants, text};
-use crate::{Answer, Completion, Head, NoteKind, OnCompletion, RefusedReason};
+use crate::{Answer, Completion, Duty, Head, NoteKind, OnCompletion, RefusedReason, SubscriberKey};
 
 /// How many commands go together at most.
 const COMMANDS_TOGETHER_MAX: usize = 4_096;
@@ -26,6 +27,8 @@ const COMMANDS_TOGETHER_MAX: usize = 4_096;
 const BYTES_TOGETHER_MAX: usize = 1 << 20;
 /// How often it is looked whether Redis answers again.
 const PROBE_EVERY: Duration = Duration::from_millis(300);
+/// For how long the node that applied retention is the one that does it next. It is asked for about every minute.
+const RETENTION_LEASE_MS: u64 = 150_000;
 /// How many tenants are looked at together for retention.
 const TRIMMED_TOGETHER_MAX: usize = 256;
 
@@ -320,13 +323,12 @@ impl Worker {
         let mut in_doubt = None;
         for (place, (ticket, row)) in entries.into_iter().enumerate() {
             let answer = match &appended {
-                Ok(appended) => match appended.offsets.get(place) {
-                    Some(Ok(offset)) => Answer::Committed(*offset),
+                Ok(appended) => match appended.entries.get(place) {
                     // It came through when it was sent first, and the answer was lost.
-                    Some(Err(offset)) if was_sent_before && *offset > last => {
+                    Some(Answer::Repeated(offset)) if was_sent_before && *offset > last => {
                         Answer::Committed(*offset)
                     }
-                    Some(Err(offset)) => Answer::Repeated(*offset),
+                    Some(answer) => *answer,
                     None => Answer::Refused(RefusedReason::Away),
                 },
                 Err(reason) => Answer::Refused(*reason),
@@ -374,23 +376,30 @@ impl Worker {
         }
     }
 
-    /// Applies retention to every tenant.
+    /// Applies retention to every tenant, where no other node does.
     async fn trim(&mut self, now_ms: u64) {
-        let mut tenants = match self.tenants_to_trim().await {
-            Ok(tenants) => tenants,
+        match self.claims_retention().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return tracing::warn!(%error, "retention waits for Redis"),
+        }
+        let (mut tenants, webhooks) = match self.what_to_trim().await {
+            Ok(found) => found,
             Err(error) => return tracing::warn!(%error, "retention waits for Redis"),
         };
         while !tenants.is_empty() {
             let mut pipeline = redis::pipe();
             pipeline.ignore_errors();
             let some: Vec<_> = tenants.drain(..tenants.len().min(TRIMMED_TOGETHER_MAX)).collect();
-            some.iter().for_each(|it| _ = pipeline.add_command(self.builder.trim(it, now_ms)));
+            for tenant in &some {
+                pipeline.add_command(self.builder.trim(tenant, now_ms, &webhooks));
+            }
             match self.link.run(&pipeline).await {
                 // Those that have more to let go have another turn.
                 Ok(answers) => tenants.extend(
                     some.into_iter()
                         .zip(answers)
-                        .filter(|(_, answer)| matches!(answer, Ok(Value::Int(1))))
+                        .filter(|(tenant, answer)| self.trimmed(tenant, answer))
                         .map(|(tenant, _)| tenant),
                 ),
                 Err(error) => return tracing::warn!(%error, "retention waits for Redis"),
@@ -398,12 +407,56 @@ impl Worker {
         }
     }
 
-    async fn tenants_to_trim(&mut self) -> Result<Vec<TenantId>, RedisError> {
+    /// Hears what came of it: returns whether there is more to let go.
+    fn trimmed(&self, tenant: &TenantId, answer: &Result<Value, RedisError>) -> bool {
+        let answer = match answer {
+            Ok(answer) => array(answer).unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(%error, tenant = tenant.as_str(), "retention is not applied");
+                return false;
+            }
+        };
+        let [has_more, untold @ ..] = answer else { return false };
+        let has_more = *has_more == Value::Int(1);
+        if !has_more {
+            for webhook in untold.iter().filter_map(text).filter_map(SubscriberKey::new) {
+                let (tenant, duty) = (tenant.clone(), Duty::Webhook(webhook));
+                self.tell.tell(Completion::Abandoned { tenant, duty });
+            }
+        }
+        has_more
+    }
+
+    /// Whether it is this node that applies retention. It goes on as long as it does. Two at once would do no harm.
+    async fn claims_retention(&mut self) -> Result<bool, RedisError> {
+        let (key, name) = (self.builder.keys.retention(), self.builder.node_name());
         let mut pipeline = redis::pipe();
-        pipeline.ignore_errors().add_command(self.builder.all_tenants());
-        let answers = self.link.run(&pipeline).await?;
-        let names = answers.into_iter().next().unwrap_or(Ok(Value::Nil))?;
-        Ok(tenants(&names))
+        pipeline.ignore_errors();
+        pipeline.cmd("SET").arg(&key).arg(&name).arg("NX").arg("PX").arg(RETENTION_LEASE_MS);
+        pipeline.cmd("GET").arg(&key);
+        let mut answers = self.link.run(&pipeline).await?.into_iter().skip(1);
+        let holder = answers.next().unwrap_or(Ok(Value::Nil))?;
+        if text(&holder) != Some(&name) {
+            return Ok(false);
+        }
+        let mut longer = redis::pipe();
+        longer.ignore_errors().cmd("PEXPIRE").arg(&key).arg(RETENTION_LEASE_MS);
+        self.link.run(&longer).await?;
+        Ok(true)
+    }
+
+    /// All tenants, and all webhooks.
+    async fn what_to_trim(&mut self) -> Result<(Vec<TenantId>, Vec<SubscriberKey>), RedisError> {
+        let mut pipeline = redis::pipe();
+        pipeline.ignore_errors();
+        for key in [self.builder.keys.tenants(), self.builder.keys.webhooks()] {
+            pipeline.add_command(members(key));
+        }
+        let mut answers = self.link.run(&pipeline).await?.into_iter();
+        let names = answers.next().unwrap_or(Ok(Value::Nil))?;
+        let webhooks = answers.next().unwrap_or(Ok(Value::Nil))?;
+        let webhooks = array(&webhooks).unwrap_or_default().iter().filter_map(text);
+        Ok((tenants(&names), webhooks.filter_map(SubscriberKey::new).collect()))
     }
 }
 
@@ -411,26 +464,29 @@ impl Worker {
 struct Appended {
     /// Of how many orders it is known whose they are.
     orders: u64,
-    /// Where the entries are, `Err` for those that were there before.
-    offsets: Vec<Result<Offset, Offset>>,
+    /// What became of the entries.
+    entries: Vec<Answer>,
 }
 
 fn read_appended(value: &Value, known: KnownPlace) -> Result<Appended, RefusedReason> {
     let [epoch, answers @ ..] = array(value).unwrap_or_default() else {
         return Err(RefusedReason::Away);
     };
-    let [orders, offsets @ ..] = answers else { return Err(RefusedReason::Fenced) };
+    let [orders, entries @ ..] = answers else { return Err(RefusedReason::Fenced) };
     if text(epoch).and_then(Epoch::parse) != Some(known.epoch) {
         return Err(RefusedReason::Fenced);
     }
     let orders = number(orders).ok_or(RefusedReason::Away)?;
-    let offsets = offsets.iter().map(|it| {
+    let entries = entries.iter().map(|it| {
+        if text(it) == Some("") {
+            return Some(Answer::NoNews);
+        }
         let number: i64 = number(it)?;
         let offset = Offset::new(number.unsigned_abs())?;
-        Some(if number < 0 { Err(offset) } else { Ok(offset) })
+        Some(if number < 0 { Answer::Repeated(offset) } else { Answer::Committed(offset) })
     });
-    let offsets = offsets.collect::<Option<_>>().ok_or(RefusedReason::Away)?;
-    Ok(Appended { orders, offsets })
+    let entries = entries.collect::<Option<_>>().ok_or(RefusedReason::Away)?;
+    Ok(Appended { orders, entries })
 }
 
 /// Why something was not kept.

@@ -4,12 +4,9 @@ use foodtrack_contract::{Cursor, TenantId};
 use rusqlite::{Connection, params};
 
 use super::rows::{self, number};
+use crate::subscriber::{CURSOR_AGE_MS_MAX, DEVICES_MAX};
 use crate::{SavedCursor, SubscriberKey};
 
-/// How many devices of one user in one application have cursors; beyond it the one that was not heard of for longest goes.
-const DEVICES_MAX: u64 = 256;
-/// After so long without news a cursor goes, if what it leads to is gone.
-const AGE_MS_MAX: u64 = 90 * DAY_MS;
 const DAY_MS: u64 = 24 * 3_600_000;
 /// How many cursors a round looks at.
 const STEP_ROWS: usize = 1_024;
@@ -90,7 +87,7 @@ impl Forgetting {
         while let Some(row) = rows.next()? {
             looked_at += 1;
             last = (row.get(0)?, row.get(1)?);
-            if now_ms.saturating_sub(rows::unsigned(row, 3)?) <= AGE_MS_MAX {
+            if now_ms.saturating_sub(rows::unsigned(row, 3)?) <= CURSOR_AGE_MS_MAX {
                 continue;
             }
             let (trimmed_through, epoch) = (rows::offset(row, 4)?, rows::unsigned(row, 5)?);

@@ -313,6 +313,8 @@ impl Queue {
                 }
             }
             Completion::OpenFailed { .. }
+            | Completion::Claimed { .. }
+            | Completion::Abandoned { .. }
             | Completion::Answered { .. }
             | Completion::Grown { .. }
             | Completion::Lost { .. }

@@ -4,8 +4,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use foodtrack_tenant_log::{
-    Answer, Completion, Head, LogAdmin, LogEntry, LogReader, LogWriter, RedisLog, RedisOptions,
-    RefusedReason, StorageState, SubmitError, Submitted, TenantLog,
+    Answer, Completion, EntryRef, Fact, Head, LogAdmin, LogEntry, LogReader, LogWriter, RedisLog,
+    RedisOptions, RefusedReason, StorageState, SubmitError, Submitted, TenantLog,
 };
 use test_support::RedisServer;
 
@@ -48,6 +48,21 @@ impl Node {
         self.writer.flush();
         let Submitted::Later(ticket) = submitted else { panic!("{submitted:?}") };
         ticket
+    }
+
+    /// Appends an entry that tells something; returns what became of it.
+    pub(crate) fn tell(&mut self, n: u64, fact: Fact<'_>) -> Answer {
+        let entry = entry(offset(1), id(n));
+        let told = EntryRef { fact: Some(fact), ..entry.by_ref() };
+        let submitted = self.writer.submit(&tenant("t"), &told).unwrap();
+        self.writer.flush();
+        let Submitted::Later(ticket) = submitted else { panic!("{submitted:?}") };
+        self.answer(ticket)
+    }
+
+    /// Whether something came meanwhile that says so; what came else is let go.
+    pub(crate) fn is_told_that_something_is_left(&self) -> bool {
+        self.completions.try_iter().any(|it| matches!(it, Completion::Abandoned { .. }))
     }
 
     pub(crate) fn submit(&mut self, n: u64) -> u64 {

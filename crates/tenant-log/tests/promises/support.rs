@@ -314,6 +314,7 @@ impl Writer<'_> {
                         self.sequence.committed(offset, Offset::MAX);
                     }
                     Answer::Repeated(offset) => panic!("{expected} is at {offset} already"),
+                    Answer::NoNews => panic!("{expected} tells nothing that could be known"),
                     Answer::Refused(reason) => {
                         self.sequence.refused(expected, expected);
                         self.refused.push((expected, expected, reason));

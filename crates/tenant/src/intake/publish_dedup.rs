@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, Hasher};
 use ahash::RandomState;
 use foodtrack_contract::{
     ApplicationSet, DeliveryPolicy, EventGroup, EventName, EventType, Incoming, Offset, Source,
+    TenantId,
 };
 use foodtrack_tenant_log::{HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, LastEmission};
 use hashbrown::HashTable;
@@ -104,6 +105,23 @@ impl EmissionKey {
         hasher.write_u8(device.is_some().into());
         hasher.write(source.as_str().as_bytes());
         hasher.finish()
+    }
+
+    /// The id of a message of the hub's own that says this of a tenant: the same on every node, and nobody else can know it.
+    pub(crate) fn fact_id(&self, tenant: &TenantId, said: &[&str]) -> Uuid {
+        let hash = |half: u64| {
+            let mut hasher = self.sender;
+            hasher.write(b"fact");
+            hasher.write_u64(half);
+            for part in std::iter::once(tenant.as_str()).chain(said.iter().copied()) {
+                hasher.write(&(part.len() as u64).to_le_bytes());
+                hasher.write(part.as_bytes());
+            }
+            hasher.finish().to_le_bytes()
+        };
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice([hash(1), hash(2)].as_flattened());
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
     }
 
     /// Over what is said: the payload, each attachment, and around them the event's type and how it is to be sent.

@@ -1,0 +1,27 @@
+//! What an entry tells that must be told once, whichever nodes find it out.
+
+use crate::SubscriberKey;
+
+/// Where a device is. A store that several nodes write to keeps that beside the log, and changes it together with the entry that tells
+/// of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact<'a> {
+    /// A device is at this node: it is told where it was at none.
+    Came(&'a SubscriberKey),
+    /// A device is not at a node any more: it is told where it is at no other.
+    Went {
+        /// Which device.
+        device: &'a SubscriberKey,
+        /// From which node, as [`LeftDevice::node`] names it; `None` from this one.
+        from: Option<&'a str>,
+    },
+}
+
+/// A device that is noted at a node that has gone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LeftDevice {
+    /// Which device.
+    pub device: SubscriberKey,
+    /// Which node.
+    pub node: Box<str>,
+}
