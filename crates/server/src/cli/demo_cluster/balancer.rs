@@ -1,4 +1,4 @@
-//! The balancer in front of the nodes: `nginx`, which gives each new WebSocket to the next node.
+//! The balancer in front of the nodes: `nginx`, which gives each request to the next one.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -49,8 +49,7 @@ impl Balancer {
     }
 }
 
-/// What nginx is told. A poll must come to the node that knows its session, so that all of a browser's go to one node; a WebSocket goes to
-/// whichever is next.
+/// What nginx is told: each request goes to whichever node is next, and a node passes on what belongs to a session of another's.
 fn configuration(
     directory: &str,
     address: SocketAddr,
@@ -71,9 +70,7 @@ http {{
     access_log off;
     {places}
     map $http_upgrade $connection_of {{ ~*^websocket$ upgrade; default ''; }}
-    map $arg_transport$arg_sid $nodes_of {{ websocket nodes; '' nodes; default sticky; }}
     upstream nodes {{ {servers}}}
-    upstream sticky {{ hash $http_user_agent consistent; {servers}}}
     server {{
         listen {address};
         client_max_body_size 8m;
@@ -88,7 +85,6 @@ http {{
         location = /demo/nodes {{ proxy_pass http://{control}; }}
         location /demo/nodes/ {{ proxy_pass http://{control}; }}
         location /cluster/ {{ return 404; }}
-        location /socket.io/ {{ proxy_pass http://$nodes_of; }}
         location / {{ proxy_pass http://nodes; }}
     }}
 }}
