@@ -12,13 +12,16 @@ SCHEDULES ?= 500
 SEED ?= 1
 # How many seeds `make simulate` runs, from SEED on.
 SEEDS ?= 10000
+# How long `make friday` measures, how much faster than a clock the evening goes, and with what seed (SEED).
+MINUTES ?= 5
+SPEED ?= 1
 FUZZ ?= $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 
 TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEBUG := $(TARGET_DIR)/debug
 STAGE := @.ci/stage
 
-.PHONY: help run cluster setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare simulate chaos chaos-cluster jitter storm chaos-binaries attack fuzz docs
+.PHONY: help run cluster setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare friday simulate chaos chaos-cluster jitter storm chaos-binaries attack fuzz docs
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +102,15 @@ compare: ## Measures the hub and its peers in turns; writes bench/results
 	bench/setup-peers
 	cargo build --release -p foodtrack-server -p bench
 	$(TARGET_DIR)/release/bench compare
+
+friday: ## A Friday evening on one node and on three, beside Socket.IO with Redis Streams (MINUTES=5 SPEED=1 SEED=1): half an hour
+	@.ci/install redis-server redis-server
+	bench/setup-peers node
+	cargo build --release -p foodtrack-server -p bench
+	for nodes in 1 3; do \
+		$(TARGET_DIR)/release/bench friday --server hub,socketio-streams --nodes $$nodes \
+			--minutes $(MINUTES) --speed $(SPEED) --seed $(SEED) || exit 1; \
+	done
 
 simulate: ## Whole nodes on one thread, a seed each (SEEDS=10000 SEED=1); tells the short story of those that fail (release build)
 	cargo build --release -p foodtrack-simulation

@@ -22,6 +22,7 @@ pub(crate) enum Dialect {
 }
 
 /// Who connects: made before the clock starts, tokens included.
+#[derive(Default)]
 pub(crate) struct Member {
     rooms: Vec<String>,
     token: String,
@@ -181,7 +182,7 @@ pub(crate) fn refusal(payload: &[u8]) -> Result<(), Refused> {
     if refused { Err(Refused(String::from_utf8_lossy(payload).into_owned())) } else { Ok(()) }
 }
 
-fn quoted(rooms: &[String]) -> String {
+pub(crate) fn quoted(rooms: &[String]) -> String {
     rooms.iter().map(|room| format!("\"{room}\"")).collect::<Vec<_>>().join(",")
 }
 

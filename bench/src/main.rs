@@ -7,6 +7,7 @@ mod back_end;
 mod contender;
 mod dialect;
 mod frame;
+mod friday;
 mod latencies;
 mod metric;
 mod os;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::contender::Contender;
+use crate::friday::FridayOptions;
 use crate::scenario::Scenario;
 
 /// Measures the hub and its peers: CPU per delivery, latency, memory per connection.
@@ -67,6 +69,8 @@ enum BenchCommand {
         #[command(flatten)]
         options: Options,
     },
+    /// Play a Friday evening: many restaurants with their people, phones that sleep, torn lines and a node that is killed
+    Friday(FridayOptions),
     /// Measure two servers that run at once, the load changing between them within the second: for costs that lie close together
     #[command(
         after_help = "Rounds are turns here [default: 80, or 10 with --quick]. Loads are fan-out-large and fan-out-small.\n\n\
@@ -146,6 +150,11 @@ fn main() -> ExitCode {
                 run::write_results(&report, &markdown, &results.join(report.origin.name()))?;
                 Ok(report.failures.is_empty())
             }),
+        BenchCommand::Friday(options) => friday::run(&options).and_then(|report| {
+            println!("{}", report.markdown());
+            options.json.map_or(Ok(()), |file| run::write_json(&report, &file))?;
+            Ok(true)
+        }),
         BenchCommand::Pair { first, second, second_hub, runs, in_flight, results, options } => {
             let hubs = [&options.hub, second_hub.as_ref().unwrap_or(&options.hub)];
             let hubs = hubs.map(PathBuf::as_path);

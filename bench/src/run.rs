@@ -34,6 +34,8 @@ pub(crate) enum RunError {
     Write { path: PathBuf, source: io::Error },
     #[error("{scenario:?} cannot change between servers; fan-out-large and fan-out-small can")]
     NoTurns { scenario: Scenario },
+    #[error("Friday evening with {server}")]
+    Friday { server: &'static str, source: WorkloadError },
     #[error("none of the scenarios applies to any of the servers")]
     Nothing,
 }
@@ -89,8 +91,15 @@ pub(crate) fn run(contenders: &[Contender], options: &Options) -> Result<Report,
 /// Makes this process ready to measure. Returns where the figures will be from, and what becomes true when somebody
 /// interrupts it.
 pub(crate) fn prepare(options: &Options) -> Result<(Origin, Arc<AtomicBool>), RunError> {
-    if options.server_core == options.generator_core {
-        let (server, generator) = (options.server_core, options.generator_core);
+    prepare_on(options.server_core, options.generator_core)
+}
+
+/// The same for the cores of the server and of the generator.
+pub(crate) fn prepare_on(
+    server: usize,
+    generator: usize,
+) -> Result<(Origin, Arc<AtomicBool>), RunError> {
+    if server == generator {
         return Err(RunError::SameCore { server, generator });
     }
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -100,7 +109,7 @@ pub(crate) fn prepare(options: &Options) -> Result<(Origin, Arc<AtomicBool>), Ru
     os::raise_descriptors_max().map_err(RunError::Prepare)?;
     // Asked before pinning, which leaves this process one core to see.
     let origin = Origin::here();
-    os::pin_to_core(options.generator_core).map_err(RunError::Prepare)?;
+    os::pin_to_core(generator).map_err(RunError::Prepare)?;
     Ok((origin, interrupted))
 }
 

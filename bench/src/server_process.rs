@@ -196,6 +196,13 @@ impl ServerProcess {
         parse_rss(&rollup).ok_or(ServerError::ProcForm { path })
     }
 
+    /// Kills it at once.
+    pub(crate) fn kill(&mut self) {
+        // Both fail only for a process that has already ended.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+
     fn log_tail(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_TAIL_BYTES)..]).into_owned()
@@ -204,9 +211,7 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // Both fail only for a process that has already ended.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.kill();
     }
 }
 

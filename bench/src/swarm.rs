@@ -3,6 +3,8 @@
 //! One read buffer is shared by all clients; a client keeps bytes of its own only while a frame is torn. Frames are walked by
 //! their headers. Only *watched* clients look into what they get; the others count.
 
+mod lines;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -66,6 +68,8 @@ pub(crate) enum Attention {
     Watches,
     /// Watches, and may be closed by the server: a client that misbehaves on purpose.
     Expendable,
+    /// Is shown every text frame from the first one on, as the workload speaks for it. Its line may end and be opened again.
+    Returns,
 }
 
 enum Stage {
@@ -117,6 +121,8 @@ pub(crate) struct Swarm {
     pub(crate) delivered_bytes: u64,
     /// Expendable clients that the server closed.
     pub(crate) lost: usize,
+    /// Clients that return whose lines have ended.
+    gone: Vec<usize>,
 }
 
 impl Swarm {
@@ -139,6 +145,7 @@ impl Swarm {
             deliveries: 0,
             delivered_bytes: 0,
             lost: 0,
+            gone: Vec::new(),
         })
     }
 
@@ -271,7 +278,13 @@ impl Swarm {
 
     fn connect(&mut self, member: Member, attention: Attention) -> Result<(), SwarmError> {
         let client = self.clients.len();
-        let socket = self.socket(client).map_err(|source| SwarmError::Socket { client, source })?;
+        let socket = self.socket(client, self.address);
+        let socket = socket.map_err(|source| SwarmError::Socket { client, source })?;
+        self.add(socket, member, attention);
+        Ok(())
+    }
+
+    fn add(&mut self, socket: TcpStream, member: Member, attention: Attention) {
         self.clients.push(Client {
             socket,
             stage: Stage::Connecting,
@@ -280,16 +293,15 @@ impl Swarm {
             torn: Vec::new(),
             unsent: Vec::new(),
         });
-        Ok(())
     }
 
-    fn socket(&self, client: usize) -> io::Result<TcpStream> {
+    fn socket(&self, client: usize, address: SocketAddr) -> io::Result<TcpStream> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         let host = u8::try_from(client / CLIENTS_PER_ADDRESS + 1).map_err(io::Error::other)?;
         socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0)).into())?;
-        match socket.connect(&self.address.into()) {
+        match socket.connect(&address.into()) {
             Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
             _ => {}
         }
@@ -303,7 +315,7 @@ impl Swarm {
         let client = &mut self.clients[index];
         if matches!(client.stage, Stage::Connecting) {
             if let Some(source) = client.socket.take_error()? {
-                return Err(SwarmError::Socket { client: index, source });
+                return self.end_line(index, SwarmError::Socket { client: index, source });
             }
             client.stage = Stage::Upgrading;
             client.unsent.extend_from_slice(self.dialect.upgrade(&client.member).as_bytes());
@@ -321,7 +333,9 @@ impl Swarm {
             Ok(written) => drop(client.unsent.drain(..written)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             // The reading half says why.
-            Err(_) if client.attention == Attention::Expendable => client.unsent.clear(),
+            Err(_) if matches!(client.attention, Attention::Expendable | Attention::Returns) => {
+                client.unsent.clear();
+            }
             Err(source) => return Err(SwarmError::Socket { client: index, source }),
         }
         Ok(())
@@ -368,9 +382,12 @@ impl Swarm {
             };
             if !input.starts_with(b"HTTP/1.1 101") {
                 let answer = String::from_utf8_lossy(&input[..input.len().min(400)]).into_owned();
-                return Err(SwarmError::Upgrade { client: index, answer });
+                return self.end_line(index, SwarmError::Upgrade { client: index, answer });
             }
-            client.stage = Stage::Greeting { joins_pending: 0 };
+            client.stage = match client.attention {
+                Attention::Returns => Stage::Ready,
+                _ => Stage::Greeting { joins_pending: 0 },
+            };
             input = &input[end + 4..];
         }
         let mut frames = Frames::new(input);
@@ -417,7 +434,7 @@ impl Swarm {
     fn closed(&mut self, index: usize, reason: String) -> Result<(), SwarmError> {
         let client = &mut self.clients[index];
         if client.attention != Attention::Expendable || !matches!(client.stage, Stage::Ready) {
-            return Err(SwarmError::Closed { client: index, reason });
+            return self.end_line(index, SwarmError::Closed { client: index, reason });
         }
         client.stage = Stage::Closed;
         client.unsent = Vec::new();

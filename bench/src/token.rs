@@ -26,7 +26,7 @@ struct Claims<'a> {
 /// # Errors
 /// The signing library refuses, as it never does for HS256 and a plain secret.
 pub(crate) fn courier(tenant: &str, user: &str) -> Result<String, jsonwebtoken::errors::Error> {
-    sign(tenant, user, "delivery_personnel", "delivery_app")
+    person(tenant, user, "delivery_personnel", "delivery_app")
 }
 
 /// The same of a customer.
@@ -34,7 +34,7 @@ pub(crate) fn courier(tenant: &str, user: &str) -> Result<String, jsonwebtoken::
 /// # Errors
 /// As [`courier`].
 pub(crate) fn customer(tenant: &str, user: &str) -> Result<String, jsonwebtoken::errors::Error> {
-    sign(tenant, user, "customer", "client_app")
+    person(tenant, user, "customer", "client_app")
 }
 
 /// The same of a back end.
@@ -42,10 +42,14 @@ pub(crate) fn customer(tenant: &str, user: &str) -> Result<String, jsonwebtoken:
 /// # Errors
 /// As [`courier`].
 pub(crate) fn service(tenant: &str) -> Result<String, jsonwebtoken::errors::Error> {
-    sign(tenant, "gateway", "system", "system")
+    person(tenant, "gateway", "system", "system")
 }
 
-fn sign(
+/// The same of anybody.
+///
+/// # Errors
+/// As [`courier`].
+pub(crate) fn person(
     tenant: &str,
     user: &str,
     role: &str,

@@ -51,6 +51,16 @@ app.post("/api/v1/publish", async (request, response) => {
 
 io.on("connection", (socket) => {
   socket.join(socket.handshake.auth.rooms ?? []);
+  socket.on("pub", async (rooms, type, message, answer) => {
+    try {
+      await publish(rooms, type, message);
+      answer({ success: true });
+    } catch {
+      answer({ success: false });
+    }
+  });
+  // What may be lost: nobody waits for it.
+  socket.on("where", (rooms, type, message) => publish(rooms, type, message, { volatile: true }));
   socket.emit("ready");
 });
 

@@ -1,0 +1,167 @@
+//! A Friday evening of many restaurants: the load that a hub is for, with everything that goes wrong on such an evening.
+
+mod cast;
+mod chance;
+mod crowd;
+mod evening;
+mod judge;
+mod night;
+mod order;
+mod outcome;
+mod servers;
+mod speech;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::{Args, ValueEnum};
+
+use crate::contender::Contender;
+use crate::os;
+use crate::run::{RunError, prepare_on};
+use crate::swarm::Swarm;
+use crate::workload::WorkloadError;
+use cast::PEOPLE;
+use crowd::Crowd;
+use evening::Evening;
+use night::Night;
+pub(crate) use outcome::FridayReport;
+use outcome::{Outcome, Scale};
+use servers::{Plan, Servers};
+
+/// How many descriptors of a process the default evening uses, where there are so many.
+const DESCRIPTORS: u64 = 20_000;
+/// Of these, what is left for files, for lines that are about to close, and for the server itself.
+const DESCRIPTORS_LEFT: u64 = 1_000;
+
+/// What an evening is played with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FridayServer {
+    Hub,
+    /// Socket.IO on Node with the Redis Streams adapter; clients join rooms, and are answered once Redis has an event
+    SocketioStreams,
+}
+
+impl FridayServer {
+    fn contender(self) -> Contender {
+        match self {
+            Self::Hub => Contender::Hub,
+            Self::SocketioStreams => Contender::Express,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hub => "hub",
+            Self::SocketioStreams => "socketio-streams",
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct FridayOptions {
+    /// Servers, one evening each
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [FridayServer::Hub])]
+    server: Vec<FridayServer>,
+    /// Restaurants, of 18 people each [default: as many as 20 000 descriptors of a process allow]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3_000))]
+    restaurants: Option<u32>,
+    /// Nodes: 1, or 3 that share a Redis, of which one is killed in the middle
+    #[arg(long, default_value_t = 1, value_parser = nodes)]
+    nodes: usize,
+    /// Minutes of the evening that are measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    minutes: u32,
+    /// How much faster than a clock the evening goes
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    speed: f64,
+    /// The same seed plans the same evening
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[arg(long, default_value_t = 0)]
+    server_core: usize,
+    #[arg(long, default_value_t = 1)]
+    generator_core: usize,
+    /// The hub's binary
+    #[arg(long, default_value = "target/release/foodtrack-websocket")]
+    hub: PathBuf,
+    /// The hub's configuration; nodes get `REDIS_URL` beside it
+    #[arg(long, default_value = "bench/hub.toml")]
+    hub_config: PathBuf,
+    /// Write the results there, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+fn nodes(text: &str) -> Result<usize, String> {
+    let nodes = text.parse().ok().filter(|nodes| [1, 3].contains(nodes));
+    nodes.ok_or_else(|| "1 or 3".to_owned())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (0.1..=60.0).contains(speed));
+    speed.ok_or_else(|| "from 0.1 to 60".to_owned())
+}
+
+/// Plays an evening with each server.
+///
+/// # Errors
+/// A server is missing, refuses somebody at the beginning, or ends although nobody killed it. Every server that was started has ended.
+pub(crate) fn run(options: &FridayOptions) -> Result<FridayReport, RunError> {
+    let (origin, interrupted) = prepare_on(options.server_core, options.generator_core)?;
+    let descriptors = os::raise_descriptors_max().map_err(RunError::Prepare)?;
+    let restaurants =
+        options.restaurants.map_or_else(|| default_restaurants(descriptors), |it| it as usize);
+    let mut outcomes = Vec::new();
+    for &server in &options.server {
+        let outcome = play(server, restaurants, options, &interrupted);
+        outcomes
+            .push(outcome.map_err(|source| RunError::Friday { server: server.name(), source })?);
+    }
+    let FridayOptions { nodes, minutes, speed, seed, .. } = *options;
+    let scale = Scale { restaurants, people: restaurants * PEOPLE, nodes, minutes, speed, seed };
+    Ok(FridayReport { origin, scale, outcomes })
+}
+
+fn default_restaurants(descriptors: u64) -> usize {
+    let clients = descriptors.min(DESCRIPTORS).saturating_sub(DESCRIPTORS_LEFT);
+    usize::try_from(clients).map_or(1, |clients| (clients / PEOPLE).max(1))
+}
+
+fn play(
+    server: FridayServer,
+    restaurants: usize,
+    options: &FridayOptions,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Outcome, WorkloadError> {
+    let contender = server.contender();
+    let servers = Servers::start(&Plan {
+        contender,
+        nodes: options.nodes,
+        hub: &options.hub,
+        hub_config: &options.hub_config,
+        core: options.server_core,
+    })?;
+    let swarm = Swarm::new(contender.dialect(), servers.address(0), Arc::clone(interrupted))?;
+    let mut evening = Evening::new(options.seed, options.speed);
+    let orders = evening.plan(restaurants, options.minutes, night::phones(restaurants));
+    let crowd = Crowd::new(contender.dialect(), restaurants * PEOPLE, orders)?;
+    let cores = [options.server_core, options.generator_core];
+    let mut night = Night::new(servers, swarm, crowd, evening, cores);
+    let measured = night.play(options.minutes)?;
+    Ok(Outcome::new(server.name(), &mut night, &measured))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_evening_fits_its_descriptors() {
+        assert_eq!(default_restaurants(20_000), 1_055);
+        assert_eq!(default_restaurants(1_048_576), 1_055);
+        assert_eq!(default_restaurants(4_096), 172);
+        assert_eq!(default_restaurants(256), 1);
+    }
+}
