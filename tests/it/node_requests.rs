@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac;
+use foodtrack_server::RedisConfig;
 use serde_json::Value;
 use test_support::RedisServer;
 
@@ -13,10 +14,22 @@ use crate::support::TENANT;
 const SECRET: &str = "a-secret-of-a-cluster-of-a-test.";
 const LOOK: &str = "/cluster/v1/look";
 
-/// A node whose cluster's secret the test knows, and its id.
-fn start(redis: &RedisServer) -> (Server, String) {
+/// What nodes of one cluster have in common, whose secret the test knows.
+pub(crate) fn with_secret(redis: &RedisServer) -> RedisConfig {
     let shared = shared(redis);
     redis.command(&format!("SET {}:secret {SECRET}", shared.prefix));
+    shared
+}
+
+/// By this the nodes of that cluster know each other.
+pub(crate) fn mark() -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    hex(&hmac::sign(&key, b"foodtrack cluster mark 1").as_ref()[..8])
+}
+
+/// A node whose cluster's secret the test knows, and its id.
+fn start(redis: &RedisServer) -> (Server, String) {
+    let shared = with_secret(redis);
     let server = Server::with(node(&shared));
     let nodes = known(&server)["nodes"].take();
     let id = nodes[0]["id"].as_str().unwrap().to_owned();
@@ -194,7 +207,7 @@ fn no_token_of_a_tenant_opens_what_is_between_nodes() {
 #[test]
 fn nodes_tell_each_other_that_one_has_come_or_gone() {
     let Some(redis) = redis() else { return };
-    let shared = foodtrack_server::RedisConfig { node_lease_ms: 60_000, ..shared(&redis) };
+    let shared = RedisConfig { node_lease_ms: 60_000, ..shared(&redis) };
     let one = Server::with(node(&shared));
     let other = Server::with(node(&shared));
     let count = |of: &Server| known(of)["nodes"].as_array().unwrap().len();

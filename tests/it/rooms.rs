@@ -165,7 +165,7 @@ fn a_connection_may_be_in_a_thousand_rooms_and_in_no_more_than_it_may() {
         tell_room(&server, &format!("order:{TENANT}:{room}"));
     }
     assert_eq!(chef.drain_names(), ["notification:info"; 3]);
-    let page = |cursor, limit| {
+    let page = |cursor: Option<String>, limit| {
         let query = PageQuery { limit: Some(limit), cursor };
         server.wait(server.connections().rooms(&tenant(), query)).unwrap()
     };

@@ -98,9 +98,9 @@ test('connections are listed, and ended by id, user and device', async () => {
   const listed = new Set<string>();
   for await (const { id } of admin.eachConnection({ limit: 1 })) listed.add(id);
   expect(listed).toEqual(new Set([one.id, two.id, three.id]));
-  expect(await admin.disconnectConnection(one.id!)).toBe(1);
-  expect(await admin.disconnectUser('bob')).toBe(1);
-  expect(await admin.disconnectDevice('c')).toBe(1);
+  expect(await admin.disconnectConnection(one.id!)).toEqual({ disconnected: 1 });
+  expect(await admin.disconnectUser('bob')).toEqual({ disconnected: 1 });
+  expect(await admin.disconnectDevice('c')).toEqual({ disconnected: 1 });
   await eventually(() => [one, two, three].every(({ connected }) => !connected));
   expect((await refusal(admin.disconnectConnection('nobody'))).code).toBe('not_found');
 });

@@ -31,7 +31,7 @@ pub(crate) struct Hub {
     pub(crate) broadcaster: EventBroadcaster,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) policies: Arc<PolicyBook>,
-    pub(crate) declarations: Declarations,
+    pub(crate) declarations: Arc<Declarations>,
     pub(crate) disk_work: DiskWork,
     pub(crate) batches: TenantQueue,
     pub(crate) performance: Performance,
@@ -58,7 +58,7 @@ pub(crate) struct Hub {
 pub(crate) struct HubParts {
     pub(crate) config: CheckedConfig,
     pub(crate) policies: Arc<PolicyBook>,
-    pub(crate) declarations: Declarations,
+    pub(crate) declarations: Arc<Declarations>,
     pub(crate) performance: Performance,
     pub(crate) status_pages: Arc<StatusPages>,
     pub(crate) webhooks: Arc<Webhooks>,

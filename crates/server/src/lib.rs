@@ -61,7 +61,7 @@ mod webhooks;
 mod websocket_config;
 mod websocket_server;
 
-pub use cluster::NodeInfo;
+pub use cluster::{ClusterConnections, CountedConnections, Gathered, NodeInfo};
 pub use config::{
     CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, HooksConfig, LimitsConfig,
     LogConfig, ProfileChoice, RedisConfig, RetryConfig, Secret, UpstreamConfig, WebhookConfig,
@@ -76,7 +76,8 @@ pub use foodtrack_contract::{
 pub use foodtrack_router::{Destination, Explanation, Rule, RuleError};
 pub use foodtrack_shard::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, ConnectionManager,
-    DisconnectTarget, EventBroadcaster, Page, PageQuery, Recipients, RoomInfo, RoomMetadata,
+    DisconnectTarget, EventBroadcaster, Page, PageQuery, PresenceInfo, PresenceQuery, Recipients,
+    RoomInfo, RoomMetadata,
 };
 pub use health::{HealthState, HealthStatus, MemoryUsage};
 pub use health_book::{ConditionReport, HealthCondition};

@@ -13,15 +13,17 @@ use foodtrack_shard::{
     SessionKey, ShardsConfig, StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
-    MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisOptions, RedisPersistence,
-    SqliteLog, SqliteOptions, TenantLog, first_look,
+    MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisOpenError, RedisOptions,
+    RedisPersistence, SqliteLog, SqliteOptions, TenantDocuments, TenantLog, first_look,
 };
 
-use crate::cluster::{Cluster, ClusterOptions, ClusterSecret, NodeId, Relay, RelayThread};
+use crate::cluster::{
+    Cluster, ClusterConnections, ClusterOptions, ClusterSecret, NodeId, Relay, RelayThread,
+};
 use crate::config::CheckedConfig;
 use crate::data::{
-    ClockKeeper, DataDir, DataDirError, DeclarationStore, Declarations, clock, fresh_secret,
-    mark_file, session_key,
+    ClockKeeper, DataDir, DataDirError, DeclarationFollower, DeclarationStore, Declarations, clock,
+    fresh_secret, mark_file, session_key,
 };
 use crate::demo::Demo;
 use crate::health::HealthStatus;
@@ -184,12 +186,43 @@ fn start_relay(
     Ok(started.unzip())
 }
 
+/// What tenants declared: in the cluster's Redis, in the data directory, or in memory.
+fn open_declarations(
+    config: &CheckedConfig,
+    directory: Option<DataDir>,
+    redis: Option<&(RedisOptions, ClusterSecret)>,
+) -> Result<(DeclarationStore, Arc<Policies>), StartError> {
+    let configured = config.policies();
+    Ok(match (redis, directory) {
+        (Some((options, _)), directory) => {
+            let documents = TenantDocuments::new(options)?;
+            DeclarationStore::in_cluster(documents, directory, configured)
+                .map_err(|error| RedisOpenError::Away(error.to_string()))?
+        }
+        (None, Some(directory)) => DeclarationStore::open(directory, configured)?,
+        (None, None) => (DeclarationStore::in_memory(Arc::clone(&configured)), configured),
+    })
+}
+
+/// Follows what tenants declare on other nodes, where there are any.
+fn follow_declarations(
+    config: &CheckedConfig,
+    declarations: &Arc<Declarations>,
+) -> io::Result<Option<DeclarationFollower>> {
+    if !declarations.are_shared() {
+        return Ok(None);
+    }
+    let lease = Duration::from_millis(config.said().redis.node_lease_ms.into());
+    DeclarationFollower::start(Arc::clone(declarations), lease / 3).map(Some)
+}
+
 /// What this node is among those of its cluster.
 fn cluster_options(
     config: &CheckedConfig,
     redis: Option<(RedisOptions, ClusterSecret)>,
     (id, relay): (NodeId, Option<RelayThread>),
     running: &Running,
+    follower: Option<&DeclarationFollower>,
 ) -> ClusterOptions {
     let said = &config.said().redis;
     ClusterOptions {
@@ -200,6 +233,8 @@ fn cluster_options(
         lease: Duration::from_millis(said.node_lease_ms.into()),
         listens_at: running.address,
         counters: running.counters.clone(),
+        connections: ConnectionManager::new(running.shards.clone()),
+        declared: follower.map(DeclarationFollower::way),
     }
 }
 
@@ -214,6 +249,7 @@ pub struct WebSocketServer {
     clock: Option<ClockKeeper>,
     upstream: Option<JoinHandle<()>>,
     webhooks: Option<JoinHandle<()>>,
+    follower: Option<DeclarationFollower>,
 }
 
 impl WebSocketServer {
@@ -255,10 +291,7 @@ impl WebSocketServer {
         let clock = clock(directory.as_ref())?;
         let mark = directory.as_ref().map(mark_file);
         let webhooks = Arc::new(Webhooks::new(&config, directory.as_ref())?);
-        let (store, policies) = match directory {
-            Some(directory) => DeclarationStore::open(directory, config.policies())?,
-            None => (DeclarationStore::in_memory(config.policies()), config.policies()),
-        };
+        let (store, policies) = open_declarations(&config, directory, redis.as_ref())?;
         let pages = Arc::new(StatusPages::default());
         let id = NodeId::fresh(config.said().redis.node_name.as_deref());
         let (relay, relay_thread) =
@@ -284,12 +317,14 @@ impl WebSocketServer {
         let clock = clock.map_err(StartError::Thread)?;
         let performance = Performance::new(running.counters.clone());
         let policies = Arc::new(PolicyBook::new(policies, running.shards.clone()));
-        let declarations = Declarations::new(Arc::clone(&policies), store);
+        let declarations = Arc::new(Declarations::new(Arc::clone(&policies), store));
+        let follower = follow_declarations(&config, &declarations).map_err(StartError::Thread)?;
         let connections = ConnectionManager::new(running.shards.clone());
         let wanted = &policies.current().hub_events;
         let webhooks_thread =
             webhooks.start(&running.log, &connections, wanted).map_err(StartError::Thread)?;
-        let options = cluster_options(&config, redis, (id, relay_thread), &running);
+        let ids = (id, relay_thread);
+        let options = cluster_options(&config, redis, ids, &running, follower.as_ref());
         let cluster = Arc::new(Cluster::start(options)?);
         let parts = HubParts {
             config,
@@ -303,7 +338,8 @@ impl WebSocketServer {
         let hub = Arc::new(Hub::new(parts, &running));
         let api = api.open(&hub);
         log_start(&hub.config, running.address);
-        Ok(Self { hub, running, api, clock, upstream: upstream_thread, webhooks: webhooks_thread })
+        let (upstream, webhooks) = (upstream_thread, webhooks_thread);
+        Ok(Self { hub, running, api, clock, upstream, webhooks, follower })
     }
 
     /// Where it listens: the port is the real one, also where 0 was asked for.
@@ -311,9 +347,14 @@ impl WebSocketServer {
         self.running.address
     }
 
-    /// Looks connections up, counts and ends them.
+    /// Looks connections up, counts and ends them: those of this node.
     pub fn connections(&self) -> ConnectionManager {
         self.hub.connections.clone()
+    }
+
+    /// The same for all nodes of the cluster; where there is none, of this node.
+    pub fn cluster_connections(&self) -> ClusterConnections {
+        self.hub.cluster.connections.clone()
     }
 
     /// Sends events.
@@ -408,6 +449,9 @@ impl WebSocketServer {
             tracing::error!("the thread that asks the back end had panicked");
         }
         self.hub.cluster.stop();
+        if let Some(follower) = self.follower.take() {
+            follower.stop();
+        }
         self.hub.webhooks.stop();
         if let Some(thread) = self.webhooks.take()
             && thread.join().is_err()

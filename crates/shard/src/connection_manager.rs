@@ -3,7 +3,8 @@
 use foodtrack_contract::{Offset, Refusal, Room, TenantId};
 use foodtrack_tenant::{
     Answer, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, EntryTrace,
-    OwnedRoom, Page, PageQuery, Request, RoomInfo, RoomMetadata, TracedEntry,
+    OwnedRoom, Page, PageQuery, PresenceInfo, PresenceQuery, Request, RoomInfo, RoomMetadata,
+    TracedEntry,
 };
 use foodtrack_tenant_log::SubscriberKey;
 use tokio::sync::oneshot;
@@ -48,6 +49,18 @@ impl ConnectionManager {
             _ => None,
         };
         self.shards.ask(tenant, request, pick).await
+    }
+
+    /// A number for each user of a tenant who is connected, the same on every node.
+    ///
+    /// # Errors
+    /// `overloaded` when the tenant's shard does not take the question.
+    pub async fn user_marks(&self, tenant: &TenantId) -> Result<Vec<u64>, Refusal> {
+        let pick = |answer| match answer {
+            Answer::UserMarks(marks) => Some(marks),
+            _ => None,
+        };
+        self.shards.ask(tenant, Request::UserMarks, pick).await
     }
 
     /// Opens a tenant's log, so that what it says to be done is done though nobody comes. Answers once that is open.
@@ -106,6 +119,22 @@ impl ConnectionManager {
             _ => None,
         };
         self.shards.ask(tenant, request, pick).await
+    }
+
+    /// A page of those who are online in a tenant and match, by their subscribers' keys.
+    ///
+    /// # Errors
+    /// `overloaded` when the tenant's shard does not take the question.
+    pub async fn present(
+        &self,
+        tenant: &TenantId,
+        query: PresenceQuery,
+    ) -> Result<Page<PresenceInfo>, Refusal> {
+        let pick = |answer| match answer {
+            Answer::Present(page) => Some(page),
+            _ => None,
+        };
+        self.shards.ask(tenant, Request::Present(query), pick).await
     }
 
     /// Ends connections for good: the client is told to stay away, and does. Returns how many there were.

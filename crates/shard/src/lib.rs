@@ -41,9 +41,10 @@ pub use event_broadcaster::EventBroadcaster;
 pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionCounts, ConnectionFilter, ConnectionInfo,
     Counter, Counters, DeviceTrace, DirectEvent, DisconnectTarget, EntryTrace, Forwarded, Hook,
-    HookQuestion, Page, PageQuery, Policies, Profiles, Rate, Recipients, RecoveryConfig,
-    RequestNames, RetryPolicy, RoomInfo, RoomMetadata, Sent, SessionKey, TenantLimits, TracedEntry,
-    UpstreamAnswer, WantedHubEvents, read_subscriber_key,
+    HookQuestion, Page, PageQuery, Policies, PresenceInfo, PresenceQuery, Profiles, Rate,
+    Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, Sent,
+    SessionKey, TenantLimits, TracedEntry, UpstreamAnswer, WantedHubEvents, page_limit,
+    read_subscriber_key,
 };
 pub use hook_answer::HookAnswer;
 pub use http_service::{HttpService, Responder};

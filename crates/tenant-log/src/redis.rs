@@ -36,6 +36,7 @@ mod sentinels;
 mod servers;
 mod subscriber_store;
 mod tails;
+mod tenant_documents;
 mod values;
 mod webhook_places;
 mod worker;
@@ -54,6 +55,9 @@ pub use node_registry::{
     NODE_CARD_BYTES_MAX, NODES_MAX, NodeCensus, NodeRegistry, NodeRegistryError,
 };
 pub use options::{RedisOpenError, RedisOptions, RedisSentinels, RedisTls};
+pub use tenant_documents::{
+    ChangedDocuments, DocumentError, DocumentPlace, TenantDocument, TenantDocuments,
+};
 
 use follower::{Follow, Follower};
 use full_tenants::FullTenants;

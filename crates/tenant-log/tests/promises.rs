@@ -59,3 +59,5 @@ mod redis_sentinel;
 mod submitting;
 #[path = "promises/support.rs"]
 mod support;
+#[path = "promises/tenant_documents.rs"]
+mod tenant_documents;

@@ -5,7 +5,7 @@ use foodtrack_contract::{ErrorCode, Refusal, Room, RoomName, TenantId};
 use crate::effects::Effects;
 use crate::hook::PermitsOf;
 use crate::members::{self, Described};
-use crate::model::{Page, PageQuery, RoomInfo, RoomMetadata, page_limit};
+use crate::model::{Page, PageQuery, RoomInfo, RoomMetadata, first_after, page_limit};
 use crate::now::rfc3339;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -14,11 +14,12 @@ use crate::turn::Turn;
 const GRANT_BYTES_PER_ROOM_MAX: usize = 64 << 10;
 
 impl Tenant {
-    pub(crate) fn room_infos(&self, query: PageQuery) -> Page<RoomInfo> {
+    pub(crate) fn room_infos(&self, query: &PageQuery) -> Page<RoomInfo> {
         let limit = page_limit(query.limit);
-        let mut rooms = self.members.rooms_from(query.cursor.unwrap_or(0));
-        let items = rooms.by_ref().take(limit).map(|(_, room)| room_info(&self.id, room)).collect();
-        Page { items, next: rooms.next().map(|(place, _)| place) }
+        let all = self.members.all_rooms().map(|room| (room.name().of(&self.id).to_string(), room));
+        let (found, has_more) = first_after(all, query.cursor.as_deref(), limit);
+        let next = found.last().filter(|_| has_more).map(|(name, _)| name.clone());
+        Page { items: found.iter().map(|(_, room)| room_info(&self.id, room)).collect(), next }
     }
 
     pub(crate) fn describe_room(

@@ -44,6 +44,7 @@ mod metrics_pace;
 mod model;
 mod now;
 mod offline_queues;
+mod online;
 mod page_limits;
 mod pages;
 mod policies;
@@ -98,8 +99,8 @@ pub use input::{Arrival, ClientEvent, Input};
 pub use intake::{CHECKS_US_PER_SECOND, EmissionKey};
 pub use model::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DeviceTrace,
-    DirectEvent, DisconnectTarget, EntryTrace, Page, PageQuery, Recipients, RoomInfo, RoomMetadata,
-    Sent, TracedEntry,
+    DirectEvent, DisconnectTarget, EntryTrace, Page, PageQuery, PresenceInfo, PresenceQuery,
+    Recipients, RoomInfo, RoomMetadata, Sent, TracedEntry, page_limit,
 };
 pub use now::{Now, rfc3339};
 pub use page_limits::PageLimits;

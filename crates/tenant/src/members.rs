@@ -6,11 +6,12 @@ mod recipients;
 mod rooms;
 mod users;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::connection_slot::ConnectionSlot;
 use foodtrack_contract::{ApplicationType, Principal, RoomName, UserId};
 use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
+use siphasher::sip::SipHasher13;
 use smallvec::SmallVec;
 
 use crate::quota::Rate;
@@ -122,11 +123,6 @@ impl Members {
         self.connections.iter()
     }
 
-    /// Connections by their places, from one place on.
-    pub(crate) fn from(&self, place: u32) -> impl Iterator<Item = (u32, &Connection)> {
-        self.connections.from(place)
-    }
-
     /// The connections in a room.
     pub(crate) fn in_room(&self, name: RoomName<'_>) -> impl Iterator<Item = (u32, &Connection)> {
         let places = self.rooms.members(name).iter();
@@ -135,6 +131,14 @@ impl Members {
 
     pub(crate) fn len(&self) -> usize {
         self.connections.len()
+    }
+
+    /// A number for each user who is here. A program that knows nothing of this one finds the same for the same user.
+    pub(crate) fn user_marks(&self) -> Vec<u64> {
+        let mark = |user: &UserId| SipHasher13::new().hash(user.as_str().as_bytes());
+        let marks: BTreeSet<u64> =
+            self.connections.iter().map(|(_, it)| mark(it.principal.user())).collect();
+        marks.into_iter().collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -230,9 +234,9 @@ impl Members {
         self.rooms.len()
     }
 
-    /// Rooms by their places, from one place on.
-    pub(crate) fn rooms_from(&self, place: u32) -> impl Iterator<Item = (u32, &Room)> {
-        self.rooms.from(place)
+    /// Every room, in no order.
+    pub(crate) fn all_rooms(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.iter()
     }
 
     /// How many rooms somebody said something of. Looks at all of them.

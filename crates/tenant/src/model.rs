@@ -1,5 +1,6 @@
 //! What handles and shards tell each other, as plain values.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use foodtrack_contract::{
@@ -104,7 +105,7 @@ pub struct DeviceTrace {
 }
 
 /// How many connections there are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionCounts {
     /// All of them.
@@ -133,7 +134,7 @@ impl ConnectionCounts {
 }
 
 /// Which of a tenant's connections to list.
-#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConnectionFilter {
@@ -147,11 +148,11 @@ pub struct ConnectionFilter {
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
     /// Goes on where another page ended: its [`Page::next`].
-    pub cursor: Option<u32>,
+    pub cursor: Option<String>,
 }
 
 /// Which part of a list.
-#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PageQuery {
@@ -159,23 +160,48 @@ pub struct PageQuery {
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,
     /// Goes on where another page ended: its [`Page::next`].
-    pub cursor: Option<u32>,
+    pub cursor: Option<String>,
 }
 
-/// A part of a list. What is there from the first page to the last is listed once.
-#[derive(Clone, Debug)]
+/// A part of a list, in the order of ids or names. What is there from the first page to the last is listed once, also where several nodes
+/// have parts of the list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Page<T> {
     /// What is in it.
     pub items: Vec<T>,
-    /// Where the next one begins; `None` when this is the last.
-    pub next: Option<u32>,
+    /// The id or the name behind which the next one begins; `None` when this is the last.
+    pub next: Option<String>,
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), next: None }
+    }
+}
+
+/// The first of those that come behind `after`, in their order, and whether there are more.
+pub(crate) fn first_after<K: Ord + AsRef<str>, T>(
+    all: impl Iterator<Item = (K, T)>,
+    after: Option<&str>,
+    limit: usize,
+) -> (Vec<(K, T)>, bool) {
+    let is_behind = |(key, _): &(K, T)| after.is_none_or(|after| key.as_ref() > after);
+    let mut found: Vec<(K, T)> = all.filter(is_behind).collect();
+    let has_more = found.len() > limit;
+    if has_more {
+        // Not all of them are put in order.
+        found.select_nth_unstable_by(limit, |one, other| one.0.cmp(&other.0));
+        found.truncate(limit);
+    }
+    found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    (found, has_more)
 }
 
 const LIST_DEFAULT: usize = 100;
 const LIST_MAX: usize = 1_000;
 
-/// How many things a page has at most.
-pub(crate) fn page_limit(limit: Option<usize>) -> usize {
+/// How many things a page has at most, of which so many are asked for.
+pub fn page_limit(limit: Option<usize>) -> usize {
     limit.unwrap_or(LIST_DEFAULT).clamp(1, LIST_MAX)
 }
 
@@ -189,7 +215,7 @@ const TAG_BYTES_MAX: usize = 64;
 const MEMBERS_MAX: u32 = 1_000_000;
 
 /// What is known of a connection.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionInfo {
     /// The Socket.IO id.
@@ -203,7 +229,7 @@ pub struct ConnectionInfo {
     /// The device, where the handshake or the token names one.
     pub device: Option<String>,
     /// `websocket` or `polling`.
-    pub transport: &'static str,
+    pub transport: Cow<'static, str>,
     /// The peer's address.
     pub address: String,
     /// The `User-Agent` of its handshake.
@@ -220,8 +246,43 @@ pub struct ConnectionInfo {
     pub rooms: Vec<String>,
 }
 
+/// Which of those who are online to list.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PresenceQuery {
+    /// Only this user.
+    pub user: Option<String>,
+    /// Only this application.
+    pub application: Option<ApplicationType>,
+    /// At most so many; 100 where absent, 1000 at most.
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+    /// Goes on where another page ended: its [`Page::next`].
+    pub cursor: Option<String>,
+}
+
+/// Somebody who is online: a user with an application on a device, or on all devices together that have no name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PresenceInfo {
+    /// The subscriber's key, as its offline queue has it.
+    pub subscriber: String,
+    /// The user.
+    pub user: String,
+    /// The application.
+    pub application: ApplicationType,
+    /// The device, where the handshake or the token names one.
+    pub device: Option<String>,
+    /// RFC 3339; when the oldest of its connections that are here began.
+    pub since: String,
+    /// How many connections it has.
+    pub connections: usize,
+}
+
 /// Whom to disconnect, within one tenant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum DisconnectTarget {
     /// One connection, by its Socket.IO id.
     Connection(String),
@@ -276,7 +337,7 @@ impl RoomMetadata {
 }
 
 /// What is known of a room.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomInfo {
     /// The full name.
@@ -318,6 +379,22 @@ mod tests {
     fn check(metadata: &RoomMetadata, pointer: Option<&str>) {
         let refused = metadata.check().err();
         assert_eq!(refused.as_ref().and_then(Refusal::pointer), pointer);
+    }
+
+    #[test]
+    fn a_list_is_read_in_parts_each_thing_once_in_order() {
+        let names = ["d", "a", "c", "e", "b"];
+        let all = || names.iter().map(|name| (*name, ()));
+        let (mut after, mut seen) = (None, Vec::new());
+        loop {
+            let (part, has_more) = first_after(all(), after, 2);
+            seen.extend(part.iter().map(|(name, ())| *name));
+            after = seen.last().copied();
+            if !has_more {
+                break;
+            }
+        }
+        assert_eq!(seen, ["a", "b", "c", "d", "e"]);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use foodtrack_tenant_log::{LogEntry, SubscriberKey};
 
 use crate::model::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DirectEvent,
-    DisconnectTarget, EntryTrace, Page, PageQuery, RoomInfo, RoomMetadata, Sent, TracedEntry,
+    DisconnectTarget, EntryTrace, Page, PageQuery, PresenceInfo, PresenceQuery, RoomInfo,
+    RoomMetadata, Sent, TracedEntry,
 };
 
 /// Which request an answer is to; chosen by who asks.
@@ -32,8 +33,12 @@ pub enum Request {
     Counts,
     /// Opens the log, so that what it says to be done is done though nobody comes: [`Answer::Counts`].
     Open,
+    /// Who is here, as numbers: [`Answer::UserMarks`].
+    UserMarks,
     /// Which connections there are: [`Answer::Connections`].
     List(ConnectionFilter),
+    /// Who is online: [`Answer::Present`].
+    Present(PresenceQuery),
     /// Ends connections for good: [`Answer::Disconnected`].
     Disconnect(DisconnectTarget),
     /// Which rooms there are: [`Answer::Rooms`].
@@ -91,8 +96,12 @@ pub enum Answer {
     Refused(Refusal),
     /// To [`Request::Counts`] and [`Request::Open`].
     Counts(ConnectionCounts),
+    /// To [`Request::UserMarks`]: a number for each user who is here, which is the same on every node.
+    UserMarks(Vec<u64>),
     /// To [`Request::List`].
     Connections(Page<ConnectionInfo>),
+    /// To [`Request::Present`].
+    Present(Page<PresenceInfo>),
     /// How many connections were ended.
     Disconnected(usize),
     /// To [`Request::Rooms`].
@@ -114,6 +123,18 @@ pub enum Answer {
 }
 
 impl Request {
+    /// The answer of a tenant where nobody is: it need not be made for it.
+    pub fn answer_of_nobody(&self) -> Option<Answer> {
+        match self {
+            Self::Counts => Some(Answer::Counts(ConnectionCounts::default())),
+            Self::UserMarks => Some(Answer::UserMarks(Vec::new())),
+            Self::List(_) => Some(Answer::Connections(Page::default())),
+            Self::Present(_) => Some(Answer::Present(Page::default())),
+            Self::Rooms(_) => Some(Answer::Rooms(Page::default())),
+            _ => None,
+        }
+    }
+
     /// Whether it takes the tenant's log: what it changes is kept there.
     pub(crate) fn needs_log(&self) -> bool {
         matches!(

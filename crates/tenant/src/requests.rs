@@ -72,9 +72,11 @@ impl Tenant {
             Request::Counts | Request::Open => {
                 Answer::Counts(self.counts(|client| turn.effects.is_polling(client)))
             }
+            Request::UserMarks => Answer::UserMarks(self.members.user_marks()),
             Request::List(filter) => Answer::Connections(self.list(turn, &filter)),
+            Request::Present(query) => Answer::Present(self.present_ones(&query)),
             Request::Disconnect(target) => Answer::Disconnected(self.disconnect(turn, &target)),
-            Request::Rooms(query) => Answer::Rooms(self.room_infos(query)),
+            Request::Rooms(query) => Answer::Rooms(self.room_infos(&query)),
             Request::DescribeRoom { room, metadata } => match room.room() {
                 Some(room) => match self.describe_room(turn, &room, metadata) {
                     Ok(info) => Answer::Room(info),

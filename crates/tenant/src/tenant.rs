@@ -23,7 +23,8 @@ use crate::log_lookups::LogLookups;
 use crate::members::{Connection, Members, Room};
 use crate::metrics_pace::MetricsPace;
 use crate::model::{
-    ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, Page, page_limit,
+    ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, Page, first_after,
+    page_limit,
 };
 use crate::now::{Now, rfc3339};
 use crate::pages::Pages;
@@ -382,11 +383,12 @@ impl Tenant {
                 && filter.application.is_none_or(|it| Some(it) == connection.application)
                 && filter.device.as_ref().is_none_or(|it| Some(it.as_str()) == device)
         };
-        let mut found = self.members.from(filter.cursor.unwrap_or(0));
-        let mut found = found.by_ref().filter(|(_, connection)| matches(connection));
-        let items =
-            found.by_ref().take(limit).map(|(_, connection)| self.info(turn, connection)).collect();
-        Page { items, next: found.next().map(|(place, _)| place) }
+        let all = self.members.iter().filter(|(_, connection)| matches(connection));
+        let all = all.map(|(_, connection)| (connection.id.as_str(), connection));
+        let (found, has_more) = first_after(all, filter.cursor.as_deref(), limit);
+        let next = found.last().filter(|_| has_more).map(|(id, _)| (*id).to_owned());
+        let items = found.iter().map(|(_, connection)| self.info(turn, connection)).collect();
+        Page { items, next }
     }
 
     fn info(&self, turn: &Turn<'_, impl Effects>, connection: &Connection) -> ConnectionInfo {
@@ -399,9 +401,9 @@ impl Tenant {
             application: connection.application,
             device: connection.device.as_ref().map(|device| device.as_str().to_owned()),
             transport: if turn.effects.is_polling(connection.slot) {
-                "polling"
+                "polling".into()
             } else {
-                "websocket"
+                "websocket".into()
             },
             address: connection.about.address.to_string(),
             user_agent: connection.user_agent.as_deref().map(str::to_owned),

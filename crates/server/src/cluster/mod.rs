@@ -1,6 +1,7 @@
 //! The nodes of a cluster know each other, and ask each other: a lease each in Redis, with the address at which the others reach it;
 //! requests over HTTP, signed with what the cluster's secret gives.
 
+mod cluster_connections;
 mod cluster_secret;
 mod hex;
 mod membership;
@@ -9,6 +10,7 @@ mod node_card;
 mod node_client;
 mod node_gate;
 mod node_id;
+mod node_question;
 mod node_routes;
 mod node_signature;
 mod relay;
@@ -16,18 +18,21 @@ mod replay_guard;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Sender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use foodtrack_shard::Counters;
+use foodtrack_shard::{ConnectionManager, Counters};
 use foodtrack_tenant_log::{NodeRegistry, RedisOpenError, RedisOptions};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::data::Follow;
+use cluster_connections::OtherNodes;
+pub use cluster_connections::{ClusterConnections, CountedConnections, Gathered};
 pub(crate) use cluster_secret::ClusterSecret;
 use membership::Membership;
 pub(crate) use node_book::NodeBook;
@@ -48,6 +53,8 @@ pub(crate) use relay::{Relay, RelayThread};
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 /// How long another node may take to hear that one has come or gone; it sees that at its next look by itself.
 const TELL_WITHIN: Duration = Duration::from_millis(500);
+/// How long another node may take to take over what was declared here before that is answered.
+const DECLARED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a node is started with.
 pub(crate) struct ClusterOptions {
@@ -65,11 +72,17 @@ pub(crate) struct ClusterOptions {
     pub(crate) listens_at: SocketAddr,
     /// What its shards count.
     pub(crate) counters: Vec<Arc<Counters>>,
+    /// Its own connections.
+    pub(crate) connections: ConnectionManager,
+    /// The way to have it look at what tenants declare on other nodes.
+    pub(crate) declared: Option<Sender<Follow>>,
 }
 
 /// This node among the others.
 pub(crate) struct Cluster {
     pub(crate) book: Arc<NodeBook>,
+    /// Those of all nodes.
+    pub(crate) connections: ClusterConnections,
     lease: Duration,
     /// `None` where the node is alone, by configuration.
     others: Option<Others>,
@@ -79,6 +92,7 @@ pub(crate) struct Cluster {
 /// What a node has that has others beside it.
 struct Others {
     answers: Arc<NodeAnswers>,
+    client: NodeClient,
     gate: Arc<NodeGate>,
     stop: Arc<Notify>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -119,16 +133,21 @@ impl Cluster {
             );
         }
         let book = Arc::new(NodeBook::new(options.id, own));
+        let here = (options.connections, options.declared);
         let others = match options.redis {
             Some((redis, secret)) => {
                 let registry = NodeRegistry::new(&redis, secret.bytes())?;
                 let membership = Membership::new(registry, Arc::clone(&book), options.lease);
-                Some(Others::start(&book, &secret, membership, redis.patience)?)
+                Some(Others::start(&book, &secret, here.clone(), membership, redis.patience)?)
             }
             None => None,
         };
+        let asked = others
+            .as_ref()
+            .map(|others| OtherNodes { book: Arc::clone(&book), client: others.client.clone() });
+        let connections = ClusterConnections::new(here.0, asked);
         let relay = options.relay.map(|relay| relay.open(Arc::clone(&book)));
-        Ok(Self { book, lease: options.lease, others, relay })
+        Ok(Self { book, connections, lease: options.lease, others, relay })
     }
 
     /// Whether there are no others, by configuration.
@@ -144,6 +163,13 @@ impl Cluster {
     /// Whether this node's lease has ended because Redis did not renew it: others take it for ended.
     pub(crate) fn has_lost_lease(&self) -> bool {
         !self.is_alone() && self.book.age().is_none_or(|age| age > self.lease)
+    }
+
+    /// Has every other node take over what was declared here. Returns when they have, or a second later: they do it by themselves.
+    pub(crate) async fn tell_of_declarations(&self) {
+        let Some(others) = &self.others else { return };
+        let crier = Crier { book: Arc::clone(&self.book), client: others.client.clone() };
+        crier.cry(node_routes::DECLARED, DECLARED_WITHIN).await;
     }
 
     /// What is counted of the nodes and their requests.
@@ -193,6 +219,7 @@ impl Others {
     fn start(
         book: &Arc<NodeBook>,
         secret: &ClusterSecret,
+        (connections, declared): (ConnectionManager, Option<Sender<Follow>>),
         membership: Membership,
         patience: Duration,
     ) -> io::Result<Self> {
@@ -200,11 +227,12 @@ impl Others {
         let keys = NodeKeys::new(secret);
         let gate = Arc::new(NodeGate::new(Arc::clone(book), keys.clone()));
         let client = NodeClient::new(Arc::clone(book), keys, runtime.handle().clone())?;
-        let answers = Arc::new(NodeAnswers::new(Arc::clone(book), Arc::clone(&gate)));
+        let answers = NodeAnswers::new(Arc::clone(book), Arc::clone(&gate), connections, declared);
+        let answers = Arc::new(answers);
         let stop = Arc::new(Notify::new());
-        let crier = Crier { book: Arc::clone(book), client };
+        let crier = Crier { book: Arc::clone(book), client: client.clone() };
         let thread = keep_membership(runtime, membership, crier, Arc::clone(&stop), patience)?;
-        Ok(Self { answers, gate, stop, thread: Mutex::new(Some(thread)) })
+        Ok(Self { answers, client, gate, stop, thread: Mutex::new(Some(thread)) })
     }
 }
 
@@ -222,7 +250,7 @@ fn keep_membership(
             membership.renew().await;
             // Who waits may have lost patience.
             let _ = known.send(());
-            let crying = tokio::spawn(crier.clone().cry());
+            let crying = tokio::spawn(crier.clone().cry(node_routes::LOOK, TELL_WITHIN));
             tokio::select! {
                 () = membership.run() => {}
                 () = stop.notified() => {}
@@ -230,7 +258,7 @@ fn keep_membership(
             crying.abort();
             let leaving = async {
                 membership.leave().await;
-                crier.cry().await;
+                crier.cry(node_routes::LOOK, TELL_WITHIN).await;
             };
             // The lease ends by itself.
             let _ = tokio::time::timeout(LEAVE_WITHIN, leaving).await;
@@ -241,7 +269,7 @@ fn keep_membership(
     Ok(thread)
 }
 
-/// Tells the other nodes that this one has come or gone.
+/// Tells the other nodes that something has changed.
 #[derive(Clone)]
 struct Crier {
     book: Arc<NodeBook>,
@@ -249,13 +277,13 @@ struct Crier {
 }
 
 impl Crier {
-    async fn cry(self) {
+    async fn cry(self, path: &'static str, within: Duration) {
         let mut told = JoinSet::new();
-        let deadline = Instant::now() + TELL_WITHIN;
+        let deadline = Instant::now() + within;
         for (node, _) in self.book.others() {
             let client = self.client.clone();
             told.spawn(async move {
-                let asked = client.post(&node, node_routes::LOOK, Bytes::new(), deadline).await;
+                let asked = client.post(&node, path, Bytes::new(), deadline).await;
                 if let Err(error) = asked {
                     tracing::debug!(node = node.as_str(), %error, "another node is not told");
                 }

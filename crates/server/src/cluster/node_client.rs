@@ -50,6 +50,8 @@ pub(crate) enum NodeFault {
     TooLong,
     #[error("its answer is not of this cluster, or not to this request")]
     Forged,
+    #[error("its answer is not one to what was asked")]
+    Unreadable,
     #[error("this node is about to stop")]
     Stopped,
 }

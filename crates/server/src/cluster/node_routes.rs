@@ -1,25 +1,35 @@
 //! What other nodes ask this one: HTTP on the same port, below [`NODE_PATHS`], signed; no token opens it.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::routing::post;
 use bytes::Bytes;
+use foodtrack_contract::{ErrorCode, Refusal, TenantId};
+use foodtrack_shard::ConnectionManager;
 use foodtrack_transport::DoorRefusal;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
+use super::cluster_connections::no_tenant;
 use super::node_book::NodeBook;
 use super::node_gate::{IncomingRequest, NodeGate, NodeRefusal};
+use super::node_question::{AskedOfTenant, NodeQuestion, answer_here};
 use super::node_signature::ANSWER_HEADER;
+use crate::data::Follow;
 
 /// Where nodes ask each other.
 pub(crate) const NODE_PATHS: &str = "/cluster/";
 /// Has the nodes read again: somebody has come or gone.
 pub(super) const LOOK: &str = "/cluster/v1/look";
+/// Has what tenants declare read again.
+pub(super) const DECLARED: &str = "/cluster/v1/declared";
+/// What is asked about a tenant.
+pub(super) const ASK: &str = "/cluster/v1/ask";
 /// Requests of other nodes that are answered at once; further ones are told to come again.
 const REQUESTS_MAX: usize = 256;
 
@@ -27,12 +37,19 @@ const REQUESTS_MAX: usize = 256;
 pub(crate) struct NodeAnswers {
     pub(super) book: Arc<NodeBook>,
     pub(super) gate: Arc<NodeGate>,
+    connections: ConnectionManager,
+    declared: Option<Sender<Follow>>,
     places: Semaphore,
 }
 
 impl NodeAnswers {
-    pub(super) fn new(book: Arc<NodeBook>, gate: Arc<NodeGate>) -> Self {
-        Self { book, gate, places: Semaphore::new(REQUESTS_MAX) }
+    pub(super) fn new(
+        book: Arc<NodeBook>,
+        gate: Arc<NodeGate>,
+        connections: ConnectionManager,
+        declared: Option<Sender<Follow>>,
+    ) -> Self {
+        Self { book, gate, connections, declared, places: Semaphore::new(REQUESTS_MAX) }
     }
 }
 
@@ -44,6 +61,8 @@ pub(crate) fn routes(answers: Arc<NodeAnswers>) -> Router {
     let nothing = || async { (StatusCode::NOT_FOUND, Vec::new()) };
     Router::new()
         .route(LOOK, post(look))
+        .route(ASK, post(ask))
+        .route(DECLARED, post(declared))
         .with_state(Arc::clone(&answers))
         .fallback(nothing)
         .layer(axum::middleware::from_fn_with_state(answers, admit))
@@ -52,6 +71,40 @@ pub(crate) fn routes(answers: Arc<NodeAnswers>) -> Router {
 async fn look(State(answers): State<Arc<NodeAnswers>>) -> Answer {
     answers.book.look_again();
     (StatusCode::OK, b"{}".to_vec())
+}
+
+/// Answers when what other nodes kept is in force here.
+async fn declared(State(answers): State<Arc<NodeAnswers>>) -> Answer {
+    let (done, is_done) = oneshot::channel();
+    let is_told = answers.declared.as_ref().is_some_and(|it| it.send(Follow::Now(done)).is_ok());
+    if is_told && is_done.await.is_ok() {
+        return (StatusCode::OK, b"{}".to_vec());
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, Vec::new())
+}
+
+/// Answers for this node alone, within the tenant that the question names.
+async fn ask(State(answers): State<Arc<NodeAnswers>>, body: Bytes) -> Answer {
+    match answer(&answers, &body).await {
+        Ok(answer) => (StatusCode::OK, answer),
+        Err(refusal) => {
+            tracing::warn!(code = refusal.code().as_str(), "another node's question has no answer");
+            let status = match refusal.code() {
+                ErrorCode::MessageMalformed => StatusCode::BAD_REQUEST,
+                _ => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            (status, refusal.code().as_str().into())
+        }
+    }
+}
+
+async fn answer(answers: &NodeAnswers, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let malformed = |_| Refusal::new(ErrorCode::MessageMalformed, "the question cannot be read");
+    let asked: AskedOfTenant<NodeQuestion> = serde_json::from_slice(body).map_err(malformed)?;
+    let tenant = TenantId::parse(&asked.tenant).map_err(|_| no_tenant())?;
+    let about = answer_here(&answers.connections, &tenant, asked.about).await?;
+    // Texts and numbers only: it cannot fail.
+    Ok(serde_json::to_vec(&AskedOfTenant { tenant: asked.tenant, about }).unwrap_or_default())
 }
 
 /// Lets in what is proven to be another node's, and proves its answer. Nobody else is told what is here.

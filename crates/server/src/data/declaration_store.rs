@@ -5,9 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod in_cluster;
+
 use foodtrack_contract::{DECLARATIONS_MAX, ErrorCode, EventDeclaration, Refusal, TenantId};
 use foodtrack_router::Rule;
 use foodtrack_shard::Policies;
+use foodtrack_tenant_log::{ChangedDocuments, DocumentError, TenantDocuments};
+
+use in_cluster::InCluster;
 
 use super::data_dir::{DataDir, DataDirError};
 use super::declarations_file::{self, DeclarationsFile, DecodeError};
@@ -19,12 +24,35 @@ const MARK: &str = "declarations.json";
 /// A file a tenant.
 const FOLDER: &str = "declarations";
 
-/// What is in the data directory, and in memory the same.
+/// What is in the data directory or in the cluster's Redis, and in memory the same.
 pub(crate) struct DeclarationStore {
-    disk: Option<Disk>,
+    place: Place,
     kept: BTreeMap<TenantId, KeptTenant>,
     /// What the configuration says, to which a restart adds what is kept.
     configured: Arc<Policies>,
+}
+
+/// Where it is kept.
+enum Place {
+    /// Nowhere: it ends with the process.
+    Memory,
+    Disk(Disk),
+    Cluster(Box<InCluster>),
+}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub(crate) enum KeepError {
+    /// It is refused; nothing changed.
+    Refused(Refusal),
+    /// Another node changed what the tenant declares: that must be taken over first.
+    Outdated,
+}
+
+impl From<Refusal> for KeepError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 struct Disk {
@@ -36,7 +64,105 @@ struct Disk {
 impl DeclarationStore {
     /// One that keeps nothing beyond the process.
     pub(crate) fn in_memory(configured: Arc<Policies>) -> Self {
-        Self { disk: None, kept: BTreeMap::new(), configured }
+        Self { place: Place::Memory, kept: BTreeMap::new(), configured }
+    }
+
+    /// Reads what the cluster's nodes keep in Redis. The policies are those to start with. Waits for Redis.
+    ///
+    /// # Errors
+    /// [`DocumentError`]
+    pub(crate) fn in_cluster(
+        documents: TenantDocuments,
+        directory: Option<DataDir>,
+        configured: Arc<Policies>,
+    ) -> Result<(Self, Arc<Policies>), DocumentError> {
+        let place = Place::Cluster(Box::new(InCluster::new(documents, directory)));
+        let mut policies = Policies::clone(&configured);
+        let mut store = Self { place, kept: BTreeMap::new(), configured };
+        if let Some(news) = store.news()? {
+            store.take_over(&mut policies, news);
+        }
+        Ok((store, Arc::new(policies)))
+    }
+
+    /// Whether other nodes change it as well.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.place, Place::Cluster(_))
+    }
+
+    /// What other nodes changed, where there are any. Waits for Redis.
+    ///
+    /// # Errors
+    /// [`DocumentError::Away`]
+    pub(crate) fn news(&self) -> Result<Option<ChangedDocuments>, DocumentError> {
+        let Place::Cluster(cluster) = &self.place else { return Ok(None) };
+        let news = cluster.news()?;
+        Ok(Some(news))
+    }
+
+    /// Puts in force what other nodes changed. What cannot be read here, because a later version wrote it, stays as it was, and cannot be
+    /// changed here.
+    pub(crate) fn take_over(&mut self, policies: &mut Policies, news: ChangedDocuments) {
+        let Place::Cluster(cluster) = &mut self.place else { return };
+        let mut gone: Vec<TenantId> = Vec::new();
+        if news.is_reset {
+            tracing::warn!(
+                "Redis went back behind what tenants declared: what it has is in force, and nothing else"
+            );
+            cluster.forget();
+            gone = self.kept.keys().cloned().collect();
+            gone.retain(|tenant| !news.documents.iter().any(|it| it.tenant == *tenant));
+        }
+        cluster.looked_through(news.through);
+        gone.into_iter().for_each(|it| self.put_in_place(policies, it, KeptTenant::default()));
+        for document in news.documents {
+            let Place::Cluster(cluster) = &mut self.place else { return };
+            if !cluster.is_new(&document.tenant, document.change) {
+                continue;
+            }
+            let next = match document.bytes.as_slice() {
+                [] => Ok(KeptTenant::default()),
+                bytes => tenant_file::decode(&document.tenant, bytes),
+            };
+            match next {
+                Ok(next) => {
+                    cluster.has(document.tenant.clone(), document.change);
+                    self.put_in_place(policies, document.tenant, next);
+                }
+                Err(error) => {
+                    let tenant = document.tenant.as_str();
+                    tracing::error!(tenant, ?error, "what the tenant declares cannot be read here");
+                }
+            }
+        }
+    }
+
+    /// Puts what a tenant declares in the place of what it declared, over the configuration.
+    fn put_in_place(&mut self, policies: &mut Policies, tenant: TenantId, next: KeptTenant) {
+        let before = self.kept.remove(&tenant).unwrap_or_default();
+        for name in before.declarations.keys() {
+            policies.schemas.withdraw(&tenant, name);
+            self.restore_configured(policies, &tenant, name);
+        }
+        for id in before.rules.keys() {
+            policies.router.remove(Some(&tenant), id);
+        }
+        if let Err(error) = put_in_force(policies, &tenant, &next, Path::new("redis")) {
+            tracing::error!(%error, "not all that the tenant declares is in force here");
+        }
+        if !next.is_empty() {
+            self.kept.insert(tenant, next);
+        }
+    }
+
+    /// What the configuration says of an event type is in force again.
+    fn restore_configured(&self, policies: &mut Policies, tenant: &TenantId, name: &str) {
+        let configured = self.configured.schemas.declared(tenant).find(|it| it.name == name);
+        if let Some(configured) = configured
+            && let Err(refusal) = policies.schemas.declare(tenant, configured.clone())
+        {
+            tracing::error!(code = refusal.code().as_str(), "what is configured is not in force");
+        }
     }
 
     /// Reads what the directory keeps, and gives each tenant its file where an earlier version kept all in one. The policies are
@@ -70,7 +196,8 @@ impl DeclarationStore {
             }
             Some(DeclarationsFile::PerTenant) | None => (BTreeMap::new(), None, false),
         };
-        let mut store = Self { disk: Some(Disk { directory, folder }), kept, configured };
+        let place = Place::Disk(Disk { directory, folder });
+        let mut store = Self { place, kept, configured };
         if is_old {
             match store.give_each_its_file() {
                 Ok(()) => tracing::info!(
@@ -98,7 +225,7 @@ impl DeclarationStore {
         policies: &mut Policies,
         tenant: &TenantId,
         declaration: &EventDeclaration,
-    ) -> Result<EventDeclaration, Refusal> {
+    ) -> Result<EventDeclaration, KeepError> {
         let (kept, read_back) = self.check(policies, tenant, declaration)?;
         self.change(tenant, |of_tenant| {
             of_tenant.declarations.insert(declaration.name.clone(), kept);
@@ -134,13 +261,28 @@ impl DeclarationStore {
     /// Forgets a declaration, where it is kept. Blocks until it is off the disk.
     ///
     /// # Errors
-    /// [`ErrorCode::Degraded`]: the disk did not take it; the declaration stays.
-    pub(crate) fn withdraw(&mut self, tenant: &TenantId, name: &str) -> Result<(), Refusal> {
+    /// - [`ErrorCode::Degraded`]: the disk did not take it; the declaration stays.
+    /// - [`ErrorCode::Conflict`]: it stands in the configuration of a cluster's nodes.
+    pub(crate) fn withdraw(
+        &mut self,
+        policies: &mut Policies,
+        tenant: &TenantId,
+        name: &str,
+    ) -> Result<(), KeepError> {
         let kept = self.kept.get(tenant);
         if kept.is_none_or(|kept| !kept.declarations.contains_key(name)) {
+            if self.is_shared() {
+                let sentence =
+                    "the configuration of the cluster's nodes declares it; take it out there";
+                return Err(Refusal::new(ErrorCode::Conflict, sentence).into());
+            }
             return Ok(());
         }
-        self.change(tenant, |of_tenant| drop(of_tenant.declarations.remove(name)))
+        self.change(tenant, |of_tenant| drop(of_tenant.declarations.remove(name)))?;
+        if self.is_shared() {
+            self.restore_configured(policies, tenant, name);
+        }
+        Ok(())
     }
 
     /// Whether this rule of the tenant is one of those that are kept, and not the configuration's.
@@ -152,7 +294,7 @@ impl DeclarationStore {
     ///
     /// # Errors
     /// [`ErrorCode::Degraded`]: the disk did not take it; nothing changed.
-    pub(crate) fn keep_rule(&mut self, tenant: &TenantId, rule: Rule) -> Result<(), Refusal> {
+    pub(crate) fn keep_rule(&mut self, tenant: &TenantId, rule: Rule) -> Result<(), KeepError> {
         self.change(tenant, |of_tenant| drop(of_tenant.rules.insert(rule.id.clone(), rule)))
     }
 
@@ -160,7 +302,7 @@ impl DeclarationStore {
     ///
     /// # Errors
     /// [`ErrorCode::Degraded`]: the disk did not take it; the rule stays.
-    pub(crate) fn forget_rule(&mut self, tenant: &TenantId, id: &str) -> Result<(), Refusal> {
+    pub(crate) fn forget_rule(&mut self, tenant: &TenantId, id: &str) -> Result<(), KeepError> {
         self.change(tenant, |of_tenant| drop(of_tenant.rules.remove(id)))
     }
 
@@ -168,7 +310,7 @@ impl DeclarationStore {
     fn has_room(&self, tenant: &TenantId, name: &str) -> bool {
         let kept = self.kept.get(tenant);
         let is_kept = |name: &str| kept.is_some_and(|kept| kept.declarations.contains_key(name));
-        if self.disk.is_none() || is_kept(name) {
+        if matches!(self.place, Place::Memory) || is_kept(name) {
             return true;
         }
         let mut only_configured = 0;
@@ -186,13 +328,22 @@ impl DeclarationStore {
         &mut self,
         tenant: &TenantId,
         change: impl FnOnce(&mut KeptTenant),
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), KeepError> {
         let mut next = self.kept.get(tenant).cloned().unwrap_or_default();
         change(&mut next);
-        self.save(tenant, &next).map_err(|error| {
+        let failed = |error: &dyn std::fmt::Display| {
             tracing::error!(%tenant, %error, "cannot keep a declaration or a rule");
             Refusal::new(ErrorCode::Degraded, "what was declared cannot be kept; nothing changed")
-        })?;
+        };
+        match &mut self.place {
+            Place::Cluster(cluster) if next.is_empty() => cluster.put(tenant, b"")?,
+            Place::Cluster(cluster) => {
+                let document = tenant_file::encode(tenant, &next).map_err(|it| failed(&it))?;
+                cluster.put(tenant, &document)?;
+            }
+            Place::Disk(_) => self.save(tenant, &next).map_err(|it| failed(&it))?,
+            Place::Memory => {}
+        }
         if next.is_empty() {
             self.kept.remove(tenant);
         } else {
@@ -202,18 +353,18 @@ impl DeclarationStore {
     }
 
     fn save(&mut self, tenant: &TenantId, kept: &KeptTenant) -> io::Result<()> {
-        if self.disk.as_ref().is_some_and(|disk| disk.folder.is_none()) {
+        if matches!(&self.place, Place::Disk(disk) if disk.folder.is_none()) {
             self.give_each_its_file()?;
         }
-        match self.disk.as_ref().and_then(|disk| disk.folder.as_ref()) {
-            Some(folder) => write(folder, tenant, kept),
-            None => Ok(()),
+        match &self.place {
+            Place::Disk(Disk { folder: Some(folder), .. }) => write(folder, tenant, kept),
+            _ => Ok(()),
         }
     }
 
     /// Writes a file a tenant, and then the mark that says so. Until the mark is there, the old file counts.
     fn give_each_its_file(&mut self) -> io::Result<()> {
-        let Some(disk) = &mut self.disk else { return Ok(()) };
+        let Place::Disk(disk) = &mut self.place else { return Ok(()) };
         let folder = Folder::open(&disk.directory.file(FOLDER))?;
         // Of an attempt that a crash ended, or of a time from which only the old file was brought back.
         for name in folder.names()? {

@@ -1,15 +1,21 @@
 //! Event types and rules that tenants declare while the server runs.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foodtrack_contract::{ErrorCode, EventDeclaration, EventType, Refusal, TenantId, nearest};
 use foodtrack_router::{Rule, RuleError};
 use foodtrack_shard::Policies;
+use foodtrack_tenant_log::DocumentError;
 
 use super::DeclarationStore;
+use super::declaration_store::KeepError;
 use crate::policy_book::PolicyBook;
 
-/// Declares and withdraws, on the disk first where there is a data directory. Changes block for the disk: not for shards, nor
+/// How often a change is tried anew that other nodes came before.
+const ATTEMPTS_MAX: usize = 16;
+
+/// Declares and withdraws, on the disk first where there is a data directory, in the cluster's Redis where there is one. Changes block for the disk: not for shards, nor
 /// for a thread that answers others.
 pub(crate) struct Declarations {
     book: Arc<PolicyBook>,
@@ -20,6 +26,11 @@ pub(crate) struct Declarations {
 impl Declarations {
     pub(crate) fn new(book: Arc<PolicyBook>, store: DeclarationStore) -> Self {
         Self { book, store: Mutex::new(store) }
+    }
+
+    /// Whether other nodes change them as well.
+    pub(crate) fn are_shared(&self) -> bool {
+        self.store().is_shared()
     }
 
     /// What `tenant` declared, by name.
@@ -36,7 +47,7 @@ impl Declarations {
         tenant: &TenantId,
         declaration: &EventDeclaration,
     ) -> Result<EventDeclaration, Refusal> {
-        self.book.change(|policies| self.store().declare(policies, tenant, declaration))
+        self.change(|policies, store| store.declare(policies, tenant, declaration))
     }
 
     /// What [`Declarations::declare`] would give; nothing changes.
@@ -58,12 +69,12 @@ impl Declarations {
     /// # Errors
     /// [`ErrorCode::NotFound`], and [`ErrorCode::Degraded`] where that cannot be kept; nothing changed.
     pub(crate) fn withdraw(&self, tenant: &TenantId, name: &str) -> Result<(), Refusal> {
-        self.book.change(|policies| {
+        self.change(|policies, store| {
             if !policies.schemas.withdraw(tenant, name) {
                 let message = "the tenant declared no event type of this name";
-                return Err(Refusal::new(ErrorCode::NotFound, message));
+                return Err(Refusal::new(ErrorCode::NotFound, message).into());
             }
-            self.store().withdraw(tenant, name)
+            store.withdraw(policies, tenant, name)
         })
     }
 
@@ -78,9 +89,8 @@ impl Declarations {
     /// Nothing changed then.
     pub(crate) fn add_rule(&self, tenant: &TenantId, rule: Rule) -> Result<Rule, Refusal> {
         let rule = of_tenant(rule, tenant)?;
-        self.book.change(|policies| {
-            let mut store = self.store();
-            put_rule(policies, &store, tenant, &rule)?;
+        self.change(|policies, store| {
+            put_rule(policies, store, tenant, &rule)?;
             store.keep_rule(tenant, rule.clone())
         })?;
         Ok(rule)
@@ -101,15 +111,52 @@ impl Declarations {
     /// # Errors
     /// [`ErrorCode::NotFound`], and [`ErrorCode::Degraded`] where that cannot be kept; nothing changed.
     pub(crate) fn remove_rule(&self, tenant: &TenantId, id: &str) -> Result<(), Refusal> {
-        self.book.change(|policies| {
-            let mut store = self.store();
+        self.change(|policies, store| {
             if !store.keeps_rule(tenant, id) {
                 let message = "the tenant added no rule of this id; those of the configuration and the default ones stay";
-                return Err(Refusal::new(ErrorCode::NotFound, message));
+                return Err(Refusal::new(ErrorCode::NotFound, message).into());
             }
             policies.router.remove(Some(tenant), id);
             store.forget_rule(tenant, id)
         })
+    }
+
+    /// Puts in force what other nodes changed, where there are any. Waits for Redis.
+    ///
+    /// # Errors
+    /// [`DocumentError::Away`]
+    pub(crate) fn take_over(&self) -> Result<(), DocumentError> {
+        let news = self.store().news()?;
+        if let Some(news) = news.filter(|it| it.is_reset || !it.documents.is_empty()) {
+            let take_over = |policies: &mut Policies| {
+                self.store().take_over(policies, news);
+                Ok::<(), Infallible>(())
+            };
+            let Ok(()) = self.book.change(take_over);
+        }
+        Ok(())
+    }
+
+    /// Makes a change, of what other nodes left where there are any: there is one order of all changes, and each is made of the one
+    /// before.
+    fn change<T>(
+        &self,
+        change: impl Fn(&mut Policies, &mut DeclarationStore) -> Result<T, KeepError>,
+    ) -> Result<T, Refusal> {
+        for _ in 0..ATTEMPTS_MAX {
+            if let Err(error) = self.take_over() {
+                tracing::warn!(%error, "a declaration or a rule cannot be kept");
+                let sentence = "what was declared cannot be kept; nothing changed";
+                return Err(Refusal::new(ErrorCode::Degraded, sentence));
+            }
+            match self.book.change(|policies| change(policies, &mut self.store())) {
+                Ok(changed) => return Ok(changed),
+                Err(KeepError::Refused(refusal)) => return Err(refusal),
+                Err(KeepError::Outdated) => {}
+            }
+        }
+        let sentence = "other nodes change what the tenant declares at the same time, or in a way that this version does not know; try again";
+        Err(Refusal::new(ErrorCode::Conflict, sentence))
     }
 
     fn store(&self) -> MutexGuard<'_, DeclarationStore> {

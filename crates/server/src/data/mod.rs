@@ -3,6 +3,7 @@
 
 mod clock_mark;
 mod data_dir;
+mod declaration_follower;
 mod declaration_store;
 mod declarations;
 mod declarations_file;
@@ -14,6 +15,7 @@ mod tenant_file;
 pub(crate) use clock_mark::{ClockKeeper, clock, mark_file};
 pub(crate) use data_dir::DataDir;
 pub use data_dir::DataDirError;
+pub(crate) use declaration_follower::{DeclarationFollower, Follow};
 pub(crate) use declaration_store::DeclarationStore;
 pub(crate) use declarations::Declarations;
 pub(crate) use folder::MarkFile;

@@ -14,6 +14,7 @@ use super::ApiError;
 use super::caller::{Administrator, Backend};
 use super::error::{Data, ListSuccess, Part, Success};
 use super::extract::{Parameters, Segments, Text, check_limit, read};
+use crate::cluster::CountedConnections;
 use crate::hub::Hub;
 
 /// The tenant's connections: all of them counted, those asked for listed.
@@ -25,8 +26,12 @@ pub(crate) struct Listing {
 
 /// How many connections were ended.
 #[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Disconnected {
     disconnected: usize,
+    /// Nodes of the cluster that did not answer in time: whether they ended theirs, nobody knows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_nodes: Vec<String>,
 }
 
 /// Counts all of the tenant's connections, and lists those asked for.
@@ -38,9 +43,13 @@ pub(crate) async fn list(
     Parameters(filter): Parameters<ConnectionFilter>,
 ) -> Result<Part<Listing>, ApiError> {
     check_limit(filter.limit)?;
-    let counts = hub.connections.counts(caller.tenant()).await?;
-    let page = hub.connections.list(caller.tenant(), filter).await?;
-    Ok(Part(Listing { counts, connections: page.items }, page.next))
+    let listed = hub.cluster.connections.list(caller.tenant(), filter).await?;
+    let CountedConnections { counts, page } = listed.found;
+    Ok(Part {
+        data: Listing { counts, connections: page.items },
+        next_cursor: page.next,
+        missing_nodes: listed.missing_nodes,
+    })
 }
 
 /// What is sent to a single connection.
@@ -82,13 +91,12 @@ pub(crate) async fn disconnect(
     caller: Administrator,
     Segments(id): Segments<String>,
 ) -> Result<Data<Disconnected>, ApiError> {
-    let target = DisconnectTarget::Connection(id);
-    match hub.connections.disconnect(caller.tenant(), target).await? {
-        0 => {
-            Err(Refusal::new(ErrorCode::NotFound, "the tenant has no connection of this id").into())
-        }
-        disconnected => Ok(Data(Disconnected { disconnected })),
+    let Data(ended) = end_all(&hub, &caller, DisconnectTarget::Connection(id)).await?;
+    if ended.disconnected == 0 && ended.missing_nodes.is_empty() {
+        let sentence = "the tenant has no connection of this id";
+        return Err(Refusal::new(ErrorCode::NotFound, sentence).into());
     }
+    Ok(Data(ended))
 }
 
 /// Ends every connection of a device.
@@ -113,12 +121,12 @@ pub(crate) async fn disconnect_user(
     end_all(&hub, &caller, DisconnectTarget::User(user)).await
 }
 
-/// Ends every connection of the caller's tenant that is meant, where there is any.
+/// Ends every connection of the caller's tenant that is meant, on every node, where there is any.
 async fn end_all(
     hub: &Hub,
     caller: &Administrator,
     target: DisconnectTarget,
 ) -> Result<Data<Disconnected>, ApiError> {
-    let disconnected = hub.connections.disconnect(caller.tenant(), target).await?;
-    Ok(Data(Disconnected { disconnected }))
+    let ended = hub.cluster.connections.disconnect(caller.tenant(), target).await?;
+    Ok(Data(Disconnected { disconnected: ended.found, missing_nodes: ended.missing_nodes }))
 }

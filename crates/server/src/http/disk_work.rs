@@ -62,19 +62,27 @@ async fn run<T: Send + 'static>(
     Ok(done.await.ok())
 }
 
-/// Makes a change of what `tenant` declared, in its turn.
+/// Makes a change of what `tenant` declared, or tries it, in its turn.
 ///
 /// # Errors
 /// `change`'s, or [`ErrorCode::Overloaded`]: too many wait, or the server is about to stop.
 pub(super) async fn change<T: Send + 'static>(
     hub: Arc<Hub>,
     tenant: &TenantId,
+    dry: DryRun,
     change: impl FnOnce(&Declarations, &TenantId) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, ApiError> {
     let (of, owner) = (Arc::clone(&hub), tenant.clone());
     let changed = run(&hub.disk_work.changes, tenant, move || change(&of.declarations, &owner));
     match changed.await? {
-        Some(changed) => Ok(changed?),
+        Some(changed) => {
+            let changed = changed?;
+            // Who is told that it is done may ask another node at once.
+            if !dry.dry_run {
+                hub.cluster.tell_of_declarations().await;
+            }
+            Ok(changed)
+        }
         None => {
             let sentence = "the change was not made, or nobody knows; ask what is declared";
             Err(Refusal::new(ErrorCode::Timeout, sentence).into())

@@ -27,7 +27,7 @@ impl<T> Success<T> {
     }
 }
 
-/// `{"success":true,"data":..,"nextCursor":..}`, the last where there is more.
+/// `{"success":true,"data":..,"nextCursor":..,"missingNodes":..}`, the last two where there is more.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ListSuccess<T> {
@@ -36,7 +36,10 @@ pub(crate) struct ListSuccess<T> {
     data: T,
     /// The `cursor` of the next request; absent where this part is the last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<u32>,
+    next_cursor: Option<String>,
+    /// Nodes of the cluster that did not answer in time: what they have is not among the data.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_nodes: Vec<String>,
 }
 
 /// What a request gave, as the body of a 200.
@@ -48,13 +51,19 @@ impl<T: Serialize> IntoResponse for Data<T> {
     }
 }
 
-/// A part of a list, as the body of a 200: `nextCursor` beside the data says where the next part begins.
-pub(crate) struct Part<T>(pub(crate) T, pub(crate) Option<u32>);
+/// A part of a list, as the body of a 200.
+pub(crate) struct Part<T> {
+    pub(crate) data: T,
+    /// Where the next part begins.
+    pub(crate) next_cursor: Option<String>,
+    /// Nodes that did not answer.
+    pub(crate) missing_nodes: Vec<String>,
+}
 
 impl<T: Serialize> IntoResponse for Part<T> {
     fn into_response(self) -> Response {
-        let Self(data, next_cursor) = self;
-        Json(ListSuccess { success: true, data, next_cursor }).into_response()
+        let Self { data, next_cursor, missing_nodes } = self;
+        Json(ListSuccess { success: true, data, next_cursor, missing_nodes }).into_response()
     }
 }
 

@@ -39,11 +39,12 @@ pub(crate) async fn declare(
     Parameters(dry): Parameters<DryRun>,
     Body(declaration): Body<EventDeclaration>,
 ) -> Result<(StatusCode, Data<EventDeclaration>), ApiError> {
-    let declared = change(hub, caller.tenant(), move |declarations, tenant| match dry.dry_run {
-        true => declarations.rehearse_declaration(tenant, &declaration),
-        false => declarations.declare(tenant, &declaration),
-    })
-    .await?;
+    let declared =
+        change(hub, caller.tenant(), dry, move |declarations, tenant| match dry.dry_run {
+            true => declarations.rehearse_declaration(tenant, &declaration),
+            false => declarations.declare(tenant, &declaration),
+        })
+        .await?;
     Ok((dry.status(), Data(declared)))
 }
 
@@ -55,7 +56,7 @@ pub(crate) async fn withdraw(
     caller: Administrator,
     Segments(name): Segments<String>,
 ) -> Result<Data<Withdrawn>, ApiError> {
-    let withdrawn = change(hub, caller.tenant(), move |declarations, tenant| {
+    let withdrawn = change(hub, caller.tenant(), DryRun::default(), move |declarations, tenant| {
         declarations.withdraw(tenant, &name).map(|()| name)
     })
     .await?;

@@ -17,6 +17,7 @@ mod offline_queues;
 mod openapi;
 mod orders;
 mod performance;
+mod presence;
 mod problem;
 mod publish;
 mod reference_page;
@@ -59,6 +60,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(connections::send))
         .routes(routes!(connections::disconnect_user))
         .routes(routes!(connections::disconnect_device))
+        .routes(routes!(presence::list))
         .routes(routes!(rooms::list))
         .routes(routes!(rooms::describe))
         .routes(routes!(rooms::grants))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use foodtrack_contract::{ErrorCode, Refusal, Room, TenantId, is_identifier};
-use foodtrack_shard::{PageQuery, RoomInfo, RoomMetadata};
+use foodtrack_shard::{Page, PageQuery, RoomInfo, RoomMetadata};
 use serde::Serialize;
 
 use super::ApiError;
@@ -36,8 +36,9 @@ pub(crate) async fn list(
     Parameters(query): Parameters<PageQuery>,
 ) -> Result<Part<Vec<RoomInfo>>, ApiError> {
     check_limit(query.limit)?;
-    let page = hub.connections.rooms(caller.tenant(), query).await?;
-    Ok(Part(page.items, page.next))
+    let rooms = hub.cluster.connections.rooms(caller.tenant(), query).await?;
+    let Page { items: data, next: next_cursor } = rooms.found;
+    Ok(Part { data, next_cursor, missing_nodes: rooms.missing_nodes })
 }
 
 /// Says what a room is, before anyone joins it or after.

@@ -36,7 +36,7 @@ pub(crate) async fn add(
     Parameters(dry): Parameters<DryRun>,
     Body(rule): Body<Rule>,
 ) -> Result<(StatusCode, Data<Rule>), ApiError> {
-    let added = change(hub, caller.tenant(), move |declarations, tenant| match dry.dry_run {
+    let added = change(hub, caller.tenant(), dry, move |declarations, tenant| match dry.dry_run {
         true => declarations.rehearse_rule(tenant, rule),
         false => declarations.add_rule(tenant, rule),
     })
@@ -52,7 +52,7 @@ pub(crate) async fn remove(
     caller: Administrator,
     Segments(id): Segments<String>,
 ) -> Result<Data<Removed>, ApiError> {
-    let removed = change(hub, caller.tenant(), move |declarations, tenant| {
+    let removed = change(hub, caller.tenant(), DryRun::default(), move |declarations, tenant| {
         declarations.remove_rule(tenant, &id).map(|()| id)
     })
     .await?;

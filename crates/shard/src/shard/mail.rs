@@ -55,6 +55,14 @@ impl Shard {
         request: Request,
         reply: oneshot::Sender<Answer>,
     ) {
+        // Other nodes ask for tenants that are not here.
+        if !self.by_name.contains_key(id)
+            && let Some(answer) = request.answer_of_nobody()
+        {
+            // Who asked may have gone away.
+            let _ = reply.send(answer);
+            return;
+        }
         let tenant = self.open_tenant(id);
         let id = self.replies.add(tenant, reply);
         self.handle(io, tenant, Input::Request(id, request));

@@ -127,6 +127,11 @@ impl Keys {
         format!("{}:webhooks", self.prefix)
     }
 
+    /// What tenants declared: the order of changes, the documents, and which order it is. No tenant has a colon in its name.
+    pub(super) fn declared(&self) -> [String; 3] {
+        ["order", "documents", "epoch"].map(|name| format!("{}:{{declared:}}:{name}", self.prefix))
+    }
+
     /// Every tenant that has a log: a set.
     pub(super) fn tenants(&self) -> String {
         format!("{}:tenants", self.prefix)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::keys::Keys;
-use super::link::Link;
+use super::link::{Link, is_again};
 use super::pipeline::call;
 use super::servers::Servers;
 use super::values::{array, bytes, number};
@@ -91,6 +91,10 @@ impl NodeRegistry {
         pipeline.add_command(command);
         let failed = |error: redis::RedisError| NodeRegistryError(error.to_string());
         let answers = self.link.run(&pipeline).await.map_err(failed)?;
+        // It may not be the master any more.
+        if answers.iter().any(is_again) {
+            self.link.disconnect();
+        }
         let answers: Vec<Value> = answers.into_iter().collect::<Result<_, _>>().map_err(failed)?;
         read(&answers, &self.own_secret)
             .ok_or_else(|| NodeRegistryError(String::from("its answer is none of the script's")))

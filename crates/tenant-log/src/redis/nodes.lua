@@ -7,6 +7,9 @@ local lease_ms, nodes_max, card_bytes_max = tonumber(ARGV[3]), tonumber(ARGV[4])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
+-- More values than all nodes could have are cleaned of those that are no node's, a part at a time.
+local VALUES_MAX, PARTS_MAX = 16 * nodes_max, 16
+
 if card == '' then
   redis.call('HDEL', key, id)
 else
@@ -15,26 +18,41 @@ else
   redis.call('PEXPIRE', key, 100 * lease_ms)
 end
 
--- Not all of it where somebody else filled it: each look finds others, and lets go of those whose lease has ended.
+-- When the lease of a value ends, and the card; nothing where it is no node's.
+local function parse(value)
+  if #value <= card_bytes_max + 24 then
+    local ends, of_node = string.match(value, '^(%d+) (.*)$')
+    return tonumber(ends), of_node
+  end
+end
+
+local parts = 0
+while redis.call('HLEN', key) > VALUES_MAX and parts < PARTS_MAX do
+  local some = redis.call('HRANDFIELD', key, VALUES_MAX / 2, 'WITHVALUES')
+  for i = 1, #some, 2 do
+    local ends = parse(some[i + 1])
+    if not ends or ends <= now then
+      redis.call('HDEL', key, some[i])
+    end
+  end
+  parts = parts + 1
+end
+
 local stored
-if redis.call('HLEN', key) <= 2 * nodes_max then
+if redis.call('HLEN', key) <= VALUES_MAX then
   stored = redis.call('HGETALL', key)
 else
-  stored = redis.call('HRANDFIELD', key, 2 * nodes_max, 'WITHVALUES')
+  stored = redis.call('HRANDFIELD', key, VALUES_MAX, 'WITHVALUES')
 end
 
 local living, strange = {}, 0
 for i = 1, #stored, 2 do
-  local value = stored[i + 1]
-  local ends, of_node
-  if #value <= card_bytes_max + 24 then
-    ends, of_node = string.match(value, '^(%d+) (.*)$')
-  end
+  local ends, of_node = parse(stored[i + 1])
   if not ends then
     strange = strange + 1
-  elseif tonumber(ends) <= now then
+  elseif ends <= now then
     redis.call('HDEL', key, stored[i])
-  elseif #living < 2 * nodes_max then
+  elseif #living < 4 * nodes_max then
     living[#living + 1] = stored[i]
     living[#living + 1] = of_node
   else

@@ -34,4 +34,5 @@ scripts! {
     ROLL_CALL = "roll_call.lua";
     STEP = "step.lua";
     STEER = "steer.lua";
+    DOCUMENTS = "documents.lua";
 }

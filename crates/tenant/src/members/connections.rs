@@ -239,12 +239,6 @@ impl Connections {
         self.slots.iter().map(|(place, connection)| (key(place), connection))
     }
 
-    /// Connections by their places, from one place on.
-    pub(super) fn from(&self, place: u32) -> impl Iterator<Item = (u32, &Connection)> {
-        let end = u32::try_from(self.fanout.len()).unwrap_or(u32::MAX);
-        (place..end).filter_map(|place| Some((place, self.get(place)?)))
-    }
-
     pub(super) fn insert(&mut self, new: NewConnection) -> ConnectionSlot {
         let NewConnection {
             generation,

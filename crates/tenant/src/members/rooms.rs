@@ -141,10 +141,9 @@ impl Rooms {
         self.find(name).map_or(&[], |room| &self.get(room).members)
     }
 
-    /// Rooms by their places, from one place on.
-    pub(super) fn from(&self, place: u32) -> impl Iterator<Item = (u32, &Room)> {
-        let end = u32::try_from(self.rooms.capacity()).unwrap_or(u32::MAX);
-        (place..end).filter_map(|place| Some((place, self.rooms.get(place as usize)?)))
+    /// Every room, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.iter().map(|(_, room)| room)
     }
 
     /// How many rooms somebody said something of. Looks at all of them.

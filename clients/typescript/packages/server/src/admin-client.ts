@@ -1,8 +1,8 @@
 import type {
-  ConnectionInfo, ConnectionList, ConnectionQuery, DeadLetter, DirectEvent, EventDeclaration, Explanation, Grant, HubHealth, LogEntry,
-  LogPart, LogQuery, PerformanceMetrics, Question, RoomDescription, RoomInfo, RoomList, Rule, Sent,
+  ConnectionInfo, ConnectionList, ConnectionQuery, DeadLetter, DirectEvent, Disconnected, EventDeclaration, Explanation, Grant,
+  HubHealth, LogEntry, LogPart, LogQuery, PerformanceMetrics, Question, RoomDescription, RoomInfo, RoomList, Rule, Sent,
 } from './admin-types.js';
-import { HubHttp, type HubOptions } from './hub-http.js';
+import { type HubAnswer, HubHttp, type HubOptions } from './hub-http.js';
 
 /** Looks without changing anything: what would be in force, or why it is refused. */
 export interface DryRun {
@@ -10,6 +10,11 @@ export interface DryRun {
 }
 
 const part = encodeURIComponent;
+
+/** What stands beside a list: where the next part begins, and who did not answer. */
+function besideList({ nextCursor, missingNodes }: Omit<HubAnswer<unknown>, 'data'>): { nextCursor?: string; missingNodes?: string[] } {
+  return { ...(typeof nextCursor === 'string' && { nextCursor }), ...(missingNodes && { missingNodes }) };
+}
 
 /**
  * The HTTP API for one tenant, whose token it has: a back end's, or a person's with `admin:access`. Every method makes one
@@ -24,14 +29,14 @@ export class AdminClient {
 
   /** Counts all of the tenant's connections and lists a part of those asked for. */
   async connections(query: ConnectionQuery = {}): Promise<ConnectionList> {
-    type Data = Omit<ConnectionList, 'nextCursor'>;
-    const { data, nextCursor } = await this.#http.call<Data>('GET', '/api/v1/connections', { query: { ...query } });
-    return { ...data, ...(typeof nextCursor === 'number' && { nextCursor }) };
+    type Data = Omit<ConnectionList, 'nextCursor' | 'missingNodes'>;
+    const { data, ...rest } = await this.#http.call<Data>('GET', '/api/v1/connections', { query: { ...query } });
+    return { ...data, ...besideList(rest) };
   }
 
   /** All connections asked for, part by part. */
   async *eachConnection(query: Omit<ConnectionQuery, 'cursor'> = {}): AsyncGenerator<ConnectionInfo, void> {
-    for (let cursor: number | undefined; ;) {
+    for (let cursor: string | undefined; ;) {
       const list = await this.connections({ limit: 1_000, ...query, ...(cursor !== undefined && { cursor }) });
       yield* list.connections;
       if (list.nextCursor === undefined) return;
@@ -47,22 +52,22 @@ export class AdminClient {
     return this.#data('POST', `/api/v1/connections/${part(id)}/events`, { body: JSON.stringify({ type, payload, priority }) });
   }
 
-  /** Ends a connection; its client does not come back by itself. Answers how many were ended. */
-  disconnectConnection(id: string): Promise<number> {
+  /** Ends a connection; its client does not come back by itself. Answers how many were ended, on all nodes of a cluster. */
+  disconnectConnection(id: string): Promise<Disconnected> {
     return this.#disconnect(`/api/v1/connections/${part(id)}`);
   }
 
-  disconnectUser(user: string): Promise<number> {
+  disconnectUser(user: string): Promise<Disconnected> {
     return this.#disconnect(`/api/v1/users/${part(user)}/connections`);
   }
 
-  disconnectDevice(device: string): Promise<number> {
+  disconnectDevice(device: string): Promise<Disconnected> {
     return this.#disconnect(`/api/v1/devices/${part(device)}/connections`);
   }
 
-  async rooms(query: { limit?: number; cursor?: number } = {}): Promise<RoomList> {
-    const { data, nextCursor } = await this.#http.call<RoomInfo[]>('GET', '/api/v1/rooms', { query: { ...query } });
-    return { rooms: data, ...(typeof nextCursor === 'number' && { nextCursor }) };
+  async rooms(query: { limit?: number; cursor?: string } = {}): Promise<RoomList> {
+    const { data, ...rest } = await this.#http.call<RoomInfo[]>('GET', '/api/v1/rooms', { query: { ...query } });
+    return { rooms: data, ...besideList(rest) };
   }
 
   /** Says what a room is; `name` is the full one, as `orderRoom` makes it. */
@@ -159,9 +164,8 @@ export class AdminClient {
     return this.#http.status('/ready');
   }
 
-  async #disconnect(path: string): Promise<number> {
-    const { disconnected } = await this.#data<{ disconnected: number }>('DELETE', path);
-    return disconnected;
+  #disconnect(path: string): Promise<Disconnected> {
+    return this.#data('DELETE', path);
   }
 
   async #data<T>(...request: Parameters<HubHttp['call']>): Promise<T> {

@@ -39,14 +39,24 @@ export interface ConnectionQuery {
   device?: string;
   /** From 1 to 1 000; 100 where absent. */
   limit?: number;
-  cursor?: number;
+  /** The `nextCursor` of the part before. */
+  cursor?: string;
 }
 
 export interface ConnectionList {
   counts: ConnectionCounts;
   connections: ConnectionInfo[];
   /** Absent where this part is the last. */
-  nextCursor?: number;
+  nextCursor?: string;
+  /** Ids of nodes of the cluster that did not answer in time: what they have is not in the list. Absent where all did. */
+  missingNodes?: string[];
+}
+
+/** How many connections were ended. */
+export interface Disconnected {
+  disconnected: number;
+  /** Ids of nodes of the cluster that did not answer in time: whether they ended theirs, nobody knows. Absent where all did. */
+  missingNodes?: string[];
 }
 
 /** What is sent to one connection. */
@@ -82,7 +92,8 @@ export interface RoomInfo {
 
 export interface RoomList {
   rooms: RoomInfo[];
-  nextCursor?: number;
+  nextCursor?: string;
+  missingNodes?: string[];
 }
 
 export interface Grant {

@@ -1,7 +1,7 @@
 import type { ApplicationType } from '@foodtrack/websocket-contract';
 
-import type { ConnectionInfo } from './admin-types.js';
-import { unsupported } from './hub-error.js';
+import type { ConnectionInfo, Disconnected } from './admin-types.js';
+import { HubError, unsupported } from './hub-error.js';
 import { type HubLink, linkOf, runningOf, withConnection } from './hub-link.js';
 import { logged } from './logger.js';
 import type { AuthResult, AuthenticatedUser, Connection, HeartbeatConfig, SocketLike } from './surface.js';
@@ -55,6 +55,12 @@ export interface ConnectionManager {
 }
 
 const PART = 'ConnectionManager';
+
+/** @throws HubError where nobody knows whether the connection was ended. */
+function ended({ disconnected, missingNodes }: Disconnected, socketId: string): void {
+  if (disconnected > 0 || !missingNodes) return;
+  throw new HubError('timeout', `whether ${socketId} was removed is not known: nodes ${missingNodes.join(', ')} did not answer`);
+}
 
 class HubConnectionManager implements ConnectionManager {
   constructor(readonly heartbeat: HeartbeatConfig, private readonly link?: HubLink) {}
@@ -116,7 +122,8 @@ class HubConnectionManager implements ConnectionManager {
   }
 
   async #remove(socketId: string): Promise<void> {
-    await withConnection(runningOf(this.link, PART), socketId, (admin) => admin.disconnectConnection(socketId));
+    const removed = withConnection(runningOf(this.link, PART), socketId, (admin) => admin.disconnectConnection(socketId));
+    ended(await removed, socketId);
   }
 }
 

@@ -23,7 +23,8 @@ export interface HubRequest {
 /** What stands in an answer of success: `data`, and what is beside it. */
 export interface HubAnswer<T> {
   data: T;
-  nextCursor?: number | string | null;
+  nextCursor?: string | null;
+  missingNodes?: string[];
   goneThrough?: number | null;
 }
 

@@ -11,6 +11,8 @@ interface TenantView {
   total: number;
   rules: Rule[];
   connectionsAtMs: number;
+  /** When all nodes of a cluster answered. */
+  wholeAtMs: number;
   rulesAtMs: number;
   askedAtMs: number;
   isPinned: boolean;
@@ -127,7 +129,7 @@ export class HubView {
     if (!tenant) {
       this.hub.admin(tenantId); // throws where it is no tenant's id
       const made: TenantView = {
-        connections: new Map(), total: 0, rules: [], connectionsAtMs: 0, rulesAtMs: 0, askedAtMs: 0, isPinned, first: Promise.resolve(),
+        connections: new Map(), total: 0, rules: [], connectionsAtMs: 0, wholeAtMs: 0, rulesAtMs: 0, askedAtMs: 0, isPinned, first: Promise.resolve(),
       };
       this.#tenants.set(tenantId, made);
       made.first = this.#read(tenantId, made);
@@ -176,17 +178,23 @@ export class HubView {
     if (Date.now() - tenant.rulesAtMs > RULES_MS) await this.#readRules(tenantId, tenant);
     const connections = new Map<string, ConnectionInfo>();
     const admin = this.hub.admin(tenantId);
-    for (let cursor: number | undefined; ;) {
+    let isWhole = true;
+    for (let cursor: string | undefined; ;) {
       const list = await admin.connections({ limit: PART_CONNECTIONS, ...(cursor !== undefined && { cursor }) });
       for (const one of list.connections) connections.set(one.id, one);
       tenant.total = list.counts.total;
+      isWhole &&= list.missingNodes === undefined;
       if (list.nextCursor === undefined) break;
       cursor = list.nextCursor;
       await sleep(PART_PAUSE_MS, undefined, { ref: false });
     }
     if (!this.#isRunning) throw new HubError('closed', 'the server was stopped');
-    tenant.connections = connections;
+    // What nodes have that did not answer is not gone because of that: it stays for as long as what cannot be read.
+    const isKept = !isWhole && Date.now() - tenant.wholeAtMs < AGE_MS_MAX + this.intervalMs;
+    tenant.connections = isKept ? new Map([...tenant.connections, ...connections]) : connections;
+    if (isKept) tenant.total = Math.max(tenant.total, tenant.connections.size);
     tenant.connectionsAtMs = Date.now();
+    if (isWhole) tenant.wholeAtMs = tenant.connectionsAtMs;
   }
 
   async #readRules(tenantId: string, tenant: TenantView): Promise<void> {

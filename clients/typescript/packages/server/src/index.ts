@@ -1,7 +1,7 @@
 /** FoodTrack's hub for back ends in Node. */
 export { AdminClient, type DryRun } from './admin-client.js';
 export type {
-  ConnectionCounts, ConnectionInfo, ConnectionList, ConnectionQuery, DeadLetter, Destination, DirectEvent, EventDeclaration,
+  ConnectionCounts, ConnectionInfo, ConnectionList, ConnectionQuery, DeadLetter, Destination, DirectEvent, Disconnected, EventDeclaration,
   Explanation, Grant, HubHealth, LogEntry, LogPart, LogQuery, PerformanceMetrics, Question, RoomDescription, RoomInfo, RoomList, Rule,
   Sent,
 } from './admin-types.js';
