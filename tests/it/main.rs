@@ -22,6 +22,7 @@ mod event_stream_audience;
 mod event_stream_doors;
 mod event_stream_recovery;
 mod event_streams;
+mod fail_over;
 mod handshake;
 mod harness;
 mod hooks;

@@ -45,6 +45,8 @@ mod patience;
 mod redis;
 #[path = "promises/redis_answers.rs"]
 mod redis_answers;
+#[path = "promises/redis_cluster.rs"]
+mod redis_cluster;
 #[path = "promises/redis_cursors.rs"]
 mod redis_cursors;
 #[path = "promises/redis_doors.rs"]

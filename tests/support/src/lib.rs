@@ -2,6 +2,7 @@
 
 mod certificates;
 mod line;
+mod redis_cluster;
 mod redis_sentinels;
 mod redis_server;
 
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 pub use certificates::Certificates;
 pub use line::Line;
+pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;
 pub use redis_server::{RedisServer, free_port};
 

@@ -134,7 +134,7 @@ keys! {
     "upstream.hooks.refusedCacheMs" Scalar: "How long a refusal of the back end is, in milliseconds.";
     "upstream.hooks.allowWithoutAnswer" Scalar: "Whether a client is let in where the back end gives no answer; else it is told to try again.";
     "webhooks" Tables: "Back ends that are told of events: name, url, secret or secretFile, events, tenants, timeoutMs, batchMax.";
-    "redis.url" Text "REDIS_URL": "The Redis of a cluster, in one line, such as redis://user:password@10.0.0.5:6379/0; rediss:// with TLS, redis+unix:///path for a socket. Without it, redis.host and redis.sentinels the node is alone.";
+    "redis.url" Text "REDIS_URL": "The Redis of a cluster, in one line, such as redis://user:password@10.0.0.5:6379/0; rediss:// with TLS, redis+unix:///path for a socket. Without it, redis.host, redis.sentinels and redis.cluster the node is alone.";
     "redis.host" Text "REDIS_HOST": "Its host, where there is no URL.";
     "redis.port" Scalar "REDIS_PORT": "Its port.";
     "redis.username" Text "REDIS_USERNAME": "The ACL user.";
@@ -148,6 +148,7 @@ keys! {
     "redis.master" Text "REDIS_MASTER": "What the sentinels call the master.";
     "redis.sentinelUsername" Text: "The user that the sentinels want, if they want one.";
     "redis.sentinelPassword" Text "REDIS_SENTINEL_PASSWORD": "The password that the sentinels want, if they want one.";
+    "redis.cluster" TextList "REDIS_CLUSTER": "Nodes of a Redis Cluster, as host:port; instead of redis.url and redis.host.";
     "redis.prefix" Text: "What every key begins with: nodes of one cluster have the same, two clusters never.";
     "redis.timeoutMs" Scalar: "How long an answer of Redis is waited for, and how long what cannot be sent waits before it is refused, in milliseconds.";
     "redis.waitReplicas" Scalar: "How many replicas of Redis must have a durable event before it is answered; where they do not within half of redis.timeoutMs, the answer is `timeout`. 0 waits for none.";

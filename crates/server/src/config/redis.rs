@@ -42,6 +42,8 @@ pub struct RedisConfig {
     pub sentinel_username: Option<String>,
     /// The password that they want. Default: none.
     pub sentinel_password: Option<Secret>,
+    /// Nodes of a Redis Cluster, as `host:port`. Default: none.
+    pub cluster: Vec<String>,
     /// What every key begins with. Default: `foodtrack`.
     pub prefix: String,
     /// How long an answer is waited for, and how long what cannot be sent waits before it is refused. Default: 3 000 ms.
@@ -77,6 +79,7 @@ impl Default for RedisConfig {
             master: None,
             sentinel_username: None,
             sentinel_password: None,
+            cluster: Vec::new(),
             prefix: String::from("foodtrack"),
             timeout_ms: 3_000,
             wait_replicas: 0,
@@ -93,12 +96,15 @@ impl Default for RedisConfig {
 const TIMEOUT_MS_LIMIT: u32 = 60_000;
 /// More replicas than anybody has of one master.
 const REPLICAS_LIMIT: u16 = 100;
-/// How many sentinels are asked.
-const SENTINELS_MAX: usize = 16;
 /// A shorter time would be over before a node that is busy has said that it lives.
 const LEASE_MS_MIN: u32 = 1_000;
 /// And a longer one would leave restaurants alone for too long.
 const LEASE_MS_LIMIT: u32 = 300_000;
+/// How many sentinels, or nodes of a cluster, are asked.
+const ASKED_MAX: usize = 16;
+/// The usual ports.
+const SENTINEL_PORT: u16 = 26_379;
+const NODE_PORT: u16 = 6_379;
 /// The longest prefix.
 const PREFIX_BYTES_MAX: usize = 64;
 /// How long a node's lease may be.
@@ -111,6 +117,9 @@ impl RedisConfig {
             url: self.address()?,
             tls: files.clone(),
             sentinels: self.sentinels(),
+            cluster: (!self.cluster.is_empty()).then(|| {
+                self.cluster.iter().filter_map(|it| host_and_port(it, NODE_PORT)).collect()
+            }),
             prefix: self.prefix.clone(),
             retention,
             orders_max: self.orders_max,
@@ -122,11 +131,15 @@ impl RedisConfig {
 
     /// Whether the node is one of a cluster.
     pub(super) fn is_on(&self) -> bool {
-        self.url.is_some() || self.host.is_some() || !self.sentinels.is_empty()
+        self.url.is_some()
+            || self.host.is_some()
+            || !self.sentinels.is_empty()
+            || !self.cluster.is_empty()
     }
 
     fn sentinels(&self) -> Option<RedisSentinels> {
-        let addresses: Vec<_> = self.sentinels.iter().filter_map(|it| host_and_port(it)).collect();
+        let addresses: Vec<_> =
+            self.sentinels.iter().filter_map(|it| host_and_port(it, SENTINEL_PORT)).collect();
         Some(RedisSentinels {
             master: self.master.clone().filter(|_| !addresses.is_empty())?,
             addresses,
@@ -139,11 +152,12 @@ impl RedisConfig {
         if let Some(url) = &self.url {
             return Some(url.reveal().to_owned());
         }
-        // Sentinels say where it is: one of them stands for it here.
-        let of_sentinel = self.sentinels.first().and_then(|it| host_and_port(it));
-        let (host, port) = match (&self.host, of_sentinel) {
+        // Others say where it is: one of them stands for it here.
+        let other = self.sentinels.first().or(self.cluster.first());
+        let of_other = other.and_then(|it| host_and_port(it, SENTINEL_PORT));
+        let (host, port) = match (&self.host, of_other) {
             (Some(host), _) => (host.clone(), self.port),
-            (None, of_sentinel) => of_sentinel?,
+            (None, of_other) => of_other?,
         };
         let scheme = if self.tls { "rediss" } else { "redis" };
         let mut address = format!("{scheme}://");
@@ -181,17 +195,30 @@ impl RedisConfig {
         }
     }
 
-    fn check_sentinels(&self, errors: &mut ConfigErrors) {
-        for sentinel in &self.sentinels {
-            if host_and_port(sentinel).is_none() {
-                errors.add(
-                    "redis.sentinels",
-                    format!("{sentinel:?} is no address; write one such as 10.0.0.5:26379"),
-                );
+    fn check_masters(&self, errors: &mut ConfigErrors) {
+        for (key, addresses) in
+            [("redis.sentinels", &self.sentinels), ("redis.cluster", &self.cluster)]
+        {
+            for address in addresses {
+                if host_and_port(address, SENTINEL_PORT).is_none() {
+                    let example = "write one such as 10.0.0.5:6379";
+                    errors.add(key, format!("{address:?} is no address; {example}"));
+                }
+            }
+            if addresses.len() > ASKED_MAX {
+                errors.add(key, format!("at most {ASKED_MAX}"));
             }
         }
-        if self.sentinels.len() > SENTINELS_MAX {
-            errors.add("redis.sentinels", format!("at most {SENTINELS_MAX}"));
+        if !self.cluster.is_empty() {
+            let is_said = self.url.is_some() || self.host.is_some() || !self.sentinels.is_empty();
+            if is_said {
+                let sentence =
+                    "says where Redis is; take redis.url, redis.host and redis.sentinels out";
+                errors.add("redis.cluster", sentence);
+            }
+            if self.db != 0 {
+                errors.add("redis.db", "a Redis Cluster has one database: 0");
+            }
         }
         if self.sentinels.is_empty() != self.master.is_none() {
             errors.add("redis.master", "belongs with redis.sentinels: give both, or neither");
@@ -229,7 +256,7 @@ impl RedisConfig {
     /// Says what is wrong with it. Returns what its files have.
     pub(super) fn check(&self, errors: &mut ConfigErrors) -> RedisTls {
         self.check_address(errors);
-        self.check_sentinels(errors);
+        self.check_masters(errors);
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
         if !(1..=PREFIX_BYTES_MAX).contains(&self.prefix.len())
             || !self.prefix.bytes().all(is_plain)
@@ -277,13 +304,12 @@ impl RedisConfig {
     }
 }
 
-/// A sentinel's address; without a port it is the usual one.
-fn host_and_port(text: &str) -> Option<(String, u16)> {
-    const USUAL: u16 = 26_379;
+/// An address; without a port it is the usual one.
+fn host_and_port(text: &str, usual: u16) -> Option<(String, u16)> {
     let (host, port) = match text.rsplit_once(':') {
         // An IPv6 address stands in brackets.
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-        _ => (text, USUAL),
+        _ => (text, usual),
     };
     let bare = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     let is_host = !host.is_empty() && !host.contains(['/', '@', ' ', '[', ']', ':']);
@@ -389,6 +415,19 @@ mod tests {
             ..config
         };
         assert_eq!(problems(&wrong).len(), 5, "{:?}", problems(&wrong));
+    }
+
+    #[test]
+    fn nodes_of_a_cluster_say_where_redis_is() {
+        let cluster = ["10.0.0.5:7000", "cache"].map(String::from).to_vec();
+        let config = RedisConfig { cluster, ..RedisConfig::default() };
+        assert!(problems(&config).is_empty() && config.is_on());
+        let options = config.options(Retention::default(), &RedisTls::default()).unwrap();
+        let expected = [("10.0.0.5", 7_000), ("cache", 6_379)];
+        let expected = expected.map(|(host, port)| (host.to_owned(), port));
+        assert_eq!(options.cluster.unwrap(), expected);
+        let wrong = RedisConfig { host: Some("a".into()), db: 1, ..config };
+        assert_eq!(problems(&wrong).len(), 2, "{:?}", problems(&wrong));
     }
 
     #[test]

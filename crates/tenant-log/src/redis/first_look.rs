@@ -3,7 +3,6 @@
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 
-use super::keys::Keys;
 use super::link::Link;
 use super::servers::Servers;
 use super::{RedisOpenError, RedisOptions};
@@ -65,7 +64,7 @@ pub fn first_look(
     fresh: [u8; SECRET_BYTES],
 ) -> Result<RedisFirstLook, RedisOpenError> {
     let mut link = Link::new(Servers::new(options)?, options.patience);
-    let key = Keys::new(&options.prefix).secret();
+    let key = options.keys().secret();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let look = async {
         let connection = link.connect().await?;

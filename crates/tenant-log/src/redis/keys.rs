@@ -1,5 +1,5 @@
-//! What the keys in Redis are called. A tenant's have its name as their hash tag, so that one script reaches all of them on one
-//! node of a Redis Cluster.
+//! What the keys in Redis are called. In a Redis Cluster the prefix is in braces, and is the hash tag of all of them: whatever is asked
+//! together is at one of its masters.
 
 use foodtrack_contract::TenantId;
 

@@ -117,7 +117,7 @@ fn random_part() -> f64 {
     f64::from(low) / f64::from(u32::MAX)
 }
 
-/// A sentinel may name a server that is not the master yet, or not any more.
+/// A server may be named that is not the master yet, or not any more.
 async fn see_to_master(connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
     let role: Result<Value, RedisError> = redis::cmd("ROLE").query_async(connection).await;
     let role = match &role {
@@ -128,26 +128,31 @@ async fn see_to_master(connection: &mut MultiplexedConnection) -> Result<(), Red
     };
     match role {
         Some("master") => Ok(()),
-        _ => {
-            Err((ErrorKind::Client, "the server that the sentinels name is not the master").into())
-        }
+        _ => Err((ErrorKind::Client, "the server that is named the master is none").into()),
     }
 }
 
 /// Whether the connection leads to a server that does not know what it must, or may not write.
 fn is_of_no_use(error: &RedisError) -> bool {
-    use ServerErrorKind::{MasterDown, NoScript, ReadOnly};
-    matches!(error.kind(), ErrorKind::Server(MasterDown | NoScript | ReadOnly))
+    use ServerErrorKind::{MasterDown, Moved, NoScript, ReadOnly};
+    matches!(error.kind(), ErrorKind::Server(MasterDown | Moved | NoScript | ReadOnly))
 }
 
 /// Whether a command is to be sent again for its answer: the server was not ready for it, and did nothing.
 pub(super) fn is_again<T>(answer: &Result<T, RedisError>) -> bool {
-    use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, NoScript, ReadOnly, TryAgain};
+    use ServerErrorKind as Kind;
     let Err(error) = answer else { return false };
     match error.kind() {
-        ErrorKind::Server(kind) => {
-            matches!(kind, BusyLoading | ClusterDown | MasterDown | NoScript | ReadOnly | TryAgain)
-        }
+        ErrorKind::Server(
+            Kind::Ask
+            | Kind::BusyLoading
+            | Kind::ClusterDown
+            | Kind::MasterDown
+            | Kind::Moved
+            | Kind::NoScript
+            | Kind::ReadOnly
+            | Kind::TryAgain,
+        ) => true,
         // It cannot write to its disk, or has fewer replicas than it is to have, and takes nothing that it could lose.
         _ => matches!(error.code(), Some("MISCONF" | "NOREPLICAS")),
     }

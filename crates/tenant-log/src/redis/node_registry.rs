@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::keys::Keys;
 use super::link::{Link, is_again};
 use super::pipeline::call;
 use super::servers::Servers;
@@ -49,7 +48,7 @@ impl NodeRegistry {
     /// # Errors
     /// [`RedisOpenError`]
     pub fn new(options: &RedisOptions, own_secret: [u8; 32]) -> Result<Self, RedisOpenError> {
-        let keys = Keys::new(&options.prefix);
+        let keys = options.keys();
         let link = Link::new(Servers::new(options)?, options.patience);
         Ok(Self { link, nodes: keys.nodes(), secret: keys.secret(), own_secret })
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis::RedisError;
 
+use super::keys::Keys;
 use crate::Retention;
 
 /// How Redis is used.
@@ -15,6 +16,8 @@ pub struct RedisOptions {
     pub tls: RedisTls,
     /// Who says which server is the master, if that may change. The address says how it is spoken to then, and not where it is.
     pub sentinels: Option<RedisSentinels>,
+    /// Host and port of nodes of a Redis Cluster, one of which has all keys of the prefix. The address says how they are spoken to.
+    pub cluster: Option<Vec<(String, u16)>>,
     /// What every key begins with. Nodes of one cluster have the same, and two clusters never.
     pub prefix: String,
     /// What each tenant's log keeps.
@@ -28,6 +31,16 @@ pub struct RedisOptions {
     pub lease: Duration,
     /// How many replicas must have a durable entry before it is answered, for which half of `patience` is waited. 0 waits for none.
     pub wait_replicas: u16,
+}
+
+impl RedisOptions {
+    /// The names of the keys. In a cluster they have the prefix as their hash tag, and so all of them are at one of its masters.
+    pub(super) fn keys(&self) -> Keys {
+        match &self.cluster {
+            Some(_) => Keys::new(&format!("{{{}}}", self.prefix)),
+            None => Keys::new(&self.prefix),
+        }
+    }
 }
 
 /// What TLS to Redis is made with, all of it as PEM.
@@ -68,6 +81,7 @@ impl Default for RedisOptions {
             url: String::from("redis://127.0.0.1:6379"),
             tls: RedisTls::default(),
             sentinels: None,
+            cluster: None,
             prefix: String::from("foodtrack"),
             retention: Retention::default(),
             orders_max: 1_000_000,
@@ -113,6 +127,11 @@ pub enum RedisOpenError {
         "Redis does not accept this node's certificate: {0}; give one in redis.certFile and redis.keyFile that it trusts"
     )]
     NotAccepted(String),
+    /// It is a node of a cluster, and has not all keys.
+    #[error(
+        "what redis.url names is a node of a Redis Cluster ({0}): name nodes of it in redis.cluster instead"
+    )]
+    OneOfMany(String),
     /// It wants another user or password.
     #[error("Redis refuses the user or password; check redis.username and redis.password")]
     NotLetIn,
@@ -137,6 +156,9 @@ impl RedisOpenError {
         let said = error.to_string();
         if error.kind() == redis::ErrorKind::AuthenticationFailed {
             return Self::NotLetIn;
+        }
+        if said.starts_with("Moved") || said.contains("error: Moved") {
+            return Self::OneOfMany(said);
         }
         // What rustls says of a certificate that it refuses, and of one that the other side refuses or wants: their types are those of
         // redis-rs, behind which nothing can be found but text.

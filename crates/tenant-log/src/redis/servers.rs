@@ -4,21 +4,21 @@ use std::future::pending;
 use std::sync::Arc;
 
 use redis::{
-    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisError,
-    TlsCertificates,
+    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
+    RedisConnectionInfo, RedisError, TlsCertificates,
 };
 
-use super::sentinels::{Address, Sentinels};
+use super::masters::{Address, Masters, Question, slot_of};
 use super::{RedisOpenError, RedisOptions, RedisSentinels, RedisTls};
 
 /// How a certificate begins in a file of PEM.
 const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
-/// The way to the server that has the log: one and the same, or whichever the sentinels name.
+/// The way to the server that has the log: one and the same, or whichever sentinels or a cluster's nodes name.
 #[derive(Clone)]
 pub(super) struct Servers {
     client: Client,
-    sentinels: Option<Arc<Sentinels>>,
+    masters: Option<Arc<Masters>>,
 }
 
 /// A server that was found.
@@ -38,63 +38,77 @@ impl Found {
 impl Servers {
     pub(super) fn new(options: &RedisOptions) -> Result<Self, RedisOpenError> {
         let client = client(&options.url, &options.tls)?;
-        let sentinels = match &options.sentinels {
-            Some(sentinels) => Some(Arc::new(to_sentinels(&client, sentinels)?)),
-            None => None,
+        let masters = match (&options.sentinels, &options.cluster) {
+            (Some(sentinels), _) => Some(of_sentinels(&client, sentinels)?),
+            (None, Some(nodes)) => {
+                let clients =
+                    clients(&client, nodes, client.get_connection_info().redis_settings())?;
+                Some(Masters::new(clients, Question::Slot(slot_of(&options.prefix))))
+            }
+            (None, None) => None,
         };
-        Ok(Self { client, sentinels })
+        Ok(Self { client, masters: masters.map(Arc::new) })
     }
 
     /// Finds the server.
     pub(super) async fn find(&self) -> Result<Found, RedisError> {
-        let Some(sentinels) = &self.sentinels else {
+        let Some(masters) = &self.masters else {
             return Ok(Found { client: self.client.clone(), address: None });
         };
-        let address = sentinels.master().await?;
+        let address = masters.master().await?;
         let client = Client::open(at(self.client.get_connection_info(), &address))?;
         Ok(Found { client, address: Some(address) })
     }
 
     /// Whether another server has taken the place of one that was found.
     pub(super) fn is_replaced(&self, found: &Found) -> bool {
-        let (Some(sentinels), Some(address)) = (&self.sentinels, &found.address) else {
+        let (Some(masters), Some(address)) = (&self.masters, &found.address) else {
             return false;
         };
-        sentinels.is_replaced(address)
+        masters.is_replaced(address)
     }
 
     /// Waits until another server takes the place of one that was found.
     pub(super) async fn replaced(&self, found: &Found) {
-        match (&self.sentinels, &found.address) {
-            (Some(sentinels), Some(address)) => sentinels.replaced(address).await,
+        match (&self.masters, &found.address) {
+            (Some(masters), Some(address)) => masters.replaced(address).await,
             _ => pending().await,
         }
     }
 
     /// Goes on looking whether the server is another one.
     pub(super) async fn watch(self) {
-        if let Some(sentinels) = self.sentinels {
-            sentinels.watch().await;
+        if let Some(masters) = self.masters {
+            masters.watch().await;
         }
     }
 }
 
-fn to_sentinels(client: &Client, said: &RedisSentinels) -> Result<Sentinels, RedisOpenError> {
-    let of_log = client.get_connection_info();
-    let clients = said.addresses.iter().map(|(host, port)| {
-        let mut settings = redis::RedisConnectionInfo::default();
-        if let Some(username) = &said.username {
-            settings = settings.set_username(username);
-        }
-        if let Some(password) = &said.password {
-            settings = settings.set_password(password);
-        }
+fn of_sentinels(client: &Client, said: &RedisSentinels) -> Result<Masters, RedisOpenError> {
+    let mut settings = RedisConnectionInfo::default();
+    if let Some(username) = &said.username {
+        settings = settings.set_username(username);
+    }
+    if let Some(password) = &said.password {
+        settings = settings.set_password(password);
+    }
+    let clients = clients(client, &said.addresses, &settings)?;
+    Ok(Masters::new(clients, Question::Sentinels(said.master.clone())))
+}
+
+/// Clients of other servers, which are spoken to as the log's, with settings of their own.
+fn clients(
+    of_log: &Client,
+    addresses: &[(String, u16)],
+    settings: &RedisConnectionInfo,
+) -> Result<Vec<Client>, RedisOpenError> {
+    let clients = addresses.iter().map(|(host, port)| {
         let address = Address { host: host.clone(), port: *port };
-        Client::open(at(of_log, &address).set_redis_settings(settings))
+        let address = at(of_log.get_connection_info(), &address);
+        Client::open(address.set_redis_settings(settings.clone()))
     });
     let clients: Result<Vec<_>, RedisError> = clients.collect();
-    let clients = clients.map_err(|error| RedisOpenError::address(&error))?;
-    Ok(Sentinels::new(clients, said.master.clone()))
+    clients.map_err(|error| RedisOpenError::address(&error))
 }
 
 /// Another server that is spoken to in the same way.

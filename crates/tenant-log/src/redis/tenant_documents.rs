@@ -8,7 +8,6 @@ use foodtrack_contract::TenantId;
 use redis::{Pipeline, RedisError, Value};
 use tokio::runtime::Runtime;
 
-use super::keys::Keys;
 use super::link::{Link, is_again};
 use super::pipeline::call;
 use super::servers::Servers;
@@ -91,7 +90,7 @@ impl TenantDocuments {
     pub fn new(options: &RedisOptions) -> Result<Self, RedisOpenError> {
         let link = Link::new(Servers::new(options)?, options.patience);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let [order, documents, epoch] = Keys::new(&options.prefix).declared();
+        let [order, documents, epoch] = options.keys().declared();
         Ok(Self { order, documents, epoch, way: Mutex::new(Way { runtime, link }) })
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use foodtrack_tenant_log::{Answer, RedisOptions, RefusedReason, first_look};
-use test_support::{RedisServer, wait_until};
+use test_support::{RedisServer, free_port, wait_until};
 
 use crate::redis_node::{KEEPS, Node, options, server};
 use crate::support::offset;
@@ -86,7 +86,8 @@ fn loading_a_server_that_reads_its_files_is_waited_for() {
 
 #[test]
 fn clusterdown_a_node_of_a_cluster_without_slots_is_refused_and_nothing_panics() {
-    let Some(redis) = server(&["--cluster-enabled", "yes"]) else { return };
+    let bus = free_port().to_string();
+    let Some(redis) = server(&["--cluster-enabled", "yes", "--cluster-port", &bus]) else { return };
     let options = options(&redis);
     let error = first_look(&options, [7; 32]).err().expect("it is let in");
     assert!(error.to_string().contains("slot"), "{error}");

@@ -16,7 +16,7 @@ use foodtrack_tenant_log::{
     OrderOwner, Page, ReadRequest, RedisLog, RedisOptions, RefusedReason, Retention, SavedCursor,
     Sequence, SqliteLog, SqliteOptions, SubmitError, Submitted, SubscriberKey, TenantLog,
 };
-use test_support::RedisServer;
+use test_support::{RedisServer, free_port};
 use uuid::Uuid;
 
 /// Each promise as a test against every store. Those after `counted here` are of logs that nobody else writes to: their writer counts
@@ -38,6 +38,13 @@ macro_rules! suite {
             $(#[test] fn $promise() {
                 if crate::support::is_redis_here() {
                     super::$promise::<crate::support::InRedis>();
+                }
+            })*
+        }
+        mod redis_cluster {
+            $(#[test] fn $promise() {
+                if crate::support::is_redis_here() {
+                    super::$promise::<crate::support::InRedisCluster>();
                 }
             })*
         }
@@ -118,6 +125,26 @@ impl Store for InRedis {
 
     fn open_with(&self, retention: Retention, on_completion: OnCompletion) -> Box<dyn TenantLog> {
         let options = RedisOptions { url: self.0.url(), retention, ..RedisOptions::default() };
+        Box::new(RedisLog::open(&options, on_completion).unwrap())
+    }
+}
+
+/// A cluster of one server, which has every slot.
+pub(crate) struct InRedisCluster(RedisServer);
+
+impl Store for InRedisCluster {
+    fn new() -> Self {
+        let bus = free_port().to_string();
+        let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus];
+        let server = RedisServer::start(&arguments).unwrap();
+        server.command("CLUSTER ADDSLOTSRANGE 0 16383");
+        wait_for(|| server.command("SET a b") == "+OK");
+        Self(server)
+    }
+
+    fn open_with(&self, retention: Retention, on_completion: OnCompletion) -> Box<dyn TenantLog> {
+        let cluster = Some(vec![("127.0.0.1".into(), self.0.port())]);
+        let options = RedisOptions { cluster, retention, ..RedisOptions::default() };
         Box::new(RedisLog::open(&options, on_completion).unwrap())
     }
 }
