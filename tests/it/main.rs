@@ -18,6 +18,7 @@ mod delivery;
 mod depth;
 mod devices;
 mod elsewhere;
+mod emitters;
 mod event_stream_audience;
 mod event_stream_doors;
 mod event_stream_recovery;

@@ -396,6 +396,23 @@ impl Principal {
         Self { tenant, user, role, applications, permissions, device, token_id, expires_at_s }
     }
 
+    /// The back end that publishes for a tenant through the Redis that the operator named, which is believed about whom it speaks for.
+    /// Only `server/src/emitters` may call it; `xtask tidy` checks that.
+    pub fn of_emitter(tenant: TenantId) -> Self {
+        let role = UserRole::System;
+        let user = UserId::parse("emitter");
+        Self {
+            tenant,
+            user: user.unwrap_or_else(|_| unreachable!("it is a good name")),
+            role,
+            applications: ApplicationSet::EMPTY,
+            permissions: role.default_permissions(),
+            device: None,
+            token_id: None,
+            expires_at_s: u64::MAX,
+        }
+    }
+
     /// The back end that answers this principal: the same tenant's, with what back ends may do. Only `server/src/upstream` may call it,
     /// for what the configured back end answered; `xtask tidy` checks that.
     #[must_use]

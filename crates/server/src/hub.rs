@@ -13,10 +13,12 @@ use crate::api_quota::ApiQuota;
 use crate::cluster::{Cluster, NodeInfo};
 use crate::config::CheckedConfig;
 use crate::data::Declarations;
+use crate::emitters::Emitters;
 use crate::health::{HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
 use crate::http::{DiskWork, IdempotencyKeys, StatusPages, TenantQueue, batches};
 use crate::logging;
+use crate::metrics::BackEndCounts;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
 use crate::shards_config::api_quota;
@@ -42,6 +44,7 @@ pub(crate) struct Hub {
     pub(crate) status_pages: Arc<StatusPages>,
     pub(crate) idempotency: IdempotencyKeys,
     pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) emitters: Emitters,
     pub(crate) cluster: Arc<Cluster>,
     authenticator: Arc<dyn Authenticate>,
     pub(crate) log: Arc<dyn TenantLog>,
@@ -62,6 +65,7 @@ pub(crate) struct HubParts {
     pub(crate) performance: Performance,
     pub(crate) status_pages: Arc<StatusPages>,
     pub(crate) webhooks: Arc<Webhooks>,
+    pub(crate) emitters: Emitters,
     pub(crate) cluster: Arc<Cluster>,
 }
 
@@ -74,6 +78,7 @@ impl Hub {
             performance,
             status_pages,
             webhooks,
+            emitters,
             cluster,
         } = parts;
         Self {
@@ -94,6 +99,7 @@ impl Hub {
             status_pages,
             idempotency: IdempotencyKeys::default(),
             webhooks,
+            emitters,
             cluster,
             started_at: Instant::now(),
             panics_seen: AtomicU64::new(logging::panics()),
@@ -136,13 +142,15 @@ impl Hub {
 
     /// The page of `GET /metrics`, as it is now.
     pub(crate) fn metrics(&self) -> String {
+        let back_ends =
+            BackEndCounts { webhooks: self.webhooks.counts(), emitters: self.emitters.counts() };
         crate::metrics::render(
             self.performance.counters(),
             |code| self.status_pages.refusals.of(code),
             &self.door,
             self.uptime_s(),
             self.storage(),
-            &self.webhooks.counts(),
+            &back_ends,
             &self.cluster.counts(),
         )
     }

@@ -39,6 +39,7 @@ pub mod config;
 mod data;
 pub mod demo;
 mod descriptors;
+mod emitters;
 mod explain;
 mod health;
 mod health_book;
@@ -63,8 +64,9 @@ mod websocket_server;
 
 pub use cluster::{ClusterConnections, CountedConnections, Gathered, NodeInfo};
 pub use config::{
-    CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, HooksConfig, LimitsConfig,
-    LogConfig, ProfileChoice, RedisConfig, RetryConfig, Secret, UpstreamConfig, WebhookConfig,
+    CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, EmitterConfig, EmitterKind,
+    HooksConfig, LimitsConfig, LogConfig, ProfileChoice, RedisConfig, RetryConfig, Secret,
+    UpstreamConfig, WebhookConfig,
 };
 pub use data::DataDirError;
 pub use explain::{ExplainError, Question};

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use foodtrack_contract::ErrorCode;
 use foodtrack_shard::Counters;
@@ -9,6 +10,7 @@ use foodtrack_tenant_log::{StorageState, StorageStatus};
 use foodtrack_transport::DoorRefusals;
 
 use crate::cluster::ClusterCounts;
+use crate::emitters::EmitterCounts;
 use crate::webhooks::WebhookCounts;
 use crate::{logging, process};
 
@@ -76,6 +78,13 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter fan_out_turns: "Turns of the loop that flushed at least one frame.";
 };
 
+/// What is known of the back ends that the hub tells and hears.
+#[derive(Default)]
+pub(crate) struct BackEndCounts<'a> {
+    pub(crate) webhooks: Vec<WebhookCounts<'a>>,
+    pub(crate) emitters: &'a [(String, Arc<EmitterCounts>)],
+}
+
 /// The page, of these shards, the HTTP API's refusals and those at the door, after `uptime_s` seconds.
 pub(crate) fn render(
     shards: &[Arc<Counters>],
@@ -83,7 +92,7 @@ pub(crate) fn render(
     door: &DoorRefusals,
     uptime_s: f64,
     storage: StorageStatus,
-    webhooks: &[WebhookCounts<'_>],
+    back_ends: &BackEndCounts<'_>,
     cluster: &ClusterCounts,
 ) -> String {
     let mut page = String::with_capacity(16_384);
@@ -105,7 +114,8 @@ pub(crate) fn render(
     number(&mut page, "foodtrack_panics_total", help, false, Some(logging::panics()));
     number(&mut page, "foodtrack_uptime_seconds", "Since the start.", true, Some(uptime_s));
     of_storage(&mut page, storage);
-    of_webhooks(&mut page, webhooks);
+    of_webhooks(&mut page, &back_ends.webhooks);
+    of_emitters(&mut page, back_ends.emitters);
     of_cluster(&mut page, cluster);
     let cpu_s = process::cpu_time().map(|time| time.as_secs_f64());
     number(&mut page, "process_cpu_seconds_total", "Processor time used.", false, cpu_s);
@@ -138,6 +148,24 @@ fn of_webhooks(page: &mut String, webhooks: &[WebhookCounts<'_>]) {
         head(page, &name, help, is_gauge);
         for webhook in webhooks {
             let _ = writeln!(page, "{name}{{webhook=\"{}\"}} {}", webhook.name, read(webhook));
+        }
+    }
+}
+
+/// What came of what back ends published through Redis.
+fn of_emitters(page: &mut String, emitters: &[(String, Arc<EmitterCounts>)]) {
+    type Read = fn(&EmitterCounts) -> &AtomicU64;
+    let numbers: [(&str, &str, Read); 3] = [
+        ("published_total", "Events of an emitter that were accepted.", |it| &it.published),
+        ("refused_total", "Events of an emitter that were refused.", |it| &it.refused),
+        ("malformed_total", "Messages of an emitter that came to nothing.", |it| &it.malformed),
+    ];
+    for (name, help, read) in numbers {
+        let name = format!("foodtrack_emitter_{name}");
+        head(page, &name, help, false);
+        for (emitter, counts) in emitters {
+            let count = read(counts).load(Ordering::Relaxed);
+            let _ = writeln!(page, "{name}{{emitter=\"{emitter}\"}} {count}");
         }
     }
 }
@@ -281,7 +309,7 @@ mod tests {
             &DoorRefusals::default(),
             1.5,
             StorageStatus::default(),
-            &[],
+            &BackEndCounts::default(),
             &counts(),
         );
         assert!(page.contains("foodtrack_deliveries_total{shard=\"0\"} 0\n"), "{page}");
@@ -301,7 +329,7 @@ mod tests {
             &DoorRefusals::default(),
             1.5,
             StorageStatus::default(),
-            &[],
+            &BackEndCounts::default(),
             &counts(),
         );
         assert!(page.ends_with('\n'));
@@ -348,7 +376,7 @@ mod tests {
             &DoorRefusals::default(),
             1.5,
             StorageStatus::default(),
-            &[],
+            &BackEndCounts::default(),
             &counts(),
         );
         assert!(page.contains("foodtrack_refusals_total{code=\"token_expired\"} 3\n"), "{page}");
@@ -368,7 +396,7 @@ mod tests {
             &DoorRefusals::default(),
             1.5,
             StorageStatus::default(),
-            &[],
+            &BackEndCounts::default(),
             &counts(),
         );
         assert!(page.contains("foodtrack_replay_seconds_total{shard=\"0\"} 2.5\n"), "{page}");

@@ -6,9 +6,9 @@ use foodtrack_router::Rule;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
-    CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig,
-    LimitsConfig, LogConfig, LogFormat, LoggingConfig, ProfileChoice, RedisConfig, RetryConfig,
-    Secret, SecurityConfig, ShutdownConfig, UpstreamConfig, WebhookConfig, check,
+    CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EmitterConfig, EventConfig,
+    HeartbeatConfig, LimitsConfig, LogConfig, LogFormat, LoggingConfig, ProfileChoice, RedisConfig,
+    RetryConfig, Secret, SecurityConfig, ShutdownConfig, UpstreamConfig, WebhookConfig, check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
@@ -68,6 +68,8 @@ pub struct WebSocketConfig {
     pub upstream: UpstreamConfig,
     /// Back ends that are told of events.
     pub webhooks: Vec<WebhookConfig>,
+    /// Redis servers through which back ends publish.
+    pub emitters: Vec<EmitterConfig>,
     /// The cluster's Redis.
     pub redis: RedisConfig,
 }
@@ -96,6 +98,7 @@ impl Default for WebSocketConfig {
             delivery: Vec::new(),
             upstream: UpstreamConfig::default(),
             webhooks: Vec::new(),
+            emitters: Vec::new(),
             redis: RedisConfig::default(),
         }
     }
@@ -269,6 +272,13 @@ impl WebSocketConfig {
     #[must_use]
     pub fn webhook(mut self, webhook: WebhookConfig) -> Self {
         self.webhooks.push(webhook);
+        self
+    }
+
+    /// Hears back ends that publish through Redis. Default: none.
+    #[must_use]
+    pub fn emitter(mut self, emitter: EmitterConfig) -> Self {
+        self.emitters.push(emitter);
         self
     }
 

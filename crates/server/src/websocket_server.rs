@@ -26,6 +26,7 @@ use crate::data::{
     fresh_secret, mark_file, session_key,
 };
 use crate::demo::Demo;
+use crate::emitters::Emitters;
 use crate::health::HealthStatus;
 use crate::http::{ApiThreads, OpenApiThreads, StatusPages};
 use crate::hub::{Hub, HubParts};
@@ -122,6 +123,15 @@ pub enum StartError {
 }
 
 /// The thread that asks the business back end, where there is one.
+/// Hears the back ends that publish through Redis.
+fn start_emitters(config: &CheckedConfig, running: &Running) -> Result<Emitters, StartError> {
+    let said = config.said();
+    let url = said.redis.fixed_address();
+    let broadcaster = EventBroadcaster::new(running.shards.clone());
+    Emitters::start(&said.emitters, (url.as_deref(), &said.redis.prefix), &broadcaster)
+        .map_err(StartError::Thread)
+}
+
 fn start_upstream(config: &CheckedConfig) -> io::Result<Option<upstream::Started>> {
     let said = config.said();
     let Some(url) = &said.upstream.url else { return Ok(None) };
@@ -326,6 +336,7 @@ impl WebSocketServer {
         let ids = (id, relay_thread);
         let options = cluster_options(&config, redis, ids, &running, follower.as_ref());
         let cluster = Arc::new(Cluster::start(options)?);
+        let emitters = start_emitters(&config, &running)?;
         let parts = HubParts {
             config,
             policies,
@@ -333,6 +344,7 @@ impl WebSocketServer {
             performance,
             status_pages: pages,
             webhooks,
+            emitters,
             cluster,
         };
         let hub = Arc::new(Hub::new(parts, &running));
@@ -438,6 +450,8 @@ impl WebSocketServer {
         self.send_elsewhere(self.hub.config.spread());
         tracing::info!("stopping: the listener closes, and clients are told to connect elsewhere");
         self.hub.begin_stopping();
+        // What is in hand of a stream is read again elsewhere, and known by its id.
+        self.hub.emitters.stop();
         self.hub.cluster.stop_passing_on();
         self.running.shards.stop();
         self.running.join();

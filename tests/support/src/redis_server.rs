@@ -127,6 +127,20 @@ impl RedisServer {
         command(self.port, words)
     }
 
+    /// Sends a command of arguments that may be any bytes, and returns what came of it, as it stood on the wire.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub fn call(&self, arguments: &[&[u8]]) -> String {
+        let mut request = format!("*{}\r\n", arguments.len()).into_bytes();
+        for argument in arguments {
+            request.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
+            request.extend_from_slice(argument);
+            request.extend_from_slice(b"\r\n");
+        }
+        exchange(self.port, &request).unwrap_or_else(|| panic!("Redis does not answer"))
+    }
+
     fn wait_until_it_answers(&self) {
         wait_until("redis-server answers", || self.answers());
     }
@@ -134,9 +148,13 @@ impl RedisServer {
 
 /// Sends a command to a port, and returns what came of it.
 pub(crate) fn command(port: u16, words: &str) -> Option<String> {
+    exchange(port, format!("{words}\r\n").as_bytes())
+}
+
+fn exchange(port: u16, request: &[u8]) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    stream.write_all(format!("{words}\r\n").as_bytes()).ok()?;
+    stream.write_all(request).ok()?;
     let mut answer = vec![0; 64 << 10];
     let read = stream.read(&mut answer).ok()?;
     Some(String::from_utf8_lossy(answer.get(..read)?).trim_end().to_owned())

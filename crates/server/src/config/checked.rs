@@ -16,6 +16,7 @@ use foodtrack_tenant_log::{RedisOptions, RedisTls, Retention};
 use foodtrack_transport::{OriginPolicy, TrustedProxies};
 
 use super::authenticator::authenticator;
+use super::emitter;
 use super::event_names;
 use super::log_level::check_level;
 use super::problems::ConfigErrors;
@@ -135,6 +136,7 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     check_log(&said.log, &mut errors);
     said.upstream.check(&mut errors);
     webhook::check(&mut said, &mut errors);
+    emitter::check(&said, &mut errors);
     if said.shutdown.drain_delay_ms > DRAIN_DELAY_MS_LIMIT {
         errors.add("shutdown.drainDelayMs", format!("at most {DRAIN_DELAY_MS_LIMIT} (10 minutes)"));
     }

@@ -133,6 +133,7 @@ keys! {
     "upstream.hooks.cacheMs" Scalar: "How long a permission of the back end is good for whoever asks the same, in milliseconds.";
     "upstream.hooks.refusedCacheMs" Scalar: "How long a refusal of the back end is, in milliseconds.";
     "upstream.hooks.allowWithoutAnswer" Scalar: "Whether a client is let in where the back end gives no answer; else it is told to try again.";
+    "emitters" Tables: "Redis servers through which back ends publish as to Socket.IO's own servers: name, kind (pubsub, streams), url, key, namespace, rooms.";
     "webhooks" Tables: "Back ends that are told of events: name, url, secret or secretFile, events, tenants, timeoutMs, batchMax.";
     "redis.url" Text "REDIS_URL": "The Redis of a cluster, in one line, such as redis://user:password@10.0.0.5:6379/0; rediss:// with TLS, redis+unix:///path for a socket. Without it, redis.host, redis.sentinels and redis.cluster the node is alone.";
     "redis.host" Text "REDIS_HOST": "Its host, where there is no URL.";

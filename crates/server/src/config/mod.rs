@@ -2,6 +2,7 @@
 
 mod authenticator;
 mod checked;
+mod emitter;
 mod event_names;
 pub mod keys;
 mod layers;
@@ -20,6 +21,7 @@ mod webhook;
 
 pub use checked::CheckedConfig;
 pub(crate) use checked::{check, policies};
+pub use emitter::{EmitterConfig, EmitterKind};
 pub use layers::{Layers, load, load_checked};
 pub use problems::{ConfigErrors, ConfigProblem};
 pub use profile::ProfileChoice;

@@ -148,6 +148,11 @@ impl RedisConfig {
         })
     }
 
+    /// Its URL, where no sentinel has to be asked for it; `None` where the node is alone, too.
+    pub(crate) fn fixed_address(&self) -> Option<String> {
+        self.address().filter(|_| self.sentinels.is_empty())
+    }
+
     fn address(&self) -> Option<String> {
         if let Some(url) = &self.url {
             return Some(url.reveal().to_owned());

@@ -1,4 +1,4 @@
-//! The shapes of the lists of tables, `[[rules]]`, `[[events]]`, `[[delivery]]` and `[[webhooks]]`: every fault in one is told at its place, and
+//! The shapes of the lists of tables, `[[rules]]`, `[[events]]`, `[[delivery]]`, `[[webhooks]]` and `[[emitters]]`: every fault in one is told at its place, and
 //! replaced by something that holds, so that the next one is found too.
 
 use figment::value::{Dict, Value};
@@ -100,9 +100,23 @@ const WEBHOOKS: &[Field] = &[
     optional("timeoutMs", Shape::Number),
     optional("batchMax", Shape::Number),
 ];
+const KINDS: [&str; 2] = ["pubsub", "streams"];
+const EMITTERS: &[Field] = &[
+    required("name", Shape::Text),
+    optional("kind", Shape::OneOf(&KINDS)),
+    optional("url", Shape::Any),
+    optional("key", Shape::Text),
+    optional("namespace", Shape::Text),
+    optional("rooms", Shape::Texts),
+];
 /// The lists, by their keys.
-const TABLES: [(&str, &[Field]); 4] =
-    [("rules", RULES), ("events", EVENTS), ("delivery", DELIVERY), ("webhooks", WEBHOOKS)];
+const TABLES: [(&str, &[Field]); 5] = [
+    ("rules", RULES),
+    ("events", EVENTS),
+    ("delivery", DELIVERY),
+    ("webhooks", WEBHOOKS),
+    ("emitters", EMITTERS),
+];
 
 /// Tells `fault` of everything in the lists of tables that does not have their shape, by its path and in a sentence, and mends it.
 pub(super) fn mend_tables(values: &mut Dict, fault: &mut dyn FnMut(String, String)) {
