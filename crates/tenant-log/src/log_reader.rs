@@ -11,7 +11,10 @@ use crate::{
 pub trait LogReader: Send + Sync {
     /// What is in memory at the end of an open tenant's log: whatever is not on disk yet, and a little before it. Does not
     /// wait.
-    fn tail(&self, tenant: &TenantId) -> TailSnapshot;
+    ///
+    /// `through` is how far its caller knows that the log goes: where others append as well, it may have read what memory here
+    /// does not have yet, and then nothing is in memory.
+    fn tail(&self, tenant: &TenantId, through: Offset) -> TailSnapshot;
 
     /// Reads one page. Waits for the disk.
     ///

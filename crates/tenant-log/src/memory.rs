@@ -249,7 +249,7 @@ impl TenantLog for MemoryLog {
 }
 
 impl LogReader for MemoryLog {
-    fn tail(&self, tenant: &TenantId) -> TailSnapshot {
+    fn tail(&self, tenant: &TenantId, _: Offset) -> TailSnapshot {
         // Reading waits for no disk here.
         let last = |tenant: &Tenant| Offset::ZERO.plus(tenant.next.get().saturating_sub(1));
         let last = self.with(tenant, last);

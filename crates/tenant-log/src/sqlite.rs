@@ -185,7 +185,7 @@ impl TenantLog for SqliteLog {
 }
 
 impl LogReader for SqliteLog {
-    fn tail(&self, tenant: &TenantId) -> TailSnapshot {
+    fn tail(&self, tenant: &TenantId, _: Offset) -> TailSnapshot {
         // Of a tenant that is not open, whatever there is is on disk.
         self.queue.tail(tenant).unwrap_or_else(|| TailSnapshot::nothing(Offset::MAX))
     }

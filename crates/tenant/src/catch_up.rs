@@ -123,7 +123,8 @@ impl Tenant {
             return Some(entry);
         }
         let offsets = replay.ahead();
-        let tail = turn.effects.tail(&self.id);
+        let last = offsets.last().copied().unwrap_or(Offset::ZERO);
+        let tail = turn.effects.tail(&self.id, last);
         replay.read_ahead(tail.read_at(&offsets, PAGE_BYTES_MAX));
         if let Some(entry) = replay.take() {
             return Some(entry);
@@ -149,7 +150,8 @@ impl Tenant {
         let Some(connection) = self.members.get_mut(place) else { return false };
         let Some(replay) = connection.replay.as_deref_mut() else { return false };
         let window = replay.window(oldest_ms, now_ms);
-        let (end, tail) = (position.delivered_through, turn.effects.tail(&self.id));
+        let end = position.delivered_through;
+        let tail = turn.effects.tail(&self.id, end);
         if after >= tail.after() {
             let plan = Plan::new(&tail.outline(after, end), end, &window, &filter);
             self.planned(turn, place, plan);

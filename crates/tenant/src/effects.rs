@@ -138,8 +138,8 @@ pub trait Effects {
     /// Passes an event on that is in no log, to the other nodes where the tenant has clients.
     fn pass_on(&mut self, _tenant: &TenantId, _entry: &EntryRef<'_>) {}
 
-    /// The end of the log that is in memory, with all that was submitted.
-    fn tail(&mut self, tenant: &TenantId) -> TailSnapshot;
+    /// The end of the log that is in memory, with all that was submitted, of a log that is known to go on to `through`.
+    fn tail(&mut self, tenant: &TenantId, through: Offset) -> TailSnapshot;
 
     /// Whether the log can remember the owner of one more order.
     fn has_room_for_orders(&mut self, tenant: &TenantId) -> bool;

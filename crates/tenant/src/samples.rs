@@ -171,7 +171,7 @@ impl Effects for World {
         Ok(Submitted::At(entry.offset))
     }
 
-    fn tail(&mut self, _: &TenantId) -> TailSnapshot {
+    fn tail(&mut self, _: &TenantId, _: Offset) -> TailSnapshot {
         TailSnapshot::nothing(Offset::MAX)
     }
 

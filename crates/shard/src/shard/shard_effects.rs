@@ -257,8 +257,8 @@ impl Effects for ShardEffects<'_> {
         self.log.pass_on(tenant, entry);
     }
 
-    fn tail(&mut self, tenant: &TenantId) -> TailSnapshot {
-        self.log.log().tail(tenant)
+    fn tail(&mut self, tenant: &TenantId, through: Offset) -> TailSnapshot {
+        self.log.log().tail(tenant, through)
     }
 
     fn has_room_for_orders(&mut self, tenant: &TenantId) -> bool {

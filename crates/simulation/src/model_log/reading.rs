@@ -41,7 +41,7 @@ impl TailEntries for OnTheirWay {
 }
 
 impl LogReader for ModelLog {
-    fn tail(&self, tenant: &TenantId) -> TailSnapshot {
+    fn tail(&self, tenant: &TenantId, _: Offset) -> TailSnapshot {
         let state = self.state();
         let waiting = state.in_flight.iter().chain(&state.waiting);
         let entries: Vec<LogEntry> =

@@ -213,8 +213,8 @@ impl Effects for HubEffects<'_> {
         self.log.submit(tenant, entry)
     }
 
-    fn tail(&mut self, tenant: &TenantId) -> TailSnapshot {
-        LogReader::tail(self.log, tenant)
+    fn tail(&mut self, tenant: &TenantId, through: Offset) -> TailSnapshot {
+        LogReader::tail(self.log, tenant, through)
     }
 
     fn has_room_for_orders(&mut self, tenant: &TenantId) -> bool {

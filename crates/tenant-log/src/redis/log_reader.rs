@@ -89,8 +89,9 @@ fn rows<'v>(
 }
 
 impl LogReader for RedisLog {
-    fn tail(&self, tenant: &TenantId) -> TailSnapshot {
-        let known = self.known.get(tenant).map(|place| (place.epoch, place.last));
+    fn tail(&self, tenant: &TenantId, through: Offset) -> TailSnapshot {
+        // What was read is known before it is heard of.
+        let known = self.known.get(tenant).map(|place| (place.epoch, place.last.max(through)));
         let tail = known.and_then(|(epoch, last)| self.tails.snapshot(tenant, epoch, last));
         // Nothing is shown that cannot be read.
         tail.unwrap_or_else(|| TailSnapshot::nothing(Offset::MAX))

@@ -4,7 +4,7 @@
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use foodtrack_contract::{Cursor, TenantId};
+use foodtrack_contract::{Cursor, Offset, TenantId};
 use foodtrack_tenant_log::{
     Answer, Completion, LogAdmin, LogEntry, LogReader, Note, NoteKind, OrderOwner, PageStart,
     ReadError, RedisLog, RedisOptions, RefusedReason, Retention, SavedCursor, SubmitError,
@@ -257,6 +257,22 @@ fn what_was_published_while_nobody_listened_is_found_when_the_follower_listens_a
     assert_eq!(one.append(1), Answer::Committed(offset(1)));
     follower.hears_of(1);
     assert_eq!(follower.ids(), [1]);
+}
+
+#[test]
+fn what_was_read_and_not_heard_of_yet_is_no_end_of_a_log_that_memory_has() {
+    let Some(server) = server(&[]) else { return };
+    let [one, mut other] = [(); 2].map(|()| Node::of(&server));
+    one.log.follow(&tenant("t")).unwrap();
+    (1..=3).for_each(|n| assert_eq!(other.append(n), Answer::Committed(offset(n))));
+    one.hears_of(3);
+    let outline = |through: u64| {
+        let tail = one.log.tail(&tenant("t"), offset(through));
+        (tail.after(), tail.outline(offset(0), offset(through)).len())
+    };
+    assert_eq!(outline(3), (offset(0), 3));
+    // The fourth was read by whoever asks, and its notice is on its way: what was planned without it would leave it out.
+    assert_eq!(outline(4), (Offset::MAX, 0));
 }
 
 #[test]

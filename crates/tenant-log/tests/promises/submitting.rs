@@ -81,7 +81,7 @@ fn what_is_handed_over_is_there_to_be_read_at_once_though_the_disk_has_not_begun
     let mut submitted = Vec::new();
     let read = |submitted: &[LogEntry]| {
         let offsets: Vec<Offset> = submitted.iter().map(|entry| entry.offset).collect();
-        open.log.tail(&tenant("t")).read_at(&offsets, u64::MAX)
+        open.log.tail(&tenant("t"), Offset::MAX).read_at(&offsets, u64::MAX)
     };
     for count in [1, 300, 2] {
         for _ in 0..count {

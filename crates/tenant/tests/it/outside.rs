@@ -315,8 +315,8 @@ impl Effects for Outside {
         self.log.pass_on(tenant, entry);
     }
 
-    fn tail(&mut self, tenant: &TenantId) -> TailSnapshot {
-        self.log.tail(tenant)
+    fn tail(&mut self, tenant: &TenantId, through: Offset) -> TailSnapshot {
+        self.log.tail(tenant, through)
     }
 
     fn has_room_for_orders(&mut self, tenant: &TenantId) -> bool {
