@@ -2,14 +2,13 @@
 // which only addresses are replaced, and how many connections there may be.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { BRISK, leaveAll, Member, publishOrder, publishOrders } from "../support/hub.mjs";
+import { freePort, Programs } from "../support/programs.mjs";
 import { start, TARGET } from "../support/servers.mjs";
 import { next, until } from "../support/wait.mjs";
 
@@ -30,39 +29,6 @@ function deployed(name, replacements) {
   }, text);
 }
 
-async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await next(probe, "listening");
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
-
-/** Whether somebody listens on a port. */
-const listens = (port) =>
-  new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
-  });
-
-const running = [];
-
-/** Starts a program and waits until it listens. */
-async function run(program, args, port) {
-  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
-  let said = "";
-  child.stderr.setEncoding("utf8").on("data", (text) => (said += text));
-  const exited = new Promise((resolve) => child.once("exit", resolve));
-  running.push(async () => {
-    child.kill("SIGTERM");
-    await exited;
-  });
-  for (let tries = 0; !(await listens(port)); tries += 1) {
-    assert.ok(child.exitCode === null && tries < 500, `${program} does not listen: ${said}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
 /** Waits until a node knows that there are two others. */
 async function knowsTheOthers(hub) {
   for (let tries = 0; !(await metrics(hub)).includes("\nfoodtrack_cluster_nodes 3\n"); tries += 1) {
@@ -73,6 +39,7 @@ async function knowsTheOthers(hub) {
 
 const metrics = async (hub) => (await fetch(`${hub.url}/metrics`)).text();
 
+const running = new Programs();
 let folder;
 let hubs = [];
 const balancers = {};
@@ -80,7 +47,7 @@ before(async () => {
   if (skip) return;
   folder = mkdtempSync(path.join(tmpdir(), "no-sticky-sessions-"));
   const redis = await freePort();
-  await run(PROGRAMS.redis, ["--bind", "127.0.0.1", "--port", `${redis}`, "--save", "", "--dir", folder], redis);
+  await running.start(PROGRAMS.redis, ["--bind", "127.0.0.1", "--port", `${redis}`, "--save", "", "--dir", folder], redis);
   // A node is reached by the others where it listens.
   const env = { ...BRISK, FOODTRACK__HOST: "127.0.0.1", REDIS_HOST: "127.0.0.1", REDIS_PORT: `${redis}`, FOODTRACK__SECURITY__TRUSTED_PROXIES: "127.0.0.1" };
   hubs = await Promise.all([0, 1, 2].map(() => start("hub", [], { env })));
@@ -99,19 +66,19 @@ before(async () => {
     `include ${folder}/site.conf;\n}`,
   ];
   writeFileSync(path.join(folder, "nginx.conf"), main.join("\n"));
-  await run(PROGRAMS.nginx, ["-e", "stderr", "-p", folder, "-c", path.join(folder, "nginx.conf")], nginx);
+  await running.start(PROGRAMS.nginx, ["-e", "stderr", "-p", folder, "-c", path.join(folder, "nginx.conf")], nginx);
   balancers.nginx = { url: `http://127.0.0.1:${nginx}` };
 
   const haproxy = await freePort();
   writeFileSync(path.join(folder, "haproxy.cfg"), deployed("haproxy.cfg", [...addresses, ["bind :80", `bind 127.0.0.1:${haproxy}`], ["maxconn 20000", "maxconn 1000"]]));
-  await run(PROGRAMS.haproxy, ["-db", "-f", path.join(folder, "haproxy.cfg")], haproxy);
+  await running.start(PROGRAMS.haproxy, ["-db", "-f", path.join(folder, "haproxy.cfg")], haproxy);
   balancers.haproxy = { url: `http://127.0.0.1:${haproxy}` };
 });
 afterEach(leaveAll);
 after(async () => {
   if (skip) return;
   await Promise.all(hubs.map((hub) => hub.stop()));
-  for (const stop of running.reverse()) await stop();
+  await running.stop();
   rmSync(folder, { recursive: true, force: true });
 });
 
