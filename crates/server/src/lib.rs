@@ -54,6 +54,7 @@ mod policy_book;
 mod posting;
 mod process;
 mod public_targets;
+mod room_names;
 mod shards_config;
 mod signature;
 mod tenant_places;

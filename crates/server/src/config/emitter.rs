@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::problems::ConfigErrors;
 use super::secret::Secret;
 use crate::WebSocketConfig;
-use crate::emitters::RoomNames;
+use crate::room_names::RoomNames;
 
 /// A Redis through which back ends publish, as they would to Socket.IO's own servers: `[[emitters]]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,7 +5,6 @@ mod emitted;
 mod holder;
 mod publishing;
 mod pubsub;
-mod room_names;
 mod streams;
 
 use std::io;
@@ -19,9 +18,9 @@ use redis::{Client, RedisError};
 use tokio::sync::watch;
 
 use crate::config::{EmitterConfig, EmitterKind};
+use crate::room_names::RoomNames;
 use holder::Holder;
 use publishing::Publishing;
-pub(crate) use room_names::RoomNames;
 
 /// How long a Redis that is away is left alone.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);

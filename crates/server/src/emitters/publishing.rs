@@ -9,9 +9,10 @@ use foodtrack_shard::EventBroadcaster;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::EmitterCounts;
 use super::emitted::{Emitted, Nothing};
-use super::{EmitterCounts, RoomNames};
 use crate::config::EmitterConfig;
+use crate::room_names::RoomNames;
 
 /// How long a hub that takes nothing is left alone.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
