@@ -94,6 +94,8 @@ struct Checker<'a> {
     sessions: Vec<Option<Session>>,
     received: Vec<HashSet<usize>>,
     received_by_subscriber: Vec<HashSet<usize>>,
+    /// Events that came to somebody beside the log, which has them as well.
+    beside: HashSet<usize>,
 }
 
 impl<'a> Checker<'a> {
@@ -108,6 +110,7 @@ impl<'a> Checker<'a> {
             sessions: (0..streams).map(|_| None).collect(),
             received: vec![HashSet::new(); streams],
             received_by_subscriber: vec![HashSet::new(); facts.subscribers.len()],
+            beside: HashSet::new(),
         }
     }
 
@@ -223,8 +226,38 @@ impl<'a> Checker<'a> {
         if let (true, Some(event)) = (receipt.asks, event) {
             return self.arrived_asking(stream, event, &name, verdict);
         }
+        if let Some(event) = event
+            && self.came_beside_the_log(stream, event, receipt)
+        {
+            self.arrived_beside_the_log(stream, event, verdict);
+            return self.cursor(at, stream, receipt, None, &name, verdict);
+        }
         let is_repeat = event.is_some_and(|event| !self.arrived(stream, event, &name, verdict));
         self.cursor(at, stream, receipt, event.filter(|_| !is_repeat), &name, verdict);
+    }
+
+    /// Whether a node whose log was away sent an event that need not be kept, though another one took it into the log: its cursor
+    /// says nothing of it.
+    fn came_beside_the_log(&self, stream: usize, event: usize, receipt: &Receipt) -> bool {
+        let facts = &self.facts.events[event];
+        let (Class::Recoverable, Some(place)) = (facts.attempt.class, facts.place) else {
+            return false;
+        };
+        let tenant = &self.facts.streams[stream].who.tenant;
+        let cursor = receipt.cursor.as_deref().and_then(Cursor::parse);
+        let rank = cursor.as_ref().and_then(|it| self.facts.rank(tenant, it.epoch()));
+        let covers_it = rank.zip(cursor).is_some_and(|(rank, it)| covers(rank, &it, place));
+        self.facts.disturbed_at.is_some() && !covers_it
+    }
+
+    /// Takes in an event that came beside the log. From the log it may come once more.
+    fn arrived_beside_the_log(&mut self, stream: usize, event: usize, verdict: &mut Verdict) {
+        self.beside.insert(event);
+        let Some(session) = &mut self.sessions[stream] else { return };
+        if !session.received.insert(event) || !self.received[stream].insert(event) {
+            verdict.count_reshown();
+        }
+        self.received_by_subscriber[self.facts.streams[stream].subscriber].insert(event);
     }
 
     /// Takes an event in; false where it is a repeat.
@@ -251,6 +284,7 @@ impl<'a> Checker<'a> {
             // Of what memory alone held, a new process cannot know the ids.
             let gone_at = match attempt.class {
                 Class::Durable => None,
+                Class::Recoverable if self.beside.contains(&event) => Some(usize::MAX),
                 Class::Recoverable if facts.is_unlogged => {
                     self.facts.forgot_at.max(self.facts.ended_at).max(self.facts.disturbed_at)
                 }

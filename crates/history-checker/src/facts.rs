@@ -194,10 +194,10 @@ impl<'a> Facts<'a> {
         // may arrive after its sender's end was noted.
         let is_gone = event.attempt.class == Class::Recoverable
             && gone_at.is_some_and(|at| at > event.first_attempt);
-        // A node whose log is away takes what need not be kept without it, as another one may have taken it into the log.
-        let is_beside_the_log = event.attempt.class == Class::Recoverable
-            && (offset.is_none() || event.is_unlogged)
-            && self.disturbed_at.is_some();
+        // A node whose log is away takes what need not be kept without it, as another one may have taken it into the log. Of what
+        // comes again it may know that it is there, and not where.
+        let is_beside_the_log =
+            (offset.is_none() || event.is_unlogged) && self.disturbed_at.is_some();
         if event.acknowledged.is_some() && event.place != place && !is_gone && !is_beside_the_log {
             verdict.add(Kind::Answer, format!("{tenant}: {id} was answered with two offsets"));
         }
