@@ -188,6 +188,42 @@ mod tests {
     }
 
     #[test]
+    fn what_was_said_and_is_not_kept_is_said_again_as_far_as_it_is_true_by_then() {
+        let mut all = Presence::default();
+        let [stays, goes, comes_back] = ["stays", "goes", "comes back"].map(key);
+        let ids = [1, 2, 3].map(Uuid::from_u128);
+        all.came(&stays);
+        all.said(ids[0], SaidOf::Came(stays.clone()));
+        all.said(ids[1], SaidOf::Went(goes.clone()));
+        all.said(ids[2], SaidOf::Went(comes_back.clone()));
+        all.came(&comes_back);
+        ids.into_iter().for_each(|id| all.is_not_known(id, 50));
+        assert_eq!(all.due_ms(), Some(50));
+        assert!(!all.takes_time_to_ask(49) && all.takes_time_to_ask(50));
+        assert!(all.came(&stays), "it is said once more");
+        assert_eq!((all.take_due(50), all.take_due(u64::MAX)), (Some(goes.clone()), None));
+        // What is kept is not said again.
+        all.said(ids[0], SaidOf::Came(stays.clone()));
+        all.is_known(ids[0]);
+        all.is_not_known(ids[0], 90);
+        assert!(!all.came(&stays) && all.due_ms().is_none());
+    }
+
+    #[test]
+    fn a_device_at_a_node_that_has_gone_is_away_when_it_is_still_there_after_its_time() {
+        let mut all = Presence::default();
+        let left = |name: &str| LeftDevice { device: key(name), node: "a".into() };
+        assert_eq!(all.are_left(vec![left("one"), left("two")], 100, 50), []);
+        assert_eq!((all.due_ms(), all.is_empty()), (Some(150), false));
+        assert!(all.takes_time_to_ask(150));
+        // The other one has come to a node that lives.
+        assert_eq!(all.are_left(vec![left("one"), left("new")], 150, 50), [left("one")]);
+        assert_eq!(all.due_ms(), Some(200));
+        assert_eq!(all.are_left(Vec::new(), 200, 50), []);
+        assert!(all.is_empty());
+    }
+
+    #[test]
     fn the_devices_that_are_followed_are_bounded() {
         let mut all = Presence::default();
         (0..DEVICES_MAX).for_each(|n| assert!(all.came(&key(&n.to_string()))));

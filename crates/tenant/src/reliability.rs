@@ -321,6 +321,40 @@ mod tests {
     }
 
     #[test]
+    fn what_another_node_did_about_an_event_is_not_done_here_and_what_it_confirmed_is_over() {
+        let mut all = Reliability::default();
+        let watch = Watch { by: KITCHEN, within_ms: 10 };
+        for n in 1..=3 {
+            all.watch(10, Watched::new(entry(n), watch, true));
+        }
+        let note = |n: u64, by: &str, timeline: &Timeline| Note {
+            kind: NoteKind::Watch,
+            key: format!("{n} {by}").into(),
+            value: serde_json::to_string(timeline).ok().map(Box::from),
+            expires_at_ms: None,
+        };
+        let mut timeline = Watched::new(entry(1), watch, true).timeline;
+        assert!(all.hear_of_watch(&note(1, "kitchen_app", &timeline)).is_none(), "no news");
+        timeline.note(String::new(), "sent again");
+        assert!(all.hear_of_watch(&note(1, "client_app", &timeline)).is_none(), "another's");
+        let watched = all.hear_of_watch(&note(1, "kitchen_app", &timeline)).unwrap();
+        assert_eq!(watched.timeline, timeline);
+        all.watch(30, watched);
+        timeline.confirm();
+        assert!(all.hear_of_watch(&note(2, "kitchen_app", &timeline)).is_none());
+        let strange = Note { value: Some("[]".into()), ..note(3, "kitchen_app", &timeline) };
+        assert!(all.hear_of_watch(&strange).is_none());
+        let mut due = Vec::new();
+        for now_ms in [10, 29, 30] {
+            while let Some(Due::Watch(watched)) = all.take_due(now_ms) {
+                due.push((now_ms, watched.entry.offset.get()));
+            }
+        }
+        assert_eq!(due, [(10, 3), (30, 1)], "the first is looked at when it was put back for");
+        assert!(all.watches_nothing());
+    }
+
+    #[test]
     fn a_timeline_is_over_after_its_second_step() {
         let watch = Watch { by: KITCHEN, within_ms: 10 };
         let mut timeline = Watched::new(entry(1), watch, false).timeline;
