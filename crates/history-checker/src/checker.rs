@@ -284,7 +284,13 @@ impl<'a> Checker<'a> {
             // Of what memory alone held, a new process cannot know the ids.
             let gone_at = match attempt.class {
                 Class::Durable => None,
-                Class::Recoverable if self.beside.contains(&event) => Some(usize::MAX),
+                // A node may be without the log for longer than that was disturbed.
+                Class::Recoverable
+                    if self.beside.contains(&event)
+                        || (facts.is_unlogged && self.facts.disturbed_at.is_some()) =>
+                {
+                    Some(usize::MAX)
+                }
                 Class::Recoverable if facts.is_unlogged => {
                     self.facts.forgot_at.max(self.facts.ended_at).max(self.facts.disturbed_at)
                 }

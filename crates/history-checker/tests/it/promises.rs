@@ -273,6 +273,23 @@ fn a_recoverable_event_may_get_another_place_in_a_new_process() {
 }
 
 #[test]
+fn what_a_node_sent_beside_the_log_is_no_place_of_it_where_the_log_was_disturbed() {
+    let cut = || What::LogDisturbed { about: "CutLine(1)".into() };
+    // One node sends it without the log, and another one has it in the log behind something else.
+    let twice = |story: Story, class| {
+        let tried = story.tries("1", "1", Priority::Medium, class).gets("kitchen", "1", "e-0");
+        let logged = tried.publishes("2", "e-1").gets("kitchen", "2", "e-1");
+        logged
+            .tries("1", "1", Priority::Medium, class)
+            .answered("1", "e-2")
+            .gets("kitchen", "1", "e-2")
+    };
+    twice(Story::new().and(cut()), Class::Recoverable).holds(1);
+    assert!(!twice(Story::new(), Class::Recoverable).kinds().is_empty());
+    assert!(!twice(Story::new().and(cut()), Class::Durable).kinds().is_empty());
+}
+
+#[test]
 fn a_greeting_may_come_before_the_hub_knows_the_cursor() {
     let greeting = What::Received(Receipt {
         recipient: "kitchen".into(),
