@@ -281,24 +281,7 @@ impl<'a> Checker<'a> {
         }
         let Some(session) = &mut self.sessions[stream] else { return false };
         if !session.received.insert(event) {
-            // Of what memory alone held, a new process cannot know the ids.
-            let gone_at = match attempt.class {
-                Class::Durable => None,
-                // A node may be without the log for longer than that was disturbed.
-                Class::Recoverable
-                    if self.beside.contains(&event)
-                        || (facts.is_unlogged && self.facts.disturbed_at.is_some()) =>
-                {
-                    Some(usize::MAX)
-                }
-                Class::Recoverable if facts.is_unlogged => {
-                    self.facts.forgot_at.max(self.facts.ended_at).max(self.facts.disturbed_at)
-                }
-                Class::Recoverable => self.facts.forgot_at,
-                // What nodes pass on to each other is late where the way between them is, and then its recipient may have moved.
-                Class::Volatile => self.facts.ended_at.max(self.facts.disturbed_at),
-            };
-            if gone_at.is_some_and(|at| at > facts.first_attempt) {
+            if self.may_repeat(event) {
                 verdict.count_reshown();
             } else {
                 verdict.add(Kind::Repeated, format!("{name} got {described} twice in one session"));
@@ -331,6 +314,27 @@ impl<'a> Checker<'a> {
             }
         }
         true
+    }
+
+    /// Whether an event may come twice in a session: of what memory alone held, a new process cannot know the ids.
+    fn may_repeat(&self, event: usize) -> bool {
+        let event_facts = &self.facts.events[event];
+        let Facts { forgot_at, ended_at, disturbed_at, .. } = self.facts;
+        let gone_at = match event_facts.attempt.class {
+            Class::Durable => None,
+            // A node may be without the log for longer than that was disturbed.
+            Class::Recoverable
+                if self.beside.contains(&event)
+                    || (event_facts.is_unlogged && disturbed_at.is_some()) =>
+            {
+                return true;
+            }
+            Class::Recoverable if event_facts.is_unlogged => *forgot_at.max(ended_at),
+            Class::Recoverable => *forgot_at,
+            // What nodes pass on to each other is late where the way between them is, and then its recipient may have moved.
+            Class::Volatile => *ended_at.max(disturbed_at),
+        };
+        gone_at.is_some_and(|at| at > event_facts.first_attempt)
     }
 
     /// Compares the cursor of a frame with what arrived. `event` is what the frame brought that was new.
