@@ -137,10 +137,10 @@ impl Tenant {
             }
             Opened::Behind(through, not_kept) => {
                 self.not_kept(turn, not_kept, RefusedReason::Fenced);
-                self.take_up_notes(turn, &notes);
+                self.read_notes_anew(turn, &notes);
                 self.fall_behind(turn, through);
             }
-            Opened::GoesOn => self.take_up_notes(turn, &notes),
+            Opened::GoesOn => self.read_notes_anew(turn, &notes),
         }
         if is_shared {
             self.watch_from_the_start(turn);

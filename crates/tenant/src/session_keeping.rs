@@ -206,16 +206,27 @@ impl Tenant {
             self.depart(turn, client.place(), RESUMED_ELSEWHERE);
             turn.effects.release(client);
         }
-        self.take_up_notes(turn, std::slice::from_ref(note));
+        self.take_up_note(turn, note);
         self.hear_of_watches(turn, std::slice::from_ref(note));
     }
 
-    /// Takes up what other nodes noted, or may have noted. Of a session whose client is here, this node knows more than what was
-    /// read of it: a room that it leaves meanwhile would be joined again.
-    pub(crate) fn take_up_notes(&mut self, turn: &Turn<'_, impl Effects>, notes: &[Note]) {
-        let is_here = |sid: Sid| self.members.find(sid.as_str()).is_some();
-        let news = notes.iter().filter(|note| !session_of(note).is_some_and(is_here));
-        self.sessions.hear(news);
+    /// Takes up all notes as they were read anew, since something may not have been heard. Of a session whose client is here,
+    /// this node knows more than what was read of it: a room that it leaves meanwhile would be joined again.
+    pub(crate) fn read_notes_anew(&mut self, turn: &Turn<'_, impl Effects>, notes: &[Note]) {
+        let members = &self.members;
+        let is_here = |sid: &Sid| members.find(sid.as_str()).is_some();
+        let news = notes.iter().filter(|note| !session_of(note).is_some_and(|sid| is_here(&sid)));
+        self.sessions.read_anew(news, is_here);
+        self.take_up_the_rest(turn, notes);
+    }
+
+    /// Takes up what another node noted.
+    fn take_up_note(&mut self, turn: &Turn<'_, impl Effects>, note: &Note) {
+        self.sessions.hear(std::iter::once(note));
+        self.take_up_the_rest(turn, std::slice::from_ref(note));
+    }
+
+    fn take_up_the_rest(&mut self, turn: &Turn<'_, impl Effects>, notes: &[Note]) {
         self.restore_rooms(notes, turn.now.wall_ms);
         if let Some(position) = self.ledger.position() {
             self.reliability.hear(notes, position.epoch);

@@ -139,6 +139,16 @@ impl Sessions {
         }
     }
 
+    /// Takes up all that is noted of sessions that are elsewhere: a row that is not there any more was taken away.
+    pub(crate) fn read_anew<'n>(
+        &mut self,
+        notes: impl Iterator<Item = &'n Note> + Clone,
+        is_here: impl Fn(&Sid) -> bool,
+    ) {
+        self.kept.forget_elsewhere(is_here);
+        self.hear(notes);
+    }
+
     /// Takes up what other nodes noted, or may have noted, of sessions.
     pub(crate) fn hear<'n>(&mut self, notes: impl Iterator<Item = &'n Note> + Clone) {
         self.take_up(notes.clone(), u64::max);

@@ -271,6 +271,12 @@ impl KeptSessions {
         began_hours > of_owner.max(self.forgotten_of_all)
     }
 
+    /// Forgets what is known of those that are elsewhere, so that it can be taken up anew.
+    pub(super) fn forget_elsewhere(&mut self, is_here: impl Fn(&Sid) -> bool) {
+        let elsewhere: Vec<Sid> = self.kept.keys().filter(|it| !is_here(it)).copied().collect();
+        elsewhere.iter().for_each(|sid| _ = self.remove(sid));
+    }
+
     /// Forgets those that cannot come back any more.
     pub(super) fn expire(
         &mut self,

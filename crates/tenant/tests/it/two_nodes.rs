@@ -346,6 +346,31 @@ fn who_is_told_that_a_room_is_left_is_out_of_it_also_where_the_notes_were_read_a
 }
 
 #[test]
+fn a_room_that_was_left_while_a_node_heard_nothing_is_left_for_it_too_once_it_reads_the_notes_anew()
+{
+    let mut pair = Pair::new();
+    pair.nodes[0].say(pair.olgas[0], &order("42", ""));
+    pair.settle();
+    let dora = pair.nodes[0].enter(DORA);
+    pair.nodes[0].say(dora, r#"["subscribe:order","42"]"#);
+    pair.settle();
+    // The other node knows of the room, and then hears nothing.
+    pair.nodes[0].say(dora, r#"["unsubscribe:order","42"]"#);
+    pair.nodes[0].settle();
+    pair.nodes[1].outside.news.lock().unwrap().clear();
+    let tenant = pair.nodes[1].tenant.id().clone();
+    pair.nodes[1].outside.log.open(&tenant, 0).unwrap();
+    pair.settle();
+    pair.nodes[1].resumes[DORA] = pair.nodes[0].resumes[DORA].clone();
+    let moved = pair.nodes[1].come_back(DORA);
+    pair.settle();
+    assert!(pair.nodes[1].outside.clients[&moved].is_recovered);
+    pair.nodes[0].say(pair.olgas[0], r#"["order:updated",{"orderId":"42"}]"#);
+    pair.settle();
+    assert_eq!(pair.nodes[1].outside.clients[&moved].got, [0_u64; 0]);
+}
+
+#[test]
 fn a_session_brings_its_rooms_to_another_node_and_the_one_where_it_was_lets_go_of_it() {
     let mut pair = Pair::new();
     let dora = pair.nodes[0].enter(DORA);
