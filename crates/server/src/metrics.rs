@@ -292,6 +292,19 @@ mod tests {
         ClusterCounts { nodes: 1, strange: 0, refused: vec![("forged", 0)], passed_on }
     }
 
+    /// That of a node that is up for 1.5 s, and has told and heard no back end.
+    fn page(shards: &[Arc<Counters>]) -> String {
+        render(
+            shards,
+            |_| 0,
+            &DoorRefusals::default(),
+            1.5,
+            StorageStatus::default(),
+            &BackEndCounts::default(),
+            &counts(),
+        )
+    }
+
     #[test]
     fn every_counter_of_a_shard_is_described() {
         Counters::default().each(|name, _| {
@@ -303,15 +316,7 @@ mod tests {
     fn every_shard_has_its_own_line_under_one_heading() {
         let shards = [Arc::new(Counters::default()), Arc::default()];
         shards[1].deliveries.add(7);
-        let page = render(
-            &shards,
-            |_| 0,
-            &DoorRefusals::default(),
-            1.5,
-            StorageStatus::default(),
-            &BackEndCounts::default(),
-            &counts(),
-        );
+        let page = page(&shards);
         assert!(page.contains("foodtrack_deliveries_total{shard=\"0\"} 0\n"), "{page}");
         assert!(page.contains("foodtrack_deliveries_total{shard=\"1\"} 7\n"), "{page}");
         assert_eq!(page.matches("# TYPE foodtrack_deliveries_total counter\n").count(), 1);
@@ -323,15 +328,7 @@ mod tests {
     #[test]
     fn the_page_is_what_promtool_accepts() {
         let shards = [Arc::new(Counters::default()), Arc::default()];
-        let page = render(
-            &shards,
-            |_| 0,
-            &DoorRefusals::default(),
-            1.5,
-            StorageStatus::default(),
-            &BackEndCounts::default(),
-            &counts(),
-        );
+        let page = page(&shards);
         assert!(page.ends_with('\n'));
         let mut types: std::collections::BTreeMap<&str, &str> = Default::default();
         let (mut helped, mut series) = (Vec::new(), std::collections::BTreeSet::new());

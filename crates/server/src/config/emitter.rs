@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::problems::ConfigErrors;
 use super::secret::Secret;
+use super::webhook::{NAME_BYTES_MAX, is_name};
 use crate::WebSocketConfig;
 use crate::room_names::RoomNames;
 
@@ -62,7 +63,6 @@ const ROOMS: [&str; 6] = [
 ];
 /// Each has a connection and a task.
 const EMITTERS_MAX: usize = 16;
-const NAME_BYTES_MAX: usize = 64;
 const ROOMS_MAX: usize = 64;
 
 /// Says what is wrong with the emitters.
@@ -92,9 +92,7 @@ pub(super) fn check(said: &WebSocketConfig, errors: &mut ConfigErrors) {
         if !is_plain(&emitter.key) {
             fault("key", "letters, digits and _ - . : alone, such as socket.io".into());
         }
-        if !emitter.namespace.starts_with('/')
-            || !is_plain(&emitter.namespace[1..].replace('/', "")) && emitter.namespace != "/"
-        {
+        if !is_namespace(&emitter.namespace) {
             fault("namespace", "begins with /, such as / or /restaurants".into());
         }
         if !(1..=ROOMS_MAX).contains(&emitter.rooms.len()) {
@@ -112,7 +110,6 @@ fn is_plain(text: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_good)
 }
 
-fn is_name(name: &str) -> bool {
-    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_good)
+fn is_namespace(text: &str) -> bool {
+    text == "/" || text.strip_prefix('/').is_some_and(|rest| is_plain(&rest.replace('/', "")))
 }

@@ -52,7 +52,8 @@ impl Default for WebhookConfig {
 
 /// More are a mistake: each has a task and a place in memory for each tenant.
 const WEBHOOKS_MAX: usize = 64;
-const NAME_BYTES_MAX: usize = 64;
+/// The longest name of a webhook, or of another table of the configuration.
+pub(super) const NAME_BYTES_MAX: usize = 64;
 const TIMEOUT_MS_LIMIT: u32 = 120_000;
 const BATCH_LIMIT: u32 = 1_000;
 const SECRET_BYTES_MIN: usize = 32;
@@ -145,7 +146,8 @@ impl WebhookConfig {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a table of the configuration can be called so.
+pub(super) fn is_name(name: &str) -> bool {
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_good)
 }

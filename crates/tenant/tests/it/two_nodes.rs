@@ -37,6 +37,17 @@ impl Pair {
         pair
     }
 
+    /// The same, with a courier on the first node who is in the room of order 42.
+    fn with_a_courier_in_a_room() -> (Self, ConnectionSlot) {
+        let mut pair = Self::new();
+        pair.nodes[0].say(pair.olgas[0], &order("42", ""));
+        pair.settle();
+        let dora = pair.nodes[0].enter(DORA);
+        pair.nodes[0].say(dora, r#"["subscribe:order","42"]"#);
+        pair.settle();
+        (pair, dora)
+    }
+
     /// Lets everything come to an end on both nodes.
     fn settle(&mut self) {
         // An application of today begins late, and gets what it missed two at a time.
@@ -327,12 +338,7 @@ fn whose_an_order_is_is_known_on_every_node_and_by_the_logs_order() {
 
 #[test]
 fn who_is_told_that_a_room_is_left_is_out_of_it_also_where_the_notes_were_read_anew_before() {
-    let mut pair = Pair::new();
-    pair.nodes[0].say(pair.olgas[0], &order("42", ""));
-    pair.settle();
-    let dora = pair.nodes[0].enter(DORA);
-    pair.nodes[0].say(dora, r#"["subscribe:order","42"]"#);
-    pair.settle();
+    let (mut pair, dora) = Pair::with_a_courier_in_a_room();
     // As a node does it that may not have heard something for a while; meanwhile she leaves.
     let tenant = pair.nodes[0].tenant.id().clone();
     pair.nodes[0].outside.log.open(&tenant, 0).unwrap();
@@ -348,12 +354,7 @@ fn who_is_told_that_a_room_is_left_is_out_of_it_also_where_the_notes_were_read_a
 #[test]
 fn a_room_that_was_left_while_a_node_heard_nothing_is_left_for_it_too_once_it_reads_the_notes_anew()
 {
-    let mut pair = Pair::new();
-    pair.nodes[0].say(pair.olgas[0], &order("42", ""));
-    pair.settle();
-    let dora = pair.nodes[0].enter(DORA);
-    pair.nodes[0].say(dora, r#"["subscribe:order","42"]"#);
-    pair.settle();
+    let (mut pair, dora) = Pair::with_a_courier_in_a_room();
     // The other node knows of the room, and then hears nothing.
     pair.nodes[0].say(dora, r#"["unsubscribe:order","42"]"#);
     pair.nodes[0].settle();
