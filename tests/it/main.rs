@@ -41,6 +41,7 @@ mod ordering;
 mod ownership;
 mod plain_json;
 mod recovery;
+mod redactions;
 mod repeats;
 mod restart;
 mod rooms;

@@ -4,6 +4,7 @@ mod architecture;
 mod licences;
 mod metadata;
 mod modules;
+mod named_tests;
 mod spdx;
 mod tree;
 
@@ -32,6 +33,7 @@ pub(crate) fn run(root: &Path) -> Vec<String> {
             failures.extend(tree::lenient_lints(&files));
             failures.extend(modules::circles(&files));
             failures.extend(modules::reactor_steps(&files));
+            failures.extend(named_tests::missing(root, &files));
             for warning in tree::long_files(&files) {
                 eprintln!("warning: {warning}");
             }

@@ -9,7 +9,7 @@ use foodtrack_contract::{
 use serde::Serialize;
 
 use crate::message_router::read_permission;
-use crate::{About, Destination, Rule, Sender};
+use crate::{About, Destination, EventRedactions, Redaction, Rule, Sender};
 
 /// Which rules cover an event, why its sender may send it or not, and each destination with the rules that named it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -42,6 +42,9 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Permission>>)]
     pub read: Option<ReadPermission>,
+    /// The fields that some of those do not get whom it goes to; absent where all get all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redactions: Vec<Redaction>,
 }
 
 /// A rule that covers the event.
@@ -119,7 +122,17 @@ impl Explanation {
             target,
             removed_by_target: named.iter().filter(|one| !only.contains(*one)).collect(),
             read: read_permission(event),
+            redactions: Vec::new(),
         }
+    }
+}
+
+impl Explanation {
+    /// With what is hidden from some.
+    #[must_use]
+    pub fn with_redactions(mut self, redactions: &EventRedactions<'_>) -> Self {
+        self.redactions = redactions.iter().cloned().collect();
+        self
     }
 }
 
@@ -182,8 +195,14 @@ impl fmt::Display for Explanation {
             writeln!(f, "removed by the message's target: {}", removed.join(", "))?;
         }
         match self.read {
-            Some(read) => write!(f, "to receive it a token needs {}", read.as_str()),
-            None => write!(f, "everyone of the tenant may receive it"),
+            Some(read) => write!(f, "to receive it a token needs {}", read.as_str())?,
+            None => write!(f, "everyone of the tenant may receive it")?,
         }
+        for redaction in &self.redactions {
+            let from: Vec<_> = redaction.hide_from.iter().map(|it| it.as_str()).collect();
+            let (fields, from) = (redaction.fields.join(", "), from.join(", "));
+            write!(f, "\nhidden from {from}, by {}: {fields}", redaction.id)?;
+        }
+        Ok(())
     }
 }

@@ -80,11 +80,12 @@ pub enum RuleError {
     TooMany,
 }
 
-mod tenant_text {
+/// A tenant's id, or nothing, as text.
+pub(crate) mod tenant_text {
     use foodtrack_contract::TenantId;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         tenant: &Option<TenantId>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -94,7 +95,7 @@ mod tenant_text {
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<TenantId>, D::Error> {
         Option::<String>::deserialize(deserializer)?

@@ -79,7 +79,8 @@ impl Question {
             route: self.route.as_deref(),
             assignee: self.assignee.as_deref(),
         };
-        Ok(policies.router.explain(tenant, &event, sender, target, &about))
+        let explanation = policies.router.explain(tenant, &event, sender, target, &about);
+        Ok(explanation.with_redactions(&policies.redactions.of(tenant, &event)))
     }
 
     fn permissions(&self, source: Source) -> PermissionSet {

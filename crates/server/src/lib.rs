@@ -76,7 +76,7 @@ pub use foodtrack_contract::{
     ApplicationSet, ApplicationType, DeliveryClass, ErrorCode, EventDeclaration, Priority, Refusal,
     RoomName, TenantId,
 };
-pub use foodtrack_router::{Destination, Explanation, Rule, RuleError};
+pub use foodtrack_router::{Destination, Explanation, HideFrom, Redaction, Rule, RuleError};
 pub use foodtrack_shard::{
     Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, ConnectionManager,
     DisconnectTarget, EventBroadcaster, Page, PageQuery, PresenceInfo, PresenceQuery, Recipients,

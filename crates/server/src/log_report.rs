@@ -1,8 +1,13 @@
 //! What stands in a tenant's log, as the command line and the HTTP API tell it.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use foodtrack_contract::{ApplicationSet, Cursor, Epoch, Offset, without_lone_surrogates};
+use foodtrack_contract::{
+    ApplicationSet, Cursor, Epoch, Offset, TenantId, without_lone_surrogates,
+};
+use foodtrack_router::{NotRedactable, Redactions, Viewer};
 use foodtrack_tenant_log::{DeadLetter, Durability, LogEntry, LoggedAudience};
 use serde::Serialize;
 use serde_json::Value;
@@ -40,7 +45,7 @@ pub(crate) struct EntryReport {
     customer_id: Option<String>,
     /// Whom it was for.
     audience: AudienceReport,
-    /// The message as it was delivered.
+    /// The message as it was delivered, without what redactions hide from the reader; `null` where that cannot be left out.
     #[schema(value_type = Object)]
     message: Value,
     /// The binary parts that the message's placeholders stand for, as base64.
@@ -82,8 +87,49 @@ pub(crate) struct LetterReport {
     at_ms: u64,
 }
 
+/// Reports to somebody: without what is hidden from whoever reads them.
+pub(crate) struct Reports {
+    redactions: Arc<Redactions>,
+    tenant: TenantId,
+    viewer: Viewer,
+}
+
+impl Reports {
+    /// Of this tenant's log, to this viewer.
+    pub(crate) fn new(redactions: &Arc<Redactions>, tenant: &TenantId, viewer: Viewer) -> Self {
+        Self { redactions: Arc::clone(redactions), tenant: tenant.clone(), viewer }
+    }
+
+    /// Whose log it is.
+    pub(crate) fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// An entry without what is hidden. Where that cannot be left out, the message is `null`.
+    pub(crate) fn entry(&self, epoch: Epoch, entry: &LogEntry) -> EntryReport {
+        let redactions = self.redactions.of(&self.tenant, &entry.event);
+        let hidden = redactions.hidden_from(self.viewer);
+        if hidden.is_nothing() {
+            return EntryReport::new(epoch, entry);
+        }
+        let left = redactions.redact(hidden, &entry.message, &entry.attachments);
+        match left {
+            Ok(left) => {
+                let attachments = left.attachments(&entry.attachments);
+                EntryReport::of(epoch, entry, message_json(left.message()), attachments)
+            }
+            Err(NotRedactable) => EntryReport::of(epoch, entry, Value::Null, &[]),
+        }
+    }
+}
+
 impl EntryReport {
+    /// With everything, for the operator.
     pub(crate) fn new(epoch: Epoch, entry: &LogEntry) -> Self {
+        Self::of(epoch, entry, message_json(&entry.message), &entry.attachments)
+    }
+
+    fn of(epoch: Epoch, entry: &LogEntry, message: Value, attachments: &[Vec<u8>]) -> Self {
         let made = entry.creates_order.as_ref();
         Self {
             offset: entry.offset.get(),
@@ -99,8 +145,8 @@ impl EntryReport {
             creates_order: made.is_some(),
             customer_id: made.and_then(|owner| owner.customer.as_deref()).map(str::to_owned),
             audience: AudienceReport::new(&entry.audience),
-            message: message_json(&entry.message),
-            attachments: entry.attachments.iter().map(|part| STANDARD.encode(part)).collect(),
+            message,
+            attachments: attachments.iter().map(|part| STANDARD.encode(part)).collect(),
         }
     }
 }

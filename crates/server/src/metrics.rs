@@ -52,6 +52,7 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter deliveries: "Frames handed to a recipient's transport or queue.";
     counter deliveries_dropped: "Frames dropped for slow readers.";
     counter untranslated: "Events that were not sent to the connections of an application of the profile, because they cannot be made what its pages survive; once for each application.";
+    counter unredacted: "Events that were not sent to those from whom a part is hidden, because it could not be left out; once for each way to see them.";
     counter undeliverable: "Events that cannot be said in the parser of a client that they were for.";
     counter slow_readers_closed: "Connections closed for reading too slowly.";
     counter arrivals_delayed: "Clients that waited for their turn to come in.";

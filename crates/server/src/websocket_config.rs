@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use foodtrack_router::Rule;
+use foodtrack_router::{Redaction, Rule};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
@@ -54,6 +54,8 @@ pub struct WebSocketConfig {
     pub events: Vec<EventConfig>,
     /// Routing rules beside the default ones.
     pub rules: Vec<Rule>,
+    /// Fields of payloads that some of an event's recipients do not get.
+    pub redactions: Vec<Redaction>,
     /// What is logged.
     pub logging: LoggingConfig,
     /// How the server stops.
@@ -91,6 +93,7 @@ impl Default for WebSocketConfig {
             profile_tables: None,
             events: Vec::new(),
             rules: Vec::new(),
+            redactions: Vec::new(),
             logging: LoggingConfig::default(),
             shutdown: ShutdownConfig::default(),
             retry: RetryConfig::default(),
@@ -244,6 +247,13 @@ impl WebSocketConfig {
     #[must_use]
     pub fn add_rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
+        self
+    }
+
+    /// Hides fields of some events from some of those who get them. Default: nothing is hidden.
+    #[must_use]
+    pub fn add_redaction(mut self, redaction: Redaction) -> Self {
+        self.redactions.push(redaction);
         self
     }
 

@@ -52,7 +52,8 @@ impl Tenant {
         let suffix = self.cursor_suffix();
         let frame = checked.frame(checked.meta(suffix.place()), &suffix);
         let recipients = self.members.recipients_with(&checked.audience, &connections, &excepted);
-        let delivered = send_to_each(turn, recipients, &frame);
+        let redactions = turn.policies.redactions.of(&self.id, &checked.event);
+        let delivered = send_to_each(turn, recipients, &frame, redactions);
         self.count_deliveries(turn, delivered);
         turn.counters.events_accepted.add(1);
         self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
@@ -82,7 +83,8 @@ impl Tenant {
         let suffix = self.cursor_suffix();
         let frame = checked.frame(checked.meta(suffix.place()), &suffix);
         let recipients = self.members.recipients_with(&checked.audience, &places, &[]);
-        let delivered = send_to_each(turn, recipients, &frame);
+        let redactions = turn.policies.redactions.of(&self.id, &checked.event);
+        let delivered = send_to_each(turn, recipients, &frame, redactions);
         self.note_unsayable(turn, &checked.event, None);
         self.count_deliveries(turn, delivered);
         turn.counters.events_accepted.add(1);

@@ -55,6 +55,8 @@ counters! {
     /// Events that an application's page would not survive, or that cannot be said in its names: not sent to its connections,
     /// counted once for each application.
     untranslated;
+    /// Events that were not sent to those from whom a part is hidden, since it could not be left out.
+    unredacted;
     /// Connections closed for reading too slowly.
     slow_readers_closed;
     /// Clients that waited for their turn to come in.

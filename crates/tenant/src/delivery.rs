@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use foodtrack_contract::{Offset, Refusal};
+use foodtrack_router::EventRedactions;
 use foodtrack_tenant_log::{EntryRef, LogEntry, LoggedAudience, RefusedReason};
 use foodtrack_wire::FrameMeta;
 
@@ -102,12 +103,14 @@ impl Tenant {
         let suffix =
             epoch.map_or(CursorSuffix::None, |epoch| CursorSuffix::At(epoch, entry.offset));
         let plain = EventFrame::of(entry, meta, &suffix);
-        let (mut frames, mut plain) = (Frames::of(&frame), Frames::of(&plain));
+        let redactions = turn.policies.redactions.of(&self.id, &entry.event);
+        let mut frames = Frames::of(&frame, redactions.clone());
+        let mut plain = Frames::of(&plain, redactions);
         let mut asked: Vec<u32> = Vec::new();
-        let delivered = recipients.send_in_dialects(|place, client, dialect| {
-            let asks = dialect.acknowledges();
+        let delivered = recipients.send_views(|place, client, view| {
+            let asks = view.dialect.acknowledges();
             let frames = if asks { &mut frames } else { &mut plain };
-            let is_sent = frames.send(turn, client, dialect);
+            let is_sent = frames.send(turn, client, view);
             asked.extend((asks && is_sent).then_some(place));
             is_sent
         });
@@ -127,7 +130,8 @@ impl Tenant {
         audience: &LoggedAudience,
     ) {
         let Some(recipients) = self.members.recipients(audience) else { return };
-        let delivered = send_to_each(turn, recipients, event);
+        let redactions = turn.policies.redactions.of(&self.id, event.event);
+        let delivered = send_to_each(turn, recipients, event, redactions);
         self.count_deliveries(turn, delivered);
     }
 
@@ -216,18 +220,19 @@ impl Tenant {
     }
 }
 
-/// Sends an event to everyone it is for: encoded once, or once for each dialect that is spoken there.
+/// Sends an event to everyone it is for: encoded once, or once for each way in which it looks to some of them.
 pub(crate) fn send_to_each(
     turn: &mut Turn<'_, impl Effects>,
     recipients: Recipients<'_>,
     event: &EventFrame<'_>,
+    redactions: EventRedactions<'_>,
 ) -> usize {
-    if !recipients.are_mixed() {
+    if !recipients.are_mixed() && redactions.is_empty() {
         let mut frame = SharedFrame::new(event);
         return recipients.send(|_, client| frame.send(turn.effects, client));
     }
-    let mut frames = Frames::of(event);
-    recipients.send_in_dialects(|_, client, dialect| frames.send(turn, client, dialect))
+    let mut frames = Frames::of(event, redactions);
+    recipients.send_views(|_, client, view| frames.send(turn, client, view))
 }
 
 pub(crate) fn write_accepted(out: &mut Vec<u8>, accepted: Accepted) {

@@ -1,6 +1,7 @@
 //! One event as it goes out: the packet, and what its recipients' queues must know of it.
 
 use foodtrack_contract::{EventName, PAYLOAD_DEPTH_MAX, write_message_again};
+use foodtrack_router::RedactedMessage;
 use foodtrack_tenant_log::LogEntry;
 use foodtrack_wire::{FrameMeta, socket_io};
 
@@ -48,6 +49,15 @@ impl<'a> EventFrame<'a> {
         'a: 'b,
     {
         EventFrame { words: Some(words), attachments: &[], ..*self }
+    }
+
+    /// The same without what is hidden from some.
+    pub(crate) fn redacted<'b>(&self, left: &'b RedactedMessage) -> EventFrame<'b>
+    where
+        'a: 'b,
+    {
+        let attachments = left.attachments(self.attachments);
+        EventFrame { message: left.message(), attachments, ..*self }
     }
 
     /// An entry of the log that asks for an acknowledgement, after it was sent so many times. A client takes no cursor from

@@ -78,6 +78,7 @@ mod tenant;
 mod translating;
 mod turn;
 mod undeliverable;
+mod view;
 mod waiting_work;
 mod wanted_hub_events;
 mod watch_duty;

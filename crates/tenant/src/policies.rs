@@ -1,7 +1,9 @@
 //! What may be sent and where it goes: one immutable snapshot, replaced whole.
 
+use std::sync::Arc;
+
 use foodtrack_contract::{DeliveryPolicies, Schemas};
-use foodtrack_router::MessageRouter;
+use foodtrack_router::{MessageRouter, Redactions};
 
 use crate::dialect::Profiles;
 use crate::request_names::RequestNames;
@@ -12,6 +14,8 @@ use crate::wanted_hub_events::WantedHubEvents;
 pub struct Policies {
     /// Who may send what, and whom it goes to.
     pub router: MessageRouter,
+    /// Which fields some of them do not get.
+    pub redactions: Arc<Redactions>,
     /// What payloads must look like.
     pub schemas: Schemas,
     /// What is promised of each event type.
@@ -28,6 +32,7 @@ impl Default for Policies {
     fn default() -> Self {
         Self {
             router: MessageRouter::with_default_rules(),
+            redactions: Arc::default(),
             schemas: Schemas::new(),
             delivery: DeliveryPolicies::default(),
             requests: RequestNames::default(),

@@ -1,8 +1,10 @@
-//! One event in the dialects of those it is for: translated and encoded once for each dialect and namespace in which
-//! somebody gets it.
+//! One event as each of those sees it whom it is for: redacted, translated and encoded once for each view, dialect and namespace
+//! in which somebody gets it.
 
 use foodtrack_profile::NotSent;
+use foodtrack_router::{EventRedactions, Hidden, RedactedMessage};
 use foodtrack_wire::NamespaceId;
+use smallvec::SmallVec;
 
 use crate::connection_slot::ConnectionSlot;
 use crate::dialect::Dialect;
@@ -10,34 +12,97 @@ use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
+use crate::view::View;
 
-/// One event's frames, by dialect and namespace.
-pub(crate) struct Frames<'f, 'e, F> {
+/// One event's frames, by what is hidden, dialect and namespace.
+pub(crate) struct Frames<'f, 'e, 'r, F> {
     event: &'f EventFrame<'e>,
-    /// What is known by now; within it, nothing where that dialect does not get the event.
-    frames: [[Option<Option<F>>; NamespaceId::COUNT_MAX]; Dialect::COUNT],
+    redactions: EventRedactions<'r>,
+    as_it_is: ByDialect<F>,
+    redacted: SmallVec<[RedactedFrames<F>; 1]>,
 }
 
-impl<'f, 'e, F: Copy> Frames<'f, 'e, F> {
-    pub(crate) fn of(event: &'f EventFrame<'e>) -> Self {
-        Self { event, frames: [[None; NamespaceId::COUNT_MAX]; Dialect::COUNT] }
+/// What is known by now; within it, nothing where that dialect does not get the event.
+type ByDialect<F> = [[Option<Option<F>>; NamespaceId::COUNT_MAX]; Dialect::COUNT];
+
+/// The frames of those from whom the same is hidden.
+struct RedactedFrames<F> {
+    hidden: Hidden,
+    /// Nothing where it cannot be redacted: then they do not get it.
+    redacted: Option<RedactedMessage>,
+    frames: ByDialect<F>,
+}
+
+impl<'f, 'e, 'r, F: Copy> Frames<'f, 'e, 'r, F> {
+    pub(crate) fn of(event: &'f EventFrame<'e>, redactions: EventRedactions<'r>) -> Self {
+        let as_it_is = [[None; NamespaceId::COUNT_MAX]; Dialect::COUNT];
+        Self { event, redactions, as_it_is, redacted: SmallVec::new() }
     }
 
-    /// Sends it to one of its recipients, in its dialect and its namespace. Returns whether it was sent anything.
+    /// Sends it to one of its recipients, as that one sees it. Returns whether it was sent anything.
     pub(crate) fn send<E: Effects<Frame = F>>(
         &mut self,
         turn: &mut Turn<'_, E>,
         to: ConnectionSlot,
-        dialect: Dialect,
+        view: View,
     ) -> bool {
-        let (event, namespace) = (self.event, to.namespace());
-        let known = &mut self.frames[dialect.place()][namespace.place()];
-        let frame = *known.get_or_insert_with(|| match said(turn, dialect, event) {
-            Said::AsItIs => Some(turn.effects.encode(event, namespace)),
-            Said::Words(words) => Some(turn.effects.encode(&event.translated(&words), namespace)),
-            Said::Not => None,
-        });
+        let hidden = self.redactions.hidden_from(view.viewer);
+        let frame = if hidden.is_nothing() {
+            encoded(turn, &mut self.as_it_is, self.event, to, view.dialect)
+        } else {
+            let place = self.place_of(turn, hidden);
+            let of_view = &mut self.redacted[place];
+            of_view.redacted.as_ref().and_then(|redacted| {
+                let event = self.event.redacted(redacted);
+                encoded(turn, &mut of_view.frames, &event, to, view.dialect)
+            })
+        };
         frame.is_some_and(|frame| turn.effects.send(to, frame))
+    }
+
+    /// Where the frames are of those from whom this is hidden.
+    fn place_of<E: Effects<Frame = F>>(&mut self, turn: &Turn<'_, E>, hidden: Hidden) -> usize {
+        let known = self.redacted.iter().position(|it| it.hidden == hidden);
+        known.unwrap_or_else(|| {
+            let redacted = redacted(turn, self.event, &self.redactions, hidden);
+            let frames = [[None; NamespaceId::COUNT_MAX]; Dialect::COUNT];
+            self.redacted.push(RedactedFrames { hidden, redacted, frames });
+            self.redacted.len() - 1
+        })
+    }
+}
+
+/// The frame of this recipient's dialect and namespace, encoded the first time.
+fn encoded<E: Effects>(
+    turn: &mut Turn<'_, E>,
+    frames: &mut ByDialect<E::Frame>,
+    event: &EventFrame<'_>,
+    to: ConnectionSlot,
+    dialect: Dialect,
+) -> Option<E::Frame> {
+    let namespace = to.namespace();
+    let known = &mut frames[dialect.place()][namespace.place()];
+    *known.get_or_insert_with(|| match said(turn, dialect, event) {
+        Said::AsItIs => Some(turn.effects.encode(event, namespace)),
+        Said::Words(words) => Some(turn.effects.encode(&event.translated(&words), namespace)),
+        Said::Not => None,
+    })
+}
+
+/// The event without what is hidden, where that can be left out.
+fn redacted<E>(
+    turn: &Turn<'_, E>,
+    event: &EventFrame<'_>,
+    redactions: &EventRedactions<'_>,
+    hidden: Hidden,
+) -> Option<RedactedMessage> {
+    match redactions.redact(hidden, event.message, event.attachments) {
+        Ok(redacted) => Some(redacted),
+        Err(why) => {
+            turn.counters.unredacted.add(1);
+            tracing::debug!(event = event.event.as_str(), %why, "not sent to those from whom a part of it is hidden");
+            None
+        }
     }
 }
 
@@ -66,23 +131,44 @@ fn said<E>(turn: &Turn<'_, E>, dialect: Dialect, event: &EventFrame<'_>) -> Said
 }
 
 impl Tenant {
-    /// Sends an event to one client alone, in its dialect. Returns whether it is one that its dialect has.
+    /// Sends an event to one client alone, as that one sees it. Returns whether it is one that it gets.
     pub(crate) fn send_to(
         &self,
         turn: &mut Turn<'_, impl Effects>,
         client: ConnectionSlot,
         event: &EventFrame<'_>,
     ) -> bool {
-        match said(turn, self.dialect_of(client), event) {
-            Said::AsItIs => turn.effects.send_event(client, event),
-            Said::Words(words) => turn.effects.send_event(client, &event.translated(&words)),
-            Said::Not => return false,
+        let Some(view) = self.view_of(client) else { return false };
+        let redactions = turn.policies.redactions.of(&self.id, event.event);
+        let hidden = redactions.hidden_from(view.viewer);
+        if hidden.is_nothing() {
+            return say(turn, client, view.dialect, event);
         }
-        true
+        let redacted = redacted(turn, event, &redactions, hidden);
+        redacted.is_some_and(|it| say(turn, client, view.dialect, &event.redacted(&it)))
     }
 
     /// How a client is spoken to.
     pub(crate) fn dialect_of(&self, client: ConnectionSlot) -> Dialect {
         self.present(client).map_or(Dialect::Canonical, |connection| connection.dialect)
     }
+
+    /// How an event looks to a client; `None` where it is gone.
+    pub(crate) fn view_of(&self, client: ConnectionSlot) -> Option<View> {
+        self.present(client).map(|connection| connection.view())
+    }
+}
+
+fn say(
+    turn: &mut Turn<'_, impl Effects>,
+    client: ConnectionSlot,
+    dialect: Dialect,
+    event: &EventFrame<'_>,
+) -> bool {
+    match said(turn, dialect, event) {
+        Said::AsItIs => turn.effects.send_event(client, event),
+        Said::Words(words) => turn.effects.send_event(client, &event.translated(&words)),
+        Said::Not => return false,
+    }
+    true
 }

@@ -156,10 +156,12 @@ impl Tenant {
         let meta =
             FrameMeta { urgency: Urgency::Urgent, place: suffix.place(), ..FrameMeta::default() };
         let frame = EventFrame { retries: 1, ..EventFrame::of(entry, meta, &suffix) };
-        let mut frames = Frames::of(&frame);
+        let redactions = turn.policies.redactions.of(&self.id, &entry.event);
+        let mut frames = Frames::of(&frame, redactions);
         let mut sent = 0;
         for client in self.audience_of(entry, by) {
-            sent += usize::from(frames.send(turn, client, self.dialect_of(client)));
+            let view = self.view_of(client);
+            sent += usize::from(view.is_some_and(|view| frames.send(turn, client, view)));
             self.ping(turn, client);
         }
         turn.counters.deliveries.add(sent as u64);

@@ -42,6 +42,26 @@ union of what every rule names that covers it and its sender. `GET /api/v1/rules
 | `to` | where it goes: a list of applications, `every_application`, `order_room`, `customer`, `assignee`, `station_room`, `route_room` |
 
 A tenant's administrators add rules for their own event types over HTTP, without a restart: see [http.md](http.md).
+
+## Redactions
+
+Each `[[redactions]]` names fields of a payload that some of those who get the event do not get: a courier no note to the supplier, a
+customer no name of the staff. The fields are left out for them wherever the event comes to them: live, after an absence, in a retry, over
+`/events` and `/ws`, in a webhook, and in what the HTTP API tells of the log. The log itself has everything. Redactions add up.
+
+| key | |
+| --- | --- |
+| `id` | 1 to 128 characters, unique among those for every tenant and the tenant's own |
+| `tenant` | the one tenant that it is for; every tenant where absent |
+| `events` | an event type that is built in or in `[[events]]`, a group such as `order:*`, or `*` |
+| `fields` | JSON pointers (RFC 6901) into the payload, such as `/supplierNote`; `*` in the place of a name stands for each element of a list, or each member of an object: `/items/*/cost`. Up to 32, each up to 256 bytes and 16 names deep |
+| `hideFrom` | who does not get them: applications (`client_app`, ..), roles (`customer`, `chef`, ..) and `webhooks`. Up to 32 |
+
+A connection is one application. Who asks over HTTP with a token for several applications gets what one of them gets, unless the role is
+named. A payload that is a ciphertext cannot be redacted: it is not for those from whom a part of the event is hidden, who do not get the
+event; webhooks and the HTTP API tell of it with `message: null`. Name no field that a schema requires: applications that check what they
+get would refuse the event. `foodtrack-websocket explain` and `GET /api/v1/redactions` say what is hidden from whom. At most 64 hold for one
+tenant. Where a tenant has none, nothing costs more.
 ";
 
 /// A test reads it as the server would.
@@ -64,6 +84,12 @@ events = \"delivery:delayed\"
 from = [\"delivery_app\"]
 permission = \"write:delivery\"
 to = [\"client_app\"]
+
+[[redactions]]
+id = \"costs\"
+events = \"order:*\"
+fields = [\"/supplierNote\", \"/items/*/cost\"]
+hideFrom = [\"delivery_app\", \"customer\", \"webhooks\"]
 ";
 
 /// The page.

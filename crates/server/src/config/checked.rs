@@ -10,7 +10,7 @@ use foodtrack_contract::{
     EventType, LoginRole, TenantId, Watch,
 };
 use foodtrack_profile::Profile;
-use foodtrack_router::MessageRouter;
+use foodtrack_router::{MessageRouter, Redactions};
 use foodtrack_shard::{Policies, RequestNames};
 use foodtrack_tenant_log::{RedisOptions, RedisTls, Retention};
 use foodtrack_transport::{OriginPolicy, TrustedProxies};
@@ -384,7 +384,22 @@ pub(crate) fn policies(said: &WebSocketConfig, errors: &mut ConfigErrors) -> Pol
             errors.add(&format!("rules.{i} ({})", rule.id), error.to_string());
         }
     }
+    policies.redactions = Arc::new(redactions(said, errors));
     policies
+}
+
+/// What is hidden from some.
+fn redactions(said: &WebSocketConfig, errors: &mut ConfigErrors) -> Redactions {
+    let mut redactions = Redactions::default();
+    for (i, redaction) in said.redactions.iter().enumerate() {
+        let about = (redaction.events.as_str(), redaction.tenant.as_ref());
+        if let Err(message) = event_names::check_pattern(about, said) {
+            errors.add(&format!("redactions.{i}.events"), message);
+        } else if let Err(error) = redactions.add(redaction.clone()) {
+            errors.add(&format!("redactions.{i} ({})", redaction.id), error.to_string());
+        }
+    }
+    redactions
 }
 
 fn deliver(said: &DeliveryConfig, policies: &mut Policies) -> Result<(), &'static str> {

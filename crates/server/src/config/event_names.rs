@@ -1,6 +1,6 @@
 //! Whether the event types exist that the configuration's rules and promises of delivery name.
 
-use foodtrack_contract::{EventType, HubEvent, nearest};
+use foodtrack_contract::{EventType, HubEvent, TenantId, nearest};
 use foodtrack_router::Rule;
 
 use super::problems::meant;
@@ -9,11 +9,18 @@ use crate::WebSocketConfig;
 /// A rule names an event type that is built in or in `[[events]]`, of its tenant where it has one. A group may be one that
 /// tenants fill over HTTP, unless it is nearly a group that exists.
 pub(super) fn check_rule(rule: &Rule, said: &WebSocketConfig) -> Result<(), String> {
-    let name = rule.events.as_str();
+    check_pattern((&rule.events, rule.tenant.as_ref()), said)
+}
+
+/// The same of whatever names events, of one tenant or of all.
+pub(super) fn check_pattern(
+    (name, tenant): (&str, Option<&TenantId>),
+    said: &WebSocketConfig,
+) -> Result<(), String> {
     let declared = said
         .events
         .iter()
-        .filter(|event| rule.tenant.as_ref().is_none_or(|own| own.as_str() == event.tenant))
+        .filter(|event| tenant.is_none_or(|own| own.as_str() == event.tenant))
         .map(|event| event.name.as_str());
     let names: Vec<&str> = builtin().chain(declared).collect();
     // What is no pattern is told by the router.

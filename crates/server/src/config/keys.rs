@@ -118,6 +118,7 @@ keys! {
     "profileTables" Text: "A TOML file with names, shapes and words of the profile foodtrack, over the built-in ones.";
     "events" Tables: "Event types that tenants declare: tenant, name, schema or schemaFile, deliveryClass, description.";
     "rules" Tables: "Routing rules beside the default ones: id, tenant, events, from, permission, to.";
+    "redactions" Tables: "Fields of payloads that some recipients do not get: id, tenant, events, fields, hideFrom.";
     "logging.level" Text: "error, warn, info, debug or trace, or a filter such as info,foodtrack_shard=debug.";
     "logging.format" Text: "human, json, or auto: human on a terminal, JSON elsewhere.";
     "shutdown.drainDelayMs" Scalar: "How long `/ready` and `/health` say that the node is about to stop before it does, in milliseconds; clients are served meanwhile.";

@@ -1,8 +1,8 @@
-//! The shapes of the lists of tables, `[[rules]]`, `[[events]]`, `[[delivery]]`, `[[webhooks]]` and `[[emitters]]`: every fault in one is told at its place, and
+//! The shapes of the lists of tables, `[[rules]]`, `[[redactions]]`, `[[events]]`, `[[delivery]]`, `[[webhooks]]` and `[[emitters]]`: every fault in one is told at its place, and
 //! replaced by something that holds, so that the next one is found too.
 
 use figment::value::{Dict, Value};
-use foodtrack_contract::{ApplicationType, Permission, nearest};
+use foodtrack_contract::{ApplicationType, Permission, UserRole, nearest};
 
 use super::problems::meant as did_you_mean;
 
@@ -73,6 +73,26 @@ const RULES: &[Field] = &[
     optional("permission", Shape::OneOf(&PERMISSIONS)),
     required("to", Shape::ListOf(&DESTINATIONS)),
 ];
+const HIDDEN_FROM: [&str; APPLICATIONS.len() + UserRole::ALL.len() + 1] = {
+    let mut names = ["webhooks"; APPLICATIONS.len() + UserRole::ALL.len() + 1];
+    let mut i = 0;
+    while i < APPLICATIONS.len() {
+        names[i] = APPLICATIONS[i];
+        i += 1;
+    }
+    while i < names.len() - 1 {
+        names[i] = UserRole::ALL[i - APPLICATIONS.len()].as_str();
+        i += 1;
+    }
+    names
+};
+const REDACTIONS: &[Field] = &[
+    required("id", Shape::Text),
+    optional("tenant", Shape::Text),
+    required("events", Shape::Text),
+    required("fields", Shape::Texts),
+    required("hideFrom", Shape::ListOf(&HIDDEN_FROM)),
+];
 const EVENTS: &[Field] = &[
     required("tenant", Shape::Text),
     required("name", Shape::Text),
@@ -110,8 +130,9 @@ const EMITTERS: &[Field] = &[
     optional("rooms", Shape::Texts),
 ];
 /// The lists, by their keys.
-const TABLES: [(&str, &[Field]); 5] = [
+const TABLES: [(&str, &[Field]); 6] = [
     ("rules", RULES),
+    ("redactions", REDACTIONS),
     ("events", EVENTS),
     ("delivery", DELIVERY),
     ("webhooks", WEBHOOKS),
@@ -249,6 +270,7 @@ fn substitute(field: &Field, path: &str) -> Value {
     let number = path.rsplit('.').next().unwrap_or_default();
     match field.shape {
         Shape::Text if field.name == "events" => "*".into(),
+        Shape::Texts if field.name == "fields" => Value::from(vec![Value::from("/unknown")]),
         Shape::Texts => Value::from(vec![Value::from("*")]),
         Shape::Text if field.name == "url" => "https://hub.example".into(),
         Shape::Text if path.starts_with("webhooks") && field.name == "name" => {

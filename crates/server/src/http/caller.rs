@@ -7,9 +7,11 @@ use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 use foodtrack_contract::{ErrorCode, Permission, Principal, Refusal, TenantId, UserRole};
+use foodtrack_router::Viewer;
 
 use super::ApiError;
 use crate::hub::Hub;
+use crate::log_report::Reports;
 
 /// A backend service: a token whose role is `system`.
 pub(crate) struct Backend(pub(crate) Principal);
@@ -21,6 +23,12 @@ impl Administrator {
     /// The only tenant that the request can be about.
     pub(crate) fn tenant(&self) -> &TenantId {
         self.0.tenant()
+    }
+
+    /// How its log is told to it.
+    pub(crate) fn reports(&self, hub: &Hub) -> Reports {
+        let viewer = Viewer::Person { applications: self.0.applications(), role: self.0.role() };
+        Reports::new(&hub.policies.current().redactions, self.tenant(), viewer)
     }
 }
 

@@ -95,6 +95,7 @@ pub(crate) async fn inspect(
     Segments(place): Segments<u64>,
 ) -> Result<Data<Inspection>, ApiError> {
     let place = offset(place)?;
+    let reports = caller.reports(&hub);
     let read = move |hub: &Hub, tenant: &TenantId| {
         let letters = letters_at(hub, tenant, place, None)?;
         let read = || -> Result<_, ReadError> {
@@ -103,7 +104,7 @@ pub(crate) async fn inspect(
         };
         let (epoch, entry) = read().map_err(|error| unreadable(&error))?;
         Ok(Inspection {
-            entry: entry.map(|entry| EntryReport::new(epoch, &entry)),
+            entry: entry.map(|entry| reports.entry(epoch, &entry)),
             dead_letters: letters.iter().map(LetterReport::new).collect(),
         })
     };

@@ -14,7 +14,7 @@ use super::disk_work;
 use super::extract::{self, Parameters, check_limit, malformed};
 use super::log_failure::LogFailure;
 use crate::hub::Hub;
-use crate::log_report::{EntryReport, cursor_text};
+use crate::log_report::{EntryReport, Reports, cursor_text};
 
 const LISTED_DEFAULT: usize = 100;
 /// How many bytes of entries an answer holds, but for the first entry.
@@ -68,15 +68,16 @@ pub(crate) async fn list(
     if query.order.is_some() && query.cursor.is_some() {
         return Err(malformed("order takes no cursor: its newest entries are listed").into());
     }
-    let read = move |hub: &Hub, tenant: &TenantId| query.read(hub, tenant);
+    let reports = caller.reports(&hub);
+    let read = move |hub: &Hub, _: &TenantId| query.read(hub, &reports);
     Ok(Json(disk_work::read(&hub, caller.tenant(), read).await?))
 }
 
 impl LogQuery {
-    fn read(&self, hub: &Hub, tenant: &TenantId) -> Result<LogPart, Refusal> {
+    fn read(&self, hub: &Hub, reports: &Reports) -> Result<LogPart, Refusal> {
         let found = match &self.order {
-            Some(order) => self.read_order(hub, tenant, order),
-            None => self.read_on(hub, tenant),
+            Some(order) => self.read_order(hub, reports, order),
+            None => self.read_on(hub, reports),
         };
         found.or_else(|failure| failure.or_empty(LogPart::new(Vec::new())))
     }
@@ -89,21 +90,22 @@ impl LogQuery {
         self.limit.unwrap_or(LISTED_DEFAULT)
     }
 
-    fn read_order(&self, hub: &Hub, tenant: &TenantId, order: &str) -> Result<LogPart, LogFailure> {
+    fn read_order(&self, hub: &Hub, reports: &Reports, order: &str) -> Result<LogPart, LogFailure> {
+        let tenant = reports.tenant();
         let entries = hub.log.entity_history(tenant, order, self.limit())?;
         let epoch = hub.log.stats(tenant)?.last.epoch();
         let wanted = entries.iter().filter(|entry| self.wants(entry));
-        Ok(LogPart::new(wanted.map(|entry| EntryReport::new(epoch, entry)).collect()))
+        Ok(LogPart::new(wanted.map(|entry| reports.entry(epoch, entry)).collect()))
     }
 
-    fn read_on(&self, hub: &Hub, tenant: &TenantId) -> Result<LogPart, LogFailure> {
+    fn read_on(&self, hub: &Hub, reports: &Reports) -> Result<LogPart, LogFailure> {
         let (epoch, mut after) = self.place()?;
         let (mut part, mut looked_at) = (LogPart::new(Vec::new()), LookedAt::default());
         // Who wants few of many is not read a page for each.
         let entries_max = if self.event.is_some() { PAGE_ENTRIES } else { self.limit() };
         loop {
             let page = hub.log.read(&ReadRequest {
-                tenant: tenant.clone(),
+                tenant: reports.tenant().clone(),
                 epoch,
                 after,
                 through: Offset::MAX,
@@ -122,7 +124,7 @@ impl LogQuery {
                 let is_wanted = self.wants(entry);
                 looked_at.add(entry, is_wanted);
                 if is_wanted {
-                    part.data.push(EntryReport::new(page.epoch, entry));
+                    part.data.push(reports.entry(page.epoch, entry));
                 }
                 if part.data.len() >= self.limit() || looked_at.is_enough() {
                     let is_end = page.is_last && last == Some(entry.offset);

@@ -20,6 +20,7 @@ mod performance;
 mod presence;
 mod problem;
 mod publish;
+mod redactions;
 mod reference_page;
 mod refusals;
 mod rooms;
@@ -69,6 +70,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(events::withdraw))
         .routes(routes!(rules::list, rules::add))
         .routes(routes!(rules::remove))
+        .routes(routes!(redactions::list))
         .routes(routes!(explain::explain))
         .routes(routes!(log::list))
         .routes(routes!(orders::timeline))

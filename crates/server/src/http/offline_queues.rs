@@ -20,7 +20,7 @@ use super::error::{Data, Success};
 use super::extract::{self, Parameters, Segments, check_limit, malformed};
 use super::log_failure::{LogFailure, unreadable};
 use crate::hub::Hub;
-use crate::log_report::{EntryReport, time_text};
+use crate::log_report::{EntryReport, Reports, time_text};
 
 const LISTED_DEFAULT: usize = 100;
 /// How many entries an inspection looks at, of which few may be for the subscriber, and how many bytes of them.
@@ -146,7 +146,8 @@ pub(crate) async fn inspect(
     check_limit(query.limit)?;
     let key = subscriber_key(&subscriber)?;
     let limit = query.limit.unwrap_or(LISTED_DEFAULT);
-    let read = move |hub: &Hub, tenant: &TenantId| look_into(hub, tenant, &key, limit);
+    let reports = caller.reports(&hub);
+    let read = move |hub: &Hub, _: &TenantId| look_into(hub, &reports, &key, limit);
     Ok(Data(disk_work::read(&hub, caller.tenant(), read).await?))
 }
 
@@ -225,10 +226,11 @@ fn find(
 
 fn look_into(
     hub: &Hub,
-    tenant: &TenantId,
+    reports: &Reports,
     key: &SubscriberKey,
     limit: usize,
 ) -> Result<QueueInspection, Refusal> {
+    let tenant = reports.tenant();
     let (saved, last) = find(hub, tenant, key)?;
     let request = ReadRequest {
         tenant: tenant.clone(),
@@ -248,7 +250,7 @@ fn look_into(
         .iter()
         .filter(|entry| !saved.cursor.covers(entry.offset) && is_for(entry, key));
     let mut events: Vec<_> =
-        wanted.take(limit + 1).map(|entry| EntryReport::new(page.epoch, entry)).collect();
+        wanted.take(limit + 1).map(|entry| reports.entry(page.epoch, entry)).collect();
     let has_more = events.len() > limit || !page.is_last;
     events.truncate(limit);
     Ok(QueueInspection { queue: QueueReport::new(key, &saved, &last), events, has_more })

@@ -19,7 +19,7 @@ use super::error::{Data, Success};
 use super::extract::{Parameters, Segments, malformed};
 use super::log_failure::LogFailure;
 use crate::hub::Hub;
-use crate::log_report::{EntryReport, LetterReport};
+use crate::log_report::{EntryReport, LetterReport, Reports};
 
 /// Each is asked of the tenant, which has others to serve.
 const EVENTS_MAX: usize = 50;
@@ -120,7 +120,7 @@ pub(crate) async fn timeline(
         true => Vec::new(),
         false => hub.connections.trace(caller.tenant(), traced.collect()).await?,
     };
-    Ok(Data(found.timelines(&traces)))
+    Ok(Data(found.timelines(&traces, &caller.reports(&hub))))
 }
 
 impl Found {
@@ -138,7 +138,7 @@ impl Found {
         })
     }
 
-    fn timelines(&self, traces: &[EntryTrace]) -> Vec<EventTimeline> {
+    fn timelines(&self, traces: &[EntryTrace], reports: &Reports) -> Vec<EventTimeline> {
         let Some(epoch) = self.epoch else { return Vec::new() };
         let none = EntryTrace::default();
         let of = |(i, entry): (usize, &LogEntry)| {
@@ -147,7 +147,7 @@ impl Found {
             let cut = devices.len().saturating_sub(DEVICES_MAX);
             devices.truncate(DEVICES_MAX);
             EventTimeline {
-                entry: EntryReport::new(epoch, entry),
+                entry: reports.entry(epoch, entry),
                 devices,
                 more_devices: trace.unnamed + cut,
                 steps: self.steps(entry.offset),

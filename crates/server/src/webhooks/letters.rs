@@ -94,6 +94,6 @@ impl Webhook {
         let entry = log.read_at(tenant, &[offset]).map_err(degraded)?.pop();
         let entry = entry.ok_or_else(|| missing("retention has taken the event"))?;
         let epoch = log.stats(tenant).map_err(degraded)?.last.epoch();
-        Ok(EntryReport::new(epoch, &entry))
+        Ok(self.reports(tenant).entry(epoch, &entry))
     }
 }

@@ -74,7 +74,8 @@ impl Webhooks {
         let said = config.said();
         let kept = Kept::open(directory)?;
         let all = said.webhooks.iter().map(|webhook| {
-            let webhook = Webhook::new(webhook, allowed(config), retry_policy(config))?;
+            let redactions = Arc::clone(&config.policies().redactions);
+            let webhook = Webhook::new(webhook, allowed(config), retry_policy(config), redactions)?;
             Ok(Arc::new(webhook))
         });
         let all = all

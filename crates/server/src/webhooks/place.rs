@@ -8,7 +8,7 @@ use foodtrack_tenant_log::{
 use uuid::Uuid;
 
 use super::event_filter::EventFilter;
-use crate::log_report::EntryReport;
+use crate::log_report::{EntryReport, Reports};
 
 /// How many entries one look goes through, of which few may be wanted, and how many bytes of them.
 const LOOKED_AT_MAX: usize = 1_000;
@@ -93,13 +93,13 @@ pub(super) fn keep(
 /// [`ReadError`]
 pub(super) fn read(
     log: &dyn TenantLog,
-    tenant: &TenantId,
+    reports: &Reports,
     place: Place,
     filter: &EventFilter,
     events_max: usize,
 ) -> Result<Batch, ReadError> {
     let request = ReadRequest {
-        tenant: tenant.clone(),
+        tenant: reports.tenant().clone(),
         epoch: place.epoch,
         after: place.after,
         through: Offset::MAX,
@@ -130,7 +130,7 @@ pub(super) fn read(
             batch.is_last = false;
             break;
         }
-        batch.events.push(EntryReport::new(epoch, entry));
+        batch.events.push(reports.entry(epoch, entry));
         batch.places.push((entry.offset, entry.id));
         if batch.events.len() == events_max {
             batch.next.after = entry.offset;

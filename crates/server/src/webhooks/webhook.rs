@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use foodtrack_contract::{Offset, TenantId};
+use foodtrack_router::{Redactions, Viewer};
 use foodtrack_shard::RetryPolicy;
 use foodtrack_tenant_log::{
     DeadLetter, DeadLetterReason, Duty, Lease, ReadError, SavedCursor, SubscriberKey, TenantLog,
@@ -23,6 +24,7 @@ use super::receiver::{Delivery, Exchange, Failure, Receiver};
 use super::receiver_health::ReceiverHealth;
 use super::turns::Turns;
 use crate::config::WebhookConfig;
+use crate::log_report::Reports;
 
 /// So many entries that nobody wants may be looked at again after a restart.
 const UNKEPT_MAX: u64 = 1_000;
@@ -58,6 +60,7 @@ pub(super) struct Webhook {
     tenants: BTreeSet<String>,
     events_max: usize,
     retry: RetryPolicy,
+    redactions: Arc<Redactions>,
     progress: Mutex<HashMap<TenantId, Progress>>,
 }
 
@@ -96,6 +99,7 @@ impl Webhook {
         config: &WebhookConfig,
         allowed: CidrBlocks,
         retry: RetryPolicy,
+        redactions: Arc<Redactions>,
     ) -> io::Result<Self> {
         let key = place::key(&config.name).ok_or_else(|| io::Error::other("the name is no key"))?;
         Ok(Self {
@@ -112,8 +116,14 @@ impl Webhook {
             tenants: config.tenants.iter().cloned().collect(),
             events_max: usize::try_from(config.batch_max).unwrap_or(usize::MAX),
             retry,
+            redactions,
             progress: Mutex::default(),
         })
+    }
+
+    /// How the receiver is told of this tenant's events.
+    pub(super) fn reports(&self, tenant: &TenantId) -> Reports {
+        Reports::new(&self.redactions, tenant, Viewer::Webhook)
     }
 
     /// Whether it is told of this tenant's events.
@@ -223,7 +233,8 @@ impl Webhook {
         };
         let is_alone = progress.place.after < progress.alone_through;
         let events_max = if is_alone { 1 } else { self.events_max };
-        let batch = place::read(log, tenant, progress.place, &self.filter, events_max)?;
+        let reports = self.reports(tenant);
+        let batch = place::read(log, &reports, progress.place, &self.filter, events_max)?;
         Ok(Ready::With(progress, batch))
     }
 

@@ -6,8 +6,9 @@ use crate::connection_slot::{ConnectionSlot, Generation};
 use ahash::AHashMap;
 use foodtrack_contract::{
     ApplicationSet, ApplicationType, DeviceId, PermissionSet, Principal, ReadPermission, RoomName,
-    Source, UserId,
+    Source, UserId, UserRole,
 };
+use foodtrack_router::Viewer;
 use foodtrack_wire::Sid;
 use slab::Slab;
 
@@ -16,6 +17,7 @@ use crate::dialect::Dialect;
 use crate::quota::{Bucket, Rate};
 use crate::reliability::SubscriberId;
 use crate::replay::Replay;
+use crate::view::View;
 
 use super::pongs::Pongs;
 use super::rooms::Memberships;
@@ -89,6 +91,7 @@ struct FanoutSlot {
     /// One that catches up gets what is published from the log.
     is_live: bool,
     dialect: Dialect,
+    role: UserRole,
 }
 
 // A room of a thousand stays in cache.
@@ -140,6 +143,12 @@ impl Connection {
         tell
     }
 
+    /// How an event looks to it.
+    pub(crate) fn view(&self) -> View {
+        let viewer = Viewer::connection(self.application, self.principal.role());
+        View { dialect: self.dialect, viewer }
+    }
+
     /// When its token, or the time that it may stay without one, ends: seconds since the Unix epoch.
     pub(crate) fn token_ends_s(&self) -> u64 {
         self.principal.expires_at_s().max(self.grace_until_s)
@@ -162,10 +171,11 @@ impl Connections {
         self.translated > 0
     }
 
-    /// How the connection at this place is spoken to.
-    pub(super) fn dialect(&self, place: u32) -> Dialect {
-        let slot = self.fanout.get(place as usize).and_then(Option::as_ref);
-        slot.map_or(Dialect::Canonical, |slot| slot.dialect)
+    /// How an event looks to the connection at this place.
+    pub(super) fn view(&self, place: u32) -> Option<View> {
+        let slot = self.fanout.get(place as usize).and_then(Option::as_ref)?;
+        let viewer = Viewer::Person { applications: slot.application, role: slot.role };
+        Some(View { dialect: slot.dialect, viewer })
     }
 
     /// The place of the connection with this id.
@@ -256,7 +266,7 @@ impl Connections {
             false => 0,
         };
         let Admission { principal, application, dialect, device, about, .. } = admission;
-        let permissions = principal.permissions();
+        let (permissions, role) = (principal.permissions(), principal.role());
         let user = self.users.enter(principal.user());
         let vacant = self.slots.vacant_entry();
         let place = vacant.key();
@@ -285,7 +295,7 @@ impl Connections {
             bytes: Bucket::default(),
             told_ms: 0,
         });
-        self.add_to_fanout(slot, permissions, application, dialect);
+        self.add_to_fanout(slot, permissions, role, application, dialect);
         self.translated += u32::from(dialect.is_profile());
         self.by_id.insert(id, slot.place());
         if let Some(application) = application {
@@ -299,6 +309,7 @@ impl Connections {
         &mut self,
         slot: ConnectionSlot,
         permissions: PermissionSet,
+        role: UserRole,
         application: Option<ApplicationType>,
         dialect: Dialect,
     ) {
@@ -313,6 +324,7 @@ impl Connections {
             application: application.map_or(ApplicationSet::EMPTY, |it| ApplicationSet::of(&[it])),
             is_live: true,
             dialect,
+            role,
         });
     }
 
@@ -336,6 +348,7 @@ impl Connections {
             (self.slots.get_mut(place as usize), self.fanout.get_mut(place as usize))
         {
             entry.permissions = principal.permissions();
+            entry.role = principal.role();
             connection.principal = principal;
             connection.grace_until_s = 0;
         }

@@ -1,10 +1,11 @@
 //! The fan-out loop: whom one message reaches, each once.
 
 use crate::connection_slot::ConnectionSlot;
-use crate::dialect::Dialect;
 use foodtrack_contract::{ApplicationSet, ReadPermission};
 use foodtrack_tenant_log::LoggedAudience;
 use smallvec::SmallVec;
+
+use crate::view::View;
 
 use super::connections::Connections;
 
@@ -44,12 +45,14 @@ impl<'m> Recipients<'m> {
         self.connections.has_translated()
     }
 
-    /// As [`Recipients::send`], with how each is spoken to.
-    pub(crate) fn send_in_dialects(
+    /// As [`Recipients::send`], with how the event looks to each.
+    pub(crate) fn send_views(
         self,
-        mut send: impl FnMut(u32, ConnectionSlot, Dialect) -> bool,
+        mut send: impl FnMut(u32, ConnectionSlot, View) -> bool,
     ) -> usize {
-        self.each(|connections, place, slot| send(place, slot, connections.dialect(place)))
+        self.each(|connections, place, slot| {
+            connections.view(place).is_some_and(|view| send(place, slot, view))
+        })
     }
 
     /// Hands each of them to `send`, which says whether it was sent something, with its place. Returns how many were.

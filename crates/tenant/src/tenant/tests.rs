@@ -2,6 +2,7 @@
 
 mod epochs;
 mod profile;
+mod redactions;
 mod resting;
 mod rooms;
 
