@@ -40,12 +40,15 @@ fn an_event_is_redacted_and_encoded_once_for_each_view_and_not_for_each_recipien
     let sent = test.committed(1);
     assert_eq!(test.world.frames.len(), 3, "whole, without the cost, without cost and note");
     let seen = |place: u32| {
-        let (_, text) = sent.iter().find(|(to, text)| *to == place && text.starts_with("2[")).unwrap();
+        let (_, text) =
+            sent.iter().find(|(to, text)| *to == place && text.starts_with("2[")).unwrap();
         (text.contains("cost"), text.contains("note"))
     };
     assert_eq!(seen(ada.place()), (true, true));
     assert!(cooks.iter().all(|cook| seen(*cook) == (false, true)), "{sent:?}");
     assert!(bosses.iter().all(|boss| seen(*boss) == (false, false)), "{sent:?}");
     test.publish(ada, "order:cancelled", r#"{"orderId":"42","customerId":"ada","cost":3}"#);
-    assert!(test.committed(2).iter().all(|(_, text)| text.contains("cost")), "another event");
+    let mut sent = test.committed(2);
+    sent.retain(|(_, text)| text.starts_with("2["));
+    assert!(sent.len() > 1 && sent.iter().all(|(_, text)| text.contains("cost")), "{sent:?}");
 }
