@@ -30,6 +30,7 @@ mod hooks;
 mod http;
 mod hub_events;
 mod isolation;
+mod isolation_suite;
 mod limits;
 mod metrics;
 mod node_requests;
