@@ -130,7 +130,8 @@ storm: chaos-binaries ## 18 000 sessions, and the server restarts under them: as
 	$(TARGET_DIR)/release/chaos storm --sessions 18000 --how sigterm
 	$(TARGET_DIR)/release/chaos storm --sessions 18000 --how kill
 
-attack: ## Hostile strangers and tenants, each kind alone, then 2 000 connections of all kinds at once (release build)
+attack: ## One tenant at another by all that the contract has; hostile strangers and tenants, each kind alone, then 2 000 at once (release build)
+	cargo nextest run -p acceptance isolation
 	cargo build --release -p foodtrack-server -p attack
 	$(TARGET_DIR)/release/attack
 
