@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::cluster::NodeInfo;
+use crate::drain::DrainReport;
 use crate::health_book::ConditionReport;
 use crate::last_error::LastError;
 use crate::process;
@@ -38,6 +39,9 @@ pub struct HealthStatus {
     pub memory_usage: MemoryUsage,
     /// Whether the node is about to stop: clients should be sent elsewhere.
     pub draining: bool,
+    /// How far that is; absent where it does not drain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain: Option<DrainReport>,
     /// Why it is degraded; empty where all is well.
     pub conditions: Vec<ConditionReport>,
     /// The nodes of the cluster that live, this one among them; absent where there is no cluster.
@@ -90,14 +94,14 @@ pub(crate) struct Signs {
     /// What holds of the health book.
     pub(crate) conditions: Vec<ConditionReport>,
     pub(crate) last_error: Option<LastError>,
-    pub(crate) is_draining: bool,
+    pub(crate) drain: Option<DrainReport>,
     pub(crate) nodes: Vec<NodeInfo>,
 }
 
 impl HealthStatus {
     pub(crate) fn of(signs: Signs) -> Self {
         let memory_usage = MemoryUsage::now();
-        let away = signs.is_draining || signs.connections.is_none();
+        let away = signs.drain.is_some() || signs.connections.is_none();
         let status = match memory_usage.state() {
             _ if away => HealthState::Unhealthy,
             HealthState::Healthy if !signs.conditions.is_empty() => HealthState::Degraded,
@@ -108,7 +112,8 @@ impl HealthStatus {
             uptime: signs.uptime_s,
             connections: signs.connections.unwrap_or_default(),
             memory_usage,
-            draining: signs.is_draining,
+            draining: signs.drain.is_some(),
+            drain: signs.drain,
             conditions: signs.conditions,
             nodes: signs.nodes,
             last_error: signs.last_error,
@@ -119,6 +124,7 @@ impl HealthStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drain::{AfterDrain, DrainPhase};
     use crate::health_book::{HealthBook, HealthCondition};
 
     #[test]
@@ -136,14 +142,19 @@ mod tests {
             connections: Some(3),
             conditions: Vec::new(),
             last_error: None,
-            is_draining: false,
+            drain: None,
             nodes: Vec::new(),
         }
     }
 
     #[test]
     fn a_node_that_stops_or_has_a_silent_shard_is_unhealthy() {
-        let draining = HealthStatus::of(Signs { is_draining: true, ..signs() });
+        let drain = DrainReport {
+            phase: DrainPhase::Announced,
+            then: AfterDrain::Exit,
+            since: String::new(),
+        };
+        let draining = HealthStatus::of(Signs { drain: Some(drain), ..signs() });
         assert_eq!((draining.status, draining.draining), (HealthState::Unhealthy, true));
         let silent = HealthStatus::of(Signs { connections: None, ..signs() });
         assert_eq!((silent.status, silent.draining), (HealthState::Unhealthy, false));

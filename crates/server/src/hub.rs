@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use foodtrack_contract::{Authenticate, Principal, Refusal};
+use foodtrack_contract::{Authenticate, ErrorCode, Principal, Refusal};
 use foodtrack_shard::{ConnectionManager, Counters, DeadLetters, EventBroadcaster, Running};
 use foodtrack_tenant_log::{StorageState, StorageStatus, TenantLog};
 use foodtrack_transport::DoorRefusals;
@@ -13,6 +13,7 @@ use crate::api_quota::ApiQuota;
 use crate::cluster::{Cluster, NodeInfo};
 use crate::config::CheckedConfig;
 use crate::data::Declarations;
+use crate::drain::{AfterDrain, Drain, DrainOrder, DrainReport};
 use crate::emitters::Emitters;
 use crate::health::{HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
@@ -53,7 +54,7 @@ pub(crate) struct Hub {
     /// What was known at the last look.
     panics_seen: AtomicU64,
     log_lines_dropped_seen: AtomicU64,
-    is_draining: AtomicBool,
+    pub(crate) drain: Arc<Drain>,
     is_stopping: AtomicBool,
 }
 
@@ -104,7 +105,7 @@ impl Hub {
             started_at: Instant::now(),
             panics_seen: AtomicU64::new(logging::panics()),
             log_lines_dropped_seen: AtomicU64::new(logging::lines_dropped()),
-            is_draining: AtomicBool::new(false),
+            drain: Arc::new(Drain::new(running.shards.clone(), running.counters.clone())),
             is_stopping: AtomicBool::new(false),
         }
     }
@@ -123,9 +124,30 @@ impl Hub {
         self.is_stopping.load(Ordering::Relaxed)
     }
 
-    /// From now on `/health` and `/ready` tell whoever sends clients here to send them elsewhere; all else goes on.
-    pub(crate) fn begin_draining(&self) {
-        self.is_draining.store(true, Ordering::Relaxed);
+    /// From now on `/health` and `/ready` tell whoever sends clients here to send them elsewhere; all else goes on. `false`: they did
+    /// already.
+    pub(crate) fn begin_draining(&self) -> bool {
+        let is_first = self.drain.announce(AfterDrain::Exit);
+        self.tell_of_drain();
+        is_first
+    }
+
+    /// Drains as the API was asked; says how far that is.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Overloaded`]: the system gave no thread; the node says that it drains all the same.
+    pub(crate) fn drain(&self, order: DrainOrder) -> Result<Option<DrainReport>, Refusal> {
+        let begun = self.drain.begin(order);
+        self.tell_of_drain();
+        begun.map_err(|error| {
+            tracing::error!(%error, "no thread to drain");
+            let sentence = "the system gave no thread to send clients elsewhere; ask again";
+            Refusal::new(ErrorCode::Overloaded, sentence)
+        })?;
+        Ok(self.drain.report())
+    }
+
+    fn tell_of_drain(&self) {
         self.cluster.book.begin_draining();
         self.status_pages.forget();
     }
@@ -134,10 +156,6 @@ impl Hub {
     pub(crate) fn begin_stopping(&self) {
         self.begin_draining();
         self.is_stopping.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Relaxed)
     }
 
     /// The page of `GET /metrics`, as it is now.
@@ -168,7 +186,7 @@ impl Hub {
             connections,
             conditions: self.health_book.conditions(Instant::now()),
             last_error: logging::last_error().or_else(|| self.health_book.last_error()),
-            is_draining: self.is_draining(),
+            drain: self.drain.report(),
             nodes: self.cluster_nodes(),
         })
     }

@@ -39,6 +39,7 @@ pub mod config;
 mod data;
 pub mod demo;
 mod descriptors;
+mod drain;
 mod emitters;
 mod explain;
 mod health;
@@ -70,6 +71,7 @@ pub use config::{
     UpstreamConfig, WebhookConfig,
 };
 pub use data::DataDirError;
+pub use drain::{AfterDrain, DrainPhase, DrainReport};
 pub use explain::{ExplainError, Question};
 pub use foodtrack_auth::{TokenClaims, TokenSigner};
 pub use foodtrack_contract::{

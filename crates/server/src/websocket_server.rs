@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use foodtrack_shard::{
     ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, Policies, Running, Services,
@@ -35,9 +35,6 @@ use crate::policy_book::{PolicyBook, RoutingRules};
 use crate::shards_config::{disk_budget, retention, shards_config};
 use crate::upstream;
 use crate::webhooks::Webhooks;
-
-/// How often it is looked whether clients are still here.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Starts the shards: from then on there are clients.
 fn start_shards(
@@ -406,9 +403,18 @@ impl WebSocketServer {
         self.running.shards.stop();
     }
 
-    /// Runs until `shutdown` is ready, then stops as [`WebSocketServer::stop`] does, blocking meanwhile.
+    /// Whether it has drained as the HTTP API was asked, and is now to stop.
+    pub fn is_to_stop(&self) -> bool {
+        self.hub.drain.is_to_exit()
+    }
+
+    /// Runs until `shutdown` is ready or it has drained as the HTTP API was asked, then stops as [`WebSocketServer::stop`] does, blocking
+    /// meanwhile.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
-        shutdown.await;
+        tokio::select! {
+            () = shutdown => {}
+            () = self.hub.drain.exit_asked() => {}
+        }
         self.stop();
     }
 
@@ -417,19 +423,27 @@ impl WebSocketServer {
         self.hub.dead_letters.clone()
     }
 
-    /// Sends clients elsewhere, some at a time, until none is left or the time is over. The listener stays open: who looks at
-    /// `/ready` is answered, and who comes all the same is sent on.
-    fn send_elsewhere(&self, within: Duration) {
-        if within.is_zero() || self.has_ended() {
+    /// Says that it drains, and then sends clients elsewhere, some at a time, until none is left or the time is over. The listener stays
+    /// open: who looks at `/ready` is answered, and who comes all the same is sent on. Where the API was asked to drain before, it is
+    /// said already.
+    fn drain(&self) {
+        let is_first = self.hub.begin_draining();
+        self.hub.drain.take_over();
+        // What has ended by itself serves nobody meanwhile.
+        if self.has_ended() {
             return;
         }
-        let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(within_ms, "clients are told to connect elsewhere, some at a time");
-        self.running.shards.send_elsewhere(within);
-        let until = Instant::now() + within;
-        let is_anybody_here = || self.running.counters.iter().any(|it| it.connections.get() > 0);
-        while is_anybody_here() && Instant::now() < until {
-            std::thread::sleep(LOOK_EVERY);
+        let delay_ms = self.hub.config.said().shutdown.drain_delay_ms;
+        if is_first && delay_ms > 0 {
+            tracing::info!(
+                delay_ms,
+                "draining: /ready and /health say so, clients are still served"
+            );
+            std::thread::sleep(Duration::from_millis(delay_ms.into()));
+        }
+        let within = self.hub.config.spread();
+        if !within.is_zero() {
+            self.hub.drain.send_all_elsewhere(within);
         }
     }
 
@@ -437,17 +451,7 @@ impl WebSocketServer {
     /// clients here can send them elsewhere. For `shutdown.spreadMs` clients are sent there, some at a time. Then every client's transport closes with a reason (its library connects
     /// elsewhere or again), the threads end, and what was accepted is on disk. Blocks until then.
     pub fn stop(mut self) {
-        self.hub.begin_draining();
-        let delay_ms = self.hub.config.said().shutdown.drain_delay_ms;
-        // What has ended by itself serves nobody meanwhile.
-        if delay_ms > 0 && !self.has_ended() {
-            tracing::info!(
-                delay_ms,
-                "draining: /ready and /health say so, clients are still served"
-            );
-            std::thread::sleep(Duration::from_millis(delay_ms.into()));
-        }
-        self.send_elsewhere(self.hub.config.spread());
+        self.drain();
         tracing::info!("stopping: the listener closes, and clients are told to connect elsewhere");
         self.hub.begin_stopping();
         // What is in hand of a stream is read again elsewhere, and known by its id.

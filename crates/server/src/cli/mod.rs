@@ -6,6 +6,7 @@ mod demo;
 mod demo_cluster;
 mod demo_node;
 mod demo_parts;
+mod drain;
 mod explain;
 mod explain_profile;
 mod given_listener;
@@ -84,6 +85,8 @@ enum Command {
     Webhooks(webhooks::Webhooks),
     /// List the nodes of a cluster: where they are, since when, and their load.
     Nodes(nodes::Nodes),
+    /// Have a node send its clients elsewhere, and then end or stay as it is.
+    Drain(drain::Drain),
     /// Look through the tenants' log, read it, and put it in order.
     #[command(subcommand)]
     Log(log::Log),
@@ -115,6 +118,7 @@ pub fn run() -> ExitCode {
         Command::Webhooks(webhooks) => webhooks.run(),
         Command::Explain(explain) => explain.run(),
         Command::Nodes(nodes) => nodes.run(),
+        Command::Drain(drain) => drain.run(),
         Command::Log(log) => log.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),
     };

@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(150);
 #[derive(Args)]
 pub(super) struct RunningHub {
     /// Where it listens
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4001")]
+    #[arg(long, alias = "url", value_name = "URL", default_value = "http://127.0.0.1:4001")]
     hub: String,
     /// A back end's or an administrator's token
     #[arg(long, value_name = "TOKEN", env = "FOODTRACK_TOKEN", hide_env_values = true)]
@@ -38,6 +38,26 @@ impl RunningHub {
         path: &[&str],
         cursor: Option<&str>,
     ) -> Result<Value, Outcome> {
+        self.data_of(method, path, cursor, None)
+    }
+
+    /// As that, with a body.
+    pub(super) fn data_for(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: &Value,
+    ) -> Result<Value, Outcome> {
+        self.data_of(method, path, None, Some(body))
+    }
+
+    fn data_of(
+        &self,
+        method: Method,
+        path: &[&str],
+        cursor: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<Value, Outcome> {
         let usage = |sentence: &str| Outcome::Usage(format!("--hub {}: {sentence}", self.hub));
         let mut url = reqwest::Url::parse(&self.hub).map_err(|error| usage(&error.to_string()))?;
         url.path_segments_mut()
@@ -50,7 +70,11 @@ impl RunningHub {
         }
         let ask = async {
             let client = Client::builder().timeout(TIMEOUT).no_proxy().build()?;
-            let answer = client.request(method, url).bearer_auth(&self.token).send().await?;
+            let mut request = client.request(method, url).bearer_auth(&self.token);
+            if let Some(body) = body {
+                request = request.body(body.to_string());
+            }
+            let answer = request.send().await?;
             answer.bytes().await
         };
         let answer = wait(ask)?.map_err(|error| failed(&format!("{}: {error}", self.hub)))?;

@@ -20,7 +20,7 @@ one JSON object per line elsewhere. Flags go before the environment (WEBSOCKET_P
 FOODTRACK__SECTION__KEY for every key), that before the file, that before the defaults.
 
 SIGTERM or SIGINT stops it: /ready and /health say so for --drain-delay-ms, then the listener closes and clients are told to \
-connect elsewhere. A second signal ends it at once.
+connect elsewhere. A second signal ends it at once. `foodtrack-websocket drain` asks for the same over HTTP.
 
 A listener that the parent gives (LISTEN_FDS, systemd's socket activation) is listened on in the place of --host and --port: who connects \
 while the server is started anew waits.
@@ -31,7 +31,7 @@ Examples:
   foodtrack-websocket serve --config hub.toml --data-dir /var/lib/foodtrack
   FOODTRACK__HEARTBEAT__INTERVAL_MS=10000 foodtrack-websocket serve --config hub.toml
 
-Exit codes: 0 stopped by a signal, 1 failed while running or ended by a second signal, 2 bad usage, configuration or data directory, \
+Exit codes: 0 stopped by a signal or drained, 1 failed while running or ended by a second signal, 2 bad usage, configuration or data directory, \
 3 cannot listen.";
 
 #[derive(Args)]

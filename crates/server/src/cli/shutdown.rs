@@ -48,7 +48,7 @@ impl Shutdown {
         self.first.try_recv().is_ok()
     }
 
-    /// Blocks until the first signal, and then stops the server.
+    /// Blocks until the first signal, or until the server has drained as its API was asked, and then stops the server.
     ///
     /// # Errors
     /// The server ended by itself before.
@@ -57,6 +57,9 @@ impl Shutdown {
             if server.has_ended() {
                 server.stop();
                 return Err(Outcome::Failed("a part of the server has ended by itself".into()));
+            }
+            if server.is_to_stop() {
+                break;
             }
         }
         server.stop();

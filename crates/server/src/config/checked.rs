@@ -36,7 +36,7 @@ const SHARDS_LIMIT: u16 = 256;
 const DISK_BYTES_LEAST: u64 = 16 * 1_024 * 1_024;
 
 /// A node that is asked to stop does it some time.
-const DRAIN_DELAY_MS_LIMIT: u32 = 600_000;
+pub(crate) const DRAIN_DELAY_MS_LIMIT: u32 = 600_000;
 /// How long a node of a cluster takes to send its clients elsewhere, where nobody says.
 const CLUSTER_SPREAD_MS: u32 = 5_000;
 
@@ -64,7 +64,15 @@ impl CheckedConfig {
 
     /// How long a node that stops takes to send its clients elsewhere.
     pub(crate) fn spread(&self) -> Duration {
-        let default_ms = if self.said.redis.is_on() { CLUSTER_SPREAD_MS } else { 0 };
+        if self.said.redis.is_on() { self.drain_spread() } else { self.spread_or(0) }
+    }
+
+    /// How long a node takes for that which drains as it was asked over the API.
+    pub(crate) fn drain_spread(&self) -> Duration {
+        self.spread_or(CLUSTER_SPREAD_MS)
+    }
+
+    fn spread_or(&self, default_ms: u32) -> Duration {
         Duration::from_millis(self.said.shutdown.spread_ms.unwrap_or(default_ms).into())
     }
 

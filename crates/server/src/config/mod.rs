@@ -20,7 +20,7 @@ mod upstream;
 mod webhook;
 
 pub use checked::CheckedConfig;
-pub(crate) use checked::{check, policies};
+pub(crate) use checked::{DRAIN_DELAY_MS_LIMIT, check, policies};
 pub use emitter::{EmitterConfig, EmitterKind};
 pub use layers::{Layers, load, load_checked};
 pub use problems::{ConfigErrors, ConfigProblem};

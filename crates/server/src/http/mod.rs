@@ -5,6 +5,7 @@ mod connections;
 mod cors;
 mod dead_letters;
 mod disk_work;
+mod drain;
 mod error;
 mod events;
 mod explain;
@@ -87,6 +88,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(webhooks::replay))
         .routes(routes!(webhooks::replay_letter))
         .routes(routes!(nodes::list))
+        .routes(routes!(drain::drain))
         .routes(routes!(performance::performance))
         .routes(routes!(problem::list))
         .routes(routes!(problem::explain))

@@ -19,7 +19,7 @@ const BEARER: &str = "bearer";
 /// What is asked without a token.
 const OPEN_TAGS: [&str; 2] = ["errors", "status"];
 /// The exceptions among them.
-const CLOSED: [&str; 2] = ["/api/v1/performance", "/api/v1/nodes"];
+const CLOSED: [&str; 3] = ["/api/v1/performance", "/api/v1/nodes", "/api/v1/drain"];
 
 #[derive(OpenApi)]
 #[openapi(

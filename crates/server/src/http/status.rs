@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use serde::Serialize;
 
 use super::refusals::HttpRefusals;
+use crate::drain::DrainPhase;
 use crate::health::{HealthState, HealthStatus};
 use crate::hub::Hub;
 
@@ -18,7 +19,7 @@ use crate::hub::Hub;
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Readiness {
     ready: bool,
-    /// `draining` or `unhealthy`.
+    /// `draining`, `drained` or `unhealthy`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
 }
@@ -123,11 +124,13 @@ impl Pages {
             HealthState::Healthy | HealthState::Degraded => StatusCode::OK,
             HealthState::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
         };
-        let ready = match (status, health.draining) {
-            (StatusCode::OK, _) => Readiness { ready: true, reason: None },
-            (_, true) => Readiness { ready: false, reason: Some("draining") },
-            (_, false) => Readiness { ready: false, reason: Some("unhealthy") },
+        let reason = match (status, health.drain.as_ref().map(|drain| drain.phase)) {
+            (StatusCode::OK, _) => None,
+            (_, Some(DrainPhase::Drained)) => Some("drained"),
+            (_, Some(_)) => Some("draining"),
+            (_, None) => Some("unhealthy"),
         };
+        let ready = Readiness { ready: reason.is_none(), reason };
         let ready = serde_json::to_vec(&ready).unwrap_or_default();
         // Texts and numbers only: it cannot fail to be JSON.
         let health = serde_json::to_vec(&health).unwrap_or_default();

@@ -250,6 +250,7 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
     let plain = |body: &str| (row.request.to_owned(), body.to_owned());
     match row.request {
         "POST /api/v1/publish" => plain(&order),
+        "POST /api/v1/drain" => plain(r#"{"then":"stay"}"#),
         "POST /api/v1/publish/batch" => plain(&format!("{{\"events\":[{order}]}}")),
         "GET /api/v1/connections" => {
             sid();

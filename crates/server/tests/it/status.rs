@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use foodtrack_contract::UserRole;
-use serde_json::json;
+use serde_json::{Value, json};
 use test_support::{eventually, wait_until};
 
 use crate::process::{Served, command};
@@ -90,6 +90,105 @@ fn a_second_signal_ends_it_at_once() {
     });
     served.signal("INT");
     assert_eq!(served.wait(), 1);
+}
+
+/// Asks a node to drain; returns what it says.
+fn drain(served: &Served, body: &Value) -> Value {
+    let system = token("t1", UserRole::System);
+    let answer = call(served.address, "POST /api/v1/drain", &system, &body.to_string());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.data()
+}
+
+fn phase(served: &Served) -> Value {
+    request(served.address, "GET /health", &[], "").json()["drain"]["phase"].take()
+}
+
+/// The code of the answer to a poll of a client that was here.
+fn joined(served: &Served) -> impl Fn() -> u16 + use<> {
+    let address = served.address;
+    let open = request(address, "GET /socket.io/?EIO=4&transport=polling", &[], "").body;
+    let open: Value = serde_json::from_str(&open[1..]).unwrap();
+    let path = format!("/socket.io/?EIO=4&transport=polling&sid={}", open["sid"].as_str().unwrap());
+    let connect = format!("40{}", json!({ "token": token("t1", UserRole::RestaurantOwner) }));
+    assert_eq!(request(address, &format!("POST {path}"), &[], &connect).status, 200);
+    let first = request(address, &format!("GET {path}"), &[], "");
+    assert!(first.body.starts_with("40{"), "{first:?}");
+    move || request(address, &format!("GET {path}"), &[], "").status
+}
+
+#[test]
+fn a_node_that_is_asked_to_drain_says_so_sends_its_clients_elsewhere_and_ends() {
+    let mut served = draining("0");
+    let poll = joined(&served);
+    let begun = drain(&served, &json!({ "delayMs": 700, "withinMs": 2_000 }));
+    assert_eq!((&begun["phase"], &begun["then"]), (&json!("announced"), &json!("exit")));
+    let ready = request(served.address, "GET /ready", &[], "");
+    assert_eq!((ready.status, &ready.json()["reason"]), (503, &json!("draining")));
+    // Answered when its session ends.
+    poll();
+    assert_eq!(served.wait(), 0);
+}
+
+#[test]
+fn a_node_that_is_to_stay_is_drained_and_ends_when_that_is_asked_or_signalled() {
+    for is_asked in [true, false] {
+        // SIGTERM does not say anew what was said.
+        let mut served = draining("600000");
+        let poll = joined(&served);
+        drain(&served, &json!({ "then": "stay", "delayMs": 0, "withinMs": 200 }));
+        wait_until("it is drained", || phase(&served) == "drained");
+        wait_until("its clients are gone", || poll() != 200);
+        let ready = request(served.address, "GET /ready", &[], "");
+        assert_eq!((ready.status, &ready.json()["reason"]), (503, &json!("drained")));
+        if is_asked {
+            assert_eq!(drain(&served, &json!({}))["then"], "exit");
+        } else {
+            served.signal("TERM");
+        }
+        assert_eq!(served.wait(), 0);
+    }
+}
+
+#[test]
+fn a_drain_that_is_asked_for_badly_changes_nothing() {
+    let served = draining("0");
+    let system = token("t1", UserRole::System);
+    for (body, code) in [
+        (r#"{"then":"explode"}"#, "message_malformed"),
+        (r#"{"withinMs":600001}"#, "payload_invalid"),
+        (r#"{"delayMs":600001}"#, "payload_invalid"),
+        (r#"{"delayMs":-1}"#, "message_malformed"),
+        (r#"{"within":1}"#, "message_malformed"),
+        ("[]", "message_malformed"),
+    ] {
+        let refused = call(served.address, "POST /api/v1/drain", &system, body);
+        assert_eq!((refused.status, refused.code().as_str()), (400, code), "{body}");
+    }
+    for other in [UserRole::RestaurantOwner, UserRole::Admin] {
+        let refused = call(served.address, "POST /api/v1/drain", &token("t1", other), "");
+        assert_eq!(refused.code(), "permission_denied", "of one tenant's administrator");
+    }
+    assert_eq!(request(served.address, "GET /ready", &[], "").status, 200);
+}
+
+#[test]
+fn the_command_has_a_node_drain() {
+    let mut served = draining("0");
+    let hub = format!("http://{}", served.address);
+    let system = token("t1", UserRole::System);
+    let output = command(&["drain", "--url", &hub, "--token", &system, "--within-ms", "300"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(said["then"], "exit", "{said}");
+    assert_eq!(served.wait(), 0);
+    let owner = token("t1", UserRole::RestaurantOwner);
+    let served = draining("0");
+    let hub = format!("http://{}", served.address);
+    let refused = command(&["drain", "--url", &hub, "--token", &owner]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
 }
 
 #[test]

@@ -6,12 +6,18 @@ use super::{SEND_ELSEWHERE, Shard};
 
 /// How often some are sent.
 const EVERY_MS: u64 = 100;
+/// By how much that differs from time to time: shards and nodes that begin together do not go on in step.
+const JITTER_MS: u64 = 25;
 
 impl Shard {
     /// Sends all clients elsewhere by then.
     pub(super) fn send_elsewhere_within(&mut self, io: &mut Reactor, within_ms: u64) {
-        self.sends_elsewhere_by_ms = Some(io.now_ms().saturating_add(within_ms));
-        self.send_some_elsewhere(io);
+        let by_ms = io.now_ms().saturating_add(within_ms);
+        let is_under_way = self.sends_elsewhere_by_ms.replace(by_ms).is_some();
+        // It has its timer then.
+        if !is_under_way {
+            self.send_some_elsewhere(io);
+        }
     }
 
     /// Sends as many as it takes for all to be gone in time, from all over the table: neighbours in it are often of one tenant.
@@ -23,7 +29,8 @@ impl Shard {
         for client in clients.into_iter().step_by(stride).take(number) {
             io.close(client, CloseReason::ServerClosed);
         }
-        io.schedule(EVERY_MS, SEND_ELSEWHERE);
+        let wait_ms = fastrand::u64(EVERY_MS - JITTER_MS..=EVERY_MS + JITTER_MS);
+        io.schedule(wait_ms, SEND_ELSEWHERE);
     }
 }
 
