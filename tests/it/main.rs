@@ -43,6 +43,7 @@ mod ownership;
 mod plain_json;
 mod recovery;
 mod redactions;
+mod redis_states;
 mod repeats;
 mod restart;
 mod rooms;

@@ -36,6 +36,13 @@ fn start(redis: &RedisServer) -> (Server, String) {
     (server, id)
 }
 
+/// The prefix of the only cluster there.
+fn known_prefix(redis: &RedisServer) -> String {
+    let keys = redis.command("KEYS *:nodes");
+    let key = keys.lines().find(|line| line.ends_with(":nodes")).unwrap();
+    key.trim_end_matches(":nodes").to_owned()
+}
+
 /// A request as a node signs it, by what the documentation says.
 #[derive(Clone)]
 struct Asking {
@@ -175,6 +182,55 @@ fn what_is_forged_late_or_oversized_is_refused_and_counted() {
     assert_eq!(refused(&server, "oversized"), 1);
     // What was refused spoils nothing.
     assert_eq!(signed.ask(&server).0, 200);
+}
+
+/// What a node of a later version may ask: it takes this one for one that does not know, and goes on.
+#[test]
+fn what_a_later_version_asks_is_answered_as_unknown_and_the_answer_is_proven() {
+    let Some(redis) = redis() else { return };
+    let (server, id) = start(&redis);
+    let later =
+        |path: &str, body: &str| Asking { path: path.into(), body: body.into(), ..asking(&id) };
+    for (asked, expected) in [
+        (later("/cluster/v2/look", "{}"), 404),
+        (later("/cluster/v1/borrow", "{}"), 404),
+        (later("/cluster/v1/ask", r#"{"tenant":"pizza-roma","about":{"colours":{}}}"#), 400),
+        (later("/cluster/v1/ask", r#"{"tenants":["pizza-roma"]}"#), 400),
+    ] {
+        let (status, body, proof) = asked.ask(&server);
+        assert_eq!(status, expected, "{}: {body}", asked.path);
+        let parts: [&[u8]; 3] = [&asked.nonce, &status.to_le_bytes(), body.as_bytes()];
+        let proven = mac(&key(SECRET.as_bytes(), "foodtrack node answers 1"), &parts);
+        assert_eq!(proof, Some(proven), "{}", asked.path);
+    }
+    // A field more is no other question.
+    let more = later(LOOK, r#"{"why":"curious"}"#).ask(&server);
+    assert_eq!(more.0, 200, "{}", more.1);
+}
+
+/// A card of a later format is passed over and counted; its node is none that this one asks.
+#[test]
+fn a_node_whose_card_is_of_a_later_format_is_counted_and_not_asked() {
+    let Some(redis) = redis() else { return };
+    let (server, _) = start(&redis);
+    let prefix = known_prefix(&redis);
+    let card = format!(
+        "99999999999999 {{\"format\":2,\"mark\":\"{}\",\"address\":\"http://127.0.0.1:9\",\"version\":\"9.0.0\",\"startedAtMs\":1,\"connections\":0,\"tenants\":0}}",
+        mark()
+    );
+    redis.call(&[b"HSET", format!("{prefix}:nodes").as_bytes(), b"later", card.as_bytes()]);
+    test_support::wait_until("it is counted", || known(&server)["strange"] == 1);
+    assert_eq!(known(&server)["nodes"].as_array().unwrap().len(), 1);
+    let mut connection = HttpConnection::open(server.address());
+    let token = Who::owner(TENANT, "olga").token();
+    let listed = connection.call("GET /api/v1/connections", &token, &Value::Null);
+    assert_eq!((listed.status, listed.json().get("missingNodes")), (200, None));
+    // One of this format with a field more is a node.
+    let card = card.replace("\"format\":2", "\"format\":1,\"colour\":\"green\"");
+    redis.call(&[b"HSET", format!("{prefix}:nodes").as_bytes(), b"later", card.as_bytes()]);
+    test_support::wait_until("it is known", || {
+        known(&server)["nodes"].as_array().unwrap().len() == 2
+    });
 }
 
 #[test]

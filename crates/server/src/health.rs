@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cluster::NodeInfo;
+use crate::cluster::{NodeInfo, RedisReport};
 use crate::drain::DrainReport;
 use crate::health_book::ConditionReport;
 use crate::last_error::LastError;
@@ -47,6 +47,9 @@ pub struct HealthStatus {
     /// The nodes of the cluster that live, this one among them; absent where there is no cluster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeInfo>,
+    /// How the node stands towards the cluster's Redis; absent where there is no cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisReport>,
     /// The last error that was logged or raised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
@@ -96,6 +99,7 @@ pub(crate) struct Signs {
     pub(crate) last_error: Option<LastError>,
     pub(crate) drain: Option<DrainReport>,
     pub(crate) nodes: Vec<NodeInfo>,
+    pub(crate) redis: Option<RedisReport>,
 }
 
 impl HealthStatus {
@@ -116,6 +120,7 @@ impl HealthStatus {
             drain: signs.drain,
             conditions: signs.conditions,
             nodes: signs.nodes,
+            redis: signs.redis,
             last_error: signs.last_error,
         }
     }
@@ -144,6 +149,7 @@ mod tests {
             last_error: None,
             drain: None,
             nodes: Vec::new(),
+            redis: None,
         }
     }
 

@@ -5,17 +5,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use foodtrack_contract::{Authenticate, ErrorCode, Principal, Refusal};
-use foodtrack_shard::{ConnectionManager, Counters, DeadLetters, EventBroadcaster, Running};
+use foodtrack_shard::{
+    ConnectionManager, Counters, DeadLetters, EventBroadcaster, Running, Shards,
+};
 use foodtrack_tenant_log::{StorageState, StorageStatus, TenantLog};
 use foodtrack_transport::DoorRefusals;
+use serde_json::json;
 
 use crate::api_quota::ApiQuota;
-use crate::cluster::{Cluster, NodeInfo};
+use crate::cluster::{Cluster, NodeInfo, RedisState, RedisWatch};
 use crate::config::CheckedConfig;
 use crate::data::Declarations;
 use crate::drain::{AfterDrain, Drain, DrainOrder, DrainReport};
 use crate::emitters::Emitters;
-use crate::health::{HealthStatus, Signs};
+use crate::health::{HealthState, HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
 use crate::http::{DiskWork, IdempotencyKeys, StatusPages, TenantQueue, batches};
 use crate::logging;
@@ -55,6 +58,7 @@ pub(crate) struct Hub {
     panics_seen: AtomicU64,
     log_lines_dropped_seen: AtomicU64,
     pub(crate) drain: Arc<Drain>,
+    shards: Shards,
     is_stopping: AtomicBool,
 }
 
@@ -105,6 +109,7 @@ impl Hub {
             started_at: Instant::now(),
             panics_seen: AtomicU64::new(logging::panics()),
             log_lines_dropped_seen: AtomicU64::new(logging::lines_dropped()),
+            shards: running.shards.clone(),
             drain: Arc::new(Drain::new(running.shards.clone(), running.counters.clone())),
             is_stopping: AtomicBool::new(false),
         }
@@ -188,6 +193,7 @@ impl Hub {
             last_error: logging::last_error().or_else(|| self.health_book.last_error()),
             drain: self.drain.report(),
             nodes: self.cluster_nodes(),
+            redis: self.cluster.redis().map(RedisWatch::report),
         })
     }
 
@@ -224,16 +230,10 @@ impl Hub {
         let sentence =
             "the disk of the log failed: durable events are refused; mend the disk and start anew";
         book.set(Condition::StorageFailed, has_failed, sentence);
-        let sentence = "the cluster's Redis does not answer: durable events are refused, and others go on among this node's own clients; see that it runs and can be reached";
-        book.set(Condition::RedisAway, storage.state == StorageState::Away, sentence);
-        let sentence = "this node's lease in Redis is not renewed: other nodes take it for ended; see the log lines about it";
-        book.set(Condition::NodeLeaseLost, self.cluster.has_lost_lease(), sentence);
+        self.look_at_redis(storage.state);
         let is_mixed = self.cluster.book.trouble().is_mixed;
         let sentence = "nodes with another secret are in Redis under the same redis.prefix: give each cluster a prefix of its own, or, where Redis forgot the secret, start the nodes anew one by one";
         book.set(Condition::ClusterMixed, is_mixed, sentence);
-        let is_unreplicated = storage.state == StorageState::Unreplicated;
-        let sentence = "fewer replicas of the cluster's Redis than redis.waitReplicas have what is written: durable events are answered with timeout; see that the replicas run";
-        book.set(Condition::RedisUnreplicated, is_unreplicated, sentence);
         if grew(&self.panics_seen, logging::panics()) {
             book.happened(Condition::Panic, "a panic was caught; report it with its log line", now);
         }
@@ -242,6 +242,23 @@ impl Hub {
             book.happened(Condition::LogLinesDropped, sentence, now);
         }
         book.look_at_clocks(now, SystemTime::now());
+    }
+
+    /// Looks how the node stands towards its Redis; a change is told to this node's clients.
+    fn look_at_redis(&self, storage: StorageState) {
+        let Some(redis) = self.cluster.redis() else { return };
+        let signs = self.cluster.redis_signs(storage);
+        for (condition, holds, sentence) in signs.conditions() {
+            self.health_book.set(condition, holds, sentence);
+        }
+        if let Some(report) = redis.observe(signs) {
+            let status = match report.state {
+                RedisState::Healthy => HealthState::Healthy,
+                RedisState::Degraded | RedisState::Fenced => HealthState::Degraded,
+            };
+            self.shards.announce(&json!({ "status": status, "redis": report }).to_string());
+            self.status_pages.forget();
+        }
     }
 
     /// Authenticated connections; `None` when a shard is stuck. Needs a tokio runtime with a clock.

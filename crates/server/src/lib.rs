@@ -64,7 +64,9 @@ mod webhooks;
 mod websocket_config;
 mod websocket_server;
 
-pub use cluster::{ClusterConnections, CountedConnections, Gathered, NodeInfo};
+pub use cluster::{
+    ClusterConnections, CountedConnections, Gathered, NodeInfo, RedisReport, RedisState,
+};
 pub use config::{
     CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, EmitterConfig, EmitterKind,
     HooksConfig, LimitsConfig, LogConfig, ProfileChoice, RedisConfig, RetryConfig, Secret,

@@ -175,6 +175,24 @@ fn of_emitters(page: &mut String, emitters: &[(String, Arc<EmitterCounts>)]) {
 fn of_cluster(page: &mut String, cluster: &ClusterCounts) {
     let help = "Nodes of the cluster that live, this one among them.";
     number(page, "foodtrack_cluster_nodes", help, true, Some(cluster.nodes));
+    if let Some((state, entered)) = &cluster.redis {
+        let name = "foodtrack_redis_state";
+        head(
+            page,
+            name,
+            "How the node stands towards the cluster's Redis: 1 for the state that it is in.",
+            true,
+        );
+        for (each, _) in entered {
+            let is_in = u8::from(each == state);
+            let _ = writeln!(page, "{name}{{state=\"{}\"}} {is_in}", each.as_str());
+        }
+        let name = "foodtrack_redis_state_changes_total";
+        head(page, name, "How often the node came to stand so.", false);
+        for (each, count) in entered {
+            let _ = writeln!(page, "{name}{{state=\"{}\"}} {count}", each.as_str());
+        }
+    }
     let help = "Values among the nodes in Redis that are no node's.";
     number(page, "foodtrack_cluster_strange_values", help, true, Some(cluster.strange));
     let name = "foodtrack_node_requests_refused_total";
@@ -287,10 +305,13 @@ fn number(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::RedisState;
 
     fn counts() -> ClusterCounts {
         let passed_on = [("request", 0), ("socket", 0)];
-        ClusterCounts { nodes: 1, strange: 0, refused: vec![("forged", 0)], passed_on }
+        let entered = RedisState::ALL.map(|state| (state, 0));
+        let redis = Some((RedisState::Healthy, entered));
+        ClusterCounts { nodes: 1, strange: 0, refused: vec![("forged", 0)], passed_on, redis }
     }
 
     /// That of a node that is up for 1.5 s, and has told and heard no back end.

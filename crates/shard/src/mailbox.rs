@@ -37,6 +37,8 @@ pub(crate) enum ShardMessage {
     Totals(oneshot::Sender<ConnectionCounts>),
     /// New rules and schemas. Never lost, and never waited for: see [`ShardSender::apply`].
     Policies(Arc<Policies>),
+    /// Something about this node that all its clients are told, as JSON. Lost: they are not told of this change.
+    Announce(Arc<str>),
     /// Close transports little by little, all of them within so many milliseconds. Never lost.
     SendElsewhere { within_ms: u64 },
     /// Close every transport with a reason and stop the loop. Never lost.

@@ -64,6 +64,17 @@ impl Shards {
         self.senders.iter().for_each(|shard| shard.send(ShardMessage::SendElsewhere { within_ms }));
     }
 
+    /// Tells this node's clients something about it: `system:heartbeat` with this payload, as JSON. Does not wait; a shard without room for
+    /// it tells nobody.
+    pub fn announce(&self, payload: &str) {
+        let payload: Arc<str> = payload.into();
+        for shard in self.senders.iter() {
+            if shard.try_send(ShardMessage::Announce(Arc::clone(&payload))).is_err() {
+                tracing::warn!("a shard has no room to tell its clients of a change of the node");
+            }
+        }
+    }
+
     /// Asks every shard to close its transports and stop. Waits for room in their mailboxes.
     pub fn stop(&self) {
         self.senders.iter().for_each(|shard| shard.send(ShardMessage::Stop));

@@ -57,6 +57,8 @@ mod redis_node;
 mod redis_replicas;
 #[path = "promises/redis_sentinel.rs"]
 mod redis_sentinel;
+#[path = "promises/redis_versions.rs"]
+mod redis_versions;
 #[path = "promises/submitting.rs"]
 mod submitting;
 #[path = "promises/support.rs"]

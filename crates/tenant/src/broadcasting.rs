@@ -1,7 +1,8 @@
 //! Events of the server's own, to recipients it names itself: past the rules, but not past the schemas.
 
 use foodtrack_contract::{
-    ApplicationSet, Entities, ErrorCode, EventGroup, EventName, EventType, Refusal, Room, RoomName,
+    ApplicationSet, Entities, ErrorCode, EventGroup, EventName, EventType, Priority, Refusal, Room,
+    RoomName,
 };
 use foodtrack_router::read_permission;
 use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
@@ -57,6 +58,23 @@ impl Tenant {
         self.count_deliveries(turn, delivered);
         turn.counters.events_accepted.add(1);
         self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
+    }
+
+    /// Tells the clients that are here something about their node; those that catch up are not told.
+    pub(crate) fn announce(&mut self, turn: &mut Turn<'_, impl Effects>, payload: &str) {
+        let broadcast = Broadcast {
+            event: EventType::SystemHeartbeat.as_str().into(),
+            payload: payload.into(),
+            priority: Priority::High,
+            to: Recipients { everyone: true, ..Recipients::default() },
+            except: Vec::new(),
+        };
+        let id = turn.effects.new_message_id();
+        // It names no room and no user, and its payload is the server's own.
+        let Ok(checked) = self.check_broadcast(turn, id, &broadcast) else { return };
+        let suffix = self.cursor_suffix();
+        let frame = checked.frame(checked.meta(suffix.place()), &suffix);
+        self.fan_out(turn, &frame, &checked.audience);
     }
 
     /// An event of a back end's to one connection, past the rules: whom it is for is said. It must be one that a back end may send, and

@@ -54,6 +54,8 @@ pub enum Input<'i> {
     Answered(Requester, UpstreamAnswer),
     /// What the business back end answered to [`Effects::permit`].
     Permitted(Arc<HookQuestion>, Permit),
+    /// Something about this node that all clients here are told: JSON.
+    Announce(&'i str),
     /// The time of [`Tenant::next_deadline_ms`] has come.
     Deadline,
     /// The tenant goes on with what did not fit into its turn: see [`Tenant::has_more`].
@@ -120,6 +122,7 @@ impl Tenant {
                 self.relay(turn, requester, answer.as_deref());
             }
             Input::Permitted(question, permit) => self.permitted(turn, &question, &permit),
+            Input::Announce(payload) => self.announce(turn, payload),
             Input::Deadline => self.handle_deadline(turn),
             Input::GoOn => {
                 self.go_on_following(turn);

@@ -90,6 +90,8 @@ pub(crate) struct Client {
     next_ack_id: u64,
     partial: Option<WholePacket>,
     waiting: VecDeque<WholePacket>,
+    /// What its node said of itself.
+    heartbeats: VecDeque<Event>,
     closed: Option<Option<u16>>,
 }
 
@@ -184,6 +186,7 @@ impl Client {
             next_ack_id: 0,
             partial: None,
             waiting: VecDeque::new(),
+            heartbeats: VecDeque::new(),
             closed: None,
         };
         match client.link.receive(Instant::now() + PATIENCE) {
@@ -279,8 +282,36 @@ impl Client {
             .unwrap_or_else(|| panic!("no event came; closed: {:?}", self.closed))
     }
 
-    /// The next event, if one comes in time.
+    /// How its node stands towards Redis, as it is told next; other events that come before are lost.
+    #[track_caller]
+    pub(crate) fn next_redis_state(&mut self) -> String {
+        let told = eventually(|| {
+            self.next_within(Duration::from_millis(20));
+            self.heartbeats.pop_front()
+        });
+        let state = told.payload("redis")["state"].as_str().unwrap().to_owned();
+        let status = if state == "healthy" { "healthy" } else { "degraded" };
+        assert_eq!(told.payload("status"), status);
+        state
+    }
+
+    /// Whether its node said something of itself, as far as was read.
+    pub(crate) fn is_told_of_its_node(&self) -> bool {
+        !self.heartbeats.is_empty()
+    }
+
+    /// The next event, if one comes in time. What its node says of itself is kept aside.
     pub(crate) fn next_within(&mut self, patience: Duration) -> Option<Event> {
+        loop {
+            let event = self.any_within(patience)?;
+            if event.name != "system:heartbeat" {
+                return Some(event);
+            }
+            self.heartbeats.push_back(event);
+        }
+    }
+
+    fn any_within(&mut self, patience: Duration) -> Option<Event> {
         let packet = self.packet(patience)?;
         assert_eq!(packet.kind, PacketType::Event, "{packet:?}");
         let cursor = packet.cursor().map(str::to_owned);

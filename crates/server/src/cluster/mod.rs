@@ -13,6 +13,7 @@ mod node_id;
 mod node_question;
 mod node_routes;
 mod node_signature;
+mod redis_state;
 mod relay;
 mod replay_guard;
 
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use foodtrack_shard::{ConnectionManager, Counters};
-use foodtrack_tenant_log::{NodeRegistry, RedisOpenError, RedisOptions};
+use foodtrack_tenant_log::{NodeRegistry, RedisOpenError, RedisOptions, StorageState};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -46,6 +47,8 @@ pub(crate) use node_id::{NODE_NAME_BYTES_MAX, is_plain};
 use node_routes::NodeAnswers;
 pub(crate) use node_routes::{NODE_PATHS, routes};
 use node_signature::NodeKeys;
+pub use redis_state::{RedisReport, RedisState};
+pub(crate) use redis_state::{RedisSigns, RedisWatch};
 use relay::OpenRelay;
 pub(crate) use relay::{Relay, RelayThread};
 
@@ -96,6 +99,7 @@ struct Others {
     gate: Arc<NodeGate>,
     stop: Arc<Notify>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    redis: RedisWatch,
 }
 
 /// Numbers for Prometheus.
@@ -109,6 +113,8 @@ pub(crate) struct ClusterCounts {
     pub(crate) refused: Vec<(&'static str, u64)>,
     /// Requests about sessions of other nodes that were passed on, by what they are.
     pub(crate) passed_on: [(&'static str, u64); 2],
+    /// How the node stands towards its Redis, and how often it came to stand in each way; `None` where it is alone.
+    pub(crate) redis: Option<(RedisState, [(RedisState, u64); 3])>,
 }
 
 impl Cluster {
@@ -160,9 +166,15 @@ impl Cluster {
         self.others.as_ref().map(|others| Arc::clone(&others.answers))
     }
 
-    /// Whether this node's lease has ended because Redis did not renew it: others take it for ended.
-    pub(crate) fn has_lost_lease(&self) -> bool {
-        !self.is_alone() && self.book.age().is_none_or(|age| age > self.lease)
+    /// How this node stands towards Redis as of the last look; `None` where it is alone.
+    pub(crate) fn redis(&self) -> Option<&RedisWatch> {
+        self.others.as_ref().map(|others| &others.redis)
+    }
+
+    /// What that is judged by.
+    pub(crate) fn redis_signs(&self, storage: StorageState) -> RedisSigns {
+        let has_lost_lease = self.book.age().is_none_or(|age| age > self.lease);
+        RedisSigns { storage, has_lost_lease }
     }
 
     /// Has every other node take over what was declared here. Returns when they have, or a second later: they do it by themselves.
@@ -186,6 +198,7 @@ impl Cluster {
                 .relay
                 .as_ref()
                 .map_or([("request", 0), ("socket", 0)], OpenRelay::counts),
+            redis: self.redis().map(|redis| (redis.report().state, redis.entered())),
         }
     }
 
@@ -232,7 +245,8 @@ impl Others {
         let stop = Arc::new(Notify::new());
         let crier = Crier { book: Arc::clone(book), client: client.clone() };
         let thread = keep_membership(runtime, membership, crier, Arc::clone(&stop), patience)?;
-        Ok(Self { answers, client, gate, stop, thread: Mutex::new(Some(thread)) })
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { answers, client, gate, stop, thread, redis: RedisWatch::new() })
     }
 }
 

@@ -39,12 +39,21 @@ impl Shard {
                 let _ = reply.send(totals);
             }
             ShardMessage::Policies(policies) => self.parts.settings.policies = policies,
+            ShardMessage::Announce(payload) => self.announce(io, &payload),
             ShardMessage::SendElsewhere { within_ms } => self.send_elsewhere_within(io, within_ms),
             ShardMessage::Stop => {
                 self.stops_by_ms = Some(io.now_ms() + STOP_MS_MAX);
                 io.schedule(STOP_MS_MAX, STOP);
                 io.stop_accepting();
             }
+        }
+    }
+
+    /// Tells the clients of all tenants something about this node.
+    fn announce(&mut self, io: &mut Reactor, payload: &str) {
+        let here: Vec<_> = self.by_name.values().copied().collect();
+        for tenant in here {
+            self.handle(io, tenant, Input::Announce(payload));
         }
     }
 

@@ -1,7 +1,7 @@
 -- Saves how far subscribers have confirmed. KEYS: 1 head, 2 cursors. ARGV: 1 how many devices of a user are kept, then for each: subscriber,
 -- 'f' where it is the first and gives way to any other, epoch, through, when, and the text that is kept. Of one incarnation the furthest
 -- wins.
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if redis.call('HGET', KEYS[1], 'layout') ~= '1' then return 0 end
 for at = 2, #ARGV, 6 do
   local known = redis.call('HGET', KEYS[2], ARGV[at])
   local wins = true

@@ -10,6 +10,10 @@ use super::{RedisOpenError, RedisOptions};
 /// How many bytes the secret has.
 const SECRET_BYTES: usize = 32;
 
+/// The format of all that nodes share in Redis, and say to each other by way of it. It is raised only where nodes of the version before
+/// would do harm; a tenant's log says its own layout beside it.
+const FORMAT: u64 = 1;
+
 /// What a node learns.
 pub struct RedisFirstLook {
     /// A secret that all nodes of the cluster have. Who can read it there can read the logs as well.
@@ -64,23 +68,40 @@ pub fn first_look(
     fresh: [u8; SECRET_BYTES],
 ) -> Result<RedisFirstLook, RedisOpenError> {
     let mut link = Link::new(Servers::new(options)?, options.patience);
-    let key = options.keys().secret();
+    let (key, format_key) = (options.keys().secret(), options.keys().format());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let look = async {
         let connection = link.connect().await?;
         let mut pipeline = redis::pipe();
+        pipeline.cmd("SETNX").arg(&format_key).arg(FORMAT).ignore().cmd("GET").arg(&format_key);
+        let (format,): (Vec<u8>,) = pipeline.query_async(&mut *connection).await?;
+        // A hub of another format may have a secret of another kind.
+        if format != FORMAT.to_string().as_bytes() {
+            return Ok::<_, RedisError>(Err(format));
+        }
+        let mut pipeline = redis::pipe();
         pipeline.cmd("SETNX").arg(&key).arg(&fresh).ignore().cmd("GET").arg(&key);
-        let (secret,): (Vec<u8>,) = pipeline.query_async(connection).await?;
-        Ok::<_, RedisError>((secret, persistence(connection).await))
+        let (secret,): (Vec<u8>,) = pipeline.query_async(&mut *connection).await?;
+        Ok(Ok((secret, persistence(connection).await)))
     };
     // Who starts a node may do so on a thread that runs tasks, where nothing can be waited for.
     let looked = std::thread::scope(|scope| {
         let waiting = scope.spawn(|| runtime.block_on(look));
         waiting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
-    let (secret, persistence) = looked.map_err(|error| RedisOpenError::of_connecting(&error))?;
+    let looked = looked.map_err(|error| RedisOpenError::of_connecting(&error))?;
+    let (secret, persistence) = looked.map_err(|format| other_format(format_key, &format))?;
     let secret = secret.try_into().map_err(|_| RedisOpenError::Foreign(key))?;
     Ok(RedisFirstLook { secret, persistence })
+}
+
+/// Why a hub of another format cannot be shared.
+fn other_format(key: String, format: &[u8]) -> RedisOpenError {
+    let found = std::str::from_utf8(format).ok().and_then(|it| it.parse().ok());
+    match found {
+        Some(found) if found > FORMAT => RedisOpenError::Later { key, found, known: FORMAT },
+        _ => RedisOpenError::Foreign(key),
+    }
 }
 
 async fn persistence(connection: &mut MultiplexedConnection) -> RedisPersistence {

@@ -18,13 +18,19 @@ pub(super) struct StoredHead {
     pub(super) assigned: u64,
 }
 
-pub(super) const HEAD_FIELDS: [&str; 6] =
-    ["epoch", "last", "trimmed", "entries", "bytes", "assigned"];
+pub(super) const HEAD_FIELDS: [&str; 7] =
+    ["epoch", "last", "trimmed", "entries", "bytes", "assigned", "layout"];
+
+/// How a log, and all that stands beside it, is kept. The scripts know it as well: what is kept otherwise they leave alone.
+const LAYOUT: &str = "1";
 
 impl StoredHead {
-    /// Reads what `HMGET` of [`HEAD_FIELDS`] answers; `None` where there is no log, or it is none of ours.
+    /// Reads what `HMGET` of [`HEAD_FIELDS`] answers; `None` where there is no log, or it is none of this version's.
     pub(super) fn read(value: &Value) -> Option<Self> {
-        let [epoch, last, trimmed, entries, bytes, assigned] = array(value)? else { return None };
+        let [epoch, last, trimmed, entries, bytes, assigned, layout] = array(value)? else {
+            return None;
+        };
+        (text(layout)? == LAYOUT).then_some(())?;
         Some(Self {
             epoch: Epoch::parse(text(epoch)?)?,
             last: offset(last)?,

@@ -82,6 +82,11 @@ impl Keys {
         format!("{}:secret", self.prefix)
     }
 
+    /// Which version of the hub's format all of this is of.
+    pub(super) fn format(&self) -> String {
+        format!("{}:format", self.prefix)
+    }
+
     /// The nodes that live: a hash.
     pub(super) fn nodes(&self) -> String {
         format!("{}:nodes", self.prefix)

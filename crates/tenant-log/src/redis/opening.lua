@@ -5,7 +5,7 @@ if redis.call('HSETNX', KEYS[1], 'epoch', ARGV[8]) == 1 then
   redis.call('HSET', KEYS[1], 'layout', '1', 'last', '0', 'trimmed', '0', 'entries', '0', 'bytes', '0', 'assigned', '0')
 elseif ARGV[5] ~= '' then
   local head = read_head()
-  if head.epoch == ARGV[5] then
+  if head and head.epoch == ARGV[5] then
     is_renewed(head, tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[2], ARGV[3], ARGV[4])
   end
 end

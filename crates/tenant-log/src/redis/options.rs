@@ -140,6 +140,18 @@ pub enum RedisOpenError {
         "what Redis has under {0:?} is no hub's: give redis.prefix another value, or take the key away"
     )]
     Foreign(String),
+    /// Nodes of a later version share it.
+    #[error(
+        "nodes of a later version keep the tenants' logs under {key:?} in format {found}, and this version knows {known}: start this node with that version"
+    )]
+    Later {
+        /// The key that says so.
+        key: String,
+        /// The format that is there.
+        found: u64,
+        /// The format that this version reads and writes.
+        known: u64,
+    },
     /// Its thread could not be started.
     #[error("the thread for Redis cannot be started: {0}")]
     Thread(#[from] std::io::Error),

@@ -2,7 +2,7 @@
 -- duty, 2 the token under which it was done, 3 the webhook, 4 how often others had moved it, 5 its place, then, where something was given
 -- up: its offset, what the kept text begins with, and the text. Answers whether that was taken: not from who was replaced meanwhile, and
 -- not where somebody moved it.
-if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HGET', KEYS[3], ARGV[1]) ~= ARGV[2]
+if redis.call('HGET', KEYS[1], 'layout') ~= '1' or redis.call('HGET', KEYS[3], ARGV[1]) ~= ARGV[2]
   or (redis.call('HGET', KEYS[2], ARGV[3] .. ' moves') or '0') ~= ARGV[4] then
   return 0
 end

@@ -7,8 +7,9 @@ end
 
 local function read_head()
   local found = redis.call('HMGET', KEYS[1], 'epoch', 'last', 'trimmed', 'entries', 'bytes',
-    'oldest_ms', 'oldest_bytes', 'emitted', 'assigned')
-  if not found[1] then return nil end
+    'oldest_ms', 'oldest_bytes', 'emitted', 'assigned', 'layout')
+  -- What a later version keeps otherwise is left alone, as if there were no log.
+  if not found[1] or found[10] ~= '1' then return nil end
   local number = function(place) return tonumber(found[place] or '0') end
   return { epoch = found[1], last = number(2), trimmed = number(3), entries = number(4), bytes = number(5),
     oldest_ms = number(6), oldest_bytes = number(7), emitted = number(8), assigned = number(9) }

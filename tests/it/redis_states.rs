@@ -1,0 +1,123 @@
+//! How a node stands towards its Redis: healthy, degraded, fenced. `/health`, `/metrics` and its clients say the same.
+
+use std::net::SocketAddr;
+
+use foodtrack_server::RedisConfig;
+use serde_json::Value;
+use test_support::{Line, RedisServer, wait_until};
+
+use crate::harness::{Address as _, Client, HttpConnection, Server, Transport, Who};
+use crate::nodes::{node, redis, shared};
+use crate::support::TENANT;
+
+fn health(server: &Server) -> Value {
+    HttpConnection::open(server.address()).get("/health").json()
+}
+
+/// Waits until health and metrics say that the node is in this state, and for this reason where it is not well.
+fn expect_state(server: &Server, state: &str, condition: Option<&str>) {
+    wait_until("its health says so", || health(server)["redis"]["state"] == state);
+    let is_named = |it: &Value| condition.is_none_or(|condition| it["condition"] == condition);
+    wait_until("and why", || {
+        let conditions = health(server)["conditions"].as_array().unwrap().clone();
+        if condition.is_some() { conditions.iter().any(is_named) } else { conditions.is_empty() }
+    });
+    let page = server.metrics_page();
+    for each in ["healthy", "degraded", "fenced"] {
+        let line =
+            format!("foodtrack_redis_state{{state=\"{each}\"}} {}\n", u8::from(each == state));
+        assert!(page.contains(&line), "{page}");
+    }
+}
+
+fn chef(server: &Server) -> Client {
+    Client::join(server, Transport::WebSocket, &Who::chef(TENANT, "carl"))
+}
+
+#[test]
+fn a_node_whose_redis_goes_is_degraded_then_fenced_and_healthy_when_it_is_back() {
+    let Some(mut redis) = redis() else { return };
+    let shared = RedisConfig { node_lease_ms: 4_000, timeout_ms: 500, ..shared(&redis) };
+    let server = Server::with(node(&shared));
+    let mut carl = chef(&server);
+    expect_state(&server, "healthy", None);
+    redis.kill();
+    // What is written finds out; it is refused.
+    let mut sender = crate::support::back_end(&server);
+    wait_until("it is away", || {
+        sender.ask("order:updated", crate::support::update("1", 1))["error"]["code"] == "degraded"
+    });
+    expect_state(&server, "degraded", Some("redis_away"));
+    assert_eq!(carl.next_redis_state(), "degraded");
+    // Its lease is over, so the other nodes take it for ended.
+    assert_eq!(carl.next_redis_state(), "fenced");
+    expect_state(&server, "fenced", Some("node_lease_lost"));
+    redis.start_again();
+    loop {
+        // The lease and what is written come back in either order.
+        match carl.next_redis_state().as_str() {
+            "healthy" => break,
+            "degraded" => {}
+            other => panic!("{other}"),
+        }
+    }
+    expect_state(&server, "healthy", None);
+    let changes = "foodtrack_redis_state_changes_total{state=\"fenced\"} 1\n";
+    assert!(server.metrics_page().contains(changes), "{}", server.metrics_page());
+}
+
+#[test]
+fn a_node_that_is_cut_off_is_told_from_one_that_is_not() {
+    let Some(redis) = redis() else { return };
+    let line = Line::to(SocketAddr::from(([127, 0, 0, 1], redis.port())));
+    let whole = RedisConfig { node_lease_ms: 1_500, timeout_ms: 500, ..shared(&redis) };
+    let over_line = RedisConfig { port: line.address().port(), ..whole.clone() };
+    let (cut, other) = (Server::with(node(&over_line)), Server::with(node(&whole)));
+    let (mut carl, mut cora) = (chef(&cut), chef(&other));
+    line.cut();
+    expect_state(&cut, "fenced", Some("node_lease_lost"));
+    expect_state(&other, "healthy", None);
+    line.mend();
+    expect_state(&cut, "healthy", None);
+    let mut told = Vec::new();
+    while told.last().is_none_or(|it| it != "healthy") {
+        told.push(carl.next_redis_state());
+    }
+    assert!(told.contains(&"fenced".into()), "{told:?}");
+    // What a node says of itself is for its own clients.
+    cora.emit("ping", Value::Null);
+    cora.expect("pong");
+    assert!(!cora.is_told_of_its_node());
+}
+
+#[test]
+fn a_node_whose_lease_alone_is_lost_is_fenced() {
+    let Some(redis) = redis() else { return };
+    let shared = shared(&redis);
+    let server = Server::with(node(&shared));
+    let mut carl = chef(&server);
+    // Something else has the key of the nodes: no lease is renewed, and all else goes on.
+    redis.command(&format!("SET {}:nodes garbage", shared.prefix));
+    assert_eq!(carl.next_redis_state(), "fenced");
+    expect_state(&server, "fenced", Some("node_lease_lost"));
+    redis.command(&format!("DEL {}:nodes", shared.prefix));
+    assert_eq!(carl.next_redis_state(), "healthy");
+    expect_state(&server, "healthy", None);
+}
+
+#[test]
+fn a_node_that_wants_a_replica_which_is_not_there_is_degraded() {
+    let Some(redis) = redis() else { return };
+    let shared = RedisConfig { wait_replicas: 1, timeout_ms: 500, ..shared(&redis) };
+    let server = Server::with(node(&shared));
+    let mut carl = chef(&server);
+    let mut sender = crate::support::back_end(&server);
+    assert_eq!(sender.refused("order:updated", crate::support::update("1", 1)), "timeout");
+    assert_eq!(carl.next_redis_state(), "degraded");
+    expect_state(&server, "degraded", Some("redis_unreplicated"));
+    let port = redis.port().to_string();
+    let of_master = ["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"];
+    let _replica = RedisServer::start(&of_master).unwrap();
+    assert_eq!(carl.next_redis_state(), "healthy");
+    expect_state(&server, "healthy", None);
+}
