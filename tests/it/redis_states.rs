@@ -39,11 +39,10 @@ fn a_node_whose_redis_goes_is_degraded_then_fenced_and_healthy_when_it_is_back()
     let Some(mut redis) = redis() else { return };
     let shared = RedisConfig { node_lease_ms: 4_000, timeout_ms: 500, ..shared(&redis) };
     let server = Server::with(node(&shared));
-    let mut carl = chef(&server);
+    let (mut carl, mut sender) = (chef(&server), crate::support::back_end(&server));
     expect_state(&server, "healthy", None);
     redis.kill();
     // What is written finds out; it is refused.
-    let mut sender = crate::support::back_end(&server);
     wait_until("it is away", || {
         sender.ask("order:updated", crate::support::update("1", 1))["error"]["code"] == "degraded"
     });

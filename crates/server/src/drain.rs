@@ -85,10 +85,6 @@ impl Drain {
         self.state.borrow().clone()
     }
 
-    pub(crate) fn has_begun(&self) -> bool {
-        self.state.borrow().is_some()
-    }
-
     /// From now on it is said. `false`: it was already.
     pub(crate) fn announce(&self, then: AfterDrain) -> bool {
         let since = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();

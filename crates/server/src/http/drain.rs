@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::ApiError;
 use super::caller::Backend;
 use super::error::{Data, Success};
-use super::extract::{Text, read};
+use super::extract::{Text, malformed, read};
 use crate::config::DRAIN_DELAY_MS_LIMIT;
 use crate::drain::{AfterDrain, DrainOrder, DrainReport};
 use crate::hub::Hub;
@@ -39,8 +39,12 @@ pub(crate) async fn drain(
     _caller: Backend,
     Text(body): Text,
 ) -> Result<Data<DrainReport>, ApiError> {
-    let request: DrainRequest =
-        if body.trim().is_empty() { DrainRequest::default() } else { read(&body)? };
+    let request: DrainRequest = match body.trim_start().chars().next() {
+        None => DrainRequest::default(),
+        // A list would be one of its fields.
+        Some('[') => return Err(malformed("the body is an object, or there is none").into()),
+        Some(_) => read(&body)?,
+    };
     let shutdown = &hub.config.said().shutdown;
     let delay_ms = request.delay_ms.unwrap_or(shutdown.drain_delay_ms);
     check("/delayMs", delay_ms)?;

@@ -216,7 +216,11 @@ export interface HubHealth {
   /** In bytes; `percentage` from 0 to 100. */
   memoryUsage: { used: number; total: number; percentage: number };
   draining: boolean;
+  /** How far that is; absent where it does not drain. */
+  drain?: { phase: 'announced' | 'moving' | 'drained'; then: 'exit' | 'stay'; since: string };
   conditions: { condition: string; message: string; since: string }[];
+  /** How the node stands towards the cluster's Redis; absent where there is no cluster. */
+  redis?: { state: 'healthy' | 'degraded' | 'fenced'; since: string };
   lastError?: { message: string; timestamp: string } | null;
 }
 
