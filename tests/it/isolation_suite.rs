@@ -136,7 +136,8 @@ impl Victim {
         let mut pids = Vec::new();
         for client in &mut people {
             pids.extend(client.pid.clone());
-            cursor = client.drain().into_iter().filter_map(|it| it.cursor).last().unwrap_or(cursor);
+            cursor =
+                client.drain().into_iter().filter_map(|it| it.cursor).next_back().unwrap_or(cursor);
         }
         assert!(!cursor.is_empty() && pids.len() == people.len());
         let stream = EventSource::open(&server, &Who::manager(VICTIM, USER), "", None);

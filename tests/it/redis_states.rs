@@ -6,7 +6,7 @@ use foodtrack_server::RedisConfig;
 use serde_json::Value;
 use test_support::{Line, RedisServer, wait_until};
 
-use crate::harness::{Address as _, Client, HttpConnection, Server, Transport, Who};
+use crate::harness::{Client, HttpConnection, Server, Transport, Who};
 use crate::nodes::{node, redis, shared};
 use crate::support::TENANT;
 
