@@ -46,7 +46,7 @@ fn a_log_of_a_later_layout_is_left_alone_until_its_version_is_there() {
     };
     node.log.put_dead_letter(&tenant("t"), letter).unwrap();
     node.log.begin_at(&tenant("t"), &subscriber(), &saved).unwrap();
-    node.log.trim(1);
+    node.log.trim(1).unwrap();
     // What was sent before this is done.
     node.log
         .save_note(
