@@ -119,7 +119,6 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
-/// The thread that asks the business back end, where there is one.
 /// Hears the back ends that publish through Redis.
 fn start_emitters(config: &CheckedConfig, running: &Running) -> Result<Emitters, StartError> {
     let said = config.said();
@@ -129,6 +128,7 @@ fn start_emitters(config: &CheckedConfig, running: &Running) -> Result<Emitters,
         .map_err(StartError::Thread)
 }
 
+/// The thread that asks the business back end, where there is one.
 fn start_upstream(config: &CheckedConfig) -> io::Result<Option<upstream::Started>> {
     let said = config.said();
     let Some(url) = &said.upstream.url else { return Ok(None) };
