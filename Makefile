@@ -21,7 +21,7 @@ TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEBUG := $(TARGET_DIR)/debug
 STAGE := @.ci/stage
 
-.PHONY: help run cluster setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare friday simulate chaos chaos-cluster jitter storm chaos-binaries attack fuzz docs
+.PHONY: help run cluster setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare friday hop simulate chaos chaos-cluster jitter storm chaos-binaries attack fuzz docs
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,6 +111,14 @@ friday: ## A Friday evening on one node and on three, beside Socket.IO with Redi
 		$(TARGET_DIR)/release/bench friday --server hub,socketio-streams --nodes $$nodes \
 			--minutes $(MINUTES) --speed $(SPEED) --seed $(SEED) || exit 1; \
 	done
+
+hop: ## What nodes that share a Redis cost beside Socket.IO with Redis Streams, and how sessions of a killed one come back: 5 minutes
+	@.ci/install redis-server redis-server
+	bench/setup-peers node
+	cargo build --release -p foodtrack-server -p bench
+	$(TARGET_DIR)/release/bench hop --server hub,hub-volatile,socketio-streams
+	$(TARGET_DIR)/release/bench pinned --server hub,hub-volatile
+	$(TARGET_DIR)/release/bench recovery
 
 simulate: ## Whole nodes on one thread, a seed each (SEEDS=10000 SEED=1); tells the short story of those that fail (release build)
 	cargo build --release -p foodtrack-simulation

@@ -187,7 +187,7 @@ pub(crate) fn quoted(rooms: &[String]) -> String {
 }
 
 /// Closes the JSON object that `open` begins, with a member that makes it `bytes` long where it is shorter.
-fn filled(open: &str, bytes: usize) -> String {
+pub(crate) fn filled(open: &str, bytes: usize) -> String {
     let member = r#","note":""}"#.len();
     let filler = "n".repeat(bytes.saturating_sub(open.len() + member));
     format!(r#"{open},"note":"{filler}"}}"#)

@@ -1,14 +1,12 @@
 //! A Friday evening of many restaurants: the load that a hub is for, with everything that goes wrong on such an evening.
 
 mod cast;
-mod chance;
 mod crowd;
 mod evening;
 mod judge;
 mod night;
 mod order;
 mod outcome;
-mod servers;
 mod speech;
 
 use std::path::PathBuf;
@@ -18,8 +16,11 @@ use std::sync::atomic::AtomicBool;
 use clap::{Args, ValueEnum};
 
 use crate::contender::Contender;
+use crate::figures::Column;
+use crate::machine::MachineOptions;
 use crate::os;
 use crate::run::{RunError, prepare_on};
+use crate::servers::{Plan, Servers};
 use crate::swarm::Swarm;
 use crate::workload::WorkloadError;
 use cast::PEOPLE;
@@ -27,8 +28,7 @@ use crowd::Crowd;
 use evening::Evening;
 use night::Night;
 pub(crate) use outcome::FridayReport;
-use outcome::{Outcome, Scale};
-use servers::{Plan, Servers};
+use outcome::{Scale, outcome};
 
 /// How many descriptors of a process the default evening uses, where there are so many.
 const DESCRIPTORS: u64 = 20_000;
@@ -79,16 +79,8 @@ pub(crate) struct FridayOptions {
     /// The same seed plans the same evening
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    #[arg(long, default_value_t = 0)]
-    server_core: usize,
-    #[arg(long, default_value_t = 1)]
-    generator_core: usize,
-    /// The hub's binary
-    #[arg(long, default_value = "target/release/foodtrack-websocket")]
-    hub: PathBuf,
-    /// The hub's configuration; nodes get `REDIS_URL` beside it
-    #[arg(long, default_value = "bench/hub.toml")]
-    hub_config: PathBuf,
+    #[command(flatten)]
+    machine: MachineOptions,
     /// Write the results there, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -109,7 +101,8 @@ fn speed(text: &str) -> Result<f64, String> {
 /// # Errors
 /// A server is missing, refuses somebody at the beginning, or ends although nobody killed it. Every server that was started has ended.
 pub(crate) fn run(options: &FridayOptions) -> Result<FridayReport, RunError> {
-    let (origin, interrupted) = prepare_on(options.server_core, options.generator_core)?;
+    let (origin, interrupted) =
+        prepare_on(options.machine.server_core, options.machine.generator_core)?;
     let descriptors = os::raise_descriptors_max().map_err(RunError::Prepare)?;
     let restaurants =
         options.restaurants.map_or_else(|| default_restaurants(descriptors), |it| it as usize);
@@ -134,28 +127,64 @@ fn play(
     restaurants: usize,
     options: &FridayOptions,
     interrupted: &Arc<AtomicBool>,
-) -> Result<Outcome, WorkloadError> {
+) -> Result<Column, WorkloadError> {
     let contender = server.contender();
     let servers = Servers::start(&Plan {
         contender,
         nodes: options.nodes,
-        hub: &options.hub,
-        hub_config: &options.hub_config,
-        core: options.server_core,
+        has_redis: options.nodes > 1 || contender.needs_redis(),
+        machine: &options.machine,
+        folder: "friday",
     })?;
     let swarm = Swarm::new(contender.dialect(), servers.address(0), Arc::clone(interrupted))?;
     let mut evening = Evening::new(options.seed, options.speed);
     let orders = evening.plan(restaurants, options.minutes, night::phones(restaurants));
     let crowd = Crowd::new(contender.dialect(), restaurants * PEOPLE, orders)?;
-    let cores = [options.server_core, options.generator_core];
-    let mut night = Night::new(servers, swarm, crowd, evening, cores);
+    let mut night = Night::new(servers, swarm, crowd, evening, options.machine.cores());
     let measured = night.play(options.minutes)?;
-    Ok(Outcome::new(server.name(), &mut night, &measured))
+    Ok(outcome(server.name(), &mut night, &measured))
+}
+
+/// What a restaurant's evening consists of, for who computes with it.
+pub(crate) struct Shape {
+    /// Of a restaurant.
+    pub(crate) people: f64,
+    /// Durable ones.
+    pub(crate) events_per_order: f64,
+    /// Of all durable events of an order together.
+    pub(crate) receipts_per_order: f64,
+    /// Of one word of a courier about where it is.
+    pub(crate) receipts_per_location: f64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a handful")]
+pub(crate) fn shape() -> Shape {
+    let order = order::Order::within(0, 0.0, &mut crate::chance::Chance::new(1));
+    let people = (0..PEOPLE).map(cast::Person::of_client);
+    let receipts =
+        |step| people.clone().filter(|&person| order.is_for(step, person)).count() as f64;
+    let at_location =
+        |person: &cast::Person| person.rooms().iter().any(|room| order.rooms(None).contains(room));
+    Shape {
+        people: PEOPLE as f64,
+        events_per_order: order::STEPS as f64,
+        receipts_per_order: (0..order::STEPS).map(receipts).sum(),
+        receipts_per_location: people.clone().filter(at_location).count() as f64,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_order_has_a_dozen_events_for_six_people_on_average() {
+        let Shape { people, events_per_order, receipts_per_order, receipts_per_location } = shape();
+        assert_eq!(
+            [people, events_per_order, receipts_per_order, receipts_per_location],
+            [18.0, 12.0, 72.0, 4.0]
+        );
+    }
 
     #[test]
     fn the_default_evening_fits_its_descriptors() {

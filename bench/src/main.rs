@@ -4,11 +4,18 @@
 #![allow(clippy::print_stdout, reason = "a command-line tool: its results are its output")]
 
 mod back_end;
+mod capacity;
+mod chance;
+mod cluster;
 mod contender;
 mod dialect;
+mod figures;
 mod frame;
 mod friday;
+mod heard;
 mod latencies;
+mod machine;
+mod meter;
 mod metric;
 mod os;
 mod pair;
@@ -17,19 +24,26 @@ mod report;
 mod run;
 mod scenario;
 mod server_process;
+mod servers;
 mod stamp;
 mod swarm;
 mod target;
 mod token;
 mod workload;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::capacity::CapacityOptions;
+use crate::cluster::ClusterReport;
+use crate::cluster::hop::HopOptions;
+use crate::cluster::pinned::PinnedOptions;
+use crate::cluster::recovery::RecoveryOptions;
 use crate::contender::Contender;
 use crate::friday::FridayOptions;
+use crate::run::RunError;
 use crate::scenario::Scenario;
 
 /// Measures the hub and its peers: CPU per delivery, latency, memory per connection.
@@ -71,6 +85,14 @@ enum BenchCommand {
     },
     /// Play a Friday evening: many restaurants with their people, phones that sleep, torn lines and a node that is killed
     Friday(FridayOptions),
+    /// Nodes that share a Redis, every tenant at all of them: what the way between nodes adds to an event and costs
+    Hop(HopOptions),
+    /// Nodes that share a Redis, every tenant at one of them: whether a node pays for what others do
+    Pinned(PinnedOptions),
+    /// A node with 10 000 sessions is killed: when they are back at the others, and what they missed
+    Recovery(RecoveryOptions),
+    /// Compute how many nodes and Redis servers 10 000 to 10 000 000 connections take, and place tenants on them
+    Capacity(CapacityOptions),
     /// Measure two servers that run at once, the load changing between them within the second: for costs that lie close together
     #[command(
         after_help = "Rounds are turns here [default: 80, or 10 with --quick]. Loads are fan-out-large and fan-out-small.\n\n\
@@ -155,6 +177,18 @@ fn main() -> ExitCode {
             options.json.map_or(Ok(()), |file| run::write_json(&report, &file))?;
             Ok(true)
         }),
+        BenchCommand::Hop(options) => cluster::hop::run(&options)
+            .and_then(|report| print_nodes(&report, options.nodes.json.as_deref())),
+        BenchCommand::Pinned(options) => cluster::pinned::run(&options)
+            .and_then(|report| print_nodes(&report, options.nodes.json.as_deref())),
+        BenchCommand::Recovery(options) => cluster::recovery::run(&options)
+            .and_then(|report| print_nodes(&report, options.json.as_deref())),
+        BenchCommand::Capacity(options) => capacity::run(&options)
+            .map(|tables| {
+                tables.iter().for_each(|tables| println!("{tables}"));
+                true
+            })
+            .map_err(RunError::Capacity),
         BenchCommand::Pair { first, second, second_hub, runs, in_flight, results, options } => {
             let hubs = [&options.hub, second_hub.as_ref().unwrap_or(&options.hub)];
             let hubs = hubs.map(PathBuf::as_path);
@@ -177,4 +211,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn print_nodes(report: &ClusterReport, json: Option<&Path>) -> Result<bool, RunError> {
+    println!("{}", report.markdown());
+    json.map_or(Ok(()), |file| run::write_json(report, file))?;
+    Ok(true)
 }

@@ -36,6 +36,10 @@ pub(crate) enum RunError {
     NoTurns { scenario: Scenario },
     #[error("Friday evening with {server}")]
     Friday { server: &'static str, source: WorkloadError },
+    #[error("{load}")]
+    Cluster { load: String, source: WorkloadError },
+    #[error("compute the capacity")]
+    Capacity(#[source] crate::capacity::CapacityError),
     #[error("none of the scenarios applies to any of the servers")]
     Nothing,
 }

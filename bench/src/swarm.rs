@@ -158,6 +158,11 @@ impl Swarm {
         self.address
     }
 
+    /// Clients that are opened from now on connect to another server.
+    pub(crate) fn turn_to(&mut self, address: SocketAddr) {
+        self.address = address;
+    }
+
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
     }

@@ -1,7 +1,7 @@
 //! The loads, and what they share: the fixture they run on and the window they measure in.
 
 mod batch_publishers;
-mod client;
+pub(crate) mod client;
 pub(crate) mod fan_out;
 mod http_answer;
 pub(crate) mod http_publish;

@@ -2,9 +2,10 @@
 
 use super::cast::Person;
 use super::order::Order;
-use super::speech::{self, Event, EventNumber, Heard};
+use super::speech::{self, EventNumber};
 use crate::dialect::Dialect;
 use crate::frame::{Opcode, encode};
+use crate::heard::{self, Event, Heard};
 use crate::latencies::Latencies;
 use crate::stamp;
 
@@ -110,7 +111,7 @@ impl Crowd {
     /// What a person's application does with a frame.
     pub(super) fn on_frame(&mut self, client: usize, payload: &[u8], out: &mut Vec<u8>) {
         let app = &mut self.apps[client];
-        match speech::hear(payload) {
+        match heard::hear(payload) {
             Heard::Open => {
                 let person = Person::of_client(client);
                 let connect =
@@ -119,7 +120,9 @@ impl Crowd {
             }
             Heard::Connected { pid } => self.comes(client, pid, out),
             Heard::Ended => self.turned_away.push(client),
-            Heard::Answer { number, is_good } => self.on_answer(client, number, is_good),
+            Heard::Answer { number, is_good } => {
+                self.on_answer(client, EventNumber::heard(number), is_good);
+            }
             Heard::Event(event) => self.on_event(client, &event),
             Heard::Gap => self.counts.gaps += 1,
             Heard::Else => {}
@@ -164,7 +167,7 @@ impl Crowd {
         }
         let Some((sent_ns, number)) = event.sent else { return };
         self.counts.deliveries += 1;
-        app.received.extend(number);
+        app.received.extend(number.map(EventNumber::heard));
         if app.presence == Presence::Here && app.since_ns <= sent_ns {
             self.counts.latencies.push(stamp::now_ns().saturating_sub(sent_ns));
         }

@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::chance::Chance;
 use super::order::{LIFE, LIFE_S, Order};
 use super::speech::EventNumber;
+use crate::chance::Chance;
 
 /// How often a courier on the way says where it is, in seconds of the evening.
 const LOCATION_EVERY_S: f64 = 3.0;

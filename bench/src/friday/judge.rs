@@ -52,9 +52,9 @@ pub(super) fn judge(crowd: &mut Crowd) -> Judgement {
 #[cfg(test)]
 mod tests {
     use super::super::cast::PEOPLE;
-    use super::super::chance::Chance;
     use super::super::order::Order;
     use super::*;
+    use crate::chance::Chance;
     use crate::dialect::Dialect;
 
     /// Two restaurants with an order each, of which all steps were answered and all came.

@@ -7,10 +7,10 @@ use super::crowd::{Crowd, Presence};
 use super::evening::{Evening, Happening};
 use super::judge::{Judgement, judge};
 use super::order::{LEAVES, LIFE_S, STEPS};
-use super::servers::Servers;
 use super::speech::EventNumber;
 use crate::latencies::Latencies;
-use crate::server_process::{self, Cpu};
+use crate::meter::{Meter, Used};
+use crate::servers::Servers;
 use crate::swarm::{Swarm, SwarmError, check_deadline};
 use crate::workload::WorkloadError;
 
@@ -25,20 +25,10 @@ const VICTIM: usize = 1;
 
 /// What passed while it was measured.
 pub(super) struct Measured {
-    pub(super) elapsed: Duration,
+    pub(super) used: Used,
     pub(super) deliveries: u64,
     /// Sorted.
     pub(super) latencies: Latencies,
-    pub(super) generator_us: f64,
-    /// CPU time that both cores spent on anything.
-    pub(super) busy_us: f64,
-}
-
-struct Start {
-    at: Instant,
-    deliveries: u64,
-    generator: Cpu,
-    busy_us: f64,
 }
 
 /// People whose node was killed.
@@ -83,9 +73,11 @@ impl Night {
         self.begin = Instant::now();
         self.evening.tear(self.crowd.apps.len(), Duration::ZERO);
         self.play_until(self.evening.clock(LIFE_S))?;
-        let start = self.measure()?;
+        let meter = Meter::start(&mut self.servers, self.cores)?;
+        self.crowd.counts.latencies.clear();
+        let before = self.crowd.counts.deliveries;
         self.play_until(self.evening.clock(LIFE_S + 60.0 * f64::from(minutes)))?;
-        let measured = self.measured_since(&start)?;
+        let measured = self.measured_since(&meter, before)?;
         self.settle()?;
         self.servers.read_memory()?;
         Ok(measured)
@@ -119,28 +111,11 @@ impl Night {
         Ok(())
     }
 
-    fn measure(&mut self) -> Result<Start, WorkloadError> {
-        self.servers.begin()?;
-        self.crowd.counts.latencies.clear();
-        Ok(Start {
-            at: Instant::now(),
-            deliveries: self.crowd.counts.deliveries,
-            generator: server_process::cpu("self")?,
-            busy_us: server_process::busy_us(self.cores)?,
-        })
-    }
-
-    fn measured_since(&mut self, start: &Start) -> Result<Measured, WorkloadError> {
-        self.servers.read()?;
+    fn measured_since(&mut self, meter: &Meter, before: u64) -> Result<Measured, WorkloadError> {
+        let used = meter.until_now(&mut self.servers)?;
         let mut latencies = std::mem::take(&mut self.crowd.counts.latencies);
         latencies.sort();
-        Ok(Measured {
-            latencies,
-            elapsed: start.at.elapsed(),
-            deliveries: self.crowd.counts.deliveries - start.deliveries,
-            generator_us: server_process::cpu("self")?.since(start.generator).total_us(),
-            busy_us: server_process::busy_us(self.cores)? - start.busy_us,
-        })
+        Ok(Measured { used, deliveries: self.crowd.counts.deliveries - before, latencies })
     }
 
     fn play_until(&mut self, end: Duration) -> Result<(), WorkloadError> {

@@ -1,7 +1,7 @@
 //! An order's life: a dozen durable events, and where its courier is.
 
 use super::cast::{Person, Role};
-use super::chance::Chance;
+use crate::chance::Chance;
 
 /// What happens to an order.
 pub(super) struct Step {

@@ -1,6 +1,4 @@
-//! What people say to a server, and how their frames are read. By prefixes, without a JSON parser.
-
-use memchr::memmem;
+//! What people say to a server.
 
 use super::cast::Person;
 use super::order::{LIFE, Order, STEPS, Says};
@@ -14,6 +12,11 @@ pub(super) struct EventNumber(u32);
 impl EventNumber {
     pub(super) fn new(order: usize, step: usize) -> Self {
         Self(u32::try_from(order * STEPS + step).unwrap_or(u32::MAX))
+    }
+
+    /// As it was heard.
+    pub(super) fn heard(number: u32) -> Self {
+        Self(number)
     }
 
     pub(super) fn order(self) -> usize {
@@ -80,79 +83,11 @@ pub(super) fn location(dialect: Dialect, order: &Order, number: usize) -> String
     }
 }
 
-/// What a server says.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard<'a> {
-    /// The Engine.IO session is open.
-    Open,
-    /// The session, new or resumed.
-    Connected {
-        pid: &'a str,
-    },
-    /// The connection is refused or ended.
-    Ended,
-    Answer {
-        number: EventNumber,
-        is_good: bool,
-    },
-    Event(Event<'a>),
-    /// Something was missed and cannot be had any more.
-    Gap,
-    Else,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Event<'a> {
-    /// When it was sent, and what it is where it is a step of an order.
-    pub(super) sent: Option<(u64, Option<EventNumber>)>,
-    /// Through where its receiver has everything.
-    pub(super) cursor: Option<&'a str>,
-}
-
-pub(super) fn hear(payload: &[u8]) -> Heard<'_> {
-    match payload {
-        [b'0', b'{', ..] => Heard::Open,
-        [b'4', b'0', ..] => Heard::Connected { pid: between(payload, b"\"pid\":\"").unwrap_or("") },
-        [b'4', b'1' | b'4', ..] => Heard::Ended,
-        [b'4', b'3', rest @ ..] => answer(rest).unwrap_or(Heard::Else),
-        _ if payload.starts_with(b"42[\"system:reconnection_required\"") => Heard::Gap,
-        [b'4', b'2', ..] => Heard::Event(Event { sent: sent(payload), cursor: cursor(payload) }),
-        _ => Heard::Else,
-    }
-}
-
-fn answer(rest: &[u8]) -> Option<Heard<'_>> {
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let number = str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
-    let is_good = memmem::find(rest, b"\"success\":true").is_some();
-    Some(Heard::Answer { number: EventNumber(number), is_good })
-}
-
-fn sent(payload: &[u8]) -> Option<(u64, Option<EventNumber>)> {
-    let sent_ns = stamp::read(payload)?;
-    let digits = memchr::memchr(b'@', payload)? + 1 + 16;
-    let number = payload.get(digits..digits + 8).and_then(|it| str::from_utf8(it).ok());
-    let number = number.and_then(|it| u32::from_str_radix(it, 16).ok());
-    Some((sent_ns, number.map(EventNumber)))
-}
-
-/// The last argument, where it is a text.
-fn cursor(payload: &[u8]) -> Option<&str> {
-    let rest = payload.strip_suffix(b"\"]")?;
-    let start = memchr::memrchr(b'"', rest)? + 1;
-    str::from_utf8(&rest[start..]).ok()
-}
-
-fn between<'a>(payload: &'a [u8], mark: &[u8]) -> Option<&'a str> {
-    let start = memmem::find(payload, mark)? + mark.len();
-    let length = memchr::memchr(b'"', &payload[start..])?;
-    str::from_utf8(&payload[start..start + length]).ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::chance::Chance;
     use super::*;
+    use crate::chance::Chance;
+    use crate::heard::{Event, Heard, hear};
 
     #[test]
     fn a_step_that_was_sent_is_known_again_when_it_comes() {
@@ -165,7 +100,7 @@ mod tests {
         let Heard::Event(Event { sent: Some((_, seen)), cursor }) = hear(came.as_bytes()) else {
             panic!("{came}");
         };
-        assert_eq!((seen, cursor), (Some(number), Some("k3f9-1042")));
+        assert_eq!((seen.map(EventNumber::heard), cursor), (Some(number), Some("k3f9-1042")));
     }
 
     #[test]
@@ -176,17 +111,5 @@ mod tests {
         else {
             panic!("{said}");
         };
-    }
-
-    #[test]
-    fn answers_and_sessions_are_told_apart() {
-        let good = br#"43205[{"success":true,"data":{"id":"x"}}]"#;
-        let number = EventNumber(205);
-        assert_eq!(hear(good), Heard::Answer { number, is_good: true });
-        let bad = br#"43205[{"success":false,"error":{}}]"#;
-        assert_eq!(hear(bad), Heard::Answer { number, is_good: false });
-        assert_eq!(hear(br#"40{"sid":"a","pid":"b"}"#), Heard::Connected { pid: "b" });
-        assert_eq!(hear(br#"44{"message":"no"}"#), Heard::Ended);
-        assert_eq!(hear(b"0{}"), Heard::Open);
     }
 }

@@ -8,6 +8,7 @@ use memchr::memmem;
 
 use super::WorkloadError;
 use crate::frame::{Frames, Opcode, encode};
+use crate::token;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -36,6 +37,26 @@ impl Client {
         client.read_head()?;
         client.send(&format!("40{{{auth}}}"))?;
         Ok(client)
+    }
+
+    /// A customer of a tenant of the hub.
+    pub(crate) fn customer(address: SocketAddr, tenant: &str) -> Result<Self, WorkloadError> {
+        let token = token::customer(tenant, "customer")?;
+        let auth = format!(r#""token":"{token}","application":"client_app""#);
+        let mut customer = Self::connect(address, &auth)?;
+        customer.read(b"42[\"system:connection_established\"", 1)?;
+        Ok(customer)
+    }
+
+    /// Has a customer make an order. What is said of an order that was never made has the hub look for it in the log each time.
+    pub(crate) fn make_order(
+        address: SocketAddr,
+        tenant: &str,
+        order: &str,
+    ) -> Result<(), WorkloadError> {
+        let mut customer = Self::customer(address, tenant)?;
+        customer.send(&format!(r#"427["order:created",{{"orderId":"{order}"}}]"#))?;
+        customer.read(b"437[", 1)
     }
 
     /// Its private session id, once it was told.

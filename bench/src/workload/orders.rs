@@ -4,7 +4,6 @@ use super::client::Client;
 use super::{Fixture, Snapshot, WorkloadError, settle};
 use crate::latencies::Latencies;
 use crate::metric::{Cell, Metric};
-use crate::token;
 
 /// Orders of each tenant.
 const ORDERS: usize = 10_000;
@@ -37,11 +36,7 @@ pub(crate) fn run(fixture: &mut Fixture, tenants: usize) -> Result<Vec<Cell>, Wo
 fn order(fixture: &Fixture, tenants: std::ops::Range<usize>) -> Result<(), WorkloadError> {
     let mut customers = Vec::with_capacity(tenants.len());
     for tenant in tenants {
-        let token = token::customer(&format!("tenant-{tenant}"), "customer")?;
-        let auth = format!("\"token\":\"{token}\",\"application\":\"client_app\"");
-        let mut customer = Client::connect(fixture.swarm.address(), &auth)?;
-        customer.read(b"42[\"system:connection_established\"", 1)?;
-        customers.push(customer);
+        customers.push(Client::customer(fixture.swarm.address(), &format!("tenant-{tenant}"))?);
     }
     for first in (0..ORDERS).step_by(IN_FLIGHT) {
         for customer in &mut customers {

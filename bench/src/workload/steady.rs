@@ -27,18 +27,26 @@ impl Metronome {
         self.period
     }
 
+    /// From now on; what was due before is left out.
+    pub(crate) fn begin(&mut self) {
+        self.next = Instant::now();
+    }
+
+    /// Returns how many events were due.
     pub(crate) fn publish_due(
         &mut self,
         publishers: &mut Publishers,
         swarm: &mut Swarm,
-    ) -> Result<(), SwarmError> {
+    ) -> Result<u64, SwarmError> {
         let now = Instant::now();
+        let mut sent = 0;
         while self.next <= now {
             self.next += self.period;
             self.place = (self.place + 1) % publishers.len();
             publishers.publish(self.place, swarm)?;
+            sent += 1;
         }
-        Ok(())
+        Ok(sent)
     }
 }
 

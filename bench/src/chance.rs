@@ -1,12 +1,12 @@
 //! Chance that is the same for the same seed.
 
 /// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-pub(super) struct Chance {
+pub(crate) struct Chance {
     state: u64,
 }
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
@@ -20,17 +20,17 @@ impl Chance {
 
     /// From 0 to `end`, which is left out and is not 0.
     #[expect(clippy::cast_possible_truncation, reason = "it is below a usize")]
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
     /// From 0 to 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits are what a float has")]
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    pub(super) fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }
 }

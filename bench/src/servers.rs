@@ -1,25 +1,26 @@
-//! The processes of an evening: nodes, and the Redis that they share.
+//! The processes of a load: nodes, and the Redis that they share.
 
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::contender::Contender;
+use crate::machine::MachineOptions;
 use crate::redis;
 use crate::server_process::{Cpu, ServerError, ServerProcess};
 use crate::workload::WorkloadError;
 
 /// A process and what it used while it was measured.
-pub(super) struct Metered {
-    pub(super) name: String,
+pub(crate) struct Metered {
+    pub(crate) name: String,
     process: ServerProcess,
     is_killed: bool,
     begin: Cpu,
     /// CPU time, microseconds.
-    pub(super) used_us: f64,
+    pub(crate) used_us: f64,
     /// The most that was seen.
-    pub(super) rss_kib: u64,
+    pub(crate) rss_kib: u64,
 }
 
 impl Metered {
@@ -30,41 +31,44 @@ impl Metered {
 }
 
 /// What to start.
-pub(super) struct Plan<'a> {
-    pub(super) contender: Contender,
-    pub(super) nodes: usize,
-    pub(super) hub: &'a Path,
-    pub(super) hub_config: &'a Path,
-    pub(super) core: usize,
+pub(crate) struct Plan<'a> {
+    pub(crate) contender: Contender,
+    pub(crate) nodes: usize,
+    /// Whether they share a Redis.
+    pub(crate) has_redis: bool,
+    pub(crate) machine: &'a MachineOptions,
+    /// Where they store what they keep, below the folder of all loads. What was there before is removed.
+    pub(crate) folder: &'static str,
 }
 
 /// Running servers. Dropping them kills them.
-pub(super) struct Servers {
+pub(crate) struct Servers {
     nodes: Vec<Metered>,
     redis: Option<Metered>,
 }
 
 impl Servers {
-    /// Starts them. A Redis is there where several nodes share it, or the only one needs it.
-    pub(super) fn start(plan: &Plan<'_>) -> Result<Self, WorkloadError> {
+    /// Starts them.
+    pub(crate) fn start(plan: &Plan<'_>) -> Result<Self, WorkloadError> {
         let name = plan.contender.name();
-        let scratch = std::path::absolute("target/bench/friday")?.join(name);
+        let scratch = std::path::absolute("target/bench")?.join(plan.folder).join(name);
         let folder = |name: &str| -> io::Result<PathBuf> {
             let folder = scratch.join(name);
-            // What a server stored on the evening before would be there again.
+            // What a server stored for the load before would be there again.
             match fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => fs::create_dir_all(&folder)?,
             }
             Ok(folder)
         };
-        let redis = if plan.nodes > 1 || plan.contender.needs_redis() {
+        let redis = if plan.has_redis {
             let (launch, log) = (redis::launch(&folder("redis")?), scratch.join("redis.log"));
-            Some(ServerProcess::start(&launch, plan.core, &log)?)
+            Some(ServerProcess::start(&launch, plan.machine.server_core, &log)?)
         } else {
             None
         };
-        let (hub, config) = (std::path::absolute(plan.hub)?, std::path::absolute(plan.hub_config)?);
+        let MachineOptions { hub, hub_config, server_core, .. } = plan.machine;
+        let (hub, config) = (std::path::absolute(hub)?, std::path::absolute(hub_config)?);
         let mut nodes = Vec::new();
         for number in 1..=plan.nodes {
             let name = format!("{name} {number}");
@@ -72,7 +76,7 @@ impl Servers {
             let url = redis.as_ref().map(|redis| ("REDIS_URL", redis::url(redis)));
             launch.environment.extend(url);
             let log = scratch.join(format!("{number}.log"));
-            let process = ServerProcess::start(&launch, plan.core, &log)?;
+            let process = ServerProcess::start(&launch, *server_core, &log)?;
             nodes.push(Metered::new(format!("node {number}"), process));
         }
         let redis = redis.map(|redis| Metered::new("Redis".to_owned(), redis));
@@ -80,18 +84,38 @@ impl Servers {
     }
 
     /// Where a node listens, or listened.
-    pub(super) fn address(&self, node: usize) -> SocketAddr {
+    pub(crate) fn address(&self, node: usize) -> SocketAddr {
         self.nodes[node].process.address
     }
 
+    /// Where their Redis listens, if there is one.
+    pub(crate) fn redis_address(&self) -> Option<SocketAddr> {
+        self.redis.as_ref().map(|redis| redis.process.address)
+    }
+
+    /// What each node has used, microseconds of CPU time, in their order.
+    pub(crate) fn nodes_used_us(&self) -> Vec<f64> {
+        self.nodes.iter().map(|node| node.used_us).collect()
+    }
+
+    /// The same of their Redis; 0 without one.
+    pub(crate) fn redis_used_us(&self) -> f64 {
+        self.redis.as_ref().map_or(0.0, |redis| redis.used_us)
+    }
+
     /// Those that were not killed.
-    pub(super) fn living(&self) -> Vec<usize> {
+    pub(crate) fn living(&self) -> Vec<usize> {
         (0..self.nodes.len()).filter(|&node| !self.nodes[node].is_killed).collect()
     }
 
     /// Nodes, then Redis.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Metered> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Metered> {
         self.nodes.iter().chain(&self.redis)
+    }
+
+    /// What all of them used while it was measured, microseconds of CPU time.
+    pub(crate) fn used_us(&self) -> f64 {
+        self.all().map(|it| it.used_us).sum()
     }
 
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Metered> {
@@ -99,7 +123,7 @@ impl Servers {
     }
 
     /// Begins to measure.
-    pub(super) fn begin(&mut self) -> Result<(), ServerError> {
+    pub(crate) fn begin(&mut self) -> Result<(), ServerError> {
         self.all_mut().try_for_each(|it| {
             it.begin = it.process.cpu()?;
             Ok(())
@@ -110,7 +134,7 @@ impl Servers {
     ///
     /// # Errors
     /// One of them has ended.
-    pub(super) fn read(&mut self) -> Result<(), ServerError> {
+    pub(crate) fn read(&mut self) -> Result<(), ServerError> {
         self.read_memory()?;
         self.all_mut().try_for_each(|it| {
             it.used_us = it.process.cpu()?.since(it.begin).total_us();
@@ -122,7 +146,7 @@ impl Servers {
     ///
     /// # Errors
     /// One of them has ended.
-    pub(super) fn read_memory(&mut self) -> Result<(), ServerError> {
+    pub(crate) fn read_memory(&mut self) -> Result<(), ServerError> {
         self.all_mut().try_for_each(|it| {
             it.process.check_alive()?;
             it.rss_kib = it.rss_kib.max(it.process.rss_kib()?);
@@ -131,7 +155,7 @@ impl Servers {
     }
 
     /// Kills a node at once.
-    pub(super) fn kill(&mut self, node: usize) -> Result<(), ServerError> {
+    pub(crate) fn kill(&mut self, node: usize) -> Result<(), ServerError> {
         self.read()?;
         self.nodes[node].is_killed = true;
         self.nodes[node].process.kill();
