@@ -69,10 +69,12 @@ fn a_stream_ends_with_its_token_and_goes_on_with_another() {
     punctual.security.leeway_seconds = 0;
     let server = Server::with(punctual);
     let query = "?deviceId=screen";
-    let short = carl().expires_at_s(now_s() + 2);
+    let short = carl().expires_at_s(now_s() + 6);
     let mut source = EventSource::open(&server, &short, query, None);
     publish(&mut back_end(&server), 1..=1);
     assert_eq!(source.numbers(1), [1]);
+    let warned = source.expect("system:reconnection_required");
+    assert_eq!(warned.data["payload"]["reason"], "token_expiring");
     let told = source.expect("system:error");
     assert_eq!(told.data["payload"]["code"], "token_expired");
     // No `end`: it is to come again, with a fresh token.

@@ -111,15 +111,16 @@ on_every_transport! {
         let (events, _) = client.until_closed();
         // No DISCONNECT packet: the client's library connects again by itself, with a fresh token.
         let names: Vec<&str> = events.iter().map(|event| event.name.as_str()).collect();
-        assert_eq!(names, ["system:error"]);
-        assert_eq!(events[0].payload("code"), "token_expired");
+        assert_eq!(names, ["system:reconnection_required", "system:error"]);
+        assert_eq!(events[0].payload("reason"), "token_expiring");
+        assert_eq!(events[1].payload("code"), "token_expired");
         assert_eq!(server.count(TENANT), 0);
     }
 
     fn a_fresh_token_of_the_same_subject_renews_and_no_other_does(transport) {
         let server = punctual();
         let chef = Who::chef(TENANT, "carl");
-        let expires_at_s = now_s() + 2;
+        let expires_at_s = now_s() + 6;
         let mut client = Client::join(&server, transport, &chef.clone().expires_at_s(expires_at_s));
         for other in [
             Who::chef(TENANT, "eve"),

@@ -46,7 +46,7 @@ pub(crate) struct Claims<'a> {
     exp: Option<Seconds>,
     #[serde(default)]
     nbf: Option<Seconds>,
-    /// Read for its type and unit alone: when a token was made decides nothing.
+    /// What was made before it was revoked is refused.
     #[serde(default)]
     iat: Option<Seconds>,
     #[serde(borrow, default)]
@@ -115,6 +115,7 @@ impl<'a> Claims<'a> {
             permissions,
             device,
             token_id,
+            issued_at_s: self.iat.as_ref().map_or(0, Seconds::floor),
             expires_at_s,
         }))
     }

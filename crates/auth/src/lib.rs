@@ -7,7 +7,9 @@ mod algorithm;
 mod auth_config;
 mod authenticator;
 mod claims;
+mod gate;
 mod keys;
+mod revocations;
 mod token_signer;
 
 pub use algorithm::{Algorithm, AlgorithmError};
@@ -15,4 +17,6 @@ pub use auth_config::{
     AuthConfig, AuthConfigError, KeySource, LEEWAY_S_DEFAULT, Secret, TOKEN_BYTES_MAX_DEFAULT,
 };
 pub use authenticator::Authenticator;
+pub use gate::Gate;
+pub use revocations::RevocationIndex;
 pub use token_signer::{SignError, TokenClaims, TokenSigner};

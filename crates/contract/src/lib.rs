@@ -15,9 +15,11 @@ mod login_role;
 mod message;
 mod nearest;
 mod payload;
+mod principal;
 mod priority;
 mod read_permission;
 mod refusal;
+mod revocation;
 mod room;
 mod schema_cost;
 mod schemas;
@@ -37,16 +39,18 @@ pub use event_hint::CONTROL_EVENTS;
 pub use event_type::{DeliveryClass, EventGroup, EventName, EventType};
 pub use hub_event::HubEvent;
 pub use identity::{
-    Authenticate, DeviceId, IDENTIFIER_CHARACTERS_MAX, IdentifierError, Permission, PermissionSet,
-    Principal, TenantId, TokenId, UserId, UserRole, VerifiedClaims, is_identifier,
+    DeviceId, IDENTIFIER_CHARACTERS_MAX, IdentifierError, Permission, PermissionSet, TenantId,
+    TokenId, UserId, UserRole, is_identifier,
 };
 pub use login_role::LoginRole;
 pub use message::{Message, write_message_again};
 pub use nearest::nearest;
 pub use payload::{Entities, PAYLOAD_DEPTH_MAX, builtin_schemas};
+pub use principal::{Authenticate, Principal, VerifiedClaims};
 pub use priority::Priority;
 pub use read_permission::ReadPermission;
 pub use refusal::Refusal;
+pub use revocation::{Revocation, RevocationTarget};
 pub use room::{Room, RoomError, RoomName, RoomType};
 pub use schema_cost::{PATTERN_BYTES_MAX, SCHEMA_DEPTH_MAX, SCHEMA_PARTS_MAX, SCHEMA_PATTERNS_MAX};
 pub use schemas::{

@@ -98,6 +98,7 @@ mod tests {
             permissions: PermissionSet::ALL,
             device: None,
             token_id: None,
+            issued_at_s: 0,
             expires_at_s: u64::MAX,
         })
     }

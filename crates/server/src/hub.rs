@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use foodtrack_auth::Gate;
 use foodtrack_contract::{Authenticate, ErrorCode, Principal, Refusal};
 use foodtrack_shard::{
     ConnectionManager, Counters, DeadLetters, EventBroadcaster, Running, Shards,
@@ -21,10 +22,12 @@ use crate::emitters::Emitters;
 use crate::health::{HealthState, HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
 use crate::http::{DiskWork, IdempotencyKeys, StatusPages, TenantQueue, batches};
+use crate::kept_of_tenants::Books;
 use crate::logging;
 use crate::metrics::BackEndCounts;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
+use crate::revocations::RevocationBook;
 use crate::shards_config::api_quota;
 use crate::webhooks::Webhooks;
 
@@ -38,6 +41,7 @@ pub(crate) struct Hub {
     pub(crate) dead_letters: DeadLetters,
     pub(crate) policies: Arc<PolicyBook>,
     pub(crate) declarations: Arc<Declarations>,
+    pub(crate) revocations: Arc<RevocationBook>,
     pub(crate) disk_work: DiskWork,
     pub(crate) batches: TenantQueue,
     pub(crate) performance: Performance,
@@ -50,7 +54,7 @@ pub(crate) struct Hub {
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) emitters: Emitters,
     pub(crate) cluster: Arc<Cluster>,
-    authenticator: Arc<dyn Authenticate>,
+    gate: Arc<Gate>,
     pub(crate) log: Arc<dyn TenantLog>,
     door: Arc<DoorRefusals>,
     started_at: Instant,
@@ -65,8 +69,8 @@ pub(crate) struct Hub {
 /// What a hub is made of beside its shards.
 pub(crate) struct HubParts {
     pub(crate) config: CheckedConfig,
-    pub(crate) policies: Arc<PolicyBook>,
-    pub(crate) declarations: Arc<Declarations>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) books: Books,
     pub(crate) performance: Performance,
     pub(crate) status_pages: Arc<StatusPages>,
     pub(crate) webhooks: Arc<Webhooks>,
@@ -78,25 +82,27 @@ impl Hub {
     pub(crate) fn new(parts: HubParts, running: &Running) -> Self {
         let HubParts {
             config,
-            policies,
-            declarations,
+            gate,
+            books,
             performance,
             status_pages,
             webhooks,
             emitters,
             cluster,
         } = parts;
+        let Books { policies, declarations, revocations } = books;
         Self {
             connections: ConnectionManager::new(running.shards.clone()),
             broadcaster: EventBroadcaster::new(running.shards.clone()),
             dead_letters: DeadLetters::new(running.shards.clone(), Arc::clone(&running.log)),
             policies,
             declarations,
+            revocations,
             disk_work: DiskWork::default(),
             batches: batches(),
             performance,
             api_quota: api_quota(&config),
-            authenticator: config.authenticator(),
+            gate,
             log: Arc::clone(&running.log),
             door: Arc::clone(&running.door),
             config,
@@ -118,7 +124,7 @@ impl Hub {
     /// Who the token is.
     pub(crate) fn principal(&self, token: &str) -> Result<Principal, Refusal> {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.authenticator.principal(token, since_epoch.as_secs())
+        self.gate.principal(token, since_epoch.as_secs())
     }
 
     pub(crate) fn uptime_s(&self) -> f64 {

@@ -64,6 +64,7 @@ const SHARD_NUMBERS: &[Description] = describe! {
     counter replay_expired: "Missed events that were past their time.";
     counter replay_compacted: "Missed events that a later one made superfluous.";
     counter gaps_told: "Clients told that something they had missed is gone.";
+    counter tokens_expiring: "Clients told that their token ends soon.";
     counter acknowledged: "Events that clients acknowledged.";
     counter retries: "Events sent again because no acknowledgement came.";
     counter dead_letters: "Events given up for a subscriber.";

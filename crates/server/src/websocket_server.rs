@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use foodtrack_auth::Gate;
+use foodtrack_contract::Authenticate;
 use foodtrack_shard::{
     ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, Policies, Running, Services,
     SessionKey, ShardsConfig, StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
-    MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisOpenError, RedisOptions,
-    RedisPersistence, SqliteLog, SqliteOptions, TenantDocuments, TenantLog, first_look,
+    MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisOptions, RedisPersistence,
+    SqliteLog, SqliteOptions, TenantLog, first_look,
 };
 
 use crate::cluster::{
@@ -22,16 +24,17 @@ use crate::cluster::{
 };
 use crate::config::CheckedConfig;
 use crate::data::{
-    ClockKeeper, DataDir, DataDirError, DeclarationFollower, DeclarationStore, Declarations, clock,
-    fresh_secret, mark_file, session_key,
+    ClockKeeper, DataDir, DataDirError, DocumentFollower, clock, fresh_secret, mark_file,
+    session_key,
 };
 use crate::demo::Demo;
 use crate::emitters::Emitters;
 use crate::health::HealthStatus;
 use crate::http::{ApiThreads, OpenApiThreads, StatusPages};
 use crate::hub::{Hub, HubParts};
+use crate::kept_of_tenants::KeptOfTenants;
 use crate::performance::{Performance, PerformanceMetrics};
-use crate::policy_book::{PolicyBook, RoutingRules};
+use crate::policy_book::RoutingRules;
 use crate::shards_config::{disk_budget, retention, shards_config};
 use crate::upstream;
 use crate::webhooks::Webhooks;
@@ -40,12 +43,13 @@ use crate::webhooks::Webhooks;
 fn start_shards(
     config: &CheckedConfig,
     shards: &ShardsConfig,
-    policies: &Arc<Policies>,
+    (policies, gate): (&Arc<Policies>, &Arc<Gate>),
     services: &Services,
     webhooks: &Arc<Webhooks>,
 ) -> Result<Running, StartError> {
     let log = open_log(config, webhooks);
-    let started = foodtrack_shard::start(shards, &config.authenticator(), policies, services, log);
+    let gate: Arc<dyn Authenticate> = Arc::clone(gate) as _;
+    let started = foodtrack_shard::start(shards, &gate, policies, services, log);
     started.map_err(|error| match error {
         ShardsError::Io(source) => StartError::Bind { address: config.address(), source },
         ShardsError::Log(error) => StartError::Log(error),
@@ -193,43 +197,13 @@ fn start_relay(
     Ok(started.unzip())
 }
 
-/// What tenants declared: in the cluster's Redis, in the data directory, or in memory.
-fn open_declarations(
-    config: &CheckedConfig,
-    directory: Option<DataDir>,
-    redis: Option<&(RedisOptions, ClusterSecret)>,
-) -> Result<(DeclarationStore, Arc<Policies>), StartError> {
-    let configured = config.policies();
-    Ok(match (redis, directory) {
-        (Some((options, _)), directory) => {
-            let documents = TenantDocuments::new(options)?;
-            DeclarationStore::in_cluster(documents, directory, configured)
-                .map_err(|error| RedisOpenError::Away(error.to_string()))?
-        }
-        (None, Some(directory)) => DeclarationStore::open(directory, configured)?,
-        (None, None) => (DeclarationStore::in_memory(Arc::clone(&configured)), configured),
-    })
-}
-
-/// Follows what tenants declare on other nodes, where there are any.
-fn follow_declarations(
-    config: &CheckedConfig,
-    declarations: &Arc<Declarations>,
-) -> io::Result<Option<DeclarationFollower>> {
-    if !declarations.are_shared() {
-        return Ok(None);
-    }
-    let lease = Duration::from_millis(config.said().redis.node_lease_ms.into());
-    DeclarationFollower::start(Arc::clone(declarations), lease / 3).map(Some)
-}
-
 /// What this node is among those of its cluster.
 fn cluster_options(
     config: &CheckedConfig,
     redis: Option<(RedisOptions, ClusterSecret)>,
     (id, relay): (NodeId, Option<RelayThread>),
     running: &Running,
-    follower: Option<&DeclarationFollower>,
+    follower: &DocumentFollower,
 ) -> ClusterOptions {
     let said = &config.said().redis;
     ClusterOptions {
@@ -241,7 +215,7 @@ fn cluster_options(
         listens_at: running.address,
         counters: running.counters.clone(),
         connections: ConnectionManager::new(running.shards.clone()),
-        declared: follower.map(DeclarationFollower::way),
+        declared: follower.way(),
     }
 }
 
@@ -256,7 +230,7 @@ pub struct WebSocketServer {
     clock: Option<ClockKeeper>,
     upstream: Option<JoinHandle<()>>,
     webhooks: Option<JoinHandle<()>>,
-    follower: Option<DeclarationFollower>,
+    follower: DocumentFollower,
 }
 
 impl WebSocketServer {
@@ -298,7 +272,8 @@ impl WebSocketServer {
         let clock = clock(directory.as_ref())?;
         let mark = directory.as_ref().map(mark_file);
         let webhooks = Arc::new(Webhooks::new(&config, directory.as_ref())?);
-        let (store, policies) = open_declarations(&config, directory, redis.as_ref())?;
+        let gate = Arc::new(Gate::new(config.authenticator()));
+        let kept = KeptOfTenants::open(&config, directory, redis.as_ref(), &gate)?;
         let pages = Arc::new(StatusPages::default());
         let id = NodeId::fresh(config.said().redis.node_name.as_deref());
         let (relay, relay_thread) =
@@ -312,7 +287,8 @@ impl WebSocketServer {
         };
         let mut shards = shards_config(&config, listener, session_key, clock.clone());
         shards.reactor.node = redis.as_ref().map(|(_, secret)| secret.node_mark(&id));
-        let running = start_shards(&config, &shards, &policies, &services, &webhooks)?;
+        let policies = Arc::clone(&kept.policies);
+        let running = start_shards(&config, &shards, (&policies, &gate), &services, &webhooks)?;
         let upstream_thread = upstream.map(|started| {
             // It is set once.
             let _ = started.broadcaster.set(EventBroadcaster::new(running.shards.clone()));
@@ -323,21 +299,19 @@ impl WebSocketServer {
         let clock = mark.map(|file| ClockKeeper::start(file, clock)).transpose();
         let clock = clock.map_err(StartError::Thread)?;
         let performance = Performance::new(running.counters.clone());
-        let policies = Arc::new(PolicyBook::new(policies, running.shards.clone()));
-        let declarations = Arc::new(Declarations::new(Arc::clone(&policies), store));
-        let follower = follow_declarations(&config, &declarations).map_err(StartError::Thread)?;
+        let (books, follower) = kept.start(&config, &running, &gate).map_err(StartError::Thread)?;
         let connections = ConnectionManager::new(running.shards.clone());
-        let wanted = &policies.current().hub_events;
+        let wanted = &books.policies.current().hub_events;
         let webhooks_thread =
             webhooks.start(&running.log, &connections, wanted).map_err(StartError::Thread)?;
         let ids = (id, relay_thread);
-        let options = cluster_options(&config, redis, ids, &running, follower.as_ref());
+        let options = cluster_options(&config, redis, ids, &running, &follower);
         let cluster = Arc::new(Cluster::start(options)?);
         let emitters = start_emitters(&config, &running)?;
         let parts = HubParts {
             config,
-            policies,
-            declarations,
+            gate,
+            books,
             performance,
             status_pages: pages,
             webhooks,
@@ -467,9 +441,7 @@ impl WebSocketServer {
             tracing::error!("the thread that asks the back end had panicked");
         }
         self.hub.cluster.stop();
-        if let Some(follower) = self.follower.take() {
-            follower.stop();
-        }
+        self.follower.stop();
         self.hub.webhooks.stop();
         if let Some(thread) = self.webhooks.take()
             && thread.join().is_err()

@@ -1,6 +1,6 @@
 //! Connections and rooms, as the outside sees them.
 
-use foodtrack_contract::{Offset, Refusal, Room, TenantId};
+use foodtrack_contract::{Offset, Refusal, Revocation, Room, TenantId};
 use foodtrack_tenant::{
     Answer, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, EntryTrace,
     OwnedRoom, Page, PageQuery, PresenceInfo, PresenceQuery, Request, RoomInfo, RoomMetadata,
@@ -152,6 +152,23 @@ impl ConnectionManager {
             _ => None,
         };
         self.shards.ask(tenant, request, pick).await
+    }
+
+    /// Ends the connections that a revocation is about, which must be known to who verifies tokens already: who is on the way in is
+    /// refused there. Returns how many there were.
+    ///
+    /// # Errors
+    /// `overloaded` when the tenant's shard does not take the order.
+    pub async fn revoke(
+        &self,
+        tenant: &TenantId,
+        revocation: Revocation,
+    ) -> Result<usize, Refusal> {
+        let pick = |answer| match answer {
+            Answer::Disconnected(count) => Some(count),
+            _ => None,
+        };
+        self.shards.ask(tenant, Request::Revoke(revocation), pick).await
     }
 
     /// A page of one tenant's rooms, in no order that means anything.

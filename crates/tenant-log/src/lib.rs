@@ -53,9 +53,10 @@ pub use page::{Page, PageStart, ReadError, ReadRequest};
 pub use private_files::{make_private_directory, private_options};
 pub use recent_ids::{RECENT_IDS_MAX, RecentIds};
 pub use redis::{
-    ChangedDocuments, DocumentError, DocumentPlace, NODE_CARD_BYTES_MAX, NODES_MAX, NodeCensus,
-    NodeRegistry, NodeRegistryError, RedisFirstLook, RedisLog, RedisOpenError, RedisOptions,
-    RedisPersistence, RedisSentinels, RedisTls, TenantDocument, TenantDocuments, first_look,
+    ChangedDocuments, DocumentError, DocumentKind, DocumentPlace, NODE_CARD_BYTES_MAX, NODES_MAX,
+    NodeCensus, NodeRegistry, NodeRegistryError, RedisFirstLook, RedisLog, RedisOpenError,
+    RedisOptions, RedisPersistence, RedisSentinels, RedisTls, TenantDocument, TenantDocuments,
+    first_look,
 };
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};

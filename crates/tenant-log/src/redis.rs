@@ -8,6 +8,7 @@
 //! ([`follower`]). Both run on one thread; readers wait on threads of their own.
 
 mod batch;
+mod document_kind;
 mod first_look;
 mod follower;
 mod full_tenants;
@@ -50,6 +51,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{LogWriter, OnCompletion, SubmitError, TenantLog, WebhookPlaces};
 
+pub use document_kind::DocumentKind;
 pub use first_look::{RedisFirstLook, RedisPersistence, first_look};
 pub use node_registry::{
     NODE_CARD_BYTES_MAX, NODES_MAX, NodeCensus, NodeRegistry, NodeRegistryError,

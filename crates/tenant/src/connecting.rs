@@ -39,8 +39,8 @@ impl Tenant {
             Verdict::Refused(_) | Verdict::ComeAgain => None,
         };
         turn.effects.decide(verdict);
-        if let Some(connection) = accepted.and_then(|slot| self.present(slot)) {
-            turn.effects.watch_expiry(connection.slot, connection.token_ends_s());
+        if let Some(slot) = accepted {
+            self.watch_token(turn, slot);
         }
     }
 

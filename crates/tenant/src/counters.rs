@@ -77,6 +77,8 @@ counters! {
     replay_compacted;
     /// Clients that were told that something they had missed is gone.
     gaps_told;
+    /// Clients told that their token ends soon.
+    tokens_expiring;
     /// Events that clients acknowledged.
     acknowledged;
     /// Events sent again because no acknowledgement came.
@@ -130,7 +132,7 @@ impl Refusals {
 }
 
 /// Why authenticated clients go away, as logs and metrics name it.
-pub const DISCONNECT_REASONS: [&str; 12] = [
+pub const DISCONNECT_REASONS: [&str; 13] = [
     "transport_closed",
     "transport_error",
     "ping_timeout",
@@ -140,6 +142,7 @@ pub const DISCONNECT_REASONS: [&str; 12] = [
     "disconnected",
     "server_closed",
     ErrorCode::DeviceReplaced.as_str(),
+    ErrorCode::TokenRevoked.as_str(),
     "resumed_elsewhere",
     "left",
     "other",

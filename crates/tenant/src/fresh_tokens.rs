@@ -9,6 +9,9 @@ use crate::now::rfc3339;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
 
+/// How long before its token ends a connection is told, in seconds; half of what is left, where that is less.
+const TOKEN_WARNING_S: u64 = 60;
+
 /// The argument of `authenticate`: the token, or an object that names it.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -48,16 +51,37 @@ impl Tenant {
         if let Some(id) = ack_id {
             Self::acknowledge_success(turn, slot, id, &answer);
         }
-        turn.effects.watch_expiry(slot, expires_at_s);
+        self.watch_token(turn, slot);
         Ok(())
     }
 
-    /// A token may have ended: then the transport alone closes, and the client comes back by itself, with a fresh token.
+    /// Has the tenant told some time before a connection's token ends.
+    pub(crate) fn watch_token(&self, turn: &mut Turn<'_, impl Effects>, slot: ConnectionSlot) {
+        let Some(connection) = self.present(slot) else { return };
+        let (now_s, ends_s) = (turn.now.wall_ms / 1_000, connection.token_ends_s());
+        let warn_s = match ends_s.saturating_sub(now_s) {
+            // It knows already that its token is to be replaced.
+            _ if connection.is_in_grace() => ends_s,
+            left_s if left_s <= TOKEN_WARNING_S => now_s + left_s / 2,
+            _ => ends_s - TOKEN_WARNING_S,
+        };
+        turn.effects.watch_expiry(slot, warn_s);
+    }
+
+    /// A token may have ended: then the transport alone closes, and the client comes back by itself, with a fresh token. Before that it is
+    /// warned once.
     pub(crate) fn token_ends(&mut self, turn: &mut Turn<'_, impl Effects>, place: u32) {
         let Some(connection) = self.members.get(place) else { return };
         let slot = connection.slot;
         let expires_at_s = connection.token_ends_s();
-        if expires_at_s > turn.now.wall_ms / 1_000 {
+        let now_s = turn.now.wall_ms / 1_000;
+        if expires_at_s > now_s + TOKEN_WARNING_S {
+            return self.watch_token(turn, slot);
+        }
+        if expires_at_s > now_s {
+            if !connection.is_in_grace() && !self.entering.contains_key(&place) {
+                self.warn_of_expiry(turn, slot, expires_at_s);
+            }
             return turn.effects.watch_expiry(slot, expires_at_s);
         }
         let message = "the token has expired: get a fresh one and connect again";
@@ -70,6 +94,21 @@ impl Tenant {
         let Some(connection) = self.members.get(place) else { return };
         let message = "the token has expired: emit authenticate with a fresh one, or the connection closes soon";
         self.tell_expired(turn, connection.slot, message);
+    }
+
+    fn warn_of_expiry(
+        &self,
+        turn: &mut Turn<'_, impl Effects>,
+        slot: ConnectionSlot,
+        expires_at_s: u64,
+    ) {
+        let payload = serde_json::json!({
+            "reason": "token_expiring",
+            "message": "the token ends soon: emit authenticate with a fresh one, or the connection closes then",
+            "expiresAt": rfc3339(expires_at_s.saturating_mul(1_000)),
+        });
+        turn.counters.tokens_expiring.add(1);
+        self.tell(turn, slot, EventType::SystemReconnectionRequired, &payload.to_string());
     }
 
     fn tell_expired(

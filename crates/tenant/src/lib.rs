@@ -61,6 +61,7 @@ mod request_names;
 mod requests;
 mod resting;
 mod retry_policy;
+mod revoking;
 mod room_notes;
 #[cfg(test)]
 mod samples;

@@ -1,6 +1,6 @@
 //! What back ends and operators ask of a tenant, and what it answers.
 
-use foodtrack_contract::{Offset, Principal, Refusal, Room};
+use foodtrack_contract::{Offset, Principal, Refusal, Revocation, Room};
 use foodtrack_tenant_log::{LogEntry, SubscriberKey};
 
 use crate::model::{
@@ -41,6 +41,8 @@ pub enum Request {
     Present(PresenceQuery),
     /// Ends connections for good: [`Answer::Disconnected`].
     Disconnect(DisconnectTarget),
+    /// Ends the connections of those whose tokens are refused from now on: [`Answer::Disconnected`].
+    Revoke(Revocation),
     /// Which rooms there are: [`Answer::Rooms`].
     Rooms(PageQuery),
     /// Makes a room known before anyone joins it, or changes what is known of it: [`Answer::Room`].

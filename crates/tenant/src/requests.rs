@@ -76,6 +76,9 @@ impl Tenant {
             Request::List(filter) => Answer::Connections(self.list(turn, &filter)),
             Request::Present(query) => Answer::Present(self.present_ones(&query)),
             Request::Disconnect(target) => Answer::Disconnected(self.disconnect(turn, &target)),
+            Request::Revoke(revocation) => {
+                Answer::Disconnected(self.revoke_tokens(turn, &revocation))
+            }
             Request::Rooms(query) => Answer::Rooms(self.room_infos(&query)),
             Request::DescribeRoom { room, metadata } => match room.room() {
                 Some(room) => match self.describe_room(turn, &room, metadata) {

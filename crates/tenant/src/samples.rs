@@ -48,6 +48,12 @@ pub(crate) struct World {
     pub(crate) hooks: Vec<Arc<HookQuestion>>,
     /// Whom, with which mark.
     pub(crate) pings: Vec<(u32, u64)>,
+    /// Whose token is looked at, and when: seconds since the Unix epoch.
+    pub(crate) alarms: Vec<(u32, u64)>,
+    /// Whom, for good.
+    pub(crate) disconnected: Vec<u32>,
+    /// Whose transports.
+    pub(crate) closed: Vec<u32>,
     ids: u128,
 }
 
@@ -99,9 +105,13 @@ impl Effects for World {
         self.pings.push((to.place(), mark));
     }
 
-    fn close(&mut self, _: ConnectionSlot, _: CloseReason) {}
+    fn close(&mut self, client: ConnectionSlot, _: CloseReason) {
+        self.closed.push(client.place());
+    }
 
-    fn disconnect(&mut self, _: ConnectionSlot) {}
+    fn disconnect(&mut self, client: ConnectionSlot) {
+        self.disconnected.push(client.place());
+    }
 
     fn release(&mut self, _: ConnectionSlot) {}
 
@@ -123,7 +133,9 @@ impl Effects for World {
         self.verdicts.push(verdict);
     }
 
-    fn watch_expiry(&mut self, _: ConnectionSlot, _: u64) {}
+    fn watch_expiry(&mut self, client: ConnectionSlot, at_s: u64) {
+        self.alarms.push((client.place(), at_s));
+    }
 
     fn pace(&mut self, _: Pace) {}
 
@@ -246,13 +258,38 @@ fn text(head: &str, suffix: &CursorSuffix, arguments: impl FnOnce(&mut Vec<u8>))
     String::from_utf8(text).unwrap()
 }
 
-/// Believes no token.
+/// Believes that a token is the chef's, and ends at the second that it is.
 struct Strict;
 
 impl Authenticate for Strict {
-    fn principal(&self, _: &str, _: u64) -> Result<Principal, Refusal> {
-        Err(Refusal::new(ErrorCode::TokenMissing, "tests renew no token"))
+    fn principal(&self, token: &str, _: u64) -> Result<Principal, Refusal> {
+        let no_time = |_| Refusal::new(ErrorCode::TokenMissing, "a token of a test is a time");
+        Ok(principal(
+            "chef",
+            ApplicationType::KitchenApp,
+            PermissionSet::ALL,
+            token.parse().map_err(no_time)?,
+        ))
     }
+}
+
+fn principal(
+    user: &str,
+    application: ApplicationType,
+    permissions: PermissionSet,
+    expires_at_s: u64,
+) -> Principal {
+    Principal::from_verified_token(VerifiedClaims {
+        tenant: TenantId::parse("t1").unwrap(),
+        user: UserId::parse(user).unwrap(),
+        role: UserRole::Admin,
+        applications: ApplicationSet::of(&[application]),
+        permissions,
+        device: None,
+        token_id: None,
+        issued_at_s: 0,
+        expires_at_s,
+    })
 }
 
 /// What a tenant of a test works with.
@@ -307,16 +344,6 @@ pub(crate) fn admission(
     application: ApplicationType,
     permissions: PermissionSet,
 ) -> Admission {
-    let principal = Principal::from_verified_token(VerifiedClaims {
-        tenant: TenantId::parse("t1").unwrap(),
-        user: UserId::parse(user).unwrap(),
-        role: UserRole::Admin,
-        applications: ApplicationSet::of(&[application]),
-        permissions,
-        device: None,
-        token_id: None,
-        expires_at_s: u64::MAX,
-    });
     let about = ClientAbout {
         address: SocketAddr::from(([127, 0, 0, 1], 1)),
         user_agent: None,
@@ -324,7 +351,7 @@ pub(crate) fn admission(
         features: Box::default(),
     };
     Admission {
-        principal,
+        principal: principal(user, application, permissions, u64::MAX),
         application: Some(application),
         dialect: Dialect::Canonical,
         device: None,

@@ -82,7 +82,7 @@ impl Tenant {
     /// Decides how a client enters; `new_id` is its public id if it is somebody new.
     ///
     /// # Errors
-    /// `token_expired`, where only the return of its session would have let it in.
+    /// `token_expired`, where only the return of its session would have let it in; `token_revoked`.
     pub(crate) fn resume_session(
         &self,
         turn: &Turn<'_, impl Effects>,
@@ -96,6 +96,8 @@ impl Tenant {
             subscriber.unwrap_or_else(|| unreachable!("a user's and a device's names fit a key"));
         let owner = SessionOwner { tenant: self.id.as_str(), subscriber: subscriber.as_str() };
         let claim = ResumeClaim::new(admission, turn.session_key, owner);
+        let session = claim.as_ref().and_then(|claim| claim.proven.as_ref()).map(|it| it.sid);
+        Self::check_standing(turn, admission, session.as_ref().map(Sid::as_str))?;
         let now_ms = turn.now.believed_ms;
         let Some(position) = self.ledger.position() else {
             if admission.is_expired {

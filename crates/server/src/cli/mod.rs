@@ -16,6 +16,7 @@ mod log_text;
 mod nodes;
 mod openapi;
 mod outcome;
+mod revocations;
 mod running_hub;
 mod schema;
 mod serve;
@@ -83,6 +84,11 @@ enum Command {
     /// Say how webhooks do, try, pause and repeat them.
     #[command(subcommand)]
     Webhooks(webhooks::Webhooks),
+    /// Refuse tokens before their end, and end the connections that were opened with them.
+    Revoke(revocations::Revoke),
+    /// List what is revoked, and take it back.
+    #[command(subcommand)]
+    Revocations(revocations::Revocations),
     /// List the nodes of a cluster: where they are, since when, and their load.
     Nodes(nodes::Nodes),
     /// Have a node send its clients elsewhere, and then end or stay as it is.
@@ -116,6 +122,8 @@ pub fn run() -> ExitCode {
         Command::OpenApi(openapi) => openapi.run(),
         Command::Upstream(upstream) => upstream.run(),
         Command::Webhooks(webhooks) => webhooks.run(),
+        Command::Revoke(revoke) => revoke.run(),
+        Command::Revocations(revocations) => revocations.run(),
         Command::Explain(explain) => explain.run(),
         Command::Nodes(nodes) => nodes.run(),
         Command::Drain(drain) => drain.run(),

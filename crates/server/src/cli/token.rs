@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use foodtrack_auth::{TokenClaims, TokenSigner};
-use foodtrack_contract::{ApplicationSet, ApplicationType, Permission, PermissionSet, UserRole};
+use foodtrack_contract::{
+    ApplicationSet, ApplicationType, Authenticate, Permission, PermissionSet, UserRole,
+};
 
 use super::Run;
 use super::outcome::{Outcome, print};
@@ -109,7 +111,7 @@ fn one_of<const N: usize>(names: [&str; N]) -> String {
     format!("it is one of {}", names.join(", "))
 }
 
-fn parse_ttl(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_ttl(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.trim_end_matches(char::is_alphabetic).len());
     let seconds = match unit {
         "s" => 1,

@@ -77,8 +77,8 @@ pub(crate) struct ClusterOptions {
     pub(crate) counters: Vec<Arc<Counters>>,
     /// Its own connections.
     pub(crate) connections: ConnectionManager,
-    /// The way to have it look at what tenants declare on other nodes.
-    pub(crate) declared: Option<Sender<Follow>>,
+    /// The way to have it look at what other nodes changed.
+    pub(crate) declared: Sender<Follow>,
 }
 
 /// This node among the others.
@@ -177,11 +177,12 @@ impl Cluster {
         RedisSigns { storage, has_lost_lease }
     }
 
-    /// Has every other node take over what was declared here. Returns when they have, or a second later: they do it by themselves.
-    pub(crate) async fn tell_of_declarations(&self) {
-        let Some(others) = &self.others else { return };
+    /// Has every other node take over what was changed here of what all have alike. Returns when they have, or a second later: they do it
+    /// by themselves. Names the nodes that have not said that they did.
+    pub(crate) async fn tell_of_changes(&self) -> Vec<String> {
+        let Some(others) = &self.others else { return Vec::new() };
         let crier = Crier { book: Arc::clone(&self.book), client: others.client.clone() };
-        crier.cry(node_routes::DECLARED, DECLARED_WITHIN).await;
+        crier.cry(node_routes::DECLARED, DECLARED_WITHIN).await
     }
 
     /// What is counted of the nodes and their requests.
@@ -232,7 +233,7 @@ impl Others {
     fn start(
         book: &Arc<NodeBook>,
         secret: &ClusterSecret,
-        (connections, declared): (ConnectionManager, Option<Sender<Follow>>),
+        (connections, declared): (ConnectionManager, Sender<Follow>),
         membership: Membership,
         patience: Duration,
     ) -> io::Result<Self> {
@@ -291,18 +292,25 @@ struct Crier {
 }
 
 impl Crier {
-    async fn cry(self, path: &'static str, within: Duration) {
+    /// Returns the nodes that did not answer in time.
+    async fn cry(self, path: &'static str, within: Duration) -> Vec<String> {
         let mut told = JoinSet::new();
         let deadline = Instant::now() + within;
         for (node, _) in self.book.others() {
             let client = self.client.clone();
             told.spawn(async move {
                 let asked = client.post(&node, path, Bytes::new(), deadline).await;
-                if let Err(error) = asked {
+                asked.err().map(|error| {
                     tracing::debug!(node = node.as_str(), %error, "another node is not told");
-                }
+                    node.as_str().to_owned()
+                })
             });
         }
-        while told.join_next().await.is_some() {}
+        let mut missing = Vec::new();
+        while let Some(answered) = told.join_next().await {
+            missing.extend(answered.ok().flatten());
+        }
+        missing.sort_unstable();
+        missing
     }
 }

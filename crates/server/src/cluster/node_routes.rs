@@ -26,7 +26,7 @@ use crate::data::Follow;
 pub(crate) const NODE_PATHS: &str = "/cluster/";
 /// Has the nodes read again: somebody has come or gone.
 pub(super) const LOOK: &str = "/cluster/v1/look";
-/// Has what tenants declare read again.
+/// Has what all nodes have alike read again: what tenants declare, and what they revoke.
 pub(super) const DECLARED: &str = "/cluster/v1/declared";
 /// What is asked about a tenant.
 pub(super) const ASK: &str = "/cluster/v1/ask";
@@ -38,7 +38,7 @@ pub(crate) struct NodeAnswers {
     pub(super) book: Arc<NodeBook>,
     pub(super) gate: Arc<NodeGate>,
     connections: ConnectionManager,
-    declared: Option<Sender<Follow>>,
+    declared: Sender<Follow>,
     places: Semaphore,
 }
 
@@ -47,7 +47,7 @@ impl NodeAnswers {
         book: Arc<NodeBook>,
         gate: Arc<NodeGate>,
         connections: ConnectionManager,
-        declared: Option<Sender<Follow>>,
+        declared: Sender<Follow>,
     ) -> Self {
         Self { book, gate, connections, declared, places: Semaphore::new(REQUESTS_MAX) }
     }
@@ -76,7 +76,7 @@ async fn look(State(answers): State<Arc<NodeAnswers>>) -> Answer {
 /// Answers when what other nodes kept is in force here.
 async fn declared(State(answers): State<Arc<NodeAnswers>>) -> Answer {
     let (done, is_done) = oneshot::channel();
-    let is_told = answers.declared.as_ref().is_some_and(|it| it.send(Follow::Now(done)).is_ok());
+    let is_told = answers.declared.send(Follow::Now(done)).is_ok();
     if is_told && is_done.await.is_ok() {
         return (StatusCode::OK, b"{}".to_vec());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foodtrack_auth::{Algorithm, AuthConfig, Authenticator, KeySource};
-use foodtrack_contract::{Authenticate, LoginRole};
+use foodtrack_contract::LoginRole;
 
 use super::problems::ConfigErrors;
 use super::sections::SecurityConfig;
@@ -14,7 +14,7 @@ pub(super) fn authenticator(
     security: &SecurityConfig,
     logins: Option<BTreeMap<String, LoginRole>>,
     errors: &mut ConfigErrors,
-) -> Option<Arc<dyn Authenticate>> {
+) -> Option<Arc<Authenticator>> {
     let file =
         |key: &str, path: &str, errors: &mut ConfigErrors| match std::fs::read_to_string(path) {
             Ok(text) => Some(text),

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foodtrack_auth::Authenticator;
 use foodtrack_contract::{
-    ApplicationType, Authenticate, DeliveryClass, DeliveryPolicy, EventDeclaration, EventGroup,
-    EventType, LoginRole, TenantId, Watch,
+    ApplicationType, DeliveryClass, DeliveryPolicy, EventDeclaration, EventGroup, EventType,
+    LoginRole, TenantId, Watch,
 };
 use foodtrack_profile::Profile;
 use foodtrack_router::{MessageRouter, Redactions};
@@ -45,7 +46,7 @@ const CLUSTER_SPREAD_MS: u32 = 5_000;
 pub struct CheckedConfig {
     address: SocketAddr,
     proxies: TrustedProxies,
-    authenticator: Arc<dyn Authenticate>,
+    authenticator: Arc<Authenticator>,
     policies: Arc<Policies>,
     redis_files: RedisTls,
     said: WebSocketConfig,
@@ -82,7 +83,7 @@ impl CheckedConfig {
     }
 
     /// Who may enter.
-    pub(crate) fn authenticator(&self) -> Arc<dyn Authenticate> {
+    pub(crate) fn authenticator(&self) -> Arc<Authenticator> {
         Arc::clone(&self.authenticator)
     }
 

@@ -130,7 +130,7 @@ impl RedisConfig {
     }
 
     /// Whether the node is one of a cluster.
-    pub(super) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.url.is_some()
             || self.host.is_some()
             || !self.sentinels.is_empty()

@@ -10,6 +10,7 @@ use foodtrack_tenant_log::DocumentError;
 
 use super::DeclarationStore;
 use super::declaration_store::KeepError;
+use super::document_follower::Followed;
 use crate::policy_book::PolicyBook;
 
 /// How often a change is tried anew that other nodes came before.
@@ -26,11 +27,6 @@ pub(crate) struct Declarations {
 impl Declarations {
     pub(crate) fn new(book: Arc<PolicyBook>, store: DeclarationStore) -> Self {
         Self { book, store: Mutex::new(store) }
-    }
-
-    /// Whether other nodes change them as well.
-    pub(crate) fn are_shared(&self) -> bool {
-        self.store().is_shared()
     }
 
     /// What `tenant` declared, by name.
@@ -121,22 +117,6 @@ impl Declarations {
         })
     }
 
-    /// Puts in force what other nodes changed, where there are any. Waits for Redis.
-    ///
-    /// # Errors
-    /// [`DocumentError::Away`]
-    pub(crate) fn take_over(&self) -> Result<(), DocumentError> {
-        let news = self.store().news()?;
-        if let Some(news) = news.filter(|it| it.is_reset || !it.documents.is_empty()) {
-            let take_over = |policies: &mut Policies| {
-                self.store().take_over(policies, news);
-                Ok::<(), Infallible>(())
-            };
-            let Ok(()) = self.book.change(take_over);
-        }
-        Ok(())
-    }
-
     /// Makes a change, of what other nodes left where there are any: there is one order of all changes, and each is made of the one
     /// before.
     fn change<T>(
@@ -161,6 +141,20 @@ impl Declarations {
 
     fn store(&self) -> MutexGuard<'_, DeclarationStore> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Followed for Declarations {
+    fn take_over(&self) -> Result<(), DocumentError> {
+        let news = self.store().news()?;
+        if let Some(news) = news.filter(|it| it.is_reset || !it.documents.is_empty()) {
+            let take_over = |policies: &mut Policies| {
+                self.store().take_over(policies, news);
+                Ok::<(), Infallible>(())
+            };
+            let Ok(()) = self.book.change(take_over);
+        }
+        Ok(())
     }
 }
 

@@ -3,20 +3,22 @@
 
 mod clock_mark;
 mod data_dir;
-mod declaration_follower;
 mod declaration_store;
 mod declarations;
 mod declarations_file;
+mod document_follower;
 mod folder;
 mod privacy;
 mod session_secret;
 mod tenant_file;
+mod tenant_records;
 
 pub(crate) use clock_mark::{ClockKeeper, clock, mark_file};
 pub(crate) use data_dir::DataDir;
 pub use data_dir::DataDirError;
-pub(crate) use declaration_follower::{DeclarationFollower, Follow};
 pub(crate) use declaration_store::DeclarationStore;
 pub(crate) use declarations::Declarations;
+pub(crate) use document_follower::{DocumentFollower, Follow, Followed};
 pub(crate) use folder::MarkFile;
 pub(crate) use session_secret::{fresh_secret, session_key};
+pub(crate) use tenant_records::{TenantRecord, TenantRecords};

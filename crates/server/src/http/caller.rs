@@ -30,6 +30,11 @@ impl Administrator {
         let viewer = Viewer::Person { applications: self.0.applications(), role: self.0.role() };
         Reports::new(&hub.policies.current().redactions, self.tenant(), viewer)
     }
+
+    /// Who asks, for people to read.
+    pub(crate) fn user(&self) -> &str {
+        self.0.user().as_str()
+    }
 }
 
 impl FromRequestParts<Arc<Hub>> for Backend {

@@ -65,26 +65,36 @@ async fn run<T: Send + 'static>(
 /// Makes a change of what `tenant` declared, or tries it, in its turn.
 ///
 /// # Errors
-/// `change`'s, or [`ErrorCode::Overloaded`]: too many wait, or the server is about to stop.
+/// Those of [`change_kept`].
 pub(super) async fn change<T: Send + 'static>(
     hub: Arc<Hub>,
     tenant: &TenantId,
     dry: DryRun,
     change: impl FnOnce(&Declarations, &TenantId) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, ApiError> {
-    let (of, owner) = (Arc::clone(&hub), tenant.clone());
-    let changed = run(&hub.disk_work.changes, tenant, move || change(&of.declarations, &owner));
-    match changed.await? {
-        Some(changed) => {
-            let changed = changed?;
-            // Who is told that it is done may ask another node at once.
-            if !dry.dry_run {
-                hub.cluster.tell_of_declarations().await;
-            }
-            Ok(changed)
-        }
+    let changed =
+        change_kept(&hub, tenant, move |hub, tenant| change(&hub.declarations, tenant)).await?;
+    // Who is told that it is done may ask another node at once.
+    if !dry.dry_run {
+        hub.cluster.tell_of_changes().await;
+    }
+    Ok(changed)
+}
+
+/// Makes a change of what is kept of `tenant`, in its turn. Other nodes are not told.
+///
+/// # Errors
+/// `change`'s, or [`ErrorCode::Overloaded`]: too many wait, or the server is about to stop.
+pub(super) async fn change_kept<T: Send + 'static>(
+    hub: &Arc<Hub>,
+    tenant: &TenantId,
+    change: impl FnOnce(&Hub, &TenantId) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, ApiError> {
+    let (of, owner) = (Arc::clone(hub), tenant.clone());
+    match run(&hub.disk_work.changes, tenant, move || change(&of, &owner)).await? {
+        Some(changed) => Ok(changed?),
         None => {
-            let sentence = "the change was not made, or nobody knows; ask what is declared";
+            let sentence = "the change was not made, or nobody knows; ask what there is";
             Err(Refusal::new(ErrorCode::Timeout, sentence).into())
         }
     }

@@ -24,6 +24,7 @@ mod publish;
 mod redactions;
 mod reference_page;
 mod refusals;
+mod revocations;
 mod rooms;
 mod rules;
 mod service;
@@ -87,6 +88,8 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(webhooks::resume))
         .routes(routes!(webhooks::replay))
         .routes(routes!(webhooks::replay_letter))
+        .routes(routes!(revocations::list, revocations::revoke))
+        .routes(routes!(revocations::withdraw))
         .routes(routes!(nodes::list))
         .routes(routes!(drain::drain))
         .routes(routes!(performance::performance))

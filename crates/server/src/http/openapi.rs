@@ -36,6 +36,7 @@ const CLOSED: [&str; 3] = ["/api/v1/performance", "/api/v1/nodes", "/api/v1/drai
         (name = "rules", description = "Where events go, and why"),
         (name = "log", description = "What was accepted, and what could not be delivered"),
         (name = "webhooks", description = "Back ends that are told of events"),
+        (name = "revocations", description = "Tokens that are refused before their end"),
         (name = "errors", description = "What the codes of refusals mean"),
         (name = "status", description = "How the node is")
     )

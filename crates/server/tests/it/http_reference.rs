@@ -221,6 +221,13 @@ fn letter_of_webhook(address: SocketAddr) -> u64 {
     })
 }
 
+/// Somebody whose tokens are revoked. Returns the revocation's id.
+fn revoke(address: SocketAddr) -> String {
+    let body = json!({ "kind": "user", "value": "u7", "reason": "for a test" }).to_string();
+    let revoked = call(address, "POST /api/v1/revocations", &owner(), &body).data();
+    revoked["revocation"]["id"].as_str().unwrap().to_owned()
+}
+
 /// A server that gives up at once what is not acknowledged.
 fn impatient() -> WebSocketConfig {
     let retry = RetryConfig { max_attempts: 1, base_delay_ms: 1, ..Default::default() };
@@ -308,6 +315,14 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             declare();
             assert_eq!(call(address, "POST /api/v1/rules", &owner(), example()).status, 201);
             (row.request.replace("{id}", "loyalty"), String::new())
+        }
+        "POST /api/v1/revocations" => plain(&json!({ "kind": "user", "value": "u7" }).to_string()),
+        "GET /api/v1/revocations" => {
+            revoke(address);
+            plain("")
+        }
+        "DELETE /api/v1/revocations/{id}" => {
+            (row.request.replace("{id}", &revoke(address)), String::new())
         }
         "GET /api/v1/log" => {
             assert_eq!(call(address, "POST /api/v1/publish", &system(), &order).status, 200);

@@ -45,6 +45,7 @@ impl Authenticate for Trusting {
             permissions,
             device: None,
             token_id: None,
+            issued_at_s: 0,
             expires_at_s: now_s + left_s.parse::<u64>().map_err(|_| malformed())?,
         }))
     }

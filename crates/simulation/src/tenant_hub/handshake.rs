@@ -41,6 +41,7 @@ fn principal(tenant: TenantId, user: UserId, role: UserRole) -> Principal {
         permissions: role.default_permissions(),
         device: None,
         token_id: None,
+        issued_at_s: 0,
         expires_at_s: u64::from(u32::MAX),
     })
 }

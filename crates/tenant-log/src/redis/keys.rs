@@ -3,6 +3,7 @@
 
 use foodtrack_contract::TenantId;
 
+use super::document_kind::DocumentKind;
 use crate::{Duty, NoteKind};
 
 /// The names under one prefix.
@@ -132,9 +133,10 @@ impl Keys {
         format!("{}:webhooks", self.prefix)
     }
 
-    /// What tenants declared: the order of changes, the documents, and which order it is. No tenant has a colon in its name.
-    pub(super) fn declared(&self) -> [String; 3] {
-        ["order", "documents", "epoch"].map(|name| format!("{}:{{declared:}}:{name}", self.prefix))
+    /// Documents of this kind: the order of changes, the documents, and which order it is. No tenant has a colon in its name.
+    pub(super) fn documents(&self, kind: DocumentKind) -> [String; 3] {
+        let kind = kind.as_str();
+        ["order", "documents", "epoch"].map(|name| format!("{}:{{{kind}:}}:{name}", self.prefix))
     }
 
     /// Every tenant that has a log: a set.

@@ -1,4 +1,4 @@
-//! A document of each tenant that all nodes have alike: what it declared. Changes are in one order, and a writer that does not know the
+//! A document of each tenant and kind that all nodes have alike: what it declared, what it revoked. Changes are in one order, and a writer that does not know the
 //! newest one changes nothing.
 
 use std::sync::{Mutex, PoisonError};
@@ -8,6 +8,7 @@ use foodtrack_contract::TenantId;
 use redis::{Pipeline, RedisError, Value};
 use tokio::runtime::Runtime;
 
+use super::document_kind::DocumentKind;
 use super::link::{Link, is_again};
 use super::pipeline::call;
 use super::servers::Servers;
@@ -22,7 +23,7 @@ const ATTEMPTS: u32 = 3;
 /// How long between two of them.
 const AGAIN: Duration = Duration::from_millis(30);
 
-/// The tenants' documents. Each call waits for Redis, on any thread that may wait.
+/// The tenants' documents of one kind. Each call waits for Redis, on any thread that may wait.
 pub struct TenantDocuments {
     /// Which tenants changed, by the number of the change: a sorted set.
     order: String,
@@ -87,10 +88,10 @@ impl TenantDocuments {
     ///
     /// # Errors
     /// [`RedisOpenError`]
-    pub fn new(options: &RedisOptions) -> Result<Self, RedisOpenError> {
+    pub fn new(options: &RedisOptions, kind: DocumentKind) -> Result<Self, RedisOpenError> {
         let link = Link::new(Servers::new(options)?, options.patience);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let [order, documents, epoch] = options.keys().declared();
+        let [order, documents, epoch] = options.keys().documents(kind);
         Ok(Self { order, documents, epoch, way: Mutex::new(Way { runtime, link }) })
     }
 

@@ -1,6 +1,8 @@
 //! Documents of tenants that all nodes of a cluster have alike: one order of changes, and none made of an old one.
 
-use foodtrack_tenant_log::{DocumentError, DocumentPlace, RedisOptions, TenantDocuments};
+use foodtrack_tenant_log::{
+    DocumentError, DocumentKind, DocumentPlace, RedisOptions, TenantDocuments,
+};
 use test_support::RedisServer;
 
 use crate::support::{is_redis_here, tenant};
@@ -13,7 +15,8 @@ fn two() -> Option<(RedisServer, [TenantDocuments; 2])> {
     let redis = RedisServer::start(&[])?;
     let patience = std::time::Duration::from_millis(500);
     let options = RedisOptions { url: redis.url(), patience, ..RedisOptions::default() };
-    let nodes = [(); 2].map(|()| TenantDocuments::new(&options).unwrap());
+    let nodes =
+        [(); 2].map(|()| TenantDocuments::new(&options, DocumentKind::Declarations).unwrap());
     Some((redis, nodes))
 }
 

@@ -154,6 +154,11 @@ impl Connection {
         self.principal.expires_at_s().max(self.grace_until_s)
     }
 
+    /// Whether it has come back with a token that had just ended, and was asked for a fresh one.
+    pub(crate) fn is_in_grace(&self) -> bool {
+        self.grace_until_s > 0
+    }
+
     /// Whether it is in a room without having asked.
     pub(crate) fn is_in_from_the_start(&self, name: RoomName<'_>) -> bool {
         match name {

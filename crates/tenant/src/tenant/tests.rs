@@ -5,6 +5,7 @@ mod profile;
 mod redactions;
 mod resting;
 mod rooms;
+mod tokens;
 
 use foodtrack_contract::{ApplicationType, DeviceId, Epoch, Offset, PermissionSet, TenantId};
 use foodtrack_tenant_log::{Completion, Head, RefusedReason};

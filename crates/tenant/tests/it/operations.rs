@@ -126,6 +126,7 @@ fn principal(user: usize, expires_at_s: u64) -> Principal {
         },
         device: None,
         token_id: None,
+        issued_at_s: 0,
         expires_at_s,
     })
 }

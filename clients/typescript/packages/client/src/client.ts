@@ -115,7 +115,10 @@ export class FoodTrackClient {
 
   /** Calls `listener` when something that was missed is no longer kept: load the present state anew. */
   onGap(listener: Handler<'system:reconnection_required'>): () => void {
-    return this.on('system:reconnection_required', listener);
+    return this.on('system:reconnection_required', (message) => {
+      // The connection renews its token by itself, and nothing was missed.
+      if (message.payload.reason !== 'token_expiring') return listener(message);
+    });
   }
 
   /** Calls `listener` with each new state. */

@@ -29,6 +29,7 @@ export const systemSchemas = /* @__PURE__ */ (() => ({
   'system:reconnection_required': z.union([
     z.looseObject({ reason: z.literal('gap'), message: z.string(), lostAfter: z.string(), lostThrough: z.string() }),
     z.looseObject({ reason: z.literal('reset'), message: z.string() }),
+    z.looseObject({ reason: z.literal('token_expiring'), message: z.string(), expiresAt: z.iso.datetime() }),
   ]),
   'system:metrics': z.unknown(),
 } as const))();

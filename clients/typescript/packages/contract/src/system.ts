@@ -27,7 +27,7 @@ export interface ConnectionEstablished {
   recovered: boolean;
 }
 
-/** Something that was missed is no longer kept: load the present state anew. */
+/** Something that was missed is no longer kept: load the present state anew. Or the token ends soon, and nothing was missed. */
 export type ReconnectionRequired =
   | {
     reason: 'gap';
@@ -37,7 +37,13 @@ export type ReconnectionRequired =
     /** A cursor: what comes behind it will be received. */
     lostThrough: string;
   }
-  | { reason: 'reset'; message: string };
+  | { reason: 'reset'; message: string }
+  | {
+    reason: 'token_expiring';
+    message: string;
+    /** When the connection closes, unless it has shown a fresh token by then. */
+    expiresAt: string;
+  };
 
 /** The payloads of what the hub alone sends. */
 export interface SystemPayloads {

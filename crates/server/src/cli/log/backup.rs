@@ -46,28 +46,33 @@ impl Backup {
 
 /// What is beside the log and belongs to it. They are replaced whole, so each is the old one or the new one.
 const BESIDE: [&str; 2] = ["session.key", "declarations.json"];
-/// A file a tenant.
-const DECLARATIONS: &str = "declarations";
+/// Folders with a file a tenant.
+const FOLDERS: [&str; 2] = ["declarations", "revocations"];
 
 fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
     // First the mark that says where declarations are: they may be moved in between, and then are in both places.
     for name in BESIDE {
         copy(&from.join(name), &to.join(name))?;
     }
-    let (from_folder, folder) = (from.join(DECLARATIONS), to.join(DECLARATIONS));
-    match std::fs::read_dir(&from_folder) {
-        Ok(entries) => {
-            make_private_directory(&folder)?;
-            for entry in entries {
-                let name = entry?.file_name();
-                if name.to_string_lossy().ends_with(".json") {
-                    copy(&from_folder.join(&name), &folder.join(&name))?;
-                }
-            }
-            File::open(&folder)?.sync_all()?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+    for name in FOLDERS {
+        copy_folder(&from.join(name), &to.join(name))?;
+    }
+    File::open(to)?.sync_all()
+}
+
+/// Copies tenants' files, where there are any.
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(from) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
+    };
+    make_private_directory(to)?;
+    for entry in entries {
+        let name = entry?.file_name();
+        if name.to_string_lossy().ends_with(".json") {
+            copy(&from.join(&name), &to.join(&name))?;
+        }
     }
     File::open(to)?.sync_all()
 }

@@ -8,7 +8,16 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Declarations;
+use foodtrack_tenant_log::DocumentError;
+
+/// What other nodes change as well.
+pub(crate) trait Followed: Send + Sync {
+    /// Puts in force what they changed. Waits for Redis.
+    ///
+    /// # Errors
+    /// [`DocumentError::Away`]
+    fn take_over(&self) -> Result<(), DocumentError>;
+}
 
 /// What the thread is told.
 pub(crate) enum Follow {
@@ -19,21 +28,21 @@ pub(crate) enum Follow {
 }
 
 /// The thread that follows.
-pub(crate) struct DeclarationFollower {
+pub(crate) struct DocumentFollower {
     tell: Sender<Follow>,
     thread: JoinHandle<()>,
 }
 
-impl DeclarationFollower {
+impl DocumentFollower {
     /// Starts it; it looks `every` so often by itself.
     ///
     /// # Errors
     /// The system gave no thread.
-    pub(crate) fn start(declarations: Arc<Declarations>, every: Duration) -> io::Result<Self> {
+    pub(crate) fn start(followed: Vec<Arc<dyn Followed>>, every: Duration) -> io::Result<Self> {
         let (tell, told) = channel();
         let thread = std::thread::Builder::new()
-            .name("declarations".into())
-            .spawn(move || follow(&declarations, &told, every))?;
+            .name("documents".into())
+            .spawn(move || follow(&followed, &told, every))?;
         Ok(Self { tell, thread })
     }
 
@@ -47,12 +56,12 @@ impl DeclarationFollower {
         // It may have ended.
         let _ = self.tell.send(Follow::End);
         if self.thread.join().is_err() {
-            tracing::error!("the thread that follows declarations had panicked");
+            tracing::error!("the thread that follows other nodes' changes had panicked");
         }
     }
 }
 
-fn follow(declarations: &Declarations, told: &Receiver<Follow>, every: Duration) {
+fn follow(followed: &[Arc<dyn Followed>], told: &Receiver<Follow>, every: Duration) {
     let mut has_failed = false;
     loop {
         let first = match told.recv_timeout(every) {
@@ -67,17 +76,19 @@ fn follow(declarations: &Declarations, told: &Receiver<Follow>, every: Duration)
                 Follow::End => return,
             }
         }
-        match declarations.take_over() {
+        // Each of them is looked at, also where one cannot be.
+        let looked: Vec<_> = followed.iter().map(|it| it.take_over()).collect();
+        match looked.into_iter().collect::<Result<(), _>>() {
             Ok(()) => {
                 if std::mem::take(&mut has_failed) {
-                    tracing::info!("what tenants declare on other nodes is taken over again");
+                    tracing::info!("what other nodes change is taken over again");
                 }
                 // Who asked may have gone.
                 waiting.into_iter().for_each(|done| _ = done.send(()));
             }
             Err(error) => {
                 if !std::mem::replace(&mut has_failed, true) {
-                    tracing::warn!(%error, "what tenants declare on other nodes is not taken over");
+                    tracing::warn!(%error, "what other nodes change is not taken over");
                 }
             }
         }
