@@ -9,7 +9,7 @@ use test_support::{RedisServer, wait_until};
 
 use crate::harness::{Address, Client, Process, Server, Transport, Who};
 use crate::node_requests::{mark, with_secret};
-use crate::nodes::{ask, known, node, redis};
+use crate::nodes::{LEASE_MS, ask, known, node, redis};
 use crate::support::TENANT;
 
 const OTHER: &str = "pizza-Roma";
@@ -230,8 +230,11 @@ fn a_node_that_is_killed_is_named_until_its_lease_ends() {
     let id =
         nodes.as_array().unwrap().iter().find(|it| it["isSelf"] == false).unwrap()["id"].clone();
     killed.kill();
+    let at = Instant::now();
     let (named, took) = missing(&one, "GET /api/v1/connections");
-    assert_eq!(named, json!([id]));
+    // On a slow machine its lease may be over by then.
+    let must_hold = at.elapsed() < Duration::from_millis(u64::from(LEASE_MS) / 2);
+    assert!(named == json!([id]) || !must_hold, "{named}");
     assert!(took < Duration::from_secs(5), "{took:?}");
     wait_until("its lease is over", || missing(&one, "GET /api/v1/connections").0 == Value::Null);
     assert_eq!(total(), 1);

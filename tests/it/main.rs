@@ -7,6 +7,7 @@ mod acknowledgements;
 mod backpressure;
 mod closing;
 mod cluster;
+mod cluster_bad_input;
 mod cluster_declarations;
 mod cluster_devices;
 mod cluster_queries;

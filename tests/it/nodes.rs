@@ -1,5 +1,7 @@
 //! The nodes of a cluster know each other: who lives, where, since when, and with what load.
 
+use std::time::{Duration, Instant};
+
 use foodtrack_server::{RedisConfig, WebSocketConfig};
 use serde_json::{Value, json};
 use test_support::{RedisServer, skipped, wait_until};
@@ -10,7 +12,7 @@ use crate::harness::{
 use crate::support::TENANT;
 
 /// How long nodes of these tests are taken to live that nobody hears of.
-const LEASE_MS: u32 = 1_000;
+pub(crate) const LEASE_MS: u32 = 1_000;
 
 /// A Redis; `None` where there is none to start.
 pub(crate) fn redis() -> Option<RedisServer> {
@@ -113,7 +115,11 @@ fn a_node_that_stops_is_forgotten_at_once_and_one_that_is_killed_when_its_lease_
     wait_until("all are known", || addresses(&one) == expected(&[&one, &other, &killed]));
     let of_killed = expected(&[&killed]).remove(0);
     killed.kill();
-    assert!(addresses(&one).contains(&of_killed), "its lease still holds");
+    let at = Instant::now();
+    let is_known = addresses(&one).contains(&of_killed);
+    // It may have been renewed a third of its time ago, and this machine may be slow.
+    let must_hold = at.elapsed() < Duration::from_millis(u64::from(LEASE_MS) / 2);
+    assert!(is_known || !must_hold, "its lease still holds");
     wait_until("its lease is over", || addresses(&one) == expected(&[&one, &other]));
     drop(other);
     let hash = format!("HLEN {}:nodes", shared.prefix);

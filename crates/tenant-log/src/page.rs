@@ -41,7 +41,8 @@ pub struct Page {
 pub enum PageStart {
     /// It does: nothing is missing between.
     Whole,
-    /// What came after the place, up to `through`, was there and is gone: retention took it. The page starts behind it.
+    /// What came after the place, up to `through`, was there and is gone: retention took it. The page starts behind it. A log in Redis
+    /// says the same of entries that cannot be read: other versions may write to it.
     Gap {
         /// The last that is gone.
         through: Offset,

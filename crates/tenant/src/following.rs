@@ -31,6 +31,11 @@ impl Tenant {
         ticket: u64,
         answer: Answer,
     ) {
+        if let Answer::Committed(offset) = answer
+            && let Some(entry) = self.ledger.submitted(ticket)
+        {
+            self.intake.placed(entry, turn.emission_key, offset);
+        }
         if let Some(pending) = self.ledger.answered(ticket, answer) {
             match answer {
                 // It was read among the others', and delivered.
@@ -242,6 +247,7 @@ impl Tenant {
             turn.effects.release(client);
         }
         (self.sessions, self.reliability) = (Sessions::default(), Reliability::default());
+        self.intake.log_is_new();
         // Who comes back is news to the new one.
         self.presence = Presence::default();
     }

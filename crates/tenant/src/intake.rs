@@ -4,6 +4,7 @@ mod acceptances;
 mod assignments;
 mod check_budget;
 mod claims;
+mod from_log;
 mod message_rates;
 mod order_book;
 mod order_owners;
@@ -20,8 +21,7 @@ use foodtrack_contract::{
 };
 use foodtrack_router::About;
 use foodtrack_tenant_log::{
-    Assignment, HEAD_ORDERS_MAX, LastEmission, LogEntry, LoggedAudience, LoggedRoom, OrderOwner,
-    RecentIds,
+    Assignment, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, RecentIds,
 };
 use uuid::Uuid;
 
@@ -40,6 +40,7 @@ use order_book::OrderBook;
 use publish_dedup::Repeats;
 
 pub use check_budget::CHECKS_US_PER_SECOND;
+pub(crate) use from_log::OpenedLog;
 pub(crate) use message_rates::OverRate;
 pub(crate) use order_book::{ORDERS_IN_MEMORY_MAX, Whose};
 pub(crate) use order_owners::log_unknown;
@@ -123,17 +124,6 @@ pub(crate) struct Circumstances<'c> {
     pub(crate) log: Result<(), Unavailable>,
     /// Whether the log must say first if it has a message of an id.
     pub(crate) must_ask_for: &'c dyn Fn(&Uuid) -> bool,
-}
-
-/// What a log says as it is opened.
-pub(crate) struct OpenedLog {
-    /// The newest orders and their customers, oldest first.
-    pub(crate) orders: Vec<(Box<str>, Option<Box<str>>)>,
-    /// Whether an order was ever assigned.
-    pub(crate) has_assignments: bool,
-    pub(crate) emissions: Vec<LastEmission>,
-    /// Whether others write to it as well: then orders may be made of which nothing is heard.
-    pub(crate) is_shared: bool,
 }
 
 /// An event that may come in.
@@ -335,35 +325,6 @@ impl Intake {
         }
     }
 
-    /// The next entry of a log that others write to as well, whoever wrote it.
-    pub(crate) fn in_log(&mut self, entry: &LogEntry, key: &EmissionKey, steady_ms: u64) {
-        let Some(order) = &entry.entity else { return };
-        if let Some(owner) = &entry.creates_order {
-            self.orders.made(order, owner.customer.as_deref(), entry.offset);
-            self.orders.committed(entry.offset);
-        }
-        if let Some((order, assignment)) = entry.by_ref().assignment() {
-            self.assignments.assigned(order, assignment);
-            self.assignments.committed(entry.offset);
-        }
-        if let Some(fingerprint) = entry.fingerprint {
-            let (order, id, offset) = (order.clone(), entry.id, entry.offset);
-            let emission = LastEmission { order, fingerprint, id, offset };
-            self.repeats.note_logged(key, emission, steady_ms);
-        }
-    }
-
-    /// What was submitted to a log that others write to as well is not in it.
-    pub(crate) fn not_in_log(&mut self, entry: &LogEntry) {
-        if let (Some(_), Some(order)) = (&entry.creates_order, &entry.entity) {
-            self.orders.not_made(order);
-        }
-        if let Some((order, _)) = entry.by_ref().assignment() {
-            self.assignments.not_assigned(order);
-        }
-        self.repeats.forget_submitted(entry.id);
-    }
-
     /// Whether the log will say it by itself, since an entry was submitted that says it.
     pub(crate) fn is_being_said(&self, question: &Question) -> bool {
         match question {
@@ -407,21 +368,6 @@ impl Intake {
             self.assignments.withdraw(order, assignment.offset);
         }
         self.repeats.forget(entry.offset);
-    }
-
-    /// Takes up what the log says of orders and of what was emitted last. `orders_max` are kept in memory.
-    pub(crate) fn opened(
-        &mut self,
-        log: OpenedLog,
-        orders_max: usize,
-        key: &EmissionKey,
-        steady_ms: u64,
-    ) {
-        let OpenedLog { orders, has_assignments, emissions, is_shared } = log;
-        let is_all = !is_shared && orders.len() < HEAD_ORDERS_MAX;
-        self.orders.opened(orders, is_all, orders_max);
-        self.assignments.opened(!is_shared && !has_assignments, orders_max);
-        self.repeats.restore(key, emissions, steady_ms);
     }
 
     /// Whose an order is.

@@ -284,7 +284,11 @@ impl Replay {
         if self.brought().is_some() {
             // What it owes is somewhere behind; it has the rest.
             self.owed = Owed::AllOf(asking);
-            self.at = confirmed.min(self.had.through()).max(position.trimmed_through);
+            let (had, gone) = (self.had.through(), position.trimmed_through);
+            if had < gone {
+                self.passed_over = Some((had, gone));
+            }
+            self.at = confirmed.min(had).max(gone);
         } else {
             self.set_out_from(confirmed);
             if self.has_said() {

@@ -18,8 +18,8 @@ use super::scripts;
 use super::values::{array, bytes, offset, text};
 use crate::memory::ascending;
 use crate::{
-    Assignment, LogEntry, LogReader, OrderOwner, Outline, OutlinePage, Page, RECENT_IDS_MAX,
-    ReadError, ReadRequest, TailSnapshot,
+    Assignment, LogEntry, LogReader, OrderOwner, Outline, OutlinePage, Page, PageStart,
+    RECENT_IDS_MAX, ReadError, ReadRequest, TailSnapshot,
 };
 
 /// How often it is looked whether a log is opened anew.
@@ -76,16 +76,13 @@ impl RedisLog {
 }
 
 /// The entries of a stream's answer.
-fn rows<'v>(
-    tenant: &'v TenantId,
-    stream: &'v Value,
-) -> impl Iterator<Item = Result<ReadRow<'v>, ReadError>> {
-    array(stream).unwrap_or_default().iter().map(|entry| {
-        ReadRow::of_stream(entry).ok_or_else(|| {
-            let offset = Offset::ZERO;
-            ReadError::Damaged { tenant: tenant.clone(), offset, column: "stream entry" }
-        })
-    })
+fn rows(stream: &Value) -> impl Iterator<Item = ReadRow<'_>> {
+    array(stream).unwrap_or_default().iter().filter_map(ReadRow::of_stream)
+}
+
+/// An entry is as good as gone: nobody of this version can read it.
+fn pass_over(error: &ReadError) {
+    tracing::error!(%error, "an entry of a log is passed over: who was to get it is told of a gap");
 }
 
 impl LogReader for RedisLog {
@@ -116,16 +113,24 @@ impl LogReader for RedisLog {
             let page = page
                 .get_or_insert_with(|| Page::starting(head.epoch, request, head.trimmed_through));
             let mut read = 0;
-            for row in rows(tenant, &stream) {
-                let row = row?;
+            for row in rows(&stream) {
+                let entry = row.entry(tenant);
                 read += 1;
                 bytes += row.bytes;
-                if page.is_full(request, bytes) {
+                // One that cannot be read begins a page, since that says what is missing in front of it.
+                let is_cut = entry.is_err() && !page.entries.is_empty();
+                if is_cut || page.is_full(request, bytes) {
                     page.is_last = false;
                     return Ok(std::mem::replace(page, Page::reset(head.epoch)));
                 }
                 page.next = row.offset;
-                page.entries.push(row.entry(tenant)?);
+                match entry {
+                    Ok(entry) => page.entries.push(entry),
+                    Err(error) => {
+                        pass_over(&error);
+                        page.start = PageStart::Gap { through: row.offset };
+                    }
+                }
             }
             if read < count {
                 return Ok(std::mem::replace(page, Page::reset(head.epoch)));
@@ -166,7 +171,7 @@ impl LogReader for RedisLog {
         through: Offset,
         entries_max: usize,
     ) -> Result<OutlinePage, ReadError> {
-        let mut outlines: Vec<Outline> = Vec::new();
+        let (mut outlines, mut gone_through) = (Vec::<Outline>::new(), Offset::ZERO);
         let mut from = after;
         loop {
             let count = (entries_max - outlines.len()).min(READ_TOGETHER_MAX);
@@ -174,16 +179,26 @@ impl LogReader for RedisLog {
             if epoch.is_some_and(|epoch| epoch != head.epoch) {
                 return Err(ReadError::OtherEpoch { tenant: tenant.clone(), epoch: head.epoch });
             }
-            let before = outlines.len();
-            for row in rows(tenant, &stream) {
-                outlines.push(row?.outline(tenant)?);
+            let (mut read, mut entries_max) = (0, entries_max);
+            for row in rows(&stream) {
+                match row.entry(tenant) {
+                    Ok(entry) => outlines.push(Outline::from(&entry)),
+                    // It begins the next page, as in `read`.
+                    Err(_) if !outlines.is_empty() => {
+                        entries_max = outlines.len();
+                        break;
+                    }
+                    Err(error) => {
+                        pass_over(&error);
+                        gone_through = row.offset;
+                    }
+                }
+                (read, from) = (read + 1, row.offset);
             }
-            let is_over = outlines.len() - before < count || outlines.len() >= entries_max;
-            if is_over {
-                let trimmed_through = head.trimmed_through;
+            if read < count || outlines.len() >= entries_max {
+                let trimmed_through = head.trimmed_through.max(gone_through);
                 return Ok(OutlinePage::new(trimmed_through, outlines, through, entries_max));
             }
-            from = outlines.last().map_or(from, |it| it.offset);
         }
     }
 
@@ -198,8 +213,8 @@ impl LogReader for RedisLog {
             }
             let (_, streams) = self.ask_about(tenant, pipeline)?;
             for stream in &streams {
-                for row in rows(tenant, stream) {
-                    entries.push(row?.entry(tenant)?);
+                for row in rows(stream) {
+                    entries.push(row.entry(tenant)?);
                 }
             }
         }
@@ -220,8 +235,7 @@ impl LogReader for RedisLog {
             let (_, answers) = self.ask_about(tenant, pipeline)?;
             let stream = answers.into_iter().next().unwrap_or_default();
             let mut oldest = None;
-            for row in rows(tenant, &stream) {
-                let row = row?;
+            for row in rows(&stream) {
                 oldest = Some(row.offset);
                 if history.len() < entries_max && row.entity().as_deref() == Some(entity) {
                     history.push(row.entry(tenant)?);

@@ -8,7 +8,7 @@ use super::values::{bytes, number, parsed};
 use crate::batch_builder::BatchBuilder;
 use crate::packing::Packer;
 use crate::record_batch::UnpackedBatch;
-use crate::{Durability, EntryRef, Fact, LogEntry, Outline, ReadError, SubscriberKey};
+use crate::{Durability, EntryRef, Fact, LogEntry, ReadError, SubscriberKey};
 
 /// An entry on its way to Redis.
 #[derive(Debug)]
@@ -111,21 +111,24 @@ pub(super) struct ReadRow<'v> {
 }
 
 impl<'v> ReadRow<'v> {
-    /// Reads an entry of a stream: its id, then fields and values in the order in which the script writes them.
+    /// Reads an entry of a stream: its id, then fields and values in the order in which the script writes them. Where there are
+    /// others, it is one that cannot be understood.
     pub(super) fn of_stream(entry: &'v Value) -> Option<Self> {
         let Value::Array(parts) = entry else { return None };
-        let [id, Value::Array(fields)] = parts.as_slice() else { return None };
+        let (id, fields) = parts.split_first()?;
+        let offset = std::str::from_utf8(bytes(id)?).ok()?.split_once('-')?.0;
+        let offset = offset.parse().ok().and_then(Offset::new)?;
+        let strange = Self { offset, bytes: 0, id: &[], heads: &[], body: &[] };
+        Some(fields.first().and_then(|fields| Self::of_fields(offset, fields)).unwrap_or(strange))
+    }
+
+    fn of_fields(offset: Offset, fields: &'v Value) -> Option<Self> {
+        let Value::Array(fields) = fields else { return None };
         let [_, _at_ms, _, size, _, message_id, _, heads, _, body] = fields.as_slice() else {
             return None;
         };
-        let offset = std::str::from_utf8(bytes(id)?).ok()?.split_once('-')?.0;
-        Some(Self {
-            offset: offset.parse().ok().and_then(Offset::new)?,
-            bytes: number(size)?,
-            id: bytes(message_id)?,
-            heads: bytes(heads)?,
-            body: bytes(body)?,
-        })
+        let (id, heads, body) = (bytes(message_id)?, bytes(heads)?, bytes(body)?);
+        Some(Self { offset, bytes: number(size)?, id, heads, body })
     }
 
     pub(super) fn entry(&self, tenant: &TenantId) -> Result<LogEntry, ReadError> {
@@ -133,13 +136,6 @@ impl<'v> ReadRow<'v> {
         let entry = batch.iter().next().map_or(Err("id"), |(_, it)| it);
         let entry = entry.and_then(|(head, body)| head.entry(self.offset, body));
         entry.map_err(|column| self.damaged(tenant, column))
-    }
-
-    pub(super) fn outline(&self, tenant: &TenantId) -> Result<Outline, ReadError> {
-        let batch = UnpackedBatch::new(Offset::ZERO, self.id, self.heads, None);
-        let head = batch.iter_heads().next().map_or(Err("id"), |(_, it)| it);
-        let outline = head.and_then(|head| head.outline(self.offset));
-        outline.map_err(|column| self.damaged(tenant, column))
     }
 
     /// The order that it is about.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use foodtrack_contract::{Cursor, Offset, TenantId};
 use foodtrack_tenant_log::{
     Answer, Completion, LogAdmin, LogEntry, LogReader, Note, NoteKind, OrderOwner, PageStart,
-    ReadError, RedisLog, RedisOptions, RefusedReason, Retention, SavedCursor, SubmitError,
-    SubscriberKey, SubscriberStore, TenantLog,
+    ReadError, ReadRequest, RedisLog, RedisOptions, RefusedReason, Retention, SavedCursor,
+    SubmitError, SubscriberKey, SubscriberStore, TenantLog,
 };
 use test_support::{RedisServer, wait_until};
 
@@ -346,16 +346,44 @@ fn other_things_under_the_same_keys_are_refused_and_what_is_damaged_is_said() {
     }
     server.command("XADD foodtrack:{t}:log 2-0 t 1 s 2 i 0123456789abcdef h x b y");
     server.command("HSET foodtrack:{t}:head last 2 entries 2");
-    let damaged = node.log.read(&request(&tenant("t"), 0, 10));
-    assert!(matches!(damaged, Err(ReadError::Damaged { .. })), "{damaged:?}");
+    assert!(matches!(node.log.read_at(&tenant("t"), &[offset(2)]), Err(ReadError::Damaged { .. })));
     server.command("XADD foodtrack:{t}:log 3-0 what ever");
     server.command("HSET foodtrack:{t}:head last 3");
-    assert!(matches!(node.log.read(&request(&tenant("t"), 2, 10)), Err(ReadError::Damaged { .. })));
     // News of another log, which there is not: it is looked at anew.
     node.next(|it| matches!(it, Completion::Lost { .. }));
     node.open_again();
     assert_eq!(node.log.tenants().unwrap(), [tenant("t")]);
     assert_eq!(node.append(9), Answer::Committed(offset(4)));
+}
+
+#[test]
+fn entries_that_cannot_be_read_are_a_gap_and_what_is_around_them_is_read() {
+    let Some(server) = server(&[]) else { return };
+    let mut node = Node::of(&server);
+    assert_eq!(node.append(1), Answer::Committed(offset(1)));
+    server.command("XADD foodtrack:{t}:log 2-0 t 1 s 2 i 0123456789abcdef h x b y");
+    server.command("XADD foodtrack:{t}:log 3-0 of another version too");
+    server.command("HSET foodtrack:{t}:head last 3 entries 3");
+    assert_eq!(node.append(4), Answer::Committed(offset(4)));
+    let page = |after, through: u64| {
+        let request = ReadRequest { through: offset(through), ..request(&tenant("t"), after, 10) };
+        let page = node.log.read(&request).unwrap();
+        let entries: Vec<u64> = page.entries.iter().map(|it| it.offset.get()).collect();
+        (page.start, entries, page.next.get(), page.is_last)
+    };
+    assert_eq!(page(0, 4), (PageStart::Whole, vec![1], 1, false));
+    let gap = PageStart::Gap { through: offset(3) };
+    assert_eq!(page(1, 4), (gap, vec![4], 4, true));
+    assert_eq!(page(1, 3), (gap, vec![], 3, true));
+    assert_eq!(page(3, 4), (PageStart::Whole, vec![4], 4, true));
+    let outline = |after: u64| {
+        let after = Offset::ZERO.plus(after);
+        let page = node.log.outline(&tenant("t"), None, after, offset(4), 10).unwrap();
+        let entries: Vec<u64> = page.entries.iter().map(|it| it.offset.get()).collect();
+        (page.trimmed_through.get(), entries, page.next.get())
+    };
+    assert_eq!(outline(0), (0, vec![1], 1));
+    assert_eq!(outline(1), (3, vec![4], 4));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The intake alone: what may come in, and what is known of it then.
 
 use foodtrack_contract::{ApplicationType, ErrorCode, EventType};
+use foodtrack_tenant_log::HEAD_ORDERS_MAX;
 
 use super::*;
 use crate::samples::{World, log_entry};

@@ -115,6 +115,11 @@ impl CountedByStore {
         self.submitted.push_back(Submission { ticket, pending });
     }
 
+    /// The first that was submitted and is not answered yet, if this is its ticket.
+    pub(super) fn next_submitted(&self, ticket: u64) -> Option<&LogEntry> {
+        self.submitted.front().filter(|it| it.ticket == ticket).map(|it| &*it.pending.entry)
+    }
+
     /// Has whoever sent a message again told with its first sender. Returns the reply if that was answered.
     pub(super) fn join(&mut self, id: Uuid, reply: ReplyTo) -> Option<ReplyTo> {
         let number = self.numbers.get(&id).and_then(|it| usize::try_from(it - self.first).ok());

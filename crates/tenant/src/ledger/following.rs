@@ -25,6 +25,11 @@ impl Ledger {
         }
     }
 
+    /// What was submitted with a ticket, if that is what is answered next.
+    pub(crate) fn submitted(&mut self, ticket: u64) -> Option<&LogEntry> {
+        self.by_store_mut()?.next_submitted(ticket)
+    }
+
     /// The store has said what became of what was submitted with a ticket. Returns that where it is not delivered from here:
     /// it was read and delivered already, repeats an earlier one, or was not kept.
     pub(crate) fn answered(&mut self, ticket: u64, answer: Answer) -> Option<Pending> {

@@ -187,6 +187,24 @@ fn a_repeat_is_told_where_the_first_is_whichever_node_took_that() {
 }
 
 #[test]
+fn a_repeat_of_what_the_log_has_and_nobody_was_sent_yet_is_told_where_that_is() {
+    let mut pair = Pair::new();
+    // One of the other node is in front of it, and not read yet.
+    pair.nodes[0].say(pair.olgas[0], &order("1", ""));
+    let first = pair.nodes[1].say(pair.olgas[1], &order("42", ""));
+    pair.nodes[1].hear(usize::MAX);
+    let again = pair.nodes[1].say(pair.olgas[1], &order("42", ""));
+    let answers = &pair.nodes[1].outside.clients[&pair.olgas[1]].answers;
+    assert!(!answers.contains_key(&first) && !answers.contains_key(&again), "{answers:?}");
+    pair.settle();
+    pair.check();
+    let answers = &pair.nodes[1].outside.clients[&pair.olgas[1]].answers;
+    assert!(answers[&first].contains(r#""offset":2}"#), "{answers:?}");
+    assert!(answers[&again].contains(r#""offset":2,"duplicate":true"#), "{answers:?}");
+    assert_eq!(pair.logged(), [1, 2]);
+}
+
+#[test]
 fn what_the_store_refuses_is_delivered_to_nobody_and_may_be_sent_again() {
     let mut pair = Pair::new();
     pair.nodes[0].outside.log.refuse_next(RefusedReason::DiskFull);

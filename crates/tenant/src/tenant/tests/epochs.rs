@@ -3,7 +3,7 @@
 use foodtrack_contract::ApplicationType;
 use foodtrack_tenant_log::{Completion, RefusedReason};
 
-use super::{Sent, Test};
+use super::{ORDER, Sent, Test};
 use crate::admission::Resume;
 use crate::input::Input;
 
@@ -72,4 +72,18 @@ fn who_comes_back_while_the_log_is_away_is_told_that_it_was_started_anew_once_it
     sent.extend(after.open_as(2, 1));
     sent.extend(after.begin(slot));
     assert!(is_told_of_reset(&sent), "{sent:?}");
+}
+
+#[test]
+fn what_only_a_log_had_that_was_started_anew_is_no_repeat_when_it_is_sent_again() {
+    let mut test = Test::new();
+    let owner = test.enter("olga", ApplicationType::TenantDashboard);
+    test.publish(owner, "order:created", ORDER);
+    test.committed(1);
+    let tenant = test.tenant.id().clone();
+    test.handle(Input::Log(Completion::Lost { tenant }));
+    test.open_as(2, 1);
+    let owner = test.enter("olga", ApplicationType::TenantDashboard);
+    assert_eq!(test.publish(owner, "order:created", ORDER), []);
+    assert_eq!(test.world.submitted, [1, 1], "it is in the new one as well");
 }
