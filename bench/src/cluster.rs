@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::contender::Contender;
 use crate::figures::{Column, table};
 use crate::machine::MachineOptions;
+use crate::meter;
 use crate::report::Origin;
 use crate::run::{RunError, prepare_on};
 use crate::servers::{Plan, Servers};
@@ -124,6 +125,7 @@ pub(crate) struct ClusterReport {
 impl ClusterReport {
     pub(crate) fn markdown(&self) -> String {
         let mut text = self.origin.heading(&self.how);
+        text.extend(meter::caveat(&self.columns));
         text.push_str(&table(&self.columns));
         if !self.goals.is_empty() {
             let _ =

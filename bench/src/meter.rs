@@ -6,6 +6,15 @@ use crate::figures::Column;
 use crate::server_process::{self, Cpu, ServerError};
 use crate::servers::Servers;
 
+/// What processes used that have no part in the load.
+const OTHERS: &str = "others, both cores %";
+
+/// What speaks against figures: a machine that others use; nothing where it is quiet.
+pub(crate) fn caveat(columns: &[Column]) -> Option<String> {
+    let others = columns.iter().filter_map(|column| column.get(OTHERS)).fold(0.0, f64::max);
+    crate::report::not_quiet(others)
+}
+
 /// A measurement under way.
 pub(crate) struct Meter {
     cores: [usize; 2],
@@ -56,6 +65,6 @@ impl Used {
         column.add("all servers: core %", percent(servers.used_us()));
         let others_us = (self.busy_us - servers.used_us() - self.generator_us).max(0.0);
         column.add("generator: core %", percent(self.generator_us));
-        column.add("others, both cores %", percent(others_us) / 2.0);
+        column.add(OTHERS, percent(others_us) / 2.0);
     }
 }

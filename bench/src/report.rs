@@ -74,6 +74,16 @@ impl Origin {
 /// More than this, and a run is for a look, not for a claim.
 const OTHERS_PERCENT_MAX: f64 = 5.0;
 
+/// A line that says that others used the machine, where they used so much of its two cores that it matters.
+pub(crate) fn not_quiet(others_percent: f64) -> Option<String> {
+    (others_percent > OTHERS_PERCENT_MAX).then(|| {
+        format!(
+            "\n**Not a quiet machine**: other processes took up to {others_percent:.0} % of the two cores. Latencies and rates say little then, \
+             and costs are too high.\n"
+        )
+    })
+}
+
 const UNKNOWN: &str = "unknown";
 
 /// What a command prints, or `unknown` if it prints nothing.
@@ -185,13 +195,7 @@ impl Report {
             .iter()
             .filter_map(|measured| measured.cell.values.get(&Metric::OthersBusyPercent).copied());
         let others_percent = others.fold(0.0, f64::max);
-        if others_percent > OTHERS_PERCENT_MAX {
-            let _ = writeln!(
-                text,
-                "\n**Not a quiet machine**: other processes took up to {others_percent:.0} % of the two cores. Latencies \
-                 and rates say little then, and costs are too high."
-            );
-        }
+        text.extend(not_quiet(others_percent));
         for failure in &self.failures {
             let (round, name) = (failure.round, failure.contender.name());
             let (scenario, reason) = (failure.scenario, &failure.reason);

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::judge::Judgement;
 use super::night::{Measured, Night};
 use crate::figures::{Column, table};
+use crate::meter;
 use crate::report::{Origin, number};
 
 /// How large the evening was.
@@ -82,6 +83,7 @@ impl FridayReport {
             number(Some(speed)),
         );
         let mut text = self.origin.heading(&how);
+        text.extend(meter::caveat(&self.outcomes));
         text.push_str(&table(&self.outcomes));
         text
     }
