@@ -19,6 +19,10 @@ pub(crate) enum Contender {
     HubRecoverable,
     /// The hub where these events are in no log
     HubVolatile,
+    /// The hub as it is shipped, over TLS
+    HubTls,
+    /// The hub where these events are in no log, over TLS
+    HubVolatileTls,
     /// uWebSockets through Bun: topics, opaque frames
     Bun,
     /// Socket.IO on Node, `ws` engine
@@ -35,6 +39,8 @@ impl Contender {
             Self::Hub => "hub",
             Self::HubRecoverable => "hub-recoverable",
             Self::HubVolatile => "hub-volatile",
+            Self::HubTls => "hub-tls",
+            Self::HubVolatileTls => "hub-volatile-tls",
             Self::Bun => "bun",
             Self::Socketio => "socketio",
             Self::Socketioxide => "socketioxide",
@@ -44,10 +50,19 @@ impl Contender {
 
     pub(crate) fn dialect(self) -> Dialect {
         match self {
-            Self::Hub | Self::HubRecoverable | Self::HubVolatile => Dialect::Hub,
+            Self::Hub
+            | Self::HubRecoverable
+            | Self::HubVolatile
+            | Self::HubTls
+            | Self::HubVolatileTls => Dialect::Hub,
             Self::Bun => Dialect::Topics,
             Self::Socketio | Self::Socketioxide | Self::Express => Dialect::SocketIo,
         }
+    }
+
+    /// Whether it is to speak TLS.
+    pub(crate) fn is_encrypted(self) -> bool {
+        matches!(self, Self::HubTls | Self::HubVolatileTls)
     }
 
     /// Whether a Redis is to be there, as `REDIS_URL` says.
@@ -60,8 +75,9 @@ impl Contender {
     pub(crate) fn launch(self, hub: &Path, hub_config: &Path, scratch: &Path) -> Launch {
         // Beside the configuration of the hub as it is shipped.
         let hub_config = match self {
-            Self::HubRecoverable | Self::HubVolatile => {
-                hub_config.with_file_name(format!("{}.toml", self.name()))
+            Self::HubRecoverable | Self::HubVolatile | Self::HubVolatileTls => {
+                let name = self.name().trim_end_matches("-tls");
+                hub_config.with_file_name(format!("{name}.toml"))
             }
             _ => hub_config.to_owned(),
         };
@@ -69,7 +85,11 @@ impl Contender {
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         let argument = |path: PathBuf| path.display().to_string();
         match self {
-            Self::Hub | Self::HubRecoverable | Self::HubVolatile => Launch {
+            Self::Hub
+            | Self::HubRecoverable
+            | Self::HubVolatile
+            | Self::HubTls
+            | Self::HubVolatileTls => Launch {
                 program: hub.to_owned(),
                 arguments: vec![
                     "serve".to_owned(),

@@ -136,7 +136,7 @@ fn play(
         machine: &options.machine,
         folder: "friday",
     })?;
-    let swarm = Swarm::new(contender.dialect(), servers.address(0), Arc::clone(interrupted))?;
+    let swarm = Swarm::new(contender.dialect(), servers.address(0), None, Arc::clone(interrupted))?;
     let mut evening = Evening::new(options.seed, options.speed);
     let orders = evening.plan(restaurants, options.minutes, night::phones(restaurants));
     let crowd = Crowd::new(contender.dialect(), restaurants * PEOPLE, orders)?;

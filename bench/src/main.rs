@@ -12,6 +12,7 @@ mod dialect;
 mod figures;
 mod frame;
 mod friday;
+mod handshakes;
 mod heard;
 mod latencies;
 mod machine;
@@ -43,6 +44,7 @@ use crate::cluster::pinned::PinnedOptions;
 use crate::cluster::recovery::RecoveryOptions;
 use crate::contender::Contender;
 use crate::friday::FridayOptions;
+use crate::handshakes::HandshakeOptions;
 use crate::run::RunError;
 use crate::scenario::Scenario;
 
@@ -85,6 +87,8 @@ enum BenchCommand {
     },
     /// Play a Friday evening: many restaurants with their people, phones that sleep, torn lines and a node that is killed
     Friday(FridayOptions),
+    /// Measure what a TLS handshake costs the hub, and what it costs nginx
+    Handshakes(HandshakeOptions),
     /// Nodes that share a Redis, every tenant at all of them: what the way between nodes adds to an event and costs
     Hop(HopOptions),
     /// Nodes that share a Redis, every tenant at one of them: whether a node pays for what others do
@@ -97,6 +101,7 @@ enum BenchCommand {
     #[command(
         after_help = "Rounds are turns here [default: 80, or 10 with --quick]. Loads are fan-out-large and fan-out-small.\n\n\
             What the log costs:  bench pair hub-volatile hub-recoverable\n\
+            What TLS costs:      bench pair hub-volatile hub-volatile-tls --in-flight 16\n\
             What a change costs: bench pair hub hub --hub BEFORE --second-hub AFTER"
     )]
     Pair {
@@ -189,6 +194,9 @@ fn main() -> ExitCode {
                 true
             })
             .map_err(RunError::Capacity),
+        BenchCommand::Handshakes(options) => {
+            handshakes::run(&options).map(|()| true).map_err(RunError::Handshakes)
+        }
         BenchCommand::Pair { first, second, second_hub, runs, in_flight, results, options } => {
             let hubs = [&options.hub, second_hub.as_ref().unwrap_or(&options.hub)];
             let hubs = hubs.map(PathBuf::as_path);

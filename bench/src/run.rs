@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::Serialize;
+use test_support::{Certificates, ClientTls};
 
 use crate::back_end::BackEnd;
 use crate::contender::Contender;
 use crate::metric::{Cell, Metric};
 use crate::report::{Failure, Measurement, Origin, Report, number};
 use crate::scenario::Scenario;
-use crate::server_process::ServerProcess;
+use crate::server_process::{Launch, ServerProcess};
 use crate::swarm::{Swarm, SwarmError};
 use crate::workload::{Fixture, Pace, WorkloadError};
 use crate::{Options, os, redis};
@@ -40,6 +41,8 @@ pub(crate) enum RunError {
     Cluster { load: String, source: WorkloadError },
     #[error("compute the capacity")]
     Capacity(#[source] crate::capacity::CapacityError),
+    #[error("TLS handshakes")]
+    Handshakes(#[source] WorkloadError),
     #[error("none of the scenarios applies to any of the servers")]
     Nothing,
 }
@@ -176,12 +179,26 @@ pub(crate) fn fixture(
     } else {
         None
     };
+    let tls = if contender.is_encrypted() { Some(encrypt(&mut launch, &scratch)?) } else { None };
     launch.environment.extend(redis.as_ref().map(|redis| ("REDIS_URL", redis::url(redis))));
     let server = ServerProcess::start(&launch, options.server_core, &log)?;
-    let swarm = Swarm::new(contender.dialect(), server.address, Arc::clone(interrupted))?;
+    let swarm = Swarm::new(contender.dialect(), server.address, tls, Arc::clone(interrupted))?;
     let cores = [options.server_core, options.generator_core];
     let pace = if options.quick { Pace::QUICK } else { Pace::FULL };
     Ok(Fixture { server, swarm, pace, cores, redis, back_end: None })
+}
+
+/// Has a server speak TLS with a certificate of its own; returns what its clients believe.
+pub(crate) fn encrypt(launch: &mut Launch, scratch: &Path) -> io::Result<ClientTls> {
+    let made = Certificates::make(scratch);
+    let certificates = made.ok_or_else(|| io::Error::other("openssl is not installed"))?;
+    for (name, path) in
+        [("TLS_CERT_FILE", certificates.certificate()), ("TLS_KEY_FILE", certificates.key())]
+    {
+        let path = std::path::absolute(path)?.display().to_string();
+        launch.environment.push((name, path));
+    }
+    Ok(ClientTls::trusting(&certificates.authority()))
 }
 
 fn print_progress(round: u32, contender: Contender, cell: &Cell) {

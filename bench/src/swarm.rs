@@ -3,9 +3,10 @@
 //! One read buffer is shared by all clients; a client keeps bytes of its own only while a frame is torn. Frames are walked by
 //! their headers. Only *watched* clients look into what they get; the others count.
 
+mod line;
 mod lines;
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::dialect::{Dialect, EVENT_BYTES_MIN, Greeting, Member, Refused, refusal};
 use crate::frame::{FRAME_BYTES_MAX, FrameError, Frames, Opcode, encode};
 use crate::os::Ticker;
+use line::Line;
+use test_support::ClientTls;
 
 const READ_BYTES: usize = 256 * 1024;
 // A torn frame is put back in front of the next read, which must still have room.
@@ -81,7 +84,7 @@ enum Stage {
 }
 
 struct Client {
-    socket: TcpStream,
+    line: Line,
     stage: Stage,
     attention: Attention,
     member: Member,
@@ -108,6 +111,8 @@ impl Client {
 pub(crate) struct Swarm {
     dialect: Dialect,
     address: SocketAddr,
+    /// What clients believe, where the server speaks TLS.
+    tls: Option<ClientTls>,
     poll: Poll,
     events: Events,
     buffer: Box<[u8]>,
@@ -130,11 +135,13 @@ impl Swarm {
     pub(crate) fn new(
         dialect: Dialect,
         address: SocketAddr,
+        tls: Option<ClientTls>,
         interrupted: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         Ok(Self {
             dialect,
             address,
+            tls,
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
@@ -290,14 +297,19 @@ impl Swarm {
     }
 
     fn add(&mut self, socket: TcpStream, member: Member, attention: Attention) {
+        let line = self.line(socket);
         self.clients.push(Client {
-            socket,
+            line,
             stage: Stage::Connecting,
             attention,
             member,
             torn: Vec::new(),
             unsent: Vec::new(),
         });
+    }
+
+    fn line(&self, socket: TcpStream) -> Line {
+        Line::new(socket, self.tls.as_ref().map(ClientTls::begin))
     }
 
     fn socket(&self, client: usize, address: SocketAddr) -> io::Result<TcpStream> {
@@ -319,7 +331,7 @@ impl Swarm {
     fn writable(&mut self, index: usize) -> Result<(), SwarmError> {
         let client = &mut self.clients[index];
         if matches!(client.stage, Stage::Connecting) {
-            if let Some(source) = client.socket.take_error()? {
+            if let Some(source) = client.line.socket.take_error()? {
                 return self.end_line(index, SwarmError::Socket { client: index, source });
             }
             client.stage = Stage::Upgrading;
@@ -331,9 +343,11 @@ impl Swarm {
     fn flush(&mut self, index: usize) -> Result<(), SwarmError> {
         let client = &mut self.clients[index];
         if client.unsent.is_empty() {
+            // Where that fails the reading half says why.
+            let _ = client.line.write_encrypted();
             return Ok(());
         }
-        match client.socket.write(&client.unsent) {
+        match client.line.write(&client.unsent) {
             Ok(written) if written == client.unsent.len() => client.unsent.clear(),
             Ok(written) => drop(client.unsent.drain(..written)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -354,7 +368,7 @@ impl Swarm {
             }
             let torn = client.torn.len();
             self.buffer[..torn].copy_from_slice(&client.torn);
-            let read = match client.socket.read(&mut self.buffer[torn..]) {
+            let read = match client.line.read(&mut self.buffer[torn..]) {
                 Ok(0) => return self.closed(index, String::new()),
                 Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
@@ -444,7 +458,7 @@ impl Swarm {
         client.stage = Stage::Closed;
         client.unsent = Vec::new();
         self.lost += 1;
-        self.poll.registry().deregister(&mut client.socket)?;
+        self.poll.registry().deregister(&mut client.line.socket)?;
         Ok(())
     }
 }

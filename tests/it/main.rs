@@ -5,6 +5,7 @@
 
 mod acknowledgements;
 mod backpressure;
+mod certificates;
 mod closing;
 mod cluster;
 mod cluster_bad_input;
@@ -55,6 +56,7 @@ mod shards;
 mod storage;
 mod support;
 mod tables;
+mod tls;
 mod upstream;
 mod watchdog;
 mod webhooks;

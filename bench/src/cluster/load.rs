@@ -92,7 +92,7 @@ impl Load {
                 Client::make_order(servers.address(0), &tenant_name(tenant), &room_name(tenant))
             })?;
         }
-        let mut swarm = Swarm::new(dialect, servers.address(0), Arc::clone(interrupted))?;
+        let mut swarm = Swarm::new(dialect, servers.address(0), None, Arc::clone(interrupted))?;
         let (mut publishers, mut places) = (Publishers::default(), Vec::new());
         for node in 0..nodes {
             let mut members = Vec::new();

@@ -90,7 +90,7 @@ fn measure(
 ) -> Result<Column, WorkloadError> {
     let mut servers = server.start(options.nodes as usize, "recovery", &options.machine)?;
     let dialect = server.contender().dialect();
-    let swarm = Swarm::new(dialect, servers.address(0), Arc::clone(interrupted))?;
+    let swarm = Swarm::new(dialect, servers.address(0), None, Arc::clone(interrupted))?;
     let tenants = (options.sessions as usize).div_ceil(SESSIONS);
     let audience = Audience::new(dialect, tenants)?;
     if dialect == Dialect::Hub {

@@ -33,8 +33,9 @@ impl Swarm {
         if client == self.clients.len() {
             self.add(socket, Member::default(), Attention::Returns);
         } else {
+            let line = self.line(socket);
             let target = &mut self.clients[client];
-            (target.socket, target.stage) = (socket, Stage::Connecting);
+            (target.line, target.stage) = (line, Stage::Connecting);
         }
         Ok(())
     }
@@ -52,8 +53,8 @@ impl Swarm {
         target.torn.clear();
         target.unsent.clear();
         // A socket that is not connected yet cannot be shut down.
-        target.socket.shutdown(Shutdown::Both).ok();
-        Ok(self.poll.registry().deregister(&mut target.socket)?)
+        target.line.socket.shutdown(Shutdown::Both).ok();
+        Ok(self.poll.registry().deregister(&mut target.line.socket)?)
     }
 
     /// The clients that return whose lines have ended since this was asked last.

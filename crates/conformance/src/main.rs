@@ -101,8 +101,10 @@ fn config(flags: &Flags, namespaces: Namespaces) -> ReactorConfig {
         origins: OriginPolicy::new(&["*"], false),
         handshakes_per_minute: 0,
         proxies: TrustedProxies::default(),
+        proxy_protocol: false,
         batched_sends: true,
         node: None,
+        tls: None,
     };
     if flags.mode == Mode::Suites {
         config.endpoints.push(endpoint("/engine.io/", Protocol::EngineIo));

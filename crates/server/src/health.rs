@@ -44,6 +44,9 @@ pub struct HealthStatus {
     pub drain: Option<DrainReport>,
     /// Why it is degraded; empty where all is well.
     pub conditions: Vec<ConditionReport>,
+    /// For how many days the certificate is still good; absent where the port speaks no TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_days_left: Option<u64>,
     /// The nodes of the cluster that live, this one among them; absent where there is no cluster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeInfo>,
@@ -98,6 +101,7 @@ pub(crate) struct Signs {
     pub(crate) conditions: Vec<ConditionReport>,
     pub(crate) last_error: Option<LastError>,
     pub(crate) drain: Option<DrainReport>,
+    pub(crate) certificate_days_left: Option<u64>,
     pub(crate) nodes: Vec<NodeInfo>,
     pub(crate) redis: Option<RedisReport>,
 }
@@ -119,6 +123,7 @@ impl HealthStatus {
             draining: signs.drain.is_some(),
             drain: signs.drain,
             conditions: signs.conditions,
+            certificate_days_left: signs.certificate_days_left,
             nodes: signs.nodes,
             redis: signs.redis,
             last_error: signs.last_error,
@@ -148,6 +153,7 @@ mod tests {
             conditions: Vec::new(),
             last_error: None,
             drain: None,
+            certificate_days_left: None,
             nodes: Vec::new(),
             redis: None,
         }

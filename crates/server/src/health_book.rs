@@ -39,6 +39,10 @@ pub enum HealthCondition {
     Panic,
     /// The wall clock was set, by more than adjusting it does.
     ClockStep,
+    /// The files of the certificate changed into what cannot be used: the one from before stays.
+    CertificateInvalid,
+    /// The certificate ends soon, or has.
+    CertificateExpiresSoon,
     /// Nobody read the log fast enough, so lines of it are lost.
     LogLinesDropped,
 }

@@ -29,6 +29,7 @@ use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
 use crate::revocations::RevocationBook;
 use crate::shards_config::api_quota;
+use crate::tls::CertificateState;
 use crate::webhooks::Webhooks;
 
 /// How long a shard may take to count its connections before the node counts as unhealthy.
@@ -55,6 +56,8 @@ pub(crate) struct Hub {
     pub(crate) emitters: Emitters,
     pub(crate) cluster: Arc<Cluster>,
     gate: Arc<Gate>,
+    /// What is known of the certificate, where the port speaks TLS.
+    pub(crate) certificate: Option<Arc<CertificateState>>,
     pub(crate) log: Arc<dyn TenantLog>,
     door: Arc<DoorRefusals>,
     started_at: Instant,
@@ -76,6 +79,7 @@ pub(crate) struct HubParts {
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) emitters: Emitters,
     pub(crate) cluster: Arc<Cluster>,
+    pub(crate) certificate: Option<Arc<CertificateState>>,
 }
 
 impl Hub {
@@ -89,6 +93,7 @@ impl Hub {
             webhooks,
             emitters,
             cluster,
+            certificate,
         } = parts;
         let Books { policies, declarations, revocations } = books;
         Self {
@@ -112,6 +117,7 @@ impl Hub {
             webhooks,
             emitters,
             cluster,
+            certificate,
             started_at: Instant::now(),
             panics_seen: AtomicU64::new(logging::panics()),
             log_lines_dropped_seen: AtomicU64::new(logging::lines_dropped()),
@@ -173,7 +179,7 @@ impl Hub {
     pub(crate) fn metrics(&self) -> String {
         let back_ends =
             BackEndCounts { webhooks: self.webhooks.counts(), emitters: self.emitters.counts() };
-        crate::metrics::render(
+        let mut page = crate::metrics::render(
             self.performance.counters(),
             |code| self.status_pages.refusals.of(code),
             &self.door,
@@ -181,7 +187,11 @@ impl Hub {
             self.storage(),
             &back_ends,
             &self.cluster.counts(),
-        )
+        );
+        if let Some(certificate) = &self.certificate {
+            crate::metrics::of_certificate(&mut page, certificate.days_left());
+        }
+        page
     }
 
     /// How the disk of the log is doing.
@@ -198,6 +208,7 @@ impl Hub {
             conditions: self.health_book.conditions(Instant::now()),
             last_error: logging::last_error().or_else(|| self.health_book.last_error()),
             drain: self.drain.report(),
+            certificate_days_left: self.certificate.as_ref().map(|it| it.days_left()),
             nodes: self.cluster_nodes(),
             redis: self.cluster.redis().map(RedisWatch::report),
         })
@@ -247,6 +258,7 @@ impl Hub {
             let sentence = "log lines were dropped: what reads stderr is stuck or too slow";
             book.happened(Condition::LogLinesDropped, sentence, now);
         }
+        self.look_at_certificate();
         book.look_at_clocks(now, SystemTime::now());
     }
 
@@ -265,6 +277,24 @@ impl Hub {
             self.shards.announce(&json!({ "status": status, "redis": report }).to_string());
             self.status_pages.forget();
         }
+    }
+
+    /// Whether the certificate, where there is one, and its files are well.
+    fn look_at_certificate(&self) {
+        use HealthCondition as Condition;
+        let Some(certificate) = &self.certificate else { return };
+        let fault = certificate.fault();
+        let sentence = match &fault {
+            Some(fault) => format!("{fault}; the certificate from before stays in use"),
+            None => String::new(),
+        };
+        self.health_book.set(Condition::CertificateInvalid, fault.is_some(), &sentence);
+        let sentence = match certificate.days_left() {
+            0 => "the certificate ends today, or has ended: renew it".into(),
+            days => format!("the certificate ends in {days} days: renew it"),
+        };
+        let ends_soon = certificate.ends_soon();
+        self.health_book.set(Condition::CertificateExpiresSoon, ends_soon, &sentence);
     }
 
     /// Authenticated connections; `None` when a shard is stuck. Needs a tokio runtime with a clock.

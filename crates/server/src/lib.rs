@@ -60,7 +60,9 @@ mod revocations;
 mod room_names;
 mod shards_config;
 mod signature;
+mod start_error;
 mod tenant_places;
+mod tls;
 mod upstream;
 mod webhooks;
 mod websocket_config;
@@ -72,7 +74,7 @@ pub use cluster::{
 pub use config::{
     CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, EmitterConfig, EmitterKind,
     HooksConfig, LimitsConfig, LogConfig, ProfileChoice, RedisConfig, RetryConfig, Secret,
-    UpstreamConfig, WebhookConfig,
+    TlsConfig, UpstreamConfig, WebhookConfig,
 };
 pub use data::DataDirError;
 pub use drain::{AfterDrain, DrainPhase, DrainReport};
@@ -93,5 +95,7 @@ pub use health_book::{ConditionReport, HealthCondition};
 pub use last_error::LastError;
 pub use performance::PerformanceMetrics;
 pub use policy_book::RoutingRules;
+pub use start_error::StartError;
+pub use tls::TlsVersion;
 pub use websocket_config::WebSocketConfig;
-pub use websocket_server::{StartError, WebSocketServer};
+pub use websocket_server::WebSocketServer;

@@ -129,6 +129,18 @@ pub(crate) fn render(
     page
 }
 
+/// When the certificate ends.
+pub(crate) fn of_certificate(page: &mut String, days_left: u64) {
+    let name = "foodtrack_certificate_days_left";
+    number(
+        page,
+        name,
+        "Whole days for which the certificate is still good.",
+        true,
+        Some(days_left),
+    );
+}
+
 /// What each webhook did.
 fn of_webhooks(page: &mut String, webhooks: &[WebhookCounts<'_>]) {
     type Read = fn(&WebhookCounts<'_>) -> u64;

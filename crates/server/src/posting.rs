@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac;
-use reqwest::{Client, ClientBuilder, Response, Url, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, Response, Url, redirect};
 
 use crate::signature;
 
@@ -18,6 +18,20 @@ pub(crate) fn client(timeout: Duration, idle_connections_max: usize) -> ClientBu
         .connect_timeout(timeout)
         .pool_max_idle_per_host(idle_connections_max)
         .user_agent(concat!("foodtrack-websocket/", env!("CARGO_PKG_VERSION")))
+}
+
+/// A client that believes these authorities about other servers, and no others; `None`: those of the system.
+///
+/// # Errors
+/// They are no certificates, or TLS cannot be set up.
+pub(crate) fn trusting(client: ClientBuilder, authorities: Option<&[u8]>) -> io::Result<Client> {
+    let client = match authorities {
+        Some(pem) => {
+            client.tls_certs_only(Certificate::from_pem_bundle(pem).map_err(io::Error::other)?)
+        }
+        None => client,
+    };
+    client.build().map_err(io::Error::other)
 }
 
 /// Where signed requests go: one URL, and what both sides know.

@@ -87,8 +87,10 @@ fn reactor_config(config: &CheckedConfig) -> ReactorConfig {
         origins: config.origins(),
         handshakes_per_minute: said.security.rate_limiting.handshakes_per_minute,
         proxies: config.proxies(),
+        proxy_protocol: said.security.proxy_protocol,
         batched_sends: said.io_uring,
         node: None,
+        tls: None,
     }
 }
 

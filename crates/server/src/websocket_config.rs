@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::{
     CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EmitterConfig, EventConfig,
     HeartbeatConfig, LimitsConfig, LogConfig, LogFormat, LoggingConfig, ProfileChoice, RedisConfig,
-    RetryConfig, Secret, SecurityConfig, ShutdownConfig, UpstreamConfig, WebhookConfig, check,
+    RetryConfig, Secret, SecurityConfig, ShutdownConfig, TlsConfig, UpstreamConfig, WebhookConfig,
+    check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
@@ -74,6 +75,8 @@ pub struct WebSocketConfig {
     pub emitters: Vec<EmitterConfig>,
     /// The cluster's Redis.
     pub redis: RedisConfig,
+    /// What connections are encrypted with.
+    pub tls: TlsConfig,
 }
 
 impl Default for WebSocketConfig {
@@ -103,6 +106,7 @@ impl Default for WebSocketConfig {
             webhooks: Vec::new(),
             emitters: Vec::new(),
             redis: RedisConfig::default(),
+            tls: TlsConfig::default(),
         }
     }
 }
@@ -268,6 +272,13 @@ impl WebSocketConfig {
     #[must_use]
     pub fn redis(mut self, redis: RedisConfig) -> Self {
         self.redis = redis;
+        self
+    }
+
+    /// What connections are encrypted with. Default: [`TlsConfig::default`], which is nothing: they are plain.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = tls;
         self
     }
 

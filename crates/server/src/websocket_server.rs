@@ -22,10 +22,9 @@ use foodtrack_tenant_log::{
 use crate::cluster::{
     Cluster, ClusterConnections, ClusterOptions, ClusterSecret, NodeId, Relay, RelayThread,
 };
-use crate::config::CheckedConfig;
+use crate::config::{CheckedConfig, Tls};
 use crate::data::{
-    ClockKeeper, DataDir, DataDirError, DocumentFollower, clock, fresh_secret, mark_file,
-    session_key,
+    ClockKeeper, DataDir, DocumentFollower, clock, fresh_secret, mark_file, session_key,
 };
 use crate::demo::Demo;
 use crate::emitters::Emitters;
@@ -36,6 +35,8 @@ use crate::kept_of_tenants::KeptOfTenants;
 use crate::performance::{Performance, PerformanceMetrics};
 use crate::policy_book::RoutingRules;
 use crate::shards_config::{disk_budget, retention, shards_config};
+use crate::start_error::StartError;
+use crate::tls::CertificateWatch;
 use crate::upstream;
 use crate::webhooks::Webhooks;
 
@@ -62,6 +63,7 @@ fn log_start(config: &CheckedConfig, address: SocketAddr) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         address = %address,
+        tls = config.tls().is_some(),
         data_dir = said.data_dir.as_deref().unwrap_or("(none: in memory)"),
         shards = config.shards(),
         payload_bytes_max = said.limits.payload_bytes_max,
@@ -81,47 +83,8 @@ fn log_cluster(persistence: RedisPersistence) {
     }
 }
 
-/// What helps where an address cannot be listened on.
-fn what_to_do(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "stop what listens there, or take another port",
-        io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address; 0.0.0.0 stands for all that it has"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 are for privileged processes; take another one"
-        }
-        _ => "take another address or port",
-    }
-}
-
 /// How much longer another node's answer to a poll may take than the poll waits there.
 const RELAY_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Why a server did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address is in use, not this machine's, or not allowed.
-    #[error("cannot listen on {address}: {source}; {}", what_to_do(source))]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The data directory cannot be used as it is.
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    /// The tenants' log cannot be opened as it is.
-    #[error(transparent)]
-    Log(#[from] foodtrack_tenant_log::OpenError),
-    /// The cluster's Redis cannot be used as it is.
-    #[error(transparent)]
-    Redis(#[from] foodtrack_tenant_log::RedisOpenError),
-    /// The system gave no thread.
-    #[error("cannot start the HTTP API's thread: {0}")]
-    Thread(#[source] io::Error),
-}
 
 /// Hears the back ends that publish through Redis.
 fn start_emitters(config: &CheckedConfig, running: &Running) -> Result<Emitters, StartError> {
@@ -138,6 +101,13 @@ fn start_upstream(config: &CheckedConfig) -> io::Result<Option<upstream::Started
     let Some(url) = &said.upstream.url else { return Ok(None) };
     let bytes_max = usize::try_from(said.limits.payload_bytes_max).unwrap_or(usize::MAX);
     upstream::start(&said.upstream, url, bytes_max).map(Some)
+}
+
+/// Gives the thread that asks the back end the way to its answers.
+fn begin_to_ask(started: upstream::Started, running: &Running) -> JoinHandle<()> {
+    // It is set once.
+    let _ = started.broadcaster.set(EventBroadcaster::new(running.shards.clone()));
+    started.thread
 }
 
 /// The log where the configuration says: in Redis, in the data directory, or in memory.
@@ -193,7 +163,8 @@ fn start_relay(
     // A poll waits until the next ping at the latest.
     let poll_ms = u64::from(heartbeat.interval_ms) + u64::from(heartbeat.timeout_ms);
     let patience = Duration::from_millis(poll_ms) + RELAY_PATIENCE;
-    let started = has_others.then(|| Relay::start(patience)).transpose()?;
+    let started =
+        has_others.then(|| Relay::start(patience, config.node_authorities())).transpose()?;
     Ok(started.unzip())
 }
 
@@ -213,6 +184,8 @@ fn cluster_options(
         advertise: said.advertise.clone(),
         lease: Duration::from_millis(said.node_lease_ms.into()),
         listens_at: running.address,
+        is_encrypted: config.tls().is_some(),
+        authorities: config.node_authorities().map(<[u8]>::to_vec),
         counters: running.counters.clone(),
         connections: ConnectionManager::new(running.shards.clone()),
         declared: follower.way(),
@@ -231,6 +204,7 @@ pub struct WebSocketServer {
     upstream: Option<JoinHandle<()>>,
     webhooks: Option<JoinHandle<()>>,
     follower: DocumentFollower,
+    certificate: Option<CertificateWatch>,
 }
 
 impl WebSocketServer {
@@ -241,6 +215,7 @@ impl WebSocketServer {
     /// - [`StartError::Log`]: the tenants' log in it is damaged, foreign, of a later version, or the disk does not take it.
     /// - [`StartError::Redis`]: the cluster's Redis cannot be reached, or is another one's.
     /// - [`StartError::Bind`]: the address cannot be listened on.
+    /// - [`StartError::Tls`]: the system gave no thread or no random numbers.
     /// - [`StartError::Thread`]: the system gave no thread.
     pub fn bind(config: CheckedConfig) -> Result<Self, StartError> {
         Self::bind_with(config, None, None)
@@ -287,13 +262,11 @@ impl WebSocketServer {
         };
         let mut shards = shards_config(&config, listener, session_key, clock.clone());
         shards.reactor.node = redis.as_ref().map(|(_, secret)| secret.node_mark(&id));
+        let certificate = config.tls().map(Tls::watch).transpose().map_err(StartError::Tls)?;
+        shards.reactor.tls = certificate.as_ref().map(CertificateWatch::door);
         let policies = Arc::clone(&kept.policies);
         let running = start_shards(&config, &shards, (&policies, &gate), &services, &webhooks)?;
-        let upstream_thread = upstream.map(|started| {
-            // It is set once.
-            let _ = started.broadcaster.set(EventBroadcaster::new(running.shards.clone()));
-            started.thread
-        });
+        let upstream_thread = upstream.map(|started| begin_to_ask(started, &running));
         // The shards hold what is left of them, and let it go when they end.
         drop(services);
         let clock = mark.map(|file| ClockKeeper::start(file, clock)).transpose();
@@ -317,12 +290,13 @@ impl WebSocketServer {
             webhooks,
             emitters,
             cluster,
+            certificate: certificate.as_ref().map(CertificateWatch::state),
         };
         let hub = Arc::new(Hub::new(parts, &running));
         let api = api.open(&hub);
         log_start(&hub.config, running.address);
         let (upstream, webhooks) = (upstream_thread, webhooks_thread);
-        Ok(Self { hub, running, api, clock, upstream, webhooks, follower })
+        Ok(Self { hub, running, api, clock, upstream, webhooks, follower, certificate })
     }
 
     /// Where it listens: the port is the real one, also where 0 was asked for.
@@ -359,6 +333,11 @@ impl WebSocketServer {
     /// The page of `GET /metrics` as it is now; over HTTP it may be a second old.
     pub fn metrics(&self) -> String {
         self.hub.metrics()
+    }
+
+    /// Has the certificate and its key read anew, where the port speaks TLS. What cannot be used changes nothing: `/health` says why.
+    pub fn reload_certificate(&self) {
+        self.certificate.iter().for_each(CertificateWatch::reload);
     }
 
     /// How the node performs, over the last ten seconds.

@@ -173,8 +173,10 @@ pub(crate) mod tests {
             origins: OriginPolicy::new(&["*"], false),
             handshakes_per_minute: 0,
             proxies: TrustedProxies::default(),
+            proxy_protocol: false,
             batched_sends: false,
             node: None,
+            tls: None,
         };
         Reactor::new(&Commons::new(config, 1), 0, None).unwrap()
     }

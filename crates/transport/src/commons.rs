@@ -13,6 +13,7 @@ use crate::node_mark::NodeMark;
 use crate::origin_policy::OriginPolicy;
 use crate::sid::SidDirectory;
 use crate::stranger_budget::StrangerBudget;
+use crate::tls_door::TlsDoor;
 use crate::trusted_proxies::TrustedProxies;
 
 /// A path and what is spoken there.
@@ -41,10 +42,14 @@ pub struct ReactorConfig {
     pub handshakes_per_minute: u32,
     /// Who says who a request comes from.
     pub proxies: TrustedProxies,
+    /// Whether those begin each connection with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// Whether a turn's sends go to the kernel as one submission, where it has io_uring and allows it.
     pub batched_sends: bool,
     /// What this node marks session ids with, where there are others that are to know whose they are.
     pub node: Option<NodeMark>,
+    /// What connections are encrypted with; `None` where they are plain.
+    pub tls: Option<Arc<TlsDoor>>,
 }
 
 /// What the shards of one server share: session ids, admission, one clock.

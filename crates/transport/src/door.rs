@@ -51,6 +51,32 @@ codes! {
     Evicted "evicted";
     /// Too many requests wait for the API.
     Overloaded "overloaded";
+    /// No TLS where TLS is spoken, such as plain HTTP.
+    TlsExpected "tls_expected";
+    /// TLS where none is spoken.
+    TlsUnexpected "tls_unexpected";
+    /// A trusted proxy that does not begin with a header of the PROXY protocol.
+    ProxyHeaderMalformed "proxy_header_malformed";
+    /// A TLS handshake that came to nothing.
+    TlsFailed "tls_failed";
+}
+
+impl DoorRefusal {
+    /// What is likely wrong, where it is likely that somebody does not know.
+    fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::TlsUnexpected => Some(
+                "a TLS handshake on a port without TLS: set tls.certFile and tls.keyFile, or ask with http:// and ws://",
+            ),
+            Self::ProxyHeaderMalformed => Some(
+                "security.proxyProtocol is on: each of security.trustedProxies is to send the header, such as haproxy's send-proxy-v2",
+            ),
+            Self::TlsExpected => {
+                Some("no TLS on a port with tls.certFile: ask with https:// and wss://")
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How often each code was the reason: a closed set, so it is bounded.
@@ -61,7 +87,8 @@ impl DoorRefusals {
     /// Counts one, and says so in the log, which counts what repeats.
     pub fn note(&self, address: IpAddr, code: DoorRefusal) {
         self.0[code as usize].fetch_add(1, Ordering::Relaxed);
-        tracing::info!(%address, code = code.as_str(), "refused at the door");
+        let hint = code.hint();
+        tracing::info!(%address, code = code.as_str(), hint, "refused at the door");
     }
 
     /// Every code with its number.

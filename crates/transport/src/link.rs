@@ -2,14 +2,16 @@
 //! written here: nobody else knows what carries the bytes.
 #![allow(clippy::disallowed_types, reason = "this is where sockets are read and written")]
 
+mod carrying;
 mod input;
 mod output;
 mod patience;
 mod standing;
+mod tls_layer;
 mod waits;
 
-use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io;
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -26,21 +28,27 @@ use input::Input;
 use output::Output;
 use patience::Patience;
 use standing::Standing;
+pub(crate) use tls_layer::{TlsFault, TlsLayer, is_hello};
 pub(crate) use waits::Waits;
 
 pub(crate) struct Link {
     stream: TcpStream,
+    /// What is encrypted lies between the socket and everybody else; nothing on a plain socket.
+    layer: Option<Box<TlsLayer>>,
     /// Tells it from others in its place of [`Links`](crate::links::Links).
     generation: u32,
     kind: LinkKind,
     /// Who is there: the other end, or whom a trusted proxy named in the last request; then port 0 where it named none.
-    peer: SocketAddr,
+    peer: IpAddr,
+    peer_port: u16,
     /// The page's origin that asked last, where it may read the answer, whatever that is and whoever gives it.
     origin: Option<Box<str>>,
     /// Whether that page may use cookies.
     has_credentials: bool,
     /// The other end is a trusted proxy.
     is_proxied: bool,
+    /// The proxy is still to say for whom it speaks.
+    awaits_proxy_header: bool,
     /// The kernel keeps it at its place for batched sends, and must be told to let go.
     is_kept: bool,
     /// What it waits for while it is a stranger's.
@@ -79,12 +87,15 @@ impl Link {
     fn new(stream: TcpStream, peer: SocketAddr) -> Self {
         Self {
             stream,
+            layer: None,
             generation: 0,
             kind: LinkKind::Http,
-            peer,
+            peer: peer.ip(),
+            peer_port: peer.port(),
             origin: None,
             has_credentials: false,
             is_proxied: false,
+            awaits_proxy_header: false,
             is_kept: false,
             waits: Waits::default(),
             standing: Standing::default(),
@@ -115,12 +126,12 @@ impl Link {
 
     /// Who is there: the other end, or whom a trusted proxy named in the last request.
     pub(crate) fn peer(&self) -> SocketAddr {
-        self.peer
+        SocketAddr::new(self.peer, self.peer_port)
     }
 
     /// A trusted proxy names whom the request is of.
     pub(crate) fn set_peer(&mut self, peer: SocketAddr) {
-        self.peer = peer;
+        (self.peer, self.peer_port) = (peer.ip(), peer.port());
     }
 
     /// Whether the other end is a trusted proxy.
@@ -130,6 +141,16 @@ impl Link {
 
     pub(crate) fn set_proxied(&mut self, is_proxied: bool) {
         self.is_proxied = is_proxied;
+    }
+
+    /// Whether the proxy is still to say for whom it speaks.
+    pub(crate) fn awaits_proxy_header(&self) -> bool {
+        self.awaits_proxy_header
+    }
+
+    /// The proxy is to say for whom it speaks.
+    pub(crate) fn expect_proxy_header(&mut self) {
+        self.awaits_proxy_header = true;
     }
 
     /// What the page may do that asked last.
@@ -237,6 +258,9 @@ impl Link {
         self.kind = LinkKind::Draining;
         self.input.discard();
         if self.output.is_empty() {
+            self.say_farewell();
+        }
+        if self.output.is_empty() {
             // Where that fails the socket has ended already.
             let _ = self.stream.shutdown(Shutdown::Write);
         } else {
@@ -257,9 +281,10 @@ impl Link {
         }
     }
 
-    /// Memory of what was read and not used, or written and not taken.
+    /// Memory of what was read and not used, or written and not taken, and of what encrypts.
     pub(crate) fn buffered_bytes(&self) -> usize {
-        self.input.capacity() + self.output.capacity()
+        let layer = self.layer.as_ref().map_or(0, |layer| layer.held_bytes());
+        self.input.capacity() + self.output.capacity() + layer
     }
 
     /// Whether a request that is `elapsed_ms` old may go on: what its head says is enough, and it does not come too slowly.
@@ -288,94 +313,14 @@ impl Link {
         self.stream.peer_addr()
     }
 
-    /// The socket alone, for who speaks on it from now on.
-    pub(crate) fn into_stream(self) -> TcpStream {
-        self.stream
+    /// The socket, its encryption, and what waits to be written as it is: for who speaks on it from now on.
+    pub(crate) fn into_parts(mut self) -> (TcpStream, Option<Box<TlsLayer>>, Vec<u8>) {
+        (self.stream, self.layer, self.output.take())
     }
 
     /// What the kernel calls the socket, for sends that go out together.
     pub(crate) fn descriptor(&self) -> RawFd {
         self.stream.as_raw_fd()
-    }
-
-    /// Whether the peer has ended its side, which may not have been read yet.
-    pub(crate) fn has_ended(&self) -> bool {
-        match self.stream.peek(&mut [0]) {
-            Ok(read) => read == 0,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        }
-    }
-
-    /// Reads once. `Ok(None)`: nothing there now; `Ok(Some(0))`: the peer has ended its side.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        loop {
-            match self.stream.read(buffer) {
-                Ok(read) => return Ok(Some(read)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Writes as much as the socket takes and returns how much that was.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut written = 0;
-        while written < bytes.len() {
-            match self.stream.write(&bytes[written..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(more) => written += more,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.output.block();
-                    break;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(written)
-    }
-
-    /// As [`Self::write`], and keeps what the socket does not take.
-    pub(crate) fn write_or_keep(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.write(bytes)?;
-        if written < bytes.len() {
-            self.output.keep(&bytes[written..]);
-        }
-        Ok(written)
-    }
-
-    /// Writes slices with one call, as far as the socket takes them now, and returns how many bytes that was. Why it was not all
-    /// of it, a plain write finds out.
-    pub(crate) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> usize {
-        if self.output.is_blocked() { 0 } else { self.stream.write_vectored(slices).unwrap_or(0) }
-    }
-
-    /// Writes behind what was kept before, and keeps what the socket does not take.
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let is_behind = self.output.is_blocked() || !self.output.is_empty();
-        let written = if is_behind { 0 } else { self.write(bytes)? };
-        self.output.keep(&bytes[written..]);
-        Ok(())
-    }
-
-    /// Keeps bytes for the next [`Self::send_rest`].
-    pub(crate) fn queue(&mut self, bytes: &[u8]) {
-        self.output.keep(bytes);
-    }
-
-    /// Writes what was kept. Returns whether all of it went.
-    pub(crate) fn send_rest(&mut self) -> io::Result<bool> {
-        self.output.unblock();
-        if self.output.is_empty() {
-            return Ok(true);
-        }
-        let unsent = self.output.take();
-        let written = self.write(&unsent)?;
-        if written < unsent.len() {
-            self.output.keep(&unsent[written..]);
-        }
-        Ok(self.output.is_empty())
     }
 }
 

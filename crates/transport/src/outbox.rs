@@ -4,7 +4,6 @@
 
 mod fanout_state;
 
-use std::io::IoSlice;
 use std::sync::Arc;
 
 use foodtrack_wire::FrameMeta;
@@ -240,19 +239,6 @@ impl Outbox {
 fn place(buffer: &[u8]) -> u32 {
     // A turn is flushed long before 2 GiB: between two messages at the latest.
     u32::try_from(buffer.len()).unwrap_or(DIRECT - 1).min(DIRECT - 1)
-}
-
-/// Fills `slices` from `parts`; returns how many.
-pub(crate) fn gather<'a>(
-    parts: impl Iterator<Item = &'a [u8]>,
-    slices: &mut [IoSlice<'a>],
-) -> usize {
-    let mut count = 0;
-    for (slice, part) in slices.iter_mut().zip(parts) {
-        *slice = IoSlice::new(part);
-        count += 1;
-    }
-    count
 }
 
 #[cfg(test)]

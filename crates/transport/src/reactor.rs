@@ -67,6 +67,7 @@ use crate::streams::Streams;
 use crate::waker::Waker;
 
 use application::Application;
+use flushing::Sealed;
 
 const WAKER: Token = Token(usize::MAX);
 const EVENTS_PER_TURN: usize = 1_024;
@@ -91,6 +92,7 @@ pub struct Reactor {
     /// By the clients' places.
     fanout: Vec<FanoutState>,
     outbox: Outbox,
+    sealed: Sealed,
     /// Who was not sent what cannot be said in its parser.
     unsayable: Vec<ClientKey>,
     sid_source: SidSource,
@@ -133,6 +135,7 @@ impl Reactor {
             clients: Clients::default(),
             fanout: Vec::new(),
             outbox: Outbox::default(),
+            sealed: Sealed::default(),
             unsayable: Vec::new(),
             sid_source: SidSource::new(),
             scratch: vec![0; READ_BYTES_PER_TURN],

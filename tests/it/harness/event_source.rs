@@ -1,12 +1,14 @@
 //! A reader of `/events`, with blocking calls.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
+use test_support::ClientStream;
+
+use super::encryption::{connect, speak};
 use super::{Address, PATIENCE, Who};
 
 /// One event of a stream.
@@ -27,7 +29,7 @@ impl Sent {
 
 /// Reads a stream as `EventSource` does.
 pub(crate) struct EventSource {
-    stream: TcpStream,
+    stream: ClientStream,
     read: Vec<u8>,
     /// The answer's head, in lower case.
     pub(crate) head: String,
@@ -48,10 +50,10 @@ impl EventSource {
 
     /// As [`Self::ask`]; `None` where nobody answers.
     fn try_ask(server: &impl Address, query: &str, headers: &[(&str, &str)]) -> Option<Self> {
-        Self::ask_on(TcpStream::connect(server.address()).ok()?, query, headers)
+        Self::ask_on(connect(server.address()).ok()?, query, headers)
     }
 
-    fn ask_on(mut stream: TcpStream, query: &str, headers: &[(&str, &str)]) -> Option<Self> {
+    fn ask_on(mut stream: ClientStream, query: &str, headers: &[(&str, &str)]) -> Option<Self> {
         let mut request = format!("GET /events{query} HTTP/1.1\r\nHost: hub\r\n");
         for (name, value) in headers {
             request += &format!("{name}: {value}\r\n");
@@ -101,7 +103,8 @@ impl EventSource {
         socket.connect(&server.address().into()).unwrap();
         let bearer = format!("Bearer {}", who.token());
         let headers = [("Authorization", &*bearer)];
-        let mut source = Self::ask_on(socket.into(), query, &headers).expect("an answer");
+        let stream = speak(socket.into(), server.address()).unwrap();
+        let mut source = Self::ask_on(stream, query, &headers).expect("an answer");
         source.expect("system:connection_established");
         source
     }
@@ -123,7 +126,10 @@ impl EventSource {
                 return Some(taken);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1)))).unwrap();
+            self.stream
+                .socket()
+                .set_read_timeout(Some(left.max(Duration::from_millis(1))))
+                .unwrap();
             match self.stream.read(&mut chunk) {
                 Ok(0) => return None,
                 Ok(read) => self.read.extend_from_slice(&chunk[..read]),

@@ -1,12 +1,15 @@
 //! HTTP/1.1 on one kept connection: as much as polling and the API need.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use test_support::ClientStream;
+
 use super::PATIENCE;
+use super::encryption::connect;
 
 /// An answer.
 #[derive(Debug)]
@@ -33,21 +36,19 @@ impl Response {
 /// A kept connection.
 pub(crate) struct HttpConnection {
     address: SocketAddr,
-    stream: TcpStream,
+    stream: ClientStream,
     read: Vec<u8>,
 }
 
 impl HttpConnection {
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let stream = connect(address).unwrap();
         Self { address, stream, read: Vec::new() }
     }
 
     /// Cuts the connection without a word.
     pub(crate) fn tear(&mut self) {
-        super::tear(&self.stream);
+        super::tear(self.stream.socket());
     }
 
     /// Sends a request without waiting for its answer. An error means that the server has closed.
@@ -76,7 +77,7 @@ impl HttpConnection {
                 return Ok(Some(response));
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+            self.stream.socket().set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(read) => self.read.extend_from_slice(&chunk[..read]),

@@ -189,8 +189,10 @@ fn shards_config() -> ShardsConfig {
             origins: OriginPolicy::new::<&str>(&[], true),
             handshakes_per_minute: 0,
             proxies: TrustedProxies::default(),
+            proxy_protocol: false,
             batched_sends: true,
             node: None,
+            tls: None,
         },
         limits: TenantLimits {
             messages_per_connection: unlimited,

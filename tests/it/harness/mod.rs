@@ -3,6 +3,7 @@
 mod away;
 mod back_end;
 mod client;
+mod encryption;
 mod event;
 mod event_source;
 mod hands;
@@ -24,6 +25,7 @@ use test_support::let_pass;
 pub(crate) use away::Away;
 pub(crate) use back_end::{Asked, BackEnd, Reply, SIGNING_SECRET};
 pub(crate) use client::{Client, Connect, Options, Parser, Transport};
+pub(crate) use encryption::{certificates, connect, tls};
 pub(crate) use event::Event;
 pub(crate) use event_source::EventSource;
 pub(crate) use hands::Hands;

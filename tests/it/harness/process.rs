@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use foodtrack_server::{Secret, WebSocketConfig, WebSocketServer};
 
 use super::Address;
+use super::encryption;
 use super::server::config;
 use super::token::SECRET;
 
@@ -59,6 +60,7 @@ impl Process {
         let line = lines.find(|line| line.contains(LISTENING));
         let line = line.expect("the server process starts");
         let address = line.split_once(LISTENING).unwrap().1.trim().parse().unwrap();
+        encryption::expect(address, &config);
         Self { process, _stdin: stdin, _stdout: stdout, address }
     }
 

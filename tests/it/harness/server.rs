@@ -12,6 +12,7 @@ use foodtrack_server::{
 use foodtrack_shard::DeadLetters;
 
 use super::Address;
+use super::encryption;
 use super::token::SECRET;
 
 /// Two shards, and no rate but those a test sets itself.
@@ -25,6 +26,7 @@ pub(crate) fn config() -> WebSocketConfig {
         .spread(Duration::ZERO)
         .limits(limits())
         .redis(redis())
+        .tls(encryption::wanted())
 }
 
 /// None, unless the whole suite is to run on one: `FOODTRACK_TEST_REDIS_URL` says where it is, and each server has its own prefix.
@@ -87,6 +89,7 @@ impl Server {
         let server = WebSocketServer::bind(config.clone().check().unwrap()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let address = server.local_addr();
+        encryption::expect(address, &config);
         Self { address, server: Some(server), runtime, config, directory: None }
     }
 
@@ -108,11 +111,17 @@ impl Server {
         self.server.take().unwrap().stop();
         self.config = change(self.config.clone());
         let server = WebSocketServer::bind(self.config.clone().check().unwrap()).unwrap();
+        encryption::expect(server.local_addr(), &self.config);
         (self.address, self.server) = (server.local_addr(), Some(server));
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Has the certificate read anew.
+    pub(crate) fn reload_certificate(&self) {
+        self.server().reload_certificate();
     }
 
     fn server(&self) -> &WebSocketServer {

@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 use foodtrack_wire::rfc6455::{Opcode, write_client_frame};
 use socket2::{Domain, Socket, Type};
 
+use test_support::ClientStream;
+
 use super::PATIENCE;
+use super::encryption::speak;
 use super::link::{Link, Outgoing, Received};
 
 const MASK: [u8; 4] = [0x1b, 0x2d, 0x3f, 0x41];
 
 /// A WebSocket, upgraded.
 pub(crate) struct WebSocketLink {
-    stream: TcpStream,
+    stream: ClientStream,
     read: Vec<u8>,
     frames: VecDeque<Received>,
 }
@@ -47,9 +50,7 @@ impl WebSocketLink {
             socket.set_recv_buffer_size(bytes).unwrap();
         }
         socket.connect(&address.into()).unwrap();
-        let mut stream = TcpStream::from(socket);
-        stream.set_nodelay(true).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = speak(TcpStream::from(socket), address).unwrap();
         let mut request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\n\
              Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -86,7 +87,7 @@ impl WebSocketLink {
         let mut chunk = [0; 65_536];
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+            self.stream.socket().set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(read) => {
@@ -170,6 +171,6 @@ impl Link for WebSocketLink {
     }
 
     fn tear(&mut self) {
-        super::tear(&self.stream);
+        super::tear(self.stream.socket());
     }
 }

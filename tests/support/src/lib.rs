@@ -1,6 +1,7 @@
 //! What tests of several packages share: waiting for a fact, letting time pass, saying that a test was skipped.
 
 mod certificates;
+mod client_stream;
 mod line;
 mod redis_cluster;
 mod redis_sentinels;
@@ -10,6 +11,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 pub use certificates::Certificates;
+pub use client_stream::{ClientStream, ClientTls};
 pub use line::Line;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;

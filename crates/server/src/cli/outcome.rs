@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use foodtrack_tenant_log::{BackupError, CheckError, OpenError, ReadError};
 
+use crate::StartError;
 use crate::config::ConfigErrors;
-use crate::websocket_server::StartError;
 
 /// How long a line waits for who reads it.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -60,7 +60,9 @@ impl From<StartError> for Outcome {
         match error {
             StartError::Bind { .. } => Self::CannotListen(error.to_string()),
             StartError::DataDir(_) | StartError::Log(_) => Self::Usage(error.to_string()),
-            StartError::Thread(_) | StartError::Redis(_) => Self::Failed(error.to_string()),
+            StartError::Thread(_) | StartError::Redis(_) | StartError::Tls(_) => {
+                Self::Failed(error.to_string())
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! A hub that runs, asked over its HTTP API.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::{Client, Method};
+use reqwest::{Certificate, Client, Method};
 use serde_json::Value;
 
 use super::Run;
@@ -19,6 +20,9 @@ pub(super) struct RunningHub {
     /// Where it listens
     #[arg(long, alias = "url", value_name = "URL", default_value = "http://127.0.0.1:4001")]
     hub: String,
+    /// The authorities that sign the hub's certificate, as PEM, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// A back end's or an administrator's token
     #[arg(long, value_name = "TOKEN", env = "FOODTRACK_TOKEN", hide_env_values = true)]
     token: String,
@@ -35,6 +39,20 @@ impl RunningHub {
     pub(super) fn send(&self, method: Method, path: &[&str], body: &Value) -> Run {
         print(format_args!("{:#}", self.data_for(method, path, body)?));
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn client(&self) -> Result<Client, Outcome> {
+        let usage = |path: &Path, error: &dyn std::fmt::Display| {
+            Outcome::Usage(format!("--ca-file {}: {error}", path.display()))
+        };
+        let mut client = Client::builder().timeout(TIMEOUT).no_proxy();
+        if let Some(path) = &self.ca_file {
+            let pem = std::fs::read(path).map_err(|error| usage(path, &error))?;
+            let authorities =
+                Certificate::from_pem_bundle(&pem).map_err(|error| usage(path, &error))?;
+            client = client.tls_certs_only(authorities);
+        }
+        client.build().map_err(|error| failed(&error))
     }
 
     /// Asks the hub, at a path below `/api/v1`; returns the `data` of its answer.
@@ -74,8 +92,8 @@ impl RunningHub {
         if let Some(cursor) = cursor {
             url.query_pairs_mut().append_pair("cursor", cursor);
         }
+        let client = self.client()?;
         let ask = async {
-            let client = Client::builder().timeout(TIMEOUT).no_proxy().build()?;
             let mut request = client.request(method, url).bearer_auth(&self.token);
             if let Some(body) = body {
                 request = request.body(body.to_string());

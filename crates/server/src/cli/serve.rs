@@ -20,7 +20,8 @@ one JSON object per line elsewhere. Flags go before the environment (WEBSOCKET_P
 FOODTRACK__SECTION__KEY for every key), that before the file, that before the defaults.
 
 SIGTERM or SIGINT stops it: /ready and /health say so for --drain-delay-ms, then the listener closes and clients are told to \
-connect elsewhere. A second signal ends it at once. `foodtrack-websocket drain` asks for the same over HTTP.
+connect elsewhere. A second signal ends it at once. `foodtrack-websocket drain` asks for the same over HTTP. With tls.certFile, SIGHUP \
+has the certificate and its key read anew; so has a change of the files.
 
 A listener that the parent gives (LISTEN_FDS, systemd's socket activation) is listened on in the place of --host and --port: who connects \
 while the server is started anew waits.
@@ -79,7 +80,11 @@ impl Serve {
             tracing::warn!("events are kept in memory alone: a restart loses them");
         }
         // Before clients can connect: a signal must not find the process without its handler.
-        let shutdown = Shutdown::listen().map_err(|error| Outcome::Failed(error.to_string()))?;
+        let failed = |error: std::io::Error| Outcome::Failed(error.to_string());
+        let shutdown = Shutdown::listen().map_err(failed)?;
+        if config.tls().is_some() {
+            shutdown.reload_on_hangup().map_err(failed)?;
+        }
         let server = WebSocketServer::bind_with(config, given_listener()?, None)?;
         announce(format_args!("listening on {}", server.local_addr()));
         shutdown.stop(server)

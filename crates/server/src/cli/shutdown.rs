@@ -2,10 +2,13 @@
 
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use super::Run;
@@ -18,6 +21,8 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The first signal, still to come.
 pub(super) struct Shutdown {
     first: Receiver<()>,
+    /// A signal asked for the certificate to be read anew.
+    reloads: Arc<AtomicBool>,
 }
 
 impl Shutdown {
@@ -40,7 +45,15 @@ impl Shutdown {
                 std::process::exit(1);
             }
         })?;
-        Ok(Self { first })
+        Ok(Self { first, reloads: Arc::default() })
+    }
+
+    /// Has SIGHUP mean that the certificate is to be read anew.
+    ///
+    /// # Errors
+    /// The system does not let the handler be installed.
+    pub(super) fn reload_on_hangup(&self) -> io::Result<()> {
+        flag::register(SIGHUP, Arc::clone(&self.reloads)).map(drop)
     }
 
     /// Whether the first signal has come.
@@ -54,6 +67,9 @@ impl Shutdown {
     /// The server ended by itself before.
     pub(super) fn stop(&self, server: WebSocketServer) -> Run {
         while let Err(RecvTimeoutError::Timeout) = self.first.recv_timeout(LOOK_INTERVAL) {
+            if self.reloads.swap(false, Ordering::Relaxed) {
+                server.reload_certificate();
+            }
             if server.has_ended() {
                 server.stop();
                 return Err(Outcome::Failed("a part of the server has ended by itself".into()));
@@ -80,7 +96,7 @@ mod tests {
         // Nobody sends a signal.
         let (_asks, first) = sync_channel(1);
         server.end_shards();
-        let ended = Shutdown { first }.stop(server);
+        let ended = Shutdown { first, reloads: Arc::default() }.stop(server);
         assert!(matches!(ended, Err(Outcome::Failed(_))));
     }
 }

@@ -13,6 +13,7 @@ mod node_id;
 mod node_question;
 mod node_routes;
 mod node_signature;
+mod passed_stream;
 mod redis_state;
 mod relay;
 mod replay_guard;
@@ -73,6 +74,10 @@ pub(crate) struct ClusterOptions {
     pub(crate) lease: Duration,
     /// Where it listens.
     pub(crate) listens_at: SocketAddr,
+    /// Whether TLS is spoken there.
+    pub(crate) is_encrypted: bool,
+    /// Who signs the certificates of the other nodes, as PEM; `None`: the authorities of the system.
+    pub(crate) authorities: Option<Vec<u8>>,
     /// What its shards count.
     pub(crate) counters: Vec<Arc<Counters>>,
     /// Its own connections.
@@ -123,7 +128,8 @@ impl Cluster {
     /// # Errors
     /// [`RedisOpenError`]: the address of Redis is none, or there is no thread.
     pub(crate) fn start(options: ClusterOptions) -> Result<Self, RedisOpenError> {
-        let address = options.advertise.or_else(|| reachable(options.listens_at));
+        let address =
+            options.advertise.or_else(|| reachable(options.listens_at, options.is_encrypted));
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let secret = options.redis.as_ref().map(|(_, secret)| secret);
         let own = OwnNode {
@@ -144,7 +150,8 @@ impl Cluster {
             Some((redis, secret)) => {
                 let registry = NodeRegistry::new(&redis, secret.bytes())?;
                 let membership = Membership::new(registry, Arc::clone(&book), options.lease);
-                Some(Others::start(&book, &secret, here.clone(), membership, redis.patience)?)
+                let asks = Asks { secret: &secret, authorities: options.authorities.as_deref() };
+                Some(Others::start(&book, asks, here.clone(), membership, redis.patience)?)
             }
             None => None,
         };
@@ -224,23 +231,32 @@ impl Cluster {
 }
 
 /// The address of a listener that others can reach; `None` of one that listens on every address.
-fn reachable(listens_at: SocketAddr) -> Option<String> {
-    (!listens_at.ip().is_unspecified()).then(|| format!("http://{listens_at}"))
+fn reachable(listens_at: SocketAddr, is_encrypted: bool) -> Option<String> {
+    let scheme = if is_encrypted { "https" } else { "http" };
+    (!listens_at.ip().is_unspecified()).then(|| format!("{scheme}://{listens_at}"))
+}
+
+/// What a node proves by that it is one, and believes of others.
+#[derive(Clone, Copy)]
+struct Asks<'a> {
+    secret: &'a ClusterSecret,
+    authorities: Option<&'a [u8]>,
 }
 
 impl Others {
     /// Starts the thread that renews the lease and asks other nodes. Returns once the lease was had, or could not be.
     fn start(
         book: &Arc<NodeBook>,
-        secret: &ClusterSecret,
+        asks: Asks<'_>,
         (connections, declared): (ConnectionManager, Sender<Follow>),
         membership: Membership,
         patience: Duration,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let keys = NodeKeys::new(secret);
+        let keys = NodeKeys::new(asks.secret);
         let gate = Arc::new(NodeGate::new(Arc::clone(book), keys.clone()));
-        let client = NodeClient::new(Arc::clone(book), keys, runtime.handle().clone())?;
+        let client =
+            NodeClient::new(Arc::clone(book), keys, asks.authorities, runtime.handle().clone())?;
         let answers = NodeAnswers::new(Arc::clone(book), Arc::clone(&gate), connections, declared);
         let answers = Arc::new(answers);
         let stop = Arc::new(Notify::new());

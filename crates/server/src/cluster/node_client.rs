@@ -59,11 +59,14 @@ pub(crate) enum NodeFault {
 impl NodeClient {
     /// # Errors
     /// TLS cannot be set up.
-    pub(super) fn new(book: Arc<NodeBook>, keys: NodeKeys, runtime: Handle) -> io::Result<Self> {
-        let http = posting::client(TIMEOUT, IDLE_CONNECTIONS_MAX)
-            .tcp_nodelay(true)
-            .build()
-            .map_err(io::Error::other)?;
+    pub(super) fn new(
+        book: Arc<NodeBook>,
+        keys: NodeKeys,
+        authorities: Option<&[u8]>,
+        runtime: Handle,
+    ) -> io::Result<Self> {
+        let client = posting::client(TIMEOUT, IDLE_CONNECTIONS_MAX).tcp_nodelay(true);
+        let http = posting::trusting(client, authorities)?;
         Ok(Self { http, book, keys, places: Arc::default(), runtime })
     }
 

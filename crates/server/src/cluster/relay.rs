@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use foodtrack_shard::Responder;
-use foodtrack_transport::{PassOn, PassedSocket};
+use foodtrack_transport::{PassOn, PassedParts, PassedSocket};
 use http::header;
 use http::{Request, Response, StatusCode};
 use reqwest::Client;
 use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use super::node_book::NodeBook;
 use super::node_client::NODE_ANSWER_BYTES_MAX;
+use super::passed_stream::PassedStream;
 use crate::posting;
 
 /// Requests that wait for the thread; more are told to come back.
@@ -77,21 +77,23 @@ struct RelayCounts {
 
 impl Relay {
     /// Starts the thread. Requests wait until [`RelayThread::open`] tells it of the nodes. An answer of another node is waited for
-    /// `patience`: longer than a poll may take.
+    /// `patience`: longer than a poll may take. `authorities` sign the nodes' certificates, as PEM; `None`: those of the system.
     ///
     /// # Errors
     /// The system gave no thread or no runtime, or TLS cannot be set up.
-    pub(crate) fn start(patience: Duration) -> io::Result<(Self, RelayThread)> {
+    pub(crate) fn start(
+        patience: Duration,
+        authorities: Option<&[u8]>,
+    ) -> io::Result<(Self, RelayThread)> {
         let (jobs, queue) = mpsc::channel(WAITING_MAX);
         let (book, opened) = oneshot::channel();
         let (stop, counts) = (Arc::new(Notify::new()), Arc::new(RelayCounts::default()));
-        let http = posting::client(patience, IDLE_CONNECTIONS_MAX)
+        let client = posting::client(patience, IDLE_CONNECTIONS_MAX)
             .connect_timeout(CONNECT_WITHIN)
             .pool_idle_timeout(IDLE_FOR)
             .tcp_nodelay(true)
-            .tcp_keepalive(Duration::from_secs(30))
-            .build()
-            .map_err(io::Error::other)?;
+            .tcp_keepalive(Duration::from_secs(30));
+        let http = posting::trusting(client, authorities)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&counts));
         let thread = std::thread::Builder::new().name("relay".into()).spawn(move || {
@@ -271,8 +273,8 @@ impl Passing {
 
     /// Has a client's socket and another node speak with each other, until one of them ends.
     async fn join(&self, request: &Request<Bytes>, socket: PassedSocket) -> io::Result<()> {
-        let (stream, unread) = socket.into_parts();
-        let mut client = TcpStream::from_std(stream)?;
+        let PassedParts { stream, seal, unread, unsent } = socket.into_parts();
+        let mut client = PassedStream::new(stream, seal, unsent)?;
         let answered = match self.ask(request).await {
             Ok(answered) if answered.status() == StatusCode::SWITCHING_PROTOCOLS => answered,
             answered => {
@@ -309,7 +311,7 @@ fn switching(answered: &reqwest::Response) -> Vec<u8> {
 }
 
 /// Answers a request for a WebSocket that is none, and closes.
-async fn refuse(client: &mut TcpStream, answer: &Response<Bytes>) -> io::Result<()> {
+async fn refuse(client: &mut PassedStream, answer: &Response<Bytes>) -> io::Result<()> {
     let head = format!(
         "HTTP/1.1 {}\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         answer.status(),

@@ -24,7 +24,9 @@ use super::problems::ConfigErrors;
 use super::profile::{check_own_names, profiles};
 use super::sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, RetryConfig,
+    SecurityConfig,
 };
+use super::tls::{CheckedTls, Tls};
 use super::webhook;
 use crate::WebSocketConfig;
 
@@ -49,6 +51,7 @@ pub struct CheckedConfig {
     authenticator: Arc<Authenticator>,
     policies: Arc<Policies>,
     redis_files: RedisTls,
+    tls: CheckedTls,
     said: WebSocketConfig,
 }
 
@@ -92,6 +95,16 @@ impl CheckedConfig {
         self.said.redis.options(retention, &self.redis_files)
     }
 
+    /// What connections are encrypted with; `None` where they are plain.
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.tls.own.as_ref()
+    }
+
+    /// Who signs the certificates of the other nodes, as PEM; `None`: the authorities of the system.
+    pub(crate) fn node_authorities(&self) -> Option<&[u8]> {
+        self.tls.node_authorities.as_deref()
+    }
+
     /// The rules and schemas to start with.
     pub(crate) fn policies(&self) -> Arc<Policies> {
         Arc::clone(&self.policies)
@@ -128,10 +141,7 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     }
     check_cors(&said.cors, &mut errors);
     check_cookie_name(&said.security.cookie_name, &mut errors);
-    let proxies = TrustedProxies::new(&said.security.trusted_proxies).unwrap_or_else(|error| {
-        errors.add("security.trustedProxies", error.to_string());
-        TrustedProxies::default()
-    });
+    let proxies = check_proxies(&said.security, &mut errors);
     check_heartbeat(&said.heartbeat, &mut errors);
     check_limits(&said.limits, &mut errors);
     if said.data_dir.as_deref() == Some("") {
@@ -141,6 +151,7 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
         errors.add("security.encryptionKey", "not available in this version; take the key out");
     }
     let redis_files = said.redis.check(&mut errors);
+    let tls = said.tls.check(&mut errors);
     check_retry(&said.retry, &mut errors);
     check_log(&said.log, &mut errors);
     said.upstream.check(&mut errors);
@@ -169,6 +180,7 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
                 authenticator,
                 policies,
                 redis_files,
+                tls,
                 said,
             })
         }
@@ -183,6 +195,17 @@ fn check_host(host: &str, errors: &mut ConfigErrors) -> IpAddr {
     host.parse().unwrap_or_else(|_| {
         errors.add("host", "not an IP address; give one such as 127.0.0.1, 0.0.0.0 or ::");
         Ipv4Addr::LOCALHOST.into()
+    })
+}
+
+fn check_proxies(security: &SecurityConfig, errors: &mut ConfigErrors) -> TrustedProxies {
+    if security.proxy_protocol && security.trusted_proxies.is_empty() {
+        let sentence = "whose word counts? name the proxies in security.trustedProxies";
+        errors.add("security.proxyProtocol", sentence);
+    }
+    TrustedProxies::new(&security.trusted_proxies).unwrap_or_else(|error| {
+        errors.add("security.trustedProxies", error.to_string());
+        TrustedProxies::default()
     })
 }
 

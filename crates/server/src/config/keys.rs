@@ -81,6 +81,7 @@ keys! {
     "security.rateLimiting.handshakesPerMinute" Scalar: "Handshakes per minute and address; 0 lifts the limit.";
     "security.webhookNetworks" TextList: "Private and local addresses and networks that webhooks may go to, such as 10.0.0.0/8; public addresses need no permission.";
     "security.trustedProxies" TextList: "Proxies in front of the server, as addresses or networks such as 10.0.0.0/8. Whom their X-Forwarded-For (or, without one, Forwarded) names counts for limits and logs.";
+    "security.proxyProtocol" Scalar: "Whether each connection of security.trustedProxies begins with a header of the PROXY protocol, version 1 or 2: whom it names counts for limits and logs, and what is said behind it is that one's.";
     "limits.payloadBytesMax" Scalar: "The largest message, in bytes.";
     "limits.declaredPayloadBytesMax" Scalar: "The largest payload of an event type that a tenant declared, in bytes; one whose schema is dear to check has less.";
     "limits.connectionsPerTenantMax" Scalar: "Connections of one tenant at once; 0 lifts the limit.";
@@ -136,6 +137,11 @@ keys! {
     "upstream.hooks.allowWithoutAnswer" Scalar: "Whether a client is let in where the back end gives no answer; else it is told to try again.";
     "emitters" Tables: "Redis servers through which back ends publish as to Socket.IO's own servers: name, kind (pubsub, streams), url, key, namespace, rooms.";
     "webhooks" Tables: "Back ends that are told of events: name, url, secret or secretFile, events, tenants, timeoutMs, batchMax.";
+    "tls.certFile" Text "TLS_CERT_FILE": "A file with the hub's certificate as PEM, and behind it those that signed it. With it, and tls.keyFile, the port speaks TLS alone: https:// and wss://.";
+    "tls.keyFile" Text "TLS_KEY_FILE": "A file with the key of tls.certFile, as PEM, which nobody but its owner and a group may read.";
+    "tls.minVersion" Text: "The oldest version of TLS that is spoken: 1.2 or 1.3.";
+    "tls.nodeCaFile" Text "TLS_NODE_CA_FILE": "A file with the authorities that sign the certificates of the cluster's other nodes, as PEM, instead of the system's.";
+    "tls.hstsSeconds" Scalar: "For how long browsers that were given a page over TLS are told to ask this host over TLS alone, in seconds; 0 is not at all.";
     "redis.url" Text "REDIS_URL": "The Redis of a cluster, in one line, such as redis://user:password@10.0.0.5:6379/0; rediss:// with TLS, redis+unix:///path for a socket. Without it, redis.host, redis.sentinels and redis.cluster the node is alone.";
     "redis.host" Text "REDIS_HOST": "Its host, where there is no URL.";
     "redis.port" Scalar "REDIS_PORT": "Its port.";

@@ -16,6 +16,7 @@ mod redis;
 mod secret;
 mod sections;
 mod tables;
+mod tls;
 mod upstream;
 mod webhook;
 
@@ -31,5 +32,7 @@ pub use sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, LogFormat,
     LoggingConfig, RateLimitingConfig, RetryConfig, SecurityConfig, ShutdownConfig, Unavailable,
 };
+pub(crate) use tls::Tls;
+pub use tls::TlsConfig;
 pub use upstream::{HooksConfig, UpstreamConfig};
 pub use webhook::WebhookConfig;

@@ -72,6 +72,8 @@ pub struct SecurityConfig {
     pub rate_limiting: RateLimitingConfig,
     /// Proxies whose `X-Forwarded-For` or `Forwarded` is believed: addresses or networks. Default: none.
     pub trusted_proxies: Vec<String>,
+    /// Whether those begin each connection with a header of the PROXY protocol. Default: no.
+    pub proxy_protocol: bool,
     /// Private and local networks that webhooks may go to. Default: none.
     pub webhook_networks: Vec<String>,
 }
@@ -90,6 +92,7 @@ impl Default for SecurityConfig {
             encryption_key: None,
             rate_limiting: RateLimitingConfig::default(),
             trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             webhook_networks: Vec::new(),
         }
     }

@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod explain;
 mod extract;
+mod hsts;
 mod idempotency;
 mod log;
 mod log_failure;
@@ -139,6 +140,7 @@ pub(crate) fn status_routes(hub: Arc<Hub>) -> Router {
 fn whole(routes: Router, hub: Arc<Hub>) -> Router {
     let cors = Arc::new(cors::Cors::new(&hub.config));
     let clients = hub.config.said().path.clone();
+    let routes = hsts::announce(routes, &hub.config);
     routes
         .fallback(move |uri| unknown_path(uri, clients.clone()))
         .method_not_allowed_fallback(unknown_method)

@@ -118,8 +118,10 @@ impl Server {
             origins: OriginPolicy::default(),
             handshakes_per_minute: 0,
             proxies: TrustedProxies::default(),
+            proxy_protocol: false,
             batched_sends: false,
             node: None,
+            tls: None,
         };
         let config = ShardsConfig {
             listener: None,

@@ -48,6 +48,17 @@ impl Output {
         self.unsent.extend_from_slice(rest);
     }
 
+    /// Keeps what the socket did not take behind the first `at` bytes that wait, and before the others.
+    pub(super) fn keep_at(&mut self, at: usize, rest: &[u8]) {
+        let at = at.min(self.unsent.len());
+        self.unsent.splice(at..at, rest.iter().copied());
+    }
+
+    /// Takes what waits behind the first `at` bytes.
+    pub(super) fn take_behind(&mut self, at: usize) -> Vec<u8> {
+        self.unsent.split_off(at.min(self.unsent.len()))
+    }
+
     /// Takes what waits, to write it.
     pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.unsent)

@@ -48,6 +48,9 @@ impl Reactor {
 
     fn take_in(&mut self, mut link: Link) {
         let address = link.peer().ip();
+        if let Some(tls) = &self.config.tls {
+            link.begin_tls(tls.config());
+        }
         let has_room = self.has_room_for_socket();
         if !has_room {
             self.door.note(address, DoorRefusal::TooManyConnections);
@@ -55,7 +58,11 @@ impl Reactor {
                 return tell_at_once(&mut link, TurnedAway::ServerFull);
             }
         }
-        link.set_proxied(self.config.proxies.trusts(address));
+        let is_proxied = self.config.proxies.trusts(address);
+        link.set_proxied(is_proxied);
+        if is_proxied && self.config.proxy_protocol {
+            link.expect_proxy_header();
+        }
         let Some(link) = self.add_link(link) else { return };
         if !has_room {
             self.turn_away_when_asked(link, TurnedAway::ServerFull);

@@ -8,6 +8,7 @@ use crate::door::DoorRefusal;
 use crate::http::{Head, header_of_unsound};
 use crate::network::network;
 use crate::origin_policy::KeptAccess;
+use crate::proxy_header::Header;
 use crate::trusted_proxies::names_others;
 use crate::turned_away::TurnedAway;
 
@@ -65,6 +66,29 @@ impl Reactor {
             state.set_peer(client);
         }
         self.list_stranger(link)
+    }
+
+    /// Takes the word of a trusted proxy, before all else, for who is on a connection. Returns whether that was said.
+    pub(super) fn note_proxied(&mut self, link: LinkId, hung_up: bool) -> bool {
+        let Some(state) = self.links.get_mut(link) else { return false };
+        match state.read_proxy_header() {
+            Ok(None) if !hung_up => false,
+            Ok(Some(Header { client: Some(client), .. })) => {
+                // What is said on it is the client's own from here on, and not the proxy's.
+                state.set_proxied(self.config.proxies.trusts(client.ip()));
+                if self.note_forwarded(link, Some(Some(client))) {
+                    return true;
+                }
+                self.turn_away(link, TurnedAway::AddressFull);
+                false
+            }
+            Ok(Some(Header { client: None, .. })) => true,
+            Ok(None) | Err(_) => {
+                self.note_refused(link, DoorRefusal::ProxyHeaderMalformed);
+                self.drop_link(link);
+                false
+            }
+        }
     }
 
     /// Says, now and then, that an address which is refused for its many handshakes may be a proxy nobody named.

@@ -3,11 +3,11 @@
 use super::Reactor;
 use crate::deadlines::Timer;
 use crate::limits::TURN_BYTES_MAX;
-use crate::outbox::gather;
+use crate::link::Link;
 use crate::send_ring::{BATCH, LOST, RingFailed, Send, SendRing};
 use foodtrack_session::{CloseReason, LinkId};
 use smallvec::SmallVec;
-use std::io::IoSlice;
+use std::ops::Range;
 
 /// How long after something of the log was sent its client is asked whether it arrived. Not all at once, where many were
 /// sent the same: spread over as long again.
@@ -73,6 +73,7 @@ impl Reactor {
         ring: &mut SendRing,
         clients: &[u32],
     ) -> Result<(), RingFailed> {
+        let mut sealed = std::mem::take(&mut self.sealed);
         let mut sends = SmallVec::<[Send<'_>; BATCH]>::new();
         let mut senders = SmallVec::<[u32; BATCH]>::new();
         for client in clients {
@@ -80,22 +81,43 @@ impl Reactor {
             if let Some((_, link)) = self.links.at_mut(state.link())
                 && !link.output.is_blocked()
                 && state.has_pending()
-                && let Some(bytes) = self.outbox.single(state)
             {
+                let bytes = if link.is_sealed() {
+                    let range = link.seal_into(self.outbox.each(state), &mut sealed.bytes);
+                    let Some(range) = range else { continue };
+                    sealed.ranges.push((sends.len(), range));
+                    &[]
+                } else {
+                    let Some(bytes) = self.outbox.single(state) else { continue };
+                    bytes
+                };
                 let is_kept = link.keep_in_ring(|descriptor| ring.keep(state.link(), descriptor));
                 let place = is_kept.then_some(state.link());
                 sends.push(Send { socket: link.descriptor(), place, bytes });
                 senders.push(*client);
             }
         }
+        // The buffer moves while it grows.
+        for (send, range) in &sealed.ranges {
+            sends[*send].bytes = &sealed.bytes[range.clone()];
+        }
         let mut results = [0_i32; BATCH];
         let working = ring.send_all(&sends, &mut results);
         drop(sends);
+        let mut ranges = sealed.ranges.iter().peekable();
+        for (send, (client, result)) in senders.into_iter().zip(results).enumerate() {
+            match ranges.next_if(|(of, _)| *of == send) {
+                Some((_, range)) => {
+                    self.sealed_sent_by_ring(client, result, &sealed.bytes[range.clone()]);
+                }
+                None => self.sent_by_ring(client, result),
+            }
+        }
         if working.as_ref().is_err_and(|failed| failed.lost > 0) {
             self.outbox.keep_for_good();
-        }
-        for (client, result) in senders.into_iter().zip(results) {
-            self.sent_by_ring(client, result);
+            std::mem::forget(sealed);
+        } else {
+            self.sealed = sealed.emptied();
         }
         // Those that the ring served are clean now.
         clients.iter().for_each(|client| self.flush_client(*client));
@@ -112,14 +134,30 @@ impl Reactor {
         // A plain write of the rest finds out whether it was the socket or the ring that failed, and whether the socket is
         // full; then it asks to be told when it is not. What may have been sent must not be sent again.
         let failed = result == LOST || (sent < bytes.len() && link.send(&bytes[sent..]).is_err());
+        let unsent = unsent_bytes(link);
+        self.sent(client, id, unsent, failed);
+    }
+
+    /// As [`Self::sent_by_ring`], of what was encrypted for it.
+    fn sealed_sent_by_ring(&mut self, client: u32, result: i32, bytes: &[u8]) {
+        let state = &self.fanout[client as usize];
+        let Some((id, link)) = self.links.at_mut(state.link()) else { return };
+        let sent = usize::try_from(result).unwrap_or(0);
+        self.stats.note_sent(sent);
+        let failed =
+            result == LOST || (sent < bytes.len() && link.send_sealed(&bytes[sent..]).is_err());
+        let unsent = unsent_bytes(link);
+        self.sent(client, id, unsent, failed);
+    }
+
+    /// A client's part of the turn was written, but for what is `unsent`, where its socket takes no more.
+    fn sent(&mut self, client: u32, id: LinkId, unsent: Option<usize>, failed: bool) {
+        let state = &mut self.fanout[client as usize];
         state.clear();
-        if link.output.is_blocked() {
-            state.note_blocked();
-        }
         // What a turn's frames left behind is no queue's, but waits all the same.
-        let is_slow =
-            link.output.is_blocked() && link.output.bytes() > self.config.limits.queue_bytes_max;
-        if link.output.is_blocked() {
+        let is_slow = unsent.is_some_and(|bytes| bytes > self.config.limits.queue_bytes_max);
+        if unsent.is_some() {
+            state.note_blocked();
             self.watch_output(id);
         }
         if failed {
@@ -138,45 +176,14 @@ impl Reactor {
         }
         let Some((id, link)) = self.links.at_mut(state.link()) else { return state.clear() };
         let sent = match self.outbox.single(state) {
-            Some(bytes) => link.write_or_keep(bytes).map(|sent| self.stats.note_sent(sent)),
-            None => {
-                let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-                let mut parts = self.outbox.each(state);
-                let mut result = Ok(());
-                loop {
-                    let count = gather(parts.by_ref(), &mut slices);
-                    if count == 0 {
-                        break;
-                    }
-                    let total: usize = slices[..count].iter().map(|slice| slice.len()).sum();
-                    let first = link.write_vectored(&slices[..count]);
-                    self.stats.note_sent(first);
-                    // The rest, if any, by the plain way: it finds out why and keeps what is left.
-                    if first < total
-                        && let Err(error) = send_behind(link, &slices[..count], first)
-                    {
-                        result = Err(error);
-                        break;
-                    }
-                }
-                result
-            }
+            Some(bytes) => link.write_or_keep(bytes),
+            None => link.write_gathered(self.outbox.each(state)),
         };
-        state.clear();
-        if link.output.is_blocked() {
-            state.note_blocked();
+        if let Ok(sent) = sent {
+            self.stats.note_sent(sent);
         }
-        // What a turn's frames left behind is no queue's, but waits all the same.
-        let is_slow =
-            link.output.is_blocked() && link.output.bytes() > self.config.limits.queue_bytes_max;
-        if link.output.is_blocked() {
-            self.watch_output(id);
-        }
-        if sent.is_err() {
-            self.close(self.key(client), CloseReason::TransportError);
-        } else if is_slow {
-            self.close(self.key(client), CloseReason::SlowReader);
-        }
+        let unsent = unsent_bytes(link);
+        self.sent(client, id, unsent, sent.is_err());
     }
 
     /// Sends what waits for an indirect client, if it can be sent now.
@@ -277,26 +284,30 @@ impl Reactor {
     }
 }
 
-/// Stretches written with one system call.
-const SLICES_MAX: usize = 64;
-
 /// Fewer sends than this are not worth a submission.
 const RING_SENDS_MIN: usize = 4;
 
-/// Writes what a vectored write left, slice by slice.
-pub(super) fn send_behind(
-    link: &mut crate::link::Link,
-    slices: &[IoSlice<'_>],
-    mut skip: usize,
-) -> std::io::Result<()> {
-    for slice in slices {
-        let here = skip.min(slice.len());
-        skip -= here;
-        if here < slice.len() {
-            link.send(&slice[here..])?;
-        }
+/// How much waits for a socket, where it takes no more at the moment.
+fn unsent_bytes(link: &Link) -> Option<usize> {
+    link.output.is_blocked().then(|| link.output.bytes())
+}
+
+/// What was encrypted for the ring: it lies here until the ring is done.
+#[derive(Default)]
+pub(super) struct Sealed {
+    bytes: Vec<u8>,
+    /// Which send is where.
+    ranges: Vec<(usize, Range<usize>)>,
+}
+
+impl Sealed {
+    /// For the next batch. One large message must not keep its memory for good.
+    fn emptied(mut self) -> Self {
+        self.bytes.clear();
+        self.bytes.shrink_to(4 * TURN_BYTES_MAX);
+        self.ranges.clear();
+        self
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl Reactor {
         if request.is_upgrade() {
             let unread = request.whole.get(request.used..).unwrap_or_default().to_vec();
             if let Some(link) = self.take_link(link) {
-                app.pass_on(self, passed, PassedSocket { link: Box::new(link), unread });
+                app.pass_on(self, passed, PassedSocket::new(link, unread));
             }
             return Ok(Progress::Gone);
         }

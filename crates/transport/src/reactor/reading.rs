@@ -11,10 +11,15 @@ use super::Reactor;
 use super::application::{Application, Flow};
 use super::next::{Next, Progress};
 use crate::deadlines::Timer;
+use crate::door::DoorRefusal;
+use crate::http_response::TEXT;
 use crate::limits::{
     CONTROL_FRAME_PACKETS, PACKETS_PER_TURN, READ_BYTES_PER_TURN, STRANGER_BYTES_PER_TURN,
 };
-use crate::link::LinkKind;
+use crate::link::{LinkKind, TlsFault};
+
+/// What a peer is told that speaks plain HTTP where TLS is spoken.
+const HTTPS_EXPECTED: &[u8] = b"this port speaks TLS: ask it with https:// or wss://\n";
 
 /// What came of a read.
 struct Came {
@@ -46,17 +51,22 @@ impl Reactor {
             if state.input.has_ended() {
                 return;
             }
+            if state.awaits_proxy_header() && !self.note_proxied(link, hung_up) {
+                return;
+            }
             let Some(Came { read, room }) = self.read_once(app, link) else { return };
             self.count_stranger(link);
             match read {
-                Ok(None) => return,
+                Ok(None) if !self.leaves_more(link, 0, room) => return,
+                // All of it was used by the encryption.
+                Ok(None) => return self.defer(link),
                 Ok(Some(0)) => return self.link_ended(link, CloseReason::TransportClosed),
-                Err(_) => return self.link_ended(link, CloseReason::TransportError),
+                Err(error) => return self.link_failed(link, &error),
                 Ok(Some(read)) => {
                     left = left.saturating_sub(read);
                     let Some(state) = self.links.get_mut(link) else { return };
                     // A short read has emptied the socket, but for the end that was announced.
-                    if read < room && !hung_up {
+                    if !state.leaves_more(read, room) && !hung_up {
                         return;
                     }
                     // There may be more, but others have their turn first.
@@ -90,6 +100,10 @@ impl Reactor {
         }
         let room = (buffer.len() - start).min(room_max);
         let read = state.read(&mut buffer[start..start + room]);
+        if state.is_sealed() && state.output.is_blocked() {
+            // The encryption answers by itself.
+            self.watch_output(link);
+        }
         let end = start + read.as_ref().map_or(0, |read| read.unwrap_or(0));
         let used = if end > start { self.use_bytes(app, link, &mut buffer[..end]) } else { 0 };
         self.keep_unused(link, buffer, used..end, is_behind);
@@ -151,6 +165,36 @@ impl Reactor {
         }
         if was_readable {
             self.readable(app, link, true);
+        }
+    }
+
+    fn leaves_more(&self, link: LinkId, read: usize, room: usize) -> bool {
+        self.links.get(link).is_some_and(|link| link.leaves_more(read, room))
+    }
+
+    /// A socket cannot be read any more.
+    fn link_failed(&mut self, link: LinkId, error: &io::Error) {
+        let fault = error.get_ref().and_then(|error| error.downcast_ref::<TlsFault>());
+        let Some(state) = self.links.get_mut(link) else { return };
+        match fault {
+            Some(fault) if state.client().is_none() && !state.is_the_applications() => {
+                tracing::debug!(%fault, address = %state.peer().ip(), "no TLS connection");
+                match fault {
+                    TlsFault::PlainHttp => {
+                        state.speak_plainly();
+                        self.note_refused(link, DoorRefusal::TlsExpected);
+                        let headers = [("content-type", TEXT)];
+                        self.respond_link(link, 400, &headers, HTTPS_EXPECTED, false);
+                    }
+                    TlsFault::NotTls => self.note_refused(link, DoorRefusal::TlsExpected),
+                    TlsFault::TooLong | TlsFault::Failed(_) => {
+                        self.note_refused(link, DoorRefusal::TlsFailed);
+                    }
+                }
+                // What it was told would be lost with a connection that is cut.
+                self.drain_link(link);
+            }
+            Some(_) | None => self.link_ended(link, CloseReason::TransportError),
         }
     }
 

@@ -11,9 +11,10 @@ use super::askers::Asker;
 use super::next::Progress;
 use crate::client::Protocol;
 use crate::commons::ReactorConfig;
+use crate::door::DoorRefusal;
 use crate::engine_request::EngineRequest;
 use crate::http::{self, BodyLength, Head, HttpError};
-use crate::link::{LinkKind, Waited};
+use crate::link::{LinkKind, Waited, is_hello};
 use crate::request_reader::{BodyLimit, Reading, RequestReader};
 use crate::sid::SidDirectory;
 
@@ -77,13 +78,22 @@ impl Reactor {
                 Progress::NeedMore
             }
             Err(error) => {
-                self.note_refused(link, (&error).into());
-                self.note_page(link, bytes);
-                self.respond_link(link, error.status, &[], error.message.as_bytes(), false);
-                self.drain_link(link);
+                self.refuse_request(link, bytes, &error);
                 Progress::Gone
             }
         }
+    }
+
+    /// Says what is wrong with what is no sound request, in the words of who said it, and closes.
+    fn refuse_request(&mut self, link: LinkId, bytes: &[u8], error: &HttpError) {
+        if is_hello(bytes) {
+            self.note_refused(link, DoorRefusal::TlsUnexpected);
+        } else {
+            self.note_refused(link, error.into());
+            self.note_page(link, bytes);
+            self.respond_link(link, error.status, &[], error.message.as_bytes(), false);
+        }
+        self.drain_link(link);
     }
 
     /// Keeps what was read of a request whose rest is still to come: in time, whatever comes meanwhile.

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use foodtrack_session::{Event, HeartbeatConfig, NamespaceId, Namespaces};
 use foodtrack_transport::{
-    Application, ClientKey, CloseReason, Commons, CursorSuffix, Endpoint, Flow, FrameMeta,
-    Handover, HttpRequest, HttpTicket, Limits, LogPlace, OriginPolicy, PacketParts, Piece,
-    Protocol, Reactor, ReactorConfig, ReactorStats, TrustedProxies, Urgency, Verdict, Waker,
-    listen,
+    Application, ClientKey, CloseReason, Commons, CursorSuffix, DoorRefusal, DoorRefusals,
+    Endpoint, Flow, FrameMeta, Handover, HttpRequest, HttpTicket, Limits, LogPlace, OriginPolicy,
+    PacketParts, Piece, Protocol, Reactor, ReactorConfig, ReactorStats, TrustedProxies, Urgency,
+    Verdict, Waker, listen,
 };
 use foodtrack_wire::socket_io::split_arguments;
 use test_support::{let_pass, wait_until};
@@ -57,6 +57,7 @@ struct Shown {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     stopped: Arc<AtomicBool>,
+    door: Arc<DoorRefusals>,
     shards: Vec<Shard>,
 }
 
@@ -75,8 +76,10 @@ pub(crate) fn config(limits: Limits) -> ReactorConfig {
         origins: OriginPolicy::new(&["*"], false),
         handshakes_per_minute: 0,
         proxies: TrustedProxies::default(),
+        proxy_protocol: false,
         batched_sends: true,
         node: None,
+        tls: None,
     }
 }
 
@@ -114,7 +117,12 @@ impl Server {
             Shard { shown, waker, thread: Some(thread) }
         };
         let shards = (0..shards).map(start).collect();
-        Self { address, stopped, shards }
+        Self { address, stopped, door: commons.door(), shards }
+    }
+
+    /// How many were refused at the door for this reason.
+    pub(crate) fn refused(&self, code: DoorRefusal) -> u64 {
+        self.door.each().find(|(other, _)| *other == code).unwrap().1
     }
 
     /// Sockets and clients of all shards.
@@ -443,6 +451,9 @@ impl Application for App {
     fn http(&mut self, io: &mut Reactor, request: HttpRequest, ticket: HttpTicket) {
         match request.target.strip_prefix("/stream/") {
             Some(kind) => self.begin_stream(io, ticket, kind),
+            None if request.target == "/whoami" => {
+                io.respond(ticket, 200, &[], request.peer.ip().to_string().as_bytes());
+            }
             None => io.respond(ticket, 200, &[], request.target.as_bytes()),
         }
     }

@@ -221,6 +221,8 @@ export interface HubHealth {
   conditions: { condition: string; message: string; since: string }[];
   /** How the node stands towards the cluster's Redis; absent where there is no cluster. */
   redis?: { state: 'healthy' | 'degraded' | 'fenced'; since: string };
+  /** For how many days the hub's certificate is still good, where it speaks TLS. */
+  certificateDaysLeft?: number;
   lastError?: { message: string; timestamp: string } | null;
 }
 

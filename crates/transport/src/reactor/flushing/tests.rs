@@ -76,8 +76,10 @@ fn reactor() -> Reactor {
         origins: OriginPolicy::new(&["*"], false),
         handshakes_per_minute: 0,
         proxies: TrustedProxies::default(),
+        proxy_protocol: false,
         batched_sends: true,
         node: None,
+        tls: None,
     };
     let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     Reactor::new(&Commons::new(config, 1), 0, Some(listener)).unwrap()

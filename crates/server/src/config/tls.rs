@@ -1,0 +1,112 @@
+//! TLS in the configuration.
+
+use std::io;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::problems::ConfigErrors;
+use crate::tls::{Certificate, CertificateFault, CertificateWatch, TlsFiles, TlsVersion};
+
+/// What connections are encrypted with. With none of it they are plain.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TlsConfig {
+    /// A file with the hub's certificate and those that signed it, as PEM. Default: none.
+    pub cert_file: Option<String>,
+    /// A file with its key. Default: none.
+    pub key_file: Option<String>,
+    /// The oldest version that is spoken. Default: 1.2.
+    pub min_version: TlsVersion,
+    /// A file with the authorities that are trusted to sign the certificates of the cluster's other nodes, as PEM. Default: none,
+    /// which is those of the system.
+    pub node_ca_file: Option<String>,
+    /// For how long browsers are told to ask for pages over TLS alone; 0 is not at all. Default: 180 days.
+    pub hsts_seconds: u32,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self {
+            cert_file: None,
+            key_file: None,
+            min_version: TlsVersion::default(),
+            node_ca_file: None,
+            hsts_seconds: 180 * 24 * 3_600,
+        }
+    }
+}
+
+/// What is there of TLS.
+#[derive(Clone, Debug)]
+pub(super) struct CheckedTls {
+    /// What the port speaks; `None`: no TLS.
+    pub(super) own: Option<Tls>,
+    /// Who signs the certificates of other nodes, as PEM; `None`: the authorities of the system.
+    pub(super) node_authorities: Option<Vec<u8>>,
+}
+
+/// What the port speaks TLS with.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    files: TlsFiles,
+    /// As it was at the check.
+    certificate: Certificate,
+}
+
+impl Tls {
+    /// Begins to watch the files.
+    ///
+    /// # Errors
+    /// The system gave no thread, or no random numbers.
+    pub(crate) fn watch(&self) -> io::Result<CertificateWatch> {
+        CertificateWatch::start(self.files.clone(), self.certificate.clone())
+    }
+}
+
+impl TlsConfig {
+    /// Says what is wrong with it. Returns what there is.
+    pub(super) fn check(&self, errors: &mut ConfigErrors) -> CheckedTls {
+        let node_authorities = self.node_ca_file.as_deref().and_then(|path| {
+            let read = std::fs::read(path).map_err(|error| error.to_string());
+            read.and_then(|pem| authorities(&pem).map(|()| pem))
+                .map_err(|sentence| {
+                    errors.add("tls.nodeCaFile", format!("{path} cannot be used: {sentence}"));
+                })
+                .ok()
+        });
+        CheckedTls { own: self.check_own(errors), node_authorities }
+    }
+
+    fn check_own(&self, errors: &mut ConfigErrors) -> Option<Tls> {
+        let (Some(certificate), Some(key)) = (&self.cert_file, &self.key_file) else {
+            if self.cert_file.is_some() || self.key_file.is_some() {
+                errors.add("tls.certFile", "belongs with tls.keyFile: give both, or neither");
+            }
+            return None;
+        };
+        let files =
+            TlsFiles { certificate: certificate.into(), key: key.into(), oldest: self.min_version };
+        match files.read(SystemTime::now()) {
+            Ok(certificate) => Some(Tls { files, certificate }),
+            Err(fault) => {
+                let is_the_keys = match &fault {
+                    CertificateFault::Unreadable { path, .. } => *path == files.key,
+                    CertificateFault::NoKey { .. }
+                    | CertificateFault::LaxKey { .. }
+                    | CertificateFault::Unusable { .. } => true,
+                    _ => false,
+                };
+                let key = if is_the_keys { "tls.keyFile" } else { "tls.certFile" };
+                errors.add(key, fault.to_string());
+                None
+            }
+        }
+    }
+}
+
+/// Whether there are certificates of authorities.
+fn authorities(pem: &[u8]) -> Result<(), String> {
+    let found = reqwest::Certificate::from_pem_bundle(pem).map_err(|error| error.to_string())?;
+    if found.is_empty() { Err("there is no certificate in it".into()) } else { Ok(()) }
+}
