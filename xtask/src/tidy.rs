@@ -7,6 +7,7 @@ mod modules;
 mod named_tests;
 mod spdx;
 mod tree;
+mod versions;
 
 use std::path::Path;
 
@@ -23,7 +24,10 @@ pub(crate) fn run(root: &Path) -> Vec<String> {
         Err(failure) => failures.push(failure),
     }
     match Metadata::read(root, false) {
-        Ok(all) => failures.extend(licences::check(&all)),
+        Ok(all) => {
+            failures.extend(licences::check(&all));
+            failures.extend(versions::check(&all));
+        }
         Err(failure) => failures.push(failure),
     }
     match tree::read(root) {
