@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use test_support::{RedisServer, wait_until};
+use test_support::{RedisServer, let_pass, wait_until};
 
 use crate::harness::{Address, Client, Process, Server, Transport, Who};
 use crate::node_requests::{mark, with_secret};
@@ -137,7 +137,36 @@ fn who_is_online_is_listed_once_with_all_of_their_connections_and_no_other_tenan
         assert_eq!(online(node, "?application=kitchen_app&limit=1"), expected[..1]);
     }
     drop(here.remove(0));
-    wait_until("he is there with one tablet", || online(&nodes[1], "?user=carl") == expected[1..2]);
+    let torn = [of("carl", json!("tablet-1"), 0), expected[1].clone()];
+    wait_until("one tablet has no line", || online(&nodes[1], "?user=carl") == torn);
+}
+
+#[test]
+fn who_comes_back_in_time_was_online_all_the_while_at_whichever_node() {
+    let Some(redis) = redis() else { return };
+    let nodes = nodes(&redis, 2);
+    let presence = |node: &Server| {
+        let listed = answer(node, "GET /api/v1/presence")["data"].take();
+        let [one] = &listed.as_array().unwrap()[..] else { panic!("{listed}") };
+        one.clone()
+    };
+    let tablet = Who::chef(TENANT, "carl").device("tablet-1");
+    let client = join(&nodes[0], &tablet);
+    let since = presence(&nodes[1])["since"].clone();
+    assert!(presence(&nodes[1]).get("goneSince").is_none());
+    // So that a later beginning would be another text.
+    let_pass(Duration::from_millis(5));
+    drop(client);
+    wait_until("its line is gone", || presence(&nodes[1])["connections"] == 0);
+    let torn = presence(&nodes[1]);
+    assert_eq!(torn["since"], since);
+    assert!(torn["goneSince"].as_str().unwrap() > since.as_str().unwrap(), "{torn}");
+    let _client = join(&nodes[1], &tablet);
+    for node in &nodes {
+        let back = presence(node);
+        assert_eq!((&back["connections"], &back["since"]), (&json!(1), &since), "{back}");
+        assert!(back.get("goneSince").is_none(), "{back}");
+    }
 }
 
 #[test]

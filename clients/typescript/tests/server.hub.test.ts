@@ -48,6 +48,17 @@ test('the hub takes the token of each role', async () => {
   }
 });
 
+test('who is online and which nodes there are is listed', async () => {
+  const admin = new AdminClient(backEnd());
+  await connect(tokenOf('chef'));
+  const { online } = await admin.presence({ application: 'kitchen_app', user: 'u-chef' });
+  expect(online).toMatchObject([{ user: 'u-chef', application: 'kitchen_app', device: null, connections: 1 }]);
+  const { nodes, isMixed } = await admin.nodes();
+  expect(nodes).toMatchObject([{ isSelf: true, draining: false }]);
+  expect(isMixed).toBe(false);
+  expect((await refusal(new AdminClient({ url: hub.url, token: () => tokenOf('restaurant_owner') }).nodes())).code).toBe('permission_denied');
+});
+
 test('an event reaches those it is for, and the same id once', async () => {
   const cook = await connect(tokenOf('chef'));
   const seen: string[] = [];

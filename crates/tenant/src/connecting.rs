@@ -97,6 +97,7 @@ impl Tenant {
         let key = subscriber_key(user, application, admission.device.as_ref());
         // Names have bounds that make the key fit.
         let key = key.unwrap_or_else(|| unreachable!("a user's and a device's names fit a key"));
+        self.lately.came(&key, turn.now.monotonic_ms, turn.recovery.offline_after_ms);
         let subscriber = self.reliability.enter(key, application);
         let device = admission.device.as_ref().map(DeviceId::as_str);
         let sender = turn.emission_key.sender(user.as_str(), device, admission.source());
@@ -206,6 +207,7 @@ impl Tenant {
         self.save_acknowledged(turn, gone.subscriber);
         self.reliability.leave(gone.subscriber);
         self.device_went(turn, &gone);
+        self.goes(turn, &gone, reason);
         connection_lines::disconnected(&self.id, &gone, reason, turn.now.wall_ms);
         let counters = turn.counters;
         counters.connections.sub(1);

@@ -36,6 +36,7 @@ mod hook;
 mod hub_events;
 mod input;
 mod intake;
+mod lately;
 mod ledger;
 mod log_lookups;
 mod log_news;

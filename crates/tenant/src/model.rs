@@ -274,10 +274,13 @@ pub struct PresenceInfo {
     pub application: ApplicationType,
     /// The device, where the handshake or the token names one.
     pub device: Option<String>,
-    /// RFC 3339; when the oldest of its connections that are here began.
+    /// RFC 3339; since when it was not away for longer than `log.offlineAfterSeconds`, as far as that is in memory.
     pub since: String,
     /// How many connections it has.
     pub connections: usize,
+    /// RFC 3339; when its last connection went, of one that has none and is not taken for away yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_since: Option<String>,
 }
 
 /// Whom to disconnect, within one tenant.

@@ -74,7 +74,7 @@ impl Tenant {
             }
             Request::UserMarks => Answer::UserMarks(self.members.user_marks()),
             Request::List(filter) => Answer::Connections(self.list(turn, &filter)),
-            Request::Present(query) => Answer::Present(self.present_ones(&query)),
+            Request::Present(query) => Answer::Present(self.present_ones(turn, &query)),
             Request::Disconnect(target) => Answer::Disconnected(self.disconnect(turn, &target)),
             Request::Revoke(revocation) => {
                 Answer::Disconnected(self.revoke_tokens(turn, &revocation))

@@ -18,6 +18,7 @@ use crate::cursor_suffix::CursorSuffix;
 use crate::effects::Effects;
 use crate::hook::PermitsOf;
 use crate::intake::Intake;
+use crate::lately::Lately;
 use crate::ledger::Ledger;
 use crate::log_lookups::LogLookups;
 use crate::members::{Connection, Members, Room};
@@ -59,6 +60,7 @@ pub struct Tenant {
     pub(crate) returning: AHashMap<u32, ResumeClaim>,
     pub(crate) pages: Pages,
     pub(crate) presence: Presence,
+    pub(crate) lately: Lately,
     pub(crate) metrics: MetricsPace,
     /// Requests that wait for the log to be opened.
     pub(crate) requests: Vec<(RequestId, Request)>,
@@ -91,6 +93,7 @@ impl Tenant {
             returning: AHashMap::new(),
             pages: Pages::default(),
             presence: Presence::default(),
+            lately: Lately::default(),
             metrics: MetricsPace::default(),
             requests: Vec::new(),
             turn_deliveries: 0,

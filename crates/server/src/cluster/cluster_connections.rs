@@ -135,6 +135,9 @@ impl ClusterConnections {
             if other.since < known.since {
                 known.since = other.since;
             }
+            // Who went from one node and is at another is here.
+            let (one, two) = (known.gone_since.take(), other.gone_since);
+            known.gone_since = if known.connections == 0 { one.max(two) } else { None };
         };
         Ok(asked.map(|pages| merge(pages, limit, |it| &it.subscriber, join)))
     }

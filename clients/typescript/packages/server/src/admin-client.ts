@@ -1,6 +1,7 @@
 import type {
   ConnectionInfo, ConnectionList, ConnectionQuery, DeadLetter, DirectEvent, Disconnected, EventDeclaration, Explanation, Grant,
-  HubHealth, LogEntry, LogPart, LogQuery, PerformanceMetrics, Question, RoomDescription, RoomInfo, RoomList, Rule, Sent,
+  HubHealth, LogEntry, LogPart, LogQuery, NodeList, PerformanceMetrics, PresenceInfo, PresenceList, PresenceQuery, Question,
+  RoomDescription, RoomInfo, RoomList, Rule, Sent,
 } from './admin-types.js';
 import { type HubAnswer, HubHttp, type HubOptions } from './hub-http.js';
 
@@ -63,6 +64,17 @@ export class AdminClient {
 
   disconnectDevice(device: string): Promise<Disconnected> {
     return this.#disconnect(`/api/v1/devices/${part(device)}/connections`);
+  }
+
+  /** Who is online, on all nodes of a cluster, each once. */
+  async presence(query: PresenceQuery = {}): Promise<PresenceList> {
+    const { data, ...rest } = await this.#http.call<PresenceInfo[]>('GET', '/api/v1/presence', { query: { ...query } });
+    return { online: data, ...besideList(rest) };
+  }
+
+  /** The nodes of the cluster; one that is alone is in the list alone. A back end's token alone may. */
+  nodes(): Promise<NodeList> {
+    return this.#data('GET', '/api/v1/nodes');
   }
 
   async rooms(query: { limit?: number; cursor?: string } = {}): Promise<RoomList> {

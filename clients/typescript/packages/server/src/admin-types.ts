@@ -52,6 +52,61 @@ export interface ConnectionList {
   missingNodes?: string[];
 }
 
+/** Who is online: a user with an application on a device, or on all devices together that have no name. */
+export interface PresenceInfo {
+  /** As its offline queue has it. */
+  subscriber: string;
+  user: string;
+  application: ApplicationType;
+  device: string | null;
+  /** Since when without a longer absence; RFC 3339. */
+  since: string;
+  connections: number;
+  /** When the last connection went, of one that has none and is not taken for away yet; RFC 3339. */
+  goneSince?: string;
+}
+
+export interface PresenceQuery {
+  user?: string;
+  application?: ApplicationType;
+  /** From 1 to 1 000; 100 where absent. */
+  limit?: number;
+  /** The `nextCursor` of the part before. */
+  cursor?: string;
+}
+
+export interface PresenceList {
+  online: PresenceInfo[];
+  /** Absent where this part is the last. */
+  nextCursor?: string;
+  /** Ids of nodes of the cluster that did not answer in time: who is there is not in the list. Absent where all did. */
+  missingNodes?: string[];
+}
+
+/** A node of the cluster. */
+export interface NodeInfo {
+  id: string;
+  /** Whether it is the one that answers. */
+  isSelf: boolean;
+  address?: string;
+  version: string;
+  startedAt: string;
+  connections: number;
+  tenants: number;
+  draining: boolean;
+}
+
+/** The nodes that live, as the one that answers knows them. */
+export interface NodeList {
+  nodes: NodeInfo[];
+  /** How long ago they were read from Redis, in milliseconds; absent where they never were. */
+  ageMs?: number;
+  /** How many values among them are no node's. */
+  strange: number;
+  /** Whether nodes of another cluster are under the same prefix. */
+  isMixed: boolean;
+}
+
 /** How many connections were ended. */
 export interface Disconnected {
   disconnected: number;
