@@ -1,6 +1,7 @@
 import { type ConnectionState, MemoryStorage, createClient } from '@foodtrack/websocket-client';
 import type { ClientOptions, FoodTrackClient, TokenReason } from '@foodtrack/websocket-client';
 import type { OrderPayload } from '@foodtrack/websocket-contract';
+import { PayloadCipher } from '@foodtrack/websocket-contract/encryption';
 import { afterEach, beforeEach, expect, expectTypeOf, test } from 'vitest';
 
 import { CHEF, DASHBOARD, Hub, eventually, token } from './hub.js';
@@ -233,4 +234,33 @@ test('a closed client says so', async () => {
   await kitchen.close();
   expect(kitchen.state).toEqual({ status: 'closed' });
   expect(() => kitchen.connect()).toThrow();
+});
+
+test('an encrypted event is read by who has the key, the hub\'s or their own, and by nobody on the way', async () => {
+  await hub.stop();
+  hub = await Hub.start({ WEBSOCKET_ENCRYPTION_KEY: '00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210' });
+  const own = { kid: 'ours-1', key: Buffer.alloc(32, 7).toString('base64url') };
+  const [got, raw]: [unknown[], unknown[]] = [[], []];
+  const ofHub = new PayloadCipher((kid) => kitchen.payloadKey(kid));
+  const ofTheirs = new PayloadCipher(() => own);
+  const kitchen: FoodTrackClient = client({
+    decrypt: (message) => ((message.payload as { kid: string }).kid === own.kid ? ofTheirs : ofHub).decrypt(message),
+  });
+  kitchen.on('order:status_changed', ({ payload, encrypted }) => void got.push([payload, encrypted]));
+  await live(kitchen);
+  const owner = await live(dashboard());
+  owner.on('order:status_changed', ({ payload, encrypted }) => void raw.push([payload, encrypted]));
+  const senders = [new PayloadCipher((kid) => owner.payloadKey(kid)), ofTheirs];
+  for (const [n, cipher] of senders.entries()) {
+    const [id, type] = [crypto.randomUUID() as string, 'order:status_changed'];
+    const payload = await cipher.encrypt({ id, type, tenantId: 'pizza-roma' }, { status: 'ready', n }, { orderId: '42' });
+    await owner.publish('order:status_changed', payload, { id, encrypted: true });
+  }
+  await eventually(() => got.length === 2 && raw.length === 2);
+  expect(got).toEqual([[{ status: 'ready', n: 0 }, false], [{ status: 'ready', n: 1 }, false]]);
+  expect(raw).toMatchObject([[{ orderId: '42', kid: 'hub-1' }, true], [{ orderId: '42', kid: 'ours-1' }, true]]);
+  expect(JSON.stringify(raw)).not.toContain('ready');
+  const customer = client({ application: 'client_app', token: () => token({ tenantId: 'pizza-roma', sub: 'ada', role: 'customer', applicationTypes: ['client_app'] }) });
+  await live(customer);
+  await expect(customer.payloadKey()).rejects.toMatchObject({ code: 'permission_denied' });
 });

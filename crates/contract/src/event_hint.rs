@@ -3,7 +3,7 @@
 use crate::{EventGroup, EventType, nearest};
 
 /// The control events that every client may send. The shard takes them; here they are names that somebody may have meant.
-pub const CONTROL_EVENTS: [&str; 13] = [
+pub const CONTROL_EVENTS: [&str; 14] = [
     "subscribe:order",
     "subscribe:kitchen",
     "subscribe:tenant",
@@ -17,6 +17,7 @@ pub const CONTROL_EVENTS: [&str; 13] = [
     "ping",
     "health_check",
     "authenticate",
+    "payload_key",
 ];
 
 /// Names that applications used before, and what they are called now. Where a typo tells the name, it is not here.

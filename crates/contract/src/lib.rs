@@ -45,7 +45,10 @@ pub use identity::{
 pub use login_role::LoginRole;
 pub use message::{Message, write_message_again};
 pub use nearest::nearest;
-pub use payload::{Entities, PAYLOAD_DEPTH_MAX, builtin_schemas};
+pub use payload::{
+    ENCRYPTED_FIELDS_MAX, Entities, PAYLOAD_ALGORITHM, PAYLOAD_DEPTH_MAX, PAYLOAD_KEY_ID_BYTES_MAX,
+    builtin_schemas, encrypted_entities,
+};
 pub use principal::{Authenticate, Principal, VerifiedClaims};
 pub use priority::Priority;
 pub use read_permission::ReadPermission;

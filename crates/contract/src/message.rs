@@ -87,13 +87,14 @@ impl Message<'_> {
 /// Appends a message as it is sent once more, after it was sent so many times. `first` is it as [`Message::write_json`] made it
 /// for the first time.
 pub fn write_message_again(out: &mut Vec<u8>, first: &[u8], retries: u32) {
-    const FIRST_TIME: &[u8] = b"0,\"encrypted\":false}";
-    match first.strip_suffix(FIRST_TIME) {
-        Some(before) => {
+    const FIRST_TIME: [&[u8]; 2] = [b"0,\"encrypted\":false}", b"0,\"encrypted\":true}"];
+    let end = FIRST_TIME.into_iter().find_map(|end| Some((first.strip_suffix(end)?, end)));
+    match end {
+        Some((before, end)) => {
             out.extend_from_slice(before);
             // Writing to memory does not fail.
             let _ = write!(out, "{retries}");
-            out.extend_from_slice(&FIRST_TIME[1..]);
+            out.extend_from_slice(&end[1..]);
         }
         // Made by somebody else.
         None => out.extend_from_slice(first),
@@ -154,8 +155,10 @@ mod tests {
             retry_count: 0,
             encrypted: false,
         };
-        let mut again = Vec::new();
-        write_message_again(&mut again, &message.to_json(), 12);
-        assert_eq!(again, Message { retry_count: 12, ..message }.to_json());
+        for encrypted in [false, true] {
+            let (message, mut again) = (Message { encrypted, ..message.clone() }, Vec::new());
+            write_message_again(&mut again, &message.to_json(), 12);
+            assert_eq!(again, Message { retry_count: 12, ..message }.to_json());
+        }
     }
 }

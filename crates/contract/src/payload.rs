@@ -5,6 +5,7 @@ mod agreement;
 mod builtin;
 mod declared;
 mod depth;
+mod encrypted;
 mod field;
 mod kinds;
 
@@ -17,6 +18,9 @@ pub use builtin::builtin_schemas;
 pub(crate) use declared::lenient_entities;
 pub use depth::PAYLOAD_DEPTH_MAX;
 pub(crate) use depth::check_depth;
+pub use encrypted::{
+    ENCRYPTED_FIELDS_MAX, PAYLOAD_ALGORITHM, PAYLOAD_KEY_ID_BYTES_MAX, encrypted_entities,
+};
 
 /// What a message is about: identifiers found in its payload. Borrowed where the JSON has no escapes.
 #[derive(Debug, Default, Clone, PartialEq)]

@@ -76,7 +76,7 @@ pub use config::{
     HooksConfig, LimitsConfig, LogConfig, ProfileChoice, RedisConfig, RetryConfig, Secret,
     TlsConfig, UpstreamConfig, WebhookConfig,
 };
-pub use data::DataDirError;
+pub use data::{DataDirError, KeysError};
 pub use drain::{AfterDrain, DrainPhase, DrainReport};
 pub use explain::{ExplainError, Question};
 pub use foodtrack_auth::{TokenClaims, TokenSigner};

@@ -193,6 +193,18 @@ pub(crate) fn disk_budget(config: &CheckedConfig) -> DiskBudget {
 
 /// What each tenant's log keeps, in the words of the log.
 pub(crate) fn retention(config: &CheckedConfig) -> Retention {
+    let retention = usual_retention(config);
+    let Some(hours) = config.said().log.erase_after_hours else { return retention };
+    // Without the floor the number must not go below it either: repeats are known by what is kept.
+    Retention {
+        age_ms_max: hours_ms(hours).min(retention.age_ms_max),
+        entries_max: retention.entries_max.max(retention.entries_min),
+        entries_min: 0,
+        ..retention
+    }
+}
+
+fn usual_retention(config: &CheckedConfig) -> Retention {
     let log = &config.said().log;
     let limits = |retention: Retention| Retention {
         age_ms_max: hours_ms(log.age_hours_max).min(retention.age_ms_max),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use foodtrack_tenant_log::{OpenError, RedisOpenError};
 
-use crate::data::DataDirError;
+use crate::data::{DataDirError, KeysError};
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,9 @@ pub enum StartError {
     /// The data directory cannot be used as it is.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// Tenants' keys cannot be used as they are.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// The tenants' log cannot be opened as it is.
     #[error(transparent)]
     Log(#[from] OpenError),

@@ -11,12 +11,12 @@ use std::time::Duration;
 use foodtrack_auth::Gate;
 use foodtrack_contract::Authenticate;
 use foodtrack_shard::{
-    ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, Policies, Running, Services,
-    SessionKey, ShardsConfig, StartError as ShardsError,
+    ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, PayloadKeys, Policies, Running,
+    Services, SessionKey, ShardsConfig, StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
-    MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisOptions, RedisPersistence,
-    SqliteLog, SqliteOptions, TenantLog, first_look,
+    KeySource, MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisOptions,
+    RedisPersistence, SqliteLog, SqliteOptions, TenantLog, first_look,
 };
 
 use crate::cluster::{
@@ -24,7 +24,8 @@ use crate::cluster::{
 };
 use crate::config::{CheckedConfig, Tls};
 use crate::data::{
-    ClockKeeper, DataDir, DocumentFollower, clock, fresh_secret, mark_file, session_key,
+    ClockKeeper, DataDir, DocumentFollower, KeyStore, clock, fresh_secret, mark_file, open_keys,
+    session_key,
 };
 use crate::demo::Demo;
 use crate::emitters::Emitters;
@@ -46,9 +47,10 @@ fn start_shards(
     shards: &ShardsConfig,
     (policies, gate): (&Arc<Policies>, &Arc<Gate>),
     services: &Services,
-    webhooks: &Arc<Webhooks>,
+    (webhooks, keys): (&Arc<Webhooks>, Option<Arc<KeyStore>>),
 ) -> Result<Running, StartError> {
-    let log = open_log(config, webhooks);
+    let keys = keys.filter(|it| it.is_kept()).map(|it| it as Arc<dyn KeySource>);
+    let log = open_log(config, webhooks, keys);
     let gate: Arc<dyn Authenticate> = Arc::clone(gate) as _;
     let started = foodtrack_shard::start(shards, &gate, policies, services, log);
     started.map_err(|error| match error {
@@ -111,9 +113,14 @@ fn begin_to_ask(started: upstream::Started, running: &Running) -> JoinHandle<()>
 }
 
 /// The log where the configuration says: in Redis, in the data directory, or in memory.
-fn open_log(config: &CheckedConfig, webhooks: &Arc<Webhooks>) -> OpensLog {
+fn open_log(
+    config: &CheckedConfig,
+    webhooks: &Arc<Webhooks>,
+    keys: Option<Arc<dyn KeySource>>,
+) -> OpensLog {
     let (retention, budget) = (retention(config), disk_budget(config));
     let directory = config.said().data_dir.as_ref().map(PathBuf::from);
+    let overwrites = config.said().log.erase_after_hours.is_some();
     let webhooks = Arc::clone(webhooks);
     let redis = config.redis(retention);
     Box::new(move |on_completion: OnCompletion| -> Result<Arc<dyn TenantLog>, OpenError> {
@@ -121,7 +128,13 @@ fn open_log(config: &CheckedConfig, webhooks: &Arc<Webhooks>) -> OpensLog {
         let log: Arc<dyn TenantLog> = match (redis, directory) {
             (Some(options), _) => Arc::new(RedisLog::open(&options, on_completion)?),
             (None, Some(directory)) => {
-                let options = SqliteOptions { retention, budget, ..SqliteOptions::default() };
+                let options = SqliteOptions {
+                    retention,
+                    budget,
+                    overwrites,
+                    keys,
+                    ..SqliteOptions::default()
+                };
                 Arc::new(SqliteLog::open(&directory, options, on_completion)?)
             }
             (None, None) => {
@@ -212,6 +225,7 @@ impl WebSocketServer {
     ///
     /// # Errors
     /// - [`StartError::DataDir`]: the data directory is another server's, or what is in it cannot be read.
+    /// - [`StartError::Keys`]: the master key is not the one of the keys in it, or they are damaged.
     /// - [`StartError::Log`]: the tenants' log in it is damaged, foreign, of a later version, or the disk does not take it.
     /// - [`StartError::Redis`]: the cluster's Redis cannot be reached, or is another one's.
     /// - [`StartError::Bind`]: the address cannot be listened on.
@@ -236,12 +250,9 @@ impl WebSocketServer {
         listener: Option<TcpListener>,
         demo: Option<Demo>,
     ) -> Result<Self, StartError> {
-        let directory = config
-            .said()
-            .data_dir
-            .as_ref()
-            .map(|path| DataDir::open(Path::new(path)))
-            .transpose()?;
+        let data_dir = config.said().data_dir.as_deref().map(Path::new);
+        let directory = data_dir.map(DataDir::open).transpose()?;
+        let keys = open_keys(data_dir, config.master_key())?;
         let redis = look_at_redis(&config)?;
         let session_key = key_of_sessions(redis.as_ref(), directory.as_ref())?;
         let clock = clock(directory.as_ref())?;
@@ -259,13 +270,15 @@ impl WebSocketServer {
         let services = Services {
             http: service,
             upstream: upstream.as_ref().map(|it| Arc::clone(&it.upstream)),
+            payload_keys: keys.clone().map(|it| it as Arc<dyn PayloadKeys>),
         };
         let mut shards = shards_config(&config, listener, session_key, clock.clone());
         shards.reactor.node = redis.as_ref().map(|(_, secret)| secret.node_mark(&id));
         let certificate = config.tls().map(Tls::watch).transpose().map_err(StartError::Tls)?;
         shards.reactor.tls = certificate.as_ref().map(CertificateWatch::door);
         let policies = Arc::clone(&kept.policies);
-        let running = start_shards(&config, &shards, (&policies, &gate), &services, &webhooks)?;
+        let logged = (&webhooks, keys);
+        let running = start_shards(&config, &shards, (&policies, &gate), &services, logged)?;
         let upstream_thread = upstream.map(|started| begin_to_ask(started, &running));
         // The shards hold what is left of them, and let it go when they end.
         drop(services);

@@ -15,6 +15,7 @@ mod hook_book;
 mod http_service;
 mod log_link;
 mod mailbox;
+mod payload_keys;
 mod shard;
 mod shard_config;
 mod shards;
@@ -38,6 +39,7 @@ pub use clock::{Clock, TimeSource};
 pub use connection_manager::ConnectionManager;
 pub use dead_letters::DeadLetters;
 pub use event_broadcaster::EventBroadcaster;
+pub use foodtrack_tenant::PayloadKey;
 pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionCounts, ConnectionFilter, ConnectionInfo,
     Counter, Counters, DeviceTrace, DirectEvent, DisconnectTarget, EntryTrace, Forwarded, Hook,
@@ -49,6 +51,7 @@ pub use foodtrack_tenant::{
 pub use hook_answer::HookAnswer;
 pub use http_service::{HttpService, Responder};
 pub use mailbox::MAILBOX_MESSAGES_MAX;
+pub use payload_keys::PayloadKeys;
 pub use shard_config::ShardsConfig;
 pub use shards::Shards;
 pub use start::{OpensLog, Running, Services, StartError, start};

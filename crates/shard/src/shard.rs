@@ -35,6 +35,7 @@ use crate::hook_book::HookBook;
 use crate::http_service::HttpService;
 use crate::log_link::{LogLink, LogNews};
 use crate::mailbox::Inbox;
+use crate::payload_keys::PayloadKeys;
 use crate::shards::Shards;
 use crate::tag::Tag;
 use crate::upstream::Upstream;
@@ -67,6 +68,7 @@ pub(crate) struct ShardParts {
     pub(crate) http: Arc<dyn HttpService>,
     /// Whom clients' requests are handed on to.
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
+    pub(crate) payload_keys: Option<Arc<dyn PayloadKeys>>,
     pub(crate) log: LogLink,
     pub(crate) news: Receiver<LogNews>,
     /// What its tenants work with.
@@ -243,6 +245,7 @@ impl Shard {
             log: &mut self.parts.log,
             replies: &mut self.replies,
             upstream: self.parts.upstream.as_deref(),
+            payload_keys: self.parts.payload_keys.as_deref(),
             hooks: self.hooks.as_mut(),
             own_mailbox: self.parts.shards.sender(self.parts.index),
             clients: &mut resident.clients,

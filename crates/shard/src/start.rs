@@ -15,6 +15,7 @@ use foodtrack_transport::{Commons, DoorRefusals, Reactor, adopt, listen};
 use crate::http_service::HttpService;
 use crate::log_link::{LogLink, NewsSender, on_completion};
 use crate::mailbox::ShardSender;
+use crate::payload_keys::PayloadKeys;
 use crate::shard::{Shard, ShardParts};
 use crate::shard_config::ShardsConfig;
 use crate::shards::{HomeOf, Shards};
@@ -72,6 +73,8 @@ pub struct Services {
     pub http: Arc<dyn HttpService>,
     /// Clients' requests to the business back end.
     pub upstream: Option<Arc<dyn Upstream>>,
+    /// Tenants' keys of payloads.
+    pub payload_keys: Option<Arc<dyn PayloadKeys>>,
 }
 
 /// Binds the port, opens the log and starts the shards.
@@ -115,6 +118,7 @@ pub fn start(
             inbox,
             http: Arc::clone(&services.http),
             upstream: services.upstream.clone(),
+            payload_keys: services.payload_keys.clone(),
             log: link,
             news,
             settings: Settings {

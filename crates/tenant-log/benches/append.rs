@@ -1,6 +1,6 @@
 //! What an append costs, beside the disk's own time and beside Redis Streams with an fsync for each reply:
 //! `cargo bench -p foodtrack-tenant-log`. Takes three minutes; needs `redis-server` for the comparison. Numbers behind `--`
-//! choose how many are in flight.
+//! choose how many are in flight. `-- sealed` compares appends to a log that is sealed with those to one that is not, in turns.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 #[path = "append/messages.rs"]
@@ -9,6 +9,8 @@ mod messages;
 mod ours;
 #[path = "append/redis.rs"]
 mod redis;
+#[path = "append/sealed.rs"]
+mod sealed;
 
 use std::fs::File;
 use std::io::Write;
@@ -63,6 +65,9 @@ fn middle(mut runs: Vec<Run>) -> Option<Run> {
 }
 
 fn main() -> Result<(), Error> {
+    if std::env::args().any(|it| it == "sealed") {
+        return sealed::compare();
+    }
     let has_redis = redis::Server::start(tempfile::tempdir()?.path()).is_ok();
     if !has_redis {
         println!("no redis-server here: without the comparison");
@@ -105,7 +110,7 @@ fn compare(setting: Setting, has_redis: bool) -> Result<(), Error> {
     for _ in 0..ROUNDS {
         let directory = tempfile::tempdir()?;
         disk.push(fdatasync(&directory.path().join("plain"), RUN / 4)?);
-        ours.push(ours::append(&directory.path().join("log"), setting)?);
+        ours.push(ours::append(&directory.path().join("log"), setting, None)?);
         if has_redis {
             for (clients, runs) in [(1, &mut piped), (setting.in_flight, &mut theirs)] {
                 let directory = tempfile::tempdir()?;

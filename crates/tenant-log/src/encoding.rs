@@ -263,12 +263,14 @@ impl<'a> Iterator for Heads<'a> {
 pub(crate) struct Entries<'a> {
     heads: Heads<'a>,
     bodies: &'a [u8],
+    /// What is said of a body that is not there.
+    missing: Damage,
 }
 
 impl<'a> Entries<'a> {
-    /// Those of these heads.
-    pub(crate) fn new(heads: Heads<'a>, bodies: &'a [u8]) -> Self {
-        Self { heads, bodies }
+    /// Those of these heads; `missing` is said of a body that is not there.
+    pub(crate) fn new(heads: Heads<'a>, bodies: &'a [u8], missing: Damage) -> Self {
+        Self { heads, bodies, missing }
     }
 }
 
@@ -278,7 +280,8 @@ impl<'a> Iterator for Entries<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let (offset, head) = self.heads.next()?;
         let with_body = head.and_then(|head| {
-            let (body, rest) = self.bodies.split_at_checked(head.body_bytes()).ok_or("body")?;
+            let (body, rest) =
+                self.bodies.split_at_checked(head.body_bytes()).ok_or(self.missing)?;
             self.bodies = rest;
             Ok((head, body))
         });
@@ -322,7 +325,7 @@ mod tests {
     use crate::EntryRef;
 
     fn decoded(ids: &[u8], heads: &[u8], bodies: &[u8]) -> Vec<Result<LogEntry, Damage>> {
-        Entries::new(Heads::new(offset(7), ids, heads), bodies)
+        Entries::new(Heads::new(offset(7), ids, heads), bodies, "body")
             .map(|(offset, it)| it.and_then(|(head, body)| head.entry(offset, body)))
             .collect()
     }

@@ -12,6 +12,7 @@ mod dead_letter;
 mod encoding;
 mod entry;
 mod fact;
+mod key_source;
 mod leases;
 mod log_admin;
 mod log_reader;
@@ -25,12 +26,14 @@ mod recent_ids;
 mod record_batch;
 mod redis;
 mod retention;
+mod row_seals;
 mod sequence;
 mod sqlite;
 mod storage_status;
 mod subscriber;
 mod subscriber_store;
 mod tail_snapshot;
+mod tombstone;
 mod webhook_places;
 
 use foodtrack_contract::TenantId;
@@ -43,6 +46,7 @@ pub use entry::{
     LoggedAudience, LoggedRoom, OrderOwner, Outline, OutlinePage,
 };
 pub use fact::{Fact, LeftDevice};
+pub use key_source::{KeySource, KeySourceError};
 pub use leases::{Duty, Lease, Leases};
 pub use log_admin::{LogAdmin, TenantStats};
 pub use log_reader::LogReader;
@@ -62,8 +66,8 @@ pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};
 pub use sqlite::{
     BackupError, CheckError, CheckReport, Commit, CommitError, CommitGate, Compacted, DiskBudget,
-    OpenError, Progress, SqliteLog, SqliteOptions, SqliteReader, backup, check,
-    check_with_progress, compact, renew_epochs,
+    Erased, OpenError, Progress, SqliteLog, SqliteOptions, SqliteReader, backup, check,
+    check_with_progress, compact, erase_person, erase_tenant, renew_epochs,
 };
 pub use storage_status::{DiskRoom, StorageState, StorageStatus};
 pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};

@@ -1,7 +1,7 @@
 //! Heads and bodies as they are kept: neighbours repeat each other, so that less is written, moved and read.
 //!
 //! Four bytes, little-endian, then the rest. They are the unpacked size, and the rest is an LZ4 block; or they are zero, and
-//! the rest is what it is. Where the bit [`HAS_CHECKSUM`] of them is set, a CRC-32 over all before it comes last; logs of
+//! the rest is what it is; or it is sealed (`row_seals.rs`). Where the bit [`HAS_CHECKSUM`] of them is set, a CRC-32 over all before it comes last; logs of
 //! layouts before 7 have none.
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use lz4_flex::block::{
 
 /// Less is not worth it.
 const PACKED_BYTES_MIN: usize = 512;
-const SIZE_BYTES: usize = 4;
+pub(crate) const SIZE_BYTES: usize = 4;
 /// In the last byte of the size: a checksum stands at the end. No size is that large.
 const HAS_CHECKSUM: u8 = 0x40;
 const CHECKSUM_BYTES: usize = 4;

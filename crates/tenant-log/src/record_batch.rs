@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crc32fast::Hasher;
 use foodtrack_contract::Offset;
 
-use crate::encoding::{Entries, Heads, ID_BYTES};
+use crate::encoding::{Damage, Entries, Heads, ID_BYTES};
 use crate::packing::unpack;
 use crate::{Assignment, LogEntry, Outline};
 
@@ -76,6 +76,8 @@ pub(crate) struct UnpackedBatch<'r> {
     ids: &'r [u8],
     heads: Cow<'r, [u8]>,
     bodies: Cow<'r, [u8]>,
+    /// What is wrong with the bodies, where they are not there.
+    missing: Damage,
 }
 
 impl<'r> UnpackedBatch<'r> {
@@ -88,7 +90,19 @@ impl<'r> UnpackedBatch<'r> {
     ) -> Self {
         let heads = unpack(heads, checksum_beside(first, ids));
         let bodies = bodies.map(|it| unpack(it, checksum_beside(first, &[]))).unwrap_or_default();
-        Self { first, ids, heads, bodies }
+        Self { first, ids, heads, bodies, missing: "body" }
+    }
+
+    /// The same with bodies that were sealed, as opening them left them.
+    pub(crate) fn with_bodies(self, opened: Result<Cow<'r, [u8]>, Damage>) -> Self {
+        let checksum = checksum_beside(self.first, &[]);
+        match opened {
+            Ok(Cow::Borrowed(bodies)) => Self { bodies: unpack(bodies, checksum), ..self },
+            Ok(Cow::Owned(bodies)) => {
+                Self { bodies: unpack(&bodies, checksum).into_owned().into(), ..self }
+            }
+            Err(missing) => Self { missing, ..self },
+        }
     }
 
     pub(crate) fn iter_heads(&self) -> Heads<'_> {
@@ -96,7 +110,7 @@ impl<'r> UnpackedBatch<'r> {
     }
 
     pub(crate) fn iter(&self) -> Entries<'_> {
-        Entries::new(self.iter_heads(), &self.bodies)
+        Entries::new(self.iter_heads(), &self.bodies, self.missing)
     }
 
     /// The entry at an offset. One that is damaged is not there.

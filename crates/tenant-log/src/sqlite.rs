@@ -12,6 +12,7 @@ mod compacting;
 mod completion_sink;
 mod cursors;
 mod disk_reserve;
+mod erasing;
 mod garbage_collector;
 mod maintenance;
 mod migrating_5;
@@ -22,7 +23,9 @@ mod progress;
 mod queue;
 mod reader;
 mod reading;
+mod rewriting;
 mod rows;
+mod sealing;
 mod side_notes;
 mod submitter;
 mod tail_cache;
@@ -43,15 +46,17 @@ pub use budget::DiskBudget;
 pub use check::{CheckError, CheckReport, check, check_with_progress, renew_epochs};
 pub use commit_gate::{Commit, CommitError, CommitGate};
 pub use compacting::{Compacted, compact};
+pub use erasing::{Erased, erase_person, erase_tenant};
 pub use opening::OpenError;
 pub use progress::Progress;
 pub use reader::SqliteReader;
 
+use crate::row_seals::RowSeals;
 use crate::storage_status::{StorageStatus, StorageWatch, disk_room};
 use crate::{
-    Assignment, DeadLetter, Leases, LogAdmin, LogEntry, LogReader, LogWriter, Note, NoteKind,
-    OnCompletion, OrderOwner, OutlinePage, Page, ReadError, ReadRequest, Retention, SavedCursor,
-    SubmitError, SubscriberKey, SubscriberStore, TailSnapshot, TenantLog, TenantStats,
+    Assignment, DeadLetter, KeySource, Leases, LogAdmin, LogEntry, LogReader, LogWriter, Note,
+    NoteKind, OnCompletion, OrderOwner, OutlinePage, Page, ReadError, ReadRequest, Retention,
+    SavedCursor, SubmitError, SubscriberKey, SubscriberStore, TailSnapshot, TenantLog, TenantStats,
 };
 use completion_sink::CompletionSink;
 use opening::DataDirectory;
@@ -70,6 +75,10 @@ pub struct SqliteOptions {
     pub budget: DiskBudget,
     /// What commits pass through.
     pub commit_gate: Box<dyn CommitGate>,
+    /// Whether what retention takes is deleted as soon as it can be, and overwritten in the file: it costs writing it twice.
+    pub overwrites: bool,
+    /// Whose keys seal what is kept; `None` keeps it as it is.
+    pub keys: Option<Arc<dyn KeySource>>,
 }
 
 impl Default for SqliteOptions {
@@ -79,6 +88,8 @@ impl Default for SqliteOptions {
             file_bytes_max: u64::MAX,
             budget: DiskBudget::default(),
             commit_gate: Box::new(commit_gate::Open),
+            overwrites: false,
+            keys: None,
         }
     }
 }
@@ -113,6 +124,8 @@ impl SqliteLog {
             tracing::info!(?progress, "the log is of an older layout and is brought over");
         })?;
         let file = directory.file();
+        let seals = RowSeals::new(options.keys.clone());
+        sealing::begin(&connection, &seals, &file)?;
         let queue = Arc::new(Queue::default());
         let heeding = Arc::clone(&queue);
         let on_completion = Box::new(move |completion| {
@@ -127,7 +140,7 @@ impl SqliteLog {
             .name(String::from("tenant-log"))
             .spawn(move || writer.run())
             .map_err(|source| OpenError::Io { path: file.clone(), source })?;
-        let readers = Readers::new(file.clone());
+        let readers = Readers::new(file.clone(), seals);
         Ok(Self { queue, watch, readers, writer: Some(writer), file, _directory: directory })
     }
 

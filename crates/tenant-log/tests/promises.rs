@@ -17,12 +17,16 @@ mod cursors;
 mod devices;
 #[path = "promises/disk.rs"]
 mod disk;
+#[path = "promises/erasing.rs"]
+mod erasing;
 #[path = "promises/every_store.rs"]
 mod every_store;
 #[path = "promises/files.rs"]
 mod files;
 #[path = "promises/heads.rs"]
 mod heads;
+#[path = "promises/key_box.rs"]
+mod key_box;
 #[path = "promises/large_commits.rs"]
 mod large_commits;
 #[path = "promises/layout_5.rs"]
@@ -59,6 +63,8 @@ mod redis_replicas;
 mod redis_sentinel;
 #[path = "promises/redis_versions.rs"]
 mod redis_versions;
+#[path = "promises/sealed.rs"]
+mod sealed;
 #[path = "promises/submitting.rs"]
 mod submitting;
 #[path = "promises/support.rs"]

@@ -156,6 +156,7 @@ impl Tenant {
                 ControlEvent::Ping => self.pong(turn, to, ack_id),
                 ControlEvent::HealthCheck => self.health(turn, place, ack_id),
                 ControlEvent::Authenticate => self.renew_token(turn, to, argument, ack_id)?,
+                ControlEvent::PayloadKey => self.payload_key(turn, place, argument, ack_id)?,
             }
             return Ok(());
         }

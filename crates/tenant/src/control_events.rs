@@ -24,6 +24,7 @@ pub(crate) enum ControlEvent {
     Ping,
     HealthCheck,
     Authenticate,
+    PayloadKey,
 }
 
 /// What can be subscribed to.
@@ -46,6 +47,7 @@ impl ControlEvent {
             "ping" => Some(Self::Ping),
             "health_check" => Some(Self::HealthCheck),
             "authenticate" => Some(Self::Authenticate),
+            "payload_key" => Some(Self::PayloadKey),
             _ => {
                 name.strip_prefix("unsubscribe:").and_then(Topic::from_wire).map(Self::Unsubscribe)
             }

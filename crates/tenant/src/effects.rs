@@ -15,6 +15,7 @@ use crate::cursor_suffix::CursorSuffix;
 use crate::event_frame::EventFrame;
 use crate::forwarded::Forwarded;
 use crate::hook::{HookQuestion, Permit, PermitsOf};
+use crate::payload_keys::PayloadKey;
 use crate::read_job::{Asker, ReadJob};
 use crate::request::{Answer, RequestId};
 
@@ -103,6 +104,11 @@ pub trait Effects {
 
     /// Has the business back end asked anew about some of a tenant's people, where its answers are remembered.
     fn forget_permits(&mut self, tenant: &TenantId, whose: PermitsOf<'_>);
+
+    /// A tenant's key of payloads: the newest, or the one of this name; `None` where there is none.
+    fn payload_key(&mut self, _tenant: &TenantId, _kid: Option<&str>) -> Option<PayloadKey> {
+        None
+    }
 
     /// An id for a message whose sender gave it none: UUID version 7.
     fn new_message_id(&mut self) -> Uuid;

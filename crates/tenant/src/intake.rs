@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use foodtrack_contract::{
     DeliveryClass, Entities, EventName, Incoming, Message, Offset, PermissionSet, Refusal, Source,
-    TenantId, UserRole, read_envelope,
+    TenantId, UserRole, encrypted_entities, read_envelope,
 };
 use foodtrack_router::About;
 use foodtrack_tenant_log::{
@@ -183,7 +183,7 @@ impl Intake {
             payload: incoming.payload,
             priority: incoming.priority,
             retry_count: 0,
-            encrypted: false,
+            encrypted: incoming.encrypted,
         };
         Ok(Checked {
             id,
@@ -219,7 +219,8 @@ impl Intake {
         self.at_work = None;
         let incoming = read_envelope(name, argument)?;
         self.at_work = incoming.id;
-        check_claims(tenant, &incoming, &publisher).map_err(|refusal| refusal.of_event(name))?;
+        check_claims((tenant, policies.encrypted_payloads), &incoming, &publisher)
+            .map_err(|refusal| refusal.of_event(name))?;
         let source = incoming.source.unwrap_or(publisher.source);
         let sender = foodtrack_router::Sender { source, permissions: publisher.permissions };
         policies.router.authorize(tenant, &event, sender)?;
@@ -228,13 +229,18 @@ impl Intake {
             return Err(Stopped::Asks(Question::Message(id)));
         }
         let (schemas, party) = (&policies.schemas, Party::of(publisher.role, publisher.source));
-        let entities =
-            self.validate(tenant, schemas, &event, incoming.payload, party, by.now_ms)?;
+        let entities = match incoming.encrypted {
+            true => encrypted_entities(&event, incoming.payload)
+                .map_err(|refusal| refusal.of_event(name))?,
+            false => self.validate(tenant, schemas, &event, incoming.payload, party, by.now_ms)?,
+        };
         let must_know = || needs_assignee(policies, tenant, &event, source, &publisher, &entities);
         if let Some(order) = entities.order_id.as_deref()
             && let Some(question) = self.must_ask_of(order, by.log, must_know)
         {
-            self.give_back_check(tenant, schemas, &event, incoming.payload, party);
+            if !incoming.encrypted {
+                self.give_back_check(tenant, schemas, &event, incoming.payload, party);
+            }
             return Err(Stopped::Asks(question));
         }
         let has_room = || effects.has_room_for_orders(tenant);

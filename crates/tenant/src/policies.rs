@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use foodtrack_contract::{DeliveryPolicies, Schemas};
+use foodtrack_contract::{ApplicationSet, DeliveryPolicies, Schemas};
 use foodtrack_router::{MessageRouter, Redactions};
 
 use crate::dialect::Profiles;
@@ -26,6 +26,10 @@ pub struct Policies {
     pub hub_events: WantedHubEvents,
     /// How applications are spoken to that are older than the contract.
     pub profiles: Profiles,
+    /// Whether senders may encrypt payloads.
+    pub encrypted_payloads: bool,
+    /// Which applications may have the tenant's key of payloads.
+    pub payload_key_applications: ApplicationSet,
 }
 
 impl Default for Policies {
@@ -38,6 +42,8 @@ impl Default for Policies {
             requests: RequestNames::default(),
             hub_events: WantedHubEvents::default(),
             profiles: Profiles::default(),
+            encrypted_payloads: false,
+            payload_key_applications: ApplicationSet::default(),
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::model::{
 };
 use crate::now::{Now, rfc3339};
 use crate::pages::Pages;
+use crate::payload_keys::KeyRequests;
 use crate::presence::Presence;
 use crate::reliability::{Due, Reliability};
 use crate::request::{Request, RequestId};
@@ -62,6 +63,7 @@ pub struct Tenant {
     pub(crate) presence: Presence,
     pub(crate) lately: Lately,
     pub(crate) metrics: MetricsPace,
+    pub(crate) key_requests: KeyRequests,
     /// Requests that wait for the log to be opened.
     pub(crate) requests: Vec<(RequestId, Request)>,
     /// Deliveries of this turn, so that a busy tenant's turn is bounded.
@@ -95,6 +97,7 @@ impl Tenant {
             presence: Presence::default(),
             lately: Lately::default(),
             metrics: MetricsPace::default(),
+            key_requests: KeyRequests::default(),
             requests: Vec::new(),
             turn_deliveries: 0,
             turn: 0,

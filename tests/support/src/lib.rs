@@ -2,6 +2,7 @@
 
 mod certificates;
 mod client_stream;
+mod files_with;
 mod line;
 mod redis_cluster;
 mod redis_sentinels;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 pub use certificates::Certificates;
 pub use client_stream::{ClientStream, ClientTls};
+pub use files_with::files_with;
 pub use line::Line;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinels::RedisSentinels;

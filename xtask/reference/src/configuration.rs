@@ -20,8 +20,8 @@ An unknown key, a value of the wrong type, an event type, application or permiss
 contradict each other are all listed at once, each with its file and line, its variable or its flag, and with the nearest known
 name; the server does not start. `foodtrack-websocket check-config --config hub.toml` says what a configuration amounts to.
 
-`serve` needs `security.jwtSecret`, `security.publicKey` or `security.jwks`. `security.encryptionKey` is the
-known name of a part that this version does not have: the server refuses to start with it.
+`serve` needs `security.jwtSecret`, `security.publicKey` or `security.jwks`. With one of
+`security.encryptionKey`, `encryptionKeyFile` and `encryptionKeyCommand` the log is sealed (`docs/operating/encryption.md`).
 ";
 
 /// The tables' shapes.

@@ -39,6 +39,7 @@ refusal is the acknowledgement `{ success: false, error }`, or the event `system
 | `subscribe:route`, `unsubscribe:route` | a route's id, or `{ routeId }` | the same |
 | `ping` | | `pong`: `{ timestamp }` |
 | `health_check` | | `health_check`, unless acknowledged: `upToDate` (`false` while something that the client missed is still to come, or its tenant's log is away), and the own tenant's `connections` and `rooms` |
+| `payload_key` | `{ kid }`, or nothing for the newest | `payload_key`, unless acknowledged: `kid`, `alg` and `key`, for applications that may have it ([guide](../guides/encrypted-payloads.md)) |
 | `authenticate` | a fresh token of the same subject, or `{ token }` | `authenticated`: `{ expiresAt }` |
 ";
 

@@ -11,6 +11,7 @@ mod explain;
 mod explain_profile;
 mod given_listener;
 mod held_child;
+mod keys;
 mod log;
 mod log_text;
 mod nodes;
@@ -21,6 +22,7 @@ mod running_hub;
 mod schema;
 mod serve;
 mod shutdown;
+mod tenant;
 mod token;
 mod upstream;
 mod webhooks;
@@ -96,6 +98,12 @@ enum Command {
     /// Look through the tenants' log, read it, and put it in order.
     #[command(subcommand)]
     Log(log::Log),
+    /// List tenants' keys, make newer ones, and change the master key.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Give out all that is kept of a restaurant, or erase it, or what concerns one person.
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
     /// List, replay and drop messages that could not be delivered.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
@@ -128,6 +136,8 @@ pub fn run() -> ExitCode {
         Command::Nodes(nodes) => nodes.run(),
         Command::Drain(drain) => drain.run(),
         Command::Log(log) => log.run(),
+        Command::Keys(keys) => keys.run(),
+        Command::Tenant(tenant) => tenant.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),
     };
     logging::flush();

@@ -11,6 +11,7 @@ use foodtrack_tenant_log::{BackupError, CheckError, OpenError, ReadError};
 
 use crate::StartError;
 use crate::config::ConfigErrors;
+use crate::data::KeysError;
 
 /// How long a line waits for who reads it.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -59,11 +60,19 @@ impl From<StartError> for Outcome {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Bind { .. } => Self::CannotListen(error.to_string()),
-            StartError::DataDir(_) | StartError::Log(_) => Self::Usage(error.to_string()),
+            StartError::DataDir(_) | StartError::Keys(_) | StartError::Log(_) => {
+                Self::Usage(error.to_string())
+            }
             StartError::Thread(_) | StartError::Redis(_) | StartError::Tls(_) => {
                 Self::Failed(error.to_string())
             }
         }
+    }
+}
+
+impl From<KeysError> for Outcome {
+    fn from(error: KeysError) -> Self {
+        Self::Usage(error.to_string())
     }
 }
 

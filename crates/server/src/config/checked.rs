@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use foodtrack_auth::Authenticator;
 use foodtrack_contract::{
-    ApplicationType, DeliveryClass, DeliveryPolicy, EventDeclaration, EventGroup, EventType,
-    LoginRole, TenantId, Watch,
+    ApplicationSet, ApplicationType, DeliveryClass, DeliveryPolicy, EventDeclaration, EventGroup,
+    EventType, LoginRole, TenantId, Watch,
 };
+use foodtrack_keyring::MasterKey;
 use foodtrack_profile::Profile;
 use foodtrack_router::{MessageRouter, Redactions};
 use foodtrack_shard::{Policies, RequestNames};
@@ -20,6 +21,7 @@ use super::authenticator::authenticator;
 use super::emitter;
 use super::event_names;
 use super::log_level::check_level;
+use super::master_key::master_key;
 use super::problems::ConfigErrors;
 use super::profile::{check_own_names, profiles};
 use super::sections::{
@@ -52,6 +54,7 @@ pub struct CheckedConfig {
     policies: Arc<Policies>,
     redis_files: RedisTls,
     tls: CheckedTls,
+    master_key: Option<MasterKey>,
     said: WebSocketConfig,
 }
 
@@ -105,6 +108,11 @@ impl CheckedConfig {
         self.tls.node_authorities.as_deref()
     }
 
+    /// What tenants' keys are wrapped by; `None` where nothing is sealed.
+    pub(crate) fn master_key(&self) -> Option<&MasterKey> {
+        self.master_key.as_ref()
+    }
+
     /// The rules and schemas to start with.
     pub(crate) fn policies(&self) -> Arc<Policies> {
         Arc::clone(&self.policies)
@@ -147,8 +155,9 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     if said.data_dir.as_deref() == Some("") {
         errors.add("dataDir", "names no directory; give one, or take the key out");
     }
-    if said.security.encryption_key.is_some() {
-        errors.add("security.encryptionKey", "not available in this version; take the key out");
+    let master_key = master_key(&said.security, &mut errors);
+    if master_key.is_some() && said.redis.is_on() {
+        errors.add("security.encryptionKey", "this version seals the log in a data directory alone, and not in Redis; take the key out, or use a data directory");
     }
     let redis_files = said.redis.check(&mut errors);
     let tls = said.tls.check(&mut errors);
@@ -181,6 +190,7 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
                 policies,
                 redis_files,
                 tls,
+                master_key,
                 said,
             })
         }
@@ -303,6 +313,7 @@ fn check_retry(retry: &RetryConfig, errors: &mut ConfigErrors) {
 fn check_log(log: &LogConfig, errors: &mut ConfigErrors) {
     for (key, is_nothing) in [
         ("log.ageHoursMax", log.age_hours_max == 0),
+        ("log.eraseAfterHours", log.erase_after_hours == Some(0)),
         ("log.entriesMax", log.entries_max == 0),
         ("log.bytesMax", log.bytes_max == 0),
         ("log.offlineHoursMax", log.offline_hours_max == 0),
@@ -382,6 +393,8 @@ fn check_limits(limits: &LimitsConfig, errors: &mut ConfigErrors) {
 pub(crate) fn policies(said: &WebSocketConfig, errors: &mut ConfigErrors) -> Policies {
     let mut policies =
         Policies { router: MessageRouter::with_default_rules(), ..Policies::default() };
+    policies.encrypted_payloads = said.security.takes_encrypted_payloads();
+    policies.payload_key_applications = ApplicationSet::of(&said.security.payload_key_applications);
     if said.upstream.url.is_some() {
         policies.requests = RequestNames::new(said.upstream.events.iter().map(String::as_str));
     }

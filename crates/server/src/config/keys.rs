@@ -61,6 +61,7 @@ keys! {
     "retry.backoffMultiplier" Scalar: "How many times longer each wait is than the one before, from 1 to 10.";
     "retry.jitterPercent" Scalar: "Each wait is longer or shorter by up to so much, in per cent.";
     "log.ageHoursMax" Scalar: "Each tenant's log keeps no event older than this, in hours; the newest 65 536 stay whatever their age, within log.bytesMax.";
+    "log.eraseAfterHours" Scalar: "No event older than this stays in any tenant's log, whatever is kept otherwise, and its bytes are overwritten; in hours. Without it the newest 65 536 of each tenant stay.";
     "log.entriesMax" Scalar: "Each tenant's log keeps no more events than this.";
     "log.bytesMax" Scalar: "Each tenant's log keeps no more bytes than this, whatever its age and number.";
     "log.diskBytesMax" Scalar: "All tenants' logs together take no more bytes of the disk than this; near it the oldest events of the tenants with the largest logs go, whatever their age, and at it durable events are refused. 0 is no limit.";
@@ -77,7 +78,11 @@ keys! {
     "security.audience" TextList: "The aud values of which a token must have one.";
     "security.leewaySeconds" Scalar: "How far the clocks may differ, in seconds.";
     "security.cookieName" Text: "The cookie that may carry the token, for browsers that cannot set it otherwise.";
-    "security.encryptionKey" Text "WEBSOCKET_ENCRYPTION_KEY": "The master key of payload encryption.";
+    "security.encryptionKey" Text "WEBSOCKET_ENCRYPTION_KEY": "The master key, with which payloads in the log are sealed and tenants' keys are wrapped: 32 random bytes as 64 hexadecimal digits or base64. Without it nothing is sealed.";
+    "security.encryptionKeyFile" Text "WEBSOCKET_ENCRYPTION_KEY_FILE": "A file with the master key, instead of the key itself.";
+    "security.encryptionKeyCommand" TextList: "A program that prints the master key, and its arguments, such as one that asks a key management service; it has 10 s, and is run at every start.";
+    "security.encryptedPayloads" Scalar: "Whether senders may encrypt payloads (`encrypted: true`); without a word, where there is a master key.";
+    "security.payloadKeyApplications" TextList: "Which applications may have their tenant's key of payloads, with which each of its encrypted payloads can be read.";
     "security.rateLimiting.handshakesPerMinute" Scalar: "Handshakes per minute and address; 0 lifts the limit.";
     "security.webhookNetworks" TextList: "Private and local addresses and networks that webhooks may go to, such as 10.0.0.0/8; public addresses need no permission.";
     "security.trustedProxies" TextList: "Proxies in front of the server, as addresses or networks such as 10.0.0.0/8. Whom their X-Forwarded-For (or, without one, Forwarded) names counts for limits and logs.";

@@ -8,6 +8,7 @@ pub mod keys;
 mod layers;
 mod lines;
 mod log_level;
+mod master_key;
 mod nearest_key;
 mod places;
 mod problems;
@@ -24,13 +25,14 @@ pub use checked::CheckedConfig;
 pub(crate) use checked::{DRAIN_DELAY_MS_LIMIT, check, policies};
 pub use emitter::{EmitterConfig, EmitterKind};
 pub use layers::{Layers, load, load_checked};
+pub(crate) use master_key::master_key;
 pub use problems::{ConfigErrors, ConfigProblem};
 pub use profile::ProfileChoice;
 pub use redis::RedisConfig;
 pub use secret::Secret;
 pub use sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, LogFormat,
-    LoggingConfig, RateLimitingConfig, RetryConfig, SecurityConfig, ShutdownConfig, Unavailable,
+    LoggingConfig, RateLimitingConfig, RetryConfig, SecurityConfig, ShutdownConfig,
 };
 pub(crate) use tls::Tls;
 pub use tls::TlsConfig;

@@ -2,7 +2,7 @@
 
 use foodtrack_auth::Algorithm;
 use foodtrack_contract::{ApplicationType, DeliveryClass};
-use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 use super::secret::Secret;
 
@@ -66,8 +66,16 @@ pub struct SecurityConfig {
     pub leeway_seconds: u32,
     /// The cookie that may carry the token. Default: `token`.
     pub cookie_name: String,
-    /// The master key of payload encryption, which this version does not have.
-    pub encryption_key: Option<Unavailable>,
+    /// The master key of encryption: 32 random bytes, as hexadecimal or base64. Default: none, and nothing is sealed.
+    pub encryption_key: Option<Secret>,
+    /// A file with it. Default: none.
+    pub encryption_key_file: Option<String>,
+    /// A program that prints it, and its arguments. Default: none.
+    pub encryption_key_command: Vec<String>,
+    /// Whether senders may encrypt payloads. Default: where there is a master key.
+    pub encrypted_payloads: Option<bool>,
+    /// Which applications may have their tenant's key of payloads. Default: all but the customers'.
+    pub payload_key_applications: Vec<ApplicationType>,
     /// Limits on strangers.
     pub rate_limiting: RateLimitingConfig,
     /// Proxies whose `X-Forwarded-For` or `Forwarded` is believed: addresses or networks. Default: none.
@@ -76,6 +84,16 @@ pub struct SecurityConfig {
     pub proxy_protocol: bool,
     /// Private and local networks that webhooks may go to. Default: none.
     pub webhook_networks: Vec<String>,
+}
+
+impl SecurityConfig {
+    /// Whether senders may encrypt payloads: where nobody says, where there is a master key.
+    pub(crate) fn takes_encrypted_payloads(&self) -> bool {
+        let has_key = self.encryption_key.is_some()
+            || self.encryption_key_file.is_some()
+            || !self.encryption_key_command.is_empty();
+        self.encrypted_payloads.unwrap_or(has_key)
+    }
 }
 
 impl Default for SecurityConfig {
@@ -90,6 +108,14 @@ impl Default for SecurityConfig {
             leeway_seconds: 5,
             cookie_name: "token".into(),
             encryption_key: None,
+            encryption_key_file: None,
+            encryption_key_command: Vec::new(),
+            encrypted_payloads: None,
+            payload_key_applications: vec![
+                ApplicationType::TenantDashboard,
+                ApplicationType::KitchenApp,
+                ApplicationType::DeliveryApp,
+            ],
             rate_limiting: RateLimitingConfig::default(),
             trusted_proxies: Vec::new(),
             proxy_protocol: false,
@@ -356,6 +382,8 @@ impl Default for RetryConfig {
 pub struct LogConfig {
     /// No event older than this. Default: 168 hours, a week.
     pub age_hours_max: u32,
+    /// No event older than this stays, whatever is kept otherwise, and its bytes are overwritten. Default: none.
+    pub erase_after_hours: Option<u32>,
     /// No more events than this. Default: 1 000 000.
     pub entries_max: u64,
     /// No more bytes than this. Default: 1 GiB.
@@ -377,6 +405,7 @@ impl Default for LogConfig {
     fn default() -> Self {
         Self {
             age_hours_max: 168,
+            erase_after_hours: None,
             entries_max: 1_000_000,
             bytes_max: 1 << 30,
             disk_bytes_max: 0,
@@ -450,21 +479,4 @@ pub enum LogFormat {
     Human,
     /// One JSON object per line.
     Json,
-}
-
-/// A part of the contract that this version does not have: named only to be refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unavailable;
-
-impl Serialize for Unavailable {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("(not available in this version)")
-    }
-}
-
-impl<'de> Deserialize<'de> for Unavailable {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Whatever is said, it is refused as a whole, and some of it may be a secret.
-        IgnoredAny::deserialize(deserializer).map(|_| Self)
-    }
 }

@@ -81,6 +81,27 @@ impl Folder {
         self.directory.sync_all()
     }
 
+    /// Overwrites the file and removes it, where it is there, and what was left of one that never got into its place. Blocks for
+    /// two fsyncs. What a file system or a disk keeps of its own accord is beyond this.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(super) fn destroy(&self, name: &str) -> io::Result<()> {
+        for path in [self.file(name), self.file(&format!("{name}{NEW}"))] {
+            match private_options().write(true).open(&path) {
+                Ok(mut file) => {
+                    let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+                    file.write_all(&vec![0; length])?;
+                    file.sync_all()?;
+                    std::fs::remove_file(&path)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.directory.sync_all()
+    }
+
     /// Removes the file, where it is there. Blocks for an fsync.
     ///
     /// # Errors

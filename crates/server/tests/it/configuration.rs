@@ -65,7 +65,7 @@ fn all_problems_are_told_at_once() {
         "limits.queueBytesMax:",
         "limits.roomsPerConnectionMax:",
         "security.jwtSecret:",
-        "security.encryptionKey: not available",
+        "security.encryptionKey: a key of 2 bytes",
         "redis.url: no address",
         "retry.maxAttempts:",
         "log.offlineHoursMax:",

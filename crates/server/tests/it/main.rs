@@ -7,6 +7,7 @@ mod configuration;
 mod data_dir;
 mod descriptors;
 mod door;
+mod encryption;
 mod given_listener;
 mod http_api;
 mod http_reference;

@@ -6,7 +6,7 @@ use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_session::NamespaceId;
 use foodtrack_tenant::{
     Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded,
-    HookQuestion, Pace, Permit, PermitsOf, ReadJob, RequestId, Verdict,
+    HookQuestion, Pace, PayloadKey, Permit, PermitsOf, ReadJob, RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
     Assignment, DeadLetter, Duty, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted,
@@ -24,6 +24,7 @@ use super::replies::Replies;
 use crate::hook_book::HookBook;
 use crate::log_link::LogLink;
 use crate::mailbox::ShardSender;
+use crate::payload_keys::PayloadKeys;
 use crate::tag::Tag;
 use crate::upstream::{Relay, Upstream};
 
@@ -33,6 +34,7 @@ pub(crate) struct ShardEffects<'s> {
     pub(super) log: &'s mut LogLink,
     pub(super) replies: &'s mut Replies,
     pub(super) upstream: Option<&'s dyn Upstream>,
+    pub(super) payload_keys: Option<&'s dyn PayloadKeys>,
     pub(super) hooks: Option<&'s mut HookBook>,
     /// Where answers from elsewhere come in.
     pub(super) own_mailbox: &'s ShardSender,
@@ -217,6 +219,10 @@ impl Effects for ShardEffects<'_> {
         if let Some(hooks) = &mut self.hooks {
             hooks.forget(tenant, whose);
         }
+    }
+
+    fn payload_key(&mut self, tenant: &TenantId, kid: Option<&str>) -> Option<PayloadKey> {
+        self.payload_keys?.payload_key(tenant, kid)
     }
 
     fn new_message_id(&mut self) -> Uuid {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod namespaces;
+mod payload_keys;
 #[allow(dead_code, reason = "the crate's own tests use the rest")]
 mod poller;
 #[allow(dead_code, reason = "the crate's own tests use the rest")]

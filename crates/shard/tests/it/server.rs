@@ -11,8 +11,8 @@ use foodtrack_contract::{
 };
 use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_shard::{
-    Clock, Counters, HttpService, RecoveryConfig, Responder, RetryPolicy, Running, Services,
-    SessionKey, ShardsConfig, TenantLimits, start,
+    Clock, Counters, HttpService, PayloadKey, PayloadKeys, Policies, RecoveryConfig, Responder,
+    RetryPolicy, Running, Services, SessionKey, ShardsConfig, TenantLimits, start,
 };
 use foodtrack_tenant_log::{MemoryLog, MemoryStore, OnCompletion, OpenError, Retention, TenantLog};
 use foodtrack_transport::{
@@ -21,6 +21,20 @@ use foodtrack_transport::{
 
 const CUSTOMERS: PermissionSet =
     PermissionSet::of(&[Permission::ReadOrders, Permission::WriteOrders, Permission::ReadDelivery]);
+
+/// Two keys of each tenant, made of its name.
+struct TwoKeys;
+
+impl PayloadKeys for TwoKeys {
+    fn payload_key(&self, tenant: &TenantId, kid: Option<&str>) -> Option<PayloadKey> {
+        let (kid, key) = match kid {
+            None | Some("hub-2") => ("hub-2", "newest"),
+            Some("hub-1") => ("hub-1", "older"),
+            Some(_) => return None,
+        };
+        Some(PayloadKey { kid: kid.into(), key: format!("{key}-of-{tenant}").into() })
+    }
+}
 
 /// Believes a token of the form `tenant user role application seconds-to-live`. One of another form that says so makes it
 /// panic: before a tenant is known, so that is nobody's turn.
@@ -140,11 +154,16 @@ impl Server {
         };
         let (authenticator, http): (Arc<dyn Authenticate>, Arc<dyn HttpService>) =
             (Arc::new(Trusting), Arc::new(NoService));
+        let policies = Policies {
+            encrypted_payloads: true,
+            payload_key_applications: ApplicationSet::of(&[ApplicationType::KitchenApp]),
+            ..Policies::default()
+        };
         let running = start(
             &config,
             &authenticator,
-            &Arc::default(),
-            &Services { http, upstream: None },
+            &Arc::new(policies),
+            &Services { http, upstream: None, payload_keys: Some(Arc::new(TwoKeys)) },
             Box::new(open),
         )
         .unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
@@ -11,8 +12,8 @@ use foodtrack_contract::{
     TenantId,
 };
 use foodtrack_tenant_log::{
-    Admission, Completion, Durability, EntryRef, LogReader, LogWriter, LoggedAudience, ReadRequest,
-    Retention, Sequence, SqliteLog, SqliteOptions, TenantLog,
+    Admission, Completion, Durability, EntryRef, KeySource, LogReader, LogWriter, LoggedAudience,
+    ReadRequest, Retention, Sequence, SqliteLog, SqliteOptions, TenantLog,
 };
 use uuid::Uuid;
 
@@ -30,9 +31,14 @@ struct Driver {
 }
 
 impl Driver {
-    fn open(directory: &Path, tenants: usize, retention: Retention) -> Result<Self, Error> {
+    fn open(
+        directory: &Path,
+        tenants: usize,
+        retention: Retention,
+        keys: Option<Arc<dyn KeySource>>,
+    ) -> Result<Self, Error> {
         let (sender, completions) = channel();
-        let options = SqliteOptions { retention, ..SqliteOptions::default() };
+        let options = SqliteOptions { retention, keys, ..SqliteOptions::default() };
         let on_completion = Box::new(move |completion| {
             // Nobody listens when the bench ends early.
             let _ = sender.send(completion);
@@ -125,10 +131,14 @@ impl Driver {
     }
 }
 
-pub(super) fn append(directory: &Path, setting: Setting) -> Result<Run, Error> {
+pub(super) fn append(
+    directory: &Path,
+    setting: Setting,
+    keys: Option<Arc<dyn KeySource>>,
+) -> Result<Run, Error> {
     let entries_max = u64::try_from(KEPT / setting.tenants)?;
     let retention = Retention { entries_max, entries_min: 0, ..Retention::default() };
-    let mut driver = Driver::open(directory, setting.tenants, retention)?;
+    let mut driver = Driver::open(directory, setting.tenants, retention, keys)?;
     // Until every append lets another go.
     driver.drive(500, |count| count < KEPT + 5_000)?;
     let start = Instant::now();
@@ -138,7 +148,7 @@ pub(super) fn append(directory: &Path, setting: Setting) -> Result<Run, Error> {
 /// How fast one thread reads a tenant's log, by the clock and by what it worked.
 pub(super) fn replay(count: usize) -> Result<(), Error> {
     let directory = tempfile::tempdir()?;
-    let mut driver = Driver::open(directory.path(), 1, Retention::default())?;
+    let mut driver = Driver::open(directory.path(), 1, Retention::default(), None)?;
     driver.drive(500, |done| done < count)?;
     for entries_max in [64, 512, 4_096] {
         let (start, worked_before) = (Instant::now(), worked()?);

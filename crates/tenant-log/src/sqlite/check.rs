@@ -1,14 +1,20 @@
 //! Looking a database through, as an operator does.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rusqlite::{Connection, Params};
+use foodtrack_contract::{Offset, TenantId};
+use rusqlite::{Connection, Params, Row};
 
 use super::garbage_collector::STRETCH_BITS;
 use super::opening::{DataDirectory, OpenError};
 use super::progress::Progress;
 use super::rows::{self, ENTRIES, ENTRIES_COLUMNS};
+use crate::KeySource;
+use crate::encoding::Damage;
 use crate::memory::random_epoch;
+use crate::record_batch::UnpackedBatch;
+use crate::row_seals::{RowSeals, is_sealed};
 
 /// How many findings a report lists.
 const FINDINGS_MAX: usize = 100;
@@ -38,6 +44,8 @@ pub struct CheckReport {
     pub tenants: u64,
     /// How many entries they have.
     pub entries: u64,
+    /// Of how many rows the bodies were not looked at: they are sealed, and there were no keys.
+    pub sealed: u64,
     /// The database's size.
     pub file_bytes: u64,
     /// How much of it is free.
@@ -49,20 +57,21 @@ pub struct CheckReport {
 /// # Errors
 /// [`CheckError`]
 pub fn check(directory: &Path) -> Result<CheckReport, CheckError> {
-    check_with_progress(directory, &mut |_| {})
+    check_with_progress(directory, None, &mut |_| {})
 }
 
-/// As [`check`]; tells `on_step` from time to time how far it is.
+/// As [`check`], with the keys of a log that is sealed; tells `on_step` from time to time how far it is.
 ///
 /// # Errors
 /// [`CheckError`]
 pub fn check_with_progress(
     directory: &Path,
+    keys: Option<Arc<dyn KeySource>>,
     on_step: &mut dyn FnMut(Progress),
 ) -> Result<CheckReport, CheckError> {
     let directory = DataDirectory::lock_existing(directory)?;
     let connection = directory.open_database(on_step)?;
-    report(&connection, on_step)
+    report(&connection, &RowSeals::new(keys), on_step)
         .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })
 }
 
@@ -99,6 +108,7 @@ fn renew(connection: &mut Connection) -> rusqlite::Result<usize> {
 
 fn report(
     connection: &Connection,
+    seals: &RowSeals,
     on_step: &mut dyn FnMut(Progress),
 ) -> rusqlite::Result<CheckReport> {
     let number = |sql: &str| connection.query_row(sql, (), |row| rows::unsigned(row, 0));
@@ -114,7 +124,8 @@ fn report(
     on_step(Progress::Checking { step: of - 1, of });
     findings.extend(sentences(connection, LEFTOVERS, [STRETCH_BITS])?);
     on_step(Progress::Checking { step: of, of });
-    findings.extend(check_batches(connection)?);
+    let (in_batches, sealed) = check_batches(connection, seals)?;
+    findings.extend(in_batches);
     findings.truncate(FINDINGS_MAX);
     let page_bytes = number("PRAGMA page_size")?;
     Ok(CheckReport {
@@ -124,6 +135,7 @@ fn report(
             "SELECT coalesce(sum(min(entries, first + entries - 1 - trimmed_through)), 0)
              FROM runs JOIN tenants ON no = tenant WHERE first + entries - 1 > trimmed_through",
         )?,
+        sealed,
         file_bytes: number("PRAGMA page_count")? * page_bytes,
         free_bytes: number("PRAGMA freelist_count")? * page_bytes,
     })
@@ -169,9 +181,13 @@ const LEFTOVERS: &str =
         ) GROUP BY stretch
      ) WHERE found <> noted";
 
-/// Entries that cannot be understood, or are not as many or as large as was noted.
-fn check_batches(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut findings = Vec::new();
+/// Entries that cannot be understood, or are not as many or as large as was noted; and of how many rows the bodies were not
+/// looked at.
+fn check_batches(
+    connection: &Connection,
+    seals: &RowSeals,
+) -> rusqlite::Result<(Vec<String>, u64)> {
+    let (mut findings, mut sealed) = (Vec::new(), 0);
     let mut statement = connection.prepare(&format!(
         "SELECT name, entries, {ENTRIES},
             CASE WHEN tenant_entries - lag(tenant_entries) OVER log = entries
@@ -184,20 +200,18 @@ fn check_batches(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         && let Some(row) = rows.next()?
     {
         let (name, noted): (String, _) = (row.get(0)?, rows::unsigned(row, 1)?);
-        let batch = rows::entries(row, 2)?;
+        let Ok(tenant) = TenantId::parse(&name) else {
+            findings.push(format!("a tenant's name is damaged: {name:?}"));
+            continue;
+        };
         let noted_bytes: Option<i64> = row.get(2 + ENTRIES_COLUMNS)?;
-        let first = batch.first;
-        let (mut found, mut bytes) = (0, 0);
-        let mut damage = None;
-        for (offset, entry) in batch.iter() {
-            found += 1;
-            let whole =
-                entry.and_then(|(head, body)| head.entry(offset, body).map(|_| head.bytes()));
-            match whole {
-                Ok(one) => bytes += one,
-                Err(what) => damage = damage.or(Some((offset, what))),
-            }
-        }
+        let is_skipped = seals.keys().is_none() && is_sealed(rows::place(row, 2, &tenant)?.1);
+        sealed += u64::from(is_skipped);
+        let Looked { first, found, bytes, damage } = if is_skipped {
+            look_at_heads(row)?
+        } else {
+            look_at_entries(&rows::entries(row, 2, seals, &tenant)?)
+        };
         if let Some((offset, what)) = damage {
             findings.push(format!(
                 "tenant {name}: the entry at {offset} cannot be understood: its {what} is damaged"
@@ -206,5 +220,41 @@ fn check_batches(connection: &Connection) -> rusqlite::Result<Vec<String>> {
             findings.push(format!("tenant {name}: the entries from {first} on are {found} of {bytes} bytes, and {noted} were noted"));
         }
     }
-    Ok(findings)
+    Ok((findings, sealed))
+}
+
+/// What was found in a row.
+struct Looked {
+    first: Offset,
+    found: u64,
+    bytes: u64,
+    damage: Option<(Offset, Damage)>,
+}
+
+impl Looked {
+    fn at(first: Offset, entries: impl Iterator<Item = (Offset, Result<u64, Damage>)>) -> Self {
+        let mut looked = Self { first, found: 0, bytes: 0, damage: None };
+        for (offset, entry) in entries {
+            looked.found += 1;
+            match entry {
+                Ok(bytes) => looked.bytes += bytes,
+                Err(what) => looked.damage = looked.damage.or(Some((offset, what))),
+            }
+        }
+        looked
+    }
+}
+
+fn look_at_entries(batch: &UnpackedBatch<'_>) -> Looked {
+    let whole = batch.iter().map(|(offset, entry)| {
+        let bytes = entry.and_then(|(head, body)| head.entry(offset, body).map(|_| head.bytes()));
+        (offset, bytes)
+    });
+    Looked::at(batch.first, whole)
+}
+
+fn look_at_heads(row: &Row<'_>) -> rusqlite::Result<Looked> {
+    let batch = rows::heads(row, 2)?;
+    let heads = batch.iter_heads().map(|(offset, head)| (offset, head.map(|it| it.bytes())));
+    Ok(Looked::at(batch.first, heads))
 }

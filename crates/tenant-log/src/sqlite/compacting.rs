@@ -8,6 +8,7 @@ use super::check::CheckError;
 use super::garbage_collector::{Effort, GarbageCollector};
 use super::opening::DataDirectory;
 use super::progress::Progress;
+use super::rewriting::write_anew;
 
 /// How many seqs a step of deleting looks through.
 const COLLECT_SEQS: i64 = 4_096;
@@ -24,13 +25,14 @@ pub struct Compacted {
     pub bytes_after: u64,
 }
 
-/// Deletes what retention took from the log in `directory`, which no server may be using, and gives the free pages back.
-/// Tells `on_step` from time to time how far it is.
+/// Deletes what retention took from the log in `directory`, which no server may be using, and gives the free pages back; with
+/// `rewrites`, by writing the whole file anew, so that nothing of what went is left in it. Tells `on_step` from time to time how far it is.
 ///
 /// # Errors
 /// [`CheckError`]; the log is whole all the same, and what was done stays done.
 pub fn compact(
     directory: &Path,
+    rewrites: bool,
     on_step: &mut dyn FnMut(Progress),
 ) -> Result<Compacted, CheckError> {
     let directory = DataDirectory::lock_existing(directory)?;
@@ -39,6 +41,9 @@ pub fn compact(
     let bytes_before = bytes();
     work(&connection, on_step)
         .map_err(|error| CheckError::Store { path: directory.file(), detail: error.to_string() })?;
+    if rewrites {
+        write_anew(connection, &directory)?;
+    }
     Ok(Compacted { bytes_before, bytes_after: bytes() })
 }
 

@@ -82,17 +82,17 @@ impl GarbageCollector {
         self.may_find = true;
     }
 
-    /// Looks through at most `seqs_max` seqs, within the transaction at hand.
+    /// Looks through at most `seqs_max` seqs, within the transaction at hand. Returns how many rows it deleted.
     pub(super) fn step(
         &mut self,
         connection: &Connection,
         effort: Effort,
         seqs_max: i64,
-    ) -> rusqlite::Result<()> {
+    ) -> rusqlite::Result<i64> {
         if !self.find_out(connection, effort)? {
-            return Ok(());
+            return Ok(0);
         }
-        let Some((from, end)) = self.under_way else { return Ok(()) };
+        let Some((from, end)) = self.under_way else { return Ok(0) };
         let to = end.min(from + seqs_max);
         let deleted = connection
             .prepare_cached(
@@ -109,7 +109,7 @@ impl GarbageCollector {
             .prepare_cached("DELETE FROM leftovers WHERE stretch = ? AND runs <= 0")?
             .execute([stretch])?;
         self.under_way = (to < end).then_some((to, end));
-        Ok(())
+        Ok(deleted)
     }
 }
 

@@ -38,6 +38,10 @@ pub(super) struct Maintenance {
     garbage: GarbageCollector,
     effort: Effort,
     forgetting: Forgetting,
+    /// Whether whatever is trimmed is deleted as soon as it can be.
+    erases: bool,
+    /// Something was, and its pages are free.
+    has_erased: bool,
     /// Each tenant's log has at most so many bytes after the round that is under way: the disk's budget wants it.
     yield_to: Option<u64>,
     /// Whose floor was said to yield, and when; `None` stands for those that nobody has opened.
@@ -45,7 +49,7 @@ pub(super) struct Maintenance {
 }
 
 impl Maintenance {
-    pub(super) fn new(retention: Retention) -> Self {
+    pub(super) fn new(retention: Retention, erases: bool) -> Self {
         let mut garbage = GarbageCollector::default();
         // Of the last time the log was open.
         garbage.look_again();
@@ -59,6 +63,8 @@ impl Maintenance {
             garbage,
             effort: Effort::Busy,
             forgetting: Forgetting::default(),
+            erases,
+            has_erased: false,
             yield_to: None,
             yields_told: HashMap::new(),
         }
@@ -81,7 +87,9 @@ impl Maintenance {
         now_ms: u64,
     ) -> rusqlite::Result<()> {
         self.note_time(now_ms);
-        if self.effort != Effort::Full {
+        if self.erases {
+            self.effort = Effort::Full;
+        } else if self.effort != Effort::Full {
             self.effort = Effort::Round;
         }
         self.garbage.look_again();
@@ -208,12 +216,18 @@ impl Maintenance {
         self.trim_grown(connection, tenants, rows_max)?;
         if self.garbage.is_due() {
             let rows_max = i64::try_from(rows_max).unwrap_or(i64::MAX);
-            self.garbage.step(connection, self.effort, rows_max)?;
+            let deleted = self.garbage.step(connection, self.effort, rows_max)?;
+            self.has_erased |= self.erases && deleted > 0;
             if !self.garbage.is_due() {
                 self.effort = Effort::Busy;
             }
         }
         Ok(is_due)
+    }
+
+    /// Whether something was deleted that is to be overwritten, since this was asked last.
+    pub(super) fn take_erased(&mut self) -> bool {
+        !self.garbage.is_due() && std::mem::take(&mut self.has_erased)
     }
 
     fn trim_grown(

@@ -448,7 +448,7 @@ mod tests {
         let report = crate::check(directory.path()).unwrap();
         let [finding] = &report.findings[..] else { panic!("{:?}", report.findings) };
         assert!(finding.contains("tenant two: the entry at 13 cannot be understood"), "{finding}");
-        let reader = crate::SqliteReader::open(directory.path()).unwrap();
+        let reader = crate::SqliteReader::open(directory.path(), None).unwrap();
         let two = foodtrack_contract::TenantId::parse("two").unwrap();
         let read = |n| reader.read_at(&two, &[foodtrack_contract::Offset::new(n).unwrap()]);
         assert!((13..=29).all(|n| matches!(read(n), Err(crate::ReadError::Damaged { .. }))));

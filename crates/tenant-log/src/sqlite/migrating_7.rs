@@ -62,7 +62,7 @@ fn assignments(row: &Row<'_>) -> rusqlite::Result<Vec<(Box<str>, Assignment)>> {
     if !heads.iter_heads().any(|(_, head)| head.is_ok_and(|head| head.assigns_order())) {
         return Ok(Vec::new());
     }
-    let entries = rows::entries(row, 0)?;
+    let entries = rows::plain_entries(row, 0)?;
     let assignments = entries.iter().filter_map(|(offset, entry)| {
         let (head, body) = entry.ok().filter(|(head, _)| head.assigns_order())?;
         let entry = head.entry(offset, body).ok()?;

@@ -15,15 +15,18 @@ use crate::{make_private_directory, private_options};
 /// In the file's header: says that a database is a log of this project.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"FTlr");
 /// The layout that this version writes.
-const SCHEMA_VERSION: i32 = 8;
+const SCHEMA_VERSION: i32 = 9;
 /// The last one whose rows have no checksums; they are read as they are.
 const WITHOUT_CHECKSUMS: i32 = 6;
 /// The last one that does not note who an order is assigned to.
 const WITHOUT_ASSIGNMENTS: i32 = 7;
+/// The last one in which nothing is sealed.
+const WITHOUT_SEALING: i32 = 8;
 const SCHEMA: &str = concat!(
     include_str!("schema/6.sql"),
     include_str!("schema/6_runs.sql"),
     include_str!("schema/8.sql"),
+    include_str!("schema/9.sql"),
 );
 /// What leads from each earlier layout to the next, up to 5: `migrating_5.rs` and `migrating_7.rs` lead on to the newest.
 const MIGRATIONS: [&str; 4] = [
@@ -94,6 +97,24 @@ pub enum OpenError {
     )]
     Copy {
         /// The data directory.
+        path: PathBuf,
+    },
+    /// It is sealed, and there is no key.
+    #[error(
+        "{}: sealed, and no key is given; give the one that it was sealed with (security.encryptionKey), or restore it if it is lost: without it nobody reads what is sealed",
+        path.display()
+    )]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is sealed with keys of another directory.
+    #[error(
+        "{}: sealed with other keys than those of the directory `keys` beside it; put the directory back that belongs to this log",
+        path.display()
+    )]
+    OtherKeys {
+        /// The file.
         path: PathBuf,
     },
     /// It is damaged.
@@ -381,6 +402,11 @@ fn migrate(
     }
     if found <= WITHOUT_ASSIGNMENTS {
         migrating_7::bring_over(connection, file, on_step)?;
+    }
+    if found <= WITHOUT_SEALING {
+        let sql = include_str!("schema/9.sql");
+        let step = format!("BEGIN; {sql}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT");
+        connection.execute_batch(&step).map_err(store)?;
     }
     Ok(())
 }

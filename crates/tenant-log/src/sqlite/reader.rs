@@ -1,13 +1,15 @@
 //! Reading a log beside the server that writes it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use foodtrack_contract::{Offset, TenantId};
 
 use super::opening::{self, OpenError};
 use super::reading::Readers;
+use crate::row_seals::RowSeals;
 use crate::{
-    DeadLetter, LogEntry, Note, NoteKind, Page, ReadError, ReadRequest, TenantStats,
+    DeadLetter, KeySource, LogEntry, Note, NoteKind, Page, ReadError, ReadRequest, TenantStats,
     dead_letters_at,
 };
 
@@ -17,13 +19,13 @@ pub struct SqliteReader {
 }
 
 impl SqliteReader {
-    /// Opens the log in `directory`.
+    /// Opens the log in `directory`. Without the keys of one that is sealed, its messages are damaged, and all else is read.
     ///
     /// # Errors
     /// [`OpenError`] when there is none, or none that this version reads.
-    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+    pub fn open(directory: &Path, keys: Option<Arc<dyn KeySource>>) -> Result<Self, OpenError> {
         let file = opening::existing(directory)?;
-        let readers = Readers::new(file.clone());
+        let readers = Readers::new(file.clone(), RowSeals::new(keys));
         readers.check_version(&file)?;
         Ok(Self { readers })
     }

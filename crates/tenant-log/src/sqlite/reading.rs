@@ -13,6 +13,7 @@ use super::tenant_scan::TenantScan;
 use super::tenants;
 use crate::encoding::{Damage, Head};
 use crate::memory::ascending;
+use crate::row_seals::RowSeals;
 use crate::{
     Assignment, DeadLetter, DeadLetterReason, LogEntry, Note, NoteKind, OrderOwner, OutlinePage,
     Page, RECENT_IDS_MAX, ReadError, ReadRequest, SavedCursor, SubscriberKey, TenantStats,
@@ -23,12 +24,14 @@ const IDLE_READERS_MAX: usize = 8;
 
 pub(super) struct Readers {
     file: PathBuf,
+    seals: RowSeals,
     idle: Mutex<Vec<Connection>>,
 }
 
 /// A tenant's row.
 struct TenantRow<'t> {
     tenant: &'t TenantId,
+    seals: &'t RowSeals,
     scan: TenantScan,
     epoch: Epoch,
     reserved_through: Offset,
@@ -69,8 +72,8 @@ impl From<rusqlite::Error> for ReadError {
 }
 
 impl Readers {
-    pub(super) fn new(file: PathBuf) -> Self {
-        Self { file, idle: Mutex::default() }
+    pub(super) fn new(file: PathBuf, seals: RowSeals) -> Self {
+        Self { file, seals, idle: Mutex::default() }
     }
 
     /// Lets go of the connections that nobody uses.
@@ -93,7 +96,7 @@ impl Readers {
         tenant: &TenantId,
         read: impl Fn(&Connection, &TenantRow<'_>) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
-        self.look_around(|connection| match find(connection, tenant)? {
+        self.look_around(|connection| match find(connection, tenant, &self.seals)? {
             Some(row) => read(connection, &row),
             None => Err(ReadError::UnknownTenant(tenant.clone())),
         })
@@ -240,7 +243,8 @@ impl Readers {
         now_ms: u64,
     ) -> Result<Vec<Note>, ReadError> {
         self.look(tenant, |connection, row| {
-            Ok(tenants::notes_of(connection, row.scan.no, kind, now_ms)?)
+            let of = (row.scan.no, row.tenant);
+            Ok(tenants::notes_of(connection, of, kind, now_ms, row.seals)?)
         })
     }
 
@@ -447,7 +451,7 @@ fn scan(
 ) -> Result<(), ReadError> {
     let after = after.max(tenant.trimmed_through);
     tenant.scan.ascend(connection, ENTRIES, after, through, |batch| {
-        let batch = rows::entries(batch, 0)?;
+        let batch = rows::entries(batch, 0, tenant.seals, tenant.tenant)?;
         tenant.take_some(batch.iter(), after, through, |offset, (head, body)| {
             take(offset, &head, body)
         })
@@ -472,6 +476,7 @@ fn scan_heads(
 fn find<'t>(
     connection: &Connection,
     tenant: &'t TenantId,
+    seals: &'t RowSeals,
 ) -> rusqlite::Result<Option<TenantRow<'t>>> {
     let mut statement = connection.prepare_cached(
         "SELECT no, epoch, reserved_through, trimmed_through, placed_through
@@ -481,6 +486,7 @@ fn find<'t>(
         .query_row([tenant.as_str()], |row| {
             Ok(TenantRow {
                 tenant,
+                seals,
                 scan: TenantScan { no: row.get(0)?, indexed_through: row.get(4)? },
                 epoch: Epoch::new(rows::unsigned(row, 1)?),
                 reserved_through: rows::offset(row, 2)?,

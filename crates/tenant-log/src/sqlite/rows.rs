@@ -1,11 +1,12 @@
 //! What SQLite's columns are to the log.
 
-use foodtrack_contract::Offset;
+use foodtrack_contract::{Offset, TenantId};
 use rusqlite::{Connection, Row, params};
 
 use super::opening::PAGE_BYTES;
 use crate::record_batch::{RecordBatch, UnpackedBatch};
 use crate::retention::Tally;
+use crate::row_seals::{BatchPlace, RowSeals};
 
 /// A number as SQLite keeps it. The log's own numbers fit: offsets by their type, sizes and times by what they are.
 pub(super) fn number(n: u64) -> i64 {
@@ -47,8 +48,36 @@ pub(super) fn heads<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<Unp
     Ok(UnpackedBatch::new(offset(row, column)?, ids, heads, None))
 }
 
-/// A batch as it was read: the columns of [`ENTRIES`], from the one at `column` on.
-pub(super) fn entries<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<UnpackedBatch<'r>> {
+/// A batch of `tenant` as it was read: the columns of [`ENTRIES`], from the one at `column` on.
+pub(super) fn entries<'r>(
+    row: &'r Row<'_>,
+    column: usize,
+    seals: &RowSeals,
+    tenant: &TenantId,
+) -> rusqlite::Result<UnpackedBatch<'r>> {
+    let (ids, heads) = (bytes(row, column + 1)?, bytes(row, column + 2)?);
+    let bodies = bytes(row, column + HEADS_COLUMNS)?;
+    let place = BatchPlace { tenant, first: offset(row, column)?, ids, heads };
+    let opened = seals.open_bodies(place, bodies);
+    Ok(UnpackedBatch::new(place.first, ids, heads, None).with_bodies(opened))
+}
+
+/// A batch's place and its bodies as they stand there: the columns of [`ENTRIES`], from the one at `column` on.
+pub(super) fn place<'r>(
+    row: &'r Row<'_>,
+    column: usize,
+    tenant: &'r TenantId,
+) -> rusqlite::Result<(BatchPlace<'r>, &'r [u8])> {
+    let (ids, heads) = (bytes(row, column + 1)?, bytes(row, column + 2)?);
+    let place = BatchPlace { tenant, first: offset(row, column)?, ids, heads };
+    Ok((place, bytes(row, column + HEADS_COLUMNS)?))
+}
+
+/// A batch of layouts before 9, in which nothing is sealed: the columns of [`ENTRIES`], from the one at `column` on.
+pub(super) fn plain_entries<'r>(
+    row: &'r Row<'_>,
+    column: usize,
+) -> rusqlite::Result<UnpackedBatch<'r>> {
     let (ids, heads) = (bytes(row, column + 1)?, bytes(row, column + 2)?);
     let bodies = bytes(row, column + HEADS_COLUMNS)?;
     Ok(UnpackedBatch::new(offset(row, column)?, ids, heads, Some(bodies)))
@@ -57,15 +86,16 @@ pub(super) fn entries<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<U
 /// About what a row takes besides the blobs.
 const ROW_BYTES: u64 = 48;
 
-/// Appends a batch of the tenant `no`; `tally` is its last entry's. Returns about how many bytes of pages that takes.
+/// Appends a batch of the tenant `no`, with these bodies; `tally` is its last entry's. Returns about how many bytes of pages that
+/// takes.
 pub(super) fn insert_batch(
     connection: &Connection,
-    seq: i64,
-    no: i64,
+    (seq, no): (i64, i64),
     batch: &RecordBatch,
+    bodies: &[u8],
     tally: Tally,
 ) -> rusqlite::Result<u64> {
-    let [ids, heads, bodies] = batch.columns();
+    let [ids, heads, _] = batch.columns();
     connection.prepare_cached("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
         params![
             seq,

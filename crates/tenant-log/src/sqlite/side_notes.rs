@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::cursors;
 use super::queue::LONG_DELAY;
 use super::rows::number;
+use crate::row_seals::RowSeals;
 use crate::{DeadLetter, Note, NoteKind, SavedCursor, SubscriberKey};
 
 type NoteKey = (TenantId, NoteKind, Box<str>);
@@ -106,7 +107,11 @@ impl SideNotes {
     }
 
     /// Writes them all within the transaction at hand. Those of a tenant without a log are left out.
-    pub(super) fn write(&self, connection: &Connection) -> rusqlite::Result<Ticketed> {
+    pub(super) fn write(
+        &self,
+        connection: &Connection,
+        seals: &RowSeals,
+    ) -> rusqlite::Result<Ticketed> {
         for ((tenant, key), WaitingCursor { saved, is_first }) in &self.cursors {
             cursors::save(connection, tenant, key, saved, *is_first)?;
         }
@@ -135,10 +140,10 @@ impl SideNotes {
                     .execute(params![name, offset, subscriber.as_str()])?,
             };
         }
-        self.write_notes(connection)
+        self.write_notes(connection, seals)
     }
 
-    fn write_notes(&self, connection: &Connection) -> rusqlite::Result<Ticketed> {
+    fn write_notes(&self, connection: &Connection, seals: &RowSeals) -> rusqlite::Result<Ticketed> {
         let mut ticketed = Ticketed::default();
         for ((tenant, kind, key), waiting) in &self.notes {
             let no: Option<i64> = connection
@@ -151,8 +156,17 @@ impl SideNotes {
                 ticketed.refused.extend(tickets);
                 continue;
             };
+            let sealed = note.value.as_deref().map(|it| seals.seal_note(tenant, (*kind, key), it));
+            let sealed = match sealed.transpose() {
+                Ok(sealed) => sealed,
+                Err(error) => {
+                    tracing::error!(%tenant, %error, "a note cannot be sealed, and is not kept");
+                    ticketed.refused.extend(tickets);
+                    continue;
+                }
+            };
             ticketed.noted.extend(tickets);
-            match &note.value {
+            match sealed {
                 Some(value) => connection
                     .prepare_cached("INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?)")?
                     .execute(params![

@@ -11,6 +11,7 @@ use super::tenant_scan::TenantScan;
 use crate::memory::random_epoch;
 use crate::record_batch::RecordBatch;
 use crate::retention::Tally;
+use crate::row_seals::RowSeals;
 use crate::{
     Assignment, HEAD_EMISSIONS_AGE_MS_MAX, HEAD_EMISSIONS_MAX, HEAD_ORDERS_MAX,
     HEAD_TAIL_BYTES_MAX, HEAD_TAIL_ENTRIES_MAX, Head, LastEmission, LogEntry, Note, NoteKind,
@@ -101,8 +102,8 @@ pub(super) fn open(
     connection: &Connection,
     tenants: &mut OpenTenants,
     indexed_through: i64,
-    tenant: &TenantId,
-    now_ms: u64,
+    seals: &RowSeals,
+    (tenant, now_ms): (&TenantId, u64),
 ) -> rusqlite::Result<Head> {
     let row = find(connection, tenant)?;
     let (no, epoch, reserved_through, trimmed_through) = match row {
@@ -128,8 +129,8 @@ pub(super) fn open(
         orders: orders(connection, no)?,
         has_assignments: has_assignments(connection, no)?,
         emissions: emissions(connection, scan, trimmed_through, now_ms)?,
-        notes: notes(connection, no, now_ms)?,
-        tail: tail(connection, scan, trimmed_through)?,
+        notes: notes(connection, (no, tenant), now_ms, seals)?,
+        tail: tail(connection, (scan, tenant), trimmed_through, seals)?,
     })
 }
 
@@ -146,6 +147,14 @@ fn find(
             Ok((row.get(0)?, epoch, rows::offset(row, 2)?, rows::offset(row, 3)?))
         })
         .optional()
+}
+
+/// The number of a tenant's rows; `None` where it has no log.
+pub(super) fn number_of(
+    connection: &Connection,
+    tenant: &TenantId,
+) -> rusqlite::Result<Option<i64>> {
+    Ok(find(connection, tenant)?.map(|(no, ..)| no))
 }
 
 fn create(
@@ -277,46 +286,61 @@ fn orders(connection: &Connection, no: i64) -> rusqlite::Result<Vec<OrderAndCust
 }
 
 /// Those that have not expired. One of a kind that this version does not know is left where it is.
-pub(super) fn notes(connection: &Connection, no: i64, now_ms: u64) -> rusqlite::Result<Vec<Note>> {
+pub(super) fn notes(
+    connection: &Connection,
+    (no, tenant): (i64, &TenantId),
+    now_ms: u64,
+    seals: &RowSeals,
+) -> rusqlite::Result<Vec<Note>> {
     let mut statement = connection.prepare_cached(
         "SELECT kind, key, value, expires_at_ms FROM notes
          WHERE tenant = ?1 AND (expires_at_ms IS NULL OR expires_at_ms > ?2)",
     )?;
-    let rows = statement.query_map(params![no, number(now_ms)], note)?;
+    let rows = statement.query_map(params![no, number(now_ms)], |row| note(row, tenant, seals))?;
     rows.filter_map(Result::transpose).collect()
 }
 
 /// Those of one kind that have not expired, by key.
 pub(super) fn notes_of(
     connection: &Connection,
-    no: i64,
+    (no, tenant): (i64, &TenantId),
     kind: NoteKind,
     now_ms: u64,
+    seals: &RowSeals,
 ) -> rusqlite::Result<Vec<Note>> {
     let mut statement = connection.prepare_cached(
         "SELECT kind, key, value, expires_at_ms FROM notes
          WHERE tenant = ?1 AND kind = ?2 AND (expires_at_ms IS NULL OR expires_at_ms > ?3)
          ORDER BY key",
     )?;
-    let rows = statement.query_map(params![no, kind.as_str(), number(now_ms)], note)?;
+    let params = params![no, kind.as_str(), number(now_ms)];
+    let rows = statement.query_map(params, |row| note(row, tenant, seals))?;
     rows.filter_map(Result::transpose).collect()
 }
 
-/// Reads a note; `None` where this version does not know its kind.
-fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
+/// Reads a note; `None` where this version does not know its kind, or it cannot be opened, which is told.
+fn note(row: &Row<'_>, tenant: &TenantId, seals: &RowSeals) -> rusqlite::Result<Option<Note>> {
     let Some(kind) = NoteKind::from_text(row.get_ref(0)?.as_str()?) else { return Ok(None) };
     let expires_at_ms = row.get::<_, Option<i64>>(3)?.and_then(|at_ms| u64::try_from(at_ms).ok());
-    Ok(Some(Note { kind, key: row.get(1)?, value: Some(row.get(2)?), expires_at_ms }))
+    let key: Box<str> = row.get(1)?;
+    match seals.open_note(tenant, (kind, &key), row.get(2)?) {
+        Ok(value) => Ok(Some(Note { kind, key, value: Some(value), expires_at_ms })),
+        Err(damage) => {
+            tracing::error!(%tenant, ?kind, "a note cannot be understood: its {damage} is damaged; it is left out");
+            Ok(None)
+        }
+    }
 }
 
 fn tail(
     connection: &Connection,
-    scan: TenantScan,
+    (scan, tenant): (TenantScan, &TenantId),
     trimmed_through: Offset,
+    seals: &RowSeals,
 ) -> rusqlite::Result<Vec<LogEntry>> {
     let (mut tail, mut bytes) = (Vec::new(), 0);
     scan.descend::<rusqlite::Error>(connection, ENTRIES, |row| {
-        let batch = rows::entries(row, 0)?;
+        let batch = rows::entries(row, 0, seals, tenant)?;
         let entries: Vec<_> = batch.iter().collect();
         for (offset, entry) in entries.into_iter().rev() {
             // Who reads a damaged entry is told so. It must not keep its tenant from being opened.

@@ -1,6 +1,7 @@
 //! The writer thread: everything in the queue becomes one transaction with one fsync; then completions are reported.
 
 mod budgeting;
+mod giving_back;
 mod making_room;
 mod transacting;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foodtrack_contract::TenantId;
+use foodtrack_keyring::KeyId;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
@@ -16,17 +18,19 @@ use super::SqliteOptions;
 use super::budget::Budget;
 use super::checkpointer::{Checkpointer, checkpoint};
 use super::commit_gate::{CommitError, CommitGate};
-use super::compacting::give_back;
 use super::completion_sink::{Appended, CompletionSink, Outcome};
 use super::disk_reserve::{COMMIT_BYTES_MAX, DiskReserve, WRITE_AHEAD_BYTES_MAX};
 use super::maintenance::Maintenance;
 use super::offset_index::OffsetIndex;
 use super::queue::{Nap, Queue, Request};
 use super::rows;
+use super::sealing::{Resealing, is_newest_sealed, overwrite_what_goes};
 use super::side_notes::SideNotes;
+use super::tenant_scan::TenantScan;
 use super::tenants::{self, OpenTenants};
 use crate::Head;
 use crate::record_batch::RecordBatch;
+use crate::row_seals::{BatchPlace, RowSeals};
 
 /// How long a commit waits for as many requests as the last one had: clients that were just answered are about to send their
 /// next.
@@ -41,8 +45,6 @@ const MAINTENANCE_BYTES: u64 = 256 << 10;
 const ROOM_DELAY: Duration = Duration::from_millis(100);
 /// How often a full disk is probed while nobody appends.
 const ROOM_PROBE: Duration = Duration::from_secs(1);
-/// How many pages one step of compaction gives back.
-const COMPACT_PAGES: u32 = 128;
 
 pub(super) struct Writer {
     connection: Connection,
@@ -52,6 +54,12 @@ pub(super) struct Writer {
     tenants: OpenTenants,
     index: OffsetIndex,
     maintenance: Maintenance,
+    seals: RowSeals,
+    resealing: Resealing,
+    /// Whether what goes is overwritten.
+    overwrites: bool,
+    /// Whether pieces of what was not sealed may be anywhere in the file.
+    rewrites: bool,
     notes: SideNotes,
     is_compacting: bool,
     /// The largest size of the database.
@@ -83,6 +91,9 @@ impl Writer {
         let bytes_max = options.file_bytes_max.min(options.budget.bytes_max.unwrap_or(u64::MAX));
         let pages_max = (bytes_max / page_bytes.max(1)).min(u64::from(u32::MAX) - 1);
         let index = OffsetIndex::load(&connection)?;
+        let seals = RowSeals::new(options.keys);
+        let resealing = Resealing::load(&connection, &seals)?;
+        overwrite_what_goes(&connection, options.overwrites || resealing.wait().is_some())?;
         let mut writer = Self {
             connection,
             gate: options.commit_gate,
@@ -90,7 +101,11 @@ impl Writer {
             sink,
             tenants: OpenTenants::default(),
             index,
-            maintenance: Maintenance::new(options.retention),
+            maintenance: Maintenance::new(options.retention, options.overwrites),
+            seals,
+            resealing,
+            overwrites: options.overwrites,
+            rewrites: false,
             notes: SideNotes::default(),
             is_compacting: false,
             pages_max,
@@ -136,9 +151,10 @@ impl Writer {
         let round = self.maintenance.is_in_round().then_some(room);
         let compacting = self.is_compacting.then_some(Duration::ZERO);
         let probe = self.is_full.then_some(ROOM_PROBE);
+        let resealing = self.resealing.wait().filter(|_| !self.is_full);
         let maintenance = self.maintenance.quiet(&self.index).filter(|_| !self.is_full);
         Nap {
-            at_most: [round, compacting, probe, self.notes.wait(), self.budget.wait()]
+            at_most: [round, compacting, probe, resealing, self.notes.wait(), self.budget.wait()]
                 .into_iter()
                 .flatten()
                 .min(),
@@ -163,12 +179,18 @@ impl Writer {
             self.look_for_room();
         }
         let is_maintenance_due = self.maintenance.is_in_round()
+            || self.resealing.is_due() && !self.is_full
             || is_quiet && !self.is_full && self.is_maintenance_due();
         if self.is_poisoned {
             return self.sink.refuse_all(writes.into_iter());
         }
         if has_writes || is_maintenance_due && !self.is_full {
             self.transact_all(writes, is_quiet);
+        }
+        // What is to be overwritten is on pages that are free now, and beside the database.
+        self.is_compacting |= self.maintenance.take_erased();
+        if std::mem::take(&mut self.rewrites) && !self.is_poisoned {
+            self.rewrite();
         }
         if self.is_compacting && !self.is_poisoned {
             self.compact_step();
@@ -202,6 +224,9 @@ impl Writer {
                 Request::Compact => self.is_compacting = true,
                 Request::Trim { now_ms } => {
                     self.room_tried_at = None;
+                    if let Some(keys) = self.seals.keys() {
+                        keys.refresh();
+                    }
                     if let Err(error) = self.maintenance.start_round(&self.connection, now_ms) {
                         self.failed(&error.into());
                     }
@@ -266,7 +291,8 @@ impl Writer {
         let has_open = writes.iter().any(|it| matches!(it, Request::Open(..)));
         if has_open && result.is_ok() && !self.notes.is_empty() {
             // What was noted before a tenant is opened is part of what it opens with.
-            result = self.notes.write(&self.connection).map(|_| ()).map_err(CommitError::from);
+            let written = self.notes.write(&self.connection, &self.seals);
+            result = written.map(|_| ()).map_err(CommitError::from);
         }
         for request in writes {
             let step = match request {
@@ -275,7 +301,7 @@ impl Writer {
                 }
                 Request::Open(tenant, now_ms) if result.is_ok() => self
                     .open(&tenant, now_ms)
-                    .map(|head| outcome.opened.push((tenant.clone(), Some(head))))
+                    .map(|head| outcome.opened.push((tenant.clone(), head)))
                     .inspect_err(|_| outcome.opened.push((tenant, None))),
                 Request::Open(tenant, _) => {
                     outcome.opened.push((tenant, None));
@@ -291,10 +317,11 @@ impl Writer {
         }
         result?;
         if !self.notes.is_empty() {
-            outcome.ticketed = self.notes.write(&self.connection)?;
+            outcome.ticketed = self.notes.write(&self.connection, &self.seals)?;
         }
         // A full disk has its own way of it, or else an append without room would undo it again and again.
         if !self.is_full {
+            outcome.bytes += self.resealing.step(&self.connection, &self.seals)?;
             outcome.maintained = self.maintenance.step(
                 &self.connection,
                 &mut self.index,
@@ -305,13 +332,42 @@ impl Writer {
         Ok(())
     }
 
-    fn open(&mut self, tenant: &TenantId, now_ms: u64) -> rusqlite::Result<Head> {
+    /// Opens a tenant; `None` where its keys cannot be had, which is told.
+    fn open(&mut self, tenant: &TenantId, now_ms: u64) -> rusqlite::Result<Option<Head>> {
+        if !self.has_keys(tenant)? {
+            return Ok(None);
+        }
         if self.index.is_worth_it() {
             // Otherwise each opening after a restart would search all rows that are not indexed.
             self.index.fill(&self.connection)?;
         }
         let indexed_through = self.index.indexed_through();
-        tenants::open(&self.connection, &mut self.tenants, indexed_through, tenant, now_ms)
+        let (connection, tenants) = (&self.connection, &mut self.tenants);
+        let head =
+            tenants::open(connection, tenants, indexed_through, &self.seals, (tenant, now_ms))?;
+        Ok(Some(head))
+    }
+
+    /// Whether what a tenant appends can be sealed, where it is to be.
+    fn has_keys(&self, tenant: &TenantId) -> rusqlite::Result<bool> {
+        let Some(keys) = self.seals.keys() else { return Ok(true) };
+        // A new key in the place of one that is lost would hide that it is lost.
+        let has_none = matches!(keys.to_open(tenant, KeyId::FIRST), Ok(None));
+        if has_none && self.is_sealed(tenant)? {
+            tracing::error!(%tenant, "a tenant cannot be opened: its log is sealed, and its keys are not there; put its file back among the keys, or erase the tenant");
+            return Ok(false);
+        }
+        let problem = keys.to_seal(tenant).err();
+        if let Some(error) = &problem {
+            tracing::error!(%tenant, %error, "a tenant cannot be opened: its keys cannot be had");
+        }
+        Ok(problem.is_none())
+    }
+
+    fn is_sealed(&self, tenant: &TenantId) -> rusqlite::Result<bool> {
+        let Some(no) = tenants::number_of(&self.connection, tenant)? else { return Ok(false) };
+        let scan = TenantScan { no, indexed_through: self.index.indexed_through() };
+        is_newest_sealed(&self.connection, scan)
     }
 
     fn append(
@@ -327,7 +383,18 @@ impl Writer {
             outcome.out_of_sequence.push((tenant, first, last));
             return Ok(());
         };
+        let [ids, heads, bodies] = batch.columns();
+        let place = BatchPlace { tenant: &tenant, first, ids, heads };
+        let bodies = match self.seals.seal_bodies(place, bodies) {
+            Ok(bodies) => bodies,
+            Err(error) => {
+                tracing::error!(%tenant, %error, "entries cannot be sealed, and are refused");
+                outcome.out_of_sequence.push((tenant, first, last));
+                return Ok(());
+            }
+        };
         open.expected = batch.next();
+        let no = open.no;
         let appended = outcome.appended.entry(tenant).or_insert(Appended {
             from: first,
             through: last,
@@ -345,34 +412,9 @@ impl Writer {
         tenants::add_orders(connection, open.no, batch)?;
         tenants::add_assignments(connection, open.no, &batch.assignments)?;
         let seq = self.index.next(batch.entries, batch.bytes);
-        outcome.bytes += rows::insert_batch(connection, seq, open.no, batch, open.now.last)?;
+        outcome.bytes += rows::insert_batch(connection, (seq, no), batch, &bodies, open.now.last)?;
         appended.is_awaited |= open.reserve(connection)?;
         Ok(())
-    }
-
-    fn compact_step(&mut self) {
-        let mut step = || -> Result<bool, CommitError> {
-            self.begin()?;
-            give_back(&self.connection, COMPACT_PAGES)?;
-            let left: i64 =
-                self.connection.query_row("PRAGMA freelist_count", (), |row| row.get(0))?;
-            self.commit()?;
-            Ok(left > 0)
-        };
-        match step() {
-            Ok(goes_on) => {
-                self.is_compacting = goes_on;
-                self.write_ahead_bytes += 64 * COMMIT_BYTES;
-                if !goes_on {
-                    // The file shrinks when its pages are moved into it.
-                    self.checkpoint("TRUNCATE");
-                }
-            }
-            Err(error) => {
-                self.is_compacting = false;
-                self.failed(&error);
-            }
-        }
     }
 
     /// Checkpoints the write-ahead log into the database.
@@ -400,7 +442,7 @@ impl Writer {
             for tenant in self.tenants.values_mut() {
                 tenant.unreserve(&self.connection)?;
             }
-            self.notes.write(&self.connection)?;
+            self.notes.write(&self.connection, &self.seals)?;
             self.index.fill(&self.connection)?;
             self.commit()
         };

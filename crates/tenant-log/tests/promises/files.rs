@@ -72,10 +72,10 @@ fn a_foreign_file_is_refused() {
 fn a_later_versions_file_is_refused() {
     let (directory, file) = with_log(1);
     let connection = rusqlite::Connection::open(&file).unwrap();
-    connection.pragma_update(None, "user_version", 9).unwrap();
+    connection.pragma_update(None, "user_version", 10).unwrap();
     drop(connection);
     check_refused(directory.path(), |error| {
-        matches!(error, OpenError::FutureVersion { found: 9, known: 8, .. })
+        matches!(error, OpenError::FutureVersion { found: 10, known: 9, .. })
     });
 }
 

@@ -105,7 +105,7 @@ fn who_reads_while_retention_takes_sees_what_is_there_and_no_damage() {
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         // In this process and in another.
-        let beside = SqliteReader::open(directory.path()).unwrap();
+        let beside = SqliteReader::open(directory.path(), None).unwrap();
         let (log, is_done) = (&open.log, &is_done);
         let reader = scope.spawn(move || {
             let mut reads = 0;

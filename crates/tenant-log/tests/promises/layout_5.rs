@@ -150,10 +150,10 @@ fn commands_that_bring_a_log_over_tell_how_far_they_are() {
     type Command = fn(&Path, &mut dyn FnMut(Progress));
     let commands: [Command; 2] = [
         |directory, on_step| {
-            compact(directory, on_step).unwrap();
+            compact(directory, false, on_step).unwrap();
         },
         |directory, on_step| {
-            check_with_progress(directory, on_step).unwrap();
+            check_with_progress(directory, None, on_step).unwrap();
         },
     ];
     for command in commands {

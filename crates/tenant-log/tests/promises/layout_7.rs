@@ -21,10 +21,12 @@ fn about_courier(event: EventType, n: u64, order: &str, user: &str) -> LogEntry 
     }
 }
 
-/// Makes a log of layout 7 of one of layout 8, which has a table more.
+/// Makes a log of layout 7 of one of layout 9, which has two tables more.
 fn to_layout_7(directory: &Path) {
     let connection = rusqlite::Connection::open(directory.join("log.db")).unwrap();
-    connection.execute_batch("DROP TABLE assignments; PRAGMA user_version = 7").unwrap();
+    connection
+        .execute_batch("DROP TABLE assignments; DROP TABLE sealing; PRAGMA user_version = 7")
+        .unwrap();
 }
 
 #[test]

@@ -34,6 +34,10 @@ macro_rules! suite {
             $(#[test] fn $promise() { super::$promise::<crate::support::InSqlite>(); })*
             $($(#[test] fn $counted() { super::$counted::<crate::support::InSqlite>(); })*)?
         }
+        mod sealed_sqlite {
+            $(#[test] fn $promise() { super::$promise::<crate::key_box::InSealedSqlite>(); })*
+            $($(#[test] fn $counted() { super::$counted::<crate::key_box::InSealedSqlite>(); })*)?
+        }
         mod redis {
             $(#[test] fn $promise() {
                 if crate::support::is_redis_here() {

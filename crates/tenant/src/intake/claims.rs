@@ -4,9 +4,9 @@ use foodtrack_contract::{ErrorCode, Incoming, Refusal, Source, TenantId, UserRol
 
 use super::Publisher;
 
-/// What a client may not decide: its tenant, and a source beyond its own.
+/// What a client may not decide: its tenant, and a source beyond its own. What it encrypts must have an id, and be taken.
 pub(super) fn check_claims(
-    tenant: &TenantId,
+    (tenant, takes_encrypted): (&TenantId, bool),
     incoming: &Incoming<'_>,
     publisher: &Publisher<'_>,
 ) -> Result<(), Refusal> {
@@ -19,9 +19,14 @@ pub(super) fn check_claims(
         let message = format!("the message must come from {}, its sender", publisher.source);
         return Err(Refusal::new(ErrorCode::SourceForbidden, message).at("/source", "const"));
     }
-    if incoming.encrypted {
+    if incoming.encrypted && !takes_encrypted {
         let message = "payload encryption is off on this server: send the payload in clear";
         return Err(Refusal::new(ErrorCode::MessageMalformed, message).at("/encrypted", "const"));
+    }
+    if incoming.encrypted && incoming.id.is_none() {
+        let message =
+            "an encrypted message has an id of its sender's: its ciphertext is bound to it";
+        return Err(Refusal::new(ErrorCode::MessageMalformed, message).at("/id", "required"));
     }
     Ok(())
 }
@@ -33,6 +38,10 @@ pub(super) fn check_attachments(
 ) -> Result<(), Refusal> {
     if attachments.is_empty() {
         return Ok(());
+    }
+    if incoming.encrypted {
+        let message = "binary cannot stand in an encrypted payload: encrypt it with the rest";
+        return Err(Refusal::new(ErrorCode::MessageMalformed, message).at("/payload", "binary"));
     }
     let placeholders = incoming.payload.matches("\"_placeholder\"").count();
     if placeholders == attachments.len() {

@@ -1,6 +1,7 @@
 import {
   type ApplicationType, type MessagePriority, type PayloadOf, type PublishAnswer, type Refusal, type RoomAnswer, deliveryClasses,
 } from '@foodtrack/websocket-contract';
+import type { EncryptedPayload, PayloadKey } from '@foodtrack/websocket-contract/encryption';
 
 import { Connection } from './connection.js';
 import { type ConnectionState, isConnected } from './connection-state.js';
@@ -142,7 +143,9 @@ export class FoodTrackClient {
    * Publishes an event, now or when there is a connection; it is kept meanwhile, and the order is kept too. Resolves once the hub has
    * accepted it. Rejects with `PublishError` where it never will.
    */
-  async publish<T extends string>(type: T, payload: PayloadOf<T>, options: PublishOptions = {}): Promise<PublishAnswer> {
+  async publish<T extends string>(
+    type: T, payload: PayloadOf<T> | EncryptedPayload, options: PublishOptions = {},
+  ): Promise<PublishAnswer> {
     const { volatile, id = crypto.randomUUID() as string, ...rest } = options;
     const message = { id, type, payload, ...rest };
     const { outbox, connection } = await this.#prepare();
@@ -159,6 +162,21 @@ export class FoodTrackClient {
   /** Joins a room, now and after every reconnection. Returns what leaves it; who joins twice leaves twice. */
   join(kind: RoomKind, id: string): () => void {
     return this.#rooms.join(kind, id);
+  }
+
+  /**
+   * The tenant's key of payloads, for `PayloadCipher`: the newest, or the one of this name. Waits for a connection, and rejects where
+   * the hub refuses it.
+   */
+  async payloadKey(kid?: string): Promise<PayloadKey> {
+    const { connection } = await this.#prepare();
+    while (this.#state.status !== 'closed') {
+      const answer = await connection.ask<PayloadKey>('payload_key', kid === undefined ? {} : { kid }).catch(() => undefined);
+      if (answer?.success) return answer.data;
+      if (answer && answer.error.retryAfterMs === undefined) throw PublishError.of(answer.error);
+      await new Promise((resolve) => void setTimeout(resolve, answer?.error.retryAfterMs ?? this.#limits.retryMs));
+    }
+    throw new PublishError('closed', 'the client was closed');
   }
 
   readonly #onError = (error: unknown): void => {

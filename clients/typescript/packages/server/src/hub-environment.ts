@@ -29,7 +29,8 @@ export function hubEnvironment(
   });
   const usual = values(configFrom({}));
   const said = Object.entries(values({ ...config, cors, heartbeat, retry, security })).filter(([key, value]) => value !== usual[key]);
-  const environment = { ...around, ...Object.fromEntries(said), JWT_SECRET: secret };
+  const key = security.encryptionKey === undefined ? {} : { WEBSOCKET_ENCRYPTION_KEY: security.encryptionKey };
+  const environment = { ...around, ...Object.fromEntries(said), ...key, JWT_SECRET: secret };
   for (const name of REDIS) delete (environment as Record<string, string | undefined>)[name];
   return environment;
 }

@@ -175,9 +175,6 @@ class HubWebSocketServer implements WebSocketServer {
 
   async #start(port: number): Promise<void> {
     const secret = secretOf(this.config);
-    if (this.config.security.encryptionKey !== undefined) {
-      throw configRefused('this version of the hub does not encrypt payloads: unset security.encryptionKey (WEBSOCKET_ENCRYPTION_KEY)');
-    }
     this.#link.secret = secret;
     const url = this.options.hubUrl ?? await this.#run(port, secret);
     const { publishing, token, viewIntervalMs = 1_000, tenants = [] } = this.options;

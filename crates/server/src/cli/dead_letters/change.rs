@@ -109,7 +109,7 @@ impl Which {
             // Whoever has failed hangs up.
             let _ = sender.send(completion);
         });
-        let options = SqliteOptions::default();
+        let options = SqliteOptions { keys: self.directory.keys()?, ..SqliteOptions::default() };
         let log = SqliteLog::open(&self.directory.path, options, on_completion).map_err(in_use)?;
         let failed = |error: &dyn std::fmt::Display| Outcome::Failed(error.to_string());
         for (ticket, letter) in (0..).zip(&letters) {

@@ -28,7 +28,7 @@ pub(in crate::cli) struct Check {
 
 impl Check {
     pub(in crate::cli) fn run(self) -> Run {
-        let report = check_with_progress(&self.directory.path, &mut tell)?;
+        let report = check_with_progress(&self.directory.path, self.directory.keys()?, &mut tell)?;
         report.findings.iter().for_each(print);
         note(format_args!(
             "{} tenants, {} entries, {} on disk, {} of it free",
@@ -37,6 +37,12 @@ impl Check {
             size_text(report.file_bytes),
             size_text(report.free_bytes),
         ));
+        if report.sealed > 0 {
+            note(format_args!(
+                "{} rows are sealed, and without the master key their messages were not looked at",
+                report.sealed
+            ));
+        }
         if report.findings.is_empty() {
             note("nothing found");
             return Ok(ExitCode::SUCCESS);

@@ -14,6 +14,7 @@ A server uses freed space again by itself, but never makes the file smaller. It 
 
 Examples:
   foodtrack-websocket log compact --data-dir /var/lib/foodtrack
+  foodtrack-websocket log compact --data-dir /var/lib/foodtrack --rewrite
 
 Exit codes: 0 done, 1 failed on the way, 2 it cannot be opened, also while a server uses it.";
 
@@ -22,11 +23,14 @@ Exit codes: 0 done, 1 failed on the way, 2 it cannot be opened, also while a ser
 pub(in crate::cli) struct Compact {
     #[command(flatten)]
     directory: LogDirectory,
+    /// Write the whole file anew, so that nothing of what was deleted is left in it; needs as much free disk as it has
+    #[arg(long)]
+    rewrite: bool,
 }
 
 impl Compact {
     pub(in crate::cli) fn run(self) -> Run {
-        let done = compact(&self.directory.path, &mut tell)?;
+        let done = compact(&self.directory.path, self.rewrite, &mut tell)?;
         let (before, after) = (size_text(done.bytes_before), size_text(done.bytes_after));
         print(format_args!("{before} before, {after} now"));
         Ok(ExitCode::SUCCESS)

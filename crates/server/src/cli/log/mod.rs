@@ -9,14 +9,17 @@ mod renew_epochs;
 mod stats;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use foodtrack_contract::{Cursor, Epoch, Offset, TenantId};
-use foodtrack_tenant_log::{Page, PageStart, Progress, ReadRequest, SqliteReader};
+use foodtrack_tenant_log::{KeySource, Page, PageStart, Progress, ReadRequest, SqliteReader};
 
 use super::Run;
+use super::keys::given_master_key;
 use super::outcome::{Outcome, note};
+use crate::data::{KeyFiles, KeyStore};
 
 /// How many bytes of entries are read at once.
 const PAGE_BYTES_MAX: u64 = 4 << 20;
@@ -59,12 +62,24 @@ pub(super) struct LogDirectory {
     /// The server's data directory; the log is the file log.db in it
     #[arg(long = "data-dir", value_name = "DIRECTORY")]
     pub(super) path: PathBuf,
+    /// The server's TOML file, for the master key of a log that is sealed; the environment may have it as well
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
 }
 
 impl LogDirectory {
     /// Beside a server, or without one.
     pub(super) fn reader(&self) -> Result<SqliteReader, Outcome> {
-        Ok(SqliteReader::open(&self.path)?)
+        Ok(SqliteReader::open(&self.path, self.keys()?)?)
+    }
+
+    /// The keys of the directory; `None` where there are none, or no master key is given.
+    pub(super) fn keys(&self) -> Result<Option<Arc<dyn KeySource>>, Outcome> {
+        if KeyFiles::existing(&self.path)?.is_none() {
+            return Ok(None);
+        }
+        let Some(master) = given_master_key(self.config.clone())? else { return Ok(None) };
+        Ok(Some(Arc::new(KeyStore::open(&self.path, master)?)))
     }
 }
 
@@ -98,7 +113,7 @@ pub(super) fn parse_offset(text: &str) -> Result<Offset, String> {
 }
 
 /// Says on stderr how far a long command is.
-fn tell(progress: Progress) {
+pub(super) fn tell(progress: Progress) {
     match progress {
         Progress::BringingOver { left, of } => {
             note(format_args!("older layout: {left} of {of} rows to bring over"));
@@ -111,7 +126,7 @@ fn tell(progress: Progress) {
 }
 
 /// The next page after `place`.
-fn page(
+pub(super) fn page(
     reader: &SqliteReader,
     tenant: &TenantId,
     place: Place,

@@ -5,6 +5,7 @@ use crate::RefusedReason;
 use crate::sqlite::commit_gate::{CommitError, commit};
 use crate::sqlite::completion_sink::Outcome;
 use crate::sqlite::queue::Request;
+use crate::sqlite::sealing::overwrite_what_goes;
 use crate::sqlite::tenants;
 
 impl Writer {
@@ -85,6 +86,12 @@ impl Writer {
     pub(super) fn keep(&mut self) {
         self.index.keep();
         self.maintenance.keep();
+        let was_resealing = self.resealing.wait().is_some();
+        self.rewrites |= self.resealing.keep();
+        if was_resealing && self.resealing.wait().is_none() {
+            // It is a setting of the connection: what fails with it fails with the next statement too.
+            let _ = overwrite_what_goes(&self.connection, self.overwrites);
+        }
         self.tenants.values_mut().for_each(tenants::OpenTenant::keep);
     }
 
@@ -104,6 +111,7 @@ impl Writer {
         self.tenants.retain(|_, tenant| tenant.undo());
         self.index.undo();
         self.maintenance.undo();
+        self.resealing.undo();
         // SQLite may have undone it by itself.
         self.connection.is_autocommit() || self.connection.execute_batch("ROLLBACK").is_ok()
     }

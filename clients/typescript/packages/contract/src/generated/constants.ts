@@ -131,6 +131,7 @@ export const ControlEvent = {
   Ping: 'ping',
   HealthCheck: 'health_check',
   Authenticate: 'authenticate',
+  PayloadKey: 'payload_key',
 } as const;
 
 /** An event that every client may send; the hub answers it. */

@@ -1,0 +1,233 @@
+//! Erasing what a tenant or one person has in a log, while no server runs: so that it is in no page of the file any more, and not
+//! only gone for readers.
+//!
+//! Of a tenant every row goes. Of a person entries stay where they are, so that offsets and sums do, and become tombstones
+//! (`tombstone.rs`). Then the file is written anew, because bytes of what was moved about or deleted earlier may be anywhere in it.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use foodtrack_contract::TenantId;
+use rusqlite::{Connection, params};
+
+use super::check::CheckError;
+use super::garbage_collector::STRETCH_BITS;
+use super::opening::DataDirectory;
+use super::progress::Progress;
+use super::rewriting::write_anew;
+use super::rows::{self, ENTRIES, ENTRIES_COLUMNS};
+use super::{sealing, tenants};
+use crate::batch_builder::BatchBuilder;
+use crate::packing::Packer;
+use crate::row_seals::{BatchPlace, RowSeals};
+use crate::tombstone::{Concerned, tombstone};
+use crate::{KeySource, LogEntry, NoteKind};
+
+/// What was erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// How many entries: of a tenant those that were there, of a person those that were no tombstones yet.
+    pub entries: u64,
+    /// Entries that could not be read, and were left as they are: of a person alone.
+    pub damaged: u64,
+    /// How many orders, assignments, notes, subscribers and dead letters went or lost their customer.
+    pub others: u64,
+}
+
+/// Erases a tenant from the log in `directory`, which no server may be using. One that has none is erased already. Keys are the
+/// caller's to destroy, before this: what is in copies of the log is then closed for good.
+///
+/// # Errors
+/// [`CheckError`]: either all is there still, or it was only the writing anew that failed; run it again.
+pub fn erase_tenant(
+    directory: &Path,
+    tenant: &TenantId,
+    on_step: &mut dyn FnMut(Progress),
+) -> Result<Erased, CheckError> {
+    let directory = DataDirectory::lock_existing(directory)?;
+    let connection = directory.open_database(on_step)?;
+    let erased = match tenants::number_of(&connection, tenant) {
+        Ok(Some(no)) => erase_rows(&connection, no),
+        Ok(None) => Ok(Erased::default()),
+        Err(error) => Err(error),
+    };
+    let erased = erased.map_err(|error| store(&directory, &error))?;
+    write_anew(connection, &directory)?;
+    Ok(erased)
+}
+
+/// Erases what concerns a person from a tenant's log in `directory`, which no server may be using: entries become tombstones, and
+/// what else names the person goes.
+///
+/// # Errors
+/// [`CheckError`], as [`erase_tenant`]; a log that is sealed needs its keys.
+pub fn erase_person(
+    directory: &Path,
+    keys: Option<Arc<dyn KeySource>>,
+    tenant: &TenantId,
+    user: &str,
+    on_step: &mut dyn FnMut(Progress),
+) -> Result<Erased, CheckError> {
+    let directory = DataDirectory::lock_existing(directory)?;
+    let connection = directory.open_database(on_step)?;
+    let seals = RowSeals::new(keys);
+    sealing::begin(&connection, &seals, &directory.file())?;
+    let erase = || -> Result<Erased, Stopped> {
+        let Some(no) = tenants::number_of(&connection, tenant)? else {
+            return Ok(Erased::default());
+        };
+        let transaction = connection.unchecked_transaction()?;
+        let concerned = Concerned { user, orders: orders_of(&transaction, no, user)? };
+        let mut erased = bury(&transaction, &seals, (no, tenant), &concerned)?;
+        erased.others = forget(&transaction, &seals, (no, tenant), user)?;
+        transaction.commit()?;
+        Ok(erased)
+    };
+    let erased = erase().map_err(|stopped| match stopped {
+        Stopped::Store(error) => store(&directory, &error),
+        Stopped::Seal(detail) => CheckError::Store { path: directory.file(), detail },
+    })?;
+    write_anew(connection, &directory)?;
+    Ok(erased)
+}
+
+enum Stopped {
+    Store(rusqlite::Error),
+    Seal(String),
+}
+
+impl From<rusqlite::Error> for Stopped {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+fn store(directory: &DataDirectory, error: &rusqlite::Error) -> CheckError {
+    CheckError::Store { path: directory.file(), detail: error.to_string() }
+}
+
+/// Every row of a tenant goes, and the tenant.
+fn erase_rows(connection: &Connection, no: i64) -> rusqlite::Result<Erased> {
+    let transaction = connection.unchecked_transaction()?;
+    let entries = transaction.query_row(
+        "SELECT coalesce(sum(entries), 0) FROM runs WHERE tenant = ?",
+        [no],
+        |row| rows::unsigned(row, 0),
+    )?;
+    transaction.execute("DELETE FROM runs WHERE tenant = ?", [no])?;
+    // What is trimmed and not deleted yet is counted for each stretch of all tenants' rows.
+    transaction.execute("DELETE FROM leftovers", ())?;
+    transaction.execute(
+        "INSERT INTO leftovers SELECT seq >> ?, count(*) FROM runs JOIN tenants ON no = tenant
+         WHERE first + entries - 1 <= trimmed_through GROUP BY 1",
+        [STRETCH_BITS],
+    )?;
+    let mut others = 0;
+    for table in ["places", "orders", "assignments", "notes", "subscribers", "dead_letters"] {
+        let gone = transaction.execute(&format!("DELETE FROM {table} WHERE tenant = ?"), [no])?;
+        // Places are the log's index, and nothing of the tenant's.
+        others += if table == "places" { 0 } else { gone as u64 };
+    }
+    transaction.execute("DELETE FROM tenants WHERE no = ?", [no])?;
+    transaction.commit()?;
+    Ok(Erased { entries, others, ..Erased::default() })
+}
+
+/// The orders whose customer a user is.
+fn orders_of(connection: &Connection, no: i64, user: &str) -> rusqlite::Result<HashSet<String>> {
+    let mut orders =
+        connection.prepare("SELECT order_id FROM orders WHERE tenant = ? AND customer = ?")?;
+    orders.query_map(params![no, user], |row| row.get(0))?.collect()
+}
+
+/// Puts tombstones in the place of entries.
+fn bury(
+    connection: &Connection,
+    seals: &RowSeals,
+    (no, tenant): (i64, &TenantId),
+    concerned: &Concerned<'_>,
+) -> Result<Erased, Stopped> {
+    let mut erased = Erased::default();
+    let mut packer = Packer::default();
+    let mut some = connection
+        .prepare(&format!("SELECT {ENTRIES}, runs.seq FROM runs WHERE tenant = ? ORDER BY seq"))?;
+    let mut update = connection.prepare("UPDATE runs SET heads = ?, bodies = ? WHERE seq = ?")?;
+    let mut rows = some.query([no])?;
+    while let Some(row) = rows.next()? {
+        let batch = rows::entries(row, 0, seals, tenant)?;
+        let read: Result<Vec<LogEntry>, _> = batch
+            .iter()
+            .map(|(offset, entry)| entry.and_then(|(head, body)| head.entry(offset, body)))
+            .collect();
+        let Ok(entries) = read else {
+            erased.damaged += batch.iter().count() as u64;
+            continue;
+        };
+        let mut builder = BatchBuilder::default();
+        let mut count = 0;
+        for entry in &entries {
+            let buried = concerned.is_about(entry).then(|| tombstone(entry, tenant)).flatten();
+            count += u64::from(buried.is_some());
+            builder.push(&buried.as_ref().unwrap_or(entry).by_ref());
+        }
+        if count == 0 {
+            continue;
+        }
+        erased.entries += count;
+        let finished = builder.finish(&mut packer);
+        let [ids, heads, bodies] = finished.columns();
+        let place = BatchPlace { tenant, first: finished.first, ids, heads };
+        let bodies =
+            seals.seal_bodies(place, bodies).map_err(|error| Stopped::Seal(error.to_string()))?;
+        let seq: i64 = row.get(ENTRIES_COLUMNS)?;
+        update.execute(params![heads, bodies, seq])?;
+    }
+    Ok(erased)
+}
+
+/// Takes away what else names a user. Returns how much that was.
+fn forget(
+    connection: &Connection,
+    seals: &RowSeals,
+    (no, tenant): (i64, &TenantId),
+    user: &str,
+) -> Result<u64, Stopped> {
+    // An order stays somebody's, or a customer who names it could claim it.
+    let mut gone = connection.execute(
+        "UPDATE orders SET customer = NULL WHERE tenant = ? AND customer = ?",
+        params![no, user],
+    )?;
+    gone += connection
+        .execute("DELETE FROM assignments WHERE tenant = ? AND user = ?", params![no, user])?;
+    // A subscriber is a user, an application and a device, with ':' between, which is escaped in the user.
+    let login = format!("{}:", user.replace('%', "%25").replace(':', "%3A"));
+    for sql in [
+        "DELETE FROM subscribers WHERE tenant = ?1 AND substr(key, 1, length(?2)) = ?2",
+        "DELETE FROM dead_letters WHERE tenant = ?1 AND substr(subscriber, 1, length(?2)) = ?2",
+    ] {
+        gone += connection.execute(sql, params![no, login])?;
+    }
+    let notes = all_notes(connection, no)?;
+    // In a note's value a user is a text of JSON.
+    let quoted = serde_json::to_string(user).unwrap_or_default();
+    for (kind, key, value) in notes {
+        let opened = NoteKind::from_text(&kind)
+            .map(|known| seals.open_note(tenant, (known, &key), value.clone().into()));
+        let names = match &opened {
+            Some(Ok(value)) => value.contains(&quoted),
+            // What nobody can read may name anybody.
+            Some(Err(_)) | None => true,
+        };
+        if names || key.contains(&login) || key == user {
+            let sql = "DELETE FROM notes WHERE tenant = ? AND kind = ? AND key = ?";
+            gone += connection.execute(sql, params![no, kind, key])?;
+        }
+    }
+    Ok(gone as u64)
+}
+
+fn all_notes(connection: &Connection, no: i64) -> rusqlite::Result<Vec<(String, String, String)>> {
+    let mut notes = connection.prepare("SELECT kind, key, value FROM notes WHERE tenant = ?")?;
+    notes.query_map([no], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+}
