@@ -1,4 +1,5 @@
 //! What others made with the same keys is opened here: `tests/vectors/encryption.json`, which the clients' tests read too.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use foodtrack_contract::TenantId;
 use foodtrack_keyring::{
