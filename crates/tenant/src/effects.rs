@@ -15,7 +15,7 @@ use crate::cursor_suffix::CursorSuffix;
 use crate::event_frame::EventFrame;
 use crate::forwarded::Forwarded;
 use crate::hook::{HookQuestion, Permit, PermitsOf};
-use crate::payload_keys::PayloadKey;
+use crate::payload_key::PayloadKey;
 use crate::read_job::{Asker, ReadJob};
 use crate::request::{Answer, RequestId};
 

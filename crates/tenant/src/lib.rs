@@ -48,6 +48,7 @@ mod offline_queues;
 mod online;
 mod page_limits;
 mod pages;
+mod payload_key;
 mod payload_keys;
 mod policies;
 mod presence;
@@ -108,7 +109,7 @@ pub use model::{
 };
 pub use now::{Now, rfc3339};
 pub use page_limits::PageLimits;
-pub use payload_keys::PayloadKey;
+pub use payload_key::PayloadKey;
 pub use policies::Policies;
 pub use quota::{Bucket, Rate};
 pub use read_job::{Asker, ReadAnswer, ReadJob, read_owner};

@@ -1,38 +1,13 @@
 //! A client's question for its tenant's key of payloads.
 
-use std::fmt;
-
 use foodtrack_contract::{ErrorCode, PAYLOAD_ALGORITHM, PAYLOAD_KEY_ID_BYTES_MAX, Refusal};
 use serde::Deserialize;
 
 use crate::effects::Effects;
 use crate::intake::Stopped;
-use crate::quota::{Bucket, Rate};
+use crate::payload_key::PayloadKey;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
-
-/// How often all connections of a tenant together may ask: each device once after a restart, and some more.
-const RATE: Rate = Rate { per_second: 100, burst: 1_000 };
-
-/// A key of payloads, for clients that encrypt or decrypt.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PayloadKey {
-    /// What it is called on the wire.
-    pub kid: Box<str>,
-    /// The key itself, as base64url.
-    pub key: Box<str>,
-}
-
-/// Says nothing of the key.
-impl fmt::Debug for PayloadKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PayloadKey").field("kid", &self.kid).finish_non_exhaustive()
-    }
-}
-
-/// How often it was asked lately.
-#[derive(Debug, Default)]
-pub(crate) struct KeyRequests(Bucket);
 
 impl Tenant {
     /// Answers `payload_key` with the newest key, or the one that the argument names.
@@ -56,7 +31,7 @@ impl Tenant {
             return Err(Refusal::new(ErrorCode::PermissionDenied, message).into());
         }
         let kid = kid_of(argument)?;
-        if let Err(wait_ms) = self.key_requests.0.spend(RATE, 1, turn.now.monotonic_ms) {
+        if let Err(wait_ms) = self.key_requests.take(turn.now.monotonic_ms) {
             let message = "the tenant's connections ask for its keys too often";
             return Err(Refusal::new(ErrorCode::TenantRateLimited, message)
                 .retry_after_ms(wait_ms.into())

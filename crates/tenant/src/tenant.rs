@@ -29,7 +29,7 @@ use crate::model::{
 };
 use crate::now::{Now, rfc3339};
 use crate::pages::Pages;
-use crate::payload_keys::KeyRequests;
+use crate::payload_key::KeyRequests;
 use crate::presence::Presence;
 use crate::reliability::{Due, Reliability};
 use crate::request::{Request, RequestId};
