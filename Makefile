@@ -10,6 +10,8 @@ T ?= 60
 # How many schedules `make chaos` makes, and from what.
 SCHEDULES ?= 500
 SEED ?= 1
+# What the nodes of `make chaos-cluster` share: one server, a master that sentinels watch over, or a Redis Cluster.
+REDIS ?= one
 # How many seeds `make simulate` runs, from SEED on.
 SEEDS ?= 10000
 # How long `make friday` measures, how much faster than a clock the evening goes, and with what seed (SEED).
@@ -120,16 +122,19 @@ hop: ## What nodes that share a Redis cost beside Socket.IO with Redis Streams, 
 	$(TARGET_DIR)/release/bench pinned --server hub,hub-volatile
 	$(TARGET_DIR)/release/bench recovery
 
-simulate: ## Whole nodes on one thread, a seed each (SEEDS=10000 SEED=1); tells the short story of those that fail (release build)
+simulate: ## Whole nodes on one thread, alone and several, a seed each (SEEDS=10000 SEED=1); tells the short story of those that fail (release build)
 	cargo build --release -p foodtrack-simulation
 	$(TARGET_DIR)/release/simulate --seeds $(SEEDS) --seed $(SEED)
+	$(TARGET_DIR)/release/simulate --nodes --seeds $(SEEDS) --seed $(SEED)
 
 chaos: chaos-binaries ## Faults by the hundred, made from a seed (SCHEDULES=500 SEED=1); the judge must find nothing
 	$(TARGET_DIR)/release/chaos campaign --schedules $(SCHEDULES) --seed $(SEED) --remains $(TARGET_DIR)/chaos
 
-chaos-cluster: chaos-binaries ## The same for three nodes that share a Redis: kills, freezes, cut lines, a Redis that is away or full
+chaos-cluster: chaos-binaries ## The same for three nodes that share a Redis (REDIS=one, sentinel, cluster): kills, freezes, cut lines, clocks that jump, a Redis that is away, full or replaced
 	@.ci/install redis-server redis-server
-	$(TARGET_DIR)/release/chaos campaign --cluster --schedules $(SCHEDULES) --seed $(SEED) --remains $(TARGET_DIR)/chaos-cluster
+	@.ci/install faketime faketime
+	@tests/interop/setup
+	$(TARGET_DIR)/release/chaos campaign --cluster --redis $(REDIS) --node-clients 2 --schedules $(SCHEDULES) --seed $(SEED) --remains $(TARGET_DIR)/chaos-cluster
 
 jitter: chaos-binaries ## 10 000 sessions whose connections tear all the time; all must get all
 	$(TARGET_DIR)/release/chaos jitter --sessions 10000 --seconds 60

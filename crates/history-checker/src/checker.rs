@@ -1,9 +1,13 @@
 //! What a history must show, and where it does not.
 
+mod replaced_log;
+mod session;
+
 use std::collections::{HashMap, HashSet};
 
-use foodtrack_contract::{Cursor, Offset, Priority};
+use foodtrack_contract::{Cursor, Offset};
 
+use self::session::Session;
 use crate::facts::{Event, Facts, Place, Stream};
 use crate::{Class, Kind, Receipt, Record, Verdict, What};
 
@@ -27,54 +31,13 @@ pub fn check(records: &[Record]) -> Verdict {
             What::Torn { recipient } => checker.torn(at, recipient),
             What::HubUp | What::NodeKilled { .. } => checker.confirmed.clear(),
             What::Confirmed { recipient, id } => checker.confirmed(record.at_us, recipient, id),
+            What::GapTold { recipient } => checker.gap_told(at, recipient),
+            What::LogRead { tenant, ids } => checker.log_read(tenant, ids, &mut verdict),
             _ => {}
         }
     }
     checker.end(&mut verdict);
     verdict
-}
-
-/// A recipient's present session.
-#[derive(Default)]
-struct Session {
-    chain: usize,
-    /// What must arrive in it, by place.
-    due: Vec<(Place, usize)>,
-    /// How many of those the last cursor's beginning covers.
-    covered: usize,
-    /// Where it began; not known before the first cursor.
-    start: Option<(usize, Cursor)>,
-    last: Option<(usize, Cursor)>,
-    received: HashSet<usize>,
-    /// The furthest place that arrived, by how urgent it was in effect.
-    furthest: [Option<Place>; Priority::ALL.len()],
-    furthest_of_entity: HashMap<String, Place>,
-    said_cursor_is_missing: bool,
-}
-
-impl Session {
-    /// Takes the cursor of a frame, and names to `lacking` what it newly covers, was due and did not arrive.
-    fn take_cursor(
-        &mut self,
-        (rank, cursor): (usize, Cursor),
-        mut lacking: impl FnMut(Place, usize, &Cursor),
-    ) {
-        let through = (rank, cursor.through());
-        let reach = self.due.partition_point(|(place, _)| *place <= through);
-        let newly = self.due.get(self.covered..reach).unwrap_or_default();
-        let beyond = self.due[reach..].iter().filter(|(place, _)| {
-            covers(rank, &cursor, *place)
-                && !self.last.as_ref().is_some_and(|(r, last)| covers(*r, last, *place))
-        });
-        for (place, event) in newly.iter().chain(beyond) {
-            let before = self.start.as_ref().is_some_and(|(r, start)| covers(*r, start, *place));
-            if !before && !self.received.contains(event) {
-                lacking(*place, *event, &cursor);
-            }
-        }
-        self.covered = self.covered.max(reach);
-        self.last = Some((rank, cursor));
-    }
 }
 
 /// How long an event may be on its way to somebody whose acknowledgement of it has come, in microseconds.
@@ -96,6 +59,8 @@ struct Checker<'a> {
     received_by_subscriber: Vec<HashSet<usize>>,
     /// Events that came to somebody beside the log, which has them as well.
     beside: HashSet<usize>,
+    /// For each subscriber the last record at which it was told that it may lack something, where the log may have gone back.
+    told_of_gap: Vec<usize>,
 }
 
 impl<'a> Checker<'a> {
@@ -111,6 +76,7 @@ impl<'a> Checker<'a> {
             received: vec![HashSet::new(); streams],
             received_by_subscriber: vec![HashSet::new(); facts.subscribers.len()],
             beside: HashSet::new(),
+            told_of_gap: vec![0; facts.subscribers.len()],
         }
     }
 
@@ -131,7 +97,8 @@ impl<'a> Checker<'a> {
     /// Takes in an event that asks for an acknowledgement: it comes in any order, and again, until the hub has that.
     fn arrived_asking(&mut self, stream: usize, event: usize, name: &str, verdict: &mut Verdict) {
         let subscriber = self.facts.streams[stream].subscriber;
-        let confirmed = self.confirmed.get(&(stream, event));
+        // What a node could not note no other one knows.
+        let confirmed = self.confirmed.get(&(stream, event)).filter(|_| !self.facts.is_disturbed);
         if confirmed.is_some_and(|at_us| self.now_us > at_us + ON_ITS_WAY_US_MAX) {
             let id = &self.facts.events[event].attempt.id;
             let about = format!("{name} got {id} again after the hub had its acknowledgement");
@@ -168,7 +135,9 @@ impl<'a> Checker<'a> {
         let stream = &self.facts.streams[stream];
         let since = self.facts.subscribers[stream.subscriber].since;
         let kept = match event.attempt.class {
-            Class::Durable => event.acknowledged.is_some() || event.seen,
+            Class::Durable => {
+                event.acknowledged.is_some() || (event.seen && !self.facts.is_replaced)
+            }
             Class::Recoverable => {
                 event.acknowledged.is_some()
                     && !event.is_unlogged
@@ -176,7 +145,8 @@ impl<'a> Checker<'a> {
             }
             Class::Volatile => false,
         };
-        if !kept || event.attempt.tenant != stream.who.tenant {
+        let is_told = event.first_attempt < self.told_of_gap[stream.subscriber];
+        if !kept || is_told || event.attempt.tenant != stream.who.tenant {
             return false;
         }
         if event.stands_for(stream.who) {
@@ -378,7 +348,7 @@ impl<'a> Checker<'a> {
             None => {
                 let start = start(rank, &cursor, place);
                 let had = &self.received_by_subscriber[subscriber];
-                for (place, event) in &session.due {
+                for (place, event) in session.due.iter().filter(|_| !facts.is_replaced) {
                     let published = facts.events[*event].first_attempt < at;
                     if published && covers(start.0, &start.1, *place) && !had.contains(event) {
                         let id = &facts.events[*event].attempt.id;
@@ -400,7 +370,8 @@ impl<'a> Checker<'a> {
             }
         }
         session.take_cursor((rank, cursor), |place, event, cursor| {
-            if acknowledged.contains(&event) {
+            // Another one may have been there, of which a log that went back has let go. Who lacks what is seen at the end.
+            if acknowledged.contains(&event) || facts.is_replaced {
                 return;
             }
             let id = &facts.events[event].attempt.id;

@@ -23,6 +23,10 @@ pub(crate) struct Event<'a> {
     pub(crate) acknowledged: Option<usize>,
     /// Where it lies in the log, as far as anybody was told.
     pub(crate) place: Option<Place>,
+    /// Where it lies, as its publisher was told last.
+    answered: Option<Place>,
+    /// Whether it was at two places, of which the log has let go of one.
+    is_moved: bool,
     /// Whether its publisher was told that it is in no log: what need not be kept goes on without one.
     pub(crate) is_unlogged: bool,
     /// Whether it reached anybody.
@@ -35,6 +39,12 @@ impl Event<'_> {
     /// Whether the hub had said of every attempt that it does not take it.
     pub(crate) fn is_refused(&self) -> bool {
         self.acknowledged.is_none() && self.certain_refusals >= self.attempts
+    }
+
+    /// It lies there. Of one that was elsewhere before, in a log that went back since, no place is taken for certain.
+    fn put_at(&mut self, place: Option<Place>, may_move: bool) {
+        self.is_moved |= may_move && self.place.is_some_and(|before| place != Some(before));
+        self.place = place.filter(|_| !self.is_moved);
     }
 
     /// Whether it is for somebody whatever rooms they are in.
@@ -114,6 +124,11 @@ pub(crate) struct Facts<'a> {
     pub(crate) disturbed_at: Option<usize>,
     /// The last end of a hub's process.
     pub(crate) ended_at: Option<usize>,
+    /// Whether the log that nodes share, or a way to it, was disturbed on the way.
+    pub(crate) is_disturbed: bool,
+    /// Whether the log that nodes share may have gone back on the way ([`What::LogReplaced`]). What is left of it has the places that
+    /// it had, whatever epoch they are of then: epochs are not ranked.
+    pub(crate) is_replaced: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -146,10 +161,16 @@ impl<'a> Facts<'a> {
 
     /// The rank of an epoch among its tenant's; `None` for one that nobody was shown.
     pub(crate) fn rank(&self, tenant: &str, epoch: Epoch) -> Option<usize> {
+        if self.is_replaced {
+            return Some(0);
+        }
         self.epochs.get(tenant)?.iter().position(|known| *known == epoch)
     }
 
     fn rank_of_new(&mut self, tenant: &'a str, epoch: Epoch) -> usize {
+        if self.is_replaced {
+            return 0;
+        }
         let epochs = self.epochs.entry(tenant).or_default();
         epochs.iter().position(|known| *known == epoch).unwrap_or_else(|| {
             epochs.push(epoch);
@@ -167,6 +188,8 @@ impl<'a> Facts<'a> {
                 certain_refusals: 0,
                 acknowledged: None,
                 place: None,
+                answered: None,
+                is_moved: false,
                 is_unlogged: false,
                 seen: false,
                 told_before,
@@ -198,7 +221,9 @@ impl<'a> Facts<'a> {
         // comes again it may know that it is there, and not where.
         let is_beside_the_log =
             (offset.is_none() || event.is_unlogged) && self.disturbed_at.is_some();
-        if event.acknowledged.is_some() && event.place != place && !is_gone && !is_beside_the_log {
+        let before = if self.is_replaced { event.answered } else { event.place };
+        event.answered = place;
+        if event.acknowledged.is_some() && before != place && !is_gone && !is_beside_the_log {
             verdict.add(Kind::Answer, format!("{tenant}: {id} was answered with two offsets"));
         }
         event.acknowledged.get_or_insert(at);
@@ -207,8 +232,9 @@ impl<'a> Facts<'a> {
             return None;
         }
         // The answer counts for more than what a frame seemed to say.
-        event.place = place.or(event.place);
-        event.place
+        let answered = place.or(event.place);
+        event.put_at(answered, self.is_replaced);
+        answered
     }
 
     /// Something durable was acknowledged: what was noted before it was sent is safe.
@@ -283,7 +309,11 @@ impl<'a> Facts<'a> {
         let Some(event) = event.map(|event| &mut self.events[event]) else { return };
         event.seen = true;
         if event.attempt.class != Class::Volatile && !event.is_unlogged {
-            event.place = event.place.or(place);
+            let place = match self.is_replaced {
+                true => place.or(event.place),
+                false => event.place.or(place),
+            };
+            event.put_at(place, self.is_replaced);
         }
     }
 
@@ -292,6 +322,12 @@ impl<'a> Facts<'a> {
         self.ended_at = Some(at);
         self.subscribers.iter_mut().for_each(|it| it.is_doubtful |= !it.is_kept);
         self.down.insert(node);
+    }
+
+    /// The log that nodes share may have gone back: so may what it knew of those who came.
+    fn replaced(&mut self, at: usize) {
+        (self.forgot_at, self.disturbed_at) = (Some(at), Some(at));
+        self.subscribers.iter_mut().for_each(|it| it.is_doubtful |= !it.is_kept);
     }
 
     /// A recoverable event that went with a process, and was published again, has two places.

@@ -145,6 +145,16 @@ pub enum What {
         /// How.
         about: String,
     },
+    /// A replica may have taken the place of the one that has the log which nodes share. What that had, and the replica had not,
+    /// is gone: what need not be kept, and what nobody was told is kept.
+    LogReplaced,
+    /// What a tenant's log has at the end.
+    LogRead {
+        /// The tenant.
+        tenant: String,
+        /// The messages' ids.
+        ids: Vec<String>,
+    },
     /// The hub's disk takes nothing more.
     DiskFull,
     /// The hub's disk has room again.

@@ -94,6 +94,8 @@ pub(crate) struct LogLink {
     pub(crate) is_in_memory: bool,
     /// Whether others write to it as well.
     pub(crate) is_shared: bool,
+    /// As [`TenantLog::waits_for_replicas`].
+    pub(crate) waits_for_replicas: bool,
     queries: Sender<Query>,
     small_queries: Sender<Query>,
     shard: usize,
@@ -121,6 +123,7 @@ impl LogLink {
             log: Arc::clone(log),
             is_in_memory: !log.survives_restart(),
             is_shared: log.is_shared(),
+            waits_for_replicas: log.waits_for_replicas(),
             queries: queries.0.clone(),
             small_queries: small_queries.0.clone(),
             shard,

@@ -23,6 +23,14 @@ pub enum Fault {
     ReplaysBeforeConnect,
     /// 9: a frame is shared beyond its form: with who else has an event of the same id.
     SharesFramesAcrossTenants,
+    /// 10: a log that nodes share does not know an entry again that comes through another node.
+    TakesTwice,
+    /// 11: of what others wrote to it, a node does not read all.
+    SkipsOthers,
+    /// 12: a node that does not reach it says that it has an entry.
+    AnswersTooSoon,
+    /// 13: a node does not hear what others note beside it.
+    KeepsNotesToItself,
 }
 
 impl Fault {
@@ -39,9 +47,14 @@ impl Fault {
         Self::SharesFramesAcrossTenants,
     ];
 
+    /// Those that only nodes can break that share a log.
+    pub const OF_NODES: [Self; 4] =
+        [Self::TakesTwice, Self::SkipsOthers, Self::AnswersTooSoon, Self::KeepsNotesToItself];
+
     /// The rule's number.
     pub fn rule(self) -> usize {
-        Self::ALL.iter().position(|fault| *fault == self).map_or(0, |place| place + 1)
+        let mut all = Self::ALL.iter().chain(&Self::OF_NODES);
+        all.position(|fault| *fault == self).map_or(0, |place| place + 1)
     }
 }
 

@@ -84,6 +84,12 @@ impl Clients {
         self.fault = fault;
     }
 
+    /// Whether a session of this id is open, or waits for its last poll.
+    pub(crate) fn knows(&self, sid: &str) -> bool {
+        let sid = Sid::parse(sid);
+        sid.is_some_and(|sid| self.by_sid.contains_key(&sid) || self.closed.contains(&sid))
+    }
+
     /// The number of the next client.
     pub(crate) fn next_client(&self) -> u32 {
         self.next_client

@@ -15,7 +15,10 @@ struct Arguments {
     /// The first of them.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Breaks this rule of delivery (1 to 9), to see it found.
+    /// Several nodes that share a log, in place of one with its log on a disk.
+    #[arg(long)]
+    nodes: bool,
+    /// Breaks this rule of delivery (1 to 9; of nodes to 13), to see it found.
     #[arg(long)]
     broken_rule: Option<usize>,
     /// Tells what happens with the first seed, whole, and does nothing else.
@@ -32,15 +35,18 @@ struct Arguments {
     reason = "a program that reports, and says how long it took"
 )]
 fn main() -> ExitCode {
-    let Arguments { seeds, seed: first, broken_rule, story, failures_max } = Arguments::parse();
-    let fault = Fault::ALL.into_iter().find(|fault| Some(fault.rule()) == broken_rule);
+    let Arguments { seeds, seed: first, nodes, broken_rule, story, failures_max } =
+        Arguments::parse();
+    let mut faults = Fault::ALL.into_iter().chain(Fault::OF_NODES);
+    let fault = faults.find(|fault| Some(fault.rule()) == broken_rule);
+    let plan_of = if nodes { Plan::of_nodes } else { Plan::from_seed };
     if story {
-        println!("{}", told(&run(&Plan::from_seed(first), &TenantHub::boxed, fault, true)));
+        println!("{}", told(&run(&plan_of(first), &TenantHub::boxed, fault, true)));
         return ExitCode::SUCCESS;
     }
     let (began, mut coverage, mut failed, mut done) = (Instant::now(), Coverage::default(), 0, 0);
     for seed in first..first.saturating_add(seeds) {
-        let plan = Plan::from_seed(seed);
+        let plan = plan_of(seed);
         let outcome = run(&plan, &TenantHub::boxed, fault, false);
         coverage.absorb(&outcome.coverage);
         done += 1;

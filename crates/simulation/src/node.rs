@@ -43,6 +43,11 @@ impl Node {
         std::mem::take(&mut self.acknowledged)
     }
 
+    /// Whether a session of this id is its own, or was until a moment ago.
+    pub fn knows(&self, sid: &str) -> bool {
+        self.clients.knows(sid)
+    }
+
     /// How many clients have changed from polling to a WebSocket.
     pub fn upgrades(&self) -> u64 {
         self.upgrades

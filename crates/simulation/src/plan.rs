@@ -19,6 +19,8 @@ const ORDERS: usize = 3;
 pub struct Plan {
     /// What it was made from.
     pub seed: u64,
+    /// How many nodes there are. Several share a log; one has it on its disk.
+    pub nodes: usize,
     /// Its tenants' names.
     pub tenants: Vec<String>,
     /// Who connects.
@@ -31,7 +33,7 @@ pub struct Plan {
     pub forgets: bool,
     /// The longest that a packet takes.
     pub latency_ms_max: u64,
-    /// The longest that a sync of the disk takes.
+    /// The longest that a sync of the disk takes, or that something takes between a node and the log that it shares.
     pub sync_ms_max: u64,
     /// What happens, by time in milliseconds.
     pub steps: Vec<(u64, Step)>,
@@ -89,8 +91,54 @@ pub enum Step {
     FailSync,
     /// Syncs take up to so long from now on.
     SlowDisk(u64),
-    /// The wall clock jumps, in milliseconds.
-    JumpClock(i64),
+    /// A node's wall clock jumps, in milliseconds.
+    JumpClock {
+        /// Which node's.
+        node: usize,
+        /// How far.
+        ms: i64,
+    },
+    /// A node of several is killed, and started again after so long.
+    KillNode {
+        /// Which.
+        node: usize,
+        /// How long it is away.
+        down_ms: u64,
+    },
+    /// A node of several is asked to stop, and started again so long after it did.
+    StopNode {
+        /// Which.
+        node: usize,
+        /// How long it is away.
+        down_ms: u64,
+    },
+    /// A node is suspended for so long.
+    HangNode {
+        /// Which.
+        node: usize,
+        /// How long.
+        ms: u64,
+    },
+    /// Nothing passes between a node and the log that it shares, for so long.
+    CutLine {
+        /// Which node.
+        node: usize,
+        /// How long.
+        ms: u64,
+    },
+    /// What passes between a node and the log that it shares is slow, for so long.
+    SlowLine {
+        /// Which node.
+        node: usize,
+        /// How long something takes at most.
+        latency_ms_max: u64,
+        /// How long.
+        ms: u64,
+    },
+    /// No node reaches the log that they share, for so long.
+    LogAway(u64),
+    /// The log that nodes share takes nothing, for so long.
+    LogFull(u64),
     /// Somebody's connections tear.
     Tear(usize, Tear),
     /// Somebody does not read for so long.
@@ -109,7 +157,8 @@ impl Step {
     /// How long it takes until it is over, in milliseconds.
     pub(crate) fn lasts_ms(&self) -> u64 {
         match self {
-            Self::Absence(ms) => *ms,
+            Self::Absence(ms) | Self::LogAway(ms) | Self::LogFull(ms) => *ms,
+            Self::HangNode { ms, .. } | Self::CutLine { ms, .. } | Self::SlowLine { ms, .. } => *ms,
             _ => 0,
         }
     }
@@ -118,6 +167,35 @@ impl Step {
 impl Plan {
     /// The schedule that a seed means.
     pub fn from_seed(seed: u64) -> Self {
+        Self::of(seed, |plan, rng, orders, length_ms| {
+            plan.add_process_faults(rng, length_ms);
+            plan.add_disk_faults(rng, length_ms);
+            plan.add_client_faults(rng, orders, length_ms);
+            plan.forgets = rng.u8(0..4) == 0;
+            if rng.u8(0..5) == 0 {
+                plan.add_absence(rng, orders, length_ms);
+            }
+        })
+    }
+
+    /// The schedule of several nodes that a seed means.
+    pub fn of_nodes(seed: u64) -> Self {
+        let mut plan = Self::of(seed, |plan, rng, orders, length_ms| {
+            plan.nodes = rng.usize(2..=3);
+            plan.add_node_faults(rng, length_ms);
+            plan.add_client_faults(rng, orders, length_ms);
+            plan.forgets = rng.u8(0..4) == 0;
+        });
+        // The model of what nodes share knows a message again by its id alone.
+        for (_, step) in &mut plan.steps {
+            if let Step::Publish { publication, .. } = step {
+                publication.has_id = true;
+            }
+        }
+        plan
+    }
+
+    fn of(seed: u64, add_faults: impl FnOnce(&mut Self, &mut Rng, &[Publication], u64)) -> Self {
         let mut rng = Rng::with_seed(seed);
         let tenants: Vec<String> = (0..rng.usize(1..=3)).map(|n| format!("tenant-{n}")).collect();
         let length_ms = rng.u64(LENGTH_MS);
@@ -125,6 +203,7 @@ impl Plan {
         let orders: Vec<Publication> = (0..ORDERS).map(|n| maker.order(&mut rng, n)).collect();
         let mut plan = Self {
             seed,
+            nodes: 1,
             people: Vec::new(),
             heartbeat_ms: rng.u64(1_000..8_000),
             asks: rng.u8(0..3) == 0,
@@ -146,13 +225,7 @@ impl Plan {
             let mut maker = Maker { ids: maker.ids.clone(), number: maker.number };
             plan.add_publications(&mut rng, tenant, &orders, &mut maker, length_ms);
         }
-        plan.add_process_faults(&mut rng, length_ms);
-        plan.add_disk_faults(&mut rng, length_ms);
-        plan.add_client_faults(&mut rng, &orders, length_ms);
-        plan.forgets = rng.u8(0..4) == 0;
-        if rng.u8(0..5) == 0 {
-            plan.add_absence(&mut rng, &orders, length_ms);
-        }
+        add_faults(&mut plan, &mut rng, &orders, length_ms);
         plan.steps.sort_by_key(|(at_ms, _)| *at_ms);
         plan
     }
@@ -240,7 +313,25 @@ impl Plan {
         }
         if rng.u8(0..4) == 0 {
             let jump_ms = rng.i64(-3_600_000..86_400_000);
-            self.steps.push((rng.u64(0..length_ms), Step::JumpClock(jump_ms)));
+            self.steps.push((rng.u64(0..length_ms), Step::JumpClock { node: 0, ms: jump_ms }));
+        }
+    }
+
+    fn add_node_faults(&mut self, rng: &mut Rng, length_ms: u64) {
+        for _ in 0..rng.usize(1..=5) {
+            let (at_ms, node) = (self.moment(rng, length_ms), rng.usize(0..self.nodes));
+            let (down_ms, ms) = (rng.u64(0..3_000), rng.u64(50..4_000));
+            let step = match rng.u8(0..10) {
+                0 | 1 => Step::KillNode { node, down_ms },
+                2 => Step::StopNode { node, down_ms },
+                3 => Step::HangNode { node, ms },
+                4 | 5 => Step::CutLine { node, ms },
+                6 => Step::SlowLine { node, latency_ms_max: rng.u64(300..2_000), ms },
+                7 => Step::LogAway(ms),
+                8 => Step::LogFull(ms),
+                _ => Step::JumpClock { node, ms: rng.i64(-3_600_000..86_400_000) },
+            };
+            self.steps.push((at_ms, step));
         }
     }
 

@@ -2,22 +2,21 @@
 
 mod applications;
 mod faults;
+mod processes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foodtrack_history_checker::{Record, Verdict, What, check};
-use foodtrack_session::HeartbeatConfig;
 
 use crate::job::Job;
 use crate::page::Page;
 use crate::plan::{Plan, Step};
 use crate::{
-    Answer, Arrival, Counted, Coverage, End, Fault, Hub, LinkIndex, ModelLog, ModelTime, Network,
-    Node, Output, Packet, Tear,
+    Answer, Arrival, Counted, Coverage, End, Fault, Hub, LinkIndex, LogModel, ModelLog, Network,
+    Packet, SharedStream, Tear,
 };
+use processes::Process;
 
-/// The wall clock at the beginning of a run.
-const WALL_MS: u64 = 1_764_000_000_000;
 /// How long after its last step a run may take until all is quiet.
 const QUIET_MS_MAX: u64 = 180_000;
 /// How long a process goes on whose disk has failed, before somebody starts it anew.
@@ -25,8 +24,8 @@ const FAILED_MS: u64 = 2_000;
 /// More turns than any run takes that gets anywhere.
 const TURNS_MAX: u64 = 30_000;
 
-/// What lives in a process, made anew for each over the store that outlives it.
-pub type MakeHub<'h> = &'h dyn Fn(&ModelLog, HubSettings) -> Box<dyn Hub>;
+/// What lives in a process of a node, made anew for each over the store that outlives it.
+pub type MakeHub<'h> = &'h dyn Fn(&LogModel, usize, HubSettings) -> Option<Box<dyn Hub>>;
 
 /// How what lives in a process is made.
 #[derive(Clone, Copy, Debug)]
@@ -59,13 +58,7 @@ pub fn run(plan: &Plan, make_hub: MakeHub<'_>, fault: Option<Fault>, tells: bool
     let mut run = Run::new(plan, make_hub, fault, tells);
     run.go();
     let mut coverage = run.coverage;
-    let counts = run.log.counts();
-    coverage.add(Counted::Commits, counts.commits);
-    coverage.add(Counted::DiskFull, counts.full);
-    coverage.add(Counted::SyncFailed, counts.failed);
-    coverage.add(Counted::ChangesLost, counts.lost);
-    coverage.add(Counted::LogsClosed, counts.closed);
-    coverage.add(Counted::LookedFor, counts.looked_for);
+    coverage.add_log(&run.log);
     for page in &run.pages {
         coverage.add(Counted::Repeated, page.host.repeated());
     }
@@ -78,22 +71,21 @@ struct Run<'p> {
     make_hub: MakeHub<'p>,
     fault: Option<Fault>,
     now_ms: u64,
-    clock_offset_ms: i64,
     network: Network<Packet>,
-    log: ModelLog,
-    node: Option<Node>,
-    /// When the process is started again.
-    starts_at_ms: Option<u64>,
-    /// When it is started anew because its disk has failed.
+    log: LogModel,
+    processes: Vec<Process>,
+    /// When the process is started anew because its disk has failed.
     replaces_disk_at_ms: Option<u64>,
-    processes: u64,
-    next_client: u32,
+    /// How many processes were started.
+    starts: u64,
+    /// Where the next one that comes is sent by a balancer.
+    next_node: usize,
+    /// The nodes that have heard of a link.
+    node_of: HashMap<LinkIndex, BTreeSet<usize>>,
     pages: Vec<Page>,
     /// The page that each person has now.
     page_of: Vec<Option<usize>>,
     by_link: HashMap<LinkIndex, usize>,
-    /// Links that the process knows.
-    open_links: BTreeSet<LinkIndex>,
     jobs: Vec<Job>,
     requests: BTreeMap<LinkIndex, Job>,
     next_step: usize,
@@ -110,30 +102,21 @@ struct Run<'p> {
 
 impl<'p> Run<'p> {
     fn new(plan: &'p Plan, make_hub: MakeHub<'p>, fault: Option<Fault>, tells: bool) -> Self {
-        let log = ModelLog::new(plan.seed ^ 3, usize::MAX >> 1, plan.sync_ms_max);
-        match fault {
-            Some(Fault::ReusesOffsets) => log.reuse_offsets(),
-            Some(Fault::ForgetsRooms) => log.forget_rooms(),
-            Some(Fault::OvertakesOwnEntity) => log.hide_entities(),
-            _ => {}
-        }
         Self {
             plan,
             make_hub,
             fault,
             now_ms: 0,
-            clock_offset_ms: 0,
             network: Network::new(plan.seed ^ 2, plan.latency_ms_max),
-            log,
-            node: None,
-            starts_at_ms: Some(0),
+            log: log_of(plan, fault),
+            processes: (0..plan.nodes).map(|_| Process::new()).collect(),
             replaces_disk_at_ms: None,
-            processes: 0,
-            next_client: 0,
+            starts: 0,
+            next_node: 0,
+            node_of: HashMap::new(),
             pages: Vec::new(),
             page_of: vec![None; plan.people.len()],
             by_link: HashMap::new(),
-            open_links: BTreeSet::new(),
             jobs: Vec::new(),
             requests: BTreeMap::new(),
             next_step: 0,
@@ -144,12 +127,6 @@ impl<'p> Run<'p> {
             coverage: Coverage::default(),
             story: tells.then(Vec::new),
         }
-    }
-
-    fn time(&self) -> ModelTime {
-        let wall_ms = (WALL_MS + self.now_ms).saturating_add_signed(self.clock_offset_ms);
-        let believed_ms = WALL_MS + self.now_ms;
-        ModelTime { monotonic_ms: self.now_ms, wall_ms, believed_ms }
     }
 
     fn note(&mut self, what: What) {
@@ -213,25 +190,26 @@ impl<'p> Run<'p> {
         let pages = pages.filter_map(|page| page.model.next_ms());
         let pages = pages.map(|at_ms| at_ms.max(self.absent_until_ms));
         let jobs = self.jobs.iter().map(|job| job.not_before_ms).filter(|at| *at > self.now_ms);
-        let node = self.node.as_ref().and_then(Node::next_ms);
-        let log = self.node.as_ref().and_then(|_| self.log.next_ms());
+        let processes = self.next_of_processes_ms();
         let network = self.network.next_ms();
-        let all = [step, node, log, self.starts_at_ms, self.replaces_disk_at_ms, network];
+        let all = [step, processes, self.replaces_disk_at_ms, network];
         all.into_iter().flatten().chain(joins).chain(pages).chain(jobs).min()
     }
 
     fn do_what_is_due(&mut self) {
+        if let Some(stream) = self.log.stream() {
+            stream.lines().iter().for_each(|line| line.set_now(self.now_ms));
+        }
         while let Some((at_ms, step)) = self.plan.steps.get(self.next_step)
             && *at_ms <= self.now_ms
         {
             self.next_step += 1;
             self.take_step(step);
         }
-        if self.starts_at_ms.is_some_and(|at_ms| at_ms <= self.now_ms) {
-            self.start_process();
-        }
-        let has_failed = self.node.is_some() && self.log.with_disk(|disk| disk.has_failed());
-        if has_failed
+        self.tend_processes();
+        let is_there = self.processes.iter().any(|it| it.node.is_some());
+        if is_there
+            && self.has_disk_failed()
             && *self.replaces_disk_at_ms.get_or_insert(self.now_ms + FAILED_MS) <= self.now_ms
         {
             self.replaces_disk_at_ms = None;
@@ -251,88 +229,7 @@ impl<'p> Run<'p> {
             }
         }
         self.pump();
-        let time = self.time();
-        if let Some(node) = &mut self.node {
-            node.wake(time);
-        }
-        self.carry_out();
-    }
-
-    fn start_process(&mut self) {
-        self.starts_at_ms = None;
-        self.processes += 1;
-        let seed = self.plan.seed ^ (self.processes << 8);
-        let settings = HubSettings {
-            seed,
-            asks: self.plan.asks,
-            forgets: self.plan.forgets,
-            fault: self.fault,
-        };
-        let hub = (self.make_hub)(&self.log, settings);
-        let heartbeat = HeartbeatConfig {
-            interval_ms: self.plan.heartbeat_ms,
-            timeout_ms: self.plan.heartbeat_ms / 2 + 2 * self.plan.latency_ms_max,
-            missed_max: 2,
-        };
-        let seed = self.plan.seed ^ self.processes;
-        let mut node = Node::new(seed, self.next_client, heartbeat, hub);
-        node.clients_mut().plant(self.fault);
-        self.node = Some(node);
-        self.note(What::HubUp);
-    }
-
-    /// Ends the process: what it had on links goes the way of all that a dead process leaves.
-    fn end_process(&mut self, down_ms: u64) {
-        let Some(node) = self.node.take() else { return };
-        self.coverage.add(Counted::Upgraded, node.upgrades());
-        self.next_client = node.next_client();
-        for link in std::mem::take(&mut self.open_links) {
-            self.network.tear(self.now_ms, link, Tear::Reset);
-        }
-        self.starts_at_ms = Some(self.now_ms + down_ms);
-        self.replaces_disk_at_ms = None;
-    }
-
-    fn node_hears(&mut self, link: LinkIndex, arrival: Arrival<Packet>) {
-        let time = self.time();
-        let Some(node) = &mut self.node else {
-            // Nobody listens: the kernel says so.
-            return match arrival {
-                Arrival::Packet(_) => self.network.tear(self.now_ms, link, Tear::Reset),
-                Arrival::Closed => {}
-            };
-        };
-        match arrival {
-            Arrival::Packet(packet) => {
-                self.open_links.insert(link);
-                node.arrived(time, link, packet);
-                let acknowledged = node.take_acknowledged();
-                self.note_acknowledged(link, &acknowledged);
-            }
-            Arrival::Closed => {
-                self.open_links.remove(&link);
-                node.link_closed(time, link);
-            }
-        }
-        self.carry_out();
-    }
-
-    /// Puts what the process sends on its links.
-    fn carry_out(&mut self) {
-        let Some(node) = &mut self.node else { return };
-        for output in node.take_outputs() {
-            match output {
-                Output::Send(link, packet) => {
-                    let is_answer = matches!(packet, Packet::Answer(_));
-                    self.coverage.add(Counted::Polled, u64::from(is_answer));
-                    self.network.send(self.now_ms, link, End::Client, packet);
-                }
-                Output::Close(link) => {
-                    self.open_links.remove(&link);
-                    self.network.tear(self.now_ms, link, Tear::Close(End::Server));
-                }
-            }
-        }
+        self.wake_processes();
     }
 
     fn client_hears(&mut self, link: LinkIndex, arrival: Arrival<Packet>) {
@@ -387,7 +284,7 @@ impl<'p> Run<'p> {
             page.is_gone
                 || page.model.is_joined() && page.wishes.is_empty() && page.asked.is_empty()
         };
-        self.node.is_some()
+        self.are_well()
             && self.jobs.is_empty()
             && self.requests.is_empty()
             && self.page_of.iter().all(Option::is_some)
@@ -417,21 +314,42 @@ impl<'p> Run<'p> {
         )
     }
 
+    fn has_disk_failed(&self) -> bool {
+        self.log.disk().is_some_and(|log| log.with_disk(|disk| disk.has_failed()))
+    }
+
     /// A process whose disk has failed is started anew, as its operator is told to, on another disk.
     fn replace_failed_disk(&mut self) {
-        if self.log.with_disk(|disk| disk.has_failed()) {
+        if self.has_disk_failed() {
             self.take_step(&Step::Kill { with_power: true, down_ms: 100 });
         }
     }
 
     /// Ends what makes trouble: the rest is to be well again.
     fn heal(&mut self) {
-        self.set_disk_full(false);
+        self.heal_nodes();
         let sync_ms_max = self.plan.sync_ms_max;
-        self.log.with_disk(|disk| {
+        let Some(log) = self.log.disk().cloned() else { return };
+        self.set_disk_full(false);
+        log.with_disk(|disk| {
             disk.set_sync_ms_max(sync_ms_max);
             disk.spare_next_sync();
         });
         self.replace_failed_disk();
     }
+}
+
+/// What outlives the processes of a schedule. What a fault breaks in it is broken.
+fn log_of(plan: &Plan, fault: Option<Fault>) -> LogModel {
+    if plan.nodes > 1 {
+        return LogModel::Stream(SharedStream::new(plan.nodes, plan.sync_ms_max));
+    }
+    let log = ModelLog::new(plan.seed ^ 3, usize::MAX >> 1, plan.sync_ms_max);
+    match fault {
+        Some(Fault::ReusesOffsets) => log.reuse_offsets(),
+        Some(Fault::ForgetsRooms) => log.forget_rooms(),
+        Some(Fault::OvertakesOwnEntity) => log.hide_entities(),
+        _ => {}
+    }
+    LogModel::Disk(log)
 }

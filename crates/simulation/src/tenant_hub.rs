@@ -14,10 +14,11 @@ use foodtrack_tenant::{
     PageLimits, Policies, ReadJob, RecoveryConfig, Request, RequestId, RetryPolicy, SessionKey,
     Settings, Tenant, TenantLimits, Verdict, rfc3339,
 };
-use foodtrack_tenant_log::{Completion, TenantLog as _};
+use foodtrack_tenant_log::Completion;
 
 use crate::{
-    ClientIndex, Clients, Fault, Hub, HubSettings, ModelLog, ModelTime, Packet, Ticket, Topic,
+    ClientIndex, Clients, Fault, Hub, HubLog, HubSettings, LogModel, ModelLog, ModelTime, Packet,
+    Ticket, Topic,
 };
 use effects::{Frames, HubEffects};
 use handshake::{Tokens, back_end};
@@ -28,13 +29,15 @@ const READ_MS_MAX: u64 = 20;
 const SECRET: [u8; 32] = [7; 32];
 
 /// The tenants of one process.
-pub struct TenantHub {
+pub struct TenantHub<L = ModelLog> {
     settings: Settings,
-    log: ModelLog,
+    log: L,
     tenants: BTreeMap<TenantId, Resident>,
     clients: BTreeMap<ClientIndex, (TenantId, ConnectionSlot)>,
     /// Clients whose tenants' logs are being opened.
     waiting: Vec<(ClientIndex, Admission)>,
+    /// Clients that come in once all is heard that other nodes had noted when they came.
+    entrants: Vec<(u64, ClientIndex, Admission)>,
     reads: Vec<(u64, TenantId, Asker, ReadJob)>,
     rng: Rng,
     frames: Frames,
@@ -66,8 +69,21 @@ struct Outcome {
 }
 
 impl TenantHub {
+    /// As [`crate::MakeHub`].
+    pub fn boxed(log: &LogModel, node: usize, settings: HubSettings) -> Option<Box<dyn Hub>> {
+        Some(match log {
+            LogModel::Disk(log) => Box::new(TenantHub::new(log, settings)),
+            LogModel::Stream(stream) => {
+                let log = stream.log_of(node, settings.seed ^ 5, settings.fault)?;
+                Box::new(TenantHub::new(&log, settings))
+            }
+        })
+    }
+}
+
+impl<L: HubLog> TenantHub<L> {
     /// A process without tenants over a store.
-    pub fn new(log: &ModelLog, settings: HubSettings) -> Self {
+    pub fn new(log: &L, settings: HubSettings) -> Self {
         let HubSettings { seed, asks, forgets, fault } = settings;
         let mut policies = Policies::default();
         if asks {
@@ -98,6 +114,7 @@ impl TenantHub {
             tenants: BTreeMap::new(),
             clients: BTreeMap::new(),
             waiting: Vec::new(),
+            entrants: Vec::new(),
             reads: Vec::new(),
             rng: Rng::with_seed(seed),
             frames: Frames::default(),
@@ -109,11 +126,6 @@ impl TenantHub {
             next_sweep_ms: 60_000,
             sweeps: 0,
         }
-    }
-
-    /// As [`crate::MakeHub`].
-    pub fn boxed(log: &ModelLog, settings: HubSettings) -> Box<dyn Hub> {
-        Box::new(Self::new(log, settings))
     }
 
     fn handle(&mut self, now: ModelTime, clients: &mut Clients, id: &TenantId, input: Input<'_>) {
@@ -210,6 +222,24 @@ impl TenantHub {
         if !self.tenants.get(&id).is_some_and(|it| it.tenant.takes_clients()) {
             return self.waiting.push((client, admission));
         }
+        match self.log.heard_by_ms(now.monotonic_ms) {
+            // What it missed cannot be read: it comes again.
+            None => clients.close(client, CloseReason::ServerClosed),
+            Some(at_ms) if at_ms > now.monotonic_ms => {
+                self.entrants.push((at_ms, client, admission));
+            }
+            Some(_) => self.let_in(now, clients, client, admission),
+        }
+    }
+
+    fn let_in(
+        &mut self,
+        now: ModelTime,
+        clients: &mut Clients,
+        client: ClientIndex,
+        admission: Admission,
+    ) {
+        let id = admission.principal.tenant().clone();
         let (new_id, namespace) = (clients.new_id(), NamespaceId::ROOT);
         let arrival = Box::new(Arrival { admission, new_id, namespace, user_agent: None });
         self.handle_for(now, clients, &id, Input::Connect(arrival), Some(client));
@@ -235,7 +265,7 @@ impl TenantHub {
 
     /// Closes the logs of tenants where nobody has been for a while, as a shard does.
     fn close_quiet_tenants(&mut self, now: ModelTime) {
-        if self.log.with_disk(|disk| disk.is_full() || disk.has_failed()) {
+        if self.log.is_ill() {
             return;
         }
         let (settings, turn) = (&self.settings, self.turn);
@@ -270,7 +300,7 @@ fn turn_now(now: ModelTime, text: &str, turn: u64) -> Now<'_> {
     }
 }
 
-impl Hub for TenantHub {
+impl<L: HubLog> Hub for TenantHub<L> {
     fn connect(
         &mut self,
         now: ModelTime,
@@ -333,6 +363,7 @@ impl Hub for TenantHub {
         reason: CloseReason,
     ) {
         self.waiting.retain(|(waiting, _)| *waiting != client);
+        self.entrants.retain(|(_, entrant, _)| *entrant != client);
         self.handle_of(now, clients, client, |slot| Input::Gone(slot, reason.as_str()));
         if let Some((id, slot)) = self.clients.remove(&client)
             && let Some(resident) = self.tenants.get_mut(&id)
@@ -353,6 +384,11 @@ impl Hub for TenantHub {
     fn wake(&mut self, now: ModelTime, clients: &mut Clients) {
         for completion in self.log.advance(now.monotonic_ms) {
             self.hear(now, clients, completion);
+        }
+        let is_heard = |it: &mut (u64, ClientIndex, Admission)| it.0 <= now.monotonic_ms;
+        let heard: Vec<_> = self.entrants.extract_if(.., is_heard).collect();
+        for (_, client, admission) in heard {
+            self.let_in(now, clients, client, admission);
         }
         let is_due = |read: &(u64, TenantId, Asker, ReadJob)| read.0 <= now.monotonic_ms;
         let (due, later) = std::mem::take(&mut self.reads).into_iter().partition(is_due);
@@ -383,6 +419,12 @@ impl Hub for TenantHub {
     fn next_ms(&self) -> Option<u64> {
         let deadlines = self.tenants.values().filter_map(|it| it.tenant.next_deadline_ms());
         let reads = self.reads.iter().map(|(due_ms, ..)| *due_ms);
-        deadlines.chain(reads).chain(self.log.next_ms()).chain([self.next_sweep_ms]).min()
+        let entrants = self.entrants.iter().map(|(due_ms, ..)| *due_ms);
+        deadlines
+            .chain(reads)
+            .chain(entrants)
+            .chain(self.log.next_ms())
+            .chain([self.next_sweep_ms])
+            .min()
     }
 }

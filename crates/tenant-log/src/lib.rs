@@ -106,6 +106,11 @@ pub trait TenantLog: LogReader + SubscriberStore + LogAdmin + Leases {
         false
     }
 
+    /// Whether an entry counts as kept only once replicas have it: of one that can be read already, the store alone can say so.
+    fn waits_for_replicas(&self) -> bool {
+        false
+    }
+
     /// What all nodes know of webhooks, where several tell them of it.
     fn webhook_places(&self) -> Option<&dyn WebhookPlaces> {
         None

@@ -192,6 +192,10 @@ impl TenantLog for RedisLog {
         true
     }
 
+    fn waits_for_replicas(&self) -> bool {
+        self.builder.options.wait_replicas > 0
+    }
+
     fn survives_restart(&self) -> bool {
         true
     }

@@ -232,6 +232,14 @@ impl Checked<'_> {
         }
     }
 
+    /// Whether replicas must have it before its sender is told that it is kept. Of an acceptance that says again what was said the
+    /// log has the first one alone.
+    pub(crate) fn must_be_replicated(&self, turn: &Turn<'_, impl Effects>) -> bool {
+        turn.effects.waits_for_replicas()
+            && self.policy.class == DeliveryClass::Durable
+            && self.said_before.is_none()
+    }
+
     /// The entry that it is in the log.
     fn entry(&self, offset: Offset, durability: Durability, now_ms: u64) -> EntryRef<'_> {
         EntryRef {

@@ -119,6 +119,11 @@ pub trait Effects {
     /// Whether others write to the log as well: then it counts the offsets, and what others wrote is read.
     fn is_log_shared(&self) -> bool;
 
+    /// Whether an entry of the log counts as kept only once replicas have it: then a repeat of what must be kept is asked for.
+    fn waits_for_replicas(&self) -> bool {
+        false
+    }
+
     /// Has the tenant's log opened; that it is comes as news. Notes that have expired at `now_ms` are left out.
     ///
     /// # Errors

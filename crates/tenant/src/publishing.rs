@@ -43,6 +43,10 @@ impl Tenant {
         match checked {
             Ok(checked) => {
                 match self.intake.first_of(&checked, turn.now.steady_ms) {
+                    // It can be read here, and whether enough replicas have it the store alone can say.
+                    Some((_, Some(_))) if checked.must_be_replicated(turn) => {
+                        self.take(turn, &checked, reply);
+                    }
                     Some((id, offset)) => self.answer_repeat(turn, id, offset, reply),
                     None => self.take(turn, &checked, reply),
                 }

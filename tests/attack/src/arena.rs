@@ -133,6 +133,7 @@ fn start(program: &Path, folder: &Path, surroundings: Surroundings) -> Result<Hu
         folder: PathBuf::from(folder),
         config: CONFIG.replace("LEVEL", level) + surroundings.more_config,
         data_dir: Some(folder.join("data")),
+        clock: None,
     })?;
     if let Some(descriptors_max) = surroundings.descriptors_max {
         hub.limit_descriptors(descriptors_max);

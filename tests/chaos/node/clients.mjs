@@ -1,8 +1,9 @@
-// Unmodified socket.io-clients. Reads one line of JSON on stdin (url, clients, tornEveryMs), says "ready" on stderr when all
+// Unmodified socket.io-clients. Reads one line of JSON on stdin (ports, clients, tornEveryMs), says "ready" on stderr when all
 // are connected, and prints what they notice as JSON lines on stdout until stdin ends. At the line "settle" it tears no more
 // connections, and says "settled" when all are connected again and nothing has come for a while.
 
 import { createRequire } from 'node:module';
+import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
 const { io } = createRequire(new URL('../../interop/package.json', import.meta.url))('socket.io-client');
@@ -27,10 +28,32 @@ function flush() {
   if (chunks.length > 0) process.stdout.write(`${chunks.splice(0).join('\n')}\n`);
 }
 
+// A balancer that knows nothing of the nodes: each connection goes to the next one that takes it.
+let next = 0;
+function forward(near, tries) {
+  if (tries === 0) return near.destroy();
+  const far = connect(plan.ports[next++ % plan.ports.length], '127.0.0.1');
+  far.once('connect', () => near.pipe(far).pipe(near));
+  let isOpen = false;
+  far.once('connect', () => (isOpen = true));
+  far.on('error', () => (isOpen ? near.destroy() : forward(near, tries - 1)));
+  far.on('close', () => isOpen && near.destroy());
+  near.on('error', () => far.destroy());
+  near.on('close', () => far.destroy());
+}
+
+async function balancer() {
+  const server = createServer((near) => forward(near, plan.ports.length));
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return server.address().port;
+}
+
+const port = plan.ports.length > 1 ? await balancer() : plan.ports[0];
+
 function open({ recipient, tenant, user, application, auth }) {
   note('recipient', { recipient, tenant, user, application, device: null });
   // Each with a connection of its own, as an application in a browser of its own has.
-  const socket = io(plan.url, { auth, transports: ['websocket', 'polling'], forceNew: true });
+  const socket = io(`http://127.0.0.1:${port}`, { auth, transports: ['websocket', 'polling'], forceNew: true });
   socket.on('connect', () => note('opened', { recipient, recovered: socket.recovered, brought: null }));
   socket.on('disconnect', (reason) => {
     note('torn', { recipient });
@@ -41,9 +64,11 @@ function open({ recipient, tenant, user, application, auth }) {
   });
   socket.onAny((name, message, ...rest) => {
     const cursor = rest.at(-1);
+    if (name === 'system:reconnection_required') note('gap_told', { recipient });
     note('received', {
       recipient,
-      id: name.startsWith('system:') ? undefined : message?.id,
+      // One without an id of its publisher's is known by a name in its payload.
+      id: name.startsWith('system:') ? undefined : (message?.payload?.name ?? message?.id),
       event_type: name,
       tenant: message?.tenantId,
       origin: message?.payload?.origin,

@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chaos::campaign::{Campaign, Plan, Setting};
+use chaos::campaign::{Campaign, Plan, RedisKind, Setting};
 use chaos::hub::find_hub;
 use chaos::load::{How, Jitter, Storm};
 
@@ -26,6 +26,7 @@ fn check_campaign(schedules: u64, setting: Setting, calm: bool) {
         hub: hub(),
         remains: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("chaos"),
         setting,
+        node_clients: 0,
         jobs: 2,
         calm,
     }
@@ -56,14 +57,21 @@ fn has_redis() -> bool {
 #[test]
 fn a_calm_run_of_nodes_beside_each_other_loses_nothing() {
     if has_redis() {
-        check_campaign(2, Setting::Cluster, true);
+        check_campaign(2, Setting::Cluster(RedisKind::One), true);
     }
 }
 
 #[test]
 fn a_short_campaign_of_nodes_beside_each_other_loses_nothing() {
     if has_redis() {
-        check_campaign(6, Setting::Cluster, false);
+        check_campaign(6, Setting::Cluster(RedisKind::One), false);
+    }
+}
+
+#[test]
+fn a_short_campaign_with_a_redis_cluster_loses_nothing_that_was_acknowledged() {
+    if has_redis() {
+        check_campaign(2, Setting::Cluster(RedisKind::Cluster), false);
     }
 }
 

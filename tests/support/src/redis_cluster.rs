@@ -20,13 +20,21 @@ impl RedisCluster {
     /// # Panics
     /// Where it does not come up.
     pub fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same, with further arguments of each server.
+    ///
+    /// # Panics
+    /// Where it does not come up.
+    pub fn start_with(more: &[&str]) -> Option<Self> {
         let mut servers = Vec::new();
         let mut buses = Vec::new();
         for _ in 0..2 * MASTERS {
             let bus = free_port().to_string();
             let arguments = ["--cluster-enabled", "yes", "--cluster-port", &bus];
             let rest = ["--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"];
-            servers.push(RedisServer::start(&[arguments, rest].concat())?);
+            servers.push(RedisServer::start(&[&arguments[..], &rest[..], more].concat())?);
             buses.push(bus);
         }
         let cluster = Self { servers };
@@ -84,6 +92,11 @@ impl RedisCluster {
 
     /// The replica of a master.
     pub fn replica_of(&self, master: usize) -> &RedisServer {
-        &self.servers[MASTERS + master]
+        &self.servers[self.pair_of(master)[1]]
+    }
+
+    /// The places of a master and of its replica among the servers. They may have changed roles since the start.
+    pub fn pair_of(&self, master: usize) -> [usize; 2] {
+        [master, MASTERS + master]
     }
 }

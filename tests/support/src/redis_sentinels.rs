@@ -67,9 +67,21 @@ impl RedisSentinels {
     /// # Panics
     /// Where they do not.
     pub fn fail_over(&self) {
+        assert!(self.try_fail_over(), "sentinels put no replica in the master's place");
+    }
+
+    /// The same; returns whether they begin to. They do not where there is no replica, or where they are at it.
+    pub fn try_fail_over(&self) -> bool {
         let (_, port) = self.sentinels[0];
         let answer = command(port, &format!("SENTINEL FAILOVER {MASTER}"));
-        assert_eq!(answer.as_deref(), Some("+OK"));
+        answer.as_deref() == Some("+OK")
+    }
+
+    /// The port of whom they take for the master.
+    pub fn master_port(&self) -> Option<u16> {
+        let (_, port) = self.sentinels[0];
+        let said = command(port, &format!("SENTINEL GET-MASTER-ADDR-BY-NAME {MASTER}"))?;
+        said.lines().last()?.trim().parse().ok()
     }
 
     /// What they call the master.

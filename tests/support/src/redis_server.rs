@@ -24,6 +24,9 @@ pub fn free_port() -> u16 {
     }
 }
 
+/// What it is configured with beside its arguments.
+const FILE: &str = "redis.conf";
+
 /// A running server, with its files in a directory of its own.
 #[derive(Debug)]
 pub struct RedisServer {
@@ -53,6 +56,9 @@ impl RedisServer {
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&directory)
             .unwrap_or_else(|error| panic!("no directory for Redis: {error}"));
+        // What others change of it (`CONFIG REWRITE`) is there again after it was killed.
+        std::fs::write(directory.join(FILE), "")
+            .unwrap_or_else(|error| panic!("no configuration for Redis: {error}"));
         let arguments: Vec<String> = arguments.iter().map(|&it| it.to_owned()).collect();
         let child = spawn(port, &directory, &arguments);
         let server = Self { child, port, directory, arguments };
@@ -94,6 +100,32 @@ impl RedisServer {
     /// The same without waiting until it answers.
     pub fn spawn_again(&mut self) {
         self.child = spawn(self.port, &self.directory, &self.arguments);
+    }
+
+    /// Starts one that has what the server on a port has, and waits until it does. `None` where `redis-server` is not installed.
+    ///
+    /// # Panics
+    /// Where it does not come up.
+    pub fn start_replica_of(port: u16, arguments: &[&str]) -> Option<Self> {
+        let replica = Self::start(&[arguments, &["--repl-diskless-sync-delay", "0"]].concat())?;
+        // Not as an argument: those would hold again when it is another's master and comes back.
+        replica.command(&format!("REPLICAOF 127.0.0.1 {port}"));
+        replica.command("CONFIG REWRITE");
+        wait_until("the replica has what its master has", || {
+            replica.command("INFO replication").contains("master_link_status:up")
+        });
+        Some(replica)
+    }
+
+    /// Starts it again as a replica of the server on a port, as an operator would, without waiting until it answers.
+    ///
+    /// # Panics
+    /// Where its file cannot be written.
+    pub fn spawn_again_as_replica_of(&mut self, port: u16) {
+        let file = std::fs::OpenOptions::new().append(true).open(self.directory.join(FILE));
+        let written = file.and_then(|mut file| writeln!(file, "\nreplicaof 127.0.0.1 {port}"));
+        written.unwrap_or_else(|error| panic!("no configuration for Redis: {error}"));
+        self.spawn_again();
     }
 
     /// Whether it answers now.
@@ -162,6 +194,7 @@ fn exchange(port: u16, request: &[u8]) -> Option<String> {
 
 fn spawn(port: u16, directory: &PathBuf, arguments: &[String]) -> Child {
     let mut command = Command::new("redis-server");
+    command.arg(directory.join(FILE));
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
     command.args(["--loglevel", "warning", "--dir"]).arg(directory).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -37,6 +37,9 @@ impl<'a, 'v> Reader<'a, 'v> {
     }
 
     pub(super) fn read(mut self, records: &'a [Record]) -> Facts<'a> {
+        self.facts.is_replaced = records.iter().any(|it| matches!(it.what, What::LogReplaced));
+        let is_disturbance = |it: &Record| matches!(it.what, What::LogDisturbed { .. });
+        self.facts.is_disturbed = records.iter().any(is_disturbance);
         for (at, record) in records.iter().enumerate() {
             self.publishers(at, &record.what);
             self.recipients(at, &record.what);
@@ -82,6 +85,11 @@ impl<'a, 'v> Reader<'a, 'v> {
         self.facts.keep_subscribers(tenant, id);
         let place = self.facts.acknowledged(at, tenant, id, offset, self.verdict);
         let Some(place) = place else { return };
+        let class = self.facts.find(tenant, id).map(|it| self.facts.events[it].attempt.class);
+        // What need not be kept may be gone, and another one may be where it was.
+        if self.facts.is_replaced && class != Some(Class::Durable) {
+            return;
+        }
         let last = self.told.entry(tenant).or_insert(place);
         *last = place.max(*last);
         let owner = *self.owners.entry((tenant, place)).or_insert(id);
@@ -167,6 +175,7 @@ impl<'a, 'v> Reader<'a, 'v> {
                 facts.disturbed_at = Some(at);
             }
             What::LogDisturbed { .. } => facts.disturbed_at = Some(at),
+            What::LogReplaced => facts.replaced(at),
             What::Stuck { about } => self.verdict.add(Kind::Stuck, about.clone()),
             _ => {}
         }

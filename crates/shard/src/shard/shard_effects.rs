@@ -241,6 +241,10 @@ impl Effects for ShardEffects<'_> {
         self.log.is_shared
     }
 
+    fn waits_for_replicas(&self) -> bool {
+        self.log.waits_for_replicas
+    }
+
     fn submit(
         &mut self,
         tenant: &TenantId,

@@ -6,7 +6,7 @@ use super::Run;
 use crate::job::Job;
 use crate::page::{Noticed, Wish};
 use crate::plan::Step;
-use crate::{Counted, End, Input, Tear};
+use crate::{Counted, End, Input, ModelDisk, StreamLine, Tear};
 
 impl Run<'_> {
     pub(super) fn take_step(&mut self, step: &Step) {
@@ -31,11 +31,30 @@ impl Run<'_> {
             Step::Stop(down_ms) => self.stop(*down_ms),
             Step::FillDisk => self.set_disk_full(true),
             Step::FreeDisk => self.set_disk_full(false),
-            Step::FailSync => self.log.with_disk(|disk| disk.fail_next_sync()),
-            Step::SlowDisk(ms) => self.log.with_disk(|disk| disk.set_sync_ms_max(*ms)),
-            Step::JumpClock(ms) => {
-                self.coverage.add(Counted::ClockJumped, 1);
-                self.clock_offset_ms += ms;
+            Step::FailSync => self.with_disk(|disk| disk.fail_next_sync()),
+            Step::SlowDisk(ms) => self.with_disk(|disk| disk.set_sync_ms_max(*ms)),
+            Step::JumpClock { node, ms } => {
+                if let Some(process) = self.processes.get_mut(*node) {
+                    self.coverage.add(Counted::ClockJumped, 1);
+                    process.clock_offset_ms += ms;
+                }
+            }
+            Step::KillNode { node, down_ms } => self.kill_node(*node, *down_ms),
+            Step::StopNode { node, down_ms } => self.stop_node(*node, *down_ms),
+            Step::HangNode { node, ms } => self.hang_node(*node, *ms),
+            Step::CutLine { node, ms } => self.disturb_lines(Some(*node), step, |line, now_ms| {
+                line.cut(now_ms + ms);
+            }),
+            Step::SlowLine { node, latency_ms_max, ms } => {
+                self.disturb_lines(Some(*node), step, |line, now_ms| {
+                    line.slow_down(*latency_ms_max, now_ms + ms);
+                });
+            }
+            Step::LogAway(ms) => {
+                self.disturb_lines(None, step, |line, now_ms| line.cut(now_ms + ms));
+            }
+            Step::LogFull(ms) => {
+                self.disturb_lines(None, step, |line, now_ms| line.fill(now_ms + ms));
             }
             Step::Tear(person, how) => self.tear(*person, *how),
             Step::Pause(person, ms) => self.pause(*person, *ms),
@@ -46,34 +65,58 @@ impl Run<'_> {
         }
     }
 
+    /// Works on the disk of a hub alone.
+    fn with_disk(&self, work: impl FnOnce(&mut ModelDisk<'_>)) {
+        if let Some(log) = self.log.disk() {
+            log.with_disk(work);
+        }
+    }
+
+    /// Disturbs a node's line to what nodes share, or all of them.
+    fn disturb_lines(
+        &mut self,
+        node: Option<usize>,
+        step: &Step,
+        disturb: impl Fn(&StreamLine, u64),
+    ) {
+        let Some(stream) = self.log.stream() else { return };
+        let lines = stream.lines().iter().enumerate();
+        for (_, line) in lines.filter(|(at, _)| node.is_none_or(|node| node == *at)) {
+            disturb(line, self.now_ms);
+        }
+        self.coverage.add(Counted::LogDisturbed, 1);
+        self.note(What::LogDisturbed { about: format!("{step:?}") });
+    }
+
     fn kill(&mut self, with_power: bool, down_ms: u64) {
-        if self.node.is_none() {
+        let Some(log) = self.log.disk().cloned() else { return };
+        if self.processes[0].node.is_none() {
             return;
         }
         self.coverage.add(if with_power { Counted::PowerLost } else { Counted::Killed }, 1);
-        self.end_process(down_ms);
-        self.log.crash(with_power);
+        self.end_process(0, down_ms);
+        log.crash(with_power);
         self.note(What::HubKilled);
     }
 
     fn stop(&mut self, down_ms: u64) {
-        let time = self.time();
-        let Some(node) = &mut self.node else { return };
+        let (time, log) = (self.time_of(0), self.log.disk().cloned());
+        let (Some(log), Some(node)) = (log, &mut self.processes[0].node) else { return };
         self.coverage.add(Counted::Stopped, 1);
         node.drain(time);
         self.note(What::HubStopping);
         self.carry_out();
-        self.log.settle();
+        log.settle();
         // It stays until nobody waits for it any more.
-        if let Some(node) = &mut self.node {
+        if let Some(node) = &mut self.processes[0].node {
             node.wake(time);
         }
         self.carry_out();
         // What was taken in that turn is on disk as well.
-        self.log.settle();
-        let is_ill = self.log.with_disk(|disk| disk.has_failed() || disk.is_full());
-        self.end_process(down_ms);
-        self.log.crash(false);
+        log.settle();
+        let is_ill = log.with_disk(|disk| disk.has_failed() || disk.is_full());
+        self.end_process(0, down_ms);
+        log.crash(false);
         if is_ill {
             // What it could not write is gone, as if it had been killed.
             self.note(What::HubKilled);
@@ -81,7 +124,7 @@ impl Run<'_> {
     }
 
     pub(super) fn set_disk_full(&mut self, is_full: bool) {
-        self.log.with_disk(|disk| disk.set_full(is_full));
+        self.with_disk(|disk| disk.set_full(is_full));
         self.note(if is_full { What::DiskFull } else { What::DiskFreed });
     }
 
@@ -92,15 +135,11 @@ impl Run<'_> {
             return;
         }
         self.coverage.add(Counted::Torn, 1);
-        let time = self.time();
         for link in links {
             self.network.tear(self.now_ms, link, how);
-            if how == Tear::Close(End::Server)
-                && let Some(node) = &mut self.node
-            {
+            if how == Tear::Close(End::Server) {
                 // A proxy closed it: the node hears of it as well.
-                self.open_links.remove(&link);
-                node.link_closed(time, link);
+                self.close_link(link);
             }
         }
         self.carry_out();
@@ -124,10 +163,11 @@ impl Run<'_> {
 
     fn pause(&mut self, person: usize, ms: u64) {
         let Some(page) = self.page_of.get(person).copied().flatten() else { return };
-        let Some(node) = &mut self.node else { return };
         self.coverage.add(Counted::Paused, 1);
         for link in self.pages[page].host.links() {
-            node.clients_mut().stall(link, self.now_ms + ms);
+            for node in self.processes.iter_mut().filter_map(|it| it.node.as_mut()) {
+                node.clients_mut().stall(link, self.now_ms + ms);
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use foodtrack_tenant_log::{
 use uuid::Uuid;
 
 use super::Outcome;
-use crate::{ClientIndex, Clients, Fault, ModelLog};
+use crate::{ClientIndex, Clients, Fault, HubLog};
 
 /// Frames of a turn, as text. One that breaks rule 9 keeps those of others.
 #[derive(Default)]
@@ -28,9 +28,9 @@ pub(super) struct Frames {
 }
 
 /// The effects of one input.
-pub(super) struct HubEffects<'e> {
+pub(super) struct HubEffects<'e, L> {
     pub(super) clients: &'e mut Clients,
-    pub(super) log: &'e mut ModelLog,
+    pub(super) log: &'e mut L,
     pub(super) slots: &'e mut BTreeMap<ConnectionSlot, ClientIndex>,
     pub(super) frames: &'e mut Frames,
     pub(super) rng: &'e mut Rng,
@@ -40,7 +40,7 @@ pub(super) struct HubEffects<'e> {
     pub(super) fault: Option<Fault>,
 }
 
-impl HubEffects<'_> {
+impl<L> HubEffects<'_, L> {
     fn client(&self, slot: ConnectionSlot) -> Option<ClientIndex> {
         self.slots.get(&slot).copied()
     }
@@ -63,7 +63,7 @@ impl HubEffects<'_> {
     }
 }
 
-impl Effects for HubEffects<'_> {
+impl<L: HubLog> Effects for HubEffects<'_, L> {
     type Frame = usize;
 
     fn encode(&mut self, event: &EventFrame<'_>, _: NamespaceId) -> usize {
@@ -210,7 +210,11 @@ impl Effects for HubEffects<'_> {
         tenant: &TenantId,
         entry: &EntryRef<'_>,
     ) -> Result<Submitted, SubmitError> {
-        self.log.submit(tenant, entry)
+        LogWriter::submit(self.log, tenant, entry)
+    }
+
+    fn pass_on(&mut self, tenant: &TenantId, entry: &EntryRef<'_>) {
+        LogWriter::pass_on(self.log, tenant, entry);
     }
 
     fn tail(&mut self, tenant: &TenantId, through: Offset) -> TailSnapshot {

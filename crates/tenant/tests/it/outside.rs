@@ -53,6 +53,7 @@ struct Frame {
 pub(crate) struct Outside {
     pub(crate) log: MemoryLog,
     is_in_memory: bool,
+    pub(crate) waits_for_replicas: bool,
     /// What the log has to say and nobody has heard yet.
     pub(crate) news: Arc<Mutex<VecDeque<Completion>>>,
     pub(crate) clients: BTreeMap<ConnectionSlot, Client>,
@@ -93,6 +94,7 @@ impl Outside {
         Self {
             log: log(tell),
             is_in_memory,
+            waits_for_replicas: false,
             news,
             clients: BTreeMap::new(),
             jobs: VecDeque::new(),
@@ -297,6 +299,10 @@ impl Effects for Outside {
 
     fn is_log_shared(&self) -> bool {
         self.log.is_shared()
+    }
+
+    fn waits_for_replicas(&self) -> bool {
+        self.waits_for_replicas
     }
 
     fn submit(

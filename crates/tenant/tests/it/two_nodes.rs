@@ -205,6 +205,31 @@ fn a_repeat_of_what_the_log_has_and_nobody_was_sent_yet_is_told_where_that_is() 
 }
 
 #[test]
+fn a_repeat_of_what_can_be_read_and_no_replica_may_have_is_answered_by_the_store() {
+    let mut pair = Pair::new();
+    let id = "00000000-0000-7000-8000-000000000007";
+    let payload = r#"{"orderId":"42"}"#;
+    let event =
+        format!(r#"["order:created",{{"id":"{id}","type":"order:created","payload":{payload}}}]"#);
+    pair.nodes.iter_mut().for_each(|node| node.outside.waits_for_replicas = true);
+    pair.nodes[0].say(pair.olgas[0], &event);
+    pair.settle();
+    for node in [0, 1] {
+        // Whatever node it comes through: the store does not know whether it is kept, and then it does.
+        pair.nodes[node].outside.log.refuse_next(RefusedReason::Unknown);
+        let [doubted, told] = [(); 2].map(|()| {
+            let asked = pair.nodes[node].say(pair.olgas[node], &event);
+            pair.settle();
+            pair.nodes[node].outside.clients[&pair.olgas[node]].answers[&asked].clone()
+        });
+        assert!(doubted.contains("\"timeout\""), "{doubted}");
+        assert!(told.contains(r#""offset":1,"duplicate":true"#), "{told}");
+    }
+    assert_eq!(pair.logged(), [1]);
+    pair.check();
+}
+
+#[test]
 fn what_the_store_refuses_is_delivered_to_nobody_and_may_be_sent_again() {
     let mut pair = Pair::new();
     pair.nodes[0].outside.log.refuse_next(RefusedReason::DiskFull);

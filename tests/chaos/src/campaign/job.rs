@@ -10,6 +10,9 @@ use foodtrack_simulation::Publication;
 /// Between a refusal that may change and the next attempt.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// How long an event is repeated that bears no id: the hub knows it again for ten seconds.
+const REPEATED_FOR: Duration = Duration::from_secs(8);
+
 pub(super) struct Job {
     pub(super) publication: Publication,
     /// Tries until it is told.
@@ -17,11 +20,13 @@ pub(super) struct Job {
     /// Sends it once more although it was told.
     pub(super) again: bool,
     pub(super) not_before: Instant,
+    began: Instant,
 }
 
 impl Job {
     pub(super) fn new(publication: Publication, insists: bool, again: bool) -> Self {
-        Self { publication, insists, again, not_before: Instant::now() }
+        let now = Instant::now();
+        Self { publication, insists, again, not_before: now, began: now }
     }
 
     /// Notes that it is sent now, and gives the message.
@@ -53,6 +58,8 @@ impl Job {
                 self.insists
             }
         };
-        goes_on.then_some(self)
+        // Later it would be another one.
+        let is_known_again = self.publication.has_id || self.began.elapsed() < REPEATED_FOR;
+        (goes_on && is_known_again).then_some(self)
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-pub use plan::{Disturbance, Person, Plan, Setting, Step};
+pub use plan::{Disturbance, Person, Plan, RedisKind, Setting, Step};
 pub use run::{RunError, run};
 
 use foodtrack_history_checker::{Record, Verdict, check, write_lines};
@@ -31,6 +31,8 @@ pub struct Campaign {
     pub remains: PathBuf,
     /// Where they run.
     pub setting: Setting,
+    /// Clients of the library in each, beside its own. They need Node and the packages of `tests/interop`.
+    pub node_clients: usize,
     /// Schedules at once.
     pub jobs: usize,
     /// Without anything that goes wrong.
@@ -90,7 +92,7 @@ impl Campaign {
             false => Plan::from_seed(seed, self.setting),
         };
         let folder = tempfile::Builder::new().prefix("chaos-").tempdir()?;
-        let records = match run(&plan, &self.hub, folder.path()) {
+        let records = match run(&plan, &self.hub, folder.path(), self.node_clients) {
             Ok(records) => records,
             Err(error) => {
                 self.keep(&plan, &[], &Verdict::default(), folder.path())?;
@@ -134,7 +136,7 @@ impl Campaign {
             if log.is_file() {
                 let name = match plan.setting {
                     Setting::Alone => String::from("hub.log"),
-                    Setting::Cluster => format!("node-{node}.log"),
+                    Setting::Cluster(_) => format!("node-{node}.log"),
                 };
                 fs::copy(log, kept.join(name))?;
             }

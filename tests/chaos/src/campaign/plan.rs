@@ -16,10 +16,15 @@ use foodtrack_simulation::{Publication, Role, Topic};
 /// How long things go wrong.
 const LENGTH_MS: std::ops::Range<u64> = 700..1_300;
 const CLUSTER_LENGTH_MS: std::ops::Range<u64> = 1_000..2_500;
+/// A replica is put in a master's place within a second or two.
+const FAIL_OVER_LENGTH_MS: std::ops::Range<u64> = 3_000..6_000;
 /// How much later somebody repeats an event that bears no id. The hub knows it for ten seconds.
 const AGAIN_AFTER_MS_MAX: u64 = 1_000;
 /// Orders that every tenant has before anything goes wrong.
 const ORDERS: usize = 6;
+
+/// How many nodes share a Redis.
+const NODES: usize = 3;
 
 /// Where a schedule runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +32,17 @@ pub enum Setting {
     /// A hub with its log on a disk.
     Alone,
     /// Three nodes that share a Redis, which keeps what it has acknowledged.
+    Cluster(RedisKind),
+}
+
+/// What Redis is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum RedisKind {
+    /// One server.
+    One,
+    /// A master with a replica, which three sentinels watch over. What is acknowledged is at both.
+    Sentinel,
+    /// A Redis Cluster of three masters, each with a replica. What is acknowledged is at both.
     Cluster,
 }
 
@@ -35,7 +51,15 @@ impl Setting {
     pub fn nodes(self) -> usize {
         match self {
             Self::Alone => 1,
-            Self::Cluster => 3,
+            Self::Cluster(_) => NODES,
+        }
+    }
+
+    /// What the nodes share, where there are several.
+    pub fn redis(self) -> Option<RedisKind> {
+        match self {
+            Self::Alone => None,
+            Self::Cluster(kind) => Some(kind),
         }
     }
 }
@@ -102,6 +126,8 @@ pub enum Step {
     Stop(usize, Duration),
     /// What the nodes share is disturbed.
     Disturb(Disturbance),
+    /// A node's wall clock is set to so many seconds after the machine's, or before it.
+    JumpClock(usize, i64),
     /// The disk fills up.
     FillDisk,
     /// The disk has room again.
@@ -147,7 +173,8 @@ impl Plan {
         }
         let length_ms = rng.u64(match setting {
             Setting::Alone => LENGTH_MS,
-            Setting::Cluster => CLUSTER_LENGTH_MS,
+            Setting::Cluster(RedisKind::One) => CLUSTER_LENGTH_MS,
+            Setting::Cluster(_) => FAIL_OVER_LENGTH_MS,
         });
         let mut steps = Vec::new();
         for tenant in 0..tenants.len() {
@@ -161,7 +188,11 @@ impl Plan {
         }
         match setting {
             Setting::Alone => faults::alone(&mut rng, length_ms, &mut steps),
-            Setting::Cluster => faults::in_a_cluster(&mut rng, length_ms, &mut steps),
+            Setting::Cluster(kind) => {
+                faults::in_a_cluster(&mut rng, kind, length_ms, &mut steps);
+                // Drawn beside the rest, whose seeds mean what they meant.
+                faults::of_clocks(&mut Rng::with_seed(!seed), length_ms, &mut steps);
+            }
         }
         add_tears(&mut rng, &people, length_ms, &mut steps);
         add_rooms(&mut rng, &people, &orders, length_ms, &mut steps);
@@ -182,6 +213,11 @@ impl Plan {
     /// Whether the disk fills up.
     pub fn fills_disk(&self) -> bool {
         self.steps.iter().any(|(_, step)| matches!(step, Step::FillDisk))
+    }
+
+    /// Whether a node's wall clock jumps.
+    pub fn jumps_clocks(&self) -> bool {
+        self.steps.iter().any(|(_, step)| matches!(step, Step::JumpClock(..)))
     }
 
     /// The schedule as text, one step a line.

@@ -12,22 +12,25 @@ use serde_json::{Map, json};
 use super::back_end::BackEnd;
 use super::clients::Clients;
 use super::job::Job;
-use super::plan::{Disturbance, Plan, Setting, Step};
+use super::plan::{Disturbance, Plan, RedisKind, Setting, Step};
 use super::shared_redis::SharedRedis;
 use super::supervisor::Supervisor;
-use crate::client::{ClientOptions, Swarm, SwarmError};
-use crate::hub::{Claims, DataDisk, Hub, HubError, HubSpec, freeze, publish, thaw, token};
+use crate::client::{ClientOptions, NodeClient, NodeClients, Swarm, SwarmError};
+use crate::hub::{Claims, DataDisk, Hub, HubError, HubSpec, WallClock};
+use crate::hub::{freeze, logged_ids, publish, thaw, token};
 use crate::recorder::Recorder;
-use foodtrack_history_checker::{Record, What};
+use foodtrack_history_checker::{Record, What, merge};
 use foodtrack_simulation::Backoff;
-use foodtrack_simulation::{Answer, Publication, Topic};
+use foodtrack_simulation::{Answer, Publication, Role, Topic};
 
 /// How long anything may take that must happen.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// The same where a replica takes a master's place: sentinels take eight seconds to make a replica of one that comes back.
+const FAIL_OVER_PATIENCE: Duration = Duration::from_secs(30);
 /// A wait's longest step, so that the hub's process is looked at.
 const TURN: Duration = Duration::from_millis(5);
-/// How long a node waits for Redis before it calls it away.
-const REDIS_TIMEOUT_MS: u32 = 500;
+/// How long a page of a log may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// For repeats that come behind the fence.
 const STRAGGLERS: Duration = Duration::from_millis(30);
 
@@ -43,9 +46,9 @@ pub enum RunError {
     /// A token could not be made.
     #[error("a token")]
     Token(#[from] SignError),
-    /// The disk that is to be filled.
-    #[error("the run's disk")]
-    Disk(#[from] io::Error),
+    /// The disk that is to be filled, or the Node process.
+    #[error("the run's disk, or a process of it: {0}")]
+    Io(#[from] io::Error),
     /// A cluster cannot run here.
     #[error("redis-server is not installed: .ci/setup does that")]
     NoRedis,
@@ -54,20 +57,28 @@ pub enum RunError {
     Prologue(String),
 }
 
-/// Runs the schedule in a folder of its own, and gives its history.
+/// Runs the schedule in a folder of its own, with so many clients of the library beside its own, and gives its history.
 ///
 /// # Errors
 /// [`RunError`]
-pub fn run(plan: &Plan, program: &Path, folder: &Path) -> Result<Vec<Record>, RunError> {
+pub fn run(
+    plan: &Plan,
+    program: &Path,
+    folder: &Path,
+    node_clients: usize,
+) -> Result<Vec<Record>, RunError> {
     let recorder = Recorder::default();
     let mut run = Run::start(plan, program, folder, &recorder)?;
     run.prologue()?;
+    let unmodified = unmodified(plan, node_clients)?;
+    let unmodified = NodeClients::start(&run.addresses, &unmodified, None)?;
     run.steps()?;
     run.quiesce()?;
+    let of_unmodified = unmodified.map(NodeClients::finish).transpose()?;
     // The hub goes first: what its death does to the clients is no part of the history.
     let records = recorder.take();
     drop(run);
-    Ok(records)
+    Ok(merge([records, of_unmodified.unwrap_or_default()]))
 }
 
 struct Run<'a> {
@@ -81,6 +92,8 @@ struct Run<'a> {
     disk: Option<DataDisk>,
     redis: Option<SharedRedis>,
     addresses: Vec<SocketAddr>,
+    /// Each node's own, where clocks are to jump and can.
+    clocks: Vec<Option<WallClock>>,
     people: Vec<ClientOptions>,
 }
 
@@ -96,26 +109,27 @@ impl<'a> Run<'a> {
         let disk =
             if plan.fills_disk() { DataDisk::mount(&folder.join("disk")).ok() } else { None };
         let nodes = plan.setting.nodes();
-        let redis = match plan.setting {
-            Setting::Alone => None,
-            Setting::Cluster => {
-                Some(SharedRedis::start(nodes, recorder)?.ok_or(RunError::NoRedis)?)
-            }
+        let start = |kind| -> Result<SharedRedis, RunError> {
+            SharedRedis::start(kind, nodes, recorder)?.ok_or(RunError::NoRedis)
         };
-        let mut supervisors = Vec::new();
-        let mut addresses = Vec::new();
+        let redis = plan.setting.redis().map(start).transpose()?;
+        let (mut supervisors, mut addresses, mut clocks) = (Vec::new(), Vec::new(), Vec::new());
         for node in 0..nodes {
             let folder = node_folder(folder, plan.setting, node);
             let data_dir = disk.as_ref().map_or_else(|| folder.join("data"), DataDisk::data_dir);
-            let shared = redis.as_ref().map(|redis| redis.address_for(node));
+            let shared = redis.as_ref().map(|redis| redis.config_for(node));
+            fs::create_dir_all(&folder)?;
+            let clock = if plan.jumps_clocks() { WallClock::new(&folder)? } else { None };
+            clocks.push(clock.clone());
             let hub = Hub::new(HubSpec {
                 program: program.to_owned(),
                 folder,
-                config: config(plan, shared),
+                config: config(plan, shared.as_deref()),
                 data_dir: Some(data_dir),
+                clock,
             })?;
             addresses.push(hub.address());
-            let number = (plan.setting == Setting::Cluster).then_some(node);
+            let number = redis.is_some().then_some(node);
             supervisors.push(Supervisor::start(hub, number, recorder)?);
         }
         let mut back_end_tokens = Vec::new();
@@ -141,6 +155,7 @@ impl<'a> Run<'a> {
             disk,
             redis,
             addresses,
+            clocks,
             people: people(plan)?,
         })
     }
@@ -153,8 +168,12 @@ impl<'a> Run<'a> {
         // Orders before people look into them.
         for tenant in 0..self.plan.tenants.len() {
             for order in &self.plan.orders {
-                if !matches!(self.publish(tenant, order), Answer::Acknowledged(_)) {
-                    return Err(RunError::Prologue(format!("{} is not taken", order.about)));
+                let deadline = Instant::now() + self.patience();
+                // Replicas may take their time at first.
+                while !matches!(self.publish(tenant, order), Answer::Acknowledged(_)) {
+                    if Instant::now() > deadline {
+                        return Err(RunError::Prologue(format!("{} is not taken", order.about)));
+                    }
                 }
             }
         }
@@ -187,6 +206,11 @@ impl<'a> Run<'a> {
             Step::Kill(node, down) => self.supervisors[*node].kill(*down),
             Step::Stop(node, down) => self.supervisors[*node].stop(*down),
             Step::Disturb(disturbance) => self.disturb(*disturbance)?,
+            Step::JumpClock(node, seconds) => {
+                if let Some(clock) = &self.clocks[*node] {
+                    clock.set(*seconds)?;
+                }
+            }
             Step::FillDisk => {
                 if let Some(disk) = &self.disk {
                     self.recorder.note(What::DiskFull);
@@ -251,6 +275,9 @@ impl<'a> Run<'a> {
             about += &format!(" {pending} by back ends are untold");
             self.recorder.note(What::Stuck { about });
         }
+        if let Some(redis) = &self.redis {
+            redis.may_be_replaced();
+        }
         self.back_ends.clear();
         for tenant in 0..self.plan.tenants.len() {
             self.fence(tenant)?;
@@ -266,7 +293,20 @@ impl<'a> Run<'a> {
         while Instant::now() < end {
             self.turn(end)?;
         }
+        if self.redis.is_some() {
+            self.read_logs();
+        }
         Ok(())
+    }
+
+    /// Notes what is in the tenants' logs.
+    fn read_logs(&self) {
+        for (tenant, token) in self.plan.tenants.iter().zip(&self.back_end_tokens) {
+            self.recorder.note(match logged_ids(self.addresses[0], token, READ_TIMEOUT) {
+                Ok(ids) => What::LogRead { tenant: tenant.clone(), ids },
+                Err(error) => What::Stuck { about: format!("{tenant}'s log: {error}") },
+            });
+        }
     }
 
     /// Publishes a tenant's last event, which goes to everybody, until it is taken.
@@ -283,7 +323,7 @@ impl<'a> Run<'a> {
             number: 0,
             padding_bytes: 0,
         };
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience();
         loop {
             let answer = self.publish(tenant, &fence);
             if matches!(answer, Answer::Acknowledged(_)) {
@@ -327,9 +367,16 @@ impl<'a> Run<'a> {
         self.sockets_out().is_empty()
     }
 
+    fn patience(&self) -> Duration {
+        match self.plan.setting {
+            Setting::Alone | Setting::Cluster(RedisKind::One) => PATIENCE,
+            Setting::Cluster(_) => FAIL_OVER_PATIENCE,
+        }
+    }
+
     /// Takes turns until it is so; false where it is not so in time.
     fn wait(&mut self, is_so: impl Fn(&Self) -> bool) -> Result<bool, RunError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience();
         while Instant::now() < deadline {
             if is_so(self) {
                 return Ok(true);
@@ -347,6 +394,24 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
+}
+
+/// Cooks and people at dashboards whose clients are the library itself, which comes back when it thinks it right.
+fn unmodified(plan: &Plan, count: usize) -> Result<Vec<NodeClient>, SignError> {
+    let tenants = plan.tenants.iter().cycle().take(count).enumerate();
+    let clients = tenants.map(|(place, tenant)| {
+        let role = [Role::Kitchen, Role::Dashboard][place % 2];
+        let (application, user) = (role.application(), format!("unmodified-{place}"));
+        let role = role.user_role();
+        let token = token(Claims { tenant, user: &user, role, application: Some(application) })?;
+        let application = application.as_str();
+        let auth = [("token", token), ("application", application.to_owned())];
+        let auth = auth.map(|(name, value)| (name.to_owned(), json!(value)));
+        let (recipient, tenant) = (format!("{user} of {tenant}"), tenant.clone());
+        let auth = auth.into_iter().collect();
+        Ok(NodeClient { recipient, tenant, user, application, auth })
+    });
+    clients.collect()
 }
 
 fn people(plan: &Plan) -> Result<Vec<ClientOptions>, SignError> {
@@ -381,17 +446,12 @@ fn people(plan: &Plan) -> Result<Vec<ClientOptions>, SignError> {
 pub(super) fn node_folder(folder: &Path, setting: Setting, node: usize) -> PathBuf {
     match setting {
         Setting::Alone => folder.to_owned(),
-        Setting::Cluster => folder.join(format!("node-{node}")),
+        Setting::Cluster(_) => folder.join(format!("node-{node}")),
     }
 }
 
-fn config(plan: &Plan, redis: Option<SocketAddr>) -> String {
-    let shared = redis.map(|address| {
-        format!(
-            "\n[redis]\nurl = \"redis://{address}\"\ntimeoutMs = {REDIS_TIMEOUT_MS}\n\n\
-             [shutdown]\nspreadMs = 300\n"
-        )
-    });
+fn config(plan: &Plan, redis: Option<&str>) -> String {
+    let shared = redis.map(|redis| format!("\n{redis}\n[shutdown]\nspreadMs = 300\n"));
 
     let Plan { shards, heartbeat_ms, queue_messages_max, .. } = plan;
     let own = format!(

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use chaos::campaign::{Campaign as Schedules, Plan, Setting};
+use chaos::campaign::{Campaign as Schedules, Plan, RedisKind, Setting};
 use chaos::hub::find_hub;
 use clap::Args;
 
@@ -29,6 +29,12 @@ pub(super) struct Campaign {
     /// Three nodes that share a Redis, in place of one hub with its log on a disk
     #[arg(long)]
     cluster: bool,
+    /// What that Redis is
+    #[arg(long, value_name = "KIND", default_value = "one", requires = "cluster")]
+    redis: RedisKind,
+    /// Clients of the library in each schedule, beside its own: they need Node and the packages of tests/interop
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    node_clients: usize,
     /// Schedules at once
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -44,9 +50,9 @@ impl Campaign {
             None => (0..self.schedules).map(|index| Plan::seed(self.seed, index)).collect(),
         };
         let hub = find_hub(self.hub.as_deref())?;
-        let (remains, jobs, calm) = (self.remains, self.jobs, self.calm);
-        let setting = if self.cluster { Setting::Cluster } else { Setting::Alone };
-        let campaign = Schedules { seeds, hub, remains, setting, jobs, calm };
+        let Self { remains, jobs, calm, node_clients, .. } = self;
+        let setting = if self.cluster { Setting::Cluster(self.redis) } else { Setting::Alone };
+        let campaign = Schedules { seeds, hub, remains, setting, node_clients, jobs, calm };
         let outcome = campaign.run(&|text| println!("{text}"));
         for error in &outcome.errors {
             println!("{error}");

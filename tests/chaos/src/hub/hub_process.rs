@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::os;
 use super::token::SECRET;
+use super::wall_clock::WallClock;
 
 /// Below the ports that the system gives to clients: while the hub is down, none of them may take its place.
 const PORTS: std::ops::Range<u16> = 12_000..30_000;
@@ -58,6 +59,8 @@ pub struct HubSpec {
     pub config: String,
     /// Where it keeps its data; in memory where absent.
     pub data_dir: Option<PathBuf>,
+    /// Its wall clock, where it has one of its own.
+    pub clock: Option<WallClock>,
 }
 
 /// What became of a started hub.
@@ -162,6 +165,9 @@ impl Hub {
         if self.is_stderr_unread {
             // The reading end lives as long as the child's handle, and nobody takes it out of there.
             command.stderr(Stdio::piped());
+        }
+        if let Some(clock) = &self.spec.clock {
+            clock.give_to(&mut command);
         }
         os::die_with_parent(&mut command);
         if let Some(descriptors_max) = self.descriptors_max {

@@ -1,10 +1,11 @@
 //! `POST /api/v1/publish`, as a back end does it.
 
-use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use foodtrack_simulation::Answer;
+
+use super::http::ask;
 
 /// Sends a message on a connection of its own. Whatever breaks on the way leaves the outcome unknown, but for a connection
 /// that was never made.
@@ -13,28 +14,7 @@ pub fn publish(address: SocketAddr, token: &str, message: &str, timeout: Duratio
         let code = String::from("connect");
         return Answer::Refused { code, certain: true, may_retry: true };
     };
-    exchange(stream, address, token, message, timeout).map_or(Answer::Unknown, |response| {
-        response.split_once("\r\n\r\n").map_or(Answer::Unknown, |(_, body)| Answer::read(body))
-    })
-}
-
-fn exchange(
-    mut stream: TcpStream,
-    address: SocketAddr,
-    token: &str,
-    message: &str,
-    timeout: Duration,
-) -> io::Result<String> {
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
-    let request = format!(
-        "POST /api/v1/publish HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{message}",
-        message.len()
-    );
-    stream.write_all(request.as_bytes())?;
-    let mut response = String::new();
-    stream.read_to_string(&mut response)?;
-    Ok(response)
+    let line = ("POST /api/v1/publish", token);
+    let answer = ask(stream, address, line, message, timeout);
+    answer.map_or(Answer::Unknown, |body| Answer::read(&body))
 }

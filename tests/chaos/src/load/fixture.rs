@@ -1,6 +1,7 @@
 //! What both loads run on: a hub with room for them, and sessions of customers and dashboards, kitchens and couriers.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use foodtrack_contract::UserRole;
 use serde_json::{Map, json};
 
 use super::listeners::Listeners;
-use crate::client::{ClientOptions, Swarm, SwarmError};
+use crate::client::{ClientOptions, NodeClient, NodeClients, Swarm, SwarmError};
 use crate::hub::{Claims, Hub, HubError, HubSpec, raise_descriptors_max, token};
 use foodtrack_simulation::Backoff;
 use foodtrack_simulation::Role;
@@ -20,6 +21,9 @@ const OPENED_PER_SECOND: f64 = 2_500.0;
 pub(super) const TURN: Duration = Duration::from_millis(10);
 /// The tenant whose sessions and back end these are.
 pub(super) const TENANT: &str = "tenant-0";
+
+/// Users of clients of the library are none of the sessions'.
+const FIRST_NODE_USER: usize = 1_000_000;
 
 /// A load that could not be run.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +70,7 @@ impl Fixture {
             folder: PathBuf::from(folder.path()),
             config: CONFIG.to_owned(),
             data_dir: Some(folder.path().join("data")),
+            clock: None,
         };
         let mut hub = Hub::new(spec)?;
         hub.start_and_wait(Duration::from_secs(20))?;
@@ -118,6 +123,26 @@ pub(super) fn auth(
     auth.insert("token".into(), json!(token(claims)?));
     auth.insert("application".into(), json!(application.as_str()));
     Ok(auth)
+}
+
+/// Starts so many clients of the library, and waits until all are connected; `None` for none.
+pub(super) fn start_node_clients(
+    address: SocketAddr,
+    count: usize,
+    torn_every: Option<Duration>,
+) -> Result<Option<NodeClients>, LoadError> {
+    let clients = (0..count).map(|client| {
+        let (role, user) = (Role::ALL[client % Role::ALL.len()], FIRST_NODE_USER + client);
+        Ok(NodeClient {
+            recipient: format!("node-{client}"),
+            tenant: TENANT.to_owned(),
+            user: format!("user-{user}"),
+            application: role.application().as_str(),
+            auth: auth(user, role)?,
+        })
+    });
+    let clients = clients.collect::<Result<Vec<_>, SignError>>()?;
+    Ok(NodeClients::start(&[address], &clients, torn_every)?)
 }
 
 /// The hub's defaults, but for limits that a load from one machine would meet.

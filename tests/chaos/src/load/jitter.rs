@@ -11,9 +11,8 @@ use fastrand::Rng;
 
 use super::Percentiles;
 use super::broadcaster::{Broadcast, Broadcaster};
-use super::fixture::{Fixture, LoadError, TENANT, TURN};
+use super::fixture::{Fixture, LoadError, TENANT, TURN, start_node_clients};
 use super::listeners::Listeners;
-use super::node_clients::NodeClients;
 use crate::client::Tear;
 use crate::recorder::Recorder;
 use foodtrack_history_checker::{Kind, Verdict, check, merge};
@@ -84,7 +83,7 @@ impl Jitter {
         let mut fixture = Fixture::start(&self.hub, self.sessions, self.seed)?;
         fixture.open(&mut listeners)?;
         let address = fixture.hub.address();
-        let node = NodeClients::start(address, self.node_clients, Some(self.torn_every))?;
+        let node = start_node_clients(address, self.node_clients, Some(self.torn_every))?;
         let recorder = Recorder::default();
         let count = u64::try_from(self.duration.as_millis() / PERIOD.as_millis()).unwrap_or(0);
         let mut broadcaster = Broadcaster::start(Broadcast {

@@ -4,12 +4,10 @@ mod broadcaster;
 mod fixture;
 mod jitter;
 mod listeners;
-mod node_clients;
 mod percentiles;
 mod storm;
 
 pub use fixture::LoadError;
 pub use jitter::{Jitter, JitterReport};
-pub use node_clients::NodeClients;
 pub use percentiles::Percentiles;
 pub use storm::{How, Storm, StormReport};

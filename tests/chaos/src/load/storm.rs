@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::Percentiles;
 use super::broadcaster::{Broadcast, Broadcaster};
-use super::fixture::{Fixture, LoadError, TENANT, TURN};
+use super::fixture::{Fixture, LoadError, TENANT, TURN, start_node_clients};
 use super::listeners::Listeners;
-use super::node_clients::NodeClients;
 use crate::hub::Status;
 use crate::recorder::Recorder;
 use foodtrack_history_checker::{Verdict, What, check, merge};
@@ -81,7 +80,7 @@ impl Storm {
         let mut fixture = Fixture::start(&self.hub, self.sessions, self.seed)?;
         fixture.open(&mut listeners)?;
         let address = fixture.hub.address();
-        let node = NodeClients::start(address, self.node_clients, None)?;
+        let node = start_node_clients(address, self.node_clients, None)?;
         let recorder = Recorder::default();
         let mut broadcaster = Broadcaster::start(Broadcast {
             address,

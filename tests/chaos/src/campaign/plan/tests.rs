@@ -42,8 +42,20 @@ fn a_few_hundred_schedules_of_a_cluster_hold_every_kind_of_disturbance() {
     let mut all = ALL.to_vec();
     all.extend(["BreakLine", "CutLine", "MendLine", "SlowLine", "Freeze", "Thaw"]);
     all.extend(["FillRedis", "FreeRedis", "FreezeRedis", "ThawRedis", "KillRedis", "StartRedis"]);
+    all.push("JumpClock");
     all.sort_unstable();
-    assert_eq!(kinds_of_steps(Setting::Cluster), all);
+    assert_eq!(kinds_of_steps(Setting::Cluster(RedisKind::One)), all);
+}
+
+#[test]
+fn a_few_hundred_schedules_of_a_master_and_its_replica_hold_every_kind_of_disturbance() {
+    for kind in [RedisKind::Sentinel, RedisKind::Cluster] {
+        let mut all = ALL.to_vec();
+        all.extend(["Freeze", "Thaw", "FreezeRedis", "ThawRedis"]);
+        all.extend(["KillRedis", "KillReplica", "StartRedis", "FailOver", "JumpClock"]);
+        all.sort_unstable();
+        assert_eq!(kinds_of_steps(Setting::Cluster(kind)), all);
+    }
 }
 
 #[test]
