@@ -24,9 +24,9 @@ use super::log_level::check_level;
 use super::master_key::master_key;
 use super::problems::ConfigErrors;
 use super::profile::{check_own_names, profiles};
+use super::proxies::check_proxies;
 use super::sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, RetryConfig,
-    SecurityConfig,
 };
 use super::tls::{CheckedTls, Tls};
 use super::webhook;
@@ -205,17 +205,6 @@ fn check_host(host: &str, errors: &mut ConfigErrors) -> IpAddr {
     host.parse().unwrap_or_else(|_| {
         errors.add("host", "not an IP address; give one such as 127.0.0.1, 0.0.0.0 or ::");
         Ipv4Addr::LOCALHOST.into()
-    })
-}
-
-fn check_proxies(security: &SecurityConfig, errors: &mut ConfigErrors) -> TrustedProxies {
-    if security.proxy_protocol && security.trusted_proxies.is_empty() {
-        let sentence = "whose word counts? name the proxies in security.trustedProxies";
-        errors.add("security.proxyProtocol", sentence);
-    }
-    TrustedProxies::new(&security.trusted_proxies).unwrap_or_else(|error| {
-        errors.add("security.trustedProxies", error.to_string());
-        TrustedProxies::default()
     })
 }
 

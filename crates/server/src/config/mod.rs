@@ -13,6 +13,7 @@ mod nearest_key;
 mod places;
 mod problems;
 mod profile;
+mod proxies;
 mod redis;
 mod secret;
 mod sections;
