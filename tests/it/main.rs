@@ -6,6 +6,7 @@
 mod acknowledgements;
 mod backpressure;
 mod certificates;
+mod client_certificates;
 mod closing;
 mod cluster;
 mod cluster_bad_input;

@@ -10,6 +10,7 @@ mod claims;
 mod gate;
 mod keys;
 mod revocations;
+mod service_certificate;
 mod token_signer;
 
 pub use algorithm::{Algorithm, AlgorithmError};
@@ -19,4 +20,5 @@ pub use auth_config::{
 pub use authenticator::Authenticator;
 pub use gate::Gate;
 pub use revocations::RevocationIndex;
+pub use service_certificate::ServiceCertificate;
 pub use token_signer::{SignError, TokenClaims, TokenSigner};

@@ -29,7 +29,7 @@ use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
 use crate::revocations::RevocationBook;
 use crate::shards_config::api_quota;
-use crate::tls::CertificateState;
+use crate::tls::{CertificateState, KnownClient};
 use crate::webhooks::Webhooks;
 
 /// How long a shard may take to count its connections before the node counts as unhealthy.
@@ -131,6 +131,20 @@ impl Hub {
     pub(crate) fn principal(&self, token: &str) -> Result<Principal, Refusal> {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.gate.principal(token, since_epoch.as_secs())
+    }
+
+    /// The back end whose certificate this is, which was verified, for the tenant that it names. `None`: nobody wrote it down.
+    pub(crate) fn certified(
+        &self,
+        certificate: &[u8],
+        tenant: Option<&str>,
+    ) -> Option<Result<KnownClient, Refusal>> {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let known = self.certificate.as_ref()?.client(certificate, tenant)?;
+        Some(known.and_then(|known| {
+            let now_s = since_epoch.as_secs();
+            self.gate.check_standing(&known.principal, None, None, now_s).map(|()| known)
+        }))
     }
 
     pub(crate) fn uptime_s(&self) -> f64 {

@@ -29,6 +29,10 @@ pub trait HttpService: Send + Sync {
     fn refusal(&self, refusal: &Refusal) -> http::Response<Bytes>;
 }
 
+/// The certificate that a request's connection was begun with and that was verified, as DER: among the request's extensions.
+#[derive(Clone)]
+pub struct PeerCertificate(pub std::sync::Arc<[u8]>);
+
 /// The way back to the socket of a request. Dropped without an answer it says 500, so that nobody waits for ever.
 pub struct Responder {
     shard: ShardSender,

@@ -49,7 +49,7 @@ pub use foodtrack_tenant::{
     read_subscriber_key,
 };
 pub use hook_answer::HookAnswer;
-pub use http_service::{HttpService, Responder};
+pub use http_service::{HttpService, PeerCertificate, Responder};
 pub use mailbox::MAILBOX_MESSAGES_MAX;
 pub use payload_keys::PayloadKeys;
 pub use shard_config::ShardsConfig;

@@ -42,7 +42,11 @@ pub(crate) struct HttpConnection {
 
 impl HttpConnection {
     pub(crate) fn open(address: SocketAddr) -> Self {
-        let stream = connect(address).unwrap();
+        Self::over(address, connect(address).unwrap())
+    }
+
+    /// On a connection that is there.
+    pub(crate) fn over(address: SocketAddr, stream: ClientStream) -> Self {
         Self { address, stream, read: Vec::new() }
     }
 

@@ -145,3 +145,13 @@ impl Write for ClientStream {
         }
     }
 }
+
+/// The first certificate of a file, as DER.
+///
+/// # Panics
+/// Where there is none.
+pub fn der_of(certificate: &Path) -> Vec<u8> {
+    CertificateDer::from_pem_file(certificate)
+        .unwrap_or_else(|error| panic!("{}: {error}", certificate.display()))
+        .to_vec()
+}

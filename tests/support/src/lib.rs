@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 pub use certificates::Certificates;
-pub use client_stream::{ClientStream, ClientTls};
+pub use client_stream::{ClientStream, ClientTls, der_of};
 pub use files_with::files_with;
 pub use line::Line;
 pub use redis_cluster::RedisCluster;

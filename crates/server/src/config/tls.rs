@@ -6,7 +6,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::problems::ConfigErrors;
-use crate::tls::{Certificate, CertificateFault, CertificateWatch, TlsFiles, TlsVersion};
+use crate::tls::{
+    CertificateFault, CertificateWatch, ClientFiles, TlsFiles, TlsMaterial, TlsVersion,
+};
 
 /// What connections are encrypted with. With none of it they are plain.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,6 +23,10 @@ pub struct TlsConfig {
     /// A file with the authorities that are trusted to sign the certificates of the cluster's other nodes, as PEM. Default: none,
     /// which is those of the system.
     pub node_ca_file: Option<String>,
+    /// A file with the authorities that sign the certificates of back ends, as PEM. Default: none, and certificates of clients count for nothing.
+    pub client_ca_file: Option<String>,
+    /// A TOML file that says which of these certificates are of which back end. Default: none.
+    pub clients_file: Option<String>,
     /// For how long browsers are told to ask for pages over TLS alone; 0 is not at all. Default: 180 days.
     pub hsts_seconds: u32,
 }
@@ -32,6 +38,8 @@ impl Default for TlsConfig {
             key_file: None,
             min_version: TlsVersion::default(),
             node_ca_file: None,
+            client_ca_file: None,
+            clients_file: None,
             hsts_seconds: 180 * 24 * 3_600,
         }
     }
@@ -50,8 +58,8 @@ pub(super) struct CheckedTls {
 #[derive(Clone, Debug)]
 pub(crate) struct Tls {
     files: TlsFiles,
-    /// As it was at the check.
-    certificate: Certificate,
+    /// What they had at the check.
+    material: TlsMaterial,
 }
 
 impl Tls {
@@ -60,7 +68,7 @@ impl Tls {
     /// # Errors
     /// The system gave no thread, or no random numbers.
     pub(crate) fn watch(&self) -> io::Result<CertificateWatch> {
-        CertificateWatch::start(self.files.clone(), self.certificate.clone())
+        CertificateWatch::start(self.files.clone(), self.material.clone())
     }
 }
 
@@ -85,11 +93,23 @@ impl TlsConfig {
             }
             return None;
         };
-        let files =
-            TlsFiles { certificate: certificate.into(), key: key.into(), oldest: self.min_version };
+        let files = TlsFiles {
+            certificate: certificate.into(),
+            key: key.into(),
+            oldest: self.min_version,
+            clients: self.client_files(errors),
+        };
         match files.read(SystemTime::now()) {
-            Ok(certificate) => Some(Tls { files, certificate }),
+            Ok(material) => Some(Tls { files, material }),
             Err(fault) => {
+                let is_of_clients = match &fault {
+                    CertificateFault::Unreadable { path, .. }
+                    | CertificateFault::NoCertificate { path }
+                    | CertificateFault::ClientBook { path, .. } => {
+                        files.clients.as_ref().is_some_and(|it| it.has(path))
+                    }
+                    _ => false,
+                };
                 let is_the_keys = match &fault {
                     CertificateFault::Unreadable { path, .. } => *path == files.key,
                     CertificateFault::NoKey { .. }
@@ -97,8 +117,28 @@ impl TlsConfig {
                     | CertificateFault::Unusable { .. } => true,
                     _ => false,
                 };
-                let key = if is_the_keys { "tls.keyFile" } else { "tls.certFile" };
+                let key = match (is_of_clients, is_the_keys) {
+                    (true, _) => "tls.clientsFile",
+                    (_, true) => "tls.keyFile",
+                    _ => "tls.certFile",
+                };
                 errors.add(key, fault.to_string());
+                None
+            }
+        }
+    }
+}
+
+impl TlsConfig {
+    fn client_files(&self, errors: &mut ConfigErrors) -> Option<ClientFiles> {
+        match (&self.client_ca_file, &self.clients_file) {
+            (Some(authorities), Some(book)) => {
+                Some(ClientFiles { authorities: authorities.into(), book: book.into() })
+            }
+            (None, None) => None,
+            _ => {
+                let sentence = "belongs with tls.clientsFile: give both, or neither";
+                errors.add("tls.clientCaFile", sentence);
                 None
             }
         }

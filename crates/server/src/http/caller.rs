@@ -9,9 +9,12 @@ use axum::http::request::Parts;
 use foodtrack_contract::{ErrorCode, Permission, Principal, Refusal, TenantId, UserRole};
 use foodtrack_router::Viewer;
 
+use foodtrack_shard::PeerCertificate;
+
 use super::ApiError;
 use crate::hub::Hub;
 use crate::log_report::Reports;
+use crate::tls::{KnownClient, Scope};
 
 /// A backend service: a token whose role is `system`.
 pub(crate) struct Backend(pub(crate) Principal);
@@ -41,8 +44,8 @@ impl FromRequestParts<Arc<Hub>> for Backend {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
-        let principal = principal(parts, hub)?;
-        if principal.role() == UserRole::System {
+        let Caller { principal, scopes } = caller(parts, hub)?;
+        if principal.role() == UserRole::System && allows(scopes.as_deref(), Scope::Publish) {
             return Ok(Self(principal));
         }
         let sentence = "only a backend service may do this; use a token with role system";
@@ -54,10 +57,10 @@ impl FromRequestParts<Arc<Hub>> for Administrator {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
-        let principal = principal(parts, hub)?;
-        if principal.role() == UserRole::System
-            || principal.permissions().allows(Permission::AdminAccess)
-        {
+        let Caller { principal, scopes } = caller(parts, hub)?;
+        let is_administrator = principal.role() == UserRole::System
+            || principal.permissions().allows(Permission::AdminAccess);
+        if is_administrator && allows(scopes.as_deref(), Scope::Administer) {
             hub.api_quota.spend(&principal, Instant::now())?;
             return Ok(Self(principal));
         }
@@ -66,16 +69,40 @@ impl FromRequestParts<Arc<Hub>> for Administrator {
     }
 }
 
-fn principal(parts: &Parts, hub: &Hub) -> Result<Principal, Refusal> {
+/// Who calls, and what of its own it may do: all, where nobody says.
+struct Caller {
+    principal: Principal,
+    scopes: Option<Vec<Scope>>,
+}
+
+fn allows(scopes: Option<&[Scope]>, wanted: Scope) -> bool {
+    scopes.is_none_or(|scopes| scopes.contains(&wanted))
+}
+
+/// The tenant that a back end with a certificate speaks for, where it has several.
+const TENANT_HEADER: &str = "foodtrack-tenant";
+
+fn caller(parts: &Parts, hub: &Hub) -> Result<Caller, Refusal> {
     if hub.is_stopping() {
         let sentence = "the server is about to stop; ask another one, or this one shortly";
         return Err(Refusal::new(ErrorCode::Draining, sentence));
     }
-    let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = value.and_then(bearer).ok_or_else(|| {
-        Refusal::new(ErrorCode::TokenMissing, "send the token as `Authorization: Bearer TOKEN`")
-    })?;
-    hub.principal(token)
+    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    if parts.headers.contains_key(header::AUTHORIZATION) {
+        let token = text(header::AUTHORIZATION.as_str()).and_then(bearer);
+        let principal = hub.principal(token.ok_or_else(token_missing)?)?;
+        return Ok(Caller { principal, scopes: None });
+    }
+    // A browser shows its certificate for whichever page asks.
+    let is_a_pages = parts.headers.contains_key(header::ORIGIN);
+    let shown = parts.extensions.get::<PeerCertificate>().filter(|_| !is_a_pages);
+    let known = shown.and_then(|shown| hub.certified(&shown.0, text(TENANT_HEADER)));
+    let KnownClient { principal, scopes } = known.ok_or_else(token_missing)??;
+    Ok(Caller { principal, scopes: Some(scopes) })
+}
+
+fn token_missing() -> Refusal {
+    Refusal::new(ErrorCode::TokenMissing, "send the token as `Authorization: Bearer TOKEN`")
 }
 
 /// The token of a `Bearer` header; the scheme's case does not matter (RFC 9110, section 11.1).

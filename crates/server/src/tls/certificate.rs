@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -35,6 +36,8 @@ pub(crate) enum CertificateFault {
     LaxKey { path: PathBuf, mode: u32 },
     #[error("the key in {key} is not that of the certificate in {certificate}")]
     Mismatch { certificate: PathBuf, key: PathBuf },
+    #[error("{path}: {why}")]
+    ClientBook { path: PathBuf, why: String },
     #[error("{path} cannot be used: {source}")]
     Unusable { path: PathBuf, source: rustls::Error },
     #[error("the certificate in {path} expired at {at}: renew it")]
@@ -117,6 +120,17 @@ fn identity(
     })
 }
 
+/// The certificates of authorities in a file.
+pub(super) fn authorities(path: &Path) -> Result<RootCertStore, CertificateFault> {
+    let no_certificate = || CertificateFault::NoCertificate { path: path.into() };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&read(path)?) {
+        let certificate = certificate.map_err(|_| no_certificate())?;
+        roots.add(certificate).map_err(|_| no_certificate())?;
+    }
+    if roots.is_empty() { Err(no_certificate()) } else { Ok(roots) }
+}
+
 /// Whoever may read the key of a hub can be that hub.
 fn check_rights(key: &Path) -> Result<(), CertificateFault> {
     let unreadable = |source| CertificateFault::Unreadable { path: key.into(), source };
@@ -127,7 +141,7 @@ fn check_rights(key: &Path) -> Result<(), CertificateFault> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CertificateFault> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, CertificateFault> {
     let unreadable = |source| CertificateFault::Unreadable { path: path.into(), source };
     let found = std::fs::metadata(path).map_err(unreadable)?;
     if !found.is_file() || found.len() > FILE_BYTES_MAX {

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
+use foodtrack_contract::Refusal;
 use foodtrack_transport::TlsDoor;
 
-use super::certificate::Certificate;
-use super::tls_files::TlsFiles;
+use super::client_book::KnownClient;
+use super::tls_files::{TlsFiles, TlsMaterial};
 
 /// How often the files are looked at. A change counts once it is the same twice: certificate and key are two files.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -24,14 +25,14 @@ pub(crate) struct CertificateState {
 }
 
 struct Known {
-    certificate: Certificate,
+    material: TlsMaterial,
     /// Why the files could not be used when they were read last.
     fault: Option<String>,
 }
 
 impl CertificateState {
-    fn new(certificate: Certificate) -> Self {
-        Self { known: Mutex::new(Known { certificate, fault: None }) }
+    fn new(material: TlsMaterial) -> Self {
+        Self { known: Mutex::new(Known { material, fault: None }) }
     }
 
     fn with<T>(&self, read: impl FnOnce(&mut Known) -> T) -> T {
@@ -45,12 +46,22 @@ impl CertificateState {
 
     /// For how many whole days the certificate is still good.
     pub(crate) fn days_left(&self) -> u64 {
-        self.with(|known| known.certificate.left(SystemTime::now()).as_secs() / 86_400)
+        self.with(|known| known.material.certificate.left(SystemTime::now()).as_secs() / 86_400)
+    }
+
+    /// The back end whose certificate this is, whose chain was verified, for the tenant that it names. `None`: nobody wrote it down.
+    pub(crate) fn client(
+        &self,
+        certificate: &[u8],
+        tenant: Option<&str>,
+    ) -> Option<Result<KnownClient, Refusal>> {
+        let clients = self.with(|known| Arc::clone(&known.material.clients));
+        clients.find(certificate, tenant)
     }
 
     /// Whether the certificate ends soon, or has.
     pub(crate) fn ends_soon(&self) -> bool {
-        self.with(|known| known.certificate.ends_soon(SystemTime::now()))
+        self.with(|known| known.material.certificate.ends_soon(SystemTime::now()))
     }
 }
 
@@ -67,10 +78,10 @@ impl CertificateWatch {
     ///
     /// # Errors
     /// The system gave no thread, or no random numbers.
-    pub(crate) fn start(files: TlsFiles, certificate: Certificate) -> io::Result<Self> {
-        let handshakes = files.handshakes(&certificate).map_err(io::Error::other)?;
+    pub(crate) fn start(files: TlsFiles, material: TlsMaterial) -> io::Result<Self> {
+        let handshakes = files.handshakes(&material).map_err(io::Error::other)?;
         let door = Arc::new(TlsDoor::new(handshakes));
-        let state = Arc::new(CertificateState::new(certificate));
+        let state = Arc::new(CertificateState::new(material));
         let (asks, asked) = channel();
         let mut watcher = Watcher::new(files, Arc::clone(&door), Arc::clone(&state));
         let thread = thread::Builder::new().name("certificate".into()).spawn(move || {
@@ -128,20 +139,21 @@ struct Watcher {
     door: Arc<TlsDoor>,
     state: Arc<CertificateState>,
     /// The versions that were read, and those of the last look.
-    read: [Version; 2],
-    seen: [Version; 2],
+    read: Vec<Version>,
+    seen: Vec<Version>,
     looks: u32,
 }
 
 impl Watcher {
     fn new(files: TlsFiles, door: Arc<TlsDoor>, state: Arc<CertificateState>) -> Self {
         let now = versions(&files);
-        Self { files, door, state, read: now, seen: now, looks: 0 }
+        Self { files, door, state, read: now.clone(), seen: now, looks: 0 }
     }
 
     fn look(&mut self) {
         let now = versions(&self.files);
-        let is_settled = std::mem::replace(&mut self.seen, now) == now;
+        let is_settled = self.seen == now;
+        self.seen.clone_from(&now);
         self.looks = self.looks.wrapping_add(1);
         let tries_again =
             self.looks.is_multiple_of(TRY_AGAIN_LOOKS) && self.state.fault().is_some();
@@ -153,14 +165,14 @@ impl Watcher {
     fn reload(&mut self) {
         self.read = versions(&self.files);
         let read = self.files.read(SystemTime::now()).map_err(|fault| fault.to_string());
-        let taken = read.and_then(|certificate| {
-            let handshakes = self.files.handshakes(&certificate);
-            Ok((certificate, handshakes.map_err(|error| error.to_string())?))
+        let taken = read.and_then(|material| {
+            let handshakes = self.files.handshakes(&material);
+            Ok((material, handshakes.map_err(|error| error.to_string())?))
         });
         match taken {
-            Ok((certificate, handshakes)) => {
+            Ok((material, handshakes)) => {
                 self.door.replace(handshakes);
-                self.state.with(|known| *known = Known { certificate, fault: None });
+                self.state.with(|known| *known = Known { material, fault: None });
                 let days_left = self.state.days_left();
                 tracing::info!(days_left, "the certificate was read anew");
             }
@@ -179,6 +191,6 @@ impl Watcher {
     }
 }
 
-fn versions(files: &TlsFiles) -> [Version; 2] {
-    [version(&files.certificate), version(&files.key)]
+fn versions(files: &TlsFiles) -> Vec<Version> {
+    files.paths().map(version).collect()
 }

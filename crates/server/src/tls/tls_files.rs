@@ -1,17 +1,20 @@
 //! What the configuration says of TLS, and what handshakes go by.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 
-use super::certificate::{Certificate, CertificateFault};
+use super::certificate::{self, Certificate, CertificateFault};
+use super::client_book::ClientBook;
 
 /// What is spoken over TLS.
 const PROTOCOL: &[u8] = b"http/1.1";
@@ -36,36 +39,92 @@ pub(crate) struct TlsFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) oldest: TlsVersion,
+    /// Where certificates of back ends count.
+    pub(crate) clients: Option<ClientFiles>,
+}
+
+/// Who signs the certificates of back ends, and which of them are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClientFiles {
+    pub(crate) authorities: PathBuf,
+    pub(crate) book: PathBuf,
+}
+
+impl ClientFiles {
+    /// Whether a file is one of them.
+    pub(crate) fn has(&self, path: &Path) -> bool {
+        self.authorities == path || self.book == path
+    }
+}
+
+/// What the files have.
+#[derive(Clone)]
+pub(crate) struct TlsMaterial {
+    pub(crate) certificate: Certificate,
+    authorities: Option<Arc<RootCertStore>>,
+    /// The back ends that are known by their certificates.
+    pub(crate) clients: Arc<ClientBook>,
+}
+
+impl fmt::Debug for TlsMaterial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.certificate, f)
+    }
 }
 
 impl TlsFiles {
-    /// Reads the certificate and its key.
+    /// Reads the certificate and its key, and what is known of back ends' certificates.
     ///
     /// # Errors
     /// They cannot be read, do not belong together, or are not good at `now`.
-    pub(crate) fn read(&self, now: SystemTime) -> Result<Certificate, CertificateFault> {
-        Certificate::read(&self.certificate, &self.key, now)
+    pub(crate) fn read(&self, now: SystemTime) -> Result<TlsMaterial, CertificateFault> {
+        let certificate = Certificate::read(&self.certificate, &self.key, now)?;
+        let (authorities, clients) = match &self.clients {
+            Some(files) => {
+                let authorities = certificate::authorities(&files.authorities)?;
+                (Some(Arc::new(authorities)), ClientBook::read(&files.book)?)
+            }
+            None => (None, ClientBook::default()),
+        };
+        Ok(TlsMaterial { certificate, authorities, clients: Arc::new(clients) })
     }
 
-    /// What handshakes with a certificate go by.
+    /// All of them.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let own = [&self.certificate, &self.key].into_iter();
+        let of_clients = self.clients.iter().flat_map(|it| [&it.authorities, &it.book]);
+        own.chain(of_clients).map(PathBuf::as_path)
+    }
+
+    /// What handshakes go by.
     ///
     /// # Errors
     /// The system gives no random numbers.
     pub(crate) fn handshakes(
         &self,
-        certificate: &Certificate,
+        material: &TlsMaterial,
     ) -> Result<Arc<ServerConfig>, rustls::Error> {
         let versions: &[_] = match self.oldest {
             TlsVersion::V1_2 => &[&TLS13, &TLS12],
             TlsVersion::V1_3 => &[&TLS13],
         };
-        let mut config =
-            ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-                .with_protocol_versions(versions)?
-                .with_no_client_auth()
-                .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(
-                    &certificate.identity,
-                ))));
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier: Arc<dyn ClientCertVerifier> = match &material.authorities {
+            // Who shows none is asked for a token.
+            Some(authorities) => WebPkiClientVerifier::builder_with_provider(
+                Arc::clone(authorities),
+                Arc::clone(&provider),
+            )
+            .allow_unauthenticated()
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?,
+            None => WebPkiClientVerifier::no_client_auth(),
+        };
+        let identity = Arc::clone(&material.certificate.identity);
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         // A session comes back with a ticket, whose keys change every six hours; nothing is kept of it here.
         config.ticketer = aws_lc_rs::Ticketer::new()?;

@@ -18,7 +18,7 @@ use super::mail::respond;
 use super::shard_effects::Outcome;
 use crate::entrant::{Entrant, Stage};
 use crate::handshake;
-use crate::http_service::Responder;
+use crate::http_service::{PeerCertificate, Responder};
 use crate::mailbox::ShardMessage;
 use crate::tag::Tag;
 
@@ -312,6 +312,9 @@ fn to_http(request: HttpRequest) -> Result<http::Request<bytes::Bytes>, http::Er
     let mut built = http::Request::builder().method(request.method.as_str()).uri(&request.target);
     for (name, value) in &request.headers {
         built = built.header(name.as_str(), value.as_slice());
+    }
+    if let Some(certificate) = request.certificate {
+        built = built.extension(PeerCertificate(certificate.into()));
     }
     if let Some(pass_on) = request.pass_on {
         built = built.extension(pass_on);

@@ -33,6 +33,11 @@ impl Link {
         self.layer.is_some()
     }
 
+    /// The certificate that the peer has shown and that was verified, as DER.
+    pub(crate) fn peer_certificate(&self) -> Option<&[u8]> {
+        self.layer.as_ref()?.peer_certificate()
+    }
+
     /// Whether the peer has ended its side, which may not have been read yet.
     pub(crate) fn has_ended(&self) -> bool {
         if self.layer.is_some() {

@@ -128,6 +128,12 @@ impl TlsLayer {
         size_of::<Self>() + connection + self.incoming.capacity() + self.plain.capacity()
     }
 
+    /// The certificate that the peer has shown and that was verified, as DER.
+    pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
+        let Stage::Begun(connection) = &self.stage else { return None };
+        connection.peer_certificates()?.first().map(AsRef::as_ref)
+    }
+
     /// Whether a read may give more at once.
     pub(crate) fn has_more(&self) -> bool {
         self.is_filled || !self.plain.is_empty() || self.has_ended

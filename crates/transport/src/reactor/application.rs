@@ -65,6 +65,8 @@ pub struct HttpRequest {
     pub body: Vec<u8>,
     /// Who asks.
     pub peer: std::net::SocketAddr,
+    /// The certificate that the connection was begun with and that was verified, as DER.
+    pub certificate: Option<Vec<u8>>,
     /// It is about a session of another node's, which is to answer it.
     pub pass_on: Option<PassOn>,
 }

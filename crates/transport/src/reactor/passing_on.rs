@@ -38,6 +38,7 @@ impl Reactor {
             headers: head.owned_headers(),
             body: request.body.to_vec(),
             peer: state.peer(),
+            certificate: None,
             pass_on: Some(PassOn { node, vouched }),
         };
         if request.is_upgrade() {

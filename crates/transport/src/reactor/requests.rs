@@ -28,6 +28,7 @@ impl Reactor {
     ) -> Progress {
         let Some(state) = self.links.get_mut(link) else { return Progress::Gone };
         let is_proxied = state.is_proxied();
+        let is_certified = state.peer_certificate().is_some();
         let mut begun = state.input.take_request();
         let mut fresh = RequestReader::default();
         let reader = begun.as_deref_mut().unwrap_or(&mut fresh);
@@ -41,7 +42,7 @@ impl Reactor {
                 None => is_proxied.then(|| config.proxies.client(head)),
             };
             asker.set(Some(Asker { access, forwarded }));
-            body_limit(&config, &sids, head, length)
+            body_limit(&config, &sids, head, length, is_certified)
         };
         let read = reader.read(bytes, limit, |head, body, used| {
             if !self.note_asker(link, asker.take()) {
@@ -127,6 +128,7 @@ impl Reactor {
             headers: head.owned_headers(),
             body,
             peer: state.peer(),
+            certificate: state.peer_certificate().map(<[u8]>::to_vec),
             pass_on: None,
         };
         app.http(self, request, ticket);
@@ -170,12 +172,13 @@ fn is_others(config: &ReactorConfig, sid: &Sid) -> bool {
 }
 
 /// How large a request's body may be, and whether it may take long. A small one may come from whomever. Otherwise the session id says so for Engine.IO,
-/// and for the application it takes an `Authorization`.
+/// and for the application it takes an `Authorization`, or a certificate that was verified.
 fn body_limit(
     config: &ReactorConfig,
     sids: &SidDirectory,
     head: &Head<'_>,
     length: BodyLength,
+    is_certified: bool,
 ) -> BodyLimit {
     let bytes_max = config.limits.payload_bytes_max;
     let known = || {
@@ -206,7 +209,7 @@ fn body_limit(
         .header("authorization")
         .and_then(|value| value.split_once(' '))
         .is_some_and(|(_, credentials)| !credentials.trim().is_empty());
-    match is_authorized {
+    match is_authorized || is_certified {
         true => known(),
         false => {
             stranger(http::error(401, "a body this large takes `Authorization: Bearer TOKEN`"))
