@@ -41,6 +41,8 @@ fn a_node_whose_redis_goes_is_degraded_then_fenced_and_healthy_when_it_is_back()
     let server = Server::with(node(&shared));
     let (mut carl, mut sender) = (chef(&server), crate::support::back_end(&server));
     expect_state(&server, "healthy", None);
+    // Who catches up is not told, and does so until Redis is back.
+    carl.drain();
     redis.kill();
     // What is written finds out; it is refused.
     wait_until("it is away", || {
