@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use foodtrack_contract::UserRole;
 use foodtrack_server::{
-    DeliveryConfig, LimitsConfig, RetryConfig, Secret, WebSocketConfig, WebSocketServer,
+    DeliveryConfig, HideFrom, LimitsConfig, Redaction, RetryConfig, Secret, WebSocketConfig, WebSocketServer,
     WebhookConfig,
 };
 use serde_json::{Value, json};
@@ -233,6 +233,13 @@ fn impatient() -> WebSocketConfig {
     let retry = RetryConfig { max_attempts: 1, base_delay_ms: 1, ..Default::default() };
     let mut config = config().webhook(nobodys());
     config.security.webhook_networks = vec!["127.0.0.0/8".into()];
+    let config = config.add_redaction(Redaction {
+        id: "costs".into(),
+        tenant: None,
+        events: "order:*".into(),
+        fields: vec!["/cost".into()],
+        hide_from: vec![HideFrom::Webhooks],
+    });
     config.limits(unlimited()).retry(retry).deliver(DeliveryConfig {
         event: "order:created".into(),
         class: None,
@@ -368,7 +375,7 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             (row.request.replace("{name}", "billing").replace("{offset}", &offset), String::new())
         }
         "GET /api/v1/errors/{code}" => (row.request.replace("{code}", "not_found"), String::new()),
-        "GET /api/v1/openapi.json" | "GET /api/v1/reference" | "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/performance" | "GET /api/v1/nodes" | "GET /health" | "GET /ready" | "GET /metrics" => plain(""),
+        "GET /api/v1/openapi.json" | "GET /api/v1/reference" | "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/redactions" | "GET /api/v1/performance" | "GET /api/v1/nodes" | "GET /health" | "GET /ready" | "GET /metrics" => plain(""),
         other => panic!("no test makes the request {other}"),
     }
 }
