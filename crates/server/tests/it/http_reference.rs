@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use foodtrack_contract::UserRole;
 use foodtrack_server::{
-    DeliveryConfig, HideFrom, LimitsConfig, Redaction, RetryConfig, Secret, WebSocketConfig, WebSocketServer,
-    WebhookConfig,
+    DeliveryConfig, HideFrom, LimitsConfig, Redaction, RetryConfig, Secret, WebSocketConfig,
+    WebSocketServer, WebhookConfig,
 };
 use serde_json::{Value, json};
 use test_support::eventually;
