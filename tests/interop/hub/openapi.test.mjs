@@ -27,9 +27,13 @@ before(async () => {
 });
 after(() => server.stop());
 
-async function examine(token, seed) {
+// What ends the server or the tenant's own tokens, as it promises: nothing could be asked after it.
+const ENDS_ALL = ["drainNode", "revoke"];
+
+async function examine(token, seed, leftOut = []) {
   const args = ["-m", "schemathesis.cli", "run", `${server.url}/api/v1/openapi.json`, "-H", `Authorization: Bearer ${token}`, "--checks", "all"];
   args.push("--exclude-checks", EXCLUDED, "--max-examples", "10", "--seed", `${seed}`, "--no-color");
+  for (const operation of leftOut) args.push("--exclude-operation-id", operation);
   const child = spawn(PYTHON, args, { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   child.stdout.on("data", (data) => (said += data));
@@ -39,7 +43,7 @@ async function examine(token, seed) {
 }
 
 test("whatever is asked of the API by its description, each answer is one that it describes", { skip }, async () => {
-  const { code, said } = await examine(serviceToken("roma"), 1);
+  const { code, said } = await examine(serviceToken("roma"), 1, ENDS_ALL);
   assert.match(said, /OpenAPI 3\.1|Open API 3\.1|3\.1\.0/, said);
   assert.equal(code, 0, said);
   assert.ok(server.alive(), server.log());
