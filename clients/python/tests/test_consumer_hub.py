@@ -61,7 +61,13 @@ async def next_of(events: Consumer) -> ReceivedEvent:
 
 
 async def orders(events: Consumer, count: int) -> list[str]:
-    return [(await next_of(events)).payload["orderId"] for _ in range(count)]
+    """What the hub tells of itself in between, such as that the token is about to end, is passed over."""
+    found: list[str] = []
+    while len(found) < count:
+        event = await next_of(events)
+        if not event.event.startswith("system:"):
+            found.append(event.payload["orderId"])
+    return found
 
 
 async def is_here(events: Consumer, restaurant: Restaurant) -> None:
