@@ -83,7 +83,7 @@ fn a_new_certificate_counts_without_a_restart_and_nobody_is_cut_off() {
     assert_eq!(health["certificateDaysLeft"], 89, "{health}");
     assert_eq!(health["conditions"], Value::Array(Vec::new()));
     let page = HttpConnection::open(hub.server.address()).get("/metrics").body;
-    assert!(page.contains("foodtrack_certificate_days_left 89\n"), "{page}");
+    assert!(page.contains("foodtrack_certificate_remaining_seconds 77"), "{page}");
 }
 
 #[test]

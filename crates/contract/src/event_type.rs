@@ -111,6 +111,38 @@ pub enum EventGroup {
     System,
 }
 
+impl EventGroup {
+    /// Every group, in the order of its declaration.
+    pub const ALL: [Self; 10] = [
+        Self::Order,
+        Self::Kitchen,
+        Self::Delivery,
+        Self::Inventory,
+        Self::Product,
+        Self::Quality,
+        Self::Station,
+        Self::Notification,
+        Self::Tenant,
+        Self::System,
+    ];
+
+    /// The part of its events' names before the colon.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Kitchen => "kitchen",
+            Self::Delivery => "delivery",
+            Self::Inventory => "inventory",
+            Self::Product => "product",
+            Self::Quality => "quality",
+            Self::Station => "station",
+            Self::Notification => "notification",
+            Self::Tenant => "tenant",
+            Self::System => "system",
+        }
+    }
+}
+
 /// What the server promises about an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -121,6 +153,20 @@ pub enum DeliveryClass {
     Recoverable,
     /// Never logged, dropped for a slow consumer.
     Volatile,
+}
+
+impl DeliveryClass {
+    /// Every class, in the order of its declaration.
+    pub const ALL: [Self; 3] = [Self::Durable, Self::Recoverable, Self::Volatile];
+
+    /// As configuration names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Durable => "durable",
+            Self::Recoverable => "recoverable",
+            Self::Volatile => "volatile",
+        }
+    }
 }
 
 /// The name of an event: a built-in type, or one that a tenant declared.

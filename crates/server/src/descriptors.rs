@@ -34,6 +34,11 @@ pub(crate) fn raise_limit() {
     }
 }
 
+/// How many descriptors may be open; `None` where there is no limit.
+pub(crate) fn most() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
 /// How many sockets the limit of this process leaves room for.
 pub(crate) fn sockets_max() -> usize {
     sockets_within(getrlimit(Resource::Nofile).current)

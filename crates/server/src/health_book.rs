@@ -47,6 +47,44 @@ pub enum HealthCondition {
     LogLinesDropped,
 }
 
+impl HealthCondition {
+    /// All of them.
+    pub(crate) const ALL: &[Self] = &[
+        Self::LogAway,
+        Self::StorageFull,
+        Self::StorageYielding,
+        Self::StorageFailed,
+        Self::RedisAway,
+        Self::NodeLeaseLost,
+        Self::ClusterMixed,
+        Self::RedisUnreplicated,
+        Self::Panic,
+        Self::ClockStep,
+        Self::CertificateInvalid,
+        Self::CertificateExpiresSoon,
+        Self::LogLinesDropped,
+    ];
+
+    /// As `/health` names it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::LogAway => "log_away",
+            Self::StorageFull => "storage_full",
+            Self::StorageYielding => "storage_yielding",
+            Self::StorageFailed => "storage_failed",
+            Self::RedisAway => "redis_away",
+            Self::NodeLeaseLost => "node_lease_lost",
+            Self::ClusterMixed => "cluster_mixed",
+            Self::RedisUnreplicated => "redis_unreplicated",
+            Self::Panic => "panic",
+            Self::ClockStep => "clock_step",
+            Self::CertificateInvalid => "certificate_invalid",
+            Self::CertificateExpiresSoon => "certificate_expires_soon",
+            Self::LogLinesDropped => "log_lines_dropped",
+        }
+    }
+}
+
 /// A condition that holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -168,6 +206,14 @@ mod tests {
         book.set(HealthCondition::StorageFull, false, "");
         assert_eq!(held(&book, start), []);
         assert_eq!(book.last_error().unwrap().message, "the disk is still full");
+    }
+
+    #[test]
+    fn every_condition_has_the_name_that_health_tells() {
+        for (place, condition) in HealthCondition::ALL.iter().enumerate() {
+            assert_eq!(*condition as usize, place, "all of them, in their order");
+            assert_eq!(serde_json::json!(condition), condition.as_str());
+        }
     }
 
     #[test]

@@ -24,12 +24,13 @@ use crate::health_book::{HealthBook, HealthCondition};
 use crate::http::{DiskWork, IdempotencyKeys, StatusPages, TenantQueue, batches};
 use crate::kept_of_tenants::Books;
 use crate::logging;
-use crate::metrics::BackEndCounts;
+use crate::metrics::{BackEndCounts, Page, PageFormat, Sources};
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
 use crate::revocations::RevocationBook;
 use crate::shards_config::api_quota;
 use crate::tls::{CertificateState, KnownClient};
+use crate::upstream::UpstreamCounts;
 use crate::webhooks::Webhooks;
 
 /// How long a shard may take to count its connections before the node counts as unhealthy.
@@ -54,6 +55,8 @@ pub(crate) struct Hub {
     pub(crate) idempotency: IdempotencyKeys,
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) emitters: Emitters,
+    /// What became of requests to the business back end, where there is one.
+    upstream: Option<Arc<UpstreamCounts>>,
     pub(crate) cluster: Arc<Cluster>,
     gate: Arc<Gate>,
     /// What is known of the certificate, where the port speaks TLS.
@@ -78,6 +81,7 @@ pub(crate) struct HubParts {
     pub(crate) status_pages: Arc<StatusPages>,
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) emitters: Emitters,
+    pub(crate) upstream: Option<Arc<UpstreamCounts>>,
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) certificate: Option<Arc<CertificateState>>,
 }
@@ -92,6 +96,7 @@ impl Hub {
             status_pages,
             webhooks,
             emitters,
+            upstream,
             cluster,
             certificate,
         } = parts;
@@ -116,6 +121,7 @@ impl Hub {
             idempotency: IdempotencyKeys::default(),
             webhooks,
             emitters,
+            upstream,
             cluster,
             certificate,
             started_at: Instant::now(),
@@ -189,23 +195,32 @@ impl Hub {
         self.is_stopping.store(true, Ordering::Relaxed);
     }
 
-    /// The page of `GET /metrics`, as it is now.
+    /// The page of `GET /metrics` as it is now, in Prometheus' own format.
     pub(crate) fn metrics(&self) -> String {
-        let back_ends =
-            BackEndCounts { webhooks: self.webhooks.counts(), emitters: self.emitters.counts() };
-        let mut page = crate::metrics::render(
-            self.performance.counters(),
-            |code| self.status_pages.refusals.of(code),
-            &self.door,
-            self.uptime_s(),
-            self.storage(),
-            &back_ends,
-            &self.cluster.counts(),
-        );
-        if let Some(certificate) = &self.certificate {
-            crate::metrics::of_certificate(&mut page, certificate.days_left());
-        }
-        page
+        self.metrics_page().told(PageFormat::Text)
+    }
+
+    /// The same before it is told.
+    pub(crate) fn metrics_page(&self) -> Page {
+        let conditions = self.health_book.conditions(Instant::now()).into_iter();
+        crate::metrics::page(&Sources {
+            shards: self.performance.counters(),
+            http_refusals: &|code| self.status_pages.refusals.of(code),
+            http: &self.status_pages.http,
+            door: &self.door,
+            uptime_s: self.uptime_s(),
+            is_draining: self.drain.report().is_some(),
+            storage: self.storage(),
+            work: self.log.work(),
+            back_ends: BackEndCounts {
+                webhooks: self.webhooks.counts(),
+                emitters: self.emitters.counts(),
+                upstream: self.upstream.as_deref(),
+            },
+            cluster: self.cluster.counts(),
+            conditions: conditions.map(|report| report.condition).collect(),
+            certificate_seconds: self.certificate.as_ref().map(|it| it.seconds_left()),
+        })
     }
 
     /// How the disk of the log is doing.

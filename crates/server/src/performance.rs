@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use foodtrack_measures::HistogramReading;
 use foodtrack_shard::Counters;
 use serde::Serialize;
 
@@ -39,8 +40,8 @@ struct Sample {
     opened: u64,
     accepted: u64,
     refused: u64,
-    fan_out_us: u64,
-    fan_out_turns: u64,
+    /// How long fan-outs took.
+    writes: HistogramReading,
     cpu: Duration,
 }
 
@@ -85,8 +86,8 @@ impl Performance {
             connections_per_second: share(grown(|sample| sample.opened), seconds),
             messages_per_second: share(grown(|sample| sample.accepted), seconds),
             average_latency: share(
-                grown(|sample| sample.fan_out_us),
-                real(grown(|s| s.fan_out_turns)),
+                grown(|sample| sample.writes.sum_us),
+                real(grown(|sample| sample.writes.count())),
             ) / 1_000.0,
             error_rate: share(grown(|sample| sample.refused), real(came)),
             memory_usage: MemoryUsage::now(),
@@ -100,12 +101,15 @@ impl Performance {
 
     fn read(&self) -> Sample {
         let sum = |read: fn(&Counters) -> u64| self.counters.iter().map(|shard| read(shard)).sum();
+        let mut writes = HistogramReading::default();
+        for shard in &self.counters {
+            writes.add(&shard.times.publish_to_write.read());
+        }
         Sample {
             opened: sum(|shard| shard.connections_opened.get()),
             accepted: sum(|shard| shard.events_accepted.get()),
             refused: sum(|shard| shard.events_refused.get()),
-            fan_out_us: sum(|shard| shard.fan_out_us_sum.get()),
-            fan_out_turns: sum(|shard| shard.fan_out_turns.get()),
+            writes,
             cpu: process::cpu_time().unwrap_or_default(),
         }
     }
@@ -136,8 +140,9 @@ mod tests {
         counters.events_accepted.add(60);
         counters.events_refused.add(20);
         counters.connections_opened.add(8);
-        counters.fan_out_us_sum.add(9_000);
-        counters.fan_out_turns.add(3);
+        for us in [1_000, 2_000, 6_000] {
+            counters.times.publish_to_write.observe_us(us);
+        }
         performance.sample(start + Duration::from_secs(2));
         let metrics = performance.metrics();
         assert_eq!(metrics.messages_per_second, 30.0);

@@ -279,6 +279,7 @@ impl WebSocketServer {
         let policies = Arc::clone(&kept.policies);
         let logged = (&webhooks, keys);
         let running = start_shards(&config, &shards, (&policies, &gate), &services, logged)?;
+        let upstream_counts = upstream.as_ref().map(|started| Arc::clone(&started.counts));
         let upstream_thread = upstream.map(|started| begin_to_ask(started, &running));
         // The shards hold what is left of them, and let it go when they end.
         drop(services);
@@ -302,6 +303,7 @@ impl WebSocketServer {
             status_pages: pages,
             webhooks,
             emitters,
+            upstream: upstream_counts,
             cluster,
             certificate: certificate.as_ref().map(CertificateWatch::state),
         };

@@ -42,10 +42,10 @@ pub use event_broadcaster::EventBroadcaster;
 pub use foodtrack_tenant::PayloadKey;
 pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionCounts, ConnectionFilter, ConnectionInfo,
-    Counter, Counters, DeviceTrace, DirectEvent, DisconnectTarget, EntryTrace, Forwarded, Hook,
+    Counters, DeviceTrace, DirectEvent, DisconnectTarget, EntryTrace, EventCounts, Forwarded, Hook,
     HookQuestion, Page, PageQuery, Policies, PresenceInfo, PresenceQuery, Profiles, Rate,
     Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, Sent,
-    SessionKey, TenantLimits, TracedEntry, UpstreamAnswer, WantedHubEvents, page_limit,
+    SessionKey, TenantLimits, Times, TracedEntry, UpstreamAnswer, WantedHubEvents, page_limit,
     read_subscriber_key,
 };
 pub use hook_answer::HookAnswer;

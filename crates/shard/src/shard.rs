@@ -21,7 +21,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
 use foodtrack_contract::{Authenticate, Refusal, TenantId};
@@ -59,6 +59,9 @@ pub(crate) const STOP: u64 = u64::MAX - 2;
 pub(crate) const SEND_ELSEWHERE: u64 = u64::MAX - 3;
 /// The longest that an alarm is set for; tokens may live longer, and are looked at again then.
 pub(crate) const ALARM_MS_MAX: u64 = 3_600_000;
+
+/// How often it is looked at how much waits for readers.
+const QUEUES_EVERY: Duration = Duration::from_secs(1);
 
 /// What every shard of a server has in common.
 pub(crate) struct ShardParts {
@@ -108,6 +111,8 @@ pub(crate) struct Shard {
     serials_from: u32,
     /// How often what has expired was let go.
     sweeps: u32,
+    /// When it is looked at next how much waits for readers.
+    measures_queues_at: Instant,
     /// The number of this turn, and how many tenants were at work in it and in the one before.
     turn: u64,
     busy: usize,
@@ -150,6 +155,7 @@ impl Shard {
             serial: 0,
             serials_from: 0,
             sweeps: 0,
+            measures_queues_at: Instant::now(),
             turn: 0,
             busy: 0,
             busy_before: 0,
@@ -182,7 +188,7 @@ impl Shard {
                     io.close(client, CloseReason::ServerClosed);
                 }
             }
-            self.count_turn(io.stats().dropped);
+            self.count_turn(io);
             self.keep_tables_within_budget();
             self.turn += 1;
             self.busy_before = std::mem::take(&mut self.busy);
@@ -204,14 +210,20 @@ impl Shard {
     }
 
     /// Counts what the turn that has ended took; its frames are flushed.
-    fn count_turn(&mut self, dropped: u64) {
-        let counters = &self.parts.settings.counters;
-        counters.deliveries_dropped.add(dropped - counters.deliveries_dropped.get());
+    fn count_turn(&mut self, io: &Reactor) {
+        let (counters, now) = (&self.parts.settings.counters, Instant::now());
+        counters.deliveries_dropped.set(io.stats().dropped);
+        counters.times.turn.observe(now.saturating_duration_since(io.turn_began()));
         if let Some((read, deliveries)) = self.read_first.take()
             && counters.deliveries.get() > deliveries
         {
-            counters.fan_out_us_sum.add(u64::try_from(read.elapsed().as_micros()).unwrap_or(0));
-            counters.fan_out_turns.add(1);
+            counters.times.publish_to_write.observe(now.saturating_duration_since(read));
+        }
+        if self.measures_queues_at <= now {
+            self.measures_queues_at = now + QUEUES_EVERY;
+            let (frames, bytes) = io.queued();
+            counters.queued_frames.set(frames as u64);
+            counters.queued_bytes.set(bytes as u64);
         }
     }
 

@@ -69,7 +69,7 @@ pub use sqlite::{
     Erased, OpenError, Progress, SqliteLog, SqliteOptions, SqliteReader, backup, check,
     check_with_progress, compact, erase_person, erase_tenant, renew_epochs,
 };
-pub use storage_status::{DiskRoom, StorageState, StorageStatus};
+pub use storage_status::{DiskRoom, LogWork, StorageState, StorageStatus};
 pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};
 pub use subscriber_store::SubscriberStore;
 pub use tail_snapshot::{TailEntries, TailSnapshot};

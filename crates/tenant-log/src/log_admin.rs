@@ -2,7 +2,7 @@
 
 use foodtrack_contract::{Cursor, Offset, TenantId};
 
-use crate::{NoteKind, ReadError, StorageStatus, SubmitError};
+use crate::{LogWork, NoteKind, ReadError, StorageStatus, SubmitError};
 
 /// A log as the command line and the operators' API see it.
 pub trait LogAdmin: Send + Sync {
@@ -34,6 +34,11 @@ pub trait LogAdmin: Send + Sync {
     /// How the disk is doing. Does not wait for the writer.
     fn storage(&self) -> StorageStatus {
         StorageStatus::default()
+    }
+
+    /// What waits for the writer, and how long writing has taken since the log was opened; nothing where that takes no time.
+    fn work(&self) -> LogWork {
+        LogWork::default()
     }
 }
 

@@ -52,7 +52,7 @@ pub use progress::Progress;
 pub use reader::SqliteReader;
 
 use crate::row_seals::RowSeals;
-use crate::storage_status::{StorageStatus, StorageWatch, disk_room};
+use crate::storage_status::{LogWork, StorageStatus, StorageWatch, disk_room};
 use crate::{
     Assignment, DeadLetter, KeySource, Leases, LogAdmin, LogEntry, LogReader, LogWriter, Note,
     NoteKind, OnCompletion, OrderOwner, OutlinePage, Page, ReadError, ReadRequest, Retention,
@@ -339,5 +339,10 @@ impl LogAdmin for SqliteLog {
             file_bytes: Some(self.file_bytes()),
             ..self.watch.status()
         }
+    }
+
+    fn work(&self) -> LogWork {
+        let (waiting, waiting_bytes) = self.queue.waiting();
+        LogWork { waiting, waiting_bytes, ..self.watch.work() }
     }
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use foodtrack_measures::{Histogram, HistogramReading};
+
 use crate::RefusedReason;
 
 /// So long after the last refusal a disk counts as full, or else one that takes the small and not the large would change
@@ -44,6 +46,19 @@ pub struct StorageStatus {
     pub file_bytes: Option<u64>,
 }
 
+/// What a log's writer has to do, and how long it takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogWork {
+    /// Entries and other requests that wait for the writer now.
+    pub waiting: usize,
+    /// Their bytes.
+    pub waiting_bytes: u64,
+    /// From when the writer took what waited until all of it was kept: on the disk, or answered by Redis.
+    pub commit: HistogramReading,
+    /// The part of that which waited for the disk: the write and its fsync. Nothing where there is no disk.
+    pub fsync: HistogramReading,
+}
+
 /// How much room a file system has, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct DiskRoom {
@@ -71,6 +86,9 @@ pub(crate) struct StorageWatch {
     refused_full: AtomicU64,
     refused_failed: AtomicU64,
     full_at: Mutex<Option<Instant>>,
+    /// Written by the writer alone.
+    pub(crate) commits: Histogram,
+    pub(crate) fsyncs: Histogram,
 }
 
 impl StorageWatch {
@@ -109,6 +127,11 @@ impl StorageWatch {
         } else {
             StorageState::Well
         }
+    }
+
+    pub(crate) fn work(&self) -> LogWork {
+        let (commit, fsync) = (self.commits.read(), self.fsyncs.read());
+        LogWork { commit, fsync, ..LogWork::default() }
     }
 
     pub(crate) fn status(&self) -> StorageStatus {

@@ -57,6 +57,10 @@ impl Tenant {
         // Any of a subscriber's sockets speaks for it; what was not asked for is no answer.
         let Some(settled) = self.reliability.acknowledge(subscriber, offset) else { return };
         turn.counters.acknowledged.add(1);
+        if let Some(asked_ms) = self.asked_at.of(offset) {
+            let took_ms = turn.now.monotonic_ms.saturating_sub(asked_ms);
+            turn.counters.times.publish_to_confirm.observe_ms(took_ms);
+        }
         if settled.has_letter
             && let Some(known) = self.reliability.subscriber(subscriber)
             && let Err(error) = turn.effects.remove_dead_letter(&self.id, offset, &known.key)

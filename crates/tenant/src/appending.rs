@@ -89,7 +89,7 @@ impl Tenant {
                     return self.deliver_or_wait(turn, checked, offset, reply);
                 }
                 Ok(Appended::Later(ticket)) => {
-                    turn.counters.events_accepted.add(1);
+                    turn.counters.accepted(&checked.event, class);
                     let pending = checked.pending(turn, Offset::ZERO, reply);
                     return self.ledger.wait_for_answer(ticket, pending);
                 }
@@ -110,7 +110,7 @@ impl Tenant {
             _ => self.send_unlogged(turn, checked),
         }
         self.intake.seen_unlogged(checked);
-        turn.counters.events_accepted.add(1);
+        turn.counters.accepted(&checked.event, class);
         self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
     }
 
@@ -169,7 +169,7 @@ impl Tenant {
         offset: Offset,
         reply: ReplyTo,
     ) {
-        turn.counters.events_accepted.add(1);
+        turn.counters.accepted(&checked.event, checked.policy.class);
         let entry = checked.entry(offset, checked.durability(turn), turn.now.believed_ms);
         let is_plain = !checked.policy.acknowledge && checked.policy.watch.is_none();
         if is_plain && !self.is_turn_over(turn.has_others) && self.ledger.is_next(offset) {
@@ -188,7 +188,8 @@ impl Tenant {
     ) {
         let suffix = self.cursor_suffix();
         let meta = checked.meta(suffix.place());
-        self.fan_out(turn, &checked.frame(meta, &suffix), &checked.audience);
+        let class = checked.policy.class;
+        self.fan_out(turn, &checked.frame(meta, &suffix), class, &checked.audience);
         self.note_unsayable(turn, &checked.event, None);
         // What should have been in the log is no place of the log's: who catches up gets it now, or never.
         if checked.policy.is_logged() {
@@ -219,7 +220,8 @@ impl Tenant {
         let policy = turn.policies.delivery.of(&turn.policies.schemas, &self.id, &entry.event);
         let entity = turn.emission_key.order(entry.entity.as_deref());
         let meta = meta_of((policy.class, entry.priority), &entry.event, entity, suffix.place());
-        self.fan_out(turn, &EventFrame::of(entry, meta, &suffix), &entry.audience);
+        let frame = EventFrame::of(entry, meta, &suffix);
+        self.fan_out(turn, &frame, policy.class, &entry.audience);
         self.note_unsayable(turn, &entry.event, None);
     }
 }
@@ -270,6 +272,7 @@ impl Checked<'_> {
             meta: self.meta(Some(LogPlace { offset: offset.get(), is_entry: true })),
             asks_ack: self.policy.acknowledge,
             watch: self.policy.watch,
+            submitted_ms: Some(turn.now.monotonic_ms),
             replies: smallvec::smallvec![(reply, false)],
         }
     }

@@ -55,8 +55,8 @@ impl Tenant {
         let recipients = self.members.recipients_with(&checked.audience, &connections, &excepted);
         let redactions = turn.policies.redactions.of(&self.id, &checked.event);
         let delivered = send_to_each(turn, recipients, &frame, redactions);
-        self.count_deliveries(turn, delivered);
-        turn.counters.events_accepted.add(1);
+        self.count_deliveries(turn, &checked.event, checked.policy.class, delivered);
+        turn.counters.accepted(&checked.event, checked.policy.class);
         self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
     }
 
@@ -74,7 +74,7 @@ impl Tenant {
         let Ok(checked) = self.check_broadcast(turn, id, &broadcast) else { return };
         let suffix = self.cursor_suffix();
         let frame = checked.frame(checked.meta(suffix.place()), &suffix);
-        self.fan_out(turn, &frame, &checked.audience);
+        self.fan_out(turn, &frame, checked.policy.class, &checked.audience);
     }
 
     /// An event of a back end's to one connection, past the rules: whom it is for is said. It must be one that a back end may send, and
@@ -104,8 +104,8 @@ impl Tenant {
         let redactions = turn.policies.redactions.of(&self.id, &checked.event);
         let delivered = send_to_each(turn, recipients, &frame, redactions);
         self.note_unsayable(turn, &checked.event, None);
-        self.count_deliveries(turn, delivered);
-        turn.counters.events_accepted.add(1);
+        self.count_deliveries(turn, &checked.event, checked.policy.class, delivered);
+        turn.counters.accepted(&checked.event, checked.policy.class);
         Ok(Sent { id: checked.id, delivered: delivered > 0 })
     }
 

@@ -221,7 +221,7 @@ impl Tenant {
         let Some(replay) = self.members.set_live(place) else { return };
         if let Some(took_ms) = replay.took_ms(turn.now.monotonic_ms) {
             turn.counters.replays.add(1);
-            turn.counters.replay_ms_sum.add(took_ms);
+            turn.counters.times.replay.observe_ms(took_ms);
         }
         if self.members.get(place).is_some_and(|it| it.dialect.acknowledges()) {
             self.ask_for_letters(turn, place);

@@ -1,8 +1,7 @@
 //! What a shard counts. Written by the shard alone, read by whoever renders metrics.
 
-use foodtrack_contract::ErrorCode;
-
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use foodtrack_contract::{DeliveryClass, ErrorCode, EventGroup, EventName};
+use foodtrack_measures::{Counter, Histogram};
 
 macro_rules! counters {
     ($( $(#[$doc:meta])* $name:ident; )*) => {
@@ -14,12 +13,24 @@ macro_rules! counters {
             pub refusals: Refusals,
             /// Authenticated clients that went away, by why.
             pub disconnects: Disconnects,
+            /// Accepted events, by class and group.
+            pub events: EventCounts,
+            /// What was handed to recipients' transports or queues, by class and group; not what clients had missed.
+            pub delivered: EventCounts,
+            /// How long things took.
+            pub times: Times,
         }
 
         impl Counters {
             /// Every counter with its name, for rendering.
             pub fn each(&self, mut see: impl FnMut(&'static str, u64)) {
                 $( see(stringify!($name), self.$name.get()); )*
+            }
+
+            /// An event was accepted.
+            pub fn accepted(&self, event: &EventName, class: DeliveryClass) {
+                self.events_accepted.add(1);
+                self.events.add(event, class, 1);
             }
         }
     };
@@ -69,8 +80,6 @@ counters! {
     replayed;
     /// Clients that got some.
     replays;
-    /// Sum over these of the time from entering to being up to date, in milliseconds.
-    replay_ms_sum;
     /// Events that a client had missed and that were past their time.
     replay_expired;
     /// Events that a client had missed and that a later one made superfluous.
@@ -97,14 +106,70 @@ counters! {
     tables_given_up;
     /// Tenants that were dropped from memory because nobody had been there for a while.
     tenants_closed;
+    /// Gauge: frames that wait for slow or polling readers, as of about a second ago.
+    queued_frames;
+    /// Gauge: their bytes.
+    queued_bytes;
     /// Gauge: tenants whose log is away.
     logs_away;
     /// Gauge: 1 once the disk of the log has failed.
     log_failed;
-    /// Sum over these turns of the time from reading the first event to having flushed, in microseconds.
-    fan_out_us_sum;
-    /// Turns of the loop in which an event of a client was delivered.
-    fan_out_turns;
+}
+
+macro_rules! times {
+    ($( $(#[$doc:meta])* $name:ident; )*) => {
+        /// How long things took in one shard.
+        #[derive(Debug, Default)]
+        pub struct Times {
+            $( $(#[$doc])* pub $name: Histogram, )*
+        }
+
+        impl Times {
+            /// Each with its name, for rendering.
+            pub fn each(&self, mut see: impl FnMut(&'static str, &Histogram)) {
+                $( see(stringify!($name), &self.$name); )*
+            }
+        }
+    };
+}
+
+times! {
+    /// Turns of the loop, without waiting for something to do.
+    turn;
+    /// From reading the first event of a turn to having flushed, of turns in which an event of a client was delivered.
+    publish_to_write;
+    /// From accepting an event to its release by the log, of events that waited for it; to the millisecond.
+    publish_to_commit;
+    /// From sending an event that asks for an acknowledgement to getting it, to the millisecond.
+    publish_to_confirm;
+    /// From a client's entering to its being up to date, of clients that had missed something; to the millisecond.
+    replay;
+}
+
+/// Groups of events, and one more: what tenants declared.
+const GROUPS: usize = EventGroup::ALL.len() + 1;
+
+/// Events by their class and group: a closed set, so it is bounded.
+#[derive(Debug, Default)]
+pub struct EventCounts([[Counter; GROUPS]; DeliveryClass::ALL.len()]);
+
+impl EventCounts {
+    /// Counts `n` of an event.
+    pub fn add(&self, event: &EventName, class: DeliveryClass, n: u64) {
+        let group = match event {
+            EventName::Builtin(event_type) => event_type.group() as usize,
+            EventName::Declared(_) => GROUPS - 1,
+        };
+        self.0[class as usize][group].add(n);
+    }
+
+    /// Every class and group with its number. What tenants declared is the group `declared`.
+    pub fn each(&self) -> impl Iterator<Item = (DeliveryClass, &'static str, u64)> {
+        let names = || EventGroup::ALL.map(EventGroup::as_str).into_iter().chain(["declared"]);
+        DeliveryClass::ALL.into_iter().zip(&self.0).flat_map(move |(class, groups)| {
+            names().zip(groups).map(move |(group, count)| (class, group, count.get()))
+        })
+    }
 }
 
 /// Refusals by their code: a closed set, so it is bounded.
@@ -165,28 +230,26 @@ impl Disconnects {
     }
 }
 
-/// A number that one thread writes.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use foodtrack_contract::EventType;
 
-impl Counter {
-    /// Adds `n`. A plain load and store: only the shard writes.
-    pub fn add(&self, n: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
-    }
-
-    /// Takes `n` off a gauge.
-    pub fn sub(&self, n: u64) {
-        self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
-    }
-
-    /// Sets a gauge.
-    pub fn set(&self, n: u64) {
-        self.0.store(n, Relaxed);
-    }
-
-    /// The value now.
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
+    #[test]
+    fn events_are_counted_by_their_class_and_group_and_nowhere_else() {
+        for (place, group) in EventGroup::ALL.into_iter().enumerate() {
+            assert_eq!(group as usize, place, "{}", group.as_str());
+        }
+        for (place, class) in DeliveryClass::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, place, "{}", class.as_str());
+        }
+        let counts = EventCounts::default();
+        counts.add(&EventType::OrderCreated.into(), DeliveryClass::Durable, 3);
+        counts.add(&EventName::Declared("loyalty:points".into()), DeliveryClass::Volatile, 2);
+        let counted: Vec<_> = counts.each().filter(|(.., count)| *count > 0).collect();
+        let expected =
+            [(DeliveryClass::Durable, "order", 3), (DeliveryClass::Volatile, "declared", 2)];
+        assert_eq!(counted, expected);
+        assert_eq!(counts.each().count(), 33);
     }
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use foodtrack_contract::{Offset, Refusal};
+use foodtrack_contract::{DeliveryClass, EventName, Offset, Refusal};
 use foodtrack_router::EventRedactions;
-use foodtrack_tenant_log::{EntryRef, LogEntry, LoggedAudience, RefusedReason};
+use foodtrack_tenant_log::{Durability, EntryRef, LogEntry, LoggedAudience, RefusedReason};
 use foodtrack_wire::FrameMeta;
 
 use crate::appending::{accepted, away};
@@ -48,7 +48,11 @@ impl Tenant {
     }
 
     fn deliver_pending(&mut self, turn: &mut Turn<'_, impl Effects>, pending: Pending) {
-        let Pending { entry, meta, asks_ack, watch, replies } = pending;
+        let Pending { entry, meta, asks_ack, watch, submitted_ms, replies } = pending;
+        if let Some(submitted_ms) = submitted_ms {
+            let waited_ms = turn.now.monotonic_ms.saturating_sub(submitted_ms);
+            turn.counters.times.publish_to_commit.observe_ms(waited_ms);
+        }
         if self.ledger.is_shared() {
             self.take_in(turn, &entry);
             self.presence.is_known(entry.id);
@@ -85,7 +89,7 @@ impl Tenant {
             ack_id: None,
             words: None,
         };
-        self.fan_out(turn, &frame, entry.audience);
+        self.fan_out(turn, &frame, class_of(entry.durability), entry.audience);
         self.note_unsayable(turn, entry.event, Some((entry.offset, entry.id)));
     }
 
@@ -114,7 +118,10 @@ impl Tenant {
             asked.extend((asks && is_sent).then_some(place));
             is_sent
         });
-        self.count_deliveries(turn, delivered);
+        self.count_deliveries(turn, &entry.event, class_of(entry.durability), delivered);
+        if !asked.is_empty() {
+            self.asked_at.note(entry.offset, turn.now.monotonic_ms);
+        }
         for place in asked {
             self.asked(turn, place, entry, 1);
         }
@@ -127,17 +134,25 @@ impl Tenant {
         &mut self,
         turn: &mut Turn<'_, impl Effects>,
         event: &EventFrame<'_>,
+        class: DeliveryClass,
         audience: &LoggedAudience,
     ) {
         let Some(recipients) = self.members.recipients(audience) else { return };
         let redactions = turn.policies.redactions.of(&self.id, event.event);
         let delivered = send_to_each(turn, recipients, event, redactions);
-        self.count_deliveries(turn, delivered);
+        self.count_deliveries(turn, event.event, class, delivered);
     }
 
-    pub(crate) fn count_deliveries(&mut self, turn: &Turn<'_, impl Effects>, delivered: usize) {
+    pub(crate) fn count_deliveries(
+        &mut self,
+        turn: &Turn<'_, impl Effects>,
+        event: &EventName,
+        class: DeliveryClass,
+        delivered: usize,
+    ) {
         self.turn_deliveries += delivered;
         turn.counters.deliveries.add(delivered as u64);
+        turn.counters.delivered.add(event, class, delivered as u64);
     }
 
     /// The store kept what was submitted up to here.
@@ -217,6 +232,14 @@ impl Tenant {
                 }
             }
         }
+    }
+}
+
+/// How an entry travelled: one that did not wait for the disk, since there is none, as a recoverable one.
+fn class_of(durability: Durability) -> DeliveryClass {
+    match durability {
+        Durability::Durable => DeliveryClass::Durable,
+        Durability::Recoverable => DeliveryClass::Recoverable,
     }
 }
 

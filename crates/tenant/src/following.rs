@@ -269,6 +269,7 @@ fn pending_of(
         meta,
         asks_ack: policy.acknowledge,
         watch: policy.watch,
+        submitted_ms: None,
         replies: smallvec::SmallVec::new(),
     }
 }

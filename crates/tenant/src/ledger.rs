@@ -88,6 +88,8 @@ pub(crate) struct Pending {
     pub(crate) asks_ack: bool,
     /// How long it may take to be confirmed, and by whom.
     pub(crate) watch: Option<Watch>,
+    /// When it was submitted, on the shard's clock; `None` where another node did.
+    pub(crate) submitted_ms: Option<u64>,
     /// Who waits to be told that it is kept, and whether they sent it again.
     pub(crate) replies: SmallVec<[(ReplyTo, bool); 1]>,
 }

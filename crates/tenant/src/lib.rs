@@ -10,6 +10,7 @@
 mod acknowledgements;
 mod admission;
 mod appending;
+mod asked_at;
 mod audience_filter;
 mod broadcasting;
 mod catch_up;
@@ -92,7 +93,7 @@ mod watching;
 pub use admission::{Admission, ClientAbout, EXPIRED_GRACE_S, Resume};
 pub use connection_lines::stranger_refused;
 pub use connection_slot::{ConnectionSlot, Generation};
-pub use counters::{Counter, Counters, DISCONNECT_REASONS};
+pub use counters::{Counters, DISCONNECT_REASONS, EventCounts, Times};
 
 pub use cursor_suffix::CursorSuffix;
 pub use dialect::{Dialect, Profiles};

@@ -43,6 +43,6 @@ impl Tenant {
             ack_id: None,
             words: None,
         };
-        self.fan_out(turn, &frame, &held.audience);
+        self.fan_out(turn, &frame, DeliveryClass::Volatile, &held.audience);
     }
 }

@@ -12,6 +12,7 @@ use foodtrack_contract::{
 use uuid::Uuid;
 
 use crate::admission::Admission;
+use crate::asked_at::AskedAt;
 use crate::connecting::Entering;
 use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
@@ -54,6 +55,7 @@ pub struct Tenant {
     pub(crate) ahead: Vec<(ConnectionSlot, u64)>,
     pub(crate) sessions: Sessions,
     pub(crate) reliability: Reliability,
+    pub(crate) asked_at: AskedAt,
     pub(crate) watch_duty: WatchDuty,
     /// Clients whose CONNECT is being answered, by their places.
     pub(crate) entering: AHashMap<u32, Entering>,
@@ -90,6 +92,7 @@ impl Tenant {
             ahead: Vec::new(),
             sessions: Sessions::default(),
             reliability: Reliability::default(),
+            asked_at: AskedAt::default(),
             watch_duty: WatchDuty::default(),
             entering: AHashMap::new(),
             returning: AHashMap::new(),

@@ -35,6 +35,8 @@ pub(crate) enum Timer {
 /// Time stands still within a turn: whatever is done in it is done at [`Self::now_ms`].
 pub(crate) struct Deadlines {
     start: Instant,
+    /// When the turn began.
+    began: Instant,
     now_ms: u64,
     wheel: TimerWheel<Timer>,
 }
@@ -42,8 +44,9 @@ pub(crate) struct Deadlines {
 impl Deadlines {
     /// Counts milliseconds from `start`.
     pub(crate) fn new(start: Instant) -> Self {
-        let now_ms = millis(start.elapsed());
-        Self { start, now_ms, wheel: TimerWheel::new(now_ms) }
+        let began = Instant::now();
+        let now_ms = millis(began.saturating_duration_since(start));
+        Self { start, began, now_ms, wheel: TimerWheel::new(now_ms) }
     }
 
     /// Milliseconds on the server's monotonic clock, as of this turn.
@@ -51,9 +54,15 @@ impl Deadlines {
         self.now_ms
     }
 
+    /// When this turn began: once there was something to do.
+    pub(crate) fn turn_began(&self) -> Instant {
+        self.began
+    }
+
     /// A turn begins.
     pub(crate) fn begin_turn(&mut self) {
-        self.now_ms = millis(self.start.elapsed());
+        self.began = Instant::now();
+        self.now_ms = millis(self.began.saturating_duration_since(self.start));
     }
 
     /// Makes `timer` come due at `deadline_ms`.

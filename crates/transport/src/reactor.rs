@@ -43,7 +43,7 @@ pub(crate) mod streaming;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foodtrack_session::{ClosedPolling, Parser, Sid};
 use mio::{Events, Poll, Token};
@@ -154,6 +154,18 @@ impl Reactor {
     /// Milliseconds on the server's monotonic clock, as of this turn.
     pub fn now_ms(&self) -> u64 {
         self.deadlines.now_ms()
+    }
+
+    /// When this turn began: once there was something to do.
+    pub fn turn_began(&self) -> Instant {
+        self.deadlines.turn_began()
+    }
+
+    /// Frames that wait for readers now, and their bytes; what is on its way to the system's buffers not among them. Looks at every
+    /// client.
+    pub fn queued(&self) -> (usize, usize) {
+        let sizes = self.clients.iter().filter_map(|(_, client)| client.queue()).map(|it| it.size());
+        sizes.fold((0, 0), |(frames, bytes), size| (frames + size.0, bytes + size.1))
     }
 
     /// The numbers now.

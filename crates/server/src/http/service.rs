@@ -76,7 +76,9 @@ impl HttpService for ApiService {
                 error;
             job.respond.release();
             self.pages.refusals.add(ErrorCode::Overloaded);
-            Box::new(busy())
+            let (method, answer) = (job.request.method(), busy());
+            self.pages.http.add(None, method, answer.status(), Duration::ZERO);
+            Box::new(answer)
         })
     }
 

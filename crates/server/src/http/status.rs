@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use axum::http::StatusCode;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use serde::Serialize;
 
 use super::refusals::HttpRefusals;
 use crate::drain::DrainPhase;
 use crate::health::{HealthState, HealthStatus};
 use crate::hub::Hub;
+use crate::metrics::{HttpCounts, PageFormat};
 
 /// Whether the node should get clients.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -36,6 +37,15 @@ pub(crate) enum StatusPage {
 }
 
 impl StatusPage {
+    /// Where it is.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Health => "/health",
+            Self::Ready => "/ready",
+            Self::Metrics => "/metrics",
+        }
+    }
+
     /// The page at `path`.
     pub(crate) fn at(path: &str) -> Option<Self> {
         match path {
@@ -55,6 +65,8 @@ pub(crate) struct StatusPages {
     refresh: tokio::sync::Mutex<()>,
     /// What the API refused, for the metrics.
     pub(crate) refusals: HttpRefusals,
+    /// What it answered, for the metrics.
+    pub(crate) http: HttpCounts,
 }
 
 #[derive(Default)]
@@ -68,6 +80,7 @@ struct Pages {
     health: (StatusCode, Bytes),
     ready: (StatusCode, Bytes),
     metrics: Bytes,
+    open_metrics: Bytes,
 }
 
 impl StatusPages {
@@ -77,8 +90,12 @@ impl StatusPages {
         page: StatusPage,
         request: &Request<Bytes>,
     ) -> Option<Response<Bytes>> {
+        let begun = Instant::now();
         let is_plain = matches!(*request.method(), Method::GET | Method::HEAD);
-        is_plain.then(|| self.fresh())?.map(|pages| pages.response(page))
+        let pages = is_plain.then(|| self.fresh())??;
+        let response = pages.response(page, format(request.headers()));
+        self.http.add(Some(page.path()), request.method(), response.status(), begun.elapsed());
+        Some(response)
     }
 
     /// From now on nobody is told what was so before.
@@ -132,21 +149,28 @@ impl Pages {
         };
         let ready = Readiness { ready: reason.is_none(), reason };
         let ready = serde_json::to_vec(&ready).unwrap_or_default();
+        let formats = [PageFormat::Text, PageFormat::OpenMetrics];
+        let [metrics, open_metrics] = hub.metrics_page().told_in(formats);
         // Texts and numbers only: it cannot fail to be JSON.
         let health = serde_json::to_vec(&health).unwrap_or_default();
         Self {
             health: (status, health.into()),
             ready: (status, ready.into()),
-            metrics: hub.metrics().into(),
+            metrics: metrics.into(),
+            open_metrics: open_metrics.into(),
         }
     }
 
-    fn response(&self, page: StatusPage) -> Response<Bytes> {
+    fn response(&self, page: StatusPage, format: PageFormat) -> Response<Bytes> {
         let (status, body, content_type) = match page {
             StatusPage::Health => (self.health.0, &self.health.1, "application/json"),
             StatusPage::Ready => (self.ready.0, &self.ready.1, "application/json"),
             StatusPage::Metrics => {
-                (StatusCode::OK, &self.metrics, "text/plain; version=0.0.4; charset=utf-8")
+                let page = match format {
+                    PageFormat::Text => &self.metrics,
+                    PageFormat::OpenMetrics => &self.open_metrics,
+                };
+                (StatusCode::OK, page, format.content_type())
             }
         };
         let mut response = Response::new(body.clone());
@@ -161,8 +185,13 @@ impl Pages {
     }
 }
 
-async fn answer(hub: &Hub, page: StatusPage) -> axum::response::Response {
-    hub.status_pages.get(hub).await.response(page).map(Into::into)
+async fn answer(hub: &Hub, page: StatusPage, format: PageFormat) -> axum::response::Response {
+    hub.status_pages.get(hub).await.response(page, format).map(Into::into)
+}
+
+/// How the metrics are asked for.
+fn format(headers: &HeaderMap) -> PageFormat {
+    PageFormat::accepted(headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()))
 }
 
 /// How the node is, and what it lacks.
@@ -170,18 +199,21 @@ async fn answer(hub: &Hub, page: StatusPage) -> axum::response::Response {
     (status = 200, description = "The node should get clients", body = HealthStatus),
     (status = 503, description = "It should not", body = HealthStatus)))]
 pub(crate) async fn health(State(hub): State<Arc<Hub>>) -> axum::response::Response {
-    answer(&hub, StatusPage::Health).await
+    answer(&hub, StatusPage::Health, PageFormat::Text).await
 }
 
 /// Whether the node should get clients.
 #[utoipa::path(get, path = "/ready", operation_id = "getReadiness", tag = "status", responses(
     (status = 200, description = "It should", body = Readiness), (status = 503, description = "It should not", body = Readiness)))]
 pub(crate) async fn ready(State(hub): State<Arc<Hub>>) -> axum::response::Response {
-    answer(&hub, StatusPage::Ready).await
+    answer(&hub, StatusPage::Ready, PageFormat::Text).await
 }
 
-/// Metrics for Prometheus.
+/// Metrics for Prometheus: in its own format, or as OpenMetrics for who accepts that.
 #[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", tag = "status", responses((status = 200, content_type = "text/plain", body = String)))]
-pub(crate) async fn metrics(State(hub): State<Arc<Hub>>) -> axum::response::Response {
-    answer(&hub, StatusPage::Metrics).await
+pub(crate) async fn metrics(
+    State(hub): State<Arc<Hub>>,
+    headers: HeaderMap,
+) -> axum::response::Response {
+    answer(&hub, StatusPage::Metrics, format(&headers)).await
 }

@@ -46,7 +46,12 @@ impl CertificateState {
 
     /// For how many whole days the certificate is still good.
     pub(crate) fn days_left(&self) -> u64 {
-        self.with(|known| known.material.certificate.left(SystemTime::now()).as_secs() / 86_400)
+        self.seconds_left() / 86_400
+    }
+
+    /// The same in seconds.
+    pub(crate) fn seconds_left(&self) -> u64 {
+        self.with(|known| known.material.certificate.left(SystemTime::now()).as_secs())
     }
 
     /// The back end whose certificate this is, whose chain was verified, for the tenant that it names. `None`: nobody wrote it down.

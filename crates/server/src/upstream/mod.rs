@@ -3,6 +3,7 @@
 mod answer;
 mod breaker;
 mod client;
+mod counts;
 mod hooks;
 
 use std::io;
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 
 pub(crate) use answer::Said;
 use breaker::CircuitBreaker;
+pub(crate) use counts::UpstreamCounts;
 pub(crate) use client::{Exchange, Question, UpstreamClient, names};
 pub(crate) use hooks::payload as hook_payload;
 
@@ -80,6 +82,7 @@ pub(crate) struct Started {
     pub(crate) upstream: Arc<dyn Upstream>,
     /// Through which answers' events are published, once there are shards.
     pub(crate) broadcaster: Arc<OnceLock<EventBroadcaster>>,
+    pub(crate) counts: Arc<UpstreamCounts>,
 }
 
 /// Starts the thread that asks the back end. It ends when the shards have.
@@ -100,12 +103,14 @@ pub(crate) fn start(
         usize::try_from(config.concurrent_per_tenant_max).unwrap_or(usize::MAX),
     );
     let broadcaster = Arc::<OnceLock<EventBroadcaster>>::default();
+    let counts = Arc::<UpstreamCounts>::default();
     let desk = Arc::new(Desk {
         client,
         places,
         breaker: CircuitBreaker::default(),
         broadcaster: Arc::clone(&broadcaster),
         hooks: config.hooks.clone(),
+        counts: Arc::clone(&counts),
     });
     let thread = std::thread::Builder::new().name("upstream".into()).spawn(move || {
         runtime.block_on(async {
@@ -113,7 +118,7 @@ pub(crate) fn start(
         });
     })?;
     let service = UpstreamService { requests, questions, hooks: hooks::hooks(config) };
-    Ok(Started { thread, upstream: Arc::new(service), broadcaster })
+    Ok(Started { thread, upstream: Arc::new(service), broadcaster, counts })
 }
 
 /// What every request needs.
@@ -123,6 +128,7 @@ struct Desk {
     breaker: CircuitBreaker,
     broadcaster: Arc<OnceLock<EventBroadcaster>>,
     hooks: HooksConfig,
+    counts: Arc<UpstreamCounts>,
 }
 
 async fn answer_all(desk: Arc<Desk>, mut jobs: mpsc::Receiver<Job>) {
@@ -172,13 +178,19 @@ impl Desk {
     /// # Errors
     /// When it is asked again.
     async fn exchange(&self, question: &Question<'_>) -> Result<Exchange, Duration> {
-        self.breaker.admit(Instant::now())?;
+        let began = Instant::now();
+        self.breaker.admit(began).inspect_err(|_| self.counts.left_alone())?;
         let exchange = self.client.ask(question).await;
+        self.counts.asked(exchange.is_healthy(), began.elapsed());
         match self.breaker.note(exchange.is_healthy(), Instant::now()) {
             breaker::Change::Opened => {
+                self.counts.set_away(true);
                 tracing::error!("the back end does not answer: requests are refused for a while");
             }
-            breaker::Change::Closed => tracing::info!("the back end answers again"),
+            breaker::Change::Closed => {
+                self.counts.set_away(false);
+                tracing::info!("the back end answers again");
+            }
             breaker::Change::None => {}
         }
         Ok(exchange)

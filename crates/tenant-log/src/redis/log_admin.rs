@@ -7,7 +7,7 @@ use super::RedisLog;
 use super::keys::Part;
 use super::queue::Command;
 use super::values::{number, tenants};
-use crate::{LogAdmin, NoteKind, ReadError, StorageState, StorageStatus, SubmitError, TenantStats};
+use crate::{LogAdmin, LogWork, NoteKind, ReadError, StorageState, StorageStatus, SubmitError, TenantStats};
 
 impl RedisLog {
     fn ask_names(&self, command: Cmd) -> Result<Vec<TenantId>, ReadError> {
@@ -73,5 +73,9 @@ impl LogAdmin for RedisLog {
             StorageState::Well
         };
         StorageStatus { state, ..StorageStatus::default() }
+    }
+
+    fn work(&self) -> LogWork {
+        self.queue.work()
     }
 }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use foodtrack_contract::{Offset, TenantId};
+use foodtrack_measures::Histogram;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::row::Row;
 use crate::packing::Packer;
 use crate::{
-    DeadLetter, Durability, EntryRef, LogWriter, Note, SavedCursor, SubmitError, Submitted,
+    DeadLetter, Durability, EntryRef, LogWork, LogWriter, Note, SavedCursor, SubmitError, Submitted,
     SubscriberKey,
 };
 
@@ -107,11 +109,19 @@ pub(super) struct Gauge {
     /// Fewer replicas than must have what was written last.
     is_unreplicated: AtomicBool,
     tickets: AtomicU64,
+    /// How long it takes until Redis has answered; written by the worker alone.
+    round_trips: Histogram,
 }
 
 impl Gauge {
     pub(super) fn is_away(&self) -> bool {
         self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// Redis has answered, and took so long. Returns whether it was away.
+    pub(super) fn answered(&self, took: Duration) -> bool {
+        self.round_trips.observe(took);
+        self.set_away(false)
     }
 
     /// Returns what it was before.
@@ -140,6 +150,16 @@ impl Queue {
         let (commands, waiting) = unbounded_channel();
         let gauge = Arc::new(Gauge::default());
         (Self { commands, gauge: Arc::clone(&gauge) }, waiting, gauge)
+    }
+
+    /// What waits for the worker, and how long Redis takes.
+    pub(super) fn work(&self) -> LogWork {
+        LogWork {
+            waiting: self.gauge.commands.load(Ordering::Relaxed),
+            waiting_bytes: self.gauge.bytes.load(Ordering::Relaxed) as u64,
+            commit: self.gauge.round_trips.read(),
+            ..LogWork::default()
+        }
     }
 
     /// Whether Redis does not answer.

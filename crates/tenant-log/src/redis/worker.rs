@@ -187,9 +187,10 @@ impl Worker {
                 continue;
             }
             let was_sent_before = std::mem::replace(&mut was_sent, true);
+            let began = Instant::now();
             match self.link.run(pipeline).await {
                 Ok(answers) if !answers.iter().any(is_again) => {
-                    if self.gauge.set_away(false) {
+                    if self.gauge.answered(began.elapsed()) {
                         tracing::info!("Redis answers again");
                     }
                     return Ok((answers, was_sent_before));

@@ -422,6 +422,12 @@ impl Queue {
         self.note_refusal(&state);
     }
 
+    /// How much waits for the writer, and its bytes.
+    pub(super) fn waiting(&self) -> (usize, u64) {
+        let state = self.lock();
+        (state.count, state.bytes)
+    }
+
     pub(super) fn is_poisoned(&self) -> bool {
         self.lock().is_poisoned
     }

@@ -47,6 +47,7 @@ pub(super) fn pending(entry: LogEntry) -> Pending {
         meta: FrameMeta::default(),
         asks_ack: false,
         watch: None,
+        submitted_ms: None,
         replies: smallvec![(ReplyTo::Nobody, false)],
     }
 }

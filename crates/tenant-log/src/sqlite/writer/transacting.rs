@@ -1,5 +1,7 @@
 //! One transaction, and what becomes of it: it is kept and told, or undone and told, or the end of all writing.
 
+use std::time::Instant;
+
 use super::{COMMIT_BYTES, MAINTENANCE_BYTES, Writer};
 use crate::RefusedReason;
 use crate::sqlite::commit_gate::{CommitError, commit};
@@ -17,8 +19,10 @@ impl Writer {
 
     /// Commits the transaction at hand: it is on the disk then.
     pub(super) fn commit(&mut self) -> Result<(), CommitError> {
-        let connection = &self.connection;
-        self.gate.pass(&mut || commit(connection))
+        let (connection, began) = (&self.connection, Instant::now());
+        let committed = self.gate.pass(&mut || commit(connection));
+        self.sink.watch().fsyncs.observe(began.elapsed());
+        committed
     }
 
     /// One transaction, and what became of it.
@@ -41,12 +45,13 @@ impl Writer {
     /// The same. Returns whether everybody was told: those who wait for a tenant to be opened are not, if there was no room
     /// for it and it `opens_again`.
     fn try_transact(&mut self, writes: Vec<Request>, is_quiet: bool, opens_again: bool) -> bool {
-        let mut outcome = Outcome::default();
+        let (mut outcome, began) = (Outcome::default(), Instant::now());
         let written = self.write(writes, is_quiet, &mut outcome);
         // What was not committed is not there. Of a commit that failed nobody knows: the disk may have it all the same.
         let is_in_doubt = written.is_ok();
         match written.and_then(|()| self.commit()) {
             Ok(()) => {
+                self.sink.watch().commits.observe(began.elapsed());
                 self.notes.clear();
                 let was_full = std::mem::take(&mut self.is_full);
                 self.write_ahead_bytes += COMMIT_BYTES + outcome.bytes;

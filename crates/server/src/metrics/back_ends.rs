@@ -1,0 +1,71 @@
+//! What the back ends were told and asked, and what was heard of them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::page::{Labels, Page};
+use crate::emitters::EmitterCounts;
+use crate::upstream::UpstreamCounts;
+use crate::webhooks::WebhookCounts;
+
+/// What is known of the back ends that the hub tells, asks and hears.
+#[derive(Default)]
+pub(crate) struct BackEndCounts<'a> {
+    pub(crate) webhooks: Vec<WebhookCounts<'a>>,
+    pub(crate) emitters: &'a [(String, Arc<EmitterCounts>)],
+    /// Of the business back end, where there is one.
+    pub(crate) upstream: Option<&'a UpstreamCounts>,
+}
+
+pub(super) fn of_back_ends(page: &mut Page, back_ends: &BackEndCounts<'_>) {
+    of_webhooks(page, &back_ends.webhooks);
+    of_emitters(page, back_ends.emitters);
+    if let Some(upstream) = back_ends.upstream {
+        of_upstream(page, upstream);
+    }
+}
+
+/// What each webhook did.
+fn of_webhooks(page: &mut Page, webhooks: &[WebhookCounts<'_>]) {
+    let each = |read: fn(&WebhookCounts<'_>) -> u64| -> Vec<(Labels, u64)> {
+        let sample = |it: &WebhookCounts<'_>| (vec![("webhook", it.name.to_owned())], read(it));
+        webhooks.iter().map(sample).collect()
+    };
+    let help = "Events that a webhook's receiver took.";
+    page.counters("foodtrack_webhook_delivered", help, each(|it| it.delivered));
+    let help = "Requests that a webhook's receiver did not take.";
+    page.counters("foodtrack_webhook_failed_requests", help, each(|it| it.failed));
+    let help = "Events that a webhook gave up.";
+    page.counters("foodtrack_webhook_dead_letters", help, each(|it| it.dead_letters));
+    let help = "Whether a webhook's receiver is away.";
+    let away = each(|it| it.is_receiver_away.into());
+    page.gauges("foodtrack_webhook_receiver_away", help, away);
+}
+
+/// What came of what back ends published through Redis.
+fn of_emitters(page: &mut Page, emitters: &[(String, Arc<EmitterCounts>)]) {
+    type Read = fn(&EmitterCounts) -> &std::sync::atomic::AtomicU64;
+    let numbers: [(&str, &str, Read); 3] = [
+        ("published", "Events of an emitter that were accepted.", |it| &it.published),
+        ("refused", "Events of an emitter that were refused.", |it| &it.refused),
+        ("malformed", "Messages of an emitter that came to nothing.", |it| &it.malformed),
+    ];
+    for (name, help, read) in numbers {
+        let samples = emitters.iter().map(|(emitter, counts)| {
+            (vec![("emitter", emitter.clone())], read(counts).load(Ordering::Relaxed))
+        });
+        page.counters(&format!("foodtrack_emitter_{name}"), help, samples);
+    }
+}
+
+/// What the business back end was asked.
+fn of_upstream(page: &mut Page, upstream: &UpstreamCounts) {
+    let outcomes = upstream.outcomes();
+    let outcomes = outcomes.map(|(outcome, n)| (vec![("outcome", outcome.to_owned())], n));
+    let help = "Requests of clients and hooks to the business back end, by what became of them.";
+    page.counters("foodtrack_upstream_requests", help, outcomes);
+    let help = "How long the business back end took to answer, or not to.";
+    page.histogram("foodtrack_upstream_request_seconds", help, upstream.took.read());
+    let help = "Whether the business back end is left alone for a while, since it did not answer.";
+    page.gauge("foodtrack_upstream_away", help, Some(upstream.is_away()));
+}
