@@ -23,7 +23,7 @@ use crate::health::{HealthState, HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
 use crate::http::{DiskWork, IdempotencyKeys, StatusPages, TenantQueue, batches};
 use crate::kept_of_tenants::Books;
-use crate::logging;
+use crate::logging::{self, Levels};
 use crate::metrics::{BackEndCounts, Page, PageFormat, Sources};
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
@@ -64,6 +64,7 @@ pub(crate) struct Hub {
     pub(crate) log: Arc<dyn TenantLog>,
     door: Arc<DoorRefusals>,
     started_at: Instant,
+    log_levels: Arc<Levels>,
     /// What was known at the last look.
     panics_seen: AtomicU64,
     log_lines_dropped_seen: AtomicU64,
@@ -125,6 +126,7 @@ impl Hub {
             cluster,
             certificate,
             started_at: Instant::now(),
+            log_levels: logging::levels().unwrap_or_else(|| Arc::new(Levels::new("info"))),
             panics_seen: AtomicU64::new(logging::panics()),
             log_lines_dropped_seen: AtomicU64::new(logging::lines_dropped()),
             shards: running.shards.clone(),
@@ -223,6 +225,11 @@ impl Hub {
         })
     }
 
+    /// Which lines are written. Where the program that runs the hub has logging of its own, it is that which counts.
+    pub(crate) fn log_levels(&self) -> Arc<Levels> {
+        Arc::clone(&self.log_levels)
+    }
+
     /// How the disk of the log is doing.
     pub(crate) fn storage(&self) -> StorageStatus {
         self.log.storage()
@@ -286,6 +293,9 @@ impl Hub {
         if grew(&self.log_lines_dropped_seen, logging::lines_dropped()) {
             let sentence = "log lines were dropped: what reads stderr is stuck or too slow";
             book.happened(Condition::LogLinesDropped, sentence, now);
+        }
+        if self.log_levels.end_what_is_over(now) {
+            tracing::warn!(target: logging::AUDIT, "a change of the log level is over");
         }
         self.look_at_certificate();
         book.look_at_clocks(now, SystemTime::now());

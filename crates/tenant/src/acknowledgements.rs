@@ -7,6 +7,7 @@ use foodtrack_tenant_log::{DeadLetter, DeadLetterReason, LogEntry};
 use foodtrack_wire::FrameMeta;
 use uuid::Uuid;
 
+use crate::connection_lines;
 use crate::effects::Effects;
 use crate::event_frame::EventFrame;
 use crate::reliability::{Retry, SubscriberId};
@@ -109,6 +110,7 @@ impl Tenant {
         let at_ms = turn.now.believed_ms;
         let letter =
             DeadLetter { offset, subscriber: known.key.clone(), id, reason, attempts, at_ms };
+        connection_lines::given_up(&self.id, &known.key, (offset, id), (reason, attempts));
         // In place of the one it may have.
         let settled = self.reliability.settle(subscriber, offset);
         if let Err(error) = turn.effects.put_dead_letter(&self.id, letter) {

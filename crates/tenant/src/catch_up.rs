@@ -12,6 +12,7 @@ use foodtrack_tenant_log::{DeadLetterReason, LogEntry, LoggedRoom, ReadError};
 use foodtrack_wire::{FrameMeta, LogPlace};
 
 use crate::audience_filter::AudienceFilter;
+use crate::connection_lines;
 use crate::cursor_suffix::CursorSuffix;
 use crate::effects::{CloseReason, Effects};
 use crate::event_frame::EventFrame;
@@ -222,6 +223,9 @@ impl Tenant {
         if let Some(took_ms) = replay.took_ms(turn.now.monotonic_ms) {
             turn.counters.replays.add(1);
             turn.counters.times.replay.observe_ms(took_ms);
+            if let Some(connection) = self.members.get(place) {
+                connection_lines::caught_up(&self.id, connection, replay.replayed(), took_ms);
+            }
         }
         if self.members.get(place).is_some_and(|it| it.dialect.acknowledges()) {
             self.ask_for_letters(turn, place);

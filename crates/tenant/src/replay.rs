@@ -426,6 +426,11 @@ impl Replay {
         was_draining
     }
 
+    /// How many events were sent.
+    pub(crate) fn replayed(&self) -> u64 {
+        self.replayed
+    }
+
     /// How long it took, where anything was sent.
     pub(crate) fn took_ms(&self, now_ms: u64) -> Option<u64> {
         (self.replayed > 0).then(|| now_ms.saturating_sub(self.started_ms))

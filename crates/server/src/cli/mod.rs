@@ -13,6 +13,7 @@ mod given_listener;
 mod held_child;
 mod keys;
 mod log;
+mod log_level;
 mod log_text;
 mod nodes;
 mod openapi;
@@ -95,6 +96,8 @@ enum Command {
     Nodes(nodes::Nodes),
     /// Have a node send its clients elsewhere, and then end or stay as it is.
     Drain(drain::Drain),
+    /// Say which lines a node writes to its log, and change that for a while.
+    LogLevel(log_level::LogLevel),
     /// Look through the tenants' log, read it, and put it in order.
     #[command(subcommand)]
     Log(log::Log),
@@ -135,6 +138,7 @@ pub fn run() -> ExitCode {
         Command::Explain(explain) => explain.run(),
         Command::Nodes(nodes) => nodes.run(),
         Command::Drain(drain) => drain.run(),
+        Command::LogLevel(log_level) => log_level.run(),
         Command::Log(log) => log.run(),
         Command::Keys(keys) => keys.run(),
         Command::Tenant(tenant) => tenant.run(),

@@ -126,7 +126,7 @@ keys! {
     "rules" Tables: "Routing rules beside the default ones: id, tenant, events, from, permission, to.";
     "redactions" Tables: "Fields of payloads that some recipients do not get: id, tenant, events, fields, hideFrom.";
     "logging.level" Text: "error, warn, info, debug or trace, or a filter such as info,foodtrack_shard=debug.";
-    "logging.format" Text: "human, json, or auto: human on a terminal, JSON elsewhere.";
+    "logging.format" Text: "human, json, logfmt, or auto: human on a terminal, JSON elsewhere.";
     "shutdown.drainDelayMs" Scalar: "How long `/ready` and `/health` say that the node is about to stop before it does, in milliseconds; clients are served meanwhile.";
     "shutdown.spreadMs" Scalar: "How long it then takes to send clients elsewhere, some at a time, in milliseconds; 5000 in a cluster, and 0 elsewhere, where nobody says.";
     "upstream.url" Text "UPSTREAM_URL": "Where clients' requests to the business back end are posted, such as http://127.0.0.1:3000/hub/requests.";

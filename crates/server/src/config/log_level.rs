@@ -4,7 +4,7 @@ use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
 /// Whether `level` is a filter; the sentence says what one looks like.
-pub(super) fn check_level(level: &str) -> Result<(), String> {
+pub(crate) fn check_level(level: &str) -> Result<(), String> {
     // A word alone would be read as the name of a module.
     let known = |word: &str| word.parse::<Level>().is_ok() || word == "off";
     if !level.contains(['=', ',', '[']) && !known(level) {

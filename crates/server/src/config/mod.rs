@@ -26,6 +26,7 @@ pub use checked::CheckedConfig;
 pub(crate) use checked::{DRAIN_DELAY_MS_LIMIT, check, policies};
 pub use emitter::{EmitterConfig, EmitterKind};
 pub use layers::{Layers, load, load_checked};
+pub(crate) use log_level::check_level;
 pub(crate) use master_key::master_key;
 pub use problems::{ConfigErrors, ConfigProblem};
 pub use profile::ProfileChoice;

@@ -1,5 +1,7 @@
 //! The sections of the configuration as they are said; [`crate::WebSocketConfig::check`] says what they mean.
 
+use std::io::IsTerminal;
+
 use foodtrack_auth::Algorithm;
 use foodtrack_contract::{ApplicationType, DeliveryClass};
 use serde::{Deserialize, Serialize};
@@ -479,4 +481,18 @@ pub enum LogFormat {
     Human,
     /// One JSON object per line.
     Json,
+    /// `key=value` pairs, a line each.
+    Logfmt,
+}
+
+impl LogFormat {
+    /// The format itself, where it says to choose.
+    pub(crate) fn shown(self) -> &'static str {
+        match self {
+            Self::Auto if std::io::stderr().is_terminal() => "human",
+            Self::Auto | Self::Json => "json",
+            Self::Human => "human",
+            Self::Logfmt => "logfmt",
+        }
+    }
 }

@@ -12,6 +12,7 @@ use foodtrack_router::Viewer;
 use foodtrack_shard::PeerCertificate;
 
 use super::ApiError;
+use super::request_line::Asker;
 use crate::hub::Hub;
 use crate::log_report::Reports;
 use crate::tls::{KnownClient, Scope};
@@ -91,6 +92,7 @@ fn caller(parts: &Parts, hub: &Hub) -> Result<Caller, Refusal> {
     if parts.headers.contains_key(header::AUTHORIZATION) {
         let token = text(header::AUTHORIZATION.as_str()).and_then(bearer);
         let principal = hub.principal(token.ok_or_else(token_missing)?)?;
+        note(parts, &principal);
         return Ok(Caller { principal, scopes: None });
     }
     // A browser shows its certificate for whichever page asks.
@@ -98,7 +100,15 @@ fn caller(parts: &Parts, hub: &Hub) -> Result<Caller, Refusal> {
     let shown = parts.extensions.get::<PeerCertificate>().filter(|_| !is_a_pages);
     let known = shown.and_then(|shown| hub.certified(&shown.0, text(TENANT_HEADER)));
     let KnownClient { principal, scopes } = known.ok_or_else(token_missing)??;
+    note(parts, &principal);
     Ok(Caller { principal, scopes: Some(scopes) })
+}
+
+/// Names who asks in the request's line.
+fn note(parts: &Parts, principal: &Principal) {
+    if let Some(asker) = parts.extensions.get::<Asker>() {
+        asker.is(principal);
+    }
 }
 
 fn token_missing() -> Refusal {

@@ -14,6 +14,7 @@ mod hsts;
 mod idempotency;
 mod log;
 mod log_failure;
+mod log_level;
 mod nodes;
 mod offline_queues;
 mod openapi;
@@ -25,6 +26,7 @@ mod publish;
 mod redactions;
 mod reference_page;
 mod refusals;
+mod request_line;
 mod revocations;
 mod rooms;
 mod rules;
@@ -93,6 +95,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(revocations::withdraw))
         .routes(routes!(nodes::list))
         .routes(routes!(drain::drain))
+        .routes(routes!(log_level::show, log_level::set, log_level::reset))
         .routes(routes!(performance::performance))
         .routes(routes!(problem::list))
         .routes(routes!(problem::explain))
@@ -145,6 +148,7 @@ fn whole(routes: Router, hub: Arc<Hub>) -> Router {
         .fallback(move |uri| unknown_path(uri, clients.clone()))
         .method_not_allowed_fallback(unknown_method)
         .layer(axum::middleware::from_fn_with_state(hub, refusals::count))
+        .layer(axum::middleware::from_fn(request_line::write))
         .layer(axum::middleware::from_fn_with_state(cors, cors::answer))
 }
 

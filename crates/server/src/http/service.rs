@@ -21,6 +21,7 @@ use tower::ServiceExt;
 
 use super::disk_work;
 use super::error::ApiError;
+use super::request_line::ClientAddress;
 use super::status::{StatusPage, StatusPages};
 use crate::cluster::{self, NODE_PATHS, Relay};
 use crate::demo::Demo;
@@ -52,8 +53,8 @@ struct ApiService {
 impl HttpService for ApiService {
     fn call(
         &self,
-        request: Request<Bytes>,
-        _peer: SocketAddr,
+        mut request: Request<Bytes>,
+        peer: SocketAddr,
         respond: Responder,
     ) -> Result<(), Box<Response<Bytes>>> {
         if request.extensions().get::<PassOn>().is_some()
@@ -66,6 +67,7 @@ impl HttpService for ApiService {
             respond.release();
             return Err(Box::new(answer));
         }
+        request.extensions_mut().insert(ClientAddress(peer));
         let queue = match &self.nodes {
             _ if page.is_some() => &self.status,
             Some(nodes) if request.uri().path().starts_with(NODE_PATHS) => nodes,

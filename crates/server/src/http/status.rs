@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use serde::Serialize;
 
 use super::refusals::HttpRefusals;
+use super::request_line::{REQUEST_ID, request_id};
 use crate::drain::DrainPhase;
 use crate::health::{HealthState, HealthStatus};
 use crate::hub::Hub;
@@ -93,7 +94,8 @@ impl StatusPages {
         let begun = Instant::now();
         let is_plain = matches!(*request.method(), Method::GET | Method::HEAD);
         let pages = is_plain.then(|| self.fresh())??;
-        let response = pages.response(page, format(request.headers()));
+        let mut response = pages.response(page, format(request.headers()));
+        response.headers_mut().insert(REQUEST_ID.clone(), request_id(request.headers()));
         self.http.add(Some(page.path()), request.method(), response.status(), begun.elapsed());
         Some(response)
     }

@@ -1,7 +1,9 @@
-//! Logging: human on a terminal, JSON elsewhere, always to stderr. Never payloads, never tokens.
+//! Logging: human on a terminal, JSON elsewhere, logfmt by choice, always to stderr. Never payloads, never tokens.
 //!
 //! Nobody waits for stderr but a thread of its own: see [`queue`].
 
+mod levels;
+mod one_line;
 mod queue;
 mod repeats;
 
@@ -18,11 +20,14 @@ use time::format_description::well_known::Rfc3339;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::config::{LogFormat, LoggingConfig};
+use crate::config::LoggingConfig;
 use crate::last_error::LastError;
+pub(crate) use levels::{AUDIT, Focus, LASTS_MAX, LASTS_MIN, Levels};
+use levels::LevelLayer;
 use queue::{LogQueue, QueueWriter};
 use repeats::{CountRepeats, Repeats};
 
@@ -35,6 +40,9 @@ static QUEUE: OnceLock<Arc<LogQueue>> = OnceLock::new();
 /// What was left out of them.
 static REPEATS: OnceLock<Arc<Repeats>> = OnceLock::new();
 
+/// Which lines are written, once [`start`] was called.
+static LEVELS: OnceLock<Arc<Levels>> = OnceLock::new();
+
 /// Panics since [`start`], caught or not.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
@@ -43,30 +51,15 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts logging for the process; later calls change nothing. `RUST_LOG` goes before the configured level.
 pub(crate) fn start(config: &LoggingConfig) {
-    let filter = std::env::var("RUST_LOG")
-        .ok()
-        .and_then(|filter| EnvFilter::try_new(filter).ok())
-        .unwrap_or_else(|| EnvFilter::new(&config.level));
-    let human = match config.format {
-        LogFormat::Auto => io::stderr().is_terminal(),
-        LogFormat::Human => true,
-        LogFormat::Json => false,
-    };
+    let of_process = std::env::var("RUST_LOG").ok();
+    let of_process = of_process.filter(|filter| EnvFilter::try_new(filter).is_ok());
+    let levels = Arc::new(Levels::new(&of_process.unwrap_or_else(|| config.level.clone())));
     // Its own descriptor: whoever holds the standard library's lock on stderr does not hold the log up, nor it them.
     let Ok(stderr) = io::stderr().as_fd().try_clone_to_owned() else { return };
     let (queue, repeats) = (Arc::new(LogQueue::default()), Arc::new(Repeats::default()));
-    let writer = QueueWriter(Arc::clone(&queue));
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(move || writer.clone())
-        // It would say so on stderr, and wait for it.
-        .log_internal_errors(false);
-    let lines = if human {
-        lines.with_ansi(io::stderr().is_terminal()).with_target(false).boxed()
-    } else {
-        lines.json().flatten_event(true).with_current_span(false).boxed()
-    };
+    let lines = layer_of(config.format.shown(), &queue, io::stderr().is_terminal());
     let subscriber = tracing_subscriber::registry()
-        .with(filter)
+        .with(LevelLayer(Arc::clone(&levels)))
         .with(CountRepeats(Arc::clone(&repeats)))
         .with(RememberErrors)
         .with(lines);
@@ -75,6 +68,7 @@ pub(crate) fn start(config: &LoggingConfig) {
         return;
     }
     let _ = REPEATS.set(Arc::clone(&repeats));
+    let _ = LEVELS.set(levels);
     std::panic::set_hook(Box::new(note_panic));
     let written = std::thread::Builder::new().name("log-writer".into()).spawn(move || {
         queue.write_to(&mut File::from(stderr), |dropped| {
@@ -86,6 +80,46 @@ pub(crate) fn start(config: &LoggingConfig) {
     });
     // Without a thread the queue fills up and counts; the server works all the same.
     drop(written);
+}
+
+/// What writes lines as `format` has them: `human`, `json` or `logfmt`.
+fn layer_of<S>(
+    format: &str,
+    queue: &Arc<LogQueue>,
+    has_colours: bool,
+) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let has_colours = has_colours && format == "human";
+    let writer = QueueWriter { queue: Arc::clone(queue), keeps_colours: has_colours };
+    let make_writer = move || writer.clone();
+    // Errors of its own it would say on stderr, and wait for that.
+    match format {
+        "human" => tracing_subscriber::fmt::layer()
+            .with_writer(make_writer)
+            .log_internal_errors(false)
+            .with_ansi(has_colours)
+            .with_target(false)
+            .boxed(),
+        "logfmt" => tracing_logfmt::builder()
+            .layer()
+            .with_writer(make_writer)
+            .log_internal_errors(false)
+            .boxed(),
+        _ => tracing_subscriber::fmt::layer()
+            .with_writer(make_writer)
+            .log_internal_errors(false)
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .boxed(),
+    }
+}
+
+/// Which lines are written; `None` where the program that uses the library has logging of its own.
+pub(crate) fn levels() -> Option<Arc<Levels>> {
+    LEVELS.get().map(Arc::clone)
 }
 
 /// Says what was left out, and waits a moment for the last lines to be written. For the end of the process.

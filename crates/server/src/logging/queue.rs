@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::one_line::one_line;
+
 /// Lines that wait to be written.
 const LINES_MAX: usize = 8_192;
 /// Bytes that wait to be written.
@@ -113,6 +115,13 @@ impl LogQueue {
         batch
     }
 
+    /// Writes what waits now.
+    #[cfg(test)]
+    pub(super) fn drain_to(&self, sink: &mut impl Write) -> io::Result<()> {
+        let lines = std::mem::take(&mut self.lock().lines);
+        lines.iter().try_for_each(|line| sink.write_all(line))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,11 +146,15 @@ fn write_whole(sink: &mut impl Write, mut bytes: &[u8]) -> bool {
 
 /// What the formatter writes its lines to: each `write` is a whole line.
 #[derive(Clone)]
-pub(super) struct QueueWriter(pub(super) Arc<LogQueue>);
+pub(super) struct QueueWriter {
+    pub(super) queue: Arc<LogQueue>,
+    /// Whether the formatter colours its lines.
+    pub(super) keeps_colours: bool,
+}
 
 impl Write for QueueWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.push(line);
+        self.queue.push(&one_line(line, self.keeps_colours));
         Ok(line.len())
     }
 

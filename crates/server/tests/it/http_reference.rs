@@ -265,6 +265,8 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
     match row.request {
         "POST /api/v1/publish" => plain(&order),
         "POST /api/v1/drain" => plain(r#"{"then":"stay"}"#),
+        "PUT /api/v1/log-level" => plain(r#"{"level":"debug","of":"tenant","userId":"u7"}"#),
+        "GET /api/v1/log-level" | "DELETE /api/v1/log-level" => plain(""),
         "POST /api/v1/publish/batch" => plain(&format!("{{\"events\":[{order}]}}")),
         "GET /api/v1/connections" => {
             sid();

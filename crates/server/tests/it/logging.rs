@@ -67,6 +67,97 @@ fn clients_are_served_while_nobody_reads_stdout() {
     assert_eq!(process.wait().unwrap().code(), Some(0));
 }
 
+/// Serves with its log in a pipe, asks for something, and returns what was logged once it has ended.
+fn logged(environment: &[(&str, &str)], ask: impl FnOnce(&Served)) -> String {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = command(SERVE);
+    command.env("JWT_SECRET", SECRET).envs(environment.iter().copied());
+    let mut served = Served::start_with_stderr(&mut command, Stdio::from(writer));
+    drop(command);
+    ask(&served);
+    served.signal("TERM");
+    assert_eq!(served.wait(), 0);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn a_request_has_an_id_that_its_answer_and_its_line_name_and_a_bad_one_is_replaced() {
+    let format = [("FOODTRACK__LOGGING__FORMAT", "logfmt")];
+    let text = logged(&format, |served| {
+        let bearer = format!("Bearer {}", token("t1", UserRole::RestaurantOwner));
+        let ask = |id: &str| {
+            let headers = [("Authorization", bearer.as_str()), ("X-Request-Id", id)];
+            let body = r#"{"kind":"user","value":"u7"}"#;
+            let answer = request(served.address, "POST /api/v1/revocations", &headers, body);
+            assert_eq!(answer.status, 201, "{answer:?}");
+            answer.header("x-request-id").unwrap().to_owned()
+        };
+        assert_eq!(ask("order-7/retry:2"), "order-7/retry:2");
+        for bad in ["a b", "x\"y", "{a=\"b\"}", &"x".repeat(129)] {
+            let made = ask(bad);
+            assert!(uuid::Uuid::parse_str(&made).is_ok(), "{made}");
+        }
+        let status = request(served.address, "GET /ready", &[("X-Request-Id", "probe-1")], "");
+        assert_eq!(status.header("x-request-id"), Some("probe-1"));
+    });
+    let line = text.lines().find(|line| line.contains("request=order-7/retry:2")).unwrap();
+    for part in
+        ["level=info", "method=POST", "route=/api/v1/revocations", "status=201", "tenant=t1", "user=u1"]
+    {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(line.contains("address=127.0.0.1"), "{line}");
+    assert_eq!(text.matches("HTTP request").count(), 5, "{text}");
+}
+
+#[test]
+fn the_level_is_changed_while_it_runs_also_for_one_user_alone_and_the_log_says_by_whom() {
+    let text = logged(&[], |served| {
+        let hub = format!("http://{}", served.address);
+        let system = token("t1", UserRole::System);
+        let level = |arguments: &[&str]| {
+            let always = ["--hub", &hub, "--token", &system];
+            let output = command(&[&["log-level"], arguments, &always].concat()).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+        };
+        let listed = |role, status| {
+            let answer = call(served.address, "GET /api/v1/rules", &token("t1", role), "");
+            assert_eq!(answer.status, status);
+        };
+        listed(UserRole::RestaurantOwner, 200);
+        let closer = level(&["debug", "--of-tenant", "--user", "u1", "--seconds", "60"]);
+        assert_eq!((&closer["level"], &closer["secondsLeft"]), (&json!("info"), &json!(null)));
+        assert_eq!(closer["closer"][0]["userId"], "u1");
+        listed(UserRole::RestaurantOwner, 200);
+        level(&["--reset"]);
+        listed(UserRole::RestaurantOwner, 200);
+        assert_eq!(level(&["off", "--seconds", "60"])["level"], "off");
+        listed(UserRole::Chef, 403);
+        let owner = token("t1", UserRole::RestaurantOwner);
+        let refused = call(served.address, "PUT /api/v1/log-level", &owner, r#"{"level":"trace"}"#);
+        assert_eq!(refused.code(), "permission_denied", "a node's log is no tenant's");
+        for (body, code) in [
+            (r#"{"level":"loud"}"#, "payload_invalid"),
+            (r#"{"level":"info","seconds":0}"#, "payload_invalid"),
+            (r#"{"level":"info","seconds":86401}"#, "payload_invalid"),
+            (r#"{"level":"info","userId":"u"}"#, "message_malformed"),
+            (r#"{"level":"info,x=debug","of":"tenant"}"#, "payload_invalid"),
+        ] {
+            let refused = call(served.address, "PUT /api/v1/log-level", &system, body);
+            assert_eq!(refused.code(), code, "{body}");
+        }
+        level(&["--reset"]);
+    });
+    let lines = |what: &str| text.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(lines("/api/v1/rules"), 1, "{text}");
+    assert_eq!(lines("more is written of a tenant or user"), 1, "{text}");
+    assert_eq!(lines("the log level was changed"), 1, "{text}");
+    assert_eq!(lines("the configured one again"), 2, "also while all else is off: {text}");
+}
+
 #[test]
 fn the_last_lines_are_written_before_the_process_ends() {
     let (mut reader, writer) = std::io::pipe().unwrap();
