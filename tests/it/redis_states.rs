@@ -22,6 +22,10 @@ fn expect_state(server: &Server, state: &str, condition: Option<&str>) {
         let conditions = health(server)["conditions"].as_array().unwrap().clone();
         if condition.is_some() { conditions.iter().any(is_named) } else { conditions.is_empty() }
     });
+    wait_until("and whether clients are better off elsewhere", || {
+        let ready = HttpConnection::open(server.address()).get("/ready");
+        (ready.status == 503) == (state == "fenced")
+    });
     let page = server.metrics_page();
     for each in ["healthy", "degraded", "fenced"] {
         let line =

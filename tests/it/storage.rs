@@ -250,11 +250,18 @@ fn a_server_whose_disk_is_really_full_goes_on_and_recovers() {
     assert!(page.contains("\nfoodtrack_log_storage_full 1\n"), "{page}");
     assert!(!page.contains("foodtrack_log_refused_total{reason=\"storage_full\"} 0\n"), "{page}");
     assert!(page.contains("\nfoodtrack_log_disk_free_bytes "), "{page}");
+    let condition = "foodtrack_health_condition{condition=\"storage_full\"}";
+    assert!(page.contains(&format!("{condition} 1\n")), "{page}");
+    let ready = get("/ready");
+    assert_eq!((ready.status, &ready.json()["reason"]), (503, &json!("log_full")), "{ready:?}");
+    assert_eq!(get("/live").status, 200, "starting it anew would not help");
     sender.accepted("notification:info", info(7));
     assert_eq!(number(&dashboard.expect("notification:info")), 7);
     std::fs::remove_file(&ballast).unwrap();
     // Nobody publishes: the server looks by itself.
     eventually(|| (get("/health").json()["status"] == "healthy").then_some(()));
+    assert_eq!(get("/ready").status, 200);
+    assert!(get("/metrics").body.contains(&format!("{condition} 0\n")));
     eventually(|| {
         let payload = json!({ "orderId": "1", "number": 100_000, "filling": filling });
         (sender.ask("order:updated", payload)["success"] == true).then_some(())

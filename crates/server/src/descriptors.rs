@@ -44,6 +44,16 @@ pub(crate) fn sockets_max() -> usize {
     sockets_within(getrlimit(Resource::Nofile).current)
 }
 
+/// Whether sockets have nearly all that they may take: then strangers are turned away before long.
+pub(crate) fn are_short() -> bool {
+    crate::process::open_files().is_some_and(|open| is_short(open, sockets_max()))
+}
+
+/// From 19 of 20 on.
+fn is_short(open: usize, sockets_max: usize) -> bool {
+    open / 19 >= sockets_max / 20
+}
+
 /// An eighth of few descriptors is kept, and [`RESERVED`] of many.
 fn sockets_within(descriptors: Option<u64>) -> usize {
     let sockets = descriptors.map(|all| all.saturating_sub(RESERVED.min(all / 8)).max(SOCKETS_MIN));
@@ -53,6 +63,15 @@ fn sockets_within(descriptors: Option<u64>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn descriptors_are_short_before_sockets_have_all_that_they_may_take() {
+        for (open, sockets_max, expected) in
+            [(800, 896, false), (852, 896, true), (896, 896, true), (100_000, usize::MAX, false)]
+        {
+            assert_eq!(is_short(open, sockets_max), expected, "{open} of {sockets_max}");
+        }
+    }
 
     #[test]
     fn sockets_leave_descriptors_for_the_log() {

@@ -45,6 +45,8 @@ pub enum HealthCondition {
     CertificateExpiresSoon,
     /// Nobody read the log fast enough, so lines of it are lost.
     LogLinesDropped,
+    /// Nearly all descriptors that sockets may take are open.
+    DescriptorsShort,
 }
 
 impl HealthCondition {
@@ -63,7 +65,19 @@ impl HealthCondition {
         Self::CertificateInvalid,
         Self::CertificateExpiresSoon,
         Self::LogLinesDropped,
+        Self::DescriptorsShort,
     ];
+
+    /// Why `/ready` says no while it holds; `None` where the node should get clients all the same.
+    pub(crate) fn unready(self) -> Option<&'static str> {
+        match self {
+            Self::NodeLeaseLost => Some("fenced"),
+            Self::StorageFailed => Some("log_failed"),
+            Self::StorageFull => Some("log_full"),
+            // Of a Redis that is away no other node has more; and what degrades a node besides serves its clients still.
+            _ => None,
+        }
+    }
 
     /// As `/health` names it.
     pub(crate) fn as_str(self) -> &'static str {
@@ -81,6 +95,7 @@ impl HealthCondition {
             Self::CertificateInvalid => "certificate_invalid",
             Self::CertificateExpiresSoon => "certificate_expires_soon",
             Self::LogLinesDropped => "log_lines_dropped",
+            Self::DescriptorsShort => "descriptors_short",
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::api_quota::ApiQuota;
 use crate::cluster::{Cluster, NodeInfo, RedisState, RedisWatch};
 use crate::config::CheckedConfig;
 use crate::data::Declarations;
+use crate::descriptors;
 use crate::drain::{AfterDrain, Drain, DrainOrder, DrainReport};
 use crate::emitters::Emitters;
 use crate::health::{HealthState, HealthStatus, Signs};
@@ -294,6 +295,8 @@ impl Hub {
             let sentence = "log lines were dropped: what reads stderr is stuck or too slow";
             book.happened(Condition::LogLinesDropped, sentence, now);
         }
+        let sentence = "nearly all file descriptors are open that sockets may take: raise the limit (LimitNOFILE, ulimit -n), or spread clients over more nodes";
+        book.set(Condition::DescriptorsShort, descriptors::are_short(), sentence);
         if self.log_levels.end_what_is_over(now) {
             tracing::warn!(target: logging::AUDIT, "a change of the log level is over");
         }

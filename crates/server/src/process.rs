@@ -27,7 +27,12 @@ pub(crate) fn cpu_time() -> Option<Duration> {
 
 /// File descriptors open now.
 pub(crate) fn open_files() -> Option<usize> {
-    Some(fs::read_dir("/proc/self/fd").ok()?.count())
+    // The size of the directory is their number since Linux 6.2; before, it is 0, and they are counted.
+    let size = fs::metadata("/proc/self/fd").ok()?.len();
+    match usize::try_from(size) {
+        Ok(size) if size > 0 => Some(size),
+        _ => Some(fs::read_dir("/proc/self/fd").ok()?.count()),
+    }
 }
 
 fn kibibytes(text: &str, name: &str) -> Option<u64> {
@@ -51,6 +56,13 @@ mod tests {
     fn processor_time_is_read_past_a_name_with_spaces_and_parentheses() {
         let stat = "42 (a (b) c) S 1 2 3 4 5 6 7 8 9 10 150 50 13 14";
         assert_eq!(cpu_time_in(stat), Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn open_files_are_counted() {
+        let before = open_files().unwrap();
+        let files: Vec<_> = (0..20).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+        assert_eq!(open_files().unwrap(), before + files.len());
     }
 
     #[test]

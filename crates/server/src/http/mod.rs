@@ -106,6 +106,7 @@ fn node_routes() -> OpenApiRouter<Arc<Hub>> {
     OpenApiRouter::new()
         .routes(routes!(status::health))
         .routes(routes!(status::ready))
+        .routes(routes!(status::live))
         .routes(routes!(status::metrics))
 }
 

@@ -1,4 +1,4 @@
-//! `/health`, `/ready` and `/metrics`: without a token, since they tell nothing of any tenant; made once a second at
+//! `/health`, `/ready`, `/live` and `/metrics`: without a token, since they tell nothing of any tenant; made once a second at
 //! most, so that they cost the same whoever asks and however often.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,10 +21,19 @@ use crate::metrics::{HttpCounts, PageFormat};
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Readiness {
     ready: bool,
-    /// `draining`, `drained` or `unhealthy`.
+    /// `draining`, `drained`, `unhealthy`, `fenced`, `log_failed` or `log_full`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
 }
+
+/// Whether the process works at all.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct Liveness {
+    live: bool,
+}
+
+/// How long a shard may not answer until only starting anew helps.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 /// How old a page may be.
 const PAGE_AGE_MAX: Duration = Duration::from_secs(1);
@@ -34,6 +43,7 @@ const PAGE_AGE_MAX: Duration = Duration::from_secs(1);
 pub(crate) enum StatusPage {
     Health,
     Ready,
+    Live,
     Metrics,
 }
 
@@ -43,6 +53,7 @@ impl StatusPage {
         match self {
             Self::Health => "/health",
             Self::Ready => "/ready",
+            Self::Live => "/live",
             Self::Metrics => "/metrics",
         }
     }
@@ -52,6 +63,7 @@ impl StatusPage {
         match path {
             "/health" => Some(Self::Health),
             "/ready" => Some(Self::Ready),
+            "/live" => Some(Self::Live),
             "/metrics" => Some(Self::Metrics),
             _ => None,
         }
@@ -75,11 +87,14 @@ struct Made {
     pages: Option<(Instant, Arc<Pages>)>,
     /// How often they were forgotten: what was begun before is not kept.
     forgotten: u64,
+    /// Since when a shard does not answer; `None` where all do.
+    stuck_since: Option<Instant>,
 }
 
 struct Pages {
     health: (StatusCode, Bytes),
     ready: (StatusCode, Bytes),
+    live: (StatusCode, Bytes),
     metrics: Bytes,
     open_metrics: Bytes,
 }
@@ -122,12 +137,24 @@ impl StatusPages {
             return pages;
         }
         let forgotten = self.lock().forgotten;
-        let pages = Arc::new(Pages::make(hub).await);
+        let connections = hub.count().await;
+        let pages = Arc::new(Pages::make(hub, connections, self.is_live(connections.is_some())));
         let mut made = self.lock();
         if made.forgotten == forgotten {
             made.pages = Some((Instant::now(), Arc::clone(&pages)));
         }
         pages
+    }
+
+    /// Notes whether all shards answer; says whether that was so lately.
+    fn is_live(&self, do_answer: bool) -> bool {
+        let mut made = self.lock();
+        made.stuck_since = match made.stuck_since {
+            _ if do_answer => None,
+            None => Some(Instant::now()),
+            since => since,
+        };
+        made.stuck_since.is_none_or(|since| since.elapsed() < STUCK_AFTER)
     }
 
     fn lock(&self) -> MutexGuard<'_, Made> {
@@ -136,28 +163,34 @@ impl StatusPages {
 }
 
 impl Pages {
-    async fn make(hub: &Hub) -> Self {
-        let health = hub.health(hub.count().await);
+    /// `connections` is what [`Hub::count`] gave.
+    fn make(hub: &Hub, connections: Option<usize>, is_live: bool) -> Self {
+        let health = hub.health(connections);
         // 200 while the node should get clients, 503 once it should not.
         let status = match health.status {
             HealthState::Healthy | HealthState::Degraded => StatusCode::OK,
             HealthState::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
         };
         let reason = match (status, health.drain.as_ref().map(|drain| drain.phase)) {
-            (StatusCode::OK, _) => None,
+            (StatusCode::OK, _) => {
+                health.conditions.iter().find_map(|report| report.condition.unready())
+            }
             (_, Some(DrainPhase::Drained)) => Some("drained"),
             (_, Some(_)) => Some("draining"),
             (_, None) => Some("unhealthy"),
         };
         let ready = Readiness { ready: reason.is_none(), reason };
+        let readiness = when(ready.ready);
         let ready = serde_json::to_vec(&ready).unwrap_or_default();
+        let live = serde_json::to_vec(&Liveness { live: is_live }).unwrap_or_default();
         let formats = [PageFormat::Text, PageFormat::OpenMetrics];
         let [metrics, open_metrics] = hub.metrics_page().told_in(formats);
         // Texts and numbers only: it cannot fail to be JSON.
         let health = serde_json::to_vec(&health).unwrap_or_default();
         Self {
             health: (status, health.into()),
-            ready: (status, ready.into()),
+            ready: (readiness, ready.into()),
+            live: (when(is_live), live.into()),
             metrics: metrics.into(),
             open_metrics: open_metrics.into(),
         }
@@ -167,6 +200,7 @@ impl Pages {
         let (status, body, content_type) = match page {
             StatusPage::Health => (self.health.0, &self.health.1, "application/json"),
             StatusPage::Ready => (self.ready.0, &self.ready.1, "application/json"),
+            StatusPage::Live => (self.live.0, &self.live.1, "application/json"),
             StatusPage::Metrics => {
                 let page = match format {
                     PageFormat::Text => &self.metrics,
@@ -191,6 +225,11 @@ async fn answer(hub: &Hub, page: StatusPage, format: PageFormat) -> axum::respon
     hub.status_pages.get(hub).await.response(page, format).map(Into::into)
 }
 
+/// 200 where it is so.
+fn when(is_so: bool) -> StatusCode {
+    if is_so { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
 /// How the metrics are asked for.
 fn format(headers: &HeaderMap) -> PageFormat {
     PageFormat::accepted(headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()))
@@ -209,6 +248,13 @@ pub(crate) async fn health(State(hub): State<Arc<Hub>>) -> axum::response::Respo
     (status = 200, description = "It should", body = Readiness), (status = 503, description = "It should not", body = Readiness)))]
 pub(crate) async fn ready(State(hub): State<Arc<Hub>>) -> axum::response::Response {
     answer(&hub, StatusPage::Ready, PageFormat::Text).await
+}
+
+/// Whether the process works at all. Where it says no, only starting anew helps.
+#[utoipa::path(get, path = "/live", operation_id = "getLiveness", tag = "status", responses(
+    (status = 200, description = "It does", body = Liveness), (status = 503, description = "A shard has not answered for 30 s", body = Liveness)))]
+pub(crate) async fn live(State(hub): State<Arc<Hub>>) -> axum::response::Response {
+    answer(&hub, StatusPage::Live, PageFormat::Text).await
 }
 
 /// Metrics for Prometheus: in its own format, or as OpenMetrics for who accepts that.

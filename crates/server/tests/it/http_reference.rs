@@ -377,7 +377,7 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             (row.request.replace("{name}", "billing").replace("{offset}", &offset), String::new())
         }
         "GET /api/v1/errors/{code}" => (row.request.replace("{code}", "not_found"), String::new()),
-        "GET /api/v1/openapi.json" | "GET /api/v1/reference" | "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/redactions" | "GET /api/v1/performance" | "GET /api/v1/nodes" | "GET /health" | "GET /ready" | "GET /metrics" => plain(""),
+        "GET /api/v1/openapi.json" | "GET /api/v1/reference" | "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/redactions" | "GET /api/v1/performance" | "GET /api/v1/nodes" | "GET /health" | "GET /ready" | "GET /live" | "GET /metrics" => plain(""),
         other => panic!("no test makes the request {other}"),
     }
 }
