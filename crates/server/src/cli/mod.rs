@@ -25,6 +25,7 @@ mod serve;
 mod shutdown;
 mod tenant;
 mod token;
+mod trace;
 mod upstream;
 mod webhooks;
 
@@ -98,6 +99,8 @@ enum Command {
     Drain(drain::Drain),
     /// Say which lines a node writes to its log, and change that for a while.
     LogLevel(log_level::LogLevel),
+    /// Say what became of one message: who has it, and who not and why.
+    Trace(trace::Trace),
     /// Look through the tenants' log, read it, and put it in order.
     #[command(subcommand)]
     Log(log::Log),
@@ -139,6 +142,7 @@ pub fn run() -> ExitCode {
         Command::Nodes(nodes) => nodes.run(),
         Command::Drain(drain) => drain.run(),
         Command::LogLevel(log_level) => log_level.run(),
+        Command::Trace(trace) => trace.run(),
         Command::Log(log) => log.run(),
         Command::Keys(keys) => keys.run(),
         Command::Tenant(tenant) => tenant.run(),

@@ -142,6 +142,19 @@ impl ClusterConnections {
         Ok(asked.map(|pages| merge(pages, limit, |it| &it.subscriber, join)))
     }
 
+    /// As [`ClusterConnections::present`], a page of each node by itself, which is named; `None` for this one.
+    pub(crate) async fn present_by_node(
+        &self,
+        tenant: &TenantId,
+        query: PresenceQuery,
+    ) -> Result<Gathered<Vec<(Option<String>, Page<PresenceInfo>)>>, Refusal> {
+        let pick = |answer| match answer {
+            NodeAnswer::Present(page) => Some(page),
+            _ => None,
+        };
+        self.ask_each(tenant, NodeQuestion::Present(query), pick).await
+    }
+
     /// Ends connections for good, wherever they are. Returns how many there were.
     ///
     /// # Errors
@@ -166,6 +179,17 @@ impl ClusterConnections {
         question: NodeQuestion,
         pick: impl Fn(NodeAnswer) -> Option<T>,
     ) -> Result<Gathered<Vec<T>>, Refusal> {
+        let asked = self.ask_each(tenant, question, pick).await?;
+        Ok(asked.map(|answers| answers.into_iter().map(|(_, answer)| answer).collect()))
+    }
+
+    /// As [`ClusterConnections::ask`], with who answered; `None` for this node.
+    async fn ask_each<T>(
+        &self,
+        tenant: &TenantId,
+        question: NodeQuestion,
+        pick: impl Fn(NodeAnswer) -> Option<T>,
+    ) -> Result<Gathered<Vec<(Option<String>, T)>>, Refusal> {
         let others = async {
             match &self.others {
                 Some(others) => others.ask(tenant, &question).await,
@@ -175,10 +199,10 @@ impl ClusterConnections {
         let (here, others) =
             tokio::join!(answer_here(&self.here, tenant, question.clone()), others);
         let mut gathered = Gathered { found: Vec::new(), missing_nodes: others.missing_nodes };
-        gathered.found.extend(pick(here?));
+        gathered.found.extend(pick(here?).map(|answer| (None, answer)));
         for (node, answer) in others.found {
             match pick(answer) {
-                Some(answer) => gathered.found.push(answer),
+                Some(answer) => gathered.found.push((Some(node.as_str().into()), answer)),
                 None => gathered.missing_nodes.push(node.as_str().into()),
             }
         }

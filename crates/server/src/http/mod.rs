@@ -15,6 +15,7 @@ mod idempotency;
 mod log;
 mod log_failure;
 mod log_level;
+mod messages;
 mod nodes;
 mod offline_queues;
 mod openapi;
@@ -79,6 +80,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(explain::explain))
         .routes(routes!(log::list))
         .routes(routes!(orders::timeline))
+        .routes(routes!(messages::trace))
         .routes(routes!(offline_queues::list))
         .routes(routes!(offline_queues::inspect, offline_queues::drop_queue))
         .routes(routes!(offline_queues::replay))

@@ -33,6 +33,20 @@ pub(crate) struct WebhookReport {
     last_success_at: Option<String>,
 }
 
+impl WebhookReport {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the receiver has everything up to a place, as far as it wants it.
+    pub(crate) fn has(&self, place: &Cursor) -> bool {
+        let cursor = self.cursor.as_deref().and_then(Cursor::parse);
+        cursor.is_some_and(|cursor| {
+            cursor.epoch() == place.epoch() && cursor.covers(place.through())
+        })
+    }
+}
+
 /// What came of a test.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

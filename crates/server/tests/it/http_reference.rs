@@ -351,6 +351,11 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             assert_eq!(call(address, "POST /api/v1/publish", &system(), &order).status, 200);
             (row.request.replace("{order}", "7"), String::new())
         }
+        "GET /api/v1/messages/{id}/trace" => {
+            subscriber(address);
+            let id = call(address, "POST /api/v1/publish", &system(), &order).data()["id"].clone();
+            (row.request.replace("{id}", id.as_str().unwrap()), String::new())
+        }
         "GET /api/v1/offline-queues" => {
             subscriber(address);
             plain("")
