@@ -187,3 +187,46 @@ fn another_tenant_s_operators_see_and_move_nothing_and_staff_without_the_right_n
         assert_eq!(ask(&server, &line, &owner()).0, status, "{line}");
     }
 }
+
+#[test]
+fn a_messages_trace_says_who_has_it_over_which_node_and_who_not_and_why() {
+    let server = Server::start();
+    let gone = tablet(&server, "tablet-1");
+    let mut here = tablet(&server, "tablet-2");
+    let mut sender = back_end(&server);
+    drop(gone);
+    wait_until("it is gone", || server.metric("connections_closed_total") == 1);
+    let mut mute = tablet(&server, "tablet-3");
+    mute.pongs_left = 0;
+    let id = sender.accepted("order:updated", update("42", 1))["id"].clone();
+    expect_numbers(&mut here, &[1], "it is here");
+    expect_numbers(&mut mute, &[1], "it is here");
+    let line = format!("GET /api/v1/messages/{}/trace", id.as_str().unwrap());
+    let state = |trace: &Value, device: &str| {
+        let recipients = trace["recipients"].as_array().unwrap();
+        let found = recipients.iter().find(|it| it["deviceId"] == device).unwrap();
+        let nodes = found["nodes"].as_array().map(Vec::len).unwrap();
+        (found["state"].as_str().unwrap().to_owned(), nodes)
+    };
+    wait_until("one has confirmed it", || {
+        assert!(here.next_within(Duration::from_millis(10)).is_none());
+        state(&data(&server, &line), "tablet-2") == ("confirmed".into(), 1)
+    });
+    let trace = data(&server, &line);
+    assert_eq!(state(&trace, "tablet-1"), ("waiting".into(), 0), "{trace}");
+    assert_eq!(state(&trace, "tablet-3"), ("sent".into(), 1), "{trace}");
+    assert_eq!((&trace["entry"]["id"], &trace["entry"]["orderId"]), (&id, &json!("42")));
+    wait_until("and when, is saved", || {
+        let trace = data(&server, &line);
+        let recipients = trace["recipients"].as_array().unwrap().iter();
+        recipients.filter(|it| it["confirmedBy"].is_string()).count() == 1
+    });
+    for (line, token, status) in [
+        (line.as_str(), Who::owner("sushi-kyoto", "olga").token(), 404),
+        (&line, Who::chef(TENANT, "carl").token(), 403),
+        ("GET /api/v1/messages/00000000-0000-7000-8000-000000000000/trace", owner(), 404),
+        ("GET /api/v1/messages/none/trace", owner(), 400),
+    ] {
+        assert_eq!(ask(&server, line, &token).0, status, "{line}");
+    }
+}
