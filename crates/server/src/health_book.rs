@@ -47,6 +47,10 @@ pub enum HealthCondition {
     LogLinesDropped,
     /// Nearly all descriptors that sockets may take are open.
     DescriptorsShort,
+    /// A shard did not let the canary through in time.
+    ShardLate,
+    /// The disk of the log has not finished a write for two seconds.
+    LogLate,
 }
 
 impl HealthCondition {
@@ -66,6 +70,8 @@ impl HealthCondition {
         Self::CertificateExpiresSoon,
         Self::LogLinesDropped,
         Self::DescriptorsShort,
+        Self::ShardLate,
+        Self::LogLate,
     ];
 
     /// Why `/ready` says no while it holds; `None` where the node should get clients all the same.
@@ -96,6 +102,8 @@ impl HealthCondition {
             Self::CertificateExpiresSoon => "certificate_expires_soon",
             Self::LogLinesDropped => "log_lines_dropped",
             Self::DescriptorsShort => "descriptors_short",
+            Self::ShardLate => "shard_late",
+            Self::LogLate => "log_late",
         }
     }
 }

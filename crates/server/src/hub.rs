@@ -14,6 +14,7 @@ use foodtrack_transport::DoorRefusals;
 use serde_json::json;
 
 use crate::api_quota::ApiQuota;
+use crate::canary::{Canary, DISK_LATE};
 use crate::cluster::{Cluster, NodeInfo, RedisState, RedisWatch};
 use crate::config::CheckedConfig;
 use crate::data::Declarations;
@@ -66,6 +67,7 @@ pub(crate) struct Hub {
     door: Arc<DoorRefusals>,
     started_at: Instant,
     log_levels: Arc<Levels>,
+    pub(crate) canary: Canary,
     /// What was known at the last look.
     panics_seen: AtomicU64,
     log_lines_dropped_seen: AtomicU64,
@@ -128,6 +130,7 @@ impl Hub {
             certificate,
             started_at: Instant::now(),
             log_levels: logging::levels().unwrap_or_else(|| Arc::new(Levels::new("info"))),
+            canary: Canary::default(),
             panics_seen: AtomicU64::new(logging::panics()),
             log_lines_dropped_seen: AtomicU64::new(logging::lines_dropped()),
             shards: running.shards.clone(),
@@ -215,6 +218,7 @@ impl Hub {
             is_draining: self.drain.report().is_some(),
             storage: self.storage(),
             work: self.log.work(),
+            canary: &self.canary,
             back_ends: BackEndCounts {
                 webhooks: self.webhooks.counts(),
                 emitters: self.emitters.counts(),
@@ -295,6 +299,9 @@ impl Hub {
             let sentence = "log lines were dropped: what reads stderr is stuck or too slow";
             book.happened(Condition::LogLinesDropped, sentence, now);
         }
+        let is_late = self.log.work().writing_for > DISK_LATE;
+        let sentence = "the disk of the log has not finished a write for more than 2 s: durable events wait; see whether it is overloaded or failing";
+        book.set(Condition::LogLate, is_late, sentence);
         let sentence = "nearly all file descriptors are open that sockets may take: raise the limit (LimitNOFILE, ulimit -n), or spread clients over more nodes";
         book.set(Condition::DescriptorsShort, descriptors::are_short(), sentence);
         if self.log_levels.end_what_is_over(now) {

@@ -33,7 +33,8 @@
 //! ```
 
 mod api_quota;
-pub mod cli;
+pub mod canary;
+mod cli;
 mod cluster;
 pub mod config;
 mod data;

@@ -38,6 +38,20 @@ impl ConnectionManager {
         totals
     }
 
+    /// How many shards there are.
+    pub fn shards(&self) -> usize {
+        self.shards.senders().len()
+    }
+
+    /// Sends a question through one shard's mailbox and loop, and waits until it has come through. `false`: there is no such shard, its
+    /// mailbox is full, or it has stopped.
+    pub async fn passes(&self, shard: usize) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.shards.senders().get(shard);
+        sent.is_some_and(|it| it.try_send(ShardMessage::Totals(reply)).is_ok())
+            && answer.await.is_ok()
+    }
+
     /// One tenant's connections.
     ///
     /// # Errors

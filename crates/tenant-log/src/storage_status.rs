@@ -55,6 +55,8 @@ pub struct LogWork {
     pub waiting_bytes: u64,
     /// From when the writer took what waited until all of it was kept: on the disk, or answered by Redis.
     pub commit: HistogramReading,
+    /// For how long the transaction at hand has waited for the disk; zero where none does.
+    pub writing_for: Duration,
     /// The part of that which waited for the disk: the write and its fsync. Nothing where there is no disk.
     pub fsync: HistogramReading,
 }
@@ -88,7 +90,9 @@ pub(crate) struct StorageWatch {
     full_at: Mutex<Option<Instant>>,
     /// Written by the writer alone.
     pub(crate) commits: Histogram,
-    pub(crate) fsyncs: Histogram,
+    fsyncs: Histogram,
+    /// Since when the writer waits for the disk.
+    writing_since: Mutex<Option<Instant>>,
 }
 
 impl StorageWatch {
@@ -97,6 +101,20 @@ impl StorageWatch {
             *self.full_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
         self.is_full.store(is_full, Ordering::Relaxed);
+    }
+
+    /// Notes how long `write` waits for the disk, also while it does.
+    pub(crate) fn writing<T>(&self, write: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        self.set_writing(Some(began));
+        let written = write();
+        self.set_writing(None);
+        self.fsyncs.observe(began.elapsed());
+        written
+    }
+
+    fn set_writing(&self, since: Option<Instant>) {
+        *self.writing_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
     }
 
     pub(crate) fn set_failed(&self) {
@@ -131,7 +149,9 @@ impl StorageWatch {
 
     pub(crate) fn work(&self) -> LogWork {
         let (commit, fsync) = (self.commits.read(), self.fsyncs.read());
-        LogWork { commit, fsync, ..LogWork::default() }
+        let since = *self.writing_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let writing_for = since.map_or(Duration::ZERO, |since| since.elapsed());
+        LogWork { commit, fsync, writing_for, ..LogWork::default() }
     }
 
     pub(crate) fn status(&self) -> StorageStatus {
@@ -142,5 +162,24 @@ impl StorageWatch {
             refused_failed: self.refused_failed.load(Ordering::Relaxed),
             ..StorageStatus::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_takes_its_time_is_seen_while_it_does_and_counted_once_it_has_answered() {
+        let watch = StorageWatch::default();
+        assert_eq!(watch.work(), LogWork::default());
+        let meanwhile = watch.writing(|| {
+            while watch.work().writing_for.is_zero() {
+                std::thread::yield_now();
+            }
+            watch.work()
+        });
+        assert_eq!(meanwhile.fsync.count(), 0);
+        assert_eq!((watch.work().writing_for, watch.work().fsync.count()), (Duration::ZERO, 1));
     }
 }

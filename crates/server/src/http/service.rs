@@ -140,8 +140,13 @@ impl ApiThreads {
         let about_status = spawn("http-status", async move {
             if let Ok(hub) = opened.await {
                 let watch = tokio::spawn(watch(Arc::clone(&hub)));
+                let watched = Arc::clone(&hub);
+                let canary = tokio::spawn(async move {
+                    watched.canary.fly(&watched.connections, &watched.health_book).await;
+                });
                 answer_all(super::status_routes(hub), queue).await;
                 watch.abort();
+                canary.abort();
             }
         })?;
         let mut threads = vec![about_tenants, about_status];

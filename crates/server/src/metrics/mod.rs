@@ -16,6 +16,7 @@ use foodtrack_shard::Counters;
 use foodtrack_tenant_log::{LogWork, StorageStatus};
 use foodtrack_transport::DoorRefusals;
 
+use crate::canary::Canary;
 use crate::cluster::ClusterCounts;
 use crate::health_book::HealthCondition;
 
@@ -35,6 +36,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) is_draining: bool,
     pub(crate) storage: StorageStatus,
     pub(crate) work: LogWork,
+    pub(crate) canary: &'a Canary,
     pub(crate) back_ends: BackEndCounts<'a>,
     pub(crate) cluster: ClusterCounts,
     /// What holds of the health book.

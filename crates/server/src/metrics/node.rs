@@ -39,6 +39,10 @@ pub(super) fn of_health(page: &mut Page, sources: &Sources<'_>) {
     });
     let help = "Whether a condition of /health holds that degrades the node.";
     page.gauges("foodtrack_health_condition", help, conditions);
+    let help = "How long a question takes through a shard's mailbox and loop; one goes through each every second.";
+    page.histogram("foodtrack_canary_seconds", help, sources.canary.took());
+    let help = "How often such a question did not come through within a second.";
+    page.counter("foodtrack_canary_late", help, sources.canary.late());
     let help = "Whether the node drains: its clients are sent elsewhere, or are about to be.";
     page.gauge("foodtrack_draining", help, Some(sources.is_draining));
     let help = "For how long the certificate is still good.";

@@ -28,6 +28,7 @@ fn made(shards: &[Arc<Counters>], http_refusals: &dyn Fn(ErrorCode) -> u64) -> P
             ..StorageStatus::default()
         },
         work: LogWork::default(),
+        canary: &Canary::default(),
         back_ends: BackEndCounts { upstream: Some(&upstream), ..BackEndCounts::default() },
         cluster: counts(),
         conditions: vec![HealthCondition::StorageFull],
@@ -98,7 +99,7 @@ fn the_page_keeps_to_prometheus_conventions() {
         }
     }
     assert!(series.len() > 150);
-    assert_eq!(types.values().filter(|kind| **kind == "histogram").count(), 9);
+    assert_eq!(types.values().filter(|kind| **kind == "histogram").count(), 10);
 }
 
 /// Prometheus' own judgement, where it is installed.

@@ -25,8 +25,9 @@ use crate::{Answer, Completion, Duty, Head, NoteKind, OnCompletion, RefusedReaso
 const COMMANDS_TOGETHER_MAX: usize = 4_096;
 /// And how many bytes of them.
 const BYTES_TOGETHER_MAX: usize = 1 << 20;
-/// How often it is looked whether Redis answers again.
+/// How often it is looked whether Redis answers again, and whether it still does where nothing else is asked of it.
 const PROBE_EVERY: Duration = Duration::from_millis(300);
+const CANARY_EVERY: Duration = Duration::from_secs(1);
 /// For how long the node that applied retention is the one that does it next. It is asked for about every minute.
 const RETENTION_LEASE_MS: u64 = 150_000;
 /// How many tenants are looked at together for retention.
@@ -77,16 +78,12 @@ impl Worker {
     pub(super) async fn run(mut self) {
         let mut is_stopped = false;
         while !is_stopped {
-            let first = match self.gauge.is_away() || self.gauge.is_unreplicated() {
-                false => self.commands.recv().await,
-                true => match tokio::time::timeout(PROBE_EVERY, self.commands.recv()).await {
-                    Ok(first) => first,
-                    // Nothing must be kept meanwhile, and somebody has to find out that it could be.
-                    Err(_) => {
-                        self.carry_out(vec![Step::Probe]).await;
-                        continue;
-                    }
-                },
+            let is_well = !self.gauge.is_away() && !self.gauge.is_unreplicated();
+            let quiet_max = if is_well { CANARY_EVERY } else { PROBE_EVERY };
+            let Ok(first) = tokio::time::timeout(quiet_max, self.commands.recv()).await else {
+                // Nothing must be kept meanwhile, and somebody has to find out whether it could be.
+                self.carry_out(vec![Step::Probe]).await;
+                continue;
             };
             let Some(first) = first else { return };
             let mut bytes = first.waiting_bytes();

@@ -19,10 +19,8 @@ impl Writer {
 
     /// Commits the transaction at hand: it is on the disk then.
     pub(super) fn commit(&mut self) -> Result<(), CommitError> {
-        let (connection, began) = (&self.connection, Instant::now());
-        let committed = self.gate.pass(&mut || commit(connection));
-        self.sink.watch().fsyncs.observe(began.elapsed());
-        committed
+        let (connection, gate) = (&self.connection, &mut self.gate);
+        self.sink.watch().writing(|| gate.pass(&mut || commit(connection)))
     }
 
     /// One transaction, and what became of it.
