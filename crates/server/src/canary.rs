@@ -35,10 +35,18 @@ impl Canary {
         self.late.load(Ordering::Relaxed)
     }
 
-    /// Sends one through each shard once a second, for ever, and says in the health book which are late.
-    pub(crate) async fn fly(&self, shards: &ConnectionManager, book: &HealthBook) {
+    /// Sends one through each shard once a second until the server stops, and says in the health book which are late.
+    pub(crate) async fn fly(
+        &self,
+        shards: &ConnectionManager,
+        book: &HealthBook,
+        is_stopping: impl Fn() -> bool,
+    ) {
         loop {
             let late = self.fly_once(shards, LATE).await;
+            if is_stopping() {
+                return;
+            }
             let sentence = format!(
                 "shard {} of {} did not answer within {} s: its clients wait; see its thread, and whether the machine has processors to spare",
                 late.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),

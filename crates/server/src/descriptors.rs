@@ -34,6 +34,11 @@ pub(crate) fn raise_limit() {
     }
 }
 
+/// How many descriptors a server may raise its limit to; `None` where there is none.
+pub(crate) fn hard_limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}
+
 /// How many descriptors may be open; `None` where there is no limit.
 pub(crate) fn most() -> Option<u64> {
     getrlimit(Resource::Nofile).current

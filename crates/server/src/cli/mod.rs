@@ -1,11 +1,13 @@
 //! The `foodtrack-websocket` command: serve, demo, and what helps to get there.
 
+mod check;
 mod check_config;
 mod dead_letters;
 mod demo;
 mod demo_cluster;
 mod demo_node;
 mod demo_parts;
+mod doctor;
 mod drain;
 mod explain;
 mod explain_profile;
@@ -75,6 +77,10 @@ enum Command {
     Token(token::Token),
     /// Say what the configuration amounts to, or everything that is wrong with it.
     CheckConfig(check_config::CheckConfig),
+    /// Look at configuration, clock, descriptors, disk, Redis and certificate, and say what to do.
+    Doctor(doctor::Doctor),
+    /// Try a hub that runs as a client and a back end would, and say how it does.
+    Check(check::Check),
     /// Print the JSON Schemas of the built-in events.
     Schema(schema::Schema),
     /// Print the description of the HTTP API, OpenAPI 3.1.
@@ -132,6 +138,8 @@ pub fn run() -> ExitCode {
         Command::HeldChild(child) => child.run(),
         Command::Token(token) => token.run(),
         Command::CheckConfig(check) => check.run(),
+        Command::Doctor(doctor) => doctor.run(),
+        Command::Check(check) => check.run(),
         Command::Schema(schema) => schema.run(),
         Command::OpenApi(openapi) => openapi.run(),
         Command::Upstream(upstream) => upstream.run(),

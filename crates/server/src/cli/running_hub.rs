@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::{Certificate, Client, Method};
+use reqwest::{Certificate, Client, Method, Url};
 use serde_json::Value;
 
 use super::Run;
@@ -41,7 +41,20 @@ impl RunningHub {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn client(&self) -> Result<Client, Outcome> {
+    /// Where it is.
+    pub(super) fn url(&self) -> Result<Url, Outcome> {
+        Url::parse(&self.hub).map_err(|error| self.no_hub(&error.to_string()))
+    }
+
+    pub(super) fn token(&self) -> &str {
+        &self.token
+    }
+
+    fn no_hub(&self, sentence: &str) -> Outcome {
+        Outcome::Usage(format!("--hub {}: {sentence}", self.hub))
+    }
+
+    pub(super) fn client(&self) -> Result<Client, Outcome> {
         let usage = |path: &Path, error: &dyn std::fmt::Display| {
             Outcome::Usage(format!("--ca-file {}: {error}", path.display()))
         };
@@ -82,10 +95,9 @@ impl RunningHub {
         cursor: Option<&str>,
         body: Option<&Value>,
     ) -> Result<Value, Outcome> {
-        let usage = |sentence: &str| Outcome::Usage(format!("--hub {}: {sentence}", self.hub));
-        let mut url = reqwest::Url::parse(&self.hub).map_err(|error| usage(&error.to_string()))?;
+        let mut url = self.url()?;
         url.path_segments_mut()
-            .map_err(|()| usage("no URL of a hub; write one such as http://127.0.0.1:4001"))?
+            .map_err(|()| self.no_hub("no URL of a hub; write one such as http://127.0.0.1:4001"))?
             .pop_if_empty()
             .extend(["api", "v1"])
             .extend(path);

@@ -72,6 +72,18 @@ impl Tls {
     }
 }
 
+impl Tls {
+    /// For how many whole days the certificate is still good.
+    pub(crate) fn days_left(&self) -> u64 {
+        self.material.certificate.left(SystemTime::now()).as_secs() / 86_400
+    }
+
+    /// Whether it ends soon, or has.
+    pub(crate) fn ends_soon(&self) -> bool {
+        self.material.certificate.ends_soon(SystemTime::now())
+    }
+}
+
 impl TlsConfig {
     /// Says what is wrong with it. Returns what there is.
     pub(super) fn check(&self, errors: &mut ConfigErrors) -> CheckedTls {

@@ -1,6 +1,7 @@
 //! What time it was when the server last ran: a wall clock that is days ahead after a boot is not believed because of it.
 
 use std::io;
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -27,6 +28,12 @@ pub(crate) fn clock(directory: Option<&DataDir>) -> Result<Clock, DataDirError> 
         tracing::warn!(file = %directory.file(FILE).display(), "says no time: the wall clock is believed");
     }
     Ok(Clock::system().going_on_from(kept_ms))
+}
+
+/// The time that the directory says it was when a server last ran there, since the Unix epoch; `None` where it says none.
+pub(crate) fn kept_time(directory: &Path) -> Option<Duration> {
+    let kept = std::fs::read_to_string(directory.join(FILE)).ok()?;
+    kept.trim().parse().ok().map(Duration::from_millis)
 }
 
 /// Keeps the time once a minute, on a thread of its own, until it is dropped.

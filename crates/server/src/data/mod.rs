@@ -16,7 +16,7 @@ mod tenant_file;
 mod tenant_folders;
 mod tenant_records;
 
-pub(crate) use clock_mark::{ClockKeeper, clock, mark_file};
+pub(crate) use clock_mark::{ClockKeeper, clock, kept_time, mark_file};
 pub(crate) use data_dir::DataDir;
 pub use data_dir::DataDirError;
 pub(crate) use declaration_store::DeclarationStore;

@@ -142,7 +142,8 @@ impl ApiThreads {
                 let watch = tokio::spawn(watch(Arc::clone(&hub)));
                 let watched = Arc::clone(&hub);
                 let canary = tokio::spawn(async move {
-                    watched.canary.fly(&watched.connections, &watched.health_book).await;
+                    let (shards, book) = (&watched.connections, &watched.health_book);
+                    watched.canary.fly(shards, book, || watched.is_stopping()).await;
                 });
                 answer_all(super::status_routes(hub), queue).await;
                 watch.abort();

@@ -18,5 +18,6 @@ mod origins;
 mod process;
 mod proxies;
 mod rules;
+mod self_check;
 mod status;
 mod support;
