@@ -41,6 +41,45 @@ fn ready_says_yes_and_a_head_request_has_no_body() {
 }
 
 #[test]
+fn metrics_are_openmetrics_for_who_accepts_that_and_count_what_was_asked_by_route_alone() {
+    let server = serve(config());
+    let address = server.local_addr();
+    let old = request(address, "GET /metrics", &[("Accept", "text/plain;version=0.0.4")], "");
+    assert_eq!(old.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let accept = "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;q=0.5";
+    let new = request(address, "GET /metrics", &[("Accept", accept)], "");
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(new.header("content-type"), Some(kind));
+    assert!(new.body.ends_with("\n# EOF\n") && !old.body.contains("# EOF"), "{}", new.body);
+    let owner = token("t1", UserRole::RestaurantOwner);
+    for path in ["/api/v1/orders/7/timeline", "/api/v1/orders/8/timeline", "/made/up%0Afoo", "/x"] {
+        call(address, &format!("GET {path}"), &owner, "");
+    }
+    let page = server.metrics();
+    for line in [
+        "foodtrack_http_requests_total{route=\"/api/v1/orders/{order}/timeline\",method=\"GET\",status=\"200\"} 2\n",
+        "foodtrack_http_requests_total{route=\"none\",method=\"GET\",status=\"404\"} 2\n",
+    ] {
+        assert!(page.contains(line), "{line}{page}");
+    }
+    assert!(!page.contains("made"), "{page}");
+    assert!(page.contains("foodtrack_http_request_seconds_bucket{le=\"+Inf\"}"), "{page}");
+    server.stop();
+}
+
+#[test]
+fn a_node_that_works_is_live_and_its_canary_goes_through_its_shards() {
+    let server = serve(config());
+    let live = request(server.local_addr(), "GET /live", &[], "");
+    assert_eq!((live.status, live.json()), (200, json!({ "live": true })));
+    wait_until("it has flown", || {
+        !server.metrics().contains("foodtrack_canary_seconds_count 0\n")
+    });
+    assert!(server.metrics().contains("foodtrack_canary_late_total 0\n"));
+    server.stop();
+}
+
+#[test]
 fn refusals_over_http_are_counted_by_code() {
     let server = serve(config());
     let system = token("t1", UserRole::System);
