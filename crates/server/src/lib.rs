@@ -33,8 +33,8 @@
 //! ```
 
 mod api_quota;
-pub mod canary;
-mod cli;
+mod canary;
+pub mod cli;
 mod cluster;
 pub mod config;
 mod data;

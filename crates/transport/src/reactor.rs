@@ -164,7 +164,8 @@ impl Reactor {
     /// Frames that wait for readers now, and their bytes; what is on its way to the system's buffers not among them. Looks at every
     /// client.
     pub fn queued(&self) -> (usize, usize) {
-        let sizes = self.clients.iter().filter_map(|(_, client)| client.queue()).map(|it| it.size());
+        let sizes =
+            self.clients.iter().filter_map(|(_, client)| client.queue()).map(|it| it.size());
         sizes.fold((0, 0), |(frames, bytes), size| (frames + size.0, bytes + size.1))
     }
 

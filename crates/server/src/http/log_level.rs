@@ -116,9 +116,9 @@ pub(crate) async fn set(
                 level: request.one_level()?,
                 until,
             };
-            levels.focus(focus).map_err(|error| {
-                Refusal::new(ErrorCode::Conflict, error.to_string())
-            })?;
+            levels
+                .focus(focus)
+                .map_err(|error| Refusal::new(ErrorCode::Conflict, error.to_string()))?;
             tracing::warn!(target: logging::AUDIT, tenant, user, by, level, seconds, "more is written of a tenant or user");
         }
     }

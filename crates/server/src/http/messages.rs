@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::State;
-use foodtrack_contract::{ApplicationType, Cursor, ErrorCode, Offset, Refusal, TenantId};
+use foodtrack_contract::{ApplicationType, Cursor, ErrorCode, Refusal, TenantId};
 use foodtrack_shard::{DeviceTrace, EntryTrace, PresenceQuery, TracedEntry, read_subscriber_key};
 use foodtrack_tenant_log::{
     DeadLetter, LogEntry, RECENT_IDS_MAX, SavedCursor, SubscriberKey, dead_letters_at,
@@ -114,10 +114,10 @@ pub(crate) async fn trace(
     let (mut recipients, mut more) = (found.recipients(&here, &whereabouts), here.unnamed);
     more += recipients.len().saturating_sub(DEVICES_MAX);
     recipients.truncate(DEVICES_MAX);
-    let webhooks = found.webhooks.iter().map(|it| WebhookTrace {
-        name: it.name().to_owned(),
-        is_past: it.has(&found.place),
-    });
+    let webhooks = found
+        .webhooks
+        .iter()
+        .map(|it| WebhookTrace { name: it.name().to_owned(), is_past: it.has(&found.place) });
     Ok(Data(MessageTrace {
         entry: caller.reports(&hub).entry(found.place.epoch(), &found.entry),
         recipients,
@@ -202,22 +202,34 @@ impl Found {
     ) -> (&'static str, String) {
         if let Some(letter) = self.letters.iter().find(|letter| letter.subscriber == *key) {
             let (at, attempts) = (time_text(letter.at_ms), letter.attempts);
-            return ("given_up", match letter.reason.as_str() {
-                "expired" => format!("its time was over at {at}, before the device had it"),
-                _ => format!("the device did not acknowledge it, and it was given up at {at}, sent {attempts} times"),
-            });
+            return (
+                "given_up",
+                match letter.reason.as_str() {
+                    "expired" => format!("its time was over at {at}, before the device had it"),
+                    _ => format!(
+                        "the device did not acknowledge it, and it was given up at {at}, sent {attempts} times"
+                    ),
+                },
+            );
         }
         let (state, why) = match device {
             _ if is_saved => ("confirmed", "the device has confirmed everything up to it"),
             Some(device) if device.has_it => ("confirmed", "the device has confirmed it"),
-            Some(device) if device.is_live => {
-                ("sent", "it was written to the device, which has not confirmed it yet: it does within two heartbeats, or is gone")
+            Some(device) if device.is_live => (
+                "sent",
+                "it was written to the device, which has not confirmed it yet: it does within two heartbeats, or is gone",
+            ),
+            Some(_) => {
+                ("waiting", "the device is connected and catches up: it gets it in its turn")
             }
-            Some(_) => ("waiting", "the device is connected and catches up: it gets it in its turn"),
-            None if is_elsewhere => {
-                ("sent", "the device is connected to another node, and what it confirmed there is not saved yet")
-            }
-            None => ("waiting", "the device is away: it gets it when it comes back, while the log has it"),
+            None if is_elsewhere => (
+                "sent",
+                "the device is connected to another node, and what it confirmed there is not saved yet",
+            ),
+            None => (
+                "waiting",
+                "the device is away: it gets it when it comes back, while the log has it",
+            ),
         };
         (state, why.to_owned())
     }

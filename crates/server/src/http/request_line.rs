@@ -139,7 +139,8 @@ mod tests {
             headers.insert(&REQUEST_ID, HeaderValue::from_bytes(id).unwrap());
             request_id(&headers)
         };
-        for good in ["r-1", "01890a5d-ac96-774b-bcce-b302099a8057", "a_b.c:d/e+f=@", &"x".repeat(128)]
+        for good in
+            ["r-1", "01890a5d-ac96-774b-bcce-b302099a8057", "a_b.c:d/e+f=@", &"x".repeat(128)]
         {
             assert_eq!(with(good.as_bytes()), good);
         }

@@ -31,7 +31,9 @@ pub(crate) struct Focus {
 
 /// Too many tenants and users are looked at more closely.
 #[derive(Debug, thiserror::Error)]
-#[error("of {FOCUSES_MAX} tenants and users more is written already; wait until that is over, or end it")]
+#[error(
+    "of {FOCUSES_MAX} tenants and users more is written already; wait until that is over, or end it"
+)]
 pub(crate) struct TooManyFocuses;
 
 /// What is in force.

@@ -26,8 +26,8 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::LoggingConfig;
 use crate::last_error::LastError;
-pub(crate) use levels::{AUDIT, Focus, LASTS_MAX, LASTS_MIN, Levels};
 use levels::LevelLayer;
+pub(crate) use levels::{AUDIT, Focus, LASTS_MAX, LASTS_MIN, Levels};
 use queue::{LogQueue, QueueWriter};
 use repeats::{CountRepeats, Repeats};
 

@@ -31,7 +31,6 @@ mod tests {
     use super::*;
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
-    use tracing_subscriber::Layer;
     use tracing_subscriber::layer::SubscriberExt;
 
     use crate::logging::layer_of;
@@ -86,7 +85,10 @@ mod tests {
                 assert!(!text.contains(is_control), "{format}: {text:?}");
                 if format == "json" {
                     let line: serde_json::Value = serde_json::from_str(&text).unwrap();
-                    assert_eq!((line["user"].as_str(), line["device"].as_str()), (Some(name), Some(name)));
+                    assert_eq!(
+                        (line["user"].as_str(), line["device"].as_str()),
+                        (Some(name), Some(name))
+                    );
                 }
             }
         }

@@ -8,7 +8,8 @@ pub(super) fn of_cluster(page: &mut Page, cluster: &ClusterCounts) {
     page.gauge("foodtrack_cluster_nodes", help, Some(cluster.nodes));
     if let Some((state, entered)) = &cluster.redis {
         let of = |name: &str| vec![("state", name.to_owned())];
-        let help = "How the node stands towards the cluster's Redis: 1 for the state that it is in.";
+        let help =
+            "How the node stands towards the cluster's Redis: 1 for the state that it is in.";
         let states = entered.iter().map(|(each, _)| (of(each.as_str()), each == state));
         page.gauges("foodtrack_redis_state", help, states);
         let changes = entered.iter().map(|(each, count)| (of(each.as_str()), *count));

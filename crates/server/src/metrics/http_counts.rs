@@ -89,7 +89,8 @@ mod tests {
         let mut page = Page::default();
         counts.tell(&mut page);
         let text = page.told(PageFormat::Text);
-        let line = "foodtrack_http_requests_total{route=\"none\",method=\"other\",status=\"404\"} 3000\n";
+        let line =
+            "foodtrack_http_requests_total{route=\"none\",method=\"other\",status=\"404\"} 3000\n";
         assert!(text.contains(line), "{text}");
     }
 }

@@ -17,7 +17,11 @@ pub(super) fn of_log(page: &mut Page, sources: &Sources<'_>) {
     let reasons =
         [("storage_full", storage.refused_full), ("storage_failed", storage.refused_failed)];
     let reasons = reasons.map(|(reason, n)| (vec![("reason", reason.to_owned())], n));
-    page.counters("foodtrack_log_refused", "Entries that the log did not keep, by reason.", reasons);
+    page.counters(
+        "foodtrack_log_refused",
+        "Entries that the log did not keep, by reason.",
+        reasons,
+    );
     let help = "Free bytes on the file system of the log.";
     page.gauge("foodtrack_log_disk_free_bytes", help, storage.disk_free_bytes);
     page.gauge("foodtrack_log_file_bytes", "Bytes that the log takes on disk.", storage.file_bytes);

@@ -259,8 +259,7 @@ mod tests {
             let mut page = Page::default();
             page.counters("foodtrack_x", "A number.", [(vec![("who", hostile.to_owned())], 1_u64)]);
             let text = page.told(format);
-            let samples: Vec<&str> =
-                text.lines().filter(|line| !line.starts_with('#')).collect();
+            let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
             let escaped = r#"foodtrack_x_total{who="a\"} 1\nfoodtrack_forged_total{x=\"\\"} 1"#;
             assert_eq!(samples, [escaped], "{format:?}");
         }

@@ -130,7 +130,8 @@ pub(super) fn of_shards(page: &mut Page, shards: &[Arc<Counters>]) {
 }
 
 fn of_each<N>(shards: &[Arc<Counters>], read: impl Fn(&Counters) -> N) -> Vec<(Labels, N)> {
-    let sample = |(i, shard): (usize, &Arc<Counters>)| (vec![("shard", i.to_string())], read(shard));
+    let sample =
+        |(i, shard): (usize, &Arc<Counters>)| (vec![("shard", i.to_string())], read(shard));
     shards.iter().enumerate().map(sample).collect()
 }
 
@@ -159,7 +160,8 @@ fn of_events(page: &mut Page, shards: &[Arc<Counters>]) {
                     *sum += count;
                     continue;
                 }
-                let labels = vec![("class", class.as_str().to_owned()), ("group", group.to_owned())];
+                let labels =
+                    vec![("class", class.as_str().to_owned()), ("group", group.to_owned())];
                 all.push((labels, count));
             }
         }

@@ -124,8 +124,7 @@ fn promtool_finds_nothing_wrong_with_the_page() {
 #[test]
 fn openmetrics_has_the_same_series_and_an_end() {
     let shards = [Arc::new(Counters::default())];
-    let [old, new] =
-        made(&shards, &|_| 0).told_in([PageFormat::Text, PageFormat::OpenMetrics]);
+    let [old, new] = made(&shards, &|_| 0).told_in([PageFormat::Text, PageFormat::OpenMetrics]);
     assert!(new.ends_with("\n# EOF\n"), "{new}");
     assert!(new.contains("# TYPE foodtrack_deliveries counter\n"), "{new}");
     let samples = |page: &str| {

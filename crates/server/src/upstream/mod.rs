@@ -19,8 +19,8 @@ use tokio::sync::mpsc;
 
 pub(crate) use answer::Said;
 use breaker::CircuitBreaker;
-pub(crate) use counts::UpstreamCounts;
 pub(crate) use client::{Exchange, Question, UpstreamClient, names};
+pub(crate) use counts::UpstreamCounts;
 pub(crate) use hooks::payload as hook_payload;
 
 use crate::config::{HooksConfig, UpstreamConfig};

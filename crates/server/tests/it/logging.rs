@@ -103,9 +103,14 @@ fn a_request_has_an_id_that_its_answer_and_its_line_name_and_a_bad_one_is_replac
         assert_eq!(status.header("x-request-id"), Some("probe-1"));
     });
     let line = text.lines().find(|line| line.contains("request=order-7/retry:2")).unwrap();
-    for part in
-        ["level=info", "method=POST", "route=/api/v1/revocations", "status=201", "tenant=t1", "user=u1"]
-    {
+    for part in [
+        "level=info",
+        "method=POST",
+        "route=/api/v1/revocations",
+        "status=201",
+        "tenant=t1",
+        "user=u1",
+    ] {
         assert!(line.contains(part), "{part}: {line}");
     }
     assert!(line.contains("address=127.0.0.1"), "{line}");

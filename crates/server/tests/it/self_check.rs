@@ -25,7 +25,15 @@ fn the_doctor_looks_at_everything_and_says_what_to_do_about_what_is_wrong() {
     assert_eq!(code, Some(0), "{found:?}");
     let about: Vec<&str> = found.iter().map(|(about, ..)| about.as_str()).collect();
     let expected = [
-        "configuration", "clock", "descriptors", "memory", "disk", "disk", "redis", "certificate", "proxies",
+        "configuration",
+        "clock",
+        "descriptors",
+        "memory",
+        "disk",
+        "disk",
+        "redis",
+        "certificate",
+        "proxies",
     ];
     assert_eq!(about, expected);
     // A hub ran there in the year 2100.
@@ -35,7 +43,8 @@ fn the_doctor_looks_at_everything_and_says_what_to_do_about_what_is_wrong() {
     assert!(found[1].2.contains("time service"), "{found:?}");
     let (code, found) = doctor(&["--data-dir", "/proc/nothing/here"]);
     assert_eq!((code, found[4].1.as_str()), (Some(1), "bad"), "{found:?}");
-    let refused = command(&["doctor", "--data-dir", path]).env_remove("JWT_SECRET").output().unwrap();
+    let refused =
+        command(&["doctor", "--data-dir", path]).env_remove("JWT_SECRET").output().unwrap();
     assert_eq!(refused.status.code(), Some(2), "the configuration lacks a secret: {refused:?}");
 }
 
@@ -64,6 +73,7 @@ fn a_check_comes_in_as_a_client_sends_itself_events_and_says_how_long_that_took(
     let refused = check(&served, UserRole::RestaurantOwner, &[]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("role system"), "{refused:?}");
-    let nobody = command(&["check", "--url", "http://127.0.0.1:1", "--token", "t"]).output().unwrap();
+    let nobody =
+        command(&["check", "--url", "http://127.0.0.1:1", "--token", "t"]).output().unwrap();
     assert_eq!(nobody.status.code(), Some(1), "{nobody:?}");
 }

@@ -72,9 +72,7 @@ fn a_node_that_works_is_live_and_its_canary_goes_through_its_shards() {
     let server = serve(config());
     let live = request(server.local_addr(), "GET /live", &[], "");
     assert_eq!((live.status, live.json()), (200, json!({ "live": true })));
-    wait_until("it has flown", || {
-        !server.metrics().contains("foodtrack_canary_seconds_count 0\n")
-    });
+    wait_until("it has flown", || !server.metrics().contains("foodtrack_canary_seconds_count 0\n"));
     assert!(server.metrics().contains("foodtrack_canary_late_total 0\n"));
     server.stop();
 }

@@ -7,7 +7,9 @@ use super::RedisLog;
 use super::keys::Part;
 use super::queue::Command;
 use super::values::{number, tenants};
-use crate::{LogAdmin, LogWork, NoteKind, ReadError, StorageState, StorageStatus, SubmitError, TenantStats};
+use crate::{
+    LogAdmin, LogWork, NoteKind, ReadError, StorageState, StorageStatus, SubmitError, TenantStats,
+};
 
 impl RedisLog {
     fn ask_names(&self, command: Cmd) -> Result<Vec<TenantId>, ReadError> {

@@ -11,8 +11,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::row::Row;
 use crate::packing::Packer;
 use crate::{
-    DeadLetter, Durability, EntryRef, LogWork, LogWriter, Note, SavedCursor, SubmitError, Submitted,
-    SubscriberKey,
+    DeadLetter, Durability, EntryRef, LogWork, LogWriter, Note, SavedCursor, SubmitError,
+    Submitted, SubscriberKey,
 };
 
 /// How many bytes of entries, of all tenants, may wait.

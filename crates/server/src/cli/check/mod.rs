@@ -60,7 +60,9 @@ impl Check {
             && indicators.delivery.p99_ms() > max
         {
             let p99 = indicators.delivery.p99_ms();
-            return Err(Outcome::Failed(format!("the slowest hundredth took {p99:.1} ms, more than {max} ms")));
+            return Err(Outcome::Failed(format!(
+                "the slowest hundredth took {p99:.1} ms, more than {max} ms"
+            )));
         }
         Ok(if indicators.is_ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

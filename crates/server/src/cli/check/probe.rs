@@ -27,8 +27,8 @@ pub(super) enum Fault {
     Unreadable(&'static str),
     #[error("the hub refused the token: {0}")]
     Refused(String),
-    #[error("event {0} did not arrive within {} s", PATIENCE.as_secs())]
-    Lost(u32),
+    #[error("event {number} did not arrive within {} s", PATIENCE.as_secs())]
+    Lost { number: u32 },
     #[error("the hub ended the session")]
     Ended,
 }
@@ -44,9 +44,8 @@ pub(super) struct Probe {
 impl Probe {
     pub(super) fn new(running: &RunningHub, path: &str) -> Result<Self, Outcome> {
         let hub = running.url()?;
-        let mut engine = hub
-            .join(path)
-            .map_err(|error| Outcome::Usage(format!("--path {path}: {error}")))?;
+        let mut engine =
+            hub.join(path).map_err(|error| Outcome::Usage(format!("--path {path}: {error}")))?;
         engine.set_query(Some("EIO=4&transport=polling"));
         Ok(Self { http: running.client()?, hub, engine, token: running.token().to_owned() })
     }
@@ -68,10 +67,15 @@ impl Probe {
     /// Comes in.
     pub(super) async fn join(&self, indicators: &mut Indicators) -> Result<Joined<'_>, Fault> {
         let begun = Instant::now();
-        let mut joined =
-            Joined { probe: self, url: self.engine.clone(), id: String::new(), packets: VecDeque::new() };
+        let mut joined = Joined {
+            probe: self,
+            url: self.engine.clone(),
+            id: String::new(),
+            packets: VecDeque::new(),
+        };
         let open = joined.poll_until(|packet| packet.strip_prefix('0').map(str::to_owned)).await?;
-        let open: Value = serde_json::from_str(&open).map_err(|_| Fault::Unreadable("the handshake"))?;
+        let open: Value =
+            serde_json::from_str(&open).map_err(|_| Fault::Unreadable("the handshake"))?;
         let sid = open["sid"].as_str().ok_or(Fault::Unreadable("the handshake"))?;
         joined.url.query_pairs_mut().append_pair("sid", sid);
         indicators.handshake.note(begun.elapsed());
@@ -137,7 +141,7 @@ impl Joined<'_> {
         }
         if !has_arrived {
             let left = PATIENCE.saturating_sub(begun.elapsed());
-            tokio::time::timeout(left, waiting).await.map_err(|_| Fault::Lost(number))??;
+            tokio::time::timeout(left, waiting).await.map_err(|_| Fault::Lost { number })??;
             indicators.delivery.note(begun.elapsed());
         }
         Ok(())

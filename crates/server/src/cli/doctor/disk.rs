@@ -31,14 +31,26 @@ pub(super) fn look(directory: Option<&str>, free_min: u64) -> Vec<Finding> {
 fn look_above(path: &Path) -> Finding {
     let above = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match above.is_dir() {
-        true => Finding::good(ABOUT, format!("{} is not there yet, and made by the first start", path.display())),
-        false => Finding::bad(ABOUT, format!("{} is not there, and neither is what is above it: make it, for the hub's user alone", path.display())),
+        true => Finding::good(
+            ABOUT,
+            format!("{} is not there yet, and made by the first start", path.display()),
+        ),
+        false => Finding::bad(
+            ABOUT,
+            format!(
+                "{} is not there, and neither is what is above it: make it, for the hub's user alone",
+                path.display()
+            ),
+        ),
     }
 }
 
 fn room(path: &Path, free_min: u64) -> Finding {
     let Ok(room) = rustix::fs::statvfs(path) else {
-        return Finding::bad(ABOUT, format!("{} cannot be looked at: see its rights", path.display()));
+        return Finding::bad(
+            ABOUT,
+            format!("{} cannot be looked at: see its rights", path.display()),
+        );
     };
     let free = room.f_bavail.saturating_mul(room.f_frsize);
     let all = room.f_blocks.saturating_mul(room.f_frsize);
@@ -47,11 +59,15 @@ fn room(path: &Path, free_min: u64) -> Finding {
     match free {
         _ if free < wanted => Finding::bad(
             ABOUT,
-            format!("{} MiB are free, fewer than log.freeBytesMin: durable events would be refused; make room", free >> 20),
+            format!(
+                "{} MiB are free, fewer than log.freeBytesMin: durable events would be refused; make room",
+                free >> 20
+            ),
         ),
-        _ if free < 4 * wanted => {
-            Finding::look(ABOUT, format!("{} MiB are free: the log yields at {} MiB", free >> 20, wanted >> 20))
-        }
+        _ if free < 4 * wanted => Finding::look(
+            ABOUT,
+            format!("{} MiB are free: the log yields at {} MiB", free >> 20, wanted >> 20),
+        ),
         _ => Finding::good(ABOUT, format!("{} MiB are free", free >> 20)),
     }
 }
@@ -59,12 +75,20 @@ fn room(path: &Path, free_min: u64) -> Finding {
 /// How long it takes until something small is on the disk.
 fn speed(path: &Path) -> Finding {
     match median_write(path) {
-        Err(error) => Finding::bad(ABOUT, format!("{} cannot be written: {error}; it must be the hub's user's", path.display())),
+        Err(error) => Finding::bad(
+            ABOUT,
+            format!("{} cannot be written: {error}; it must be the hub's user's", path.display()),
+        ),
         Ok(took) if took > SLOW => Finding::look(
             ABOUT,
-            format!("an fsync takes {} ms, and each durable event waits for one: use a local disk, best an SSD", took.as_millis()),
+            format!(
+                "an fsync takes {} ms, and each durable event waits for one: use a local disk, best an SSD",
+                took.as_millis()
+            ),
         ),
-        Ok(took) => Finding::good(ABOUT, format!("an fsync takes {:.2} ms", took.as_secs_f64() * 1_000.0)),
+        Ok(took) => {
+            Finding::good(ABOUT, format!("an fsync takes {:.2} ms", took.as_secs_f64() * 1_000.0))
+        }
     }
 }
 

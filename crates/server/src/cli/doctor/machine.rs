@@ -34,7 +34,9 @@ fn clock_at(now: Duration, kept: Option<Duration>) -> Finding {
             let behind = (kept - now).as_secs();
             Finding::bad(
                 ABOUT,
-                format!("the wall clock is {behind} s behind the time of the last run: start the machine's time service"),
+                format!(
+                    "the wall clock is {behind} s behind the time of the last run: start the machine's time service"
+                ),
             )
         }
         _ => Finding::good(ABOUT, "the wall clock goes on from the last run"),
@@ -48,7 +50,9 @@ pub(super) fn descriptors() -> Finding {
     match raised {
         Some(limit) if limit < DESCRIPTORS_MIN => Finding::look(
             ABOUT,
-            format!("{limit} at most, of which each client takes one: set LimitNOFILE (systemd), --ulimit nofile (containers) or ulimit -Hn to 1048576"),
+            format!(
+                "{limit} at most, of which each client takes one: set LimitNOFILE (systemd), --ulimit nofile (containers) or ulimit -Hn to 1048576"
+            ),
         ),
         Some(limit) => Finding::good(ABOUT, format!("{limit} at most")),
         None => Finding::good(ABOUT, "no limit"),
@@ -60,7 +64,10 @@ pub(super) fn memory() -> Finding {
     match process::memory_bytes() {
         Some(bytes) if bytes < MEMORY_MIN => Finding::look(
             ABOUT,
-            format!("{} MiB: lower limits.tableBytesMax and limits.strangersBytesMax, or give it more", bytes >> 20),
+            format!(
+                "{} MiB: lower limits.tableBytesMax and limits.strangersBytesMax, or give it more",
+                bytes >> 20
+            ),
         ),
         Some(bytes) => Finding::good(ABOUT, format!("{} MiB", bytes >> 20)),
         None => Finding::look(ABOUT, "the system does not tell how much there is"),

@@ -76,7 +76,9 @@ fn certificate(config: &CheckedConfig) -> Finding {
     let Some(tls) = config.tls() else {
         let sentence = "the port speaks no TLS: let a proxy in front speak it, or set tls.certFile";
         return match is_loopback(config) {
-            true => Finding::good(ABOUT, "the port speaks no TLS, and listens on this machine alone"),
+            true => {
+                Finding::good(ABOUT, "the port speaks no TLS, and listens on this machine alone")
+            }
             false => Finding::look(ABOUT, sentence),
         };
     };
@@ -101,8 +103,12 @@ fn front(config: &CheckedConfig) -> Finding {
             ABOUT,
             "none is trusted: each client counts by the address that it connects from; name a balancer in security.trustedProxies before you put one in front",
         ),
-        (_, true) => Finding::good(ABOUT, format!("{count} are trusted, and begin with the PROXY protocol")),
-        (_, false) => Finding::good(ABOUT, format!("{count} are trusted, by X-Forwarded-For or Forwarded")),
+        (_, true) => {
+            Finding::good(ABOUT, format!("{count} are trusted, and begin with the PROXY protocol"))
+        }
+        (_, false) => {
+            Finding::good(ABOUT, format!("{count} are trusted, by X-Forwarded-For or Forwarded"))
+        }
     }
 }
 

@@ -18,8 +18,13 @@ const CLOCKS_APART_MAX: f64 = 2.0;
 pub(super) async fn look(said: &RedisConfig) -> Vec<Finding> {
     let Some(address) = said.fixed_address() else {
         return match said.is_on() {
-            false => vec![Finding::good(ABOUT, "none: the node is alone, and has its log to itself")],
-            true => vec![Finding::look(ABOUT, "sentinels or a Redis Cluster are configured: look at the servers that they name one by one")],
+            false => {
+                vec![Finding::good(ABOUT, "none: the node is alone, and has its log to itself")]
+            }
+            true => vec![Finding::look(
+                ABOUT,
+                "sentinels or a Redis Cluster are configured: look at the servers that they name one by one",
+            )],
         };
     };
     match tokio::time::timeout(PATIENCE, settings(&address)).await {
@@ -30,7 +35,10 @@ pub(super) async fn look(said: &RedisConfig) -> Vec<Finding> {
 }
 
 fn unreachable(why: &str) -> Finding {
-    Finding::bad(ABOUT, format!("it cannot be asked: {why}; see its address, its password and the network"))
+    Finding::bad(
+        ABOUT,
+        format!("it cannot be asked: {why}; see its address, its password and the network"),
+    )
 }
 
 async fn settings(address: &str) -> RedisResult<Vec<Finding>> {
@@ -40,7 +48,9 @@ async fn settings(address: &str) -> RedisResult<Vec<Finding>> {
         match setting(&mut connection, name).await {
             Ok(value) => findings.push(judge(&value)),
             Err(error) => {
-                let sentence = format!("{name} cannot be read ({error}): see yourself that it is as docs/operating/cluster.md says");
+                let sentence = format!(
+                    "{name} cannot be read ({error}): see yourself that it is as docs/operating/cluster.md says"
+                );
                 findings.push(Finding::look(ABOUT, sentence));
             }
         }
@@ -53,7 +63,12 @@ async fn clock(connection: &mut MultiplexedConnection) -> RedisResult<Finding> {
     let here = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let apart = here.unwrap_or_default().as_secs_f64() - Duration::from_secs(seconds).as_secs_f64();
     Ok(match apart.abs() > CLOCKS_APART_MAX {
-        true => Finding::bad(ABOUT, format!("its clock and this one are {apart:.0} s apart: start the time service on both")),
+        true => Finding::bad(
+            ABOUT,
+            format!(
+                "its clock and this one are {apart:.0} s apart: start the time service on both"
+            ),
+        ),
         false => Finding::good(ABOUT, "its clock and this one agree"),
     })
 }
@@ -68,16 +83,30 @@ type Judge = fn(&str) -> Finding;
 const JUDGES: [(&str, Judge); 3] = [
     ("maxmemory-policy", |value| match value {
         "noeviction" => Finding::good(ABOUT, "it evicts nothing"),
-        other => Finding::bad(ABOUT, format!("maxmemory-policy is {other}: it would throw events away; set it to noeviction")),
+        other => Finding::bad(
+            ABOUT,
+            format!(
+                "maxmemory-policy is {other}: it would throw events away; set it to noeviction"
+            ),
+        ),
     }),
     ("appendonly", |value| match value {
         "yes" => Finding::good(ABOUT, "it keeps an append-only file"),
-        _ => Finding::bad(ABOUT, "appendonly is no: what was acknowledged is gone when it ends; set it to yes"),
+        _ => Finding::bad(
+            ABOUT,
+            "appendonly is no: what was acknowledged is gone when it ends; set it to yes",
+        ),
     }),
     ("appendfsync", |value| match value {
         "always" => Finding::good(ABOUT, "each write is on its disk before it answers"),
-        "everysec" => Finding::look(ABOUT, "appendfsync is everysec: the last second may be lost with its machine; set it to always where that is too much"),
-        _ => Finding::bad(ABOUT, "appendfsync is no: seconds may be lost with its machine; set it to everysec or always"),
+        "everysec" => Finding::look(
+            ABOUT,
+            "appendfsync is everysec: the last second may be lost with its machine; set it to always where that is too much",
+        ),
+        _ => Finding::bad(
+            ABOUT,
+            "appendfsync is no: seconds may be lost with its machine; set it to everysec or always",
+        ),
     }),
 ];
 
