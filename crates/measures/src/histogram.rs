@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::Counter;
 
-/// The upper bounds of the buckets in microseconds, ascending. What took longer is in one bucket more.
-pub const BOUNDS_US: [u64; 18] = [
-    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+/// The upper bounds of the buckets in microseconds, ascending. As seconds, each is a number that all formats write alike. What took longer is in one bucket more.
+pub const BOUNDS_US: [u64; 17] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
     1_000_000, 2_500_000, 5_000_000, 15_000_000, 60_000_000,
 ];
 
@@ -77,12 +77,12 @@ mod tests {
     #[test]
     fn a_duration_is_in_the_bucket_of_the_first_bound_that_it_does_not_pass() {
         let histogram = Histogram::default();
-        for us in [0, 50, 51, 1_000, 60_000_000, 60_000_001, u64::MAX / 2] {
+        for us in [0, 100, 101, 1_000, 60_000_000, 60_000_001, u64::MAX / 2] {
             histogram.observe_us(us);
         }
         let reading = histogram.read();
         let of = |us: u64| reading.buckets[BOUNDS_US.partition_point(|bound| *bound < us)];
-        assert_eq!((of(50), of(51), of(1_000), of(60_000_000)), (2, 1, 1, 1));
+        assert_eq!((of(100), of(101), of(1_000), of(60_000_000)), (2, 1, 1, 1));
         assert_eq!((reading.buckets[BUCKETS - 1], reading.count()), (2, 7));
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct LogLevelRequest {
     /// Of the tenant, only this user.
     user_id: Option<String>,
     /// How long it holds; 600 where absent.
-    #[schema(minimum = 1, maximum = 86_400)]
+    #[schema(maximum = 86_400)]
     seconds: Option<u64>,
 }
 

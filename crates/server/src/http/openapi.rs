@@ -19,7 +19,8 @@ const BEARER: &str = "bearer";
 /// What is asked without a token.
 const OPEN_TAGS: [&str; 2] = ["errors", "status"];
 /// The exceptions among them.
-const CLOSED: [&str; 3] = ["/api/v1/performance", "/api/v1/nodes", "/api/v1/drain"];
+const CLOSED: [&str; 4] =
+    ["/api/v1/performance", "/api/v1/nodes", "/api/v1/drain", "/api/v1/log-level"];
 
 #[derive(OpenApi)]
 #[openapi(

@@ -268,15 +268,15 @@ mod tests {
     #[test]
     fn a_histogram_is_told_in_seconds_and_its_buckets_add_up() {
         let histogram = foodtrack_measures::Histogram::default();
-        for us in [40, 60, 2_000_000, u64::from(u32::MAX)] {
+        for us in [40, 160, 2_000_000, u64::from(u32::MAX)] {
             histogram.observe_us(us);
         }
         let mut page = Page::default();
         page.histogram("foodtrack_x_seconds", "A time.", histogram.read());
         let text = page.told(PageFormat::Text);
         for line in [
-            "foodtrack_x_seconds_bucket{le=\"0.00005\"} 1\n",
-            "foodtrack_x_seconds_bucket{le=\"0.0001\"} 2\n",
+            "foodtrack_x_seconds_bucket{le=\"0.0001\"} 1\n",
+            "foodtrack_x_seconds_bucket{le=\"0.00025\"} 2\n",
             "foodtrack_x_seconds_bucket{le=\"2.5\"} 3\n",
             "foodtrack_x_seconds_bucket{le=\"+Inf\"} 4\n",
             "foodtrack_x_seconds_count 4\n",

@@ -62,7 +62,7 @@ fn metrics_are_openmetrics_for_who_accepts_that_and_count_what_was_asked_by_rout
     ] {
         assert!(page.contains(line), "{line}{page}");
     }
-    assert!(!page.contains("made"), "{page}");
+    assert!(!page.contains("/made"), "{page}");
     assert!(page.contains("foodtrack_http_request_seconds_bucket{le=\"+Inf\"}"), "{page}");
     server.stop();
 }
