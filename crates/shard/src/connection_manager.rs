@@ -48,7 +48,7 @@ impl ConnectionManager {
     pub async fn passes(&self, shard: usize) -> bool {
         let (reply, answer) = oneshot::channel();
         let sent = self.shards.senders().get(shard);
-        sent.is_some_and(|it| it.try_send(ShardMessage::Totals(reply)).is_ok())
+        sent.is_some_and(|it| it.try_send(ShardMessage::Probe(reply)).is_ok())
             && answer.await.is_ok()
     }
 

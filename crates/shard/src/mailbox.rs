@@ -35,6 +35,8 @@ pub(crate) enum ShardMessage {
     Permitted(Arc<HookQuestion>, HookAnswer),
     /// How many connections the shard holds. Lost: the caller is told nothing of this shard.
     Totals(oneshot::Sender<ConnectionCounts>),
+    /// A question that is answered at once, to see how long it takes. Lost: the shard counts as one that is late.
+    Probe(oneshot::Sender<()>),
     /// New rules and schemas. Never lost, and never waited for: see [`ShardSender::apply`].
     Policies(Arc<Policies>),
     /// Something about this node that all its clients are told, as JSON. Lost: they are not told of this change.

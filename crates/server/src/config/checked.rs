@@ -217,7 +217,7 @@ fn check_path(path: &str, errors: &mut ConfigErrors) {
         && path.chars().all(plain);
     if !shaped {
         errors.add("path", "not a path; begin and end it with /, such as /socket.io/");
-    } else if ["/api/", "/cluster/", "/health/", "/ready/", "/metrics/", "/demo/"]
+    } else if ["/api/", "/cluster/", "/health/", "/ready/", "/live/", "/metrics/", "/demo/"]
         .iter()
         .any(|own| path.starts_with(own))
     {

@@ -117,17 +117,17 @@ fn a_token_is_found_in_any_of_several_cookie_headers_and_in_quotes() {
 #[test]
 fn who_asks_elsewhere_is_told_where_clients_connect() {
     let mut config = config();
-    config.path = "/live/".into();
+    config.path = "/hub/".into();
     let server = serve(config);
     let upgrade = [("Upgrade", "websocket"), ("Connection", "Upgrade")];
     for (line, headers) in [
         (format!("GET {POLL}"), &[][..]),
         ("GET /socket".to_owned(), &upgrade),
-        ("GET /live?EIO=4&transport=websocket".to_owned(), &upgrade),
+        ("GET /hub?EIO=4&transport=websocket".to_owned(), &upgrade),
     ] {
         let answer = request(server.local_addr(), &line, headers, "");
         assert_eq!((answer.status, &*answer.code()), (404, "not_found"), "{line}");
-        assert!(answer.body.contains("connect at /live/"), "{answer:?}");
+        assert!(answer.body.contains("connect at /hub/"), "{answer:?}");
     }
     server.stop();
 }

@@ -38,6 +38,8 @@ impl Shard {
                 // Who asked may have gone away: nothing is lost with the answer.
                 let _ = reply.send(totals);
             }
+            // Who asked may have given up.
+            ShardMessage::Probe(reply) => _ = reply.send(()),
             ShardMessage::Policies(policies) => self.parts.settings.policies = policies,
             ShardMessage::Announce(payload) => self.announce(io, &payload),
             ShardMessage::SendElsewhere { within_ms } => self.send_elsewhere_within(io, within_ms),
