@@ -181,16 +181,16 @@ fn start_relay(
     Ok(started.unzip())
 }
 
-/// What this node is among those of its cluster.
-fn cluster_options(
+/// Makes this node one of its cluster.
+fn start_cluster(
     config: &CheckedConfig,
     redis: Option<(RedisOptions, ClusterSecret)>,
     (id, relay): (NodeId, Option<RelayThread>),
     running: &Running,
     follower: &DocumentFollower,
-) -> ClusterOptions {
+) -> Result<Arc<Cluster>, StartError> {
     let said = &config.said().redis;
-    ClusterOptions {
+    let started = Cluster::start(ClusterOptions {
         redis,
         id,
         relay,
@@ -202,7 +202,8 @@ fn cluster_options(
         counters: running.counters.clone(),
         connections: ConnectionManager::new(running.shards.clone()),
         declared: follower.way(),
-    }
+    });
+    Ok(Arc::new(started?))
 }
 
 /// A hub that runs: shards that own the sockets, and two threads for the HTTP API.
@@ -291,9 +292,7 @@ impl WebSocketServer {
         let wanted = &books.policies.current().hub_events;
         let webhooks_thread =
             webhooks.start(&running.log, &connections, wanted).map_err(StartError::Thread)?;
-        let ids = (id, relay_thread);
-        let options = cluster_options(&config, redis, ids, &running, &follower);
-        let cluster = Arc::new(Cluster::start(options)?);
+        let cluster = start_cluster(&config, redis, (id, relay_thread), &running, &follower)?;
         let emitters = start_emitters(&config, &running)?;
         let parts = HubParts {
             config,
