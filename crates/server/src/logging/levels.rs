@@ -70,16 +70,13 @@ impl Levels {
     /// # Errors
     /// [`TooManyFocuses`]
     pub(crate) fn focus(&self, focus: Focus) -> Result<(), TooManyFocuses> {
-        let is_same = |it: &Focus| it.tenant == focus.tenant && it.user == focus.user;
-        let state = self.read();
-        let others = state.focuses.iter().filter(|it| !is_same(it)).count();
-        drop(state);
+        let others = self.read().focuses.iter().filter(|it| !it.is_on_whom(&focus)).count();
         if others >= FOCUSES_MAX {
             return Err(TooManyFocuses);
         }
         self.change(|state| {
-            state.focuses.retain(|it| !is_same(it));
-            state.focuses.push(focus.clone());
+            state.focuses.retain(|it| !it.is_on_whom(&focus));
+            state.focuses.push(focus);
         });
         Ok(())
     }
@@ -147,6 +144,10 @@ impl State {
 }
 
 impl Focus {
+    fn is_on_whom(&self, other: &Self) -> bool {
+        self.tenant == other.tenant && self.user == other.user
+    }
+
     fn is_about(&self, event: &Event<'_>) -> bool {
         if *event.metadata().level() > self.level {
             return false;

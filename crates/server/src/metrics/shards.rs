@@ -93,8 +93,10 @@ const TIMES: [(&str, &str, &str); 5] = [
     ),
 ];
 
+type Read = fn(&Counters) -> u64;
+
 /// Why somebody whom an event was for did not get it, and the counter that says how often.
-const DROPS: [(&str, fn(&Counters) -> u64); 7] = [
+const DROPS: [(&str, Read); 7] = [
     ("slow_reader", |it| it.deliveries_dropped.get()),
     ("untranslated", |it| it.untranslated.get()),
     ("unredacted", |it| it.unredacted.get()),
@@ -151,8 +153,8 @@ fn of_times(page: &mut Page, shards: &[Arc<Counters>]) {
 
 /// Events and deliveries by their class and group.
 fn of_events(page: &mut Page, shards: &[Arc<Counters>]) {
-    type Read = fn(&Counters) -> &foodtrack_shard::EventCounts;
-    let of_kind = |read: Read| {
+    type Kind = fn(&Counters) -> &foodtrack_shard::EventCounts;
+    let of_kind = |read: Kind| {
         let mut all: Vec<(Labels, u64)> = Vec::new();
         for shard in shards {
             for (i, (class, group, count)) in read(shard).each().enumerate() {
