@@ -63,17 +63,25 @@ fn what_is_declared_through_one_node_is_in_force_on_all_when_it_is_answered() {
         call(&one, "GET /api/v1/rules", &Value::Null).1,
         call(&other, "GET /api/v1/rules", &Value::Null).1
     );
-    back_end(&other).accepted(EVENT, json!({ "points": 3 }));
-    chef.expect(EVENT);
+    let hides = json!({
+        "id": "reason", "events": EVENT, "fields": ["/reason"], "hideFrom": ["chef"]
+    });
+    assert_eq!(call(&other, "POST /api/v1/redactions", &hides).0, 201);
+    back_end(&other).accepted(EVENT, json!({ "points": 3, "reason": "a complaint" }));
+    assert_eq!(chef.expect(EVENT).argument["payload"], json!({ "points": 3 }));
     // Whoever comes later has it as well, and nobody of another tenant.
     let third = Server::with(node(&shared));
     assert_eq!(declared(&third), declared(&one));
+    let hidden = |node| call(node, "GET /api/v1/redactions", &Value::Null).1["data"].take();
+    assert_eq!((hidden(&third), hidden(&one)[0]["id"].clone()), (hidden(&one), json!("reason")));
     let foreign = Who::owner("pizza-Roma", "olga").token();
     let theirs =
         HttpConnection::open(third.address()).call("GET /api/v1/events", &foreign, &json!(null));
     assert_eq!(theirs.json()["data"], json!([]));
     // And taken back, by another node than took it.
     assert_eq!(call(&one, "DELETE /api/v1/rules/loyalty", &Value::Null).0, 200);
+    assert_eq!(call(&one, "DELETE /api/v1/redactions/reason", &Value::Null).0, 200);
+    assert_eq!(hidden(&third), json!([]));
     let line = format!("DELETE /api/v1/events/{EVENT}");
     assert_eq!(call(&third, &line, &Value::Null).0, 200);
     for node in [&one, &other, &third] {

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use test_support::wait_until;
 
 use crate::harness::{
-    BackEnd, Client, Event, EventSource, Options, Parser, Server, Transport, Who, config,
-    on_every_transport,
+    BackEnd, Client, Event, EventSource, HttpConnection, Options, Parser, Server, Transport, Who,
+    config, on_every_transport,
 };
 use crate::nodes::ask;
 use crate::support::{TENANT, back_end};
@@ -127,4 +127,38 @@ fn binary_whose_field_is_hidden_does_not_travel_and_the_rest_keeps_its_place() {
         let event = expect(chef, &json!({ "orderId": "1", "photo": place(0) }));
         assert_eq!(event.attachments, [b"photo".to_vec()]);
     }
+}
+
+#[test]
+fn what_a_tenant_hides_over_http_is_hidden_at_once_from_connections_and_webhooks_until_it_is_shown_again()
+ {
+    let receiver = BackEnd::start(|_| takes());
+    let server = Server::with(telling([webhook("books", &receiver, &["order:*"])]));
+    let mut chef = Client::join(&server, Transport::WebSocket, &Who::chef(TENANT, "carl"));
+    let mut sender = back_end(&server);
+    let call = |line: &str, body: &Value| {
+        let owner = Who::owner(TENANT, "olga").token();
+        let answer = HttpConnection::open(server.address()).call(line, &owner, body);
+        (answer.status, answer.json())
+    };
+    let redaction = json!({
+        "id": "supplier", "events": "order:*", "fields": ["/supplier", "/items/*/cost"], "hideFrom": ["chef", "webhooks"]
+    });
+    let told = |count: usize| {
+        wait_until("the receiver is told", || events(&receiver, TENANT).len() >= count);
+        events(&receiver, TENANT)[count - 1]["message"]["payload"].clone()
+    };
+    sender.accepted("order:updated", payload(1));
+    expect(&mut chef, &payload(1));
+    assert_eq!(told(1), payload(1));
+    let (status, added) = call("POST /api/v1/redactions", &redaction);
+    assert_eq!((status, &added["data"]["tenant"]), (201, &json!(TENANT)), "{added}");
+    sender.accepted("order:updated", payload(2));
+    expect(&mut chef, &seen_by_the_kitchen(2));
+    assert_eq!(told(2), seen_by_the_kitchen(2));
+    let (status, removed) = call("DELETE /api/v1/redactions/supplier", &Value::Null);
+    assert_eq!((status, &removed["data"]), (200, &json!({ "removed": "supplier" })));
+    sender.accepted("order:updated", payload(3));
+    expect(&mut chef, &payload(3));
+    assert_eq!(told(3), payload(3));
 }

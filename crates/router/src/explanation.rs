@@ -125,9 +125,7 @@ impl Explanation {
             redactions: Vec::new(),
         }
     }
-}
 
-impl Explanation {
     /// With what is hidden from some.
     #[must_use]
     pub fn with_redactions(mut self, redactions: &EventRedactions<'_>) -> Self {

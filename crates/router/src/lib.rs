@@ -28,5 +28,6 @@ pub use redaction::{
     REDACTIONS_PER_TENANT_MAX, Redaction, RedactionError,
 };
 pub use redactions::{EventRedactions, Hidden, NotRedactable, Redactions};
+pub(crate) use rule::is_rule_id;
 pub use rule::{RULE_ID_CHARACTERS_MAX, RULE_LIST_MAX, RULES_PER_TENANT_MAX, Rule, RuleError};
 pub use viewer::Viewer;

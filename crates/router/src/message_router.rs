@@ -11,8 +11,8 @@ use foodtrack_contract::{
 use crate::event_pattern::{group_of, is_reserved};
 use crate::table::{CompiledRule, SOURCES, Table};
 use crate::{
-    About, Audience, Destination, Explanation, RULE_ID_CHARACTERS_MAX, RULE_LIST_MAX,
-    RULES_PER_TENANT_MAX, Rule, RuleError, default_rules,
+    About, Audience, Destination, Explanation, RULE_LIST_MAX, RULES_PER_TENANT_MAX, Rule,
+    RuleError, default_rules, is_rule_id,
 };
 
 /// Who sends: a source that the session vouches for, and what the token allows.
@@ -80,9 +80,7 @@ impl MessageRouter {
     /// [`RuleError`] says what is wrong with the rule; nothing changed.
     pub fn add(&mut self, rule: Rule) -> Result<(), RuleError> {
         let id = || rule.id.clone();
-        let characters = rule.id.chars().count();
-        if !(1..=RULE_ID_CHARACTERS_MAX).contains(&characters) || rule.id.contains(char::is_control)
-        {
+        if !is_rule_id(&rule.id) {
             return Err(RuleError::IdMalformed);
         }
         if rule.from.is_empty() {

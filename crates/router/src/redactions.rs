@@ -12,8 +12,8 @@ use smallvec::SmallVec;
 use crate::event_pattern::EventPattern;
 use crate::viewer::HiddenFrom;
 use crate::{
-    REDACTION_LIST_MAX, REDACTIONS_PER_TENANT_MAX, RULE_ID_CHARACTERS_MAX, RedactedMessage,
-    Redaction, RedactionError, Viewer,
+    REDACTION_LIST_MAX, REDACTIONS_PER_TENANT_MAX, RedactedMessage, Redaction, RedactionError,
+    Viewer, is_rule_id,
 };
 use cut::cut;
 use field_path::FieldPath;
@@ -107,6 +107,21 @@ impl Redactions {
         Ok(())
     }
 
+    /// Removes the one of this id from those that are this tenant's alone; returns it.
+    pub fn remove(&mut self, tenant: &TenantId, id: &str) -> Option<Redaction> {
+        let table = self.tenants.get(tenant)?;
+        let is_meant = |it: &Arc<Compiled>| it.redaction.id == id && it.redaction.tenant.is_some();
+        let removed = table.iter().find(|it| is_meant(it))?.redaction.clone();
+        let left: Arc<[_]> = table.iter().filter(|it| !is_meant(it)).cloned().collect();
+        // A tenant without any of its own costs nothing more than those for every tenant.
+        if left.len() == self.shared.len() {
+            self.tenants.remove(tenant);
+        } else {
+            self.tenants.insert(tenant.clone(), left);
+        }
+        Some(removed)
+    }
+
     fn table(&self, tenant: &TenantId) -> &Arc<[Arc<Compiled>]> {
         self.tenants.get(tenant).unwrap_or(&self.shared)
     }
@@ -115,10 +130,7 @@ impl Redactions {
 impl Compiled {
     fn new(redaction: Redaction) -> Result<Self, RedactionError> {
         let id = || redaction.id.clone();
-        let characters = redaction.id.chars().count();
-        if !(1..=RULE_ID_CHARACTERS_MAX).contains(&characters)
-            || redaction.id.contains(char::is_control)
-        {
+        if !is_rule_id(&redaction.id) {
             return Err(RedactionError::IdMalformed);
         }
         let counts = [redaction.fields.len(), redaction.hide_from.len()];

@@ -12,6 +12,11 @@ pub const RULE_LIST_MAX: usize = 16;
 /// How many rules a tenant may have of its own, and how many may be shared by all.
 pub const RULES_PER_TENANT_MAX: usize = 256;
 
+/// Whether this is an id that a rule or a redaction may have.
+pub(crate) fn is_rule_id(id: &str) -> bool {
+    (1..=RULE_ID_CHARACTERS_MAX).contains(&id.chars().count()) && !id.contains(char::is_control)
+}
+
 /// A rule lets some sources send some events, and names whom these go to.
 ///
 /// Rules add up: an event goes to the union of what every rule names that covers it and its source. In configuration

@@ -289,9 +289,9 @@ impl WebSocketServer {
         let performance = Performance::new(running.counters.clone());
         let (books, follower) = kept.start(&config, &running, &gate).map_err(StartError::Thread)?;
         let connections = ConnectionManager::new(running.shards.clone());
-        let wanted = &books.policies.current().hub_events;
-        let webhooks_thread =
-            webhooks.start(&running.log, &connections, wanted).map_err(StartError::Thread)?;
+        let webhooks_thread = webhooks
+            .start(&running.log, &connections, &books.policies)
+            .map_err(StartError::Thread)?;
         let cluster = start_cluster(&config, redis, (id, relay_thread), &running, &follower)?;
         let emitters = start_emitters(&config, &running)?;
         let parts = HubParts {

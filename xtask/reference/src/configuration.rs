@@ -61,7 +61,8 @@ A connection is one application. Who asks over HTTP with a token for several app
 named. A payload that is a ciphertext cannot be redacted: it is not for those from whom a part of the event is hidden, who do not get the
 event; webhooks and the HTTP API tell of it with `message: null`. Name no field that a schema requires: applications that check what they
 get would refuse the event. `foodtrack-websocket explain` and `GET /api/v1/redactions` say what is hidden from whom. At most 64 hold for one
-tenant. Where a tenant has none, nothing costs more.
+tenant. Where a tenant has none, nothing costs more. A tenant's administrators add redactions of their own over HTTP, without a restart: see
+[http.md](http.md#redactions).
 ";
 
 /// A test reads it as the server would.

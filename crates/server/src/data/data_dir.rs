@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use foodtrack_contract::Refusal;
-use foodtrack_router::RuleError;
+use foodtrack_router::{RedactionError, RuleError};
 use foodtrack_tenant_log::private_options;
 
 use super::folder::{Folder, MarkFile};
@@ -105,6 +105,19 @@ pub enum DataDirError {
         tenant: String,
         /// What is wrong with it.
         source: RuleError,
+    },
+    /// A redaction that was good when it was added is not any more.
+    #[error(
+        "{}: tenant {tenant}: {source}; nothing was changed: correct the redaction there or take it out",
+        file.display()
+    )]
+    Redaction {
+        /// The file.
+        file: PathBuf,
+        /// Whose redaction.
+        tenant: String,
+        /// What is wrong with it.
+        source: RedactionError,
     },
 }
 

@@ -1,4 +1,4 @@
-//! What tenants declared over HTTP, event types and rules: in memory, and on disk where there is a data directory.
+//! What tenants declared over HTTP, event types, rules and redactions: in memory, and on disk where there is a data directory.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 mod in_cluster;
 
 use foodtrack_contract::{DECLARATIONS_MAX, ErrorCode, EventDeclaration, Refusal, TenantId};
-use foodtrack_router::Rule;
+use foodtrack_router::{Redaction, Rule};
 use foodtrack_shard::Policies;
 use foodtrack_tenant_log::{ChangedDocuments, DocumentError, TenantDocuments};
 
@@ -146,6 +146,9 @@ impl DeclarationStore {
         }
         for id in before.rules.keys() {
             policies.router.remove(Some(&tenant), id);
+        }
+        for id in before.redactions.keys() {
+            Arc::make_mut(&mut policies.redactions).remove(&tenant, id);
         }
         if let Err(error) = put_in_force(policies, &tenant, &next, Path::new("redis")) {
             tracing::error!(%error, "not all that the tenant declares is in force here");
@@ -306,6 +309,36 @@ impl DeclarationStore {
         self.change(tenant, |of_tenant| drop(of_tenant.rules.remove(id)))
     }
 
+    /// Whether this redaction of the tenant is one of those that are kept, and not the configuration's.
+    pub(crate) fn keeps_redaction(&self, tenant: &TenantId, id: &str) -> bool {
+        self.kept.get(tenant).is_some_and(|kept| kept.redactions.contains_key(id))
+    }
+
+    /// Keeps a redaction of a tenant, in the place of the kept one of its id. Blocks until it is on the disk.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Degraded`]: the disk did not take it; nothing changed.
+    pub(crate) fn keep_redaction(
+        &mut self,
+        tenant: &TenantId,
+        redaction: Redaction,
+    ) -> Result<(), KeepError> {
+        let id = redaction.id.clone();
+        self.change(tenant, |of_tenant| drop(of_tenant.redactions.insert(id, redaction)))
+    }
+
+    /// Forgets a redaction. Blocks until it is off the disk.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Degraded`]: the disk did not take it; the redaction stays.
+    pub(crate) fn forget_redaction(
+        &mut self,
+        tenant: &TenantId,
+        id: &str,
+    ) -> Result<(), KeepError> {
+        self.change(tenant, |of_tenant| drop(of_tenant.redactions.remove(id)))
+    }
+
     /// Whether a restart could declare `name` beside everything else that is the tenant's then.
     fn has_room(&self, tenant: &TenantId, name: &str) -> bool {
         let kept = self.kept.get(tenant);
@@ -332,7 +365,7 @@ impl DeclarationStore {
         let mut next = self.kept.get(tenant).cloned().unwrap_or_default();
         change(&mut next);
         let failed = |error: &dyn std::fmt::Display| {
-            tracing::error!(%tenant, %error, "cannot keep a declaration or a rule");
+            tracing::error!(%tenant, %error, "cannot keep what a tenant declares");
             Refusal::new(ErrorCode::Degraded, "what was declared cannot be kept; nothing changed")
         };
         match &mut self.place {
@@ -438,6 +471,14 @@ fn put_in_force(
             source,
         })?;
     }
+    for redaction in kept.redactions.values() {
+        let redactions = Arc::make_mut(&mut policies.redactions);
+        redactions.add(redaction.clone()).map_err(|source| DataDirError::Redaction {
+            file: file.into(),
+            tenant: tenant.as_str().into(),
+            source,
+        })?;
+    }
     Ok(())
 }
 
@@ -446,7 +487,7 @@ fn refused(file: &Path, error: DecodeError) -> DataDirError {
     match error {
         DecodeError::Damaged(reason) => DataDirError::Damaged { file, reason },
         DecodeError::Version(version) => {
-            DataDirError::Version { file, version, known: tenant_file::VERSION }
+            DataDirError::Version { file, version, known: tenant_file::VERSION_MAX }
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Event types and rules that tenants declare while the server runs.
+//! Event types, rules and redactions that tenants declare while the server runs.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foodtrack_contract::{ErrorCode, EventDeclaration, EventType, Refusal, TenantId, nearest};
-use foodtrack_router::{Rule, RuleError};
+use foodtrack_router::{Redaction, RedactionError, Rule, RuleError};
 use foodtrack_shard::Policies;
 use foodtrack_tenant_log::DocumentError;
 
@@ -83,8 +83,8 @@ impl Declarations {
     /// - [`ErrorCode::Degraded`]: it cannot be kept.
     ///
     /// Nothing changed then.
-    pub(crate) fn add_rule(&self, tenant: &TenantId, rule: Rule) -> Result<Rule, Refusal> {
-        let rule = of_tenant(rule, tenant)?;
+    pub(crate) fn add_rule(&self, tenant: &TenantId, mut rule: Rule) -> Result<Rule, Refusal> {
+        own(&mut rule.tenant, tenant)?;
         self.change(|policies, store| {
             put_rule(policies, store, tenant, &rule)?;
             store.keep_rule(tenant, rule.clone())
@@ -96,8 +96,8 @@ impl Declarations {
     ///
     /// # Errors
     /// As there, but for [`ErrorCode::Degraded`].
-    pub(crate) fn rehearse_rule(&self, tenant: &TenantId, rule: Rule) -> Result<Rule, Refusal> {
-        let rule = of_tenant(rule, tenant)?;
+    pub(crate) fn rehearse_rule(&self, tenant: &TenantId, mut rule: Rule) -> Result<Rule, Refusal> {
+        own(&mut rule.tenant, tenant)?;
         self.book.rehearse(|policies| put_rule(policies, &self.store(), tenant, &rule))?;
         Ok(rule)
     }
@@ -114,6 +114,57 @@ impl Declarations {
             }
             policies.router.remove(Some(tenant), id);
             store.forget_rule(tenant, id)
+        })
+    }
+
+    /// Hides fields of the tenant's events from some, or puts it in the place of the redaction of its id; gives what is in force.
+    ///
+    /// # Errors
+    /// - [`ErrorCode::TenantMismatch`]: it names another tenant.
+    /// - [`ErrorCode::DeclarationInvalid`]: it does not hold, or is about an event type that there is not.
+    /// - [`ErrorCode::Conflict`]: a redaction of this id is there that was not added over HTTP.
+    /// - [`ErrorCode::Degraded`]: it cannot be kept.
+    ///
+    /// Nothing changed then.
+    pub(crate) fn add_redaction(
+        &self,
+        tenant: &TenantId,
+        mut redaction: Redaction,
+    ) -> Result<Redaction, Refusal> {
+        own(&mut redaction.tenant, tenant)?;
+        self.change(|policies, store| {
+            put_redaction(policies, store, tenant, &redaction)?;
+            store.keep_redaction(tenant, redaction.clone())
+        })?;
+        Ok(redaction)
+    }
+
+    /// What [`Declarations::add_redaction`] would give; nothing changes.
+    ///
+    /// # Errors
+    /// As there, but for [`ErrorCode::Degraded`].
+    pub(crate) fn rehearse_redaction(
+        &self,
+        tenant: &TenantId,
+        mut redaction: Redaction,
+    ) -> Result<Redaction, Refusal> {
+        own(&mut redaction.tenant, tenant)?;
+        self.book.rehearse(|policies| put_redaction(policies, &self.store(), tenant, &redaction))?;
+        Ok(redaction)
+    }
+
+    /// Shows again what a redaction hid that was added over HTTP.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`], and [`ErrorCode::Degraded`] where that cannot be kept; nothing changed.
+    pub(crate) fn remove_redaction(&self, tenant: &TenantId, id: &str) -> Result<(), Refusal> {
+        self.change(|policies, store| {
+            if !store.keeps_redaction(tenant, id) {
+                let message = "the tenant added no redaction of this id; those of the configuration stay";
+                return Err(Refusal::new(ErrorCode::NotFound, message).into());
+            }
+            Arc::make_mut(&mut policies.redactions).remove(tenant, id);
+            store.forget_redaction(tenant, id)
         })
     }
 
@@ -158,12 +209,12 @@ impl Followed for Declarations {
     }
 }
 
-/// The rule as this tenant's.
-fn of_tenant(mut rule: Rule, tenant: &TenantId) -> Result<Rule, Refusal> {
-    if rule.tenant.get_or_insert_with(|| tenant.clone()) == tenant {
-        return Ok(rule);
+/// Makes a rule or a redaction, which names this tenant or none, this tenant's.
+fn own(named: &mut Option<TenantId>, tenant: &TenantId) -> Result<(), Refusal> {
+    if named.get_or_insert_with(|| tenant.clone()) == tenant {
+        return Ok(());
     }
-    let message = "the rule names another tenant than the token's; leave `tenant` out";
+    let message = "it names another tenant than the token's; leave `tenant` out";
     Err(Refusal::new(ErrorCode::TenantMismatch, message).at("/tenant", "const"))
 }
 
@@ -179,6 +230,23 @@ fn put_rule(
         policies.router.remove(Some(tenant), &rule.id);
     }
     policies.router.add(rule.clone()).map_err(|error| refusal(&error))
+}
+
+/// Puts a redaction in the place of the one of its id that was added over HTTP.
+fn put_redaction(
+    policies: &mut Policies,
+    store: &DeclarationStore,
+    tenant: &TenantId,
+    redaction: &Redaction,
+) -> Result<(), Refusal> {
+    if EventType::from_wire(&redaction.events).is_none() && redaction.events != "*" {
+        check_declared(policies, tenant, &redaction.events)?;
+    }
+    let redactions = Arc::make_mut(&mut policies.redactions);
+    if store.keeps_redaction(tenant, &redaction.id) {
+        redactions.remove(tenant, &redaction.id);
+    }
+    redactions.add(redaction.clone()).map_err(|error| redaction_refusal(&error))
 }
 
 /// A tenant routes what it declared, and nothing else: how the built-in events travel is the operator's to say.
@@ -201,9 +269,17 @@ fn check_events(policies: &Policies, tenant: &TenantId, events: &str) -> Result<
             "{events} is routed by the operator; name an event type that the tenant declared, or a group of its own"
         ));
     }
+    check_declared(policies, tenant, events)
+}
+
+/// Whether the tenant declared this event type; groups and what is no name at all are not looked at.
+fn check_declared(policies: &Policies, tenant: &TenantId, events: &str) -> Result<(), Refusal> {
+    let invalid = |message: String| {
+        Err(Refusal::new(ErrorCode::DeclarationInvalid, message).at("/events", "enum"))
+    };
     let declared = || policies.schemas.declared(tenant).map(|one| one.name.as_str());
-    if declared().any(|name| name == events) || !events.contains(':') {
-        // What is no pattern at all is refused with the rule.
+    if declared().any(|name| name == events) || events.ends_with(":*") || !events.contains(':') {
+        // What is no pattern at all is refused with the rule or the redaction.
         return Ok(());
     }
     match nearest(events, declared()) {
@@ -224,4 +300,18 @@ fn refusal(error: &RuleError) -> Refusal {
     };
     let refusal = Refusal::new(code, error.to_string());
     if pointer.is_empty() { refusal } else { refusal.at(pointer, "rule") }
+}
+
+fn redaction_refusal(error: &RedactionError) -> Refusal {
+    let (code, pointer) = match error {
+        RedactionError::IdTaken { .. } => (ErrorCode::Conflict, "/id"),
+        RedactionError::IdMalformed => (ErrorCode::DeclarationInvalid, "/id"),
+        RedactionError::Events { .. } => (ErrorCode::DeclarationInvalid, "/events"),
+        RedactionError::Field { .. } => (ErrorCode::DeclarationInvalid, "/fields"),
+        RedactionError::Lists { .. } | RedactionError::TooMany => {
+            (ErrorCode::DeclarationInvalid, "")
+        }
+    };
+    let refusal = Refusal::new(code, error.to_string());
+    if pointer.is_empty() { refusal } else { refusal.at(pointer, "redaction") }
 }

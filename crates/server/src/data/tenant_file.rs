@@ -1,16 +1,20 @@
-//! The format of a tenant's file in `declarations/`: `{ "version": 2, "tenant": "t1", "declarations": [..], "rules": [..] }`.
+//! The format of a tenant's file in `declarations/`: `{ "version": 2, "tenant": "t1", "declarations": [..], "rules": [..] }`, and
+//! with `"redactions": [..]` version 3: an earlier version of the server would deliver what they hide.
 
 use std::collections::BTreeMap;
 
 use foodtrack_contract::{DeliveryClass, EventDeclaration, TenantId};
-use foodtrack_router::Rule;
+use foodtrack_router::{Redaction, Rule};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::declarations_file::{DecodeError, version_of};
 
-/// The format that is read and written.
+/// The format without redactions, which is that of the mark, too.
 pub(super) const VERSION: u64 = 2;
+/// The newest one that is read.
+pub(super) const VERSION_MAX: u64 = VERSION_WITH_REDACTIONS;
+const VERSION_WITH_REDACTIONS: u64 = 3;
 
 /// A declaration as it stands in the file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,16 +50,17 @@ impl KeptDeclaration {
     }
 }
 
-/// What one tenant declared: event types by name, and rules by id.
+/// What one tenant declared: event types by name, rules and redactions by id.
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeptTenant {
     pub(super) declarations: BTreeMap<String, KeptDeclaration>,
     pub(super) rules: BTreeMap<String, Rule>,
+    pub(super) redactions: BTreeMap<String, Redaction>,
 }
 
 impl KeptTenant {
     pub(super) fn is_empty(&self) -> bool {
-        self.declarations.is_empty() && self.rules.is_empty()
+        self.declarations.is_empty() && self.rules.is_empty() && self.redactions.is_empty()
     }
 }
 
@@ -76,16 +81,19 @@ pub(super) fn encode(tenant: &TenantId, kept: &KeptTenant) -> Result<Vec<u8>, se
         tenant: &'a str,
         declarations: Vec<&'a KeptDeclaration>,
         rules: Vec<&'a Rule>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        redactions: Vec<&'a Redaction>,
     }
     serde_json::to_vec(&Whole {
-        version: VERSION,
+        version: if kept.redactions.is_empty() { VERSION } else { VERSION_WITH_REDACTIONS },
         tenant: tenant.as_str(),
         declarations: kept.declarations.values().collect(),
         rules: kept.rules.values().collect(),
+        redactions: kept.redactions.values().collect(),
     })
 }
 
-/// Reads the file of `tenant`; one that says another's name, in it or in a rule, is damaged.
+/// Reads the file of `tenant`; one that says another's name, in it, in a rule or in a redaction, is damaged.
 pub(super) fn decode(tenant: &TenantId, bytes: &[u8]) -> Result<KeptTenant, DecodeError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -95,9 +103,11 @@ pub(super) fn decode(tenant: &TenantId, bytes: &[u8]) -> Result<KeptTenant, Deco
         tenant: String,
         declarations: Vec<KeptDeclaration>,
         rules: Vec<Rule>,
+        #[serde(default)]
+        redactions: Vec<Redaction>,
     }
     let version = version_of(bytes)?;
-    if version != VERSION {
+    if !(VERSION..=VERSION_MAX).contains(&version) {
         return Err(DecodeError::Version(version));
     }
     let whole: Whole = serde_json::from_slice(bytes)?;
@@ -116,6 +126,15 @@ pub(super) fn decode(tenant: &TenantId, bytes: &[u8]) -> Result<KeptTenant, Deco
         }
         if let Some(twice) = kept.rules.insert(rule.id.clone(), rule) {
             return Err(DecodeError::Damaged(format!("rule {:?} is there twice", twice.id)));
+        }
+    }
+    for redaction in whole.redactions {
+        let id = &redaction.id;
+        if redaction.tenant.as_ref() != Some(tenant) {
+            return Err(DecodeError::Damaged(format!("redaction {id:?} is not this tenant's")));
+        }
+        if let Some(twice) = kept.redactions.insert(id.clone(), redaction) {
+            return Err(DecodeError::Damaged(format!("redaction {:?} is there twice", twice.id)));
         }
     }
     Ok(kept)
@@ -144,6 +163,20 @@ mod tests {
     }
 
     #[test]
+    fn with_redactions_it_is_of_a_version_that_earlier_servers_refuse() {
+        let text = GOOD.replace("\"version\":2", "\"version\":3").replace(
+            "}]}",
+            r#"}],"redactions":[{"id":"costs","tenant":"t1","events":"order:*","fields":["/cost"],"hideFrom":["customer"]}]}"#,
+        );
+        let kept = decode(&tenant(), text.as_bytes()).unwrap();
+        assert_eq!(kept.redactions.len(), 1);
+        assert_eq!(String::from_utf8(encode(&tenant(), &kept).unwrap()).unwrap(), text);
+        let of_another = text.replace("\"costs\",\"tenant\":\"t1\"", "\"costs\",\"tenant\":\"t2\"");
+        let decoded = decode(&tenant(), of_another.as_bytes());
+        assert!(matches!(decoded, Err(DecodeError::Damaged(_))), "{of_another}");
+    }
+
+    #[test]
     fn every_torn_file_and_every_other_tenant_s_is_damaged() {
         for length in 0..GOOD.len() {
             let torn = decode(&tenant(), &GOOD.as_bytes()[..length]);
@@ -162,7 +195,7 @@ mod tests {
             let decoded = decode(&tenant(), text.as_bytes());
             assert!(matches!(decoded, Err(DecodeError::Damaged(_))), "{text}");
         }
-        let later = decode(&tenant(), br#"{"version":3,"tenants":{}}"#);
-        assert!(matches!(later, Err(DecodeError::Version(3))));
+        let later = decode(&tenant(), br#"{"version":4,"tenants":{}}"#);
+        assert!(matches!(later, Err(DecodeError::Version(4))));
     }
 }

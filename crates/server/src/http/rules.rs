@@ -14,10 +14,16 @@ use super::error::{Data, Success};
 use super::extract::{Body, Parameters, Segments};
 use crate::hub::Hub;
 
-/// A rule that was taken away.
+/// A rule or a redaction that was taken away.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Removed {
     removed: String,
+}
+
+impl Removed {
+    pub(super) fn new(removed: String) -> Self {
+        Self { removed }
+    }
 }
 
 /// Lists the routing rules that the tenant's events follow: those for every tenant, and its own.
@@ -56,5 +62,5 @@ pub(crate) async fn remove(
         declarations.remove_rule(tenant, &id).map(|()| id)
     })
     .await?;
-    Ok(Data(Removed { removed }))
+    Ok(Data(Removed::new(removed)))
 }

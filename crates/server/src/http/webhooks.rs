@@ -116,7 +116,10 @@ pub(crate) async fn replay_letter(
     Segments((name, offset)): Segments<(String, u64)>,
 ) -> Result<Data<TestReport>, ApiError> {
     let offset = dead_letters::offset(offset)?;
-    Ok(Data(hub.webhooks.replay_letter(&hub.log, caller.tenant(), &name, offset).await?))
+    let letter = (name.as_str(), offset);
+    let posted =
+        hub.webhooks.replay_letter(&hub.log, &hub.policies, caller.tenant(), letter).await?;
+    Ok(Data(posted))
 }
 
 /// Sends a webhook the tenant's events again, from a cursor on, or all that the log has. Receivers know events that come again by their

@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_tenant_log::{ReadError, TenantLog, dead_letters_at};
 
-use super::Webhooks;
+use super::{Webhooks, reports};
 use super::receiver::Delivery;
 use super::report::TestReport;
 use super::webhook::{Webhook, now_ms};
-use crate::log_report::EntryReport;
+use crate::log_report::{EntryReport, Reports};
+use crate::policy_book::PolicyBook;
 
 impl Webhooks {
     /// Posts the event of a dead letter to the webhook's receiver, alone. The letter goes once the receiver has taken it.
@@ -22,15 +23,15 @@ impl Webhooks {
     pub(crate) async fn replay_letter(
         &self,
         log: &Arc<dyn TenantLog>,
+        policies: &PolicyBook,
         tenant: &TenantId,
-        name: &str,
-        offset: Offset,
+        (name, offset): (&str, Offset),
     ) -> Result<TestReport, Refusal> {
         let webhook = Arc::clone(self.find(tenant, name)?);
-        let (log, tenant) = (Arc::clone(log), tenant.clone());
+        let (log, reports) = (Arc::clone(log), reports(policies, tenant));
         let draining = || Refusal::new(ErrorCode::Draining, "the server starts or stops");
         let runtime = self.runtime.get().ok_or_else(draining)?;
-        let posted = runtime.spawn(async move { webhook.post_letter(&log, &tenant, offset).await });
+        let posted = runtime.spawn(async move { webhook.post_letter(&log, reports, offset).await });
         posted.await.map_err(|_| draining())?
     }
 }
@@ -39,7 +40,7 @@ impl Webhook {
     async fn post_letter(
         self: &Arc<Self>,
         log: &Arc<dyn TenantLog>,
-        tenant: &TenantId,
+        reports: Reports,
         offset: Offset,
     ) -> Result<TestReport, Refusal> {
         let Ok(_turn) = self.letters.try_acquire() else {
@@ -47,9 +48,10 @@ impl Webhook {
                 "another dead letter of the webhook is posted at the moment; try again shortly";
             return Err(Refusal::new(ErrorCode::Overloaded, sentence).retry_after_ms(1_000));
         };
-        let (webhook, store, of) = (Arc::clone(self), Arc::clone(log), tenant.clone());
+        let tenant = &reports.tenant().clone();
+        let (webhook, store) = (Arc::clone(self), Arc::clone(log));
         // It waits for the disk.
-        let read = tokio::task::spawn_blocking(move || webhook.letter(&*store, &of, offset));
+        let read = tokio::task::spawn_blocking(move || webhook.letter(&*store, &reports, offset));
         let event =
             read.await.map_err(|_| Refusal::new(ErrorCode::Draining, "the server stops"))??;
         let exchange = self
@@ -76,9 +78,10 @@ impl Webhook {
     fn letter(
         &self,
         log: &dyn TenantLog,
-        tenant: &TenantId,
+        reports: &Reports,
         offset: Offset,
     ) -> Result<EntryReport, Refusal> {
+        let tenant = reports.tenant();
         let degraded = |error: ReadError| Refusal::new(ErrorCode::Degraded, error.to_string());
         let missing = |sentence: &'static str| Refusal::new(ErrorCode::NotFound, sentence);
         let none =
@@ -94,6 +97,6 @@ impl Webhook {
         let entry = log.read_at(tenant, &[offset]).map_err(degraded)?.pop();
         let entry = entry.ok_or_else(|| missing("retention has taken the event"))?;
         let epoch = log.stats(tenant).map_err(degraded)?.last.epoch();
-        Ok(self.reports(tenant).entry(epoch, &entry))
+        Ok(reports.entry(epoch, &entry))
     }
 }

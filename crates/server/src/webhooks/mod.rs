@@ -24,6 +24,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use foodtrack_contract::{Cursor, ErrorCode, Refusal, TenantId};
+use foodtrack_router::Viewer;
 use foodtrack_shard::{ConnectionManager, WantedHubEvents};
 use foodtrack_tenant_log::{
     Answer, Completion, Duty, NoteKind, OnCompletion, ReadError, TenantLog,
@@ -41,6 +42,8 @@ use webhook::{TurnEnd, Webhook};
 
 use crate::config::{CheckedConfig, WebhookConfig};
 use crate::data::{DataDir, DataDirError};
+use crate::log_report::Reports;
+use crate::policy_book::PolicyBook;
 use crate::shards_config::retry_policy;
 
 /// Requests to one receiver at once, each of another tenant.
@@ -74,8 +77,7 @@ impl Webhooks {
         let said = config.said();
         let kept = Kept::open(directory)?;
         let all = said.webhooks.iter().map(|webhook| {
-            let redactions = Arc::clone(&config.policies().redactions);
-            let webhook = Webhook::new(webhook, allowed(config), retry_policy(config), redactions)?;
+            let webhook = Webhook::new(webhook, allowed(config), retry_policy(config))?;
             Ok(Arc::new(webhook))
         });
         let all = all
@@ -140,7 +142,7 @@ impl Webhooks {
         self: &Arc<Self>,
         log: &Arc<dyn TenantLog>,
         connections: &ConnectionManager,
-        wanted: &WantedHubEvents,
+        policies: &Arc<PolicyBook>,
     ) -> io::Result<Option<JoinHandle<()>>> {
         if self.all.is_empty() {
             return Ok(None);
@@ -152,7 +154,8 @@ impl Webhooks {
             .build()?;
         // It is started once.
         let _ = self.runtime.set(runtime.handle().clone());
-        let wanted = wanted.clone();
+        let wanted = policies.current().hub_events.clone();
+        let policies = Arc::clone(policies);
         let (webhooks, log, connections) = (Arc::clone(self), Arc::clone(log), connections.clone());
         let thread = std::thread::Builder::new().name("webhooks".into()).spawn(move || {
             match log.tenants() {
@@ -167,9 +170,13 @@ impl Webhooks {
                 let (own, strays) = (Arc::clone(&webhooks), Arc::clone(&log));
                 tokio::spawn(async move { own.strays.give_back(&strays).await });
                 for webhook in &webhooks.all {
-                    let (webhooks, webhook, log) =
-                        (Arc::clone(&webhooks), Arc::clone(webhook), Arc::clone(&log));
-                    tokio::spawn(async move { webhooks.run(&webhook, &log).await });
+                    let (webhooks, webhook, log, policies) = (
+                        Arc::clone(&webhooks),
+                        Arc::clone(webhook),
+                        Arc::clone(&log),
+                        Arc::clone(&policies),
+                    );
+                    tokio::spawn(async move { webhooks.run(&webhook, &log, &policies).await });
                 }
                 webhooks.stop.notified().await;
             });
@@ -190,7 +197,12 @@ impl Webhooks {
     }
 
     /// Gives one webhook's tenants their turns.
-    async fn run(self: &Arc<Self>, webhook: &Arc<Webhook>, log: &Arc<dyn TenantLog>) {
+    async fn run(
+        self: &Arc<Self>,
+        webhook: &Arc<Webhook>,
+        log: &Arc<dyn TenantLog>,
+        policies: &PolicyBook,
+    ) {
         let places = Arc::new(Semaphore::new(REQUESTS_MAX));
         loop {
             // Nobody closes it.
@@ -201,13 +213,15 @@ impl Webhooks {
                 tokio::time::sleep(rest).await;
                 rest = webhook.health.rest();
             }
+            // What is hidden by now stays hidden, whenever the events were accepted.
+            let reports = reports(policies, &tenant);
             let (webhooks, webhook, log) = (Arc::clone(self), Arc::clone(webhook), Arc::clone(log));
             tokio::spawn(async move {
                 let is_alone = log.webhook_places().is_none();
                 let end = if is_alone && webhooks.kept.is_paused(&webhook.name, &tenant) {
                     TurnEnd::Done
                 } else {
-                    webhook.turn(&log, &tenant).await
+                    webhook.turn(&log, reports).await
                 };
                 drop(place);
                 match end {
@@ -331,6 +345,11 @@ impl Webhooks {
             Refusal::new(ErrorCode::NotFound, sentence)
         })
     }
+}
+
+/// How receivers are told of a tenant's events at this moment.
+fn reports(policies: &PolicyBook, tenant: &TenantId) -> Reports {
+    Reports::new(&policies.current().redactions, tenant, Viewer::Webhook)
 }
 
 /// Tenants whose devices somebody follows, and that had some when the server ended.

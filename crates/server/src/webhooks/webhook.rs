@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use foodtrack_contract::{Offset, TenantId};
-use foodtrack_router::{Redactions, Viewer};
 use foodtrack_shard::RetryPolicy;
 use foodtrack_tenant_log::{
     DeadLetter, DeadLetterReason, Duty, Lease, ReadError, SavedCursor, SubscriberKey, TenantLog,
@@ -60,7 +59,6 @@ pub(super) struct Webhook {
     tenants: BTreeSet<String>,
     events_max: usize,
     retry: RetryPolicy,
-    redactions: Arc<Redactions>,
     progress: Mutex<HashMap<TenantId, Progress>>,
 }
 
@@ -99,7 +97,6 @@ impl Webhook {
         config: &WebhookConfig,
         allowed: CidrBlocks,
         retry: RetryPolicy,
-        redactions: Arc<Redactions>,
     ) -> io::Result<Self> {
         let key = place::key(&config.name).ok_or_else(|| io::Error::other("the name is no key"))?;
         Ok(Self {
@@ -116,14 +113,8 @@ impl Webhook {
             tenants: config.tenants.iter().cloned().collect(),
             events_max: usize::try_from(config.batch_max).unwrap_or(usize::MAX),
             retry,
-            redactions,
             progress: Mutex::default(),
         })
-    }
-
-    /// How the receiver is told of this tenant's events.
-    pub(super) fn reports(&self, tenant: &TenantId) -> Reports {
-        Reports::new(&self.redactions, tenant, Viewer::Webhook)
     }
 
     /// Whether it is told of this tenant's events.
@@ -152,16 +143,17 @@ impl Webhook {
         Duration::from_millis(self.retry.delay_ms(failures.max(1), chance))
     }
 
-    /// Sends one tenant's next events.
+    /// Sends one tenant's next events, as they are to be told.
     pub(super) async fn turn(
         self: &Arc<Self>,
         log: &Arc<dyn TenantLog>,
-        tenant: &TenantId,
+        reports: Reports,
     ) -> TurnEnd {
         let begun_at = Instant::now();
-        let (webhook, store, of) = (Arc::clone(self), Arc::clone(log), tenant.clone());
+        let tenant = &reports.tenant().clone();
+        let (webhook, store) = (Arc::clone(self), Arc::clone(log));
         // It waits for the disk.
-        let read = tokio::task::spawn_blocking(move || webhook.read(&*store, &of)).await;
+        let read = tokio::task::spawn_blocking(move || webhook.read(&*store, &reports)).await;
         let (progress, batch) = match read {
             Ok(Ok(Ready::With(progress, batch))) => (progress, batch),
             Ok(Ok(Ready::Elsewhere { is_behind: true })) => return TurnEnd::Elsewhere,
@@ -206,7 +198,8 @@ impl Webhook {
         }
     }
 
-    fn read(&self, log: &dyn TenantLog, tenant: &TenantId) -> Result<Ready, ReadError> {
+    fn read(&self, log: &dyn TenantLog, reports: &Reports) -> Result<Ready, ReadError> {
+        let tenant = reports.tenant();
         let known = {
             let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
             progress.get(tenant).cloned()
@@ -233,8 +226,7 @@ impl Webhook {
         };
         let is_alone = progress.place.after < progress.alone_through;
         let events_max = if is_alone { 1 } else { self.events_max };
-        let reports = self.reports(tenant);
-        let batch = place::read(log, &reports, progress.place, &self.filter, events_max)?;
+        let batch = place::read(log, reports, progress.place, &self.filter, events_max)?;
         Ok(Ready::With(progress, batch))
     }
 

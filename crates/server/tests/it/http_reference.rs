@@ -141,6 +141,9 @@ fn connect(address: SocketAddr, token: &str) -> String {
     joined["sid"].as_str().unwrap().to_owned()
 }
 
+const REDACTION: &str =
+    r#"{"id":"supplier","events":"order:*","fields":["/supplier"],"hideFrom":["client_app"]}"#;
+
 /// A rule, as the page's example has it.
 fn example() -> &'static str {
     PAGE.split_once("```json\n").unwrap().1.split_once("\n```").unwrap().0
@@ -324,6 +327,12 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             declare();
             assert_eq!(call(address, "POST /api/v1/rules", &owner(), example()).status, 201);
             (row.request.replace("{id}", "loyalty"), String::new())
+        }
+        "POST /api/v1/redactions" => plain(REDACTION),
+        "DELETE /api/v1/redactions/{id}" => {
+            let added = call(address, "POST /api/v1/redactions", &owner(), REDACTION);
+            assert_eq!(added.status, 201);
+            (row.request.replace("{id}", "supplier"), String::new())
         }
         "POST /api/v1/revocations" => plain(&json!({ "kind": "user", "value": "u7" }).to_string()),
         "GET /api/v1/revocations" => {

@@ -1,4 +1,4 @@
-//! A tenant's own rules, over HTTP.
+//! A tenant's own rules and redactions, over HTTP.
 
 use std::net::SocketAddr;
 
@@ -147,6 +147,75 @@ fn a_tenant_s_rules_are_bounded_in_number_and_size() {
     server.stop();
 }
 
+fn redaction(id: &str, events: &str) -> Value {
+    json!({ "id": id, "events": events, "fields": ["/cost"], "hideFrom": ["client_app"] })
+}
+
+fn hide(address: SocketAddr, tenant: &str, redaction: &Value) -> Answer {
+    call(address, "POST /api/v1/redactions", &owner(tenant), &redaction.to_string())
+}
+
+fn show(address: SocketAddr, tenant: &str, id: &str) -> Answer {
+    call(address, &format!("DELETE /api/v1/redactions/{id}"), &owner(tenant), "")
+}
+
+/// The ids of what holds for the tenant.
+fn hidden(address: SocketAddr, tenant: &str) -> Vec<String> {
+    let listed = call(address, "GET /api/v1/redactions", &owner(tenant), "").data();
+    let ids = listed.as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned());
+    ids.collect()
+}
+
+#[test]
+fn a_tenant_adds_replaces_and_removes_redactions_of_its_own_alone() {
+    let configured: foodtrack_server::Redaction =
+        serde_json::from_value(redaction("operators", "order:*")).unwrap();
+    let server = serve(config().limits(unlimited()).add_redaction(configured));
+    let address = server.local_addr();
+    let chef = token("t1", UserRole::Chef);
+    let body = redaction("r1", "order:*").to_string();
+    for line in ["POST /api/v1/redactions", "DELETE /api/v1/redactions/r1"] {
+        assert_eq!(call(address, line, &chef, &body).code(), "permission_denied");
+        assert_eq!(call(address, line, "", &body).status, 401);
+    }
+    let dry = call(address, "POST /api/v1/redactions?dryRun=true", &owner("t1"), &body);
+    assert_eq!((dry.status, hidden(address, "t1")), (200, vec!["operators".to_owned()]));
+    // Built-in events are the tenant's to hide from its own, and one of the same id takes the place of the first.
+    assert_eq!(hide(address, "t1", &redaction("r1", "order:created")).status, 201);
+    assert_eq!(hide(address, "t1", &redaction("r1", "*")).data()["events"], "*");
+    assert_eq!(hidden(address, "t1"), ["operators", "r1"]);
+    assert_eq!(hidden(address, "t2"), ["operators"]);
+    // The operator's stay, and nobody names another's tenant.
+    assert_eq!(hide(address, "t1", &redaction("operators", "*")).code(), "conflict");
+    assert_eq!(show(address, "t1", "operators").code(), "not_found");
+    assert_eq!(show(address, "t2", "r1").code(), "not_found");
+    let mut of_another = redaction("r2", "*");
+    of_another["tenant"] = json!("t2");
+    assert_eq!(hide(address, "t1", &of_another).code(), "tenant_mismatch");
+    for (name, value, said) in [
+        ("events", json!("loyalty:earned"), "declared no event type"),
+        ("events", json!("order:creatd"), "declared no event type"),
+        ("events", json!("system:error"), "server"),
+        ("fields", json!(["cost"]), "no pointer"),
+        ("fields", json!([]), "1 to 32"),
+        ("hideFrom", json!([]), "1 to 32"),
+        ("id", json!("a\nb"), "control character"),
+    ] {
+        let mut bad = redaction("r2", "*");
+        bad[name] = value;
+        let refused = hide(address, "t1", &bad);
+        assert_eq!(refused.code(), "declaration_invalid", "{bad}");
+        assert!(refused.body.contains(said), "{bad}: {refused:?}");
+    }
+    for n in 2..64 {
+        assert_eq!(hide(address, "t1", &redaction(&format!("r{n}"), "*")).status, 201);
+    }
+    assert_eq!(hide(address, "t1", &redaction("r64", "*")).code(), "declaration_invalid");
+    assert_eq!(show(address, "t1", "r1").data(), json!({ "removed": "r1" }));
+    assert_eq!(hidden(address, "t1").len(), 63);
+    server.stop();
+}
+
 /// The API's rates lifted.
 fn unlimited() -> foodtrack_server::LimitsConfig {
     foodtrack_server::LimitsConfig {
@@ -157,7 +226,7 @@ fn unlimited() -> foodtrack_server::LimitsConfig {
 }
 
 #[test]
-fn rules_survive_kill_9_and_are_in_a_backup() {
+fn rules_and_redactions_survive_kill_9_and_are_in_a_backup() {
     let parent = tempfile::tempdir().unwrap();
     let (data, copy) = (parent.path().join("data"), parent.path().join("copy"));
     let (data, copy) = (data.to_str().unwrap(), copy.to_str().unwrap());
@@ -172,12 +241,17 @@ fn rules_survive_kill_9_and_are_in_a_backup() {
     assert_eq!(add(first.address, "t1", &rule("kept", &["client_app"])).status, 201);
     assert_eq!(add(first.address, "t1", &rule("gone", &["client_app"])).status, 201);
     assert_eq!(remove(first.address, "t1", "gone").status, 200);
+    for id in ["kept", "gone"] {
+        assert_eq!(hide(first.address, "t1", &redaction(id, "order:*")).status, 201);
+    }
+    assert_eq!(show(first.address, "t1", "gone").status, 200);
     first.signal("KILL");
     first.wait();
 
     let second = start(data);
     assert_eq!(own(second.address, "t1").len(), 1);
     assert_eq!(own(second.address, "t1")[0]["id"], "kept");
+    assert_eq!(hidden(second.address, "t1"), ["kept"]);
     assert_eq!(publish(second.address, "t1").status, 200);
     assert_eq!(publish(second.address, "t2").code(), "source_forbidden");
     let (code, _, stderr) = run(&mut command(&["log", "backup", "--data-dir", data, "--to", copy]));
@@ -186,6 +260,7 @@ fn rules_survive_kill_9_and_are_in_a_backup() {
     assert_eq!(run(&mut command(&["log", "renew-epochs", "--data-dir", copy])).0, 0);
     let restored = start(copy);
     assert_eq!(own(restored.address, "t1")[0]["id"], "kept");
+    assert_eq!(hidden(restored.address, "t1"), ["kept"]);
     assert_eq!(publish(restored.address, "t1").status, 200);
 }
 

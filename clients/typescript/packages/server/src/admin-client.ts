@@ -1,7 +1,7 @@
 import type {
   ConnectionInfo, ConnectionList, ConnectionQuery, DeadLetter, DirectEvent, Disconnected, EventDeclaration, Explanation, Grant,
   HubHealth, LogEntry, LogPart, LogQuery, NodeList, PerformanceMetrics, PresenceInfo, PresenceList, PresenceQuery, Question,
-  RoomDescription, RoomInfo, RoomList, Rule, Sent,
+  Redaction, RoomDescription, RoomInfo, RoomList, Rule, Sent,
 } from './admin-types.js';
 import { type HubAnswer, HubHttp, type HubOptions } from './hub-http.js';
 
@@ -121,6 +121,20 @@ export class AdminClient {
 
   async removeRule(id: string): Promise<void> {
     await this.#data('DELETE', `/api/v1/rules/${part(id)}`);
+  }
+
+  /** Which fields of the tenant's events some of their recipients do not get: configured ones and its own. */
+  redactions(): Promise<Redaction[]> {
+    return this.#data('GET', '/api/v1/redactions');
+  }
+
+  /** Hides fields of the tenant's events from some, or replaces the redaction of its id. */
+  addRedaction(redaction: Redaction, { dryRun }: DryRun = {}): Promise<Redaction> {
+    return this.#data('POST', '/api/v1/redactions', { query: { dryRun }, body: JSON.stringify(redaction) });
+  }
+
+  async removeRedaction(id: string): Promise<void> {
+    await this.#data('DELETE', `/api/v1/redactions/${part(id)}`);
   }
 
   /** Where an event would go, and why. */

@@ -182,6 +182,19 @@ export interface Rule {
   to: Destination[];
 }
 
+/** Fields of the payload of some events that some of those who get the event do not get. */
+export interface Redaction {
+  id: string;
+  /** Absent for redactions of every tenant. */
+  tenant?: string | null;
+  /** An event type, a group such as `order:*`, or `*`. */
+  events: string;
+  /** JSON pointers into the payload; `*` stands for each element or member. */
+  fields: string[];
+  /** Applications, roles, and `webhooks`. */
+  hideFrom: string[];
+}
+
 export interface Question {
   event: string;
   /** `system` where absent. */

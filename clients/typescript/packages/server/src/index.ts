@@ -3,7 +3,7 @@ export { AdminClient, type DryRun } from './admin-client.js';
 export type {
   ConnectionCounts, ConnectionInfo, ConnectionList, ConnectionQuery, DeadLetter, Destination, DirectEvent, Disconnected, EventDeclaration,
   Explanation, Grant, HubHealth, LogEntry, LogPart, LogQuery, NodeInfo, NodeList, PerformanceMetrics, PresenceInfo, PresenceList,
-  PresenceQuery, Question, RoomDescription, RoomInfo, RoomList, Rule, Sent,
+  PresenceQuery, Question, Redaction, RoomDescription, RoomInfo, RoomList, Rule, Sent,
 } from './admin-types.js';
 export { createWebSocketConfig, defaultWebSocketConfig } from './config.js';
 export { ConnectionManager } from './connection-manager.js';
