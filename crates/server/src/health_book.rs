@@ -45,6 +45,10 @@ pub enum HealthCondition {
     CertificateExpiresSoon,
     /// Nobody read the log fast enough, so lines of it are lost.
     LogLinesDropped,
+    /// The audit log cannot be written.
+    AuditFailed,
+    /// Records of the audit log are lost.
+    AuditLost,
     /// Nearly all descriptors that sockets may take are open.
     DescriptorsShort,
     /// A shard did not let the canary through in time.
@@ -69,6 +73,8 @@ impl HealthCondition {
         Self::CertificateInvalid,
         Self::CertificateExpiresSoon,
         Self::LogLinesDropped,
+        Self::AuditFailed,
+        Self::AuditLost,
         Self::DescriptorsShort,
         Self::ShardLate,
         Self::LogLate,
@@ -101,6 +107,8 @@ impl HealthCondition {
             Self::CertificateInvalid => "certificate_invalid",
             Self::CertificateExpiresSoon => "certificate_expires_soon",
             Self::LogLinesDropped => "log_lines_dropped",
+            Self::AuditFailed => "audit_failed",
+            Self::AuditLost => "audit_lost",
             Self::DescriptorsShort => "descriptors_short",
             Self::ShardLate => "shard_late",
             Self::LogLate => "log_late",

@@ -14,6 +14,7 @@ use foodtrack_transport::DoorRefusals;
 use serde_json::json;
 
 use crate::api_quota::ApiQuota;
+use crate::audit::AuditLog;
 use crate::canary::{Canary, DISK_LATE};
 use crate::cluster::{Cluster, NodeInfo, RedisState, RedisWatch};
 use crate::config::CheckedConfig;
@@ -64,6 +65,7 @@ pub(crate) struct Hub {
     /// What is known of the certificate, where the port speaks TLS.
     pub(crate) certificate: Option<Arc<CertificateState>>,
     pub(crate) log: Arc<dyn TenantLog>,
+    pub(crate) audit: Arc<AuditLog>,
     door: Arc<DoorRefusals>,
     started_at: Instant,
     log_levels: Arc<Levels>,
@@ -71,6 +73,7 @@ pub(crate) struct Hub {
     /// What was known at the last look.
     panics_seen: AtomicU64,
     log_lines_dropped_seen: AtomicU64,
+    audit_lost_seen: AtomicU64,
     pub(crate) drain: Arc<Drain>,
     shards: Shards,
     is_stopping: AtomicBool,
@@ -88,6 +91,7 @@ pub(crate) struct HubParts {
     pub(crate) upstream: Option<Arc<UpstreamCounts>>,
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) certificate: Option<Arc<CertificateState>>,
+    pub(crate) audit: Arc<AuditLog>,
 }
 
 impl Hub {
@@ -103,6 +107,7 @@ impl Hub {
             upstream,
             cluster,
             certificate,
+            audit,
         } = parts;
         let Books { policies, declarations, revocations } = books;
         Self {
@@ -118,6 +123,7 @@ impl Hub {
             api_quota: api_quota(&config),
             gate,
             log: Arc::clone(&running.log),
+            audit,
             door: Arc::clone(&running.door),
             config,
             health_book: HealthBook::default(),
@@ -133,6 +139,7 @@ impl Hub {
             canary: Canary::default(),
             panics_seen: AtomicU64::new(logging::panics()),
             log_lines_dropped_seen: AtomicU64::new(logging::lines_dropped()),
+            audit_lost_seen: AtomicU64::new(0),
             shards: running.shards.clone(),
             drain: Arc::new(Drain::new(running.shards.clone(), running.counters.clone())),
             is_stopping: AtomicBool::new(false),
@@ -226,6 +233,7 @@ impl Hub {
             },
             cluster: self.cluster.counts(),
             conditions: conditions.map(|report| report.condition).collect(),
+            audit: self.audit.state(),
             certificate_seconds: self.certificate.as_ref().map(|it| it.seconds_left()),
         })
     }
@@ -306,6 +314,13 @@ impl Hub {
         book.set(Condition::DescriptorsShort, descriptors::are_short(), sentence);
         if self.log_levels.end_what_is_over(now) {
             tracing::warn!(target: logging::AUDIT, "a change of the log level is over");
+        }
+        let audit = self.audit.state();
+        let sentence = "the audit log cannot be written: see the log line about it; what happens waits, and is lost when too much does";
+        book.set(Condition::AuditFailed, audit.is_failing, sentence);
+        if grew(&self.audit_lost_seen, audit.lost) {
+            let sentence = "records of the audit log are lost: its disk did not take them in time";
+            book.happened(Condition::AuditLost, sentence, now);
         }
         self.look_at_certificate();
         book.look_at_clocks(now, SystemTime::now());

@@ -33,6 +33,7 @@
 //! ```
 
 mod api_quota;
+mod audit;
 mod canary;
 pub mod cli;
 mod cluster;
@@ -45,6 +46,7 @@ mod emitters;
 mod explain;
 mod health;
 mod health_book;
+mod hex;
 mod http;
 mod hub;
 mod kept_of_tenants;
@@ -73,9 +75,9 @@ pub use cluster::{
     ClusterConnections, CountedConnections, Gathered, NodeInfo, RedisReport, RedisState,
 };
 pub use config::{
-    CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, EmitterConfig, EmitterKind,
-    HooksConfig, LimitsConfig, LogConfig, ProfileChoice, RedisConfig, RetryConfig, Secret,
-    TlsConfig, UpstreamConfig, WebhookConfig,
+    AuditConfig, CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, EmitterConfig,
+    EmitterKind, HooksConfig, LimitsConfig, LogConfig, ProfileChoice, RedisConfig, RetryConfig,
+    Secret, TlsConfig, UpstreamConfig, WebhookConfig,
 };
 pub use data::{DataDirError, KeysError};
 pub use drain::{AfterDrain, DrainPhase, DrainReport};

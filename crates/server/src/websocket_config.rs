@@ -6,10 +6,10 @@ use foodtrack_router::{Redaction, Rule};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
-    CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EmitterConfig, EventConfig,
-    HeartbeatConfig, LimitsConfig, LogConfig, LogFormat, LoggingConfig, ProfileChoice, RedisConfig,
-    RetryConfig, Secret, SecurityConfig, ShutdownConfig, TlsConfig, UpstreamConfig, WebhookConfig,
-    check,
+    AuditConfig, CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EmitterConfig,
+    EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, LogFormat, LoggingConfig, ProfileChoice,
+    RedisConfig, RetryConfig, Secret, SecurityConfig, ShutdownConfig, TlsConfig, UpstreamConfig,
+    WebhookConfig, check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
@@ -65,6 +65,8 @@ pub struct WebSocketConfig {
     pub retry: RetryConfig,
     /// What is kept.
     pub log: LogConfig,
+    /// What the audit log has.
+    pub audit: AuditConfig,
     /// What is promised of each event type, where it is not what the type says.
     pub delivery: Vec<DeliveryConfig>,
     /// The business back end that answers clients' requests.
@@ -101,6 +103,7 @@ impl Default for WebSocketConfig {
             shutdown: ShutdownConfig::default(),
             retry: RetryConfig::default(),
             log: LogConfig::default(),
+            audit: AuditConfig::default(),
             delivery: Vec::new(),
             upstream: UpstreamConfig::default(),
             webhooks: Vec::new(),

@@ -11,21 +11,22 @@ use std::time::Duration;
 use foodtrack_auth::Gate;
 use foodtrack_contract::Authenticate;
 use foodtrack_shard::{
-    ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, PayloadKeys, Policies, Running,
-    Services, SessionKey, ShardsConfig, StartError as ShardsError,
+    ConnectionAudit, ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, PayloadKeys,
+    Policies, Running, Services, SessionKey, ShardsConfig, StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
     KeySource, MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisOptions,
     RedisPersistence, SqliteLog, SqliteOptions, TenantLog, first_look,
 };
 
+use crate::audit::AuditLog;
 use crate::cluster::{
     Cluster, ClusterConnections, ClusterOptions, ClusterSecret, NodeId, Relay, RelayThread,
 };
 use crate::config::{CheckedConfig, Tls};
 use crate::data::{
-    ClockKeeper, DataDir, DocumentFollower, KeyStore, clock, fresh_secret, mark_file, open_keys,
-    session_key,
+    ClockKeeper, DataDir, DataDirError, DocumentFollower, KeyStore, clock, fresh_secret, mark_file,
+    open_keys, session_key,
 };
 use crate::demo::Demo;
 use crate::emitters::Emitters;
@@ -146,6 +147,17 @@ fn open_log(
     })
 }
 
+/// The audit log in the data directory, where there is one.
+fn open_audit(config: &CheckedConfig) -> Result<Arc<AuditLog>, StartError> {
+    let said = config.said();
+    let data_dir = said.data_dir.as_deref().map(Path::new);
+    let audit = AuditLog::start(&said.audit, data_dir).map_err(|source| {
+        let path = data_dir.map(|it| it.join("audit")).unwrap_or_default();
+        DataDirError::Unusable { path, source }
+    })?;
+    Ok(Arc::new(audit))
+}
+
 /// What the cluster's Redis says at the start, where there is one.
 fn look_at_redis(
     config: &CheckedConfig,
@@ -258,6 +270,7 @@ impl WebSocketServer {
         let session_key = key_of_sessions(redis.as_ref(), directory.as_ref())?;
         let clock = clock(directory.as_ref())?;
         let mark = directory.as_ref().map(mark_file);
+        let audit = open_audit(&config)?;
         let webhooks = Arc::new(Webhooks::new(&config, directory.as_ref())?);
         let gate = Arc::new(Gate::new(config.authenticator()));
         let kept = KeptOfTenants::open(&config, directory, redis.as_ref(), &gate)?;
@@ -272,6 +285,7 @@ impl WebSocketServer {
             http: service,
             upstream: upstream.as_ref().map(|it| Arc::clone(&it.upstream)),
             payload_keys: keys.clone().map(|it| it as Arc<dyn PayloadKeys>),
+            audit: audit.is_on().then(|| Arc::clone(&audit) as Arc<dyn ConnectionAudit>),
         };
         let mut shards = shards_config(&config, listener, session_key, clock.clone());
         shards.reactor.node = redis.as_ref().map(|(_, secret)| secret.node_mark(&id));
@@ -305,6 +319,7 @@ impl WebSocketServer {
             upstream: upstream_counts,
             cluster,
             certificate: certificate.as_ref().map(CertificateWatch::state),
+            audit,
         };
         let hub = Arc::new(Hub::new(parts, &running));
         let api = api.open(&hub);
@@ -441,6 +456,7 @@ impl WebSocketServer {
         {
             tracing::error!("the webhooks' thread had panicked");
         }
+        self.hub.audit.stop();
         // The last to hold the log: it leaves everything on disk.
         let uptime_s = self.hub.uptime_s().round();
         drop(self.hub);

@@ -5,6 +5,7 @@
 //! [`EventBroadcaster`].
 
 mod clock;
+mod connection_audit;
 mod connection_manager;
 mod dead_letters;
 mod entrant;
@@ -36,17 +37,18 @@ mod poller;
 mod server;
 
 pub use clock::{Clock, TimeSource};
+pub use connection_audit::ConnectionAudit;
 pub use connection_manager::ConnectionManager;
 pub use dead_letters::DeadLetters;
 pub use event_broadcaster::EventBroadcaster;
 pub use foodtrack_tenant::PayloadKey;
 pub use foodtrack_tenant::{
-    Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionCounts, ConnectionFilter, ConnectionInfo,
-    Counters, DeviceTrace, DirectEvent, DisconnectTarget, EntryTrace, EventCounts, Forwarded, Hook,
-    HookQuestion, Page, PageQuery, Policies, PresenceInfo, PresenceQuery, Profiles, Rate,
-    Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, Sent,
-    SessionKey, TenantLimits, Times, TracedEntry, UpstreamAnswer, WantedHubEvents, page_limit,
-    read_subscriber_key,
+    Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionChange, ConnectionCounts,
+    ConnectionFilter, ConnectionInfo, ConnectionNews, Counters, DeviceTrace, DirectEvent,
+    DisconnectTarget, EntryTrace, EventCounts, Forwarded, Hook, HookQuestion, Page, PageQuery,
+    Policies, PresenceInfo, PresenceQuery, Profiles, Rate, Recipients, RecoveryConfig,
+    RequestNames, RetryPolicy, RoomInfo, RoomMetadata, Sent, SessionKey, TenantLimits, Times,
+    TracedEntry, UpstreamAnswer, WantedHubEvents, page_limit, read_subscriber_key,
 };
 pub use hook_answer::HookAnswer;
 pub use http_service::{HttpService, PeerCertificate, Responder};

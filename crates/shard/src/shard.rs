@@ -30,6 +30,7 @@ use foodtrack_transport::{ClientKey, CloseReason, Handover, Reactor, Verdict};
 use slab::Slab;
 
 use crate::clock::{Clock, ShardClock};
+use crate::connection_audit::ConnectionAudit;
 use crate::entrant::Entrant;
 use crate::hook_book::HookBook;
 use crate::http_service::HttpService;
@@ -72,6 +73,7 @@ pub(crate) struct ShardParts {
     /// Whom clients' requests are handed on to.
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
     pub(crate) payload_keys: Option<Arc<dyn PayloadKeys>>,
+    pub(crate) audit: Option<Arc<dyn ConnectionAudit>>,
     pub(crate) log: LogLink,
     pub(crate) news: Receiver<LogNews>,
     /// What its tenants work with.
@@ -258,6 +260,7 @@ impl Shard {
             replies: &mut self.replies,
             upstream: self.parts.upstream.as_deref(),
             payload_keys: self.parts.payload_keys.as_deref(),
+            audit: self.parts.audit.as_deref(),
             hooks: self.hooks.as_mut(),
             own_mailbox: self.parts.shards.sender(self.parts.index),
             clients: &mut resident.clients,

@@ -12,6 +12,7 @@ use foodtrack_tenant::{Counters, PageLimits, Policies, Settings};
 use foodtrack_tenant_log::{OnCompletion, OpenError, TenantLog};
 use foodtrack_transport::{Commons, DoorRefusals, Reactor, adopt, listen};
 
+use crate::connection_audit::ConnectionAudit;
 use crate::http_service::HttpService;
 use crate::log_link::{LogLink, NewsSender, on_completion};
 use crate::mailbox::ShardSender;
@@ -75,6 +76,8 @@ pub struct Services {
     pub upstream: Option<Arc<dyn Upstream>>,
     /// Tenants' keys of payloads.
     pub payload_keys: Option<Arc<dyn PayloadKeys>>,
+    /// Who keeps account of connections.
+    pub audit: Option<Arc<dyn ConnectionAudit>>,
 }
 
 /// Binds the port, opens the log and starts the shards.
@@ -119,6 +122,7 @@ pub fn start(
             http: Arc::clone(&services.http),
             upstream: services.upstream.clone(),
             payload_keys: services.payload_keys.clone(),
+            audit: services.audit.clone(),
             log: link,
             news,
             settings: Settings {

@@ -4,6 +4,7 @@ use foodtrack_contract::{DeviceId, ErrorCode, Refusal};
 use foodtrack_tenant_log::LoggedRoom;
 
 use crate::connection_lines;
+use crate::connection_news::{ConnectionChange, ConnectionNews};
 use crate::connection_slot::{ConnectionSlot, Generation};
 use crate::effects::{CloseReason, Effects, Verdict, Welcome};
 use crate::input::Arrival;
@@ -31,7 +32,7 @@ impl Tenant {
     /// A client comes in, or may not.
     pub(crate) fn connect(&mut self, turn: &mut Turn<'_, impl Effects>, mut arrival: Arrival) {
         let verdict = match arrival.admission.permit.take() {
-            Some(Err(refusal)) => refused(&arrival, refusal),
+            Some(Err(refusal)) => refused(turn.effects, &arrival, refusal),
             Some(Ok(())) | None => self.let_in(turn, arrival),
         };
         let accepted = match &verdict {
@@ -47,13 +48,13 @@ impl Tenant {
     fn let_in(&mut self, turn: &mut Turn<'_, impl Effects>, arrival: Arrival) -> Verdict {
         match self.resume_session(turn, &arrival.admission, arrival.new_id) {
             _ if self.ledger.is_closed() => Verdict::ComeAgain,
-            Err(refusal) => refused(&arrival, refusal),
+            Err(refusal) => refused(turn.effects, &arrival, refusal),
             Ok(resume) => {
                 for (replaced, why) in self.replaced(&arrival.admission, &resume.sid) {
                     self.replace(turn, replaced, why);
                 }
                 match self.check_room_for(&arrival.admission, turn.limits) {
-                    Err(refusal) => refused(&arrival, refusal),
+                    Err(refusal) => refused(turn.effects, &arrival, refusal),
                     Ok(()) => self.enter(turn, arrival, resume),
                 }
             }
@@ -116,6 +117,8 @@ impl Tenant {
         self.rejoin(turn, slot, &resume.rooms, &owns);
         if let Some(connection) = self.present(slot) {
             connection_lines::connected(&self.id, connection, is_recovered);
+            let change = ConnectionChange::Connected { is_recovered };
+            turn.effects.account(&ConnectionNews::of(connection, change));
         }
         let counters = turn.counters;
         counters.connections.add(1);
@@ -209,6 +212,8 @@ impl Tenant {
         self.device_went(turn, &gone);
         self.goes(turn, &gone, reason);
         connection_lines::disconnected(&self.id, &gone, reason, turn.now.wall_ms);
+        let change = ConnectionChange::Disconnected(reason);
+        turn.effects.account(&ConnectionNews::of(&gone, change));
         let counters = turn.counters;
         counters.connections.sub(1);
         counters.connections_closed.add(1);
@@ -217,7 +222,8 @@ impl Tenant {
     }
 }
 
-fn refused(arrival: &Arrival, refusal: Refusal) -> Verdict {
+fn refused(effects: &mut impl Effects, arrival: &Arrival, refusal: Refusal) -> Verdict {
     connection_lines::refused(&arrival.admission, &refusal);
+    effects.account(&ConnectionNews::refused(&arrival.admission, refusal.code()));
     Verdict::Refused(refusal)
 }

@@ -10,6 +10,7 @@ use foodtrack_tenant_log::{
 use foodtrack_wire::{NamespaceId, Sid};
 use uuid::Uuid;
 
+use crate::connection_news::ConnectionNews;
 use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
 use crate::event_frame::EventFrame;
@@ -109,6 +110,9 @@ pub trait Effects {
     fn payload_key(&mut self, _tenant: &TenantId, _kid: Option<&str>) -> Option<PayloadKey> {
         None
     }
+
+    /// Something became of a connection, for who keeps account of it.
+    fn account(&mut self, _news: &ConnectionNews<'_>) {}
 
     /// An id for a message whose sender gave it none: UUID version 7.
     fn new_message_id(&mut self) -> Uuid;

@@ -18,6 +18,7 @@ mod client_events;
 mod confirming;
 mod connecting;
 mod connection_lines;
+mod connection_news;
 mod connection_slot;
 mod control_events;
 mod counters;
@@ -92,6 +93,7 @@ mod watching;
 
 pub use admission::{Admission, ClientAbout, EXPIRED_GRACE_S, Resume};
 pub use connection_lines::stranger_refused;
+pub use connection_news::{ConnectionChange, ConnectionNews};
 pub use connection_slot::{ConnectionSlot, Generation};
 pub use counters::{Counters, DISCONNECT_REASONS, EventCounts, Times};
 

@@ -1,5 +1,6 @@
 //! The `foodtrack-websocket` command: serve, demo, and what helps to get there.
 
+mod audit;
 mod check;
 mod check_config;
 mod dead_letters;
@@ -31,9 +32,11 @@ mod trace;
 mod upstream;
 mod webhooks;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use foodtrack_contract::TenantId;
 use rustix::fs::Mode;
 
 use crate::logging;
@@ -116,6 +119,8 @@ enum Command {
     /// Give out all that is kept of a restaurant, or erase it, or what concerns one person.
     #[command(subcommand)]
     Tenant(tenant::Tenant),
+    /// Read the audit log, and say whether it is what was written.
+    Audit(audit::Audit),
     /// List, replay and drop messages that could not be delivered.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
@@ -154,10 +159,18 @@ pub fn run() -> ExitCode {
         Command::Log(log) => log.run(),
         Command::Keys(keys) => keys.run(),
         Command::Tenant(tenant) => tenant.run(),
+        Command::Audit(audit) => audit.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),
     };
     logging::flush();
     outcome.unwrap_or_else(Outcome::report)
+}
+
+/// Tells the data directory's audit log of a command; that it cannot be told keeps no command from being run.
+fn audit_command(data_dir: &Path, command: &str, tenant: Option<&TenantId>, subject: Option<&str>) {
+    if let Err(error) = crate::audit::tell_of_command(data_dir, command, tenant, subject) {
+        outcome::note(format_args!("the audit log is not told of this: {error}"));
+    }
 }
 
 /// A port, in words where it is none.

@@ -3,8 +3,8 @@
 use aws_lc_rs::hmac;
 use foodtrack_transport::{NodeMark, NodeTag};
 
-use super::hex;
 use super::node_id::NodeId;
+use crate::hex;
 
 /// The secret that the cluster's Redis holds.
 #[derive(Clone)]

@@ -3,7 +3,6 @@
 
 mod cluster_connections;
 mod cluster_secret;
-mod hex;
 mod membership;
 mod node_book;
 mod node_card;

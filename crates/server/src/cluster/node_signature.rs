@@ -4,8 +4,8 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 
 use super::cluster_secret::ClusterSecret;
-use super::hex;
 use super::node_id::NodeId;
+use crate::hex;
 
 /// The scheme of the `Authorization` of requests between nodes.
 pub(crate) const SCHEME: &str = "FoodTrack-Node";

@@ -163,6 +163,7 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     let tls = said.tls.check(&mut errors);
     check_retry(&said.retry, &mut errors);
     check_log(&said.log, &mut errors);
+    said.audit.check(&mut errors);
     said.upstream.check(&mut errors);
     webhook::check(&mut said, &mut errors);
     emitter::check(&said, &mut errors);

@@ -69,6 +69,12 @@ keys! {
     "log.offlineHoursMax" Scalar: "Events older than this are not replayed to somebody whose session is gone, in hours.";
     "log.offlineAfterSeconds" Scalar: "Webhooks that name device.offline are told of a device when it has gone and has not come back for so long.";
     "log.closeAfterSeconds" Scalar: "When nobody has been at a tenant for so long, its log is closed and what memory has of the tenant goes; whoever comes next has it opened again. 0 is never.";
+    "audit.enabled" Scalar: "Whether this node keeps an audit log in its data directory: who changed what, read what, was refused or sent away.";
+    "audit.connections" Scalar: "Whether it has each client that comes and goes, too.";
+    "audit.publishes" Scalar: "Whether it has each event that a back end publishes over HTTP, too: in whose name, its type and id.";
+    "audit.bytesMax" Scalar: "It has no more bytes than this; the oldest records go.";
+    "audit.days" Scalar: "It keeps records for so many days.";
+    "audit.recordsPerMinutePerTenant" Scalar: "How many records of one tenant are written in a minute; further ones are counted, and the count is a record.";
     "delivery" Tables: "What is promised of an event type: event, class, timeToLiveSeconds, compact, acknowledge, confirmWithinSeconds, confirmBy.";
     "security.jwtSecret" Text "JWT_SECRET": "The HMAC secret that tokens are signed with, at least 32 bytes.";
     "security.publicKey" Text: "A file with the public key that tokens are signed with, as PEM.";

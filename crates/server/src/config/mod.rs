@@ -1,5 +1,6 @@
 //! Configuration: first what was said ([`crate::WebSocketConfig`]), then what it means ([`CheckedConfig`]).
 
+mod audit;
 mod authenticator;
 mod checked;
 mod emitter;
@@ -22,6 +23,7 @@ mod tls;
 mod upstream;
 mod webhook;
 
+pub use audit::AuditConfig;
 pub use checked::CheckedConfig;
 pub(crate) use checked::{DRAIN_DELAY_MS_LIMIT, check, policies};
 pub use emitter::{EmitterConfig, EmitterKind};

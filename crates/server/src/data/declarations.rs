@@ -149,7 +149,8 @@ impl Declarations {
         mut redaction: Redaction,
     ) -> Result<Redaction, Refusal> {
         own(&mut redaction.tenant, tenant)?;
-        self.book.rehearse(|policies| put_redaction(policies, &self.store(), tenant, &redaction))?;
+        self.book
+            .rehearse(|policies| put_redaction(policies, &self.store(), tenant, &redaction))?;
         Ok(redaction)
     }
 
@@ -160,7 +161,8 @@ impl Declarations {
     pub(crate) fn remove_redaction(&self, tenant: &TenantId, id: &str) -> Result<(), Refusal> {
         self.change(|policies, store| {
             if !store.keeps_redaction(tenant, id) {
-                let message = "the tenant added no redaction of this id; those of the configuration stay";
+                let message =
+                    "the tenant added no redaction of this id; those of the configuration stay";
                 return Err(Refusal::new(ErrorCode::NotFound, message).into());
             }
             Arc::make_mut(&mut policies.redactions).remove(tenant, id);

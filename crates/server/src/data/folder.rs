@@ -22,7 +22,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system said.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         match DirBuilder::new().mode(0o700).create(path) {
             Ok(()) => {
                 // Or else a crash could take the directory away with everything in it.
@@ -58,7 +58,7 @@ impl Folder {
     ///
     /// # Errors
     /// What the system said.
-    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(&self.path)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
@@ -106,11 +106,19 @@ impl Folder {
     ///
     /// # Errors
     /// What the system said.
-    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         match std::fs::remove_file(self.file(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => self.directory.sync_all(),
         }
+    }
+
+    /// Has what was made in it last. Blocks for an fsync.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.directory.sync_all()
     }
 
     /// The mark of this name.

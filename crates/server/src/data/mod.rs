@@ -22,7 +22,7 @@ pub use data_dir::DataDirError;
 pub(crate) use declaration_store::DeclarationStore;
 pub(crate) use declarations::Declarations;
 pub(crate) use document_follower::{DocumentFollower, Follow, Followed};
-pub(crate) use folder::MarkFile;
+pub(crate) use folder::{Folder, MarkFile};
 pub(crate) use key_files::KeyFiles;
 pub use key_files::KeysError;
 pub(crate) use key_store::{KeyStore, open_keys};

@@ -12,8 +12,8 @@ const OTHERS: u32 = 0o077;
 const WORLD_WRITABLE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 /// How the names of a server's files begin.
-const OURS: [&str; 7] =
-    ["log.", "segment-", "session.key", "declarations", "clock", "lock", "keys"];
+const OURS: [&str; 8] =
+    ["log.", "segment-", "session.key", "declarations", "clock", "lock", "keys", "audit"];
 
 /// Takes others' permissions from the directory and a server's files in it, and says so in a warning. Others' directories,
 /// and places where anybody could put a directory of their own, are refused, and so is a link in a file's place.

@@ -12,6 +12,7 @@ use foodtrack_router::Viewer;
 use foodtrack_shard::PeerCertificate;
 
 use super::ApiError;
+use super::audited::Act;
 use super::request_line::Asker;
 use crate::hub::Hub;
 use crate::log_report::Reports;
@@ -104,8 +105,9 @@ fn caller(parts: &Parts, hub: &Hub) -> Result<Caller, Refusal> {
     Ok(Caller { principal, scopes: Some(scopes) })
 }
 
-/// Names who asks in the request's line.
+/// Names who asks in the request's line, and in the audit log's record of it.
 fn note(parts: &Parts, principal: &Principal) {
+    Act::of(parts).is_by(principal);
     if let Some(asker) = parts.extensions.get::<Asker>() {
         asker.is(principal);
     }

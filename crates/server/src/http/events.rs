@@ -8,6 +8,7 @@ use foodtrack_contract::EventDeclaration;
 use serde::Serialize;
 
 use super::ApiError;
+use super::audited::Act;
 use super::caller::Administrator;
 use super::disk_work::{DryRun, change};
 use super::error::{Data, Success};
@@ -36,9 +37,11 @@ pub(crate) async fn list(
 pub(crate) async fn declare(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
+    act: Act,
     Parameters(dry): Parameters<DryRun>,
     Body(declaration): Body<EventDeclaration>,
 ) -> Result<(StatusCode, Data<EventDeclaration>), ApiError> {
+    act.is_about(&declaration.name);
     let declared =
         change(hub, caller.tenant(), dry, move |declarations, tenant| match dry.dry_run {
             true => declarations.rehearse_declaration(tenant, &declaration),

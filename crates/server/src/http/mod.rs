@@ -1,5 +1,7 @@
 //! The HTTP API: one file per resource, JSON in and out, the tenant always the token's.
 
+mod audit;
+mod audited;
 mod caller;
 mod connections;
 mod cors;
@@ -53,6 +55,7 @@ pub(crate) use error::ApiError;
 pub(crate) use extract::Parameters;
 pub(crate) use idempotency::IdempotencyKeys;
 pub(crate) use publish::batches;
+pub(crate) use refusals::RefusalCounts;
 pub(crate) use service::{ApiThreads, OpenApiThreads};
 pub(crate) use status::StatusPages;
 pub(crate) use tenant_queue::TenantQueue;
@@ -96,6 +99,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(webhooks::replay_letter))
         .routes(routes!(revocations::list, revocations::revoke))
         .routes(routes!(revocations::withdraw))
+        .routes(routes!(audit::list))
         .routes(routes!(nodes::list))
         .routes(routes!(drain::drain))
         .routes(routes!(log_level::show, log_level::set, log_level::reset))
@@ -151,6 +155,7 @@ fn whole(routes: Router, hub: Arc<Hub>) -> Router {
     routes
         .fallback(move |uri| unknown_path(uri, clients.clone()))
         .method_not_allowed_fallback(unknown_method)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&hub), audited::tell))
         .layer(axum::middleware::from_fn_with_state(hub, refusals::count))
         .layer(axum::middleware::from_fn(request_line::write))
         .layer(axum::middleware::from_fn_with_state(cors, cors::answer))

@@ -1,6 +1,7 @@
 //! `POST /api/v1/publish`: an event from a backend service, checked and routed like a client's.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -12,6 +13,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::ApiError;
+use super::audited::Act;
 use super::caller::Backend;
 use super::error::{Data, Success};
 use super::extract::{self, Text};
@@ -56,6 +58,19 @@ struct Head<'a> {
     _payload: &'a RawValue,
     #[serde(borrow)]
     id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    source: Option<&'a RawValue>,
+}
+
+/// Which event it is, and in whose name: `order:created 0190.. as kitchen_app`.
+impl fmt::Display for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text =
+            |raw: Option<&RawValue>| raw.map_or("", RawValue::get).trim_matches('"').to_owned();
+        let source = Some(text(self.source)).filter(|source| !source.is_empty());
+        let source = source.unwrap_or_else(|| "system".to_owned());
+        write!(f, "{} {} as {source}", self.event, text(self.id))
+    }
 }
 
 impl Head<'_> {
@@ -124,10 +139,14 @@ impl From<Result<Accepted, Refusal>> for Outcome {
 pub(crate) async fn publish(
     State(hub): State<Arc<Hub>>,
     Backend(principal): Backend,
+    act: Act,
     headers: HeaderMap,
     Text(message): Text,
 ) -> Result<Data<Accepted>, ApiError> {
     let head: Head<'_> = extract::read(&message)?;
+    if hub.audit.has_publishes() {
+        act.is_about(&head);
+    }
     let event = head.event.clone().into_owned();
     let Some(key) = idempotency::key(&headers)? else {
         return Ok(Data(hub.broadcaster.publish(principal, event, message).await?));
@@ -149,10 +168,12 @@ pub(crate) async fn publish(
 pub(crate) async fn publish_batch(
     State(hub): State<Arc<Hub>>,
     Backend(principal): Backend,
+    act: Act,
     headers: HeaderMap,
     Text(body): Text,
 ) -> Result<Data<Vec<Outcome>>, ApiError> {
     let batch: BatchBody<'_> = extract::read(&body)?;
+    act.is_about(format_args!("{} events", batch.events.len()));
     if !(1..=BATCH_EVENTS_MAX).contains(&batch.events.len()) {
         let sentence = format!("a batch has 1 to {BATCH_EVENTS_MAX} events");
         return Err(extract::malformed(sentence).at("/events", "maxItems").into());

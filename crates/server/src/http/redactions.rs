@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use foodtrack_router::Redaction;
 
 use super::ApiError;
+use super::audited::Act;
 use super::caller::Administrator;
 use super::disk_work::{DryRun, change};
 use super::error::{Data, Success};
@@ -31,9 +32,11 @@ pub(crate) async fn list(
 pub(crate) async fn add(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
+    act: Act,
     Parameters(dry): Parameters<DryRun>,
     Body(redaction): Body<Redaction>,
 ) -> Result<(StatusCode, Data<Redaction>), ApiError> {
+    act.is_about(&redaction.id);
     let added = change(hub, caller.tenant(), dry, move |declarations, tenant| match dry.dry_run {
         true => declarations.rehearse_redaction(tenant, redaction),
         false => declarations.add_redaction(tenant, redaction),

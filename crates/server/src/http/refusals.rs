@@ -14,15 +14,15 @@ use foodtrack_transport::DoorRefusal;
 use crate::hub::Hub;
 
 /// Counts by code: a closed set, so it is bounded.
-pub(crate) struct HttpRefusals(Box<[AtomicU64]>);
+pub(crate) struct RefusalCounts(Box<[AtomicU64]>);
 
-impl Default for HttpRefusals {
+impl Default for RefusalCounts {
     fn default() -> Self {
         Self(ErrorCode::ALL.iter().map(|_| AtomicU64::default()).collect())
     }
 }
 
-impl HttpRefusals {
+impl RefusalCounts {
     pub(crate) fn add(&self, code: ErrorCode) {
         if let Some(count) = self.count(code) {
             count.fetch_add(1, Ordering::Relaxed);

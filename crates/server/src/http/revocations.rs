@@ -1,5 +1,6 @@
 //! `/api/v1/revocations`: tokens of the tenant that are refused before their end.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -11,6 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use super::ApiError;
+use super::audited::Act;
 use super::caller::Administrator;
 use super::disk_work;
 use super::error::{Data, ListSuccess, Part, Success};
@@ -116,6 +118,21 @@ pub(crate) struct RevocationsQuery {
     limit: Option<usize>,
 }
 
+/// What it is about: `user ada`.
+impl fmt::Display for NewRevocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            RevocationKind::Token => "token",
+            RevocationKind::User => "user",
+            RevocationKind::Device => "device",
+            RevocationKind::Session => "session",
+            RevocationKind::Tenant => "tenant",
+        };
+        let value = self.value.as_deref().unwrap_or_default();
+        write!(f, "{kind} {value}")
+    }
+}
+
 impl NewRevocation {
     fn read(self, created_by: &str, now_s: u64) -> Result<KeptRevocation, Refusal> {
         let target = self.target()?;
@@ -204,8 +221,10 @@ pub(super) fn seconds(text: &str, pointer: &'static str) -> Result<u64, Refusal>
 pub(crate) async fn revoke(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
+    act: Act,
     Body(new): Body<NewRevocation>,
 ) -> Result<(StatusCode, Data<Revoked>), ApiError> {
+    act.is_about(&new);
     let new = new.read(caller.user(), now_s())?;
     let revoke = move |hub: &Hub, tenant: &_| hub.revocations.revoke(tenant, &new);
     let (kept, disconnected) = disk_work::change_kept(&hub, caller.tenant(), revoke).await?;

@@ -8,6 +8,7 @@ use foodtrack_router::Rule;
 use serde::Serialize;
 
 use super::ApiError;
+use super::audited::Act;
 use super::caller::Administrator;
 use super::disk_work::{DryRun, change};
 use super::error::{Data, Success};
@@ -39,9 +40,11 @@ pub(crate) async fn list(State(hub): State<Arc<Hub>>, caller: Administrator) -> 
 pub(crate) async fn add(
     State(hub): State<Arc<Hub>>,
     caller: Administrator,
+    act: Act,
     Parameters(dry): Parameters<DryRun>,
     Body(rule): Body<Rule>,
 ) -> Result<(StatusCode, Data<Rule>), ApiError> {
+    act.is_about(&rule.id);
     let added = change(hub, caller.tenant(), dry, move |declarations, tenant| match dry.dry_run {
         true => declarations.rehearse_rule(tenant, rule),
         false => declarations.add_rule(tenant, rule),

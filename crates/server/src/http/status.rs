@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use serde::Serialize;
 
-use super::refusals::HttpRefusals;
+use super::refusals::RefusalCounts;
 use super::request_line::{REQUEST_ID, request_id};
 use crate::drain::DrainPhase;
 use crate::health::{HealthState, HealthStatus};
@@ -77,7 +77,7 @@ pub(crate) struct StatusPages {
     /// Held by who makes them anew; whoever comes meanwhile waits for the same ones.
     refresh: tokio::sync::Mutex<()>,
     /// What the API refused, for the metrics.
-    pub(crate) refusals: HttpRefusals,
+    pub(crate) refusals: RefusalCounts,
     /// What it answered, for the metrics.
     pub(crate) http: HttpCounts,
 }

@@ -16,6 +16,7 @@ use foodtrack_shard::Counters;
 use foodtrack_tenant_log::{LogWork, StorageStatus};
 use foodtrack_transport::DoorRefusals;
 
+use crate::audit::AuditState;
 use crate::canary::Canary;
 use crate::cluster::ClusterCounts;
 use crate::health_book::HealthCondition;
@@ -41,6 +42,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) cluster: ClusterCounts,
     /// What holds of the health book.
     pub(crate) conditions: Vec<HealthCondition>,
+    pub(crate) audit: AuditState,
     /// For how many seconds the certificate is still good, where there is one.
     pub(crate) certificate_seconds: Option<u64>,
 }

@@ -51,6 +51,10 @@ pub(super) fn of_health(page: &mut Page, sources: &Sources<'_>) {
     page.gauge("foodtrack_draining", help, Some(sources.is_draining));
     let help = "For how long the certificate is still good.";
     page.gauge("foodtrack_certificate_remaining_seconds", help, sources.certificate_seconds);
+    let help = "Records written to the audit log.";
+    page.counter("foodtrack_audit_records", help, sources.audit.written);
+    let help = "Records that the audit log's disk did not take in time.";
+    page.counter("foodtrack_audit_lost", help, sources.audit.lost);
     let help = "Log lines that nobody read in time.";
     page.counter("foodtrack_log_lines_dropped", help, logging::lines_dropped());
     page.counter("foodtrack_panics", "Panics, caught or not.", logging::panics());

@@ -32,6 +32,7 @@ fn made(shards: &[Arc<Counters>], http_refusals: &dyn Fn(ErrorCode) -> u64) -> P
         back_ends: BackEndCounts { upstream: Some(&upstream), ..BackEndCounts::default() },
         cluster: counts(),
         conditions: vec![HealthCondition::StorageFull],
+        audit: AuditState::default(),
         certificate_seconds: Some(86_400),
     })
 }

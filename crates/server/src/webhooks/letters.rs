@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_tenant_log::{ReadError, TenantLog, dead_letters_at};
 
-use super::{Webhooks, reports};
 use super::receiver::Delivery;
 use super::report::TestReport;
 use super::webhook::{Webhook, now_ms};
+use super::{Webhooks, reports};
 use crate::log_report::{EntryReport, Reports};
 use crate::policy_book::PolicyBook;
 

@@ -196,6 +196,9 @@ fn nobodys() -> WebhookConfig {
 /// The request that needs a letter of a webhook, and so a receiver that refuses.
 const WEBHOOK_LETTER: &str = "POST /api/v1/webhooks/{name}/dead-letters/{offset}/replay";
 
+/// The request that needs a data directory.
+const AUDIT: &str = "GET /api/v1/audit";
+
 /// A receiver that refuses whatever it is posted. Returns its URL.
 fn refusing() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -390,6 +393,14 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             let offset = letter_of_webhook(address).to_string();
             (row.request.replace("{name}", "billing").replace("{offset}", &offset), String::new())
         }
+        AUDIT => {
+            declare();
+            eventually("it is told", || {
+                let told = call(address, AUDIT, &owner(), "").data();
+                (told != json!([])).then_some(())
+            });
+            plain("")
+        }
         "GET /api/v1/errors/{code}" => (row.request.replace("{code}", "not_found"), String::new()),
         "GET /api/v1/openapi.json" | "GET /api/v1/reference" | "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/redactions" | "GET /api/v1/performance" | "GET /api/v1/nodes" | "GET /health" | "GET /ready" | "GET /live" | "GET /metrics" => plain(""),
         other => panic!("no test makes the request {other}"),
@@ -413,6 +424,9 @@ fn each_path_of_the_page_answers_whom_it_says_with_the_fields_it_says() {
         if row.request == WEBHOOK_LETTER {
             config.webhooks.iter_mut().for_each(|it| it.url = refusing());
         }
+        // What it needs a disk for.
+        let directory = (row.request == AUDIT).then(|| tempfile::tempdir().unwrap());
+        config.data_dir = directory.as_ref().map(|it| it.path().to_str().unwrap().to_owned());
         let server = serve(config);
         let address = server.local_addr();
         let (line, body) = prepared(&server, row);

@@ -72,6 +72,9 @@ impl Application for Shard {
                     io.give_handshake_back(client, info);
                 }
                 stranger_refused(address, &refusal);
+                if let Some(audit) = &self.parts.audit {
+                    audit.stranger_refused(refusal.code());
+                }
                 self.turn_away(io, client, &refusal)
             }
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use foodtrack_contract::{ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_session::NamespaceId;
 use foodtrack_tenant::{
-    Answer, Asker, CloseReason, ConnectionSlot, CursorSuffix, Effects, EventFrame, Forwarded,
-    HookQuestion, Pace, PayloadKey, Permit, PermitsOf, ReadJob, RequestId, Verdict,
+    Answer, Asker, CloseReason, ConnectionNews, ConnectionSlot, CursorSuffix, Effects, EventFrame,
+    Forwarded, HookQuestion, Pace, PayloadKey, Permit, PermitsOf, ReadJob, RequestId, Verdict,
 };
 use foodtrack_tenant_log::{
     Assignment, DeadLetter, Duty, EntryRef, Note, OrderOwner, SavedCursor, SubmitError, Submitted,
@@ -21,6 +21,7 @@ use super::ALARM_MS_MAX;
 use super::client_table::ClientTable;
 use super::closing::Held;
 use super::replies::Replies;
+use crate::connection_audit::ConnectionAudit;
 use crate::hook_book::HookBook;
 use crate::log_link::LogLink;
 use crate::mailbox::ShardSender;
@@ -35,6 +36,7 @@ pub(crate) struct ShardEffects<'s> {
     pub(super) replies: &'s mut Replies,
     pub(super) upstream: Option<&'s dyn Upstream>,
     pub(super) payload_keys: Option<&'s dyn PayloadKeys>,
+    pub(super) audit: Option<&'s dyn ConnectionAudit>,
     pub(super) hooks: Option<&'s mut HookBook>,
     /// Where answers from elsewhere come in.
     pub(super) own_mailbox: &'s ShardSender,
@@ -223,6 +225,12 @@ impl Effects for ShardEffects<'_> {
 
     fn payload_key(&mut self, tenant: &TenantId, kid: Option<&str>) -> Option<PayloadKey> {
         self.payload_keys?.payload_key(tenant, kid)
+    }
+
+    fn account(&mut self, news: &ConnectionNews<'_>) {
+        if let Some(audit) = self.audit {
+            audit.tell(news);
+        }
     }
 
     fn new_message_id(&mut self) -> Uuid {

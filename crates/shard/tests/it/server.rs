@@ -163,7 +163,7 @@ impl Server {
             &config,
             &authenticator,
             &Arc::new(policies),
-            &Services { http, upstream: None, payload_keys: Some(Arc::new(TwoKeys)) },
+            &Services { http, upstream: None, payload_keys: Some(Arc::new(TwoKeys)), audit: None },
             Box::new(open),
         )
         .unwrap();

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::KeysDirectory;
-use crate::cli::Run;
 use crate::cli::outcome::{Outcome, note};
+use crate::cli::{Run, audit_command};
 use crate::config::{ConfigErrors, SecurityConfig, master_key};
 use crate::data::DataDir;
 
@@ -46,6 +46,7 @@ impl RotateMaster {
         let files = self.directory.files()?;
         let _directory = DataDir::open(&self.directory.path)
             .map_err(|error| Outcome::Usage(error.to_string()))?;
+        audit_command(&self.directory.path, "keys rotate-master", None, None);
         let tenants = files.rotate_master(&old, &new)?;
         note(format_args!(
             "the keys of {tenants} tenants are wrapped by the master key {}; give the server that one from now on",

@@ -6,9 +6,9 @@ use clap::Args;
 use foodtrack_contract::TenantId;
 use foodtrack_tenant_log::erase_tenant;
 
-use crate::cli::Run;
 use crate::cli::log::{LogDirectory, parse_tenant, tell};
 use crate::cli::outcome::{Outcome, note, print};
+use crate::cli::{Run, audit_command};
 use crate::data::{DataDir, KeyFiles, destroy_tenant_files};
 
 const AFTER_HELP: &str = "\
@@ -44,6 +44,7 @@ impl Erase {
             return Err(Outcome::Usage(format!("{}: there is no log here", path.display())));
         }
         let _directory = DataDir::open(path).map_err(|error| Outcome::Usage(error.to_string()))?;
+        audit_command(path, "tenant erase", Some(tenant), None);
         let keys = KeyFiles::existing(path)?;
         if let Some(keys) = &keys {
             keys.destroy(tenant)?;

@@ -6,9 +6,9 @@ use clap::Args;
 use foodtrack_contract::TenantId;
 use foodtrack_tenant_log::erase_person;
 
-use crate::cli::Run;
 use crate::cli::log::{LogDirectory, parse_tenant, tell};
 use crate::cli::outcome::{Outcome, note, print};
+use crate::cli::{Run, audit_command};
 use crate::data::DataDir;
 
 const AFTER_HELP: &str = "\
@@ -45,6 +45,7 @@ impl ErasePerson {
             return Err(Outcome::Usage(format!("{}: there is no log here", path.display())));
         }
         let _directory = DataDir::open(path).map_err(|error| Outcome::Usage(error.to_string()))?;
+        audit_command(path, "tenant erase-person", Some(tenant), Some(&self.user));
         let erased = erase_person(path, self.directory.keys()?, tenant, &self.user, &mut tell)?;
         print(format_args!(
             "{} entries of {tenant} are tombstones now; {} other rows",

@@ -1,0 +1,148 @@
+//! What the HTTP API was asked, as records of the audit log.
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use foodtrack_contract::{ErrorCode, Principal};
+
+use super::refusals::RefusedWith;
+use super::request_line::ClientAddress;
+use crate::audit::{AuditEntry, cut};
+use crate::hub::Hub;
+
+/// Requests that read what people did; all others that only read are not told.
+const READS: [&str; 9] = [
+    "/api/v1/audit",
+    "/api/v1/log",
+    "/api/v1/messages/{id}/trace",
+    "/api/v1/orders/{order}/timeline",
+    "/api/v1/offline-queues",
+    "/api/v1/offline-queues/{subscriber}",
+    "/api/v1/dead-letters",
+    "/api/v1/dead-letters/{offset}",
+    "/api/v1/revocations",
+];
+const PUBLISHES: [&str; 2] = ["/api/v1/publish", "/api/v1/publish/batch"];
+/// It is asked with a body, and changes nothing.
+const EXPLAIN: &str = "/api/v1/explain";
+
+/// A request that is being answered: who asks, and what it is about, as soon as that is known.
+#[derive(Clone, Default)]
+pub(super) struct Act(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    principal: Option<Principal>,
+    subject: Option<String>,
+}
+
+impl Act {
+    /// That of a request.
+    pub(super) fn of(parts: &Parts) -> Self {
+        parts.extensions.get::<Self>().cloned().unwrap_or_default()
+    }
+
+    pub(super) fn is_by(&self, principal: &Principal) {
+        self.known().principal = Some(principal.clone());
+    }
+
+    /// Names what is not in the request's path.
+    pub(super) fn is_about(&self, subject: impl Display) {
+        self.known().subject = Some(cut(&subject.to_string()));
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FromRequestParts<Arc<Hub>> for Act {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Hub>) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
+    }
+}
+
+/// What is known of a request before it is answered.
+struct Asked {
+    method: Method,
+    route: MatchedPath,
+    path: String,
+    address: Option<ClientAddress>,
+    is_dry_run: bool,
+}
+
+impl Asked {
+    /// `None` where there is no such route.
+    fn of(request: &Request) -> Option<Self> {
+        let route = request.extensions().get::<MatchedPath>()?.clone();
+        let has_names = route.as_str().contains('{');
+        Some(Self {
+            method: request.method().clone(),
+            path: if has_names { cut(request.uri().path()) } else { String::new() },
+            route,
+            address: request.extensions().get().copied(),
+            is_dry_run: request.uri().query().is_some_and(|it| it.contains("dryRun=true")),
+        })
+    }
+
+    /// Whether it is told when it was answered so.
+    fn is_told(&self, hub: &Hub, status: StatusCode) -> bool {
+        let route = self.route.as_str();
+        match status {
+            // It was not so much as looked at.
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => false,
+            StatusCode::FORBIDDEN => true,
+            _ if PUBLISHES.contains(&route) => hub.audit.has_publishes(),
+            _ if self.method.is_safe() => READS.contains(&route),
+            _ => route != EXPLAIN && !self.is_dry_run,
+        }
+    }
+
+    fn entry(self, principal: &Principal, subject: Option<String>) -> AuditEntry {
+        let Self { method, route, path, address, .. } = self;
+        AuditEntry {
+            path: Some(path).filter(|path| !path.is_empty()),
+            address: address.map(|ClientAddress(address)| address.ip().to_string()),
+            subject,
+            ..AuditEntry::new(format!("{method} {}", route.as_str())).by(principal)
+        }
+    }
+}
+
+/// Answers a request, and tells of it what is to be told.
+pub(super) async fn tell(
+    State(hub): State<Arc<Hub>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let asked = Asked::of(&request).filter(|_| hub.audit.is_on());
+    let Some(asked) = asked else { return next.run(request).await };
+    let act = Act::default();
+    request.extensions_mut().insert(act.clone());
+    let response = next.run(request).await;
+    let code = response.extensions().get().map(|RefusedWith(code)| *code);
+    let status = response.status();
+    let Known { principal, subject } = std::mem::take(&mut *act.known());
+    match (principal, code) {
+        (Some(principal), _) if asked.is_told(&hub, status) => {
+            hub.audit.tell_of(principal.tenant(), || AuditEntry {
+                status: Some(status.as_u16()),
+                code: code.map(|code| code.as_str().into()),
+                ..asked.entry(&principal, subject)
+            });
+        }
+        (None, Some(code)) if status == StatusCode::UNAUTHORIZED => {
+            hub.audit.stranger_refused(code);
+        }
+        _ => {}
+    }
+    response
+}
