@@ -13,10 +13,16 @@ const SPENDERS_MAX: usize = 16_384;
 
 /// The rates of the HTTP API, but for publishing, which counts among the tenant's messages.
 pub(crate) struct ApiQuota {
-    per_tenant: Rate,
-    per_token: Rate,
+    rates: Mutex<ApiRates>,
     hasher: RandomState,
     spent: Mutex<HashMap<u64, Spent>>,
+}
+
+/// The rates themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ApiRates {
+    pub(crate) per_tenant: Rate,
+    pub(crate) per_token: Rate,
 }
 
 #[derive(Clone, Copy)]
@@ -27,8 +33,17 @@ struct Spent {
 }
 
 impl ApiQuota {
-    pub(crate) fn new(per_tenant: Rate, per_token: Rate) -> Self {
-        Self { per_tenant, per_token, hasher: RandomState::new(), spent: Mutex::default() }
+    pub(crate) fn new(rates: ApiRates) -> Self {
+        Self { rates: Mutex::new(rates), hasher: RandomState::new(), spent: Mutex::default() }
+    }
+
+    /// Other rates count from now on.
+    pub(crate) fn set(&self, rates: ApiRates) {
+        *self.rates.lock().unwrap_or_else(PoisonError::into_inner) = rates;
+    }
+
+    fn rates(&self) -> ApiRates {
+        *self.rates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a request.
@@ -36,6 +51,7 @@ impl ApiQuota {
     /// # Errors
     /// `rate_limited`, `tenant_rate_limited`, with when to try again.
     pub(crate) fn spend(&self, principal: &Principal, now: Instant) -> Result<(), Refusal> {
+        let ApiRates { per_tenant, per_token } = self.rates();
         let tenant = principal.tenant().as_str();
         let token = (tenant, principal.user().as_str(), principal.token_id());
         // A token that is over its rate spends nothing of its tenant's.
@@ -43,9 +59,9 @@ impl ApiQuota {
             let message = format!("{whose} asks the HTTP API for more than its limit allows");
             Refusal::new(code, message).retry_after_ms(after_ms)
         };
-        self.take(self.hasher.hash_one(token), self.per_token, now)
+        self.take(self.hasher.hash_one(token), per_token, now)
             .map_err(|after_ms| over(ErrorCode::RateLimited, "the token", after_ms))?;
-        self.take(self.hasher.hash_one(tenant), self.per_tenant, now)
+        self.take(self.hasher.hash_one(tenant), per_tenant, now)
             .map_err(|after_ms| over(ErrorCode::TenantRateLimited, "the tenant", after_ms))
     }
 
@@ -60,7 +76,7 @@ impl ApiQuota {
         };
         let per_second = f64::from(rate.per_second);
         if all.len() >= SPENDERS_MAX && !all.contains_key(&spender) {
-            let slowest = per_second.min(f64::from(self.per_token.per_second.max(1)));
+            let slowest = per_second.min(f64::from(self.rates().per_token.per_second.max(1)));
             all.retain(|_, spent| left(spent, slowest) > 0.0);
             if all.len() >= SPENDERS_MAX {
                 all.clear();
@@ -106,7 +122,7 @@ mod tests {
     #[test]
     fn a_token_and_a_tenant_that_ask_for_too_much_are_told_when_to_come_again() {
         let per = |per_second, burst| Rate { per_second, burst };
-        let quota = ApiQuota::new(per(10, 5), per(2, 3));
+        let quota = ApiQuota::new(ApiRates { per_tenant: per(10, 5), per_token: per(2, 3) });
         let now = Instant::now();
         let code = |who: &Principal, now| quota.spend(who, now).map_err(|it| it.code());
         let (ada, bob, eve) = (who("t1", "ada"), who("t1", "bob"), who("t2", "ada"));
@@ -124,7 +140,7 @@ mod tests {
     #[test]
     fn the_memory_is_bounded() {
         let rate = Rate { per_second: 1, burst: 9 };
-        let quota = ApiQuota::new(rate, rate);
+        let quota = ApiQuota::new(ApiRates { per_tenant: rate, per_token: rate });
         let now = Instant::now();
         for n in 0..2 * SPENDERS_MAX {
             quota.spend(&who("t1", &n.to_string()), now + Duration::from_millis(n as u64)).ok();

@@ -14,7 +14,7 @@ use foodtrack_transport::DoorRefusals;
 use serde_json::json;
 
 use crate::api_quota::ApiQuota;
-use crate::audit::AuditLog;
+use crate::audit::{AuditEntry, AuditLog, cut};
 use crate::canary::{Canary, DISK_LATE};
 use crate::cluster::{Cluster, NodeInfo, RedisState, RedisWatch};
 use crate::config::CheckedConfig;
@@ -30,8 +30,9 @@ use crate::logging::{self, Levels};
 use crate::metrics::{BackEndCounts, Page, PageFormat, Sources};
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
+use crate::reload::{ReloadError, ReloadReport, Reloader};
 use crate::revocations::RevocationBook;
-use crate::shards_config::api_quota;
+use crate::shards_config::{api_rates, tenant_limits};
 use crate::tls::{CertificateState, KnownClient};
 use crate::upstream::UpstreamCounts;
 use crate::webhooks::Webhooks;
@@ -52,6 +53,7 @@ pub(crate) struct Hub {
     pub(crate) performance: Performance,
     pub(crate) config: CheckedConfig,
     pub(crate) api_quota: ApiQuota,
+    pub(crate) reloader: Reloader,
     /// Where whoever notices that something is wrong says so.
     pub(crate) health_book: HealthBook,
     pub(crate) status_pages: Arc<StatusPages>,
@@ -120,7 +122,8 @@ impl Hub {
             disk_work: DiskWork::default(),
             batches: batches(),
             performance,
-            api_quota: api_quota(&config),
+            api_quota: ApiQuota::new(api_rates(&config.said().limits)),
+            reloader: Reloader::new(config.said()),
             gate,
             log: Arc::clone(&running.log),
             audit,
@@ -206,6 +209,34 @@ impl Hub {
     pub(crate) fn begin_stopping(&self) {
         self.begin_draining();
         self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads the configuration anew, where it was said from where. What can change without a restart does.
+    ///
+    /// # Errors
+    /// [`ReloadError`]; nothing changed.
+    pub(crate) fn reload(&self) -> Result<ReloadReport, ReloadError> {
+        let reloaded = self.reloader.reload(|read, next| {
+            let declared = self.declarations.reconfigure(&read.policies());
+            declared.map_err(|error| ReloadError::Declared(error.to_string()))?;
+            self.shards.limit(tenant_limits(&next.limits));
+            self.api_quota.set(api_rates(&next.limits));
+            logging::configure(&next.logging.level);
+            Ok(())
+        });
+        let entry = AuditEntry::new("configuration.reloaded");
+        match &reloaded {
+            Ok(report) => {
+                tracing::info!(%report, "the configuration was read anew");
+                self.audit.tell(AuditEntry { subject: Some(cut(&report.to_string())), ..entry });
+            }
+            Err(ReloadError::NoSource) => {}
+            Err(error) => {
+                tracing::error!(%error, "the configuration was not read anew");
+                self.audit.tell(entry.because("refused: nothing changed"));
+            }
+        }
+        reloaded
     }
 
     /// The page of `GET /metrics` as it is now, in Prometheus' own format.

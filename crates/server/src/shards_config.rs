@@ -12,7 +12,7 @@ use foodtrack_tenant_log::{DiskBudget, Retention};
 use foodtrack_transport::{Endpoint, Limits, Protocol, ReactorConfig};
 
 use crate::WebSocketConfig;
-use crate::api_quota::ApiQuota;
+use crate::api_quota::ApiRates;
 use crate::config::{CheckedConfig, LimitsConfig, LogConfig};
 use crate::descriptors;
 
@@ -128,7 +128,7 @@ fn transport_limits(said: &WebSocketConfig) -> Limits {
     }
 }
 
-fn tenant_limits(limits: &LimitsConfig) -> TenantLimits {
+pub(crate) fn tenant_limits(limits: &LimitsConfig) -> TenantLimits {
     let rate = |per_second, burst| Rate { per_second, burst };
     TenantLimits {
         connections_max: count(limits.connections_per_tenant_max),
@@ -173,13 +173,18 @@ fn at_least(rate: Rate, other: Rate) -> Rate {
 }
 
 /// How much of the HTTP API a tenant and a token may use.
-pub(crate) fn api_quota(config: &CheckedConfig) -> ApiQuota {
-    let limits = &config.said().limits;
+pub(crate) fn api_rates(limits: &LimitsConfig) -> ApiRates {
     let rate = |per_second, burst| Rate { per_second, burst };
-    ApiQuota::new(
-        rate(limits.api_requests_per_second_per_tenant, limits.api_requests_burst_per_tenant),
-        rate(limits.api_requests_per_second_per_token, limits.api_requests_burst_per_token),
-    )
+    ApiRates {
+        per_tenant: rate(
+            limits.api_requests_per_second_per_tenant,
+            limits.api_requests_burst_per_tenant,
+        ),
+        per_token: rate(
+            limits.api_requests_per_second_per_token,
+            limits.api_requests_burst_per_token,
+        ),
+    }
 }
 
 /// What all tenants' logs together may take of the disk.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use foodtrack_auth::Gate;
 use foodtrack_contract::Authenticate;
 use foodtrack_shard::{
-    ConnectionAudit, ConnectionManager, DeadLetters, EventBroadcaster, OpensLog, PayloadKeys,
-    Policies, Running, Services, SessionKey, ShardsConfig, StartError as ShardsError,
+    ConnectionAudit, ConnectionManager, DeadLetters, EventBroadcaster, HttpService, OpensLog,
+    PayloadKeys, Policies, Running, Services, SessionKey, ShardsConfig, StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
     KeySource, MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisOptions,
@@ -23,7 +23,7 @@ use crate::audit::AuditLog;
 use crate::cluster::{
     Cluster, ClusterConnections, ClusterOptions, ClusterSecret, NodeId, Relay, RelayThread,
 };
-use crate::config::{CheckedConfig, Tls};
+use crate::config::{CheckedConfig, ConfigErrors, Tls};
 use crate::data::{
     ClockKeeper, DataDir, DataDirError, DocumentFollower, KeyStore, clock, fresh_secret, mark_file,
     open_keys, session_key,
@@ -36,6 +36,7 @@ use crate::hub::{Hub, HubParts};
 use crate::kept_of_tenants::KeptOfTenants;
 use crate::performance::{Performance, PerformanceMetrics};
 use crate::policy_book::RoutingRules;
+use crate::reload::{ReloadError, ReloadReport};
 use crate::shards_config::{disk_budget, retention, shards_config};
 use crate::start_error::StartError;
 use crate::tls::CertificateWatch;
@@ -156,6 +157,21 @@ fn open_audit(config: &CheckedConfig) -> Result<Arc<AuditLog>, StartError> {
         DataDirError::Unusable { path, source }
     })?;
     Ok(Arc::new(audit))
+}
+
+/// What shards ask others for.
+fn services(
+    http: Arc<dyn HttpService>,
+    upstream: Option<&upstream::Started>,
+    keys: Option<&Arc<KeyStore>>,
+    audit: &Arc<AuditLog>,
+) -> Services {
+    Services {
+        http,
+        upstream: upstream.map(|it| Arc::clone(&it.upstream)),
+        payload_keys: keys.map(|it| Arc::clone(it) as Arc<dyn PayloadKeys>),
+        audit: audit.is_on().then(|| Arc::clone(audit) as Arc<dyn ConnectionAudit>),
+    }
 }
 
 /// What the cluster's Redis says at the start, where there is one.
@@ -281,12 +297,7 @@ impl WebSocketServer {
         let (api, service) =
             ApiThreads::start(demo, Arc::clone(&pages), relay).map_err(StartError::Thread)?;
         let upstream = start_upstream(&config).map_err(StartError::Thread)?;
-        let services = Services {
-            http: service,
-            upstream: upstream.as_ref().map(|it| Arc::clone(&it.upstream)),
-            payload_keys: keys.clone().map(|it| it as Arc<dyn PayloadKeys>),
-            audit: audit.is_on().then(|| Arc::clone(&audit) as Arc<dyn ConnectionAudit>),
-        };
+        let services = services(service, upstream.as_ref(), keys.as_ref(), &audit);
         let mut shards = shards_config(&config, listener, session_key, clock.clone());
         shards.reactor.node = redis.as_ref().map(|(_, secret)| secret.node_mark(&id));
         let certificate = config.tls().map(Tls::watch).transpose().map_err(StartError::Tls)?;
@@ -367,6 +378,25 @@ impl WebSocketServer {
     /// Has the certificate and its key read anew, where the port speaks TLS. What cannot be used changes nothing: `/health` says why.
     pub fn reload_certificate(&self) {
         self.certificate.iter().for_each(CertificateWatch::reload);
+    }
+
+    /// Says where the configuration is read from when it is read anew: by [`WebSocketServer::reload`], or as the HTTP API is asked. The
+    /// first one counts.
+    pub fn reload_from(
+        &self,
+        source: impl Fn() -> Result<CheckedConfig, ConfigErrors> + Send + Sync + 'static,
+    ) {
+        self.hub.reloader.read_from(Box::new(source));
+    }
+
+    /// Reads the configuration anew, and the certificate and its key where the port speaks TLS. What can change without a restart does:
+    /// the report says what did, and what takes a restart.
+    ///
+    /// # Errors
+    /// [`ReloadError`]: nothing of the configuration changed.
+    pub fn reload(&self) -> Result<ReloadReport, ReloadError> {
+        self.reload_certificate();
+        self.hub.reload()
     }
 
     /// How the node performs, over the last ten seconds.

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use foodtrack_contract::TenantId;
 use foodtrack_tenant::{
-    Answer, ConnectionCounts, HookQuestion, Policies, Request, Requester, UpstreamAnswer,
+    Answer, ConnectionCounts, HookQuestion, Policies, Request, Requester, TenantLimits,
+    UpstreamAnswer,
 };
 use foodtrack_transport::{Handover, HttpTicket, Waker};
 use tokio::sync::oneshot;
@@ -39,6 +40,8 @@ pub(crate) enum ShardMessage {
     Probe(oneshot::Sender<()>),
     /// New rules and schemas. Never lost, and never waited for: see [`ShardSender::apply`].
     Policies(Arc<Policies>),
+    /// New limits. Never lost, and never waited for: see [`ShardSender::limit`].
+    Limits(TenantLimits),
     /// Something about this node that all its clients are told, as JSON. Lost: they are not told of this change.
     Announce(Arc<str>),
     /// Close transports little by little, all of them within so many milliseconds. Never lost.
@@ -56,7 +59,8 @@ pub(crate) struct NotTaken;
 #[derive(Clone)]
 pub(crate) struct ShardSender {
     messages: SyncSender<ShardMessage>,
-    newest: Arc<NewestPolicies>,
+    newest: Arc<Newest<Arc<Policies>>>,
+    limits: Arc<Newest<TenantLimits>>,
     waker: Arc<Waker>,
 }
 
@@ -64,15 +68,22 @@ impl ShardSender {
     /// Makes a shard's mailbox; `waker` wakes its loop.
     pub(crate) fn new(waker: Arc<Waker>) -> (Self, Inbox) {
         let (messages, received) = sync_channel(MAILBOX_MESSAGES_MAX);
-        let newest = Arc::<NewestPolicies>::default();
-        let inbox = Inbox { messages: received, newest: Arc::clone(&newest) };
-        (Self { messages, newest, waker }, inbox)
+        let (newest, limits) = (Arc::<Newest<_>>::default(), Arc::<Newest<_>>::default());
+        let inbox =
+            Inbox { messages: received, newest: Arc::clone(&newest), limits: Arc::clone(&limits) };
+        (Self { messages, newest, limits, waker }, inbox)
     }
 
     /// Gives the shard new rules and schemas, which hold for every message that it takes from now on. It needs no room in the
     /// mailbox and does not wait: policies that the shard has not taken yet are replaced.
     pub(crate) fn apply(&self, policies: Arc<Policies>) {
         self.newest.put(policies);
+        self.waker.wake();
+    }
+
+    /// Gives the shard new limits, in the same way.
+    pub(crate) fn limit(&self, limits: TenantLimits) {
+        self.limits.put(limits);
         self.waker.wake();
     }
 
@@ -114,35 +125,42 @@ impl ShardSender {
 /// Where a shard takes its messages from.
 pub(crate) struct Inbox {
     messages: Receiver<ShardMessage>,
-    newest: Arc<NewestPolicies>,
+    newest: Arc<Newest<Arc<Policies>>>,
+    limits: Arc<Newest<TenantLimits>>,
 }
 
 impl Inbox {
-    /// The next message, if one is there; new policies come before everything else.
+    /// The next message, if one is there; new policies and limits come before everything else.
     pub(crate) fn try_recv(&self) -> Option<ShardMessage> {
         let policies = self.newest.take().map(ShardMessage::Policies);
-        policies.or_else(|| self.messages.try_recv().ok())
+        let limits = || self.limits.take().map(ShardMessage::Limits);
+        policies.or_else(limits).or_else(|| self.messages.try_recv().ok())
     }
 }
 
-/// The newest policies that a shard has not taken yet.
-#[derive(Default)]
-struct NewestPolicies {
-    /// Whether there are some: a shard asks before each message, and takes no lock for it.
+/// The newest of something that a shard has not taken yet.
+struct Newest<T> {
+    /// Whether there is one: a shard asks before each message, and takes no lock for it.
     is_there: AtomicBool,
-    policies: Mutex<Option<Arc<Policies>>>,
+    value: Mutex<Option<T>>,
 }
 
-impl NewestPolicies {
-    fn put(&self, policies: Arc<Policies>) {
-        *self.policies.lock().unwrap_or_else(PoisonError::into_inner) = Some(policies);
+impl<T> Default for Newest<T> {
+    fn default() -> Self {
+        Self { is_there: AtomicBool::new(false), value: Mutex::new(None) }
+    }
+}
+
+impl<T> Newest<T> {
+    fn put(&self, value: T) {
+        *self.value.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
         self.is_there.store(true, Ordering::Release);
     }
 
-    fn take(&self) -> Option<Arc<Policies>> {
+    fn take(&self) -> Option<T> {
         if !self.is_there.load(Ordering::Relaxed) || !self.is_there.swap(false, Ordering::Acquire) {
             return None;
         }
-        self.policies.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.value.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

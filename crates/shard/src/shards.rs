@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foodtrack_contract::{ErrorCode, Refusal, TenantId};
-use foodtrack_tenant::{Answer, Policies, Request};
+use foodtrack_tenant::{Answer, Policies, Request, TenantLimits};
 use tokio::sync::oneshot;
 
 use crate::mailbox::{ShardMessage, ShardSender};
@@ -55,6 +55,11 @@ impl Shards {
     /// Gives every shard new rules and schemas, without waiting for any, however full its mailbox is.
     pub fn apply(&self, policies: &Arc<Policies>) {
         self.senders.iter().for_each(|shard| shard.apply(Arc::clone(policies)));
+    }
+
+    /// Gives every shard new limits, in the same way.
+    pub fn limit(&self, limits: TenantLimits) {
+        self.senders.iter().for_each(|shard| shard.limit(limits));
     }
 
     /// Tells every shard to send its clients elsewhere, some at a time, and all of them within this time: then those that take

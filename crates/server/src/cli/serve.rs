@@ -20,8 +20,8 @@ one JSON object per line elsewhere. Flags go before the environment (WEBSOCKET_P
 FOODTRACK__SECTION__KEY for every key), that before the file, that before the defaults.
 
 SIGTERM or SIGINT stops it: /ready and /health say so for --drain-delay-ms, then the listener closes and clients are told to \
-connect elsewhere. A second signal ends it at once. `foodtrack-websocket drain` asks for the same over HTTP. With tls.certFile, SIGHUP \
-has the certificate and its key read anew; so has a change of the files.
+connect elsewhere. A second signal ends it at once. `foodtrack-websocket drain` asks for the same over HTTP. SIGHUP has the \
+configuration read anew, and the certificate and its key: what can change without a restart does, and the log says what did.
 
 A listener that the parent gives (LISTEN_FDS, systemd's socket activation) is listened on in the place of --host and --port: who connects \
 while the server is started anew waits.
@@ -67,13 +67,17 @@ impl Serve {
             drain_delay_ms: self.drain_delay_ms,
             ..Layers::from_process(self.config)
         };
-        let config = load_checked(&layers, |said| {
-            if self.in_memory {
-                said.data_dir = None;
-            } else {
-                said.data_dir.get_or_insert_with(|| DATA_DIR.to_owned());
-            }
-        })?;
+        let in_memory = self.in_memory;
+        let read = move || {
+            load_checked(&layers, |said| {
+                if in_memory {
+                    said.data_dir = None;
+                } else {
+                    said.data_dir.get_or_insert_with(|| DATA_DIR.to_owned());
+                }
+            })
+        };
+        let config = read()?;
         logging::start(&config.said().logging);
         descriptors::raise_limit();
         if config.said().data_dir.is_none() {
@@ -82,10 +86,9 @@ impl Serve {
         // Before clients can connect: a signal must not find the process without its handler.
         let failed = |error: std::io::Error| Outcome::Failed(error.to_string());
         let shutdown = Shutdown::listen().map_err(failed)?;
-        if config.tls().is_some() {
-            shutdown.reload_on_hangup().map_err(failed)?;
-        }
+        shutdown.reload_on_hangup().map_err(failed)?;
         let server = WebSocketServer::bind_with(config, given_listener()?, None)?;
+        server.reload_from(read);
         announce(format_args!("listening on {}", server.local_addr()));
         shutdown.stop(server)
     }

@@ -21,7 +21,7 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The first signal, still to come.
 pub(super) struct Shutdown {
     first: Receiver<()>,
-    /// A signal asked for the certificate to be read anew.
+    /// A signal asked for the configuration and the certificate to be read anew.
     reloads: Arc<AtomicBool>,
 }
 
@@ -48,7 +48,7 @@ impl Shutdown {
         Ok(Self { first, reloads: Arc::default() })
     }
 
-    /// Has SIGHUP mean that the certificate is to be read anew.
+    /// Has SIGHUP mean that the configuration and the certificate are to be read anew.
     ///
     /// # Errors
     /// The system does not let the handler be installed.
@@ -68,7 +68,8 @@ impl Shutdown {
     pub(super) fn stop(&self, server: WebSocketServer) -> Run {
         while let Err(RecvTimeoutError::Timeout) = self.first.recv_timeout(LOOK_INTERVAL) {
             if self.reloads.swap(false, Ordering::Relaxed) {
-                server.reload_certificate();
+                // What came of it is in the log.
+                let _ = server.reload();
             }
             if server.has_ended() {
                 server.stop();

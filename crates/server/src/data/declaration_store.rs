@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod in_cluster;
+mod in_force;
 
 use foodtrack_contract::{DECLARATIONS_MAX, ErrorCode, EventDeclaration, Refusal, TenantId};
 use foodtrack_router::{Redaction, Rule};
@@ -13,6 +14,7 @@ use foodtrack_shard::Policies;
 use foodtrack_tenant_log::{ChangedDocuments, DocumentError, TenantDocuments};
 
 use in_cluster::InCluster;
+use in_force::put_in_force;
 
 use super::data_dir::{DataDir, DataDirError};
 use super::declarations_file::{self, DeclarationsFile, DecodeError};
@@ -156,6 +158,31 @@ impl DeclarationStore {
         if !next.is_empty() {
             self.kept.insert(tenant, next);
         }
+    }
+
+    /// Has another configuration lie below what tenants declared.
+    ///
+    /// # Errors
+    /// [`DataDirError`]: a tenant declared what does not hold beside it; `policies` is to be thrown away.
+    pub(crate) fn reconfigure(
+        &mut self,
+        policies: &mut Policies,
+        configured: &Policies,
+    ) -> Result<(), DataDirError> {
+        let with = |others: &Policies| Policies {
+            router: configured.router.clone(),
+            redactions: Arc::clone(&configured.redactions),
+            schemas: configured.schemas.clone(),
+            delivery: configured.delivery.clone(),
+            ..others.clone()
+        };
+        let mut next = with(policies);
+        for (tenant, kept) in &self.kept {
+            put_in_force(&mut next, tenant, kept, Path::new("over HTTP"))?;
+        }
+        *policies = next;
+        self.configured = Arc::new(with(&self.configured));
+        Ok(())
     }
 
     /// What the configuration says of an event type is in force again.
@@ -442,44 +469,6 @@ fn read_all(
         kept.insert(tenant, of_tenant);
     }
     Ok(kept)
-}
-
-fn put_in_force(
-    policies: &mut Policies,
-    tenant: &TenantId,
-    kept: &KeptTenant,
-    file: &Path,
-) -> Result<(), DataDirError> {
-    for (name, one) in &kept.declarations {
-        let declaration = one.declaration().map_err(|error| DataDirError::Damaged {
-            file: file.into(),
-            reason: format!("schema of {name} of tenant {tenant}: {error}"),
-        })?;
-        policies.schemas.declare(tenant, declaration).map_err(|refusal| {
-            DataDirError::Declaration {
-                file: file.into(),
-                tenant: tenant.as_str().into(),
-                name: name.clone(),
-                refusal,
-            }
-        })?;
-    }
-    for rule in kept.rules.values() {
-        policies.router.add(rule.clone()).map_err(|source| DataDirError::Rule {
-            file: file.into(),
-            tenant: tenant.as_str().into(),
-            source,
-        })?;
-    }
-    for redaction in kept.redactions.values() {
-        let redactions = Arc::make_mut(&mut policies.redactions);
-        redactions.add(redaction.clone()).map_err(|source| DataDirError::Redaction {
-            file: file.into(),
-            tenant: tenant.as_str().into(),
-            source,
-        })?;
-    }
-    Ok(())
 }
 
 fn refused(file: &Path, error: DecodeError) -> DataDirError {

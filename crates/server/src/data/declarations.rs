@@ -8,9 +8,9 @@ use foodtrack_router::{Redaction, RedactionError, Rule, RuleError};
 use foodtrack_shard::Policies;
 use foodtrack_tenant_log::DocumentError;
 
-use super::DeclarationStore;
 use super::declaration_store::KeepError;
 use super::document_follower::Followed;
+use super::{DataDirError, DeclarationStore};
 use crate::policy_book::PolicyBook;
 
 /// How often a change is tried anew that other nodes came before.
@@ -168,6 +168,15 @@ impl Declarations {
             Arc::make_mut(&mut policies.redactions).remove(tenant, id);
             store.forget_redaction(tenant, id)
         })
+    }
+
+    /// Puts another configuration's event types, rules, redactions and what is promised of events in the place of those in force, and over
+    /// them what tenants declared.
+    ///
+    /// # Errors
+    /// [`DataDirError`]: a tenant declared what does not hold beside them; nothing changed.
+    pub(crate) fn reconfigure(&self, configured: &Policies) -> Result<(), DataDirError> {
+        self.book.change(|policies| self.store().reconfigure(policies, configured))
     }
 
     /// Makes a change, of what other nodes left where there are any: there is one order of all changes, and each is made of the one

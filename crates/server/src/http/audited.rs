@@ -9,11 +9,11 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use foodtrack_contract::{ErrorCode, Principal};
+use foodtrack_contract::Principal;
 
 use super::refusals::RefusedWith;
 use super::request_line::ClientAddress;
-use crate::audit::{AuditEntry, cut};
+use crate::audit::{AuditEntry, Share, cut};
 use crate::hub::Hub;
 
 /// Requests that read what people did; all others that only read are not told.
@@ -133,7 +133,8 @@ pub(super) async fn tell(
     let Known { principal, subject } = std::mem::take(&mut *act.known());
     match (principal, code) {
         (Some(principal), _) if asked.is_told(&hub, status) => {
-            hub.audit.tell_of(principal.tenant(), || AuditEntry {
+            let share = if status == StatusCode::FORBIDDEN { Share::Rest } else { Share::Acts };
+            hub.audit.tell_of(share, principal.tenant(), || AuditEntry {
                 status: Some(status.as_u16()),
                 code: code.map(|code| code.as_str().into()),
                 ..asked.entry(&principal, subject)

@@ -3,6 +3,7 @@
 mod audit;
 mod audited;
 mod caller;
+mod config;
 mod connections;
 mod cors;
 mod dead_letters;
@@ -55,7 +56,6 @@ pub(crate) use error::ApiError;
 pub(crate) use extract::Parameters;
 pub(crate) use idempotency::IdempotencyKeys;
 pub(crate) use publish::batches;
-pub(crate) use refusals::RefusalCounts;
 pub(crate) use service::{ApiThreads, OpenApiThreads};
 pub(crate) use status::StatusPages;
 pub(crate) use tenant_queue::TenantQueue;
@@ -100,6 +100,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(revocations::list, revocations::revoke))
         .routes(routes!(revocations::withdraw))
         .routes(routes!(audit::list))
+        .routes(routes!(config::reload))
         .routes(routes!(nodes::list))
         .routes(routes!(drain::drain))
         .routes(routes!(log_level::show, log_level::set, log_level::reset))

@@ -1,7 +1,6 @@
 //! What the HTTP API answered, and what it refused by its code.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -12,32 +11,6 @@ use foodtrack_contract::ErrorCode;
 use foodtrack_transport::DoorRefusal;
 
 use crate::hub::Hub;
-
-/// Counts by code: a closed set, so it is bounded.
-pub(crate) struct RefusalCounts(Box<[AtomicU64]>);
-
-impl Default for RefusalCounts {
-    fn default() -> Self {
-        Self(ErrorCode::ALL.iter().map(|_| AtomicU64::default()).collect())
-    }
-}
-
-impl RefusalCounts {
-    pub(crate) fn add(&self, code: ErrorCode) {
-        if let Some(count) = self.count(code) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn of(&self, code: ErrorCode) -> u64 {
-        self.count(code).map_or(0, |count| count.load(Ordering::Relaxed))
-    }
-
-    fn count(&self, code: ErrorCode) -> Option<&AtomicU64> {
-        let place = ErrorCode::ALL.iter().position(|other| *other == code)?;
-        self.0.get(place)
-    }
-}
 
 /// The code of a refusal, beside its answer.
 #[derive(Clone, Copy)]

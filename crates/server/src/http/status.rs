@@ -10,12 +10,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use serde::Serialize;
 
-use super::refusals::RefusalCounts;
 use super::request_line::{REQUEST_ID, request_id};
 use crate::drain::DrainPhase;
 use crate::health::{HealthState, HealthStatus};
 use crate::hub::Hub;
 use crate::metrics::{HttpCounts, PageFormat};
+use crate::refusal_counts::RefusalCounts;
 
 /// Whether the node should get clients.
 #[derive(Serialize, utoipa::ToSchema)]

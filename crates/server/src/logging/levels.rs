@@ -39,11 +39,11 @@ pub(crate) struct TooManyFocuses;
 /// What is in force.
 pub(crate) struct Levels {
     state: RwLock<State>,
-    /// What is in force where nobody said otherwise since the start.
-    configured: String,
 }
 
 struct State {
+    /// What is in force where nobody says otherwise.
+    configured: String,
     filter: EnvFilter,
     /// The filter that is in force for a while, and how long.
     changed: Option<(String, Instant)>,
@@ -53,8 +53,23 @@ struct State {
 impl Levels {
     /// `configured` is a filter; one that is none lets `info` through.
     pub(crate) fn new(configured: &str) -> Self {
-        let state = State { filter: filter(configured), changed: None, focuses: Vec::new() };
-        Self { state: RwLock::new(state), configured: configured.to_owned() }
+        let state = State {
+            configured: configured.to_owned(),
+            filter: filter(configured),
+            changed: None,
+            focuses: Vec::new(),
+        };
+        Self { state: RwLock::new(state) }
+    }
+
+    /// Another filter is the configured one, which was checked; what was changed for a while stays until then.
+    pub(crate) fn configure(&self, text: &str) {
+        self.change(|state| {
+            text.clone_into(&mut state.configured);
+            if state.changed.is_none() {
+                state.filter = filter(text);
+            }
+        });
     }
 
     /// Has another filter in force for a while, which was checked.
@@ -84,7 +99,7 @@ impl Levels {
     /// The configured filter again, and nobody is looked at more closely.
     pub(crate) fn reset(&self) {
         self.change(|state| {
-            state.filter = filter(&self.configured);
+            state.filter = filter(&state.configured);
             state.changed = None;
             state.focuses.clear();
         });
@@ -100,7 +115,7 @@ impl Levels {
         if any {
             self.change(|state| {
                 if state.changed.take_if(|(_, until)| is_over(*until)).is_some() {
-                    state.filter = filter(&self.configured);
+                    state.filter = filter(&state.configured);
                 }
                 state.focuses.retain(|focus| !is_over(focus.until));
             });
@@ -110,9 +125,10 @@ impl Levels {
 
     /// The filter in force and, where it is not the configured one, until when.
     pub(crate) fn current(&self) -> (String, Option<Instant>) {
-        match &self.read().changed {
+        let state = self.read();
+        match &state.changed {
             Some((text, until)) => (text.clone(), Some(*until)),
-            None => (self.configured.clone(), None),
+            None => (state.configured.clone(), None),
         }
     }
 

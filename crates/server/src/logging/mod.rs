@@ -51,9 +51,7 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Starts logging for the process; later calls change nothing. `RUST_LOG` goes before the configured level.
 pub(crate) fn start(config: &LoggingConfig) {
-    let of_process = std::env::var("RUST_LOG").ok();
-    let of_process = of_process.filter(|filter| EnvFilter::try_new(filter).is_ok());
-    let levels = Arc::new(Levels::new(&of_process.unwrap_or_else(|| config.level.clone())));
+    let levels = Arc::new(Levels::new(&of_process().unwrap_or_else(|| config.level.clone())));
     // Its own descriptor: whoever holds the standard library's lock on stderr does not hold the log up, nor it them.
     let Ok(stderr) = io::stderr().as_fd().try_clone_to_owned() else { return };
     let (queue, repeats) = (Arc::new(LogQueue::default()), Arc::new(Repeats::default()));
@@ -120,6 +118,18 @@ where
 /// Which lines are written; `None` where the program that uses the library has logging of its own.
 pub(crate) fn levels() -> Option<Arc<Levels>> {
     LEVELS.get().map(Arc::clone)
+}
+
+/// Another level is the configured one from now on, which is checked; not where `RUST_LOG` says it.
+pub(crate) fn configure(level: &str) {
+    if let Some(levels) = LEVELS.get().filter(|_| of_process().is_none()) {
+        levels.configure(level);
+    }
+}
+
+/// What the process's environment says is written, where that is a filter.
+fn of_process() -> Option<String> {
+    std::env::var("RUST_LOG").ok().filter(|filter| EnvFilter::try_new(filter).is_ok())
 }
 
 /// Says what was left out, and waits a moment for the last lines to be written. For the end of the process.

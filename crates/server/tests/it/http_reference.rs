@@ -270,6 +270,7 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
     let plain = |body: &str| (row.request.to_owned(), body.to_owned());
     match row.request {
         "POST /api/v1/publish" => plain(&order),
+        "POST /api/v1/config/reload" => plain(""),
         "POST /api/v1/drain" => plain(r#"{"then":"stay"}"#),
         "PUT /api/v1/log-level" => plain(r#"{"level":"debug","of":"tenant","userId":"u7"}"#),
         "GET /api/v1/log-level" | "DELETE /api/v1/log-level" => plain(""),
@@ -427,7 +428,9 @@ fn each_path_of_the_page_answers_whom_it_says_with_the_fields_it_says() {
         // What it needs a disk for.
         let directory = (row.request == AUDIT).then(|| tempfile::tempdir().unwrap());
         config.data_dir = directory.as_ref().map(|it| it.path().to_str().unwrap().to_owned());
+        let again = config.clone();
         let server = serve(config);
+        server.reload_from(move || again.clone().check());
         let address = server.local_addr();
         let (line, body) = prepared(&server, row);
         if row.who == "anyone" {

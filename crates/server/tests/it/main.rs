@@ -18,6 +18,7 @@ mod logging;
 mod origins;
 mod process;
 mod proxies;
+mod reload;
 mod rules;
 mod self_check;
 mod status;

@@ -41,6 +41,7 @@ impl Shard {
             // Who asked may have given up.
             ShardMessage::Probe(reply) => _ = reply.send(()),
             ShardMessage::Policies(policies) => self.parts.settings.policies = policies,
+            ShardMessage::Limits(limits) => self.parts.settings.limits = limits,
             ShardMessage::Announce(payload) => self.announce(io, &payload),
             ShardMessage::SendElsewhere { within_ms } => self.send_elsewhere_within(io, within_ms),
             ShardMessage::Stop => {
