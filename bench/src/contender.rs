@@ -19,6 +19,8 @@ pub(crate) enum Contender {
     HubRecoverable,
     /// The hub where these events are in no log
     HubVolatile,
+    /// The hub where these events are in no log, and parts of them are hidden from who gets them
+    HubRedacted,
     /// The hub as it is shipped, over TLS
     HubTls,
     /// The hub where these events are in no log, over TLS
@@ -39,6 +41,7 @@ impl Contender {
             Self::Hub => "hub",
             Self::HubRecoverable => "hub-recoverable",
             Self::HubVolatile => "hub-volatile",
+            Self::HubRedacted => "hub-redacted",
             Self::HubTls => "hub-tls",
             Self::HubVolatileTls => "hub-volatile-tls",
             Self::Bun => "bun",
@@ -53,6 +56,7 @@ impl Contender {
             Self::Hub
             | Self::HubRecoverable
             | Self::HubVolatile
+            | Self::HubRedacted
             | Self::HubTls
             | Self::HubVolatileTls => Dialect::Hub,
             Self::Bun => Dialect::Topics,
@@ -75,7 +79,7 @@ impl Contender {
     pub(crate) fn launch(self, hub: &Path, hub_config: &Path, scratch: &Path) -> Launch {
         // Beside the configuration of the hub as it is shipped.
         let hub_config = match self {
-            Self::HubRecoverable | Self::HubVolatile | Self::HubVolatileTls => {
+            Self::HubRecoverable | Self::HubVolatile | Self::HubRedacted | Self::HubVolatileTls => {
                 let name = self.name().trim_end_matches("-tls");
                 hub_config.with_file_name(format!("{name}.toml"))
             }
@@ -88,6 +92,7 @@ impl Contender {
             Self::Hub
             | Self::HubRecoverable
             | Self::HubVolatile
+            | Self::HubRedacted
             | Self::HubTls
             | Self::HubVolatileTls => Launch {
                 program: hub.to_owned(),
