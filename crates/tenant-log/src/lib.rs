@@ -66,7 +66,7 @@ pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};
 pub use sqlite::{
     BackupError, CheckError, CheckReport, Commit, CommitError, CommitGate, Compacted, DiskBudget,
-    Erased, OpenError, Progress, SqliteLog, SqliteOptions, SqliteReader, backup, check,
+    Erased, OpenError, Person, Progress, SqliteLog, SqliteOptions, SqliteReader, backup, check,
     check_with_progress, compact, erase_person, erase_tenant, renew_epochs,
 };
 pub use storage_status::{DiskRoom, LogWork, StorageState, StorageStatus};

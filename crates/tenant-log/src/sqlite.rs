@@ -46,7 +46,7 @@ pub use budget::DiskBudget;
 pub use check::{CheckError, CheckReport, check, check_with_progress, renew_epochs};
 pub use commit_gate::{Commit, CommitError, CommitGate};
 pub use compacting::{Compacted, compact};
-pub use erasing::{Erased, erase_person, erase_tenant};
+pub use erasing::{Erased, Person, erase_person, erase_tenant};
 pub use opening::OpenError;
 pub use progress::Progress;
 pub use reader::SqliteReader;

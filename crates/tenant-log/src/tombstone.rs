@@ -30,7 +30,8 @@ const USER_FIELDS: [&str; 8] = [
 
 /// Whose entries are to go.
 pub(crate) struct Concerned<'a> {
-    pub(crate) user: &'a str,
+    /// `None` where only orders are known of them.
+    pub(crate) user: Option<&'a str>,
     /// The orders that are theirs: all that was said of those goes.
     pub(crate) orders: HashSet<String>,
 }
@@ -52,32 +53,34 @@ impl Concerned<'_> {
     /// Whether an entry is about one of their orders, was for them alone, or names them.
     pub(crate) fn is_about(&self, entry: &LogEntry) -> bool {
         let is_of_order = entry.entity.as_deref().is_some_and(|it| self.orders.contains(it));
-        let is_for_user =
-            entry.audience.rooms.iter().any(|room| room.name() == RoomName::User(self.user));
-        is_of_order || is_for_user || self.is_named_in(&entry.message)
+        is_of_order
+            || self.user.is_some_and(|user| {
+                let rooms = &mut entry.audience.rooms.iter();
+                let is_for_user = rooms.any(|room| room.name() == RoomName::User(user));
+                is_for_user || is_named_in(user, &entry.message)
+            })
     }
+}
 
-    fn is_named_in(&self, message: &[u8]) -> bool {
-        // Most messages name somebody else, and a search is cheaper than reading them.
-        let user = self.user.as_bytes();
-        let may_name = memchr_find(message, user) || message.contains(&b'\\');
-        let payload = || {
-            let message: Message<'_> = serde_json::from_slice(message).ok()?;
-            serde_json::from_str::<Value>(message.payload?.get()).ok()
-        };
-        // What cannot be read may name anybody.
-        may_name && payload().is_none_or(|payload| self.is_named(&payload))
-    }
+fn is_named_in(user: &str, message: &[u8]) -> bool {
+    // Most messages name somebody else, and a search is cheaper than reading them.
+    let may_name = memchr_find(message, user.as_bytes()) || message.contains(&b'\\');
+    let payload = || {
+        let message: Message<'_> = serde_json::from_slice(message).ok()?;
+        serde_json::from_str::<Value>(message.payload?.get()).ok()
+    };
+    // What cannot be read may name anybody.
+    may_name && payload().is_none_or(|payload| is_named(user, &payload))
+}
 
-    fn is_named(&self, value: &Value) -> bool {
-        match value {
-            Value::Object(fields) => fields.iter().any(|(name, value)| {
-                let is_user = USER_FIELDS.contains(&name.as_str());
-                is_user && value.as_str() == Some(self.user) || self.is_named(value)
-            }),
-            Value::Array(values) => values.iter().any(|value| self.is_named(value)),
-            _ => false,
-        }
+fn is_named(user: &str, value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(name, value)| {
+            let is_user = USER_FIELDS.contains(&name.as_str());
+            is_user && value.as_str() == Some(user) || is_named(user, value)
+        }),
+        Value::Array(values) => values.iter().any(|value| is_named(user, value)),
+        _ => false,
     }
 }
 
@@ -149,7 +152,7 @@ mod tests {
     }
 
     fn concerned(orders: &[&str]) -> Concerned<'static> {
-        Concerned { user: "ada", orders: orders.iter().map(|it| (*it).to_owned()).collect() }
+        Concerned { user: Some("ada"), orders: orders.iter().map(|it| (*it).to_owned()).collect() }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use foodtrack_contract::TenantId;
+use foodtrack_contract::{RoomName, TenantId};
 use rusqlite::{Connection, params};
 
 use super::check::CheckError;
@@ -22,7 +22,7 @@ use crate::batch_builder::BatchBuilder;
 use crate::packing::Packer;
 use crate::row_seals::{BatchPlace, RowSeals};
 use crate::tombstone::{Concerned, tombstone};
-use crate::{KeySource, LogEntry, NoteKind};
+use crate::{KeySource, LogEntry, LoggedRoom, NoteKind};
 
 /// What was erased.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +33,15 @@ pub struct Erased {
     pub damaged: u64,
     /// How many orders, assignments, notes, subscribers and dead letters went or lost their customer.
     pub others: u64,
+}
+
+/// Whose entries are erased.
+#[derive(Clone, Copy, Debug)]
+pub enum Person<'a> {
+    /// The user of this name, as tokens have it.
+    User(&'a str),
+    /// Who made this order, and may have no login: what was said of the order goes.
+    OfOrder(&'a str),
 }
 
 /// Erases a tenant from the log in `directory`, which no server may be using. One that has none is erased already. Keys are the
@@ -66,7 +75,7 @@ pub fn erase_person(
     directory: &Path,
     keys: Option<Arc<dyn KeySource>>,
     tenant: &TenantId,
-    user: &str,
+    person: Person<'_>,
     on_step: &mut dyn FnMut(Progress),
 ) -> Result<Erased, CheckError> {
     let directory = DataDirectory::lock_existing(directory)?;
@@ -78,9 +87,19 @@ pub fn erase_person(
             return Ok(Erased::default());
         };
         let transaction = connection.unchecked_transaction()?;
-        let concerned = Concerned { user, orders: orders_of(&transaction, no, user)? };
+        let concerned = match person {
+            Person::User(user) => {
+                Concerned { user: Some(user), orders: orders_of(&transaction, no, user)? }
+            }
+            Person::OfOrder(order) => {
+                Concerned { user: None, orders: HashSet::from([order.to_owned()]) }
+            }
+        };
         let mut erased = bury(&transaction, &seals, (no, tenant), &concerned)?;
-        erased.others = forget(&transaction, &seals, (no, tenant), user)?;
+        erased.others = match person {
+            Person::User(user) => forget(&transaction, &seals, (no, tenant), user)?,
+            Person::OfOrder(order) => forget_order(&transaction, no, order)?,
+        };
         transaction.commit()?;
         Ok(erased)
     };
@@ -224,6 +243,22 @@ fn forget(
             gone += connection.execute(sql, params![no, kind, key])?;
         }
     }
+    Ok(gone as u64)
+}
+
+/// Takes away what is known of an order. Returns how much that was.
+fn forget_order(connection: &Connection, no: i64, order: &str) -> Result<u64, Stopped> {
+    // It stays somebody's, or a customer who names it could claim it.
+    let mut gone = connection.execute(
+        "UPDATE orders SET customer = NULL WHERE tenant = ? AND order_id = ? AND customer IS NOT NULL",
+        params![no, order],
+    )?;
+    gone += connection
+        .execute("DELETE FROM assignments WHERE tenant = ? AND order_id = ?", params![no, order])?;
+    // What was said of its room, and who may come into it.
+    let room = LoggedRoom::from(RoomName::Order(order)).to_text();
+    let sql = "DELETE FROM notes WHERE tenant = ? AND kind = ? AND key = ?";
+    gone += connection.execute(sql, params![no, NoteKind::Room.as_str(), room])?;
     Ok(gone as u64)
 }
 

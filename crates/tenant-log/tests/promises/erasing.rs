@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use foodtrack_contract::{Offset, RoomName, TenantId};
 use foodtrack_tenant_log::{
-    KeySource, LogEntry, Note, NoteKind, OrderOwner, Retention, SqliteLog, SqliteOptions,
+    KeySource, LogEntry, Note, NoteKind, OrderOwner, Person, Retention, SqliteLog, SqliteOptions,
     SqliteReader, backup, check_with_progress, erase_person, erase_tenant,
 };
 use test_support::files_with;
@@ -160,7 +160,8 @@ fn check_person(keys: Option<&Arc<KeyBox>>) {
     let before = messages(directory.path(), keys, &tenant("t"));
     let others = messages(directory.path(), keys, &tenant("u"));
     let source = || keys.map(|it| Arc::clone(it) as Arc<dyn KeySource>);
-    let erase = || erase_person(directory.path(), source(), &tenant("t"), "ada", &mut |_| {});
+    let erase =
+        || erase_person(directory.path(), source(), &tenant("t"), Person::User("ada"), &mut |_| {});
     let erased = erase().unwrap();
     assert_eq!((erased.entries, erased.damaged), (20, 0));
     let after = messages(directory.path(), keys, &tenant("t"));
@@ -200,13 +201,47 @@ fn an_erased_persons_entries_are_tombstones_and_nobody_elses_are() {
 }
 
 #[test]
+fn what_was_said_of_an_order_is_erased_without_a_name_and_the_order_is_nobodys_to_claim() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = open_sqlite(directory.path(), options(None));
+    fill(&open, "t");
+    let tenant = tenant("t");
+    for order in ["o-ada", "o-bob"] {
+        let note = Note {
+            kind: NoteKind::Room,
+            key: foodtrack_tenant_log::LoggedRoom::from(RoomName::Order(order)).to_text().into(),
+            value: Some("{}".into()),
+            expires_at_ms: None,
+        };
+        open.log.save_note(&tenant, note, None).unwrap();
+    }
+    drop(open);
+    let erase =
+        || erase_person(directory.path(), None, &tenant, Person::OfOrder("o-ada"), &mut |_| {});
+    let erased = erase().unwrap();
+    assert_eq!((erased.entries, erased.others), (20, 2));
+    for entry in messages(directory.path(), None, &tenant) {
+        let is_erased = String::from_utf8_lossy(&entry.message).contains("{\"erased\":true}");
+        assert_eq!(is_erased, entry.entity.as_deref() == Some("o-ada"));
+    }
+    check_is_well(directory.path(), None);
+    let log = SqliteLog::open(directory.path(), options(None), Box::new(|_| {})).unwrap();
+    use foodtrack_tenant_log::{LogReader as _, SubscriberStore as _};
+    let owner = |order| log.order_owner(&tenant, order).unwrap().unwrap().customer;
+    assert_eq!((owner("o-ada"), owner("o-bob").as_deref()), (None, Some("bob")));
+    assert_eq!(log.notes(&tenant, NoteKind::Room).unwrap().len(), 1);
+    drop(log);
+    assert_eq!((erase().unwrap().entries, erase().unwrap().others), (0, 0), "once more");
+}
+
+#[test]
 fn nothing_of_an_erased_person_is_in_any_file() {
     let directory = tempfile::tempdir().unwrap();
     let open = open_sqlite(directory.path(), options(None));
     fill(&open, "t");
     drop(open);
     assert!(!files_with(directory.path(), MARKER).is_empty());
-    erase_person(directory.path(), None, &tenant("t"), "ada", &mut |_| {}).unwrap();
+    erase_person(directory.path(), None, &tenant("t"), Person::User("ada"), &mut |_| {}).unwrap();
     assert_eq!(files_with(directory.path(), MARKER), Vec::<String>::new());
     assert!(!files_with(directory.path(), OTHER).is_empty());
 }
