@@ -23,7 +23,7 @@ TARGET_DIR := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DEBUG := $(TARGET_DIR)/debug
 STAGE := @.ci/stage
 
-.PHONY: help run cluster setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare friday hop simulate chaos chaos-cluster jitter storm chaos-binaries attack fuzz docs
+.PHONY: help run cluster setup test lint binaries test-rust test-doc tidy interop playground typescript python bench append compare friday hop simulate chaos chaos-cluster jitter storm chaos-binaries attack fuzz docs deploy package
 
 help: ## Lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,7 @@ test: ## Everything that must hold before a commit; stops at the first stage tha
 	$(STAGE) doc $(MAKE) --no-print-directory test-doc
 	$(STAGE) tidy $(MAKE) --no-print-directory tidy
 	$(STAGE) binaries $(MAKE) --no-print-directory binaries
+	$(STAGE) deploy $(MAKE) --no-print-directory deploy
 	$(STAGE) attack $(DEBUG)/attack --quick
 	$(STAGE) interop tests/interop/run
 	$(STAGE) playground $(MAKE) --no-print-directory playground
@@ -90,6 +91,14 @@ python: ## The Python package: built as a wheel, and tested against the server
 	cargo build -p foodtrack-server
 	@.ci/setup
 	FOODTRACK_BINARY=$(DEBUG)/foodtrack-websocket clients/python/check
+
+deploy: ## What the hub is installed with: systemd's units, container files, manifests, and each configuration in them
+	cargo build -p foodtrack-server
+	@.ci/setup
+	FOODTRACK_BINARY=$(DEBUG)/foodtrack-websocket deploy/check
+
+package: ## The Debian package, installed and run in a clean Debian (release build; a quarter of an hour the first time)
+	deploy/package
 
 bench: ## Measures the hub alone, quickly (release build)
 	cargo build --release -p foodtrack-server -p bench

@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod check_config;
+mod completions;
 mod dead_letters;
 mod demo;
 mod demo_cluster;
@@ -18,6 +19,7 @@ mod keys;
 mod log;
 mod log_level;
 mod log_text;
+mod manual;
 mod nodes;
 mod openapi;
 mod outcome;
@@ -25,6 +27,7 @@ mod revocations;
 mod running_hub;
 mod schema;
 mod serve;
+mod service_manager;
 mod shutdown;
 mod tenant;
 mod token;
@@ -42,6 +45,9 @@ use rustix::fs::Mode;
 use crate::logging;
 use outcome::Outcome;
 
+/// What the command is called.
+const NAME: &str = "foodtrack-websocket";
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  fine
@@ -58,7 +64,7 @@ Examples:
 
 /// FoodTrack's real-time hub: restaurants' events to their customers, dashboards, kitchens and couriers.
 #[derive(Parser)]
-#[command(name = "foodtrack-websocket", version, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(name = NAME, version, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -124,6 +130,10 @@ enum Command {
     /// List, replay and drop messages that could not be delivered.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// Print what has a shell complete commands and flags.
+    Completions(completions::Completions),
+    /// Write manual pages.
+    Manual(manual::Manual),
 }
 
 /// Runs the command of this process's arguments.
@@ -161,6 +171,8 @@ pub fn run() -> ExitCode {
         Command::Tenant(tenant) => tenant.run(),
         Command::Audit(audit) => audit.run(),
         Command::DeadLetters(dead_letters) => dead_letters.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Manual(manual) => manual.run(),
     };
     logging::flush();
     outcome.unwrap_or_else(Outcome::report)

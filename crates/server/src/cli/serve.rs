@@ -7,7 +7,7 @@ use clap::Args;
 use super::given_listener::given_listener;
 use super::outcome::{Outcome, announce};
 use super::shutdown::Shutdown;
-use super::{Run, parse_port};
+use super::{Run, parse_port, service_manager};
 use crate::config::{Layers, load_checked};
 use crate::{WebSocketServer, descriptors, logging};
 
@@ -24,7 +24,7 @@ connect elsewhere. A second signal ends it at once. `foodtrack-websocket drain` 
 configuration read anew, and the certificate and its key: what can change without a restart does, and the log says what did.
 
 A listener that the parent gives (LISTEN_FDS, systemd's socket activation) is listened on in the place of --host and --port: who connects \
-while the server is started anew waits.
+while the server is started anew waits. systemd (Type=notify) is told when clients can connect, that the shards answer, and when it stops.
 
 Examples:
   JWT_SECRET=... foodtrack-websocket serve
@@ -90,6 +90,7 @@ impl Serve {
         let server = WebSocketServer::bind_with(config, given_listener()?, None)?;
         server.reload_from(read);
         announce(format_args!("listening on {}", server.local_addr()));
+        service_manager::ready(server.connections()).map_err(failed)?;
         shutdown.stop(server)
     }
 }

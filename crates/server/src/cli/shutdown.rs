@@ -11,8 +11,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-use super::Run;
 use super::outcome::Outcome;
+use super::{Run, service_manager};
 use crate::WebSocketServer;
 
 /// How often the server is looked at meanwhile.
@@ -72,6 +72,7 @@ impl Shutdown {
                 let _ = server.reload();
             }
             if server.has_ended() {
+                service_manager::stopping();
                 server.stop();
                 return Err(Outcome::Failed("a part of the server has ended by itself".into()));
             }
@@ -79,6 +80,7 @@ impl Shutdown {
                 break;
             }
         }
+        service_manager::stopping();
         server.stop();
         Ok(ExitCode::SUCCESS)
     }

@@ -131,6 +131,23 @@ fn schema_prints_one_event_or_all() {
 }
 
 #[test]
+fn completions_and_manual_pages_know_every_command() {
+    let (code, script, _) = run(&mut command(&["completions", "bash"]));
+    assert_eq!(code, 0);
+    let pages = tempfile::tempdir().unwrap();
+    let out = pages.path().to_str().unwrap();
+    assert_eq!(run(&mut command(&["manual", "--out", out])).0, 0);
+    for name in ["serve", "token", "check-config", "drain", "explain"] {
+        assert!(script.contains(name), "{name}");
+        let page = pages.path().join(format!("foodtrack-websocket-{name}.1"));
+        assert!(std::fs::read_to_string(page).unwrap().contains("Exit codes"), "{name}");
+    }
+    let (code, _, said) = run(&mut command(&["manual", "--out", "/dev/null/pages"]));
+    assert_eq!(code, 1);
+    assert!(said.contains("cannot write to /dev/null/pages"), "{said}");
+}
+
+#[test]
 fn explain_needs_no_secret_and_says_where_and_why() {
     let arguments =
         ["explain", "--event", "order:created", "--source", "client_app", "--order", "42"];

@@ -21,5 +21,6 @@ mod proxies;
 mod reload;
 mod rules;
 mod self_check;
+mod service_manager;
 mod status;
 mod support;
