@@ -44,7 +44,7 @@ async fn keep_alive<A: Future>(interval: Duration, ask: impl Fn() -> A, sign: im
         match tokio::time::timeout(interval, ask()).await {
             Ok(_) => sign(),
             Err(_) => {
-                tracing::error!("a shard does not answer: the service manager is given no sign")
+                tracing::error!("a shard does not answer: the service manager is given no sign");
             }
         }
     }
