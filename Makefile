@@ -77,9 +77,10 @@ binaries:
 interop: binaries ## Unmodified clients, protocol suites and hostile strangers against the server
 	tests/interop/run
 
-playground: ## The playground, clicked through in Chromium
+playground: ## The playground and the dashboard, clicked through in Chromium; the dashboard's pages are built anew and compared
 	cargo build -p foodtrack-server
 	@.ci/setup
+	cd dashboard && npm run --silent check
 	cd tests/playground && FOODTRACK_BINARY=$(DEBUG)/foodtrack-websocket npm test --silent
 
 typescript: ## The TypeScript packages: built, packed, and tested against the server

@@ -356,6 +356,7 @@ fn no_route_of_the_api_says_or_does_anything_about_another_tenant() {
             ("Authorization", bearer.as_str()),
             ("Content-Type", "application/json"),
             ("X-Tenant-Id", VICTIM),
+            ("Foodtrack-Tenant", VICTIM),
             ("X-Forwarded-For", "203.0.113.9"),
         ];
         for (path, methods) in description["paths"].as_object().unwrap() {

@@ -1,4 +1,4 @@
-// The demo hub as a child process, on a port of its own choice.
+// The hub as a child process, on a port of its own choice.
 
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -11,8 +11,13 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BINARY = process.env.FOODTRACK_BINARY ?? `${ROOT}target/debug/foodtrack-websocket`;
 
 /** Starts `demo` on `port`, or on one of its own choice, with more arguments; answers `{ url, port, pid, signal, stop }` once it listens. */
-export async function startHub(port = 0, more = []) {
-  const child = spawn(BINARY, ['demo', '--port', String(port), ...more], { stdio: ['ignore', 'pipe', 'pipe'] });
+export function startHub(port = 0, more = []) {
+  return start(['demo', '--port', String(port), ...more]);
+}
+
+/** Starts the hub with these arguments; answers as `startHub`. */
+export async function start(args) {
+  const child = spawn(BINARY, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const log = [];
   const stop = async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -23,7 +28,7 @@ export async function startHub(port = 0, more = []) {
     clearTimeout(kill);
   };
   const listening = await new Promise((resolve, reject) => {
-    const fail = (why) => reject(new Error(`${BINARY} demo: ${why}\n${log.join('\n')}`));
+    const fail = (why) => reject(new Error(`${BINARY} ${args[0]}: ${why}\n${log.join('\n')}`));
     const timer = setTimeout(() => fail(`not listening after ${START_TIMEOUT_MS} ms`), START_TIMEOUT_MS);
     child.once('error', (cause) => fail(cause.message));
     child.once('exit', (code) => fail(`ended with ${code}`));

@@ -1,6 +1,7 @@
 //! What the compiler does not check.
 
 mod architecture;
+mod built_pages;
 mod licences;
 mod metadata;
 mod modules;
@@ -44,6 +45,7 @@ pub(crate) fn run(root: &Path) -> Vec<String> {
         }
         Err(failure) => failures.push(failure),
     }
+    failures.extend(built_pages::check(root));
     failures.extend(codegen::check(root));
     failures
 }

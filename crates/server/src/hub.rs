@@ -7,12 +7,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use foodtrack_auth::Gate;
 use foodtrack_contract::{Authenticate, ErrorCode, Principal, Refusal};
 use foodtrack_shard::{
-    ConnectionManager, Counters, DeadLetters, EventBroadcaster, Running, Shards,
+    ConnectionManager, Counters, DeadLetters, EventBroadcaster, Observers, Running, Shards,
 };
 use foodtrack_tenant_log::{StorageState, StorageStatus, TenantLog};
 use foodtrack_transport::DoorRefusals;
 use serde_json::json;
 
+use crate::admin_ui::Desk;
 use crate::api_quota::ApiQuota;
 use crate::audit::{AuditEntry, AuditLog, cut};
 use crate::canary::{Canary, DISK_LATE};
@@ -28,6 +29,7 @@ use crate::http::{DiskWork, IdempotencyKeys, StatusPages, TenantQueue, batches};
 use crate::kept_of_tenants::Books;
 use crate::logging::{self, Levels};
 use crate::metrics::{BackEndCounts, Page, PageFormat, Sources};
+use crate::operator_token::OperatorToken;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
 use crate::reload::{ReloadError, ReloadReport, Reloader};
@@ -54,6 +56,8 @@ pub(crate) struct Hub {
     pub(crate) config: CheckedConfig,
     pub(crate) api_quota: ApiQuota,
     pub(crate) reloader: Reloader,
+    /// Who runs the hub, where the configuration says.
+    pub(crate) operator: Option<OperatorToken>,
     /// Where whoever notices that something is wrong says so.
     pub(crate) health_book: HealthBook,
     pub(crate) status_pages: Arc<StatusPages>,
@@ -63,6 +67,8 @@ pub(crate) struct Hub {
     /// What became of requests to the business back end, where there is one.
     upstream: Option<Arc<UpstreamCounts>>,
     pub(crate) cluster: Arc<Cluster>,
+    /// Who looks from the admin UI, where that may be.
+    pub(crate) desk: Option<Arc<Desk>>,
     gate: Arc<Gate>,
     /// What is known of the certificate, where the port speaks TLS.
     pub(crate) certificate: Option<Arc<CertificateState>>,
@@ -94,6 +100,7 @@ pub(crate) struct HubParts {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) certificate: Option<Arc<CertificateState>>,
     pub(crate) audit: Arc<AuditLog>,
+    pub(crate) desk: Option<Arc<Desk>>,
 }
 
 impl Hub {
@@ -110,6 +117,7 @@ impl Hub {
             cluster,
             certificate,
             audit,
+            desk,
         } = parts;
         let Books { policies, declarations, revocations } = books;
         Self {
@@ -124,6 +132,8 @@ impl Hub {
             performance,
             api_quota: ApiQuota::new(api_rates(&config.said().limits)),
             reloader: Reloader::new(config.said()),
+            operator: config.operator_token(),
+            desk,
             gate,
             log: Arc::clone(&running.log),
             audit,
@@ -153,6 +163,30 @@ impl Hub {
     pub(crate) fn principal(&self, token: &str) -> Result<Principal, Refusal> {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.gate.principal(token, since_epoch.as_secs())
+    }
+
+    /// Whether a token that was good is good still: it has not ended, and nothing of it was revoked.
+    pub(crate) fn is_in_standing(&self, principal: &Principal) -> bool {
+        let now_s = self.wall_ms() / 1_000;
+        principal.expires_at_s() > now_s
+            && self.gate.check_standing(principal, None, None, now_s).is_ok()
+    }
+
+    /// The time, in milliseconds since the Unix epoch.
+    pub(crate) fn wall_ms(&self) -> u64 {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What this node is called.
+    pub(crate) fn node_name(&self) -> String {
+        let nodes = self.cluster.book.nodes();
+        nodes.into_iter().find(|node| node.is_self).map_or_else(|| "hub".to_owned(), |it| it.id)
+    }
+
+    /// The way to clients that watch from outside.
+    pub(crate) fn observers(&self) -> Observers {
+        Observers::new(self.shards.clone())
     }
 
     /// The back end whose certificate this is, which was verified, for the tenant that it names. `None`: nobody wrote it down.

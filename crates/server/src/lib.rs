@@ -32,12 +32,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admin_ui;
 mod api_quota;
 mod audit;
 mod canary;
 pub mod cli;
 mod cluster;
 pub mod config;
+mod dashboard;
 mod data;
 pub mod demo;
 mod descriptors;
@@ -54,6 +56,7 @@ mod last_error;
 mod log_report;
 mod logging;
 mod metrics;
+mod operator_token;
 mod performance;
 mod policy_book;
 mod posting;
@@ -77,9 +80,9 @@ pub use cluster::{
     ClusterConnections, CountedConnections, Gathered, NodeInfo, RedisReport, RedisState,
 };
 pub use config::{
-    AuditConfig, CheckedConfig, ConfigErrors, ConfigProblem, DeliveryConfig, EmitterConfig,
-    EmitterKind, HooksConfig, LimitsConfig, LogConfig, ProfileChoice, RedisConfig, RetryConfig,
-    Secret, TlsConfig, UpstreamConfig, WebhookConfig,
+    AdminUiConfig, AuditConfig, CheckedConfig, ConfigErrors, ConfigProblem, DashboardConfig,
+    DeliveryConfig, EmitterConfig, EmitterKind, HooksConfig, LimitsConfig, LogConfig,
+    ProfileChoice, RedisConfig, RetryConfig, Secret, TlsConfig, UpstreamConfig, WebhookConfig,
 };
 pub use data::{DataDirError, KeysError};
 pub use drain::{AfterDrain, DrainPhase, DrainReport};

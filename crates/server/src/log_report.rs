@@ -124,6 +124,26 @@ impl Reports {
 }
 
 impl EntryReport {
+    /// The event's name.
+    pub(crate) fn event(&self) -> &str {
+        &self.event
+    }
+
+    /// Its place, as clients carry it.
+    pub(crate) fn cursor(&self) -> &str {
+        &self.cursor
+    }
+
+    /// When it was taken.
+    pub(crate) fn at(&self) -> &str {
+        &self.at
+    }
+
+    /// The message, without what is hidden.
+    pub(crate) fn message(&self) -> &Value {
+        &self.message
+    }
+
     /// With everything, for the operator.
     pub(crate) fn new(epoch: Epoch, entry: &LogEntry) -> Self {
         Self::of(epoch, entry, message_json(&entry.message), &entry.attachments)

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use foodtrack_session::{HeartbeatConfig, Namespaces};
 use foodtrack_shard::{
-    Clock, Rate, RecoveryConfig, RetryPolicy, SessionKey, ShardsConfig, TenantLimits,
+    Clock, OBSERVERS_NAMESPACE, Rate, RecoveryConfig, RetryPolicy, SessionKey, ShardsConfig,
+    TenantLimits,
 };
 use foodtrack_tenant_log::{DiskBudget, Retention};
 use foodtrack_transport::{Endpoint, Limits, Protocol, ReactorConfig};
@@ -76,7 +77,10 @@ fn reactor_config(config: &CheckedConfig) -> ReactorConfig {
         ]
         .map(|(path, protocol)| Endpoint { path: path.to_owned(), protocol })
         .into(),
-        namespaces: Namespaces::new(&["/"]),
+        namespaces: match said.admin_ui.enabled {
+            true => Namespaces::new(&["/", OBSERVERS_NAMESPACE]),
+            false => Namespaces::new(&["/"]),
+        },
         heartbeat: HeartbeatConfig {
             interval_ms: said.heartbeat.interval_ms.into(),
             timeout_ms: said.heartbeat.timeout_ms.into(),

@@ -6,10 +6,10 @@ use foodtrack_router::{Redaction, Rule};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
-    AuditConfig, CheckedConfig, ConfigErrors, CorsConfig, DeliveryConfig, EmitterConfig,
-    EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, LogFormat, LoggingConfig, ProfileChoice,
-    RedisConfig, RetryConfig, Secret, SecurityConfig, ShutdownConfig, TlsConfig, UpstreamConfig,
-    WebhookConfig, check,
+    AdminUiConfig, AuditConfig, CheckedConfig, ConfigErrors, CorsConfig, DashboardConfig,
+    DeliveryConfig, EmitterConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig,
+    LogFormat, LoggingConfig, ProfileChoice, RedisConfig, RetryConfig, Secret, SecurityConfig,
+    ShutdownConfig, TlsConfig, UpstreamConfig, WebhookConfig, check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
@@ -73,6 +73,10 @@ pub struct WebSocketConfig {
     pub upstream: UpstreamConfig,
     /// Back ends that are told of events.
     pub webhooks: Vec<WebhookConfig>,
+    /// The hub's own pages.
+    pub dashboard: DashboardConfig,
+    /// The namespace of Socket.IO's admin UI.
+    pub admin_ui: AdminUiConfig,
     /// Redis servers through which back ends publish.
     pub emitters: Vec<EmitterConfig>,
     /// The cluster's Redis.
@@ -107,6 +111,8 @@ impl Default for WebSocketConfig {
             delivery: Vec::new(),
             upstream: UpstreamConfig::default(),
             webhooks: Vec::new(),
+            dashboard: DashboardConfig::default(),
+            admin_ui: AdminUiConfig::default(),
             emitters: Vec::new(),
             redis: RedisConfig::default(),
             tls: TlsConfig::default(),
@@ -133,6 +139,20 @@ impl WebSocketConfig {
     #[must_use]
     pub fn drain_delay(mut self, delay: Duration) -> Self {
         self.shutdown.drain_delay_ms = whole_ms(delay);
+        self
+    }
+
+    /// The token of who runs the hub: it may administer every tenant. At least 32 visible ASCII characters. Default: none.
+    #[must_use]
+    pub fn operator_token(mut self, token: impl Into<String>) -> Self {
+        self.dashboard.operator_token = Some(Secret::new(token));
+        self
+    }
+
+    /// Whether the dashboard is served at `/dashboard`. Default: yes.
+    #[must_use]
+    pub fn dashboard(mut self, is_served: bool) -> Self {
+        self.dashboard.enabled = is_served;
         self
     }
 

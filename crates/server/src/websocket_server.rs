@@ -11,14 +11,16 @@ use std::time::Duration;
 use foodtrack_auth::Gate;
 use foodtrack_contract::Authenticate;
 use foodtrack_shard::{
-    ConnectionAudit, ConnectionManager, DeadLetters, EventBroadcaster, HttpService, OpensLog,
-    PayloadKeys, Policies, Running, Services, SessionKey, ShardsConfig, StartError as ShardsError,
+    ConnectionAudit, ConnectionManager, DeadLetters, EventBroadcaster, HttpService, ObserverDesk,
+    OpensLog, PayloadKeys, Policies, Running, Services, SessionKey, ShardsConfig,
+    StartError as ShardsError,
 };
 use foodtrack_tenant_log::{
     KeySource, MemoryLog, MemoryStore, OnCompletion, OpenError, RedisLog, RedisOptions,
     RedisPersistence, SqliteLog, SqliteOptions, TenantLog, first_look,
 };
 
+use crate::admin_ui::Desk;
 use crate::audit::AuditLog;
 use crate::cluster::{
     Cluster, ClusterConnections, ClusterOptions, ClusterSecret, NodeId, Relay, RelayThread,
@@ -59,6 +61,12 @@ fn start_shards(
         ShardsError::Io(source) => StartError::Bind { address: config.address(), source },
         ShardsError::Log(error) => StartError::Log(error),
     })
+}
+
+/// Who lets the admin UI in, where there is one.
+fn desk(config: &CheckedConfig) -> Option<Arc<Desk>> {
+    let said = &config.said().admin_ui;
+    said.enabled.then(|| Arc::new(Desk::new(said.read_only)))
 }
 
 /// Says what listens where.
@@ -165,12 +173,14 @@ fn services(
     upstream: Option<&upstream::Started>,
     keys: Option<&Arc<KeyStore>>,
     audit: &Arc<AuditLog>,
+    desk: Option<Arc<Desk>>,
 ) -> Services {
     Services {
         http,
         upstream: upstream.map(|it| Arc::clone(&it.upstream)),
         payload_keys: keys.map(|it| Arc::clone(it) as Arc<dyn PayloadKeys>),
         audit: audit.is_on().then(|| Arc::clone(audit) as Arc<dyn ConnectionAudit>),
+        desk: desk.map(|it| it as Arc<dyn ObserverDesk>),
     }
 }
 
@@ -297,7 +307,8 @@ impl WebSocketServer {
         let (api, service) =
             ApiThreads::start(demo, Arc::clone(&pages), relay).map_err(StartError::Thread)?;
         let upstream = start_upstream(&config).map_err(StartError::Thread)?;
-        let services = services(service, upstream.as_ref(), keys.as_ref(), &audit);
+        let desk = desk(&config);
+        let services = services(service, upstream.as_ref(), keys.as_ref(), &audit, desk.clone());
         let mut shards = shards_config(&config, listener, session_key, clock.clone());
         shards.reactor.node = redis.as_ref().map(|(_, secret)| secret.node_mark(&id));
         let certificate = config.tls().map(Tls::watch).transpose().map_err(StartError::Tls)?;
@@ -331,6 +342,7 @@ impl WebSocketServer {
             cluster,
             certificate: certificate.as_ref().map(CertificateWatch::state),
             audit,
+            desk,
         };
         let hub = Arc::new(Hub::new(parts, &running));
         let api = api.open(&hub);

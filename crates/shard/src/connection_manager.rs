@@ -2,9 +2,9 @@
 
 use foodtrack_contract::{Offset, Refusal, Revocation, Room, TenantId};
 use foodtrack_tenant::{
-    Answer, ConnectionCounts, ConnectionFilter, ConnectionInfo, DisconnectTarget, EntryTrace,
-    OwnedRoom, Page, PageQuery, PresenceInfo, PresenceQuery, Request, RoomInfo, RoomMetadata,
-    TracedEntry,
+    Answer, ConnectionCounts, ConnectionFilter, ConnectionInfo, DeviceNews, DisconnectTarget,
+    EntryTrace, OwnedRoom, Page, PageQuery, PresenceInfo, PresenceQuery, Request, RoomInfo,
+    RoomMetadata, TracedEntry,
 };
 use foodtrack_tenant_log::SubscriberKey;
 use tokio::sync::oneshot;
@@ -100,6 +100,18 @@ impl ConnectionManager {
             _ => None,
         };
         self.shards.ask(tenant, Request::Trace(entries), pick).await
+    }
+
+    /// What happened to a tenant's devices lately, oldest first: the newest 256 turns that this node remembers.
+    ///
+    /// # Errors
+    /// `overloaded` when the tenant's shard does not take the question.
+    pub async fn device_journal(&self, tenant: &TenantId) -> Result<Vec<DeviceNews>, Refusal> {
+        let pick = |answer| match answer {
+            Answer::DeviceJournal(news) => Some(news),
+            _ => None,
+        };
+        self.shards.ask(tenant, Request::DeviceJournal, pick).await
     }
 
     /// Moves where a subscriber that is not here begins when it comes: what waits for it up to `through` is dropped, and what

@@ -16,6 +16,7 @@ mod hook_book;
 mod http_service;
 mod log_link;
 mod mailbox;
+mod observer;
 mod payload_keys;
 mod shard;
 mod shard_config;
@@ -44,15 +45,17 @@ pub use event_broadcaster::EventBroadcaster;
 pub use foodtrack_tenant::PayloadKey;
 pub use foodtrack_tenant::{
     Accepted, Broadcast, CHECKS_US_PER_SECOND, ConnectionChange, ConnectionCounts,
-    ConnectionFilter, ConnectionInfo, ConnectionNews, Counters, DeviceTrace, DirectEvent,
-    DisconnectTarget, EntryTrace, EventCounts, Forwarded, Hook, HookQuestion, Page, PageQuery,
-    Policies, PresenceInfo, PresenceQuery, Profiles, Rate, Recipients, RecoveryConfig,
-    RequestNames, RetryPolicy, RoomInfo, RoomMetadata, Sent, SessionKey, TenantLimits, Times,
-    TracedEntry, UpstreamAnswer, WantedHubEvents, page_limit, read_subscriber_key,
+    ConnectionFilter, ConnectionInfo, ConnectionNews, Counters, DeviceNews, DeviceTrace,
+    DeviceTurn, DirectEvent, DisconnectTarget, EntryTrace, EventCounts, Forwarded, Hook,
+    HookQuestion, Page, PageQuery, Policies, PresenceInfo, PresenceQuery, Profiles, Rate,
+    Recipients, RecoveryConfig, RequestNames, RetryPolicy, RoomInfo, RoomMetadata, Sent,
+    SessionKey, TenantLimits, Times, TracedEntry, UpstreamAnswer, WantedHubEvents, page_limit,
+    read_subscriber_key,
 };
 pub use hook_answer::HookAnswer;
 pub use http_service::{HttpService, PeerCertificate, Responder};
 pub use mailbox::MAILBOX_MESSAGES_MAX;
+pub use observer::{OBSERVERS_NAMESPACE, ObserverDesk, ObserverId, Observers};
 pub use payload_keys::PayloadKeys;
 pub use shard_config::ShardsConfig;
 pub use shards::Shards;

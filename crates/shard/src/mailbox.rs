@@ -13,7 +13,7 @@ use foodtrack_tenant::{
     Answer, ConnectionCounts, HookQuestion, Policies, Request, Requester, TenantLimits,
     UpstreamAnswer,
 };
-use foodtrack_transport::{Handover, HttpTicket, Waker};
+use foodtrack_transport::{ClientKey, Handover, HttpTicket, Waker};
 use tokio::sync::oneshot;
 
 use crate::entrant::Entrant;
@@ -44,6 +44,10 @@ pub(crate) enum ShardMessage {
     Limits(TenantLimits),
     /// Something about this node that all its clients are told, as JSON. Lost: they are not told of this change.
     Announce(Arc<str>),
+    /// Events for a client that watches from outside, each its name and its arguments. Lost: it does not see them.
+    TellObserver(ClientKey, Vec<(&'static str, String)>),
+    /// Send away a client that watches. Lost: the sender tries again.
+    EndObserver(ClientKey),
     /// Close transports little by little, all of them within so many milliseconds. Never lost.
     SendElsewhere { within_ms: u64 },
     /// Close every transport with a reason and stop the loop. Never lost.

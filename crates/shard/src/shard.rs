@@ -7,6 +7,7 @@ mod containing;
 mod entrants;
 mod logs;
 mod mail;
+mod observing;
 mod pacing;
 mod permits;
 mod replies;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use foodtrack_contract::{Authenticate, Refusal, TenantId};
 use foodtrack_tenant::{HookQuestion, Input, Settings};
 use foodtrack_transport::{ClientKey, CloseReason, Handover, Reactor, Verdict};
@@ -36,6 +37,7 @@ use crate::hook_book::HookBook;
 use crate::http_service::HttpService;
 use crate::log_link::{LogLink, LogNews};
 use crate::mailbox::Inbox;
+use crate::observer::ObserverDesk;
 use crate::payload_keys::PayloadKeys;
 use crate::shards::Shards;
 use crate::tag::Tag;
@@ -74,6 +76,8 @@ pub(crate) struct ShardParts {
     pub(crate) upstream: Option<Arc<dyn Upstream>>,
     pub(crate) payload_keys: Option<Arc<dyn PayloadKeys>>,
     pub(crate) audit: Option<Arc<dyn ConnectionAudit>>,
+    /// Who lets clients watch, where they may.
+    pub(crate) desk: Option<Arc<dyn ObserverDesk>>,
     pub(crate) log: LogLink,
     pub(crate) news: Receiver<LogNews>,
     /// What its tenants work with.
@@ -94,6 +98,8 @@ pub(crate) struct Shard {
     tenants: Slab<Resident>,
     by_name: AHashMap<TenantId, u32>,
     replies: Replies,
+    /// Clients that watch from outside.
+    observers: AHashSet<ClientKey>,
     /// Clients of tenants whose logs are being opened.
     waiting: AHashMap<u32, VecDeque<Handover<Entrant>>>,
     /// Clients that wait until it is known which of the orders that they come back to are theirs.
@@ -147,6 +153,7 @@ impl Shard {
             tenants: Slab::new(),
             by_name: AHashMap::new(),
             replies: Replies::default(),
+            observers: AHashSet::new(),
             waiting: AHashMap::new(),
             entrants: AHashMap::new(),
             pacing: Pacing::default(),

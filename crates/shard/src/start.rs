@@ -16,6 +16,7 @@ use crate::connection_audit::ConnectionAudit;
 use crate::http_service::HttpService;
 use crate::log_link::{LogLink, NewsSender, on_completion};
 use crate::mailbox::ShardSender;
+use crate::observer::ObserverDesk;
 use crate::payload_keys::PayloadKeys;
 use crate::shard::{Shard, ShardParts};
 use crate::shard_config::ShardsConfig;
@@ -78,6 +79,8 @@ pub struct Services {
     pub payload_keys: Option<Arc<dyn PayloadKeys>>,
     /// Who keeps account of connections.
     pub audit: Option<Arc<dyn ConnectionAudit>>,
+    /// Who lets clients watch from outside: then the second namespace of the reactor is theirs.
+    pub desk: Option<Arc<dyn ObserverDesk>>,
 }
 
 /// Binds the port, opens the log and starts the shards.
@@ -123,6 +126,7 @@ pub fn start(
             upstream: services.upstream.clone(),
             payload_keys: services.payload_keys.clone(),
             audit: services.audit.clone(),
+            desk: services.desk.clone(),
             log: link,
             news,
             settings: Settings {

@@ -227,6 +227,7 @@ impl Tenant {
                 connection_lines::caught_up(&self.id, connection, replay.replayed(), took_ms);
             }
         }
+        self.journal_caught_up(place, &replay, turn.now.wall_ms);
         if self.members.get(place).is_some_and(|it| it.dialect.acknowledges()) {
             self.ask_for_letters(turn, place);
         }

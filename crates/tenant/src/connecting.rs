@@ -100,6 +100,9 @@ impl Tenant {
         let key = key.unwrap_or_else(|| unreachable!("a user's and a device's names fit a key"));
         self.lately.came(&key, turn.now.monotonic_ms, turn.recovery.offline_after_ms);
         let subscriber = self.reliability.enter(key, application);
+        if application.is_some() {
+            self.journal_came(subscriber, turn.now.wall_ms, is_recovered);
+        }
         let device = admission.device.as_ref().map(DeviceId::as_str);
         let sender = turn.emission_key.sender(user.as_str(), device, admission.source());
         let is_first = self.members.is_empty();
@@ -211,6 +214,9 @@ impl Tenant {
         self.reliability.leave(gone.subscriber);
         self.device_went(turn, &gone);
         self.goes(turn, &gone, reason);
+        if gone.application.is_some() {
+            self.journal_went(&gone, turn.now.wall_ms, reason);
+        }
         connection_lines::disconnected(&self.id, &gone, reason, turn.now.wall_ms);
         let change = ConnectionChange::Disconnected(reason);
         turn.effects.account(&ConnectionNews::of(&gone, change));

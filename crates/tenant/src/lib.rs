@@ -26,6 +26,8 @@ mod cursor_suffix;
 mod dead_letters;
 mod delivery;
 mod described_rooms;
+mod device_journal;
+mod device_turns;
 mod dialect;
 mod effects;
 mod entry_trace;
@@ -106,9 +108,9 @@ pub use hook::{Hook, HookQuestion, Permit, PermitsOf};
 pub use input::{Arrival, ClientEvent, Input};
 pub use intake::{CHECKS_US_PER_SECOND, EmissionKey};
 pub use model::{
-    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DeviceTrace,
-    DirectEvent, DisconnectTarget, EntryTrace, Page, PageQuery, PresenceInfo, PresenceQuery,
-    Recipients, RoomInfo, RoomMetadata, Sent, TracedEntry, page_limit,
+    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DeviceNews,
+    DeviceTrace, DeviceTurn, DirectEvent, DisconnectTarget, EntryTrace, Page, PageQuery,
+    PresenceInfo, PresenceQuery, Recipients, RoomInfo, RoomMetadata, Sent, TracedEntry, page_limit,
 };
 pub use now::{Now, rfc3339};
 pub use page_limits::PageLimits;

@@ -104,6 +104,39 @@ pub struct DeviceTrace {
     pub is_live: bool,
 }
 
+/// What happened to a device, or to the sockets together that a user of an application has without one.
+#[derive(Clone, Debug)]
+pub struct DeviceNews {
+    /// Which.
+    pub subscriber: SubscriberKey,
+    /// When, by the wall clock, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// What.
+    pub what: DeviceTurn,
+}
+
+/// A turn in a device's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceTurn {
+    /// It connected.
+    Came {
+        /// Whether its session went on.
+        is_recovered: bool,
+    },
+    /// It was sent what it had missed.
+    CaughtUp {
+        /// How many events.
+        events: u64,
+        /// When the oldest of them was accepted, in milliseconds since the Unix epoch.
+        oldest_ms: u64,
+    },
+    /// Its last connection ended.
+    Went {
+        /// Why, as in `foodtrack_disconnects_total`.
+        reason: &'static str,
+    },
+}
+
 /// How many connections there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -63,6 +63,8 @@ pub(crate) struct Replay {
     has_lists: bool,
     started_ms: u64,
     replayed: u64,
+    /// When the oldest of those was accepted.
+    oldest_ms: u64,
     /// Rooms that it has left meanwhile, and the last place at which it was in them: what came before is for it.
     left: Vec<(LoggedRoom, Offset)>,
     /// Orders of its user's that may not be in memory.
@@ -162,6 +164,7 @@ impl Replay {
             has_lists: false,
             started_ms: now_ms,
             replayed: 0,
+            oldest_ms: u64::MAX,
             left: Vec::new(),
             owns: Box::default(),
         }
@@ -407,6 +410,7 @@ impl Replay {
             self.cursor.advance(entry.offset);
         }
         self.replayed += 1;
+        self.oldest_ms = self.oldest_ms.min(entry.at_ms);
         Some(entry)
     }
 
@@ -434,6 +438,11 @@ impl Replay {
     /// How long it took, where anything was sent.
     pub(crate) fn took_ms(&self, now_ms: u64) -> Option<u64> {
         (self.replayed > 0).then(|| now_ms.saturating_sub(self.started_ms))
+    }
+
+    /// How many events were sent, and when the oldest of them was accepted; `None` where there was none.
+    pub(crate) fn brought_back(&self) -> Option<(u64, u64)> {
+        (self.replayed > 0).then_some((self.replayed, self.oldest_ms))
     }
 
     /// Notes which orders are its user's, for what it missed in their rooms.

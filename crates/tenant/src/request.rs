@@ -4,9 +4,9 @@ use foodtrack_contract::{Offset, Principal, Refusal, Revocation, Room};
 use foodtrack_tenant_log::{LogEntry, SubscriberKey};
 
 use crate::model::{
-    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DirectEvent,
-    DisconnectTarget, EntryTrace, Page, PageQuery, PresenceInfo, PresenceQuery, RoomInfo,
-    RoomMetadata, Sent, TracedEntry,
+    Accepted, Broadcast, ConnectionCounts, ConnectionFilter, ConnectionInfo, DeviceNews,
+    DirectEvent, DisconnectTarget, EntryTrace, Page, PageQuery, PresenceInfo, PresenceQuery,
+    RoomInfo, RoomMetadata, Sent, TracedEntry,
 };
 
 /// Which request an answer is to; chosen by who asks.
@@ -70,6 +70,8 @@ pub enum Request {
     },
     /// Who is here of those whom entries are for, and who has them: [`Answer::Traced`].
     Trace(Vec<TracedEntry>),
+    /// What happened to devices lately: [`Answer::DeviceJournal`].
+    DeviceJournal,
     /// Moves where a subscriber that is not here begins when it comes, which drops what waits for it, or brings it again:
     /// [`Answer::QueueMoved`].
     MoveQueue {
@@ -120,6 +122,8 @@ pub enum Answer {
     LetterSent(usize),
     /// To [`Request::Trace`], in the order of the entries.
     Traced(Vec<EntryTrace>),
+    /// To [`Request::DeviceJournal`]: oldest first.
+    DeviceJournal(Vec<DeviceNews>),
     /// To [`Request::MoveQueue`].
     QueueMoved,
 }
@@ -132,6 +136,7 @@ impl Request {
             Self::UserMarks => Some(Answer::UserMarks(Vec::new())),
             Self::List(_) => Some(Answer::Connections(Page::default())),
             Self::Present(_) => Some(Answer::Present(Page::default())),
+            Self::DeviceJournal => Some(Answer::DeviceJournal(Vec::new())),
             Self::Rooms(_) => Some(Answer::Rooms(Page::default())),
             _ => None,
         }

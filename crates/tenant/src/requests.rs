@@ -101,6 +101,7 @@ impl Tenant {
             Request::Trace(entries) => {
                 Answer::Traced(entries.iter().map(|entry| self.trace(entry)).collect())
             }
+            Request::DeviceJournal => Answer::DeviceJournal(self.journal.news()),
             Request::MoveQueue { subscriber, through } => {
                 match self.move_queue(turn, &subscriber, through) {
                     Ok(()) => Answer::QueueMoved,

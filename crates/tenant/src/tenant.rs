@@ -16,6 +16,7 @@ use crate::asked_at::AskedAt;
 use crate::connecting::Entering;
 use crate::connection_slot::ConnectionSlot;
 use crate::cursor_suffix::CursorSuffix;
+use crate::device_journal::DeviceJournal;
 use crate::effects::Effects;
 use crate::hook::PermitsOf;
 use crate::intake::Intake;
@@ -64,6 +65,7 @@ pub struct Tenant {
     pub(crate) pages: Pages,
     pub(crate) presence: Presence,
     pub(crate) lately: Lately,
+    pub(crate) journal: DeviceJournal,
     pub(crate) metrics: MetricsPace,
     pub(crate) key_requests: KeyRequests,
     /// Requests that wait for the log to be opened.
@@ -99,6 +101,7 @@ impl Tenant {
             pages: Pages::default(),
             presence: Presence::default(),
             lately: Lately::default(),
+            journal: DeviceJournal::default(),
             metrics: MetricsPace::default(),
             key_requests: KeyRequests::default(),
             requests: Vec::new(),

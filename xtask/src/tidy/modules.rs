@@ -27,7 +27,7 @@ const MAY_CIRCLE: &[(&str, &[&str])] = &[
             "turn",
         ],
     ),
-    ("server", &["demo", "http", "hub"]),
+    ("server", &["admin_ui", "demo", "http", "hub"]),
     ("profile", &["check", "incoming", "outgoing", "profile"]),
 ];
 

@@ -66,11 +66,13 @@ impl Demo {
         let pages = Pages::new(&secret);
         let desk = std::net::TcpListener::bind("127.0.0.1:0").map_err(failed)?;
         let signing_secret = random_secret()?;
+        let operator_token = random_secret()?;
         let config = WebSocketConfig::default()
             .upstream(upstream(desk.local_addr().map_err(failed)?, &signing_secret))
             .host(self.host)
             .port(self.port)
             .jwt_secret(secret)
+            .operator_token(&operator_token)
             .data_dir(directory.to_string_lossy())
             // One browser plays every customer, cook and courier.
             .handshakes_per_minute(0)
@@ -83,6 +85,9 @@ impl Demo {
         start_gateway(address, pages, desk, &signing_secret).map_err(failed)?;
         announce(format_args!("listening on {}", server.local_addr()));
         announce(format_args!("open http://{address}/ in a browser; stop with Ctrl+C"));
+        announce(format_args!(
+            "the dashboard is http://{address}/dashboard; its token: {operator_token}"
+        ));
         shutdown.stop(server)
     }
 }

@@ -25,12 +25,14 @@ use super::master_key::master_key;
 use super::problems::ConfigErrors;
 use super::profile::{check_own_names, profiles};
 use super::proxies::check_proxies;
+use super::said_keys::{SaidKey, Sayers};
 use super::sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, RetryConfig,
 };
 use super::tls::{CheckedTls, Tls};
 use super::webhook;
 use crate::WebSocketConfig;
+use crate::operator_token::OperatorToken;
 
 /// No message is larger, whatever the configuration says.
 const PAYLOAD_BYTES_LIMIT: u32 = 64 * 1_024 * 1_024;
@@ -55,6 +57,7 @@ pub struct CheckedConfig {
     redis_files: RedisTls,
     tls: CheckedTls,
     master_key: Option<MasterKey>,
+    sayers: Sayers,
     said: WebSocketConfig,
 }
 
@@ -86,6 +89,22 @@ impl CheckedConfig {
     /// What was said; every value in it holds.
     pub fn said(&self) -> &WebSocketConfig {
         &self.said
+    }
+
+    /// Remembers who said what.
+    pub(super) fn said_by(self, sayers: Sayers) -> Self {
+        Self { sayers, ..self }
+    }
+
+    /// Every key with its value in `in_force`, and who said it.
+    pub(crate) fn said_keys(&self, in_force: &WebSocketConfig) -> Vec<SaidKey> {
+        self.sayers.keys(in_force)
+    }
+
+    /// Who runs the hub; `None` where nobody sees all tenants.
+    pub(crate) fn operator_token(&self) -> Option<OperatorToken> {
+        let token = self.said.dashboard.operator_token.as_ref()?;
+        Some(OperatorToken::new(token.reveal()))
     }
 
     /// Who may enter.
@@ -165,6 +184,7 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     check_log(&said.log, &mut errors);
     said.audit.check(&mut errors);
     said.upstream.check(&mut errors);
+    said.dashboard.check(&mut errors);
     webhook::check(&mut said, &mut errors);
     emitter::check(&said, &mut errors);
     if said.shutdown.drain_delay_ms > DRAIN_DELAY_MS_LIMIT {
@@ -192,6 +212,7 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
                 redis_files,
                 tls,
                 master_key,
+                sayers: Sayers::default(),
                 said,
             })
         }

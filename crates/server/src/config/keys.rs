@@ -146,6 +146,10 @@ keys! {
     "upstream.hooks.cacheMs" Scalar: "How long a permission of the back end is good for whoever asks the same, in milliseconds.";
     "upstream.hooks.refusedCacheMs" Scalar: "How long a refusal of the back end is, in milliseconds.";
     "upstream.hooks.allowWithoutAnswer" Scalar: "Whether a client is let in where the back end gives no answer; else it is told to try again.";
+    "dashboard.enabled" Scalar: "Whether the dashboard is served at /dashboard. Its pages hold no data: what they show is asked with the token of who logs in.";
+    "dashboard.operatorToken" Text "DASHBOARD_OPERATOR_TOKEN": "The token of who runs the hub, at least 32 visible characters: with it every tenant may be administered over the HTTP API and the dashboard, one at a time, and the configuration be seen. It publishes nothing and opens no socket. Without it nobody sees more than one tenant.";
+    "adminUi.enabled" Scalar: "Whether there is the namespace /admin, to which the public page @socket.io/admin-ui connects: with a token that may administer its tenant as the password.";
+    "adminUi.readOnly" Scalar: "Whether that page may look alone; or else it may disconnect single connections, too.";
     "emitters" Tables: "Redis servers through which back ends publish as to Socket.IO's own servers: name, kind (pubsub, streams), url, key, namespace, rooms.";
     "webhooks" Tables: "Back ends that are told of events: name, url, secret or secretFile, events, tenants, timeoutMs, batchMax.";
     "tls.certFile" Text "TLS_CERT_FILE": "A file with the hub's certificate as PEM, and behind it those that signed it. With it, and tls.keyFile, the port speaks TLS alone: https:// and wss://.";

@@ -73,7 +73,7 @@ pub fn load_checked(
     }
     errors.for_each(|problem| places.complete(problem));
     match checked {
-        Ok(checked) => errors.or(checked),
+        Ok(checked) => errors.or(checked.said_by(places.sayers())),
         Err(_) => Err(errors),
     }
 }

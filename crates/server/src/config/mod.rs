@@ -1,8 +1,10 @@
 //! Configuration: first what was said ([`crate::WebSocketConfig`]), then what it means ([`CheckedConfig`]).
 
+mod admin_ui;
 mod audit;
 mod authenticator;
 mod checked;
+mod dashboard;
 mod emitter;
 mod event_names;
 pub mod keys;
@@ -16,6 +18,7 @@ mod problems;
 mod profile;
 mod proxies;
 mod redis;
+mod said_keys;
 mod secret;
 mod sections;
 mod tables;
@@ -23,9 +26,11 @@ mod tls;
 mod upstream;
 mod webhook;
 
+pub use admin_ui::AdminUiConfig;
 pub use audit::AuditConfig;
 pub use checked::CheckedConfig;
 pub(crate) use checked::{DRAIN_DELAY_MS_LIMIT, check, policies};
+pub use dashboard::DashboardConfig;
 pub use emitter::{EmitterConfig, EmitterKind};
 pub use layers::{Layers, load, load_checked};
 pub(crate) use log_level::check_level;
@@ -33,6 +38,7 @@ pub(crate) use master_key::master_key;
 pub use problems::{ConfigErrors, ConfigProblem};
 pub use profile::ProfileChoice;
 pub use redis::RedisConfig;
+pub(crate) use said_keys::SaidKey;
 pub use secret::Secret;
 pub use sections::{
     CorsConfig, DeliveryConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig, LogFormat,

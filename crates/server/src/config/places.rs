@@ -5,6 +5,7 @@ use figment::Figment;
 use super::keys::{self, KEYS, Key};
 use super::lines::Lines;
 use super::problems::ConfigProblem;
+use super::said_keys::Sayers;
 
 /// Where each value was said.
 pub(super) struct Places {
@@ -29,6 +30,11 @@ impl Places {
             (Some(_), _) => {}
             (None, _) => problem.place = self.of(problem),
         }
+    }
+
+    /// Who said each key.
+    pub(super) fn sayers(&self) -> Sayers {
+        Sayers::new(|key| self.of_path(key, key.path))
     }
 
     /// Who said the key. Where nobody did, who said another key that the message compares it with.

@@ -16,6 +16,7 @@ use super::audited::Act;
 use super::request_line::Asker;
 use crate::hub::Hub;
 use crate::log_report::Reports;
+use crate::operator_token::operator_of;
 use crate::tls::{KnownClient, Scope};
 
 /// A backend service: a token whose role is `system`.
@@ -39,6 +40,39 @@ impl Administrator {
     /// Who asks, for people to read.
     pub(crate) fn user(&self) -> &str {
         self.0.user().as_str()
+    }
+}
+
+/// Who runs the hub: the token that the configuration names. No tenant's.
+pub(crate) struct Operator;
+
+impl FromRequestParts<Arc<Hub>> for Operator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
+        check_running(hub)?;
+        if is_operator(parts, hub) {
+            return Ok(Self);
+        }
+        // Who has no good token at all is told so.
+        caller(parts, hub)?;
+        let sentence =
+            "only who runs the hub may do this: with the token of dashboard.operatorToken";
+        Err(Refusal::new(ErrorCode::PermissionDenied, sentence).into())
+    }
+}
+
+/// Who may see how the node performs: the operator, and every administrator.
+pub(crate) struct Watcher;
+
+impl FromRequestParts<Arc<Hub>> for Watcher {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
+        if !is_operator(parts, hub) {
+            Administrator::from_request_parts(parts, hub).await?;
+        }
+        Ok(Self)
     }
 }
 
@@ -81,15 +115,34 @@ fn allows(scopes: Option<&[Scope]>, wanted: Scope) -> bool {
     scopes.is_none_or(|scopes| scopes.contains(&wanted))
 }
 
-/// The tenant that a back end with a certificate speaks for, where it has several.
+/// The tenant that a back end with a certificate speaks for, where it has several, and that an operator asks about.
 const TENANT_HEADER: &str = "foodtrack-tenant";
 
-fn caller(parts: &Parts, hub: &Hub) -> Result<Caller, Refusal> {
+fn check_running(hub: &Hub) -> Result<(), Refusal> {
     if hub.is_stopping() {
         let sentence = "the server is about to stop; ask another one, or this one shortly";
         return Err(Refusal::new(ErrorCode::Draining, sentence));
     }
-    let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    Ok(())
+}
+
+fn text<'p>(parts: &'p Parts, name: &str) -> Option<&'p str> {
+    parts.headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn is_operator(parts: &Parts, hub: &Hub) -> bool {
+    let token = text(parts, header::AUTHORIZATION.as_str()).and_then(bearer);
+    hub.operator.as_ref().zip(token).is_some_and(|(operator, token)| operator.is(token))
+}
+
+fn caller(parts: &Parts, hub: &Hub) -> Result<Caller, Refusal> {
+    check_running(hub)?;
+    let text = |name: &str| text(parts, name);
+    if is_operator(parts, hub) {
+        let principal = operator_of(text(TENANT_HEADER))?;
+        note(parts, &principal);
+        return Ok(Caller { principal, scopes: Some(vec![Scope::Administer]) });
+    }
     if parts.headers.contains_key(header::AUTHORIZATION) {
         let token = text(header::AUTHORIZATION.as_str()).and_then(bearer);
         let principal = hub.principal(token.ok_or_else(token_missing)?)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use foodtrack_contract::{ErrorCode, Refusal, TenantId};
 use http::StatusCode;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use super::ApiError;
 use super::tenant_queue::{QueueLimits, TenantQueue};
@@ -15,18 +16,24 @@ use crate::hub::Hub;
 const CHANGES: QueueLimits = QueueLimits { at_once: 1, in_all: 64, per_tenant: 8 };
 const READS: QueueLimits = QueueLimits { at_once: READS_AT_ONCE, ..CHANGES };
 const READS_AT_ONCE: usize = 2;
-/// Threads for both.
-pub(crate) const THREADS: usize = READS_AT_ONCE + 1;
+/// Threads for all: changes, reads, and the operator's.
+pub(crate) const THREADS: usize = READS_AT_ONCE + 2;
 
 /// What waits for the disk, of each kind.
 pub(crate) struct DiskWork {
     changes: TenantQueue,
     reads: TenantQueue,
+    /// What the operator looks at: of all tenants, so in nobody's place.
+    of_operator: Arc<Semaphore>,
 }
 
 impl Default for DiskWork {
     fn default() -> Self {
-        Self { changes: TenantQueue::new(CHANGES), reads: TenantQueue::new(READS) }
+        Self {
+            changes: TenantQueue::new(CHANGES),
+            reads: TenantQueue::new(READS),
+            of_operator: Arc::new(Semaphore::new(1)),
+        }
     }
 }
 
@@ -98,6 +105,29 @@ pub(super) async fn change_kept<T: Send + 'static>(
             Err(Refusal::new(ErrorCode::Timeout, sentence).into())
         }
     }
+}
+
+/// Looks at the disk for the operator, one request at a time; a second one is refused.
+///
+/// # Errors
+/// `read`'s, or [`ErrorCode::Overloaded`]: another one is looking, or the server is about to stop.
+pub(super) async fn read_as_operator<T: Send + 'static>(
+    hub: &Arc<Hub>,
+    read: impl FnOnce(&Hub) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, ApiError> {
+    let busy = || {
+        let sentence = "the operator's last request is being answered; try again shortly";
+        Refusal::new(ErrorCode::Overloaded, sentence).retry_after_ms(500)
+    };
+    let queue = Arc::clone(&hub.disk_work.of_operator);
+    let turn = queue.try_acquire_owned().map_err(|_| busy())?;
+    let of = Arc::clone(hub);
+    let found = tokio::task::spawn_blocking(move || {
+        let found = read(&of);
+        drop(turn);
+        found
+    });
+    Ok(found.await.map_err(|_| busy())??)
 }
 
 /// Looks at the disk for `tenant`, in its turn.

@@ -17,6 +17,8 @@ use crate::hub::Hub;
 use crate::log_report::{EntryReport, Reports, cursor_text};
 
 const LISTED_DEFAULT: usize = 100;
+/// How far before the log's end may be begun.
+const LAST_MAX: usize = 1_000;
 /// How many bytes of entries an answer holds, but for the first entry.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 /// How many entries a request looks at, of which it may want few, and how many bytes of them.
@@ -39,6 +41,9 @@ pub(crate) struct LogQuery {
     event: Option<String>,
     /// Only what is about this order: the newest. Takes no `cursor`.
     order: Option<String>,
+    /// From the newest entries on: so many, as far as the log has them. Takes no `cursor` and no `order`.
+    #[param(minimum = 1, maximum = 1000)]
+    last: Option<usize>,
 }
 
 /// A part of the log.
@@ -65,15 +70,28 @@ pub(crate) async fn list(
     Parameters(query): Parameters<LogQuery>,
 ) -> Result<Json<LogPart>, ApiError> {
     check_limit(query.limit)?;
-    if query.order.is_some() && query.cursor.is_some() {
-        return Err(malformed("order takes no cursor: its newest entries are listed").into());
-    }
+    query.check()?;
     let reports = caller.reports(&hub);
     let read = move |hub: &Hub, _: &TenantId| query.read(hub, &reports);
     Ok(Json(disk_work::read(&hub, caller.tenant(), read).await?))
 }
 
 impl LogQuery {
+    fn check(&self) -> Result<(), Refusal> {
+        if self.order.is_some() && self.cursor.is_some() {
+            return Err(malformed("order takes no cursor: its newest entries are listed"));
+        }
+        let Some(last) = self.last else { return Ok(()) };
+        if self.order.is_some() || self.cursor.is_some() {
+            return Err(malformed("last takes no cursor and no order: it says where to begin"));
+        }
+        if !(1..=LAST_MAX).contains(&last) {
+            let refusal = malformed(format!("last is from 1 to {LAST_MAX}"));
+            return Err(refusal.at("/last", "maximum"));
+        }
+        Ok(())
+    }
+
     fn read(&self, hub: &Hub, reports: &Reports) -> Result<LogPart, Refusal> {
         let found = match &self.order {
             Some(order) => self.read_order(hub, reports, order),
@@ -87,7 +105,7 @@ impl LogQuery {
     }
 
     fn limit(&self) -> usize {
-        self.limit.unwrap_or(LISTED_DEFAULT)
+        self.limit.or(self.last).unwrap_or(LISTED_DEFAULT)
     }
 
     fn read_order(&self, hub: &Hub, reports: &Reports, order: &str) -> Result<LogPart, LogFailure> {
@@ -99,7 +117,10 @@ impl LogQuery {
     }
 
     fn read_on(&self, hub: &Hub, reports: &Reports) -> Result<LogPart, LogFailure> {
-        let (epoch, mut after) = self.place()?;
+        let (epoch, mut after) = match self.last {
+            Some(last) => before_end(hub, reports.tenant(), last)?,
+            None => self.place()?,
+        };
         let (mut part, mut looked_at) = (LogPart::new(Vec::new()), LookedAt::default());
         // Who wants few of many is not read a page for each.
         let entries_max = if self.event.is_some() { PAGE_ENTRIES } else { self.limit() };
@@ -145,6 +166,17 @@ impl LogQuery {
         let cursor = extract::cursor(text)?;
         Ok((Some(cursor.epoch()), cursor.through()))
     }
+}
+
+/// Behind which place a log's newest entries are, so many of them.
+fn before_end(
+    hub: &Hub,
+    tenant: &TenantId,
+    entries: usize,
+) -> Result<(Option<Epoch>, Offset), LogFailure> {
+    let end = hub.log.stats(tenant)?.last;
+    let after = end.through().get().saturating_sub(u64::try_from(entries).unwrap_or(u64::MAX));
+    Ok((Some(end.epoch()), Offset::new(after).unwrap_or(Offset::ZERO)))
 }
 
 /// What a request has looked at so far.

@@ -4,9 +4,11 @@ mod audit;
 mod audited;
 mod caller;
 mod config;
+mod configuration;
 mod connections;
 mod cors;
 mod dead_letters;
+mod device_journal;
 mod disk_work;
 mod drain;
 mod error;
@@ -37,6 +39,7 @@ mod rules;
 mod service;
 mod status;
 mod tenant_queue;
+mod tenants;
 mod webhooks;
 
 use std::sync::Arc;
@@ -49,6 +52,7 @@ use foodtrack_transport::DoorRefusal;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::dashboard;
 use crate::demo::Demo;
 use crate::hub::Hub;
 pub(crate) use disk_work::DiskWork;
@@ -71,6 +75,7 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(connections::disconnect_user))
         .routes(routes!(connections::disconnect_device))
         .routes(routes!(presence::list))
+        .routes(routes!(device_journal::list))
         .routes(routes!(rooms::list))
         .routes(routes!(rooms::describe))
         .routes(routes!(rooms::grants))
@@ -105,6 +110,8 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(drain::drain))
         .routes(routes!(log_level::show, log_level::set, log_level::reset))
         .routes(routes!(performance::performance))
+        .routes(routes!(tenants::list))
+        .routes(routes!(configuration::list))
         .routes(routes!(problem::list))
         .routes(routes!(problem::explain))
 }
@@ -134,6 +141,10 @@ pub(crate) fn routes(hub: Arc<Hub>, demo: Option<Demo>) -> Router {
         .route("/api/v1/openapi.json", get(openapi::description))
         .merge(reference_page::routes())
         .with_state(Arc::clone(&hub));
+    let routes = match hub.config.said().dashboard.enabled {
+        true => routes.merge(dashboard::routes()),
+        false => routes,
+    };
     let routes = match demo {
         Some(demo) => routes.merge(demo.routes()),
         None => routes,

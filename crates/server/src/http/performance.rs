@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 
-use super::caller::Administrator;
+use super::caller::Watcher;
 use super::error::{Data, Success};
 use crate::hub::Hub;
 use crate::performance::PerformanceMetrics;
@@ -13,7 +13,7 @@ use crate::performance::PerformanceMetrics;
 #[utoipa::path(get, path = "/api/v1/performance", operation_id = "getPerformance", tag = "status", responses((status = 200, body = Success<PerformanceMetrics>)))]
 pub(crate) async fn performance(
     State(hub): State<Arc<Hub>>,
-    _caller: Administrator,
+    _caller: Watcher,
 ) -> Data<PerformanceMetrics> {
     Data(hub.performance.metrics())
 }

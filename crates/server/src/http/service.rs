@@ -23,6 +23,7 @@ use super::disk_work;
 use super::error::ApiError;
 use super::request_line::ClientAddress;
 use super::status::{StatusPage, StatusPages};
+use crate::admin_ui;
 use crate::cluster::{self, NODE_PATHS, Relay};
 use crate::demo::Demo;
 use crate::hub::Hub;
@@ -129,10 +130,15 @@ impl ApiThreads {
         relay: Option<Relay>,
     ) -> io::Result<(Self, Arc<dyn HttpService>)> {
         let (tenants, queue) = mpsc::channel(REQUESTS_WAITING_MAX);
-        let (tenants_hub, opened) = oneshot::channel();
+        let (tenants_hub, opened) = oneshot::channel::<Arc<Hub>>();
         let about_tenants = spawn("http-api", async move {
             if let Ok(hub) = opened.await {
+                let desk = hub.desk.clone();
+                let feed = desk.map(|it| tokio::spawn(admin_ui::run(it, Arc::clone(&hub))));
                 answer_all(super::routes(hub, demo), queue).await;
+                if let Some(feed) = feed {
+                    feed.abort();
+                }
             }
         })?;
         let (status, queue) = mpsc::channel(REQUESTS_WAITING_MAX);
@@ -173,6 +179,9 @@ impl ApiThreads {
 
     /// Begins to answer.
     pub(crate) fn open(self, hub: &Arc<Hub>) -> OpenApiThreads {
+        if let Some(desk) = &hub.desk {
+            desk.open(hub);
+        }
         for opened in self.hubs {
             // Refused only where the thread has died, and then every request is answered `overloaded`.
             let _ = opened.send(Arc::clone(hub));

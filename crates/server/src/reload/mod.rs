@@ -51,6 +51,11 @@ impl Reloader {
         Self { source: OnceLock::new(), in_force: Mutex::new(in_force.clone()) }
     }
 
+    /// What is in force.
+    pub(crate) fn in_force(&self) -> WebSocketConfig {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// From where it is read. The first one counts.
     pub(crate) fn read_from(&self, source: Box<Source>) {
         let _ = self.source.set(source);

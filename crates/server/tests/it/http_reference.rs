@@ -182,6 +182,9 @@ fn subscriber(address: SocketAddr) -> String {
     }
 }
 
+/// The token of who runs the hub.
+const OPERATOR: &str = "0123456789abcdef0123456789abcdef";
+
 /// A webhook whose receiver is away.
 fn nobodys() -> WebhookConfig {
     WebhookConfig {
@@ -246,6 +249,7 @@ fn impatient() -> WebSocketConfig {
         fields: vec!["/cost".into()],
         hide_from: vec![HideFrom::Webhooks],
     });
+    let config = config.operator_token(OPERATOR);
     config.limits(unlimited()).retry(retry).deliver(DeliveryConfig {
         event: "order:created".into(),
         class: None,
@@ -292,6 +296,10 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             (row.request.replace("{user}", "u1"), String::new())
         }
         "GET /api/v1/presence" => {
+            sid();
+            plain("")
+        }
+        "GET /api/v1/tenants" | "GET /api/v1/device-journal" => {
             sid();
             plain("")
         }
@@ -403,7 +411,7 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             plain("")
         }
         "GET /api/v1/errors/{code}" => (row.request.replace("{code}", "not_found"), String::new()),
-        "GET /api/v1/openapi.json" | "GET /api/v1/reference" | "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/redactions" | "GET /api/v1/performance" | "GET /api/v1/nodes" | "GET /health" | "GET /ready" | "GET /live" | "GET /metrics" => plain(""),
+        "GET /api/v1/openapi.json" | "GET /api/v1/reference" | "GET /api/v1/errors" | "GET /api/v1/rules" | "GET /api/v1/redactions" | "GET /api/v1/performance" | "GET /api/v1/configuration" | "GET /api/v1/nodes" | "GET /health" | "GET /ready" | "GET /live" | "GET /metrics" => plain(""),
         other => panic!("no test makes the request {other}"),
     }
 }
@@ -461,6 +469,12 @@ fn each_path_of_the_page_answers_whom_it_says_with_the_fields_it_says() {
                 system()
             }
             "administrator" => owner(),
+            "operator" => {
+                for other in [owner(), system()] {
+                    assert_eq!(call(address, &line, &other, &body).status, 403, "{line}");
+                }
+                OPERATOR.into()
+            }
             other => panic!("{other}?"),
         };
         let answer = call(address, &line, &good, &body);

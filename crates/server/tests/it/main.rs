@@ -5,6 +5,7 @@ mod audit;
 mod batches;
 mod command;
 mod configuration;
+mod dashboard;
 mod data_dir;
 mod descriptors;
 mod door;

@@ -37,7 +37,10 @@ impl Application for Shard {
         namespace: NamespaceId,
         auth: Option<Cow<'_, str>>,
     ) -> Verdict<Entrant> {
-        if Tag::of(io, client).is_some() {
+        if namespace != NamespaceId::ROOT {
+            return self.observe(io, client, auth.as_deref());
+        }
+        if Tag::of(io, client).is_some() || self.is_observer(client) {
             let message = "the connection has joined another namespace: use a connection for each";
             let refusal = Refusal::new(ErrorCode::NamespaceUnknown, message);
             return self.turn_away(io, client, &refusal);
@@ -159,6 +162,10 @@ impl Application for Shard {
     fn event(&mut self, io: &mut Reactor, client: ClientKey, event: Event<'_>) -> Flow {
         let deliveries = &self.parts.settings.counters.deliveries;
         self.read_first.get_or_insert_with(|| (Instant::now(), deliveries.get()));
+        if self.is_observer(client) {
+            self.hear_observer(client, &event);
+            return Flow::Continue;
+        }
         let Event { namespace, id, data, attachments } = event;
         let event = ClientEvent { id, data, attachments: attachments.into() };
         let outcome = self.handle_in(io, client, namespace, |slot| Input::Event(slot, event));
@@ -173,6 +180,7 @@ impl Application for Shard {
     }
 
     fn left(&mut self, io: &mut Reactor, client: ClientKey, namespace: NamespaceId) {
+        self.observer_went(client);
         if self.handle_in(io, client, namespace, Input::Left).is_some() {
             self.depart(io, client, "left");
         }
@@ -182,6 +190,7 @@ impl Application for Shard {
         if reason == CloseReason::SlowReader {
             self.parts.settings.counters.slow_readers_closed.add(1);
         }
+        self.observer_went(client);
         self.depart(io, client, reason.as_str());
     }
 

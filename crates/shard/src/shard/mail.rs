@@ -43,6 +43,8 @@ impl Shard {
             ShardMessage::Policies(policies) => self.parts.settings.policies = policies,
             ShardMessage::Limits(limits) => self.parts.settings.limits = limits,
             ShardMessage::Announce(payload) => self.announce(io, &payload),
+            ShardMessage::TellObserver(client, events) => self.tell_observer(io, client, events),
+            ShardMessage::EndObserver(client) => self.end_observer(io, client),
             ShardMessage::SendElsewhere { within_ms } => self.send_elsewhere_within(io, within_ms),
             ShardMessage::Stop => {
                 self.stops_by_ms = Some(io.now_ms() + STOP_MS_MAX);

@@ -163,7 +163,13 @@ impl Server {
             &config,
             &authenticator,
             &Arc::new(policies),
-            &Services { http, upstream: None, payload_keys: Some(Arc::new(TwoKeys)), audit: None },
+            &Services {
+                http,
+                upstream: None,
+                payload_keys: Some(Arc::new(TwoKeys)),
+                audit: None,
+                desk: None,
+            },
             Box::new(open),
         )
         .unwrap();

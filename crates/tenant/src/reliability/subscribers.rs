@@ -71,6 +71,11 @@ pub fn read_subscriber_key(key: &SubscriberKey) -> (String, &str, Option<&str>) 
 }
 
 impl Subscriber {
+    /// Whether it has a single connection.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.connections == 1
+    }
+
     /// Whether it has a connection.
     pub(crate) fn is_here(&self) -> bool {
         self.connections > 0

@@ -1,5 +1,6 @@
 //! A tenant without a socket, a clock or a disk: what it does is written down.
 
+mod devices;
 mod epochs;
 mod profile;
 mod redactions;
