@@ -1,6 +1,7 @@
 //! The running audit log: takes what happens, from any thread, and has it written.
 
 use std::collections::VecDeque;
+use std::hash::Hash;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use foodtrack_contract::{ErrorCode, TenantId};
 
 use super::audit_writer::{AuditWriter, Retention};
+use super::read_again::ReadAgain;
 use super::record::AuditEntry;
 use super::strangers::Strangers;
 use super::tenant_budget::TenantBudget;
@@ -33,6 +35,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct AuditLog {
     shared: Option<Arc<Shared>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    reads: ReadAgain,
 }
 
 /// Of which of its shares a tenant's record takes: who may do nothing must not use up what tells of those who may.
@@ -82,7 +85,11 @@ impl AuditLog {
     /// What the system said: it cannot be read, or there is no thread.
     pub(crate) fn start(config: &AuditConfig, data_dir: Option<&Path>) -> io::Result<Self> {
         let Some(data_dir) = data_dir.filter(|_| config.enabled) else {
-            return Ok(Self { shared: None, thread: Mutex::default() });
+            return Ok(Self {
+                shared: None,
+                thread: Mutex::default(),
+                reads: ReadAgain::default(),
+            });
         };
         let retention = Retention { bytes_max: config.bytes_max, age_max: DAY * config.days };
         let (writer, mut first) = AuditWriter::open(data_dir, retention)?;
@@ -92,7 +99,8 @@ impl AuditLog {
         let thread = std::thread::Builder::new()
             .name("audit".into())
             .spawn(move || of_thread.write_all(writer, first))?;
-        Ok(Self { shared: Some(shared), thread: Mutex::new(Some(thread)) })
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { shared: Some(shared), thread, reads: ReadAgain::default() })
     }
 
     /// Whether anything is written.
@@ -108,6 +116,11 @@ impl AuditLog {
     /// Whether each event is, that a back end publishes over HTTP.
     pub(crate) fn has_publishes(&self) -> bool {
         self.shared.as_ref().is_some_and(|it| it.has_publishes)
+    }
+
+    /// Whether a read, by who reads what, was not told within the last minute.
+    pub(crate) fn is_read_anew(&self, read: impl Hash) -> bool {
+        self.reads.is_news(read, Instant::now())
     }
 
     /// Something happened that is about the node.

@@ -10,6 +10,7 @@ mod audit_reader;
 mod audit_writer;
 mod command_audit;
 mod connection_audit;
+mod read_again;
 mod record;
 mod strangers;
 mod tenant_budget;

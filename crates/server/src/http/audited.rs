@@ -106,6 +106,16 @@ impl Asked {
         }
     }
 
+    /// Whether it is more than what the same one has read a moment ago.
+    fn is_news(&self, hub: &Hub, principal: &Principal, status: StatusCode) -> bool {
+        if !self.method.is_safe() || !status.is_success() {
+            return true;
+        }
+        let who = (principal.tenant(), principal.user().as_str(), principal.token_id());
+        let from = self.address.map(|ClientAddress(address)| address.ip());
+        hub.audit.is_read_anew((who, from, self.route.as_str(), &self.path))
+    }
+
     fn entry(self, principal: &Principal, subject: Option<String>) -> AuditEntry {
         let Self { method, route, path, address, .. } = self;
         AuditEntry {
@@ -132,7 +142,9 @@ pub(super) async fn tell(
     let status = response.status();
     let Known { principal, subject } = std::mem::take(&mut *act.known());
     match (principal, code) {
-        (Some(principal), _) if asked.is_told(&hub, status) => {
+        (Some(principal), _)
+            if asked.is_told(&hub, status) && asked.is_news(&hub, &principal, status) =>
+        {
             let share = if status == StatusCode::FORBIDDEN { Share::Rest } else { Share::Acts };
             hub.audit.tell_of(share, principal.tenant(), || AuditEntry {
                 status: Some(status.as_u16()),
