@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 HERE = Path(__file__).parent
-SECRET = "0f" * 32
+SECRET = secrets.token_hex(32)
 
 
 class Configuration(NamedTuple):

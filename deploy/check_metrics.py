@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ def expressions() -> Iterator[str]:
 
 def page(binary: str) -> str:
     """The page of metrics of a hub that has just begun."""
-    environment = {"PATH": os.environ["PATH"], "JWT_SECRET": "0f" * 32}
+    environment = {"PATH": os.environ["PATH"], "JWT_SECRET": secrets.token_hex(32)}
     with (
         tempfile.TemporaryDirectory() as data,
         subprocess.Popen(

@@ -35,6 +35,7 @@ mod http;
 mod hub_events;
 mod isolation;
 mod isolation_suite;
+mod issuer_keys;
 mod limits;
 mod metrics;
 mod node_requests;

@@ -6,7 +6,7 @@ use std::fmt;
 use foodtrack_contract::LoginRole;
 use serde::Deserialize;
 
-use crate::Algorithm;
+use crate::{Algorithm, TenantSet};
 
 /// How far clocks may be apart, in seconds.
 pub const LEEWAY_S_DEFAULT: u64 = 5;
@@ -24,6 +24,10 @@ pub struct AuthConfig {
     pub issuer: Option<String>,
     /// One of these must be in `aud`; anything where empty.
     pub audience: Vec<String>,
+    /// Of which tenants its tokens may be.
+    pub tenants: TenantSet,
+    /// The longest time from `iat` to `exp`, in seconds; then `iat` must be there. Any where absent.
+    pub lifetime_s_max: Option<u64>,
     /// How far clocks may be apart, in seconds: a token is good so much longer, and so much earlier.
     pub leeway_s: u64,
     /// The longest token that is looked at, in bytes.
@@ -41,6 +45,8 @@ impl AuthConfig {
             algorithms,
             issuer: None,
             audience: Vec::new(),
+            tenants: TenantSet::All,
+            lifetime_s_max: None,
             leeway_s: LEEWAY_S_DEFAULT,
             token_bytes_max: TOKEN_BYTES_MAX_DEFAULT,
             logins: None,
@@ -53,7 +59,7 @@ impl AuthConfig {
     }
 }
 
-/// Where the keys come from. All are text: who reads files or fetches addresses does so before.
+/// Where the keys come from. All are text: who reads files or fetches addresses is somebody else.
 #[derive(Clone, Debug)]
 pub enum KeySource {
     /// A secret that is shared with who signs: HS256, HS384, HS512.
@@ -63,6 +69,9 @@ pub enum KeySource {
     /// A JWK Set (RFC 7517) as JSON. Its keys serve the algorithms of their `kty`, `crv` and `alg`; those that are not
     /// for verifying, or of a kind that is not known here, are passed over.
     Jwks(String),
+    /// A JWK Set that is given later, and anew: by [`Authenticator::set_jwks`](crate::Authenticator::set_jwks). Until then tokens are refused
+    /// with `degraded`.
+    Fetched,
 }
 
 /// A secret that never shows itself.
@@ -142,6 +151,25 @@ pub enum AuthConfigError {
     /// The JWK Set is not JSON, or has no `keys`.
     #[error("the JWK Set is not a JSON object with a list of `keys`")]
     JwksMalformed(#[source] serde_json::Error),
+    /// The JWK Set has more keys than anybody needs.
+    #[error("the JWK Set has {keys} keys; at most {keys_max} are looked at")]
+    JwksTooMany {
+        /// What it has.
+        keys: usize,
+        /// What it may have.
+        keys_max: usize,
+    },
+    /// The secret is one of examples, or could be guessed.
+    #[error(
+        "the secret {why}: anybody who guesses it can sign tokens; make one with `openssl rand -base64 48`"
+    )]
+    SecretWeak {
+        /// What gives it away.
+        why: &'static str,
+    },
+    /// There is no issuer of this number.
+    #[error("there is no such issuer")]
+    NoIssuer,
     /// No key of the set serves any allowed algorithm.
     #[error(
         "no key of the JWK Set verifies {algorithms}; check `kty`, `crv`, `alg` and `use` of its keys"

@@ -1,78 +1,102 @@
 //! The verifier.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use foodtrack_contract::{Authenticate, ErrorCode, Principal, Refusal};
 
-use crate::claims::{Claims, Header};
-use crate::keys::Keys;
-use crate::{Algorithm, AuthConfig, AuthConfigError};
+use crate::claims::{Claims, Header, IssuerClaim, object};
+use crate::issuer::Issuer;
+use crate::{AuthConfig, AuthConfigError};
 
-/// Turns tokens into principals. Holds no state that a token changes, so threads share it.
+/// Is told that a token names a key that the issuer of this number may have, and that is not known here.
+type OnUnknownKey = Box<dyn Fn(usize) + Send + Sync>;
+
+/// Turns tokens into principals. Threads share it. A token changes nothing in it; keys of issuers may be replaced.
 pub struct Authenticator {
-    config: AuthConfig,
-    keys: Keys,
+    issuers: Vec<Issuer>,
+    on_unknown_key: OnceLock<OnUnknownKey>,
 }
 
 impl Authenticator {
-    /// Reads the keys once.
+    /// Trusts one issuer. Reads its keys once.
     ///
     /// # Errors
     /// [`AuthConfigError`] where the keys are unusable, or do not go with the allowed algorithms.
     pub fn new(config: AuthConfig) -> Result<Self, AuthConfigError> {
-        let keys = Keys::new(&config.keys, &config.algorithms)?;
-        Ok(Self { config, keys })
+        let issuers = vec![Issuer::new(config)?];
+        Ok(Self { issuers, on_unknown_key: OnceLock::new() })
     }
 
-    /// The claims of a token whose signature holds, as JSON.
-    fn verify(&self, token: &str) -> Result<Vec<u8>, Refusal> {
+    /// Trusts another issuer as well. A token is of the issuer that its `iss` names, and is verified with that one's keys alone; one without `iss`,
+    /// or with one that nobody has, is of the first issuer that asks for none.
+    ///
+    /// # Errors
+    /// [`AuthConfigError`], as [`Authenticator::new`].
+    pub fn trust(&mut self, config: AuthConfig) -> Result<(), AuthConfigError> {
+        self.issuers.push(Issuer::new(config)?);
+        Ok(())
+    }
+
+    /// Puts the keys of a JWK Set in the place of those that the issuer of this number had: for every token that is verified from now on.
+    /// Issuers are numbered as they were given. Returns how many keys can be used.
+    ///
+    /// # Errors
+    /// [`AuthConfigError`]: no token could be verified with the set, or it is too large; the keys stay as they were.
+    pub fn set_jwks(&self, issuer: usize, json: &str) -> Result<usize, AuthConfigError> {
+        let issuer = self.issuers.get(issuer).ok_or(AuthConfigError::NoIssuer)?;
+        issuer.set_jwks(json)
+    }
+
+    /// Who is told when a token names a key that is not known. It is called by whoever verifies, as often as strangers like: it must do
+    /// nearly nothing. Only the first call counts.
+    pub fn on_unknown_key(&self, tell: OnUnknownKey) {
+        // The first one stays.
+        let _ = self.on_unknown_key.set(tell);
+    }
+
+    /// The claims of a token whose signature holds, as JSON, and whose keys it was made with.
+    fn verify(&self, token: &str) -> Result<(&Issuer, Vec<u8>), Refusal> {
         let (message, signature) = token.rsplit_once('.').ok_or_else(not_a_jwt)?;
         let (header, claims) = message.split_once('.').ok_or_else(not_a_jwt)?;
         let header = decode(header)?;
-        let header: Header<'_> = serde_json::from_slice(&header).map_err(|_| not_a_jwt())?;
+        let header: Header<'_> = object(&header).map_err(|_| not_a_jwt())?;
         if header.crit.is_some() {
             return Err(Refusal::new(
                 ErrorCode::TokenMalformed,
                 "the token's header demands extensions (crit) that are not known here; issue it without",
             ));
         }
-        let algorithm = Algorithm::from_wire(&header.alg.0)
-            .filter(|algorithm| self.config.algorithms.contains(algorithm))
-            .ok_or_else(|| self.algorithm_refusal())?;
-        let kid = header.kid.as_ref().map(|kid| &*kid.0);
-        let mut has_candidate = false;
-        for key in self.keys.candidates(algorithm, kid) {
-            has_candidate = true;
-            let verified = jsonwebtoken::crypto::verify(
-                signature,
-                message.as_bytes(),
-                key,
-                algorithm.library(),
-            );
-            // An error is a signature that is no base64url, or has not the algorithm's length.
-            if verified.unwrap_or(false) {
-                return decode(claims);
+        let claims = decode(claims)?;
+        let number = self.issuer_of(&claims)?;
+        let issuer = &self.issuers[number];
+        if let Err(no_key) = issuer.verify(&header, message, signature) {
+            if no_key.may_be_new
+                && let Some(tell) = self.on_unknown_key.get()
+            {
+                tell(number);
             }
+            return Err(no_key.refusal);
         }
-        Err(Refusal::new(
-            ErrorCode::TokenSignature,
-            if has_candidate {
-                "the token's signature does not verify; sign it with the key that this server trusts"
-            } else {
-                "this server has no key for the token's alg and kid; get a fresh token, or add the key"
-            },
-        ))
+        Ok((issuer, claims))
     }
 
-    fn algorithm_refusal(&self) -> Refusal {
-        let allowed: Vec<_> =
-            self.config.algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
-        Refusal::new(
-            ErrorCode::TokenAlgorithm,
-            format!("the token's alg is not allowed here; sign it with {}", allowed.join(" or ")),
-        )
+    /// The number of the issuer that claims, which nobody has verified yet, say they are of.
+    fn issuer_of(&self, claims: &[u8]) -> Result<usize, Refusal> {
+        if self.issuers.len() == 1 {
+            return Ok(0);
+        }
+        let claim: IssuerClaim<'_> = object(claims).unwrap_or_default();
+        let said = claim.iss.as_ref().map(|iss| &*iss.0);
+        let of = |name: Option<&str>| {
+            self.issuers.iter().position(|issuer| issuer.config.issuer.as_deref() == name)
+        };
+        said.and_then(|said| of(Some(said))).or_else(|| of(None)).ok_or_else(|| {
+            let sentence = "iss is none of the issuers that this server trusts; get the token from one of those";
+            Refusal::new(ErrorCode::TokenClaims, sentence)
+        })
     }
 }
 
@@ -84,25 +108,23 @@ impl Authenticate for Authenticator {
                 "send a token as auth.token, as the Authorization header or in the cookie",
             ));
         }
-        if token.len() > self.config.token_bytes_max {
-            let bytes_max = self.config.token_bytes_max;
+        let bytes_max = self.issuers.iter().map(|it| it.config.token_bytes_max).max().unwrap_or(0);
+        if token.len() > bytes_max {
             return Err(Refusal::new(
                 ErrorCode::TokenMalformed,
                 format!("the token is longer than {bytes_max} bytes; issue one with fewer claims"),
             ));
         }
-        let claims = self.verify(token)?;
-        Claims::parse(&claims)?.principal(&self.config, now_s)
+        let (issuer, claims) = self.verify(token)?;
+        Claims::parse(&claims)?.principal(&issuer.config, now_s)
     }
 }
 
 impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticator")
-            .field("algorithms", &self.config.algorithms)
-            .field("issuer", &self.config.issuer)
-            .field("audience", &self.config.audience)
-            .finish_non_exhaustive()
+        let shown =
+            |issuer: &Issuer| (issuer.config.issuer.clone(), issuer.config.algorithms.clone());
+        f.debug_list().entries(self.issuers.iter().map(shown)).finish()
     }
 }
 

@@ -22,8 +22,16 @@ pub(crate) struct Header<'a> {
     #[serde(borrow, default)]
     pub(crate) kid: Option<Text<'a>>,
     /// Extensions that must be understood (RFC 7515, section 4.1.11); none is here.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "present")]
     pub(crate) crit: Option<IgnoredAny>,
+}
+
+/// Who claims say they are of. The rest is read once the signature holds.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct IssuerClaim<'a> {
+    #[serde(borrow)]
+    pub(crate) iss: Option<Text<'a>>,
 }
 
 /// The claims as a token writes them. Unknown ones are passed over; a repeated one is an error.
@@ -62,10 +70,18 @@ pub(crate) struct Claims<'a> {
     kind: Option<&'a RawValue>,
 }
 
+/// Reads a JSON object. A list of its values in their order would do for the library, and would mean what nobody wrote.
+pub(crate) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, serde_json::Error> {
+    match json.trim_ascii_start().first() {
+        Some(b'[') => Err(de::Error::custom("a list is no object")),
+        _ => serde_json::from_slice(json),
+    }
+}
+
 impl<'a> Claims<'a> {
     /// Reads a verified token's claims.
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, Refusal> {
-        serde_json::from_slice(json).map_err(|_| mistyped(json))
+        object(json).map_err(|_| mistyped(json))
     }
 
     /// What the claims say of their bearer at `now_s`.
@@ -91,6 +107,11 @@ impl<'a> Claims<'a> {
         let tenant = TenantId::parse(&tenant.0).map_err(|_| {
             claims_refusal("tenantId is not 1 to 64 characters of A-Z, a-z, 0-9, '_' and '-'")
         })?;
+        if !config.tenants.contains(&tenant) {
+            return Err(claims_refusal(
+                "the token's issuer does not issue tokens for its tenantId",
+            ));
+        }
         let LoginRole { role, applications, permissions } =
             login(config, self.role, self.application_types, self.permissions)?;
         let device = match self.device_id {
@@ -134,6 +155,18 @@ impl<'a> Claims<'a> {
                 ErrorCode::TokenExpired,
                 "the token is past its exp; get a fresh one and connect again",
             ));
+        }
+        if let Some(lifetime_s_max) = config.lifetime_s_max {
+            let issued_at_s = self.iat.as_ref().ok_or_else(|| missing("iat"))?.floor();
+            if expires_at_s.saturating_sub(issued_at_s) > lifetime_s_max {
+                return Err(claims_refusal(format!(
+                    "the token is good for longer than the {lifetime_s_max} s from iat to exp that this server takes; issue shorter ones"
+                )));
+            }
+            // Or else a token that lives for long could say that it is made later.
+            if issued_at_s > now_s.saturating_add(config.leeway_s) {
+                return Err(claims_refusal("iat lies in the future; set the issuer's clock right"));
+            }
         }
         match &self.nbf {
             Some(nbf) if now_s.saturating_add(config.leeway_s) < nbf.ceil() => Err(Refusal::new(

@@ -7,10 +7,14 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, 
 use serde::Deserialize;
 
 use crate::algorithm::KeyKind;
+use crate::weak_secrets::weakness;
 use crate::{Algorithm, AuthConfigError, KeySource};
 
 /// The least modulus of an RSA key: 2048 bits.
 const RSA_MODULUS_BYTES_MIN: usize = 256;
+
+/// The most keys of a JWK Set.
+const JWKS_KEYS_MAX: usize = 100;
 
 /// A verification key.
 pub(crate) struct Key {
@@ -35,29 +39,35 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Reads the keys and checks that every allowed algorithm goes with them.
+    /// Reads the keys and checks that every allowed algorithm goes with them; `None` where they come later.
     pub(crate) fn new(
         source: &KeySource,
         algorithms: &[Algorithm],
-    ) -> Result<Self, AuthConfigError> {
+    ) -> Result<Option<Self>, AuthConfigError> {
         if algorithms.is_empty() {
             return Err(AuthConfigError::NoAlgorithm);
         }
-        match source {
-            KeySource::Secret(secret) => {
-                let key = secret_key(secret.expose(), algorithms)?;
-                Ok(Self { keys: vec![key], is_set: false })
-            }
+        let key = match source {
+            KeySource::Fetched => return Ok(None),
+            KeySource::Jwks(json) => return Self::of_set(json, algorithms).map(Some),
+            KeySource::Secret(secret) => secret_key(secret.expose(), algorithms)?,
             KeySource::PublicKeyPem(pem) => {
                 let key = pem_key(pem)?;
                 require_kind(key.kind, algorithms)?;
-                Ok(Self { keys: vec![key], is_set: false })
+                key
             }
-            KeySource::Jwks(json) => {
-                let keys = jwks_keys(json, algorithms)?;
-                Ok(Self { keys, is_set: true })
-            }
-        }
+        };
+        Ok(Some(Self { keys: vec![key], is_set: false }))
+    }
+
+    /// Reads a JWK Set.
+    pub(crate) fn of_set(json: &str, algorithms: &[Algorithm]) -> Result<Self, AuthConfigError> {
+        Ok(Self { keys: jwks_keys(json, algorithms)?, is_set: true })
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
     }
 
     /// The keys that may have made a signature of `algorithm`. In a set, a token's `kid` chooses; a key without one
@@ -96,6 +106,7 @@ fn secret_key(secret: &str, algorithms: &[Algorithm]) -> Result<Key, AuthConfigE
         return Err(AuthConfigError::SecretIsKey);
     }
     require_secret_length(secret.as_bytes(), algorithms)?;
+    require_strength(secret.as_bytes())?;
     let decoding = DecodingKey::from_secret(secret.as_bytes());
     Ok(Key { decoding, kind: KeyKind::Hmac, only: None, id: None })
 }
@@ -112,6 +123,10 @@ fn require_secret_length(secret: &[u8], algorithms: &[Algorithm]) -> Result<(), 
         }
         _ => Ok(()),
     }
+}
+
+fn require_strength(secret: &[u8]) -> Result<(), AuthConfigError> {
+    weakness(secret).map_or(Ok(()), |why| Err(AuthConfigError::SecretWeak { why }))
 }
 
 fn pem_key(pem: &str) -> Result<Key, AuthConfigError> {
@@ -151,6 +166,9 @@ fn jwks_keys(json: &str, algorithms: &[Algorithm]) -> Result<Vec<Key>, AuthConfi
     }
 
     let set: Set = serde_json::from_str(json).map_err(AuthConfigError::JwksMalformed)?;
+    if set.keys.len() > JWKS_KEYS_MAX {
+        return Err(AuthConfigError::JwksTooMany { keys: set.keys.len(), keys_max: JWKS_KEYS_MAX });
+    }
     let mut keys = Vec::new();
     for value in set.keys {
         // RFC 7517, section 5: a key that is not understood is passed over, and the rest of the set serves.
@@ -207,11 +225,15 @@ fn jwk_key(jwk: &Jwk, algorithms: &[Algorithm]) -> Result<Option<Key>, AuthConfi
             KeyKind::Ed25519
         }
         AlgorithmParameters::OctetKey(key) => {
+            if algorithms.iter().all(|algorithm| algorithm.key_kind() != KeyKind::Hmac) {
+                return Ok(None);
+            }
             let Ok(secret) = URL_SAFE_NO_PAD.decode(&key.value) else { return Ok(None) };
             match only {
                 Some(algorithm) => require_secret_length(&secret, &[algorithm])?,
                 None => require_secret_length(&secret, algorithms)?,
             }
+            require_strength(&secret)?;
             KeyKind::Hmac
         }
         _ => return Ok(None),

@@ -8,10 +8,13 @@ mod auth_config;
 mod authenticator;
 mod claims;
 mod gate;
+mod issuer;
 mod keys;
 mod revocations;
 mod service_certificate;
+mod tenant_set;
 mod token_signer;
+mod weak_secrets;
 
 pub use algorithm::{Algorithm, AlgorithmError};
 pub use auth_config::{
@@ -21,4 +24,5 @@ pub use authenticator::Authenticator;
 pub use gate::Gate;
 pub use revocations::RevocationIndex;
 pub use service_certificate::ServiceCertificate;
+pub use tenant_set::TenantSet;
 pub use token_signer::{SignError, TokenClaims, TokenSigner};

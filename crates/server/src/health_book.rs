@@ -35,6 +35,8 @@ pub enum HealthCondition {
     ClusterMixed,
     /// Fewer replicas of it than must have what is written: whether a durable event is kept, nobody is told.
     RedisUnreplicated,
+    /// The keys of an issuer could not be fetched, or not be used, when they were looked at last.
+    IssuerKeysMissing,
     /// A panic was caught, and its tenant's clients connected again.
     Panic,
     /// The wall clock was set, by more than adjusting it does.
@@ -68,6 +70,7 @@ impl HealthCondition {
         Self::NodeLeaseLost,
         Self::ClusterMixed,
         Self::RedisUnreplicated,
+        Self::IssuerKeysMissing,
         Self::Panic,
         Self::ClockStep,
         Self::CertificateInvalid,
@@ -102,6 +105,7 @@ impl HealthCondition {
             Self::NodeLeaseLost => "node_lease_lost",
             Self::ClusterMixed => "cluster_mixed",
             Self::RedisUnreplicated => "redis_unreplicated",
+            Self::IssuerKeysMissing => "issuer_keys_missing",
             Self::Panic => "panic",
             Self::ClockStep => "clock_step",
             Self::CertificateInvalid => "certificate_invalid",

@@ -26,6 +26,7 @@ use crate::emitters::Emitters;
 use crate::health::{HealthState, HealthStatus, Signs};
 use crate::health_book::{HealthBook, HealthCondition};
 use crate::http::{DiskWork, IdempotencyKeys, StatusPages, TenantQueue, batches};
+use crate::issuer_keys::IssuerKeys;
 use crate::kept_of_tenants::Books;
 use crate::logging::{self, Levels};
 use crate::metrics::{BackEndCounts, Page, PageFormat, Sources};
@@ -50,6 +51,7 @@ pub(crate) struct Hub {
     pub(crate) policies: Arc<PolicyBook>,
     pub(crate) declarations: Arc<Declarations>,
     pub(crate) revocations: Arc<RevocationBook>,
+    pub(crate) issuer_keys: IssuerKeys,
     pub(crate) disk_work: DiskWork,
     pub(crate) batches: TenantQueue,
     pub(crate) performance: Performance,
@@ -92,6 +94,7 @@ pub(crate) struct HubParts {
     pub(crate) config: CheckedConfig,
     pub(crate) gate: Arc<Gate>,
     pub(crate) books: Books,
+    pub(crate) issuer_keys: IssuerKeys,
     pub(crate) performance: Performance,
     pub(crate) status_pages: Arc<StatusPages>,
     pub(crate) webhooks: Arc<Webhooks>,
@@ -109,6 +112,7 @@ impl Hub {
             config,
             gate,
             books,
+            issuer_keys,
             performance,
             status_pages,
             webhooks,
@@ -127,6 +131,7 @@ impl Hub {
             policies,
             declarations,
             revocations,
+            issuer_keys,
             disk_work: DiskWork::default(),
             batches: batches(),
             performance,
@@ -295,6 +300,7 @@ impl Hub {
                 webhooks: self.webhooks.counts(),
                 emitters: self.emitters.counts(),
                 upstream: self.upstream.as_deref(),
+                issuer_keys: self.issuer_keys.counts(),
             },
             cluster: self.cluster.counts(),
             conditions: conditions.map(|report| report.condition).collect(),
@@ -365,6 +371,12 @@ impl Hub {
         let is_mixed = self.cluster.book.trouble().is_mixed;
         let sentence = "nodes with another secret are in Redis under the same redis.prefix: give each cluster a prefix of its own, or, where Redis forgot the secret, start the nodes anew one by one";
         book.set(Condition::ClusterMixed, is_mixed, sentence);
+        let missing = self.issuer_keys.missing();
+        let sentence = format!(
+            "keys of issuers cannot be fetched, or not be used: {}; those that are known stay in force, and tokens that are signed with newer ones are refused; see the log lines about it",
+            missing.join(", ")
+        );
+        book.set(Condition::IssuerKeysMissing, !missing.is_empty(), &sentence);
         if grew(&self.panics_seen, logging::panics()) {
             book.happened(Condition::Panic, "a panic was caught; report it with its log line", now);
         }

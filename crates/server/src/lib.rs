@@ -7,7 +7,7 @@
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 //! # runtime.block_on(async {
 //! let config = WebSocketConfig::default()
-//!     .jwt_secret("a secret of at least thirty-two bytes")
+//!     .jwt_secret("no secret at all: for examples and tests alone")
 //!     .host("127.0.0.1")
 //!     .port(0) // any free one; applications expect the default, 4001
 //!     .check()?;
@@ -51,6 +51,7 @@ mod health_book;
 mod hex;
 mod http;
 mod hub;
+mod issuer_keys;
 mod kept_of_tenants;
 mod last_error;
 mod log_report;
@@ -81,7 +82,7 @@ pub use cluster::{
 };
 pub use config::{
     AdminUiConfig, AuditConfig, CheckedConfig, ConfigErrors, ConfigProblem, DashboardConfig,
-    DeliveryConfig, EmitterConfig, EmitterKind, HooksConfig, LimitsConfig, LogConfig,
+    DeliveryConfig, EmitterConfig, EmitterKind, HooksConfig, IssuerConfig, LimitsConfig, LogConfig,
     ProfileChoice, RedisConfig, RetryConfig, Secret, TlsConfig, UpstreamConfig, WebhookConfig,
 };
 pub use data::{DataDirError, KeysError};

@@ -1,4 +1,4 @@
-//! Where webhooks may go: public addresses, and the private ones that the configuration names.
+//! Where the hub's requests may go: public addresses, and the private ones that the configuration names.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,8 +14,20 @@ use crate::posting;
 /// Connections to one receiver that are kept for the next requests.
 const IDLE_CONNECTIONS_MAX: usize = 8;
 
-/// What is wrong with a webhook's URL, as far as it can be seen without asking for its host.
-pub(crate) fn target_fault(url: &str, allowed: &CidrBlocks) -> Option<String> {
+/// Which private and local addresses are allowed, and which key of the configuration says so.
+#[derive(Clone, Debug)]
+pub(crate) struct AllowedNetworks {
+    pub(crate) networks: CidrBlocks,
+    pub(crate) key: &'static str,
+}
+
+/// The networks that webhooks may go to.
+pub(crate) const WEBHOOK_NETWORKS: &str = "security.webhookNetworks";
+/// The networks that keys of issuers may be fetched from.
+pub(crate) const ISSUER_NETWORKS: &str = "security.issuerNetworks";
+
+/// What is wrong with a URL, as far as it can be seen without asking for its host.
+pub(crate) fn target_fault(url: &str, allowed: &AllowedNetworks) -> Option<String> {
     let Ok(parsed) = Url::parse(url) else {
         return Some("no URL; write one such as https://back-office.example/hub".into());
     };
@@ -26,14 +38,29 @@ pub(crate) fn target_fault(url: &str, allowed: &CidrBlocks) -> Option<String> {
     }
     let host = parsed.host_str()?.trim_matches(['[', ']']);
     let address: IpAddr = host.parse().ok()?;
-    (!is_allowed(address, allowed)).then(|| refused(host, address))
+    (!allowed.hold(address)).then(|| allowed.refused(host, address))
 }
 
-/// A client that posts to addresses that are allowed and to no others, whatever a name resolves to, and follows no redirect.
+/// What is wrong with a URL that keys are fetched from. Whoever stands between could give others: it is of https, but for addresses that the
+/// configuration names.
+pub(crate) fn key_url_fault(url: &str, allowed: &AllowedNetworks) -> Option<String> {
+    if let Some(fault) = target_fault(url, allowed) {
+        return Some(fault);
+    }
+    let parsed = Url::parse(url).ok()?;
+    let host = parsed.host_str()?.trim_matches(['[', ']']);
+    let is_named = host.parse().is_ok_and(|address| allowed.name(address));
+    (parsed.scheme() != "https" && !is_named).then(|| {
+        let key = allowed.key;
+        format!("not of https: whoever stands between could give keys of their own; http is for addresses of {key} alone")
+    })
+}
+
+/// A client that asks addresses that are allowed and to no others, whatever a name resolves to, and follows no redirect.
 ///
 /// # Errors
 /// TLS cannot be set up.
-pub(crate) fn client(allowed: CidrBlocks, timeout: Duration) -> io::Result<Client> {
+pub(crate) fn client(allowed: AllowedNetworks, timeout: Duration) -> io::Result<Client> {
     posting::client(timeout, IDLE_CONNECTIONS_MAX)
         .dns_resolver(Arc::new(CheckedResolver { allowed: Arc::new(allowed) }))
         .build()
@@ -43,7 +70,7 @@ pub(crate) fn client(allowed: CidrBlocks, timeout: Duration) -> io::Result<Clien
 /// Resolves names, and hides what may not be connected to. What it gives is what is connected to: a name cannot answer one thing to
 /// the check and another to the connection.
 struct CheckedResolver {
-    allowed: Arc<CidrBlocks>,
+    allowed: Arc<AllowedNetworks>,
 }
 
 impl Resolve for CheckedResolver {
@@ -53,23 +80,32 @@ impl Resolve for CheckedResolver {
             let host = name.as_str();
             let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
             let good: Vec<SocketAddr> =
-                found.iter().copied().filter(|it| is_allowed(it.ip(), &allowed)).collect();
+                found.iter().copied().filter(|it| allowed.hold(it.ip())).collect();
             match (good.is_empty(), found.first()) {
-                (true, Some(address)) => Err(refused(host, address.ip()).into()),
+                (true, Some(address)) => Err(allowed.refused(host, address.ip()).into()),
                 _ => Ok(Box::new(good.into_iter()) as Addrs),
             }
         })
     }
 }
 
-fn refused(host: &str, address: IpAddr) -> String {
-    format!(
-        "{host} is the private or local address {address}; name its network in security.webhookNetworks if events may go there"
-    )
-}
+impl AllowedNetworks {
+    fn refused(&self, host: &str, address: IpAddr) -> String {
+        let key = self.key;
+        format!(
+            "{host} is the private or local address {address}; name its network in {key} if requests may go there"
+        )
+    }
 
-fn is_allowed(address: IpAddr, allowed: &CidrBlocks) -> bool {
-    is_public(address) || allowed.hold(address)
+    /// Whether requests may go to an address.
+    fn hold(&self, address: IpAddr) -> bool {
+        is_public(address) || self.networks.hold(address)
+    }
+
+    /// Whether an address is one that the configuration names.
+    pub(crate) fn name(&self, address: IpAddr) -> bool {
+        self.networks.hold(address)
+    }
 }
 
 /// Whether anybody on the Internet could be meant by it, by IANA's registries of special-purpose addresses.
@@ -118,8 +154,12 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
+    fn webhooks(networks: CidrBlocks) -> AllowedNetworks {
+        AllowedNetworks { networks, key: WEBHOOK_NETWORKS }
+    }
+
     fn fault(url: &str, allowed: &[&str]) -> Option<String> {
-        target_fault(url, &CidrBlocks::new(allowed).unwrap())
+        target_fault(url, &webhooks(CidrBlocks::new(allowed).unwrap()))
     }
 
     #[test]
@@ -177,7 +217,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
-        let client = client(CidrBlocks::default(), Duration::from_secs(5)).unwrap();
+        let client = client(webhooks(CidrBlocks::default()), Duration::from_secs(5)).unwrap();
         let error = client.post(&url).send().await.unwrap_err();
         assert!(format!("{error:?}").contains("webhookNetworks"), "{error:?}");
         assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{
     AdminUiConfig, AuditConfig, CheckedConfig, ConfigErrors, CorsConfig, DashboardConfig,
-    DeliveryConfig, EmitterConfig, EventConfig, HeartbeatConfig, LimitsConfig, LogConfig,
-    LogFormat, LoggingConfig, ProfileChoice, RedisConfig, RetryConfig, Secret, SecurityConfig,
-    ShutdownConfig, TlsConfig, UpstreamConfig, WebhookConfig, check,
+    DeliveryConfig, EmitterConfig, EventConfig, HeartbeatConfig, IssuerConfig, LimitsConfig,
+    LogConfig, LogFormat, LoggingConfig, ProfileChoice, RedisConfig, RetryConfig, Secret,
+    SecurityConfig, ShutdownConfig, TlsConfig, UpstreamConfig, WebhookConfig, check,
 };
 
 /// The server's configuration as it was said, in code or in a file. Every default is documented on its setter.
@@ -18,7 +18,7 @@ use crate::config::{
 /// use foodtrack_server::WebSocketConfig;
 ///
 /// let config = WebSocketConfig::default()
-///     .jwt_secret("a secret of at least thirty-two bytes")
+///     .jwt_secret("no secret at all: for examples and tests alone")
 ///     .payload_bytes_max(250_000)
 ///     .check()?;
 /// assert_eq!(config.address().port(), 4001);
@@ -45,6 +45,8 @@ pub struct WebSocketConfig {
     pub heartbeat: HeartbeatConfig,
     /// Whose tokens are good.
     pub security: SecurityConfig,
+    /// Who signs tokens, where there are several.
+    pub issuers: Vec<IssuerConfig>,
     /// How much of everything there may be.
     pub limits: LimitsConfig,
     /// How connections are spoken to whose handshake names no profile.
@@ -97,6 +99,7 @@ impl Default for WebSocketConfig {
             cors: CorsConfig::default(),
             heartbeat: HeartbeatConfig::default(),
             security: SecurityConfig::default(),
+            issuers: Vec::new(),
             limits: LimitsConfig::default(),
             profile: ProfileChoice::Canonical,
             profile_tables: None,
@@ -309,6 +312,13 @@ impl WebSocketConfig {
     #[must_use]
     pub fn upstream(mut self, upstream: UpstreamConfig) -> Self {
         self.upstream = upstream;
+        self
+    }
+
+    /// Trusts another issuer of tokens. Default: the one of `security` alone.
+    #[must_use]
+    pub fn issuer(mut self, issuer: IssuerConfig) -> Self {
+        self.issuers.push(issuer);
         self
     }
 

@@ -35,6 +35,7 @@ use crate::emitters::Emitters;
 use crate::health::HealthStatus;
 use crate::http::{ApiThreads, OpenApiThreads, StatusPages};
 use crate::hub::{Hub, HubParts};
+use crate::issuer_keys::IssuerKeys;
 use crate::kept_of_tenants::KeptOfTenants;
 use crate::performance::{Performance, PerformanceMetrics};
 use crate::policy_book::RoutingRules;
@@ -209,13 +210,13 @@ fn key_of_sessions(
 fn start_relay(
     config: &CheckedConfig,
     has_others: bool,
-) -> io::Result<(Option<Relay>, Option<RelayThread>)> {
+) -> Result<(Option<Relay>, Option<RelayThread>), StartError> {
     let heartbeat = &config.said().heartbeat;
     // A poll waits until the next ping at the latest.
     let poll_ms = u64::from(heartbeat.interval_ms) + u64::from(heartbeat.timeout_ms);
     let patience = Duration::from_millis(poll_ms) + RELAY_PATIENCE;
-    let started =
-        has_others.then(|| Relay::start(patience, config.node_authorities())).transpose()?;
+    let start = || Relay::start(patience, config.node_authorities());
+    let started = has_others.then(start).transpose().map_err(StartError::Thread)?;
     Ok(started.unzip())
 }
 
@@ -299,11 +300,11 @@ impl WebSocketServer {
         let audit = open_audit(&config)?;
         let webhooks = Arc::new(Webhooks::new(&config, directory.as_ref())?);
         let gate = Arc::new(Gate::new(config.authenticator()));
+        let issuer_keys = IssuerKeys::of(&config, data_dir).map_err(StartError::Thread)?;
         let kept = KeptOfTenants::open(&config, directory, redis.as_ref(), &gate)?;
         let pages = Arc::new(StatusPages::default());
         let id = NodeId::fresh(config.said().redis.node_name.as_deref());
-        let (relay, relay_thread) =
-            start_relay(&config, redis.is_some()).map_err(StartError::Thread)?;
+        let (relay, relay_thread) = start_relay(&config, redis.is_some())?;
         let (api, service) =
             ApiThreads::start(demo, Arc::clone(&pages), relay).map_err(StartError::Thread)?;
         let upstream = start_upstream(&config).map_err(StartError::Thread)?;
@@ -334,6 +335,7 @@ impl WebSocketServer {
             config,
             gate,
             books,
+            issuer_keys,
             performance,
             status_pages: pages,
             webhooks,
@@ -492,6 +494,7 @@ impl WebSocketServer {
         }
         self.hub.cluster.stop();
         self.follower.stop();
+        self.hub.issuer_keys.stop();
         self.hub.webhooks.stop();
         if let Some(thread) = self.webhooks.take()
             && thread.join().is_err()

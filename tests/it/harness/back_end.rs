@@ -31,6 +31,8 @@ pub(crate) enum Reply {
     Never,
     /// The connection is closed.
     HangsUp,
+    /// So many bytes without a meaning, as long as somebody reads them.
+    Floods(usize),
 }
 
 impl Reply {
@@ -44,6 +46,10 @@ impl Reply {
 
     pub(crate) fn hang_up() -> Self {
         Self::HangsUp
+    }
+
+    pub(crate) fn flood(bytes: usize) -> Self {
+        Self::Floods(bytes)
     }
 
     pub(crate) fn status(mut self, to: u16) -> Self {
@@ -64,6 +70,11 @@ impl Reply {
 impl Asked {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The path that was asked for.
+    pub(crate) fn path(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap_or_default()
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -119,6 +130,11 @@ impl BackEnd {
         format!("http://{}/hub/requests", self.address)
     }
 
+    /// The same without a path.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// What it was asked so far.
     pub(crate) fn taken(&self) -> Vec<Asked> {
         self.taken.lock().unwrap().clone()
@@ -150,6 +166,17 @@ fn serve(mut stream: TcpStream, reply: &dyn Fn(&Asked) -> Reply, taken: &Mutex<V
             }
             Reply::Never => thread::sleep(Duration::from_secs(30)),
             Reply::HangsUp => return,
+            Reply::Floods(bytes) => {
+                let head = format!("HTTP/1.1 200 x\r\ncontent-length: {bytes}\r\n\r\n");
+                let mut is_read = stream.write_all(head.as_bytes()).is_ok();
+                let chunk = [b' '; 64 << 10];
+                for _ in 0..bytes / chunk.len() {
+                    is_read = is_read && stream.write_all(&chunk).is_ok();
+                }
+                if !is_read {
+                    return;
+                }
+            }
         }
     }
 }
@@ -160,7 +187,8 @@ fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Asked> {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
             let asked = Asked { head, body: Vec::new() };
-            let length: usize = asked.header("content-length")?.parse().ok()?;
+            let length = asked.header("content-length").unwrap_or("0");
+            let length: usize = length.parse().ok()?;
             if bytes.len() >= end + 4 + length {
                 let body = bytes[end + 4..end + 4 + length].to_vec();
                 bytes.drain(..end + 4 + length);

@@ -183,6 +183,14 @@ impl Server {
         found
     }
 
+    /// A number of the metrics page: of all lines of this name and label.
+    pub(crate) fn metric_of(&self, name: &str, label: &str) -> u64 {
+        let page = self.metrics_page();
+        let (prefix, label) = (format!("foodtrack_{name}{{"), format!("\"{label}\""));
+        let lines = page.lines().filter(|line| line.starts_with(&prefix) && line.contains(&label));
+        lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
+    }
+
     /// A number of the metrics page, of all shards together.
     #[track_caller]
     pub(crate) fn metric(&self, name: &str) -> u64 {

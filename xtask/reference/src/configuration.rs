@@ -20,7 +20,7 @@ An unknown key, a value of the wrong type, an event type, application or permiss
 contradict each other are all listed at once, each with its file and line, its variable or its flag, and with the nearest known
 name; the server does not start. `foodtrack-websocket check-config --config hub.toml` says what a configuration amounts to.
 
-`serve` needs `security.jwtSecret`, `security.publicKey` or `security.jwks`. With one of
+`serve` needs one of `security.jwtSecret`, `security.publicKey`, `security.jwks` and `security.jwksUrl`, or `[[issuers]]`. With one of
 `security.encryptionKey`, `encryptionKeyFile` and `encryptionKeyCommand` the log is sealed (`docs/operating/encryption.md`).
 ";
 
@@ -63,6 +63,20 @@ event; webhooks and the HTTP API tell of it with `message: null`. Name no field 
 get would refuse the event. `foodtrack-websocket explain` and `GET /api/v1/redactions` say what is hidden from whom. At most 64 hold for one
 tenant. Where a tenant has none, nothing costs more. A tenant's administrators add redactions of their own over HTTP, without a restart: see
 [http.md](http.md#redactions).
+
+## Issuers
+
+Each `[[issuers]]` signs tokens that the hub takes, beside those of `security`: `docs/operating/keys-and-tokens.md`. At most 32.
+
+| key | |
+| --- | --- |
+| `name` | its name in log lines, metrics and `/health`: letters, digits, `-` and `_`, at most 64 |
+| `issuer` | the `iss` of its tokens |
+| `jwtSecret`, `publicKey`, `jwks`, `jwksUrl`, `discovery = true` | one of them: a shared secret, a file with a public key as PEM, a file with a JWKS, where a JWKS is fetched from, or OpenID Connect discovery below `issuer` |
+| `algorithms` | what its tokens may be signed with; where absent HS256 with a secret, and RS256, ES256 and EdDSA with a JWKS. A `publicKey` needs it |
+| `audience` | the `aud` values of which its tokens must have one; any where absent |
+| `tenants` | the tenants that its tokens may be of: names, and beginnings such as `chain-*`; all where absent |
+| `leewaySeconds`, `lifetimeSecondsMax` | as `security.leewaySeconds` and `security.tokenLifetimeSecondsMax`, which hold where absent |
 ";
 
 /// A test reads it as the server would.
@@ -85,6 +99,13 @@ events = \"delivery:delayed\"
 from = [\"delivery_app\"]
 permission = \"write:delivery\"
 to = [\"client_app\"]
+
+[[issuers]]
+name = \"login\"
+issuer = \"https://login.example\"
+discovery = true
+audience = [\"hub\"]
+tenants = [\"pizza-roma\", \"chain-*\"]
 
 [[redactions]]
 id = \"costs\"
@@ -143,7 +164,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("hub.toml");
         std::fs::write(&file, EXAMPLE).unwrap();
-        let secret = "a secret of at least thirty-two bytes";
+        let secret = "no secret at all: for examples and tests alone";
         let environment = vec![("JWT_SECRET".into(), secret.into())];
         let layers = Layers { file: Some(file), environment, ..Layers::default() };
         let config = load_checked(&layers, |_| {}).unwrap();

@@ -135,7 +135,9 @@ fn claims_that_are_no_object_or_say_a_thing_twice_are_refused() {
         r#"{{"userId":"u1","tenantId":"t1","tenantId":"t2","role":"chef","applicationTypes":[],"exp":{}}}"#,
         NOW_S + 60
     );
-    for claims in ["[]", "7", "null", "", "{", "\u{0}", twice.as_str()] {
+    let list =
+        format!(r#"["u1","u1","t1","chef",["kitchen_app"],["write:orders"],{}]"#, NOW_S + 60);
+    for claims in ["[]", "7", "null", "", "{", "\u{0}", twice.as_str(), list.as_str()] {
         let token = hs256_of_texts(header, claims);
         check_refused(principal(&token), ErrorCode::TokenClaims, &token);
     }
@@ -300,6 +302,11 @@ fn an_empty_token_is_missing_and_a_long_or_broken_one_malformed() {
         hs256_of_texts("[]", "{}"),
         hs256_of_texts("{}", "{}"),
         hs256_of_texts(r#"{"alg":7}"#, "{}"),
+        hs256_of_texts(r#"["HS256"]"#, &claims().to_string()),
+        hs256_of_texts(r#" ["HS256","one",null]"#, &claims().to_string()),
+        hs256_of_texts(r#"{"alg":"HS256","alg":"HS256"}"#, &claims().to_string()),
+        hs256_of_texts(r#"{"alg":"HS256","kid":"one","kid":"two"}"#, &claims().to_string()),
+        hs256_of_texts(r#"{"alg":"HS256","crit":null}"#, &claims().to_string()),
         hs256_of_texts(r#"{"alg":"HS256","crit":["exp"]}"#, &claims().to_string()),
     ];
     for token in broken {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod claims;
+mod issuers;
 mod keys;
 mod logins;
 mod properties;

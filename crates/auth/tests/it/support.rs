@@ -15,7 +15,7 @@ use foodtrack_contract::{Authenticate, ErrorCode, Principal, Refusal};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 
-pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: &str = "4f1d0c9ab7e35826d0b1f4a97c62e85319ad7c40fe2b8d6514c3a09e7b5f28d1";
 pub(crate) const NOW_S: u64 = 1_800_000_000;
 
 pub(crate) fn claims() -> Value {

@@ -17,7 +17,7 @@ use foodtrack_shard::{Policies, RequestNames};
 use foodtrack_tenant_log::{RedisOptions, RedisTls, Retention};
 use foodtrack_transport::{OriginPolicy, TrustedProxies};
 
-use super::authenticator::authenticator;
+use super::authenticator::{KeyFeed, TrustedIssuers, trusted_issuers};
 use super::emitter;
 use super::event_names;
 use super::log_level::check_level;
@@ -33,6 +33,7 @@ use super::tls::{CheckedTls, Tls};
 use super::webhook;
 use crate::WebSocketConfig;
 use crate::operator_token::OperatorToken;
+use crate::public_targets::AllowedNetworks;
 
 /// No message is larger, whatever the configuration says.
 const PAYLOAD_BYTES_LIMIT: u32 = 64 * 1_024 * 1_024;
@@ -52,7 +53,7 @@ const CLUSTER_SPREAD_MS: u32 = 5_000;
 pub struct CheckedConfig {
     address: SocketAddr,
     proxies: TrustedProxies,
-    authenticator: Arc<Authenticator>,
+    issuers: TrustedIssuers,
     policies: Arc<Policies>,
     redis_files: RedisTls,
     tls: CheckedTls,
@@ -109,7 +110,12 @@ impl CheckedConfig {
 
     /// Who may enter.
     pub(crate) fn authenticator(&self) -> Arc<Authenticator> {
-        Arc::clone(&self.authenticator)
+        Arc::clone(&self.issuers.authenticator)
+    }
+
+    /// Whose keys may change while the server runs, and where they may be fetched from.
+    pub(crate) fn key_feeds(&self) -> (&[KeyFeed], &AllowedNetworks) {
+        (&self.issuers.feeds, &self.issuers.networks)
     }
 
     /// How the cluster's Redis is used; `None` where the node is alone.
@@ -199,15 +205,15 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     let policies = policies(&said, &mut errors);
     let tables = &policies.profiles.tables;
     let logins = policies.profiles.is_default.then(|| logins(tables));
-    let authenticator = authenticator(&said.security, logins, &mut errors);
+    let issuers = trusted_issuers(&said, logins, &mut errors);
     let address = SocketAddr::new(ip, said.port);
-    match authenticator {
-        Some(authenticator) => {
+    match issuers {
+        Some(issuers) => {
             let policies = Arc::new(policies);
             errors.or(CheckedConfig {
                 address,
                 proxies,
-                authenticator,
+                issuers,
                 policies,
                 redis_files,
                 tls,

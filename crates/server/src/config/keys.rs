@@ -79,6 +79,10 @@ keys! {
     "security.jwtSecret" Text "JWT_SECRET": "The HMAC secret that tokens are signed with, at least 32 bytes.";
     "security.publicKey" Text: "A file with the public key that tokens are signed with, as PEM.";
     "security.jwks" Text: "A file with the public keys that tokens are signed with, as JWKS.";
+    "security.jwksUrl" Text: "Where the public keys that tokens are signed with are fetched from, as JWKS; of https.";
+    "security.jwksRefreshSeconds" Scalar: "How often keys are fetched anew, in seconds; and at once, within limits, when a token names a key that is not known.";
+    "security.issuerNetworks" TextList: "Private and local addresses and networks that keys may be fetched from, such as 10.0.0.0/8, with http too; public addresses need no permission.";
+    "security.tokenLifetimeSecondsMax" Scalar: "The longest time from a token's iat to its exp, in seconds; tokens of longer ones are refused.";
     "security.algorithms" TextList: "The algorithms a token may be signed with.";
     "security.issuer" Text: "The iss a token must have.";
     "security.audience" TextList: "The aud values of which a token must have one.";
@@ -151,6 +155,7 @@ keys! {
     "adminUi.enabled" Scalar: "Whether there is the namespace /admin, to which the public page @socket.io/admin-ui connects: with a token that may administer its tenant as the password.";
     "adminUi.readOnly" Scalar: "Whether that page may look alone; or else it may disconnect single connections, too.";
     "emitters" Tables: "Redis servers through which back ends publish as to Socket.IO's own servers: name, kind (pubsub, streams), url, key, namespace, rooms.";
+    "issuers" Tables: "Who signs tokens, where there are several: name, issuer, one of jwtSecret, publicKey, jwks, jwksUrl and discovery, algorithms, audience, tenants, leewaySeconds, lifetimeSecondsMax.";
     "webhooks" Tables: "Back ends that are told of events: name, url, secret or secretFile, events, tenants, timeoutMs, batchMax.";
     "tls.certFile" Text "TLS_CERT_FILE": "A file with the hub's certificate as PEM, and behind it those that signed it. With it, and tls.keyFile, the port speaks TLS alone: https:// and wss://.";
     "tls.keyFile" Text "TLS_KEY_FILE": "A file with the key of tls.certFile, as PEM, which nobody but its owner and a group may read.";

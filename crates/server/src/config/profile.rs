@@ -83,7 +83,7 @@ mod tests {
         let path = folder.path().join("own.toml");
         std::fs::write(&path, text).unwrap();
         let config = WebSocketConfig::default()
-            .jwt_secret("a secret of at least thirty-two bytes")
+            .jwt_secret("no secret at all: for examples and tests alone")
             .profile(ProfileChoice::Foodtrack)
             .profile_tables(path.to_str().unwrap());
         config.check().err().map(|errors| errors.to_string()).unwrap_or_default()
@@ -107,7 +107,7 @@ mod tests {
         let path = folder.path().join("own.toml");
         std::fs::write(&path, text).unwrap();
         let mut config = WebSocketConfig::default()
-            .jwt_secret("a secret of at least thirty-two bytes")
+            .jwt_secret("no secret at all: for examples and tests alone")
             .profile_tables(path.to_str().unwrap());
         config.upstream.url = Some("http://127.0.0.1:3000/".into());
         config.upstream.secret = Some(Secret::new("what both sides of a request know"));
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn tables_that_are_not_there_are_told() {
         let config = WebSocketConfig::default()
-            .jwt_secret("a secret of at least thirty-two bytes")
+            .jwt_secret("no secret at all: for examples and tests alone")
             .profile_tables("/nowhere/own.toml");
         let told = config.check().unwrap_err().to_string();
         assert!(told.contains("profileTables") && told.contains("cannot be read"), "{told}");

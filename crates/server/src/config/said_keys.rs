@@ -87,7 +87,7 @@ mod tests {
     use crate::Secret;
     use crate::config::{Layers, load_checked};
 
-    const SECRET: &str = "a secret of at least thirty-two bytes";
+    const SECRET: &str = "no secret at all: for examples and tests alone";
 
     #[test]
     fn every_key_is_told_with_who_said_it_and_no_secret() {

@@ -58,6 +58,14 @@ pub struct SecurityConfig {
     pub public_key: Option<String>,
     /// A file with public keys as JWKS. Default: none.
     pub jwks: Option<String>,
+    /// Where public keys are fetched from as JWKS. Default: none.
+    pub jwks_url: Option<String>,
+    /// How often keys are fetched anew. Default: 300 s.
+    pub jwks_refresh_seconds: u32,
+    /// Private and local networks that keys may be fetched from. Default: none.
+    pub issuer_networks: Vec<String>,
+    /// The longest time from a token's `iat` to its `exp`. Default: any.
+    pub token_lifetime_seconds_max: Option<u32>,
     /// What a token may be signed with. Default: HS256 with a secret; RS256, ES256 and EdDSA with a JWKS.
     pub algorithms: Vec<Algorithm>,
     /// The `iss` a token must have. Default: any.
@@ -104,6 +112,10 @@ impl Default for SecurityConfig {
             jwt_secret: None,
             public_key: None,
             jwks: None,
+            jwks_url: None,
+            jwks_refresh_seconds: 300,
+            issuer_networks: Vec::new(),
+            token_lifetime_seconds_max: None,
             algorithms: Vec::new(),
             issuer: None,
             audience: Vec::new(),

@@ -1,7 +1,8 @@
-//! The shapes of the lists of tables, `[[rules]]`, `[[redactions]]`, `[[events]]`, `[[delivery]]`, `[[webhooks]]` and `[[emitters]]`: every fault in one is told at its place, and
+//! The shapes of the lists of tables, `[[rules]]`, `[[redactions]]`, `[[events]]`, `[[delivery]]`, `[[issuers]]`, `[[webhooks]]` and `[[emitters]]`: every fault in one is told at its place, and
 //! replaced by something that holds, so that the next one is found too.
 
 use figment::value::{Dict, Value};
+use foodtrack_auth::Algorithm;
 use foodtrack_contract::{ApplicationType, Permission, UserRole, nearest};
 
 use super::problems::meant as did_you_mean;
@@ -120,6 +121,29 @@ const WEBHOOKS: &[Field] = &[
     optional("timeoutMs", Shape::Number),
     optional("batchMax", Shape::Number),
 ];
+const ALGORITHMS: [&str; Algorithm::ALL.len()] = {
+    let mut names = [""; Algorithm::ALL.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = Algorithm::ALL[i].as_str();
+        i += 1;
+    }
+    names
+};
+const ISSUERS: &[Field] = &[
+    required("name", Shape::Text),
+    required("issuer", Shape::Text),
+    optional("jwtSecret", Shape::Any),
+    optional("publicKey", Shape::Text),
+    optional("jwks", Shape::Text),
+    optional("jwksUrl", Shape::Text),
+    optional("discovery", Shape::Truth),
+    optional("algorithms", Shape::ListOf(&ALGORITHMS)),
+    optional("audience", Shape::Texts),
+    optional("tenants", Shape::Texts),
+    optional("leewaySeconds", Shape::Number),
+    optional("lifetimeSecondsMax", Shape::Number),
+];
 const KINDS: [&str; 2] = ["pubsub", "streams"];
 const EMITTERS: &[Field] = &[
     required("name", Shape::Text),
@@ -130,11 +154,12 @@ const EMITTERS: &[Field] = &[
     optional("rooms", Shape::Texts),
 ];
 /// The lists, by their keys.
-const TABLES: [(&str, &[Field]); 6] = [
+const TABLES: [(&str, &[Field]); 7] = [
     ("rules", RULES),
     ("redactions", REDACTIONS),
     ("events", EVENTS),
     ("delivery", DELIVERY),
+    ("issuers", ISSUERS),
     ("webhooks", WEBHOOKS),
     ("emitters", EMITTERS),
 ];
@@ -273,7 +298,10 @@ fn substitute(field: &Field, path: &str) -> Value {
         Shape::Texts if field.name == "fields" => Value::from(vec![Value::from("/unknown")]),
         Shape::Texts => Value::from(vec![Value::from("*")]),
         Shape::Text if field.name == "url" => "https://hub.example".into(),
-        Shape::Text if path.starts_with("webhooks") && field.name == "name" => {
+        Shape::Text
+            if (path.starts_with("webhooks") || path.starts_with("issuers"))
+                && field.name == "name" =>
+        {
             format!("unknown-{number}").into()
         }
         Shape::Text if field.name == "tenant" => format!("tenant-{number}").into(),

@@ -11,7 +11,7 @@ use super::event_names::check_delivery;
 use super::problems::ConfigErrors;
 use super::secret::Secret;
 use crate::WebSocketConfig;
-use crate::public_targets::target_fault;
+use crate::public_targets::{AllowedNetworks, WEBHOOK_NETWORKS, target_fault};
 
 /// A back end that is told of events: `[[webhooks]]`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,9 +61,10 @@ const SECRET_BYTES_MIN: usize = 32;
 /// Reads what `secretFile` names into `secret`, and says what is wrong with the webhooks.
 pub(super) fn check(said: &mut WebSocketConfig, errors: &mut ConfigErrors) {
     let networks = CidrBlocks::new(&said.security.webhook_networks).unwrap_or_else(|error| {
-        errors.add("security.webhookNetworks", error.to_string());
+        errors.add(WEBHOOK_NETWORKS, error.to_string());
         CidrBlocks::default()
     });
+    let networks = AllowedNetworks { networks, key: WEBHOOK_NETWORKS };
     if said.webhooks.len() > WEBHOOKS_MAX {
         errors.add("webhooks", format!("at most {WEBHOOKS_MAX}"));
     }

@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::page::{Labels, Page};
 use crate::emitters::EmitterCounts;
+use crate::issuer_keys::KeyCounts;
+use crate::revocations::now_s;
 use crate::upstream::UpstreamCounts;
 use crate::webhooks::WebhookCounts;
 
@@ -15,6 +17,8 @@ pub(crate) struct BackEndCounts<'a> {
     pub(crate) emitters: &'a [(String, Arc<EmitterCounts>)],
     /// Of the business back end, where there is one.
     pub(crate) upstream: Option<&'a UpstreamCounts>,
+    /// Of issuers whose keys are fetched.
+    pub(crate) issuer_keys: &'a [(String, Arc<KeyCounts>)],
 }
 
 pub(super) fn of_back_ends(page: &mut Page, back_ends: &BackEndCounts<'_>) {
@@ -23,6 +27,7 @@ pub(super) fn of_back_ends(page: &mut Page, back_ends: &BackEndCounts<'_>) {
     if let Some(upstream) = back_ends.upstream {
         of_upstream(page, upstream);
     }
+    of_issuers(page, back_ends.issuer_keys);
 }
 
 /// What each webhook did.
@@ -68,4 +73,27 @@ fn of_upstream(page: &mut Page, upstream: &UpstreamCounts) {
     page.histogram("foodtrack_upstream_request_seconds", help, upstream.took.read());
     let help = "Whether the business back end is left alone for a while, since it did not answer.";
     page.gauge("foodtrack_upstream_away", help, Some(upstream.is_away()));
+}
+
+/// What came of fetching issuers' keys.
+fn of_issuers(page: &mut Page, issuers: &[(String, Arc<KeyCounts>)]) {
+    let label = |issuer: &String| ("issuer", issuer.clone());
+    let fetches = issuers.iter().flat_map(|(issuer, counts)| {
+        let of =
+            move |(result, n): (&str, u64)| (vec![label(issuer), ("result", result.to_owned())], n);
+        counts.fetches().map(of)
+    });
+    let help = "Looks for an issuer's keys, by what came of them.";
+    page.counters("foodtrack_issuer_key_fetches", help, fetches);
+    let keys = issuers.iter().map(|(issuer, counts)| (vec![label(issuer)], counts.keys()));
+    page.gauges("foodtrack_issuer_keys", "Keys of an issuer that are in force.", keys);
+    let now_s = now_s();
+    let ages = issuers
+        .iter()
+        .filter_map(|(issuer, counts)| Some((vec![label(issuer)], counts.age_s(now_s)?)));
+    page.gauges(
+        "foodtrack_issuer_keys_age_seconds",
+        "Since an issuer's keys were fetched last.",
+        ages,
+    );
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::config::{Secret, WebhookConfig};
 use crate::log_report::EntryReport;
 use crate::posting::{NoAnswer, Target};
-use crate::public_targets;
+use crate::public_targets::{self, AllowedNetworks, WEBHOOK_NETWORKS};
 
 /// How much of an answer that refuses is read, for the operator.
 const ANSWER_BYTES_MAX: usize = 512;
@@ -74,6 +74,7 @@ impl Receiver {
     /// # Errors
     /// The URL is none, or TLS cannot be set up.
     pub(super) fn new(config: &WebhookConfig, allowed: CidrBlocks) -> io::Result<Self> {
+        let allowed = AllowedNetworks { networks: allowed, key: WEBHOOK_NETWORKS };
         let http =
             public_targets::client(allowed, Duration::from_millis(config.timeout_ms.into()))?;
         let secret = config.secret.as_ref().map_or("", Secret::reveal);

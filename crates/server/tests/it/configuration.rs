@@ -82,7 +82,8 @@ fn all_problems_are_told_at_once() {
 
 #[test]
 fn a_queue_and_a_burst_must_hold_the_largest_message() {
-    let base = || WebSocketConfig::default().jwt_secret("a secret of at least thirty-two bytes");
+    let base =
+        || WebSocketConfig::default().jwt_secret("no secret at all: for examples and tests alone");
     assert!(base().payload_bytes_max(4_000_000).check().is_ok());
     let told = problems(base().payload_bytes_max(5_000_000));
     for key in ["limits.queueBytesMax:", "limits.bytesBurstPerConnection:"] {
@@ -92,7 +93,7 @@ fn a_queue_and_a_burst_must_hold_the_largest_message() {
 
 #[test]
 fn an_event_type_is_declared_once_and_by_one_schema() {
-    let secret = "[security]\njwtSecret = \"a secret of at least thirty-two bytes\"\n";
+    let secret = "[security]\njwtSecret = \"no secret at all: for examples and tests alone\"\n";
     let event = |more: &str| format!("[[events]]\ntenant = \"t1\"\nname = \"a:b\"\n{more}\n");
     let good = event("schema = { type = \"object\" }");
     assert!(from_toml(&format!("{secret}{good}")).check().is_ok());
@@ -118,7 +119,7 @@ fn a_secret_is_never_shown() {
 fn a_back_end_needs_a_url_a_secret_and_names_that_are_no_events() {
     let with = |upstream: &str| {
         from_toml(&format!(
-            "[security]\njwtSecret = 'a secret of at least thirty-two bytes'\n[upstream]\n{upstream}"
+            "[security]\njwtSecret = 'no secret at all: for examples and tests alone'\n[upstream]\n{upstream}"
         ))
     };
     let (url, secret) =
