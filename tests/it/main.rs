@@ -4,6 +4,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "scenarios make an argument where they send it")]
 
 mod acknowledgements;
+mod api_keys;
 mod backpressure;
 mod certificates;
 mod client_certificates;

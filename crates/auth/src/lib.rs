@@ -4,6 +4,7 @@
 //! argument, never read; a refusal names a code and what to do, and never the token.
 
 mod algorithm;
+mod api_keys;
 mod auth_config;
 mod authenticator;
 mod claims;
@@ -17,6 +18,10 @@ mod token_signer;
 mod weak_secrets;
 
 pub use algorithm::{Algorithm, AlgorithmError};
+pub use api_keys::{
+    API_KEY_ID_BYTES, API_KEY_PREFIX, API_KEY_SECRET_BYTES, ApiKeyGrant, NewApiKey, SecretDigest,
+    SecretGrant, api_key_id,
+};
 pub use auth_config::{
     AuthConfig, AuthConfigError, KeySource, LEEWAY_S_DEFAULT, Secret, TOKEN_BYTES_MAX_DEFAULT,
 };

@@ -14,6 +14,7 @@ use foodtrack_transport::DoorRefusals;
 use serde_json::json;
 
 use crate::admin_ui::Desk;
+use crate::api_keys::ApiKeyBook;
 use crate::api_quota::ApiQuota;
 use crate::audit::{AuditEntry, AuditLog, cut};
 use crate::canary::{Canary, DISK_LATE};
@@ -34,7 +35,7 @@ use crate::operator_token::OperatorToken;
 use crate::performance::Performance;
 use crate::policy_book::PolicyBook;
 use crate::reload::{ReloadError, ReloadReport, Reloader};
-use crate::revocations::RevocationBook;
+use crate::revocations::{RevocationBook, now_s};
 use crate::shards_config::{api_rates, tenant_limits};
 use crate::tls::{CertificateState, KnownClient};
 use crate::upstream::UpstreamCounts;
@@ -51,6 +52,7 @@ pub(crate) struct Hub {
     pub(crate) policies: Arc<PolicyBook>,
     pub(crate) declarations: Arc<Declarations>,
     pub(crate) revocations: Arc<RevocationBook>,
+    pub(crate) api_keys: Arc<ApiKeyBook>,
     pub(crate) issuer_keys: IssuerKeys,
     pub(crate) disk_work: DiskWork,
     pub(crate) batches: TenantQueue,
@@ -123,7 +125,7 @@ impl Hub {
             audit,
             desk,
         } = parts;
-        let Books { policies, declarations, revocations } = books;
+        let Books { policies, declarations, revocations, api_keys } = books;
         Self {
             connections: ConnectionManager::new(running.shards.clone()),
             broadcaster: EventBroadcaster::new(running.shards.clone()),
@@ -131,6 +133,7 @@ impl Hub {
             policies,
             declarations,
             revocations,
+            api_keys,
             issuer_keys,
             disk_work: DiskWork::default(),
             batches: batches(),
@@ -166,8 +169,12 @@ impl Hub {
 
     /// Who the token is.
     pub(crate) fn principal(&self, token: &str) -> Result<Principal, Refusal> {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.gate.principal(token, since_epoch.as_secs())
+        self.gate.principal(token, now_s())
+    }
+
+    /// Who has the API key.
+    pub(crate) fn holder(&self, key: &str) -> Result<Principal, Refusal> {
+        self.gate.api_key(key, now_s())
     }
 
     /// Whether a token that was good is good still: it has not ended, and nothing of it was revoked.
@@ -200,11 +207,9 @@ impl Hub {
         certificate: &[u8],
         tenant: Option<&str>,
     ) -> Option<Result<KnownClient, Refusal>> {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let known = self.certificate.as_ref()?.client(certificate, tenant)?;
         Some(known.and_then(|known| {
-            let now_s = since_epoch.as_secs();
-            self.gate.check_standing(&known.principal, None, None, now_s).map(|()| known)
+            self.gate.check_standing(&known.principal, None, None, now_s()).map(|()| known)
         }))
     }
 

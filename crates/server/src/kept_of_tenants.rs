@@ -1,4 +1,4 @@
-//! What is kept of tenants beside their logs: what they declared, and what they revoked.
+//! What is kept of tenants beside their logs: what they declared, what they revoked, and the API keys of their back ends.
 
 use std::io;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use foodtrack_tenant_log::{
 };
 
 use crate::StartError;
+use crate::api_keys::ApiKeyBook;
 use crate::cluster::ClusterSecret;
 use crate::config::CheckedConfig;
 use crate::data::{
@@ -29,6 +30,7 @@ pub(crate) struct KeptOfTenants {
     pub(crate) policies: Arc<Policies>,
     declared: DeclarationStore,
     revoked: (TenantRecords<KeptRevocations>, RevocationIndex),
+    api_keys: ApiKeyBook,
 }
 
 /// Where what is kept changes.
@@ -36,6 +38,7 @@ pub(crate) struct Books {
     pub(crate) policies: Arc<PolicyBook>,
     pub(crate) declarations: Arc<Declarations>,
     pub(crate) revocations: Arc<RevocationBook>,
+    pub(crate) api_keys: Arc<ApiKeyBook>,
 }
 
 impl KeptOfTenants {
@@ -47,13 +50,14 @@ impl KeptOfTenants {
         config: &CheckedConfig,
         directory: Option<DataDir>,
         redis: Option<&(RedisOptions, ClusterSecret)>,
-        gate: &Gate,
+        gate: &Arc<Gate>,
     ) -> Result<Self, StartError> {
         let redis = redis.map(|(options, _)| options);
         let records = open_records(directory.as_ref(), redis)?;
         let index = revocations::put_in_force(&records, gate);
+        let api_keys = ApiKeyBook::new(open_records(directory.as_ref(), redis)?, Arc::clone(gate));
         let (declared, policies) = open_declarations(config, directory, redis)?;
-        Ok(Self { policies, declared, revoked: (records, index) })
+        Ok(Self { policies, declared, revoked: (records, index), api_keys })
     }
 
     /// Begins to change it, and to follow how others do.
@@ -72,16 +76,17 @@ impl KeptOfTenants {
         let (records, index) = self.revoked;
         let book = RevocationBook::new(records, index, Arc::clone(gate), connections);
         let revocations = Arc::new(book);
+        let api_keys = Arc::new(self.api_keys);
         let followed: Vec<Arc<dyn Followed>> = vec![
-            // Whoever waits for a look waits for what is urgent alone.
             Arc::clone(&revocations) as _,
+            Arc::clone(&api_keys) as _,
             Arc::clone(&declarations) as _,
         ];
         let redis = &config.said().redis;
         let lease = Duration::from_millis(redis.node_lease_ms.into());
         let every = if redis.is_on() { lease / 3 } else { LOOK_EVERY };
         let follower = DocumentFollower::start(followed, every)?;
-        Ok((Books { policies, declarations, revocations }, follower))
+        Ok((Books { policies, declarations, revocations, api_keys }, follower))
     }
 }
 

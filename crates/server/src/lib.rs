@@ -33,6 +33,7 @@
 //! ```
 
 mod admin_ui;
+mod api_keys;
 mod api_quota;
 mod audit;
 mod canary;

@@ -1,5 +1,6 @@
 //! The `foodtrack-websocket` command: serve, demo, and what helps to get there.
 
+mod api_keys;
 mod audit;
 mod check;
 mod check_config;
@@ -105,6 +106,9 @@ enum Command {
     Webhooks(webhooks::Webhooks),
     /// Refuse tokens before their end, and end the connections that were opened with them.
     Revoke(revocations::Revoke),
+    /// Make, list, replace and revoke API keys of back ends.
+    #[command(subcommand)]
+    ApiKeys(api_keys::ApiKeys),
     /// List what is revoked, and take it back.
     #[command(subcommand)]
     Revocations(revocations::Revocations),
@@ -160,6 +164,7 @@ pub fn run() -> ExitCode {
         Command::Upstream(upstream) => upstream.run(),
         Command::Webhooks(webhooks) => webhooks.run(),
         Command::Revoke(revoke) => revoke.run(),
+        Command::ApiKeys(keys) => keys.run(),
         Command::Revocations(revocations) => revocations.run(),
         Command::Explain(explain) => explain.run(),
         Command::Nodes(nodes) => nodes.run(),

@@ -19,7 +19,8 @@ const ISSUERS_MAX: usize = 32;
 /// The longest that a token may be good for, where the configuration says for how long: a year.
 const LIFETIME_SECONDS_LIMIT: u32 = 366 * 24 * 60 * 60;
 /// How often keys are fetched, at the most and at the least.
-const REFRESH_SECONDS: std::ops::RangeInclusive<u32> = 1..=24 * 60 * 60;
+const REFRESH_SECONDS_MIN: u32 = 1;
+const REFRESH_SECONDS_MAX: u32 = 24 * 60 * 60;
 /// What public keys sign with, where it is not said.
 const PUBLIC_ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 
@@ -125,9 +126,10 @@ fn check_numbers(said: &WebSocketConfig, errors: &mut ConfigErrors) {
     if said.issuers.len() > ISSUERS_MAX {
         errors.add("issuers", format!("at most {ISSUERS_MAX}"));
     }
-    let (first, last) = (REFRESH_SECONDS.start(), REFRESH_SECONDS.end());
-    if !REFRESH_SECONDS.contains(&said.security.jwks_refresh_seconds) {
-        errors.add("security.jwksRefreshSeconds", format!("from {first} to {last}"));
+    let refresh = said.security.jwks_refresh_seconds;
+    if !(REFRESH_SECONDS_MIN..=REFRESH_SECONDS_MAX).contains(&refresh) {
+        let sentence = format!("from {REFRESH_SECONDS_MIN} to {REFRESH_SECONDS_MAX}, a day");
+        errors.add("security.jwksRefreshSeconds", sentence);
     }
     let own = (said.security.token_lifetime_seconds_max, "security.tokenLifetimeSecondsMax".into());
     let of_issuers = said.issuers.iter().enumerate();

@@ -7,8 +7,8 @@ use foodtrack_contract::TenantId;
 
 use super::folder::Folder;
 
-/// What it declared, and what it revoked.
-const FOLDERS: [&str; 2] = ["declarations", "revocations"];
+/// What it declared, what it revoked, and the API keys of its back ends.
+const FOLDERS: [&str; 3] = ["declarations", "revocations", "api-keys"];
 
 /// Takes a tenant's files away, from the disk as well. No server may be running.
 ///

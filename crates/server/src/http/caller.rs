@@ -6,6 +6,7 @@ use std::time::Instant;
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use foodtrack_auth::API_KEY_PREFIX;
 use foodtrack_contract::{ErrorCode, Permission, Principal, Refusal, TenantId, UserRole};
 use foodtrack_router::Viewer;
 
@@ -19,8 +20,14 @@ use crate::log_report::Reports;
 use crate::operator_token::operator_of;
 use crate::tls::{KnownClient, Scope};
 
-/// A backend service: a token whose role is `system`.
+/// Who may publish: a token whose role is `system`, a certificate that may, or an API key, as far as its permissions go.
+pub(crate) struct Publisher(pub(crate) Principal);
+
+/// A backend service: as [`Publisher`], but for an API key without `admin:access`.
 pub(crate) struct Backend(pub(crate) Principal);
+
+/// Who may ask for what is of the whole node: as [`Backend`], but for API keys, which a tenant makes for itself.
+pub(crate) struct NodeService(pub(crate) Principal);
 
 /// A backend service, or a person with `admin:access`. Only the tenant is of use: all that follows happens within it.
 pub(crate) struct Administrator(Principal);
@@ -76,16 +83,28 @@ impl FromRequestParts<Arc<Hub>> for Watcher {
     }
 }
 
+impl FromRequestParts<Arc<Hub>> for Publisher {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
+        Ok(Self(back_end(parts, hub, |_| true)?))
+    }
+}
+
 impl FromRequestParts<Arc<Hub>> for Backend {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
-        let Caller { principal, scopes } = caller(parts, hub)?;
-        if principal.role() == UserRole::System && allows(scopes.as_deref(), Scope::Publish) {
-            return Ok(Self(principal));
-        }
-        let sentence = "only a backend service may do this; use a token with role system";
-        Err(Refusal::new(ErrorCode::PermissionDenied, sentence).into())
+        let may = |key: &Principal| key.permissions().allows(Permission::AdminAccess);
+        Ok(Self(back_end(parts, hub, may)?))
+    }
+}
+
+impl FromRequestParts<Arc<Hub>> for NodeService {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
+        Ok(Self(back_end(parts, hub, |_| false)?))
     }
 }
 
@@ -93,10 +112,15 @@ impl FromRequestParts<Arc<Hub>> for Administrator {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
-        let Caller { principal, scopes } = caller(parts, hub)?;
-        let is_administrator = principal.role() == UserRole::System
-            || principal.permissions().allows(Permission::AdminAccess);
-        if is_administrator && allows(scopes.as_deref(), Scope::Administer) {
+        let Caller { principal, credential } = caller(parts, hub)?;
+        let is_service = principal.role() == UserRole::System;
+        let has_access = principal.permissions().allows(Permission::AdminAccess);
+        let may = match credential {
+            Credential::Token => is_service || has_access,
+            Credential::Scoped(scopes) => scopes.contains(&Scope::Administer),
+            Credential::ApiKey => has_access,
+        };
+        if may {
             hub.api_quota.spend(&principal, Instant::now())?;
             return Ok(Self(principal));
         }
@@ -105,14 +129,39 @@ impl FromRequestParts<Arc<Hub>> for Administrator {
     }
 }
 
-/// Who calls, and what of its own it may do: all, where nobody says.
+/// Who calls, and what of its own it may do.
 struct Caller {
     principal: Principal,
-    scopes: Option<Vec<Scope>>,
+    credential: Credential,
 }
 
-fn allows(scopes: Option<&[Scope]>, wanted: Scope) -> bool {
-    scopes.is_none_or(|scopes| scopes.contains(&wanted))
+/// What somebody shows.
+enum Credential {
+    /// It may do what it says itself.
+    Token,
+    /// A certificate, or the operator's token: it may do this.
+    Scoped(Vec<Scope>),
+    /// It may do what its permissions name.
+    ApiKey,
+}
+
+/// A back end that calls; `key_may` says which API keys may do what it calls for.
+fn back_end(
+    parts: &Parts,
+    hub: &Hub,
+    key_may: impl Fn(&Principal) -> bool,
+) -> Result<Principal, Refusal> {
+    let Caller { principal, credential } = caller(parts, hub)?;
+    let may = match credential {
+        Credential::Token => true,
+        Credential::Scoped(scopes) => scopes.contains(&Scope::Publish),
+        Credential::ApiKey => key_may(&principal),
+    };
+    if may && principal.role() == UserRole::System {
+        return Ok(principal);
+    }
+    let sentence = "only a backend service may do this; use a token with role system";
+    Err(Refusal::new(ErrorCode::PermissionDenied, sentence))
 }
 
 /// The tenant that a back end with a certificate speaks for, where it has several, and that an operator asks about.
@@ -141,13 +190,17 @@ fn caller(parts: &Parts, hub: &Hub) -> Result<Caller, Refusal> {
     if is_operator(parts, hub) {
         let principal = operator_of(text(TENANT_HEADER))?;
         note(parts, &principal);
-        return Ok(Caller { principal, scopes: Some(vec![Scope::Administer]) });
+        return Ok(Caller { principal, credential: Credential::Scoped(vec![Scope::Administer]) });
     }
     if parts.headers.contains_key(header::AUTHORIZATION) {
-        let token = text(header::AUTHORIZATION.as_str()).and_then(bearer);
-        let principal = hub.principal(token.ok_or_else(token_missing)?)?;
+        let shown = text(header::AUTHORIZATION.as_str()).and_then(bearer);
+        let shown = shown.ok_or_else(token_missing)?;
+        let (principal, credential) = match shown.starts_with(API_KEY_PREFIX) {
+            true => (hub.holder(shown)?, Credential::ApiKey),
+            false => (hub.principal(shown)?, Credential::Token),
+        };
         note(parts, &principal);
-        return Ok(Caller { principal, scopes: None });
+        return Ok(Caller { principal, credential });
     }
     // A browser shows its certificate for whichever page asks.
     let is_a_pages = parts.headers.contains_key(header::ORIGIN);
@@ -155,7 +208,7 @@ fn caller(parts: &Parts, hub: &Hub) -> Result<Caller, Refusal> {
     let known = shown.and_then(|shown| hub.certified(&shown.0, text(TENANT_HEADER)));
     let KnownClient { principal, scopes } = known.ok_or_else(token_missing)??;
     note(parts, &principal);
-    Ok(Caller { principal, scopes: Some(scopes) })
+    Ok(Caller { principal, credential: Credential::Scoped(scopes) })
 }
 
 /// Names who asks in the request's line, and in the audit log's record of it.
@@ -167,7 +220,10 @@ fn note(parts: &Parts, principal: &Principal) {
 }
 
 fn token_missing() -> Refusal {
-    Refusal::new(ErrorCode::TokenMissing, "send the token as `Authorization: Bearer TOKEN`")
+    Refusal::new(
+        ErrorCode::TokenMissing,
+        "send the token, or an API key, as `Authorization: Bearer TOKEN`",
+    )
 }
 
 /// The token of a `Bearer` header; the scheme's case does not matter (RFC 9110, section 11.1).

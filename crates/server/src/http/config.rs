@@ -7,7 +7,7 @@ use foodtrack_contract::{ErrorCode, Refusal};
 
 use super::ApiError;
 use super::audited::Act;
-use super::caller::Backend;
+use super::caller::NodeService;
 use super::disk_work;
 use super::error::{Data, Success};
 use crate::hub::Hub;
@@ -20,7 +20,7 @@ use crate::reload::{ReloadError, ReloadReport};
     responses((status = 200, body = Success<ReloadReport>)))]
 pub(crate) async fn reload(
     State(hub): State<Arc<Hub>>,
-    Backend(caller): Backend,
+    NodeService(caller): NodeService,
     act: Act,
 ) -> Result<Data<ReloadReport>, ApiError> {
     let reload = |hub: &Hub, _: &_| {

@@ -8,7 +8,7 @@ use foodtrack_contract::{ErrorCode, Refusal};
 use serde::Deserialize;
 
 use super::ApiError;
-use super::caller::Backend;
+use super::caller::NodeService;
 use super::error::{Data, Success};
 use super::extract::{Text, malformed, read};
 use crate::config::DRAIN_DELAY_MS_LIMIT;
@@ -36,7 +36,7 @@ pub(crate) struct DrainRequest {
     responses((status = 200, body = Success<DrainReport>)))]
 pub(crate) async fn drain(
     State(hub): State<Arc<Hub>>,
-    _caller: Backend,
+    _caller: NodeService,
     Text(body): Text,
 ) -> Result<Data<DrainReport>, ApiError> {
     let request: DrainRequest = match body.trim_start().chars().next() {

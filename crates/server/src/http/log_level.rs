@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tracing::Level;
 
 use super::ApiError;
-use super::caller::Backend;
+use super::caller::NodeService;
 use super::error::{Data, Success};
 use super::extract::{Body, malformed};
 use crate::config::check_level;
@@ -85,7 +85,7 @@ impl LogLevelReport {
     responses((status = 200, body = Success<LogLevelReport>)))]
 pub(crate) async fn show(
     State(hub): State<Arc<Hub>>,
-    Backend(caller): Backend,
+    NodeService(caller): NodeService,
 ) -> Data<LogLevelReport> {
     Data(LogLevelReport::new(&hub.log_levels(), caller.tenant().as_str()))
 }
@@ -95,7 +95,7 @@ pub(crate) async fn show(
     responses((status = 200, body = Success<LogLevelReport>)))]
 pub(crate) async fn set(
     State(hub): State<Arc<Hub>>,
-    Backend(caller): Backend,
+    NodeService(caller): NodeService,
     Body(request): Body<LogLevelRequest>,
 ) -> Result<Data<LogLevelReport>, ApiError> {
     let levels = hub.log_levels();
@@ -130,7 +130,7 @@ pub(crate) async fn set(
     responses((status = 200, body = Success<LogLevelReport>)))]
 pub(crate) async fn reset(
     State(hub): State<Arc<Hub>>,
-    Backend(caller): Backend,
+    NodeService(caller): NodeService,
 ) -> Data<LogLevelReport> {
     let (levels, tenant) = (hub.log_levels(), caller.tenant().as_str());
     levels.reset();

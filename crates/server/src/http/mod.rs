@@ -1,5 +1,6 @@
 //! The HTTP API: one file per resource, JSON in and out, the tenant always the token's.
 
+mod api_keys;
 mod audit;
 mod audited;
 mod caller;
@@ -104,6 +105,9 @@ fn tenant_routes() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(webhooks::replay_letter))
         .routes(routes!(revocations::list, revocations::revoke))
         .routes(routes!(revocations::withdraw))
+        .routes(routes!(api_keys::list, api_keys::create))
+        .routes(routes!(api_keys::rotate))
+        .routes(routes!(api_keys::revoke))
         .routes(routes!(audit::list))
         .routes(routes!(config::reload))
         .routes(routes!(nodes::list))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use serde::Serialize;
 
-use super::caller::Backend;
+use super::caller::NodeService;
 use super::error::{Data, Success};
 use crate::cluster::NodeInfo;
 use crate::hub::Hub;
@@ -27,7 +27,7 @@ pub(crate) struct Nodes {
 
 /// Lists the nodes of the cluster.
 #[utoipa::path(get, path = "/api/v1/nodes", operation_id = "listNodes", tag = "status", responses((status = 200, body = Success<Nodes>)))]
-pub(crate) async fn list(State(hub): State<Arc<Hub>>, _caller: Backend) -> Data<Nodes> {
+pub(crate) async fn list(State(hub): State<Arc<Hub>>, _caller: NodeService) -> Data<Nodes> {
     let book = &hub.cluster.book;
     let trouble = book.trouble();
     let age_ms = book.age().map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));

@@ -44,6 +44,7 @@ const CLOSED: [&str; 6] = [
         (name = "log", description = "What was accepted, and what could not be delivered"),
         (name = "webhooks", description = "Back ends that are told of events"),
         (name = "revocations", description = "Tokens that are refused before their end"),
+        (name = "api keys", description = "Keys of back ends, in the place of tokens"),
         (name = "errors", description = "What the codes of refusals mean"),
         (name = "status", description = "How the node is")
     )

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::ApiError;
 use super::audited::Act;
-use super::caller::Backend;
+use super::caller::Publisher;
 use super::error::{Data, Success};
 use super::extract::{self, Text};
 use super::idempotency;
@@ -138,7 +138,7 @@ impl From<Result<Accepted, Refusal>> for Outcome {
     responses((status = 200, body = Success<Accepted>)))]
 pub(crate) async fn publish(
     State(hub): State<Arc<Hub>>,
-    Backend(principal): Backend,
+    Publisher(principal): Publisher,
     act: Act,
     headers: HeaderMap,
     Text(message): Text,
@@ -167,7 +167,7 @@ pub(crate) async fn publish(
     responses((status = 200, description = "What became of each, in their order", body = Success<Vec<Outcome>>)))]
 pub(crate) async fn publish_batch(
     State(hub): State<Arc<Hub>>,
-    Backend(principal): Backend,
+    Publisher(principal): Publisher,
     act: Act,
     headers: HeaderMap,
     Text(body): Text,

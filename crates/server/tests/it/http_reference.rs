@@ -230,6 +230,16 @@ fn letter_of_webhook(address: SocketAddr) -> u64 {
     })
 }
 
+fn api_key() -> String {
+    json!({ "name": "billing", "permissions": ["write:orders"] }).to_string()
+}
+
+/// Makes an API key. Returns its id.
+fn create_key(address: SocketAddr) -> String {
+    let made = call(address, "POST /api/v1/api-keys", &owner(), &api_key()).data();
+    made["apiKey"]["id"].as_str().unwrap().to_owned()
+}
+
 /// Somebody whose tokens are revoked. Returns the revocation's id.
 fn revoke(address: SocketAddr) -> String {
     let body = json!({ "kind": "user", "value": "u7", "reason": "for a test" }).to_string();
@@ -345,6 +355,17 @@ fn prepared(server: &WebSocketServer, row: &Row) -> (String, String) {
             let added = call(address, "POST /api/v1/redactions", &owner(), REDACTION);
             assert_eq!(added.status, 201);
             (row.request.replace("{id}", "supplier"), String::new())
+        }
+        "POST /api/v1/api-keys" => plain(&api_key()),
+        "GET /api/v1/api-keys" => {
+            create_key(address);
+            plain("")
+        }
+        "POST /api/v1/api-keys/{id}/rotate" => {
+            (row.request.replace("{id}", &create_key(address)), "{}".into())
+        }
+        "DELETE /api/v1/api-keys/{id}" => {
+            (row.request.replace("{id}", &create_key(address)), String::new())
         }
         "POST /api/v1/revocations" => plain(&json!({ "kind": "user", "value": "u7" }).to_string()),
         "GET /api/v1/revocations" => {

@@ -1,6 +1,7 @@
 //! The front door from outside: configuration, HTTP API and command line, on real sockets.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod api_keys;
 mod audit;
 mod batches;
 mod command;

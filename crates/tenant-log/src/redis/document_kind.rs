@@ -7,6 +7,8 @@ pub enum DocumentKind {
     Declarations,
     /// What tenants revoked.
     Revocations,
+    /// The API keys of their back ends.
+    ApiKeys,
 }
 
 impl DocumentKind {
@@ -15,6 +17,7 @@ impl DocumentKind {
         match self {
             Self::Declarations => "declared",
             Self::Revocations => "revoked",
+            Self::ApiKeys => "api-keys",
         }
     }
 }

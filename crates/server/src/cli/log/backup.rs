@@ -47,7 +47,7 @@ impl Backup {
 /// What is beside the log and belongs to it. They are replaced whole, so each is the old one or the new one.
 const BESIDE: [&str; 2] = ["session.key", "declarations.json"];
 /// Folders with a file a tenant.
-const FOLDERS: [&str; 2] = ["declarations", "revocations"];
+const FOLDERS: [&str; 3] = ["declarations", "revocations", "api-keys"];
 
 fn copy_beside(from: &Path, to: &Path) -> io::Result<()> {
     // First the mark that says where declarations are: they may be moved in between, and then are in both places.
