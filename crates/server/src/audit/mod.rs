@@ -20,7 +20,7 @@ mod verify;
 
 pub(crate) use audit_folder::Head;
 pub(crate) use audit_log::{AuditLog, AuditState, Share};
-pub(crate) use audit_reader::AuditReader;
+pub(crate) use audit_reader::{AuditPage, AuditReader};
 pub(crate) use command_audit::tell_of_command;
 pub(crate) use record::{AuditEntry, AuditRecord, cut};
 pub(crate) use verify::verify;

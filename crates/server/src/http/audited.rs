@@ -39,6 +39,8 @@ pub(super) struct Act(Arc<Mutex<Known>>);
 #[derive(Default)]
 struct Known {
     principal: Option<Principal>,
+    /// Whoever runs the hub asks, and names no tenant.
+    is_operator: bool,
     subject: Option<String>,
 }
 
@@ -50,6 +52,10 @@ impl Act {
 
     pub(super) fn is_by(&self, principal: &Principal) {
         self.known().principal = Some(principal.clone());
+    }
+
+    pub(super) fn is_by_operator(&self) {
+        self.known().is_operator = true;
     }
 
     /// Names what is not in the request's path.
@@ -107,22 +113,22 @@ impl Asked {
     }
 
     /// Whether it is more than what the same one has read a moment ago.
-    fn is_news(&self, hub: &Hub, principal: &Principal, status: StatusCode) -> bool {
+    fn is_news(&self, hub: &Hub, principal: Option<&Principal>, status: StatusCode) -> bool {
         if !self.method.is_safe() || !status.is_success() {
             return true;
         }
-        let who = (principal.tenant(), principal.user().as_str(), principal.token_id());
+        let who = principal.map(|it| (it.tenant(), it.user().as_str(), it.token_id()));
         let from = self.address.map(|ClientAddress(address)| address.ip());
         hub.audit.is_read_anew((who, from, self.route.as_str(), &self.path))
     }
 
-    fn entry(self, principal: &Principal, subject: Option<String>) -> AuditEntry {
+    fn entry(self, subject: Option<String>) -> AuditEntry {
         let Self { method, route, path, address, .. } = self;
         AuditEntry {
             path: Some(path).filter(|path| !path.is_empty()),
             address: address.map(|ClientAddress(address)| address.ip().to_string()),
             subject,
-            ..AuditEntry::new(format!("{method} {}", route.as_str())).by(principal)
+            ..AuditEntry::new(format!("{method} {}", route.as_str()))
         }
     }
 }
@@ -140,17 +146,25 @@ pub(super) async fn tell(
     let response = next.run(request).await;
     let code = response.extensions().get().map(|RefusedWith(code)| *code);
     let status = response.status();
-    let Known { principal, subject } = std::mem::take(&mut *act.known());
+    let Known { principal, is_operator, subject } = std::mem::take(&mut *act.known());
+    let with_answer = |entry: AuditEntry| AuditEntry {
+        status: Some(status.as_u16()),
+        code: code.map(|code| code.as_str().into()),
+        ..entry
+    };
     match (principal, code) {
         (Some(principal), _)
-            if asked.is_told(&hub, status) && asked.is_news(&hub, &principal, status) =>
+            if asked.is_told(&hub, status) && asked.is_news(&hub, Some(&principal), status) =>
         {
             let share = if status == StatusCode::FORBIDDEN { Share::Rest } else { Share::Acts };
-            hub.audit.tell_of(share, principal.tenant(), || AuditEntry {
-                status: Some(status.as_u16()),
-                code: code.map(|code| code.as_str().into()),
-                ..asked.entry(&principal, subject)
-            });
+            let entry = || with_answer(asked.entry(subject).by(&principal));
+            hub.audit.tell_of(share, principal.tenant(), entry);
+        }
+        (None, _)
+            if is_operator && asked.is_told(&hub, status) && asked.is_news(&hub, None, status) =>
+        {
+            let user = Some("operator".to_owned());
+            hub.audit.tell(AuditEntry { user, ..with_answer(asked.entry(subject)) });
         }
         (None, Some(code)) if status == StatusCode::UNAUTHORIZED => {
             hub.audit.stranger_refused(code);

@@ -59,6 +59,7 @@ impl FromRequestParts<Arc<Hub>> for Operator {
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
         check_running(hub)?;
         if is_operator(parts, hub) {
+            Act::of(parts).is_by_operator();
             return Ok(Self);
         }
         // Who has no good token at all is told so.
@@ -80,6 +81,23 @@ impl FromRequestParts<Arc<Hub>> for Watcher {
             Administrator::from_request_parts(parts, hub).await?;
         }
         Ok(Self)
+    }
+}
+
+/// Whose audit log may be read: a tenant's by its administrators, and all of it by who runs the hub and names no tenant.
+pub(crate) struct Auditor(pub(crate) Option<TenantId>);
+
+impl FromRequestParts<Arc<Hub>> for Auditor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, ApiError> {
+        check_running(hub)?;
+        if is_operator(parts, hub) && text(parts, TENANT_HEADER).is_none() {
+            Act::of(parts).is_by_operator();
+            return Ok(Self(None));
+        }
+        let administrator = Administrator::from_request_parts(parts, hub).await?;
+        Ok(Self(Some(administrator.tenant().clone())))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The audit log of a running server: what is in it, who may read it, and what of it survives what.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -122,6 +123,36 @@ fn who_may_do_nothing_cannot_crowd_out_what_those_did_who_may() {
     let text = text(directory.path());
     assert_eq!(text.matches("\"permission_denied\"").count(), 5);
     assert!(text.contains("\"audit.left_out\"") && text.contains("\"count\":15"), "{text}");
+}
+
+#[test]
+fn the_operator_reads_what_is_about_all_tenants_and_the_node_and_one_tenants_where_it_names_it() {
+    const OPERATOR: &str = "0123456789abcdef0123456789abcdef";
+    let directory = tempfile::tempdir().unwrap();
+    let config = config().data_dir(directory.path().to_str().unwrap());
+    let server = serve(config.operator_token(OPERATOR));
+    let address = server.local_addr();
+    for tenant in ["t1", "t2"] {
+        assert_eq!(add_rule(address, tenant).status, 201);
+    }
+    wait_until("both are told", || {
+        text(directory.path()).matches("POST /api/v1/rules").count() == 2
+    });
+    let all = call(address, "GET /api/v1/audit", OPERATOR, "").data();
+    let tenants: BTreeSet<_> =
+        all.as_array().unwrap().iter().map(|it| it["tenant"].as_str()).collect();
+    assert_eq!(tenants, BTreeSet::from([None, Some("t1"), Some("t2")]));
+    wait_until("who read it is told", || text(directory.path()).contains("\"user\":\"operator\""));
+    let bearer = format!("Bearer {OPERATOR}");
+    let headers = [("Authorization", bearer.as_str()), ("foodtrack-tenant", "t1")];
+    let one = request(address, "GET /api/v1/audit", &headers, "").data();
+    assert!(one.as_array().unwrap().iter().all(|it| it["tenant"] == "t1"), "{one}");
+    // The header opens nothing to who is no operator.
+    let owner = format!("Bearer {}", owner("t1"));
+    let headers = [("Authorization", owner.as_str()), ("foodtrack-tenant", "t2")];
+    let own = request(address, "GET /api/v1/audit", &headers, "").data();
+    assert!(own.as_array().unwrap().iter().all(|it| it["tenant"] == "t1"), "{own}");
+    server.stop();
 }
 
 #[test]
