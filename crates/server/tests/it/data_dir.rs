@@ -406,8 +406,9 @@ fn a_lax_directory_of_ones_own_is_mended_and_anybodys_place_refused() {
     drop(first);
     for entry in std::fs::read_dir(path).unwrap() {
         let file = entry.unwrap().path();
-        assert_eq!(mode(&file), 0o600, "{}", file.display());
-        set(&file, 0o644);
+        let private = if file.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&file), private, "{}", file.display());
+        set(&file, private | 0o044);
     }
     set(path, 0o755);
     drop(Served::start(&mut serve_with(&directory)));
@@ -415,6 +416,7 @@ fn a_lax_directory_of_ones_own_is_mended_and_anybodys_place_refused() {
     for name in ["log.db", "session.key"] {
         assert_eq!(mode(&path.join(name)), 0o600, "{name}");
     }
+    assert_eq!(mode(&path.join("audit")), 0o700);
 
     // Anybody could move it away and put another in its place.
     set(parent.path(), 0o777);
