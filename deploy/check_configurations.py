@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ import yaml
 
 HERE = Path(__file__).parent
 SECRET = secrets.token_hex(32)
+# Needs a file beside it.
+WITH_A_FILE_OF_ITS_OWN = {"profileTables"}
 
 
 class Configuration(NamedTuple):
@@ -54,7 +57,16 @@ def of_kubernetes(path: Path) -> Iterator[Configuration]:
                     yield Configuration(f"{path.name}: {container['name']}", {"JWT_SECRET": SECRET} | said, file)
 
 
+def sections_without_example(binary: str) -> set[str]:
+    """The sections and tables that the hub knows and the example does not show."""
+    done = subprocess.run([binary, "check-config", "--keys"], capture_output=True, text=True, check=True)
+    keys = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
+    shown = tomllib.loads((HERE / "hub.example.toml").read_text())
+    return {key.split(".")[0] for key in keys} - set(shown) - WITH_A_FILE_OF_ITS_OWN
+
+
 def configurations() -> Iterator[Configuration]:
+    yield Configuration("hub.example.toml", {"JWT_SECRET": SECRET}, (HERE / "hub.example.toml").read_text())
     yield Configuration("debian/hub.toml", {"JWT_SECRET": SECRET}, (HERE / "debian/hub.toml").read_text())
     for path in sorted((HERE / "compose").glob("*-node*.yaml")):
         yield from of_compose(path)
@@ -78,8 +90,11 @@ def check(binary: str, configuration: Configuration) -> str | None:
 def main() -> int:
     binary = sys.argv[1]
     found = list(configurations())
-    assert len(found) >= 6, "each file has its configuration"
-    faults = 0
+    assert len(found) >= 7, "each file has its configuration"
+    missing = sections_without_example(binary)
+    for section in sorted(missing):
+        print(f"hub.example.toml does not show {section}", file=sys.stderr)
+    faults = len(missing)
     for configuration in found:
         if wrong := check(binary, configuration):
             faults += 1
