@@ -17,7 +17,7 @@ pub(crate) struct KeyReport {
     /// Its place in the file.
     key: &'static str,
     /// Its value; secrets, passwords in addresses and arguments of commands are `(redacted)`.
-    #[schema(value_type = Object, nullable)]
+    #[schema(value_type = Value)]
     value: Value,
     /// Who said it: a line of the file, a variable of the environment, a flag, `default`, or `program`.
     place: String,
