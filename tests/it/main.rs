@@ -56,6 +56,7 @@ mod revocation;
 mod rooms;
 mod session_age;
 mod shards;
+mod spool;
 mod storage;
 mod support;
 mod tables;

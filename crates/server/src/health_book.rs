@@ -29,6 +29,8 @@ pub enum HealthCondition {
     StorageFailed,
     /// The cluster's Redis does not answer: durable events are refused until it does.
     RedisAway,
+    /// Durable events wait on this node's disk until the cluster's Redis has them.
+    RedisSpooled,
     /// This node's lease in the cluster's Redis is not renewed: other nodes take it for ended.
     NodeLeaseLost,
     /// Nodes of another cluster are under the same prefix of the same Redis.
@@ -67,6 +69,7 @@ impl HealthCondition {
         Self::StorageYielding,
         Self::StorageFailed,
         Self::RedisAway,
+        Self::RedisSpooled,
         Self::NodeLeaseLost,
         Self::ClusterMixed,
         Self::RedisUnreplicated,
@@ -102,6 +105,7 @@ impl HealthCondition {
             Self::StorageYielding => "storage_yielding",
             Self::StorageFailed => "storage_failed",
             Self::RedisAway => "redis_away",
+            Self::RedisSpooled => "redis_spooled",
             Self::NodeLeaseLost => "node_lease_lost",
             Self::ClusterMixed => "cluster_mixed",
             Self::RedisUnreplicated => "redis_unreplicated",

@@ -44,7 +44,7 @@ pub enum Completion {
         /// Why.
         reason: RefusedReason,
     },
-    /// What became of an entry that was submitted to a log that others write to as well.
+    /// What became of an entry that was submitted to a log that others write to as well. Once, but for [`Answer::Spooled`].
     Answered {
         /// The tenant.
         tenant: TenantId,
@@ -144,6 +144,12 @@ pub enum Answer {
     Repeated(Offset),
     /// What it tells was known already: see [`Fact`](crate::Fact). It was not kept.
     NoNews,
+    /// The log is away: it is on this node's disk, and is appended once the log is back. A second answer to the ticket says where, if it was
+    /// not known to be there before (`is_repeat`), unless the node ends before that.
+    Spooled {
+        /// One of its id waits there already; nothing more is said of this one.
+        is_repeat: bool,
+    },
     /// It was not kept.
     Refused(RefusedReason),
 }
@@ -171,6 +177,9 @@ pub enum RefusedReason {
     /// Another writer has taken the tenant's log over: open it again to go on.
     #[error("another writer has taken the log over")]
     Fenced,
+    /// The order that it makes is somebody else's: see [`Fact::NewOrder`](crate::Fact::NewOrder).
+    #[error("the order is not one of this customer's")]
+    OthersOrder,
 }
 
 /// Why something was not taken for writing. What was submitted is dropped: it was not shown to anybody yet.

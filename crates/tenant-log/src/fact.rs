@@ -2,8 +2,8 @@
 
 use crate::SubscriberKey;
 
-/// Where a device is. A store that several nodes write to keeps that beside the log, and changes it together with the entry that tells
-/// of it.
+/// What an entry tells that a store which several nodes write to looks at as it appends it. Where a device is stands beside the log, and
+/// changes together with the entry that tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fact<'a> {
     /// A device is at this node: it is told where it was at none.
@@ -15,6 +15,8 @@ pub enum Fact<'a> {
         /// From which node, as [`LeftDevice::node`] names it; `None` from this one.
         from: Option<&'a str>,
     },
+    /// It makes an order for a customer, and nobody could be asked whether that is somebody else's: then it is refused.
+    NewOrder,
 }
 
 /// A device that is noted at a node that has gone.

@@ -59,8 +59,8 @@ pub use recent_ids::{RECENT_IDS_MAX, RecentIds};
 pub use redis::{
     ChangedDocuments, DocumentError, DocumentKind, DocumentPlace, NODE_CARD_BYTES_MAX, NODES_MAX,
     NodeCensus, NodeRegistry, NodeRegistryError, RedisFirstLook, RedisLog, RedisOpenError,
-    RedisOptions, RedisPersistence, RedisSentinels, RedisTls, TenantDocument, TenantDocuments,
-    first_look,
+    RedisOptions, RedisPersistence, RedisSentinels, RedisSpool, RedisTls, TenantDocument,
+    TenantDocuments, erase_spooled, first_look,
 };
 pub use retention::{RETENTION_ENTRIES_MIN, Retention};
 pub use sequence::{Admission, Sequence};
@@ -69,7 +69,7 @@ pub use sqlite::{
     Erased, OpenError, Person, Progress, SqliteLog, SqliteOptions, SqliteReader, backup, check,
     check_with_progress, compact, erase_person, erase_tenant, renew_epochs,
 };
-pub use storage_status::{DiskRoom, LogWork, StorageState, StorageStatus};
+pub use storage_status::{DiskRoom, LogWork, SpooledEvents, StorageState, StorageStatus};
 pub use subscriber::{SUBSCRIBER_KEY_BYTES_MAX, SavedCursor, SubscriberKey};
 pub use subscriber_store::SubscriberStore;
 pub use tail_snapshot::{TailEntries, TailSnapshot};

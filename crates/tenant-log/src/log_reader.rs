@@ -101,4 +101,9 @@ pub trait LogReader: Send + Sync {
     fn has_room_for_orders(&self, _tenant: &TenantId) -> bool {
         true
     }
+
+    /// Whether the log cannot be asked now, and what must be kept is kept on this node's disk for it. Does not wait.
+    fn is_spooling(&self) -> bool {
+        false
+    }
 }

@@ -7,6 +7,7 @@
 //! One task writes: what waits for it goes to Redis in one pipeline ([`worker`]). Another hears what others append
 //! ([`follower`]). Both run on one thread; readers wait on threads of their own.
 
+mod appended;
 mod batch;
 mod document_kind;
 mod first_look;
@@ -35,6 +36,9 @@ mod replicas;
 mod row;
 mod scripts;
 mod servers;
+mod spool;
+mod spool_file;
+mod spool_gauge;
 mod subscriber_store;
 mod tails;
 mod tenant_documents;
@@ -57,6 +61,8 @@ pub use node_registry::{
     NODE_CARD_BYTES_MAX, NODES_MAX, NodeCensus, NodeRegistry, NodeRegistryError,
 };
 pub use options::{RedisOpenError, RedisOptions, RedisSentinels, RedisTls};
+pub use spool::RedisSpool;
+pub use spool_file::erase_spooled;
 pub use tenant_documents::{
     ChangedDocuments, DocumentError, DocumentPlace, TenantDocument, TenantDocuments,
 };
@@ -72,6 +78,7 @@ use pipeline::CommandBuilder;
 use questions::Questions;
 use queue::{Command, Queue, QueueWriter};
 use servers::Servers;
+use spool::Spool;
 use tails::Tails;
 use worker::{Tell, Worker};
 
@@ -103,6 +110,7 @@ impl RedisLog {
         let link = || Link::new(servers.clone(), options.patience);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let keys = options.keys();
+        let spool = options.spool.as_ref().map(Spool::open).transpose()?.flatten();
         let (node, _) = uuid::Uuid::new_v4().as_u64_pair();
         let node = node.to_le_bytes();
         let (queue, commands, gauge) = Queue::new();
@@ -112,7 +120,8 @@ impl RedisLog {
         let (known, full) =
             (Arc::new(KnownPlaces::default()), Arc::new(FullTenants::new(options.orders_max)));
         let shared = (Arc::clone(&known), Arc::clone(&full));
-        let worker = Worker::new(builder.clone(), link(), (commands, gauge), tell.clone(), shared);
+        let worker =
+            Worker::new(builder.clone(), link(), (commands, gauge), tell.clone(), shared, spool);
         let leases = Arc::new(LeaseTable::default());
         let [keeper, last] = [(); 2].map(|()| {
             let open = OpenTenants { known: Arc::clone(&known), queue: queue.clone() };

@@ -44,6 +44,17 @@ pub struct StorageStatus {
     pub disk_free_bytes: Option<u64>,
     /// How many bytes the log takes on disk; `None` in memory.
     pub file_bytes: Option<u64>,
+    /// What waits on this node's disk for a log elsewhere; `None` where nothing is kept there.
+    pub spooled: Option<SpooledEvents>,
+}
+
+/// What waits on a node's disk for a log elsewhere that is away, of all tenants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpooledEvents {
+    /// How many.
+    pub events: u64,
+    /// About how much they take.
+    pub bytes: u64,
 }
 
 /// What a log's writer has to do, and how long it takes.
@@ -129,7 +140,10 @@ impl StorageWatch {
         let counter = match reason {
             RefusedReason::DiskFull => &self.refused_full,
             RefusedReason::Poisoned | RefusedReason::Unknown => &self.refused_failed,
-            RefusedReason::OutOfSequence | RefusedReason::Away | RefusedReason::Fenced => return,
+            RefusedReason::OutOfSequence
+            | RefusedReason::Away
+            | RefusedReason::Fenced
+            | RefusedReason::OthersOrder => return,
         };
         counter.fetch_add(entries, Ordering::Relaxed);
     }

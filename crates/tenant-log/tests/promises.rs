@@ -61,6 +61,8 @@ mod redis_node;
 mod redis_replicas;
 #[path = "promises/redis_sentinel.rs"]
 mod redis_sentinel;
+#[path = "promises/redis_spool.rs"]
+mod redis_spool;
 #[path = "promises/redis_versions.rs"]
 mod redis_versions;
 #[path = "promises/sealed.rs"]

@@ -70,7 +70,7 @@ impl Tenant {
         };
         if let Some(reply) = reply {
             let offset = offset.map(Offset::get);
-            self.answer(turn, reply, Ok(Accepted { id, offset, duplicate: true }));
+            self.answer(turn, reply, Ok(Accepted { id, offset, duplicate: true, spooled: false }));
         }
     }
 
@@ -111,7 +111,7 @@ impl Tenant {
         }
         self.intake.seen_unlogged(checked);
         turn.counters.accepted(&checked.event, class);
-        self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
+        self.answer(turn, reply, Ok(unlogged(checked.id)));
     }
 
     /// Submits a message to the log.
@@ -319,7 +319,12 @@ pub(crate) fn meta_of(
 
 /// What is answered to who published a message that is in the log.
 pub(crate) fn accepted(id: Uuid, offset: Offset, duplicate: bool) -> Accepted {
-    Accepted { id, offset: Some(offset.get()), duplicate }
+    Accepted { id, offset: Some(offset.get()), duplicate, spooled: false }
+}
+
+/// What is answered to who published a message that is in no log.
+pub(crate) fn unlogged(id: Uuid) -> Accepted {
+    Accepted { id, offset: None, duplicate: false, spooled: false }
 }
 
 pub(crate) fn urgency(priority: Priority) -> Urgency {
@@ -340,9 +345,13 @@ pub(crate) fn away(reason: RefusedReason) -> Refusal {
         RefusedReason::OutOfSequence | RefusedReason::Away | RefusedReason::Fenced => {
             ErrorCode::Degraded
         }
+        RefusedReason::OthersOrder => ErrorCode::OrderForbidden,
     };
     let refusal = Refusal::new(code, reason.to_string());
-    if code == ErrorCode::StorageFailed { refusal } else { refusal.retry_after_ms(1_000) }
+    match code {
+        ErrorCode::StorageFailed | ErrorCode::OrderForbidden => refusal,
+        _ => refusal.retry_after_ms(1_000),
+    }
 }
 
 /// Why what must be kept was not taken.

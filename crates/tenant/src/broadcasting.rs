@@ -8,11 +8,11 @@ use foodtrack_router::read_permission;
 use foodtrack_tenant_log::{LoggedAudience, LoggedRoom};
 use uuid::Uuid;
 
-use crate::appending::Checked;
+use crate::appending::{Checked, unlogged};
 use crate::delivery::send_to_each;
 use crate::effects::Effects;
 use crate::intake::tells_a_cancel;
-use crate::model::{Accepted, Broadcast, DirectEvent, Recipients, Sent};
+use crate::model::{Broadcast, DirectEvent, Recipients, Sent};
 use crate::reply_to::ReplyTo;
 use crate::tenant::Tenant;
 use crate::turn::Turn;
@@ -57,7 +57,7 @@ impl Tenant {
         let delivered = send_to_each(turn, recipients, &frame, redactions);
         self.count_deliveries(turn, &checked.event, checked.policy.class, delivered);
         turn.counters.accepted(&checked.event, checked.policy.class);
-        self.answer(turn, reply, Ok(Accepted { id: checked.id, offset: None, duplicate: false }));
+        self.answer(turn, reply, Ok(unlogged(checked.id)));
     }
 
     /// Tells the clients that are here something about their node; those that catch up are not told.

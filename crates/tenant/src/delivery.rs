@@ -270,5 +270,8 @@ pub(crate) fn write_accepted(out: &mut Vec<u8>, accepted: Accepted) {
     if accepted.duplicate {
         out.extend_from_slice(b",\"duplicate\":true");
     }
+    if accepted.spooled {
+        out.extend_from_slice(b",\"spooled\":true");
+    }
     out.extend_from_slice(b"}}");
 }

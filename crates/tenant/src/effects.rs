@@ -128,6 +128,11 @@ pub trait Effects {
         false
     }
 
+    /// Whether the log cannot be asked now, and what must be kept is kept for it here.
+    fn is_log_spooling(&mut self) -> bool {
+        false
+    }
+
     /// Has the tenant's log opened; that it is comes as news. Notes that have expired at `now_ms` are left out.
     ///
     /// # Errors

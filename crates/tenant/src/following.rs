@@ -49,8 +49,11 @@ impl Tenant {
                     self.presence.is_known(pending.entry.id);
                     self.forget_submitted(&pending);
                 }
+                Answer::Spooled { is_repeat } => self.spooled(turn, ticket, pending, is_repeat),
                 Answer::Refused(reason) => self.not_kept(turn, [pending], reason),
             }
+        } else {
+            self.unspooled(ticket, answer);
         }
         if answer == Answer::Refused(RefusedReason::Fenced) {
             self.log_is_lost(turn);

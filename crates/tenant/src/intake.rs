@@ -21,7 +21,7 @@ use foodtrack_contract::{
 };
 use foodtrack_router::About;
 use foodtrack_tenant_log::{
-    Assignment, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, RecentIds,
+    Assignment, Fact, LogEntry, LoggedAudience, LoggedRoom, OrderOwner, RecentIds,
 };
 use uuid::Uuid;
 
@@ -43,6 +43,7 @@ pub use check_budget::CHECKS_US_PER_SECOND;
 pub(crate) use from_log::OpenedLog;
 pub(crate) use message_rates::OverRate;
 pub(crate) use order_book::{ORDERS_IN_MEMORY_MAX, Whose};
+use order_owners::by_customer;
 pub(crate) use order_owners::log_unknown;
 pub(crate) use publish_dedup::Emission;
 pub use publish_dedup::EmissionKey;
@@ -132,6 +133,8 @@ struct Judged<'a> {
     incoming: Incoming<'a>,
     source: Source,
     entities: Entities<'a>,
+    /// Whether it makes an order of which nobody can be asked whether it is made.
+    presumes_new: bool,
 }
 
 impl Intake {
@@ -148,7 +151,7 @@ impl Intake {
         effects: &mut impl Effects,
     ) -> Result<Checked<'a>, Stopped> {
         let judged = self.judge(by, publisher, emitted, effects)?;
-        let Judged { event, incoming, source, entities } = &judged;
+        let Judged { event, incoming, source, entities, presumes_new } = &judged;
         let (tenant, policies) = (by.tenant, by.policies);
         let mut policy = policies.delivery.of(&policies.schemas, tenant, event);
         let entity_hash = by.emission_key.order(entities.order_id.as_deref());
@@ -161,7 +164,7 @@ impl Intake {
             entity_hash,
             emitted.attachments,
         );
-        let creates_order = self.new_order(event, &publisher, entities);
+        let creates_order = self.new_order(event, &publisher, entities, *presumes_new);
         // What says whose an order is must be there again after a restart.
         if creates_order.is_some() && policy.class == DeliveryClass::Volatile {
             policy.class = DeliveryClass::Recoverable;
@@ -195,7 +198,8 @@ impl Intake {
             emission,
             message: message.to_json(),
             compacts: policy.compacts && !tells_a_cancel(incoming.payload),
-            fact: None,
+            // Back ends and the dashboard may say again whose an order is.
+            fact: (*presumes_new && by_customer(&publisher)).then_some(Fact::NewOrder),
             attachments: emitted.attachments,
             policy,
             event: judged.event,
@@ -235,7 +239,10 @@ impl Intake {
             false => self.validate(tenant, schemas, &event, incoming.payload, party, by.now_ms)?,
         };
         let must_know = || needs_assignee(policies, tenant, &event, source, &publisher, &entities);
-        if let Some(order) = entities.order_id.as_deref()
+        let order = entities.order_id.as_deref();
+        let presumes_new = order.is_some_and(|order| self.may_be_new(order, by.log, &event))
+            && effects.is_log_spooling();
+        if let Some(order) = order.filter(|_| !presumes_new)
             && let Some(question) = self.must_ask_of(order, by.log, must_know)
         {
             if !incoming.encrypted {
@@ -244,10 +251,10 @@ impl Intake {
             return Err(Stopped::Asks(question));
         }
         let has_room = || effects.has_room_for_orders(tenant);
-        self.check_order(by.log, &event, &publisher, &entities, has_room)
+        self.check_order((by.log, presumes_new), &event, &publisher, &entities, has_room)
             .and_then(|()| self.check_acceptance(by.log, &event, &publisher, &entities))
             .map_err(|refusal| refusal.of_event(name))?;
-        Ok(Judged { event, incoming, source, entities })
+        Ok(Judged { event, incoming, source, entities, presumes_new })
     }
 
     /// Whom an event is for; `creates_order` says whose its order is from now on.
@@ -257,7 +264,7 @@ impl Intake {
         judged: &Judged<'_>,
         creates_order: Option<&OrderOwner>,
     ) -> LoggedAudience {
-        let Judged { event, incoming, source, entities } = judged;
+        let Judged { event, incoming, source, entities, .. } = judged;
         let order = entities.order_id.as_deref();
         let customer = match creates_order {
             Some(owner) => owner.customer.as_deref(),

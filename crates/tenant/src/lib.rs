@@ -81,6 +81,8 @@ mod settings;
 mod shared_devices;
 mod shared_frame;
 mod shared_rate;
+mod spooled_orders;
+mod spooling;
 mod tables;
 mod tenant;
 mod translating;

@@ -207,6 +207,11 @@ impl Tenant {
     }
 
     fn ask_log(&mut self, turn: &mut Turn<'_, impl Effects>, line: u32, question: Question) {
+        if self.is_on_disk(&question) {
+            let refusal = self.log_unknown();
+            self.refuse_first(turn, line, &refusal);
+            return self.lookups.ready.push_back(line);
+        }
         if let Some(asked) = self.lookups.asked.get_mut(&question) {
             return asked.lines.push(line);
         }
@@ -224,6 +229,28 @@ impl Tenant {
             turn.effects.read(&self.id, Asker::Events(serial), ReadJob(job));
         }
         self.lookups.asked.insert(question, Asked { serial, lines: vec![line] });
+    }
+
+    /// Whether the log will answer it by something that is on this node's disk.
+    fn is_on_disk(&self, question: &Question) -> bool {
+        match question {
+            Question::OwnerOf(order) | Question::AssigneeOf(order) => {
+                self.spooled.have(order) && self.intake.is_being_said(question)
+            }
+            Question::Message(_) | Question::Permit(_) => false,
+        }
+    }
+
+    /// What the log will say of an order is on this node's disk, and nobody knows when it is in the log: who waits for it is refused.
+    pub(crate) fn refuse_who_asks_for(&mut self, turn: &mut Turn<'_, impl Effects>, order: &str) {
+        for question in [Question::OwnerOf(order.into()), Question::AssigneeOf(order.into())] {
+            let asked =
+                self.is_on_disk(&question).then(|| self.lookups.asked.remove(&question)).flatten();
+            let lines = asked.map(|asked| asked.lines).unwrap_or_default();
+            let refusal = self.log_unknown();
+            lines.iter().for_each(|line| self.refuse_first(turn, *line, &refusal));
+            self.lookups.ready.extend(lines);
+        }
     }
 
     /// What was submitted about an order is in a log that others write to as well, or will not be: who waits for that goes on

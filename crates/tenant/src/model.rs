@@ -21,6 +21,10 @@ pub struct Accepted {
     /// It had been accepted before, and this is the first answer again.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
+    /// The cluster's log is away: the message is on the disk of this node, which appends it, and delivers it to everybody, once the log is
+    /// back.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub spooled: bool,
 }
 
 /// An event of the server's own, to recipients it names itself.

@@ -38,6 +38,7 @@ use crate::request::{Request, RequestId};
 use crate::session_resume::ResumeClaim;
 use crate::sessions::Sessions;
 use crate::settings::TenantLimits;
+use crate::spooled_orders::SpooledOrders;
 use crate::turn::Turn;
 use crate::watch_duty::WatchDuty;
 
@@ -51,6 +52,7 @@ pub struct Tenant {
     pub(crate) intake: Intake,
     pub(crate) lookups: LogLookups,
     pub(crate) ledger: Ledger,
+    pub(crate) spooled: SpooledOrders,
     /// Connections that have more than was delivered here, each with the number of the look that will say whether the log has
     /// it.
     pub(crate) ahead: Vec<(ConnectionSlot, u64)>,
@@ -107,6 +109,7 @@ impl Tenant {
             requests: Vec::new(),
             turn_deliveries: 0,
             turn: 0,
+            spooled: SpooledOrders::default(),
             told_unsayable: BTreeSet::new(),
             serial: 0,
         }

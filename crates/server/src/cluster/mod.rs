@@ -26,7 +26,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use foodtrack_shard::{ConnectionManager, Counters};
-use foodtrack_tenant_log::{NodeRegistry, RedisOpenError, RedisOptions, StorageState};
+use foodtrack_tenant_log::{NodeRegistry, RedisOpenError, RedisOptions, StorageStatus};
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -178,9 +178,10 @@ impl Cluster {
     }
 
     /// What that is judged by.
-    pub(crate) fn redis_signs(&self, storage: StorageState) -> RedisSigns {
+    pub(crate) fn redis_signs(&self, storage: &StorageStatus) -> RedisSigns {
         let has_lost_lease = self.book.age().is_none_or(|age| age > self.lease);
-        RedisSigns { storage, has_lost_lease }
+        let spooled = storage.spooled.map_or(0, |it| it.events);
+        RedisSigns { storage: storage.state, spooled, has_lost_lease }
     }
 
     /// Has every other node take over what was changed here of what all have alike. Returns when they have, or a second later: they do it

@@ -40,6 +40,8 @@ impl RedisState {
 pub(crate) struct RedisSigns {
     /// What became of what was written last.
     pub(crate) storage: StorageState,
+    /// How many durable events wait on this node's disk for Redis.
+    pub(crate) spooled: u64,
     /// Whether the node's lease was not renewed for as long as it holds.
     pub(crate) has_lost_lease: bool,
 }
@@ -49,8 +51,9 @@ impl RedisSigns {
     fn state(self) -> RedisState {
         match self.storage {
             _ if self.has_lost_lease => RedisState::Fenced,
-            StorageState::Well => RedisState::Healthy,
-            StorageState::Away
+            StorageState::Well if self.spooled == 0 => RedisState::Healthy,
+            StorageState::Well
+            | StorageState::Away
             | StorageState::Unreplicated
             | StorageState::Full
             | StorageState::Failed => RedisState::Degraded,
@@ -58,12 +61,17 @@ impl RedisSigns {
     }
 
     /// What of `/health` they raise or clear, each with what to do.
-    pub(crate) fn conditions(self) -> [(HealthCondition, bool, &'static str); 3] {
+    pub(crate) fn conditions(self) -> [(HealthCondition, bool, &'static str); 4] {
         [
             (
                 HealthCondition::RedisAway,
                 self.storage == StorageState::Away,
-                "the cluster's Redis does not answer: durable events are refused, and others go on among this node's own clients; see that it runs and can be reached",
+                "the cluster's Redis does not answer: durable events are refused, or kept on this node's disk where redis.spool is on, and others go on among this node's own clients; see that it runs and can be reached",
+            ),
+            (
+                HealthCondition::RedisSpooled,
+                self.spooled > 0,
+                "durable events wait on this node's disk until the cluster's Redis has them: do not take this node's data directory away; log lines say what holds them up",
             ),
             (
                 HealthCondition::RedisUnreplicated,
@@ -147,7 +155,7 @@ mod tests {
     use super::*;
 
     fn signs(storage: StorageState, has_lost_lease: bool) -> RedisSigns {
-        RedisSigns { storage, has_lost_lease }
+        RedisSigns { storage, spooled: 0, has_lost_lease }
     }
 
     #[test]
@@ -185,6 +193,9 @@ mod tests {
         assert_eq!(raised(signs(StorageState::Away, false)), [HealthCondition::RedisAway]);
         let both = [HealthCondition::RedisAway, HealthCondition::NodeLeaseLost];
         assert_eq!(raised(signs(StorageState::Away, true)), both);
+        let spooled = RedisSigns { spooled: 1, ..signs(StorageState::Well, false) };
+        assert_eq!(raised(spooled), [HealthCondition::RedisSpooled]);
+        assert_eq!(spooled.state(), RedisState::Degraded, "what waits is not with the others yet");
         let unreplicated = [HealthCondition::RedisUnreplicated];
         assert_eq!(raised(signs(StorageState::Unreplicated, false)), unreplicated);
     }

@@ -120,7 +120,9 @@ impl CheckedConfig {
 
     /// How the cluster's Redis is used; `None` where the node is alone.
     pub(crate) fn redis(&self, retention: Retention) -> Option<RedisOptions> {
-        self.said.redis.options(retention, &self.redis_files)
+        let options = self.said.redis.options(retention, &self.redis_files)?;
+        let spool = self.said.data_dir.as_deref().map(|it| self.said.redis.spool_in(it));
+        Some(RedisOptions { spool, ..options })
     }
 
     /// What connections are encrypted with; `None` where they are plain.
@@ -186,6 +188,7 @@ pub(crate) fn check(mut said: WebSocketConfig) -> Result<CheckedConfig, ConfigEr
     }
     let redis_files = said.redis.check(&mut errors);
     let tls = said.tls.check(&mut errors);
+    said.redis.check_spool(said.data_dir.as_deref(), &mut errors);
     check_retry(&said.retry, &mut errors);
     check_log(&said.log, &mut errors);
     said.audit.check(&mut errors);

@@ -183,6 +183,8 @@ keys! {
     "redis.timeoutMs" Scalar: "How long an answer of Redis is waited for, and how long what cannot be sent waits before it is refused, in milliseconds.";
     "redis.waitReplicas" Scalar: "How many replicas of Redis must have a durable event before it is answered; where they do not within half of redis.timeoutMs, the answer is `timeout`. 0 waits for none.";
     "redis.leaseMs" Scalar: "How long it takes until others go on with what a node did for tenants that was killed, such as telling webhooks, in milliseconds.";
+    "redis.spool" Scalar: "Whether durable events are kept in `dataDir` while Redis is away, and appended when it is back ([the spool](../operating/redis-states.md#the-spool)).";
+    "redis.spoolBytesMax" Scalar: "How much of them is kept, of all tenants together, in bytes.";
     "redis.ordersMax" Scalar: "Of how many orders of a tenant it is known whose they are; beyond it customers make no new ones.";
     "redis.advertise" Text: "Where the other nodes reach this one: scheme, host and port, such as http://10.0.0.7:4001. Without it where it listens, unless that is every address.";
     "redis.nodeName" Text: "What this node is called: its id begins with it. Without it its id is random.";

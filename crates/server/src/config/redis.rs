@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use foodtrack_tenant_log::{RedisOptions, RedisSentinels, RedisTls, Retention};
+use foodtrack_tenant_log::{RedisOptions, RedisSentinels, RedisSpool, RedisTls, Retention};
 use serde::{Deserialize, Serialize};
 
 use super::problems::ConfigErrors;
@@ -60,6 +60,10 @@ pub struct RedisConfig {
     pub node_lease_ms: u32,
     /// How long it takes until others go on with what a node did for tenants that was killed. Default: 10 000 ms.
     pub lease_ms: u32,
+    /// Whether durable events are kept in the data directory while Redis is away, and appended when it is back. Default: false.
+    pub spool: bool,
+    /// How many bytes of them, of all tenants together. Default: 64 MiB.
+    pub spool_bytes_max: u64,
 }
 
 impl Default for RedisConfig {
@@ -88,6 +92,8 @@ impl Default for RedisConfig {
             node_name: None,
             node_lease_ms: 10_000,
             lease_ms: 10_000,
+            spool: false,
+            spool_bytes_max: 64 << 20,
         }
     }
 }
@@ -107,6 +113,8 @@ const SENTINEL_PORT: u16 = 26_379;
 const NODE_PORT: u16 = 6_379;
 /// The longest prefix.
 const PREFIX_BYTES_MAX: usize = 64;
+/// How much may wait on disk for Redis: one large event, and what a disk has.
+const SPOOL_BYTES: std::ops::RangeInclusive<u64> = 1 << 20..=1 << 40;
 /// How long a node's lease may be.
 const NODE_LEASE_MS: std::ops::RangeInclusive<u32> = 1_000..=300_000;
 
@@ -126,7 +134,17 @@ impl RedisConfig {
             patience: Duration::from_millis(self.timeout_ms.into()),
             wait_replicas: self.wait_replicas,
             lease: Duration::from_millis(self.lease_ms.into()),
+            spool: None,
         })
+    }
+
+    /// What is kept in a data directory while Redis is away.
+    pub(crate) fn spool_in(&self, data_dir: &str) -> RedisSpool {
+        RedisSpool {
+            directory: data_dir.into(),
+            takes_entries: self.spool,
+            bytes_max: self.spool_bytes_max,
+        }
     }
 
     /// Whether the node is one of a cluster.
@@ -283,8 +301,21 @@ impl RedisConfig {
         if self.orders_max == 0 {
             errors.add("redis.ordersMax", "0 would let no order be made; at least 1");
         }
+        if !SPOOL_BYTES.contains(&self.spool_bytes_max) {
+            let (from, to) = (SPOOL_BYTES.start(), SPOOL_BYTES.end());
+            errors.add("redis.spoolBytesMax", format!("from {from} to {to}"));
+        }
         self.check_node(errors);
         self.read_files(errors)
+    }
+
+    /// What is kept there while Redis is away needs a place.
+    pub(super) fn check_spool(&self, data_dir: Option<&str>, errors: &mut ConfigErrors) {
+        if self.spool && !self.is_on() {
+            errors.add("redis.spool", "is of use where there is a Redis: say where it is");
+        } else if self.spool && data_dir.is_none() {
+            errors.add("redis.spool", "keeps events in dataDir: give one");
+        }
     }
 
     fn check_node(&self, errors: &mut ConfigErrors) {

@@ -25,6 +25,10 @@ pub(super) fn of_log(page: &mut Page, sources: &Sources<'_>) {
     let help = "Free bytes on the file system of the log.";
     page.gauge("foodtrack_log_disk_free_bytes", help, storage.disk_free_bytes);
     page.gauge("foodtrack_log_file_bytes", "Bytes that the log takes on disk.", storage.file_bytes);
+    let help = "Durable events that wait on this node's disk until the cluster's Redis has them.";
+    page.gauge("foodtrack_redis_spooled_events", help, storage.spooled.map(|it| it.events));
+    let help = "About how many bytes the events take that wait on this node's disk.";
+    page.gauge("foodtrack_redis_spooled_bytes", help, storage.spooled.map(|it| it.bytes));
     let help = "Entries and other requests that wait for the log's writer.";
     page.gauge("foodtrack_log_waiting", help, Some(work.waiting));
     let help = "Bytes of what waits for the log's writer.";

@@ -25,6 +25,7 @@ fn made(shards: &[Arc<Counters>], http_refusals: &dyn Fn(ErrorCode) -> u64) -> P
         storage: StorageStatus {
             disk_free_bytes: Some(1),
             file_bytes: Some(1),
+            spooled: Some(foodtrack_tenant_log::SpooledEvents::default()),
             ..StorageStatus::default()
         },
         work: LogWork::default(),

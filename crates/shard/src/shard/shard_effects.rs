@@ -253,6 +253,10 @@ impl Effects for ShardEffects<'_> {
         self.log.waits_for_replicas
     }
 
+    fn is_log_spooling(&mut self) -> bool {
+        self.log.log().is_spooling()
+    }
+
     fn submit(
         &mut self,
         tenant: &TenantId,

@@ -100,7 +100,7 @@ pub(super) fn refusal_text(refusal: &Refusal) -> String {
 /// The JSON of an answer to a back end.
 pub(super) fn answer_text(answer: Answer) -> String {
     match answer {
-        Answer::Accepted(Accepted { id, offset, duplicate }) => {
+        Answer::Accepted(Accepted { id, offset, duplicate, spooled: _ }) => {
             let data = json!({ "id": id.to_string(), "offset": offset, "duplicate": duplicate });
             json!({ "success": true, "data": data }).to_string()
         }

@@ -4,11 +4,11 @@
 -- ARGV: 1 epoch, 2-5 retention, 6 how to publish, 7 channel, 8 who appends, 9 how many orders are known at most, 10 how many
 -- bytes of entries are published at most, 11 milliseconds in which an emission is a repeat, 12 a known offset, 13 what stood there, 14 a new
 -- epoch; then for each entry: id, time, bytes, head,
--- body, entity, fingerprint, whose the order is that it makes ('' none, '-' nobody's, '=' and the customer), whom it
--- assigns, and what it tells of a device ('' nothing, 'c' or 'w', the node that it came to or went from, and the device).
+-- body, entity, fingerprint, whose the order is that it makes ('' none, '-' nobody's, '=' and the customer, '+' and the customer where it
+-- may be nobody else's), whom it assigns, and what it tells of a device ('' nothing, 'c' or 'w', the node that it came to or went from, and the device).
 --
 -- Answers the epoch alone where it is another one; else the epoch, of how many orders it is known whose they are, and for each entry
--- its offset, negative where it was there before, or nothing where what it tells is known.
+-- its offset, negative where it was there before, nothing where what it tells is known, or '!' where its order is another's.
 local ENTRIES_AT, FIELDS = 14, 10
 -- So many devices are followed, each at so many nodes at most.
 local DEVICES, NODES = 100000, 16
@@ -55,6 +55,12 @@ local function is_news(fact)
   return at ~= false
 end
 
+-- Whether an order is known to be another's than of the customer that is said with a '+'.
+local function is_others(order, owner)
+  local said = string.sub(owner, 1, 1) == '+' and redis.call('HGET', KEYS[10], order)
+  return said and string.match(said, '^%d+(.*)$') ~= '=' .. string.sub(owner, 2)
+end
+
 local answers, news, news_bytes = { head.epoch, 0 }, {}, 0
 local appended, now_ms = 0, 0
 for at = ENTRIES_AT + 1, #ARGV, FIELDS do
@@ -69,6 +75,8 @@ for at = ENTRIES_AT + 1, #ARGV, FIELDS do
   end
   if known then
     answers[#answers + 1] = -tonumber(known)
+  elseif is_others(entity, ARGV[at + 7]) then
+    answers[#answers + 1] = '!'
   elseif ARGV[at + 9] ~= '' and not is_news(ARGV[at + 9]) then
     answers[#answers + 1] = ''
   else
@@ -86,7 +94,7 @@ for at = ENTRIES_AT + 1, #ARGV, FIELDS do
     end
     local owner, assignee = ARGV[at + 7], ARGV[at + 8]
     if owner ~= '' and redis.call('HLEN', KEYS[10]) < tonumber(ARGV[9]) then
-      redis.call('HSETNX', KEYS[10], entity, offset .. owner)
+      redis.call('HSETNX', KEYS[10], entity, offset .. string.gsub(owner, '^%+', '='))
     end
     if assignee ~= '' then
       keep(8, head.assigned, ASSIGNMENTS, entity, offset .. ' ' .. id .. assignee)

@@ -74,7 +74,7 @@ impl LogAdmin for RedisLog {
         } else {
             StorageState::Well
         };
-        StorageStatus { state, ..StorageStatus::default() }
+        StorageStatus { state, spooled: self.queue.spooled(), ..StorageStatus::default() }
     }
 
     fn work(&self) -> LogWork {

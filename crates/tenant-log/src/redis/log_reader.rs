@@ -281,6 +281,10 @@ impl LogReader for RedisLog {
     fn has_room_for_orders(&self, tenant: &TenantId) -> bool {
         self.full.has_room(tenant)
     }
+
+    fn is_spooling(&self) -> bool {
+        self.queue.is_spooling()
+    }
 }
 
 /// The offset as digits, then the message's id as it is, then the user.

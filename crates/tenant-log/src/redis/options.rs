@@ -1,9 +1,11 @@
 //! How Redis is used, and why it cannot be.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use redis::RedisError;
 
+use super::RedisSpool;
 use super::keys::Keys;
 use crate::Retention;
 
@@ -31,6 +33,8 @@ pub struct RedisOptions {
     pub lease: Duration,
     /// How many replicas must have a durable entry before it is answered, for which half of `patience` is waited. 0 waits for none.
     pub wait_replicas: u16,
+    /// Where durable entries wait on disk while Redis is away; `None`: they are refused.
+    pub spool: Option<RedisSpool>,
 }
 
 impl RedisOptions {
@@ -88,6 +92,7 @@ impl Default for RedisOptions {
             patience: Duration::from_secs(3),
             lease: Duration::from_secs(10),
             wait_replicas: 0,
+            spool: None,
         }
     }
 }
@@ -151,6 +156,14 @@ pub enum RedisOpenError {
         found: u64,
         /// The format that this version reads and writes.
         known: u64,
+    },
+    /// What waits on disk for Redis cannot be used as it is.
+    #[error("the spool {} cannot be used: {reason}; nothing was changed", path.display())]
+    Spool {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// Its thread could not be started.
     #[error("the thread for Redis cannot be started: {0}")]

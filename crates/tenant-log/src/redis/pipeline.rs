@@ -83,7 +83,7 @@ impl CommandBuilder {
         }
     }
 
-    fn open(&self, tenant: &TenantId, known: Option<KnownPlace>) -> Cmd {
+    pub(super) fn open(&self, tenant: &TenantId, known: Option<KnownPlace>) -> Cmd {
         let keys = [Part::Head, Part::Log, Part::Orders].map(|part| self.keys.part(tenant, part));
         let mut command = call(&scripts::OPEN, &keys);
         command.arg(opening::ORDERS_MAX).arg("PUBLISH").arg(self.keys.channel(tenant));

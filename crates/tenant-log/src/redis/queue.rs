@@ -9,10 +9,11 @@ use foodtrack_measures::Histogram;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::row::Row;
+use super::spool_gauge::SpoolGauge;
 use crate::packing::Packer;
 use crate::{
-    DeadLetter, Durability, EntryRef, LogWork, LogWriter, Note, SavedCursor, SubmitError,
-    Submitted, SubscriberKey,
+    DeadLetter, Durability, EntryRef, Fact, LogWork, LogWriter, Note, SavedCursor, SpooledEvents,
+    SubmitError, Submitted, SubscriberKey,
 };
 
 /// How many bytes of entries, of all tenants, may wait.
@@ -111,6 +112,8 @@ pub(super) struct Gauge {
     tickets: AtomicU64,
     /// How long it takes until Redis has answered; written by the worker alone.
     round_trips: Histogram,
+    /// What waits on disk.
+    pub(super) spool: SpoolGauge,
 }
 
 impl Gauge {
@@ -165,6 +168,16 @@ impl Queue {
     /// Whether Redis does not answer.
     pub(super) fn is_away(&self) -> bool {
         self.gauge.is_away()
+    }
+
+    /// Whether Redis does not answer, and what must be kept is kept on disk.
+    pub(super) fn is_spooling(&self) -> bool {
+        self.gauge.is_away() && self.gauge.spool.takes_entries()
+    }
+
+    /// How much waits on disk; `None` where nothing is kept there.
+    pub(super) fn spooled(&self) -> Option<SpooledEvents> {
+        self.gauge.spool.waiting()
     }
 
     /// Whether fewer replicas than must have what was written last.
@@ -224,8 +237,12 @@ impl LogWriter for QueueWriter {
         if gauge.is_stopped.load(Ordering::Relaxed) {
             return Err(SubmitError::Stopped);
         }
-        if gauge.is_away() {
-            return Err(SubmitError::Away);
+        if gauge.is_away() || gauge.spool.has(tenant) {
+            let tells_of_device = matches!(entry.fact, Some(Fact::Came(_) | Fact::Went { .. }));
+            let is_kept = entry.durability == Durability::Durable && !tells_of_device;
+            if !is_kept || !gauge.spool.takes_entries() {
+                return Err(SubmitError::Away);
+            }
         }
         if gauge.bytes.load(Ordering::Relaxed) + self.gathered_bytes >= WAITING_BYTES_MAX {
             return Err(SubmitError::Overloaded);

@@ -13,19 +13,19 @@ use crate::{Durability, EntryRef, Fact, LogEntry, ReadError, SubscriberKey};
 /// An entry on its way to Redis.
 #[derive(Debug)]
 pub(super) struct Row {
-    id: Uuid,
-    is_durable: bool,
-    at_ms: u64,
-    bytes: u64,
-    heads: Box<[u8]>,
-    body: Box<[u8]>,
-    entity: Option<Box<str>>,
-    fingerprint: Option<u64>,
-    /// Empty, `-`, or `=` and the customer, as the script has it.
-    owner: Box<str>,
-    assignee: Option<Box<str>>,
-    /// What it tells, without the node where that is this one.
-    fact: Option<(char, Option<Box<str>>, SubscriberKey)>,
+    pub(super) id: Uuid,
+    pub(super) is_durable: bool,
+    pub(super) at_ms: u64,
+    pub(super) bytes: u64,
+    pub(super) heads: Box<[u8]>,
+    pub(super) body: Box<[u8]>,
+    pub(super) entity: Option<Box<str>>,
+    pub(super) fingerprint: Option<u64>,
+    /// Empty, `-`, or `=` and the customer, as the script has it; `+` and the customer where the order may not be another's.
+    pub(super) owner: Box<str>,
+    pub(super) assignee: Option<Box<str>>,
+    /// What it tells of a device, without the node where that is this one.
+    pub(super) fact: Option<(char, Option<Box<str>>, SubscriberKey)>,
 }
 
 impl Row {
@@ -45,11 +45,16 @@ impl Row {
             body: body.into(),
             entity: entry.entity.map(Box::from),
             fingerprint: entry.fingerprint.filter(|_| entry.entity.is_some()),
-            owner: owner.map_or_else(Box::default, |owner| owner_text(owner.customer.as_deref())),
+            owner: match (owner.map(|it| it.customer.as_deref()), entry.fact) {
+                (Some(Some(customer)), Some(Fact::NewOrder)) => format!("+{customer}").into(),
+                (Some(customer), _) => owner_text(customer),
+                (None, _) => Box::default(),
+            },
             assignee: entry.assignment().map(|(_, assignment)| assignment.user),
-            fact: entry.fact.map(|fact| match fact {
-                Fact::Came(device) => ('c', None, device.clone()),
-                Fact::Went { device, from } => ('w', from.map(Box::from), device.clone()),
+            fact: entry.fact.and_then(|fact| match fact {
+                Fact::Came(device) => Some(('c', None, device.clone())),
+                Fact::Went { device, from } => Some(('w', from.map(Box::from), device.clone())),
+                Fact::NewOrder => None,
             }),
         }
     }
@@ -60,6 +65,11 @@ impl Row {
 
     pub(super) fn is_durable(&self) -> bool {
         self.is_durable
+    }
+
+    /// Whether it may wait on disk until Redis takes it: not where it is of use only while it is true.
+    pub(super) fn may_be_spooled(&self) -> bool {
+        self.is_durable && self.fact.is_none()
     }
 
     /// About what it takes while it waits.

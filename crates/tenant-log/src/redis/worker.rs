@@ -1,13 +1,16 @@
 //! The one task that changes what is in Redis: whatever waits goes there in one pipeline, and is answered in its order.
 
+mod spooling;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ahash::AHashSet;
-use foodtrack_contract::{Epoch, Offset, TenantId};
+use foodtrack_contract::{Offset, TenantId};
 use redis::{Pipeline, RedisError, Value};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::appended::{read_appended, reason};
 use super::batch::{Batch, Step};
 use super::full_tenants::FullTenants;
 use super::known_places::{KnownPlace, KnownPlaces};
@@ -18,7 +21,8 @@ use super::pipeline::CommandBuilder;
 use super::queue::{Command, Gauge, Opening};
 use super::replicas::Replicas;
 use super::row::Row;
-use super::values::{array, number, tenants, text};
+use super::spool::Spool;
+use super::values::{array, tenants, text};
 use crate::{Answer, Completion, Duty, Head, NoteKind, OnCompletion, RefusedReason, SubscriberKey};
 
 /// How many commands go together at most.
@@ -47,6 +51,9 @@ impl Tell {
     }
 }
 
+/// Nobody is left who could send a command.
+struct Ended;
+
 pub(super) struct Worker {
     builder: CommandBuilder,
     link: Link,
@@ -58,6 +65,10 @@ pub(super) struct Worker {
     known: Arc<KnownPlaces>,
     /// What the sets of tenants with notes have from here.
     noted: AHashSet<(NoteKind, TenantId)>,
+    /// What waits on disk until Redis has it; `None` where nothing is kept there.
+    spool: Option<Spool>,
+    /// When it was looked last whether Redis answers, while entries are kept on disk.
+    probed_at: Option<Instant>,
 }
 
 impl Worker {
@@ -67,25 +78,39 @@ impl Worker {
         (commands, gauge): (UnboundedReceiver<Command>, Arc<Gauge>),
         tell: Tell,
         (known, full): (Arc<KnownPlaces>, Arc<FullTenants>),
+        spool: Option<Spool>,
     ) -> Self {
         let noted = AHashSet::new();
         let options = &builder.options;
         let replicas = Replicas::new(options.wait_replicas, options.patience / 2);
-        Self { builder, link, replicas, commands, gauge, tell, full, known, noted }
+        if let Some(spool) = &spool {
+            gauge.spool.note(spool);
+        }
+        let probed_at = None;
+        Self {
+            builder,
+            link,
+            replicas,
+            commands,
+            gauge,
+            tell,
+            full,
+            known,
+            noted,
+            spool,
+            probed_at,
+        }
     }
 
     /// Ends when the log is stopped and what came before is done.
     pub(super) async fn run(mut self) {
         let mut is_stopped = false;
         while !is_stopped {
-            let is_well = !self.gauge.is_away() && !self.gauge.is_unreplicated();
-            let quiet_max = if is_well { CANARY_EVERY } else { PROBE_EVERY };
-            let Ok(first) = tokio::time::timeout(quiet_max, self.commands.recv()).await else {
-                // Nothing must be kept meanwhile, and somebody has to find out whether it could be.
-                self.carry_out(vec![Step::Probe]).await;
-                continue;
+            let first = match self.next_command().await {
+                Ok(Some(first)) => first,
+                Ok(None) => continue,
+                Err(Ended) => return,
             };
-            let Some(first) = first else { return };
             let mut bytes = first.waiting_bytes();
             let mut commands = vec![first];
             // What comes behind a trim comes after it.
@@ -101,9 +126,15 @@ impl Worker {
             is_stopped = commands.iter().any(|it| matches!(it, Command::Stop));
             self.carry_out(Batch::of(commands)).await;
         }
+        if self.is_spooling() {
+            tracing::warn!(
+                "durable events wait on this node's disk: start it again with the same data directory"
+            );
+        }
     }
 
     async fn carry_out(&mut self, steps: Vec<Step>) {
+        let steps = self.spool_steps(steps);
         let mut pipeline = redis::pipe();
         pipeline.ignore_errors();
         let mut counted = Vec::with_capacity(steps.len());
@@ -312,24 +343,26 @@ impl Worker {
             }
             _ => Err(RefusedReason::OutOfSequence),
         };
-        match &appended {
-            Ok(appended) => self.full.note(tenant, appended.orders),
-            Err(RefusedReason::Fenced) => _ = self.known.remove(tenant),
-            Err(_) => {}
-        }
+        let appended = match appended {
+            Ok(appended) => appended,
+            Err(reason) => {
+                if reason == RefusedReason::Fenced {
+                    self.known.remove(tenant);
+                }
+                return self.refuse_entries(tenant, entries, reason);
+            }
+        };
+        self.full.note(tenant, appended.orders);
         let last = known.map_or(Offset::ZERO, |known| known.last);
         let mut in_doubt = None;
         for (place, (ticket, row)) in entries.into_iter().enumerate() {
-            let answer = match &appended {
-                Ok(appended) => match appended.entries.get(place) {
-                    // It came through when it was sent first, and the answer was lost.
-                    Some(Answer::Repeated(offset)) if was_sent_before && *offset > last => {
-                        Answer::Committed(*offset)
-                    }
-                    Some(answer) => *answer,
-                    None => Answer::Refused(RefusedReason::Away),
-                },
-                Err(reason) => Answer::Refused(*reason),
+            let answer = match appended.entries.get(place) {
+                // It came through when it was sent first, and the answer was lost.
+                Some(Answer::Repeated(offset)) if was_sent_before && *offset > last => {
+                    Answer::Committed(*offset)
+                }
+                Some(answer) => *answer,
+                None => Answer::Refused(RefusedReason::Away),
             };
             if let (Answer::Committed(last), Some(known)) = (answer, known) {
                 let id = Some(row.id());
@@ -358,15 +391,7 @@ impl Worker {
             Step::Open { tenant, opening } if !opening.is_refresh => {
                 self.tell.tell(Completion::OpenFailed { tenant, reason });
             }
-            Step::Append { tenant, entries } => {
-                if reason == RefusedReason::Unknown {
-                    self.known.doubt(&tenant);
-                }
-                for (ticket, _) in entries {
-                    let (tenant, answer) = (tenant.clone(), Answer::Refused(reason));
-                    self.tell.tell(Completion::Answered { tenant, ticket, answer });
-                }
-            }
+            Step::Append { tenant, entries } => self.spool_or_refuse(&tenant, entries, reason),
             Step::SaveNote { tenant, ticket: Some(ticket), .. } => {
                 self.tell.tell(Completion::NoteRefused { tenant, ticket, reason });
             }
@@ -455,42 +480,5 @@ impl Worker {
         let webhooks = answers.next().unwrap_or(Ok(Value::Nil))?;
         let webhooks = array(&webhooks).unwrap_or_default().iter().filter_map(text);
         Ok((tenants(&names), webhooks.filter_map(SubscriberKey::new).collect()))
-    }
-}
-
-/// What the script that appends answers.
-struct Appended {
-    /// Of how many orders it is known whose they are.
-    orders: u64,
-    /// What became of the entries.
-    entries: Vec<Answer>,
-}
-
-fn read_appended(value: &Value, known: KnownPlace) -> Result<Appended, RefusedReason> {
-    let [epoch, answers @ ..] = array(value).unwrap_or_default() else {
-        return Err(RefusedReason::Away);
-    };
-    let [orders, entries @ ..] = answers else { return Err(RefusedReason::Fenced) };
-    if text(epoch).and_then(Epoch::parse) != Some(known.epoch) {
-        return Err(RefusedReason::Fenced);
-    }
-    let orders = number(orders).ok_or(RefusedReason::Away)?;
-    let entries = entries.iter().map(|it| {
-        if text(it) == Some("") {
-            return Some(Answer::NoNews);
-        }
-        let number: i64 = number(it)?;
-        let offset = Offset::new(number.unsigned_abs())?;
-        Some(if number < 0 { Answer::Repeated(offset) } else { Answer::Committed(offset) })
-    });
-    let entries = entries.collect::<Option<_>>().ok_or(RefusedReason::Away)?;
-    Ok(Appended { orders, entries })
-}
-
-/// Why something was not kept.
-fn reason(error: &RedisError) -> RefusedReason {
-    match error.code() {
-        Some("OOM") => RefusedReason::DiskFull,
-        _ => RefusedReason::Away,
     }
 }

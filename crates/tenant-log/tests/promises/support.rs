@@ -346,6 +346,7 @@ impl Writer<'_> {
                     }
                     Answer::Repeated(offset) => panic!("{expected} is at {offset} already"),
                     Answer::NoNews => panic!("{expected} tells nothing that could be known"),
+                    Answer::Spooled { .. } => panic!("{expected} waits on a disk"),
                     Answer::Refused(reason) => {
                         self.sequence.refused(expected, expected);
                         self.refused.push((expected, expected, reason));

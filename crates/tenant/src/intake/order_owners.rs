@@ -22,19 +22,54 @@ pub(crate) fn log_unknown(log: Result<(), Unavailable>) -> Refusal {
     }
 }
 
+/// Whether a customer publishes.
+pub(super) fn by_customer(publisher: &Publisher<'_>) -> bool {
+    publisher.source == Source::Application(ApplicationType::ClientApp)
+}
+
 impl Intake {
+    /// What was to be said of an order was said in the log by another entry.
+    pub(crate) fn said_elsewhere(&mut self, order: &str, makes: bool, assigns: bool) {
+        if makes {
+            self.orders.not_made(order);
+        }
+        if assigns {
+            self.assignments.not_assigned(order);
+        }
+    }
+
+    /// Whether an event makes an order of which memory does not know whether it is made, and which nobody here is making.
+    pub(super) fn may_be_new(
+        &self,
+        order: &str,
+        log: Result<(), Unavailable>,
+        event: &EventName,
+    ) -> bool {
+        *event == EventName::Builtin(EventType::OrderCreated)
+            && self.must_ask(order, log)
+            && !self.orders.is_being_made(order)
+    }
+
+    /// Whose an order is; `presumes_new` where it counts as not made if nobody knows.
+    fn presumed(&self, order: &str, presumes_new: bool) -> Whose<'_> {
+        match self.orders.whose(order) {
+            Whose::Unknown if presumes_new => Whose::NotMade,
+            whose => whose,
+        }
+    }
+
     /// A customer may only touch orders of their own, and name nobody else as customer.
     pub(super) fn check_order(
         &self,
-        log: Result<(), Unavailable>,
+        (log, presumes_new): (Result<(), Unavailable>, bool),
         event: &EventName,
         publisher: &Publisher<'_>,
         entities: &Entities<'_>,
         has_room_for_orders: impl FnOnce() -> bool,
     ) -> Result<(), Refusal> {
-        let Source::Application(ApplicationType::ClientApp) = publisher.source else {
+        if !by_customer(publisher) {
             return Ok(());
-        };
+        }
         let refuse = |message: &'static str, pointer: &'static str| {
             Err(Refusal::new(ErrorCode::OrderForbidden, message).at(pointer, "const"))
         };
@@ -43,7 +78,7 @@ impl Intake {
         }
         let Some(order) = entities.order_id.as_deref() else { return Ok(()) };
         let makes = *event == EventName::Builtin(EventType::OrderCreated);
-        match self.orders.whose(order) {
+        match self.presumed(order, presumes_new) {
             Whose::Customers(customer) if customer == publisher.user => Ok(()),
             Whose::NotMade if makes => {
                 if has_room_for_orders() {
@@ -64,14 +99,14 @@ impl Intake {
         event: &EventName,
         publisher: &Publisher<'_>,
         entities: &Entities<'_>,
+        presumes_new: bool,
     ) -> Option<OrderOwner> {
-        if self.orders.whose(entities.order_id.as_deref()?) != Whose::NotMade {
+        if self.presumed(entities.order_id.as_deref()?, presumes_new) != Whose::NotMade {
             return None;
         }
         let named = entities.customer_id.as_deref().map(Box::from);
         if *event == EventName::Builtin(EventType::OrderCreated) {
-            let by_customer = publisher.source == Source::Application(ApplicationType::ClientApp);
-            let customer = named.or_else(|| by_customer.then(|| publisher.user.into()));
+            let customer = named.or_else(|| by_customer(publisher).then(|| publisher.user.into()));
             return Some(OrderOwner { customer });
         }
         let may_say = matches!(

@@ -61,6 +61,8 @@ export interface PublishAnswer {
   offset?: number;
   /** Whether the hub had it already. */
   duplicate?: boolean;
+  /** The cluster's log is away: the message is on the disk of the node that answered, and is delivered once the log is back. */
+  spooled?: boolean;
 }
 
 /** The acknowledgement of an event or a control event. */
