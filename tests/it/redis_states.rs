@@ -48,18 +48,21 @@ fn a_node_whose_redis_goes_is_degraded_then_fenced_and_healthy_when_it_is_back()
     let server = Server::with(node(&shared));
     let (mut carl, mut sender) = (chef(&server), crate::support::back_end(&server));
     expect_state(&server, "healthy", None);
-    // Who catches up is not told, and does so until Redis is back.
-    carl.drain();
+    let mut mia = Client::join(&server, Transport::WebSocket, &Who::manager(TENANT, "mia"));
+    sender.accepted("order:updated", crate::support::update("1", 1));
+    mia.expect("order:updated");
     redis.kill();
     // What is written finds out; it is refused.
     wait_until("it is away", || {
-        sender.ask("order:updated", crate::support::update("1", 1))["error"]["code"] == "degraded"
+        sender.ask("order:updated", crate::support::update("1", 2))["error"]["code"] == "degraded"
     });
     expect_state(&server, "degraded", Some("redis_away"));
     assert_eq!(carl.next_redis_state(), "degraded");
     // Its lease is over, so the other nodes take it for ended.
     assert_eq!(carl.next_redis_state(), "fenced");
     expect_state(&server, "fenced", Some("node_lease_lost"));
+    // Who comes back while it is so hears it behind the greeting.
+    assert_eq!(mia.tear().resume(&server).next_redis_state(), "fenced");
     redis.start_again();
     loop {
         // The lease and what is written come back in either order.

@@ -408,7 +408,7 @@ impl Hub {
         book.look_at_clocks(now, SystemTime::now());
     }
 
-    /// Looks how the node stands towards its Redis; a change is told to this node's clients.
+    /// Looks how the node stands towards its Redis; a change is told to this node's clients, and to those who come before the next one.
     fn look_at_redis(&self, storage: &StorageStatus) {
         let Some(redis) = self.cluster.redis() else { return };
         let signs = self.cluster.redis_signs(storage);
@@ -420,7 +420,12 @@ impl Hub {
                 RedisState::Healthy => HealthState::Healthy,
                 RedisState::Degraded | RedisState::Fenced => HealthState::Degraded,
             };
-            self.shards.announce(&json!({ "status": status, "redis": report }).to_string());
+            let is_well = report.state == RedisState::Healthy;
+            let told = json!({ "status": status, "redis": report }).to_string();
+            if !self.shards.tell_node_state(&told, is_well) {
+                tracing::warn!("a shard has no room to tell its clients of a change of the node");
+                redis.tell_again();
+            }
             self.status_pages.forget();
         }
     }

@@ -42,12 +42,12 @@ pub(crate) enum ShardMessage {
     Policies(Arc<Policies>),
     /// New limits. Never lost, and never waited for: see [`ShardSender::limit`].
     Limits(TenantLimits),
-    /// Something about this node that all its clients are told, as JSON. Lost: they are not told of this change.
-    Announce(Arc<str>),
     /// Events for a client that watches from outside, each its name and its arguments. Lost: it does not see them.
     TellObserver(ClientKey, Vec<(&'static str, String)>),
     /// Send away a client that watches. Lost: the sender tries again.
     EndObserver(ClientKey),
+    /// How this node is, which all its clients are told, as JSON, and who comes later too unless all is well. Lost: it is sent again.
+    NodeState { payload: Arc<str>, is_well: bool },
     /// Close transports little by little, all of them within so many milliseconds. Never lost.
     SendElsewhere { within_ms: u64 },
     /// Close every transport with a reason and stop the loop. Never lost.

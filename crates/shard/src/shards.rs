@@ -69,15 +69,14 @@ impl Shards {
         self.senders.iter().for_each(|shard| shard.send(ShardMessage::SendElsewhere { within_ms }));
     }
 
-    /// Tells this node's clients something about it: `system:heartbeat` with this payload, as JSON. Does not wait; a shard without room for
-    /// it tells nobody.
-    pub fn announce(&self, payload: &str) {
+    /// Tells this node's clients how it is: `system:heartbeat` with this payload, as JSON; and who comes later, unless all is well. Does not
+    /// wait. Returns whether every shard had room for it: call it again where not.
+    pub fn tell_node_state(&self, payload: &str, is_well: bool) -> bool {
         let payload: Arc<str> = payload.into();
-        for shard in self.senders.iter() {
-            if shard.try_send(ShardMessage::Announce(Arc::clone(&payload))).is_err() {
-                tracing::warn!("a shard has no room to tell its clients of a change of the node");
-            }
-        }
+        let tell = |shard: &ShardSender| {
+            shard.try_send(ShardMessage::NodeState { payload: Arc::clone(&payload), is_well })
+        };
+        self.senders.iter().filter(|shard| tell(shard).is_err()).count() == 0
     }
 
     /// Asks every shard to close its transports and stop. Waits for room in their mailboxes.

@@ -139,6 +139,7 @@ pub fn start(
                 emission_key: config.session_key.emission_key(),
                 authenticator: Arc::clone(authenticator),
                 counters: Arc::clone(&counters[index]),
+                node_trouble: None,
             },
             cookie_name: config.cookie_name.clone(),
             clock: config.clock.clone(),

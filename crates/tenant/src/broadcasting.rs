@@ -60,7 +60,7 @@ impl Tenant {
         self.answer(turn, reply, Ok(unlogged(checked.id)));
     }
 
-    /// Tells the clients that are here something about their node; those that catch up are not told.
+    /// Tells the clients that are here how their node is.
     pub(crate) fn announce(&mut self, turn: &mut Turn<'_, impl Effects>, payload: &str) {
         let broadcast = Broadcast {
             event: EventType::SystemHeartbeat.as_str().into(),
@@ -75,6 +75,12 @@ impl Tenant {
         let suffix = self.cursor_suffix();
         let frame = checked.frame(checked.meta(suffix.place()), &suffix);
         self.fan_out(turn, &frame, checked.policy.class, &checked.audience);
+        // Those that catch up are in no fan-out.
+        let behind = self.members.iter().filter(|(_, it)| it.replay.is_some());
+        let behind: Vec<_> = behind.map(|(_, it)| it.slot).collect();
+        for client in behind {
+            self.tell(turn, client, EventType::SystemHeartbeat, payload);
+        }
     }
 
     /// An event of a back end's to one connection, past the rules: whom it is for is said. It must be one that a back end may send, and

@@ -54,7 +54,7 @@ pub enum Input<'i> {
     Answered(Requester, UpstreamAnswer),
     /// What the business back end answered to [`Effects::permit`].
     Permitted(Arc<HookQuestion>, Permit),
-    /// Something about this node that all clients here are told: JSON.
+    /// How this node is, which all clients here are told: JSON. Who comes later hears it by [`Settings::node_trouble`].
     Announce(&'i str),
     /// The time of [`Tenant::next_deadline_ms`] has come.
     Deadline,

@@ -32,6 +32,8 @@ pub struct Settings {
     pub authenticator: Arc<dyn Authenticate>,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// What is wrong with the node, as clients are told of it: JSON. `None` while all is well.
+    pub node_trouble: Option<Arc<str>>,
 }
 
 /// Limits on what clients that the server knows may do.

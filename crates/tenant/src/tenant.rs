@@ -284,6 +284,10 @@ impl Tenant {
             EventType::SystemConnectionEstablished,
             &payload.to_string(),
         );
+        let settings = turn.settings;
+        if let Some(trouble) = settings.node_trouble.as_deref() {
+            self.tell(turn, connection.slot, EventType::SystemHeartbeat, trouble);
+        }
     }
 
     /// Lets go of users who have gone and whose rates are as good as new.

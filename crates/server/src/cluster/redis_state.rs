@@ -1,7 +1,7 @@
 //! How a node stands towards the Redis that it shares with others: healthy, degraded or fenced. This is the one place that says so;
 //! `docs/operating/redis-states.md` says what each means to whom.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use foodtrack_tenant_log::StorageState;
@@ -100,6 +100,8 @@ pub struct RedisReport {
 #[derive(Debug)]
 pub(crate) struct RedisWatch {
     current: Mutex<RedisReport>,
+    /// Whether the state is to be told to clients, some of whom may not have heard of it.
+    is_untold: AtomicBool,
     /// How often each was entered, in the order of [`RedisState::ALL`].
     entered: [AtomicU64; 3],
 }
@@ -108,15 +110,16 @@ impl RedisWatch {
     /// A node is started only where its Redis answers.
     pub(crate) fn new() -> Self {
         let current = RedisReport { state: RedisState::Healthy, since: now() };
-        Self { current: Mutex::new(current), entered: Default::default() }
+        let is_untold = AtomicBool::new(false);
+        Self { current: Mutex::new(current), is_untold, entered: Default::default() }
     }
 
-    /// Looks at the signs. Returns the state that the node is in from now on, where that is another one.
+    /// Looks at the signs. Returns the state that the node is in from now on, where clients are to be told of it.
     pub(crate) fn observe(&self, signs: RedisSigns) -> Option<RedisReport> {
         let state = signs.state();
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.state == state {
-            return None;
+            return self.is_untold.swap(false, Ordering::Relaxed).then(|| current.clone());
         }
         let before = std::mem::replace(&mut *current, RedisReport { state, since: now() }).state;
         self.entered[state as usize].fetch_add(1, Ordering::Relaxed);
@@ -133,6 +136,11 @@ impl RedisWatch {
             ),
         }
         Some(current.clone())
+    }
+
+    /// Not all clients could be told: the next look has them told.
+    pub(crate) fn tell_again(&self) {
+        self.is_untold.store(true, Ordering::Relaxed);
     }
 
     /// The state as of the last look.

@@ -42,9 +42,12 @@ impl Shard {
             ShardMessage::Probe(reply) => _ = reply.send(()),
             ShardMessage::Policies(policies) => self.parts.settings.policies = policies,
             ShardMessage::Limits(limits) => self.parts.settings.limits = limits,
-            ShardMessage::Announce(payload) => self.announce(io, &payload),
             ShardMessage::TellObserver(client, events) => self.tell_observer(io, client, events),
             ShardMessage::EndObserver(client) => self.end_observer(io, client),
+            ShardMessage::NodeState { payload, is_well } => {
+                self.announce(io, &payload);
+                self.parts.settings.node_trouble = Some(payload).filter(|_| !is_well);
+            }
             ShardMessage::SendElsewhere { within_ms } => self.send_elsewhere_within(io, within_ms),
             ShardMessage::Stop => {
                 self.stops_by_ms = Some(io.now_ms() + STOP_MS_MAX);

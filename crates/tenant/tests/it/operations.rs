@@ -172,6 +172,7 @@ impl World {
             session_key,
             authenticator: Arc::new(Tokens),
             counters: Arc::new(Counters::default()),
+            node_trouble: None,
         };
         let mut world = Self {
             tenant: Tenant::new(TenantId::parse("t1").unwrap()),
