@@ -242,6 +242,11 @@ fn a_node_that_hangs_is_named_in_bounded_time_and_the_others_answer() {
     }
     let listed = answer(&one, "GET /api/v1/connections");
     assert_eq!(listed["data"]["counts"]["total"], 2, "what the others have is there");
+    let line = "GET /api/v1/nodes?status=true";
+    let (_, asked) = ask(&one, line, &Who::service(TENANT));
+    assert_eq!(asked["data"]["missingNodes"], json!(["hangs"]), "{asked}");
+    let nodes = asked["data"]["nodes"].as_array().unwrap();
+    assert_eq!(nodes.iter().filter(|it| it.get("status").is_some()).count(), 2);
 }
 
 #[test]

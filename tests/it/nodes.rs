@@ -89,6 +89,17 @@ fn every_node_knows_where_the_others_are_since_when_and_their_load() {
     assert!(seen["id"].as_str().unwrap().starts_with("oven-"), "{seen}");
     assert_eq!((&seen["tenants"], &seen["draining"]), (&json!(1), &json!(false)));
     assert!(seen["startedAt"].as_str().unwrap().ends_with('Z') && seen["version"].is_string());
+    // Each says itself how it is.
+    let (status, mut asked) = ask(&one, "GET /api/v1/nodes?status=true", &Who::service(TENANT));
+    assert_eq!((status, asked["data"].get("missingNodes")), (200, None), "{asked}");
+    let asked = asked["data"]["nodes"].take();
+    for node in asked.as_array().unwrap() {
+        let (status, is_self) = (&node["status"], node["isSelf"] == true);
+        assert_eq!(status["health"]["connections"], u64::from(!is_self), "{node}");
+        assert_eq!(status["health"]["redis"]["state"], "healthy", "{node}");
+        assert!(status["performance"]["memoryUsage"]["used"].as_u64() > Some(0), "{node}");
+    }
+    assert!(seen.get("status").is_none(), "nobody asked");
     // Without a token nobody is told where they are.
     let health = HttpConnection::open(one.address()).get("/health").json();
     let nodes = health["nodes"].as_array().unwrap();

@@ -217,17 +217,28 @@ impl OtherNodes {
         tenant: &TenantId,
         question: &NodeQuestion,
     ) -> Gathered<Vec<(NodeId, NodeAnswer)>> {
-        let mut gathered = Gathered { found: Vec::new(), missing_nodes: Vec::new() };
         let asked = AskedOfTenant { tenant: tenant.as_str().to_owned(), about: question };
         // Texts and numbers only: it cannot fail.
         let body = Bytes::from(serde_json::to_vec(&asked).unwrap_or_default());
+        let tenant = tenant.clone();
+        self.post_all(ASK, body, move |answer| read(answer, &tenant)).await
+    }
+
+    /// Posts the same to all nodes at once; `read` makes of an answer what was asked for.
+    pub(super) async fn post_all<T: Send + 'static>(
+        &self,
+        path: &'static str,
+        body: Bytes,
+        read: impl Fn(&[u8]) -> Result<T, NodeFault> + Clone + Send + 'static,
+    ) -> Gathered<Vec<(NodeId, T)>> {
+        let mut gathered = Gathered { found: Vec::new(), missing_nodes: Vec::new() };
         let deadline = Instant::now() + ANSWER_WITHIN;
         let mut asked = JoinSet::new();
         for (node, _) in self.book.others() {
-            let (client, body, tenant) = (self.client.clone(), body.clone(), tenant.clone());
+            let (client, body, read) = (self.client.clone(), body.clone(), read.clone());
             asked.spawn(async move {
-                let answer = client.post(&node, ASK, body, deadline).await;
-                let answer = answer.and_then(|answer| read(&answer, &tenant));
+                let answer = client.post(&node, path, body, deadline).await;
+                let answer = answer.and_then(|answer| read(&answer));
                 (node, answer)
             });
         }

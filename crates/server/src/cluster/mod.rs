@@ -17,6 +17,7 @@ mod redis_state;
 mod relay;
 mod replay_guard;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Sender, sync_channel};
@@ -45,7 +46,7 @@ use node_gate::{NodeGate, NodeRefusal};
 pub(crate) use node_id::NodeId;
 pub(crate) use node_id::{NODE_NAME_BYTES_MAX, is_plain};
 use node_routes::NodeAnswers;
-pub(crate) use node_routes::{NODE_PATHS, routes};
+pub(crate) use node_routes::{NODE_PATHS, STATUS, routes};
 use node_signature::NodeKeys;
 pub use redis_state::{RedisReport, RedisState};
 pub(crate) use redis_state::{RedisSigns, RedisWatch};
@@ -190,6 +191,22 @@ impl Cluster {
         let Some(others) = &self.others else { return Vec::new() };
         let crier = Crier { book: Arc::clone(&self.book), client: others.client.clone() };
         crier.cry(node_routes::DECLARED, DECLARED_WITHIN).await
+    }
+
+    /// How the other nodes are, each as it says itself, by [`STATUS`]; JSON.
+    pub(crate) async fn statuses(&self) -> Gathered<BTreeMap<String, serde_json::Value>> {
+        let Some(others) = &self.others else {
+            return Gathered { found: BTreeMap::new(), missing_nodes: Vec::new() };
+        };
+        let others = OtherNodes { book: Arc::clone(&self.book), client: others.client.clone() };
+        let read = |answer: &[u8]| {
+            serde_json::from_slice(answer).map_err(|_| node_client::NodeFault::Unreadable)
+        };
+        let Gathered { found, mut missing_nodes } =
+            others.post_all(STATUS, Bytes::new(), read).await;
+        missing_nodes.sort_unstable();
+        let found = found.into_iter().map(|(node, status)| (node.as_str().to_owned(), status));
+        Gathered { found: found.collect(), missing_nodes }
     }
 
     /// What is counted of the nodes and their requests.

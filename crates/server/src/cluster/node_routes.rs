@@ -28,6 +28,8 @@ pub(crate) const NODE_PATHS: &str = "/cluster/";
 pub(super) const LOOK: &str = "/cluster/v1/look";
 /// Has what all nodes have alike read again: what tenants declare, and what they revoke.
 pub(super) const DECLARED: &str = "/cluster/v1/declared";
+/// How the node is, which [`routes`] is given an answer to.
+pub(crate) const STATUS: &str = "/cluster/v1/status";
 /// What is asked about a tenant.
 pub(super) const ASK: &str = "/cluster/v1/ask";
 /// Requests of other nodes that are answered at once; further ones are told to come again.
@@ -56,14 +58,15 @@ impl NodeAnswers {
 /// What a node answers another one.
 pub(super) type Answer = (StatusCode, Vec<u8>);
 
-/// Every path between nodes.
-pub(crate) fn routes(answers: Arc<NodeAnswers>) -> Router {
+/// Every path between nodes; `more` answers those that this module knows nothing of.
+pub(crate) fn routes(answers: Arc<NodeAnswers>, more: Router) -> Router {
     let nothing = || async { (StatusCode::NOT_FOUND, Vec::new()) };
-    Router::new()
+    let own = Router::new()
         .route(LOOK, post(look))
         .route(ASK, post(ask))
         .route(DECLARED, post(declared))
-        .with_state(Arc::clone(&answers))
+        .with_state(Arc::clone(&answers));
+    own.merge(more)
         .fallback(nothing)
         .layer(axum::middleware::from_fn_with_state(answers, admit))
 }

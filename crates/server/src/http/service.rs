@@ -162,10 +162,10 @@ impl ApiThreads {
             let (nodes, queue) = mpsc::channel(REQUESTS_WAITING_MAX);
             let (nodes_hub, opened) = oneshot::channel::<Arc<Hub>>();
             threads.push(spawn("http-nodes", async move {
-                if let Ok(answers) = opened.await.map(|hub| hub.cluster.answers())
-                    && let Some(answers) = answers
+                if let Ok(hub) = opened.await
+                    && let Some(answers) = hub.cluster.answers()
                 {
-                    answer_all(cluster::routes(answers), queue).await;
+                    answer_all(cluster::routes(answers, super::nodes::status_route(hub)), queue).await;
                 }
             })?);
             hubs.push(nodes_hub);

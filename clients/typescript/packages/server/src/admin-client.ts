@@ -72,9 +72,9 @@ export class AdminClient {
     return { online: data, ...besideList(rest) };
   }
 
-  /** The nodes of the cluster; one that is alone is in the list alone. A back end's token alone may. */
-  nodes(): Promise<NodeList> {
-    return this.#data('GET', '/api/v1/nodes');
+  /** The nodes of the cluster; one that is alone is in the list alone. With `status` each is asked how it is. A back end's token alone may. */
+  nodes(query: { status?: boolean } = {}): Promise<NodeList> {
+    return this.#data('GET', '/api/v1/nodes', { query: { ...query } });
   }
 
   async rooms(query: { limit?: number; cursor?: string } = {}): Promise<RoomList> {

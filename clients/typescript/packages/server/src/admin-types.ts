@@ -94,6 +94,8 @@ export interface NodeInfo {
   connections: number;
   tenants: number;
   draining: boolean;
+  /** How it is, as it says itself: its `/health`, and its `GET /api/v1/performance`. There where it was asked, and answered. */
+  status?: { health: Record<string, unknown>; performance: Record<string, unknown> };
 }
 
 /** The nodes that live, as the one that answers knows them. */
@@ -105,6 +107,8 @@ export interface NodeList {
   strange: number;
   /** Whether nodes of another cluster are under the same prefix. */
   isMixed: boolean;
+  /** Ids of nodes that were asked how they are, and did not answer in time. */
+  missingNodes?: string[];
 }
 
 /** How many connections were ended. */
