@@ -135,6 +135,11 @@ impl Presence {
         away.into_iter().map(|(_, device)| device).collect()
     }
 
+    /// Devices that went with a node which has gone, and are not away yet; each with when it is, on the shard's clock.
+    pub(crate) fn left_with_node(&self) -> impl Iterator<Item = (&SubscriberKey, u64)> {
+        self.left.iter().map(|(left, due_ms)| (&left.device, *due_ms))
+    }
+
     /// Takes out a device that is away by now.
     pub(crate) fn take_due(&mut self, now_ms: u64) -> Option<SubscriberKey> {
         self.due.first().filter(|(due_ms, _)| *due_ms <= now_ms)?;

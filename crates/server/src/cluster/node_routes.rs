@@ -66,9 +66,7 @@ pub(crate) fn routes(answers: Arc<NodeAnswers>, more: Router) -> Router {
         .route(ASK, post(ask))
         .route(DECLARED, post(declared))
         .with_state(Arc::clone(&answers));
-    own.merge(more)
-        .fallback(nothing)
-        .layer(axum::middleware::from_fn_with_state(answers, admit))
+    own.merge(more).fallback(nothing).layer(axum::middleware::from_fn_with_state(answers, admit))
 }
 
 async fn look(State(answers): State<Arc<NodeAnswers>>) -> Answer {

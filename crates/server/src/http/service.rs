@@ -165,7 +165,8 @@ impl ApiThreads {
                 if let Ok(hub) = opened.await
                     && let Some(answers) = hub.cluster.answers()
                 {
-                    answer_all(cluster::routes(answers, super::nodes::status_route(hub)), queue).await;
+                    answer_all(cluster::routes(answers, super::nodes::status_route(hub)), queue)
+                        .await;
                 }
             })?);
             hubs.push(nodes_hub);

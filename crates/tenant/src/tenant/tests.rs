@@ -2,6 +2,7 @@
 
 mod devices;
 mod epochs;
+mod left_devices;
 mod node_state;
 mod profile;
 mod redactions;
