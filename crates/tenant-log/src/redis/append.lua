@@ -22,15 +22,41 @@ if not head or head.epoch ~= ARGV[1]
 end
 local retention = retention_at(2)
 
--- Two tables take turns: the older one is dropped when it is its turn again.
-local function keep(first, count, span, field, value)
-  local here = first + math.floor(count / span) % 2
-  if count % span == 0 then redis.call('UNLINK', KEYS[here]) end
-  redis.call('HDEL', KEYS[first + first + 1 - here], field)
-  redis.call('HSET', KEYS[here], field, value)
+-- What is known of fields by a pair of tables that take turns, and in which of the two each stands.
+local function look(first, fields)
+  local values, places = {}, {}
+  for key = first, first + 1 do
+    local found = #fields > 0 and redis.call('HMGET', KEYS[key], unpack(fields)) or {}
+    for at, field in ipairs(fields) do
+      if found[at] and not values[field] then values[field], places[field] = found[at], key end
+    end
+  end
+  return values, places
 end
-local function look(first, field)
-  return redis.call('HGET', KEYS[first], field) or redis.call('HGET', KEYS[first + 1], field)
+
+-- What is to be written to such a pair: together, since a command costs more than a field.
+local gathered = {}
+local function write_out(first)
+  local some = gathered[first]
+  gathered[first] = nil
+  if some then redis.call('HSET', some.key, unpack(some)) end
+end
+
+-- Two tables take turns: the older one is dropped when it is its turn again. `before` is the table in which the field stands, if it does;
+-- 0 where nobody looked. Returns where it stands now.
+local function keep(first, count, span, field, value, before)
+  local here = first + math.floor(count / span) % 2
+  if count % span == 0 then
+    write_out(first)
+    redis.call('UNLINK', KEYS[here])
+  end
+  if before == 0 then before = first + first + 1 - here end
+  if before and before ~= here then redis.call('HDEL', KEYS[before], field) end
+  local some = gathered[first] or { key = KEYS[here] }
+  some[#some + 1] = field
+  some[#some + 1] = value
+  gathered[first] = some
+  return here
 end
 
 -- Notes where a device is, and returns whether that is to be told.
@@ -61,13 +87,22 @@ local function is_others(order, owner)
   return said and string.match(said, '^%d+(.*)$') ~= '=' .. string.sub(owner, 2)
 end
 
+local ids, entities = {}, {}
+for at = ENTRIES_AT + 1, #ARGV, FIELDS do
+  ids[#ids + 1] = ARGV[at]
+  if ARGV[at + 6] ~= '' then entities[#entities + 1] = ARGV[at + 5] end
+end
+-- What this call appends is noted in them as well: an entry may repeat one in front of it.
+local offsets = look(4, ids)
+local emissions, emitted_in = look(6, entities)
+
 local answers, news, news_bytes = { head.epoch, 0 }, {}, 0
-local appended, now_ms = 0, 0
+local appended, now_ms, orders = 0, 0, nil
 for at = ENTRIES_AT + 1, #ARGV, FIELDS do
   local id, at_ms, bytes, entity, fingerprint = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 5], ARGV[at + 6]
-  local known = look(4, id)
+  local known = offsets[id]
   if not known and fingerprint ~= '' then
-    local last = look(6, entity)
+    local last = emissions[entity]
     if last then
       local offset, ms, said = string.match(last, '^(%d+) (%d+) (%d+)')
       if said == fingerprint and tonumber(at_ms) - tonumber(ms) <= tonumber(ARGV[11]) then known = offset end
@@ -85,19 +120,25 @@ for at = ENTRIES_AT + 1, #ARGV, FIELDS do
     -- First, since a server that is full refuses it, and whatever comes behind something that it does not refuse it lets pass.
     redis.call('XADD', KEYS[2], offset .. '-0', 't', at_ms, 's', bytes, 'i', id, 'h', ARGV[at + 3], 'b', ARGV[at + 4])
     keep(4, head.last, IDS, id, offset)
+    offsets[id] = offset
     now_ms = tonumber(at_ms)
     if head.entries == 0 then head.oldest_ms, head.oldest_bytes = now_ms, tonumber(bytes) end
     head.entries, head.bytes = head.entries + 1, head.bytes + tonumber(bytes)
     if fingerprint ~= '' then
-      keep(6, head.emitted, EMISSIONS, entity, offset .. ' ' .. at_ms .. ' ' .. fingerprint .. ' ' .. id)
+      local emission = offset .. ' ' .. at_ms .. ' ' .. fingerprint .. ' ' .. id
+      emitted_in[entity] = keep(6, head.emitted, EMISSIONS, entity, emission, emitted_in[entity])
+      emissions[entity] = emission
       head.emitted = head.emitted + 1
     end
     local owner, assignee = ARGV[at + 7], ARGV[at + 8]
-    if owner ~= '' and redis.call('HLEN', KEYS[10]) < tonumber(ARGV[9]) then
-      redis.call('HSETNX', KEYS[10], entity, offset .. string.gsub(owner, '^%+', '='))
+    if owner ~= '' then
+      orders = orders or redis.call('HLEN', KEYS[10])
+      if orders < tonumber(ARGV[9]) then
+        orders = orders + redis.call('HSETNX', KEYS[10], entity, offset .. string.gsub(owner, '^%+', '='))
+      end
     end
     if assignee ~= '' then
-      keep(8, head.assigned, ASSIGNMENTS, entity, offset .. ' ' .. id .. assignee)
+      keep(8, head.assigned, ASSIGNMENTS, entity, offset .. ' ' .. id .. assignee, 0)
       head.assigned = head.assigned + 1
     end
     answers[#answers + 1] = head.last
@@ -110,6 +151,7 @@ for at = ENTRIES_AT + 1, #ARGV, FIELDS do
   end
 end
 if appended > 0 then
+  for first = 4, 8, 2 do write_out(first) end
   trim(head, retention, now_ms, 2 * appended + 32)
   write_head(head)
   local said = news_bytes <= tonumber(ARGV[10]) and table.concat(news) or ''
@@ -120,5 +162,5 @@ if appended == 0 then
   -- is one all the same.
   redis.pcall('HSET', KEYS[1], 'last', digits(head.last))
 end
-answers[2] = redis.call('HLEN', KEYS[10])
+answers[2] = orders or redis.call('HLEN', KEYS[10])
 return answers

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use foodtrack_contract::{Cursor, Offset, TenantId};
 use foodtrack_tenant_log::{
-    Answer, Completion, LogAdmin, LogEntry, LogReader, Note, NoteKind, OrderOwner, PageStart,
-    ReadError, ReadRequest, RedisLog, RedisOptions, RefusedReason, Retention, SavedCursor,
-    SubmitError, SubscriberKey, SubscriberStore, TenantLog,
+    Answer, Completion, Durability, LogAdmin, LogEntry, LogReader, Note, NoteKind, OrderOwner,
+    PageStart, ReadError, ReadRequest, RedisLog, RedisOptions, RefusedReason, Retention,
+    SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore, TenantLog,
 };
 use test_support::{RedisServer, wait_until};
 
@@ -63,6 +63,47 @@ fn a_repeat_is_known_whoever_wrote_the_first_also_after_a_restart() {
     let ticket = other.submit_entry(&emission(6, u64::MAX, 11_001));
     assert_eq!(other.answer(ticket), Answer::Committed(offset(5)));
     assert_eq!(other.ids(), [1, 2, 4, 5, 6]);
+}
+
+#[test]
+fn entries_that_are_appended_together_are_known_to_each_other() {
+    let Some(server) = server(&[]) else { return };
+    let mut node = Node::of(&server);
+    let light = |n: u64, order: &str, fingerprint: Option<u64>| LogEntry {
+        durability: Durability::Recoverable,
+        entity: Some(order.into()),
+        creates_order: (n > 10).then(|| OrderOwner { customer: Some(format!("c{n}").into()) }),
+        fingerprint,
+        at_ms: 1_000,
+        ..entry(offset(1), id(n))
+    };
+    let together = [
+        light(1, "a", Some(7)),
+        light(2, "b", None),
+        // The same id, and the same said again about one order; another thing, and the first one after that.
+        light(1, "c", None),
+        light(3, "a", Some(7)),
+        light(4, "a", Some(8)),
+        light(5, "a", Some(7)),
+        // Two that make one order.
+        light(11, "d", None),
+        light(12, "d", None),
+    ];
+    let tickets = together.map(|entry| {
+        let submitted = node.writer.submit(&tenant("t"), &entry.by_ref()).unwrap();
+        let Submitted::Later(ticket) = submitted else { panic!("{submitted:?}") };
+        ticket
+    });
+    node.writer.flush();
+    let answers = tickets.map(|ticket| match node.answer(ticket) {
+        Answer::Committed(offset) => offset.get().cast_signed(),
+        Answer::Repeated(offset) => -offset.get().cast_signed(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(answers, [1, 2, -1, -1, 3, 4, 5, 6]);
+    let owner = node.log.order_owner(&tenant("t"), "d").unwrap().unwrap();
+    assert_eq!(owner.customer.as_deref(), Some("c11"));
+    assert_eq!(Node::of(&server).append(5), Answer::Repeated(offset(4)));
 }
 
 #[test]
