@@ -37,7 +37,7 @@ impl Application for Shard {
         namespace: NamespaceId,
         auth: Option<Cow<'_, str>>,
     ) -> Verdict<Entrant> {
-        if namespace != NamespaceId::ROOT {
+        if self.is_for_observers(namespace) {
             return self.observe(io, client, auth.as_deref());
         }
         if Tag::of(io, client).is_some() || self.is_observer(client) {

@@ -26,6 +26,11 @@ impl Shard {
         !self.observers.is_empty() && self.observers.contains(&client)
     }
 
+    /// Whether who joins this namespace watches.
+    pub(super) fn is_for_observers(&self, joined: NamespaceId) -> bool {
+        self.parts.desk.is_some() && joined == namespace()
+    }
+
     /// Lets somebody watch, or turns them away.
     pub(super) fn observe(
         &mut self,
