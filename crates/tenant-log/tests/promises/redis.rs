@@ -167,7 +167,9 @@ fn what_cannot_be_sent_is_refused_after_a_while_and_then_at_once_until_redis_is_
 #[test]
 fn a_server_that_does_not_answer_holds_up_nobody_for_ever_and_what_waits_is_bounded() {
     let Some(server) = server(&[]) else { return };
-    let mut node = Node::of(&server);
+    // Longer than it takes a busy machine to hand over what may wait: nothing of it is given up meanwhile.
+    let options = RedisOptions { patience: Duration::from_secs(5), ..options(&server) };
+    let mut node = Node::with(&options);
     let signal = |name: &str| {
         let pid = server.pid().to_string();
         assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
