@@ -36,7 +36,7 @@ fn too_large(bytes_max: u32) -> ApiError {
         .into()
 }
 
-/// The body as JSON of one shape.
+/// The body as a JSON object of one shape.
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<Arc<Hub>> for Body<T> {
@@ -44,6 +44,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<Hub>> for Body<T> {
 
     async fn from_request(request: Request, hub: &Arc<Hub>) -> Result<Self, ApiError> {
         let Text(text) = Text::from_request(request, hub).await?;
+        // A list of its members in their order would be read as the object, too.
+        if text.trim_start().starts_with('[') {
+            return Err(malformed("the body is a list; send an object").at("", "type").into());
+        }
         Ok(Self(read(&text)?))
     }
 }

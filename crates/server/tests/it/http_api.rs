@@ -53,6 +53,20 @@ fn what_cannot_be_published_is_refused_with_its_status_and_code() {
 }
 
 #[test]
+fn a_list_is_not_read_as_the_object_whose_members_it_would_fit() {
+    let server = serve(config());
+    let owner = token("t1", UserRole::RestaurantOwner);
+    let rotate = "POST /api/v1/api-keys/cfd0c1a77bb34965/rotate";
+    let rotate = |body: &str| call(server.local_addr(), rotate, &owner, body);
+    assert_eq!(rotate("{}").code(), "not_found");
+    for list in ["[null, null]", " [ null,null]", "[]"] {
+        let answer = rotate(list);
+        assert_eq!((answer.status, answer.code().as_str()), (400, "message_malformed"), "{list}");
+    }
+    server.stop();
+}
+
+#[test]
 fn a_body_over_the_limit_is_413() {
     let server = serve(config().payload_bytes_max(1_000));
     let body = message(&"7".repeat(1_000));
