@@ -45,6 +45,7 @@ const CLOSED: [&str; 6] = [
         (name = "webhooks", description = "Back ends that are told of events"),
         (name = "revocations", description = "Tokens that are refused before their end"),
         (name = "api keys", description = "Keys of back ends, in the place of tokens"),
+        (name = "audit", description = "Who did what, and what was refused"),
         (name = "errors", description = "What the codes of refusals mean"),
         (name = "status", description = "How the node is")
     )
