@@ -81,61 +81,81 @@ impl Hubs {
     }
 
     fn of(inputs: &Inputs, load: Load, hubs: u32, balancer: Balancer) -> Option<Self> {
-        let (costs, assumed) = (&inputs.costs, &inputs.assumed);
-        let redis_gib = redis_gib(inputs, load);
-        if redis_gib > assumed.redis_memory_gib * assumed.redis_memory_busy {
-            return None;
+        for needed in 1..=NODES_MAX {
+            let it = Self::on(inputs, load, hubs, needed, balancer);
+            // More nodes only make it more.
+            if !it.redis_bears_it(inputs) {
+                return None;
+            }
+            if it.nodes_bear_it(inputs, needed) {
+                return Some(it);
+            }
         }
+        None
+    }
+
+    /// What hubs have to do, each on so many nodes beside those that may be down; whether they can or not.
+    pub(super) fn on(
+        inputs: &Inputs,
+        load: Load,
+        hubs: u32,
+        needed: u32,
+        balancer: Balancer,
+    ) -> Self {
+        let (costs, assumed) = (&inputs.costs, &inputs.assumed);
+        let nodes = f64::from(needed);
+        // Clients are at those that may be down as well, until they are.
+        let all = nodes + assumed.node_spares;
+        let followers = mean_followers(inputs, all, balancer);
+        let event_us = |costs: EventCosts| costs.publish_us + (followers - 1.0) * costs.follow_us;
+        let redis_us =
+            |costs: EventCosts| costs.redis_us + (followers - 1.0) * costs.redis_follow_us;
+        let events_us = |us: &dyn Fn(EventCosts) -> f64| {
+            load.durable * us(costs.durable) + load.volatile * us(costs.volatile)
+        };
         let whatever_else = load.deliveries * costs.delivery_us
             // A ping and its answer, about what two deliveries cost.
             + load.connections / assumed.heartbeat_seconds * 2.0 * costs.delivery_us
             + load.connections * assumed.reconnects_per_second * costs.connect_us;
-        for needed in 1..=NODES_MAX {
-            let nodes = f64::from(needed);
-            // Clients are at those that may be down as well, until they are.
-            let all = nodes + assumed.node_spares;
-            let followers = mean_followers(inputs, all, balancer);
-            let event_us =
-                |costs: EventCosts| costs.publish_us + (followers - 1.0) * costs.follow_us;
-            let redis_us =
-                |costs: EventCosts| costs.redis_us + (followers - 1.0) * costs.redis_follow_us;
-            let redis_cores = (load.durable * redis_us(costs.durable)
-                + load.volatile * redis_us(costs.volatile))
-                / 1e6;
-            // More nodes only make it more.
-            if redis_cores > assumed.redis_busy {
-                return None;
-            }
-            let node_cores = (whatever_else
-                + load.durable * event_us(costs.durable)
-                + load.volatile * event_us(costs.volatile))
-                / 1e6;
-            let tenants = load.tenants * mean_followers_of_tenants(inputs, all, balancer) / nodes;
-            let kib = load.connections / nodes * costs.connection_kib + tenants * costs.tenant_kib;
-            let node_gib = kib / f64::from(1 << 20);
-            let fits = node_cores <= nodes * assumed.node_cores * assumed.node_busy
-                && node_gib <= assumed.node_memory_gib * assumed.node_busy
-                && load.connections <= nodes * assumed.node_connections_max;
-            if fits {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "a handful"
-                )]
-                let nodes = needed + assumed.node_spares as u32;
-                return Some(Self {
-                    hubs,
-                    nodes,
-                    load,
-                    followers,
-                    node_cores,
-                    node_gib,
-                    redis_cores,
-                    redis_gib,
-                });
-            }
+        let tenants = load.tenants * mean_followers_of_tenants(inputs, all, balancer) / nodes;
+        let kib = load.connections / nodes * costs.connection_kib + tenants * costs.tenant_kib;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a handful")]
+        let spares = assumed.node_spares as u32;
+        Self {
+            hubs,
+            nodes: needed + spares,
+            load,
+            followers,
+            node_cores: (whatever_else + events_us(&event_us)) / 1e6,
+            node_gib: kib / f64::from(1 << 20),
+            redis_cores: events_us(&redis_us) / 1e6,
+            redis_gib: redis_gib(inputs, load),
         }
-        None
+    }
+
+    fn redis_bears_it(&self, inputs: &Inputs) -> bool {
+        let [core, memory] = self.redis_used(inputs);
+        core <= 1.0 && memory <= 1.0
+    }
+
+    fn nodes_bear_it(&self, inputs: &Inputs, needed: u32) -> bool {
+        let (nodes, assumed) = (f64::from(needed), &inputs.assumed);
+        self.node_cores <= nodes * assumed.node_cores * assumed.node_busy
+            && self.node_gib <= assumed.node_memory_gib * assumed.node_busy
+            && self.load.connections <= nodes * assumed.node_connections_max
+    }
+
+    /// Which part is used of what a Redis may use of its core, and of its memory.
+    pub(super) fn redis_used(&self, inputs: &Inputs) -> [f64; 2] {
+        let assumed = &inputs.assumed;
+        let memory = assumed.redis_memory_gib * assumed.redis_memory_busy;
+        [self.redis_cores / assumed.redis_busy, self.redis_gib / memory]
+    }
+
+    /// The connections that one Redis bears, were there as many nodes as there are now.
+    pub(super) fn connections_max(&self, inputs: &Inputs) -> f64 {
+        let [core, memory] = self.redis_used(inputs);
+        self.load.connections / core.max(memory)
     }
 }
 

@@ -66,7 +66,7 @@ fn write_costs(inputs: &Inputs, text: &mut String) {
 /// A row: what it is called, and its value for each number of connections.
 type Row = (&'static str, fn(&Inputs, Load, &Hubs) -> String);
 
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 15] = [
     ("tenants", |_, load, _| round(load.tenants)),
     ("durable events/s", |_, load, _| round(load.durable)),
     ("volatile events/s", |_, load, _| round(load.volatile)),
@@ -79,6 +79,10 @@ const ROWS: [Row; 14] = [
     ("memory of a node, GiB", |_, _, hubs| number(Some(hubs.node_gib))),
     ("busy part of a Redis's core", |_, _, hubs| number(Some(hubs.redis_cores))),
     ("memory of a Redis, GiB", |_, _, hubs| number(Some(hubs.redis_gib))),
+    ("what limits a hub first: its Redis's", |inputs, _, hubs| {
+        let [core, memory] = hubs.redis_used(inputs);
+        if core >= memory { "core" } else { "memory" }.to_owned()
+    }),
     ("network of a node to clients, Mbit/s", |inputs, _, hubs| {
         number(Some(mbit(inputs, hubs.load.deliveries) / f64::from(hubs.nodes)))
     }),
@@ -116,43 +120,57 @@ fn write_hubs(inputs: &Inputs, balancer: Balancer, text: &mut String) {
     }
 }
 
+/// One hub of so many connections is placed on each of these numbers of nodes.
+const PLACED: (f64, [u32; 5]) = (200_000.0, [2, 4, 8, 16, 32]);
+
+type PlacementRow = (&'static str, fn(&Inputs, &Hubs, &Placement) -> String);
+
+const PLACEMENT_ROWS: [PlacementRow; 13] = [
+    ("nodes that follow a tenant, on average", |_, _, it| number(Some(it.followers_mean))),
+    ("a tenant of the smallest size", |_, _, it| number(Some(it.followers_smallest))),
+    ("a tenant of the largest size", |_, _, it| number(Some(it.followers_largest))),
+    ("tenants that a node follows, mean", |_, _, it| round(it.followed.mean)),
+    ("the fullest node", |_, _, it| round(it.followed.most)),
+    ("durable events/s that come to a node, mean", |_, _, it| round(it.events.mean)),
+    ("the fullest node", |_, _, it| round(it.events.most)),
+    ("would be, if each tenant were at one node", |_, _, it| round(it.own_events)),
+    ("messages/s from Redis to its nodes", |_, _, it| round(it.published)),
+    ("the largest tenant: events/s, and connections at one node", |_, _, it| {
+        format!("{}, {}", round(it.largest_events), round(it.largest_at_node))
+    }),
+    ("busy cores of all nodes", |_, hubs, _| number(Some(hubs.node_cores))),
+    ("busy part of the Redis's core", |_, hubs, _| number(Some(hubs.redis_cores))),
+    ("connections that one Redis bears on so many nodes", |inputs, hubs, _| {
+        round(hubs.connections_max(inputs))
+    }),
+];
+
 fn write_placements(inputs: &Inputs, text: &mut String) {
-    text.push_str("\n### The placement, simulated\n\n");
-    let placements: Vec<(f64, Placement)> = CONNECTIONS
-        .iter()
-        .filter_map(|&connections| {
-            let load = Load::of(inputs, connections);
-            let hubs = Hubs::for_load(inputs, load, Balancer::RoundRobin)?;
-            Some((connections, Placement::simulate(inputs, &hubs)))
-        })
-        .collect();
-    text.push_str("| one hub of those for so many connections |");
-    placements.iter().for_each(|(connections, _)| {
-        let _ = write!(text, " {} |", round(*connections));
+    let (connections, nodes) = PLACED;
+    let load = Load::of(inputs, connections);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a handful")]
+    let spares = inputs.assumed.node_spares as u32;
+    let placed = nodes.map(|nodes| {
+        let needed = nodes.saturating_sub(spares).max(1);
+        let hubs = Hubs::on(inputs, load, 1, needed, Balancer::RoundRobin);
+        let placement = Placement::simulate(inputs, &hubs);
+        (hubs, placement)
     });
-    let _ = writeln!(text, "\n| --- |{}", " ---: |".repeat(placements.len()));
-    type Row = (&'static str, fn(&Placement) -> String);
-    let rows: [Row; 12] = [
-        ("tenants", |it| it.tenants.to_string()),
-        ("nodes", |it| it.followed.nodes.to_string()),
-        ("nodes that follow a tenant, on average", |it| number(Some(it.followers_mean))),
-        ("of the smallest size", |it| number(Some(it.followers_smallest))),
-        ("of the largest size", |it| number(Some(it.followers_largest))),
-        ("tenants that a node follows, mean", |it| round(it.followed.mean)),
-        ("the fullest node", |it| round(it.followed.most)),
-        ("durable events/s that come to a node, mean", |it| round(it.events.mean)),
-        ("the fullest node", |it| round(it.events.most)),
-        ("would be, if each tenant were at one node", |it| round(it.own_events)),
-        ("messages/s from Redis to its nodes", |it| round(it.published)),
-        ("the largest tenant: events/s, and connections at one node", |it| {
-            format!("{}, {}", round(it.largest_events), it.largest_at_node)
-        }),
-    ];
-    for (name, value) in rows {
+    let _ = write!(
+        text,
+        "\n### The placement, simulated\n\nOne hub of {} connections and {} tenants, which come in a random order through a round-robin balancer.\n\n| nodes |",
+        round(connections),
+        round(placed[0].1.tenants),
+    );
+    for (hubs, _) in &placed {
+        let _ = write!(text, " {} |", hubs.nodes);
+    }
+    let _ = writeln!(text, "\n| --- |{}", " ---: |".repeat(placed.len()));
+    for (name, value) in PLACEMENT_ROWS {
         let _ = write!(text, "| {name} |");
-        placements.iter().for_each(|(_, placement)| {
-            let _ = write!(text, " {} |", value(placement));
-        });
+        for (hubs, placement) in &placed {
+            let _ = write!(text, " {} |", value(inputs, hubs, placement));
+        }
         text.push('\n');
     }
 }

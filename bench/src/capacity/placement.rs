@@ -7,7 +7,7 @@ use crate::chance::Chance;
 /// What a hub's nodes look like once everybody has come.
 #[derive(Debug)]
 pub(super) struct Placement {
-    pub(super) tenants: usize,
+    pub(super) tenants: f64,
     /// Nodes that follow a tenant's log: on average over tenants, of the smallest and of the largest size.
     pub(super) followers_mean: f64,
     pub(super) followers_smallest: f64,
@@ -19,7 +19,7 @@ pub(super) struct Placement {
     pub(super) own_events: f64,
     /// Of the largest tenant: events a second, and connections at its fullest node.
     pub(super) largest_events: f64,
-    pub(super) largest_at_node: usize,
+    pub(super) largest_at_node: f64,
     /// Messages a second that Redis sends to nodes.
     pub(super) published: f64,
 }
@@ -27,7 +27,6 @@ pub(super) struct Placement {
 /// Of nodes: on average, and at the one with the most.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spread {
-    pub(super) nodes: usize,
     pub(super) mean: f64,
     pub(super) most: f64,
 }
@@ -37,7 +36,7 @@ impl Spread {
         let most = values.iter().copied().fold(0.0, f64::max);
         #[expect(clippy::cast_precision_loss, reason = "a handful")]
         let count = values.len() as f64;
-        Self { nodes: values.len(), mean: values.iter().sum::<f64>() / count, most }
+        Self { mean: values.iter().sum::<f64>() / count, most }
     }
 }
 
@@ -47,7 +46,6 @@ impl Placement {
     pub(super) fn simulate(inputs: &Inputs, hubs: &Hubs) -> Self {
         let sizes = sizes(inputs, hubs.load.tenants);
         let nodes = hubs.nodes as usize;
-        // Which of the nodes a tenant has how many connections at: a pair of tenant and node for each connection, sorted.
         let mut arrivals: Vec<u32> = Vec::new();
         for (tenant, &connections) in sizes.iter().enumerate() {
             let tenant = u32::try_from(tenant).unwrap_or(u32::MAX);
@@ -55,6 +53,7 @@ impl Placement {
         }
         shuffle(&mut arrivals);
         let connections = arrivals.len() as f64;
+        // Sorted, the connections of a tenant at a node stand behind each other.
         let mut places: Vec<(u32, usize)> =
             arrivals.into_iter().enumerate().map(|(at, tenant)| (tenant, at % nodes)).collect();
         places.sort_unstable();
@@ -82,14 +81,14 @@ impl Placement {
             sum / count
         };
         Self {
-            tenants: sizes.len(),
+            tenants: sizes.len() as f64,
             followers_mean: mean_of(None),
             followers_smallest: mean_of(sizes.iter().copied().min()),
             followers_largest: mean_of(Some(largest)),
             followed: Spread::of(&followed),
             own_events: hubs.load.durable * connections / connections_of(hubs) / nodes as f64,
             largest_events: events_of(largest),
-            largest_at_node,
+            largest_at_node: largest_at_node as f64,
             published: events.iter().sum(),
             events: Spread::of(&events),
         }
