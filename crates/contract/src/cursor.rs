@@ -167,6 +167,11 @@ impl Cursor {
         offset <= self.through || self.beyond.binary_search(&offset).is_ok()
     }
 
+    /// Whether everything up to the place of `other` was received, in the same log.
+    pub fn has(&self, other: &Self) -> bool {
+        self.epoch == other.epoch && self.covers(other.through)
+    }
+
     /// Moves on to `through`; never back.
     pub fn advance(&mut self, through: Offset) {
         if through > self.through {

@@ -5,15 +5,29 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use foodtrack_contract::{
-    ApplicationSet, Cursor, Epoch, Offset, TenantId, without_lone_surrogates,
+    ApplicationSet, ApplicationType, Cursor, Epoch, Offset, RoomName, TenantId,
+    without_lone_surrogates,
 };
 use foodtrack_router::{NotRedactable, Redactions, Viewer};
-use foodtrack_tenant_log::{DeadLetter, Durability, LogEntry, LoggedAudience};
+use foodtrack_shard::read_subscriber_key;
+use foodtrack_tenant_log::{
+    DeadLetter, Durability, LogEntry, LoggedAudience, LoggedRoom, SubscriberKey,
+};
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
+
+/// Whether a message is for a subscriber whatever rooms it has joined.
+pub(crate) fn is_for(audience: &LoggedAudience, key: &SubscriberKey) -> bool {
+    let (user, application, _) = read_subscriber_key(key);
+    let Some(application) = ApplicationType::from_wire(application) else { return false };
+    let own: [LoggedRoom; 2] = [RoomName::Tenant.into(), RoomName::User(&user).into()];
+    audience.only.contains(application)
+        && (audience.applications.contains(application)
+            || audience.rooms.iter().any(|room| own.contains(room)))
+}
 
 /// An entry of a tenant's log, with its whole message.
 #[derive(Debug, Serialize, ToSchema)]

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod audit;
+mod backup;
 mod check;
 mod check_config;
 mod completions;
@@ -123,6 +124,9 @@ enum Command {
     /// Look through the tenants' log, read it, and put it in order.
     #[command(subcommand)]
     Log(log::Log),
+    /// Write all of a data directory into one file, verify such a file, and make a data directory of it.
+    #[command(subcommand)]
+    Backup(backup::Backup),
     /// List tenants' keys, make newer ones, and change the master key.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -172,6 +176,7 @@ pub fn run() -> ExitCode {
         Command::LogLevel(log_level) => log_level.run(),
         Command::Trace(trace) => trace.run(),
         Command::Log(log) => log.run(),
+        Command::Backup(backup) => backup.run(),
         Command::Keys(keys) => keys.run(),
         Command::Tenant(tenant) => tenant.run(),
         Command::Audit(audit) => audit.run(),

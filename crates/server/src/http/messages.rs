@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::State;
-use foodtrack_contract::{ApplicationType, Cursor, ErrorCode, Refusal, TenantId};
+use foodtrack_contract::{Cursor, ErrorCode, Refusal, TenantId};
 use foodtrack_shard::{DeviceTrace, EntryTrace, PresenceQuery, TracedEntry, read_subscriber_key};
 use foodtrack_tenant_log::{
     DeadLetter, LogEntry, RECENT_IDS_MAX, SavedCursor, SubscriberKey, dead_letters_at,
@@ -19,7 +19,7 @@ use super::error::{Data, Success};
 use super::extract::{Segments, malformed};
 use super::log_failure::LogFailure;
 use crate::hub::Hub;
-use crate::log_report::{EntryReport, time_text};
+use crate::log_report::{EntryReport, is_for, time_text};
 use crate::webhooks::WebhookReport;
 
 /// Devices that are named.
@@ -153,19 +153,12 @@ impl Found {
     fn recipients(&self, here: &EntryTrace, whereabouts: &Whereabouts) -> Vec<RecipientTrace> {
         let known: BTreeSet<&SubscriberKey> =
             here.devices.iter().map(|device| &device.subscriber).collect();
-        let others = self.cursors.keys().filter(|key| !known.contains(key) && self.is_for(key));
+        let is_other =
+            |key: &&SubscriberKey| !known.contains(key) && is_for(&self.entry.audience, key);
+        let others = self.cursors.keys().filter(is_other);
         let devices = here.devices.iter().map(|device| (&device.subscriber, Some(device)));
         let all = devices.chain(others.map(|key| (key, None)));
         all.map(|(key, device)| self.recipient(key, device, whereabouts)).collect()
-    }
-
-    /// Whether it is for a device that is not here, as far as that follows from its application.
-    fn is_for(&self, key: &SubscriberKey) -> bool {
-        let (_, application, _) = read_subscriber_key(key);
-        let audience = &self.entry.audience;
-        ApplicationType::from_wire(application).is_some_and(|application| {
-            audience.applications.contains(application) && audience.only.contains(application)
-        })
     }
 
     fn recipient(
@@ -176,7 +169,7 @@ impl Found {
     ) -> RecipientTrace {
         let (user_id, application, device_id) = read_subscriber_key(key);
         let nodes = whereabouts.get(key.as_str());
-        let saved = self.cursors.get(key).filter(|saved| self.is_covered(saved));
+        let saved = self.cursors.get(key).filter(|saved| saved.cursor.has(&self.place));
         let (state, why) = self.state(key, device, saved.is_some(), nodes.is_some());
         RecipientTrace {
             user_id,
@@ -187,10 +180,6 @@ impl Found {
             confirmed_by: saved.map(|saved| time_text(saved.updated_at_ms)),
             nodes: nodes.into_iter().flatten().cloned().collect(),
         }
-    }
-
-    fn is_covered(&self, saved: &SavedCursor) -> bool {
-        saved.cursor.epoch() == self.place.epoch() && saved.cursor.covers(self.place.through())
     }
 
     fn state(

@@ -6,11 +6,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use foodtrack_contract::{ApplicationType, Cursor, ErrorCode, Offset, Refusal, RoomName, TenantId};
+use foodtrack_contract::{Cursor, ErrorCode, Offset, Refusal, TenantId};
 use foodtrack_shard::read_subscriber_key;
-use foodtrack_tenant_log::{
-    LogEntry, LoggedRoom, PageStart, ReadError, ReadRequest, SavedCursor, SubscriberKey,
-};
+use foodtrack_tenant_log::{PageStart, ReadError, ReadRequest, SavedCursor, SubscriberKey};
 use serde::{Deserialize, Serialize};
 
 use super::ApiError;
@@ -20,7 +18,7 @@ use super::error::{Data, Success};
 use super::extract::{self, Parameters, Segments, check_limit, malformed};
 use super::log_failure::{LogFailure, unreadable};
 use crate::hub::Hub;
-use crate::log_report::{EntryReport, Reports, time_text};
+use crate::log_report::{EntryReport, Reports, is_for, time_text};
 
 const LISTED_DEFAULT: usize = 100;
 /// How many entries an inspection looks at, of which few may be for the subscriber, and how many bytes of them.
@@ -248,23 +246,12 @@ fn look_into(
     let wanted = page
         .entries
         .iter()
-        .filter(|entry| !saved.cursor.covers(entry.offset) && is_for(entry, key));
+        .filter(|entry| !saved.cursor.covers(entry.offset) && is_for(&entry.audience, key));
     let mut events: Vec<_> =
         wanted.take(limit + 1).map(|entry| reports.entry(page.epoch, entry)).collect();
     let has_more = events.len() > limit || !page.is_last;
     events.truncate(limit);
     Ok(QueueInspection { queue: QueueReport::new(key, &saved, &last), events, has_more })
-}
-
-/// Whether an entry is for a subscriber whatever rooms it has joined.
-fn is_for(entry: &LogEntry, key: &SubscriberKey) -> bool {
-    let (user, application, _) = read_subscriber_key(key);
-    let Some(application) = ApplicationType::from_wire(application) else { return false };
-    let own: [LoggedRoom; 2] = [RoomName::Tenant.into(), RoomName::User(&user).into()];
-    let audience = &entry.audience;
-    audience.only.contains(application)
-        && (audience.applications.contains(application)
-            || audience.rooms.iter().any(|room| own.contains(room)))
 }
 
 /// Webhooks have places in the log too, and `/api/v1/webhooks` shows those.

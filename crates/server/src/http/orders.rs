@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
-use foodtrack_contract::{ApplicationType, Cursor, Offset, Refusal, TenantId};
+use foodtrack_contract::{Cursor, Offset, Refusal, TenantId};
 use foodtrack_shard::{EntryTrace, TracedEntry, read_subscriber_key};
 use foodtrack_tenant_log::{
     DeadLetter, LogEntry, Note, NoteKind, SavedCursor, SubscriberKey, dead_letters_at,
@@ -19,7 +19,7 @@ use super::error::{Data, Success};
 use super::extract::{Parameters, Segments, malformed};
 use super::log_failure::LogFailure;
 use crate::hub::Hub;
-use crate::log_report::{EntryReport, LetterReport, Reports};
+use crate::log_report::{EntryReport, LetterReport, Reports, is_for};
 
 /// Each is asked of the tenant, which has others to serve.
 const EVENTS_MAX: usize = 50;
@@ -169,18 +169,10 @@ impl Found {
             };
             DeviceReport::new(&it.subscriber, true, state)
         });
-        let audience = &entry.audience;
-        let is_for = |key: &SubscriberKey| {
-            let (_, application, _) = read_subscriber_key(key);
-            ApplicationType::from_wire(application).is_some_and(|application| {
-                audience.applications.contains(application) && audience.only.contains(application)
-            })
-        };
-        let away = self.cursors.iter().filter(|(key, _)| !here.contains(key) && is_for(key));
-        let away = away.map(|(key, saved)| {
-            let has_it =
-                saved.cursor.epoch() == place.epoch() && saved.cursor.covers(place.through());
-            DeviceReport::new(key, false, if has_it { "confirmed" } else { "waiting" })
+        let is_away = |key: &SubscriberKey| !here.contains(key) && is_for(&entry.audience, key);
+        let away = self.cursors.iter().filter(|(key, _)| is_away(key)).map(|(key, saved)| {
+            let state = if saved.cursor.has(place) { "confirmed" } else { "waiting" };
+            DeviceReport::new(key, false, state)
         });
         present.chain(away).collect()
     }

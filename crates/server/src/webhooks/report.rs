@@ -41,8 +41,7 @@ impl WebhookReport {
     /// Whether the receiver has everything up to a place, as far as it wants it.
     pub(crate) fn has(&self, place: &Cursor) -> bool {
         let cursor = self.cursor.as_deref().and_then(Cursor::parse);
-        cursor
-            .is_some_and(|cursor| cursor.epoch() == place.epoch() && cursor.covers(place.through()))
+        cursor.is_some_and(|cursor| cursor.has(place))
     }
 }
 

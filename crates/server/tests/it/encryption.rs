@@ -10,18 +10,18 @@ use test_support::files_with;
 use crate::process::{command, run};
 use crate::support::{call, config, serve, token};
 
-const KEY: &str = "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210";
+pub(crate) const KEY: &str = "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210";
 const OTHER_KEY: &str = "ff112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210";
 /// Stands in payloads, and must be found in no file.
-const MARKER: &str = "ring-twice-at-the-green-door";
+pub(crate) const MARKER: &str = "ring-twice-at-the-green-door";
 
-fn sealed(directory: &Path, key: Option<&str>) -> WebSocketConfig {
+pub(crate) fn sealed(directory: &Path, key: Option<&str>) -> WebSocketConfig {
     let mut config = config().data_dir(directory.to_str().unwrap());
     config.security.encryption_key = key.map(foodtrack_server::Secret::new);
     config
 }
 
-fn publish(server: &WebSocketServer, tenant: &str, order: &str) {
+pub(crate) fn publish(server: &WebSocketServer, tenant: &str, order: &str) {
     let payload = json!({ "orderId": order, "customerId": "ada", "note": MARKER });
     let message = json!({ "type": "order:created", "payload": payload }).to_string();
     let system = token(tenant, UserRole::System);
@@ -29,7 +29,7 @@ fn publish(server: &WebSocketServer, tenant: &str, order: &str) {
     assert!(answer.data()["offset"].is_u64(), "{answer:?}");
 }
 
-fn entries(server: &WebSocketServer, tenant: &str) -> usize {
+pub(crate) fn entries(server: &WebSocketServer, tenant: &str) -> usize {
     let owner = token(tenant, UserRole::RestaurantOwner);
     let answer = call(server.local_addr(), "GET /api/v1/log?limit=100", &owner, "");
     answer.data().as_array().unwrap().len()
@@ -40,7 +40,7 @@ fn refused(config: WebSocketConfig) -> StartError {
 }
 
 /// Runs a command on a data directory, with the master key in the environment.
-fn on(directory: &Path, key: &str, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn on(directory: &Path, key: &str, arguments: &[&str]) -> (i32, String, String) {
     let mut command = command(arguments);
     command.args(["--data-dir", directory.to_str().unwrap()]);
     run(command.env("WEBSOCKET_ENCRYPTION_KEY", key))

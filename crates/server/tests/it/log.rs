@@ -1,6 +1,9 @@
 //! `log` and `dead-letters`: beside a log that is in use, and on one that nobody has open.
 
+use std::io::{BufRead as _, BufReader};
+use std::ops::RangeInclusive;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 
 use foodtrack_contract::{
@@ -17,7 +20,7 @@ use uuid::Uuid;
 use crate::process::{command, run};
 
 /// A log as a server has it: with seven entries of tenant `t1`, of orders 1 and 2, and two dead letters.
-struct InUse {
+pub(crate) struct InUse {
     log: SqliteLog,
     completions: Receiver<Completion>,
     tenant: TenantId,
@@ -69,7 +72,7 @@ fn letter(n: u64, subscriber: &str) -> DeadLetter {
 }
 
 impl InUse {
-    fn make(directory: &Path) -> Self {
+    pub(crate) fn make(directory: &Path) -> Self {
         let (sender, completions) = channel();
         let on_completion = Box::new(move |completion| {
             let _ = sender.send(completion);
@@ -78,9 +81,7 @@ impl InUse {
         let tenant = TenantId::parse("t1").unwrap();
         log.open(&tenant, 0).unwrap();
         let in_use = Self { log, completions, tenant };
-        let mut submitter = in_use.log.writer();
-        (1..=7).for_each(|n| _ = submitter.submit(&in_use.tenant, &entry(n).by_ref()).unwrap());
-        submitter.flush();
+        in_use.append(1..=7);
         for it in [letter(3, "ada"), letter(3, "bob")] {
             in_use.log.put_dead_letter(&in_use.tenant, it).unwrap();
         }
@@ -97,13 +98,21 @@ impl InUse {
         in_use
     }
 
+    fn append(&self, offsets: RangeInclusive<u64>) {
+        let mut submitter = self.log.writer();
+        for n in offsets {
+            submitter.submit(&self.tenant, &entry(n).by_ref()).unwrap();
+        }
+        submitter.flush();
+    }
+
     fn wait(&self, is_it: impl Fn(&Completion) -> bool) {
         while !is_it(&self.completions.recv().unwrap()) {}
     }
 }
 
 /// Runs it with `--data-dir`; returns the exit code, and both outputs.
-fn on(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn on(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     let directory = ["--data-dir", directory.to_str().unwrap()];
     run(command(arguments).args(directory))
 }
@@ -310,4 +319,30 @@ fn every_log_command_explains_itself_with_examples_and_exit_codes() {
         assert_eq!(code, 0);
         assert!(stdout.contains("Examples:") && stdout.contains("Exit codes:"), "{stdout}");
     }
+}
+
+#[test]
+fn the_last_entries_are_read_by_event_and_followed_while_a_server_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let in_use = InUse::make(directory.path());
+    let read = ["log", "read", "--tenant", "t1", "--last", "2"];
+    let (code, stdout, _) = on(directory.path(), &read);
+    assert_eq!((code, stdout.lines().count()), (0, 2), "{stdout}");
+    let (code, stdout, _) =
+        on(directory.path(), &[&read[..], &["--event", "table:called"]].concat());
+    assert_eq!((code, &*stdout), (0, ""));
+    let more_than_there_are = ["log", "read", "--tenant", "t1", "--last", "99", "--limit", "50"];
+    assert_eq!(on(directory.path(), &more_than_there_are).1.lines().count(), 7);
+
+    let mut follow = command(&[&read[..], &["--follow", "--event", "order:created"]].concat());
+    follow.arg("--data-dir").arg(directory.path()).stdout(Stdio::piped());
+    let mut follow = follow.spawn().unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+    let mut offset =
+        || lines.next().unwrap().unwrap().split_whitespace().next().unwrap().to_owned();
+    assert_eq!([offset(), offset()], ["6", "7"]);
+    in_use.append(8..=9);
+    assert_eq!([offset(), offset()], ["8", "9"]);
+    follow.kill().unwrap();
+    follow.wait().unwrap();
 }

@@ -3,6 +3,7 @@
 
 mod api_keys;
 mod audit;
+mod backup;
 mod batches;
 mod command;
 mod configuration;

@@ -156,7 +156,7 @@ pub(super) fn now_ms() -> u64 {
 
 /// `12.5 MiB`
 #[expect(clippy::cast_precision_loss, reason = "for people")]
-fn size_text(bytes: u64) -> String {
+pub(super) fn size_text(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let (mut size, mut unit) = (bytes as f64, 0);
     while size >= 1_024.0 && unit + 1 < units.len() {

@@ -1,6 +1,7 @@
 //! `foodtrack-websocket log read`
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use foodtrack_contract::{Offset, TenantId};
@@ -16,6 +17,10 @@ use crate::cli::outcome::{Outcome, note, print};
 
 /// How many entries are read at once.
 const PAGE_ENTRIES_MAX: usize = 1_000;
+/// How many are printed where nobody says.
+const LIMIT: usize = 100;
+/// How often `--follow` looks for more.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 const AFTER_HELP: &str = "\
 Works beside a running server. Lines for people leave the message out; --json has it. With --order, what is known of the \
@@ -25,6 +30,7 @@ Examples:
   foodtrack-websocket log read --data-dir /var/lib/foodtrack --tenant pizza-roma --limit 20
   foodtrack-websocket log read --data-dir /var/lib/foodtrack --tenant pizza-roma --after 1k3f9z-420 --json
   foodtrack-websocket log read --data-dir /var/lib/foodtrack --tenant pizza-roma --order 42
+  foodtrack-websocket log read --data-dir /var/lib/foodtrack --tenant pizza-roma --last 10 --follow --event order:created
 
 Exit codes: 0 printed, 1 failed while reading, 2 bad usage, an unknown tenant, or it cannot be opened.";
 
@@ -39,9 +45,18 @@ pub(in crate::cli) struct Read {
     /// Start after this offset, or this cursor of a client
     #[arg(long, value_name = "PLACE", value_parser = Place::parse, conflicts_with = "order")]
     after: Option<Place>,
-    /// At most so many entries
-    #[arg(long, value_name = "COUNT", default_value_t = 100)]
-    limit: usize,
+    /// Start so many entries before the newest
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["after", "order"])]
+    last: Option<u64>,
+    /// At most so many entries; 100, and with --follow no end, if nobody says
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<usize>,
+    /// Only this event; may be given several times
+    #[arg(long, value_name = "EVENT", conflicts_with = "order")]
+    event: Vec<String>,
+    /// Go on with what is written from now on, until it is stopped
+    #[arg(long, conflicts_with = "order")]
+    follow: bool,
     /// Only what is about this order: the newest, up to the limit
     #[arg(long, value_name = "ORDER")]
     order: Option<String>,
@@ -61,32 +76,53 @@ impl Read {
     }
 
     fn print_entries(&self, reader: &SqliteReader) -> Result<(), Outcome> {
-        let (mut place, mut left) = (self.after.unwrap_or(Place::START), self.limit);
+        let mut place = self.start(reader)?;
+        let mut left = self.limit.unwrap_or(if self.follow { usize::MAX } else { LIMIT });
         while left > 0 {
-            let page = page(reader, &self.tenant, place, left.min(PAGE_ENTRIES_MAX))?;
+            let entries_max =
+                if self.event.is_empty() { left.min(PAGE_ENTRIES_MAX) } else { PAGE_ENTRIES_MAX };
+            let page = page(reader, &self.tenant, place, entries_max)?;
             if let PageStart::Gap { through } = page.start
                 && place.offset > Offset::ZERO
             {
                 note(format_args!("entries up to {through} are gone: retention took them"));
             }
-            for entry in &page.entries {
+            let asked_for = page.entries.iter().filter(|entry| self.is_asked_for(entry));
+            let mut printed = 0;
+            for entry in asked_for.take(left) {
                 if self.json {
                     print(entry_json(page.epoch, entry));
                 } else {
                     print(entry_line(entry));
                 }
+                printed += 1;
             }
-            left = left.saturating_sub(page.entries.len());
-            place.offset = page.next;
-            if page.is_last {
+            left -= printed;
+            // From here on in this log alone: another one has other entries at the same offsets.
+            place = Place { epoch: Some(page.epoch), offset: page.next };
+            if page.is_last && !self.follow {
                 break;
+            }
+            if page.is_last {
+                std::thread::sleep(LOOK_EVERY);
             }
         }
         Ok(())
     }
 
+    fn start(&self, reader: &SqliteReader) -> Result<Place, Outcome> {
+        let Some(last) = self.last else { return Ok(self.after.unwrap_or(Place::START)) };
+        let newest = reader.stats(&self.tenant)?.last;
+        let offset = Offset::new(newest.through().get().saturating_sub(last));
+        Ok(Place { epoch: Some(newest.epoch()), offset: offset.unwrap_or(Offset::ZERO) })
+    }
+
+    fn is_asked_for(&self, entry: &LogEntry) -> bool {
+        self.event.is_empty() || self.event.iter().any(|event| event == entry.event.as_str())
+    }
+
     fn print_order(&self, reader: &SqliteReader, order: &str) -> Result<(), Outcome> {
-        let history = reader.entity_history(&self.tenant, order, self.limit)?;
+        let history = reader.entity_history(&self.tenant, order, self.limit.unwrap_or(LIMIT))?;
         let epoch = reader.stats(&self.tenant)?.last.epoch();
         let watches = reader.notes(&self.tenant, NoteKind::Watch, now_ms())?;
         let redeliveries = reader.notes(&self.tenant, NoteKind::Redelivery, now_ms())?;
