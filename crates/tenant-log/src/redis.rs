@@ -32,6 +32,7 @@ mod options;
 mod pipeline;
 mod questions;
 mod queue;
+mod refreshes;
 mod replicas;
 mod row;
 mod scripts;
@@ -51,6 +52,7 @@ use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 
 use foodtrack_contract::TenantId;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{LogWriter, OnCompletion, SubmitError, TenantLog, WebhookPlaces};
@@ -77,6 +79,7 @@ use link::Link;
 use pipeline::CommandBuilder;
 use questions::Questions;
 use queue::{Command, Queue, QueueWriter};
+use refreshes::Refreshes;
 use servers::Servers;
 use spool::Spool;
 use tails::Tails;
@@ -120,15 +123,22 @@ impl RedisLog {
         let (known, full) =
             (Arc::new(KnownPlaces::default()), Arc::new(FullTenants::new(options.orders_max)));
         let shared = (Arc::clone(&known), Arc::clone(&full));
-        let worker =
-            Worker::new(builder.clone(), link(), (commands, gauge), tell.clone(), shared, spool);
+        let listening = Arc::new(AtomicU64::new(follower::UNHEARD));
+        let refreshes = Refreshes::new(follows.clone(), Arc::clone(&listening));
+        let worker = Worker::new(
+            builder.clone(),
+            link(),
+            (commands, gauge),
+            tell.clone(),
+            shared,
+            (refreshes, spool),
+        );
         let leases = Arc::new(LeaseTable::default());
         let [keeper, last] = [(); 2].map(|()| {
             let open = OpenTenants { known: Arc::clone(&known), queue: queue.clone() };
             LeaseKeeper::new(builder.clone(), link(), tell.clone(), Arc::clone(&leases), open)
         });
         let to_follow = (servers.clone(), link());
-        let listening = Arc::new(AtomicU64::new(follower::UNHEARD));
         let places = (Arc::clone(&known), Arc::clone(&tails));
         let to_hear = (queue.clone(), requests);
         let follower = Follower::new(
@@ -140,17 +150,7 @@ impl RedisLog {
             Arc::clone(&listening),
         );
         let questions = Questions::new(runtime.handle().clone(), link(), options.patience);
-        let thread =
-            std::thread::Builder::new().name(String::from("redis-log")).spawn(move || {
-                runtime.block_on(async move {
-                    tokio::spawn(servers.watch());
-                    tokio::spawn(follower.run());
-                    let keeping = tokio::spawn(keeper.run());
-                    worker.run().await;
-                    keeping.abort();
-                    last.end().await;
-                });
-            })?;
+        let thread = start(runtime, servers, (worker, follower), [keeper, last])?;
         let thread = Some(thread);
         Ok(Self {
             keys,
@@ -166,6 +166,25 @@ impl RedisLog {
             thread,
         })
     }
+}
+
+/// Does all of the log's work on one thread, until the log is stopped. The second keeper gives back what the first one kept.
+fn start(
+    runtime: Runtime,
+    servers: Servers,
+    (worker, follower): (Worker, Follower),
+    [keeper, last]: [LeaseKeeper; 2],
+) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(String::from("redis-log")).spawn(move || {
+        runtime.block_on(async move {
+            tokio::spawn(servers.watch());
+            tokio::spawn(follower.run());
+            let keeping = tokio::spawn(keeper.run());
+            worker.run().await;
+            keeping.abort();
+            last.end().await;
+        });
+    })
 }
 
 impl Drop for RedisLog {

@@ -49,14 +49,20 @@ mod patience;
 mod redis;
 #[path = "promises/redis_answers.rs"]
 mod redis_answers;
+#[path = "promises/redis_away.rs"]
+mod redis_away;
 #[path = "promises/redis_cluster.rs"]
 mod redis_cluster;
 #[path = "promises/redis_cursors.rs"]
 mod redis_cursors;
 #[path = "promises/redis_doors.rs"]
 mod redis_doors;
+#[path = "promises/redis_hearing.rs"]
+mod redis_hearing;
 #[path = "promises/redis_node.rs"]
 mod redis_node;
+#[path = "promises/redis_other_logs.rs"]
+mod redis_other_logs;
 #[path = "promises/redis_replicas.rs"]
 mod redis_replicas;
 #[path = "promises/redis_sentinel.rs"]

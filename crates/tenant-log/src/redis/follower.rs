@@ -82,6 +82,8 @@ pub(super) enum Follow {
     End(TenantId),
     /// Answered once all is heard that was published before.
     HearAll(oneshot::Sender<()>),
+    /// To have those tenants told anew what stands beside their logs of which something may not have been heard.
+    Refresh,
 }
 
 pub(super) struct Follower {
@@ -161,8 +163,8 @@ impl Follower {
                 Follow::End(tenant) => {
                     self.followed.remove(&self.builder.keys.channel(&tenant));
                 }
-                // Who waits is told that nobody answers.
-                Follow::HearAll(_) => {}
+                // Who waits is told that nobody answers; whoever listens again refreshes.
+                Follow::HearAll(_) | Follow::Refresh => {}
             }
         }
     }
@@ -240,6 +242,7 @@ impl Follower {
     async fn heed(&mut self, first: Follow, sink: &mut PubSubSink) -> Result<(), RedisError> {
         let (mut new, mut ended, mut opens) = (Vec::new(), Vec::new(), Vec::new());
         let (mut looks, mut answers) = (AHashSet::new(), Vec::new());
+        let mut must_refresh = false;
         let mut next = Some(first);
         while let Some(request) = next {
             match request {
@@ -253,6 +256,7 @@ impl Follower {
                     answers.push(answer);
                 }
                 Follow::HearAll(answer) => self.who_hears_all.push(answer),
+                Follow::Refresh => must_refresh = true,
                 Follow::End(tenant) => {
                     let channel = self.builder.keys.channel(&tenant);
                     self.followed.remove(&channel);
@@ -270,6 +274,9 @@ impl Follower {
         };
         opens.into_iter().for_each(|(tenant, now_ms)| self.open(tenant, now_ms, listening));
         changed?;
+        if must_refresh {
+            self.refresh();
+        }
         self.look(looks.into_iter().collect()).await?;
         // Who asked may have gone.
         answers.into_iter().for_each(|answer| _ = answer.send(()));

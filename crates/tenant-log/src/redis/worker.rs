@@ -19,6 +19,7 @@ use super::log_admin::members;
 use super::opening;
 use super::pipeline::CommandBuilder;
 use super::queue::{Command, Gauge, Opening};
+use super::refreshes::Refreshes;
 use super::replicas::Replicas;
 use super::row::Row;
 use super::spool::Spool;
@@ -63,6 +64,7 @@ pub(super) struct Worker {
     tell: Tell,
     full: Arc<FullTenants>,
     known: Arc<KnownPlaces>,
+    refreshes: Refreshes,
     /// What the sets of tenants with notes have from here.
     noted: AHashSet<(NoteKind, TenantId)>,
     /// What waits on disk until Redis has it; `None` where nothing is kept there.
@@ -78,7 +80,7 @@ impl Worker {
         (commands, gauge): (UnboundedReceiver<Command>, Arc<Gauge>),
         tell: Tell,
         (known, full): (Arc<KnownPlaces>, Arc<FullTenants>),
-        spool: Option<Spool>,
+        (refreshes, spool): (Refreshes, Option<Spool>),
     ) -> Self {
         let noted = AHashSet::new();
         let options = &builder.options;
@@ -96,6 +98,7 @@ impl Worker {
             tell,
             full,
             known,
+            refreshes,
             noted,
             spool,
             probed_at,
@@ -220,6 +223,7 @@ impl Worker {
                 Ok(answers) if !answers.iter().any(is_again) => {
                     if self.gauge.answered(began.elapsed()) {
                         tracing::info!("Redis answers again");
+                        self.refreshes.redis_answers();
                     }
                     return Ok((answers, was_sent_before));
                 }
@@ -304,7 +308,7 @@ impl Worker {
         match head {
             Ok(head) => self.tell_opened(tenant, head, opening),
             // The follower tries again.
-            Err(_) if opening.is_refresh => {}
+            Err(_) if opening.is_refresh => self.refreshes.refused(),
             Err(reason) => self.tell.tell(Completion::OpenFailed { tenant, reason }),
         }
     }
@@ -325,6 +329,7 @@ impl Worker {
         self.tell.tell(Completion::Opened { tenant, head });
         // Behind it: who waits until all is heard has heard what it was opened with.
         self.known.set(&name, place);
+        self.refreshes.opened(heard_since);
     }
 
     fn appended(
@@ -388,9 +393,8 @@ impl Worker {
 
     fn refuse(&mut self, step: Step, reason: RefusedReason) {
         match step {
-            Step::Open { tenant, opening } if !opening.is_refresh => {
-                self.tell.tell(Completion::OpenFailed { tenant, reason });
-            }
+            Step::Open { opening, .. } if opening.is_refresh => self.refreshes.refused(),
+            Step::Open { tenant, .. } => self.tell.tell(Completion::OpenFailed { tenant, reason }),
             Step::Append { tenant, entries } => self.spool_or_refuse(&tenant, entries, reason),
             Step::SaveNote { tenant, ticket: Some(ticket), .. } => {
                 self.tell.tell(Completion::NoteRefused { tenant, ticket, reason });

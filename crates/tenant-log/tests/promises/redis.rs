@@ -1,19 +1,18 @@
-//! What a log in Redis promises beyond the suite: several nodes, a server that goes away, forgets, goes back, is full, or has other
-//! things under the same keys.
+//! What a log in Redis promises beyond the suite: several nodes beside each other, what they count and keep, and other things under the same
+//! keys.
 
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
 
 use foodtrack_contract::{Cursor, Offset, TenantId};
 use foodtrack_tenant_log::{
-    Answer, Completion, Durability, LogAdmin, LogEntry, LogReader, Note, NoteKind, OrderOwner,
-    PageStart, ReadError, ReadRequest, RedisLog, RedisOptions, RefusedReason, Retention,
-    SavedCursor, SubmitError, Submitted, SubscriberKey, SubscriberStore, TenantLog,
+    Answer, Completion, Durability, LogAdmin, LogEntry, LogReader, OrderOwner, PageStart,
+    ReadError, ReadRequest, RedisLog, RedisOptions, RefusedReason, Retention, SavedCursor,
+    Submitted, SubscriberKey, SubscriberStore, TenantLog,
 };
-use test_support::{RedisServer, wait_until};
+use test_support::wait_until;
 
-use crate::redis_node::{KEEPS, Node, is_shut_out, next, options, server};
-use crate::support::{KEEPS_ALL, entry, id, noise, offset, request, tenant};
+use crate::redis_node::{Node, next, options, server};
+use crate::support::{KEEPS_ALL, entry, id, offset, request, tenant};
 
 #[test]
 fn nodes_append_beside_each_other_redis_counts_the_offsets_and_followers_are_told() {
@@ -27,8 +26,7 @@ fn nodes_append_beside_each_other_redis_counts_the_offsets_and_followers_are_tol
     assert_eq!(one.append(3), Answer::Committed(offset(3)));
     assert_eq!((one.ids(), other.ids()), (vec![1, 2, 3], vec![1, 2, 3]));
     // Followers have in memory what was published, and read the rest.
-    let through =
-        foodtrack_tenant_log::ReadRequest { through: offset(3), ..request(&tenant("t"), 1, 100) };
+    let through = ReadRequest { through: offset(3), ..request(&tenant("t"), 1, 100) };
     let page = one.log.read(&through).unwrap();
     assert_eq!(page.entries, [entry(offset(2), id(2)), entry(offset(3), id(3))]);
     // One that goes leaves the other.
@@ -104,269 +102,6 @@ fn entries_that_are_appended_together_are_known_to_each_other() {
     let owner = node.log.order_owner(&tenant("t"), "d").unwrap().unwrap();
     assert_eq!(owner.customer.as_deref(), Some("c11"));
     assert_eq!(Node::of(&server).append(5), Answer::Repeated(offset(4)));
-}
-
-#[test]
-fn whatever_is_cut_off_nothing_that_was_committed_is_lost_or_kept_twice() {
-    let Some(mut server) = server(&KEEPS) else { return };
-    let mut node = Node::of(&server);
-    node.log.follow(&tenant("t")).unwrap();
-    let mut committed = Vec::new();
-    for n in 1..=60 {
-        let ticket = node.submit(n);
-        match n {
-            // With an entry on its way.
-            20 => {
-                server.kill();
-                server.start_again();
-            }
-            40 => _ = server.command("CLIENT KILL TYPE normal SKIPME no"),
-            50 => _ = server.command("SCRIPT FLUSH"),
-            _ => {}
-        }
-        match node.answer(ticket) {
-            Answer::Committed(offset) => committed.push((offset, n)),
-            other => panic!("{n}: {other:?}"),
-        }
-    }
-    assert!(committed.windows(2).all(|it| it[0].0 < it[1].0));
-    assert_eq!(node.ids(), (1..=60).collect::<Vec<_>>());
-}
-
-#[test]
-fn what_cannot_be_sent_is_refused_after_a_while_and_then_at_once_until_redis_is_back() {
-    let Some(mut server) = server(&KEEPS) else { return };
-    let mut node = Node::of(&server);
-    assert_eq!(node.append(1), Answer::Committed(offset(1)));
-    server.kill();
-    // It was sent on a connection that broke, or not: nobody knows, or it was not.
-    let away = [RefusedReason::Away, RefusedReason::Unknown].map(Answer::Refused);
-    let start = Instant::now();
-    assert!(away.contains(&node.append(2)));
-    assert!(start.elapsed() > Duration::from_millis(700), "it waits a little for a restart");
-    let start = Instant::now();
-    assert_eq!(node.append(3), Answer::Refused(RefusedReason::Away));
-    assert!(start.elapsed() < Duration::from_millis(700));
-    let room = || Note {
-        kind: NoteKind::Room,
-        key: "a".into(),
-        value: Some("b".into()),
-        expires_at_ms: None,
-    };
-    node.log.save_note(&tenant("t"), room(), Some(7)).unwrap();
-    let refused = node.next(|it| matches!(it, Completion::NoteRefused { .. }));
-    assert!(matches!(refused, Completion::NoteRefused { reason: RefusedReason::Away, .. }));
-    assert!(matches!(node.log.stats(&tenant("t")), Err(ReadError::Store(_))));
-    node.log.open(&tenant("u"), 0).unwrap();
-    node.next(|it| matches!(it, Completion::OpenFailed { reason: RefusedReason::Away, .. }));
-    server.start_again();
-    assert_eq!(node.append_until_taken(4), Answer::Committed(offset(2)));
-    assert_eq!(node.ids(), [1, 4]);
-}
-
-#[test]
-fn a_server_that_does_not_answer_holds_up_nobody_for_ever_and_what_waits_is_bounded() {
-    let Some(server) = server(&[]) else { return };
-    // Longer than it takes a busy machine to hand over what may wait: nothing of it is given up meanwhile.
-    let options = RedisOptions { patience: Duration::from_secs(5), ..options(&server) };
-    let mut node = Node::with(&options);
-    let signal = |name: &str| {
-        let pid = server.pid().to_string();
-        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
-    };
-    signal("-STOP");
-    let ticket = node.submit(1);
-    let large = LogEntry { message: noise(7, 1 << 20).into(), ..entry(offset(1), id(2)) };
-    let mut taken = 0;
-    let refused = loop {
-        match node.writer.submit(&tenant("t"), &large.by_ref()) {
-            Ok(_) => taken += 1,
-            Err(error) => break error,
-        }
-        assert!(taken < 1_000, "a thousand megabytes wait");
-    };
-    assert_eq!(refused, SubmitError::Overloaded);
-    assert_eq!(node.answer(ticket), Answer::Refused(RefusedReason::Unknown));
-    signal("-CONT");
-    assert!(matches!(node.append_until_taken(3), Answer::Committed(_)));
-}
-
-#[test]
-fn what_nobody_knew_of_is_told_to_its_own_node_when_it_turns_out_to_be_in_the_log() {
-    let Some(server) = server(&[]) else { return };
-    let mut node = Node::of(&server);
-    node.log.follow(&tenant("t")).unwrap();
-    node.hears_of(0);
-    let signal = |name: &str| {
-        let pid = server.pid().to_string();
-        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
-    };
-    signal("-STOP");
-    let ticket = node.submit(1);
-    assert_eq!(node.answer(ticket), Answer::Refused(RefusedReason::Unknown));
-    signal("-CONT");
-    node.hears_of(1);
-    assert_eq!(node.ids(), [1]);
-}
-
-#[test]
-fn a_server_that_forgot_everything_is_another_log_and_says_so() {
-    let Some(mut server) = server(&[]) else { return };
-    let [mut one, follower] = [(); 2].map(|()| Node::of(&server));
-    follower.log.follow(&tenant("t")).unwrap();
-    follower.hears_of(0);
-    assert_eq!(one.append(1), Answer::Committed(offset(1)));
-    follower.hears_of(1);
-    server.kill();
-    server.start_again();
-    // Who follows finds out without a word of others.
-    follower.next(|it| matches!(it, Completion::Lost { .. }));
-    assert!(is_shut_out(one.append_until_taken(2)));
-    let before = one.head.epoch;
-    one.open_again();
-    assert_ne!(one.head.epoch, before);
-    assert_eq!(one.append(3), Answer::Committed(offset(1)));
-    let place =
-        foodtrack_tenant_log::ReadRequest { epoch: Some(before), ..request(&tenant("t"), 0, 10) };
-    assert_eq!(one.log.read(&place).unwrap().start, PageStart::Reset);
-}
-
-/// What Redis has of the tenant `t`, as of now, to be put back later.
-fn copy(server: &RedisServer) -> Vec<(&'static str, &'static str)> {
-    let pairs = [("head", "head-then"), ("log", "log-then")];
-    for (name, copy) in pairs {
-        let key = |name| format!("foodtrack:{{t}}:{name}");
-        assert_eq!(server.command(&format!("COPY {} {}", key(name), key(copy))), ":1");
-    }
-    pairs.to_vec()
-}
-
-fn put_back(server: &RedisServer, copied: &[(&str, &str)]) {
-    for (name, copy) in copied {
-        let key = |name| format!("foodtrack:{{t}}:{name}");
-        server.command(&format!("COPY {} {} REPLACE", key(copy), key(name)));
-    }
-}
-
-#[test]
-fn a_log_that_went_back_is_another_one_also_where_others_went_on_from_there() {
-    let Some(server) = server(&[]) else { return };
-    let [mut one, follower] = [(); 2].map(|()| Node::of(&server));
-    follower.log.follow(&tenant("t")).unwrap();
-    follower.hears_of(0);
-    assert_eq!(one.append(1), Answer::Committed(offset(1)));
-    let then = copy(&server);
-    assert_eq!(one.append(2), Answer::Committed(offset(2)));
-    follower.hears_of(2);
-    put_back(&server, &then);
-    // This one has not heard of the second entry, so that the log goes on for it.
-    let mut other = Node::of(&server);
-    assert_eq!(other.append(3), Answer::Committed(offset(2)));
-    // For that one another message stands where its own stood.
-    assert!(is_shut_out(one.append(4)));
-    follower.next(|it| matches!(it, Completion::Lost { .. }));
-    assert!(is_shut_out(other.append(5)));
-    let before = one.head.epoch;
-    one.open_again();
-    other.open_again();
-    assert!(one.head.epoch != before && one.head.epoch == other.head.epoch);
-    // What is there stays, and what was lost is nowhere invented.
-    assert_eq!(one.append(6), Answer::Committed(offset(3)));
-    assert_eq!(other.ids(), [1, 3, 6]);
-}
-
-#[test]
-fn who_only_follows_finds_out_that_a_log_went_back_when_it_listens_again() {
-    let Some(server) = server(&[]) else { return };
-    let [mut one, follower] = [(); 2].map(|()| Node::of(&server));
-    follower.log.follow(&tenant("t")).unwrap();
-    follower.hears_of(0);
-    assert_eq!(one.append(1), Answer::Committed(offset(1)));
-    let then = copy(&server);
-    assert_eq!(one.append(2), Answer::Committed(offset(2)));
-    follower.hears_of(2);
-    put_back(&server, &then);
-    server.command("CLIENT KILL TYPE pubsub");
-    follower.next(|it| matches!(it, Completion::Lost { .. }));
-}
-
-#[test]
-fn what_was_published_while_nobody_listened_is_found_when_the_follower_listens_again() {
-    let Some(server) = server(&[]) else { return };
-    let [mut one, follower] = [(); 2].map(|()| Node::of(&server));
-    follower.log.follow(&tenant("t")).unwrap();
-    follower.hears_of(0);
-    server.command("CLIENT KILL TYPE pubsub");
-    assert_eq!(one.append(1), Answer::Committed(offset(1)));
-    follower.hears_of(1);
-    assert_eq!(follower.ids(), [1]);
-}
-
-#[test]
-fn what_was_read_and_not_heard_of_yet_is_no_end_of_a_log_that_memory_has() {
-    let Some(server) = server(&[]) else { return };
-    let [one, mut other] = [(); 2].map(|()| Node::of(&server));
-    one.log.follow(&tenant("t")).unwrap();
-    (1..=3).for_each(|n| assert_eq!(other.append(n), Answer::Committed(offset(n))));
-    one.hears_of(3);
-    let outline = |through: u64| {
-        let tail = one.log.tail(&tenant("t"), offset(through));
-        (tail.after(), tail.outline(offset(0), offset(through)).len())
-    };
-    assert_eq!(outline(3), (offset(0), 3));
-    // The fourth was read by whoever asks, and its notice is on its way: what was planned without it would leave it out.
-    assert_eq!(outline(4), (Offset::MAX, 0));
-}
-
-#[test]
-fn what_one_node_notes_the_others_hear_and_what_they_could_not_hear_they_read() {
-    let Some(server) = server(&[]) else { return };
-    let [one, follower] = [(); 2].map(|()| Node::of(&server));
-    follower.log.follow(&tenant("t")).unwrap();
-    let note = |key: &str, value: Option<&str>| Note {
-        // What is taken away does not expire.
-        expires_at_ms: value.map(|_| u64::MAX),
-        kind: NoteKind::Session,
-        key: key.into(),
-        value: value.map(Into::into),
-    };
-    let told = [note("a b", Some("c d")), note("a b", None), note("ü", Some(""))];
-    for it in &told {
-        one.log.save_note(&tenant("t"), it.clone(), Some(1)).unwrap();
-        one.next(|it| matches!(it, Completion::Noted { .. }));
-    }
-    // Whoever waits until all is heard has heard all that was answered before.
-    follower.log.hear_notes(&tenant("t")).unwrap();
-    let heard: Vec<Note> = follower
-        .completions
-        .try_iter()
-        .filter_map(|it| match it {
-            Completion::NotedElsewhere { note, .. } => Some(note),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(heard, told);
-    assert!(one.completions.try_iter().all(|it| !matches!(it, Completion::NotedElsewhere { .. })));
-    server.command("CLIENT KILL TYPE pubsub");
-    one.log.save_note(&tenant("t"), note("late", Some("x")), Some(2)).unwrap();
-    let opened = follower.next(|it| match it {
-        Completion::Opened { head, .. } => head.notes.contains(&note("late", Some("x"))),
-        _ => false,
-    });
-    assert!(matches!(opened, Completion::Opened { .. }));
-    follower.log.hear_notes(&tenant("t")).unwrap();
-}
-
-#[test]
-fn a_full_server_refuses_what_must_be_kept_and_takes_it_when_there_is_room_again() {
-    let Some(server) = server(&[]) else { return };
-    let mut node = Node::of(&server);
-    assert_eq!(node.append(1), Answer::Committed(offset(1)));
-    server.command("CONFIG SET maxmemory 1");
-    assert_eq!(node.append(2), Answer::Refused(RefusedReason::DiskFull));
-    assert_eq!(node.ids(), [1]);
-    server.command("CONFIG SET maxmemory 0");
-    assert_eq!(node.append(2), Answer::Committed(offset(2)));
 }
 
 #[test]

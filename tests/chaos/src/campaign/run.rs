@@ -17,13 +17,18 @@ use super::shared_redis::SharedRedis;
 use super::supervisor::Supervisor;
 use crate::client::{ClientOptions, NodeClient, NodeClients, Swarm, SwarmError};
 use crate::hub::{Claims, DataDisk, Hub, HubError, HubSpec, WallClock};
-use crate::hub::{freeze, logged_ids, publish, thaw, token};
+use crate::hub::{freeze, is_well, logged_ids, publish, thaw, token};
 use crate::recorder::Recorder;
 use foodtrack_history_checker::{Record, What, merge};
 use foodtrack_simulation::Backoff;
 use foodtrack_simulation::{Answer, Publication, Role, Topic};
 
-/// How long anything may take that must happen.
+/// How long the processes may take until all of them run and say that they are well: that is the machine's time, and not the hub's.
+const UP_WITHIN: Duration = Duration::from_secs(30);
+/// How often nodes are asked how they are, and how long each may take to say so.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+const HEALTH_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long anything may take from then on that must happen.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// The same where a replica takes a master's place: sentinels take eight seconds to make a replica of one that comes back.
 const FAIL_OVER_PATIENCE: Duration = Duration::from_secs(30);
@@ -255,26 +260,7 @@ impl<'a> Run<'a> {
 
     /// Everything goes well again: everybody comes back, and has seen all that there was.
     fn quiesce(&mut self) -> Result<(), RunError> {
-        let is_idle = |run: &Self| {
-            run.supervisors.iter().all(Supervisor::is_up)
-                && run.redis.as_ref().is_none_or(SharedRedis::is_up)
-                && run.everybody_is_in()
-                && run.clients.pending(&run.swarm) == 0
-                && run.back_ends.iter().all(|back_end| back_end.pending() == 0)
-        };
-        if !self.wait(is_idle)? {
-            let mut about = String::from("not all is well in time:");
-            for supervisor in self.supervisors.iter().filter(|it| !it.is_up()) {
-                about += &format!(" a hub is not up ({} starts)", supervisor.failed_starts);
-            }
-            for socket in self.sockets_out() {
-                about += &format!(" {} is out,", self.clients.name(socket));
-            }
-            about += &format!(" {} publications by sockets,", self.clients.pending(&self.swarm));
-            let pending: usize = self.back_ends.iter().map(BackEnd::pending).sum();
-            about += &format!(" {pending} by back ends are untold");
-            self.recorder.note(What::Stuck { about });
-        }
+        self.wait_until_all_is_well()?;
         if let Some(redis) = &self.redis {
             redis.may_be_replaced();
         }
@@ -297,6 +283,48 @@ impl<'a> Run<'a> {
             self.read_logs();
         }
         Ok(())
+    }
+
+    /// Waits until every process is up and well, and then until everybody is in and has been told.
+    fn wait_until_all_is_well(&mut self) -> Result<(), RunError> {
+        let is_up = |run: &Self| {
+            run.supervisors.iter().all(Supervisor::is_up)
+                && run.redis.as_ref().is_none_or(SharedRedis::is_up)
+        };
+        let deadline = Instant::now() + UP_WITHIN;
+        while !(is_up(self) && self.addresses.iter().all(|it| is_well(*it, HEALTH_TIMEOUT))) {
+            if Instant::now() > deadline {
+                break;
+            }
+            let end = Instant::now() + ASK_EVERY;
+            while Instant::now() < end {
+                self.turn(end)?;
+            }
+        }
+        let is_idle = |run: &Self| {
+            is_up(run)
+                && run.everybody_is_in()
+                && run.clients.pending(&run.swarm) == 0
+                && run.back_ends.iter().all(|back_end| back_end.pending() == 0)
+        };
+        if !self.wait(is_idle)? {
+            let about = self.what_is_not_well();
+            self.recorder.note(What::Stuck { about });
+        }
+        Ok(())
+    }
+
+    fn what_is_not_well(&self) -> String {
+        let mut about = String::from("not all is well in time:");
+        for supervisor in self.supervisors.iter().filter(|it| !it.is_up()) {
+            about += &format!(" a hub is not up ({} starts)", supervisor.failed_starts);
+        }
+        for socket in self.sockets_out() {
+            about += &format!(" {} is out,", self.clients.name(socket));
+        }
+        about += &format!(" {} publications by sockets,", self.clients.pending(&self.swarm));
+        let pending: usize = self.back_ends.iter().map(BackEnd::pending).sum();
+        about + &format!(" {pending} by back ends are untold")
     }
 
     /// Notes what is in the tenants' logs.
