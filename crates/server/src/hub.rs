@@ -372,7 +372,7 @@ impl Hub {
         let sentence =
             "the disk of the log failed: durable events are refused; mend the disk and start anew";
         book.set(Condition::StorageFailed, has_failed, sentence);
-        self.look_at_redis(&storage);
+        self.note_redis_state(&storage);
         let is_mixed = self.cluster.book.trouble().is_mixed;
         let sentence = "nodes with another secret are in Redis under the same redis.prefix: give each cluster a prefix of its own, or, where Redis forgot the secret, start the nodes anew one by one";
         book.set(Condition::ClusterMixed, is_mixed, sentence);
@@ -409,7 +409,7 @@ impl Hub {
     }
 
     /// Looks how the node stands towards its Redis; a change is told to this node's clients, and to those who come before the next one.
-    fn look_at_redis(&self, storage: &StorageStatus) {
+    fn note_redis_state(&self, storage: &StorageStatus) {
         let Some(redis) = self.cluster.redis() else { return };
         let signs = self.cluster.redis_signs(storage);
         for (condition, holds, sentence) in signs.conditions() {
